@@ -1,0 +1,82 @@
+namespace Natalia.Backup.Engine;
+
+/// <summary>Every error id that the product uses. An id is never reused with another meaning.</summary>
+public static class ErrorIds
+{
+#pragma warning disable CS1591 // The comment beside each id is its documentation; about_NataliaErrors lists them for users.
+
+    // Repository
+    public const string RepositoryNotFound = nameof(RepositoryNotFound);             // the folder or bucket holds nothing
+    public const string RepositoryExists = nameof(RepositoryExists);                 // New- where a repository already is
+    public const string NotARepository = nameof(NotARepository);                     // a folder with something else in it
+    public const string RepositoryDamaged = nameof(RepositoryDamaged);               // natalia.json or all key slots unreadable
+    public const string RepositoryFormatTooNew = nameof(RepositoryFormatTooNew);     // written by a newer version of the module
+    public const string WrongPassword = nameof(WrongPassword);
+    public const string PasswordRequired = nameof(PasswordRequired);                 // the session was opened without one
+    public const string PasswordNotExpected = nameof(PasswordNotExpected);           // a password for an unencrypted repository
+    public const string RepositoryAmbiguous = nameof(RepositoryAmbiguous);           // several are connected and none was named
+    public const string RepositoryNotConnected = nameof(RepositoryNotConnected);
+    public const string NameInUse = nameof(NameInUse);                               // a session of that name exists
+    public const string LeaseHeld = nameof(LeaseHeld);                               // another run writes this appliance's part
+    public const string LeaseLost = nameof(LeaseLost);                               // somebody took the lease over
+    public const string KeySlotNotFound = nameof(KeySlotNotFound);
+    public const string LastKeySlot = nameof(LastKeySlot);
+
+    // Stored objects
+    public const string ObjectNotFound = nameof(ObjectNotFound);
+    public const string ObjectExists = nameof(ObjectExists);                         // exclusive create lost
+    public const string ObjectDamaged = nameof(ObjectDamaged);                       // envelope, checksum or seal wrong
+    public const string PackMissing = nameof(PackMissing);
+    public const string ManifestDamaged = nameof(ManifestDamaged);
+    public const string BlockMapDamaged = nameof(BlockMapDamaged);
+    public const string BlockDamaged = nameof(BlockDamaged);
+    public const string DeltaDamaged = nameof(DeltaDamaged);
+
+    // Stores
+    public const string StoreReadFailed = nameof(StoreReadFailed);
+    public const string StoreWriteFailed = nameof(StoreWriteFailed);
+    public const string StoreFull = nameof(StoreFull);
+    public const string StoreAccessDenied = nameof(StoreAccessDenied);
+    public const string StoreUnavailable = nameof(StoreUnavailable);
+    public const string PathNotContained = nameof(PathNotContained);                 // a path from outside leaves its folder
+
+    // Restore points and disks
+    public const string RestorePointNotFound = nameof(RestorePointNotFound);
+    public const string RestorePointProtected = nameof(RestorePointProtected);
+    public const string RestorePointLocked = nameof(RestorePointLocked);
+    public const string RestorePointIsNewest = nameof(RestorePointIsNewest);         // the newest good point is never removed
+    public const string RestorePointDamaged = nameof(RestorePointDamaged);           // verification found damage
+    public const string DiskNotFound = nameof(DiskNotFound);
+    public const string DiskAmbiguous = nameof(DiskAmbiguous);
+    public const string DiskReadFailed = nameof(DiskReadFailed);
+    public const string DiskInUse = nameof(DiskInUse);
+    public const string DiskChangedWhileRead = nameof(DiskChangedWhileRead);         // a cold image was written during the backup
+    public const string DiskFormatNotSupported = nameof(DiskFormatNotSupported);
+    public const string DestinationExists = nameof(DestinationExists);
+    public const string DestinationWriteFailed = nameof(DestinationWriteFailed);
+    public const string DestinationFull = nameof(DestinationFull);
+    public const string ConfigurationNotStored = nameof(ConfigurationNotStored);
+
+    // Hypervisors and appliances
+    public const string HypervisorNotFound = nameof(HypervisorNotFound);             // the folder or host is not there
+    public const string HypervisorNotConnected = nameof(HypervisorNotConnected);
+    public const string HypervisorAmbiguous = nameof(HypervisorAmbiguous);
+    public const string ApplianceNotFound = nameof(ApplianceNotFound);
+    public const string ApplianceAmbiguous = nameof(ApplianceAmbiguous);
+    public const string ApplianceDescriptionInvalid = nameof(ApplianceDescriptionInvalid);
+    public const string CapabilityMissing = nameof(CapabilityMissing);
+
+    // Profiles
+    public const string ProfileNotFound = nameof(ProfileNotFound);
+    public const string ProfileInvalid = nameof(ProfileInvalid);
+    public const string SecretNotResolved = nameof(SecretNotResolved);
+
+    // Retention
+    public const string RetentionPolicyMissing = nameof(RetentionPolicyMissing);
+    public const string RetentionPolicyKeepsNothing = nameof(RetentionPolicyKeepsNothing);
+    public const string TimeZoneNotFound = nameof(TimeZoneNotFound);
+
+    // Anything
+    public const string Unexpected = nameof(Unexpected);
+#pragma warning restore CS1591
+}

@@ -1,0 +1,116 @@
+namespace Natalia.Backup.Engine.Model;
+
+/// <summary>How a backup read the disks.</summary>
+public enum BackupType
+{
+    /// <summary>Unknown: a restore point of another product, or of a newer version.</summary>
+    Unknown = 0,
+    /// <summary>Everything allocated was read and compared; nothing was assumed. Only what differs from the parent point was stored.</summary>
+    Full,
+    /// <summary>Only the extents that the hypervisor reported as changed were read.</summary>
+    Incremental,
+}
+
+/// <summary>What a caller asks for.</summary>
+public enum RequestedBackupType
+{
+    /// <summary>Incremental where change tracking allows it, else Full; neither is a fallback.</summary>
+    Auto = 0,
+    /// <summary>Read everything allocated.</summary>
+    Full,
+    /// <summary>Read only what changed. Where that is not possible the run falls back to Full and says why.</summary>
+    Incremental,
+}
+
+/// <summary>In what state the guest's data was caught.</summary>
+public enum Consistency
+{
+    /// <summary>Not known.</summary>
+    Unknown = 0,
+    /// <summary>As after a power cut, or a switched-off machine's image as it lies.</summary>
+    Crash,
+    /// <summary>File systems were frozen and flushed.</summary>
+    FileSystem,
+    /// <summary>Applications took part (VSS, freeze hooks).</summary>
+    Application,
+}
+
+/// <summary>What an appliance's disk is for.</summary>
+public enum DiskRole
+{
+    /// <summary>Neither stated nor to be inferred.</summary>
+    Unknown = 0,
+    /// <summary>Holds all that matters.</summary>
+    Data,
+    /// <summary>Boots the appliance; can be redeployed from the signed OVA.</summary>
+    System,
+}
+
+/// <summary>One disk of a restore point.</summary>
+/// <param name="DiskId">The hypervisor's id of the disk, unique within the appliance.</param>
+/// <param name="Role">What the disk is for.</param>
+/// <param name="SizeBytes">Its virtual size in bytes.</param>
+/// <param name="AllocatedBytes">How many bytes of it are stored as non-zero blocks, before compression.</param>
+public sealed record RestorePointDisk(string DiskId, DiskRole Role, long SizeBytes, long AllocatedBytes)
+{
+    /// <summary>The disk's id and role.</summary>
+    public override string ToString() => $"{DiskId} ({Role})";
+}
+
+/// <summary>
+/// One complete, independent, restorable state of an appliance. It does not depend on any other point being there.
+/// Immutable; every property survives a job or a remote session.
+/// </summary>
+public sealed record RestorePoint : IComparable<RestorePoint>
+{
+    /// <summary>The point's id: 32 lowercase hexadecimal digits, unique everywhere.</summary>
+    public required string RestorePointId { get; init; }
+    /// <summary>The appliance's id: 32 lowercase hexadecimal digits.</summary>
+    public required string ApplianceId { get; init; }
+    /// <summary>What the appliance was called when the point was made.</summary>
+    public required string ApplianceName { get; init; }
+    /// <summary>The repository's id: 32 lowercase hexadecimal digits.</summary>
+    public required string RepositoryId { get; init; }
+    /// <summary>The name of the session through which the point was seen.</summary>
+    public required string Repository { get; init; }
+    /// <summary>What kind of repository holds it: <c>Natalia</c>, <c>Proxmox</c>.</summary>
+    public string RepositoryKind { get; init; } = "Natalia";
+    /// <summary>The order of points within the appliance: a later point has a higher number. Null where the repository has no such order.</summary>
+    public long? Sequence { get; init; }
+    /// <summary>The time of the state that it holds, UTC: when the disks were frozen, not when the copy ended.</summary>
+    public required DateTime TimeUtc { get; init; }
+    /// <summary>How the disks were read.</summary>
+    public BackupType Type { get; init; }
+    /// <summary>What was asked for.</summary>
+    public RequestedBackupType RequestedType { get; init; }
+    /// <summary>Why <see cref="Type"/> or <see cref="Consistency"/> is not what was asked for, or null.</summary>
+    public string? Reason { get; init; }
+    /// <summary>In what state the guest's data was caught.</summary>
+    public Consistency Consistency { get; init; }
+    /// <summary>The virtual size of its disks together, in bytes.</summary>
+    public long SizeBytes { get; init; }
+    /// <summary>How many bytes were read from the disks to make it; null where unknown.</summary>
+    public long? ReadBytes { get; init; }
+    /// <summary>How many bytes its making added to the repository, everything counted; null where unknown.</summary>
+    public long? StoredBytes { get; init; }
+    /// <summary>How long its making took; null where unknown.</summary>
+    public TimeSpan? Duration { get; init; }
+    /// <summary>Its disks.</summary>
+    public IReadOnlyList<RestorePointDisk> Disks { get; init; } = [];
+    /// <summary>True when retention must not take it.</summary>
+    public bool IsProtected { get; init; }
+    /// <summary>Until when an object lock keeps everything that it needs, UTC; null when nothing is locked.</summary>
+    public DateTime? ImmutableUntilUtc { get; init; }
+
+    /// <summary>Orders by time, then by sequence.</summary>
+    /// <param name="other">The other point; null comes first.</param>
+    public int CompareTo(RestorePoint? other)
+    {
+        if (other is null) return 1;
+        int byTime = TimeUtc.CompareTo(other.TimeUtc);
+        return byTime != 0 ? byTime : Nullable.Compare(Sequence, other.Sequence);
+    }
+
+    /// <summary>The appliance and the time, short and stable.</summary>
+    public override string ToString() => $"{ApplianceName} {TimeUtc:yyyy-MM-dd HH:mm:ss}Z";
+}

@@ -1,0 +1,44 @@
+using Natalia.Backup.Engine.Disks;
+using Natalia.Backup.Engine.Model;
+
+namespace Natalia.Backup.Engine.Repositories;
+
+/// <summary>One disk to back up.</summary>
+/// <param name="DiskId">The hypervisor's id of the disk, unique within the appliance.</param>
+/// <param name="Role">What the disk is for.</param>
+/// <param name="Source">Its frozen state. Not disposed by the engine.</param>
+public sealed record BackupDisk(string DiskId, DiskRole Role, IDiskSource Source);
+
+/// <summary>What a backup run is to do.</summary>
+public sealed record BackupRequest
+{
+    /// <summary>The appliance and its configuration; kept with the point.</summary>
+    public required ApplianceDescription Appliance { get; init; }
+    /// <summary>The frozen disks, at least one.</summary>
+    public required IReadOnlyList<BackupDisk> Disks { get; init; }
+    /// <summary>What was asked for.</summary>
+    public RequestedBackupType RequestedType { get; init; }
+    /// <summary>The time of the frozen state, UTC.</summary>
+    public required DateTime TimeUtc { get; init; }
+    /// <summary>In what state the guest's data was caught.</summary>
+    public Consistency Consistency { get; init; } = Consistency.Crash;
+    /// <summary>Why the consistency is less than asked for, or null.</summary>
+    public string? ConsistencyReason { get; init; }
+}
+
+/// <summary>How far an operation has come. Sent from any thread; a receiver that paints throttles for itself.</summary>
+/// <param name="Activity">What is going on, for a person.</param>
+/// <param name="DoneBytes">Bytes done, 0 or more.</param>
+/// <param name="TotalBytes">Bytes to do; null when not known yet.</param>
+public sealed record OperationProgress(string Activity, long DoneBytes, long? TotalBytes);
+
+/// <summary>Which points are wanted. All conditions hold together.</summary>
+public sealed record RestorePointFilter
+{
+    /// <summary>Only this appliance; null for all.</summary>
+    public string? ApplianceId { get; init; }
+    /// <summary>Only points at or after this time, UTC.</summary>
+    public DateTime? AfterUtc { get; init; }
+    /// <summary>Only points at or before this time, UTC.</summary>
+    public DateTime? BeforeUtc { get; init; }
+}

@@ -1,0 +1,112 @@
+namespace Natalia.Backup.Engine.Storage;
+
+/// <summary>
+/// Where a repository's objects lie: a folder, a bucket, memory. The engine needs exactly this much of it.
+/// </summary>
+/// <remarks>
+/// <para><b>What a store must give.</b></para>
+/// <list type="bullet">
+/// <item><b>Atomic.</b> An object is seen whole or not at all, by its own process and by every other one; an interrupted put leaves nothing that is listed or read.</item>
+/// <item><b>Durable.</b> When <see cref="PutAsync"/> has returned, the object survives a crash of this process; after <see cref="FlushAsync"/> also one of this machine.</item>
+/// <item><b>Read after write.</b> What was put is listed and read at once, by everybody.</item>
+/// <item><b>Write once.</b> The engine never puts the same name twice with other bytes. Where a put is repeated after an unclear answer, the bytes are identical.</item>
+/// </list>
+/// <para><b>Names</b> are relative paths of segments joined by '/', made of <c>a-z 0-9 . - _</c>; no segment is empty, or starts with a dot. A store refuses any other name: they may come from outside.</para>
+/// <para><b>Errors</b> are <see cref="NataliaException"/>: <c>ObjectNotFound</c>, <c>ObjectExists</c>, <c>StoreFull</c>, <c>StoreAccessDenied</c>, <c>StoreUnavailable</c>, <c>StoreReadFailed</c>, <c>StoreWriteFailed</c>.
+/// A store does not retry, throttle or count; wrappers do.</para>
+/// <para><b>Threads.</b> All members may be called from any thread at once. A cancelled call may or may not have taken effect.</para>
+/// </remarks>
+public interface IObjectStore : IDisposable
+{
+    /// <summary>What a person would call this place, without secrets: a full path, <c>s3://bucket/prefix</c>.</summary>
+    string Location { get; }
+
+    /// <summary>What kind of store this is: <c>Folder</c>, <c>S3</c>, <c>Memory</c>.</summary>
+    string Kind { get; }
+
+    /// <summary>
+    /// True when <see cref="PutOptions.MustNotExist"/> decides between two writers at once. False on a versioned bucket, which accepts both: then a caller
+    /// that needs one winner puts, waits, and looks who was first.
+    /// </summary>
+    bool HasExclusiveCreate { get; }
+
+    /// <summary>Stores one object, whole.</summary>
+    /// <param name="name">Its name.</param>
+    /// <param name="content">Its bytes. Not kept after the call returns.</param>
+    /// <param name="options">How to store it.</param>
+    /// <param name="cancellationToken">Stops it.</param>
+    /// <exception cref="NataliaException"><c>ObjectExists</c> when <see cref="PutOptions.MustNotExist"/> is set and the name is taken; or a store error.</exception>
+    Task PutAsync(string name, ObjectContent content, PutOptions options, CancellationToken cancellationToken);
+
+    /// <summary>Fills a buffer from a byte range of an object.</summary>
+    /// <returns>How many bytes were read: fewer than asked for only where the object ends; 0 at or behind its end.</returns>
+    /// <param name="name">The object's name.</param>
+    /// <param name="offset">The first byte wanted, 0 or more.</param>
+    /// <param name="buffer">Where to put them.</param>
+    /// <param name="cancellationToken">Stops it.</param>
+    Task<int> ReadAsync(string name, long offset, Memory<byte> buffer, CancellationToken cancellationToken);
+
+    /// <summary>Opens an object for reading from its first byte to its last. The caller disposes the stream.</summary>
+    /// <param name="name">The object's name.</param>
+    /// <param name="cancellationToken">Stops the opening; the stream's own reads take their own.</param>
+    Task<Stream> OpenReadAsync(string name, CancellationToken cancellationToken);
+
+    /// <summary>What is known of one object, or null when there is none.</summary>
+    /// <param name="name">The object's name.</param>
+    /// <param name="cancellationToken">Stops it.</param>
+    Task<StoredObject?> StatAsync(string name, CancellationToken cancellationToken);
+
+    /// <summary>
+    /// All objects whose name begins with <paramref name="prefix"/>, in ordinal order of their names. The prefix is a plain string, not a folder; empty lists everything.
+    /// Objects that are put or deleted meanwhile may be listed or not.
+    /// </summary>
+    /// <param name="prefix">How the names begin.</param>
+    /// <param name="cancellationToken">Stops it.</param>
+    IAsyncEnumerable<StoredObject> ListAsync(string prefix, CancellationToken cancellationToken);
+
+    /// <summary>Deletes one object. Not an error when there is none.</summary>
+    /// <param name="name">The object's name.</param>
+    /// <param name="cancellationToken">Stops it.</param>
+    /// <exception cref="NataliaException"><c>RestorePointLocked</c> when the object is under an object lock; or a store error.</exception>
+    Task DeleteAsync(string name, CancellationToken cancellationToken);
+
+    /// <summary>Returns when everything that was put before is on stable storage, names included. A commit calls it before it publishes a manifest.</summary>
+    /// <param name="cancellationToken">Stops it.</param>
+    Task FlushAsync(CancellationToken cancellationToken);
+}
+
+/// <summary>One listed object.</summary>
+/// <param name="Name">Its name.</param>
+/// <param name="Length">Its length in bytes.</param>
+/// <param name="LastModifiedUtc">When it was put, by the <i>store's</i> clock, UTC. Comparable with other times of the same store only.</param>
+public sealed record StoredObject(string Name, long Length, DateTime LastModifiedUtc);
+
+/// <summary>What an object holds: decides where a store with several classes of storage puts it.</summary>
+public enum ObjectClass
+{
+    /// <summary>Small and read often: always in the hot class.</summary>
+    Metadata = 0,
+    /// <summary>Packs of blocks: may lie in an archive class.</summary>
+    Data,
+    /// <summary>Leases and probes: never locked beyond minutes, deleted soon.</summary>
+    Transient,
+}
+
+/// <summary>How one object is stored.</summary>
+public sealed record PutOptions
+{
+    /// <summary>The usual way for metadata.</summary>
+    public static PutOptions Metadata { get; } = new();
+
+    /// <summary>The usual way for packs.</summary>
+    public static PutOptions Data { get; } = new() { Class = ObjectClass.Data };
+
+    /// <summary>Fail with <c>ObjectExists</c> when the name is taken. See <see cref="IObjectStore.HasExclusiveCreate"/>.</summary>
+    public bool MustNotExist { get; init; }
+
+    /// <summary>What the object holds.</summary>
+    public ObjectClass Class { get; init; }
+
+    /// <summary>Until when nobody may delete or replace the object, UTC; null for no lock. A store without object lock refuses it.</summary>
+    public DateTime? RetainUntilUtc { get; init; }
+}
