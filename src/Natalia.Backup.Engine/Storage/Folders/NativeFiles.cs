@@ -63,16 +63,22 @@ internal static class NativeFiles
                 _hasRenameAt2 = false;
             }
         }
+        return LinkOnUnix(temporary, final);
+    }
+
+    /// <summary>The way for file systems that cannot refuse to replace a file in a rename.</summary>
+    internal static bool LinkOnUnix(string temporary, string final)
+    {
         if (link(temporary, final) == 0)
         {
             unlink(temporary);
             return true;
         }
-        int linkCode = Marshal.GetLastWin32Error();
-        if (linkCode == Exists) return false;
-        if (linkCode is NotPermitted or NotImplemented or LinuxNotSupported or MacNotSupported or CrossDevice or TooManyLinks)
-            throw new IOException($"The file system of '{final}' can neither rename a file without replacing another one nor make hard links, so two writers could overwrite each other there.", Failure(linkCode, final));
-        throw Failure(linkCode, final);
+        int code = Marshal.GetLastWin32Error();
+        if (code == Exists) return false;
+        if (code is NotPermitted or NotImplemented or LinuxNotSupported or MacNotSupported or CrossDevice or TooManyLinks)
+            throw new IOException($"The file system of '{final}' can neither rename a file without replacing another one nor make hard links, so two writers could overwrite each other there.", Failure(code, final));
+        throw Failure(code, final);
     }
 
     private static IOException Failure(int code, string path)
