@@ -62,8 +62,8 @@ internal sealed record DescriptionFile
         }
         catch (JsonException e)
         {
-            string line = e.LineNumber is long number ? string.Format(CultureInfo.InvariantCulture, "line {0}, ", number + 1) : "";
-            throw Invalid(path, $"{line}it is not JSON: {FirstSentence(e.Message)}", e);
+            string place = e.LineNumber is long number ? string.Format(CultureInfo.InvariantCulture, "line {0}", number + 1) : "it";
+            throw Invalid(path, $"{place} is not JSON: {FirstSentence(e.Message)}", e);
         }
     }
 
