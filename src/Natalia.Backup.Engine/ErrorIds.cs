@@ -38,6 +38,11 @@ public static class ErrorIds
     public const string StoreFull = nameof(StoreFull);
     public const string StoreAccessDenied = nameof(StoreAccessDenied);
     public const string StoreUnavailable = nameof(StoreUnavailable);
+    public const string ObjectLocked = nameof(ObjectLocked);                         // under object lock: not deletable before its date
+    public const string ObjectNotLocked = nameof(ObjectNotLocked);                   // the store took a lock request but did not lock
+    public const string ObjectLockNotSupported = nameof(ObjectLockNotSupported);     // a folder, or a bucket made without object lock
+    public const string ObjectArchived = nameof(ObjectArchived);                     // lies in an archive class and must be thawed first
+    public const string StoreThrottled = nameof(StoreThrottled);                     // the server asks for fewer requests
     public const string PathNotContained = nameof(PathNotContained);                 // a path from outside leaves its folder
 
     // Restore points and disks
@@ -50,6 +55,7 @@ public static class ErrorIds
     public const string DiskAmbiguous = nameof(DiskAmbiguous);
     public const string DiskReadFailed = nameof(DiskReadFailed);
     public const string DiskInUse = nameof(DiskInUse);
+    public const string DiskAccessDenied = nameof(DiskAccessDenied);                 // the image may not be read by this user
     public const string DiskChangedWhileRead = nameof(DiskChangedWhileRead);         // a cold image was written during the backup
     public const string DiskFormatNotSupported = nameof(DiskFormatNotSupported);
     public const string DestinationExists = nameof(DestinationExists);
