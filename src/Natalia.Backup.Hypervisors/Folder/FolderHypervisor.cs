@@ -27,13 +27,13 @@ public sealed class FolderHypervisor : IHypervisor, IImageSource
     /// <inheritdoc/>
     public string Location { get; }
 
-    /// <summary>Connects a directory.</summary>
+    /// <summary>Opens a directory.</summary>
     /// <param name="path">The directory.</param>
-    /// <param name="clock">The clock that dates frozen states.</param>
+    /// <param name="clock">The clock that dates frozen states; null for the system's.</param>
     /// <exception cref="NataliaException"><c>HypervisorNotFound</c>.</exception>
-    public static FolderHypervisor Connect(string path, TimeProvider clock)
+    public static FolderHypervisor Open(string path, TimeProvider? clock = null)
     {
-        var hypervisor = new FolderHypervisor(Path.GetFullPath(path), clock);
+        var hypervisor = new FolderHypervisor(Path.GetFullPath(path), clock ?? TimeProvider.System);
         hypervisor.RequireFolder();
         return hypervisor;
     }
