@@ -39,6 +39,11 @@ public static class ErrorIds
     public const string StoreFull = nameof(StoreFull);
     public const string StoreAccessDenied = nameof(StoreAccessDenied);
     public const string StoreUnavailable = nameof(StoreUnavailable);
+    public const string ObjectLocked = nameof(ObjectLocked);                         // under object lock: not deletable before its date
+    public const string ObjectNotLocked = nameof(ObjectNotLocked);                   // the store took a lock request but did not lock
+    public const string ObjectLockNotSupported = nameof(ObjectLockNotSupported);     // a folder, or a bucket made without object lock
+    public const string ObjectArchived = nameof(ObjectArchived);                     // lies in an archive class and must be thawed first
+    public const string StoreThrottled = nameof(StoreThrottled);                     // the server asks for fewer requests
     public const string PathNotContained = nameof(PathNotContained);                 // a path from outside leaves its folder
 
     // Restore points and disks
