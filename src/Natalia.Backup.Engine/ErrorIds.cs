@@ -74,6 +74,7 @@ public static class ErrorIds
     // Retention
     public const string RetentionPolicyMissing = nameof(RetentionPolicyMissing);
     public const string RetentionPolicyKeepsNothing = nameof(RetentionPolicyKeepsNothing);
+    public const string RetentionPolicyInvalid = nameof(RetentionPolicyInvalid);     // a negative limit
     public const string TimeZoneNotFound = nameof(TimeZoneNotFound);
 
     // Anything
