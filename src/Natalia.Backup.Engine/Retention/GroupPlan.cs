@@ -123,9 +123,10 @@ internal sealed class GroupPlan
     {
         if (entry.Mark == Mark.RemoveUnfinished) return "Unfinished, and a newer point exists.";
         if (entry.Step is { } step)
-            return step.Rule == RetentionRule.Last
+            // The same for all that one holder displaces, which may be very many.
+            return entry.Holder!.WhyOthersGo ??= step.Rule == RetentionRule.Last
                 ? $"Of the same time as a point that is kept ({step.SlotText(entry.Slot)})."
-                : $"Older than the point of {LocalText(entry.Holder!.Local)}, which stands for {step.PeriodText(entry.Key(step.Rule))} ({step.SlotText(entry.Slot)}).";
+                : $"Older than the point of {LocalText(entry.Holder.Local)}, which stands for {step.PeriodText(entry.Key(step.Rule))} ({step.SlotText(entry.Slot)}).";
         return "No rule keeps it: " + string.Join("; ", _steps.Select(s => s.WhyNot(entry.Key(s.Rule)))) + ".";
     }
 
@@ -151,6 +152,8 @@ internal sealed class GroupPlan
         internal int Slot { get; private set; }
         /// <summary>The newer entry because of which this one is removed.</summary>
         internal Entry? Holder { get; private set; }
+        /// <summary>Why the older points of this entry's period go, once it was written down.</summary>
+        internal string? WhyOthersGo { get; set; }
         internal Passed Newer { get; set; }
 
         internal PeriodKey Key(RetentionRule kind) => PeriodKey.Of(kind, Utc, Local);
@@ -175,7 +178,11 @@ internal sealed class GroupPlan
     private sealed class Step(RetentionRule rule, int limit)
     {
         private readonly string _name = rule.ToString().ToLowerInvariant();
+        private readonly string _allTaken = limit == 1
+            ? $"the only {rule.ToString().ToLowerInvariant()} slot is taken"
+            : $"all {limit.ToString(CultureInfo.InvariantCulture)} {rule.ToString().ToLowerInvariant()} slots are taken";
         private readonly Dictionary<PeriodKey, Passed> _passed = [];
+        private readonly Dictionary<PeriodKey, string> _whyNot = [];
 
         internal RetentionRule Rule { get; } = rule;
         internal int Limit { get; } = limit;
@@ -214,8 +221,9 @@ internal sealed class GroupPlan
 
         internal string WhyNot(PeriodKey key)
         {
-            if (Rule != RetentionRule.Last && (Covered.Contains(key) || Taken.ContainsKey(key))) return $"{PeriodText(key)} has a kept point already";
-            return Limit == 1 ? $"the only {_name} slot is taken" : $"all {Limit.ToString(CultureInfo.InvariantCulture)} {_name} slots are taken";
+            if (Rule == RetentionRule.Last || !(Covered.Contains(key) || Taken.ContainsKey(key))) return _allTaken;
+            if (!_whyNot.TryGetValue(key, out string? text)) _whyNot[key] = text = $"{PeriodText(key)} has a kept point already";
+            return text;
         }
     }
 }
