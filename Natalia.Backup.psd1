@@ -33,6 +33,7 @@
         'Import-NataliaProfile'
         'Invoke-NataliaBackup'
         'Get-NataliaRestorePoint'
+        'Get-NataliaRetentionPlan'
         'Test-NataliaRestorePoint'
         'Remove-NataliaRestorePoint'
         'Export-NataliaDisk'

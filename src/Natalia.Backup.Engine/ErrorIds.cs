@@ -76,6 +76,7 @@ public static class ErrorIds
     public const string RetentionPolicyMissing = nameof(RetentionPolicyMissing);
     public const string RetentionPolicyKeepsNothing = nameof(RetentionPolicyKeepsNothing);
     public const string RetentionPolicyInvalid = nameof(RetentionPolicyInvalid);     // a negative limit
+    public const string RetentionInputInvalid = nameof(RetentionInputInvalid);       // a piped object without a usable time
     public const string TimeZoneNotFound = nameof(TimeZoneNotFound);
 
     // Anything
