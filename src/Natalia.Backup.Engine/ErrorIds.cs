@@ -19,6 +19,7 @@ public static class ErrorIds
     public const string NameInUse = nameof(NameInUse);                               // a session of that name exists
     public const string LeaseHeld = nameof(LeaseHeld);                               // another run writes this appliance's part
     public const string LeaseLost = nameof(LeaseLost);                               // somebody took the lease over
+    public const string RepositoryCheckFailed = nameof(RepositoryCheckFailed);       // a check of the repository as a whole found damage
     public const string KeySlotNotFound = nameof(KeySlotNotFound);
     public const string LastKeySlot = nameof(LastKeySlot);
 
@@ -38,10 +39,16 @@ public static class ErrorIds
     public const string StoreFull = nameof(StoreFull);
     public const string StoreAccessDenied = nameof(StoreAccessDenied);
     public const string StoreUnavailable = nameof(StoreUnavailable);
+    public const string ObjectLocked = nameof(ObjectLocked);                         // under object lock: not deletable before its date
+    public const string ObjectNotLocked = nameof(ObjectNotLocked);                   // the store took a lock request but did not lock
+    public const string ObjectLockNotSupported = nameof(ObjectLockNotSupported);     // a folder, or a bucket made without object lock
+    public const string ObjectArchived = nameof(ObjectArchived);                     // lies in an archive class and must be thawed first
+    public const string StoreThrottled = nameof(StoreThrottled);                     // the server asks for fewer requests
     public const string PathNotContained = nameof(PathNotContained);                 // a path from outside leaves its folder
 
     // Restore points and disks
     public const string RestorePointNotFound = nameof(RestorePointNotFound);
+    public const string RestorePointAmbiguous = nameof(RestorePointAmbiguous);       // the beginning of an id fits several points
     public const string RestorePointProtected = nameof(RestorePointProtected);
     public const string RestorePointLocked = nameof(RestorePointLocked);
     public const string RestorePointIsNewest = nameof(RestorePointIsNewest);         // the newest good point is never removed
@@ -80,6 +87,7 @@ public static class ErrorIds
     public const string TimeZoneNotFound = nameof(TimeZoneNotFound);
 
     // Anything
+    public const string PathNotSupported = nameof(PathNotSupported);                 // not a path of the file system, or of no file
     public const string Unexpected = nameof(Unexpected);
 #pragma warning restore CS1591
 }

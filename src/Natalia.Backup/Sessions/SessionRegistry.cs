@@ -36,6 +36,20 @@ internal sealed class SessionRegistry : IDisposable
         if (Runspace.DefaultRunspace is Runspace runspace && Registries.TryGetValue(runspace, out SessionRegistry? registry)) registry.Dispose();
     }
 
+    /// <summary>The repositories that a command reads points from: the one with the id, those named, or all of which the points can be read.</summary>
+    /// <param name="references">Names or ids; null or empty for all.</param>
+    /// <param name="repositoryId">The id that came with a piped object; counts when nothing was named.</param>
+    /// <exception cref="NataliaException"><c>RepositoryNotConnected</c>.</exception>
+    internal IReadOnlyList<RepositoryConnection> RepositoriesWithPoints(IReadOnlyList<string>? references, string? repositoryId)
+    {
+        if (references is { Count: > 0 }) return Repositories.ForReading(references);
+        if (!string.IsNullOrEmpty(repositoryId)) return Repositories.ForReading([repositoryId!]);
+        IReadOnlyList<RepositoryConnection> all = Repositories.ForReading(null);
+        List<RepositoryConnection> readable = [.. all.Where(c => !c.IsLimited)];
+        // All opened without a password: the engine says what is missing, better than an empty list would.
+        return readable.Count > 0 ? readable : all;
+    }
+
     public void Dispose()
     {
         Repositories.RemoveAll();

@@ -1,3 +1,4 @@
+using System.Management.Automation;
 using Natalia.Backup.Engine;
 
 namespace Natalia.Backup.Sessions;
@@ -81,6 +82,32 @@ internal sealed class SessionTable<T>(string noun, string cmdletNoun, string not
         }
     }
 
+    /// <summary>The connections whose names fit, each once; a name without wildcards that fits none is reported.</summary>
+    /// <param name="names">Names, identities or wildcards; null or empty for all.</param>
+    /// <param name="report">Takes the error for a name that fits none.</param>
+    internal IReadOnlyList<T> ByName(IReadOnlyList<string>? names, Action<NataliaException> report)
+    {
+        if (names is not { Count: > 0 }) return All;
+        List<T> found = [];
+        foreach (string name in names)
+        {
+            if (Find(name) is T exact)
+            {
+                found.Add(exact);
+            }
+            else if (WildcardPattern.ContainsWildcardCharacters(name))
+            {
+                var pattern = WildcardPattern.Get(name, WildcardOptions.IgnoreCase | WildcardOptions.CultureInvariant);
+                found.AddRange(All.Where(c => pattern.IsMatch(c.Name)));
+            }
+            else
+            {
+                report(NotConnected(name));
+            }
+        }
+        return [.. found.Distinct()];
+    }
+
     /// <summary>The connections that a command reads: those named, or all of them.</summary>
     /// <param name="references">Names or identities; null or empty for all.</param>
     /// <exception cref="NataliaException">One that is named is not connected, or none is connected at all.</exception>
@@ -111,9 +138,10 @@ internal sealed class SessionTable<T>(string noun, string cmdletNoun, string not
 
     /// <summary>The connection of a name or identity.</summary>
     /// <exception cref="NataliaException">There is none.</exception>
-    internal T Get(string nameOrIdentity) => Find(nameOrIdentity)
-        ?? throw new NataliaException(notConnectedId, NataliaErrorKind.NotFound, $"No {noun} named '{nameOrIdentity}' is connected in this session.", nameOrIdentity,
-            $"Connect it with Connect-{cmdletNoun}; Get-{cmdletNoun} lists those that are.");
+    internal T Get(string nameOrIdentity) => Find(nameOrIdentity) ?? throw NotConnected(nameOrIdentity);
+
+    private NataliaException NotConnected(string nameOrIdentity) => new(notConnectedId, NataliaErrorKind.NotFound, $"No {noun} '{nameOrIdentity}' is connected in this session.", nameOrIdentity,
+        $"Connect it with Connect-{cmdletNoun}; Get-{cmdletNoun} lists those that are.");
 
     private NataliaException NoneConnected() => new(notConnectedId, NataliaErrorKind.NotFound, $"No {noun} is connected in this session.", recommendedAction: $"Connect one with Connect-{cmdletNoun}, or several with Import-NataliaProfile.");
 

@@ -1,0 +1,11 @@
+using Natalia.Backup.Engine.Model;
+
+namespace Natalia.Backup.Hypervisors.Folder;
+
+/// <summary>One disk image of a VM in a folder.</summary>
+/// <param name="DiskId">The disk's id.</param>
+/// <param name="Path">The image's real path, links followed.</param>
+/// <param name="Role">What the disk is for.</param>
+/// <param name="Format">Its format, as stated or as its name promises.</param>
+/// <param name="IsFormatStated">True when the description names the format, so that the first bytes need not be asked.</param>
+internal sealed record FolderImage(string DiskId, string Path, DiskRole Role, ImageFormat Format, bool IsFormatStated);
