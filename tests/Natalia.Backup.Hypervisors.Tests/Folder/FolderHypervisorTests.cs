@@ -364,7 +364,7 @@ public sealed class FolderHypervisorTests : IDisposable
         return await hypervisor.FreezeAsync(vm, diskIds, None);
     }
 
-    private FolderHypervisor Connect(string folder) => FolderHypervisor.Connect(Path.Combine(_root, folder), _clock);
+    private FolderHypervisor Connect(string folder) => FolderHypervisor.Open(Path.Combine(_root, folder), _clock);
 
     private async Task<ApplianceInventory> List(string folder = "")
     {
