@@ -46,7 +46,7 @@ public sealed partial class Repository : IDisposable
             RepositorySecrets secrets = RepositorySecrets.NewRandom();
             var settings = new RepositorySettings(Id128.NewRandom(), options.Clock.UtcNow(), password is null ? Cipher.None : Cipher.Aes256Gcm, Signing.PublicKey(secrets.SigningSeed));
             byte[] bytes = settings.Encode();
-            byte[] slot = KeySlot.Seal(secrets, password, Hash256.Of(bytes), options.Clock.UtcNow(), out Id128 slotId);
+            byte[] slot = KeySlot.Seal(secrets, password, Hash256.Of(bytes), options.Clock.UtcNow(), options.PasswordCost, out Id128 slotId);
             // The settings last: until they are there, the place is not a repository, and nobody opens it.
             await store.PutAsync(Layout.Keys + slotId, new ObjectContent(slot), PutOptions.Metadata, cancellationToken).ConfigureAwait(false);
             await store.FlushAsync(cancellationToken).ConfigureAwait(false);

@@ -21,4 +21,7 @@ public sealed record RepositoryOptions
 
     /// <summary>After how many newly stored bytes a long run makes a checkpoint, at the least.</summary>
     public long CheckpointBytes { get; init; } = 256L << 20;
+
+    /// <summary>scrypt's N for new key slots; tests make it small.</summary>
+    internal int PasswordCost { get; init; } = Sealing.KeySlot.DefaultCost;
 }

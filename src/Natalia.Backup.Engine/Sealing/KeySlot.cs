@@ -47,12 +47,13 @@ internal sealed class RepositorySecrets : IDisposable
 internal static class KeySlot
 {
     /// <summary>64 MiB and about a quarter of a second; written into every slot, so that it may grow later.</summary>
-    private const int Cost = 1 << 16, BlockSize = 8, Parallelism = 1;
+    internal const int DefaultCost = 1 << 16;
+    private const int BlockSize = 8, Parallelism = 1;
 
     /// <summary>A hostile slot must not make a reader allocate more than 1 GiB or work for minutes.</summary>
     private const long MaximumMemory = 1L << 30;
 
-    internal static byte[] Seal(RepositorySecrets secrets, RepositoryPassword? password, Hash256 settingsHash, DateTime nowUtc, out Id128 id)
+    internal static byte[] Seal(RepositorySecrets secrets, RepositoryPassword? password, Hash256 settingsHash, DateTime nowUtc, int cost, out Id128 id)
     {
         id = Id128.NewRandom();
         var salt = Id128.NewRandom().ToArray();
@@ -64,7 +65,7 @@ internal static class KeySlot
             json.WriteString("kdf", password is null ? "none" : "scrypt");
             if (password is not null)
             {
-                json.WriteNumber("n", Cost);
+                json.WriteNumber("n", cost);
                 json.WriteNumber("r", BlockSize);
                 json.WriteNumber("p", Parallelism);
                 json.WriteString("salt", Hex.ToString(salt));
@@ -74,7 +75,7 @@ internal static class KeySlot
         byte[] plain = secrets.Encode();
         try
         {
-            using ObjectKeys keys = password is null ? ObjectKeys.None : ObjectKeys.FromSecret(Stretch(password, salt, Cost, BlockSize, Parallelism));
+            using ObjectKeys keys = password is null ? ObjectKeys.None : ObjectKeys.FromSecret(Stretch(password, salt, cost, BlockSize, Parallelism));
             return SmallObject.Encode(ObjectKind.KeySlot, id, header, [plain], keys, compress: false).Bytes;
         }
         finally

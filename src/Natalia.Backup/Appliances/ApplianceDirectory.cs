@@ -1,6 +1,7 @@
 using System.Runtime.ExceptionServices;
 using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Model;
+using Natalia.Backup.Hypervisors;
 using Natalia.Backup.Sessions;
 
 namespace Natalia.Backup.Appliances;
@@ -11,7 +12,8 @@ namespace Natalia.Backup.Appliances;
 /// </summary>
 /// <param name="registry">The runspace's connections; remembers names for completion.</param>
 /// <param name="report">Takes the failure of one of several.</param>
-internal sealed class ApplianceDirectory(SessionRegistry registry, Action<Exception, object?> report)
+/// <param name="warn">Takes what stood in the way of listing single VMs.</param>
+internal sealed class ApplianceDirectory(SessionRegistry registry, Action<Exception, object?> report, Action<string> warn)
 {
     private readonly Dictionary<HypervisorConnection, IReadOnlyList<LocatedAppliance>> _appliances = [];
     private readonly Dictionary<RepositoryConnection, IReadOnlyList<Enrolment>> _enrolments = [];
@@ -21,8 +23,9 @@ internal sealed class ApplianceDirectory(SessionRegistry registry, Action<Except
     {
         IReadOnlyList<LocatedAppliance> found = await CollectAsync(hypervisors, _appliances, c => c.Session, async connection =>
         {
-            IReadOnlyList<ApplianceDescription> descriptions = await connection.Hypervisor.GetAppliancesAsync(cancellationToken).ConfigureAwait(false);
-            return [.. descriptions.Select(d => new LocatedAppliance(connection, d))];
+            ApplianceInventory inventory = await connection.Hypervisor.GetAppliancesAsync(cancellationToken).ConfigureAwait(false);
+            foreach (NataliaException problem in inventory.Problems) warn($"{problem.Message} {problem.RecommendedAction}".TrimEnd());
+            return [.. inventory.Select(d => new LocatedAppliance(connection, d))];
         }, cancellationToken).ConfigureAwait(false);
         foreach (LocatedAppliance appliance in found) registry.Completion.Remember(appliance.Description);
         // Two sessions to one hypervisor show the same VM: the first one is as good as the other.

@@ -1,5 +1,5 @@
 using Natalia.Backup.Engine.Model;
-using Natalia.Backup.Protection;
+using Natalia.Backup.Hypervisors;
 
 namespace Natalia.Backup.Appliances;
 
@@ -21,7 +21,7 @@ internal static class ApplianceView
             MemoryBytes = description.MemoryBytes,
             Networks = [.. description.Networks],
             Disks = [.. description.Disks],
-            DataDisk = DiskSelection.TryFindDataDisk(description, enrolment?.Settings.DataDiskId)?.DiskId ?? enrolment?.Settings.DataDiskId,
+            DataDisk = DataDiskRule.TryChoose(description, enrolment?.Settings.DataDiskId)?.DiskId ?? enrolment?.Settings.DataDiskId,
             IncludeSystemDisk = enrolment?.Settings.IncludeSystemDisk ?? false,
             NativeId = description.NativeId,
         };

@@ -18,7 +18,7 @@ internal static class FilePaths
         {
             full = session.Path.GetUnresolvedProviderPathFromPSPath(path, out provider, out _);
         }
-        catch (Exception e) when (e is DriveNotFoundException or ProviderNotFoundException or ProviderInvocationException or NotSupportedException or ArgumentException)
+        catch (Exception e) when (e is System.Management.Automation.DriveNotFoundException or ProviderNotFoundException or ProviderInvocationException or NotSupportedException or ArgumentException)
         {
             throw new NataliaException(ErrorIds.PathNotSupported, NataliaErrorKind.InvalidArgument, $"'{path}' is not a path: {e.Message}", path, innerException: e);
         }

@@ -74,7 +74,7 @@ public sealed class ExportNataliaApplianceConfigurationCommand : HypervisorComma
             await ExportFromPointAsync(path, cancellationToken).ConfigureAwait(false);
             return;
         }
-        _directory ??= new ApplianceDirectory(Registry, DeferError);
+        _directory ??= new ApplianceDirectory(Registry, DeferError, EmitWarning);
         IReadOnlyList<LocatedAppliance> appliances = await _directory.ListAsync(HypervisorsToRead(), cancellationToken).ConfigureAwait(false);
         foreach (ApplianceSelector selector in ApplianceSelector.FromAll(Appliance))
         {

@@ -58,7 +58,7 @@ public sealed class GetNataliaApplianceCommand : HypervisorCommand
 
     private protected override Task ProcessAsync(CancellationToken cancellationToken)
     {
-        _directory ??= new ApplianceDirectory(Registry, DeferError);
+        _directory ??= new ApplianceDirectory(Registry, DeferError, EmitWarning);
         return ParameterSetName == EnrolledSet ? ListEnrolledAsync(_directory, cancellationToken) : ListNamedAsync(_directory, cancellationToken);
     }
 

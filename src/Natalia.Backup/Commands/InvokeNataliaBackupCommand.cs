@@ -85,7 +85,7 @@ public sealed class InvokeNataliaBackupCommand : RepositoryWriterCommand
 
     private protected override async Task EndAsync(CancellationToken cancellationToken)
     {
-        var directory = new ApplianceDirectory(Registry, DeferError);
+        var directory = new ApplianceDirectory(Registry, DeferError, EmitWarning);
         List<BackupJob> jobs = [];
         foreach (Request request in _requests)
         {

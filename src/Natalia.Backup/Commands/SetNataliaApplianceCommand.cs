@@ -64,7 +64,7 @@ public sealed class SetNataliaApplianceCommand : RepositoryWriterCommand
     private protected override async Task ProcessAsync(CancellationToken cancellationToken)
     {
         RepositoryConnection repository = Registry.Repositories.ForWriting(Repository);
-        _directory ??= new ApplianceDirectory(Registry, DeferError);
+        _directory ??= new ApplianceDirectory(Registry, DeferError, EmitWarning);
         IReadOnlyList<LocatedAppliance> appliances = await _directory.ListAsync(HypervisorsToRead(), cancellationToken).ConfigureAwait(false);
         IReadOnlyList<Enrolment> enrolments = await _directory.ListEnrolmentsAsync([repository], cancellationToken).ConfigureAwait(false);
         foreach (ApplianceSelector selector in ApplianceSelector.FromAll(ParameterSetName == IdSet ? ApplianceId : Appliance))
