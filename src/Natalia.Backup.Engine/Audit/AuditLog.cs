@@ -73,7 +73,7 @@ internal sealed class AuditLog(IObjectStore store, string prefix, byte[] publicK
             Reason = root.ReadStringOrNull("reason"),
             Actor = root.ReadString("actor"),
             Tool = root.ReadString("tool"),
-            Heads = root.ReadArray("heads").Select(h => h.GetString() ?? "").ToArray(),
+            Heads = root.ReadArray("heads").Select(h => h.ReadText()).ToArray(),
             Data = root.TryGetProperty("data", out JsonElement data) ? data.GetRawText() : null,
         };
         if (record.Number != name.Number || record.Event != name.Event || (record.Sequence ?? 0) != name.Sequence || envelope.Id != name.Id)
