@@ -27,11 +27,18 @@ public abstract class ReferenceArgumentAttribute : ArgumentTransformationAttribu
                 return list.Cast<object?>().Select(item => Transform(engineIntrinsics, item)).Where(item => item is not null).Cast<string>().ToArray();
         }
         // The wrapped form: it has the properties of deserialised objects, too.
-        return Describe(PSObject.AsPSObject(inputData)) ?? throw new ArgumentTransformationMetadataException(FormattableString.Invariant($"An object of type {value.GetType().Name} is not {Expected}."));
+        PSObject wrappedValue = PSObject.AsPSObject(inputData);
+        if (Leaves(wrappedValue)) return inputData;
+        return Describe(wrappedValue) ?? throw new ArgumentTransformationMetadataException(FormattableString.Invariant($"An object of type {value.GetType().Name} is not {Expected}."));
     }
 
     /// <summary>What can be given, for the error message.</summary>
     private protected abstract string Expected { get; }
+
+    /// <summary>
+    /// True for an object from the pipeline that is meant for another parameter. It is left as it is: it then fits no string, and PowerShell goes on looking. Throwing would end the command.
+    /// </summary>
+    private protected virtual bool Leaves(PSObject value) => false;
 
     /// <summary>The text that stands for an object, or null when it cannot be meant.</summary>
     private protected abstract string? Describe(PSObject value);

@@ -34,7 +34,7 @@ public sealed class ExportNataliaApplianceConfigurationCommand : HypervisorComma
     /// <summary>The live VM: an object of Get-NataliaAppliance, a name or a wildcard.</summary>
     [Parameter(Mandatory = true, Position = 0, ParameterSetName = ApplianceSet, ValueFromPipeline = true)]
     [Alias("VMName", "ApplianceName")]
-    [ApplianceReference]
+    [ApplianceReference(LeaveRestorePoints = true)]
     [SupportsWildcards]
     [ValidateNotNullOrEmpty]
     [ArgumentCompleter(typeof(ApplianceCompleter))]
@@ -92,7 +92,7 @@ public sealed class ExportNataliaApplianceConfigurationCommand : HypervisorComma
 
     private async Task ExportFromPointAsync(string path, CancellationToken cancellationToken)
     {
-        _finder ??= new RestorePointFinder(Registry.Completion);
+        _finder ??= new RestorePointFinder(Registry.Completion, EmitWarning);
         IReadOnlyList<RepositoryConnection> repositories = Registry.RepositoriesWithPoints(Repository is { Length: > 0 } named ? [named] : null, RepositoryId);
         LocatedPoint point = (await _finder.FindAsync(repositories, RestorePointId, null, cancellationToken).ConfigureAwait(false))[0];
         ApplianceDescription description = await point.Repository.Repository.GetConfigurationAsync(point.Point, cancellationToken).ConfigureAwait(false);

@@ -13,6 +13,7 @@ namespace Natalia.Backup.Commands;
 /// <remarks>
 /// <para>A restore point is one complete, independent, restorable state of an appliance. It does not depend on any other point, however it was made.</para>
 /// <para>Without -Repository the points of all connected repositories are listed together. With several connected, one that does not answer is an error of its own, written when the others are listed.</para>
+/// <para>A point that is too damaged to be listed is an error of its own, too; the others are listed all the same.</para>
 /// <para>A plain -Appliance name of which no repository has a point is an error, not an empty list.</para>
 /// </remarks>
 /// <example>
@@ -71,7 +72,7 @@ public sealed class GetNataliaRestorePointCommand : RepositoryReaderCommand
         string? applianceId = string.IsNullOrEmpty(ApplianceId) ? null : ApplianceId;
         if (References.Clean(RestorePointId) is { Count: > 0 } ids)
         {
-            _finder ??= new RestorePointFinder(Registry.Completion);
+            _finder ??= new RestorePointFinder(Registry.Completion, EmitWarning);
             foreach (string id in ids)
             {
                 try
@@ -106,7 +107,7 @@ public sealed class GetNataliaRestorePointCommand : RepositoryReaderCommand
         {
             try
             {
-                IReadOnlyList<RestorePoint> points = await repository.Repository.GetRestorePointsAsync(filter, cancellationToken).ConfigureAwait(false);
+                IReadOnlyList<RestorePoint> points = await repository.Repository.GetRestorePointsAsync(filter, damage => DeferError(damage), cancellationToken).ConfigureAwait(false);
                 listed.AddRange(points.Select(p => new LocatedPoint(repository, p)));
             }
             catch (Exception e) when (repositories.Count > 1 && !cancellationToken.IsCancellationRequested)

@@ -9,7 +9,7 @@ namespace Natalia.Backup.Commands;
 /// <summary>Removes restore points for ever.</summary>
 /// <remarks>
 /// <para>The other points stay as they are: none depends on another one. The removal and its reason go into the audit log. The space comes back when the repository is optimized.</para>
-/// <para>Refused are points that are protected or locked, and the newest good point of an appliance. When an appliance is given up for good, -AllowNewest removes that one, too.</para>
+/// <para>Refused are points that are protected or locked, and the newest good point of an appliance: something to restore from always stays.</para>
 /// <para>Asks before it removes; in a runbook, say -Confirm:$false. For the regular clean-up use a retention policy instead.</para>
 /// </remarks>
 /// <example>
@@ -30,10 +30,6 @@ public sealed class RemoveNataliaRestorePointCommand : RestorePointCommand
     [ValidateLength(1, 1000)]
     public string Reason { get; set; } = "Removed by hand.";
 
-    /// <summary>Also remove the newest good point of an appliance: its last state that can be restored as of now.</summary>
-    [Parameter]
-    public SwitchParameter AllowNewest { get; set; }
-
     private protected override IReadOnlyList<RepositoryConnection> RepositoriesToSearch()
     {
         if (!string.IsNullOrEmpty(Repository)) return [Registry.Repositories.Get(Repository!)];
@@ -46,7 +42,7 @@ public sealed class RemoveNataliaRestorePointCommand : RestorePointCommand
         RestorePoint one = point.Point;
         string target = string.Format(CultureInfo.InvariantCulture, "{0} ({1}) in repository '{2}'", one, one.RestorePointId, point.Repository.Name);
         if (!await ShouldProcessAsync(target, "Remove the restore point for ever").ConfigureAwait(false)) return;
-        await point.Repository.Repository.RemoveRestorePointAsync(one, Reason, AllowNewest, cancellationToken).ConfigureAwait(false);
+        await point.Repository.Repository.RemoveRestorePointAsync(one, Reason, cancellationToken).ConfigureAwait(false);
         Registry.Completion.Forget(one.RestorePointId);
     }
 }

@@ -49,7 +49,7 @@ public abstract class RestorePointCommand : NataliaCommand
 
     private protected sealed override async Task ProcessAsync(CancellationToken cancellationToken)
     {
-        _finder ??= new RestorePointFinder(Registry.Completion);
+        _finder ??= new RestorePointFinder(Registry.Completion, EmitWarning);
         foreach (string id in RestorePointId)
         {
             IReadOnlyList<LocatedPoint> found;

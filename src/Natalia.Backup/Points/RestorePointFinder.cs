@@ -7,7 +7,8 @@ namespace Natalia.Backup.Points;
 
 /// <summary>Finds restore points by id or the beginning of one. Lists each appliance of each repository at most once for a command, so that a thousand piped points cost one listing.</summary>
 /// <param name="completion">Remembers what was seen, for completion.</param>
-internal sealed class RestorePointFinder(CompletionCache completion)
+/// <param name="warn">Told of points that cannot even be listed; one of them may be the one that is looked for.</param>
+internal sealed class RestorePointFinder(CompletionCache completion, Action<string> warn)
 {
     private const int ShortestPrefix = 4;
 
@@ -43,7 +44,7 @@ internal sealed class RestorePointFinder(CompletionCache completion)
     private async Task<IReadOnlyList<RestorePoint>> ListAsync(RepositoryConnection repository, string? applianceId, CancellationToken cancellationToken)
     {
         if (_lists.TryGetValue((repository, applianceId), out IReadOnlyList<RestorePoint>? known)) return known;
-        IReadOnlyList<RestorePoint> points = await repository.Repository.GetRestorePointsAsync(new RestorePointFilter { ApplianceId = applianceId }, cancellationToken).ConfigureAwait(false);
+        IReadOnlyList<RestorePoint> points = await repository.Repository.GetRestorePointsAsync(new RestorePointFilter { ApplianceId = applianceId }, damage => warn(damage.Message), cancellationToken).ConfigureAwait(false);
         foreach (RestorePoint point in points) completion.Remember(point);
         _lists[(repository, applianceId)] = points;
         return points;
