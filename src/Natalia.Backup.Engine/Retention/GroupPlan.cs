@@ -7,12 +7,14 @@ internal sealed class GroupPlan
 {
     private readonly Entry[] _entries;
     private readonly RetentionPolicy _policy;
+    private readonly string _policyText;
     private readonly DateTime _nowUtc;
     private readonly List<Step> _steps = [];
 
     internal GroupPlan(IEnumerable<RetentionPoint> points, RetentionPolicy policy, TimeZoneInfo zone, DateTime nowUtc)
     {
         _policy = policy;
+        _policyText = policy.ToString();
         _nowUtc = nowUtc;
         _entries = points.Select(p => new Entry(p, zone)).ToArray();
         Array.Sort(_entries, Entry.NewestFirst);
@@ -26,7 +28,12 @@ internal sealed class GroupPlan
             foreach ((RetentionRule rule, int limit) in _policy.Rules()) Apply(new Step(rule, limit));
         }
         Entry? newestGood = Array.Find(_entries, e => e.Point.IsGood && e.Point.IsFinished);
-        return _entries.Select(e => ToRow(e, ReferenceEquals(e, newestGood)));
+        Entry? lastMade = null;
+        foreach (Entry entry in _entries)
+            if (entry.Point is { IsGood: true, IsFinished: true, Sequence: long sequence } && !(lastMade?.Point.Sequence >= sequence))
+                lastMade = entry;
+        // They are two only where a clock went back; backups go on from the one made last.
+        return _entries.Select(e => ToRow(e, ReferenceEquals(e, newestGood) ? "The newest good point" : ReferenceEquals(e, lastMade) ? "The good point that was made last" : null));
     }
 
     /// <summary>Decides what no rule looks at: protected and unfinished points.</summary>
@@ -71,10 +78,10 @@ internal sealed class GroupPlan
         }
     }
 
-    private RetentionPlanRow ToRow(Entry entry, bool isNewestGood)
+    private RetentionPlanRow ToRow(Entry entry, string? indispensable)
     {
         RetentionPlanRow Row(RetentionAction action, RetentionRule rule, string reason, bool takesSlot = false) =>
-            new(entry.Point, entry.Utc, entry.Local, _policy.TimeZoneId)
+            new(entry.Point, entry.Utc, entry.Local, _policyText, _policy.TimeZoneId)
             {
                 Action = action,
                 Rule = rule,
@@ -93,8 +100,8 @@ internal sealed class GroupPlan
             return Row(RetentionAction.Keep, RetentionRule.Unfinished, "Unfinished and newer than every other point: a backup may still be writing it.");
 
         string why = RemoveReason(entry);
-        if (isNewestGood)
-            return Row(RetentionAction.Keep, RetentionRule.NewestGood, "The newest good point is never removed. But for that: " + why);
+        if (indispensable is not null)
+            return Row(RetentionAction.Keep, RetentionRule.NewestGood, $"{indispensable} is never removed. But for that: {why}");
         RetentionRule rule = entry.Mark == Mark.RemoveUnfinished ? RetentionRule.Unfinished : entry.Step?.Rule ?? RetentionRule.None;
         if (entry.Point.LockedUntilUtc is DateTime until && RetentionPlanner.AsUtc(until) > _nowUtc)
             return Row(RetentionAction.Locked, rule, $"Locked until {Utc(RetentionPlanner.AsUtc(until))}. But for that: {why}");

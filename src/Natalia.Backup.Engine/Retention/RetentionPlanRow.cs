@@ -7,7 +7,7 @@ public sealed record RetentionPlanRow
 {
     private readonly DateTime _local;
 
-    internal RetentionPlanRow(RetentionPoint point, DateTime utc, DateTime local, string timeZoneId)
+    internal RetentionPlanRow(RetentionPoint point, DateTime utc, DateTime local, string policy, string timeZoneId)
     {
         RestorePointId = point.RestorePointId;
         ApplianceId = point.ApplianceId;
@@ -15,6 +15,7 @@ public sealed record RetentionPlanRow
         RepositoryId = point.RepositoryId;
         LockedUntilUtc = point.LockedUntilUtc;
         TimeUtc = utc;
+        Policy = policy;
         TimeZoneId = timeZoneId;
         _local = local;
     }
@@ -43,6 +44,8 @@ public sealed record RetentionPlanRow
     public string Year => Label(RetentionRule.Yearly);
     /// <summary>The point's time in the policy's zone, for the eye: <c>2026-03-04 18:00:00</c>.</summary>
     public string LocalTime => _local.ToString("yyyy-MM-dd HH:mm:ss", CultureInfo.InvariantCulture);
+    /// <summary>The policy in one line: <c>daily 7, weekly 4, monthly 3 (Europe/Paris)</c>.</summary>
+    public string Policy { get; }
     /// <summary>The policy's zone.</summary>
     public string TimeZoneId { get; }
     /// <summary>Until when an object lock holds the point, UTC; null when none does.</summary>

@@ -7,10 +7,10 @@ namespace Natalia.Backup.Engine.Retention;
 /// <para>The semantics are those of Proxmox VE and Proxmox Backup Server, so that an appliance is kept alike whoever applies the policy. For each appliance, newest point first, the rules
 /// are applied in a fixed order. A rule gives its slots to the newest undecided point of each period, but passes over periods for which an earlier rule keeps a point; older points of a period that
 /// it gave a slot are removed, which later rules respect. When its slots are used up, it leaves the rest to the rules after it. What no rule keeps is removed.</para>
-/// <para>Protected points take no slot and stand for no period. Above the rules: the newest good point, a point whose lock has not ended, and one that a restore reads are never removed.
+/// <para>Protected points take no slot and stand for no period. Above the rules: the newest good point (and the one made last, should a clock have gone back), a point whose lock has not ended, and one that a restore reads are never removed.
 /// A lock only defers a removal; it changes nothing else in the plan.</para>
 /// <para>The newest point that is not protected is always kept, because the first rule starts with it. At most the sum of the limits is kept, not counting protected and locked points, those in use, an unfinished
-/// newest one, and a good one that stays only because all newer ones are not good. Applying a plan and planning again at the same time removes nothing more.</para>
+/// newest one, and what stays only as the newest good point. Applying a plan and planning again at the same time removes nothing more.</para>
 /// </remarks>
 public static class RetentionPlanner
 {

@@ -17,7 +17,7 @@ public enum RetentionRule
     Monthly,
     /// <summary>One point per year.</summary>
     Yearly,
-    /// <summary>The newest good point is never removed, whatever the policy says.</summary>
+    /// <summary>The newest good point is never removed, whatever the policy says; nor is the one that was made last, which is another one only where a clock went back.</summary>
     NewestGood,
     /// <summary>A point that a running restore reads is not removed.</summary>
     InUse,

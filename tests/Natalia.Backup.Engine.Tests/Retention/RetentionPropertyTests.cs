@@ -18,7 +18,8 @@ public sealed class RetentionPropertyTests
         {
             RetentionPoint point = points.Single(p => p.RestorePointId == row.RestorePointId);
             string mark = expected[point];
-            bool isNewestGood = ReferenceEquals(point, NewestFirst(points).FirstOrDefault(p => p.IsGood && p.IsFinished));
+            RetentionPoint[] good = NewestFirst(points).Where(p => p.IsGood && p.IsFinished).ToArray();
+            bool isNewestGood = ReferenceEquals(point, good.FirstOrDefault()) || ReferenceEquals(point, good.MaxBy(p => p.Sequence));
             if (mark.StartsWith("remove", StringComparison.Ordinal))
             {
                 if (isNewestGood) mark = "keep newestgood";
@@ -48,6 +49,7 @@ public sealed class RetentionPropertyTests
                      newestFirst.FirstOrDefault(),
                      newestFirst.FirstOrDefault(p => !p.IsProtected && p.IsFinished),
                      newestFirst.FirstOrDefault(p => p.IsGood && p.IsFinished),
+                     newestFirst.Where(p => p.IsGood && p.IsFinished).MaxBy(p => p.Sequence),
                  })
         {
             if (stays is not null && (stays.IsFinished || stays == newestFirst[0]))
@@ -209,7 +211,8 @@ public sealed class RetentionPropertyTests
             points.Add(new RetentionPoint
             {
                 TimeUtc = time,
-                Sequence = i,
+                // Now and then a clock went back: what was made later has an earlier time.
+                Sequence = random.Next(30) == 0 ? 1000 - i : i,
                 RestorePointId = i.ToString(CultureInfo.InvariantCulture),
                 IsProtected = !plain && random.Next(10) == 0,
                 IsFinished = plain || random.Next(20) != 0,
