@@ -19,6 +19,7 @@ public static class ErrorIds
     public const string NameInUse = nameof(NameInUse);                               // a session of that name exists
     public const string LeaseHeld = nameof(LeaseHeld);                               // another run writes this appliance's part
     public const string LeaseLost = nameof(LeaseLost);                               // somebody took the lease over
+    public const string RepositoryCheckFailed = nameof(RepositoryCheckFailed);       // a check of the repository as a whole found damage
     public const string KeySlotNotFound = nameof(KeySlotNotFound);
     public const string LastKeySlot = nameof(LastKeySlot);
 
@@ -43,10 +44,21 @@ public static class ErrorIds
     public const string ObjectLockNotSupported = nameof(ObjectLockNotSupported);     // a folder, or a bucket made without object lock
     public const string ObjectArchived = nameof(ObjectArchived);                     // lies in an archive class and must be thawed first
     public const string StoreThrottled = nameof(StoreThrottled);                     // the server asks for fewer requests
+    public const string StoreCredentialRefused = nameof(StoreCredentialRefused);     // unknown access key, wrong secret, expired token
+    public const string StoreCredentialMissing = nameof(StoreCredentialMissing);     // none was given and the SDK's own chain found none
+    public const string StoreEndpointNotFound = nameof(StoreEndpointNotFound);       // the host name of an endpoint is unknown
+    public const string StoreEndpointInvalid = nameof(StoreEndpointInvalid);         // something answers there, but not an S3 server
+    public const string StoreCertificateRefused = nameof(StoreCertificateRefused);   // TLS: not trusted, not the pinned one, wrong name, expired
+    public const string StoreClockSkewed = nameof(StoreClockSkewed);                 // this machine's clock is too far from the server's
+    public const string BucketNotFound = nameof(BucketNotFound);
+    public const string BucketRegionWrong = nameof(BucketRegionWrong);
+    public const string BucketWithoutObjectLock = nameof(BucketWithoutObjectLock);   // immutability was asked for, the bucket was made without it
+    public const string StoreCheckFailed = nameof(StoreCheckFailed);                 // a destination does not keep what a store must promise
     public const string PathNotContained = nameof(PathNotContained);                 // a path from outside leaves its folder
 
     // Restore points and disks
     public const string RestorePointNotFound = nameof(RestorePointNotFound);
+    public const string RestorePointAmbiguous = nameof(RestorePointAmbiguous);       // the beginning of an id fits several points
     public const string RestorePointProtected = nameof(RestorePointProtected);
     public const string RestorePointLocked = nameof(RestorePointLocked);
     public const string RestorePointIsNewest = nameof(RestorePointIsNewest);         // the newest good point is never removed
@@ -83,6 +95,7 @@ public static class ErrorIds
     public const string TimeZoneNotFound = nameof(TimeZoneNotFound);
 
     // Anything
+    public const string PathNotSupported = nameof(PathNotSupported);                 // not a path of the file system, or of no file
     public const string Unexpected = nameof(Unexpected);
 #pragma warning restore CS1591
 }

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Natalia.Backup.Engine.Format;
 using Natalia.Backup.Engine.Repositories;
 
 namespace Natalia.Backup.Engine.Audit;
@@ -20,7 +21,7 @@ internal static class DamageRecords
             {
                 AuditRecord record = await log.ReadAsync(name, cancellationToken).ConfigureAwait(false);
                 using JsonDocument data = JsonDocument.Parse(record.Data ?? "{}");
-                foreach (JsonElement pack in data.RootElement.GetProperty("packs").EnumerateArray()) packs.Add(pack.GetString() ?? "");
+                foreach (JsonElement pack in data.RootElement.GetProperty("packs").EnumerateArray()) packs.Add(pack.ReadText());
             }
             catch (FormatException)
             {

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Natalia.Backup.Engine.Format;
 
 namespace Natalia.Backup.Engine.Audit;
 
@@ -12,6 +13,6 @@ internal static class ReclaimRecords
     {
         if (record.Event != Event || record.Data is null) return [];
         using JsonDocument data = JsonDocument.Parse(record.Data);
-        return data.RootElement.TryGetProperty("packs", out JsonElement packs) ? packs.EnumerateArray().Select(p => p.GetString() ?? "").ToArray() : [];
+        return data.RootElement.TryGetProperty("packs", out JsonElement packs) ? packs.EnumerateArray().Select(p => p.ReadText()).ToArray() : [];
     }
 }

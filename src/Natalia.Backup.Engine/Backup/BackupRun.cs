@@ -126,8 +126,9 @@ internal sealed class BackupRun(RepositoryCore core, ManifestReader manifests, B
             IReadOnlyList<string> heads = await log.FindHeadsAsync(await log.ListAsync(cancellationToken).ConfigureAwait(false), cancellationToken).ConfigureAwait(false);
             PointManifest manifest = Describe(run, disks, configuration, complete, delta.Hash, heads);
             await lease.EnsureHeldAsync(cancellationToken).ConfigureAwait(false);
-            await core.Store.PutAsync(Layout.Manifest(_appliance, run), manifest.Encode(core.Keys).Content, PutOptions.Metadata, cancellationToken).ConfigureAwait(false);
+            // From here on the manifest may exist, whatever the answer says: what it needs is not taken back any more.
             published = true;
+            await PublishAsync(Layout.Manifest(_appliance, run), manifest.Encode(core.Keys), cancellationToken).ConfigureAwait(false);
             await core.Store.FlushAsync(cancellationToken).ConfigureAwait(false);
             if (complete) await RecordPublishedAsync(log, manifest).ConfigureAwait(false);
             return manifest;
@@ -145,6 +146,28 @@ internal sealed class BackupRun(RepositoryCore core, ManifestReader manifests, B
             await meta.AbandonAsync().ConfigureAwait(false);
             if (!published) await DiscardAsync(run).ConfigureAwait(false);
             throw;
+        }
+    }
+
+    /// <summary>Puts a manifest. An unclear answer is settled by looking: an object is there whole or not at all.</summary>
+    private async Task PublishAsync(string name, EncodedObject manifest, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await core.Store.PutAsync(name, manifest.Content, PutOptions.Metadata, cancellationToken).ConfigureAwait(false);
+        }
+        catch (NataliaException unclear)
+        {
+            StoredObject? found;
+            try
+            {
+                found = await core.Store.StatAsync(name, cancellationToken).ConfigureAwait(false);
+            }
+            catch (NataliaException)
+            {
+                throw unclear;
+            }
+            if (found is null) throw;
         }
     }
 

@@ -35,7 +35,20 @@ internal static class JsonText
         element.ReadStringOrNull(name) ?? throw new FormatException($"The member '{name}' is missing.");
 
     internal static string? ReadStringOrNull(this JsonElement element, string name) =>
-        element.TryGetProperty(name, out JsonElement value) && value.ValueKind == JsonValueKind.String ? value.GetString() : null;
+        element.TryGetProperty(name, out JsonElement value) && value.ValueKind == JsonValueKind.String ? value.ReadText() : null;
+
+    /// <summary>The text of a string element; damaged text that is no valid UTF-8 is a <see cref="FormatException"/> like all other damage.</summary>
+    internal static string ReadText(this JsonElement value)
+    {
+        try
+        {
+            return value.GetString() ?? throw new FormatException("A text is missing.");
+        }
+        catch (InvalidOperationException damage)
+        {
+            throw new FormatException("A text is not valid.", damage);
+        }
+    }
 
     internal static long ReadLong(this JsonElement element, string name) =>
         element.ReadLongOrNull(name) ?? throw new FormatException($"The member '{name}' is missing.");

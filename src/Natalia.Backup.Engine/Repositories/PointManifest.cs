@@ -124,7 +124,7 @@ internal sealed record PointManifest
             TimeUtc = h.ReadTime("timeUtc"),
             Incomplete = h.ReadBool("incomplete"),
             DeltaHash = h.ReadHash("delta"),
-            LogHeads = h.ReadArray("logHeads").Select(e => e.GetString() ?? "").ToArray(),
+            LogHeads = h.ReadArray("logHeads").Select(e => e.ReadText()).ToArray(),
             ApplianceName = b.ReadString("name"),
             HypervisorKind = b.ReadString("hypervisor"),
             Type = b.ReadEnum<BackupType>("type"),

@@ -42,7 +42,7 @@ internal sealed record RepositorySettings(Id128 Id, DateTime CreatedUtc, Cipher 
                 throw new NataliaException(ErrorIds.NotARepository, NataliaErrorKind.InvalidArgument, $"The file '{Layout.Settings}' in {location} is not that of a Natalia.Backup repository.", location);
             // Before anything else: a newer format may have changed everything else.
             long format = root.ReadLong("format");
-            string[] features = root.ReadArray("requiredFeatures").Select(f => f.GetString() ?? "").ToArray();
+            string[] features = root.ReadArray("requiredFeatures").Select(f => f.ReadText()).ToArray();
             if (format > FormatVersion || features.Length > 0)
                 throw new NataliaException(ErrorIds.RepositoryFormatTooNew, NataliaErrorKind.NotSupported,
                     $"The repository {location} has format {format}{(features.Length > 0 ? " with " + string.Join(", ", features) : "")}; this version of the module reads format {FormatVersion}.",
