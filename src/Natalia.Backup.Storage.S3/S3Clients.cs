@@ -17,6 +17,7 @@ internal static class S3Clients
             HttpClientFactory = http,
             // The wrapper around the store repeats; two layers of it would multiply.
             MaxErrorRetry = 0,
+            MaxStaleConnectionRetries = 0,
             // A wrong clock is the user's to know: it also dates locks.
             DisableClockSkewCorrection = true,
             // The newer checksums are refused or left unverified by other servers; Content-MD5 is verified everywhere.
@@ -49,7 +50,7 @@ internal static class S3Clients
             throw new ArgumentException($"'{options.Prefix}' cannot be a prefix.", nameof(options));
         if (options.StallTimeout <= TimeSpan.Zero) throw new ArgumentException("The time without progress must be more than zero.", nameof(options));
         if (options.Endpoint is Uri endpoint && (!endpoint.IsAbsoluteUri || endpoint.Scheme is not ("http" or "https") || endpoint.UserInfo.Length > 0))
-            throw new NataliaException(ErrorIds.StoreEndpointInvalid, NataliaErrorKind.InvalidArgument, $"'{(endpoint.IsAbsoluteUri ? endpoint.GetLeftPart(UriPartial.Path) : endpoint)}' is not the address of an S3 server.", options.Location,
+            throw new NataliaException(ErrorIds.StoreEndpointInvalid, NataliaErrorKind.InvalidArgument, $"'{(endpoint.IsAbsoluteUri ? endpoint.GetComponents(UriComponents.SchemeAndServer, UriFormat.UriEscaped) : endpoint)}' is not the address of an S3 server.", options.Location,
                 "Give it as https://host or https://host:port, without a user.");
         if (options.ServerCertificateThumbprint is not string text) return null;
         var thumbprint = new byte[32];

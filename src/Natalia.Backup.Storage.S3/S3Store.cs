@@ -297,11 +297,18 @@ public sealed class S3Store : IObjectStore, IObjectLock, IObjectArchive, IMetere
     private async Task ConnectAsync(CancellationToken cancellationToken)
     {
         var list = new ListObjectsV2Request { BucketName = _options.Bucket, Prefix = _options.KeyPrefix, MaxKeys = 1 };
-        await SendAsync(null, writing: false, Meter.List, t => _client.ListObjectsV2Async(list, t), cancellationToken).ConfigureAwait(false);
+        ListObjectsV2Response answer = await SendAsync(null, writing: false, Meter.List, t => _client.ListObjectsV2Async(list, t), cancellationToken).ConfigureAwait(false);
+        RequireOwnList(answer.Name);
         _connected = true;
         _versioned = await IsVersionedAsync(cancellationToken).ConfigureAwait(false);
         if (_options.LockMode is not null) await RequireObjectLockAsync(cancellationToken).ConfigureAwait(false);
         _conditional = !_versioned && (_options.Endpoint is null || await HonoursConditionsAsync(cancellationToken).ConfigureAwait(false));
+    }
+
+    // The SDK reads any page of XML, a proxy's or a portal's, as an empty list; a real one names its bucket.
+    private void RequireOwnList(string? bucket)
+    {
+        if (bucket != _options.Bucket) throw S3Errors.Foreign(_options, _options.Endpoint?.Authority ?? "AWS", "its list does not name the bucket", null);
     }
 
     private async Task<bool> IsVersionedAsync(CancellationToken cancellationToken)
@@ -544,6 +551,7 @@ public sealed class S3Store : IObjectStore, IObjectLock, IObjectArchive, IMetere
         while (true)
         {
             ListVersionsResponse page = await SendAsync(name, writing: false, Meter.List, t => _client.ListVersionsAsync(request, t), cancellationToken).ConfigureAwait(false);
+            RequireOwnList(page.Name);
             List<S3ObjectVersion> versions = page.Versions ?? [];
             found.AddRange(versions.Where(v => v.Key == Key(name)));
             if (page.IsTruncated != true || versions.Exists(v => v.Key != Key(name))) return found;
@@ -560,6 +568,7 @@ public sealed class S3Store : IObjectStore, IObjectLock, IObjectArchive, IMetere
         while (true)
         {
             ListVersionsResponse page = await SendAsync(null, writing: false, Meter.List, t => _client.ListVersionsAsync(request, t), cancellationToken).ConfigureAwait(false);
+            RequireOwnList(page.Name);
             foreach (S3ObjectVersion version in page.Versions ?? [])
             {
                 // Newest first within a key, across pages too: the last one before the next key is the first version.
@@ -589,6 +598,7 @@ public sealed class S3Store : IObjectStore, IObjectLock, IObjectArchive, IMetere
         while (true)
         {
             ListObjectsV2Response page = await SendAsync(null, writing: false, Meter.List, t => _client.ListObjectsV2Async(request, t), cancellationToken).ConfigureAwait(false);
+            RequireOwnList(page.Name);
             foreach (S3Object item in page.S3Objects ?? [])
                 if (NameOf(item.Key) is string name) yield return new StoredObject(name, item.Size ?? 0, Utc(item.LastModified));
             if (page.IsTruncated != true) yield break;
