@@ -65,6 +65,7 @@ public static class ErrorIds
     public const string DiskAmbiguous = nameof(DiskAmbiguous);
     public const string DiskReadFailed = nameof(DiskReadFailed);
     public const string DiskInUse = nameof(DiskInUse);
+    public const string DiskAccessDenied = nameof(DiskAccessDenied);                 // the image may not be read by this user
     public const string DiskChangedWhileRead = nameof(DiskChangedWhileRead);         // a cold image was written during the backup
     public const string DiskFormatNotSupported = nameof(DiskFormatNotSupported);
     public const string DestinationExists = nameof(DestinationExists);
