@@ -61,6 +61,22 @@ public sealed class S3LineTests : IAsyncLifetime
     }
 
     [StoreFact]
+    public async Task Locks_the_first_of_two_versions_when_the_answer_was_lost()
+    {
+        string bucket = await CephServer.Running.MakeBucketAsync(objectLock: true);
+        S3Store plain = await S3Store.OpenAsync(TestOptions.For(bucket) with { Endpoint = _line.Endpoint, LockMode = ObjectLockMode.Governance }, None);
+        using var store = new RetryStore(plain, Immediate);
+        DateTime now = DateTime.UtcNow;
+        _line.BreakDownAfter(10);
+        await store.PutAsync("data/1", new ObjectContent(new byte[] { 1, 2, 3 }), new PutOptions { RetainUntilUtc = now.AddDays(1) }, None);
+        await store.ObjectLock!.ExtendAsync("data/1", now.AddDays(9), None);
+        List<Amazon.S3.Model.S3ObjectVersion> versions = (await CephServer.Running.Admin.ListVersionsAsync(bucket)).Versions;
+        Assert.Equal(2, versions.Count);
+        Amazon.S3.Model.GetObjectMetadataResponse first = await CephServer.Running.Admin.GetObjectMetadataAsync(new() { BucketName = bucket, Key = "data/1", VersionId = versions[^1].VersionId });
+        Assert.True(first.ObjectLockRetainUntilDate?.ToUniversalTime() >= now.AddDays(9));
+    }
+
+    [StoreFact]
     public async Task Reads_on_where_a_download_broke()
     {
         byte[] bytes = ObjectStoreConformance.Bytes(20 << 20);
