@@ -61,6 +61,7 @@ public static class ErrorIds
     public const string RestorePointAmbiguous = nameof(RestorePointAmbiguous);       // the beginning of an id fits several points
     public const string RestorePointProtected = nameof(RestorePointProtected);
     public const string RestorePointLocked = nameof(RestorePointLocked);
+    public const string RestorePointInUse = nameof(RestorePointInUse);               // a restore reads it
     public const string RestorePointIsNewest = nameof(RestorePointIsNewest);         // the newest good point is never removed
     public const string RestorePointDamaged = nameof(RestorePointDamaged);           // verification found damage
     public const string DiskNotFound = nameof(DiskNotFound);
@@ -92,6 +93,10 @@ public static class ErrorIds
     // Retention
     public const string RetentionPolicyMissing = nameof(RetentionPolicyMissing);
     public const string RetentionPolicyKeepsNothing = nameof(RetentionPolicyKeepsNothing);
+    public const string RetentionPolicyDamaged = nameof(RetentionPolicyDamaged);     // its record is damaged, or of a newer version
+    public const string RetentionPolicyInvalid = nameof(RetentionPolicyInvalid);     // a negative limit
+    public const string RetentionInputInvalid = nameof(RetentionInputInvalid);       // a piped object without a usable time
+    public const string RetentionChangeNotConfirmed = nameof(RetentionChangeNotConfirmed); // a stricter policy, and nobody there to ask
     public const string TimeZoneNotFound = nameof(TimeZoneNotFound);
 
     // Anything

@@ -33,6 +33,12 @@ public abstract class NataliaCommand : PSCmdlet, IDisposable
     /// <summary>Runs once, before the first input.</summary>
     private protected virtual Task BeginAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 
+    /// <summary>
+    /// Takes an input on the pipeline thread when keeping it is all that is to be done before the end: a hundred thousand inputs then need no hundred thousand tasks.
+    /// </summary>
+    /// <returns>True when <see cref="ProcessAsync"/> need not run for this input.</returns>
+    private protected virtual bool TryCollect() => false;
+
     /// <summary>Runs for each input.</summary>
     private protected virtual Task ProcessAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 
@@ -47,7 +53,10 @@ public abstract class NataliaCommand : PSCmdlet, IDisposable
     }
 
     /// <inheritdoc/>
-    protected sealed override void ProcessRecord() => Run(ProcessAsync, FailsAsAWhole);
+    protected sealed override void ProcessRecord()
+    {
+        if (!TryCollect()) Run(ProcessAsync, FailsAsAWhole);
+    }
 
     /// <inheritdoc/>
     protected sealed override void EndProcessing()
@@ -61,6 +70,9 @@ public abstract class NataliaCommand : PSCmdlet, IDisposable
 
     /// <summary>Writes an object to the pipeline.</summary>
     private protected void Emit(object value) => Post(() => WriteObject(value, enumerateCollection: false));
+
+    /// <summary>Writes many objects to the pipeline, one by one, with less ado.</summary>
+    private protected void EmitAll(IReadOnlyCollection<object> values) => Post(() => WriteObject(values, enumerateCollection: true));
 
     /// <summary>Writes an error that does not end the command.</summary>
     private protected void EmitError(Exception exception, object? target = null) => EmitError(ErrorRecordFactory.Create(exception, target));
