@@ -128,6 +128,7 @@ public sealed class BackupTests : IDisposable
         Directory.Delete(Path.Combine(_scenario.Appliances, "natalia-paris"), recursive: true);
 
         Assert.Equal(["natalia-lyon", "natalia-paris"], _scenario.Run("Get-NataliaAppliance").ThrowIfFailed().Text);
+        Assert.Equal(["natalia-lyon", "natalia-paris"], _scenario.Run("Get-NataliaAppliance | Get-NataliaAppliance").ThrowIfFailed().Text);
         ScriptResult result = _scenario.Run("Get-NataliaAppliance | Invoke-NataliaBackup");
         Assert.Equal("natalia-lyon", result.Value("ApplianceName"));
         Assert.Equal(["ApplianceNotFound"], Ids(result));

@@ -49,7 +49,7 @@ public sealed class RepositoryTests : IDisposable
         Assert.StartsWith("PasswordNotExpected,", Fail("Connect-NataliaRepository $args[0] -Password $args[1]", _scenario.Full("open"), Scenario.Password("x")).FullyQualifiedErrorId, StringComparison.Ordinal);
         Fails("PasswordRequired", ErrorCategory.InvalidArgument, "Connect-NataliaRepository $args[0] -Password $args[1]", _scenario.Full("open"), Scenario.Password(""));
         Fails("HypervisorNotFound", ErrorCategory.ObjectNotFound, "Connect-NataliaHypervisor $args[0]", _scenario.Full("nowhere"));
-        Assert.Equal("letter.txt", Assert.Single(new DirectoryInfo(_scenario.Full("foreign")).EnumerateFiles()).Name);
+        Assert.Equal("letter.txt", Assert.Single(new DirectoryInfo(_scenario.Full("foreign")).EnumerateFileSystemInfos()).Name);
     }
 
     [Fact]

@@ -129,11 +129,13 @@ public sealed class RestorePointTests : IDisposable
         ScriptResult result = _scenario.Run("""
             $ExecutionContext.SessionState.Path.SetLocation($args[1]) | Out-Null
             (Export-NataliaDisk -RestorePointId $args[0] -Destination './a[1].raw').Path
-            Export-NataliaDisk -RestorePointId $args[0] -Destination 'env:x'
+            $ExecutionContext.SessionState.Path.SetLocation('env:') | Out-Null
+            (Export-NataliaDisk -RestorePointId $args[0] -Destination "$($args[1])/b.raw").Path
+            Export-NataliaDisk -RestorePointId $args[0] -Destination 'x'
             Export-NataliaDisk -RestorePointId $args[0] -Destination 'nodrive:x'
             """, id, _scenario.Root);
 
-        Assert.Equal([_scenario.Full("a[1].raw")], result.Text);
+        Assert.Equal([_scenario.Full("a[1].raw"), _scenario.Full("b.raw")], result.Text);
         Assert.True(File.Exists(_scenario.Full("a[1].raw")));
         Assert.All(result.ErrorIds, i => Assert.StartsWith("PathNotSupported,", i, StringComparison.Ordinal));
         Assert.Equal(2, result.ErrorIds.Count);

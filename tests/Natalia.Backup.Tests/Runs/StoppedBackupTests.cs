@@ -1,7 +1,7 @@
 using System.Management.Automation;
 using Natalia.Backup.Tests.Fakes;
 
-namespace Natalia.Backup.Tests.Protection;
+namespace Natalia.Backup.Tests.Runs;
 
 /// <summary>Ctrl-C in the middle of a backup: the whole cmdlet over a real repository, with a hypervisor that can be held.</summary>
 public sealed class StoppedBackupTests : IDisposable
