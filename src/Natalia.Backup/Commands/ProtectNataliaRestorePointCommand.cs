@@ -14,6 +14,10 @@ namespace Natalia.Backup.Commands;
 /// <code>Get-NataliaRestorePoint -Appliance natalia-paris -Latest | Protect-NataliaRestorePoint -Reason 'Before the upgrade to 5.2'</code>
 /// <para>Keeps the state before an upgrade.</para>
 /// </example>
+/// <example>
+/// <code>Get-NataliaRestorePoint -Before 2026-01-01 | Protect-NataliaRestorePoint -Reason 'Audit of the year 2025' -WhatIf</code>
+/// <para>Shows which points of the past year would be kept for an audit, and changes nothing.</para>
+/// </example>
 [Cmdlet(VerbsSecurity.Protect, "NataliaRestorePoint", SupportsShouldProcess = true, ConfirmImpact = ConfirmImpact.Medium)]
 [OutputType(typeof(RestorePoint))]
 public sealed class ProtectNataliaRestorePointCommand : RestorePointCommand

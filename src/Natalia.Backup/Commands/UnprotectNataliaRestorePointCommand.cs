@@ -14,6 +14,11 @@ namespace Natalia.Backup.Commands;
 /// <code>Get-NataliaRestorePoint | Where-Object IsProtected | Unprotect-NataliaRestorePoint -Reason 'The upgrade to 5.2 is accepted'</code>
 /// <para>Lifts the protection of every point that has one.</para>
 /// </example>
+/// <example>
+/// <code>Get-NataliaRestorePoint -Appliance natalia-paris -Before 2026-01-01 | Unprotect-NataliaRestorePoint -Reason 'The audit is over' -Confirm:$false
+/// Invoke-NataliaRetention -Appliance natalia-paris</code>
+/// <para>A runbook: lifts the protection of old points, and lets the retention policy decide about them.</para>
+/// </example>
 [Cmdlet(VerbsSecurity.Unprotect, "NataliaRestorePoint", SupportsShouldProcess = true, ConfirmImpact = ConfirmImpact.Medium)]
 [OutputType(typeof(RestorePoint))]
 public sealed class UnprotectNataliaRestorePointCommand : RestorePointCommand
