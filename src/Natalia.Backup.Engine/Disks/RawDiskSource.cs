@@ -19,6 +19,7 @@ public sealed class RawDiskSource : IDiskSource
         _file = file;
         SizeBytes = file.GetLength();
         _opened = FileState.Settled(path, file);
+        LastWriteTimeUtc = _opened.ModifiedUtc;
     }
 
     /// <summary>The image's full path.</summary>
@@ -26,6 +27,9 @@ public sealed class RawDiskSource : IDiskSource
 
     /// <inheritdoc/>
     public long SizeBytes { get; }
+
+    /// <summary>When the image was last written before it was opened, UTC.</summary>
+    public DateTime LastWriteTimeUtc { get; }
 
     /// <summary>
     /// Opens an image for reading. While it is open nobody can write it where the system enforces that (Windows); on Linux an image that somebody

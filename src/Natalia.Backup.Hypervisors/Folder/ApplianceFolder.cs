@@ -69,8 +69,9 @@ internal static class ApplianceFolder
                 ?? throw DescriptionFile.Invalid(descriptionPath, $"there is no file '{disk.Path}', the image of disk '{disk.Id}'");
             if (images.Find(i => i.Path.Equals(path, RealPath.Comparison)) is FolderImage other)
                 throw DescriptionFile.Invalid(descriptionPath, $"the disks '{other.DiskId}' and '{disk.Id}' share the image '{disk.Path}'");
+            if (disk.Changes is not null) ContainedPath.Resolve(folder, disk.Changes, descriptionPath);
             ImageFormat byName = ImageFormats.FromName(path);
-            images.Add(new FolderImage(disk.Id, path, disk.Role, disk.Format ?? (byName == ImageFormat.Unknown ? ImageFormat.Raw : byName), disk.Format is not null));
+            images.Add(new FolderImage(disk.Id, path, disk.Role, disk.Format ?? (byName == ImageFormat.Unknown ? ImageFormat.Raw : byName), disk.Format is not null, disk.Changes));
         }
         return images;
     }
@@ -84,7 +85,7 @@ internal static class ApplianceFolder
             {
                 string name = Path.GetFileName(path);
                 string real = ContainedPath.Resolve(folder, name, folder) ?? throw new FileNotFoundException($"The link '{path}' leads nowhere.", path);
-                images.Add(new FolderImage(name, real, DiskRole.Unknown, format, IsFormatStated: false));
+                images.Add(new FolderImage(name, real, DiskRole.Unknown, format, IsFormatStated: false, StatedChanges: null));
             }
         }
         return images;

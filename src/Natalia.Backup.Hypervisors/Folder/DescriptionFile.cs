@@ -5,8 +5,8 @@ using Natalia.Backup.Engine.Model;
 
 namespace Natalia.Backup.Hypervisors.Folder;
 
-/// <summary>A disk as <c>vm.json</c> describes it; its path is not checked yet.</summary>
-internal sealed record DescribedDisk(string Id, string Path, DiskRole Role, ImageFormat? Format);
+/// <summary>A disk as <c>vm.json</c> describes it; its paths are not checked yet.</summary>
+internal sealed record DescribedDisk(string Id, string Path, DiskRole Role, ImageFormat? Format, string? Changes);
 
 /// <summary>
 /// What a <c>vm.json</c> says. Members may be written in any case, comments and trailing commas are allowed, members that are not known stay in <see cref="Text"/>.
@@ -62,8 +62,8 @@ internal sealed record DescriptionFile
         }
         catch (JsonException e)
         {
-            string line = e.LineNumber is long number ? string.Format(CultureInfo.InvariantCulture, "line {0}, ", number + 1) : "";
-            throw Invalid(path, $"{line}it is not JSON: {FirstSentence(e.Message)}", e);
+            string place = e.LineNumber is long number ? string.Format(CultureInfo.InvariantCulture, "line {0}", number + 1) : "it";
+            throw Invalid(path, $"{place} is not JSON: {FirstSentence(e.Message)}", e);
         }
     }
 
@@ -86,7 +86,7 @@ internal sealed record DescriptionFile
         {
             string id = member.Text("id");
             if (!ids.Add(id)) throw member.Invalid($"its id '{id}' is another disk's as well");
-            disks.Add(new DescribedDisk(id, member.Text("path"), ReadRole(member), ReadFormat(member)));
+            disks.Add(new DescribedDisk(id, member.Text("path"), ReadRole(member), ReadFormat(member), member.OptionalText("changes")));
         }
         return disks;
     }

@@ -5,7 +5,7 @@ using Natalia.Backup.Engine.Model;
 namespace Natalia.Backup.Hypervisors.Folder;
 
 /// <summary>Images of a switched-off VM, which nobody may write while they are open; whether somebody did is found at the end.</summary>
-internal sealed class FolderFrozenDisks(DateTime timeUtc, IReadOnlyDictionary<string, RawDiskSource> disks) : IFrozenDisks
+internal sealed class FolderFrozenDisks(DateTime timeUtc, IReadOnlyDictionary<string, FolderDisk> disks) : IFrozenDisks
 {
     public DateTime TimeUtc => timeUtc;
 
@@ -15,22 +15,22 @@ internal sealed class FolderFrozenDisks(DateTime timeUtc, IReadOnlyDictionary<st
     // Nobody asked a switched-off VM for more, so there is nothing to explain.
     public string? ConsistencyReason => null;
 
-    public IDiskSource GetDisk(string diskId) => disks.TryGetValue(diskId, out RawDiskSource? disk) ? disk
+    public IDiskSource GetDisk(string diskId) => disks.TryGetValue(diskId, out FolderDisk? disk) ? disk.Source
         : throw new NataliaException(ErrorIds.DiskNotFound, NataliaErrorKind.NotFound, $"The disk '{diskId}' was not frozen.", diskId);
 
     public Task VerifyUnchangedAsync(CancellationToken cancellationToken)
     {
-        foreach (RawDiskSource disk in disks.Values)
+        foreach (FolderDisk disk in disks.Values)
         {
             cancellationToken.ThrowIfCancellationRequested();
-            disk.VerifyUnchanged();
+            disk.Image.VerifyUnchanged();
         }
         return Task.CompletedTask;
     }
 
     public Task ReleaseAsync(CancellationToken cancellationToken)
     {
-        foreach (RawDiskSource disk in disks.Values) disk.Dispose();
+        foreach (FolderDisk disk in disks.Values) disk.Image.Dispose();
         return Task.CompletedTask;
     }
 }

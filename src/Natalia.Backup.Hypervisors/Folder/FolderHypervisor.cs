@@ -10,6 +10,7 @@ namespace Natalia.Backup.Hypervisors.Folder;
 /// <remarks>
 /// A folder without a description is a VM named like it, as soon as it holds an image. A description right in the directory makes that directory one VM, whose subfolders are its own;
 /// images right in it are a VM beside those of the subfolders. Folders that are hidden are left out. Everything is read anew at each call.
+/// Whoever fills the directory can say what changed in an image since its last state; then an incremental reads only that (<c>docs/hypervisor-folder.md</c>).
 /// </remarks>
 public sealed class FolderHypervisor : IHypervisor, IImageSource
 {
@@ -55,7 +56,7 @@ public sealed class FolderHypervisor : IHypervisor, IImageSource
             ErrorIds.ApplianceNotFound, NataliaErrorKind.NotFound, $"The appliance '{appliance.Name}' is no longer in '{Location}'.", appliance.Name,
             problems.Count > 0 ? $"Something there cannot be listed: {problems[0].Message}" : "List what is there with Get-NataliaAppliance -Name *.");
 
-        var disks = new Dictionary<string, RawDiskSource>(StringComparer.Ordinal);
+        var disks = new Dictionary<string, FolderDisk>(StringComparer.Ordinal);
         try
         {
             foreach (string diskId in diskIds)
@@ -67,7 +68,7 @@ public sealed class FolderHypervisor : IHypervisor, IImageSource
         }
         catch
         {
-            foreach (RawDiskSource disk in disks.Values) disk.Dispose();
+            foreach (FolderDisk disk in disks.Values) disk.Image.Dispose();
             throw;
         }
     }
@@ -75,7 +76,7 @@ public sealed class FolderHypervisor : IHypervisor, IImageSource
     /// <inheritdoc/>
     public void Dispose() { }
 
-    private static async Task<RawDiskSource> OpenAsync(FolderAppliance vm, string diskId, CancellationToken cancellationToken)
+    private static async Task<FolderDisk> OpenAsync(FolderAppliance vm, string diskId, CancellationToken cancellationToken)
     {
         FolderImage image = vm.Images.FirstOrDefault(i => i.DiskId == diskId) ?? throw new NataliaException(ErrorIds.DiskNotFound, NataliaErrorKind.NotFound,
             $"The appliance '{vm.Description.Name}' has no disk '{diskId}'.", vm.Description.Name, $"It has: {string.Join(", ", vm.Images.Select(i => i.DiskId))}.");
@@ -84,19 +85,28 @@ public sealed class FolderHypervisor : IHypervisor, IImageSource
         RawDiskSource disk = RawDiskSource.Open(image.Path);
         try
         {
-            if (image.IsFormatStated) return disk;
-            var first = new byte[(int)Math.Min(ImageFormats.FirstBytes, disk.SizeBytes)];
-            await disk.ReadAsync(0, first, cancellationToken).ConfigureAwait(false);
-            ImageFormat betrayed = ImageFormats.FromFirstBytes(first);
-            if (betrayed != ImageFormat.Raw)
-                throw NotSupported(image, betrayed, $" Where it really is a raw disk that only begins like one, state \"format\": \"raw\" for it in {DescriptionFile.FileName}.");
-            return disk;
+            if (!image.IsFormatStated) await RefuseOtherFormatAsync(image, disk, cancellationToken).ConfigureAwait(false);
+            if (image.StatedChanges is not string stated) return new FolderDisk(disk, disk);
+            string? path = ContainedPath.Resolve(vm.Folder, stated, Path.Combine(vm.Folder, DescriptionFile.FileName));
+            ChangesFile changes = path is null
+                ? ChangesFile.Unusable($"There is no file '{Path.Combine(vm.Folder, stated)}' that tells what changed.")
+                : ChangesFile.Read(path, disk);
+            return new FolderDisk(disk, new ChangesDiskSource(disk, changes));
         }
         catch
         {
             disk.Dispose();
             throw;
         }
+    }
+
+    private static async Task RefuseOtherFormatAsync(FolderImage image, RawDiskSource disk, CancellationToken cancellationToken)
+    {
+        var first = new byte[(int)Math.Min(ImageFormats.FirstBytes, disk.SizeBytes)];
+        await disk.ReadAsync(0, first, cancellationToken).ConfigureAwait(false);
+        ImageFormat betrayed = ImageFormats.FromFirstBytes(first);
+        if (betrayed != ImageFormat.Raw)
+            throw NotSupported(image, betrayed, $" Where it really is a raw disk that only begins like one, state \"format\": \"raw\" for it in {DescriptionFile.FileName}.");
     }
 
     private static NataliaException NotSupported(FolderImage image, ImageFormat format, string more) => new(ErrorIds.DiskFormatNotSupported, NataliaErrorKind.NotSupported,

@@ -8,4 +8,5 @@ namespace Natalia.Backup.Hypervisors.Folder;
 /// <param name="Role">What the disk is for.</param>
 /// <param name="Format">Its format, as stated or as its name promises.</param>
 /// <param name="IsFormatStated">True when the description names the format, so that the first bytes need not be asked.</param>
-internal sealed record FolderImage(string DiskId, string Path, DiskRole Role, ImageFormat Format, bool IsFormatStated);
+/// <param name="StatedChanges">The changes file as the description states it, or null. It may be missing: then there is no tracking this time.</param>
+internal sealed record FolderImage(string DiskId, string Path, DiskRole Role, ImageFormat Format, bool IsFormatStated, string? StatedChanges);

@@ -58,7 +58,7 @@ public abstract class ObjectStoreConformance : IAsyncLifetime
 
     protected static async Task<string> ErrorOf(Func<Task> action) => (await Assert.ThrowsAnyAsync<NataliaException>(action)).ErrorId;
 
-    [Fact]
+    [StoreFact]
     public async Task Returns_what_was_put()
     {
         byte[] bytes = Bytes(100_000);
@@ -70,7 +70,7 @@ public abstract class ObjectStoreConformance : IAsyncLifetime
         Assert.InRange(found.LastModifiedUtc, DateTime.UtcNow.AddMinutes(-5), DateTime.UtcNow.AddMinutes(5));
     }
 
-    [Fact]
+    [StoreFact]
     public async Task Joins_the_pieces_of_a_content()
     {
         byte[] bytes = Bytes(10_000);
@@ -78,7 +78,7 @@ public abstract class ObjectStoreConformance : IAsyncLifetime
         Assert.Equal(bytes, await ReadAllAsync(Store, "a/b"));
     }
 
-    [Fact]
+    [StoreFact]
     public async Task Keeps_an_empty_object()
     {
         await PutAsync("a/empty", []);
@@ -88,7 +88,7 @@ public abstract class ObjectStoreConformance : IAsyncLifetime
         Assert.Equal(["a/empty"], await NamesAsync(Store));
     }
 
-    [Theory]
+    [StoreTheory]
     [InlineData(0, 10, 10)]
     [InlineData(5_000, 64, 64)]
     [InlineData(9_990, 10, 10)]
@@ -108,7 +108,7 @@ public abstract class ObjectStoreConformance : IAsyncLifetime
         Assert.All(buffer[got..], b => Assert.Equal(0, b));
     }
 
-    [Fact]
+    [StoreFact]
     public async Task Reads_into_memory_that_is_no_array()
     {
         byte[] bytes = Bytes(5_000);
@@ -118,7 +118,7 @@ public abstract class ObjectStoreConformance : IAsyncLifetime
         Assert.Equal(bytes[7..1_007], memory.Memory.ToArray());
     }
 
-    [Fact]
+    [StoreFact]
     public async Task Says_that_an_object_is_missing()
     {
         await PutAsync("there/a", [1]);
@@ -133,7 +133,7 @@ public abstract class ObjectStoreConformance : IAsyncLifetime
         Assert.Equal(["there/a"], await NamesAsync(Store));
     }
 
-    [Fact]
+    [StoreFact]
     public async Task Deletes_for_good()
     {
         await PutAsync("a/b/c", Bytes(100));
@@ -148,7 +148,7 @@ public abstract class ObjectStoreConformance : IAsyncLifetime
         Assert.Equal(["a/b/e"], await NamesAsync(Store, "a/"));
     }
 
-    [Fact]
+    [StoreFact]
     public async Task Lists_in_ordinal_order_of_the_complete_names()
     {
         string[] names = ["a-b", "a.b", "a/b", "a/b-c", "a/c/d", "a0", "a_b", "b", "a/c.d", "a/c-d", "a/c0", "natalia.json", "z/0/0", "z/0.r1", "z/0-1"];
@@ -159,7 +159,7 @@ public abstract class ObjectStoreConformance : IAsyncLifetime
             Assert.Equal(names.Where(n => n.StartsWith(prefix, StringComparison.Ordinal)), await NamesAsync(Store, prefix));
     }
 
-    [Fact]
+    [StoreFact]
     public async Task Lists_more_objects_than_one_answer_holds()
     {
         string[] names = [.. Enumerable.Range(0, ManyObjects).Select(i => $"appliances/{i % 3}/data/{i:x8}")];
@@ -170,7 +170,7 @@ public abstract class ObjectStoreConformance : IAsyncLifetime
         await foreach (StoredObject item in Store.ListAsync("appliances/2/data/0000000", None)) Assert.Equal(3, item.Length);
     }
 
-    [Fact]
+    [StoreFact]
     public async Task Stops_listing_when_told()
     {
         await PutAsync("a/1", [1]);
@@ -182,7 +182,7 @@ public abstract class ObjectStoreConformance : IAsyncLifetime
         });
     }
 
-    [Fact]
+    [StoreFact]
     public async Task Accepts_the_same_bytes_again_and_never_replaces_them()
     {
         byte[] bytes = Bytes(3_000_000);
@@ -199,7 +199,7 @@ public abstract class ObjectStoreConformance : IAsyncLifetime
         Assert.Equal(["a/b"], await NamesAsync(Store));
     }
 
-    [Fact]
+    [StoreFact]
     public async Task Lets_one_of_many_writers_win_a_name()
     {
         if (!Store.HasExclusiveCreate) return;
@@ -223,7 +223,7 @@ public abstract class ObjectStoreConformance : IAsyncLifetime
         }
     }
 
-    [Fact]
+    [StoreFact]
     public async Task Refuses_a_taken_name_even_with_the_same_bytes_when_it_must_not_exist()
     {
         if (!Store.HasExclusiveCreate) return;
@@ -235,7 +235,7 @@ public abstract class ObjectStoreConformance : IAsyncLifetime
         Assert.Equal([2], await ReadAllAsync(Store, "a"));
     }
 
-    [Fact]
+    [StoreFact]
     public async Task Serves_many_writers_readers_and_deleters_at_once()
     {
         using IObjectStore other = await OpenAgainAsync();
@@ -250,7 +250,7 @@ public abstract class ObjectStoreConformance : IAsyncLifetime
         Assert.Equal(32, (await NamesAsync(other)).Count);
     }
 
-    [Fact]
+    [StoreFact]
     public async Task Shows_to_everybody_at_once_what_was_put_and_deleted()
     {
         using IObjectStore other = await OpenAgainAsync();
@@ -265,7 +265,7 @@ public abstract class ObjectStoreConformance : IAsyncLifetime
         }
     }
 
-    [Fact]
+    [StoreFact]
     public async Task Stores_a_big_object()
     {
         byte[] bytes = Bytes((64 << 20) + 12_345);
@@ -283,7 +283,7 @@ public abstract class ObjectStoreConformance : IAsyncLifetime
         "nul", "a/con", "com1.pack", "a.", "a./b", "a?b", "a*", "a%2fb", "a\u2028b", new string('a', 201), string.Join('/', Enumerable.Repeat("abcdefgh", 60)),
     ];
 
-    [Theory]
+    [StoreTheory]
     [MemberData(nameof(HostileNames))]
     public async Task Refuses_a_hostile_name(string name)
     {
@@ -295,7 +295,7 @@ public abstract class ObjectStoreConformance : IAsyncLifetime
         Assert.Empty(await NamesAsync(Store));
     }
 
-    [Theory]
+    [StoreTheory]
     [InlineData("/")]
     [InlineData("../")]
     [InlineData("a/../")]
@@ -305,7 +305,7 @@ public abstract class ObjectStoreConformance : IAsyncLifetime
     [InlineData("A")]
     public async Task Refuses_a_hostile_prefix(string prefix) => Assert.Equal(ErrorIds.PathNotContained, await ErrorOf(() => NamesAsync(Store, prefix)));
 
-    [Fact]
+    [StoreFact]
     public async Task Takes_every_name_that_the_rule_allows()
     {
         string[] names =
@@ -324,7 +324,7 @@ public abstract class ObjectStoreConformance : IAsyncLifetime
         Assert.Empty(await NamesAsync(Store));
     }
 
-    [Fact]
+    [StoreFact]
     public async Task Leaves_nothing_of_a_put_that_was_cancelled_on_the_way()
     {
         using var stop = new CancellationTokenSource();
@@ -342,7 +342,7 @@ public abstract class ObjectStoreConformance : IAsyncLifetime
         Assert.Equal(0, await Store.SweepAsync(TimeSpan.Zero, None));
     }
 
-    [Fact]
+    [StoreFact]
     public async Task Leaves_nothing_of_a_put_that_broke_on_the_way()
     {
         using var memory = new WatchedMemory(Bytes(8 << 20)) { BeforeSpan = _ => throw new InvalidOperationException("broken on purpose") };
@@ -355,7 +355,7 @@ public abstract class ObjectStoreConformance : IAsyncLifetime
         Assert.Equal([1], await ReadAllAsync(Store, "data/broken"));
     }
 
-    [Fact]
+    [StoreFact]
     public async Task Does_nothing_once_the_token_is_cancelled()
     {
         var cancelled = new CancellationToken(canceled: true);
@@ -369,7 +369,7 @@ public abstract class ObjectStoreConformance : IAsyncLifetime
         Assert.Equal(["a"], await NamesAsync(Store));
     }
 
-    [Fact]
+    [StoreFact]
     public async Task Flushes_at_any_time()
     {
         await Store.FlushAsync(None);
@@ -383,7 +383,7 @@ public abstract class ObjectStoreConformance : IAsyncLifetime
         Assert.Empty(await NamesAsync(Store));
     }
 
-    [Fact]
+    [StoreFact]
     public async Task Refuses_a_lock_that_it_cannot_give()
     {
         if (Store.ObjectLock is not null) return;
@@ -392,7 +392,7 @@ public abstract class ObjectStoreConformance : IAsyncLifetime
         Assert.Empty(await NamesAsync(Store));
     }
 
-    [Fact]
+    [StoreFact]
     public void Names_itself()
     {
         Assert.NotEmpty(Store.Location);

@@ -357,6 +357,67 @@ public sealed class FolderHypervisorTests : IDisposable
         await (await Freeze("d")).ReleaseAsync(None);
     }
 
+    [Fact]
+    public async Task What_an_export_says_of_changes_is_passed_on_until_the_image_is_written_again()
+    {
+        Write("vm/vm.json", """{ "disks": [ { "id": "d", "path": "data.raw", "changes": "data.changes.json" } ] }""");
+        byte[] data = Image("vm/data.raw", 100_000);
+        string image = Path.Combine(_root, "vm/data.raw");
+        Write("vm/data.changes.json", $$"""
+            { "token": "now", "imageLength": 100000, "imageModifiedUtc": "{{File.GetLastWriteTimeUtc(image):o}}", "changes": [ { "since": "then", "extents": [[4096, 4096]] } ] }
+            """);
+
+        IFrozenDisks frozen = await Freeze("d");
+        var tracked = Assert.IsAssignableFrom<IChangeTrackingSource>(frozen.GetDisk("d"));
+        Assert.Equal("now", tracked.TrackingToken);
+        Assert.Equal([new Extent(4096, 4096)], (await tracked.GetChangedExtentsAsync("then", None)).Extents);
+        var read = new byte[data.Length];
+        await tracked.ReadAsync(0, read, None);
+        Assert.Equal(data, read);
+        await frozen.ReleaseAsync(None);
+
+        File.SetLastWriteTimeUtc(image, File.GetLastWriteTimeUtc(image).AddSeconds(1));
+        frozen = await Freeze("d");
+        tracked = Assert.IsAssignableFrom<IChangeTrackingSource>(frozen.GetDisk("d"));
+        Assert.Null(tracked.TrackingToken);
+        Assert.NotNull((await tracked.GetChangedExtentsAsync("then", None)).Reason);
+        await frozen.ReleaseAsync(None);
+    }
+
+    [Fact]
+    public async Task Without_its_changes_file_an_image_is_backed_up_all_the_same()
+    {
+        Write("vm/vm.json", """{ "disks": [ { "id": "d", "path": "data.raw", "changes": "none.json" } ] }""");
+        Image("vm/data.raw", 5);
+
+        IFrozenDisks frozen = await Freeze("d");
+        var tracked = Assert.IsAssignableFrom<IChangeTrackingSource>(frozen.GetDisk("d"));
+
+        Assert.Null(tracked.TrackingToken);
+        Assert.Contains("none.json", (await tracked.GetChangedExtentsAsync("then", None)).Reason);
+        await frozen.ReleaseAsync(None);
+    }
+
+    [Fact]
+    public async Task An_image_of_which_nothing_is_said_has_no_tracking()
+    {
+        Image("vm/data.raw", 5);
+
+        IFrozenDisks frozen = await Freeze("data.raw");
+
+        Assert.IsNotAssignableFrom<IChangeTrackingSource>(frozen.GetDisk("data.raw"));
+        await frozen.ReleaseAsync(None);
+    }
+
+    [Fact]
+    public async Task A_changes_file_outside_the_folder_is_refused()
+    {
+        Write("vm/vm.json", """{ "disks": [ { "id": "d", "path": "data.raw", "changes": "../x.json" } ] }""");
+        Image("vm/data.raw", 5);
+
+        Assert.Equal(ErrorIds.PathNotContained, Assert.Single((await List()).Problems).ErrorId);
+    }
+
     private async Task<IFrozenDisks> Freeze(params string[] diskIds)
     {
         using FolderHypervisor hypervisor = Connect("");

@@ -2,18 +2,20 @@ namespace Natalia.Backup.Engine.Disks.Native;
 
 /// <summary>What tells an unwritten file from a written one.</summary>
 /// <param name="Length">Its length in bytes.</param>
-/// <param name="Modified">When its bytes changed last, in the system's unit.</param>
+/// <param name="ModifiedUtc">When its bytes changed last.</param>
 /// <param name="Status">All that Linux knows; null elsewhere.</param>
-internal readonly record struct FileState(long Length, long Modified, UnixFileStatus? Status)
+internal readonly record struct FileState(long Length, DateTime ModifiedUtc, UnixFileStatus? Status)
 {
     /// <summary>How coarse a file system's clock may be: two writes within it can bear the same time.</summary>
     private static readonly TimeSpan s_clockTick = TimeSpan.FromMilliseconds(20);
+
+    private static readonly DateTime s_unixEpoch = new(1970, 1, 1, 0, 0, 0, DateTimeKind.Utc);
 
     /// <summary>Reads the state of an open file.</summary>
     internal static FileState Of(string path, PositionalFile file)
     {
         UnixFileStatus? status = UnixFile.GetStatus(file.Handle);
-        long modified = status?.Modified ?? File.GetLastWriteTimeUtc(path).Ticks;
+        DateTime modified = status is UnixFileStatus s ? s_unixEpoch.AddTicks(s.Modified / 100) : File.GetLastWriteTimeUtc(path);
         return new FileState(file.GetLength(), modified, status);
     }
 

@@ -14,7 +14,7 @@ namespace Natalia.Backup.Engine.Storage;
 /// <para><b>Gone is not empty.</b> The folder <c>.tmp</c> is made with the store and never again. When it is missing, the share has gone (an empty mount point remains), and every call says so with
 /// <c>StoreUnavailable</c> instead of finding nothing or writing into the mount point.</para>
 /// </remarks>
-public sealed class FolderStore : IObjectStore
+public sealed class FolderStore : IObjectStore, IPlacedStore
 {
     // One write call: large enough to cost nothing, small enough that a cancellation is noticed soon.
     private const int WriteSize = 4 << 20;
@@ -178,6 +178,14 @@ public sealed class FolderStore : IObjectStore
 
     /// <inheritdoc/>
     public Task<int> SweepAsync(TimeSpan olderThan, CancellationToken cancellationToken) => Task.Run(() => Sweep(olderThan, cancellationToken), cancellationToken);
+
+    /// <inheritdoc/>
+    public Task<StorePlacement> GetPlacementAsync(CancellationToken cancellationToken) => Task.Run(() =>
+    {
+        RequireRoot();
+        try { return FolderPlacement.Find(Location); }
+        catch (Exception error) when (FolderErrors.IsFileSystem(error)) { throw FolderErrors.Translate(error, Location, writing: false); }
+    }, cancellationToken);
 
     /// <inheritdoc/>
     public void Dispose() => _flushing.Dispose();

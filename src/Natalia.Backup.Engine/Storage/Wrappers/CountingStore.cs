@@ -13,7 +13,7 @@ public sealed class CountingStore : WrappedStore, IMeteredStore
     /// <param name="inner">The store to count.</param>
     public CountingStore(IObjectStore inner) : base(inner)
     {
-        IMeteredStore? metered = FindMeter(inner);
+        IMeteredStore? metered = inner.Find<IMeteredStore>();
         _counts = metered is null;
         Meter = metered?.Meter ?? new StoreMeter();
     }
@@ -76,8 +76,6 @@ public sealed class CountingStore : WrappedStore, IMeteredStore
         if (_counts) Meter.Delete();
         return Inner.DeleteAsync(name, cancellationToken);
     }
-
-    private static IMeteredStore? FindMeter(IObjectStore store) => store as IMeteredStore ?? (store is WrappedStore wrapper ? FindMeter(wrapper.Inner) : null);
 
     private sealed class CountedLock(IObjectLock inner, StoreMeter meter) : IObjectLock
     {

@@ -26,7 +26,7 @@ public sealed class RetryStore : WrappedStore
     {
         _policy = policy ?? new RetryPolicy();
         _clock = clock ?? TimeProvider.System;
-        _meter = (inner as IMeteredStore)?.Meter;
+        _meter = inner.Find<IMeteredStore>()?.Meter;
     }
 
     /// <inheritdoc/>
