@@ -15,8 +15,8 @@ namespace Natalia.Backup.Commands;
 /// <para>Keeps the state before an upgrade.</para>
 /// </example>
 /// <example>
-/// <code>Get-NataliaRestorePoint -Before 2026-01-01 | Protect-NataliaRestorePoint -Reason 'Audit of the year 2025' -WhatIf</code>
-/// <para>Shows which points of the past year would be kept for an audit, and changes nothing.</para>
+/// <code>Protect-NataliaRestorePoint -RestorePointId 3fa9 -Reason 'Evidence for case 17' -WhatIf</code>
+/// <para>Shows which point would be protected.</para>
 /// </example>
 [Cmdlet(VerbsSecurity.Protect, "NataliaRestorePoint", SupportsShouldProcess = true, ConfirmImpact = ConfirmImpact.Medium)]
 [OutputType(typeof(RestorePoint))]

@@ -15,9 +15,8 @@ namespace Natalia.Backup.Commands;
 /// <para>Lifts the protection of every point that has one.</para>
 /// </example>
 /// <example>
-/// <code>Get-NataliaRestorePoint -Appliance natalia-paris -Before 2026-01-01 | Unprotect-NataliaRestorePoint -Reason 'The audit is over' -Confirm:$false
-/// Invoke-NataliaRetention -Appliance natalia-paris</code>
-/// <para>A runbook: lifts the protection of old points, and lets the retention policy decide about them.</para>
+/// <code>Unprotect-NataliaRestorePoint -RestorePointId 3fa9 -Reason 'Case 17 is closed' -PassThru</code>
+/// <para>Lifts the protection of one point and shows it.</para>
 /// </example>
 [Cmdlet(VerbsSecurity.Unprotect, "NataliaRestorePoint", SupportsShouldProcess = true, ConfirmImpact = ConfirmImpact.Medium)]
 [OutputType(typeof(RestorePoint))]
