@@ -83,7 +83,10 @@ public sealed class GetNataliaApplianceCommand : HypervisorCommand
 
     private async Task ListNamedAsync(ApplianceDirectory directory, CancellationToken cancellationToken)
     {
-        IReadOnlyList<LocatedAppliance> appliances = await directory.ListAsync(HypervisorsToRead(), cancellationToken).ConfigureAwait(false);
+        // An id is known to a repository, too; a name is looked for among VMs.
+        IReadOnlyList<LocatedAppliance> appliances = ParameterSetName == IdSet && Registry.Repositories.All.Count > 0
+            ? await ListAppliancesAsync(directory, cancellationToken).ConfigureAwait(false)
+            : await directory.ListAsync(HypervisorsToRead(), cancellationToken).ConfigureAwait(false);
         IReadOnlyList<RepositoryConnection> repositories = References.Clean(Repository) is { Count: > 0 } named
             ? Registry.RepositoriesWithPoints(named, null)
             : [.. Registry.Repositories.All.Where(c => !c.IsLimited)];
@@ -91,6 +94,14 @@ public sealed class GetNataliaApplianceCommand : HypervisorCommand
         HashSet<string> shown = new(StringComparer.Ordinal);
         foreach (ApplianceSelector selector in ApplianceSelector.FromAll(ParameterSetName == IdSet ? ApplianceId : Name))
         {
+            if (selector.IsId && !IsBound(nameof(Hypervisor)) && !appliances.Any(a => a.Description.ApplianceId == selector.Text) && enrolments.Contains(selector.Text))
+            {
+                if (shown.Add(selector.Text))
+                {
+                    foreach (Enrolment enrolment in enrolments[selector.Text]) Emit(ApplianceView.Create(enrolment));
+                }
+                continue;
+            }
             IReadOnlyList<LocatedAppliance> found;
             try
             {
