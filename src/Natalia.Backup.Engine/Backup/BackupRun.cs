@@ -138,7 +138,7 @@ internal sealed class BackupRun(RepositoryCore core, ManifestReader manifests, B
             {
                 long stored = data.StoredBytes;
                 return stored >= core.Options.CheckpointBytes
-                    && (stored >= (_storedBytes + stored) / 16 || core.Clock.GetElapsedTime(roundStarted) >= s_longestRound);
+                    && (stored >= (_storedBytes + stored) / 4 || core.Clock.GetElapsedTime(roundStarted) >= s_longestRound);
             }
         }
         catch
