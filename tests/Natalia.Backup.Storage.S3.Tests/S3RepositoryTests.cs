@@ -60,7 +60,7 @@ public sealed class S3RepositoryTests(ITestOutputHelper output)
             StoreUsage before = store.Usage;
             RestorePoint point = await repository.BackupAsync(Request(new TrackedMemoryDiskSource(disk, $"t{i}", earlier)), null, null, None);
             requests.Add((store.Usage - before).Requests);
-            if (i is 1 or runs - 1) output.WriteLine($"run {i + 1}: {point.Type}, {store.Usage - before}");
+            if (i == 1 || i == runs - 1) output.WriteLine($"run {i + 1}: {point.Type}, {store.Usage - before}");
             earlier[$"t{i}"] = disk;
             disk = Change(disk, 3, i);
         }
