@@ -71,13 +71,13 @@ public sealed class GetNataliaApplianceCommand : HypervisorCommand
         foreach (Enrolment enrolment in enrolments.OrderBy(e => e.Settings.Name, StringComparer.OrdinalIgnoreCase))
         {
             if (byId.TryGetValue(enrolment.Settings.ApplianceId, out LocatedAppliance? located)) Emit(ApplianceView.Create(located, enrolment));
-            else if (!IsBound(nameof(Hypervisor))) Emit(ApplianceView.Create(enrolment));
+            else if (!NamesHypervisor) Emit(ApplianceView.Create(enrolment));
         }
     }
 
     private async Task<IReadOnlyList<LocatedAppliance>> ListAppliancesAsync(ApplianceDirectory directory, CancellationToken cancellationToken)
     {
-        IReadOnlyList<HypervisorConnection> hypervisors = Registry.Hypervisors.All.Count == 0 && !IsBound(nameof(Hypervisor)) ? [] : HypervisorsToRead();
+        IReadOnlyList<HypervisorConnection> hypervisors = Registry.Hypervisors.All.Count == 0 && !NamesHypervisor ? [] : HypervisorsToRead();
         return await directory.ListAsync(hypervisors, cancellationToken).ConfigureAwait(false);
     }
 
@@ -94,7 +94,7 @@ public sealed class GetNataliaApplianceCommand : HypervisorCommand
         HashSet<string> shown = new(StringComparer.Ordinal);
         foreach (ApplianceSelector selector in ApplianceSelector.FromAll(ParameterSetName == IdSet ? ApplianceId : Name))
         {
-            if (selector.IsId && !IsBound(nameof(Hypervisor)) && !appliances.Any(a => a.Description.ApplianceId == selector.Text) && enrolments.Contains(selector.Text))
+            if (selector.IsId && !NamesHypervisor && !appliances.Any(a => a.Description.ApplianceId == selector.Text) && enrolments.Contains(selector.Text))
             {
                 if (shown.Add(selector.Text))
                 {
