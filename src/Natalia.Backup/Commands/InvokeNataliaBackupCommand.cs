@@ -4,7 +4,7 @@ using Natalia.Backup.Arguments;
 using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Pipeline;
-using Natalia.Backup.Protection;
+using Natalia.Backup.Runs;
 using Natalia.Backup.Sessions;
 
 namespace Natalia.Backup.Commands;
@@ -86,27 +86,27 @@ public sealed class InvokeNataliaBackupCommand : RepositoryWriterCommand
     private protected override async Task EndAsync(CancellationToken cancellationToken)
     {
         var directory = new ApplianceDirectory(Registry, DeferError, EmitWarning);
-        List<BackupJob> jobs = [];
+        List<PlannedRun> runs = [];
         foreach (Request request in _requests)
         {
             try
             {
-                jobs.AddRange(await PlanAsync(directory, request, cancellationToken).ConfigureAwait(false));
+                runs.AddRange(await PlanAsync(directory, request, cancellationToken).ConfigureAwait(false));
             }
             catch (Exception e) when (!cancellationToken.IsCancellationRequested)
             {
                 DeferError(e, request.Appliances.Count > 0 ? string.Join(", ", request.Appliances.Select(a => a.Text)) : null);
             }
         }
-        List<BackupJob> confirmed = [];
-        foreach (BackupJob job in jobs.GroupBy(j => (j.Located.Description.ApplianceId, j.ApplianceId, j.Repository)).Select(g => g.First()))
+        List<PlannedRun> confirmed = [];
+        foreach (PlannedRun run in runs.GroupBy(r => (r.Located.Description.ApplianceId, r.ApplianceId, r.Repository)).Select(g => g.First()))
         {
-            if (await ShouldProcessAsync(job.Target.Name, $"Back up {string.Join(", ", job.Disks)} to repository '{job.Repository.Name}'").ConfigureAwait(false)) confirmed.Add(job);
+            if (await ShouldProcessAsync(run.Target.Name, $"Back up {string.Join(", ", run.Disks)} to repository '{run.Repository.Name}'").ConfigureAwait(false)) confirmed.Add(run);
         }
         await RunAllAsync(confirmed, cancellationToken).ConfigureAwait(false);
     }
 
-    private async Task<IReadOnlyList<BackupJob>> PlanAsync(ApplianceDirectory directory, Request request, CancellationToken cancellationToken)
+    private async Task<IReadOnlyList<PlannedRun>> PlanAsync(ApplianceDirectory directory, Request request, CancellationToken cancellationToken)
     {
         IReadOnlyList<LocatedAppliance> appliances = await directory.ListAsync(Registry.Hypervisors.ForReading(request.Hypervisors), cancellationToken).ConfigureAwait(false);
         List<LocatedAppliance> wanted = [];
@@ -125,51 +125,51 @@ public sealed class InvokeNataliaBackupCommand : RepositoryWriterCommand
             throw new NataliaException(ErrorIds.ApplianceAmbiguous, NataliaErrorKind.InvalidArgument, $"{wanted.Count} VMs cannot go on with the history of one appliance, {request.ApplianceId}.", request.ApplianceId, "Name one VM.");
         if (request.ApplianceId is not null && !ApplianceIdentity.IsValid(request.ApplianceId))
             throw new NataliaException(ErrorIds.ApplianceNotFound, NataliaErrorKind.InvalidArgument, $"'{request.ApplianceId}' is not an appliance's id: 32 lowercase hexadecimal digits.", request.ApplianceId);
-        List<BackupJob> jobs = [];
+        List<PlannedRun> runs = [];
         foreach (LocatedAppliance located in wanted)
         {
             try
             {
-                jobs.AddRange(await PlanAsync(directory, request, located, cancellationToken).ConfigureAwait(false));
+                runs.AddRange(await PlanAsync(directory, request, located, cancellationToken).ConfigureAwait(false));
             }
             catch (Exception e) when (!cancellationToken.IsCancellationRequested)
             {
                 DeferError(e, ApplianceView.Create(located, null));
             }
         }
-        return jobs;
+        return runs;
     }
 
-    private async Task<IReadOnlyList<BackupJob>> PlanAsync(ApplianceDirectory directory, Request request, LocatedAppliance located, CancellationToken cancellationToken)
+    private async Task<IReadOnlyList<PlannedRun>> PlanAsync(ApplianceDirectory directory, Request request, LocatedAppliance located, CancellationToken cancellationToken)
     {
         string id = request.ApplianceId ?? located.Description.ApplianceId;
         IReadOnlyList<RepositoryConnection> repositories = request.Repository is not null ? [Registry.Repositories.Get(request.Repository)] : Registry.RepositoriesWithPoints(null, null);
         List<Enrolment> enrolments = [.. (await directory.ListEnrolmentsAsync(repositories, cancellationToken).ConfigureAwait(false)).Where(e => e.Settings.ApplianceId == id)];
         if (request.Repository is null && enrolments.Count == 0) repositories = [Registry.Repositories.ForWriting(null)];
         else if (request.Repository is null) repositories = [.. enrolments.Select(e => e.Repository)];
-        List<BackupJob> jobs = [];
+        List<PlannedRun> runs = [];
         foreach (RepositoryConnection repository in repositories)
         {
             Enrolment? enrolment = enrolments.Find(e => e.Repository == repository);
             bool system = IsBound(nameof(IncludeSystemDisk)) ? IncludeSystemDisk : enrolment?.Settings.IncludeSystemDisk ?? false;
             IReadOnlyList<ApplianceDisk> disks = DiskSelection.Select(located.Description, DataDisk ?? enrolment?.Settings.DataDiskId, system);
-            jobs.Add(new BackupJob(located, id, disks, repository, ApplianceView.Create(located, enrolment) with { ApplianceId = id }));
+            runs.Add(new PlannedRun(located, id, disks, repository, ApplianceView.Create(located, enrolment) with { ApplianceId = id }));
         }
-        return jobs;
+        return runs;
     }
 
-    private async Task RunAllAsync(IReadOnlyList<BackupJob> jobs, CancellationToken cancellationToken)
+    private async Task RunAllAsync(IReadOnlyList<PlannedRun> runs, CancellationToken cancellationToken)
     {
         using var room = new SemaphoreSlim(ThrottleLimit);
-        // One VM is never frozen twice at once: its jobs follow each other.
-        await Task.WhenAll(jobs.GroupBy(j => j.Located.Description.ApplianceId).Select(async group =>
+        // One VM is never frozen twice at once: its runs follow each other.
+        await Task.WhenAll(runs.GroupBy(r => r.Located.Description.ApplianceId).Select(async group =>
         {
-            foreach (BackupJob job in group)
+            foreach (PlannedRun run in group)
             {
                 await room.WaitAsync(cancellationToken).ConfigureAwait(false);
                 try
                 {
-                    await RunAsync(job, cancellationToken).ConfigureAwait(false);
+                    await RunAsync(run, cancellationToken).ConfigureAwait(false);
                 }
                 finally
                 {
@@ -179,12 +179,12 @@ public sealed class InvokeNataliaBackupCommand : RepositoryWriterCommand
         })).ConfigureAwait(false);
     }
 
-    private async Task RunAsync(BackupJob job, CancellationToken cancellationToken)
+    private async Task RunAsync(PlannedRun run, CancellationToken cancellationToken)
     {
-        EmitVerbose($"{job.Target.Name}: backing up to repository '{job.Repository.Name}'.");
-        BackupOutcome outcome;
-        using (ProgressReporter progress = StartProgress($"Backing up {job.Target.Name} to {job.Repository.Name}"))
-            outcome = await BackupRunner.RunAsync(job, Type, job.Repository.Repository.BackupAsync, progress, cancellationToken).ConfigureAwait(false);
+        EmitVerbose($"{run.Target.Name}: backing up to repository '{run.Repository.Name}'.");
+        RunOutcome outcome;
+        using (ProgressReporter progress = StartProgress($"Backing up {run.Target.Name} to {run.Repository.Name}"))
+            outcome = await BackupRunner.RunAsync(run, Type, run.Repository.Repository.BackupAsync, progress, cancellationToken).ConfigureAwait(false);
         foreach (string warning in outcome.Warnings) EmitWarning(warning);
         if (outcome.Point is not null)
         {
@@ -193,10 +193,10 @@ public sealed class InvokeNataliaBackupCommand : RepositoryWriterCommand
         }
         if (outcome.ReleaseFailure is not null)
         {
-            EmitLeftover($"{job.Target.Name}: what was frozen on hypervisor '{job.Located.Hypervisor.Name}' could not be released and may still be there: {outcome.ReleaseFailure.Message}");
-            DeferError(outcome.ReleaseFailure, job.Target);
+            EmitLeftover($"{run.Target.Name}: what was frozen on hypervisor '{run.Located.Hypervisor.Name}' could not be released and may still be there: {outcome.ReleaseFailure.Message}");
+            DeferError(outcome.ReleaseFailure, run.Target);
         }
         cancellationToken.ThrowIfCancellationRequested();
-        if (outcome.Failure is not null) DeferError(outcome.Failure, job.Target);
+        if (outcome.Failure is not null) DeferError(outcome.Failure, run.Target);
     }
 }

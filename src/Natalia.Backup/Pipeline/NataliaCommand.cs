@@ -149,6 +149,8 @@ public abstract class NataliaCommand : PSCmdlet, IDisposable
             }
             catch (Exception e) when (failureEndsCommand || e is PipelineStoppedException)
             {
+                // Cancelled first, so that the body, when it goes on, knows why it got no answer.
+                _stop.Cancel();
                 answer.TrySetCanceled();
                 throw;
             }

@@ -56,6 +56,7 @@ public sealed partial class HelpTests(ModuleFixture module) : IClassFixture<Modu
     [InlineData("about_Natalia.Backup")]
     [InlineData("about_NataliaErrors")]
     [InlineData("about_NataliaAutomation")]
+    [InlineData("about_NataliaRetention")]
     public void About_topics_are_found(string topic)
     {
         var text = module.Run("Get-Help $args[0]", topic).ThrowIfFailed().Single.ToString();
