@@ -84,6 +84,8 @@ public static class ErrorIds
     public const string ApplianceRunning = nameof(ApplianceRunning);                 // must be switched off for this
     public const string ApplianceMoved = nameof(ApplianceMoved);                     // it keeps moving between nodes
     public const string NothingWasBackedUp = nameof(NothingWasBackedUp);             // the hypervisor said yes and did nothing
+    public const string DiskExcluded = nameof(DiskExcluded);                         // its own setting keeps it out of every backup
+    public const string ApplianceMismatch = nameof(ApplianceMismatch);               // the point is of another VM that had the same number
     public const string StorageNotFound = nameof(StorageNotFound);
     public const string StorageNotSuitable = nameof(StorageNotSuitable);             // takes no backups, or is not active
     public const string StorageMixesKinds = nameof(StorageMixesKinds);               // whole and data-disk-only points in one place
