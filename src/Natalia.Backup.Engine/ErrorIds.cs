@@ -38,6 +38,21 @@ public static class ErrorIds
     public const string StoreFull = nameof(StoreFull);
     public const string StoreAccessDenied = nameof(StoreAccessDenied);
     public const string StoreUnavailable = nameof(StoreUnavailable);
+    public const string ObjectLocked = nameof(ObjectLocked);                         // under object lock: not deletable before its date
+    public const string ObjectNotLocked = nameof(ObjectNotLocked);                   // the store took a lock request but did not lock
+    public const string ObjectLockNotSupported = nameof(ObjectLockNotSupported);     // a folder, or a bucket made without object lock
+    public const string ObjectArchived = nameof(ObjectArchived);                     // lies in an archive class and must be thawed first
+    public const string StoreThrottled = nameof(StoreThrottled);                     // the server asks for fewer requests
+    public const string StoreCredentialRefused = nameof(StoreCredentialRefused);     // unknown access key, wrong secret, expired token
+    public const string StoreCredentialMissing = nameof(StoreCredentialMissing);     // none was given and the SDK's own chain found none
+    public const string StoreEndpointNotFound = nameof(StoreEndpointNotFound);       // the host name of an endpoint is unknown
+    public const string StoreEndpointInvalid = nameof(StoreEndpointInvalid);         // something answers there, but not an S3 server
+    public const string StoreCertificateRefused = nameof(StoreCertificateRefused);   // TLS: not trusted, not the pinned one, wrong name, expired
+    public const string StoreClockSkewed = nameof(StoreClockSkewed);                 // this machine's clock is too far from the server's
+    public const string BucketNotFound = nameof(BucketNotFound);
+    public const string BucketRegionWrong = nameof(BucketRegionWrong);
+    public const string BucketWithoutObjectLock = nameof(BucketWithoutObjectLock);   // immutability was asked for, the bucket was made without it
+    public const string StoreCheckFailed = nameof(StoreCheckFailed);                 // a destination does not keep what a store must promise
     public const string PathNotContained = nameof(PathNotContained);                 // a path from outside leaves its folder
 
     // Restore points and disks
@@ -50,6 +65,7 @@ public static class ErrorIds
     public const string DiskAmbiguous = nameof(DiskAmbiguous);
     public const string DiskReadFailed = nameof(DiskReadFailed);
     public const string DiskInUse = nameof(DiskInUse);
+    public const string DiskAccessDenied = nameof(DiskAccessDenied);                 // the image may not be read by this user
     public const string DiskChangedWhileRead = nameof(DiskChangedWhileRead);         // a cold image was written during the backup
     public const string DiskFormatNotSupported = nameof(DiskFormatNotSupported);
     public const string DestinationExists = nameof(DestinationExists);

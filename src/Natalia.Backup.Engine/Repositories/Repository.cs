@@ -1,31 +1,82 @@
+using System.Text.Json;
+using Natalia.Backup.Engine.Audit;
+using Natalia.Backup.Engine.Backup;
 using Natalia.Backup.Engine.Disks;
+using Natalia.Backup.Engine.Format;
+using Natalia.Backup.Engine.Leases;
 using Natalia.Backup.Engine.Model;
+using Natalia.Backup.Engine.Packs;
+using Natalia.Backup.Engine.Restore;
+using Natalia.Backup.Engine.Sealing;
 using Natalia.Backup.Engine.Storage;
+using Natalia.Backup.Engine.Verification;
 
 namespace Natalia.Backup.Engine.Repositories;
-
-/// <summary>How a repository is opened or made.</summary>
-public sealed record RepositoryOptions
-{
-    /// <summary>What the session is called; shows in restore points.</summary>
-    public required string Label { get; init; }
-    /// <summary>The clock.</summary>
-    public TimeProvider Clock { get; init; } = TimeProvider.System;
-}
 
 /// <summary>
 /// An open repository. All members may be called from any thread; operations on one appliance that write exclude each other by its lease, across processes and machines.
 /// Dates are UTC, sizes are bytes. Every member can throw a store error (<see cref="IObjectStore"/>).
 /// </summary>
-public sealed class Repository : IDisposable
+public sealed partial class Repository : IDisposable
 {
+    private readonly RepositoryCore _core;
+    private readonly ManifestReader _manifests;
+
+    private Repository(RepositoryCore core)
+    {
+        _core = core;
+        _manifests = new ManifestReader(core);
+    }
+
     /// <summary>Makes a repository in an empty place and opens it. The store becomes the repository's, and is disposed with it (also when this fails).</summary>
     /// <param name="store">Where; must hold no object.</param>
     /// <param name="password">The password; null makes an <i>unencrypted</i> repository.</param>
     /// <param name="options">How.</param>
     /// <param name="cancellationToken">Stops it.</param>
     /// <exception cref="NataliaException"><c>RepositoryExists</c>, <c>NotARepository</c>.</exception>
-    public static Task<Repository> CreateAsync(IObjectStore store, RepositoryPassword? password, RepositoryOptions options, CancellationToken cancellationToken) => throw new NotSupportedException();
+    public static async Task<Repository> CreateAsync(IObjectStore store, RepositoryPassword? password, RepositoryOptions options, CancellationToken cancellationToken)
+    {
+        try
+        {
+            if (await store.StatAsync(Layout.Settings, cancellationToken).ConfigureAwait(false) is not null) throw Exists(store);
+            await foreach (StoredObject first in store.ListAsync("", cancellationToken).ConfigureAwait(false))
+            {
+                throw new NataliaException(ErrorIds.NotARepository, NataliaErrorKind.AlreadyExists, $"{store.Location} is not empty: it holds '{first.Name}'.", store.Location, "Name an empty place, or one that does not exist yet.");
+            }
+            RepositorySecrets secrets = RepositorySecrets.NewRandom();
+            var settings = new RepositorySettings(Id128.NewRandom(), options.Clock.UtcNow(), password is null ? Cipher.None : Cipher.Aes256Gcm, Signing.PublicKey(secrets.SigningSeed));
+            byte[] bytes = settings.Encode();
+            byte[] slot = KeySlot.Seal(secrets, password, Hash256.Of(bytes), options.Clock.UtcNow(), options.PasswordCost, out Id128 slotId);
+            // The settings last: until they are there, the place is not a repository, and nobody opens it.
+            await store.PutAsync(Layout.Keys + slotId, new ObjectContent(slot), PutOptions.Metadata, cancellationToken).ConfigureAwait(false);
+            await store.FlushAsync(cancellationToken).ConfigureAwait(false);
+            try
+            {
+                await store.PutAsync(Layout.Settings, new ObjectContent(bytes), new PutOptions { MustNotExist = true }, cancellationToken).ConfigureAwait(false);
+            }
+            catch (NataliaException lost) when (lost.ErrorId == ErrorIds.ObjectExists)
+            {
+                await store.DeleteAsync(Layout.Keys + slotId, cancellationToken).ConfigureAwait(false);
+                throw Exists(store);
+            }
+            await store.FlushAsync(cancellationToken).ConfigureAwait(false);
+            var core = new RepositoryCore(store, settings, secrets, options);
+            await core.RepositoryLog.AppendAsync(new AuditEntry(AuditEvents.RepositoryCreated)
+            {
+                WriteData = json =>
+                {
+                    json.WriteString("repository", settings.Id.ToString());
+                    json.WriteString("cipher", settings.Cipher == Cipher.None ? "none" : "aes-256-gcm");
+                },
+            }, secrets.SigningSeed, cancellationToken).ConfigureAwait(false);
+            return new Repository(core);
+        }
+        catch
+        {
+            store.Dispose();
+            throw;
+        }
+    }
 
     /// <summary>Opens a repository. The store becomes the repository's, and is disposed with it (also when this fails).</summary>
     /// <param name="store">Where it is.</param>
@@ -33,52 +84,120 @@ public sealed class Repository : IDisposable
     /// <param name="options">How.</param>
     /// <param name="cancellationToken">Stops it.</param>
     /// <exception cref="NataliaException"><c>RepositoryNotFound</c>, <c>NotARepository</c>, <c>RepositoryDamaged</c>, <c>RepositoryFormatTooNew</c>, <c>WrongPassword</c>, <c>PasswordNotExpected</c>.</exception>
-    public static Task<Repository> OpenAsync(IObjectStore store, RepositoryPassword? password, RepositoryOptions options, CancellationToken cancellationToken) => throw new NotSupportedException();
+    public static async Task<Repository> OpenAsync(IObjectStore store, RepositoryPassword? password, RepositoryOptions options, CancellationToken cancellationToken)
+    {
+        try
+        {
+            byte[] bytes = await ReadSettingsAsync(store, cancellationToken).ConfigureAwait(false);
+            RepositorySettings settings = RepositorySettings.Decode(bytes, store.Location);
+            if (settings.Cipher == Cipher.None && password is not null)
+                throw new NataliaException(ErrorIds.PasswordNotExpected, NataliaErrorKind.InvalidArgument, $"The repository {store.Location} is not encrypted, but a password was given.", store.Location,
+                    "If you know it to be encrypted, somebody replaced it: do not write to it. Else use -Unencrypted.");
+            RepositorySecrets? secrets = settings.Cipher == Cipher.None || password is not null
+                ? await OpenSlotAsync(store, password, Hash256.Of(bytes), cancellationToken).ConfigureAwait(false) : null;
+            if (secrets is not null && !Signing.PublicKey(secrets.SigningSeed).AsSpan().SequenceEqual(settings.AuditKey))
+                throw new NataliaException(ErrorIds.RepositoryDamaged, NataliaErrorKind.Security, $"The audit key of the repository {store.Location} does not belong to its secrets.", store.Location);
+            return new Repository(new RepositoryCore(store, settings, secrets, options));
+        }
+        catch
+        {
+            store.Dispose();
+            throw;
+        }
+    }
 
     /// <summary>The repository's id: 32 lowercase hexadecimal digits.</summary>
-    public string RepositoryId => throw new NotSupportedException();
+    public string RepositoryId => _core.RepositoryId;
     /// <summary>The session's name.</summary>
-    public string Label => throw new NotSupportedException();
+    public string Label => _core.Options.Label;
     /// <summary>Where it is, without secrets.</summary>
-    public string Location => throw new NotSupportedException();
+    public string Location => _core.Store.Location;
     /// <summary>The kind of its store: <c>Folder</c>, <c>S3</c>, <c>Memory</c>.</summary>
-    public string StoreKind => throw new NotSupportedException();
+    public string StoreKind => _core.Store.Kind;
     /// <summary>The format version that it was made with.</summary>
-    public int FormatVersion => throw new NotSupportedException();
+    public int FormatVersion => RepositorySettings.FormatVersion;
     /// <summary>When it was made, UTC.</summary>
-    public DateTime CreatedUtc => throw new NotSupportedException();
+    public DateTime CreatedUtc => _core.Settings.CreatedUtc;
     /// <summary>Whether what it holds is sealed with a password.</summary>
-    public bool IsEncrypted => throw new NotSupportedException();
+    public bool IsEncrypted => _core.Settings.Cipher != Cipher.None;
     /// <summary>True when points can be read and written: a password was given, or none is needed.</summary>
-    public bool IsUnlocked => throw new NotSupportedException();
+    public bool IsUnlocked => _core.IsUnlocked;
     /// <summary>The SHA-256 fingerprint of the key that signs the audit log, 64 lowercase hexadecimal digits. Kept elsewhere, it proves later that the log is this repository's.</summary>
-    public string AuditKeyFingerprint => throw new NotSupportedException();
+    public string AuditKeyFingerprint => Signing.Fingerprint(_core.Settings.AuditKey);
 
     /// <summary>The restore points, newest first. Removed and incomplete ones are left out.</summary>
     /// <param name="filter">Which are wanted.</param>
+    /// <param name="onDamage">Told of each point whose manifest is damaged, and the others are listed all the same; null throws at the first.</param>
     /// <param name="cancellationToken">Stops it.</param>
     /// <exception cref="NataliaException"><c>PasswordRequired</c>, <c>ManifestDamaged</c>.</exception>
-    public Task<IReadOnlyList<RestorePoint>> GetRestorePointsAsync(RestorePointFilter filter, CancellationToken cancellationToken) => throw new NotSupportedException();
+    public async Task<IReadOnlyList<RestorePoint>> GetRestorePointsAsync(RestorePointFilter filter, Action<NataliaException>? onDamage, CancellationToken cancellationToken)
+    {
+        _ = _core.Keys;
+        IReadOnlyList<string> appliances = filter.ApplianceId is string one ? [one] : await _core.ListAppliancesAsync(cancellationToken).ConfigureAwait(false);
+        var points = new List<RestorePoint>();
+        foreach (string appliance in appliances)
+        {
+            List<Run> runs = await _manifests.ListAsync(appliance, cancellationToken).ConfigureAwait(false);
+            if (runs.Count == 0) continue;
+            PointStates states = await PointStates.ReadAsync(_core.ApplianceLog(appliance), new HashSet<long>(runs.Select(r => r.Sequence)), cancellationToken).ConfigureAwait(false);
+            runs.RemoveAll(r => states.IsRemoved(r.Id.ToString()));
+            foreach ((_, PointManifest? manifest, NataliaException? damage) in await _manifests.ReadAllAsync(appliance, runs, cancellationToken).ConfigureAwait(false))
+            {
+                if (damage is not null)
+                {
+                    if (onDamage is null) throw damage;
+                    onDamage(damage);
+                    continue;
+                }
+                if (manifest!.Incomplete || manifest.TimeUtc < filter.AfterUtc || manifest.TimeUtc > filter.BeforeUtc) continue;
+                points.Add(Describe(manifest, states.IsProtected(manifest.PointId)));
+            }
+        }
+        points.Sort((a, b) => b.CompareTo(a));
+        return points;
+    }
 
     /// <summary>Makes a restore point.</summary>
     /// <param name="request">What to back up.</param>
     /// <param name="beforePublish">Called when everything was read and nothing is visible yet; when it throws, no point is made. Or null.</param>
     /// <param name="progress">Told how far it is, or null.</param>
-    /// <param name="cancellationToken">Stops it; what is stored stays reusable, the lease is released before this returns.</param>
+    /// <param name="cancellationToken">Stops it; a checkpoint that was made stays, and the lease is released before this returns.</param>
     /// <exception cref="NataliaException"><c>LeaseHeld</c>, <c>LeaseLost</c>, <c>PasswordRequired</c>, <c>DiskReadFailed</c>, a store error.</exception>
-    public Task<RestorePoint> BackupAsync(BackupRequest request, Func<CancellationToken, Task>? beforePublish, IProgress<OperationProgress>? progress, CancellationToken cancellationToken) => throw new NotSupportedException();
+    public async Task<RestorePoint> BackupAsync(BackupRequest request, Func<CancellationToken, Task>? beforePublish, IProgress<OperationProgress>? progress, CancellationToken cancellationToken)
+    {
+        if (request.Disks.Count == 0) throw new ArgumentException("There is no disk to back up.", nameof(request));
+        _ = _core.Keys;
+        PointManifest manifest = await new BackupRun(_core, _manifests, request, beforePublish, progress).ExecuteAsync(cancellationToken).ConfigureAwait(false);
+        return Describe(manifest, isProtected: false);
+    }
 
-    /// <summary>Reads everything that a point needs and checks it: block map, blocks, configuration. One result; damage is a Failed result, not an exception.</summary>
+    /// <summary>Reads everything that a point needs and checks it: delta, block map, blocks, configuration. One result; damage is a Failed result, not an exception, and is noted in the log for the next full backup.</summary>
     /// <param name="point">The point.</param>
     /// <param name="progress">Told how far it is, or null.</param>
     /// <param name="cancellationToken">Stops it.</param>
-    public Task<CheckResult> VerifyRestorePointAsync(RestorePoint point, IProgress<OperationProgress>? progress, CancellationToken cancellationToken) => throw new NotSupportedException();
+    public async Task<CheckResult> VerifyRestorePointAsync(RestorePoint point, IProgress<OperationProgress>? progress, CancellationToken cancellationToken)
+    {
+        try
+        {
+            PointManifest manifest = await FindAsync(point.ApplianceId, point.RestorePointId, cancellationToken).ConfigureAwait(false);
+            return await new PointVerification(_core, manifest, progress).ExecuteAsync(cancellationToken).ConfigureAwait(false);
+        }
+        catch (NataliaException damage) when (damage.ErrorId == ErrorIds.ManifestDamaged)
+        {
+            return new CheckResult
+            {
+                Name = "RestorePoint", Result = CheckOutcome.Failed, Target = point.ToString(), Detail = damage.Message, ErrorId = damage.ErrorId,
+                RestorePointId = point.RestorePointId, ApplianceId = point.ApplianceId, RepositoryId = RepositoryId,
+            };
+        }
+    }
 
     /// <summary>Checks the repository as a whole. Needs no password. Damage is a Failed result, not an exception.</summary>
     /// <param name="full">Read every byte of every object; else only the structure: what should be there is there, in its right length.</param>
     /// <param name="progress">Told how far it is, or null.</param>
     /// <param name="cancellationToken">Stops it.</param>
-    public IAsyncEnumerable<CheckResult> CheckAsync(bool full, IProgress<OperationProgress>? progress, CancellationToken cancellationToken) => throw new NotSupportedException();
+    public IAsyncEnumerable<CheckResult> CheckAsync(bool full, IProgress<OperationProgress>? progress, CancellationToken cancellationToken) =>
+        new RepositoryCheck(_core, full, progress).ExecuteAsync(cancellationToken);
 
     /// <summary>Writes a disk of a point to a target, which the caller disposes.</summary>
     /// <param name="point">The point.</param>
@@ -88,30 +207,230 @@ public sealed class Repository : IDisposable
     /// <param name="cancellationToken">Stops it.</param>
     /// <returns>The disk that was written.</returns>
     /// <exception cref="NataliaException"><c>RestorePointNotFound</c>, <c>DiskNotFound</c>, <c>DiskAmbiguous</c>, <c>PackMissing</c>, <c>BlockDamaged</c>, <c>BlockMapDamaged</c>, what the target throws.</exception>
-    public Task<RestorePointDisk> ExportDiskAsync(RestorePoint point, string? diskId, IDiskTarget target, IProgress<OperationProgress>? progress, CancellationToken cancellationToken) => throw new NotSupportedException();
+    public async Task<RestorePointDisk> ExportDiskAsync(RestorePoint point, string? diskId, IDiskTarget target, IProgress<OperationProgress>? progress, CancellationToken cancellationToken)
+    {
+        PointManifest manifest = await FindAsync(point.ApplianceId, point.RestorePointId, cancellationToken).ConfigureAwait(false);
+        ManifestDisk disk = ChooseDisk(manifest, diskId);
+        await new DiskExport(_core, manifest.ApplianceId, disk, progress).ExecuteAsync(target, $"Exporting {disk.DiskId} of {manifest.ApplianceName}", cancellationToken).ConfigureAwait(false);
+        return Describe(disk);
+    }
 
     /// <summary>The VM configuration kept with a point.</summary>
     /// <param name="point">The point.</param>
     /// <param name="cancellationToken">Stops it.</param>
-    public Task<ApplianceDescription> GetConfigurationAsync(RestorePoint point, CancellationToken cancellationToken) => throw new NotSupportedException();
+    /// <exception cref="NataliaException"><c>RestorePointNotFound</c>, <c>ConfigurationNotStored</c>, <c>PackMissing</c>, <c>ObjectDamaged</c>.</exception>
+    public async Task<ApplianceDescription> GetConfigurationAsync(RestorePoint point, CancellationToken cancellationToken)
+    {
+        PointManifest manifest = await FindAsync(point.ApplianceId, point.RestorePointId, cancellationToken).ConfigureAwait(false);
+        BlockMap.Reference configuration = manifest.Configuration ?? throw new NataliaException(ErrorIds.ConfigurationNotStored, NataliaErrorKind.NotFound, $"The point {point} holds no VM configuration.", point.RestorePointId);
+        using var codec = new SegmentCodec();
+        byte[] bytes = await _core.PackReader(manifest.ApplianceId).ReadSegmentAsync(PackArea.Meta, configuration, codec, cancellationToken).ConfigureAwait(false);
+        try
+        {
+            return ApplianceDescriptionJson.Decode(bytes);
+        }
+        catch (FormatException damage)
+        {
+            throw new NataliaException(ErrorIds.ObjectDamaged, NataliaErrorKind.InvalidData, $"The VM configuration of the point {point} cannot be read: {damage.Message}", point.RestorePointId, null, damage);
+        }
+    }
 
-    /// <summary>Removes a point: records the removal with its reason, and makes the point invisible.</summary>
+    /// <summary>Removes a point: records the removal with its reason, after which nobody sees the point any more.</summary>
     /// <param name="point">The point.</param>
     /// <param name="reason">Why, for the audit log.</param>
-    /// <param name="allowNewest">Also when it is the appliance's newest good point, by the user's explicit word.</param>
     /// <param name="cancellationToken">Stops it.</param>
     /// <exception cref="NataliaException"><c>RestorePointNotFound</c>, <c>RestorePointProtected</c>, <c>RestorePointLocked</c>, <c>RestorePointIsNewest</c>, <c>LeaseHeld</c>.</exception>
-    public Task RemoveRestorePointAsync(RestorePoint point, string reason, bool allowNewest, CancellationToken cancellationToken) => throw new NotSupportedException();
+    public async Task RemoveRestorePointAsync(RestorePoint point, string reason, CancellationToken cancellationToken)
+    {
+        _ = _core.SigningSeed;
+        Lease lease = await _core.AcquireLeaseAsync(point.ApplianceId, cancellationToken).ConfigureAwait(false);
+        await using (lease.ConfigureAwait(false))
+        {
+            IReadOnlyList<RestorePoint> points = await GetRestorePointsAsync(new RestorePointFilter { ApplianceId = point.ApplianceId }, _ => { }, cancellationToken).ConfigureAwait(false);
+            RestorePoint current = points.FirstOrDefault(p => p.RestorePointId == point.RestorePointId) ?? throw NotFound(point.RestorePointId);
+            if (current.IsProtected)
+                throw new NataliaException(ErrorIds.RestorePointProtected, NataliaErrorKind.PermissionDenied, $"The point {current} is protected.", current.RestorePointId, "Lift its protection first, with a reason.");
+            if (current.ImmutableUntilUtc is DateTime until && until > _core.Clock.UtcNow())
+                throw new NataliaException(ErrorIds.RestorePointLocked, NataliaErrorKind.PermissionDenied, $"The point {current} is locked until {until:yyyy-MM-dd HH:mm:ss} UTC.", current.RestorePointId);
+            if (points.OrderByDescending(p => p.Sequence).First().RestorePointId == current.RestorePointId)
+                throw new NataliaException(ErrorIds.RestorePointIsNewest, NataliaErrorKind.InvalidOperation, $"The point {current} is the newest of its appliance, and the newest one is never removed.", current.RestorePointId,
+                    "Make a newer point first. To give up the appliance's history as a whole, delete the repository.");
+            await lease.EnsureHeldAsync(cancellationToken).ConfigureAwait(false);
+            await _core.ApplianceLog(current.ApplianceId).AppendAsync(new AuditEntry(AuditEvents.PointRemoved)
+            {
+                ApplianceId = current.ApplianceId,
+                RestorePointId = current.RestorePointId,
+                Sequence = current.Sequence ?? 0,
+                Reason = reason,
+                WriteData = json =>
+                {
+                    json.WriteString("name", current.ApplianceName);
+                    json.WriteString("timeUtc", JsonText.Time(current.TimeUtc));
+                },
+            }, _core.SigningSeed, cancellationToken).ConfigureAwait(false);
+            await _core.Store.FlushAsync(cancellationToken).ConfigureAwait(false);
+        }
+    }
 
     /// <summary>The settings of every enrolled appliance.</summary>
     /// <param name="cancellationToken">Stops it.</param>
-    public Task<IReadOnlyList<ApplianceSettings>> GetApplianceSettingsAsync(CancellationToken cancellationToken) => throw new NotSupportedException();
+    public async Task<IReadOnlyList<ApplianceSettings>> GetApplianceSettingsAsync(CancellationToken cancellationToken)
+    {
+        var all = new List<ApplianceSettings>();
+        foreach (string appliance in await _core.ListAppliancesAsync(cancellationToken).ConfigureAwait(false))
+        {
+            AuditLog log = _core.ApplianceLog(appliance);
+            foreach (AuditName name in Enumerable.Reverse(await log.ListAsync(cancellationToken).ConfigureAwait(false)))
+            {
+                if (name.Event != AuditEvents.ApplianceSet) continue;
+                try
+                {
+                    AuditRecord record = await log.ReadAsync(name, cancellationToken).ConfigureAwait(false);
+                    all.Add(DecodeSettings(appliance, record.Data ?? "{}"));
+                    break;
+                }
+                catch (FormatException)
+                {
+                    // Damaged or not signed: the setting before it counts, and the repository's check reports this one.
+                }
+            }
+        }
+        return all;
+    }
 
     /// <summary>Enrols an appliance, or changes its settings.</summary>
     /// <param name="settings">All settings, also the unchanged ones.</param>
     /// <param name="cancellationToken">Stops it.</param>
-    public Task SetApplianceSettingsAsync(ApplianceSettings settings, CancellationToken cancellationToken) => throw new NotSupportedException();
+    /// <exception cref="NataliaException"><c>LeaseHeld</c>, <c>PasswordRequired</c>.</exception>
+    public async Task SetApplianceSettingsAsync(ApplianceSettings settings, CancellationToken cancellationToken)
+    {
+        _ = _core.SigningSeed;
+        Lease lease = await _core.AcquireLeaseAsync(settings.ApplianceId, cancellationToken).ConfigureAwait(false);
+        await using (lease.ConfigureAwait(false))
+        {
+            await _core.ApplianceLog(settings.ApplianceId).AppendAsync(new AuditEntry(AuditEvents.ApplianceSet)
+            {
+                ApplianceId = settings.ApplianceId,
+                WriteData = json =>
+                {
+                    json.WriteString("name", settings.Name);
+                    json.WriteString("hypervisor", settings.HypervisorKind);
+                    if (settings.DataDiskId is not null) json.WriteString("dataDisk", settings.DataDiskId);
+                    json.WriteBoolean("includeSystemDisk", settings.IncludeSystemDisk);
+                },
+            }, _core.SigningSeed, cancellationToken).ConfigureAwait(false);
+            await _core.Store.FlushAsync(cancellationToken).ConfigureAwait(false);
+        }
+    }
+
+    private static ApplianceSettings DecodeSettings(string appliance, string data)
+    {
+        using JsonDocument document = JsonDocument.Parse(data);
+        JsonElement root = document.RootElement;
+        return new ApplianceSettings
+        {
+            ApplianceId = appliance,
+            Name = root.ReadString("name"),
+            HypervisorKind = root.ReadString("hypervisor"),
+            DataDiskId = root.ReadStringOrNull("dataDisk"),
+            IncludeSystemDisk = root.ReadBool("includeSystemDisk"),
+        };
+    }
+
+    private async Task<PointManifest> FindAsync(string applianceId, string restorePointId, CancellationToken cancellationToken)
+    {
+        _ = _core.Keys;
+        foreach (Run run in await _manifests.ListAsync(applianceId, cancellationToken).ConfigureAwait(false))
+        {
+            if (run.Id.ToString() != restorePointId) continue;
+            PointStates states = await PointStates.ReadAsync(_core.ApplianceLog(applianceId), [run.Sequence], cancellationToken).ConfigureAwait(false);
+            if (states.IsRemoved(restorePointId)) break;
+            PointManifest manifest = await _manifests.ReadAsync(applianceId, run, cancellationToken).ConfigureAwait(false);
+            if (!manifest.Incomplete) return manifest;
+        }
+        throw NotFound(restorePointId);
+    }
+
+    private static ManifestDisk ChooseDisk(PointManifest manifest, string? diskId)
+    {
+        if (diskId is not null)
+            return manifest.Disks.FirstOrDefault(d => string.Equals(d.DiskId, diskId, StringComparison.OrdinalIgnoreCase))
+                ?? throw new NataliaException(ErrorIds.DiskNotFound, NataliaErrorKind.NotFound, $"The point holds no disk '{diskId}'. It holds: {Names(manifest)}.", diskId);
+        if (manifest.Disks.Count == 1) return manifest.Disks[0];
+        ManifestDisk[] data = manifest.Disks.Where(d => d.Role == DiskRole.Data).ToArray();
+        return data.Length == 1 ? data[0] : throw new NataliaException(ErrorIds.DiskAmbiguous, NataliaErrorKind.InvalidArgument, $"The point holds several disks and none of them, or more than one, is the data disk: {Names(manifest)}.", manifest.PointId, "Name the disk with -DiskId.");
+    }
+
+    private static string Names(PointManifest manifest) => string.Join(", ", manifest.Disks.Select(d => $"{d.DiskId} ({d.Role})"));
+
+    private RestorePoint Describe(PointManifest manifest, bool isProtected) => new()
+    {
+        RestorePointId = manifest.PointId,
+        ApplianceId = manifest.ApplianceId,
+        ApplianceName = manifest.ApplianceName,
+        RepositoryId = RepositoryId,
+        Repository = Label,
+        Sequence = manifest.Run.Sequence,
+        TimeUtc = manifest.TimeUtc,
+        Type = manifest.Type,
+        RequestedType = manifest.RequestedType,
+        Reason = manifest.Reason,
+        Consistency = manifest.Consistency,
+        SizeBytes = manifest.Disks.Sum(d => d.SizeBytes),
+        ReadBytes = manifest.ReadBytes,
+        StoredBytes = manifest.StoredBytes,
+        Duration = manifest.Duration,
+        Disks = manifest.Disks.Select(Describe).ToArray(),
+        IsProtected = isProtected,
+    };
+
+    private static RestorePointDisk Describe(ManifestDisk disk) => new(disk.DiskId, disk.Role, disk.SizeBytes, Math.Min(disk.Root.Blocks * BlockMap.BlockGeometry.BlockBytes, disk.SizeBytes));
+
+    private static async Task<byte[]> ReadSettingsAsync(IObjectStore store, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await store.ReadAllAsync(Layout.Settings, cancellationToken).ConfigureAwait(false);
+        }
+        catch (NataliaException missing) when (missing.ErrorId == ErrorIds.ObjectNotFound)
+        {
+            await foreach (StoredObject first in store.ListAsync("", cancellationToken).ConfigureAwait(false))
+            {
+                throw new NataliaException(ErrorIds.NotARepository, NataliaErrorKind.InvalidArgument,
+                    $"{store.Location} is not a repository: it holds '{first.Name}', but no {Layout.Settings}.", store.Location, "Name the folder or prefix that New-NataliaRepository was given.", missing);
+            }
+            throw new NataliaException(ErrorIds.RepositoryNotFound, NataliaErrorKind.NotFound, $"There is no repository at {store.Location}.", store.Location, "Make one with New-NataliaRepository.", missing);
+        }
+    }
+
+    private static async Task<RepositorySecrets> OpenSlotAsync(IObjectStore store, RepositoryPassword? password, Hash256 settingsHash, CancellationToken cancellationToken)
+    {
+        string? damage = null;
+        int whole = 0;
+        foreach (StoredObject slot in await store.ListAllAsync(Layout.Keys, cancellationToken).ConfigureAwait(false))
+        {
+            try
+            {
+                byte[] bytes = await store.ReadAllAsync(slot.Name, cancellationToken).ConfigureAwait(false);
+                // Stretching a password is slow on purpose; it must not hold up the caller's thread.
+                if (await Task.Run(() => KeySlot.TryOpen(bytes, password, settingsHash), cancellationToken).ConfigureAwait(false) is RepositorySecrets secrets) return secrets;
+                whole++;
+            }
+            catch (FormatException failure)
+            {
+                damage ??= $"'{slot.Name}': {failure.Message}";
+            }
+        }
+        if (whole > 0 && password is not null)
+            throw new NataliaException(ErrorIds.WrongPassword, NataliaErrorKind.Authentication, $"The password is not that of the repository {store.Location}.", store.Location);
+        throw new NataliaException(ErrorIds.RepositoryDamaged, NataliaErrorKind.InvalidData, $"No key slot of the repository {store.Location} can be read" + (damage is null ? ": there is none." : $"; {damage}"), store.Location,
+            $"Put back a copy of a file under '{Layout.Keys}'. Without one, nothing in the repository can be read.");
+    }
+
+    private static NataliaException Exists(IObjectStore store) => new(ErrorIds.RepositoryExists, NataliaErrorKind.AlreadyExists, $"There is a repository at {store.Location} already.", store.Location, "Open it with Connect-NataliaRepository.");
+
+    private static NataliaException NotFound(string restorePointId) => new(ErrorIds.RestorePointNotFound, NataliaErrorKind.NotFound, $"There is no restore point '{restorePointId}'.", restorePointId, "List the points with Get-NataliaRestorePoint.");
 
     /// <inheritdoc/>
-    public void Dispose() { }
+    public void Dispose() => _core.Dispose();
 }

@@ -7,12 +7,14 @@ namespace Natalia.Backup.Engine.Storage;
 /// <para><b>What a store must give.</b></para>
 /// <list type="bullet">
 /// <item><b>Atomic.</b> An object is seen whole or not at all, by its own process and by every other one; an interrupted put leaves nothing that is listed or read.</item>
-/// <item><b>Durable.</b> When <see cref="PutAsync"/> has returned, the object survives a crash of this process; after <see cref="FlushAsync"/> also one of this machine.</item>
+/// <item><b>Durable.</b> When <see cref="PutAsync"/> has returned, the object survives a crash of this process; after <see cref="FlushAsync"/> also one of this machine. A crash of the machine before that may lose an object, but never tears it.</item>
 /// <item><b>Read after write.</b> What was put is listed and read at once, by everybody.</item>
-/// <item><b>Write once.</b> The engine never puts the same name twice with other bytes. Where a put is repeated after an unclear answer, the bytes are identical.</item>
+/// <item><b>Write once.</b> The engine never puts the same name twice with other bytes. Where a put is repeated after an unclear answer, the bytes are identical, and the put succeeds. Other bytes under a taken name never replace
+/// what is there: a store that can tell throws <c>ObjectExists</c>, one that cannot (a versioned bucket) goes on serving the first bytes.</item>
 /// </list>
-/// <para><b>Names</b> are relative paths of segments joined by '/', made of <c>a-z 0-9 . - _</c>; no segment is empty, or starts with a dot. A store refuses any other name: they may come from outside.</para>
-/// <para><b>Errors</b> are <see cref="NataliaException"/>: <c>ObjectNotFound</c>, <c>ObjectExists</c>, <c>StoreFull</c>, <c>StoreAccessDenied</c>, <c>StoreUnavailable</c>, <c>StoreReadFailed</c>, <c>StoreWriteFailed</c>.
+/// <para><b>Names</b> are relative paths of segments joined by '/', made of <c>a-z 0-9 . - _</c>; no segment is empty, or starts with a dot: <see cref="ObjectName"/>. A store refuses any other name with <c>PathNotContained</c>: they may come from outside.</para>
+/// <para><b>Errors</b> are <see cref="NataliaException"/>: <c>ObjectNotFound</c>, <c>ObjectExists</c>, <c>StoreFull</c>, <c>StoreAccessDenied</c>, <c>StoreUnavailable</c>, <c>StoreReadFailed</c>, <c>StoreWriteFailed</c>,
+/// <c>ObjectLocked</c>, <c>ObjectArchived</c>, and those of connecting to a server. Cancellation is <see cref="OperationCanceledException"/>.
 /// A store does not retry, throttle or count; wrappers do.</para>
 /// <para><b>Threads.</b> All members may be called from any thread at once. A cancelled call may or may not have taken effect.</para>
 /// </remarks>
@@ -29,6 +31,9 @@ public interface IObjectStore : IDisposable
     /// that needs one winner puts, waits, and looks who was first.
     /// </summary>
     bool HasExclusiveCreate { get; }
+
+    /// <summary>What the store can lock against deletion, or null when it cannot: a folder, a bucket without object lock, a session without immutability.</summary>
+    IObjectLock? ObjectLock { get; }
 
     /// <summary>Stores one object, whole.</summary>
     /// <param name="name">Its name.</param>
@@ -67,46 +72,16 @@ public interface IObjectStore : IDisposable
     /// <summary>Deletes one object. Not an error when there is none.</summary>
     /// <param name="name">The object's name.</param>
     /// <param name="cancellationToken">Stops it.</param>
-    /// <exception cref="NataliaException"><c>RestorePointLocked</c> when the object is under an object lock; or a store error.</exception>
+    /// <exception cref="NataliaException"><c>ObjectLocked</c> when the object is under an object lock; or a store error.</exception>
     Task DeleteAsync(string name, CancellationToken cancellationToken);
 
-    /// <summary>Returns when everything that was put before is on stable storage, names included. A commit calls it before it publishes a manifest.</summary>
+    /// <summary>Returns when everything that was put or deleted before is on stable storage, names included. A commit calls it before it publishes a manifest, a removal before it deletes what the removed manifest named.</summary>
     /// <param name="cancellationToken">Stops it.</param>
     Task FlushAsync(CancellationToken cancellationToken);
-}
 
-/// <summary>One listed object.</summary>
-/// <param name="Name">Its name.</param>
-/// <param name="Length">Its length in bytes.</param>
-/// <param name="LastModifiedUtc">When it was put, by the <i>store's</i> clock, UTC. Comparable with other times of the same store only.</param>
-public sealed record StoredObject(string Name, long Length, DateTime LastModifiedUtc);
-
-/// <summary>What an object holds: decides where a store with several classes of storage puts it.</summary>
-public enum ObjectClass
-{
-    /// <summary>Small and read often: always in the hot class.</summary>
-    Metadata = 0,
-    /// <summary>Packs of blocks: may lie in an archive class.</summary>
-    Data,
-    /// <summary>Leases and probes: never locked beyond minutes, deleted soon.</summary>
-    Transient,
-}
-
-/// <summary>How one object is stored.</summary>
-public sealed record PutOptions
-{
-    /// <summary>The usual way for metadata.</summary>
-    public static PutOptions Metadata { get; } = new();
-
-    /// <summary>The usual way for packs.</summary>
-    public static PutOptions Data { get; } = new() { Class = ObjectClass.Data };
-
-    /// <summary>Fail with <c>ObjectExists</c> when the name is taken. See <see cref="IObjectStore.HasExclusiveCreate"/>.</summary>
-    public bool MustNotExist { get; init; }
-
-    /// <summary>What the object holds.</summary>
-    public ObjectClass Class { get; init; }
-
-    /// <summary>Until when nobody may delete or replace the object, UTC; null for no lock. A store without object lock refuses it.</summary>
-    public DateTime? RetainUntilUtc { get; init; }
+    /// <summary>Removes what interrupted puts left behind where nobody lists it: temporary files, unfinished uploads. What is still being written is younger than any sensible age.</summary>
+    /// <returns>How many leftovers were removed.</returns>
+    /// <param name="olderThan">How long ago, by the store's clock, a leftover must have been touched last.</param>
+    /// <param name="cancellationToken">Stops it.</param>
+    Task<int> SweepAsync(TimeSpan olderThan, CancellationToken cancellationToken);
 }

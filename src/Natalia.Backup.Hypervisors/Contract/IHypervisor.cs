@@ -16,9 +16,9 @@ public interface IHypervisor : IDisposable
     /// <summary>Where it is, without secrets: a full path, a host name.</summary>
     string Location { get; }
 
-    /// <summary>All VMs that the caller may see, in no particular order, descriptions complete.</summary>
+    /// <summary>All VMs that the caller may see, in no particular order, descriptions complete; and what was found but could not be listed.</summary>
     /// <param name="cancellationToken">Stops it.</param>
-    Task<IReadOnlyList<ApplianceDescription>> GetAppliancesAsync(CancellationToken cancellationToken);
+    Task<ApplianceInventory> GetAppliancesAsync(CancellationToken cancellationToken);
 }
 
 /// <summary>Capability: gives frozen disks whose bytes the engine reads (VMware, Hyper-V, Folder).</summary>

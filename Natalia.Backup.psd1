@@ -1,0 +1,49 @@
+@{
+    RootModule             = 'Natalia.Backup.psm1'
+    ModuleVersion          = '0.1.0'
+    GUID                   = '97d626ed-e883-4139-8849-3c2cbc855d80'
+    Author                 = 'Natalia'
+    CompanyName            = 'Natalia'
+    Copyright              = '(c) Natalia. All rights reserved.'
+    Description            = 'Backs up the Natalia appliance from PowerShell, start to end, and proves that it worked: full and incremental restore points of its data disk, encrypted and verified, with retention and restore tests.'
+
+    # 5.1, or 7.4 and newer: the root module checks the second, which a manifest cannot say.
+    PowerShellVersion      = '5.1'
+    CompatiblePSEditions   = @('Desktop', 'Core')
+    DotNetFrameworkVersion = '4.7.2'
+    CLRVersion             = '4.0'
+
+    RequiredModules        = @()
+    RequiredAssemblies     = @()
+    FormatsToProcess       = @('Natalia.Backup.Format.ps1xml')
+
+    CmdletsToExport        = @(
+        'Connect-NataliaHypervisor'
+        'Get-NataliaHypervisor'
+        'Disconnect-NataliaHypervisor'
+        'Get-NataliaAppliance'
+        'Set-NataliaAppliance'
+        'Export-NataliaApplianceConfiguration'
+        'New-NataliaRepository'
+        'Connect-NataliaRepository'
+        'Get-NataliaRepository'
+        'Disconnect-NataliaRepository'
+        'Test-NataliaRepository'
+        'Export-NataliaProfile'
+        'Import-NataliaProfile'
+        'Invoke-NataliaBackup'
+        'Get-NataliaRestorePoint'
+        'Test-NataliaRestorePoint'
+        'Remove-NataliaRestorePoint'
+        'Export-NataliaDisk'
+    )
+    FunctionsToExport      = @()
+    AliasesToExport        = @()
+    VariablesToExport      = @()
+
+    PrivateData            = @{
+        PSData = @{
+            Tags = @('PSEdition_Desktop', 'PSEdition_Core', 'Windows', 'Linux', 'Backup', 'Restore', 'Retention', 'Appliance')
+        }
+    }
+}

@@ -1,0 +1,173 @@
+#!/usr/bin/env bash
+# Runs restic, borg and Natalia.Backup side by side on the disks of make-disk.sh, and prints one table. Absolute times depend on the machine and the moment:
+# only the ratios within one run say something. Inputs come from the page cache; every step is a process of its own, its start included.
+set -euo pipefail
+
+usage() {
+    echo "usage: $0 [--install] [--tools LIST] [--natalia PROGRAM] [--keep] [FOLDER]"
+    echo "  FOLDER     where make-disk.sh put the disks, and where to work; default /var/tmp/natalia-bench"
+    echo "  --install  install missing Debian packages with apt-get; without it they are only named"
+    echo "  --tools    which to run, in order; default restic,borg,natalia"
+    echo "  --natalia  the runner; default out/natalia/natalia of this checkout"
+    echo "  --keep     leave the repositories in FOLDER/compare"
+}
+
+here=$(cd "$(dirname "$0")" && pwd)
+install=0 keep=0 folder=/var/tmp/natalia-bench tools=restic,borg,natalia natalia=$here/../out/natalia/natalia
+while [ $# -gt 0 ]; do
+    case $1 in
+        --install) install=1 ;;
+        --keep) keep=1 ;;
+        --tools) tools=$2; shift ;;
+        --natalia) natalia=$2; shift ;;
+        -h|--help) usage; exit 0 ;;
+        -*) usage >&2; exit 2 ;;
+        *) folder=$1 ;;
+    esac
+    shift
+done
+
+has() { case ,$tools, in *,$1,*) return 0 ;; *) return 1 ;; esac; }
+missing=()
+[ -x /usr/bin/time ] || missing+=(time)
+command -v python3 >/dev/null || missing+=(python3)
+! has restic || command -v restic >/dev/null || missing+=(restic)
+! has borg || command -v borg >/dev/null || missing+=(borgbackup)
+if [ ${#missing[@]} -gt 0 ]; then
+    if [ "$install" = 0 ]; then
+        echo "Missing Debian packages: ${missing[*]}. Install them, or run $0 --install." >&2
+        exit 1
+    fi
+    apt-get update -qq
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}"
+fi
+if has natalia && [ ! -x "$natalia" ]; then
+    echo "There is no runner '$natalia'; make it with: dotnet build -c Release" >&2
+    exit 1
+fi
+if [ ! -f "$folder/changed.txt" ]; then
+    echo "There are no disks in $folder; make them with: $here/make-disk.sh $folder" >&2
+    exit 1
+fi
+
+folder=$(cd "$folder" && pwd)
+work=$folder/compare
+rm -rf "$work"
+mkdir -p "$work/vms/vm"
+[ "$keep" = 1 ] || trap 'rm -rf "$work"' EXIT
+results=$work/results.tsv
+: > "$results"
+
+# The disk under its one path; a hard link costs nothing.
+show() { ln -f "$folder/$1" "$work/vms/vm/data.raw"; cat "$work/vms/vm/data.raw" > /dev/null; }
+
+# run TOOL STEP REPOSITORY COMMAND...: wall, CPU, memory, and what the repository grew by.
+run() {
+    local tool=$1 step=$2 repository=$3 before after
+    shift 3
+    before=$(du -s -B1 "$repository" 2>/dev/null | cut -f1 || true)
+    sync
+    if ! /usr/bin/time -o "$work/time" -f '%e %U %S %M' "$@" > "$work/log" 2>&1; then
+        echo "$tool, $step has failed:" >&2
+        cat "$work/log" >&2
+        exit 1
+    fi
+    after=$(du -s -B1 "$repository" | cut -f1)
+    # The last line: a program that ended with a failure writes one of its own before.
+    tail -1 "$work/time" | awk -v t="$tool" -v s="$step" -v a="$after" -v b="${before:-0}" \
+        'BEGIN { OFS = "\t" } { print t, s, $1, $2 + $3, $4 * 1024, a - b }' >> "$results"
+    tail -1 "$results" | awk -F'\t' '{ printf "%-8s %-32s %7.1f s  %6.1f s CPU  %6.0f MiB memory  %+9.1f MiB stored\n", $1, $2, $3, $4, $5 / 1048576, $6 / 1048576 }'
+}
+same() { cmp -s "$1" "$folder/disk2.raw" || { echo "$1 is not the disk that was backed up." >&2; exit 1; }; rm -f "$1"; }
+
+restic_all() {
+    export RESTIC_PASSWORD=benchmark RESTIC_REPOSITORY=$work/restic RESTIC_CACHE_DIR=$work/restic-cache
+    restic init > /dev/null
+    cd "$work/vms/vm"
+    show disk.raw;  run restic 'full' "$work/restic" restic backup data.raw
+    show disk2.raw; run restic 'second point, disk read again' "$work/restic" restic backup data.raw
+    mkdir -p "$work/out"
+    run restic 'restore the second point' "$work/restic" restic restore latest --target "$work/out"
+    same "$(find "$work/out" -name data.raw)"
+    run restic 'verify' "$work/restic" restic check --read-data
+}
+
+borg_all() {
+    export BORG_PASSPHRASE=benchmark BORG_BASE_DIR=$work/borg-home BORG_REPO=$work/borg
+    borg init -e repokey-blake2 2> /dev/null
+    cd "$work/vms/vm"
+    show disk.raw;  run borg 'full' "$work/borg" borg create -C zstd,1 ::first data.raw
+    show disk2.raw; run borg 'second point, disk read again' "$work/borg" borg create -C zstd,1 ::second data.raw
+    mkdir -p "$work/out-borg"; cd "$work/out-borg"
+    run borg 'restore the second point' "$work/borg" borg extract --sparse ::second
+    same "$work/out-borg/data.raw"
+    run borg 'verify' "$work/borg" borg check --verify-data
+}
+
+# The changes file as an export program would write it, see docs/hypervisor-folder.md.
+tell_changes() {
+    python3 - "$work/vms/vm/data.raw" "$work/vms/vm/data.changes.json" "$@" <<'PY'
+import datetime, json, os, sys
+image, target, token = sys.argv[1:4]
+status = os.stat(image)
+seconds, rest = divmod(status.st_mtime_ns, 1_000_000_000)
+time = datetime.datetime.fromtimestamp(seconds, datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%S") + ".%07dZ" % (rest // 100)
+changes = []
+if len(sys.argv) > 4:
+    changes.append({"since": sys.argv[4], "extents": [[int(n) for n in line.split()] for line in open(sys.argv[5])]})
+with open(target, "w") as file:
+    json.dump({"token": token, "imageLength": status.st_size, "imageModifiedUtc": time, "changes": changes}, file)
+PY
+}
+
+natalia_all() {
+    cat > "$work/vms/vm/vm.json" <<'JSON'
+{ "id": "benchmark", "name": "benchmark", "disks": [ { "id": "data", "path": "data.raw", "role": "Data", "changes": "data.changes.json" } ] }
+JSON
+    step() { "$natalia" "$here/natalia-step.ps1" "$@"; }
+    timed() { local name=$1 repository=$2; shift 2; run natalia "$name" "$repository" "$natalia" "$here/natalia-step.ps1" "$@"; }
+    step -Step init -Work "$work" -Repository "$work/natalia" > /dev/null
+    show disk.raw; tell_changes first
+    timed 'full' "$work/natalia" -Step full -Work "$work" -Repository "$work/natalia"
+    timed 'second point, nothing changed' "$work/natalia" -Step incremental -Work "$work" -Repository "$work/natalia"
+    cp -r "$work/natalia" "$work/natalia-2"
+    show disk2.raw; tell_changes second
+    timed 'second point, disk read again' "$work/natalia-2" -Step full -Work "$work" -Repository "$work/natalia-2"
+    tell_changes second first "$folder/changed.txt"
+    timed 'second point, changes known' "$work/natalia" -Step incremental -Work "$work" -Repository "$work/natalia"
+    grep -q '^Incremental$' "$work/log" || { echo "The changes were not used:" >&2; cat "$work/log" >&2; exit 1; }
+    timed 'restore the second point' "$work/natalia" -Step restore -Work "$work" -Repository "$work/natalia"
+    same "$work/restored.raw"
+    timed 'verify' "$work/natalia" -Step verify -Work "$work" -Repository "$work/natalia"
+    timed 'scrub every object' "$work/natalia" -Step scrub -Work "$work" -Repository "$work/natalia"
+}
+
+for tool in ${tools//,/ }; do ( "${tool}_all" ); done
+
+python3 - "$results" <<'PY'
+import sys
+rows = [line.rstrip("\n").split("\t") for line in open(sys.argv[1])]
+tools = list(dict.fromkeys(r[0] for r in rows))
+steps = list(dict.fromkeys(r[1] for r in rows))
+values = {(r[0], r[1]): [float(v) for v in r[2:]] for r in rows}
+ours = "natalia"
+peers = [t for t in tools if t != ours] if ours in tools else []
+# Where a peer cannot do what we can, its own way to a second point is the one to compare with.
+instead = {"second point, changes known": "second point, disk read again", "second point, nothing changed": None, "scrub every object": "verify"}
+
+def line(name, cells):
+    print("%-44s" % name + "".join("%12s" % c for c in cells))
+
+print()
+line("", tools + ["vs " + p for p in peers])
+for title, index, unit, digits, wanted in (("wall, seconds", 0, 1, 1, steps), ("CPU, seconds", 1, 1, 1, steps), ("peak memory, MiB", 2, 1 << 20, 0, steps),
+                                           ("stored, MiB", 3, 1 << 20, 1, [s for s in steps if s == "full" or s.startswith("second")])):
+    print(title)
+    for step in wanted:
+        cells = ["%.*f" % (digits, values[t, step][index] / unit) if (t, step) in values else "-" for t in tools]
+        for peer in peers:
+            mine, theirs = values.get((ours, step)), values.get((peer, instead.get(step, step)))
+            cells.append("%.2fx" % (mine[index] / theirs[index]) if mine and theirs and theirs[index] > 0 else "-")
+        line("  " + step, cells)
+print("\nvs: Natalia.Backup's figure divided by the other's; below 1 is better. Changes known is compared with the other's reading again.")
+PY

@@ -1,0 +1,28 @@
+# One step of compare.sh, in a process of its own so that its time and memory can be measured.
+param([string] $Step, [string] $Work, [string] $Repository)
+$ErrorActionPreference = 'Stop'
+$password = [Net.NetworkCredential]::new('', 'benchmark').SecurePassword
+if ($Step -eq 'init') {
+    $null = New-NataliaRepository -Name bench -Path $Repository -Password $password
+    return
+}
+$null = Connect-NataliaRepository -Name bench -Path $Repository -Password $password
+switch ($Step) {
+    { $_ -in 'full', 'incremental' } {
+        $null = Connect-NataliaHypervisor -Folder ([IO.Path]::Combine($Work, 'vms'))
+        $point = Get-NataliaAppliance -Name benchmark | Invoke-NataliaBackup -Repository bench -Type $Step
+        [string] $point.Type
+        "read $($point.ReadBytes), stored $($point.StoredBytes), $($point.Duration) $($point.Reason)"
+    }
+    'restore' {
+        $null = Get-NataliaRestorePoint -Repository bench -Latest | Export-NataliaDisk -Destination ([IO.Path]::Combine($Work, 'restored.raw'))
+    }
+    'verify' {
+        $check = Get-NataliaRestorePoint -Repository bench -Latest | Test-NataliaRestorePoint
+        if ($check.Result -ne 'Passed') { throw "$check $($check.Detail)" }
+    }
+    'scrub' {
+        foreach ($check in Test-NataliaRepository -Repository bench -Full) { if ($check.Result -eq 'Failed') { throw "$check $($check.Detail)" } }
+    }
+    default { throw "There is no step '$Step'." }
+}

@@ -1,0 +1,49 @@
+namespace Natalia.Backup.Engine.Audit;
+
+/// <summary>What an audit record reports; the word stands in the record's name and in its text.</summary>
+internal static class AuditEvents
+{
+    internal const string RepositoryCreated = "repository-created";
+    internal const string KeyAdded = "key-added";
+    internal const string KeyRemoved = "key-removed";
+    internal const string PointMade = "point-made";
+    internal const string PointRemoved = "point-removed";
+    internal const string PointProtected = "point-protected";
+    internal const string PointUnprotected = "point-unprotected";
+    internal const string ApplianceSet = "appliance-set";
+    internal const string RetentionSet = "retention-set";
+}
+
+/// <summary>
+/// One link of the audit chain: what was done, when, by whom, why, and which records its writer saw. Signed; readable without a password. Immutable and job-safe.
+/// </summary>
+public sealed record AuditRecord
+{
+    /// <summary>The SHA-256 of the record as signed: its identity in the chain, 64 lowercase hexadecimal digits.</summary>
+    public required string RecordHash { get; init; }
+    /// <summary>The record's number in its log: greater than those of all records that its writer saw.</summary>
+    public required long Number { get; init; }
+    /// <summary>What was done, one of a fixed set of words.</summary>
+    public required string Event { get; init; }
+    /// <summary>When, by the writer's clock, UTC.</summary>
+    public required DateTime TimeUtc { get; init; }
+    /// <summary>The appliance concerned; null in the repository's own log.</summary>
+    public string? ApplianceId { get; init; }
+    /// <summary>The restore point concerned, or null.</summary>
+    public string? RestorePointId { get; init; }
+    /// <summary>The point's sequence, or null.</summary>
+    public long? Sequence { get; init; }
+    /// <summary>Why, in the user's or the policy's words; or null.</summary>
+    public string? Reason { get; init; }
+    /// <summary>Who: user and host, as the writer's system named them.</summary>
+    public required string Actor { get; init; }
+    /// <summary>The version of the product that wrote it.</summary>
+    public required string Tool { get; init; }
+    /// <summary>The hashes of the latest records that the writer saw.</summary>
+    public required IReadOnlyList<string> Heads { get; init; }
+    /// <summary>More, as JSON text, different for each kind of event; or null.</summary>
+    public string? Data { get; init; }
+
+    /// <summary>Time, event and reason.</summary>
+    public override string ToString() => $"{TimeUtc:yyyy-MM-dd HH:mm:ss}Z {Event}{(Reason is null ? "" : ": " + Reason)}";
+}

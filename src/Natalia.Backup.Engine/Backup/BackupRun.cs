@@ -1,0 +1,478 @@
+using Natalia.Backup.Engine.Audit;
+using Natalia.Backup.Engine.BlockMap;
+using Natalia.Backup.Engine.Disks;
+using Natalia.Backup.Engine.Format;
+using Natalia.Backup.Engine.Leases;
+using Natalia.Backup.Engine.Model;
+using Natalia.Backup.Engine.Packs;
+using Natalia.Backup.Engine.Repositories;
+using Natalia.Backup.Engine.Sealing;
+using Natalia.Backup.Engine.Storage;
+
+namespace Natalia.Backup.Engine.Backup;
+
+/// <summary>
+/// Makes one restore point. Holds the lease from its beginning to its end. A long run is cut into rounds: each round ends with a checkpoint, which is a manifest that nobody lists,
+/// and from which this run or, after a kill, the next one goes on.
+/// </summary>
+internal sealed class BackupRun(RepositoryCore core, ManifestReader manifests, BackupRequest request, Func<CancellationToken, Task>? beforePublish, IProgress<OperationProgress>? progress)
+{
+    private const int DataPackBytes = 32 << 20, DataPacks = 4;
+    private const int MetaPackBytes = 4 << 20, MetaPacks = 3;
+
+    /// <summary>A round that stored enough for a checkpoint ends at the latest after this time.</summary>
+    private static readonly TimeSpan s_longestRound = TimeSpan.FromMinutes(10);
+
+    private readonly string _appliance = request.Appliance.ApplianceId;
+    private readonly long _started = core.Clock.GetTimestamp();
+    private readonly List<byte[]> _leafBuffers = [];
+    private readonly PackBuffers _dataBuffers = new(DataPacks, DataPackBytes);
+    private readonly PackBuffers _metaBuffers = new(MetaPacks, MetaPackBytes);
+    private PackReader _packs = null!;
+    private HashSet<string>? _usablePacks;
+    private HashSet<string> _damagedPacks = [];
+    private long _readBytes, _doneBytes, _plannedBytes, _storedBytes;
+
+    internal async Task<PointManifest> ExecuteAsync(CancellationToken cancellationToken)
+    {
+        _packs = core.PackReader(_appliance);
+        Lease lease = await core.AcquireLeaseAsync(_appliance, cancellationToken).ConfigureAwait(false);
+        await using (lease.ConfigureAwait(false))
+        {
+            try
+            {
+                return await ExecuteAsync(lease, ignoreParent: null, cancellationToken).ConfigureAwait(false);
+            }
+            catch (NataliaException damage) when (damage.ErrorId is ErrorIds.BlockMapDamaged or ErrorIds.PackMissing)
+            {
+                // The parent cannot be compared with. A point must be made all the same, and it must not lean on what is damaged.
+                _readBytes = _doneBytes = _storedBytes = 0;
+                return await ExecuteAsync(lease, $"The earlier point could not be compared with, so that everything was stored anew: {damage.Message}", cancellationToken).ConfigureAwait(false);
+            }
+        }
+    }
+
+    private async Task<PointManifest> ExecuteAsync(Lease lease, string? ignoreParent, CancellationToken cancellationToken)
+    {
+        List<Run> published = await manifests.ListAsync(_appliance, cancellationToken).ConfigureAwait(false);
+        Run? previous = published.Count == 0 ? null : published[published.Count - 1];
+        long sequence = await NextSequenceAsync(published, cancellationToken).ConfigureAwait(false);
+        await SweepOrphansAsync(previous?.Sequence ?? 0, sequence, cancellationToken).ConfigureAwait(false);
+
+        await BackfillRecordsAsync(published, cancellationToken).ConfigureAwait(false);
+
+        var parents = new List<PointManifest>();
+        if (ignoreParent is null) (parents, ignoreParent) = await FindParentsAsync(published, cancellationToken).ConfigureAwait(false);
+        Reference? configuration = parents.Count > 0 && parents[0].Run == previous ? parents[0].Configuration : null;
+
+        var disks = new List<DiskProgress>();
+        try
+        {
+            foreach (BackupDisk disk in request.Disks) disks.Add(await PlanAsync(disk, parents, ignoreParent, cancellationToken).ConfigureAwait(false));
+            _plannedBytes = disks.Sum(d => d.PlannedBytes);
+            if (disks.Exists(d => !d.IsTracked)) await FindUsablePacksAsync(cancellationToken).ConfigureAwait(false);
+
+            while (true)
+            {
+                var run = new Run(sequence++, Id128.NewRandom());
+                PointManifest manifest = await RoundAsync(lease, run, previous, disks, configuration, cancellationToken).ConfigureAwait(false);
+                if (!manifest.Incomplete)
+                {
+                    await RemoveCheckpointsAsync(published, run, cancellationToken).ConfigureAwait(false);
+                    return manifest;
+                }
+                published.Add(run);
+                previous = run;
+                foreach (DiskProgress disk in disks) disk.ParentSequence = run.Sequence;
+                configuration = manifest.Configuration;
+                _packs = core.PackReader(_appliance);
+            }
+        }
+        finally
+        {
+            foreach (DiskProgress disk in disks) await disk.DisposeAsync().ConfigureAwait(false);
+        }
+    }
+
+    /// <summary>One run of the format: packs, delta, manifest. Ends when all disks are done, or when enough was stored for a checkpoint.</summary>
+    private async Task<PointManifest> RoundAsync(Lease lease, Run run, Run? previous, List<DiskProgress> disks, Reference? configuration, CancellationToken cancellationToken)
+    {
+        var data = new PackWriter(core.Store, _appliance, PackArea.Data, run, core.Keys, _dataBuffers);
+        var meta = new PackWriter(core.Store, _appliance, PackArea.Meta, run, core.Keys, _metaBuffers);
+        var dead = new DeadList();
+        long roundStarted = core.Clock.GetTimestamp();
+        bool published = false;
+        try
+        {
+            using (PackWriter.Worker metaWorker = meta.NewWorker())
+            {
+                configuration = await StoreConfigurationAsync(run, metaWorker, configuration, dead, cancellationToken).ConfigureAwait(false);
+                foreach (DiskProgress disk in disks)
+                {
+                    if (disk.IsFinished) continue;
+                    await DiskRoundAsync(run, disk, data, metaWorker, dead, IsRoundOver, cancellationToken).ConfigureAwait(false);
+                    if (!disk.IsFinished) break;
+                }
+            }
+            IReadOnlyList<PackInfo> packs = [.. await data.CompleteAsync(cancellationToken).ConfigureAwait(false), .. await meta.CompleteAsync(cancellationToken).ConfigureAwait(false)];
+            EncodedObject delta = new RunDelta(_appliance, run, previous, packs).Encode(dead, core.Keys);
+            await core.Store.PutAsync(Layout.Delta(_appliance, run), delta.Content, PutOptions.Metadata, cancellationToken).ConfigureAwait(false);
+            _storedBytes += packs.Sum(p => p.Bytes) + delta.Bytes.Length;
+            await core.Store.FlushAsync(cancellationToken).ConfigureAwait(false);
+
+            bool complete = disks.TrueForAll(d => d.IsFinished);
+            if (complete && beforePublish is not null) await beforePublish(cancellationToken).ConfigureAwait(false);
+            AuditLog log = core.ApplianceLog(_appliance);
+            IReadOnlyList<string> heads = await log.FindHeadsAsync(await log.ListAsync(cancellationToken).ConfigureAwait(false), cancellationToken).ConfigureAwait(false);
+            PointManifest manifest = Describe(run, disks, configuration, complete, delta.Hash, heads);
+            await lease.EnsureHeldAsync(cancellationToken).ConfigureAwait(false);
+            // From here on the manifest may exist, whatever the answer says: what it needs is not taken back any more.
+            published = true;
+            await PublishAsync(Layout.Manifest(_appliance, run), manifest.Encode(core.Keys), cancellationToken).ConfigureAwait(false);
+            await core.Store.FlushAsync(cancellationToken).ConfigureAwait(false);
+            if (complete) await RecordPublishedAsync(log, manifest).ConfigureAwait(false);
+            return manifest;
+
+            bool IsRoundOver()
+            {
+                long stored = data.StoredBytes;
+                return stored >= core.Options.CheckpointBytes
+                    && (stored >= (_storedBytes + stored) / 16 || core.Clock.GetElapsedTime(roundStarted) >= s_longestRound);
+            }
+        }
+        catch
+        {
+            await data.AbandonAsync().ConfigureAwait(false);
+            await meta.AbandonAsync().ConfigureAwait(false);
+            if (!published) await DiscardAsync(run).ConfigureAwait(false);
+            throw;
+        }
+    }
+
+    /// <summary>Puts a manifest. An unclear answer is settled by looking: an object is there whole or not at all.</summary>
+    private async Task PublishAsync(string name, EncodedObject manifest, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await core.Store.PutAsync(name, manifest.Content, PutOptions.Metadata, cancellationToken).ConfigureAwait(false);
+        }
+        catch (NataliaException unclear)
+        {
+            StoredObject? found;
+            try
+            {
+                found = await core.Store.StatAsync(name, cancellationToken).ConfigureAwait(false);
+            }
+            catch (NataliaException)
+            {
+                throw unclear;
+            }
+            if (found is null) throw;
+        }
+    }
+
+    /// <summary>Goes on with one disk until its end or the round's.</summary>
+    private async Task DiskRoundAsync(Run run, DiskProgress disk, PackWriter data, PackWriter.Worker meta, DeadList dead, Func<bool> isRoundOver, CancellationToken cancellationToken)
+    {
+        MapReader? parent = disk.Root.Reference is null ? null : new MapReader(_packs, disk.Root);
+        var builder = new MapBuilder(parent, disk.Source.SizeBytes, meta, run, dead);
+        var workers = new List<LeafProcessor>();
+        try
+        {
+            for (int i = 0; i < Math.Max(1, core.Options.Workers); i++)
+            {
+                if (_leafBuffers.Count == i) _leafBuffers.Add(new byte[BlockGeometry.LeafBytes]);
+                workers.Add(new LeafProcessor(disk.Source, parent, data, IsUsable, _leafBuffers[i]));
+            }
+            await OrderedPipeline.RunAsync(workers, NextAsync, (worker, work, stop) => worker.ProcessAsync(work, stop), TakeAsync, cancellationToken).ConfigureAwait(false);
+        }
+        finally
+        {
+            foreach (LeafProcessor worker in workers) worker.Dispose();
+        }
+        disk.Root = await builder.CompleteAsync(cancellationToken).ConfigureAwait(false);
+
+        async ValueTask<(bool, LeafWork)> NextAsync(CancellationToken stop)
+        {
+            if (isRoundOver()) return (false, default);
+            if (!await disk.Work!.MoveNextAsync().ConfigureAwait(false))
+            {
+                disk.IsFinished = true;
+                return (false, default);
+            }
+            return (true, disk.Work.Current);
+        }
+
+        async Task TakeAsync(LeafResult result, CancellationToken stop)
+        {
+            disk.NextLeaf = result.Leaf + 1;
+            _readBytes += result.ReadBytes;
+            _doneBytes += result.ReadBytes;
+            progress?.Report(new OperationProgress($"Backing up {request.Appliance.Name} ({disk.Disk.DiskId})", _doneBytes, _plannedBytes));
+            if (result.Content is null) return;
+            foreach (Reference block in result.DeadBlocks) dead.Add(PackArea.Data, block);
+            await builder.SetLeafAsync(result.Leaf, result.Content, result.Old, stop).ConfigureAwait(false);
+        }
+    }
+
+    /// <summary>Decides what is read of a disk, and against what it is compared.</summary>
+    private async Task<DiskProgress> PlanAsync(BackupDisk disk, List<PointManifest> parents, string? ignoreParent, CancellationToken cancellationToken)
+    {
+        var plan = new DiskProgress(disk) { Reason = ignoreParent };
+        long size = disk.Source.SizeBytes;
+        PointManifest? parent = parents.Find(p => p.Disks.Any(d => d.DiskId == disk.DiskId));
+        ManifestDisk? before = parent?.Disks.First(d => d.DiskId == disk.DiskId);
+        if (before is not null)
+        {
+            plan.Root = before.Root;
+            plan.ParentSequence = parent!.Run.Sequence;
+        }
+        List<Extent>? changed = null;
+        if (request.RequestedType != RequestedBackupType.Full)
+        {
+            (changed, string? reason) = await FindChangedAsync(disk, before, cancellationToken).ConfigureAwait(false);
+            plan.Reason ??= reason;
+        }
+        if (changed is not null)
+        {
+            plan.IsTracked = true;
+            plan.PlannedBytes = changed.Sum(e => e.Length);
+            plan.Work = LeafPlan.ChangedAsync(changed, size, cancellationToken).GetAsyncEnumerator(cancellationToken);
+            return plan;
+        }
+        var allocated = new List<Extent>();
+        await foreach (Extent extent in disk.Source.GetAllocatedExtentsAsync(cancellationToken).ConfigureAwait(false)) allocated.Add(extent);
+        plan.PlannedBytes = allocated.Sum(e => e.Length);
+        MapReader? map = plan.Root.Reference is null ? null : new MapReader(_packs, plan.Root);
+        plan.Work = LeafPlan.AllocatedAsync(allocated, size, map, cancellationToken).GetAsyncEnumerator(cancellationToken);
+        return plan;
+    }
+
+    /// <summary>The extents that an incremental has to read, or why there can be none.</summary>
+    private async Task<(List<Extent>? Changed, string? Reason)> FindChangedAsync(BackupDisk disk, ManifestDisk? before, CancellationToken cancellationToken)
+    {
+        bool asked = request.RequestedType == RequestedBackupType.Incremental;
+        if (before is null) return (null, asked ? $"There is no earlier point of disk '{disk.DiskId}'." : null);
+        if (disk.Source is not IChangeTrackingSource tracking || tracking.TrackingToken is null)
+            return (null, asked ? $"The hypervisor does not track the changes of disk '{disk.DiskId}', so that all of it was read." : null);
+        if (before.TrackingToken is null) return (null, $"The earlier point of disk '{disk.DiskId}' was made without change tracking.");
+        if (before.SizeBytes != disk.Source.SizeBytes) return (null, $"Disk '{disk.DiskId}' was resized from {before.SizeBytes} to {disk.Source.SizeBytes} bytes.");
+        ChangedExtents answer = await tracking.GetChangedExtentsAsync(before.TrackingToken, cancellationToken).ConfigureAwait(false);
+        if (answer.Extents is null) return (null, answer.Reason ?? $"The hypervisor could not tell the changes of disk '{disk.DiskId}'.");
+        var changed = new List<Extent>(answer.Extents);
+        if (before.CoveredBytes is long covered && covered < before.SizeBytes)
+        {
+            // A checkpoint holds the frozen state up to here only; behind it lies the state of an earlier point, or nothing.
+            changed.RemoveAll(e => e.Offset >= covered);
+            if (changed.Count > 0 && changed[changed.Count - 1] is var last && last.End > covered) changed[changed.Count - 1] = new Extent(last.Offset, covered - last.Offset);
+            changed.Add(new Extent(covered, before.SizeBytes - covered));
+        }
+        return (changed, null);
+    }
+
+    /// <summary>
+    /// The manifests that a disk may be compared with, newest first. Never one behind a manifest that cannot be read: what that one's run declared dead must not come to life again.
+    /// </summary>
+    private async Task<(List<PointManifest> Parents, string? Reason)> FindParentsAsync(List<Run> published, CancellationToken cancellationToken)
+    {
+        var parents = new List<PointManifest>();
+        var missing = new HashSet<string>(request.Disks.Select(d => d.DiskId), StringComparer.Ordinal);
+        for (int i = published.Count - 1; i >= 0 && missing.Count > 0; i--)
+        {
+            try
+            {
+                PointManifest manifest = await manifests.ReadAsync(_appliance, published[i], cancellationToken).ConfigureAwait(false);
+                parents.Add(manifest);
+                missing.ExceptWith(manifest.Disks.Select(d => d.DiskId));
+            }
+            catch (NataliaException damage) when (damage.ErrorId == ErrorIds.ManifestDamaged)
+            {
+                return (parents, $"The earlier point could not be compared with, so that everything was stored anew: {damage.Message}");
+            }
+        }
+        return (parents, null);
+    }
+
+    /// <summary>A full run does not trust a reference into a pack that is gone or was found damaged: it stores the block again.</summary>
+    private async Task FindUsablePacksAsync(CancellationToken cancellationToken)
+    {
+        _usablePacks = new HashSet<string>(StringComparer.Ordinal);
+        await foreach (StoredObject pack in core.Store.ListAsync(Layout.Packs(_appliance, PackArea.Data), cancellationToken).ConfigureAwait(false))
+        {
+            int revision = pack.Name.LastIndexOf(".r", StringComparison.Ordinal);
+            _usablePacks.Add(revision < 0 ? pack.Name : pack.Name.Substring(0, revision));
+        }
+        _damagedPacks = await DamageRecords.ReadAsync(core, _appliance, cancellationToken).ConfigureAwait(false);
+    }
+
+    private bool IsUsable(Reference block)
+    {
+        if (_usablePacks is null) return true;
+        string name = Layout.Pack(_appliance, PackArea.Data, block.Run, block.Pack);
+        return _usablePacks.Contains(name) && !_damagedPacks.Contains(name);
+    }
+
+    private async Task<Reference> StoreConfigurationAsync(Run run, PackWriter.Worker meta, Reference? before, DeadList dead, CancellationToken cancellationToken)
+    {
+        byte[] bytes = ApplianceDescriptionJson.Encode(request.Appliance);
+        Hash256 hash = Hash256.Of(bytes);
+        if (before is not null && before.Hash == hash) return before;
+        if (before is not null) dead.Add(PackArea.Meta, before);
+        Placement placement = await meta.AddAsync(bytes, cancellationToken).ConfigureAwait(false);
+        return new Reference(run, placement.Pack, placement.Ordinal, hash);
+    }
+
+    private PointManifest Describe(Run run, List<DiskProgress> disks, Reference? configuration, bool complete, Hash256 delta, IReadOnlyList<string> heads)
+    {
+        string[] reasons = disks.Select(d => d.Reason).Append(request.ConsistencyReason).Where(r => r is not null).Distinct().ToArray()!;
+        return new PointManifest
+        {
+            ApplianceId = _appliance,
+            Run = run,
+            TimeUtc = request.TimeUtc,
+            Incomplete = !complete,
+            DeltaHash = delta,
+            LogHeads = heads,
+            ApplianceName = request.Appliance.Name,
+            HypervisorKind = request.Appliance.HypervisorKind,
+            Type = disks.TrueForAll(d => d.IsTracked) ? BackupType.Incremental : BackupType.Full,
+            RequestedType = request.RequestedType,
+            Reason = reasons.Length == 0 ? null : string.Join(" ", reasons),
+            Consistency = request.Consistency,
+            ReadBytes = _readBytes,
+            StoredBytes = _storedBytes,
+            Duration = core.Clock.GetElapsedTime(_started),
+            Configuration = configuration,
+            Disks = disks.Select(d => new ManifestDisk
+            {
+                DiskId = d.Disk.DiskId,
+                Role = d.Disk.Role,
+                SizeBytes = d.Source.SizeBytes,
+                Root = d.Root,
+                ParentSequence = d.ParentSequence,
+                TrackingToken = d.TrackingToken,
+                CoveredBytes = d.CoveredBytes,
+            }).ToArray(),
+        };
+    }
+
+    /// <summary>
+    /// The point exists, whatever happens to its record: so neither Ctrl-C nor a store that goes away now may turn the run into a failure. The next holder of the lease writes what is missing.
+    /// </summary>
+    private async Task RecordPublishedAsync(AuditLog log, PointManifest manifest)
+    {
+        using var bounded = new CancellationTokenSource(TimeSpan.FromSeconds(30));
+        try
+        {
+            await RecordAsync(log, manifest, late: false, bounded.Token).ConfigureAwait(false);
+        }
+        catch (Exception failure) when (failure is NataliaException or OperationCanceledException)
+        {
+        }
+    }
+
+    /// <summary>Writes the records of points whose run died between manifest and record, marked as late.</summary>
+    private async Task BackfillRecordsAsync(List<Run> published, CancellationToken cancellationToken)
+    {
+        AuditLog log = core.ApplianceLog(_appliance);
+        List<AuditName> names = await log.ListAsync(cancellationToken).ConfigureAwait(false);
+        var recorded = new HashSet<long>(names.Where(n => n.Event == AuditEvents.PointMade).Select(n => n.Sequence));
+        foreach (Run run in published.Where(r => !recorded.Contains(r.Sequence)))
+        {
+            try
+            {
+                PointManifest manifest = await manifests.ReadAsync(_appliance, run, cancellationToken).ConfigureAwait(false);
+                if (!manifest.Incomplete) await RecordAsync(log, manifest, late: true, cancellationToken).ConfigureAwait(false);
+            }
+            catch (NataliaException damage) when (damage.ErrorId == ErrorIds.ManifestDamaged)
+            {
+                // Nothing can be said of a point that cannot be read; the repository's check reports it.
+            }
+        }
+    }
+
+    private Task RecordAsync(AuditLog log, PointManifest manifest, bool late, CancellationToken cancellationToken) => log.AppendAsync(new AuditEntry(AuditEvents.PointMade)
+    {
+        ApplianceId = _appliance,
+        RestorePointId = manifest.PointId,
+        Sequence = manifest.Run.Sequence,
+        WriteData = json =>
+        {
+            if (late) json.WriteBoolean("late", true);
+            json.WriteString("name", manifest.ApplianceName);
+            json.WriteString("timeUtc", JsonText.Time(manifest.TimeUtc));
+            json.WriteString("type", manifest.Type.ToString());
+            json.WriteString("consistency", manifest.Consistency.ToString());
+            json.WriteNumber("readBytes", manifest.ReadBytes);
+            json.WriteNumber("storedBytes", manifest.StoredBytes);
+        },
+    }, core.SigningSeed, cancellationToken);
+
+    /// <summary>One more than every sequence that was ever used here and left a trace.</summary>
+    private async Task<long> NextSequenceAsync(List<Run> published, CancellationToken cancellationToken)
+    {
+        long highest = published.Count == 0 ? 0 : published[published.Count - 1].Sequence;
+        await foreach (StoredObject delta in core.Store.ListAsync(Layout.Deltas(_appliance), cancellationToken).ConfigureAwait(false))
+        {
+            if (Run.TryParse(Layout.FileName(delta.Name), out Run run)) highest = Math.Max(highest, run.Sequence);
+        }
+        foreach (AuditName name in await core.ApplianceLog(_appliance).ListAsync(cancellationToken).ConfigureAwait(false)) highest = Math.Max(highest, name.Sequence);
+        return highest + 1;
+    }
+
+    /// <summary>Deletes what runs left that died before they published anything: with the lease held, nobody else can be writing there.</summary>
+    private async Task SweepOrphansAsync(long newestPublished, long nextSequence, CancellationToken cancellationToken)
+    {
+        for (long sequence = newestPublished + 1; sequence <= nextSequence; sequence++)
+        {
+            string start = Layout.Number(sequence) + "-";
+            foreach (string room in new[] { Layout.Packs(_appliance, PackArea.Data), Layout.Packs(_appliance, PackArea.Meta), Layout.Deltas(_appliance) })
+                await DeleteAllAsync(room + start, cancellationToken).ConfigureAwait(false);
+        }
+    }
+
+    /// <summary>Takes back what a failed round stored. The error that ended it is what the user must see, so trouble here only leaves orphans for the next run.</summary>
+    private async Task DiscardAsync(Run run)
+    {
+        using var bounded = new CancellationTokenSource(TimeSpan.FromSeconds(30));
+        try
+        {
+            foreach (string room in new[] { Layout.Packs(_appliance, PackArea.Data), Layout.Packs(_appliance, PackArea.Meta), Layout.Deltas(_appliance) })
+                await DeleteAllAsync(room + run, bounded.Token).ConfigureAwait(false);
+        }
+        catch (Exception failure) when (failure is NataliaException or OperationCanceledException)
+        {
+        }
+    }
+
+    private async Task RemoveCheckpointsAsync(List<Run> published, Run made, CancellationToken cancellationToken)
+    {
+        foreach (Run run in published.Where(r => r != made))
+        {
+            try
+            {
+                PointManifest manifest = await manifests.ReadAsync(_appliance, run, cancellationToken).ConfigureAwait(false);
+                if (manifest.Incomplete) await core.Store.DeleteAsync(Layout.Manifest(_appliance, run), cancellationToken).ConfigureAwait(false);
+            }
+            catch (NataliaException damage) when (damage.ErrorId is ErrorIds.ManifestDamaged or ErrorIds.ObjectNotFound or ErrorIds.RestorePointLocked)
+            {
+                // Not a checkpoint that can be told, or one that a lock keeps until its date: nobody lists it either way.
+            }
+        }
+    }
+
+    private async Task DeleteAllAsync(string prefix, CancellationToken cancellationToken)
+    {
+        foreach (StoredObject found in await core.Store.ListAllAsync(prefix, cancellationToken).ConfigureAwait(false))
+        {
+            try
+            {
+                await core.Store.DeleteAsync(found.Name, cancellationToken).ConfigureAwait(false);
+            }
+            catch (NataliaException locked) when (locked.ErrorId == ErrorIds.RestorePointLocked)
+            {
+                // Goes when its lock has ended.
+            }
+        }
+    }
+}

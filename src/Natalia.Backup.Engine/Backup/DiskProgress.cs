@@ -1,0 +1,39 @@
+using Natalia.Backup.Engine.BlockMap;
+using Natalia.Backup.Engine.Disks;
+using Natalia.Backup.Engine.Repositories;
+
+namespace Natalia.Backup.Engine.Backup;
+
+/// <summary>How far one disk of a run has come; lives across the run's checkpoints.</summary>
+internal sealed class DiskProgress(BackupDisk disk) : IAsyncDisposable
+{
+    internal BackupDisk Disk => disk;
+    internal IDiskSource Source => disk.Source;
+
+    /// <summary>The map so far: the parent's, then that of the latest checkpoint, at last the finished one.</summary>
+    internal MapRoot Root { get; set; } = MapRoot.Empty;
+
+    internal long? ParentSequence { get; set; }
+
+    /// <summary>True when only changed extents are read.</summary>
+    internal bool IsTracked { get; set; }
+
+    /// <summary>Why everything is read although an incremental would have been possible or was asked for; or null.</summary>
+    internal string? Reason { get; set; }
+
+    /// <summary>How many bytes are to be read.</summary>
+    internal long PlannedBytes { get; set; }
+
+    internal IAsyncEnumerator<LeafWork>? Work { get; set; }
+
+    /// <summary>The next leaf that was not looked at; everything before it is the frozen state.</summary>
+    internal long NextLeaf { get; set; }
+
+    internal bool IsFinished { get; set; }
+
+    internal string? TrackingToken => (Source as IChangeTrackingSource)?.TrackingToken;
+
+    internal long? CoveredBytes => IsFinished ? null : Math.Min(NextLeaf * BlockGeometry.LeafBytes, Source.SizeBytes);
+
+    public ValueTask DisposeAsync() => Work?.DisposeAsync() ?? default;
+}

@@ -1,0 +1,88 @@
+using System.Collections.Concurrent;
+using Natalia.Backup.Engine.Format;
+using Natalia.Backup.Engine.Packs;
+using Natalia.Backup.Engine.Sealing;
+
+namespace Natalia.Backup.Engine.BlockMap;
+
+/// <summary>Reads a block map. Thread-safe. Inner nodes are remembered, so that memory does not grow with the disk: the latest 512 of them.</summary>
+internal sealed class MapReader(PackReader packs, MapRoot root)
+{
+    private const int RememberedNodes = 512;
+    private readonly ConcurrentDictionary<Reference, MapNode> _nodes = new();
+
+    internal MapRoot Root => root;
+
+    /// <summary>The node that a reference leads to.</summary>
+    /// <exception cref="NataliaException"><c>BlockMapDamaged</c>, <c>PackMissing</c>, a store error.</exception>
+    internal async Task<MapNode> ReadAsync(Reference reference, int level, SegmentCodec codec, CancellationToken cancellationToken)
+    {
+        if (_nodes.TryGetValue(reference, out MapNode? known)) return known;
+        MapNode node;
+        try
+        {
+            node = MapNode.Decode(await packs.ReadSegmentAsync(PackArea.Meta, reference, codec, cancellationToken).ConfigureAwait(false), level);
+        }
+        catch (FormatException damage)
+        {
+            throw Damaged(damage);
+        }
+        catch (NataliaException damage) when (damage.ErrorId == ErrorIds.ObjectDamaged)
+        {
+            throw Damaged(damage);
+        }
+        if (level > 0)
+        {
+            if (_nodes.Count >= RememberedNodes) _nodes.Clear();
+            _nodes[reference] = node;
+        }
+        return node;
+    }
+
+    /// <summary>The leaf of a number, or null when it is all zeros.</summary>
+    internal Task<(Reference Reference, MapNode Node)?> FindLeafAsync(long leaf, SegmentCodec codec, CancellationToken cancellationToken) =>
+        FindAsync(0, leaf, codec, cancellationToken);
+
+    /// <summary>The node of a number at a level, or null when everything below it is zeros or the map does not reach that high.</summary>
+    internal async Task<(Reference Reference, MapNode Node)?> FindAsync(int wanted, long index, SegmentCodec codec, CancellationToken cancellationToken)
+    {
+        if (root.Reference is null || wanted > root.Level || index >> (BlockGeometry.FanOutBits * (root.Level - wanted)) != 0) return null;
+        Reference reference = root.Reference;
+        MapNode node = await ReadAsync(reference, root.Level, codec, cancellationToken).ConfigureAwait(false);
+        for (int level = root.Level; level > wanted; level--)
+        {
+            int slot = (int)(index >> (BlockGeometry.FanOutBits * (level - 1 - wanted))) & (BlockGeometry.FanOut - 1);
+            if (node[slot] is not Reference child) return null;
+            reference = child;
+            node = await ReadAsync(reference, level - 1, codec, cancellationToken).ConfigureAwait(false);
+        }
+        return (reference, node);
+    }
+
+    /// <summary>The numbers of all leaves that are not all zeros, ascending, with the reference of each. Leaves themselves are not read.</summary>
+    internal async IAsyncEnumerable<(long Leaf, Reference Reference)> EnumerateLeavesAsync([System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        if (root.Reference is null) yield break;
+        if (root.Level == 0)
+        {
+            yield return (0, root.Reference);
+            yield break;
+        }
+        using var codec = new SegmentCodec();
+        var path = new Stack<(MapNode Node, long Index, int Slot)>();
+        path.Push((await ReadAsync(root.Reference, root.Level, codec, cancellationToken).ConfigureAwait(false), 0, 0));
+        while (path.Count > 0)
+        {
+            (MapNode node, long index, int slot) = path.Pop();
+            while (slot < BlockGeometry.FanOut && node[slot] is null) slot++;
+            if (slot == BlockGeometry.FanOut) continue;
+            path.Push((node, index, slot + 1));
+            long childIndex = (index << BlockGeometry.FanOutBits) + slot;
+            if (node.Level == 1) yield return (childIndex, node[slot]!);
+            else path.Push((await ReadAsync(node[slot]!, node.Level - 1, codec, cancellationToken).ConfigureAwait(false), childIndex, 0));
+        }
+    }
+
+    private static NataliaException Damaged(Exception damage) => new(ErrorIds.BlockMapDamaged, NataliaErrorKind.InvalidData,
+        "The block map is damaged: " + damage.Message, (damage as NataliaException)?.Target, "Restore another point; run Test-NataliaRepository -Full to see what is damaged.", damage);
+}

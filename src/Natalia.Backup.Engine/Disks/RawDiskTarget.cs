@@ -1,0 +1,210 @@
+using Natalia.Backup.Engine.Disks.Native;
+
+namespace Natalia.Backup.Engine.Disks;
+
+/// <summary>
+/// Writes a disk to a raw image file. The bytes go to a partial file beside the destination, which gets its name only when all is written and flushed.
+/// The image is sparse: zeros take no room where the file system can do that. Any number of threads may write at once; a write runs on its caller's thread.
+/// </summary>
+public sealed class RawDiskTarget : IDiskTarget
+{
+    /// <summary>The unit in which zeros are looked for: writing finer holes costs more than they save.</summary>
+    private const int Unit = 64 * 1024;
+
+    /// <summary>After how much the system is asked to write, so that the last flush finds little left to do.</summary>
+    private const long WritebackBytes = 32 * 1024 * 1024;
+
+    private readonly bool _overwrite;
+    private PositionalFile? _file;
+    private string? _partial;
+    private long _size;
+    private long _written;
+    private volatile bool _failed;
+
+    /// <summary>Names the image; nothing is touched before <see cref="BeginAsync"/>.</summary>
+    /// <param name="path">The image to make.</param>
+    /// <param name="overwrite">Replace a file of that name; it stays as it is until the new one is complete.</param>
+    public RawDiskTarget(string path, bool overwrite = false)
+    {
+        Path = System.IO.Path.GetFullPath(path);
+        _overwrite = overwrite;
+    }
+
+    /// <summary>The image's full path.</summary>
+    public string Path { get; }
+
+    /// <inheritdoc/>
+    public bool AcceptsAnyOrder => true;
+
+    /// <inheritdoc/>
+    /// <exception cref="NataliaException"><c>DestinationExists</c>, <c>DestinationFull</c>, <c>DestinationWriteFailed</c>.</exception>
+    public Task BeginAsync(long sizeBytes, CancellationToken cancellationToken)
+    {
+        if (_file is not null) throw new InvalidOperationException("The target has begun already.");
+        cancellationToken.ThrowIfCancellationRequested();
+        RefuseDestination();
+        string partial = PartialPath();
+        try
+        {
+            _file = PositionalFile.CreateNew(partial);
+            _partial = partial;
+            if (Platform.IsWindows) WindowsFile.SetSparse(_file.Handle);
+            _file.SetLength(sizeBytes);
+        }
+        catch (Exception e) when (FileTroubles.IsFileError(e))
+        {
+            throw Translate(e);
+        }
+        catch (ArgumentOutOfRangeException e)
+        {
+            // How the framework reports a length that the file system refuses.
+            throw TooLarge(sizeBytes, e);
+        }
+        _size = sizeBytes;
+        return Task.CompletedTask;
+    }
+
+    /// <inheritdoc/>
+    /// <exception cref="NataliaException"><c>DestinationFull</c>, <c>DestinationWriteFailed</c>.</exception>
+    public ValueTask WriteAsync(long offset, ReadOnlyMemory<byte> bytes, CancellationToken cancellationToken)
+    {
+        PositionalFile file = _file ?? throw new InvalidOperationException("The target has not begun.");
+        if (offset < 0 || offset > _size - bytes.Length) throw new ArgumentOutOfRangeException(nameof(offset), "The range must lie inside the disk.");
+        cancellationToken.ThrowIfCancellationRequested();
+        try
+        {
+            long written = WriteData(file, offset, bytes.Span);
+            long total = Interlocked.Add(ref _written, written);
+            if (total / WritebackBytes != (total - written) / WritebackBytes && !Platform.IsWindows) UnixFile.StartWriteback(file.Handle);
+        }
+        catch (Exception e) when (FileTroubles.IsFileError(e))
+        {
+            _failed = true;
+            throw Translate(e);
+        }
+        return default;
+    }
+
+    /// <inheritdoc/>
+    /// <exception cref="NataliaException"><c>DestinationExists</c> when somebody made a file of that name meanwhile; <c>DestinationFull</c>, <c>DestinationWriteFailed</c>.</exception>
+    public Task CompleteAsync(CancellationToken cancellationToken)
+    {
+        PositionalFile file = _file ?? throw new InvalidOperationException("The target has not begun.");
+        if (_partial is null) throw new InvalidOperationException("The target is complete already.");
+        if (_failed) throw new InvalidOperationException("A write has failed, so the image is not whole.");
+        cancellationToken.ThrowIfCancellationRequested();
+        try
+        {
+            file.Flush();
+            file.Dispose();
+            Publish(_partial);
+            _partial = null;
+            if (!Platform.IsWindows) UnixFile.FlushFolder(System.IO.Path.GetDirectoryName(Path) ?? "/");
+        }
+        catch (Exception e) when (FileTroubles.IsFileError(e))
+        {
+            throw File.Exists(Path) && !_overwrite ? Exists(e) : Translate(e);
+        }
+        return Task.CompletedTask;
+    }
+
+    /// <summary>Closes the file, and deletes it when it was not completed.</summary>
+    public void Dispose()
+    {
+        _file?.Dispose();
+        if (_partial is not string partial) return;
+        _partial = null;
+        try
+        {
+            File.Delete(partial);
+        }
+        catch (Exception e) when (FileTroubles.IsFileError(e))
+        {
+            // The error that led here is the one to report, and the file's name says what it is.
+        }
+    }
+
+    /// <summary>The path.</summary>
+    public override string ToString() => Path;
+
+    /// <summary>Writes everything but whole units of zeros, in as few calls as possible, and says how much that was.</summary>
+    private static long WriteData(PositionalFile file, long offset, ReadOnlySpan<byte> bytes)
+    {
+        long written = 0;
+        int start = 0, at = 0;
+        while (at < bytes.Length)
+        {
+            int unit = (int)Math.Min(bytes.Length - at, Unit - (offset + at) % Unit);
+            if (ZeroBytes.AreAll(bytes.Slice(at, unit)))
+            {
+                written += WriteRun(file, offset + start, bytes.Slice(start, at - start));
+                start = at + unit;
+            }
+            at += unit;
+        }
+        return written + WriteRun(file, offset + start, bytes.Slice(start));
+    }
+
+    private static int WriteRun(PositionalFile file, long offset, ReadOnlySpan<byte> run)
+    {
+        if (!run.IsEmpty) file.Write(offset, run);
+        return run.Length;
+    }
+
+    private void RefuseDestination()
+    {
+        if (Directory.Exists(Path))
+        {
+            throw new NataliaException(ErrorIds.DestinationExists, NataliaErrorKind.AlreadyExists,
+                $"'{Path}' is a folder; an image cannot take its place.", Path, "Name the image file to make, not its folder.");
+        }
+        if (UnixFile.GetStatus(Path) is { IsRegular: false })
+        {
+            throw new NataliaException(ErrorIds.DestinationExists, NataliaErrorKind.AlreadyExists,
+                $"'{Path}' is not a file but a device or the like; an image cannot take its place.", Path, "Name the image file to make.");
+        }
+        if (!_overwrite && File.Exists(Path)) throw Exists(null);
+        string? folder = System.IO.Path.GetDirectoryName(Path);
+        if (folder is not null && !Directory.Exists(folder))
+        {
+            throw new NataliaException(ErrorIds.DestinationWriteFailed, NataliaErrorKind.NotFound,
+                $"The folder '{folder}' does not exist, so no image can be written there.", Path, "Make the folder first, or name another one.");
+        }
+    }
+
+    /// <summary>A name of its own beside the destination, so that the last step is a rename within one file system.</summary>
+    private string PartialPath()
+    {
+        const int most = 64; // Leaves room for the rest within the 255 bytes that a name may have.
+        string name = System.IO.Path.GetFileName(Path);
+        if (name.Length > most) name = name.Substring(0, char.IsHighSurrogate(name[most - 1]) ? most - 1 : most);
+        return System.IO.Path.Combine(System.IO.Path.GetDirectoryName(Path) ?? Path, $"{name}.{Guid.NewGuid().ToString("N").Substring(0, 8)}.partial");
+    }
+
+    private void Publish(string partial)
+    {
+#if NET8_0_OR_GREATER
+        File.Move(partial, Path, _overwrite);
+#else
+        if (_overwrite && File.Exists(Path)) File.Replace(partial, Path, null);
+        else File.Move(partial, Path);
+#endif
+    }
+
+    private NataliaException Exists(Exception? inner) => new(ErrorIds.DestinationExists, NataliaErrorKind.AlreadyExists,
+        $"There is a file '{Path}' already, and it is not overwritten.", Path, "Name another file, or use -Force to replace this one.", inner);
+
+    private NataliaException TooLarge(long size, Exception inner) => new(ErrorIds.DestinationWriteFailed, NataliaErrorKind.LimitExceeded,
+        $"The file system of '{Path}' cannot hold a file of {size} bytes.", Path, "Choose a destination on another file system (FAT32 ends at 4 GiB).", inner);
+
+    private NataliaException Translate(Exception e) => FileTroubles.Classify(e) switch
+    {
+        FileTrouble.Full => new NataliaException(ErrorIds.DestinationFull, NataliaErrorKind.ResourceUnavailable,
+            $"There is no room left for '{Path}'.", Path, "Free some space, or choose another destination. The partial file was removed.", e),
+        FileTrouble.TooLarge => TooLarge(_size, e),
+        FileTrouble.AccessDenied => new NataliaException(ErrorIds.DestinationWriteFailed, NataliaErrorKind.PermissionDenied,
+            $"This user may not write '{Path}'.", Path, "Give this user write access to the folder, or choose another destination.", e),
+        _ => new NataliaException(ErrorIds.DestinationWriteFailed, NataliaErrorKind.WriteFailed,
+            $"Writing '{Path}' failed: {e.Message}", Path, "Check the disk or share that holds the destination.", e),
+    };
+}

@@ -1,0 +1,233 @@
+using System.Diagnostics;
+using System.Text.Json;
+using Natalia.Backup.Engine.Format;
+using Natalia.Backup.Engine.Sealing;
+using Natalia.Backup.Engine.Storage;
+
+namespace Natalia.Backup.Engine.Leases;
+
+/// <summary>Who holds a lease.</summary>
+internal sealed record LeaseHolder(string Host, long ProcessId, string User, DateTime SinceUtc, Id128 Holder, string? Nonce);
+
+/// <summary>
+/// The right to write one appliance's part of a repository, across processes and machines. docs/format.md §10.
+/// Claimed by creating the object of the next epoch; renewed in the background; given up by an object that ends the epoch.
+/// A holder that dies without ending it is known to be dead at once on the same machine, and after <see cref="Lifetime"/> by the store's clock from elsewhere.
+/// </summary>
+internal sealed class Lease : IAsyncDisposable
+{
+    /// <summary>A lease that was not renewed for this long, by the store's clock, may be taken over.</summary>
+    internal static readonly TimeSpan Lifetime = TimeSpan.FromMinutes(10);
+
+    private static readonly TimeSpan s_renewEvery = TimeSpan.FromMinutes(2);
+
+    /// <summary>A holder that could not renew stops writing well before another may take over.</summary>
+    private static readonly TimeSpan s_trustFor = TimeSpan.FromMinutes(8);
+
+    /// <summary>Where create is not exclusive: how long to wait before looking who was first.</summary>
+    private static readonly TimeSpan s_settle = TimeSpan.FromSeconds(2);
+
+    private readonly IObjectStore _store;
+    private readonly TimeProvider _clock;
+    private readonly string _directory;
+    private readonly long _epoch;
+    private readonly LocalLock? _localLock;
+    private readonly CancellationTokenSource _stopRenewing = new();
+    private readonly Task _renewing;
+    private long _renewedAt;
+
+    private Lease(IObjectStore store, TimeProvider clock, string directory, long epoch, byte[] claim, LocalLock? localLock)
+    {
+        _store = store;
+        _clock = clock;
+        _directory = directory;
+        _epoch = epoch;
+        _localLock = localLock;
+        _renewedAt = clock.GetTimestamp();
+        _renewing = RenewAsync(claim);
+    }
+
+    /// <summary>Takes the lease.</summary>
+    /// <param name="store">The store.</param>
+    /// <param name="repositoryId">The repository.</param>
+    /// <param name="applianceId">The appliance.</param>
+    /// <param name="lockDirectory">Where this machine keeps lock files; null for nowhere.</param>
+    /// <param name="clock">The clock, for waiting only: ages are measured by the store's.</param>
+    /// <param name="cancellationToken">Stops it.</param>
+    /// <exception cref="NataliaException"><c>LeaseHeld</c>; a store error.</exception>
+    internal static async Task<Lease> AcquireAsync(IObjectStore store, string repositoryId, string applianceId, string? lockDirectory, TimeProvider clock, CancellationToken cancellationToken)
+    {
+        string directory = Layout.Leases(applianceId);
+        LocalLock? localLock = LocalLock.TryTake(lockDirectory, repositoryId, applianceId, out bool heldHere);
+        try
+        {
+            List<StoredObject> all = await store.ListAllAsync(directory, cancellationToken).ConfigureAwait(false);
+            long highest = all.Select(o => EpochOf(o.Name)).DefaultIfEmpty(0).Max();
+            List<StoredObject> newest = all.Where(o => EpochOf(o.Name) == highest).ToList();
+            bool ended = highest == 0 || newest.Exists(o => o.Name.EndsWith(".end", StringComparison.Ordinal));
+            if (!ended)
+            {
+                LeaseHolder? holder = await ReadAsync(store, directory + Layout.Number(highest), cancellationToken).ConfigureAwait(false);
+                bool knownDead = localLock is not null && holder?.Nonce is string nonce && localLock.Earlier.Contains(nonce);
+                if (!knownDead)
+                {
+                    DateTime now = await StoreNowAsync(store, directory, cancellationToken).ConfigureAwait(false);
+                    TimeSpan age = now - newest.Max(o => o.LastModifiedUtc);
+                    if (heldHere || age < Lifetime) throw Held(applianceId, holder, heldHere ? null : Lifetime - age);
+                }
+            }
+            else if (heldHere)
+            {
+                throw Held(applianceId, null, null);
+            }
+            long epoch = highest + 1;
+            var me = new LeaseHolder(Environment.MachineName, Process.GetCurrentProcess().Id, Environment.UserName, clock.UtcNow(), Id128.NewRandom(), localLock?.Nonce);
+            byte[] claim = Encode(me, applianceId, epoch);
+            string name = directory + Layout.Number(epoch);
+            try
+            {
+                await store.PutAsync(name, new ObjectContent(claim), new PutOptions { MustNotExist = true, Class = ObjectClass.Transient }, cancellationToken).ConfigureAwait(false);
+            }
+            catch (NataliaException lost) when (lost.ErrorId == ErrorIds.ObjectExists)
+            {
+                // Either another was first, or an earlier try of this very put had reached the store: reading back tells.
+            }
+            if (!store.HasExclusiveCreate) await clock.WaitAsync(s_settle, cancellationToken).ConfigureAwait(false);
+            LeaseHolder? winner = await ReadAsync(store, name, cancellationToken).ConfigureAwait(false);
+            if (winner?.Holder != me.Holder) throw Held(applianceId, winner, Lifetime);
+            foreach (StoredObject old in all) await store.DeleteAsync(old.Name, cancellationToken).ConfigureAwait(false);
+            return new Lease(store, clock, directory, epoch, claim, localLock);
+        }
+        catch
+        {
+            localLock?.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Throws when the right to write is gone. Called before everything that makes a change visible.</summary>
+    /// <param name="cancellationToken">Stops it.</param>
+    /// <exception cref="NataliaException"><c>LeaseLost</c>.</exception>
+    internal async Task EnsureHeldAsync(CancellationToken cancellationToken)
+    {
+        TimeSpan sinceRenewal = _clock.GetElapsedTime(Interlocked.Read(ref _renewedAt));
+        if (sinceRenewal > s_trustFor)
+            throw Lost($"The lease could not be renewed for {sinceRenewal.TotalMinutes:0} minutes, so that another run may hold it now.");
+        await foreach (StoredObject found in _store.ListAsync(_directory, cancellationToken).ConfigureAwait(false))
+        {
+            if (EpochOf(found.Name) > _epoch) throw Lost("Another run has taken the lease over.");
+        }
+    }
+
+    /// <summary>Ends the lease. Never throws: a lease that cannot be ended runs out.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        _stopRenewing.Cancel();
+        await _renewing.ConfigureAwait(false);
+        try
+        {
+            using var bounded = new CancellationTokenSource(TimeSpan.FromSeconds(30));
+            await _store.PutAsync(_directory + Layout.Number(_epoch) + ".end", new ObjectContent(Encode(null, "", _epoch)), new PutOptions { Class = ObjectClass.Transient }, bounded.Token).ConfigureAwait(false);
+        }
+        catch (Exception failure) when (failure is NataliaException or OperationCanceledException)
+        {
+            // The store is away. The next holder on this machine finds the local lock free, one elsewhere waits until the lease has run out.
+        }
+        finally
+        {
+            _localLock?.Dispose();
+            _stopRenewing.Dispose();
+        }
+    }
+
+    private async Task RenewAsync(byte[] claim)
+    {
+        CancellationToken stop = _stopRenewing.Token;
+        for (int n = 1; ; n++)
+        {
+            try
+            {
+                await _clock.WaitAsync(s_renewEvery, stop).ConfigureAwait(false);
+                await _store.PutAsync(Renewal(n), new ObjectContent(claim), new PutOptions { Class = ObjectClass.Transient }, stop).ConfigureAwait(false);
+                Interlocked.Exchange(ref _renewedAt, _clock.GetTimestamp());
+                if (n > 1) await _store.DeleteAsync(Renewal(n - 1), stop).ConfigureAwait(false);
+            }
+            catch (OperationCanceledException) when (stop.IsCancellationRequested)
+            {
+                return;
+            }
+            catch (NataliaException)
+            {
+                // Tried again in two minutes; EnsureHeldAsync stops the writer when that goes on for too long.
+            }
+        }
+    }
+
+    private string Renewal(int n) => _directory + Layout.Number(_epoch) + "." + Layout.Number(n);
+
+    private static long EpochOf(string name)
+    {
+        string file = Layout.FileName(name);
+        return file.Length >= 12 && Layout.TryParseNumber(file.Substring(0, 12), out long epoch) ? epoch : 0;
+    }
+
+    /// <summary>The store's clock: when did it take a probe just now.</summary>
+    private static async Task<DateTime> StoreNowAsync(IObjectStore store, string directory, CancellationToken cancellationToken)
+    {
+        string probe = directory + "probe-" + Id128.NewRandom();
+        await store.PutAsync(probe, new ObjectContent(Encode(null, "", 0)), new PutOptions { Class = ObjectClass.Transient }, cancellationToken).ConfigureAwait(false);
+        StoredObject? info = await store.StatAsync(probe, cancellationToken).ConfigureAwait(false);
+        await store.DeleteAsync(probe, cancellationToken).ConfigureAwait(false);
+        return info?.LastModifiedUtc ?? throw new NataliaException(ErrorIds.StoreReadFailed, NataliaErrorKind.ReadFailed, $"An object put into {store.Location} was not there a moment later.", probe);
+    }
+
+    private static byte[] Encode(LeaseHolder? holder, string applianceId, long epoch)
+    {
+        byte[] header = JsonText.Write(json =>
+        {
+            json.WriteStartObject();
+            json.WriteNumber("epoch", epoch);
+            if (holder is not null)
+            {
+                json.WriteString("appliance", applianceId);
+                json.WriteString("holder", holder.Holder.ToString());
+                json.WriteString("host", holder.Host);
+                json.WriteNumber("process", holder.ProcessId);
+                json.WriteString("user", holder.User);
+                json.WriteString("sinceUtc", JsonText.Time(holder.SinceUtc));
+                if (holder.Nonce is not null) json.WriteString("nonce", holder.Nonce);
+            }
+            json.WriteEndObject();
+        });
+        return SmallObject.Encode(ObjectKind.Lease, Id128.NewRandom(), header, [], ObjectKeys.None).Bytes;
+    }
+
+    /// <summary>The holder, or null when the claim is gone or cannot be read: then only its age counts.</summary>
+    private static async Task<LeaseHolder?> ReadAsync(IObjectStore store, string name, CancellationToken cancellationToken)
+    {
+        try
+        {
+            byte[] bytes = await store.ReadAllAsync(name, cancellationToken).ConfigureAwait(false);
+            Envelope envelope = SmallObject.Check(bytes, ObjectKind.Lease);
+            using JsonDocument header = JsonText.Parse(envelope.Header);
+            JsonElement root = header.RootElement;
+            return new LeaseHolder(root.ReadString("host"), root.ReadLong("process"), root.ReadString("user"), root.ReadTime("sinceUtc"), root.ReadId("holder"), root.ReadStringOrNull("nonce"));
+        }
+        catch (FormatException)
+        {
+            return null;
+        }
+        catch (NataliaException gone) when (gone.ErrorId == ErrorIds.ObjectNotFound)
+        {
+            return null;
+        }
+    }
+
+    private static NataliaException Held(string applianceId, LeaseHolder? holder, TimeSpan? left) => new(ErrorIds.LeaseHeld, NataliaErrorKind.ResourceBusy,
+        (holder is null ? "Another run holds the lease on this appliance's part of the repository."
+            : $"The lease on this appliance's part of the repository is held by {holder.User} on {holder.Host} (process {holder.ProcessId}) since {holder.SinceUtc:yyyy-MM-dd HH:mm:ss} UTC.")
+        + (left is TimeSpan time ? $" If that run is dead, the lease runs out in at most {Math.Ceiling(time.TotalMinutes):0} minutes." : ""),
+        applianceId, "Wait until the other run has ended, then try again.");
+
+    private NataliaException Lost(string why) => new(ErrorIds.LeaseLost, NataliaErrorKind.ResourceBusy, why + " Nothing was published by this run.", _directory, "Run it again.");
+}

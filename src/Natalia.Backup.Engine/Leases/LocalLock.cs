@@ -1,0 +1,85 @@
+using System.Text;
+using Natalia.Backup.Engine.Format;
+
+namespace Natalia.Backup.Engine.Leases;
+
+/// <summary>
+/// A file on this machine that the operating system unlocks when its holder dies. It tells at once whether a lease's holder on this machine still lives, so that a run after a kill need not wait.
+/// It never decides alone who may write: the lease in the store does.
+/// </summary>
+internal sealed class LocalLock : IDisposable
+{
+    /// <summary>Enough for a holder that was killed between writing here and claiming the lease, several times.</summary>
+    private const int RememberedNonces = 8;
+
+    private readonly FileStream _file;
+
+    private LocalLock(FileStream file, IReadOnlyList<string> earlier, string nonce)
+    {
+        _file = file;
+        Earlier = earlier;
+        Nonce = nonce;
+    }
+
+    /// <summary>What earlier holders wrote: a lease that names one of these is dead, for its holder would still have the lock.</summary>
+    internal IReadOnlyList<string> Earlier { get; }
+
+    /// <summary>What this holder wrote.</summary>
+    internal string Nonce { get; }
+
+    /// <summary>Takes the lock.</summary>
+    /// <param name="directory">Where lock files lie on this machine.</param>
+    /// <param name="repositoryId">The repository.</param>
+    /// <param name="applianceId">The appliance.</param>
+    /// <param name="isHeld">True when another living process of this machine has it.</param>
+    /// <returns>The lock; null when another has it, or when this machine has no place for lock files.</returns>
+    internal static LocalLock? TryTake(string? directory, string repositoryId, string applianceId, out bool isHeld)
+    {
+        isHeld = false;
+        if (directory is null) return null;
+        string path = Path.Combine(directory, repositoryId + "-" + applianceId + ".lock");
+        FileStream file;
+        try
+        {
+            Directory.CreateDirectory(directory);
+            file = new FileStream(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
+        }
+        catch (UnauthorizedAccessException)
+        {
+            return null;
+        }
+        catch (IOException)
+        {
+            // Held by another process, or no room: either way nothing can be said of the dead.
+            isHeld = File.Exists(path);
+            return null;
+        }
+        try
+        {
+            string text;
+            using (var reader = new StreamReader(file, Encoding.ASCII, false, 1024, leaveOpen: true)) text = reader.ReadToEnd();
+            string[] earlier = text.Split(['\n'], StringSplitOptions.RemoveEmptyEntries);
+            string nonce = Id128.NewRandom().ToString();
+            file.SetLength(0);
+            byte[] lines = Encoding.ASCII.GetBytes(string.Join("\n", earlier.Skip(Math.Max(0, earlier.Length - RememberedNonces + 1)).Concat([nonce])) + "\n");
+            file.Write(lines, 0, lines.Length);
+            file.Flush(true);
+            return new LocalLock(file, earlier, nonce);
+        }
+        catch (IOException)
+        {
+            file.Dispose();
+            return null;
+        }
+    }
+
+    /// <summary>The per-user place for lock files on this machine, or null when the user has none.</summary>
+    internal static string? DefaultDirectory()
+    {
+        string root = Environment.GetFolderPath(Environment.SpecialFolder.LocalApplicationData);
+        if (root.Length == 0) root = Path.GetTempPath();
+        return Path.Combine(root, "Natalia.Backup", "locks");
+    }
+
+    public void Dispose() => _file.Dispose();
+}

@@ -1,0 +1,186 @@
+using System.Buffers;
+using System.Collections.Concurrent;
+using Natalia.Backup.Engine.BlockMap;
+using Natalia.Backup.Engine.Format;
+using Natalia.Backup.Engine.Sealing;
+using Natalia.Backup.Engine.Storage;
+
+namespace Natalia.Backup.Engine.Packs;
+
+/// <summary>What a reader knows of one pack: its envelope, and under which name it was found.</summary>
+internal sealed class PackDirectory
+{
+    private readonly long[] _offsets;
+
+    internal PackDirectory(string objectName, Envelope envelope)
+    {
+        ObjectName = objectName;
+        Envelope = envelope;
+        _offsets = new long[envelope.Segments.Length];
+        long at = envelope.BodyOffset;
+        for (int i = 0; i < _offsets.Length; i++)
+        {
+            _offsets[i] = at;
+            at += envelope.Segments[i].SealedLength;
+        }
+    }
+
+    internal string ObjectName { get; }
+    internal Envelope Envelope { get; }
+
+    /// <summary>The segment's place, or null when the pack (or this revision of it) does not hold it.</summary>
+    internal (SegmentEntry Entry, long Offset)? Find(int ordinal)
+    {
+        SegmentEntry[] segments = Envelope.Segments;
+        int low = ordinal < segments.Length && segments[ordinal].Ordinal == ordinal ? ordinal
+            : Array.BinarySearch(segments, new SegmentEntry(ordinal, 0, 0, Codec.Stored), s_byOrdinal);
+        return low < 0 ? null : (segments[low], _offsets[low]);
+    }
+
+    private static readonly IComparer<SegmentEntry> s_byOrdinal = Comparer<SegmentEntry>.Create((a, b) => a.Ordinal.CompareTo(b.Ordinal));
+}
+
+/// <summary>
+/// Finds, reads, opens and checks segments of an appliance's packs. Thread-safe; each worker brings its own <see cref="SegmentCodec"/>.
+/// Segment tables are remembered, the latest 1,024 of them.
+/// </summary>
+internal sealed class PackReader(IObjectStore store, string applianceId, ObjectKeys keys)
+{
+    private const int RememberedPacks = 1024;
+
+    /// <summary>One request fetches fixed fields, header and table of nearly every pack.</summary>
+    private const int FirstRead = 64 * 1024;
+
+    private readonly ConcurrentDictionary<(PackArea, Run, int), Task<PackDirectory>> _directories = new();
+
+    /// <exception cref="NataliaException"><c>PackMissing</c>, <c>ObjectDamaged</c>, a store error.</exception>
+    internal async Task<PackDirectory> GetDirectoryAsync(PackArea area, Run run, int pack, CancellationToken cancellationToken)
+    {
+        if (_directories.Count > RememberedPacks) _directories.Clear();
+        (PackArea, Run, int) key = (area, run, pack);
+        while (true)
+        {
+            Task<PackDirectory> task = _directories.GetOrAdd(key, _ => LoadAsync(area, run, pack, cancellationToken));
+            try
+            {
+                return await task.ConfigureAwait(false);
+            }
+            catch (Exception failure)
+            {
+                // A failed load must not be remembered; one that another caller cancelled is tried again.
+                ((ICollection<KeyValuePair<(PackArea, Run, int), Task<PackDirectory>>>)_directories).Remove(new(key, task));
+                if (failure is not OperationCanceledException || cancellationToken.IsCancellationRequested) throw;
+            }
+        }
+    }
+
+    private async Task<PackDirectory> LoadAsync(PackArea area, Run run, int pack, CancellationToken cancellationToken)
+    {
+        string name = Layout.Pack(applianceId, area, run, pack);
+        byte[] buffer = ArrayPool<byte>.Shared.Rent(FirstRead);
+        try
+        {
+            int read;
+            try
+            {
+                read = await store.ReadAsync(name, 0, buffer.AsMemory(0, FirstRead), cancellationToken).ConfigureAwait(false);
+            }
+            catch (NataliaException missing) when (missing.ErrorId == ErrorIds.ObjectNotFound)
+            {
+                name = await FindRevisionAsync(name, cancellationToken).ConfigureAwait(false) ?? throw new NataliaException(ErrorIds.PackMissing, NataliaErrorKind.InvalidData,
+                    $"The pack '{name}' is missing from {store.Location}.", name, "Run Test-NataliaRepository -Full to see what else is missing; points that do not need the pack are not affected.", missing);
+                read = await store.ReadAsync(name, 0, buffer.AsMemory(0, FirstRead), cancellationToken).ConfigureAwait(false);
+            }
+            try
+            {
+                int prefix = Envelope.PrefixLength(buffer.AsSpan(0, read));
+                byte[] bytes = buffer;
+                if (prefix > read)
+                {
+                    bytes = new byte[prefix];
+                    read = await store.ReadAsync(name, 0, bytes, cancellationToken).ConfigureAwait(false);
+                }
+                Envelope envelope = Envelope.Parse(bytes.AsSpan(0, Math.Min(prefix, read)));
+                if (envelope.Kind != (area == PackArea.Data ? ObjectKind.DataPack : ObjectKind.MetaPack)) throw new FormatException($"The object is a {envelope.Kind}.");
+                if (envelope.Cipher != keys.Cipher) throw new FormatException("The object is not sealed the way its repository is.");
+                return new PackDirectory(name, envelope);
+            }
+            catch (FormatException damage)
+            {
+                throw Damaged(name, damage);
+            }
+        }
+        finally
+        {
+            ArrayPool<byte>.Shared.Return(buffer);
+        }
+    }
+
+    /// <summary>A repacked pack carries a revision in its name; the highest one is the newest.</summary>
+    private async Task<string?> FindRevisionAsync(string name, CancellationToken cancellationToken)
+    {
+        string? best = null;
+        int highest = -1;
+        await foreach (StoredObject found in store.ListAsync(name + ".r", cancellationToken).ConfigureAwait(false))
+        {
+            if (int.TryParse(found.Name.Substring(name.Length + 2), out int revision) && revision > highest)
+            {
+                highest = revision;
+                best = found.Name;
+            }
+        }
+        return best;
+    }
+
+    /// <summary>Reads one segment whole, and checks its bytes against the reference.</summary>
+    /// <exception cref="NataliaException"><c>PackMissing</c>, <c>ObjectDamaged</c>, a store error.</exception>
+    internal async Task<byte[]> ReadSegmentAsync(PackArea area, Reference reference, SegmentCodec codec, CancellationToken cancellationToken)
+    {
+        PackDirectory directory = await GetDirectoryAsync(area, reference.Run, reference.Pack, cancellationToken).ConfigureAwait(false);
+        (SegmentEntry entry, long offset) = directory.Find(reference.Ordinal) ?? throw NoSuchSegment(directory, reference);
+        byte[] stored = ArrayPool<byte>.Shared.Rent(entry.SealedLength);
+        try
+        {
+            await ReadExactlyAsync(directory, offset, stored.AsMemory(0, entry.SealedLength), cancellationToken).ConfigureAwait(false);
+            var plain = new byte[entry.PlainLength];
+            using SegmentCipher cipher = keys.For(directory.Envelope.Id, directory.Envelope.Kind);
+            Open(directory, entry, reference, cipher, codec, stored.AsSpan(0, entry.SealedLength), plain);
+            return plain;
+        }
+        finally
+        {
+            ArrayPool<byte>.Shared.Return(stored);
+        }
+    }
+
+    internal SegmentCipher CipherFor(PackDirectory directory) => keys.For(directory.Envelope.Id, directory.Envelope.Kind);
+
+    internal async Task ReadExactlyAsync(PackDirectory directory, long offset, Memory<byte> buffer, CancellationToken cancellationToken)
+    {
+        int read = await store.ReadAsync(directory.ObjectName, offset, buffer, cancellationToken).ConfigureAwait(false);
+        if (read != buffer.Length) throw Damaged(directory.ObjectName, new FormatException($"The object ends at byte {offset + read}, inside a segment."));
+    }
+
+    /// <summary>Opens a segment's stored bytes and checks the result against the reference.</summary>
+    internal static void Open(PackDirectory directory, SegmentEntry entry, Reference reference, SegmentCipher cipher, SegmentCodec codec, ReadOnlySpan<byte> stored, Span<byte> plain)
+    {
+        Span<byte> associated = stackalloc byte[SegmentCodec.MaximumAssociatedLength];
+        int length = SegmentCodec.WriteAssociated(associated, directory.Envelope.Id, directory.Envelope.Kind, entry.Codec, entry.Ordinal, entry.PlainLength, null);
+        try
+        {
+            codec.Open(cipher, entry, associated.Slice(0, length), stored, plain);
+            if (Hash256.Of(plain) != reference.Hash) throw new FormatException("A segment is whole, but not the one that the block map means.");
+        }
+        catch (FormatException damage)
+        {
+            throw Damaged(directory.ObjectName, damage, reference.Ordinal);
+        }
+    }
+
+    internal static NataliaException NoSuchSegment(PackDirectory directory, Reference reference) =>
+        Damaged(directory.ObjectName, new FormatException("The pack does not hold the segment that the block map means."), reference.Ordinal);
+
+    private static NataliaException Damaged(string name, FormatException damage, int? ordinal = null) => new(ErrorIds.ObjectDamaged, NataliaErrorKind.InvalidData,
+        $"The pack '{name}' is damaged{(ordinal is int o ? $" at segment {o}" : "")}: {damage.Message}", name,
+        "Run Test-NataliaRepository -Full to see what else is damaged. The next full backup stores again what the newest point needs.", damage);
+}

@@ -1,0 +1,178 @@
+using System.Text.Json;
+using Natalia.Backup.Engine.BlockMap;
+using Natalia.Backup.Engine.Format;
+using Natalia.Backup.Engine.Model;
+using Natalia.Backup.Engine.Sealing;
+
+namespace Natalia.Backup.Engine.Repositories;
+
+/// <summary>One disk as a manifest holds it.</summary>
+internal sealed record ManifestDisk
+{
+    internal required string DiskId { get; init; }
+    internal required DiskRole Role { get; init; }
+    internal required long SizeBytes { get; init; }
+    internal required MapRoot Root { get; init; }
+
+    /// <summary>The sequence of the point whose map this one was made from; null for a first one.</summary>
+    internal long? ParentSequence { get; init; }
+
+    /// <summary>The tracking token of the frozen state, or null.</summary>
+    internal string? TrackingToken { get; init; }
+
+    /// <summary>In a checkpoint: bytes from the disk's beginning that hold the frozen state; null when all do.</summary>
+    internal long? CoveredBytes { get; init; }
+}
+
+/// <summary>The object that makes a point exist. docs/format.md §6.</summary>
+internal sealed record PointManifest
+{
+    internal required string ApplianceId { get; init; }
+    internal required Run Run { get; init; }
+    internal required DateTime TimeUtc { get; init; }
+
+    /// <summary>True for a checkpoint: never listed, never counted.</summary>
+    internal bool Incomplete { get; init; }
+
+    /// <summary>The checksum of the run's delta.</summary>
+    internal required Hash256 DeltaHash { get; init; }
+
+    /// <summary>The audit records that the run saw: cutting the log behind them becomes visible.</summary>
+    internal required IReadOnlyList<string> LogHeads { get; init; }
+
+    internal required string ApplianceName { get; init; }
+    internal required string HypervisorKind { get; init; }
+    internal required BackupType Type { get; init; }
+    internal required RequestedBackupType RequestedType { get; init; }
+    internal string? Reason { get; init; }
+    internal required Consistency Consistency { get; init; }
+    internal required long ReadBytes { get; init; }
+    internal required long StoredBytes { get; init; }
+    internal required TimeSpan Duration { get; init; }
+    internal required Reference? Configuration { get; init; }
+    internal required IReadOnlyList<ManifestDisk> Disks { get; init; }
+
+    internal string PointId => Run.Id.ToString();
+
+    internal EncodedObject Encode(ObjectKeys keys)
+    {
+        byte[] header = JsonText.Write(json =>
+        {
+            json.WriteStartObject();
+            json.WriteString("appliance", ApplianceId);
+            json.WriteNumber("sequence", Run.Sequence);
+            json.WriteString("run", Run.Id.ToString());
+            json.WriteString("timeUtc", JsonText.Time(TimeUtc));
+            json.WriteBoolean("incomplete", Incomplete);
+            json.WriteString("delta", DeltaHash.ToString());
+            json.WriteStartArray("logHeads");
+            foreach (string head in LogHeads) json.WriteStringValue(head);
+            json.WriteEndArray();
+            json.WriteEndObject();
+        });
+        byte[] body = JsonText.Write(json =>
+        {
+            json.WriteStartObject();
+            json.WriteString("name", ApplianceName);
+            json.WriteString("hypervisor", HypervisorKind);
+            json.WriteString("type", Type.ToString());
+            json.WriteString("requestedType", RequestedType.ToString());
+            if (Reason is not null) json.WriteString("reason", Reason);
+            json.WriteString("consistency", Consistency.ToString());
+            json.WriteNumber("readBytes", ReadBytes);
+            json.WriteNumber("storedBytes", StoredBytes);
+            json.WriteNumber("durationTicks", Duration.Ticks);
+            json.WriteString("tool", ProductInfo.Tool);
+            WriteReference(json, "configuration", Configuration);
+            json.WriteStartArray("disks");
+            foreach (ManifestDisk disk in Disks)
+            {
+                json.WriteStartObject();
+                json.WriteString("id", disk.DiskId);
+                json.WriteString("role", disk.Role.ToString());
+                json.WriteNumber("sizeBytes", disk.SizeBytes);
+                json.WriteNumber("blockBytes", BlockGeometry.BlockBytes);
+                json.WriteNumber("level", disk.Root.Level);
+                json.WriteNumber("blocks", disk.Root.Blocks);
+                WriteReference(json, "root", disk.Root.Reference);
+                if (disk.ParentSequence is long parent) json.WriteNumber("parentSequence", parent);
+                if (disk.TrackingToken is not null) json.WriteString("trackingToken", disk.TrackingToken);
+                if (disk.CoveredBytes is long covered) json.WriteNumber("coveredBytes", covered);
+                json.WriteEndObject();
+            }
+            json.WriteEndArray();
+            json.WriteEndObject();
+        });
+        return SmallObject.Encode(ObjectKind.Manifest, Id128.NewRandom(), header, [body], keys);
+    }
+
+    /// <exception cref="SealBrokenException">It was sealed with another key, or changed.</exception>
+    /// <exception cref="FormatException">It is damaged, or not what its name says.</exception>
+    internal static PointManifest Decode(byte[] bytes, string applianceId, Run run, ObjectKeys keys)
+    {
+        Envelope envelope = SmallObject.Check(bytes, ObjectKind.Manifest);
+        byte[] bodyBytes = SmallObject.OpenSegment(bytes, envelope, 0, keys);
+        using JsonDocument header = JsonText.Parse(envelope.Header);
+        using JsonDocument body = JsonText.Parse(bodyBytes);
+        JsonElement h = header.RootElement, b = body.RootElement;
+        if (h.ReadString("appliance") != applianceId || h.ReadLong("sequence") != run.Sequence || h.ReadId("run") != run.Id)
+            throw new FormatException("The manifest is not the one that its name says.");
+        return new PointManifest
+        {
+            ApplianceId = applianceId,
+            Run = run,
+            TimeUtc = h.ReadTime("timeUtc"),
+            Incomplete = h.ReadBool("incomplete"),
+            DeltaHash = h.ReadHash("delta"),
+            LogHeads = h.ReadArray("logHeads").Select(e => e.ReadText()).ToArray(),
+            ApplianceName = b.ReadString("name"),
+            HypervisorKind = b.ReadString("hypervisor"),
+            Type = b.ReadEnum<BackupType>("type"),
+            RequestedType = b.ReadEnum<RequestedBackupType>("requestedType"),
+            Reason = b.ReadStringOrNull("reason"),
+            Consistency = b.ReadEnum<Consistency>("consistency"),
+            ReadBytes = b.ReadLong("readBytes"),
+            StoredBytes = b.ReadLong("storedBytes"),
+            Duration = TimeSpan.FromTicks(b.ReadLong("durationTicks")),
+            Configuration = ReadReference(b, "configuration"),
+            Disks = b.ReadArray("disks").Select(ReadDisk).ToArray(),
+        };
+    }
+
+    private static ManifestDisk ReadDisk(JsonElement disk)
+    {
+        if (disk.ReadLong("blockBytes") != BlockGeometry.BlockBytes) throw new FormatException("A disk has a block size that this version of the module does not read.");
+        long level = disk.ReadLong("level"), size = disk.ReadLong("sizeBytes"), blocks = disk.ReadLong("blocks");
+        if (level is < 0 or > BlockGeometry.MaximumLevel || size < 0 || blocks < 0) throw new FormatException("A disk's block map has an impossible shape.");
+        return new ManifestDisk
+        {
+            DiskId = disk.ReadString("id"),
+            Role = disk.ReadEnum<DiskRole>("role"),
+            SizeBytes = size,
+            Root = new MapRoot((int)level, ReadReference(disk, "root"), blocks),
+            ParentSequence = disk.ReadLongOrNull("parentSequence"),
+            TrackingToken = disk.ReadStringOrNull("trackingToken"),
+            CoveredBytes = disk.ReadLongOrNull("coveredBytes"),
+        };
+    }
+
+    private static void WriteReference(Utf8JsonWriter json, string name, Reference? reference)
+    {
+        if (reference is null) return;
+        json.WriteStartObject(name);
+        json.WriteNumber("sequence", reference.Run.Sequence);
+        json.WriteString("run", reference.Run.Id.ToString());
+        json.WriteNumber("pack", reference.Pack);
+        json.WriteNumber("ordinal", reference.Ordinal);
+        json.WriteString("sha256", reference.Hash.ToString());
+        json.WriteEndObject();
+    }
+
+    private static Reference? ReadReference(JsonElement element, string name)
+    {
+        if (!element.TryGetProperty(name, out JsonElement value) || value.ValueKind != JsonValueKind.Object) return null;
+        long pack = value.ReadLong("pack"), ordinal = value.ReadLong("ordinal"), sequence = value.ReadLong("sequence");
+        if (pack is < 0 or > int.MaxValue || ordinal is < 0 or > int.MaxValue || sequence < 0) throw new FormatException($"The reference '{name}' is not valid.");
+        return new Reference(new Run(sequence, value.ReadId("run")), (int)pack, (int)ordinal, value.ReadHash("sha256"));
+    }
+}

@@ -1,0 +1,45 @@
+using Natalia.Backup.Engine.Audit;
+
+namespace Natalia.Backup.Engine.Repositories;
+
+/// <summary>What the log says of an appliance's points: which are removed, which are protected. A fold over its records.</summary>
+internal sealed class PointStates
+{
+    private readonly Dictionary<string, AuditRecord> _removed = new(StringComparer.Ordinal);
+    private readonly HashSet<string> _protected = new(StringComparer.Ordinal);
+
+    internal bool IsRemoved(string restorePointId) => _removed.ContainsKey(restorePointId);
+
+    /// <summary>The record of a point's removal, or null.</summary>
+    internal AuditRecord? Removal(string restorePointId) => _removed.TryGetValue(restorePointId, out AuditRecord? record) ? record : null;
+
+    internal bool IsProtected(string restorePointId) => _protected.Contains(restorePointId);
+
+    /// <summary>Reads the records that concern points which still have a manifest.</summary>
+    /// <param name="log">The appliance's log.</param>
+    /// <param name="sequences">The sequences of the points in question.</param>
+    /// <param name="cancellationToken">Stops it.</param>
+    internal static async Task<PointStates> ReadAsync(AuditLog log, HashSet<long> sequences, CancellationToken cancellationToken)
+    {
+        var states = new PointStates();
+        foreach (AuditName name in await log.ListAsync(cancellationToken).ConfigureAwait(false))
+        {
+            if (name.Event is not (AuditEvents.PointRemoved or AuditEvents.PointProtected or AuditEvents.PointUnprotected) || !sequences.Contains(name.Sequence)) continue;
+            AuditRecord record;
+            try
+            {
+                record = await log.ReadAsync(name, cancellationToken).ConfigureAwait(false);
+            }
+            catch (FormatException)
+            {
+                // Not signed by this repository, or damaged: it has no effect, and the repository's check reports it.
+                continue;
+            }
+            if (record.RestorePointId is not string point) continue;
+            if (name.Event == AuditEvents.PointRemoved) states._removed[point] = record;
+            else if (name.Event == AuditEvents.PointProtected) states._protected.Add(point);
+            else states._protected.Remove(point);
+        }
+        return states;
+    }
+}

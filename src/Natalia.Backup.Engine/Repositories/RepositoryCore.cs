@@ -1,0 +1,60 @@
+using Natalia.Backup.Engine.Audit;
+using Natalia.Backup.Engine.Format;
+using Natalia.Backup.Engine.Leases;
+using Natalia.Backup.Engine.Packs;
+using Natalia.Backup.Engine.Sealing;
+using Natalia.Backup.Engine.Storage;
+
+namespace Natalia.Backup.Engine.Repositories;
+
+/// <summary>What every operation on an open repository needs. Immutable; thread-safe.</summary>
+internal sealed class RepositoryCore(IObjectStore store, RepositorySettings settings, RepositorySecrets? secrets, RepositoryOptions options) : IDisposable
+{
+    private readonly ObjectKeys? _keys = secrets is null ? null : settings.Cipher == Cipher.None ? ObjectKeys.None : ObjectKeys.FromSecret(secrets.Master);
+
+    internal IObjectStore Store => store;
+    internal RepositorySettings Settings => settings;
+    internal RepositoryOptions Options => options;
+    internal TimeProvider Clock => options.Clock;
+    internal string RepositoryId { get; } = settings.Id.ToString();
+    internal bool IsUnlocked => _keys is not null;
+
+    /// <summary>The keys of objects.</summary>
+    /// <exception cref="NataliaException"><c>PasswordRequired</c>.</exception>
+    internal ObjectKeys Keys => _keys ?? throw PasswordRequired();
+
+    /// <summary>The key that signs audit records.</summary>
+    /// <exception cref="NataliaException"><c>PasswordRequired</c>.</exception>
+    internal byte[] SigningSeed => secrets?.SigningSeed ?? throw PasswordRequired();
+
+    internal AuditLog RepositoryLog { get; } = new(store, Layout.RepositoryLog, settings.AuditKey, options.Clock);
+
+    internal AuditLog ApplianceLog(string applianceId) => new(store, Layout.Log(applianceId), settings.AuditKey, options.Clock);
+
+    internal PackReader PackReader(string applianceId) => new(store, applianceId, Keys);
+
+    internal Task<Lease> AcquireLeaseAsync(string applianceId, CancellationToken cancellationToken) =>
+        Lease.AcquireAsync(store, RepositoryId, applianceId, options.LockDirectory, options.Clock, cancellationToken);
+
+    /// <summary>The ids of all appliances that have anything here.</summary>
+    internal async Task<IReadOnlyList<string>> ListAppliancesAsync(CancellationToken cancellationToken)
+    {
+        var ids = new List<string>();
+        await foreach (StoredObject found in store.ListAsync(Layout.Appliances, cancellationToken).ConfigureAwait(false))
+        {
+            string id = found.Name.Substring(Layout.Appliances.Length).Split('/')[0];
+            if (Model.ApplianceIdentity.IsValid(id) && (ids.Count == 0 || ids[ids.Count - 1] != id)) ids.Add(id);
+        }
+        return ids;
+    }
+
+    private NataliaException PasswordRequired() => new(ErrorIds.PasswordRequired, NataliaErrorKind.Authentication,
+        $"The repository '{options.Label}' was opened without its password, which this needs.", options.Label, "Connect it with Connect-NataliaRepository -Password.");
+
+    public void Dispose()
+    {
+        if (_keys != ObjectKeys.None) _keys?.Dispose();
+        secrets?.Dispose();
+        store.Dispose();
+    }
+}

@@ -1,0 +1,27 @@
+using Natalia.Backup.Engine.Leases;
+
+namespace Natalia.Backup.Engine.Repositories;
+
+/// <summary>How a repository is opened or made.</summary>
+public sealed record RepositoryOptions
+{
+    /// <summary>What the session is called; shows in restore points.</summary>
+    public required string Label { get; init; }
+
+    /// <summary>The clock.</summary>
+    public TimeProvider Clock { get; init; } = TimeProvider.System;
+
+    /// <summary>
+    /// Where this machine keeps the files that tell whether the holder of a lease still lives; null for nowhere, so that a dead holder's lease must run out.
+    /// </summary>
+    public string? LockDirectory { get; init; } = LocalLock.DefaultDirectory();
+
+    /// <summary>How many leaves of a disk are worked on at once, 1 or more.</summary>
+    public int Workers { get; init; } = Math.Min(Environment.ProcessorCount + 1, 16);
+
+    /// <summary>After how many newly stored bytes a long run makes a checkpoint, at the least.</summary>
+    public long CheckpointBytes { get; init; } = 256L << 20;
+
+    /// <summary>scrypt's N for new key slots; tests make it small.</summary>
+    internal int PasswordCost { get; init; } = Sealing.KeySlot.DefaultCost;
+}

@@ -1,0 +1,149 @@
+using System.Buffers;
+using Natalia.Backup.Engine.BlockMap;
+using Natalia.Backup.Engine.Format;
+using Natalia.Backup.Engine.Packs;
+using Natalia.Backup.Engine.Sealing;
+
+namespace Natalia.Backup.Engine.Restore;
+
+/// <summary>
+/// Reads the blocks of a leaf: neighbours in a pack in one request, each block opened, decompressed and checked against its hash. Holds the memory of one worker; not thread-safe.
+/// </summary>
+internal sealed class LeafReader(PackReader packs) : IDisposable
+{
+    /// <summary>Reading this much for nothing costs less than another request.</summary>
+    private const int LargestGap = 128 * 1024;
+
+    private const int LargestRead = 8 << 20;
+
+    private readonly byte[] _plain = new byte[BlockGeometry.LeafBytes];
+    private (PackDirectory Directory, SegmentCipher Cipher)? _cipher;
+
+    internal SegmentCodec Codec { get; } = new();
+
+    /// <summary>The bytes of a block after <see cref="ReadAsync"/>.</summary>
+    internal ReadOnlyMemory<byte> Block(int firstSlot, int lastSlot, long leaf, long sizeBytes)
+    {
+        long start = (leaf << BlockGeometry.FanOutBits) * BlockGeometry.BlockBytes;
+        long end = Math.Min(start + (lastSlot + 1L) * BlockGeometry.BlockBytes, sizeBytes);
+        int offset = firstSlot * BlockGeometry.BlockBytes;
+        return _plain.AsMemory(offset, (int)(end - start) - offset);
+    }
+
+    /// <summary>Reads every block of a leaf.</summary>
+    /// <param name="node">The leaf.</param>
+    /// <param name="leaf">Its number.</param>
+    /// <param name="sizeBytes">The disk's size.</param>
+    /// <param name="onDamage">Told of each block that cannot be had, and the rest is read all the same; null throws at the first.</param>
+    /// <param name="cancellationToken">Stops it.</param>
+    /// <returns>How many bytes of blocks were read and found good.</returns>
+    /// <exception cref="NataliaException"><c>PackMissing</c>, <c>ObjectDamaged</c>, a store error.</exception>
+    internal async Task<long> ReadAsync(MapNode node, long leaf, long sizeBytes, Action<Reference, NataliaException>? onDamage, CancellationToken cancellationToken)
+    {
+        long good = 0;
+        var byPack = new Dictionary<(Run, int), List<int>>();
+        for (int slot = 0; slot < BlockGeometry.FanOut; slot++)
+        {
+            if (node[slot] is not Reference block) continue;
+            if (!byPack.TryGetValue((block.Run, block.Pack), out List<int>? slots)) byPack[(block.Run, block.Pack)] = slots = [];
+            slots.Add(slot);
+        }
+        foreach (((Run run, int pack), List<int> slots) in byPack.Select(p => (p.Key, p.Value)))
+        {
+            PackDirectory directory;
+            try
+            {
+                directory = await packs.GetDirectoryAsync(PackArea.Data, run, pack, cancellationToken).ConfigureAwait(false);
+            }
+            catch (NataliaException damage) when (onDamage is not null && IsDamage(damage))
+            {
+                foreach (int slot in slots) onDamage(node[slot]!, damage);
+                continue;
+            }
+            var wanted = new List<(int Slot, SegmentEntry Entry, long Offset)>(slots.Count);
+            foreach (int slot in slots)
+            {
+                if (directory.Find(node[slot]!.Ordinal) is var (entry, offset)) wanted.Add((slot, entry, offset));
+                else Report(node[slot]!, PackReader.NoSuchSegment(directory, node[slot]!));
+            }
+            wanted.Sort((a, b) => a.Offset.CompareTo(b.Offset));
+            for (int first = 0; first < wanted.Count;)
+            {
+                int next = first + 1;
+                long start = wanted[first].Offset, end = start + wanted[first].Entry.SealedLength;
+                while (next < wanted.Count && wanted[next].Offset - end <= LargestGap && wanted[next].Offset + wanted[next].Entry.SealedLength - start <= LargestRead)
+                {
+                    end = wanted[next].Offset + wanted[next].Entry.SealedLength;
+                    next++;
+                }
+                good += await ReadRangeAsync(directory, node, leaf, sizeBytes, wanted.GetRange(first, next - first), start, (int)(end - start), Report, onDamage is not null, cancellationToken).ConfigureAwait(false);
+                first = next;
+            }
+        }
+        return good;
+
+        void Report(Reference block, NataliaException damage)
+        {
+            if (onDamage is null) throw damage;
+            onDamage(block, damage);
+        }
+    }
+
+    private async Task<long> ReadRangeAsync(PackDirectory directory, MapNode node, long leaf, long sizeBytes, List<(int Slot, SegmentEntry Entry, long Offset)> wanted, long start, int length,
+        Action<Reference, NataliaException> report, bool goOn, CancellationToken cancellationToken)
+    {
+        long good = 0;
+        byte[] stored = ArrayPool<byte>.Shared.Rent(length);
+        try
+        {
+            try
+            {
+                await packs.ReadExactlyAsync(directory, start, stored.AsMemory(0, length), cancellationToken).ConfigureAwait(false);
+            }
+            catch (NataliaException damage) when (goOn && IsDamage(damage))
+            {
+                foreach ((int slot, _, _) in wanted) report(node[slot]!, damage);
+                return 0;
+            }
+            foreach ((int slot, SegmentEntry entry, long offset) in wanted)
+            {
+                Reference block = node[slot]!;
+                int plainLength = BlockGeometry.BlockLength(sizeBytes, (leaf << BlockGeometry.FanOutBits) + slot);
+                try
+                {
+                    if (entry.PlainLength != plainLength) throw PackReader.NoSuchSegment(directory, block);
+                    PackReader.Open(directory, entry, block, Cipher(directory), Codec, stored.AsSpan((int)(offset - start), entry.SealedLength), _plain.AsSpan(slot * BlockGeometry.BlockBytes, plainLength));
+                    good += plainLength;
+                }
+                catch (NataliaException damage) when (IsDamage(damage))
+                {
+                    report(block, damage);
+                }
+            }
+            return good;
+        }
+        finally
+        {
+            ArrayPool<byte>.Shared.Return(stored);
+        }
+    }
+
+    private static bool IsDamage(NataliaException failure) => failure.ErrorId is ErrorIds.PackMissing or ErrorIds.ObjectDamaged or ErrorIds.ObjectNotFound;
+
+    private SegmentCipher Cipher(PackDirectory directory)
+    {
+        if (_cipher is not var (known, cipher) || !ReferenceEquals(known, directory))
+        {
+            _cipher?.Cipher.Dispose();
+            cipher = packs.CipherFor(directory);
+            _cipher = (directory, cipher);
+        }
+        return cipher;
+    }
+
+    public void Dispose()
+    {
+        _cipher?.Cipher.Dispose();
+        Codec.Dispose();
+    }
+}

@@ -1,0 +1,86 @@
+using System.Buffers;
+using System.Buffers.Binary;
+using Natalia.Backup.Engine.Format;
+using ZstdSharp;
+
+namespace Natalia.Backup.Engine.Sealing;
+
+/// <summary>
+/// Turns plain bytes into what a segment stores and back: compress, then seal. Holds the working memory of one worker; not thread-safe.
+/// </summary>
+internal sealed class SegmentCodec : IDisposable
+{
+    /// <summary>Level 1: on two cores the compressor is the slowest part of a full backup, and level 3 saves 9 % of space for half the speed.</summary>
+    internal const int Level = 1;
+
+    private readonly Compressor _compressor = new(Level);
+    private readonly Decompressor _decompressor = new();
+    private byte[] _scratch = [];
+
+    /// <summary>Compresses where that saves at least 1/32; the result lives until the next call.</summary>
+    internal ReadOnlyMemory<byte> Compress(ReadOnlyMemory<byte> plain, out Codec codec)
+    {
+        if (_scratch.Length < plain.Length) _scratch = new byte[plain.Length];
+        int limit = plain.Length - plain.Length / 32;
+        if (plain.Length >= 64 && _compressor.TryWrap(plain.Span, _scratch.AsSpan(0, limit), out int written) && written < limit)
+        {
+            codec = Codec.Zstd;
+            return _scratch.AsMemory(0, written);
+        }
+        codec = Codec.Stored;
+        return plain;
+    }
+
+    /// <summary>Opens and decompresses one segment into <paramref name="plain"/>, which has exactly its plain length.</summary>
+    /// <exception cref="FormatException">The stored bytes are not what was sealed, or do not decompress to that length.</exception>
+    internal void Open(SegmentCipher cipher, SegmentEntry entry, ReadOnlySpan<byte> associated, ReadOnlySpan<byte> stored, Span<byte> plain)
+    {
+        int length = stored.Length - cipher.Overhead;
+        if (length < 0) throw new FormatException("A segment is shorter than its seal.");
+        if (entry.Codec == Codec.Stored)
+        {
+            if (length != plain.Length) throw new FormatException("A stored segment has a wrong length.");
+            if (!cipher.TryOpen(entry.Ordinal, associated, stored, plain)) throw new SealBrokenException("A segment's seal is broken.");
+            return;
+        }
+        if (entry.Codec != Codec.Zstd) throw new FormatException($"A segment uses codec {(int)entry.Codec}, which this version of the module does not know.");
+        byte[] compressed = ArrayPool<byte>.Shared.Rent(length);
+        try
+        {
+            if (!cipher.TryOpen(entry.Ordinal, associated, stored, compressed.AsSpan(0, length))) throw new SealBrokenException("A segment's seal is broken.");
+            if (!_decompressor.TryUnwrap(compressed.AsSpan(0, length), plain, out int written) || written != plain.Length)
+                throw new FormatException("A segment does not decompress to its length.");
+        }
+        catch (ZstdException failure)
+        {
+            throw new FormatException("A segment does not decompress: " + failure.Message, failure);
+        }
+        finally
+        {
+            ArrayPool<byte>.Shared.Return(compressed);
+        }
+    }
+
+    /// <summary>What a seal covers besides the bytes: object, kind, codec, ordinal, plain length, and the header except in packs, whose header may change when they are repacked.</summary>
+    internal static int WriteAssociated(Span<byte> associated, Id128 objectId, ObjectKind kind, Codec codec, int ordinal, int plainLength, Hash256? headerHash)
+    {
+        objectId.Write(associated);
+        associated[16] = (byte)kind;
+        associated[17] = (byte)codec;
+        BinaryPrimitives.WriteUInt32LittleEndian(associated.Slice(18), (uint)ordinal);
+        BinaryPrimitives.WriteUInt32LittleEndian(associated.Slice(22), (uint)plainLength);
+        if (headerHash is not Hash256 hash) return 26;
+        hash.Write(associated.Slice(26));
+        return 58;
+    }
+
+    internal const int MaximumAssociatedLength = 58;
+
+    internal static bool CoversHeader(ObjectKind kind) => kind is not (ObjectKind.DataPack or ObjectKind.MetaPack);
+
+    public void Dispose()
+    {
+        _compressor.Dispose();
+        _decompressor.Dispose();
+    }
+}

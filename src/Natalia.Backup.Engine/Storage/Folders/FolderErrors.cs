@@ -1,0 +1,56 @@
+namespace Natalia.Backup.Engine.Storage;
+
+/// <summary>Turns what the file system says into the store's error ids.</summary>
+internal static class FolderErrors
+{
+    /// <summary>Whether an exception comes from the file system, and so is to be translated.</summary>
+    internal static bool IsFileSystem(Exception error) => error is IOException or UnauthorizedAccessException or System.Security.SecurityException;
+
+    internal static NataliaException Translate(Exception error, string path, bool writing)
+    {
+        (int errno, int win32) = Codes(error);
+        string reason = error.Message;
+        if (IsFull(errno, win32))
+            return new(ErrorIds.StoreFull, NataliaErrorKind.ResourceUnavailable, $"There is no room left to write '{path}': {reason}", path,
+                "Free space or raise the quota there, or remove restore points that are no longer needed. What was stored before is unharmed.", error);
+        if (error is UnauthorizedAccessException or System.Security.SecurityException || errno is 1 or 13 or 30 || win32 is 5 or 19)
+            return new(ErrorIds.StoreAccessDenied, NataliaErrorKind.PermissionDenied, $"Access to '{path}' is denied: {reason}", path,
+                writing ? "Give the account that runs the backup the right to create, rename and delete files there, and check that the place is not read-only." : "Give the account the right to read there.", error);
+        if (IsGone(errno, win32)) return Unavailable(path, error);
+        return writing
+            ? new(ErrorIds.StoreWriteFailed, NataliaErrorKind.WriteFailed, $"Writing '{path}' failed: {reason}", path, "Check the disk or share that holds the repository, then run the operation again.", error)
+            : new(ErrorIds.StoreReadFailed, NataliaErrorKind.ReadFailed, $"Reading '{path}' failed: {reason}", path, "Check the disk or share that holds the repository, then run the operation again.", error);
+    }
+
+    internal static NataliaException Unavailable(string path, Exception? error = null) =>
+        new(ErrorIds.StoreUnavailable, NataliaErrorKind.Connection, $"The repository folder is not available any more at '{path}'{(error is null ? "." : ": " + error.Message)}", path,
+            "Check that the disk is attached and the share is mounted, then run the operation again. Nothing was made in its place.", error);
+
+    internal static NataliaException NotFound(string name, string location, Exception? error = null) =>
+        new(ErrorIds.ObjectNotFound, NataliaErrorKind.NotFound, $"There is no object '{name}' in '{location}'.", name, innerException: error);
+
+    internal static NataliaException Exists(string name, string location) =>
+        new(ErrorIds.ObjectExists, NataliaErrorKind.AlreadyExists, $"An object '{name}' exists already in '{location}'.", name);
+
+    private static bool IsFull(int errno, int win32)
+    {
+        // ENOSPC; EDQUOT is 122 on Linux and 69 on macOS. Windows: disk full, handle disk full, quota exceeded.
+        return errno is 28 or 122 or 69 || win32 is 112 or 39 or 1295 or 1816;
+    }
+
+    private static bool IsGone(int errno, int win32)
+    {
+        // ENXIO, ENODEV, ENETDOWN, ENETUNREACH, ENOTCONN, ETIMEDOUT, EHOSTDOWN, EHOSTUNREACH, ESTALE, by the numbers of Linux and of macOS.
+        // Windows: not ready, bad network path, network busy, device gone, unexpected network error, network name deleted or not found, name lost, semaphore timeout, no network, unreachable.
+        return errno is 6 or 19 or 100 or 101 or 107 or 110 or 112 or 113 or 116 or 57 or 60 or 64 or 65 or 70
+            || win32 is 21 or 51 or 53 or 54 or 55 or 59 or 64 or 65 or 67 or 121 or 1167 or 1222 or 1231 or 1232;
+    }
+
+    // .NET puts errno into HResult on Unix and an HRESULT of the Win32 code on Windows; Mono does the latter everywhere.
+    private static (int Errno, int Win32) Codes(Exception error)
+    {
+        int code = error.HResult;
+        if (error is IOException or UnauthorizedAccessException && (code & unchecked((int)0xFFFF0000)) == unchecked((int)0x80070000)) return (-1, code & 0xFFFF);
+        return !NativeFiles.IsWindows && code is > 0 and < 256 ? (code, -1) : (-1, -1);
+    }
+}

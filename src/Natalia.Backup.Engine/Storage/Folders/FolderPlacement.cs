@@ -1,0 +1,80 @@
+using System.Runtime.InteropServices;
+
+namespace Natalia.Backup.Engine.Storage;
+
+/// <summary>Finds out what disk or share a folder lies on.</summary>
+internal static class FolderPlacement
+{
+    // File systems of Linux and macOS whose bytes lie on another machine.
+    private static readonly string[] NetworkTypes = ["nfs", "nfs4", "cifs", "smb3", "smbfs", "smb2", "9p", "ceph", "glusterfs", "lustre", "afpfs", "webdav", "davfs", "fuse.sshfs", "fuse.glusterfs", "fuse.s3fs", "fuse.rclone"];
+
+    internal static StorePlacement Find(string root)
+    {
+        if (NativeFiles.IsWindows)
+        {
+            if (root.StartsWith(@"\\", StringComparison.Ordinal)) return new StorePlacement { HostName = UncHost(root), IsThisMachine = IsThisMachine(UncHost(root)), FreeBytes = FreeOnWindows(root) };
+            var drive = new DriveInfo(root);
+            // A mapped drive is on another machine; which one is not needed to say that it is off this one.
+            return new StorePlacement { IsThisMachine = drive.DriveType != DriveType.Network, FreeBytes = FreeOnWindows(root), FileSystem = drive.DriveFormat };
+        }
+        (string type, string? source) = MountOf(root);
+        bool network = NetworkTypes.Contains(type, StringComparer.OrdinalIgnoreCase);
+        string? host = network ? MountHost(source) : null;
+        return new StorePlacement
+        {
+            HostName = host,
+            IsThisMachine = type.Length == 0 ? null : !network || (host is not null && IsThisMachine(host)),
+            FreeBytes = new DriveInfo(root).AvailableFreeSpace,
+            FileSystem = type.Length == 0 ? null : type,
+        };
+    }
+
+    /// <summary>Whether a host name or address means this machine. Asks no name server: a name that resolves here by other ways counts as another machine.</summary>
+    internal static bool IsThisMachine(string host)
+    {
+        string name = host.Trim('[', ']');
+        if (name.Equals("localhost", StringComparison.OrdinalIgnoreCase) || name.Equals(Environment.MachineName, StringComparison.OrdinalIgnoreCase)) return true;
+        if (name.StartsWith(Environment.MachineName + ".", StringComparison.OrdinalIgnoreCase)) return true;
+        if (!System.Net.IPAddress.TryParse(name, out System.Net.IPAddress? address)) return false;
+        if (System.Net.IPAddress.IsLoopback(address)) return true;
+        return System.Net.NetworkInformation.NetworkInterface.GetAllNetworkInterfaces().SelectMany(n => n.GetIPProperties().UnicastAddresses).Any(u => u.Address.Equals(address));
+    }
+
+    // The deepest mount point that holds the folder, by the kernel's list; empty where there is no such list.
+    private static (string Type, string? Source) MountOf(string root)
+    {
+        const string list = "/proc/self/mounts";
+        if (!File.Exists(list)) return ("", null);
+        (string Point, string Type, string Source) best = ("", "", "");
+        foreach (string line in File.ReadAllLines(list))
+        {
+            string[] fields = line.Split(' ');
+            if (fields.Length < 3) continue;
+            string point = fields[1].Replace("\\040", " ").Replace("\\011", "\t").Replace("\\134", "\\");
+            bool holds = point == "/" || root == point || root.StartsWith(point + "/", StringComparison.Ordinal);
+            // Of two mounts on one point, the later one is what is seen.
+            if (holds && point.Length >= best.Point.Length) best = (point, fields[2], fields[0]);
+        }
+        return (best.Type, best.Source);
+    }
+
+    private static string? MountHost(string? source)
+    {
+        if (string.IsNullOrEmpty(source)) return null;
+        string rest = source!.TrimStart('/');
+        if (rest.StartsWith("[", StringComparison.Ordinal)) return rest.Substring(1).Split(']')[0];
+        string host = rest.Split('/')[0].Split(':')[0];
+        int at = host.LastIndexOf('@');
+        return at < 0 ? host : host.Substring(at + 1);
+    }
+
+    private static string UncHost(string root) => root.TrimStart('\\', '?').Split('\\').First(s => s is not ("" or "UNC"));
+
+    private static long? FreeOnWindows(string root) => GetDiskFreeSpaceEx(root.EndsWith(@"\", StringComparison.Ordinal) ? root : root + @"\", out ulong free, out _, out _) ? (long)Math.Min(free, long.MaxValue) : null;
+
+#pragma warning disable SYSLIB1054 // LibraryImport is not in netstandard2.0.
+    [DllImport("kernel32", EntryPoint = "GetDiskFreeSpaceExW", SetLastError = true, CharSet = CharSet.Unicode, ExactSpelling = true)]
+    [return: MarshalAs(UnmanagedType.Bool)]
+    private static extern bool GetDiskFreeSpaceEx(string folder, out ulong free, out ulong total, out ulong totalFree);
+#pragma warning restore SYSLIB1054
+}

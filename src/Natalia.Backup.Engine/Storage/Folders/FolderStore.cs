@@ -1,0 +1,515 @@
+using System.Buffers;
+using System.Collections.Concurrent;
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+
+namespace Natalia.Backup.Engine.Storage;
+
+/// <summary>A repository's objects as files below one folder: a local disk, a mounted share, a UNC path.</summary>
+/// <remarks>
+/// <para><b>Atomic.</b> An object is written to a temporary file in <c>.tmp</c>, flushed, and renamed without overwriting. That is one step for every reader, on NTFS, ext4, XFS, SMB and NFS alike, and decides between two
+/// writers of one name. No lock of any kind is used, because shares may not give them.</para>
+/// <para><b>Durable.</b> Each file is flushed before its rename, so that a crash of the machine can lose an object but never leaves a torn one under its name; <see cref="FlushAsync"/> then flushes the folders that hold
+/// the new names. With packs of tens of megabytes and two writers, the flush of one overlaps the writing of the other.</para>
+/// <para><b>Gone is not empty.</b> The folder <c>.tmp</c> is made with the store and never again. When it is missing, the share has gone (an empty mount point remains), and every call says so with
+/// <c>StoreUnavailable</c> instead of finding nothing or writing into the mount point.</para>
+/// </remarks>
+public sealed class FolderStore : IObjectStore, IPlacedStore
+{
+    // One write call: large enough to cost nothing, small enough that a cancellation is noticed soon.
+    private const int WriteSize = 4 << 20;
+
+    private readonly FolderLayout _layout;
+    private readonly ConcurrentDictionary<string, bool> _unflushedFolders = new(StringComparer.Ordinal);
+    private readonly SemaphoreSlim _flushing = new(1, 1);
+    private volatile bool _hasTemporaryFolder;
+
+    private FolderStore(FolderLayout layout, bool hasTemporaryFolder)
+    {
+        _layout = layout;
+        _hasTemporaryFolder = hasTemporaryFolder;
+    }
+
+    /// <summary>Opens a folder as a store. A folder that cannot be written opens for reading.</summary>
+    /// <param name="path">The folder's full path; UNC paths and long paths are welcome.</param>
+    /// <param name="create">Make the folder when it is not there.</param>
+    /// <exception cref="NataliaException"><c>RepositoryNotFound</c> when there is no folder and none is to be made, <c>NotARepository</c> when the path is a file, or a store error.</exception>
+    /// <exception cref="ArgumentException">The path is relative.</exception>
+    public static FolderStore Open(string path, bool create)
+    {
+        if (!IsFullPath(path)) throw new ArgumentException($"'{path}' is not a full path.", nameof(path));
+        string root = Path.GetFullPath(path);
+        if (root.Length > Path.GetPathRoot(root)!.Length) root = root.TrimEnd(Path.DirectorySeparatorChar, Path.AltDirectorySeparatorChar);
+        try
+        {
+            if (File.Exists(root))
+                throw new NataliaException(ErrorIds.NotARepository, NataliaErrorKind.InvalidArgument, $"'{root}' is a file. A repository is a folder.", root, "Name the folder that holds the repository.");
+            if (!Directory.Exists(root))
+            {
+                if (!create)
+                    throw new NataliaException(ErrorIds.RepositoryNotFound, NataliaErrorKind.NotFound, $"There is no folder '{root}'.", root, "Check the path, and that the disk or share is mounted.");
+                Directory.CreateDirectory(root);
+            }
+            var layout = new FolderLayout(root);
+            // A folder that is only looked at may turn out to be no repository, so nothing is made in it.
+            if (create) Directory.CreateDirectory(layout.Temporary);
+            FileAttributes temporary = FolderLayout.AttributesOf(layout.Temporary);
+            if (FolderLayout.IsLink(layout.Temporary, temporary))
+                throw new NataliaException(ErrorIds.PathNotContained, NataliaErrorKind.Security, $"'{layout.Temporary}' is a link. Links inside a repository folder are not followed, because they may lead out of it.", layout.Temporary,
+                    "Delete the link.");
+            return new FolderStore(layout, temporary != FolderLayout.Missing);
+        }
+        catch (Exception error) when (FolderErrors.IsFileSystem(error))
+        {
+            throw FolderErrors.Translate(error, root, writing: create);
+        }
+    }
+
+    /// <inheritdoc/>
+    public string Location => _layout.Root;
+
+    /// <inheritdoc/>
+    public string Kind => "Folder";
+
+    /// <inheritdoc/>
+    public bool HasExclusiveCreate => true;
+
+    /// <inheritdoc/>
+    public IObjectLock? ObjectLock => null;
+
+    /// <inheritdoc/>
+    public Task PutAsync(string name, ObjectContent content, PutOptions options, CancellationToken cancellationToken)
+    {
+        ObjectName.Require(name);
+        if (options.RetainUntilUtc is not null)
+            throw new NataliaException(ErrorIds.ObjectLockNotSupported, NataliaErrorKind.NotSupported, $"The folder '{Location}' cannot lock objects against deletion.", Location,
+                "Use a bucket made with object lock for an immutable repository.");
+        // The bytes are in memory and the file system has no asynchronous flush, so one thread of the pool does it all.
+        return Task.Run(() => Put(name, content, options.MustNotExist, cancellationToken), cancellationToken);
+    }
+
+    /// <inheritdoc/>
+    public async Task<int> ReadAsync(string name, long offset, Memory<byte> buffer, CancellationToken cancellationToken)
+    {
+        ObjectName.Require(name);
+        if (offset < 0) throw new ArgumentOutOfRangeException(nameof(offset));
+        return await Task.Run(() => Read(name, offset, buffer), cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <inheritdoc/>
+    public Task<Stream> OpenReadAsync(string name, CancellationToken cancellationToken)
+    {
+        ObjectName.Require(name);
+        return Task.Run<Stream>(() => Access(name, writing: false, path => new FolderReadStream(OpenFile(path, 128 << 10), path)), cancellationToken);
+    }
+
+    /// <inheritdoc/>
+    public Task<StoredObject?> StatAsync(string name, CancellationToken cancellationToken)
+    {
+        ObjectName.Require(name);
+        return Task.Run(() => Access(name, writing: false, path =>
+        {
+            var file = new FileInfo(path);
+            FileAttributes attributes = file.Attributes;
+            if (attributes != FolderLayout.Missing && (attributes & FileAttributes.Directory) == 0) return new StoredObject(name, file.Length, file.LastWriteTimeUtc);
+            RequireRoot();
+            return null;
+        }), cancellationToken);
+    }
+
+    /// <inheritdoc/>
+    public async IAsyncEnumerable<StoredObject> ListAsync(string prefix, [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        ObjectName.RequirePrefix(prefix);
+        int slash = prefix.LastIndexOf('/');
+        string folder = slash < 0 ? "" : prefix.Substring(0, slash);
+        var open = new Stack<IEnumerator<Entry>>();
+        open.Push(await Task.Run(() => Entries(folder, prefix.Substring(slash + 1)), cancellationToken).ConfigureAwait(false));
+        while (open.Count > 0)
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            if (!open.Peek().MoveNext())
+            {
+                open.Pop();
+                continue;
+            }
+            Entry entry = open.Peek().Current;
+            if (entry.Object is not null) yield return entry.Object;
+            else open.Push(await Task.Run(() => Entries(entry.Folder!, ""), cancellationToken).ConfigureAwait(false));
+        }
+        // A share that went away meanwhile looks like empty folders; half a list would be taken for the whole.
+        RequireRoot();
+    }
+
+    /// <inheritdoc/>
+    public Task DeleteAsync(string name, CancellationToken cancellationToken)
+    {
+        ObjectName.Require(name);
+        return Task.Run(() => Access(name, writing: true, path =>
+        {
+            if (FolderLayout.AttributesOf(path) == FolderLayout.Missing)
+            {
+                RequireRoot();
+                return false;
+            }
+            string folder = Path.GetDirectoryName(path)!;
+            try { File.Delete(path); }
+            catch (DirectoryNotFoundException) { RequireRoot(); }
+            _unflushedFolders[folder] = true;
+            RemoveEmptyFolders(folder);
+            return true;
+        }), cancellationToken);
+    }
+
+    /// <inheritdoc/>
+    public async Task FlushAsync(CancellationToken cancellationToken)
+    {
+        // One at a time: a second caller must not return while the first still flushes what both rely on.
+        await _flushing.WaitAsync(cancellationToken).ConfigureAwait(false);
+        try
+        {
+            await Task.Run(FlushFolders, cancellationToken).ConfigureAwait(false);
+        }
+        finally
+        {
+            _flushing.Release();
+        }
+    }
+
+    /// <inheritdoc/>
+    public Task<int> SweepAsync(TimeSpan olderThan, CancellationToken cancellationToken) => Task.Run(() => Sweep(olderThan, cancellationToken), cancellationToken);
+
+    /// <inheritdoc/>
+    public Task<StorePlacement> GetPlacementAsync(CancellationToken cancellationToken) => Task.Run(() =>
+    {
+        RequireRoot();
+        try { return FolderPlacement.Find(Location); }
+        catch (Exception error) when (FolderErrors.IsFileSystem(error)) { throw FolderErrors.Translate(error, Location, writing: false); }
+    }, cancellationToken);
+
+    /// <inheritdoc/>
+    public void Dispose() => _flushing.Dispose();
+
+    private void Put(string name, ObjectContent content, bool mustNotExist, CancellationToken cancellationToken)
+    {
+        string final = Access(name, writing: true, path => path);
+        EnsureTemporaryFolder();
+        if (mustNotExist && FolderLayout.AttributesOf(final) != FolderLayout.Missing) throw FolderErrors.Exists(name, Location);
+        string temporary = Path.Combine(_layout.Temporary, Guid.NewGuid().ToString("n"));
+        bool published = false;
+        try
+        {
+            WriteFile(temporary, content, cancellationToken);
+            cancellationToken.ThrowIfCancellationRequested();
+            published = Publish(temporary, final);
+        }
+        catch (Exception error) when (FolderErrors.IsFileSystem(error))
+        {
+            RequireRoot();
+            throw FolderErrors.Translate(error, final, writing: true);
+        }
+        finally
+        {
+            if (!published) TryDelete(temporary);
+        }
+        if (published) return;
+        // The same put again, after an answer that did not arrive, is no error; other bytes are.
+        if (mustNotExist || !Access(name, writing: false, path => Holds(path, content))) throw FolderErrors.Exists(name, Location);
+    }
+
+    private static void WriteFile(string path, ObjectContent content, CancellationToken cancellationToken)
+    {
+        // A buffer size of 1 switches FileStream's own buffer off. Sharing is open, so that no system sets a lock.
+        using var file = new FileStream(path, FileMode.CreateNew, FileAccess.Write, FileShare.ReadWrite | FileShare.Delete, 1);
+        foreach (ReadOnlyMemory<byte> part in content.Parts)
+        {
+            for (int at = 0; at < part.Length; at += WriteSize)
+            {
+                cancellationToken.ThrowIfCancellationRequested();
+                Write(file, part.Slice(at, Math.Min(WriteSize, part.Length - at)));
+            }
+        }
+        file.Flush(flushToDisk: true);
+    }
+
+    private bool Publish(string temporary, string final)
+    {
+        string folder = Path.GetDirectoryName(final)!;
+        for (int attempt = 1; ; attempt++)
+        {
+            EnsureFolder(folder);
+            try
+            {
+                bool published = NativeFiles.TryPublish(temporary, final);
+                if (published) _unflushedFolders[folder] = true;
+                return published;
+            }
+            catch (DirectoryNotFoundException) when (attempt < 8 && File.Exists(temporary))
+            {
+                // Another process deleted the last object of the folder, and the folder with it.
+            }
+        }
+    }
+
+    // Directory.CreateDirectory alone would make the root again when the share has gone.
+    private void EnsureFolder(string folder)
+    {
+        if (folder.Length <= _layout.Root.Length || Directory.Exists(folder)) return;
+        string parent = Path.GetDirectoryName(folder)!;
+        EnsureFolder(parent);
+        RequireRoot();
+        Directory.CreateDirectory(folder);
+        _unflushedFolders[parent] = true;
+    }
+
+    private int Read(string name, long offset, Memory<byte> buffer) => Access(name, writing: false, path =>
+    {
+        using FileStream file = OpenFile(path, 1);
+        if (offset >= file.Length) return 0;
+        file.Position = offset;
+        int read = 0;
+        while (read < buffer.Length)
+        {
+            int count = Read(file, buffer.Slice(read));
+            if (count == 0) break;
+            read += count;
+        }
+        return read;
+    });
+
+    private static bool Holds(string path, ObjectContent content)
+    {
+        using FileStream file = OpenFile(path, 1);
+        if (file.Length != content.Length) return false;
+        byte[] buffer = new byte[1 << 20];
+        foreach (ReadOnlyMemory<byte> part in content.Parts)
+        {
+            int at = 0;
+            while (at < part.Length)
+            {
+                int count = file.Read(buffer, 0, Math.Min(buffer.Length, part.Length - at));
+                if (count == 0 || !part.Span.Slice(at, count).SequenceEqual(buffer.AsSpan(0, count))) return false;
+                at += count;
+            }
+        }
+        return true;
+    }
+
+    private static FileStream OpenFile(string path, int bufferSize) => new(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete, bufferSize);
+
+    /// <summary>Resolves a name and works on its path, with every failure of the file system as a store error.</summary>
+    private T Access<T>(string name, bool writing, Func<string, T> work)
+    {
+        try
+        {
+            return work(_layout.PathOf(name));
+        }
+        catch (Exception error) when (error is FileNotFoundException or DirectoryNotFoundException)
+        {
+            RequireRoot();
+            throw FolderErrors.NotFound(name, Location, error);
+        }
+        catch (Exception error) when (FolderErrors.IsFileSystem(error))
+        {
+            throw FolderErrors.Translate(error, Path.Combine(Location, name), writing);
+        }
+    }
+
+    // Copying programs leave empty folders out, so a copied repository may lack it; the first write makes it then.
+    private void EnsureTemporaryFolder()
+    {
+        RequireRoot();
+        if (_hasTemporaryFolder) return;
+        try
+        {
+            Directory.CreateDirectory(_layout.Temporary);
+            _hasTemporaryFolder = true;
+        }
+        catch (Exception error) when (FolderErrors.IsFileSystem(error))
+        {
+            throw FolderErrors.Translate(error, _layout.Temporary, writing: true);
+        }
+    }
+
+    private void RequireRoot()
+    {
+        try
+        {
+            FileAttributes attributes = FolderLayout.AttributesOf(_hasTemporaryFolder ? _layout.Temporary : _layout.Root);
+            if (attributes == FolderLayout.Missing || (attributes & FileAttributes.Directory) == 0) throw FolderErrors.Unavailable(Location);
+        }
+        catch (Exception error) when (FolderErrors.IsFileSystem(error))
+        {
+            throw FolderErrors.Unavailable(Location, error);
+        }
+    }
+
+    private sealed record Entry(string Key, StoredObject? Object, string? Folder);
+
+    private IEnumerator<Entry> Entries(string folder, string prefix)
+    {
+        var entries = new List<Entry>();
+        string start = folder.Length == 0 ? "" : folder + "/";
+        string path = folder.Length == 0 ? Location : Access(folder, writing: false, p => p);
+        try
+        {
+            foreach (FileSystemInfo item in new DirectoryInfo(path).EnumerateFileSystemInfos())
+            {
+                // What no put can have made is not an object: temporary files, what a NAS or a desktop leaves in every folder, links.
+                if (!item.Name.StartsWith(prefix, StringComparison.Ordinal) || !ObjectName.IsValid(start + item.Name)) continue;
+                FileAttributes attributes = item.Attributes;
+                if (attributes == FolderLayout.Missing || FolderLayout.IsLink(item.FullName, attributes)) continue;
+                if (item is not FileInfo file) entries.Add(new Entry(item.Name + "/", null, start + item.Name));
+                else if (Describe(file, start + item.Name) is StoredObject found) entries.Add(new Entry(item.Name, found, null));
+            }
+        }
+        catch (DirectoryNotFoundException)
+        {
+            RequireRoot();
+        }
+        catch (Exception error) when (FolderErrors.IsFileSystem(error))
+        {
+            throw FolderErrors.Translate(error, path, writing: false);
+        }
+        // A folder sorts as its complete names do, with the '/' behind it: "a-b" comes before "a/b".
+        entries.Sort((a, b) => string.CompareOrdinal(a.Key, b.Key));
+        return entries.GetEnumerator();
+    }
+
+    private static StoredObject? Describe(FileInfo file, string name)
+    {
+        try { return new StoredObject(name, file.Length, file.LastWriteTimeUtc); }
+        catch (FileNotFoundException) { return null; }
+    }
+
+    private void FlushFolders()
+    {
+        RequireRoot();
+        foreach (string folder in _unflushedFolders.Keys)
+        {
+            // Taken out first: what is put from here on marks it again.
+            _unflushedFolders.TryRemove(folder, out _);
+            try
+            {
+                NativeFiles.FlushDirectory(folder);
+            }
+            catch (DirectoryNotFoundException)
+            {
+                // Deleted since, because it was empty.
+                RequireRoot();
+            }
+            catch (Exception error)
+            {
+                _unflushedFolders[folder] = true;
+                if (FolderErrors.IsFileSystem(error)) throw FolderErrors.Translate(error, folder, writing: true);
+                throw;
+            }
+        }
+    }
+
+    private int Sweep(TimeSpan olderThan, CancellationToken cancellationToken)
+    {
+        EnsureTemporaryFolder();
+        int removed = 0;
+        string probe = Path.Combine(_layout.Temporary, Guid.NewGuid().ToString("n"));
+        try
+        {
+            // A fresh file tells the time of the server that keeps the files: its clock gave the others their dates.
+            WriteFile(probe, new ObjectContent(), cancellationToken);
+            DateTime limit = File.GetLastWriteTimeUtc(probe) - olderThan;
+            File.Delete(probe);
+            foreach (FileInfo file in new DirectoryInfo(_layout.Temporary).EnumerateFiles())
+            {
+                cancellationToken.ThrowIfCancellationRequested();
+                if (file.LastWriteTimeUtc <= limit && TryDelete(file.FullName)) removed++;
+            }
+            return removed;
+        }
+        catch (Exception error) when (FolderErrors.IsFileSystem(error))
+        {
+            RequireRoot();
+            throw FolderErrors.Translate(error, _layout.Temporary, writing: true);
+        }
+        finally
+        {
+            TryDelete(probe);
+        }
+    }
+
+    private void RemoveEmptyFolders(string folder)
+    {
+        try
+        {
+            while (folder.Length > Location.Length && !Directory.EnumerateFileSystemEntries(folder).Any())
+            {
+                Directory.Delete(folder, recursive: false);
+                _unflushedFolders.TryRemove(folder, out _);
+                folder = Path.GetDirectoryName(folder)!;
+                _unflushedFolders[folder] = true;
+            }
+        }
+        catch (Exception error) when (FolderErrors.IsFileSystem(error))
+        {
+            // Another process put an object into it, or removed it too: both are as good.
+        }
+    }
+
+    // A temporary file that cannot be deleted now is never listed, and a later sweep finds it.
+    private static bool TryDelete(string path)
+    {
+        try
+        {
+            if (!File.Exists(path)) return false;
+            File.Delete(path);
+            return true;
+        }
+        catch (Exception error) when (FolderErrors.IsFileSystem(error))
+        {
+            return false;
+        }
+    }
+
+    private static bool IsFullPath(string path)
+    {
+#if NET8_0_OR_GREATER
+        return Path.IsPathFullyQualified(path);
+#else
+        if (!NativeFiles.IsWindows) return path.StartsWith("/", StringComparison.Ordinal);
+        return path.StartsWith(@"\\", StringComparison.Ordinal) || (path.Length > 2 && path[1] == ':' && path[2] is '\\' or '/');
+#endif
+    }
+
+    private static void Write(FileStream file, ReadOnlyMemory<byte> bytes)
+    {
+#if NET8_0_OR_GREATER
+        file.Write(bytes.Span);
+#else
+        if (MemoryMarshal.TryGetArray(bytes, out ArraySegment<byte> array)) file.Write(array.Array!, array.Offset, array.Count);
+        else WithArray(bytes.Length, rented => { bytes.CopyTo(rented); file.Write(rented, 0, bytes.Length); return 0; });
+#endif
+    }
+
+    private static int Read(FileStream file, Memory<byte> buffer)
+    {
+#if NET8_0_OR_GREATER
+        return file.Read(buffer.Span);
+#else
+        if (MemoryMarshal.TryGetArray(buffer, out ArraySegment<byte> array)) return file.Read(array.Array!, array.Offset, array.Count);
+        return WithArray(buffer.Length, rented =>
+        {
+            int count = file.Read(rented, 0, buffer.Length);
+            rented.AsMemory(0, count).CopyTo(buffer);
+            return count;
+        });
+#endif
+    }
+
+#if !NET8_0_OR_GREATER
+    private static int WithArray(int length, Func<byte[], int> work)
+    {
+        byte[] rented = ArrayPool<byte>.Shared.Rent(length);
+        try { return work(rented); }
+        finally { ArrayPool<byte>.Shared.Return(rented); }
+    }
+#endif
+}

@@ -1,0 +1,15 @@
+namespace Natalia.Backup.Engine.Storage;
+
+/// <summary>What is the same for every store.</summary>
+public static class ObjectStoreExtensions
+{
+    /// <summary>Finds what a store offers besides the contract, also through wrappers; null when nothing of that kind is there.</summary>
+    /// <typeparam name="T">What is looked for.</typeparam>
+    /// <param name="store">The outermost store.</param>
+    public static T? Find<T>(this IObjectStore store) where T : class
+    {
+        for (IObjectStore? s = store; s is not null; s = (s as WrappedStore)?.Inner)
+            if (s is T found) return found;
+        return null;
+    }
+}

@@ -1,0 +1,7 @@
+namespace Natalia.Backup.Engine.Storage;
+
+/// <summary>One listed object.</summary>
+/// <param name="Name">Its name.</param>
+/// <param name="Length">Its length in bytes.</param>
+/// <param name="LastModifiedUtc">When it was put, by the <i>store's</i> clock, UTC. Comparable with other times of the same store only.</param>
+public sealed record StoredObject(string Name, long Length, DateTime LastModifiedUtc);

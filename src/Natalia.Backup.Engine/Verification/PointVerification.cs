@@ -1,0 +1,142 @@
+using System.Collections.Concurrent;
+using Natalia.Backup.Engine.Audit;
+using Natalia.Backup.Engine.BlockMap;
+using Natalia.Backup.Engine.Format;
+using Natalia.Backup.Engine.Model;
+using Natalia.Backup.Engine.Packs;
+using Natalia.Backup.Engine.Repositories;
+using Natalia.Backup.Engine.Restore;
+using Natalia.Backup.Engine.Sealing;
+using Natalia.Backup.Engine.Storage;
+
+namespace Natalia.Backup.Engine.Verification;
+
+/// <summary>Reads everything that one point needs, and tells whether it could be restored.</summary>
+internal sealed class PointVerification(RepositoryCore core, PointManifest manifest, IProgress<OperationProgress>? progress)
+{
+    private readonly ConcurrentDictionary<string, string> _damage = new(StringComparer.Ordinal);
+    private long _badBlocks;
+
+    internal async Task<CheckResult> ExecuteAsync(CancellationToken cancellationToken)
+    {
+        long started = core.Clock.GetTimestamp();
+        PackReader packs = core.PackReader(manifest.ApplianceId);
+        long total = manifest.Disks.Sum(d => d.Root.Blocks) * BlockGeometry.BlockBytes, good = 0;
+        await CheckDeltaAsync(cancellationToken).ConfigureAwait(false);
+        await CheckConfigurationAsync(packs, cancellationToken).ConfigureAwait(false);
+        foreach (ManifestDisk disk in manifest.Disks)
+        {
+            try
+            {
+                good += await CheckDiskAsync(packs, disk, good, total, cancellationToken).ConfigureAwait(false);
+            }
+            catch (NataliaException damage) when (damage.ErrorId is ErrorIds.BlockMapDamaged or ErrorIds.PackMissing)
+            {
+                Add(damage);
+            }
+        }
+        if (!_damage.IsEmpty)
+            await DamageRecords.WriteAsync(core, manifest.ApplianceId, manifest.PointId, manifest.Run.Sequence, _damage.Keys, $"Verification found {_damage.Count} damaged objects.", cancellationToken).ConfigureAwait(false);
+        return new CheckResult
+        {
+            Name = "RestorePoint",
+            Result = _damage.IsEmpty ? CheckOutcome.Passed : CheckOutcome.Failed,
+            Target = $"{manifest.ApplianceName} {manifest.TimeUtc:yyyy-MM-dd HH:mm:ss}Z",
+            Expected = $"{total} bytes",
+            Actual = $"{good} bytes",
+            Duration = core.Clock.GetElapsedTime(started),
+            Detail = _damage.IsEmpty ? null
+                : (_badBlocks > 0 ? $"{_badBlocks} blocks cannot be restored. " : "") + string.Join(" ", _damage.Values.Take(3)) + (_damage.Count > 3 ? $" And {_damage.Count - 3} more damaged objects." : ""),
+            ErrorId = _damage.IsEmpty ? null : ErrorIds.RestorePointDamaged,
+            RestorePointId = manifest.PointId,
+            ApplianceId = manifest.ApplianceId,
+            RepositoryId = core.RepositoryId,
+        };
+    }
+
+    private async Task CheckDeltaAsync(CancellationToken cancellationToken)
+    {
+        string name = Layout.Delta(manifest.ApplianceId, manifest.Run);
+        try
+        {
+            byte[] bytes = await core.Store.ReadAllAsync(name, cancellationToken).ConfigureAwait(false);
+            RunDelta.Decode(bytes, manifest.ApplianceId, manifest.Run);
+            RunDelta.DecodeDead(bytes, core.Keys);
+            if (SmallObject.Trailer(bytes) != manifest.DeltaHash) throw new FormatException("It is not the one that the manifest names.");
+        }
+        catch (FormatException damage)
+        {
+            Add(new NataliaException(ErrorIds.DeltaDamaged, NataliaErrorKind.InvalidData, $"The delta '{name}' is damaged: {damage.Message}", name, null, damage));
+        }
+        catch (NataliaException gone) when (gone.ErrorId == ErrorIds.ObjectNotFound)
+        {
+            Add(new NataliaException(ErrorIds.DeltaDamaged, NataliaErrorKind.InvalidData, $"The delta '{name}' is missing.", name, null, gone));
+        }
+    }
+
+    private async Task CheckConfigurationAsync(PackReader packs, CancellationToken cancellationToken)
+    {
+        if (manifest.Configuration is not Reference configuration) return;
+        using var codec = new SegmentCodec();
+        try
+        {
+            ApplianceDescriptionJson.Decode(await packs.ReadSegmentAsync(PackArea.Meta, configuration, codec, cancellationToken).ConfigureAwait(false));
+        }
+        catch (NataliaException damage) when (damage.ErrorId is ErrorIds.ObjectDamaged or ErrorIds.PackMissing)
+        {
+            Add(damage);
+        }
+        catch (FormatException damage)
+        {
+            Add(new NataliaException(ErrorIds.ObjectDamaged, NataliaErrorKind.InvalidData, "The configuration kept with the point cannot be read: " + damage.Message, "configuration", null, damage));
+        }
+    }
+
+    private async Task<long> CheckDiskAsync(PackReader packs, ManifestDisk disk, long before, long total, CancellationToken cancellationToken)
+    {
+        var map = new MapReader(packs, disk.Root);
+        long good = 0;
+        var readers = new List<LeafReader>();
+        IAsyncEnumerator<(long Leaf, Reference Reference)> leaves = map.EnumerateLeavesAsync(cancellationToken).GetAsyncEnumerator(cancellationToken);
+        try
+        {
+            for (int i = 0; i < Math.Max(1, core.Options.Workers); i++) readers.Add(new LeafReader(packs));
+            await OrderedPipeline.RunAsync(readers,
+                async _ => await leaves.MoveNextAsync().ConfigureAwait(false) ? (true, leaves.Current) : (false, default),
+                async (reader, leaf, stop) =>
+                {
+                    MapNode node;
+                    try
+                    {
+                        node = await map.ReadAsync(leaf.Reference, 0, reader.Codec, stop).ConfigureAwait(false);
+                    }
+                    catch (NataliaException damage) when (damage.ErrorId is ErrorIds.BlockMapDamaged or ErrorIds.PackMissing)
+                    {
+                        Add(damage);
+                        return 0;
+                    }
+                    return await reader.ReadAsync(node, leaf.Leaf, disk.SizeBytes, OnBadBlock, stop).ConfigureAwait(false);
+                },
+                (bytes, _) =>
+                {
+                    good += bytes;
+                    progress?.Report(new OperationProgress($"Verifying {manifest.ApplianceName} {manifest.TimeUtc:yyyy-MM-dd HH:mm}Z", before + good, total));
+                    return Task.CompletedTask;
+                }, cancellationToken).ConfigureAwait(false);
+        }
+        finally
+        {
+            foreach (LeafReader reader in readers) reader.Dispose();
+            await leaves.DisposeAsync().ConfigureAwait(false);
+        }
+        return good;
+    }
+
+    private void OnBadBlock(Reference block, NataliaException damage)
+    {
+        Interlocked.Increment(ref _badBlocks);
+        _damage.TryAdd(Layout.Pack(manifest.ApplianceId, PackArea.Data, block.Run, block.Pack), damage.Message);
+    }
+
+    private void Add(NataliaException damage) => _damage.TryAdd(damage.Target ?? damage.ErrorId, damage.Message);
+}

@@ -1,0 +1,285 @@
+using System.Diagnostics;
+using System.Runtime.CompilerServices;
+using System.Security.Cryptography;
+using System.Text.Json;
+using Natalia.Backup.Engine.Audit;
+using Natalia.Backup.Engine.Format;
+using Natalia.Backup.Engine.Model;
+using Natalia.Backup.Engine.Packs;
+using Natalia.Backup.Engine.Repositories;
+using Natalia.Backup.Engine.Sealing;
+using Natalia.Backup.Engine.Storage;
+
+namespace Natalia.Backup.Engine.Verification;
+
+/// <summary>
+/// Checks every object of a repository, without a password: is it whole, is it what its name says, is everything there that others name. One result for each kind of object in each place,
+/// and one for each object that is not as it should be.
+/// </summary>
+internal sealed class RepositoryCheck(RepositoryCore core, bool full, IProgress<OperationProgress>? progress)
+{
+    private long _doneBytes, _totalBytes;
+
+    internal async IAsyncEnumerable<CheckResult> ExecuteAsync([EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        List<StoredObject> all = await core.Store.ListAllAsync("", cancellationToken).ConfigureAwait(false);
+        _totalBytes = full ? all.Sum(o => o.Length) : 0;
+
+        foreach (CheckResult result in await CheckSettingsAsync(cancellationToken).ConfigureAwait(false)) yield return result;
+        foreach (CheckResult result in await CheckSmallAsync("KeySlots", all.Where(o => In(o, Layout.Keys)), CheckKeySlot, cancellationToken).ConfigureAwait(false)) yield return result;
+        foreach (CheckResult result in await CheckSmallAsync("AuditRecords", all.Where(o => In(o, Layout.RepositoryLog)), CheckRecord, cancellationToken).ConfigureAwait(false)) yield return result;
+
+        foreach (IGrouping<string, StoredObject> room in all.Where(o => In(o, Layout.Appliances)).GroupBy(o => o.Name.Substring(Layout.Appliances.Length).Split('/')[0]))
+        {
+            if (!ApplianceIdentity.IsValid(room.Key)) continue;
+            foreach (CheckResult result in await CheckApplianceAsync(room.Key, room.ToList(), cancellationToken).ConfigureAwait(false)) yield return result with { ApplianceId = room.Key };
+        }
+
+        foreach (StoredObject stranger in all.Where(o => !IsKnown(o.Name)))
+        {
+            yield return Result("UnknownObject", CheckOutcome.Warning, stranger.Name, $"'{stranger.Name}' ({stranger.Length} bytes) is not part of the repository. It does no harm, but somebody put it there.", null, default);
+        }
+    }
+
+    private async Task<IReadOnlyList<CheckResult>> CheckSettingsAsync(CancellationToken cancellationToken)
+    {
+        long started = Stopwatch.GetTimestamp();
+        try
+        {
+            byte[] bytes = await core.Store.ReadAllAsync(Layout.Settings, cancellationToken).ConfigureAwait(false);
+            RepositorySettings.Decode(bytes, core.Store.Location);
+            Count(bytes.Length);
+            return [Result("Settings", CheckOutcome.Passed, Layout.Settings, null, null, Elapsed(started))];
+        }
+        catch (NataliaException damage) when (damage.ErrorId is ErrorIds.RepositoryDamaged or ErrorIds.NotARepository or ErrorIds.RepositoryFormatTooNew or ErrorIds.ObjectNotFound)
+        {
+            return [Result("Settings", CheckOutcome.Failed, Layout.Settings, damage.Message, damage.ErrorId, Elapsed(started))];
+        }
+    }
+
+    private async Task<IReadOnlyList<CheckResult>> CheckApplianceAsync(string appliance, List<StoredObject> objects, CancellationToken cancellationToken)
+    {
+        var results = new List<CheckResult>();
+        string root = Layout.Appliance(appliance);
+        var lengths = objects.ToDictionary(o => o.Name, o => o.Length, StringComparer.Ordinal);
+        var hashes = new Dictionary<string, Hash256>(StringComparer.Ordinal);
+        var deltas = new Dictionary<Run, RunDelta>();
+        var manifests = new Dictionary<Run, (Hash256 Delta, bool Incomplete)>();
+        List<AuditName> records = objects.Where(o => In(o, root + "log/")).Select(o => AuditName.Parse(o.Name)).Where(n => n is not null).ToList()!;
+        var reclaimed = new HashSet<string>(StringComparer.Ordinal);
+
+        results.AddRange(await CheckSmallAsync("AuditRecords", objects.Where(o => In(o, root + "log/")), (name, bytes) =>
+        {
+            CheckRecord(name, bytes);
+            foreach (string pack in ReclaimRecords.Packs(AuditLog.Decode(bytes, AuditName.Parse(name)!, core.Settings.AuditKey))) reclaimed.Add(pack);
+        }, cancellationToken).ConfigureAwait(false));
+        results.AddRange(await CheckSmallAsync("Deltas", objects.Where(o => In(o, root + "delta/")), (name, bytes) =>
+        {
+            Run run = ParseRun(name);
+            deltas[run] = RunDelta.Decode(bytes, appliance, run);
+            hashes[name] = SmallObject.Trailer(bytes);
+        }, cancellationToken).ConfigureAwait(false));
+        results.AddRange(await CheckSmallAsync("Manifests", objects.Where(o => In(o, root + "points/")), (name, bytes) =>
+        {
+            Run run = ParseRun(name);
+            Envelope envelope = SmallObject.Check(bytes, ObjectKind.Manifest);
+            using JsonDocument header = JsonText.Parse(envelope.Header);
+            JsonElement h = header.RootElement;
+            if (h.ReadString("appliance") != appliance || h.ReadLong("sequence") != run.Sequence || h.ReadId("run") != run.Id) throw new FormatException("The manifest is not the one that its name says.");
+            manifests[run] = (h.ReadHash("delta"), h.ReadBool("incomplete"));
+        }, cancellationToken).ConfigureAwait(false));
+        results.AddRange(await CheckSmallAsync("Leases", objects.Where(o => In(o, root + "leases/")), (_, bytes) => SmallObject.Check(bytes, ObjectKind.Lease), cancellationToken).ConfigureAwait(false));
+        results.AddRange(await CheckSmallAsync("Catalogs", objects.Where(o => In(o, root + "catalog/")), (_, bytes) => SmallObject.Check(bytes, ObjectKind.Catalog), cancellationToken).ConfigureAwait(false));
+        results.AddRange(await CheckPacksAsync(appliance, objects, deltas, lengths, reclaimed, cancellationToken).ConfigureAwait(false));
+        results.AddRange(CheckLinks(appliance, manifests, hashes, records));
+        return results;
+    }
+
+    /// <summary>Is everything there that manifests and records name.</summary>
+    private List<CheckResult> CheckLinks(string appliance, Dictionary<Run, (Hash256 Delta, bool Incomplete)> manifests, Dictionary<string, Hash256> deltaHashes, List<AuditName> records)
+    {
+        long started = Stopwatch.GetTimestamp();
+        var results = new List<CheckResult>();
+        foreach (KeyValuePair<Run, (Hash256 Delta, bool Incomplete)> manifest in manifests)
+        {
+            string delta = Layout.Delta(appliance, manifest.Key);
+            if (!deltaHashes.TryGetValue(delta, out Hash256 hash))
+                results.Add(Result("Links", CheckOutcome.Failed, delta, $"The delta '{delta}', which a manifest names, is missing or damaged.", ErrorIds.DeltaDamaged, default));
+            else if (hash != manifest.Value.Delta)
+                results.Add(Result("Links", CheckOutcome.Failed, delta, $"The delta '{delta}' is not the one that its manifest names.", ErrorIds.DeltaDamaged, default));
+        }
+        var present = new HashSet<long>(manifests.Keys.Select(r => r.Sequence));
+        var removed = new HashSet<long>(records.Where(r => r.Event == AuditEvents.PointRemoved).Select(r => r.Sequence));
+        foreach (AuditName made in records.Where(r => r.Event == AuditEvents.PointMade && !present.Contains(r.Sequence) && !removed.Contains(r.Sequence)))
+            results.Add(Result("Links", CheckOutcome.Failed, made.ObjectName, $"The manifest of the point with sequence {made.Sequence} is missing or damaged, although the log says that the point was made and never removed.", ErrorIds.ManifestDamaged, default));
+        if (results.Count == 0) results.Add(Result("Links", CheckOutcome.Passed, Layout.Appliance(appliance), $"{manifests.Count} manifests and {records.Count} audit records agree with what is there.", null, Elapsed(started)));
+        return results;
+    }
+
+    private async Task<List<CheckResult>> CheckPacksAsync(string appliance, List<StoredObject> objects, Dictionary<Run, RunDelta> deltas, Dictionary<string, long> lengths, HashSet<string> reclaimed, CancellationToken cancellationToken)
+    {
+        long started = Stopwatch.GetTimestamp();
+        string root = Layout.Appliance(appliance);
+        var results = new List<CheckResult>();
+        var expected = new Dictionary<string, PackInfo>(StringComparer.Ordinal);
+        foreach (RunDelta delta in deltas.Values)
+        {
+            foreach (PackInfo pack in delta.Packs)
+            {
+                string name = Layout.Pack(appliance, pack.Area, delta.Run, pack.Number);
+                expected[name] = pack;
+                if (lengths.TryGetValue(name, out long length))
+                {
+                    if (length != pack.Bytes) results.Add(Result("Packs", CheckOutcome.Failed, name, $"The pack '{name}' has {length} bytes and should have {pack.Bytes}.", ErrorIds.ObjectDamaged, default));
+                }
+                else if (!reclaimed.Contains(name) && !lengths.Keys.Any(n => n.StartsWith(name + ".r", StringComparison.Ordinal)))
+                {
+                    results.Add(Result("Packs", CheckOutcome.Failed, name, $"The pack '{name}' is missing.", ErrorIds.PackMissing, default));
+                }
+            }
+        }
+        List<StoredObject> packs = objects.Where(o => In(o, root + "data/") || In(o, root + "meta/")).ToList();
+        if (full)
+        {
+            using var slots = new SemaphoreSlim(Math.Max(2, Environment.ProcessorCount));
+            CheckResult?[] damage = await Task.WhenAll(packs.Select(async pack =>
+            {
+                await slots.WaitAsync(cancellationToken).ConfigureAwait(false);
+                try
+                {
+                    return await CheckPackAsync(pack, expected, cancellationToken).ConfigureAwait(false);
+                }
+                finally
+                {
+                    slots.Release();
+                }
+            })).ConfigureAwait(false);
+            results.AddRange(damage.Where(d => d is not null)!);
+        }
+        if (results.Count == 0)
+            results.Add(Result("Packs", CheckOutcome.Passed, root, full ? $"All {packs.Count} packs ({packs.Sum(p => p.Length)} bytes) were read and are whole." : $"All {packs.Count} packs are there in their right length; they were not read.", null, Elapsed(started)));
+        return results;
+    }
+
+    private async Task<CheckResult?> CheckPackAsync(StoredObject pack, Dictionary<string, PackInfo> expected, CancellationToken cancellationToken)
+    {
+        try
+        {
+            (Envelope envelope, Hash256 hash) = await ReadWholeAsync(pack, cancellationToken).ConfigureAwait(false);
+            if (envelope.Kind is not (ObjectKind.DataPack or ObjectKind.MetaPack)) throw new FormatException($"The object is a {envelope.Kind}.");
+            if (expected.TryGetValue(pack.Name, out PackInfo? info) && (hash != info.Hash || envelope.Id != info.Id)) throw new FormatException("It is not the one that its run wrote.");
+            return null;
+        }
+        catch (FormatException damage)
+        {
+            return Result("Packs", CheckOutcome.Failed, pack.Name, $"The pack '{pack.Name}' is damaged: {damage.Message}", ErrorIds.ObjectDamaged, default);
+        }
+        catch (NataliaException gone) when (gone.ErrorId == ErrorIds.ObjectNotFound)
+        {
+            return null;
+        }
+    }
+
+    /// <summary>Reads an object as a stream, its checksum on the way.</summary>
+    private async Task<(Envelope Envelope, Hash256 Hash)> ReadWholeAsync(StoredObject item, CancellationToken cancellationToken)
+    {
+        using Stream stream = await core.Store.OpenReadAsync(item.Name, cancellationToken).ConfigureAwait(false);
+        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        var fixedFields = new byte[Envelope.FixedLength];
+        await ReadExactlyAsync(stream, fixedFields, fixedFields.Length, cancellationToken).ConfigureAwait(false);
+        var prefix = new byte[Envelope.PrefixLength(fixedFields)];
+        fixedFields.CopyTo(prefix, 0);
+        byte[] rest = new byte[prefix.Length - fixedFields.Length];
+        await ReadExactlyAsync(stream, rest, rest.Length, cancellationToken).ConfigureAwait(false);
+        rest.CopyTo(prefix, fixedFields.Length);
+        Envelope envelope = Envelope.Parse(prefix);
+        if (envelope.ObjectLength != item.Length) throw new FormatException($"It has {item.Length} bytes and should have {envelope.ObjectLength}.");
+        hash.AppendData(prefix);
+        byte[] buffer = System.Buffers.ArrayPool<byte>.Shared.Rent(1 << 20);
+        try
+        {
+            for (long left = envelope.BodyLength; left > 0;)
+            {
+                int part = (int)Math.Min(left, 1 << 20);
+                await ReadExactlyAsync(stream, buffer, part, cancellationToken).ConfigureAwait(false);
+                hash.AppendData(buffer, 0, part);
+                left -= part;
+                Count(part);
+            }
+            await ReadExactlyAsync(stream, buffer, Envelope.TrailerLength, cancellationToken).ConfigureAwait(false);
+            Hash256 computed = Hash256.Read(hash.GetHashAndReset());
+            if (computed != Hash256.Read(buffer)) throw new FormatException("Its checksum is wrong.");
+            return (envelope, computed);
+        }
+        finally
+        {
+            System.Buffers.ArrayPool<byte>.Shared.Return(buffer);
+        }
+    }
+
+    private static async Task ReadExactlyAsync(Stream stream, byte[] buffer, int count, CancellationToken cancellationToken)
+    {
+        for (int at = 0; at < count;)
+        {
+            int read = await stream.ReadAsync(buffer, at, count - at, cancellationToken).ConfigureAwait(false);
+            if (read == 0) throw new FormatException("The object ends too early.");
+            at += read;
+        }
+    }
+
+    /// <summary>Reads objects whole, whatever the depth of the check: they are small, and hold what everything else hangs on.</summary>
+    private async Task<List<CheckResult>> CheckSmallAsync(string name, IEnumerable<StoredObject> objects, Action<string, byte[]> check, CancellationToken cancellationToken)
+    {
+        long started = Stopwatch.GetTimestamp();
+        var results = new List<CheckResult>();
+        int count = 0;
+        foreach (StoredObject item in objects)
+        {
+            try
+            {
+                byte[] bytes = await core.Store.ReadAllAsync(item.Name, cancellationToken).ConfigureAwait(false);
+                count++;
+                Count(bytes.Length);
+                check(item.Name, bytes);
+            }
+            catch (FormatException damage)
+            {
+                results.Add(Result(name, CheckOutcome.Failed, item.Name, $"'{item.Name}' is damaged: {damage.Message}", ErrorIds.ObjectDamaged, default));
+            }
+            catch (NataliaException gone) when (gone.ErrorId == ErrorIds.ObjectNotFound)
+            {
+                // Deleted by another run between the listing and now.
+            }
+        }
+        if (results.Count == 0 && count > 0) results.Add(Result(name, CheckOutcome.Passed, null, $"{count} objects are whole.", null, Elapsed(started)));
+        return results;
+    }
+
+    private void CheckKeySlot(string name, byte[] bytes)
+    {
+        Envelope envelope = SmallObject.Check(bytes, ObjectKind.KeySlot);
+        if (envelope.Id.ToString() != Layout.FileName(name)) throw new FormatException("The key slot is not the one that its name says.");
+    }
+
+    private void CheckRecord(string name, byte[] bytes) =>
+        AuditLog.Decode(bytes, AuditName.Parse(name) ?? throw new FormatException("Its name is not that of an audit record."), core.Settings.AuditKey);
+
+    private static Run ParseRun(string name) => Run.TryParse(Layout.FileName(name), out Run run) ? run : throw new FormatException("Its name is not that of a run.");
+
+    private static bool In(StoredObject item, string prefix) => item.Name.StartsWith(prefix, StringComparison.Ordinal);
+
+    private static bool IsKnown(string name)
+    {
+        if (name == Layout.Settings || name.StartsWith(Layout.Keys, StringComparison.Ordinal) || name.StartsWith(Layout.RepositoryLog, StringComparison.Ordinal)) return true;
+        if (!name.StartsWith(Layout.Appliances, StringComparison.Ordinal)) return false;
+        string[] parts = name.Split('/');
+        return parts.Length >= 4 && ApplianceIdentity.IsValid(parts[1]) && parts[2] is "data" or "meta" or "delta" or "points" or "log" or "leases" or "catalog";
+    }
+
+    private void Count(long bytes) => progress?.Report(new OperationProgress($"Checking {core.Options.Label}", Interlocked.Add(ref _doneBytes, bytes), full ? _totalBytes : null));
+
+    private static TimeSpan Elapsed(long started) => TimeSpan.FromSeconds((Stopwatch.GetTimestamp() - started) / (double)Stopwatch.Frequency);
+
+    private CheckResult Result(string name, CheckOutcome outcome, string? target, string? detail, string? errorId, TimeSpan duration) =>
+        new() { Name = name, Result = outcome, Target = target, Detail = detail, ErrorId = errorId, Duration = duration, RepositoryId = core.RepositoryId };
+}

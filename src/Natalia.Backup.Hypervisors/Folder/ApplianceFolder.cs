@@ -1,0 +1,93 @@
+using System.Text;
+using Natalia.Backup.Engine;
+using Natalia.Backup.Engine.Model;
+
+namespace Natalia.Backup.Hypervisors.Folder;
+
+/// <summary>Reads one VM out of its folder.</summary>
+internal static class ApplianceFolder
+{
+    internal const string Kind = "Folder";
+
+    /// <summary>The VM in a folder; null when the folder holds neither a description nor an image.</summary>
+    /// <exception cref="NataliaException"><c>ApplianceDescriptionInvalid</c>, <c>PathNotContained</c>.</exception>
+    internal static async Task<FolderAppliance?> ReadAsync(string folder, CancellationToken cancellationToken)
+    {
+        try
+        {
+            string descriptionPath = Path.Combine(folder, DescriptionFile.FileName);
+            DescriptionFile? description = File.Exists(descriptionPath) ? await DescriptionFile.ReadAsync(descriptionPath, cancellationToken).ConfigureAwait(false) : null;
+            List<FolderImage> images = description?.Disks is IReadOnlyList<DescribedDisk> disks ? DescribedImages(folder, descriptionPath, disks) : FoundImages(folder);
+            if (description is null && images.Count == 0) return null;
+            return new FolderAppliance(folder, Describe(folder, description, images), images);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new NataliaException(ErrorIds.ApplianceDescriptionInvalid, NataliaErrorKind.ReadFailed, $"The folder '{folder}' cannot be read: {e.Message}", folder,
+                "Check the folder and this user's access to it.", e);
+        }
+    }
+
+    private static ApplianceDescription Describe(string folder, DescriptionFile? description, List<FolderImage> images) => new()
+    {
+        ApplianceId = description?.Id is string id ? ApplianceIdentity.Create(Kind, "", id) : IdentityOfFolder(folder),
+        Name = description?.Name ?? NameOf(folder),
+        HypervisorKind = Kind,
+        NativeId = description?.Id,
+        ProcessorCount = description?.ProcessorCount,
+        MemoryBytes = description?.MemoryBytes,
+        Networks = description?.Networks ?? [],
+        Disks = [.. images.Select(i => new ApplianceDisk(i.DiskId, i.Role, i.Format is ImageFormat.Raw ? new FileInfo(i.Path).Length : null, i.Path))],
+        NativeFormat = description is null ? null : DescriptionFile.FileName,
+        NativeConfiguration = description?.Text,
+    };
+
+    /// <summary>
+    /// The id of a VM that states none: made of the real path of its folder. Two folders of one name must never share a history, because retention would
+    /// then remove the points of one in favour of the other; a folder that moves merely begins a new one, and a description with an id ends that.
+    /// </summary>
+    private static string IdentityOfFolder(string folder)
+    {
+        string real = RealPath.Of(folder) ?? folder;
+        // The identity ignores case, which tells folders apart on most systems; as hexadecimal digits it survives.
+        string exact = RealPath.Comparison == StringComparison.Ordinal ? BitConverter.ToString(Encoding.UTF8.GetBytes(real)) : real;
+        return ApplianceIdentity.Create(Kind, "folder", exact);
+    }
+
+    private static string NameOf(string folder)
+    {
+        string name = new DirectoryInfo(folder).Name;
+        return name.Length == 0 ? folder : name;
+    }
+
+    private static List<FolderImage> DescribedImages(string folder, string descriptionPath, IReadOnlyList<DescribedDisk> disks)
+    {
+        var images = new List<FolderImage>();
+        foreach (DescribedDisk disk in disks)
+        {
+            string path = ContainedPath.Resolve(folder, disk.Path, descriptionPath)
+                ?? throw DescriptionFile.Invalid(descriptionPath, $"there is no file '{disk.Path}', the image of disk '{disk.Id}'");
+            if (images.Find(i => i.Path.Equals(path, RealPath.Comparison)) is FolderImage other)
+                throw DescriptionFile.Invalid(descriptionPath, $"the disks '{other.DiskId}' and '{disk.Id}' share the image '{disk.Path}'");
+            if (disk.Changes is not null) ContainedPath.Resolve(folder, disk.Changes, descriptionPath);
+            ImageFormat byName = ImageFormats.FromName(path);
+            images.Add(new FolderImage(disk.Id, path, disk.Role, disk.Format ?? (byName == ImageFormat.Unknown ? ImageFormat.Raw : byName), disk.Format is not null, disk.Changes));
+        }
+        return images;
+    }
+
+    private static List<FolderImage> FoundImages(string folder)
+    {
+        var images = new List<FolderImage>();
+        foreach (string path in Directory.GetFiles(folder).OrderBy(p => p, StringComparer.Ordinal))
+        {
+            if (ImageFormats.FromName(path) is var format and not ImageFormat.Unknown)
+            {
+                string name = Path.GetFileName(path);
+                string real = ContainedPath.Resolve(folder, name, folder) ?? throw new FileNotFoundException($"The link '{path}' leads nowhere.", path);
+                images.Add(new FolderImage(name, real, DiskRole.Unknown, format, IsFormatStated: false, StatedChanges: null));
+            }
+        }
+        return images;
+    }
+}

@@ -1,0 +1,115 @@
+using System.Globalization;
+using System.Text.Json;
+using Natalia.Backup.Engine;
+using Natalia.Backup.Engine.Model;
+
+namespace Natalia.Backup.Hypervisors.Folder;
+
+/// <summary>A disk as <c>vm.json</c> describes it; its paths are not checked yet.</summary>
+internal sealed record DescribedDisk(string Id, string Path, DiskRole Role, ImageFormat? Format, string? Changes);
+
+/// <summary>
+/// What a <c>vm.json</c> says. Members may be written in any case, comments and trailing commas are allowed, members that are not known stay in <see cref="Text"/>.
+/// What is known must be right: a description that is half understood would back up the wrong disk.
+/// </summary>
+internal sealed record DescriptionFile
+{
+    internal const string FileName = "vm.json";
+
+    /// <summary>No VM needs more; a file of gigabytes must not be read into memory.</summary>
+    private const long MaxBytes = 1024 * 1024;
+
+    private static readonly JsonDocumentOptions s_options = new() { CommentHandling = JsonCommentHandling.Skip, AllowTrailingCommas = true };
+
+    internal required string Text { get; init; }
+    internal string? Id { get; init; }
+    internal string? Name { get; init; }
+    internal int? ProcessorCount { get; init; }
+    internal long? MemoryBytes { get; init; }
+    internal IReadOnlyList<ApplianceNetwork> Networks { get; init; } = [];
+    /// <summary>The disks; null when the description has no such member.</summary>
+    internal IReadOnlyList<DescribedDisk>? Disks { get; init; }
+
+    internal static async Task<DescriptionFile> ReadAsync(string path, CancellationToken cancellationToken)
+    {
+        string text;
+        using (var stream = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete))
+        {
+            if (stream.Length > MaxBytes) throw Invalid(path, $"it is {stream.Length} bytes long, which no description is (at most {MaxBytes})");
+            using var reader = new StreamReader(stream);
+            text = await reader.ReadToEndAsync().ConfigureAwait(false);
+        }
+        cancellationToken.ThrowIfCancellationRequested();
+        return Parse(path, text);
+    }
+
+    internal static DescriptionFile Parse(string path, string text)
+    {
+        try
+        {
+            using JsonDocument document = JsonDocument.Parse(text, s_options);
+            var root = new JsonMember(path, "", document.RootElement);
+            return new DescriptionFile
+            {
+                Text = text,
+                Id = root.OptionalText("id"),
+                Name = root.OptionalText("name"),
+                ProcessorCount = (int?)root.OptionalNumber("processorCount", 1, 4096),
+                MemoryBytes = root.OptionalNumber("memoryBytes", 1, long.MaxValue),
+                Networks = [.. (root.OptionalArray("networks") ?? []).Select(ReadNetwork)],
+                Disks = ReadDisks(root),
+            };
+        }
+        catch (JsonException e)
+        {
+            string place = e.LineNumber is long number ? string.Format(CultureInfo.InvariantCulture, "line {0}", number + 1) : "it";
+            throw Invalid(path, $"{place} is not JSON: {FirstSentence(e.Message)}", e);
+        }
+    }
+
+    internal static NataliaException Invalid(string path, string what, Exception? inner = null) => new(
+        ErrorIds.ApplianceDescriptionInvalid, NataliaErrorKind.InvalidArgument, $"The description '{path}' is not valid: {what}.", path,
+        "Correct the file; the VM is not listed until then.", inner);
+
+    private static ApplianceNetwork ReadNetwork(JsonMember network) => new(
+        network.Text("name"),
+        // 0 is how several tools write "untagged".
+        network.OptionalNumber("vlan", 0, 4094) is long vlan and > 0 ? (int)vlan : null,
+        network.OptionalText("macAddress"));
+
+    private static List<DescribedDisk>? ReadDisks(JsonMember root)
+    {
+        if (root.OptionalArray("disks") is not IReadOnlyList<JsonMember> members) return null;
+        var disks = new List<DescribedDisk>();
+        var ids = new HashSet<string>(StringComparer.OrdinalIgnoreCase);
+        foreach (JsonMember member in members)
+        {
+            string id = member.Text("id");
+            if (!ids.Add(id)) throw member.Invalid($"its id '{id}' is another disk's as well");
+            disks.Add(new DescribedDisk(id, member.Text("path"), ReadRole(member), ReadFormat(member), member.OptionalText("changes")));
+        }
+        return disks;
+    }
+
+    private static DiskRole ReadRole(JsonMember disk) => disk.OptionalText("role") switch
+    {
+        null => DiskRole.Unknown,
+        string role when role.Equals("Data", StringComparison.OrdinalIgnoreCase) => DiskRole.Data,
+        string role when role.Equals("System", StringComparison.OrdinalIgnoreCase) => DiskRole.System,
+        string role when role.Equals("Unknown", StringComparison.OrdinalIgnoreCase) => DiskRole.Unknown,
+        string role => throw disk.Invalid($"its role '{role}' is neither Data nor System"),
+    };
+
+    private static ImageFormat? ReadFormat(JsonMember disk) => disk.OptionalText("format") switch
+    {
+        null => null,
+        string format => ImageFormats.Parse(format) ?? throw disk.Invalid($"its format '{format}' is none of raw, vhdx, vhd, vmdk, qcow2"),
+    };
+
+    /// <summary>The parser's message without the position that it adds in its own words.</summary>
+    private static string FirstSentence(string message)
+    {
+        int end = message.IndexOf(". ", StringComparison.Ordinal);
+        return (end > 0 ? message.Substring(0, end) : message).TrimEnd('.');
+    }
+}

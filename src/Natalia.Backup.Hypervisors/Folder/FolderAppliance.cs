@@ -1,0 +1,9 @@
+using Natalia.Backup.Engine.Model;
+
+namespace Natalia.Backup.Hypervisors.Folder;
+
+/// <summary>A VM in a folder.</summary>
+/// <param name="Folder">Its folder, as listed.</param>
+/// <param name="Description">What is told of it.</param>
+/// <param name="Images">Its disk images, in the order of the description's disks.</param>
+internal sealed record FolderAppliance(string Folder, ApplianceDescription Description, IReadOnlyList<FolderImage> Images);

@@ -1,0 +1,36 @@
+using Natalia.Backup.Engine;
+using Natalia.Backup.Engine.Disks;
+using Natalia.Backup.Engine.Model;
+
+namespace Natalia.Backup.Hypervisors.Folder;
+
+/// <summary>Images of a switched-off VM, which nobody may write while they are open; whether somebody did is found at the end.</summary>
+internal sealed class FolderFrozenDisks(DateTime timeUtc, IReadOnlyDictionary<string, FolderDisk> disks) : IFrozenDisks
+{
+    public DateTime TimeUtc => timeUtc;
+
+    // The image as it lies: whether its guest shut down cleanly cannot be seen from outside.
+    public Consistency Consistency => Consistency.Crash;
+
+    // Nobody asked a switched-off VM for more, so there is nothing to explain.
+    public string? ConsistencyReason => null;
+
+    public IDiskSource GetDisk(string diskId) => disks.TryGetValue(diskId, out FolderDisk? disk) ? disk.Source
+        : throw new NataliaException(ErrorIds.DiskNotFound, NataliaErrorKind.NotFound, $"The disk '{diskId}' was not frozen.", diskId);
+
+    public Task VerifyUnchangedAsync(CancellationToken cancellationToken)
+    {
+        foreach (FolderDisk disk in disks.Values)
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            disk.Image.VerifyUnchanged();
+        }
+        return Task.CompletedTask;
+    }
+
+    public Task ReleaseAsync(CancellationToken cancellationToken)
+    {
+        foreach (FolderDisk disk in disks.Values) disk.Image.Dispose();
+        return Task.CompletedTask;
+    }
+}

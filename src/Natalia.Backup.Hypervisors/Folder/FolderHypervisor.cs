@@ -1,0 +1,180 @@
+using Natalia.Backup.Engine;
+using Natalia.Backup.Engine.Disks;
+using Natalia.Backup.Engine.Model;
+
+namespace Natalia.Backup.Hypervisors.Folder;
+
+/// <summary>
+/// A directory of exported or switched-off VMs: one folder per VM, with its disk images and, where somebody wrote one, a description <c>vm.json</c>.
+/// </summary>
+/// <remarks>
+/// A folder without a description is a VM named like it, as soon as it holds an image. A description right in the directory makes that directory one VM, whose subfolders are its own;
+/// images right in it are a VM beside those of the subfolders. Folders that are hidden are left out. Everything is read anew at each call.
+/// Whoever fills the directory can say what changed in an image since its last state; then an incremental reads only that (<c>docs/hypervisor-folder.md</c>).
+/// </remarks>
+public sealed class FolderHypervisor : IHypervisor, IImageSource
+{
+    private readonly TimeProvider _clock;
+
+    private FolderHypervisor(string location, TimeProvider clock)
+    {
+        Location = location;
+        _clock = clock;
+    }
+
+    /// <inheritdoc/>
+    public string Kind => ApplianceFolder.Kind;
+
+    /// <inheritdoc/>
+    public string Location { get; }
+
+    /// <summary>Opens a directory.</summary>
+    /// <param name="path">The directory.</param>
+    /// <param name="clock">The clock that dates frozen states; null for the system's.</param>
+    /// <exception cref="NataliaException"><c>HypervisorNotFound</c>.</exception>
+    public static FolderHypervisor Open(string path, TimeProvider? clock = null)
+    {
+        var hypervisor = new FolderHypervisor(Path.GetFullPath(path), clock ?? TimeProvider.System);
+        hypervisor.RequireFolder();
+        return hypervisor;
+    }
+
+    /// <inheritdoc/>
+    /// <exception cref="NataliaException"><c>HypervisorNotFound</c> when the directory is gone. What is wrong with one VM is among the problems of the result.</exception>
+    public async Task<ApplianceInventory> GetAppliancesAsync(CancellationToken cancellationToken)
+    {
+        (List<FolderAppliance> found, List<NataliaException> problems) = await ScanAsync(cancellationToken).ConfigureAwait(false);
+        return new ApplianceInventory([.. found.Select(f => f.Description)], problems);
+    }
+
+    /// <inheritdoc/>
+    /// <exception cref="NataliaException"><c>ApplianceNotFound</c>, <c>DiskNotFound</c>, <c>DiskFormatNotSupported</c>, <c>DiskInUse</c>, <c>DiskAccessDenied</c>, <c>DiskReadFailed</c>.</exception>
+    public async Task<IFrozenDisks> FreezeAsync(ApplianceDescription appliance, IReadOnlyList<string> diskIds, CancellationToken cancellationToken)
+    {
+        (List<FolderAppliance> found, List<NataliaException> problems) = await ScanAsync(cancellationToken).ConfigureAwait(false);
+        FolderAppliance vm = found.Find(f => f.Description.ApplianceId == appliance.ApplianceId) ?? throw new NataliaException(
+            ErrorIds.ApplianceNotFound, NataliaErrorKind.NotFound, $"The appliance '{appliance.Name}' is no longer in '{Location}'.", appliance.Name,
+            problems.Count > 0 ? $"Something there cannot be listed: {problems[0].Message}" : "List what is there with Get-NataliaAppliance -Name *.");
+
+        var disks = new Dictionary<string, FolderDisk>(StringComparer.Ordinal);
+        try
+        {
+            foreach (string diskId in diskIds)
+            {
+                cancellationToken.ThrowIfCancellationRequested();
+                if (!disks.ContainsKey(diskId)) disks.Add(diskId, await OpenAsync(vm, diskId, cancellationToken).ConfigureAwait(false));
+            }
+            return new FolderFrozenDisks(_clock.GetUtcNow().UtcDateTime, disks);
+        }
+        catch
+        {
+            foreach (FolderDisk disk in disks.Values) disk.Image.Dispose();
+            throw;
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Dispose() { }
+
+    private static async Task<FolderDisk> OpenAsync(FolderAppliance vm, string diskId, CancellationToken cancellationToken)
+    {
+        FolderImage image = vm.Images.FirstOrDefault(i => i.DiskId == diskId) ?? throw new NataliaException(ErrorIds.DiskNotFound, NataliaErrorKind.NotFound,
+            $"The appliance '{vm.Description.Name}' has no disk '{diskId}'.", vm.Description.Name, $"It has: {string.Join(", ", vm.Images.Select(i => i.DiskId))}.");
+        if (image.Format != ImageFormat.Raw) throw NotSupported(image, image.Format, "");
+
+        RawDiskSource disk = RawDiskSource.Open(image.Path);
+        try
+        {
+            if (!image.IsFormatStated) await RefuseOtherFormatAsync(image, disk, cancellationToken).ConfigureAwait(false);
+            if (image.StatedChanges is not string stated) return new FolderDisk(disk, disk);
+            string? path = ContainedPath.Resolve(vm.Folder, stated, Path.Combine(vm.Folder, DescriptionFile.FileName));
+            ChangesFile changes = path is null
+                ? ChangesFile.Unusable($"There is no file '{Path.Combine(vm.Folder, stated)}' that tells what changed.")
+                : ChangesFile.Read(path, disk);
+            return new FolderDisk(disk, new ChangesDiskSource(disk, changes));
+        }
+        catch
+        {
+            disk.Dispose();
+            throw;
+        }
+    }
+
+    private static async Task RefuseOtherFormatAsync(FolderImage image, RawDiskSource disk, CancellationToken cancellationToken)
+    {
+        var first = new byte[(int)Math.Min(ImageFormats.FirstBytes, disk.SizeBytes)];
+        await disk.ReadAsync(0, first, cancellationToken).ConfigureAwait(false);
+        ImageFormat betrayed = ImageFormats.FromFirstBytes(first);
+        if (betrayed != ImageFormat.Raw)
+            throw NotSupported(image, betrayed, $" Where it really is a raw disk that only begins like one, state \"format\": \"raw\" for it in {DescriptionFile.FileName}.");
+    }
+
+    private static NataliaException NotSupported(FolderImage image, ImageFormat format, string more) => new(ErrorIds.DiskFormatNotSupported, NataliaErrorKind.NotSupported,
+        $"The image '{image.Path}' of disk '{image.DiskId}' is in {format.ToString().ToUpperInvariant()} format, which cannot be backed up from a folder.", image.Path,
+        "Convert it to a raw image (qemu-img convert -O raw), or back the VM up through its hypervisor." + more);
+
+    private async Task<(List<FolderAppliance> Found, List<NataliaException> Problems)> ScanAsync(CancellationToken cancellationToken)
+    {
+        RequireFolder();
+        var found = new List<FolderAppliance>();
+        var problems = new List<NataliaException>();
+        foreach (string folder in Folders(problems))
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            try
+            {
+                if (await ApplianceFolder.ReadAsync(folder, cancellationToken).ConfigureAwait(false) is FolderAppliance vm) found.Add(vm);
+            }
+            catch (NataliaException e)
+            {
+                problems.Add(e);
+            }
+        }
+        RefuseTwins(found, problems);
+        return (found, problems);
+    }
+
+    /// <summary>The folders that may each hold a VM. One that is reached by a link as well counts once.</summary>
+    private List<string> Folders(List<NataliaException> problems)
+    {
+        var folders = new List<string> { Location };
+        if (File.Exists(Path.Combine(Location, DescriptionFile.FileName))) return folders;
+        try
+        {
+            folders.AddRange(new DirectoryInfo(Location).GetDirectories().Where(d => !IsHidden(d)).Select(d => d.FullName));
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            problems.Add(new NataliaException(ErrorIds.ApplianceDescriptionInvalid, NataliaErrorKind.ReadFailed, $"The folder '{Location}' cannot be listed: {e.Message}", Location,
+                "Check the folder and this user's access to it.", e));
+        }
+        return [.. folders
+            .GroupBy(f => RealPath.Of(f) ?? f, RealPath.Comparer)
+            .Select(same => same.FirstOrDefault(f => RealPath.Comparer.Equals(f, same.Key)) ?? same.First())
+            .OrderBy(f => f, StringComparer.Ordinal)];
+    }
+
+    /// <summary>What systems put beside people's own folders.</summary>
+    private static bool IsHidden(DirectoryInfo folder) => folder.Name.StartsWith(".", StringComparison.Ordinal) || folder.Name == "lost+found"
+        || (folder.Attributes & (FileAttributes.Hidden | FileAttributes.System)) != 0;
+
+    /// <summary>Two VMs of one id would write into one history. Which of them is meant, only the user knows.</summary>
+    private static void RefuseTwins(List<FolderAppliance> found, List<NataliaException> problems)
+    {
+        foreach (IGrouping<string, FolderAppliance> twins in found.GroupBy(f => f.Description.ApplianceId).Where(g => g.Count() > 1).ToList())
+        {
+            problems.Add(new NataliaException(ErrorIds.ApplianceDescriptionInvalid, NataliaErrorKind.InvalidArgument,
+                $"The folders {string.Join(", ", twins.Select(t => $"'{t.Folder}'"))} state the same id '{twins.First().Description.NativeId}', so neither is listed.", twins.First().Folder,
+                "Give the copy another id, or move it elsewhere."));
+            found.RemoveAll(f => f.Description.ApplianceId == twins.Key);
+        }
+    }
+
+    private void RequireFolder()
+    {
+        if (Directory.Exists(Location)) return;
+        throw new NataliaException(ErrorIds.HypervisorNotFound, NataliaErrorKind.NotFound,
+            File.Exists(Location) ? $"'{Location}' is a file; VMs are looked for in a folder." : $"There is no folder '{Location}'.", Location,
+            "Name the folder that holds one folder per VM.");
+    }
+}

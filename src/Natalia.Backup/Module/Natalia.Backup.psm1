@@ -1,0 +1,32 @@
+# Picks the build for this PowerShell and loads it. Only commands of the engine itself are used, so that the module also loads where nothing else is installed.
+
+$core = $PSVersionTable['PSEdition'] -eq 'Core'
+$version = $PSVersionTable.PSVersion
+if ($core -and ($version.Major -lt 7 -or ($version.Major -eq 7 -and $version.Minor -lt 4))) {
+    throw [System.PlatformNotSupportedException]::new("Natalia.Backup needs Windows PowerShell 5.1, or PowerShell 7.4 or newer; this is PowerShell $version.")
+}
+if (-not [System.Environment]::Is64BitProcess) {
+    throw [System.PlatformNotSupportedException]::new('Natalia.Backup needs a 64-bit process, and this PowerShell runs as 32-bit. Start the one without "(x86)" in its name; on a 32-bit job host, start %windir%\sysnative\WindowsPowerShell\v1.0\powershell.exe.')
+}
+
+if ($core) {
+    $loader = [System.IO.Path]::Combine($PSScriptRoot, 'bin', 'Natalia.Backup.Loader.dll')
+    if (-not ('Natalia.Backup.Loader.ModuleLoadContext' -as [type])) {
+        $null = [System.Runtime.Loader.AssemblyLoadContext]::Default.LoadFromAssemblyPath($loader)
+    }
+    $assembly = [Natalia.Backup.Loader.ModuleLoadContext]::Load([System.IO.Path]::Combine($PSScriptRoot, 'bin', 'net8.0', 'Natalia.Backup.dll'))
+    $binary = Microsoft.PowerShell.Core\Import-Module -Assembly $assembly -PassThru
+}
+else {
+    $binary = Microsoft.PowerShell.Core\Import-Module -Name ([System.IO.Path]::Combine($PSScriptRoot, 'bin', 'netstandard2.0', 'Natalia.Backup.dll')) -PassThru
+}
+
+# When an assembly is imported that the process already knows, PowerShell gives its commands to the assembly's module alone and leaves this one empty
+# (PowerShell/PowerShell#20710). They are attached by hand then.
+$module = $ExecutionContext.SessionState.Module
+$attach = [System.Management.Automation.PSModuleInfo].GetMethod('AddExportedCmdlet', [System.Reflection.BindingFlags] 'Instance, NonPublic')
+foreach ($cmdlet in $binary.ExportedCmdlets.Values) {
+    if (-not $module.ExportedCmdlets.ContainsKey($cmdlet.Name)) {
+        $null = $attach.Invoke($module, @(, $cmdlet))
+    }
+}

@@ -1,0 +1,18 @@
+using Natalia.Backup.Engine.Storage;
+
+namespace Natalia.Backup.Tests.Storage;
+
+public sealed class FolderStoreConformance : ObjectStoreConformance
+{
+    private readonly TemporaryFolder _folder = new();
+
+    protected override Task<IObjectStore> OpenEmptyAsync() => Task.FromResult<IObjectStore>(FolderStore.Open(_folder.Path, create: true));
+
+    protected override Task<IObjectStore> OpenAgainAsync() => Task.FromResult<IObjectStore>(FolderStore.Open(_folder.Path, create: false));
+
+    public override async Task DisposeAsync()
+    {
+        await base.DisposeAsync();
+        _folder.Dispose();
+    }
+}

@@ -1,0 +1,73 @@
+using System.Diagnostics;
+using System.Runtime.InteropServices;
+using Xunit;
+
+namespace Natalia.Backup.Tests.Storage;
+
+/// <summary>A small file system in memory, mounted for one test: can be filled, made read-only and taken away.</summary>
+public sealed class MountedFolder : IDisposable
+{
+    private readonly TemporaryFolder _folder = new();
+    private bool _mounted;
+
+    public MountedFolder(string size)
+    {
+        Run("mount", "-t", "tmpfs", "-o", $"size={size}", "tmpfs", _folder.Path);
+        _mounted = true;
+    }
+
+    public string Path => _folder.Path;
+
+    public void MakeReadOnly() => Run("mount", "-o", "remount,ro", _folder.Path);
+
+    public void Unmount()
+    {
+        // Lazily: as a share that goes away does, whatever is open.
+        Run("umount", "-l", _folder.Path);
+        _mounted = false;
+    }
+
+    public void Dispose()
+    {
+        if (_mounted) Unmount();
+        _folder.Dispose();
+    }
+
+    /// <summary>Null where this can be had, else the reason why not.</summary>
+    public static string? Obstacle { get; } = FindObstacle();
+
+    private static string? FindObstacle()
+    {
+        if (!RuntimeInformation.IsOSPlatform(OSPlatform.Linux)) return "Mounting a file system for a test is done on Linux only.";
+        if (!Environment.IsPrivilegedProcess) return "Mounting a file system for a test needs root.";
+        try
+        {
+            using var probe = new MountedFolder("64k");
+            return null;
+        }
+        catch (Exception error)
+        {
+            return $"This system does not let root mount a tmpfs: {error.Message}";
+        }
+    }
+
+    private static void Run(string program, params string[] arguments)
+    {
+        using Process process = Process.Start(new ProcessStartInfo(program, arguments) { RedirectStandardError = true })!;
+        string errors = process.StandardError.ReadToEnd();
+        process.WaitForExit();
+        if (process.ExitCode != 0) throw new InvalidOperationException($"{program}: {errors.Trim()}");
+    }
+}
+
+/// <summary>A test that mounts a file system; skipped with the reason where that is not allowed.</summary>
+public sealed class MountFactAttribute : FactAttribute
+{
+    public MountFactAttribute() => Skip = MountedFolder.Obstacle!;
+}
+
+/// <summary>A test of what only Unix has.</summary>
+public sealed class UnixFactAttribute : FactAttribute
+{
+    public UnixFactAttribute() => Skip = RuntimeInformation.IsOSPlatform(OSPlatform.Windows) ? "Only where the system is Unix." : null!;
+}

@@ -1,0 +1,34 @@
+using System.Reflection;
+using Xunit;
+using Xunit.Abstractions;
+using Xunit.Sdk;
+
+namespace Natalia.Backup.Tests.Storage;
+
+/// <summary>A test of the suite for every store. A class whose store needs a server has a public static string property <c>Obstacle</c>: when it is not null, the inherited tests are skipped with it as the reason.</summary>
+[XunitTestCaseDiscoverer("Natalia.Backup.Tests.Storage.StoreFactDiscoverer", TestAssembly.Name)]
+public sealed class StoreFactAttribute : FactAttribute;
+
+/// <summary>As <see cref="StoreFactAttribute"/>, with data.</summary>
+[XunitTestCaseDiscoverer("Natalia.Backup.Tests.Storage.StoreTheoryDiscoverer", TestAssembly.Name)]
+public sealed class StoreTheoryAttribute : TheoryAttribute;
+
+public sealed class StoreFactDiscoverer(IMessageSink messages) : FactDiscoverer(messages)
+{
+    public override IEnumerable<IXunitTestCase> Discover(ITestFrameworkDiscoveryOptions options, ITestMethod method, IAttributeInfo fact) => Obstacles.Of(method) is string reason
+        ? [new XunitSkippedDataRowTestCase(DiagnosticMessageSink, options.MethodDisplayOrDefault(), options.MethodDisplayOptionsOrDefault(), method, reason)]
+        : base.Discover(options, method, fact);
+}
+
+public sealed class StoreTheoryDiscoverer(IMessageSink messages) : TheoryDiscoverer(messages)
+{
+    public override IEnumerable<IXunitTestCase> Discover(ITestFrameworkDiscoveryOptions options, ITestMethod method, IAttributeInfo theory) => Obstacles.Of(method) is string reason
+        ? [new XunitSkippedDataRowTestCase(DiagnosticMessageSink, options.MethodDisplayOrDefault(), options.MethodDisplayOptionsOrDefault(), method, reason)]
+        : base.Discover(options, method, theory);
+}
+
+internal static class Obstacles
+{
+    internal static string? Of(ITestMethod method) =>
+        method.TestClass.Class.ToRuntimeType().GetProperty("Obstacle", BindingFlags.Public | BindingFlags.Static | BindingFlags.FlattenHierarchy)?.GetValue(null) as string;
+}

@@ -1,0 +1,20 @@
+using System.Reflection;
+
+namespace Natalia.Backup.Module.Tests;
+
+/// <summary>Where the build put what is tested.</summary>
+public static class Layout
+{
+    public static string OutputRoot { get; } = Path.GetFullPath(Metadata("OutputRoot"));
+
+    public static string RepositoryRoot { get; } = Path.GetFullPath(Metadata("RepositoryRoot"));
+
+    public static string ModuleRoot { get; } = Path.Combine(OutputRoot, "Natalia.Backup");
+
+    public static string Manifest { get; } = Path.Combine(ModuleRoot, "Natalia.Backup.psd1");
+
+    public static string Runner { get; } = Path.Combine(OutputRoot, "natalia", OperatingSystem.IsWindows() ? "natalia.exe" : "natalia");
+
+    private static string Metadata(string key) =>
+        typeof(Layout).Assembly.GetCustomAttributes<AssemblyMetadataAttribute>().Single(a => a.Key == key).Value!;
+}

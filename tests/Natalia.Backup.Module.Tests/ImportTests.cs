@@ -1,0 +1,103 @@
+using System.Diagnostics;
+using System.Reflection;
+using System.Runtime.Loader;
+
+namespace Natalia.Backup.Module.Tests;
+
+public sealed class ImportTests
+{
+    [Fact]
+    public void Import_is_quick()
+    {
+        using (new ModuleSession())
+        {
+            // The engine itself is warm now, and the assembly is loaded.
+        }
+
+        using var session = new ModuleSession(import: false);
+        var clock = Stopwatch.StartNew();
+        session.Run("Import-Module -Name $args[0]", Layout.Manifest).ThrowIfFailed();
+
+        Assert.True(clock.Elapsed < TimeSpan.FromSeconds(2), $"The import took {clock.Elapsed}.");
+    }
+
+    [Fact]
+    public void Exported_are_exactly_the_cmdlets_that_the_manifest_names()
+    {
+        using var session = new ModuleSession();
+        var exported = session.Run("Get-Command -Module Natalia.Backup | ForEach-Object Name").Text;
+        var named = session.Run(
+            "$data = [scriptblock]::Create([IO.File]::ReadAllText($args[0])).InvokeReturnAsIs(); $data.CmdletsToExport", Layout.Manifest).ThrowIfFailed().Text;
+
+        Assert.Equal(named.Order(StringComparer.Ordinal), exported.Order(StringComparer.Ordinal));
+        Assert.NotEmpty(named);
+    }
+
+    [Theory]
+    [InlineData("Import-Module -Name $args[0] -Force")]
+    [InlineData("Remove-Module Natalia.Backup; Import-Module -Name $args[0]")]
+    [InlineData("Import-Module -Name $args[0] -Force; Import-Module -Name $args[0] -Force")]
+    public void Reload_keeps_every_cmdlet(string reload)
+    {
+        using var session = new ModuleSession();
+        var before = session.Run("Get-Command -Module Natalia.Backup | ForEach-Object Name").Text;
+        session.Run(reload, Layout.Manifest).ThrowIfFailed();
+        var after = session.Run("Get-Command -Module Natalia.Backup | ForEach-Object Name").Text;
+
+        Assert.NotEmpty(before);
+        Assert.Equal(before, after);
+    }
+
+    [Fact]
+    public void Removing_the_module_takes_its_cmdlets_away()
+    {
+        using var session = new ModuleSession();
+        session.Run("Remove-Module Natalia.Backup").ThrowIfFailed();
+
+        Assert.Empty(session.Run("Get-Command -Name *-Natalia*").Output);
+    }
+
+    [Fact]
+    public void The_module_lives_in_a_load_context_of_its_own()
+    {
+        using var session = new ModuleSession();
+        var cmdlet = session.Run("Get-Command -Module Natalia.Backup | ForEach-Object { $_.ImplementingType.Assembly }").Output[0]!;
+        var context = AssemblyLoadContext.GetLoadContext((Assembly)cmdlet.BaseObject)!;
+
+        Assert.Equal("Natalia.Backup", context.Name);
+        Assert.NotSame(AssemblyLoadContext.Default, context);
+        Assert.DoesNotContain(
+            AssemblyLoadContext.Default.Assemblies,
+            a => a.GetName().Name is "Natalia.Backup" or "Natalia.Backup.Engine" or "BouncyCastle.Cryptography");
+    }
+
+    [Fact]
+    public void What_the_module_brings_does_not_answer_for_others()
+    {
+        using var session = new ModuleSession();
+
+        Assert.Throws<FileNotFoundException>(() => Assembly.Load("BouncyCastle.Cryptography"));
+        Assert.Throws<FileNotFoundException>(() => Assembly.Load("Natalia.Backup.Engine"));
+    }
+
+    [Fact]
+    public void Nothing_that_PowerShell_brings_is_in_the_module()
+    {
+        var own = Directory.EnumerateFiles(Layout.ModuleRoot, "*.dll", SearchOption.AllDirectories).Select(Path.GetFileName).ToList();
+
+        Assert.DoesNotContain("System.Management.Automation.dll", own);
+        Assert.DoesNotContain("Microsoft.Management.Infrastructure.dll", own);
+        Assert.DoesNotContain("System.Management.dll", own);
+    }
+
+    [Fact]
+    public void Variables_and_functions_of_the_root_module_stay_inside()
+    {
+        using var session = new ModuleSession();
+        var module = session.Run("Get-Module Natalia.Backup").Single;
+
+        Assert.Empty(((System.Collections.IDictionary)module.Properties["ExportedVariables"].Value));
+        Assert.Empty(((System.Collections.IDictionary)module.Properties["ExportedFunctions"].Value));
+        Assert.Empty(((System.Collections.IDictionary)module.Properties["ExportedAliases"].Value));
+    }
+}

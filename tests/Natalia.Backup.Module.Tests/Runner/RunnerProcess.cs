@@ -1,0 +1,66 @@
+using System.Diagnostics;
+using System.Runtime.InteropServices;
+
+namespace Natalia.Backup.Module.Tests.Runner;
+
+/// <summary>The runner as a process of its own, with all three streams redirected.</summary>
+public sealed partial class RunnerProcess : IDisposable
+{
+    private static readonly TimeSpan s_limit = TimeSpan.FromMinutes(2);
+    private readonly Process _process;
+    private readonly Task<string> _error;
+
+    private RunnerProcess(IEnumerable<string> arguments)
+    {
+        var start = new ProcessStartInfo(Layout.Runner, arguments) { RedirectStandardInput = true, RedirectStandardOutput = true, RedirectStandardError = true };
+        _process = Process.Start(start)!;
+        _error = _process.StandardError.ReadToEndAsync();
+    }
+
+    public sealed record Result(int ExitCode, string Output, string Error)
+    {
+        public string[] Lines => Output.ReplaceLineEndings("\n").Split('\n', StringSplitOptions.RemoveEmptyEntries);
+    }
+
+    public static RunnerProcess Start(params string[] arguments) => new(arguments);
+
+    public static async Task<Result> RunAsync(params string[] arguments)
+    {
+        using var runner = new RunnerProcess(arguments);
+        return await runner.FinishAsync();
+    }
+
+    public static async Task<Result> RunWithInputAsync(string input, params string[] arguments)
+    {
+        using var runner = new RunnerProcess(arguments);
+        await runner._process.StandardInput.WriteAsync(input);
+        return await runner.FinishAsync();
+    }
+
+    public async Task<string?> ReadLineAsync() => await _process.StandardOutput.ReadLineAsync().WaitAsync(s_limit);
+
+    public void Interrupt() => Signal(2);
+
+    public void Terminate() => Signal(15);
+
+    public async Task<Result> FinishAsync()
+    {
+        _process.StandardInput.Close();
+        var output = await _process.StandardOutput.ReadToEndAsync().WaitAsync(s_limit);
+        var error = await _error.WaitAsync(s_limit);
+        await _process.WaitForExitAsync().WaitAsync(s_limit);
+        return new Result(_process.ExitCode, output, error);
+    }
+
+    public void Dispose()
+    {
+        if (!_process.HasExited)
+            _process.Kill();
+        _process.Dispose();
+    }
+
+    private void Signal(int number) => Assert.Equal(0, Kill(_process.Id, number));
+
+    [LibraryImport("libc", EntryPoint = "kill")]
+    private static partial int Kill(int process, int signal);
+}

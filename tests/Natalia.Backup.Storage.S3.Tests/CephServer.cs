@@ -1,0 +1,119 @@
+using System.Diagnostics;
+using System.Net;
+using System.Net.Sockets;
+using System.Runtime.InteropServices;
+using System.Security;
+using Amazon.Runtime;
+using Amazon.S3;
+using Amazon.S3.Model;
+using Xunit;
+
+namespace Natalia.Backup.Tests.Storage;
+
+/// <summary>
+/// A real S3 server with object lock, started once per run and stopped with it: a Ceph RADOS Gateway from the distribution's packages, on 127.0.0.1.
+/// Where it cannot be had, its tests are skipped with the reason; with NATALIA_REQUIRE_REAL=1 they fail instead.
+/// </summary>
+public sealed class CephServer
+{
+    public const string AccessKey = "natalia-test-key";
+    public const string SecretKey = "natalia-test-secret";
+
+    private static readonly Lazy<CephServer> Instance = new(Start, LazyThreadSafetyMode.ExecutionAndPublication);
+    private static int _buckets;
+
+    private CephServer(int port, string folder)
+    {
+        Endpoint = new Uri($"http://127.0.0.1:{port}");
+        Folder = folder;
+        Admin = new AmazonS3Client(new BasicAWSCredentials(AccessKey, SecretKey), new AmazonS3Config
+        {
+            ServiceURL = Endpoint.AbsoluteUri,
+            ForcePathStyle = true,
+            UseHttp = true,
+            AuthenticationRegion = "us-east-1",
+            RequestChecksumCalculation = RequestChecksumCalculation.WHEN_REQUIRED,
+            ResponseChecksumValidation = ResponseChecksumValidation.WHEN_REQUIRED,
+        });
+    }
+
+    public static CephServer Running => Instance.Value;
+
+    /// <summary>Null when the server runs or can be started, else the reason why its tests are skipped.</summary>
+    public static string? Obstacle { get; } = FindObstacle();
+
+    public Uri Endpoint { get; }
+    public string Folder { get; }
+
+    /// <summary>The SDK's own client: what an administrator, or a vandal, has.</summary>
+    public IAmazonS3 Admin { get; }
+
+    public static SecureString Secret(string text) => new NetworkCredential("", text).SecurePassword;
+
+    public async Task<string> MakeBucketAsync(bool objectLock = false)
+    {
+        string name = $"bucket-{Environment.ProcessId}-{Interlocked.Increment(ref _buckets)}";
+        await Admin.PutBucketAsync(new PutBucketRequest { BucketName = name, ObjectLockEnabledForBucket = objectLock });
+        return name;
+    }
+
+    private static string? FindObstacle()
+    {
+        string? reason = null;
+        try
+        {
+            if (!RuntimeInformation.IsOSPlatform(OSPlatform.Linux)) reason = "The Ceph gateway of these tests runs on Linux only.";
+            else if (Run("install.sh") is (not 0, string errors)) reason = $"The Ceph gateway is not installed and could not be: {errors}";
+            else _ = Instance.Value;
+        }
+        catch (Exception error)
+        {
+            reason = $"The Ceph gateway does not start: {error.Message}";
+        }
+        if (reason is not null && Environment.GetEnvironmentVariable("NATALIA_REQUIRE_REAL") == "1") return null;
+        return reason;
+    }
+
+    private static CephServer Start()
+    {
+        string folder = Path.Combine(Path.GetTempPath(), $"natalia-ceph-{Environment.ProcessId}");
+        AppDomain.CurrentDomain.ProcessExit += (_, _) => Run("stop.sh", folder);
+        string errors = "";
+        // A port that was free may be taken a moment later: then others are tried.
+        for (int attempt = 0; attempt < 3; attempt++)
+        {
+            int[] ports = FreePorts(11);
+            // The OSD gets a range of its own above a free port.
+            int range = ports[2..].Max();
+            (int code, errors) = Run("start.sh", folder, $"{ports[0]}", $"{ports[1]}", $"{range}", $"{Math.Min(range + 40, 65_000)}", AccessKey, SecretKey, $"{Environment.ProcessId}");
+            if (code == 0) return new CephServer(ports[0], folder);
+            Run("stop.sh", folder);
+        }
+        throw new InvalidOperationException(errors);
+    }
+
+    private static int[] FreePorts(int count)
+    {
+        TcpListener[] listeners = [.. Enumerable.Range(0, count).Select(_ => new TcpListener(IPAddress.Loopback, 0))];
+        foreach (TcpListener listener in listeners) listener.Start();
+        int[] ports = [.. listeners.Select(l => ((IPEndPoint)l.LocalEndpoint).Port)];
+        foreach (TcpListener listener in listeners) listener.Stop();
+        return ports;
+    }
+
+    private static (int Code, string Errors) Run(string script, params string[] arguments)
+    {
+        string path = Path.Combine(AppContext.BaseDirectory, "servers", "ceph", script);
+        using Process process = Process.Start(new ProcessStartInfo("bash", [path, .. arguments]) { RedirectStandardError = true, RedirectStandardOutput = true })!;
+        _ = process.StandardOutput.ReadToEndAsync();
+        string errors = process.StandardError.ReadToEnd();
+        process.WaitForExit();
+        return (process.ExitCode, errors.Trim());
+    }
+}
+
+/// <summary>A test against the real server; skipped with the reason where it cannot be had.</summary>
+public sealed class CephFactAttribute : FactAttribute
+{
+    public CephFactAttribute() => Skip = CephServer.Obstacle!;
+}
