@@ -15,7 +15,7 @@
 
     RequiredModules        = @()
     RequiredAssemblies     = @()
-    FormatsToProcess       = @('Natalia.Backup.Format.ps1xml')
+    FormatsToProcess       = @('Natalia.Backup.Format.ps1xml', 'Natalia.Backup.Retention.Format.ps1xml')
 
     CmdletsToExport        = @(
         'Connect-NataliaHypervisor'
@@ -35,6 +35,12 @@
         'Get-NataliaRestorePoint'
         'Test-NataliaRestorePoint'
         'Remove-NataliaRestorePoint'
+        'Protect-NataliaRestorePoint'
+        'Unprotect-NataliaRestorePoint'
+        'Set-NataliaRetention'
+        'Get-NataliaRetention'
+        'Invoke-NataliaRetention'
+        'Get-NataliaRetentionPlan'
         'Export-NataliaDisk'
     )
     FunctionsToExport      = @()

@@ -19,6 +19,7 @@ public static class ErrorIds
     public const string NameInUse = nameof(NameInUse);                               // a session of that name exists
     public const string LeaseHeld = nameof(LeaseHeld);                               // another run writes this appliance's part
     public const string LeaseLost = nameof(LeaseLost);                               // somebody took the lease over
+    public const string RepositoryCheckFailed = nameof(RepositoryCheckFailed);       // a check of the repository as a whole found damage
     public const string KeySlotNotFound = nameof(KeySlotNotFound);
     public const string LastKeySlot = nameof(LastKeySlot);
 
@@ -57,8 +58,10 @@ public static class ErrorIds
 
     // Restore points and disks
     public const string RestorePointNotFound = nameof(RestorePointNotFound);
+    public const string RestorePointAmbiguous = nameof(RestorePointAmbiguous);       // the beginning of an id fits several points
     public const string RestorePointProtected = nameof(RestorePointProtected);
     public const string RestorePointLocked = nameof(RestorePointLocked);
+    public const string RestorePointInUse = nameof(RestorePointInUse);               // a restore reads it
     public const string RestorePointIsNewest = nameof(RestorePointIsNewest);         // the newest good point is never removed
     public const string RestorePointDamaged = nameof(RestorePointDamaged);           // verification found damage
     public const string DiskNotFound = nameof(DiskNotFound);
@@ -127,9 +130,14 @@ public static class ErrorIds
     // Retention
     public const string RetentionPolicyMissing = nameof(RetentionPolicyMissing);
     public const string RetentionPolicyKeepsNothing = nameof(RetentionPolicyKeepsNothing);
+    public const string RetentionPolicyDamaged = nameof(RetentionPolicyDamaged);     // its record is damaged, or of a newer version
+    public const string RetentionPolicyInvalid = nameof(RetentionPolicyInvalid);     // a negative limit
+    public const string RetentionInputInvalid = nameof(RetentionInputInvalid);       // a piped object without a usable time
+    public const string RetentionChangeNotConfirmed = nameof(RetentionChangeNotConfirmed); // a stricter policy, and nobody there to ask
     public const string TimeZoneNotFound = nameof(TimeZoneNotFound);
 
     // Anything
+    public const string PathNotSupported = nameof(PathNotSupported);                 // not a path of the file system, or of no file
     public const string Unexpected = nameof(Unexpected);
 #pragma warning restore CS1591
 }

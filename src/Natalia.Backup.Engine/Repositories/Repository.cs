@@ -209,6 +209,7 @@ public sealed partial class Repository : IDisposable
     /// <exception cref="NataliaException"><c>RestorePointNotFound</c>, <c>DiskNotFound</c>, <c>DiskAmbiguous</c>, <c>PackMissing</c>, <c>BlockDamaged</c>, <c>BlockMapDamaged</c>, what the target throws.</exception>
     public async Task<RestorePointDisk> ExportDiskAsync(RestorePoint point, string? diskId, IDiskTarget target, IProgress<OperationProgress>? progress, CancellationToken cancellationToken)
     {
+        using IDisposable use = PointsInUse.Enter(RepositoryId, point.RestorePointId);
         PointManifest manifest = await FindAsync(point.ApplianceId, point.RestorePointId, cancellationToken).ConfigureAwait(false);
         ManifestDisk disk = ChooseDisk(manifest, diskId);
         await new DiskExport(_core, manifest.ApplianceId, disk, progress).ExecuteAsync(target, $"Exporting {disk.DiskId} of {manifest.ApplianceName}", cancellationToken).ConfigureAwait(false);
@@ -232,43 +233,6 @@ public sealed partial class Repository : IDisposable
         catch (FormatException damage)
         {
             throw new NataliaException(ErrorIds.ObjectDamaged, NataliaErrorKind.InvalidData, $"The VM configuration of the point {point} cannot be read: {damage.Message}", point.RestorePointId, null, damage);
-        }
-    }
-
-    /// <summary>Removes a point: records the removal with its reason, after which nobody sees the point any more.</summary>
-    /// <param name="point">The point.</param>
-    /// <param name="reason">Why, for the audit log.</param>
-    /// <param name="cancellationToken">Stops it.</param>
-    /// <exception cref="NataliaException"><c>RestorePointNotFound</c>, <c>RestorePointProtected</c>, <c>RestorePointLocked</c>, <c>RestorePointIsNewest</c>, <c>LeaseHeld</c>.</exception>
-    public async Task RemoveRestorePointAsync(RestorePoint point, string reason, CancellationToken cancellationToken)
-    {
-        _ = _core.SigningSeed;
-        Lease lease = await _core.AcquireLeaseAsync(point.ApplianceId, cancellationToken).ConfigureAwait(false);
-        await using (lease.ConfigureAwait(false))
-        {
-            IReadOnlyList<RestorePoint> points = await GetRestorePointsAsync(new RestorePointFilter { ApplianceId = point.ApplianceId }, _ => { }, cancellationToken).ConfigureAwait(false);
-            RestorePoint current = points.FirstOrDefault(p => p.RestorePointId == point.RestorePointId) ?? throw NotFound(point.RestorePointId);
-            if (current.IsProtected)
-                throw new NataliaException(ErrorIds.RestorePointProtected, NataliaErrorKind.PermissionDenied, $"The point {current} is protected.", current.RestorePointId, "Lift its protection first, with a reason.");
-            if (current.ImmutableUntilUtc is DateTime until && until > _core.Clock.UtcNow())
-                throw new NataliaException(ErrorIds.RestorePointLocked, NataliaErrorKind.PermissionDenied, $"The point {current} is locked until {until:yyyy-MM-dd HH:mm:ss} UTC.", current.RestorePointId);
-            if (points.OrderByDescending(p => p.Sequence).First().RestorePointId == current.RestorePointId)
-                throw new NataliaException(ErrorIds.RestorePointIsNewest, NataliaErrorKind.InvalidOperation, $"The point {current} is the newest of its appliance, and the newest one is never removed.", current.RestorePointId,
-                    "Make a newer point first. To give up the appliance's history as a whole, delete the repository.");
-            await lease.EnsureHeldAsync(cancellationToken).ConfigureAwait(false);
-            await _core.ApplianceLog(current.ApplianceId).AppendAsync(new AuditEntry(AuditEvents.PointRemoved)
-            {
-                ApplianceId = current.ApplianceId,
-                RestorePointId = current.RestorePointId,
-                Sequence = current.Sequence ?? 0,
-                Reason = reason,
-                WriteData = json =>
-                {
-                    json.WriteString("name", current.ApplianceName);
-                    json.WriteString("timeUtc", JsonText.Time(current.TimeUtc));
-                },
-            }, _core.SigningSeed, cancellationToken).ConfigureAwait(false);
-            await _core.Store.FlushAsync(cancellationToken).ConfigureAwait(false);
         }
     }
 

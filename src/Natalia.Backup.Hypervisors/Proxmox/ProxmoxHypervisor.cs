@@ -87,19 +87,20 @@ public sealed class ProxmoxHypervisor : IHypervisor, IApplianceFinder, ISnapshot
     internal ProxmoxCluster Cluster => _cluster;
 
     /// <inheritdoc/>
-    public Task<IReadOnlyList<ApplianceDescription>> GetAppliancesAsync(CancellationToken cancellationToken) => FindAppliancesAsync(_ => true, cancellationToken);
+    public Task<ApplianceInventory> GetAppliancesAsync(CancellationToken cancellationToken) => FindAppliancesAsync(_ => true, cancellationToken);
 
     /// <summary>The wanted VMs: one request for the overview and one for each wanted VM, several at a time.</summary>
     /// <inheritdoc/>
-    public async Task<IReadOnlyList<ApplianceDescription>> FindAppliancesAsync(Func<ApplianceLabel, bool> wanted, CancellationToken cancellationToken)
+    public async Task<ApplianceInventory> FindAppliancesAsync(Func<ApplianceLabel, bool> wanted, CancellationToken cancellationToken)
     {
         var guests = (await _cluster.GetGuestsAsync(cancellationToken).ConfigureAwait(false))
             .Where(g => wanted(new ApplianceLabel(g.Name, _cluster.ApplianceIdOf(g.Vmid), g.Vmid))).ToList();
         var found = new ApplianceDescription?[guests.Count];
+        var problems = new NataliaException?[guests.Count];
         int next = -1;
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         await Task.WhenAll(Enumerable.Range(0, Math.Min(ParallelReads, guests.Count)).Select(_ => ReadAsync())).ConfigureAwait(false);
-        return [.. found.OfType<ApplianceDescription>()];
+        return new ApplianceInventory([.. found.OfType<ApplianceDescription>()], [.. problems.OfType<NataliaException>()]);
 
         async Task ReadAsync()
         {
@@ -114,6 +115,11 @@ public sealed class ProxmoxHypervisor : IHypervisor, IApplianceFinder, ISnapshot
                 catch (NataliaException e) when (e.ErrorId == ErrorIds.ApplianceNotFound)
                 {
                     // Destroyed between the overview and this request: it is no longer there to be listed.
+                }
+                catch (NataliaException e) when (e.ErrorId is ErrorIds.ServerUnreachable or ErrorIds.ServerError or ErrorIds.PermissionDenied or ErrorIds.ApplianceMoved)
+                {
+                    // One node that is down, or one VM in trouble, hides none of the others.
+                    problems[i] = e;
                 }
                 catch
                 {

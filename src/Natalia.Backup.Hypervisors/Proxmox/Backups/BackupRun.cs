@@ -162,16 +162,11 @@ internal sealed class BackupRun(ProxmoxCluster cluster, PointCatalog points, Lef
 
     private string FindDataDisk(string vmid, ClusterGuest guest, GuestConfig config, NativeBackupRequest request)
     {
-        if (request.DataDiskId is string named)
-            return config.Disks.Any(d => d.Key == named) ? named
-                : throw new NataliaException(ErrorIds.DiskNotFound, NataliaErrorKind.NotFound, $"VM {vmid} ('{guest.Name}') has no disk '{named}'. It has: {string.Join(", ", config.Disks.Select(d => d.Key))}.", named);
-        string? boot = config.BootDrive;
-        var others = config.Disks.Where(d => d.Key != boot).Select(d => d.Key).ToList();
-        if (others.Count == 1) return others[0];
+        ApplianceDescription described = GuestDescriber.Describe(cluster.ApplianceIdOf(vmid), vmid, guest.Name, config, guest);
+        if (request.DataDiskOnly || request.DataDiskId is not null) return DataDiskRule.Choose(described, request.DataDiskId).DiskId;
         // A whole point holds the data wherever it lies; only a partial one must know.
-        if (!request.DataDiskOnly) return others.FirstOrDefault() ?? boot ?? throw new NataliaException(ErrorIds.DiskNotFound, NataliaErrorKind.NotFound, $"VM {vmid} ('{guest.Name}') has no disk.", vmid);
-        throw new NataliaException(ErrorIds.DiskAmbiguous, NataliaErrorKind.InvalidArgument, $"Which disk of VM {vmid} ('{guest.Name}') holds the data is not clear: besides the boot disk it has {(others.Count == 0 ? "none" : string.Join(", ", others))}.", vmid,
-            "Name the data disk with Set-NataliaAppliance -DataDisk.");
+        return DataDiskRule.TryChoose(described)?.DiskId ?? config.BootDrive ?? config.Disks.Select(d => d.Key).FirstOrDefault()
+            ?? throw new NataliaException(ErrorIds.DiskNotFound, NataliaErrorKind.NotFound, $"VM {vmid} ('{guest.Name}') has no disk.", vmid);
     }
 
     private static void CheckDisksAreIncluded(string vmid, ClusterGuest guest, GuestConfig config, string dataDisk, NativeBackupRequest request, List<string> warnings)

@@ -1,0 +1,181 @@
+using Natalia.Backup.Engine.Audit;
+using Natalia.Backup.Engine.Format;
+using Natalia.Backup.Engine.Leases;
+using Natalia.Backup.Engine.Model;
+using Natalia.Backup.Engine.Retention;
+
+namespace Natalia.Backup.Engine.Repositories;
+
+public sealed partial class Repository : IRetentionStore
+{
+    /// <inheritdoc/>
+    public async Task<IReadOnlyList<StoredRetentionPolicy>> GetRetentionPoliciesAsync(CancellationToken cancellationToken)
+    {
+        var policies = new List<StoredRetentionPolicy>();
+        if (await ReadPolicyAsync(_core.RepositoryLog, null, cancellationToken).ConfigureAwait(false) is StoredRetentionPolicy standard) policies.Add(standard);
+        foreach (string appliance in await _core.ListAppliancesAsync(cancellationToken).ConfigureAwait(false))
+        {
+            if (await ReadPolicyAsync(_core.ApplianceLog(appliance), appliance, cancellationToken).ConfigureAwait(false) is StoredRetentionPolicy own) policies.Add(own);
+        }
+        return policies;
+    }
+
+    /// <inheritdoc/>
+    public async Task SetRetentionPolicyAsync(string? applianceId, RetentionPolicy? policy, CancellationToken cancellationToken)
+    {
+        _ = _core.SigningSeed;
+        if (policy?.KeepsEverything == true)
+            throw new NataliaException(ErrorIds.RetentionPolicyKeepsNothing, NataliaErrorKind.InvalidArgument, "A retention policy whose every rule is off names nothing to keep, and is refused.", applianceId,
+                "Give at least one rule 1 or more. To keep everything, set no policy.");
+        if (policy is not null) TimeZones.Find(policy.TimeZoneId);
+        // Needs no lease: setting a policy must not wait for a backup that runs for hours, and the later record counts.
+        AuditLog log = applianceId is null ? _core.RepositoryLog : _core.ApplianceLog(applianceId);
+        await log.AppendAsync(new AuditEntry(AuditEvents.RetentionSet)
+        {
+            ApplianceId = applianceId,
+            Reason = policy is null ? "The policy was taken away." : $"The policy is now {policy}.",
+            WriteData = json => RetentionPolicyData.Write(json, policy),
+        }, _core.SigningSeed, cancellationToken).ConfigureAwait(false);
+        await _core.Store.FlushAsync(cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <inheritdoc/>
+    public async Task<IReadOnlyList<RetentionPoint>> DescribeForRetentionAsync(IReadOnlyList<RestorePoint> points, CancellationToken cancellationToken)
+    {
+        var damaged = new Dictionary<string, HashSet<long>>(StringComparer.Ordinal);
+        foreach (string appliance in points.Select(p => p.ApplianceId).Distinct(StringComparer.Ordinal))
+            damaged[appliance] = await DamagedSequencesAsync(appliance, cancellationToken).ConfigureAwait(false);
+        return points.Select(p => RetentionPoint.From(p) with
+        {
+            IsGood = !damaged[p.ApplianceId].Contains(p.Sequence ?? 0),
+            IsInUse = PointsInUse.Contains(RepositoryId, p.RestorePointId),
+        }).ToArray();
+    }
+
+    /// <summary>Removes a point: records the removal with its reason, after which nobody sees the point any more.</summary>
+    /// <param name="point">The point.</param>
+    /// <param name="reason">Why, for the audit log.</param>
+    /// <param name="cancellationToken">Stops it.</param>
+    /// <exception cref="NataliaException"><c>RestorePointNotFound</c>, <c>RestorePointProtected</c>, <c>RestorePointLocked</c>, <c>RestorePointIsNewest</c>, <c>RestorePointInUse</c>, <c>LeaseHeld</c>.</exception>
+    public async Task RemoveRestorePointAsync(RestorePoint point, string reason, CancellationToken cancellationToken)
+    {
+        NataliaException? refusal = null;
+        await RemoveRestorePointsAsync(point.ApplianceId, [new PointRemoval(point, reason)], (_, why) => refusal = why, cancellationToken).ConfigureAwait(false);
+        if (refusal is not null) throw refusal;
+    }
+
+    /// <inheritdoc/>
+    public async Task RemoveRestorePointsAsync(string applianceId, IReadOnlyList<PointRemoval> removals, Action<RestorePoint, NataliaException?> removed, CancellationToken cancellationToken)
+    {
+        _ = _core.SigningSeed;
+        if (removals.Any(r => r.Point.ApplianceId != applianceId)) throw new ArgumentException("Every point must be one of the appliance's.", nameof(removals));
+        Lease lease = await _core.AcquireLeaseAsync(applianceId, cancellationToken).ConfigureAwait(false);
+        await using (lease.ConfigureAwait(false))
+        {
+            // The lease keeps out new points and other removals. Protection needs no lease, so that is looked at once more for each point.
+            List<RestorePoint> points = [.. await GetRestorePointsAsync(new RestorePointFilter { ApplianceId = applianceId }, _ => { }, cancellationToken).ConfigureAwait(false)];
+            HashSet<long> damaged = await DamagedSequencesAsync(applianceId, cancellationToken).ConfigureAwait(false);
+            foreach (PointRemoval removal in removals)
+            {
+                cancellationToken.ThrowIfCancellationRequested();
+                RestorePoint? current = points.Find(p => p.RestorePointId == removal.Point.RestorePointId);
+                NataliaException? refusal = current is null ? NotFound(removal.Point.RestorePointId) : await FindRefusalAsync(current, points, damaged, cancellationToken).ConfigureAwait(false);
+                if (refusal is null)
+                {
+                    await lease.EnsureHeldAsync(cancellationToken).ConfigureAwait(false);
+                    await RecordRemovalAsync(current!, removal.Reason, cancellationToken).ConfigureAwait(false);
+                    points.Remove(current!);
+                }
+                removed(removal.Point, refusal);
+            }
+        }
+    }
+
+    /// <inheritdoc/>
+    public async Task<RestorePoint> SetProtectionAsync(RestorePoint point, bool isProtected, string reason, CancellationToken cancellationToken)
+    {
+        _ = _core.SigningSeed;
+        Lease? lease = null;
+        try
+        {
+            lease = await _core.AcquireLeaseAsync(point.ApplianceId, cancellationToken).ConfigureAwait(false);
+        }
+        catch (NataliaException held) when (held.ErrorId == ErrorIds.LeaseHeld)
+        {
+            // A backup that runs for hours must not keep a point unprotected. It removes nothing; a removal that runs now is noticed below.
+        }
+        try
+        {
+            PointManifest manifest = await FindAsync(point.ApplianceId, point.RestorePointId, cancellationToken).ConfigureAwait(false);
+            await _core.ApplianceLog(point.ApplianceId).AppendAsync(new AuditEntry(isProtected ? AuditEvents.PointProtected : AuditEvents.PointUnprotected)
+            {
+                ApplianceId = point.ApplianceId,
+                RestorePointId = point.RestorePointId,
+                Sequence = manifest.Run.Sequence,
+                Reason = reason,
+            }, _core.SigningSeed, cancellationToken).ConfigureAwait(false);
+            await _core.Store.FlushAsync(cancellationToken).ConfigureAwait(false);
+            await FindAsync(point.ApplianceId, point.RestorePointId, cancellationToken).ConfigureAwait(false);
+            return Describe(manifest, isProtected);
+        }
+        finally
+        {
+            if (lease is not null) await lease.DisposeAsync().ConfigureAwait(false);
+        }
+    }
+
+    private async Task<NataliaException?> FindRefusalAsync(RestorePoint point, IReadOnlyList<RestorePoint> points, HashSet<long> damaged, CancellationToken cancellationToken)
+    {
+        PointStates states = await PointStates.ReadAsync(_core.ApplianceLog(point.ApplianceId), [point.Sequence ?? 0], cancellationToken).ConfigureAwait(false);
+        if (states.IsProtected(point.RestorePointId))
+            return new NataliaException(ErrorIds.RestorePointProtected, NataliaErrorKind.PermissionDenied, $"The point {point} is protected.", point.RestorePointId, "Lift its protection first, with a reason.");
+        if (point.ImmutableUntilUtc is DateTime until && until > _core.Clock.UtcNow())
+            return new NataliaException(ErrorIds.RestorePointLocked, NataliaErrorKind.PermissionDenied, $"The point {point} is locked until {until:yyyy-MM-dd HH:mm:ss} UTC.", point.RestorePointId);
+        if (PointsInUse.Contains(RepositoryId, point.RestorePointId))
+            return new NataliaException(ErrorIds.RestorePointInUse, NataliaErrorKind.ResourceBusy, $"A restore reads the point {point}.", point.RestorePointId, "Remove it when the restore has ended.");
+        RestorePoint[] newestFirst = points.OrderByDescending(p => p.Sequence).ToArray();
+        RestorePoint? newestGood = Array.Find(newestFirst, p => !damaged.Contains(p.Sequence ?? 0));
+        if (point.RestorePointId == newestFirst[0].RestorePointId || point.RestorePointId == newestGood?.RestorePointId)
+            return new NataliaException(ErrorIds.RestorePointIsNewest, NataliaErrorKind.InvalidOperation,
+                $"The point {point} is the newest {(point.RestorePointId == newestFirst[0].RestorePointId ? "" : "undamaged ")}one of its appliance, and that is never removed.", point.RestorePointId,
+                "Make a newer point first. To give up the appliance's history as a whole, delete the repository.");
+        return null;
+    }
+
+    private async Task RecordRemovalAsync(RestorePoint point, string reason, CancellationToken cancellationToken)
+    {
+        await _core.ApplianceLog(point.ApplianceId).AppendAsync(new AuditEntry(AuditEvents.PointRemoved)
+        {
+            ApplianceId = point.ApplianceId,
+            RestorePointId = point.RestorePointId,
+            Sequence = point.Sequence ?? 0,
+            Reason = reason,
+            WriteData = json =>
+            {
+                json.WriteString("name", point.ApplianceName);
+                json.WriteString("timeUtc", JsonText.Time(point.TimeUtc));
+            },
+        }, _core.SigningSeed, cancellationToken).ConfigureAwait(false);
+        await _core.Store.FlushAsync(cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <summary>The sequences of points that a verification found damaged, told by the names of the records. One that was healed since still counts: that keeps too much, never too little.</summary>
+    private async Task<HashSet<long>> DamagedSequencesAsync(string applianceId, CancellationToken cancellationToken) =>
+        [.. (await _core.ApplianceLog(applianceId).ListAsync(cancellationToken).ConfigureAwait(false)).Where(n => n.Event == DamageRecords.Event).Select(n => n.Sequence)];
+
+    private static async Task<StoredRetentionPolicy?> ReadPolicyAsync(AuditLog log, string? applianceId, CancellationToken cancellationToken)
+    {
+        AuditName? newest = (await log.ListAsync(cancellationToken).ConfigureAwait(false)).LastOrDefault(n => n.Event == AuditEvents.RetentionSet);
+        if (newest is null) return null;
+        try
+        {
+            AuditRecord record = await log.ReadAsync(newest, cancellationToken).ConfigureAwait(false);
+            return RetentionPolicyData.Read(record.Data) is RetentionPolicy policy ? new StoredRetentionPolicy(applianceId, policy, record.TimeUtc) : null;
+        }
+        catch (FormatException damage)
+        {
+            // An older policy may remove what this one kept: better none than that.
+            return new StoredRetentionPolicy(applianceId, new RetentionPolicy(), null, damage.Message);
+        }
+    }
+}

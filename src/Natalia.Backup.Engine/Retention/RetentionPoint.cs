@@ -1,0 +1,44 @@
+using Natalia.Backup.Engine.Model;
+
+namespace Natalia.Backup.Engine.Retention;
+
+/// <summary>What a plan must know about a restore point. Immutable.</summary>
+public sealed record RetentionPoint
+{
+    /// <summary>The point's id, or null on paper.</summary>
+    public string? RestorePointId { get; init; }
+    /// <summary>Whose point it is. Points of different appliances never compete; null is an appliance of its own.</summary>
+    public string? ApplianceId { get; init; }
+    /// <summary>What the appliance is called, or null.</summary>
+    public string? ApplianceName { get; init; }
+    /// <summary>Where it lies. Points of different repositories never compete; null is a repository of its own.</summary>
+    public string? RepositoryId { get; init; }
+    /// <summary>The time of the state that it holds, UTC. A time of unspecified kind is taken as UTC.</summary>
+    public required DateTime TimeUtc { get; init; }
+    /// <summary>The order among points of the same time: a later point has a higher number; or null.</summary>
+    public long? Sequence { get; init; }
+    /// <summary>True when retention must not take it. Such a point uses no slot, and does not stand for its period.</summary>
+    public bool IsProtected { get; init; }
+    /// <summary>Until when an object lock holds it, UTC; null when none does.</summary>
+    public DateTime? LockedUntilUtc { get; init; }
+    /// <summary>False when the point is known to be damaged, or is not known to be restorable.</summary>
+    public bool IsGood { get; init; } = true;
+    /// <summary>False while a backup writes it, and for ever when that backup was broken off.</summary>
+    public bool IsFinished { get; init; } = true;
+    /// <summary>True while a restore reads it.</summary>
+    public bool IsInUse { get; init; }
+
+    /// <summary>A restore point as a plan sees it.</summary>
+    /// <param name="point">The point.</param>
+    public static RetentionPoint From(RestorePoint point) => new()
+    {
+        RestorePointId = point.RestorePointId,
+        ApplianceId = point.ApplianceId,
+        ApplianceName = point.ApplianceName,
+        RepositoryId = point.RepositoryId,
+        TimeUtc = point.TimeUtc,
+        Sequence = point.Sequence,
+        IsProtected = point.IsProtected,
+        LockedUntilUtc = point.ImmutableUntilUtc,
+    };
+}

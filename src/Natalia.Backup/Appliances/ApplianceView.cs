@@ -1,0 +1,40 @@
+using Natalia.Backup.Engine.Model;
+using Natalia.Backup.Hypervisors;
+
+namespace Natalia.Backup.Appliances;
+
+/// <summary>Puts together what the user sees of an appliance.</summary>
+internal static class ApplianceView
+{
+    /// <summary>A VM, with what a repository keeps about it.</summary>
+    internal static Appliance Create(LocatedAppliance located, Enrolment? enrolment)
+    {
+        ApplianceDescription description = located.Description;
+        return new Appliance
+        {
+            ApplianceId = description.ApplianceId,
+            Name = description.Name,
+            HypervisorKind = description.HypervisorKind,
+            Hypervisor = located.Hypervisor.Name,
+            Repository = enrolment?.Repository.Name,
+            ProcessorCount = description.ProcessorCount,
+            MemoryBytes = description.MemoryBytes,
+            Networks = [.. description.Networks],
+            Disks = [.. description.Disks],
+            DataDisk = DataDiskRule.TryChoose(description, enrolment?.Settings.DataDiskId)?.DiskId ?? enrolment?.Settings.DataDiskId,
+            IncludeSystemDisk = enrolment?.Settings.IncludeSystemDisk ?? false,
+            NativeId = description.NativeId,
+        };
+    }
+
+    /// <summary>An enrolled appliance that no connected hypervisor shows.</summary>
+    internal static Appliance Create(Enrolment enrolment) => new()
+    {
+        ApplianceId = enrolment.Settings.ApplianceId,
+        Name = enrolment.Settings.Name,
+        HypervisorKind = enrolment.Settings.HypervisorKind,
+        Repository = enrolment.Repository.Name,
+        DataDisk = enrolment.Settings.DataDiskId,
+        IncludeSystemDisk = enrolment.Settings.IncludeSystemDisk,
+    };
+}

@@ -1,0 +1,21 @@
+using System.Management.Automation;
+
+namespace Natalia.Backup.Arguments;
+
+/// <summary>Takes an appliance, its name or a wildcard; also a VM of the hypervisor's own module, by its name.</summary>
+public sealed class ApplianceReferenceAttribute : ReferenceArgumentAttribute
+{
+    /// <summary>The command takes restore points too, by another parameter: one that is piped in is not an appliance. Elsewhere a point stands for its appliance.</summary>
+    public bool LeaveRestorePoints { get; set; }
+
+    private protected override string Expected => "an appliance, a name or a wildcard";
+
+    private protected override bool Leaves(PSObject value) => LeaveRestorePoints && value.Properties["RestorePointId"] is not null;
+
+    private protected override string? Describe(PSObject value)
+    {
+        if (Text(value, nameof(Appliance.ApplianceId)) is string id) return id;
+        string? name = Text(value, "VMName") ?? (value.TypeNames.Any(t => t.Contains("VirtualMachine")) ? Text(value, "Name") : null);
+        return name is null ? null : WildcardPattern.Escape(name);
+    }
+}

@@ -1,0 +1,41 @@
+using System.Collections;
+using System.Management.Automation;
+using System.Management.Automation.Language;
+using Natalia.Backup.Sessions;
+
+namespace Natalia.Backup.Arguments;
+
+/// <summary>Completes from what the runspace already knows. Opens no connection, and shows nothing rather than an error.</summary>
+public abstract class CacheCompleter : IArgumentCompleter
+{
+    private protected CacheCompleter() { }
+
+    /// <summary>What fits the word.</summary>
+    /// <param name="commandName">The cmdlet.</param>
+    /// <param name="parameterName">The parameter.</param>
+    /// <param name="wordToComplete">What was typed so far, perhaps with a quote before it.</param>
+    /// <param name="commandAst">The command as typed.</param>
+    /// <param name="fakeBoundParameters">The other parameters.</param>
+    public IEnumerable<CompletionResult> CompleteArgument(string commandName, string parameterName, string wordToComplete, CommandAst commandAst, IDictionary fakeBoundParameters)
+    {
+        try
+        {
+            if (SessionRegistry.TryForCurrentRunspace() is not SessionRegistry registry) return [];
+            string word = (wordToComplete ?? "").Trim('\'', '"');
+            var pattern = WildcardPattern.Get(word.Length == 0 ? "*" : word + "*", WildcardOptions.IgnoreCase | WildcardOptions.CultureInvariant);
+            return [.. GetCandidates(registry).Where(c => pattern.IsMatch(c.Text)).Select(c => new CompletionResult(Quote(c.Text), c.Text, CompletionResultType.ParameterValue, c.ToolTip))];
+        }
+        catch (Exception)
+        {
+            // A completion that fails must not disturb somebody who types.
+            return [];
+        }
+    }
+
+    /// <summary>Everything that could be meant, best first.</summary>
+    private protected abstract IEnumerable<Candidate> GetCandidates(SessionRegistry registry);
+
+    private protected readonly record struct Candidate(string Text, string ToolTip);
+
+    private static string Quote(string text) => text.All(c => char.IsLetterOrDigit(c) || c is '-' or '_' or '.') ? text : "'" + text.Replace("'", "''") + "'";
+}

@@ -1,0 +1,47 @@
+using System.Collections;
+using System.Management.Automation;
+
+namespace Natalia.Backup.Arguments;
+
+/// <summary>
+/// Lets a parameter of type string take the object that it names, live or from a job. Text stays as it is; a list is turned item by item.
+/// </summary>
+[AttributeUsage(AttributeTargets.Property)]
+public abstract class ReferenceArgumentAttribute : ArgumentTransformationAttribute
+{
+    private protected ReferenceArgumentAttribute() { }
+
+    /// <summary>Turns what the user gave into text.</summary>
+    /// <param name="engineIntrinsics">The engine; not used.</param>
+    /// <param name="inputData">What the user gave.</param>
+    public sealed override object? Transform(EngineIntrinsics engineIntrinsics, object? inputData)
+    {
+        object? value = inputData is PSObject { BaseObject: not PSCustomObject } wrapped ? wrapped.BaseObject : inputData;
+        switch (value)
+        {
+            case null:
+                return null;
+            case string text:
+                return text;
+            case IEnumerable list when value is not IDictionary:
+                return list.Cast<object?>().Select(item => Transform(engineIntrinsics, item)).Where(item => item is not null).Cast<string>().ToArray();
+        }
+        // The wrapped form: it has the properties of deserialised objects, too.
+        PSObject wrappedValue = PSObject.AsPSObject(inputData);
+        if (Leaves(wrappedValue)) return inputData;
+        return Describe(wrappedValue) ?? throw new ArgumentTransformationMetadataException(FormattableString.Invariant($"An object of type {value.GetType().Name} is not {Expected}."));
+    }
+
+    /// <summary>What can be given, for the error message.</summary>
+    private protected abstract string Expected { get; }
+
+    /// <summary>
+    /// True for an object from the pipeline that is meant for another parameter. It is left as it is: it then fits no string, and PowerShell goes on looking. Throwing would end the command.
+    /// </summary>
+    private protected virtual bool Leaves(PSObject value) => false;
+
+    /// <summary>The text that stands for an object, or null when it cannot be meant.</summary>
+    private protected abstract string? Describe(PSObject value);
+
+    private protected static string? Text(PSObject value, string property) => value.Properties[property]?.Value?.ToString() is { Length: > 0 } text ? text : null;
+}

@@ -1,0 +1,39 @@
+using System.Management.Automation;
+using Natalia.Backup.Arguments;
+using Natalia.Backup.Sessions;
+
+namespace Natalia.Backup.Commands;
+
+/// <summary>Disconnects this PowerShell session from a hypervisor.</summary>
+/// <remarks>
+/// <para>Closes the connection and forgets its name. The end of the PowerShell session and the removal of the module do the same for all connections.</para>
+/// </remarks>
+/// <example>
+/// <code>Disconnect-NataliaHypervisor exports</code>
+/// <para>Closes the connection named "exports".</para>
+/// </example>
+/// <example>
+/// <code>Get-NataliaHypervisor | Disconnect-NataliaHypervisor</code>
+/// <para>Closes all connections, for instance at the end of a runbook.</para>
+/// </example>
+[Cmdlet(VerbsCommunications.Disconnect, "NataliaHypervisor", SupportsShouldProcess = true, ConfirmImpact = ConfirmImpact.Low)]
+[OutputType(typeof(void))]
+public sealed class DisconnectNataliaHypervisorCommand : NataliaCommand
+{
+    /// <summary>The session to close: the object that Connect-NataliaHypervisor returned, its name, or a wildcard.</summary>
+    [Parameter(Mandatory = true, Position = 0, ValueFromPipeline = true)]
+    [Alias("Name")]
+    [HypervisorReference]
+    [SupportsWildcards]
+    [ValidateNotNullOrEmpty]
+    [ArgumentCompleter(typeof(HypervisorCompleter))]
+    public string[] Hypervisor { get; set; } = [];
+
+    private protected override async Task ProcessAsync(CancellationToken cancellationToken)
+    {
+        foreach (HypervisorConnection connection in Registry.Hypervisors.ByName(Hypervisor, e => EmitError(e)))
+        {
+            if (await ShouldProcessAsync($"{connection.Name} ({connection.Session.Location})", "Disconnect").ConfigureAwait(false)) Registry.Hypervisors.Remove(connection);
+        }
+    }
+}

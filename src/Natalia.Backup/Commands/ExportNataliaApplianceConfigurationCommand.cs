@@ -1,0 +1,121 @@
+using System.Diagnostics;
+using System.Management.Automation;
+using Natalia.Backup.Appliances;
+using Natalia.Backup.Arguments;
+using Natalia.Backup.Engine;
+using Natalia.Backup.Engine.Model;
+using Natalia.Backup.Points;
+using Natalia.Backup.Sessions;
+
+namespace Natalia.Backup.Commands;
+
+/// <summary>Writes a VM's configuration to a JSON file.</summary>
+/// <remarks>
+/// <para>What is needed to build a machine around a restored disk: processors, memory, networks with their VLANs, disks, and the hypervisor's own description word for word. It is kept with every restore point, and can be written from a point or from a live VM.</para>
+/// </remarks>
+/// <example>
+/// <code>Get-NataliaRestorePoint -Appliance natalia-paris -Latest | Export-NataliaApplianceConfiguration -Destination D:\restore\natalia-paris.json</code>
+/// <para>Writes the configuration that was kept with the newest point.</para>
+/// </example>
+/// <example>
+/// <code>Get-NataliaAppliance | Export-NataliaApplianceConfiguration -Destination D:\inventory -Force</code>
+/// <para>Writes the present configuration of every enrolled appliance into a folder that is there, one file for each.</para>
+/// </example>
+[Cmdlet(VerbsData.Export, "NataliaApplianceConfiguration", DefaultParameterSetName = ApplianceSet, SupportsShouldProcess = true, ConfirmImpact = ConfirmImpact.Medium)]
+[OutputType(typeof(ExportedFile))]
+public sealed class ExportNataliaApplianceConfigurationCommand : HypervisorCommand
+{
+    private const string ApplianceSet = "Appliance";
+    private const string PointSet = "RestorePoint";
+
+    private RestorePointFinder? _finder;
+    private ApplianceDirectory? _directory;
+
+    /// <summary>The live VM: an object of Get-NataliaAppliance, a name or a wildcard.</summary>
+    [Parameter(Mandatory = true, Position = 0, ParameterSetName = ApplianceSet, ValueFromPipeline = true)]
+    [Alias("VMName", "ApplianceName")]
+    [ApplianceReference(LeaveRestorePoints = true)]
+    [SupportsWildcards]
+    [ValidateNotNullOrEmpty]
+    [ArgumentCompleter(typeof(ApplianceCompleter))]
+    public string[] Appliance { get; set; } = [];
+
+    /// <summary>The restore point: its id, or at least four digits of its beginning. Bound from restore points that are piped in.</summary>
+    [Parameter(Mandatory = true, ParameterSetName = PointSet, ValueFromPipelineByPropertyName = true)]
+    [RestorePointReference]
+    [ValidateNotNullOrEmpty]
+    [ArgumentCompleter(typeof(RestorePointCompleter))]
+    public string RestorePointId { get; set; } = "";
+
+    /// <summary>The repository of the restore point: the session that Connect-NataliaRepository returned, or its name. Left out, the connected ones are searched.</summary>
+    [Parameter(ParameterSetName = PointSet)]
+    [RepositoryReference]
+    [ArgumentCompleter(typeof(RepositoryCompleter))]
+    public string? Repository { get; set; }
+
+    /// <summary>The id of a connected repository. Bound from restore points that are piped in.</summary>
+    [Parameter(ParameterSetName = PointSet, ValueFromPipelineByPropertyName = true)]
+    public string? RepositoryId { get; set; }
+
+    /// <summary>The file, or a folder that is there. Relative paths, ~ and PowerShell drives are welcome; wildcards are taken literally.</summary>
+    [Parameter(Mandatory = true, Position = 1)]
+    [ValidateNotNullOrEmpty]
+    public string Destination { get; set; } = "";
+
+    /// <summary>Replace a file of that name.</summary>
+    [Parameter]
+    public SwitchParameter Force { get; set; }
+
+    private protected override async Task ProcessAsync(CancellationToken cancellationToken)
+    {
+        string path = await OnPipelineAsync(() => FilePaths.Resolve(SessionState, Destination)).ConfigureAwait(false);
+        if (ParameterSetName == PointSet)
+        {
+            await ExportFromPointAsync(path, cancellationToken).ConfigureAwait(false);
+            return;
+        }
+        _directory ??= new ApplianceDirectory(Registry, DeferError, EmitWarning);
+        IReadOnlyList<LocatedAppliance> appliances = await _directory.ListAsync(HypervisorsToRead(), cancellationToken).ConfigureAwait(false);
+        foreach (ApplianceSelector selector in ApplianceSelector.FromAll(Appliance))
+        {
+            try
+            {
+                foreach (LocatedAppliance located in ApplianceDirectory.SelectForChange(appliances, selector))
+                    await ExportAsync(path, located.Description, DateTime.UtcNow, null).ConfigureAwait(false);
+            }
+            catch (NataliaException e)
+            {
+                EmitError(e, selector.Text);
+            }
+        }
+    }
+
+    private async Task ExportFromPointAsync(string path, CancellationToken cancellationToken)
+    {
+        _finder ??= new RestorePointFinder(Registry.Completion, EmitWarning);
+        IReadOnlyList<RepositoryConnection> repositories = Registry.RepositoriesWithPoints(Repository is { Length: > 0 } named ? [named] : null, RepositoryId);
+        LocatedPoint point = (await _finder.FindAsync(repositories, RestorePointId, null, cancellationToken).ConfigureAwait(false))[0];
+        ApplianceDescription description = await point.Repository.Repository.GetConfigurationAsync(point.Point, cancellationToken).ConfigureAwait(false);
+        await ExportAsync(path, description, point.Point.TimeUtc, point.Point.RestorePointId).ConfigureAwait(false);
+    }
+
+    private async Task ExportAsync(string path, ApplianceDescription description, DateTime timeUtc, string? restorePointId)
+    {
+        var clock = Stopwatch.StartNew();
+        string[] nameParts = restorePointId is null ? [description.Name] : [description.Name, ExportDestination.Stamp(timeUtc)];
+        string file = ExportDestination.GetFile(path, nameParts, ".json");
+        ExportDestination.EnsureWritable(file, Force);
+        if (!await ShouldProcessAsync(file, $"Write the configuration of {description.Name}").ConfigureAwait(false)) return;
+        byte[] bytes = ApplianceConfigurationFile.Write(description, timeUtc, restorePointId);
+        AtomicFile.Write(file, bytes, Force);
+        Emit(new ExportedFile
+        {
+            Path = file,
+            SizeBytes = bytes.Length,
+            Duration = clock.Elapsed,
+            ApplianceId = description.ApplianceId,
+            ApplianceName = description.Name,
+            RestorePointId = restorePointId,
+        });
+    }
+}

@@ -1,0 +1,84 @@
+using System.Collections;
+using System.Management.Automation;
+using Natalia.Backup.Arguments;
+using Natalia.Backup.Engine;
+using Natalia.Backup.Points;
+using Natalia.Backup.Profiles;
+using Natalia.Backup.Sessions;
+
+namespace Natalia.Backup.Commands;
+
+/// <summary>Writes this session's connections to a profile file, without secrets.</summary>
+/// <remarks>
+/// <para>A profile is what a scheduled run starts with: Import-NataliaProfile connects everything in it. It holds where things are and the names of secrets; the secrets stay in their vault.</para>
+/// <para>The file is JSON: { "format": "natalia-profile", "version": 1, "hypervisors": [ … ], "repositories": [ … ] }. A hypervisor has name, kind (Folder) and path. A repository has name, kind (Folder), path, access (Password, Unencrypted or AuditOnly) and,
+/// for access Password, passwordSecret: the name of the secret that holds its password. Relative paths count from the profile's folder. Members that are not known are refused.</para>
+/// <para>The name of a repository's secret comes from -SecretName, else from the profile that it was connected with, else it is "natalia-" and the session's name.</para>
+/// </remarks>
+/// <example>
+/// <code>Connect-NataliaHypervisor D:\Exports -Name exports
+/// Connect-NataliaRepository \\nas\backup\natalia -Name nas
+/// Export-NataliaProfile C:\ProgramData\natalia.json</code>
+/// <para>Keeps two connections. The secret that the profile names is natalia-nas.</para>
+/// </example>
+/// <example>
+/// <code>Export-NataliaProfile -Path ./natalia.json -Repository nas -SecretName @{ nas = 'backup/natalia' } -Force
+/// Import-NataliaProfile ./natalia.json -SecretResolver { Get-AutomationPSCredential -Name $args[0] }</code>
+/// <para>Keeps one repository under the name that its secret has in the vault, and connects again as a runbook would.</para>
+/// </example>
+[Cmdlet(VerbsData.Export, "NataliaProfile", SupportsShouldProcess = true, ConfirmImpact = ConfirmImpact.Medium)]
+[OutputType(typeof(ConnectionProfile))]
+public sealed class ExportNataliaProfileCommand : NataliaCommand
+{
+    /// <summary>The file to write. Relative paths, ~ and PowerShell drives are welcome; wildcards are taken literally.</summary>
+    [Parameter(Mandatory = true, Position = 0)]
+    [ValidateNotNullOrEmpty]
+    public string Path { get; set; } = "";
+
+    /// <summary>The hypervisor sessions to keep: objects, names or wildcards. Left out, all of them.</summary>
+    [Parameter]
+    [HypervisorReference]
+    [SupportsWildcards]
+    [ArgumentCompleter(typeof(HypervisorCompleter))]
+    public string[]? Hypervisor { get; set; }
+
+    /// <summary>The repository sessions to keep: objects, names or wildcards. Left out, all of them.</summary>
+    [Parameter]
+    [RepositoryReference]
+    [SupportsWildcards]
+    [ArgumentCompleter(typeof(RepositoryCompleter))]
+    public string[]? Repository { get; set; }
+
+    /// <summary>The name of the secret of each repository, as a table from session to secret: @{ nas = 'backup/natalia' }.</summary>
+    [Parameter]
+    [ValidateNotNull]
+    public Hashtable SecretName { get; set; } = [];
+
+    /// <summary>Replace a file of that name.</summary>
+    [Parameter]
+    public SwitchParameter Force { get; set; }
+
+    private protected override bool FailsAsAWhole => true;
+
+    private protected override async Task ProcessAsync(CancellationToken cancellationToken)
+    {
+        string file = await OnPipelineAsync(() => FilePaths.Resolve(SessionState, Path)).ConfigureAwait(false);
+        IReadOnlyList<HypervisorConnection> hypervisors = Registry.Hypervisors.ByName(Hypervisor, e => throw e);
+        IReadOnlyList<RepositoryConnection> repositories = Registry.Repositories.ByName(Repository, e => throw e);
+        Dictionary<string, string> secrets = SecretName.Cast<DictionaryEntry>().ToDictionary(e => $"{e.Key}", e => $"{e.Value}", StringComparer.OrdinalIgnoreCase);
+        foreach (string name in secrets.Keys)
+        {
+            if (!repositories.Any(r => string.Equals(r.Name, name, StringComparison.OrdinalIgnoreCase)))
+                throw new NataliaException(ErrorIds.RepositoryNotConnected, NataliaErrorKind.NotFound, $"-SecretName names '{name}', which is none of the repository sessions that are kept.", name, "Its keys are names of sessions.");
+        }
+        var profile = new ProfileDocument([.. hypervisors.Select(h => h.Settings)], [.. repositories.Select(r => WithSecret(r.Settings, secrets))]);
+        ExportDestination.EnsureWritable(file, Force);
+        if (!await ShouldProcessAsync(file, $"Write a profile of {hypervisors.Count} hypervisor(s) and {repositories.Count} repository(s)").ConfigureAwait(false)) return;
+        AtomicFile.Write(file, ProfileFile.Write(profile), Force);
+        Emit(profile.Describe(file));
+    }
+
+    private static RepositorySettings WithSecret(RepositorySettings settings, Dictionary<string, string> secrets) => settings.Access != RepositoryAccess.Password
+        ? settings
+        : settings with { PasswordSecret = secrets.TryGetValue(settings.Name, out string? named) && named.Length > 0 ? named : settings.PasswordSecret ?? $"natalia-{settings.Name}" };
+}

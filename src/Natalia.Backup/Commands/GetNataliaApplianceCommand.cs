@@ -1,0 +1,112 @@
+using System.Management.Automation;
+using Natalia.Backup.Appliances;
+using Natalia.Backup.Arguments;
+using Natalia.Backup.Sessions;
+
+namespace Natalia.Backup.Commands;
+
+/// <summary>Lists the enrolled appliances, or the VMs of the connected hypervisors.</summary>
+/// <remarks>
+/// <para>Alone, it lists the appliances that Set-NataliaAppliance has enrolled in the connected repositories, whether a connected hypervisor shows them or not. With -Name it lists VMs of the connected hypervisors, enrolled or not; -Name * lists every one.</para>
+/// <para>An appliance that is enrolled in two repositories comes twice, once for each. Its Repository property binds to the cmdlets that follow, so that a mixed fleet needs no branches.</para>
+/// <para>With several hypervisors or repositories connected, one that does not answer is an error of its own, written when the others are listed.</para>
+/// </remarks>
+/// <example>
+/// <code>Get-NataliaAppliance -Name *</code>
+/// <para>Lists every VM of the connected hypervisors.</para>
+/// </example>
+/// <example>
+/// <code>Import-NataliaProfile C:\ProgramData\natalia.json
+/// Get-NataliaAppliance | Invoke-NataliaBackup</code>
+/// <para>The whole of a scheduled run: every enrolled appliance goes to the repository that it is enrolled in.</para>
+/// </example>
+/// <example>
+/// <code>Get-NataliaAppliance | Where-Object { -not $_.Hypervisor }</code>
+/// <para>Finds enrolled appliances that no connected hypervisor shows any more.</para>
+/// </example>
+[Cmdlet(VerbsCommon.Get, "NataliaAppliance", DefaultParameterSetName = EnrolledSet)]
+[OutputType(typeof(Appliance))]
+public sealed class GetNataliaApplianceCommand : HypervisorCommand
+{
+    private const string EnrolledSet = "Enrolled";
+    private const string NameSet = "Name";
+    private const string IdSet = "Id";
+
+    private ApplianceDirectory? _directory;
+
+    /// <summary>The VM's name; wildcards are welcome. -Name * lists every VM.</summary>
+    [Parameter(Mandatory = true, Position = 0, ParameterSetName = NameSet)]
+    [Alias("VMName", "ApplianceName", "Appliance")]
+    [ApplianceReference]
+    [SupportsWildcards]
+    [ValidateNotNullOrEmpty]
+    [ArgumentCompleter(typeof(ApplianceCompleter))]
+    public string[] Name { get; set; } = [];
+
+    /// <summary>The appliance's id. Bound from restore points and appliances that are piped in.</summary>
+    [Parameter(Mandatory = true, ParameterSetName = IdSet, ValueFromPipelineByPropertyName = true)]
+    [ValidateNotNullOrEmpty]
+    public string[] ApplianceId { get; set; } = [];
+
+    /// <summary>
+    /// The repository in which to look for enrolments: the session that Connect-NataliaRepository returned, or its name. Left out, all that are connected.
+    /// </summary>
+    [Parameter]
+    [RepositoryReference]
+    [ArgumentCompleter(typeof(RepositoryCompleter))]
+    public string[]? Repository { get; set; }
+
+    private protected override Task ProcessAsync(CancellationToken cancellationToken)
+    {
+        _directory ??= new ApplianceDirectory(Registry, DeferError, EmitWarning);
+        return ParameterSetName == EnrolledSet ? ListEnrolledAsync(_directory, cancellationToken) : ListNamedAsync(_directory, cancellationToken);
+    }
+
+    private async Task ListEnrolledAsync(ApplianceDirectory directory, CancellationToken cancellationToken)
+    {
+        IReadOnlyList<RepositoryConnection> repositories = Registry.RepositoriesWithPoints(References.Clean(Repository), null);
+        IReadOnlyList<Enrolment> enrolments = await directory.ListEnrolmentsAsync(repositories, cancellationToken).ConfigureAwait(false);
+        IReadOnlyList<LocatedAppliance> appliances = await ListAppliancesAsync(directory, cancellationToken).ConfigureAwait(false);
+        Dictionary<string, LocatedAppliance> byId = appliances.ToDictionary(a => a.Description.ApplianceId, StringComparer.Ordinal);
+        foreach (Enrolment enrolment in enrolments.OrderBy(e => e.Settings.Name, StringComparer.OrdinalIgnoreCase))
+        {
+            if (byId.TryGetValue(enrolment.Settings.ApplianceId, out LocatedAppliance? located)) Emit(ApplianceView.Create(located, enrolment));
+            else if (!IsBound(nameof(Hypervisor))) Emit(ApplianceView.Create(enrolment));
+        }
+    }
+
+    private async Task<IReadOnlyList<LocatedAppliance>> ListAppliancesAsync(ApplianceDirectory directory, CancellationToken cancellationToken)
+    {
+        IReadOnlyList<HypervisorConnection> hypervisors = Registry.Hypervisors.All.Count == 0 && !IsBound(nameof(Hypervisor)) ? [] : HypervisorsToRead();
+        return await directory.ListAsync(hypervisors, cancellationToken).ConfigureAwait(false);
+    }
+
+    private async Task ListNamedAsync(ApplianceDirectory directory, CancellationToken cancellationToken)
+    {
+        IReadOnlyList<LocatedAppliance> appliances = await directory.ListAsync(HypervisorsToRead(), cancellationToken).ConfigureAwait(false);
+        IReadOnlyList<RepositoryConnection> repositories = References.Clean(Repository) is { Count: > 0 } named
+            ? Registry.RepositoriesWithPoints(named, null)
+            : [.. Registry.Repositories.All.Where(c => !c.IsLimited)];
+        ILookup<string, Enrolment> enrolments = (await directory.ListEnrolmentsAsync(repositories, cancellationToken).ConfigureAwait(false)).ToLookup(e => e.Settings.ApplianceId, StringComparer.Ordinal);
+        HashSet<string> shown = new(StringComparer.Ordinal);
+        foreach (ApplianceSelector selector in ApplianceSelector.FromAll(ParameterSetName == IdSet ? ApplianceId : Name))
+        {
+            IReadOnlyList<LocatedAppliance> found;
+            try
+            {
+                found = ApplianceDirectory.Select(appliances, selector);
+            }
+            catch (Engine.NataliaException e)
+            {
+                EmitError(e);
+                continue;
+            }
+            foreach (LocatedAppliance located in found.OrderBy(a => a.Description.Name, StringComparer.OrdinalIgnoreCase).Where(a => shown.Add(a.Description.ApplianceId)))
+            {
+                List<Enrolment> own = [.. enrolments[located.Description.ApplianceId]];
+                if (own.Count == 0) Emit(ApplianceView.Create(located, null));
+                foreach (Enrolment enrolment in own) Emit(ApplianceView.Create(located, enrolment));
+            }
+        }
+    }
+}

@@ -1,0 +1,144 @@
+using System.Management.Automation;
+using Natalia.Backup.Appliances;
+using Natalia.Backup.Arguments;
+using Natalia.Backup.Engine;
+using Natalia.Backup.Engine.Model;
+using Natalia.Backup.Engine.Repositories;
+using Natalia.Backup.Points;
+using Natalia.Backup.Sessions;
+
+namespace Natalia.Backup.Commands;
+
+/// <summary>Lists restore points, newest first.</summary>
+/// <remarks>
+/// <para>A restore point is one complete, independent, restorable state of an appliance. It does not depend on any other point, however it was made.</para>
+/// <para>Without -Repository the points of all connected repositories are listed together. With several connected, one that does not answer is an error of its own, written when the others are listed.</para>
+/// <para>A point that is too damaged to be listed is an error of its own, too; the others are listed all the same.</para>
+/// <para>A plain -Appliance name of which no repository has a point is an error, not an empty list.</para>
+/// </remarks>
+/// <example>
+/// <code>Get-NataliaRestorePoint -Appliance natalia-paris -After (Get-Date).AddDays(-7)</code>
+/// <para>Lists the last week's points of one appliance.</para>
+/// </example>
+/// <example>
+/// <code>Get-NataliaRestorePoint -Latest | Where-Object { $_.TimeUtc -lt [DateTime]::UtcNow.AddHours(-26) }</code>
+/// <para>Finds appliances whose newest point is too old; for monitoring.</para>
+/// </example>
+/// <example>
+/// <code>Get-NataliaRestorePoint -Appliance natalia-paris -Before 2026-11-01 -Latest | Export-NataliaDisk -Destination D:\restore</code>
+/// <para>Takes the disk as it was at the end of October.</para>
+/// </example>
+[Cmdlet(VerbsCommon.Get, "NataliaRestorePoint")]
+[OutputType(typeof(RestorePoint))]
+public sealed class GetNataliaRestorePointCommand : RepositoryReaderCommand
+{
+    private readonly List<LocatedPoint> _found = [];
+    private readonly HashSet<(string, string)> _seen = [];
+    private RestorePointFinder? _finder;
+
+    /// <summary>The appliance: an object of Get-NataliaAppliance, the name that it had when the point was made, or a wildcard.</summary>
+    [Parameter(Position = 0)]
+    [Alias("VMName", "ApplianceName")]
+    [ApplianceReference]
+    [SupportsWildcards]
+    [ArgumentCompleter(typeof(ApplianceCompleter))]
+    public string[]? Appliance { get; set; }
+
+    /// <summary>The appliance's id. Bound from appliances that are piped in.</summary>
+    [Parameter(ValueFromPipelineByPropertyName = true)]
+    public string? ApplianceId { get; set; }
+
+    /// <summary>The point's id, or at least four digits of its beginning when no other id begins so. Bound from points that are piped in, which reads them again.</summary>
+    [Parameter(ValueFromPipelineByPropertyName = true)]
+    [RestorePointReference]
+    [ArgumentCompleter(typeof(RestorePointCompleter))]
+    public string[]? RestorePointId { get; set; }
+
+    /// <summary>Only the newest point of each appliance.</summary>
+    [Parameter]
+    public SwitchParameter Latest { get; set; }
+
+    /// <summary>Only points whose state is of this time or later. A time without a zone is local time.</summary>
+    [Parameter]
+    public DateTime? After { get; set; }
+
+    /// <summary>Only points whose state is of this time or earlier. A time without a zone is local time.</summary>
+    [Parameter]
+    public DateTime? Before { get; set; }
+
+    private protected override async Task ProcessAsync(CancellationToken cancellationToken)
+    {
+        IReadOnlyList<RepositoryConnection> repositories = RepositoriesToRead();
+        string? applianceId = string.IsNullOrEmpty(ApplianceId) ? null : ApplianceId;
+        if (References.Clean(RestorePointId) is { Count: > 0 } ids)
+        {
+            _finder ??= new RestorePointFinder(Registry.Completion, EmitWarning);
+            foreach (string id in ids)
+            {
+                try
+                {
+                    Take(await _finder.FindAsync(repositories, id, applianceId, cancellationToken).ConfigureAwait(false));
+                }
+                catch (NataliaException e) when (e.ErrorId is ErrorIds.RestorePointNotFound or ErrorIds.RestorePointAmbiguous)
+                {
+                    EmitError(e);
+                }
+            }
+            return;
+        }
+        await ListAsync(repositories, applianceId, cancellationToken).ConfigureAwait(false);
+    }
+
+    private protected override Task EndAsync(CancellationToken cancellationToken)
+    {
+        IEnumerable<RestorePoint> points = _found.Select(f => f.Point).OrderByDescending(p => p);
+        if (Latest) points = points.GroupBy(p => p.ApplianceId).Select(g => g.First());
+        foreach (RestorePoint point in points) Emit(point);
+        return Task.CompletedTask;
+    }
+
+    private async Task ListAsync(IReadOnlyList<RepositoryConnection> repositories, string? applianceId, CancellationToken cancellationToken)
+    {
+        IReadOnlyList<ApplianceSelector> selectors = ApplianceSelector.FromAll(Appliance);
+        // Asked without times, so that a name without any point can be told from one without points in that time.
+        var filter = new RestorePointFilter { ApplianceId = applianceId };
+        List<LocatedPoint> listed = [];
+        foreach (RepositoryConnection repository in repositories)
+        {
+            try
+            {
+                IReadOnlyList<RestorePoint> points = await repository.Repository.GetRestorePointsAsync(filter, damage => DeferError(damage), cancellationToken).ConfigureAwait(false);
+                listed.AddRange(points.Select(p => new LocatedPoint(repository, p)));
+            }
+            catch (Exception e) when (repositories.Count > 1 && !cancellationToken.IsCancellationRequested)
+            {
+                DeferError(e, repository.Session);
+            }
+        }
+        foreach (LocatedPoint found in listed)
+        {
+            Registry.Completion.Remember(found.Point);
+            Registry.Completion.RememberAppliance(found.Point.ApplianceName, $"has restore points in '{found.Repository.Name}'");
+        }
+        if (selectors.Count == 0)
+        {
+            Take(listed);
+            return;
+        }
+        foreach (ApplianceSelector selector in selectors)
+        {
+            List<LocatedPoint> own = [.. listed.Where(f => selector.Matches(f.Point.ApplianceId, f.Point.ApplianceName))];
+            if (own.Count == 0 && !selector.HasWildcards && !selector.IsId)
+                EmitError(new NataliaException(ErrorIds.RestorePointNotFound, NataliaErrorKind.NotFound,
+                    $"There is no restore point of an appliance '{selector.Text}' in {string.Join(", ", repositories.Select(r => $"'{r.Name}'"))}.", selector.Text));
+            Take(own);
+        }
+    }
+
+    private void Take(IEnumerable<LocatedPoint> points)
+    {
+        DateTime? after = After?.ToUniversalTime(), before = Before?.ToUniversalTime();
+        _found.AddRange(points.Where(f =>
+            (after is null || f.Point.TimeUtc >= after) && (before is null || f.Point.TimeUtc <= before) && _seen.Add((f.Point.RepositoryId, f.Point.RestorePointId))));
+    }
+}

@@ -1,0 +1,68 @@
+using System.Management.Automation;
+using Natalia.Backup.Appliances;
+using Natalia.Backup.Arguments;
+using Natalia.Backup.Retention;
+using Natalia.Backup.Sessions;
+
+namespace Natalia.Backup.Commands;
+
+/// <summary>Shows which retention policy holds for which appliance.</summary>
+/// <remarks>
+/// <para>An appliance without a policy of its own has its repository's default; Source tells which. Alone, it lists the default of each connected repository and every appliance that the repository knows.</para>
+/// <para>Source None means that no policy is set: everything is kept, and Invoke-NataliaRetention refuses.</para>
+/// </remarks>
+/// <example>
+/// <code>Get-NataliaRetention</code>
+/// <para>Lists the policies of everything.</para>
+/// </example>
+/// <example>
+/// <code>Get-NataliaRetention | Where-Object Source -eq None</code>
+/// <para>Finds appliances for which nobody has set a policy.</para>
+/// </example>
+[Cmdlet(VerbsCommon.Get, "NataliaRetention")]
+[OutputType(typeof(RetentionSetting))]
+public sealed class GetNataliaRetentionCommand : RepositoryReaderCommand
+{
+    private readonly RetentionCache _cache;
+
+    /// <summary>Makes the command.</summary>
+    public GetNataliaRetentionCommand() => _cache = new RetentionCache(damage => EmitWarning(damage.Message));
+
+    /// <summary>The appliance: an object of Get-NataliaAppliance, its name, or a wildcard. Left out, everything is listed.</summary>
+    [Parameter(Position = 0)]
+    [Alias("VMName", "ApplianceName")]
+    [ApplianceReference]
+    [SupportsWildcards]
+    [ArgumentCompleter(typeof(ApplianceCompleter))]
+    public string[]? Appliance { get; set; }
+
+    /// <summary>The appliance's id. Bound from appliances and restore points that are piped in.</summary>
+    [Parameter(ValueFromPipelineByPropertyName = true)]
+    public string[]? ApplianceId { get; set; }
+
+    private protected override async Task ProcessAsync(CancellationToken cancellationToken)
+    {
+        IReadOnlyList<RepositoryConnection> repositories = RepositoriesToRead();
+        IReadOnlyList<ApplianceSelector> selectors = ApplianceSelector.FromAll((Appliance ?? []).Concat(ApplianceId ?? []));
+        var found = new HashSet<ApplianceSelector>();
+        foreach (RepositoryConnection repository in repositories)
+        {
+            try
+            {
+                RepositoryRetention retention = await _cache.ReadAsync(repository, cancellationToken).ConfigureAwait(false);
+                if (selectors.Count == 0) Emit(RetentionSetting.Create(repository.Name, repository.Session.RepositoryId, null, null, retention.Default));
+                foreach (RetentionSubject subject in retention.Subjects)
+                {
+                    List<ApplianceSelector> matching = [.. selectors.Where(s => s.Matches(subject.ApplianceId, subject.Name))];
+                    found.UnionWith(matching);
+                    if (selectors.Count == 0 || matching.Count > 0) Emit(subject.ToSetting());
+                }
+            }
+            catch (Exception e) when (repositories.Count > 1 && !cancellationToken.IsCancellationRequested)
+            {
+                DeferError(e, repository.Session);
+            }
+        }
+        foreach (ApplianceSelector missing in selectors.Where(s => !s.HasWildcards && !found.Contains(s))) EmitError(RepositoryRetention.NotFound(missing, repositories));
+    }
+}

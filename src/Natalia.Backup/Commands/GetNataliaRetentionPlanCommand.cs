@@ -1,0 +1,126 @@
+using System.Management.Automation;
+using Natalia.Backup.Appliances;
+using Natalia.Backup.Arguments;
+using Natalia.Backup.Engine;
+using Natalia.Backup.Engine.Retention;
+using Natalia.Backup.Errors;
+using Natalia.Backup.Retention;
+using Natalia.Backup.Sessions;
+
+namespace Natalia.Backup.Commands;
+
+/// <summary>Shows which restore points a retention policy keeps and which it removes, with the reason for each.</summary>
+/// <remarks>
+/// <para>It changes nothing. Every restore point is one row, newest first, with what happens to it (Keep, Remove, Protected, Locked), the rule that decided, and why.</para>
+/// <para>Restore points that are piped in are planned by the rules that are given; without any rule everything is kept. Any objects with a property TimeUtc will do, so that a policy can be tried on paper. They may also have IsProtected, ImmutableUntilUtc, ApplianceId and RestorePointId. Points of different appliances never compete.</para>
+/// <para>Without piped points the plan is that of the stored policies for what the connected repositories hold. Rules that are given then replace the stored ones, which shows what another policy would do; the stored time zone stays unless -TimeZone replaces it.</para>
+/// <para>about_NataliaRetention explains the rules.</para>
+/// </remarks>
+/// <example>
+/// <code>Get-NataliaRetentionPlan -Appliance natalia-paris</code>
+/// <para>Shows what the next Invoke-NataliaRetention would do.</para>
+/// </example>
+/// <example>
+/// <code>Get-NataliaRetentionPlan -Appliance natalia-paris -Daily 14 -Weekly 8 -Monthly 12 | Where-Object Action -eq Remove</code>
+/// <para>Shows what another policy would remove, without setting it.</para>
+/// </example>
+/// <example>
+/// <code>1..400 | ForEach-Object { [pscustomobject]@{ TimeUtc = [DateTime]::UtcNow.AddHours(-6 * $_) } } | Get-NataliaRetentionPlan -Daily 7 -Weekly 4 -Monthly 3 -TimeZone Europe/Paris | Where-Object Action -eq Keep</code>
+/// <para>Tries a policy on paper: what is left of a hundred days of backups every six hours.</para>
+/// </example>
+[Cmdlet(VerbsCommon.Get, "NataliaRetentionPlan", DefaultParameterSetName = StoredSet)]
+[OutputType(typeof(RetentionPlanRow))]
+public sealed class GetNataliaRetentionPlanCommand : RetentionRulesCommand
+{
+    private const string StoredSet = "Stored";
+    private const string InputSet = "Input";
+
+    private readonly List<RetentionPoint> _points = [];
+    private readonly List<string> _pipedAppliances = [];
+    private RetentionRules? _rules;
+
+    /// <summary>Restore points, or any objects with a property TimeUtc. Appliances that are piped in stand for what the repositories hold of them.</summary>
+    [Parameter(Mandatory = true, ParameterSetName = InputSet, ValueFromPipeline = true)]
+    [ValidateNotNull]
+    public PSObject? InputObject { get; set; }
+
+    /// <summary>The appliance: an object of Get-NataliaAppliance, its name, or a wildcard. Left out, every appliance of the repositories is planned.</summary>
+    [Parameter(Position = 0, ParameterSetName = StoredSet)]
+    [Alias("VMName", "ApplianceName")]
+    [ApplianceReference]
+    [SupportsWildcards]
+    [ArgumentCompleter(typeof(ApplianceCompleter))]
+    public string[]? Appliance { get; set; }
+
+    /// <summary>The repository: the session that Connect-NataliaRepository returned, or its name. Left out, every connected repository is read.</summary>
+    [Parameter]
+    [RepositoryReference]
+    [ArgumentCompleter(typeof(RepositoryCompleter))]
+    public string[]? Repository { get; set; }
+
+    private protected override Task BeginAsync(CancellationToken cancellationToken)
+    {
+        _rules = GivenRules();
+        return Task.CompletedTask;
+    }
+
+    private protected override bool TryCollect()
+    {
+        if (ParameterSetName != InputSet || InputObject is not PSObject input) return false;
+        try
+        {
+            if (!RetentionInput.IsPoint(input) && input.Properties[nameof(RetentionPoint.ApplianceId)]?.Value?.ToString() is { Length: > 0 } applianceId) _pipedAppliances.Add(applianceId);
+            else _points.Add(RetentionInput.Read(input));
+        }
+        catch (NataliaException e)
+        {
+            WriteError(ErrorRecordFactory.Create(e, input));
+        }
+        return true;
+    }
+
+    private protected override Task ProcessAsync(CancellationToken cancellationToken) => PlanStoredAsync(Appliance, cancellationToken);
+
+    private protected override async Task EndAsync(CancellationToken cancellationToken)
+    {
+        if (_points.Count > 0) EmitAll(RetentionPlanner.Plan(_points, _rules!.ToPolicy(), DateTime.UtcNow));
+        if (_pipedAppliances.Count > 0) await PlanStoredAsync(_pipedAppliances, cancellationToken).ConfigureAwait(false);
+    }
+
+    private async Task PlanStoredAsync(IEnumerable<string>? appliances, CancellationToken cancellationToken)
+    {
+        IReadOnlyList<RepositoryConnection> repositories = Registry.RepositoriesWithPoints(References.Clean(Repository), null);
+        IReadOnlyList<ApplianceSelector> selectors = ApplianceSelector.FromAll(appliances);
+        var found = new HashSet<ApplianceSelector>();
+        foreach (RepositoryConnection repository in repositories)
+        {
+            try
+            {
+                RepositoryRetention retention = await RepositoryRetention.ReadAsync(repository, damage => EmitWarning(damage.Message), cancellationToken).ConfigureAwait(false);
+                foreach (RetentionSubject subject in retention.Subjects)
+                {
+                    List<ApplianceSelector> matching = [.. selectors.Where(s => s.Matches(subject.ApplianceId, subject.Name))];
+                    found.UnionWith(matching);
+                    if (selectors.Count == 0 || matching.Count > 0) Plan(subject);
+                }
+            }
+            catch (Exception e) when (repositories.Count > 1 && !cancellationToken.IsCancellationRequested)
+            {
+                DeferError(e, repository.Session);
+            }
+        }
+        foreach (ApplianceSelector missing in selectors.Where(s => !s.HasWildcards && !found.Contains(s))) EmitError(RepositoryRetention.NotFound(missing, repositories));
+    }
+
+    private void Plan(RetentionSubject subject)
+    {
+        RetentionPolicy policy = _rules!.AnyRule
+            ? _rules.ToPolicy(subject.Stored?.Policy.TimeZoneId)
+            : _rules.Over(subject.Stored?.Policy ?? new RetentionPolicy());
+        if (!_rules.AnyRule && subject.Stored?.Damage is string damage)
+            EmitWarning($"The retention policy of '{subject.Name}' in repository '{subject.Repository.Name}' cannot be read, so every point is kept: {damage} Set-NataliaRetention sets it again.");
+        if (!_rules.AnyRule && subject.Stored is null && subject.Points.Count > 0)
+            EmitWarning($"No retention policy is set for '{subject.Name}' in repository '{subject.Repository.Name}': every point is kept. Set-NataliaRetention sets one.");
+        EmitAll(RetentionPlanner.Plan(subject.RetentionPoints, policy, DateTime.UtcNow));
+    }
+}

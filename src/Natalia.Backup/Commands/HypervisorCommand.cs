@@ -1,0 +1,23 @@
+using System.Management.Automation;
+using Natalia.Backup.Arguments;
+using Natalia.Backup.Sessions;
+
+namespace Natalia.Backup.Commands;
+
+/// <summary>A cmdlet that asks hypervisors: those that <c>-Hypervisor</c> names, or all that are connected.</summary>
+public abstract class HypervisorCommand : NataliaCommand
+{
+    private protected HypervisorCommand() { }
+
+    /// <summary>
+    /// The hypervisor: the session that <c>Connect-NataliaHypervisor</c> returned, or its name. Left out, every connected hypervisor is asked.
+    /// </summary>
+    [Parameter(ValueFromPipelineByPropertyName = true)]
+    [HypervisorReference]
+    [ArgumentCompleter(typeof(HypervisorCompleter))]
+    public string[]? Hypervisor { get; set; }
+
+    /// <summary>The hypervisors to ask.</summary>
+    /// <exception cref="Engine.NataliaException"><c>HypervisorNotConnected</c>.</exception>
+    private protected IReadOnlyList<HypervisorConnection> HypervisorsToRead() => Registry.Hypervisors.ForReading(References.Clean(Hypervisor));
+}

@@ -1,0 +1,119 @@
+using System.Management.Automation;
+using System.Security;
+using Natalia.Backup.Arguments;
+using Natalia.Backup.Engine;
+using Natalia.Backup.Engine.Repositories;
+using Natalia.Backup.Profiles;
+using Natalia.Backup.Sessions;
+
+namespace Natalia.Backup.Commands;
+
+/// <summary>Connects everything that a profile file names.</summary>
+/// <remarks>
+/// <para>Secrets are asked for by name. -SecretResolver is a script block that gets the name as $args[0] and returns a SecureString or a PSCredential. Without one, Get-Secret is called, which comes with Microsoft.PowerShell.SecretManagement.</para>
+/// <para>A connection that is open already under its name, and leads to the same place, is left as it is: importing a profile twice does no harm.</para>
+/// <para>A connection that fails is an error of its own, written when the others are open.</para>
+/// <para>Get-Help Export-NataliaProfile -Full describes the file.</para>
+/// </remarks>
+/// <example>
+/// <code>Import-NataliaProfile C:\ProgramData\natalia.json</code>
+/// <para>Connects, with passwords from the vaults that SecretManagement knows.</para>
+/// </example>
+/// <example>
+/// <code>$ErrorActionPreference = 'Stop'
+/// Import-NataliaProfile ./natalia.json -SecretResolver { Get-AutomationPSCredential -Name $args[0] }
+/// Get-NataliaAppliance | Invoke-NataliaBackup</code>
+/// <para>A whole runbook: connects with the credentials of the automation account, and backs up every enrolled appliance.</para>
+/// </example>
+[Cmdlet(VerbsData.Import, "NataliaProfile")]
+[OutputType(typeof(ConnectionProfile))]
+public sealed class ImportNataliaProfileCommand : NataliaCommand
+{
+    /// <summary>The profile file. Relative paths, ~ and PowerShell drives are welcome; wildcards are taken literally.</summary>
+    [Parameter(Mandatory = true, Position = 0)]
+    [ValidateNotNullOrEmpty]
+    public string Path { get; set; } = "";
+
+    /// <summary>Returns the secret whose name is in $args[0], as SecureString or PSCredential. Left out, Get-Secret is called.</summary>
+    [Parameter]
+    public ScriptBlock? SecretResolver { get; set; }
+
+    private protected override async Task ProcessAsync(CancellationToken cancellationToken)
+    {
+        string file = await OnPipelineAsync(() => FilePaths.Resolve(SessionState, Path)).ConfigureAwait(false);
+        ProfileDocument profile = ProfileFile.Read(file);
+        foreach (HypervisorSettings settings in profile.Hypervisors)
+            await TryAsync(settings.Name, () =>
+            {
+                if (!IsOpen(Registry.Hypervisors, settings.Name, c => c.Settings.Kind == settings.Kind && c.Settings.Path == settings.Path))
+                    Registry.Hypervisors.Add(ConnectionFactory.OpenHypervisor(settings));
+                return Task.CompletedTask;
+            }, cancellationToken).ConfigureAwait(false);
+        foreach (RepositorySettings settings in profile.Repositories)
+            await TryAsync(settings.Name, async () =>
+            {
+                if (!IsOpen(Registry.Repositories, settings.Name, c => c.Settings.Kind == settings.Kind && c.Settings.Path == settings.Path && c.Settings.Access == settings.Access))
+                    Registry.Repositories.Add(await OpenRepositoryAsync(settings, cancellationToken).ConfigureAwait(false));
+            }, cancellationToken).ConfigureAwait(false);
+        Emit(profile.Describe(file));
+    }
+
+    private async Task TryAsync(string name, Func<Task> connectAsync, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await connectAsync().ConfigureAwait(false);
+        }
+        catch (Exception e) when (!cancellationToken.IsCancellationRequested)
+        {
+            DeferError(e, name);
+        }
+    }
+
+    private static bool IsOpen<T>(SessionTable<T> table, string name, Func<T, bool> isSame) where T : class, IConnection
+    {
+        T? open = table.All.FirstOrDefault(c => string.Equals(c.Name, name, StringComparison.OrdinalIgnoreCase));
+        if (open is not null && !isSame(open)) table.EnsureFree(name);
+        return open is not null;
+    }
+
+    private async Task<RepositoryConnection> OpenRepositoryAsync(RepositorySettings settings, CancellationToken cancellationToken)
+    {
+        if (settings.Access != RepositoryAccess.Password) return await ConnectionFactory.OpenRepositoryAsync(settings, null, cancellationToken).ConfigureAwait(false);
+        SecureString secret = await OnPipelineAsync(() => ResolveSecret(settings.PasswordSecret!)).ConfigureAwait(false);
+        using RepositoryPassword password = RepositoryPassword.From(secret);
+        return await ConnectionFactory.OpenRepositoryAsync(settings, password, cancellationToken).ConfigureAwait(false);
+    }
+
+    private SecureString ResolveSecret(string name)
+    {
+        ScriptBlock resolver = SecretResolver ?? DefaultResolver(name);
+        object? answer;
+        try
+        {
+            answer = resolver.InvokeReturnAsIs(name);
+        }
+        catch (Exception e) when (e is RuntimeException and not PipelineStoppedException)
+        {
+            throw NotResolved(name, $"its resolver failed: {e.Message}", e);
+        }
+        return (answer is PSObject wrapped ? wrapped.BaseObject : answer) switch
+        {
+            SecureString { Length: > 0 } password => password,
+            PSCredential { Password.Length: > 0 } credential => credential.Password,
+            null => throw NotResolved(name, "its resolver returned nothing"),
+            SecureString or PSCredential => throw NotResolved(name, "it is empty"),
+            object other => throw NotResolved(name, $"its resolver returned a {other.GetType().Name}, not a SecureString or PSCredential"),
+        };
+    }
+
+    private ScriptBlock DefaultResolver(string name)
+    {
+        if (InvokeCommand.GetCommand("Get-Secret", CommandTypes.Cmdlet | CommandTypes.Function) is null)
+            throw NotResolved(name, "there is no command Get-Secret in this session");
+        return InvokeCommand.NewScriptBlock("Get-Secret -Name $args[0] -ErrorAction Stop");
+    }
+
+    private static NataliaException NotResolved(string name, string why, Exception? inner = null) => new(ErrorIds.SecretNotResolved, NataliaErrorKind.Authentication,
+        $"The secret '{name}' could not be had: {why}.", name, "Give a -SecretResolver that returns it as SecureString or PSCredential.", inner);
+}

@@ -1,0 +1,202 @@
+using System.Management.Automation;
+using Natalia.Backup.Appliances;
+using Natalia.Backup.Arguments;
+using Natalia.Backup.Engine;
+using Natalia.Backup.Engine.Model;
+using Natalia.Backup.Pipeline;
+using Natalia.Backup.Protection;
+using Natalia.Backup.Sessions;
+
+namespace Natalia.Backup.Commands;
+
+/// <summary>Makes a restore point of each appliance.</summary>
+/// <remarks>
+/// <para>Freezes the disks, reads what is needed, stores what differs, and makes the point visible when everything is safely stored. The data disk is taken; with -IncludeSystemDisk the system disk, too. The VM's configuration is kept with every point.</para>
+/// <para>-Type Auto reads only what changed where the hypervisor knows it, and everything else otherwise. -Type Full reads everything; run it daily, to catch what change tracking missed. Either way only what differs is stored, and every point is complete in itself.
+/// When an incremental is asked for and is not possible, a full is made, with a warning; the point's Reason says why.</para>
+/// <para>Several appliances run side by side, as many as -ThrottleLimit allows. The failure of one is an error of its own with the appliance as its target, written when the last one has run: even -ErrorAction Stop protects the rest.</para>
+/// <para>Ctrl-C stops the run, releases what was frozen, and only then returns. What is stored by then is used by the next run.</para>
+/// <para>Without -Repository an appliance goes to the repository that it is enrolled in, or else to the only one that is connected.</para>
+/// </remarks>
+/// <example>
+/// <code>Invoke-NataliaBackup -Appliance natalia-paris -Repository nas -Type Full</code>
+/// <para>Makes a full backup of one appliance.</para>
+/// </example>
+/// <example>
+/// <code>$ErrorActionPreference = 'Stop'
+/// Import-NataliaProfile C:\ProgramData\natalia.json
+/// Get-NataliaAppliance | Invoke-NataliaBackup</code>
+/// <para>A scheduled run: every enrolled appliance goes to its repository. The script fails at its end when one of them failed; the others are protected.</para>
+/// </example>
+/// <example>
+/// <code>Invoke-NataliaBackup -Appliance natalia-paris-restored -ApplianceId 0c1f52a6f5bd4d1b9d3f9a3f1d7f7c11 -Repository nas</code>
+/// <para>Goes on with the history of an appliance whose VM was restored, and so has a new id on its hypervisor.</para>
+/// </example>
+[Cmdlet(VerbsLifecycle.Invoke, "NataliaBackup", DefaultParameterSetName = ApplianceSet, SupportsShouldProcess = true, ConfirmImpact = ConfirmImpact.Medium)]
+[OutputType(typeof(RestorePoint))]
+public sealed class InvokeNataliaBackupCommand : RepositoryWriterCommand
+{
+    private const string ApplianceSet = "Appliance";
+    private const string IdSet = "Id";
+
+    private readonly List<Request> _requests = [];
+
+    /// <summary>The appliance: an object of Get-NataliaAppliance, a name or a wildcard.</summary>
+    [Parameter(Mandatory = true, Position = 0, ParameterSetName = ApplianceSet, ValueFromPipeline = true)]
+    [Alias("VMName", "ApplianceName")]
+    [ApplianceReference]
+    [SupportsWildcards]
+    [ValidateNotNullOrEmpty]
+    [ArgumentCompleter(typeof(ApplianceCompleter))]
+    public string[] Appliance { get; set; } = [];
+
+    /// <summary>The appliance's id. Together with -Appliance: the id whose history goes on, for a VM that was restored and has a new one.</summary>
+    [Parameter(ParameterSetName = ApplianceSet, ValueFromPipelineByPropertyName = true)]
+    [Parameter(Mandatory = true, ParameterSetName = IdSet, ValueFromPipelineByPropertyName = true)]
+    public string? ApplianceId { get; set; }
+
+    /// <summary>Auto, Full or Incremental. Auto is Incremental where change tracking allows it, else Full.</summary>
+    [Parameter]
+    public RequestedBackupType Type { get; set; } = RequestedBackupType.Auto;
+
+    /// <summary>The id of the disk that holds the data, for this run. Left out, the appliance's settings say it, or the hypervisor's description.</summary>
+    [Parameter]
+    [ValidateNotNullOrEmpty]
+    public string? DataDisk { get; set; }
+
+    /// <summary>Take the system disk, too. Left out, the appliance's settings say it.</summary>
+    [Parameter]
+    public SwitchParameter IncludeSystemDisk { get; set; }
+
+    /// <summary>How many appliances run at once: 1 to 64, 2 by default.</summary>
+    [Parameter]
+    [ValidateRange(1, 64)]
+    public int ThrottleLimit { get; set; } = 2;
+
+    private sealed record Request(IReadOnlyList<ApplianceSelector> Appliances, string? ApplianceId, string? Repository, IReadOnlyList<string>? Hypervisors);
+
+    private protected override Task ProcessAsync(CancellationToken cancellationToken)
+    {
+        string? id = string.IsNullOrEmpty(ApplianceId) ? null : ApplianceId;
+        IReadOnlyList<ApplianceSelector> appliances = ApplianceSelector.FromAll(ParameterSetName == IdSet ? [id ?? ""] : Appliance);
+        _requests.Add(new Request(appliances, id, string.IsNullOrEmpty(Repository) ? null : Repository, References.Clean(Hypervisor)));
+        return Task.CompletedTask;
+    }
+
+    private protected override async Task EndAsync(CancellationToken cancellationToken)
+    {
+        var directory = new ApplianceDirectory(Registry, DeferError, EmitWarning);
+        List<BackupJob> jobs = [];
+        foreach (Request request in _requests)
+        {
+            try
+            {
+                jobs.AddRange(await PlanAsync(directory, request, cancellationToken).ConfigureAwait(false));
+            }
+            catch (Exception e) when (!cancellationToken.IsCancellationRequested)
+            {
+                DeferError(e, request.Appliances.Count > 0 ? string.Join(", ", request.Appliances.Select(a => a.Text)) : null);
+            }
+        }
+        List<BackupJob> confirmed = [];
+        foreach (BackupJob job in jobs.GroupBy(j => (j.Located.Description.ApplianceId, j.ApplianceId, j.Repository)).Select(g => g.First()))
+        {
+            if (await ShouldProcessAsync(job.Target.Name, $"Back up {string.Join(", ", job.Disks)} to repository '{job.Repository.Name}'").ConfigureAwait(false)) confirmed.Add(job);
+        }
+        await RunAllAsync(confirmed, cancellationToken).ConfigureAwait(false);
+    }
+
+    private async Task<IReadOnlyList<BackupJob>> PlanAsync(ApplianceDirectory directory, Request request, CancellationToken cancellationToken)
+    {
+        IReadOnlyList<LocatedAppliance> appliances = await directory.ListAsync(Registry.Hypervisors.ForReading(request.Hypervisors), cancellationToken).ConfigureAwait(false);
+        List<LocatedAppliance> wanted = [];
+        foreach (ApplianceSelector selector in request.Appliances)
+        {
+            try
+            {
+                wanted.AddRange(ApplianceDirectory.SelectForChange(appliances, selector));
+            }
+            catch (NataliaException e)
+            {
+                DeferError(e, selector.Text);
+            }
+        }
+        if (request.ApplianceId is not null && wanted.Count > 1)
+            throw new NataliaException(ErrorIds.ApplianceAmbiguous, NataliaErrorKind.InvalidArgument, $"{wanted.Count} VMs cannot go on with the history of one appliance, {request.ApplianceId}.", request.ApplianceId, "Name one VM.");
+        if (request.ApplianceId is not null && !ApplianceIdentity.IsValid(request.ApplianceId))
+            throw new NataliaException(ErrorIds.ApplianceNotFound, NataliaErrorKind.InvalidArgument, $"'{request.ApplianceId}' is not an appliance's id: 32 lowercase hexadecimal digits.", request.ApplianceId);
+        List<BackupJob> jobs = [];
+        foreach (LocatedAppliance located in wanted)
+        {
+            try
+            {
+                jobs.AddRange(await PlanAsync(directory, request, located, cancellationToken).ConfigureAwait(false));
+            }
+            catch (Exception e) when (!cancellationToken.IsCancellationRequested)
+            {
+                DeferError(e, ApplianceView.Create(located, null));
+            }
+        }
+        return jobs;
+    }
+
+    private async Task<IReadOnlyList<BackupJob>> PlanAsync(ApplianceDirectory directory, Request request, LocatedAppliance located, CancellationToken cancellationToken)
+    {
+        string id = request.ApplianceId ?? located.Description.ApplianceId;
+        IReadOnlyList<RepositoryConnection> repositories = request.Repository is not null ? [Registry.Repositories.Get(request.Repository)] : Registry.RepositoriesWithPoints(null, null);
+        List<Enrolment> enrolments = [.. (await directory.ListEnrolmentsAsync(repositories, cancellationToken).ConfigureAwait(false)).Where(e => e.Settings.ApplianceId == id)];
+        if (request.Repository is null && enrolments.Count == 0) repositories = [Registry.Repositories.ForWriting(null)];
+        else if (request.Repository is null) repositories = [.. enrolments.Select(e => e.Repository)];
+        List<BackupJob> jobs = [];
+        foreach (RepositoryConnection repository in repositories)
+        {
+            Enrolment? enrolment = enrolments.Find(e => e.Repository == repository);
+            bool system = IsBound(nameof(IncludeSystemDisk)) ? IncludeSystemDisk : enrolment?.Settings.IncludeSystemDisk ?? false;
+            IReadOnlyList<ApplianceDisk> disks = DiskSelection.Select(located.Description, DataDisk ?? enrolment?.Settings.DataDiskId, system);
+            jobs.Add(new BackupJob(located, id, disks, repository, ApplianceView.Create(located, enrolment) with { ApplianceId = id }));
+        }
+        return jobs;
+    }
+
+    private async Task RunAllAsync(IReadOnlyList<BackupJob> jobs, CancellationToken cancellationToken)
+    {
+        using var room = new SemaphoreSlim(ThrottleLimit);
+        // One VM is never frozen twice at once: its jobs follow each other.
+        await Task.WhenAll(jobs.GroupBy(j => j.Located.Description.ApplianceId).Select(async group =>
+        {
+            foreach (BackupJob job in group)
+            {
+                await room.WaitAsync(cancellationToken).ConfigureAwait(false);
+                try
+                {
+                    await RunAsync(job, cancellationToken).ConfigureAwait(false);
+                }
+                finally
+                {
+                    room.Release();
+                }
+            }
+        })).ConfigureAwait(false);
+    }
+
+    private async Task RunAsync(BackupJob job, CancellationToken cancellationToken)
+    {
+        EmitVerbose($"{job.Target.Name}: backing up to repository '{job.Repository.Name}'.");
+        BackupOutcome outcome;
+        using (ProgressReporter progress = StartProgress($"Backing up {job.Target.Name} to {job.Repository.Name}"))
+            outcome = await BackupRunner.RunAsync(job, Type, job.Repository.Repository.BackupAsync, progress, cancellationToken).ConfigureAwait(false);
+        foreach (string warning in outcome.Warnings) EmitWarning(warning);
+        if (outcome.Point is not null)
+        {
+            Registry.Completion.Remember(outcome.Point);
+            Emit(outcome.Point);
+        }
+        if (outcome.ReleaseFailure is not null)
+        {
+            EmitLeftover($"{job.Target.Name}: what was frozen on hypervisor '{job.Located.Hypervisor.Name}' could not be released and may still be there: {outcome.ReleaseFailure.Message}");
+            DeferError(outcome.ReleaseFailure, job.Target);
+        }
+        cancellationToken.ThrowIfCancellationRequested();
+        if (outcome.Failure is not null) DeferError(outcome.Failure, job.Target);
+    }
+}

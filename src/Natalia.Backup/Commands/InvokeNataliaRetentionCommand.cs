@@ -1,0 +1,121 @@
+using System.Globalization;
+using System.Management.Automation;
+using Natalia.Backup.Appliances;
+using Natalia.Backup.Arguments;
+using Natalia.Backup.Engine;
+using Natalia.Backup.Engine.Model;
+using Natalia.Backup.Engine.Retention;
+using Natalia.Backup.Retention;
+using Natalia.Backup.Sessions;
+
+namespace Natalia.Backup.Commands;
+
+/// <summary>Removes the restore points that the stored retention policy does not keep, and returns what it removed.</summary>
+/// <remarks>
+/// <para>Never removed are the newest good point of an appliance, protected points, locked ones, and points that a running restore reads. The reason of every removal goes into the audit log. The space comes back when the repository is optimized.</para>
+/// <para>It never asks, so that it can be scheduled: the policy was confirmed when it was set. -WhatIf shows what would go and writes nothing at all; Get-NataliaRetentionPlan shows that as objects, with what stays.</para>
+/// <para>An appliance for which no policy is set is the error RetentionPolicyMissing, and none of its points is removed. What fails for one appliance or one point is an error of its own, written when the others are done.</para>
+/// </remarks>
+/// <example>
+/// <code>Get-NataliaAppliance | Invoke-NataliaRetention</code>
+/// <para>The scheduled clean-up: every enrolled appliance by its policy.</para>
+/// </example>
+/// <example>
+/// <code>Invoke-NataliaRetention -Appliance natalia-paris -WhatIf</code>
+/// <para>Shows which points would go, and why.</para>
+/// </example>
+[Cmdlet(VerbsLifecycle.Invoke, "NataliaRetention", SupportsShouldProcess = true, ConfirmImpact = ConfirmImpact.Medium)]
+[OutputType(typeof(RetentionPlanRow))]
+public sealed class InvokeNataliaRetentionCommand : NataliaCommand
+{
+    private readonly RetentionCache _cache;
+    private readonly HashSet<(string, string)> _done = [];
+
+    /// <summary>Makes the command.</summary>
+    public InvokeNataliaRetentionCommand() => _cache = new RetentionCache(damage => EmitWarning(damage.Message));
+
+    /// <summary>The appliance: an object of Get-NataliaAppliance, its name, or a wildcard. Left out, every appliance of the repository is taken.</summary>
+    [Parameter(Position = 0)]
+    [Alias("VMName", "ApplianceName")]
+    [ApplianceReference]
+    [SupportsWildcards]
+    [ValidateNotNullOrEmpty]
+    [ArgumentCompleter(typeof(ApplianceCompleter))]
+    public string[]? Appliance { get; set; }
+
+    /// <summary>The appliance's id. Bound from appliances that are piped in.</summary>
+    [Parameter(ValueFromPipelineByPropertyName = true)]
+    [ValidateNotNullOrEmpty]
+    public string[]? ApplianceId { get; set; }
+
+    /// <summary>
+    /// The repository: the session that Connect-NataliaRepository returned, or its name. Bound from an appliance that is piped in and is enrolled. Left out, the only connected repository is taken;
+    /// when several are connected, that is the error RepositoryAmbiguous.
+    /// </summary>
+    [Parameter(ValueFromPipelineByPropertyName = true)]
+    [RepositoryReference]
+    [ArgumentCompleter(typeof(RepositoryCompleter))]
+    public string? Repository { get; set; }
+
+    private protected override async Task ProcessAsync(CancellationToken cancellationToken)
+    {
+        RepositoryConnection repository = Registry.Repositories.ForWriting(Repository);
+        IReadOnlyList<ApplianceSelector> selectors = ApplianceSelector.FromAll((Appliance ?? []).Concat(ApplianceId ?? []));
+        RepositoryRetention retention = await _cache.ReadAsync(repository, cancellationToken).ConfigureAwait(false);
+        foreach (ApplianceSelector missing in selectors.Where(s => !s.HasWildcards && retention.Select(s).Count == 0))
+            DeferError(RepositoryRetention.NotFound(missing, [repository]), missing.Text);
+        IEnumerable<RetentionSubject> subjects = selectors.Count == 0 ? retention.Subjects : selectors.SelectMany(retention.Select);
+        foreach (RetentionSubject subject in subjects)
+        {
+            if (!_done.Add((repository.Session.RepositoryId, subject.ApplianceId))) continue;
+            try
+            {
+                await ApplyAsync(subject, cancellationToken).ConfigureAwait(false);
+            }
+            catch (NataliaException e) when (!cancellationToken.IsCancellationRequested)
+            {
+                DeferError(e, subject.Name);
+            }
+        }
+    }
+
+    private async Task ApplyAsync(RetentionSubject subject, CancellationToken cancellationToken)
+    {
+        RetentionPolicy policy = subject.Stored?.Policy ?? throw new NataliaException(ErrorIds.RetentionPolicyMissing, NataliaErrorKind.InvalidOperation,
+            $"No retention policy is set for '{subject.Name}' in repository '{subject.Repository.Name}', so none of its restore points was removed.", subject.Name, "Set one with Set-NataliaRetention.");
+        if (subject.Stored.Damage is string damage)
+            throw new NataliaException(ErrorIds.RetentionPolicyDamaged, NataliaErrorKind.InvalidData,
+                $"The retention policy of '{subject.Name}' in repository '{subject.Repository.Name}' cannot be read, so none of its restore points was removed: {damage}", subject.Name, "Set the policy again with Set-NataliaRetention.");
+        IReadOnlyList<RetentionPlanRow> plan = RetentionPlanner.Plan(subject.RetentionPoints, policy, DateTime.UtcNow);
+        Dictionary<string, RestorePoint> points = subject.Points.ToDictionary(p => p.RestorePointId, StringComparer.Ordinal);
+        var wanted = new Dictionary<string, RetentionPlanRow>(StringComparer.Ordinal);
+        List<PointRemoval> removals = [];
+        // The oldest first: what is interrupted has removed what matters least.
+        foreach (RetentionPlanRow row in plan.Reverse().Where(r => r.Action == RetentionAction.Remove))
+        {
+            RestorePoint point = points[row.RestorePointId!];
+            string target = string.Format(CultureInfo.InvariantCulture, "{0} ({1}) in repository '{2}'", point, point.RestorePointId, subject.Repository.Name);
+            if (!await ShouldProcessAsync(target, $"Remove the restore point for ever. {row.Reason}").ConfigureAwait(false)) continue;
+            wanted.Add(point.RestorePointId, row);
+            removals.Add(new PointRemoval(point, $"Retention policy {policy}: {row.Reason}"));
+        }
+        int removed = 0;
+        if (removals.Count > 0)
+        {
+            await subject.Repository.Repository.RemoveRestorePointsAsync(subject.ApplianceId, removals, (point, refusal) =>
+            {
+                // What somebody did to one point since it was listed does not concern the others.
+                if (refusal is not null)
+                {
+                    DeferError(refusal, point);
+                    return;
+                }
+                Registry.Completion.Forget(point.RestorePointId);
+                removed++;
+                Emit(wanted[point.RestorePointId]);
+            }, cancellationToken).ConfigureAwait(false);
+        }
+        EmitVerbose(string.Format(CultureInfo.InvariantCulture, "'{0}' in repository '{1}': {2} removed, {3} kept, {4} protected, {5} locked, by the policy {6}.", subject.Name, subject.Repository.Name,
+            removed, plan.Count(r => r.Action == RetentionAction.Keep), plan.Count(r => r.Action == RetentionAction.Protected), plan.Count(r => r.Action == RetentionAction.Locked), policy));
+    }
+}

@@ -1,0 +1,48 @@
+using System.Globalization;
+using System.Management.Automation;
+using Natalia.Backup.Engine.Model;
+using Natalia.Backup.Points;
+using Natalia.Backup.Sessions;
+
+namespace Natalia.Backup.Commands;
+
+/// <summary>Removes restore points for ever.</summary>
+/// <remarks>
+/// <para>The other points stay as they are: none depends on another one. The removal and its reason go into the audit log. The space comes back when the repository is optimized.</para>
+/// <para>Refused are points that are protected or locked, and the newest good point of an appliance: something to restore from always stays.</para>
+/// <para>Asks before it removes; in a runbook, say -Confirm:$false. For the regular clean-up use a retention policy instead.</para>
+/// </remarks>
+/// <example>
+/// <code>Get-NataliaRestorePoint -Appliance natalia-test -Before (Get-Date).AddMonths(-6) | Remove-NataliaRestorePoint -WhatIf</code>
+/// <para>Shows which points would go.</para>
+/// </example>
+/// <example>
+/// <code>Get-NataliaRestorePoint -RestorePointId 3fa9 | Remove-NataliaRestorePoint -Reason 'Made by mistake, ticket 4711' -Confirm:$false</code>
+/// <para>Removes one point from a script, with the reason in the audit log.</para>
+/// </example>
+[Cmdlet(VerbsCommon.Remove, "NataliaRestorePoint", SupportsShouldProcess = true, ConfirmImpact = ConfirmImpact.High)]
+[OutputType(typeof(void))]
+public sealed class RemoveNataliaRestorePointCommand : RestorePointCommand
+{
+    /// <summary>Why, for the audit log.</summary>
+    [Parameter]
+    [ValidateNotNullOrEmpty]
+    [ValidateLength(1, 1000)]
+    public string Reason { get; set; } = "Removed by hand.";
+
+    private protected override IReadOnlyList<RepositoryConnection> RepositoriesToSearch()
+    {
+        if (!string.IsNullOrEmpty(Repository)) return [Registry.Repositories.Get(Repository!)];
+        if (!string.IsNullOrEmpty(RepositoryId)) return [Registry.Repositories.Get(RepositoryId!)];
+        return [Registry.Repositories.ForWriting(null)];
+    }
+
+    private protected override async Task ProcessPointAsync(LocatedPoint point, CancellationToken cancellationToken)
+    {
+        RestorePoint one = point.Point;
+        string target = string.Format(CultureInfo.InvariantCulture, "{0} ({1}) in repository '{2}'", one, one.RestorePointId, point.Repository.Name);
+        if (!await ShouldProcessAsync(target, "Remove the restore point for ever").ConfigureAwait(false)) return;
+        await point.Repository.Repository.RemoveRestorePointAsync(one, Reason, cancellationToken).ConfigureAwait(false);
+        Registry.Completion.Forget(one.RestorePointId);
+    }
+}

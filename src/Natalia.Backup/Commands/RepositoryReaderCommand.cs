@@ -1,0 +1,28 @@
+using System.Management.Automation;
+using Natalia.Backup.Arguments;
+using Natalia.Backup.Sessions;
+
+namespace Natalia.Backup.Commands;
+
+/// <summary>A cmdlet that reads repositories: those that <c>-Repository</c> names, or all that are connected.</summary>
+public abstract class RepositoryReaderCommand : NataliaCommand
+{
+    private protected RepositoryReaderCommand() { }
+
+    /// <summary>
+    /// The repository: the session that <c>Connect-NataliaRepository</c> returned, or its name. Left out, every connected repository is read.
+    /// </summary>
+    [Parameter]
+    [RepositoryReference]
+    [ArgumentCompleter(typeof(RepositoryCompleter))]
+    public string[]? Repository { get; set; }
+
+    /// <summary>The id of a connected repository. Bound from what is piped in: a session, a restore point.</summary>
+    [Parameter(ValueFromPipelineByPropertyName = true)]
+    [ValidateNotNullOrEmpty]
+    public string? RepositoryId { get; set; }
+
+    /// <summary>The repositories to read points from. Those that were opened without a password are left out when others are there and none was named.</summary>
+    /// <exception cref="Engine.NataliaException"><c>RepositoryNotConnected</c>.</exception>
+    private protected IReadOnlyList<RepositoryConnection> RepositoriesToRead() => Registry.RepositoriesWithPoints(References.Clean(Repository), RepositoryId);
+}

@@ -1,0 +1,101 @@
+using System.Management.Automation;
+using Natalia.Backup.Appliances;
+using Natalia.Backup.Arguments;
+using Natalia.Backup.Engine.Model;
+using Natalia.Backup.Protection;
+using Natalia.Backup.Sessions;
+
+namespace Natalia.Backup.Commands;
+
+/// <summary>Enrols a VM as an appliance, or changes its settings.</summary>
+/// <remarks>
+/// <para>The settings are kept with the repository, so that every machine that backs the appliance up uses the same ones. A parameter that is left out leaves its setting as it is.</para>
+/// <para>An enrolled appliance is listed by Get-NataliaAppliance alone, and Invoke-NataliaBackup knows where it goes.</para>
+/// <para>Whether the data disk can be told is checked now, not in the first scheduled night.</para>
+/// </remarks>
+/// <example>
+/// <code>Set-NataliaAppliance natalia-paris -Repository nas</code>
+/// <para>Enrols a VM in the repository "nas".</para>
+/// </example>
+/// <example>
+/// <code>Set-NataliaAppliance natalia-lyon -DataDisk scsi1 -IncludeSystemDisk -PassThru</code>
+/// <para>Says which disk holds the data, has the system disk backed up too, and shows the result.</para>
+/// </example>
+/// <example>
+/// <code>Get-NataliaAppliance -Name 'natalia-*' | Where-Object { -not $_.IsEnrolled } | Set-NataliaAppliance -Repository nas</code>
+/// <para>Enrols every appliance that is not enrolled yet.</para>
+/// </example>
+[Cmdlet(VerbsCommon.Set, "NataliaAppliance", DefaultParameterSetName = ApplianceSet, SupportsShouldProcess = true, ConfirmImpact = ConfirmImpact.Medium)]
+[OutputType(typeof(Appliance))]
+public sealed class SetNataliaApplianceCommand : RepositoryWriterCommand
+{
+    private const string ApplianceSet = "Appliance";
+    private const string IdSet = "Id";
+
+    private ApplianceDirectory? _directory;
+
+    /// <summary>The VM: an object of Get-NataliaAppliance, a name or a wildcard.</summary>
+    [Parameter(Mandatory = true, Position = 0, ParameterSetName = ApplianceSet, ValueFromPipeline = true)]
+    [Alias("VMName", "ApplianceName")]
+    [ApplianceReference]
+    [SupportsWildcards]
+    [ValidateNotNullOrEmpty]
+    [ArgumentCompleter(typeof(ApplianceCompleter))]
+    public string[] Appliance { get; set; } = [];
+
+    /// <summary>The appliance's id. Bound from what is piped in.</summary>
+    [Parameter(Mandatory = true, ParameterSetName = IdSet, ValueFromPipelineByPropertyName = true)]
+    [ValidateNotNullOrEmpty]
+    public string[] ApplianceId { get; set; } = [];
+
+    /// <summary>The id of the disk that holds the data, as Get-NataliaAppliance shows it under Disks. An empty text leaves it to the hypervisor's description again.</summary>
+    [Parameter]
+    [AllowEmptyString]
+    public string? DataDisk { get; set; }
+
+    /// <summary>Back up the system disk with every run. -IncludeSystemDisk:$false ends it.</summary>
+    [Parameter]
+    public SwitchParameter IncludeSystemDisk { get; set; }
+
+    /// <summary>Write the appliance with its new settings to the pipeline.</summary>
+    [Parameter]
+    public SwitchParameter PassThru { get; set; }
+
+    private protected override async Task ProcessAsync(CancellationToken cancellationToken)
+    {
+        RepositoryConnection repository = Registry.Repositories.ForWriting(Repository);
+        _directory ??= new ApplianceDirectory(Registry, DeferError, EmitWarning);
+        IReadOnlyList<LocatedAppliance> appliances = await _directory.ListAsync(HypervisorsToRead(), cancellationToken).ConfigureAwait(false);
+        IReadOnlyList<Enrolment> enrolments = await _directory.ListEnrolmentsAsync([repository], cancellationToken).ConfigureAwait(false);
+        foreach (ApplianceSelector selector in ApplianceSelector.FromAll(ParameterSetName == IdSet ? ApplianceId : Appliance))
+        {
+            try
+            {
+                foreach (LocatedAppliance located in ApplianceDirectory.SelectForChange(appliances, selector))
+                    await SetAsync(repository, located, enrolments.FirstOrDefault(e => e.Settings.ApplianceId == located.Description.ApplianceId)?.Settings, cancellationToken).ConfigureAwait(false);
+            }
+            catch (Engine.NataliaException e)
+            {
+                EmitError(e, selector.Text);
+            }
+        }
+    }
+
+    private async Task SetAsync(RepositoryConnection repository, LocatedAppliance located, ApplianceSettings? before, CancellationToken cancellationToken)
+    {
+        ApplianceDescription description = located.Description;
+        ApplianceSettings known = before ?? new ApplianceSettings { ApplianceId = description.ApplianceId, Name = description.Name, HypervisorKind = description.HypervisorKind };
+        ApplianceSettings after = known with
+        {
+            Name = description.Name,
+            DataDiskId = IsBound(nameof(DataDisk)) ? (string.IsNullOrEmpty(DataDisk) ? null : DataDisk) : known.DataDiskId,
+            IncludeSystemDisk = IsBound(nameof(IncludeSystemDisk)) ? IncludeSystemDisk : known.IncludeSystemDisk,
+        };
+        IReadOnlyList<ApplianceDisk> disks = DiskSelection.Select(description, after.DataDiskId, after.IncludeSystemDisk);
+        if (after.DataDiskId is not null) after = after with { DataDiskId = disks[0].DiskId };
+        string action = before is null ? $"Enrol in repository '{repository.Name}'" : $"Change its settings in repository '{repository.Name}'";
+        if (!await ShouldProcessAsync(description.Name, action).ConfigureAwait(false)) return;
+        if (after != before) await repository.Repository.SetApplianceSettingsAsync(after, cancellationToken).ConfigureAwait(false);
+        if (PassThru) Emit(ApplianceView.Create(located, new Enrolment(repository, after)));
+    }
+}

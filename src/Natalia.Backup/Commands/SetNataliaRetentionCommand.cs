@@ -1,0 +1,195 @@
+using System.Globalization;
+using System.Management.Automation;
+using System.Management.Automation.Host;
+using Natalia.Backup.Appliances;
+using Natalia.Backup.Arguments;
+using Natalia.Backup.Engine;
+using Natalia.Backup.Engine.Model;
+using Natalia.Backup.Engine.Retention;
+using Natalia.Backup.Retention;
+using Natalia.Backup.Sessions;
+
+namespace Natalia.Backup.Commands;
+
+/// <summary>Sets how long restore points are kept: for an appliance, or as a repository's default.</summary>
+/// <remarks>
+/// <para>The policy is kept with the repository, so that every machine applies the same one. It removes nothing by itself: Invoke-NataliaRetention does, and Get-NataliaRetentionPlan shows what it would do. Without -Appliance the policy becomes the repository's default, which holds for every appliance without a policy of its own.</para>
+/// <para>The rules that are given are the whole policy; those that are left out are off. When no rule is given, it is 7 daily, 4 weekly and 3 monthly points, with -Strategy SixHourly also the last 4, so that today's points survive. With -Strategy, rules that are given replace those of the strategy. -TimeZone alone changes the zone of a policy that is set, and nothing else.</para>
+/// <para>When the new policy would remove points that are kept now, it says how many and asks. In a script, -Force or -Confirm:$false answers that. A policy whose every rule is 0 is refused.</para>
+/// </remarks>
+/// <example>
+/// <code>Set-NataliaRetention -TimeZone Europe/Paris</code>
+/// <para>Makes 7 daily, 4 weekly and 3 monthly points the default of the connected repository.</para>
+/// </example>
+/// <example>
+/// <code>Set-NataliaRetention -Appliance natalia-paris -Strategy SixHourly -TimeZone Europe/Paris</code>
+/// <para>Keeps the last 4 points, too, as suits a backup every six hours.</para>
+/// </example>
+/// <example>
+/// <code>Get-NataliaAppliance | Set-NataliaRetention -Daily 14 -Weekly 8 -Monthly 12 -Yearly 5 -Force</code>
+/// <para>Sets the same policy for every enrolled appliance, from a script.</para>
+/// </example>
+[Cmdlet(VerbsCommon.Set, "NataliaRetention", DefaultParameterSetName = RulesSet, SupportsShouldProcess = true, ConfirmImpact = ConfirmImpact.Medium)]
+[OutputType(typeof(RetentionSetting))]
+public sealed class SetNataliaRetentionCommand : RetentionRulesCommand
+{
+    private const string RulesSet = "Rules";
+    private const string InheritSet = "Inherit";
+
+    private readonly RetentionCache _cache;
+    private ApplianceDirectory? _directory;
+
+    /// <summary>Makes the command.</summary>
+    public SetNataliaRetentionCommand() => _cache = new RetentionCache(damage => EmitWarning(damage.Message));
+
+    /// <summary>The appliance: an object of Get-NataliaAppliance, its name, or a wildcard. Left out, the repository's default is set.</summary>
+    [Parameter(Position = 0, ParameterSetName = RulesSet)]
+    [Parameter(Position = 0, ParameterSetName = InheritSet)]
+    [Alias("VMName", "ApplianceName")]
+    [ApplianceReference]
+    [SupportsWildcards]
+    [ValidateNotNullOrEmpty]
+    [ArgumentCompleter(typeof(ApplianceCompleter))]
+    public string[]? Appliance { get; set; }
+
+    /// <summary>The appliance's id. Bound from appliances that are piped in.</summary>
+    [Parameter(ValueFromPipelineByPropertyName = true)]
+    [ValidateNotNullOrEmpty]
+    public string[]? ApplianceId { get; set; }
+
+    /// <summary>
+    /// The repository: the session that Connect-NataliaRepository returned, or its name. Bound from an appliance that is piped in and is enrolled. Left out, the only connected repository is taken;
+    /// when several are connected, that is the error RepositoryAmbiguous.
+    /// </summary>
+    [Parameter(ValueFromPipelineByPropertyName = true)]
+    [RepositoryReference]
+    [ArgumentCompleter(typeof(RepositoryCompleter))]
+    public string? Repository { get; set; }
+
+    /// <summary>How often the appliance is backed up, from which the rules follow that are not given: Daily or SixHourly.</summary>
+    [Parameter(ParameterSetName = RulesSet)]
+    public BackupStrategy Strategy { get; set; }
+
+    /// <summary>Take the appliance's own policy away, so that the repository's default holds for it again.</summary>
+    [Parameter(Mandatory = true, ParameterSetName = InheritSet)]
+    public SwitchParameter Inherit { get; set; }
+
+    /// <summary>Do not ask, even when the policy would remove points that are kept now.</summary>
+    [Parameter]
+    public SwitchParameter Force { get; set; }
+
+    /// <summary>Write the setting to the pipeline.</summary>
+    [Parameter]
+    public SwitchParameter PassThru { get; set; }
+
+    private protected override async Task ProcessAsync(CancellationToken cancellationToken)
+    {
+        RetentionRules rules = GivenRules();
+        RepositoryConnection repository = Registry.Repositories.ForWriting(Repository);
+        IReadOnlyList<ApplianceSelector> selectors = ApplianceSelector.FromAll((Appliance ?? []).Concat(ApplianceId ?? []));
+        RepositoryRetention retention = await _cache.ReadAsync(repository, cancellationToken).ConfigureAwait(false);
+        if (ParameterSetName == InheritSet && (rules.AnyRule || rules.TimeZone is not null))
+            throw new NataliaException(ErrorIds.RetentionPolicyInvalid, NataliaErrorKind.InvalidArgument, "-Inherit takes a policy away, so it cannot be given together with rules or a time zone.");
+        if (selectors.Count == 0)
+        {
+            if (ParameterSetName == InheritSet)
+                throw new NataliaException(ErrorIds.RetentionPolicyInvalid, NataliaErrorKind.InvalidArgument, "-Inherit needs an -Appliance: a repository's default has nothing to inherit from.");
+            await SetDefaultAsync(retention, rules, cancellationToken).ConfigureAwait(false);
+            return;
+        }
+        foreach (ApplianceSelector selector in selectors)
+        {
+            try
+            {
+                foreach (RetentionSubject subject in await FindAsync(retention, selector, cancellationToken).ConfigureAwait(false))
+                    await SetOwnAsync(retention, subject, rules, cancellationToken).ConfigureAwait(false);
+            }
+            catch (NataliaException e)
+            {
+                EmitError(e, selector.Text);
+            }
+        }
+    }
+
+    /// <summary>An appliance that the repository has never seen is looked for on the hypervisors: its policy may be set before its first backup.</summary>
+    private async Task<IReadOnlyList<RetentionSubject>> FindAsync(RepositoryRetention retention, ApplianceSelector selector, CancellationToken cancellationToken)
+    {
+        IReadOnlyList<RetentionSubject> known = retention.Select(selector);
+        if (known.Count > 1 && !selector.HasWildcards)
+            throw new NataliaException(ErrorIds.ApplianceAmbiguous, NataliaErrorKind.InvalidArgument,
+                $"{known.Count} appliances of repository '{retention.Repository.Name}' are called '{selector.Text}': {string.Join(", ", known.Select(k => k.ApplianceId))}.", selector.Text, "Name the one with -ApplianceId.");
+        if (known.Count > 0 || selector.HasWildcards) return known;
+        if (Registry.Hypervisors.All.Count == 0) throw RepositoryRetention.NotFound(selector, [retention.Repository]);
+        _directory ??= new ApplianceDirectory(Registry, DeferError, EmitWarning);
+        IReadOnlyList<LocatedAppliance> appliances = await _directory.ListAsync(Registry.Hypervisors.ForReading(null), cancellationToken).ConfigureAwait(false);
+        return [.. ApplianceDirectory.SelectForChange(appliances, selector).Select(a => new RetentionSubject(retention.Repository, a.Description.ApplianceId, a.Description.Name, [], [], retention.Default))];
+    }
+
+    private async Task SetOwnAsync(RepositoryRetention retention, RetentionSubject subject, RetentionRules rules, CancellationToken cancellationToken)
+    {
+        RetentionPolicy? policy = ParameterSetName == InheritSet ? null : Compose(rules, subject.HasOwnPolicy ? subject.Stored : null, subject.Stored?.Policy.TimeZoneId);
+        RetentionPolicy? effective = policy ?? retention.Default?.Policy;
+        string action = policy is not null ? $"Set the retention policy to {policy}" : $"Take its own retention policy away, so that the default of repository '{retention.Repository.Name}' holds: {effective?.ToString() ?? "none"}";
+        if (!await ConfirmAsync($"{subject.Name} in repository '{retention.Repository.Name}'", action, [subject], effective).ConfigureAwait(false)) return;
+        await retention.Repository.Repository.SetRetentionPolicyAsync(subject.ApplianceId, policy, cancellationToken).ConfigureAwait(false);
+        await ShowAsync(retention.Repository, subject.ApplianceId, subject.Name, cancellationToken).ConfigureAwait(false);
+    }
+
+    private async Task SetDefaultAsync(RepositoryRetention retention, RetentionRules rules, CancellationToken cancellationToken)
+    {
+        RetentionPolicy policy = Compose(rules, retention.Default, retention.Default?.Policy.TimeZoneId);
+        IReadOnlyList<RetentionSubject> affected = [.. retention.Subjects.Where(s => !s.HasOwnPolicy)];
+        if (!await ConfirmAsync($"the default of repository '{retention.Repository.Name}', which holds for {affected.Count} appliance(s)", $"Set the retention policy to {policy}", affected, policy).ConfigureAwait(false)) return;
+        await retention.Repository.Repository.SetRetentionPolicyAsync(null, policy, cancellationToken).ConfigureAwait(false);
+        await ShowAsync(retention.Repository, null, null, cancellationToken).ConfigureAwait(false);
+    }
+
+    private RetentionPolicy Compose(RetentionRules rules, StoredRetentionPolicy? before, string? timeZone)
+    {
+        RetentionPolicy policy;
+        if (IsBound(nameof(Strategy))) policy = rules.Over(RetentionPolicy.For(Strategy) with { TimeZoneId = timeZone ?? RetentionPolicy.DefaultTimeZoneId });
+        else if (rules.AnyRule) policy = rules.ToPolicy(timeZone);
+        else if (rules.TimeZone is not null && before is not null) policy = before.Policy with { TimeZoneId = rules.TimeZone };
+        else policy = rules.Over(RetentionPolicy.For(BackupStrategy.Daily) with { TimeZoneId = timeZone ?? RetentionPolicy.DefaultTimeZoneId });
+        if (policy.KeepsEverything)
+            throw new NataliaException(ErrorIds.RetentionPolicyKeepsNothing, NataliaErrorKind.InvalidArgument, "A retention policy whose every rule is 0 names nothing to keep, and is refused.", null,
+                "Give at least one rule 1 or more. To keep everything, set no policy.");
+        TimeZones.Find(policy.TimeZoneId);
+        return policy;
+    }
+
+    /// <summary>Asks as any change does, and once more when points would go that are kept now: then as for a loss that cannot be undone.</summary>
+    private async Task<bool> ConfirmAsync(string target, string action, IReadOnlyList<RetentionSubject> subjects, RetentionPolicy? after)
+    {
+        List<RetentionPlanRow> removed = [.. subjects.SelectMany(s => RetentionPolicyChange.Compare(s.RetentionPoints, s.Stored?.Policy, after, DateTime.UtcNow).NewlyRemoved)];
+        string loss = removed.Count == 0 ? "" : string.Format(CultureInfo.InvariantCulture, "{0} that {1} kept now would be removed when retention is applied, from {2:yyyy-MM-dd} to {3:yyyy-MM-dd}",
+            removed.Count == 1 ? "1 restore point" : removed.Count + " restore points", removed.Count == 1 ? "is" : "are", removed.Min(r => r.TimeUtc), removed.Max(r => r.TimeUtc));
+        if (!await ShouldProcessAsync(target, loss.Length == 0 ? action : $"{action}; {loss}").ConfigureAwait(false)) return false;
+        if (loss.Length == 0 || Force || await OnPipelineAsync(() => HasAnswered()).ConfigureAwait(false)) return true;
+        try
+        {
+            return await OnPipelineAsync(() => ShouldContinue($"{action} for {target}? {loss}.", "A stricter retention policy")).ConfigureAwait(false);
+        }
+        catch (Exception e) when (e is PSInvalidOperationException or HostException or NotImplementedException)
+        {
+            throw new NataliaException(ErrorIds.RetentionChangeNotConfirmed, NataliaErrorKind.InvalidOperation, $"The policy was not set for {target}: {loss}, and nobody is here to confirm that.", target,
+                "Look at Get-NataliaRetentionPlan with the same rules; then say -Force or -Confirm:$false.", e);
+        }
+    }
+
+    /// <summary>True when ShouldProcess has asked already, or the user wants no questions: only the usual preference, High, asks here.</summary>
+    private bool HasAnswered()
+    {
+        if (MyInvocation.BoundParameters.ContainsKey("Confirm")) return true;
+        return LanguagePrimitives.TryConvertTo(GetVariableValue("ConfirmPreference"), out ConfirmImpact preference) && preference != ConfirmImpact.High;
+    }
+
+    private async Task ShowAsync(RepositoryConnection repository, string? applianceId, string? name, CancellationToken cancellationToken)
+    {
+        _cache.Forget(repository);
+        if (!PassThru) return;
+        IReadOnlyList<StoredRetentionPolicy> policies = await repository.Repository.GetRetentionPoliciesAsync(cancellationToken).ConfigureAwait(false);
+        StoredRetentionPolicy? stored = applianceId is null ? policies.FirstOrDefault(p => p.ApplianceId is null) : StoredRetentionPolicy.For(policies, applianceId);
+        Emit(RetentionSetting.Create(repository.Name, repository.Session.RepositoryId, applianceId, name, stored));
+    }
+}

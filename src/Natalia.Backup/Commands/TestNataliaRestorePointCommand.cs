@@ -1,0 +1,48 @@
+using System.Management.Automation;
+using Natalia.Backup.Engine;
+using Natalia.Backup.Engine.Model;
+using Natalia.Backup.Pipeline;
+using Natalia.Backup.Points;
+
+namespace Natalia.Backup.Commands;
+
+/// <summary>Proves that restore points can be restored, by reading all they need.</summary>
+/// <remarks>
+/// <para>Everything that a point needs is read, decrypted, decompressed and compared with its SHA-256: block map, blocks, configuration. Nothing is written.</para>
+/// <para>One result comes for each point. A damaged point writes its result first; the error RestorePointDamaged follows when the last point has been read, so that even -ErrorAction Stop tests the rest.</para>
+/// </remarks>
+/// <example>
+/// <code>Get-NataliaRestorePoint -Latest | Test-NataliaRestorePoint</code>
+/// <para>Proves the newest point of every appliance.</para>
+/// </example>
+/// <example>
+/// <code>$points = Get-NataliaRestorePoint -Appliance natalia-paris
+/// if ($points | Test-NataliaRestorePoint -Quiet | Where-Object { -not $_ }) { throw 'There is a damaged restore point.' }</code>
+/// <para>A runbook that fails when any point of an appliance is damaged.</para>
+/// </example>
+[Cmdlet(VerbsDiagnostic.Test, "NataliaRestorePoint")]
+[OutputType(typeof(CheckResult), typeof(bool))]
+public sealed class TestNataliaRestorePointCommand : RestorePointCommand
+{
+    /// <summary>Write True or False for each point instead of the result, and no error for a damaged one.</summary>
+    [Parameter]
+    public SwitchParameter Quiet { get; set; }
+
+    private protected override async Task ProcessPointAsync(LocatedPoint point, CancellationToken cancellationToken)
+    {
+        CheckResult result;
+        using (ProgressReporter progress = StartProgress($"Testing {point.Point}"))
+            result = await point.Repository.Repository.VerifyRestorePointAsync(point.Point, progress, cancellationToken).ConfigureAwait(false);
+        if (Quiet)
+        {
+            Emit(result.Result is CheckOutcome.Passed or CheckOutcome.Warning);
+            return;
+        }
+        Emit(result);
+        if (result.Result == CheckOutcome.Failed)
+            DeferError(new NataliaException(ErrorIds.RestorePointDamaged, NataliaErrorKind.InvalidData, $"The restore point {point.Point} ({point.Point.RestorePointId}) is damaged. {result.Detail}".TrimEnd(),
+                point.Point.RestorePointId, "Restore another point. A new full backup stores again what is damaged, as far as the disk still has it."), point.Point);
+    }
+
+    private protected override void Report(Exception exception, object target) => DeferError(exception, target);
+}

@@ -1,0 +1,54 @@
+using Natalia.Backup.Engine.Retention;
+
+namespace Natalia.Backup;
+
+/// <summary>The retention policy that holds for an appliance, or a repository's default. Immutable; every property survives a job or a remote session.</summary>
+public sealed record RetentionSetting
+{
+    /// <summary>The appliance's id; null for a repository's default.</summary>
+    public string? ApplianceId { get; init; }
+    /// <summary>What the appliance is called; null for a repository's default.</summary>
+    public string? ApplianceName { get; init; }
+    /// <summary>The name of the repository session.</summary>
+    public required string Repository { get; init; }
+    /// <summary>The repository's id: 32 lowercase hexadecimal digits.</summary>
+    public required string RepositoryId { get; init; }
+    /// <summary>Where the policy comes from.</summary>
+    public RetentionSource Source { get; init; }
+    /// <summary>How many of the newest points stay; null when the rule is off.</summary>
+    public int? Last { get; init; }
+    /// <summary>How many hours keep their newest point; null when the rule is off.</summary>
+    public int? Hourly { get; init; }
+    /// <summary>How many days keep their newest point; null when the rule is off.</summary>
+    public int? Daily { get; init; }
+    /// <summary>How many ISO weeks keep their newest point; null when the rule is off.</summary>
+    public int? Weekly { get; init; }
+    /// <summary>How many months keep their newest point; null when the rule is off.</summary>
+    public int? Monthly { get; init; }
+    /// <summary>How many years keep their newest point; null when the rule is off.</summary>
+    public int? Yearly { get; init; }
+    /// <summary>The time zone of the policy; null when no policy is set.</summary>
+    public string? TimeZone { get; init; }
+    /// <summary>When the policy was set, UTC; null when that is not known.</summary>
+    public DateTime? SetUtc { get; init; }
+
+    internal static RetentionSetting Create(string repository, string repositoryId, string? applianceId, string? applianceName, StoredRetentionPolicy? stored) => new()
+    {
+        ApplianceId = applianceId,
+        ApplianceName = applianceName,
+        Repository = repository,
+        RepositoryId = repositoryId,
+        Source = stored is null ? RetentionSource.None : stored.ApplianceId is null ? RetentionSource.Repository : RetentionSource.Appliance,
+        Last = stored?.Policy.Last,
+        Hourly = stored?.Policy.Hourly,
+        Daily = stored?.Policy.Daily,
+        Weekly = stored?.Policy.Weekly,
+        Monthly = stored?.Policy.Monthly,
+        Yearly = stored?.Policy.Yearly,
+        TimeZone = stored?.Policy.TimeZoneId,
+        SetUtc = stored?.SetUtc,
+    };
+
+    /// <summary>Whose policy it is.</summary>
+    public override string ToString() => ApplianceName ?? $"default of {Repository}";
+}

@@ -1,0 +1,12 @@
+namespace Natalia.Backup;
+
+/// <summary>Where the policy that holds for an appliance comes from.</summary>
+public enum RetentionSource
+{
+    /// <summary>No policy is set: everything is kept, and retention cannot be applied.</summary>
+    None = 0,
+    /// <summary>The repository's default.</summary>
+    Repository,
+    /// <summary>The appliance's own.</summary>
+    Appliance,
+}

@@ -1,0 +1,52 @@
+using Natalia.Backup.Engine;
+using Natalia.Backup.Engine.Model;
+using Natalia.Backup.Engine.Repositories;
+using Natalia.Backup.Sessions;
+
+namespace Natalia.Backup.Points;
+
+/// <summary>Finds restore points by id or the beginning of one. Lists each appliance of each repository at most once for a command, so that a thousand piped points cost one listing.</summary>
+/// <param name="completion">Remembers what was seen, for completion.</param>
+/// <param name="warn">Told of points that cannot even be listed; one of them may be the one that is looked for.</param>
+internal sealed class RestorePointFinder(CompletionCache completion, Action<string> warn)
+{
+    private const int ShortestPrefix = 4;
+
+    private readonly Dictionary<(RepositoryConnection, string?), IReadOnlyList<RestorePoint>> _lists = [];
+
+    /// <summary>The point of that id in each of the repositories that has it.</summary>
+    /// <param name="repositories">Where to look.</param>
+    /// <param name="id">An id, or at least four digits of its beginning.</param>
+    /// <param name="applianceId">The appliance, where it is known; saves listing the others.</param>
+    /// <param name="cancellationToken">Stops it.</param>
+    /// <exception cref="NataliaException"><c>RestorePointNotFound</c>, <c>RestorePointAmbiguous</c>, what listing throws.</exception>
+    internal async Task<IReadOnlyList<LocatedPoint>> FindAsync(IReadOnlyList<RepositoryConnection> repositories, string id, string? applianceId, CancellationToken cancellationToken)
+    {
+        string wanted = id.Trim().ToLowerInvariant();
+        if (wanted.Length < ShortestPrefix)
+            throw new NataliaException(ErrorIds.RestorePointNotFound, NataliaErrorKind.InvalidArgument, $"'{id}' is too short for a restore point's id: at least {ShortestPrefix} digits are needed.", id);
+        List<LocatedPoint> found = [];
+        foreach (RepositoryConnection repository in repositories)
+        {
+            IReadOnlyList<RestorePoint> points = await ListAsync(repository, applianceId, cancellationToken).ConfigureAwait(false);
+            found.AddRange(points.Where(p => p.RestorePointId.StartsWith(wanted, StringComparison.Ordinal)).Select(p => new LocatedPoint(repository, p)));
+        }
+        List<string> ids = [.. found.Select(f => f.Point.RestorePointId).Distinct()];
+        return ids.Count switch
+        {
+            1 => found,
+            0 => throw new NataliaException(ErrorIds.RestorePointNotFound, NataliaErrorKind.NotFound,
+                $"There is no restore point '{id}' in {string.Join(", ", repositories.Select(r => $"'{r.Name}'"))}.", id, "Get-NataliaRestorePoint lists them."),
+            _ => throw new NataliaException(ErrorIds.RestorePointAmbiguous, NataliaErrorKind.InvalidArgument, $"The ids of {ids.Count} restore points begin with '{id}'.", id, "Give more digits."),
+        };
+    }
+
+    private async Task<IReadOnlyList<RestorePoint>> ListAsync(RepositoryConnection repository, string? applianceId, CancellationToken cancellationToken)
+    {
+        if (_lists.TryGetValue((repository, applianceId), out IReadOnlyList<RestorePoint>? known)) return known;
+        IReadOnlyList<RestorePoint> points = await repository.Repository.GetRestorePointsAsync(new RestorePointFilter { ApplianceId = applianceId }, damage => warn(damage.Message), cancellationToken).ConfigureAwait(false);
+        foreach (RestorePoint point in points) completion.Remember(point);
+        _lists[(repository, applianceId)] = points;
+        return points;
+    }
+}

@@ -1,0 +1,16 @@
+using Natalia.Backup.Sessions;
+
+namespace Natalia.Backup.Profiles;
+
+/// <summary>What a profile file says.</summary>
+internal sealed record ProfileDocument(IReadOnlyList<HypervisorSettings> Hypervisors, IReadOnlyList<RepositorySettings> Repositories)
+{
+    /// <summary>The file in short, for the user.</summary>
+    internal ConnectionProfile Describe(string path) => new()
+    {
+        Path = path,
+        Hypervisors = [.. Hypervisors.Select(h => h.Name)],
+        Repositories = [.. Repositories.Select(r => r.Name)],
+        SecretNames = [.. Repositories.Select(r => r.PasswordSecret).Where(s => s is not null).Cast<string>().Distinct()],
+    };
+}

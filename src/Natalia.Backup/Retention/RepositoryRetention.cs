@@ -1,0 +1,52 @@
+using Natalia.Backup.Appliances;
+using Natalia.Backup.Engine;
+using Natalia.Backup.Engine.Model;
+using Natalia.Backup.Engine.Repositories;
+using Natalia.Backup.Engine.Retention;
+using Natalia.Backup.Sessions;
+
+namespace Natalia.Backup.Retention;
+
+/// <summary>The policies of a repository and the appliances that it knows: enrolled ones, those with restore points, those with a policy.</summary>
+internal sealed class RepositoryRetention
+{
+    private RepositoryRetention(RepositoryConnection repository, StoredRetentionPolicy? standard, IReadOnlyList<RetentionSubject> subjects) =>
+        (Repository, Default, Subjects) = (repository, standard, subjects);
+
+    internal RepositoryConnection Repository { get; }
+
+    /// <summary>The repository's default policy, or null.</summary>
+    internal StoredRetentionPolicy? Default { get; }
+
+    /// <summary>The appliances, by name.</summary>
+    internal IReadOnlyList<RetentionSubject> Subjects { get; }
+
+    /// <summary>Reads them.</summary>
+    /// <param name="repository">The repository.</param>
+    /// <param name="onDamage">Takes the damage of a point that cannot be read. Such a point does not count, and is not removed.</param>
+    /// <param name="cancellationToken">Stops it.</param>
+    internal static async Task<RepositoryRetention> ReadAsync(RepositoryConnection repository, Action<NataliaException> onDamage, CancellationToken cancellationToken)
+    {
+        IReadOnlyList<StoredRetentionPolicy> policies = await repository.Repository.GetRetentionPoliciesAsync(cancellationToken).ConfigureAwait(false);
+        IReadOnlyList<ApplianceSettings> settings = await repository.Repository.GetApplianceSettingsAsync(cancellationToken).ConfigureAwait(false);
+        IReadOnlyList<RestorePoint> points = [.. (await repository.Repository.GetRestorePointsAsync(new RestorePointFilter(), onDamage, cancellationToken).ConfigureAwait(false)).OrderByDescending(p => p)];
+        IReadOnlyList<RetentionPoint> described = await repository.Repository.DescribeForRetentionAsync(points, cancellationToken).ConfigureAwait(false);
+        ILookup<string, int> own = Enumerable.Range(0, points.Count).ToLookup(i => points[i].ApplianceId, StringComparer.Ordinal);
+        Dictionary<string, string> enrolled = settings.ToDictionary(s => s.ApplianceId, s => s.Name, StringComparer.Ordinal);
+        IEnumerable<string> ids = enrolled.Keys.Concat(own.Select(p => p.Key)).Concat(policies.Select(p => p.ApplianceId).Where(id => id is not null).Cast<string>()).Distinct(StringComparer.Ordinal);
+        IEnumerable<RetentionSubject> subjects = ids.Select(id =>
+        {
+            List<RestorePoint> its = [.. own[id].Select(i => points[i])];
+            string name = enrolled.TryGetValue(id, out string? given) ? given : its.FirstOrDefault()?.ApplianceName ?? id;
+            return new RetentionSubject(repository, id, name, its, [.. own[id].Select(i => described[i])], StoredRetentionPolicy.For(policies, id));
+        });
+        return new RepositoryRetention(repository, policies.FirstOrDefault(p => p.ApplianceId is null), [.. subjects.OrderBy(s => s.Name, StringComparer.OrdinalIgnoreCase).ThenBy(s => s.ApplianceId, StringComparer.Ordinal)]);
+    }
+
+    /// <summary>The appliances that a selector means.</summary>
+    internal IReadOnlyList<RetentionSubject> Select(ApplianceSelector selector) => [.. Subjects.Where(s => selector.Matches(s.ApplianceId, s.Name))];
+
+    /// <summary>The error for a plain name or id that no repository knows.</summary>
+    internal static NataliaException NotFound(ApplianceSelector selector, IEnumerable<RepositoryConnection> repositories) => new(ErrorIds.ApplianceNotFound, NataliaErrorKind.NotFound,
+        $"No appliance '{selector.Text}' is enrolled or has restore points in {string.Join(", ", repositories.Select(r => $"'{r.Name}'"))}.", selector.Text, "Get-NataliaRetention lists the appliances of every connected repository.");
+}

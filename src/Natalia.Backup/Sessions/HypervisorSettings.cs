@@ -1,0 +1,12 @@
+namespace Natalia.Backup.Sessions;
+
+/// <summary>What it takes to connect to a hypervisor again, without its secret.</summary>
+internal sealed record HypervisorSettings
+{
+    /// <summary>The session's name.</summary>
+    public required string Name { get; init; }
+    /// <summary>The kind of hypervisor; only <c>Folder</c> has a <see cref="Path"/>.</summary>
+    public required string Kind { get; init; }
+    /// <summary>The folder, a full path.</summary>
+    public required string Path { get; init; }
+}

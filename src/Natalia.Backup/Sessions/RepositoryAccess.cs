@@ -1,0 +1,12 @@
+namespace Natalia.Backup.Sessions;
+
+/// <summary>How a repository is opened.</summary>
+internal enum RepositoryAccess
+{
+    /// <summary>With its password.</summary>
+    Password,
+    /// <summary>It has none, and the user said so.</summary>
+    Unencrypted,
+    /// <summary>Without its password, for checks and the audit log.</summary>
+    AuditOnly,
+}

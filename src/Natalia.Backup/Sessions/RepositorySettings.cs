@@ -1,0 +1,16 @@
+namespace Natalia.Backup.Sessions;
+
+/// <summary>What it takes to connect to a repository again, without its secret.</summary>
+internal sealed record RepositorySettings
+{
+    /// <summary>The session's name.</summary>
+    public required string Name { get; init; }
+    /// <summary>The kind of its store; only <c>Folder</c> has a <see cref="Path"/>.</summary>
+    public required string Kind { get; init; }
+    /// <summary>The folder, a full path.</summary>
+    public required string Path { get; init; }
+    /// <summary>How it is opened.</summary>
+    public required RepositoryAccess Access { get; init; }
+    /// <summary>The name of the secret that holds the password, when one is needed and its name is known.</summary>
+    public string? PasswordSecret { get; init; }
+}

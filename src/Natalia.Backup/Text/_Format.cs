@@ -1,0 +1,75 @@
+using System.ComponentModel;
+using System.Globalization;
+using System.Management.Automation;
+using Natalia.Backup.Text;
+
+namespace Natalia.Backup;
+
+/// <summary>What the format file shows. Takes anything, also values that came back from a job as text; shows nothing for nothing.</summary>
+[EditorBrowsable(EditorBrowsableState.Never)]
+public static class _Format
+{
+    private const int ShortIdLength = 8;
+
+    /// <summary>A size with a binary unit: <c>1.50 GiB</c>.</summary>
+    /// <param name="bytes">Bytes, or nothing.</param>
+    public static string Size(object? bytes) => TryConvert(bytes, out long value) ? ByteSize.Format(value) : "";
+
+    /// <summary>A size with a binary unit and in bytes: <c>1.50 GiB (1,610,612,736 bytes)</c>.</summary>
+    /// <param name="bytes">Bytes, or nothing.</param>
+    public static string ExactSize(object? bytes) =>
+        TryConvert(bytes, out long value) ? string.Format(CultureInfo.InvariantCulture, "{0} ({1:N0} bytes)", ByteSize.Format(value), value) : "";
+
+    /// <summary>A time in UTC, to the second: <c>2026-11-23 18:00:00</c>.</summary>
+    /// <param name="time">A time, or nothing.</param>
+    public static string Utc(object? time) =>
+        TryConvert(time, out DateTime value) ? (value.Kind == DateTimeKind.Local ? value.ToUniversalTime() : value).ToString("yyyy-MM-dd HH:mm:ss", CultureInfo.InvariantCulture) : "";
+
+    /// <summary>A time in UTC with what it is in the reader's zone: <c>2026-11-23 18:00:00 UTC (19:00:00 local)</c>.</summary>
+    /// <param name="time">A time, or nothing.</param>
+    public static string UtcAndLocal(object? time)
+    {
+        if (!TryConvert(time, out DateTime value)) return "";
+        DateTime utc = value.Kind == DateTimeKind.Local ? value.ToUniversalTime() : DateTime.SpecifyKind(value, DateTimeKind.Utc);
+        DateTime local = utc.ToLocalTime();
+        string format = local.Date == utc.Date ? "HH:mm:ss" : "yyyy-MM-dd HH:mm:ss";
+        return string.Format(CultureInfo.InvariantCulture, "{0} UTC ({1} local)", Utc(utc), local.ToString(format, CultureInfo.InvariantCulture));
+    }
+
+    /// <summary>The first digits of an id.</summary>
+    /// <param name="id">An id, or nothing.</param>
+    public static string ShortId(object? id) => Text(id) is { Length: > ShortIdLength } text ? text.Substring(0, ShortIdLength) : Text(id);
+
+    /// <summary>A duration: <c>0.35 s</c>, <c>12.4 s</c>, <c>3:07 min</c>, <c>2:15:00 h</c>.</summary>
+    /// <param name="duration">A duration, or nothing.</param>
+    public static string Duration(object? duration)
+    {
+        if (!TryConvert(duration, out TimeSpan value)) return "";
+        double seconds = value.TotalSeconds;
+        if (seconds < 59.95) return seconds.ToString(seconds < 9.995 ? "0.00" : "0.0", CultureInfo.InvariantCulture) + " s";
+        TimeSpan whole = TimeSpan.FromSeconds(Math.Round(seconds));
+        return whole.TotalHours < 1
+            ? string.Format(CultureInfo.InvariantCulture, "{0}:{1:00} min", whole.Minutes, whole.Seconds)
+            : string.Format(CultureInfo.InvariantCulture, "{0}:{1:00}:{2:00} h", (long)whole.TotalHours, whole.Minutes, whole.Seconds);
+    }
+
+    /// <summary>A list on one line.</summary>
+    /// <param name="items">The items, or nothing.</param>
+    public static string List(object? items)
+    {
+        object? value = items is PSObject wrapped ? wrapped.BaseObject : items;
+        return value is System.Collections.IEnumerable list and not string ? string.Join(", ", list.Cast<object?>().Select(Text)) : Text(value);
+    }
+
+    /// <summary>Yes, no, or nothing.</summary>
+    /// <param name="flag">A truth value, or nothing.</param>
+    public static string YesNo(object? flag) => TryConvert(flag, out bool value) ? (value ? "yes" : "no") : "";
+
+    private static string Text(object? value) => value?.ToString() ?? "";
+
+    private static bool TryConvert<T>(object? value, out T result) where T : struct
+    {
+        result = default;
+        return value is not null && LanguagePrimitives.TryConvertTo(value, CultureInfo.InvariantCulture, out result);
+    }
+}

@@ -1,0 +1,86 @@
+using Natalia.Backup.Engine.Disks;
+using Natalia.Backup.Engine.Model;
+using Natalia.Backup.Hypervisors;
+using Natalia.Backup.Sessions;
+
+namespace Natalia.Backup.Tests.Fakes;
+
+/// <summary>A hypervisor with one VM, which writes down what is done with it and fails where it is told to.</summary>
+internal sealed class FakeHypervisor : IHypervisor, IImageSource
+{
+    internal List<string> Journal { get; } = [];
+
+    internal bool IsDisposed { get; private set; }
+
+    internal Exception? FreezeFailure { get; init; }
+
+    internal Exception? ReleaseFailure { get; init; }
+
+    internal string? ConsistencyReason { get; init; }
+
+    internal bool ReleaseTokenWasCancelled { get; private set; }
+
+    internal ApplianceDescription Appliance { get; } = new()
+    {
+        ApplianceId = new string('a', 32),
+        Name = "natalia-test",
+        HypervisorKind = "Fake",
+        Disks = [new ApplianceDisk("scsi0", DiskRole.System, 10), new ApplianceDisk("scsi1", DiskRole.Data, 20)],
+    };
+
+    public string Kind => "Fake";
+
+    public string Location => "nowhere";
+
+    public Task<ApplianceInventory> GetAppliancesAsync(CancellationToken cancellationToken) => Task.FromResult(new ApplianceInventory([Appliance]));
+
+    public Task<IFrozenDisks> FreezeAsync(ApplianceDescription appliance, IReadOnlyList<string> diskIds, CancellationToken cancellationToken)
+    {
+        Journal.Add("freeze " + string.Join("+", diskIds) + " of " + appliance.ApplianceId[0]);
+        return FreezeFailure is null ? Task.FromResult<IFrozenDisks>(new Frozen(this)) : Task.FromException<IFrozenDisks>(FreezeFailure);
+    }
+
+    public void Dispose() => IsDisposed = true;
+
+    internal HypervisorConnection Connect(string name) => new(
+        new HypervisorSession { Name = name, Kind = Kind, Location = Location, ConnectedUtc = DateTime.UnixEpoch }, this, new HypervisorSettings { Name = name, Kind = Kind, Path = Location });
+
+    private sealed class Frozen(FakeHypervisor owner) : IFrozenDisks
+    {
+        public DateTime TimeUtc => DateTime.UnixEpoch;
+
+        public Consistency Consistency => Consistency.Crash;
+
+        public string? ConsistencyReason => owner.ConsistencyReason;
+
+        public IDiskSource GetDisk(string diskId) => new Disk(owner, diskId);
+
+        public Task VerifyUnchangedAsync(CancellationToken cancellationToken)
+        {
+            owner.Journal.Add("verify");
+            return Task.CompletedTask;
+        }
+
+        public Task ReleaseAsync(CancellationToken cancellationToken)
+        {
+            owner.ReleaseTokenWasCancelled = cancellationToken.IsCancellationRequested;
+            owner.Journal.Add("release");
+            return owner.ReleaseFailure is null ? Task.CompletedTask : Task.FromException(owner.ReleaseFailure);
+        }
+    }
+
+    private sealed class Disk(FakeHypervisor owner, string diskId) : IDiskSource
+    {
+        public long SizeBytes => 20;
+
+        public async IAsyncEnumerable<Extent> GetAllocatedExtentsAsync([System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken cancellationToken)
+        {
+            await Task.Yield();
+            yield return new Extent(0, 20);
+        }
+
+        public ValueTask ReadAsync(long offset, Memory<byte> buffer, CancellationToken cancellationToken) => default;
+
+        public void Dispose() => owner.Journal.Add("close " + diskId);
+    }
+}
