@@ -24,13 +24,15 @@ public abstract class ReferenceArgumentAttribute : ArgumentTransformationAttribu
             case string text:
                 return text;
             case IEnumerable list when value is not IDictionary:
-                return list.Cast<object?>().Select(item => Transform(engineIntrinsics, item)).Where(item => item is not null).Cast<string>().ToArray();
+                return (string[])[.. list.Cast<object?>().Select(item => Transform(engineIntrinsics, item)).Where(item => item is not null).Select(item => item as string ?? throw Refuse(item!))];
         }
         // The wrapped form: it has the properties of deserialised objects, too.
         PSObject wrappedValue = PSObject.AsPSObject(inputData);
         if (Leaves(wrappedValue)) return inputData;
-        return Describe(wrappedValue) ?? throw new ArgumentTransformationMetadataException(FormattableString.Invariant($"An object of type {value.GetType().Name} is not {Expected}."));
+        return Describe(wrappedValue) ?? throw Refuse(value);
     }
+
+    private ArgumentTransformationMetadataException Refuse(object value) => new($"An object of type {value.GetType().Name} is not {Expected}.");
 
     /// <summary>What can be given, for the error message.</summary>
     private protected abstract string Expected { get; }
