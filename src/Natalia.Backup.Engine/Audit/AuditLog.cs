@@ -93,14 +93,33 @@ internal sealed class AuditLog(IObjectStore store, string prefix, byte[] publicK
         {
             if (i < levels.Count - 1 && levels[i].Count() == 1) continue;
             var open = new HashSet<string>(StringComparer.Ordinal);
-            foreach (AuditName name in levels[i]) open.Add((await ReadAsync(name, cancellationToken).ConfigureAwait(false)).RecordHash);
+            foreach (AuditName name in levels[i])
+            {
+                if (await TryReadAsync(name, cancellationToken).ConfigureAwait(false) is AuditRecord record) open.Add(record.RecordHash);
+            }
             for (int above = i + 1; above < levels.Count && open.Count > 0; above++)
             {
-                foreach (AuditName name in levels[above]) open.ExceptWith((await ReadAsync(name, cancellationToken).ConfigureAwait(false)).Heads);
+                foreach (AuditName name in levels[above])
+                {
+                    if (await TryReadAsync(name, cancellationToken).ConfigureAwait(false) is AuditRecord record) open.ExceptWith(record.Heads);
+                }
             }
             heads.AddRange(open);
         }
         return heads;
+    }
+
+    /// <summary>A record that is damaged cannot be named by the next one, and must not keep a backup from being made: the break stays visible, and the repository's check reports it.</summary>
+    private async Task<AuditRecord?> TryReadAsync(AuditName name, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await ReadAsync(name, cancellationToken).ConfigureAwait(false);
+        }
+        catch (FormatException)
+        {
+            return null;
+        }
     }
 
     /// <summary>Appends one record.</summary>

@@ -75,7 +75,7 @@ public sealed partial class HelpTests(ModuleFixture module) : IClassFixture<Modu
         var commands = module.Run("Get-Command -Module Natalia.Backup").ThrowIfFailed().Output.Select(o => (CmdletInfo)o!.BaseObject).ToDictionary(c => c.Name);
         var text = string.Join('\n', Directory.EnumerateFiles(Path.Combine(Layout.RepositoryRoot, "en-US"), "about_*.txt").Select(File.ReadAllText));
 
-        Assert.Empty(CmdletName().Matches(text).Select(m => m.Value).Distinct().Where(n => !commands.ContainsKey(n)));
+        Assert.DoesNotContain(CmdletName().Matches(text).Select(m => m.Value).Distinct(), n => !commands.ContainsKey(n));
         Assert.Empty(
             from use in CmdletUse().Matches(text)
             let command = commands[use.Groups["name"].Value]
