@@ -19,9 +19,10 @@ internal sealed record LeftOutMark(IReadOnlyList<string> Disks, string RunId, Da
             : null;
     }
 
-    internal string AddTo(string description) => RemoveFrom(description).TrimEnd('\n') + (description.Length > 0 ? "\n" : "") + ToString();
+    internal string AddTo(string description) => RemoveFrom(description) is { Length: > 0 } rest ? rest + "\n" + ToString() : ToString();
 
-    internal static string RemoveFrom(string description) => s_line.Replace(description, "");
+    /// <summary>The notes without the mark. The server puts a line break behind whatever is written, so none is given to it.</summary>
+    internal static string RemoveFrom(string description) => s_line.Replace(description, "").TrimEnd('\n');
 
     public override string ToString() =>
         $"[natalia-backup left-out={string.Join("+", Disks)} run={RunId} since={new DateTimeOffset(SinceUtc, TimeSpan.Zero).ToUnixTimeSeconds().ToString(CultureInfo.InvariantCulture)}]";

@@ -29,7 +29,7 @@ internal sealed class SnapshotService(ProxmoxCluster cluster, GuestAgentService 
             : await agent.PingAsync(vmid, cancellationToken).ConfigureAwait(false) != GuestAgentState.Running ? "the guest agent did not answer"
             : null;
         var freeze = new FreezeEvidence();
-        var options = new TaskWaitOptions { Timeout = request.Timeout, OnLogLine = freeze.Read, MaximumInterval = TimeSpan.FromSeconds(3) };
+        var options = new TaskWaitOptions { Timeout = request.Timeout, OnLogLine = freeze.Read, MaximumInterval = TimeSpan.FromSeconds(3), FinishWhenCancelled = true };
         var arguments = new ApiArguments { { "snapname", name }, { "vmstate", request.IncludeMemory ? true : null }, { "description", request.Note } };
         TaskOutcome outcome;
         try
@@ -99,7 +99,7 @@ internal sealed class SnapshotService(ProxmoxCluster cluster, GuestAgentService 
     }
 
     private Task<TaskOutcome> DeleteAsync(string vmid, string name, CancellationToken cancellationToken) =>
-        cluster.RunAtGuestAsync(vmid, $"The removal of snapshot '{name}' of VM {vmid}", TimeSpan.FromMinutes(10), new TaskWaitOptions { Timeout = TimeSpan.FromHours(2) },
+        cluster.RunAtGuestAsync(vmid, $"The removal of snapshot '{name}' of VM {vmid}", TimeSpan.FromMinutes(10), new TaskWaitOptions { Timeout = TimeSpan.FromHours(2), FinishWhenCancelled = true },
             g => cluster.Client.DeleteAsync(ApiPath.Of($"/nodes/{g.Node}/qemu/{vmid}/snapshot/{name}"), null, cancellationToken, new RequiredRight("VM.Snapshot", $"/vms/{vmid}")), cancellationToken);
 
     /// <summary>Leaves nothing behind when the making was stopped or failed.</summary>

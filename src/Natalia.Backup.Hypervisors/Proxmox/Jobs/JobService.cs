@@ -174,7 +174,7 @@ internal sealed class JobService(ProxmoxCluster cluster, LeftOutDisks leftOut)
     {
         GuestConfig config = await cluster.GetConfigAsync(guest, cancellationToken).ConfigureAwait(false);
         string description = limits is null ? RetentionMark.RemoveFrom(config.Description) : RetentionMark.AddTo(config.Description, limits);
-        if (description == config.Description) return true;
+        if (description == config.Description.TrimEnd('\n')) return true;
         var change = new ApiArguments { { "digest", config.Digest } };
         if (description.Length == 0) change.Add("delete", "description");
         else change.Add("description", description);

@@ -12,9 +12,9 @@ internal static class RetentionMark
 
     internal static string AddTo(string description, RetentionLimits limits)
     {
-        string rest = RemoveFrom(description).TrimEnd('\n');
+        string rest = RemoveFrom(description);
         return rest + (rest.Length > 0 ? "\n" : "") + $"[natalia-backup retention={ProxmoxRepository.PruneText(limits)}]";
     }
 
-    internal static string RemoveFrom(string description) => s_line.Replace(description, "");
+    internal static string RemoveFrom(string description) => s_line.Replace(description, "").TrimEnd('\n');
 }

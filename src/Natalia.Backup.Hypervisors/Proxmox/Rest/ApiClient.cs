@@ -147,6 +147,9 @@ internal sealed class ApiClient : IDisposable
     private async Task<Reply> TransmitAsync(string method, ApiPath path, ApiArguments? arguments, ApiTicket? ticket, bool repeatable, CancellationToken cancellationToken)
     {
         int rounds = repeatable ? 2 : 1;
+        // A change that is on its way is waited for: broken off, nobody would know whether it happened, nor what to undo. Its time is bounded all the same.
+        cancellationToken.ThrowIfCancellationRequested();
+        if (!repeatable) cancellationToken = CancellationToken.None;
         Exception? last = null;
         for (int attempt = 0; attempt < _hosts.Count * rounds; attempt++)
         {

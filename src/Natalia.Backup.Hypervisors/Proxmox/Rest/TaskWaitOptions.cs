@@ -11,4 +11,6 @@ internal sealed record TaskWaitOptions
     internal Action<string>? OnLogLine { get; init; }
     /// <summary>Whether the task is stopped on the server when the wait is cancelled.</summary>
     internal bool StopWhenCancelled { get; init; }
+    /// <summary>Whether a cancelled wait goes on, for ten minutes at most, until the task has ended: one that is killed half-way would leave the VM locked.</summary>
+    internal bool FinishWhenCancelled { get; init; }
 }

@@ -8,6 +8,7 @@ internal sealed class TaskWaiter(ApiClient client)
 {
     private const int TailLines = 20;
     private static readonly TimeSpan s_quickPhase = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan s_finishLimit = TimeSpan.FromMinutes(10);
     private static readonly TimeSpan s_silenceLimit = TimeSpan.FromMinutes(15);
 
     /// <summary>Waits for the end. Cancellation leaves the task alone unless the options say otherwise.</summary>
@@ -16,6 +17,12 @@ internal sealed class TaskWaiter(ApiClient client)
         try
         {
             return await PollAsync(task, options, cancellationToken).ConfigureAwait(false);
+        }
+        catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested && options.FinishWhenCancelled)
+        {
+            using var limit = new CancellationTokenSource(s_finishLimit);
+            await PollAsync(task, options with { Timeout = s_finishLimit, OnLogLine = null }, limit.Token).ConfigureAwait(false);
+            throw;
         }
         catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested && options.StopWhenCancelled)
         {
