@@ -21,7 +21,7 @@ public sealed partial class Repository : IRetentionStore
     }
 
     /// <inheritdoc/>
-    public async Task SetRetentionPolicyAsync(string? applianceId, RetentionPolicy? policy, CancellationToken cancellationToken)
+    public async Task SetRetentionPolicyAsync(string? applianceId, string? applianceName, RetentionPolicy? policy, CancellationToken cancellationToken)
     {
         _ = _core.SigningSeed;
         if (policy?.KeepsEverything == true)
@@ -34,7 +34,11 @@ public sealed partial class Repository : IRetentionStore
         {
             ApplianceId = applianceId,
             Reason = policy is null ? "The policy was taken away." : $"The policy is now {policy}.",
-            WriteData = json => RetentionPolicyData.Write(json, policy),
+            WriteData = json =>
+            {
+                if (applianceName is not null) json.WriteString("name", applianceName);
+                RetentionPolicyData.Write(json, policy);
+            },
         }, _core.SigningSeed, cancellationToken).ConfigureAwait(false);
         await _core.Store.FlushAsync(cancellationToken).ConfigureAwait(false);
     }
@@ -170,12 +174,12 @@ public sealed partial class Repository : IRetentionStore
         try
         {
             AuditRecord record = await log.ReadAsync(newest, cancellationToken).ConfigureAwait(false);
-            return RetentionPolicyData.Read(record.Data) is RetentionPolicy policy ? new StoredRetentionPolicy(applianceId, policy, record.TimeUtc) : null;
+            return RetentionPolicyData.Read(record.Data, out string? name) is RetentionPolicy policy ? new StoredRetentionPolicy(applianceId, name, policy, record.TimeUtc) : null;
         }
         catch (FormatException damage)
         {
             // An older policy may remove what this one kept: better none than that.
-            return new StoredRetentionPolicy(applianceId, new RetentionPolicy(), null, damage.Message);
+            return new StoredRetentionPolicy(applianceId, null, new RetentionPolicy(), null, damage.Message);
         }
     }
 }

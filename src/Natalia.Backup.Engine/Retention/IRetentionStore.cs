@@ -11,10 +11,11 @@ public interface IRetentionStore
 
     /// <summary>Sets the policy of an appliance, or the repository's default. Removes no point.</summary>
     /// <param name="applianceId">Whose policy; null sets the repository's default.</param>
+    /// <param name="applianceName">What it is called now; shown where nothing else tells, as before its first backup. Null for the default.</param>
     /// <param name="policy">The policy; null takes it away. An appliance without one of its own has the default.</param>
     /// <param name="cancellationToken">Stops it.</param>
     /// <exception cref="NataliaException"><c>RetentionPolicyKeepsNothing</c> for a policy without limits, <c>TimeZoneNotFound</c>, <c>PasswordRequired</c>.</exception>
-    Task SetRetentionPolicyAsync(string? applianceId, RetentionPolicy? policy, CancellationToken cancellationToken);
+    Task SetRetentionPolicyAsync(string? applianceId, string? applianceName, RetentionPolicy? policy, CancellationToken cancellationToken);
 
     /// <summary>Tells of points what a plan must know beyond what a list shows: which are known to be damaged, which a restore reads.</summary>
     /// <param name="points">Points of this store.</param>

@@ -21,12 +21,15 @@ internal static class RetentionPolicyData
         json.WriteEndObject();
     }
 
+    /// <param name="data">The record's data.</param>
+    /// <param name="applianceName">What the appliance was called then, or null.</param>
     /// <returns>The policy; null when the record takes it away.</returns>
     /// <exception cref="FormatException">It is not a policy, or has a rule that this version does not know: to leave it out would remove what it keeps.</exception>
-    internal static RetentionPolicy? Read(string? data)
+    internal static RetentionPolicy? Read(string? data, out string? applianceName)
     {
         using JsonDocument document = JsonText.Parse(System.Text.Encoding.UTF8.GetBytes(data ?? "{}"));
         JsonElement root = document.RootElement;
+        applianceName = root.ReadStringOrNull("name");
         if (root.ReadBool("none")) return null;
         if (!root.TryGetProperty("policy", out JsonElement stored) || stored.ValueKind != JsonValueKind.Object) throw new FormatException("The record holds no policy.");
         var policy = new RetentionPolicy { TimeZoneId = stored.ReadString("timeZone") };

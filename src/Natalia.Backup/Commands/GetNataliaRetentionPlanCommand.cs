@@ -9,7 +9,7 @@ using Natalia.Backup.Sessions;
 
 namespace Natalia.Backup.Commands;
 
-/// <summary>Shows which restore points a retention policy keeps and which it removes, with the reason for each.</summary>
+/// <summary>Shows which restore points a retention policy keeps and removes, and why.</summary>
 /// <remarks>
 /// <para>It changes nothing. Every restore point is one row, newest first, with what happens to it (Keep, Remove, Protected, Locked), the rule that decided, and why.</para>
 /// <para>Restore points that are piped in are planned by the rules that are given; without any rule everything is kept. Any objects with a property TimeUtc will do, so that a policy can be tried on paper. They may also have IsProtected, ImmutableUntilUtc, ApplianceId and RestorePointId. Points of different appliances never compete.</para>

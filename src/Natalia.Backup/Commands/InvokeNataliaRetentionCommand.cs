@@ -10,9 +10,9 @@ using Natalia.Backup.Sessions;
 
 namespace Natalia.Backup.Commands;
 
-/// <summary>Removes the restore points that the stored retention policy does not keep, and returns what it removed.</summary>
+/// <summary>Removes the restore points that the stored retention policy does not keep.</summary>
 /// <remarks>
-/// <para>Never removed are the newest good point of an appliance, protected points, locked ones, and points that a running restore reads. The reason of every removal goes into the audit log. The space comes back when the repository is optimized.</para>
+/// <para>It returns the plan's row of each point that it removed, with the reason. Never removed are the newest good point of an appliance, protected points, locked ones, and points that a running restore reads. The reason of every removal goes into the audit log. The space comes back when the repository is optimized.</para>
 /// <para>It never asks, so that it can be scheduled: the policy was confirmed when it was set. -WhatIf shows what would go and writes nothing at all; Get-NataliaRetentionPlan shows that as objects, with what stays.</para>
 /// <para>An appliance for which no policy is set is the error RetentionPolicyMissing, and none of its points is removed. What fails for one appliance or one point is an error of its own, written when the others are done.</para>
 /// </remarks>

@@ -14,6 +14,10 @@ namespace Natalia.Backup.Commands;
 /// <code>Get-NataliaRestorePoint -Appliance natalia-paris -Latest | Protect-NataliaRestorePoint -Reason 'Before the upgrade to 5.2'</code>
 /// <para>Keeps the state before an upgrade.</para>
 /// </example>
+/// <example>
+/// <code>Protect-NataliaRestorePoint -RestorePointId 3fa9 -Reason 'Evidence for case 17' -WhatIf</code>
+/// <para>Shows which point would be protected.</para>
+/// </example>
 [Cmdlet(VerbsSecurity.Protect, "NataliaRestorePoint", SupportsShouldProcess = true, ConfirmImpact = ConfirmImpact.Medium)]
 [OutputType(typeof(RestorePoint))]
 public sealed class ProtectNataliaRestorePointCommand : RestorePointCommand

@@ -131,7 +131,7 @@ public sealed class SetNataliaRetentionCommand : RetentionRulesCommand
         RetentionPolicy? effective = policy ?? retention.Default?.Policy;
         string action = policy is not null ? $"Set the retention policy to {policy}" : $"Take its own retention policy away, so that the default of repository '{retention.Repository.Name}' holds: {effective?.ToString() ?? "none"}";
         if (!await ConfirmAsync($"{subject.Name} in repository '{retention.Repository.Name}'", action, [subject], effective).ConfigureAwait(false)) return;
-        await retention.Repository.Repository.SetRetentionPolicyAsync(subject.ApplianceId, policy, cancellationToken).ConfigureAwait(false);
+        await retention.Repository.Repository.SetRetentionPolicyAsync(subject.ApplianceId, subject.Name, policy, cancellationToken).ConfigureAwait(false);
         await ShowAsync(retention.Repository, subject.ApplianceId, subject.Name, cancellationToken).ConfigureAwait(false);
     }
 
@@ -140,7 +140,7 @@ public sealed class SetNataliaRetentionCommand : RetentionRulesCommand
         RetentionPolicy policy = Compose(rules, retention.Default, retention.Default?.Policy.TimeZoneId);
         IReadOnlyList<RetentionSubject> affected = [.. retention.Subjects.Where(s => !s.HasOwnPolicy)];
         if (!await ConfirmAsync($"the default of repository '{retention.Repository.Name}', which holds for {affected.Count} appliance(s)", $"Set the retention policy to {policy}", affected, policy).ConfigureAwait(false)) return;
-        await retention.Repository.Repository.SetRetentionPolicyAsync(null, policy, cancellationToken).ConfigureAwait(false);
+        await retention.Repository.Repository.SetRetentionPolicyAsync(null, null, policy, cancellationToken).ConfigureAwait(false);
         await ShowAsync(retention.Repository, null, null, cancellationToken).ConfigureAwait(false);
     }
 
@@ -149,7 +149,7 @@ public sealed class SetNataliaRetentionCommand : RetentionRulesCommand
         RetentionPolicy policy;
         if (IsBound(nameof(Strategy))) policy = rules.Over(RetentionPolicy.For(Strategy) with { TimeZoneId = timeZone ?? RetentionPolicy.DefaultTimeZoneId });
         else if (rules.AnyRule) policy = rules.ToPolicy(timeZone);
-        else if (rules.TimeZone is not null && before is not null) policy = before.Policy with { TimeZoneId = rules.TimeZone };
+        else if (rules.TimeZone is not null && before is { Damage: null }) policy = before.Policy with { TimeZoneId = rules.TimeZone };
         else policy = rules.Over(RetentionPolicy.For(BackupStrategy.Daily) with { TimeZoneId = timeZone ?? RetentionPolicy.DefaultTimeZoneId });
         if (policy.KeepsEverything)
             throw new NataliaException(ErrorIds.RetentionPolicyKeepsNothing, NataliaErrorKind.InvalidArgument, "A retention policy whose every rule is 0 names nothing to keep, and is refused.", null,

@@ -14,6 +14,10 @@ namespace Natalia.Backup.Commands;
 /// <code>Get-NataliaRestorePoint | Where-Object IsProtected | Unprotect-NataliaRestorePoint -Reason 'The upgrade to 5.2 is accepted'</code>
 /// <para>Lifts the protection of every point that has one.</para>
 /// </example>
+/// <example>
+/// <code>Unprotect-NataliaRestorePoint -RestorePointId 3fa9 -Reason 'Case 17 is closed' -PassThru</code>
+/// <para>Lifts the protection of one point and shows it.</para>
+/// </example>
 [Cmdlet(VerbsSecurity.Unprotect, "NataliaRestorePoint", SupportsShouldProcess = true, ConfirmImpact = ConfirmImpact.Medium)]
 [OutputType(typeof(RestorePoint))]
 public sealed class UnprotectNataliaRestorePointCommand : RestorePointCommand

@@ -27,10 +27,12 @@ public sealed record RetentionSetting
     public int? Monthly { get; init; }
     /// <summary>How many years keep their newest point; null when the rule is off.</summary>
     public int? Yearly { get; init; }
-    /// <summary>The time zone of the policy; null when no policy is set.</summary>
+    /// <summary>The time zone of the policy; null when no policy is set, or it cannot be read.</summary>
     public string? TimeZone { get; init; }
     /// <summary>When the policy was set, UTC; null when that is not known.</summary>
     public DateTime? SetUtc { get; init; }
+    /// <summary>Why the stored policy cannot be read; null when it can. Nothing is removed by such a one.</summary>
+    public string? Damage { get; init; }
 
     internal static RetentionSetting Create(string repository, string repositoryId, string? applianceId, string? applianceName, StoredRetentionPolicy? stored) => new()
     {
@@ -45,7 +47,8 @@ public sealed record RetentionSetting
         Weekly = stored?.Policy.Weekly,
         Monthly = stored?.Policy.Monthly,
         Yearly = stored?.Policy.Yearly,
-        TimeZone = stored?.Policy.TimeZoneId,
+        TimeZone = stored?.Damage is null ? stored?.Policy.TimeZoneId : null,
+        Damage = stored?.Damage,
         SetUtc = stored?.SetUtc,
     };
 

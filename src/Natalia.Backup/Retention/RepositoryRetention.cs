@@ -37,7 +37,7 @@ internal sealed class RepositoryRetention
         IEnumerable<RetentionSubject> subjects = ids.Select(id =>
         {
             List<RestorePoint> its = [.. own[id].Select(i => points[i])];
-            string name = enrolled.TryGetValue(id, out string? given) ? given : its.FirstOrDefault()?.ApplianceName ?? id;
+            string name = enrolled.TryGetValue(id, out string? given) ? given : its.FirstOrDefault()?.ApplianceName ?? policies.FirstOrDefault(p => p.ApplianceId == id)?.ApplianceName ?? id;
             return new RetentionSubject(repository, id, name, its, [.. own[id].Select(i => described[i])], StoredRetentionPolicy.For(policies, id));
         });
         return new RepositoryRetention(repository, policies.FirstOrDefault(p => p.ApplianceId is null), [.. subjects.OrderBy(s => s.Name, StringComparer.OrdinalIgnoreCase).ThenBy(s => s.ApplianceId, StringComparer.Ordinal)]);

@@ -33,8 +33,8 @@ public sealed class RetentionPolicyTests
     [Fact]
     public void An_appliances_own_policy_wins_over_the_default()
     {
-        var own = new StoredRetentionPolicy("a", new RetentionPolicy { Last = 1 }, null);
-        var common = new StoredRetentionPolicy(null, new RetentionPolicy { Last = 2 }, null);
+        var own = new StoredRetentionPolicy("a", null, new RetentionPolicy { Last = 1 }, null);
+        var common = new StoredRetentionPolicy(null, null, new RetentionPolicy { Last = 2 }, null);
         Assert.Same(own, StoredRetentionPolicy.For([common, own], "a"));
         Assert.Same(common, StoredRetentionPolicy.For([common, own], "b"));
         Assert.Null(StoredRetentionPolicy.For([own], "b"));

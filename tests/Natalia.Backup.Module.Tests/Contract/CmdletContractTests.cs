@@ -22,7 +22,8 @@ public sealed class CmdletContractTests(ModuleFixture module) : IClassFixture<Mo
     [Fact]
     public void Verbs_are_approved()
     {
-        var approved = module.Run("Get-Verb | ForEach-Object Verb").ThrowIfFailed().Text.ToHashSet();
+        Type[] groups = [typeof(VerbsCommon), typeof(VerbsCommunications), typeof(VerbsData), typeof(VerbsDiagnostic), typeof(VerbsLifecycle), typeof(VerbsOther), typeof(VerbsSecurity)];
+        var approved = groups.SelectMany(g => g.GetFields()).Select(f => (string)f.GetRawConstantValue()!).ToHashSet();
 
         Assert.Empty(Cmdlets().Where(c => !approved.Contains(c.Verb)).Select(c => c.Name));
     }

@@ -116,7 +116,7 @@ public sealed class RunnerTests : IDisposable
         Assert.Contains("Password", run.Error);
 
         var confirmation = await RunnerProcess.RunAsync("-c", "function f { [CmdletBinding(SupportsShouldProcess, ConfirmImpact = 'High')] param() if ($PSCmdlet.ShouldProcess('it')) { 'done' } }; f");
-        Assert.Equal(1, confirmation.ExitCode);
+        Assert.DoesNotContain("done", confirmation.Output);
         Assert.Contains("-Confirm:$false", confirmation.Error);
     }
 
@@ -169,24 +169,28 @@ public sealed class RunnerTests : IDisposable
         Assert.Contains("natalia: 'ConvertTo-Json' belongs to PowerShell's utility modules", run.Error);
     }
 
-    [Theory]
-    [InlineData("1..5 | Select-Object -First 2 -Skip 1", "2,3")]
-    [InlineData("1..5 | Select-Object -Last 2", "4,5")]
-    [InlineData("[pscustomobject]@{ A = 1; B = 2; C = 3 } | Select-Object A, @{ Name = 'D'; Expression = { $_.B + $_.C } } | ForEach-Object { \"$($_.A)$($_.D)\" }", "15")]
-    [InlineData("[pscustomobject]@{ A = 1, 2 } | Select-Object -ExpandProperty A", "1,2")]
-    [InlineData("'b', 'A', 'c' | Sort-Object -Descending", "c,b,A")]
-    [InlineData("3, 10, 2 | Sort-Object", "2,3,10")]
-    [InlineData("(1, 2, 6 | Measure-Object -Sum -Average -Maximum) | ForEach-Object { \"$($_.Count) $($_.Sum) $($_.Average) $($_.Maximum)\" }", "3 9 3 6")]
-    [InlineData("Join-Path / a b", "/a/b")]
-    [InlineData("Test-Path /, /not/there", "True,False")]
-    [InlineData("Write-Host 'a' 'b' -NoNewline; Write-Host c", "a bc")]
-    [InlineData("@(Write-Output 1 2).Count; (Write-Output 1, 2 -NoEnumerate | ForEach-Object Count)", "2,2")]
-    public async Task Stand_ins_do_what_their_namesakes_do(string text, string expected)
+    [Fact]
+    public async Task Stand_ins_do_what_their_namesakes_do()
     {
-        var run = await RunnerProcess.RunAsync("-c", text);
+        (string Text, string Expected)[] cases =
+        [
+            ("1..5 | Select-Object -First 2 -Skip 1", "2,3"),
+            ("1..5 | Select-Object -Last 2", "4,5"),
+            ("[pscustomobject]@{ A = 1; B = 2; C = 3 } | Select-Object A, @{ Name = 'D'; Expression = { $_.B + $_.C } } | ForEach-Object { \"$($_.A)$($_.D)\" }", "15"),
+            ("[pscustomobject]@{ A = 1, 2 } | Select-Object -ExpandProperty A", "1,2"),
+            ("'b', 'A', 'c' | Sort-Object -Descending", "c,b,A"),
+            ("3, 10, 2 | Sort-Object", "2,3,10"),
+            ("(1, 2, 6 | Measure-Object -Sum -Average -Maximum) | ForEach-Object { \"$($_.Count) $($_.Sum) $($_.Average) $($_.Maximum)\" }", "3 9 3 6"),
+            ("(Join-Path a b c).Replace('\\', '/')", "a/b/c"),
+            ("Test-Path ., ./not/there", "True,False"),
+            ("@(Write-Output 1, 2).Count; @(Write-Output 1, 2 -NoEnumerate).Count", "2,1"),
+            ("(Write-Host 'a' 'b') 6>&1", "a b"),
+            ("Get-Date ([datetime]::new(2026, 1, 2)) -Format yyyyMMdd", "20260102"),
+        ];
+        var run = await RunnerProcess.RunAsync(Script(string.Join('\n', cases.Select(c => $"(& {{ {c.Text} }}) -join ','"))));
 
         Assert.Empty(run.Error);
-        Assert.Equal(expected, string.Join(',', run.Lines));
+        Assert.Equal(cases.Select(c => c.Expected), run.Lines);
     }
 
     [Fact]

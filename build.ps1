@@ -1,0 +1,63 @@
+<#
+.SYNOPSIS
+Builds, tests and packs Natalia.Backup from PowerShell.
+
+.DESCRIPTION
+'dotnet build -c Release' does all that is needed to use the module; this adds the help, the tests of what a user sees, and packages.
+
+  Build   the module to out/Natalia.Backup, the runner to out/natalia
+  Help    en-US/Natalia.Backup.dll-Help.xml, from the documentation comments of the cmdlets
+  Test    dotnet test, then the Pester files (reported as skipped where there is no Pester 5)
+  Pack    out/Natalia.Backup-VERSION.zip, and the runner as a dotnet tool in out/packages
+
+.EXAMPLE
+./build.ps1
+
+.EXAMPLE
+./build.ps1 -Task Help, Test
+#>
+[CmdletBinding()]
+param(
+    [ValidateSet('Build', 'Help', 'Test', 'Pack')]
+    [string[]] $Task = @('Build', 'Test'),
+
+    [ValidateSet('Release', 'Debug')]
+    [string] $Configuration = 'Release'
+)
+$ErrorActionPreference = 'Stop'
+Set-Location $PSScriptRoot
+
+function Invoke-Dotnet {
+    & dotnet @args
+    if ($LASTEXITCODE -ne 0) { throw "dotnet $($args -join ' ') ended with exit code $LASTEXITCODE." }
+}
+
+foreach ($one in $Task) {
+    switch ($one) {
+        'Build' { Invoke-Dotnet build -c $Configuration }
+        'Help' {
+            Invoke-Dotnet run --project tools/Natalia.Backup.HelpGenerator -c $Configuration
+            # Lays the new file out.
+            Invoke-Dotnet build src/Natalia.Backup -c $Configuration
+        }
+        'Test' {
+            Invoke-Dotnet test -c $Configuration
+            if (Get-Module -ListAvailable Pester | Where-Object { $_.Version -ge '5.0' }) {
+                # In a process of its own: a module's assemblies cannot be unloaded from this one.
+                & (Get-Process -Id $PID).Path -NoProfile -File tests/Pester/run.ps1
+                if ($LASTEXITCODE -ne 0) { throw 'Pester tests have failed.' }
+            }
+            else {
+                Write-Warning 'The Pester files are skipped, because Pester 5 is not installed: Install-Module Pester -MinimumVersion 5.0'
+            }
+        }
+        'Pack' {
+            Invoke-Dotnet build -c $Configuration
+            $version = (Import-PowerShellDataFile out/Natalia.Backup/Natalia.Backup.psd1).ModuleVersion
+            $zip = "out/Natalia.Backup-$version.zip"
+            Compress-Archive -Path out/Natalia.Backup -DestinationPath $zip -Force
+            Invoke-Dotnet pack src/Natalia.Backup.Host -c $Configuration -o out/packages
+            Get-Item $zip, out/packages/*.nupkg
+        }
+    }
+}

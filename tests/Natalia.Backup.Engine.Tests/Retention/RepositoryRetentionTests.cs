@@ -1,0 +1,224 @@
+using Natalia.Backup.Engine.Audit;
+using Natalia.Backup.Engine.Disks;
+using Natalia.Backup.Engine.Format;
+using Natalia.Backup.Engine.Leases;
+using Natalia.Backup.Engine.Model;
+using Natalia.Backup.Engine.Repositories;
+using Natalia.Backup.Engine.Retention;
+using Natalia.Backup.Engine.Storage;
+using Natalia.Backup.Engine.Tests.Repositories;
+
+namespace Natalia.Backup.Engine.Tests.Retention;
+
+/// <summary>What a repository keeps of retention: policies, protection, the reasons of removals.</summary>
+public sealed class RepositoryRetentionTests
+{
+    private static readonly string s_appliance = RepositoryBench.Appliance.ApplianceId;
+    private static readonly RetentionPolicy s_gfs = new() { Last = 4, Daily = 7, Weekly = 4, Monthly = 3, Hourly = 1, Yearly = 9, TimeZoneId = "Europe/Paris" };
+
+    [Fact]
+    public async Task A_policy_is_kept_with_the_repository()
+    {
+        using var bench = new RepositoryBench();
+        using (Repository repository = await bench.CreateAsync())
+        {
+            Assert.Empty(await repository.GetRetentionPoliciesAsync(default));
+            await repository.SetRetentionPolicyAsync(null, null, new RetentionPolicy { Last = 1 }, default);
+            await repository.SetRetentionPolicyAsync(s_appliance, "natalia-paris", new RetentionPolicy { Last = 2 }, default);
+            await repository.SetRetentionPolicyAsync(s_appliance, "natalia-paris", s_gfs, default);
+        }
+        using Repository again = await bench.OpenAsync();
+        IReadOnlyList<StoredRetentionPolicy> policies = await again.GetRetentionPoliciesAsync(default);
+        Assert.Equal(2, policies.Count);
+        Assert.Equal(s_gfs, StoredRetentionPolicy.For(policies, s_appliance)!.Policy);
+        Assert.Equal(new RetentionPolicy { Last = 1 }, StoredRetentionPolicy.For(policies, new string('0', 32))!.Policy);
+
+        await again.SetRetentionPolicyAsync(s_appliance, "natalia-paris", null, default);
+        Assert.Equal(new RetentionPolicy { Last = 1 }, StoredRetentionPolicy.For(await again.GetRetentionPoliciesAsync(default), s_appliance)!.Policy);
+        await again.SetRetentionPolicyAsync(null, null, null, default);
+        Assert.Empty(await again.GetRetentionPoliciesAsync(default));
+    }
+
+    [Fact]
+    public async Task A_policy_that_cannot_be_meant_is_not_stored()
+    {
+        using var bench = new RepositoryBench();
+        using Repository repository = await bench.CreateAsync();
+        Assert.Equal(ErrorIds.RetentionPolicyKeepsNothing, (await Assert.ThrowsAsync<NataliaException>(() => repository.SetRetentionPolicyAsync(null, null, new RetentionPolicy(), default))).ErrorId);
+        Assert.Equal(ErrorIds.TimeZoneNotFound, (await Assert.ThrowsAsync<NataliaException>(() => repository.SetRetentionPolicyAsync(null, null, s_gfs with { TimeZoneId = "Mars/Olympus" }, default))).ErrorId);
+        Assert.Empty(await repository.GetRetentionPoliciesAsync(default));
+    }
+
+    [Fact]
+    public async Task A_damaged_policy_does_not_bring_an_older_one_back()
+    {
+        var store = new MemoryStore();
+        using var bench = new RepositoryBench(store);
+        using Repository repository = await bench.CreateAsync();
+        await repository.SetRetentionPolicyAsync(s_appliance, "natalia-paris", new RetentionPolicy { Last = 1 }, default);
+        await repository.SetRetentionPolicyAsync(s_appliance, "natalia-paris", s_gfs, default);
+        string newest = (await store.ListAllAsync(Layout.Log(s_appliance), default)).Last(o => o.Name.Contains(AuditEvents.RetentionSet, StringComparison.Ordinal)).Name;
+        await repository.SetApplianceSettingsAsync(new ApplianceSettings { ApplianceId = s_appliance, Name = "natalia-paris", HypervisorKind = "Folder" }, default);
+        store.Tamper(newest, bytes => { bytes[bytes.Length / 2] ^= 1; return bytes; });
+
+        StoredRetentionPolicy stored = Assert.Single(await repository.GetRetentionPoliciesAsync(default));
+        Assert.NotNull(stored.Damage);
+        Assert.True(stored.Policy.KeepsEverything);
+        await repository.SetRetentionPolicyAsync(s_appliance, "natalia-paris", s_gfs, default);
+        Assert.Null(Assert.Single(await repository.GetRetentionPoliciesAsync(default)).Damage);
+    }
+
+    [Theory]
+    [InlineData("""{"policy":{"daily":7,"timeZone":"UTC","decennial":1}}""", "newer version")]
+    [InlineData("""{"policy":{"daily":0,"timeZone":"UTC"}}""", "no limit")]
+    [InlineData("""{"policy":{"daily":"7","timeZone":"UTC"}}""", "no limit")]
+    [InlineData("""{"policy":{"daily":7}}""", "timeZone")]
+    [InlineData("""{"policy":{"timeZone":"UTC"}}""", "no rule")]
+    [InlineData("{}", "no policy")]
+    public void A_rule_that_this_version_does_not_know_is_not_left_out(string data, string message) =>
+        Assert.Contains(message, Assert.Throws<FormatException>(() => RetentionPolicyData.Read(data, out _)).Message, StringComparison.Ordinal);
+
+    [Fact]
+    public async Task A_protected_point_cannot_be_removed_until_that_is_lifted()
+    {
+        using var bench = new RepositoryBench();
+        using Repository repository = await bench.CreateAsync();
+        RestorePoint[] points = await MakeAsync(repository, 2);
+        Assert.True((await repository.SetProtectionAsync(points[0], true, "before the upgrade", default)).IsProtected);
+        Assert.True((await RepositoryBench.PointsAsync(repository)).Single(p => p.RestorePointId == points[0].RestorePointId).IsProtected);
+        Assert.Equal(ErrorIds.RestorePointProtected, (await Assert.ThrowsAsync<NataliaException>(() => repository.RemoveRestorePointAsync(points[0], "x", default))).ErrorId);
+
+        Assert.False((await repository.SetProtectionAsync(points[0], false, "the upgrade is accepted", default)).IsProtected);
+        await repository.RemoveRestorePointAsync(points[0], "no longer wanted", default);
+        Assert.Equal(points[1].RestorePointId, Assert.Single(await RepositoryBench.PointsAsync(repository)).RestorePointId);
+        Assert.Equal(ErrorIds.RestorePointNotFound, (await Assert.ThrowsAsync<NataliaException>(() => repository.SetProtectionAsync(points[0], true, "too late", default))).ErrorId);
+
+        Assert.Equal(["point-protected: before the upgrade", "point-unprotected: the upgrade is accepted", "point-removed: no longer wanted"],
+            (await RecordsAsync(bench.Store)).Where(r => r.RestorePointId == points[0].RestorePointId && r.Event != AuditEvents.PointMade).Select(r => $"{r.Event}: {r.Reason}"));
+    }
+
+    [Fact]
+    public async Task Policies_and_protection_do_not_wait_for_a_backup_that_runs()
+    {
+        using var bench = new RepositoryBench();
+        using Repository repository = await bench.CreateAsync();
+        RestorePoint point = (await MakeAsync(repository, 1))[0];
+        // Another machine's backup holds the lease.
+        await using Lease lease = await Lease.AcquireAsync(bench.Store, repository.RepositoryId, s_appliance, null, TimeProvider.System, default);
+        await repository.SetRetentionPolicyAsync(s_appliance, "natalia-paris", s_gfs, default);
+        Assert.True((await repository.SetProtectionAsync(point, true, "now", default)).IsProtected);
+        Assert.Equal(ErrorIds.LeaseHeld, (await Assert.ThrowsAsync<NataliaException>(() => repository.RemoveRestorePointAsync(point, "x", default))).ErrorId);
+    }
+
+    [Fact]
+    public async Task One_point_that_cannot_be_removed_does_not_keep_the_others()
+    {
+        using var bench = new RepositoryBench();
+        using Repository repository = await bench.CreateAsync();
+        RestorePoint[] points = await MakeAsync(repository, 4);
+        await repository.SetProtectionAsync(points[1], true, "kept", default);
+        var told = new List<string>();
+        await repository.RemoveRestorePointsAsync(s_appliance, [.. points.Select((p, i) => new PointRemoval(p, $"reason {i}"))], (p, why) => told.Add($"{Array.IndexOf(points, p)} {why?.ErrorId}"), default);
+
+        Assert.Equal(["0 ", "1 RestorePointProtected", "2 ", "3 RestorePointIsNewest"], told);
+        Assert.Equal([points[3].RestorePointId, points[1].RestorePointId], (await RepositoryBench.PointsAsync(repository)).Select(p => p.RestorePointId));
+        Assert.Equal(["reason 0", "reason 2"], (await RecordsAsync(bench.Store)).Where(r => r.Event == AuditEvents.PointRemoved).Select(r => r.Reason));
+    }
+
+    [Fact]
+    public async Task A_point_that_a_restore_reads_is_not_removed()
+    {
+        using var bench = new RepositoryBench();
+        using Repository repository = await bench.CreateAsync();
+        using Repository another = await bench.OpenAsync();
+        RestorePoint[] points = await MakeAsync(repository, 2);
+        using var target = new GatedTarget();
+        Task export = repository.ExportDiskAsync(points[0], null, target, null, default);
+        await target.Begun;
+
+        Assert.Equal([false, true], (await another.DescribeForRetentionAsync([points[1], points[0]], default)).Select(p => p.IsInUse));
+        Assert.Equal(ErrorIds.RestorePointInUse, (await Assert.ThrowsAsync<NataliaException>(() => another.RemoveRestorePointAsync(points[0], "x", default))).ErrorId);
+        target.Open();
+        await export;
+        await another.RemoveRestorePointAsync(points[0], "x", default);
+    }
+
+    [Fact]
+    public async Task The_newest_undamaged_point_is_not_removed_either()
+    {
+        var store = new MemoryStore();
+        using var bench = new RepositoryBench(store);
+        using Repository repository = await bench.CreateAsync();
+        RestorePoint[] points = await MakeAsync(repository, 3);
+        string newestPack = (await store.ListAllAsync(Layout.Packs(s_appliance, PackArea.Meta), default)).Select(o => o.Name).Order(StringComparer.Ordinal).Last();
+        store.Tamper(newestPack, bytes => { bytes[bytes.Length / 2] ^= 1; return bytes; });
+        using Repository fresh = await bench.OpenAsync();
+        Assert.Equal(CheckOutcome.Failed, (await fresh.VerifyRestorePointAsync(points[2], null, default)).Result);
+
+        Assert.Equal([true, true, false], (await fresh.DescribeForRetentionAsync(points, default)).Select(p => p.IsGood));
+        Assert.Equal(ErrorIds.RestorePointIsNewest, (await Assert.ThrowsAsync<NataliaException>(() => fresh.RemoveRestorePointAsync(points[1], "x", default))).ErrorId);
+        await fresh.RemoveRestorePointAsync(points[0], "x", default);
+    }
+
+    [Fact]
+    public async Task A_policy_applied_to_a_repository_leaves_what_its_plan_keeps()
+    {
+        using var bench = new RepositoryBench();
+        using Repository repository = await bench.CreateAsync();
+        byte[] disk = new byte[64 * 1024];
+        for (int i = 0; i < 12; i++)
+        {
+            disk[i] = 1;
+            await RepositoryBench.BackupAsync(repository, disk, time: Plans.Utc("2026-03-01T00:00:00Z").AddHours(9 * i));
+        }
+        var policy = new RetentionPolicy { Last = 1, Daily = 2, Weekly = 2 };
+        for (int run = 0; run < 2; run++)
+        {
+            IReadOnlyList<RestorePoint> points = await RepositoryBench.PointsAsync(repository);
+            IReadOnlyList<RetentionPlanRow> plan = RetentionPlanner.Plan(await repository.DescribeForRetentionAsync(points, default), policy, DateTime.UtcNow);
+            PointRemoval[] removals = [.. plan.Where(r => r.Action == RetentionAction.Remove).Select(r => new PointRemoval(points.Single(p => p.RestorePointId == r.RestorePointId), r.Reason))];
+            Assert.Equal(run == 0 ? 8 : 0, removals.Length);
+            await repository.RemoveRestorePointsAsync(s_appliance, removals, (_, why) => Assert.Null(why), default);
+        }
+        IReadOnlyList<RestorePoint> left = await RepositoryBench.PointsAsync(repository);
+        Assert.Equal(["03-05 03", "03-04 18", "03-03 15", "03-01 18"], left.Select(p => p.TimeUtc.ToString("MM-dd HH")));
+        foreach (RestorePoint point in left) Assert.Equal(CheckOutcome.Passed, (await repository.VerifyRestorePointAsync(point, null, default)).Result);
+    }
+
+    private static async Task<RestorePoint[]> MakeAsync(Repository repository, int count)
+    {
+        var points = new RestorePoint[count];
+        for (int i = 0; i < count; i++) points[i] = await RepositoryBench.BackupAsync(repository, RepositoryBench.Disk(256 * 1024, i), time: Plans.Now.AddDays(i));
+        return points;
+    }
+
+    private static async Task<List<AuditRecord>> RecordsAsync(IObjectStore store)
+    {
+        RepositorySettings settings = RepositorySettings.Decode(await store.ReadAllAsync(Layout.Settings, default), "here");
+        var log = new AuditLog(store, Layout.Log(s_appliance), settings.AuditKey, TimeProvider.System);
+        var records = new List<AuditRecord>();
+        foreach (AuditName name in await log.ListAsync(default)) records.Add(await log.ReadAsync(name, default));
+        return records;
+    }
+
+    /// <summary>A target that begins, and then waits until it is opened.</summary>
+    private sealed class GatedTarget : IDiskTarget
+    {
+        private readonly TaskCompletionSource _begun = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        private readonly TaskCompletionSource _open = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+        internal Task Begun => _begun.Task;
+        internal void Open() => _open.SetResult();
+        public bool AcceptsAnyOrder => true;
+
+        public Task BeginAsync(long sizeBytes, CancellationToken cancellationToken)
+        {
+            _begun.SetResult();
+            return _open.Task;
+        }
+
+        public ValueTask WriteAsync(long offset, ReadOnlyMemory<byte> bytes, CancellationToken cancellationToken) => ValueTask.CompletedTask;
+        public Task CompleteAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+        public void Dispose() => _open.TrySetResult();
+    }
+}
