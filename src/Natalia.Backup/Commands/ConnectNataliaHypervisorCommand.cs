@@ -59,7 +59,7 @@ public sealed class ConnectNataliaHypervisorCommand : NataliaCommand
     /// <summary>The code that the account's authenticator shows now, where it has a second factor. Good for this login; after that the session renews itself.</summary>
     [Parameter(ParameterSetName = ProxmoxSet)]
     [ValidateNotNullOrEmpty]
-    public string? OneTimePassword { get; set; }
+    public string? OneTimeCode { get; set; }
 
     /// <summary>The SHA-256 fingerprints of the servers' certificates, colons allowed. Each node has its own. Without them, the system or -CaCertificate must trust the certificates; there is no way to trust any.</summary>
     [Parameter(ParameterSetName = ProxmoxSet)]
@@ -91,7 +91,7 @@ public sealed class ConnectNataliaHypervisorCommand : NataliaCommand
             Kind = ProxmoxHypervisor.KindName,
             Server = new ServerSettings { Hosts = Proxmox, Port = Port, Thumbprints = ServerCertificateThumbprint ?? [], AuthorityFile = authority },
         };
-        HypervisorConnection connection = await ConnectionFactory.OpenProxmoxAsync(settings, Credential!, OneTimePassword, null, cancellationToken).ConfigureAwait(false);
+        HypervisorConnection connection = await ConnectionFactory.OpenProxmoxAsync(settings, Credential!, OneTimeCode, null, cancellationToken).ConfigureAwait(false);
         Registry.Hypervisors.Add(connection);
         EmitVerbose($"{name}: Proxmox VE {((ProxmoxHypervisor)connection.Hypervisor).ServerVersion} as {Credential!.UserName}.");
         Emit(connection.Session);

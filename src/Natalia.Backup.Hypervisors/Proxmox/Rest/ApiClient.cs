@@ -269,7 +269,7 @@ internal sealed class ApiClient : IDisposable
             SecondFactorChallenge.Check(ticket, _credential.User, Location);
             if (!isPassword || _credential.OneTimeCode is not { Length: > 0 } code || _loggedInWithSecondFactor)
                 throw new ApiException(ErrorIds.SecondFactorRequired, NataliaErrorKind.Authentication, $"The account '{_credential.User}' needs a one-time code to log in to '{Location}'.", _credential.User,
-                    "Connect with -OneTimePassword and the code of the authenticator. For unattended work use an API token.")
+                    "Connect with -OneTimeCode and the code of the authenticator. For unattended work use an API token.")
                 { NothingHappened = true };
             var answer = new ApiArguments { { "username", _credential.User }, { "tfa-challenge", ticket }, { "password", "totp:" + code } };
             data = await PostLoginAsync(answer, code, cancellationToken).ConfigureAwait(false);
