@@ -8,9 +8,9 @@ using Natalia.Backup.Hypervisors;
 namespace Natalia.Backup.Commands;
 
 
-/// <summary>Lets the hypervisor keep a copy of each appliance on another node, refreshed every few minutes.</summary>
+/// <summary>Keeps a copy of each appliance on another node, refreshed every few minutes.</summary>
 /// <remarks>
-/// <para>On Proxmox VE this is ZFS replication. Every precondition is checked first, and named when it fails: the target node, a ZFS storage of the same name on both nodes, no disk elsewhere.</para>
+/// <para>The hypervisor does it by itself. On Proxmox VE this is ZFS replication. Every precondition is checked first, and named when it fails: the target node, a ZFS storage of the same name on both nodes, no disk elsewhere.</para>
 /// <para>A replica is not a backup: deletions and damage arrive there within minutes. Each run freezes the guest's file systems for a moment.</para>
 /// <para>The same command twice changes nothing.</para>
 /// </remarks>

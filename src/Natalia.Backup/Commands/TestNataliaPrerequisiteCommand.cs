@@ -9,9 +9,9 @@ using Natalia.Backup.Sessions;
 namespace Natalia.Backup.Commands;
 
 
-/// <summary>Says beforehand what would fail: rights, guest agent, storages, disks that are left out, leftovers, coverage.</summary>
+/// <summary>Says beforehand what would fail: rights, guest agent, storages, leftovers.</summary>
 /// <remarks>
-/// <para>Nothing is changed. Each check is an object of its own; a right that is missing is named with its path. NotEvidenced means that a check could not be made, and is no success.</para>
+/// <para>Also disks that are left out of backups, and VMs that no schedule takes. Nothing is changed. Each check is an object of its own; a right that is missing is named with its path. NotEvidenced means that a check could not be made, and is no success.</para>
 /// <para>Without an appliance only what concerns the hypervisor is checked. With -Quiet one Boolean for each appliance is written: True when no check failed.</para>
 /// </remarks>
 /// <example>
