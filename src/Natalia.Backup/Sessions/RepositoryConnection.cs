@@ -1,6 +1,7 @@
 using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Engine.Repositories;
+using Natalia.Backup.Engine.Retention;
 using Natalia.Backup.Hypervisors;
 
 namespace Natalia.Backup.Sessions;
@@ -34,6 +35,10 @@ internal sealed class RepositoryConnection : IConnection
         $"The repository '{Name}' is the storage '{Native!.Storage}' of a {Native.Kind} hypervisor, which does not offer this.", Name, "The page docs/proxmox.md lists what such a storage can do.");
 
     internal RepositorySettings Settings { get; }
+
+    /// <summary>Where its retention policies are kept.</summary>
+    /// <exception cref="NataliaException"><c>CapabilityMissing</c>.</exception>
+    internal IRetentionStore Retention => Native as IRetentionStore ?? Repository;
 
     public string Name => Session.Name;
 

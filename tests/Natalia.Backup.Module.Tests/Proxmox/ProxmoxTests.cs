@@ -147,4 +147,33 @@ public sealed class ProxmoxTests : IAsyncLifetime
         Assert.StartsWith(error + ",", Assert.Single(result.ErrorIds));
         Assert.DoesNotContain("wrong-secret", (result.TerminatingError ?? result.Errors[0]).Exception.ToString());
     }
+
+    [Fact]
+    public void Retention_goes_to_the_job_or_waits_for_it_and_the_plan_is_compared_with_the_servers()
+    {
+        DateTimeOffset newest = new(2026, 3, 4, 6, 0, 0, TimeSpan.Zero);
+        for (int i = 0; i < 10; i++)
+        {
+            DateTimeOffset time = newest.AddHours(-6 * i);
+            _cluster.Storage("pbs").Points.Add(new SimulatedPoint { Volid = $"pbs:backup/vm/100/{time.UtcDateTime:yyyy-MM-dd'T'HH:mm:ss'Z'}", Vmid = 100, Time = time, Size = 1 << 30 });
+        }
+        _cluster.TimeZone = "Etc/UTC";
+        Connect();
+        _module.Run("Set-NataliaRetention -Appliance natalia-01 -Repository pbs -Daily 2 -Confirm:$false -Force").ThrowIfFailed();
+        Assert.Contains("retention=keep-daily=2", _cluster.Guest(100).Config["description"]);
+        Assert.Equal("2 Etc/UTC", _module.Run("Get-NataliaRetention natalia-01 | ForEach-Object { \"$($_.Daily) $($_.TimeZone)\" }").ThrowIfFailed().Text.Single());
+        _module.Run("Register-NataliaSchedule natalia-01 -Repository pbs").ThrowIfFailed();
+        Assert.Equal("keep-daily=2", _cluster.Jobs["natalia-100"]["prune-backups"]);
+
+        ScriptResult plan = _module.Run("Get-NataliaRetentionPlan -Appliance natalia-01 -Repository pbs").ThrowIfFailed();
+        Assert.Equal((10, 2), (plan.Output.Count, plan.Output.Count(r => r!.Properties["Action"].Value.ToString() == "Keep")));
+        Assert.Empty(plan.Warnings);
+        // What failed its verification is no newest good point: there the two see it differently, and that is said.
+        foreach (SimulatedPoint point in _cluster.Storage("pbs").Points.Where(p => p.Time > newest.AddHours(-20))) point.VerifyState = "failed";
+        Assert.Contains(_module.Run("Get-NataliaRetentionPlan -Appliance natalia-01 -Repository pbs").ThrowIfFailed().Warnings, w => w.Contains("disagree"));
+        foreach (SimulatedPoint point in _cluster.Storage("pbs").Points) point.VerifyState = null;
+
+        Assert.Equal("8", _module.Run("@(Invoke-NataliaRetention -Appliance natalia-01 -Repository pbs).Count").ThrowIfFailed().Text.Single());
+        Assert.Equal(2, _cluster.Storage("pbs").Points.Count);
+    }
 }

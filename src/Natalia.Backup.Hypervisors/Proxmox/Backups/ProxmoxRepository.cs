@@ -9,7 +9,7 @@ using Natalia.Backup.Hypervisors.Proxmox.Rest;
 namespace Natalia.Backup.Hypervisors.Proxmox.Backups;
 
 /// <summary>A backup storage of a Proxmox VE cluster as a repository.</summary>
-internal sealed class ProxmoxRepository : INativeRepository
+internal sealed partial class ProxmoxRepository : INativeRepository
 {
     private readonly ProxmoxCluster _cluster;
     private readonly PointCatalog _points;

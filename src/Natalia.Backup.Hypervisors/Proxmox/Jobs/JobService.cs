@@ -86,11 +86,18 @@ internal sealed class JobService(ProxmoxCluster cluster, LeftOutDisks leftOut)
         await cluster.Client.DeleteAsync(ApiPath.Of($"/cluster/backup/{id}"), null, cancellationToken, s_modify).ConfigureAwait(false);
     }
 
-    internal async Task<bool> SetRetentionAsync(string vmid, RetentionLimits limits, CancellationToken cancellationToken)
+    /// <summary>Sets it, or takes it away when it is null.</summary>
+    internal async Task<bool> SetRetentionAsync(string vmid, RetentionLimits? limits, CancellationToken cancellationToken)
     {
-        string id = IdOf(vmid), text = ProxmoxRepository.PruneText(limits);
+        string id = IdOf(vmid), text = limits is null ? "" : ProxmoxRepository.PruneText(limits);
         if (await FindAsync(id, cancellationToken).ConfigureAwait(false) is { } job)
         {
+            if (limits is null)
+            {
+                if (job.Member("prune-backups") is not null)
+                    await cluster.Client.PutAsync(ApiPath.Of($"/cluster/backup/{id}"), new ApiArguments { { "delete", "prune-backups" } }, cancellationToken, s_modify).ConfigureAwait(false);
+                return true;
+            }
             if (!IsSame(job, "prune-backups", text))
                 await cluster.Client.PutAsync(ApiPath.Of($"/cluster/backup/{id}"), new ApiArguments { { "prune-backups", text } }, cancellationToken, s_modify).ConfigureAwait(false);
             return true;
@@ -103,6 +110,32 @@ internal sealed class JobService(ProxmoxCluster cluster, LeftOutDisks leftOut)
     {
         if (await FindAsync(IdOf(vmid), cancellationToken).ConfigureAwait(false) is { } job) return PruneLimits.Read(job.Member("prune-backups"));
         return RetentionMark.Parse((await cluster.GetConfigAsync(vmid, cancellationToken).ConfigureAwait(false)).Description);
+    }
+
+    /// <summary>What the own jobs that write to a storage keep, by VM, and what waits for a job in the notes of the VMs that have none.</summary>
+    internal async Task<IReadOnlyDictionary<string, RetentionLimits>> GetRetentionsAsync(string storage, IReadOnlyList<ClusterGuest> guests, CancellationToken cancellationToken)
+    {
+        JsonElement data = (await cluster.Client.GetAsync(ApiPath.Of($"/cluster/backup"), cancellationToken, s_audit).ConfigureAwait(false)).Data;
+        var own = data.Items().Where(j => IsOwn(j.Text("id") ?? "", j)).ToDictionary(j => j.Text("id")!.Substring(Prefix.Length));
+        var found = new Dictionary<string, RetentionLimits>();
+        foreach (var job in own)
+            if (job.Value.Text("storage") == storage && PruneLimits.Read(job.Value.Member("prune-backups")) is { KeepsAll: false } limits) found[job.Key] = limits;
+        using var room = new SemaphoreSlim(12);
+        await Task.WhenAll(guests.Where(g => !own.ContainsKey(g.Vmid)).Select(async guest =>
+        {
+            await room.WaitAsync(cancellationToken).ConfigureAwait(false);
+            try
+            {
+                GuestConfig config = await cluster.GetConfigAsync(guest, cancellationToken).ConfigureAwait(false);
+                if (RetentionMark.Parse(config.Description) is { KeepsAll: false } waiting)
+                    lock (found) found[guest.Vmid] = waiting;
+            }
+            finally
+            {
+                room.Release();
+            }
+        })).ConfigureAwait(false);
+        return found;
     }
 
     internal static string IdOf(string vmid) => Prefix + vmid;

@@ -20,6 +20,7 @@ internal sealed partial class SimulatedCluster(JumpingClock clock)
     internal Dictionary<string, Dictionary<string, object>> ReplicationJobs { get; } = [];
     internal Dictionary<string, Dictionary<string, object>> ReplicationStates { get; } = [];
     internal Dictionary<string, string> Bridges { get; } = new() { ["vmbr0"] = "eno1", ["vmbr9"] = "" };
+    internal string TimeZone { get; set; } = "Europe/Moscow";
     internal string Version { get; set; } = "9.2.6";
     internal string AuthorityFingerprint { get; set; } = "";
     internal SimulatedAccounts Accounts { get; } = new(clock);
@@ -70,6 +71,7 @@ internal sealed partial class SimulatedCluster(JumpingClock clock)
                 ("POST", ["nodes", var n, "vzdump"]) => Vzdump(request, n, user),
                 ("GET", ["nodes", _, "vzdump", "extractconfig"]) => ExtractConfig(request),
                 ("GET", ["nodes", var n, "replication"]) => SimulatorReply.Ok(ReplicationStates.Where(r => Guest(int.Parse(r.Key.Split('-')[0])).Node == n && (request["guest"] is null || r.Key.StartsWith(request["guest"] + "-"))).Select(r => r.Value)),
+                ("GET", ["nodes", _, "time"]) => SimulatorReply.Ok(new { timezone = TimeZone, time = clock.GetUtcNow().ToUnixTimeSeconds(), localtime = clock.GetUtcNow().ToUnixTimeSeconds() }),
                 ("GET", ["nodes", _, "network"]) => SimulatorReply.Ok(Bridges.Select(b => new { iface = b.Key, type = "bridge", bridge_ports = b.Value, active = 1 })),
                 (_, ["cluster", "backup" or "backup-info" or "jobs", ..]) => JobRequest(request),
                 (_, ["cluster", "replication", ..]) => ReplicationRequest(request),
