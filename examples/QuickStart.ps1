@@ -47,6 +47,7 @@ function FormatSize($bytes) {
 }
 function FormatTime([TimeSpan] $time) { [string]::Format($invariant, '{0:N1} s', $time.TotalSeconds) }
 function FormatRun($point) { "Read $(FormatSize $point.ReadBytes), stored $(FormatSize $point.StoredBytes), in $(FormatTime $point.Duration)." }
+# Tables go to Out-Host one by one: in one stream, everything behind the first table would be shown as lists.
 function Heading([string] $text) { ''; $text; '-' * $text.Length }
 
 # Reads a disk once: its SHA-256, and a copy that leaves out what is zero, where one is wanted.
@@ -91,12 +92,12 @@ function NewDisk([string] $path, [long] $size) {
     finally { $disk.Dispose() }
 }
 
-# What a database does in six hours: single pages here and there, and one stretch of new records.
+# What a database does in six hours: single pages here and there, and one stretch of new records. Returns what was written, as offset and length.
 function ChangeDisk([string] $path) {
     $random = [Random]::new(20300102); $page = [byte[]]::new(8192); $disk = [IO.File]::Open($path, 'Open', 'ReadWrite')
     try {
         $pages = [long] [Math]::Floor($disk.Length / $page.Length)
-        if ($pages -eq 0) { if ($disk.Length -gt 0) { $disk.WriteByte(0x4E) }; return }
+        if ($pages -eq 0) { if ($disk.Length -gt 0) { $disk.WriteByte(0x4E); '[0,1]' }; return }
         $stretch = [long] [Math]::Min(256, $pages)
         $first = [long] ($random.NextDouble() * ($pages - $stretch))
         for ($n = 0; $n -lt 200 + $stretch; $n++) {
@@ -104,9 +105,17 @@ function ChangeDisk([string] $path) {
             $random.NextBytes($page); [Array]::Clear($page, 4096, 4096)
             $disk.Position = $number * $page.Length
             $disk.Write($page, 0, $page.Length)
+            '[' + ($number * $page.Length) + ',' + $page.Length + ']'
         }
     }
     finally { $disk.Dispose() }
+}
+
+# What an export program writes beside an image when it knows what changed; docs/hypervisor-folder.md has the details.
+function TellChanges([string] $path, [string] $state, [string] $changes) {
+    $file = [IO.FileInfo]::new($path)
+    [IO.File]::WriteAllText("$path.changes.json", '{ "token": "' + $state + '", "imageLength": ' + $file.Length +
+        ', "imageModifiedUtc": "' + $file.LastWriteTimeUtc.ToString('o', $invariant) + '", "changes": [ ' + $changes + ' ] }')
 }
 
 $label = 'quickstart-' + [guid]::NewGuid().ToString('n').Substring(0, 8)
@@ -132,35 +141,37 @@ try {
     [IO.File]::WriteAllText([IO.Path]::Combine($vm, 'vm.json'), '{
   "id": "9d1b6f0e-5c1c-4b6e-8a55-0d6f7a3c2e10", "name": "natalia-demo", "processorCount": 4, "memoryBytes": 8589934592,
   "networks": [ { "name": "voice", "vlan": 110 } ],
-  "disks": [ { "id": "scsi1", "path": "data.raw", "role": "Data" } ]
+  "disks": [ { "id": "scsi1", "path": "data.raw", "role": "Data", "changes": "data.raw.changes.json" } ]
 }')
+    TellChanges $disk 'morning'
     $hypervisor = Connect-NataliaHypervisor -Folder ([IO.Path]::Combine($WorkFolder, 'vms')) -Name $label
     $appliance = Get-NataliaAppliance -Name natalia-demo -Hypervisor $hypervisor
-    $appliance
+    $appliance | Out-Host
 
     Heading '2. A repository, sealed with a password'
     $secret = [guid]::NewGuid().ToString()
     $repository = New-NataliaRepository -Name $label -Path ([IO.Path]::Combine($WorkFolder, 'repository')) -Password ([Net.NetworkCredential]::new('', $secret).SecurePassword)
-    $repository
+    $repository | Out-Host
 
     Heading '3. The first backup reads everything'
     $full = $appliance | Invoke-NataliaBackup -Repository $repository -Type Full
     FormatRun $full
 
     Heading '4. Six hours later: some pages of the disk have changed'
-    ChangeDisk $disk
+    $written = ChangeDisk $disk
+    TellChanges $disk 'noon' ('{ "since": "morning", "extents": [' + ($written -join ',') + '] }')
     $secondState = ReadDisk $disk
-    $next = $appliance | Invoke-NataliaBackup -Repository $repository
+    $next = $appliance | Invoke-NataliaBackup -Repository $repository -Type Incremental
     FormatRun $next
-    'A folder of images does not know what changed, so the disk was read again; stored was only what differs.'
+    'Only what changed was read and stored. Where nobody can say what changed, the disk is read again, and still only what differs is stored.'
 
     Heading '5. The restore points, each complete in itself'
     $points = @(Get-NataliaRestorePoint -Repository $repository)
-    $points
+    $points | Out-Host
 
     Heading '6. Every point, and every object of the repository, is checked'
     $checks = @($points | Test-NataliaRestorePoint) + @(Test-NataliaRepository -Repository $repository -Full)
-    $checks
+    $checks | Out-Host
     if ($checks | Where-Object { $_.Result -eq 'Failed' }) { throw 'A check has failed.' }
 
     Heading '7. Both points are exported and compared with the disk as it was'

@@ -35,7 +35,7 @@ internal static class S3Errors
                 return Make(StoreEndpointNotFound, NataliaErrorKind.Connection, $"There is no server called {server}: {socket.Message}", "Check the endpoint for typing errors, and this machine's name resolution.");
             return Make(StoreUnavailable, NataliaErrorKind.Connection, $"The server {server} cannot be reached: {socket.Message}", "Check that the server runs, the port in the endpoint, and the network and firewalls between.");
         }
-        if (error is AmazonServiceException service && service.StatusCode != 0) return FromAnswer(service, options, place, server, writing);
+        if (error is AmazonServiceException service && service.StatusCode != 0) return FromAnswer(service, options, place, server, writing, connected);
         if (Find<HttpRequestException>(error) is not null || Find<IOException>(error) is not null || Find<WebException>(error) is not null)
             return Make(StoreUnavailable, NataliaErrorKind.Connection, $"The connection to {server} broke: {Deepest(error).Message}", "Check the network between this machine and the server, then run the operation again.");
         if (Find<System.Xml.XmlException>(error) is not null || error is AmazonUnmarshallingException)
@@ -51,7 +51,7 @@ internal static class S3Errors
         new(StoreUnavailable, NataliaErrorKind.Timeout, $"A request to {options.Endpoint?.Authority ?? "AWS"} made no progress for {options.StallTimeout.TotalSeconds:0.#} seconds.",
             name is null ? options.Location : $"{options.Location}/{name}", "Check the network between this machine and the server, then run the operation again.", error);
 
-    private static NataliaException FromAnswer(AmazonServiceException error, S3StoreOptions options, string place, string server, bool writing)
+    private static NataliaException FromAnswer(AmazonServiceException error, S3StoreOptions options, string place, string server, bool writing, bool connected)
     {
         NataliaException Make(string id, NataliaErrorKind kind, string what, string? advice = null) => new(id, kind, what, place, advice, error);
         string said = string.IsNullOrEmpty(error.ErrorCode) ? $"HTTP {(int)error.StatusCode}" : $"{error.ErrorCode}: {error.Message}";
@@ -79,17 +79,21 @@ internal static class S3Errors
         }
         return error.StatusCode switch
         {
+            // A web server that is no S3 server answers with a page instead of an error code.
+            _ when !connected && LooksForeign(error) && error.StatusCode < HttpStatusCode.InternalServerError && error.StatusCode != (HttpStatusCode)429 => Foreign(options, server, said, error),
             (HttpStatusCode)429 => Make(StoreThrottled, NataliaErrorKind.ResourceBusy, $"The server {server} asks for fewer requests.", "Run fewer backups at once, or wait."),
             (HttpStatusCode)507 => Make(StoreFull, NataliaErrorKind.ResourceUnavailable, $"There is no room left in '{options.Location}': {said}", "Free space or raise the quota there. What was stored before is unharmed."),
             HttpStatusCode.Moved or HttpStatusCode.Redirect or HttpStatusCode.TemporaryRedirect => Make(BucketRegionWrong, NataliaErrorKind.InvalidArgument, $"The server {server} sends requests for the bucket '{options.Bucket}' elsewhere ({said}).", "Check the region and the endpoint."),
             HttpStatusCode.Forbidden => Make(StoreAccessDenied, NataliaErrorKind.PermissionDenied, $"The server {server} denies {(writing ? "a change of" : "access to")} '{place}': {said}", "Check the rights of the account."),
             HttpStatusCode.NotFound => Make(ObjectNotFound, NataliaErrorKind.NotFound, $"There is no object '{place}'."),
             >= HttpStatusCode.InternalServerError => Make(StoreUnavailable, NataliaErrorKind.Connection, $"The server {server} has trouble of its own: {said}", "Try again later; look into the server's log."),
-            // A web server that is no S3 server answers with a page instead of an error code.
-            _ when LooksForeign(error) => Make(StoreEndpointInvalid, NataliaErrorKind.Connection, $"What answers at {server} is no S3 server ({said}).", "Check host and port of the endpoint: the web console of a server often has another port than its S3 service; and whether it speaks http or https."),
             _ => Make(writing ? StoreWriteFailed : StoreReadFailed, writing ? NataliaErrorKind.WriteFailed : NataliaErrorKind.ReadFailed, $"The server {server} refuses the request for '{place}': {said}"),
         };
     }
+
+    internal static NataliaException Foreign(S3StoreOptions options, string server, string said, Exception? error) =>
+        new(StoreEndpointInvalid, NataliaErrorKind.Connection, $"What answers at {server} is no S3 server ({said}).", options.Location,
+            "Check host and port of the endpoint: the web console of a server often has another port than its S3 service; and whether it speaks http or https.", error);
 
     private static bool LooksForeign(AmazonServiceException error) => string.IsNullOrEmpty(error.ErrorCode) || error.ErrorCode == ((int)error.StatusCode).ToString(System.Globalization.CultureInfo.InvariantCulture) || error.ErrorCode == error.StatusCode.ToString() || string.IsNullOrEmpty(error.RequestId);
 

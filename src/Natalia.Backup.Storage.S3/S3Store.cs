@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Globalization;
 using System.Net;
 using System.Runtime.CompilerServices;
@@ -17,7 +18,7 @@ namespace Natalia.Backup.Storage.S3;
 /// version of a key as the object, and ignores delete markers: whoever may write into the bucket can neither replace nor hide what is there. Such a bucket has no exclusive create.</para>
 /// <para><b>Plain buckets</b> get conditional puts. Whether the server honours them is tried when the store is opened, except on AWS.</para>
 /// <para><b>Locks</b> are read back after every put that asks for one: servers exist that answer 200 and lock nothing. No multipart upload is used, because there the lock is most often lost; a put is one request.</para>
-/// <para><b>Integrity.</b> Each put carries a Content-MD5, which all servers verify; the repository's own hashes guard the rest.</para>
+/// <para><b>Integrity.</b> Each put carries a hash of its body that the server verifies: a Content-MD5 over TLS, a signed SHA-256 over plain http. The repository's own hashes guard the rest.</para>
 /// <para>Does not retry: wrap it in a <see cref="RetryStore"/>. Never lifts or bypasses a lock.</para>
 /// </remarks>
 public sealed class S3Store : IObjectStore, IObjectLock, IObjectArchive, IMeteredStore, IPlacedStore
@@ -29,6 +30,8 @@ public sealed class S3Store : IObjectStore, IObjectLock, IObjectArchive, IMetere
     private readonly S3HttpClients _http;
     private readonly TimeProvider _clock;
     private readonly FirstVersions _firstVersions = new();
+    // Names whose put ended without a clear answer: it may have made a version all the same.
+    private readonly ConcurrentDictionary<string, bool> _unclear = new(StringComparer.Ordinal);
     private bool _connected;
     private bool _versioned;
     private bool _conditional;
@@ -99,18 +102,21 @@ public sealed class S3Store : IObjectStore, IObjectLock, IObjectArchive, IMetere
         if (options.MustNotExist && !_conditional && await StatAsync(name, cancellationToken).ConfigureAwait(false) is not null) throw Exists(name);
 
         DateTime? until = options.RetainUntilUtc is DateTime asked ? WholeSecond(asked) : null;
-        (byte[] md5, PutObjectResponse? response) = await SendPutAsync(name, content, options, until, cancellationToken).ConfigureAwait(false);
+        PutObjectResponse? response = await SendPutAsync(name, content, options, until, cancellationToken).ConfigureAwait(false);
+        string? version = response?.VersionId;
         if (response is null)
         {
             // The name is taken. The same put again, after an answer that did not arrive, is no error.
-            if (options.MustNotExist || !await HoldsAsync(name, content, md5, cancellationToken).ConfigureAwait(false)) throw Exists(name);
+            if (options.MustNotExist || !await HoldsAsync(name, content, cancellationToken).ConfigureAwait(false)) throw Exists(name);
         }
-        else if (_versioned && response.VersionId is string version)
+        else if (_versioned && version is not null)
         {
+            // The version that counts, and whose lock counts, is the first one: an earlier attempt may have made it.
+            if (_unclear.TryRemove(name, out _)) version = (await VersionsAsync(name, cancellationToken).ConfigureAwait(false)).FindLast(v => v.IsDeleteMarker != true)?.VersionId ?? version;
             // Writers fight for names of leases, so which version is first there must be asked each time.
             if (options.Class != ObjectClass.Transient) _firstVersions.Add(name, version);
         }
-        if (until is DateTime wanted) await RequireLockAsync(name, response?.VersionId, wanted, cancellationToken).ConfigureAwait(false);
+        if (until is DateTime wanted) await RequireLockAsync(name, version, wanted, cancellationToken).ConfigureAwait(false);
     }
 
     /// <inheritdoc/>
@@ -297,11 +303,18 @@ public sealed class S3Store : IObjectStore, IObjectLock, IObjectArchive, IMetere
     private async Task ConnectAsync(CancellationToken cancellationToken)
     {
         var list = new ListObjectsV2Request { BucketName = _options.Bucket, Prefix = _options.KeyPrefix, MaxKeys = 1 };
-        await SendAsync(null, writing: false, Meter.List, t => _client.ListObjectsV2Async(list, t), cancellationToken).ConfigureAwait(false);
+        ListObjectsV2Response answer = await SendAsync(null, writing: false, Meter.List, t => _client.ListObjectsV2Async(list, t), cancellationToken).ConfigureAwait(false);
+        RequireOwnList(answer.Name);
         _connected = true;
         _versioned = await IsVersionedAsync(cancellationToken).ConfigureAwait(false);
         if (_options.LockMode is not null) await RequireObjectLockAsync(cancellationToken).ConfigureAwait(false);
         _conditional = !_versioned && (_options.Endpoint is null || await HonoursConditionsAsync(cancellationToken).ConfigureAwait(false));
+    }
+
+    // The SDK reads any page of XML, a proxy's or a portal's, as an empty list; a real one names its bucket.
+    private void RequireOwnList(string? bucket)
+    {
+        if (bucket != _options.Bucket) throw S3Errors.Foreign(_options, _options.Endpoint?.Authority ?? "AWS", "its list does not name the bucket", null);
     }
 
     private async Task<bool> IsVersionedAsync(CancellationToken cancellationToken)
@@ -368,9 +381,11 @@ public sealed class S3Store : IObjectStore, IObjectLock, IObjectArchive, IMetere
     }
 
     /// <summary>Sends a put; the answer is null when the name is taken.</summary>
-    private async Task<(byte[] Md5, PutObjectResponse? Response)> SendPutAsync(string name, ObjectContent content, PutOptions options, DateTime? until, CancellationToken cancellationToken)
+    private async Task<PutObjectResponse?> SendPutAsync(string name, ObjectContent content, PutOptions options, DateTime? until, CancellationToken cancellationToken)
     {
-        byte[] md5 = await Task.Run(() => Md5Of(content, cancellationToken), cancellationToken).ConfigureAwait(false);
+        // Over plain http the signature covers a SHA-256 of the body, which the server verifies. Over TLS the body is not signed, so that a core is spared, and the MD5 guards it; a put with a lock needs one by the protocol.
+        bool isPlain = _options.Endpoint?.Scheme == "http";
+        byte[]? md5 = isPlain && until is null ? null : await Task.Run(() => Md5Of(content, cancellationToken), cancellationToken).ConfigureAwait(false);
         using var guard = new StallGuard(_options.StallTimeout, cancellationToken);
         using var body = new ContentStream(content, guard.Touch);
         var request = new PutObjectRequest
@@ -379,12 +394,11 @@ public sealed class S3Store : IObjectStore, IObjectLock, IObjectArchive, IMetere
             Key = Key(name),
             InputStream = body,
             AutoCloseStream = false,
-            MD5Digest = Convert.ToBase64String(md5),
+            MD5Digest = md5 is null ? null : Convert.ToBase64String(md5),
             ContentType = "application/octet-stream",
             // Chunked signing would leave a Content-Encoding behind that other readers then see.
             UseChunkEncoding = false,
-            // Over TLS nobody can change the body on its way, and hashing it once more costs a core.
-            DisablePayloadSigning = _options.Endpoint?.Scheme != "http",
+            DisablePayloadSigning = !isPlain,
         };
         if (_conditional) request.IfNoneMatch = "*";
         if (options.Class == ObjectClass.Data && _options.StorageClass is string storageClass) request.StorageClass = S3StorageClass.FindValue(storageClass);
@@ -395,20 +409,26 @@ public sealed class S3Store : IObjectStore, IObjectLock, IObjectArchive, IMetere
         }
         try
         {
-            return (md5, await TranslatedAsync(name, writing: true, guard, () =>
+            return await TranslatedAsync(name, writing: true, guard, () =>
             {
                 Meter.Put(content.Length);
                 return _client.PutObjectAsync(request, guard.Token);
-            }).ConfigureAwait(false));
+            }).ConfigureAwait(false);
         }
         catch (NataliaException error) when (error.InnerException is AmazonServiceException { StatusCode: HttpStatusCode.PreconditionFailed })
         {
-            return (md5, null);
+            return null;
+        }
+        catch (Exception error) when (_versioned && error is NataliaException or OperationCanceledException)
+        {
+            _unclear[name] = true;
+            throw;
         }
     }
 
-    private async Task<bool> HoldsAsync(string name, ObjectContent content, byte[] md5, CancellationToken cancellationToken)
+    private async Task<bool> HoldsAsync(string name, ObjectContent content, CancellationToken cancellationToken)
     {
+        byte[] md5 = await Task.Run(() => Md5Of(content, cancellationToken), cancellationToken).ConfigureAwait(false);
         GetObjectMetadataResponse head = await HeadAsync(name, null, cancellationToken).ConfigureAwait(false);
         if (head.ContentLength != content.Length) return false;
         string tag = head.ETag?.Trim('"') ?? "";
@@ -544,6 +564,7 @@ public sealed class S3Store : IObjectStore, IObjectLock, IObjectArchive, IMetere
         while (true)
         {
             ListVersionsResponse page = await SendAsync(name, writing: false, Meter.List, t => _client.ListVersionsAsync(request, t), cancellationToken).ConfigureAwait(false);
+            RequireOwnList(page.Name);
             List<S3ObjectVersion> versions = page.Versions ?? [];
             found.AddRange(versions.Where(v => v.Key == Key(name)));
             if (page.IsTruncated != true || versions.Exists(v => v.Key != Key(name))) return found;
@@ -560,6 +581,7 @@ public sealed class S3Store : IObjectStore, IObjectLock, IObjectArchive, IMetere
         while (true)
         {
             ListVersionsResponse page = await SendAsync(null, writing: false, Meter.List, t => _client.ListVersionsAsync(request, t), cancellationToken).ConfigureAwait(false);
+            RequireOwnList(page.Name);
             foreach (S3ObjectVersion version in page.Versions ?? [])
             {
                 // Newest first within a key, across pages too: the last one before the next key is the first version.
@@ -589,6 +611,7 @@ public sealed class S3Store : IObjectStore, IObjectLock, IObjectArchive, IMetere
         while (true)
         {
             ListObjectsV2Response page = await SendAsync(null, writing: false, Meter.List, t => _client.ListObjectsV2Async(request, t), cancellationToken).ConfigureAwait(false);
+            RequireOwnList(page.Name);
             foreach (S3Object item in page.S3Objects ?? [])
                 if (NameOf(item.Key) is string name) yield return new StoredObject(name, item.Size ?? 0, Utc(item.LastModified));
             if (page.IsTruncated != true) yield break;

@@ -6,8 +6,9 @@ namespace Natalia.Backup.Module.Tests;
 
 public sealed class ImportTests
 {
+    // A limit that only a network access or a search would exceed, and not a busy machine.
     [Fact]
-    public void Import_is_quick()
+    public void Import_waits_for_nothing()
     {
         using (new ModuleSession())
         {
@@ -18,7 +19,7 @@ public sealed class ImportTests
         var clock = Stopwatch.StartNew();
         session.Run("Import-Module -Name $args[0]", Layout.Manifest).ThrowIfFailed();
 
-        Assert.True(clock.Elapsed < TimeSpan.FromSeconds(2), $"The import took {clock.Elapsed}.");
+        Assert.True(clock.Elapsed < TimeSpan.FromSeconds(10), $"The import took {clock.Elapsed}.");
     }
 
     [Fact]

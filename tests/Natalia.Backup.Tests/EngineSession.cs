@@ -14,11 +14,11 @@ internal sealed class EngineSession : IDisposable
         .Where(t => t.Attribute is not null)
         .Select(t => new SessionStateCmdletEntry($"{t.Attribute!.VerbName}-{t.Attribute.NounName}", t.Type, null))];
 
-    internal EngineSession()
+    internal EngineSession(System.Management.Automation.Host.PSHost? host = null)
     {
         InitialSessionState state = InitialSessionState.CreateDefault2();
         foreach (SessionStateCmdletEntry cmdlet in s_cmdlets) state.Commands.Add(cmdlet);
-        Runspace = RunspaceFactory.CreateRunspace(state);
+        Runspace = host is null ? RunspaceFactory.CreateRunspace(state) : RunspaceFactory.CreateRunspace(host, state);
         Runspace.Open();
     }
 

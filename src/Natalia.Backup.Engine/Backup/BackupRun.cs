@@ -99,18 +99,19 @@ internal sealed class BackupRun(RepositoryCore core, ManifestReader manifests, B
     {
         var data = new PackWriter(core.Store, _appliance, PackArea.Data, run, core.Keys, _dataBuffers);
         var meta = new PackWriter(core.Store, _appliance, PackArea.Meta, run, core.Keys, _metaBuffers);
-        var dead = new DeadList();
+        var dead = request.Disks.ToDictionary(d => d.DiskId, _ => new DeadList(), StringComparer.Ordinal);
+        dead[""] = new DeadList();
         long roundStarted = core.Clock.GetTimestamp();
         bool published = false;
         try
         {
             using (PackWriter.Worker metaWorker = meta.NewWorker())
             {
-                configuration = await StoreConfigurationAsync(run, metaWorker, configuration, dead, cancellationToken).ConfigureAwait(false);
+                configuration = await StoreConfigurationAsync(run, metaWorker, configuration, dead[""], cancellationToken).ConfigureAwait(false);
                 foreach (DiskProgress disk in disks)
                 {
                     if (disk.IsFinished) continue;
-                    await DiskRoundAsync(run, disk, data, metaWorker, dead, IsRoundOver, cancellationToken).ConfigureAwait(false);
+                    await DiskRoundAsync(run, disk, data, metaWorker, dead[disk.Disk.DiskId], IsRoundOver, cancellationToken).ConfigureAwait(false);
                     if (!disk.IsFinished) break;
                 }
             }
@@ -137,7 +138,7 @@ internal sealed class BackupRun(RepositoryCore core, ManifestReader manifests, B
             {
                 long stored = data.StoredBytes;
                 return stored >= core.Options.CheckpointBytes
-                    && (stored >= (_storedBytes + stored) / 16 || core.Clock.GetElapsedTime(roundStarted) >= s_longestRound);
+                    && (stored >= (_storedBytes + stored) / 4 || core.Clock.GetElapsedTime(roundStarted) >= s_longestRound);
             }
         }
         catch
@@ -454,7 +455,7 @@ internal sealed class BackupRun(RepositoryCore core, ManifestReader manifests, B
                 PointManifest manifest = await manifests.ReadAsync(_appliance, run, cancellationToken).ConfigureAwait(false);
                 if (manifest.Incomplete) await core.Store.DeleteAsync(Layout.Manifest(_appliance, run), cancellationToken).ConfigureAwait(false);
             }
-            catch (NataliaException damage) when (damage.ErrorId is ErrorIds.ManifestDamaged or ErrorIds.ObjectNotFound or ErrorIds.RestorePointLocked)
+            catch (NataliaException damage) when (damage.ErrorId is ErrorIds.ManifestDamaged or ErrorIds.ObjectNotFound or ErrorIds.ObjectLocked)
             {
                 // Not a checkpoint that can be told, or one that a lock keeps until its date: nobody lists it either way.
             }
@@ -469,7 +470,7 @@ internal sealed class BackupRun(RepositoryCore core, ManifestReader manifests, B
             {
                 await core.Store.DeleteAsync(found.Name, cancellationToken).ConfigureAwait(false);
             }
-            catch (NataliaException locked) when (locked.ErrorId == ErrorIds.RestorePointLocked)
+            catch (NataliaException locked) when (locked.ErrorId == ErrorIds.ObjectLocked)
             {
                 // Goes when its lock has ended.
             }

@@ -1,3 +1,4 @@
+using Natalia.Backup.Engine.Backup;
 using Natalia.Backup.Engine.Disks.Native;
 
 namespace Natalia.Backup.Engine.Disks;
@@ -135,7 +136,7 @@ public sealed class RawDiskTarget : IDiskTarget
         while (at < bytes.Length)
         {
             int unit = (int)Math.Min(bytes.Length - at, Unit - (offset + at) % Unit);
-            if (ZeroBytes.AreAll(bytes.Slice(at, unit)))
+            if (ZeroTest.IsZero(bytes.Slice(at, unit)))
             {
                 written += WriteRun(file, offset + start, bytes.Slice(start, at - start));
                 start = at + unit;

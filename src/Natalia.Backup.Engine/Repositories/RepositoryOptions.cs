@@ -20,7 +20,7 @@ public sealed record RepositoryOptions
     public int Workers { get; init; } = Math.Min(Environment.ProcessorCount + 1, 16);
 
     /// <summary>After how many newly stored bytes a long run makes a checkpoint, at the least.</summary>
-    public long CheckpointBytes { get; init; } = 256L << 20;
+    public long CheckpointBytes { get; init; } = 128L << 20;
 
     /// <summary>scrypt's N for new key slots; tests make it small.</summary>
     internal int PasswordCost { get; init; } = Sealing.KeySlot.DefaultCost;

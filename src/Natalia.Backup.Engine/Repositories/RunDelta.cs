@@ -8,9 +8,11 @@ namespace Natalia.Backup.Engine.Repositories;
 /// <summary>What a run added, what died with it, and which run came before: deltas form a chain from the newest point back, on which runs that never published a manifest are not. The packs stand in the plaintext header, so that a missing one is found without a password. docs/format.md §8.</summary>
 internal sealed record RunDelta(string ApplianceId, Run Run, Run? After, IReadOnlyList<PackInfo> Packs)
 {
-    internal EncodedObject Encode(DeadList dead, ObjectKeys keys)
+    /// <param name="dead">What died, by the disk whose map it stood in; the empty name is for configurations.</param>
+    /// <param name="keys">The repository's.</param>
+    internal EncodedObject Encode(IReadOnlyDictionary<string, DeadList> dead, ObjectKeys keys)
     {
-        List<byte[]> segments = dead.Encode();
+        List<(string Disk, List<byte[]> Segments)> lists = dead.Where(d => d.Value.Count > 0).OrderBy(d => d.Key, StringComparer.Ordinal).Select(d => (d.Key, d.Value.Encode())).ToList();
         byte[] header = JsonText.Write(json =>
         {
             json.WriteStartObject();
@@ -18,7 +20,15 @@ internal sealed record RunDelta(string ApplianceId, Run Run, Run? After, IReadOn
             json.WriteNumber("sequence", Run.Sequence);
             json.WriteString("run", Run.Id.ToString());
             if (After is Run after) json.WriteString("after", after.ToString());
-            json.WriteNumber("deadSegments", segments.Count);
+            json.WriteStartArray("dead");
+            foreach ((string disk, List<byte[]> segments) in lists)
+            {
+                json.WriteStartObject();
+                if (disk.Length > 0) json.WriteString("disk", disk);
+                json.WriteNumber("segments", segments.Count);
+                json.WriteEndObject();
+            }
+            json.WriteEndArray();
             json.WriteStartArray("packs");
             foreach (PackInfo pack in Packs)
             {
@@ -34,7 +44,7 @@ internal sealed record RunDelta(string ApplianceId, Run Run, Run? After, IReadOn
             json.WriteEndArray();
             json.WriteEndObject();
         });
-        return SmallObject.Encode(ObjectKind.Delta, Id128.NewRandom(), header, segments, keys);
+        return SmallObject.Encode(ObjectKind.Delta, Id128.NewRandom(), header, lists.SelectMany(l => l.Segments).ToList(), keys);
     }
 
     /// <summary>Reads the plaintext part; needs no key.</summary>
@@ -44,7 +54,8 @@ internal sealed record RunDelta(string ApplianceId, Run Run, Run? After, IReadOn
         Envelope envelope = SmallObject.Check(bytes, ObjectKind.Delta);
         using JsonDocument header = JsonText.Parse(envelope.Header);
         JsonElement root = header.RootElement;
-        if (root.ReadString("appliance") != applianceId || root.ReadLong("sequence") != run.Sequence || root.ReadId("run") != run.Id || root.ReadLong("deadSegments") != envelope.Segments.Length)
+        if (root.ReadString("appliance") != applianceId || root.ReadLong("sequence") != run.Sequence || root.ReadId("run") != run.Id
+            || root.ReadArray("dead").Sum(d => d.ReadLong("segments")) != envelope.Segments.Length)
             throw new FormatException("The delta is not the one that its name says.");
         Run? after = null;
         if (root.ReadStringOrNull("after") is string text)
@@ -52,13 +63,21 @@ internal sealed record RunDelta(string ApplianceId, Run Run, Run? After, IReadOn
         return new RunDelta(applianceId, run, after, root.ReadArray("packs").Select(ReadPack).ToArray());
     }
 
+    /// <summary>What died, by disk.</summary>
     /// <exception cref="FormatException">It is damaged, or sealed with another key.</exception>
-    internal static DeadList DecodeDead(byte[] bytes, ObjectKeys keys)
+    internal static Dictionary<string, DeadList> DecodeDead(byte[] bytes, ObjectKeys keys)
     {
         Envelope envelope = SmallObject.Check(bytes, ObjectKind.Delta);
-        var dead = new DeadList();
-        for (int i = 0; i < envelope.Segments.Length; i++) dead.Decode(SmallObject.OpenSegment(bytes, envelope, i, keys));
-        return dead;
+        using JsonDocument header = JsonText.Parse(envelope.Header);
+        var all = new Dictionary<string, DeadList>(StringComparer.Ordinal);
+        int next = 0;
+        foreach (JsonElement list in header.RootElement.ReadArray("dead"))
+        {
+            var dead = new DeadList();
+            for (long n = list.ReadLong("segments"); n > 0; n--) dead.Decode(SmallObject.OpenSegment(bytes, envelope, next++, keys));
+            all[list.ReadStringOrNull("disk") ?? ""] = dead;
+        }
+        return all;
     }
 
     private static PackInfo ReadPack(JsonElement pack)

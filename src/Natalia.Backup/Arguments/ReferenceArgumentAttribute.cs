@@ -23,6 +23,9 @@ public abstract class ReferenceArgumentAttribute : ArgumentTransformationAttribu
                 return null;
             case string text:
                 return text;
+            case ValueType number when number.GetType().IsPrimitive:
+                // An id of digits alone that was typed without quotes. PowerShell remembers how it was typed.
+                return LanguagePrimitives.ConvertTo<string>(inputData);
             case IEnumerable list when value is not IDictionary:
                 return (string[])[.. list.Cast<object?>().Select(item => Transform(engineIntrinsics, item)).Where(item => item is not null).Select(item => item as string ?? throw Refuse(item!))];
         }

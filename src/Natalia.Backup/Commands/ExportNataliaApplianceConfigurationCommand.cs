@@ -33,7 +33,7 @@ public sealed class ExportNataliaApplianceConfigurationCommand : HypervisorComma
     private ApplianceDirectory? _directory;
 
     /// <summary>The live VM: an object of Get-NataliaAppliance, a name or a wildcard.</summary>
-    [Parameter(Mandatory = true, Position = 0, ParameterSetName = ApplianceSet, ValueFromPipeline = true)]
+    [Parameter(Mandatory = true, ParameterSetName = ApplianceSet, ValueFromPipeline = true)]
     [Alias("VMName", "ApplianceName")]
     [ApplianceReference(LeaveRestorePoints = true)]
     [SupportsWildcards]
@@ -59,7 +59,7 @@ public sealed class ExportNataliaApplianceConfigurationCommand : HypervisorComma
     public string? RepositoryId { get; set; }
 
     /// <summary>The file, or a folder that is there. Relative paths, ~ and PowerShell drives are welcome; wildcards are taken literally.</summary>
-    [Parameter(Mandatory = true, Position = 1)]
+    [Parameter(Mandatory = true, Position = 0)]
     [ValidateNotNullOrEmpty]
     public string Destination { get; set; } = "";
 

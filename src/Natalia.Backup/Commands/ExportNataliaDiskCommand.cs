@@ -30,8 +30,18 @@ namespace Natalia.Backup.Commands;
 [OutputType(typeof(ExportedFile))]
 public sealed class ExportNataliaDiskCommand : RestorePointCommand
 {
+    /// <summary>
+    /// The restore point: its id, or at least four digits of its beginning when no other id begins so. Bound from restore points that are piped in, live or from a job.
+    /// </summary>
+    // Not by position, unlike elsewhere: in a pipeline the destination is the one thing left to type.
+    [Parameter(Mandatory = true, ValueFromPipelineByPropertyName = true)]
+    [RestorePointReference]
+    [ValidateNotNullOrEmpty]
+    [ArgumentCompleter(typeof(RestorePointCompleter))]
+    public override string[] RestorePointId { get; set; } = [];
+
     /// <summary>The image file, or a folder that is there. Relative paths, ~ and PowerShell drives are welcome; wildcards are taken literally.</summary>
-    [Parameter(Mandatory = true, Position = 1)]
+    [Parameter(Mandatory = true, Position = 0)]
     [ValidateNotNullOrEmpty]
     public string Destination { get; set; } = "";
 

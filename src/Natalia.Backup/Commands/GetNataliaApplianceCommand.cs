@@ -71,19 +71,22 @@ public sealed class GetNataliaApplianceCommand : HypervisorCommand
         foreach (Enrolment enrolment in enrolments.OrderBy(e => e.Settings.Name, StringComparer.OrdinalIgnoreCase))
         {
             if (byId.TryGetValue(enrolment.Settings.ApplianceId, out LocatedAppliance? located)) Emit(ApplianceView.Create(located, enrolment));
-            else if (!IsBound(nameof(Hypervisor))) Emit(ApplianceView.Create(enrolment));
+            else if (!NamesHypervisor) Emit(ApplianceView.Create(enrolment));
         }
     }
 
     private async Task<IReadOnlyList<LocatedAppliance>> ListAppliancesAsync(ApplianceDirectory directory, CancellationToken cancellationToken)
     {
-        IReadOnlyList<HypervisorConnection> hypervisors = Registry.Hypervisors.All.Count == 0 && !IsBound(nameof(Hypervisor)) ? [] : HypervisorsToRead();
+        IReadOnlyList<HypervisorConnection> hypervisors = Registry.Hypervisors.All.Count == 0 && !NamesHypervisor ? [] : HypervisorsToRead();
         return await directory.ListAsync(hypervisors, cancellationToken).ConfigureAwait(false);
     }
 
     private async Task ListNamedAsync(ApplianceDirectory directory, CancellationToken cancellationToken)
     {
-        IReadOnlyList<LocatedAppliance> appliances = await directory.ListAsync(HypervisorsToRead(), cancellationToken).ConfigureAwait(false);
+        // An id is known to a repository, too; a name is looked for among VMs.
+        IReadOnlyList<LocatedAppliance> appliances = ParameterSetName == IdSet && Registry.Repositories.All.Count > 0
+            ? await ListAppliancesAsync(directory, cancellationToken).ConfigureAwait(false)
+            : await directory.ListAsync(HypervisorsToRead(), cancellationToken).ConfigureAwait(false);
         IReadOnlyList<RepositoryConnection> repositories = References.Clean(Repository) is { Count: > 0 } named
             ? Registry.RepositoriesWithPoints(named, null)
             : [.. Registry.Repositories.All.Where(c => !c.IsLimited)];
@@ -91,6 +94,14 @@ public sealed class GetNataliaApplianceCommand : HypervisorCommand
         HashSet<string> shown = new(StringComparer.Ordinal);
         foreach (ApplianceSelector selector in ApplianceSelector.FromAll(ParameterSetName == IdSet ? ApplianceId : Name))
         {
+            if (selector.IsId && !NamesHypervisor && !appliances.Any(a => a.Description.ApplianceId == selector.Text) && enrolments.Contains(selector.Text))
+            {
+                if (shown.Add(selector.Text))
+                {
+                    foreach (Enrolment enrolment in enrolments[selector.Text]) Emit(ApplianceView.Create(enrolment));
+                }
+                continue;
+            }
             IReadOnlyList<LocatedAppliance> found;
             try
             {

@@ -17,6 +17,9 @@ public abstract class HypervisorCommand : NataliaCommand
     [ArgumentCompleter(typeof(HypervisorCompleter))]
     public string[]? Hypervisor { get; set; }
 
+    /// <summary>True when one was named. A property that is null binds as well, and names none.</summary>
+    private protected bool NamesHypervisor => References.Clean(Hypervisor) is { Count: > 0 };
+
     /// <summary>The hypervisors to ask.</summary>
     /// <exception cref="Engine.NataliaException"><c>HypervisorNotConnected</c>.</exception>
     private protected IReadOnlyList<HypervisorConnection> HypervisorsToRead() => Registry.Hypervisors.ForReading(References.Clean(Hypervisor));

@@ -1,4 +1,5 @@
 using System.Management.Automation;
+using System.Management.Automation.Internal;
 using System.Security;
 using Natalia.Backup.Arguments;
 using Natalia.Backup.Engine;
@@ -120,6 +121,7 @@ public sealed class ImportNataliaProfileCommand : NataliaCommand
         {
             throw NotResolved(name, $"its resolver failed: {e.Message}", e);
         }
+        if (answer == AutomationNull.Value) answer = null;
         return (answer is PSObject wrapped ? wrapped.BaseObject : answer) ?? throw NotResolved(name, "its resolver returned nothing");
     }
 

@@ -5,7 +5,7 @@ using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Hypervisors;
 using Natalia.Backup.Pipeline;
-using Natalia.Backup.Protection;
+using Natalia.Backup.Runs;
 using Natalia.Backup.Sessions;
 
 namespace Natalia.Backup.Commands;
@@ -95,27 +95,27 @@ public sealed class InvokeNataliaBackupCommand : RepositoryWriterCommand
     private protected override async Task EndAsync(CancellationToken cancellationToken)
     {
         var directory = new ApplianceDirectory(Registry, DeferError, EmitWarning);
-        List<BackupJob> jobs = [];
+        List<PlannedRun> runs = [];
         foreach (Request request in _requests)
         {
             try
             {
-                jobs.AddRange(await PlanAsync(directory, request, cancellationToken).ConfigureAwait(false));
+                runs.AddRange(await PlanAsync(directory, request, cancellationToken).ConfigureAwait(false));
             }
             catch (Exception e) when (!cancellationToken.IsCancellationRequested)
             {
                 DeferError(e, request.Appliances.Count > 0 ? string.Join(", ", request.Appliances.Select(a => a.Text)) : null);
             }
         }
-        List<BackupJob> confirmed = [];
-        foreach (BackupJob job in jobs.GroupBy(j => (j.Located.Description.ApplianceId, j.ApplianceId, j.Repository)).Select(g => g.First()))
+        List<PlannedRun> confirmed = [];
+        foreach (PlannedRun run in runs.GroupBy(r => (r.Located.Description.ApplianceId, r.ApplianceId, r.Repository)).Select(g => g.First()))
         {
-            if (await ShouldProcessAsync(job.Target.Name, $"Back up {string.Join(", ", job.Disks)} to repository '{job.Repository.Name}'").ConfigureAwait(false)) confirmed.Add(job);
+            if (await ShouldProcessAsync(run.Target.Name, $"Back up {string.Join(", ", run.Disks)} to repository '{run.Repository.Name}'").ConfigureAwait(false)) confirmed.Add(run);
         }
         await RunAllAsync(confirmed, cancellationToken).ConfigureAwait(false);
     }
 
-    private async Task<IReadOnlyList<BackupJob>> PlanAsync(ApplianceDirectory directory, Request request, CancellationToken cancellationToken)
+    private async Task<IReadOnlyList<PlannedRun>> PlanAsync(ApplianceDirectory directory, Request request, CancellationToken cancellationToken)
     {
         IReadOnlyList<LocatedAppliance> appliances = await directory.ListAsync(Registry.Hypervisors.ForReading(request.Hypervisors), cancellationToken).ConfigureAwait(false);
         List<LocatedAppliance> wanted = [];
@@ -134,22 +134,22 @@ public sealed class InvokeNataliaBackupCommand : RepositoryWriterCommand
             throw new NataliaException(ErrorIds.ApplianceAmbiguous, NataliaErrorKind.InvalidArgument, $"{wanted.Count} VMs cannot go on with the history of one appliance, {request.ApplianceId}.", request.ApplianceId, "Name one VM.");
         if (request.ApplianceId is not null && !ApplianceIdentity.IsValid(request.ApplianceId))
             throw new NataliaException(ErrorIds.ApplianceNotFound, NataliaErrorKind.InvalidArgument, $"'{request.ApplianceId}' is not an appliance's id: 32 lowercase hexadecimal digits.", request.ApplianceId);
-        List<BackupJob> jobs = [];
+        List<PlannedRun> runs = [];
         foreach (LocatedAppliance located in wanted)
         {
             try
             {
-                jobs.AddRange(await PlanAsync(directory, request, located, cancellationToken).ConfigureAwait(false));
+                runs.AddRange(await PlanAsync(directory, request, located, cancellationToken).ConfigureAwait(false));
             }
             catch (Exception e) when (!cancellationToken.IsCancellationRequested)
             {
                 DeferError(e, ApplianceView.Create(located, null));
             }
         }
-        return jobs;
+        return runs;
     }
 
-    private async Task<IReadOnlyList<BackupJob>> PlanAsync(ApplianceDirectory directory, Request request, LocatedAppliance located, CancellationToken cancellationToken)
+    private async Task<IReadOnlyList<PlannedRun>> PlanAsync(ApplianceDirectory directory, Request request, LocatedAppliance located, CancellationToken cancellationToken)
     {
         string id = request.ApplianceId ?? located.Description.ApplianceId;
         if (DataDiskOnly && located.Hypervisor.Hypervisor is not INativeProtection)
@@ -159,19 +159,19 @@ public sealed class InvokeNataliaBackupCommand : RepositoryWriterCommand
         List<Enrolment> enrolments = [.. (await directory.ListEnrolmentsAsync(repositories, cancellationToken).ConfigureAwait(false)).Where(e => e.Settings.ApplianceId == id)];
         if (request.Repository is null && enrolments.Count == 0) repositories = [Registry.Repositories.ForWriting(null)];
         else if (request.Repository is null) repositories = [.. enrolments.Select(e => e.Repository)];
-        List<BackupJob> jobs = [];
+        List<PlannedRun> runs = [];
         foreach (RepositoryConnection repository in repositories)
         {
             Enrolment? enrolment = enrolments.Find(e => e.Repository == repository);
             bool system = IsBound(nameof(IncludeSystemDisk)) ? IncludeSystemDisk : enrolment?.Settings.IncludeSystemDisk ?? false;
             IReadOnlyList<ApplianceDisk> disks = DiskSelection.Select(located.Description, DataDisk ?? enrolment?.Settings.DataDiskId, system);
-            jobs.Add(new BackupJob(located, id, disks, repository, ApplianceView.Create(located, enrolment) with { ApplianceId = id }));
+            runs.Add(new PlannedRun(located, id, disks, repository, ApplianceView.Create(located, enrolment) with { ApplianceId = id }));
         }
-        return jobs;
+        return runs;
     }
 
     /// <summary>A hypervisor that protects by itself does so into its own storages only.</summary>
-    private BackupJob PlanNative(Request request, LocatedAppliance located, string id)
+    private PlannedRun PlanNative(Request request, LocatedAppliance located, string id)
     {
         ApplianceDescription appliance = located.Description;
         if (id != appliance.ApplianceId)
@@ -183,44 +183,50 @@ public sealed class InvokeNataliaBackupCommand : RepositoryWriterCommand
             : throw new NataliaException(ErrorIds.RepositoryAmbiguous, NataliaErrorKind.InvalidOperation, $"Which storage takes '{appliance.Name}'? These are connected: {string.Join(", ", own.Select(r => $"'{r.Name}'"))}.", appliance.Name, "Name one with -Repository.");
         if (repository.Native is null) throw NotNative(appliance, $"the repository '{repository.Name}' is not one of its storages");
         IReadOnlyList<ApplianceDisk> disks = DataDiskOnly ? [DataDiskRule.Choose(appliance, DataDisk) with { Role = DiskRole.Data }] : appliance.Disks;
-        return new BackupJob(located, id, disks, repository, ApplianceView.Create(located, null));
+        return new PlannedRun(located, id, disks, repository, ApplianceView.Create(located, null));
     }
 
     private static NataliaException NotNative(ApplianceDescription appliance, string why) => new(ErrorIds.CapabilityMissing, NataliaErrorKind.NotSupported,
         $"A {appliance.HypervisorKind} hypervisor moves the data of '{appliance.Name}' itself, into its own backup storages; {why}.", appliance.Name,
         "Connect one with Connect-NataliaRepository -ProxmoxStorage, and name it with -Repository.");
 
-    private async Task RunNativeAsync(BackupJob job, INativeRepository native, CancellationToken cancellationToken)
+    private async Task RunNativeAsync(PlannedRun run, INativeRepository native, CancellationToken cancellationToken)
     {
         NativeBackupResult result;
         try
         {
-            using ProgressReporter progress = StartProgress($"Backing up {job.Target.Name} to {job.Repository.Name}");
-            result = await native.BackupAsync(job.Located.Description, new NativeBackupRequest { RequestedType = Type, DataDiskOnly = DataDiskOnly, DataDiskId = DataDisk }, progress, cancellationToken).ConfigureAwait(false);
+            using ProgressReporter progress = StartProgress($"Backing up {run.Target.Name} to {run.Repository.Name}");
+            result = await native.BackupAsync(run.Located.Description, new NativeBackupRequest { RequestedType = Type, DataDiskOnly = DataDiskOnly, DataDiskId = DataDisk }, progress, cancellationToken).ConfigureAwait(false);
         }
         catch (Exception e) when (!cancellationToken.IsCancellationRequested)
         {
-            DeferError(e, job.Target);
+            DeferError(e, run.Target);
             return;
         }
+        catch (NataliaException e)
+        {
+            // Stopped by the user, and then something could not be put back: that must be seen.
+            EmitLeftover($"{run.Target.Name}: {e.Message}");
+            throw;
+        }
         foreach (string warning in result.Warnings) EmitWarning(warning);
-        if (result.Point.Reason is string reason && (result.Point.Consistency == Consistency.Crash || Type == RequestedBackupType.Incremental)) EmitWarning($"{job.Target.Name}: {reason}");
+        if (result.Point.Reason is string reason && (result.Point.Consistency == Consistency.Crash || Type == RequestedBackupType.Incremental)) EmitWarning($"{run.Target.Name}: {reason}");
         Registry.Completion.Remember(result.Point);
         Emit(result.Point);
     }
 
-    private async Task RunAllAsync(IReadOnlyList<BackupJob> jobs, CancellationToken cancellationToken)
+    private async Task RunAllAsync(IReadOnlyList<PlannedRun> runs, CancellationToken cancellationToken)
     {
         using var room = new SemaphoreSlim(ThrottleLimit);
-        // One VM is never frozen twice at once: its jobs follow each other.
-        await Task.WhenAll(jobs.GroupBy(j => j.Located.Description.ApplianceId).Select(async group =>
+        // One VM is never frozen twice at once: its runs follow each other.
+        await Task.WhenAll(runs.GroupBy(r => r.Located.Description.ApplianceId).Select(async group =>
         {
-            foreach (BackupJob job in group)
+            foreach (PlannedRun run in group)
             {
                 await room.WaitAsync(cancellationToken).ConfigureAwait(false);
                 try
                 {
-                    await RunAsync(job, cancellationToken).ConfigureAwait(false);
+                    await RunAsync(run, cancellationToken).ConfigureAwait(false);
                 }
                 finally
                 {
@@ -230,17 +236,17 @@ public sealed class InvokeNataliaBackupCommand : RepositoryWriterCommand
         })).ConfigureAwait(false);
     }
 
-    private async Task RunAsync(BackupJob job, CancellationToken cancellationToken)
+    private async Task RunAsync(PlannedRun run, CancellationToken cancellationToken)
     {
-        EmitVerbose($"{job.Target.Name}: backing up to repository '{job.Repository.Name}'.");
-        if (job.Repository.Native is INativeRepository native)
+        EmitVerbose($"{run.Target.Name}: backing up to repository '{run.Repository.Name}'.");
+        if (run.Repository.Native is INativeRepository native)
         {
-            await RunNativeAsync(job, native, cancellationToken).ConfigureAwait(false);
+            await RunNativeAsync(run, native, cancellationToken).ConfigureAwait(false);
             return;
         }
-        BackupOutcome outcome;
-        using (ProgressReporter progress = StartProgress($"Backing up {job.Target.Name} to {job.Repository.Name}"))
-            outcome = await BackupRunner.RunAsync(job, Type, job.Repository.Repository.BackupAsync, progress, cancellationToken).ConfigureAwait(false);
+        RunOutcome outcome;
+        using (ProgressReporter progress = StartProgress($"Backing up {run.Target.Name} to {run.Repository.Name}"))
+            outcome = await BackupRunner.RunAsync(run, Type, run.Repository.Repository.BackupAsync, progress, cancellationToken).ConfigureAwait(false);
         foreach (string warning in outcome.Warnings) EmitWarning(warning);
         if (outcome.Point is not null)
         {
@@ -249,10 +255,10 @@ public sealed class InvokeNataliaBackupCommand : RepositoryWriterCommand
         }
         if (outcome.ReleaseFailure is not null)
         {
-            EmitLeftover($"{job.Target.Name}: what was frozen on hypervisor '{job.Located.Hypervisor.Name}' could not be released and may still be there: {outcome.ReleaseFailure.Message}");
-            DeferError(outcome.ReleaseFailure, job.Target);
+            EmitLeftover($"{run.Target.Name}: what was frozen on hypervisor '{run.Located.Hypervisor.Name}' could not be released and may still be there: {outcome.ReleaseFailure.Message}");
+            DeferError(outcome.ReleaseFailure, run.Target);
         }
         cancellationToken.ThrowIfCancellationRequested();
-        if (outcome.Failure is not null) DeferError(outcome.Failure, job.Target);
+        if (outcome.Failure is not null) DeferError(outcome.Failure, run.Target);
     }
 }

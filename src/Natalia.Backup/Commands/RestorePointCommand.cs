@@ -19,7 +19,7 @@ public abstract class RestorePointCommand : NataliaCommand
     [RestorePointReference]
     [ValidateNotNullOrEmpty]
     [ArgumentCompleter(typeof(RestorePointCompleter))]
-    public string[] RestorePointId { get; set; } = [];
+    public virtual string[] RestorePointId { get; set; } = [];
 
     /// <summary>The id of the appliance, where it is known. Bound from restore points that are piped in; saves looking through the others.</summary>
     [Parameter(ValueFromPipelineByPropertyName = true)]

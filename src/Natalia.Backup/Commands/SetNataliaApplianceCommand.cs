@@ -2,7 +2,7 @@ using System.Management.Automation;
 using Natalia.Backup.Appliances;
 using Natalia.Backup.Arguments;
 using Natalia.Backup.Engine.Model;
-using Natalia.Backup.Protection;
+using Natalia.Backup.Runs;
 using Natalia.Backup.Sessions;
 
 namespace Natalia.Backup.Commands;

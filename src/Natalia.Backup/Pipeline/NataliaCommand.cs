@@ -66,7 +66,17 @@ public abstract class NataliaCommand : PSCmdlet, IDisposable
     }
 
     /// <inheritdoc/>
-    protected sealed override void StopProcessing() => _stop.Cancel();
+    protected sealed override void StopProcessing()
+    {
+        try
+        {
+            _stop.Cancel();
+        }
+        catch (ObjectDisposedException)
+        {
+            // Comes from another thread, and may come when the command has just ended by itself.
+        }
+    }
 
     /// <summary>Writes an object to the pipeline.</summary>
     private protected void Emit(object value) => Post(() => WriteObject(value, enumerateCollection: false));
@@ -149,6 +159,8 @@ public abstract class NataliaCommand : PSCmdlet, IDisposable
             }
             catch (Exception e) when (failureEndsCommand || e is PipelineStoppedException)
             {
+                // Cancelled first, so that the body, when it goes on, knows why it got no answer.
+                _stop.Cancel();
                 answer.TrySetCanceled();
                 throw;
             }

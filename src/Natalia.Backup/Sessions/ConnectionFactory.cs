@@ -69,7 +69,9 @@ internal static class ConnectionFactory
     /// <exception cref="NataliaException">What the engine throws.</exception>
     internal static async Task<RepositoryConnection> CreateRepositoryAsync(RepositorySettings settings, RepositoryPassword? password, CancellationToken cancellationToken)
     {
-        IObjectStore store = FolderStore.Open(settings.Path, create: true);
+        // Nothing is made in a folder that holds something already: it will be refused.
+        bool isForeign = Directory.Exists(settings.Path) && Directory.EnumerateFileSystemEntries(settings.Path).Any();
+        IObjectStore store = FolderStore.Open(settings.Path, create: !isForeign);
         return Describe(settings, await Repository.CreateAsync(store, password, new RepositoryOptions { Label = settings.Name }, cancellationToken).ConfigureAwait(false));
     }
 

@@ -51,7 +51,8 @@ public sealed class DamageTests
     {
         using var bench = new RepositoryBench { Password = password };
         using Repository repository = await bench.CreateAsync();
-        RestorePoint point = await BackupAsync(repository, Disk(700_000, 2));
+        byte[] disk = Disk(700_000, 2);
+        RestorePoint point = await BackupAsync(repository, disk);
         var random = new Random(7);
         foreach (StoredObject item in await bench.Store.ListAllAsync("appliances/", default))
         {
@@ -62,13 +63,17 @@ public sealed class DamageTests
             for (int n = 0; n < 40; n++)
             {
                 int at = n < 8 ? n : random.Next(end);
-                // Without a seal nothing that a point reads depends on a pack's own id.
-                if (password is null && end < good.Length && at is >= 16 and < 32) continue;
                 byte[] bad = (byte[])good.Clone();
                 bad[at] ^= (byte)(1 << random.Next(8));
                 await ReplaceAsync(bench.Store, item.Name, bad);
                 using Repository fresh = await bench.OpenAsync();
                 CheckResult result = await fresh.VerifyRestorePointAsync(point, null, default);
+                if (password is null && result.Result == CheckOutcome.Passed)
+                {
+                    // Without seals some bytes of a pack are not needed: its id, parts of a compressed frame. Then everything restores all the same.
+                    Assert.Equal(disk, await RestoreAsync(fresh, point));
+                    continue;
+                }
                 Assert.True(result.Result == CheckOutcome.Failed, $"byte {at} of {item.Name} ({good.Length} bytes)");
                 Assert.NotNull(result.Detail);
             }

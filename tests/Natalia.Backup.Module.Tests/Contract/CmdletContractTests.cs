@@ -20,6 +20,14 @@ public sealed class CmdletContractTests(ModuleFixture module) : IClassFixture<Mo
     ];
 
     [Fact]
+    public void Every_cmdlet_of_the_assembly_is_exported()
+    {
+        var written = Cmdlets()[0].ImplementingType.Assembly.GetExportedTypes().Where(t => t.IsDefined(typeof(CmdletAttribute))).Select(t => t.Name);
+
+        Assert.Equal(written.Order(StringComparer.Ordinal), Cmdlets().Select(c => c.ImplementingType.Name).Order(StringComparer.Ordinal));
+    }
+
+    [Fact]
     public void Verbs_are_approved()
     {
         Type[] groups = [typeof(VerbsCommon), typeof(VerbsCommunications), typeof(VerbsData), typeof(VerbsDiagnostic), typeof(VerbsLifecycle), typeof(VerbsOther), typeof(VerbsSecurity)];

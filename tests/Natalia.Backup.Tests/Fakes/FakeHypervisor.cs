@@ -18,6 +18,12 @@ internal sealed class FakeHypervisor : IHypervisor, IImageSource
 
     internal string? ConsistencyReason { get; init; }
 
+    /// <summary>Called for every read of a disk; null reads zeros.</summary>
+    internal Func<CancellationToken, Task>? OnRead { get; set; }
+
+    /// <summary>Called while releasing.</summary>
+    internal Func<Task>? OnRelease { get; set; }
+
     internal bool ReleaseTokenWasCancelled { get; private set; }
 
     internal ApplianceDescription Appliance { get; } = new()
@@ -61,11 +67,12 @@ internal sealed class FakeHypervisor : IHypervisor, IImageSource
             return Task.CompletedTask;
         }
 
-        public Task ReleaseAsync(CancellationToken cancellationToken)
+        public async Task ReleaseAsync(CancellationToken cancellationToken)
         {
             owner.ReleaseTokenWasCancelled = cancellationToken.IsCancellationRequested;
+            if (owner.OnRelease is not null) await owner.OnRelease();
             owner.Journal.Add("release");
-            return owner.ReleaseFailure is null ? Task.CompletedTask : Task.FromException(owner.ReleaseFailure);
+            if (owner.ReleaseFailure is not null) throw owner.ReleaseFailure;
         }
     }
 
@@ -79,7 +86,11 @@ internal sealed class FakeHypervisor : IHypervisor, IImageSource
             yield return new Extent(0, 20);
         }
 
-        public ValueTask ReadAsync(long offset, Memory<byte> buffer, CancellationToken cancellationToken) => default;
+        public async ValueTask ReadAsync(long offset, Memory<byte> buffer, CancellationToken cancellationToken)
+        {
+            if (owner.OnRead is not null) await owner.OnRead(cancellationToken);
+            buffer.Span.Fill(7);
+        }
 
         public void Dispose() => owner.Journal.Add("close " + diskId);
     }

@@ -82,7 +82,7 @@ public sealed class SessionRegistryTests : IDisposable
     [InlineData("Disconnect-NataliaRepository nix", "RepositoryNotConnected")]
     [InlineData("Test-NataliaRestorePoint abcd1234", "RepositoryNotConnected")]
     [InlineData("Remove-NataliaRestorePoint abcd1234 -Confirm:$false", "RepositoryNotConnected")]
-    [InlineData("Export-NataliaDisk abcd1234 -Destination x.raw", "RepositoryNotConnected")]
+    [InlineData("Export-NataliaDisk -RestorePointId abcd1234 -Destination x.raw", "RepositoryNotConnected")]
     public void What_is_not_connected_is_an_error_that_says_so(string script, string errorId)
     {
         EngineSession.Result result = _session.Run(script);

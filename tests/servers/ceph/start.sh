@@ -49,7 +49,7 @@ osd data = $folder/osd
 run dir = $folder/run
 keyring = /dev/null
 [client.rgw]
-rgw frontends = beast endpoint=127.0.0.1:$s3
+rgw frontends = beast endpoint=127.0.0.1:$s3 tcp_nodelay=1
 rgw data = $folder/rgw
 rgw gc obj min wait = 1
 rgw thread pool size = 64

@@ -2,7 +2,7 @@ using Natalia.Backup.Appliances;
 using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Sessions;
 
-namespace Natalia.Backup.Protection;
+namespace Natalia.Backup.Runs;
 
 /// <summary>One appliance to back up into one repository.</summary>
 /// <param name="Located">The VM as its hypervisor shows it.</param>
@@ -10,4 +10,4 @@ namespace Natalia.Backup.Protection;
 /// <param name="Disks">The disks to take, with the roles to keep.</param>
 /// <param name="Repository">Where to.</param>
 /// <param name="Target">The appliance as the user knows it; the target of errors.</param>
-internal sealed record BackupJob(LocatedAppliance Located, string ApplianceId, IReadOnlyList<ApplianceDisk> Disks, RepositoryConnection Repository, Appliance Target);
+internal sealed record PlannedRun(LocatedAppliance Located, string ApplianceId, IReadOnlyList<ApplianceDisk> Disks, RepositoryConnection Repository, Appliance Target);

@@ -3,7 +3,7 @@ using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Engine.Repositories;
 using Natalia.Backup.Hypervisors;
 
-namespace Natalia.Backup.Protection;
+namespace Natalia.Backup.Runs;
 
 /// <summary>Makes a point in the repository. <see cref="Repository.BackupAsync"/>, or what a test puts in its place.</summary>
 internal delegate Task<RestorePoint> MakePoint(BackupRequest request, Func<CancellationToken, Task>? beforePublish, IProgress<OperationProgress>? progress, CancellationToken cancellationToken);
@@ -14,23 +14,23 @@ internal static class BackupRunner
     // Long enough for a slow datastore, short enough that a dead host does not hold a user at the prompt for ever.
     private static readonly TimeSpan ReleaseLimit = TimeSpan.FromMinutes(10);
 
-    /// <param name="job">What to back up.</param>
+    /// <param name="run">What to back up.</param>
     /// <param name="type">What was asked for.</param>
     /// <param name="makePoint">The repository.</param>
     /// <param name="progress">Told how far it is.</param>
     /// <param name="cancellationToken">Stops the run; the release goes on regardless.</param>
-    internal static async Task<BackupOutcome> RunAsync(BackupJob job, RequestedBackupType type, MakePoint makePoint, IProgress<OperationProgress> progress, CancellationToken cancellationToken)
+    internal static async Task<RunOutcome> RunAsync(PlannedRun run, RequestedBackupType type, MakePoint makePoint, IProgress<OperationProgress> progress, CancellationToken cancellationToken)
     {
-        ApplianceDescription appliance = job.Located.Description;
+        ApplianceDescription appliance = run.Located.Description;
         IFrozenDisks frozen;
         try
         {
-            IImageSource source = job.Located.Hypervisor.Hypervisor.Require<IImageSource>("disk images that can be read");
-            frozen = await source.FreezeAsync(appliance, [.. job.Disks.Select(d => d.DiskId)], cancellationToken).ConfigureAwait(false);
+            IImageSource source = run.Located.Hypervisor.Hypervisor.Require<IImageSource>("disk images that can be read");
+            frozen = await source.FreezeAsync(appliance, [.. run.Disks.Select(d => d.DiskId)], cancellationToken).ConfigureAwait(false);
         }
         catch (Exception e)
         {
-            return new BackupOutcome(null, e, null, []);
+            return new RunOutcome(null, e, null, []);
         }
 
         RestorePoint? point = null;
@@ -39,7 +39,7 @@ internal static class BackupRunner
         try
         {
             List<BackupDisk> disks = [];
-            foreach (ApplianceDisk disk in job.Disks)
+            foreach (ApplianceDisk disk in run.Disks)
             {
                 IDiskSource source = frozen.GetDisk(disk.DiskId);
                 sources.Add(source);
@@ -47,7 +47,7 @@ internal static class BackupRunner
             }
             var request = new BackupRequest
             {
-                Appliance = appliance with { ApplianceId = job.ApplianceId },
+                Appliance = appliance with { ApplianceId = run.ApplianceId },
                 Disks = disks,
                 RequestedType = type,
                 TimeUtc = frozen.TimeUtc,
@@ -71,7 +71,7 @@ internal static class BackupRunner
         {
             releaseFailure = e;
         }
-        return new BackupOutcome(point, failure, releaseFailure, point is null ? [] : Warnings(point, frozen.ConsistencyReason));
+        return new RunOutcome(point, failure, releaseFailure, point is null ? [] : Warnings(point, frozen.ConsistencyReason));
     }
 
     private static IReadOnlyList<string> Warnings(RestorePoint point, string? consistencyReason)

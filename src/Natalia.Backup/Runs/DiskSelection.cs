@@ -2,7 +2,7 @@ using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Hypervisors;
 
-namespace Natalia.Backup.Protection;
+namespace Natalia.Backup.Runs;
 
 /// <summary>Which disks a backup takes.</summary>
 internal static class DiskSelection

@@ -2,10 +2,10 @@ using Natalia.Backup.Appliances;
 using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Engine.Repositories;
-using Natalia.Backup.Protection;
+using Natalia.Backup.Runs;
 using Natalia.Backup.Tests.Fakes;
 
-namespace Natalia.Backup.Tests.Protection;
+namespace Natalia.Backup.Tests.Runs;
 
 public sealed class BackupRunnerTests
 {
@@ -16,7 +16,7 @@ public sealed class BackupRunnerTests
     {
         var hypervisor = new FakeHypervisor();
         BackupRequest? seen = null;
-        BackupOutcome outcome = await RunAsync(hypervisor, async (request, beforePublish, _, token) =>
+        RunOutcome outcome = await RunAsync(hypervisor, async (request, beforePublish, _, token) =>
         {
             seen = request;
             hypervisor.Journal.Add("read");
@@ -36,7 +36,7 @@ public sealed class BackupRunnerTests
         var hypervisor = new FakeHypervisor();
         var trouble = new NataliaException(ErrorIds.StoreFull, NataliaErrorKind.ResourceUnavailable, "Full.");
 
-        BackupOutcome outcome = await RunAsync(hypervisor, (_, _, _, _) => Task.FromException<RestorePoint>(trouble));
+        RunOutcome outcome = await RunAsync(hypervisor, (_, _, _, _) => Task.FromException<RestorePoint>(trouble));
 
         Assert.Null(outcome.Point);
         Assert.Same(trouble, outcome.Failure);
@@ -49,7 +49,7 @@ public sealed class BackupRunnerTests
         var hypervisor = new FakeHypervisor();
         using var stop = new CancellationTokenSource();
 
-        BackupOutcome outcome = await RunAsync(hypervisor, async (_, _, _, token) =>
+        RunOutcome outcome = await RunAsync(hypervisor, async (_, _, _, token) =>
         {
             await stop.CancelAsync();
             token.ThrowIfCancellationRequested();
@@ -65,7 +65,7 @@ public sealed class BackupRunnerTests
     public async Task What_could_not_be_released_is_told_beside_the_good_point()
     {
         var trouble = new InvalidOperationException("The snapshot stays.");
-        BackupOutcome outcome = await RunAsync(new FakeHypervisor { ReleaseFailure = trouble }, (request, _, _, _) => Task.FromResult(Point(request)));
+        RunOutcome outcome = await RunAsync(new FakeHypervisor { ReleaseFailure = trouble }, (request, _, _, _) => Task.FromResult(Point(request)));
 
         Assert.NotNull(outcome.Point);
         Assert.Null(outcome.Failure);
@@ -77,7 +77,7 @@ public sealed class BackupRunnerTests
     {
         var trouble = new NataliaException(ErrorIds.DiskInUse, NataliaErrorKind.ResourceBusy, "In use.");
         var hypervisor = new FakeHypervisor { FreezeFailure = trouble };
-        BackupOutcome outcome = await RunAsync(hypervisor, (_, _, _, _) => throw new InvalidOperationException("not reached"));
+        RunOutcome outcome = await RunAsync(hypervisor, (_, _, _, _) => throw new InvalidOperationException("not reached"));
 
         Assert.Same(trouble, outcome.Failure);
         Assert.Equal(["freeze scsi1 of a"], hypervisor.Journal);
@@ -90,7 +90,7 @@ public sealed class BackupRunnerTests
     [InlineData(RequestedBackupType.Full, BackupType.Full, "The agent did not answer.", 1)]
     public async Task Falling_back_is_a_warning(RequestedBackupType asked, BackupType made, string? consistencyReason, int warnings)
     {
-        BackupOutcome outcome = await RunAsync(new FakeHypervisor { ConsistencyReason = consistencyReason },
+        RunOutcome outcome = await RunAsync(new FakeHypervisor { ConsistencyReason = consistencyReason },
             (request, _, _, _) => Task.FromResult(Point(request) with { Type = made, Reason = "Because." }), type: asked);
 
         Assert.Equal(warnings, outcome.Warnings.Count);
@@ -107,10 +107,10 @@ public sealed class BackupRunnerTests
         Assert.Equal(DiskRole.Data, DiskSelection.Select(appliance, "scsi0", includeSystemDisk: false)[0].Role);
     }
 
-    private static Task<BackupOutcome> RunAsync(FakeHypervisor hypervisor, MakePoint makePoint, CancellationToken token = default, RequestedBackupType type = RequestedBackupType.Auto)
+    private static Task<RunOutcome> RunAsync(FakeHypervisor hypervisor, MakePoint makePoint, CancellationToken token = default, RequestedBackupType type = RequestedBackupType.Auto)
     {
         var located = new LocatedAppliance(hypervisor.Connect("fake"), hypervisor.Appliance);
-        var job = new BackupJob(located, new string('b', 32), DiskSelection.Select(hypervisor.Appliance, null, false), null!, ApplianceView.Create(located, null));
+        var job = new PlannedRun(located, new string('b', 32), DiskSelection.Select(hypervisor.Appliance, null, false), null!, ApplianceView.Create(located, null));
         return BackupRunner.RunAsync(job, type, makePoint, NoProgress, token);
     }
 

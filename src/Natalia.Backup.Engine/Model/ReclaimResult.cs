@@ -1,0 +1,29 @@
+namespace Natalia.Backup.Engine.Model;
+
+/// <summary>What an optimization did in one appliance's part of a repository. Immutable and job-safe.</summary>
+public sealed record ReclaimResult
+{
+    /// <summary>The appliance.</summary>
+    public required string ApplianceId { get; init; }
+    /// <summary>The repository.</summary>
+    public required string RepositoryId { get; init; }
+    /// <summary>Removed points whose manifests are gone now.</summary>
+    public int ForgottenPoints { get; init; }
+    /// <summary>Removed points that stay readable until their grace or their object lock has ended.</summary>
+    public int WaitingPoints { get; init; }
+    /// <summary>Packs that were deleted.</summary>
+    public int DeletedPacks { get; init; }
+    /// <summary>Packs that were rewritten without what nobody needs; the old ones go with a later optimization, when readers have let go of them.</summary>
+    public int RepackedPacks { get; init; }
+    /// <summary>Bytes that deleted objects held.</summary>
+    public long FreedBytes { get; init; }
+    /// <summary>Bytes that rewritten packs hold.</summary>
+    public long RewrittenBytes { get; init; }
+    /// <summary>Bytes that nobody needs, in packs too full to be worth rewriting.</summary>
+    public long DeadBytes { get; init; }
+    /// <summary>Deltas that were read to find out: follows what went, not what stays.</summary>
+    public int ReadDeltas { get; init; }
+
+    /// <summary>The freed bytes.</summary>
+    public override string ToString() => $"{FreedBytes} bytes freed";
+}

@@ -1,0 +1,151 @@
+using System.Management.Automation;
+
+namespace Natalia.Backup.Module.Tests.Commands;
+
+public sealed class RepositoryTests : IDisposable
+{
+    private readonly Scenario _scenario = new();
+
+    public void Dispose() => _scenario.Dispose();
+
+    [Fact]
+    public void An_encrypted_repository_opens_with_its_password_only()
+    {
+        var password = Scenario.Password("correct horse");
+        ScriptResult made = _scenario.Run("New-NataliaRepository $args[0] -Password $args[1] | Get-NataliaRestorePoint; Get-NataliaRepository", _scenario.Full("safe"), password).ThrowIfFailed();
+        Assert.Equal("safe", made.Value("Name"));
+        Assert.Equal(true, made.Value("IsEncrypted"));
+        Assert.Equal(true, made.Value("IsUnlocked"));
+        _scenario.BackUp();
+        _scenario.Run("Disconnect-NataliaRepository safe").ThrowIfFailed();
+
+        Fails("WrongPassword", ErrorCategory.AuthenticationError, "Connect-NataliaRepository $args[0] -Password $args[1]", _scenario.Full("safe"), Scenario.Password("wrong"));
+        Fails("PasswordRequired", ErrorCategory.AuthenticationError, "Connect-NataliaRepository $args[0] -Unencrypted", _scenario.Full("safe"));
+        Fails("RepositoryExists", ErrorCategory.ResourceExists, "New-NataliaRepository $args[0] -Password $args[1]", _scenario.Full("safe"), password);
+        Assert.Empty(_scenario.Run("Get-NataliaRepository").Output);
+
+        ScriptResult audit = _scenario.Run("Connect-NataliaRepository $args[0] -AuditOnly -Name audit", _scenario.Full("safe")).ThrowIfFailed();
+        Assert.Equal(false, audit.Value("IsUnlocked"));
+        Assert.Equal("True", _scenario.Run("Test-NataliaRepository -Full -Quiet").ThrowIfFailed().Single.ToString());
+        Fails("PasswordRequired", ErrorCategory.AuthenticationError, "Get-NataliaRestorePoint");
+
+        // With the password beside it, the locked session is left out.
+        var credential = new PSCredential("whoever", password);
+        _scenario.Run("$null = Connect-NataliaRepository $args[0] -Password $args[1]", _scenario.Full("safe"), credential).ThrowIfFailed();
+        Assert.Equal("safe", _scenario.Run("Get-NataliaRestorePoint").ThrowIfFailed().Value("Repository"));
+    }
+
+    [Fact]
+    public void Each_wrong_place_is_an_error_of_its_own()
+    {
+        _scenario.WithRepository("open");
+        _scenario.Run("Disconnect-NataliaRepository open").ThrowIfFailed();
+        Directory.CreateDirectory(_scenario.Full("foreign"));
+        File.WriteAllText(_scenario.Full("foreign/letter.txt"), "hello");
+
+        Fails("RepositoryNotFound", ErrorCategory.ObjectNotFound, "Connect-NataliaRepository $args[0] -Unencrypted", _scenario.Full("nowhere"));
+        Assert.StartsWith("NotARepository,", Fail("Connect-NataliaRepository $args[0] -Unencrypted", _scenario.Full("foreign")).FullyQualifiedErrorId, StringComparison.Ordinal);
+        Assert.StartsWith("NotARepository,", Fail("New-NataliaRepository $args[0] -Unencrypted", _scenario.Full("foreign")).FullyQualifiedErrorId, StringComparison.Ordinal);
+        Assert.StartsWith("PasswordNotExpected,", Fail("Connect-NataliaRepository $args[0] -Password $args[1]", _scenario.Full("open"), Scenario.Password("x")).FullyQualifiedErrorId, StringComparison.Ordinal);
+        Fails("PasswordRequired", ErrorCategory.InvalidArgument, "Connect-NataliaRepository $args[0] -Password $args[1]", _scenario.Full("open"), Scenario.Password(""));
+        Fails("HypervisorNotFound", ErrorCategory.ObjectNotFound, "Connect-NataliaHypervisor $args[0]", _scenario.Full("nowhere"));
+        Assert.Equal("letter.txt", Assert.Single(new DirectoryInfo(_scenario.Full("foreign")).EnumerateFileSystemInfos()).Name);
+    }
+
+    [Fact]
+    public void Text_is_no_password() =>
+        Assert.Contains("never as text", Fail("New-NataliaRepository $args[0] -Password 'abc'", _scenario.Full("x")).Exception.Message, StringComparison.Ordinal);
+
+    [Fact]
+    public void Names_that_could_be_mistaken_are_refused()
+    {
+        foreach (string name in new[] { "a*", "[x]", " a", new string('0', 32), new string('x', 65) })
+            Assert.StartsWith("ParameterArgumentValidationError,", Fail("New-NataliaRepository $args[0] -Unencrypted -Name $args[1]", _scenario.Full("x"), name).FullyQualifiedErrorId, StringComparison.Ordinal);
+        Assert.False(Directory.Exists(_scenario.Full("x")));
+    }
+
+    [Fact]
+    public void A_name_in_use_is_refused_before_anything_is_made()
+    {
+        _scenario.WithRepository("one");
+        Fails("NameInUse", ErrorCategory.ResourceExists, "New-NataliaRepository $args[0] -Unencrypted -Name ONE", _scenario.Full("two"));
+
+        Assert.False(Directory.Exists(_scenario.Full("two")));
+    }
+
+    [Fact]
+    public void Removing_the_module_closes_its_sessions()
+    {
+        _scenario.WithRepository("one");
+        ScriptResult result = _scenario.Run("Remove-Module Natalia.Backup; Import-Module $args[0]; Get-NataliaRepository; Get-NataliaHypervisor", Layout.Manifest).ThrowIfFailed();
+
+        Assert.Empty(result.Output);
+    }
+
+    [Fact]
+    public void A_profile_connects_again_what_was_connected()
+    {
+        var password = Scenario.Password("correct horse");
+        _scenario.Run("$null = New-NataliaRepository $args[0] -Password $args[1] -Name safe", _scenario.Full("safe"), password).ThrowIfFailed();
+        _scenario.WithRepository("open");
+        _scenario.Run("Set-NataliaAppliance natalia-* -Repository open").ThrowIfFailed();
+        string profile = _scenario.Full("profile.json");
+
+        ScriptResult kept = _scenario.Run("Export-NataliaProfile $args[0] -SecretName @{ SAFE = 'vault/safe' }", profile).ThrowIfFailed();
+        Assert.Equal(["vault/safe"], (string[])kept.Value("SecretNames")!);
+        Assert.DoesNotContain("correct horse", File.ReadAllText(profile), StringComparison.Ordinal);
+        Assert.StartsWith("DestinationExists,", Fail("Export-NataliaProfile $args[0]", profile).FullyQualifiedErrorId, StringComparison.Ordinal);
+
+        using var fresh = new ModuleSession();
+        ScriptResult connected = fresh.Run("param($file, $password) Import-NataliaProfile $file -SecretResolver { if ($args[0] -eq 'vault/safe') { $password } }", profile, password).ThrowIfFailed();
+        Assert.Equal(["safe", "open"], (string[])connected.Value("Repositories")!);
+        Assert.Equal(["safe", "open", "vms"], fresh.Run("Get-NataliaRepository; Get-NataliaHypervisor").Text);
+        Assert.Equal(2, fresh.Run("Get-NataliaAppliance | Invoke-NataliaBackup").ThrowIfFailed().Output.Count);
+
+        // A second time is harmless, and needs no secret.
+        fresh.Run("Import-NataliaProfile $args[0] -SecretResolver { throw 'asked' }", profile).ThrowIfFailed();
+        // Written again, the name of the secret is still known.
+        fresh.Run("Export-NataliaProfile $args[0] -Force", profile).ThrowIfFailed();
+        Assert.Contains("vault/safe", File.ReadAllText(profile), StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("-SecretResolver { }", "returned nothing")]
+    [InlineData("-SecretResolver { 'plain text' }", "not a SecureString")]
+    [InlineData("-SecretResolver { throw 'vault is sealed' }", "vault is sealed")]
+    [InlineData("", "no command Get-Secret")]
+    public void A_secret_that_cannot_be_had_leaves_the_rest_connected(string resolver, string why)
+    {
+        _scenario.Run("$null = New-NataliaRepository $args[0] -Password $args[1] -Name safe", _scenario.Full("safe"), Scenario.Password("correct horse")).ThrowIfFailed();
+        _scenario.WithRepository("open").Run("Export-NataliaProfile $args[0]", _scenario.Full("p.json")).ThrowIfFailed();
+        using var fresh = new ModuleSession();
+
+        ScriptResult result = fresh.Run($"Import-NataliaProfile $args[0] {resolver}", _scenario.Full("p.json"));
+        ErrorRecord error = Assert.Single(result.Errors);
+        Assert.StartsWith("SecretNotResolved,", error.FullyQualifiedErrorId, StringComparison.Ordinal);
+        Assert.Equal(ErrorCategory.AuthenticationError, error.CategoryInfo.Category);
+        Assert.Contains(why, error.Exception.Message, StringComparison.Ordinal);
+        Assert.Equal(["open", "vms"], fresh.Run("Get-NataliaRepository; Get-NataliaHypervisor").Text);
+    }
+
+    [Fact]
+    public void A_profile_that_is_not_there_or_not_one_is_an_error_of_its_own()
+    {
+        File.WriteAllText(_scenario.Full("bad.json"), "{}");
+        Assert.StartsWith("ProfileNotFound,", Fail("Import-NataliaProfile $args[0]", _scenario.Full("none.json")).FullyQualifiedErrorId, StringComparison.Ordinal);
+        Assert.StartsWith("ProfileInvalid,", Fail("Import-NataliaProfile $args[0]", _scenario.Full("bad.json")).FullyQualifiedErrorId, StringComparison.Ordinal);
+    }
+
+    private ErrorRecord Fail(string script, params object?[] arguments)
+    {
+        ScriptResult result = _scenario.Run(script, arguments);
+        return result.TerminatingError ?? Assert.Single(result.Errors);
+    }
+
+    private void Fails(string errorId, ErrorCategory category, string script, params object?[] arguments)
+    {
+        ErrorRecord error = Fail(script, arguments);
+        Assert.StartsWith(errorId + ",", error.FullyQualifiedErrorId, StringComparison.Ordinal);
+        Assert.Equal(category, error.CategoryInfo.Category);
+    }
+}

@@ -1,0 +1,173 @@
+using System.Management.Automation;
+using System.Text.RegularExpressions;
+
+namespace Natalia.Backup.Module.Tests.Commands;
+
+public sealed class RestorePointTests : IDisposable
+{
+    private readonly Scenario _scenario = new Scenario().WithRepository("local");
+
+    public void Dispose() => _scenario.Dispose();
+
+    [Fact]
+    public void Points_come_newest_first_and_Latest_is_the_first_of_each_appliance()
+    {
+        string first = _scenario.BackUp();
+        string other = _scenario.BackUp("natalia-lyon");
+        string last = _scenario.BackUp();
+
+        Assert.Equal([last, other, first], Ids("Get-NataliaRestorePoint"));
+        Assert.Equal([last, other], Ids("Get-NataliaRestorePoint -Latest"));
+        Assert.Equal([last, first], Ids("Get-NataliaRestorePoint NATALIA-PARIS"));
+        Assert.Equal([last, first], Ids("Get-NataliaAppliance -Name natalia-paris | Get-NataliaRestorePoint"));
+        Assert.Equal([other], Ids("Get-NataliaRestorePoint -Appliance *lyon"));
+        Assert.Equal([last, other, first], Ids("Get-NataliaRepository | Get-NataliaRestorePoint"));
+    }
+
+    [Fact]
+    public void Times_are_understood_in_every_kind()
+    {
+        _scenario.BackUp();
+        const string around = "$t = (Get-NataliaRestorePoint).TimeUtc; $before = $t.AddMinutes(-1); $after = $t.AddMinutes(1);";
+
+        Assert.Single(Ids($"{around} Get-NataliaRestorePoint -After $before -Before $after"));
+        Assert.Single(Ids($"{around} Get-NataliaRestorePoint -After $before.ToLocalTime() -Before $after.ToLocalTime()"));
+        Assert.Single(Ids($"{around} Get-NataliaRestorePoint -After ([DateTime]::SpecifyKind($before.ToLocalTime(), 'Unspecified')) -Before ([DateTime]::SpecifyKind($after.ToLocalTime(), 'Unspecified'))"));
+        Assert.Single(Ids($"{around} Get-NataliaRestorePoint -After $before.ToString('o') -Before $after.ToString('o')"));
+        Assert.Single(Ids($"{around} Get-NataliaRestorePoint -After $t -Before $t"));
+        Assert.Empty(Ids($"{around} Get-NataliaRestorePoint -After $after"));
+        Assert.Empty(Ids($"{around} Get-NataliaRestorePoint natalia-paris -Before $before"));
+    }
+
+    [Fact]
+    public void An_id_may_be_cut_as_long_as_it_names_one_point()
+    {
+        string id = _scenario.BackUp();
+
+        Assert.Equal([id], Ids($"Get-NataliaRestorePoint -RestorePointId {id[..6]}"));
+        Assert.Equal([id], Ids($"Get-NataliaRestorePoint -RestorePointId {id.ToUpperInvariant()}"));
+        Assert.Equal(["RestorePointNotFound"], Errors($"Get-NataliaRestorePoint -RestorePointId {id[..3]}"));
+        Assert.Equal(["RestorePointNotFound", "RestorePointNotFound"], Errors("Get-NataliaRestorePoint -RestorePointId '0123456789', ffffffffff"));
+        Assert.Contains("'01234567'", Assert.Single(_scenario.Run("Test-NataliaRestorePoint 01234567").Errors).Exception.Message, StringComparison.Ordinal);
+        Assert.Contains("'12345678'", Assert.Single(_scenario.Run("Test-NataliaRestorePoint 12345678").Errors).Exception.Message, StringComparison.Ordinal);
+        Assert.Contains("'1e10'", Assert.Single(_scenario.Run("Test-NataliaRestorePoint 1e10").Errors).Exception.Message, StringComparison.Ordinal);
+        Assert.Equal(["RestorePointNotFound"], Errors("Get-NataliaRestorePoint natalia-metz"));
+        Assert.Empty(Errors("Get-NataliaRestorePoint natalia-metz*"));
+    }
+
+    [Fact]
+    public void A_point_can_be_removed_but_not_the_newest()
+    {
+        string first = _scenario.BackUp();
+        string last = _scenario.BackUp();
+        ScriptResult refused = _scenario.Run("Get-NataliaRestorePoint -Latest | Remove-NataliaRestorePoint -Confirm:$false");
+
+        Assert.StartsWith("RestorePointIsNewest,", refused.ErrorIds.Single(), StringComparison.Ordinal);
+        Assert.Equal(last, PSObject.AsPSObject(refused.Errors[0].TargetObject).Properties["RestorePointId"].Value);
+        _scenario.Run("Remove-NataliaRestorePoint $args[0] -Reason 'test' -Confirm:$false", first).ThrowIfFailed();
+        Assert.Equal([last], Ids("Get-NataliaRestorePoint"));
+    }
+
+    [Fact]
+    public void A_removal_asks_and_fails_where_nobody_answers()
+    {
+        string first = _scenario.BackUp();
+        _scenario.BackUp();
+        ScriptResult result = _scenario.Run("Remove-NataliaRestorePoint $args[0]", first);
+
+        Assert.NotNull(result.TerminatingError ?? result.Errors.FirstOrDefault());
+        Assert.Equal(2, Ids("Get-NataliaRestorePoint").Count);
+    }
+
+    [Fact]
+    public void Damage_is_written_as_a_result_first_and_as_an_error_last()
+    {
+        _scenario.BackUp();
+        string whole = _scenario.BackUp("natalia-lyon");
+        string pack = Directory.EnumerateFiles(Path.Combine(_scenario.Full("local"), "appliances"), "*", SearchOption.AllDirectories)
+            .Where(f => f.Contains($"{Path.DirectorySeparatorChar}data{Path.DirectorySeparatorChar}", StringComparison.Ordinal)).OrderBy(File.GetCreationTimeUtc).First();
+        byte[] bytes = File.ReadAllBytes(pack);
+        bytes[bytes.Length / 2] ^= 1;
+        File.WriteAllBytes(pack, bytes);
+
+        ScriptResult result = _scenario.Run("Get-NataliaRestorePoint | Test-NataliaRestorePoint -ErrorAction Stop");
+        Assert.Equal(["Failed", "Passed"], result.Output.Select(o => o!.Properties["Result"].Value.ToString()!).Order(StringComparer.Ordinal));
+        Assert.StartsWith("RestorePointDamaged,", result.ErrorIds.Single(), StringComparison.Ordinal);
+        Assert.Equal(ErrorCategory.InvalidData, result.TerminatingError!.CategoryInfo.Category);
+        Assert.Equal(["False", "True"], _scenario.Run("Get-NataliaRestorePoint | Test-NataliaRestorePoint -Quiet").ThrowIfFailed().Text.Order(StringComparer.Ordinal));
+        Assert.Equal(["True"], _scenario.Run("Test-NataliaRestorePoint $args[0] -Quiet", whole).ThrowIfFailed().Text);
+
+        ScriptResult scrub = _scenario.Run("Test-NataliaRepository -Full");
+        Assert.Contains(scrub.Output, o => o!.Properties["Result"].Value.ToString() == "Failed");
+        Assert.StartsWith("RepositoryCheckFailed,", scrub.ErrorIds.Single(), StringComparison.Ordinal);
+        Assert.Equal("False", _scenario.Run("Test-NataliaRepository local -Full -Quiet").ThrowIfFailed().Single.ToString());
+    }
+
+    [Fact]
+    public void An_export_does_not_overwrite_unless_it_is_told_to()
+    {
+        string id = _scenario.BackUp();
+        File.WriteAllText(_scenario.Full("x.raw"), "precious");
+        const string export = "Export-NataliaDisk -RestorePointId $args[0] -Destination $args[1]";
+
+        ScriptResult refused = _scenario.Run(export, id, _scenario.Full("x.raw"));
+        Assert.StartsWith("DestinationExists,", refused.ErrorIds.Single(), StringComparison.Ordinal);
+        Assert.Equal("precious", File.ReadAllText(_scenario.Full("x.raw")));
+        Assert.StartsWith("DiskNotFound,", _scenario.Run(export + " -DiskId nix -Force", id, _scenario.Full("x.raw")).ErrorIds.Single(), StringComparison.Ordinal);
+        Assert.Equal("precious", File.ReadAllText(_scenario.Full("x.raw")));
+
+        Directory.CreateDirectory(_scenario.Full("out"));
+        var path = (string)_scenario.Run(export, id, _scenario.Full("out")).ThrowIfFailed().Value("Path")!;
+        Assert.Matches(@"out.natalia-paris-\d{8}T\d{6}Z-scsi1\.raw$", path);
+        Assert.Equal(300_000, new FileInfo(path).Length);
+    }
+
+    [Fact]
+    public void Paths_count_from_where_the_prompt_stands_and_drives_are_known()
+    {
+        string id = _scenario.BackUp();
+        ScriptResult result = _scenario.Run("""
+            $ExecutionContext.SessionState.Path.SetLocation($args[1]) | Out-Null
+            (Export-NataliaDisk -RestorePointId $args[0] -Destination './a[1].raw').Path
+            $ExecutionContext.SessionState.Path.SetLocation('env:') | Out-Null
+            (Export-NataliaDisk -RestorePointId $args[0] -Destination "$($args[1])/b.raw").Path
+            Export-NataliaDisk -RestorePointId $args[0] -Destination 'x'
+            Export-NataliaDisk -RestorePointId $args[0] -Destination 'nodrive:x'
+            """, id, _scenario.Root);
+
+        Assert.Equal([_scenario.Full("a[1].raw"), _scenario.Full("b.raw")], result.Text);
+        Assert.True(File.Exists(_scenario.Full("a[1].raw")));
+        Assert.All(result.ErrorIds, i => Assert.StartsWith("PathNotSupported,", i, StringComparison.Ordinal));
+        Assert.Equal(2, result.ErrorIds.Count);
+    }
+
+    [Fact]
+    public void The_tables_fit_a_console_of_120_columns_and_say_what_matters()
+    {
+        _scenario.BackUp();
+        foreach (string script in new[] { "Get-NataliaRestorePoint", "Get-NataliaAppliance -Name *", "Get-NataliaHypervisor", "Get-NataliaRepository", "Test-NataliaRepository", "Get-NataliaRestorePoint | Test-NataliaRestorePoint" })
+        {
+            string text = Render(script);
+            Assert.All(text.Split('\n'), line => Assert.InRange(line.TrimEnd('\r').Length, 0, 120));
+            Assert.Contains("---", text, StringComparison.Ordinal);
+        }
+        Assert.Matches(@"natalia-paris +\d{4}-\d\d-\d\d \d\d:\d\d:\d\d Full +293 KiB", Render("Get-NataliaRestorePoint"));
+        Assert.Matches(@"natalia-paris +vms +4 +8\.00 GiB scsi1 +voice \(VLAN 110\)", Render("Get-NataliaAppliance -Name natalia-paris"));
+    }
+
+    [Fact]
+    public void Completion_knows_the_points_that_were_listed()
+    {
+        string id = _scenario.BackUp();
+        ScriptResult result = _scenario.Run("$line = \"Test-NataliaRestorePoint $($args[0].Substring(0, 2))\"; [System.Management.Automation.CommandCompletion]::CompleteInput($line, $line.Length, $null).CompletionMatches | ForEach-Object { $_.CompletionText; $_.ToolTip }", id);
+
+        Assert.Equal(id, result.Text[0]);
+        Assert.Contains("natalia-paris", result.Text[1], StringComparison.Ordinal);
+    }
+
+    private string Render(string script) => Regex.Replace(_scenario.Session.Render(script), "\x1b\\[[0-9;]*m", "");
+
+    private IReadOnlyList<string> Ids(string script) => [.. _scenario.Run(script).ThrowIfFailed().Output.Select(o => (string)o!.Properties["RestorePointId"].Value)];
+
+    private IReadOnlyList<string> Errors(string script) => [.. _scenario.Run(script).ErrorIds.Select(i => i.Split(',')[0])];
+}

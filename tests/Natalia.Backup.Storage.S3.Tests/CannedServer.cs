@@ -1,0 +1,109 @@
+using System.Net;
+using System.Net.Security;
+using System.Net.Sockets;
+using System.Security.Cryptography;
+using System.Security.Cryptography.X509Certificates;
+using System.Text;
+
+namespace Natalia.Backup.Tests.Storage;
+
+/// <summary>A server on loopback that gives the answers a test wants: for what a healthy real server never says. One request per connection.</summary>
+public sealed class CannedServer : IDisposable
+{
+    private readonly TcpListener _listener = new(IPAddress.Loopback, 0);
+    private readonly Func<string, (int Status, string Body)> _answer;
+    private readonly X509Certificate2? _certificate;
+    private int _requests;
+
+    /// <param name="answer">Gets "METHOD /path?query", returns what to answer.</param>
+    /// <param name="tls">Speak TLS, with a certificate that nobody trusts.</param>
+    public CannedServer(Func<string, (int Status, string Body)> answer, bool tls = false)
+    {
+        _answer = answer;
+        if (tls) _certificate = MakeCertificate();
+        _listener.Start();
+        Endpoint = new Uri($"{(tls ? "https" : "http")}://127.0.0.1:{((IPEndPoint)_listener.LocalEndpoint).Port}");
+        _ = AcceptAsync();
+    }
+
+    public Uri Endpoint { get; }
+    public int Requests => Volatile.Read(ref _requests);
+    public string Thumbprint => Convert.ToHexString(SHA256.HashData(_certificate!.RawData));
+
+    public static (int, string) S3Error(int status, string code, string message = "said on purpose") =>
+        (status, $"<?xml version=\"1.0\" encoding=\"UTF-8\"?><Error><Code>{code}</Code><Message>{message}</Message><RequestId>1</RequestId></Error>");
+
+    /// <summary>What an empty, unversioned bucket answers, so that a store can be opened.</summary>
+    public static (int, string)? EmptyBucket(string request) =>
+        request.Contains("list-type=2") ? (200, "<ListBucketResult><Name>b</Name><KeyCount>0</KeyCount><MaxKeys>1</MaxKeys><IsTruncated>false</IsTruncated></ListBucketResult>")
+        : request.Contains("?versioning") ? (200, "<VersioningConfiguration/>")
+        : request.Contains(".probe-") ? S3Error(403, "AccessDenied")
+        : null;
+
+    public void Dispose()
+    {
+        _listener.Stop();
+        _certificate?.Dispose();
+    }
+
+    private async Task AcceptAsync()
+    {
+        try
+        {
+            while (true) _ = ServeAsync(await _listener.AcceptTcpClientAsync());
+        }
+        catch (Exception error) when (error is SocketException or ObjectDisposedException) { }
+    }
+
+    private async Task ServeAsync(TcpClient client)
+    {
+        try
+        {
+            using (client)
+            {
+                Stream stream = client.GetStream();
+                if (_certificate is not null)
+                {
+                    var tls = new SslStream(stream);
+                    await tls.AuthenticateAsServerAsync(_certificate);
+                    stream = tls;
+                }
+                using (stream)
+                {
+                    string head = await ReadHeadAsync(stream);
+                    Interlocked.Increment(ref _requests);
+                    string[] lines = head.Split("\r\n");
+                    string? length = Array.Find(lines, l => l.StartsWith("Content-Length:", StringComparison.OrdinalIgnoreCase));
+                    if (length is not null && !head.Contains("100-continue", StringComparison.OrdinalIgnoreCase)) await stream.ReadExactlyAsync(new byte[int.Parse(length[15..])]);
+                    (int status, string body) = _answer(string.Join(' ', lines[0].Split(' ')[..2]));
+                    if (status == 0) return;
+                    bool bodiless = lines[0].StartsWith("HEAD", StringComparison.Ordinal);
+                    byte[] answer = Encoding.UTF8.GetBytes($"HTTP/1.1 {status} x\r\nContent-Type: application/xml\r\nContent-Length: {Encoding.UTF8.GetByteCount(body)}\r\nx-amz-request-id: 1\r\nConnection: close\r\n\r\n{(bodiless ? "" : body)}");
+                    await stream.WriteAsync(answer);
+                    await stream.FlushAsync();
+                }
+            }
+        }
+        catch (Exception error) when (error is IOException or SocketException or System.Security.Authentication.AuthenticationException or EndOfStreamException) { }
+    }
+
+    private static async Task<string> ReadHeadAsync(Stream stream)
+    {
+        var head = new StringBuilder();
+        byte[] one = new byte[1];
+        while (!head.ToString().EndsWith("\r\n\r\n", StringComparison.Ordinal))
+        {
+            if (await stream.ReadAsync(one) == 0) throw new EndOfStreamException();
+            head.Append((char)one[0]);
+        }
+        return head.ToString();
+    }
+
+    private static X509Certificate2 MakeCertificate()
+    {
+        using RSA key = RSA.Create(2048);
+        var request = new CertificateRequest("CN=127.0.0.1", key, HashAlgorithmName.SHA256, RSASignaturePadding.Pkcs1);
+        using X509Certificate2 made = request.CreateSelfSigned(DateTimeOffset.UtcNow.AddDays(-1), DateTimeOffset.UtcNow.AddDays(1));
+        return X509CertificateLoader.LoadPkcs12(made.Export(X509ContentType.Pfx), null);
+    }
+}

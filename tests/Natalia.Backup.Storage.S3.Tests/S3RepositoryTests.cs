@@ -1,0 +1,136 @@
+using Natalia.Backup.Engine;
+using Natalia.Backup.Engine.Model;
+using Natalia.Backup.Engine.Repositories;
+using Natalia.Backup.Engine.Storage;
+using Natalia.Backup.Engine.Tests.Disks;
+using Natalia.Backup.Storage.S3;
+using Xunit.Abstractions;
+using static Natalia.Backup.Engine.Tests.Repositories.RepositoryBench;
+using RepositoryBench = Natalia.Backup.Engine.Tests.Repositories.RepositoryBench;
+
+namespace Natalia.Backup.Tests.Storage;
+
+/// <summary>Whole repositories in a real bucket.</summary>
+public sealed class S3RepositoryTests(ITestOutputHelper output)
+{
+    public static string? Obstacle => CephServer.Obstacle;
+    private static CancellationToken None => CancellationToken.None;
+
+    private static async Task<IObjectStore> OpenAsync(string bucket, string prefix, Uri? endpoint = null)
+    {
+        S3StoreOptions options = TestOptions.For(bucket) with { Prefix = prefix };
+        return new CountingStore(new RetryStore(await S3Store.OpenAsync(endpoint is null ? options : options with { Endpoint = endpoint }, None), new RetryPolicy { FirstDelay = TimeSpan.FromMilliseconds(10) }));
+    }
+
+    [StoreTheory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task Backs_up_lists_checks_and_restores(bool objectLock)
+    {
+        string bucket = await CephServer.Running.MakeBucketAsync(objectLock);
+        using var bench = new RepositoryBench { Password = "correct horse" };
+        byte[][] states = new byte[3][];
+        states[0] = Disk(20 << 20, 1);
+        for (int i = 1; i < states.Length; i++) states[i] = Change(states[i - 1], 20, i);
+        using (Repository repository = await bench.CreateAsync(await OpenAsync(bucket, "r")))
+            foreach (byte[] state in states) await BackupAsync(repository, state);
+        // Another machine, which remembers nothing.
+        using Repository again = await bench.OpenAsync(await OpenAsync(bucket, "r"));
+        IReadOnlyList<RestorePoint> points = await PointsAsync(again);
+        Assert.Equal(states.Length, points.Count);
+        for (int i = 0; i < states.Length; i++) Assert.Equal(states[^(i + 1)], await RestoreAsync(again, points[i]));
+        Assert.All(await CheckAsync(again), r => Assert.NotEqual(CheckOutcome.Failed, r.Result));
+    }
+
+    [StoreTheory]
+    [InlineData(false, 25, 32)]
+    // Fewer, because each lease waits two seconds on a bucket without exclusive create.
+    [InlineData(true, 5, 38)]
+    public async Task Takes_a_bounded_number_of_requests_for_each_small_incremental(bool objectLock, int runs, int bound)
+    {
+        string bucket = await CephServer.Running.MakeBucketAsync(objectLock);
+        using var bench = new RepositoryBench();
+        byte[] disk = Disk(8 << 20, 1);
+        var earlier = new Dictionary<string, byte[]>();
+        var store = (CountingStore)await OpenAsync(bucket, "r");
+        using Repository repository = await bench.CreateAsync(store);
+        var requests = new List<long>();
+        for (int i = 0; i < runs; i++)
+        {
+            StoreUsage before = store.Usage;
+            RestorePoint point = await repository.BackupAsync(Request(new TrackedMemoryDiskSource(disk, $"t{i}", earlier)), null, null, None);
+            requests.Add((store.Usage - before).Requests);
+            if (i == 1 || i == runs - 1) output.WriteLine($"run {i + 1}: {point.Type}, {store.Usage - before}");
+            earlier[$"t{i}"] = disk;
+            disk = Change(disk, 3, i);
+        }
+        output.WriteLine($"requests of each run: {string.Join(' ', requests)}");
+        Assert.InRange(requests.Skip(1).Max(), 1, bound);
+        // The last one costs what the second one costs.
+        Assert.InRange(requests[^1], 1, requests[1] + 2);
+    }
+
+    [StoreTheory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task Lets_one_of_two_machines_write_an_appliance(bool objectLock)
+    {
+        string bucket = await CephServer.Running.MakeBucketAsync(objectLock);
+        // No folder for local locks: as two machines, which share the bucket alone.
+        using var bench = new RepositoryBench { HasLockDirectory = false };
+        byte[] disk = Disk(4 << 20, 1);
+        using (await bench.CreateAsync(await OpenAsync(bucket, "r"))) { }
+        using Repository one = await bench.OpenAsync(await OpenAsync(bucket, "r"));
+        using Repository two = await bench.OpenAsync(await OpenAsync(bucket, "r"));
+        // Both hold what they have won until both have tried.
+        var tried = new CountdownEvent(2);
+        string?[] errors = await Task.WhenAll(new[] { one, two }.Select(async repository =>
+        {
+            try
+            {
+                await repository.BackupAsync(Request(new MemoryDiskSource(disk)), async stop =>
+                {
+                    tried.Signal();
+                    await Task.Run(() => tried.Wait(TimeSpan.FromSeconds(60), stop), stop);
+                }, null, None);
+                return null;
+            }
+            catch (NataliaException error)
+            {
+                tried.Signal();
+                return error.ErrorId;
+            }
+        }));
+        Assert.Equal([null, ErrorIds.LeaseHeld], errors.Order(StringComparer.Ordinal));
+        Assert.Single(await PointsAsync(one));
+        await BackupAsync(two, Change(disk, 3, 2));
+        Assert.Equal(2, (await PointsAsync(one)).Count);
+    }
+
+    [StoreFact]
+    public async Task Gets_through_a_line_that_breaks_again_and_again()
+    {
+        string bucket = await CephServer.Running.MakeBucketAsync();
+        using var line = new BadLine(CephServer.Running.Endpoint);
+        using var bench = new RepositoryBench { CheckpointBytes = 4 << 20 };
+        byte[] disk = Disk(24 << 20, 5);
+        using Repository repository = await bench.CreateAsync(await OpenAsync(bucket, "r", line.Endpoint));
+        using var stop = new CancellationTokenSource();
+        Task breaking = Task.Run(async () =>
+        {
+            for (int i = 0; !stop.IsCancellationRequested; i++)
+            {
+                if (i % 2 == 0) line.BreakUpAfter(1_500_000);
+                else line.BreakDownAfter(3_000);
+                await Task.Delay(200);
+            }
+        });
+        RestorePoint point = await BackupAsync(repository, disk);
+        byte[] restored = await RestoreAsync(repository, point);
+        stop.Cancel();
+        await breaking;
+        output.WriteLine($"broken {line.Broken} times");
+        Assert.True(disk.AsSpan().SequenceEqual(restored));
+        Assert.True(line.Broken > 0);
+    }
+}
