@@ -339,7 +339,7 @@ class Repository:
 
     # ---- audit records (§9)
     def records(self, folder):
-        """The records of one log that are whole and signed, by number."""
+        """The records of one log that are whole and signed, in the order of their names."""
         found = []
         for name in self.names(f"{folder}log"):
             full = f"{folder}log/{name}"
@@ -352,13 +352,14 @@ class Repository:
                 finally:
                     record.close()
                 body, parts = record.json(), name.split(".")
-                if len(parts) != 4 or int(parts[0]) != body["number"] or parts[1] != body["event"] or int(parts[2]) != (body.get("sequence") or 0):
+                if len(parts) != 4 or int(parts[0]) != body["number"] or parts[1] != body["event"] or int(parts[2]) != (body.get("sequence") or 0) \
+                        or parts[3] != record.id.hex():
                     raise Damaged(f"{full}: the record is not the one that its name tells.")
                 body.hash, body.name = sha256(record.header).hex(), full
                 found.append(body)
             except (Damaged, ValueError) as e:
                 self.troubles.append(str(e))
-        return sorted(found, key=lambda r: (r["number"], r.name))
+        return found
 
     # ---- points (§6)
     def appliances(self):
@@ -542,6 +543,8 @@ def restore(repository, arguments):
 
 def configuration(repository, arguments):
     point = repository.find(arguments.point, arguments.appliance)
+    if "configuration" not in point.body:
+        raise Trouble(f"The point {point.run} holds no configuration.")
     data = parse_json(repository.json_reference(point.appliance, "meta", point.body["configuration"]), "The configuration")
     print(json.dumps(data, indent=2, ensure_ascii=False))
 

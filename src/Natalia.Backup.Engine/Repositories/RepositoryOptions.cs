@@ -22,6 +22,9 @@ public sealed record RepositoryOptions
     /// <summary>After how many newly stored bytes a long run makes a checkpoint, at the least.</summary>
     public long CheckpointBytes { get; init; } = 128L << 20;
 
+    /// <summary>For a repository that is made: lock everything for this long. Needs a store with object lock. Null: no locks. An existing repository keeps what it was made with.</summary>
+    public Immutability.ImmutabilityPolicy? Immutability { get; init; }
+
     /// <summary>scrypt's N for new key slots; tests make it small.</summary>
     internal int PasswordCost { get; init; } = Sealing.KeySlot.DefaultCost;
 }
