@@ -15,7 +15,7 @@
 
     RequiredModules        = @()
     RequiredAssemblies     = @()
-    FormatsToProcess       = @('Natalia.Backup.Format.ps1xml', 'Natalia.Backup.Retention.Format.ps1xml')
+    FormatsToProcess       = @('Natalia.Backup.Format.ps1xml', 'Natalia.Backup.Retention.Format.ps1xml', 'Natalia.Backup.Native.Format.ps1xml')
 
     CmdletsToExport        = @(
         'Connect-NataliaHypervisor'
@@ -42,6 +42,17 @@
         'Invoke-NataliaRetention'
         'Get-NataliaRetentionPlan'
         'Export-NataliaDisk'
+        'Restore-NataliaAppliance'
+        'Test-NataliaPrerequisite'
+        'Invoke-NataliaSnapshot'
+        'Get-NataliaSnapshot'
+        'Remove-NataliaSnapshot'
+        'Register-NataliaSchedule'
+        'Get-NataliaSchedule'
+        'Unregister-NataliaSchedule'
+        'Set-NataliaReplication'
+        'Get-NataliaReplication'
+        'Remove-NataliaReplication'
     )
     FunctionsToExport      = @()
     AliasesToExport        = @()
@@ -49,7 +60,7 @@
 
     PrivateData            = @{
         PSData = @{
-            Tags = @('PSEdition_Desktop', 'PSEdition_Core', 'Windows', 'Linux', 'Backup', 'Restore', 'Retention', 'Appliance')
+            Tags = @('PSEdition_Desktop', 'PSEdition_Core', 'Windows', 'Linux', 'Backup', 'Restore', 'Retention', 'Proxmox', 'Appliance')
         }
     }
 }

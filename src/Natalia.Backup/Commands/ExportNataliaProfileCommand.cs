@@ -68,15 +68,19 @@ public sealed class ExportNataliaProfileCommand : NataliaCommand
         Dictionary<string, string> secrets = SecretName.Cast<DictionaryEntry>().ToDictionary(e => $"{e.Key}", e => $"{e.Value}", StringComparer.OrdinalIgnoreCase);
         foreach (string name in secrets.Keys)
         {
-            if (!repositories.Any(r => string.Equals(r.Name, name, StringComparison.OrdinalIgnoreCase)))
-                throw new NataliaException(ErrorIds.RepositoryNotConnected, NataliaErrorKind.NotFound, $"-SecretName names '{name}', which is none of the repository sessions that are kept.", name, "Its keys are names of sessions.");
+            if (!repositories.Any(r => string.Equals(r.Name, name, StringComparison.OrdinalIgnoreCase)) && !hypervisors.Any(h => string.Equals(h.Name, name, StringComparison.OrdinalIgnoreCase)))
+                throw new NataliaException(ErrorIds.RepositoryNotConnected, NataliaErrorKind.NotFound, $"-SecretName names '{name}', which is none of the sessions that are kept.", name, "Its keys are names of sessions.");
         }
-        var profile = new ProfileDocument([.. hypervisors.Select(h => h.Settings)], [.. repositories.Select(r => WithSecret(r.Settings, secrets))]);
+        var profile = new ProfileDocument([.. hypervisors.Select(h => WithSecret(h.Settings, secrets))], [.. repositories.Select(r => WithSecret(r.Settings, secrets))]);
         ExportDestination.EnsureWritable(file, Force);
         if (!await ShouldProcessAsync(file, $"Write a profile of {hypervisors.Count} hypervisor(s) and {repositories.Count} repository(s)").ConfigureAwait(false)) return;
         AtomicFile.Write(file, ProfileFile.Write(profile), Force);
         Emit(profile.Describe(file));
     }
+
+    private static HypervisorSettings WithSecret(HypervisorSettings settings, Dictionary<string, string> secrets) => settings.Server is not ServerSettings server
+        ? settings
+        : settings with { Server = server with { CredentialSecret = secrets.TryGetValue(settings.Name, out string? named) && named.Length > 0 ? named : server.CredentialSecret ?? $"natalia-{settings.Name}" } };
 
     private static RepositorySettings WithSecret(RepositorySettings settings, Dictionary<string, string> secrets) => settings.Access != RepositoryAccess.Password
         ? settings

@@ -50,7 +50,7 @@ public abstract class RepositoryOpenerCommand : NataliaCommand
     /// <summary>Opens or makes it; null when the user did not want it after all.</summary>
     private protected abstract Task<RepositoryConnection?> OpenAsync(RepositorySettings settings, RepositoryPassword? password, CancellationToken cancellationToken);
 
-    private protected sealed override async Task ProcessAsync(CancellationToken cancellationToken)
+    private protected override async Task ProcessAsync(CancellationToken cancellationToken)
     {
         if (Access == RepositoryAccess.Unencrypted && !Unencrypted)
             throw new NataliaException(ErrorIds.PasswordRequired, NataliaErrorKind.InvalidArgument, "A repository that is not -Unencrypted needs a -Password.");

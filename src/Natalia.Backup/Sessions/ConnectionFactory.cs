@@ -1,8 +1,10 @@
+using System.Management.Automation;
 using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Repositories;
 using Natalia.Backup.Engine.Storage;
 using Natalia.Backup.Hypervisors;
 using Natalia.Backup.Hypervisors.Folder;
+using Natalia.Backup.Hypervisors.Proxmox;
 
 namespace Natalia.Backup.Sessions;
 
@@ -16,6 +18,51 @@ internal static class ConnectionFactory
         IHypervisor hypervisor = FolderHypervisor.Open(settings.Path);
         var session = new HypervisorSession { Name = settings.Name, Kind = hypervisor.Kind, Location = hypervisor.Location, ConnectedUtc = DateTime.UtcNow };
         return new HypervisorConnection(session, hypervisor, settings);
+    }
+
+    /// <summary>Connects to a Proxmox VE cluster.</summary>
+    /// <param name="settings">Where it is.</param>
+    /// <param name="credential">Who connects; a user name with '!' is an API token's.</param>
+    /// <param name="oneTimeCode">The code of a second factor, or null.</param>
+    /// <param name="trace">Told a line per request, or null.</param>
+    /// <param name="cancellationToken">Stops it.</param>
+    /// <exception cref="NataliaException">What the hypervisor throws.</exception>
+    internal static async Task<HypervisorConnection> OpenProxmoxAsync(HypervisorSettings settings, PSCredential credential, string? oneTimeCode, Action<string>? trace, CancellationToken cancellationToken)
+    {
+        ServerSettings server = settings.Server!;
+        ProxmoxHypervisor hypervisor = await ProxmoxHypervisor.ConnectAsync(new ProxmoxConnectOptions
+        {
+            Hosts = server.Hosts,
+            Port = server.Port,
+            User = credential.UserName,
+            Secret = credential.Password,
+            OneTimeCode = oneTimeCode,
+            CertificateThumbprints = server.Thumbprints,
+            AuthorityFile = server.AuthorityFile,
+            Trace = trace,
+        }, cancellationToken).ConfigureAwait(false);
+        var session = new HypervisorSession { Name = settings.Name, Kind = hypervisor.Kind, Location = hypervisor.Location, ConnectedUtc = DateTime.UtcNow };
+        return new HypervisorConnection(session, hypervisor, settings);
+    }
+
+    /// <summary>Opens a hypervisor's own storage as a repository.</summary>
+    /// <exception cref="NataliaException"><c>CapabilityMissing</c>, what the hypervisor throws.</exception>
+    internal static async Task<RepositoryConnection> OpenNativeRepositoryAsync(RepositorySettings settings, HypervisorConnection hypervisor, CancellationToken cancellationToken)
+    {
+        INativeProtection protection = hypervisor.Hypervisor.Require<INativeProtection>("backup storages of its own");
+        INativeRepository native = await protection.OpenRepositoryAsync(settings.Path, settings.Name, cancellationToken).ConfigureAwait(false);
+        var session = new RepositorySession
+        {
+            Name = settings.Name,
+            RepositoryId = native.RepositoryId,
+            RepositoryKind = native.Kind,
+            StoreKind = native.StorageKind,
+            Location = native.Location,
+            IsUnlocked = true,
+            AuditKeyFingerprint = "",
+            ConnectedUtc = DateTime.UtcNow,
+        };
+        return new RepositoryConnection(session, native, hypervisor, settings);
     }
 
     /// <summary>Makes a repository.</summary>
