@@ -21,11 +21,13 @@ public sealed partial class Repository : IDisposable
 {
     private readonly RepositoryCore _core;
     private readonly ManifestReader _manifests;
+    private readonly KeyRing _keys;
 
-    private Repository(RepositoryCore core)
+    private Repository(RepositoryCore core, Hash256 settingsHash)
     {
         _core = core;
         _manifests = new ManifestReader(core);
+        _keys = new KeyRing(core, settingsHash);
     }
 
     /// <summary>Makes a repository in an empty place and opens it. The store becomes the repository's, and is disposed with it (also when this fails).</summary>
@@ -46,21 +48,10 @@ public sealed partial class Repository : IDisposable
             RepositorySecrets secrets = RepositorySecrets.NewRandom();
             var settings = new RepositorySettings(Id128.NewRandom(), options.Clock.UtcNow(), password is null ? Cipher.None : Cipher.Aes256Gcm, Signing.PublicKey(secrets.SigningSeed));
             byte[] bytes = settings.Encode();
-            byte[] slot = KeySlot.Seal(secrets, password, Hash256.Of(bytes), options.Clock.UtcNow(), options.PasswordCost, out Id128 slotId);
-            // The settings last: until they are there, the place is not a repository, and nobody opens it.
-            await store.PutAsync(Layout.Keys + slotId, new ObjectContent(slot), PutOptions.Metadata, cancellationToken).ConfigureAwait(false);
-            await store.FlushAsync(cancellationToken).ConfigureAwait(false);
-            try
-            {
-                await store.PutAsync(Layout.Settings, new ObjectContent(bytes), new PutOptions { MustNotExist = true }, cancellationToken).ConfigureAwait(false);
-            }
-            catch (NataliaException lost) when (lost.ErrorId == ErrorIds.ObjectExists)
-            {
-                await store.DeleteAsync(Layout.Keys + slotId, cancellationToken).ConfigureAwait(false);
-                throw Exists(store);
-            }
-            await store.FlushAsync(cancellationToken).ConfigureAwait(false);
+            byte[] slot = KeySlot.Seal(secrets, password, null, Hash256.Of(bytes), options.Clock.UtcNow(), options.PasswordCost, out Id128 slotId);
             var core = new RepositoryCore(store, settings, secrets, options);
+            // The settings last: until they are there, the place is not a repository, and nobody opens it. The log before them: whoever finds a repository finds the record of its making.
+            await store.PutAsync(Layout.Keys + slotId, new ObjectContent(slot), PutOptions.Metadata, cancellationToken).ConfigureAwait(false);
             await core.RepositoryLog.AppendAsync(new AuditEntry(AuditEvents.RepositoryCreated)
             {
                 WriteData = json =>
@@ -69,7 +60,21 @@ public sealed partial class Repository : IDisposable
                     json.WriteString("cipher", settings.Cipher == Cipher.None ? "none" : "aes-256-gcm");
                 },
             }, secrets.SigningSeed, cancellationToken).ConfigureAwait(false);
-            return new Repository(core);
+            await store.FlushAsync(cancellationToken).ConfigureAwait(false);
+            try
+            {
+                await store.PutAsync(Layout.Settings, new ObjectContent(bytes), new PutOptions { MustNotExist = true }, cancellationToken).ConfigureAwait(false);
+            }
+            catch (NataliaException lost) when (lost.ErrorId == ErrorIds.ObjectExists)
+            {
+                await store.DeleteAsync(Layout.Keys + slotId, cancellationToken).ConfigureAwait(false);
+                await DeleteForeignRecordsAsync(core, cancellationToken).ConfigureAwait(false);
+                throw Exists(store);
+            }
+            await store.FlushAsync(cancellationToken).ConfigureAwait(false);
+            var made = new Repository(core, Hash256.Of(bytes));
+            made._keys.Prove(slotId.ToString());
+            return made;
         }
         catch
         {
@@ -93,11 +98,13 @@ public sealed partial class Repository : IDisposable
             if (settings.Cipher == Cipher.None && password is not null)
                 throw new NataliaException(ErrorIds.PasswordNotExpected, NataliaErrorKind.InvalidArgument, $"The repository {store.Location} is not encrypted, but a password was given.", store.Location,
                     "If you know it to be encrypted, somebody replaced it: do not write to it. Else use -Unencrypted.");
-            RepositorySecrets? secrets = settings.Cipher == Cipher.None || password is not null
-                ? await OpenSlotAsync(store, password, Hash256.Of(bytes), cancellationToken).ConfigureAwait(false) : null;
+            (RepositorySecrets? secrets, string? slot) = settings.Cipher == Cipher.None || password is not null
+                ? await OpenSlotAsync(store, password, Hash256.Of(bytes), cancellationToken).ConfigureAwait(false) : (null, null);
             if (secrets is not null && !Signing.PublicKey(secrets.SigningSeed).AsSpan().SequenceEqual(settings.AuditKey))
                 throw new NataliaException(ErrorIds.RepositoryDamaged, NataliaErrorKind.Security, $"The audit key of the repository {store.Location} does not belong to its secrets.", store.Location);
-            return new Repository(new RepositoryCore(store, settings, secrets, options));
+            var opened = new Repository(new RepositoryCore(store, settings, secrets, options), Hash256.Of(bytes));
+            if (slot is not null) opened._keys.Prove(slot);
+            return opened;
         }
         catch
         {
@@ -350,7 +357,24 @@ public sealed partial class Repository : IDisposable
 
     private static RestorePointDisk Describe(ManifestDisk disk) => new(disk.DiskId, disk.Role, disk.SizeBytes, Math.Min(disk.Root.Blocks * BlockMap.BlockGeometry.BlockBytes, disk.SizeBytes));
 
-    private static async Task<byte[]> ReadSettingsAsync(IObjectStore store, CancellationToken cancellationToken)
+    /// <summary>Another one made a repository here at the same moment and was first: takes back the record that this one would have begun with.</summary>
+    private static async Task DeleteForeignRecordsAsync(RepositoryCore core, CancellationToken cancellationToken)
+    {
+        foreach (AuditName name in await core.RepositoryLog.ListAsync(cancellationToken).ConfigureAwait(false))
+        {
+            try
+            {
+                await core.RepositoryLog.ReadAsync(name, cancellationToken).ConfigureAwait(false);
+                await core.Store.DeleteAsync(name.ObjectName, cancellationToken).ConfigureAwait(false);
+            }
+            catch (FormatException)
+            {
+                // The winner's: it is not signed by this one's key.
+            }
+        }
+    }
+
+    internal static async Task<byte[]> ReadSettingsAsync(IObjectStore store, CancellationToken cancellationToken)
     {
         try
         {
@@ -367,7 +391,7 @@ public sealed partial class Repository : IDisposable
         }
     }
 
-    private static async Task<RepositorySecrets> OpenSlotAsync(IObjectStore store, RepositoryPassword? password, Hash256 settingsHash, CancellationToken cancellationToken)
+    private static async Task<(RepositorySecrets Secrets, string? Slot)> OpenSlotAsync(IObjectStore store, RepositoryPassword? password, Hash256 settingsHash, CancellationToken cancellationToken)
     {
         string? damage = null;
         int whole = 0;
@@ -377,7 +401,7 @@ public sealed partial class Repository : IDisposable
             {
                 byte[] bytes = await store.ReadAllAsync(slot.Name, cancellationToken).ConfigureAwait(false);
                 // Stretching a password is slow on purpose; it must not hold up the caller's thread.
-                if (await Task.Run(() => KeySlot.TryOpen(bytes, password, settingsHash), cancellationToken).ConfigureAwait(false) is RepositorySecrets secrets) return secrets;
+                if (await Task.Run(() => KeySlot.TryOpen(bytes, password, settingsHash), cancellationToken).ConfigureAwait(false) is RepositorySecrets secrets) return (secrets, Layout.FileName(slot.Name));
                 whole++;
             }
             catch (FormatException failure)
