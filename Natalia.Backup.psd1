@@ -15,7 +15,7 @@
 
     RequiredModules        = @()
     RequiredAssemblies     = @()
-    FormatsToProcess       = @('Natalia.Backup.Format.ps1xml', 'Natalia.Backup.Retention.Format.ps1xml', 'Natalia.Backup.Native.Format.ps1xml')
+    FormatsToProcess       = @('Natalia.Backup.Format.ps1xml', 'Natalia.Backup.Retention.Format.ps1xml', 'Natalia.Backup.Native.Format.ps1xml', 'Natalia.Backup.Upkeep.Format.ps1xml')
 
     CmdletsToExport        = @(
         'Connect-NataliaHypervisor'
@@ -29,6 +29,10 @@
         'Get-NataliaRepository'
         'Disconnect-NataliaRepository'
         'Test-NataliaRepository'
+        'Optimize-NataliaRepository'
+        'Add-NataliaRepositoryKey'
+        'Get-NataliaRepositoryKey'
+        'Remove-NataliaRepositoryKey'
         'Export-NataliaProfile'
         'Import-NataliaProfile'
         'Invoke-NataliaBackup'
@@ -53,6 +57,8 @@
         'Set-NataliaReplication'
         'Get-NataliaReplication'
         'Remove-NataliaReplication'
+        'Get-NataliaAuditRecord'
+        'Test-NataliaAudit'
     )
     FunctionsToExport      = @()
     AliasesToExport        = @()

@@ -12,6 +12,7 @@ public static class ErrorIds
     public const string RepositoryDamaged = nameof(RepositoryDamaged);               // natalia.json or all key slots unreadable
     public const string RepositoryFormatTooNew = nameof(RepositoryFormatTooNew);     // written by a newer version of the module
     public const string WrongPassword = nameof(WrongPassword);
+    public const string PasswordInvalid = nameof(PasswordInvalid);                   // not text: half of a character
     public const string PasswordRequired = nameof(PasswordRequired);                 // the session was opened without one
     public const string PasswordNotExpected = nameof(PasswordNotExpected);           // a password for an unencrypted repository
     public const string RepositoryAmbiguous = nameof(RepositoryAmbiguous);           // several are connected and none was named
@@ -20,8 +21,14 @@ public static class ErrorIds
     public const string LeaseHeld = nameof(LeaseHeld);                               // another run writes this appliance's part
     public const string LeaseLost = nameof(LeaseLost);                               // somebody took the lease over
     public const string RepositoryCheckFailed = nameof(RepositoryCheckFailed);       // a check of the repository as a whole found damage
+    public const string AuditChainBroken = nameof(AuditChainBroken);                 // the audit log is not what was written
+    public const string GraceTooShort = nameof(GraceTooShort);                       // an optimization that could take from a reader what it reads
     public const string KeySlotNotFound = nameof(KeySlotNotFound);
+    public const string KeySlotAmbiguous = nameof(KeySlotAmbiguous);                 // the beginning of an id, or a name, fits several
+    public const string KeySlotNotProven = nameof(KeySlotNotProven);                 // no slot that stays was opened by this session
+    public const string KeyNameInUse = nameof(KeyNameInUse);                         // another key slot has that name
     public const string LastKeySlot = nameof(LastKeySlot);
+    public const string RepositoryNotEncrypted = nameof(RepositoryNotEncrypted);     // it has no passwords
 
     // Stored objects
     public const string ObjectNotFound = nameof(ObjectNotFound);

@@ -57,11 +57,27 @@ internal sealed class AuditLog(IObjectStore store, string prefix, byte[] publicK
     internal static AuditRecord Decode(byte[] bytes, AuditName name, byte[] publicKey)
     {
         Envelope envelope = SmallObject.Check(bytes, ObjectKind.AuditRecord);
-        byte[] signature = SmallObject.OpenSegment(bytes, envelope, 0, ObjectKeys.None);
-        if (!Signing.Verify(publicKey, [.. s_domain, .. envelope.Header], signature)) throw new FormatException("The record's signature is not this repository's.");
+        if (!IsSigned(bytes, envelope, publicKey)) throw new FormatException("The record's signature is not this repository's.");
+        AuditRecord record = DecodeHeader(envelope);
+        return IsNamed(record, envelope, name) ? record : throw new FormatException("The record is not the one that its name says.");
+    }
+
+    /// <summary>Whether a record, whose envelope was checked, bears the signature of a key.</summary>
+    /// <exception cref="FormatException">It has no signature that could be read.</exception>
+    internal static bool IsSigned(byte[] bytes, Envelope envelope, byte[] publicKey) =>
+        Signing.Verify(publicKey, [.. s_domain, .. envelope.Header], SmallObject.OpenSegment(bytes, envelope, 0, ObjectKeys.None));
+
+    /// <summary>Whether a record stands under the name that it was written with.</summary>
+    internal static bool IsNamed(AuditRecord record, Envelope envelope, AuditName name) =>
+        record.Number == name.Number && record.Event == name.Event && (record.Sequence ?? 0) == name.Sequence && envelope.Id == name.Id;
+
+    /// <summary>What a record says, whoever signed it.</summary>
+    /// <exception cref="FormatException">It lacks what every record says.</exception>
+    internal static AuditRecord DecodeHeader(Envelope envelope)
+    {
         using JsonDocument document = JsonText.Parse(envelope.Header);
         JsonElement root = document.RootElement;
-        var record = new AuditRecord
+        return new AuditRecord
         {
             RecordHash = Hash256.Of(envelope.Header).ToString(),
             Number = root.ReadLong("number"),
@@ -76,9 +92,6 @@ internal sealed class AuditLog(IObjectStore store, string prefix, byte[] publicK
             Heads = root.ReadArray("heads").Select(h => h.ReadText()).ToArray(),
             Data = root.TryGetProperty("data", out JsonElement data) ? data.GetRawText() : null,
         };
-        if (record.Number != name.Number || record.Event != name.Event || (record.Sequence ?? 0) != name.Sequence || envelope.Id != name.Id)
-            throw new FormatException("The record is not the one that its name says.");
-        return record;
     }
 
     /// <summary>

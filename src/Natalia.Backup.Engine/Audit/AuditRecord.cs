@@ -29,6 +29,8 @@ public sealed record AuditRecord
     public required DateTime TimeUtc { get; init; }
     /// <summary>The appliance concerned; null in the repository's own log.</summary>
     public string? ApplianceId { get; init; }
+    /// <summary>What the appliance is called in the repository, or null.</summary>
+    public string? ApplianceName { get; init; }
     /// <summary>The restore point concerned, or null.</summary>
     public string? RestorePointId { get; init; }
     /// <summary>The point's sequence, or null.</summary>
@@ -43,6 +45,10 @@ public sealed record AuditRecord
     public required IReadOnlyList<string> Heads { get; init; }
     /// <summary>More, as JSON text, different for each kind of event; or null.</summary>
     public string? Data { get; init; }
+    /// <summary>The name of the repository session that it was read through; null when there is none.</summary>
+    public string? Repository { get; init; }
+    /// <summary>The repository's id; null when it was not read through a session.</summary>
+    public string? RepositoryId { get; init; }
 
     /// <summary>Time, event and reason.</summary>
     public override string ToString() => $"{TimeUtc:yyyy-MM-dd HH:mm:ss}Z {Event}{(Reason is null ? "" : ": " + Reason)}";

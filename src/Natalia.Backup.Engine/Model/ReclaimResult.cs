@@ -5,8 +5,12 @@ public sealed record ReclaimResult
 {
     /// <summary>The appliance.</summary>
     public required string ApplianceId { get; init; }
+    /// <summary>What the appliance is called; null when the repository knows no name.</summary>
+    public string? ApplianceName { get; init; }
     /// <summary>The repository.</summary>
     public required string RepositoryId { get; init; }
+    /// <summary>The name of the repository session.</summary>
+    public string? Repository { get; init; }
     /// <summary>Removed points whose manifests are gone now.</summary>
     public int ForgottenPoints { get; init; }
     /// <summary>Removed points that stay readable until their grace or their object lock has ended.</summary>

@@ -19,6 +19,10 @@ public sealed partial class Repository
     /// <param name="grace">How long ago a point must have been removed, 0 or more; <see cref="DefaultGrace"/> unless no reader can be at work.</param>
     /// <param name="cancellationToken">Stops it.</param>
     /// <exception cref="NataliaException"><c>PasswordRequired</c>, a store error.</exception>
-    public Task<ReclaimResult> ReclaimAsync(string applianceId, TimeSpan grace, CancellationToken cancellationToken) =>
-        new ReclaimRun(_core, _manifests, applianceId, grace).ExecuteAsync(cancellationToken);
+    public async Task<ReclaimResult> ReclaimAsync(string applianceId, TimeSpan grace, CancellationToken cancellationToken)
+    {
+        _ = _core.SigningSeed;
+        ReclaimResult result = await new ReclaimRun(_core, _manifests, applianceId, grace).ExecuteAsync(cancellationToken).ConfigureAwait(false);
+        return result with { Repository = Label };
+    }
 }

@@ -22,11 +22,13 @@ public sealed partial class Repository : IDisposable
 {
     private readonly RepositoryCore _core;
     private readonly ManifestReader _manifests;
+    private readonly KeyRing _keys;
 
-    private Repository(RepositoryCore core)
+    private Repository(RepositoryCore core, Hash256 settingsHash)
     {
         _core = core;
         _manifests = new ManifestReader(core);
+        _keys = new KeyRing(core, settingsHash);
     }
 
     /// <summary>Makes a repository in an empty place and opens it. The store becomes the repository's, and is disposed with it (also when this fails).</summary>
@@ -47,29 +49,26 @@ public sealed partial class Repository : IDisposable
                 store = new LockingStore(store, immutability, options.Clock);
             }
             if (await store.StatAsync(Layout.Settings, cancellationToken).ConfigureAwait(false) is not null) throw Exists(store);
+            var leftovers = new List<string>();
             await foreach (StoredObject first in store.ListAsync("", cancellationToken).ConfigureAwait(false))
             {
                 if (first.Name.StartsWith(Layout.Probes, StringComparison.Ordinal)) continue;
+                if (first.Name.StartsWith(Layout.Keys, StringComparison.Ordinal) || first.Name.StartsWith(Layout.RepositoryLog, StringComparison.Ordinal))
+                {
+                    leftovers.Add(first.Name);
+                    continue;
+                }
                 throw new NataliaException(ErrorIds.NotARepository, NataliaErrorKind.AlreadyExists, $"{store.Location} is not empty: it holds '{first.Name}'.", store.Location, "Name an empty place, or one that does not exist yet.");
             }
+            // Keys and records without settings and without any appliance: the making of a repository died here before it was one.
+            foreach (string leftover in leftovers) await store.DeleteAsync(leftover, cancellationToken).ConfigureAwait(false);
             RepositorySecrets secrets = RepositorySecrets.NewRandom();
             var settings = new RepositorySettings(Id128.NewRandom(), options.Clock.UtcNow(), password is null ? Cipher.None : Cipher.Aes256Gcm, Signing.PublicKey(secrets.SigningSeed));
             byte[] bytes = settings.Encode();
-            byte[] slot = KeySlot.Seal(secrets, password, Hash256.Of(bytes), options.Clock.UtcNow(), options.PasswordCost, out Id128 slotId);
-            // The settings last: until they are there, the place is not a repository, and nobody opens it.
-            await store.PutAsync(Layout.Keys + slotId, new ObjectContent(slot), PutOptions.Metadata, cancellationToken).ConfigureAwait(false);
-            await store.FlushAsync(cancellationToken).ConfigureAwait(false);
-            try
-            {
-                await store.PutAsync(Layout.Settings, new ObjectContent(bytes), new PutOptions { MustNotExist = true }, cancellationToken).ConfigureAwait(false);
-            }
-            catch (NataliaException lost) when (lost.ErrorId == ErrorIds.ObjectExists)
-            {
-                await store.DeleteAsync(Layout.Keys + slotId, cancellationToken).ConfigureAwait(false);
-                throw Exists(store);
-            }
-            await store.FlushAsync(cancellationToken).ConfigureAwait(false);
+            byte[] slot = KeySlot.Seal(secrets, password, null, Hash256.Of(bytes), options.Clock.UtcNow(), options.PasswordCost, out Id128 slotId);
             var core = new RepositoryCore(store, settings, secrets, options, immutability);
+            // The settings last: until they are there, the place is not a repository, and nobody opens it. The log before them: whoever finds a repository finds the record of its making.
+            await store.PutAsync(Layout.Keys + slotId, new ObjectContent(slot), PutOptions.Metadata, cancellationToken).ConfigureAwait(false);
             await core.RepositoryLog.AppendAsync(new AuditEntry(AuditEvents.RepositoryCreated)
             {
                 WriteData = json =>
@@ -79,7 +78,27 @@ public sealed partial class Repository : IDisposable
                 },
             }, secrets.SigningSeed, cancellationToken).ConfigureAwait(false);
             if (immutability is not null) await core.RepositoryLog.AppendAsync(ImmutabilityPolicy.Entry(immutability), secrets.SigningSeed, cancellationToken).ConfigureAwait(false);
-            return new Repository(core);
+            await store.FlushAsync(cancellationToken).ConfigureAwait(false);
+            try
+            {
+                await store.PutAsync(Layout.Settings, new ObjectContent(bytes), new PutOptions { MustNotExist = true }, cancellationToken).ConfigureAwait(false);
+            }
+            catch (NataliaException lost) when (lost.ErrorId == ErrorIds.ObjectExists)
+            {
+                await store.DeleteAsync(Layout.Keys + slotId, cancellationToken).ConfigureAwait(false);
+                await DeleteForeignRecordsAsync(core, cancellationToken).ConfigureAwait(false);
+                throw Exists(store);
+            }
+            await store.FlushAsync(cancellationToken).ConfigureAwait(false);
+            if (await store.StatAsync(Layout.Keys + slotId, cancellationToken).ConfigureAwait(false) is null)
+            {
+                // Another one who makes a repository here took this key for a leftover. Without a key it would be a repository that nobody opens.
+                await store.DeleteAsync(Layout.Settings, cancellationToken).ConfigureAwait(false);
+                throw Exists(store);
+            }
+            var made = new Repository(core, Hash256.Of(bytes));
+            made._keys.Prove(slotId.ToString());
+            return made;
         }
         catch
         {
@@ -103,13 +122,15 @@ public sealed partial class Repository : IDisposable
             if (settings.Cipher == Cipher.None && password is not null)
                 throw new NataliaException(ErrorIds.PasswordNotExpected, NataliaErrorKind.InvalidArgument, $"The repository {store.Location} is not encrypted, but a password was given.", store.Location,
                     "If you know it to be encrypted, somebody replaced it: do not write to it. Else use -Unencrypted.");
-            RepositorySecrets? secrets = settings.Cipher == Cipher.None || password is not null
-                ? await OpenSlotAsync(store, password, Hash256.Of(bytes), cancellationToken).ConfigureAwait(false) : null;
+            (RepositorySecrets? secrets, string? slot) = settings.Cipher == Cipher.None || password is not null
+                ? await OpenSlotAsync(store, password, Hash256.Of(bytes), cancellationToken).ConfigureAwait(false) : (null, null);
             if (secrets is not null && !Signing.PublicKey(secrets.SigningSeed).AsSpan().SequenceEqual(settings.AuditKey))
                 throw new NataliaException(ErrorIds.RepositoryDamaged, NataliaErrorKind.Security, $"The audit key of the repository {store.Location} does not belong to its secrets.", store.Location);
             ImmutabilityPolicy? immutability = await ReadImmutabilityAsync(store, settings, options, cancellationToken).ConfigureAwait(false);
             if (immutability is not null && store.ObjectLock is not null) store = new LockingStore(store, immutability, options.Clock);
-            return new Repository(new RepositoryCore(store, settings, secrets, options, immutability));
+            var opened = new Repository(new RepositoryCore(store, settings, secrets, options, immutability), Hash256.Of(bytes));
+            if (slot is not null) opened._keys.Prove(slot);
+            return opened;
         }
         catch
         {
@@ -375,6 +396,23 @@ public sealed partial class Repository : IDisposable
 
     private static RestorePointDisk Describe(ManifestDisk disk) => new(disk.DiskId, disk.Role, disk.SizeBytes, Math.Min(disk.Root.Blocks * BlockMap.BlockGeometry.BlockBytes, disk.SizeBytes));
 
+    /// <summary>Another one made a repository here at the same moment and was first: takes back the record that this one would have begun with.</summary>
+    private static async Task DeleteForeignRecordsAsync(RepositoryCore core, CancellationToken cancellationToken)
+    {
+        foreach (AuditName name in await core.RepositoryLog.ListAsync(cancellationToken).ConfigureAwait(false))
+        {
+            try
+            {
+                await core.RepositoryLog.ReadAsync(name, cancellationToken).ConfigureAwait(false);
+                await core.Store.DeleteAsync(name.ObjectName, cancellationToken).ConfigureAwait(false);
+            }
+            catch (FormatException)
+            {
+                // The winner's: it is not signed by this one's key.
+            }
+        }
+    }
+
     /// <summary>The policy that the repository was made with. One that cannot be read stops the opening: writing without locks what should be locked would be a lie.</summary>
     private static async Task<ImmutabilityPolicy?> ReadImmutabilityAsync(IObjectStore store, RepositorySettings settings, RepositoryOptions options, CancellationToken cancellationToken)
     {
@@ -394,7 +432,7 @@ public sealed partial class Repository : IDisposable
         return null;
     }
 
-    private static async Task<byte[]> ReadSettingsAsync(IObjectStore store, CancellationToken cancellationToken)
+    internal static async Task<byte[]> ReadSettingsAsync(IObjectStore store, CancellationToken cancellationToken)
     {
         try
         {
@@ -412,7 +450,7 @@ public sealed partial class Repository : IDisposable
         }
     }
 
-    private static async Task<RepositorySecrets> OpenSlotAsync(IObjectStore store, RepositoryPassword? password, Hash256 settingsHash, CancellationToken cancellationToken)
+    private static async Task<(RepositorySecrets Secrets, string? Slot)> OpenSlotAsync(IObjectStore store, RepositoryPassword? password, Hash256 settingsHash, CancellationToken cancellationToken)
     {
         string? damage = null;
         int whole = 0;
@@ -422,7 +460,7 @@ public sealed partial class Repository : IDisposable
             {
                 byte[] bytes = await store.ReadAllAsync(slot.Name, cancellationToken).ConfigureAwait(false);
                 // Stretching a password is slow on purpose; it must not hold up the caller's thread.
-                if (await Task.Run(() => KeySlot.TryOpen(bytes, password, settingsHash), cancellationToken).ConfigureAwait(false) is RepositorySecrets secrets) return secrets;
+                if (await Task.Run(() => KeySlot.TryOpen(bytes, password, settingsHash), cancellationToken).ConfigureAwait(false) is RepositorySecrets secrets) return (secrets, Layout.FileName(slot.Name));
                 whole++;
             }
             catch (FormatException failure)

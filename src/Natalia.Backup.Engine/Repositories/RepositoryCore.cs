@@ -31,6 +31,10 @@ internal sealed class RepositoryCore(IObjectStore store, RepositorySettings sett
     /// <exception cref="NataliaException"><c>PasswordRequired</c>.</exception>
     internal byte[] SigningSeed => secrets?.SigningSeed ?? throw PasswordRequired();
 
+    /// <summary>What key slots seal.</summary>
+    /// <exception cref="NataliaException"><c>PasswordRequired</c>.</exception>
+    internal RepositorySecrets Secrets => secrets ?? throw PasswordRequired();
+
     internal AuditLog RepositoryLog { get; } = new(store, Layout.RepositoryLog, settings.AuditKey, options.Clock);
 
     internal AuditLog ApplianceLog(string applianceId) => new(store, Layout.Log(applianceId), settings.AuditKey, options.Clock);
@@ -41,7 +45,10 @@ internal sealed class RepositoryCore(IObjectStore store, RepositorySettings sett
         Lease.AcquireAsync(store, RepositoryId, applianceId, options.LockDirectory, options.Clock, cancellationToken);
 
     /// <summary>The ids of all appliances that have anything here.</summary>
-    internal async Task<IReadOnlyList<string>> ListAppliancesAsync(CancellationToken cancellationToken)
+    internal Task<IReadOnlyList<string>> ListAppliancesAsync(CancellationToken cancellationToken) => ListAppliancesAsync(store, cancellationToken);
+
+    /// <summary>The ids of all appliances that have anything in a store.</summary>
+    internal static async Task<IReadOnlyList<string>> ListAppliancesAsync(IObjectStore store, CancellationToken cancellationToken)
     {
         var ids = new List<string>();
         await foreach (StoredObject found in store.ListAsync(Layout.Appliances, cancellationToken).ConfigureAwait(false))

@@ -53,7 +53,7 @@ internal static class KeySlot
     /// <summary>A hostile slot must not make a reader allocate more than 1 GiB or work for minutes.</summary>
     private const long MaximumMemory = 1L << 30;
 
-    internal static byte[] Seal(RepositorySecrets secrets, RepositoryPassword? password, Hash256 settingsHash, DateTime nowUtc, int cost, out Id128 id)
+    internal static byte[] Seal(RepositorySecrets secrets, RepositoryPassword? password, string? name, Hash256 settingsHash, DateTime nowUtc, int cost, out Id128 id)
     {
         id = Id128.NewRandom();
         var salt = Id128.NewRandom().ToArray();
@@ -62,6 +62,7 @@ internal static class KeySlot
             json.WriteStartObject();
             json.WriteString("repository", settingsHash.ToString());
             json.WriteString("createdUtc", JsonText.Time(nowUtc));
+            if (name is not null) json.WriteString("name", name);
             json.WriteString("kdf", password is null ? "none" : "scrypt");
             if (password is not null)
             {
@@ -82,6 +83,17 @@ internal static class KeySlot
         {
             Array.Clear(plain, 0, plain.Length);
         }
+    }
+
+    /// <summary>What a slot says of itself without a password: its id, when it was made, and what somebody called it.</summary>
+    /// <exception cref="FormatException">The slot is damaged, or belongs to another repository.</exception>
+    internal static (Id128 Id, DateTime CreatedUtc, string? Name) Describe(byte[] bytes, Hash256 settingsHash)
+    {
+        Envelope envelope = SmallObject.Check(bytes, ObjectKind.KeySlot);
+        using JsonDocument header = JsonText.Parse(envelope.Header);
+        JsonElement root = header.RootElement;
+        if (root.ReadHash("repository") != settingsHash) throw new FormatException("The key slot belongs to another repository, or natalia.json was replaced.");
+        return (envelope.Id, root.ReadTime("createdUtc"), root.ReadStringOrNull("name"));
     }
 
     /// <summary>Opens a slot, or returns null when the password is not this slot's.</summary>

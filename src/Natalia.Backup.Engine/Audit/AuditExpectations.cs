@@ -1,0 +1,11 @@
+namespace Natalia.Backup.Engine.Audit;
+
+/// <summary>What somebody kept elsewhere, to hold an audit log against. Immutable.</summary>
+public sealed record AuditExpectations
+{
+    /// <summary>The SHA-256 fingerprint of the key that signs the log, 64 hexadecimal digits; null when nobody kept it.</summary>
+    public string? Fingerprint { get; init; }
+
+    /// <summary>Hashes of records that must be there still, 64 hexadecimal digits each.</summary>
+    public IReadOnlyList<string> Heads { get; init; } = [];
+}

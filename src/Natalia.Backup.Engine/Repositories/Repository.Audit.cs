@@ -1,0 +1,63 @@
+using Natalia.Backup.Engine.Audit;
+using Natalia.Backup.Engine.Model;
+
+namespace Natalia.Backup.Engine.Repositories;
+
+public sealed partial class Repository
+{
+    /// <summary>Enough to hide the latency of a bucket, few enough not to be throttled.</summary>
+    private const int RecordReadsAtOnce = 16;
+
+    /// <summary>The audit records, newest first by their writers' clocks. Needs no password.</summary>
+    /// <param name="filter">Which are wanted.</param>
+    /// <param name="onDamage">Told of each record that is damaged or not signed by this repository's key; it is left out. Called by one thread at a time.</param>
+    /// <param name="cancellationToken">Stops it.</param>
+    public async Task<IReadOnlyList<AuditRecord>> GetAuditRecordsAsync(AuditRecordFilter filter, Action<NataliaException> onDamage, CancellationToken cancellationToken)
+    {
+        var records = new List<AuditRecord>();
+        if (filter.ApplianceIds is null) await ReadLogAsync(_core.RepositoryLog, null, filter, records, onDamage, cancellationToken).ConfigureAwait(false);
+        foreach (KnownAppliance appliance in await GetAppliancesAsync(cancellationToken).ConfigureAwait(false))
+        {
+            if (filter.ApplianceIds is null || filter.ApplianceIds.Contains(appliance.ApplianceId))
+                await ReadLogAsync(_core.ApplianceLog(appliance.ApplianceId), appliance.Name, filter, records, onDamage, cancellationToken).ConfigureAwait(false);
+        }
+        return [.. records.OrderByDescending(r => r.TimeUtc).ThenByDescending(r => r.Number).ThenBy(r => r.RecordHash, StringComparer.Ordinal)];
+    }
+
+    /// <summary>Verifies the audit logs. Needs no password. A session that was opened with one knows the key that must have signed.</summary>
+    /// <param name="expectations">What was kept elsewhere.</param>
+    /// <param name="cancellationToken">Stops it.</param>
+    /// <returns>One result for the key, one for each log, one for each expected head.</returns>
+    /// <exception cref="NataliaException"><c>RepositoryDamaged</c>, a store error.</exception>
+    public Task<IReadOnlyList<CheckResult>> VerifyAuditAsync(AuditExpectations expectations, CancellationToken cancellationToken)
+    {
+        bool isProven = IsEncrypted && IsUnlocked;
+        return AuditVerification.ExecuteAsync(_core.Store, expectations with { Fingerprint = expectations.Fingerprint ?? (isProven ? AuditKeyFingerprint : null) }, cancellationToken);
+    }
+
+    private async Task ReadLogAsync(AuditLog log, string? applianceName, AuditRecordFilter filter, List<AuditRecord> records, Action<NataliaException> onDamage, CancellationToken cancellationToken)
+    {
+        List<AuditName> names = await log.ListAsync(cancellationToken).ConfigureAwait(false);
+        using var slots = new SemaphoreSlim(RecordReadsAtOnce);
+        await Task.WhenAll(names.Select(async name =>
+        {
+            await slots.WaitAsync(cancellationToken).ConfigureAwait(false);
+            try
+            {
+                AuditRecord record = await log.ReadAsync(name, cancellationToken).ConfigureAwait(false);
+                if (record.TimeUtc < filter.AfterUtc || record.TimeUtc > filter.BeforeUtc) return;
+                lock (records) records.Add(record with { ApplianceName = applianceName, Repository = Label, RepositoryId = RepositoryId });
+            }
+            catch (FormatException damage)
+            {
+                lock (records)
+                    onDamage(new NataliaException(ErrorIds.AuditChainBroken, NataliaErrorKind.Security, $"The audit record '{name.ObjectName}' in {Location} cannot be trusted, and is left out: {damage.Message}", name.ObjectName,
+                        "Test-NataliaAudit tells what was done to the log.", damage));
+            }
+            finally
+            {
+                slots.Release();
+            }
+        })).ConfigureAwait(false);
+    }
+}

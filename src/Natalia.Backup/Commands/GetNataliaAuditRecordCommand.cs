@@ -1,0 +1,116 @@
+using System.Management.Automation;
+using Natalia.Backup.Appliances;
+using Natalia.Backup.Arguments;
+using Natalia.Backup.Engine;
+using Natalia.Backup.Engine.Audit;
+using Natalia.Backup.Engine.Model;
+using Natalia.Backup.Sessions;
+
+namespace Natalia.Backup.Commands;
+
+/// <summary>Lists what was done to repositories: who, when and why; newest first.</summary>
+/// <remarks>
+/// <para>Every restore point that is made or removed, every change of protection, retention policy, settings and passwords, and every space that is given back leaves a signed record. No password is needed to read them: -AuditOnly connects without one.</para>
+/// <para>Times are those of the clock of the machine that wrote the record. A record that is damaged or not signed by the repository's key is left out with an error of its own; Test-NataliaAudit tells what was done to the log.</para>
+/// <para>To be able to prove later that nothing was cut off, keep RecordHash of the newest record somewhere else, and give it to Test-NataliaAudit as -ExpectedHead.</para>
+/// </remarks>
+/// <example>
+/// <code>Get-NataliaAuditRecord -After (Get-Date).AddDays(-30) | Where-Object Event -eq point-removed</code>
+/// <para>Lists which restore points were removed in the last month, by whom and why.</para>
+/// </example>
+/// <example>
+/// <code>Get-NataliaRestorePoint -Appliance natalia-paris -Latest | Get-NataliaAuditRecord | Format-List</code>
+/// <para>Shows the history of one restore point.</para>
+/// </example>
+/// <example>
+/// <code>Connect-NataliaRepository -Path \\nas\backup\natalia -AuditOnly
+/// Get-NataliaAuditRecord | Select-Object TimeUtc, Event, ApplianceName, Actor, Reason, RecordHash | Export-Csv -Path audit.csv</code>
+/// <para>Writes the whole log into a file for an auditor, without knowing the password.</para>
+/// </example>
+[Cmdlet(VerbsCommon.Get, "NataliaAuditRecord")]
+[OutputType(typeof(AuditRecord))]
+public sealed class GetNataliaAuditRecordCommand : RepositoryReaderCommand
+{
+    private readonly List<AuditRecord> _found = [];
+    private readonly HashSet<(string?, string)> _seen = [];
+    private readonly Dictionary<(RepositoryConnection, string?), IReadOnlyList<AuditRecord>> _read = [];
+    private readonly Dictionary<RepositoryConnection, IReadOnlyList<KnownAppliance>> _appliances = [];
+
+    /// <summary>The appliance: an object of Get-NataliaAppliance, its name in the repository, or a wildcard. Left out, all logs are read, the repository's own among them.</summary>
+    [Parameter(Position = 0)]
+    [Alias("VMName", "ApplianceName")]
+    [ApplianceReference]
+    [SupportsWildcards]
+    [ArgumentCompleter(typeof(ApplianceCompleter))]
+    public string[]? Appliance { get; set; }
+
+    /// <summary>The appliance's id. Bound from appliances and restore points that are piped in.</summary>
+    [Parameter(ValueFromPipelineByPropertyName = true)]
+    public string? ApplianceId { get; set; }
+
+    /// <summary>Only records of this restore point: its whole id. Bound from restore points that are piped in.</summary>
+    [Parameter(ValueFromPipelineByPropertyName = true)]
+    [RestorePointReference]
+    [ArgumentCompleter(typeof(RestorePointCompleter))]
+    public string? RestorePointId { get; set; }
+
+    /// <summary>Only records of this time or later. A time without a zone is local time.</summary>
+    [Parameter]
+    public DateTime? After { get; set; }
+
+    /// <summary>Only records of this time or earlier. A time without a zone is local time.</summary>
+    [Parameter]
+    public DateTime? Before { get; set; }
+
+    private protected override async Task ProcessAsync(CancellationToken cancellationToken)
+    {
+        IReadOnlyList<string>? named = References.Clean(Repository);
+        IReadOnlyList<RepositoryConnection> repositories = Registry.Repositories.ForReading(named is { Count: > 0 } ? named : string.IsNullOrEmpty(RepositoryId) ? null : [RepositoryId!]);
+        IReadOnlyList<ApplianceSelector> selectors = ApplianceSelector.FromAll((Appliance ?? []).Append(ApplianceId ?? ""));
+        var matched = new HashSet<ApplianceSelector>();
+        foreach (RepositoryConnection repository in repositories)
+        {
+            try
+            {
+                if (selectors.Count == 0) Take(await ReadAsync(repository, null, cancellationToken).ConfigureAwait(false));
+                else await TakeAsync(repository, selectors, matched, cancellationToken).ConfigureAwait(false);
+            }
+            catch (Exception e) when (repositories.Count > 1 && !cancellationToken.IsCancellationRequested)
+            {
+                DeferError(e, repository.Session);
+            }
+        }
+        foreach (ApplianceSelector missing in selectors.Where(s => !s.HasWildcards && !s.IsId && !matched.Contains(s)))
+            EmitError(new NataliaException(ErrorIds.ApplianceNotFound, NataliaErrorKind.NotFound, $"There is no record of an appliance '{missing.Text}' in {string.Join(", ", repositories.Select(r => $"'{r.Name}'"))}.", missing.Text));
+    }
+
+    private protected override Task EndAsync(CancellationToken cancellationToken)
+    {
+        foreach (AuditRecord record in _found.OrderByDescending(r => r.TimeUtc).ThenByDescending(r => r.Number)) Emit(record);
+        return Task.CompletedTask;
+    }
+
+    private async Task TakeAsync(RepositoryConnection repository, IReadOnlyList<ApplianceSelector> selectors, HashSet<ApplianceSelector> matched, CancellationToken cancellationToken)
+    {
+        if (!_appliances.TryGetValue(repository, out IReadOnlyList<KnownAppliance>? appliances))
+            _appliances[repository] = appliances = await repository.Repository.GetAppliancesAsync(cancellationToken).ConfigureAwait(false);
+        foreach (KnownAppliance appliance in appliances)
+        {
+            List<ApplianceSelector> fitting = [.. selectors.Where(s => s.Matches(appliance.ApplianceId, appliance.Name ?? appliance.ApplianceId))];
+            if (fitting.Count == 0) continue;
+            matched.UnionWith(fitting);
+            Take(await ReadAsync(repository, appliance.ApplianceId, cancellationToken).ConfigureAwait(false));
+        }
+    }
+
+    /// <summary>Reads each log at most once for a command, so that a thousand piped points cost one reading.</summary>
+    private async Task<IReadOnlyList<AuditRecord>> ReadAsync(RepositoryConnection repository, string? applianceId, CancellationToken cancellationToken)
+    {
+        if (_read.TryGetValue((repository, applianceId), out IReadOnlyList<AuditRecord>? known)) return known;
+        var filter = new AuditRecordFilter { ApplianceIds = applianceId is null ? null : [applianceId], AfterUtc = After?.ToUniversalTime(), BeforeUtc = Before?.ToUniversalTime() };
+        return _read[(repository, applianceId)] = await repository.Repository.GetAuditRecordsAsync(filter, damage => DeferError(damage), cancellationToken).ConfigureAwait(false);
+    }
+
+    private void Take(IEnumerable<AuditRecord> records) => _found.AddRange(records.Where(r =>
+        (string.IsNullOrEmpty(RestorePointId) || string.Equals(r.RestorePointId, RestorePointId, StringComparison.OrdinalIgnoreCase)) && _seen.Add((r.RepositoryId, r.RecordHash))));
+}

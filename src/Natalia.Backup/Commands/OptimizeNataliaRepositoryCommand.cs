@@ -1,0 +1,98 @@
+using System.Globalization;
+using System.Management.Automation;
+using Natalia.Backup.Appliances;
+using Natalia.Backup.Arguments;
+using Natalia.Backup.Engine;
+using Natalia.Backup.Engine.Model;
+using Natalia.Backup.Sessions;
+
+namespace Natalia.Backup.Commands;
+
+/// <summary>Gives back the space that removed restore points took.</summary>
+/// <remarks>
+/// <para>Deletes packs that no restore point needs any more, and rewrites those of which little is needed. It costs what went, not what stays, and is safe beside running backups, beside itself, and when it is stopped at any moment.</para>
+/// <para>A restore point that was removed stays readable for the hours of -GraceHours, because a restore on another machine may be reading it. A later run takes what had to wait. What Object Lock holds stays until its date.</para>
+/// <para>One result comes for each appliance. What fails for one appliance is an error of its own, written when the others are done.</para>
+/// </remarks>
+/// <example>
+/// <code>Invoke-NataliaRetention
+/// Optimize-NataliaRepository</code>
+/// <para>The scheduled clean-up: removes what the retention policy no longer keeps, and gives back the space of what was removed three days ago or earlier.</para>
+/// </example>
+/// <example>
+/// <code>Get-NataliaRepository | Optimize-NataliaRepository | Where-Object DeadBytes -gt 10GB</code>
+/// <para>Optimizes every connected repository, and shows where packs hold much that nobody needs but are too full to be worth rewriting.</para>
+/// </example>
+/// <example>
+/// <code>Optimize-NataliaRepository -Repository nas -Appliance natalia-test* -GraceHours 0 -Force</code>
+/// <para>Gives back everything at once, when it is certain that nobody restores from the repository.</para>
+/// </example>
+[Cmdlet(VerbsCommon.Optimize, "NataliaRepository", SupportsShouldProcess = true, ConfirmImpact = ConfirmImpact.Medium)]
+[OutputType(typeof(ReclaimResult))]
+public sealed class OptimizeNataliaRepositoryCommand : NataliaCommand
+{
+    private readonly HashSet<(string, string)> _done = [];
+
+    /// <summary>
+    /// The repository: the session that Connect-NataliaRepository returned, or its name. Left out, the only connected repository is taken; when several are connected, that is the error RepositoryAmbiguous.
+    /// </summary>
+    [Parameter(Position = 0, ValueFromPipeline = true)]
+    [RepositoryReference]
+    [ArgumentCompleter(typeof(RepositoryCompleter))]
+    public string? Repository { get; set; }
+
+    /// <summary>The appliance: its name in the repository, its id, or a wildcard. Left out, every appliance of the repository is taken.</summary>
+    [Parameter]
+    [Alias("VMName", "ApplianceName")]
+    [ApplianceReference]
+    [SupportsWildcards]
+    [ValidateNotNullOrEmpty]
+    [ArgumentCompleter(typeof(ApplianceCompleter))]
+    public string[]? Appliance { get; set; }
+
+    /// <summary>
+    /// How many hours ago a restore point must have been removed: from 0 to 87600. 0 is refused without -Force, because a restore that is reading such a point would fail.
+    /// </summary>
+    [Parameter]
+    [ValidateRange(0, 87600)]
+    public int GraceHours { get; set; } = 72;
+
+    /// <summary>Allow -GraceHours 0: nobody reads restore points that were removed.</summary>
+    [Parameter]
+    public SwitchParameter Force { get; set; }
+
+    private protected override Task BeginAsync(CancellationToken cancellationToken) => GraceHours > 0 || Force ? Task.CompletedTask
+        : throw new NataliaException(ErrorIds.GraceTooShort, NataliaErrorKind.InvalidArgument, "With -GraceHours 0, a restore that is reading a removed restore point would fail.", null,
+            "When nobody restores from this repository now, say -Force; else leave -GraceHours out.");
+
+    private protected override async Task ProcessAsync(CancellationToken cancellationToken)
+    {
+        RepositoryConnection connection = Registry.Repositories.ForWriting(Repository);
+        IReadOnlyList<ApplianceSelector> selectors = ApplianceSelector.FromAll(Appliance);
+        IReadOnlyList<KnownAppliance> all = await connection.Repository.GetAppliancesAsync(cancellationToken).ConfigureAwait(false);
+        foreach (ApplianceSelector missing in selectors.Where(s => !s.HasWildcards && !all.Any(a => s.Matches(a.ApplianceId, a.Name ?? a.ApplianceId))))
+            DeferError(new NataliaException(ErrorIds.ApplianceNotFound, NataliaErrorKind.NotFound, $"The repository '{connection.Name}' holds nothing of an appliance '{missing.Text}'.", missing.Text), missing.Text);
+        foreach (KnownAppliance appliance in all.OrderBy(a => a.Name ?? a.ApplianceId, StringComparer.OrdinalIgnoreCase))
+        {
+            if (selectors.Count > 0 && !selectors.Any(s => s.Matches(appliance.ApplianceId, appliance.Name ?? appliance.ApplianceId))) continue;
+            if (!_done.Add((connection.Session.RepositoryId, appliance.ApplianceId))) continue;
+            try
+            {
+                await OptimizeAsync(connection, appliance, cancellationToken).ConfigureAwait(false);
+            }
+            catch (Exception e) when (!cancellationToken.IsCancellationRequested)
+            {
+                DeferError(e, appliance.Name ?? appliance.ApplianceId);
+            }
+        }
+    }
+
+    private async Task OptimizeAsync(RepositoryConnection connection, KnownAppliance appliance, CancellationToken cancellationToken)
+    {
+        string target = $"{appliance.Name ?? appliance.ApplianceId} in repository '{connection.Name}'";
+        string action = string.Format(CultureInfo.InvariantCulture, "Give back the space of restore points that were removed {0} hours ago or earlier", GraceHours);
+        if (!await ShouldProcessAsync(target, action).ConfigureAwait(false)) return;
+        ReclaimResult result = await connection.Repository.ReclaimAsync(appliance.ApplianceId, TimeSpan.FromHours(GraceHours), cancellationToken).ConfigureAwait(false);
+        Emit(result with { ApplianceName = appliance.Name, Repository = connection.Name });
+    }
+}

@@ -1,0 +1,96 @@
+using System.Management.Automation;
+using Natalia.Backup.Arguments;
+using Natalia.Backup.Engine;
+using Natalia.Backup.Engine.Audit;
+using Natalia.Backup.Engine.Model;
+using Natalia.Backup.Engine.Storage;
+using Natalia.Backup.Sessions;
+
+namespace Natalia.Backup.Commands;
+
+/// <summary>Proves that audit logs are what was written, without a password.</summary>
+/// <remarks>
+/// <para>Every record is signed and names the records that its writer saw; restore points name the newest records of their time. So it shows when a record was edited, removed, inserted or renamed, and when the end was cut off back to before the newest restore point. For each log the first
+/// break is reported: Actual is edited, removed, inserted, reordered or cut, and Detail says where. Two machines that wrote at the same moment are no break.</para>
+/// <para>What was cut off after the newest restore point cannot be seen from the log itself: keep the RecordHash of a newest record, and AuditKeyFingerprint, in another place, and give them as -ExpectedHead and -ExpectedFingerprint. Without a fingerprint, and without a session that was opened
+/// with the password, AuditKey is NotEvidenced: somebody may have replaced the whole log. Whoever knows the password can sign records; an unencrypted repository's log shows accidents, not forgery.</para>
+/// <para>The results are written first. When one of them is Failed, the error AuditChainBroken follows at the end.</para>
+/// </remarks>
+/// <example>
+/// <code>Test-NataliaAudit -Path \\nas\backup\natalia -ExpectedFingerprint $fingerprint</code>
+/// <para>Verifies a repository, or a copy of its natalia.json and log folders, without connecting to it.</para>
+/// </example>
+/// <example>
+/// <code>$head = (Get-NataliaAuditRecord -Repository nas)[0].RecordHash       # kept in another place
+/// if (-not (Test-NataliaAudit -Repository nas -ExpectedHead $head -Quiet)) { throw 'The audit log was tampered with.' }</code>
+/// <para>A quarterly check of everything up to a record that was noted in the quarter before.</para>
+/// </example>
+[Cmdlet(VerbsDiagnostic.Test, "NataliaAudit", DefaultParameterSetName = SessionSet)]
+[OutputType(typeof(CheckResult), typeof(bool))]
+public sealed class TestNataliaAuditCommand : NataliaCommand
+{
+    private const string SessionSet = "Session";
+    private const string PathSet = "Path";
+
+    /// <summary>The repository: the session that Connect-NataliaRepository returned, or its name. Left out, every connected repository is verified.</summary>
+    [Parameter(Position = 0, ValueFromPipeline = true, ParameterSetName = SessionSet)]
+    [RepositoryReference]
+    [ArgumentCompleter(typeof(RepositoryCompleter))]
+    public string[]? Repository { get; set; }
+
+    /// <summary>The folder of a repository, or of a copy of its natalia.json and log folders. Relative paths, ~ and PowerShell drives are welcome; wildcards are taken literally.</summary>
+    [Parameter(Mandatory = true, ParameterSetName = PathSet)]
+    [ValidateNotNullOrEmpty]
+    public string Path { get; set; } = "";
+
+    /// <summary>The AuditKeyFingerprint that was kept elsewhere: 64 hexadecimal digits.</summary>
+    [Parameter]
+    [ValidatePattern("^\\s*[0-9A-Fa-f]{64}\\s*$")]
+    public string? ExpectedFingerprint { get; set; }
+
+    /// <summary>The RecordHash of records that must be there still: 64 hexadecimal digits each.</summary>
+    [Parameter]
+    [ValidatePattern("^\\s*[0-9A-Fa-f]{64}\\s*$")]
+    public string[]? ExpectedHead { get; set; }
+
+    /// <summary>Write True or False for each repository instead of the results, and no error for a broken log.</summary>
+    [Parameter]
+    public SwitchParameter Quiet { get; set; }
+
+    private protected override async Task ProcessAsync(CancellationToken cancellationToken)
+    {
+        var expectations = new AuditExpectations { Fingerprint = ExpectedFingerprint, Heads = ExpectedHead ?? [] };
+        if (ParameterSetName == PathSet)
+        {
+            string path = await OnPipelineAsync(() => FilePaths.Resolve(SessionState, Path)).ConfigureAwait(false);
+            using FolderStore store = FolderStore.Open(path, create: false);
+            Report(await AuditVerification.ExecuteAsync(store, expectations, cancellationToken).ConfigureAwait(false), path, path);
+            return;
+        }
+        foreach (RepositoryConnection connection in Registry.Repositories.ForReading(References.Clean(Repository)))
+        {
+            try
+            {
+                Report(await connection.Repository.VerifyAuditAsync(expectations, cancellationToken).ConfigureAwait(false), connection.Name, connection.Session);
+            }
+            catch (Exception e) when (!cancellationToken.IsCancellationRequested)
+            {
+                DeferError(e, connection.Session);
+            }
+        }
+    }
+
+    private void Report(IReadOnlyList<CheckResult> results, string name, object target)
+    {
+        List<CheckResult> failed = [.. results.Where(r => r.Result == CheckOutcome.Failed)];
+        if (Quiet)
+        {
+            Emit(failed.Count == 0);
+            return;
+        }
+        foreach (CheckResult result in results) Emit(result);
+        if (failed.Count > 0)
+            DeferError(new NataliaException(ErrorIds.AuditChainBroken, NataliaErrorKind.Security, $"The audit log of the repository '{name}' is broken ({failed[0].Target}: {failed[0].Actual}). {failed[0].Detail}", name,
+                "Keep the repository as it is, find out who could write there, and compare with a copy of the log if there is one. Restore points do not depend on the log: Test-NataliaRestorePoint proves them."), target);
+    }
+}

@@ -1,0 +1,94 @@
+using System.Management.Automation;
+using System.Text.RegularExpressions;
+
+namespace Natalia.Backup.Module.Tests.Commands;
+
+public sealed class OptimizeTests : IDisposable
+{
+    private readonly Scenario _scenario = new Scenario().WithRepository("local");
+
+    public void Dispose() => _scenario.Dispose();
+
+    [Fact]
+    public void The_space_of_removed_points_comes_back_after_the_grace()
+    {
+        string first = Removed();
+        long before = Size();
+
+        ScriptResult early = _scenario.Run("Optimize-NataliaRepository").ThrowIfFailed();
+        Assert.Equal(1, early.Value("WaitingPoints"));
+        Assert.Equal(0, early.Value("ForgottenPoints"));
+
+        ScriptResult late = _scenario.Run("Optimize-NataliaRepository local -Appliance NATALIA-p* -GraceHours 0 -Force").ThrowIfFailed();
+        Assert.Equal("natalia-paris", late.Value("ApplianceName"));
+        Assert.Equal("local", late.Value("Repository"));
+        Assert.Equal(1, late.Value("ForgottenPoints"));
+        var freed = (long)late.Value("FreedBytes")!;
+        Assert.InRange(freed, 200_000, 400_000);
+        Assert.InRange(Size(), before - freed, before - freed + 5_000);
+        Assert.DoesNotContain(first, _scenario.Run("Get-NataliaRestorePoint | ForEach-Object RestorePointId").Text);
+        Assert.Equal("True", _scenario.Run("Test-NataliaRepository -Full -Quiet").ThrowIfFailed().Text[0]);
+        Assert.Equal(["True"], _scenario.Run("Get-NataliaRestorePoint | Test-NataliaRestorePoint -Quiet").ThrowIfFailed().Text);
+    }
+
+    [Fact]
+    public void No_grace_at_all_needs_Force_and_WhatIf_writes_nothing()
+    {
+        Removed();
+        IReadOnlyList<string> before = _scenario.Everything();
+
+        ScriptResult refused = _scenario.Run("Optimize-NataliaRepository -GraceHours 0");
+        Assert.StartsWith("GraceTooShort,", refused.ErrorIds.Single(), StringComparison.Ordinal);
+        Assert.Equal(ErrorCategory.InvalidArgument, refused.Errors.Single().CategoryInfo.Category);
+        Assert.Empty(_scenario.Run("Optimize-NataliaRepository -GraceHours 0 -Force -WhatIf").ThrowIfFailed().Output);
+        Assert.Contains("natalia-paris in repository 'local'", _scenario.Session.Host.Text, StringComparison.Ordinal);
+        Assert.Equal(before, _scenario.Everything());
+    }
+
+    [Fact]
+    public void Each_appliance_has_its_result_and_a_name_that_fits_none_is_an_error_at_the_end()
+    {
+        _scenario.BackUp();
+        _scenario.BackUp("natalia-lyon");
+
+        ScriptResult result = _scenario.Run("Get-NataliaRepository | Optimize-NataliaRepository -Appliance natalia-metz, natalia-*");
+        Assert.Equal(["natalia-lyon", "natalia-paris"], result.Output.Select(o => (string)o!.Properties["ApplianceName"].Value));
+        Assert.StartsWith("ApplianceNotFound,", result.ErrorIds.Single(), StringComparison.Ordinal);
+        _scenario.WithRepository("other");
+        Assert.StartsWith("RepositoryAmbiguous,", _scenario.Run("Optimize-NataliaRepository").ErrorIds.Single(), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_session_without_the_password_cannot_optimize()
+    {
+        var password = Scenario.Password("correct horse");
+        _scenario.Run("$null = New-NataliaRepository $args[0] -Password $args[1]; Invoke-NataliaBackup natalia-paris -Repository safe; Disconnect-NataliaRepository safe", _scenario.Full("safe"), password).ThrowIfFailed();
+
+        ScriptResult result = _scenario.Run("Connect-NataliaRepository $args[0] -AuditOnly | Optimize-NataliaRepository", _scenario.Full("safe"));
+        Assert.StartsWith("PasswordRequired,", result.ErrorIds.Single(), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void The_table_shows_sizes_for_people()
+    {
+        Removed();
+        string text = Regex.Replace(_scenario.Session.Render("Optimize-NataliaRepository -GraceHours 0 -Force"), "\x1b\\[[0-9;]*m", "");
+
+        Assert.True(Regex.IsMatch(text, @"natalia-paris +local +2\d\d KiB +0 B +\d+ B +1 +0 +1 +0"), text);
+        Assert.All(text.Split('\n'), line => Assert.InRange(line.TrimEnd('\r').Length, 0, 120));
+    }
+
+    /// <summary>Two points that share nothing, of which the first is removed.</summary>
+    private string Removed()
+    {
+        string first = _scenario.BackUp();
+        var bytes = new byte[300_000];
+        new Random(99).NextBytes(bytes);
+        File.WriteAllBytes(_scenario.Disk("natalia-paris"), bytes);
+        _scenario.BackUp();
+        _scenario.Run("Remove-NataliaRestorePoint $args[0] -Confirm:$false", first).ThrowIfFailed();
+        return first;
+    }
+
+    private long Size() => new DirectoryInfo(_scenario.Full("local")).EnumerateFiles("*", SearchOption.AllDirectories).Sum(f => f.Length);
+}
