@@ -265,7 +265,7 @@ internal sealed class BackupRun(RepositoryCore core, ManifestReader manifests, B
         bool asked = request.RequestedType == RequestedBackupType.Incremental;
         if (before is null) return (null, asked ? $"There is no earlier point of disk '{disk.DiskId}'." : null);
         if (disk.Source is not IChangeTrackingSource tracking || tracking.TrackingToken is null)
-            return (null, asked ? $"The hypervisor does not track the changes of disk '{disk.DiskId}', so that all of it was read." : null);
+            return (null, before.TrackingToken is not null ? $"The changes of disk '{disk.DiskId}' were known at its last point and are not known now, so that all of it was read." : asked ? $"The hypervisor does not track the changes of disk '{disk.DiskId}', so that all of it was read." : null);
         if (before.TrackingToken is null) return (null, $"The earlier point of disk '{disk.DiskId}' was made without change tracking.");
         if (before.SizeBytes != disk.Source.SizeBytes) return (null, $"Disk '{disk.DiskId}' was resized from {before.SizeBytes} to {disk.Source.SizeBytes} bytes.");
         ChangedExtents answer = await tracking.GetChangedExtentsAsync(before.TrackingToken, cancellationToken).ConfigureAwait(false);

@@ -134,6 +134,8 @@ public sealed partial class Repository : IDisposable
     public bool IsEncrypted => _core.Settings.Cipher != Cipher.None;
     /// <summary>For how many days everything stored is locked against deletion; null for not at all.</summary>
     public int? ImmutableDays => _core.Immutability?.Days;
+    /// <summary>How strong its locks are; null when it sets none.</summary>
+    public ObjectLockMode? ImmutabilityMode => _core.Immutability?.Mode;
     /// <summary>True when points can be read and written: a password was given, or none is needed.</summary>
     public bool IsUnlocked => _core.IsUnlocked;
     /// <summary>The SHA-256 fingerprint of the key that signs the audit log, 64 lowercase hexadecimal digits. Kept elsewhere, it proves later that the log is this repository's.</summary>
@@ -179,6 +181,8 @@ public sealed partial class Repository : IDisposable
     /// <exception cref="NataliaException"><c>LeaseHeld</c>, <c>LeaseLost</c>, <c>PasswordRequired</c>, <c>DiskReadFailed</c>, a store error.</exception>
     public async Task<RestorePoint> BackupAsync(BackupRequest request, Func<CancellationToken, Task>? beforePublish, IProgress<OperationProgress>? progress, CancellationToken cancellationToken)
     {
+        if (_core.Immutability is not null && _core.Store.ObjectLock is null)
+            throw new NataliaException(ErrorIds.ObjectLockNotSupported, NataliaErrorKind.NotSupported, $"The repository '{Label}' is immutable, but {Location} was opened in a way that cannot lock objects. Nothing was written.", Label);
         if (request.Disks.Count == 0) throw new ArgumentException("There is no disk to back up.", nameof(request));
         _ = _core.Keys;
         PointManifest manifest = await new BackupRun(_core, _manifests, request, beforePublish, progress).ExecuteAsync(cancellationToken).ConfigureAwait(false);

@@ -37,6 +37,7 @@ public sealed class ConnectNataliaRepositoryCommand : RepositoryOpenerCommand
 
     /// <summary>Open it without the password: for checks and the audit log, not for restore points.</summary>
     [Parameter(Mandatory = true, ParameterSetName = FolderAuditOnlySet)]
+    [Parameter(Mandatory = true, ParameterSetName = BucketAuditOnlySet)]
     public SwitchParameter AuditOnly { get; set; }
 
     /// <summary>The name of a backup storage of a Proxmox VE cluster: a Proxmox Backup Server, a NAS. The cluster itself puts the restore points there.</summary>
@@ -75,5 +76,5 @@ public sealed class ConnectNataliaRepositoryCommand : RepositoryOpenerCommand
     }
 
     private protected override async Task<RepositoryConnection?> OpenAsync(RepositorySettings settings, RepositoryPassword? password, CancellationToken cancellationToken) =>
-        await ConnectionFactory.OpenRepositoryAsync(settings, password, cancellationToken).ConfigureAwait(false);
+        await ConnectionFactory.OpenRepositoryAsync(settings, password, Credential, cancellationToken).ConfigureAwait(false);
 }

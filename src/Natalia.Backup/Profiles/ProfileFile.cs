@@ -42,7 +42,8 @@ internal static class ProfileFile
                 json.WriteStartObject();
                 json.WriteString("name", repository.Name);
                 json.WriteString("kind", repository.Kind);
-                json.WriteString("path", repository.Path);
+                if (repository.Bucket is BucketSettings bucket) WriteBucket(json, bucket);
+                else json.WriteString("path", repository.Path);
                 json.WriteString("access", repository.Access.ToString());
                 if (repository.Hypervisor is not null) json.WriteString("hypervisor", repository.Hypervisor);
                 if (repository.PasswordSecret is not null) json.WriteString("passwordSecret", repository.PasswordSecret);
@@ -135,11 +136,38 @@ internal static class ProfileFile
         return new HypervisorSettings { Name = node.Name(), Kind = node.OneOf("kind", "Folder"), Path = Path.GetFullPath(Path.Combine(folder, node.Text("path"))) };
     }
 
+    private static void WriteBucket(Utf8JsonWriter json, BucketSettings bucket)
+    {
+        json.WriteString("bucket", bucket.Bucket);
+        if (bucket.Endpoint is not null) json.WriteString("endpoint", bucket.Endpoint.OriginalString);
+        if (bucket.Region is not null) json.WriteString("region", bucket.Region);
+        if (bucket.Prefix is not null) json.WriteString("prefix", bucket.Prefix);
+        if (bucket.StorageClass is not null) json.WriteString("storageClass", bucket.StorageClass);
+        if (bucket.ServerCertificateThumbprint is not null) json.WriteString("serverCertificateThumbprint", bucket.ServerCertificateThumbprint);
+        if (bucket.CredentialSecret is not null) json.WriteString("credentialSecret", bucket.CredentialSecret);
+    }
+
+    private static BucketSettings ReadBucket(Node node)
+    {
+        Uri? endpoint = null;
+        if (node.TextOrNull("endpoint") is string text && !Uri.TryCreate(text, UriKind.Absolute, out endpoint)) throw node.Invalid("endpoint is not an address");
+        return new BucketSettings
+        {
+            Bucket = node.Text("bucket"),
+            Endpoint = endpoint,
+            Region = node.TextOrNull("region"),
+            Prefix = node.TextOrNull("prefix"),
+            StorageClass = node.TextOrNull("storageClass"),
+            ServerCertificateThumbprint = node.TextOrNull("serverCertificateThumbprint"),
+            CredentialSecret = node.TextOrNull("credentialSecret"),
+        };
+    }
+
     private static RepositorySettings ReadRepository(string folder, Node node)
     {
-        node.Allow("name", "kind", "path", "access", "passwordSecret", "hypervisor");
+        node.Allow("name", "kind", "path", "access", "passwordSecret", "hypervisor", "bucket", "endpoint", "region", "prefix", "storageClass", "serverCertificateThumbprint", "credentialSecret");
         var access = (RepositoryAccess)Enum.Parse(typeof(RepositoryAccess), node.OneOf("access", Enum.GetNames(typeof(RepositoryAccess))));
-        if (node.OneOf("kind", "Folder", ProxmoxHypervisor.KindName) == ProxmoxHypervisor.KindName)
+        if (node.OneOf("kind", "Folder", "S3", ProxmoxHypervisor.KindName) == ProxmoxHypervisor.KindName)
         {
             if (access != RepositoryAccess.Hypervisor) throw node.Invalid($"access is {access}, and the storage of a hypervisor is reached through it");
             return new RepositorySettings { Name = node.Name(), Kind = ProxmoxHypervisor.KindName, Path = node.Text("path"), Access = access, Hypervisor = node.Text("hypervisor") };
@@ -148,6 +176,11 @@ internal static class ProfileFile
         string? secret = node.TextOrNull("passwordSecret");
         if (access == RepositoryAccess.Password && secret is null) throw node.Invalid("passwordSecret is missing");
         if (access != RepositoryAccess.Password && secret is not null) throw node.Invalid($"passwordSecret is given, but its access is {access}");
+        if (node.OneOf("kind", "Folder", "S3") == "S3")
+        {
+            BucketSettings bucket = ReadBucket(node);
+            return new RepositorySettings { Name = node.Name(), Kind = "S3", Path = bucket.ToString(), Bucket = bucket, Access = access, PasswordSecret = secret };
+        }
         return new RepositorySettings
         {
             Name = node.Name(),

@@ -1,10 +1,12 @@
 using System.Management.Automation;
 using Natalia.Backup.Engine;
+using Natalia.Backup.Engine.Immutability;
 using Natalia.Backup.Engine.Repositories;
 using Natalia.Backup.Engine.Storage;
 using Natalia.Backup.Hypervisors;
 using Natalia.Backup.Hypervisors.Folder;
 using Natalia.Backup.Hypervisors.Proxmox;
+using Natalia.Backup.Storage.S3;
 
 namespace Natalia.Backup.Sessions;
 
@@ -67,24 +69,56 @@ internal static class ConnectionFactory
 
     /// <summary>Makes a repository.</summary>
     /// <exception cref="NataliaException">What the engine throws.</exception>
-    internal static async Task<RepositoryConnection> CreateRepositoryAsync(RepositorySettings settings, RepositoryPassword? password, CancellationToken cancellationToken)
+    internal static async Task<RepositoryConnection> CreateRepositoryAsync(RepositorySettings settings, RepositoryPassword? password, PSCredential? credential, int? immutableDays, CancellationToken cancellationToken)
     {
+        var options = new RepositoryOptions { Label = settings.Name, Immutability = immutableDays is int days ? new ImmutabilityPolicy(days, settings.Bucket?.LockMode ?? default) : null };
+        if (settings.Bucket is not null)
+            return Describe(settings, await Repository.CreateAsync(await OpenBucketAsync(settings.Bucket, credential, cancellationToken).ConfigureAwait(false), password, options, cancellationToken).ConfigureAwait(false));
         // Nothing is made in a folder that holds something already: it will be refused.
         bool isForeign = Directory.Exists(settings.Path) && Directory.EnumerateFileSystemEntries(settings.Path).Any();
         IObjectStore store = FolderStore.Open(settings.Path, create: !isForeign);
-        return Describe(settings, await Repository.CreateAsync(store, password, new RepositoryOptions { Label = settings.Name }, cancellationToken).ConfigureAwait(false));
+        return Describe(settings, await Repository.CreateAsync(store, password, options, cancellationToken).ConfigureAwait(false));
     }
 
     /// <summary>Opens a repository.</summary>
     /// <exception cref="NataliaException">What the engine throws; <c>PasswordRequired</c> where the user said that there is none.</exception>
-    internal static async Task<RepositoryConnection> OpenRepositoryAsync(RepositorySettings settings, RepositoryPassword? password, CancellationToken cancellationToken)
+    internal static async Task<RepositoryConnection> OpenRepositoryAsync(RepositorySettings settings, RepositoryPassword? password, PSCredential? credential, CancellationToken cancellationToken)
     {
-        IObjectStore store = FolderStore.Open(settings.Path, create: false);
+        IObjectStore store;
+        if (settings.Bucket is BucketSettings bucket)
+        {
+            // How strong locks are is the repository's own to say, and needs no password; the store must know before it writes.
+            using (Repository look = await Repository.OpenAsync(await OpenBucketAsync(bucket, credential, cancellationToken).ConfigureAwait(false), null, new RepositoryOptions { Label = settings.Name }, cancellationToken).ConfigureAwait(false))
+                bucket = bucket with { LockMode = look.ImmutabilityMode };
+            store = await OpenBucketAsync(bucket, credential, cancellationToken).ConfigureAwait(false);
+        }
+        else
+        {
+            store = FolderStore.Open(settings.Path, create: false);
+        }
         Repository repository = await Repository.OpenAsync(store, password, new RepositoryOptions { Label = settings.Name }, cancellationToken).ConfigureAwait(false);
         if (settings.Access != RepositoryAccess.Unencrypted || !repository.IsEncrypted) return Describe(settings, repository);
         repository.Dispose();
         throw new NataliaException(ErrorIds.PasswordRequired, NataliaErrorKind.Authentication, $"The repository '{settings.Path}' is encrypted.", settings.Path,
             "Give its -Password, or -AuditOnly to check it without one.");
+    }
+
+    /// <summary>Opens a bucket; what fails for a moment is tried again.</summary>
+    private static async Task<IObjectStore> OpenBucketAsync(BucketSettings bucket, PSCredential? credential, CancellationToken cancellationToken)
+    {
+        S3Store store = await S3Store.OpenAsync(new S3StoreOptions
+        {
+            Bucket = bucket.Bucket,
+            Endpoint = bucket.Endpoint,
+            Region = bucket.Region,
+            Prefix = bucket.Prefix,
+            AccessKey = credential?.UserName,
+            SecretKey = credential?.Password,
+            StorageClass = bucket.StorageClass,
+            LockMode = bucket.LockMode,
+            ServerCertificateThumbprint = bucket.ServerCertificateThumbprint,
+        }, cancellationToken).ConfigureAwait(false);
+        return new RetryStore(store);
     }
 
     private static RepositoryConnection Describe(RepositorySettings settings, Repository repository)
@@ -100,6 +134,7 @@ internal static class ConnectionFactory
             FormatVersion = repository.FormatVersion,
             CreatedUtc = repository.CreatedUtc,
             AuditKeyFingerprint = repository.AuditKeyFingerprint,
+            ImmutableDays = repository.ImmutableDays,
             ConnectedUtc = DateTime.UtcNow,
         };
         return new RepositoryConnection(session, repository, settings);

@@ -176,4 +176,26 @@ public sealed class ProxmoxTests : IAsyncLifetime
         Assert.Equal("8", _module.Run("@(Invoke-NataliaRetention -Appliance natalia-01 -Repository pbs).Count").ThrowIfFailed().Text.Single());
         Assert.Equal(2, _cluster.Storage("pbs").Points.Count);
     }
+
+    [Fact]
+    public async Task The_backup_server_behind_a_storage_is_asked()
+    {
+        long now = DateTimeOffset.UtcNow.ToUnixTimeSeconds();
+        await using SimulatorServer pbs = await SimulatorServer.StartAsync(["pbs"], OperationTable.BackupServer, request => request.Path switch
+        {
+            "/version" => SimulatorReply.Ok(new { version = "4.0.1" }),
+            "/admin/datastore" => SimulatorReply.Ok(new[] { new { store = "tank" } }),
+            "/admin/prune" or "/admin/verify" => SimulatorReply.Ok(new[] { new Dictionary<string, object> { ["id"] = "j", ["store"] = "tank", ["last-run-state"] = "OK", ["last-run-endtime"] = now - 60 } }),
+            "/admin/datastore/tank/gc" => SimulatorReply.Ok(new Dictionary<string, object> { ["last-run-state"] = "OK", ["last-run-endtime"] = now - 60 }),
+            "/admin/datastore/tank/snapshots" => SimulatorReply.Ok(Array.Empty<object>()),
+            _ => SimulatorReply.Fail(404, "not served"),
+        });
+        Connect();
+        string script = "Test-NataliaRepository -Repository pbs -BackupServer $args[0] -Credential $args[1] -ServerCertificateThumbprint $args[2] -Datastore tank";
+        object?[] arguments = [$"127.0.0.1:{pbs.Ports["pbs"]}", Credential("audit@pbs!x", "12345678"), pbs.Thumbprint("pbs")];
+        Assert.Contains("GarbageCollection Passed", _module.Run(script + " | ForEach-Object { \"$($_.Name) $($_.Result)\" }", arguments).ThrowIfFailed().Text);
+        Assert.Equal("True", _module.Run(script + " -Quiet", arguments).ThrowIfFailed().Text.Single());
+        Assert.Equal(["CapabilityMissing,Natalia.Backup.Commands.TestNataliaRepositoryCommand"], _module.Run("Test-NataliaRepository pbs").ErrorIds);
+        Assert.Empty(pbs.Violations);
+    }
 }
