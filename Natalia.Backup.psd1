@@ -15,7 +15,7 @@
 
     RequiredModules        = @()
     RequiredAssemblies     = @()
-    FormatsToProcess       = @('Natalia.Backup.Format.ps1xml', 'Natalia.Backup.Retention.Format.ps1xml', 'Natalia.Backup.Upkeep.Format.ps1xml')
+    FormatsToProcess       = @('Natalia.Backup.Format.ps1xml', 'Natalia.Backup.Retention.Format.ps1xml', 'Natalia.Backup.Native.Format.ps1xml', 'Natalia.Backup.Upkeep.Format.ps1xml')
 
     CmdletsToExport        = @(
         'Connect-NataliaHypervisor'
@@ -46,6 +46,17 @@
         'Invoke-NataliaRetention'
         'Get-NataliaRetentionPlan'
         'Export-NataliaDisk'
+        'Restore-NataliaAppliance'
+        'Test-NataliaPrerequisite'
+        'Invoke-NataliaSnapshot'
+        'Get-NataliaSnapshot'
+        'Remove-NataliaSnapshot'
+        'Register-NataliaSchedule'
+        'Get-NataliaSchedule'
+        'Unregister-NataliaSchedule'
+        'Set-NataliaReplication'
+        'Get-NataliaReplication'
+        'Remove-NataliaReplication'
         'Get-NataliaAuditRecord'
         'Test-NataliaAudit'
     )
@@ -55,7 +66,7 @@
 
     PrivateData            = @{
         PSData = @{
-            Tags = @('PSEdition_Desktop', 'PSEdition_Core', 'Windows', 'Linux', 'Backup', 'Restore', 'Retention', 'Appliance')
+            Tags = @('PSEdition_Desktop', 'PSEdition_Core', 'Windows', 'Linux', 'Backup', 'Restore', 'Retention', 'Proxmox', 'Appliance')
         }
     }
 }

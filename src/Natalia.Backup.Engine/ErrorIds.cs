@@ -66,6 +66,7 @@ public static class ErrorIds
     public const string RestorePointNotFound = nameof(RestorePointNotFound);
     public const string RestorePointAmbiguous = nameof(RestorePointAmbiguous);       // the beginning of an id fits several points
     public const string RestorePointProtected = nameof(RestorePointProtected);
+    public const string ImmutabilityInvalid = nameof(ImmutabilityInvalid);           // a period or mode of locks that cannot be
     public const string RestorePointLocked = nameof(RestorePointLocked);
     public const string RestorePointInUse = nameof(RestorePointInUse);               // a restore reads it
     public const string RestorePointIsNewest = nameof(RestorePointIsNewest);         // the newest good point is never removed
@@ -90,6 +91,43 @@ public static class ErrorIds
     public const string ApplianceAmbiguous = nameof(ApplianceAmbiguous);
     public const string ApplianceDescriptionInvalid = nameof(ApplianceDescriptionInvalid);
     public const string CapabilityMissing = nameof(CapabilityMissing);
+
+    public const string ServerUnreachable = nameof(ServerUnreachable);               // no host of the connection answers
+    public const string ServerNotTrusted = nameof(ServerNotTrusted);                 // its certificate is not the one expected
+    public const string AuthenticationFailed = nameof(AuthenticationFailed);
+    public const string SecondFactorRequired = nameof(SecondFactorRequired);         // the account wants a one-time code
+    public const string SecondFactorNotSupported = nameof(SecondFactorNotSupported); // only a key that needs a person and a browser
+    public const string SessionExpired = nameof(SessionExpired);                     // and could not be renewed
+    public const string PermissionDenied = nameof(PermissionDenied);                 // names the right and the path where known
+    public const string ServerRefused = nameof(ServerRefused);                       // the arguments or the state are not acceptable to it
+    public const string ServerError = nameof(ServerError);                           // it failed by itself
+    public const string ServerAnswerInvalid = nameof(ServerAnswerInvalid);           // not what the interface promises
+    public const string RequestOutcomeUnknown = nameof(RequestOutcomeUnknown);       // it may or may not have been carried out
+    public const string TaskFailed = nameof(TaskFailed);
+    public const string TaskNotFinished = nameof(TaskNotFinished);                   // still running when the deadline passed
+    public const string TaskLost = nameof(TaskLost);                                 // its end is not known
+    public const string ApplianceLocked = nameof(ApplianceLocked);                   // another operation holds the VM
+    public const string ApplianceRunning = nameof(ApplianceRunning);                 // must be switched off for this
+    public const string ApplianceMoved = nameof(ApplianceMoved);                     // it keeps moving between nodes
+    public const string NothingWasBackedUp = nameof(NothingWasBackedUp);             // the hypervisor said yes and did nothing
+    public const string DiskExcluded = nameof(DiskExcluded);                         // its own setting keeps it out of every backup
+    public const string ApplianceMismatch = nameof(ApplianceMismatch);               // the point is of another VM that had the same number
+    public const string StorageNotFound = nameof(StorageNotFound);
+    public const string StorageNotSuitable = nameof(StorageNotSuitable);             // takes no backups, or is not active
+    public const string StorageMixesKinds = nameof(StorageMixesKinds);               // whole and data-disk-only points in one place
+    public const string NetworkNotFound = nameof(NetworkNotFound);
+    public const string SnapshotNotFound = nameof(SnapshotNotFound);
+    public const string SnapshotNotOwn = nameof(SnapshotNotOwn);                     // somebody else's is never touched
+    public const string ScheduleNotFound = nameof(ScheduleNotFound);
+    public const string ScheduleNotOwn = nameof(ScheduleNotOwn);                     // somebody else's is never touched
+    public const string ScheduleOmitsDisk = nameof(ScheduleOmitsDisk);               // the data disk is not in it
+    public const string ReplicationNotFound = nameof(ReplicationNotFound);
+    public const string ReplicationPreconditionFailed = nameof(ReplicationPreconditionFailed);
+    public const string IsolationNotProven = nameof(IsolationNotProven);             // a test VM that might reach the world is not started
+    public const string NotATestAppliance = nameof(NotATestAppliance);               // carries no mark of this product
+    public const string GuestNotReachable = nameof(GuestNotReachable);               // no agent, or it does not answer
+    public const string GuestCommandTimeout = nameof(GuestCommandTimeout);
+    public const string GuestCommandFailed = nameof(GuestCommandFailed);
 
     // Profiles
     public const string ProfileNotFound = nameof(ProfileNotFound);

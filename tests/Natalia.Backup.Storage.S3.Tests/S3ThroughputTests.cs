@@ -9,6 +9,7 @@ namespace Natalia.Backup.Tests.Storage;
 
 /// <summary>The store against the SDK's own TransferUtility: the same bytes, server and number of streams, in turns within one run.</summary>
 [Trait("Category", "Long")]
+[Collection("Alone")]
 public sealed class S3ThroughputTests(ITestOutputHelper output)
 {
     private const int Objects = 6;
@@ -116,3 +117,7 @@ public sealed class S3ThroughputTests(ITestOutputHelper output)
         }
     }
 }
+
+/// <summary>Tests that measure: they run when all others have ended.</summary>
+[CollectionDefinition("Alone", DisableParallelization = true)]
+public sealed class AloneCollection;

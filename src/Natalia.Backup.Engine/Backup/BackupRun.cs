@@ -2,6 +2,7 @@ using Natalia.Backup.Engine.Audit;
 using Natalia.Backup.Engine.BlockMap;
 using Natalia.Backup.Engine.Disks;
 using Natalia.Backup.Engine.Format;
+using Natalia.Backup.Engine.Immutability;
 using Natalia.Backup.Engine.Leases;
 using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Engine.Packs;
@@ -28,7 +29,9 @@ internal sealed class BackupRun(RepositoryCore core, ManifestReader manifests, B
     private readonly List<byte[]> _leafBuffers = [];
     private readonly PackBuffers _dataBuffers = new(DataPacks, DataPackBytes);
     private readonly PackBuffers _metaBuffers = new(MetaPacks, MetaPackBytes);
+    private readonly DateTime _startedUtc = core.Clock.UtcNow();
     private PackReader _packs = null!;
+    private List<PointManifest> _parents = [];
     private HashSet<string>? _usablePacks;
     private HashSet<string> _damagedPacks = [];
     private long _readBytes, _doneBytes, _plannedBytes, _storedBytes;
@@ -63,6 +66,7 @@ internal sealed class BackupRun(RepositoryCore core, ManifestReader manifests, B
 
         var parents = new List<PointManifest>();
         if (ignoreParent is null) (parents, ignoreParent) = await FindParentsAsync(published, cancellationToken).ConfigureAwait(false);
+        _parents = parents;
         Reference? configuration = parents.Count > 0 && parents[0].Run == previous ? parents[0].Configuration : null;
 
         var disks = new List<DiskProgress>();
@@ -126,6 +130,12 @@ internal sealed class BackupRun(RepositoryCore core, ManifestReader manifests, B
             AuditLog log = core.ApplianceLog(_appliance);
             IReadOnlyList<string> heads = await log.FindHeadsAsync(await log.ListAsync(cancellationToken).ConfigureAwait(false), cancellationToken).ConfigureAwait(false);
             PointManifest manifest = Describe(run, disks, configuration, complete, delta.Hash, heads);
+            if (complete)
+            {
+                DateTime? parentsUntil = _parents.Count > 0 && _parents.TrueForAll(p => p.ImmutableUntilUtc is not null) ? _parents.Min(p => p.ImmutableUntilUtc) : null;
+                DateTime? until = await new LockKeeper(core, _appliance).SecureAsync(disks.Select(d => d.Root).ToArray(), configuration, _startedUtc, parentsUntil, _parents.Count > 0, cancellationToken).ConfigureAwait(false);
+                manifest = manifest with { ImmutableUntilUtc = until };
+            }
             await lease.EnsureHeldAsync(cancellationToken).ConfigureAwait(false);
             // From here on the manifest may exist, whatever the answer says: what it needs is not taken back any more.
             published = true;
@@ -138,7 +148,7 @@ internal sealed class BackupRun(RepositoryCore core, ManifestReader manifests, B
             {
                 long stored = data.StoredBytes;
                 return stored >= core.Options.CheckpointBytes
-                    && (stored >= (_storedBytes + stored) / 16 || core.Clock.GetElapsedTime(roundStarted) >= s_longestRound);
+                    && (stored >= (_storedBytes + stored) / 4 || core.Clock.GetElapsedTime(roundStarted) >= s_longestRound);
             }
         }
         catch

@@ -31,6 +31,10 @@ internal static class Layout
 {
     internal const string Settings = "natalia.json";
     internal const string Keys = "keys/";
+
+    /// <summary>What a probe of the destination left because it is locked; no part of the repository.</summary>
+    internal const string Probes = "probes/";
+
     internal const string RepositoryLog = "log/";
     internal const string Appliances = "appliances/";
 

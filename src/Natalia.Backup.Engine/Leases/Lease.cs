@@ -95,7 +95,7 @@ internal sealed class Lease : IAsyncDisposable
             if (!store.HasExclusiveCreate) await clock.WaitAsync(s_settle, cancellationToken).ConfigureAwait(false);
             LeaseHolder? winner = await ReadAsync(store, name, cancellationToken).ConfigureAwait(false);
             if (winner?.Holder != me.Holder) throw Held(applianceId, winner, Lifetime);
-            foreach (StoredObject old in all) await store.DeleteAsync(old.Name, cancellationToken).ConfigureAwait(false);
+            foreach (StoredObject old in all) await DeleteAsync(store, old.Name, cancellationToken).ConfigureAwait(false);
             return new Lease(store, clock, directory, epoch, claim, localLock);
         }
         catch
@@ -150,7 +150,7 @@ internal sealed class Lease : IAsyncDisposable
                 await _clock.WaitAsync(s_renewEvery, stop).ConfigureAwait(false);
                 await _store.PutAsync(Renewal(n), new ObjectContent(claim), new PutOptions { Class = ObjectClass.Transient }, stop).ConfigureAwait(false);
                 Interlocked.Exchange(ref _renewedAt, _clock.GetTimestamp());
-                if (n > 1) await _store.DeleteAsync(Renewal(n - 1), stop).ConfigureAwait(false);
+                if (n > 1) await DeleteAsync(_store, Renewal(n - 1), stop).ConfigureAwait(false);
             }
             catch (OperationCanceledException) when (stop.IsCancellationRequested)
             {
@@ -177,8 +177,20 @@ internal sealed class Lease : IAsyncDisposable
         string probe = directory + "probe-" + Id128.NewRandom();
         await store.PutAsync(probe, new ObjectContent(Encode(null, "", 0)), new PutOptions { Class = ObjectClass.Transient }, cancellationToken).ConfigureAwait(false);
         StoredObject? info = await store.StatAsync(probe, cancellationToken).ConfigureAwait(false);
-        await store.DeleteAsync(probe, cancellationToken).ConfigureAwait(false);
+        await DeleteAsync(store, probe, cancellationToken).ConfigureAwait(false);
         return info?.LastModifiedUtc ?? throw new NataliaException(ErrorIds.StoreReadFailed, NataliaErrorKind.ReadFailed, $"An object put into {store.Location} was not there a moment later.", probe);
+    }
+
+    /// <summary>A bucket whose default retention locks everything keeps old leases until their date; only the highest epoch counts anyway.</summary>
+    private static async Task DeleteAsync(IObjectStore store, string name, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await store.DeleteAsync(name, cancellationToken).ConfigureAwait(false);
+        }
+        catch (NataliaException locked) when (locked.ErrorId == ErrorIds.ObjectLocked)
+        {
+        }
     }
 
     private static byte[] Encode(LeaseHolder? holder, string applianceId, long epoch)

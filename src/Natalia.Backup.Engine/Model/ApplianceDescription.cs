@@ -46,4 +46,6 @@ public sealed record ApplianceDescription
     public string? NativeFormat { get; init; }
     /// <summary>The hypervisor's own description, word for word, so that nothing it knows is lost; or null.</summary>
     public string? NativeConfiguration { get; init; }
+    /// <summary>How it is doing now, where the hypervisor says so; null in what a restore point keeps.</summary>
+    public ApplianceState? State { get; init; }
 }

@@ -87,8 +87,8 @@ public sealed record RestorePoint : IComparable<RestorePoint>
     public string? Reason { get; init; }
     /// <summary>In what state the guest's data was caught.</summary>
     public Consistency Consistency { get; init; }
-    /// <summary>The virtual size of its disks together, in bytes.</summary>
-    public long SizeBytes { get; init; }
+    /// <summary>The virtual size of its disks together, in bytes; null where the repository does not say.</summary>
+    public long? SizeBytes { get; init; }
     /// <summary>How many bytes were read from the disks to make it; null where unknown.</summary>
     public long? ReadBytes { get; init; }
     /// <summary>How many bytes its making added to the repository, everything counted; null where unknown.</summary>
@@ -101,6 +101,18 @@ public sealed record RestorePoint : IComparable<RestorePoint>
     public bool IsProtected { get; init; }
     /// <summary>Until when an object lock keeps everything that it needs, UTC; null when nothing is locked.</summary>
     public DateTime? ImmutableUntilUtc { get; init; }
+    /// <summary>The repository's own name of the point, where it is another product's; else null.</summary>
+    public string? NativeId { get; init; }
+    /// <summary>What the storage's own verification said, where it has one.</summary>
+    public VerificationState Verification { get; init; }
+    /// <summary>When that verification began, UTC; null where there was none or its time is not known.</summary>
+    public DateTime? VerifiedUtc { get; init; }
+    /// <summary>Whether it is encrypted; null where the repository does not say.</summary>
+    public bool? IsEncrypted { get; init; }
+    /// <summary>What people or schedules wrote about it, or null.</summary>
+    public string? Note { get; init; }
+    /// <summary>True when the system disk was left out, so that the point cannot boot by itself.</summary>
+    public bool IsDataDiskOnly { get; init; }
 
     /// <summary>Orders by time, then by sequence.</summary>
     /// <param name="other">The other point; null comes first.</param>

@@ -70,7 +70,8 @@ internal sealed record FreeList(IReadOnlyDictionary<long, IReadOnlyList<string>>
         Id128 id = Id128.NewRandom();
         long number = older.Count == 0 ? 1 : 1 + older.Max(n => Layout.TryParseNumber(Layout.FileName(n).Substring(5, 12), out long found) ? found : 0);
         EncodedObject encoded = SmallObject.Encode(ObjectKind.Catalog, id, header, [points, .. Free.Encode()], keys);
-        await store.PutAsync(Prefix(applianceId) + Layout.Number(number) + "-" + id, encoded.Content, PutOptions.Metadata, cancellationToken).ConfigureAwait(false);
+        // Derived, so never locked: the next one replaces it.
+        await store.PutAsync(Prefix(applianceId) + Layout.Number(number) + "-" + id, encoded.Content, new PutOptions { Class = ObjectClass.Transient }, cancellationToken).ConfigureAwait(false);
         await store.FlushAsync(cancellationToken).ConfigureAwait(false);
         foreach (string name in older) await store.DeleteAsync(name, cancellationToken).ConfigureAwait(false);
     }

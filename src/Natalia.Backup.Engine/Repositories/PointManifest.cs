@@ -49,6 +49,9 @@ internal sealed record PointManifest
     internal required long ReadBytes { get; init; }
     internal required long StoredBytes { get; init; }
     internal required TimeSpan Duration { get; init; }
+    /// <summary>Until when everything that the point needs was locked when it was made, UTC; null where nothing is.</summary>
+    internal DateTime? ImmutableUntilUtc { get; init; }
+
     internal required Reference? Configuration { get; init; }
     internal required IReadOnlyList<ManifestDisk> Disks { get; init; }
 
@@ -83,6 +86,7 @@ internal sealed record PointManifest
             json.WriteNumber("storedBytes", StoredBytes);
             json.WriteNumber("durationTicks", Duration.Ticks);
             json.WriteString("tool", ProductInfo.Tool);
+            if (ImmutableUntilUtc is DateTime until) json.WriteString("immutableUntilUtc", JsonText.Time(until));
             WriteReference(json, "configuration", Configuration);
             json.WriteStartArray("disks");
             foreach (ManifestDisk disk in Disks)
@@ -134,6 +138,7 @@ internal sealed record PointManifest
             ReadBytes = b.ReadLong("readBytes"),
             StoredBytes = b.ReadLong("storedBytes"),
             Duration = TimeSpan.FromTicks(b.ReadLong("durationTicks")),
+            ImmutableUntilUtc = b.ReadTimeOrNull("immutableUntilUtc"),
             Configuration = ReadReference(b, "configuration"),
             Disks = b.ReadArray("disks").Select(ReadDisk).ToArray(),
         };

@@ -3,6 +3,7 @@ using Natalia.Backup.Engine.Audit;
 using Natalia.Backup.Engine.Backup;
 using Natalia.Backup.Engine.Disks;
 using Natalia.Backup.Engine.Format;
+using Natalia.Backup.Engine.Immutability;
 using Natalia.Backup.Engine.Leases;
 using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Engine.Packs;
@@ -40,16 +41,24 @@ public sealed partial class Repository : IDisposable
     {
         try
         {
+            ImmutabilityPolicy? immutability = options.Immutability?.Validate();
+            if (immutability is not null)
+            {
+                if (store.ObjectLock is null)
+                    throw new NataliaException(ErrorIds.ObjectLockNotSupported, NataliaErrorKind.NotSupported, $"{store.Location} cannot lock objects, so that points in it cannot be immutable.", store.Location, "Take a bucket that was made with object lock.");
+                store = new LockingStore(store, immutability, options.Clock);
+            }
             if (await store.StatAsync(Layout.Settings, cancellationToken).ConfigureAwait(false) is not null) throw Exists(store);
             await foreach (StoredObject first in store.ListAsync("", cancellationToken).ConfigureAwait(false))
             {
+                if (first.Name.StartsWith(Layout.Probes, StringComparison.Ordinal)) continue;
                 throw new NataliaException(ErrorIds.NotARepository, NataliaErrorKind.AlreadyExists, $"{store.Location} is not empty: it holds '{first.Name}'.", store.Location, "Name an empty place, or one that does not exist yet.");
             }
             RepositorySecrets secrets = RepositorySecrets.NewRandom();
             var settings = new RepositorySettings(Id128.NewRandom(), options.Clock.UtcNow(), password is null ? Cipher.None : Cipher.Aes256Gcm, Signing.PublicKey(secrets.SigningSeed));
             byte[] bytes = settings.Encode();
             byte[] slot = KeySlot.Seal(secrets, password, null, Hash256.Of(bytes), options.Clock.UtcNow(), options.PasswordCost, out Id128 slotId);
-            var core = new RepositoryCore(store, settings, secrets, options);
+            var core = new RepositoryCore(store, settings, secrets, options, immutability);
             // The settings last: until they are there, the place is not a repository, and nobody opens it. The log before them: whoever finds a repository finds the record of its making.
             await store.PutAsync(Layout.Keys + slotId, new ObjectContent(slot), PutOptions.Metadata, cancellationToken).ConfigureAwait(false);
             await core.RepositoryLog.AppendAsync(new AuditEntry(AuditEvents.RepositoryCreated)
@@ -60,6 +69,7 @@ public sealed partial class Repository : IDisposable
                     json.WriteString("cipher", settings.Cipher == Cipher.None ? "none" : "aes-256-gcm");
                 },
             }, secrets.SigningSeed, cancellationToken).ConfigureAwait(false);
+            if (immutability is not null) await core.RepositoryLog.AppendAsync(ImmutabilityPolicy.Entry(immutability), secrets.SigningSeed, cancellationToken).ConfigureAwait(false);
             await store.FlushAsync(cancellationToken).ConfigureAwait(false);
             try
             {
@@ -67,8 +77,7 @@ public sealed partial class Repository : IDisposable
             }
             catch (NataliaException lost) when (lost.ErrorId == ErrorIds.ObjectExists)
             {
-                await store.DeleteAsync(Layout.Keys + slotId, cancellationToken).ConfigureAwait(false);
-                await DeleteForeignRecordsAsync(core, cancellationToken).ConfigureAwait(false);
+                await TakeBackAsync(core, slotId, cancellationToken).ConfigureAwait(false);
                 throw Exists(store);
             }
             await store.FlushAsync(cancellationToken).ConfigureAwait(false);
@@ -102,7 +111,9 @@ public sealed partial class Repository : IDisposable
                 ? await OpenSlotAsync(store, password, Hash256.Of(bytes), cancellationToken).ConfigureAwait(false) : (null, null);
             if (secrets is not null && !Signing.PublicKey(secrets.SigningSeed).AsSpan().SequenceEqual(settings.AuditKey))
                 throw new NataliaException(ErrorIds.RepositoryDamaged, NataliaErrorKind.Security, $"The audit key of the repository {store.Location} does not belong to its secrets.", store.Location);
-            var opened = new Repository(new RepositoryCore(store, settings, secrets, options), Hash256.Of(bytes));
+            ImmutabilityPolicy? immutability = await ReadImmutabilityAsync(store, settings, options, cancellationToken).ConfigureAwait(false);
+            if (immutability is not null && store.ObjectLock is not null) store = new LockingStore(store, immutability, options.Clock);
+            var opened = new Repository(new RepositoryCore(store, settings, secrets, options, immutability), Hash256.Of(bytes));
             if (slot is not null) opened._keys.Prove(slot);
             return opened;
         }
@@ -127,6 +138,10 @@ public sealed partial class Repository : IDisposable
     public DateTime CreatedUtc => _core.Settings.CreatedUtc;
     /// <summary>Whether what it holds is sealed with a password.</summary>
     public bool IsEncrypted => _core.Settings.Cipher != Cipher.None;
+    /// <summary>For how many days everything stored is locked against deletion; null for not at all.</summary>
+    public int? ImmutableDays => _core.Immutability?.Days;
+    /// <summary>How strong its locks are; null when it sets none.</summary>
+    public ObjectLockMode? ImmutabilityMode => _core.Immutability?.Mode;
     /// <summary>True when points can be read and written: a password was given, or none is needed.</summary>
     public bool IsUnlocked => _core.IsUnlocked;
     /// <summary>The SHA-256 fingerprint of the key that signs the audit log, 64 lowercase hexadecimal digits. Kept elsewhere, it proves later that the log is this repository's.</summary>
@@ -172,6 +187,8 @@ public sealed partial class Repository : IDisposable
     /// <exception cref="NataliaException"><c>LeaseHeld</c>, <c>LeaseLost</c>, <c>PasswordRequired</c>, <c>DiskReadFailed</c>, a store error.</exception>
     public async Task<RestorePoint> BackupAsync(BackupRequest request, Func<CancellationToken, Task>? beforePublish, IProgress<OperationProgress>? progress, CancellationToken cancellationToken)
     {
+        if (_core.Immutability is not null && _core.Store.ObjectLock is null)
+            throw new NataliaException(ErrorIds.ObjectLockNotSupported, NataliaErrorKind.NotSupported, $"The repository '{Label}' is immutable, but {Location} was opened in a way that cannot lock objects. Nothing was written.", Label);
         if (request.Disks.Count == 0) throw new ArgumentException("There is no disk to back up.", nameof(request));
         _ = _core.Keys;
         PointManifest manifest = await new BackupRun(_core, _manifests, request, beforePublish, progress).ExecuteAsync(cancellationToken).ConfigureAwait(false);
@@ -205,6 +222,12 @@ public sealed partial class Repository : IDisposable
     /// <param name="cancellationToken">Stops it.</param>
     public IAsyncEnumerable<CheckResult> CheckAsync(bool full, IProgress<OperationProgress>? progress, CancellationToken cancellationToken) =>
         new RepositoryCheck(_core, full, progress).ExecuteAsync(cancellationToken);
+
+    /// <summary>Proves the destination by trying: writes, reads, clocks, room, and whether what is locked can truly not be deleted. Needs no password.</summary>
+    /// <param name="hypervisorHosts">Names and addresses of the hypervisors' hosts: a destination on one of them is lost with it.</param>
+    /// <param name="cancellationToken">Stops it; what was made is still removed.</param>
+    public IAsyncEnumerable<CheckResult> ProbeAsync(IReadOnlyCollection<string> hypervisorHosts, CancellationToken cancellationToken) =>
+        StoreProbe.RunAsync(_core.Store, new StoreProbeOptions { Clock = _core.Clock, HypervisorHosts = hypervisorHosts, RepositoryId = RepositoryId }, cancellationToken);
 
     /// <summary>Writes a disk of a point to a target, which the caller disposes.</summary>
     /// <param name="point">The point.</param>
@@ -353,25 +376,57 @@ public sealed partial class Repository : IDisposable
         Duration = manifest.Duration,
         Disks = manifest.Disks.Select(Describe).ToArray(),
         IsProtected = isProtected,
+        ImmutableUntilUtc = manifest.ImmutableUntilUtc,
     };
 
     private static RestorePointDisk Describe(ManifestDisk disk) => new(disk.DiskId, disk.Role, disk.SizeBytes, Math.Min(disk.Root.Blocks * BlockMap.BlockGeometry.BlockBytes, disk.SizeBytes));
 
-    /// <summary>Another one made a repository here at the same moment and was first: takes back the record that this one would have begun with.</summary>
-    private static async Task DeleteForeignRecordsAsync(RepositoryCore core, CancellationToken cancellationToken)
+    /// <summary>Another one made a repository here at the same moment and was first: takes back what this one had begun with.</summary>
+    private static async Task TakeBackAsync(RepositoryCore core, Id128 slotId, CancellationToken cancellationToken)
     {
+        var mine = new List<string> { Layout.Keys + slotId };
         foreach (AuditName name in await core.RepositoryLog.ListAsync(cancellationToken).ConfigureAwait(false))
         {
             try
             {
                 await core.RepositoryLog.ReadAsync(name, cancellationToken).ConfigureAwait(false);
-                await core.Store.DeleteAsync(name.ObjectName, cancellationToken).ConfigureAwait(false);
+                mine.Add(name.ObjectName);
             }
             catch (FormatException)
             {
                 // The winner's: it is not signed by this one's key.
             }
         }
+        foreach (string name in mine)
+        {
+            try
+            {
+                await core.Store.DeleteAsync(name, cancellationToken).ConfigureAwait(false);
+            }
+            catch (NataliaException locked) when (locked.ErrorId == ErrorIds.ObjectLocked)
+            {
+                // It opens nothing and has no effect; the winner's checks report it until its lock has ended and somebody deletes it.
+            }
+        }
+    }
+
+    /// <summary>The policy that the repository was made with. One that cannot be read stops the opening: writing without locks what should be locked would be a lie.</summary>
+    private static async Task<ImmutabilityPolicy?> ReadImmutabilityAsync(IObjectStore store, RepositorySettings settings, RepositoryOptions options, CancellationToken cancellationToken)
+    {
+        var log = new AuditLog(store, Layout.RepositoryLog, settings.AuditKey, options.Clock);
+        foreach (AuditName name in Enumerable.Reverse(await log.ListAsync(cancellationToken).ConfigureAwait(false)))
+        {
+            if (name.Event != ImmutabilityPolicy.Event) continue;
+            try
+            {
+                return ImmutabilityPolicy.Read(await log.ReadAsync(name, cancellationToken).ConfigureAwait(false));
+            }
+            catch (FormatException damage)
+            {
+                throw new NataliaException(ErrorIds.RepositoryDamaged, NataliaErrorKind.InvalidData, $"The immutability policy of the repository {store.Location} cannot be read: {damage.Message}", store.Location, $"Put back the object '{name.ObjectName}'.", damage);
+            }
+        }
+        return null;
     }
 
     internal static async Task<byte[]> ReadSettingsAsync(IObjectStore store, CancellationToken cancellationToken)
@@ -384,6 +439,7 @@ public sealed partial class Repository : IDisposable
         {
             await foreach (StoredObject first in store.ListAsync("", cancellationToken).ConfigureAwait(false))
             {
+                if (first.Name.StartsWith(Layout.Probes, StringComparison.Ordinal)) continue;
                 throw new NataliaException(ErrorIds.NotARepository, NataliaErrorKind.InvalidArgument,
                     $"{store.Location} is not a repository: it holds '{first.Name}', but no {Layout.Settings}.", store.Location, "Name the folder or prefix that New-NataliaRepository was given.", missing);
             }

@@ -8,7 +8,7 @@ using Natalia.Backup.Engine.Storage;
 namespace Natalia.Backup.Engine.Repositories;
 
 /// <summary>What every operation on an open repository needs. Immutable; thread-safe.</summary>
-internal sealed class RepositoryCore(IObjectStore store, RepositorySettings settings, RepositorySecrets? secrets, RepositoryOptions options) : IDisposable
+internal sealed class RepositoryCore(IObjectStore store, RepositorySettings settings, RepositorySecrets? secrets, RepositoryOptions options, Immutability.ImmutabilityPolicy? immutability = null) : IDisposable
 {
     private readonly ObjectKeys? _keys = secrets is null ? null : settings.Cipher == Cipher.None ? ObjectKeys.None : ObjectKeys.FromSecret(secrets.Master);
 
@@ -16,6 +16,10 @@ internal sealed class RepositoryCore(IObjectStore store, RepositorySettings sett
     internal RepositorySettings Settings => settings;
     internal RepositoryOptions Options => options;
     internal TimeProvider Clock => options.Clock;
+
+    /// <summary>For how long what is stored is locked; null for not at all.</summary>
+    internal Immutability.ImmutabilityPolicy? Immutability => immutability;
+
     internal string RepositoryId { get; } = settings.Id.ToString();
     internal bool IsUnlocked => _keys is not null;
 

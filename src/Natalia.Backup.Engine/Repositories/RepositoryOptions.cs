@@ -20,7 +20,10 @@ public sealed record RepositoryOptions
     public int Workers { get; init; } = Math.Min(Environment.ProcessorCount + 1, 16);
 
     /// <summary>After how many newly stored bytes a long run makes a checkpoint, at the least.</summary>
-    public long CheckpointBytes { get; init; } = 256L << 20;
+    public long CheckpointBytes { get; init; } = 128L << 20;
+
+    /// <summary>For a repository that is made: lock everything for this long. Needs a store with object lock. Null: no locks. An existing repository keeps what it was made with.</summary>
+    public Immutability.ImmutabilityPolicy? Immutability { get; init; }
 
     /// <summary>scrypt's N for new key slots; tests make it small.</summary>
     internal int PasswordCost { get; init; } = Sealing.KeySlot.DefaultCost;

@@ -270,7 +270,7 @@ internal sealed class RepositoryCheck(RepositoryCore core, bool full, IProgress<
 
     private static bool IsKnown(string name)
     {
-        if (name == Layout.Settings || name.StartsWith(Layout.Keys, StringComparison.Ordinal) || name.StartsWith(Layout.RepositoryLog, StringComparison.Ordinal)) return true;
+        if (name == Layout.Settings || name.StartsWith(Layout.Probes, StringComparison.Ordinal) || name.StartsWith(Layout.Keys, StringComparison.Ordinal) || name.StartsWith(Layout.RepositoryLog, StringComparison.Ordinal)) return true;
         if (!name.StartsWith(Layout.Appliances, StringComparison.Ordinal)) return false;
         string[] parts = name.Split('/');
         return parts.Length >= 4 && ApplianceIdentity.IsValid(parts[1]) && parts[2] is "data" or "meta" or "delta" or "points" or "log" or "leases" or "catalog";

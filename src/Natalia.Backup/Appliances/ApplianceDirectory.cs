@@ -36,7 +36,7 @@ internal sealed class ApplianceDirectory(SessionRegistry registry, Action<Except
     internal Task<IReadOnlyList<Enrolment>> ListEnrolmentsAsync(IReadOnlyList<RepositoryConnection> repositories, CancellationToken cancellationToken) =>
         CollectAsync(repositories, _enrolments, c => c.Session, async connection =>
         {
-            IReadOnlyList<ApplianceSettings> settings = await connection.Repository.GetApplianceSettingsAsync(cancellationToken).ConfigureAwait(false);
+            IReadOnlyList<ApplianceSettings> settings = await connection.GetApplianceSettingsAsync(cancellationToken).ConfigureAwait(false);
             foreach (ApplianceSettings one in settings) registry.Completion.RememberAppliance(one.Name, $"{one.HypervisorKind}, enrolled in '{connection.Name}'");
             return [.. settings.Select(s => new Enrolment(connection, s))];
         }, cancellationToken);

@@ -24,6 +24,10 @@ internal static class ApplianceView
             DataDisk = DataDiskRule.TryChoose(description, enrolment?.Settings.DataDiskId)?.DiskId ?? enrolment?.Settings.DataDiskId,
             IncludeSystemDisk = enrolment?.Settings.IncludeSystemDisk ?? false,
             NativeId = description.NativeId,
+            Node = description.State?.Host,
+            State = description.State?.Power,
+            GuestAgent = description.State?.GuestAgent ?? GuestAgentState.Unknown,
+            HighAvailability = description.State?.HighAvailability,
         };
     }
 

@@ -1,5 +1,8 @@
 using System.Management.Automation;
+using Natalia.Backup.Arguments;
 using Natalia.Backup.Engine.Repositories;
+using Natalia.Backup.Hypervisors;
+using Natalia.Backup.Hypervisors.Proxmox;
 using Natalia.Backup.Sessions;
 
 namespace Natalia.Backup.Commands;
@@ -7,6 +10,8 @@ namespace Natalia.Backup.Commands;
 /// <summary>Connects this PowerShell session to a repository.</summary>
 /// <remarks>
 /// <para>The connection stays in the session (the runspace) until it is disconnected, the module is removed or the session ends. Other sessions, jobs and runbooks do not see it.</para>
+/// <para>-ProxmoxStorage takes a backup storage of a connected Proxmox VE cluster as a repository. Its restore points are listed, tested, protected and removed like those of this product, and VMs of the cluster are backed up to it;
+/// it keeps no audit log and no reasons.</para>
 /// <para>-AuditOnly opens an encrypted repository without its password. Then every object can be checked for damage and the audit log can be read, but no restore point.</para>
 /// </remarks>
 /// <example>
@@ -28,10 +33,48 @@ namespace Natalia.Backup.Commands;
 [OutputType(typeof(RepositorySession))]
 public sealed class ConnectNataliaRepositoryCommand : RepositoryOpenerCommand
 {
+    private const string ProxmoxStorageSet = "ProxmoxStorage";
+
     /// <summary>Open it without the password: for checks and the audit log, not for restore points.</summary>
     [Parameter(Mandatory = true, ParameterSetName = FolderAuditOnlySet)]
+    [Parameter(Mandatory = true, ParameterSetName = BucketAuditOnlySet)]
     public SwitchParameter AuditOnly { get; set; }
 
+    /// <summary>The name of a backup storage of a Proxmox VE cluster: a Proxmox Backup Server, a NAS. The cluster itself puts the restore points there.</summary>
+    [Parameter(Mandatory = true, ParameterSetName = ProxmoxStorageSet)]
+    [ValidateNotNullOrEmpty]
+    public string ProxmoxStorage { get; set; } = "";
+
+    /// <summary>The Proxmox VE cluster: the session that Connect-NataliaHypervisor returned, or its name. Left out, the only one that is connected.</summary>
+    [Parameter(ParameterSetName = ProxmoxStorageSet)]
+    [HypervisorReference]
+    [ArgumentCompleter(typeof(HypervisorCompleter))]
+    public string? Hypervisor { get; set; }
+
+    private protected override async Task ProcessAsync(CancellationToken cancellationToken)
+    {
+        if (ParameterSetName != ProxmoxStorageSet)
+        {
+            await base.ProcessAsync(cancellationToken).ConfigureAwait(false);
+            return;
+        }
+        HypervisorConnection hypervisor = ChooseCluster();
+        string name = Name ?? Registry.Repositories.GetFreeName(ProxmoxStorage);
+        Registry.Repositories.EnsureFree(name);
+        var settings = new RepositorySettings { Name = name, Kind = ProxmoxHypervisor.KindName, Path = ProxmoxStorage, Access = RepositoryAccess.Hypervisor, Hypervisor = hypervisor.Name };
+        RepositoryConnection connection = await ConnectionFactory.OpenNativeRepositoryAsync(settings, hypervisor, cancellationToken).ConfigureAwait(false);
+        Registry.Repositories.Add(connection);
+        Emit(connection.Session);
+    }
+
+    /// <summary>A folder of exports that is connected beside the one cluster makes nothing ambiguous.</summary>
+    private HypervisorConnection ChooseCluster()
+    {
+        if (!string.IsNullOrEmpty(Hypervisor)) return Registry.Hypervisors.Get(Hypervisor!);
+        List<HypervisorConnection> clusters = [.. Registry.Hypervisors.All.Where(h => h.Hypervisor is INativeProtection)];
+        return clusters.Count == 1 ? clusters[0] : Registry.Hypervisors.ForWriting(null);
+    }
+
     private protected override async Task<RepositoryConnection?> OpenAsync(RepositorySettings settings, RepositoryPassword? password, CancellationToken cancellationToken) =>
-        await ConnectionFactory.OpenRepositoryAsync(settings, password, cancellationToken).ConfigureAwait(false);
+        await ConnectionFactory.OpenRepositoryAsync(settings, password, Credential, cancellationToken).ConfigureAwait(false);
 }

@@ -4,6 +4,7 @@ using Natalia.Backup.Appliances;
 using Natalia.Backup.Arguments;
 using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Model;
+using Natalia.Backup.Hypervisors;
 using Natalia.Backup.Points;
 using Natalia.Backup.Sessions;
 
@@ -95,7 +96,9 @@ public sealed class ExportNataliaApplianceConfigurationCommand : HypervisorComma
         _finder ??= new RestorePointFinder(Registry.Completion, EmitWarning);
         IReadOnlyList<RepositoryConnection> repositories = Registry.RepositoriesWithPoints(Repository is { Length: > 0 } named ? [named] : null, RepositoryId);
         LocatedPoint point = (await _finder.FindAsync(repositories, RestorePointId, null, cancellationToken).ConfigureAwait(false))[0];
-        ApplianceDescription description = await point.Repository.Repository.GetConfigurationAsync(point.Point, cancellationToken).ConfigureAwait(false);
+        ApplianceDescription description = point.Repository.Native is INativeRepository native
+            ? await native.GetConfigurationAsync(point.Point, cancellationToken).ConfigureAwait(false)
+            : await point.Repository.Repository.GetConfigurationAsync(point.Point, cancellationToken).ConfigureAwait(false);
         await ExportAsync(path, description, point.Point.TimeUtc, point.Point.RestorePointId).ConfigureAwait(false);
     }
 

@@ -13,7 +13,8 @@ namespace Natalia.Backup.Commands;
 /// <para>A profile is what a scheduled run starts with: Import-NataliaProfile connects everything in it. It holds where things are and the names of secrets; the secrets stay in their vault.</para>
 /// <para>The file is JSON: { "format": "natalia-profile", "version": 1, "hypervisors": [ … ], "repositories": [ … ] }. A hypervisor has name, kind (Folder) and path. A repository has name, kind (Folder), path, access (Password, Unencrypted or AuditOnly) and,
 /// for access Password, passwordSecret: the name of the secret that holds its password. Relative paths count from the profile's folder. Members that are not known are refused.</para>
-/// <para>The name of a repository's secret comes from -SecretName, else from the profile that it was connected with, else it is "natalia-" and the session's name.</para>
+/// <para>The name of a repository's secret comes from -SecretName, else from the profile that it was connected with, else it is "natalia-" and the session's name.
+/// The access key of a bucket that was connected with -Credential is a second secret: that name with "-s3" behind it, a PSCredential.</para>
 /// </remarks>
 /// <example>
 /// <code>Connect-NataliaHypervisor D:\Exports -Name exports
@@ -68,17 +69,26 @@ public sealed class ExportNataliaProfileCommand : NataliaCommand
         Dictionary<string, string> secrets = SecretName.Cast<DictionaryEntry>().ToDictionary(e => $"{e.Key}", e => $"{e.Value}", StringComparer.OrdinalIgnoreCase);
         foreach (string name in secrets.Keys)
         {
-            if (!repositories.Any(r => string.Equals(r.Name, name, StringComparison.OrdinalIgnoreCase)))
-                throw new NataliaException(ErrorIds.RepositoryNotConnected, NataliaErrorKind.NotFound, $"-SecretName names '{name}', which is none of the repository sessions that are kept.", name, "Its keys are names of sessions.");
+            if (!repositories.Any(r => string.Equals(r.Name, name, StringComparison.OrdinalIgnoreCase)) && !hypervisors.Any(h => string.Equals(h.Name, name, StringComparison.OrdinalIgnoreCase)))
+                throw new NataliaException(ErrorIds.RepositoryNotConnected, NataliaErrorKind.NotFound, $"-SecretName names '{name}', which is none of the sessions that are kept.", name, "Its keys are names of sessions.");
         }
-        var profile = new ProfileDocument([.. hypervisors.Select(h => h.Settings)], [.. repositories.Select(r => WithSecret(r.Settings, secrets))]);
+        var profile = new ProfileDocument([.. hypervisors.Select(h => WithSecret(h.Settings, secrets))], [.. repositories.Select(r => WithSecret(r.Settings, secrets))]);
         ExportDestination.EnsureWritable(file, Force);
         if (!await ShouldProcessAsync(file, $"Write a profile of {hypervisors.Count} hypervisor(s) and {repositories.Count} repository(s)").ConfigureAwait(false)) return;
         AtomicFile.Write(file, ProfileFile.Write(profile), Force);
         Emit(profile.Describe(file));
     }
 
-    private static RepositorySettings WithSecret(RepositorySettings settings, Dictionary<string, string> secrets) => settings.Access != RepositoryAccess.Password
+    private static HypervisorSettings WithSecret(HypervisorSettings settings, Dictionary<string, string> secrets) => settings.Server is not ServerSettings server
         ? settings
-        : settings with { PasswordSecret = secrets.TryGetValue(settings.Name, out string? named) && named.Length > 0 ? named : settings.PasswordSecret ?? $"natalia-{settings.Name}" };
+        : settings with { Server = server with { CredentialSecret = secrets.TryGetValue(settings.Name, out string? named) && named.Length > 0 ? named : server.CredentialSecret ?? $"natalia-{settings.Name}" } };
+
+    private static RepositorySettings WithSecret(RepositorySettings settings, Dictionary<string, string> secrets)
+    {
+        string? named = secrets.TryGetValue(settings.Name, out string? given) && given.Length > 0 ? given : null;
+        string name = named ?? settings.PasswordSecret ?? $"natalia-{settings.Name}";
+        if (settings.Bucket is BucketSettings { CredentialSecret: string known } bucket)
+            settings = settings with { Bucket = bucket with { CredentialSecret = named is null && known.Length > 0 ? known : name + "-s3" } };
+        return settings.Access != RepositoryAccess.Password ? settings : settings with { PasswordSecret = name };
+    }
 }

@@ -107,7 +107,7 @@ public sealed class GetNataliaRestorePointCommand : RepositoryReaderCommand
         {
             try
             {
-                IReadOnlyList<RestorePoint> points = await repository.Repository.GetRestorePointsAsync(filter, damage => DeferError(damage), cancellationToken).ConfigureAwait(false);
+                IReadOnlyList<RestorePoint> points = await repository.GetRestorePointsAsync(filter, damage => DeferError(damage), cancellationToken).ConfigureAwait(false);
                 listed.AddRange(points.Select(p => new LocatedPoint(repository, p)));
             }
             catch (Exception e) when (repositories.Count > 1 && !cancellationToken.IsCancellationRequested)

@@ -4,6 +4,7 @@ using Natalia.Backup.Arguments;
 using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Retention;
 using Natalia.Backup.Errors;
+using Natalia.Backup.Hypervisors;
 using Natalia.Backup.Retention;
 using Natalia.Backup.Sessions;
 
@@ -101,7 +102,7 @@ public sealed class GetNataliaRetentionPlanCommand : RetentionRulesCommand
                 {
                     List<ApplianceSelector> matching = [.. selectors.Where(s => s.Matches(subject.ApplianceId, subject.Name))];
                     found.UnionWith(matching);
-                    if (selectors.Count == 0 || matching.Count > 0) Plan(subject);
+                    if (selectors.Count == 0 || matching.Count > 0) await PlanAsync(subject, cancellationToken).ConfigureAwait(false);
                 }
             }
             catch (Exception e) when (repositories.Count > 1 && !cancellationToken.IsCancellationRequested)
@@ -112,7 +113,7 @@ public sealed class GetNataliaRetentionPlanCommand : RetentionRulesCommand
         foreach (ApplianceSelector missing in selectors.Where(s => !s.HasWildcards && !found.Contains(s))) EmitError(RepositoryRetention.NotFound(missing, repositories));
     }
 
-    private void Plan(RetentionSubject subject)
+    private async Task PlanAsync(RetentionSubject subject, CancellationToken cancellationToken)
     {
         RetentionPolicy policy = _rules!.AnyRule
             ? _rules.ToPolicy(subject.Stored?.Policy.TimeZoneId)
@@ -121,6 +122,21 @@ public sealed class GetNataliaRetentionPlanCommand : RetentionRulesCommand
             EmitWarning($"The retention policy of '{subject.Name}' in repository '{subject.Repository.Name}' cannot be read, so every point is kept: {damage} Set-NataliaRetention sets it again.");
         if (!_rules.AnyRule && subject.Stored is null && subject.Points.Count > 0)
             EmitWarning($"No retention policy is set for '{subject.Name}' in repository '{subject.Repository.Name}': every point is kept. Set-NataliaRetention sets one.");
-        EmitAll(RetentionPlanner.Plan(subject.RetentionPoints, policy, DateTime.UtcNow));
+        IReadOnlyList<RetentionPlanRow> plan = RetentionPlanner.Plan(subject.RetentionPoints, policy, DateTime.UtcNow);
+        EmitAll(plan);
+        if (subject.Repository.Native is INativeRepository native && plan.Count > 0 && !policy.KeepsEverything) await CompareAsync(native, subject, policy, plan, cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <summary>A storage that prunes by itself is asked what it would do; where it disagrees, a person must know.</summary>
+    private async Task CompareAsync(INativeRepository native, RetentionSubject subject, RetentionPolicy policy, IReadOnlyList<RetentionPlanRow> plan, CancellationToken cancellationToken)
+    {
+        var limits = new RetentionLimits(policy.Last ?? 0, policy.Hourly ?? 0, policy.Daily ?? 0, policy.Weekly ?? 0, policy.Monthly ?? 0, policy.Yearly ?? 0);
+        Dictionary<string, NativePruneMark> server = (await native.PlanPruneAsync(subject.ApplianceId, limits, cancellationToken).ConfigureAwait(false)).ToDictionary(r => r.RestorePointId, r => r.Mark, StringComparer.Ordinal);
+        foreach (RetentionPlanRow row in plan)
+        {
+            bool known = server.TryGetValue(row.RestorePointId!, out NativePruneMark mark);
+            if (known && (mark == NativePruneMark.Remove) == (row.Action == RetentionAction.Remove)) continue;
+            EmitWarning($"The storage '{native.Storage}' and this plan disagree about the point of {row.LocalTime} ({row.TimeZoneId}) of '{subject.Name}': the storage says {(known ? mark.ToString() : "nothing")}, the plan {row.Action}. {row.Reason}");
+        }
     }
 }

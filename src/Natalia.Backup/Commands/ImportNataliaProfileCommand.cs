@@ -44,16 +44,15 @@ public sealed class ImportNataliaProfileCommand : NataliaCommand
         string file = await OnPipelineAsync(() => FilePaths.Resolve(SessionState, Path)).ConfigureAwait(false);
         ProfileDocument profile = ProfileFile.Read(file);
         foreach (HypervisorSettings settings in profile.Hypervisors)
-            await TryAsync(settings.Name, () =>
+            await TryAsync(settings.Name, async () =>
             {
-                if (!IsOpen(Registry.Hypervisors, settings.Name, c => c.Settings.Kind == settings.Kind && c.Settings.Path == settings.Path))
-                    Registry.Hypervisors.Add(ConnectionFactory.OpenHypervisor(settings));
-                return Task.CompletedTask;
+                if (!IsOpen(Registry.Hypervisors, settings.Name, c => c.Settings.Kind == settings.Kind && (settings.Server is ServerSettings server ? server.LeadsTo(c.Settings.Server) : c.Settings.Path == settings.Path)))
+                    Registry.Hypervisors.Add(await OpenHypervisorAsync(settings, cancellationToken).ConfigureAwait(false));
             }, cancellationToken).ConfigureAwait(false);
         foreach (RepositorySettings settings in profile.Repositories)
             await TryAsync(settings.Name, async () =>
             {
-                if (!IsOpen(Registry.Repositories, settings.Name, c => c.Settings.Kind == settings.Kind && c.Settings.Path == settings.Path && c.Settings.Access == settings.Access))
+                if (!IsOpen(Registry.Repositories, settings.Name, c => c.Settings.Kind == settings.Kind && c.Settings.Path == settings.Path && c.Settings.Access == settings.Access && c.Settings.Hypervisor == settings.Hypervisor))
                     Registry.Repositories.Add(await OpenRepositoryAsync(settings, cancellationToken).ConfigureAwait(false));
             }, cancellationToken).ConfigureAwait(false);
         Emit(profile.Describe(file));
@@ -78,15 +77,40 @@ public sealed class ImportNataliaProfileCommand : NataliaCommand
         return open is not null;
     }
 
-    private async Task<RepositoryConnection> OpenRepositoryAsync(RepositorySettings settings, CancellationToken cancellationToken)
+    private async Task<HypervisorConnection> OpenHypervisorAsync(HypervisorSettings settings, CancellationToken cancellationToken)
     {
-        if (settings.Access != RepositoryAccess.Password) return await ConnectionFactory.OpenRepositoryAsync(settings, null, cancellationToken).ConfigureAwait(false);
-        SecureString secret = await OnPipelineAsync(() => ResolveSecret(settings.PasswordSecret!)).ConfigureAwait(false);
-        using RepositoryPassword password = RepositoryPassword.From(secret);
-        return await ConnectionFactory.OpenRepositoryAsync(settings, password, cancellationToken).ConfigureAwait(false);
+        if (settings.Server is not ServerSettings server) return ConnectionFactory.OpenHypervisor(settings);
+        string secret = server.CredentialSecret!;
+        PSCredential credential = await OnPipelineAsync(() => ResolveCredential(secret)).ConfigureAwait(false);
+        return await ConnectionFactory.OpenProxmoxAsync(settings, credential, null, null, cancellationToken).ConfigureAwait(false);
     }
 
-    private SecureString ResolveSecret(string name)
+    private async Task<RepositoryConnection> OpenRepositoryAsync(RepositorySettings settings, CancellationToken cancellationToken)
+    {
+        if (settings.Hypervisor is string hypervisor) return await ConnectionFactory.OpenNativeRepositoryAsync(settings, Registry.Hypervisors.Get(hypervisor), cancellationToken).ConfigureAwait(false);
+        PSCredential? credential = settings.Bucket?.CredentialSecret is string key ? await OnPipelineAsync(() => ResolveCredential(key)).ConfigureAwait(false) : null;
+        if (settings.Access != RepositoryAccess.Password) return await ConnectionFactory.OpenRepositoryAsync(settings, null, credential, cancellationToken).ConfigureAwait(false);
+        SecureString secret = await OnPipelineAsync(() => ResolveSecret(settings.PasswordSecret!)).ConfigureAwait(false);
+        using RepositoryPassword password = RepositoryPassword.From(secret);
+        return await ConnectionFactory.OpenRepositoryAsync(settings, password, credential, cancellationToken).ConfigureAwait(false);
+    }
+
+    private PSCredential ResolveCredential(string name) => Resolve(name) switch
+    {
+        PSCredential { Password.Length: > 0 } credential => credential,
+        PSCredential => throw NotResolved(name, "it is empty"),
+        object other => throw NotResolved(name, $"its resolver returned a {other.GetType().Name}; a server needs a PSCredential with the user's name"),
+    };
+
+    private SecureString ResolveSecret(string name) => Resolve(name) switch
+    {
+        SecureString { Length: > 0 } password => password,
+        PSCredential { Password.Length: > 0 } credential => credential.Password,
+        SecureString or PSCredential => throw NotResolved(name, "it is empty"),
+        object other => throw NotResolved(name, $"its resolver returned a {other.GetType().Name}, not a SecureString or PSCredential"),
+    };
+
+    private object Resolve(string name)
     {
         ScriptBlock resolver = SecretResolver ?? DefaultResolver(name);
         object? answer;
@@ -99,14 +123,7 @@ public sealed class ImportNataliaProfileCommand : NataliaCommand
             throw NotResolved(name, $"its resolver failed: {e.Message}", e);
         }
         if (answer == AutomationNull.Value) answer = null;
-        return (answer is PSObject wrapped ? wrapped.BaseObject : answer) switch
-        {
-            SecureString { Length: > 0 } password => password,
-            PSCredential { Password.Length: > 0 } credential => credential.Password,
-            null => throw NotResolved(name, "its resolver returned nothing"),
-            SecureString or PSCredential => throw NotResolved(name, "it is empty"),
-            object other => throw NotResolved(name, $"its resolver returned a {other.GetType().Name}, not a SecureString or PSCredential"),
-        };
+        return (answer is PSObject wrapped ? wrapped.BaseObject : answer) ?? throw NotResolved(name, "its resolver returned nothing");
     }
 
     private ScriptBlock DefaultResolver(string name)

@@ -3,6 +3,7 @@ using Natalia.Backup.Appliances;
 using Natalia.Backup.Arguments;
 using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Model;
+using Natalia.Backup.Hypervisors;
 using Natalia.Backup.Pipeline;
 using Natalia.Backup.Runs;
 using Natalia.Backup.Sessions;
@@ -14,6 +15,7 @@ namespace Natalia.Backup.Commands;
 /// <para>Freezes the disks, reads what is needed, stores what differs, and makes the point visible when everything is safely stored. The data disk is taken; with -IncludeSystemDisk the system disk, too. The VM's configuration is kept with every point.</para>
 /// <para>-Type Auto reads only what changed where the hypervisor knows it, and everything else otherwise. -Type Full reads everything; run it daily, to catch what change tracking missed. Either way only what differs is stored, and every point is complete in itself.
 /// When an incremental is asked for and is not possible, a full is made, with a warning; the point's Reason says why.</para>
+/// <para>A Proxmox VE cluster moves the data itself, into a storage that is connected with Connect-NataliaRepository -ProxmoxStorage, and takes the whole VM unless -DataDiskOnly is said. It decides by itself whether it trusts its record of changes; the point's Type and Reason say what it did.</para>
 /// <para>Several appliances run side by side, as many as -ThrottleLimit allows. The failure of one is an error of its own with the appliance as its target, written when the last one has run: even -ErrorAction Stop protects the rest.</para>
 /// <para>Ctrl-C stops the run, releases what was frozen, and only then returns. What is stored by then is used by the next run.</para>
 /// <para>Without -Repository an appliance goes to the repository that it is enrolled in, or else to the only one that is connected.</para>
@@ -67,6 +69,13 @@ public sealed class InvokeNataliaBackupCommand : RepositoryWriterCommand
     /// <summary>Take the system disk, too. Left out, the appliance's settings say it.</summary>
     [Parameter]
     public SwitchParameter IncludeSystemDisk { get; set; }
+
+    /// <summary>
+    /// On a Proxmox VE cluster: leave the system disk out. A whole VM is taken otherwise. Such points need a storage entry of their own, since the cluster's retention cannot tell the two kinds apart;
+    /// the VM's setting that leaves a disk out is changed for the run and changed back, also by the next run after a crash.
+    /// </summary>
+    [Parameter]
+    public SwitchParameter DataDiskOnly { get; set; }
 
     /// <summary>How many appliances run at once: 1 to 64, 2 by default.</summary>
     [Parameter]
@@ -143,6 +152,9 @@ public sealed class InvokeNataliaBackupCommand : RepositoryWriterCommand
     private async Task<IReadOnlyList<PlannedRun>> PlanAsync(ApplianceDirectory directory, Request request, LocatedAppliance located, CancellationToken cancellationToken)
     {
         string id = request.ApplianceId ?? located.Description.ApplianceId;
+        if (DataDiskOnly && located.Hypervisor.Hypervisor is not INativeProtection)
+            throw new NataliaException(ErrorIds.CapabilityMissing, NataliaErrorKind.InvalidArgument, $"-DataDiskOnly is for Proxmox VE; of '{located.Description.Name}' the data disk alone is taken anyway unless -IncludeSystemDisk is said.", located.Description.Name);
+        if (located.Hypervisor.Hypervisor is INativeProtection) return [PlanNative(request, located, id)];
         IReadOnlyList<RepositoryConnection> repositories = request.Repository is not null ? [Registry.Repositories.Get(request.Repository)] : Registry.RepositoriesWithPoints(null, null);
         List<Enrolment> enrolments = [.. (await directory.ListEnrolmentsAsync(repositories, cancellationToken).ConfigureAwait(false)).Where(e => e.Settings.ApplianceId == id)];
         if (request.Repository is null && enrolments.Count == 0) repositories = [Registry.Repositories.ForWriting(null)];
@@ -156,6 +168,51 @@ public sealed class InvokeNataliaBackupCommand : RepositoryWriterCommand
             runs.Add(new PlannedRun(located, id, disks, repository, ApplianceView.Create(located, enrolment) with { ApplianceId = id }));
         }
         return runs;
+    }
+
+    /// <summary>A hypervisor that protects by itself does so into its own storages only.</summary>
+    private PlannedRun PlanNative(Request request, LocatedAppliance located, string id)
+    {
+        ApplianceDescription appliance = located.Description;
+        if (id != appliance.ApplianceId)
+            throw new NataliaException(ErrorIds.CapabilityMissing, NataliaErrorKind.NotSupported, $"A {appliance.HypervisorKind} hypervisor keeps points by the VM's number: '{appliance.Name}' cannot go on with the history of another appliance.", appliance.Name);
+        List<RepositoryConnection> own = [.. Registry.Repositories.All.Where(r => r.Native is not null && r.Hypervisor == located.Hypervisor)];
+        RepositoryConnection repository = request.Repository is not null ? Registry.Repositories.Get(request.Repository)
+            : own.Count == 1 ? own[0]
+            : own.Count == 0 ? throw NotNative(appliance, "no storage of it is connected")
+            : throw new NataliaException(ErrorIds.RepositoryAmbiguous, NataliaErrorKind.InvalidOperation, $"Which storage takes '{appliance.Name}'? These are connected: {string.Join(", ", own.Select(r => $"'{r.Name}'"))}.", appliance.Name, "Name one with -Repository.");
+        if (repository.Native is null) throw NotNative(appliance, $"the repository '{repository.Name}' is not one of its storages");
+        IReadOnlyList<ApplianceDisk> disks = DataDiskOnly ? [DataDiskRule.Choose(appliance, DataDisk) with { Role = DiskRole.Data }] : appliance.Disks;
+        return new PlannedRun(located, id, disks, repository, ApplianceView.Create(located, null));
+    }
+
+    private static NataliaException NotNative(ApplianceDescription appliance, string why) => new(ErrorIds.CapabilityMissing, NataliaErrorKind.NotSupported,
+        $"A {appliance.HypervisorKind} hypervisor moves the data of '{appliance.Name}' itself, into its own backup storages; {why}.", appliance.Name,
+        "Connect one with Connect-NataliaRepository -ProxmoxStorage, and name it with -Repository.");
+
+    private async Task RunNativeAsync(PlannedRun run, INativeRepository native, CancellationToken cancellationToken)
+    {
+        NativeBackupResult result;
+        try
+        {
+            using ProgressReporter progress = StartProgress($"Backing up {run.Target.Name} to {run.Repository.Name}");
+            result = await native.BackupAsync(run.Located.Description, new NativeBackupRequest { RequestedType = Type, DataDiskOnly = DataDiskOnly, DataDiskId = DataDisk }, progress, cancellationToken).ConfigureAwait(false);
+        }
+        catch (Exception e) when (!cancellationToken.IsCancellationRequested)
+        {
+            DeferError(e, run.Target);
+            return;
+        }
+        catch (NataliaException e)
+        {
+            // Stopped by the user, and then something could not be put back: that must be seen.
+            EmitLeftover($"{run.Target.Name}: {e.Message}");
+            throw;
+        }
+        foreach (string warning in result.Warnings) EmitWarning(warning);
+        if (result.Point.Reason is string reason && (result.Point.Consistency == Consistency.Crash || Type == RequestedBackupType.Incremental)) EmitWarning($"{run.Target.Name}: {reason}");
+        Registry.Completion.Remember(result.Point);
+        Emit(result.Point);
     }
 
     private async Task RunAllAsync(IReadOnlyList<PlannedRun> runs, CancellationToken cancellationToken)
@@ -182,6 +239,11 @@ public sealed class InvokeNataliaBackupCommand : RepositoryWriterCommand
     private async Task RunAsync(PlannedRun run, CancellationToken cancellationToken)
     {
         EmitVerbose($"{run.Target.Name}: backing up to repository '{run.Repository.Name}'.");
+        if (run.Repository.Native is INativeRepository native)
+        {
+            await RunNativeAsync(run, native, cancellationToken).ConfigureAwait(false);
+            return;
+        }
         RunOutcome outcome;
         using (ProgressReporter progress = StartProgress($"Backing up {run.Target.Name} to {run.Repository.Name}"))
             outcome = await BackupRunner.RunAsync(run, Type, run.Repository.Repository.BackupAsync, progress, cancellationToken).ConfigureAwait(false);

@@ -102,7 +102,7 @@ public sealed class InvokeNataliaRetentionCommand : NataliaCommand
         int removed = 0;
         if (removals.Count > 0)
         {
-            await subject.Repository.Repository.RemoveRestorePointsAsync(subject.ApplianceId, removals, (point, refusal) =>
+            await subject.Repository.Retention.RemoveRestorePointsAsync(subject.ApplianceId, removals, (point, refusal) =>
             {
                 // What somebody did to one point since it was listed does not concern the others.
                 if (refusal is not null)

@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Management.Automation;
 using Natalia.Backup.Engine.Model;
+using Natalia.Backup.Hypervisors;
 using Natalia.Backup.Points;
 using Natalia.Backup.Sessions;
 
@@ -42,7 +43,15 @@ public sealed class RemoveNataliaRestorePointCommand : RestorePointCommand
         RestorePoint one = point.Point;
         string target = string.Format(CultureInfo.InvariantCulture, "{0} ({1}) in repository '{2}'", one, one.RestorePointId, point.Repository.Name);
         if (!await ShouldProcessAsync(target, "Remove the restore point for ever").ConfigureAwait(false)) return;
-        await point.Repository.Repository.RemoveRestorePointAsync(one, Reason, cancellationToken).ConfigureAwait(false);
+        if (point.Repository.Native is INativeRepository native)
+        {
+            await native.RemoveRestorePointAsync(one, allowNewest: false, cancellationToken).ConfigureAwait(false);
+            EmitVerbose($"The storage '{native.Storage}' has no place for the reason: it is not recorded.");
+        }
+        else
+        {
+            await point.Repository.Repository.RemoveRestorePointAsync(one, Reason, cancellationToken).ConfigureAwait(false);
+        }
         Registry.Completion.Forget(one.RestorePointId);
     }
 }

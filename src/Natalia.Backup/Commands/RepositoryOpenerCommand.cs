@@ -13,6 +13,9 @@ public abstract class RepositoryOpenerCommand : NataliaCommand
     private protected const string FolderPasswordSet = "Folder";
     private protected const string FolderUnencryptedSet = "FolderUnencrypted";
     private protected const string FolderAuditOnlySet = "FolderAuditOnly";
+    private protected const string BucketPasswordSet = "Bucket";
+    private protected const string BucketUnencryptedSet = "BucketUnencrypted";
+    private protected const string BucketAuditOnlySet = "BucketAuditOnly";
 
     private protected RepositoryOpenerCommand() { }
 
@@ -23,16 +26,56 @@ public abstract class RepositoryOpenerCommand : NataliaCommand
     [ValidateNotNullOrEmpty]
     public string Path { get; set; } = "";
 
+    /// <summary>The name of an S3 bucket that exists. For immutable repositories it must have been made with Object Lock.</summary>
+    [Parameter(Mandatory = true, ParameterSetName = BucketPasswordSet)]
+    [Parameter(Mandatory = true, ParameterSetName = BucketUnencryptedSet)]
+    [Parameter(Mandatory = true, ParameterSetName = BucketAuditOnlySet)]
+    [ValidateNotNullOrEmpty]
+    public string Bucket { get; set; } = "";
+
+    /// <summary>The address of the S3 server, such as https://s3.eu-central-1.wasabisys.com. Left out, AWS is meant.</summary>
+    [Parameter(ParameterSetName = BucketPasswordSet)]
+    [Parameter(ParameterSetName = BucketUnencryptedSet)]
+    [Parameter(ParameterSetName = BucketAuditOnlySet)]
+    public Uri? Endpoint { get; set; }
+
+    /// <summary>The bucket's region, such as eu-west-3. Left out, AWS_REGION for AWS, else us-east-1.</summary>
+    [Parameter(ParameterSetName = BucketPasswordSet)]
+    [Parameter(ParameterSetName = BucketUnencryptedSet)]
+    [Parameter(ParameterSetName = BucketAuditOnlySet)]
+    public string? Region { get; set; }
+
+    /// <summary>What all keys of the repository begin with, so that several repositories share a bucket.</summary>
+    [Parameter(ParameterSetName = BucketPasswordSet)]
+    [Parameter(ParameterSetName = BucketUnencryptedSet)]
+    [Parameter(ParameterSetName = BucketAuditOnlySet)]
+    public string? Prefix { get; set; }
+
+    /// <summary>The access key as user name and its secret as password. Left out, the AWS SDK's own chain is used: environment, profile, role of the machine.</summary>
+    [Parameter(ParameterSetName = BucketPasswordSet)]
+    [Parameter(ParameterSetName = BucketUnencryptedSet)]
+    [Parameter(ParameterSetName = BucketAuditOnlySet)]
+    [Credential]
+    public PSCredential? Credential { get; set; }
+
+    /// <summary>The SHA-256 fingerprint of the S3 server's certificate. When it is given, exactly this certificate is trusted and no other.</summary>
+    [Parameter(ParameterSetName = BucketPasswordSet)]
+    [Parameter(ParameterSetName = BucketUnencryptedSet)]
+    [Parameter(ParameterSetName = BucketAuditOnlySet)]
+    public string? ServerCertificateThumbprint { get; set; }
+
     /// <summary>The password, as SecureString, or as PSCredential whose user name does not matter. When it is lost, so is everything in the repository: there is no second way in.</summary>
     [Parameter(Mandatory = true, ParameterSetName = FolderPasswordSet)]
+    [Parameter(Mandatory = true, ParameterSetName = BucketPasswordSet)]
     [PasswordArgument]
     public SecureString? Password { get; set; }
 
     /// <summary>The repository has no password, and whoever can read its files can read the disks in it.</summary>
     [Parameter(Mandatory = true, ParameterSetName = FolderUnencryptedSet)]
+    [Parameter(Mandatory = true, ParameterSetName = BucketUnencryptedSet)]
     public SwitchParameter Unencrypted { get; set; }
 
-    /// <summary>What to call the session. Left out, it is called like the folder, with a number behind it when that name is in use.</summary>
+    /// <summary>What to call the session. Left out, it is called like the folder or the bucket, with a number behind it when that name is in use.</summary>
     [Parameter]
     [ValidateSessionName]
     public string? Name { get; set; }
@@ -42,25 +85,37 @@ public abstract class RepositoryOpenerCommand : NataliaCommand
     /// <summary>How the parameter set says that the repository is opened.</summary>
     private protected RepositoryAccess Access => ParameterSetName switch
     {
-        FolderUnencryptedSet => RepositoryAccess.Unencrypted,
-        FolderAuditOnlySet => RepositoryAccess.AuditOnly,
+        FolderUnencryptedSet or BucketUnencryptedSet => RepositoryAccess.Unencrypted,
+        FolderAuditOnlySet or BucketAuditOnlySet => RepositoryAccess.AuditOnly,
         _ => RepositoryAccess.Password,
+    };
+
+    /// <summary>The bucket as the parameters describe it.</summary>
+    private protected virtual BucketSettings DescribeBucket() => new()
+    {
+        Bucket = Bucket,
+        Endpoint = Endpoint,
+        Region = Region,
+        Prefix = Prefix,
+        ServerCertificateThumbprint = ServerCertificateThumbprint,
+        CredentialSecret = Credential is null ? null : "",
     };
 
     /// <summary>Opens or makes it; null when the user did not want it after all.</summary>
     private protected abstract Task<RepositoryConnection?> OpenAsync(RepositorySettings settings, RepositoryPassword? password, CancellationToken cancellationToken);
 
-    private protected sealed override async Task ProcessAsync(CancellationToken cancellationToken)
+    private protected override async Task ProcessAsync(CancellationToken cancellationToken)
     {
         if (Access == RepositoryAccess.Unencrypted && !Unencrypted)
             throw new NataliaException(ErrorIds.PasswordRequired, NataliaErrorKind.InvalidArgument, "A repository that is not -Unencrypted needs a -Password.");
         if (Access == RepositoryAccess.Password && Password is not { Length: > 0 })
             throw new NataliaException(ErrorIds.PasswordRequired, NataliaErrorKind.InvalidArgument, "The password is empty.", recommendedAction: "Give a -Password, or say -Unencrypted when there is to be none.");
-        string path = await OnPipelineAsync(() => FilePaths.Resolve(SessionState, Path)).ConfigureAwait(false);
-        string name = Name ?? Registry.Repositories.GetFreeName(SessionName.FromPath(path, "repository"));
+        BucketSettings? bucket = Bucket.Length == 0 ? null : DescribeBucket();
+        string path = bucket?.ToString() ?? await OnPipelineAsync(() => FilePaths.Resolve(SessionState, Path)).ConfigureAwait(false);
+        string name = Name ?? Registry.Repositories.GetFreeName(bucket is not null ? bucket.Bucket : SessionName.FromPath(path, "repository"));
         Registry.Repositories.EnsureFree(name);
         using RepositoryPassword? password = Access == RepositoryAccess.Password ? RepositoryPassword.From(Password!) : null;
-        var settings = new RepositorySettings { Name = name, Kind = "Folder", Path = path, Access = Access };
+        var settings = new RepositorySettings { Name = name, Kind = bucket is null ? "Folder" : "S3", Path = path, Bucket = bucket, Access = Access };
         if (await OpenAsync(settings, password, cancellationToken).ConfigureAwait(false) is not RepositoryConnection connection) return;
         Registry.Repositories.Add(connection);
         Emit(connection.Session);

@@ -131,7 +131,7 @@ public sealed class SetNataliaRetentionCommand : RetentionRulesCommand
         RetentionPolicy? effective = policy ?? retention.Default?.Policy;
         string action = policy is not null ? $"Set the retention policy to {policy}" : $"Take its own retention policy away, so that the default of repository '{retention.Repository.Name}' holds: {effective?.ToString() ?? "none"}";
         if (!await ConfirmAsync($"{subject.Name} in repository '{retention.Repository.Name}'", action, [subject], effective).ConfigureAwait(false)) return;
-        await retention.Repository.Repository.SetRetentionPolicyAsync(subject.ApplianceId, subject.Name, policy, cancellationToken).ConfigureAwait(false);
+        await retention.Repository.Retention.SetRetentionPolicyAsync(subject.ApplianceId, subject.Name, policy, cancellationToken).ConfigureAwait(false);
         await ShowAsync(retention.Repository, subject.ApplianceId, subject.Name, cancellationToken).ConfigureAwait(false);
     }
 
@@ -140,7 +140,7 @@ public sealed class SetNataliaRetentionCommand : RetentionRulesCommand
         RetentionPolicy policy = Compose(rules, retention.Default, retention.Default?.Policy.TimeZoneId);
         IReadOnlyList<RetentionSubject> affected = [.. retention.Subjects.Where(s => !s.HasOwnPolicy)];
         if (!await ConfirmAsync($"the default of repository '{retention.Repository.Name}', which holds for {affected.Count} appliance(s)", $"Set the retention policy to {policy}", affected, policy).ConfigureAwait(false)) return;
-        await retention.Repository.Repository.SetRetentionPolicyAsync(null, null, policy, cancellationToken).ConfigureAwait(false);
+        await retention.Repository.Retention.SetRetentionPolicyAsync(null, null, policy, cancellationToken).ConfigureAwait(false);
         await ShowAsync(retention.Repository, null, null, cancellationToken).ConfigureAwait(false);
     }
 
@@ -188,7 +188,7 @@ public sealed class SetNataliaRetentionCommand : RetentionRulesCommand
     {
         _cache.Forget(repository);
         if (!PassThru) return;
-        IReadOnlyList<StoredRetentionPolicy> policies = await repository.Repository.GetRetentionPoliciesAsync(cancellationToken).ConfigureAwait(false);
+        IReadOnlyList<StoredRetentionPolicy> policies = await repository.Retention.GetRetentionPoliciesAsync(cancellationToken).ConfigureAwait(false);
         StoredRetentionPolicy? stored = applianceId is null ? policies.FirstOrDefault(p => p.ApplianceId is null) : StoredRetentionPolicy.For(policies, applianceId);
         Emit(RetentionSetting.Create(repository.Name, repository.Session.RepositoryId, applianceId, name, stored));
     }

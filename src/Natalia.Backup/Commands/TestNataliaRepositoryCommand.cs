@@ -2,6 +2,8 @@ using System.Management.Automation;
 using Natalia.Backup.Arguments;
 using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Model;
+using Natalia.Backup.Hypervisors.Proxmox;
+using Natalia.Backup.Hypervisors.Proxmox.BackupServer;
 using Natalia.Backup.Pipeline;
 using Natalia.Backup.Sessions;
 
@@ -9,8 +11,12 @@ namespace Natalia.Backup.Commands;
 
 /// <summary>Checks a repository as a whole. Needs no password.</summary>
 /// <remarks>
-/// <para>Without -Full the structure is checked: what should be there is there, in its right length. With -Full every byte of every object is read, so that any single changed byte is found.</para>
+/// <para>Without -Full the structure is checked: what should be there is there, in its right length. Then the destination is proved by trying: it is written to and read, clocks are compared, several writers fight for a name,
+/// room and place are looked at, and where objects are locked a locked probe is deleted, which must be refused. What was tried is removed again; a locked probe goes with a later check. A session with -AuditOnly tries nothing.</para>
+/// <para>With -Full every byte of every object is read instead, so that any single changed byte is found. Nothing is written.</para>
 /// <para>The results are written first. When one of them is Failed, the error RepositoryCheckFailed follows at the end.</para>
+/// <para>A storage of a Proxmox VE cluster is looked after by its Proxmox Backup Server. With -BackupServer that server is asked: prune, verify and garbage collection runs, the age of verifications, the S3 store behind it.
+/// Nothing is changed there. What the server does not know is NotEvidenced, and no success.</para>
 /// <para>No password is needed, so the check can run on a machine that must not read the disks. To prove that the points can be restored, use Test-NataliaRestorePoint.</para>
 /// </remarks>
 /// <example>
@@ -22,10 +28,17 @@ namespace Natalia.Backup.Commands;
 /// if (-not ($session | Test-NataliaRepository -Full -Quiet)) { throw 'The repository is damaged.' }</code>
 /// <para>A weekly runbook that reads every byte, without knowing the password.</para>
 /// </example>
-[Cmdlet(VerbsDiagnostic.Test, "NataliaRepository")]
+/// <example>
+/// <code>Test-NataliaRepository -Repository pbs -BackupServer pbs.example.com -Credential (Get-Secret pbs-audit) -CaCertificate C:\ProgramData\pbs.pem -Datastore tank</code>
+/// <para>Reads from a Proxmox Backup Server how the datastore behind a storage is looked after.</para>
+/// </example>
+[Cmdlet(VerbsDiagnostic.Test, "NataliaRepository", DefaultParameterSetName = OwnSet)]
 [OutputType(typeof(CheckResult), typeof(bool))]
 public sealed class TestNataliaRepositoryCommand : NataliaCommand
 {
+    private const string OwnSet = "Own";
+    private const string BackupServerSet = "BackupServer";
+
     /// <summary>
     /// The repository: the session that Connect-NataliaRepository returned, or its name. Left out, every connected repository is checked.
     /// </summary>
@@ -34,8 +47,38 @@ public sealed class TestNataliaRepositoryCommand : NataliaCommand
     [ArgumentCompleter(typeof(RepositoryCompleter))]
     public string[]? Repository { get; set; }
 
+    /// <summary>The name or address of the Proxmox Backup Server behind the storage; with host:port where the port is not 8007.</summary>
+    [Parameter(Mandatory = true, ParameterSetName = BackupServerSet)]
+    [ValidateNotNullOrEmpty]
+    public string BackupServer { get; set; } = "";
+
+    /// <summary>Who asks the backup server: user@realm with the password, or user@realm!token with the secret of an API token. Datastore.Audit is enough; the test of an S3 store needs Sys.Modify.</summary>
+    [Parameter(Mandatory = true, ParameterSetName = BackupServerSet)]
+    [Credential]
+    public PSCredential? Credential { get; set; }
+
+    /// <summary>The name of the datastore on the backup server.</summary>
+    [Parameter(Mandatory = true, ParameterSetName = BackupServerSet)]
+    [ValidateNotNullOrEmpty]
+    public string Datastore { get; set; } = "";
+
+    /// <summary>The SHA-256 fingerprint of the backup server's certificate, colons allowed. Without it, the system or -CaCertificate must trust the certificate.</summary>
+    [Parameter(ParameterSetName = BackupServerSet)]
+    [ValidateNotNullOrEmpty]
+    public string[]? ServerCertificateThumbprint { get; set; }
+
+    /// <summary>A file with the authority that signs the backup server's certificate.</summary>
+    [Parameter(ParameterSetName = BackupServerSet)]
+    [ValidateNotNullOrEmpty]
+    public string? CaCertificate { get; set; }
+
+    /// <summary>How many days old the last good run of a job, and the verification of a point, may be: 1 to 3650, 30 by default.</summary>
+    [Parameter(ParameterSetName = BackupServerSet)]
+    [ValidateRange(1, 3650)]
+    public int MaximumAgeDays { get; set; } = 30;
+
     /// <summary>Read every byte of every object.</summary>
-    [Parameter]
+    [Parameter(ParameterSetName = OwnSet)]
     public SwitchParameter Full { get; set; }
 
     /// <summary>Write True or False for each repository instead of the results, and no error for a damaged one.</summary>
@@ -48,7 +91,8 @@ public sealed class TestNataliaRepositoryCommand : NataliaCommand
         {
             try
             {
-                await CheckAsync(connection, cancellationToken).ConfigureAwait(false);
+                if (ParameterSetName == BackupServerSet) await CheckBackupServerAsync(connection, cancellationToken).ConfigureAwait(false);
+                else await CheckAsync(connection, cancellationToken).ConfigureAwait(false);
             }
             catch (Exception e) when (!cancellationToken.IsCancellationRequested)
             {
@@ -57,19 +101,55 @@ public sealed class TestNataliaRepositoryCommand : NataliaCommand
         }
     }
 
+    private async Task CheckBackupServerAsync(RepositoryConnection connection, CancellationToken cancellationToken)
+    {
+        if (connection.Native is null)
+            throw new NataliaException(ErrorIds.CapabilityMissing, NataliaErrorKind.NotSupported, $"The repository '{connection.Name}' has no Proxmox Backup Server behind it.", connection.Name, "Name the repository that was connected with -ProxmoxStorage.");
+        string? authority = CaCertificate is null ? null : await OnPipelineAsync(() => FilePaths.Resolve(SessionState, CaCertificate)).ConfigureAwait(false);
+        using BackupServerEvidence server = await BackupServerEvidence.ConnectAsync(new ProxmoxConnectOptions
+        {
+            Hosts = [BackupServer], Port = 8007, User = Credential!.UserName, Secret = Credential.Password, CertificateThumbprints = ServerCertificateThumbprint ?? [], AuthorityFile = authority,
+        }, cancellationToken).ConfigureAwait(false);
+        IReadOnlyList<CheckResult> checks = await server.ReadAsync(Datastore, TimeSpan.FromDays(MaximumAgeDays), cancellationToken).ConfigureAwait(false);
+        Report(connection, [.. checks.Select(c => c with { RepositoryId = connection.Session.RepositoryId })]);
+    }
+
+    private void Report(RepositoryConnection connection, IReadOnlyList<CheckResult> checks)
+    {
+        List<CheckResult> failed = [.. checks.Where(c => c.Result == CheckOutcome.Failed)];
+        if (Quiet)
+        {
+            Emit(failed.Count == 0);
+            return;
+        }
+        foreach (CheckResult check in checks) Emit(check);
+        if (failed.Count > 0)
+            DeferError(new NataliaException(ErrorIds.RepositoryCheckFailed, NataliaErrorKind.InvalidData,
+                $"The repository '{connection.Name}' ({connection.Session.Location}) has failed {failed.Count} check(s). The first is {failed[0].Name} ({failed[0].Target}). {failed[0].Detail}".TrimEnd(), connection.Name), connection.Session);
+    }
+
     private async Task CheckAsync(RepositoryConnection connection, CancellationToken cancellationToken)
     {
+        if (connection.Native is not null)
+            throw new NataliaException(ErrorIds.CapabilityMissing, NataliaErrorKind.NotSupported, $"The repository '{connection.Name}' is a storage of a {connection.Native.Kind} hypervisor, which has no check of the whole.", connection.Name,
+                "Ask the Proxmox Backup Server behind it with -BackupServer, or test points with Test-NataliaRestorePoint.");
         List<CheckResult> failed = [];
         using ProgressReporter progress = StartProgress($"Checking {connection.Name}");
-        await foreach (CheckResult result in connection.Repository.CheckAsync(Full, progress, cancellationToken).ConfigureAwait(false))
+        await foreach (CheckResult result in connection.Repository.CheckAsync(Full, progress, cancellationToken).ConfigureAwait(false)) Take(result);
+        if (!Full && connection.Session.IsUnlocked)
         {
-            if (result.Result == CheckOutcome.Failed) failed.Add(result);
-            if (!Quiet) Emit(result);
+            await foreach (CheckResult result in connection.Repository.ProbeAsync([], cancellationToken).ConfigureAwait(false)) Take(result);
         }
         if (Quiet) Emit(failed.Count == 0);
         else if (failed.Count > 0)
             DeferError(new NataliaException(ErrorIds.RepositoryCheckFailed, NataliaErrorKind.InvalidData,
                 $"The repository '{connection.Name}' ({connection.Session.Location}) has failed {failed.Count} check(s). The first is {failed[0].Name}. {failed[0].Detail}".TrimEnd(), connection.Name,
                 "Test-NataliaRestorePoint tells which restore points are concerned."), connection.Session);
+
+        void Take(CheckResult result)
+        {
+            if (result.Result == CheckOutcome.Failed) failed.Add(result);
+            if (!Quiet) Emit(result);
+        }
     }
 }

@@ -1,6 +1,7 @@
 using System.Management.Automation;
 using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Model;
+using Natalia.Backup.Hypervisors;
 using Natalia.Backup.Pipeline;
 using Natalia.Backup.Points;
 
@@ -28,8 +29,18 @@ public sealed class TestNataliaRestorePointCommand : RestorePointCommand
     [Parameter]
     public SwitchParameter Quiet { get; set; }
 
+    /// <summary>For points in a storage that verifies by itself: how many days old the verification may be before that is a warning. 1 to 3650, 30 by default.</summary>
+    [Parameter]
+    [ValidateRange(1, 3650)]
+    public int MaximumVerificationAgeDays { get; set; } = 30;
+
     private protected override async Task ProcessPointAsync(LocatedPoint point, CancellationToken cancellationToken)
     {
+        if (point.Repository.Native is INativeRepository native)
+        {
+            await TestNativeAsync(native, point, cancellationToken).ConfigureAwait(false);
+            return;
+        }
         CheckResult result;
         using (ProgressReporter progress = StartProgress($"Testing {point.Point}"))
             result = await point.Repository.Repository.VerifyRestorePointAsync(point.Point, progress, cancellationToken).ConfigureAwait(false);
@@ -42,6 +53,20 @@ public sealed class TestNataliaRestorePointCommand : RestorePointCommand
         if (result.Result == CheckOutcome.Failed)
             DeferError(new NataliaException(ErrorIds.RestorePointDamaged, NataliaErrorKind.InvalidData, $"The restore point {point.Point} ({point.Point.RestorePointId}) is damaged. {result.Detail}".TrimEnd(),
                 point.Point.RestorePointId, "Restore another point. A new full backup stores again what is damaged, as far as the disk still has it."), point.Point);
+    }
+
+    /// <summary>The storage verifies by itself; what is known of that is told. Nothing known is no success.</summary>
+    private async Task TestNativeAsync(INativeRepository native, LocatedPoint point, CancellationToken cancellationToken)
+    {
+        IReadOnlyList<CheckResult> checks = await native.TestRestorePointAsync(point.Point, TimeSpan.FromDays(MaximumVerificationAgeDays), cancellationToken).ConfigureAwait(false);
+        if (Quiet)
+        {
+            Emit(checks.Any(c => c.Name == "Verification" && c.Result == CheckOutcome.Passed) && checks.All(c => c.Result != CheckOutcome.Failed));
+            return;
+        }
+        foreach (CheckResult check in checks) Emit(check);
+        foreach (CheckResult failed in checks.Where(c => c.Result == CheckOutcome.Failed))
+            DeferError(new NataliaException(failed.ErrorId ?? ErrorIds.RestorePointDamaged, NataliaErrorKind.InvalidData, $"The restore point {point.Point} ({point.Point.RestorePointId}) failed the check '{failed.Name}'. {failed.Detail}".TrimEnd(), point.Point.RestorePointId), point.Point);
     }
 
     private protected override void Report(Exception exception, object target) => DeferError(exception, target);

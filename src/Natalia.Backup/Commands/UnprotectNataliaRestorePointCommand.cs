@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Management.Automation;
 using Natalia.Backup.Engine.Model;
+using Natalia.Backup.Hypervisors;
 using Natalia.Backup.Points;
 
 namespace Natalia.Backup.Commands;
@@ -35,7 +36,16 @@ public sealed class UnprotectNataliaRestorePointCommand : RestorePointCommand
     {
         string target = string.Format(CultureInfo.InvariantCulture, "{0} ({1}) in repository '{2}'", point.Point, point.Point.RestorePointId, point.Repository.Name);
         if (!await ShouldProcessAsync(target, "Lift the protection of the restore point").ConfigureAwait(false)) return;
-        RestorePoint after = await point.Repository.Repository.SetProtectionAsync(point.Point, isProtected: false, Reason, cancellationToken).ConfigureAwait(false);
+        RestorePoint after;
+        if (point.Repository.Native is INativeRepository native)
+        {
+            after = await native.SetProtectionAsync(point.Point, isProtected: false, cancellationToken).ConfigureAwait(false);
+            EmitVerbose($"The storage '{native.Storage}' has no place for the reason: it is not recorded.");
+        }
+        else
+        {
+            after = await point.Repository.Repository.SetProtectionAsync(point.Point, isProtected: false, Reason, cancellationToken).ConfigureAwait(false);
+        }
         if (PassThru) Emit(after);
     }
 }

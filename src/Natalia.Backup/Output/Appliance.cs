@@ -32,6 +32,15 @@ public sealed record Appliance
     /// <summary>The hypervisor's own id of the VM, or null.</summary>
     public string? NativeId { get; init; }
 
+    /// <summary>The host or node that the VM is on; null when unknown.</summary>
+    public string? Node { get; init; }
+    /// <summary>Whether the VM runs, in the hypervisor's word; null when unknown.</summary>
+    public string? State { get; init; }
+    /// <summary>What is known of its guest agent.</summary>
+    public GuestAgentState GuestAgent { get; init; }
+    /// <summary>Its state in high availability, in the hypervisor's word; null when it is not managed.</summary>
+    public string? HighAvailability { get; init; }
+
     /// <summary>The appliance's name.</summary>
     public override string ToString() => Name;
 }

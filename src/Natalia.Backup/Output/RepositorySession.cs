@@ -23,6 +23,8 @@ public sealed record RepositorySession
     public DateTime CreatedUtc { get; init; }
     /// <summary>The SHA-256 fingerprint of the key that signs the audit log. Kept somewhere else, it proves later that a log is this repository's.</summary>
     public required string AuditKeyFingerprint { get; init; }
+    /// <summary>For how many days everything stored is locked against deletion; null for not at all.</summary>
+    public int? ImmutableDays { get; init; }
     /// <summary>When it was connected, UTC.</summary>
     public required DateTime ConnectedUtc { get; init; }
 

@@ -66,7 +66,17 @@ public abstract class NataliaCommand : PSCmdlet, IDisposable
     }
 
     /// <inheritdoc/>
-    protected sealed override void StopProcessing() => _stop.Cancel();
+    protected sealed override void StopProcessing()
+    {
+        try
+        {
+            _stop.Cancel();
+        }
+        catch (ObjectDisposedException)
+        {
+            // Comes from another thread, and may come when the command has just ended by itself.
+        }
+    }
 
     /// <summary>Writes an object to the pipeline.</summary>
     private protected void Emit(object value) => Post(() => WriteObject(value, enumerateCollection: false));

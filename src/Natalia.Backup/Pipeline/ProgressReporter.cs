@@ -67,7 +67,7 @@ internal sealed class ProgressReporter : IProgress<OperationProgress>, IDisposab
     private ProgressRecord CreateRecord(OperationProgress value, TimeSpan elapsed)
     {
         string done = value.TotalBytes is long all ? $"{ByteSize.Format(value.DoneBytes)} of {ByteSize.Format(all)}" : ByteSize.Format(value.DoneBytes);
-        var record = new ProgressRecord(_activityId, _activity, $"{value.Activity}: {done}") { ParentActivityId = _parentId };
+        var record = new ProgressRecord(_activityId, _activity, done) { ParentActivityId = _parentId, CurrentOperation = value.Activity };
         if (value.TotalBytes is long total && total > 0)
         {
             double share = Math.Min(1.0, Math.Max(0.0, (double)value.DoneBytes / total));

@@ -44,7 +44,7 @@ internal sealed class RestorePointFinder(CompletionCache completion, Action<stri
     private async Task<IReadOnlyList<RestorePoint>> ListAsync(RepositoryConnection repository, string? applianceId, CancellationToken cancellationToken)
     {
         if (_lists.TryGetValue((repository, applianceId), out IReadOnlyList<RestorePoint>? known)) return known;
-        IReadOnlyList<RestorePoint> points = await repository.Repository.GetRestorePointsAsync(new RestorePointFilter { ApplianceId = applianceId }, damage => warn(damage.Message), cancellationToken).ConfigureAwait(false);
+        IReadOnlyList<RestorePoint> points = await repository.GetRestorePointsAsync(new RestorePointFilter { ApplianceId = applianceId }, damage => warn(damage.Message), cancellationToken).ConfigureAwait(false);
         foreach (RestorePoint point in points) completion.Remember(point);
         _lists[(repository, applianceId)] = points;
         return points;

@@ -1,6 +1,7 @@
 using System.Text.Json;
 using Natalia.Backup.Arguments;
 using Natalia.Backup.Engine;
+using Natalia.Backup.Hypervisors.Proxmox;
 using Natalia.Backup.Sessions;
 using Natalia.Backup.Text;
 
@@ -30,7 +31,8 @@ internal static class ProfileFile
                 json.WriteStartObject();
                 json.WriteString("name", hypervisor.Name);
                 json.WriteString("kind", hypervisor.Kind);
-                json.WriteString("path", hypervisor.Path);
+                if (hypervisor.Server is ServerSettings server) WriteServer(json, server);
+                else json.WriteString("path", hypervisor.Path);
                 json.WriteEndObject();
             }
             json.WriteEndArray();
@@ -40,8 +42,10 @@ internal static class ProfileFile
                 json.WriteStartObject();
                 json.WriteString("name", repository.Name);
                 json.WriteString("kind", repository.Kind);
-                json.WriteString("path", repository.Path);
+                if (repository.Bucket is BucketSettings bucket) WriteBucket(json, bucket);
+                else json.WriteString("path", repository.Path);
                 json.WriteString("access", repository.Access.ToString());
+                if (repository.Hypervisor is not null) json.WriteString("hypervisor", repository.Hypervisor);
                 if (repository.PasswordSecret is not null) json.WriteString("passwordSecret", repository.PasswordSecret);
                 json.WriteEndObject();
             }
@@ -94,19 +98,89 @@ internal static class ProfileFile
         return new ProfileDocument(hypervisors, repositories);
     }
 
+    private static void WriteServer(Utf8JsonWriter json, ServerSettings server)
+    {
+        json.WriteStartArray("hosts");
+        foreach (string host in server.Hosts) json.WriteStringValue(host);
+        json.WriteEndArray();
+        json.WriteNumber("port", server.Port);
+        json.WriteStartArray("thumbprints");
+        foreach (string thumbprint in server.Thumbprints) json.WriteStringValue(thumbprint);
+        json.WriteEndArray();
+        if (server.AuthorityFile is not null) json.WriteString("caCertificate", server.AuthorityFile);
+        if (server.CredentialSecret is not null) json.WriteString("credentialSecret", server.CredentialSecret);
+    }
+
+    private static ServerSettings ReadServer(string folder, Node node)
+    {
+        IReadOnlyList<string> hosts = node.Texts("hosts");
+        if (hosts.Count == 0) throw node.Invalid("hosts is empty");
+        return new ServerSettings
+        {
+            Hosts = hosts,
+            Port = node.Number("port"),
+            Thumbprints = node.Texts("thumbprints"),
+            AuthorityFile = node.TextOrNull("caCertificate") is string file ? Path.GetFullPath(Path.Combine(folder, file)) : null,
+            CredentialSecret = node.Text("credentialSecret"),
+        };
+    }
+
     private static HypervisorSettings ReadHypervisor(string folder, Node node)
     {
+        if (node.OneOf("kind", "Folder", ProxmoxHypervisor.KindName) == ProxmoxHypervisor.KindName)
+        {
+            node.Allow("name", "kind", "hosts", "port", "thumbprints", "caCertificate", "credentialSecret");
+            return new HypervisorSettings { Name = node.Name(), Kind = ProxmoxHypervisor.KindName, Server = ReadServer(folder, node) };
+        }
         node.Allow("name", "kind", "path");
         return new HypervisorSettings { Name = node.Name(), Kind = node.OneOf("kind", "Folder"), Path = Path.GetFullPath(Path.Combine(folder, node.Text("path"))) };
     }
 
+    private static void WriteBucket(Utf8JsonWriter json, BucketSettings bucket)
+    {
+        json.WriteString("bucket", bucket.Bucket);
+        if (bucket.Endpoint is not null) json.WriteString("endpoint", bucket.Endpoint.OriginalString);
+        if (bucket.Region is not null) json.WriteString("region", bucket.Region);
+        if (bucket.Prefix is not null) json.WriteString("prefix", bucket.Prefix);
+        if (bucket.StorageClass is not null) json.WriteString("storageClass", bucket.StorageClass);
+        if (bucket.ServerCertificateThumbprint is not null) json.WriteString("serverCertificateThumbprint", bucket.ServerCertificateThumbprint);
+        if (bucket.CredentialSecret is not null) json.WriteString("credentialSecret", bucket.CredentialSecret);
+    }
+
+    private static BucketSettings ReadBucket(Node node)
+    {
+        Uri? endpoint = null;
+        if (node.TextOrNull("endpoint") is string text && !Uri.TryCreate(text, UriKind.Absolute, out endpoint)) throw node.Invalid("endpoint is not an address");
+        return new BucketSettings
+        {
+            Bucket = node.Text("bucket"),
+            Endpoint = endpoint,
+            Region = node.TextOrNull("region"),
+            Prefix = node.TextOrNull("prefix"),
+            StorageClass = node.TextOrNull("storageClass"),
+            ServerCertificateThumbprint = node.TextOrNull("serverCertificateThumbprint"),
+            CredentialSecret = node.TextOrNull("credentialSecret"),
+        };
+    }
+
     private static RepositorySettings ReadRepository(string folder, Node node)
     {
-        node.Allow("name", "kind", "path", "access", "passwordSecret");
+        node.Allow("name", "kind", "path", "access", "passwordSecret", "hypervisor", "bucket", "endpoint", "region", "prefix", "storageClass", "serverCertificateThumbprint", "credentialSecret");
         var access = (RepositoryAccess)Enum.Parse(typeof(RepositoryAccess), node.OneOf("access", Enum.GetNames(typeof(RepositoryAccess))));
+        if (node.OneOf("kind", "Folder", "S3", ProxmoxHypervisor.KindName) == ProxmoxHypervisor.KindName)
+        {
+            if (access != RepositoryAccess.Hypervisor) throw node.Invalid($"access is {access}, and the storage of a hypervisor is reached through it");
+            return new RepositorySettings { Name = node.Name(), Kind = ProxmoxHypervisor.KindName, Path = node.Text("path"), Access = access, Hypervisor = node.Text("hypervisor") };
+        }
+        if (access == RepositoryAccess.Hypervisor || node.TextOrNull("hypervisor") is not null) throw node.Invalid("a folder is not reached through a hypervisor");
         string? secret = node.TextOrNull("passwordSecret");
         if (access == RepositoryAccess.Password && secret is null) throw node.Invalid("passwordSecret is missing");
         if (access != RepositoryAccess.Password && secret is not null) throw node.Invalid($"passwordSecret is given, but its access is {access}");
+        if (node.OneOf("kind", "Folder", "S3") == "S3")
+        {
+            BucketSettings bucket = ReadBucket(node);
+            return new RepositorySettings { Name = node.Name(), Kind = "S3", Path = bucket.ToString(), Bucket = bucket, Access = access, PasswordSecret = secret };
+        }
         return new RepositorySettings
         {
             Name = node.Name(),
@@ -161,6 +235,13 @@ internal static class ProfileFile
         }
 
         internal int Number(string member) => element.TryGetProperty(member, out JsonElement value) && value.ValueKind == JsonValueKind.Number && value.TryGetInt32(out int number) ? number : throw Invalid($"{member} is not a number");
+
+        internal IReadOnlyList<string> Texts(string member)
+        {
+            if (!element.TryGetProperty(member, out JsonElement list)) return [];
+            if (list.ValueKind != JsonValueKind.Array) throw Invalid($"{member} is not a list");
+            return [.. list.EnumerateArray().Select(item => item.ValueKind == JsonValueKind.String && item.GetString() is { Length: > 0 } text ? text : throw Invalid($"{member} holds something that is not a text"))];
+        }
 
         internal IEnumerable<Node> List(string member)
         {

@@ -27,10 +27,10 @@ internal sealed class RepositoryRetention
     /// <param name="cancellationToken">Stops it.</param>
     internal static async Task<RepositoryRetention> ReadAsync(RepositoryConnection repository, Action<NataliaException> onDamage, CancellationToken cancellationToken)
     {
-        IReadOnlyList<StoredRetentionPolicy> policies = await repository.Repository.GetRetentionPoliciesAsync(cancellationToken).ConfigureAwait(false);
-        IReadOnlyList<ApplianceSettings> settings = await repository.Repository.GetApplianceSettingsAsync(cancellationToken).ConfigureAwait(false);
-        IReadOnlyList<RestorePoint> points = [.. (await repository.Repository.GetRestorePointsAsync(new RestorePointFilter(), onDamage, cancellationToken).ConfigureAwait(false)).OrderByDescending(p => p)];
-        IReadOnlyList<RetentionPoint> described = await repository.Repository.DescribeForRetentionAsync(points, cancellationToken).ConfigureAwait(false);
+        IReadOnlyList<StoredRetentionPolicy> policies = await repository.Retention.GetRetentionPoliciesAsync(cancellationToken).ConfigureAwait(false);
+        IReadOnlyList<ApplianceSettings> settings = await repository.GetApplianceSettingsAsync(cancellationToken).ConfigureAwait(false);
+        IReadOnlyList<RestorePoint> points = [.. (await repository.GetRestorePointsAsync(new RestorePointFilter(), onDamage, cancellationToken).ConfigureAwait(false)).OrderByDescending(p => p)];
+        IReadOnlyList<RetentionPoint> described = await repository.Retention.DescribeForRetentionAsync(points, cancellationToken).ConfigureAwait(false);
         ILookup<string, int> own = Enumerable.Range(0, points.Count).ToLookup(i => points[i].ApplianceId, StringComparer.Ordinal);
         Dictionary<string, string> enrolled = settings.ToDictionary(s => s.ApplianceId, s => s.Name, StringComparer.Ordinal);
         IEnumerable<string> ids = enrolled.Keys.Concat(own.Select(p => p.Key)).Concat(policies.Select(p => p.ApplianceId).Where(id => id is not null).Cast<string>()).Distinct(StringComparer.Ordinal);

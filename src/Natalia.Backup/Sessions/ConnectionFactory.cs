@@ -1,8 +1,12 @@
+using System.Management.Automation;
 using Natalia.Backup.Engine;
+using Natalia.Backup.Engine.Immutability;
 using Natalia.Backup.Engine.Repositories;
 using Natalia.Backup.Engine.Storage;
 using Natalia.Backup.Hypervisors;
 using Natalia.Backup.Hypervisors.Folder;
+using Natalia.Backup.Hypervisors.Proxmox;
+using Natalia.Backup.Storage.S3;
 
 namespace Natalia.Backup.Sessions;
 
@@ -18,26 +22,103 @@ internal static class ConnectionFactory
         return new HypervisorConnection(session, hypervisor, settings);
     }
 
+    /// <summary>Connects to a Proxmox VE cluster.</summary>
+    /// <param name="settings">Where it is.</param>
+    /// <param name="credential">Who connects; a user name with '!' is an API token's.</param>
+    /// <param name="oneTimeCode">The code of a second factor, or null.</param>
+    /// <param name="trace">Told a line per request, or null.</param>
+    /// <param name="cancellationToken">Stops it.</param>
+    /// <exception cref="NataliaException">What the hypervisor throws.</exception>
+    internal static async Task<HypervisorConnection> OpenProxmoxAsync(HypervisorSettings settings, PSCredential credential, string? oneTimeCode, Action<string>? trace, CancellationToken cancellationToken)
+    {
+        ServerSettings server = settings.Server!;
+        ProxmoxHypervisor hypervisor = await ProxmoxHypervisor.ConnectAsync(new ProxmoxConnectOptions
+        {
+            Hosts = server.Hosts,
+            Port = server.Port,
+            User = credential.UserName,
+            Secret = credential.Password,
+            OneTimeCode = oneTimeCode,
+            CertificateThumbprints = server.Thumbprints,
+            AuthorityFile = server.AuthorityFile,
+            Trace = trace,
+        }, cancellationToken).ConfigureAwait(false);
+        var session = new HypervisorSession { Name = settings.Name, Kind = hypervisor.Kind, Location = hypervisor.Location, ConnectedUtc = DateTime.UtcNow };
+        return new HypervisorConnection(session, hypervisor, settings);
+    }
+
+    /// <summary>Opens a hypervisor's own storage as a repository.</summary>
+    /// <exception cref="NataliaException"><c>CapabilityMissing</c>, what the hypervisor throws.</exception>
+    internal static async Task<RepositoryConnection> OpenNativeRepositoryAsync(RepositorySettings settings, HypervisorConnection hypervisor, CancellationToken cancellationToken)
+    {
+        INativeProtection protection = hypervisor.Hypervisor.Require<INativeProtection>("backup storages of its own");
+        INativeRepository native = await protection.OpenRepositoryAsync(settings.Path, settings.Name, cancellationToken).ConfigureAwait(false);
+        var session = new RepositorySession
+        {
+            Name = settings.Name,
+            RepositoryId = native.RepositoryId,
+            RepositoryKind = native.Kind,
+            StoreKind = native.StorageKind,
+            Location = native.Location,
+            IsUnlocked = true,
+            AuditKeyFingerprint = "",
+            ConnectedUtc = DateTime.UtcNow,
+        };
+        return new RepositoryConnection(session, native, hypervisor, settings);
+    }
+
     /// <summary>Makes a repository.</summary>
     /// <exception cref="NataliaException">What the engine throws.</exception>
-    internal static async Task<RepositoryConnection> CreateRepositoryAsync(RepositorySettings settings, RepositoryPassword? password, CancellationToken cancellationToken)
+    internal static async Task<RepositoryConnection> CreateRepositoryAsync(RepositorySettings settings, RepositoryPassword? password, PSCredential? credential, int? immutableDays, CancellationToken cancellationToken)
     {
+        var options = new RepositoryOptions { Label = settings.Name, Immutability = immutableDays is int days ? new ImmutabilityPolicy(days, settings.Bucket?.LockMode ?? default) : null };
+        if (settings.Bucket is not null)
+            return Describe(settings, await Repository.CreateAsync(await OpenBucketAsync(settings.Bucket, credential, cancellationToken).ConfigureAwait(false), password, options, cancellationToken).ConfigureAwait(false));
         // Nothing is made in a folder that holds something already: it will be refused.
         bool isForeign = Directory.Exists(settings.Path) && Directory.EnumerateFileSystemEntries(settings.Path).Any();
         IObjectStore store = FolderStore.Open(settings.Path, create: !isForeign);
-        return Describe(settings, await Repository.CreateAsync(store, password, new RepositoryOptions { Label = settings.Name }, cancellationToken).ConfigureAwait(false));
+        return Describe(settings, await Repository.CreateAsync(store, password, options, cancellationToken).ConfigureAwait(false));
     }
 
     /// <summary>Opens a repository.</summary>
     /// <exception cref="NataliaException">What the engine throws; <c>PasswordRequired</c> where the user said that there is none.</exception>
-    internal static async Task<RepositoryConnection> OpenRepositoryAsync(RepositorySettings settings, RepositoryPassword? password, CancellationToken cancellationToken)
+    internal static async Task<RepositoryConnection> OpenRepositoryAsync(RepositorySettings settings, RepositoryPassword? password, PSCredential? credential, CancellationToken cancellationToken)
     {
-        IObjectStore store = FolderStore.Open(settings.Path, create: false);
+        IObjectStore store;
+        if (settings.Bucket is BucketSettings bucket)
+        {
+            // How strong locks are is the repository's own to say, and needs no password; the store must know before it writes.
+            using (Repository look = await Repository.OpenAsync(await OpenBucketAsync(bucket, credential, cancellationToken).ConfigureAwait(false), null, new RepositoryOptions { Label = settings.Name }, cancellationToken).ConfigureAwait(false))
+                bucket = bucket with { LockMode = look.ImmutabilityMode };
+            store = await OpenBucketAsync(bucket, credential, cancellationToken).ConfigureAwait(false);
+        }
+        else
+        {
+            store = FolderStore.Open(settings.Path, create: false);
+        }
         Repository repository = await Repository.OpenAsync(store, password, new RepositoryOptions { Label = settings.Name }, cancellationToken).ConfigureAwait(false);
         if (settings.Access != RepositoryAccess.Unencrypted || !repository.IsEncrypted) return Describe(settings, repository);
         repository.Dispose();
         throw new NataliaException(ErrorIds.PasswordRequired, NataliaErrorKind.Authentication, $"The repository '{settings.Path}' is encrypted.", settings.Path,
             "Give its -Password, or -AuditOnly to check it without one.");
+    }
+
+    /// <summary>Opens a bucket; what fails for a moment is tried again.</summary>
+    private static async Task<IObjectStore> OpenBucketAsync(BucketSettings bucket, PSCredential? credential, CancellationToken cancellationToken)
+    {
+        S3Store store = await S3Store.OpenAsync(new S3StoreOptions
+        {
+            Bucket = bucket.Bucket,
+            Endpoint = bucket.Endpoint,
+            Region = bucket.Region,
+            Prefix = bucket.Prefix,
+            AccessKey = credential?.UserName,
+            SecretKey = credential?.Password,
+            StorageClass = bucket.StorageClass,
+            LockMode = bucket.LockMode,
+            ServerCertificateThumbprint = bucket.ServerCertificateThumbprint,
+        }, cancellationToken).ConfigureAwait(false);
+        return new RetryStore(store);
     }
 
     private static RepositoryConnection Describe(RepositorySettings settings, Repository repository)
@@ -53,6 +134,7 @@ internal static class ConnectionFactory
             FormatVersion = repository.FormatVersion,
             CreatedUtc = repository.CreatedUtc,
             AuditKeyFingerprint = repository.AuditKeyFingerprint,
+            ImmutableDays = repository.ImmutableDays,
             ConnectedUtc = DateTime.UtcNow,
         };
         return new RepositoryConnection(session, repository, settings);

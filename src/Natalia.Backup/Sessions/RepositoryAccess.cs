@@ -7,6 +7,8 @@ internal enum RepositoryAccess
     Password,
     /// <summary>It has none, and the user said so.</summary>
     Unencrypted,
+    /// <summary>Through the hypervisor whose storage it is.</summary>
+    Hypervisor,
     /// <summary>Without its password, for checks and the audit log.</summary>
     AuditOnly,
 }

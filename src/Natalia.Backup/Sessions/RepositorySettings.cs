@@ -7,8 +7,12 @@ internal sealed record RepositorySettings
     public required string Name { get; init; }
     /// <summary>The kind of its store; only <c>Folder</c> has a <see cref="Path"/>.</summary>
     public required string Kind { get; init; }
-    /// <summary>The folder, a full path.</summary>
+    /// <summary>The folder, a full path; for a hypervisor's storage, its name there.</summary>
     public required string Path { get; init; }
+    /// <summary>The bucket, for kind <c>S3</c>; else null.</summary>
+    public BucketSettings? Bucket { get; init; }
+    /// <summary>The name of the hypervisor session whose storage it is; null for a repository of this product.</summary>
+    public string? Hypervisor { get; init; }
     /// <summary>How it is opened.</summary>
     public required RepositoryAccess Access { get; init; }
     /// <summary>The name of the secret that holds the password, when one is needed and its name is known.</summary>

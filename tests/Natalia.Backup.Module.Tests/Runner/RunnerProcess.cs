@@ -43,6 +43,13 @@ public sealed partial class RunnerProcess : IDisposable
 
     public void Terminate() => Signal(15);
 
+    /// <summary>Ends it as a power cut would, and waits until it is gone.</summary>
+    public async Task KillAsync()
+    {
+        Signal(9);
+        await _process.WaitForExitAsync().WaitAsync(s_limit);
+    }
+
     public async Task<Result> FinishAsync()
     {
         _process.StandardInput.Close();

@@ -1,0 +1,17 @@
+using Natalia.Backup.Engine;
+using Natalia.Backup.Engine.Model;
+using Natalia.Backup.Engine.Repositories;
+
+namespace Natalia.Backup.Hypervisors;
+
+/// <summary>Capability: builds a VM from a restore point of a native repository.</summary>
+public interface INativeRestore
+{
+    /// <summary>Restores a point to a new VM, or over the old one where that is said explicitly. A restore that fails removes what it made of a new VM.</summary>
+    /// <param name="point">The point.</param>
+    /// <param name="request">How.</param>
+    /// <param name="progress">Told how far it is, or null.</param>
+    /// <param name="cancellationToken">Stops it and removes a half-made VM before the call returns.</param>
+    /// <exception cref="NataliaException"><c>RestorePointNotFound</c>, <c>ApplianceRunning</c>, <c>StorageNotFound</c>, <c>NetworkNotFound</c>, <c>TaskFailed</c>, <c>PermissionDenied</c>.</exception>
+    Task<NativeRestoreResult> RestoreAsync(RestorePoint point, NativeRestoreRequest request, IProgress<OperationProgress>? progress, CancellationToken cancellationToken);
+}

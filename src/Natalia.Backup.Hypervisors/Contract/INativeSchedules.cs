@@ -1,0 +1,38 @@
+using Natalia.Backup.Engine;
+using Natalia.Backup.Engine.Model;
+
+namespace Natalia.Backup.Hypervisors;
+
+/// <summary>Capability: backups that the hypervisor starts by itself. Any thread.</summary>
+public interface INativeSchedules
+{
+    /// <summary>Makes the schedule of an appliance, or changes it to what is wanted; the same call twice changes nothing. Afterwards reads back which disks it takes.</summary>
+    /// <param name="appliance">The VM.</param>
+    /// <param name="request">What is wanted.</param>
+    /// <param name="cancellationToken">Stops it.</param>
+    /// <exception cref="NataliaException"><c>ScheduleOmitsDisk</c>, <c>StorageNotFound</c>, <c>PermissionDenied</c>.</exception>
+    Task<NativeSchedule> SetScheduleAsync(ApplianceDescription appliance, NativeScheduleRequest request, CancellationToken cancellationToken);
+
+    /// <summary>The schedules that take a VM, or all of them; those of others too, told apart by <see cref="NativeSchedule.IsOwn"/>.</summary>
+    /// <param name="appliance">The VM; null for all.</param>
+    /// <param name="cancellationToken">Stops it.</param>
+    Task<IReadOnlyList<NativeSchedule>> GetSchedulesAsync(ApplianceDescription? appliance, CancellationToken cancellationToken);
+
+    /// <summary>Removes a schedule that this product made. One of somebody else is refused. Restore points stay.</summary>
+    /// <param name="scheduleId">Its id.</param>
+    /// <param name="cancellationToken">Stops it.</param>
+    /// <exception cref="NataliaException"><c>ScheduleNotFound</c>, <c>ScheduleNotOwn</c>.</exception>
+    Task RemoveScheduleAsync(string scheduleId, CancellationToken cancellationToken);
+
+    /// <summary>Sets what the schedules of an appliance keep. Without a schedule the hypervisor remembers it with the VM, and the first schedule takes it over.</summary>
+    /// <param name="appliance">The VM.</param>
+    /// <param name="limits">What is kept.</param>
+    /// <param name="cancellationToken">Stops it.</param>
+    /// <returns>True when a schedule has it, false when it waits for one.</returns>
+    Task<bool> SetRetentionAsync(ApplianceDescription appliance, RetentionLimits limits, CancellationToken cancellationToken);
+
+    /// <summary>What the schedule of an appliance keeps, or what waits for one; null when neither says so.</summary>
+    /// <param name="appliance">The VM.</param>
+    /// <param name="cancellationToken">Stops it.</param>
+    Task<RetentionLimits?> GetRetentionAsync(ApplianceDescription appliance, CancellationToken cancellationToken);
+}

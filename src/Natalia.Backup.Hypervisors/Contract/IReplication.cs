@@ -1,0 +1,33 @@
+using Natalia.Backup.Engine;
+using Natalia.Backup.Engine.Model;
+
+namespace Natalia.Backup.Hypervisors;
+
+/// <summary>Capability: the hypervisor keeps a copy of a VM on another of its nodes and refreshes it every few minutes. A replica is not a backup: deletions arrive there too. Any thread.</summary>
+public interface IReplication
+{
+    /// <summary>Makes a VM's replication to a node, or changes it; the same call twice changes nothing. Every precondition is checked first and named when it fails.</summary>
+    /// <param name="appliance">The VM.</param>
+    /// <param name="request">What is wanted.</param>
+    /// <param name="cancellationToken">Stops it.</param>
+    /// <exception cref="NataliaException"><c>ReplicationPreconditionFailed</c>, <c>PermissionDenied</c>.</exception>
+    Task<ReplicationState> SetReplicationAsync(ApplianceDescription appliance, ReplicationRequest request, CancellationToken cancellationToken);
+
+    /// <summary>The preconditions, each one a check.</summary>
+    /// <param name="appliance">The VM.</param>
+    /// <param name="targetNode">Where to.</param>
+    /// <param name="cancellationToken">Stops it.</param>
+    Task<IReadOnlyList<CheckResult>> TestReplicationAsync(ApplianceDescription appliance, string targetNode, CancellationToken cancellationToken);
+
+    /// <summary>The replications of a VM, or of all, with their state as the node knows it on which the VM runs.</summary>
+    /// <param name="appliance">The VM; null for all.</param>
+    /// <param name="cancellationToken">Stops it.</param>
+    Task<IReadOnlyList<ReplicationState>> GetReplicationsAsync(ApplianceDescription? appliance, CancellationToken cancellationToken);
+
+    /// <summary>Ends a replication.</summary>
+    /// <param name="replicationId">Its id.</param>
+    /// <param name="keepReplica">Whether the copy on the other node stays.</param>
+    /// <param name="cancellationToken">Stops it.</param>
+    /// <exception cref="NataliaException"><c>ReplicationNotFound</c>.</exception>
+    Task RemoveReplicationAsync(string replicationId, bool keepReplica, CancellationToken cancellationToken);
+}

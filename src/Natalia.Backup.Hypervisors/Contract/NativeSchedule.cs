@@ -1,0 +1,36 @@
+using Natalia.Backup.Engine;
+using Natalia.Backup.Engine.Model;
+
+namespace Natalia.Backup.Hypervisors;
+
+/// <summary>A schedule of the hypervisor. Immutable and job-safe.</summary>
+public sealed record NativeSchedule
+{
+    /// <summary>The hypervisor's id of it.</summary>
+    public required string ScheduleId { get; init; }
+    /// <summary>True when this product made it.</summary>
+    public bool IsOwn { get; init; }
+    /// <summary>The VMs that it takes, as the hypervisor numbers them; empty when it takes all or a pool.</summary>
+    public IReadOnlyList<string> NativeIds { get; init; } = [];
+    /// <summary>The storage it writes to, or null.</summary>
+    public string? Storage { get; init; }
+    /// <summary>How often.</summary>
+    public NativeScheduleKind Kind { get; init; }
+    /// <summary>When, in the hypervisor's own words.</summary>
+    public string? Expression { get; init; }
+    /// <summary>The next runs that the hypervisor foresees, UTC.</summary>
+    public IReadOnlyList<DateTime> NextRunsUtc { get; init; } = [];
+    /// <summary>What it keeps; null when it leaves that to the storage.</summary>
+    public RetentionLimits? Retention { get; init; }
+    /// <summary>False when it is switched off.</summary>
+    public bool IsEnabled { get; init; }
+    /// <summary>The disks that it takes, as <c>VM:disk</c>; null when that was not asked.</summary>
+    public IReadOnlyList<string>? IncludedDisks { get; init; }
+    /// <summary>The disks that it leaves out with the reason, as <c>VM:disk (reason)</c>; null when that was not asked.</summary>
+    public IReadOnlyList<string>? OmittedDisks { get; init; }
+    /// <summary>False when the last <see cref="INativeSchedules.SetScheduleAsync"/> found everything as wanted.</summary>
+    public bool WasChanged { get; init; }
+
+    /// <summary>The id and the expression.</summary>
+    public override string ToString() => $"{ScheduleId} ({Expression})";
+}

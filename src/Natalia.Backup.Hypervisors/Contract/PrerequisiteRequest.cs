@@ -1,0 +1,12 @@
+namespace Natalia.Backup.Hypervisors;
+
+/// <summary>For what the prerequisites are checked.</summary>
+public sealed record PrerequisiteRequest
+{
+    /// <summary>The storages that take restore points; null for those that the caller's schedules name.</summary>
+    public IReadOnlyList<string>? Storages { get; init; }
+    /// <summary>The node for replication, or null when there is to be none.</summary>
+    public string? ReplicationTarget { get; init; }
+    /// <summary>The isolated network for restore tests, or null when there are to be none.</summary>
+    public string? IsolatedNetwork { get; init; }
+}

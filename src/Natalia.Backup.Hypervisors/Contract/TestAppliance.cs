@@ -1,0 +1,18 @@
+namespace Natalia.Backup.Hypervisors;
+
+/// <summary>A VM made for a test.</summary>
+public sealed record TestAppliance
+{
+    /// <summary>The hypervisor's id of the VM.</summary>
+    public required string NativeId { get; init; }
+    /// <summary>Its name.</summary>
+    public required string Name { get; init; }
+    /// <summary>The test's id.</summary>
+    public required string RunId { get; init; }
+    /// <summary>The network it must sit on.</summary>
+    public required string IsolatedNetwork { get; init; }
+    /// <summary>When it was made, UTC; null when unknown.</summary>
+    public DateTime? CreatedUtc { get; init; }
+    /// <summary>How long the restore took; null for one that was only found.</summary>
+    public TimeSpan? RestoreDuration { get; init; }
+}

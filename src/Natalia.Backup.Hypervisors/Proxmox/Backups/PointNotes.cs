@@ -1,0 +1,30 @@
+using System.Text.RegularExpressions;
+using Natalia.Backup.Engine.Model;
+
+namespace Natalia.Backup.Hypervisors.Proxmox.Backups;
+
+/// <summary>The first line of a point's notes, in which the product keeps what Proxmox has no place for. Lists show only that line.</summary>
+internal sealed record PointNotes(string RunId, bool DataDiskOnly, Consistency Consistency, BackupType Type, RequestedBackupType RequestedType)
+{
+    private static readonly Regex s_mark = new(@"\[natalia-backup run=(?<run>[0-9a-zA-Z-]+) disks=(?<disks>\w+)(?: requested=(?<requested>\w+))?(?: type=(?<type>\w+))?(?: consistency=(?<consistency>\w+))?\]", RegexOptions.CultureInvariant);
+
+    internal static PointNotes? Parse(string? notes)
+    {
+        Match m = s_mark.Match(notes ?? "");
+        if (!m.Success) return null;
+        return new PointNotes(m.Groups["run"].Value, m.Groups["disks"].Value == "data",
+            Enum.TryParse(m.Groups["consistency"].Value, out Consistency c) ? c : Consistency.Unknown,
+            Enum.TryParse(m.Groups["type"].Value, out BackupType t) ? t : BackupType.Unknown,
+            Enum.TryParse(m.Groups["requested"].Value, out RequestedBackupType r) ? r : RequestedBackupType.Auto);
+    }
+
+    /// <summary>What is left for people when the mark is taken away.</summary>
+    internal static string? HumanPart(string? notes) => s_mark.Replace(notes ?? "", "").Trim() is { Length: > 0 } text ? text : null;
+
+    /// <summary>The template for a run: the server puts the VM's name in.</summary>
+    internal static string Template(string runId, bool dataDiskOnly, RequestedBackupType requested) =>
+        $"{{{{guestname}}}} [natalia-backup run={runId} disks={(dataDiskOnly ? "data" : "all")} requested={requested}]";
+
+    /// <summary>The mark with the result in it.</summary>
+    public override string ToString() => $"[natalia-backup run={RunId} disks={(DataDiskOnly ? "data" : "all")} requested={RequestedType} type={Type} consistency={Consistency}]";
+}

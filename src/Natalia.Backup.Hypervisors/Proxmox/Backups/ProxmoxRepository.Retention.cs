@@ -1,0 +1,80 @@
+using Natalia.Backup.Engine;
+using Natalia.Backup.Engine.Model;
+using Natalia.Backup.Engine.Retention;
+using Natalia.Backup.Hypervisors.Proxmox.Cluster;
+using Natalia.Backup.Hypervisors.Proxmox.Jobs;
+using Natalia.Backup.Hypervisors.Proxmox.Rest;
+
+namespace Natalia.Backup.Hypervisors.Proxmox.Backups;
+
+/// <summary>Retention: the policies are those of the backup jobs, and what waits for a job; time is that of the nodes.</summary>
+internal sealed partial class ProxmoxRepository : IRetentionStore
+{
+    public async Task<IReadOnlyList<StoredRetentionPolicy>> GetRetentionPoliciesAsync(CancellationToken cancellationToken)
+    {
+        IReadOnlyList<ClusterGuest> guests = await _cluster.GetGuestsAsync(cancellationToken).ConfigureAwait(false);
+        IReadOnlyDictionary<string, RetentionLimits> all = await Jobs.GetRetentionsAsync(Storage, guests, cancellationToken).ConfigureAwait(false);
+        if (all.Count == 0) return [];
+        string zone = await ReadTimeZoneAsync(cancellationToken).ConfigureAwait(false);
+        var names = guests.ToDictionary(g => g.Vmid, g => g.Name);
+        return [.. all.OrderBy(r => r.Key, StringComparer.Ordinal).Select(r => new StoredRetentionPolicy(_cluster.ApplianceIdOf(r.Key), names.TryGetValue(r.Key, out string? name) ? name : "VM " + r.Key, ToPolicy(r.Value, zone), null))];
+    }
+
+    public async Task SetRetentionPolicyAsync(string? applianceId, string? applianceName, RetentionPolicy? policy, CancellationToken cancellationToken)
+    {
+        if (applianceId is null)
+            throw new NataliaException(ErrorIds.CapabilityMissing, NataliaErrorKind.NotSupported, $"The default retention of the storage '{Storage}' is its own setting on the cluster.", Storage, "Name an appliance, or change it under Datacenter > Storage > Backup Retention.");
+        if (policy is { KeepsEverything: true })
+            throw new NataliaException(ErrorIds.RetentionPolicyKeepsNothing, NataliaErrorKind.InvalidArgument, "The policy has no rule.", applianceName);
+        ClusterGuest guest = (await _cluster.GetGuestsAsync(cancellationToken).ConfigureAwait(false)).FirstOrDefault(g => _cluster.ApplianceIdOf(g.Vmid) == applianceId)
+            ?? throw new NataliaException(ErrorIds.ApplianceNotFound, NataliaErrorKind.NotFound, $"The cluster '{_cluster.Location}' has no VM '{applianceName ?? applianceId}'.", applianceName ?? applianceId);
+        if (policy is not null && policy.TimeZoneId != RetentionPolicy.DefaultTimeZoneId && await ReadTimeZoneAsync(cancellationToken).ConfigureAwait(false) is string zone && zone != policy.TimeZoneId)
+            throw new NataliaException(ErrorIds.CapabilityMissing, NataliaErrorKind.NotSupported, $"The cluster applies its retention in the nodes' time zone, '{zone}', and in no other.", policy.TimeZoneId, "Leave -TimeZone out.");
+        await Jobs.SetRetentionAsync(guest.Vmid, policy is null ? null : ToLimits(policy), cancellationToken).ConfigureAwait(false);
+    }
+
+    public Task<IReadOnlyList<RetentionPoint>> DescribeForRetentionAsync(IReadOnlyList<RestorePoint> points, CancellationToken cancellationToken) =>
+        Task.FromResult<IReadOnlyList<RetentionPoint>>([.. points.Select(p => RetentionPoint.From(p) with { IsGood = p.Verification != VerificationState.Failed })]);
+
+    public async Task RemoveRestorePointsAsync(string applianceId, IReadOnlyList<PointRemoval> removals, Action<RestorePoint, NataliaException?> removed, CancellationToken cancellationToken)
+    {
+        foreach (PointRemoval removal in removals)
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            NataliaException? refusal = null;
+            try
+            {
+                await RemoveRestorePointAsync(removal.Point, false, cancellationToken).ConfigureAwait(false);
+            }
+            catch (NataliaException e)
+            {
+                refusal = e;
+            }
+            removed(removal.Point, refusal);
+        }
+    }
+
+    public Task<RestorePoint> SetProtectionAsync(RestorePoint point, bool isProtected, string reason, CancellationToken cancellationToken) => SetProtectionAsync(point, isProtected, cancellationToken);
+
+    internal static RetentionLimits ToLimits(RetentionPolicy policy) => new(policy.Last ?? 0, policy.Hourly ?? 0, policy.Daily ?? 0, policy.Weekly ?? 0, policy.Monthly ?? 0, policy.Yearly ?? 0);
+
+    private JobService Jobs => new(_cluster, new LeftOutDisks(_cluster));
+
+    private static RetentionPolicy ToPolicy(RetentionLimits limits, string zone) =>
+        new() { Last = limits.Last, Hourly = limits.Hourly, Daily = limits.Daily, Weekly = limits.Weekly, Monthly = limits.Monthly, Yearly = limits.Yearly, TimeZoneId = zone };
+
+    /// <summary>The zone of a node that reaches the storage. A backup server's own zone is not to be had from here; where it differs, the server's dry run will.</summary>
+    private async Task<string> ReadTimeZoneAsync(CancellationToken cancellationToken)
+    {
+        StorageInfo storage = await _cluster.GetStorageAsync(Storage, cancellationToken).ConfigureAwait(false);
+        if (storage.Nodes.Count == 0) return RetentionPolicy.DefaultTimeZoneId;
+        try
+        {
+            return (await _cluster.Client.GetAsync(ApiPath.Of($"/nodes/{storage.Nodes[0]}/time"), cancellationToken, new RequiredRight("Sys.Audit", $"/nodes/{storage.Nodes[0]}")).ConfigureAwait(false)).Data.Text("timezone") ?? RetentionPolicy.DefaultTimeZoneId;
+        }
+        catch (ApiException e) when (e.ErrorId == ErrorIds.PermissionDenied)
+        {
+            return RetentionPolicy.DefaultTimeZoneId;
+        }
+    }
+}

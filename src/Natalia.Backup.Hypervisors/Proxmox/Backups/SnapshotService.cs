@@ -1,0 +1,112 @@
+using System.Globalization;
+using System.Text.Json;
+using System.Text.RegularExpressions;
+using Natalia.Backup.Engine;
+using Natalia.Backup.Engine.Model;
+using Natalia.Backup.Hypervisors.Proxmox.Cluster;
+using Natalia.Backup.Hypervisors.Proxmox.Rest;
+
+namespace Natalia.Backup.Hypervisors.Proxmox.Backups;
+
+/// <summary>Snapshots with the product's mark: a name that begins with its prefix, and a line in the description that says what was reached.</summary>
+internal sealed class SnapshotService(ProxmoxCluster cluster, GuestAgentService agent)
+{
+    internal const string Prefix = "natalia-";
+    private static readonly Regex s_mark = new(@"\[natalia-backup consistency=(?<consistency>\w+)\]", RegexOptions.CultureInvariant);
+
+    internal async Task<ApplianceSnapshot> CreateAsync(string vmid, SnapshotRequest request, CancellationToken cancellationToken)
+    {
+        DateTimeOffset start = cluster.Client.Clock.GetUtcNow();
+        ClusterGuest guest = await cluster.GetGuestAsync(vmid, cancellationToken).ConfigureAwait(false);
+        GuestConfig config = await cluster.GetConfigAsync(vmid, cancellationToken).ConfigureAwait(false);
+        string name = Prefix + start.UtcDateTime.ToString("yyyyMMdd'T'HHmmssfff", CultureInfo.InvariantCulture);
+
+        // A freeze that works leaves no line in a snapshot's log, so that the agent must be known to answer before.
+        string? noFreeze = request.IncludeMemory ? "a snapshot with memory is not frozen: the memory holds what was not written"
+            : !guest.IsRunning ? "the VM was switched off"
+            : !config.IsAgentEnabled ? "the guest agent is not enabled for this VM"
+            : !config.IsFreezeAllowed ? "freezing is switched off in the VM's agent option"
+            : await agent.PingAsync(vmid, cancellationToken).ConfigureAwait(false) != GuestAgentState.Running ? "the guest agent did not answer"
+            : null;
+        var freeze = new FreezeEvidence();
+        var options = new TaskWaitOptions { Timeout = request.Timeout, OnLogLine = freeze.Read, MaximumInterval = TimeSpan.FromSeconds(3), FinishWhenCancelled = true };
+        var arguments = new ApiArguments { { "snapname", name }, { "vmstate", request.IncludeMemory ? true : null }, { "description", request.Note } };
+        TaskOutcome outcome;
+        try
+        {
+            outcome = await cluster.RunAtGuestAsync(vmid, $"The snapshot of VM {vmid}", request.Timeout, options,
+                g => cluster.Client.PostAsync(ApiPath.Of($"/nodes/{g.Node}/qemu/{vmid}/snapshot"), arguments, cancellationToken, new RequiredRight("VM.Snapshot", $"/vms/{vmid}")), cancellationToken).ConfigureAwait(false);
+        }
+        catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
+        {
+            await RemoveIfThereAsync(vmid, name).ConfigureAwait(false);
+            throw;
+        }
+        if (!outcome.Succeeded && outcome.State != TaskState.Running) await RemoveIfThereAsync(vmid, name).ConfigureAwait(false);
+        outcome.ThrowUnlessDone($"The snapshot '{name}' of VM {vmid} ('{guest.Name}')");
+
+        string? why = freeze.Failure ?? noFreeze;
+        Consistency consistency = why is null ? Consistency.FileSystem : Consistency.Crash;
+        string? reason = why is null ? null : $"The guest's file systems were not frozen: {why.TrimEnd('.')}.";
+        string description = (request.Note is null ? "" : request.Note + "\n") + $"[natalia-backup consistency={consistency}]";
+        await cluster.AtGuestAsync(vmid, g => cluster.Client.PutAsync(ApiPath.Of($"/nodes/{g.Node}/qemu/{vmid}/snapshot/{name}/config"), new ApiArguments { { "description", description } }, cancellationToken, new RequiredRight("VM.Snapshot", $"/vms/{vmid}")), cancellationToken).ConfigureAwait(false);
+
+        ApplianceSnapshot made = (await ListAsync(vmid, cancellationToken).ConfigureAwait(false)).FirstOrDefault(s => s.SnapshotId == name)
+            ?? throw new NataliaException(ErrorIds.SnapshotNotFound, NataliaErrorKind.InvalidOperation, $"The snapshot '{name}' of VM {vmid} was reported as made, but is not there.", name);
+        return made with { Consistency = consistency, Reason = reason, Duration = cluster.Client.Clock.GetUtcNow() - start };
+    }
+
+    internal async Task<IReadOnlyList<ApplianceSnapshot>> ListAsync(string vmid, CancellationToken cancellationToken)
+    {
+        string vmName = "";
+        JsonElement data = (await cluster.AtGuestAsync(vmid, g =>
+        {
+            vmName = g.Name;
+            return cluster.Client.GetAsync(ApiPath.Of($"/nodes/{g.Node}/qemu/{vmid}/snapshot"), cancellationToken, new RequiredRight("VM.Audit", $"/vms/{vmid}"));
+        }, cancellationToken).ConfigureAwait(false)).Data;
+        return
+        [
+            .. from s in data.Items()
+               let name = s.Text("name")
+               // The list ends with an entry for the present, which is no snapshot.
+               where name is not null and not "current"
+               let note = s.Text("description")
+               let mark = s_mark.Match(note ?? "")
+               let time = s.Time("snaptime") ?? default
+               orderby time descending
+               select new ApplianceSnapshot
+               {
+                   SnapshotId = name,
+                   ApplianceId = cluster.ApplianceIdOf(vmid),
+                   ApplianceName = vmName,
+                   TimeUtc = time,
+                   IsOwn = name.StartsWith(Prefix, StringComparison.Ordinal),
+                   IncludesMemory = s.Flag("vmstate") == true,
+                   Consistency = mark.Success && Enum.TryParse(mark.Groups["consistency"].Value, out Consistency c) ? c : Consistency.Unknown,
+                   Note = s_mark.Replace(note ?? "", "").Trim() is { Length: > 0 } text ? text : null,
+               },
+        ];
+    }
+
+    internal async Task RemoveAsync(string vmid, string name, CancellationToken cancellationToken)
+    {
+        if (!name.StartsWith(Prefix, StringComparison.Ordinal))
+            throw new NataliaException(ErrorIds.SnapshotNotOwn, NataliaErrorKind.InvalidOperation, $"The snapshot '{name}' of VM {vmid} was not made by this product and is left alone.", name, "Remove it in the web interface if it is not needed.");
+        if (!(await ListAsync(vmid, cancellationToken).ConfigureAwait(false)).Any(s => s.SnapshotId == name))
+            throw new NataliaException(ErrorIds.SnapshotNotFound, NataliaErrorKind.NotFound, $"VM {vmid} has no snapshot '{name}'.", name);
+        TaskOutcome outcome = await DeleteAsync(vmid, name, cancellationToken).ConfigureAwait(false);
+        outcome.ThrowUnlessDone($"The removal of snapshot '{name}' of VM {vmid}");
+    }
+
+    private Task<TaskOutcome> DeleteAsync(string vmid, string name, CancellationToken cancellationToken) =>
+        cluster.RunAtGuestAsync(vmid, $"The removal of snapshot '{name}' of VM {vmid}", TimeSpan.FromMinutes(10), new TaskWaitOptions { Timeout = TimeSpan.FromHours(2), FinishWhenCancelled = true },
+            g => cluster.Client.DeleteAsync(ApiPath.Of($"/nodes/{g.Node}/qemu/{vmid}/snapshot/{name}"), null, cancellationToken, new RequiredRight("VM.Snapshot", $"/vms/{vmid}")), cancellationToken);
+
+    /// <summary>Leaves nothing behind when the making was stopped or failed.</summary>
+    private async Task RemoveIfThereAsync(string vmid, string name)
+    {
+        using var limit = new CancellationTokenSource(TimeSpan.FromMinutes(10));
+        if ((await ListAsync(vmid, limit.Token).ConfigureAwait(false)).Any(s => s.SnapshotId == name))
+            (await DeleteAsync(vmid, name, limit.Token).ConfigureAwait(false)).ThrowUnlessDone($"The removal of the half-made snapshot '{name}' of VM {vmid}");
+    }
+}

@@ -1,0 +1,99 @@
+using System.Globalization;
+using System.Text.Json;
+using Natalia.Backup.Engine;
+using Natalia.Backup.Engine.Model;
+using Natalia.Backup.Hypervisors.Proxmox.Rest;
+
+namespace Natalia.Backup.Hypervisors.Proxmox.Cluster;
+
+/// <summary>The QEMU guest agent: is it there, and commands through it.</summary>
+internal sealed class GuestAgentService(ProxmoxCluster cluster)
+{
+    private const int MaximumInputBytes = 64 << 10;
+    private static readonly TimeSpan s_pollInterval = TimeSpan.FromSeconds(4);
+
+    /// <summary>Asks the agent whether it answers. A VM without rights for that is an error, not "not running".</summary>
+    internal async Task<GuestAgentState> PingAsync(string vmid, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await cluster.AtGuestAsync(vmid, g => cluster.Client.PostAsync(ApiPath.Of($"/nodes/{g.Node}/qemu/{vmid}/agent/ping"), null, cancellationToken, AgentRight(vmid, "VM.GuestAgent.Audit")), cancellationToken).ConfigureAwait(false);
+            return GuestAgentState.Running;
+        }
+        catch (ApiException e) when (e.Says("No QEMU guest agent configured"))
+        {
+            return GuestAgentState.Disabled;
+        }
+        catch (ApiException e) when (e.Says("guest agent is not running") || e.Says("is not running") || e.Says("got timeout"))
+        {
+            return GuestAgentState.NotRunning;
+        }
+    }
+
+    internal async Task<TimeSpan> WaitAsync(string vmid, TimeSpan timeout, CancellationToken cancellationToken)
+    {
+        TimeProvider clock = cluster.Client.Clock;
+        DateTimeOffset start = clock.GetUtcNow();
+        while (true)
+        {
+            GuestAgentState state = await PingAsync(vmid, cancellationToken).ConfigureAwait(false);
+            TimeSpan elapsed = clock.GetUtcNow() - start;
+            if (state == GuestAgentState.Running) return elapsed;
+            if (state == GuestAgentState.Disabled)
+                throw new NataliaException(ErrorIds.GuestNotReachable, NataliaErrorKind.ResourceUnavailable, $"VM {vmid} has no guest agent configured, so no command can reach it.", vmid,
+                    "Switch on 'QEMU Guest Agent' in the VM's options, and install qemu-guest-agent in the guest.");
+            if (elapsed >= timeout)
+                throw new NataliaException(ErrorIds.GuestNotReachable, NataliaErrorKind.Timeout, $"The guest agent of VM {vmid} did not answer within {timeout.TotalSeconds:0} seconds.", vmid,
+                    "Look at the VM's console: it may not have booted, or qemu-guest-agent may not be installed in it.");
+            await Clocks.DelayAsync(clock, s_pollInterval, cancellationToken).ConfigureAwait(false);
+        }
+    }
+
+    internal async Task<GuestCommandResult> RunAsync(string vmid, GuestCommand command, CancellationToken cancellationToken)
+    {
+        if (command.Arguments.Count == 0) throw new ArgumentException("A program is needed.", nameof(command));
+        if (command.Input is string input && System.Text.Encoding.UTF8.GetByteCount(input) > MaximumInputBytes) throw new ArgumentException("The input of a guest command is 64 KiB at most.", nameof(command));
+        string program = command.Arguments[0];
+        TimeProvider clock = cluster.Client.Clock;
+        DateTimeOffset start = clock.GetUtcNow();
+        // One repeated key per argument: there is no shell that would split or expand anything.
+        var arguments = new ApiArguments { { "command", command.Arguments }, { "input-data", command.Input } };
+        JsonElement started;
+        try
+        {
+            started = (await cluster.AtGuestAsync(vmid, g => cluster.Client.PostAsync(ApiPath.Of($"/nodes/{g.Node}/qemu/{vmid}/agent/exec"), arguments, cancellationToken, AgentRight(vmid, "VM.GuestAgent.Unrestricted")), cancellationToken).ConfigureAwait(false)).Data;
+        }
+        catch (ApiException e) when (e.Says("guest agent") && e.Status == 500)
+        {
+            throw new NataliaException(ErrorIds.GuestNotReachable, NataliaErrorKind.ResourceUnavailable, $"'{program}' could not be started in VM {vmid}: {e.ServerText}", vmid, "Check that qemu-guest-agent runs in the guest and allows commands.", e);
+        }
+        long pid = started.Long("pid") ?? throw new ApiException(ErrorIds.ServerAnswerInvalid, NataliaErrorKind.InvalidData, $"'{cluster.Location}' started '{program}' in VM {vmid} without saying under which number.", vmid);
+
+        TimeSpan pause = TimeSpan.FromMilliseconds(500);
+        while (true)
+        {
+            JsonElement status;
+            try
+            {
+                // The agent forgets the program with the first answer that says "exited"; that answer is the only one.
+                status = (await cluster.AtGuestAsync(vmid, g => cluster.Client.GetAsync(ApiPath.Of($"/nodes/{g.Node}/qemu/{vmid}/agent/exec-status"), new ApiArguments { { "pid", pid } }, cancellationToken, AgentRight(vmid, "VM.GuestAgent.Unrestricted")), cancellationToken).ConfigureAwait(false)).Data;
+            }
+            catch (ApiException e) when (e.Says("PID") && e.Says("does not exist"))
+            {
+                throw new NataliaException(ErrorIds.GuestCommandFailed, NataliaErrorKind.ReadFailed, $"The result of '{program}' in VM {vmid} was lost on its way: the guest agent gives it only once.", vmid, "Run it again.", e);
+            }
+            if (status.Flag("exited") == true)
+                return new GuestCommandResult((int?)status.Long("exitcode"), (int?)status.Long("signal"), status.Text("out-data") ?? "", status.Text("err-data") ?? "",
+                    status.Flag("out-truncated") == true || status.Flag("err-truncated") == true, clock.GetUtcNow() - start);
+            if (clock.GetUtcNow() - start >= command.Timeout)
+                throw new NataliaException(ErrorIds.GuestCommandTimeout, NataliaErrorKind.Timeout,
+                    $"'{program}' in VM {vmid} has not ended after {command.Timeout.TotalSeconds.ToString("0", CultureInfo.InvariantCulture)} seconds; it runs on (process {pid}).", vmid,
+                    "A child that keeps the output open counts as running, too.");
+            await Clocks.DelayAsync(clock, pause, cancellationToken).ConfigureAwait(false);
+            if (pause < TimeSpan.FromSeconds(3)) pause = TimeSpan.FromTicks(pause.Ticks * 3 / 2);
+        }
+    }
+
+    /// <summary>Proxmox VE 9 split the one right of earlier versions.</summary>
+    private RequiredRight AgentRight(string vmid, string privilege) => new(cluster.Version.Major is > 0 and < 9 ? "VM.Monitor" : privilege, $"/vms/{vmid}");
+}

@@ -1,0 +1,64 @@
+using System.Globalization;
+using Natalia.Backup.Engine.Model;
+using Natalia.Backup.Hypervisors.Proxmox.Rest;
+
+namespace Natalia.Backup.Hypervisors.Proxmox.Cluster;
+
+/// <summary>Turns a configuration into the product's description.</summary>
+internal static class GuestDescriber
+{
+    internal static ApplianceDescription Describe(string applianceId, string vmid, string name, GuestConfig config, ClusterGuest? guest)
+    {
+        string? boot = config.BootDrive;
+        var disks = config.Disks.ToList();
+        var others = disks.Where(d => d.Key != boot).ToList();
+        var described = new List<ApplianceDisk>();
+        foreach (GuestDrive drive in config.Drives)
+        {
+            if (drive.IsCdRom) continue;
+            DiskRole role = drive.Key == boot || drive.IsFirmware ? DiskRole.System
+                // The only disk that does not boot is the data disk; of several, somebody must say which.
+                : boot is not null && others.Count == 1 ? DiskRole.Data : DiskRole.Unknown;
+            described.Add(new ApplianceDisk(drive.Key, role, drive.SizeBytes, drive.Volume));
+        }
+        long? cores = Number(config["cores"]) ?? 1, sockets = Number(config["sockets"]) ?? 1;
+        long? memory = Number(PropertyString.Parse(config["memory"] ?? "") is { } m ? m["current"] ?? m.Bare : null);
+        return new ApplianceDescription
+        {
+            ApplianceId = applianceId,
+            Name = name,
+            HypervisorKind = ProxmoxHypervisor.KindName,
+            NativeId = vmid,
+            ProcessorCount = guest?.Processors ?? (int?)(Number(config["vcpus"]) ?? cores * sockets),
+            MemoryBytes = memory is long mib ? mib << 20 : guest?.MemoryBytes,
+            Networks = [.. config.Networks.Select(n => Network(n.Value))],
+            Disks = described,
+            NativeFormat = "qemu-server",
+            NativeConfiguration = config.ToText(),
+            State = guest is null ? null : new ApplianceState
+            {
+                Host = guest.Node,
+                Power = guest.Status,
+                GuestAgent = config.IsAgentEnabled ? GuestAgentState.Enabled : GuestAgentState.Disabled,
+                HighAvailability = guest.HighAvailability,
+                Lock = guest.Lock,
+                Pool = guest.Pool,
+                Tags = guest.Tags,
+                IsTemplate = guest.IsTemplate,
+            },
+        };
+    }
+
+    /// <summary>The MAC address stands behind the adapter's model: <c>virtio=BC:24:…</c>, or behind <c>macaddr</c>.</summary>
+    internal static string? MacAddress(PropertyString adapter) =>
+        adapter["macaddr"] ?? adapter.Keys.Select(k => adapter[k]).FirstOrDefault(v => v is { Length: 17 } && v.Split(':').Length == 6);
+
+    /// <summary>The adapter's model, which is the key of its address, or the bare first item.</summary>
+    internal static string Model(PropertyString adapter) =>
+        adapter["model"] ?? adapter.Keys.FirstOrDefault(k => adapter[k] is { Length: 17 } v && v.Split(':').Length == 6) ?? adapter.Bare ?? "virtio";
+
+    private static ApplianceNetwork Network(PropertyString adapter) =>
+        new(adapter["bridge"] ?? "(none)", Number(adapter["tag"]) is long tag and >= 1 and <= 4094 ? (int)tag : null, MacAddress(adapter));
+
+    private static long? Number(string? text) => long.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out long n) ? n : null;
+}

@@ -1,0 +1,257 @@
+using System.Globalization;
+using System.Text.Json;
+using System.Text.RegularExpressions;
+using Natalia.Backup.Engine;
+using Natalia.Backup.Engine.Model;
+using Natalia.Backup.Hypervisors.Proxmox.Backups;
+using Natalia.Backup.Hypervisors.Proxmox.Cluster;
+using Natalia.Backup.Hypervisors.Proxmox.Rest;
+
+namespace Natalia.Backup.Hypervisors.Proxmox.Jobs;
+
+/// <summary>Cluster backup jobs. One job of the product's own for each VM, under an id that follows from the VM's number, so that setting it twice is setting it once.</summary>
+internal sealed class JobService(ProxmoxCluster cluster, LeftOutDisks leftOut)
+{
+    internal const string Prefix = "natalia-";
+    private const string CommentMark = "Natalia.Backup";
+    private const int ForeseenRuns = 4;
+    private static readonly RequiredRight s_modify = new("Sys.Modify", "/");
+    private static readonly RequiredRight s_audit = new("Sys.Audit", "/");
+    private static readonly Regex s_daily = new(@"^(\*-\*-\* )?\d{1,2}:\d{2}$", RegexOptions.CultureInvariant);
+    private static readonly Regex s_sixHourly = new(@"^(\*-\*-\* )?((0?0|\*)/6|(\d{1,2})(,\d{1,2}){3}):\d{2}$", RegexOptions.CultureInvariant);
+
+    internal async Task<NativeSchedule> SetAsync(string vmid, ApplianceDescription appliance, NativeScheduleRequest request, CancellationToken cancellationToken)
+    {
+        await leftOut.RepairAsync(vmid, cancellationToken).ConfigureAwait(false);
+        StorageInfo storage = await cluster.GetStorageAsync(request.Storage, cancellationToken).ConfigureAwait(false);
+        if (!storage.TakesBackups)
+            throw new NataliaException(ErrorIds.StorageNotSuitable, NataliaErrorKind.InvalidOperation, $"The storage '{request.Storage}' on '{cluster.Location}' does not take backups.", request.Storage);
+        GuestConfig config = await cluster.GetConfigAsync(vmid, cancellationToken).ConfigureAwait(false);
+        var data = DataDisks(appliance, config);
+        if (config.Disks.FirstOrDefault(d => data.Contains(d.Key) && !d.IsBackedUp) is { } excluded) throw Omits(IdOf(vmid), vmid, excluded.Key, "its own setting excludes it (backup=0)");
+
+        RetentionLimits? waiting = RetentionMark.Parse(config.Description);
+        var wanted = new Dictionary<string, string>
+        {
+            ["schedule"] = Expression(request.Kind, request.At),
+            ["vmid"] = vmid,
+            ["storage"] = request.Storage,
+            ["mode"] = "snapshot",
+            ["compress"] = "zstd",
+            ["enabled"] = request.IsEnabled ? "1" : "0",
+            ["repeat-missed"] = request.RunMissed ? "1" : "0",
+            ["notes-template"] = PointNotes.Template(IdOf(vmid), false, RequestedBackupType.Auto),
+            ["comment"] = $"{CommentMark}: {(request.Kind == NativeScheduleKind.SixHourly ? "six-hourly" : "daily")} backup of {appliance.Name}",
+        };
+        if ((request.Retention ?? waiting) is { } limits) wanted["prune-backups"] = ProxmoxRepository.PruneText(limits);
+
+        string id = IdOf(vmid);
+        JsonElement? existing = await FindAsync(id, cancellationToken).ConfigureAwait(false);
+        var changes = new ApiArguments();
+        foreach (var (key, value) in wanted.Select(w => (w.Key, w.Value)))
+            if (existing is null || !IsSame(existing.Value, key, value)) changes.Add(key, value);
+        bool changed = !changes.IsEmpty;
+        if (existing is null)
+        {
+            // The answer is empty, so the id must be chosen here.
+            changes.Add("id", id);
+            await cluster.Client.PostAsync(ApiPath.Of($"/cluster/backup"), changes, cancellationToken, s_modify).ConfigureAwait(false);
+        }
+        else if (changed)
+        {
+            await cluster.Client.PutAsync(ApiPath.Of($"/cluster/backup/{id}"), changes, cancellationToken, s_modify).ConfigureAwait(false);
+        }
+        if (waiting is not null) await WriteRetentionMarkAsync(vmid, null, cancellationToken).ConfigureAwait(false);
+
+        NativeSchedule made = (await ListAsync(vmid, cancellationToken).ConfigureAwait(false)).FirstOrDefault(j => j.ScheduleId == id)
+            ?? throw new NataliaException(ErrorIds.ScheduleNotFound, NataliaErrorKind.InvalidOperation, $"'{cluster.Location}' took the backup job '{id}', but does not list it.", id);
+        (IReadOnlyList<string> included, IReadOnlyList<string> omitted) = await ReadVolumesAsync(id, vmid, cancellationToken).ConfigureAwait(false);
+        foreach (string disk in data)
+            if (!included.Contains($"{vmid}:{disk}")) throw Omits(id, vmid, disk, omitted.FirstOrDefault(o => o.StartsWith($"{vmid}:{disk} ", StringComparison.Ordinal)) ?? "the server does not name it");
+        return made with { WasChanged = changed, IncludedDisks = included, OmittedDisks = omitted, NextRunsUtc = await ForeseeAsync(made.Expression, cancellationToken).ConfigureAwait(false) };
+    }
+
+    internal async Task<IReadOnlyList<NativeSchedule>> ListAsync(string? vmid, CancellationToken cancellationToken)
+    {
+        JsonElement data = (await cluster.Client.GetAsync(ApiPath.Of($"/cluster/backup"), cancellationToken, s_audit).ConfigureAwait(false)).Data;
+        string? pool = vmid is null ? null : (await cluster.GetGuestAsync(vmid, cancellationToken).ConfigureAwait(false)).Pool;
+        return [.. data.Items().Where(j => vmid is null || Takes(j, vmid, pool)).Select(Read)];
+    }
+
+    internal async Task RemoveAsync(string id, CancellationToken cancellationToken)
+    {
+        JsonElement job = await FindAsync(id, cancellationToken).ConfigureAwait(false)
+            ?? throw new NataliaException(ErrorIds.ScheduleNotFound, NataliaErrorKind.NotFound, $"'{cluster.Location}' has no backup job '{id}'.", id);
+        if (!IsOwn(id, job)) throw new NataliaException(ErrorIds.ScheduleNotOwn, NataliaErrorKind.InvalidOperation, $"The backup job '{id}' on '{cluster.Location}' was not made by this product and is left alone.", id, "Remove it under Datacenter > Backup if it is not needed.");
+        await cluster.Client.DeleteAsync(ApiPath.Of($"/cluster/backup/{id}"), null, cancellationToken, s_modify).ConfigureAwait(false);
+    }
+
+    /// <summary>Sets it, or takes it away when it is null.</summary>
+    internal async Task<bool> SetRetentionAsync(string vmid, RetentionLimits? limits, CancellationToken cancellationToken)
+    {
+        string id = IdOf(vmid), text = limits is null ? "" : ProxmoxRepository.PruneText(limits);
+        if (await FindAsync(id, cancellationToken).ConfigureAwait(false) is { } job)
+        {
+            if (limits is null)
+            {
+                if (job.Member("prune-backups") is not null)
+                    await cluster.Client.PutAsync(ApiPath.Of($"/cluster/backup/{id}"), new ApiArguments { { "delete", "prune-backups" } }, cancellationToken, s_modify).ConfigureAwait(false);
+                return true;
+            }
+            if (!IsSame(job, "prune-backups", text))
+                await cluster.Client.PutAsync(ApiPath.Of($"/cluster/backup/{id}"), new ApiArguments { { "prune-backups", text } }, cancellationToken, s_modify).ConfigureAwait(false);
+            return true;
+        }
+        await WriteRetentionMarkAsync(vmid, limits, cancellationToken).ConfigureAwait(false);
+        return false;
+    }
+
+    internal async Task<RetentionLimits?> GetRetentionAsync(string vmid, CancellationToken cancellationToken)
+    {
+        if (await FindAsync(IdOf(vmid), cancellationToken).ConfigureAwait(false) is { } job) return PruneLimits.Read(job.Member("prune-backups"));
+        return RetentionMark.Parse((await cluster.GetConfigAsync(vmid, cancellationToken).ConfigureAwait(false)).Description);
+    }
+
+    /// <summary>What the own jobs that write to a storage keep, by VM, and what waits for a job in the notes of the VMs that have none.</summary>
+    internal async Task<IReadOnlyDictionary<string, RetentionLimits>> GetRetentionsAsync(string storage, IReadOnlyList<ClusterGuest> guests, CancellationToken cancellationToken)
+    {
+        JsonElement data = (await cluster.Client.GetAsync(ApiPath.Of($"/cluster/backup"), cancellationToken, s_audit).ConfigureAwait(false)).Data;
+        var own = data.Items().Where(j => IsOwn(j.Text("id") ?? "", j)).ToDictionary(j => j.Text("id")!.Substring(Prefix.Length));
+        var found = new Dictionary<string, RetentionLimits>();
+        foreach (var job in own)
+            if (job.Value.Text("storage") == storage && PruneLimits.Read(job.Value.Member("prune-backups")) is { KeepsAll: false } limits) found[job.Key] = limits;
+        using var room = new SemaphoreSlim(12);
+        await Task.WhenAll(guests.Where(g => !own.ContainsKey(g.Vmid)).Select(async guest =>
+        {
+            await room.WaitAsync(cancellationToken).ConfigureAwait(false);
+            try
+            {
+                GuestConfig config = await cluster.GetConfigAsync(guest, cancellationToken).ConfigureAwait(false);
+                if (RetentionMark.Parse(config.Description) is { KeepsAll: false } waiting)
+                    lock (found) found[guest.Vmid] = waiting;
+            }
+            finally
+            {
+                room.Release();
+            }
+        })).ConfigureAwait(false);
+        return found;
+    }
+
+    internal static string IdOf(string vmid) => Prefix + vmid;
+
+    /// <summary>The server evaluates it in the nodes' zone; nothing here does.</summary>
+    internal static string Expression(NativeScheduleKind kind, TimeSpan at)
+    {
+        if (at < TimeSpan.Zero || at >= TimeSpan.FromDays(1)) throw new ArgumentOutOfRangeException(nameof(at), at, "The time of day lies between 00:00 and 23:59.");
+        string minutes = at.Minutes.ToString("00", CultureInfo.InvariantCulture);
+        return kind switch
+        {
+            NativeScheduleKind.Daily => $"{at.Hours.ToString("00", CultureInfo.InvariantCulture)}:{minutes}",
+            NativeScheduleKind.SixHourly => string.Join(",", Enumerable.Range(0, 4).Select(i => (at.Hours % 6 + 6 * i).ToString("00", CultureInfo.InvariantCulture))) + ":" + minutes,
+            _ => throw new ArgumentOutOfRangeException(nameof(kind), kind, "Daily or SixHourly."),
+        };
+    }
+
+    private static List<string> DataDisks(ApplianceDescription appliance, GuestConfig config)
+    {
+        var named = appliance.Disks.Where(d => d.Role == DiskRole.Data).Select(d => d.DiskId).ToList();
+        if (named.Count > 0) return named;
+        // Which one it is nobody said: then none of those that may be it can be missing.
+        string? boot = config.BootDrive;
+        var others = config.Disks.Select(d => d.Key).Where(k => k != boot).ToList();
+        return others.Count > 0 ? others : [.. config.Disks.Select(d => d.Key)];
+    }
+
+    private static NataliaException Omits(string id, string vmid, string disk, string why) => new(ErrorIds.ScheduleOmitsDisk, NataliaErrorKind.InvalidOperation,
+        $"The backup job '{id}' would leave out the disk '{disk}' of VM {vmid}: {why}.", id, $"Switch on 'Backup' for {disk} in the VM's hardware.");
+
+    private async Task<JsonElement?> FindAsync(string id, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return (await cluster.Client.GetAsync(ApiPath.Of($"/cluster/backup/{id}"), cancellationToken, s_audit).ConfigureAwait(false)).Data;
+        }
+        catch (ApiException e) when (e.Says("No such job"))
+        {
+            return null;
+        }
+    }
+
+    private async Task<(IReadOnlyList<string> Included, IReadOnlyList<string> Omitted)> ReadVolumesAsync(string id, string vmid, CancellationToken cancellationToken)
+    {
+        JsonElement tree = (await cluster.Client.GetAsync(ApiPath.Of($"/cluster/backup/{id}/included_volumes"), cancellationToken, s_audit).ConfigureAwait(false)).Data;
+        var included = new List<string>();
+        var omitted = new List<string>();
+        foreach (JsonElement guest in tree.Member("children")?.Items() ?? [])
+        {
+            if (guest.Text("id") != vmid) continue;
+            foreach (JsonElement volume in guest.Member("children")?.Items() ?? [])
+            {
+                string disk = (volume.Text("id") ?? "").Split(':').Last();
+                if (volume.Flag("included") == true) included.Add($"{vmid}:{disk}");
+                else omitted.Add($"{vmid}:{disk} ({volume.Text("reason")})");
+            }
+        }
+        return (included, omitted);
+    }
+
+    private async Task<IReadOnlyList<DateTime>> ForeseeAsync(string? expression, CancellationToken cancellationToken)
+    {
+        if (expression is null) return [];
+        JsonElement data = (await cluster.Client.GetAsync(ApiPath.Of($"/cluster/jobs/schedule-analyze"), new ApiArguments { { "schedule", expression }, { "iterations", ForeseenRuns } }, cancellationToken).ConfigureAwait(false)).Data;
+        return [.. data.Items().Select(r => r.Time("timestamp")).OfType<DateTime>()];
+    }
+
+    private Task WriteRetentionMarkAsync(string vmid, RetentionLimits? limits, CancellationToken cancellationToken) => cluster.AtGuestAsync(vmid, async guest =>
+    {
+        GuestConfig config = await cluster.GetConfigAsync(guest, cancellationToken).ConfigureAwait(false);
+        string description = limits is null ? RetentionMark.RemoveFrom(config.Description) : RetentionMark.AddTo(config.Description, limits);
+        if (description == config.Description.TrimEnd('\n')) return true;
+        var change = new ApiArguments { { "digest", config.Digest } };
+        if (description.Length == 0) change.Add("delete", "description");
+        else change.Add("description", description);
+        await cluster.Client.PutAsync(ApiPath.Of($"/nodes/{guest.Node}/qemu/{vmid}/config"), change, cancellationToken, new RequiredRight("VM.Config.Options", $"/vms/{vmid}")).ConfigureAwait(false);
+        return true;
+    }, cancellationToken);
+
+    private static bool IsSame(JsonElement job, string key, string wanted)
+    {
+        if (key == "prune-backups") return PruneLimits.Read(job.Member(key)) is { } limits && ProxmoxRepository.PruneText(limits) == wanted;
+        string? actual = job.Text(key);
+        return key switch
+        {
+            // What is absent has the server's default.
+            "enabled" => (JsonTolerance.ParseFlag(actual) ?? true) == (wanted == "1"),
+            "repeat-missed" => (JsonTolerance.ParseFlag(actual) ?? false) == (wanted == "1"),
+            _ => actual == wanted,
+        };
+    }
+
+    private static bool Takes(JsonElement job, string vmid, string? pool)
+    {
+        if (job.Flag("all") == true) return !(job.Text("exclude") ?? "").Split(',', ';', ' ').Contains(vmid);
+        if (job.Text("pool") is string named) return named == pool;
+        return (job.Text("vmid") ?? "").Split(',', ';', ' ').Contains(vmid);
+    }
+
+    private static bool IsOwn(string id, JsonElement job) => id.StartsWith(Prefix, StringComparison.Ordinal) && (job.Text("comment") ?? "").StartsWith(CommentMark, StringComparison.Ordinal);
+
+    private static NativeSchedule Read(JsonElement job)
+    {
+        string id = job.Text("id") ?? "";
+        string? expression = job.Text("schedule");
+        return new NativeSchedule
+        {
+            ScheduleId = id,
+            IsOwn = IsOwn(id, job),
+            NativeIds = (job.Text("vmid") ?? "").Split([',', ';', ' '], StringSplitOptions.RemoveEmptyEntries),
+            Storage = job.Text("storage"),
+            Expression = expression,
+            Kind = expression is null ? NativeScheduleKind.Other : s_sixHourly.IsMatch(expression) ? NativeScheduleKind.SixHourly : s_daily.IsMatch(expression) ? NativeScheduleKind.Daily : NativeScheduleKind.Other,
+            NextRunsUtc = job.Time("next-run") is DateTime next ? [next] : [],
+            Retention = PruneLimits.Read(job.Member("prune-backups")),
+            IsEnabled = job.Flag("enabled") ?? true,
+        };
+    }
+}

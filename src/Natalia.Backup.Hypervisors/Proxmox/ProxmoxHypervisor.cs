@@ -1,0 +1,260 @@
+using System.Globalization;
+using System.Text.Json;
+using Natalia.Backup.Engine;
+using Natalia.Backup.Engine.Model;
+using Natalia.Backup.Engine.Repositories;
+using Natalia.Backup.Hypervisors.Proxmox.Backups;
+using Natalia.Backup.Hypervisors.Proxmox.Cluster;
+using Natalia.Backup.Hypervisors.Proxmox.Jobs;
+using Natalia.Backup.Hypervisors.Proxmox.Rest;
+using Natalia.Backup.Hypervisors.Proxmox.Restores;
+
+namespace Natalia.Backup.Hypervisors.Proxmox;
+
+/// <summary>
+/// A Proxmox VE cluster. It moves the data itself (vzdump to its own storages); this class configures, starts, watches, lists and restores. Any thread.
+/// </summary>
+public sealed class ProxmoxHypervisor : IHypervisor, IApplianceFinder, ISnapshots, INativeProtection, INativeSchedules, IReplication, INativeRestore, ITestBench, IGuestChannel, IPrerequisites
+{
+    /// <summary>The kind's name.</summary>
+    public const string KindName = "Proxmox";
+
+    private const int ParallelReads = 12;
+    private readonly ProxmoxCluster _cluster;
+    private readonly SnapshotService _snapshots;
+    private readonly JobService _jobs;
+    private readonly ReplicationService _replication;
+    private readonly RestoreService _restore;
+    private readonly TestBenchService _testBench;
+    private readonly GuestAgentService _agent;
+    private readonly PrerequisiteService _prerequisites;
+
+    private ProxmoxHypervisor(ProxmoxCluster cluster)
+    {
+        _cluster = cluster;
+        var points = new PointCatalog(cluster);
+        var leftOut = new LeftOutDisks(cluster);
+        _agent = new GuestAgentService(cluster);
+        _snapshots = new SnapshotService(cluster, _agent);
+        _jobs = new JobService(cluster, leftOut);
+        _replication = new ReplicationService(cluster);
+        _restore = new RestoreService(cluster, points, leftOut);
+        _testBench = new TestBenchService(cluster, _restore);
+        _prerequisites = new PrerequisiteService(cluster, _agent, _replication, leftOut);
+    }
+
+    /// <summary>Connects, logs in, and learns which cluster it is.</summary>
+    /// <param name="options">How.</param>
+    /// <param name="cancellationToken">Stops it.</param>
+    /// <exception cref="NataliaException"><c>ServerUnreachable</c>, <c>ServerNotTrusted</c>, <c>AuthenticationFailed</c>, <c>SecondFactorRequired</c>, <c>PermissionDenied</c>.</exception>
+    public static async Task<ProxmoxHypervisor> ConnectAsync(ProxmoxConnectOptions options, CancellationToken cancellationToken)
+    {
+        if (options.Hosts.Count == 0)
+            throw new NataliaException(ErrorIds.ServerUnreachable, NataliaErrorKind.InvalidArgument, "No host of a Proxmox VE cluster was given.", null, "Give at least one node's name or address.");
+        List<ApiHost> hosts = [.. options.Hosts.Select(h => ApiHost.Parse(h, options.Port))];
+        var trust = new CertificateTrust(options.CertificateThumbprints, options.AuthorityFile is null ? null : CertificateFile.Read(options.AuthorityFile));
+        ApiCredential credential = ApiCredential.From(options.User, options.Secret, options.OneTimeCode);
+        var client = new ApiClient(ApiFlavor.VirtualEnvironment, hosts, credential, trust, options.Clock, options.Trace);
+        try
+        {
+            await client.ConnectAsync(cancellationToken).ConfigureAwait(false);
+            JsonElement version = (await client.GetAsync(ApiPath.Of($"/version"), cancellationToken).ConfigureAwait(false)).Data;
+            string identity = await ReadIdentityAsync(client, cancellationToken).ConfigureAwait(false);
+            return new ProxmoxHypervisor(new ProxmoxCluster(client, identity, ParseVersion(version.Text("version"))));
+        }
+        catch
+        {
+            client.Dispose();
+            throw;
+        }
+    }
+
+    /// <inheritdoc/>
+    public string Kind => KindName;
+
+    /// <inheritdoc/>
+    public string Location => _cluster.Location;
+
+    /// <summary>The version of the node that answered the connection: <c>9.2</c>.</summary>
+    public string ServerVersion => _cluster.Version.ToString();
+
+    /// <summary>The user or token.</summary>
+    public string User => _cluster.Client.User;
+
+    /// <summary>How many requests were sent since the connection was made.</summary>
+    public long RequestCount => _cluster.Client.RequestCount;
+
+    internal ProxmoxCluster Cluster => _cluster;
+
+    /// <inheritdoc/>
+    public Task<ApplianceInventory> GetAppliancesAsync(CancellationToken cancellationToken) => FindAppliancesAsync(_ => true, cancellationToken);
+
+    /// <summary>The wanted VMs: one request for the overview and one for each wanted VM, several at a time.</summary>
+    /// <inheritdoc/>
+    public async Task<ApplianceInventory> FindAppliancesAsync(Func<ApplianceLabel, bool> wanted, CancellationToken cancellationToken)
+    {
+        var guests = (await _cluster.GetGuestsAsync(cancellationToken).ConfigureAwait(false))
+            .Where(g => wanted(new ApplianceLabel(g.Name, _cluster.ApplianceIdOf(g.Vmid), g.Vmid))).ToList();
+        var found = new ApplianceDescription?[guests.Count];
+        var problems = new NataliaException?[guests.Count];
+        int next = -1;
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        await Task.WhenAll(Enumerable.Range(0, Math.Min(ParallelReads, guests.Count)).Select(_ => ReadAsync())).ConfigureAwait(false);
+        return new ApplianceInventory([.. found.OfType<ApplianceDescription>()], [.. problems.OfType<NataliaException>()]);
+
+        async Task ReadAsync()
+        {
+            for (int i; (i = Interlocked.Increment(ref next)) < guests.Count;)
+            {
+                ClusterGuest guest = guests[i];
+                try
+                {
+                    GuestConfig config = await ReadConfigAsync(guest, stop.Token).ConfigureAwait(false);
+                    found[i] = GuestDescriber.Describe(_cluster.ApplianceIdOf(guest.Vmid), guest.Vmid, guest.Name, config, guest);
+                }
+                catch (NataliaException e) when (e.ErrorId == ErrorIds.ApplianceNotFound)
+                {
+                    // Destroyed between the overview and this request: it is no longer there to be listed.
+                }
+                catch (NataliaException e) when (e.ErrorId is ErrorIds.ServerUnreachable or ErrorIds.ServerError or ErrorIds.PermissionDenied or ErrorIds.ApplianceMoved)
+                {
+                    // One node that is down, or one VM in trouble, hides none of the others.
+                    problems[i] = e;
+                }
+                catch
+                {
+                    stop.Cancel();
+                    throw;
+                }
+            }
+        }
+
+        async Task<GuestConfig> ReadConfigAsync(ClusterGuest guest, CancellationToken token)
+        {
+            try
+            {
+                return await _cluster.GetConfigAsync(guest, token).ConfigureAwait(false);
+            }
+            catch (ApiException e) when (e.Status == 500)
+            {
+                return await _cluster.GetConfigAsync(guest.Vmid, token).ConfigureAwait(false);
+            }
+        }
+    }
+
+    /// <inheritdoc/>
+    public async Task<INativeRepository> OpenRepositoryAsync(string storage, string label, CancellationToken cancellationToken)
+    {
+        StorageInfo info = await _cluster.GetStorageAsync(storage, cancellationToken).ConfigureAwait(false);
+        if (!info.TakesBackups)
+            throw new NataliaException(ErrorIds.StorageNotSuitable, NataliaErrorKind.InvalidOperation, $"The storage '{storage}' on '{Location}' does not take backups; it takes: {string.Join(", ", info.Content)}.", storage,
+                "Choose another storage, or allow the content type 'VZDump backup file' for it under Datacenter > Storage.");
+        return new ProxmoxRepository(_cluster, info.Name, info.Kind, label);
+    }
+
+    /// <inheritdoc/>
+    public Task<ApplianceSnapshot> CreateSnapshotAsync(ApplianceDescription appliance, SnapshotRequest request, CancellationToken cancellationToken) => _snapshots.CreateAsync(VmidOf(appliance), request, cancellationToken);
+
+    /// <inheritdoc/>
+    public Task<IReadOnlyList<ApplianceSnapshot>> GetSnapshotsAsync(ApplianceDescription appliance, CancellationToken cancellationToken) => _snapshots.ListAsync(VmidOf(appliance), cancellationToken);
+
+    /// <inheritdoc/>
+    public Task RemoveSnapshotAsync(ApplianceDescription appliance, string snapshotId, CancellationToken cancellationToken) => _snapshots.RemoveAsync(VmidOf(appliance), snapshotId, cancellationToken);
+
+    /// <inheritdoc/>
+    public Task<NativeSchedule> SetScheduleAsync(ApplianceDescription appliance, NativeScheduleRequest request, CancellationToken cancellationToken) => _jobs.SetAsync(VmidOf(appliance), appliance, request, cancellationToken);
+
+    /// <inheritdoc/>
+    public Task<IReadOnlyList<NativeSchedule>> GetSchedulesAsync(ApplianceDescription? appliance, CancellationToken cancellationToken) => _jobs.ListAsync(appliance is null ? null : VmidOf(appliance), cancellationToken);
+
+    /// <inheritdoc/>
+    public Task RemoveScheduleAsync(string scheduleId, CancellationToken cancellationToken) => _jobs.RemoveAsync(scheduleId, cancellationToken);
+
+    /// <inheritdoc/>
+    public Task<bool> SetRetentionAsync(ApplianceDescription appliance, RetentionLimits limits, CancellationToken cancellationToken) => _jobs.SetRetentionAsync(VmidOf(appliance), limits, cancellationToken);
+
+    /// <inheritdoc/>
+    public Task<RetentionLimits?> GetRetentionAsync(ApplianceDescription appliance, CancellationToken cancellationToken) => _jobs.GetRetentionAsync(VmidOf(appliance), cancellationToken);
+
+    /// <inheritdoc/>
+    public Task<ReplicationState> SetReplicationAsync(ApplianceDescription appliance, ReplicationRequest request, CancellationToken cancellationToken) => _replication.SetAsync(VmidOf(appliance), request, cancellationToken);
+
+    /// <inheritdoc/>
+    public Task<IReadOnlyList<CheckResult>> TestReplicationAsync(ApplianceDescription appliance, string targetNode, CancellationToken cancellationToken) => _replication.TestAsync(VmidOf(appliance), targetNode, cancellationToken);
+
+    /// <inheritdoc/>
+    public Task<IReadOnlyList<ReplicationState>> GetReplicationsAsync(ApplianceDescription? appliance, CancellationToken cancellationToken) => _replication.ListAsync(appliance is null ? null : VmidOf(appliance), cancellationToken);
+
+    /// <inheritdoc/>
+    public Task RemoveReplicationAsync(string replicationId, bool keepReplica, CancellationToken cancellationToken) => _replication.RemoveAsync(replicationId, keepReplica, cancellationToken);
+
+    /// <inheritdoc/>
+    public Task<NativeRestoreResult> RestoreAsync(RestorePoint point, NativeRestoreRequest request, IProgress<OperationProgress>? progress, CancellationToken cancellationToken) => _restore.RestoreAsync(point, request, progress, cancellationToken);
+
+    /// <inheritdoc/>
+    public Task<TestAppliance> CreateTestApplianceAsync(RestorePoint point, TestApplianceRequest request, IProgress<OperationProgress>? progress, CancellationToken cancellationToken) => _testBench.CreateAsync(point, request, progress, cancellationToken);
+
+    /// <inheritdoc/>
+    public Task<IReadOnlyList<CheckResult>> TestIsolationAsync(TestAppliance testAppliance, CancellationToken cancellationToken) => _testBench.TestIsolationAsync(testAppliance, cancellationToken);
+
+    /// <inheritdoc/>
+    public Task StartTestApplianceAsync(TestAppliance testAppliance, CancellationToken cancellationToken) => _testBench.StartAsync(testAppliance, cancellationToken);
+
+    /// <inheritdoc/>
+    public Task DestroyTestApplianceAsync(TestAppliance testAppliance, CancellationToken cancellationToken) => _testBench.DestroyAsync(testAppliance, cancellationToken);
+
+    /// <inheritdoc/>
+    public Task<IReadOnlyList<TestAppliance>> GetTestAppliancesAsync(CancellationToken cancellationToken) => _testBench.ListAsync(cancellationToken);
+
+    /// <inheritdoc/>
+    public Task<TimeSpan> WaitForGuestAsync(string nativeId, TimeSpan timeout, CancellationToken cancellationToken) => _agent.WaitAsync(nativeId, timeout, cancellationToken);
+
+    /// <inheritdoc/>
+    public Task<GuestCommandResult> RunAsync(string nativeId, GuestCommand command, CancellationToken cancellationToken) => _agent.RunAsync(nativeId, command, cancellationToken);
+
+    /// <inheritdoc/>
+    public Task<IReadOnlyList<CheckResult>> TestPrerequisitesAsync(ApplianceDescription? appliance, PrerequisiteRequest request, CancellationToken cancellationToken) =>
+        _prerequisites.TestAsync(appliance is null ? null : VmidOf(appliance), request, cancellationToken);
+
+    /// <inheritdoc/>
+    public void Dispose() => _cluster.Dispose();
+
+    /// <summary>The kind and the hosts.</summary>
+    public override string ToString() => $"{KindName} {Location}";
+
+    private static string VmidOf(ApplianceDescription appliance)
+    {
+        if (appliance.HypervisorKind == KindName && int.TryParse(appliance.NativeId, NumberStyles.None, CultureInfo.InvariantCulture, out int vmid) && vmid >= 100) return appliance.NativeId!;
+        throw new NataliaException(ErrorIds.ApplianceNotFound, NataliaErrorKind.InvalidArgument, $"'{appliance.Name}' is not a VM of a Proxmox VE cluster.", appliance.Name);
+    }
+
+    /// <summary>The cluster's authority is made once and never changes with names or addresses. Every node has the same one.</summary>
+    private static async Task<string> ReadIdentityAsync(ApiClient client, CancellationToken cancellationToken)
+    {
+        JsonElement nodes = (await client.GetAsync(ApiPath.Of($"/nodes"), cancellationToken).ConfigureAwait(false)).Data;
+        ApiException? last = null;
+        foreach (string node in nodes.Items().Where(n => n.Text("status") != "offline").Select(n => n.Text("node")).OfType<string>())
+        {
+            try
+            {
+                JsonElement certificates = (await client.GetAsync(ApiPath.Of($"/nodes/{node}/certificates/info"), cancellationToken).ConfigureAwait(false)).Data;
+                string? fingerprint = certificates.Items().Where(c => c.Text("filename") == "pve-root-ca.pem").Select(c => c.Text("fingerprint")).FirstOrDefault();
+                if (fingerprint is not null) return fingerprint.Replace(":", "").ToLowerInvariant();
+            }
+            catch (ApiException e) when (e.ErrorId is ErrorIds.ServerUnreachable or ErrorIds.ServerError)
+            {
+                // That node may be down; any other knows the same authority.
+                last = e;
+            }
+        }
+        throw new ApiException(ErrorIds.ServerAnswerInvalid, NataliaErrorKind.InvalidData, $"'{client.Location}' does not tell which cluster it is: no node shows the certificate of the cluster's authority.", client.Location, null, last);
+    }
+
+    private static Version ParseVersion(string? text)
+    {
+        string[] parts = (text ?? "").Split('.', '-');
+        return int.TryParse(parts[0], NumberStyles.None, CultureInfo.InvariantCulture, out int major)
+            ? new Version(major, parts.Length > 1 && int.TryParse(parts[1], NumberStyles.None, CultureInfo.InvariantCulture, out int minor) ? minor : 0)
+            : new Version(0, 0);
+    }
+}

@@ -1,0 +1,140 @@
+using System.Text.Json;
+using Natalia.Backup.Engine;
+using Natalia.Backup.Engine.Model;
+using Natalia.Backup.Engine.Repositories;
+using Natalia.Backup.Hypervisors.Proxmox.Backups;
+using Natalia.Backup.Hypervisors.Proxmox.Cluster;
+using Natalia.Backup.Hypervisors.Proxmox.Rest;
+
+namespace Natalia.Backup.Hypervisors.Proxmox.Restores;
+
+/// <summary>Isolated VMs for restore tests.</summary>
+internal sealed class TestBenchService(ProxmoxCluster cluster, RestoreService restore)
+{
+    internal const string NamePrefix = "natalia-test-";
+
+    internal async Task<TestAppliance> CreateAsync(RestorePoint point, TestApplianceRequest request, IProgress<OperationProgress>? progress, CancellationToken cancellationToken)
+    {
+        var points = new PointCatalog(cluster);
+        StoredPoint stored = await points.FindAsync(point, cancellationToken).ConfigureAwait(false);
+        GuestConfig archived = await ProxmoxRepository.ReadArchivedConfigAsync(cluster, stored, cancellationToken).ConfigureAwait(false);
+        string? preferred = request.Node ?? (await cluster.GetGuestsAsync(cancellationToken).ConfigureAwait(false)).FirstOrDefault(g => g.Vmid == stored.Vmid)?.Node;
+        string node = await restore.ChooseNodeAsync(stored, preferred, request.Storage, cancellationToken).ConfigureAwait(false);
+        await restore.CheckNetworksAsync(node, [request.IsolatedNetwork], cancellationToken).ConfigureAwait(false);
+        TimeProvider clock = cluster.Client.Clock;
+        long watch = clock.GetTimestamp();
+        var mark = new TestMark(request.RunId, request.IsolatedNetwork, cluster.UtcNow);
+        string shortRun = request.RunId.Length > 8 ? request.RunId.Substring(0, 8) : request.RunId;
+        string name = NamePrefix + shortRun.ToLowerInvariant();
+        var plan = new RestorePlan
+        {
+            Node = node,
+            Storage = request.Storage,
+            Pool = request.Pool,
+            Name = name,
+            Description = $"Restore test of {stored.Volid}. It is destroyed when the test ends.\n{mark}",
+            OnBoot = false,
+            MemoryMib = request.MemoryBytes is long bytes ? Math.Max(16, bytes >> 20) : null,
+            // Said in the restore call, these hold before the configuration exists: there is no moment with a live network.
+            Adapters = archived.Networks.ToDictionary(n => n.Key, n => $"{GuestDescriber.Model(n.Value)},bridge={request.IsolatedNetwork},link_down=1"),
+            Timeout = request.Timeout,
+        };
+        (string vmid, _) = await restore.RunAsync(stored, plan, progress, cancellationToken).ConfigureAwait(false);
+        var made = new TestAppliance { NativeId = vmid, Name = name, RunId = request.RunId, IsolatedNetwork = request.IsolatedNetwork, CreatedUtc = mark.CreatedUtc, RestoreDuration = clock.GetElapsedTime(watch) };
+        try
+        {
+            await DetachHostDevicesAsync(vmid, cancellationToken).ConfigureAwait(false);
+        }
+        catch
+        {
+            using var limit = new CancellationTokenSource(TimeSpan.FromMinutes(15));
+            await DestroyAsync(made, limit.Token).ConfigureAwait(false);
+            throw;
+        }
+        return made;
+    }
+
+    internal async Task<IReadOnlyList<CheckResult>> TestIsolationAsync(TestAppliance test, CancellationToken cancellationToken)
+    {
+        GuestConfig config = await cluster.GetConfigAsync(test.NativeId, cancellationToken).ConfigureAwait(false);
+        ClusterGuest guest = await cluster.GetGuestAsync(test.NativeId, cancellationToken).ConfigureAwait(false);
+        var checks = new List<CheckResult>();
+        foreach (var adapter in config.Networks)
+        {
+            string? bridge = adapter.Value["bridge"];
+            bool linkDown = JsonTolerance.ParseFlag(adapter.Value["link_down"]) == true;
+            bool good = bridge == test.IsolatedNetwork && linkDown;
+            Add("NetworkIsolation", adapter.Key, good, $"on {test.IsolatedNetwork}, link down", $"on {bridge ?? "(none)"}, link {(linkDown ? "down" : "up")}");
+        }
+        foreach (string device in config.PassedThrough.Where(IsHostDevice(config)))
+            Add("HostDevice", device, false, "none", config[device]);
+        foreach (string hook in new[] { "hookscript", "args" })
+            if (config[hook] is string value) Add("HostDevice", hook, false, "none", value);
+        Add("StartsOnBoot", guest.Name, JsonTolerance.ParseFlag(config["onboot"]) != true, "no", JsonTolerance.ParseFlag(config["onboot"]) == true ? "yes" : "no");
+        Add("TestMark", guest.Name, TestMark.Parse(config.Description)?.RunId == test.RunId, test.RunId, TestMark.Parse(config.Description)?.RunId ?? "none");
+        IReadOnlyDictionary<string, string?> networks = await restore.GetNetworksAsync(guest.Node, cancellationToken).ConfigureAwait(false);
+        if (networks.TryGetValue(test.IsolatedNetwork, out string? ports) && !string.IsNullOrEmpty(ports))
+            checks.Add(new CheckResult { Name = "IsolatedNetwork", Target = test.IsolatedNetwork, Result = CheckOutcome.Warning, Expected = "no ports", Actual = ports, Detail = $"The network '{test.IsolatedNetwork}' on node '{guest.Node}' has ports; only the adapters' links being down keeps the test VM off them." });
+        return checks;
+
+        void Add(string name, string what, bool passed, string? expected, string? actual) => checks.Add(new CheckResult
+        {
+            Name = name, Target = $"VM {test.NativeId} {what}", Result = passed ? CheckOutcome.Passed : CheckOutcome.Failed, Expected = expected, Actual = actual, ErrorId = passed ? null : ErrorIds.IsolationNotProven,
+        });
+    }
+
+    internal async Task StartAsync(TestAppliance test, CancellationToken cancellationToken)
+    {
+        var failed = (await TestIsolationAsync(test, cancellationToken).ConfigureAwait(false)).Where(c => c.Result == CheckOutcome.Failed).ToList();
+        if (failed.Count > 0)
+            throw new NataliaException(ErrorIds.IsolationNotProven, NataliaErrorKind.Security, $"The test VM {test.NativeId} is not started: {string.Join("; ", failed.Select(f => $"{f.Target}: {f.Actual} instead of {f.Expected}"))}.", test.NativeId, "Destroy it, and find out who changed it.");
+        TaskOutcome outcome = await cluster.RunAtGuestAsync(test.NativeId, $"The start of the test VM {test.NativeId}", TimeSpan.FromMinutes(5), new TaskWaitOptions { Timeout = TimeSpan.FromMinutes(15) },
+            g => cluster.Client.PostAsync(ApiPath.Of($"/nodes/{g.Node}/qemu/{test.NativeId}/status/start"), null, cancellationToken, new RequiredRight("VM.PowerMgmt", $"/vms/{test.NativeId}")), cancellationToken).ConfigureAwait(false);
+        outcome.ThrowUnlessDone($"The start of the test VM {test.NativeId}");
+    }
+
+    internal async Task DestroyAsync(TestAppliance test, CancellationToken cancellationToken)
+    {
+        string vmid = test.NativeId;
+        ClusterGuest? guest = (await cluster.GetGuestsAsync(cancellationToken).ConfigureAwait(false)).FirstOrDefault(g => g.Vmid == vmid);
+        if (guest is null) return;
+        GuestConfig config = await cluster.GetConfigAsync(vmid, cancellationToken).ConfigureAwait(false);
+        if (TestMark.Parse(config.Description)?.RunId != test.RunId)
+            throw new NataliaException(ErrorIds.NotATestAppliance, NataliaErrorKind.Security, $"VM {vmid} ('{guest.Name}') does not carry the mark of the test {test.RunId}, and is not destroyed.", vmid, "Look at what this VM is; its number may have been given to another one.");
+        if (guest.IsRunning)
+        {
+            TaskOutcome stopped = await cluster.RunAtGuestAsync(vmid, $"The stop of the test VM {vmid}", TimeSpan.FromMinutes(5), new TaskWaitOptions { Timeout = TimeSpan.FromMinutes(10) },
+                g => cluster.Client.PostAsync(ApiPath.Of($"/nodes/{g.Node}/qemu/{vmid}/status/stop"), null, cancellationToken, new RequiredRight("VM.PowerMgmt", $"/vms/{vmid}")), cancellationToken).ConfigureAwait(false);
+            stopped.ThrowUnlessDone($"The stop of the test VM {vmid}");
+        }
+        // Only the disks that its configuration names go: the option for unreferenced ones takes whatever carries the number, on any storage.
+        TaskOutcome outcome = await cluster.RunAtGuestAsync(vmid, $"The removal of the test VM {vmid}", TimeSpan.FromMinutes(5), new TaskWaitOptions { Timeout = TimeSpan.FromMinutes(30) },
+            g => cluster.Client.DeleteAsync(ApiPath.Of($"/nodes/{g.Node}/qemu/{vmid}"), new ApiArguments { { "purge", true } }, cancellationToken, new RequiredRight("VM.Allocate", $"/vms/{vmid}")), cancellationToken).ConfigureAwait(false);
+        outcome.ThrowUnlessDone($"The removal of the test VM {vmid}");
+    }
+
+    internal async Task<IReadOnlyList<TestAppliance>> ListAsync(CancellationToken cancellationToken)
+    {
+        var found = new List<TestAppliance>();
+        foreach (ClusterGuest guest in (await cluster.GetGuestsAsync(cancellationToken).ConfigureAwait(false)).Where(g => g.Name.StartsWith(NamePrefix, StringComparison.Ordinal)))
+        {
+            GuestConfig config = await cluster.GetConfigAsync(guest.Vmid, cancellationToken).ConfigureAwait(false);
+            if (TestMark.Parse(config.Description) is { } mark)
+                found.Add(new TestAppliance { NativeId = guest.Vmid, Name = guest.Name, RunId = mark.RunId, IsolatedNetwork = mark.Network, CreatedUtc = mark.CreatedUtc });
+        }
+        return found;
+    }
+
+    /// <summary>Options cannot be removed in the restore call itself, so devices of the host go before the first start.</summary>
+    private async Task DetachHostDevicesAsync(string vmid, CancellationToken cancellationToken)
+    {
+        GuestConfig config = await cluster.GetConfigAsync(vmid, cancellationToken).ConfigureAwait(false);
+        var remove = config.PassedThrough.Where(IsHostDevice(config)).ToList();
+        if (config["hookscript"] is not null) remove.Add("hookscript");
+        if (remove.Count == 0) return;
+        await cluster.AtGuestAsync(vmid, g => cluster.Client.PutAsync(ApiPath.Of($"/nodes/{g.Node}/qemu/{vmid}/config"), new ApiArguments { { "delete", string.Join(",", remove) }, { "digest", config.Digest } }, cancellationToken, new RequiredRight("VM.Config.HWType", $"/vms/{vmid}")), cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <summary>A serial port that is a socket, and a USB port of the console, are no devices of the host.</summary>
+    private static Func<string, bool> IsHostDevice(GuestConfig config) => key => config[key] is not ("socket" or "spice") && !(config[key]?.StartsWith("spice", StringComparison.Ordinal) ?? false);
+}

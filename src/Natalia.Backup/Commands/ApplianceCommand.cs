@@ -1,0 +1,83 @@
+using System.Management.Automation;
+using Natalia.Backup.Appliances;
+using Natalia.Backup.Arguments;
+using Natalia.Backup.Engine;
+using Natalia.Backup.Hypervisors;
+using Natalia.Backup.Sessions;
+
+namespace Natalia.Backup.Commands;
+
+/// <summary>A cmdlet that does something with VMs on their hypervisors. The failure of one VM does not stop the others: its error is written when the last one was done.</summary>
+public abstract class ApplianceCommand : HypervisorCommand
+{
+    private ApplianceDirectory? _directory;
+
+    private protected ApplianceCommand() { }
+
+    /// <summary>The appliance: an object of Get-NataliaAppliance, a name, a wildcard or an id.</summary>
+    [Parameter(Position = 0, ValueFromPipeline = true)]
+    [Alias("VMName", "ApplianceName")]
+    [ApplianceReference]
+    [SupportsWildcards]
+    [ArgumentCompleter(typeof(ApplianceCompleter))]
+    public string[]? Appliance { get; set; }
+
+    /// <summary>The appliance's id. Bound from what is piped in.</summary>
+    [Parameter(ValueFromPipelineByPropertyName = true)]
+    public string? ApplianceId { get; set; }
+
+    /// <summary>True when the user named no appliance at all.</summary>
+    private protected bool NamesNone => Appliance is not { Length: > 0 } && string.IsNullOrEmpty(ApplianceId);
+
+    /// <summary>Does the work for one VM.</summary>
+    private protected abstract Task ProcessApplianceAsync(LocatedAppliance located, CancellationToken cancellationToken);
+
+    /// <summary>Does the work when no appliance was named; by default that is an error.</summary>
+    private protected virtual Task ProcessNoneAsync(CancellationToken cancellationToken) =>
+        throw new NataliaException(ErrorIds.ApplianceNotFound, NataliaErrorKind.InvalidArgument, "Which appliance? None was named.", recommendedAction: "Name it with -Appliance, or pipe it in from Get-NataliaAppliance.");
+
+    private protected override async Task ProcessAsync(CancellationToken cancellationToken)
+    {
+        if (NamesNone)
+        {
+            await ProcessNoneAsync(cancellationToken).ConfigureAwait(false);
+            return;
+        }
+        foreach (ApplianceSelector selector in ApplianceSelector.FromAll(Appliance is { Length: > 0 } ? Appliance : [ApplianceId!]))
+        {
+            IReadOnlyList<LocatedAppliance> found;
+            try
+            {
+                found = await FindAsync(selector, cancellationToken).ConfigureAwait(false);
+            }
+            catch (Exception e) when (!cancellationToken.IsCancellationRequested)
+            {
+                DeferError(e, selector.Text);
+                continue;
+            }
+            foreach (LocatedAppliance located in found)
+            {
+                try
+                {
+                    await ProcessApplianceAsync(located, cancellationToken).ConfigureAwait(false);
+                }
+                catch (Exception e) when (!cancellationToken.IsCancellationRequested)
+                {
+                    DeferError(e, ApplianceView.Create(located, null));
+                }
+            }
+        }
+    }
+
+    /// <summary>The VMs that a selector means. Where a hypervisor can describe single VMs, only the wanted ones are described.</summary>
+    private async Task<IReadOnlyList<LocatedAppliance>> FindAsync(ApplianceSelector selector, CancellationToken cancellationToken)
+    {
+        _directory ??= new ApplianceDirectory(Registry, DeferError, EmitWarning);
+        IReadOnlyList<HypervisorConnection> hypervisors = HypervisorsToRead();
+        if (hypervisors.Count != 1 || hypervisors[0].Hypervisor is not IApplianceFinder finder)
+            return ApplianceDirectory.SelectForChange(await _directory.ListAsync(hypervisors, cancellationToken).ConfigureAwait(false), selector);
+        ApplianceInventory inventory = await finder.FindAppliancesAsync(l => selector.Matches(l.ApplianceId, l.Name), cancellationToken).ConfigureAwait(false);
+        foreach (NataliaException problem in inventory.Problems) EmitWarning(problem.Message);
+        return ApplianceDirectory.SelectForChange([.. inventory.Select(d => new LocatedAppliance(hypervisors[0], d))], selector);
+    }
+}

@@ -1,0 +1,55 @@
+using System.Management.Automation;
+using Natalia.Backup.Appliances;
+using Natalia.Backup.Arguments;
+using Natalia.Backup.Engine;
+using Natalia.Backup.Engine.Model;
+using Natalia.Backup.Hypervisors;
+
+namespace Natalia.Backup.Commands;
+
+
+/// <summary>Removes snapshots that this product made.</summary>
+/// <remarks>
+/// <para>The VM goes on as it is; what the snapshot kept is given up. A snapshot of somebody else is refused.</para>
+/// </remarks>
+/// <example>
+/// <code>Get-NataliaSnapshot -Appliance natalia-01 | Remove-NataliaSnapshot</code>
+/// <para>Removes all snapshots that this product made of one appliance, after asking.</para>
+/// </example>
+/// <example>
+/// <code>Remove-NataliaSnapshot -Appliance natalia-01 -SnapshotId natalia-20261123T120000000 -WhatIf</code>
+/// <para>Shows what would be removed.</para>
+/// </example>
+[Cmdlet(VerbsCommon.Remove, "NataliaSnapshot", SupportsShouldProcess = true, ConfirmImpact = ConfirmImpact.High)]
+[OutputType(typeof(void))]
+public sealed class RemoveNataliaSnapshotCommand : HypervisorCommand
+{
+    /// <summary>The appliance: a name or an id.</summary>
+    [Parameter(Mandatory = true, Position = 0, ValueFromPipelineByPropertyName = true)]
+    [Alias("Appliance")]
+    [ApplianceReference]
+    [ArgumentCompleter(typeof(ApplianceCompleter))]
+    public string ApplianceId { get; set; } = "";
+
+    /// <summary>The snapshot's id. Bound from snapshots that are piped in.</summary>
+    [Parameter(Mandatory = true, Position = 1, ValueFromPipelineByPropertyName = true)]
+    [ValidateNotNullOrEmpty]
+    public string SnapshotId { get; set; } = "";
+
+    private protected override async Task ProcessAsync(CancellationToken cancellationToken)
+    {
+        try
+        {
+            var directory = new ApplianceDirectory(Registry, DeferError, EmitWarning);
+            IReadOnlyList<LocatedAppliance> all = await directory.ListAsync(HypervisorsToRead(), cancellationToken).ConfigureAwait(false);
+            LocatedAppliance located = ApplianceDirectory.SelectForChange(all, new ApplianceSelector(WildcardPattern.ContainsWildcardCharacters(ApplianceId) ? WildcardPattern.Escape(ApplianceId) : ApplianceId)).FirstOrDefault() ?? throw ApplianceDirectory.NotFound(ApplianceId);
+            ISnapshots snapshots = located.Hypervisor.Hypervisor.Require<ISnapshots>("snapshots");
+            if (await ShouldProcessAsync($"{located.Description.Name}: {SnapshotId}", "Remove the snapshot for ever").ConfigureAwait(false))
+                await snapshots.RemoveSnapshotAsync(located.Description, SnapshotId, cancellationToken).ConfigureAwait(false);
+        }
+        catch (Exception e) when (!cancellationToken.IsCancellationRequested)
+        {
+            DeferError(e, SnapshotId);
+        }
+    }
+}

@@ -1,0 +1,72 @@
+using System.Management.Automation;
+using Natalia.Backup.Appliances;
+using Natalia.Backup.Arguments;
+using Natalia.Backup.Engine;
+using Natalia.Backup.Engine.Model;
+using Natalia.Backup.Hypervisors;
+using Natalia.Backup.Sessions;
+
+namespace Natalia.Backup.Commands;
+
+
+/// <summary>Says beforehand what would fail: rights, guest agent, storages, leftovers.</summary>
+/// <remarks>
+/// <para>Also disks that are left out of backups, and VMs that no schedule takes. Nothing is changed. Each check is an object of its own; a right that is missing is named with its path. NotEvidenced means that a check could not be made, and is no success.</para>
+/// <para>Without an appliance only what concerns the hypervisor is checked. With -Quiet one Boolean for each appliance is written: True when no check failed.</para>
+/// </remarks>
+/// <example>
+/// <code>Test-NataliaPrerequisite -Appliance natalia-01 -Repository pbs -ReplicationTarget pve2 -IsolatedNetwork vmbr9 | Where-Object Result -ne Passed</code>
+/// <para>Shows what is not as it should be for backups, replication and restore tests.</para>
+/// </example>
+/// <example>
+/// <code>if (-not (Test-NataliaPrerequisite -Appliance natalia-01 -Repository pbs -Quiet)) { throw 'A backup would fail.' }</code>
+/// <para>A runbook that looks before it leaps.</para>
+/// </example>
+[Cmdlet(VerbsDiagnostic.Test, "NataliaPrerequisite")]
+[OutputType(typeof(CheckResult), typeof(bool))]
+public sealed class TestNataliaPrerequisiteCommand : ApplianceCommand
+{
+    /// <summary>The storages that take restore points: sessions that Connect-NataliaRepository -ProxmoxStorage returned, or their names. Left out, those of the appliance's schedules.</summary>
+    [Parameter]
+    [RepositoryReference]
+    [ArgumentCompleter(typeof(RepositoryCompleter))]
+    public string[]? Repository { get; set; }
+
+    /// <summary>The node for replication, when there is to be one.</summary>
+    [Parameter]
+    [ValidateNotNullOrEmpty]
+    public string? ReplicationTarget { get; set; }
+
+    /// <summary>The isolated network for restore tests, when there are to be some.</summary>
+    [Parameter]
+    [ValidateNotNullOrEmpty]
+    public string? IsolatedNetwork { get; set; }
+
+    /// <summary>Write only True or False.</summary>
+    [Parameter]
+    public SwitchParameter Quiet { get; set; }
+
+    private protected override Task ProcessApplianceAsync(LocatedAppliance located, CancellationToken cancellationToken) => TestAsync(located.Hypervisor, located.Description, cancellationToken);
+
+    private protected override async Task ProcessNoneAsync(CancellationToken cancellationToken)
+    {
+        List<HypervisorConnection> able = [.. HypervisorsToRead().Where(h => h.Hypervisor is IPrerequisites)];
+        if (able.Count == 0) HypervisorsToRead()[0].Hypervisor.Require<IPrerequisites>("check of prerequisites");
+        foreach (HypervisorConnection hypervisor in able) await TestAsync(hypervisor, null, cancellationToken).ConfigureAwait(false);
+    }
+
+    private async Task TestAsync(HypervisorConnection hypervisor, ApplianceDescription? appliance, CancellationToken cancellationToken)
+    {
+        IPrerequisites prerequisites = hypervisor.Hypervisor.Require<IPrerequisites>("check of prerequisites");
+        IReadOnlyList<string>? storages = References.Clean(Repository)?.Select(r => Registry.Repositories.Get(r).Native?.Storage
+            ?? throw new NataliaException(ErrorIds.CapabilityMissing, NataliaErrorKind.NotSupported, $"The repository '{r}' is not a hypervisor's own storage.", r)).ToList();
+        var request = new PrerequisiteRequest { Storages = storages, ReplicationTarget = ReplicationTarget, IsolatedNetwork = IsolatedNetwork };
+        IReadOnlyList<CheckResult> checks = await prerequisites.TestPrerequisitesAsync(appliance, request, cancellationToken).ConfigureAwait(false);
+        if (Quiet)
+        {
+            Emit(checks.All(c => c.Result != CheckOutcome.Failed));
+            return;
+        }
+        foreach (CheckResult check in checks) Emit(check);
+    }
+}

@@ -1,0 +1,87 @@
+using System.Security;
+using System.Security.Cryptography;
+using Natalia.Backup.Engine;
+using Natalia.Backup.Engine.Disks;
+using Natalia.Backup.Engine.Model;
+using Natalia.Backup.Engine.Repositories;
+using Natalia.Backup.Engine.Storage;
+
+namespace Natalia.Backup.Engine.Mono;
+
+/// <summary>
+/// <c>make FOLDER STATE…</c> makes a repository and backs up one state of a disk (a raw file) after the other.
+/// <c>add FOLDER STATE…</c> backs up into one that is there. <c>read FOLDER</c> checks everything, and prints <c>POINT SHA256</c> for each point, oldest first.
+/// The password is the environment variable NATALIA_PASSWORD; without it the repository is not encrypted.
+/// </summary>
+internal static class Program
+{
+    private static async Task<int> Main(string[] arguments)
+    {
+        if (arguments.Length < 2) throw new ArgumentException("make, add or read; and a folder");
+        Console.WriteLine($"# {(Type.GetType("Mono.Runtime") is null ? "not Mono" : "Mono")} {Environment.Version}, {typeof(Repository).Assembly.GetCustomAttributes(typeof(System.Runtime.Versioning.TargetFrameworkAttribute), false).Cast<System.Runtime.Versioning.TargetFrameworkAttribute>().Single().FrameworkName}");
+        try
+        {
+            FolderStore store = FolderStore.Open(arguments[1], create: arguments[0] == "make");
+            var options = new RepositoryOptions { Label = "mono", LockDirectory = null, Workers = 2 };
+            using Repository repository = arguments[0] == "make"
+                ? await Repository.CreateAsync(store, Password(), options, default)
+                : await Repository.OpenAsync(store, Password(), options, default);
+            if (arguments[0] == "read") return await ReadAsync(repository);
+            foreach (string state in arguments.Skip(2)) await BackupAsync(repository, state);
+            return 0;
+        }
+        catch (NataliaException error)
+        {
+            Console.Error.WriteLine($"{error.ErrorId}: {error}");
+            return 1;
+        }
+    }
+
+    private static RepositoryPassword? Password()
+    {
+        if (Environment.GetEnvironmentVariable("NATALIA_PASSWORD") is not string text) return null;
+        var secure = new SecureString();
+        foreach (char c in text) secure.AppendChar(c);
+        return RepositoryPassword.From(secure);
+    }
+
+    private static async Task BackupAsync(Repository repository, string state)
+    {
+        using var disk = RawDiskSource.Open(state);
+        var appliance = new ApplianceDescription
+        {
+            ApplianceId = ApplianceIdentity.Create("Folder", "", "one"), Name = "natalia-lyon", HypervisorKind = "Folder", Disks = [new ApplianceDisk("disk0", DiskRole.Data, null)],
+        };
+        var request = new BackupRequest { Appliance = appliance, Disks = [new BackupDisk("disk0", DiskRole.Data, disk)], TimeUtc = DateTime.UtcNow };
+        RestorePoint point = await repository.BackupAsync(request, null, null, default);
+        Console.WriteLine($"{point.RestorePointId} made");
+    }
+
+    private static async Task<int> ReadAsync(Repository repository)
+    {
+        int failed = 0;
+        await foreach (CheckResult result in repository.CheckAsync(full: true, null, default))
+        {
+            if (result.Result is not (CheckOutcome.Failed or CheckOutcome.Warning)) continue;
+            Console.Error.WriteLine($"{result} {result.Target}: {result.Detail}");
+            failed++;
+        }
+        string path = Path.GetTempFileName();
+        foreach (RestorePoint point in (await repository.GetRestorePointsAsync(new RestorePointFilter(), null, default)).Reverse())
+        {
+            CheckResult verified = await repository.VerifyRestorePointAsync(point, null, default);
+            if (verified.Result != CheckOutcome.Passed)
+            {
+                Console.Error.WriteLine($"{verified}: {verified.Detail}");
+                failed++;
+            }
+            File.Delete(path);
+            using (var target = new RawDiskTarget(path)) await repository.ExportDiskAsync(point, null, target, null, default);
+            using SHA256 sha = SHA256.Create();
+            using FileStream file = File.OpenRead(path);
+            Console.WriteLine($"{point.RestorePointId} {BitConverter.ToString(sha.ComputeHash(file)).Replace("-", "").ToLowerInvariant()}");
+        }
+        File.Delete(path);
+        return failed == 0 ? 0 : 1;
+    }
+}

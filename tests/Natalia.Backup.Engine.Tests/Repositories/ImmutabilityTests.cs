@@ -1,0 +1,86 @@
+using Microsoft.Extensions.Time.Testing;
+using Natalia.Backup.Engine.Immutability;
+using Natalia.Backup.Engine.Model;
+using Natalia.Backup.Engine.Repositories;
+using Natalia.Backup.Engine.Storage;
+using Natalia.Backup.Tests.Storage;
+using static Natalia.Backup.Engine.Tests.Repositories.RepositoryBench;
+
+namespace Natalia.Backup.Engine.Tests.Repositories;
+
+public sealed class ImmutabilityTests
+{
+    private readonly FakeTimeProvider _clock = new(new DateTimeOffset(2026, 3, 1, 0, 0, 0, TimeSpan.Zero));
+
+    private (MemoryStore Store, RepositoryBench Bench) New()
+    {
+        var store = new MemoryStore(_clock, objectLock: true);
+        return (store, new RepositoryBench(store) { Clock = _clock });
+    }
+
+    private static Task<Repository> CreateAsync(RepositoryBench bench, IObjectStore through, int days = 30) =>
+        Repository.CreateAsync(through, null, bench.Options with { Immutability = new ImmutabilityPolicy(days) }, default);
+
+    [Fact]
+    public async Task Every_point_is_locked_for_its_days_and_what_it_shares_is_extended_in_generations()
+    {
+        (MemoryStore store, RepositoryBench bench) = New();
+        using RepositoryBench disposed = bench;
+        byte[] disk = Disk(10 << 20, 1);
+        using (await CreateAsync(bench, new FaultStore(store))) { }
+        int extended = 0;
+        for (int day = 0; day < 60; day++)
+        {
+            // Opened again each day, as a scheduled run does: the policy is the repository's own.
+            var counting = new CountingStore(new FaultStore(store));
+            using Repository repository = await bench.OpenAsync(counting);
+            Assert.Equal(30, repository.ImmutableDays);
+            RestorePoint point = await BackupAsync(repository, disk = Change(disk, 3, day), time: _clock.GetUtcNow().UtcDateTime);
+            Assert.True(point.ImmutableUntilUtc >= _clock.GetUtcNow().UtcDateTime.AddDays(30), $"day {day}: {point.ImmutableUntilUtc:o}");
+            // What the point says is true of every object that a restore of it reads.
+            foreach (string name in await ReadByRestoreAsync(bench, store, point))
+                Assert.True(await store.GetRetainUntilAsync(name, default) >= point.ImmutableUntilUtc, $"day {day}: {name}");
+            if (counting.Usage.Requests > 150) extended++;
+            _clock.Advance(TimeSpan.FromDays(1));
+        }
+        Assert.InRange(extended, 0, 8);
+    }
+
+    /// <summary>The names of all objects that restoring the point reads.</summary>
+    private static async Task<HashSet<string>> ReadByRestoreAsync(RepositoryBench bench, MemoryStore store, RestorePoint point)
+    {
+        var log = new FaultStore(store);
+        using Repository reader = await bench.OpenAsync(log);
+        await RestoreAsync(reader, point);
+        return log.Log.Where(l => !l.StartsWith("list", StringComparison.Ordinal)).Select(l => l.Split(' ')[1]).Where(n => !n.Contains("/leases/") && !n.Contains("log/")).ToHashSet();
+    }
+
+    [Fact]
+    public async Task A_locked_point_cannot_be_removed_before_its_date_and_goes_after()
+    {
+        (MemoryStore store, RepositoryBench bench) = New();
+        using RepositoryBench disposed = bench;
+        using Repository repository = await CreateAsync(bench, new FaultStore(store), days: 7);
+        RestorePoint first = await BackupAsync(repository, Disk(1 << 20, 1), time: _clock.GetUtcNow().UtcDateTime);
+        await BackupAsync(repository, Disk(1 << 20, 2), time: _clock.GetUtcNow().UtcDateTime);
+        NataliaException refused = await Assert.ThrowsAsync<NataliaException>(() => repository.RemoveRestorePointAsync(first, "a test", default));
+        Assert.Equal((ErrorIds.RestorePointLocked, NataliaErrorKind.PermissionDenied), (refused.ErrorId, refused.Kind));
+        _clock.Advance(TimeSpan.FromDays(10));
+        await repository.RemoveRestorePointAsync(first, "a test", default);
+        _clock.Advance(TimeSpan.FromDays(4));
+        ReclaimResult result = await repository.ReclaimAsync(Appliance.ApplianceId, Repository.DefaultGrace, default);
+        Assert.True(result.ForgottenPoints == 1 && result.DeletedPacks > 0, result.ToString());
+        Assert.DoesNotContain(await CheckAsync(repository), r => r.Result == CheckOutcome.Failed);
+    }
+
+    [Fact]
+    public async Task A_store_that_cannot_lock_refuses_an_immutable_repository_and_stays_empty()
+    {
+        using var bench = new RepositoryBench();
+        NataliaException refused = await Assert.ThrowsAsync<NataliaException>(() => CreateAsync(bench, new FaultStore(bench.Store)));
+        Assert.Equal(ErrorIds.ObjectLockNotSupported, refused.ErrorId);
+        Assert.Empty(await bench.Store.ListAllAsync("", default));
+        NataliaException invalid = await Assert.ThrowsAsync<NataliaException>(() => CreateAsync(bench, new FaultStore(bench.Store), days: 0));
+        Assert.Equal(ErrorIds.ImmutabilityInvalid, invalid.ErrorId);
+    }
+}

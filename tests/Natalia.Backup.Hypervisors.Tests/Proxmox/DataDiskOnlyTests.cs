@@ -1,0 +1,174 @@
+using Natalia.Backup.Engine;
+using Natalia.Backup.Engine.Model;
+using Natalia.Backup.Engine.Repositories;
+using Natalia.Backup.Hypervisors.Proxmox;
+using Natalia.Backup.Hypervisors.Tests.Proxmox.Simulator;
+using Xunit;
+using static Natalia.Backup.Hypervisors.Tests.Proxmox.TransportTests;
+
+namespace Natalia.Backup.Hypervisors.Tests.Proxmox;
+
+public sealed class DataDiskOnlyTests
+{
+    private static readonly NativeBackupRequest s_dataOnly = new() { DataDiskOnly = true, RunId = "run1" };
+
+    [Fact]
+    public async Task Only_the_data_disk_is_taken_and_the_configuration_is_as_before()
+    {
+        await using Lab lab = await Lab.StartAsync(c => c.Guest(100).Config["description"] = "Owner: ops\n");
+        (_, ApplianceDescription appliance, INativeRepository repository) = await lab.OpenAsync("pbs-data");
+        var before = new Dictionary<string, string>(lab.Cluster.Guest(100).Config);
+        NativeBackupResult result = await repository.BackupAsync(appliance, s_dataOnly, null, default);
+        Assert.Equal(["scsi1"], lab.Cluster.Storage("pbs-data").Points.Single().IncludedDisks);
+        Assert.True(result.Point.IsDataDiskOnly);
+        Assert.False(result.Disks.Single(d => d.DiskId == "scsi0").IsIncluded);
+        Assert.Equal(before.OrderBy(c => c.Key), lab.Cluster.Guest(100).Config.OrderBy(c => c.Key));
+        Assert.True((await repository.GetRestorePointsAsync(new RestorePointFilter(), default)).Single().IsDataDiskOnly);
+        // Switch and mark come in one request, with the digest.
+        SimulatorRequest switched = lab.Server.Requests.First(r => r.Method == "PUT" && r.Path.EndsWith("/config"));
+        Assert.EndsWith(",backup=0", switched["scsi0"]);
+        Assert.Contains("left-out=scsi0 run=run1", switched["description"]);
+        Assert.NotNull(switched["digest"]);
+    }
+
+    [Fact]
+    public async Task A_permanent_switch_needs_no_change()
+    {
+        await using Lab lab = await Lab.StartAsync(c => c.Guest(100).Config["scsi0"] += ",backup=0");
+        (_, ApplianceDescription appliance, INativeRepository repository) = await lab.OpenAsync("pbs-data");
+        await repository.BackupAsync(appliance, s_dataOnly, null, default);
+        Assert.DoesNotContain(lab.Server.Requests, r => r.Method == "PUT" && r.Path.EndsWith("/config"));
+        Assert.EndsWith(",backup=0", lab.Cluster.Guest(100).Config["scsi0"]);
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task The_disks_come_back_when_the_run_fails_or_is_cancelled(bool cancel)
+    {
+        await using Lab lab = await Lab.StartAsync(c => c.BackupFailure = "no");
+        (_, ApplianceDescription appliance, INativeRepository repository) = await lab.OpenAsync("pbs-data");
+        using var stop = new CancellationTokenSource();
+        if (cancel) lab.Cluster.OnBackupStart = stop.Cancel;
+        await Assert.ThrowsAnyAsync<Exception>(() => repository.BackupAsync(appliance, s_dataOnly, null, stop.Token));
+        Assert.DoesNotContain("backup=0", lab.Cluster.Guest(100).Config["scsi0"]);
+        Assert.False(lab.Cluster.Guest(100).Config.ContainsKey("description"));
+    }
+
+    [Fact]
+    public async Task What_a_dead_run_left_is_repaired_by_the_next_run_and_told()
+    {
+        await using Lab lab = await Lab.StartAsync(c =>
+        {
+            c.Guest(100).Config["scsi0"] += ",backup=0";
+            c.Guest(100).Config["description"] = $"Owner: ops\n[natalia-backup left-out=scsi0 run=dead1 since={c.Clock.GetUtcNow().AddHours(-3).ToUnixTimeSeconds()}]\n";
+        });
+        (_, ApplianceDescription appliance, INativeRepository repository) = await lab.OpenAsync();
+        NativeBackupResult result = await repository.BackupAsync(appliance, new NativeBackupRequest(), null, default);
+        Assert.Contains("dead1", Assert.Single(result.Warnings));
+        Assert.Equal(["scsi0", "scsi1"], lab.Cluster.Storage("pbs").Points.Single().IncludedDisks);
+        Assert.Equal("Owner: ops", lab.Cluster.Guest(100).Config["description"].TrimEnd('\n'));
+    }
+
+    [Fact]
+    public async Task A_live_runs_mark_makes_the_vm_busy()
+    {
+        await using Lab lab = await Lab.StartAsync(c => c.Guest(100).Config["description"] = $"[natalia-backup left-out=scsi0 run=live1 since={c.Clock.GetUtcNow().AddMinutes(-2).ToUnixTimeSeconds()}]\n");
+        (_, ApplianceDescription appliance, INativeRepository repository) = await lab.OpenAsync("pbs-data");
+        NataliaException error = await ThrowsAsync(ErrorIds.ApplianceLocked, () => repository.BackupAsync(appliance, s_dataOnly, null, default));
+        Assert.Contains("live1", error.Message);
+    }
+
+    [Fact]
+    public async Task A_long_runs_mark_is_not_repaired_while_its_task_runs()
+    {
+        await using Lab lab = await Lab.StartAsync(c => c.Guest(100).Config["description"] = $"[natalia-backup left-out=scsi0 run=live1 since={c.Clock.GetUtcNow().AddHours(-2).ToUnixTimeSeconds()}]\n");
+        lab.Cluster.NewTask("pve1", "vzdump", "100", "backup@pve").Steps.Add((TimeSpan.FromDays(1), null, null));
+        (_, ApplianceDescription appliance, INativeRepository repository) = await lab.OpenAsync("pbs-data");
+        await ThrowsAsync(ErrorIds.ApplianceLocked, () => repository.BackupAsync(appliance, s_dataOnly, null, default));
+    }
+
+    [Fact]
+    public async Task Whole_and_partial_points_do_not_share_a_storage()
+    {
+        await using Lab lab = await Lab.StartAsync();
+        (_, ApplianceDescription appliance, INativeRepository repository) = await lab.OpenAsync();
+        await repository.BackupAsync(appliance, new NativeBackupRequest(), null, default);
+        NataliaException error = await ThrowsAsync(ErrorIds.StorageMixesKinds, () => repository.BackupAsync(appliance, s_dataOnly, null, default));
+        Assert.Contains("namespace", error.RecommendedAction);
+        Assert.DoesNotContain("backup=0", lab.Cluster.Guest(100).Config["scsi0"]);
+    }
+
+    [Fact]
+    public async Task A_change_by_somebody_else_in_between_is_read_again()
+    {
+        await using Lab lab = await Lab.StartAsync();
+        (_, ApplianceDescription appliance, INativeRepository repository) = await lab.OpenAsync("pbs-data");
+        bool changed = false;
+        lab.Server.Intercept = r =>
+        {
+            if (r.Method == "PUT" && r.Path.EndsWith("/config") && !changed)
+            {
+                changed = true;
+                lab.Cluster.Guest(100).Config["scsi0"] += ",cache=writeback";
+                lab.Cluster.Guest(100).Revision++;
+            }
+            return null;
+        };
+        await repository.BackupAsync(appliance, s_dataOnly, null, default);
+        Assert.EndsWith(",cache=writeback", lab.Cluster.Guest(100).Config["scsi0"]);
+    }
+
+    [Fact]
+    public async Task A_scheduled_run_that_slipped_in_is_told()
+    {
+        await using Lab lab = await Lab.StartAsync();
+        (_, ApplianceDescription appliance, INativeRepository repository) = await lab.OpenAsync("pbs-data");
+        lab.Server.Intercept = r =>
+        {
+            if (r.Method == "PUT" && r.Path.EndsWith("/config") && r["scsi0"]?.Contains("backup=0") != true && lab.Cluster.Tasks.Count == 1)
+            {
+                lab.Cluster.StartScheduledBackup(lab.Cluster.Guest(100), lab.Cluster.Storage("pbs"));
+                lab.Cluster.Guest(100).Lock = null;
+            }
+            return null;
+        };
+        NativeBackupResult result = await repository.BackupAsync(appliance, s_dataOnly, null, default);
+        Assert.Contains("may lack those disks", Assert.Single(result.Warnings));
+    }
+
+    [Fact]
+    public async Task A_disk_that_cannot_be_put_back_is_an_error_that_says_so()
+    {
+        await using Lab lab = await Lab.StartAsync();
+        (_, ApplianceDescription appliance, INativeRepository repository) = await lab.OpenAsync("pbs-data");
+        lab.Server.Intercept = r => r.Method == "PUT" && r.Path.EndsWith("/config") && lab.Cluster.Tasks.Count > 0 ? SimulatorReply.Fail(403, "Permission check failed (/vms/100, VM.Config.Disk)") : null;
+        NataliaException error = await ThrowsAsync(ErrorIds.DiskExcluded, () => repository.BackupAsync(appliance, s_dataOnly, null, default));
+        Assert.Contains("scsi0", error.Message);
+        Assert.Contains(lab.Cluster.Storage("pbs-data").Points.Single().Volid, error.Message);
+    }
+
+    [Fact]
+    public async Task Which_disk_holds_the_data_must_be_clear()
+    {
+        await using Lab lab = await Lab.StartAsync(c => c.Guest(100).Config["scsi2"] = "tank:vm-100-disk-2,size=10G");
+        (_, ApplianceDescription appliance, INativeRepository repository) = await lab.OpenAsync("pbs-data");
+        await ThrowsAsync(ErrorIds.DiskAmbiguous, () => repository.BackupAsync(appliance, s_dataOnly, null, default));
+        NativeBackupResult result = await repository.BackupAsync(appliance, s_dataOnly with { DataDiskId = "scsi2" }, null, default);
+        Assert.Equal(["scsi2"], result.Disks.Where(d => d.IsIncluded).Select(d => d.DiskId));
+    }
+
+    [Fact]
+    public async Task A_partial_run_costs_the_other_disk_its_bitmap_and_the_next_whole_run_says_so()
+    {
+        await using Lab lab = await Lab.StartAsync();
+        (ProxmoxHypervisor hypervisor, ApplianceDescription appliance, INativeRepository whole) = await lab.OpenAsync();
+        INativeRepository partial = await hypervisor.OpenRepositoryAsync("pbs-data", "pbs-data", default);
+        await whole.BackupAsync(appliance, new NativeBackupRequest(), null, default);
+        await partial.BackupAsync(appliance, s_dataOnly, null, default);
+        NativeBackupResult next = await whole.BackupAsync(appliance, new NativeBackupRequest { RequestedType = RequestedBackupType.Incremental }, null, default);
+        Assert.Equal(BackupType.Full, next.Point.Type);
+        Assert.Contains("scsi0: created new", next.Point.Reason);
+        Assert.Equal((32L << 30) + 1610612736, next.Point.ReadBytes);
+    }
+}

@@ -1,0 +1,93 @@
+using Natalia.Backup.Engine;
+using Natalia.Backup.Hypervisors.Proxmox;
+using Natalia.Backup.Hypervisors.Tests.Proxmox.Simulator;
+using Xunit;
+using static Natalia.Backup.Hypervisors.Tests.Proxmox.TransportTests;
+
+namespace Natalia.Backup.Hypervisors.Tests.Proxmox;
+
+public sealed class GuestAgentTests
+{
+    private static GuestCommand Command(params string[] arguments) => new() { Arguments = arguments };
+
+    [Fact]
+    public async Task A_command_runs_with_its_arguments_as_they_are()
+    {
+        await using Lab lab = await Lab.StartAsync(c => c.Guest(100).Programs["/usr/bin/natalia-cli check-integrity --path /data; a b&c"] = new SimulatedProcess(3, "out", "err", 4));
+        ProxmoxHypervisor hypervisor = await lab.ConnectAsync();
+        GuestCommandResult result = await hypervisor.RunAsync("100", Command("/usr/bin/natalia-cli", "check-integrity", "--path", "/data; a b&c") with { Input = "{}" }, default);
+        Assert.Equal((3, null, "out", "err", false), (result.ExitCode, result.Signal, result.Output, result.Error, result.IsTruncated));
+        SimulatorRequest exec = lab.Server.Requests.Single(r => r.Path.EndsWith("/exec"));
+        Assert.Equal(4, exec.Arguments["command"].Count);
+        Assert.Equal("{}", exec["input-data"]);
+        // The answer that says "exited" comes once: it is asked for once.
+        Assert.Equal(5, lab.Server.Requests.Count(r => r.Path.EndsWith("/exec-status")));
+    }
+
+    [Fact]
+    public async Task A_signal_is_told_apart_from_an_exit_code()
+    {
+        await using Lab lab = await Lab.StartAsync(c => c.Guest(100).Programs["/bin/x"] = new SimulatedProcess(-9, ""));
+        GuestCommandResult result = await (await lab.ConnectAsync()).RunAsync("100", Command("/bin/x"), default);
+        Assert.Equal((null, 9), (result.ExitCode, result.Signal));
+    }
+
+    [Fact]
+    public async Task A_command_that_does_not_end_is_a_timeout()
+    {
+        await using Lab lab = await Lab.StartAsync(c => c.Guest(100).Programs["/bin/x"] = new SimulatedProcess(0, "", "", int.MaxValue));
+        ProxmoxHypervisor hypervisor = await lab.ConnectAsync();
+        await ThrowsAsync(ErrorIds.GuestCommandTimeout, () => hypervisor.RunAsync("100", Command("/bin/x") with { Timeout = TimeSpan.FromMinutes(1) }, default));
+    }
+
+    [Fact]
+    public async Task A_result_that_was_lost_on_its_way_is_said_to_be_lost()
+    {
+        await using Lab lab = await Lab.StartAsync(c => c.Guest(100).Programs["/bin/x"] = new SimulatedProcess(0, "done", "", 0));
+        ProxmoxHypervisor hypervisor = await lab.ConnectAsync();
+        bool once = false;
+        lab.Server.Intercept = r =>
+        {
+            if (!r.Path.EndsWith("/exec-status") || once) return null;
+            once = true;
+            lab.Cluster.Answer(r);
+            return new SimulatorReply(596, null, "timeout", RawBody: "");
+        };
+        await ThrowsAsync(ErrorIds.GuestCommandFailed, () => hypervisor.RunAsync("100", Command("/bin/x"), default));
+    }
+
+    [Fact]
+    public async Task A_guest_is_waited_for_until_it_answers()
+    {
+        await using Lab lab = await Lab.StartAsync(c => c.Guest(100).AgentAnswers = false);
+        ProxmoxHypervisor hypervisor = await lab.ConnectAsync();
+        await ThrowsAsync(ErrorIds.GuestNotReachable, () => hypervisor.WaitForGuestAsync("100", TimeSpan.FromMinutes(2), default));
+        int pings = 0;
+        lab.Server.Intercept = r =>
+        {
+            if (r.Path.EndsWith("/ping") && ++pings == 4) lab.Cluster.Guest(100).AgentAnswers = true;
+            return null;
+        };
+        Assert.Equal(TimeSpan.FromSeconds(12), await hypervisor.WaitForGuestAsync("100", TimeSpan.FromMinutes(2), default));
+    }
+
+    [Fact]
+    public async Task A_guest_without_a_configured_agent_is_not_waited_for()
+    {
+        await using Lab lab = await Lab.StartAsync(c => c.Guest(100).Config.Remove("agent"));
+        ProxmoxHypervisor hypervisor = await lab.ConnectAsync();
+        await ThrowsAsync(ErrorIds.GuestNotReachable, () => hypervisor.WaitForGuestAsync("100", TimeSpan.FromHours(2), default));
+        Assert.Equal(TimeSpan.Zero, lab.Clock.Waited);
+    }
+
+    [Theory]
+    [InlineData("9.2.6", "VM.GuestAgent.Unrestricted")]
+    [InlineData("8.4.1", "VM.Monitor")]
+    public async Task The_missing_right_has_the_name_of_the_servers_version(string version, string right)
+    {
+        await using Lab lab = await Lab.StartAsync(c => c.Version = version);
+        ProxmoxHypervisor hypervisor = await lab.ConnectAsync();
+        lab.Server.Intercept = r => r.Path.EndsWith("/exec") ? SimulatorReply.Fail(403, "Permission check failed") : null;
+        Assert.Contains(right, (await ThrowsAsync(ErrorIds.PermissionDenied, () => hypervisor.RunAsync("100", Command("/bin/x"), default))).Message);
+    }
+}

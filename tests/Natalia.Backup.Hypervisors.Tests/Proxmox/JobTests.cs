@@ -1,0 +1,99 @@
+using Natalia.Backup.Engine;
+using Natalia.Backup.Engine.Model;
+using Natalia.Backup.Hypervisors.Proxmox;
+using Natalia.Backup.Hypervisors.Tests.Proxmox.Simulator;
+using Xunit;
+using static Natalia.Backup.Hypervisors.Tests.Proxmox.TransportTests;
+
+namespace Natalia.Backup.Hypervisors.Tests.Proxmox;
+
+public sealed class JobTests
+{
+    private static readonly NativeScheduleRequest s_daily = new() { Storage = "pbs", Retention = new RetentionLimits(Daily: 7, Weekly: 4, Monthly: 3) };
+
+    [Fact]
+    public async Task A_schedule_is_made_once_and_changed_only_where_it_differs()
+    {
+        await using Lab lab = await Lab.StartAsync();
+        (ProxmoxHypervisor hypervisor, ApplianceDescription appliance, _) = await lab.OpenAsync();
+        NativeSchedule made = await hypervisor.SetScheduleAsync(appliance, s_daily, default);
+        Assert.Equal(("natalia-100", true, NativeScheduleKind.Daily, "01:00", true), (made.ScheduleId, made.IsOwn, made.Kind, made.Expression, made.WasChanged));
+        Assert.Equal(s_daily.Retention, made.Retention);
+        Assert.Equal(["100:scsi0", "100:scsi1"], made.IncludedDisks);
+        Assert.Equal(["100:ide2 (enabled)"], made.OmittedDisks);
+        Assert.Equal(4, made.NextRunsUtc.Count);
+
+        Assert.False((await hypervisor.SetScheduleAsync(appliance, s_daily, default)).WasChanged);
+        Assert.DoesNotContain(lab.Server.Requests, r => r.Method == "PUT");
+
+        NativeSchedule six = await hypervisor.SetScheduleAsync(appliance, s_daily with { Kind = NativeScheduleKind.SixHourly }, default);
+        Assert.Equal((NativeScheduleKind.SixHourly, "01,07,13,19:00", true), (six.Kind, six.Expression, six.WasChanged));
+        SimulatorRequest change = lab.Server.Requests.Single(r => r.Method == "PUT");
+        Assert.Equal(["comment", "schedule"], change.Arguments.Keys.Order());
+        Assert.Single(lab.Cluster.Jobs);
+    }
+
+    [Fact]
+    public async Task A_schedule_that_would_omit_the_data_disk_is_refused_before_it_is_made()
+    {
+        await using Lab lab = await Lab.StartAsync(c => c.Guest(100).Config["scsi1"] += ",backup=0");
+        (ProxmoxHypervisor hypervisor, ApplianceDescription appliance, _) = await lab.OpenAsync();
+        await ThrowsAsync(ErrorIds.ScheduleOmitsDisk, () => hypervisor.SetScheduleAsync(appliance, s_daily, default));
+        Assert.Empty(lab.Cluster.Jobs);
+    }
+
+    [Fact]
+    public async Task What_the_server_says_it_takes_is_what_counts()
+    {
+        await using Lab lab = await Lab.StartAsync();
+        (ProxmoxHypervisor hypervisor, ApplianceDescription appliance, _) = await lab.OpenAsync();
+        lab.Server.Intercept = r => r.Path.EndsWith("/included_volumes") ? SimulatorReply.Ok(new { children = new[] { new { id = 100, type = "qemu", children = new[] { new { id = "100:scsi1", included = "0", reason = "disabled" } } } } }) : null;
+        NataliaException error = await ThrowsAsync(ErrorIds.ScheduleOmitsDisk, () => hypervisor.SetScheduleAsync(appliance, s_daily, default));
+        Assert.Contains("disabled", error.Message);
+    }
+
+    [Fact]
+    public async Task Schedules_of_others_are_listed_and_left_alone()
+    {
+        await using Lab lab = await Lab.StartAsync(c =>
+        {
+            c.Jobs["backup-old"] = new() { ["id"] = "backup-old", ["all"] = "1", ["exclude"] = "101", ["storage"] = "nas", ["schedule"] = "sat 02:00", ["enabled"] = "0" };
+            c.Jobs["natalia-by-hand"] = new() { ["id"] = "natalia-by-hand", ["vmid"] = "101", ["storage"] = "nas", ["schedule"] = "*-*-* 00/6:00" };
+        });
+        (ProxmoxHypervisor hypervisor, ApplianceDescription appliance, _) = await lab.OpenAsync();
+        NativeSchedule foreign = Assert.Single(await hypervisor.GetSchedulesAsync(appliance, default));
+        Assert.Equal((false, false, NativeScheduleKind.Other), (foreign.IsOwn, foreign.IsEnabled, foreign.Kind));
+        IReadOnlyList<NativeSchedule> all = await hypervisor.GetSchedulesAsync(null, default);
+        Assert.Equal(NativeScheduleKind.SixHourly, all.Single(s => s.ScheduleId == "natalia-by-hand").Kind);
+        await ThrowsAsync(ErrorIds.ScheduleNotOwn, () => hypervisor.RemoveScheduleAsync("backup-old", default));
+        await ThrowsAsync(ErrorIds.ScheduleNotOwn, () => hypervisor.RemoveScheduleAsync("natalia-by-hand", default));
+        await ThrowsAsync(ErrorIds.ScheduleNotFound, () => hypervisor.RemoveScheduleAsync("natalia-100", default));
+        await hypervisor.SetScheduleAsync(appliance, s_daily, default);
+        await hypervisor.RemoveScheduleAsync("natalia-100", default);
+        Assert.Equal(2, lab.Cluster.Jobs.Count);
+    }
+
+    [Fact]
+    public async Task A_retention_waits_for_its_schedule()
+    {
+        await using Lab lab = await Lab.StartAsync(c => c.Guest(100).Config["description"] = "Owner: ops\n");
+        (ProxmoxHypervisor hypervisor, ApplianceDescription appliance, _) = await lab.OpenAsync();
+        var limits = new RetentionLimits(Last: 4, Daily: 7, Weekly: 4, Monthly: 3);
+        Assert.Null(await hypervisor.GetRetentionAsync(appliance, default));
+        Assert.False(await hypervisor.SetRetentionAsync(appliance, limits, default));
+        Assert.Equal(limits, await hypervisor.GetRetentionAsync(appliance, default));
+        NativeSchedule made = await hypervisor.SetScheduleAsync(appliance, s_daily with { Retention = null }, default);
+        Assert.Equal(limits, made.Retention);
+        Assert.Equal("Owner: ops\n", lab.Cluster.Guest(100).Config["description"]);
+        Assert.True(await hypervisor.SetRetentionAsync(appliance, limits with { Daily = 14 }, default));
+        Assert.Equal(14, (await hypervisor.GetRetentionAsync(appliance, default))!.Daily);
+    }
+
+    [Fact]
+    public async Task Without_the_right_the_missing_one_is_named()
+    {
+        await using Lab lab = await Lab.StartAsync(c => c.Rights = new() { ["/"] = new() { ["VM.Audit"] = true, ["Sys.Audit"] = true, ["Datastore.AllocateSpace"] = true } });
+        (ProxmoxHypervisor hypervisor, ApplianceDescription appliance, _) = await lab.OpenAsync();
+        Assert.Contains("Sys.Modify on /", (await ThrowsAsync(ErrorIds.PermissionDenied, () => hypervisor.SetScheduleAsync(appliance, s_daily, default))).Message);
+    }
+}

@@ -1,0 +1,247 @@
+using Natalia.Backup.Engine;
+using Natalia.Backup.Engine.Model;
+using Natalia.Backup.Engine.Repositories;
+using Natalia.Backup.Hypervisors.Proxmox;
+using Natalia.Backup.Hypervisors.Tests.Proxmox.Simulator;
+using Xunit;
+using static Natalia.Backup.Hypervisors.Tests.Proxmox.TransportTests;
+
+namespace Natalia.Backup.Hypervisors.Tests.Proxmox;
+
+public sealed class PointTests
+{
+    private static readonly RestorePointFilter s_all = new();
+    private const string VerifyTask = "UPID:pbs:000003E9:00001B5F:0000ABCD:6743C1C0:verify:store:root@pam:";
+
+    [Fact]
+    public async Task Points_say_what_is_known_and_null_for_the_rest()
+    {
+        await using Lab lab = await Lab.StartAsync(c =>
+        {
+            DateTimeOffset now = c.Clock.GetUtcNow();
+            SimulatedPoint verified = Lab.Point("pbs", 100, now.AddDays(-1), "before the update");
+            (verified.VerifyState, verified.VerifyUpid, verified.Encrypted, verified.Protected) = ("ok", VerifyTask, "ab:cd:ef", true);
+            SimulatedPoint unknown = Lab.Point("pbs", 100, now.AddDays(-2));
+            unknown.Size = 1;
+            SimulatedPoint approximate = Lab.Point("pbs", 100, now.AddDays(-3));
+            (approximate.Size, approximate.ApproximateSize, approximate.VerifyState, approximate.Encrypted) = (null, 5L << 30, "failed", "1");
+            SimulatedPoint container = new() { Volid = "pbs:backup/ct/200/2026-11-20T00:00:00Z", Vmid = 200, Time = now, Subtype = "lxc" };
+            c.Storage("pbs").Points.AddRange([approximate, verified, container, unknown]);
+        });
+        (_, ApplianceDescription appliance, INativeRepository repository) = await lab.OpenAsync();
+        IReadOnlyList<RestorePoint> points = await repository.GetRestorePointsAsync(s_all, default);
+        Assert.Equal(3, points.Count);
+        Assert.Equal((true, true, VerificationState.Good, DateTimeOffset.FromUnixTimeSeconds(0x6743C1C0).UtcDateTime, "before the update"), (points[0].IsProtected, points[0].IsEncrypted!.Value, points[0].Verification, points[0].VerifiedUtc!.Value, points[0].Note));
+        Assert.Equal((null, VerificationState.Unknown, null, false), (points[1].SizeBytes, points[1].Verification, points[1].VerifiedUtc, points[1].IsEncrypted!.Value));
+        Assert.Equal((5L << 30, VerificationState.Failed, true), (points[2].SizeBytes!.Value, points[2].Verification, points[2].IsEncrypted!.Value));
+        Assert.All(points, p => Assert.Equal((appliance.ApplianceId, "Proxmox", "natalia-01"), (p.ApplianceId, p.RepositoryKind, p.ApplianceName)));
+    }
+
+    [Fact]
+    public async Task Points_are_filtered_by_appliance_and_time_also_when_the_vm_is_gone()
+    {
+        await using Lab lab = await Lab.StartAsync(c =>
+        {
+            for (int i = 0; i < 5; i++) c.Storage("pbs").Points.AddRange([Lab.Point("pbs", 100, c.Clock.GetUtcNow().AddDays(-i)), Lab.Point("pbs", 555, c.Clock.GetUtcNow().AddDays(-i))]);
+        });
+        (ProxmoxHypervisor hypervisor, ApplianceDescription appliance, INativeRepository repository) = await lab.OpenAsync();
+        DateTime now = lab.Clock.GetUtcNow().UtcDateTime;
+        Assert.Equal(3, (await repository.GetRestorePointsAsync(new RestorePointFilter { ApplianceId = appliance.ApplianceId, AfterUtc = now.AddDays(-3).AddHours(-1), BeforeUtc = now.AddHours(-2) }, default)).Count);
+        string gone = (await repository.GetRestorePointsAsync(s_all, default)).First(p => p.ApplianceName == "VM 555").ApplianceId;
+        Assert.Equal(5, (await repository.GetRestorePointsAsync(new RestorePointFilter { ApplianceId = gone }, default)).Count);
+    }
+
+    public static TheoryData<string, string> MissingRights => new()
+    {
+        { "Datastore.Audit;VM.Audit", "Datastore.AllocateSpace" },
+        { "Datastore.AllocateSpace;VM.Audit", "VM.Backup" },
+    };
+
+    [Theory]
+    [MemberData(nameof(MissingRights))]
+    public async Task A_list_that_rights_would_empty_is_an_error(string rights, string missing)
+    {
+        await using Lab lab = await Lab.StartAsync(c =>
+        {
+            c.Storage("pbs").Points.Add(Lab.Point("pbs", 100, c.Clock.GetUtcNow()));
+            c.Rights = new() { ["/"] = rights.Split(';').ToDictionary(r => r, _ => true) };
+        });
+        (_, ApplianceDescription appliance, INativeRepository repository) = await lab.OpenAsync();
+        NataliaException error = await ThrowsAsync(ErrorIds.PermissionDenied, () => repository.GetRestorePointsAsync(s_all, default));
+        Assert.Contains(missing, error.Message);
+        await ThrowsAsync(ErrorIds.PermissionDenied, () => repository.GetRestorePointsAsync(new RestorePointFilter { ApplianceId = appliance.ApplianceId }, default));
+    }
+
+    [Fact]
+    public async Task An_empty_list_of_what_may_be_seen_is_an_error_while_others_are_hidden()
+    {
+        await using Lab lab = await Lab.StartAsync(c =>
+        {
+            c.Guests.Add(Lab.Appliance(101, "natalia-02", "pve2"));
+            c.Storage("pbs").Points.Add(Lab.Point("pbs", 100, c.Clock.GetUtcNow()));
+            c.Rights = new() { ["/"] = new() { ["Datastore.AllocateSpace"] = true, ["VM.Audit"] = true }, ["/vms/101"] = new() { ["VM.Backup"] = true, ["VM.Audit"] = true } };
+        });
+        (_, _, INativeRepository repository) = await lab.OpenAsync();
+        Assert.Equal("/vms/100", (await ThrowsAsync(ErrorIds.PermissionDenied, () => repository.GetRestorePointsAsync(s_all, default))).Target);
+        string visible = (await (await lab.ConnectAsync()).FindAppliancesAsync(l => l.NativeId == "101", default)).Single().ApplianceId;
+        Assert.Empty(await repository.GetRestorePointsAsync(new RestorePointFilter { ApplianceId = visible }, default));
+    }
+
+    [Fact]
+    public async Task With_all_rights_an_empty_storage_is_an_empty_list()
+    {
+        await using Lab lab = await Lab.StartAsync();
+        (_, _, INativeRepository repository) = await lab.OpenAsync();
+        Assert.Empty(await repository.GetRestorePointsAsync(s_all, default));
+    }
+
+    [Fact]
+    public async Task A_storage_is_told_apart_from_one_that_may_not_be_seen()
+    {
+        await using Lab lab = await Lab.StartAsync();
+        ProxmoxHypervisor hypervisor = await lab.ConnectAsync();
+        Assert.Contains("It has: local, nas, pbs", (await ThrowsAsync(ErrorIds.StorageNotFound, () => hypervisor.OpenRepositoryAsync("typo", "x", default))).Message);
+        await ThrowsAsync(ErrorIds.StorageNotSuitable, () => hypervisor.OpenRepositoryAsync("tank", "x", default));
+        lab.Cluster.Rights = new() { ["/"] = new() { ["VM.Audit"] = true } };
+        await ThrowsAsync(ErrorIds.PermissionDenied, () => hypervisor.OpenRepositoryAsync("pbs", "x", default));
+    }
+
+    [Fact]
+    public async Task Local_storages_are_read_on_every_node()
+    {
+        await using Lab lab = await Lab.StartAsync(c => c.Storage("local").Points.AddRange(c.Nodes.Select((n, i) => new SimulatedPoint { Volid = $"local:backup/vzdump-qemu-100-2026_11_0{i + 1}-00_00_00.vma.zst", Vmid = 100, Time = c.Clock.GetUtcNow().AddDays(-i), Node = n, Size = 5 << 20 })));
+        (_, _, INativeRepository repository) = await lab.OpenAsync("local");
+        Assert.Equal(3, (await repository.GetRestorePointsAsync(s_all, default)).Count);
+    }
+
+    [Fact]
+    public async Task A_storage_that_no_node_reaches_is_an_error()
+    {
+        await using Lab lab = await Lab.StartAsync();
+        (_, _, INativeRepository repository) = await lab.OpenAsync();
+        lab.Cluster.Storage("pbs").InactiveNodes.UnionWith(lab.Cluster.Nodes);
+        await ThrowsAsync(ErrorIds.StoreUnavailable, () => repository.GetRestorePointsAsync(s_all, default));
+    }
+
+    [Fact]
+    public async Task Points_are_protected_and_removed_with_care()
+    {
+        await using Lab lab = await Lab.StartAsync(c =>
+        {
+            for (int i = 0; i < 3; i++) c.Storage("pbs").Points.Add(Lab.Point("pbs", 100, c.Clock.GetUtcNow().AddDays(-i)));
+        });
+        (_, _, INativeRepository repository) = await lab.OpenAsync();
+        IReadOnlyList<RestorePoint> points = await repository.GetRestorePointsAsync(s_all, default);
+        Assert.True((await repository.SetProtectionAsync(points[2], true, default)).IsProtected);
+        await ThrowsAsync(ErrorIds.RestorePointProtected, () => repository.RemoveRestorePointAsync(points[2], false, default));
+        Assert.False((await repository.SetProtectionAsync(points[2], false, default)).IsProtected);
+        await repository.RemoveRestorePointAsync(points[2], false, default);
+        await ThrowsAsync(ErrorIds.RestorePointNotFound, () => repository.RemoveRestorePointAsync(points[2], false, default));
+        await ThrowsAsync(ErrorIds.RestorePointIsNewest, () => repository.RemoveRestorePointAsync(points[0], false, default));
+        // When the newest is damaged, the one before is the newest good one.
+        lab.Cluster.Storage("pbs").Points.Single(p => p.Volid == points[0].NativeId).VerifyState = "failed";
+        await ThrowsAsync(ErrorIds.RestorePointIsNewest, () => repository.RemoveRestorePointAsync(points[1], false, default));
+        await repository.RemoveRestorePointAsync(points[0], false, default);
+        await repository.RemoveRestorePointAsync(points[1], true, default);
+        Assert.Empty(lab.Cluster.Storage("pbs").Points);
+    }
+
+    [Fact]
+    public async Task A_removal_that_is_reported_but_did_not_happen_is_an_error()
+    {
+        await using Lab lab = await Lab.StartAsync(c => c.Storage("pbs").Points.AddRange([Lab.Point("pbs", 100, c.Clock.GetUtcNow()), Lab.Point("pbs", 100, c.Clock.GetUtcNow().AddDays(-1))]));
+        (_, _, INativeRepository repository) = await lab.OpenAsync();
+        lab.Server.Intercept = r => r.Method == "DELETE" ? SimulatorReply.Ok(null) : null;
+        RestorePoint old = (await repository.GetRestorePointsAsync(s_all, default))[1];
+        Assert.Contains("still there", (await ThrowsAsync(ErrorIds.ServerError, () => repository.RemoveRestorePointAsync(old, false, default))).Message);
+    }
+
+    [Theory]
+    [InlineData(null, 0, CheckOutcome.NotEvidenced, null)]
+    [InlineData("failed", 1, CheckOutcome.Failed, null)]
+    [InlineData("ok", 1, CheckOutcome.Passed, CheckOutcome.Passed)]
+    [InlineData("ok", 40, CheckOutcome.Passed, CheckOutcome.Warning)]
+    public async Task Verification_is_told_with_its_age(string? state, int days, CheckOutcome verification, CheckOutcome? age)
+    {
+        await using Lab lab = await Lab.StartAsync(c =>
+        {
+            SimulatedPoint point = Lab.Point("pbs", 100, c.Clock.GetUtcNow());
+            (point.VerifyState, point.VerifyUpid) = (state, $"UPID:pbs:000003E9:00001B5F:0000ABCD:{c.Clock.GetUtcNow().AddDays(-days).ToUnixTimeSeconds():X8}:verify:store:root@pam:");
+            c.Storage("pbs").Points.Add(point);
+        });
+        (_, _, INativeRepository repository) = await lab.OpenAsync();
+        RestorePoint listed = (await repository.GetRestorePointsAsync(s_all, default)).Single();
+        IReadOnlyList<CheckResult> checks = await repository.TestRestorePointAsync(listed, TimeSpan.FromDays(30), default);
+        Assert.Equal(verification, checks.Single(c => c.Name == "Verification").Result);
+        Assert.Equal(age, checks.SingleOrDefault(c => c.Name == "VerificationAge")?.Result);
+        Assert.Equal(CheckOutcome.Passed, checks.Single(c => c.Name == "SameAppliance").Result);
+    }
+
+    [Fact]
+    public async Task A_point_that_is_older_than_its_vm_is_of_another_one()
+    {
+        await using Lab lab = await Lab.StartAsync(c =>
+        {
+            c.Guest(100).Config["meta"] = $"ctime={c.Clock.GetUtcNow().AddDays(-1).ToUnixTimeSeconds()}";
+            c.Guest(100).Running = false;
+            c.Storage("pbs").Points.Add(Lab.Point("pbs", 100, c.Clock.GetUtcNow().AddDays(-10)));
+        });
+        (ProxmoxHypervisor hypervisor, _, INativeRepository repository) = await lab.OpenAsync();
+        RestorePoint point = (await repository.GetRestorePointsAsync(s_all, default)).Single();
+        Assert.Equal(CheckOutcome.Warning, (await repository.TestRestorePointAsync(point, TimeSpan.FromDays(30), default)).Single(c => c.Name == "SameAppliance").Result);
+        await ThrowsAsync(ErrorIds.ApplianceMismatch, () => hypervisor.RestoreAsync(point, new NativeRestoreRequest { OverExisting = true }, null, default));
+    }
+
+    [Fact]
+    public async Task The_servers_dry_run_is_shown_and_the_prune_says_what_went()
+    {
+        await using Lab lab = await Lab.StartAsync(c =>
+        {
+            DateTimeOffset start = new(2026, 3, 2, 0, 0, 0, TimeSpan.Zero);
+            for (int i = 0; i < 10; i++) c.Storage("pbs").Points.Add(Lab.Point("pbs", 100, start.AddHours(6 * i)));
+            c.Storage("pbs").Points[0].Protected = true;
+            c.Storage("pbs").Points.Add(Lab.Point("pbs", 101, start));
+        });
+        (_, ApplianceDescription appliance, INativeRepository repository) = await lab.OpenAsync();
+        var limits = new RetentionLimits(Daily: 7, Weekly: 4, Monthly: 3);
+        IReadOnlyList<NativePruneRow> plan = await repository.PlanPruneAsync(appliance.ApplianceId, limits, default);
+        Assert.Equal((3, 6, 1), (plan.Count(r => r.Mark == NativePruneMark.Keep), plan.Count(r => r.Mark == NativePruneMark.Remove), plan.Count(r => r.Mark == NativePruneMark.Protected)));
+        IReadOnlyList<NativePruneRow> done = await repository.PruneAsync(appliance.ApplianceId, limits, default);
+        Assert.Equal(plan, done);
+        Assert.Equal(5, lab.Cluster.Storage("pbs").Points.Count);
+        // Limits that are 0 are left out: a backup server refuses them.
+        Assert.Equal("keep-daily=7,keep-weekly=4,keep-monthly=3", lab.Server.Requests.Last(r => r.Method == "DELETE")["prune-backups"]);
+    }
+
+    [Fact]
+    public async Task A_storage_that_may_not_prune_says_what_to_do_instead()
+    {
+        await using Lab lab = await Lab.StartAsync(c =>
+        {
+            for (int i = 0; i < 3; i++) c.Storage("pbs").Points.Add(Lab.Point("pbs", 100, c.Clock.GetUtcNow().AddHours(-i)));
+            c.Storage("pbs").PruneError = "prune 'vm/100': proxmox-backup-client failed: Error: permission check failed - missing Datastore.Modify|Datastore.Prune";
+        });
+        (_, ApplianceDescription appliance, INativeRepository repository) = await lab.OpenAsync();
+        NataliaException error = await ThrowsAsync(ErrorIds.TaskFailed, () => repository.PruneAsync(appliance.ApplianceId, new RetentionLimits(Last: 1), default));
+        Assert.Contains("prune job of the backup server", error.Message);
+    }
+
+    [Fact]
+    public async Task No_limit_keeps_everything_and_asks_for_no_prune()
+    {
+        await using Lab lab = await Lab.StartAsync(c => c.Storage("pbs").Points.Add(Lab.Point("pbs", 100, c.Clock.GetUtcNow())));
+        (_, ApplianceDescription appliance, INativeRepository repository) = await lab.OpenAsync();
+        Assert.All(await repository.PruneAsync(appliance.ApplianceId, new RetentionLimits(), default), r => Assert.Equal(NativePruneMark.Keep, r.Mark));
+        Assert.DoesNotContain(lab.Server.Requests, r => r.Method == "DELETE");
+    }
+
+    [Fact]
+    public async Task The_configuration_of_a_point_is_read()
+    {
+        await using Lab lab = await Lab.StartAsync(c => c.Storage("pbs").Points.Add(Lab.Point("pbs", 100, c.Clock.GetUtcNow())));
+        (_, _, INativeRepository repository) = await lab.OpenAsync();
+        ApplianceDescription archived = await repository.GetConfigurationAsync((await repository.GetRestorePointsAsync(s_all, default)).Single(), default);
+        Assert.Equal((4, 8L << 30, "natalia-100"), (archived.ProcessorCount!.Value, archived.MemoryBytes!.Value, archived.Name));
+        Assert.Equal(DiskRole.Data, archived.Disks.Single(d => d.DiskId == "scsi1").Role);
+    }
+}

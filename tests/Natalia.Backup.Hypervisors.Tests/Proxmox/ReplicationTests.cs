@@ -1,0 +1,119 @@
+using Natalia.Backup.Engine;
+using Natalia.Backup.Engine.Model;
+using Natalia.Backup.Hypervisors.Proxmox;
+using Natalia.Backup.Hypervisors.Tests.Proxmox.Simulator;
+using Xunit;
+using static Natalia.Backup.Hypervisors.Tests.Proxmox.TransportTests;
+
+namespace Natalia.Backup.Hypervisors.Tests.Proxmox;
+
+public sealed class ReplicationTests
+{
+    private static readonly ReplicationRequest s_toSecond = new() { TargetNode = "pve2" };
+
+    [Fact]
+    public async Task A_replication_is_made_once_and_changed_only_where_it_differs()
+    {
+        await using Lab lab = await Lab.StartAsync();
+        (ProxmoxHypervisor hypervisor, ApplianceDescription appliance, _) = await lab.OpenAsync();
+        ReplicationState made = await hypervisor.SetReplicationAsync(appliance, s_toSecond, default);
+        Assert.Equal(("100-0", "pve1", "pve2", "*/5", 5, CheckOutcome.NotEvidenced), (made.ReplicationId, made.SourceNode, made.TargetNode, made.Expression, made.IntervalMinutes!.Value, made.Health));
+        await hypervisor.SetReplicationAsync(appliance, s_toSecond, default);
+        Assert.DoesNotContain(lab.Server.Requests, r => r.Method == "PUT");
+        ReplicationState slower = await hypervisor.SetReplicationAsync(appliance, s_toSecond with { IntervalMinutes = 15, RateLimitMegabytes = 12.5 }, default);
+        Assert.Equal("*/15", slower.Expression);
+        Assert.Equal("12.5", lab.Cluster.ReplicationJobs["100-0"]["rate"]);
+        await hypervisor.SetReplicationAsync(appliance, s_toSecond, default);
+        Assert.False(lab.Cluster.ReplicationJobs["100-0"].ContainsKey("rate"));
+    }
+
+    [Theory]
+    [InlineData("pve9", "ReplicationTarget", "no node 'pve9'")]
+    [InlineData("pve1", "ReplicationTarget", "runs on 'pve1' itself")]
+    [InlineData("pve3", "ReplicationStorage", "not on node 'pve3'")]
+    public async Task A_target_that_cannot_work_is_named(string target, string check, string why)
+    {
+        await using Lab lab = await Lab.StartAsync();
+        (ProxmoxHypervisor hypervisor, ApplianceDescription appliance, _) = await lab.OpenAsync();
+        NataliaException error = await ThrowsAsync(ErrorIds.ReplicationPreconditionFailed, () => hypervisor.SetReplicationAsync(appliance, new ReplicationRequest { TargetNode = target }, default));
+        Assert.Contains(check, error.Message);
+        Assert.Contains(why, error.Message);
+        Assert.Empty(lab.Cluster.ReplicationJobs);
+    }
+
+    [Fact]
+    public async Task A_disk_that_cannot_be_replicated_is_named_unless_it_is_excluded_or_shared()
+    {
+        await using Lab lab = await Lab.StartAsync(c => c.Guest(100).Config["scsi2"] = "thin:vm-100-disk-2,size=1G");
+        (ProxmoxHypervisor hypervisor, ApplianceDescription appliance, _) = await lab.OpenAsync();
+        Assert.Contains("kind 'lvmthin'", (await ThrowsAsync(ErrorIds.ReplicationPreconditionFailed, () => hypervisor.SetReplicationAsync(appliance, s_toSecond, default))).Message);
+        lab.Cluster.Guest(100).Config["scsi2"] += ",replicate=0";
+        lab.Cluster.Guest(100).Config["scsi3"] = "nas:vm-100-disk-3,size=1G";
+        Assert.All(await hypervisor.TestReplicationAsync(appliance, "pve2", default), c => Assert.Equal(CheckOutcome.Passed, c.Result));
+        lab.Cluster.OfflineNodes.Add("pve2");
+        Assert.Contains(await hypervisor.TestReplicationAsync(appliance, "pve2", default), c => c.Result == CheckOutcome.Failed && c.Detail!.Contains("offline"));
+    }
+
+    [Theory]
+    [InlineData(4, 0, null, CheckOutcome.Passed)]
+    [InlineData(14, 1, "command failed", CheckOutcome.Warning)]
+    [InlineData(16, 0, null, CheckOutcome.Failed)]
+    [InlineData(300, 7, "No common base snapshot on volume(s)", CheckOutcome.Failed)]
+    [InlineData(-1, 3, "could not activate storage", CheckOutcome.Failed)]
+    [InlineData(-1, 0, null, CheckOutcome.NotEvidenced)]
+    public async Task Health_goes_by_age(int minutes, int failures, string? error, CheckOutcome health)
+    {
+        await using Lab lab = await Lab.StartAsync();
+        (ProxmoxHypervisor hypervisor, ApplianceDescription appliance, _) = await lab.OpenAsync();
+        await hypervisor.SetReplicationAsync(appliance, s_toSecond, default);
+        var state = lab.Cluster.ReplicationStates["100-0"];
+        state["last_sync"] = minutes < 0 ? 0 : lab.Clock.GetUtcNow().AddMinutes(-minutes).ToUnixTimeSeconds();
+        (state["fail_count"], state["duration"]) = (failures, 3.5);
+        if (error is not null) state["error"] = error;
+        ReplicationState listed = Assert.Single(await hypervisor.GetReplicationsAsync(appliance, default));
+        Assert.Equal(health, listed.Health);
+        Assert.Equal(minutes < 0 ? null : TimeSpan.FromMinutes(minutes), listed.Lag);
+        Assert.Equal(error is null && health is CheckOutcome.Passed, listed.Detail is null);
+        if (error is not null) Assert.Contains(error, listed.Detail);
+    }
+
+    [Fact]
+    public async Task The_state_is_read_where_the_vm_is_now()
+    {
+        await using Lab lab = await Lab.StartAsync();
+        (ProxmoxHypervisor hypervisor, ApplianceDescription appliance, _) = await lab.OpenAsync();
+        await hypervisor.SetReplicationAsync(appliance, s_toSecond, default);
+        lab.Cluster.ReplicationStates["100-0"]["last_sync"] = lab.Clock.GetUtcNow().AddMinutes(-1).ToUnixTimeSeconds();
+        lab.Cluster.Guest(100).Node = "pve3";
+        ReplicationState listed = Assert.Single(await hypervisor.GetReplicationsAsync(null, default));
+        Assert.Equal(("pve3", CheckOutcome.Passed), (listed.SourceNode, listed.Health));
+    }
+
+    [Fact]
+    public async Task A_silent_source_node_is_not_evidence_and_hides_no_other()
+    {
+        await using Lab lab = await Lab.StartAsync(c => c.Guests.Add(Lab.Appliance(101, "natalia-02", "pve2")));
+        (ProxmoxHypervisor hypervisor, ApplianceDescription appliance, _) = await lab.OpenAsync();
+        ApplianceDescription second = (await hypervisor.FindAppliancesAsync(l => l.NativeId == "101", default)).Single();
+        await hypervisor.SetReplicationAsync(appliance, s_toSecond, default);
+        await hypervisor.SetReplicationAsync(second, new ReplicationRequest { TargetNode = "pve1" }, default);
+        lab.Cluster.ReplicationStates["101-0"]["last_sync"] = lab.Clock.GetUtcNow().ToUnixTimeSeconds();
+        lab.Cluster.OfflineNodes.Add("pve1");
+        IReadOnlyList<ReplicationState> all = await hypervisor.GetReplicationsAsync(null, default);
+        Assert.Equal([CheckOutcome.NotEvidenced, CheckOutcome.Passed], all.Select(r => r.Health));
+    }
+
+    [Fact]
+    public async Task A_removal_is_a_mark_and_a_new_one_waits_for_it()
+    {
+        await using Lab lab = await Lab.StartAsync();
+        (ProxmoxHypervisor hypervisor, ApplianceDescription appliance, _) = await lab.OpenAsync();
+        await hypervisor.SetReplicationAsync(appliance, s_toSecond, default);
+        await hypervisor.RemoveReplicationAsync("100-0", true, default);
+        ReplicationState going = Assert.Single(await hypervisor.GetReplicationsAsync(appliance, default));
+        Assert.Equal((true, CheckOutcome.Skipped), (going.IsBeingRemoved, going.Health));
+        Assert.Equal("local", lab.Cluster.ReplicationJobs["100-0"]["remove_job"]);
+        Assert.Contains("being removed", (await ThrowsAsync(ErrorIds.ReplicationPreconditionFailed, () => hypervisor.SetReplicationAsync(appliance, s_toSecond, default))).Message);
+        await ThrowsAsync(ErrorIds.ReplicationNotFound, () => hypervisor.RemoveReplicationAsync("100-7", false, default));
+    }
+}

@@ -1,0 +1,187 @@
+using Natalia.Backup.Engine;
+using Natalia.Backup.Engine.Model;
+using Natalia.Backup.Engine.Repositories;
+using Natalia.Backup.Hypervisors.Proxmox;
+using Natalia.Backup.Hypervisors.Tests.Proxmox.Simulator;
+using Xunit;
+using static Natalia.Backup.Hypervisors.Tests.Proxmox.TransportTests;
+
+namespace Natalia.Backup.Hypervisors.Tests.Proxmox;
+
+public sealed class RestoreTests
+{
+    [Fact]
+    public async Task A_point_becomes_a_new_vm_on_other_networks()
+    {
+        await using Lab lab = await Lab.StartAsync();
+        (ProxmoxHypervisor hypervisor, RestorePoint point) = await OneAsync(lab);
+        var progress = new List<OperationProgress>();
+        NativeRestoreResult result = await hypervisor.RestoreAsync(point, new NativeRestoreRequest { NewName = "natalia-copy", Networks = new Dictionary<string, string> { ["vmbr0"] = "vmbr9" }, Storage = "thin", Start = true }, new Collect(progress), default);
+        Assert.Equal(("101", "natalia-copy", "running"), (result.Appliance.NativeId, result.Appliance.Name, result.Appliance.State!.Power));
+        Assert.NotEqual(point.ApplianceId, result.Appliance.ApplianceId);
+        ApplianceNetwork network = Assert.Single(result.Appliance.Networks);
+        Assert.Equal(("vmbr9", 20), (network.Name, network.Vlan));
+        Assert.NotEqual("BC:24:11:12:34:56", network.MacAddress);
+        Assert.StartsWith("thin:vm-101-", lab.Cluster.Guest(101).Config["scsi1"]);
+        Assert.Contains(progress, p => p.DoneBytes > 0);
+        SimulatorRequest restore = lab.Server.Requests.Single(r => r.Method == "POST" && r.Path.EndsWith("/qemu"));
+        Assert.Equal(("1", null, null), (restore["unique"], restore["force"], restore["start"]));
+        // Every other key of the adapter stays.
+        Assert.Equal("virtio,bridge=vmbr9,firewall=1,tag=20", restore["net0"]);
+    }
+
+    [Fact]
+    public async Task Networks_are_checked_before_anything_is_made()
+    {
+        await using Lab lab = await Lab.StartAsync();
+        (ProxmoxHypervisor hypervisor, RestorePoint point) = await OneAsync(lab);
+        await ThrowsAsync(ErrorIds.NetworkNotFound, () => hypervisor.RestoreAsync(point, new NativeRestoreRequest { Networks = new Dictionary<string, string> { ["vmbr0"] = "vmbr77" } }, null, default));
+        await ThrowsAsync(ErrorIds.NetworkNotFound, () => hypervisor.RestoreAsync(point, new NativeRestoreRequest { Networks = new Dictionary<string, string> { ["vmbr5"] = "vmbr9" } }, null, default));
+        await ThrowsAsync(ErrorIds.StorageNotSuitable, () => hypervisor.RestoreAsync(point, new NativeRestoreRequest { Storage = "nas" }, null, default));
+        await ThrowsAsync(ErrorIds.StorageNotSuitable, () => hypervisor.RestoreAsync(point, new NativeRestoreRequest { Storage = "tank", Node = "pve3" }, null, default));
+        Assert.Single(lab.Cluster.Guests);
+    }
+
+    [Fact]
+    public async Task A_number_that_was_taken_meanwhile_is_not_touched()
+    {
+        await using Lab lab = await Lab.StartAsync(c => c.StaleNextId = 100);
+        (ProxmoxHypervisor hypervisor, RestorePoint point) = await OneAsync(lab);
+        NativeRestoreResult result = await hypervisor.RestoreAsync(point, new NativeRestoreRequest(), null, default);
+        Assert.Equal("101", result.Appliance.NativeId);
+        Assert.Equal("natalia-01", lab.Cluster.Guest(100).Name);
+        await ThrowsAsync(ErrorIds.DestinationExists, () => hypervisor.RestoreAsync(point, new NativeRestoreRequest { NativeId = "100" }, null, default));
+    }
+
+    [Fact]
+    public async Task A_failed_restore_leaves_no_half_vm()
+    {
+        await using Lab lab = await Lab.StartAsync(c => c.RestoreFailure = "command 'vma extract' failed: exit code 1");
+        (ProxmoxHypervisor hypervisor, RestorePoint point) = await OneAsync(lab);
+        Assert.Contains("vma extract", (await ThrowsAsync(ErrorIds.TaskFailed, () => hypervisor.RestoreAsync(point, new NativeRestoreRequest(), null, default))).Message);
+        Assert.Equal(100, lab.Cluster.Guests.Single().Vmid);
+        // Never by number alone: other disks of that number may be somebody's.
+        Assert.DoesNotContain(lab.Server.Requests, r => r.Arguments.ContainsKey("destroy-unreferenced-disks"));
+    }
+
+    [Fact]
+    public async Task A_cancelled_restore_leaves_no_half_vm()
+    {
+        await using Lab lab = await Lab.StartAsync();
+        (ProxmoxHypervisor hypervisor, RestorePoint point) = await OneAsync(lab);
+        using var stop = new CancellationTokenSource();
+        lab.Server.Intercept = r =>
+        {
+            if (r.Path.EndsWith("/log") && r.Path.Contains("qmrestore") && lab.Cluster.Tasks[^1].Log.Count > 1) stop.Cancel();
+            return null;
+        };
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => hypervisor.RestoreAsync(point, new NativeRestoreRequest(), null, stop.Token));
+        Assert.Equal(100, lab.Cluster.Guests.Single().Vmid);
+    }
+
+    [Fact]
+    public async Task Over_the_old_vm_only_explicitly_and_only_when_it_is_off()
+    {
+        await using Lab lab = await Lab.StartAsync();
+        (ProxmoxHypervisor hypervisor, RestorePoint point) = await OneAsync(lab);
+        await ThrowsAsync(ErrorIds.ApplianceRunning, () => hypervisor.RestoreAsync(point, new NativeRestoreRequest { OverExisting = true }, null, default));
+        lab.Cluster.Guest(100).Running = false;
+        lab.Cluster.Guest(100).Config["cores"] = "16";
+        NativeRestoreResult result = await hypervisor.RestoreAsync(point, new NativeRestoreRequest { OverExisting = true }, null, default);
+        Assert.Equal(point.ApplianceId, result.Appliance.ApplianceId);
+        Assert.Equal("4", lab.Cluster.Guest(100).Config["cores"]);
+        Assert.Contains("BC:24:11:12:34:56", lab.Cluster.Guest(100).Config["net0"]);
+        Assert.Equal(("1", null), (lab.Server.Requests.Last(r => r.Method == "POST" && r.Path.EndsWith("/qemu"))["force"], lab.Server.Requests.Last(r => r.Method == "POST" && r.Path.EndsWith("/qemu"))["unique"]));
+    }
+
+    [Fact]
+    public async Task A_point_of_the_data_disk_alone_says_that_it_cannot_boot_and_never_goes_over_a_vm()
+    {
+        await using Lab lab = await Lab.StartAsync();
+        (ProxmoxHypervisor hypervisor, ApplianceDescription appliance, INativeRepository repository) = await lab.OpenAsync("pbs-data");
+        RestorePoint point = (await repository.BackupAsync(appliance, new NativeBackupRequest { DataDiskOnly = true }, null, default)).Point;
+        NativeRestoreResult result = await hypervisor.RestoreAsync(point, new NativeRestoreRequest(), null, default);
+        Assert.Contains(result.Warnings, w => w.Contains("cannot boot"));
+        // The mark of the run that made it does not live on in the copy.
+        Assert.DoesNotContain("left-out", lab.Cluster.Guest(101).Config.GetValueOrDefault("description", ""));
+        lab.Cluster.Guest(100).Running = false;
+        await ThrowsAsync(ErrorIds.StorageMixesKinds, () => hypervisor.RestoreAsync(point, new NativeRestoreRequest { OverExisting = true }, null, default));
+    }
+
+    [Fact]
+    public async Task A_test_vm_is_isolated_from_the_first_moment_and_read_back_before_it_starts()
+    {
+        await using Lab lab = await Lab.StartAsync(c =>
+        {
+            SimulatedGuest guest = c.Guest(100);
+            guest.Config["net1"] = "e1000=BC:24:11:12:34:57,bridge=vmbr0,tag=30";
+            guest.Config["hostpci0"] = "0000:01:00.0";
+            guest.Config["usb0"] = "host=1234:5678";
+            guest.Config["serial0"] = "socket";
+            guest.Config["onboot"] = "1";
+        });
+        (ProxmoxHypervisor hypervisor, RestorePoint point) = await OneAsync(lab);
+        TestAppliance test = await hypervisor.CreateTestApplianceAsync(point, new TestApplianceRequest { IsolatedNetwork = "vmbr9", RunId = "0123456789abcdef", Storage = "thin", MemoryBytes = 2L << 30 }, null, default);
+        SimulatorRequest restore = lab.Server.Requests.Single(r => r.Method == "POST" && r.Path.EndsWith("/qemu"));
+        Assert.Equal(("virtio,bridge=vmbr9,link_down=1", "e1000,bridge=vmbr9,link_down=1", "0", "1", null, "2048"), (restore["net0"], restore["net1"], restore["onboot"], restore["unique"], restore["force"], restore["memory"]));
+        SimulatedGuest made = lab.Cluster.Guest(101);
+        Assert.Equal(("natalia-test-01234567", false), (made.Name, made.Running));
+        Assert.DoesNotContain(made.Config.Keys, k => k is "hostpci0" or "usb0");
+        Assert.Equal("socket", made.Config["serial0"]);
+        Assert.All(await hypervisor.TestIsolationAsync(test, default), c => Assert.Equal(CheckOutcome.Passed, c.Result));
+        await hypervisor.StartTestApplianceAsync(test, default);
+        Assert.True(made.Running);
+        Assert.Equal(test.RunId, (await hypervisor.GetTestAppliancesAsync(default)).Single().RunId);
+        await hypervisor.DestroyTestApplianceAsync(test, default);
+        Assert.Equal(100, lab.Cluster.Guests.Single().Vmid);
+        await hypervisor.DestroyTestApplianceAsync(test, default);
+    }
+
+    [Theory]
+    [InlineData("net0", "virtio=BC:24:11:00:00:01,bridge=vmbr0,link_down=1")]
+    [InlineData("net0", "virtio=BC:24:11:00:00:01,bridge=vmbr9")]
+    [InlineData("net3", "virtio=BC:24:11:00:00:02,bridge=vmbr0")]
+    [InlineData("hostpci0", "0000:01:00.0")]
+    [InlineData("hookscript", "local:snippets/x.pl")]
+    [InlineData("onboot", "1")]
+    public async Task A_test_vm_that_might_reach_the_world_is_not_started(string key, string value)
+    {
+        await using Lab lab = await Lab.StartAsync();
+        (ProxmoxHypervisor hypervisor, RestorePoint point) = await OneAsync(lab);
+        TestAppliance test = await hypervisor.CreateTestApplianceAsync(point, new TestApplianceRequest { IsolatedNetwork = "vmbr9" }, null, default);
+        lab.Cluster.Guest(101).Config[key] = value;
+        NataliaException error = await ThrowsAsync(ErrorIds.IsolationNotProven, () => hypervisor.StartTestApplianceAsync(test, default));
+        Assert.Equal(NataliaErrorKind.Security, error.Kind);
+        Assert.False(lab.Cluster.Guest(101).Running);
+    }
+
+    [Fact]
+    public async Task A_vm_without_the_mark_is_never_destroyed()
+    {
+        await using Lab lab = await Lab.StartAsync();
+        ProxmoxHypervisor hypervisor = await lab.ConnectAsync();
+        await ThrowsAsync(ErrorIds.NotATestAppliance, () => hypervisor.DestroyTestApplianceAsync(new TestAppliance { NativeId = "100", Name = "natalia-test-x", RunId = "x", IsolatedNetwork = "vmbr9" }, default));
+        lab.Cluster.Guest(100).Config["name"] = "natalia-test-impostor";
+        Assert.Empty(await hypervisor.GetTestAppliancesAsync(default));
+    }
+
+    [Fact]
+    public async Task An_isolated_network_with_ports_is_a_warning()
+    {
+        await using Lab lab = await Lab.StartAsync(c => c.Bridges["vmbr9"] = "eno2");
+        (ProxmoxHypervisor hypervisor, RestorePoint point) = await OneAsync(lab);
+        TestAppliance test = await hypervisor.CreateTestApplianceAsync(point, new TestApplianceRequest { IsolatedNetwork = "vmbr9" }, null, default);
+        Assert.Equal("eno2", (await hypervisor.TestIsolationAsync(test, default)).Single(c => c.Result == CheckOutcome.Warning).Actual);
+    }
+
+    internal static async Task<(ProxmoxHypervisor, RestorePoint)> OneAsync(Lab lab)
+    {
+        (ProxmoxHypervisor hypervisor, ApplianceDescription appliance, INativeRepository repository) = await lab.OpenAsync();
+        return (hypervisor, (await repository.BackupAsync(appliance, new NativeBackupRequest(), null, default)).Point);
+    }
+
+    private sealed class Collect(List<OperationProgress> into) : IProgress<OperationProgress>
+    {
+        public void Report(OperationProgress value) => into.Add(value);
+    }
+}

@@ -1,0 +1,90 @@
+using Natalia.Backup.Engine;
+using Natalia.Backup.Engine.Model;
+using Natalia.Backup.Hypervisors.Proxmox;
+using Natalia.Backup.Hypervisors.Tests.Proxmox.Simulator;
+using Xunit;
+using static Natalia.Backup.Hypervisors.Tests.Proxmox.TransportTests;
+
+namespace Natalia.Backup.Hypervisors.Tests.Proxmox;
+
+public sealed class SnapshotTests
+{
+    [Fact]
+    public async Task A_snapshot_is_made_listed_and_removed()
+    {
+        await using Lab lab = await Lab.StartAsync(c => c.Guest(100).Snapshots.Add(new SimulatedSnapshot("before-update", c.Clock.GetUtcNow().AddDays(-1), false)));
+        (ProxmoxHypervisor hypervisor, ApplianceDescription appliance, _) = await lab.OpenAsync();
+        ApplianceSnapshot made = await hypervisor.CreateSnapshotAsync(appliance, new SnapshotRequest { Note = "before maintenance" }, default);
+        Assert.Equal((Consistency.FileSystem, null, true, "before maintenance"), (made.Consistency, made.Reason, made.IsOwn, made.Note));
+        Assert.Matches("^natalia-[0-9T]{18}$", made.SnapshotId);
+        IReadOnlyList<ApplianceSnapshot> listed = await hypervisor.GetSnapshotsAsync(appliance, default);
+        Assert.Equal([(made.SnapshotId, true, Consistency.FileSystem), ("before-update", false, Consistency.Unknown)], listed.Select(s => (s.SnapshotId, s.IsOwn, s.Consistency)));
+        await ThrowsAsync(ErrorIds.SnapshotNotOwn, () => hypervisor.RemoveSnapshotAsync(appliance, "before-update", default));
+        await hypervisor.RemoveSnapshotAsync(appliance, made.SnapshotId, default);
+        await ThrowsAsync(ErrorIds.SnapshotNotFound, () => hypervisor.RemoveSnapshotAsync(appliance, made.SnapshotId, default));
+        Assert.Equal("before-update", lab.Cluster.Guest(100).Snapshots.Single().Name);
+    }
+
+    [Theory]
+    [InlineData("no agent", "not enabled")]
+    [InlineData("forbidden", "switched off")]
+    [InlineData("silent", "not running")]
+    [InlineData("fails", "freeze problems")]
+    [InlineData("stopped", "switched off")]
+    [InlineData("memory", "memory")]
+    public async Task What_was_not_frozen_is_crash_consistency(string trouble, string reason)
+    {
+        await using Lab lab = await Lab.StartAsync(c =>
+        {
+            SimulatedGuest guest = c.Guest(100);
+            if (trouble == "no agent") guest.Config.Remove("agent");
+            if (trouble == "forbidden") guest.Config["agent"] = "1,freeze-fs=0";
+            if (trouble == "fails") guest.FreezeError = "VM 100 qmp command 'guest-fsfreeze-freeze' failed - got timeout";
+            guest.AgentAnswers = trouble != "silent";
+            guest.Running = trouble != "stopped";
+        });
+        (ProxmoxHypervisor hypervisor, ApplianceDescription appliance, _) = await lab.OpenAsync();
+        ApplianceSnapshot made = await hypervisor.CreateSnapshotAsync(appliance, new SnapshotRequest { IncludeMemory = trouble == "memory" }, default);
+        Assert.Equal(Consistency.Crash, made.Consistency);
+        Assert.Contains(reason, made.Reason);
+        Assert.Equal(Consistency.Crash, (await hypervisor.GetSnapshotsAsync(appliance, default)).Single().Consistency);
+    }
+
+    [Fact]
+    public async Task A_held_vm_is_waited_for()
+    {
+        await using Lab lab = await Lab.StartAsync(c => c.Guest(100).Lock = "backup");
+        (ProxmoxHypervisor hypervisor, ApplianceDescription appliance, _) = await lab.OpenAsync();
+        NataliaException error = await ThrowsAsync(ErrorIds.ApplianceLocked, () => hypervisor.CreateSnapshotAsync(appliance, new SnapshotRequest { Timeout = TimeSpan.FromMinutes(2) }, default));
+        Assert.Contains("'backup'", error.Message);
+        Assert.Empty(lab.Cluster.Tasks);
+    }
+
+    [Fact]
+    public async Task A_cancelled_snapshot_leaves_nothing_behind()
+    {
+        await using Lab lab = await Lab.StartAsync();
+        (ProxmoxHypervisor hypervisor, ApplianceDescription appliance, _) = await lab.OpenAsync();
+        using var stop = new CancellationTokenSource();
+        lab.Server.Intercept = r =>
+        {
+            if (r.Path.EndsWith("/log")) stop.Cancel();
+            return null;
+        };
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => hypervisor.CreateSnapshotAsync(appliance, new SnapshotRequest(), stop.Token));
+        Assert.Empty(lab.Cluster.Guest(100).Snapshots);
+        Assert.Null(lab.Cluster.Guest(100).Lock);
+        Assert.Contains(lab.Cluster.Tasks, t => t.Type == "qmdelsnapshot");
+    }
+
+    [Fact]
+    public async Task A_snapshot_follows_its_vm_to_another_node()
+    {
+        await using Lab lab = await Lab.StartAsync();
+        (ProxmoxHypervisor hypervisor, ApplianceDescription appliance, _) = await lab.OpenAsync();
+        ApplianceSnapshot made = await hypervisor.CreateSnapshotAsync(appliance, new SnapshotRequest(), default);
+        lab.Cluster.Guest(100).Node = "pve2";
+        await hypervisor.RemoveSnapshotAsync(appliance, made.SnapshotId, default);
+        Assert.Empty(lab.Cluster.Guest(100).Snapshots);
+    }
+}

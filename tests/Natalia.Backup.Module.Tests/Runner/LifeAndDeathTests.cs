@@ -1,0 +1,121 @@
+namespace Natalia.Backup.Module.Tests.Runner;
+
+/// <summary>Backups in processes of their own: killed in the middle, and watched for what they take.</summary>
+public sealed class LifeAndDeathTests : IDisposable
+{
+    private readonly string _folder = Directory.CreateTempSubdirectory("natalia-life-").FullName;
+
+    private const string Backup = """
+        param([string] $Work)
+        $ErrorActionPreference = 'Stop'
+        $password = [Net.NetworkCredential]::new('', 'correct horse battery staple').SecurePassword
+        $null = Connect-NataliaHypervisor -Folder ([IO.Path]::Combine($Work, 'vms'))
+        $repository = [IO.Path]::Combine($Work, 'repository')
+        if ([IO.File]::Exists([IO.Path]::Combine($repository, 'natalia.json'))) { $null = Connect-NataliaRepository -Path $repository -Password $password }
+        else { $null = New-NataliaRepository -Path $repository -Password $password }
+        $point = Get-NataliaAppliance -Name '*' | Invoke-NataliaBackup
+        "stored $($point.StoredBytes)"
+        "verified $(($point | Test-NataliaRestorePoint).Result)"
+        "unsound $(@(Test-NataliaRepository -Full | Where-Object { $_.Result -eq 'Failed' }).Count)"
+        "points $(@(Get-NataliaRestorePoint).Count)"
+        if ([IO.File]::Exists('/proc/self/status')) { foreach ($line in [IO.File]::ReadAllLines('/proc/self/status')) { if ($line.StartsWith('VmHWM')) { "peak $($line.Split(':')[1].Trim().Split(' ')[0])" } } }
+        """;
+
+    [Fact]
+    public async Task A_backup_that_is_killed_is_continued_at_once_and_needs_no_repair()
+    {
+        string script = Script();
+        using (FileStream image = File.Create(Image("vm", 300L << 20)))
+        {
+            var random = new Random(1);
+            var part = new byte[1 << 20];
+            for (int i = 0; i < 300; i++)
+            {
+                random.NextBytes(part);
+                image.Write(part);
+            }
+        }
+        // The first checkpoint comes after 128 MiB.
+        Directory.CreateDirectory(Path.Combine(_folder, "repository"));
+        using (RunnerProcess running = RunnerProcess.Start(script, _folder))
+        {
+            await FirstCheckpointAsync();
+            await running.KillAsync();
+        }
+
+        RunnerProcess.Result next = await RunnerProcess.RunAsync(script, _folder);
+
+        Assert.True(next.ExitCode == 0, next.Error);
+        Assert.InRange(Number(next, "stored"), 0, 200L << 20);
+        Assert.Contains("verified Passed", next.Lines);
+        Assert.Contains("unsound 0", next.Lines);
+        Assert.Contains("points 1", next.Lines);
+    }
+
+    [Fact]
+    public async Task Memory_does_not_grow_with_the_disk()
+    {
+        if (!OperatingSystem.IsLinux()) return;
+        var peaks = new List<long>();
+        foreach (long size in new[] { 256L << 20, 2L << 40 })
+        {
+            string work = Directory.CreateDirectory(Path.Combine(_folder, size.ToString(System.Globalization.CultureInfo.InvariantCulture))).FullName;
+            string image = Path.Combine(Directory.CreateDirectory(Path.Combine(work, "vms", "vm")).FullName, "data.raw");
+            using (FileStream file = File.Create(image))
+            {
+                file.SetLength(size);
+                var part = new byte[1 << 20];
+                var random = new Random(2);
+                for (int i = 0; i < 64; i++)
+                {
+                    random.NextBytes(part);
+                    file.Position = size / 64 * i;
+                    file.Write(part);
+                }
+            }
+            RunnerProcess.Result run = await RunnerProcess.RunAsync(Script(), work);
+            Assert.True(run.ExitCode == 0, run.Error);
+            peaks.Add(Number(run, "peak") * 1024);
+        }
+        Assert.InRange(peaks[1], 0, 400L << 20);
+        Assert.InRange((double)peaks[1] / peaks[0], 0.5, 1.25);
+    }
+
+    private static long Number(RunnerProcess.Result result, string what) =>
+        long.Parse(result.Lines.Single(l => l.StartsWith(what + " ", StringComparison.Ordinal)).Split(' ')[1], System.Globalization.CultureInfo.InvariantCulture);
+
+    private string Script()
+    {
+        string path = Path.Combine(_folder, "backup.ps1");
+        File.WriteAllText(path, Backup);
+        return path;
+    }
+
+    private string Image(string name, long size)
+    {
+        Assert.True(size > 0);
+        return Path.Combine(Directory.CreateDirectory(Path.Combine(_folder, "vms", name)).FullName, "data.raw");
+    }
+
+    /// <summary>Waits for the first object under any points folder.</summary>
+    private async Task FirstCheckpointAsync()
+    {
+        var seen = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        using var watcher = new FileSystemWatcher(Path.Combine(_folder, "repository")) { IncludeSubdirectories = true };
+        void Look(object sender, FileSystemEventArgs change)
+        {
+            if (Published()) seen.TrySetResult();
+        }
+        watcher.Created += Look;
+        watcher.Renamed += Look;
+        watcher.Changed += Look;
+        watcher.EnableRaisingEvents = true;
+        if (Published()) seen.TrySetResult();
+        await seen.Task.WaitAsync(TimeSpan.FromMinutes(2));
+
+        bool Published() => Directory.EnumerateFiles(Path.Combine(_folder, "repository"), "*", SearchOption.AllDirectories)
+            .Any(f => f.Contains("/points/", StringComparison.Ordinal) && !Path.GetFileName(f).StartsWith('.'));
+    }
+
+    public void Dispose() => Directory.Delete(_folder, recursive: true);
+}
