@@ -12,6 +12,7 @@ public static class ErrorIds
     public const string RepositoryDamaged = nameof(RepositoryDamaged);               // natalia.json or all key slots unreadable
     public const string RepositoryFormatTooNew = nameof(RepositoryFormatTooNew);     // written by a newer version of the module
     public const string WrongPassword = nameof(WrongPassword);
+    public const string PasswordInvalid = nameof(PasswordInvalid);                   // not text: half of a character
     public const string PasswordRequired = nameof(PasswordRequired);                 // the session was opened without one
     public const string PasswordNotExpected = nameof(PasswordNotExpected);           // a password for an unencrypted repository
     public const string RepositoryAmbiguous = nameof(RepositoryAmbiguous);           // several are connected and none was named

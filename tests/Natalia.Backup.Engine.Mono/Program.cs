@@ -11,14 +11,15 @@ namespace Natalia.Backup.Engine.Mono;
 /// <summary>
 /// <c>make FOLDER STATE…</c> makes a repository and backs up one state of a disk (a raw file) after the other.
 /// <c>add FOLDER STATE…</c> backs up into one that is there. <c>read FOLDER</c> checks everything, and prints <c>POINT SHA256</c> for each point, oldest first.
-/// The password is the environment variable NATALIA_PASSWORD; without it the repository is not encrypted.
+/// <c>test [CLASS…]</c> runs the engine's tests, or those of some classes. The password is the environment variable NATALIA_PASSWORD; without it the repository is not encrypted.
 /// </summary>
 internal static class Program
 {
     private static async Task<int> Main(string[] arguments)
     {
-        if (arguments.Length < 2) throw new ArgumentException("make, add or read; and a folder");
         Console.WriteLine($"# {(Type.GetType("Mono.Runtime") is null ? "not Mono" : "Mono")} {Environment.Version}, {typeof(Repository).Assembly.GetCustomAttributes(typeof(System.Runtime.Versioning.TargetFrameworkAttribute), false).Cast<System.Runtime.Versioning.TargetFrameworkAttribute>().Single().FrameworkName}");
+        if (arguments.FirstOrDefault() == "test") return TestRun.Execute([.. arguments.Skip(1)]);
+        if (arguments.Length < 2) throw new ArgumentException("test; or make, add or read, and a folder");
         try
         {
             FolderStore store = FolderStore.Open(arguments[1], create: arguments[0] == "make");

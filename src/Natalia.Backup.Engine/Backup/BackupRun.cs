@@ -24,6 +24,9 @@ internal sealed class BackupRun(RepositoryCore core, ManifestReader manifests, B
     /// <summary>A round that stored enough for a checkpoint ends at the latest after this time.</summary>
     private static readonly TimeSpan s_longestRound = TimeSpan.FromMinutes(10);
 
+    /// <summary>An unfinished write that is older belongs to a process that died.</summary>
+    private static readonly TimeSpan s_abandonedAfter = TimeSpan.FromHours(24);
+
     private readonly string _appliance = request.Appliance.ApplianceId;
     private readonly long _started = core.Clock.GetTimestamp();
     private readonly List<byte[]> _leafBuffers = [];
@@ -59,10 +62,14 @@ internal sealed class BackupRun(RepositoryCore core, ManifestReader manifests, B
     {
         List<Run> published = await manifests.ListAsync(_appliance, cancellationToken).ConfigureAwait(false);
         Run? previous = published.Count == 0 ? null : published[published.Count - 1];
-        long sequence = await NextSequenceAsync(published, cancellationToken).ConfigureAwait(false);
-        await SweepOrphansAsync(previous?.Sequence ?? 0, sequence, cancellationToken).ConfigureAwait(false);
+        (long sequence, HashSet<long> recorded) = await NextSequenceAsync(published, cancellationToken).ConfigureAwait(false);
+        await SweepOrphansAsync(published, recorded, cancellationToken).ConfigureAwait(false);
+        await core.Store.SweepAsync(s_abandonedAfter, cancellationToken).ConfigureAwait(false);
 
         await BackfillRecordsAsync(published, cancellationToken).ConfigureAwait(false);
+        HashSet<long> removed = await RemovedAsync(recorded, cancellationToken).ConfigureAwait(false);
+        if (recorded.Any(r => !removed.Contains(r)))
+            ignoreParent ??= $"The log knows {recorded.Count(r => !removed.Contains(r))} newer points whose manifests are missing, so that everything was stored anew. Nothing of theirs was touched; Test-NataliaRepository names them.";
 
         var parents = new List<PointManifest>();
         if (ignoreParent is null) (parents, ignoreParent) = await FindParentsAsync(published, cancellationToken).ConfigureAwait(false);
@@ -82,7 +89,7 @@ internal sealed class BackupRun(RepositoryCore core, ManifestReader manifests, B
                 PointManifest manifest = await RoundAsync(lease, run, previous, disks, configuration, cancellationToken).ConfigureAwait(false);
                 if (!manifest.Incomplete)
                 {
-                    await RemoveCheckpointsAsync(published, run, cancellationToken).ConfigureAwait(false);
+                    await RemoveCheckpointsAsync(published, run).ConfigureAwait(false);
                     return manifest;
                 }
                 published.Add(run);
@@ -140,7 +147,8 @@ internal sealed class BackupRun(RepositoryCore core, ManifestReader manifests, B
             // From here on the manifest may exist, whatever the answer says: what it needs is not taken back any more.
             published = true;
             await PublishAsync(Layout.Manifest(_appliance, run), manifest.Encode(core.Keys), cancellationToken).ConfigureAwait(false);
-            await core.Store.FlushAsync(cancellationToken).ConfigureAwait(false);
+            // Not the caller's token: the point is there, and Ctrl-C must not make a failure of it.
+            await core.Store.FlushAsync(CancellationToken.None).ConfigureAwait(false);
             if (complete) await RecordPublishedAsync(log, manifest).ConfigureAwait(false);
             return manifest;
 
@@ -265,7 +273,9 @@ internal sealed class BackupRun(RepositoryCore core, ManifestReader manifests, B
         bool asked = request.RequestedType == RequestedBackupType.Incremental;
         if (before is null) return (null, asked ? $"There is no earlier point of disk '{disk.DiskId}'." : null);
         if (disk.Source is not IChangeTrackingSource tracking || tracking.TrackingToken is null)
-            return (null, asked ? $"The hypervisor does not track the changes of disk '{disk.DiskId}', so that all of it was read." : null);
+            return (null, before.TrackingToken is not null ? $"The changes of disk '{disk.DiskId}' were known at its last point and are not known now, so that all of it was read." : asked ? $"The hypervisor does not track the changes of disk '{disk.DiskId}', so that all of it was read." : null);
+        if (before.NativeId is not null && before.NativeId != NativeIdentity)
+            return (null, $"The last point of disk '{disk.DiskId}' is of another VM, so that all of it was read.");
         if (before.TrackingToken is null) return (null, $"The earlier point of disk '{disk.DiskId}' was made without change tracking.");
         if (before.SizeBytes != disk.Source.SizeBytes) return (null, $"Disk '{disk.DiskId}' was resized from {before.SizeBytes} to {disk.Source.SizeBytes} bytes.");
         ChangedExtents answer = await tracking.GetChangedExtentsAsync(before.TrackingToken, cancellationToken).ConfigureAwait(false);
@@ -316,6 +326,9 @@ internal sealed class BackupRun(RepositoryCore core, ManifestReader manifests, B
         _damagedPacks = await DamageRecords.ReadAsync(core, _appliance, cancellationToken).ConfigureAwait(false);
     }
 
+    /// <summary>What a tracking token belongs to: another VM that goes on with this history has tokens of its own.</summary>
+    private string NativeIdentity => request.Appliance.HypervisorKind + ":" + (request.Appliance.NativeId ?? request.Appliance.Name);
+
     private bool IsUsable(Reference block)
     {
         if (_usablePacks is null) return true;
@@ -362,6 +375,7 @@ internal sealed class BackupRun(RepositoryCore core, ManifestReader manifests, B
                 Root = d.Root,
                 ParentSequence = d.ParentSequence,
                 TrackingToken = d.TrackingToken,
+                NativeId = d.TrackingToken is null ? null : NativeIdentity,
                 CoveredBytes = d.CoveredBytes,
             }).ToArray(),
         };
@@ -419,26 +433,82 @@ internal sealed class BackupRun(RepositoryCore core, ManifestReader manifests, B
         },
     }, core.SigningSeed, cancellationToken);
 
-    /// <summary>One more than every sequence that was ever used here and left a trace.</summary>
-    private async Task<long> NextSequenceAsync(List<Run> published, CancellationToken cancellationToken)
+    /// <summary>
+    /// One more than every sequence that a manifest, a delta or a signed record used. What only claims to be one of them does not count: a name alone may be anybody's.
+    /// </summary>
+    private async Task<(long Next, HashSet<long> Recorded)> NextSequenceAsync(List<Run> published, CancellationToken cancellationToken)
     {
         long highest = published.Count == 0 ? 0 : published[published.Count - 1].Sequence;
-        await foreach (StoredObject delta in core.Store.ListAsync(Layout.Deltas(_appliance), cancellationToken).ConfigureAwait(false))
+        AuditLog log = core.ApplianceLog(_appliance);
+        var recorded = new HashSet<long>();
+        foreach (AuditName name in await log.ListAsync(cancellationToken).ConfigureAwait(false))
         {
-            if (Run.TryParse(Layout.FileName(delta.Name), out Run run)) highest = Math.Max(highest, run.Sequence);
+            if (name.Event != AuditEvents.PointMade || name.Sequence <= highest) continue;
+            // Above the newest manifest a record must be looked at: it may be all that is left of a point.
+            if (!await IsGenuineAsync(log, name, cancellationToken).ConfigureAwait(false)) continue;
+            recorded.Add(name.Sequence);
         }
-        foreach (AuditName name in await core.ApplianceLog(_appliance).ListAsync(cancellationToken).ConfigureAwait(false)) highest = Math.Max(highest, name.Sequence);
-        return highest + 1;
+        foreach (long sequence in recorded) highest = Math.Max(highest, sequence);
+        foreach (StoredObject delta in await core.Store.ListAllAsync(Layout.Deltas(_appliance), cancellationToken).ConfigureAwait(false))
+        {
+            if (!Run.TryParse(Layout.FileName(delta.Name), out Run run) || run.Sequence <= highest) continue;
+            try
+            {
+                RunDelta.Decode(await core.Store.ReadAllAsync(delta.Name, cancellationToken).ConfigureAwait(false), _appliance, run);
+                highest = Math.Max(highest, run.Sequence);
+            }
+            catch (FormatException)
+            {
+            }
+        }
+        return (highest + 1, recorded);
     }
 
-    /// <summary>Deletes what runs left that died before they published anything: with the lease held, nobody else can be writing there.</summary>
-    private async Task SweepOrphansAsync(long newestPublished, long nextSequence, CancellationToken cancellationToken)
+    /// <summary>Which of these points were removed on purpose.</summary>
+    private async Task<HashSet<long>> RemovedAsync(HashSet<long> sequences, CancellationToken cancellationToken)
     {
-        for (long sequence = newestPublished + 1; sequence <= nextSequence; sequence++)
+        var removed = new HashSet<long>();
+        if (sequences.Count == 0) return removed;
+        AuditLog log = core.ApplianceLog(_appliance);
+        foreach (AuditName name in await log.ListAsync(cancellationToken).ConfigureAwait(false))
         {
-            string start = Layout.Number(sequence) + "-";
-            foreach (string room in new[] { Layout.Packs(_appliance, PackArea.Data), Layout.Packs(_appliance, PackArea.Meta), Layout.Deltas(_appliance) })
-                await DeleteAllAsync(room + start, cancellationToken).ConfigureAwait(false);
+            if (name.Event == AuditEvents.PointRemoved && sequences.Contains(name.Sequence) && await IsGenuineAsync(log, name, cancellationToken).ConfigureAwait(false)) removed.Add(name.Sequence);
+        }
+        return removed;
+    }
+
+    private static async Task<bool> IsGenuineAsync(AuditLog log, AuditName name, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await log.ReadAsync(name, cancellationToken).ConfigureAwait(false);
+            return true;
+        }
+        catch (FormatException)
+        {
+            return false;
+        }
+    }
+
+    /// <summary>
+    /// Deletes what runs left that died before they published anything: with the lease held, nobody else can be writing there. A run that the log knows as a point, or whose manifest is there, is no such run:
+    /// when its manifest is gone for a reason that is not ours, everything that it needs stays for the day when the manifest comes back.
+    /// </summary>
+    private async Task SweepOrphansAsync(List<Run> published, HashSet<long> recorded, CancellationToken cancellationToken)
+    {
+        long newest = published.Count == 0 ? 0 : published[published.Count - 1].Sequence;
+        AuditLog log = core.ApplianceLog(_appliance);
+        bool hasHistory = published.Count > 0 || recorded.Count > 0 || (await log.ListAsync(cancellationToken).ConfigureAwait(false)).Exists(n => n.Event == AuditEvents.PointMade);
+        foreach (string room in new[] { Layout.Packs(_appliance, PackArea.Data), Layout.Packs(_appliance, PackArea.Meta), Layout.Deltas(_appliance) })
+        {
+            foreach (StoredObject found in await core.Store.ListAllAsync(room, cancellationToken).ConfigureAwait(false))
+            {
+                string token = found.Name.Substring(room.Length).Split('/')[0];
+                if (!Run.TryParse(token, out Run run) || run.Sequence <= newest || recorded.Contains(run.Sequence)) continue;
+                // All manifests gone although the log knows points: then nothing at all is taken for an orphan.
+                if (published.Count == 0 && hasHistory) continue;
+                await DeleteUnlockedAsync(found.Name, cancellationToken).ConfigureAwait(false);
+            }
         }
     }
 
@@ -456,8 +526,11 @@ internal sealed class BackupRun(RepositoryCore core, ManifestReader manifests, B
         }
     }
 
-    private async Task RemoveCheckpointsAsync(List<Run> published, Run made, CancellationToken cancellationToken)
+    /// <summary>The point is made: what goes wrong here leaves checkpoints for the next run to remove, and is no failure.</summary>
+    private async Task RemoveCheckpointsAsync(List<Run> published, Run made)
     {
+        using var bounded = new CancellationTokenSource(TimeSpan.FromMinutes(1));
+        CancellationToken cancellationToken = bounded.Token;
         foreach (Run run in published.Where(r => r != made))
         {
             try
@@ -465,9 +538,9 @@ internal sealed class BackupRun(RepositoryCore core, ManifestReader manifests, B
                 PointManifest manifest = await manifests.ReadAsync(_appliance, run, cancellationToken).ConfigureAwait(false);
                 if (manifest.Incomplete) await core.Store.DeleteAsync(Layout.Manifest(_appliance, run), cancellationToken).ConfigureAwait(false);
             }
-            catch (NataliaException damage) when (damage.ErrorId is ErrorIds.ManifestDamaged or ErrorIds.ObjectNotFound or ErrorIds.ObjectLocked)
+            catch (Exception failure) when (failure is NataliaException or OperationCanceledException)
             {
-                // Not a checkpoint that can be told, or one that a lock keeps until its date: nobody lists it either way.
+                // Not a checkpoint that can be told, one that a lock keeps, or a store that has gone: nobody lists a checkpoint either way.
             }
         }
     }
@@ -475,15 +548,18 @@ internal sealed class BackupRun(RepositoryCore core, ManifestReader manifests, B
     private async Task DeleteAllAsync(string prefix, CancellationToken cancellationToken)
     {
         foreach (StoredObject found in await core.Store.ListAllAsync(prefix, cancellationToken).ConfigureAwait(false))
+            await DeleteUnlockedAsync(found.Name, cancellationToken).ConfigureAwait(false);
+    }
+
+    private async Task DeleteUnlockedAsync(string name, CancellationToken cancellationToken)
+    {
+        try
         {
-            try
-            {
-                await core.Store.DeleteAsync(found.Name, cancellationToken).ConfigureAwait(false);
-            }
-            catch (NataliaException locked) when (locked.ErrorId == ErrorIds.ObjectLocked)
-            {
-                // Goes when its lock has ended.
-            }
+            await core.Store.DeleteAsync(name, cancellationToken).ConfigureAwait(false);
+        }
+        catch (NataliaException locked) when (locked.ErrorId == ErrorIds.ObjectLocked)
+        {
+            // Goes when its lock has ended.
         }
     }
 }

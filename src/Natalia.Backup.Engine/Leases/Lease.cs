@@ -58,6 +58,7 @@ internal sealed class Lease : IAsyncDisposable
     internal static async Task<Lease> AcquireAsync(IObjectStore store, string repositoryId, string applianceId, string? lockDirectory, TimeProvider clock, CancellationToken cancellationToken)
     {
         string directory = Layout.Leases(applianceId);
+        string? claimed = null;
         LocalLock? localLock = LocalLock.TryTake(lockDirectory, repositoryId, applianceId, out bool heldHere);
         try
         {
@@ -72,7 +73,9 @@ internal sealed class Lease : IAsyncDisposable
                 if (!knownDead)
                 {
                     DateTime now = await StoreNowAsync(store, directory, cancellationToken).ConfigureAwait(false);
+                    // A store whose clock was set back says nothing about ages; then the longest wait is the lease's own.
                     TimeSpan age = now - newest.Max(o => o.LastModifiedUtc);
+                    if (age < TimeSpan.Zero) age = TimeSpan.Zero;
                     if (heldHere || age < Lifetime) throw Held(applianceId, holder, heldHere ? null : Lifetime - age);
                 }
             }
@@ -84,6 +87,7 @@ internal sealed class Lease : IAsyncDisposable
             var me = new LeaseHolder(Environment.MachineName, Process.GetCurrentProcess().Id, Environment.UserName, clock.UtcNow(), Id128.NewRandom(), localLock?.Nonce);
             byte[] claim = Encode(me, applianceId, epoch);
             string name = directory + Layout.Number(epoch);
+            claimed = name;
             try
             {
                 await store.PutAsync(name, new ObjectContent(claim), new PutOptions { MustNotExist = true, Class = ObjectClass.Transient }, cancellationToken).ConfigureAwait(false);
@@ -94,12 +98,18 @@ internal sealed class Lease : IAsyncDisposable
             }
             if (!store.HasExclusiveCreate) await clock.WaitAsync(s_settle, cancellationToken).ConfigureAwait(false);
             LeaseHolder? winner = await ReadAsync(store, name, cancellationToken).ConfigureAwait(false);
-            if (winner?.Holder != me.Holder) throw Held(applianceId, winner, Lifetime);
+            if (winner?.Holder != me.Holder)
+            {
+                claimed = null;
+                throw Held(applianceId, winner, Lifetime);
+            }
             foreach (StoredObject old in all) await DeleteAsync(store, old.Name, cancellationToken).ConfigureAwait(false);
             return new Lease(store, clock, directory, epoch, claim, localLock);
         }
         catch
         {
+            // Stopped between claim and use: a claim that nobody ends would keep other machines waiting.
+            if (claimed is not null) await EndAsync(store, claimed).ConfigureAwait(false);
             localLock?.Dispose();
             throw;
         }
@@ -126,17 +136,25 @@ internal sealed class Lease : IAsyncDisposable
         await _renewing.ConfigureAwait(false);
         try
         {
-            using var bounded = new CancellationTokenSource(TimeSpan.FromSeconds(30));
-            await _store.PutAsync(_directory + Layout.Number(_epoch) + ".end", new ObjectContent(Encode(null, "", _epoch)), new PutOptions { Class = ObjectClass.Transient }, bounded.Token).ConfigureAwait(false);
-        }
-        catch (Exception failure) when (failure is NataliaException or OperationCanceledException)
-        {
-            // The store is away. The next holder on this machine finds the local lock free, one elsewhere waits until the lease has run out.
+            await EndAsync(_store, _directory + Layout.Number(_epoch)).ConfigureAwait(false);
         }
         finally
         {
             _localLock?.Dispose();
             _stopRenewing.Dispose();
+        }
+    }
+
+    private static async Task EndAsync(IObjectStore store, string claim)
+    {
+        try
+        {
+            using var bounded = new CancellationTokenSource(TimeSpan.FromSeconds(30));
+            await store.PutAsync(claim + ".end", new ObjectContent(Encode(null, "", 0)), new PutOptions { Class = ObjectClass.Transient }, bounded.Token).ConfigureAwait(false);
+        }
+        catch (Exception failure) when (failure is NataliaException or OperationCanceledException)
+        {
+            // The store is away. The next holder on this machine finds the local lock free, one elsewhere waits until the lease has run out.
         }
     }
 

@@ -130,9 +130,16 @@ internal sealed class ReclaimRun(RepositoryCore core, ManifestReader manifests, 
     {
         long highestKnown = before is null || before.Points.Count == 0 ? 0 : before.Points.Keys.Max();
         // Gone since the last time: it existed then, or it was made and removed in between. Checkpoints are among these.
+        // Only what was removed on purpose, or was never a point (a checkpoint, a run that died), is gone. A manifest that merely is not there may come back.
+        HashSet<long> lost = await FindLostAsync(disks, cancellationToken).ConfigureAwait(false);
         List<long> gone = deltas.Keys.Select(r => r.Sequence).Concat(before?.Points.Keys ?? []).Distinct()
-            .Where(s => !disks.ContainsKey(s) && (before is null || before.Points.ContainsKey(s) || s > highestKnown)).OrderBy(s => s).ToList();
+            .Where(s => !disks.ContainsKey(s) && !lost.Contains(s) && (before is null || before.Points.ContainsKey(s) || s > highestKnown)).OrderBy(s => s).ToList();
         var read = new Dictionary<Run, (Run? After, Dictionary<string, DeadList> Dead)?>();
+        if (lost.Count > 0)
+        {
+            // Where a lost point lies among the others decides what it shares with them: nothing is freed until it is back, or removed.
+            return false;
+        }
         foreach (string disk in disks.Values.SelectMany(d => d).Append("").Distinct(StringComparer.Ordinal).ToList())
         {
             List<long> goneHere = gone.FindAll(s => before is null || !before.Points.TryGetValue(s, out IReadOnlyList<string>? held) || Holds(held, disk));
@@ -158,6 +165,16 @@ internal sealed class ReclaimRun(RepositoryCore core, ManifestReader manifests, 
             }
         }
         return before is null || !before.Points.Keys.OrderBy(k => k).SequenceEqual(disks.Keys.OrderBy(k => k));
+    }
+
+    /// <summary>Points that the log knows as made and not as removed, and whose manifest is not there.</summary>
+    private async Task<HashSet<long>> FindLostAsync(Dictionary<long, IReadOnlyList<string>> disks, CancellationToken cancellationToken)
+    {
+        List<AuditName> names = await core.ApplianceLog(applianceId).ListAsync(cancellationToken).ConfigureAwait(false);
+        var lost = new HashSet<long>(names.Where(n => n.Event == AuditEvents.PointMade).Select(n => n.Sequence));
+        lost.ExceptWith(disks.Keys);
+        lost.ExceptWith(names.Where(n => n.Event == AuditEvents.PointRemoved).Select(n => n.Sequence));
+        return lost;
     }
 
     /// <summary>A delta, read once; null when it is gone or damaged: what it would have freed stays, the repository's check reports it, and a repair finds the space again.</summary>
@@ -309,6 +326,7 @@ internal sealed class ReclaimRun(RepositoryCore core, ManifestReader manifests, 
                 (int Revision, StoredObject Object) newest = pack.Value.OrderByDescending(r => r.Revision).First();
                 // Both dates are the store's own.
                 if (newest.Object.LastModifiedUtc + grace > core.Clock.UtcNow()) continue;
+                if (!await IsWholeAsync(newest.Object.Name, cancellationToken).ConfigureAwait(false)) continue;
                 foreach ((int revision, StoredObject old) in pack.Value)
                 {
                     if (revision != newest.Revision) await DeleteAsync(old.Name, old.Length, cancellationToken).ConfigureAwait(false);
@@ -316,6 +334,20 @@ internal sealed class ReclaimRun(RepositoryCore core, ManifestReader manifests, 
                 if (await core.Store.StatAsync(pack.Key, cancellationToken).ConfigureAwait(false) is StoredObject first)
                     await DeleteAsync(pack.Key, first.Length, cancellationToken).ConfigureAwait(false);
             }
+        }
+    }
+
+    /// <summary>A replacement is trusted with being the only copy after every byte of it was read.</summary>
+    private async Task<bool> IsWholeAsync(string name, CancellationToken cancellationToken)
+    {
+        try
+        {
+            SmallObject.Check(await core.Store.ReadAllAsync(name, cancellationToken).ConfigureAwait(false));
+            return true;
+        }
+        catch (FormatException)
+        {
+            return false;
         }
     }
 

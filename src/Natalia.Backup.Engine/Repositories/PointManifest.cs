@@ -20,6 +20,9 @@ internal sealed record ManifestDisk
     /// <summary>The tracking token of the frozen state, or null.</summary>
     internal string? TrackingToken { get; init; }
 
+    /// <summary>The VM that the token belongs to; null without a token.</summary>
+    internal string? NativeId { get; init; }
+
     /// <summary>In a checkpoint: bytes from the disk's beginning that hold the frozen state; null when all do.</summary>
     internal long? CoveredBytes { get; init; }
 }
@@ -101,6 +104,7 @@ internal sealed record PointManifest
                 WriteReference(json, "root", disk.Root.Reference);
                 if (disk.ParentSequence is long parent) json.WriteNumber("parentSequence", parent);
                 if (disk.TrackingToken is not null) json.WriteString("trackingToken", disk.TrackingToken);
+                if (disk.NativeId is not null) json.WriteString("trackedVm", disk.NativeId);
                 if (disk.CoveredBytes is long covered) json.WriteNumber("coveredBytes", covered);
                 json.WriteEndObject();
             }
@@ -157,6 +161,7 @@ internal sealed record PointManifest
             Root = new MapRoot((int)level, ReadReference(disk, "root"), blocks),
             ParentSequence = disk.ReadLongOrNull("parentSequence"),
             TrackingToken = disk.ReadStringOrNull("trackingToken"),
+            NativeId = disk.ReadStringOrNull("trackedVm"),
             CoveredBytes = disk.ReadLongOrNull("coveredBytes"),
         };
     }

@@ -142,7 +142,7 @@ public sealed partial class Repository : IRetentionStore
         if (point.RestorePointId == newestFirst[0].RestorePointId || point.RestorePointId == newestGood?.RestorePointId)
             return new NataliaException(ErrorIds.RestorePointIsNewest, NataliaErrorKind.InvalidOperation,
                 $"The point {point} is the newest {(point.RestorePointId == newestFirst[0].RestorePointId ? "" : "undamaged ")}one of its appliance, and that is never removed.", point.RestorePointId,
-                "Make a newer point first. To give up the appliance's history as a whole, delete the repository.");
+                "Make a newer point first.");
         return null;
     }
 

@@ -49,11 +49,19 @@ public sealed partial class Repository : IDisposable
                 store = new LockingStore(store, immutability, options.Clock);
             }
             if (await store.StatAsync(Layout.Settings, cancellationToken).ConfigureAwait(false) is not null) throw Exists(store);
+            var leftovers = new List<string>();
             await foreach (StoredObject first in store.ListAsync("", cancellationToken).ConfigureAwait(false))
             {
                 if (first.Name.StartsWith(Layout.Probes, StringComparison.Ordinal)) continue;
+                if (first.Name.StartsWith(Layout.Keys, StringComparison.Ordinal) || first.Name.StartsWith(Layout.RepositoryLog, StringComparison.Ordinal))
+                {
+                    leftovers.Add(first.Name);
+                    continue;
+                }
                 throw new NataliaException(ErrorIds.NotARepository, NataliaErrorKind.AlreadyExists, $"{store.Location} is not empty: it holds '{first.Name}'.", store.Location, "Name an empty place, or one that does not exist yet.");
             }
+            // Keys and records without settings and without any appliance: the making of a repository died here before it was one.
+            foreach (string leftover in leftovers) await store.DeleteAsync(leftover, cancellationToken).ConfigureAwait(false);
             RepositorySecrets secrets = RepositorySecrets.NewRandom();
             var settings = new RepositorySettings(Id128.NewRandom(), options.Clock.UtcNow(), password is null ? Cipher.None : Cipher.Aes256Gcm, Signing.PublicKey(secrets.SigningSeed));
             byte[] bytes = settings.Encode();
@@ -81,6 +89,12 @@ public sealed partial class Repository : IDisposable
                 throw Exists(store);
             }
             await store.FlushAsync(cancellationToken).ConfigureAwait(false);
+            if (await store.StatAsync(Layout.Keys + slotId, cancellationToken).ConfigureAwait(false) is null)
+            {
+                // Another one who makes a repository here took this key for a leftover. Without a key it would be a repository that nobody opens.
+                await store.DeleteAsync(Layout.Settings, cancellationToken).ConfigureAwait(false);
+                throw Exists(store);
+            }
             var made = new Repository(core, Hash256.Of(bytes));
             made._keys.Prove(slotId.ToString());
             return made;

@@ -16,6 +16,7 @@ internal sealed class PointVerification(RepositoryCore core, PointManifest manif
 {
     private readonly ConcurrentDictionary<string, string> _damage = new(StringComparer.Ordinal);
     private long _badBlocks;
+    private string? _deltaDamage;
 
     internal async Task<CheckResult> ExecuteAsync(CancellationToken cancellationToken)
     {
@@ -40,12 +41,13 @@ internal sealed class PointVerification(RepositoryCore core, PointManifest manif
         return new CheckResult
         {
             Name = "RestorePoint",
-            Result = _damage.IsEmpty ? CheckOutcome.Passed : CheckOutcome.Failed,
+            // A delta is needed to give space back, not to restore.
+            Result = !_damage.IsEmpty ? CheckOutcome.Failed : _deltaDamage is not null ? CheckOutcome.Warning : CheckOutcome.Passed,
             Target = $"{manifest.ApplianceName} {manifest.TimeUtc:yyyy-MM-dd HH:mm:ss}Z",
             Expected = $"{total} bytes",
             Actual = $"{good} bytes",
             Duration = core.Clock.GetElapsedTime(started),
-            Detail = _damage.IsEmpty ? null
+            Detail = _damage.IsEmpty ? _deltaDamage is null ? null : _deltaDamage + " The point can be restored."
                 : (_badBlocks > 0 ? $"{_badBlocks} blocks cannot be restored. " : "") + string.Join(" ", _damage.Values.Take(3)) + (_damage.Count > 3 ? $" And {_damage.Count - 3} more damaged objects." : ""),
             ErrorId = _damage.IsEmpty ? null : ErrorIds.RestorePointDamaged,
             RestorePointId = manifest.PointId,
@@ -66,11 +68,11 @@ internal sealed class PointVerification(RepositoryCore core, PointManifest manif
         }
         catch (FormatException damage)
         {
-            Add(new NataliaException(ErrorIds.DeltaDamaged, NataliaErrorKind.InvalidData, $"The delta '{name}' is damaged: {damage.Message}", name, null, damage));
+            _deltaDamage = $"The delta '{name}' is damaged: {damage.Message}";
         }
         catch (NataliaException gone) when (gone.ErrorId == ErrorIds.ObjectNotFound)
         {
-            Add(new NataliaException(ErrorIds.DeltaDamaged, NataliaErrorKind.InvalidData, $"The delta '{name}' is missing.", name, null, gone));
+            _deltaDamage = $"The delta '{name}' is missing.";
         }
     }
 

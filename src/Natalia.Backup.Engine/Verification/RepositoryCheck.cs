@@ -18,6 +18,7 @@ namespace Natalia.Backup.Engine.Verification;
 /// </summary>
 internal sealed class RepositoryCheck(RepositoryCore core, bool full, IProgress<OperationProgress>? progress)
 {
+    private readonly Dictionary<string, AuditRecord> _records = new(StringComparer.Ordinal);
     private long _doneBytes, _totalBytes;
 
     internal async IAsyncEnumerable<CheckResult> ExecuteAsync([EnumeratorCancellation] CancellationToken cancellationToken)
@@ -28,6 +29,8 @@ internal sealed class RepositoryCheck(RepositoryCore core, bool full, IProgress<
         foreach (CheckResult result in await CheckSettingsAsync(cancellationToken).ConfigureAwait(false)) yield return result;
         foreach (CheckResult result in await CheckSmallAsync("KeySlots", all.Where(o => In(o, Layout.Keys)), CheckKeySlot, cancellationToken).ConfigureAwait(false)) yield return result;
         foreach (CheckResult result in await CheckSmallAsync("AuditRecords", all.Where(o => In(o, Layout.RepositoryLog)), CheckRecord, cancellationToken).ConfigureAwait(false)) yield return result;
+
+        foreach (CheckResult result in CheckChain(Layout.RepositoryLog, [])) yield return result;
 
         foreach (IGrouping<string, StoredObject> room in all.Where(o => In(o, Layout.Appliances)).GroupBy(o => o.Name.Substring(Layout.Appliances.Length).Split('/')[0]))
         {
@@ -67,11 +70,12 @@ internal sealed class RepositoryCheck(RepositoryCore core, bool full, IProgress<
         var manifests = new Dictionary<Run, (Hash256 Delta, bool Incomplete)>();
         List<AuditName> records = objects.Where(o => In(o, root + "log/")).Select(o => AuditName.Parse(o.Name)).Where(n => n is not null).ToList()!;
         var reclaimed = new HashSet<string>(StringComparer.Ordinal);
+        var anchors = new List<string>();
 
         results.AddRange(await CheckSmallAsync("AuditRecords", objects.Where(o => In(o, root + "log/")), (name, bytes) =>
         {
             CheckRecord(name, bytes);
-            foreach (string pack in ReclaimRecords.Packs(AuditLog.Decode(bytes, AuditName.Parse(name)!, core.Settings.AuditKey))) reclaimed.Add(pack);
+            foreach (string pack in ReclaimRecords.Packs(_records[name])) reclaimed.Add(pack);
         }, cancellationToken).ConfigureAwait(false));
         results.AddRange(await CheckSmallAsync("Deltas", objects.Where(o => In(o, root + "delta/")), (name, bytes) =>
         {
@@ -87,11 +91,13 @@ internal sealed class RepositoryCheck(RepositoryCore core, bool full, IProgress<
             JsonElement h = header.RootElement;
             if (h.ReadString("appliance") != appliance || h.ReadLong("sequence") != run.Sequence || h.ReadId("run") != run.Id) throw new FormatException("The manifest is not the one that its name says.");
             manifests[run] = (h.ReadHash("delta"), h.ReadBool("incomplete"));
+            anchors.AddRange(h.ReadArray("logHeads").Select(a => a.ReadText()));
         }, cancellationToken).ConfigureAwait(false));
         results.AddRange(await CheckSmallAsync("Leases", objects.Where(o => In(o, root + "leases/")), (_, bytes) => SmallObject.Check(bytes, ObjectKind.Lease), cancellationToken).ConfigureAwait(false));
         results.AddRange(await CheckSmallAsync("Catalogs", objects.Where(o => In(o, root + "catalog/")), (_, bytes) => SmallObject.Check(bytes, ObjectKind.Catalog), cancellationToken).ConfigureAwait(false));
         results.AddRange(await CheckPacksAsync(appliance, objects, deltas, lengths, reclaimed, cancellationToken).ConfigureAwait(false));
         results.AddRange(CheckLinks(appliance, manifests, hashes, records));
+        results.AddRange(CheckChain(Layout.Log(appliance), anchors));
         return results;
     }
 
@@ -262,7 +268,23 @@ internal sealed class RepositoryCheck(RepositoryCore core, bool full, IProgress<
     }
 
     private void CheckRecord(string name, byte[] bytes) =>
-        AuditLog.Decode(bytes, AuditName.Parse(name) ?? throw new FormatException("Its name is not that of an audit record."), core.Settings.AuditKey);
+        _records[name] = AuditLog.Decode(bytes, AuditName.Parse(name) ?? throw new FormatException("Its name is not that of an audit record."), core.Settings.AuditKey);
+
+    /// <summary>Is every record there that a later one, or a manifest, has seen.</summary>
+    private IEnumerable<CheckResult> CheckChain(string prefix, IEnumerable<string> anchors)
+    {
+        List<KeyValuePair<string, AuditRecord>> log = _records.Where(r => r.Key.StartsWith(prefix, StringComparison.Ordinal)).OrderBy(r => r.Value.Number).ToList();
+        var present = new HashSet<string>(log.Select(r => r.Value.RecordHash), StringComparer.Ordinal);
+        foreach (KeyValuePair<string, AuditRecord> record in log)
+        {
+            foreach (string head in record.Value.Heads.Where(h => !present.Contains(h)))
+                yield return Broken(record.Key, $"The audit record before number {record.Value.Number} of {prefix} (hash {head}) is missing or damaged.");
+        }
+        foreach (string anchor in anchors.Where(a => !present.Contains(a)).Distinct(StringComparer.Ordinal))
+            yield return Broken(prefix, $"The audit record with hash {anchor}, which a restore point has seen, is missing or damaged.");
+
+        CheckResult Broken(string target, string detail) => Result("AuditChain", CheckOutcome.Failed, target, detail + " What it recorded (a removal, a protection, a setting) has no effect any more.", ErrorIds.ObjectDamaged, default);
+    }
 
     private static Run ParseRun(string name) => Run.TryParse(Layout.FileName(name), out Run run) ? run : throw new FormatException("Its name is not that of a run.");
 

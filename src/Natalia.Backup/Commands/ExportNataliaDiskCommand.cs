@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Management.Automation;
 using Natalia.Backup.Arguments;
+using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Disks;
 using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Pipeline;
@@ -18,7 +19,7 @@ namespace Natalia.Backup.Commands;
 /// <para>Writes the data disk of the newest point to a file.</para>
 /// </example>
 /// <example>
-/// <code>Get-NataliaRestorePoint -After 2026-11-01 -Before 2026-11-30 | Export-NataliaDisk -Destination D:\restore</code>
+/// <code>Get-NataliaRestorePoint -After 2026-11-01 -Before 2026-12-01 | Export-NataliaDisk -Destination D:\restore</code>
 /// <para>Writes one image for each point of a month into a folder that is there; each is named after its appliance, time and disk.</para>
 /// </example>
 /// <example>
@@ -54,6 +55,8 @@ public sealed class ExportNataliaDiskCommand : RestorePointCommand
     [Parameter]
     public SwitchParameter Force { get; set; }
 
+    private readonly HashSet<string> _written = new(StringComparer.OrdinalIgnoreCase);
+
     // Copies in several repositories are the same: one of them is enough.
     private protected override IEnumerable<LocatedPoint> Choose(IReadOnlyList<LocatedPoint> copies) => copies.Take(1);
 
@@ -63,6 +66,9 @@ public sealed class ExportNataliaDiskCommand : RestorePointCommand
         string path = await OnPipelineAsync(() => FilePaths.Resolve(SessionState, Destination)).ConfigureAwait(false);
         string? diskId = DiskId ?? (one.Disks.FirstOrDefault(d => d.Role == DiskRole.Data) ?? one.Disks.FirstOrDefault())?.DiskId;
         string file = ExportDestination.GetFile(path, [one.ApplianceName, ExportDestination.Stamp(one.TimeUtc), diskId ?? "disk"], ".raw");
+        // -Force is for older files, not for what this very call has just written.
+        if (!_written.Add(file))
+            throw new NataliaException(ErrorIds.DestinationExists, NataliaErrorKind.AlreadyExists, $"'{file}' was written by this command a moment ago, from another restore point.", file, "Name a folder that is there: each image then gets a name of its own.");
         ExportDestination.EnsureWritable(file, Force);
         if (!await ShouldProcessAsync(file, $"Write disk {diskId} of {one}").ConfigureAwait(false)) return;
         var clock = Stopwatch.StartNew();

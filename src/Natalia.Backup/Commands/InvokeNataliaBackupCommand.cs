@@ -165,6 +165,7 @@ public sealed class InvokeNataliaBackupCommand : RepositoryWriterCommand
             Enrolment? enrolment = enrolments.Find(e => e.Repository == repository);
             bool system = IsBound(nameof(IncludeSystemDisk)) ? IncludeSystemDisk : enrolment?.Settings.IncludeSystemDisk ?? false;
             IReadOnlyList<ApplianceDisk> disks = DiskSelection.Select(located.Description, DataDisk ?? enrolment?.Settings.DataDiskId, system);
+            if (system && disks.Count == 1) EmitWarning($"{located.Description.Name} has no other disk than its data disk '{disks[0].DiskId}': there is no system disk to take along.");
             runs.Add(new PlannedRun(located, id, disks, repository, ApplianceView.Create(located, enrolment) with { ApplianceId = id }));
         }
         return runs;

@@ -79,6 +79,8 @@ internal static class BackupRunner
         List<string> warnings = [];
         if (point.RequestedType == RequestedBackupType.Incremental && point.Type == BackupType.Full)
             warnings.Add($"{point.ApplianceName}: an incremental was asked for, and a full was made. {point.Reason}".TrimEnd());
+        else if (point.RequestedType == RequestedBackupType.Auto && point.Reason is not null && point.Reason != consistencyReason)
+            warnings.Add($"{point.ApplianceName}: {point.Reason}");
         if (consistencyReason is not null)
             warnings.Add($"{point.ApplianceName}: the state is {point.Consistency}-consistent. {consistencyReason}");
         return warnings;

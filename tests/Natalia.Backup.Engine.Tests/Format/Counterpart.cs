@@ -74,6 +74,12 @@ public sealed class PythonTheoryAttribute : TheoryAttribute
     public PythonTheoryAttribute() => Skip = Counterpart.Python.Obstacle!;
 }
 
+/// <summary>A test that runs the netstandard2.0 build of the engine under Mono.</summary>
+public sealed class MonoFactAttribute : FactAttribute
+{
+    public MonoFactAttribute() => Skip = Counterpart.Mono.Obstacle!;
+}
+
 /// <summary>A test, with data, that runs the netstandard2.0 build of the engine under Mono.</summary>
 public sealed class MonoTheoryAttribute : TheoryAttribute
 {

@@ -16,6 +16,16 @@ public sealed class MonoTests
 {
     private static readonly string s_program = Path.Combine(AppContext.BaseDirectory, "mono", "Natalia.Backup.Engine.Mono.exe");
 
+    /// <summary>The engine's own tests, against the other build. Those of whole repositories take minutes there (its cipher is managed code); by hand: <c>mono Natalia.Backup.Engine.Mono.exe test Repositories</c>.</summary>
+    [MonoFact]
+    public void The_tests_of_stores_disks_and_retention_pass()
+    {
+        (int code, string output, string errors) = Counterpart.Mono.Run(new Dictionary<string, string?>(), s_program, "test", ".Storage.", ".Disks.", ".Retention.");
+        Assert.True(code == 0, $"exit code {code}: {errors}{output}");
+        Assert.Matches(@"
+4\d\d passed, 0 failed", output);
+    }
+
     [MonoTheory]
     [InlineData(null)]
     [InlineData("zwölf Boxkämpfer")]

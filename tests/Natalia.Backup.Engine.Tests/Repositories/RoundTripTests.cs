@@ -127,6 +127,21 @@ public sealed class RoundTripTests
     }
 
     [Fact]
+    public async Task A_token_of_another_VM_is_not_trusted()
+    {
+        using var bench = new RepositoryBench();
+        byte[] one = Disk(5 << 20, 5), other = Disk(5 << 20, 6);
+        var states = new Dictionary<string, byte[]> { ["t1"] = other };
+        using Repository repository = await bench.CreateAsync();
+        await repository.BackupAsync(Request(new TrackedMemoryDiskSource(one, "t1", states)) with { Appliance = Appliance with { NativeId = "a" } }, null, null, default);
+        // The restored VM goes on with the history, and its tracker happens to know a token of that name.
+        RestorePoint adopted = await repository.BackupAsync(Request(new TrackedMemoryDiskSource(other, "t1", states), RequestedBackupType.Incremental) with { Appliance = Appliance with { NativeId = "b" } }, null, null, default);
+        Assert.Equal(BackupType.Full, adopted.Type);
+        Assert.Contains("another VM", adopted.Reason);
+        Assert.Equal(other, await RestoreAsync(repository, adopted));
+    }
+
+    [Fact]
     public async Task An_incremental_that_cannot_be_falls_back_to_full_and_says_why()
     {
         using var bench = new RepositoryBench();

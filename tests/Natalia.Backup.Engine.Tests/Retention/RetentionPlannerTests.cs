@@ -169,15 +169,20 @@ public sealed class RetentionPlannerTests
     {
         RetentionPoint[] points = Plans.Every("2000-01-01T00:00:00Z", 6, 100_000);
         var policy = new RetentionPolicy { Last = 4, Hourly = 24, Daily = 7, Weekly = 4, Monthly = 12, Yearly = 10, TimeZoneId = "Europe/Paris" };
-        // More than one try: another process may have the machine for a moment.
-        TimeSpan best = TimeSpan.MaxValue;
-        for (int attempt = 0; attempt < 10 && best >= TimeSpan.FromSeconds(1); attempt++)
+        // Held against work of a known size, timed just before: on a machine that others keep busy both take longer.
+        TimeSpan best = TimeSpan.MaxValue, allowed = TimeSpan.FromSeconds(1);
+        for (int attempt = 0; attempt < 10 && best >= allowed; attempt++)
         {
             long start = Stopwatch.GetTimestamp();
+            var random = new Random(1);
+            Array.Sort(Enumerable.Range(0, 1_000_000).Select(_ => random.Next()).ToArray());
+            TimeSpan sorting = Stopwatch.GetElapsedTime(start);
+            start = Stopwatch.GetTimestamp();
             Assert.Equal(points.Length, policy.Plan(points).Count);
             TimeSpan elapsed = Stopwatch.GetElapsedTime(start);
             if (elapsed < best) best = elapsed;
+            if (sorting * 8 > allowed) allowed = sorting * 8;
         }
-        Assert.True(best < TimeSpan.FromSeconds(1), $"It took {best}.");
+        Assert.True(best < allowed, $"It took {best}, and may take {allowed}.");
     }
 }

@@ -61,7 +61,7 @@ public sealed class FaultStore(IObjectStore inner, Fault fault = Fault.None, int
         if (fault == Fault.PowerLoss && !existed)
             lock (_gate) _unflushed.TryAdd(name, null);
         return true;
-    }, () => inner.PutAsync(name, new ObjectContent(content.ToArray()[..(int)(content.Length / 2)]), options with { MustNotExist = false }, CancellationToken.None));
+    }, () => inner.PutAsync(name, new ObjectContent(content.ToArray().AsSpan(0, (int)(content.Length / 2)).ToArray()), options with { MustNotExist = false }, CancellationToken.None));
 
     public Task<int> ReadAsync(string name, long offset, Memory<byte> buffer, CancellationToken cancellationToken) => RunAsync($"read {name}", false, () => inner.ReadAsync(name, offset, buffer, cancellationToken));
 

@@ -237,9 +237,10 @@ public sealed class FolderStore : IObjectStore, IPlacedStore
         string folder = Path.GetDirectoryName(final)!;
         for (int attempt = 1; ; attempt++)
         {
-            EnsureFolder(folder);
             try
             {
+                // Making a folder whose parent goes at that moment fails as well: not in .NET, which tries again itself, but in other class libraries.
+                EnsureFolder(folder);
                 bool published = NativeFiles.TryPublish(temporary, final);
                 if (published) _unflushedFolders[folder] = true;
                 return published;
@@ -366,6 +367,10 @@ public sealed class FolderStore : IObjectStore, IPlacedStore
         catch (DirectoryNotFoundException)
         {
             RequireRoot();
+        }
+        catch (IOException) when (File.Exists(path))
+        {
+            // An object, with nothing below it: .NET calls that a missing folder, other class libraries an invalid one.
         }
         catch (Exception error) when (FolderErrors.IsFileSystem(error))
         {
