@@ -98,6 +98,11 @@ namespace System
             internal static DateTime UnixEpoch => new(1970, 1, 1, 0, 0, 0, DateTimeKind.Utc);
         }
 
+        extension(TimeSpan)
+        {
+            public static TimeSpan operator *(TimeSpan time, int factor) => TimeSpan.FromTicks(time.Ticks * factor);
+        }
+
         extension(ValueTask)
         {
             internal static ValueTask CompletedTask => default;
@@ -136,6 +141,12 @@ namespace System
 
         extension(SHA256)
         {
+            internal static int HashData(ReadOnlySpan<byte> bytes, Span<byte> hash)
+            {
+                SHA256.HashData(bytes.ToArray()).CopyTo(hash);
+                return 32;
+            }
+
             internal static byte[] HashData(byte[] bytes)
             {
                 using SHA256 sha = SHA256.Create();
@@ -181,6 +192,18 @@ namespace System
         extension(Process)
         {
             internal static Process Start(string program, IEnumerable<string> arguments) => Process.Start(new ProcessStartInfo(program, Quoted(arguments)) { UseShellExecute = false });
+        }
+
+        internal static IEnumerable<T> TakeLast<T>(this IEnumerable<T> items, int count)
+        {
+            T[] all = items.ToArray();
+            return all.Skip(Math.Max(0, all.Length - count));
+        }
+
+        internal static IEnumerable<T> SkipLast<T>(this IEnumerable<T> items, int count)
+        {
+            T[] all = items.ToArray();
+            return all.Take(Math.Max(0, all.Length - count));
         }
 
         internal static IEnumerable<T> Order<T>(this IEnumerable<T> items, IComparer<T>? comparer = null) => items.OrderBy(i => i, comparer);
