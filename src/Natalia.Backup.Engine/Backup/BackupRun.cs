@@ -272,8 +272,14 @@ internal sealed class BackupRun(RepositoryCore core, ManifestReader manifests, B
     {
         bool asked = request.RequestedType == RequestedBackupType.Incremental;
         if (before is null) return (null, asked ? $"There is no earlier point of disk '{disk.DiskId}'." : null);
-        if (disk.Source is not IChangeTrackingSource tracking || tracking.TrackingToken is null)
-            return (null, before.TrackingToken is not null ? $"The changes of disk '{disk.DiskId}' were known at its last point and are not known now, so that all of it was read." : asked ? $"The hypervisor does not track the changes of disk '{disk.DiskId}', so that all of it was read." : null);
+        var tracking = disk.Source as IChangeTrackingSource;
+        if (before.TrackingToken is string lost && tracking?.TrackingToken is null)
+        {
+            string? why = tracking is null ? null : (await tracking.GetChangedExtentsAsync(lost, cancellationToken).ConfigureAwait(false)).Reason;
+            return (null, why ?? $"The changes of disk '{disk.DiskId}' were known at its last point and are not known now, so that all of it was read.");
+        }
+        if (tracking is null || tracking.TrackingToken is null)
+            return (null, asked ? $"The hypervisor does not track the changes of disk '{disk.DiskId}', so that all of it was read." : null);
         if (before.NativeId is not null && before.NativeId != NativeIdentity)
             return (null, $"The last point of disk '{disk.DiskId}' is of another VM, so that all of it was read.");
         if (before.TrackingToken is null) return (null, $"The earlier point of disk '{disk.DiskId}' was made without change tracking.");

@@ -37,6 +37,7 @@ internal sealed class ChangesFile
     {
         try
         {
+            if (!RegularFile.MayBe(path)) return Unusable($"The changes file '{path}' is not a regular file.");
             var file = new FileInfo(path);
             if (file.Length > MaxBytes)
                 return Unusable($"The changes file '{path}' is longer than {MaxBytes} bytes, so everything is read instead.");

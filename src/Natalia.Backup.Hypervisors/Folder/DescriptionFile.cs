@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text.Json;
 using Natalia.Backup.Engine;
+using Natalia.Backup.Engine.Disks;
 using Natalia.Backup.Engine.Model;
 
 namespace Natalia.Backup.Hypervisors.Folder;
@@ -33,6 +34,7 @@ internal sealed record DescriptionFile
     internal static async Task<DescriptionFile> ReadAsync(string path, CancellationToken cancellationToken)
     {
         string text;
+        if (!RegularFile.MayBe(path)) throw Invalid(path, "it is not a regular file");
         using (var stream = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete))
         {
             if (stream.Length > MaxBytes) throw Invalid(path, $"it is {stream.Length} bytes long, which no description is (at most {MaxBytes})");

@@ -15,7 +15,8 @@ public sealed class ApplianceReferenceAttribute : ReferenceArgumentAttribute
     private protected override string? Describe(PSObject value)
     {
         if (Text(value, nameof(Appliance.ApplianceId)) is string id) return id;
-        string? name = Text(value, "VMName") ?? (value.TypeNames.Any(t => t.Contains("VirtualMachine")) ? Text(value, "Name") : null);
+        // A row that somebody made, of a CSV file for instance, names it in one of the ways that a person would.
+        string? name = Text(value, "VMName") ?? Text(value, "ApplianceName") ?? (value.BaseObject is PSCustomObject ? Text(value, "Appliance") ?? Text(value, "Name") : null) ?? (value.TypeNames.Any(t => t.Contains("VirtualMachine")) ? Text(value, "Name") : null);
         return name is null ? null : WildcardPattern.Escape(name);
     }
 }

@@ -153,7 +153,9 @@ public sealed class RoundTripTests
         Assert.Equal([BackupType.Full, BackupType.Full, BackupType.Full], new[] { none.Type, lost.Type, untracked.Type });
         Assert.Contains("no earlier point", none.Reason);
         Assert.Contains("no longer known", lost.Reason);
-        Assert.Contains("does not track", untracked.Reason);
+        Assert.Contains("not known now", untracked.Reason);
+        Assert.Contains("does not track", (await BackupAsync(repository, two, RequestedBackupType.Incremental)).Reason);
+        Assert.Null((await BackupAsync(repository, two)).Reason);
         Assert.Equal(two, await RestoreAsync(repository, lost));
     }
 

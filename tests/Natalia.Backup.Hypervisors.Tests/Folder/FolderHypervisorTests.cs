@@ -25,6 +25,22 @@ public sealed class FolderHypervisorTests : IDisposable
     public void Dispose() => Directory.Delete(_root, recursive: true);
 
     [Fact]
+    public async Task A_pipe_for_a_description_is_a_problem_and_not_a_wait()
+    {
+        if (!OperatingSystem.IsLinux()) return;
+        Write("paris/vm.json", Paris);
+        Image("paris/system.raw", 100);
+        Image("paris/disks/data.raw", 70_001);
+        Directory.CreateDirectory(Path.Combine(_root, "lyon"));
+        using (var make = System.Diagnostics.Process.Start("mkfifo", [Path.Combine(_root, "lyon", "vm.json")])) await make.WaitForExitAsync();
+
+        ApplianceInventory inventory = await List().WaitAsync(TimeSpan.FromSeconds(30));
+
+        Assert.Equal("natalia-paris", Assert.Single(inventory).Name);
+        Assert.Contains("regular file", Assert.Single(inventory.Problems).Message);
+    }
+
+    [Fact]
     public async Task A_description_is_told_whole_and_kept_word_for_word()
     {
         Write("paris/vm.json", Paris);
