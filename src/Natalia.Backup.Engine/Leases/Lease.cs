@@ -109,8 +109,14 @@ internal sealed class Lease : IAsyncDisposable
         catch
         {
             // Stopped between claim and use: a claim that nobody ends would keep other machines waiting.
-            if (claimed is not null) await EndAsync(store, claimed).ConfigureAwait(false);
-            localLock?.Dispose();
+            try
+            {
+                if (claimed is not null) await EndAsync(store, claimed).ConfigureAwait(false);
+            }
+            finally
+            {
+                localLock?.Dispose();
+            }
             throw;
         }
     }
