@@ -94,7 +94,15 @@ internal sealed class KeyRing(RepositoryCore core, Hash256 settingsHash)
             await RecordAsync(AuditEvents.KeyAdded, keyId, gone.Name, "The removal was called off: another session is removing the other passwords.", cancellationToken).ConfigureAwait(false);
             throw new NataliaException(ErrorIds.LastKeySlot, NataliaErrorKind.ResourceBusy, $"'{gone}' was not removed from the repository '{core.Options.Label}': another session is removing the others at this moment.", keyId, "Look at what is left, then try again.");
         }
-        await core.Store.DeleteAsync(Layout.Keys + keyId, cancellationToken).ConfigureAwait(false);
+        try
+        {
+            await core.Store.DeleteAsync(Layout.Keys + keyId, cancellationToken).ConfigureAwait(false);
+        }
+        catch (NataliaException locked) when (locked.ErrorId == ErrorIds.ObjectLocked)
+        {
+            await RecordAsync(AuditEvents.KeyAdded, keyId, gone.Name, "The removal was called off: the slot is locked.", cancellationToken).ConfigureAwait(false);
+            throw;
+        }
         await core.Store.FlushAsync(cancellationToken).ConfigureAwait(false);
         lock (_proven) _proven.Remove(keyId);
     }

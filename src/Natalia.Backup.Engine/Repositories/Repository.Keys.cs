@@ -20,7 +20,7 @@ public sealed partial class Repository
     /// <param name="keyId">The slot's id.</param>
     /// <param name="cancellationToken">Stops it.</param>
     /// <exception cref="NataliaException">
-    /// <c>PasswordRequired</c>, <c>KeySlotNotFound</c>, <c>LastKeySlot</c> when no other whole slot is there, <c>KeySlotNotProven</c> when this session has opened none of those that would stay, <c>RepositoryNotEncrypted</c>.
+    /// <c>PasswordRequired</c>, <c>KeySlotNotFound</c>, <c>LastKeySlot</c> when no other whole slot is there, <c>KeySlotNotProven</c> when this session has opened none of those that would stay, <c>ObjectLocked</c> in an immutable repository, <c>RepositoryNotEncrypted</c>.
     /// </exception>
     public Task RemoveKeyAsync(string keyId, CancellationToken cancellationToken) => _keys.RemoveAsync(keyId, cancellationToken);
 }

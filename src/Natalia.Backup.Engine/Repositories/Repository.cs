@@ -85,8 +85,7 @@ public sealed partial class Repository : IDisposable
             }
             catch (NataliaException lost) when (lost.ErrorId == ErrorIds.ObjectExists)
             {
-                await store.DeleteAsync(Layout.Keys + slotId, cancellationToken).ConfigureAwait(false);
-                await DeleteForeignRecordsAsync(core, cancellationToken).ConfigureAwait(false);
+                await TakeBackAsync(core, slotId, cancellationToken).ConfigureAwait(false);
                 throw Exists(store);
             }
             await store.FlushAsync(cancellationToken).ConfigureAwait(false);
@@ -396,19 +395,31 @@ public sealed partial class Repository : IDisposable
 
     private static RestorePointDisk Describe(ManifestDisk disk) => new(disk.DiskId, disk.Role, disk.SizeBytes, Math.Min(disk.Root.Blocks * BlockMap.BlockGeometry.BlockBytes, disk.SizeBytes));
 
-    /// <summary>Another one made a repository here at the same moment and was first: takes back the record that this one would have begun with.</summary>
-    private static async Task DeleteForeignRecordsAsync(RepositoryCore core, CancellationToken cancellationToken)
+    /// <summary>Another one made a repository here at the same moment and was first: takes back what this one had begun with.</summary>
+    private static async Task TakeBackAsync(RepositoryCore core, Id128 slotId, CancellationToken cancellationToken)
     {
+        var mine = new List<string> { Layout.Keys + slotId };
         foreach (AuditName name in await core.RepositoryLog.ListAsync(cancellationToken).ConfigureAwait(false))
         {
             try
             {
                 await core.RepositoryLog.ReadAsync(name, cancellationToken).ConfigureAwait(false);
-                await core.Store.DeleteAsync(name.ObjectName, cancellationToken).ConfigureAwait(false);
+                mine.Add(name.ObjectName);
             }
             catch (FormatException)
             {
                 // The winner's: it is not signed by this one's key.
+            }
+        }
+        foreach (string name in mine)
+        {
+            try
+            {
+                await core.Store.DeleteAsync(name, cancellationToken).ConfigureAwait(false);
+            }
+            catch (NataliaException locked) when (locked.ErrorId == ErrorIds.ObjectLocked)
+            {
+                // It opens nothing and has no effect; the winner's checks report it until its lock has ended and somebody deletes it.
             }
         }
     }

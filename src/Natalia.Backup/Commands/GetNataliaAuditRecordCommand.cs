@@ -66,6 +66,8 @@ public sealed class GetNataliaAuditRecordCommand : RepositoryReaderCommand
     {
         IReadOnlyList<string>? named = References.Clean(Repository);
         IReadOnlyList<RepositoryConnection> repositories = Registry.Repositories.ForReading(named is { Count: > 0 } ? named : string.IsNullOrEmpty(RepositoryId) ? null : [RepositoryId!]);
+        // A hypervisor's own storage keeps no log; named, it says so itself.
+        if (repositories.Any(r => r.Native is null) && named is not { Count: > 0 }) repositories = [.. repositories.Where(r => r.Native is null)];
         IReadOnlyList<ApplianceSelector> selectors = ApplianceSelector.FromAll((Appliance ?? []).Append(ApplianceId ?? ""));
         var matched = new HashSet<ApplianceSelector>();
         foreach (RepositoryConnection repository in repositories)

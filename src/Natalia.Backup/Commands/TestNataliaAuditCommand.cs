@@ -67,7 +67,11 @@ public sealed class TestNataliaAuditCommand : NataliaCommand
             Report(await AuditVerification.ExecuteAsync(store, expectations, cancellationToken).ConfigureAwait(false), path, path);
             return;
         }
-        foreach (RepositoryConnection connection in Registry.Repositories.ForReading(References.Clean(Repository)))
+        IReadOnlyList<string>? named = References.Clean(Repository);
+        IReadOnlyList<RepositoryConnection> repositories = Registry.Repositories.ForReading(named);
+        // A hypervisor's own storage keeps no log; named, it says so itself.
+        if (repositories.Any(r => r.Native is null) && named is not { Count: > 0 }) repositories = [.. repositories.Where(r => r.Native is null)];
+        foreach (RepositoryConnection connection in repositories)
         {
             try
             {
