@@ -38,6 +38,9 @@ internal sealed class LineEditor(Terminal terminal, Completer completer)
         {
             while (true)
             {
+                // A terminal that was closed has "keys" without end: the signal that came with it must be seen all the same.
+                if (leave())
+                    return new Line(LineKind.End, "");
                 // Drawn when the keys are used up, so that pasted text does not crawl.
                 if (!Console.KeyAvailable)
                     Draw();
@@ -48,7 +51,10 @@ internal sealed class LineEditor(Terminal terminal, Completer completer)
                     Thread.Sleep(15);
                 }
 
-                if (Press(Console.ReadKey(intercept: true)) is not { } kind)
+                var key = Console.ReadKey(intercept: true);
+                if (key == default)
+                    return new Line(LineKind.End, "");
+                if (Press(key) is not { } kind)
                     continue;
 
                 _cursor = _text.Length;

@@ -158,17 +158,17 @@ internal sealed partial class Terminal
         var cancelled = _question.Token;
         while (true)
         {
-            // ReadKey cannot be interrupted, so it is only called when a key is there.
-            while (!Console.KeyAvailable)
+            // ReadKey cannot be interrupted, so it is only called when a key is there. A terminal that was closed has "keys" without end.
+            var stopped = cancelled.IsCancellationRequested;
+            while (!stopped && !Console.KeyAvailable)
+                stopped = cancelled.WaitHandle.WaitOne(15);
+            var key = stopped ? default : Console.ReadKey(intercept: true);
+            if (key == default)
             {
-                if (cancelled.WaitHandle.WaitOne(15))
-                {
-                    Ask("\n");
-                    throw new PipelineStoppedException();
-                }
+                Ask("\n");
+                throw new PipelineStoppedException();
             }
 
-            var key = Console.ReadKey(intercept: true);
             if (key.Key == ConsoleKey.Enter)
             {
                 Ask("\n");
