@@ -37,13 +37,21 @@ internal static class Program
         if (!engine.Start())
             return ExitCodes.Failure;
 
-        var code = commandLine.Mode switch
+        try
         {
-            RunMode.File => engine.RunFile(commandLine.Path!, commandLine.Arguments),
-            RunMode.Command => engine.RunText(commandLine.Text!),
-            _ when !terminal.CanAsk => engine.RunText(Console.In.ReadToEnd()),
-            _ => new Prompt(engine, terminal).Run(),
-        };
-        return signals.ExitCode ?? code;
+            var code = commandLine.Mode switch
+            {
+                RunMode.File => engine.RunFile(commandLine.Path!, commandLine.Arguments),
+                RunMode.Command => engine.RunText(commandLine.Text!),
+                _ when !terminal.CanAsk => engine.RunText(Console.In.ReadToEnd()),
+                _ => new Prompt(engine, terminal).Run(),
+            };
+            return signals.ExitCode ?? code;
+        }
+        catch (IOException) when (signals.ExitCode is not null)
+        {
+            // The terminal was closed, and there is nowhere to write to: the signal that came with it says how this ends.
+            return signals.ExitCode.Value;
+        }
     }
 }

@@ -86,7 +86,7 @@ public sealed class BackupRunnerTests
     [Theory]
     [InlineData(RequestedBackupType.Incremental, BackupType.Full, null, 1)]
     [InlineData(RequestedBackupType.Incremental, BackupType.Incremental, null, 0)]
-    [InlineData(RequestedBackupType.Auto, BackupType.Full, null, 0)]
+    [InlineData(RequestedBackupType.Auto, BackupType.Full, null, 1)]
     [InlineData(RequestedBackupType.Full, BackupType.Full, "The agent did not answer.", 1)]
     public async Task Falling_back_is_a_warning(RequestedBackupType asked, BackupType made, string? consistencyReason, int warnings)
     {
