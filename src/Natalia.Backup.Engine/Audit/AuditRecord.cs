@@ -7,6 +7,7 @@ internal static class AuditEvents
     internal const string KeyAdded = "key-added";
     internal const string KeyRemoved = "key-removed";
     internal const string PointMade = "point-made";
+    internal const string PointCopied = "point-copied";
     internal const string PointRemoved = "point-removed";
     internal const string PointProtected = "point-protected";
     internal const string PointUnprotected = "point-unprotected";

@@ -180,7 +180,7 @@ internal sealed class PackReader(IObjectStore store, string applianceId, ObjectK
     internal static NataliaException NoSuchSegment(PackDirectory directory, Reference reference) =>
         Damaged(directory.ObjectName, new FormatException("The pack does not hold the segment that the block map means."), reference.Ordinal);
 
-    private static NataliaException Damaged(string name, FormatException damage, int? ordinal = null) => new(ErrorIds.ObjectDamaged, NataliaErrorKind.InvalidData,
+    internal static NataliaException Damaged(string name, FormatException damage, int? ordinal = null) => new(ErrorIds.ObjectDamaged, NataliaErrorKind.InvalidData,
         $"The pack '{name}' is damaged{(ordinal is int o ? $" at segment {o}" : "")}: {damage.Message}", name,
         "Run Test-NataliaRepository -Full to see what else is damaged. The next full backup stores again what the newest point needs.", damage);
 }

@@ -58,7 +58,16 @@ internal sealed record PointManifest
     internal required Reference? Configuration { get; init; }
     internal required IReadOnlyList<ManifestDisk> Disks { get; init; }
 
+    /// <summary>In a copy: the point whose state this is, where it was first made; else null.</summary>
+    internal PointOrigin? CopyOf { get; init; }
+
+    /// <summary>In a copy: the point that it was copied from, which may be a copy itself; else null.</summary>
+    internal PointOrigin? CopiedFrom { get; init; }
+
     internal string PointId => Run.Id.ToString();
+
+    /// <summary>The id of the point whose state this is: of all copies the same.</summary>
+    internal string OriginalPointId => CopyOf?.PointId ?? PointId;
 
     internal EncodedObject Encode(ObjectKeys keys)
     {
@@ -90,6 +99,8 @@ internal sealed record PointManifest
             json.WriteNumber("durationTicks", Duration.Ticks);
             json.WriteString("tool", ProductInfo.Tool);
             if (ImmutableUntilUtc is DateTime until) json.WriteString("immutableUntilUtc", JsonText.Time(until));
+            CopyOf?.Write(json);
+            CopiedFrom?.Write(json, "copiedFrom");
             WriteReference(json, "configuration", Configuration);
             json.WriteStartArray("disks");
             foreach (ManifestDisk disk in Disks)
@@ -143,6 +154,8 @@ internal sealed record PointManifest
             StoredBytes = b.ReadLong("storedBytes"),
             Duration = TimeSpan.FromTicks(b.ReadLong("durationTicks")),
             ImmutableUntilUtc = b.ReadTimeOrNull("immutableUntilUtc"),
+            CopyOf = PointOrigin.Read(b),
+            CopiedFrom = PointOrigin.Read(b, "copiedFrom"),
             Configuration = ReadReference(b, "configuration"),
             Disks = b.ReadArray("disks").Select(ReadDisk).ToArray(),
         };

@@ -158,6 +158,7 @@ public sealed partial class Repository : IRetentionStore
             {
                 json.WriteString("name", point.ApplianceName);
                 json.WriteString("timeUtc", JsonText.Time(point.TimeUtc));
+                if (point is { OriginalRepositoryId: string repository, OriginalRestorePointId: string original }) new PointOrigin(repository, original).Write(json);
             },
         }, _core.SigningSeed, cancellationToken).ConfigureAwait(false);
         await _core.Store.FlushAsync(cancellationToken).ConfigureAwait(false);

@@ -201,12 +201,19 @@ public sealed partial class Repository : IDisposable
     /// <exception cref="NataliaException"><c>LeaseHeld</c>, <c>LeaseLost</c>, <c>PasswordRequired</c>, <c>DiskReadFailed</c>, a store error.</exception>
     public async Task<RestorePoint> BackupAsync(BackupRequest request, Func<CancellationToken, Task>? beforePublish, IProgress<OperationProgress>? progress, CancellationToken cancellationToken)
     {
-        if (_core.Immutability is not null && _core.Store.ObjectLock is null)
-            throw new NataliaException(ErrorIds.ObjectLockNotSupported, NataliaErrorKind.NotSupported, $"The repository '{Label}' is immutable, but {Location} was opened in a way that cannot lock objects. Nothing was written.", Label);
+        EnsureCanLock();
         if (request.Disks.Count == 0) throw new ArgumentException("There is no disk to back up.", nameof(request));
         _ = _core.Keys;
         PointManifest manifest = await new BackupRun(_core, _manifests, request, beforePublish, progress).ExecuteAsync(cancellationToken).ConfigureAwait(false);
         return Describe(manifest, isProtected: false);
+    }
+
+    /// <summary>In an immutable repository nothing is stored through a session that could not lock it.</summary>
+    /// <exception cref="NataliaException"><c>ObjectLockNotSupported</c>.</exception>
+    internal void EnsureCanLock()
+    {
+        if (_core.Immutability is not null && _core.Store.ObjectLock is null)
+            throw new NataliaException(ErrorIds.ObjectLockNotSupported, NataliaErrorKind.NotSupported, $"The repository '{Label}' is immutable, but {Location} was opened in a way that cannot lock objects. Nothing was written.", Label);
     }
 
     /// <summary>Reads everything that a point needs and checks it: delta, block map, blocks, configuration. One result; damage is a Failed result, not an exception, and is noted in the log for the next full backup.</summary>
@@ -391,6 +398,8 @@ public sealed partial class Repository : IDisposable
         Disks = manifest.Disks.Select(Describe).ToArray(),
         IsProtected = isProtected,
         ImmutableUntilUtc = manifest.ImmutableUntilUtc,
+        OriginalRestorePointId = manifest.CopyOf?.PointId,
+        OriginalRepositoryId = manifest.CopyOf?.RepositoryId,
     };
 
     private static RestorePointDisk Describe(ManifestDisk disk) => new(disk.DiskId, disk.Role, disk.SizeBytes, Math.Min(disk.Root.Blocks * BlockMap.BlockGeometry.BlockBytes, disk.SizeBytes));

@@ -101,7 +101,7 @@ public sealed class ReclaimTests
     }
 
     /// <summary>Marks all that the existing manifests reach; no pack may be left of which nothing is reached.</summary>
-    private static async Task AssertSweptAsync(RepositoryBench bench, string what)
+    internal static async Task AssertSweptAsync(RepositoryBench bench, string what)
     {
         string appliance = Appliance.ApplianceId;
         var settings = RepositorySettings.Decode(await bench.Store.ReadAllAsync(Layout.Settings, default), "test");
