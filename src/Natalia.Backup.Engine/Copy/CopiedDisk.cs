@@ -15,11 +15,16 @@ namespace Natalia.Backup.Engine.Copy;
 internal sealed class CopiedDisk(RepositoryCore core, ManifestReader manifests, PointManifest point, ManifestDisk disk, PackReader packs, PackProofs proofs) : IDiskSource
 {
     private readonly MapReader _map = new(packs, disk.Root);
+    private PackWindow? _window;
     private long _fetchedBytes, _movedBytes;
 
     public long SizeBytes => disk.SizeBytes;
 
     internal PackReader Packs => packs;
+
+    /// <summary>Reads leaves of which much is wanted; shared by the workers of the disk.</summary>
+    internal PackWindow Window => LazyInitializer.EnsureInitialized(ref _window, () => new PackWindow(packs, CountFetched))!;
+
     internal PackProofs Proofs => proofs;
 
     /// <summary>Bytes of blocks read from the source, as stored.</summary>

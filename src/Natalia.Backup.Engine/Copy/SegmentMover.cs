@@ -13,6 +13,9 @@ namespace Natalia.Backup.Engine.Copy;
 /// </summary>
 internal sealed class SegmentMover(CopiedDisk source, MapReader? parent, PackWriter data, Func<Reference, bool> isUsable, byte[] buffer) : ILeafProcessor
 {
+    /// <summary>From so many blocks of a leaf in one pack on, the pack is read in large pieces: its other blocks are wanted next.</summary>
+    private const int Bulk = 32;
+
     private readonly PackWriter.Worker _data = data.NewWorker();
     private readonly byte[] _compressed = new byte[BlockGeometry.BlockBytes];
     private readonly byte[] _plain = new byte[BlockGeometry.BlockBytes];
@@ -61,16 +64,14 @@ internal sealed class SegmentMover(CopiedDisk source, MapReader? parent, PackWri
             }
             foreach (BlockRange range in BlockRange.Split(wanted))
             {
-                await source.GuardAsync(async () =>
-                {
-                    await source.Packs.ReadExactlyAsync(directory, range.Offset, buffer.AsMemory(0, range.Length), cancellationToken).ConfigureAwait(false);
-                    return range.Length;
-                }).ConfigureAwait(false);
-                source.CountFetched(range.Length);
+                bool isBulk = wanted.Count >= Bulk;
+                if (!isBulk) await FetchAsync(directory, range, cancellationToken).ConfigureAwait(false);
                 foreach (StoredBlock block in range.Blocks)
                 {
                     Reference reference = theirs[block.Slot]!;
-                    int length = Open(directory, block.Entry, reference, isProven, buffer.AsSpan((int)(block.Offset - range.Offset), block.Entry.SealedLength));
+                    Memory<byte> stored = isBulk ? buffer.AsMemory(0, block.Entry.SealedLength) : buffer.AsMemory((int)(block.Offset - range.Offset), block.Entry.SealedLength);
+                    if (isBulk) await FetchAsync(directory, block, stored, cancellationToken).ConfigureAwait(false);
+                    int length = Open(directory, block.Entry, reference, isProven, stored.Span);
                     Placement placement = await _data.AddCompressedAsync(_compressed.AsMemory(0, length), block.Entry.Codec, block.Entry.PlainLength, cancellationToken).ConfigureAwait(false);
                     content.Set(block.Slot, new Reference(data.Run, placement.Pack, placement.Ordinal, reference.Hash));
                     source.CountMoved(block.Entry.PlainLength);
@@ -78,6 +79,19 @@ internal sealed class SegmentMover(CopiedDisk source, MapReader? parent, PackWri
             }
         }
     }
+
+    private Task<int> FetchAsync(PackDirectory directory, BlockRange range, CancellationToken cancellationToken) => source.GuardAsync(async () =>
+    {
+        await source.Packs.ReadExactlyAsync(directory, range.Offset, buffer.AsMemory(0, range.Length), cancellationToken).ConfigureAwait(false);
+        source.CountFetched(range.Length);
+        return range.Length;
+    });
+
+    private Task<int> FetchAsync(PackDirectory directory, StoredBlock block, Memory<byte> stored, CancellationToken cancellationToken) => source.GuardAsync(async () =>
+    {
+        await source.Window.ReadAsync(directory, block.Offset, stored, cancellationToken).ConfigureAwait(false);
+        return stored.Length;
+    });
 
     /// <summary>Opens a segment's seal; its bytes, still compressed, are then in <see cref="_compressed"/>.</summary>
     /// <returns>How many they are.</returns>

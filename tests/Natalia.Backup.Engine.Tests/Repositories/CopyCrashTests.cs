@@ -50,8 +50,8 @@ public sealed class CopyCrashTests
 
     private static async Task<int> RunAsync(Fault fault, int at, bool inSource)
     {
-        using var from = new RepositoryBench();
-        using var to = new RepositoryBench { CheckpointBytes = 60_000 };
+        using var from = new RepositoryBench { Workers = 1 };
+        using var to = new RepositoryBench { Workers = 1, CheckpointBytes = 60_000 };
         var states = new Dictionary<string, byte[]>();
         using (Repository source = await from.CreateAsync())
         using (Repository destination = await to.CreateAsync())
@@ -78,7 +78,7 @@ public sealed class CopyCrashTests
         using Repository here = await from.OpenAsync(), there = await to.OpenAsync();
         Assert.True((await PointsAsync(there)).Count >= told.Count, what);
         await AssertCopiesAsync(there, states, what);
-        await AssertCopiesAsync(here, states, what);
+        if (inSource) await AssertCopiesAsync(here, states, what);
         try
         {
             List<PointCopy> copies = await CopyAllAsync(here, there);
