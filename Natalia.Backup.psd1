@@ -38,6 +38,7 @@
         'Invoke-NataliaBackup'
         'Get-NataliaRestorePoint'
         'Test-NataliaRestorePoint'
+        'Copy-NataliaRestorePoint'
         'Remove-NataliaRestorePoint'
         'Protect-NataliaRestorePoint'
         'Unprotect-NataliaRestorePoint'
