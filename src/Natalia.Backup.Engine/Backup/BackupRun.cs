@@ -37,12 +37,13 @@ internal sealed class BackupRun(RepositoryCore core, ManifestReader manifests, B
     private List<PointManifest> _parents = [];
     private HashSet<string>? _usablePacks;
     private HashSet<string> _damagedPacks = [];
+    private HashSet<long> _pointsInLog = [];
     private long _readBytes, _doneBytes, _plannedBytes, _storedBytes;
 
     internal async Task<PointManifest> ExecuteAsync(CancellationToken cancellationToken)
     {
         _packs = core.PackReader(_appliance);
-        Lease lease = await core.AcquireLeaseAsync(_appliance, cancellationToken).ConfigureAwait(false);
+        Lease lease = await core.AcquireLeaseAsync(_appliance, LeasePurposes.Backup, cancellationToken).ConfigureAwait(false);
         await using (lease.ConfigureAwait(false))
         {
             try
@@ -89,7 +90,7 @@ internal sealed class BackupRun(RepositoryCore core, ManifestReader manifests, B
                 PointManifest manifest = await RoundAsync(lease, run, previous, disks, configuration, cancellationToken).ConfigureAwait(false);
                 if (!manifest.Incomplete)
                 {
-                    await RemoveCheckpointsAsync(published, run).ConfigureAwait(false);
+                    await TidyAsync(published, run).ConfigureAwait(false);
                     return manifest;
                 }
                 published.Add(run);
@@ -407,8 +408,8 @@ internal sealed class BackupRun(RepositoryCore core, ManifestReader manifests, B
     {
         AuditLog log = core.ApplianceLog(_appliance);
         List<AuditName> names = await log.ListAsync(cancellationToken).ConfigureAwait(false);
-        var recorded = new HashSet<long>(names.Where(n => n.Event == AuditEvents.PointMade).Select(n => n.Sequence));
-        foreach (Run run in published.Where(r => !recorded.Contains(r.Sequence)))
+        _pointsInLog = new HashSet<long>(names.Where(n => n.Event == AuditEvents.PointMade).Select(n => n.Sequence));
+        foreach (Run run in published.Where(r => !_pointsInLog.Contains(r.Sequence)))
         {
             try
             {
@@ -532,12 +533,13 @@ internal sealed class BackupRun(RepositoryCore core, ManifestReader manifests, B
         }
     }
 
-    /// <summary>The point is made: what goes wrong here leaves checkpoints for the next run to remove, and is no failure.</summary>
-    private async Task RemoveCheckpointsAsync(List<Run> published, Run made)
+    /// <summary>The point is made: what goes wrong here leaves checkpoints for the next run to remove, or a catalog without its newest part, and is no failure.</summary>
+    private async Task TidyAsync(List<Run> published, Run made)
     {
         using var bounded = new CancellationTokenSource(TimeSpan.FromMinutes(1));
         CancellationToken cancellationToken = bounded.Token;
-        foreach (Run run in published.Where(r => r != made))
+        // A point that the log knows is no checkpoint; the few others must be looked at.
+        foreach (Run run in published.Where(r => !_pointsInLog.Contains(r.Sequence)))
         {
             try
             {
@@ -548,6 +550,14 @@ internal sealed class BackupRun(RepositoryCore core, ManifestReader manifests, B
             {
                 // Not a checkpoint that can be told, one that a lock keeps, or a store that has gone: nobody lists a checkpoint either way.
             }
+        }
+        try
+        {
+            await new PointCatalog(core, _appliance).UpdateAfterAsync(manifests, [.. published.Where(r => r != made), made], cancellationToken).ConfigureAwait(false);
+        }
+        catch (Exception failure) when (failure is NataliaException or OperationCanceledException)
+        {
+            // Derived: the next run that comes by writes it.
         }
     }
 
