@@ -89,7 +89,7 @@ internal sealed class CopiedDisk(RepositoryCore core, ManifestReader manifests, 
         if (point.OriginalPointId == originalPointId) return disk;
         List<Run> runs = await manifests.ListAsync(point.ApplianceId, cancellationToken).ConfigureAwait(false);
         List<Run> named = runs.FindAll(r => r.Id.ToString() == originalPointId);
-        foreach ((_, PointManifest? manifest, _) in await manifests.ReadAllAsync(point.ApplianceId, named.Count > 0 ? named : runs, cancellationToken).ConfigureAwait(false))
+        foreach ((_, PointManifest? manifest, _) in await manifests.ReadAllAsync(point.ApplianceId, named.Count > 0 ? named : runs, fromCatalog: true, cancellationToken).ConfigureAwait(false))
         {
             if (manifest is { Incomplete: false } && manifest.OriginalPointId == originalPointId) return manifest.Disks.FirstOrDefault(d => d.DiskId == diskId);
         }

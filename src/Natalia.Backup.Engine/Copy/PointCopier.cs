@@ -168,17 +168,11 @@ public sealed class PointCopier
         if (!runs.Exists(r => r.Id.ToString() == from.PointId)) return;
         Run run = runs.Find(r => r.Id.ToString() == from.PointId);
         AuditLog log = _source.Core.ApplianceLog(copy.ApplianceId);
-        foreach (AuditName name in (await log.ListAsync(cancellationToken).ConfigureAwait(false)).Where(n => n.Event == AuditEvents.PointCopied && n.Sequence == run.Sequence))
+        List<AuditName> told = (await log.ListAsync(cancellationToken).ConfigureAwait(false)).FindAll(n => n.Event == AuditEvents.PointCopied && n.Sequence == run.Sequence);
+        foreach (AuditRecord? record in await log.ReadAllAsync(told, cancellationToken).ConfigureAwait(false))
         {
-            try
-            {
-                using JsonDocument data = JsonDocument.Parse((await log.ReadAsync(name, cancellationToken).ConfigureAwait(false)).Data ?? "{}");
-                if (PointOrigin.Read(data.RootElement, "copiedTo") is PointOrigin to && to.RepositoryId == _destination.RepositoryId) return;
-            }
-            catch (FormatException)
-            {
-                // Damaged or not signed: it says nothing.
-            }
+            using JsonDocument data = JsonDocument.Parse(record?.Data ?? "{}");
+            if (PointOrigin.Read(data.RootElement, "copiedTo") is PointOrigin to && to.RepositoryId == _destination.RepositoryId) return;
         }
         await RecordAsync(run, copy, late: true, cancellationToken).ConfigureAwait(false);
     }

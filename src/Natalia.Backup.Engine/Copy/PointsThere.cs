@@ -27,7 +27,7 @@ internal sealed class PointsThere
     {
         var there = new PointsThere();
         PointStates states = await PointStates.ReadAsync(core.ApplianceLog(applianceId), new HashSet<long>(runs.Select(r => r.Sequence)), cancellationToken).ConfigureAwait(false);
-        foreach ((_, PointManifest? manifest, _) in await manifests.ReadAllAsync(applianceId, runs, cancellationToken).ConfigureAwait(false))
+        foreach ((_, PointManifest? manifest, _) in await manifests.ReadAllAsync(applianceId, runs, fromCatalog: true, cancellationToken).ConfigureAwait(false))
         {
             if (manifest is { Incomplete: false } && !states.IsRemoved(manifest.PointId)) there.Add(manifest);
         }
@@ -38,20 +38,14 @@ internal sealed class PointsThere
     internal static async Task<HashSet<string>> ReadRemovedAsync(AuditLog log, CancellationToken cancellationToken)
     {
         var removed = new HashSet<string>(StringComparer.Ordinal);
-        foreach (AuditName name in await log.ListAsync(cancellationToken).ConfigureAwait(false))
+        List<AuditName> names = await log.ListAsync(cancellationToken).ConfigureAwait(false);
+        // One that is damaged or not signed has no effect, and the repository's check reports it.
+        foreach (AuditRecord? record in await log.ReadAllAsync(names.FindAll(n => n.Event == AuditEvents.PointRemoved), cancellationToken).ConfigureAwait(false))
         {
-            if (name.Event != AuditEvents.PointRemoved) continue;
-            try
-            {
-                AuditRecord record = await log.ReadAsync(name, cancellationToken).ConfigureAwait(false);
-                if (record.RestorePointId is string point) removed.Add(point);
-                using JsonDocument data = JsonDocument.Parse(record.Data ?? "{}");
-                if (PointOrigin.Read(data.RootElement) is PointOrigin origin) removed.Add(origin.PointId);
-            }
-            catch (FormatException)
-            {
-                // Damaged or not signed: it has no effect, and the repository's check reports it.
-            }
+            if (record?.RestorePointId is not string point) continue;
+            removed.Add(point);
+            using JsonDocument data = JsonDocument.Parse(record.Data ?? "{}");
+            if (PointOrigin.Read(data.RootElement) is PointOrigin origin) removed.Add(origin.PointId);
         }
         return removed;
     }
