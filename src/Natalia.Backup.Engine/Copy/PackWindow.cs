@@ -4,16 +4,15 @@ namespace Natalia.Backup.Engine.Copy;
 
 /// <summary>
 /// Reads packs in large pieces and remembers the latest of them. A backup's workers fill a pack together, so that the blocks of neighbouring leaves lie among each other: read leaf by leaf, the same bytes would be fetched
-/// several times. Thread-safe; memory is bounded.
+/// several times. Thread-safe; memory is bounded, and used again.
 /// </summary>
 internal sealed class PackWindow(PackReader packs, Action<long> onFetched)
 {
-    internal const int PieceBytes = 4 << 20;
-    private const int RememberedPieces = 24;
+    private const int PieceBytes = 4 << 20;
+    private const int RememberedPieces = 8;
 
     private readonly object _gate = new();
-    private readonly Dictionary<(string, long), LinkedListNode<(string Name, long Piece, Task<byte[]> Bytes)>> _pieces = [];
-    private readonly LinkedList<(string Name, long Piece, Task<byte[]> Bytes)> _latest = new();
+    private readonly LinkedList<Piece> _pieces = new();
 
     /// <summary>Copies bytes of a pack.</summary>
     /// <exception cref="NataliaException"><c>ObjectDamaged</c>, a store error.</exception>
@@ -21,49 +20,73 @@ internal sealed class PackWindow(PackReader packs, Action<long> onFetched)
     {
         while (buffer.Length > 0)
         {
-            long piece = offset / PieceBytes;
-            byte[] bytes = await GetAsync(directory, piece, cancellationToken).ConfigureAwait(false);
-            int at = (int)(offset - piece * PieceBytes);
-            int length = Math.Min(buffer.Length, bytes.Length - at);
-            bytes.AsMemory(at, length).CopyTo(buffer);
-            offset += length;
-            buffer = buffer.Slice(length);
+            Piece piece = Take(directory, offset / PieceBytes, cancellationToken);
+            try
+            {
+                int available = await piece.Loading.ConfigureAwait(false);
+                int at = (int)(offset % PieceBytes), length = Math.Min(buffer.Length, available - at);
+                piece.Bytes.AsMemory(at, length).CopyTo(buffer);
+                offset += length;
+                buffer = buffer.Slice(length);
+            }
+            finally
+            {
+                lock (_gate) piece.Users--;
+            }
         }
     }
 
-    private async Task<byte[]> GetAsync(PackDirectory directory, long piece, CancellationToken cancellationToken)
+    /// <summary>The piece, loading or loaded; the caller counts as its user until it says otherwise.</summary>
+    private Piece Take(PackDirectory directory, long number, CancellationToken cancellationToken)
     {
-        Task<byte[]> task;
         lock (_gate)
         {
-            if (_pieces.TryGetValue((directory.ObjectName, piece), out LinkedListNode<(string Name, long Piece, Task<byte[]> Bytes)>? known) && !known.Value.Bytes.IsFaulted && !known.Value.Bytes.IsCanceled)
+            LinkedListNode<Piece>? free = null;
+            for (LinkedListNode<Piece>? node = _pieces.First; node is not null; node = node.Next)
             {
-                _latest.Remove(known);
-                _latest.AddLast(known);
-                task = known.Value.Bytes;
-            }
-            else
-            {
-                if (known is not null) _latest.Remove(known);
-                task = Task.Run(() => LoadAsync(directory, piece, cancellationToken), CancellationToken.None);
-                _pieces[(directory.ObjectName, piece)] = _latest.AddLast((directory.ObjectName, piece, task));
-                if (_latest.Count > RememberedPieces)
+                Piece piece = node.Value;
+                if (piece.Number == number && ReferenceEquals(piece.Directory, directory) && !piece.Loading.IsFaulted && !piece.Loading.IsCanceled)
                 {
-                    _pieces.Remove((_latest.First!.Value.Name, _latest.First.Value.Piece));
-                    _latest.RemoveFirst();
+                    _pieces.Remove(node);
+                    _pieces.AddLast(node);
+                    piece.Users++;
+                    return piece;
                 }
+                if (free is null && piece.Users == 0) free = node;
             }
+            byte[]? bytes = null;
+            if (free is not null && _pieces.Count >= RememberedPieces)
+            {
+                bytes = free.Value.Bytes;
+                _pieces.Remove(free);
+            }
+            var fresh = new Piece(directory, number, bytes ?? new byte[PieceBytes]) { Users = 1 };
+            fresh.Loading = Task.Run(() => LoadAsync(fresh, cancellationToken), CancellationToken.None);
+            _pieces.AddLast(fresh);
+            return fresh;
         }
-        return await task.ConfigureAwait(false);
     }
 
-    private async Task<byte[]> LoadAsync(PackDirectory directory, long piece, CancellationToken cancellationToken)
+    private async Task<int> LoadAsync(Piece piece, CancellationToken cancellationToken)
     {
         // What lies behind the last segment is of no use here.
-        long start = piece * PieceBytes, end = directory.Envelope.BodyOffset + directory.Envelope.BodyLength;
-        var bytes = new byte[(int)Math.Min(PieceBytes, end - start)];
-        await packs.ReadExactlyAsync(directory, start, bytes, cancellationToken).ConfigureAwait(false);
-        onFetched(bytes.Length);
-        return bytes;
+        long start = piece.Number * PieceBytes, end = piece.Directory.Envelope.BodyOffset + piece.Directory.Envelope.BodyLength;
+        int length = (int)Math.Min(PieceBytes, end - start);
+        await packs.ReadExactlyAsync(piece.Directory, start, piece.Bytes.AsMemory(0, length), cancellationToken).ConfigureAwait(false);
+        onFetched(length);
+        return length;
+    }
+
+    private sealed class Piece(PackDirectory directory, long number, byte[] bytes)
+    {
+        internal PackDirectory Directory => directory;
+        internal long Number => number;
+        internal byte[] Bytes => bytes;
+
+        /// <summary>How many of its bytes are there, in the end.</summary>
+        internal Task<int> Loading { get; set; } = null!;
+
+        /// <summary>How many wait for it or copy from it. A reader stays a user until loading has ended, so that nobody else gets its bytes while they are written.</summary>
+        internal int Users { get; set; }
     }
 }
