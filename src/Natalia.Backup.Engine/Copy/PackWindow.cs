@@ -9,7 +9,7 @@ namespace Natalia.Backup.Engine.Copy;
 internal sealed class PackWindow(PackReader packs, Action<long> onFetched)
 {
     private const int PieceBytes = 4 << 20;
-    private const int RememberedPieces = 8;
+    private const int RememberedPieces = 12;
 
     private readonly object _gate = new();
     private readonly LinkedList<Piece> _pieces = new();
