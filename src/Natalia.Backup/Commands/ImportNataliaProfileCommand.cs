@@ -49,10 +49,11 @@ public sealed class ImportNataliaProfileCommand : NataliaCommand
                 if (!IsOpen(Registry.Hypervisors, settings.Name, c => c.Settings.Kind == settings.Kind && (settings.Server is ServerSettings server ? server.LeadsTo(c.Settings.Server) : c.Settings.Path == settings.Path)))
                     Registry.Hypervisors.Add(await OpenHypervisorAsync(settings, cancellationToken).ConfigureAwait(false));
             }, cancellationToken).ConfigureAwait(false);
-        foreach (RepositorySettings settings in profile.Repositories)
+        // The evidence of one lies in another, which must be there before it.
+        foreach (RepositorySettings settings in profile.Repositories.OrderBy(r => r.EvidenceRepository is null ? 0 : 1))
             await TryAsync(settings.Name, async () =>
             {
-                if (!IsOpen(Registry.Repositories, settings.Name, c => c.Settings.Kind == settings.Kind && c.Settings.Path == settings.Path && c.Settings.Access == settings.Access && c.Settings.Hypervisor == settings.Hypervisor))
+                if (!IsOpen(Registry.Repositories, settings.Name, c => c.Settings.Kind == settings.Kind && c.Settings.Path == settings.Path && c.Settings.Access == settings.Access && c.Settings.Hypervisor == settings.Hypervisor && c.Settings.EvidenceRepository == settings.EvidenceRepository))
                     Registry.Repositories.Add(await OpenRepositoryAsync(settings, cancellationToken).ConfigureAwait(false));
             }, cancellationToken).ConfigureAwait(false);
         Emit(profile.Describe(file));
@@ -87,7 +88,7 @@ public sealed class ImportNataliaProfileCommand : NataliaCommand
 
     private async Task<RepositoryConnection> OpenRepositoryAsync(RepositorySettings settings, CancellationToken cancellationToken)
     {
-        if (settings.Hypervisor is string hypervisor) return await ConnectionFactory.OpenNativeRepositoryAsync(settings, Registry.Hypervisors.Get(hypervisor), cancellationToken).ConfigureAwait(false);
+        if (settings.Hypervisor is string hypervisor) return await ConnectionFactory.OpenNativeRepositoryAsync(settings, Registry.Hypervisors.Get(hypervisor), settings.EvidenceRepository is string evidence ? Registry.Repositories.Get(evidence) : null, cancellationToken).ConfigureAwait(false);
         PSCredential? credential = settings.Bucket?.CredentialSecret is string key ? await OnPipelineAsync(() => ResolveCredential(key)).ConfigureAwait(false) : null;
         if (settings.Access != RepositoryAccess.Password) return await ConnectionFactory.OpenRepositoryAsync(settings, null, credential, cancellationToken).ConfigureAwait(false);
         SecureString secret = await OnPipelineAsync(() => ResolveSecret(settings.PasswordSecret!)).ConfigureAwait(false);
