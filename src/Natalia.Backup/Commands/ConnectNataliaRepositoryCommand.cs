@@ -1,4 +1,5 @@
 using System.Management.Automation;
+using System.Security;
 using Natalia.Backup.Arguments;
 using Natalia.Backup.Engine.Repositories;
 using Natalia.Backup.Hypervisors;
@@ -64,6 +65,14 @@ public sealed class ConnectNataliaRepositoryCommand : RepositoryOpenerCommand
     [RepositoryReference]
     [ArgumentCompleter(typeof(RepositoryCompleter))]
     public string? EvidenceRepository { get; set; }
+
+    /// <summary>The password, as SecureString, or as PSCredential whose user name does not matter. When it is lost, so is everything in the repository: there is no second way in.</summary>
+    [Parameter(Mandatory = true, ParameterSetName = FolderPasswordSet)]
+    [Parameter(Mandatory = true, ParameterSetName = BucketPasswordSet)]
+    [PasswordArgument]
+    public SecureString? Password { get; set; }
+
+    private protected override Task<SecureString?> FindPasswordAsync() => Task.FromResult(Password);
 
     private protected override async Task ProcessAsync(CancellationToken cancellationToken)
     {

@@ -51,7 +51,7 @@ public sealed class UnregisterNataliaScheduleCommand : HypervisorCommand
     private async Task RecordAsync(HypervisorConnection hypervisor, NativeSchedule gone, CancellationToken cancellationToken)
     {
         RepositoryConnection? repository = Registry.Repositories.All.FirstOrDefault(r => r.Hypervisor == hypervisor && r.Native?.Storage == gone.Storage && r.Evidence is not null);
-        if (repository is null || gone.NativeIds.Count == 0) return;
+        if (repository is null || gone.NativeIds.Length == 0) return;
         foreach (ApplianceDescription appliance in await new ApplianceDirectory(Registry, DeferError, EmitWarning).FindByNativeIdAsync(hypervisor, gone.NativeIds, cancellationToken).ConfigureAwait(false))
             await Evidence.RecordAsync(repository, NativeEvent.ScheduleRemoved, appliance.ApplianceId, appliance.Name, null, [new("schedule", gone.ScheduleId), new("when", gone.Expression)]).ConfigureAwait(false);
     }

@@ -68,7 +68,7 @@ internal sealed class JobService(ProxmoxCluster cluster, LeftOutDisks leftOut)
         (IReadOnlyList<string> included, IReadOnlyList<string> omitted) = await ReadVolumesAsync(id, vmid, cancellationToken).ConfigureAwait(false);
         foreach (string disk in data)
             if (!included.Contains($"{vmid}:{disk}")) throw Omits(id, vmid, disk, omitted.FirstOrDefault(o => o.StartsWith($"{vmid}:{disk} ", StringComparison.Ordinal)) ?? "the server does not name it");
-        return made with { WasChanged = changed, IncludedDisks = included, OmittedDisks = omitted, NextRunsUtc = await ForeseeAsync(made.Expression, cancellationToken).ConfigureAwait(false) };
+        return made with { WasChanged = changed, IncludedDisks = [.. included], OmittedDisks = [.. omitted], NextRunsUtc = await ForeseeAsync(made.Expression, cancellationToken).ConfigureAwait(false) };
     }
 
     internal async Task<IReadOnlyList<NativeSchedule>> ListAsync(string? vmid, CancellationToken cancellationToken)
@@ -211,7 +211,7 @@ internal sealed class JobService(ProxmoxCluster cluster, LeftOutDisks leftOut)
         return (included, omitted);
     }
 
-    private async Task<IReadOnlyList<DateTime>> ForeseeAsync(string? expression, CancellationToken cancellationToken)
+    private async Task<DateTime[]> ForeseeAsync(string? expression, CancellationToken cancellationToken)
     {
         if (expression is null) return [];
         JsonElement data = (await cluster.Client.GetAsync(ApiPath.Of($"/cluster/jobs/schedule-analyze"), new ApiArguments { { "schedule", expression }, { "iterations", ForeseenRuns } }, cancellationToken).ConfigureAwait(false)).Data;
