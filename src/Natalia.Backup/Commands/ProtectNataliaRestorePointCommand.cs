@@ -41,7 +41,7 @@ public sealed class ProtectNataliaRestorePointCommand : RestorePointCommand
         RestorePoint after;
         if (point.Repository.Native is INativeRepository native)
         {
-            await Evidence.RequireAsync(point.Repository, "the reason", cancellationToken).ConfigureAwait(false);
+            Evidence.WarnIfNone(point.Repository, "the reason");
             after = await native.SetProtectionAsync(point.Point, isProtected: true, cancellationToken).ConfigureAwait(false);
             await Evidence.RecordAsync(point.Repository, NativeEvent.PointProtected, after, Reason).ConfigureAwait(false);
         }

@@ -10,7 +10,7 @@ namespace Natalia.Backup.Evidence;
 
 /// <summary>
 /// Writes what a command did in a hypervisor's own storage into the repository that keeps evidence for it. What takes protection away is not begun when no evidence could be kept;
-/// a backup is never refused for its evidence's sake. What was done and could not be recorded is an error.
+/// a backup is never refused for its evidence's sake, nor is protection. What was done and could not be recorded is an error.
 /// </summary>
 /// <param name="registry">The runspace's connections.</param>
 /// <param name="warn">Takes a warning.</param>
@@ -41,20 +41,23 @@ internal sealed class EvidenceBook(SessionRegistry registry, Action<string> warn
             "Connect it with -EvidenceRepository: then what this product does there is recorded in that repository.");
     }
 
-    /// <summary>Before something that takes protection away: makes sure that it can be recorded. Without an evidence repository, says once that it will not be.</summary>
+    /// <summary>Without an evidence repository, says once that something is recorded nowhere.</summary>
+    internal void WarnIfNone(RepositoryConnection repository, string what)
+    {
+        if (repository.Native is not INativeRepository native || repository.Evidence is not null) return;
+        lock (_gate)
+        {
+            if (!_warned.Add(repository)) return;
+        }
+        warn($"The storage '{native.Storage}' has no place for {what}: it is recorded nowhere. Connect-NataliaRepository -ProxmoxStorage {native.Storage} -EvidenceRepository keeps it in a repository of this product.");
+    }
+
+    /// <summary>Before something that takes protection away: makes sure that it can be recorded. Without an evidence repository, says once that it is not.</summary>
     /// <exception cref="NataliaException"><c>EvidenceUnavailable</c>: nothing was changed.</exception>
     internal async Task RequireAsync(RepositoryConnection repository, string what, CancellationToken cancellationToken)
     {
-        if (repository.Native is not INativeRepository native) return;
-        if (repository.Evidence is null)
-        {
-            lock (_gate)
-            {
-                if (!_warned.Add(repository)) return;
-            }
-            warn($"The storage '{native.Storage}' has no place for {what}: it is recorded nowhere. Connect-NataliaRepository -ProxmoxStorage {native.Storage} -EvidenceRepository keeps it in a repository of this product.");
-            return;
-        }
+        WarnIfNone(repository, what);
+        if (repository.Evidence is null) return;
         try
         {
             await Find(registry, repository)!.Repository.EnsureRecordableAsync(cancellationToken).ConfigureAwait(false);

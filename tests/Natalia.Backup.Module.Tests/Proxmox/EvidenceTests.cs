@@ -88,13 +88,16 @@ public sealed class EvidenceTests
         scenario.Do("Set-NataliaRetention natalia-01 -Repository pbs -Daily 2 -Force");
         Directory.Move(folder, folder + "-away");
 
-        foreach (string command in new[] { "$p = @(Get-NataliaRestorePoint -Repository pbs)[-1]; $p | Remove-NataliaRestorePoint -Reason x -Confirm:$false", "$p | Protect-NataliaRestorePoint -Reason x", "$p | Unprotect-NataliaRestorePoint -Reason x", "Invoke-NataliaRetention natalia-01 -Repository pbs" })
+        foreach (string command in new[] { "$p | Remove-NataliaRestorePoint -Reason x -Confirm:$false", "$p | Unprotect-NataliaRestorePoint -Reason x", "Invoke-NataliaRetention natalia-01 -Repository pbs" })
         {
             ScriptResult refused = scenario.Try(command.Replace("$p |", "@(Get-NataliaRestorePoint -Repository pbs)[-1] |"));
             Assert.StartsWith("EvidenceUnavailable,", Assert.Single(refused.ErrorIds));
         }
         Assert.Equal(4, scenario.Cluster.Storage("pbs").Points.Count);
-        Assert.DoesNotContain(scenario.Cluster.Storage("pbs").Points, p => p.Protected);
+
+        // Protecting loses nothing, and waits for no share: it is done, and that its record is missing is an error.
+        Assert.StartsWith("EvidenceNotRecorded,", Assert.Single(scenario.Try("Get-NataliaRestorePoint -Latest -Repository pbs | Protect-NataliaRestorePoint -Reason x").ErrorIds));
+        Assert.Single(scenario.Cluster.Storage("pbs").Points, p => p.Protected);
 
         ScriptResult made = scenario.Try("Invoke-NataliaBackup natalia-01 -Repository pbs");
         Assert.Single(made.Output);
@@ -114,7 +117,7 @@ public sealed class EvidenceTests
         scenario.AddPoint(DateTimeOffset.UtcNow);
         string folder = scenario.ConnectWithEvidence();
         scenario.Do("Disconnect-NataliaRepository evidence");
-        Assert.StartsWith("EvidenceUnavailable,", Assert.Single(scenario.Try("Get-NataliaRestorePoint | Protect-NataliaRestorePoint -Reason x").ErrorIds));
+        Assert.StartsWith("EvidenceUnavailable,", Assert.Single(scenario.Try("Get-NataliaRestorePoint | Unprotect-NataliaRestorePoint -Reason x").ErrorIds));
         Assert.StartsWith("EvidenceUnavailable,", Assert.Single(scenario.Try("Get-NataliaAuditRecord -Repository pbs").ErrorIds));
         scenario.Do("$null = Connect-NataliaRepository -Path $args[0] -Unencrypted -Name other", folder);
         scenario.Do("Get-NataliaRestorePoint -Repository pbs | Protect-NataliaRestorePoint -Reason x");
