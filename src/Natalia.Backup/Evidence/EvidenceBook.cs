@@ -28,8 +28,8 @@ internal sealed class EvidenceBook(SessionRegistry registry, Action<string> warn
     internal static RepositoryConnection? Find(SessionRegistry registry, RepositoryConnection repository)
     {
         if (repository.Evidence is not EvidenceReference evidence) return null;
-        return registry.Repositories.Find(evidence.RepositoryId) ?? throw new NataliaException(ErrorIds.EvidenceUnavailable, NataliaErrorKind.ResourceUnavailable,
-            $"The evidence of the repository '{repository.Name}' is kept in '{evidence.Name}', which is not connected any more.", evidence.Name, "Connect it again with Connect-NataliaRepository.");
+        return registry.Repositories.Find(evidence.RepositoryId ?? evidence.Name) ?? throw new NataliaException(ErrorIds.EvidenceUnavailable, NataliaErrorKind.ResourceUnavailable,
+            $"The evidence of the repository '{repository.Name}' is kept in '{evidence.Name}', which is not connected.", evidence.Name, "Connect it with Connect-NataliaRepository.");
     }
 
     /// <summary>The repository in whose log the audit records of a repository stand: itself, or the one that keeps its evidence.</summary>

@@ -50,7 +50,7 @@ internal static class ConnectionFactory
     /// <summary>Opens a hypervisor's own storage as a repository.</summary>
     /// <param name="settings">Which.</param>
     /// <param name="hypervisor">Whose storage it is.</param>
-    /// <param name="evidence">The repository that keeps its evidence, or null.</param>
+    /// <param name="evidence">The repository that keeps its evidence; null for none, or when the one that the settings name cannot be had now.</param>
     /// <param name="cancellationToken">Stops it.</param>
     /// <exception cref="NataliaException"><c>CapabilityMissing</c>, <c>PasswordRequired</c>, what the hypervisor throws.</exception>
     internal static async Task<RepositoryConnection> OpenNativeRepositoryAsync(RepositorySettings settings, HypervisorConnection hypervisor, RepositoryConnection? evidence, CancellationToken cancellationToken)
@@ -71,10 +71,10 @@ internal static class ConnectionFactory
             Location = native.Location,
             IsUnlocked = true,
             AuditKeyFingerprint = "",
-            EvidenceRepository = evidence?.Name,
+            EvidenceRepository = evidence?.Name ?? settings.EvidenceRepository,
             ConnectedUtc = DateTime.UtcNow,
         };
-        return new RepositoryConnection(session, native, hypervisor, settings, evidence is null ? null : new EvidenceReference(evidence.Session.RepositoryId, evidence.Name));
+        return new RepositoryConnection(session, native, hypervisor, settings, settings.EvidenceRepository is null ? null : new EvidenceReference(evidence?.Session.RepositoryId, evidence?.Name ?? settings.EvidenceRepository));
     }
 
     /// <summary>Makes a repository.</summary>

@@ -141,12 +141,24 @@ public sealed class EvidenceTests
     public async Task A_profile_keeps_where_the_evidence_goes_and_connects_it_first()
     {
         await using ProxmoxScenario scenario = await ProxmoxScenario.StartAsync();
-        scenario.ConnectWithEvidence();
+        string folder = scenario.ConnectWithEvidence();
         string file = Path.Combine(scenario.Module.NewFolder(), "profile.json");
         scenario.Do("Export-NataliaProfile -Path $args[0] -SecretName @{ pve = 'token' }", file);
         using ModuleSession other = scenario.Module.NewSession();
         ScriptResult imported = other.Run("$credential = $args[1]; $null = Import-NataliaProfile -Path $args[0] -SecretResolver { $credential }; Get-NataliaRepository pbs", file, ProxmoxScenario.Credential()).ThrowIfFailed();
         Assert.Equal("evidence", imported.Value("EvidenceRepository"));
         other.Run("$null = Import-NataliaProfile -Path $args[0] -SecretResolver { throw }", file).ThrowIfFailed();
+
+        // The share with the evidence is away in the night: the backup is made all the same, and nothing is removed.
+        scenario.AddPoint(DateTimeOffset.UtcNow.AddDays(-1));
+        Directory.Move(folder, folder + "-away");
+        using ModuleSession night = scenario.Module.NewSession();
+        ScriptResult partly = night.Run("$credential = $args[1]; $null = Import-NataliaProfile -Path $args[0] -SecretResolver { $credential }", file, ProxmoxScenario.Credential());
+        Assert.StartsWith("RepositoryNotFound,", Assert.Single(partly.ErrorIds));
+        Assert.Contains("Backups are made all the same", Assert.Single(partly.Warnings));
+        ScriptResult made = night.Run("Invoke-NataliaBackup natalia-01");
+        Assert.Single(made.Output);
+        Assert.StartsWith("EvidenceNotRecorded,", Assert.Single(made.ErrorIds));
+        Assert.StartsWith("EvidenceUnavailable,", Assert.Single(night.Run("@(Get-NataliaRestorePoint)[-1] | Remove-NataliaRestorePoint -Confirm:$false").ErrorIds));
     }
 }

@@ -53,6 +53,8 @@ public sealed class ProxmoxTests : IAsyncLifetime
         Cluster.Guest(100).Snapshots.Add(new SimulatedSnapshot("natalia-x", DateTimeOffset.UtcNow, false));
         int before = Server.Requests.Count;
         Module.Run("""
+            Set-NataliaAppliance natalia-01 -Repository pbs -WhatIf
+            Set-NataliaRetention natalia-01 -Repository pbs -Daily 1 -WhatIf
             Invoke-NataliaBackup natalia-01 -WhatIf
             Invoke-NataliaSnapshot natalia-01 -WhatIf
             Remove-NataliaSnapshot natalia-01 natalia-x -WhatIf
