@@ -245,7 +245,7 @@ public sealed class FolderStore : IObjectStore, IPlacedStore
                 if (published) _unflushedFolders[folder] = true;
                 return published;
             }
-            catch (DirectoryNotFoundException) when (attempt < 8 && File.Exists(temporary))
+            catch (DirectoryNotFoundException) when (attempt < 64 && File.Exists(temporary))
             {
                 // Another process deleted the last object of the folder, and the folder with it.
             }
