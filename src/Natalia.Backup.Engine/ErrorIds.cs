@@ -94,6 +94,8 @@ public static class ErrorIds
     public const string ApplianceAmbiguous = nameof(ApplianceAmbiguous);
     public const string ApplianceDescriptionInvalid = nameof(ApplianceDescriptionInvalid);
     public const string CapabilityMissing = nameof(CapabilityMissing);
+    public const string EvidenceUnavailable = nameof(EvidenceUnavailable);           // what is to be recorded cannot be, so nothing was changed
+    public const string EvidenceNotRecorded = nameof(EvidenceNotRecorded);           // it was done, and no record tells
 
     public const string ServerUnreachable = nameof(ServerUnreachable);               // no host of the connection answers
     public const string ServerNotTrusted = nameof(ServerNotTrusted);                 // its certificate is not the one expected

@@ -12,7 +12,7 @@ namespace Natalia.Backup.Commands;
 /// <remarks>
 /// <para>The connection stays in the session (the runspace) until it is disconnected, the module is removed or the session ends. Other sessions, jobs and runbooks do not see it.</para>
 /// <para>-ProxmoxStorage takes a backup storage of a connected Proxmox VE cluster as a repository. Its restore points are listed, tested, protected and removed like those of this product, and VMs of the cluster are backed up to it;
-/// it keeps no audit log and no reasons.</para>
+/// Proxmox keeps no audit log and no reasons: -EvidenceRepository names a connected repository of this product that does. Without one a warning says so.</para>
 /// <para>-AuditOnly opens an encrypted repository without its password. Then every object can be checked for damage and the audit log can be read, but no restore point.</para>
 /// </remarks>
 /// <example>
@@ -25,6 +25,11 @@ namespace Natalia.Backup.Commands;
 /// Connect-NataliaRepository -Path \\nas\backup\natalia -Password (Get-AutomationPSCredential natalia-backup)
 /// if (-not (Get-NataliaRestorePoint -Latest | Test-NataliaRestorePoint -Quiet)) { throw 'The newest restore point is damaged.' }</code>
 /// <para>A runbook that proves the newest restore point every night.</para>
+/// </example>
+/// <example>
+/// <code>Connect-NataliaRepository -Path \\nas\backup\evidence -Name evidence
+/// Connect-NataliaRepository -ProxmoxStorage pbs -EvidenceRepository evidence</code>
+/// <para>Takes a Proxmox Backup Server as a repository; what is done there is recorded in the other one.</para>
 /// </example>
 /// <example>
 /// <code>Connect-NataliaRepository -Path \\nas\backup\natalia -AuditOnly | Test-NataliaRepository -Full</code>
@@ -52,6 +57,15 @@ public sealed class ConnectNataliaRepositoryCommand : RepositoryOpenerCommand
     [ArgumentCompleter(typeof(HypervisorCompleter))]
     public string? Hypervisor { get; set; }
 
+    /// <summary>
+    /// The repository of this product that keeps what Proxmox has no place for: which backups were made, what was protected, unprotected and removed and why, which policies were set, what was verified and restored.
+    /// The session that Connect-NataliaRepository returned, or its name. Get-NataliaAuditRecord and Test-NataliaAudit read it.
+    /// </summary>
+    [Parameter(ParameterSetName = ProxmoxStorageSet)]
+    [RepositoryReference]
+    [ArgumentCompleter(typeof(RepositoryCompleter))]
+    public string? EvidenceRepository { get; set; }
+
     /// <summary>The password, as SecureString, or as PSCredential whose user name does not matter. When it is lost, so is everything in the repository: there is no second way in.</summary>
     [Parameter(Mandatory = true, ParameterSetName = FolderPasswordSet)]
     [Parameter(Mandatory = true, ParameterSetName = BucketPasswordSet)]
@@ -71,8 +85,11 @@ public sealed class ConnectNataliaRepositoryCommand : RepositoryOpenerCommand
         string name = Name ?? Registry.Repositories.GetFreeName(ProxmoxStorage);
         Registry.Repositories.EnsureFree(name);
         var settings = new RepositorySettings { Name = name, Kind = ProxmoxHypervisor.KindName, Path = ProxmoxStorage, Access = RepositoryAccess.Hypervisor, Hypervisor = hypervisor.Name };
-        RepositoryConnection connection = await ConnectionFactory.OpenNativeRepositoryAsync(settings, hypervisor, cancellationToken).ConfigureAwait(false);
+        RepositoryConnection? evidence = string.IsNullOrEmpty(EvidenceRepository) ? null : Registry.Repositories.Get(EvidenceRepository!);
+        RepositoryConnection connection = await ConnectionFactory.OpenNativeRepositoryAsync(settings with { EvidenceRepository = evidence?.Name }, hypervisor, evidence, cancellationToken).ConfigureAwait(false);
         Registry.Repositories.Add(connection);
+        if (evidence is null)
+            EmitWarning($"The storage '{ProxmoxStorage}' keeps no audit log: who protected or removed a restore point, and why, is recorded nowhere, and audits of it read NotEvidenced. Name a repository of this product with -EvidenceRepository to keep that.");
         Emit(connection.Session);
     }
 

@@ -25,6 +25,8 @@ public sealed record RepositorySession
     public required string AuditKeyFingerprint { get; init; }
     /// <summary>For how many days everything stored is locked against deletion; null for not at all.</summary>
     public int? ImmutableDays { get; init; }
+    /// <summary>For a hypervisor's own storage: the name of the session of the repository that keeps its audit records; null when none does. A repository of this product keeps its own.</summary>
+    public string? EvidenceRepository { get; init; }
     /// <summary>When it was connected, UTC.</summary>
     public required DateTime ConnectedUtc { get; init; }
 

@@ -1,6 +1,7 @@
 using System.ComponentModel;
 using System.Globalization;
 using System.Management.Automation;
+using Natalia.Backup.Engine;
 using Natalia.Backup.Text;
 
 namespace Natalia.Backup;
@@ -61,11 +62,15 @@ public static class _Format
         return value is System.Collections.IEnumerable list and not string ? string.Join(", ", list.Cast<object?>().Select(Text)) : Text(value);
     }
 
+    /// <summary>A text from elsewhere on one line; what would command the terminal is made visible.</summary>
+    /// <param name="text">A text, or nothing.</param>
+    public static string Line(object? text) => Text(text);
+
     /// <summary>Yes, no, or nothing.</summary>
     /// <param name="flag">A truth value, or nothing.</param>
     public static string YesNo(object? flag) => TryConvert(flag, out bool value) ? (value ? "yes" : "no") : "";
 
-    private static string Text(object? value) => value?.ToString() ?? "";
+    private static string Text(object? value) => DisplayText.CleanLine(value?.ToString());
 
     private static bool TryConvert<T>(object? value, out T result) where T : struct
     {
