@@ -7,6 +7,7 @@ internal sealed class PointStates
 {
     private readonly Dictionary<string, AuditRecord> _removed = new(StringComparer.Ordinal);
     private readonly HashSet<string> _protected = new(StringComparer.Ordinal);
+    private DamageState _damage = new([], new Dictionary<long, DateTime>(), 0);
 
     internal bool IsRemoved(string restorePointId) => _removed.ContainsKey(restorePointId);
 
@@ -15,6 +16,9 @@ internal sealed class PointStates
 
     internal bool IsProtected(string restorePointId) => _protected.Contains(restorePointId);
 
+    /// <summary>When the point was found damaged, UTC; null when it was not, or is whole again.</summary>
+    internal DateTime? FoundDamagedUtc(long sequence) => _damage.Points.TryGetValue(sequence, out DateTime found) ? found : null;
+
     /// <summary>Reads the records that concern points which still have a manifest.</summary>
     /// <param name="log">The appliance's log.</param>
     /// <param name="sequences">The sequences of the points in question.</param>
@@ -22,7 +26,9 @@ internal sealed class PointStates
     internal static async Task<PointStates> ReadAsync(AuditLog log, HashSet<long> sequences, CancellationToken cancellationToken)
     {
         var states = new PointStates();
-        foreach (AuditName name in await log.ListAsync(cancellationToken).ConfigureAwait(false))
+        List<AuditName> names = await log.ListAsync(cancellationToken).ConfigureAwait(false);
+        states._damage = await DamageRecords.ReadAsync(log, names, cancellationToken).ConfigureAwait(false);
+        foreach (AuditName name in names)
         {
             if (name.Event is not (AuditEvents.PointRemoved or AuditEvents.PointProtected or AuditEvents.PointUnprotected) || !sequences.Contains(name.Sequence)) continue;
             AuditRecord record;

@@ -186,7 +186,7 @@ public sealed partial class Repository : IDisposable
                     continue;
                 }
                 if (manifest!.Incomplete || manifest.TimeUtc < filter.AfterUtc || manifest.TimeUtc > filter.BeforeUtc) continue;
-                points.Add(Describe(manifest, states.IsProtected(manifest.PointId)));
+                points.Add(Describe(manifest, states.IsProtected(manifest.PointId), states.FoundDamagedUtc(manifest.Run.Sequence)));
             }
         }
         points.Sort((a, b) => b.CompareTo(a));
@@ -371,7 +371,7 @@ public sealed partial class Repository : IDisposable
 
     private static string Names(PointManifest manifest) => string.Join(", ", manifest.Disks.Select(d => $"{d.DiskId} ({d.Role})"));
 
-    private RestorePoint Describe(PointManifest manifest, bool isProtected) => new()
+    private RestorePoint Describe(PointManifest manifest, bool isProtected, DateTime? foundDamagedUtc = null) => new()
     {
         RestorePointId = manifest.PointId,
         ApplianceId = manifest.ApplianceId,
@@ -391,6 +391,8 @@ public sealed partial class Repository : IDisposable
         Disks = manifest.Disks.Select(Describe).ToArray(),
         IsProtected = isProtected,
         ImmutableUntilUtc = manifest.ImmutableUntilUtc,
+        Verification = foundDamagedUtc is null ? VerificationState.Unknown : VerificationState.Failed,
+        VerifiedUtc = foundDamagedUtc > DateTime.MinValue ? foundDamagedUtc : null,
     };
 
     private static RestorePointDisk Describe(ManifestDisk disk) => new(disk.DiskId, disk.Role, disk.SizeBytes, Math.Min(disk.Root.Blocks * BlockMap.BlockGeometry.BlockBytes, disk.SizeBytes));
