@@ -7,7 +7,7 @@ namespace Natalia.Backup.Engine.Audit;
 /// <summary>What the log says of damage in an appliance's part: the fold of <c>damage-found</c> and <c>damage-healed</c>.</summary>
 /// <param name="Packs">The names of all packs that are known to be damaged or missing.</param>
 /// <param name="Points">The sequences of all points that cannot be restored as a whole, each with when that was found.</param>
-/// <param name="Newest">The number of the newest record that found damage; 0 without one. A disk that was read as a whole after it leans on nothing that is damaged.</param>
+/// <param name="Newest">The number of the newest record of damage that the newest points may lean on; 0 without one. A disk that was read as a whole after it leans on nothing that is damaged.</param>
 internal sealed record DamageState(HashSet<string> Packs, IReadOnlyDictionary<long, DateTime> Points, long Newest);
 
 /// <summary>What verifications and repairs found damaged, kept in the log, so that nobody takes a damaged point for a good one, and the next backup stores again what was lost.</summary>
@@ -50,7 +50,7 @@ internal static class DamageRecords
             {
                 packs.UnionWith(named);
                 foreach (long sequence in sequences) points[sequence] = record.TimeUtc;
-                newest = Math.Max(newest, name.Number);
+                if (!data.RootElement.TryGetProperty("leans", out JsonElement leans) || leans.ValueKind != JsonValueKind.False) newest = Math.Max(newest, name.Number);
             }
             else
             {
@@ -63,13 +63,21 @@ internal static class DamageRecords
 
     /// <summary>Records what was found in one point.</summary>
     internal static Task WriteAsync(RepositoryCore core, string applianceId, string restorePointId, long sequence, IEnumerable<string> packs, string reason, CancellationToken cancellationToken) =>
-        AppendAsync(core, new AuditEntry(Event) { ApplianceId = applianceId, RestorePointId = restorePointId, Sequence = sequence, Reason = reason }, packs, [], cancellationToken);
+        AppendAsync(core, new AuditEntry(Event) { ApplianceId = applianceId, RestorePointId = restorePointId, Sequence = sequence, Reason = reason }, leans: true, packs, [], cancellationToken);
 
-    /// <summary>Records what was found in any number of points.</summary>
-    internal static Task WriteAsync(RepositoryCore core, string applianceId, bool healed, IEnumerable<string> packs, IEnumerable<long> points, string reason, CancellationToken cancellationToken) =>
-        AppendAsync(core, new AuditEntry(healed ? HealedEvent : Event) { ApplianceId = applianceId, Reason = reason }, packs, points, cancellationToken);
+    /// <summary>Records what was found in all points.</summary>
+    /// <param name="core">The repository.</param>
+    /// <param name="applianceId">The appliance.</param>
+    /// <param name="healed">It is whole again, instead of damaged.</param>
+    /// <param name="leans">Whether the newest points are concerned, so that the next backup must not lean on them.</param>
+    /// <param name="packs">The names of packs.</param>
+    /// <param name="points">The sequences of points.</param>
+    /// <param name="reason">For people.</param>
+    /// <param name="cancellationToken">Stops it.</param>
+    internal static Task WriteAsync(RepositoryCore core, string applianceId, bool healed, bool leans, IEnumerable<string> packs, IEnumerable<long> points, string reason, CancellationToken cancellationToken) =>
+        AppendAsync(core, new AuditEntry(healed ? HealedEvent : Event) { ApplianceId = applianceId, Reason = reason }, leans, packs, points, cancellationToken);
 
-    private static Task AppendAsync(RepositoryCore core, AuditEntry entry, IEnumerable<string> packs, IEnumerable<long> points, CancellationToken cancellationToken) =>
+    private static Task AppendAsync(RepositoryCore core, AuditEntry entry, bool leans, IEnumerable<string> packs, IEnumerable<long> points, CancellationToken cancellationToken) =>
         core.ApplianceLog(entry.ApplianceId!).AppendAsync(entry with
         {
             WriteData = json =>
@@ -80,6 +88,7 @@ internal static class DamageRecords
                 json.WriteStartArray("points");
                 foreach (long point in points) json.WriteNumberValue(point);
                 json.WriteEndArray();
+                if (!leans) json.WriteBoolean("leans", false);
             },
         }, core.SigningSeed, cancellationToken);
 

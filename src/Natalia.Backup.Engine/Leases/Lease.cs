@@ -121,6 +121,14 @@ internal sealed class Lease : IAsyncDisposable
         }
     }
 
+    /// <summary>Whether a lease was claimed and not ended: a run is at work, or died.</summary>
+    internal static async Task<bool> IsOpenAsync(IObjectStore store, string applianceId, CancellationToken cancellationToken)
+    {
+        List<StoredObject> all = await store.ListAllAsync(Layout.Leases(applianceId), cancellationToken).ConfigureAwait(false);
+        long highest = all.Select(o => EpochOf(o.Name)).DefaultIfEmpty(0).Max();
+        return highest > 0 && !all.Exists(o => EpochOf(o.Name) == highest && o.Name.EndsWith(".end", StringComparison.Ordinal));
+    }
+
     /// <summary>Throws when the right to write is gone. Called before everything that makes a change visible.</summary>
     /// <param name="cancellationToken">Stops it.</param>
     /// <exception cref="NataliaException"><c>LeaseLost</c>.</exception>

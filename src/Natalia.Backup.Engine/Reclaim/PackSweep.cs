@@ -23,6 +23,18 @@ internal sealed class PackSweep(RepositoryCore core, string applianceId, TimeSpa
     /// <summary>The names of objects that an object lock keeps.</summary>
     internal HashSet<string> Locked { get; } = new(StringComparer.Ordinal);
 
+    /// <summary>Packs that nothing needs and that an object lock keeps, by name.</summary>
+    internal List<string> WaitingPacks { get; } = [];
+
+    /// <summary>Tries once more to delete what a lock kept before. It is recorded already.</summary>
+    internal async Task RetryAsync(IEnumerable<string> waiting, CancellationToken cancellationToken)
+    {
+        foreach (string name in waiting)
+        {
+            if (!await DeletePackAsync(name, cancellationToken).ConfigureAwait(false)) WaitingPacks.Add(name);
+        }
+    }
+
     /// <param name="free">What is free; what is given back is forgotten there.</param>
     /// <param name="deltas">Tell how many segments a pack was written with.</param>
     /// <param name="empty">Packs that are known to be empty without looking, by name, with their bytes; those that do not exist are only recorded.</param>
@@ -64,7 +76,8 @@ internal sealed class PackSweep(RepositoryCore core, string applianceId, TimeSpa
         }, core.SigningSeed, cancellationToken).ConfigureAwait(false);
         foreach (KeyValuePair<string, (long Bytes, (PackArea Area, Run Run, int Number)? Key)> pack in going)
         {
-            if (await DeletePackAsync(pack.Key, cancellationToken).ConfigureAwait(false) && pack.Value.Key is var (area, run, number)) free.Forget(area, run, number);
+            if (!await DeletePackAsync(pack.Key, cancellationToken).ConfigureAwait(false)) WaitingPacks.Add(pack.Key);
+            if (pack.Value.Key is var (area, run, number)) free.Forget(area, run, number);
         }
         return true;
     }
@@ -113,7 +126,7 @@ internal sealed class PackSweep(RepositoryCore core, string applianceId, TimeSpa
         {
             directory = await core.PackReader(applianceId).GetDirectoryAsync(area, run, number, cancellationToken).ConfigureAwait(false);
         }
-        catch (NataliaException damage) when (damage.ErrorId is ErrorIds.PackMissing or ErrorIds.ObjectDamaged)
+        catch (NataliaException damage) when (IsUnreadable(damage))
         {
             return null;
         }
@@ -127,12 +140,17 @@ internal sealed class PackSweep(RepositoryCore core, string applianceId, TimeSpa
             DeadBytes += deadBytes;
             return null;
         }
-        byte[] all = await core.Store.ReadAllAsync(directory.ObjectName, cancellationToken).ConfigureAwait(false);
+        byte[] all;
         try
         {
+            all = await core.Store.ReadAllAsync(directory.ObjectName, cancellationToken).ConfigureAwait(false);
             SmallObject.Check(all);
         }
         catch (FormatException)
+        {
+            return null;
+        }
+        catch (NataliaException damage) when (IsUnreadable(damage))
         {
             return null;
         }
@@ -164,6 +182,9 @@ internal sealed class PackSweep(RepositoryCore core, string applianceId, TimeSpa
         if (grace == TimeSpan.Zero) await DeleteAsync(directory.ObjectName, all.Length, cancellationToken).ConfigureAwait(false);
         return (false, bytes.Length);
     }
+
+    /// <summary>What cannot be read is not rewritten; the checks report it.</summary>
+    private static bool IsUnreadable(NataliaException failure) => failure.ErrorId is ErrorIds.PackMissing or ErrorIds.ObjectDamaged or ErrorIds.ObjectNotFound or ErrorIds.StoreReadFailed;
 
     private async Task<bool> DeletePackAsync(string name, CancellationToken cancellationToken)
     {

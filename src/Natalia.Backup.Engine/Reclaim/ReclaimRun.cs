@@ -32,11 +32,13 @@ internal sealed class ReclaimRun(RepositoryCore core, ManifestReader manifests, 
             bool? found = await FindFreeAsync(points, deltas, before, disks, free, cancellationToken).ConfigureAwait(false);
             bool changed = found ?? false;
             await DeleteOldRevisionsAsync(cancellationToken).ConfigureAwait(false);
+            if (before is not null) await _sweep.RetryAsync(before.WaitingPacks, cancellationToken).ConfigureAwait(false);
             changed |= await _sweep.SweepAsync(free, deltas, s_noneKnown, cancellationToken).ConfigureAwait(false);
             await DeleteDeltasAsync(points, deltas, cancellationToken).ConfigureAwait(false);
             // Where nothing could be looked for, the points that went must stay unknown to the list, so that they are looked at later.
+            changed |= before is not null && !before.WaitingPacks.SequenceEqual(_sweep.WaitingPacks);
             if (found is not null && (changed || before is null))
-                await new FreeList(disks, free.ToDeadList()).WriteAsync(core.Store, applianceId, core.Keys, names, cancellationToken).ConfigureAwait(false);
+                await new FreeList(disks, free.ToDeadList(), _sweep.WaitingPacks).WriteAsync(core.Store, applianceId, core.Keys, names, cancellationToken).ConfigureAwait(false);
         }
         return new ReclaimResult
         {

@@ -102,8 +102,15 @@ internal sealed class LeafReader(PackReader packs) : IDisposable
             }
             catch (NataliaException damage) when (goOn && IsDamage(damage))
             {
-                foreach ((int slot, _, _) in wanted) report(node[slot]!, damage);
-                return 0;
+                if (wanted.Count == 1)
+                {
+                    report(node[wanted[0].Slot]!, damage);
+                    return 0;
+                }
+                // The object ends here, or the medium is bad somewhere: each block by itself, so that what is whole is had.
+                foreach ((int Slot, SegmentEntry Entry, long Offset) one in wanted)
+                    good += await ReadRangeAsync(directory, node, leaf, sizeBytes, [one], one.Offset, one.Entry.SealedLength, report, goOn, cancellationToken).ConfigureAwait(false);
+                return good;
             }
             foreach ((int slot, SegmentEntry entry, long offset) in wanted)
             {
@@ -128,7 +135,7 @@ internal sealed class LeafReader(PackReader packs) : IDisposable
         }
     }
 
-    private static bool IsDamage(NataliaException failure) => failure.ErrorId is ErrorIds.PackMissing or ErrorIds.ObjectDamaged or ErrorIds.ObjectNotFound;
+    private static bool IsDamage(NataliaException failure) => failure.ErrorId is ErrorIds.PackMissing or ErrorIds.ObjectDamaged or ErrorIds.ObjectNotFound or ErrorIds.StoreReadFailed;
 
     private SegmentCipher Cipher(PackDirectory directory)
     {
