@@ -15,7 +15,7 @@ namespace Natalia.Backup.Engine.Repair;
 /// Repairs one appliance's part: finds out what its manifests need and what of that is lost, notes it, makes again what can be derived, and gives back what nobody needs.
 /// Holds the lease while it changes anything, so that no backup writes meanwhile; reading every byte comes before that. May die at any moment: what it has done by then is right by itself, and the next one goes on.
 /// </summary>
-internal sealed class ApplianceRepair(RepositoryCore core, string applianceId, string? applianceName, RepairOptions options, bool isLogBroken, IProgress<OperationProgress>? progress)
+internal sealed class ApplianceRepair(RepositoryCore core, RereadStore store, string applianceId, string? applianceName, RepairOptions options, bool isLogBroken, IProgress<OperationProgress>? progress)
 {
     private const int MaximumExtents = 1000;
 
@@ -186,7 +186,7 @@ internal sealed class ApplianceRepair(RepositoryCore core, string applianceId, s
         foreach ((Run run, _) in listed.Where(l => l.Manifest is null).ToList())
         {
             string id = run.Id.ToString(), name = Layout.Manifest(applianceId, run);
-            bool wasRemoved = _states.IsRemoved(id), goes = wasRemoved || options.RemoveLost && !_states.IsProtected(id);
+            bool wasRemoved = _states.IsRemoved(id), goes = wasRemoved || options.RemoveLost && !_states.IsProtected(id) && !store.Unreadable.Contains(name);
             RepairFinding finding = Finding(RepairFindingKind.ManifestDamaged) with
             {
                 Object = name, RestorePointId = id, Action = goes ? RepairAction.Removed : RepairAction.Kept,
@@ -260,6 +260,9 @@ internal sealed class ApplianceRepair(RepositoryCore core, string applianceId, s
 
     private (RepairAction Action, string Fate, DateTime? LockedUntil) DecideFate(PointWalk walk, List<PointWalk> points)
     {
+        // What could not be read may be read tomorrow.
+        if (options.RemoveLost && store.Unreadable.FirstOrDefault() is string unreadable)
+            return (options.WhatIf ? RepairAction.Kept : RepairAction.Recorded, $"The store could not read '{unreadable}', which may pass, so that nothing is given up for that. Look after the disk or share first.", null);
         string rest = walk.LostDisks.Count == 0 ? "" : " The rest can be had with Export-NataliaDisk -AllowLoss.";
         RepairAction kept = options.WhatIf ? RepairAction.Kept : RepairAction.Recorded;
         if (!options.RemoveLost) return (kept, "The point is kept, and marked as damaged." + rest, null);
@@ -318,7 +321,15 @@ internal sealed class ApplianceRepair(RepositoryCore core, string applianceId, s
         {
             if (_analysis.Marks.Find(pack.Area, pack.Run, pack.Number) is not OrdinalSet live) continue;
             StoredObject damaged = pack.Objects[0];
-            string? replacement = lease is null ? "" : await PackSalvage.CopyAsync(core, pack, core.PackReader(applianceId), live.Contains, cancellationToken).ConfigureAwait(false);
+            string? replacement = "";
+            try
+            {
+                if (lease is not null) replacement = await PackSalvage.CopyAsync(core, pack, core.PackReader(applianceId), live.Contains, cancellationToken).ConfigureAwait(false);
+            }
+            catch (NataliaException unreadable) when (Damage.Is(unreadable))
+            {
+                replacement = null;
+            }
             if (lease is not null && replacement is not null) await _sweep.DeleteAsync(damaged.Name, damaged.Length, cancellationToken).ConfigureAwait(false);
             _findings.Add(Finding(RepairFindingKind.PackDamaged) with
             {

@@ -18,7 +18,8 @@ internal sealed class RepositoryRepair(RepositoryCore core, KeyRing keys, Repair
         long unneeded = 0, freed = 0;
         foreach (KnownAppliance appliance in appliances)
         {
-            var repair = new ApplianceRepair(core, appliance.ApplianceId, appliance.Name, options, broken.Contains(appliance.ApplianceId), progress);
+            var store = new RereadStore(core.Store);
+            var repair = new ApplianceRepair(core.Through(store), store, appliance.ApplianceId, appliance.Name, options, broken.Contains(appliance.ApplianceId), progress);
             try
             {
                 await repair.ExecuteAsync(cancellationToken).ConfigureAwait(false);

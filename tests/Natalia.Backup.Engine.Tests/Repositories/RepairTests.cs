@@ -45,7 +45,7 @@ public sealed class RepairTests
     public async Task Damage_to_any_object_is_told_as_it_is(string? password, string how)
     {
         using var bench = new RepositoryBench { Password = password };
-        byte[] disk = Disk(5 << 20, 1);
+        byte[] disk = Disk(9 << 20, 1);
         var states = new List<byte[]>();
         using (Repository repository = await bench.CreateAsync())
         {
@@ -268,7 +268,9 @@ public sealed class RepairTests
     public async Task A_repair_that_dies_at_any_operation_harms_nothing_that_is_whole(Fault fault)
     {
         using var bench = new RepositoryBench { CheckpointBytes = 600_000 };
-        byte[] disk = Disk(3 << 20, 1);
+        byte[] disk = Disk(1 << 20, 1);
+        // A death matters where something is written, an error where anything is asked.
+        bool writesOnly = fault is not (Fault.FailBefore or Fault.FailAfter or Fault.Gone);
         using (Repository repository = await bench.CreateAsync())
         {
             for (int i = 0; i < 5; i++) await BackupAsync(repository, disk = Change(disk, 12, i));
@@ -284,7 +286,7 @@ public sealed class RepairTests
         for (int at = -1; at < operations; at++)
         {
             await ResetAsync(bench.Store, damaged);
-            var faulty = new FaultStore(bench.Store, at < 0 ? Fault.None : fault, at);
+            var faulty = new FaultStore(bench.Store, at < 0 ? Fault.None : fault, at, writesOnly);
             try
             {
                 using Repository dying = await bench.OpenAsync(faulty);
@@ -308,7 +310,7 @@ public sealed class RepairTests
             await repository.ReclaimAsync(Appliance.ApplianceId, TimeSpan.Zero, default);
             Assert.True((await TryAllAsync(bench)).Whole.IsSupersetOf(whole), what);
         }
-        Assert.True(operations > 30, $"{operations} operations");
+        Assert.True(operations > 12, $"{operations} operations");
     }
 
     /// <summary>Backups, removals, optimizations, damage, repairs and crashes in random order: what restored before a repair restores after it, and what it says is lost is what does not restore.</summary>
@@ -319,16 +321,14 @@ public sealed class RepairTests
     [InlineData(4)]
     [InlineData(5)]
     [InlineData(6)]
-    [InlineData(7)]
-    [InlineData(8)]
     public async Task Any_sequence_with_damage_and_repair_keeps_what_is_whole(int seed)
     {
         var random = new Random(seed);
         using var bench = new RepositoryBench { CheckpointBytes = 600_000, Password = seed % 2 == 0 ? "p" : null };
         (await bench.CreateAsync()).Dispose();
-        var states = new List<byte[]> { Disk(5 << 20, seed) };
+        var states = new List<byte[]> { Disk(2 << 20, seed) };
         var model = new Dictionary<string, byte[]>();
-        for (int step = 0; step < 40; step++)
+        for (int step = 0; step < 25; step++)
         {
             string what = $"seed {seed}, step {step}";
             using Repository repository = await bench.OpenAsync();
@@ -396,7 +396,8 @@ public sealed class RepairTests
                         // Once more there is nothing left to do but what has to wait.
                         RepairReport second = await RepairAsync(repository, options);
                         Assert.True(second.FreedBytes == 0 || report.RemovedPoints > 0, $"{what}: {second}; {string.Join("; ", second.Findings)}");
-                        if (report.Outcome is RepairOutcome.Whole or RepairOutcome.Repaired) await ReclaimTests.AssertSweptAsync(bench, what);
+                        // A removed point that stays for its grace may be lost: then nobody knows all that it needs.
+                        if (!report.Findings.Any(f => f.BytesLost > 0 || f.Kind is RepairFindingKind.PackDamaged or RepairFindingKind.PackMissing or RepairFindingKind.ManifestMissing or RepairFindingKind.ManifestDamaged)) await ReclaimTests.AssertSweptAsync(bench, what);
                     }
                     Assert.True((await TryAllAsync(bench, model)).Whole.IsSupersetOf(whole), $"{what}: repair");
                     break;
