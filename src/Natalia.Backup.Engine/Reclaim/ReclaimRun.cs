@@ -20,6 +20,8 @@ internal sealed class ReclaimRun(RepositoryCore core, ManifestReader manifests, 
     internal async Task<ReclaimResult> ExecuteAsync(CancellationToken cancellationToken)
     {
         await ForgetAsync(cancellationToken).ConfigureAwait(false);
+        // After a power cut no manifest may be back whose packs are gone.
+        if (_forgotten > 0) await core.Store.FlushAsync(cancellationToken).ConfigureAwait(false);
 
         List<Run> points = await manifests.ListAsync(applianceId, cancellationToken).ConfigureAwait(false);
         if (points.Count > 0)
@@ -38,7 +40,11 @@ internal sealed class ReclaimRun(RepositoryCore core, ManifestReader manifests, 
             // Where nothing could be looked for, the points that went must stay unknown to the list, so that they are looked at later.
             changed |= before is not null && !before.WaitingPacks.SequenceEqual(_sweep.WaitingPacks);
             if (found is not null && (changed || before is null))
+            {
+                // After a power cut no pack may be back of which the list says nothing any more.
+                await core.Store.FlushAsync(cancellationToken).ConfigureAwait(false);
                 await new FreeList(disks, free.ToDeadList(), _sweep.WaitingPacks).WriteAsync(core.Store, applianceId, core.Keys, names, cancellationToken).ConfigureAwait(false);
+            }
         }
         return new ReclaimResult
         {

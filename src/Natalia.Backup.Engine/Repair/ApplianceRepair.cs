@@ -473,6 +473,8 @@ internal sealed class ApplianceRepair(RepositoryCore core, RereadStore store, st
         if (lease is not null)
         {
             await lease.EnsureHeldAsync(cancellationToken).ConfigureAwait(false);
+            // After a power cut no manifest may be back whose packs are gone.
+            await core.Store.FlushAsync(cancellationToken).ConfigureAwait(false);
             await _sweep.SweepAsync(free, _deltas, empty, cancellationToken).ConfigureAwait(false);
         }
         foreach (KeyValuePair<Run, (int Packs, long Bytes, List<string> Names)> run in unneeded.OrderBy(r => r.Key.Sequence))
@@ -487,6 +489,8 @@ internal sealed class ApplianceRepair(RepositoryCore core, RereadStore store, st
         }
         await RemoveOrphanedDeltasAsync(withManifest, newest, floor, lease, cancellationToken).ConfigureAwait(false);
         if (lease is null || floor > 0 || staying.Count == 0) return;
+        // After a power cut no pack may be back of which the list says nothing any more.
+        await core.Store.FlushAsync(cancellationToken).ConfigureAwait(false);
         var disks = staying.ToDictionary(l => l.Run.Sequence, l => (IReadOnlyList<string>)(l.Manifest?.Disks.Select(d => d.DiskId).ToArray() ?? ["*"]));
         await new FreeList(disks, free.ToDeadList(), _sweep.WaitingPacks).WriteAsync(core.Store, applianceId, core.Keys, names, cancellationToken).ConfigureAwait(false);
     }
