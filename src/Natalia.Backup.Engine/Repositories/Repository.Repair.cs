@@ -21,4 +21,13 @@ public sealed partial class Repository
         if (options.ApplianceIds is not null) appliances.RemoveAll(a => !options.ApplianceIds.Contains(a.ApplianceId));
         return await new RepositoryRepair(_core, _keys, options, onFailure, progress).ExecuteAsync(appliances, cancellationToken).ConfigureAwait(false);
     }
+
+    /// <summary>Makes a missing or damaged <c>natalia.json</c> again, bit for bit, from a key slot and the first audit record. Takes seconds of computing. Does nothing when the file is whole.</summary>
+    /// <param name="store">Where the repository is; stays the caller's.</param>
+    /// <param name="password">Any of its passwords; null for an unencrypted one.</param>
+    /// <param name="clock">For the audit record.</param>
+    /// <param name="cancellationToken">Stops it.</param>
+    /// <returns>True when it was made again.</returns>
+    /// <exception cref="NataliaException"><c>WrongPassword</c>, <c>RepositoryDamaged</c> when it cannot be made again, <c>RepositoryFormatTooNew</c>, <c>ObjectLocked</c>, a store error.</exception>
+    public static Task<bool> RebuildSettingsAsync(Storage.IObjectStore store, RepositoryPassword? password, TimeProvider clock, CancellationToken cancellationToken) => SettingsRebuild.ExecuteAsync(store, password, clock, cancellationToken);
 }

@@ -476,7 +476,7 @@ public sealed partial class Repository : IDisposable
             {
                 if (first.Name.StartsWith(Layout.Probes, StringComparison.Ordinal)) continue;
                 throw new NataliaException(ErrorIds.NotARepository, NataliaErrorKind.InvalidArgument,
-                    $"{store.Location} is not a repository: it holds '{first.Name}', but no {Layout.Settings}.", store.Location, "Name the folder or prefix that New-NataliaRepository was given.", missing);
+                    $"{store.Location} is not a repository: it holds '{first.Name}', but no {Layout.Settings}.", store.Location, "Name the folder or prefix that New-NataliaRepository was given. When the file was deleted, Connect-NataliaRepository -RebuildSettings makes it again.", missing);
             }
             throw new NataliaException(ErrorIds.RepositoryNotFound, NataliaErrorKind.NotFound, $"There is no repository at {store.Location}.", store.Location, "Make one with New-NataliaRepository.", missing);
         }

@@ -201,6 +201,25 @@ public sealed class RepairTests
         Assert.Equal(RepairOutcome.Whole, (await RepairAsync(repository, s_full)).Outcome);
     }
 
+    [Theory]
+    [InlineData("p", false)]
+    [InlineData(null, true)]
+    public async Task A_lost_settings_file_is_made_again_bit_for_bit(string? password, bool deleted)
+    {
+        using var bench = new RepositoryBench { Password = password };
+        using (Repository repository = await bench.CreateAsync()) await BackupAsync(repository, Disk(1 << 20, 1));
+        byte[] good = await bench.Store.ReadAllAsync("natalia.json", default);
+        await bench.Store.DeleteAsync("natalia.json", default);
+        if (!deleted) await bench.Store.PutAsync("natalia.json", new ObjectContent(good.AsSpan(0, 60).ToArray()), PutOptions.Metadata, default);
+        if (password is not null) Assert.Equal(ErrorIds.WrongPassword, (await Assert.ThrowsAsync<NataliaException>(() => Repository.RebuildSettingsAsync(bench.Store, Secret("other"), TimeProvider.System, default))).ErrorId);
+        Assert.True(await Repository.RebuildSettingsAsync(bench.Store, Secret(password), TimeProvider.System, default));
+        Assert.Equal(good, await bench.Store.ReadAllAsync("natalia.json", default));
+        Assert.False(await Repository.RebuildSettingsAsync(bench.Store, Secret(password), TimeProvider.System, default));
+        using Repository again = await bench.OpenAsync();
+        Assert.Single((await TryAllAsync(bench)).Whole);
+        await AssertCleanAsync(again, "made again");
+    }
+
     [Fact]
     public async Task Protected_and_newest_points_are_not_given_up()
     {
