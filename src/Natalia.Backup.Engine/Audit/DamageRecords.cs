@@ -27,15 +27,12 @@ internal static class DamageRecords
         var packs = new HashSet<string>(StringComparer.Ordinal);
         var points = new Dictionary<long, DateTime>();
         long newest = 0;
-        foreach (AuditName name in names)
+        List<AuditName> wanted = names.Where(n => n.Event is Event or HealedEvent).ToList();
+        IReadOnlyList<AuditRecord?> records = await log.ReadAllAsync(wanted, cancellationToken).ConfigureAwait(false);
+        for (int i = 0; i < wanted.Count; i++)
         {
-            if (name.Event is not (Event or HealedEvent)) continue;
-            AuditRecord record;
-            try
-            {
-                record = await log.ReadAsync(name, cancellationToken).ConfigureAwait(false);
-            }
-            catch (FormatException)
+            AuditName name = wanted[i];
+            if (records[i] is not AuditRecord record)
             {
                 // A record that is damaged itself is reported by the repository's check. Its name still tells of a point; to believe that keeps too much, never too little.
                 if (name.Event == Event && name.Sequence > 0 && !points.ContainsKey(name.Sequence)) points[name.Sequence] = DateTime.MinValue;

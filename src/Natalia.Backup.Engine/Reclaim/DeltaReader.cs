@@ -15,6 +15,9 @@ internal sealed class DeltaReader(RepositoryCore core, string applianceId)
     private readonly Dictionary<Run, long> _deltas = [];
     private readonly Dictionary<Run, List<(long Number, string Name)>> _standIns = [];
 
+    /// <summary>What was read before, without the dead lists.</summary>
+    private readonly System.Collections.Concurrent.ConcurrentDictionary<Run, RunDelta> _known = new();
+
     private string StandInPrefix => Layout.Appliance(applianceId) + "catalog/delta-";
 
     /// <summary>The deltas that are there, whole or not, with their lengths.</summary>
@@ -47,7 +50,7 @@ internal sealed class DeltaReader(RepositoryCore core, string applianceId)
     }
 
     /// <summary>What a run added, and what came before it; null when that cannot be told.</summary>
-    internal async Task<RunDelta?> ReadAsync(Run run, CancellationToken cancellationToken) => (await ReadAsync(run, withDead: false, cancellationToken).ConfigureAwait(false))?.Delta;
+    internal async Task<RunDelta?> ReadAsync(Run run, CancellationToken cancellationToken) => _known.TryGetValue(run, out RunDelta? known) ? known : (await ReadAsync(run, withDead: false, cancellationToken).ConfigureAwait(false))?.Delta;
 
     /// <summary>The same with what died, by disk.</summary>
     internal async Task<(RunDelta Delta, Dictionary<string, DeadList> Dead)?> ReadDeadAsync(Run run, CancellationToken cancellationToken) => await ReadAsync(run, withDead: true, cancellationToken).ConfigureAwait(false);
@@ -62,6 +65,7 @@ internal sealed class DeltaReader(RepositoryCore core, string applianceId)
         // Derived, so never locked: the next one replaces it.
         await core.Store.PutAsync(name, delta.Encode(dead, core.Keys, ObjectKind.Catalog).Content, new PutOptions { Class = ObjectClass.Transient }, cancellationToken).ConfigureAwait(false);
         names.Add((number, name));
+        _known[delta.Run] = delta;
         await core.Store.FlushAsync(cancellationToken).ConfigureAwait(false);
         foreach ((long, string Name) old in older) await core.Store.DeleteAsync(old.Name, cancellationToken).ConfigureAwait(false);
         names.RemoveAll(older.Contains);
@@ -86,7 +90,7 @@ internal sealed class DeltaReader(RepositoryCore core, string applianceId)
             try
             {
                 byte[] bytes = await core.Store.ReadAllAsync(name, cancellationToken).ConfigureAwait(false);
-                return (RunDelta.Decode(bytes, applianceId, run, kind), withDead ? RunDelta.DecodeDead(bytes, core.Keys) : []);
+                return (_known[run] = RunDelta.Decode(bytes, applianceId, run, kind), withDead ? RunDelta.DecodeDead(bytes, core.Keys) : []);
             }
             catch (FormatException)
             {

@@ -14,6 +14,12 @@ internal sealed class PackSweep(RepositoryCore core, string applianceId, TimeSpa
     /// <summary>A pack is rewritten when less than this part of it is alive.</summary>
     private const double RepackBelow = 0.4;
 
+    /// <summary>The packs that there are, by name, each with its revisions ascending; the first is revision 0. One look for all that follows.</summary>
+    private readonly Dictionary<string, List<(int Revision, StoredObject Object)>> _packs = new(StringComparer.Ordinal);
+
+    /// <summary>The runs that have packs.</summary>
+    private readonly Dictionary<Run, int> _packsOf = [];
+
     internal int DeletedPacks { get; private set; }
     internal int RepackedPacks { get; private set; }
     internal long FreedBytes { get; private set; }
@@ -22,6 +28,47 @@ internal sealed class PackSweep(RepositoryCore core, string applianceId, TimeSpa
 
     /// <summary>The names of objects that an object lock keeps.</summary>
     internal HashSet<string> Locked { get; } = new(StringComparer.Ordinal);
+
+    /// <summary>Looks which packs there are. Comes before everything that deletes.</summary>
+    internal async Task ListPacksAsync(CancellationToken cancellationToken)
+    {
+        foreach (PackArea area in new[] { PackArea.Data, PackArea.Meta })
+        {
+            string room = Layout.Packs(applianceId, area);
+            await foreach (StoredObject pack in core.Store.ListAsync(room, cancellationToken).ConfigureAwait(false))
+            {
+                int dot = pack.Name.LastIndexOf(".r", StringComparison.Ordinal), revision = 0;
+                if (dot >= 0 && !int.TryParse(pack.Name.Substring(dot + 2), NumberStyles.None, CultureInfo.InvariantCulture, out revision)) continue;
+                string name = dot < 0 ? pack.Name : pack.Name.Substring(0, dot);
+                if (!_packs.TryGetValue(name, out List<(int Revision, StoredObject Object)>? revisions))
+                {
+                    _packs[name] = revisions = [];
+                    if (RunOf(name) is Run run) _packsOf[run] = _packsOf.TryGetValue(run, out int count) ? count + 1 : 1;
+                }
+                revisions.Add((revision, pack));
+            }
+        }
+        // Listed by name: revision 10 stands before revision 2.
+        foreach (List<(int Revision, StoredObject Object)> revisions in _packs.Values) revisions.Sort((a, b) => a.Revision.CompareTo(b.Revision));
+    }
+
+    internal bool HasPacks(Run run) => _packsOf.ContainsKey(run);
+
+    /// <summary>Deletes revisions that a newer one has replaced for longer than the grace: a reader that began before may still hold the old name.</summary>
+    internal async Task DeleteOldRevisionsAsync(CancellationToken cancellationToken)
+    {
+        foreach (List<(int Revision, StoredObject Object)> revisions in _packs.Values.Where(r => r[r.Count - 1].Revision > 0))
+        {
+            StoredObject newest = revisions[revisions.Count - 1].Object;
+            // Both dates are the store's own.
+            if (revisions.Count == 1 || newest.LastModifiedUtc + grace > core.Clock.UtcNow()) continue;
+            if (!await IsWholeAsync(newest.Name, cancellationToken).ConfigureAwait(false)) continue;
+            foreach ((int revision, StoredObject old) in revisions.Take(revisions.Count - 1).ToList())
+            {
+                if (await DeleteAsync(old.Name, old.Length, cancellationToken).ConfigureAwait(false)) revisions.RemoveAll(r => r.Revision == revision);
+            }
+        }
+    }
 
     /// <summary>Packs that nothing needs and that an object lock keeps, by name.</summary>
     internal List<string> WaitingPacks { get; } = [];
@@ -188,12 +235,26 @@ internal sealed class PackSweep(RepositoryCore core, string applianceId, TimeSpa
 
     private async Task<bool> DeletePackAsync(string name, CancellationToken cancellationToken)
     {
+        if (!_packs.TryGetValue(name, out List<(int Revision, StoredObject Object)>? revisions)) return true;
         bool deleted = false;
-        List<StoredObject> objects = await core.Store.ListAllAsync(name + ".r", cancellationToken).ConfigureAwait(false);
-        if (await core.Store.StatAsync(name, cancellationToken).ConfigureAwait(false) is StoredObject first) objects.Add(first);
-        foreach (StoredObject item in objects) deleted |= await DeleteAsync(item.Name, item.Length, cancellationToken).ConfigureAwait(false);
-        if (!deleted && objects.Count > 0) return false;
-        if (deleted) DeletedPacks++;
+        foreach ((int revision, StoredObject item) in revisions.ToList())
+        {
+            if (!await DeleteAsync(item.Name, item.Length, cancellationToken).ConfigureAwait(false)) continue;
+            deleted = true;
+            revisions.RemoveAll(r => r.Revision == revision);
+        }
+        if (!deleted) return false;
+        DeletedPacks++;
+        if (revisions.Count > 0) return true;
+        _packs.Remove(name);
+        if (RunOf(name) is Run run && --_packsOf[run] == 0) _packsOf.Remove(run);
         return true;
+    }
+
+    /// <summary>The run whose pack this is: the last folder of its name.</summary>
+    private static Run? RunOf(string packName)
+    {
+        string[] parts = packName.Split('/');
+        return parts.Length > 1 && Run.TryParse(parts[parts.Length - 2], out Run run) ? run : null;
     }
 }

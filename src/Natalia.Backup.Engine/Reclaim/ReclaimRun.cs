@@ -33,12 +33,14 @@ internal sealed class ReclaimRun(RepositoryCore core, ManifestReader manifests, 
             Dictionary<long, IReadOnlyList<string>> disks = await FindDisksAsync(points, before, cancellationToken).ConfigureAwait(false);
             bool? found = await FindFreeAsync(points, deltas, before, disks, free, cancellationToken).ConfigureAwait(false);
             bool changed = found ?? false;
-            await DeleteOldRevisionsAsync(cancellationToken).ConfigureAwait(false);
+            await _sweep.ListPacksAsync(cancellationToken).ConfigureAwait(false);
+            await _sweep.DeleteOldRevisionsAsync(cancellationToken).ConfigureAwait(false);
             if (before is not null) await _sweep.RetryAsync(before.WaitingPacks, cancellationToken).ConfigureAwait(false);
             changed |= await _sweep.SweepAsync(free, deltas, s_noneKnown, cancellationToken).ConfigureAwait(false);
             await DeleteDeltasAsync(points, deltas, cancellationToken).ConfigureAwait(false);
-            // Where nothing could be looked for, the points that went must stay unknown to the list, so that they are looked at later.
+            await new PointCatalog(core, applianceId).UpdateAsync(manifests, points, int.MaxValue, cancellationToken).ConfigureAwait(false);
             changed |= before is not null && !before.WaitingPacks.SequenceEqual(_sweep.WaitingPacks);
+            // Where nothing could be looked for, the points that went must stay unknown to the list, so that they are looked at later.
             if (found is not null && (changed || before is null))
             {
                 // After a power cut no pack may be back of which the list says nothing any more.
@@ -67,21 +69,22 @@ internal sealed class ReclaimRun(RepositoryCore core, ManifestReader manifests, 
         List<Run> points = await manifests.ListAsync(applianceId, cancellationToken).ConfigureAwait(false);
         PointStates states = await PointStates.ReadAsync(core.ApplianceLog(applianceId), new HashSet<long>(points.Select(p => p.Sequence)), cancellationToken).ConfigureAwait(false);
         // The newest manifest of each disk is what the next backup of that disk is compared with: it stays, removed or not.
-        var disksAbove = new HashSet<string>(StringComparer.Ordinal);
+        var newestOf = new Dictionary<string, long>(StringComparer.Ordinal);
+        int unread = points.Count;
         foreach (Run run in Enumerable.Reverse(points))
         {
-            PointManifest manifest;
-            try
+            // Only what was removed is read, and of the newest so many as it takes to know their disks.
+            if (states.Removal(run.Id.ToString()) is not AuditRecord removal || await TryReadAsync(run, cancellationToken).ConfigureAwait(false) is not PointManifest manifest) continue;
+            while (unread > 0 && points[unread - 1].Sequence > run.Sequence && manifest.Disks.Any(d => !newestOf.ContainsKey(d.DiskId)))
             {
-                manifest = await manifests.ReadAsync(applianceId, run, cancellationToken).ConfigureAwait(false);
+                Run above = points[--unread];
+                if (await TryReadAsync(above, cancellationToken).ConfigureAwait(false) is not PointManifest newer) continue;
+                foreach (ManifestDisk disk in newer.Disks)
+                {
+                    if (!newestOf.ContainsKey(disk.DiskId)) newestOf[disk.DiskId] = above.Sequence;
+                }
             }
-            catch (NataliaException damage) when (damage.ErrorId is ErrorIds.ManifestDamaged or ErrorIds.ObjectNotFound)
-            {
-                continue;
-            }
-            bool isNewestOfADisk = manifest.Disks.Any(d => !disksAbove.Contains(d.DiskId));
-            disksAbove.UnionWith(manifest.Disks.Select(d => d.DiskId));
-            if (states.Removal(manifest.PointId) is not AuditRecord removal) continue;
+            bool isNewestOfADisk = manifest.Disks.Any(d => !newestOf.TryGetValue(d.DiskId, out long newest) || newest <= run.Sequence);
             if (isNewestOfADisk || removal.TimeUtc + grace > core.Clock.UtcNow() || PointsInUse.Contains(core.RepositoryId, manifest.PointId))
             {
                 _waiting++;
@@ -92,26 +95,32 @@ internal sealed class ReclaimRun(RepositoryCore core, ManifestReader manifests, 
         }
     }
 
+    private async Task<PointManifest?> TryReadAsync(Run run, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await manifests.ReadAsync(applianceId, run, cancellationToken).ConfigureAwait(false);
+        }
+        catch (NataliaException damage) when (damage.ErrorId is ErrorIds.ManifestDamaged or ErrorIds.ObjectNotFound)
+        {
+            return null;
+        }
+    }
+
     /// <summary>The disks of every point that exists: those that are known already from the last time are not read again.</summary>
     private async Task<Dictionary<long, IReadOnlyList<string>>> FindDisksAsync(List<Run> points, FreeList? before, CancellationToken cancellationToken)
     {
         var disks = new Dictionary<long, IReadOnlyList<string>>();
+        var unknown = new List<Run>();
         foreach (Run run in points)
         {
-            if (before is not null && before.Points.TryGetValue(run.Sequence, out IReadOnlyList<string>? known))
-            {
-                disks[run.Sequence] = known;
-                continue;
-            }
-            try
-            {
-                PointManifest manifest = await manifests.ReadAsync(applianceId, run, cancellationToken).ConfigureAwait(false);
-                disks[run.Sequence] = manifest.Disks.Select(d => d.DiskId).ToArray();
-            }
-            catch (NataliaException damage) when (damage.ErrorId is ErrorIds.ManifestDamaged or ErrorIds.ObjectNotFound)
-            {
-                disks[run.Sequence] = s_everyDisk;
-            }
+            disks[run.Sequence] = s_everyDisk;
+            if (before is not null && before.Points.TryGetValue(run.Sequence, out IReadOnlyList<string>? known)) disks[run.Sequence] = known;
+            else unknown.Add(run);
+        }
+        foreach ((Run run, PointManifest? manifest, _) in await manifests.ReadAllAsync(applianceId, unknown, fromCatalog: true, cancellationToken).ConfigureAwait(false))
+        {
+            if (manifest is not null) disks[run.Sequence] = manifest.Disks.Select(d => d.DiskId).ToArray();
         }
         return disks;
     }
@@ -149,8 +158,10 @@ internal sealed class ReclaimRun(RepositoryCore core, ManifestReader manifests, 
             {
                 long above = lower;
                 lower = survivor.Sequence;
-                long lowestGone = goneHere.Find(s => s > above && s < survivor.Sequence);
-                if (lowestGone == 0) continue;
+                int first = goneHere.BinarySearch(above);
+                if (first < 0) first = ~first;
+                if (first == goneHere.Count || goneHere[first] >= survivor.Sequence) continue;
+                long lowestGone = goneHere[first];
                 Run? at = survivor;
                 while (at is Run run && run.Sequence > lowestGone && await ReadDeadAsync(run, deltas, read, cancellationToken).ConfigureAwait(false) is var (after, dead))
                 {
@@ -187,52 +198,12 @@ internal sealed class ReclaimRun(RepositoryCore core, ManifestReader manifests, 
         return read[run] = await deltas.ReadDeadAsync(run, cancellationToken).ConfigureAwait(false) is var (delta, dead) ? (delta.After, dead) : null;
     }
 
-    /// <summary>Deletes revisions that a newer one has replaced for longer than the grace: a reader that began before may still hold the old name.</summary>
-    private async Task DeleteOldRevisionsAsync(CancellationToken cancellationToken)
-    {
-        foreach (PackArea area in new[] { PackArea.Data, PackArea.Meta })
-        {
-            var revisions = new Dictionary<string, List<(int Revision, StoredObject Object)>>(StringComparer.Ordinal);
-            await foreach (StoredObject pack in core.Store.ListAsync(Layout.Packs(applianceId, area), cancellationToken).ConfigureAwait(false))
-            {
-                int dot = pack.Name.LastIndexOf(".r", StringComparison.Ordinal);
-                if (dot < 0 || !int.TryParse(pack.Name.Substring(dot + 2), out int revision)) continue;
-                string name = pack.Name.Substring(0, dot);
-                if (!revisions.TryGetValue(name, out List<(int, StoredObject)>? list)) revisions[name] = list = [];
-                list.Add((revision, pack));
-            }
-            foreach (KeyValuePair<string, List<(int Revision, StoredObject Object)>> pack in revisions)
-            {
-                (int Revision, StoredObject Object) newest = pack.Value.OrderByDescending(r => r.Revision).First();
-                // Both dates are the store's own.
-                if (newest.Object.LastModifiedUtc + grace > core.Clock.UtcNow()) continue;
-                if (!await _sweep.IsWholeAsync(newest.Object.Name, cancellationToken).ConfigureAwait(false)) continue;
-                foreach ((int revision, StoredObject old) in pack.Value)
-                {
-                    if (revision != newest.Revision) await _sweep.DeleteAsync(old.Name, old.Length, cancellationToken).ConfigureAwait(false);
-                }
-                if (await core.Store.StatAsync(pack.Key, cancellationToken).ConfigureAwait(false) is StoredObject first)
-                    await _sweep.DeleteAsync(pack.Key, first.Length, cancellationToken).ConfigureAwait(false);
-            }
-        }
-    }
-
     /// <summary>Deletes the deltas of runs whose manifest and packs are gone and that no point before them keeps: nothing can be learnt from them any more.</summary>
     private async Task DeleteDeltasAsync(List<Run> points, DeltaReader deltas, CancellationToken cancellationToken)
     {
         foreach (Run run in deltas.Runs.Where(r => r.Sequence < points[0].Sequence).OrderBy(r => r.Sequence).ToList())
         {
-            if (await deltas.ReadAsync(run, cancellationToken).ConfigureAwait(false) is null) continue;
-            bool hasPacks = false;
-            foreach (PackArea area in new[] { PackArea.Data, PackArea.Meta })
-            {
-                await foreach (StoredObject _ in core.Store.ListAsync(Layout.RunPacks(applianceId, area, run), cancellationToken).ConfigureAwait(false))
-                {
-                    hasPacks = true;
-                    break;
-                }
-            }
-            if (hasPacks) continue;
+            if (_sweep.HasPacks(run) || await deltas.ReadAsync(run, cancellationToken).ConfigureAwait(false) is null) continue;
             foreach (string standIn in deltas.StandIns(run)) await _sweep.DeleteAsync(standIn, 0, cancellationToken).ConfigureAwait(false);
             if (deltas.Deltas.TryGetValue(run, out long length)) await _sweep.DeleteAsync(Layout.Delta(applianceId, run), length, cancellationToken).ConfigureAwait(false);
         }

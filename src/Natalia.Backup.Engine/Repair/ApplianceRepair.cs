@@ -29,6 +29,7 @@ internal sealed class ApplianceRepair(RepositoryCore core, RereadStore store, st
     private PointStates _states = null!;
     private Dictionary<string, string> _rotten = new(StringComparer.Ordinal);
     private List<AuditName> _log = [];
+    private Dictionary<string, PointManifest>? _catalog;
     private readonly List<AuditRecord> _lostManifests = [];
     private readonly List<Run> _damagedManifests = [];
     private long _done, _unneeded;
@@ -53,7 +54,7 @@ internal sealed class ApplianceRepair(RepositoryCore core, RereadStore store, st
             await RepairAsync(null, cancellationToken).ConfigureAwait(false);
             return;
         }
-        Lease lease = await core.AcquireLeaseAsync(applianceId, cancellationToken).ConfigureAwait(false);
+        Lease lease = await core.AcquireLeaseAsync(applianceId, LeasePurposes.Repair, cancellationToken).ConfigureAwait(false);
         if (isLeaseOpen) _findings.Add(Finding(RepairFindingKind.LeaseStale) with { Object = Layout.Leases(applianceId), Action = RepairAction.Removed, Detail = "A run died and left its lease; it was taken over." });
         await using (lease.ConfigureAwait(false)) await RepairAsync(lease, cancellationToken).ConfigureAwait(false);
     }
@@ -72,6 +73,7 @@ internal sealed class ApplianceRepair(RepositoryCore core, RereadStore store, st
         _log = await core.ApplianceLog(applianceId).ListAsync(cancellationToken).ConfigureAwait(false);
         List<(Run Run, PointManifest? Manifest)> listed = await ListAsync(cancellationToken).ConfigureAwait(false);
         await FindLostManifestsAsync(listed, lease, cancellationToken).ConfigureAwait(false);
+        listed.Sort((a, b) => a.Run.Sequence.CompareTo(b.Run.Sequence));
         await RemoveStaleCheckpointsAsync(listed, lease, cancellationToken).ConfigureAwait(false);
         await AnalyzeAsync(listed, cancellationToken).ConfigureAwait(false);
 
@@ -169,6 +171,13 @@ internal sealed class ApplianceRepair(RepositoryCore core, RereadStore store, st
                 continue;
             }
             if (made.RestorePointId is not string id || _states.IsRemoved(id)) continue;
+            if ((await ReadCatalogAsync(cancellationToken).ConfigureAwait(false)).TryGetValue(id, out PointManifest? copy) && copy.Run.Sequence == name.Sequence)
+            {
+                await CarryOutAsync(Finding(RepairFindingKind.ManifestMissing) with { Object = Layout.Manifest(applianceId, copy.Run), RestorePointId = id, PointTimeUtc = copy.TimeUtc, Action = RepairAction.Rebuilt, Detail = $"The manifest of the point with sequence {name.Sequence} ({id}) was missing, and was made again from the catalog." },
+                    lease, () => PutManifestAsync(lease!, copy, cancellationToken), cancellationToken).ConfigureAwait(false);
+                listed.Add((copy.Run, copy));
+                continue;
+            }
             RepairFinding finding = Finding(RepairFindingKind.ManifestMissing) with
             {
                 Object = Layout.Manifests(applianceId), RestorePointId = id,
@@ -186,6 +195,15 @@ internal sealed class ApplianceRepair(RepositoryCore core, RereadStore store, st
         foreach ((Run run, _) in listed.Where(l => l.Manifest is null).ToList())
         {
             string id = run.Id.ToString(), name = Layout.Manifest(applianceId, run);
+            if (!_states.IsRemoved(id) && (await ReadCatalogAsync(cancellationToken).ConfigureAwait(false)).TryGetValue(id, out PointManifest? copy) && copy.Run == run)
+            {
+                RepairFinding again = Finding(RepairFindingKind.ManifestDamaged) with { Object = name, RestorePointId = id, PointTimeUtc = copy.TimeUtc, Action = RepairAction.Rebuilt, Detail = $"The manifest '{name}' could not be read, and was made again from the catalog." };
+                if (await CarryOutAsync(again, lease, async () => await _sweep.DeleteAsync(name, 0, cancellationToken).ConfigureAwait(false) && await PutManifestAsync(lease!, copy, cancellationToken).ConfigureAwait(false), cancellationToken).ConfigureAwait(false))
+                {
+                    listed[listed.FindIndex(l => l.Run == run)] = (run, copy);
+                    continue;
+                }
+            }
             bool wasRemoved = _states.IsRemoved(id), goes = wasRemoved || options.RemoveLost && !_states.IsProtected(id) && !store.Unreadable.Contains(name);
             RepairFinding finding = Finding(RepairFindingKind.ManifestDamaged) with
             {
@@ -203,6 +221,27 @@ internal sealed class ApplianceRepair(RepositoryCore core, RereadStore store, st
             if (done) _gone.Add(run);
             else if (!goes) _damagedManifests.Add(run);
         }
+    }
+
+    /// <summary>The copies of manifests that are there, by point; read when the first is looked for.</summary>
+    private async Task<Dictionary<string, PointManifest>> ReadCatalogAsync(CancellationToken cancellationToken)
+    {
+        if (_catalog is not null) return _catalog;
+        var catalog = new PointCatalog(core, applianceId);
+        var copies = new Dictionary<string, PointManifest>(StringComparer.Ordinal);
+        foreach (string name in (await catalog.ListAsync(cancellationToken).ConfigureAwait(false)).SelectMany(c => c))
+        {
+            foreach (PointCatalog.Entry entry in await catalog.ReadAsync(name, cancellationToken).ConfigureAwait(false)) copies[entry.Manifest.PointId] = entry.Manifest;
+        }
+        return _catalog = copies;
+    }
+
+    private async Task<bool> PutManifestAsync(Lease lease, PointManifest manifest, CancellationToken cancellationToken)
+    {
+        await lease.EnsureHeldAsync(cancellationToken).ConfigureAwait(false);
+        await core.Store.PutAsync(Layout.Manifest(applianceId, manifest.Run), manifest.Encode(core.Keys).Content, PutOptions.Metadata, cancellationToken).ConfigureAwait(false);
+        await core.Store.FlushAsync(cancellationToken).ConfigureAwait(false);
+        return true;
     }
 
     private async Task RemoveStaleCheckpointsAsync(List<(Run Run, PointManifest? Manifest)> listed, Lease? lease, CancellationToken cancellationToken)
@@ -475,6 +514,7 @@ internal sealed class ApplianceRepair(RepositoryCore core, RereadStore store, st
             await lease.EnsureHeldAsync(cancellationToken).ConfigureAwait(false);
             // After a power cut no manifest may be back whose packs are gone.
             await core.Store.FlushAsync(cancellationToken).ConfigureAwait(false);
+            await _sweep.ListPacksAsync(cancellationToken).ConfigureAwait(false);
             await _sweep.SweepAsync(free, _deltas, empty, cancellationToken).ConfigureAwait(false);
         }
         foreach (KeyValuePair<Run, (int Packs, long Bytes, List<string> Names)> run in unneeded.OrderBy(r => r.Key.Sequence))

@@ -1,4 +1,5 @@
 using System.Management.Automation;
+using System.Security;
 using Natalia.Backup.Arguments;
 using Natalia.Backup.Engine.Repositories;
 using Natalia.Backup.Hypervisors;
@@ -61,6 +62,14 @@ public sealed class ConnectNataliaRepositoryCommand : RepositoryOpenerCommand
     [HypervisorReference]
     [ArgumentCompleter(typeof(HypervisorCompleter))]
     public string? Hypervisor { get; set; }
+
+    /// <summary>The password, as SecureString, or as PSCredential whose user name does not matter. When it is lost, so is everything in the repository: there is no second way in.</summary>
+    [Parameter(Mandatory = true, ParameterSetName = FolderPasswordSet)]
+    [Parameter(Mandatory = true, ParameterSetName = BucketPasswordSet)]
+    [PasswordArgument]
+    public SecureString? Password { get; set; }
+
+    private protected override Task<SecureString?> FindPasswordAsync() => Task.FromResult(Password);
 
     private protected override async Task ProcessAsync(CancellationToken cancellationToken)
     {

@@ -64,12 +64,6 @@ public abstract class RepositoryOpenerCommand : NataliaCommand
     [Parameter(ParameterSetName = BucketAuditOnlySet)]
     public string? ServerCertificateThumbprint { get; set; }
 
-    /// <summary>The password, as SecureString, or as PSCredential whose user name does not matter. When it is lost, so is everything in the repository: there is no second way in.</summary>
-    [Parameter(Mandatory = true, ParameterSetName = FolderPasswordSet)]
-    [Parameter(Mandatory = true, ParameterSetName = BucketPasswordSet)]
-    [PasswordArgument]
-    public SecureString? Password { get; set; }
-
     /// <summary>The repository has no password, and whoever can read its files can read the disks in it.</summary>
     [Parameter(Mandatory = true, ParameterSetName = FolderUnencryptedSet)]
     [Parameter(Mandatory = true, ParameterSetName = BucketUnencryptedSet)]
@@ -81,6 +75,9 @@ public abstract class RepositoryOpenerCommand : NataliaCommand
     public string? Name { get; set; }
 
     private protected sealed override bool FailsAsAWhole => true;
+
+    /// <summary>The password that the repository is opened or made with; asked for where the command may.</summary>
+    private protected abstract Task<SecureString?> FindPasswordAsync();
 
     /// <summary>How the parameter set says that the repository is opened.</summary>
     private protected RepositoryAccess Access => ParameterSetName switch
@@ -108,13 +105,14 @@ public abstract class RepositoryOpenerCommand : NataliaCommand
     {
         if (Access == RepositoryAccess.Unencrypted && !Unencrypted)
             throw new NataliaException(ErrorIds.PasswordRequired, NataliaErrorKind.InvalidArgument, "A repository that is not -Unencrypted needs a -Password.");
-        if (Access == RepositoryAccess.Password && Password is not { Length: > 0 })
+        SecureString? secret = Access == RepositoryAccess.Password ? await FindPasswordAsync().ConfigureAwait(false) : null;
+        if (Access == RepositoryAccess.Password && secret is not { Length: > 0 })
             throw new NataliaException(ErrorIds.PasswordRequired, NataliaErrorKind.InvalidArgument, "The password is empty.", recommendedAction: "Give a -Password, or say -Unencrypted when there is to be none.");
         BucketSettings? bucket = Bucket.Length == 0 ? null : DescribeBucket();
         string path = bucket?.ToString() ?? await OnPipelineAsync(() => FilePaths.Resolve(SessionState, Path)).ConfigureAwait(false);
         string name = Name ?? Registry.Repositories.GetFreeName(bucket is not null ? bucket.Bucket : SessionName.FromPath(path, "repository"));
         Registry.Repositories.EnsureFree(name);
-        using RepositoryPassword? password = Access == RepositoryAccess.Password ? RepositoryPassword.From(Password!) : null;
+        using RepositoryPassword? password = secret is null ? null : RepositoryPassword.From(secret);
         var settings = new RepositorySettings { Name = name, Kind = bucket is null ? "Folder" : "S3", Path = path, Bucket = bucket, Access = Access };
         if (await OpenAsync(settings, password, cancellationToken).ConfigureAwait(false) is not RepositoryConnection connection) return;
         Registry.Repositories.Add(connection);

@@ -179,6 +179,30 @@ public sealed class RepairTests
     }
 
     [Fact]
+    public async Task A_lost_manifest_is_made_again_from_the_catalog()
+    {
+        using var bench = new RepositoryBench();
+        using Repository repository = await bench.CreateAsync();
+        byte[] disk = Disk(100_000, 1);
+        for (int i = 0; i < PointCatalog.ChunkSize + 4; i++)
+        {
+            disk[i] ^= 1;
+            await BackupAsync(repository, disk);
+        }
+        await repository.ReclaimAsync(Appliance.ApplianceId, TimeSpan.Zero, default);
+        string[] manifests = [.. (await NamesAsync(bench.Store)).Where(n => n.Contains("/points/"))];
+        await bench.Store.DeleteAsync(manifests[10], default);
+        await bench.Store.DeleteAsync(manifests[20], default);
+        await bench.Store.PutAsync(manifests[20], new ObjectContent(new byte[] { 1, 2, 3 }), PutOptions.Metadata, default);
+        using Repository again = await bench.OpenAsync();
+        RepairReport report = await RepairAsync(again, s_giveUp);
+        Assert.Equal((RepairOutcome.Repaired, manifests.Length, 0), (report.Outcome, report.WholePoints, report.LostPoints));
+        Assert.All(report.Findings, f => Assert.Equal(RepairAction.Rebuilt, f.Action));
+        Assert.Equal(manifests.Length, (await TryAllAsync(bench)).Whole.Count);
+        await AssertCleanAsync(again, "made again");
+    }
+
+    [Fact]
     public async Task What_was_put_back_is_found_whole_again()
     {
         using var bench = new RepositoryBench { Password = "p" };
