@@ -25,9 +25,9 @@ namespace Natalia.Backup.Commands;
 /// <para>Reads everything and tells what is wrong and what would be done, without changing anything.</para>
 /// </example>
 /// <example>
-/// <code>$report = Repair-NataliaRepository -Repository nas -Confirm:$false
+/// <code>$report = Repair-NataliaRepository -Repository nas
 /// $report.Findings | Where-Object Kind -eq PointLost | Format-Table PointTimeUtc, DiskId, BytesLost, Action</code>
-/// <para>Repairs without asking, and lists the restore points that are lost.</para>
+/// <para>Repairs, and lists the restore points that are lost.</para>
 /// </example>
 /// <example>
 /// <code>Repair-NataliaRepository -Repository nas -Full -RemoveLost
@@ -35,7 +35,7 @@ namespace Natalia.Backup.Commands;
 /// Test-NataliaRepository -Repository nas -Full</code>
 /// <para>Gives up what is lost, stores again what the disk still has, and proves that the repository is whole.</para>
 /// </example>
-[Cmdlet(VerbsDiagnostic.Repair, "NataliaRepository", SupportsShouldProcess = true, ConfirmImpact = ConfirmImpact.High)]
+[Cmdlet(VerbsDiagnostic.Repair, "NataliaRepository", SupportsShouldProcess = true, ConfirmImpact = ConfirmImpact.Medium)]
 [OutputType(typeof(RepairReport))]
 public sealed class RepairNataliaRepositoryCommand : NataliaCommand
 {

@@ -244,6 +244,51 @@ public sealed class RepairTests
         await AssertCleanAsync(again, "made again");
     }
 
+    /// <summary>Of any damage to a map or to blocks, an export that allows loss has everything but what it says is lost, and that is zeros.</summary>
+    [Theory]
+    [InlineData(null)]
+    [InlineData("p")]
+    public async Task What_is_left_of_a_damaged_point_can_be_exported(string? password)
+    {
+        using var bench = new RepositoryBench { Password = password };
+        byte[] disk = new byte[20 << 20];
+        new Random(3).NextBytes(disk);
+        using (Repository repository = await bench.CreateAsync()) await BackupAsync(repository, disk);
+        Dictionary<string, byte[]> good = await CopyAsync(bench.Store);
+        var random = new Random(5);
+        for (int round = 0; round < 24; round++)
+        {
+            await ResetAsync(bench.Store, good);
+            string name = good.Keys.Where(n => n.Contains(round % 2 == 0 ? "/data/" : "/meta/")).OrderBy(_ => random.Next()).First();
+            byte[] bad = (byte[])good[name].Clone();
+            await bench.Store.DeleteAsync(name, default);
+            if (round % 3 == 0) bad = bad.AsSpan(0, random.Next(bad.Length / 2, bad.Length)).ToArray();
+            else bad[random.Next(bad.Length / 2, bad.Length - Envelope.TrailerLength)] ^= 1;
+            await bench.Store.PutAsync(name, new ObjectContent(bad), PutOptions.Metadata, default);
+            using Repository repository = await bench.OpenAsync();
+            RestorePoint point = (await PointsAsync(repository))[0];
+            using var target = new MemoryDiskTarget();
+            SalvagedDisk salvaged;
+            try
+            {
+                salvaged = await repository.SalvageDiskAsync(point, null, target, null, default);
+            }
+            catch (NataliaException nothing) when (nothing.ErrorId == ErrorIds.BlockDamaged && round % 2 == 1)
+            {
+                // The root: then nothing at all is left, and no image is made.
+                Assert.False(target.IsComplete);
+                continue;
+            }
+            Assert.True(target.IsComplete && salvaged.BytesLost > 0 && salvaged.BytesLost < disk.Length, $"round {round}: {salvaged.BytesLost}");
+            byte[] expected = (byte[])disk.Clone();
+            foreach (Extent extent in salvaged.LostExtents) expected.AsSpan((int)extent.Offset, (int)extent.Length).Clear();
+            Assert.True(expected.AsSpan().SequenceEqual(target.Bytes), $"round {round}");
+            Assert.Equal(salvaged.BytesLost, salvaged.LostExtents.Sum(e => e.Length));
+            RepairReport report = await RepairAsync(repository, s_full with { WhatIf = true });
+            Assert.Equal(salvaged.LostExtents, report.Findings.Where(f => f.Kind == RepairFindingKind.PointLost && f.DiskId is not null).SelectMany(f => f.LostExtents));
+        }
+    }
+
     [Fact]
     public async Task Protected_and_newest_points_are_not_given_up()
     {
