@@ -30,6 +30,7 @@
         'Disconnect-NataliaRepository'
         'Test-NataliaRepository'
         'Optimize-NataliaRepository'
+        'Repair-NataliaRepository'
         'Add-NataliaRepositoryKey'
         'Get-NataliaRepositoryKey'
         'Remove-NataliaRepositoryKey'

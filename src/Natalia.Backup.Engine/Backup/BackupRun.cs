@@ -37,7 +37,7 @@ internal sealed class BackupRun(RepositoryCore core, ManifestReader manifests, B
     private PackReader _packs = null!;
     private List<PointManifest> _parents = [];
     private HashSet<string>? _usablePacks;
-    private HashSet<string> _damagedPacks = [];
+    private DamageState _damage = null!;
     private HashSet<long> _pointsInLog = [];
     private long _readBytes, _doneBytes, _plannedBytes, _storedBytes;
 
@@ -90,7 +90,8 @@ internal sealed class BackupRun(RepositoryCore core, ManifestReader manifests, B
         if (ignoreParent is null) (parents, ignoreParent) = await FindParentsAsync(published, cancellationToken).ConfigureAwait(false);
         _parents = parents;
         IgnoredParentReason = ignoreParent;
-        Reference? configuration = parents.Count > 0 && parents[0].Run == previous ? parents[0].Configuration : null;
+        _damage = await DamageRecords.ReadAsync(core.ApplianceLog(_appliance), records, cancellationToken).ConfigureAwait(false);
+        Reference? configuration = parents.Count > 0 && parents[0].Run == previous ? await FindConfigurationAsync(parents[0], cancellationToken).ConfigureAwait(false) : null;
 
         var disks = new List<DiskProgress>();
         try
@@ -275,10 +276,12 @@ internal sealed class BackupRun(RepositoryCore core, ManifestReader manifests, B
         if (changed is not null)
         {
             plan.IsTracked = true;
+            plan.DamageSeen = before!.DamageSeen;
             plan.PlannedBytes = changed.Sum(e => e.Length);
             plan.Work = LeafPlan.ChangedAsync(changed, size, cancellationToken).GetAsyncEnumerator(cancellationToken);
             return plan;
         }
+        plan.DamageSeen = _damage.Newest;
         var allocated = new List<Extent>();
         await foreach (Extent extent in disk.Source.GetAllocatedExtentsAsync(cancellationToken).ConfigureAwait(false)) allocated.Add(extent);
         plan.PlannedBytes = allocated.Sum(e => e.Length);
@@ -302,6 +305,8 @@ internal sealed class BackupRun(RepositoryCore core, ManifestReader manifests, B
             return (null, asked ? $"The hypervisor does not track the changes of disk '{disk.DiskId}', so that all of it was read." : null);
         if (before.NativeId is not null && before.NativeId != NativeIdentity)
             return (null, $"The last point of disk '{disk.DiskId}' is of another VM, so that all of it was read.");
+        // What did not change would be taken over unread, and the loss with it.
+        if (_damage.Newest > before.DamageSeen) return (null, $"Damage was found in the repository after disk '{disk.DiskId}' was last read as a whole, so that all of it was read, and what was lost was stored again.");
         if (before.TrackingToken is null)
             return (null, parent?.CopyOf is null ? $"The earlier point of disk '{disk.DiskId}' was made without change tracking."
                 : $"The earlier point of disk '{disk.DiskId}' was copied from another repository, and changes are counted only from points that were made here.");
@@ -322,16 +327,9 @@ internal sealed class BackupRun(RepositoryCore core, ManifestReader manifests, B
     /// <summary>What a copy has to look at when the earlier point here is a copy too, of a point that the source still has; null for everything.</summary>
     private async Task<List<Extent>?> FindChangedAsync(CopiedDisk disk, PointManifest? parent, ManifestDisk? before, CancellationToken cancellationToken)
     {
-        if (parent is null || before is null || await WasDamageFoundSinceAsync(parent.Run, cancellationToken).ConfigureAwait(false)) return null;
+        // Damage that was found since the disk was last looked at as a whole is healed by comparing everything, and storing again what lies in damaged packs.
+        if (parent is null || before is null || _damage.Newest > before.DamageSeen) return null;
         return await disk.GetChangedExtentsAsync(parent.OriginalPointId, before, new MapReader(_packs, before.Root), cancellationToken).ConfigureAwait(false);
-    }
-
-    /// <summary>Damage that was found after the earlier point was made is healed by comparing everything, and storing again what lies in damaged packs.</summary>
-    private async Task<bool> WasDamageFoundSinceAsync(Run parent, CancellationToken cancellationToken)
-    {
-        List<AuditName> names = await core.ApplianceLog(_appliance).ListAsync(cancellationToken).ConfigureAwait(false);
-        long made = names.Where(n => n.Event == AuditEvents.PointMade && n.Sequence == parent.Sequence).Select(n => n.Number).DefaultIfEmpty(0).Max();
-        return names.Exists(n => n.Event == DamageRecords.Event && n.Number > made);
     }
 
     /// <summary>
@@ -366,7 +364,6 @@ internal sealed class BackupRun(RepositoryCore core, ManifestReader manifests, B
             int revision = pack.Name.LastIndexOf(".r", StringComparison.Ordinal);
             _usablePacks.Add(revision < 0 ? pack.Name : pack.Name.Substring(0, revision));
         }
-        _damagedPacks = await DamageRecords.ReadAsync(core, _appliance, cancellationToken).ConfigureAwait(false);
     }
 
     /// <summary>What a tracking token belongs to: another VM that goes on with this history has tokens of its own.</summary>
@@ -376,7 +373,23 @@ internal sealed class BackupRun(RepositoryCore core, ManifestReader manifests, B
     {
         if (_usablePacks is null) return true;
         string name = Layout.Pack(_appliance, PackArea.Data, block.Run, block.Pack);
-        return _usablePacks.Contains(name) && !_damagedPacks.Contains(name);
+        return _usablePacks.Contains(name) && !_damage.Packs.Contains(name);
+    }
+
+    /// <summary>The configuration that the new point may share; null when there is none that can be read.</summary>
+    private async Task<Reference?> FindConfigurationAsync(PointManifest parent, CancellationToken cancellationToken)
+    {
+        if (parent.Configuration is not Reference configuration) return null;
+        using var codec = new SegmentCodec();
+        try
+        {
+            await _packs.ReadSegmentAsync(PackArea.Meta, configuration, codec, cancellationToken).ConfigureAwait(false);
+            return configuration;
+        }
+        catch (NataliaException damage) when (damage.ErrorId is ErrorIds.PackMissing or ErrorIds.ObjectDamaged)
+        {
+            return null;
+        }
     }
 
     private async Task<Reference?> StoreConfigurationAsync(Run run, PackWriter.Worker meta, Reference? before, DeadList dead, CancellationToken cancellationToken)
@@ -425,6 +438,7 @@ internal sealed class BackupRun(RepositoryCore core, ManifestReader manifests, B
                 TrackingToken = d.TrackingToken,
                 NativeId = d.TrackingToken is null ? null : NativeIdentity,
                 CoveredBytes = d.CoveredBytes,
+                DamageSeen = d.DamageSeen,
             }).ToArray(),
         };
         return request.Copy is CopiedPoint copy ? copy.Describe(manifest) : manifest;

@@ -140,7 +140,7 @@ public sealed class PointCopier
         await TryAsync(async cancellationToken =>
         {
             // Once is enough, however often the copy is tried.
-            if (!(await DamageRecords.ReadAsync(_source.Core, manifest.ApplianceId, cancellationToken).ConfigureAwait(false)).Contains(damage.Target))
+            if (!(await DamageRecords.ReadAsync(_source.Core, manifest.ApplianceId, cancellationToken).ConfigureAwait(false)).Packs.Contains(damage.Target))
                 await DamageRecords.WriteAsync(_source.Core, manifest.ApplianceId, manifest.PointId, manifest.Run.Sequence, [damage.Target], "Found when the point was to be copied.", cancellationToken).ConfigureAwait(false);
         }, CancellationToken.None).ConfigureAwait(false);
     }

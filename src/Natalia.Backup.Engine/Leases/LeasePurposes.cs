@@ -6,4 +6,5 @@ internal static class LeasePurposes
     internal const string Backup = "backup";
     internal const string Copy = "copy";
     internal const string Removal = "removal";
+    internal const string Repair = "repair";
 }

@@ -25,6 +25,9 @@ internal sealed record ManifestDisk
 
     /// <summary>In a checkpoint: bytes from the disk's beginning that hold the frozen state; null when all do.</summary>
     internal long? CoveredBytes { get; init; }
+
+    /// <summary>The number of the newest record of damage when the disk was last read as a whole: nothing that was known to be damaged then is referred to. 0 when there was none.</summary>
+    internal long DamageSeen { get; init; }
 }
 
 /// <summary>The object that makes a point exist. docs/format.md §6.</summary>
@@ -125,6 +128,7 @@ internal sealed record PointManifest
                 if (disk.TrackingToken is not null) json.WriteString("trackingToken", disk.TrackingToken);
                 if (disk.NativeId is not null) json.WriteString("trackedVm", disk.NativeId);
                 if (disk.CoveredBytes is long covered) json.WriteNumber("coveredBytes", covered);
+                if (disk.DamageSeen > 0) json.WriteNumber("damageSeen", disk.DamageSeen);
                 json.WriteEndObject();
             }
             json.WriteEndArray();
@@ -193,6 +197,7 @@ internal sealed record PointManifest
             TrackingToken = disk.ReadStringOrNull("trackingToken"),
             NativeId = disk.ReadStringOrNull("trackedVm"),
             CoveredBytes = disk.ReadLongOrNull("coveredBytes"),
+            DamageSeen = disk.ReadLongOrNull("damageSeen") ?? 0,
         };
     }
 

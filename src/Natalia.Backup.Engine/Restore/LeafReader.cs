@@ -86,8 +86,15 @@ internal sealed class LeafReader(PackReader packs) : IDisposable
             }
             catch (NataliaException damage) when (goOn && IsDamage(damage))
             {
-                foreach (StoredBlock block in range.Blocks) report(node[block.Slot]!, damage);
-                return 0;
+                if (range.Blocks.Count == 1)
+                {
+                    report(node[range.Blocks[0].Slot]!, damage);
+                    return 0;
+                }
+                // The object ends here, or the medium is bad somewhere: each block by itself, so that what is whole is had.
+                foreach (BlockRange one in range.Blocks.SelectMany(b => BlockRange.Split([b])))
+                    good += await ReadRangeAsync(directory, node, leaf, sizeBytes, one, report, goOn, cancellationToken).ConfigureAwait(false);
+                return good;
             }
             foreach ((int slot, SegmentEntry entry, long offset) in range.Blocks)
             {
@@ -112,7 +119,7 @@ internal sealed class LeafReader(PackReader packs) : IDisposable
         }
     }
 
-    private static bool IsDamage(NataliaException failure) => failure.ErrorId is ErrorIds.PackMissing or ErrorIds.ObjectDamaged or ErrorIds.ObjectNotFound;
+    private static bool IsDamage(NataliaException failure) => failure.ErrorId is ErrorIds.PackMissing or ErrorIds.ObjectDamaged or ErrorIds.ObjectNotFound or ErrorIds.StoreReadFailed;
 
     private SegmentCipher Cipher(PackDirectory directory)
     {
