@@ -34,6 +34,7 @@ internal sealed class ApplianceRepair(RepositoryCore core, RereadStore store, st
     private readonly List<Run> _damagedManifests = [];
     private long _done, _unneeded;
     private bool _mayBeWritten;
+    private HashSet<Run>? _lostAtFirst;
     private int _removed;
 
     internal IReadOnlyList<RepairFinding> Findings => _findings;
@@ -77,6 +78,13 @@ internal sealed class ApplianceRepair(RepositoryCore core, RereadStore store, st
         await RemoveStaleCheckpointsAsync(listed, lease, cancellationToken).ConfigureAwait(false);
         await AnalyzeAsync(listed, cancellationToken).ConfigureAwait(false);
 
+        if (options.RemoveLost && lease is not null && _analysis.Walks.Exists(w => w.IsLost))
+        {
+            // Nothing is given up that was not looked for twice: an optimization may have moved it under our eyes.
+            _lostAtFirst = [.. _analysis.Walks.Where(w => w.IsLost).Select(w => w.Run)];
+            await LoadAsync(cancellationToken).ConfigureAwait(false);
+            await AnalyzeAsync(listed, cancellationToken).ConfigureAwait(false);
+        }
         int before = _gone.Count;
         await ReportPointsAsync(lease, cancellationToken).ConfigureAwait(false);
         // Without the points that went, more is free: what they alone needed, and what they hid.
@@ -305,6 +313,7 @@ internal sealed class ApplianceRepair(RepositoryCore core, RereadStore store, st
         string rest = walk.LostDisks.Count == 0 ? "" : " The rest can be had with Export-NataliaDisk -AllowLoss.";
         RepairAction kept = options.WhatIf ? RepairAction.Kept : RepairAction.Recorded;
         if (!options.RemoveLost) return (kept, "The point is kept, and marked as damaged." + rest, null);
+        if (_lostAtFirst is not null && !_lostAtFirst.Contains(walk.Run)) return (kept, "It was whole a moment ago, so that it is not given up." + rest, null);
         if (walk == points[0]) return (kept, "It is the newest one of its appliance and stays until there is a newer one: the next backup stores again what is lost." + rest, null);
         if (_states.IsProtected(walk.Manifest.PointId)) return (kept, "It is protected and stays." + rest, null);
         if (PointsInUse.Contains(core.RepositoryId, walk.Manifest.PointId)) return (kept, "A restore reads it, so that it stays." + rest, null);
@@ -470,9 +479,11 @@ internal sealed class ApplianceRepair(RepositoryCore core, RereadStore store, st
         {
             OrdinalSet? live = _analysis.Marks.Find(pack.Area, pack.Run, pack.Number);
             if (live is null && _mayBeWritten && pack.Run.Sequence > newest) continue;
+            // All was there but the manifest: either the run died at that very moment, or the manifest and its record were taken away together.
+            bool mayBePoint = pack.Run.Sequence > newest && _deltas.Has(pack.Run) && !_states.IsRemoved(pack.Run.Id.ToString()) && !options.RemoveLost;
             if (live is null)
             {
-                if (pack.Run.Sequence <= floor)
+                if (pack.Run.Sequence <= floor || mayBePoint)
                 {
                     if (!pack.IsMissing) waiting[pack.Run] = waiting.TryGetValue(pack.Run, out (int Packs, long Bytes) sum) ? (sum.Packs + 1, sum.Bytes + pack.StoredBytes) : (1, pack.StoredBytes);
                     continue;
@@ -506,7 +517,7 @@ internal sealed class ApplianceRepair(RepositoryCore core, RereadStore store, st
         await ReclaimedAlreadyAsync(empty, missing, cancellationToken).ConfigureAwait(false);
 
         foreach (KeyValuePair<Run, (int Packs, long Bytes)> run in waiting.OrderBy(r => r.Key.Sequence))
-            _findings.Add(Finding(RepairFindingKind.UnneededSpace) with { Object = run.Key.ToString(), StoredBytes = run.Value.Bytes, Action = RepairAction.Kept, Detail = $"{run.Value.Packs} packs of the run {run.Key} ({run.Value.Bytes} bytes) are needed by no point that can be read. They are kept, because a lost point may need them; -RemoveLost gives it up." });
+            _findings.Add(Finding(RepairFindingKind.UnneededSpace) with { Object = run.Key.ToString(), StoredBytes = run.Value.Bytes, Action = RepairAction.Kept, Detail = $"{run.Value.Packs} packs of the run {run.Key} ({run.Value.Bytes} bytes) are needed by no point that can be read. They are kept, because a point that is lost may need them; -RemoveLost gives it up." });
         _unneeded += unneeded.Values.Sum(u => u.Bytes);
 
         if (lease is not null)
@@ -537,7 +548,7 @@ internal sealed class ApplianceRepair(RepositoryCore core, RereadStore store, st
 
     /// <summary>With records missing, a run without manifest may be a lost point, unless the log says that it was removed.</summary>
     private IEnumerable<long> UnexplainedRuns(HashSet<Run> withManifest) =>
-        _deltas.Runs.Where(r => !withManifest.Contains(r) && !_states.IsRemoved(r.Id.ToString())).Select(r => r.Sequence);
+        _deltas.Runs.Concat(_inventory.All.Select(p => p.Run)).Where(r => !withManifest.Contains(r) && !_states.IsRemoved(r.Id.ToString())).Select(r => r.Sequence);
 
     /// <summary>Packs that are missing because they were given back need not be told again.</summary>
     private async Task ReclaimedAlreadyAsync(Dictionary<string, long> empty, HashSet<string> missing, CancellationToken cancellationToken)
@@ -564,7 +575,7 @@ internal sealed class ApplianceRepair(RepositoryCore core, RereadStore store, st
 
     private async Task RemoveOrphanedDeltasAsync(HashSet<Run> withManifest, long newest, long floor, Lease? lease, CancellationToken cancellationToken)
     {
-        if (lease is null) return;
+        if (lease is null || !options.RemoveLost) return;
         foreach (Run run in _deltas.Deltas.Keys.Where(r => r.Sequence > newest && r.Sequence > floor && !withManifest.Contains(r)).ToList())
         {
             foreach (string standIn in _deltas.StandIns(run)) await _sweep.DeleteAsync(standIn, 0, cancellationToken).ConfigureAwait(false);

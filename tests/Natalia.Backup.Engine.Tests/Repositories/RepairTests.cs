@@ -244,6 +244,25 @@ public sealed class RepairTests
         await AssertCleanAsync(again, "made again");
     }
 
+    /// <summary>Each pack, map, list and record is asked for a few times, whatever it holds: a bucket must be repairable.</summary>
+    [Fact]
+    public async Task Requests_follow_the_number_of_runs_and_not_of_blocks()
+    {
+        using var bench = new RepositoryBench();
+        const int Runs = 24;
+        byte[] disk = new byte[40 << 20];
+        new Random(1).NextBytes(disk);
+        using (Repository repository = await bench.CreateAsync())
+        {
+            for (int i = 0; i < Runs; i++) await BackupAsync(repository, disk = Change(disk, 60, i));
+        }
+        var counting = new FaultStore(bench.Store);
+        using Repository again = await bench.OpenAsync(counting);
+        Assert.Equal(RepairOutcome.Whole, (await RepairAsync(again, s_usual with { WhatIf = true })).Outcome);
+        Assert.InRange(counting.Operations, 1, Runs * 12 + 60);
+        Assert.DoesNotContain(counting.Log, l => l.StartsWith("read ", StringComparison.Ordinal) && l.Contains("/data/"));
+    }
+
     /// <summary>Of any damage to a map or to blocks, an export that allows loss has everything but what it says is lost, and that is zeros.</summary>
     [Theory]
     [InlineData(null)]
@@ -317,7 +336,8 @@ public sealed class RepairTests
         for (int i = 0; i < 2; i++) await BackupAsync(repository, Disk(3 << 20, i));
         // A run that died before its manifest.
         await Assert.ThrowsAsync<SimulatedCrashException>(() => repository.BackupAsync(Request(new MemoryDiskSource(Disk(3 << 20, 8))), _ => throw new SimulatedCrashException("publish"), null, default));
-        RepairReport report = await RepairAsync(repository, s_usual);
+        Assert.All((await RepairAsync(repository, s_usual)).Findings, f => Assert.Equal(RepairAction.Kept, f.Action));
+        RepairReport report = await RepairAsync(repository, s_giveUp);
         RepairFinding orphan = Assert.Single(report.Findings, f => f.Kind == RepairFindingKind.OrphanedRun);
         Assert.Equal(RepairAction.Locked, orphan.Action);
         Assert.True(orphan.LockedUntilUtc > clock.GetUtcNow().UtcDateTime.AddDays(2), $"{orphan.LockedUntilUtc}");
