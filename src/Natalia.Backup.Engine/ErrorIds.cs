@@ -72,6 +72,7 @@ public static class ErrorIds
     public const string RestorePointLocked = nameof(RestorePointLocked);
     public const string RestorePointInUse = nameof(RestorePointInUse);               // a restore reads it
     public const string RestorePointIsNewest = nameof(RestorePointIsNewest);         // the newest good point is never removed
+    public const string CopyOntoItself = nameof(CopyOntoItself);                     // source and destination of a copy are one repository
     public const string RestorePointDamaged = nameof(RestorePointDamaged);           // verification found damage
     public const string DiskNotFound = nameof(DiskNotFound);
     public const string DiskAmbiguous = nameof(DiskAmbiguous);

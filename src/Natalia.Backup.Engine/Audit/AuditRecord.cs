@@ -7,11 +7,13 @@ internal static class AuditEvents
     internal const string KeyAdded = "key-added";
     internal const string KeyRemoved = "key-removed";
     internal const string PointMade = "point-made";
+    internal const string PointCopied = "point-copied";
     internal const string PointRemoved = "point-removed";
     internal const string PointProtected = "point-protected";
     internal const string PointUnprotected = "point-unprotected";
     internal const string ApplianceSet = "appliance-set";
     internal const string RetentionSet = "retention-set";
+    internal const string Repaired = "repaired";
 }
 
 /// <summary>

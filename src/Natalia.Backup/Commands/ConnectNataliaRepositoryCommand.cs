@@ -35,6 +35,10 @@ namespace Natalia.Backup.Commands;
 /// <code>Connect-NataliaRepository -Path \\nas\backup\natalia -AuditOnly | Test-NataliaRepository -Full</code>
 /// <para>Checks every object of a repository from a machine that does not know the password.</para>
 /// </example>
+/// <example>
+/// <code>Connect-NataliaRepository -Path \\nas\backup\natalia -RebuildSettings | Repair-NataliaRepository -Full -WhatIf</code>
+/// <para>Opens a repository whose natalia.json was deleted, and tells what else is lost.</para>
+/// </example>
 [Cmdlet(VerbsCommunications.Connect, "NataliaRepository", DefaultParameterSetName = FolderPasswordSet)]
 [OutputType(typeof(RepositorySession))]
 public sealed class ConnectNataliaRepositoryCommand : RepositoryOpenerCommand
@@ -45,6 +49,13 @@ public sealed class ConnectNataliaRepositoryCommand : RepositoryOpenerCommand
     [Parameter(Mandatory = true, ParameterSetName = FolderAuditOnlySet)]
     [Parameter(Mandatory = true, ParameterSetName = BucketAuditOnlySet)]
     public SwitchParameter AuditOnly { get; set; }
+
+    /// <summary>Make the file natalia.json again when it is missing or damaged. All that it says can be derived from a key slot and the first audit record; that takes seconds. A file that is whole is left alone.</summary>
+    [Parameter(ParameterSetName = FolderPasswordSet)]
+    [Parameter(ParameterSetName = FolderUnencryptedSet)]
+    [Parameter(ParameterSetName = BucketPasswordSet)]
+    [Parameter(ParameterSetName = BucketUnencryptedSet)]
+    public SwitchParameter RebuildSettings { get; set; }
 
     /// <summary>The name of a backup storage of a Proxmox VE cluster: a Proxmox Backup Server, a NAS. The cluster itself puts the restore points there.</summary>
     [Parameter(Mandatory = true, ParameterSetName = ProxmoxStorageSet)]
@@ -101,6 +112,10 @@ public sealed class ConnectNataliaRepositoryCommand : RepositoryOpenerCommand
         return clusters.Count == 1 ? clusters[0] : Registry.Hypervisors.ForWriting(null);
     }
 
-    private protected override async Task<RepositoryConnection?> OpenAsync(RepositorySettings settings, RepositoryPassword? password, CancellationToken cancellationToken) =>
-        await ConnectionFactory.OpenRepositoryAsync(settings, password, Credential, cancellationToken).ConfigureAwait(false);
+    private protected override async Task<RepositoryConnection?> OpenAsync(RepositorySettings settings, RepositoryPassword? password, CancellationToken cancellationToken)
+    {
+        if (RebuildSettings && await ConnectionFactory.RebuildSettingsAsync(settings, password, Credential, cancellationToken).ConfigureAwait(false))
+            EmitWarning($"The file natalia.json of the repository '{settings.Path}' was lost, and was made again. Run Repair-NataliaRepository -Full to see what else is damaged.");
+        return await ConnectionFactory.OpenRepositoryAsync(settings, password, Credential, cancellationToken).ConfigureAwait(false);
+    }
 }

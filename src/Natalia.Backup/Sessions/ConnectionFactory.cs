@@ -113,6 +113,15 @@ internal static class ConnectionFactory
             "Give its -Password, or -AuditOnly to check it without one.");
     }
 
+    /// <summary>Makes a lost natalia.json again.</summary>
+    /// <returns>True when it was lost.</returns>
+    /// <exception cref="NataliaException">What the engine throws.</exception>
+    internal static async Task<bool> RebuildSettingsAsync(RepositorySettings settings, RepositoryPassword? password, PSCredential? credential, CancellationToken cancellationToken)
+    {
+        using IObjectStore store = settings.Bucket is BucketSettings bucket ? await OpenBucketAsync(bucket, credential, cancellationToken).ConfigureAwait(false) : FolderStore.Open(settings.Path, create: false);
+        return await Repository.RebuildSettingsAsync(store, password, TimeProvider.System, cancellationToken).ConfigureAwait(false);
+    }
+
     /// <summary>Opens a bucket; what fails for a moment is tried again.</summary>
     private static async Task<IObjectStore> OpenBucketAsync(BucketSettings bucket, PSCredential? credential, CancellationToken cancellationToken)
     {

@@ -54,6 +54,19 @@ public static class _Format
             : string.Format(CultureInfo.InvariantCulture, "{0}:{1:00}:{2:00} h", (long)whole.TotalHours, whole.Minutes, whole.Seconds);
     }
 
+    /// <summary>What a repair found, one below the other; the first 20.</summary>
+    /// <param name="findings">The findings, live or from a job; or nothing.</param>
+    public static string Findings(object? findings)
+    {
+        const int Shown = 20;
+        if ((findings is PSObject wrapped ? wrapped.BaseObject : findings) is not System.Collections.IEnumerable all) return "none";
+        List<PSObject> items = [.. all.Cast<object>().Select(PSObject.AsPSObject)];
+        if (items.Count == 0) return "none";
+        IEnumerable<string> lines = items.Take(Shown).Select(f => $"{Text(f.Properties["Kind"]?.Value)} ({Text(f.Properties["Action"]?.Value)}): {Text(f.Properties["Detail"]?.Value)}");
+        if (items.Count > Shown) lines = lines.Append($"And {items.Count - Shown} more: see the property Findings.");
+        return string.Join(Environment.NewLine, lines);
+    }
+
     /// <summary>A list on one line.</summary>
     /// <param name="items">The items, or nothing.</param>
     public static string List(object? items)
