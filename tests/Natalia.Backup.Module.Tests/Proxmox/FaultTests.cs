@@ -86,6 +86,26 @@ public sealed class FaultTests
         Assert.Contains("/storage/pbs", (hidden.TerminatingError ?? hidden.Errors[0]).Exception.Message);
     }
 
+    [Fact]
+    public async Task A_cluster_that_goes_away_while_points_are_removed_is_told_once_and_what_went_is_recorded()
+    {
+        await using ProxmoxScenario scenario = await ProxmoxScenario.StartAsync();
+        for (int i = 0; i < 6; i++) scenario.AddPoint(DateTimeOffset.UtcNow.AddDays(-i));
+        scenario.ConnectWithEvidence();
+        scenario.Do("Set-NataliaRetention natalia-01 -Repository pbs -Daily 1 -Force");
+        int removals = 0;
+        scenario.Server.Intercept = r =>
+        {
+            if (r.Method == "DELETE" && ++removals == 3)
+                foreach (string node in scenario.Cluster.Nodes) scenario.Server.SetDown(node, true);
+            return removals >= 3 ? throw new IOException() : null;
+        };
+        ScriptResult result = scenario.Try("Invoke-NataliaRetention natalia-01 -Repository pbs");
+        Assert.Equal(2, result.Output.Count);
+        Assert.InRange(result.ErrorIds.Count, 1, 2);
+        Assert.Equal("2", scenario.Do("@(Get-NataliaAuditRecord -Repository pbs | Where-Object Event -eq native-point-removed).Count").Text.Single());
+    }
+
     private static async Task Eventually(Func<bool> condition)
     {
         for (int i = 0; i < 600; i++)

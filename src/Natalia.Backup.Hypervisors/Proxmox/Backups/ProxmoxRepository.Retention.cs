@@ -46,13 +46,17 @@ internal sealed partial class ProxmoxRepository : IRetentionStore
             {
                 await RemoveRestorePointAsync(removal.Point, false, cancellationToken).ConfigureAwait(false);
             }
-            catch (NataliaException e)
+            catch (NataliaException e) when (!ConcernsAll(e))
             {
                 refusal = e;
             }
             removed(removal.Point, refusal);
         }
     }
+
+    /// <summary>A cluster that is gone, or lets nobody in, is told once and not for each point.</summary>
+    private static bool ConcernsAll(NataliaException e) =>
+        e.ErrorId is ErrorIds.ServerUnreachable or ErrorIds.ServerNotTrusted or ErrorIds.AuthenticationFailed or ErrorIds.SessionExpired or ErrorIds.StorageNotFound or ErrorIds.StoreUnavailable;
 
     public Task<RestorePoint> SetProtectionAsync(RestorePoint point, bool isProtected, string reason, CancellationToken cancellationToken) => SetProtectionAsync(point, isProtected, cancellationToken);
 
