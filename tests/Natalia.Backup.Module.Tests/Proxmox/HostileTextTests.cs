@@ -62,7 +62,7 @@ public sealed class HostileTextTests
         await using ProxmoxScenario scenario = await ProxmoxScenario.StartAsync();
         scenario.ConnectWithEvidence();
         // What this product makes itself: ids, hashes, words of a fixed set.
-        string[] own = ["ApplianceId", "RestorePointId", "RepositoryId", "KeyId", "RecordHash", "AuditKeyFingerprint", "ErrorId", "Event", "Rule", "Hour", "Day", "Week", "Month", "Year", "LocalTime", "TimeZone", "Kind", "RepositoryKind", "HypervisorKind", "StoreKind"];
+        string[] own = ["ApplianceId", "RestorePointId", "RepositoryId", "OriginalRestorePointId", "OriginalRepositoryId", "SourceRepositoryId", "SourceRestorePointId", "KeyId", "RecordHash", "AuditKeyFingerprint", "ErrorId", "Event", "Rule", "Hour", "Day", "Week", "Month", "Year", "LocalTime", "TimeZone", "Kind", "RepositoryKind", "HypervisorKind", "StoreKind"];
         List<string> raw = [];
         foreach (string file in Directory.GetFiles(Layout.ModuleRoot, "*.Format.ps1xml", SearchOption.AllDirectories))
         {
