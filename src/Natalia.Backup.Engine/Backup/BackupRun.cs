@@ -108,8 +108,8 @@ internal sealed class BackupRun(RepositoryCore core, ManifestReader manifests, B
     /// <summary>One run of the format: packs, delta, manifest. Ends when all disks are done, or when enough was stored for a checkpoint.</summary>
     private async Task<PointManifest> RoundAsync(Lease lease, Run run, Run? previous, List<DiskProgress> disks, Reference? configuration, CancellationToken cancellationToken)
     {
-        var data = new PackWriter(core.Store, _appliance, PackArea.Data, run, core.Keys, _dataBuffers);
-        var meta = new PackWriter(core.Store, _appliance, PackArea.Meta, run, core.Keys, _metaBuffers);
+        using var data = new PackWriter(core.Store, _appliance, PackArea.Data, run, core.Keys, _dataBuffers, cancellationToken);
+        using var meta = new PackWriter(core.Store, _appliance, PackArea.Meta, run, core.Keys, _metaBuffers, cancellationToken);
         var dead = request.Disks.ToDictionary(d => d.DiskId, _ => new DeadList(), StringComparer.Ordinal);
         dead[""] = new DeadList();
         long roundStarted = core.Clock.GetTimestamp();

@@ -205,8 +205,9 @@ public sealed partial class Repository : IDisposable
             throw new NataliaException(ErrorIds.ObjectLockNotSupported, NataliaErrorKind.NotSupported, $"The repository '{Label}' is immutable, but {Location} was opened in a way that cannot lock objects. Nothing was written.", Label);
         if (request.Disks.Count == 0) throw new ArgumentException("There is no disk to back up.", nameof(request));
         _ = _core.Keys;
+        StoreMeter? meter = _core.Store.Find<IMeteredStore>()?.Meter.Measure();
         PointManifest manifest = await new BackupRun(_core, _manifests, request, beforePublish, progress).ExecuteAsync(cancellationToken).ConfigureAwait(false);
-        return Describe(manifest, isProtected: false);
+        return Describe(manifest, isProtected: false) with { Requests = meter?.Usage.Requests };
     }
 
     /// <summary>Reads everything that a point needs and checks it: delta, block map, blocks, configuration. One result; damage is a Failed result, not an exception, and is noted in the log for the next full backup.</summary>
