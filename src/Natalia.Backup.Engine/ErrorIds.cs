@@ -68,6 +68,7 @@ public static class ErrorIds
     public const string RestorePointAmbiguous = nameof(RestorePointAmbiguous);       // the beginning of an id fits several points
     public const string RestorePointProtected = nameof(RestorePointProtected);
     public const string ImmutabilityInvalid = nameof(ImmutabilityInvalid);           // a period or mode of locks that cannot be
+    public const string ImmutabilityWithoutRetention = nameof(ImmutabilityWithoutRetention); // locks that follow the policy, and no policy
     public const string RestorePointLocked = nameof(RestorePointLocked);
     public const string RestorePointInUse = nameof(RestorePointInUse);               // a restore reads it
     public const string RestorePointIsNewest = nameof(RestorePointIsNewest);         // the newest good point is never removed

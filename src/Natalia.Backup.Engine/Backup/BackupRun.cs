@@ -135,11 +135,13 @@ internal sealed class BackupRun(RepositoryCore core, ManifestReader manifests, B
             bool complete = disks.TrueForAll(d => d.IsFinished);
             if (complete && beforePublish is not null) await beforePublish(cancellationToken).ConfigureAwait(false);
             AuditLog log = core.ApplianceLog(_appliance);
-            IReadOnlyList<string> heads = await log.FindHeadsAsync(await log.ListAsync(cancellationToken).ConfigureAwait(false), cancellationToken).ConfigureAwait(false);
+            List<AuditName> records = await log.ListAsync(cancellationToken).ConfigureAwait(false);
+            IReadOnlyList<string> heads = await log.FindHeadsAsync(records, cancellationToken).ConfigureAwait(false);
             PointManifest manifest = Describe(run, disks, configuration, complete, delta.Hash, heads);
             if (complete)
             {
-                DateTime? parentsUntil = _parents.Count > 0 && _parents.TrueForAll(p => p.ImmutableUntilUtc is not null) ? _parents.Min(p => p.ImmutableUntilUtc) : null;
+                IReadOnlyList<RenewalRecord> renewals = await RenewalRecord.ReadAsync(log, records, core.Clock.UtcNow(), cancellationToken).ConfigureAwait(false);
+                DateTime? parentsUntil = _parents.Count == 0 ? null : _parents.Min(p => (DateTime?)Later(p.ImmutableUntilUtc, RenewalRecord.Until(renewals, p.PointId)));
                 DateTime? until = await new LockKeeper(core, _appliance).SecureAsync(disks.Select(d => d.Root).ToArray(), configuration, _startedUtc, parentsUntil, _parents.Count > 0, cancellationToken).ConfigureAwait(false);
                 manifest = manifest with { ImmutableUntilUtc = until };
             }
@@ -167,6 +169,8 @@ internal sealed class BackupRun(RepositoryCore core, ManifestReader manifests, B
             throw;
         }
     }
+
+    private static DateTime Later(DateTime? a, DateTime? b) => new(Math.Max(a?.Ticks ?? 0, b?.Ticks ?? 0), DateTimeKind.Utc);
 
     /// <summary>Puts a manifest. An unclear answer is settled by looking: an object is there whole or not at all.</summary>
     private async Task PublishAsync(string name, EncodedObject manifest, CancellationToken cancellationToken)

@@ -8,6 +8,7 @@ using Natalia.Backup.Engine.Leases;
 using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Engine.Packs;
 using Natalia.Backup.Engine.Restore;
+using Natalia.Backup.Engine.Retention;
 using Natalia.Backup.Engine.Sealing;
 using Natalia.Backup.Engine.Storage;
 using Natalia.Backup.Engine.Verification;
@@ -46,6 +47,9 @@ public sealed partial class Repository : IDisposable
             {
                 if (store.ObjectLock is null)
                     throw new NataliaException(ErrorIds.ObjectLockNotSupported, NataliaErrorKind.NotSupported, $"{store.Location} cannot lock objects, so that points in it cannot be immutable.", store.Location, "Take a bucket that was made with object lock.");
+                if (immutability.WhileKept && options.Retention is null or { KeepsEverything: true })
+                    throw new NataliaException(ErrorIds.ImmutabilityWithoutRetention, NataliaErrorKind.InvalidArgument, "Points that stay locked as long as they are kept need a retention policy that says for how long: without one, everything would stay locked for ever.", store.Location,
+                        "Give a retention policy with at least one rule.");
                 store = new LockingStore(store, immutability, options.Clock);
             }
             if (await store.StatAsync(Layout.Settings, cancellationToken).ConfigureAwait(false) is not null) throw Exists(store);
@@ -78,6 +82,7 @@ public sealed partial class Repository : IDisposable
                 },
             }, secrets.SigningSeed, cancellationToken).ConfigureAwait(false);
             if (immutability is not null) await core.RepositoryLog.AppendAsync(ImmutabilityPolicy.Entry(immutability), secrets.SigningSeed, cancellationToken).ConfigureAwait(false);
+            if (options.Retention is RetentionPolicy retention) await core.RepositoryLog.AppendAsync(RetentionEntry(null, null, retention), secrets.SigningSeed, cancellationToken).ConfigureAwait(false);
             await store.FlushAsync(cancellationToken).ConfigureAwait(false);
             try
             {
@@ -152,7 +157,7 @@ public sealed partial class Repository : IDisposable
     public DateTime CreatedUtc => _core.Settings.CreatedUtc;
     /// <summary>Whether what it holds is sealed with a password.</summary>
     public bool IsEncrypted => _core.Settings.Cipher != Cipher.None;
-    /// <summary>For how many days everything stored is locked against deletion; null for not at all.</summary>
+    /// <summary>For how many days everything stored is locked against deletion, from its making on or ahead of every run (<see cref="Immutability"/>); null for not at all.</summary>
     public int? ImmutableDays => _core.Immutability?.Days;
     /// <summary>How strong its locks are; null when it sets none.</summary>
     public ObjectLockMode? ImmutabilityMode => _core.Immutability?.Mode;
@@ -177,6 +182,7 @@ public sealed partial class Repository : IDisposable
             if (runs.Count == 0) continue;
             PointStates states = await PointStates.ReadAsync(_core.ApplianceLog(appliance), new HashSet<long>(runs.Select(r => r.Sequence)), cancellationToken).ConfigureAwait(false);
             runs.RemoveAll(r => states.IsRemoved(r.Id.ToString()));
+            IReadOnlyList<RenewalRecord> renewals = await ReadRenewalsAsync(appliance, cancellationToken).ConfigureAwait(false);
             foreach ((_, PointManifest? manifest, NataliaException? damage) in await _manifests.ReadAllAsync(appliance, runs, cancellationToken).ConfigureAwait(false))
             {
                 if (damage is not null)
@@ -186,7 +192,7 @@ public sealed partial class Repository : IDisposable
                     continue;
                 }
                 if (manifest!.Incomplete || manifest.TimeUtc < filter.AfterUtc || manifest.TimeUtc > filter.BeforeUtc) continue;
-                points.Add(Describe(manifest, states.IsProtected(manifest.PointId)));
+                points.Add(WithRenewal(Describe(manifest, states.IsProtected(manifest.PointId)), renewals));
             }
         }
         points.Sort((a, b) => b.CompareTo(a));
@@ -202,7 +208,7 @@ public sealed partial class Repository : IDisposable
     public async Task<RestorePoint> BackupAsync(BackupRequest request, Func<CancellationToken, Task>? beforePublish, IProgress<OperationProgress>? progress, CancellationToken cancellationToken)
     {
         if (_core.Immutability is not null && _core.Store.ObjectLock is null)
-            throw new NataliaException(ErrorIds.ObjectLockNotSupported, NataliaErrorKind.NotSupported, $"The repository '{Label}' is immutable, but {Location} was opened in a way that cannot lock objects. Nothing was written.", Label);
+            throw CannotLock();
         if (request.Disks.Count == 0) throw new ArgumentException("There is no disk to back up.", nameof(request));
         _ = _core.Keys;
         StoreMeter? meter = _core.Store.Find<IMeteredStore>()?.Meter.Measure();

@@ -1,0 +1,54 @@
+using Natalia.Backup.Engine.Audit;
+using Natalia.Backup.Engine.Immutability;
+using Natalia.Backup.Engine.Model;
+using Natalia.Backup.Engine.Retention;
+using Natalia.Backup.Engine.Storage;
+
+namespace Natalia.Backup.Engine.Repositories;
+
+public sealed partial class Repository
+{
+    /// <summary>How points are locked; null when they are not.</summary>
+    public ImmutabilityPolicy? Immutability => _core.Immutability;
+
+    /// <summary>
+    /// In a repository whose points are locked as long as they are kept: makes sure that everything which the kept points of an appliance need stays locked for <see cref="ImmutabilityPolicy.Days"/> from now.
+    /// Mostly three requests find that nothing is due; about once in a third of the days, two for each object that a kept point needs. May run beside a backup and beside itself.
+    /// </summary>
+    /// <param name="applianceId">The appliance.</param>
+    /// <param name="look">Look at every point, also where the log says that nothing is due.</param>
+    /// <param name="cancellationToken">Stops it; locks that were extended stay so.</param>
+    /// <returns>What was done; null in a repository of another kind. Points that could not be extended are told in <see cref="LockRenewal.Failures"/>, and the others are extended all the same.</returns>
+    /// <exception cref="NataliaException"><c>PasswordRequired</c>, <c>ObjectLockNotSupported</c>, a store error.</exception>
+    public async Task<LockRenewal?> RenewLocksAsync(string applianceId, bool look, CancellationToken cancellationToken)
+    {
+        if (_core.Immutability is not { WhileKept: true } policy) return null;
+        _ = _core.SigningSeed;
+        IObjectLock locks = _core.Store.ObjectLock ?? throw CannotLock();
+        StoreMeter? meter = _core.Store.Find<IMeteredStore>()?.Meter.Measure();
+        LockRenewal renewal = await new LockRenewer(_core, _manifests, applianceId, policy, locks).ExecuteAsync(look,
+            () => GetRestorePointsAsync(new RestorePointFilter { ApplianceId = applianceId }, _ => { }, cancellationToken),
+            async points =>
+            {
+                StoredRetentionPolicy? stored = await ReadPolicyAsync(_core.ApplianceLog(applianceId), applianceId, cancellationToken).ConfigureAwait(false)
+                    ?? await ReadPolicyAsync(_core.RepositoryLog, null, cancellationToken).ConfigureAwait(false);
+                IReadOnlyList<RetentionPoint> described = await DescribeForRetentionAsync(points, cancellationToken).ConfigureAwait(false);
+                return [.. RetentionPlanner.Plan(described, stored?.Policy ?? new RetentionPolicy(), _core.Clock.UtcNow()).Where(r => r.Action is RetentionAction.Keep or RetentionAction.Protected).Select(r => r.RestorePointId!)];
+            }, cancellationToken).ConfigureAwait(false);
+        await _core.Store.FlushAsync(cancellationToken).ConfigureAwait(false);
+        return renewal with { Requests = meter?.Usage.Requests };
+    }
+
+    private NataliaException CannotLock() => new(ErrorIds.ObjectLockNotSupported, NataliaErrorKind.NotSupported, $"The repository '{Label}' is immutable, but {Location} was opened in a way that cannot lock objects. Nothing was written.", Label);
+
+    /// <summary>The extensions of an appliance's locks that still last; none in a repository where locks are not extended.</summary>
+    private async Task<IReadOnlyList<RenewalRecord>> ReadRenewalsAsync(string applianceId, CancellationToken cancellationToken)
+    {
+        if (_core.Immutability?.WhileKept != true) return [];
+        AuditLog log = _core.ApplianceLog(applianceId);
+        return await RenewalRecord.ReadAsync(log, await log.ListAsync(cancellationToken).ConfigureAwait(false), _core.Clock.UtcNow(), cancellationToken).ConfigureAwait(false);
+    }
+
+    private static RestorePoint WithRenewal(RestorePoint point, IReadOnlyList<RenewalRecord> renewals) =>
+        RenewalRecord.Until(renewals, point.RestorePointId) is DateTime until && !(point.ImmutableUntilUtc >= until) ? point with { ImmutableUntilUtc = until } : point;
+}
