@@ -143,6 +143,7 @@ public static class ErrorIds
     public const string RetentionPolicyInvalid = nameof(RetentionPolicyInvalid);     // a negative limit
     public const string RetentionInputInvalid = nameof(RetentionInputInvalid);       // a piped object without a usable time
     public const string RetentionChangeNotConfirmed = nameof(RetentionChangeNotConfirmed); // a stricter policy, and nobody there to ask
+    public const string RetentionLockConflict = nameof(RetentionLockConflict);       // a policy and locks that cannot work together
     public const string TimeZoneNotFound = nameof(TimeZoneNotFound);
 
     // Anything

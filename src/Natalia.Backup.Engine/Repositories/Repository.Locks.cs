@@ -28,15 +28,52 @@ public sealed partial class Repository
         StoreMeter? meter = _core.Store.Find<IMeteredStore>()?.Meter.Measure();
         LockRenewal renewal = await new LockRenewer(_core, _manifests, applianceId, policy, locks).ExecuteAsync(look,
             () => GetRestorePointsAsync(new RestorePointFilter { ApplianceId = applianceId }, _ => { }, cancellationToken),
-            async points =>
-            {
-                StoredRetentionPolicy? stored = await ReadPolicyAsync(_core.ApplianceLog(applianceId), applianceId, cancellationToken).ConfigureAwait(false)
-                    ?? await ReadPolicyAsync(_core.RepositoryLog, null, cancellationToken).ConfigureAwait(false);
-                IReadOnlyList<RetentionPoint> described = await DescribeForRetentionAsync(points, cancellationToken).ConfigureAwait(false);
-                return [.. RetentionPlanner.Plan(described, stored?.Policy ?? new RetentionPolicy(), _core.Clock.UtcNow()).Where(r => r.Action is RetentionAction.Keep or RetentionAction.Protected).Select(r => r.RestorePointId!)];
-            }, cancellationToken).ConfigureAwait(false);
+            points => FindKeptAsync(applianceId, points, cancellationToken), cancellationToken).ConfigureAwait(false);
         await _core.Store.FlushAsync(cancellationToken).ConfigureAwait(false);
         return renewal with { Requests = meter?.Usage.Requests };
+    }
+
+    /// <summary>In an immutable repository: whether the points that the policies keep are locked now, and for long enough. One result for each appliance with points; none in other repositories.</summary>
+    /// <param name="cancellationToken">Stops it.</param>
+    /// <exception cref="NataliaException"><c>PasswordRequired</c>, a store error.</exception>
+    public async IAsyncEnumerable<CheckResult> CheckLocksAsync([System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        if (_core.Immutability is not ImmutabilityPolicy policy) yield break;
+        foreach (string appliance in await _core.ListAppliancesAsync(cancellationToken).ConfigureAwait(false))
+        {
+            long started = _core.Clock.GetTimestamp();
+            IReadOnlyList<RestorePoint> points = await GetRestorePointsAsync(new RestorePointFilter { ApplianceId = appliance }, _ => { }, cancellationToken).ConfigureAwait(false);
+            if (points.Count == 0) continue;
+            HashSet<string> kept = await FindKeptAsync(appliance, points, cancellationToken).ConfigureAwait(false);
+            DateTime now = _core.Clock.UtcNow();
+            List<DateTime> ends = [.. points.Where(p => kept.Contains(p.RestorePointId)).Select(p => p.ImmutableUntilUtc ?? DateTime.MinValue).OrderBy(d => d)];
+            int open = ends.Count(d => d <= now);
+            bool late = policy.WhileKept && ends[0] < now + policy.Period;
+            yield return new CheckResult
+            {
+                Name = "KeptPointLocks",
+                Result = open > 0 && policy.WhileKept ? CheckOutcome.Failed : open > 0 || late ? CheckOutcome.Warning : CheckOutcome.Passed,
+                Target = points[0].ApplianceName,
+                Expected = policy.WhileKept ? $"locked {policy.Days} days ahead" : $"locked for {policy.Days} days",
+                Actual = open > 0 ? $"{open} of {ends.Count} kept points without a lock" : $"{ends.Count} kept points locked until {ends[0]:yyyy-MM-dd HH:mm} UTC",
+                Detail = !policy.WhileKept ? open == 0 ? null : "The retention policy keeps points for longer than this repository locks them: who has the bucket's credentials can delete those."
+                    : open > 0 ? "Nothing has extended the locks for longer than they are held ahead. Run Invoke-NataliaRetention or a backup now: it locks what is there again."
+                    : late ? "The locks were not extended when they should have been. Let Invoke-NataliaBackup or Invoke-NataliaRetention run regularly." : null,
+                ErrorId = open > 0 && policy.WhileKept ? ErrorIds.ObjectNotLocked : null,
+                ApplianceId = appliance,
+                RepositoryId = RepositoryId,
+                Duration = _core.Clock.GetElapsedTime(started),
+            };
+        }
+    }
+
+    /// <summary>The ids of the points that the policy of an appliance keeps.</summary>
+    private async Task<HashSet<string>> FindKeptAsync(string applianceId, IReadOnlyList<RestorePoint> points, CancellationToken cancellationToken)
+    {
+        StoredRetentionPolicy? stored = await ReadPolicyAsync(_core.ApplianceLog(applianceId), applianceId, cancellationToken).ConfigureAwait(false)
+            ?? await ReadPolicyAsync(_core.RepositoryLog, null, cancellationToken).ConfigureAwait(false);
+        IReadOnlyList<RetentionPoint> described = await DescribeForRetentionAsync(points, cancellationToken).ConfigureAwait(false);
+        return [.. RetentionPlanner.Plan(described, stored?.Policy ?? new RetentionPolicy(), _core.Clock.UtcNow()).Where(r => r.Action is RetentionAction.Keep or RetentionAction.Protected).Select(r => r.RestorePointId!)];
     }
 
     private NataliaException CannotLock() => new(ErrorIds.ObjectLockNotSupported, NataliaErrorKind.NotSupported, $"The repository '{Label}' is immutable, but {Location} was opened in a way that cannot lock objects. Nothing was written.", Label);

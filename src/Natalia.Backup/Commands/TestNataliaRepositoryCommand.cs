@@ -128,6 +128,9 @@ public sealed class TestNataliaRepositoryCommand : NataliaCommand
                 $"The repository '{connection.Name}' ({connection.Session.Location}) has failed {failed.Count} check(s). The first is {failed[0].Name} ({failed[0].Target}). {failed[0].Detail}".TrimEnd(), connection.Name), connection.Session);
     }
 
+    /// <summary>The machines whose loss takes the appliances along: a destination on one of them is none.</summary>
+    private IReadOnlyCollection<string> HypervisorHosts() => [.. Registry.Hypervisors.All.SelectMany(h => h.Settings.Server?.Hosts ?? []).Distinct(StringComparer.OrdinalIgnoreCase)];
+
     private async Task CheckAsync(RepositoryConnection connection, CancellationToken cancellationToken)
     {
         if (connection.Native is not null)
@@ -138,7 +141,8 @@ public sealed class TestNataliaRepositoryCommand : NataliaCommand
         await foreach (CheckResult result in connection.Repository.CheckAsync(Full, progress, cancellationToken).ConfigureAwait(false)) Take(result);
         if (!Full && connection.Session.IsUnlocked)
         {
-            await foreach (CheckResult result in connection.Repository.ProbeAsync([], cancellationToken).ConfigureAwait(false)) Take(result);
+            await foreach (CheckResult result in connection.Repository.ProbeAsync(HypervisorHosts(), cancellationToken).ConfigureAwait(false)) Take(result);
+            await foreach (CheckResult result in connection.Repository.CheckLocksAsync(cancellationToken).ConfigureAwait(false)) Take(result);
         }
         if (Quiet) Emit(failed.Count == 0);
         else if (failed.Count > 0)

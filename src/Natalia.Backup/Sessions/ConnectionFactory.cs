@@ -2,6 +2,7 @@ using System.Management.Automation;
 using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Immutability;
 using Natalia.Backup.Engine.Repositories;
+using Natalia.Backup.Engine.Retention;
 using Natalia.Backup.Engine.Storage;
 using Natalia.Backup.Hypervisors;
 using Natalia.Backup.Hypervisors.Folder;
@@ -69,9 +70,9 @@ internal static class ConnectionFactory
 
     /// <summary>Makes a repository.</summary>
     /// <exception cref="NataliaException">What the engine throws.</exception>
-    internal static async Task<RepositoryConnection> CreateRepositoryAsync(RepositorySettings settings, RepositoryPassword? password, PSCredential? credential, int? immutableDays, CancellationToken cancellationToken)
+    internal static async Task<RepositoryConnection> CreateRepositoryAsync(RepositorySettings settings, RepositoryPassword? password, PSCredential? credential, ImmutabilityPolicy? immutability, RetentionPolicy? retention, CancellationToken cancellationToken)
     {
-        var options = new RepositoryOptions { Label = settings.Name, Immutability = immutableDays is int days ? new ImmutabilityPolicy(days, settings.Bucket?.LockMode ?? default) : null };
+        var options = new RepositoryOptions { Label = settings.Name, Immutability = immutability, Retention = retention };
         if (settings.Bucket is not null)
             return Describe(settings, await Repository.CreateAsync(await OpenBucketAsync(settings.Bucket, credential, cancellationToken).ConfigureAwait(false), password, options, cancellationToken).ConfigureAwait(false));
         // Nothing is made in a folder that holds something already: it will be refused.
@@ -135,6 +136,8 @@ internal static class ConnectionFactory
             CreatedUtc = repository.CreatedUtc,
             AuditKeyFingerprint = repository.AuditKeyFingerprint,
             ImmutableDays = repository.ImmutableDays,
+            ImmutableWhileKept = repository.Immutability?.WhileKept ?? false,
+            ImmutabilityMode = repository.ImmutabilityMode,
             ConnectedUtc = DateTime.UtcNow,
         };
         return new RepositoryConnection(session, repository, settings);

@@ -104,10 +104,21 @@ public sealed class RollingLockTests : IDisposable
         // Nothing runs for a month.
         _clock.Advance(TimeSpan.FromDays(31));
         Assert.True((await PointsAsync(repository))[0].ImmutableUntilUtc < Now);
+        Assert.Equal(CheckOutcome.Failed, Assert.Single(await LocksAsync(repository)).Result);
         LockRenewal renewal = (await repository.RenewLocksAsync(Appliance.ApplianceId, look: false, default))!;
         Assert.Equal((1, Now.AddDays(Ahead + 3)), (renewal.KeptPoints, renewal.LockedUntilUtc));
         Assert.True(await LockedUntilAsync(point) >= Now.AddDays(Ahead));
         Assert.Equal(renewal.LockedUntilUtc, (await PointsAsync(repository))[0].ImmutableUntilUtc);
+        Assert.Equal(CheckOutcome.Passed, Assert.Single(await LocksAsync(repository)).Result);
+        _clock.Advance(TimeSpan.FromDays(4));
+        Assert.Equal(CheckOutcome.Warning, Assert.Single(await LocksAsync(repository)).Result);
+    }
+
+    private static async Task<List<CheckResult>> LocksAsync(Repository repository)
+    {
+        var results = new List<CheckResult>();
+        await foreach (CheckResult result in repository.CheckLocksAsync(default)) results.Add(result);
+        return results;
     }
 
     [Fact]
