@@ -70,6 +70,7 @@ public static class ErrorIds
     public const string ImmutabilityInvalid = nameof(ImmutabilityInvalid);           // a period or mode of locks that cannot be
     public const string ImmutabilityWithoutRetention = nameof(ImmutabilityWithoutRetention); // locks that follow the policy, and no policy
     public const string RestorePointLocked = nameof(RestorePointLocked);
+    public const string RestorePointArchived = nameof(RestorePointArchived);         // what it needs lies in an archive class and must be thawed first
     public const string RestorePointInUse = nameof(RestorePointInUse);               // a restore reads it
     public const string RestorePointIsNewest = nameof(RestorePointIsNewest);         // the newest good point is never removed
     public const string RestorePointDamaged = nameof(RestorePointDamaged);           // verification found damage

@@ -256,8 +256,9 @@ internal sealed class ReclaimRun(RepositoryCore core, ManifestReader manifests, 
         {
             directory = await core.PackReader(applianceId).GetDirectoryAsync(area, run, number, cancellationToken).ConfigureAwait(false);
         }
-        catch (NataliaException damage) when (damage.ErrorId is ErrorIds.PackMissing or ErrorIds.ObjectDamaged)
+        catch (NataliaException damage) when (damage.ErrorId is ErrorIds.PackMissing or ErrorIds.ObjectDamaged or ErrorIds.ObjectArchived)
         {
+            // One in an archive class goes when all of it is free: thawing it would cost more than the room.
             return false;
         }
         Envelope old = directory.Envelope;

@@ -82,6 +82,7 @@ public sealed partial class Repository : IDisposable
                 },
             }, secrets.SigningSeed, cancellationToken).ConfigureAwait(false);
             if (immutability is not null) await core.RepositoryLog.AppendAsync(ImmutabilityPolicy.Entry(immutability), secrets.SigningSeed, cancellationToken).ConfigureAwait(false);
+            if (options.StorageClass is not null) await core.RepositoryLog.AppendAsync(StoreRecord.Entry(options.StorageClass), secrets.SigningSeed, cancellationToken).ConfigureAwait(false);
             if (options.Retention is RetentionPolicy retention) await core.RepositoryLog.AppendAsync(RetentionEntry(null, null, retention), secrets.SigningSeed, cancellationToken).ConfigureAwait(false);
             await store.FlushAsync(cancellationToken).ConfigureAwait(false);
             try
@@ -100,7 +101,7 @@ public sealed partial class Repository : IDisposable
                 await store.DeleteAsync(Layout.Settings, cancellationToken).ConfigureAwait(false);
                 throw Exists(store);
             }
-            var made = new Repository(core, Hash256.Of(bytes));
+            var made = new Repository(core, Hash256.Of(bytes)) { StorageClass = options.StorageClass };
             made._keys.Prove(slotId.ToString());
             return made;
         }
@@ -132,7 +133,8 @@ public sealed partial class Repository : IDisposable
                 throw new NataliaException(ErrorIds.RepositoryDamaged, NataliaErrorKind.Security, $"The audit key of the repository {store.Location} does not belong to its secrets.", store.Location);
             ImmutabilityPolicy? immutability = await ReadImmutabilityAsync(store, settings, options, cancellationToken).ConfigureAwait(false);
             if (immutability is not null && store.ObjectLock is not null) store = new LockingStore(store, immutability, options.Clock);
-            var opened = new Repository(new RepositoryCore(store, settings, secrets, options, immutability), Hash256.Of(bytes));
+            string? storageClass = await StoreRecord.ReadAsync(store, settings, options, cancellationToken).ConfigureAwait(false);
+            var opened = new Repository(new RepositoryCore(store, settings, secrets, options, immutability), Hash256.Of(bytes)) { StorageClass = storageClass };
             if (slot is not null) opened._keys.Prove(slot);
             return opened;
         }
@@ -161,6 +163,8 @@ public sealed partial class Repository : IDisposable
     public int? ImmutableDays => _core.Immutability?.Days;
     /// <summary>How strong its locks are; null when it sets none.</summary>
     public ObjectLockMode? ImmutabilityMode => _core.Immutability?.Mode;
+    /// <summary>The storage class in which packs of blocks are put, as it was when the repository was made; null for the store's default.</summary>
+    public string? StorageClass { get; private init; }
     /// <summary>True when points can be read and written: a password was given, or none is needed.</summary>
     public bool IsUnlocked => _core.IsUnlocked;
     /// <summary>The SHA-256 fingerprint of the key that signs the audit log, 64 lowercase hexadecimal digits. Kept elsewhere, it proves later that the log is this repository's.</summary>
@@ -226,6 +230,15 @@ public sealed partial class Repository : IDisposable
         {
             PointManifest manifest = await FindAsync(point.ApplianceId, point.RestorePointId, cancellationToken).ConfigureAwait(false);
             return await new PointVerification(_core, manifest, progress).ExecuteAsync(cancellationToken).ConfigureAwait(false);
+        }
+        catch (NataliaException archived) when (archived.ErrorId == ErrorIds.ObjectArchived)
+        {
+            return new CheckResult
+            {
+                Name = "RestorePoint", Result = CheckOutcome.Skipped, Target = point.ToString(), ErrorId = ErrorIds.RestorePointArchived,
+                Detail = "What it needs lies in an archive class and was not read. Export-NataliaDisk -Thaw makes it readable for some days.",
+                RestorePointId = point.RestorePointId, ApplianceId = point.ApplianceId, RepositoryId = RepositoryId,
+            };
         }
         catch (NataliaException damage) when (damage.ErrorId == ErrorIds.ManifestDamaged)
         {

@@ -27,8 +27,12 @@ namespace Natalia.Backup.Commands;
 /// $image | Get-FileHash</code>
 /// <para>Writes the system disk of a point over an older image, and takes the file's hash.</para>
 /// </example>
+/// <example>
+/// <code>Get-NataliaRestorePoint -Appliance natalia-paris -Latest | Export-NataliaDisk -Destination D:\restore -Thaw</code>
+/// <para>Asks for what lies in Glacier, and tells by when it is readable. Run again after that, it writes the disk.</para>
+/// </example>
 [Cmdlet(VerbsData.Export, "NataliaDisk", SupportsShouldProcess = true, ConfirmImpact = ConfirmImpact.Medium)]
-[OutputType(typeof(ExportedFile))]
+[OutputType(typeof(ExportedFile), typeof(ThawStatus))]
 public sealed class ExportNataliaDiskCommand : RestorePointCommand
 {
     /// <summary>
@@ -55,6 +59,18 @@ public sealed class ExportNataliaDiskCommand : RestorePointCommand
     [Parameter]
     public SwitchParameter Force { get; set; }
 
+    /// <summary>
+    /// Where what the point needs lies in an archive class (Glacier, Deep Archive): ask for it to be made readable, which takes hours and costs money. The command then tells when to come back, and writes nothing; the same
+    /// command writes the disk when everything is readable, and asks for nothing twice until then.
+    /// </summary>
+    [Parameter]
+    public SwitchParameter Thaw { get; set; }
+
+    /// <summary>For how many days what is thawed stays readable: 1 to 365, 7 by default.</summary>
+    [Parameter]
+    [ValidateRange(1, 365)]
+    public int ThawDays { get; set; } = 7;
+
     private readonly HashSet<string> _written = new(StringComparer.OrdinalIgnoreCase);
 
     // Copies in several repositories are the same: one of them is enough.
@@ -71,11 +87,12 @@ public sealed class ExportNataliaDiskCommand : RestorePointCommand
             throw new NataliaException(ErrorIds.DestinationExists, NataliaErrorKind.AlreadyExists, $"'{file}' was written by this command a moment ago, from another restore point.", file, "Name a folder that is there: each image then gets a name of its own.");
         ExportDestination.EnsureWritable(file, Force);
         if (!await ShouldProcessAsync(file, $"Write disk {diskId} of {one}").ConfigureAwait(false)) return;
+        if (!await EnsureReadableAsync(point, diskId is null ? null : [diskId], Thaw ? ThawDays : null, cancellationToken).ConfigureAwait(false)) return;
         var clock = Stopwatch.StartNew();
         RestorePointDisk written;
         using (ProgressReporter progress = StartProgress($"Exporting {one}"))
         using (var target = new RawDiskTarget(file, Force))
-            written = await point.Repository.Repository.ExportDiskAsync(one, DiskId, target, progress, cancellationToken).ConfigureAwait(false);
+            written = await ReadAsync(point, diskId is null ? null : [diskId], () => point.Repository.Repository.ExportDiskAsync(one, DiskId, target, progress, cancellationToken), cancellationToken).ConfigureAwait(false);
         Emit(new ExportedFile
         {
             Path = file,

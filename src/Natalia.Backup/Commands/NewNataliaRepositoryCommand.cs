@@ -68,7 +68,10 @@ public sealed class NewNataliaRepositoryCommand : RepositoryOpenerCommand
     [Parameter(ParameterSetName = BucketUnencryptedSet)]
     public ObjectLockMode ImmutabilityMode { get; set; } = ObjectLockMode.Compliance;
 
-    /// <summary>The storage class of packs, such as STANDARD_IA. Everything else lies in the bucket's default class. Left out, packs do too.</summary>
+    /// <summary>
+    /// The storage class of packs of blocks, such as STANDARD_IA, GLACIER or DEEP_ARCHIVE; every later session uses it, too. Everything else lies in the bucket's default class, so that backups never need a thaw; reading a
+    /// disk from an archive class needs one, see -Thaw of Export-NataliaDisk. Left out, packs lie in the default class, too.
+    /// </summary>
     [Parameter(ParameterSetName = BucketPasswordSet)]
     [Parameter(ParameterSetName = BucketUnencryptedSet)]
     public string? StorageClass { get; set; }

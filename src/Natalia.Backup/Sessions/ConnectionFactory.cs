@@ -72,7 +72,7 @@ internal static class ConnectionFactory
     /// <exception cref="NataliaException">What the engine throws.</exception>
     internal static async Task<RepositoryConnection> CreateRepositoryAsync(RepositorySettings settings, RepositoryPassword? password, PSCredential? credential, ImmutabilityPolicy? immutability, RetentionPolicy? retention, CancellationToken cancellationToken)
     {
-        var options = new RepositoryOptions { Label = settings.Name, Immutability = immutability, Retention = retention };
+        var options = new RepositoryOptions { Label = settings.Name, Immutability = immutability, Retention = retention, StorageClass = settings.Bucket?.StorageClass };
         if (settings.Bucket is not null)
             return Describe(settings, await Repository.CreateAsync(await OpenBucketAsync(settings.Bucket, credential, cancellationToken).ConfigureAwait(false), password, options, cancellationToken).ConfigureAwait(false));
         // Nothing is made in a folder that holds something already: it will be refused.
@@ -88,9 +88,9 @@ internal static class ConnectionFactory
         IObjectStore store;
         if (settings.Bucket is BucketSettings bucket)
         {
-            // How strong locks are is the repository's own to say, and needs no password; the store must know before it writes.
+            // How strong locks are, and which class packs lie in, is the repository's own to say, and needs no password; the store must know before it writes.
             using (Repository look = await Repository.OpenAsync(await OpenBucketAsync(bucket, credential, cancellationToken).ConfigureAwait(false), null, new RepositoryOptions { Label = settings.Name }, cancellationToken).ConfigureAwait(false))
-                bucket = bucket with { LockMode = look.ImmutabilityMode };
+                bucket = bucket with { LockMode = look.ImmutabilityMode, StorageClass = look.StorageClass ?? bucket.StorageClass };
             store = await OpenBucketAsync(bucket, credential, cancellationToken).ConfigureAwait(false);
         }
         else
