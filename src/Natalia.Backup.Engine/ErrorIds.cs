@@ -46,6 +46,10 @@ public static class ErrorIds
     public const string StoreFull = nameof(StoreFull);
     public const string StoreAccessDenied = nameof(StoreAccessDenied);
     public const string StoreUnavailable = nameof(StoreUnavailable);
+    public const string StoreFileInUse = nameof(StoreFileInUse);                     // another program holds a file of the repository open for itself
+    public const string ShareCredentialRefused = nameof(ShareCredentialRefused);     // a share knows no such user, or another password
+    public const string ShareCredentialNotSupported = nameof(ShareCredentialNotSupported); // not a UNC path, or not on Windows
+    public const string ShareUserConflict = nameof(ShareUserConflict);               // Windows is connected to that server as another user
     public const string ObjectLocked = nameof(ObjectLocked);                         // under object lock: not deletable before its date
     public const string ObjectNotLocked = nameof(ObjectNotLocked);                   // the store took a lock request but did not lock
     public const string ObjectLockNotSupported = nameof(ObjectLockNotSupported);     // a folder, or a bucket made without object lock
