@@ -1,4 +1,5 @@
 using System.Management.Automation;
+using System.Management.Automation.Host;
 using System.Security;
 using Natalia.Backup.Arguments;
 using Natalia.Backup.Engine;
@@ -22,51 +23,50 @@ public abstract class RepositoryOpenerCommand : NataliaCommand
     /// <summary>The repository's folder, on a disk or a share. Relative paths, ~ and PowerShell drives are welcome; wildcards are taken literally.</summary>
     [Parameter(Mandatory = true, Position = 0, ParameterSetName = FolderPasswordSet)]
     [Parameter(Mandatory = true, Position = 0, ParameterSetName = FolderUnencryptedSet)]
-    [Parameter(Mandatory = true, Position = 0, ParameterSetName = FolderAuditOnlySet)]
     [ValidateNotNullOrEmpty]
-    public string Path { get; set; } = "";
+    public virtual string Path { get; set; } = "";
 
     /// <summary>The name of an S3 bucket that exists. For immutable repositories it must have been made with Object Lock.</summary>
     [Parameter(Mandatory = true, ParameterSetName = BucketPasswordSet)]
     [Parameter(Mandatory = true, ParameterSetName = BucketUnencryptedSet)]
-    [Parameter(Mandatory = true, ParameterSetName = BucketAuditOnlySet)]
     [ValidateNotNullOrEmpty]
-    public string Bucket { get; set; } = "";
+    public virtual string Bucket { get; set; } = "";
 
     /// <summary>The address of the S3 server, such as https://s3.eu-central-1.wasabisys.com. Left out, AWS is meant.</summary>
     [Parameter(ParameterSetName = BucketPasswordSet)]
     [Parameter(ParameterSetName = BucketUnencryptedSet)]
-    [Parameter(ParameterSetName = BucketAuditOnlySet)]
-    public Uri? Endpoint { get; set; }
+    public virtual Uri? Endpoint { get; set; }
 
     /// <summary>The bucket's region, such as eu-west-3. Left out, AWS_REGION for AWS, else us-east-1.</summary>
     [Parameter(ParameterSetName = BucketPasswordSet)]
     [Parameter(ParameterSetName = BucketUnencryptedSet)]
-    [Parameter(ParameterSetName = BucketAuditOnlySet)]
-    public string? Region { get; set; }
+    public virtual string? Region { get; set; }
 
     /// <summary>What all keys of the repository begin with, so that several repositories share a bucket.</summary>
     [Parameter(ParameterSetName = BucketPasswordSet)]
     [Parameter(ParameterSetName = BucketUnencryptedSet)]
-    [Parameter(ParameterSetName = BucketAuditOnlySet)]
-    public string? Prefix { get; set; }
+    public virtual string? Prefix { get; set; }
 
-    /// <summary>The access key as user name and its secret as password. Left out, the AWS SDK's own chain is used: environment, profile, role of the machine.</summary>
+    /// <summary>
+    /// With -Bucket: the access key as user name and its secret as password. Left out, the AWS SDK's own chain is used: environment, profile, role of the machine. With -Path, on Windows and for a UNC path: the user of the
+    /// share; the connection ends with the session. Left out, Windows takes the account that runs the command.
+    /// </summary>
+    [Parameter(ParameterSetName = FolderPasswordSet)]
+    [Parameter(ParameterSetName = FolderUnencryptedSet)]
     [Parameter(ParameterSetName = BucketPasswordSet)]
     [Parameter(ParameterSetName = BucketUnencryptedSet)]
-    [Parameter(ParameterSetName = BucketAuditOnlySet)]
     [Credential]
-    public PSCredential? Credential { get; set; }
+    public virtual PSCredential? Credential { get; set; }
 
     /// <summary>The SHA-256 fingerprint of the S3 server's certificate. When it is given, exactly this certificate is trusted and no other.</summary>
     [Parameter(ParameterSetName = BucketPasswordSet)]
     [Parameter(ParameterSetName = BucketUnencryptedSet)]
-    [Parameter(ParameterSetName = BucketAuditOnlySet)]
-    public string? ServerCertificateThumbprint { get; set; }
+    public virtual string? ServerCertificateThumbprint { get; set; }
 
     /// <summary>The password, as SecureString, or as PSCredential whose user name does not matter. When it is lost, so is everything in the repository: there is no second way in.</summary>
     [Parameter(Mandatory = true, ParameterSetName = FolderPasswordSet)]
-    [Parameter(Mandatory = true, ParameterSetName = BucketPasswordSet)]
+    // Not mandatory for a bucket, because PowerShell could not choose between two sets that both want something; it is asked for below.
+    [Parameter(ParameterSetName = BucketPasswordSet)]
     [PasswordArgument]
     public SecureString? Password { get; set; }
 
@@ -101,6 +101,33 @@ public abstract class RepositoryOpenerCommand : NataliaCommand
         CredentialSecret = Credential is null ? null : "",
     };
 
+    /// <summary>Asks as PowerShell asks for what is mandatory; null where nobody can be asked.</summary>
+    private SecureString? AskForPassword()
+    {
+        var field = new FieldDescription(nameof(Password));
+        field.SetParameterType(typeof(SecureString));
+        try
+        {
+            Dictionary<string, PSObject> answers = Host.UI.Prompt(MyInvocation.MyCommand.Name, "Supply values for the following parameters:", [field]);
+            return answers.TryGetValue(nameof(Password), out PSObject? answer) ? answer?.BaseObject as SecureString : null;
+        }
+        catch (Exception e) when (e is PSInvalidOperationException or HostException or NotImplementedException)
+        {
+            return null;
+        }
+    }
+
+    /// <summary>Elsewhere than on Windows a UNC path would be taken for a folder with strange characters, and made.</summary>
+    private void RequireUsablePath()
+    {
+        bool isUnc = Path.StartsWith(@"\\", StringComparison.Ordinal);
+        if (isUnc && System.IO.Path.DirectorySeparatorChar != '\\')
+            throw new NataliaException(Credential is null ? ErrorIds.PathNotSupported : ErrorIds.ShareCredentialNotSupported, NataliaErrorKind.NotSupported, $"Only Windows reaches the share '{Path}' by its UNC path.", Path,
+                "Mount the share (mount -t cifs, with its credentials), and name the folder below the mount point.");
+        if (!isUnc && Credential is not null)
+            throw new NataliaException(ErrorIds.ShareCredentialNotSupported, NataliaErrorKind.InvalidArgument, $"'{Path}' is not on a share that is named by a UNC path, so -Credential has no meaning for it.", Path, @"Leave -Credential out, or name the folder as \\server\share\folder.");
+    }
+
     /// <summary>Opens or makes it; null when the user did not want it after all.</summary>
     private protected abstract Task<RepositoryConnection?> OpenAsync(RepositorySettings settings, RepositoryPassword? password, CancellationToken cancellationToken);
 
@@ -108,14 +135,16 @@ public abstract class RepositoryOpenerCommand : NataliaCommand
     {
         if (Access == RepositoryAccess.Unencrypted && !Unencrypted)
             throw new NataliaException(ErrorIds.PasswordRequired, NataliaErrorKind.InvalidArgument, "A repository that is not -Unencrypted needs a -Password.");
+        if (Access == RepositoryAccess.Password && Password is null) Password = await OnPipelineAsync(AskForPassword).ConfigureAwait(false);
         if (Access == RepositoryAccess.Password && Password is not { Length: > 0 })
-            throw new NataliaException(ErrorIds.PasswordRequired, NataliaErrorKind.InvalidArgument, "The password is empty.", recommendedAction: "Give a -Password, or say -Unencrypted when there is to be none.");
+            throw new NataliaException(ErrorIds.PasswordRequired, NataliaErrorKind.InvalidArgument, "There is no password, or it is empty.", recommendedAction: "Give a -Password, or say -Unencrypted when there is to be none.");
         BucketSettings? bucket = Bucket.Length == 0 ? null : DescribeBucket();
+        if (bucket is null) RequireUsablePath();
         string path = bucket?.ToString() ?? await OnPipelineAsync(() => FilePaths.Resolve(SessionState, Path)).ConfigureAwait(false);
         string name = Name ?? Registry.Repositories.GetFreeName(bucket is not null ? bucket.Bucket : SessionName.FromPath(path, "repository"));
         Registry.Repositories.EnsureFree(name);
         using RepositoryPassword? password = Access == RepositoryAccess.Password ? RepositoryPassword.From(Password!) : null;
-        var settings = new RepositorySettings { Name = name, Kind = bucket is null ? "Folder" : "S3", Path = path, Bucket = bucket, Access = Access };
+        var settings = new RepositorySettings { Name = name, Kind = bucket is null ? "Folder" : "S3", Path = path, Bucket = bucket, Access = Access, ShareSecret = bucket is null && Credential is not null ? "" : null };
         if (await OpenAsync(settings, password, cancellationToken).ConfigureAwait(false) is not RepositoryConnection connection) return;
         Registry.Repositories.Add(connection);
         Emit(connection.Session);

@@ -76,8 +76,7 @@ internal static class ConnectionFactory
         if (settings.Bucket is not null)
             return Describe(settings, await Repository.CreateAsync(await OpenBucketAsync(settings.Bucket, credential, cancellationToken).ConfigureAwait(false), password, options, cancellationToken).ConfigureAwait(false));
         // Nothing is made in a folder that holds something already: it will be refused.
-        bool isForeign = Directory.Exists(settings.Path) && Directory.EnumerateFileSystemEntries(settings.Path).Any();
-        IObjectStore store = FolderStore.Open(settings.Path, create: !isForeign);
+        IObjectStore store = OpenFolder(settings, credential, () => !Directory.Exists(settings.Path) || !Directory.EnumerateFileSystemEntries(settings.Path).Any());
         return Describe(settings, await Repository.CreateAsync(store, password, options, cancellationToken).ConfigureAwait(false));
     }
 
@@ -95,13 +94,29 @@ internal static class ConnectionFactory
         }
         else
         {
-            store = FolderStore.Open(settings.Path, create: false);
+            store = OpenFolder(settings, credential, () => false);
         }
         Repository repository = await Repository.OpenAsync(store, password, new RepositoryOptions { Label = settings.Name }, cancellationToken).ConfigureAwait(false);
         if (settings.Access != RepositoryAccess.Unencrypted || !repository.IsEncrypted) return Describe(settings, repository);
         repository.Dispose();
         throw new NataliaException(ErrorIds.PasswordRequired, NataliaErrorKind.Authentication, $"The repository '{settings.Path}' is encrypted.", settings.Path,
             "Give its -Password, or -AuditOnly to check it without one.");
+    }
+
+    /// <summary>Opens a folder, on a share with its user; files that others have open for a moment are waited for.</summary>
+    private static IObjectStore OpenFolder(RepositorySettings settings, PSCredential? credential, Func<bool> create)
+    {
+        NetworkShare? share = credential is null ? null : NetworkShare.Connect(settings.Path, credential.UserName, credential.Password);
+        try
+        {
+            IObjectStore store = new RetryStore(FolderStore.Open(settings.Path, create()), RetryPolicy.ForFiles);
+            return share is null ? store : new ShareStore(store, share);
+        }
+        catch
+        {
+            share?.Dispose();
+            throw;
+        }
     }
 
     /// <summary>Opens a bucket; what fails for a moment is tried again.</summary>
