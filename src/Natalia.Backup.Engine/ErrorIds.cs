@@ -14,6 +14,7 @@ public static class ErrorIds
     public const string WrongPassword = nameof(WrongPassword);
     public const string PasswordInvalid = nameof(PasswordInvalid);                   // not text: half of a character
     public const string PasswordRequired = nameof(PasswordRequired);                 // the session was opened without one
+    public const string PasswordsDiffer = nameof(PasswordsDiffer);                   // a new password was typed twice, and not the same
     public const string PasswordNotExpected = nameof(PasswordNotExpected);           // a password for an unencrypted repository
     public const string RepositoryAmbiguous = nameof(RepositoryAmbiguous);           // several are connected and none was named
     public const string RepositoryNotConnected = nameof(RepositoryNotConnected);

@@ -202,18 +202,19 @@ public sealed class S3Store : IObjectStore, IObjectLock, IObjectArchive, IMetere
     }
 
     /// <inheritdoc/>
-    public async IAsyncEnumerable<StoredObject> ListAsync(string prefix, [EnumeratorCancellation] CancellationToken cancellationToken)
+    public async IAsyncEnumerable<StoredObject> ListAsync(string prefix, string? after, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         Engine.Storage.ObjectName.RequirePrefix(prefix);
         cancellationToken.ThrowIfCancellationRequested();
         string last = "";
-        await foreach (StoredObject item in (_versioned ? ListFirstVersionsAsync(prefix, cancellationToken) : ListCurrentAsync(prefix, cancellationToken)).ConfigureAwait(false))
+        await foreach (StoredObject item in (_versioned ? ListFirstVersionsAsync(prefix, after, cancellationToken) : ListCurrentAsync(prefix, after, cancellationToken)).ConfigureAwait(false))
         {
             cancellationToken.ThrowIfCancellationRequested();
             if (string.CompareOrdinal(last, item.Name) >= 0)
                 throw new NataliaException(ErrorIds.StoreReadFailed, NataliaErrorKind.ReadFailed, $"The server lists '{item.Name}' behind '{last}', so its lists cannot be trusted to be complete.", Location, "Use a server that lists keys in the order of their bytes, as S3 demands.");
             last = item.Name;
-            yield return item;
+            // Ceph lists versions from the marker's key on, S3 from behind it.
+            if (after is null || string.CompareOrdinal(item.Name, after) > 0) yield return item;
         }
     }
 
@@ -577,9 +578,9 @@ public sealed class S3Store : IObjectStore, IObjectLock, IObjectArchive, IMetere
         }
     }
 
-    private async IAsyncEnumerable<StoredObject> ListFirstVersionsAsync(string prefix, [EnumeratorCancellation] CancellationToken cancellationToken)
+    private async IAsyncEnumerable<StoredObject> ListFirstVersionsAsync(string prefix, string? after, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
-        var request = new ListVersionsRequest { BucketName = _options.Bucket, Prefix = Key(prefix) };
+        var request = new ListVersionsRequest { BucketName = _options.Bucket, Prefix = Key(prefix), KeyMarker = after is null ? null : Key(after) };
         S3ObjectVersion? first = null;
         while (true)
         {
@@ -608,9 +609,9 @@ public sealed class S3Store : IObjectStore, IObjectLock, IObjectArchive, IMetere
         }
     }
 
-    private async IAsyncEnumerable<StoredObject> ListCurrentAsync(string prefix, [EnumeratorCancellation] CancellationToken cancellationToken)
+    private async IAsyncEnumerable<StoredObject> ListCurrentAsync(string prefix, string? after, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
-        var request = new ListObjectsV2Request { BucketName = _options.Bucket, Prefix = Key(prefix) };
+        var request = new ListObjectsV2Request { BucketName = _options.Bucket, Prefix = Key(prefix), StartAfter = after is null ? null : Key(after) };
         while (true)
         {
             ListObjectsV2Response page = await SendAsync(null, writing: false, Meter.List, t => _client.ListObjectsV2Async(request, t), cancellationToken).ConfigureAwait(false);

@@ -113,9 +113,9 @@ public sealed class ArchiveSimulator : IDisposable
     private (int, byte[]) AnswerBucket(HttpListenerRequest request)
     {
         if (request.Url!.Query.Contains("versioning")) return (200, "<VersioningConfiguration/>"u8.ToArray());
-        string prefix = request.QueryString["prefix"] ?? "";
+        string prefix = request.QueryString["prefix"] ?? "", after = request.QueryString["start-after"] ?? "";
         var list = new StringBuilder($"<ListBucketResult><Name>{Bucket}</Name><IsTruncated>false</IsTruncated>");
-        foreach ((string key, Item item) in _items.Where(i => i.Key.StartsWith(prefix, StringComparison.Ordinal)))
+        foreach ((string key, Item item) in _items.Where(i => i.Key.StartsWith(prefix, StringComparison.Ordinal) && string.CompareOrdinal(i.Key, after) > 0))
             list.Append($"<Contents><Key>{key}</Key><LastModified>{item.PutUtc:yyyy-MM-ddTHH:mm:ss.fffZ}</LastModified><Size>{item.Bytes.Length}</Size><StorageClass>{item.Class}</StorageClass></Contents>");
         return (200, Encoding.UTF8.GetBytes(list.Append("</ListBucketResult>").ToString()));
     }

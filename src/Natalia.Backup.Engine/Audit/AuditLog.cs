@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Text;
 using System.Text.Json;
 using Natalia.Backup.Engine.Format;
@@ -34,8 +35,16 @@ internal sealed record AuditEntry(string Event)
 /// One log of signed records: the repository's or an appliance's. Records name the heads that their writer saw, so that two writers at once make a fork, not a break.
 /// docs/format.md §9.
 /// </summary>
-internal sealed class AuditLog(IObjectStore store, string prefix, byte[] publicKey, TimeProvider clock)
+/// <param name="store">Where it lies.</param>
+/// <param name="prefix">How its records' names begin.</param>
+/// <param name="publicKey">The key that must have signed.</param>
+/// <param name="clock">Dates the records.</param>
+/// <param name="known">Where <see cref="ReadAllAsync"/> remembers what it found genuine: records never change. Null remembers none.</param>
+internal sealed class AuditLog(IObjectStore store, string prefix, byte[] publicKey, TimeProvider clock, ConcurrentDictionary<string, AuditRecord>? known = null)
 {
+    /// <summary>Enough to hide the latency of a bucket, few enough not to be throttled.</summary>
+    private const int ReadsAtOnce = 16;
+
     private static readonly byte[] s_domain = Encoding.ASCII.GetBytes("natalia audit record 1\n");
 
     /// <summary>The names of all records, ascending by number.</summary>
@@ -53,6 +62,27 @@ internal sealed class AuditLog(IObjectStore store, string prefix, byte[] publicK
     /// <exception cref="FormatException">It is damaged, not signed by this repository's key, or not what its name says.</exception>
     internal async Task<AuditRecord> ReadAsync(AuditName name, CancellationToken cancellationToken) =>
         Decode(await store.ReadAllAsync(name.ObjectName, cancellationToken).ConfigureAwait(false), name, publicKey);
+
+    /// <summary>Reads several records, in their order, each once in a session; null for one that <see cref="ReadAsync"/> would refuse.</summary>
+    internal async Task<IReadOnlyList<AuditRecord?>> ReadAllAsync(IReadOnlyList<AuditName> names, CancellationToken cancellationToken)
+    {
+        using var slots = new SemaphoreSlim(ReadsAtOnce);
+        return await Task.WhenAll(names.Select(async name =>
+        {
+            if (known is not null && known.TryGetValue(name.ObjectName, out AuditRecord? record)) return record;
+            await slots.WaitAsync(cancellationToken).ConfigureAwait(false);
+            try
+            {
+                record = await TryReadAsync(name, cancellationToken).ConfigureAwait(false);
+                if (known is not null && record is not null) known[name.ObjectName] = record;
+                return record;
+            }
+            finally
+            {
+                slots.Release();
+            }
+        })).ConfigureAwait(false);
+    }
 
     internal static AuditRecord Decode(byte[] bytes, AuditName name, byte[] publicKey)
     {
@@ -140,16 +170,30 @@ internal sealed class AuditLog(IObjectStore store, string prefix, byte[] publicK
     /// <param name="signingSeed">The private key.</param>
     /// <param name="cancellationToken">Stops it.</param>
     /// <returns>The new record's hash.</returns>
-    internal async Task<string> AppendAsync(AuditEntry entry, byte[] signingSeed, CancellationToken cancellationToken)
+    internal async Task<string> AppendAsync(AuditEntry entry, byte[] signingSeed, CancellationToken cancellationToken) =>
+        await AppendAsync(await FindEndAsync(await ListAsync(cancellationToken).ConfigureAwait(false), cancellationToken).ConfigureAwait(false), entry, signingSeed, cancellationToken).ConfigureAwait(false);
+
+    /// <summary>Where a record is appended.</summary>
+    /// <param name="Number">The number of the next record.</param>
+    /// <param name="Heads">What it names.</param>
+    internal sealed record End(long Number, IReadOnlyList<string> Heads)
     {
-        List<AuditName> names = await ListAsync(cancellationToken).ConfigureAwait(false);
-        IReadOnlyList<string> heads = await FindHeadsAsync(names, cancellationToken).ConfigureAwait(false);
-        long number = names.Count == 0 ? 1 : names[names.Count - 1].Number + 1;
+        /// <summary>The end behind a record that was appended to this one.</summary>
+        internal End After(string recordHash) => new(Number + 1, [recordHash]);
+    }
+
+    /// <summary>The end of the log as it was listed.</summary>
+    internal async Task<End> FindEndAsync(List<AuditName> names, CancellationToken cancellationToken) =>
+        new(names.Count == 0 ? 1 : names[names.Count - 1].Number + 1, await FindHeadsAsync(names, cancellationToken).ConfigureAwait(false));
+
+    /// <summary>Appends one record behind an end that the caller has just seen. Several in a row need one look: what others append meanwhile makes a fork, not a break.</summary>
+    internal async Task<string> AppendAsync(End end, AuditEntry entry, byte[] signingSeed, CancellationToken cancellationToken)
+    {
         Id128 id = Id128.NewRandom();
         byte[] header = JsonText.Write(json =>
         {
             json.WriteStartObject();
-            json.WriteNumber("number", number);
+            json.WriteNumber("number", end.Number);
             json.WriteString("event", entry.Event);
             json.WriteString("timeUtc", JsonText.Time(clock.UtcNow()));
             if (entry.ApplianceId is not null) json.WriteString("appliance", entry.ApplianceId);
@@ -159,7 +203,7 @@ internal sealed class AuditLog(IObjectStore store, string prefix, byte[] publicK
             json.WriteString("actor", Environment.UserName + "@" + Environment.MachineName);
             json.WriteString("tool", ProductInfo.Tool);
             json.WriteStartArray("heads");
-            foreach (string head in heads) json.WriteStringValue(head);
+            foreach (string head in end.Heads) json.WriteStringValue(head);
             json.WriteEndArray();
             if (entry.WriteData is not null)
             {
@@ -172,7 +216,7 @@ internal sealed class AuditLog(IObjectStore store, string prefix, byte[] publicK
         });
         byte[] signature = Signing.Sign(signingSeed, [.. s_domain, .. header]);
         EncodedObject encoded = SmallObject.Encode(ObjectKind.AuditRecord, id, header, [signature], ObjectKeys.None, compress: false);
-        await store.PutAsync(AuditName.Format(prefix, number, entry.Event, entry.Sequence, id), encoded.Content, PutOptions.Metadata, cancellationToken).ConfigureAwait(false);
+        await store.PutAsync(AuditName.Format(prefix, end.Number, entry.Event, entry.Sequence, id), encoded.Content, PutOptions.Metadata, cancellationToken).ConfigureAwait(false);
         return Hash256.Of(header).ToString();
     }
 }

@@ -37,12 +37,13 @@ internal sealed class BackupRun(RepositoryCore core, ManifestReader manifests, B
     private List<PointManifest> _parents = [];
     private HashSet<string>? _usablePacks;
     private HashSet<string> _damagedPacks = [];
+    private HashSet<long> _pointsInLog = [];
     private long _readBytes, _doneBytes, _plannedBytes, _storedBytes;
 
     internal async Task<PointManifest> ExecuteAsync(CancellationToken cancellationToken)
     {
         _packs = core.PackReader(_appliance);
-        Lease lease = await core.AcquireLeaseAsync(_appliance, cancellationToken).ConfigureAwait(false);
+        Lease lease = await core.AcquireLeaseAsync(_appliance, LeasePurposes.Backup, cancellationToken).ConfigureAwait(false);
         await using (lease.ConfigureAwait(false))
         {
             try
@@ -62,12 +63,13 @@ internal sealed class BackupRun(RepositoryCore core, ManifestReader manifests, B
     {
         List<Run> published = await manifests.ListAsync(_appliance, cancellationToken).ConfigureAwait(false);
         Run? previous = published.Count == 0 ? null : published[published.Count - 1];
-        (long sequence, HashSet<long> recorded) = await NextSequenceAsync(published, cancellationToken).ConfigureAwait(false);
-        await SweepOrphansAsync(published, recorded, cancellationToken).ConfigureAwait(false);
+        List<AuditName> records = await core.ApplianceLog(_appliance).ListAsync(cancellationToken).ConfigureAwait(false);
+        (long sequence, HashSet<long> recorded) = await NextSequenceAsync(published, records, cancellationToken).ConfigureAwait(false);
+        await SweepOrphansAsync(published, recorded, records, cancellationToken).ConfigureAwait(false);
         await core.Store.SweepAsync(s_abandonedAfter, cancellationToken).ConfigureAwait(false);
 
-        await BackfillRecordsAsync(published, cancellationToken).ConfigureAwait(false);
-        HashSet<long> removed = await RemovedAsync(recorded, cancellationToken).ConfigureAwait(false);
+        await BackfillRecordsAsync(published, records, cancellationToken).ConfigureAwait(false);
+        HashSet<long> removed = await RemovedAsync(recorded, records, cancellationToken).ConfigureAwait(false);
         if (recorded.Any(r => !removed.Contains(r)))
             ignoreParent ??= $"The log knows {recorded.Count(r => !removed.Contains(r))} newer points whose manifests are missing, so that everything was stored anew. Nothing of theirs was touched; Test-NataliaRepository names them.";
 
@@ -89,7 +91,7 @@ internal sealed class BackupRun(RepositoryCore core, ManifestReader manifests, B
                 PointManifest manifest = await RoundAsync(lease, run, previous, disks, configuration, cancellationToken).ConfigureAwait(false);
                 if (!manifest.Incomplete)
                 {
-                    await RemoveCheckpointsAsync(published, run).ConfigureAwait(false);
+                    await TidyAsync(published, run).ConfigureAwait(false);
                     return manifest;
                 }
                 published.Add(run);
@@ -134,24 +136,22 @@ internal sealed class BackupRun(RepositoryCore core, ManifestReader manifests, B
 
             bool complete = disks.TrueForAll(d => d.IsFinished);
             if (complete && beforePublish is not null) await beforePublish(cancellationToken).ConfigureAwait(false);
-            AuditLog log = core.ApplianceLog(_appliance);
-            List<AuditName> records = await log.ListAsync(cancellationToken).ConfigureAwait(false);
-            IReadOnlyList<string> heads = await log.FindHeadsAsync(records, cancellationToken).ConfigureAwait(false);
-            PointManifest manifest = Describe(run, disks, configuration, complete, delta.Hash, heads);
+            DateTime? until = null;
             if (complete)
             {
-                IReadOnlyList<RenewalRecord> renewals = await RenewalRecord.ReadAsync(log, records, core.Clock.UtcNow(), cancellationToken).ConfigureAwait(false);
-                DateTime? parentsUntil = _parents.Count == 0 ? null : _parents.Min(p => (DateTime?)Later(p.ImmutableUntilUtc, RenewalRecord.Until(renewals, p.PointId)));
-                DateTime? until = await new LockKeeper(core, _appliance).SecureAsync(disks.Select(d => d.Root).ToArray(), configuration, _startedUtc, parentsUntil, _parents.Count > 0, cancellationToken).ConfigureAwait(false);
-                manifest = manifest with { ImmutableUntilUtc = until };
+                DateTime? parentsUntil = await FindParentsLockAsync(cancellationToken).ConfigureAwait(false);
+                until = await new LockKeeper(core, _appliance).SecureAsync(disks.Select(d => d.Root).ToArray(), configuration, _startedUtc, parentsUntil, _parents.Count > 0, cancellationToken).ConfigureAwait(false);
             }
+            AuditLog log = core.ApplianceLog(_appliance);
+            AuditLog.End end = await log.FindEndAsync(await log.ListAsync(cancellationToken).ConfigureAwait(false), cancellationToken).ConfigureAwait(false);
+            PointManifest manifest = Describe(run, disks, configuration, complete, delta.Hash, end.Heads) with { ImmutableUntilUtc = until };
             await lease.EnsureHeldAsync(cancellationToken).ConfigureAwait(false);
             // From here on the manifest may exist, whatever the answer says: what it needs is not taken back any more.
             published = true;
             await PublishAsync(Layout.Manifest(_appliance, run), manifest.Encode(core.Keys), cancellationToken).ConfigureAwait(false);
             // Not the caller's token: the point is there, and Ctrl-C must not make a failure of it.
             await core.Store.FlushAsync(CancellationToken.None).ConfigureAwait(false);
-            if (complete) await RecordPublishedAsync(log, manifest).ConfigureAwait(false);
+            if (complete) await RecordPublishedAsync(log, end, manifest).ConfigureAwait(false);
             return manifest;
 
             bool IsRoundOver()
@@ -168,6 +168,19 @@ internal sealed class BackupRun(RepositoryCore core, ManifestReader manifests, B
             if (!published) await DiscardAsync(run).ConfigureAwait(false);
             throw;
         }
+    }
+
+    /// <summary>Until when everything that the parents need is locked: what they said when they were made, or what extended it since. Null when there is no parent.</summary>
+    private async Task<DateTime?> FindParentsLockAsync(CancellationToken cancellationToken)
+    {
+        if (_parents.Count == 0) return null;
+        IReadOnlyList<RenewalRecord> renewals = [];
+        if (core.Immutability?.WhileKept == true)
+        {
+            AuditLog log = core.ApplianceLog(_appliance);
+            renewals = await RenewalRecord.ReadAsync(log, await log.ListAsync(cancellationToken).ConfigureAwait(false), core.Clock.UtcNow(), cancellationToken).ConfigureAwait(false);
+        }
+        return _parents.Min(p => (DateTime?)Later(p.ImmutableUntilUtc, RenewalRecord.Until(renewals, p.PointId)));
     }
 
     private static DateTime Later(DateTime? a, DateTime? b) => new(Math.Max(a?.Ticks ?? 0, b?.Ticks ?? 0), DateTimeKind.Utc);
@@ -394,12 +407,12 @@ internal sealed class BackupRun(RepositoryCore core, ManifestReader manifests, B
     /// <summary>
     /// The point exists, whatever happens to its record: so neither Ctrl-C nor a store that goes away now may turn the run into a failure. The next holder of the lease writes what is missing.
     /// </summary>
-    private async Task RecordPublishedAsync(AuditLog log, PointManifest manifest)
+    private async Task RecordPublishedAsync(AuditLog log, AuditLog.End end, PointManifest manifest)
     {
         using var bounded = new CancellationTokenSource(TimeSpan.FromSeconds(30));
         try
         {
-            await RecordAsync(log, manifest, late: false, bounded.Token).ConfigureAwait(false);
+            await log.AppendAsync(end, Record(manifest, late: false), core.SigningSeed, bounded.Token).ConfigureAwait(false);
         }
         catch (Exception failure) when (failure is NataliaException or OperationCanceledException)
         {
@@ -407,17 +420,16 @@ internal sealed class BackupRun(RepositoryCore core, ManifestReader manifests, B
     }
 
     /// <summary>Writes the records of points whose run died between manifest and record, marked as late.</summary>
-    private async Task BackfillRecordsAsync(List<Run> published, CancellationToken cancellationToken)
+    private async Task BackfillRecordsAsync(List<Run> published, List<AuditName> names, CancellationToken cancellationToken)
     {
         AuditLog log = core.ApplianceLog(_appliance);
-        List<AuditName> names = await log.ListAsync(cancellationToken).ConfigureAwait(false);
-        var recorded = new HashSet<long>(names.Where(n => n.Event == AuditEvents.PointMade).Select(n => n.Sequence));
-        foreach (Run run in published.Where(r => !recorded.Contains(r.Sequence)))
+        _pointsInLog = new HashSet<long>(names.Where(n => n.Event == AuditEvents.PointMade).Select(n => n.Sequence));
+        foreach (Run run in published.Where(r => !_pointsInLog.Contains(r.Sequence)))
         {
             try
             {
                 PointManifest manifest = await manifests.ReadAsync(_appliance, run, cancellationToken).ConfigureAwait(false);
-                if (!manifest.Incomplete) await RecordAsync(log, manifest, late: true, cancellationToken).ConfigureAwait(false);
+                if (!manifest.Incomplete) await log.AppendAsync(Record(manifest, late: true), core.SigningSeed, cancellationToken).ConfigureAwait(false);
             }
             catch (NataliaException damage) when (damage.ErrorId == ErrorIds.ManifestDamaged)
             {
@@ -426,7 +438,7 @@ internal sealed class BackupRun(RepositoryCore core, ManifestReader manifests, B
         }
     }
 
-    private Task RecordAsync(AuditLog log, PointManifest manifest, bool late, CancellationToken cancellationToken) => log.AppendAsync(new AuditEntry(AuditEvents.PointMade)
+    private AuditEntry Record(PointManifest manifest, bool late) => new(AuditEvents.PointMade)
     {
         ApplianceId = _appliance,
         RestorePointId = manifest.PointId,
@@ -441,17 +453,17 @@ internal sealed class BackupRun(RepositoryCore core, ManifestReader manifests, B
             json.WriteNumber("readBytes", manifest.ReadBytes);
             json.WriteNumber("storedBytes", manifest.StoredBytes);
         },
-    }, core.SigningSeed, cancellationToken);
+    };
 
     /// <summary>
     /// One more than every sequence that a manifest, a delta or a signed record used. What only claims to be one of them does not count: a name alone may be anybody's.
     /// </summary>
-    private async Task<(long Next, HashSet<long> Recorded)> NextSequenceAsync(List<Run> published, CancellationToken cancellationToken)
+    private async Task<(long Next, HashSet<long> Recorded)> NextSequenceAsync(List<Run> published, List<AuditName> records, CancellationToken cancellationToken)
     {
         long highest = published.Count == 0 ? 0 : published[published.Count - 1].Sequence;
         AuditLog log = core.ApplianceLog(_appliance);
         var recorded = new HashSet<long>();
-        foreach (AuditName name in await log.ListAsync(cancellationToken).ConfigureAwait(false))
+        foreach (AuditName name in records)
         {
             if (name.Event != AuditEvents.PointMade || name.Sequence <= highest) continue;
             // Above the newest manifest a record must be looked at: it may be all that is left of a point.
@@ -459,7 +471,7 @@ internal sealed class BackupRun(RepositoryCore core, ManifestReader manifests, B
             recorded.Add(name.Sequence);
         }
         foreach (long sequence in recorded) highest = Math.Max(highest, sequence);
-        foreach (StoredObject delta in await core.Store.ListAllAsync(Layout.Deltas(_appliance), cancellationToken).ConfigureAwait(false))
+        foreach (StoredObject delta in await core.Store.ListAllAsync(Layout.Deltas(_appliance), Behind(Layout.Deltas(_appliance), highest), cancellationToken).ConfigureAwait(false))
         {
             if (!Run.TryParse(Layout.FileName(delta.Name), out Run run) || run.Sequence <= highest) continue;
             try
@@ -475,17 +487,20 @@ internal sealed class BackupRun(RepositoryCore core, ManifestReader manifests, B
     }
 
     /// <summary>Which of these points were removed on purpose.</summary>
-    private async Task<HashSet<long>> RemovedAsync(HashSet<long> sequences, CancellationToken cancellationToken)
+    private async Task<HashSet<long>> RemovedAsync(HashSet<long> sequences, List<AuditName> records, CancellationToken cancellationToken)
     {
         var removed = new HashSet<long>();
         if (sequences.Count == 0) return removed;
         AuditLog log = core.ApplianceLog(_appliance);
-        foreach (AuditName name in await log.ListAsync(cancellationToken).ConfigureAwait(false))
+        foreach (AuditName name in records)
         {
             if (name.Event == AuditEvents.PointRemoved && sequences.Contains(name.Sequence) && await IsGenuineAsync(log, name, cancellationToken).ConfigureAwait(false)) removed.Add(name.Sequence);
         }
         return removed;
     }
+
+    /// <summary>In a room whose names begin with runs: behind every run with a sequence up to this one.</summary>
+    private static string Behind(string room, long sequence) => room + Layout.Number(sequence) + "_";
 
     private static async Task<bool> IsGenuineAsync(AuditLog log, AuditName name, CancellationToken cancellationToken)
     {
@@ -504,14 +519,13 @@ internal sealed class BackupRun(RepositoryCore core, ManifestReader manifests, B
     /// Deletes what runs left that died before they published anything: with the lease held, nobody else can be writing there. A run that the log knows as a point, or whose manifest is there, is no such run:
     /// when its manifest is gone for a reason that is not ours, everything that it needs stays for the day when the manifest comes back.
     /// </summary>
-    private async Task SweepOrphansAsync(List<Run> published, HashSet<long> recorded, CancellationToken cancellationToken)
+    private async Task SweepOrphansAsync(List<Run> published, HashSet<long> recorded, List<AuditName> records, CancellationToken cancellationToken)
     {
         long newest = published.Count == 0 ? 0 : published[published.Count - 1].Sequence;
-        AuditLog log = core.ApplianceLog(_appliance);
-        bool hasHistory = published.Count > 0 || recorded.Count > 0 || (await log.ListAsync(cancellationToken).ConfigureAwait(false)).Exists(n => n.Event == AuditEvents.PointMade);
+        bool hasHistory = published.Count > 0 || recorded.Count > 0 || records.Exists(n => n.Event == AuditEvents.PointMade);
         foreach (string room in new[] { Layout.Packs(_appliance, PackArea.Data), Layout.Packs(_appliance, PackArea.Meta), Layout.Deltas(_appliance) })
         {
-            foreach (StoredObject found in await core.Store.ListAllAsync(room, cancellationToken).ConfigureAwait(false))
+            foreach (StoredObject found in await core.Store.ListAllAsync(room, Behind(room, newest), cancellationToken).ConfigureAwait(false))
             {
                 string token = found.Name.Substring(room.Length).Split('/')[0];
                 if (!Run.TryParse(token, out Run run) || run.Sequence <= newest || recorded.Contains(run.Sequence)) continue;
@@ -536,12 +550,13 @@ internal sealed class BackupRun(RepositoryCore core, ManifestReader manifests, B
         }
     }
 
-    /// <summary>The point is made: what goes wrong here leaves checkpoints for the next run to remove, and is no failure.</summary>
-    private async Task RemoveCheckpointsAsync(List<Run> published, Run made)
+    /// <summary>The point is made: what goes wrong here leaves checkpoints for the next run to remove, or a catalog without its newest part, and is no failure.</summary>
+    private async Task TidyAsync(List<Run> published, Run made)
     {
         using var bounded = new CancellationTokenSource(TimeSpan.FromMinutes(1));
         CancellationToken cancellationToken = bounded.Token;
-        foreach (Run run in published.Where(r => r != made))
+        // A point that the log knows is no checkpoint; the few others must be looked at.
+        foreach (Run run in published.Where(r => !_pointsInLog.Contains(r.Sequence)))
         {
             try
             {
@@ -552,6 +567,14 @@ internal sealed class BackupRun(RepositoryCore core, ManifestReader manifests, B
             {
                 // Not a checkpoint that can be told, one that a lock keeps, or a store that has gone: nobody lists a checkpoint either way.
             }
+        }
+        try
+        {
+            await new PointCatalog(core, _appliance).UpdateAfterAsync(manifests, [.. published.Where(r => r != made), made], cancellationToken).ConfigureAwait(false);
+        }
+        catch (Exception failure) when (failure is NataliaException or OperationCanceledException)
+        {
+            // Derived: the next run that comes by writes it.
         }
     }
 

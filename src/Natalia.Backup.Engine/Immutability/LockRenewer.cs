@@ -100,7 +100,7 @@ internal sealed class LockRenewer(RepositoryCore core, ManifestReader manifests,
     {
         var wanted = new HashSet<string>(kept.Select(p => p.RestorePointId), StringComparer.Ordinal);
         List<Run> runs = (await manifests.ListAsync(applianceId, cancellationToken).ConfigureAwait(false)).FindAll(r => wanted.Contains(r.Id.ToString()));
-        return [.. (await manifests.ReadAllAsync(applianceId, runs, cancellationToken).ConfigureAwait(false)).Where(m => m.Manifest is not null).Select(m => m.Manifest!)];
+        return [.. (await manifests.ReadAllAsync(applianceId, runs, fromCatalog: false, cancellationToken).ConfigureAwait(false)).Where(m => m.Manifest is not null).Select(m => m.Manifest!)];
     }
 
     private Task RecordAsync(AuditLog log, DateTime until, string policyRecord, IReadOnlyCollection<string> points, int objects, CancellationToken cancellationToken) =>

@@ -6,8 +6,8 @@ using Natalia.Backup.Engine.Storage;
 
 namespace Natalia.Backup.Engine.Leases;
 
-/// <summary>Who holds a lease.</summary>
-internal sealed record LeaseHolder(string Host, long ProcessId, string User, DateTime SinceUtc, Id128 Holder, string? Nonce);
+/// <summary>Who holds a lease, and for what; a purpose that is null is not known.</summary>
+internal sealed record LeaseHolder(string Host, long ProcessId, string User, DateTime SinceUtc, Id128 Holder, string? Nonce, string? Purpose);
 
 /// <summary>
 /// The right to write one appliance's part of a repository, across processes and machines. docs/format.md §10.
@@ -53,9 +53,10 @@ internal sealed class Lease : IAsyncDisposable
     /// <param name="applianceId">The appliance.</param>
     /// <param name="lockDirectory">Where this machine keeps lock files; null for nowhere.</param>
     /// <param name="clock">The clock, for waiting only: ages are measured by the store's.</param>
+    /// <param name="purpose">What it is wanted for, see <see cref="LeasePurposes"/>; or null.</param>
     /// <param name="cancellationToken">Stops it.</param>
     /// <exception cref="NataliaException"><c>LeaseHeld</c>; a store error.</exception>
-    internal static async Task<Lease> AcquireAsync(IObjectStore store, string repositoryId, string applianceId, string? lockDirectory, TimeProvider clock, CancellationToken cancellationToken)
+    internal static async Task<Lease> AcquireAsync(IObjectStore store, string repositoryId, string applianceId, string? lockDirectory, TimeProvider clock, string? purpose, CancellationToken cancellationToken)
     {
         string directory = Layout.Leases(applianceId);
         string? claimed = null;
@@ -84,7 +85,7 @@ internal sealed class Lease : IAsyncDisposable
                 throw Held(applianceId, null, null);
             }
             long epoch = highest + 1;
-            var me = new LeaseHolder(Environment.MachineName, Process.GetCurrentProcess().Id, Environment.UserName, clock.UtcNow(), Id128.NewRandom(), localLock?.Nonce);
+            var me = new LeaseHolder(Environment.MachineName, Process.GetCurrentProcess().Id, Environment.UserName, clock.UtcNow(), Id128.NewRandom(), localLock?.Nonce, purpose);
             byte[] claim = Encode(me, applianceId, epoch);
             string name = directory + Layout.Number(epoch);
             claimed = name;
@@ -119,6 +120,14 @@ internal sealed class Lease : IAsyncDisposable
             }
             throw;
         }
+    }
+
+    /// <summary>Who made the newest claim, whether it was ended or not; null when there is none that can be read.</summary>
+    internal static async Task<LeaseHolder?> FindHolderAsync(IObjectStore store, string applianceId, CancellationToken cancellationToken)
+    {
+        string directory = Layout.Leases(applianceId);
+        long highest = (await store.ListAllAsync(directory, cancellationToken).ConfigureAwait(false)).Select(o => EpochOf(o.Name)).DefaultIfEmpty(0).Max();
+        return highest == 0 ? null : await ReadAsync(store, directory + Layout.Number(highest), cancellationToken).ConfigureAwait(false);
     }
 
     /// <summary>Throws when the right to write is gone. Called before everything that makes a change visible.</summary>
@@ -232,6 +241,7 @@ internal sealed class Lease : IAsyncDisposable
                 json.WriteString("user", holder.User);
                 json.WriteString("sinceUtc", JsonText.Time(holder.SinceUtc));
                 if (holder.Nonce is not null) json.WriteString("nonce", holder.Nonce);
+                if (holder.Purpose is not null) json.WriteString("purpose", holder.Purpose);
             }
             json.WriteEndObject();
         });
@@ -247,7 +257,7 @@ internal sealed class Lease : IAsyncDisposable
             Envelope envelope = SmallObject.Check(bytes, ObjectKind.Lease);
             using JsonDocument header = JsonText.Parse(envelope.Header);
             JsonElement root = header.RootElement;
-            return new LeaseHolder(root.ReadString("host"), root.ReadLong("process"), root.ReadString("user"), root.ReadTime("sinceUtc"), root.ReadId("holder"), root.ReadStringOrNull("nonce"));
+            return new LeaseHolder(root.ReadString("host"), root.ReadLong("process"), root.ReadString("user"), root.ReadTime("sinceUtc"), root.ReadId("holder"), root.ReadStringOrNull("nonce"), root.ReadStringOrNull("purpose"));
         }
         catch (FormatException)
         {
@@ -261,7 +271,7 @@ internal sealed class Lease : IAsyncDisposable
 
     private static NataliaException Held(string applianceId, LeaseHolder? holder, TimeSpan? left) => new(ErrorIds.LeaseHeld, NataliaErrorKind.ResourceBusy,
         (holder is null ? "Another run holds the lease on this appliance's part of the repository."
-            : $"The lease on this appliance's part of the repository is held by {holder.User} on {holder.Host} (process {holder.ProcessId}) since {holder.SinceUtc:yyyy-MM-dd HH:mm:ss} UTC.")
+            : $"The lease on this appliance's part of the repository is held by {holder.User} on {holder.Host} (process {holder.ProcessId}{(holder.Purpose is null ? "" : ", " + holder.Purpose)}) since {holder.SinceUtc:yyyy-MM-dd HH:mm:ss} UTC.")
         + (left is TimeSpan time ? $" If that run is dead, the lease runs out in at most {Math.Ceiling(time.TotalMinutes):0} minutes." : ""),
         applianceId, "Wait until the other run has ended, then try again.");
 

@@ -9,8 +9,8 @@ namespace Natalia.Backup.Engine.Leases;
 /// </summary>
 internal sealed class LocalLock : IDisposable
 {
-    /// <summary>Enough for a holder that was killed between writing here and claiming the lease, several times.</summary>
-    private const int RememberedNonces = 8;
+    /// <summary>Of so many an eighth is kept: enough for holders that were killed between writing here and claiming the lease.</summary>
+    private const int RememberedNonces = 64;
 
     private readonly FileStream _file;
 
@@ -60,8 +60,14 @@ internal sealed class LocalLock : IDisposable
             using (var reader = new StreamReader(file, Encoding.ASCII, false, 1024, leaveOpen: true)) text = reader.ReadToEnd();
             string[] earlier = text.Split(['\n'], StringSplitOptions.RemoveEmptyEntries);
             string nonce = Id128.NewRandom().ToString();
-            file.SetLength(0);
-            byte[] lines = Encoding.ASCII.GetBytes(string.Join("\n", earlier.Skip(Math.Max(0, earlier.Length - RememberedNonces + 1)).Concat([nonce])) + "\n");
+            // Appended: a kill here must not lose what earlier holders wrote. Their number is cut only now and then.
+            if (earlier.Length >= RememberedNonces)
+            {
+                earlier = earlier.Skip(earlier.Length - RememberedNonces / 8).ToArray();
+                file.SetLength(0);
+            }
+            byte[] lines = Encoding.ASCII.GetBytes(file.Length == 0 ? string.Join("\n", earlier.Concat([nonce])) + "\n" : "\n" + nonce + "\n");
+            file.Seek(0, SeekOrigin.End);
             file.Write(lines, 0, lines.Length);
             file.Flush(true);
             return new LocalLock(file, earlier, nonce);

@@ -32,9 +32,11 @@ internal sealed class ReclaimRun(RepositoryCore core, ManifestReader manifests, 
             var free = new FreeSet(before?.Free);
             Dictionary<long, IReadOnlyList<string>> disks = await FindDisksAsync(points, before, cancellationToken).ConfigureAwait(false);
             bool changed = await FindFreeAsync(points, deltas, before, disks, free, cancellationToken).ConfigureAwait(false);
+            await ListPacksAsync(cancellationToken).ConfigureAwait(false);
             await DeleteOldRevisionsAsync(cancellationToken).ConfigureAwait(false);
             changed |= await ReclaimPacksAsync(free, deltas, cancellationToken).ConfigureAwait(false);
             await DeleteDeltasAsync(points, deltas, cancellationToken).ConfigureAwait(false);
+            await new PointCatalog(core, applianceId).UpdateAsync(manifests, points, int.MaxValue, cancellationToken).ConfigureAwait(false);
             if (changed || before is null)
                 await new FreeList(disks, free.ToDeadList()).WriteAsync(core.Store, applianceId, core.Keys, names, cancellationToken).ConfigureAwait(false);
         }
@@ -59,21 +61,22 @@ internal sealed class ReclaimRun(RepositoryCore core, ManifestReader manifests, 
         List<Run> points = await manifests.ListAsync(applianceId, cancellationToken).ConfigureAwait(false);
         PointStates states = await PointStates.ReadAsync(core.ApplianceLog(applianceId), new HashSet<long>(points.Select(p => p.Sequence)), cancellationToken).ConfigureAwait(false);
         // The newest manifest of each disk is what the next backup of that disk is compared with: it stays, removed or not.
-        var disksAbove = new HashSet<string>(StringComparer.Ordinal);
+        var newestOf = new Dictionary<string, long>(StringComparer.Ordinal);
+        int unread = points.Count;
         foreach (Run run in Enumerable.Reverse(points))
         {
-            PointManifest manifest;
-            try
+            // Only what was removed is read, and of the newest so many as it takes to know their disks.
+            if (states.Removal(run.Id.ToString()) is not AuditRecord removal || await TryReadAsync(run, cancellationToken).ConfigureAwait(false) is not PointManifest manifest) continue;
+            while (unread > 0 && points[unread - 1].Sequence > run.Sequence && manifest.Disks.Any(d => !newestOf.ContainsKey(d.DiskId)))
             {
-                manifest = await manifests.ReadAsync(applianceId, run, cancellationToken).ConfigureAwait(false);
+                Run above = points[--unread];
+                if (await TryReadAsync(above, cancellationToken).ConfigureAwait(false) is not PointManifest newer) continue;
+                foreach (ManifestDisk disk in newer.Disks)
+                {
+                    if (!newestOf.ContainsKey(disk.DiskId)) newestOf[disk.DiskId] = above.Sequence;
+                }
             }
-            catch (NataliaException damage) when (damage.ErrorId is ErrorIds.ManifestDamaged or ErrorIds.ObjectNotFound)
-            {
-                continue;
-            }
-            bool isNewestOfADisk = manifest.Disks.Any(d => !disksAbove.Contains(d.DiskId));
-            disksAbove.UnionWith(manifest.Disks.Select(d => d.DiskId));
-            if (states.Removal(manifest.PointId) is not AuditRecord removal) continue;
+            bool isNewestOfADisk = manifest.Disks.Any(d => !newestOf.TryGetValue(d.DiskId, out long newest) || newest <= run.Sequence);
             if (isNewestOfADisk || removal.TimeUtc + grace > core.Clock.UtcNow() || PointsInUse.Contains(core.RepositoryId, manifest.PointId))
             {
                 _waiting++;
@@ -81,6 +84,18 @@ internal sealed class ReclaimRun(RepositoryCore core, ManifestReader manifests, 
             }
             if (await DeleteAsync(Layout.Manifest(applianceId, run), 0, cancellationToken).ConfigureAwait(false)) _forgotten++;
             else _waiting++;
+        }
+    }
+
+    private async Task<PointManifest?> TryReadAsync(Run run, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await manifests.ReadAsync(applianceId, run, cancellationToken).ConfigureAwait(false);
+        }
+        catch (NataliaException damage) when (damage.ErrorId is ErrorIds.ManifestDamaged or ErrorIds.ObjectNotFound)
+        {
+            return null;
         }
     }
 
@@ -98,22 +113,16 @@ internal sealed class ReclaimRun(RepositoryCore core, ManifestReader manifests, 
     private async Task<Dictionary<long, IReadOnlyList<string>>> FindDisksAsync(List<Run> points, FreeList? before, CancellationToken cancellationToken)
     {
         var disks = new Dictionary<long, IReadOnlyList<string>>();
+        var unknown = new List<Run>();
         foreach (Run run in points)
         {
-            if (before is not null && before.Points.TryGetValue(run.Sequence, out IReadOnlyList<string>? known))
-            {
-                disks[run.Sequence] = known;
-                continue;
-            }
-            try
-            {
-                PointManifest manifest = await manifests.ReadAsync(applianceId, run, cancellationToken).ConfigureAwait(false);
-                disks[run.Sequence] = manifest.Disks.Select(d => d.DiskId).ToArray();
-            }
-            catch (NataliaException damage) when (damage.ErrorId is ErrorIds.ManifestDamaged or ErrorIds.ObjectNotFound)
-            {
-                disks[run.Sequence] = s_everyDisk;
-            }
+            disks[run.Sequence] = s_everyDisk;
+            if (before is not null && before.Points.TryGetValue(run.Sequence, out IReadOnlyList<string>? known)) disks[run.Sequence] = known;
+            else unknown.Add(run);
+        }
+        foreach ((Run run, PointManifest? manifest, _) in await manifests.ReadAllAsync(applianceId, unknown, fromCatalog: true, cancellationToken).ConfigureAwait(false))
+        {
+            if (manifest is not null) disks[run.Sequence] = manifest.Disks.Select(d => d.DiskId).ToArray();
         }
         return disks;
     }
@@ -148,8 +157,10 @@ internal sealed class ReclaimRun(RepositoryCore core, ManifestReader manifests, 
             {
                 long above = lower;
                 lower = survivor.Sequence;
-                long lowestGone = goneHere.Find(s => s > above && s < survivor.Sequence);
-                if (lowestGone == 0) continue;
+                int first = goneHere.BinarySearch(above);
+                if (first < 0) first = ~first;
+                if (first == goneHere.Count || goneHere[first] >= survivor.Sequence) continue;
+                long lowestGone = goneHere[first];
                 Run? at = survivor;
                 while (at is Run run && run.Sequence > lowestGone && await ReadDeadAsync(run, deltas, read, cancellationToken).ConfigureAwait(false) is var (after, dead))
                 {
@@ -186,7 +197,9 @@ internal sealed class ReclaimRun(RepositoryCore core, ManifestReader manifests, 
         _readDeltas++;
         try
         {
-            return read[run] = (RunDelta.Decode(bytes, applianceId, run).After, RunDelta.DecodeDead(bytes, core.Keys));
+            RunDelta delta = RunDelta.Decode(bytes, applianceId, run);
+            _deltas[run] = delta;
+            return read[run] = (delta.After, RunDelta.DecodeDead(bytes, core.Keys));
         }
         catch (FormatException)
         {
@@ -232,19 +245,23 @@ internal sealed class ReclaimRun(RepositoryCore core, ManifestReader manifests, 
         return true;
     }
 
+    /// <summary>Which packs runs have written; null for a delta that is gone or damaged.</summary>
+    private readonly Dictionary<Run, RunDelta?> _deltas = [];
+
     private async Task<RunDelta?> ReadDeltaAsync(Run run, CancellationToken cancellationToken)
     {
+        if (_deltas.TryGetValue(run, out RunDelta? known)) return known;
         try
         {
-            return RunDelta.Decode(await core.Store.ReadAllAsync(Layout.Delta(applianceId, run), cancellationToken).ConfigureAwait(false), applianceId, run);
+            return _deltas[run] = RunDelta.Decode(await core.Store.ReadAllAsync(Layout.Delta(applianceId, run), cancellationToken).ConfigureAwait(false), applianceId, run);
         }
         catch (FormatException)
         {
-            return null;
+            return _deltas[run] = null;
         }
         catch (NataliaException gone) when (gone.ErrorId == ErrorIds.ObjectNotFound)
         {
-            return null;
+            return _deltas[run] = null;
         }
     }
 
@@ -311,31 +328,52 @@ internal sealed class ReclaimRun(RepositoryCore core, ManifestReader manifests, 
     /// <summary>Deletes revisions that a newer one has replaced for longer than the grace: a reader that began before may still hold the old name.</summary>
     private async Task DeleteOldRevisionsAsync(CancellationToken cancellationToken)
     {
-        foreach (PackArea area in new[] { PackArea.Data, PackArea.Meta })
+        foreach (List<(int Revision, StoredObject Object)> revisions in _packs.Values.Where(r => r[r.Count - 1].Revision > 0))
         {
-            var revisions = new Dictionary<string, List<(int Revision, StoredObject Object)>>(StringComparer.Ordinal);
-            await foreach (StoredObject pack in core.Store.ListAsync(Layout.Packs(applianceId, area), cancellationToken).ConfigureAwait(false))
+            StoredObject newest = revisions[revisions.Count - 1].Object;
+            // Both dates are the store's own.
+            if (revisions.Count == 1 || newest.LastModifiedUtc + grace > core.Clock.UtcNow()) continue;
+            if (!await IsWholeAsync(newest.Name, cancellationToken).ConfigureAwait(false)) continue;
+            foreach ((int revision, StoredObject old) in revisions.Take(revisions.Count - 1).ToList())
             {
-                int dot = pack.Name.LastIndexOf(".r", StringComparison.Ordinal);
-                if (dot < 0 || !int.TryParse(pack.Name.Substring(dot + 2), out int revision)) continue;
-                string name = pack.Name.Substring(0, dot);
-                if (!revisions.TryGetValue(name, out List<(int, StoredObject)>? list)) revisions[name] = list = [];
-                list.Add((revision, pack));
-            }
-            foreach (KeyValuePair<string, List<(int Revision, StoredObject Object)>> pack in revisions)
-            {
-                (int Revision, StoredObject Object) newest = pack.Value.OrderByDescending(r => r.Revision).First();
-                // Both dates are the store's own.
-                if (newest.Object.LastModifiedUtc + grace > core.Clock.UtcNow()) continue;
-                if (!await IsWholeAsync(newest.Object.Name, cancellationToken).ConfigureAwait(false)) continue;
-                foreach ((int revision, StoredObject old) in pack.Value)
-                {
-                    if (revision != newest.Revision) await DeleteAsync(old.Name, old.Length, cancellationToken).ConfigureAwait(false);
-                }
-                if (await core.Store.StatAsync(pack.Key, cancellationToken).ConfigureAwait(false) is StoredObject first)
-                    await DeleteAsync(pack.Key, first.Length, cancellationToken).ConfigureAwait(false);
+                if (await DeleteAsync(old.Name, old.Length, cancellationToken).ConfigureAwait(false)) revisions.RemoveAll(r => r.Revision == revision);
             }
         }
+    }
+
+    /// <summary>The packs that there are, by name, each with its revisions ascending; the first is revision 0. One look for all that follows.</summary>
+    private readonly Dictionary<string, List<(int Revision, StoredObject Object)>> _packs = new(StringComparer.Ordinal);
+
+    /// <summary>The runs that have packs.</summary>
+    private readonly Dictionary<Run, int> _packsOf = [];
+
+    private async Task ListPacksAsync(CancellationToken cancellationToken)
+    {
+        foreach (PackArea area in new[] { PackArea.Data, PackArea.Meta })
+        {
+            string room = Layout.Packs(applianceId, area);
+            await foreach (StoredObject pack in core.Store.ListAsync(room, cancellationToken).ConfigureAwait(false))
+            {
+                int dot = pack.Name.LastIndexOf(".r", StringComparison.Ordinal), revision = 0;
+                if (dot >= 0 && !int.TryParse(pack.Name.Substring(dot + 2), System.Globalization.NumberStyles.None, System.Globalization.CultureInfo.InvariantCulture, out revision)) continue;
+                string name = dot < 0 ? pack.Name : pack.Name.Substring(0, dot);
+                if (!_packs.TryGetValue(name, out List<(int Revision, StoredObject Object)>? revisions))
+                {
+                    _packs[name] = revisions = [];
+                    if (RunOf(name) is Run run) _packsOf[run] = _packsOf.TryGetValue(run, out int count) ? count + 1 : 1;
+                }
+                revisions.Add((revision, pack));
+            }
+        }
+        // Listed by name: revision 10 stands before revision 2.
+        foreach (List<(int Revision, StoredObject Object)> revisions in _packs.Values) revisions.Sort((a, b) => a.Revision.CompareTo(b.Revision));
+    }
+
+    /// <summary>The run whose pack this is: the last folder of its name.</summary>
+    private static Run? RunOf(string packName)
+    {
+        string[] parts = packName.Split('/');
+        return parts.Length > 1 && Run.TryParse(parts[parts.Length - 2], out Run run) ? run : null;
     }
 
     /// <summary>A replacement is trusted with being the only copy after every byte of it was read.</summary>
@@ -357,29 +395,26 @@ internal sealed class ReclaimRun(RepositoryCore core, ManifestReader manifests, 
     {
         foreach (Run run in deltas.Keys.Where(r => r.Sequence < points[0].Sequence).OrderBy(r => r.Sequence).ToList())
         {
-            RunDelta? delta = await ReadDeltaAsync(run, cancellationToken).ConfigureAwait(false);
-            if (delta is null) continue;
-            bool hasPacks = false;
-            foreach (PackArea area in new[] { PackArea.Data, PackArea.Meta })
-            {
-                await foreach (StoredObject _ in core.Store.ListAsync(Layout.RunPacks(applianceId, area, run), cancellationToken).ConfigureAwait(false))
-                {
-                    hasPacks = true;
-                    break;
-                }
-            }
-            if (!hasPacks) await DeleteAsync(Layout.Delta(applianceId, run), deltas[run], cancellationToken).ConfigureAwait(false);
+            if (_packsOf.ContainsKey(run) || await ReadDeltaAsync(run, cancellationToken).ConfigureAwait(false) is null) continue;
+            await DeleteAsync(Layout.Delta(applianceId, run), deltas[run], cancellationToken).ConfigureAwait(false);
         }
     }
 
     private async Task<bool> DeletePackAsync(string name, CancellationToken cancellationToken)
     {
+        if (!_packs.TryGetValue(name, out List<(int Revision, StoredObject Object)>? revisions)) return true;
         bool deleted = false;
-        List<StoredObject> objects = await core.Store.ListAllAsync(name + ".r", cancellationToken).ConfigureAwait(false);
-        if (await core.Store.StatAsync(name, cancellationToken).ConfigureAwait(false) is StoredObject first) objects.Add(first);
-        foreach (StoredObject item in objects) deleted |= await DeleteAsync(item.Name, item.Length, cancellationToken).ConfigureAwait(false);
-        if (!deleted && objects.Count > 0) return false;
-        if (deleted) _deletedPacks++;
+        foreach ((int revision, StoredObject item) in revisions.ToList())
+        {
+            if (!await DeleteAsync(item.Name, item.Length, cancellationToken).ConfigureAwait(false)) continue;
+            deleted = true;
+            revisions.RemoveAll(r => r.Revision == revision);
+        }
+        if (!deleted) return false;
+        _deletedPacks++;
+        if (revisions.Count > 0) return true;
+        _packs.Remove(name);
+        if (RunOf(name) is Run run && --_packsOf[run] == 0) _packsOf.Remove(run);
         return true;
     }
 

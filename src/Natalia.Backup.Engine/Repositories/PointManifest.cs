@@ -60,9 +60,12 @@ internal sealed record PointManifest
 
     internal string PointId => Run.Id.ToString();
 
-    internal EncodedObject Encode(ObjectKeys keys)
+    internal EncodedObject Encode(ObjectKeys keys) => SmallObject.Encode(ObjectKind.Manifest, Id128.NewRandom(), EncodeHeader(), [EncodeBody()], keys);
+
+    /// <summary>What stands in the clear.</summary>
+    internal byte[] EncodeHeader()
     {
-        byte[] header = JsonText.Write(json =>
+        return JsonText.Write(json =>
         {
             json.WriteStartObject();
             json.WriteString("appliance", ApplianceId);
@@ -76,7 +79,12 @@ internal sealed record PointManifest
             json.WriteEndArray();
             json.WriteEndObject();
         });
-        byte[] body = JsonText.Write(json =>
+    }
+
+    /// <summary>What is sealed.</summary>
+    internal byte[] EncodeBody()
+    {
+        return JsonText.Write(json =>
         {
             json.WriteStartObject();
             json.WriteString("name", ApplianceName);
@@ -111,7 +119,6 @@ internal sealed record PointManifest
             json.WriteEndArray();
             json.WriteEndObject();
         });
-        return SmallObject.Encode(ObjectKind.Manifest, Id128.NewRandom(), header, [body], keys);
     }
 
     /// <exception cref="SealBrokenException">It was sealed with another key, or changed.</exception>
@@ -119,10 +126,20 @@ internal sealed record PointManifest
     internal static PointManifest Decode(byte[] bytes, string applianceId, Run run, ObjectKeys keys)
     {
         Envelope envelope = SmallObject.Check(bytes, ObjectKind.Manifest);
-        byte[] bodyBytes = SmallObject.OpenSegment(bytes, envelope, 0, keys);
-        using JsonDocument header = JsonText.Parse(envelope.Header);
+        return Decode(envelope.Header, SmallObject.OpenSegment(bytes, envelope, 0, keys), applianceId, run);
+    }
+
+    /// <exception cref="FormatException">It is not what its name says.</exception>
+    internal static PointManifest Decode(byte[] headerBytes, byte[] bodyBytes, string applianceId, Run run)
+    {
+        using JsonDocument header = JsonText.Parse(headerBytes);
         using JsonDocument body = JsonText.Parse(bodyBytes);
-        JsonElement h = header.RootElement, b = body.RootElement;
+        return Decode(header.RootElement, body.RootElement, applianceId, run);
+    }
+
+    /// <exception cref="FormatException">It is not what its name says.</exception>
+    internal static PointManifest Decode(JsonElement h, JsonElement b, string applianceId, Run run)
+    {
         if (h.ReadString("appliance") != applianceId || h.ReadLong("sequence") != run.Sequence || h.ReadId("run") != run.Id)
             throw new FormatException("The manifest is not the one that its name says.");
         return new PointManifest

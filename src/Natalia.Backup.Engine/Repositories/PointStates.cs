@@ -21,23 +21,21 @@ internal sealed class PointStates
     /// <param name="cancellationToken">Stops it.</param>
     internal static async Task<PointStates> ReadAsync(AuditLog log, HashSet<long> sequences, CancellationToken cancellationToken)
     {
+        List<AuditName> names = await log.ListAsync(cancellationToken).ConfigureAwait(false);
+        return await ReadAsync(log, names, sequences, cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <summary>As above, of a log that was listed already.</summary>
+    internal static async Task<PointStates> ReadAsync(AuditLog log, List<AuditName> names, HashSet<long> sequences, CancellationToken cancellationToken)
+    {
         var states = new PointStates();
-        foreach (AuditName name in await log.ListAsync(cancellationToken).ConfigureAwait(false))
+        List<AuditName> wanted = names.FindAll(n => n.Event is AuditEvents.PointRemoved or AuditEvents.PointProtected or AuditEvents.PointUnprotected && sequences.Contains(n.Sequence));
+        foreach (AuditRecord? record in await log.ReadAllAsync(wanted, cancellationToken).ConfigureAwait(false))
         {
-            if (name.Event is not (AuditEvents.PointRemoved or AuditEvents.PointProtected or AuditEvents.PointUnprotected) || !sequences.Contains(name.Sequence)) continue;
-            AuditRecord record;
-            try
-            {
-                record = await log.ReadAsync(name, cancellationToken).ConfigureAwait(false);
-            }
-            catch (FormatException)
-            {
-                // Not signed by this repository, or damaged: it has no effect, and the repository's check reports it.
-                continue;
-            }
-            if (record.RestorePointId is not string point) continue;
-            if (name.Event == AuditEvents.PointRemoved) states._removed[point] = record;
-            else if (name.Event == AuditEvents.PointProtected) states._protected.Add(point);
+            // One that is not signed by this repository, or damaged, has no effect, and the repository's check reports it.
+            if (record?.RestorePointId is not string point) continue;
+            if (record.Event == AuditEvents.PointRemoved) states._removed[point] = record;
+            else if (record.Event == AuditEvents.PointProtected) states._protected.Add(point);
             else states._protected.Remove(point);
         }
         return states;

@@ -86,27 +86,51 @@ public sealed partial class Repository : IRetentionStore
     {
         _ = _core.SigningSeed;
         if (removals.Any(r => r.Point.ApplianceId != applianceId)) throw new ArgumentException("Every point must be one of the appliance's.", nameof(removals));
-        Lease lease = await _core.AcquireLeaseAsync(applianceId, cancellationToken).ConfigureAwait(false);
+        AuditLog log = _core.ApplianceLog(applianceId);
+        Lease lease = await _core.AcquireLeaseAsync(applianceId, LeasePurposes.Removal, cancellationToken).ConfigureAwait(false);
         await using (lease.ConfigureAwait(false))
         {
-            // The lease keeps out new points and other removals. Protection needs no lease, so that is looked at once more for each point.
+            // The lease keeps out new points, other removals and changes of protection.
             List<RestorePoint> points = [.. await GetRestorePointsAsync(new RestorePointFilter { ApplianceId = applianceId }, _ => { }, cancellationToken).ConfigureAwait(false)];
             HashSet<long> damaged = await DamagedSequencesAsync(applianceId, cancellationToken).ConfigureAwait(false);
-            foreach (PointRemoval removal in removals)
+            Dictionary<string, RestorePoint> byId = points.ToDictionary(p => p.RestorePointId, StringComparer.Ordinal);
+            RestorePoint? newest = points.OrderByDescending(p => p.Sequence).FirstOrDefault();
+            RestorePoint? newestGood = points.Where(p => !damaged.Contains(p.Sequence ?? 0)).OrderByDescending(p => p.Sequence).FirstOrDefault();
+            var refused = new List<(RestorePoint Point, NataliaException? Refusal)>();
+            for (int at = 0; at < removals.Count; at += RemovalsAtOnce)
             {
-                cancellationToken.ThrowIfCancellationRequested();
-                RestorePoint? current = points.Find(p => p.RestorePointId == removal.Point.RestorePointId);
-                NataliaException? refusal = current is null ? NotFound(removal.Point.RestorePointId) : await FindRefusalAsync(current, points, damaged, cancellationToken).ConfigureAwait(false);
-                if (refusal is null)
+                PointRemoval[] group = removals.Skip(at).Take(RemovalsAtOnce).ToArray();
+                List<AuditName> names = await log.ListAsync(cancellationToken).ConfigureAwait(false);
+                PointStates states = await PointStates.ReadAsync(log, names, [.. group.Select(r => r.Point.Sequence ?? 0)], cancellationToken).ConfigureAwait(false);
+                AuditLog.End end = await log.FindEndAsync(names, cancellationToken).ConfigureAwait(false);
+                await lease.EnsureHeldAsync(cancellationToken).ConfigureAwait(false);
+                refused.Clear();
+                try
                 {
-                    await lease.EnsureHeldAsync(cancellationToken).ConfigureAwait(false);
-                    await RecordRemovalAsync(current!, removal.Reason, cancellationToken).ConfigureAwait(false);
-                    points.Remove(current!);
+                    foreach (PointRemoval removal in group)
+                    {
+                        cancellationToken.ThrowIfCancellationRequested();
+                        NataliaException? refusal = byId.TryGetValue(removal.Point.RestorePointId, out RestorePoint? current) ? FindRefusal(current, states, newest, newestGood) : NotFound(removal.Point.RestorePointId);
+                        if (refusal is null)
+                        {
+                            end = end.After(await log.AppendAsync(end, RemovalEntry(current!, removal.Reason), _core.SigningSeed, cancellationToken).ConfigureAwait(false));
+                            byId.Remove(current!.RestorePointId);
+                        }
+                        refused.Add((removal.Point, refusal));
+                    }
                 }
-                removed(removal.Point, refusal);
+                finally
+                {
+                    // Also when the group was cut short: what is recorded is removed, and must be told. A removal that cannot be flushed is not claimed.
+                    if (refused.Exists(r => r.Refusal is null)) await _core.Store.FlushAsync(CancellationToken.None).ConfigureAwait(false);
+                    foreach ((RestorePoint point, NataliaException? refusal) in refused) removed(point, refusal);
+                }
             }
         }
     }
+
+    /// <summary>After so many removals the log is looked at again, and everything is made durable.</summary>
+    private const int RemovalsAtOnce = 64;
 
     /// <inheritdoc/>
     public async Task<RestorePoint> SetProtectionAsync(RestorePoint point, bool isProtected, string reason, CancellationToken cancellationToken)
@@ -119,7 +143,8 @@ public sealed partial class Repository : IRetentionStore
         }
         catch (NataliaException held) when (held.ErrorId == ErrorIds.LeaseHeld)
         {
-            // A backup that runs for hours must not keep a point unprotected. It removes nothing; a removal that runs now is noticed below.
+            // A backup that runs for hours must not keep a point unprotected: it removes nothing. A removal may be about to remove this very point, and is over soon.
+            if ((await Lease.FindHolderAsync(_core.Store, point.ApplianceId, cancellationToken).ConfigureAwait(false))?.Purpose == LeasePurposes.Removal) throw;
         }
         try
         {
@@ -141,40 +166,33 @@ public sealed partial class Repository : IRetentionStore
         }
     }
 
-    private async Task<NataliaException?> FindRefusalAsync(RestorePoint point, IReadOnlyList<RestorePoint> points, HashSet<long> damaged, CancellationToken cancellationToken)
+    private NataliaException? FindRefusal(RestorePoint point, PointStates states, RestorePoint? newest, RestorePoint? newestGood)
     {
-        PointStates states = await PointStates.ReadAsync(_core.ApplianceLog(point.ApplianceId), [point.Sequence ?? 0], cancellationToken).ConfigureAwait(false);
         if (states.IsProtected(point.RestorePointId))
             return new NataliaException(ErrorIds.RestorePointProtected, NataliaErrorKind.PermissionDenied, $"The point {point} is protected.", point.RestorePointId, "Lift its protection first, with a reason.");
         if (point.ImmutableUntilUtc is DateTime until && until > _core.Clock.UtcNow())
             return new NataliaException(ErrorIds.RestorePointLocked, NataliaErrorKind.PermissionDenied, $"The point {point} is locked until {until:yyyy-MM-dd HH:mm:ss} UTC.", point.RestorePointId);
         if (PointsInUse.Contains(RepositoryId, point.RestorePointId))
             return new NataliaException(ErrorIds.RestorePointInUse, NataliaErrorKind.ResourceBusy, $"A restore reads the point {point}.", point.RestorePointId, "Remove it when the restore has ended.");
-        RestorePoint[] newestFirst = points.OrderByDescending(p => p.Sequence).ToArray();
-        RestorePoint? newestGood = Array.Find(newestFirst, p => !damaged.Contains(p.Sequence ?? 0));
-        if (point.RestorePointId == newestFirst[0].RestorePointId || point.RestorePointId == newestGood?.RestorePointId)
+        if (point.RestorePointId == newest?.RestorePointId || point.RestorePointId == newestGood?.RestorePointId)
             return new NataliaException(ErrorIds.RestorePointIsNewest, NataliaErrorKind.InvalidOperation,
-                $"The point {point} is the newest {(point.RestorePointId == newestFirst[0].RestorePointId ? "" : "undamaged ")}one of its appliance, and that is never removed.", point.RestorePointId,
+                $"The point {point} is the newest {(point.RestorePointId == newest?.RestorePointId ? "" : "undamaged ")}one of its appliance, and that is never removed.", point.RestorePointId,
                 "Make a newer point first.");
         return null;
     }
 
-    private async Task RecordRemovalAsync(RestorePoint point, string reason, CancellationToken cancellationToken)
+    private static AuditEntry RemovalEntry(RestorePoint point, string reason) => new(AuditEvents.PointRemoved)
     {
-        await _core.ApplianceLog(point.ApplianceId).AppendAsync(new AuditEntry(AuditEvents.PointRemoved)
+        ApplianceId = point.ApplianceId,
+        RestorePointId = point.RestorePointId,
+        Sequence = point.Sequence ?? 0,
+        Reason = reason,
+        WriteData = json =>
         {
-            ApplianceId = point.ApplianceId,
-            RestorePointId = point.RestorePointId,
-            Sequence = point.Sequence ?? 0,
-            Reason = reason,
-            WriteData = json =>
-            {
-                json.WriteString("name", point.ApplianceName);
-                json.WriteString("timeUtc", JsonText.Time(point.TimeUtc));
-            },
-        }, _core.SigningSeed, cancellationToken).ConfigureAwait(false);
-        await _core.Store.FlushAsync(cancellationToken).ConfigureAwait(false);
-    }
+            json.WriteString("name", point.ApplianceName);
+            json.WriteString("timeUtc", JsonText.Time(point.TimeUtc));
+        },
+    };
 
     /// <summary>The sequences of points that a verification found damaged, told by the names of the records. One that was healed since still counts: that keeps too much, never too little.</summary>
     private async Task<HashSet<long>> DamagedSequencesAsync(string applianceId, CancellationToken cancellationToken) =>

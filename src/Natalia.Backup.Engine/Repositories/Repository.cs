@@ -187,7 +187,7 @@ public sealed partial class Repository : IDisposable
             PointStates states = await PointStates.ReadAsync(_core.ApplianceLog(appliance), new HashSet<long>(runs.Select(r => r.Sequence)), cancellationToken).ConfigureAwait(false);
             runs.RemoveAll(r => states.IsRemoved(r.Id.ToString()));
             IReadOnlyList<RenewalRecord> renewals = await ReadRenewalsAsync(appliance, cancellationToken).ConfigureAwait(false);
-            foreach ((_, PointManifest? manifest, NataliaException? damage) in await _manifests.ReadAllAsync(appliance, runs, cancellationToken).ConfigureAwait(false))
+            foreach ((_, PointManifest? manifest, NataliaException? damage) in await _manifests.ReadAllAsync(appliance, runs, fromCatalog: true, cancellationToken).ConfigureAwait(false))
             {
                 if (damage is not null)
                 {

@@ -35,14 +35,18 @@ internal sealed class RepositoryCore(IObjectStore store, RepositorySettings sett
     /// <exception cref="NataliaException"><c>PasswordRequired</c>.</exception>
     internal RepositorySecrets Secrets => secrets ?? throw PasswordRequired();
 
+    private readonly System.Collections.Concurrent.ConcurrentDictionary<string, AuditRecord> _records = new(StringComparer.Ordinal);
+
     internal AuditLog RepositoryLog { get; } = new(store, Layout.RepositoryLog, settings.AuditKey, options.Clock);
 
-    internal AuditLog ApplianceLog(string applianceId) => new(store, Layout.Log(applianceId), settings.AuditKey, options.Clock);
+    internal AuditLog ApplianceLog(string applianceId) => new(store, Layout.Log(applianceId), settings.AuditKey, options.Clock, _records);
 
     internal PackReader PackReader(string applianceId) => new(store, applianceId, Keys);
 
-    internal Task<Lease> AcquireLeaseAsync(string applianceId, CancellationToken cancellationToken) =>
-        Lease.AcquireAsync(store, RepositoryId, applianceId, options.LockDirectory, options.Clock, cancellationToken);
+    internal Task<Lease> AcquireLeaseAsync(string applianceId, string? purpose, CancellationToken cancellationToken) =>
+        Lease.AcquireAsync(store, RepositoryId, applianceId, options.LockDirectory, options.Clock, purpose, cancellationToken);
+
+    internal Task<Lease> AcquireLeaseAsync(string applianceId, CancellationToken cancellationToken) => AcquireLeaseAsync(applianceId, null, cancellationToken);
 
     /// <summary>The ids of all appliances that have anything here.</summary>
     internal Task<IReadOnlyList<string>> ListAppliancesAsync(CancellationToken cancellationToken) => ListAppliancesAsync(store, cancellationToken);

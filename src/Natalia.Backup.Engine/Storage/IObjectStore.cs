@@ -66,8 +66,9 @@ public interface IObjectStore : IDisposable
     /// Objects that are put or deleted meanwhile may be listed or not.
     /// </summary>
     /// <param name="prefix">How the names begin.</param>
+    /// <param name="after">Only names behind this one, in ordinal order; it need not be a name that there is. Null lists from the first. What lies before it costs nothing, or as little as the place allows.</param>
     /// <param name="cancellationToken">Stops it.</param>
-    IAsyncEnumerable<StoredObject> ListAsync(string prefix, CancellationToken cancellationToken);
+    IAsyncEnumerable<StoredObject> ListAsync(string prefix, string? after, CancellationToken cancellationToken);
 
     /// <summary>Deletes one object. Not an error when there is none.</summary>
     /// <param name="name">The object's name.</param>

@@ -7,6 +7,7 @@ public sealed class MemoryStore : IObjectStore, IObjectLock
 {
     private readonly object _gate = new();
     private readonly Dictionary<string, Item> _items = new(StringComparer.Ordinal);
+    private readonly SortedSet<string> _names = new(StringComparer.Ordinal);
     private readonly TimeProvider _clock;
     private readonly bool _lockable;
 
@@ -51,7 +52,10 @@ public sealed class MemoryStore : IObjectStore, IObjectLock
         lock (_gate)
         {
             if (!_items.TryGetValue(name, out Item? there))
+            {
+                _names.Add(name);
                 _items.Add(name, new Item { Bytes = bytes, PutUtc = Now, RetainUntilUtc = options.RetainUntilUtc });
+            }
             else if (options.MustNotExist || !there.Bytes.AsSpan().SequenceEqual(bytes))
                 throw new NataliaException(ErrorIds.ObjectExists, NataliaErrorKind.AlreadyExists, $"An object '{name}' exists already in '{Location}'.", name);
         }
@@ -81,13 +85,21 @@ public sealed class MemoryStore : IObjectStore, IObjectLock
     }
 
     /// <inheritdoc/>
-    public async IAsyncEnumerable<StoredObject> ListAsync(string prefix, [EnumeratorCancellation] CancellationToken cancellationToken)
+    public async IAsyncEnumerable<StoredObject> ListAsync(string prefix, string? after, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         ObjectName.RequirePrefix(prefix);
-        StoredObject[] found;
+        string first = after is not null && string.CompareOrdinal(after, prefix) > 0 ? after : prefix, last = prefix + char.MaxValue;
+        var found = new List<StoredObject>();
         lock (_gate)
-            found = [.. _items.Where(i => i.Key.StartsWith(prefix, StringComparison.Ordinal)).Select(i => new StoredObject(i.Key, i.Value.Bytes.Length, i.Value.PutUtc))];
-        Array.Sort(found, (a, b) => string.CompareOrdinal(a.Name, b.Name));
+        {
+            if (string.CompareOrdinal(first, last) < 0)
+            {
+                foreach (string name in _names.GetViewBetween(first, last))
+                {
+                    if (name.StartsWith(prefix, StringComparison.Ordinal) && name != after && _items[name] is Item item) found.Add(new StoredObject(name, item.Bytes.Length, item.PutUtc));
+                }
+            }
+        }
         foreach (StoredObject item in found)
         {
             cancellationToken.ThrowIfCancellationRequested();
@@ -106,6 +118,7 @@ public sealed class MemoryStore : IObjectStore, IObjectLock
             if (_items.TryGetValue(name, out Item? item) && item.RetainUntilUtc > Now)
                 throw new NataliaException(ErrorIds.ObjectLocked, NataliaErrorKind.PermissionDenied, $"The object '{name}' is locked until {item.RetainUntilUtc:u}.", name);
             _items.Remove(name);
+            _names.Remove(name);
         }
         return Task.CompletedTask;
     }

@@ -28,10 +28,12 @@ internal static class ObjectStoreReading
         return all;
     }
 
-    internal static async Task<List<StoredObject>> ListAllAsync(this IObjectStore store, string prefix, CancellationToken cancellationToken)
+    internal static Task<List<StoredObject>> ListAllAsync(this IObjectStore store, string prefix, CancellationToken cancellationToken) => store.ListAllAsync(prefix, null, cancellationToken);
+
+    internal static async Task<List<StoredObject>> ListAllAsync(this IObjectStore store, string prefix, string? after, CancellationToken cancellationToken)
     {
         var all = new List<StoredObject>();
-        await foreach (StoredObject found in store.ListAsync(prefix, cancellationToken).ConfigureAwait(false)) all.Add(found);
+        await foreach (StoredObject found in store.ListAsync(prefix, after, cancellationToken).ConfigureAwait(false)) all.Add(found);
         return all;
     }
 }

@@ -15,7 +15,7 @@ namespace Natalia.Backup.Commands;
 /// </remarks>
 /// <example>
 /// <code>Add-NataliaRepositoryKey -Repository nas -Name 'in the safe'</code>
-/// <para>Asks for a second password and adds it.</para>
+/// <para>Asks for a second password, twice, and adds it.</para>
 /// </example>
 /// <example>
 /// <code>$old = Get-NataliaRepositoryKey -Repository nas
@@ -27,10 +27,10 @@ namespace Natalia.Backup.Commands;
 [OutputType(typeof(RepositoryKey))]
 public sealed class AddNataliaRepositoryKeyCommand : RepositoryKeyCommand
 {
-    /// <summary>The new password, as SecureString, or as PSCredential whose user name does not matter.</summary>
-    [Parameter(Mandatory = true)]
+    /// <summary>The new password, as SecureString, or as PSCredential whose user name does not matter. Left out, it is asked for, twice.</summary>
+    [Parameter]
     [PasswordArgument]
-    public SecureString NewPassword { get; set; } = null!;
+    public SecureString? NewPassword { get; set; }
 
     /// <summary>What to call it: where it is kept, who has it. At most 64 characters. Stored in the clear, for everybody who can read the repository's files.</summary>
     [Parameter(Position = 0)]
@@ -41,10 +41,11 @@ public sealed class AddNataliaRepositoryKeyCommand : RepositoryKeyCommand
     private protected override async Task ProcessAsync(CancellationToken cancellationToken)
     {
         RepositoryConnection connection = RepositoryToChange();
-        if (NewPassword.Length == 0)
+        SecureString? secret = IsBound(nameof(NewPassword)) ? NewPassword : await OnPipelineAsync(() => NewPasswordPrompt.Ask(Host.UI, $"the repository '{connection.Name}'")).ConfigureAwait(false);
+        if (secret is not { Length: > 0 })
             throw new NataliaException(ErrorIds.PasswordRequired, NataliaErrorKind.InvalidArgument, "The new password is empty.", connection.Name);
         if (!await ShouldProcessAsync($"repository '{connection.Name}' ({connection.Session.Location})", Name is null ? "Add a password" : $"Add the password '{Name}'").ConfigureAwait(false)) return;
-        using RepositoryPassword password = RepositoryPassword.From(NewPassword);
+        using RepositoryPassword password = RepositoryPassword.From(secret);
         Emit(await connection.Repository.AddKeyAsync(password, Name, cancellationToken).ConfigureAwait(false));
     }
 }

@@ -1,4 +1,6 @@
 using System.Management.Automation;
+using System.Management.Automation.Host;
+using System.Security;
 using Natalia.Backup.Arguments;
 using Natalia.Backup.Engine.Repositories;
 using Natalia.Backup.Hypervisors;
@@ -106,6 +108,31 @@ public sealed class ConnectNataliaRepositoryCommand : RepositoryOpenerCommand
     [HypervisorReference]
     [ArgumentCompleter(typeof(HypervisorCompleter))]
     public string? Hypervisor { get; set; }
+
+    /// <summary>The password, as SecureString, or as PSCredential whose user name does not matter. When it is lost, so is everything in the repository: there is no second way in.</summary>
+    [Parameter(Mandatory = true, ParameterSetName = FolderPasswordSet)]
+    // Not mandatory for a bucket, because PowerShell could not choose between sets that all want something; it is asked for below.
+    [Parameter(ParameterSetName = BucketPasswordSet)]
+    [PasswordArgument]
+    public SecureString? Password { get; set; }
+
+    private protected override async Task<SecureString?> FindPasswordAsync() => IsBound(nameof(Password)) ? Password : await OnPipelineAsync(AskForPassword).ConfigureAwait(false);
+
+    /// <summary>Asks as PowerShell asks for what is mandatory; null where nobody can be asked.</summary>
+    private SecureString? AskForPassword()
+    {
+        var field = new FieldDescription(nameof(Password));
+        field.SetParameterType(typeof(SecureString));
+        try
+        {
+            Dictionary<string, PSObject> answers = Host.UI.Prompt(MyInvocation.MyCommand.Name, "Supply values for the following parameters:", [field]);
+            return answers.TryGetValue(nameof(Password), out PSObject? answer) ? answer?.BaseObject as SecureString : null;
+        }
+        catch (Exception e) when (e is PSInvalidOperationException or HostException or NotImplementedException)
+        {
+            return null;
+        }
+    }
 
     private protected override async Task ProcessAsync(CancellationToken cancellationToken)
     {

@@ -1,4 +1,6 @@
 using System.Management.Automation;
+using System.Security;
+using Natalia.Backup.Arguments;
 using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Immutability;
 using Natalia.Backup.Engine.Model;
@@ -20,7 +22,7 @@ namespace Natalia.Backup.Commands;
 /// </remarks>
 /// <example>
 /// <code>New-NataliaRepository -Path E:\NataliaBackup</code>
-/// <para>Asks for a password and makes a repository on another disk.</para>
+/// <para>Asks for a password, twice, and makes a repository on another disk.</para>
 /// </example>
 /// <example>
 /// <code>New-NataliaRepository -Name vault -Bucket natalia-backup -Endpoint https://s3.eu-central-1.wasabisys.com -Region eu-central-1 -Credential (Get-Secret wasabi) -ImmutableDays 30
@@ -41,6 +43,14 @@ namespace Natalia.Backup.Commands;
 [OutputType(typeof(RepositorySession))]
 public sealed class NewNataliaRepositoryCommand : RepositoryOpenerCommand
 {
+    /// <summary>
+    /// The password, as SecureString, or as PSCredential whose user name does not matter. Left out, it is asked for, twice. When it is lost, so is everything in the repository: there is no second way in.
+    /// </summary>
+    [Parameter(ParameterSetName = FolderPasswordSet)]
+    [Parameter(ParameterSetName = BucketPasswordSet)]
+    [PasswordArgument]
+    public SecureString? Password { get; set; }
+
     /// <summary>
     /// For how many days from its making each restore point, and everything it needs, is locked against deletion (1 to 36500). The bucket must have Object Lock. Cannot be shortened later; what is locked costs storage until its date.
     /// </summary>
@@ -75,6 +85,9 @@ public sealed class NewNataliaRepositoryCommand : RepositoryOpenerCommand
     [Parameter(ParameterSetName = BucketPasswordSet)]
     [Parameter(ParameterSetName = BucketUnencryptedSet)]
     public string? StorageClass { get; set; }
+
+    private protected override async Task<SecureString?> FindPasswordAsync() =>
+        IsBound(nameof(Password)) ? Password : await OnPipelineAsync(() => NewPasswordPrompt.Ask(Host.UI, "the repository")).ConfigureAwait(false);
 
     private protected override BucketSettings DescribeBucket()
     {

@@ -1,5 +1,4 @@
 using System.Management.Automation;
-using System.Management.Automation.Host;
 using System.Security;
 using Natalia.Backup.Arguments;
 using Natalia.Backup.Engine;
@@ -63,13 +62,6 @@ public abstract class RepositoryOpenerCommand : NataliaCommand
     [Parameter(ParameterSetName = BucketUnencryptedSet)]
     public virtual string? ServerCertificateThumbprint { get; set; }
 
-    /// <summary>The password, as SecureString, or as PSCredential whose user name does not matter. When it is lost, so is everything in the repository: there is no second way in.</summary>
-    [Parameter(Mandatory = true, ParameterSetName = FolderPasswordSet)]
-    // Not mandatory for a bucket, because PowerShell could not choose between two sets that both want something; it is asked for below.
-    [Parameter(ParameterSetName = BucketPasswordSet)]
-    [PasswordArgument]
-    public SecureString? Password { get; set; }
-
     /// <summary>The repository has no password, and whoever can read its files can read the disks in it.</summary>
     [Parameter(Mandatory = true, ParameterSetName = FolderUnencryptedSet)]
     [Parameter(Mandatory = true, ParameterSetName = BucketUnencryptedSet)]
@@ -81,6 +73,9 @@ public abstract class RepositoryOpenerCommand : NataliaCommand
     public string? Name { get; set; }
 
     private protected sealed override bool FailsAsAWhole => true;
+
+    /// <summary>The password that the repository is opened or made with; asked for where the command may.</summary>
+    private protected abstract Task<SecureString?> FindPasswordAsync();
 
     /// <summary>How the parameter set says that the repository is opened.</summary>
     private protected RepositoryAccess Access => ParameterSetName switch
@@ -101,22 +96,6 @@ public abstract class RepositoryOpenerCommand : NataliaCommand
         CredentialSecret = Credential is null ? null : "",
     };
 
-    /// <summary>Asks as PowerShell asks for what is mandatory; null where nobody can be asked.</summary>
-    private SecureString? AskForPassword()
-    {
-        var field = new FieldDescription(nameof(Password));
-        field.SetParameterType(typeof(SecureString));
-        try
-        {
-            Dictionary<string, PSObject> answers = Host.UI.Prompt(MyInvocation.MyCommand.Name, "Supply values for the following parameters:", [field]);
-            return answers.TryGetValue(nameof(Password), out PSObject? answer) ? answer?.BaseObject as SecureString : null;
-        }
-        catch (Exception e) when (e is PSInvalidOperationException or HostException or NotImplementedException)
-        {
-            return null;
-        }
-    }
-
     /// <summary>Elsewhere than on Windows a UNC path would be taken for a folder with strange characters, and made.</summary>
     private void RequireUsablePath()
     {
@@ -135,15 +114,15 @@ public abstract class RepositoryOpenerCommand : NataliaCommand
     {
         if (Access == RepositoryAccess.Unencrypted && !Unencrypted)
             throw new NataliaException(ErrorIds.PasswordRequired, NataliaErrorKind.InvalidArgument, "A repository that is not -Unencrypted needs a -Password.");
-        if (Access == RepositoryAccess.Password && Password is null) Password = await OnPipelineAsync(AskForPassword).ConfigureAwait(false);
-        if (Access == RepositoryAccess.Password && Password is not { Length: > 0 })
-            throw new NataliaException(ErrorIds.PasswordRequired, NataliaErrorKind.InvalidArgument, "There is no password, or it is empty.", recommendedAction: "Give a -Password, or say -Unencrypted when there is to be none.");
+        SecureString? secret = Access == RepositoryAccess.Password ? await FindPasswordAsync().ConfigureAwait(false) : null;
+        if (Access == RepositoryAccess.Password && secret is not { Length: > 0 })
+            throw new NataliaException(ErrorIds.PasswordRequired, NataliaErrorKind.InvalidArgument, "The password is empty.", recommendedAction: "Give a -Password, or say -Unencrypted when there is to be none.");
         BucketSettings? bucket = Bucket.Length == 0 ? null : DescribeBucket();
         if (bucket is null) RequireUsablePath();
         string path = bucket?.ToString() ?? await OnPipelineAsync(() => FilePaths.Resolve(SessionState, Path)).ConfigureAwait(false);
         string name = Name ?? Registry.Repositories.GetFreeName(bucket is not null ? bucket.Bucket : SessionName.FromPath(path, "repository"));
         Registry.Repositories.EnsureFree(name);
-        using RepositoryPassword? password = Access == RepositoryAccess.Password ? RepositoryPassword.From(Password!) : null;
+        using RepositoryPassword? password = secret is null ? null : RepositoryPassword.From(secret);
         var settings = new RepositorySettings { Name = name, Kind = bucket is null ? "Folder" : "S3", Path = path, Bucket = bucket, Access = Access, ShareSecret = bucket is null && Credential is not null ? "" : null };
         if (await OpenAsync(settings, password, cancellationToken).ConfigureAwait(false) is not RepositoryConnection connection) return;
         Registry.Repositories.Add(connection);

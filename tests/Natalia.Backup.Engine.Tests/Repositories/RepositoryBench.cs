@@ -60,7 +60,10 @@ internal sealed class RepositoryBench : IDisposable
     };
 
     internal static Task<RestorePoint> BackupAsync(Repository repository, byte[] disk, RequestedBackupType type = RequestedBackupType.Auto, DateTime? time = null) =>
-        repository.BackupAsync(Request(new MemoryDiskSource(disk), type, time), null, null, default);
+        BackupAsync(repository, new MemoryDiskSource(disk), time, type);
+
+    internal static Task<RestorePoint> BackupAsync(Repository repository, IDiskSource source, DateTime? time = null, RequestedBackupType type = RequestedBackupType.Auto) =>
+        repository.BackupAsync(Request(source, type, time), null, null, default);
 
     internal static async Task<byte[]> RestoreAsync(Repository repository, RestorePoint point, string? diskId = null)
     {

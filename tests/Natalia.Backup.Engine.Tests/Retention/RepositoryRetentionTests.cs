@@ -104,7 +104,7 @@ public sealed class RepositoryRetentionTests
         using Repository repository = await bench.CreateAsync();
         RestorePoint point = (await MakeAsync(repository, 1))[0];
         // Another machine's backup holds the lease.
-        await using Lease lease = await Lease.AcquireAsync(bench.Store, repository.RepositoryId, s_appliance, null, TimeProvider.System, default);
+        await using Lease lease = await Lease.AcquireAsync(bench.Store, repository.RepositoryId, s_appliance, null, TimeProvider.System, null, default);
         await repository.SetRetentionPolicyAsync(s_appliance, "natalia-paris", s_gfs, default);
         Assert.True((await repository.SetProtectionAsync(point, true, "now", default)).IsProtected);
         Assert.Equal(ErrorIds.LeaseHeld, (await Assert.ThrowsAsync<NataliaException>(() => repository.RemoveRestorePointAsync(point, "x", default))).ErrorId);

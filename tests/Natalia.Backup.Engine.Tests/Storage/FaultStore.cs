@@ -69,10 +69,10 @@ public sealed class FaultStore(IObjectStore inner, Fault fault = Fault.None, int
 
     public Task<StoredObject?> StatAsync(string name, CancellationToken cancellationToken) => RunAsync($"stat {name}", false, () => inner.StatAsync(name, cancellationToken));
 
-    public async IAsyncEnumerable<StoredObject> ListAsync(string prefix, [EnumeratorCancellation] CancellationToken cancellationToken)
+    public async IAsyncEnumerable<StoredObject> ListAsync(string prefix, string? after, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         await RunAsync($"list {prefix}", false, () => Task.FromResult(true));
-        await foreach (StoredObject item in inner.ListAsync(prefix, cancellationToken)) yield return item;
+        await foreach (StoredObject item in inner.ListAsync(prefix, after, cancellationToken)) yield return item;
     }
 
     public Task DeleteAsync(string name, CancellationToken cancellationToken) => RunAsync($"delete {name}", true, async () =>

@@ -160,6 +160,23 @@ public abstract class ObjectStoreConformance : IAsyncLifetime
     }
 
     [StoreFact]
+    public async Task Lists_what_stands_behind_a_name()
+    {
+        string[] names = ["a-b", "a.b", "a/b", "a/b-c", "a/c/d", "a/c/e", "a0", "b", "a/c.d", "a/c-d", "a/c0", "z/0/0", "z/0.r1", "z/0-1"];
+        foreach (string name in names) await PutAsync(name, [1]);
+        Array.Sort(names, string.CompareOrdinal);
+        foreach (string prefix in new[] { "", "a", "a/", "a/c", "a/c/", "z/" })
+        {
+            foreach (string after in names.Concat(["a", "a/", "a/c", "a/c/", "a/c/d_", "a/d", "z", "zz", "0"]))
+            {
+                var found = new List<string>();
+                await foreach (StoredObject item in Store.ListAsync(prefix, after, None)) found.Add(item.Name);
+                Assert.Equal(names.Where(n => n.StartsWith(prefix, StringComparison.Ordinal) && string.CompareOrdinal(n, after) > 0), found);
+            }
+        }
+    }
+
+    [StoreFact]
     public async Task Lists_more_objects_than_one_answer_holds()
     {
         string[] names = [.. Enumerable.Range(0, ManyObjects).Select(i => $"appliances/{i % 3}/data/{i:x8}")];

@@ -160,10 +160,10 @@ public sealed class RetryStoreTests
 
         public override async Task<Stream> OpenReadAsync(string name, CancellationToken cancellationToken) => new BreakingStream(await Inner.OpenReadAsync(name, cancellationToken));
 
-        public override async IAsyncEnumerable<StoredObject> ListAsync(string prefix, [System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken cancellationToken)
+        public override async IAsyncEnumerable<StoredObject> ListAsync(string prefix, string? after, [System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken cancellationToken)
         {
             int left = 20 * ++_listings;
-            await foreach (StoredObject item in Inner.ListAsync(prefix, cancellationToken))
+            await foreach (StoredObject item in Inner.ListAsync(prefix, after, cancellationToken))
             {
                 if (left-- == 0) throw new NataliaException(ErrorIds.StoreReadFailed, NataliaErrorKind.ReadFailed, "broken on purpose");
                 yield return item;

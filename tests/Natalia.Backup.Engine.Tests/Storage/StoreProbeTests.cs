@@ -145,8 +145,8 @@ public sealed class StoreProbeTests
             return ReadsRanges ? read : Math.Min(read, 1000);
         }
 
-        public override IAsyncEnumerable<StoredObject> ListAsync(string prefix, CancellationToken cancellationToken) =>
-            ListsAtOnce ? base.ListAsync(prefix, cancellationToken) : base.ListAsync(prefix, cancellationToken).Where(o => o.Name != _last);
+        public override IAsyncEnumerable<StoredObject> ListAsync(string prefix, string? after, CancellationToken cancellationToken) =>
+            ListsAtOnce ? base.ListAsync(prefix, after, cancellationToken) : base.ListAsync(prefix, after, cancellationToken).Where(o => o.Name != _last);
 
         public Task<StorePlacement> GetPlacementAsync(CancellationToken cancellationToken) => Task.FromResult(Placement);
     }

@@ -36,6 +36,27 @@ public sealed class RepositoryTests : IDisposable
     }
 
     [Fact]
+    public void A_new_password_that_is_typed_is_typed_twice()
+    {
+        string folder = _scenario.Full("typed");
+        using (var slip = new ModuleSession(new RecordingHost("correct horse", "correct hoarse")))
+        {
+            Assert.StartsWith("PasswordsDiffer,", slip.Run("New-NataliaRepository $args[0]", folder).Errors.Single().FullyQualifiedErrorId, StringComparison.Ordinal);
+            Assert.False(Directory.Exists(folder));
+        }
+        using (var nobody = new ModuleSession(new RecordingHost()))
+            Assert.StartsWith("PasswordRequired,", nobody.Run("New-NataliaRepository $args[0]", folder).Errors.Single().FullyQualifiedErrorId, StringComparison.Ordinal);
+        using (var person = new ModuleSession(new RecordingHost("correct horse", "correct horse", "second", "second")))
+        {
+            person.Run("$null = New-NataliaRepository $args[0]; $null = Add-NataliaRepositoryKey -Name 'in the safe'", folder).ThrowIfFailed();
+            Assert.DoesNotContain("correct horse", person.Host.Text, StringComparison.Ordinal);
+        }
+        foreach (string password in new[] { "correct horse", "second" })
+            _scenario.Run("Connect-NataliaRepository $args[0] -Password $args[1] | Disconnect-NataliaRepository", folder, Scenario.Password(password)).ThrowIfFailed();
+        Assert.StartsWith("PasswordRequired,", Fail("New-NataliaRepository $args[0] -Password $null", _scenario.Full("other")).FullyQualifiedErrorId, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void Each_wrong_place_is_an_error_of_its_own()
     {
         _scenario.WithRepository("open");
@@ -80,7 +101,7 @@ public sealed class RepositoryTests : IDisposable
     {
         // Nothing listens there: what is asked comes before anything is sent.
         string script = $"$null = {verb}-NataliaRepository -Bucket b -Endpoint http://127.0.0.1:9 -Credential ([pscredential]::new('key', $args[0]))";
-        using var asked = new ModuleSession(new RecordingHost("correct horse"));
+        using var asked = new ModuleSession(new RecordingHost("correct horse", "correct horse"));
         Assert.StartsWith("StoreUnavailable,", Assert.Single(asked.Run(script, Scenario.Password("secret")).ErrorIds), StringComparison.Ordinal);
         using var nobody = new ModuleSession(new RecordingHost(""));
         Assert.StartsWith("PasswordRequired,", Assert.Single(nobody.Run(script, Scenario.Password("secret")).ErrorIds), StringComparison.Ordinal);

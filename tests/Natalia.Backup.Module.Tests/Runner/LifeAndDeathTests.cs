@@ -6,14 +6,14 @@ public sealed class LifeAndDeathTests : IDisposable
     private readonly string _folder = Directory.CreateTempSubdirectory("natalia-life-").FullName;
 
     private const string Backup = """
-        param([string] $Work)
+        param([string] $Work, [string] $Name = '*')
         $ErrorActionPreference = 'Stop'
         $password = [Net.NetworkCredential]::new('', 'correct horse battery staple').SecurePassword
         $null = Connect-NataliaHypervisor -Folder ([IO.Path]::Combine($Work, 'vms'))
         $repository = [IO.Path]::Combine($Work, 'repository')
         if ([IO.File]::Exists([IO.Path]::Combine($repository, 'natalia.json'))) { $null = Connect-NataliaRepository -Path $repository -Password $password }
         else { $null = New-NataliaRepository -Path $repository -Password $password }
-        $point = Get-NataliaAppliance -Name '*' | Invoke-NataliaBackup
+        $point = Get-NataliaAppliance -Name $Name | Invoke-NataliaBackup
         "stored $($point.StoredBytes)"
         "verified $(($point | Test-NataliaRestorePoint).Result)"
         "unsound $(@(Test-NataliaRepository -Full | Where-Object { $_.Result -eq 'Failed' }).Count)"
@@ -25,16 +25,7 @@ public sealed class LifeAndDeathTests : IDisposable
     public async Task A_backup_that_is_killed_is_continued_at_once_and_needs_no_repair()
     {
         string script = Script();
-        using (FileStream image = File.Create(Image("vm", 300L << 20)))
-        {
-            var random = new Random(1);
-            var part = new byte[1 << 20];
-            for (int i = 0; i < 300; i++)
-            {
-                random.NextBytes(part);
-                image.Write(part);
-            }
-        }
+        Fill("vm", 300);
         // The first checkpoint comes after 128 MiB.
         Directory.CreateDirectory(Path.Combine(_folder, "repository"));
         using (RunnerProcess running = RunnerProcess.Start(script, _folder))
@@ -50,6 +41,34 @@ public sealed class LifeAndDeathTests : IDisposable
         Assert.Contains("verified Passed", next.Lines);
         Assert.Contains("unsound 0", next.Lines);
         Assert.Contains("points 1", next.Lines);
+    }
+
+    [Fact]
+    public async Task Of_two_backups_of_one_appliance_the_second_is_refused_and_other_appliances_do_not_wait()
+    {
+        string script = Script();
+        Fill("vm", 300);
+        Fill("other", 1);
+        Directory.CreateDirectory(Path.Combine(_folder, "repository"));
+        using RunnerProcess first = RunnerProcess.Start(script, _folder, "vm");
+        await FirstCheckpointAsync();
+        first.Pause();
+
+        RunnerProcess.Result second = await RunnerProcess.RunAsync(script, _folder, "vm");
+        Assert.NotEqual(0, second.ExitCode);
+        Assert.Contains($"(process {first.Id}, backup) since", second.Error.ReplaceLineEndings(" "), StringComparison.Ordinal);
+        RunnerProcess.Result other = await RunnerProcess.RunAsync(script, _folder, "other");
+        Assert.True(other.ExitCode == 0, other.Error);
+        Assert.Contains("points 1", other.Lines);
+
+        // The holder is known to be dead at once, and what it had stored is not stored again.
+        await first.KillAsync();
+        RunnerProcess.Result next = await RunnerProcess.RunAsync(script, _folder, "vm");
+        Assert.True(next.ExitCode == 0, next.Error);
+        Assert.InRange(Number(next, "stored"), 0, 200L << 20);
+        Assert.Contains("verified Passed", next.Lines);
+        Assert.Contains("unsound 0", next.Lines);
+        Assert.Contains("points 2", next.Lines);
     }
 
     [Fact]
@@ -89,6 +108,18 @@ public sealed class LifeAndDeathTests : IDisposable
         string path = Path.Combine(_folder, "backup.ps1");
         File.WriteAllText(path, Backup);
         return path;
+    }
+
+    private void Fill(string name, int mebibytes)
+    {
+        using FileStream image = File.Create(Image(name, (long)mebibytes << 20));
+        var random = new Random(mebibytes);
+        var part = new byte[1 << 20];
+        for (int i = 0; i < mebibytes; i++)
+        {
+            random.NextBytes(part);
+            image.Write(part);
+        }
     }
 
     private string Image(string name, long size)

@@ -43,6 +43,11 @@ public sealed partial class RunnerProcess : IDisposable
 
     public void Terminate() => Signal(15);
 
+    public int Id => _process.Id;
+
+    /// <summary>Stops it where it is: it lives, and does nothing, not even renew its lease.</summary>
+    public void Pause() => Signal(19);
+
     /// <summary>Ends it as a power cut would, and waits until it is gone.</summary>
     public async Task KillAsync()
     {

@@ -118,13 +118,13 @@ public sealed class FolderStore : IObjectStore, IPlacedStore
     }
 
     /// <inheritdoc/>
-    public async IAsyncEnumerable<StoredObject> ListAsync(string prefix, [EnumeratorCancellation] CancellationToken cancellationToken)
+    public async IAsyncEnumerable<StoredObject> ListAsync(string prefix, string? after, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         ObjectName.RequirePrefix(prefix);
         int slash = prefix.LastIndexOf('/');
         string folder = slash < 0 ? "" : prefix.Substring(0, slash);
         var open = new Stack<IEnumerator<Entry>>();
-        open.Push(await Task.Run(() => Entries(folder, prefix.Substring(slash + 1)), cancellationToken).ConfigureAwait(false));
+        open.Push(await Task.Run(() => Entries(folder, prefix.Substring(slash + 1), after), cancellationToken).ConfigureAwait(false));
         while (open.Count > 0)
         {
             cancellationToken.ThrowIfCancellationRequested();
@@ -135,7 +135,7 @@ public sealed class FolderStore : IObjectStore, IPlacedStore
             }
             Entry entry = open.Peek().Current;
             if (entry.Object is not null) yield return entry.Object;
-            else open.Push(await Task.Run(() => Entries(entry.Folder!, ""), cancellationToken).ConfigureAwait(false));
+            else open.Push(await Task.Run(() => Entries(entry.Folder!, "", after), cancellationToken).ConfigureAwait(false));
         }
         // A share that went away meanwhile looks like empty folders; half a list would be taken for the whole.
         RequireRoot();
@@ -245,7 +245,7 @@ public sealed class FolderStore : IObjectStore, IPlacedStore
                 if (published) _unflushedFolders[folder] = true;
                 return published;
             }
-            catch (DirectoryNotFoundException) when (attempt < 8 && File.Exists(temporary))
+            catch (DirectoryNotFoundException) when (attempt < 64 && File.Exists(temporary))
             {
                 // Another process deleted the last object of the folder, and the folder with it.
             }
@@ -347,7 +347,7 @@ public sealed class FolderStore : IObjectStore, IPlacedStore
 
     private sealed record Entry(string Key, StoredObject? Object, string? Folder);
 
-    private IEnumerator<Entry> Entries(string folder, string prefix)
+    private IEnumerator<Entry> Entries(string folder, string prefix, string? after)
     {
         var entries = new List<Entry>();
         string start = folder.Length == 0 ? "" : folder + "/";
@@ -358,6 +358,8 @@ public sealed class FolderStore : IObjectStore, IPlacedStore
             {
                 // What no put can have made is not an object: temporary files, what a NAS or a desktop leaves in every folder, links.
                 if (!item.Name.StartsWith(prefix, StringComparison.Ordinal) || !ObjectName.IsValid(start + item.Name)) continue;
+                // Before its attributes are asked for: each costs a request on a share.
+                if (after is not null && IsBefore(start + item.Name, item is FileInfo, after)) continue;
                 FileAttributes attributes = item.Attributes;
                 if (attributes == FolderLayout.Missing || FolderLayout.IsLink(item.FullName, attributes)) continue;
                 if (item is not FileInfo file) entries.Add(new Entry(item.Name + "/", null, start + item.Name));
@@ -380,6 +382,10 @@ public sealed class FolderStore : IObjectStore, IPlacedStore
         entries.Sort((a, b) => string.CompareOrdinal(a.Key, b.Key));
         return entries.GetEnumerator();
     }
+
+    /// <summary>Whether an object, or everything in a folder, stands at or before a name.</summary>
+    private static bool IsBefore(string name, bool isFile, string after) =>
+        isFile ? string.CompareOrdinal(name, after) <= 0 : string.CompareOrdinal(name + "/", after) < 0 && !after.StartsWith(name + "/", StringComparison.Ordinal);
 
     private static StoredObject? Describe(FileInfo file, string name)
     {

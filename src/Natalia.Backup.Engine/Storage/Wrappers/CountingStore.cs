@@ -59,11 +59,11 @@ public sealed class CountingStore : WrappedStore, IMeteredStore
     }
 
     /// <inheritdoc/>
-    public override async IAsyncEnumerable<StoredObject> ListAsync(string prefix, [EnumeratorCancellation] CancellationToken cancellationToken)
+    public override async IAsyncEnumerable<StoredObject> ListAsync(string prefix, string? after, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         long seen = 0;
         if (_counts) Meter.List();
-        await foreach (StoredObject item in Inner.ListAsync(prefix, cancellationToken).ConfigureAwait(false))
+        await foreach (StoredObject item in Inner.ListAsync(prefix, after, cancellationToken).ConfigureAwait(false))
         {
             if (_counts && ++seen % 1000 == 0) Meter.List();
             yield return item;

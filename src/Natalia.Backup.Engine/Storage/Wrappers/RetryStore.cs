@@ -58,10 +58,10 @@ public sealed class RetryStore : WrappedStore
     public override Task<StoredObject?> StatAsync(string name, CancellationToken cancellationToken) => RetryAsync(_ => Inner.StatAsync(name, cancellationToken), cancellationToken);
 
     /// <inheritdoc/>
-    public override async IAsyncEnumerable<StoredObject> ListAsync(string prefix, [EnumeratorCancellation] CancellationToken cancellationToken)
+    public override async IAsyncEnumerable<StoredObject> ListAsync(string prefix, string? after, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
-        string? last = null;
-        IAsyncEnumerator<StoredObject> items = Inner.ListAsync(prefix, cancellationToken).GetAsyncEnumerator(cancellationToken);
+        string? last = after;
+        IAsyncEnumerator<StoredObject> items = Inner.ListAsync(prefix, after, cancellationToken).GetAsyncEnumerator(cancellationToken);
         try
         {
             while (true)
@@ -71,7 +71,7 @@ public sealed class RetryStore : WrappedStore
                     if (attempt > 1)
                     {
                         await items.DisposeAsync().ConfigureAwait(false);
-                        items = Inner.ListAsync(prefix, cancellationToken).GetAsyncEnumerator(cancellationToken);
+                        items = Inner.ListAsync(prefix, last, cancellationToken).GetAsyncEnumerator(cancellationToken);
                     }
                     while (await items.MoveNextAsync().ConfigureAwait(false))
                         if (last is null || string.CompareOrdinal(items.Current.Name, last) > 0) return true;

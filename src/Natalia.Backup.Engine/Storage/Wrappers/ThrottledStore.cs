@@ -36,9 +36,9 @@ public sealed class ThrottledStore : WrappedStore
     public override Task<StoredObject?> StatAsync(string name, CancellationToken cancellationToken) => InTurnAsync(() => Inner.StatAsync(name, cancellationToken), cancellationToken);
 
     /// <inheritdoc/>
-    public override async IAsyncEnumerable<StoredObject> ListAsync(string prefix, [EnumeratorCancellation] CancellationToken cancellationToken)
+    public override async IAsyncEnumerable<StoredObject> ListAsync(string prefix, string? after, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
-        IAsyncEnumerator<StoredObject> items = Inner.ListAsync(prefix, cancellationToken).GetAsyncEnumerator(cancellationToken);
+        IAsyncEnumerator<StoredObject> items = Inner.ListAsync(prefix, after, cancellationToken).GetAsyncEnumerator(cancellationToken);
         try
         {
             // The caller may use the store between two items, so the place is given back each time.

@@ -32,7 +32,7 @@ public abstract class WrappedStore(IObjectStore inner) : IObjectStore
     public virtual Task<StoredObject?> StatAsync(string name, CancellationToken cancellationToken) => Inner.StatAsync(name, cancellationToken);
 
     /// <inheritdoc/>
-    public virtual IAsyncEnumerable<StoredObject> ListAsync(string prefix, CancellationToken cancellationToken) => Inner.ListAsync(prefix, cancellationToken);
+    public virtual IAsyncEnumerable<StoredObject> ListAsync(string prefix, string? after, CancellationToken cancellationToken) => Inner.ListAsync(prefix, after, cancellationToken);
 
     /// <inheritdoc/>
     public virtual Task DeleteAsync(string name, CancellationToken cancellationToken) => Inner.DeleteAsync(name, cancellationToken);

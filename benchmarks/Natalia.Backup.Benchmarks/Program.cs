@@ -1,0 +1,25 @@
+using Natalia.Backup.Benchmarks;
+
+// What the engine costs where only its own clock and counters can tell. The comparison with other programs is compare.sh.
+string[] rest = args.Skip(1).ToArray();
+switch (args.FirstOrDefault())
+{
+    case "points":
+        await ManyPoints.RunAsync(rest.Length > 0 ? int.Parse(rest[0]) : 10_000, rest.Length > 1 ? rest[1] : null);
+        return 0;
+    case "change":
+        await ChangeLine.RunAsync(rest.Length > 0 ? rest[0] : null);
+        return 0;
+    case "compression":
+        Compression.Run(rest);
+        return 0;
+    default:
+        Console.Error.WriteLine("""
+            usage: dotnet run -c Release --project benchmarks/Natalia.Backup.Benchmarks -- WHAT
+              points [COUNT] [FOLDER]   makes COUNT points (10,000) of one appliance, lists them, removes the older half, reclaims its space
+              change [FOLDER]           points of a sparse disk of 16 TiB with 0, 1, 10, 100 and 1,000 MiB of known changes
+              compression DISK          zstd's settings on the blocks of a disk image, with BenchmarkDotNet
+            FOLDER is where to work: a temporary one is made and removed.
+            """);
+        return 2;
+}

@@ -1,0 +1,58 @@
+using System.Management.Automation;
+using System.Management.Automation.Host;
+using System.Runtime.InteropServices;
+using System.Security;
+using Natalia.Backup.Engine;
+
+namespace Natalia.Backup.Arguments;
+
+/// <summary>Asks a person for a password that nothing can be compared with: a slip of the finger would lock everybody out for ever, so it is typed twice.</summary>
+internal static class NewPasswordPrompt
+{
+    /// <summary>Asks; on the pipeline thread.</summary>
+    /// <param name="console">Where.</param>
+    /// <param name="owner">What the password is for.</param>
+    /// <returns>The password, empty when nothing was typed; null where the host cannot ask.</returns>
+    /// <exception cref="NataliaException"><c>PasswordsDiffer</c>; <c>PasswordRequired</c> where nobody can be asked.</exception>
+    internal static SecureString? Ask(PSHostUserInterface? console, string owner)
+    {
+        SecureString? first = Read(console, $"New password of {owner}: ");
+        if (first is not { Length: > 0 }) return first;
+        using SecureString? second = Read(console, "The same again: ");
+        if (second is not null && AreEqual(first, second)) return first;
+        first.Dispose();
+        throw new NataliaException(ErrorIds.PasswordsDiffer, NataliaErrorKind.InvalidArgument, "The two passwords differ. Nothing was made.", owner, "Try again.");
+    }
+
+    private static SecureString? Read(PSHostUserInterface? console, string text)
+    {
+        try
+        {
+            console?.Write(text);
+            return console?.ReadLineAsSecureString();
+        }
+        catch (Exception silent) when (silent is HostException or PSInvalidOperationException or NotImplementedException or InvalidOperationException)
+        {
+            throw new NataliaException(ErrorIds.PasswordRequired, NataliaErrorKind.InvalidArgument, "A password is needed, and nobody can be asked here.", recommendedAction: "Give it as a SecureString, for instance -Password (Get-Secret natalia-backup).", innerException: silent);
+        }
+    }
+
+    private static bool AreEqual(SecureString first, SecureString second)
+    {
+        if (first.Length != second.Length) return false;
+        IntPtr one = IntPtr.Zero, other = IntPtr.Zero;
+        try
+        {
+            one = Marshal.SecureStringToGlobalAllocUnicode(first);
+            other = Marshal.SecureStringToGlobalAllocUnicode(second);
+            int difference = 0;
+            for (int i = 0; i < first.Length; i++) difference |= Marshal.ReadInt16(one, i * 2) ^ Marshal.ReadInt16(other, i * 2);
+            return difference == 0;
+        }
+        finally
+        {
+            if (one != IntPtr.Zero) Marshal.ZeroFreeGlobalAllocUnicode(one);
+            if (other != IntPtr.Zero) Marshal.ZeroFreeGlobalAllocUnicode(other);
+        }
+    }
+}
