@@ -41,12 +41,16 @@ public sealed record ImmutabilityPolicy(int Days, ObjectLockMode Mode = ObjectLo
     /// </summary>
     internal TimeSpan Lead => TimeSpan.FromHours(Math.Min(12, Margin.TotalHours / 4));
 
-    internal static AuditEntry Entry(ImmutabilityPolicy policy) => new(Event) { WriteData = json =>
+    internal static AuditEntry Entry(ImmutabilityPolicy policy) => new(Event)
+    {
+        Reason = policy.WhileKept ? $"Points are locked as long as they are kept, {policy.Days} days ahead ({policy.Mode})." : $"Each point is locked for {policy.Days} days ({policy.Mode}).",
+        WriteData = json =>
         {
             json.WriteNumber("days", policy.Days);
             json.WriteString("mode", policy.Mode.ToString());
             if (policy.WhileKept) json.WriteBoolean("whileKept", true);
-        } };
+        },
+    };
 
     internal static ImmutabilityPolicy Read(AuditRecord record)
     {

@@ -65,7 +65,18 @@ public sealed partial class Repository : IDisposable
                 throw new NataliaException(ErrorIds.NotARepository, NataliaErrorKind.AlreadyExists, $"{store.Location} is not empty: it holds '{first.Name}'.", store.Location, "Name an empty place, or one that does not exist yet.");
             }
             // Keys and records without settings and without any appliance: the making of a repository died here before it was one.
-            foreach (string leftover in leftovers) await store.DeleteAsync(leftover, cancellationToken).ConfigureAwait(false);
+            foreach (string leftover in leftovers)
+            {
+                try
+                {
+                    await store.DeleteAsync(leftover, cancellationToken).ConfigureAwait(false);
+                }
+                catch (NataliaException locked) when (locked.ErrorId == ErrorIds.ObjectLocked)
+                {
+                    throw new NataliaException(ErrorIds.ObjectLocked, NataliaErrorKind.PermissionDenied, $"The making of a repository at {store.Location} was broken off, and what it left is locked: {locked.Message}", store.Location,
+                        "Make the repository under another prefix, or here when the lock has ended.", locked);
+                }
+            }
             RepositorySecrets secrets = RepositorySecrets.NewRandom();
             var settings = new RepositorySettings(Id128.NewRandom(), options.Clock.UtcNow(), password is null ? Cipher.None : Cipher.Aes256Gcm, Signing.PublicKey(secrets.SigningSeed));
             byte[] bytes = settings.Encode();

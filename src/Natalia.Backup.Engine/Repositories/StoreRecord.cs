@@ -10,7 +10,11 @@ internal static class StoreRecord
 {
     internal const string Event = "storage-set";
 
-    internal static AuditEntry Entry(string storageClass) => new(Event) { WriteData = json => json.WriteString("storageClass", storageClass) };
+    internal static AuditEntry Entry(string storageClass) => new(Event)
+    {
+        Reason = $"Packs of blocks are put in the class {storageClass}.",
+        WriteData = json => json.WriteString("storageClass", storageClass),
+    };
 
     /// <summary>The storage class of packs of blocks; null for the store's default, also where the record cannot be read: where a pack lies is a matter of cost, and the repository's check reports the record.</summary>
     internal static async Task<string?> ReadAsync(IObjectStore store, RepositorySettings settings, RepositoryOptions options, CancellationToken cancellationToken)
