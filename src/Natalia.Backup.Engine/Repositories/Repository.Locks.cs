@@ -55,7 +55,7 @@ public sealed partial class Repository
                 Result = open > 0 && policy.WhileKept ? CheckOutcome.Failed : open > 0 || late ? CheckOutcome.Warning : CheckOutcome.Passed,
                 Target = points[0].ApplianceName,
                 Expected = policy.WhileKept ? $"locked {policy.Days} days ahead" : $"locked for {policy.Days} days",
-                Actual = open > 0 ? $"{open} of {ends.Count} kept points without a lock" : $"{ends.Count} kept points locked until {ends[0]:yyyy-MM-dd HH:mm} UTC",
+                Actual = open > 0 ? $"{open} of {ends.Count} kept points without a lock" : $"{ends.Count} kept {(ends.Count == 1 ? "point" : "points")} locked until {ends[0]:yyyy-MM-dd HH:mm} UTC",
                 Detail = !policy.WhileKept ? open == 0 ? null : "The retention policy keeps points for longer than this repository locks them: who has the bucket's credentials can delete those."
                     : open > 0 ? "Nothing has extended the locks for longer than they are held ahead. Run Invoke-NataliaRetention or a backup now: it locks what is there again."
                     : late ? "The locks were not extended when they should have been. Let Invoke-NataliaBackup or Invoke-NataliaRetention run regularly." : null,
