@@ -78,6 +78,7 @@ public static class ErrorIds
     public const string RestorePointArchived = nameof(RestorePointArchived);         // what it needs lies in an archive class and must be thawed first
     public const string RestorePointInUse = nameof(RestorePointInUse);               // a restore reads it
     public const string RestorePointIsNewest = nameof(RestorePointIsNewest);         // the newest good point is never removed
+    public const string CopyOntoItself = nameof(CopyOntoItself);                     // source and destination of a copy are one repository
     public const string RestorePointDamaged = nameof(RestorePointDamaged);           // verification found damage
     public const string DiskNotFound = nameof(DiskNotFound);
     public const string DiskAmbiguous = nameof(DiskAmbiguous);
@@ -99,6 +100,8 @@ public static class ErrorIds
     public const string ApplianceAmbiguous = nameof(ApplianceAmbiguous);
     public const string ApplianceDescriptionInvalid = nameof(ApplianceDescriptionInvalid);
     public const string CapabilityMissing = nameof(CapabilityMissing);
+    public const string EvidenceUnavailable = nameof(EvidenceUnavailable);           // what is to be recorded cannot be, so nothing was changed
+    public const string EvidenceNotRecorded = nameof(EvidenceNotRecorded);           // it was done, and no record tells
 
     public const string ServerUnreachable = nameof(ServerUnreachable);               // no host of the connection answers
     public const string ServerNotTrusted = nameof(ServerNotTrusted);                 // its certificate is not the one expected

@@ -51,17 +51,17 @@ public class NataliaException : Exception
     /// <summary>Makes an error.</summary>
     /// <param name="errorId">A constant of <see cref="ErrorIds"/>.</param>
     /// <param name="kind">What kind of trouble it is.</param>
-    /// <param name="message">A full sentence that names the object concerned.</param>
+    /// <param name="message">A full sentence that names the object concerned. What would command a terminal is made visible in it (<see cref="DisplayText"/>).</param>
     /// <param name="target">The object concerned, as text that a person recognises: a name, a path, an id.</param>
     /// <param name="recommendedAction">What to do about it, where that is known.</param>
     /// <param name="innerException">What was caught, where something was.</param>
     public NataliaException(string errorId, NataliaErrorKind kind, string message, string? target = null, string? recommendedAction = null, Exception? innerException = null)
-        : base(message, innerException)
+        : base(DisplayText.Clean(message), innerException)
     {
         ErrorId = errorId;
         Kind = kind;
         Target = target;
-        RecommendedAction = recommendedAction;
+        RecommendedAction = recommendedAction is null ? null : DisplayText.Clean(recommendedAction);
     }
 
     /// <summary>The stable id of the error.</summary>

@@ -7,11 +7,13 @@ internal static class AuditEvents
     internal const string KeyAdded = "key-added";
     internal const string KeyRemoved = "key-removed";
     internal const string PointMade = "point-made";
+    internal const string PointCopied = "point-copied";
     internal const string PointRemoved = "point-removed";
     internal const string PointProtected = "point-protected";
     internal const string PointUnprotected = "point-unprotected";
     internal const string ApplianceSet = "appliance-set";
     internal const string RetentionSet = "retention-set";
+    internal const string Repaired = "repaired";
 }
 
 /// <summary>
@@ -23,7 +25,7 @@ public sealed record AuditRecord
     public required string RecordHash { get; init; }
     /// <summary>The record's number in its log: greater than those of all records that its writer saw.</summary>
     public required long Number { get; init; }
-    /// <summary>What was done, one of a fixed set of words.</summary>
+    /// <summary>What was done, one of a fixed set of words; those that begin with <c>native-</c> are evidence about another repository.</summary>
     public required string Event { get; init; }
     /// <summary>When, by the writer's clock, UTC.</summary>
     public required DateTime TimeUtc { get; init; }
@@ -49,6 +51,8 @@ public sealed record AuditRecord
     public string? Repository { get; init; }
     /// <summary>The repository's id; null when it was not read through a session.</summary>
     public string? RepositoryId { get; init; }
+    /// <summary>The id of the repository that the record is evidence about, where that keeps no log of its own; else null.</summary>
+    public string? NativeRepositoryId { get; init; }
 
     /// <summary>Time, event and reason.</summary>
     public override string ToString() => $"{TimeUtc:yyyy-MM-dd HH:mm:ss}Z {Event}{(Reason is null ? "" : ": " + Reason)}";

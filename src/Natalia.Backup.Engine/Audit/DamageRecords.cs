@@ -4,45 +4,91 @@ using Natalia.Backup.Engine.Repositories;
 
 namespace Natalia.Backup.Engine.Audit;
 
-/// <summary>What verifications found damaged, kept in the log, so that the next full backup stores it again.</summary>
+/// <summary>What the log says of damage in an appliance's part: the fold of <c>damage-found</c> and <c>damage-healed</c>.</summary>
+/// <param name="Packs">The names of all packs that are known to be damaged or missing.</param>
+/// <param name="Points">The sequences of all points that cannot be restored as a whole, each with when that was found.</param>
+/// <param name="Newest">The number of the newest record of damage that the newest points may lean on; 0 without one. A disk that was read as a whole after it leans on nothing that is damaged.</param>
+internal sealed record DamageState(HashSet<string> Packs, IReadOnlyDictionary<long, DateTime> Points, long Newest);
+
+/// <summary>What verifications and repairs found damaged, kept in the log, so that nobody takes a damaged point for a good one, and the next backup stores again what was lost.</summary>
 internal static class DamageRecords
 {
     internal const string Event = "damage-found";
+    internal const string HealedEvent = "damage-healed";
 
-    /// <summary>The names of all packs of an appliance that a verification found damaged.</summary>
-    internal static async Task<HashSet<string>> ReadAsync(RepositoryCore core, string applianceId, CancellationToken cancellationToken)
+    internal static async Task<DamageState> ReadAsync(RepositoryCore core, string applianceId, CancellationToken cancellationToken)
     {
-        var packs = new HashSet<string>(StringComparer.Ordinal);
         AuditLog log = core.ApplianceLog(applianceId);
-        foreach (AuditName name in await log.ListAsync(cancellationToken).ConfigureAwait(false))
-        {
-            if (name.Event != Event) continue;
-            try
-            {
-                AuditRecord record = await log.ReadAsync(name, cancellationToken).ConfigureAwait(false);
-                using JsonDocument data = JsonDocument.Parse(record.Data ?? "{}");
-                foreach (JsonElement pack in data.RootElement.GetProperty("packs").EnumerateArray()) packs.Add(pack.ReadText());
-            }
-            catch (FormatException)
-            {
-                // A record that is damaged itself is reported by the repository's check; here it only means less healing.
-            }
-        }
-        return packs;
+        return await ReadAsync(log, await log.ListAsync(cancellationToken).ConfigureAwait(false), cancellationToken).ConfigureAwait(false);
     }
 
-    internal static Task WriteAsync(RepositoryCore core, string applianceId, string restorePointId, long sequence, IEnumerable<string> packs, string reason, CancellationToken cancellationToken) =>
-        core.ApplianceLog(applianceId).AppendAsync(new AuditEntry(Event)
+    internal static async Task<DamageState> ReadAsync(AuditLog log, IEnumerable<AuditName> names, CancellationToken cancellationToken)
+    {
+        var packs = new HashSet<string>(StringComparer.Ordinal);
+        var points = new Dictionary<long, DateTime>();
+        long newest = 0;
+        List<AuditName> wanted = names.Where(n => n.Event is Event or HealedEvent).ToList();
+        IReadOnlyList<AuditRecord?> records = await log.ReadAllAsync(wanted, cancellationToken).ConfigureAwait(false);
+        for (int i = 0; i < wanted.Count; i++)
         {
-            ApplianceId = applianceId,
-            RestorePointId = restorePointId,
-            Sequence = sequence,
-            Reason = reason,
+            AuditName name = wanted[i];
+            if (records[i] is not AuditRecord record)
+            {
+                // A record that is damaged itself is reported by the repository's check. Its name still tells of a point; to believe that keeps too much, never too little.
+                if (name.Event == Event && name.Sequence > 0 && !points.ContainsKey(name.Sequence)) points[name.Sequence] = DateTime.MinValue;
+                if (name.Event == Event) newest = Math.Max(newest, name.Number);
+                continue;
+            }
+            using JsonDocument data = JsonDocument.Parse(record.Data ?? "{}");
+            IEnumerable<string> named = Array(data.RootElement, "packs").Select(p => p.ReadText());
+            IEnumerable<long> sequences = Array(data.RootElement, "points").Select(p => p.GetInt64());
+            if (record.Sequence is long own) sequences = sequences.Append(own);
+            if (name.Event == Event)
+            {
+                packs.UnionWith(named);
+                foreach (long sequence in sequences) points[sequence] = record.TimeUtc;
+                if (!data.RootElement.TryGetProperty("leans", out JsonElement leans) || leans.ValueKind != JsonValueKind.False) newest = Math.Max(newest, name.Number);
+            }
+            else
+            {
+                packs.ExceptWith(named);
+                foreach (long sequence in sequences) points.Remove(sequence);
+            }
+        }
+        return new DamageState(packs, points, newest);
+    }
+
+    /// <summary>Records what was found in one point.</summary>
+    internal static Task WriteAsync(RepositoryCore core, string applianceId, string restorePointId, long sequence, IEnumerable<string> packs, string reason, CancellationToken cancellationToken) =>
+        AppendAsync(core, new AuditEntry(Event) { ApplianceId = applianceId, RestorePointId = restorePointId, Sequence = sequence, Reason = reason }, leans: true, packs, [], cancellationToken);
+
+    /// <summary>Records what was found in all points.</summary>
+    /// <param name="core">The repository.</param>
+    /// <param name="applianceId">The appliance.</param>
+    /// <param name="healed">It is whole again, instead of damaged.</param>
+    /// <param name="leans">Whether the newest points are concerned, so that the next backup must not lean on them.</param>
+    /// <param name="packs">The names of packs.</param>
+    /// <param name="points">The sequences of points.</param>
+    /// <param name="reason">For people.</param>
+    /// <param name="cancellationToken">Stops it.</param>
+    internal static Task WriteAsync(RepositoryCore core, string applianceId, bool healed, bool leans, IEnumerable<string> packs, IEnumerable<long> points, string reason, CancellationToken cancellationToken) =>
+        AppendAsync(core, new AuditEntry(healed ? HealedEvent : Event) { ApplianceId = applianceId, Reason = reason }, leans, packs, points, cancellationToken);
+
+    private static Task AppendAsync(RepositoryCore core, AuditEntry entry, bool leans, IEnumerable<string> packs, IEnumerable<long> points, CancellationToken cancellationToken) =>
+        core.ApplianceLog(entry.ApplianceId!).AppendAsync(entry with
+        {
             WriteData = json =>
             {
                 json.WriteStartArray("packs");
                 foreach (string pack in packs) json.WriteStringValue(pack);
                 json.WriteEndArray();
+                json.WriteStartArray("points");
+                foreach (long point in points) json.WriteNumberValue(point);
+                json.WriteEndArray();
+                if (!leans) json.WriteBoolean("leans", false);
             },
         }, core.SigningSeed, cancellationToken);
+
+    private static IEnumerable<JsonElement> Array(JsonElement data, string name) =>
+        data.TryGetProperty(name, out JsonElement array) && array.ValueKind == JsonValueKind.Array ? array.EnumerateArray() : [];
 }

@@ -1,5 +1,6 @@
 using Natalia.Backup.Engine.Audit;
 using Natalia.Backup.Engine.BlockMap;
+using Natalia.Backup.Engine.Copy;
 using Natalia.Backup.Engine.Disks;
 using Natalia.Backup.Engine.Format;
 using Natalia.Backup.Engine.Immutability;
@@ -36,14 +37,20 @@ internal sealed class BackupRun(RepositoryCore core, ManifestReader manifests, B
     private PackReader _packs = null!;
     private List<PointManifest> _parents = [];
     private HashSet<string>? _usablePacks;
-    private HashSet<string> _damagedPacks = [];
+    private DamageState _damage = null!;
     private HashSet<long> _pointsInLog = [];
     private long _readBytes, _doneBytes, _plannedBytes, _storedBytes;
+
+    /// <summary>Whether the point that was to be copied is there already; it is what <see cref="ExecuteAsync(CancellationToken)"/> returns.</summary>
+    internal bool WasAlreadyThere { get; private set; }
+
+    /// <summary>Why less was shared with the earlier point than could have been, or null.</summary>
+    internal string? IgnoredParentReason { get; private set; }
 
     internal async Task<PointManifest> ExecuteAsync(CancellationToken cancellationToken)
     {
         _packs = core.PackReader(_appliance);
-        Lease lease = await core.AcquireLeaseAsync(_appliance, LeasePurposes.Backup, cancellationToken).ConfigureAwait(false);
+        Lease lease = await core.AcquireLeaseAsync(_appliance, request.Copy is null ? LeasePurposes.Backup : LeasePurposes.Copy, cancellationToken).ConfigureAwait(false);
         await using (lease.ConfigureAwait(false))
         {
             try
@@ -69,6 +76,12 @@ internal sealed class BackupRun(RepositoryCore core, ManifestReader manifests, B
         await core.Store.SweepAsync(s_abandonedAfter, cancellationToken).ConfigureAwait(false);
 
         await BackfillRecordsAsync(published, records, cancellationToken).ConfigureAwait(false);
+        // Looked at once more with the lease held: another copy may have ended a moment ago.
+        if (request.Copy is CopiedPoint wanted && (await PointsThere.ReadAsync(core, manifests, _appliance, published, cancellationToken).ConfigureAwait(false)).Find(wanted.Origin.PointId) is PointManifest there)
+        {
+            WasAlreadyThere = true;
+            return there;
+        }
         HashSet<long> removed = await RemovedAsync(recorded, records, cancellationToken).ConfigureAwait(false);
         if (recorded.Any(r => !removed.Contains(r)))
             ignoreParent ??= $"The log knows {recorded.Count(r => !removed.Contains(r))} newer points whose manifests are missing, so that everything was stored anew. Nothing of theirs was touched; Test-NataliaRepository names them.";
@@ -76,7 +89,9 @@ internal sealed class BackupRun(RepositoryCore core, ManifestReader manifests, B
         var parents = new List<PointManifest>();
         if (ignoreParent is null) (parents, ignoreParent) = await FindParentsAsync(published, cancellationToken).ConfigureAwait(false);
         _parents = parents;
-        Reference? configuration = parents.Count > 0 && parents[0].Run == previous ? parents[0].Configuration : null;
+        IgnoredParentReason = ignoreParent;
+        _damage = await DamageRecords.ReadAsync(core.ApplianceLog(_appliance), records, cancellationToken).ConfigureAwait(false);
+        Reference? configuration = parents.Count > 0 && parents[0].Run == previous ? await FindConfigurationAsync(parents[0], cancellationToken).ConfigureAwait(false) : null;
 
         var disks = new List<DiskProgress>();
         try
@@ -144,6 +159,8 @@ internal sealed class BackupRun(RepositoryCore core, ManifestReader manifests, B
             }
             AuditLog log = core.ApplianceLog(_appliance);
             AuditLog.End end = await log.FindEndAsync(await log.ListAsync(cancellationToken).ConfigureAwait(false), cancellationToken).ConfigureAwait(false);
+            // Before the point is there: it must not be unprotected for a moment, or for ever when the process dies now. Of a point that never comes the record says nothing.
+            if (complete && request.Copy is { IsProtected: true }) end = end.After(await log.AppendAsync(end, RecordOfProtection(run), core.SigningSeed, cancellationToken).ConfigureAwait(false));
             PointManifest manifest = Describe(run, disks, configuration, complete, delta.Hash, end.Heads) with { ImmutableUntilUtc = until };
             await lease.EnsureHeldAsync(cancellationToken).ConfigureAwait(false);
             // From here on the manifest may exist, whatever the answer says: what it needs is not taken back any more.
@@ -212,19 +229,19 @@ internal sealed class BackupRun(RepositoryCore core, ManifestReader manifests, B
     {
         MapReader? parent = disk.Root.Reference is null ? null : new MapReader(_packs, disk.Root);
         var builder = new MapBuilder(parent, disk.Source.SizeBytes, meta, run, dead);
-        var workers = new List<LeafProcessor>();
+        var workers = new List<ILeafProcessor>();
         try
         {
             for (int i = 0; i < Math.Max(1, core.Options.Workers); i++)
             {
                 if (_leafBuffers.Count == i) _leafBuffers.Add(new byte[BlockGeometry.LeafBytes]);
-                workers.Add(new LeafProcessor(disk.Source, parent, data, IsUsable, _leafBuffers[i]));
+                workers.Add(disk.Source is CopiedDisk copied ? new SegmentMover(copied, parent, data, IsUsable, _leafBuffers[i]) : new LeafProcessor(disk.Source, parent, data, IsUsable, _leafBuffers[i]));
             }
             await OrderedPipeline.RunAsync(workers, NextAsync, (worker, work, stop) => worker.ProcessAsync(work, stop), TakeAsync, cancellationToken).ConfigureAwait(false);
         }
         finally
         {
-            foreach (LeafProcessor worker in workers) worker.Dispose();
+            foreach (ILeafProcessor worker in workers) worker.Dispose();
         }
         disk.Root = await builder.CompleteAsync(cancellationToken).ConfigureAwait(false);
 
@@ -244,7 +261,7 @@ internal sealed class BackupRun(RepositoryCore core, ManifestReader manifests, B
             disk.NextLeaf = result.Leaf + 1;
             _readBytes += result.ReadBytes;
             _doneBytes += result.ReadBytes;
-            progress?.Report(new OperationProgress($"Backing up {request.Appliance.Name} ({disk.Disk.DiskId})", _doneBytes, _plannedBytes));
+            progress?.Report(new OperationProgress($"{(request.Copy is null ? "Backing up" : "Copying")} {request.Appliance.Name} ({disk.Disk.DiskId})", _doneBytes, _plannedBytes));
             if (result.Content is null) return;
             foreach (Reference block in result.DeadBlocks) dead.Add(PackArea.Data, block);
             await builder.SetLeafAsync(result.Leaf, result.Content, result.Old, stop).ConfigureAwait(false);
@@ -266,16 +283,20 @@ internal sealed class BackupRun(RepositoryCore core, ManifestReader manifests, B
         List<Extent>? changed = null;
         if (request.RequestedType != RequestedBackupType.Full)
         {
-            (changed, string? reason) = await FindChangedAsync(disk, before, cancellationToken).ConfigureAwait(false);
+            (changed, string? reason) = disk.Source is CopiedDisk copied
+                ? (await FindChangedAsync(copied, parent, before, cancellationToken).ConfigureAwait(false), null)
+                : await FindChangedAsync(disk, parent, before, cancellationToken).ConfigureAwait(false);
             plan.Reason ??= reason;
         }
         if (changed is not null)
         {
             plan.IsTracked = true;
+            plan.DamageSeen = before!.DamageSeen;
             plan.PlannedBytes = changed.Sum(e => e.Length);
             plan.Work = LeafPlan.ChangedAsync(changed, size, cancellationToken).GetAsyncEnumerator(cancellationToken);
             return plan;
         }
+        plan.DamageSeen = _damage.Newest;
         var allocated = new List<Extent>();
         await foreach (Extent extent in disk.Source.GetAllocatedExtentsAsync(cancellationToken).ConfigureAwait(false)) allocated.Add(extent);
         plan.PlannedBytes = allocated.Sum(e => e.Length);
@@ -285,7 +306,7 @@ internal sealed class BackupRun(RepositoryCore core, ManifestReader manifests, B
     }
 
     /// <summary>The extents that an incremental has to read, or why there can be none.</summary>
-    private async Task<(List<Extent>? Changed, string? Reason)> FindChangedAsync(BackupDisk disk, ManifestDisk? before, CancellationToken cancellationToken)
+    private async Task<(List<Extent>? Changed, string? Reason)> FindChangedAsync(BackupDisk disk, PointManifest? parent, ManifestDisk? before, CancellationToken cancellationToken)
     {
         bool asked = request.RequestedType == RequestedBackupType.Incremental;
         if (before is null) return (null, asked ? $"There is no earlier point of disk '{disk.DiskId}'." : null);
@@ -299,7 +320,11 @@ internal sealed class BackupRun(RepositoryCore core, ManifestReader manifests, B
             return (null, asked ? $"The hypervisor does not track the changes of disk '{disk.DiskId}', so that all of it was read." : null);
         if (before.NativeId is not null && before.NativeId != NativeIdentity)
             return (null, $"The last point of disk '{disk.DiskId}' is of another VM, so that all of it was read.");
-        if (before.TrackingToken is null) return (null, $"The earlier point of disk '{disk.DiskId}' was made without change tracking.");
+        // What did not change would be taken over unread, and the loss with it.
+        if (_damage.Newest > before.DamageSeen) return (null, $"Damage was found in the repository after disk '{disk.DiskId}' was last read as a whole, so that all of it was read, and what was lost was stored again.");
+        if (before.TrackingToken is null)
+            return (null, parent?.CopyOf is null ? $"The earlier point of disk '{disk.DiskId}' was made without change tracking."
+                : $"The earlier point of disk '{disk.DiskId}' was copied from another repository, and changes are counted only from points that were made here.");
         if (before.SizeBytes != disk.Source.SizeBytes) return (null, $"Disk '{disk.DiskId}' was resized from {before.SizeBytes} to {disk.Source.SizeBytes} bytes.");
         ChangedExtents answer = await tracking.GetChangedExtentsAsync(before.TrackingToken, cancellationToken).ConfigureAwait(false);
         if (answer.Extents is null) return (null, answer.Reason ?? $"The hypervisor could not tell the changes of disk '{disk.DiskId}'.");
@@ -312,6 +337,14 @@ internal sealed class BackupRun(RepositoryCore core, ManifestReader manifests, B
             changed.Add(new Extent(covered, before.SizeBytes - covered));
         }
         return (changed, null);
+    }
+
+    /// <summary>What a copy has to look at when the earlier point here is a copy too, of a point that the source still has; null for everything.</summary>
+    private async Task<List<Extent>?> FindChangedAsync(CopiedDisk disk, PointManifest? parent, ManifestDisk? before, CancellationToken cancellationToken)
+    {
+        // Damage that was found since the disk was last looked at as a whole is healed by comparing everything, and storing again what lies in damaged packs.
+        if (parent is null || before is null || _damage.Newest > before.DamageSeen) return null;
+        return await disk.GetChangedExtentsAsync(parent.OriginalPointId, before, new MapReader(_packs, before.Root), cancellationToken).ConfigureAwait(false);
     }
 
     /// <summary>
@@ -346,7 +379,6 @@ internal sealed class BackupRun(RepositoryCore core, ManifestReader manifests, B
             int revision = pack.Name.LastIndexOf(".r", StringComparison.Ordinal);
             _usablePacks.Add(revision < 0 ? pack.Name : pack.Name.Substring(0, revision));
         }
-        _damagedPacks = await DamageRecords.ReadAsync(core, _appliance, cancellationToken).ConfigureAwait(false);
     }
 
     /// <summary>What a tracking token belongs to: another VM that goes on with this history has tokens of its own.</summary>
@@ -356,12 +388,33 @@ internal sealed class BackupRun(RepositoryCore core, ManifestReader manifests, B
     {
         if (_usablePacks is null) return true;
         string name = Layout.Pack(_appliance, PackArea.Data, block.Run, block.Pack);
-        return _usablePacks.Contains(name) && !_damagedPacks.Contains(name);
+        return _usablePacks.Contains(name) && !_damage.Packs.Contains(name);
     }
 
-    private async Task<Reference> StoreConfigurationAsync(Run run, PackWriter.Worker meta, Reference? before, DeadList dead, CancellationToken cancellationToken)
+    /// <summary>The configuration that the new point may share; null when there is none that can be read.</summary>
+    private async Task<Reference?> FindConfigurationAsync(PointManifest parent, CancellationToken cancellationToken)
     {
-        byte[] bytes = ApplianceDescriptionJson.Encode(request.Appliance);
+        if (parent.Configuration is not Reference configuration) return null;
+        using var codec = new SegmentCodec();
+        try
+        {
+            await _packs.ReadSegmentAsync(PackArea.Meta, configuration, codec, cancellationToken).ConfigureAwait(false);
+            return configuration;
+        }
+        catch (NataliaException damage) when (damage.ErrorId is ErrorIds.PackMissing or ErrorIds.ObjectDamaged)
+        {
+            return null;
+        }
+    }
+
+    private async Task<Reference?> StoreConfigurationAsync(Run run, PackWriter.Worker meta, Reference? before, DeadList dead, CancellationToken cancellationToken)
+    {
+        byte[]? bytes = request.Copy is CopiedPoint copy ? copy.Configuration : ApplianceDescriptionJson.Encode(request.Appliance);
+        if (bytes is null)
+        {
+            if (before is not null) dead.Add(PackArea.Meta, before);
+            return null;
+        }
         Hash256 hash = Hash256.Of(bytes);
         if (before is not null && before.Hash == hash) return before;
         if (before is not null) dead.Add(PackArea.Meta, before);
@@ -372,7 +425,7 @@ internal sealed class BackupRun(RepositoryCore core, ManifestReader manifests, B
     private PointManifest Describe(Run run, List<DiskProgress> disks, Reference? configuration, bool complete, Hash256 delta, IReadOnlyList<string> heads)
     {
         string[] reasons = disks.Select(d => d.Reason).Append(request.ConsistencyReason).Where(r => r is not null).Distinct().ToArray()!;
-        return new PointManifest
+        var manifest = new PointManifest
         {
             ApplianceId = _appliance,
             Run = run,
@@ -400,8 +453,10 @@ internal sealed class BackupRun(RepositoryCore core, ManifestReader manifests, B
                 TrackingToken = d.TrackingToken,
                 NativeId = d.TrackingToken is null ? null : NativeIdentity,
                 CoveredBytes = d.CoveredBytes,
+                DamageSeen = d.DamageSeen,
             }).ToArray(),
         };
+        return request.Copy is CopiedPoint copy ? copy.Describe(manifest) : manifest;
     }
 
     /// <summary>
@@ -452,7 +507,17 @@ internal sealed class BackupRun(RepositoryCore core, ManifestReader manifests, B
             json.WriteString("consistency", manifest.Consistency.ToString());
             json.WriteNumber("readBytes", manifest.ReadBytes);
             json.WriteNumber("storedBytes", manifest.StoredBytes);
+            manifest.CopyOf?.Write(json);
+            manifest.CopiedFrom?.Write(json, "copiedFrom");
         },
+    };
+
+    private AuditEntry RecordOfProtection(Run run) => new(AuditEvents.PointProtected)
+    {
+        ApplianceId = _appliance,
+        RestorePointId = run.Id.ToString(),
+        Sequence = run.Sequence,
+        Reason = $"Protected in the repository that it is copied from, {request.Copy!.CopiedFrom.RepositoryId}.",
     };
 
     /// <summary>

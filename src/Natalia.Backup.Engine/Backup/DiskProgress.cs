@@ -21,6 +21,9 @@ internal sealed class DiskProgress(BackupDisk disk) : IAsyncDisposable
     /// <summary>Why everything is read although an incremental would have been possible or was asked for; or null.</summary>
     internal string? Reason { get; set; }
 
+    /// <summary>The number of the newest record of damage when the disk was last read as a whole.</summary>
+    internal long DamageSeen { get; set; }
+
     /// <summary>How many bytes are to be read.</summary>
     internal long PlannedBytes { get; set; }
 

@@ -13,13 +13,19 @@ namespace Natalia.Backup.Engine.Backup;
 /// <param name="ReadBytes">Bytes read from the disk.</param>
 internal sealed record LeafResult(long Leaf, MapNode? Content, Reference? Old, IReadOnlyList<Reference> DeadBlocks, long ReadBytes);
 
-/// <summary>Reads, compares and stores leaves, one at a time. Each worker has its own.</summary>
-internal sealed class LeafProcessor(IDiskSource source, MapReader? parent, PackWriter data, Func<Reference, bool> isUsable, byte[] buffer) : IDisposable
+/// <summary>Turns work into leaves, one at a time. Each worker has its own.</summary>
+internal interface ILeafProcessor : IDisposable
+{
+    Task<LeafResult> ProcessAsync(LeafWork work, CancellationToken cancellationToken);
+}
+
+/// <summary>Reads leaves from a disk, compares and stores them.</summary>
+internal sealed class LeafProcessor(IDiskSource source, MapReader? parent, PackWriter data, Func<Reference, bool> isUsable, byte[] buffer) : ILeafProcessor
 {
     private static readonly IReadOnlyList<Reference> s_none = [];
     private readonly PackWriter.Worker _data = data.NewWorker();
 
-    internal async Task<LeafResult> ProcessAsync(LeafWork work, CancellationToken cancellationToken)
+    public async Task<LeafResult> ProcessAsync(LeafWork work, CancellationToken cancellationToken)
     {
         (Reference Reference, MapNode Node)? old = parent is null ? null : await parent.FindLeafAsync(work.Leaf, _data.Codec, cancellationToken).ConfigureAwait(false);
         long firstBlock = work.Leaf << BlockGeometry.FanOutBits;

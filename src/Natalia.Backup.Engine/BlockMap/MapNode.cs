@@ -9,6 +9,10 @@ namespace Natalia.Backup.Engine.BlockMap;
 internal sealed class MapNode
 {
     private const byte Version = 1;
+
+    /// <summary>No node takes more bytes.</summary>
+    internal const int LargestEncoding = 4 + BlockGeometry.FanOut * 24 + BlockGeometry.FanOut * (1 + 4 * Varint.MaximumLength + Hash256.Size);
+
     private readonly Reference?[] _references = new Reference?[BlockGeometry.FanOut];
     private readonly long[]? _blocks;
 
@@ -55,7 +59,7 @@ internal sealed class MapNode
     internal byte[] Encode()
     {
         var runs = new List<Run>();
-        var buffer = new byte[4 + BlockGeometry.FanOut * 24 + BlockGeometry.FanOut * (1 + 4 * Varint.MaximumLength + Hash256.Size)];
+        var buffer = new byte[LargestEncoding];
         int count = 0;
         foreach (Reference? reference in _references)
         {

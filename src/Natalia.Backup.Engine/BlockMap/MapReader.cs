@@ -60,7 +60,9 @@ internal sealed class MapReader(PackReader packs, MapRoot root)
     }
 
     /// <summary>The numbers of all leaves that are not all zeros, ascending, with the reference of each. Leaves themselves are not read.</summary>
-    internal async IAsyncEnumerable<(long Leaf, Reference Reference)> EnumerateLeavesAsync([System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken cancellationToken)
+    /// <param name="cancellationToken">Stops it.</param>
+    /// <param name="onDamage">Told of each node that cannot be had, by level and number, and the rest comes all the same; null throws at the first.</param>
+    internal async IAsyncEnumerable<(long Leaf, Reference Reference)> EnumerateLeavesAsync([System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken cancellationToken, Action<int, long>? onDamage = null)
     {
         if (root.Reference is null) yield break;
         if (root.Level == 0)
@@ -70,7 +72,7 @@ internal sealed class MapReader(PackReader packs, MapRoot root)
         }
         using var codec = new SegmentCodec();
         var path = new Stack<(MapNode Node, long Index, int Slot)>();
-        path.Push((await ReadAsync(root.Reference, root.Level, codec, cancellationToken).ConfigureAwait(false), 0, 0));
+        if (await TryReadAsync(root.Reference, root.Level, 0).ConfigureAwait(false) is MapNode top) path.Push((top, 0, 0));
         while (path.Count > 0)
         {
             (MapNode node, long index, int slot) = path.Pop();
@@ -79,9 +81,25 @@ internal sealed class MapReader(PackReader packs, MapRoot root)
             path.Push((node, index, slot + 1));
             long childIndex = (index << BlockGeometry.FanOutBits) + slot;
             if (node.Level == 1) yield return (childIndex, node[slot]!);
-            else path.Push((await ReadAsync(node[slot]!, node.Level - 1, codec, cancellationToken).ConfigureAwait(false), childIndex, 0));
+            else if (await TryReadAsync(node[slot]!, node.Level - 1, childIndex).ConfigureAwait(false) is MapNode child) path.Push((child, childIndex, 0));
+        }
+
+        async Task<MapNode?> TryReadAsync(Reference reference, int level, long index)
+        {
+            try
+            {
+                return await ReadAsync(reference, level, codec, cancellationToken).ConfigureAwait(false);
+            }
+            catch (NataliaException damage) when (onDamage is not null && IsDamage(damage))
+            {
+                onDamage(level, index);
+                return null;
+            }
         }
     }
+
+    /// <summary>Whether a failure to read a node means that it cannot be had, while the store as such works.</summary>
+    internal static bool IsDamage(NataliaException failure) => failure.ErrorId is ErrorIds.BlockMapDamaged or ErrorIds.PackMissing or ErrorIds.ObjectNotFound or ErrorIds.StoreReadFailed;
 
     private static NataliaException Damaged(Exception damage) => new(ErrorIds.BlockMapDamaged, NataliaErrorKind.InvalidData,
         "The block map is damaged: " + damage.Message, (damage as NataliaException)?.Target, "Restore another point; run Test-NataliaRepository -Full to see what is damaged.", damage);

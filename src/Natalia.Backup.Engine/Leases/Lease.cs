@@ -122,6 +122,14 @@ internal sealed class Lease : IAsyncDisposable
         }
     }
 
+    /// <summary>Whether a lease was claimed and not ended: a run is at work, or died.</summary>
+    internal static async Task<bool> IsOpenAsync(IObjectStore store, string applianceId, CancellationToken cancellationToken)
+    {
+        List<StoredObject> all = await store.ListAllAsync(Layout.Leases(applianceId), cancellationToken).ConfigureAwait(false);
+        long highest = all.Select(o => EpochOf(o.Name)).DefaultIfEmpty(0).Max();
+        return highest > 0 && !all.Exists(o => EpochOf(o.Name) == highest && o.Name.EndsWith(".end", StringComparison.Ordinal));
+    }
+
     /// <summary>Who made the newest claim, whether it was ended or not; null when there is none that can be read.</summary>
     internal static async Task<LeaseHolder?> FindHolderAsync(IObjectStore store, string applianceId, CancellationToken cancellationToken)
     {

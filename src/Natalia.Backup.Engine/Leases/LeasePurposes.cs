@@ -4,5 +4,7 @@ namespace Natalia.Backup.Engine.Leases;
 internal static class LeasePurposes
 {
     internal const string Backup = "backup";
+    internal const string Copy = "copy";
     internal const string Removal = "removal";
+    internal const string Repair = "repair";
 }

@@ -101,6 +101,10 @@ public sealed record RestorePoint : IComparable<RestorePoint>
     public IReadOnlyList<RestorePointDisk> Disks { get; init; } = [];
     /// <summary>True when retention must not take it.</summary>
     public bool IsProtected { get; init; }
+    /// <summary>For a copy: the id of the point whose state it is, where that was first made; null for a point that was made here.</summary>
+    public string? OriginalRestorePointId { get; init; }
+    /// <summary>For a copy: the id of the repository in which the point was first made; null for a point that was made here.</summary>
+    public string? OriginalRepositoryId { get; init; }
     /// <summary>Until when an object lock keeps everything that it needs, UTC; null when nothing is locked.</summary>
     public DateTime? ImmutableUntilUtc { get; init; }
     /// <summary>The repository's own name of the point, where it is another product's; else null.</summary>

@@ -77,20 +77,26 @@ internal sealed class PackReader(IObjectStore store, string applianceId, ObjectK
     private async Task<PackDirectory> LoadAsync(PackArea area, Run run, int pack, CancellationToken cancellationToken)
     {
         string name = Layout.Pack(applianceId, area, run, pack);
+        try
+        {
+            return await ReadDirectoryAsync(area, name, cancellationToken).ConfigureAwait(false);
+        }
+        catch (NataliaException missing) when (missing.ErrorId == ErrorIds.ObjectNotFound)
+        {
+            name = await FindRevisionAsync(name, cancellationToken).ConfigureAwait(false) ?? throw new NataliaException(ErrorIds.PackMissing, NataliaErrorKind.InvalidData,
+                $"The pack '{name}' is missing from {store.Location}.", name, "Run Test-NataliaRepository -Full to see what else is missing; points that do not need the pack are not affected.", missing);
+            return await ReadDirectoryAsync(area, name, cancellationToken).ConfigureAwait(false);
+        }
+    }
+
+    /// <summary>Reads the beginning of one object that holds a pack, whatever others hold it too.</summary>
+    /// <exception cref="NataliaException"><c>ObjectNotFound</c>, <c>ObjectDamaged</c>, a store error.</exception>
+    internal async Task<PackDirectory> ReadDirectoryAsync(PackArea area, string name, CancellationToken cancellationToken)
+    {
         byte[] buffer = ArrayPool<byte>.Shared.Rent(FirstRead);
         try
         {
-            int read;
-            try
-            {
-                read = await store.ReadAsync(name, 0, buffer.AsMemory(0, FirstRead), cancellationToken).ConfigureAwait(false);
-            }
-            catch (NataliaException missing) when (missing.ErrorId == ErrorIds.ObjectNotFound)
-            {
-                name = await FindRevisionAsync(name, cancellationToken).ConfigureAwait(false) ?? throw new NataliaException(ErrorIds.PackMissing, NataliaErrorKind.InvalidData,
-                    $"The pack '{name}' is missing from {store.Location}.", name, "Run Test-NataliaRepository -Full to see what else is missing; points that do not need the pack are not affected.", missing);
-                read = await store.ReadAsync(name, 0, buffer.AsMemory(0, FirstRead), cancellationToken).ConfigureAwait(false);
-            }
+            int read = await store.ReadAsync(name, 0, buffer.AsMemory(0, FirstRead), cancellationToken).ConfigureAwait(false);
             try
             {
                 int prefix = Envelope.PrefixLength(buffer.AsSpan(0, read));
@@ -180,7 +186,7 @@ internal sealed class PackReader(IObjectStore store, string applianceId, ObjectK
     internal static NataliaException NoSuchSegment(PackDirectory directory, Reference reference) =>
         Damaged(directory.ObjectName, new FormatException("The pack does not hold the segment that the block map means."), reference.Ordinal);
 
-    private static NataliaException Damaged(string name, FormatException damage, int? ordinal = null) => new(ErrorIds.ObjectDamaged, NataliaErrorKind.InvalidData,
+    internal static NataliaException Damaged(string name, FormatException damage, int? ordinal = null) => new(ErrorIds.ObjectDamaged, NataliaErrorKind.InvalidData,
         $"The pack '{name}' is damaged{(ordinal is int o ? $" at segment {o}" : "")}: {damage.Message}", name,
         "Run Test-NataliaRepository -Full to see what else is damaged. The next full backup stores again what the newest point needs.", damage);
 }

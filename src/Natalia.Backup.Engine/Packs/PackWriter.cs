@@ -193,11 +193,21 @@ internal sealed class PackWriter(IObjectStore store, string applianceId, PackAre
         internal async ValueTask<Placement> AddAsync(ReadOnlyMemory<byte> plain, CancellationToken cancellationToken)
         {
             ReadOnlyMemory<byte> bytes = Codec.Compress(plain, out Codec how);
-            int sealedLength = bytes.Length + (writer.SealOverhead);
-            (OpenPack pack, int ordinal, int offset) = await writer.ReserveAsync(plain.Length, sealedLength, how, cancellationToken).ConfigureAwait(false);
+            return await AddCompressedAsync(bytes, how, plain.Length, cancellationToken).ConfigureAwait(false);
+        }
+
+        /// <summary>Adds one segment whose bytes are compressed already.</summary>
+        /// <param name="bytes">Its bytes as the codec left them; not needed any more when the call has ended.</param>
+        /// <param name="how">The codec.</param>
+        /// <param name="plainLength">Its length before compression, in bytes.</param>
+        /// <param name="cancellationToken">Stops it.</param>
+        internal async ValueTask<Placement> AddCompressedAsync(ReadOnlyMemory<byte> bytes, Codec how, int plainLength, CancellationToken cancellationToken)
+        {
+            int sealedLength = bytes.Length + writer.SealOverhead;
+            (OpenPack pack, int ordinal, int offset) = await writer.ReserveAsync(plainLength, sealedLength, how, cancellationToken).ConfigureAwait(false);
             try
             {
-                Seal(pack, how, ordinal, offset, plain.Length, bytes.Span);
+                Seal(pack, how, ordinal, offset, plainLength, bytes.Span);
             }
             catch (Exception failure)
             {

@@ -7,10 +7,10 @@ using Natalia.Backup.Engine.Storage;
 namespace Natalia.Backup.Engine.Reclaim;
 
 /// <summary>
-/// What earlier optimizations found free in packs that still exist, and which points with which disks they looked at. Derived from deltas: when it is lost or damaged, it is made again from all of them.
+/// What earlier optimizations found free in packs that still exist, which points with which disks they looked at, and which packs a lock still keeps. Derived from deltas: when it is lost or damaged, it is made again from all of them.
 /// docs/format.md §11.
 /// </summary>
-internal sealed record FreeList(IReadOnlyDictionary<long, IReadOnlyList<string>> Points, DeadList Free)
+internal sealed record FreeList(IReadOnlyDictionary<long, IReadOnlyList<string>> Points, DeadList Free, IReadOnlyList<string> WaitingPacks)
 {
     private static string Prefix(string applianceId) => Layout.Appliance(applianceId) + "catalog/free-";
 
@@ -30,7 +30,8 @@ internal sealed record FreeList(IReadOnlyDictionary<long, IReadOnlyList<string>>
                 Dictionary<long, IReadOnlyList<string>> points = body.RootElement.ReadArray("points").ToDictionary(p => p.ReadLong("sequence"), p => (IReadOnlyList<string>)p.ReadArray("disks").Select(d => d.ReadText()).ToArray());
                 var free = new DeadList();
                 for (int i = 1; i < envelope.Segments.Length; i++) free.Decode(SmallObject.OpenSegment(bytes, envelope, i, keys));
-                return (new FreeList(points, free), names);
+                string[] waiting = body.RootElement.TryGetProperty("waiting", out JsonElement list) ? list.EnumerateArray().Select(w => w.ReadText()).ToArray() : [];
+                return (new FreeList(points, free, waiting), names);
             }
             catch (FormatException)
             {
@@ -65,6 +66,12 @@ internal sealed record FreeList(IReadOnlyDictionary<long, IReadOnlyList<string>>
                 json.WriteEndObject();
             }
             json.WriteEndArray();
+            if (WaitingPacks.Count > 0)
+            {
+                json.WriteStartArray("waiting");
+                foreach (string name in WaitingPacks) json.WriteStringValue(name);
+                json.WriteEndArray();
+            }
             json.WriteEndObject();
         });
         Id128 id = Id128.NewRandom();

@@ -6,7 +6,7 @@ namespace Natalia.Backup.Engine.Reclaim;
 /// <summary>The free ordinals of packs that still exist, as a set: what is added twice counts once. Not thread-safe.</summary>
 internal sealed class FreeSet
 {
-    private readonly Dictionary<(PackArea Area, Run Run, int Pack), HashSet<int>> _ordinals = [];
+    private readonly Dictionary<(PackArea Area, Run Run, int Pack), OrdinalSet> _ordinals = [];
     private readonly HashSet<(PackArea Area, Run Run, int Pack)> _touched = [];
 
     internal FreeSet(DeadList? from)
@@ -21,7 +21,7 @@ internal sealed class FreeSet
 
     internal void Add(PackArea area, Run run, int pack, IReadOnlyList<(int Start, int Count)> ranges)
     {
-        if (!_ordinals.TryGetValue((area, run, pack), out HashSet<int>? set)) _ordinals[(area, run, pack)] = set = [];
+        if (!_ordinals.TryGetValue((area, run, pack), out OrdinalSet? set)) _ordinals[(area, run, pack)] = set = new OrdinalSet();
         foreach ((int start, int count) in ranges)
         {
             for (int i = 0; i < count; i++)
@@ -31,18 +31,21 @@ internal sealed class FreeSet
         }
     }
 
-    internal int Count(PackArea area, Run run, int pack) => _ordinals.TryGetValue((area, run, pack), out HashSet<int>? set) ? set.Count : 0;
+    /// <summary>Whether it holds everything that a list names.</summary>
+    internal bool Covers(DeadList list) => list.Groups.All(g => g.Ranges.All(r => Enumerable.Range(r.Start, r.Count).All(o => Contains(g.Area, g.Run, g.Pack, o))));
 
-    internal bool Contains(PackArea area, Run run, int pack, int ordinal) => _ordinals.TryGetValue((area, run, pack), out HashSet<int>? set) && set.Contains(ordinal);
+    internal int Count(PackArea area, Run run, int pack) => _ordinals.TryGetValue((area, run, pack), out OrdinalSet? set) ? set.Count : 0;
+
+    internal bool Contains(PackArea area, Run run, int pack, int ordinal) => _ordinals.TryGetValue((area, run, pack), out OrdinalSet? set) && set.Contains(ordinal);
 
     internal void Forget(PackArea area, Run run, int pack) => _ordinals.Remove((area, run, pack));
 
     internal DeadList ToDeadList()
     {
         var list = new DeadList();
-        foreach (KeyValuePair<(PackArea Area, Run Run, int Pack), HashSet<int>> pack in _ordinals)
+        foreach (KeyValuePair<(PackArea Area, Run Run, int Pack), OrdinalSet> pack in _ordinals)
         {
-            foreach (int ordinal in pack.Value.OrderBy(o => o)) list.Add(pack.Key.Area, pack.Key.Run, pack.Key.Pack, ordinal, 1);
+            foreach ((int start, int count) in pack.Value.Ranges()) list.Add(pack.Key.Area, pack.Key.Run, pack.Key.Pack, start, count);
         }
         return list;
     }

@@ -25,6 +25,9 @@ internal sealed record ManifestDisk
 
     /// <summary>In a checkpoint: bytes from the disk's beginning that hold the frozen state; null when all do.</summary>
     internal long? CoveredBytes { get; init; }
+
+    /// <summary>The number of the newest record of damage when the disk was last read as a whole: nothing that was known to be damaged then is referred to. 0 when there was none.</summary>
+    internal long DamageSeen { get; init; }
 }
 
 /// <summary>The object that makes a point exist. docs/format.md §6.</summary>
@@ -58,7 +61,16 @@ internal sealed record PointManifest
     internal required Reference? Configuration { get; init; }
     internal required IReadOnlyList<ManifestDisk> Disks { get; init; }
 
+    /// <summary>In a copy: the point whose state this is, where it was first made; else null.</summary>
+    internal PointOrigin? CopyOf { get; init; }
+
+    /// <summary>In a copy: the point that it was copied from, which may be a copy itself; else null.</summary>
+    internal PointOrigin? CopiedFrom { get; init; }
+
     internal string PointId => Run.Id.ToString();
+
+    /// <summary>The id of the point whose state this is: of all copies the same.</summary>
+    internal string OriginalPointId => CopyOf?.PointId ?? PointId;
 
     internal EncodedObject Encode(ObjectKeys keys) => SmallObject.Encode(ObjectKind.Manifest, Id128.NewRandom(), EncodeHeader(), [EncodeBody()], keys);
 
@@ -98,6 +110,8 @@ internal sealed record PointManifest
             json.WriteNumber("durationTicks", Duration.Ticks);
             json.WriteString("tool", ProductInfo.Tool);
             if (ImmutableUntilUtc is DateTime until) json.WriteString("immutableUntilUtc", JsonText.Time(until));
+            CopyOf?.Write(json);
+            CopiedFrom?.Write(json, "copiedFrom");
             WriteReference(json, "configuration", Configuration);
             json.WriteStartArray("disks");
             foreach (ManifestDisk disk in Disks)
@@ -114,6 +128,7 @@ internal sealed record PointManifest
                 if (disk.TrackingToken is not null) json.WriteString("trackingToken", disk.TrackingToken);
                 if (disk.NativeId is not null) json.WriteString("trackedVm", disk.NativeId);
                 if (disk.CoveredBytes is long covered) json.WriteNumber("coveredBytes", covered);
+                if (disk.DamageSeen > 0) json.WriteNumber("damageSeen", disk.DamageSeen);
                 json.WriteEndObject();
             }
             json.WriteEndArray();
@@ -160,6 +175,8 @@ internal sealed record PointManifest
             StoredBytes = b.ReadLong("storedBytes"),
             Duration = TimeSpan.FromTicks(b.ReadLong("durationTicks")),
             ImmutableUntilUtc = b.ReadTimeOrNull("immutableUntilUtc"),
+            CopyOf = PointOrigin.Read(b),
+            CopiedFrom = PointOrigin.Read(b, "copiedFrom"),
             Configuration = ReadReference(b, "configuration"),
             Disks = b.ReadArray("disks").Select(ReadDisk).ToArray(),
         };
@@ -180,6 +197,7 @@ internal sealed record PointManifest
             TrackingToken = disk.ReadStringOrNull("trackingToken"),
             NativeId = disk.ReadStringOrNull("trackedVm"),
             CoveredBytes = disk.ReadLongOrNull("coveredBytes"),
+            DamageSeen = disk.ReadLongOrNull("damageSeen") ?? 0,
         };
     }
 

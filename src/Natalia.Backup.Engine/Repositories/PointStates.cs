@@ -7,6 +7,7 @@ internal sealed class PointStates
 {
     private readonly Dictionary<string, AuditRecord> _removed = new(StringComparer.Ordinal);
     private readonly HashSet<string> _protected = new(StringComparer.Ordinal);
+    private DamageState _damage = new([], new Dictionary<long, DateTime>(), 0);
 
     internal bool IsRemoved(string restorePointId) => _removed.ContainsKey(restorePointId);
 
@@ -14,6 +15,9 @@ internal sealed class PointStates
     internal AuditRecord? Removal(string restorePointId) => _removed.TryGetValue(restorePointId, out AuditRecord? record) ? record : null;
 
     internal bool IsProtected(string restorePointId) => _protected.Contains(restorePointId);
+
+    /// <summary>When the point was found damaged, UTC; null when it was not, or is whole again.</summary>
+    internal DateTime? FoundDamagedUtc(long sequence) => _damage.Points.TryGetValue(sequence, out DateTime found) ? found : null;
 
     /// <summary>Reads the records that concern points which still have a manifest.</summary>
     /// <param name="log">The appliance's log.</param>
@@ -29,6 +33,7 @@ internal sealed class PointStates
     internal static async Task<PointStates> ReadAsync(AuditLog log, List<AuditName> names, HashSet<long> sequences, CancellationToken cancellationToken)
     {
         var states = new PointStates();
+        states._damage = await DamageRecords.ReadAsync(log, names, cancellationToken).ConfigureAwait(false);
         List<AuditName> wanted = names.FindAll(n => n.Event is AuditEvents.PointRemoved or AuditEvents.PointProtected or AuditEvents.PointUnprotected && sequences.Contains(n.Sequence));
         foreach (AuditRecord? record in await log.ReadAllAsync(wanted, cancellationToken).ConfigureAwait(false))
         {

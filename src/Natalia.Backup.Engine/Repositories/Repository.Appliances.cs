@@ -17,12 +17,12 @@ public sealed partial class Repository
         return appliances;
     }
 
-    /// <summary>The name under which the appliance is enrolled, else the one that its newest point was made with.</summary>
+    /// <summary>The name under which the appliance is enrolled, else the one that its newest point was made with, else the one that evidence of another repository has for it.</summary>
     private static async Task<string?> FindNameAsync(AuditLog log, CancellationToken cancellationToken)
     {
         List<AuditName> names = await log.ListAsync(cancellationToken).ConfigureAwait(false);
         names.Reverse();
-        foreach (AuditName name in names.Where(n => n.Event == AuditEvents.ApplianceSet).Concat(names.Where(n => n.Event == AuditEvents.PointMade)))
+        foreach (AuditName name in names.Where(n => n.Event == AuditEvents.ApplianceSet).Concat(names.Where(n => n.Event == AuditEvents.PointMade)).Concat(names.Where(n => NativeRecords.IsOne(n.Event))))
         {
             try
             {

@@ -46,7 +46,7 @@ public sealed partial class Repository
             {
                 AuditRecord record = await log.ReadAsync(name, cancellationToken).ConfigureAwait(false);
                 if (record.TimeUtc < filter.AfterUtc || record.TimeUtc > filter.BeforeUtc) return;
-                lock (records) records.Add(record with { ApplianceName = applianceName, Repository = Label, RepositoryId = RepositoryId });
+                lock (records) records.Add(record with { ApplianceName = applianceName, Repository = Label, RepositoryId = RepositoryId, NativeRepositoryId = NativeRecords.RepositoryOf(record) });
             }
             catch (FormatException damage)
             {

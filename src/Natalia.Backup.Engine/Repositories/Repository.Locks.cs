@@ -24,7 +24,8 @@ public sealed partial class Repository
     {
         if (_core.Immutability is not { WhileKept: true } policy) return null;
         _ = _core.SigningSeed;
-        IObjectLock locks = _core.Store.ObjectLock ?? throw CannotLock();
+        EnsureCanLock();
+        IObjectLock locks = _core.Store.ObjectLock!;
         StoreMeter? meter = _core.Store.Find<IMeteredStore>()?.Meter.Measure();
         LockRenewal renewal = await new LockRenewer(_core, _manifests, applianceId, policy, locks).ExecuteAsync(look,
             () => GetRestorePointsAsync(new RestorePointFilter { ApplianceId = applianceId }, _ => { }, cancellationToken),
@@ -75,8 +76,6 @@ public sealed partial class Repository
         IReadOnlyList<RetentionPoint> described = await DescribeForRetentionAsync(points, cancellationToken).ConfigureAwait(false);
         return [.. RetentionPlanner.Plan(described, stored?.Policy ?? new RetentionPolicy(), _core.Clock.UtcNow()).Where(r => r.Action is RetentionAction.Keep or RetentionAction.Protected).Select(r => r.RestorePointId!)];
     }
-
-    private NataliaException CannotLock() => new(ErrorIds.ObjectLockNotSupported, NataliaErrorKind.NotSupported, $"The repository '{Label}' is immutable, but {Location} was opened in a way that cannot lock objects. Nothing was written.", Label);
 
     /// <summary>The extensions of an appliance's locks that still last; none in a repository where locks are not extended.</summary>
     private async Task<IReadOnlyList<RenewalRecord>> ReadRenewalsAsync(string applianceId, CancellationToken cancellationToken)

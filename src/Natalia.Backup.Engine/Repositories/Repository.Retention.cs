@@ -191,12 +191,13 @@ public sealed partial class Repository : IRetentionStore
         {
             json.WriteString("name", point.ApplianceName);
             json.WriteString("timeUtc", JsonText.Time(point.TimeUtc));
+            if (point is { OriginalRepositoryId: string repository, OriginalRestorePointId: string original }) new PointOrigin(repository, original).Write(json);
         },
     };
 
-    /// <summary>The sequences of points that a verification found damaged, told by the names of the records. One that was healed since still counts: that keeps too much, never too little.</summary>
+    /// <summary>The sequences of points that a verification or a repair found damaged.</summary>
     private async Task<HashSet<long>> DamagedSequencesAsync(string applianceId, CancellationToken cancellationToken) =>
-        [.. (await _core.ApplianceLog(applianceId).ListAsync(cancellationToken).ConfigureAwait(false)).Where(n => n.Event == DamageRecords.Event).Select(n => n.Sequence)];
+        [.. (await DamageRecords.ReadAsync(_core, applianceId, cancellationToken).ConfigureAwait(false)).Points.Keys];
 
     private static async Task<StoredRetentionPolicy?> ReadPolicyAsync(AuditLog log, string? applianceId, CancellationToken cancellationToken)
     {

@@ -207,7 +207,7 @@ public sealed partial class Repository : IDisposable
                     continue;
                 }
                 if (manifest!.Incomplete || manifest.TimeUtc < filter.AfterUtc || manifest.TimeUtc > filter.BeforeUtc) continue;
-                points.Add(WithRenewal(Describe(manifest, states.IsProtected(manifest.PointId)), renewals));
+                points.Add(WithRenewal(Describe(manifest, states.IsProtected(manifest.PointId), states.FoundDamagedUtc(manifest.Run.Sequence)), renewals));
             }
         }
         points.Sort((a, b) => b.CompareTo(a));
@@ -222,13 +222,20 @@ public sealed partial class Repository : IDisposable
     /// <exception cref="NataliaException"><c>LeaseHeld</c>, <c>LeaseLost</c>, <c>PasswordRequired</c>, <c>DiskReadFailed</c>, a store error.</exception>
     public async Task<RestorePoint> BackupAsync(BackupRequest request, Func<CancellationToken, Task>? beforePublish, IProgress<OperationProgress>? progress, CancellationToken cancellationToken)
     {
-        if (_core.Immutability is not null && _core.Store.ObjectLock is null)
-            throw CannotLock();
+        EnsureCanLock();
         if (request.Disks.Count == 0) throw new ArgumentException("There is no disk to back up.", nameof(request));
         _ = _core.Keys;
         StoreMeter? meter = _core.Store.Find<IMeteredStore>()?.Meter.Measure();
         PointManifest manifest = await new BackupRun(_core, _manifests, request, beforePublish, progress).ExecuteAsync(cancellationToken).ConfigureAwait(false);
         return Describe(manifest, isProtected: false) with { Requests = meter?.Usage.Requests };
+    }
+
+    /// <summary>In an immutable repository nothing is stored through a session that could not lock it.</summary>
+    /// <exception cref="NataliaException"><c>ObjectLockNotSupported</c>.</exception>
+    internal void EnsureCanLock()
+    {
+        if (_core.Immutability is not null && _core.Store.ObjectLock is null)
+            throw new NataliaException(ErrorIds.ObjectLockNotSupported, NataliaErrorKind.NotSupported, $"The repository '{Label}' is immutable, but {Location} was opened in a way that cannot lock objects. Nothing was written.", Label);
     }
 
     /// <summary>Reads everything that a point needs and checks it: delta, block map, blocks, configuration. One result; damage is a Failed result, not an exception, and is noted in the log for the next full backup.</summary>
@@ -282,13 +289,32 @@ public sealed partial class Repository : IDisposable
     /// <param name="cancellationToken">Stops it.</param>
     /// <returns>The disk that was written.</returns>
     /// <exception cref="NataliaException"><c>RestorePointNotFound</c>, <c>DiskNotFound</c>, <c>DiskAmbiguous</c>, <c>PackMissing</c>, <c>BlockDamaged</c>, <c>BlockMapDamaged</c>, what the target throws.</exception>
-    public async Task<RestorePointDisk> ExportDiskAsync(RestorePoint point, string? diskId, IDiskTarget target, IProgress<OperationProgress>? progress, CancellationToken cancellationToken)
+    public async Task<RestorePointDisk> ExportDiskAsync(RestorePoint point, string? diskId, IDiskTarget target, IProgress<OperationProgress>? progress, CancellationToken cancellationToken) =>
+        (await ExportDiskAsync(point, diskId, target, null, progress, cancellationToken).ConfigureAwait(false)).Disk;
+
+    /// <summary>Writes what is left of a disk of a damaged point to a target, which the caller disposes. What is lost becomes zeros, and is told.</summary>
+    /// <param name="point">The point.</param>
+    /// <param name="diskId">Which disk; null takes the data disk, or the only one.</param>
+    /// <param name="target">Where to.</param>
+    /// <param name="progress">Told how far it is, or null.</param>
+    /// <param name="cancellationToken">Stops it.</param>
+    /// <returns>The disk that was written, and what of it is lost.</returns>
+    /// <exception cref="NataliaException"><c>RestorePointNotFound</c>, <c>DiskNotFound</c>, <c>DiskAmbiguous</c>, <c>BlockDamaged</c> when nothing at all is left, what the target throws.</exception>
+    public async Task<SalvagedDisk> SalvageDiskAsync(RestorePoint point, string? diskId, IDiskTarget target, IProgress<OperationProgress>? progress, CancellationToken cancellationToken)
+    {
+        var losses = new LossCollector();
+        (ManifestDisk found, RestorePointDisk disk) = await ExportDiskAsync(point, diskId, target, losses, progress, cancellationToken).ConfigureAwait(false);
+        long lostBlocks = found.Root.Blocks - losses.Good;
+        return new SalvagedDisk(disk, Math.Min(lostBlocks * BlockMap.BlockGeometry.BlockBytes, disk.SizeBytes), losses.Extents(disk.SizeBytes));
+    }
+
+    private async Task<(ManifestDisk Found, RestorePointDisk Disk)> ExportDiskAsync(RestorePoint point, string? diskId, IDiskTarget target, LossCollector? losses, IProgress<OperationProgress>? progress, CancellationToken cancellationToken)
     {
         using IDisposable use = PointsInUse.Enter(RepositoryId, point.RestorePointId);
         PointManifest manifest = await FindAsync(point.ApplianceId, point.RestorePointId, cancellationToken).ConfigureAwait(false);
         ManifestDisk disk = ChooseDisk(manifest, diskId);
-        await new DiskExport(_core, manifest.ApplianceId, disk, progress).ExecuteAsync(target, $"Exporting {disk.DiskId} of {manifest.ApplianceName}", cancellationToken).ConfigureAwait(false);
-        return Describe(disk);
+        await new DiskExport(_core, manifest.ApplianceId, disk, losses, progress).ExecuteAsync(target, $"Exporting {disk.DiskId} of {manifest.ApplianceName}", cancellationToken).ConfigureAwait(false);
+        return (disk, Describe(disk));
     }
 
     /// <summary>The VM configuration kept with a point.</summary>
@@ -402,7 +428,7 @@ public sealed partial class Repository : IDisposable
 
     private static string Names(PointManifest manifest) => string.Join(", ", manifest.Disks.Select(d => $"{d.DiskId} ({d.Role})"));
 
-    private RestorePoint Describe(PointManifest manifest, bool isProtected) => new()
+    private RestorePoint Describe(PointManifest manifest, bool isProtected, DateTime? foundDamagedUtc = null) => new()
     {
         RestorePointId = manifest.PointId,
         ApplianceId = manifest.ApplianceId,
@@ -422,6 +448,10 @@ public sealed partial class Repository : IDisposable
         Disks = manifest.Disks.Select(Describe).ToArray(),
         IsProtected = isProtected,
         ImmutableUntilUtc = manifest.ImmutableUntilUtc,
+        OriginalRestorePointId = manifest.CopyOf?.PointId,
+        OriginalRepositoryId = manifest.CopyOf?.RepositoryId,
+        Verification = foundDamagedUtc is null ? VerificationState.Unknown : VerificationState.Failed,
+        VerifiedUtc = foundDamagedUtc > DateTime.MinValue ? foundDamagedUtc : null,
     };
 
     private static RestorePointDisk Describe(ManifestDisk disk) => new(disk.DiskId, disk.Role, disk.SizeBytes, Math.Min(disk.Root.Blocks * BlockMap.BlockGeometry.BlockBytes, disk.SizeBytes));
@@ -486,7 +516,7 @@ public sealed partial class Repository : IDisposable
             {
                 if (first.Name.StartsWith(Layout.Probes, StringComparison.Ordinal)) continue;
                 throw new NataliaException(ErrorIds.NotARepository, NataliaErrorKind.InvalidArgument,
-                    $"{store.Location} is not a repository: it holds '{first.Name}', but no {Layout.Settings}.", store.Location, "Name the folder or prefix that New-NataliaRepository was given.", missing);
+                    $"{store.Location} is not a repository: it holds '{first.Name}', but no {Layout.Settings}.", store.Location, "Name the folder or prefix that New-NataliaRepository was given. When the file was deleted, Connect-NataliaRepository -RebuildSettings makes it again.", missing);
             }
             throw new NataliaException(ErrorIds.RepositoryNotFound, NataliaErrorKind.NotFound, $"There is no repository at {store.Location}.", store.Location, "Make one with New-NataliaRepository.", missing);
         }

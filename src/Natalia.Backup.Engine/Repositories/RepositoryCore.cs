@@ -8,9 +8,9 @@ using Natalia.Backup.Engine.Storage;
 namespace Natalia.Backup.Engine.Repositories;
 
 /// <summary>What every operation on an open repository needs. Immutable; thread-safe.</summary>
-internal sealed class RepositoryCore(IObjectStore store, RepositorySettings settings, RepositorySecrets? secrets, RepositoryOptions options, Immutability.ImmutabilityPolicy? immutability = null) : IDisposable
+internal sealed class RepositoryCore(IObjectStore store, RepositorySettings settings, RepositorySecrets? secrets, RepositoryOptions options, Immutability.ImmutabilityPolicy? immutability = null, ObjectKeys? keys = null) : IDisposable
 {
-    private readonly ObjectKeys? _keys = secrets is null ? null : settings.Cipher == Cipher.None ? ObjectKeys.None : ObjectKeys.FromSecret(secrets.Master);
+    private readonly ObjectKeys? _keys = keys ?? (secrets is null ? null : settings.Cipher == Cipher.None ? ObjectKeys.None : ObjectKeys.FromSecret(secrets.Master));
 
     internal IObjectStore Store => store;
     internal RepositorySettings Settings => settings;
@@ -19,6 +19,9 @@ internal sealed class RepositoryCore(IObjectStore store, RepositorySettings sett
 
     /// <summary>For how long what is stored is locked; null for not at all.</summary>
     internal Immutability.ImmutabilityPolicy? Immutability => immutability;
+
+    /// <summary>The same repository through a wrapper of its store. Not to be disposed: everything belongs to this one.</summary>
+    internal RepositoryCore Through(IObjectStore wrapper) => new(wrapper, settings, secrets, options, immutability, _keys);
 
     internal string RepositoryId { get; } = settings.Id.ToString();
     internal bool IsUnlocked => _keys is not null;

@@ -56,7 +56,7 @@ internal sealed record RepositorySettings(Id128 Id, DateTime CreatedUtc, Cipher 
         catch (FormatException damage)
         {
             throw new NataliaException(ErrorIds.RepositoryDamaged, NataliaErrorKind.InvalidData, $"The file '{Layout.Settings}' of the repository {location} is damaged: {damage.Message}", location,
-                "It never changes after the repository was made: put back any copy of it.", damage);
+                "It never changes after the repository was made: put back any copy of it, or have it made again with Connect-NataliaRepository -RebuildSettings.", damage);
         }
     }
 

@@ -24,6 +24,8 @@ public sealed record BackupRequest
     public Consistency Consistency { get; init; } = Consistency.Crash;
     /// <summary>Why the consistency is less than asked for, or null.</summary>
     public string? ConsistencyReason { get; init; }
+    /// <summary>For a copy: the point that is copied; the disks are its. Else null.</summary>
+    internal Copy.CopiedPoint? Copy { get; init; }
 }
 
 /// <summary>How far an operation has come. Sent from any thread; a receiver that paints throttles for itself.</summary>

@@ -10,7 +10,8 @@ internal sealed record RunDelta(string ApplianceId, Run Run, Run? After, IReadOn
 {
     /// <param name="dead">What died, by the disk whose map it stood in; the empty name is for configurations.</param>
     /// <param name="keys">The repository's.</param>
-    internal EncodedObject Encode(IReadOnlyDictionary<string, DeadList> dead, ObjectKeys keys)
+    /// <param name="kind">What stands in for a delta is a catalog.</param>
+    internal EncodedObject Encode(IReadOnlyDictionary<string, DeadList> dead, ObjectKeys keys, ObjectKind kind = ObjectKind.Delta)
     {
         List<(string Disk, List<byte[]> Segments)> lists = dead.Where(d => d.Value.Count > 0).OrderBy(d => d.Key, StringComparer.Ordinal).Select(d => (d.Key, d.Value.Encode())).ToList();
         byte[] header = JsonText.Write(json =>
@@ -44,14 +45,14 @@ internal sealed record RunDelta(string ApplianceId, Run Run, Run? After, IReadOn
             json.WriteEndArray();
             json.WriteEndObject();
         });
-        return SmallObject.Encode(ObjectKind.Delta, Id128.NewRandom(), header, lists.SelectMany(l => l.Segments).ToList(), keys);
+        return SmallObject.Encode(kind, Id128.NewRandom(), header, lists.SelectMany(l => l.Segments).ToList(), keys);
     }
 
     /// <summary>Reads the plaintext part; needs no key.</summary>
     /// <exception cref="FormatException">It is damaged, or not what its name says.</exception>
-    internal static RunDelta Decode(byte[] bytes, string applianceId, Run run)
+    internal static RunDelta Decode(byte[] bytes, string applianceId, Run run, ObjectKind kind = ObjectKind.Delta)
     {
-        Envelope envelope = SmallObject.Check(bytes, ObjectKind.Delta);
+        Envelope envelope = SmallObject.Check(bytes, kind);
         using JsonDocument header = JsonText.Parse(envelope.Header);
         JsonElement root = header.RootElement;
         if (root.ReadString("appliance") != applianceId || root.ReadLong("sequence") != run.Sequence || root.ReadId("run") != run.Id
@@ -67,7 +68,7 @@ internal sealed record RunDelta(string ApplianceId, Run Run, Run? After, IReadOn
     /// <exception cref="FormatException">It is damaged, or sealed with another key.</exception>
     internal static Dictionary<string, DeadList> DecodeDead(byte[] bytes, ObjectKeys keys)
     {
-        Envelope envelope = SmallObject.Check(bytes, ObjectKind.Delta);
+        Envelope envelope = SmallObject.Check(bytes);
         using JsonDocument header = JsonText.Parse(envelope.Header);
         var all = new Dictionary<string, DeadList>(StringComparer.Ordinal);
         int next = 0;

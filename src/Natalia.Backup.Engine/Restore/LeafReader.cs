@@ -11,11 +11,6 @@ namespace Natalia.Backup.Engine.Restore;
 /// </summary>
 internal sealed class LeafReader(PackReader packs) : IDisposable
 {
-    /// <summary>Reading this much for nothing costs less than another request.</summary>
-    private const int LargestGap = 128 * 1024;
-
-    private const int LargestRead = 8 << 20;
-
     private readonly byte[] _plain = new byte[BlockGeometry.LeafBytes];
     private (PackDirectory Directory, SegmentCipher Cipher)? _cipher;
 
@@ -60,25 +55,14 @@ internal sealed class LeafReader(PackReader packs) : IDisposable
                 foreach (int slot in slots) onDamage(node[slot]!, damage);
                 continue;
             }
-            var wanted = new List<(int Slot, SegmentEntry Entry, long Offset)>(slots.Count);
+            var wanted = new List<StoredBlock>(slots.Count);
             foreach (int slot in slots)
             {
-                if (directory.Find(node[slot]!.Ordinal) is var (entry, offset)) wanted.Add((slot, entry, offset));
+                if (directory.Find(node[slot]!.Ordinal) is var (entry, offset)) wanted.Add(new StoredBlock(slot, entry, offset));
                 else Report(node[slot]!, PackReader.NoSuchSegment(directory, node[slot]!));
             }
-            wanted.Sort((a, b) => a.Offset.CompareTo(b.Offset));
-            for (int first = 0; first < wanted.Count;)
-            {
-                int next = first + 1;
-                long start = wanted[first].Offset, end = start + wanted[first].Entry.SealedLength;
-                while (next < wanted.Count && wanted[next].Offset - end <= LargestGap && wanted[next].Offset + wanted[next].Entry.SealedLength - start <= LargestRead)
-                {
-                    end = wanted[next].Offset + wanted[next].Entry.SealedLength;
-                    next++;
-                }
-                good += await ReadRangeAsync(directory, node, leaf, sizeBytes, wanted.GetRange(first, next - first), start, (int)(end - start), Report, onDamage is not null, cancellationToken).ConfigureAwait(false);
-                first = next;
-            }
+            foreach (BlockRange range in BlockRange.Split(wanted))
+                good += await ReadRangeAsync(directory, node, leaf, sizeBytes, range, Report, onDamage is not null, cancellationToken).ConfigureAwait(false);
         }
         return good;
 
@@ -89,30 +73,37 @@ internal sealed class LeafReader(PackReader packs) : IDisposable
         }
     }
 
-    private async Task<long> ReadRangeAsync(PackDirectory directory, MapNode node, long leaf, long sizeBytes, List<(int Slot, SegmentEntry Entry, long Offset)> wanted, long start, int length,
+    private async Task<long> ReadRangeAsync(PackDirectory directory, MapNode node, long leaf, long sizeBytes, BlockRange range,
         Action<Reference, NataliaException> report, bool goOn, CancellationToken cancellationToken)
     {
         long good = 0;
-        byte[] stored = ArrayPool<byte>.Shared.Rent(length);
+        byte[] stored = ArrayPool<byte>.Shared.Rent(range.Length);
         try
         {
             try
             {
-                await packs.ReadExactlyAsync(directory, start, stored.AsMemory(0, length), cancellationToken).ConfigureAwait(false);
+                await packs.ReadExactlyAsync(directory, range.Offset, stored.AsMemory(0, range.Length), cancellationToken).ConfigureAwait(false);
             }
             catch (NataliaException damage) when (goOn && IsDamage(damage))
             {
-                foreach ((int slot, _, _) in wanted) report(node[slot]!, damage);
-                return 0;
+                if (range.Blocks.Count == 1)
+                {
+                    report(node[range.Blocks[0].Slot]!, damage);
+                    return 0;
+                }
+                // The object ends here, or the medium is bad somewhere: each block by itself, so that what is whole is had.
+                foreach (BlockRange one in range.Blocks.SelectMany(b => BlockRange.Split([b])))
+                    good += await ReadRangeAsync(directory, node, leaf, sizeBytes, one, report, goOn, cancellationToken).ConfigureAwait(false);
+                return good;
             }
-            foreach ((int slot, SegmentEntry entry, long offset) in wanted)
+            foreach ((int slot, SegmentEntry entry, long offset) in range.Blocks)
             {
                 Reference block = node[slot]!;
                 int plainLength = BlockGeometry.BlockLength(sizeBytes, (leaf << BlockGeometry.FanOutBits) + slot);
                 try
                 {
                     if (entry.PlainLength != plainLength) throw PackReader.NoSuchSegment(directory, block);
-                    PackReader.Open(directory, entry, block, Cipher(directory), Codec, stored.AsSpan((int)(offset - start), entry.SealedLength), _plain.AsSpan(slot * BlockGeometry.BlockBytes, plainLength));
+                    PackReader.Open(directory, entry, block, Cipher(directory), Codec, stored.AsSpan((int)(offset - range.Offset), entry.SealedLength), _plain.AsSpan(slot * BlockGeometry.BlockBytes, plainLength));
                     good += plainLength;
                 }
                 catch (NataliaException damage) when (IsDamage(damage))
@@ -128,7 +119,7 @@ internal sealed class LeafReader(PackReader packs) : IDisposable
         }
     }
 
-    private static bool IsDamage(NataliaException failure) => failure.ErrorId is ErrorIds.PackMissing or ErrorIds.ObjectDamaged or ErrorIds.ObjectNotFound;
+    private static bool IsDamage(NataliaException failure) => failure.ErrorId is ErrorIds.PackMissing or ErrorIds.ObjectDamaged or ErrorIds.ObjectNotFound or ErrorIds.StoreReadFailed;
 
     private SegmentCipher Cipher(PackDirectory directory)
     {

@@ -62,16 +62,25 @@ internal sealed class SegmentCodec : IDisposable
         try
         {
             if (!cipher.TryOpen(entry.Ordinal, associated, stored, compressed.AsSpan(0, length))) throw new SealBrokenException("A segment's seal is broken.");
-            if (!_decompressor.TryUnwrap(compressed.AsSpan(0, length), plain, out int written) || written != plain.Length)
-                throw new FormatException("A segment does not decompress to its length.");
-        }
-        catch (ZstdException failure)
-        {
-            throw new FormatException("A segment does not decompress: " + failure.Message, failure);
+            Decompress(compressed.AsSpan(0, length), plain);
         }
         finally
         {
             ArrayPool<byte>.Shared.Return(compressed);
+        }
+    }
+
+    /// <summary>Decompresses a zstd frame into <paramref name="plain"/>, which has exactly its plain length.</summary>
+    /// <exception cref="FormatException">It does not decompress to that length.</exception>
+    internal void Decompress(ReadOnlySpan<byte> compressed, Span<byte> plain)
+    {
+        try
+        {
+            if (!_decompressor.TryUnwrap(compressed, plain, out int written) || written != plain.Length) throw new FormatException("A segment does not decompress to its length.");
+        }
+        catch (ZstdException failure)
+        {
+            throw new FormatException("A segment does not decompress: " + failure.Message, failure);
         }
     }
 

@@ -6,6 +6,7 @@ using Natalia.Backup.Engine.Audit;
 using Natalia.Backup.Engine.Format;
 using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Engine.Packs;
+using Natalia.Backup.Engine.Reclaim;
 using Natalia.Backup.Engine.Repositories;
 using Natalia.Backup.Engine.Sealing;
 using Natalia.Backup.Engine.Storage;
@@ -94,20 +95,30 @@ internal sealed class RepositoryCheck(RepositoryCore core, bool full, IProgress<
             anchors.AddRange(h.ReadArray("logHeads").Select(a => a.ReadText()));
         }, cancellationToken).ConfigureAwait(false));
         results.AddRange(await CheckSmallAsync("Leases", objects.Where(o => In(o, root + "leases/")), (_, bytes) => SmallObject.Check(bytes, ObjectKind.Lease), cancellationToken).ConfigureAwait(false));
-        results.AddRange(await CheckSmallAsync("Catalogs", objects.Where(o => In(o, root + "catalog/")), (_, bytes) => SmallObject.Check(bytes, ObjectKind.Catalog), cancellationToken).ConfigureAwait(false));
+        var standIns = new HashSet<Run>();
+        results.AddRange(await CheckSmallAsync("Catalogs", objects.Where(o => In(o, root + "catalog/")), (name, bytes) =>
+        {
+            SmallObject.Check(bytes, ObjectKind.Catalog);
+            if (!DeltaReader.TryParseStandIn(name, out Run run, out _)) return;
+            RunDelta delta = RunDelta.Decode(bytes, appliance, run, ObjectKind.Catalog);
+            standIns.Add(run);
+            if (!deltas.ContainsKey(run)) deltas[run] = delta;
+        }, cancellationToken).ConfigureAwait(false));
         results.AddRange(await CheckPacksAsync(appliance, objects, deltas, lengths, reclaimed, cancellationToken).ConfigureAwait(false));
-        results.AddRange(CheckLinks(appliance, manifests, hashes, records));
+        results.AddRange(CheckLinks(appliance, manifests, hashes, standIns, records));
         results.AddRange(CheckChain(Layout.Log(appliance), anchors));
         return results;
     }
 
     /// <summary>Is everything there that manifests and records name.</summary>
-    private List<CheckResult> CheckLinks(string appliance, Dictionary<Run, (Hash256 Delta, bool Incomplete)> manifests, Dictionary<string, Hash256> deltaHashes, List<AuditName> records)
+    private List<CheckResult> CheckLinks(string appliance, Dictionary<Run, (Hash256 Delta, bool Incomplete)> manifests, Dictionary<string, Hash256> deltaHashes, HashSet<Run> standIns, List<AuditName> records)
     {
         long started = Stopwatch.GetTimestamp();
         var results = new List<CheckResult>();
         foreach (KeyValuePair<Run, (Hash256 Delta, bool Incomplete)> manifest in manifests)
         {
+            // Made again by a repair: what a restore and an optimization need is there.
+            if (standIns.Contains(manifest.Key)) continue;
             string delta = Layout.Delta(appliance, manifest.Key);
             if (!deltaHashes.TryGetValue(delta, out Hash256 hash))
                 results.Add(Result("Links", CheckOutcome.Failed, delta, $"The delta '{delta}', which a manifest names, is missing or damaged.", ErrorIds.DeltaDamaged, default));

@@ -38,6 +38,17 @@ public static class DataDiskRule
         return candidates.Count == 1 ? candidates[0] : null;
     }
 
+    /// <summary>The VM with the role of its data disk as the user stated it; unchanged when nothing was said.</summary>
+    /// <param name="appliance">The VM.</param>
+    /// <param name="statedDiskId">What the user said; null when nothing.</param>
+    /// <exception cref="NataliaException"><c>DiskNotFound</c>.</exception>
+    public static ApplianceDescription Apply(ApplianceDescription appliance, string? statedDiskId)
+    {
+        if (statedDiskId is null) return appliance;
+        string chosen = Choose(appliance, statedDiskId).DiskId;
+        return appliance with { Disks = [.. appliance.Disks.Select(d => d with { Role = d.DiskId == chosen ? DiskRole.Data : d.Role == DiskRole.Data ? DiskRole.Unknown : d.Role })] };
+    }
+
     private static List<ApplianceDisk> Candidates(ApplianceDescription appliance)
     {
         List<ApplianceDisk> data = [.. appliance.Disks.Where(d => d.Role == DiskRole.Data)];

@@ -21,8 +21,9 @@ public interface INativeSchedules
     /// <summary>Removes a schedule that this product made. One of somebody else is refused. Restore points stay.</summary>
     /// <param name="scheduleId">Its id.</param>
     /// <param name="cancellationToken">Stops it.</param>
+    /// <returns>What it was.</returns>
     /// <exception cref="NataliaException"><c>ScheduleNotFound</c>, <c>ScheduleNotOwn</c>.</exception>
-    Task RemoveScheduleAsync(string scheduleId, CancellationToken cancellationToken);
+    Task<NativeSchedule> RemoveScheduleAsync(string scheduleId, CancellationToken cancellationToken);
 
     /// <summary>Sets what the schedules of an appliance keep. Without a schedule the hypervisor remembers it with the VM, and the first schedule takes it over.</summary>
     /// <param name="appliance">The VM.</param>

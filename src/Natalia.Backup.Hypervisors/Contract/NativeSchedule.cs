@@ -11,7 +11,7 @@ public sealed record NativeSchedule
     /// <summary>True when this product made it.</summary>
     public bool IsOwn { get; init; }
     /// <summary>The VMs that it takes, as the hypervisor numbers them; empty when it takes all or a pool.</summary>
-    public IReadOnlyList<string> NativeIds { get; init; } = [];
+    public string[] NativeIds { get; init; } = [];
     /// <summary>The storage it writes to, or null.</summary>
     public string? Storage { get; init; }
     /// <summary>How often.</summary>
@@ -19,15 +19,15 @@ public sealed record NativeSchedule
     /// <summary>When, in the hypervisor's own words.</summary>
     public string? Expression { get; init; }
     /// <summary>The next runs that the hypervisor foresees, UTC.</summary>
-    public IReadOnlyList<DateTime> NextRunsUtc { get; init; } = [];
+    public DateTime[] NextRunsUtc { get; init; } = [];
     /// <summary>What it keeps; null when it leaves that to the storage.</summary>
     public RetentionLimits? Retention { get; init; }
     /// <summary>False when it is switched off.</summary>
     public bool IsEnabled { get; init; }
     /// <summary>The disks that it takes, as <c>VM:disk</c>; null when that was not asked.</summary>
-    public IReadOnlyList<string>? IncludedDisks { get; init; }
+    public string[]? IncludedDisks { get; init; }
     /// <summary>The disks that it leaves out with the reason, as <c>VM:disk (reason)</c>; null when that was not asked.</summary>
-    public IReadOnlyList<string>? OmittedDisks { get; init; }
+    public string[]? OmittedDisks { get; init; }
     /// <summary>False when the last <see cref="INativeSchedules.SetScheduleAsync"/> found everything as wanted.</summary>
     public bool WasChanged { get; init; }
 

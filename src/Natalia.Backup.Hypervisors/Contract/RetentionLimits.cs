@@ -1,3 +1,5 @@
+using System.Globalization;
+
 namespace Natalia.Backup.Hypervisors;
 
 /// <summary>How many points each rule keeps. A limit that is 0 keeps none; all 0 keeps everything.</summary>
@@ -11,4 +13,11 @@ public sealed record RetentionLimits(int Last = 0, int Hourly = 0, int Daily = 0
 {
     /// <summary>True when no rule is set, so that everything stays.</summary>
     public bool KeepsAll => Last <= 0 && Hourly <= 0 && Daily <= 0 && Weekly <= 0 && Monthly <= 0 && Yearly <= 0;
+
+    /// <summary>The rules that are set: <c>daily 7, weekly 4</c>; <c>everything</c> when none is.</summary>
+    public override string ToString()
+    {
+        var rules = new[] { ("last", Last), ("hourly", Hourly), ("daily", Daily), ("weekly", Weekly), ("monthly", Monthly), ("yearly", Yearly) };
+        return KeepsAll ? "everything" : string.Join(", ", rules.Where(r => r.Item2 > 0).Select(r => string.Format(CultureInfo.InvariantCulture, "{0} {1}", r.Item1, r.Item2)));
+    }
 }

@@ -112,7 +112,9 @@ internal sealed class PrerequisiteService(ProxmoxCluster cluster, GuestAgentServ
         {
             string? boot = config.BootDrive;
             var others = config.Disks.Where(d => d.Key != boot).ToList();
-            Add("DataDisk", guest.Name, others.Count == 1 ? CheckOutcome.Passed : CheckOutcome.Warning, "one disk besides the boot disk", others.Count == 0 ? "none" : string.Join(", ", others.Select(d => d.Key)), others.Count == 1 ? null : "Which disk holds the data must be said with Set-NataliaAppliance.");
+            string? stated = EnrolmentMark.Parse(config.Description, id).Select(m => m.DataDisk).FirstOrDefault(d => d is not null && config.Disks.Any(c => c.Key == d));
+            Add("DataDisk", guest.Name, others.Count == 1 || stated is not null ? CheckOutcome.Passed : CheckOutcome.Warning, "one disk besides the boot disk, or a stated one", stated ?? (others.Count == 0 ? "none" : string.Join(", ", others.Select(d => d.Key))),
+                others.Count == 1 || stated is not null ? null : "Which disk holds the data must be said: Set-NataliaAppliance -DataDisk.");
             LeftOutMark? mark = LeftOutMark.Parse(config.Description);
             foreach (GuestDrive drive in config.Disks)
                 Add("DiskIncluded", drive.Key, drive.IsBackedUp ? CheckOutcome.Passed : drive.Key == boot && mark is null && others.Count > 0 ? CheckOutcome.Warning : CheckOutcome.Failed, "in every backup", drive.IsBackedUp ? "in every backup" : "excluded (backup=0)",

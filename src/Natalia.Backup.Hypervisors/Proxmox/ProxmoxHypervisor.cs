@@ -168,7 +168,7 @@ public sealed class ProxmoxHypervisor : IHypervisor, IApplianceFinder, ISnapshot
     public Task<IReadOnlyList<NativeSchedule>> GetSchedulesAsync(ApplianceDescription? appliance, CancellationToken cancellationToken) => _jobs.ListAsync(appliance is null ? null : VmidOf(appliance), cancellationToken);
 
     /// <inheritdoc/>
-    public Task RemoveScheduleAsync(string scheduleId, CancellationToken cancellationToken) => _jobs.RemoveAsync(scheduleId, cancellationToken);
+    public Task<NativeSchedule> RemoveScheduleAsync(string scheduleId, CancellationToken cancellationToken) => _jobs.RemoveAsync(scheduleId, cancellationToken);
 
     /// <inheritdoc/>
     public Task<bool> SetRetentionAsync(ApplianceDescription appliance, RetentionLimits limits, CancellationToken cancellationToken) => _jobs.SetRetentionAsync(VmidOf(appliance), limits, cancellationToken);

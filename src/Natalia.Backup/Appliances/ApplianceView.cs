@@ -22,7 +22,8 @@ internal static class ApplianceView
             Networks = [.. description.Networks],
             Disks = [.. description.Disks],
             DataDisk = DataDiskRule.TryChoose(description, enrolment?.Settings.DataDiskId)?.DiskId ?? enrolment?.Settings.DataDiskId,
-            IncludeSystemDisk = enrolment?.Settings.IncludeSystemDisk ?? false,
+            // A hypervisor that protects by itself takes a whole VM unless it is told otherwise.
+            IncludeSystemDisk = enrolment?.Settings.IncludeSystemDisk ?? located.Hypervisor.Hypervisor is INativeProtection,
             NativeId = description.NativeId,
             Node = description.State?.Host,
             State = description.State?.Power,

@@ -1,6 +1,7 @@
 using System.Collections;
 using System.Management.Automation;
 using System.Management.Automation.Language;
+using Natalia.Backup.Engine;
 using Natalia.Backup.Sessions;
 
 namespace Natalia.Backup.Arguments;
@@ -23,7 +24,10 @@ public abstract class CacheCompleter : IArgumentCompleter
             if (SessionRegistry.TryForCurrentRunspace() is not SessionRegistry registry) return [];
             string word = (wordToComplete ?? "").Trim('\'', '"');
             var pattern = WildcardPattern.Get(word.Length == 0 ? "*" : word + "*", WildcardOptions.IgnoreCase | WildcardOptions.CultureInvariant);
-            return [.. GetCandidates(registry).Where(c => pattern.IsMatch(c.Text)).Select(c => new CompletionResult(Quote(c.Text), c.Text, CompletionResultType.ParameterValue, c.ToolTip))];
+            return [.. GetCandidates(registry)
+                // What would command the terminal is not put into the prompt; such a thing can be named by its id.
+                .Where(c => pattern.IsMatch(c.Text) && DisplayText.IsPlain(c.Text))
+                .Select(c => new CompletionResult(Quote(c.Text), c.Text, CompletionResultType.ParameterValue, DisplayText.CleanLine(c.ToolTip)))];
         }
         catch (Exception)
         {

@@ -23,8 +23,8 @@ public abstract class ReferenceArgumentAttribute : ArgumentTransformationAttribu
                 return null;
             case string text:
                 return text;
-            case ValueType number when number.GetType().IsPrimitive:
-                // An id of digits alone that was typed without quotes. PowerShell remembers how it was typed.
+            case ValueType number when number.GetType().IsPrimitive || number is decimal:
+                // An id that was typed without quotes and looks like a number: 12345678, 1e10, 12d. PowerShell remembers how it was typed.
                 return LanguagePrimitives.ConvertTo<string>(inputData);
             case IEnumerable list when value is not IDictionary:
                 return (string[])[.. list.Cast<object?>().Select(item => Transform(engineIntrinsics, item)).Where(item => item is not null).Select(item => item as string ?? throw Refuse(item!))];
@@ -32,6 +32,8 @@ public abstract class ReferenceArgumentAttribute : ArgumentTransformationAttribu
         // The wrapped form: it has the properties of deserialised objects, too.
         PSObject wrappedValue = PSObject.AsPSObject(inputData);
         if (Leaves(wrappedValue)) return inputData;
+        // With this inside, PowerShell takes the object from the pipeline for one that does not fit here, and goes on looking; otherwise it would end the command.
+        if (IsSession(wrappedValue) && Describe(wrappedValue) is null) throw new ArgumentTransformationMetadataException($"A session is not {Expected}.", new PSInvalidCastException());
         return Describe(wrappedValue) ?? throw Refuse(value);
     }
 
@@ -44,6 +46,9 @@ public abstract class ReferenceArgumentAttribute : ArgumentTransformationAttribu
     /// True for an object from the pipeline that is meant for another parameter. It is left as it is: it then fits no string, and PowerShell goes on looking. Throwing would end the command.
     /// </summary>
     private protected virtual bool Leaves(PSObject value) => false;
+
+    /// <summary>A connected hypervisor or repository, live or from a job: its name or id is meant for another parameter.</summary>
+    private static bool IsSession(PSObject value) => value.Properties[nameof(HypervisorSession.ConnectedUtc)] is not null && value.Properties[nameof(HypervisorSession.Location)] is not null;
 
     /// <summary>The text that stands for an object, or null when it cannot be meant.</summary>
     private protected abstract string? Describe(PSObject value);

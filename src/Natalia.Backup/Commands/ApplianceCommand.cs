@@ -74,10 +74,6 @@ public abstract class ApplianceCommand : HypervisorCommand
     {
         _directory ??= new ApplianceDirectory(Registry, DeferError, EmitWarning);
         IReadOnlyList<HypervisorConnection> hypervisors = HypervisorsToRead();
-        if (hypervisors.Count != 1 || hypervisors[0].Hypervisor is not IApplianceFinder finder)
-            return ApplianceDirectory.SelectForChange(await _directory.ListAsync(hypervisors, cancellationToken).ConfigureAwait(false), selector);
-        ApplianceInventory inventory = await finder.FindAppliancesAsync(l => selector.Matches(l.ApplianceId, l.Name), cancellationToken).ConfigureAwait(false);
-        foreach (NataliaException problem in inventory.Problems) EmitWarning(problem.Message);
-        return ApplianceDirectory.SelectForChange([.. inventory.Select(d => new LocatedAppliance(hypervisors[0], d))], selector);
+        return ApplianceDirectory.SelectForChange(await _directory.FindAsync(hypervisors, [selector], cancellationToken).ConfigureAwait(false), selector);
     }
 }

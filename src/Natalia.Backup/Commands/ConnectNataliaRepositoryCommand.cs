@@ -13,7 +13,7 @@ namespace Natalia.Backup.Commands;
 /// <remarks>
 /// <para>The connection stays in the session (the runspace) until it is disconnected, the module is removed or the session ends. Other sessions, jobs and runbooks do not see it.</para>
 /// <para>-ProxmoxStorage takes a backup storage of a connected Proxmox VE cluster as a repository. Its restore points are listed, tested, protected and removed like those of this product, and VMs of the cluster are backed up to it;
-/// it keeps no audit log and no reasons.</para>
+/// Proxmox keeps no audit log and no reasons: -EvidenceRepository names a connected repository of this product that does. Without one a warning says so.</para>
 /// <para>-AuditOnly opens an encrypted repository without its password. Then every object can be checked for damage and the audit log can be read, but no restore point.</para>
 /// </remarks>
 /// <example>
@@ -28,12 +28,21 @@ namespace Natalia.Backup.Commands;
 /// <para>A runbook that proves the newest restore point every night.</para>
 /// </example>
 /// <example>
+/// <code>Connect-NataliaRepository -Path \\nas\backup\evidence -Name evidence
+/// Connect-NataliaRepository -ProxmoxStorage pbs -EvidenceRepository evidence</code>
+/// <para>Takes a Proxmox Backup Server as a repository; what is done there is recorded in the other one.</para>
+/// </example>
+/// <example>
 /// <code>Connect-NataliaRepository -Path \\nas\backup\natalia -AuditOnly | Test-NataliaRepository -Full</code>
 /// <para>Checks every object of a repository from a machine that does not know the password.</para>
 /// </example>
 /// <example>
 /// <code>Connect-NataliaRepository -Path \\nas\backup\natalia -Credential (Get-Secret nas-user)</code>
 /// <para>Connects, on Windows, to a share as another user than the one who runs the command.</para>
+/// </example>
+/// <example>
+/// <code>Connect-NataliaRepository -Path \\nas\backup\natalia -RebuildSettings | Repair-NataliaRepository -Full -WhatIf</code>
+/// <para>Opens a repository whose natalia.json was deleted, and tells what else is lost.</para>
 /// </example>
 [Cmdlet(VerbsCommunications.Connect, "NataliaRepository", DefaultParameterSetName = FolderPasswordSet)]
 [OutputType(typeof(RepositorySession))]
@@ -98,6 +107,13 @@ public sealed class ConnectNataliaRepositoryCommand : RepositoryOpenerCommand
     [Parameter(Mandatory = true, ParameterSetName = BucketAuditOnlySet)]
     public SwitchParameter AuditOnly { get; set; }
 
+    /// <summary>Make the file natalia.json again when it is missing or damaged. All that it says can be derived from a key slot and the first audit record; that takes seconds. A file that is whole is left alone.</summary>
+    [Parameter(ParameterSetName = FolderPasswordSet)]
+    [Parameter(ParameterSetName = FolderUnencryptedSet)]
+    [Parameter(ParameterSetName = BucketPasswordSet)]
+    [Parameter(ParameterSetName = BucketUnencryptedSet)]
+    public SwitchParameter RebuildSettings { get; set; }
+
     /// <summary>The name of a backup storage of a Proxmox VE cluster: a Proxmox Backup Server, a NAS. The cluster itself puts the restore points there.</summary>
     [Parameter(Mandatory = true, ParameterSetName = ProxmoxStorageSet)]
     [ValidateNotNullOrEmpty]
@@ -108,6 +124,15 @@ public sealed class ConnectNataliaRepositoryCommand : RepositoryOpenerCommand
     [HypervisorReference]
     [ArgumentCompleter(typeof(HypervisorCompleter))]
     public string? Hypervisor { get; set; }
+
+    /// <summary>
+    /// The repository of this product that keeps what Proxmox has no place for: which backups were made, what was protected, unprotected and removed and why, which policies were set, what was verified and restored.
+    /// The session that Connect-NataliaRepository returned, or its name. Get-NataliaAuditRecord and Test-NataliaAudit read it.
+    /// </summary>
+    [Parameter(ParameterSetName = ProxmoxStorageSet)]
+    [RepositoryReference]
+    [ArgumentCompleter(typeof(RepositoryCompleter))]
+    public string? EvidenceRepository { get; set; }
 
     /// <summary>The password, as SecureString, or as PSCredential whose user name does not matter. When it is lost, so is everything in the repository: there is no second way in.</summary>
     [Parameter(Mandatory = true, ParameterSetName = FolderPasswordSet)]
@@ -145,8 +170,11 @@ public sealed class ConnectNataliaRepositoryCommand : RepositoryOpenerCommand
         string name = Name ?? Registry.Repositories.GetFreeName(ProxmoxStorage);
         Registry.Repositories.EnsureFree(name);
         var settings = new RepositorySettings { Name = name, Kind = ProxmoxHypervisor.KindName, Path = ProxmoxStorage, Access = RepositoryAccess.Hypervisor, Hypervisor = hypervisor.Name };
-        RepositoryConnection connection = await ConnectionFactory.OpenNativeRepositoryAsync(settings, hypervisor, cancellationToken).ConfigureAwait(false);
+        RepositoryConnection? evidence = string.IsNullOrEmpty(EvidenceRepository) ? null : Registry.Repositories.Get(EvidenceRepository!);
+        RepositoryConnection connection = await ConnectionFactory.OpenNativeRepositoryAsync(settings with { EvidenceRepository = evidence?.Name }, hypervisor, evidence, cancellationToken).ConfigureAwait(false);
         Registry.Repositories.Add(connection);
+        if (evidence is null)
+            EmitWarning($"The storage '{ProxmoxStorage}' keeps no audit log: who protected or removed a restore point, and why, is recorded nowhere, and audits of it read NotEvidenced. Name a repository of this product with -EvidenceRepository to keep that.");
         Emit(connection.Session);
     }
 
@@ -158,6 +186,10 @@ public sealed class ConnectNataliaRepositoryCommand : RepositoryOpenerCommand
         return clusters.Count == 1 ? clusters[0] : Registry.Hypervisors.ForWriting(null);
     }
 
-    private protected override async Task<RepositoryConnection?> OpenAsync(RepositorySettings settings, RepositoryPassword? password, CancellationToken cancellationToken) =>
-        await ConnectionFactory.OpenRepositoryAsync(settings, password, Credential, cancellationToken).ConfigureAwait(false);
+    private protected override async Task<RepositoryConnection?> OpenAsync(RepositorySettings settings, RepositoryPassword? password, CancellationToken cancellationToken)
+    {
+        if (RebuildSettings && await ConnectionFactory.RebuildSettingsAsync(settings, password, Credential, cancellationToken).ConfigureAwait(false))
+            EmitWarning($"The file natalia.json of the repository '{settings.Path}' was lost, and was made again. Run Repair-NataliaRepository -Full to see what else is damaged.");
+        return await ConnectionFactory.OpenRepositoryAsync(settings, password, Credential, cancellationToken).ConfigureAwait(false);
+    }
 }

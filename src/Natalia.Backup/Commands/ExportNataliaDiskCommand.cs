@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Globalization;
 using System.Management.Automation;
 using Natalia.Backup.Arguments;
 using Natalia.Backup.Engine;
@@ -6,6 +7,7 @@ using Natalia.Backup.Engine.Disks;
 using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Pipeline;
 using Natalia.Backup.Points;
+using Natalia.Backup.Text;
 
 namespace Natalia.Backup.Commands;
 
@@ -13,6 +15,7 @@ namespace Natalia.Backup.Commands;
 /// <remarks>
 /// <para>The image equals the disk at the time of the point, byte for byte; every block is compared with its SHA-256 on the way. It is sparse where the file system can do that.</para>
 /// <para>The file gets its name when it is complete. An export that fails or is stopped leaves nothing behind.</para>
+/// <para>A restore point that is damaged is refused, unless -AllowLoss is given: then what is left is written, what is lost becomes zeros, a warning says how much, and the result tells where.</para>
 /// </remarks>
 /// <example>
 /// <code>Get-NataliaRestorePoint -Appliance natalia-paris -Latest | Export-NataliaDisk -Destination D:\restore\data.raw</code>
@@ -30,6 +33,11 @@ namespace Natalia.Backup.Commands;
 /// <example>
 /// <code>Get-NataliaRestorePoint -Appliance natalia-paris -Latest | Export-NataliaDisk -Destination D:\restore -Thaw</code>
 /// <para>Asks for what lies in Glacier, and tells by when it is readable. Run again after that, it writes the disk.</para>
+/// </example>
+/// <example>
+/// <code>$image = Export-NataliaDisk -RestorePointId 3fa9 -Destination D:\rescue\data.raw -AllowLoss
+/// $image.LostExtents | Export-Csv D:\rescue\lost.csv</code>
+/// <para>Writes what is left of a damaged point, and a list of what is missing.</para>
 /// </example>
 [Cmdlet(VerbsData.Export, "NataliaDisk", SupportsShouldProcess = true, ConfirmImpact = ConfirmImpact.Medium)]
 [OutputType(typeof(ExportedFile), typeof(ThawStatus))]
@@ -71,6 +79,10 @@ public sealed class ExportNataliaDiskCommand : RestorePointCommand
     [ValidateRange(1, 365)]
     public int ThawDays { get; set; } = 7;
 
+    /// <summary>Write what is left of a damaged restore point. What is lost becomes zeros: the file is not the disk as it was, and a database in it may be broken.</summary>
+    [Parameter]
+    public SwitchParameter AllowLoss { get; set; }
+
     private readonly HashSet<string> _written = new(StringComparer.OrdinalIgnoreCase);
 
     // Copies in several repositories are the same: one of them is enough.
@@ -89,19 +101,27 @@ public sealed class ExportNataliaDiskCommand : RestorePointCommand
         if (!await ShouldProcessAsync(file, $"Write disk {diskId} of {one}").ConfigureAwait(false)) return;
         if (!await EnsureReadableAsync(point, diskId is null ? null : [diskId], Thaw ? ThawDays : null, cancellationToken).ConfigureAwait(false)) return;
         var clock = Stopwatch.StartNew();
-        RestorePointDisk written;
+        var written = new SalvagedDisk(new RestorePointDisk("", DiskRole.Unknown, 0, 0), 0, []);
         using (ProgressReporter progress = StartProgress($"Exporting {one}"))
         using (var target = new RawDiskTarget(file, Force))
-            written = await ReadAsync(point, diskId is null ? null : [diskId], () => point.Repository.Repository.ExportDiskAsync(one, DiskId, target, progress, cancellationToken), cancellationToken).ConfigureAwait(false);
+        {
+            if (AllowLoss) written = await point.Repository.Repository.SalvageDiskAsync(one, DiskId, target, progress, cancellationToken).ConfigureAwait(false);
+            else written = written with { Disk = await ReadAsync(point, diskId is null ? null : [diskId], () => point.Repository.Repository.ExportDiskAsync(one, DiskId, target, progress, cancellationToken), cancellationToken).ConfigureAwait(false) };
+        }
+        if (written.BytesLost > 0)
+            EmitWarning(string.Format(CultureInfo.InvariantCulture, "{0} of disk {1} of {2} are lost. In '{3}' there are zeros in their place, in {4} extent(s); the property LostExtents of the result tells where. The file is not the disk as it was.",
+                ByteSize.Format(written.BytesLost), written.Disk.DiskId, one, file, written.LostExtents.Count));
         Emit(new ExportedFile
         {
             Path = file,
-            SizeBytes = written.SizeBytes,
+            SizeBytes = written.Disk.SizeBytes,
             Duration = clock.Elapsed,
             ApplianceId = one.ApplianceId,
             ApplianceName = one.ApplianceName,
             RestorePointId = one.RestorePointId,
-            DiskId = written.DiskId,
+            DiskId = written.Disk.DiskId,
+            BytesLost = written.BytesLost,
+            LostExtents = written.LostExtents,
         });
     }
 }

@@ -12,7 +12,7 @@ namespace Natalia.Backup.Commands;
 /// <remarks>
 /// <para>A profile is what a scheduled run starts with: Import-NataliaProfile connects everything in it. It holds where things are and the names of secrets; the secrets stay in their vault.</para>
 /// <para>The file is JSON: { "format": "natalia-profile", "version": 1, "hypervisors": [ … ], "repositories": [ … ] }. A hypervisor has name, kind (Folder) and path. A repository has name, kind (Folder), path, access (Password, Unencrypted or AuditOnly) and,
-/// for access Password, passwordSecret: the name of the secret that holds its password. Relative paths count from the profile's folder. Members that are not known are refused.</para>
+/// for access Password, passwordSecret: the name of the secret that holds its password. A Proxmox VE cluster has kind Proxmox, hosts, port, thumbprints or caCertificate, and credentialSecret; a storage of it is a repository of kind Proxmox with access Hypervisor, path (the storage's name), hypervisor, and evidenceRepository where one keeps its evidence. Relative paths count from the profile's folder. Members that are not known are refused.</para>
 /// <para>The name of a repository's secret comes from -SecretName, else from the profile that it was connected with, else it is "natalia-" and the session's name.
 /// The access key of a bucket that was connected with -Credential is a second secret: that name with "-s3" behind it, a PSCredential.</para>
 /// </remarks>

@@ -1,6 +1,7 @@
 using System.Management.Automation;
 using Natalia.Backup.Appliances;
 using Natalia.Backup.Arguments;
+using Natalia.Backup.Engine;
 using Natalia.Backup.Sessions;
 
 namespace Natalia.Backup.Commands;
@@ -32,6 +33,7 @@ public sealed class GetNataliaApplianceCommand : HypervisorCommand
     private const string NameSet = "Name";
     private const string IdSet = "Id";
 
+    private readonly List<(string[] Ids, IReadOnlyList<string>? Hypervisors)> _ids = [];
     private ApplianceDirectory? _directory;
 
     /// <summary>The VM's name; wildcards are welcome. -Name * lists every VM.</summary>
@@ -56,17 +58,42 @@ public sealed class GetNataliaApplianceCommand : HypervisorCommand
     [ArgumentCompleter(typeof(RepositoryCompleter))]
     public string[]? Repository { get; set; }
 
+    /// <summary>Ids that are piped in are looked up together at the end: a thousand restore points then ask a hypervisor once.</summary>
+    private protected override bool TryCollect()
+    {
+        if (ParameterSetName != IdSet) return false;
+        _ids.Add((ApplianceId, References.Clean(Hypervisor)));
+        return true;
+    }
+
     private protected override Task ProcessAsync(CancellationToken cancellationToken)
     {
         _directory ??= new ApplianceDirectory(Registry, DeferError, EmitWarning);
-        return ParameterSetName == EnrolledSet ? ListEnrolledAsync(_directory, cancellationToken) : ListNamedAsync(_directory, cancellationToken);
+        return ParameterSetName == EnrolledSet ? ListEnrolledAsync(_directory, cancellationToken) : ListNamedAsync(_directory, Name, References.Clean(Hypervisor), isId: false, cancellationToken);
+    }
+
+    private protected override async Task EndAsync(CancellationToken cancellationToken)
+    {
+        foreach (IGrouping<string, (string[] Ids, IReadOnlyList<string>? Hypervisors)> same in _ids.GroupBy(i => string.Join("\n", i.Hypervisors ?? [])))
+        {
+            try
+            {
+                await ListNamedAsync(new ApplianceDirectory(Registry, DeferError, EmitWarning), [.. same.SelectMany(i => i.Ids).Distinct(StringComparer.Ordinal)], same.First().Hypervisors, isId: true, cancellationToken).ConfigureAwait(false);
+            }
+            catch (NataliaException e) when (!cancellationToken.IsCancellationRequested)
+            {
+                EmitError(e);
+            }
+        }
     }
 
     private async Task ListEnrolledAsync(ApplianceDirectory directory, CancellationToken cancellationToken)
     {
         IReadOnlyList<RepositoryConnection> repositories = Registry.RepositoriesWithPoints(References.Clean(Repository), null);
         IReadOnlyList<Enrolment> enrolments = await directory.ListEnrolmentsAsync(repositories, cancellationToken).ConfigureAwait(false);
-        IReadOnlyList<LocatedAppliance> appliances = await ListAppliancesAsync(directory, cancellationToken).ConfigureAwait(false);
+        IReadOnlyList<HypervisorConnection> hypervisors = Registry.Hypervisors.All.Count == 0 && !NamesHypervisor ? [] : HypervisorsToRead();
+        // Where a hypervisor can describe single VMs, only the enrolled ones are.
+        IReadOnlyList<LocatedAppliance> appliances = await directory.FindAsync(hypervisors, [.. enrolments.Select(e => new ApplianceSelector(e.Settings.ApplianceId))], cancellationToken).ConfigureAwait(false);
         Dictionary<string, LocatedAppliance> byId = appliances.ToDictionary(a => a.Description.ApplianceId, StringComparer.Ordinal);
         foreach (Enrolment enrolment in enrolments.OrderBy(e => e.Settings.Name, StringComparer.OrdinalIgnoreCase))
         {
@@ -75,26 +102,21 @@ public sealed class GetNataliaApplianceCommand : HypervisorCommand
         }
     }
 
-    private async Task<IReadOnlyList<LocatedAppliance>> ListAppliancesAsync(ApplianceDirectory directory, CancellationToken cancellationToken)
-    {
-        IReadOnlyList<HypervisorConnection> hypervisors = Registry.Hypervisors.All.Count == 0 && !NamesHypervisor ? [] : HypervisorsToRead();
-        return await directory.ListAsync(hypervisors, cancellationToken).ConfigureAwait(false);
-    }
-
-    private async Task ListNamedAsync(ApplianceDirectory directory, CancellationToken cancellationToken)
+    private async Task ListNamedAsync(ApplianceDirectory directory, IReadOnlyList<string> texts, IReadOnlyList<string>? named, bool isId, CancellationToken cancellationToken)
     {
         // An id is known to a repository, too; a name is looked for among VMs.
-        IReadOnlyList<LocatedAppliance> appliances = ParameterSetName == IdSet && Registry.Repositories.All.Count > 0
-            ? await ListAppliancesAsync(directory, cancellationToken).ConfigureAwait(false)
-            : await directory.ListAsync(HypervisorsToRead(), cancellationToken).ConfigureAwait(false);
-        IReadOnlyList<RepositoryConnection> repositories = References.Clean(Repository) is { Count: > 0 } named
-            ? Registry.RepositoriesWithPoints(named, null)
+        bool namesHypervisor = named is { Count: > 0 };
+        bool isOptional = isId && Registry.Repositories.All.Count > 0 && Registry.Hypervisors.All.Count == 0 && !namesHypervisor;
+        IReadOnlyList<ApplianceSelector> selectors = ApplianceSelector.FromAll(texts);
+        IReadOnlyList<LocatedAppliance> appliances = await directory.FindAsync(isOptional ? [] : Registry.Hypervisors.ForReading(named), selectors, cancellationToken).ConfigureAwait(false);
+        IReadOnlyList<RepositoryConnection> repositories = References.Clean(Repository) is { Count: > 0 } wanted
+            ? Registry.RepositoriesWithPoints(wanted, null)
             : [.. Registry.Repositories.All.Where(c => !c.IsLimited)];
         ILookup<string, Enrolment> enrolments = (await directory.ListEnrolmentsAsync(repositories, cancellationToken).ConfigureAwait(false)).ToLookup(e => e.Settings.ApplianceId, StringComparer.Ordinal);
         HashSet<string> shown = new(StringComparer.Ordinal);
-        foreach (ApplianceSelector selector in ApplianceSelector.FromAll(ParameterSetName == IdSet ? ApplianceId : Name))
+        foreach (ApplianceSelector selector in selectors)
         {
-            if (selector.IsId && !NamesHypervisor && !appliances.Any(a => a.Description.ApplianceId == selector.Text) && enrolments.Contains(selector.Text))
+            if (selector.IsId && !namesHypervisor && !appliances.Any(a => a.Description.ApplianceId == selector.Text) && enrolments.Contains(selector.Text))
             {
                 if (shown.Add(selector.Text))
                 {
@@ -107,7 +129,7 @@ public sealed class GetNataliaApplianceCommand : HypervisorCommand
             {
                 found = ApplianceDirectory.Select(appliances, selector);
             }
-            catch (Engine.NataliaException e)
+            catch (NataliaException e)
             {
                 EmitError(e);
                 continue;

@@ -4,6 +4,7 @@ using Natalia.Backup.Arguments;
 using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Audit;
 using Natalia.Backup.Engine.Model;
+using Natalia.Backup.Evidence;
 using Natalia.Backup.Sessions;
 
 namespace Natalia.Backup.Commands;
@@ -11,6 +12,7 @@ namespace Natalia.Backup.Commands;
 /// <summary>Lists what was done to repositories: who, when and why; newest first.</summary>
 /// <remarks>
 /// <para>Every restore point that is made or removed, every change of protection, retention policy, settings and passwords, and every space that is given back leaves a signed record. No password is needed to read them: -AuditOnly connects without one.</para>
+/// <para>A storage of a Proxmox VE cluster keeps no log; what this product does there is recorded in the repository that it was connected with as -EvidenceRepository, as events that begin with native-. What the cluster does alone (scheduled backups, and their pruning) is not among it.</para>
 /// <para>Times are those of the clock of the machine that wrote the record. A record that is damaged or not signed by the repository's key is left out with an error of its own; Test-NataliaAudit tells what was done to the log.</para>
 /// <para>To be able to prove later that nothing was cut off, keep RecordHash of the newest record somewhere else, and give it to Test-NataliaAudit as -ExpectedHead.</para>
 /// </remarks>
@@ -66,16 +68,19 @@ public sealed class GetNataliaAuditRecordCommand : RepositoryReaderCommand
     {
         IReadOnlyList<string>? named = References.Clean(Repository);
         IReadOnlyList<RepositoryConnection> repositories = Registry.Repositories.ForReading(named is { Count: > 0 } ? named : string.IsNullOrEmpty(RepositoryId) ? null : [RepositoryId!]);
-        // A hypervisor's own storage keeps no log; named, it says so itself.
-        if (repositories.Any(r => r.Native is null) && named is not { Count: > 0 }) repositories = [.. repositories.Where(r => r.Native is null)];
+        // A hypervisor's own storage keeps no log, but another repository may keep its evidence. Named, one without evidence says so itself.
+        bool isNamed = named is { Count: > 0 } || !string.IsNullOrEmpty(RepositoryId);
+        if (!isNamed && repositories.Any(r => r.Native is null)) repositories = [.. repositories.Where(r => r.Native is null)];
         IReadOnlyList<ApplianceSelector> selectors = ApplianceSelector.FromAll((Appliance ?? []).Append(ApplianceId ?? ""));
         var matched = new HashSet<ApplianceSelector>();
         foreach (RepositoryConnection repository in repositories)
         {
             try
             {
-                if (selectors.Count == 0) Take(await ReadAsync(repository, null, cancellationToken).ConfigureAwait(false));
-                else await TakeAsync(repository, selectors, matched, cancellationToken).ConfigureAwait(false);
+                RepositoryConnection log = EvidenceBook.LogOf(Registry, repository);
+                string? about = repository.Native?.RepositoryId;
+                if (selectors.Count == 0) Take(await ReadAsync(log, null, cancellationToken).ConfigureAwait(false), about);
+                else await TakeAsync(log, about, selectors, matched, cancellationToken).ConfigureAwait(false);
             }
             catch (Exception e) when (repositories.Count > 1 && !cancellationToken.IsCancellationRequested)
             {
@@ -92,7 +97,7 @@ public sealed class GetNataliaAuditRecordCommand : RepositoryReaderCommand
         return Task.CompletedTask;
     }
 
-    private async Task TakeAsync(RepositoryConnection repository, IReadOnlyList<ApplianceSelector> selectors, HashSet<ApplianceSelector> matched, CancellationToken cancellationToken)
+    private async Task TakeAsync(RepositoryConnection repository, string? about, IReadOnlyList<ApplianceSelector> selectors, HashSet<ApplianceSelector> matched, CancellationToken cancellationToken)
     {
         if (!_appliances.TryGetValue(repository, out IReadOnlyList<KnownAppliance>? appliances))
             _appliances[repository] = appliances = await repository.Repository.GetAppliancesAsync(cancellationToken).ConfigureAwait(false);
@@ -101,7 +106,7 @@ public sealed class GetNataliaAuditRecordCommand : RepositoryReaderCommand
             List<ApplianceSelector> fitting = [.. selectors.Where(s => s.Matches(appliance.ApplianceId, appliance.Name ?? appliance.ApplianceId))];
             if (fitting.Count == 0) continue;
             matched.UnionWith(fitting);
-            Take(await ReadAsync(repository, appliance.ApplianceId, cancellationToken).ConfigureAwait(false));
+            Take(await ReadAsync(repository, appliance.ApplianceId, cancellationToken).ConfigureAwait(false), about);
         }
     }
 
@@ -113,6 +118,8 @@ public sealed class GetNataliaAuditRecordCommand : RepositoryReaderCommand
         return _read[(repository, applianceId)] = await repository.Repository.GetAuditRecordsAsync(filter, damage => DeferError(damage), cancellationToken).ConfigureAwait(false);
     }
 
-    private void Take(IEnumerable<AuditRecord> records) => _found.AddRange(records.Where(r =>
-        (string.IsNullOrEmpty(RestorePointId) || string.Equals(r.RestorePointId, RestorePointId, StringComparison.OrdinalIgnoreCase)) && _seen.Add((r.RepositoryId, r.RecordHash))));
+    /// <param name="records">Records of one log.</param>
+    /// <param name="about">The id of the repository that they are to be evidence about; null takes all.</param>
+    private void Take(IEnumerable<AuditRecord> records, string? about) => _found.AddRange(records.Where(r => (about is null || r.NativeRepositoryId == about)
+        && (string.IsNullOrEmpty(RestorePointId) || string.Equals(r.RestorePointId, RestorePointId, StringComparison.OrdinalIgnoreCase)) && _seen.Add((r.RepositoryId, r.RecordHash))));
 }

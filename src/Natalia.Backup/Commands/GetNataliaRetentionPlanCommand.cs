@@ -39,9 +39,10 @@ public sealed class GetNataliaRetentionPlanCommand : RetentionRulesCommand
 
     private readonly List<RetentionPoint> _points = [];
     private readonly List<string> _pipedAppliances = [];
+    private readonly List<string> _pipedRepositories = [];
     private RetentionRules? _rules;
 
-    /// <summary>Restore points, or any objects with a property TimeUtc. Appliances that are piped in stand for what the repositories hold of them.</summary>
+    /// <summary>Restore points, or any objects with a property TimeUtc. Appliances that are piped in stand for what the repositories hold of them, and a repository's session for all that it holds.</summary>
     [Parameter(Mandatory = true, ParameterSetName = InputSet, ValueFromPipeline = true)]
     [ValidateNotNull]
     public PSObject? InputObject { get; set; }
@@ -71,7 +72,8 @@ public sealed class GetNataliaRetentionPlanCommand : RetentionRulesCommand
         if (ParameterSetName != InputSet || InputObject is not PSObject input) return false;
         try
         {
-            if (!RetentionInput.IsPoint(input) && input.Properties[nameof(RetentionPoint.ApplianceId)]?.Value?.ToString() is { Length: > 0 } applianceId) _pipedAppliances.Add(applianceId);
+            if (RepositoryOf(input) is string repository) _pipedRepositories.Add(repository);
+            else if (!RetentionInput.IsPoint(input) && input.Properties[nameof(RetentionPoint.ApplianceId)]?.Value?.ToString() is { Length: > 0 } applianceId) _pipedAppliances.Add(applianceId);
             else _points.Add(RetentionInput.Read(input));
         }
         catch (NataliaException e)
@@ -87,11 +89,16 @@ public sealed class GetNataliaRetentionPlanCommand : RetentionRulesCommand
     {
         if (_points.Count > 0) EmitAll(RetentionPlanner.Plan(_points, _rules!.ToPolicy(), DateTime.UtcNow));
         if (_pipedAppliances.Count > 0) await PlanStoredAsync(_pipedAppliances, cancellationToken).ConfigureAwait(false);
+        if (_pipedRepositories.Count > 0) await PlanStoredAsync(null, cancellationToken, _pipedRepositories).ConfigureAwait(false);
     }
 
-    private async Task PlanStoredAsync(IEnumerable<string>? appliances, CancellationToken cancellationToken)
+    /// <summary>The id of a repository session that is piped in; null for anything else.</summary>
+    private static string? RepositoryOf(PSObject input) =>
+        input.Properties[nameof(RepositorySession.StoreKind)] is not null ? input.Properties[nameof(RepositorySession.RepositoryId)]?.Value?.ToString() : null;
+
+    private async Task PlanStoredAsync(IEnumerable<string>? appliances, CancellationToken cancellationToken, IReadOnlyList<string>? inRepositories = null)
     {
-        IReadOnlyList<RepositoryConnection> repositories = Registry.RepositoriesWithPoints(References.Clean(Repository), null);
+        IReadOnlyList<RepositoryConnection> repositories = Registry.RepositoriesWithPoints(inRepositories ?? References.Clean(Repository), null);
         IReadOnlyList<ApplianceSelector> selectors = ApplianceSelector.FromAll(appliances);
         var found = new HashSet<ApplianceSelector>();
         foreach (RepositoryConnection repository in repositories)

@@ -49,10 +49,11 @@ public sealed class ImportNataliaProfileCommand : NataliaCommand
                 if (!IsOpen(Registry.Hypervisors, settings.Name, c => c.Settings.Kind == settings.Kind && (settings.Server is ServerSettings server ? server.LeadsTo(c.Settings.Server) : c.Settings.Path == settings.Path)))
                     Registry.Hypervisors.Add(await OpenHypervisorAsync(settings, cancellationToken).ConfigureAwait(false));
             }, cancellationToken).ConfigureAwait(false);
-        foreach (RepositorySettings settings in profile.Repositories)
+        // The evidence of one lies in another, which must be there before it.
+        foreach (RepositorySettings settings in profile.Repositories.OrderBy(r => r.EvidenceRepository is null ? 0 : 1))
             await TryAsync(settings.Name, async () =>
             {
-                if (!IsOpen(Registry.Repositories, settings.Name, c => c.Settings.Kind == settings.Kind && c.Settings.Path == settings.Path && c.Settings.Access == settings.Access && c.Settings.Hypervisor == settings.Hypervisor))
+                if (!IsOpen(Registry.Repositories, settings.Name, c => c.Settings.Kind == settings.Kind && c.Settings.Path == settings.Path && c.Settings.Access == settings.Access && c.Settings.Hypervisor == settings.Hypervisor && c.Settings.EvidenceRepository == settings.EvidenceRepository))
                     Registry.Repositories.Add(await OpenRepositoryAsync(settings, cancellationToken).ConfigureAwait(false));
             }, cancellationToken).ConfigureAwait(false);
         Emit(profile.Describe(file));
@@ -87,12 +88,30 @@ public sealed class ImportNataliaProfileCommand : NataliaCommand
 
     private async Task<RepositoryConnection> OpenRepositoryAsync(RepositorySettings settings, CancellationToken cancellationToken)
     {
-        if (settings.Hypervisor is string hypervisor) return await ConnectionFactory.OpenNativeRepositoryAsync(settings, Registry.Hypervisors.Get(hypervisor), cancellationToken).ConfigureAwait(false);
+        if (settings.Hypervisor is string hypervisor)
+            return await ConnectionFactory.OpenNativeRepositoryAsync(settings, Registry.Hypervisors.Get(hypervisor), await FindEvidenceAsync(settings, cancellationToken).ConfigureAwait(false), cancellationToken).ConfigureAwait(false);
         PSCredential? credential = (settings.Bucket?.CredentialSecret ?? settings.ShareSecret) is string key ? await OnPipelineAsync(() => ResolveCredential(key)).ConfigureAwait(false) : null;
         if (settings.Access != RepositoryAccess.Password) return await ConnectionFactory.OpenRepositoryAsync(settings, null, credential, cancellationToken).ConfigureAwait(false);
         SecureString secret = await OnPipelineAsync(() => ResolveSecret(settings.PasswordSecret!)).ConfigureAwait(false);
         using RepositoryPassword password = RepositoryPassword.From(secret);
         return await ConnectionFactory.OpenRepositoryAsync(settings, password, credential, cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <summary>The nightly backup is made although the place for its evidence is away; what removes something will be refused until it is back.</summary>
+    private async Task<RepositoryConnection?> FindEvidenceAsync(RepositorySettings settings, CancellationToken cancellationToken)
+    {
+        if (settings.EvidenceRepository is not string name) return null;
+        try
+        {
+            RepositoryConnection evidence = Registry.Repositories.Get(name);
+            await evidence.Repository.EnsureRecordableAsync(cancellationToken).ConfigureAwait(false);
+            return evidence;
+        }
+        catch (NataliaException e)
+        {
+            EmitWarning($"The evidence of the repository '{settings.Name}' cannot be kept in '{name}' now: {e.Message} Backups are made all the same; nothing is removed from it until that is mended.");
+            return null;
+        }
     }
 
     private PSCredential ResolveCredential(string name) => Resolve(name) switch

@@ -3,8 +3,10 @@ using System.Management.Automation;
 using Natalia.Backup.Appliances;
 using Natalia.Backup.Arguments;
 using Natalia.Backup.Engine;
+using Natalia.Backup.Engine.Audit;
 using Natalia.Backup.Engine.Immutability;
 using Natalia.Backup.Engine.Model;
+using Natalia.Backup.Evidence;
 using Natalia.Backup.Hypervisors;
 using Natalia.Backup.Pipeline;
 using Natalia.Backup.Runs;
@@ -98,6 +100,18 @@ public sealed class InvokeNataliaBackupCommand : RepositoryWriterCommand
     {
         var directory = new ApplianceDirectory(Registry, DeferError, EmitWarning);
         List<PlannedRun> runs = [];
+        // All that is wanted of a hypervisor is asked for at once.
+        foreach (IGrouping<string, Request> same in _requests.GroupBy(r => string.Join("\n", r.Hypervisors ?? [])))
+        {
+            try
+            {
+                await directory.FindAsync(Registry.Hypervisors.ForReading(same.First().Hypervisors), [.. same.SelectMany(r => r.Appliances)], cancellationToken).ConfigureAwait(false);
+            }
+            catch (NataliaException) when (!cancellationToken.IsCancellationRequested)
+            {
+                // Each of them meets the same trouble below, and says what it means for it.
+            }
+        }
         foreach (Request request in _requests)
         {
             try
@@ -119,7 +133,7 @@ public sealed class InvokeNataliaBackupCommand : RepositoryWriterCommand
 
     private async Task<IReadOnlyList<PlannedRun>> PlanAsync(ApplianceDirectory directory, Request request, CancellationToken cancellationToken)
     {
-        IReadOnlyList<LocatedAppliance> appliances = await directory.ListAsync(Registry.Hypervisors.ForReading(request.Hypervisors), cancellationToken).ConfigureAwait(false);
+        IReadOnlyList<LocatedAppliance> appliances = await directory.FindAsync(Registry.Hypervisors.ForReading(request.Hypervisors), request.Appliances, cancellationToken).ConfigureAwait(false);
         List<LocatedAppliance> wanted = [];
         foreach (ApplianceSelector selector in request.Appliances)
         {
@@ -156,10 +170,10 @@ public sealed class InvokeNataliaBackupCommand : RepositoryWriterCommand
         string id = request.ApplianceId ?? located.Description.ApplianceId;
         if (DataDiskOnly && located.Hypervisor.Hypervisor is not INativeProtection)
             throw new NataliaException(ErrorIds.CapabilityMissing, NataliaErrorKind.InvalidArgument, $"-DataDiskOnly is for Proxmox VE; of '{located.Description.Name}' the data disk alone is taken anyway unless -IncludeSystemDisk is said.", located.Description.Name);
-        if (located.Hypervisor.Hypervisor is INativeProtection) return [PlanNative(request, located, id)];
-        IReadOnlyList<RepositoryConnection> repositories = request.Repository is not null ? [Registry.Repositories.Get(request.Repository)] : Registry.RepositoriesWithPoints(null, null);
+        if (located.Hypervisor.Hypervisor is INativeProtection) return await PlanNativeAsync(directory, request, located, id, cancellationToken).ConfigureAwait(false);
+        IReadOnlyList<RepositoryConnection> repositories = request.Repository is not null ? [Registry.RepositoryFor(located.Hypervisor, request.Repository, located.Description.Name)] : [.. Registry.RepositoriesWithPoints(null, null).Where(r => r.Native is null)];
         List<Enrolment> enrolments = [.. (await directory.ListEnrolmentsAsync(repositories, cancellationToken).ConfigureAwait(false)).Where(e => e.Settings.ApplianceId == id)];
-        if (request.Repository is null && enrolments.Count == 0) repositories = [Registry.Repositories.ForWriting(null)];
+        if (request.Repository is null && enrolments.Count == 0) repositories = [Registry.RepositoryFor(located.Hypervisor, null, located.Description.Name)];
         else if (request.Repository is null) repositories = [.. enrolments.Select(e => e.Repository)];
         List<PlannedRun> runs = [];
         foreach (RepositoryConnection repository in repositories)
@@ -173,25 +187,28 @@ public sealed class InvokeNataliaBackupCommand : RepositoryWriterCommand
         return runs;
     }
 
-    /// <summary>A hypervisor that protects by itself does so into its own storages only.</summary>
-    private PlannedRun PlanNative(Request request, LocatedAppliance located, string id)
+    /// <summary>A hypervisor that protects by itself does so into its own storages only: the one named, those that the VM is enrolled in, or the only one.</summary>
+    private async Task<IReadOnlyList<PlannedRun>> PlanNativeAsync(ApplianceDirectory directory, Request request, LocatedAppliance located, string id, CancellationToken cancellationToken)
     {
         ApplianceDescription appliance = located.Description;
         if (id != appliance.ApplianceId)
             throw new NataliaException(ErrorIds.CapabilityMissing, NataliaErrorKind.NotSupported, $"A {appliance.HypervisorKind} hypervisor keeps points by the VM's number: '{appliance.Name}' cannot go on with the history of another appliance.", appliance.Name);
-        List<RepositoryConnection> own = [.. Registry.Repositories.All.Where(r => r.Native is not null && r.Hypervisor == located.Hypervisor)];
-        RepositoryConnection repository = request.Repository is not null ? Registry.Repositories.Get(request.Repository)
-            : own.Count == 1 ? own[0]
-            : own.Count == 0 ? throw NotNative(appliance, "no storage of it is connected")
-            : throw new NataliaException(ErrorIds.RepositoryAmbiguous, NataliaErrorKind.InvalidOperation, $"Which storage takes '{appliance.Name}'? These are connected: {string.Join(", ", own.Select(r => $"'{r.Name}'"))}.", appliance.Name, "Name one with -Repository.");
-        if (repository.Native is null) throw NotNative(appliance, $"the repository '{repository.Name}' is not one of its storages");
-        IReadOnlyList<ApplianceDisk> disks = DataDiskOnly ? [DataDiskRule.Choose(appliance, DataDisk) with { Role = DiskRole.Data }] : appliance.Disks;
-        return new PlannedRun(located, id, disks, repository, ApplianceView.Create(located, null));
+        IReadOnlyList<RepositoryConnection> candidates = request.Repository is not null
+            ? [Registry.RepositoryFor(located.Hypervisor, request.Repository, appliance.Name)]
+            : [.. Registry.Repositories.All.Where(r => r.Native is not null && r.Hypervisor == located.Hypervisor)];
+        List<Enrolment> enrolments = [.. (await directory.ListEnrolmentsAsync(candidates, cancellationToken).ConfigureAwait(false)).Where(e => e.Settings.ApplianceId == id)];
+        if (request.Repository is null) candidates = enrolments.Count > 0 ? [.. enrolments.Select(e => e.Repository)] : [Registry.RepositoryFor(located.Hypervisor, null, appliance.Name)];
+        List<PlannedRun> runs = [];
+        foreach (RepositoryConnection repository in candidates)
+        {
+            Enrolment? enrolment = enrolments.Find(e => e.Repository == repository);
+            bool dataDiskOnly = IsBound(nameof(DataDiskOnly)) ? DataDiskOnly : IsBound(nameof(IncludeSystemDisk)) ? !IncludeSystemDisk : enrolment is { Settings.IncludeSystemDisk: false };
+            string? dataDisk = DataDisk ?? enrolment?.Settings.DataDiskId;
+            IReadOnlyList<ApplianceDisk> disks = dataDiskOnly ? [DataDiskRule.Choose(appliance, dataDisk) with { Role = DiskRole.Data }] : appliance.Disks;
+            runs.Add(new PlannedRun(located, id, disks, repository, ApplianceView.Create(located, enrolment)) { NativeRequest = new NativeBackupRequest { RequestedType = Type, DataDiskOnly = dataDiskOnly, DataDiskId = dataDisk } });
+        }
+        return runs;
     }
-
-    private static NataliaException NotNative(ApplianceDescription appliance, string why) => new(ErrorIds.CapabilityMissing, NataliaErrorKind.NotSupported,
-        $"A {appliance.HypervisorKind} hypervisor moves the data of '{appliance.Name}' itself, into its own backup storages; {why}.", appliance.Name,
-        "Connect one with Connect-NataliaRepository -ProxmoxStorage, and name it with -Repository.");
 
     private async Task RunNativeAsync(PlannedRun run, INativeRepository native, CancellationToken cancellationToken)
     {
@@ -199,7 +216,7 @@ public sealed class InvokeNataliaBackupCommand : RepositoryWriterCommand
         try
         {
             using ProgressReporter progress = StartProgress($"Backing up {run.Target.Name} to {run.Repository.Name}");
-            result = await native.BackupAsync(run.Located.Description, new NativeBackupRequest { RequestedType = Type, DataDiskOnly = DataDiskOnly, DataDiskId = DataDisk }, progress, cancellationToken).ConfigureAwait(false);
+            result = await native.BackupAsync(run.Located.Description, run.NativeRequest!, progress, cancellationToken).ConfigureAwait(false);
         }
         catch (Exception e) when (!cancellationToken.IsCancellationRequested)
         {
@@ -212,6 +229,13 @@ public sealed class InvokeNataliaBackupCommand : RepositoryWriterCommand
             EmitLeftover($"{run.Target.Name}: {e.Message}");
             throw;
         }
+        RestorePoint point = result.Point;
+        await Evidence.RecordAsync(run.Repository, NativeEvent.PointMade, point, point.Reason,
+        [
+            new("type", point.Type.ToString()), new("requestedType", point.RequestedType.ToString()), new("consistency", point.Consistency.ToString()), new("run", run.NativeRequest!.RunId),
+            new("disks", string.Join(", ", result.Disks.Where(d => d.IsIncluded).Select(d => d.DiskId))), new("sizeBytes", EvidenceBook.Text(point.SizeBytes)), new("readBytes", EvidenceBook.Text(point.ReadBytes)),
+            new("seconds", EvidenceBook.Text(point.Duration?.TotalSeconds, "0")), new("warnings", result.Warnings.Count == 0 ? null : EvidenceBook.Text(result.Warnings.Count)),
+        ]).ConfigureAwait(false);
         foreach (string warning in result.Warnings) EmitWarning(warning);
         if (result.Point.Reason is string reason && (result.Point.Consistency == Consistency.Crash || Type == RequestedBackupType.Incremental)) EmitWarning($"{run.Target.Name}: {reason}");
         Registry.Completion.Remember(result.Point);

@@ -3,6 +3,7 @@ using System.Management.Automation;
 using Natalia.Backup.Appliances;
 using Natalia.Backup.Arguments;
 using Natalia.Backup.Engine;
+using Natalia.Backup.Engine.Audit;
 using Natalia.Backup.Engine.Immutability;
 using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Engine.Retention;
@@ -51,10 +52,11 @@ public sealed class InvokeNataliaRetentionCommand : NataliaCommand
     public string[]? ApplianceId { get; set; }
 
     /// <summary>
-    /// The repository: the session that Connect-NataliaRepository returned, or its name. Bound from an appliance that is piped in and is enrolled. Left out, the only connected repository is taken;
+    /// The repository: the session that Connect-NataliaRepository returned, or its name. Bound from an appliance that is piped in and is enrolled, and from a session that is piped in. Left out, the only connected repository is taken;
     /// when several are connected, that is the error RepositoryAmbiguous.
     /// </summary>
     [Parameter(ValueFromPipelineByPropertyName = true)]
+    [Alias("RepositoryId")]
     [RepositoryReference]
     [ArgumentCompleter(typeof(RepositoryCompleter))]
     public string? Repository { get; set; }
@@ -104,23 +106,35 @@ public sealed class InvokeNataliaRetentionCommand : NataliaCommand
         int removed = 0;
         if (removals.Count > 0)
         {
-            await subject.Repository.Retention.RemoveRestorePointsAsync(subject.ApplianceId, removals, (point, refusal) =>
+            await Evidence.RequireAsync(subject.Repository, "what retention removes", cancellationToken).ConfigureAwait(false);
+            // A storage that keeps no log removes one by one, so that each removal is recorded before the next one begins.
+            IEnumerable<IReadOnlyList<PointRemoval>> batches = subject.Repository.Native is null ? [removals] : removals.Select(r => (IReadOnlyList<PointRemoval>)[r]);
+            foreach (IReadOnlyList<PointRemoval> batch in batches)
             {
-                // What somebody did to one point since it was listed does not concern the others.
-                if (refusal is not null)
-                {
-                    DeferError(refusal, point);
-                    return;
-                }
-                Registry.Completion.Forget(point.RestorePointId);
-                removed++;
-                Emit(wanted[point.RestorePointId]);
-            }, cancellationToken).ConfigureAwait(false);
+                List<RestorePoint> gone = [];
+                await RemoveAsync(subject, batch, gone, wanted, cancellationToken).ConfigureAwait(false);
+                removed += gone.Count;
+                if (gone.Count == 1 && subject.Repository.Native is not null) await Evidence.RecordAsync(subject.Repository, NativeEvent.PointRemoved, gone[0], batch[0].Reason).ConfigureAwait(false);
+            }
         }
         await RenewLocksAsync(subject, cancellationToken).ConfigureAwait(false);
         EmitVerbose(string.Format(CultureInfo.InvariantCulture, "'{0}' in repository '{1}': {2} removed, {3} kept, {4} protected, {5} locked, by the policy {6}.", subject.Name, subject.Repository.Name,
             removed, plan.Count(r => r.Action == RetentionAction.Keep), plan.Count(r => r.Action == RetentionAction.Protected), plan.Count(r => r.Action == RetentionAction.Locked), policy));
     }
+
+    private Task RemoveAsync(RetentionSubject subject, IReadOnlyList<PointRemoval> removals, List<RestorePoint> gone, Dictionary<string, RetentionPlanRow> wanted, CancellationToken cancellationToken) =>
+        subject.Repository.Retention.RemoveRestorePointsAsync(subject.ApplianceId, removals, (point, refusal) =>
+        {
+            // What somebody did to one point since it was listed does not concern the others.
+            if (refusal is not null)
+            {
+                DeferError(refusal, point);
+                return;
+            }
+            Registry.Completion.Forget(point.RestorePointId);
+            gone.Add(point);
+            Emit(wanted[point.RestorePointId]);
+        }, cancellationToken);
 
     /// <summary>Where locks follow the policy: what it still keeps stays locked.</summary>
     private async Task RenewLocksAsync(RetentionSubject subject, CancellationToken cancellationToken)

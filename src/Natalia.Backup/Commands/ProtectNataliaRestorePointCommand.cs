@@ -1,6 +1,8 @@
 using System.Globalization;
 using System.Management.Automation;
+using Natalia.Backup.Engine.Audit;
 using Natalia.Backup.Engine.Model;
+using Natalia.Backup.Evidence;
 using Natalia.Backup.Hypervisors;
 using Natalia.Backup.Points;
 
@@ -39,8 +41,9 @@ public sealed class ProtectNataliaRestorePointCommand : RestorePointCommand
         RestorePoint after;
         if (point.Repository.Native is INativeRepository native)
         {
+            Evidence.WarnIfNone(point.Repository, "the reason");
             after = await native.SetProtectionAsync(point.Point, isProtected: true, cancellationToken).ConfigureAwait(false);
-            EmitVerbose($"The storage '{native.Storage}' has no place for the reason: it is not recorded.");
+            await Evidence.RecordAsync(point.Repository, NativeEvent.PointProtected, after, Reason).ConfigureAwait(false);
         }
         else
         {

@@ -2,7 +2,9 @@ using System.Management.Automation;
 using Natalia.Backup.Appliances;
 using Natalia.Backup.Arguments;
 using Natalia.Backup.Engine;
+using Natalia.Backup.Engine.Audit;
 using Natalia.Backup.Engine.Model;
+using Natalia.Backup.Evidence;
 using Natalia.Backup.Hypervisors;
 using Natalia.Backup.Sessions;
 
@@ -28,11 +30,12 @@ namespace Natalia.Backup.Commands;
 [OutputType(typeof(NativeSchedule))]
 public sealed class RegisterNataliaScheduleCommand : ApplianceCommand
 {
-    /// <summary>The storage that takes the restore points: the session that Connect-NataliaRepository -ProxmoxStorage returned, or its name.</summary>
-    [Parameter(Mandatory = true)]
+    /// <summary>The storage that takes the restore points: the session that Connect-NataliaRepository -ProxmoxStorage returned, or its name. Bound from an appliance that is piped in and is enrolled. Left out, the only storage of the cluster that is connected.</summary>
+    [Parameter(ValueFromPipelineByPropertyName = true)]
+    [Alias("RepositoryId")]
     [RepositoryReference]
     [ArgumentCompleter(typeof(RepositoryCompleter))]
-    public string Repository { get; set; } = "";
+    public string? Repository { get; set; }
 
     /// <summary>Daily, or SixHourly: every six hours, one of them the daily one.</summary>
     [Parameter]
@@ -80,7 +83,7 @@ public sealed class RegisterNataliaScheduleCommand : ApplianceCommand
     private protected override async Task ProcessApplianceAsync(LocatedAppliance located, CancellationToken cancellationToken)
     {
         INativeSchedules schedules = located.Hypervisor.Hypervisor.Require<INativeSchedules>("schedules of its own");
-        RepositoryConnection repository = Registry.Repositories.Get(Repository);
+        RepositoryConnection repository = Registry.RepositoryFor(located.Hypervisor, Repository, located.Description.Name);
         if (repository.Native is not INativeRepository native || repository.Hypervisor != located.Hypervisor)
             throw new NataliaException(ErrorIds.CapabilityMissing, NataliaErrorKind.NotSupported, $"The repository '{repository.Name}' is not a storage of the hypervisor '{located.Hypervisor.Name}', which can back '{located.Description.Name}' up only into its own.", repository.Name, "Connect one with Connect-NataliaRepository -ProxmoxStorage.");
         bool limits = new[] { nameof(Last), nameof(Hourly), nameof(Daily), nameof(Weekly), nameof(Monthly), nameof(Yearly) }.Any(IsBound);
@@ -93,6 +96,12 @@ public sealed class RegisterNataliaScheduleCommand : ApplianceCommand
             IsEnabled = !Disabled,
         };
         if (!await ShouldProcessAsync(located.Description.Name, $"Back up {(Strategy == BackupStrategy.SixHourly ? "every six hours" : "daily")} to '{native.Storage}'").ConfigureAwait(false)) return;
-        Emit(await schedules.SetScheduleAsync(located.Description, request, cancellationToken).ConfigureAwait(false));
+        // Which disk holds the data may stand in the VM's enrolment: a schedule that leaves it out is refused.
+        string? dataDisk = native is INativeEnrolments enrolments ? (await enrolments.GetApplianceSettingsAsync([located.Description], cancellationToken).ConfigureAwait(false)).FirstOrDefault()?.DataDiskId : null;
+        NativeSchedule schedule = await schedules.SetScheduleAsync(DataDiskRule.Apply(located.Description, dataDisk), request, cancellationToken).ConfigureAwait(false);
+        if (schedule.WasChanged)
+            await Evidence.RecordAsync(repository, NativeEvent.ScheduleSet, located.Description.ApplianceId, located.Description.Name, null,
+                [new("schedule", schedule.ScheduleId), new("when", schedule.Expression), new("keeps", schedule.Retention?.ToString()), new("enabled", schedule.IsEnabled ? "yes" : "no")]).ConfigureAwait(false);
+        Emit(schedule);
     }
 }

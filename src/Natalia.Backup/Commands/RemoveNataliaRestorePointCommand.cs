@@ -1,6 +1,8 @@
 using System.Globalization;
 using System.Management.Automation;
+using Natalia.Backup.Engine.Audit;
 using Natalia.Backup.Engine.Model;
+using Natalia.Backup.Evidence;
 using Natalia.Backup.Hypervisors;
 using Natalia.Backup.Points;
 using Natalia.Backup.Sessions;
@@ -45,8 +47,9 @@ public sealed class RemoveNataliaRestorePointCommand : RestorePointCommand
         if (!await ShouldProcessAsync(target, "Remove the restore point for ever").ConfigureAwait(false)) return;
         if (point.Repository.Native is INativeRepository native)
         {
+            await Evidence.RequireAsync(point.Repository, "the removal and its reason", cancellationToken).ConfigureAwait(false);
             await native.RemoveRestorePointAsync(one, allowNewest: false, cancellationToken).ConfigureAwait(false);
-            EmitVerbose($"The storage '{native.Storage}' has no place for the reason: it is not recorded.");
+            await Evidence.RecordAsync(point.Repository, NativeEvent.PointRemoved, one, Reason).ConfigureAwait(false);
         }
         else
         {

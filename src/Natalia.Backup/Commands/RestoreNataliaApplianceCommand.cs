@@ -4,7 +4,9 @@ using System.Management.Automation;
 using Natalia.Backup.Appliances;
 using Natalia.Backup.Arguments;
 using Natalia.Backup.Engine;
+using Natalia.Backup.Engine.Audit;
 using Natalia.Backup.Engine.Model;
+using Natalia.Backup.Evidence;
 using Natalia.Backup.Hypervisors;
 using Natalia.Backup.Pipeline;
 using Natalia.Backup.Points;
@@ -87,6 +89,8 @@ public sealed class RestoreNataliaApplianceCommand : RestorePointCommand
         NativeRestoreResult result;
         using (ProgressReporter progress = StartProgress($"Restoring {point.Point}"))
             result = await restore.RestoreAsync(point.Point, request, progress, cancellationToken).ConfigureAwait(false);
+        await Evidence.RecordAsync(point.Repository, NativeEvent.PointRestored, point.Point, null,
+            [new("vm", result.Appliance.NativeId), new("name", result.Appliance.Name), new("over", OverExisting ? "the existing VM" : null), new("seconds", EvidenceBook.Text(result.Duration.TotalSeconds, "0"))]).ConfigureAwait(false);
         foreach (string warning in result.Warnings) EmitWarning(warning);
         EmitVerbose(string.Format(CultureInfo.InvariantCulture, "VM {0} was restored in {1:0} seconds.", result.Appliance.NativeId, result.Duration.TotalSeconds));
         Emit(ApplianceView.Create(new LocatedAppliance(hypervisor, result.Appliance), null));

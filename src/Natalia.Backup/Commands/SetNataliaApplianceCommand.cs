@@ -1,7 +1,10 @@
 using System.Management.Automation;
 using Natalia.Backup.Appliances;
 using Natalia.Backup.Arguments;
+using Natalia.Backup.Engine;
+using Natalia.Backup.Engine.Audit;
 using Natalia.Backup.Engine.Model;
+using Natalia.Backup.Hypervisors;
 using Natalia.Backup.Runs;
 using Natalia.Backup.Sessions;
 
@@ -9,7 +12,8 @@ namespace Natalia.Backup.Commands;
 
 /// <summary>Enrols a VM as an appliance, or changes its settings.</summary>
 /// <remarks>
-/// <para>The settings are kept with the repository, so that every machine that backs the appliance up uses the same ones. A parameter that is left out leaves its setting as it is.</para>
+/// <para>The settings are kept with the repository, or, for a storage of a Proxmox VE cluster, in a line of the VM's notes there; so that every machine that backs the appliance up uses the same ones. A parameter that is left out leaves its setting as it is.</para>
+/// <para>On Proxmox VE a whole VM is backed up, its system disk with it; -IncludeSystemDisk:$false enrols it for points of the data disk alone, which need a storage of their own. A VM that Register-NataliaSchedule has scheduled is enrolled by that already.</para>
 /// <para>An enrolled appliance is listed by Get-NataliaAppliance alone, and Invoke-NataliaBackup knows where it goes.</para>
 /// <para>Whether the data disk can be told is checked now, not in the first scheduled night.</para>
 /// </remarks>
@@ -63,18 +67,22 @@ public sealed class SetNataliaApplianceCommand : RepositoryWriterCommand
 
     private protected override async Task ProcessAsync(CancellationToken cancellationToken)
     {
-        RepositoryConnection repository = Registry.Repositories.ForWriting(Repository);
+        if (!string.IsNullOrEmpty(Repository)) Registry.Repositories.Get(Repository!);
         _directory ??= new ApplianceDirectory(Registry, DeferError, EmitWarning);
-        IReadOnlyList<LocatedAppliance> appliances = await _directory.ListAsync(HypervisorsToRead(), cancellationToken).ConfigureAwait(false);
-        IReadOnlyList<Enrolment> enrolments = await _directory.ListEnrolmentsAsync([repository], cancellationToken).ConfigureAwait(false);
-        foreach (ApplianceSelector selector in ApplianceSelector.FromAll(ParameterSetName == IdSet ? ApplianceId : Appliance))
+        IReadOnlyList<ApplianceSelector> selectors = ApplianceSelector.FromAll(ParameterSetName == IdSet ? ApplianceId : Appliance);
+        IReadOnlyList<LocatedAppliance> appliances = await _directory.FindAsync(HypervisorsToRead(), selectors, cancellationToken).ConfigureAwait(false);
+        foreach (ApplianceSelector selector in selectors)
         {
             try
             {
                 foreach (LocatedAppliance located in ApplianceDirectory.SelectForChange(appliances, selector))
+                {
+                    RepositoryConnection repository = Registry.RepositoryFor(located.Hypervisor, Repository, located.Description.Name);
+                    IReadOnlyList<Enrolment> enrolments = await _directory.ListEnrolmentsAsync([repository], cancellationToken).ConfigureAwait(false);
                     await SetAsync(repository, located, enrolments.FirstOrDefault(e => e.Settings.ApplianceId == located.Description.ApplianceId)?.Settings, cancellationToken).ConfigureAwait(false);
+                }
             }
-            catch (Engine.NataliaException e)
+            catch (NataliaException e)
             {
                 EmitError(e, selector.Text);
             }
@@ -84,7 +92,7 @@ public sealed class SetNataliaApplianceCommand : RepositoryWriterCommand
     private async Task SetAsync(RepositoryConnection repository, LocatedAppliance located, ApplianceSettings? before, CancellationToken cancellationToken)
     {
         ApplianceDescription description = located.Description;
-        ApplianceSettings known = before ?? new ApplianceSettings { ApplianceId = description.ApplianceId, Name = description.Name, HypervisorKind = description.HypervisorKind };
+        ApplianceSettings known = before ?? new ApplianceSettings { ApplianceId = description.ApplianceId, Name = description.Name, HypervisorKind = description.HypervisorKind, IncludeSystemDisk = repository.Native is not null };
         ApplianceSettings after = known with
         {
             Name = description.Name,
@@ -95,7 +103,16 @@ public sealed class SetNataliaApplianceCommand : RepositoryWriterCommand
         if (after.DataDiskId is not null) after = after with { DataDiskId = disks[0].DiskId };
         string action = before is null ? $"Enrol in repository '{repository.Name}'" : $"Change its settings in repository '{repository.Name}'";
         if (!await ShouldProcessAsync(description.Name, action).ConfigureAwait(false)) return;
-        if (after != before) await repository.Repository.SetApplianceSettingsAsync(after, cancellationToken).ConfigureAwait(false);
+        if (repository.Native is INativeRepository native) await SetNativeAsync(repository, native, description, after, cancellationToken).ConfigureAwait(false);
+        else if (after != before) await repository.Repository.SetApplianceSettingsAsync(after, cancellationToken).ConfigureAwait(false);
         if (PassThru) Emit(ApplianceView.Create(located, new Enrolment(repository, after)));
+    }
+
+    /// <summary>Written also when nothing differs: a VM that is enrolled by its schedule alone stays so without it.</summary>
+    private async Task SetNativeAsync(RepositoryConnection repository, INativeRepository native, ApplianceDescription appliance, ApplianceSettings settings, CancellationToken cancellationToken)
+    {
+        INativeEnrolments enrolments = native as INativeEnrolments ?? throw new NataliaException(ErrorIds.CapabilityMissing, NataliaErrorKind.NotSupported, $"The storage '{native.Storage}' of a {native.Kind} hypervisor keeps no settings of appliances.", repository.Name);
+        await enrolments.SetApplianceSettingsAsync(appliance, settings, cancellationToken).ConfigureAwait(false);
+        await Evidence.RecordAsync(repository, NativeEvent.ApplianceSet, appliance.ApplianceId, appliance.Name, null, [new("dataDisk", settings.DataDiskId), new("includeSystemDisk", settings.IncludeSystemDisk ? "yes" : "no")]).ConfigureAwait(false);
     }
 }

@@ -4,9 +4,11 @@ using System.Management.Automation.Host;
 using Natalia.Backup.Appliances;
 using Natalia.Backup.Arguments;
 using Natalia.Backup.Engine;
+using Natalia.Backup.Engine.Audit;
 using Natalia.Backup.Engine.Immutability;
 using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Engine.Retention;
+using Natalia.Backup.Evidence;
 using Natalia.Backup.Retention;
 using Natalia.Backup.Sessions;
 
@@ -60,10 +62,11 @@ public sealed class SetNataliaRetentionCommand : RetentionRulesCommand
     public string[]? ApplianceId { get; set; }
 
     /// <summary>
-    /// The repository: the session that Connect-NataliaRepository returned, or its name. Bound from an appliance that is piped in and is enrolled. Left out, the only connected repository is taken;
+    /// The repository: the session that Connect-NataliaRepository returned, or its name. Bound from an appliance that is piped in and is enrolled, and from a session that is piped in. Left out, the only connected repository is taken;
     /// when several are connected, that is the error RepositoryAmbiguous.
     /// </summary>
     [Parameter(ValueFromPipelineByPropertyName = true)]
+    [Alias("RepositoryId")]
     [RepositoryReference]
     [ArgumentCompleter(typeof(RepositoryCompleter))]
     public string? Repository { get; set; }
@@ -123,7 +126,7 @@ public sealed class SetNataliaRetentionCommand : RetentionRulesCommand
         if (known.Count > 0 || selector.HasWildcards) return known;
         if (Registry.Hypervisors.All.Count == 0) throw RepositoryRetention.NotFound(selector, [retention.Repository]);
         _directory ??= new ApplianceDirectory(Registry, DeferError, EmitWarning);
-        IReadOnlyList<LocatedAppliance> appliances = await _directory.ListAsync(Registry.Hypervisors.ForReading(null), cancellationToken).ConfigureAwait(false);
+        IReadOnlyList<LocatedAppliance> appliances = await _directory.FindAsync(Registry.Hypervisors.ForReading(null), [selector], cancellationToken).ConfigureAwait(false);
         return [.. ApplianceDirectory.SelectForChange(appliances, selector).Select(a => new RetentionSubject(retention.Repository, a.Description.ApplianceId, a.Description.Name, [], [], retention.Default))];
     }
 
@@ -134,6 +137,7 @@ public sealed class SetNataliaRetentionCommand : RetentionRulesCommand
         string action = policy is not null ? $"Set the retention policy to {policy}" : $"Take its own retention policy away, so that the default of repository '{retention.Repository.Name}' holds: {effective?.ToString() ?? "none"}";
         if (!await ConfirmAsync(retention.Repository, $"{subject.Name} in repository '{retention.Repository.Name}'", action, [subject], effective).ConfigureAwait(false)) return;
         await retention.Repository.Retention.SetRetentionPolicyAsync(subject.ApplianceId, subject.Name, policy, cancellationToken).ConfigureAwait(false);
+        await Evidence.RecordAsync(retention.Repository, NativeEvent.RetentionSet, subject.ApplianceId, subject.Name, null, [new("policy", policy?.ToString() ?? "none")]).ConfigureAwait(false);
         await ShowAsync(retention.Repository, subject.ApplianceId, subject.Name, [subject], effective, cancellationToken).ConfigureAwait(false);
     }
 
@@ -189,7 +193,7 @@ public sealed class SetNataliaRetentionCommand : RetentionRulesCommand
         if (loss.Length == 0 || Force || await OnPipelineAsync(() => HasAnswered()).ConfigureAwait(false)) return true;
         try
         {
-            return await OnPipelineAsync(() => ShouldContinue($"{action} for {target}? {loss}.", "A stricter retention policy")).ConfigureAwait(false);
+            return await OnPipelineAsync(() => ShouldContinue(DisplayText.Clean($"{action} for {target}? {loss}."), "A stricter retention policy")).ConfigureAwait(false);
         }
         catch (Exception e) when (e is PSInvalidOperationException or HostException or NotImplementedException)
         {

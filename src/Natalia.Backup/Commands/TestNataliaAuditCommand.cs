@@ -4,6 +4,7 @@ using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Audit;
 using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Engine.Storage;
+using Natalia.Backup.Evidence;
 using Natalia.Backup.Sessions;
 
 namespace Natalia.Backup.Commands;
@@ -69,17 +70,20 @@ public sealed class TestNataliaAuditCommand : NataliaCommand
         }
         IReadOnlyList<string>? named = References.Clean(Repository);
         IReadOnlyList<RepositoryConnection> repositories = Registry.Repositories.ForReading(named);
-        // A hypervisor's own storage keeps no log; named, it says so itself.
+        // A hypervisor's own storage keeps no log: the log with its evidence is verified, and one without any says so itself when it was named.
         if (repositories.Any(r => r.Native is null) && named is not { Count: > 0 }) repositories = [.. repositories.Where(r => r.Native is null)];
-        foreach (RepositoryConnection connection in repositories)
+        HashSet<RepositoryConnection> done = [];
+        foreach (RepositoryConnection repository in repositories)
         {
             try
             {
+                RepositoryConnection connection = EvidenceBook.LogOf(Registry, repository);
+                if (!done.Add(connection)) continue;
                 Report(await connection.Repository.VerifyAuditAsync(expectations, cancellationToken).ConfigureAwait(false), connection.Name, connection.Session);
             }
             catch (Exception e) when (!cancellationToken.IsCancellationRequested)
             {
-                DeferError(e, connection.Session);
+                DeferError(e, repository.Session);
             }
         }
     }

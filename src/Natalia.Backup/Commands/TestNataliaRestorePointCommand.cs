@@ -1,6 +1,8 @@
 using System.Management.Automation;
 using Natalia.Backup.Engine;
+using Natalia.Backup.Engine.Audit;
 using Natalia.Backup.Engine.Model;
+using Natalia.Backup.Evidence;
 using Natalia.Backup.Hypervisors;
 using Natalia.Backup.Pipeline;
 using Natalia.Backup.Points;
@@ -59,6 +61,7 @@ public sealed class TestNataliaRestorePointCommand : RestorePointCommand
     private async Task TestNativeAsync(INativeRepository native, LocatedPoint point, CancellationToken cancellationToken)
     {
         IReadOnlyList<CheckResult> checks = await native.TestRestorePointAsync(point.Point, TimeSpan.FromDays(MaximumVerificationAgeDays), cancellationToken).ConfigureAwait(false);
+        await Evidence.RecordAsync(point.Repository, NativeEvent.PointVerified, point.Point, null, [.. checks.Select(c => new KeyValuePair<string, string?>(c.Name, c.Actual is null ? c.Result.ToString() : $"{c.Result}: {c.Actual}"))]).ConfigureAwait(false);
         if (Quiet)
         {
             Emit(checks.Any(c => c.Name == "Verification" && c.Result == CheckOutcome.Passed) && checks.All(c => c.Result != CheckOutcome.Failed));

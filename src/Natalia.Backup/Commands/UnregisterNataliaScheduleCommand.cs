@@ -1,5 +1,9 @@
 using System.Management.Automation;
+using Natalia.Backup.Appliances;
 using Natalia.Backup.Engine;
+using Natalia.Backup.Engine.Audit;
+using Natalia.Backup.Engine.Model;
+using Natalia.Backup.Evidence;
 using Natalia.Backup.Hypervisors;
 using Natalia.Backup.Sessions;
 
@@ -33,12 +37,22 @@ public sealed class UnregisterNataliaScheduleCommand : HypervisorCommand
             List<HypervisorConnection> able = [.. HypervisorsToRead().Where(h => h.Hypervisor is INativeSchedules)];
             if (able.Count == 0) HypervisorsToRead()[0].Hypervisor.Require<INativeSchedules>("schedules of its own");
             if (able.Count > 1) throw new NataliaException(ErrorIds.HypervisorAmbiguous, NataliaErrorKind.InvalidOperation, $"Which hypervisor has the schedule '{ScheduleId}'? {able.Count} are connected.", ScheduleId, "Name one with -Hypervisor.");
-            if (await ShouldProcessAsync($"{ScheduleId} on '{able[0].Name}'", "Remove the schedule").ConfigureAwait(false))
-                await ((INativeSchedules)able[0].Hypervisor).RemoveScheduleAsync(ScheduleId, cancellationToken).ConfigureAwait(false);
+            if (!await ShouldProcessAsync($"{ScheduleId} on '{able[0].Name}'", "Remove the schedule").ConfigureAwait(false)) return;
+            NativeSchedule gone = await ((INativeSchedules)able[0].Hypervisor).RemoveScheduleAsync(ScheduleId, cancellationToken).ConfigureAwait(false);
+            await RecordAsync(able[0], gone, cancellationToken).ConfigureAwait(false);
         }
         catch (Exception e) when (!cancellationToken.IsCancellationRequested)
         {
             DeferError(e, ScheduleId);
         }
+    }
+
+    /// <summary>The schedule wrote to one storage; that storage's evidence tells of its end.</summary>
+    private async Task RecordAsync(HypervisorConnection hypervisor, NativeSchedule gone, CancellationToken cancellationToken)
+    {
+        RepositoryConnection? repository = Registry.Repositories.All.FirstOrDefault(r => r.Hypervisor == hypervisor && r.Native?.Storage == gone.Storage && r.Evidence is not null);
+        if (repository is null || gone.NativeIds.Length == 0) return;
+        foreach (ApplianceDescription appliance in await new ApplianceDirectory(Registry, DeferError, EmitWarning).FindByNativeIdAsync(hypervisor, gone.NativeIds, cancellationToken).ConfigureAwait(false))
+            await Evidence.RecordAsync(repository, NativeEvent.ScheduleRemoved, appliance.ApplianceId, appliance.Name, null, [new("schedule", gone.ScheduleId), new("when", gone.Expression)]).ConfigureAwait(false);
     }
 }

@@ -13,6 +13,8 @@ internal static class ErrorRecordFactory
     {
         NataliaException known = Known(exception);
         var record = new ErrorRecord(known, known.ErrorId, CategoryOf(known.Kind), target ?? known.Target);
+        // Older consoles print the target's text with the category.
+        if (!DisplayText.IsPlain(record.CategoryInfo.TargetName)) record.CategoryInfo.TargetName = DisplayText.CleanLine(record.CategoryInfo.TargetName);
         if (known.RecommendedAction is not null)
             record.ErrorDetails = new ErrorDetails(known.Message) { RecommendedAction = known.RecommendedAction };
         return record;

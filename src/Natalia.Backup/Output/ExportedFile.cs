@@ -17,6 +17,10 @@ public sealed record ExportedFile
     public string? RestorePointId { get; init; }
     /// <summary>The disk that it holds, or null.</summary>
     public string? DiskId { get; init; }
+    /// <summary>How many bytes of the disk are lost and are zeros in the file: only with -AllowLoss more than 0.</summary>
+    public long BytesLost { get; init; }
+    /// <summary>Where in the file they are, ascending. An extent may hold zeros besides what is lost.</summary>
+    public IReadOnlyList<Engine.Disks.Extent> LostExtents { get; init; } = [];
 
     /// <summary>The path.</summary>
     public override string ToString() => Path;

@@ -31,6 +31,8 @@ public sealed record RepositorySession
     public Engine.Storage.ObjectLockMode? ImmutabilityMode { get; init; }
     /// <summary>What the locks and the retention policy come to together; of a session that has just made an immutable repository, else null.</summary>
     public Engine.Immutability.LockEffect? LockEffect { get; init; }
+    /// <summary>For a hypervisor's own storage: the name of the session of the repository that keeps its audit records; null when none does. A repository of this product keeps its own.</summary>
+    public string? EvidenceRepository { get; init; }
     /// <summary>When it was connected, UTC.</summary>
     public required DateTime ConnectedUtc { get; init; }
 

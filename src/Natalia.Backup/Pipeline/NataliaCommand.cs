@@ -2,6 +2,7 @@ using System.Management.Automation;
 using System.Runtime.ExceptionServices;
 using Natalia.Backup.Engine;
 using Natalia.Backup.Errors;
+using Natalia.Backup.Evidence;
 using Natalia.Backup.Pipeline;
 using Natalia.Backup.Sessions;
 
@@ -20,12 +21,16 @@ public abstract class NataliaCommand : PSCmdlet, IDisposable
     private readonly List<ErrorRecord> _deferredErrors = [];
     private PipelineQueue? _queue;
     private SessionRegistry? _registry;
+    private EvidenceBook? _evidence;
     private int _lastActivityId;
 
     private protected NataliaCommand() { }
 
     /// <summary>The connections of the runspace that the command runs in.</summary>
     private protected SessionRegistry Registry => _registry ??= SessionRegistry.ForCurrentRunspace();
+
+    /// <summary>Keeps evidence of what is done in repositories that have no log of their own.</summary>
+    private protected EvidenceBook Evidence => _evidence ??= new EvidenceBook(Registry, EmitWarning, DeferError);
 
     /// <summary>True for a command that makes one thing or nothing: its failure ends it, instead of the record that it happened with.</summary>
     private protected virtual bool FailsAsAWhole => false;
@@ -99,18 +104,18 @@ public abstract class NataliaCommand : PSCmdlet, IDisposable
     }
 
     /// <summary>Writes a warning.</summary>
-    private protected void EmitWarning(string text) => Post(() => WriteWarning(text));
+    private protected void EmitWarning(string text) => Post(() => WriteWarning(DisplayText.Clean(text)));
 
     /// <summary>Writes a warning that must reach a person even when the pipeline was stopped: something was left behind.</summary>
-    private protected void EmitLeftover(string text) => Post(() => WriteWarning(text), () => Host?.UI?.WriteWarningLine(text));
+    private protected void EmitLeftover(string text) => Post(() => WriteWarning(DisplayText.Clean(text)), () => Host?.UI?.WriteWarningLine(DisplayText.Clean(text)));
 
     /// <summary>Writes a verbose message.</summary>
-    private protected void EmitVerbose(string text) => Post(() => WriteVerbose(text));
+    private protected void EmitVerbose(string text) => Post(() => WriteVerbose(DisplayText.Clean(text)));
 
     /// <summary>Asks whether to make a change, on the pipeline thread.</summary>
     /// <param name="target">What would be changed.</param>
     /// <param name="action">How.</param>
-    private protected Task<bool> ShouldProcessAsync(string target, string action) => Ask(() => ShouldProcess(target, action), failureEndsCommand: true);
+    private protected Task<bool> ShouldProcessAsync(string target, string action) => Ask(() => ShouldProcess(DisplayText.CleanLine(target), DisplayText.Clean(action)), failureEndsCommand: true);
 
     /// <summary>Runs something on the pipeline thread; for what needs the session's state, such as paths and script blocks.</summary>
     private protected Task<T> OnPipelineAsync<T>(Func<T> function) => Ask(function, failureEndsCommand: false);

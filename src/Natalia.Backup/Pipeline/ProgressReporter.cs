@@ -1,4 +1,5 @@
 using System.Management.Automation;
+using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Repositories;
 using Natalia.Backup.Text;
 
@@ -34,7 +35,7 @@ internal sealed class ProgressReporter : IProgress<OperationProgress>, IDisposab
         _clock = clock;
         _activityId = activityId;
         _parentId = parentId;
-        _activity = activity;
+        _activity = DisplayText.CleanLine(activity);
         _started = clock.GetTimestamp();
     }
 
@@ -67,7 +68,7 @@ internal sealed class ProgressReporter : IProgress<OperationProgress>, IDisposab
     private ProgressRecord CreateRecord(OperationProgress value, TimeSpan elapsed)
     {
         string done = value.TotalBytes is long all ? $"{ByteSize.Format(value.DoneBytes)} of {ByteSize.Format(all)}" : ByteSize.Format(value.DoneBytes);
-        var record = new ProgressRecord(_activityId, _activity, done) { ParentActivityId = _parentId, CurrentOperation = value.Activity };
+        var record = new ProgressRecord(_activityId, _activity, done) { ParentActivityId = _parentId, CurrentOperation = DisplayText.CleanLine(value.Activity) };
         if (value.TotalBytes is long total && total > 0)
         {
             double share = Math.Min(1.0, Math.Max(0.0, (double)value.DoneBytes / total));

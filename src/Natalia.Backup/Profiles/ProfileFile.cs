@@ -47,6 +47,7 @@ internal static class ProfileFile
                 json.WriteString("access", repository.Access.ToString());
                 if (repository.ShareSecret is not null) json.WriteString("credentialSecret", repository.ShareSecret);
                 if (repository.Hypervisor is not null) json.WriteString("hypervisor", repository.Hypervisor);
+                if (repository.EvidenceRepository is not null) json.WriteString("evidenceRepository", repository.EvidenceRepository);
                 if (repository.PasswordSecret is not null) json.WriteString("passwordSecret", repository.PasswordSecret);
                 json.WriteEndObject();
             }
@@ -166,13 +167,14 @@ internal static class ProfileFile
 
     private static RepositorySettings ReadRepository(string folder, Node node)
     {
-        node.Allow("name", "kind", "path", "access", "passwordSecret", "hypervisor", "bucket", "endpoint", "region", "prefix", "storageClass", "serverCertificateThumbprint", "credentialSecret");
+        node.Allow("name", "kind", "path", "access", "passwordSecret", "hypervisor", "evidenceRepository", "bucket", "endpoint", "region", "prefix", "storageClass", "serverCertificateThumbprint", "credentialSecret");
         var access = (RepositoryAccess)Enum.Parse(typeof(RepositoryAccess), node.OneOf("access", Enum.GetNames(typeof(RepositoryAccess))));
         if (node.OneOf("kind", "Folder", "S3", ProxmoxHypervisor.KindName) == ProxmoxHypervisor.KindName)
         {
             if (access != RepositoryAccess.Hypervisor) throw node.Invalid($"access is {access}, and the storage of a hypervisor is reached through it");
-            return new RepositorySettings { Name = node.Name(), Kind = ProxmoxHypervisor.KindName, Path = node.Text("path"), Access = access, Hypervisor = node.Text("hypervisor") };
+            return new RepositorySettings { Name = node.Name(), Kind = ProxmoxHypervisor.KindName, Path = node.Text("path"), Access = access, Hypervisor = node.Text("hypervisor"), EvidenceRepository = node.TextOrNull("evidenceRepository") };
         }
+        if (node.TextOrNull("evidenceRepository") is not null) throw node.Invalid("evidenceRepository is given, but a repository of this product keeps its own evidence");
         if (access == RepositoryAccess.Hypervisor || node.TextOrNull("hypervisor") is not null) throw node.Invalid("a folder is not reached through a hypervisor");
         string? secret = node.TextOrNull("passwordSecret");
         if (access == RepositoryAccess.Password && secret is null) throw node.Invalid("passwordSecret is missing");

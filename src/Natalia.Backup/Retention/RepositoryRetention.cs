@@ -28,7 +28,7 @@ internal sealed class RepositoryRetention
     internal static async Task<RepositoryRetention> ReadAsync(RepositoryConnection repository, Action<NataliaException> onDamage, CancellationToken cancellationToken)
     {
         IReadOnlyList<StoredRetentionPolicy> policies = await repository.Retention.GetRetentionPoliciesAsync(cancellationToken).ConfigureAwait(false);
-        IReadOnlyList<ApplianceSettings> settings = await repository.GetApplianceSettingsAsync(cancellationToken).ConfigureAwait(false);
+        IReadOnlyList<ApplianceSettings> settings = await repository.GetApplianceSettingsAsync(null, cancellationToken).ConfigureAwait(false);
         IReadOnlyList<RestorePoint> points = [.. (await repository.GetRestorePointsAsync(new RestorePointFilter(), onDamage, cancellationToken).ConfigureAwait(false)).OrderByDescending(p => p)];
         IReadOnlyList<RetentionPoint> described = await repository.Retention.DescribeForRetentionAsync(points, cancellationToken).ConfigureAwait(false);
         ILookup<string, int> own = Enumerable.Range(0, points.Count).ToLookup(i => points[i].ApplianceId, StringComparer.Ordinal);

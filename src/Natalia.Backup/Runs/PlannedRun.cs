@@ -1,5 +1,6 @@
 using Natalia.Backup.Appliances;
 using Natalia.Backup.Engine.Model;
+using Natalia.Backup.Hypervisors;
 using Natalia.Backup.Sessions;
 
 namespace Natalia.Backup.Runs;
@@ -10,4 +11,8 @@ namespace Natalia.Backup.Runs;
 /// <param name="Disks">The disks to take, with the roles to keep.</param>
 /// <param name="Repository">Where to.</param>
 /// <param name="Target">The appliance as the user knows it; the target of errors.</param>
-internal sealed record PlannedRun(LocatedAppliance Located, string ApplianceId, IReadOnlyList<ApplianceDisk> Disks, RepositoryConnection Repository, Appliance Target);
+internal sealed record PlannedRun(LocatedAppliance Located, string ApplianceId, IReadOnlyList<ApplianceDisk> Disks, RepositoryConnection Repository, Appliance Target)
+{
+    /// <summary>How the hypervisor makes the point itself; null where this product does.</summary>
+    internal NativeBackupRequest? NativeRequest { get; init; }
+}

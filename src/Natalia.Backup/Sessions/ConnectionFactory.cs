@@ -49,9 +49,18 @@ internal static class ConnectionFactory
     }
 
     /// <summary>Opens a hypervisor's own storage as a repository.</summary>
-    /// <exception cref="NataliaException"><c>CapabilityMissing</c>, what the hypervisor throws.</exception>
-    internal static async Task<RepositoryConnection> OpenNativeRepositoryAsync(RepositorySettings settings, HypervisorConnection hypervisor, CancellationToken cancellationToken)
+    /// <param name="settings">Which.</param>
+    /// <param name="hypervisor">Whose storage it is.</param>
+    /// <param name="evidence">The repository that keeps its evidence; null for none, or when the one that the settings name cannot be had now.</param>
+    /// <param name="cancellationToken">Stops it.</param>
+    /// <exception cref="NataliaException"><c>CapabilityMissing</c>, <c>PasswordRequired</c>, what the hypervisor throws.</exception>
+    internal static async Task<RepositoryConnection> OpenNativeRepositoryAsync(RepositorySettings settings, HypervisorConnection hypervisor, RepositoryConnection? evidence, CancellationToken cancellationToken)
     {
+        if (evidence is { Native: INativeRepository other })
+            throw new NataliaException(ErrorIds.CapabilityMissing, NataliaErrorKind.InvalidArgument, $"The repository '{evidence.Name}' is the storage '{other.Storage}' of a {other.Kind} hypervisor, which keeps no audit log, so it cannot keep evidence.", evidence.Name,
+                "Name a repository of this product: one in a folder, on a share, or in a bucket.");
+        // Opened without its password it could not sign what it should keep.
+        if (evidence is not null) await evidence.Repository.EnsureRecordableAsync(cancellationToken).ConfigureAwait(false);
         INativeProtection protection = hypervisor.Hypervisor.Require<INativeProtection>("backup storages of its own");
         INativeRepository native = await protection.OpenRepositoryAsync(settings.Path, settings.Name, cancellationToken).ConfigureAwait(false);
         var session = new RepositorySession
@@ -63,9 +72,10 @@ internal static class ConnectionFactory
             Location = native.Location,
             IsUnlocked = true,
             AuditKeyFingerprint = "",
+            EvidenceRepository = evidence?.Name ?? settings.EvidenceRepository,
             ConnectedUtc = DateTime.UtcNow,
         };
-        return new RepositoryConnection(session, native, hypervisor, settings);
+        return new RepositoryConnection(session, native, hypervisor, settings, settings.EvidenceRepository is null ? null : new EvidenceReference(evidence?.Session.RepositoryId, evidence?.Name ?? settings.EvidenceRepository));
     }
 
     /// <summary>Makes a repository.</summary>
@@ -117,6 +127,15 @@ internal static class ConnectionFactory
             share?.Dispose();
             throw;
         }
+    }
+
+    /// <summary>Makes a lost natalia.json again.</summary>
+    /// <returns>True when it was lost.</returns>
+    /// <exception cref="NataliaException">What the engine throws.</exception>
+    internal static async Task<bool> RebuildSettingsAsync(RepositorySettings settings, RepositoryPassword? password, PSCredential? credential, CancellationToken cancellationToken)
+    {
+        using IObjectStore store = settings.Bucket is BucketSettings bucket ? await OpenBucketAsync(bucket, credential, cancellationToken).ConfigureAwait(false) : OpenFolder(settings, credential, () => false);
+        return await Repository.RebuildSettingsAsync(store, password, TimeProvider.System, cancellationToken).ConfigureAwait(false);
     }
 
     /// <summary>Opens a bucket; what fails for a moment is tried again.</summary>

@@ -16,9 +16,9 @@ internal sealed class RepositoryConnection : IConnection
         (Session, _repository, Settings) = (session, repository, settings);
     }
 
-    internal RepositoryConnection(RepositorySession session, INativeRepository native, HypervisorConnection hypervisor, RepositorySettings settings)
+    internal RepositoryConnection(RepositorySession session, INativeRepository native, HypervisorConnection hypervisor, RepositorySettings settings, EvidenceReference? evidence = null)
     {
-        (Session, Native, Hypervisor, Settings) = (session, native, hypervisor, settings);
+        (Session, Native, Hypervisor, Settings, Evidence) = (session, native, hypervisor, settings, evidence);
     }
 
     internal RepositorySession Session { get; private set; }
@@ -35,6 +35,9 @@ internal sealed class RepositoryConnection : IConnection
 
     /// <summary>The hypervisor whose storage it is; null for a repository of this product.</summary>
     internal HypervisorConnection? Hypervisor { get; }
+
+    /// <summary>Where the evidence of a hypervisor's storage is kept; null when nowhere, and for a repository of this product, which keeps its own.</summary>
+    internal EvidenceReference? Evidence { get; }
 
     /// <summary>The repository of this product.</summary>
     /// <exception cref="NataliaException"><c>CapabilityMissing</c>: it is a hypervisor's storage, which cannot do what is asked.</exception>
@@ -57,9 +60,13 @@ internal sealed class RepositoryConnection : IConnection
     internal Task<IReadOnlyList<RestorePoint>> GetRestorePointsAsync(RestorePointFilter filter, Action<NataliaException> onDamage, CancellationToken cancellationToken) =>
         Native is not null ? Native.GetRestorePointsAsync(filter, cancellationToken) : Repository.GetRestorePointsAsync(filter, onDamage, cancellationToken);
 
-    /// <summary>The settings of enrolled appliances; a hypervisor's storage keeps none.</summary>
-    internal async Task<IReadOnlyList<ApplianceSettings>> GetApplianceSettingsAsync(CancellationToken cancellationToken) =>
-        Native is not null ? [] : await Repository.GetApplianceSettingsAsync(cancellationToken).ConfigureAwait(false);
+    /// <summary>The settings of enrolled appliances.</summary>
+    /// <param name="appliances">Of a hypervisor's storage: the VMs to look at, where they were described already; null looks at all.</param>
+    /// <param name="cancellationToken">Stops it.</param>
+    internal async Task<IReadOnlyList<ApplianceSettings>> GetApplianceSettingsAsync(IReadOnlyList<ApplianceDescription>? appliances, CancellationToken cancellationToken) =>
+        Native is null ? await Repository.GetApplianceSettingsAsync(cancellationToken).ConfigureAwait(false)
+        : Native is INativeEnrolments enrolments ? await enrolments.GetApplianceSettingsAsync(appliances, cancellationToken).ConfigureAwait(false)
+        : [];
 
     public void Dispose() => _repository?.Dispose();
 }

@@ -15,6 +15,8 @@ internal sealed record RepositorySettings
     public string? ShareSecret { get; init; }
     /// <summary>The name of the hypervisor session whose storage it is; null for a repository of this product.</summary>
     public string? Hypervisor { get; init; }
+    /// <summary>The name of the repository session that keeps its evidence; null for none, and for a repository of this product.</summary>
+    public string? EvidenceRepository { get; init; }
     /// <summary>How it is opened.</summary>
     public required RepositoryAccess Access { get; init; }
     /// <summary>The name of the secret that holds the password, when one is needed and its name is known.</summary>

@@ -1,6 +1,7 @@
 using System.Management.Automation.Runspaces;
 using System.Runtime.CompilerServices;
 using Natalia.Backup.Engine;
+using Natalia.Backup.Hypervisors;
 
 namespace Natalia.Backup.Sessions;
 
@@ -49,6 +50,36 @@ internal sealed class SessionRegistry : IDisposable
         // All opened without a password: the engine says what is missing, better than an empty list would.
         return readable.Count > 0 ? readable : all;
     }
+
+    /// <summary>
+    /// The repository for a VM: the one named, or the only one that can take it. A hypervisor that protects by itself does so into its own storages only, and nobody else's VMs go there.
+    /// </summary>
+    /// <param name="hypervisor">Where the VM is.</param>
+    /// <param name="reference">What the user named, or null.</param>
+    /// <param name="applianceName">The VM's name, for errors.</param>
+    /// <exception cref="NataliaException"><c>CapabilityMissing</c>, <c>RepositoryNotConnected</c>, <c>RepositoryAmbiguous</c>.</exception>
+    internal RepositoryConnection RepositoryFor(HypervisorConnection hypervisor, string? reference, string applianceName)
+    {
+        bool isNative = hypervisor.Hypervisor is INativeProtection;
+        if (!string.IsNullOrEmpty(reference))
+        {
+            RepositoryConnection named = Repositories.Get(reference!);
+            if (isNative && (named.Native is null || named.Hypervisor != hypervisor)) throw NotNative(hypervisor, applianceName, $"the repository '{named.Name}' is not one of its storages");
+            if (!isNative && named.Native is INativeRepository native)
+                throw new NataliaException(ErrorIds.CapabilityMissing, NataliaErrorKind.NotSupported, $"The repository '{named.Name}' is the storage '{native.Storage}' of a {native.Kind} hypervisor, which takes its own VMs only, and '{applianceName}' is not one.", named.Name,
+                    "Name a repository of this product: one in a folder, on a share, or in a bucket.");
+            return named;
+        }
+        List<RepositoryConnection> able = [.. Repositories.All.Where(r => isNative ? r.Native is not null && r.Hypervisor == hypervisor : r.Native is null)];
+        if (able.Count == 1) return able[0];
+        if (able.Count == 0) return isNative ? throw NotNative(hypervisor, applianceName, "no storage of it is connected") : Repositories.ForWriting(null);
+        throw new NataliaException(ErrorIds.RepositoryAmbiguous, NataliaErrorKind.InvalidOperation, $"Which repository takes '{applianceName}'? These are connected: {string.Join(", ", able.Select(r => $"'{r.Name}'"))}.", applianceName,
+            "Name one with -Repository, or enrol the VM with Set-NataliaAppliance.");
+    }
+
+    private static NataliaException NotNative(HypervisorConnection hypervisor, string applianceName, string why) => new(ErrorIds.CapabilityMissing, NataliaErrorKind.NotSupported,
+        $"The {hypervisor.Session.Kind} hypervisor '{hypervisor.Name}' moves the data of '{applianceName}' itself, into its own backup storages; {why}.", applianceName,
+        "Connect one with Connect-NataliaRepository -ProxmoxStorage, and name it with -Repository.");
 
     public void Dispose()
     {

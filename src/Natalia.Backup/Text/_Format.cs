@@ -1,6 +1,7 @@
 using System.ComponentModel;
 using System.Globalization;
 using System.Management.Automation;
+using Natalia.Backup.Engine;
 using Natalia.Backup.Text;
 
 namespace Natalia.Backup;
@@ -57,6 +58,19 @@ public static class _Format
             : string.Format(CultureInfo.InvariantCulture, "{0}:{1:00}:{2:00} h", (long)whole.TotalHours, whole.Minutes, whole.Seconds);
     }
 
+    /// <summary>What a repair found, one below the other; the first 20.</summary>
+    /// <param name="findings">The findings, live or from a job; or nothing.</param>
+    public static string Findings(object? findings)
+    {
+        const int Shown = 20;
+        if ((findings is PSObject wrapped ? wrapped.BaseObject : findings) is not System.Collections.IEnumerable all) return "none";
+        List<PSObject> items = [.. all.Cast<object>().Select(PSObject.AsPSObject)];
+        if (items.Count == 0) return "none";
+        IEnumerable<string> lines = items.Take(Shown).Select(f => $"{Text(f.Properties["Kind"]?.Value)} ({Text(f.Properties["Action"]?.Value)}): {Text(f.Properties["Detail"]?.Value)}");
+        if (items.Count > Shown) lines = lines.Append($"And {items.Count - Shown} more: see the property Findings.");
+        return string.Join(Environment.NewLine, lines);
+    }
+
     /// <summary>A list on one line.</summary>
     /// <param name="items">The items, or nothing.</param>
     public static string List(object? items)
@@ -65,11 +79,15 @@ public static class _Format
         return value is System.Collections.IEnumerable list and not string ? string.Join(", ", list.Cast<object?>().Select(Text)) : Text(value);
     }
 
+    /// <summary>A text from elsewhere on one line; what would command the terminal is made visible.</summary>
+    /// <param name="text">A text, or nothing.</param>
+    public static string Line(object? text) => Text(text);
+
     /// <summary>Yes, no, or nothing.</summary>
     /// <param name="flag">A truth value, or nothing.</param>
     public static string YesNo(object? flag) => TryConvert(flag, out bool value) ? (value ? "yes" : "no") : "";
 
-    private static string Text(object? value) => value?.ToString() ?? "";
+    private static string Text(object? value) => DisplayText.CleanLine(value?.ToString());
 
     private static bool TryConvert<T>(object? value, out T result) where T : struct
     {

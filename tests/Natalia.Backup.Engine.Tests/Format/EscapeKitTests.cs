@@ -44,6 +44,8 @@ public sealed class EscapeKitTests
             await Assert.ThrowsAnyAsync<Exception>(() => repository.BackupAsync(Request(dying) with { Appliance = other }, null, null, default));
             Assert.NotEmpty(Directory.GetFiles(Path.Combine(folder["repository"], "appliances", other.ApplianceId, "points")));
 
+            // Evidence about another repository is passed over, whatever it says.
+            await repository.RecordNativeAsync(new Audit.NativeRecord { Event = Audit.NativeEvent.PointRemoved, ApplianceId = Appliance.ApplianceId, ApplianceName = "x", RepositoryId = repository.RepositoryId, RepositoryKind = "Proxmox", Location = "x", RestorePointId = expected.Keys.First().Point }, default);
             Assert.Contains(removed.RestorePointId, EscapeKit.List(folder["repository"], password, "--removed").Select(p => p.GetProperty("point").GetString()));
             Assert.Equal(data, EscapeKit.Restore(folder["repository"], password, removed.RestorePointId, "scsi1"));
         }

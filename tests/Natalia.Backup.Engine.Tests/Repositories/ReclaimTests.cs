@@ -101,11 +101,11 @@ public sealed class ReclaimTests
     }
 
     /// <summary>Marks all that the existing manifests reach; no pack may be left of which nothing is reached.</summary>
-    private static async Task AssertSweptAsync(RepositoryBench bench, string what)
+    internal static async Task AssertSweptAsync(RepositoryBench bench, string what)
     {
         string appliance = Appliance.ApplianceId;
         var settings = RepositorySettings.Decode(await bench.Store.ReadAllAsync(Layout.Settings, default), "test");
-        using RepositorySecrets secrets = KeySlot.TryOpen(await bench.Store.ReadAllAsync((await bench.Store.ListAllAsync(Layout.Keys, default))[0].Name, default), null, Hash256.Of(await bench.Store.ReadAllAsync(Layout.Settings, default)))!;
+        using RepositorySecrets secrets = KeySlot.TryOpen(await bench.Store.ReadAllAsync((await bench.Store.ListAllAsync(Layout.Keys, default))[0].Name, default), Secret(bench.Password), Hash256.Of(await bench.Store.ReadAllAsync(Layout.Settings, default)))!;
         var core = new RepositoryCore(bench.Store, settings, secrets, bench.Options);
         var manifests = new ManifestReader(core);
         var reached = new HashSet<string>();
@@ -118,7 +118,7 @@ public sealed class ReclaimTests
                 if (disk.Root.Reference is Reference root) await MarkAsync(new MapReader(core.PackReader(appliance), disk.Root), root, disk.Root.Level);
         }
         // Runs that died before their manifest are the next run's to sweep.
-        long newest = (await manifests.ListAsync(appliance, default)).Max(r => r.Sequence);
+        long newest = (await manifests.ListAsync(appliance, default)).Select(r => r.Sequence).DefaultIfEmpty(0).Max();
         foreach (StoredObject pack in await bench.Store.ListAllAsync(Layout.Appliance(appliance), default))
         {
             if (!pack.Name.Contains("/data/") && !pack.Name.Contains("/meta/")) continue;

@@ -19,9 +19,9 @@ public sealed class JobTests
         NativeSchedule made = await hypervisor.SetScheduleAsync(appliance, s_daily, default);
         Assert.Equal(("natalia-100", true, NativeScheduleKind.Daily, "01:00", true), (made.ScheduleId, made.IsOwn, made.Kind, made.Expression, made.WasChanged));
         Assert.Equal(s_daily.Retention, made.Retention);
-        Assert.Equal(["100:scsi0", "100:scsi1"], made.IncludedDisks);
-        Assert.Equal(["100:ide2 (enabled)"], made.OmittedDisks);
-        Assert.Equal(4, made.NextRunsUtc.Count);
+        Assert.Equal(["100:scsi0", "100:scsi1"], made.IncludedDisks!);
+        Assert.Equal(["100:ide2 (enabled)"], made.OmittedDisks!);
+        Assert.Equal(4, made.NextRunsUtc.Length);
 
         Assert.False((await hypervisor.SetScheduleAsync(appliance, s_daily, default)).WasChanged);
         Assert.DoesNotContain(lab.Server.Requests, r => r.Method == "PUT");

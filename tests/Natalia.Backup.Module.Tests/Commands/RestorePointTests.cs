@@ -51,6 +51,7 @@ public sealed class RestorePointTests : IDisposable
         Assert.Contains("'01234567'", Assert.Single(_scenario.Run("Test-NataliaRestorePoint 01234567").Errors).Exception.Message, StringComparison.Ordinal);
         Assert.Contains("'12345678'", Assert.Single(_scenario.Run("Test-NataliaRestorePoint 12345678").Errors).Exception.Message, StringComparison.Ordinal);
         Assert.Contains("'1e10'", Assert.Single(_scenario.Run("Test-NataliaRestorePoint 1e10").Errors).Exception.Message, StringComparison.Ordinal);
+        Assert.Contains("'123456d'", Assert.Single(_scenario.Run("Test-NataliaRestorePoint 123456d").Errors).Exception.Message, StringComparison.Ordinal);
         Assert.Equal(["RestorePointNotFound"], Errors("Get-NataliaRestorePoint natalia-metz"));
         Assert.Empty(Errors("Get-NataliaRestorePoint natalia-metz*"));
     }

@@ -1,5 +1,3 @@
-using System.Management.Automation;
-using System.Security;
 using Natalia.Backup.Hypervisors.Tests.Proxmox.Simulator;
 
 namespace Natalia.Backup.Module.Tests.Proxmox;
@@ -7,118 +5,102 @@ namespace Natalia.Backup.Module.Tests.Proxmox;
 /// <summary>The cmdlets against a simulated Proxmox VE cluster, as a user types them.</summary>
 public sealed class ProxmoxTests : IAsyncLifetime
 {
-    private readonly ModuleFixture _module = new();
-    private readonly SimulatedCluster _cluster = new(new JumpingClock(speed: 100));
-    private SimulatorServer _server = null!;
+    private ProxmoxScenario _scenario = null!;
 
-    public async Task InitializeAsync()
-    {
-        SampleCluster.AddStorages(_cluster);
-        _cluster.Guests.Add(SampleCluster.Appliance(100, "natalia-01", "pve1"));
-        _server = await SimulatorServer.StartAsync(_cluster.Nodes, OperationTable.VirtualEnvironment, _cluster.Answer);
-        _cluster.AuthorityFingerprint = _server.AuthorityFingerprint;
-    }
+    public async Task InitializeAsync() => _scenario = await ProxmoxScenario.StartAsync();
 
-    public async Task DisposeAsync()
-    {
-        _module.Dispose();
-        await _server.DisposeAsync();
-        Assert.Empty(_server.Violations);
-    }
+    public async Task DisposeAsync() => await _scenario.DisposeAsync();
 
-    private string[] Hosts => [.. _cluster.Nodes.Select(n => $"127.0.0.1:{_server.Ports[n]}")];
+    private ModuleFixture Module => _scenario.Module;
 
-    private string[] Pins => [.. _cluster.Nodes.Select(_server.Thumbprint)];
+    private SimulatedCluster Cluster => _scenario.Cluster;
 
-    private static PSCredential Credential(string user = "backup@pve!natalia", string secret = "11111111-2222-3333-4444-555555555555")
-    {
-        var secure = new SecureString();
-        foreach (char c in secret) secure.AppendChar(c);
-        return new PSCredential(user, secure);
-    }
+    private SimulatorServer Server => _scenario.Server;
 
-    private ScriptResult Connect() => _module.Run("$null = Connect-NataliaHypervisor -Proxmox $args[0] -Credential $args[1] -ServerCertificateThumbprint $args[2] -Name pve; Connect-NataliaRepository -ProxmoxStorage pbs", Hosts, Credential(), Pins).ThrowIfFailed();
+    private ScriptResult Connect() => _scenario.Connect();
 
     [Fact]
     public void A_vm_is_backed_up_listed_tested_protected_restored_and_its_points_removed()
     {
         ScriptResult session = Connect();
         Assert.Equal(("pbs", "Proxmox", "pbs"), (session.Value("Name"), session.Value("RepositoryKind"), session.Value("StoreKind")));
-        ScriptResult appliance = _module.Run("Get-NataliaAppliance -Name natalia-01").ThrowIfFailed();
+        ScriptResult appliance = Module.Run("Get-NataliaAppliance -Name natalia-01").ThrowIfFailed();
         Assert.Equal(("pve1", "running", "scsi1"), (appliance.Value("Node"), appliance.Value("State"), appliance.Value("DataDisk")));
 
-        ScriptResult made = _module.Run("Get-NataliaAppliance -Name natalia-01 | Invoke-NataliaBackup -Repository pbs").ThrowIfFailed();
+        ScriptResult made = Module.Run("Get-NataliaAppliance -Name natalia-01 | Invoke-NataliaBackup -Repository pbs").ThrowIfFailed();
         Assert.Equal(("Full", "FileSystem", "Proxmox"), (made.Value("Type")!.ToString(), made.Value("Consistency")!.ToString(), made.Value("RepositoryKind")));
         Assert.Contains(made.Progress, p => p.PercentComplete > 0);
-        _module.Run("Invoke-NataliaBackup -Appliance natalia-01 -Type Incremental").ThrowIfFailed();
+        Module.Run("Invoke-NataliaBackup -Appliance natalia-01 -Type Incremental").ThrowIfFailed();
 
-        Assert.Equal("2", _module.Run("@(Get-NataliaRestorePoint -Repository pbs).Count").ThrowIfFailed().Text.Single());
-        Assert.Equal(["Passed", "NotEvidenced", "Passed"], _module.Run("Get-NataliaRestorePoint -Latest | Test-NataliaRestorePoint | ForEach-Object { [string] $_.Result }").ThrowIfFailed().Text);
-        Assert.Equal("False", _module.Run("Get-NataliaRestorePoint -Latest | Test-NataliaRestorePoint -Quiet").ThrowIfFailed().Text.Single());
-        Assert.Equal("True", _module.Run("(Get-NataliaRestorePoint -Latest | Protect-NataliaRestorePoint -Reason x -PassThru).IsProtected").ThrowIfFailed().Text.Single());
-        Assert.Equal(["RestorePointProtected,Natalia.Backup.Commands.RemoveNataliaRestorePointCommand"], _module.Run("Get-NataliaRestorePoint -Latest | Remove-NataliaRestorePoint -Confirm:$false").ErrorIds);
+        Assert.Equal("2", Module.Run("@(Get-NataliaRestorePoint -Repository pbs).Count").ThrowIfFailed().Text.Single());
+        Assert.Equal(["Passed", "NotEvidenced", "Passed"], Module.Run("Get-NataliaRestorePoint -Latest | Test-NataliaRestorePoint | ForEach-Object { [string] $_.Result }").ThrowIfFailed().Text);
+        Assert.Equal("False", Module.Run("Get-NataliaRestorePoint -Latest | Test-NataliaRestorePoint -Quiet").ThrowIfFailed().Text.Single());
+        Assert.Equal("True", Module.Run("(Get-NataliaRestorePoint -Latest | Protect-NataliaRestorePoint -Reason x -PassThru).IsProtected").ThrowIfFailed().Text.Single());
+        Assert.Equal(["RestorePointProtected,Natalia.Backup.Commands.RemoveNataliaRestorePointCommand"], Module.Run("Get-NataliaRestorePoint -Latest | Remove-NataliaRestorePoint -Confirm:$false").ErrorIds);
 
-        ScriptResult restored = _module.Run("Get-NataliaRestorePoint -Latest | Restore-NataliaAppliance -NewName natalia-copy -Network @{ vmbr0 = 'vmbr9' } -Storage thin").ThrowIfFailed();
+        ScriptResult restored = Module.Run("Get-NataliaRestorePoint -Latest | Restore-NataliaAppliance -NewName natalia-copy -Network @{ vmbr0 = 'vmbr9' } -Storage thin").ThrowIfFailed();
         Assert.Equal(("natalia-copy", "101", "stopped"), (restored.Value("Name"), restored.Value("NativeId"), restored.Value("State")));
-        Assert.Contains("bridge=vmbr9", _cluster.Guest(101).Config["net0"]);
+        Assert.Contains("bridge=vmbr9", Cluster.Guest(101).Config["net0"]);
 
-        _module.Run("Get-NataliaRestorePoint -Latest | Unprotect-NataliaRestorePoint -Reason x; @(Get-NataliaRestorePoint)[-1] | Remove-NataliaRestorePoint -Confirm:$false").ThrowIfFailed();
-        Assert.Single(_cluster.Storage("pbs").Points);
+        Module.Run("Get-NataliaRestorePoint -Latest | Unprotect-NataliaRestorePoint -Reason x; @(Get-NataliaRestorePoint)[-1] | Remove-NataliaRestorePoint -Confirm:$false").ThrowIfFailed();
+        Assert.Single(Cluster.Storage("pbs").Points);
     }
 
     [Fact]
     public void WhatIf_changes_nothing()
     {
         Connect();
-        _cluster.Guest(100).Snapshots.Add(new SimulatedSnapshot("natalia-x", DateTimeOffset.UtcNow, false));
-        int before = _server.Requests.Count;
-        _module.Run("""
+        Cluster.Guest(100).Snapshots.Add(new SimulatedSnapshot("natalia-x", DateTimeOffset.UtcNow, false));
+        int before = Server.Requests.Count;
+        Module.Run("""
+            Set-NataliaAppliance natalia-01 -Repository pbs -WhatIf
+            Set-NataliaRetention natalia-01 -Repository pbs -Daily 1 -WhatIf
             Invoke-NataliaBackup natalia-01 -WhatIf
             Invoke-NataliaSnapshot natalia-01 -WhatIf
             Remove-NataliaSnapshot natalia-01 natalia-x -WhatIf
             Register-NataliaSchedule natalia-01 -Repository pbs -WhatIf
             Set-NataliaReplication natalia-01 -TargetNode pve2 -WhatIf
             """).ThrowIfFailed();
-        Assert.All(_server.Requests.Skip(before), r => Assert.Equal("GET", r.Method));
+        Assert.All(Server.Requests.Skip(before), r => Assert.Equal("GET", r.Method));
     }
 
     [Fact]
     public void Snapshots_schedules_and_replications_are_made_listed_and_removed()
     {
         Connect();
-        ScriptResult snapshot = _module.Run("Invoke-NataliaSnapshot natalia-01 -Note before").ThrowIfFailed();
+        ScriptResult snapshot = Module.Run("Invoke-NataliaSnapshot natalia-01 -Note before").ThrowIfFailed();
         Assert.Equal("FileSystem", snapshot.Value("Consistency")!.ToString());
-        _module.Run("Get-NataliaSnapshot natalia-01 | Remove-NataliaSnapshot -Confirm:$false").ThrowIfFailed();
-        Assert.Empty(_cluster.Guest(100).Snapshots);
+        Module.Run("Get-NataliaSnapshot natalia-01 | Remove-NataliaSnapshot -Confirm:$false").ThrowIfFailed();
+        Assert.Empty(Cluster.Guest(100).Snapshots);
 
-        Assert.Equal("True 01,07,13,19:00 7", _module.Run("Register-NataliaSchedule natalia-01 -Repository pbs -Strategy SixHourly -Daily 7 -Weekly 4 -Monthly 3 | ForEach-Object { \"$($_.WasChanged) $($_.Expression) $($_.Retention.Daily)\" }").ThrowIfFailed().Text.Single());
-        Assert.Equal("False", _module.Run("(Register-NataliaSchedule natalia-01 -Repository pbs -Strategy SixHourly).WasChanged").ThrowIfFailed().Text.Single());
-        _module.Run("Get-NataliaSchedule natalia-01 | Unregister-NataliaSchedule").ThrowIfFailed();
-        Assert.Empty(_cluster.Jobs);
+        Assert.Equal("True 01,07,13,19:00 7", Module.Run("Register-NataliaSchedule natalia-01 -Repository pbs -Strategy SixHourly -Daily 7 -Weekly 4 -Monthly 3 | ForEach-Object { \"$($_.WasChanged) $($_.Expression) $($_.Retention.Daily)\" }").ThrowIfFailed().Text.Single());
+        Assert.Equal("False", Module.Run("(Register-NataliaSchedule natalia-01 -Repository pbs -Strategy SixHourly).WasChanged").ThrowIfFailed().Text.Single());
+        Module.Run("Get-NataliaSchedule natalia-01 | Unregister-NataliaSchedule").ThrowIfFailed();
+        Assert.Empty(Cluster.Jobs);
 
-        Assert.Equal("100-0", _module.Run("(Set-NataliaReplication natalia-01 -TargetNode pve2).ReplicationId").ThrowIfFailed().Text.Single());
-        Assert.Equal(["ReplicationPreconditionFailed,Natalia.Backup.Commands.SetNataliaReplicationCommand"], _module.Run("Set-NataliaReplication natalia-01 -TargetNode pve3").ErrorIds);
-        _module.Run("Get-NataliaReplication | Remove-NataliaReplication -Confirm:$false").ThrowIfFailed();
-        Assert.Equal("Skipped", _module.Run("(Get-NataliaReplication natalia-01).Health").ThrowIfFailed().Text.Single());
-        Assert.Contains("100-0", _module.Session.Render("Get-NataliaReplication"));
+        Assert.Equal("100-0", Module.Run("(Set-NataliaReplication natalia-01 -TargetNode pve2).ReplicationId").ThrowIfFailed().Text.Single());
+        Assert.Equal(["ReplicationPreconditionFailed,Natalia.Backup.Commands.SetNataliaReplicationCommand"], Module.Run("Set-NataliaReplication natalia-01 -TargetNode pve3").ErrorIds);
+        Module.Run("Get-NataliaReplication | Remove-NataliaReplication -Confirm:$false").ThrowIfFailed();
+        Assert.Equal("Skipped", Module.Run("(Get-NataliaReplication natalia-01).Health").ThrowIfFailed().Text.Single());
+        Assert.Contains("100-0", Module.Session.Render("Get-NataliaReplication"));
     }
 
     [Fact]
     public void Prerequisites_are_checked()
     {
         Connect();
-        ScriptResult checks = _module.Run("Test-NataliaPrerequisite natalia-01 -Repository pbs -ReplicationTarget pve2 -IsolatedNetwork vmbr9").ThrowIfFailed();
+        ScriptResult checks = Module.Run("Test-NataliaPrerequisite natalia-01 -Repository pbs -ReplicationTarget pve2 -IsolatedNetwork vmbr9").ThrowIfFailed();
         Assert.True(checks.Output.Count > 20);
-        Assert.Equal("True", _module.Run("Test-NataliaPrerequisite natalia-01 -Repository pbs -Quiet").ThrowIfFailed().Text.Single());
-        _cluster.Rights = new() { ["/"] = new() { ["VM.Audit"] = true, ["Datastore.Audit"] = true } };
-        Assert.Equal("False", _module.Run("Test-NataliaPrerequisite natalia-01 -Repository pbs -Quiet").ThrowIfFailed().Text.Single());
+        Assert.Equal("True", Module.Run("Test-NataliaPrerequisite natalia-01 -Repository pbs -Quiet").ThrowIfFailed().Text.Single());
+        Cluster.Rights = new() { ["/"] = new() { ["VM.Audit"] = true, ["Datastore.Audit"] = true } };
+        Assert.Equal("False", Module.Run("Test-NataliaPrerequisite natalia-01 -Repository pbs -Quiet").ThrowIfFailed().Text.Single());
     }
 
     [Fact]
     public void A_repository_of_this_product_cannot_take_such_a_vm_and_the_error_says_what_can()
     {
-        _module.Run("$null = Connect-NataliaHypervisor -Proxmox $args[0] -Credential $args[1] -ServerCertificateThumbprint $args[2]; $null = New-NataliaRepository -Path $args[3] -Unencrypted -Name nas", Hosts, Credential(), Pins, _module.NewFolder()).ThrowIfFailed();
-        ScriptResult refused = _module.Run("Invoke-NataliaBackup natalia-01 -Repository nas");
+        Module.Run("$null = Connect-NataliaHypervisor -Proxmox $args[0] -Credential $args[1] -ServerCertificateThumbprint $args[2]; $null = New-NataliaRepository -Path $args[3] -Unencrypted -Name nas", _scenario.Hosts, ProxmoxScenario.Credential(), _scenario.Pins, Module.NewFolder()).ThrowIfFailed();
+        ScriptResult refused = Module.Run("Invoke-NataliaBackup natalia-01 -Repository nas");
         Assert.Equal(["CapabilityMissing,Natalia.Backup.Commands.InvokeNataliaBackupCommand"], refused.ErrorIds);
         Assert.Contains("-ProxmoxStorage", refused.Errors[0].ErrorDetails.RecommendedAction);
     }
@@ -127,13 +109,13 @@ public sealed class ProxmoxTests : IAsyncLifetime
     public void A_profile_connects_again_and_holds_no_secret()
     {
         Connect();
-        string file = Path.Combine(_module.NewFolder(), "profile.json");
-        _module.Run("Export-NataliaProfile -Path $args[0] -SecretName @{ pve = 'proxmox-token' }", file).ThrowIfFailed();
+        string file = Path.Combine(Module.NewFolder(), "profile.json");
+        Module.Run("Export-NataliaProfile -Path $args[0] -SecretName @{ pve = 'proxmox-token' }", file).ThrowIfFailed();
         string text = File.ReadAllText(file);
         Assert.Contains("proxmox-token", text);
         Assert.DoesNotContain("11111111-2222", text);
-        using ModuleSession other = _module.NewSession();
-        ScriptResult imported = other.Run("$credential = $args[1]; $null = Import-NataliaProfile -Path $args[0] -SecretResolver { $credential }; Get-NataliaRepository", file, Credential()).ThrowIfFailed();
+        using ModuleSession other = Module.NewSession();
+        ScriptResult imported = other.Run("$credential = $args[1]; $null = Import-NataliaProfile -Path $args[0] -SecretResolver { $credential }; Get-NataliaRepository", file, ProxmoxScenario.Credential()).ThrowIfFailed();
         Assert.Equal("pbs", imported.Value("Name"));
     }
 
@@ -143,7 +125,7 @@ public sealed class ProxmoxTests : IAsyncLifetime
     [InlineData("Connect-NataliaHypervisor -Proxmox 127.0.0.1:1 -Credential $args[1]", "ServerUnreachable")]
     public void What_stands_in_the_way_of_a_connection_is_named(string script, string error)
     {
-        ScriptResult result = _module.Run(script, Hosts, Credential(), Pins, Credential(secret: "wrong-secret"));
+        ScriptResult result = Module.Run(script, _scenario.Hosts, ProxmoxScenario.Credential(), _scenario.Pins, ProxmoxScenario.Credential(secret: "wrong-secret"));
         Assert.StartsWith(error + ",", Assert.Single(result.ErrorIds));
         Assert.DoesNotContain("wrong-secret", (result.TerminatingError ?? result.Errors[0]).Exception.ToString());
     }
@@ -155,26 +137,25 @@ public sealed class ProxmoxTests : IAsyncLifetime
         for (int i = 0; i < 10; i++)
         {
             DateTimeOffset time = newest.AddHours(-6 * i);
-            _cluster.Storage("pbs").Points.Add(new SimulatedPoint { Volid = $"pbs:backup/vm/100/{time.UtcDateTime:yyyy-MM-dd'T'HH:mm:ss'Z'}", Vmid = 100, Time = time, Size = 1 << 30 });
+            Cluster.Storage("pbs").Points.Add(new SimulatedPoint { Volid = $"pbs:backup/vm/100/{time.UtcDateTime:yyyy-MM-dd'T'HH:mm:ss'Z'}", Vmid = 100, Time = time, Size = 1 << 30 });
         }
-        _cluster.TimeZone = "Etc/UTC";
         Connect();
-        _module.Run("Set-NataliaRetention -Appliance natalia-01 -Repository pbs -Daily 2 -Confirm:$false -Force").ThrowIfFailed();
-        Assert.Contains("retention=keep-daily=2", _cluster.Guest(100).Config["description"]);
-        Assert.Equal("2 Etc/UTC", _module.Run("Get-NataliaRetention natalia-01 | ForEach-Object { \"$($_.Daily) $($_.TimeZone)\" }").ThrowIfFailed().Text.Single());
-        _module.Run("Register-NataliaSchedule natalia-01 -Repository pbs").ThrowIfFailed();
-        Assert.Equal("keep-daily=2", _cluster.Jobs["natalia-100"]["prune-backups"]);
+        Module.Run("Set-NataliaRetention -Appliance natalia-01 -Repository pbs -Daily 2 -Confirm:$false -Force").ThrowIfFailed();
+        Assert.Contains("retention=keep-daily=2", Cluster.Guest(100).Config["description"]);
+        Assert.Equal("2 Etc/UTC", Module.Run("Get-NataliaRetention natalia-01 | ForEach-Object { \"$($_.Daily) $($_.TimeZone)\" }").ThrowIfFailed().Text.Single());
+        Module.Run("Register-NataliaSchedule natalia-01 -Repository pbs").ThrowIfFailed();
+        Assert.Equal("keep-daily=2", Cluster.Jobs["natalia-100"]["prune-backups"]);
 
-        ScriptResult plan = _module.Run("Get-NataliaRetentionPlan -Appliance natalia-01 -Repository pbs").ThrowIfFailed();
+        ScriptResult plan = Module.Run("Get-NataliaRetentionPlan -Appliance natalia-01 -Repository pbs").ThrowIfFailed();
         Assert.Equal((10, 2), (plan.Output.Count, plan.Output.Count(r => r!.Properties["Action"].Value.ToString() == "Keep")));
         Assert.Empty(plan.Warnings);
         // What failed its verification is no newest good point: there the two see it differently, and that is said.
-        foreach (SimulatedPoint point in _cluster.Storage("pbs").Points.Where(p => p.Time > newest.AddHours(-20))) point.VerifyState = "failed";
-        Assert.Contains(_module.Run("Get-NataliaRetentionPlan -Appliance natalia-01 -Repository pbs").ThrowIfFailed().Warnings, w => w.Contains("disagree"));
-        foreach (SimulatedPoint point in _cluster.Storage("pbs").Points) point.VerifyState = null;
+        foreach (SimulatedPoint point in Cluster.Storage("pbs").Points.Where(p => p.Time > newest.AddHours(-20))) point.VerifyState = "failed";
+        Assert.Contains(Module.Run("Get-NataliaRetentionPlan -Appliance natalia-01 -Repository pbs").ThrowIfFailed().Warnings, w => w.Contains("disagree"));
+        foreach (SimulatedPoint point in Cluster.Storage("pbs").Points) point.VerifyState = null;
 
-        Assert.Equal("8", _module.Run("@(Invoke-NataliaRetention -Appliance natalia-01 -Repository pbs).Count").ThrowIfFailed().Text.Single());
-        Assert.Equal(2, _cluster.Storage("pbs").Points.Count);
+        Assert.Equal("8", Module.Run("@(Invoke-NataliaRetention -Appliance natalia-01 -Repository pbs).Count").ThrowIfFailed().Text.Single());
+        Assert.Equal(2, Cluster.Storage("pbs").Points.Count);
     }
 
     [Fact]
@@ -192,10 +173,10 @@ public sealed class ProxmoxTests : IAsyncLifetime
         });
         Connect();
         string script = "Test-NataliaRepository -Repository pbs -BackupServer $args[0] -Credential $args[1] -ServerCertificateThumbprint $args[2] -Datastore tank";
-        object?[] arguments = [$"127.0.0.1:{pbs.Ports["pbs"]}", Credential("audit@pbs!x", "12345678"), pbs.Thumbprint("pbs")];
-        Assert.Contains("GarbageCollection Passed", _module.Run(script + " | ForEach-Object { \"$($_.Name) $($_.Result)\" }", arguments).ThrowIfFailed().Text);
-        Assert.Equal("True", _module.Run(script + " -Quiet", arguments).ThrowIfFailed().Text.Single());
-        Assert.Equal(["CapabilityMissing,Natalia.Backup.Commands.TestNataliaRepositoryCommand"], _module.Run("Test-NataliaRepository pbs").ErrorIds);
+        object?[] arguments = [$"127.0.0.1:{pbs.Ports["pbs"]}", ProxmoxScenario.Credential("audit@pbs!x", "12345678"), pbs.Thumbprint("pbs")];
+        Assert.Contains("GarbageCollection Passed", Module.Run(script + " | ForEach-Object { \"$($_.Name) $($_.Result)\" }", arguments).ThrowIfFailed().Text);
+        Assert.Equal("True", Module.Run(script + " -Quiet", arguments).ThrowIfFailed().Text.Single());
+        Assert.Equal(["CapabilityMissing,Natalia.Backup.Commands.TestNataliaRepositoryCommand"], Module.Run("Test-NataliaRepository pbs").ErrorIds);
         Assert.Empty(pbs.Violations);
     }
 }

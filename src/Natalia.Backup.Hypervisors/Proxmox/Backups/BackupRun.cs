@@ -24,16 +24,17 @@ internal sealed class BackupRun(ProxmoxCluster cluster, PointCatalog points, Lef
         IReadOnlyList<StoredPoint> before = await points.ListAsync(storage, label, vmid, cancellationToken).ConfigureAwait(false);
         CheckKinds(guest, before, request);
 
+        Dictionary<string, DiskRole> roles = GuestDescriber.Describe("", vmid, guest.Name, config, guest).Disks.ToDictionary(d => d.DiskId, d => d.DiskId == dataDisk && (request.DataDiskId is not null || d.Role == DiskRole.Data) ? DiskRole.Data : d.Role, StringComparer.Ordinal);
         var disksToLeaveOut = request.DataDiskOnly ? config.Disks.Where(d => d.Key != dataDisk && d.IsBackedUp).Select(d => d.Key).ToList() : [];
         var watch = cluster.Client.Clock.GetTimestamp();
         if (disksToLeaveOut.Count == 0)
-            return await DumpAsync(vmid, guest, request, before, warnings, watch, progress, cancellationToken).ConfigureAwait(false);
+            return await DumpAsync(vmid, guest, roles, request, before, warnings, watch, progress, cancellationToken).ConfigureAwait(false);
 
         LeftOutMark mark = await leftOut.LeaveOutAsync(vmid, disksToLeaveOut, request.RunId, cancellationToken).ConfigureAwait(false);
         NativeBackupResult result;
         try
         {
-            result = await DumpAsync(vmid, guest, request, before, warnings, watch, progress, cancellationToken).ConfigureAwait(false);
+            result = await DumpAsync(vmid, guest, roles, request, before, warnings, watch, progress, cancellationToken).ConfigureAwait(false);
         }
         catch
         {
@@ -52,7 +53,7 @@ internal sealed class BackupRun(ProxmoxCluster cluster, PointCatalog points, Lef
         return result with { Warnings = [.. warnings] };
     }
 
-    private async Task<NativeBackupResult> DumpAsync(string vmid, ClusterGuest guest, NativeBackupRequest request, IReadOnlyList<StoredPoint> before, List<string> warnings, long watch, IProgress<OperationProgress>? progress, CancellationToken cancellationToken)
+    private async Task<NativeBackupResult> DumpAsync(string vmid, ClusterGuest guest, Dictionary<string, DiskRole> roles, NativeBackupRequest request, IReadOnlyList<StoredPoint> before, List<string> warnings, long watch, IProgress<OperationProgress>? progress, CancellationToken cancellationToken)
     {
         BackupLog log = new();
         string what = $"The backup of VM {vmid} ('{guest.Name}') to '{storage}'";
@@ -106,7 +107,7 @@ internal sealed class BackupRun(ProxmoxCluster cluster, PointCatalog points, Lef
             Reason = string.Join(" ", new[] { typeReason, reason }.OfType<string>()) is { Length: > 0 } text ? text : null,
             ReadBytes = disks.All(d => !d.IsIncluded || d.DirtyBytes is not null || d.SizeBytes is not null) && disks.Count > 0 ? disks.Where(d => d.IsIncluded).Sum(d => d.DirtyBytes ?? d.SizeBytes ?? 0) : null,
             Duration = cluster.Client.Clock.GetElapsedTime(watch),
-            Disks = [.. disks.Where(d => d.IsIncluded && d.SizeBytes is not null).Select(d => new RestorePointDisk(d.DiskId, DiskRole.Unknown, d.SizeBytes!.Value, 0))],
+            Disks = disks.Where(d => d.IsIncluded && d.SizeBytes is not null).Select(d => new RestorePointDisk(d.DiskId, roles.TryGetValue(d.DiskId, out DiskRole role) ? role : DiskRole.Unknown, d.SizeBytes!.Value, 0)).ToArray(),
             IsDataDiskOnly = request.DataDiskOnly,
             Note = null,
         };

@@ -68,7 +68,7 @@ internal sealed class JobService(ProxmoxCluster cluster, LeftOutDisks leftOut)
         (IReadOnlyList<string> included, IReadOnlyList<string> omitted) = await ReadVolumesAsync(id, vmid, cancellationToken).ConfigureAwait(false);
         foreach (string disk in data)
             if (!included.Contains($"{vmid}:{disk}")) throw Omits(id, vmid, disk, omitted.FirstOrDefault(o => o.StartsWith($"{vmid}:{disk} ", StringComparison.Ordinal)) ?? "the server does not name it");
-        return made with { WasChanged = changed, IncludedDisks = included, OmittedDisks = omitted, NextRunsUtc = await ForeseeAsync(made.Expression, cancellationToken).ConfigureAwait(false) };
+        return made with { WasChanged = changed, IncludedDisks = [.. included], OmittedDisks = [.. omitted], NextRunsUtc = await ForeseeAsync(made.Expression, cancellationToken).ConfigureAwait(false) };
     }
 
     internal async Task<IReadOnlyList<NativeSchedule>> ListAsync(string? vmid, CancellationToken cancellationToken)
@@ -78,12 +78,13 @@ internal sealed class JobService(ProxmoxCluster cluster, LeftOutDisks leftOut)
         return [.. data.Items().Where(j => vmid is null || Takes(j, vmid, pool)).Select(Read)];
     }
 
-    internal async Task RemoveAsync(string id, CancellationToken cancellationToken)
+    internal async Task<NativeSchedule> RemoveAsync(string id, CancellationToken cancellationToken)
     {
         JsonElement job = await FindAsync(id, cancellationToken).ConfigureAwait(false)
             ?? throw new NataliaException(ErrorIds.ScheduleNotFound, NataliaErrorKind.NotFound, $"'{cluster.Location}' has no backup job '{id}'.", id);
         if (!IsOwn(id, job)) throw new NataliaException(ErrorIds.ScheduleNotOwn, NataliaErrorKind.InvalidOperation, $"The backup job '{id}' on '{cluster.Location}' was not made by this product and is left alone.", id, "Remove it under Datacenter > Backup if it is not needed.");
         await cluster.Client.DeleteAsync(ApiPath.Of($"/cluster/backup/{id}"), null, cancellationToken, s_modify).ConfigureAwait(false);
+        return Read(job);
     }
 
     /// <summary>Sets it, or takes it away when it is null.</summary>
@@ -136,6 +137,20 @@ internal sealed class JobService(ProxmoxCluster cluster, LeftOutDisks leftOut)
             }
         })).ConfigureAwait(false);
         return found;
+    }
+
+    /// <summary>The VMs whose own job writes to a storage. Where jobs may not be read, none is known.</summary>
+    internal async Task<IReadOnlyCollection<string>> GetScheduledAsync(string storage, CancellationToken cancellationToken)
+    {
+        try
+        {
+            JsonElement data = (await cluster.Client.GetAsync(ApiPath.Of($"/cluster/backup"), cancellationToken, s_audit).ConfigureAwait(false)).Data;
+            return new HashSet<string>(data.Items().Where(j => j.Text("storage") == storage && IsOwn(j.Text("id") ?? "", j)).Select(j => j.Text("id")!.Substring(Prefix.Length)));
+        }
+        catch (ApiException e) when (e.ErrorId == ErrorIds.PermissionDenied)
+        {
+            return [];
+        }
     }
 
     internal static string IdOf(string vmid) => Prefix + vmid;
@@ -196,24 +211,15 @@ internal sealed class JobService(ProxmoxCluster cluster, LeftOutDisks leftOut)
         return (included, omitted);
     }
 
-    private async Task<IReadOnlyList<DateTime>> ForeseeAsync(string? expression, CancellationToken cancellationToken)
+    private async Task<DateTime[]> ForeseeAsync(string? expression, CancellationToken cancellationToken)
     {
         if (expression is null) return [];
         JsonElement data = (await cluster.Client.GetAsync(ApiPath.Of($"/cluster/jobs/schedule-analyze"), new ApiArguments { { "schedule", expression }, { "iterations", ForeseenRuns } }, cancellationToken).ConfigureAwait(false)).Data;
         return [.. data.Items().Select(r => r.Time("timestamp")).OfType<DateTime>()];
     }
 
-    private Task WriteRetentionMarkAsync(string vmid, RetentionLimits? limits, CancellationToken cancellationToken) => cluster.AtGuestAsync(vmid, async guest =>
-    {
-        GuestConfig config = await cluster.GetConfigAsync(guest, cancellationToken).ConfigureAwait(false);
-        string description = limits is null ? RetentionMark.RemoveFrom(config.Description) : RetentionMark.AddTo(config.Description, limits);
-        if (description == config.Description.TrimEnd('\n')) return true;
-        var change = new ApiArguments { { "digest", config.Digest } };
-        if (description.Length == 0) change.Add("delete", "description");
-        else change.Add("description", description);
-        await cluster.Client.PutAsync(ApiPath.Of($"/nodes/{guest.Node}/qemu/{vmid}/config"), change, cancellationToken, new RequiredRight("VM.Config.Options", $"/vms/{vmid}")).ConfigureAwait(false);
-        return true;
-    }, cancellationToken);
+    private Task WriteRetentionMarkAsync(string vmid, RetentionLimits? limits, CancellationToken cancellationToken) =>
+        new GuestNotes(cluster).ChangeAsync(vmid, notes => limits is null ? RetentionMark.RemoveFrom(notes) : RetentionMark.AddTo(notes, limits), cancellationToken);
 
     private static bool IsSame(JsonElement job, string key, string wanted)
     {

@@ -189,6 +189,8 @@ internal sealed class ApiClient : IDisposable
             request.Content = new ByteArrayContent(Encoding.ASCII.GetBytes(arguments?.Encode() ?? ""));
             request.Content.Headers.TryAddWithoutValidation("Content-Type", "application/x-www-form-urlencoded");
         }
+        // The .NET Framework would ask for leave before each body, and wait for an answer that these servers do not give.
+        request.Headers.ExpectContinue = false;
         Authorize(request, ticket, method);
         using var deadline = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         deadline.CancelAfter(s_requestTimeout);

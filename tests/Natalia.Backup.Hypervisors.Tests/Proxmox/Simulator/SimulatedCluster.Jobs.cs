@@ -16,7 +16,8 @@ internal sealed partial class SimulatedCluster
                 return SimulatorReply.Ok(Guests.Where(g => !Jobs.Values.Any(j => Takes(j, g))).Select(g => new { vmid = g.Vmid, name = g.Name, type = "qemu" }));
             case ("GET", ["cluster", "backup"]):
                 Need("/", "Sys.Audit");
-                return SimulatorReply.Ok(Jobs.Values.Select(Shown));
+                // Only the list foresees the next run.
+                return SimulatorReply.Ok(Jobs.Values.Select(j => new Dictionary<string, object>(Shown(j)) { ["next-run"] = new DateTimeOffset(Clock.GetUtcNow().Date.AddDays(1), TimeSpan.Zero).ToUnixTimeSeconds() }));
             case ("POST", ["cluster", "backup"]):
                 Need("/", "Sys.Modify");
                 Need($"/storage/{request["storage"]}", "Datastore.Allocate");

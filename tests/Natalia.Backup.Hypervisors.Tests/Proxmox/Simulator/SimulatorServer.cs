@@ -24,15 +24,15 @@ internal sealed class SimulatorServer : IAsyncDisposable
 
     private SimulatorServer(WebApplication application, RequestValidator validator, Func<SimulatorRequest, SimulatorReply> answer) => (_application, _validator, _answer) = (application, validator, answer);
 
-    internal static async Task<SimulatorServer> StartAsync(IReadOnlyList<string> nodes, OperationTable table, Func<SimulatorRequest, SimulatorReply> answer)
+    internal static async Task<SimulatorServer> StartAsync(IReadOnlyList<string> nodes, OperationTable table, Func<SimulatorRequest, SimulatorReply> answer, bool useRsa = false)
     {
         WebApplicationBuilder builder = WebApplication.CreateSlimBuilder();
         builder.Logging.ClearProviders();
-        using ECDsa authorityKey = ECDsa.Create(ECCurve.NamedCurves.nistP256);
-        var authorityRequest = new CertificateRequest("CN=Proxmox Virtual Environment", authorityKey, HashAlgorithmName.SHA256);
+        using AsymmetricAlgorithm authorityKey = MakeKey(useRsa);
+        CertificateRequest authorityRequest = Request("CN=Proxmox Virtual Environment", authorityKey);
         authorityRequest.CertificateExtensions.Add(new X509BasicConstraintsExtension(true, false, 0, true));
         X509Certificate2 authority = authorityRequest.CreateSelfSigned(DateTimeOffset.UtcNow.AddDays(-1), DateTimeOffset.UtcNow.AddYears(10));
-        var certificates = nodes.ToDictionary(n => n, n => MakeLeaf(n, authority));
+        var certificates = nodes.ToDictionary(n => n, n => MakeLeaf(n, authority, useRsa));
         builder.WebHost.ConfigureKestrel(kestrel =>
         {
             kestrel.AddServerHeader = false;
@@ -159,17 +159,23 @@ internal sealed class SimulatorServer : IAsyncDisposable
         return pairs;
     }
 
-    private static X509Certificate2 MakeLeaf(string node, X509Certificate2 authority)
+    /// <summary>Real clusters have RSA keys. Elliptic ones are made a hundred times as fast, and only the oldest class libraries tell the difference.</summary>
+    private static AsymmetricAlgorithm MakeKey(bool useRsa) => useRsa ? RSA.Create(2048) : ECDsa.Create(ECCurve.NamedCurves.nistP256);
+
+    private static CertificateRequest Request(string subject, AsymmetricAlgorithm key) =>
+        key is RSA rsa ? new CertificateRequest(subject, rsa, HashAlgorithmName.SHA256, RSASignaturePadding.Pkcs1) : new CertificateRequest(subject, (ECDsa)key, HashAlgorithmName.SHA256);
+
+    private static X509Certificate2 MakeLeaf(string node, X509Certificate2 authority, bool useRsa)
     {
-        using ECDsa key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
-        var request = new CertificateRequest($"CN={node}", key, HashAlgorithmName.SHA256);
+        using AsymmetricAlgorithm key = MakeKey(useRsa);
+        CertificateRequest request = Request($"CN={node}", key);
         var names = new SubjectAlternativeNameBuilder();
         names.AddIpAddress(IPAddress.Loopback);
         names.AddDnsName(node);
         request.CertificateExtensions.Add(names.Build());
         request.CertificateExtensions.Add(new X509BasicConstraintsExtension(false, false, 0, true));
         using X509Certificate2 signed = request.Create(authority, DateTimeOffset.UtcNow.AddDays(-1), DateTimeOffset.UtcNow.AddYears(1), RandomNumberGenerator.GetBytes(8));
-        using X509Certificate2 withKey = signed.CopyWithPrivateKey(key);
+        using X509Certificate2 withKey = key is RSA rsa ? signed.CopyWithPrivateKey(rsa) : signed.CopyWithPrivateKey((ECDsa)key);
         return X509CertificateLoader.LoadPkcs12(withKey.Export(X509ContentType.Pfx), null);
     }
 }

@@ -1,0 +1,163 @@
+using Natalia.Backup.Engine.BlockMap;
+using Natalia.Backup.Engine.Format;
+using Natalia.Backup.Engine.Packs;
+using Natalia.Backup.Engine.Reclaim;
+using Natalia.Backup.Engine.Repositories;
+using Natalia.Backup.Engine.Sealing;
+
+namespace Natalia.Backup.Engine.Repair;
+
+/// <summary>A manifest that can be read, and what is lost of what it needs.</summary>
+internal sealed class PointWalk(PointManifest manifest)
+{
+    internal PointManifest Manifest => manifest;
+    internal Run Run => manifest.Run;
+    internal List<(ManifestDisk Disk, LossMap.Loss Loss)> LostDisks { get; } = [];
+    internal bool IsConfigurationLost { get; set; }
+
+    /// <summary>True when a part of a map cannot be read, so that nobody knows all that the point needs.</summary>
+    internal bool HidesReferences { get; set; }
+
+    internal bool IsLost => LostDisks.Count > 0 || IsConfigurationLost;
+}
+
+/// <summary>What a run's delta should say, and does not.</summary>
+internal sealed record MissingDelta(PointManifest Manifest, Run? After, IReadOnlyDictionary<string, DeadList> Dead, bool IsDeltaLost);
+
+/// <summary>
+/// Mark and sweep: what the manifests need, what of it is lost, and which deltas do not tell all that died. Reads only. Points are walked newest first; a reference that a point needs and no newer one is one
+/// that died with the next run above that holds the disk: that is what that run's delta, or those between, must say.
+/// </summary>
+internal sealed class RepairAnalysis(RepositoryCore core, string applianceId, PackInventory inventory, DeltaReader deltas, Action<int> onRead)
+{
+    private const int RememberedDeltas = 64;
+
+    private readonly PackReader _packs = core.PackReader(applianceId);
+    private readonly Dictionary<Run, (RunDelta Delta, Dictionary<string, DeadList> Dead)?> _read = [];
+
+    internal SegmentMarks Marks { get; } = new();
+    internal LossMap Losses { get; } = new();
+
+    /// <summary>Newest first.</summary>
+    internal List<PointWalk> Walks { get; } = [];
+
+    internal List<MissingDelta> MissingDeltas { get; } = [];
+
+    /// <summary>One run above others, whose dead lists are being gathered.</summary>
+    private sealed class Upper(PointManifest manifest, Run? previous)
+    {
+        internal PointManifest Manifest => manifest;
+        internal Run Run => manifest.Run;
+        internal Run? Previous => previous;
+        internal bool HidesReferences { get; set; }
+        internal Dictionary<string, DeadList> Dead { get; } = new(StringComparer.Ordinal);
+        internal Dictionary<string, Run> Below { get; } = new(StringComparer.Ordinal);
+        internal HashSet<string> Open { get; } = new(manifest.Disks.Select(d => d.DiskId).Append(""), StringComparer.Ordinal);
+    }
+
+    /// <param name="listed">Every manifest that is to stay, ascending; null for one that cannot be read.</param>
+    /// <param name="cancellationToken">Stops it.</param>
+    internal async Task ExecuteAsync(IReadOnlyList<(Run Run, PointManifest? Manifest)> listed, CancellationToken cancellationToken)
+    {
+        var marker = new MapMarker(_packs, inventory, Marks, Losses, onRead);
+        var uppers = new Dictionary<string, Upper>(StringComparer.Ordinal);
+        for (int i = listed.Count - 1; i >= 0; i--)
+        {
+            if (listed[i].Manifest is not PointManifest manifest) continue;
+            var walk = new PointWalk(manifest);
+            var here = new Upper(manifest, i > 0 ? listed[i - 1].Run : null);
+            foreach (ManifestDisk disk in manifest.Disks)
+            {
+                await marker.MarkAsync(disk.Root, disk.SizeBytes, Gather(uppers, disk.DiskId), cancellationToken).ConfigureAwait(false);
+                if (disk.Root.Reference is not Reference root || Losses.Find(SegmentKey.Of(root)) is not LossMap.Loss loss) continue;
+                walk.LostDisks.Add((disk, loss));
+                walk.HidesReferences |= loss.HidesReferences;
+            }
+            await MarkConfigurationAsync(walk, Gather(uppers, ""), cancellationToken).ConfigureAwait(false);
+            here.HidesReferences = walk.HidesReferences;
+            Walks.Add(walk);
+            foreach (string disk in here.Open.ToList())
+            {
+                if (uppers.TryGetValue(disk, out Upper? upper))
+                {
+                    upper.Below[disk] = manifest.Run;
+                    if (upper.Open.Remove(disk) && upper.Open.Count == 0) await FinishAsync(upper, cancellationToken).ConfigureAwait(false);
+                }
+                uppers[disk] = here;
+            }
+        }
+        foreach (Upper upper in uppers.Values.Distinct().Where(u => u.Open.Count > 0)) await FinishAsync(upper, cancellationToken).ConfigureAwait(false);
+    }
+
+    private static Action<PackArea, Reference> Gather(Dictionary<string, Upper> uppers, string disk)
+    {
+        // A point that hides what it needs may need this, too: then nothing can be said to have died with it.
+        if (!uppers.TryGetValue(disk, out Upper? upper) || upper.HidesReferences) return static (_, _) => { };
+        if (!upper.Dead.TryGetValue(disk, out DeadList? dead)) upper.Dead[disk] = dead = new DeadList();
+        return (area, reference) => dead.Add(area, reference);
+    }
+
+    private async Task MarkConfigurationAsync(PointWalk walk, Action<PackArea, Reference> onFresh, CancellationToken cancellationToken)
+    {
+        if (walk.Manifest.Configuration is not Reference configuration) return;
+        if (Marks.Add(PackArea.Meta, configuration))
+        {
+            onFresh(PackArea.Meta, configuration);
+            using var codec = new SegmentCodec();
+            try
+            {
+                await _packs.ReadSegmentAsync(PackArea.Meta, configuration, codec, cancellationToken).ConfigureAwait(false);
+            }
+            catch (NataliaException damage) when (Damage.Is(damage))
+            {
+                Losses.AddNode(configuration, 0);
+            }
+        }
+        walk.IsConfigurationLost = Losses.Find(SegmentKey.Of(configuration)) is not null;
+    }
+
+    /// <summary>All that died with a run is known now: does the chain of deltas tell it?</summary>
+    private async Task FinishAsync(Upper upper, CancellationToken cancellationToken)
+    {
+        bool isDeltaLost = deltas.StandIns(upper.Run).Count == 0 && (!inventory.Deltas.TryGetValue(upper.Run, out Hash256 hash) || hash != upper.Manifest.DeltaHash);
+        if (upper.HidesReferences || !isDeltaLost && await IsToldAsync(upper, cancellationToken).ConfigureAwait(false))
+        {
+            if (isDeltaLost) MissingDeltas.Add(new MissingDelta(upper.Manifest, null, new Dictionary<string, DeadList>(), true));
+            return;
+        }
+        MissingDeltas.Add(new MissingDelta(upper.Manifest, upper.Previous, upper.Dead, isDeltaLost));
+    }
+
+    private async Task<bool> IsToldAsync(Upper upper, CancellationToken cancellationToken)
+    {
+        var told = new Dictionary<string, FreeSet>(StringComparer.Ordinal);
+        var open = new HashSet<string>(upper.Below.Keys, StringComparer.Ordinal);
+        bool passedPrevious = upper.Previous is null;
+        for (Run at = upper.Run; ;)
+        {
+            if (await ReadAsync(at, cancellationToken).ConfigureAwait(false) is not var (delta, dead)) return false;
+            foreach (string disk in open)
+            {
+                if (!dead.TryGetValue(disk, out DeadList? list)) continue;
+                if (!told.TryGetValue(disk, out FreeSet? set)) told[disk] = set = new FreeSet(null);
+                foreach ((PackArea area, Run run, int pack, IReadOnlyList<(int Start, int Count)> ranges) in list.Groups) set.Add(area, run, pack, ranges);
+            }
+            if (passedPrevious && open.Count == 0) break;
+            // The chain must come by every manifest below, or what it tells of them is never asked for.
+            if (delta.After is not Run next || !passedPrevious && next.Sequence < upper.Previous!.Value.Sequence) return false;
+            if (next == upper.Previous) passedPrevious = true;
+            else if (!passedPrevious && next.Sequence == upper.Previous!.Value.Sequence) return false;
+            open.RemoveWhere(d => next.Sequence <= upper.Below[d].Sequence);
+            if (passedPrevious && open.Count == 0) break;
+            at = next;
+        }
+        return upper.Dead.All(d => d.Value.Count == 0 || told.TryGetValue(d.Key, out FreeSet? set) && set.Covers(d.Value));
+    }
+
+    private async Task<(RunDelta Delta, Dictionary<string, DeadList> Dead)?> ReadAsync(Run run, CancellationToken cancellationToken)
+    {
+        if (_read.TryGetValue(run, out (RunDelta, Dictionary<string, DeadList>)? known)) return known;
+        if (_read.Count >= RememberedDeltas) _read.Clear();
+        return _read[run] = await deltas.ReadDeadAsync(run, cancellationToken).ConfigureAwait(false);
+    }
+}

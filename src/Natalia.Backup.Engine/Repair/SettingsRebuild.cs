@@ -1,0 +1,150 @@
+using System.Globalization;
+using System.Text;
+using System.Text.Json;
+using Natalia.Backup.Engine.Audit;
+using Natalia.Backup.Engine.Format;
+using Natalia.Backup.Engine.Repositories;
+using Natalia.Backup.Engine.Sealing;
+using Natalia.Backup.Engine.Storage;
+
+namespace Natalia.Backup.Engine.Repair;
+
+/// <summary>
+/// Makes a lost <c>natalia.json</c> again, bit for bit. All that it says is known elsewhere but the moment of its making: the audit key from a key slot, the id from the first audit record. The moment is a little before that of the first key slot,
+/// and the slot names the file's SHA-256 under its seal: the moment that fits is the right one.
+/// </summary>
+internal static class SettingsRebuild
+{
+    /// <summary>So long before the first key slot, or the first record, the file may have been made.</summary>
+    private static readonly TimeSpan s_earliest = TimeSpan.FromSeconds(30);
+
+    /// <summary>The unit of work: 10 ms.</summary>
+    private const int PartTicks = 100_000;
+
+    private const int PartsAtOnce = 16;
+
+    /// <returns>True when it was made again; false when it is whole.</returns>
+    /// <exception cref="NataliaException"><c>WrongPassword</c>, <c>RepositoryDamaged</c> when it cannot be made again, <c>RepositoryNotFound</c>, <c>RepositoryFormatTooNew</c>, a store error.</exception>
+    internal static async Task<bool> ExecuteAsync(IObjectStore store, RepositoryPassword? password, TimeProvider clock, CancellationToken cancellationToken)
+    {
+        bool isThere = false;
+        try
+        {
+            byte[] there = await store.ReadAllAsync(Layout.Settings, cancellationToken).ConfigureAwait(false);
+            isThere = true;
+            RepositorySettings.Decode(there, store.Location);
+            return false;
+        }
+        catch (NataliaException damage) when (damage.ErrorId is ErrorIds.ObjectNotFound or ErrorIds.RepositoryDamaged or ErrorIds.NotARepository)
+        {
+        }
+        (RepositorySecrets secrets, Hash256 wanted, DateTime slotUtc) = await OpenSlotAsync(store, password, cancellationToken).ConfigureAwait(false);
+        using (secrets)
+        {
+            byte[] auditKey = Signing.PublicKey(secrets.SigningSeed);
+            (Id128 id, DateTime createdUtc) = await ReadFirstRecordAsync(store, auditKey, clock, cancellationToken).ConfigureAwait(false)
+                ?? throw Impossible(store, "The record of the repository's making is missing or damaged, and with it the repository's id.");
+            Cipher cipher = password is null ? Cipher.None : Cipher.Aes256Gcm;
+            DateTime latest = slotUtc < createdUtc ? slotUtc : createdUtc;
+            byte[] bytes = await Task.Run(() => Search(id, cipher, auditKey, wanted, latest, cancellationToken), cancellationToken).ConfigureAwait(false)
+                ?? throw Impossible(store, "No moment before the making of its first key slot fits.");
+            if (isThere) await store.DeleteAsync(Layout.Settings, cancellationToken).ConfigureAwait(false);
+            await store.PutAsync(Layout.Settings, new ObjectContent(bytes), new PutOptions { MustNotExist = true }, cancellationToken).ConfigureAwait(false);
+            await store.FlushAsync(cancellationToken).ConfigureAwait(false);
+            await new AuditLog(store, Layout.RepositoryLog, auditKey, clock).AppendAsync(new AuditEntry(AuditEvents.Repaired) { Reason = $"{Layout.Settings} was {(isThere ? "damaged" : "missing")}, and was made again from a key slot." }, secrets.SigningSeed, cancellationToken).ConfigureAwait(false);
+            await store.FlushAsync(cancellationToken).ConfigureAwait(false);
+            return true;
+        }
+    }
+
+    /// <summary>The oldest slot that the password opens: every slot names the file's hash, and the first one was made right after the file.</summary>
+    private static async Task<(RepositorySecrets Secrets, Hash256 Settings, DateTime CreatedUtc)> OpenSlotAsync(IObjectStore store, RepositoryPassword? password, CancellationToken cancellationToken)
+    {
+        (RepositorySecrets, Hash256 Settings, DateTime)? opened = null;
+        DateTime oldest = DateTime.MaxValue;
+        int whole = 0;
+        foreach (StoredObject slot in await store.ListAllAsync(Layout.Keys, cancellationToken).ConfigureAwait(false))
+        {
+            try
+            {
+                byte[] bytes = await store.ReadAllAsync(slot.Name, cancellationToken).ConfigureAwait(false);
+                Envelope envelope = SmallObject.Check(bytes, ObjectKind.KeySlot);
+                using JsonDocument header = JsonText.Parse(envelope.Header);
+                Hash256 settings = header.RootElement.ReadHash("repository");
+                DateTime created = header.RootElement.ReadTime("createdUtc");
+                whole++;
+                if (opened is null && await Task.Run(() => KeySlot.TryOpen(bytes, password, settings), cancellationToken).ConfigureAwait(false) is RepositorySecrets secrets) opened = (secrets, settings, created);
+                if (created < oldest) oldest = created;
+            }
+            catch (FormatException)
+            {
+                // Another one may be whole.
+            }
+        }
+        if (opened is var (found, hash, _)) return (found, hash, oldest);
+        if (whole > 0 && password is not null) throw new NataliaException(ErrorIds.WrongPassword, NataliaErrorKind.Authentication, $"The password is not that of the repository {store.Location}.", store.Location);
+        throw Impossible(store, "No key slot can be read.");
+    }
+
+    private static async Task<(Id128 Id, DateTime TimeUtc)?> ReadFirstRecordAsync(IObjectStore store, byte[] auditKey, TimeProvider clock, CancellationToken cancellationToken)
+    {
+        var log = new AuditLog(store, Layout.RepositoryLog, auditKey, clock);
+        foreach (AuditName name in (await log.ListAsync(cancellationToken).ConfigureAwait(false)).Where(n => n.Event == AuditEvents.RepositoryCreated))
+        {
+            try
+            {
+                AuditRecord record = await log.ReadAsync(name, cancellationToken).ConfigureAwait(false);
+                using JsonDocument data = JsonDocument.Parse(record.Data ?? "{}");
+                return (data.RootElement.ReadId("repository"), record.TimeUtc);
+            }
+            catch (FormatException)
+            {
+                // Not this repository's, or damaged.
+            }
+        }
+        return null;
+    }
+
+    private static byte[]? Search(Id128 id, Cipher cipher, byte[] auditKey, Hash256 wanted, DateTime latest, CancellationToken cancellationToken)
+    {
+        byte[]? found = null;
+        for (int second = 0; second <= s_earliest.TotalSeconds && found is null; second++)
+        {
+            DateTime whole = new DateTime(latest.Ticks - latest.Ticks % TimeSpan.TicksPerSecond, DateTimeKind.Utc).AddSeconds(-second);
+            byte[] template = new RepositorySettings(id, whole, cipher, auditKey).Encode();
+            int at = template.AsSpan().IndexOf(Encoding.ASCII.GetBytes(whole.ToString("yyyy-MM-dd'T'HH:mm:ss.", CultureInfo.InvariantCulture))) + 20;
+            int body = template.AsSpan().LastIndexOf(",\"sha256\":\""u8);
+            // From the latest moment back: the right one is usually milliseconds away.
+            int newest = second == 0 ? (int)(latest.Ticks % TimeSpan.TicksPerSecond / PartTicks) : (int)(TimeSpan.TicksPerSecond / PartTicks) - 1;
+            for (int from = newest; from >= 0 && found is null; from -= PartsAtOnce)
+            {
+                cancellationToken.ThrowIfCancellationRequested();
+                Parallel.For(Math.Max(0, from - PartsAtOnce + 1), from + 1, part => Try(template, at, body, part));
+            }
+        }
+        return found;
+
+        void Try(byte[] template, int at, int body, int part)
+        {
+            byte[] candidate = (byte[])template.Clone();
+            Span<byte> inner = stackalloc byte[Hash256.Size], outer = stackalloc byte[Hash256.Size];
+            for (int tick = part * PartTicks; tick < (part + 1) * PartTicks && Volatile.Read(ref found) is null; tick++)
+            {
+                for (int digit = 6, rest = tick; digit >= 0; digit--, rest /= 10) candidate[at + digit] = (byte)('0' + rest % 10);
+                Hash256.Compute(candidate.AsSpan(0, body), inner);
+                for (int i = 0; i < Hash256.Size; i++)
+                {
+                    candidate[body + 11 + 2 * i] = HexDigit(inner[i] >> 4);
+                    candidate[body + 12 + 2 * i] = HexDigit(inner[i] & 15);
+                }
+                Hash256.Compute(candidate, outer);
+                if (Hash256.Read(outer) == wanted) Volatile.Write(ref found, candidate);
+            }
+        }
+
+        static byte HexDigit(int value) => (byte)(value < 10 ? '0' + value : 'a' + value - 10);
+    }
+
+    private static NataliaException Impossible(IObjectStore store, string why) => new(ErrorIds.RepositoryDamaged, NataliaErrorKind.InvalidData,
+        $"The file '{Layout.Settings}' of the repository {store.Location} cannot be made again. {why}", store.Location, "Put back any copy of it: it never changes after the repository was made.");
+}

@@ -1,0 +1,31 @@
+using Natalia.Backup.Engine.Backup;
+using Natalia.Backup.Engine.Copy;
+using Natalia.Backup.Engine.Model;
+
+namespace Natalia.Backup.Engine.Repositories;
+
+public sealed partial class Repository
+{
+    internal RepositoryCore Core => _core;
+
+    internal ManifestReader Manifests => _manifests;
+
+    /// <exception cref="NataliaException"><c>RestorePointNotFound</c>, <c>ManifestDamaged</c>, <c>PasswordRequired</c>.</exception>
+    internal Task<PointManifest> FindManifestAsync(string applianceId, string restorePointId, CancellationToken cancellationToken) => FindAsync(applianceId, restorePointId, cancellationToken);
+
+    /// <summary>Makes a copy of another repository's point here.</summary>
+    internal async Task<CopyRunResult> RunCopyAsync(CopiedPoint point, IReadOnlyList<CopiedDisk> disks, IProgress<OperationProgress>? progress, CancellationToken cancellationToken)
+    {
+        EnsureCanLock();
+        var request = new BackupRequest
+        {
+            Appliance = new ApplianceDescription { ApplianceId = point.Source.ApplianceId, Name = point.Source.ApplianceName, HypervisorKind = point.Source.HypervisorKind },
+            Disks = point.Source.Disks.Zip(disks, (d, source) => new BackupDisk(d.DiskId, d.Role, source)).ToArray(),
+            TimeUtc = point.Source.TimeUtc,
+            Copy = point,
+        };
+        var run = new BackupRun(_core, _manifests, request, null, progress);
+        PointManifest made = await run.ExecuteAsync(cancellationToken).ConfigureAwait(false);
+        return new CopyRunResult(made, run.WasAlreadyThere, run.IgnoredParentReason);
+    }
+}

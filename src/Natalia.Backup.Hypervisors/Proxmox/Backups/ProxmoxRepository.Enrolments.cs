@@ -1,0 +1,58 @@
+using Natalia.Backup.Engine;
+using Natalia.Backup.Engine.Model;
+using Natalia.Backup.Hypervisors.Proxmox.Cluster;
+
+namespace Natalia.Backup.Hypervisors.Proxmox.Backups;
+
+/// <summary>Enrolment: a line in the VM's notes, or a backup job of this product.</summary>
+internal sealed partial class ProxmoxRepository : INativeEnrolments
+{
+    private const int ParallelReads = 12;
+
+    public async Task<IReadOnlyList<ApplianceSettings>> GetApplianceSettingsAsync(IReadOnlyList<ApplianceDescription>? appliances, CancellationToken cancellationToken)
+    {
+        IReadOnlyCollection<string> scheduled = await Jobs.GetScheduledAsync(Storage, cancellationToken).ConfigureAwait(false);
+        IReadOnlyList<(string Vmid, string Name, string Notes)> guests = appliances is not null
+            ? [.. appliances.Where(a => a.NativeId is not null && a.ApplianceId == _cluster.ApplianceIdOf(a.NativeId)).Select(a => (a.NativeId!, a.Name, a.NativeConfiguration ?? ""))]
+            : await ReadNotesAsync(cancellationToken).ConfigureAwait(false);
+        return
+        [
+            .. from g in guests
+               let mark = EnrolmentMark.Parse(g.Notes, g.Vmid).FirstOrDefault(m => m.Storage == Storage) ?? (scheduled.Contains(g.Vmid) ? new EnrolmentMark(g.Vmid, Storage, null, true) : null)
+               where mark is not null
+               select new ApplianceSettings { ApplianceId = _cluster.ApplianceIdOf(g.Vmid), Name = g.Name, HypervisorKind = Kind, DataDiskId = mark.DataDisk, IncludeSystemDisk = mark.IncludesSystemDisk },
+        ];
+    }
+
+    public Task SetApplianceSettingsAsync(ApplianceDescription appliance, ApplianceSettings settings, CancellationToken cancellationToken)
+    {
+        if (appliance.NativeId is not string vmid || appliance.ApplianceId != _cluster.ApplianceIdOf(vmid))
+            throw new NataliaException(ErrorIds.ApplianceNotFound, NataliaErrorKind.InvalidArgument, $"'{appliance.Name}' is not a VM of the cluster '{_cluster.Location}', so it cannot be enrolled in its storage '{Storage}'.", appliance.Name);
+        var mark = new EnrolmentMark(vmid, Storage, settings.DataDiskId, settings.IncludeSystemDisk);
+        return new GuestNotes(_cluster).ChangeAsync(vmid, mark.AddTo, cancellationToken);
+    }
+
+    /// <summary>The notes of all VMs. A VM that cannot be read now has none to show.</summary>
+    private async Task<IReadOnlyList<(string Vmid, string Name, string Notes)>> ReadNotesAsync(CancellationToken cancellationToken)
+    {
+        IReadOnlyList<ClusterGuest> guests = await _cluster.GetGuestsAsync(cancellationToken).ConfigureAwait(false);
+        using var room = new SemaphoreSlim(ParallelReads);
+        return await Task.WhenAll(guests.Select(async guest =>
+        {
+            await room.WaitAsync(cancellationToken).ConfigureAwait(false);
+            try
+            {
+                return (guest.Vmid, guest.Name, (await _cluster.GetConfigAsync(guest, cancellationToken).ConfigureAwait(false)).Description);
+            }
+            catch (NataliaException e) when (e.ErrorId is ErrorIds.ApplianceNotFound or ErrorIds.ServerUnreachable or ErrorIds.ServerError or ErrorIds.PermissionDenied)
+            {
+                // Gone meanwhile, on a node that is down, or hidden: that must not hide the others' settings.
+                return (guest.Vmid, guest.Name, "");
+            }
+            finally
+            {
+                room.Release();
+            }
+        })).ConfigureAwait(false);
+    }
+}

@@ -1,0 +1,145 @@
+using System.Management.Automation;
+using Natalia.Backup.Arguments;
+using Natalia.Backup.Engine;
+using Natalia.Backup.Engine.Copy;
+using Natalia.Backup.Engine.Model;
+using Natalia.Backup.Pipeline;
+using Natalia.Backup.Points;
+using Natalia.Backup.Sessions;
+
+namespace Natalia.Backup.Commands;
+
+/// <summary>Copies restore points to another repository, each point once.</summary>
+/// <remarks>
+/// <para>For a second place: another building, a bucket with Object Lock. Run it every night on all points: only those are copied that the destination has not got, and of them only what changed since the point before. Nothing is
+/// decompressed or compressed again; each segment is opened with the source's key, which proves that it is whole, and sealed with the destination's. The two repositories have passwords of their own.</para>
+/// <para>A copy is a restore point like any other. It has an id of its own and says under OriginalRestorePointId which point it is a copy of; time, type, consistency, VM configuration and protection are the original's. Retention and
+/// locks are the destination's. A point that was removed there is not copied again unless -Force is said, so that both sides may keep points for different times.</para>
+/// <para>Points are copied in the order of their age. A copy that was stopped or killed is gone on with the next time; a half copy is never listed. Backups into the source do not wait for a copy; backups of the same appliance into the destination do.</para>
+/// <para>A damaged point is not copied, and the error RestorePointDamaged names it; the others are copied all the same. Errors are written when the last point was tried.</para>
+/// </remarks>
+/// <example>
+/// <code>Get-NataliaRestorePoint -Repository nas | Copy-NataliaRestorePoint -Destination offsite</code>
+/// <para>Every night: copies what is new on the NAS into the repository 'offsite'.</para>
+/// </example>
+/// <example>
+/// <code>Import-NataliaProfile C:\ProgramData\natalia.json
+/// Get-NataliaRestorePoint -Repository nas -Appliance natalia-paris -Latest | Copy-NataliaRestorePoint offsite | Test-NataliaRestorePoint</code>
+/// <para>Copies the newest point of an appliance and reads all of the copy, to prove that it can be restored.</para>
+/// </example>
+/// <example>
+/// <code>Get-NataliaRestorePoint -Repository nas | Copy-NataliaRestorePoint offsite -WhatIf</code>
+/// <para>Shows which points the destination has not got.</para>
+/// </example>
+[Cmdlet(VerbsCommon.Copy, "NataliaRestorePoint", SupportsShouldProcess = true, ConfirmImpact = ConfirmImpact.Medium)]
+[OutputType(typeof(PointCopy))]
+public sealed class CopyNataliaRestorePointCommand : RestorePointCommand
+{
+    private readonly List<LocatedPoint> _points = [];
+    private RepositoryConnection? _destination;
+    private int _own;
+
+    /// <summary>
+    /// The restore point: its id, or at least four digits of its beginning when no other id begins so. Bound from restore points that are piped in, live or from a job.
+    /// </summary>
+    // Not by position, unlike elsewhere: in a pipeline the destination is the one thing left to type.
+    [Parameter(Mandatory = true, ValueFromPipelineByPropertyName = true)]
+    [RestorePointReference]
+    [ValidateNotNullOrEmpty]
+    [ArgumentCompleter(typeof(RestorePointCompleter))]
+    public override string[] RestorePointId { get; set; } = [];
+
+    /// <summary>Where to: the session that <c>Connect-NataliaRepository</c> returned, or its name.</summary>
+    [Parameter(Mandatory = true, Position = 0)]
+    [RepositoryReference]
+    [ValidateNotNullOrEmpty]
+    [ArgumentCompleter(typeof(RepositoryCompleter))]
+    public string Destination { get; set; } = "";
+
+    /// <summary>Copy points again that were removed from the destination.</summary>
+    [Parameter]
+    public SwitchParameter Force { get; set; }
+
+    private RepositoryConnection To => _destination ??= Registry.Repositories.Get(Destination);
+
+    private protected override Task BeginAsync(CancellationToken cancellationToken)
+    {
+        _ = To.Repository;
+        if (Repository is { Length: > 0 } named && Registry.Repositories.Get(named).Identity == To.Identity) throw OntoItself();
+        return Task.CompletedTask;
+    }
+
+    /// <summary>Points that lie in the destination itself came along because it is connected, too.</summary>
+    private protected override IEnumerable<LocatedPoint> Choose(IReadOnlyList<LocatedPoint> copies)
+    {
+        LocatedPoint? point = copies.FirstOrDefault(c => c.Repository.Identity != To.Identity);
+        if (point is not null) return [point];
+        _own++;
+        EmitVerbose($"{copies[0].Point} lies in the destination '{To.Name}' itself.");
+        return [];
+    }
+
+    private protected override Task ProcessPointAsync(LocatedPoint point, CancellationToken cancellationToken)
+    {
+        _points.Add(point);
+        return Task.CompletedTask;
+    }
+
+    private protected override void Report(Exception exception, object target) => DeferError(exception, target);
+
+    private protected override async Task EndAsync(CancellationToken cancellationToken)
+    {
+        if (_points.Count == 0 && _own > 0) throw OntoItself();
+        foreach (IGrouping<RepositoryConnection, LocatedPoint> source in _points.GroupBy(p => p.Repository))
+        {
+            PointCopier copier;
+            try
+            {
+                copier = new PointCopier(source.Key.Repository, To.Repository, trouble => EmitWarning(trouble.Message));
+            }
+            catch (NataliaException e)
+            {
+                DeferError(e, source.Key.Session);
+                continue;
+            }
+            if (source.Key.Repository.IsEncrypted && !To.Repository.IsEncrypted)
+                EmitWarning($"The repository '{source.Key.Name}' is encrypted and '{To.Name}' is not: whoever reads {To.Repository.Location} reads the copies.");
+            foreach (IGrouping<string, LocatedPoint> appliance in source.GroupBy(p => p.Point.ApplianceId))
+                await CopyAsync(copier, [.. appliance.Select(p => p.Point).GroupBy(p => p.RestorePointId).Select(g => g.First()).OrderBy(p => p)], source.Key, cancellationToken).ConfigureAwait(false);
+        }
+    }
+
+    /// <summary>The points of one appliance, oldest first: each then adds only what changed.</summary>
+    private async Task CopyAsync(PointCopier copier, IReadOnlyList<RestorePoint> points, RepositoryConnection source, CancellationToken cancellationToken)
+    {
+        for (int i = 0; i < points.Count; i++)
+        {
+            RestorePoint point = points[i];
+            try
+            {
+                PointCopy? result = await copier.FindAsync(point, Force, cancellationToken).ConfigureAwait(false);
+                if (result is null)
+                {
+                    if (!await ShouldProcessAsync($"{point} ({point.RestorePointId}) in repository '{source.Name}'", $"Copy the restore point to repository '{To.Name}'").ConfigureAwait(false)) continue;
+                    using ProgressReporter progress = StartProgress($"Copying {point} to {To.Name}");
+                    result = await copier.CopyAsync(point, Force, progress, cancellationToken).ConfigureAwait(false);
+                }
+                if (result.Reason is not null) EmitWarning($"{point}: {result.Reason}");
+                Emit(result with { Repository = To.Name, SourceRepository = source.Name });
+            }
+            catch (Exception e) when (!cancellationToken.IsCancellationRequested)
+            {
+                DeferError(e, point);
+                if (IsThePoints(e)) continue;
+                // The lease is held, the destination is full or away: the next point would fail the same way.
+                if (i + 1 < points.Count) EmitWarning($"{points.Count - i - 1} newer {(points.Count - i == 2 ? "point" : "points")} of {point.ApplianceName} were not tried. The next run goes on from here.");
+                return;
+            }
+        }
+    }
+
+    private static bool IsThePoints(Exception failure) => failure is NataliaException { ErrorId: ErrorIds.RestorePointDamaged or ErrorIds.RestorePointNotFound or ErrorIds.ObjectArchived };
+
+    private NataliaException OntoItself() => new(ErrorIds.CopyOntoItself, NataliaErrorKind.InvalidArgument, $"The points lie in the repository '{To.Name}' itself: source and destination of a copy are two.", To.Name,
+        "Name the source with Get-NataliaRestorePoint -Repository, and another repository with -Destination.");
+}

@@ -1,0 +1,102 @@
+using System.Globalization;
+using System.Management.Automation;
+using Natalia.Backup.Appliances;
+using Natalia.Backup.Arguments;
+using Natalia.Backup.Engine;
+using Natalia.Backup.Engine.Model;
+using Natalia.Backup.Engine.Repair;
+using Natalia.Backup.Pipeline;
+using Natalia.Backup.Sessions;
+
+namespace Natalia.Backup.Commands;
+
+/// <summary>Tells what a damaged repository lost, and keeps all that is whole.</summary>
+/// <remarks>
+/// <para>For a repository that was hit: a bad disk under a share, deleted files, half a copy, a power cut. Every restore point's map is walked and every pack is looked for. The result says which points are whole and which are lost,
+/// and of each lost one which disk, how many bytes and where. With -Full every byte is read and opened, which also finds what changed silently.</para>
+/// <para>Nothing that a whole point needs is ever deleted. Lost points are marked as damaged and kept: what is missing may come back from a copy, and what is left can be exported with Export-NataliaDisk -AllowLoss. -RemoveLost gives them up, but never
+/// the newest point of an appliance, a protected one or a locked one.</para>
+/// <para>What can be derived is made again, packs of which all that is needed is whole are copied into new objects, and space that no point needs is given back. The next backup of a disk whose newest point is damaged reads everything
+/// and stores again what was lost. An audit record says what was found and done.</para>
+/// <para>A running backup is never disturbed: its appliance gives the error LeaseHeld, the others are repaired. The command can be stopped at any moment and run again. With -WhatIf it changes nothing and returns the same findings.</para>
+/// </remarks>
+/// <example>
+/// <code>Repair-NataliaRepository -Repository nas -Full -WhatIf | Select-Object -ExpandProperty Findings</code>
+/// <para>Reads everything and tells what is wrong and what would be done, without changing anything.</para>
+/// </example>
+/// <example>
+/// <code>$report = Repair-NataliaRepository -Repository nas
+/// $report.Findings | Where-Object Kind -eq PointLost | Format-Table PointTimeUtc, DiskId, BytesLost, Action</code>
+/// <para>Repairs, and lists the restore points that are lost.</para>
+/// </example>
+/// <example>
+/// <code>Repair-NataliaRepository -Repository nas -Full -RemoveLost
+/// Invoke-NataliaBackup -Appliance natalia-paris -Type Full
+/// Test-NataliaRepository -Repository nas -Full</code>
+/// <para>Gives up what is lost, stores again what the disk still has, and proves that the repository is whole.</para>
+/// </example>
+[Cmdlet(VerbsDiagnostic.Repair, "NataliaRepository", SupportsShouldProcess = true, ConfirmImpact = ConfirmImpact.Medium)]
+[OutputType(typeof(RepairReport))]
+public sealed class RepairNataliaRepositoryCommand : NataliaCommand
+{
+    private readonly HashSet<string> _done = new(StringComparer.Ordinal);
+
+    /// <summary>
+    /// The repository: the session that Connect-NataliaRepository returned, or its name. Left out, the only connected repository is taken; when several are connected, that is the error RepositoryAmbiguous.
+    /// </summary>
+    [Parameter(Position = 0, ValueFromPipeline = true)]
+    [RepositoryReference]
+    [ArgumentCompleter(typeof(RepositoryCompleter))]
+    public string? Repository { get; set; }
+
+    /// <summary>The appliance: its name in the repository, its id, or a wildcard. Left out, every appliance of the repository is taken.</summary>
+    [Parameter]
+    [Alias("VMName", "ApplianceName")]
+    [ApplianceReference]
+    [SupportsWildcards]
+    [ValidateNotNullOrEmpty]
+    [ArgumentCompleter(typeof(ApplianceCompleter))]
+    public string[]? Appliance { get; set; }
+
+    /// <summary>Read and open every byte of every pack. Takes as long as reading the repository takes.</summary>
+    [Parameter]
+    public SwitchParameter Full { get; set; }
+
+    /// <summary>Remove the restore points that are lost. What is missing cannot be put back afterwards.</summary>
+    [Parameter]
+    public SwitchParameter RemoveLost { get; set; }
+
+    private protected override async Task ProcessAsync(CancellationToken cancellationToken)
+    {
+        RepositoryConnection connection = Registry.Repositories.ForWriting(Repository);
+        if (!_done.Add(connection.Session.RepositoryId)) return;
+        IReadOnlyCollection<string>? ids = await FindAppliancesAsync(connection, cancellationToken).ConfigureAwait(false);
+        if (ids is { Count: 0 }) return;
+        string target = $"repository '{connection.Name}' ({connection.Session.Location})";
+        string action = "Repair it: mark what is lost, make again what can be derived, give back what no restore point needs" + (RemoveLost ? ", and remove the restore points that are lost" : "");
+        bool changes = await ShouldProcessAsync(target, action).ConfigureAwait(false);
+        // Asked and answered with no is no: only -WhatIf wants to see what would be done.
+        if (!changes && !IsWhatIf()) return;
+        RepairReport report;
+        using (ProgressReporter progress = StartProgress($"Repairing {connection.Name}"))
+            report = await connection.Repository.RepairAsync(new RepairOptions { Full = Full, RemoveLost = RemoveLost, WhatIf = !changes, ApplianceIds = ids }, (name, why) => DeferError(why, name), progress, cancellationToken).ConfigureAwait(false);
+        report = report with { Repository = connection.Name };
+        Emit(report);
+        if (report.LostPoints - report.RemovedPoints is > 0 and int lost)
+            EmitWarning(string.Format(CultureInfo.InvariantCulture, "{0} restore point(s) of the repository '{1}' cannot be restored as a whole. The property Findings tells which, and what of them is lost.", lost, connection.Name));
+    }
+
+    private bool IsWhatIf() => MyInvocation.BoundParameters.TryGetValue("WhatIf", out object? bound) ? bound is SwitchParameter { IsPresent: true } || bound is true
+        : LanguagePrimitives.IsTrue(SessionState.PSVariable.GetValue("WhatIfPreference"));
+
+    /// <summary>The ids of the appliances that are meant; null for all.</summary>
+    private async Task<IReadOnlyCollection<string>?> FindAppliancesAsync(RepositoryConnection connection, CancellationToken cancellationToken)
+    {
+        IReadOnlyList<ApplianceSelector> selectors = ApplianceSelector.FromAll(Appliance);
+        if (selectors.Count == 0) return null;
+        IReadOnlyList<KnownAppliance> all = await connection.Repository.GetAppliancesAsync(cancellationToken).ConfigureAwait(false);
+        foreach (ApplianceSelector missing in selectors.Where(s => !s.HasWildcards && !all.Any(a => s.Matches(a.ApplianceId, a.Name ?? a.ApplianceId))))
+            DeferError(new NataliaException(ErrorIds.ApplianceNotFound, NataliaErrorKind.NotFound, $"The repository '{connection.Name}' holds nothing of an appliance '{missing.Text}'.", missing.Text), missing.Text);
+        return [.. all.Where(a => selectors.Any(s => s.Matches(a.ApplianceId, a.Name ?? a.ApplianceId))).Select(a => a.ApplianceId)];
+    }
+}

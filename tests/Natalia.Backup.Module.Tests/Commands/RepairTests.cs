@@ -1,0 +1,91 @@
+using System.Management.Automation;
+using System.Text.RegularExpressions;
+
+namespace Natalia.Backup.Module.Tests.Commands;
+
+public sealed class RepairTests : IDisposable
+{
+    private readonly Scenario _scenario = new Scenario().WithRepository("local");
+
+    public void Dispose() => _scenario.Dispose();
+
+    [Fact]
+    public void WhatIf_tells_the_same_and_changes_nothing_and_the_next_backup_heals()
+    {
+        string point = Damaged();
+        IReadOnlyList<string> before = _scenario.Everything();
+        ScriptResult looked = _scenario.Run("Repair-NataliaRepository local -Full -WhatIf -WarningAction SilentlyContinue").ThrowIfFailed();
+        Assert.Equal("PointsLost", $"{looked.Value("Outcome")}");
+        Assert.Equal(true, looked.Value("IsWhatIf"));
+        Assert.Equal(before, _scenario.Everything());
+
+        ScriptResult done = _scenario.Run("$global:report = Repair-NataliaRepository -Full -WarningVariable warnings; $global:count = $warnings.Count; $global:report").ThrowIfFailed();
+        Assert.Equal("local", done.Value("Repository"));
+        Assert.Equal(1, done.Value("LostPoints"));
+        Assert.Equal("1", _scenario.Run("$global:count").Text[0]);
+        Assert.Equal([point], _scenario.Run("Get-NataliaRestorePoint | Where-Object Verification -eq Failed | ForEach-Object RestorePointId").Text);
+        Assert.Contains("DAMAGED", _scenario.Session.Render("Get-NataliaRestorePoint"), StringComparison.Ordinal);
+
+        string healed = _scenario.BackUp();
+        Assert.Equal("True", _scenario.Run("Test-NataliaRestorePoint $args[0] -Quiet", healed).ThrowIfFailed().Text[0]);
+        ScriptResult givenUp = _scenario.Run("Repair-NataliaRepository -Full -RemoveLost").ThrowIfFailed();
+        Assert.Equal(1, givenUp.Value("RemovedPoints"));
+        Assert.Equal([healed], _scenario.Run("Get-NataliaRestorePoint | ForEach-Object RestorePointId").Text);
+        Assert.Equal("True", _scenario.Run("Test-NataliaRepository -Full -Quiet").ThrowIfFailed().Text[0]);
+        Assert.Equal("Whole", $"{_scenario.Run("Repair-NataliaRepository -Full").ThrowIfFailed().Value("Outcome")}");
+    }
+
+    [Fact]
+    public void What_is_left_of_a_damaged_point_is_exported_when_loss_is_allowed()
+    {
+        string point = Damaged();
+        Assert.StartsWith("BlockDamaged,", _scenario.Run("Export-NataliaDisk -RestorePointId $args[0] -Destination $args[1]", point, _scenario.Full("a.raw")).ErrorIds.Single(), StringComparison.Ordinal);
+        Assert.False(File.Exists(_scenario.Full("a.raw")));
+        ScriptResult result = _scenario.Run("Export-NataliaDisk -RestorePointId $args[0] -Destination $args[1] -AllowLoss -WarningVariable global:warnings", point, _scenario.Full("a.raw")).ThrowIfFailed();
+        Assert.Equal(65_536L, result.Value("BytesLost"));
+        Assert.Contains("are lost", _scenario.Run("\"$global:warnings\"").Text[0], StringComparison.Ordinal);
+        Assert.Equal(new FileInfo(_scenario.Disk("natalia-paris")).Length, new FileInfo(_scenario.Full("a.raw")).Length);
+    }
+
+    [Fact]
+    public void A_lost_settings_file_is_made_again()
+    {
+        _scenario.BackUp();
+        _scenario.Run("Disconnect-NataliaRepository local").ThrowIfFailed();
+        string file = Path.Combine(_scenario.Full("local"), "natalia.json");
+        byte[] good = File.ReadAllBytes(file);
+        File.SetAttributes(file, FileAttributes.Normal);
+        File.Delete(file);
+        ScriptResult refused = _scenario.Run("Connect-NataliaRepository $args[0] -Unencrypted", _scenario.Full("local"));
+        Assert.StartsWith("NotARepository,", refused.ErrorIds.Single(), StringComparison.Ordinal);
+        ScriptResult result = _scenario.Run("Connect-NataliaRepository $args[0] -Unencrypted -RebuildSettings -WarningVariable warnings; $warnings.Count", _scenario.Full("local")).ThrowIfFailed();
+        Assert.Equal("1", result.Text[1]);
+        Assert.Equal(good, File.ReadAllBytes(file));
+        Assert.Single(_scenario.Run("Get-NataliaRestorePoint").ThrowIfFailed().Output);
+    }
+
+    [Fact]
+    public void The_report_reads_well()
+    {
+        Damaged();
+        string text = Regex.Replace(_scenario.Session.Render("Repair-NataliaRepository -Full -WhatIf -WarningAction SilentlyContinue"), "\x1b\\[[0-9;]*m", "");
+        Assert.Matches(@"Outcome +: PointsLost", text);
+        Assert.Matches(@"Points +: 0 whole, 1 lost", text);
+        Assert.Matches(@"Findings +: PointLost \(Kept\): 65536 bytes", text);
+    }
+
+    /// <summary>A point of which one block is lost.</summary>
+    private string Damaged()
+    {
+        var bytes = new byte[600_000];
+        new Random(7).NextBytes(bytes);
+        File.WriteAllBytes(_scenario.Disk("natalia-paris"), bytes);
+        string point = _scenario.BackUp();
+        string pack = Directory.EnumerateFiles(_scenario.Full("local"), "00000000", SearchOption.AllDirectories).First(f => f.Contains("/data/", StringComparison.Ordinal) || f.Contains("\\data\\", StringComparison.Ordinal));
+        File.SetAttributes(pack, FileAttributes.Normal);
+        byte[] stored = File.ReadAllBytes(pack);
+        stored[stored.Length / 2] ^= 1;
+        File.WriteAllBytes(pack, stored);
+        return point;
+    }
+}
