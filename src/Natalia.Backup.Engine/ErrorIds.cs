@@ -47,6 +47,10 @@ public static class ErrorIds
     public const string StoreFull = nameof(StoreFull);
     public const string StoreAccessDenied = nameof(StoreAccessDenied);
     public const string StoreUnavailable = nameof(StoreUnavailable);
+    public const string StoreFileInUse = nameof(StoreFileInUse);                     // another program holds a file of the repository open for itself
+    public const string ShareCredentialRefused = nameof(ShareCredentialRefused);     // a share knows no such user, or another password
+    public const string ShareCredentialNotSupported = nameof(ShareCredentialNotSupported); // not a UNC path, or not on Windows
+    public const string ShareUserConflict = nameof(ShareUserConflict);               // Windows is connected to that server as another user
     public const string ObjectLocked = nameof(ObjectLocked);                         // under object lock: not deletable before its date
     public const string ObjectNotLocked = nameof(ObjectNotLocked);                   // the store took a lock request but did not lock
     public const string ObjectLockNotSupported = nameof(ObjectLockNotSupported);     // a folder, or a bucket made without object lock
@@ -69,7 +73,9 @@ public static class ErrorIds
     public const string RestorePointAmbiguous = nameof(RestorePointAmbiguous);       // the beginning of an id fits several points
     public const string RestorePointProtected = nameof(RestorePointProtected);
     public const string ImmutabilityInvalid = nameof(ImmutabilityInvalid);           // a period or mode of locks that cannot be
+    public const string ImmutabilityWithoutRetention = nameof(ImmutabilityWithoutRetention); // locks that follow the policy, and no policy
     public const string RestorePointLocked = nameof(RestorePointLocked);
+    public const string RestorePointArchived = nameof(RestorePointArchived);         // what it needs lies in an archive class and must be thawed first
     public const string RestorePointInUse = nameof(RestorePointInUse);               // a restore reads it
     public const string RestorePointIsNewest = nameof(RestorePointIsNewest);         // the newest good point is never removed
     public const string CopyOntoItself = nameof(CopyOntoItself);                     // source and destination of a copy are one repository
@@ -146,6 +152,7 @@ public static class ErrorIds
     public const string RetentionPolicyInvalid = nameof(RetentionPolicyInvalid);     // a negative limit
     public const string RetentionInputInvalid = nameof(RetentionInputInvalid);       // a piped object without a usable time
     public const string RetentionChangeNotConfirmed = nameof(RetentionChangeNotConfirmed); // a stricter policy, and nobody there to ask
+    public const string RetentionLockConflict = nameof(RetentionLockConflict);       // a policy and locks that cannot work together
     public const string TimeZoneNotFound = nameof(TimeZoneNotFound);
 
     // Anything

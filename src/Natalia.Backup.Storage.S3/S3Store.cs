@@ -259,6 +259,9 @@ public sealed class S3Store : IObjectStore, IObjectLock, IObjectArchive, IMetere
     }
 
     /// <inheritdoc/>
+    public TimeSpan UsualThawTime => _options.StorageClass is null or "DEEP_ARCHIVE" ? TimeSpan.FromHours(12) : TimeSpan.FromHours(5);
+
+    /// <inheritdoc/>
     public async Task<ThawState> GetThawStateAsync(string name, CancellationToken cancellationToken)
     {
         GetObjectMetadataResponse head = await HeadFirstAsync(name, cancellationToken).ConfigureAwait(false);
@@ -614,7 +617,7 @@ public sealed class S3Store : IObjectStore, IObjectLock, IObjectArchive, IMetere
             ListObjectsV2Response page = await SendAsync(null, writing: false, Meter.List, t => _client.ListObjectsV2Async(request, t), cancellationToken).ConfigureAwait(false);
             RequireOwnList(page.Name);
             foreach (S3Object item in page.S3Objects ?? [])
-                if (NameOf(item.Key) is string name) yield return new StoredObject(name, item.Size ?? 0, Utc(item.LastModified));
+                if (NameOf(item.Key) is string name) yield return new StoredObject(name, item.Size ?? 0, Utc(item.LastModified)) { MayNeedThaw = MayNeedThaw(item.StorageClass?.Value) };
             if (page.IsTruncated != true) yield break;
             request.ContinuationToken = page.NextContinuationToken;
         }
@@ -663,7 +666,10 @@ public sealed class S3Store : IObjectStore, IObjectLock, IObjectArchive, IMetere
         return Engine.Storage.ObjectName.IsValid(name) ? name : null;
     }
 
-    private StoredObject Describe(string name, S3ObjectVersion version) => new(name, version.Size ?? 0, Utc(version.LastModified));
+    private static StoredObject Describe(string name, S3ObjectVersion version) => new(name, version.Size ?? 0, Utc(version.LastModified)) { MayNeedThaw = MayNeedThaw(version.StorageClass?.Value) };
+
+    // What GLACIER_IR holds is read at once in spite of its name; of INTELLIGENT_TIERING only the object itself can tell.
+    private static bool MayNeedThaw(string? storageClass) => storageClass is "GLACIER" or "DEEP_ARCHIVE" or "INTELLIGENT_TIERING";
 
     private NataliaException NotFound(string name) => new(ErrorIds.ObjectNotFound, NataliaErrorKind.NotFound, $"There is no object '{name}' in '{Location}'.", name);
 

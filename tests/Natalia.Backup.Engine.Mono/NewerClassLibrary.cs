@@ -29,6 +29,24 @@ namespace System.Threading.Tasks
     }
 }
 
+namespace System.Threading.Tasks
+{
+    internal static class NewerTask
+    {
+        internal static async Task WaitAsync(this Task task, TimeSpan limit)
+        {
+            if (await Task.WhenAny(task, Task.Delay(limit)).ConfigureAwait(false) != task) throw new TimeoutException();
+            await task.ConfigureAwait(false);
+        }
+
+        internal static async Task<T> WaitAsync<T>(this Task<T> task, TimeSpan limit)
+        {
+            await ((Task)task).WaitAsync(limit).ConfigureAwait(false);
+            return await task.ConfigureAwait(false);
+        }
+    }
+}
+
 namespace System.Globalization
 {
     internal static class ISOWeek

@@ -125,8 +125,8 @@ internal sealed class BackupRun(RepositoryCore core, ManifestReader manifests, B
     /// <summary>One run of the format: packs, delta, manifest. Ends when all disks are done, or when enough was stored for a checkpoint.</summary>
     private async Task<PointManifest> RoundAsync(Lease lease, Run run, Run? previous, List<DiskProgress> disks, Reference? configuration, CancellationToken cancellationToken)
     {
-        var data = new PackWriter(core.Store, _appliance, PackArea.Data, run, core.Keys, _dataBuffers);
-        var meta = new PackWriter(core.Store, _appliance, PackArea.Meta, run, core.Keys, _metaBuffers);
+        using var data = new PackWriter(core.Store, _appliance, PackArea.Data, run, core.Keys, _dataBuffers, cancellationToken);
+        using var meta = new PackWriter(core.Store, _appliance, PackArea.Meta, run, core.Keys, _metaBuffers, cancellationToken);
         var dead = request.Disks.ToDictionary(d => d.DiskId, _ => new DeadList(), StringComparer.Ordinal);
         dead[""] = new DeadList();
         long roundStarted = core.Clock.GetTimestamp();
@@ -154,7 +154,7 @@ internal sealed class BackupRun(RepositoryCore core, ManifestReader manifests, B
             DateTime? until = null;
             if (complete)
             {
-                DateTime? parentsUntil = _parents.Count > 0 && _parents.TrueForAll(p => p.ImmutableUntilUtc is not null) ? _parents.Min(p => p.ImmutableUntilUtc) : null;
+                DateTime? parentsUntil = await FindParentsLockAsync(cancellationToken).ConfigureAwait(false);
                 until = await new LockKeeper(core, _appliance).SecureAsync(disks.Select(d => d.Root).ToArray(), configuration, _startedUtc, parentsUntil, _parents.Count > 0, cancellationToken).ConfigureAwait(false);
             }
             AuditLog log = core.ApplianceLog(_appliance);
@@ -186,6 +186,21 @@ internal sealed class BackupRun(RepositoryCore core, ManifestReader manifests, B
             throw;
         }
     }
+
+    /// <summary>Until when everything that the parents need is locked: what they said when they were made, or what extended it since. Null when there is no parent.</summary>
+    private async Task<DateTime?> FindParentsLockAsync(CancellationToken cancellationToken)
+    {
+        if (_parents.Count == 0) return null;
+        IReadOnlyList<RenewalRecord> renewals = [];
+        if (core.Immutability?.WhileKept == true)
+        {
+            AuditLog log = core.ApplianceLog(_appliance);
+            renewals = await RenewalRecord.ReadAsync(log, await log.ListAsync(cancellationToken).ConfigureAwait(false), core.Clock.UtcNow(), cancellationToken).ConfigureAwait(false);
+        }
+        return _parents.Min(p => (DateTime?)Later(p.ImmutableUntilUtc, RenewalRecord.Until(renewals, p.PointId)));
+    }
+
+    private static DateTime Later(DateTime? a, DateTime? b) => new(Math.Max(a?.Ticks ?? 0, b?.Ticks ?? 0), DateTimeKind.Utc);
 
     /// <summary>Puts a manifest. An unclear answer is settled by looking: an object is there whole or not at all.</summary>
     private async Task PublishAsync(string name, EncodedObject manifest, CancellationToken cancellationToken)

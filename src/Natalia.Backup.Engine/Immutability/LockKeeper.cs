@@ -1,8 +1,6 @@
 using Natalia.Backup.Engine.BlockMap;
 using Natalia.Backup.Engine.Format;
-using Natalia.Backup.Engine.Packs;
 using Natalia.Backup.Engine.Repositories;
-using Natalia.Backup.Engine.Sealing;
 using Natalia.Backup.Engine.Storage;
 
 namespace Natalia.Backup.Engine.Immutability;
@@ -13,9 +11,6 @@ namespace Natalia.Backup.Engine.Immutability;
 /// </summary>
 internal sealed class LockKeeper(RepositoryCore core, string applianceId)
 {
-    /// <summary>Locks are extended one request each; this many at once.</summary>
-    private const int RequestsAtOnce = 8;
-
     /// <summary>Makes sure of the locks of everything that a point needs.</summary>
     /// <param name="disks">The point's maps, all their packs stored.</param>
     /// <param name="configuration">The point's configuration.</param>
@@ -32,52 +27,20 @@ internal sealed class LockKeeper(RepositoryCore core, string applianceId)
         DateTime verified = own < shared ? own : shared;
         if (verified >= wanted) return verified;
 
-        HashSet<string> names = await FindNeededAsync(disks, configuration, cancellationToken).ConfigureAwait(false);
-        names.Add(Layout.Settings);
-        foreach (StoredObject slot in await core.Store.ListAllAsync(Layout.Keys, cancellationToken).ConfigureAwait(false)) names.Add(slot.Name);
-        DateTime until = policy.RetainUntil(core.Clock.UtcNow());
-        using var slots = new SemaphoreSlim(RequestsAtOnce);
-        DateTime[] dates = await Task.WhenAll(names.Select(async name =>
-        {
-            await slots.WaitAsync(cancellationToken).ConfigureAwait(false);
-            try
-            {
-                return await locks.ExtendAsync(name, until, cancellationToken).ConfigureAwait(false);
-            }
-            finally
-            {
-                slots.Release();
-            }
-        })).ConfigureAwait(false);
-        return dates.Min();
+        var needed = new NeededPacks(core, applianceId);
+        await needed.AddAsync(disks, configuration, cancellationToken).ConfigureAwait(false);
+        HashSet<string> names = [.. (await needed.LocateAsync(null, null, cancellationToken).ConfigureAwait(false)).Select(o => o.Name), .. await FindRepositoryObjectsAsync(core, cancellationToken).ConfigureAwait(false)];
+        return await LockExtension.ExtendAsync(locks, names, policy.RetainUntil(core.Clock.UtcNow()), null, cancellationToken).ConfigureAwait(false);
     }
 
-    /// <summary>The names of all packs that the maps reach.</summary>
-    private async Task<HashSet<string>> FindNeededAsync(IReadOnlyList<MapRoot> disks, Reference? configuration, CancellationToken cancellationToken)
+    /// <summary>
+    /// What every point needs besides its packs: the settings, the keys, and the repository's own log, which says that points are locked at all: without it a thief of the credentials could turn the locks of later points off.
+    /// </summary>
+    internal static async Task<List<string>> FindRepositoryObjectsAsync(RepositoryCore core, CancellationToken cancellationToken)
     {
-        var packs = new HashSet<(PackArea, Run, int)>();
-        if (configuration is not null) packs.Add((PackArea.Meta, configuration.Run, configuration.Pack));
-        PackReader reader = core.PackReader(applianceId);
-        using var codec = new SegmentCodec();
-        foreach (MapRoot root in disks)
-        {
-            if (root.Reference is not null) await MarkAsync(new MapReader(reader, root), root.Reference, root.Level).ConfigureAwait(false);
-        }
-        var names = new HashSet<string>(StringComparer.Ordinal);
-        foreach ((PackArea area, Run run, int pack) in packs) names.Add((await reader.GetDirectoryAsync(area, run, pack, cancellationToken).ConfigureAwait(false)).ObjectName);
+        var names = new List<string> { Layout.Settings };
+        foreach (string room in new[] { Layout.Keys, Layout.RepositoryLog })
+            foreach (StoredObject found in await core.Store.ListAllAsync(room, cancellationToken).ConfigureAwait(false)) names.Add(found.Name);
         return names;
-
-        async Task MarkAsync(MapReader map, Reference reference, int level)
-        {
-            cancellationToken.ThrowIfCancellationRequested();
-            packs.Add((PackArea.Meta, reference.Run, reference.Pack));
-            MapNode node = await map.ReadAsync(reference, level, codec, cancellationToken).ConfigureAwait(false);
-            for (int slot = 0; slot < BlockGeometry.FanOut; slot++)
-            {
-                if (node[slot] is not Reference child) continue;
-                if (level == 0) packs.Add((PackArea.Data, child.Run, child.Pack));
-                else await MarkAsync(map, child, level - 1).ConfigureAwait(false);
-            }
-        }
     }
 }

@@ -93,6 +93,8 @@ public sealed record RestorePoint : IComparable<RestorePoint>
     public long? ReadBytes { get; init; }
     /// <summary>How many bytes its making added to the repository, everything counted; null where unknown.</summary>
     public long? StoredBytes { get; init; }
+    /// <summary>How many requests its making sent to the store, which a bucket's owner pays for; null where that was not counted: in a folder, and of points that are listed.</summary>
+    public long? Requests { get; init; }
     /// <summary>How long its making took; null where unknown.</summary>
     public TimeSpan? Duration { get; init; }
     /// <summary>Its disks.</summary>

@@ -12,11 +12,15 @@ internal readonly record struct Placement(int Pack, int Ordinal);
 /// Fills packs of one run and one area from several workers at once. A worker compresses on its own, reserves a place in the open pack under a short lock, and seals straight into it;
 /// full packs are stored in the background. The first error poisons the writer: nothing more is stored, and every later call throws it.
 /// </summary>
-internal sealed class PackWriter(IObjectStore store, string applianceId, PackArea area, Run run, ObjectKeys keys, PackBuffers buffers)
+/// <remarks>
+/// A pack is often stored after the work that filled it has ended, so uploads follow the writer's own token, which lives as long as the round: a cancellation ends them at once, the normal end of the work does not.
+/// </remarks>
+internal sealed class PackWriter(IObjectStore store, string applianceId, PackArea area, Run run, ObjectKeys keys, PackBuffers buffers, CancellationToken round) : IDisposable
 {
     /// <summary>Keeps a pack's segment table small even where every block is nearly empty.</summary>
     private const int MaximumSegments = 16384;
 
+    private readonly CancellationTokenSource _stop = CancellationTokenSource.CreateLinkedTokenSource(round);
     private readonly object _gate = new();
     private readonly SemaphoreSlim _rotation = new(1, 1);
     private readonly List<Task> _uploads = [];
@@ -54,7 +58,7 @@ internal sealed class PackWriter(IObjectStore store, string applianceId, PackAre
         }
     }
 
-    /// <summary>Gives up: waits until no put is under way and stores nothing more.</summary>
+    /// <summary>Gives up: ends the puts that are under way, waits until there are none, and stores nothing more.</summary>
     internal async Task AbandonAsync()
     {
         lock (_gate)
@@ -63,8 +67,11 @@ internal sealed class PackWriter(IObjectStore store, string applianceId, PackAre
             _current?.Close();
             _current = null;
         }
+        _stop.Cancel();
         await DrainAsync().ConfigureAwait(false);
     }
+
+    public void Dispose() => _stop.Dispose();
 
     private void Poison(Exception failure)
     {
@@ -113,7 +120,7 @@ internal sealed class PackWriter(IObjectStore store, string applianceId, PackAre
                         buffers.Return(buffer);
                         throw Rethrow(_failure);
                     }
-                    _current = new OpenPack(this, _nextNumber++, buffer, cancellationToken);
+                    _current = new OpenPack(this, _nextNumber++, buffer);
                 }
             }
             finally
@@ -141,7 +148,7 @@ internal sealed class PackWriter(IObjectStore store, string applianceId, PackAre
             {
                 if (_failure is not null) return;
             }
-            pack.CancellationToken.ThrowIfCancellationRequested();
+            _stop.Token.ThrowIfCancellationRequested();
             var envelope = new Envelope { Kind = Kind, Cipher = keys.Cipher, Id = pack.Id, Header = [], Segments = pack.Table() };
             byte[] prefix = envelope.EncodePrefix();
             var trailer = new byte[Envelope.TrailerLength];
@@ -153,7 +160,7 @@ internal sealed class PackWriter(IObjectStore store, string applianceId, PackAre
             }
             var content = new ObjectContent(prefix, pack.Buffer.AsMemory(0, pack.Length), trailer);
             PutOptions options = area == PackArea.Data ? PutOptions.Data : PutOptions.Metadata;
-            await store.PutAsync(Layout.Pack(applianceId, area, run, pack.Number), content, options, pack.CancellationToken).ConfigureAwait(false);
+            await store.PutAsync(Layout.Pack(applianceId, area, run, pack.Number), content, options, _stop.Token).ConfigureAwait(false);
             lock (_gate) _packs.Add(new PackInfo(area, pack.Number, pack.Id, content.Length, envelope.Segments.Length, Hash256.Read(trailer)));
         }
         catch (Exception failure)
@@ -240,14 +247,13 @@ internal sealed class PackWriter(IObjectStore store, string applianceId, PackAre
     private SegmentCipher NewCipher(Id128 id) => keys.For(id, Kind);
 
     /// <summary>A pack that is being filled. Stored when it is closed and every reserved place is filled.</summary>
-    private sealed class OpenPack(PackWriter writer, int number, byte[] buffer, CancellationToken cancellationToken)
+    private sealed class OpenPack(PackWriter writer, int number, byte[] buffer)
     {
         private readonly List<SegmentEntry> _table = [];
         private int _pending = 1;
 
         internal int Number => number;
         internal byte[] Buffer => buffer;
-        internal CancellationToken CancellationToken => cancellationToken;
         internal Id128 Id { get; } = Id128.NewRandom();
         internal int Length { get; private set; }
 

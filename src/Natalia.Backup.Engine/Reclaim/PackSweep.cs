@@ -231,7 +231,7 @@ internal sealed class PackSweep(RepositoryCore core, string applianceId, TimeSpa
     }
 
     /// <summary>What cannot be read is not rewritten; the checks report it.</summary>
-    private static bool IsUnreadable(NataliaException failure) => failure.ErrorId is ErrorIds.PackMissing or ErrorIds.ObjectDamaged or ErrorIds.ObjectNotFound or ErrorIds.StoreReadFailed;
+    private static bool IsUnreadable(NataliaException failure) => failure.ErrorId is ErrorIds.PackMissing or ErrorIds.ObjectDamaged or ErrorIds.ObjectNotFound or ErrorIds.StoreReadFailed or ErrorIds.ObjectArchived;
 
     private async Task<bool> DeletePackAsync(string name, CancellationToken cancellationToken)
     {

@@ -30,17 +30,30 @@ public sealed partial class Repository : IRetentionStore
         if (policy is not null) TimeZones.Find(policy.TimeZoneId);
         // Needs no lease: setting a policy must not wait for a backup that runs for hours, and the later record counts.
         AuditLog log = applianceId is null ? _core.RepositoryLog : _core.ApplianceLog(applianceId);
-        await log.AppendAsync(new AuditEntry(AuditEvents.RetentionSet)
-        {
-            ApplianceId = applianceId,
-            Reason = policy is null ? "The policy was taken away." : $"The policy is now {policy}.",
-            WriteData = json =>
-            {
-                if (applianceName is not null) json.WriteString("name", applianceName);
-                RetentionPolicyData.Write(json, policy);
-            },
-        }, _core.SigningSeed, cancellationToken).ConfigureAwait(false);
+        if (policy is null) await RequirePolicyForLocksAsync(applianceId, cancellationToken).ConfigureAwait(false);
+        await log.AppendAsync(RetentionEntry(applianceId, applianceName, policy), _core.SigningSeed, cancellationToken).ConfigureAwait(false);
         await _core.Store.FlushAsync(cancellationToken).ConfigureAwait(false);
+    }
+
+    private static AuditEntry RetentionEntry(string? applianceId, string? applianceName, RetentionPolicy? policy) => new(AuditEvents.RetentionSet)
+    {
+        ApplianceId = applianceId,
+        Reason = policy is null ? "The policy was taken away." : $"The policy is now {policy}.",
+        WriteData = json =>
+        {
+            if (applianceName is not null) json.WriteString("name", applianceName);
+            RetentionPolicyData.Write(json, policy);
+        },
+    };
+
+    /// <summary>Where locks follow the policy, the last policy that holds cannot be taken away.</summary>
+    private async Task RequirePolicyForLocksAsync(string? applianceId, CancellationToken cancellationToken)
+    {
+        if (_core.Immutability?.WhileKept != true) return;
+        if (applianceId is not null && await ReadPolicyAsync(_core.RepositoryLog, null, cancellationToken).ConfigureAwait(false) is { Damage: null }) return;
+        throw new NataliaException(ErrorIds.ImmutabilityWithoutRetention, NataliaErrorKind.InvalidOperation,
+            $"The points of the repository '{Label}' stay locked as long as they are kept, {_core.Immutability.Days} days ahead: without a retention policy everything would be kept, and stay locked, for ever.", applianceId ?? Label,
+            "Set the policy that is wanted instead.");
     }
 
     /// <inheritdoc/>
@@ -145,7 +158,7 @@ public sealed partial class Repository : IRetentionStore
             }, _core.SigningSeed, cancellationToken).ConfigureAwait(false);
             await _core.Store.FlushAsync(cancellationToken).ConfigureAwait(false);
             await FindAsync(point.ApplianceId, point.RestorePointId, cancellationToken).ConfigureAwait(false);
-            return Describe(manifest, isProtected);
+            return WithRenewal(Describe(manifest, isProtected), await ReadRenewalsAsync(point.ApplianceId, cancellationToken).ConfigureAwait(false));
         }
         finally
         {

@@ -8,6 +8,7 @@ using Natalia.Backup.Engine.Leases;
 using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Engine.Packs;
 using Natalia.Backup.Engine.Restore;
+using Natalia.Backup.Engine.Retention;
 using Natalia.Backup.Engine.Sealing;
 using Natalia.Backup.Engine.Storage;
 using Natalia.Backup.Engine.Verification;
@@ -46,6 +47,9 @@ public sealed partial class Repository : IDisposable
             {
                 if (store.ObjectLock is null)
                     throw new NataliaException(ErrorIds.ObjectLockNotSupported, NataliaErrorKind.NotSupported, $"{store.Location} cannot lock objects, so that points in it cannot be immutable.", store.Location, "Take a bucket that was made with object lock.");
+                if (immutability.WhileKept && options.Retention is null or { KeepsEverything: true })
+                    throw new NataliaException(ErrorIds.ImmutabilityWithoutRetention, NataliaErrorKind.InvalidArgument, "Points that stay locked as long as they are kept need a retention policy that says for how long: without one, everything would stay locked for ever.", store.Location,
+                        "Give a retention policy with at least one rule.");
                 store = new LockingStore(store, immutability, options.Clock);
             }
             if (await store.StatAsync(Layout.Settings, cancellationToken).ConfigureAwait(false) is not null) throw Exists(store);
@@ -61,7 +65,18 @@ public sealed partial class Repository : IDisposable
                 throw new NataliaException(ErrorIds.NotARepository, NataliaErrorKind.AlreadyExists, $"{store.Location} is not empty: it holds '{first.Name}'.", store.Location, "Name an empty place, or one that does not exist yet.");
             }
             // Keys and records without settings and without any appliance: the making of a repository died here before it was one.
-            foreach (string leftover in leftovers) await store.DeleteAsync(leftover, cancellationToken).ConfigureAwait(false);
+            foreach (string leftover in leftovers)
+            {
+                try
+                {
+                    await store.DeleteAsync(leftover, cancellationToken).ConfigureAwait(false);
+                }
+                catch (NataliaException locked) when (locked.ErrorId == ErrorIds.ObjectLocked)
+                {
+                    throw new NataliaException(ErrorIds.ObjectLocked, NataliaErrorKind.PermissionDenied, $"The making of a repository at {store.Location} was broken off, and what it left is locked: {locked.Message}", store.Location,
+                        "Make the repository under another prefix, or here when the lock has ended.", locked);
+                }
+            }
             RepositorySecrets secrets = RepositorySecrets.NewRandom();
             var settings = new RepositorySettings(Id128.NewRandom(), options.Clock.UtcNow(), password is null ? Cipher.None : Cipher.Aes256Gcm, Signing.PublicKey(secrets.SigningSeed));
             byte[] bytes = settings.Encode();
@@ -78,6 +93,8 @@ public sealed partial class Repository : IDisposable
                 },
             }, secrets.SigningSeed, cancellationToken).ConfigureAwait(false);
             if (immutability is not null) await core.RepositoryLog.AppendAsync(ImmutabilityPolicy.Entry(immutability), secrets.SigningSeed, cancellationToken).ConfigureAwait(false);
+            if (options.StorageClass is not null) await core.RepositoryLog.AppendAsync(StoreRecord.Entry(options.StorageClass), secrets.SigningSeed, cancellationToken).ConfigureAwait(false);
+            if (options.Retention is RetentionPolicy retention) await core.RepositoryLog.AppendAsync(RetentionEntry(null, null, retention), secrets.SigningSeed, cancellationToken).ConfigureAwait(false);
             await store.FlushAsync(cancellationToken).ConfigureAwait(false);
             try
             {
@@ -95,7 +112,7 @@ public sealed partial class Repository : IDisposable
                 await store.DeleteAsync(Layout.Settings, cancellationToken).ConfigureAwait(false);
                 throw Exists(store);
             }
-            var made = new Repository(core, Hash256.Of(bytes));
+            var made = new Repository(core, Hash256.Of(bytes)) { StorageClass = options.StorageClass };
             made._keys.Prove(slotId.ToString());
             return made;
         }
@@ -127,7 +144,8 @@ public sealed partial class Repository : IDisposable
                 throw new NataliaException(ErrorIds.RepositoryDamaged, NataliaErrorKind.Security, $"The audit key of the repository {store.Location} does not belong to its secrets.", store.Location);
             ImmutabilityPolicy? immutability = await ReadImmutabilityAsync(store, settings, options, cancellationToken).ConfigureAwait(false);
             if (immutability is not null && store.ObjectLock is not null) store = new LockingStore(store, immutability, options.Clock);
-            var opened = new Repository(new RepositoryCore(store, settings, secrets, options, immutability), Hash256.Of(bytes));
+            string? storageClass = await StoreRecord.ReadAsync(store, settings, options, cancellationToken).ConfigureAwait(false);
+            var opened = new Repository(new RepositoryCore(store, settings, secrets, options, immutability), Hash256.Of(bytes)) { StorageClass = storageClass };
             if (slot is not null) opened._keys.Prove(slot);
             return opened;
         }
@@ -152,10 +170,12 @@ public sealed partial class Repository : IDisposable
     public DateTime CreatedUtc => _core.Settings.CreatedUtc;
     /// <summary>Whether what it holds is sealed with a password.</summary>
     public bool IsEncrypted => _core.Settings.Cipher != Cipher.None;
-    /// <summary>For how many days everything stored is locked against deletion; null for not at all.</summary>
+    /// <summary>For how many days everything stored is locked against deletion, from its making on or ahead of every run (<see cref="Immutability"/>); null for not at all.</summary>
     public int? ImmutableDays => _core.Immutability?.Days;
     /// <summary>How strong its locks are; null when it sets none.</summary>
     public ObjectLockMode? ImmutabilityMode => _core.Immutability?.Mode;
+    /// <summary>The storage class in which packs of blocks are put, as it was when the repository was made; null for the store's default.</summary>
+    public string? StorageClass { get; private init; }
     /// <summary>True when points can be read and written: a password was given, or none is needed.</summary>
     public bool IsUnlocked => _core.IsUnlocked;
     /// <summary>The SHA-256 fingerprint of the key that signs the audit log, 64 lowercase hexadecimal digits. Kept elsewhere, it proves later that the log is this repository's.</summary>
@@ -177,6 +197,7 @@ public sealed partial class Repository : IDisposable
             if (runs.Count == 0) continue;
             PointStates states = await PointStates.ReadAsync(_core.ApplianceLog(appliance), new HashSet<long>(runs.Select(r => r.Sequence)), cancellationToken).ConfigureAwait(false);
             runs.RemoveAll(r => states.IsRemoved(r.Id.ToString()));
+            IReadOnlyList<RenewalRecord> renewals = await ReadRenewalsAsync(appliance, cancellationToken).ConfigureAwait(false);
             foreach ((_, PointManifest? manifest, NataliaException? damage) in await _manifests.ReadAllAsync(appliance, runs, fromCatalog: true, cancellationToken).ConfigureAwait(false))
             {
                 if (damage is not null)
@@ -186,7 +207,7 @@ public sealed partial class Repository : IDisposable
                     continue;
                 }
                 if (manifest!.Incomplete || manifest.TimeUtc < filter.AfterUtc || manifest.TimeUtc > filter.BeforeUtc) continue;
-                points.Add(Describe(manifest, states.IsProtected(manifest.PointId), states.FoundDamagedUtc(manifest.Run.Sequence)));
+                points.Add(WithRenewal(Describe(manifest, states.IsProtected(manifest.PointId), states.FoundDamagedUtc(manifest.Run.Sequence)), renewals));
             }
         }
         points.Sort((a, b) => b.CompareTo(a));
@@ -204,8 +225,9 @@ public sealed partial class Repository : IDisposable
         EnsureCanLock();
         if (request.Disks.Count == 0) throw new ArgumentException("There is no disk to back up.", nameof(request));
         _ = _core.Keys;
+        StoreMeter? meter = _core.Store.Find<IMeteredStore>()?.Meter.Measure();
         PointManifest manifest = await new BackupRun(_core, _manifests, request, beforePublish, progress).ExecuteAsync(cancellationToken).ConfigureAwait(false);
-        return Describe(manifest, isProtected: false);
+        return Describe(manifest, isProtected: false) with { Requests = meter?.Usage.Requests };
     }
 
     /// <summary>In an immutable repository nothing is stored through a session that could not lock it.</summary>
@@ -226,6 +248,15 @@ public sealed partial class Repository : IDisposable
         {
             PointManifest manifest = await FindAsync(point.ApplianceId, point.RestorePointId, cancellationToken).ConfigureAwait(false);
             return await new PointVerification(_core, manifest, progress).ExecuteAsync(cancellationToken).ConfigureAwait(false);
+        }
+        catch (NataliaException archived) when (archived.ErrorId == ErrorIds.ObjectArchived)
+        {
+            return new CheckResult
+            {
+                Name = "RestorePoint", Result = CheckOutcome.Skipped, Target = point.ToString(), ErrorId = ErrorIds.RestorePointArchived,
+                Detail = "What it needs lies in an archive class and was not read. Export-NataliaDisk -Thaw makes it readable for some days.",
+                RestorePointId = point.RestorePointId, ApplianceId = point.ApplianceId, RepositoryId = RepositoryId,
+            };
         }
         catch (NataliaException damage) when (damage.ErrorId == ErrorIds.ManifestDamaged)
         {

@@ -25,6 +25,12 @@ public sealed record RepositoryOptions
     /// <summary>For a repository that is made: lock everything for this long. Needs a store with object lock. Null: no locks. An existing repository keeps what it was made with.</summary>
     public Immutability.ImmutabilityPolicy? Immutability { get; init; }
 
+    /// <summary>For a repository that is made: the default retention policy that it begins with. Null: none; refused where locks follow the policy.</summary>
+    public Retention.RetentionPolicy? Retention { get; init; }
+
+    /// <summary>For a repository that is made: the storage class in which packs of blocks are put, remembered with the repository so that every session uses it; null for the store's default.</summary>
+    public string? StorageClass { get; init; }
+
     /// <summary>scrypt's N for new key slots; tests make it small.</summary>
     internal int PasswordCost { get; init; } = Sealing.KeySlot.DefaultCost;
 }

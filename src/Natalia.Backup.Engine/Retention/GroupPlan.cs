@@ -22,6 +22,22 @@ internal sealed class GroupPlan
 
     internal IEnumerable<RetentionPlanRow> Rows()
     {
+        (Entry? newestGood, Entry? lastMade) = Decide();
+        // They are two only where a clock went back; backups go on from the one made last.
+        return _entries.Select(e => ToRow(e, ReferenceEquals(e, newestGood) ? "The newest good point" : ReferenceEquals(e, lastMade) ? "The good point that was made last" : null));
+    }
+
+    /// <summary>The points that stay for another reason than a lock or a reader, without the words.</summary>
+    internal IEnumerable<RetentionPoint> Kept()
+    {
+        (Entry? newestGood, Entry? lastMade) = Decide();
+        return _entries.Where(e => _policy.KeepsEverything || e.Mark is Mark.Keep or Mark.Protected or Mark.KeepUnfinished || ReferenceEquals(e, newestGood) || ReferenceEquals(e, lastMade)).Select(e => e.Point);
+    }
+
+    /// <summary>Applies the rules.</summary>
+    /// <returns>The points that are never removed.</returns>
+    private (Entry? NewestGood, Entry? LastMade) Decide()
+    {
         if (!_policy.KeepsEverything)
         {
             MarkUndisposable();
@@ -32,8 +48,7 @@ internal sealed class GroupPlan
         foreach (Entry entry in _entries)
             if (entry.Point is { IsGood: true, IsFinished: true, Sequence: long sequence } && !(lastMade?.Point.Sequence >= sequence))
                 lastMade = entry;
-        // They are two only where a clock went back; backups go on from the one made last.
-        return _entries.Select(e => ToRow(e, ReferenceEquals(e, newestGood) ? "The newest good point" : ReferenceEquals(e, lastMade) ? "The good point that was made last" : null));
+        return (newestGood, lastMade);
     }
 
     /// <summary>Decides what no rule looks at: protected and unfinished points.</summary>

@@ -21,6 +21,8 @@ public sealed record RetentionPoint
     public bool IsProtected { get; init; }
     /// <summary>Until when an object lock holds it, UTC; null when none does.</summary>
     public DateTime? LockedUntilUtc { get; init; }
+    /// <summary>How many bytes its making added to the repository; null where unknown.</summary>
+    public long? StoredBytes { get; init; }
     /// <summary>False when the point is known to be damaged, or is not known to be restorable.</summary>
     public bool IsGood { get; init; } = true;
     /// <summary>False while a backup writes it, and for ever when that backup was broken off.</summary>
@@ -40,5 +42,6 @@ public sealed record RetentionPoint
         Sequence = point.Sequence,
         IsProtected = point.IsProtected,
         LockedUntilUtc = point.ImmutableUntilUtc,
+        StoredBytes = point.StoredBytes,
     };
 }

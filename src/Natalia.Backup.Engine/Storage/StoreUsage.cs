@@ -41,6 +41,14 @@ public sealed record StoreUsage
         BytesRead = later.BytesRead - earlier.BytesRead,
     };
 
+    /// <summary>The requests by kind, those that were not made left out: <c>26 (puts 8, reads 9, lists 9)</c>.</summary>
+    public override string ToString()
+    {
+        string kinds = string.Join(", ", new[] { ("puts", Puts), ("reads", Reads), ("stats", Stats), ("lists", Lists), ("deletes", Deletes), ("locks", Locks) }.Where(k => k.Item2 > 0)
+            .Select(k => $"{k.Item1} {k.Item2.ToString(System.Globalization.CultureInfo.InvariantCulture)}"));
+        return Requests.ToString(System.Globalization.CultureInfo.InvariantCulture) + (kinds.Length == 0 ? "" : $" ({kinds})") + (Retries > 0 ? $", {Retries.ToString(System.Globalization.CultureInfo.InvariantCulture)} of them repeated" : "");
+    }
+
     /// <summary>The difference of two looks at a counter; for languages without operators.</summary>
     /// <param name="earlier">The earlier look.</param>
     public StoreUsage Since(StoreUsage earlier) => this - earlier;

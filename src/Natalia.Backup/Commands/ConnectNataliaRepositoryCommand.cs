@@ -1,4 +1,5 @@
 using System.Management.Automation;
+using System.Management.Automation.Host;
 using System.Security;
 using Natalia.Backup.Arguments;
 using Natalia.Backup.Engine.Repositories;
@@ -36,6 +37,10 @@ namespace Natalia.Backup.Commands;
 /// <para>Checks every object of a repository from a machine that does not know the password.</para>
 /// </example>
 /// <example>
+/// <code>Connect-NataliaRepository -Path \\nas\backup\natalia -Credential (Get-Secret nas-user)</code>
+/// <para>Connects, on Windows, to a share as another user than the one who runs the command.</para>
+/// </example>
+/// <example>
 /// <code>Connect-NataliaRepository -Path \\nas\backup\natalia -RebuildSettings | Repair-NataliaRepository -Full -WhatIf</code>
 /// <para>Opens a repository whose natalia.json was deleted, and tells what else is lost.</para>
 /// </example>
@@ -44,6 +49,58 @@ namespace Natalia.Backup.Commands;
 public sealed class ConnectNataliaRepositoryCommand : RepositoryOpenerCommand
 {
     private const string ProxmoxStorageSet = "ProxmoxStorage";
+
+    // The sets without a password are this command's alone: where a repository is made, no set may do without the choice of a password.
+    /// <summary>The repository's folder, on a disk or a share. Relative paths, ~ and PowerShell drives are welcome; wildcards are taken literally.</summary>
+    [Parameter(Mandatory = true, Position = 0, ParameterSetName = FolderPasswordSet)]
+    [Parameter(Mandatory = true, Position = 0, ParameterSetName = FolderUnencryptedSet)]
+    [Parameter(Mandatory = true, Position = 0, ParameterSetName = FolderAuditOnlySet)]
+    [ValidateNotNullOrEmpty]
+    public override string Path { get; set; } = "";
+
+    /// <summary>The name of an S3 bucket that exists. For immutable repositories it must have been made with Object Lock.</summary>
+    [Parameter(Mandatory = true, ParameterSetName = BucketPasswordSet)]
+    [Parameter(Mandatory = true, ParameterSetName = BucketUnencryptedSet)]
+    [Parameter(Mandatory = true, ParameterSetName = BucketAuditOnlySet)]
+    [ValidateNotNullOrEmpty]
+    public override string Bucket { get; set; } = "";
+
+    /// <summary>The address of the S3 server, such as https://s3.eu-central-1.wasabisys.com. Left out, AWS is meant.</summary>
+    [Parameter(ParameterSetName = BucketPasswordSet)]
+    [Parameter(ParameterSetName = BucketUnencryptedSet)]
+    [Parameter(ParameterSetName = BucketAuditOnlySet)]
+    public override Uri? Endpoint { get; set; }
+
+    /// <summary>The bucket's region, such as eu-west-3. Left out, AWS_REGION for AWS, else us-east-1.</summary>
+    [Parameter(ParameterSetName = BucketPasswordSet)]
+    [Parameter(ParameterSetName = BucketUnencryptedSet)]
+    [Parameter(ParameterSetName = BucketAuditOnlySet)]
+    public override string? Region { get; set; }
+
+    /// <summary>What all keys of the repository begin with, so that several repositories share a bucket.</summary>
+    [Parameter(ParameterSetName = BucketPasswordSet)]
+    [Parameter(ParameterSetName = BucketUnencryptedSet)]
+    [Parameter(ParameterSetName = BucketAuditOnlySet)]
+    public override string? Prefix { get; set; }
+
+    /// <summary>
+    /// With -Bucket: the access key as user name and its secret as password. Left out, the AWS SDK's own chain is used: environment, profile, role of the machine. With -Path, on Windows and for a UNC path: the user of the
+    /// share; the connection ends with the session. Left out, Windows takes the account that runs the command.
+    /// </summary>
+    [Parameter(ParameterSetName = FolderPasswordSet)]
+    [Parameter(ParameterSetName = FolderUnencryptedSet)]
+    [Parameter(ParameterSetName = FolderAuditOnlySet)]
+    [Parameter(ParameterSetName = BucketPasswordSet)]
+    [Parameter(ParameterSetName = BucketUnencryptedSet)]
+    [Parameter(ParameterSetName = BucketAuditOnlySet)]
+    [Credential]
+    public override PSCredential? Credential { get; set; }
+
+    /// <summary>The SHA-256 fingerprint of the S3 server's certificate. When it is given, exactly this certificate is trusted and no other.</summary>
+    [Parameter(ParameterSetName = BucketPasswordSet)]
+    [Parameter(ParameterSetName = BucketUnencryptedSet)]
+    [Parameter(ParameterSetName = BucketAuditOnlySet)]
+    public override string? ServerCertificateThumbprint { get; set; }
 
     /// <summary>Open it without the password: for checks and the audit log, not for restore points.</summary>
     [Parameter(Mandatory = true, ParameterSetName = FolderAuditOnlySet)]
@@ -79,11 +136,28 @@ public sealed class ConnectNataliaRepositoryCommand : RepositoryOpenerCommand
 
     /// <summary>The password, as SecureString, or as PSCredential whose user name does not matter. When it is lost, so is everything in the repository: there is no second way in.</summary>
     [Parameter(Mandatory = true, ParameterSetName = FolderPasswordSet)]
-    [Parameter(Mandatory = true, ParameterSetName = BucketPasswordSet)]
+    // Not mandatory for a bucket, because PowerShell could not choose between sets that all want something; it is asked for below.
+    [Parameter(ParameterSetName = BucketPasswordSet)]
     [PasswordArgument]
     public SecureString? Password { get; set; }
 
-    private protected override Task<SecureString?> FindPasswordAsync() => Task.FromResult(Password);
+    private protected override async Task<SecureString?> FindPasswordAsync() => IsBound(nameof(Password)) ? Password : await OnPipelineAsync(AskForPassword).ConfigureAwait(false);
+
+    /// <summary>Asks as PowerShell asks for what is mandatory; null where nobody can be asked.</summary>
+    private SecureString? AskForPassword()
+    {
+        var field = new FieldDescription(nameof(Password));
+        field.SetParameterType(typeof(SecureString));
+        try
+        {
+            Dictionary<string, PSObject> answers = Host.UI.Prompt(MyInvocation.MyCommand.Name, "Supply values for the following parameters:", [field]);
+            return answers.TryGetValue(nameof(Password), out PSObject? answer) ? answer?.BaseObject as SecureString : null;
+        }
+        catch (Exception e) when (e is PSInvalidOperationException or HostException or NotImplementedException)
+        {
+            return null;
+        }
+    }
 
     private protected override async Task ProcessAsync(CancellationToken cancellationToken)
     {

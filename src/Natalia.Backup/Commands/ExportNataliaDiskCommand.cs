@@ -31,12 +31,16 @@ namespace Natalia.Backup.Commands;
 /// <para>Writes the system disk of a point over an older image, and takes the file's hash.</para>
 /// </example>
 /// <example>
+/// <code>Get-NataliaRestorePoint -Appliance natalia-paris -Latest | Export-NataliaDisk -Destination D:\restore -Thaw</code>
+/// <para>Asks for what lies in Glacier, and tells by when it is readable. Run again after that, it writes the disk.</para>
+/// </example>
+/// <example>
 /// <code>$image = Export-NataliaDisk -RestorePointId 3fa9 -Destination D:\rescue\data.raw -AllowLoss
 /// $image.LostExtents | Export-Csv D:\rescue\lost.csv</code>
 /// <para>Writes what is left of a damaged point, and a list of what is missing.</para>
 /// </example>
 [Cmdlet(VerbsData.Export, "NataliaDisk", SupportsShouldProcess = true, ConfirmImpact = ConfirmImpact.Medium)]
-[OutputType(typeof(ExportedFile))]
+[OutputType(typeof(ExportedFile), typeof(ThawStatus))]
 public sealed class ExportNataliaDiskCommand : RestorePointCommand
 {
     /// <summary>
@@ -63,6 +67,18 @@ public sealed class ExportNataliaDiskCommand : RestorePointCommand
     [Parameter]
     public SwitchParameter Force { get; set; }
 
+    /// <summary>
+    /// Where what the point needs lies in an archive class (Glacier, Deep Archive): ask for it to be made readable, which takes hours and costs money. The command then tells when to come back, and writes nothing; the same
+    /// command writes the disk when everything is readable, and asks for nothing twice until then.
+    /// </summary>
+    [Parameter]
+    public SwitchParameter Thaw { get; set; }
+
+    /// <summary>For how many days what is thawed stays readable: 1 to 365, 7 by default.</summary>
+    [Parameter]
+    [ValidateRange(1, 365)]
+    public int ThawDays { get; set; } = 7;
+
     /// <summary>Write what is left of a damaged restore point. What is lost becomes zeros: the file is not the disk as it was, and a database in it may be broken.</summary>
     [Parameter]
     public SwitchParameter AllowLoss { get; set; }
@@ -83,13 +99,14 @@ public sealed class ExportNataliaDiskCommand : RestorePointCommand
             throw new NataliaException(ErrorIds.DestinationExists, NataliaErrorKind.AlreadyExists, $"'{file}' was written by this command a moment ago, from another restore point.", file, "Name a folder that is there: each image then gets a name of its own.");
         ExportDestination.EnsureWritable(file, Force);
         if (!await ShouldProcessAsync(file, $"Write disk {diskId} of {one}").ConfigureAwait(false)) return;
+        if (!await EnsureReadableAsync(point, diskId is null ? null : [diskId], Thaw ? ThawDays : null, cancellationToken).ConfigureAwait(false)) return;
         var clock = Stopwatch.StartNew();
         var written = new SalvagedDisk(new RestorePointDisk("", DiskRole.Unknown, 0, 0), 0, []);
         using (ProgressReporter progress = StartProgress($"Exporting {one}"))
         using (var target = new RawDiskTarget(file, Force))
         {
             if (AllowLoss) written = await point.Repository.Repository.SalvageDiskAsync(one, DiskId, target, progress, cancellationToken).ConfigureAwait(false);
-            else written = written with { Disk = await point.Repository.Repository.ExportDiskAsync(one, DiskId, target, progress, cancellationToken).ConfigureAwait(false) };
+            else written = written with { Disk = await ReadAsync(point, diskId is null ? null : [diskId], () => point.Repository.Repository.ExportDiskAsync(one, DiskId, target, progress, cancellationToken), cancellationToken).ConfigureAwait(false) };
         }
         if (written.BytesLost > 0)
             EmitWarning(string.Format(CultureInfo.InvariantCulture, "{0} of disk {1} of {2} are lost. In '{3}' there are zeros in their place, in {4} extent(s); the property LostExtents of the result tells where. The file is not the disk as it was.",

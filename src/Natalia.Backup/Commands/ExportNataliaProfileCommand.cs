@@ -89,6 +89,7 @@ public sealed class ExportNataliaProfileCommand : NataliaCommand
         string name = named ?? settings.PasswordSecret ?? $"natalia-{settings.Name}";
         if (settings.Bucket is BucketSettings { CredentialSecret: string known } bucket)
             settings = settings with { Bucket = bucket with { CredentialSecret = named is null && known.Length > 0 ? known : name + "-s3" } };
+        if (settings.ShareSecret is string share) settings = settings with { ShareSecret = named is null && share.Length > 0 ? share : name + "-share" };
         return settings.Access != RepositoryAccess.Password ? settings : settings with { PasswordSecret = name };
     }
 }

@@ -2,6 +2,7 @@ using System.Management.Automation;
 using Natalia.Backup.Appliances;
 using Natalia.Backup.Arguments;
 using Natalia.Backup.Engine;
+using Natalia.Backup.Engine.Immutability;
 using Natalia.Backup.Engine.Retention;
 using Natalia.Backup.Errors;
 using Natalia.Backup.Hypervisors;
@@ -130,6 +131,11 @@ public sealed class GetNataliaRetentionPlanCommand : RetentionRulesCommand
         if (!_rules.AnyRule && subject.Stored is null && subject.Points.Count > 0)
             EmitWarning($"No retention policy is set for '{subject.Name}' in repository '{subject.Repository.Name}': every point is kept. Set-NataliaRetention sets one.");
         IReadOnlyList<RetentionPlanRow> plan = RetentionPlanner.Plan(subject.RetentionPoints, policy, DateTime.UtcNow);
+        if (subject.Points.Count > 0 && LockEffectText.Compute(subject.Repository, [subject], policy, DateTime.UtcNow) is LockEffect effect)
+        {
+            EmitVerbose($"'{subject.Name}' in repository '{subject.Repository.Name}': {LockEffectText.All(effect)}");
+            plan = effect.Mark(plan);
+        }
         EmitAll(plan);
         if (subject.Repository.Native is INativeRepository native && plan.Count > 0 && !policy.KeepsEverything) await CompareAsync(native, subject, policy, plan, cancellationToken).ConfigureAwait(false);
     }

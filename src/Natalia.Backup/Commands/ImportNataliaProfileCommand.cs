@@ -90,7 +90,7 @@ public sealed class ImportNataliaProfileCommand : NataliaCommand
     {
         if (settings.Hypervisor is string hypervisor)
             return await ConnectionFactory.OpenNativeRepositoryAsync(settings, Registry.Hypervisors.Get(hypervisor), await FindEvidenceAsync(settings, cancellationToken).ConfigureAwait(false), cancellationToken).ConfigureAwait(false);
-        PSCredential? credential = settings.Bucket?.CredentialSecret is string key ? await OnPipelineAsync(() => ResolveCredential(key)).ConfigureAwait(false) : null;
+        PSCredential? credential = (settings.Bucket?.CredentialSecret ?? settings.ShareSecret) is string key ? await OnPipelineAsync(() => ResolveCredential(key)).ConfigureAwait(false) : null;
         if (settings.Access != RepositoryAccess.Password) return await ConnectionFactory.OpenRepositoryAsync(settings, null, credential, cancellationToken).ConfigureAwait(false);
         SecureString secret = await OnPipelineAsync(() => ResolveSecret(settings.PasswordSecret!)).ConfigureAwait(false);
         using RepositoryPassword password = RepositoryPassword.From(secret);

@@ -1,8 +1,10 @@
+using System.Globalization;
 using System.Management.Automation;
 using Natalia.Backup.Appliances;
 using Natalia.Backup.Arguments;
 using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Audit;
+using Natalia.Backup.Engine.Immutability;
 using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Evidence;
 using Natalia.Backup.Hypervisors;
@@ -261,6 +263,24 @@ public sealed class InvokeNataliaBackupCommand : RepositoryWriterCommand
         })).ConfigureAwait(false);
     }
 
+    /// <summary>A backup is made even when the locks of earlier points cannot be extended: that is a warning, and the next run tries again.</summary>
+    private async Task<LockRenewal?> RenewLocksAsync(PlannedRun run, CancellationToken cancellationToken)
+    {
+        if (!LockRenewals.Concerns(run.Repository)) return null;
+        try
+        {
+            if (await run.Repository.Repository.RenewLocksAsync(run.ApplianceId, look: false, cancellationToken).ConfigureAwait(false) is not LockRenewal renewal) return null;
+            if (LockRenewals.Describe(run.Target.Name, run.Repository, renewal) is string text) EmitVerbose(text);
+            foreach (string failure in renewal.Failures) EmitWarning(failure);
+            return renewal;
+        }
+        catch (NataliaException e) when (!cancellationToken.IsCancellationRequested)
+        {
+            EmitWarning($"{run.Target.Name}: the locks of the points that are kept in repository '{run.Repository.Name}' could not be extended: {e.Message} The next run tries again.");
+            return null;
+        }
+    }
+
     private async Task RunAsync(PlannedRun run, CancellationToken cancellationToken)
     {
         EmitVerbose($"{run.Target.Name}: backing up to repository '{run.Repository.Name}'.");
@@ -269,6 +289,8 @@ public sealed class InvokeNataliaBackupCommand : RepositoryWriterCommand
             await RunNativeAsync(run, native, cancellationToken).ConfigureAwait(false);
             return;
         }
+        // Before anything is frozen: it can take its time.
+        LockRenewal? renewal = await RenewLocksAsync(run, cancellationToken).ConfigureAwait(false);
         RunOutcome outcome;
         using (ProgressReporter progress = StartProgress($"Backing up {run.Target.Name} to {run.Repository.Name}"))
             outcome = await BackupRunner.RunAsync(run, Type, run.Repository.Repository.BackupAsync, progress, cancellationToken).ConfigureAwait(false);
@@ -276,7 +298,8 @@ public sealed class InvokeNataliaBackupCommand : RepositoryWriterCommand
         if (outcome.Point is not null)
         {
             Registry.Completion.Remember(outcome.Point);
-            Emit(outcome.Point);
+            if (outcome.Point.Requests is long requests) EmitVerbose(string.Format(CultureInfo.InvariantCulture, "{0}: {1} requests to the bucket.", run.Target.Name, requests + (renewal?.Requests ?? 0)));
+            Emit(outcome.Point with { Requests = outcome.Point.Requests + (renewal?.Requests ?? 0) });
         }
         if (outcome.ReleaseFailure is not null)
         {

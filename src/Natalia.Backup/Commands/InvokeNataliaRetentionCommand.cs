@@ -4,9 +4,11 @@ using Natalia.Backup.Appliances;
 using Natalia.Backup.Arguments;
 using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Audit;
+using Natalia.Backup.Engine.Immutability;
 using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Engine.Retention;
 using Natalia.Backup.Retention;
+using Natalia.Backup.Runs;
 using Natalia.Backup.Sessions;
 
 namespace Natalia.Backup.Commands;
@@ -115,6 +117,7 @@ public sealed class InvokeNataliaRetentionCommand : NataliaCommand
                 if (gone.Count == 1 && subject.Repository.Native is not null) await Evidence.RecordAsync(subject.Repository, NativeEvent.PointRemoved, gone[0], batch[0].Reason).ConfigureAwait(false);
             }
         }
+        await RenewLocksAsync(subject, cancellationToken).ConfigureAwait(false);
         EmitVerbose(string.Format(CultureInfo.InvariantCulture, "'{0}' in repository '{1}': {2} removed, {3} kept, {4} protected, {5} locked, by the policy {6}.", subject.Name, subject.Repository.Name,
             removed, plan.Count(r => r.Action == RetentionAction.Keep), plan.Count(r => r.Action == RetentionAction.Protected), plan.Count(r => r.Action == RetentionAction.Locked), policy));
     }
@@ -132,4 +135,14 @@ public sealed class InvokeNataliaRetentionCommand : NataliaCommand
             gone.Add(point);
             Emit(wanted[point.RestorePointId]);
         }, cancellationToken);
+
+    /// <summary>Where locks follow the policy: what it still keeps stays locked.</summary>
+    private async Task RenewLocksAsync(RetentionSubject subject, CancellationToken cancellationToken)
+    {
+        if (!LockRenewals.Concerns(subject.Repository) || subject.Points.Count == 0) return;
+        if (!await ShouldProcessAsync($"{subject.Name} in repository '{subject.Repository.Name}'", $"Extend the locks of what the policy keeps, where they last less than {subject.Repository.Repository.ImmutableDays} days").ConfigureAwait(false)) return;
+        if (await subject.Repository.Repository.RenewLocksAsync(subject.ApplianceId, look: true, cancellationToken).ConfigureAwait(false) is not LockRenewal renewal) return;
+        if (LockRenewals.Describe(subject.Name, subject.Repository, renewal) is string text) EmitVerbose(text);
+        foreach (string failure in renewal.Failures) EmitWarning(failure);
+    }
 }

@@ -3,7 +3,9 @@ using System.Management.Automation;
 using Natalia.Backup.Appliances;
 using Natalia.Backup.Arguments;
 using Natalia.Backup.Engine;
+using Natalia.Backup.Engine.Immutability;
 using Natalia.Backup.Engine.Model;
+using Natalia.Backup.Runs;
 using Natalia.Backup.Sessions;
 
 namespace Natalia.Backup.Commands;
@@ -94,5 +96,8 @@ public sealed class OptimizeNataliaRepositoryCommand : NataliaCommand
         if (!await ShouldProcessAsync(target, action).ConfigureAwait(false)) return;
         ReclaimResult result = await connection.Repository.ReclaimAsync(appliance.ApplianceId, TimeSpan.FromHours(GraceHours), cancellationToken).ConfigureAwait(false);
         Emit(result with { ApplianceName = appliance.Name, Repository = connection.Name });
+        if (await connection.Repository.RenewLocksAsync(appliance.ApplianceId, look: true, cancellationToken).ConfigureAwait(false) is not LockRenewal renewal) return;
+        if (LockRenewals.Describe(appliance.Name ?? appliance.ApplianceId, connection, renewal) is string text) EmitVerbose(text);
+        foreach (string failure in renewal.Failures) EmitWarning(failure);
     }
 }

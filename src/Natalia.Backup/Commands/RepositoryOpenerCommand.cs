@@ -22,47 +22,45 @@ public abstract class RepositoryOpenerCommand : NataliaCommand
     /// <summary>The repository's folder, on a disk or a share. Relative paths, ~ and PowerShell drives are welcome; wildcards are taken literally.</summary>
     [Parameter(Mandatory = true, Position = 0, ParameterSetName = FolderPasswordSet)]
     [Parameter(Mandatory = true, Position = 0, ParameterSetName = FolderUnencryptedSet)]
-    [Parameter(Mandatory = true, Position = 0, ParameterSetName = FolderAuditOnlySet)]
     [ValidateNotNullOrEmpty]
-    public string Path { get; set; } = "";
+    public virtual string Path { get; set; } = "";
 
     /// <summary>The name of an S3 bucket that exists. For immutable repositories it must have been made with Object Lock.</summary>
     [Parameter(Mandatory = true, ParameterSetName = BucketPasswordSet)]
     [Parameter(Mandatory = true, ParameterSetName = BucketUnencryptedSet)]
-    [Parameter(Mandatory = true, ParameterSetName = BucketAuditOnlySet)]
     [ValidateNotNullOrEmpty]
-    public string Bucket { get; set; } = "";
+    public virtual string Bucket { get; set; } = "";
 
     /// <summary>The address of the S3 server, such as https://s3.eu-central-1.wasabisys.com. Left out, AWS is meant.</summary>
     [Parameter(ParameterSetName = BucketPasswordSet)]
     [Parameter(ParameterSetName = BucketUnencryptedSet)]
-    [Parameter(ParameterSetName = BucketAuditOnlySet)]
-    public Uri? Endpoint { get; set; }
+    public virtual Uri? Endpoint { get; set; }
 
     /// <summary>The bucket's region, such as eu-west-3. Left out, AWS_REGION for AWS, else us-east-1.</summary>
     [Parameter(ParameterSetName = BucketPasswordSet)]
     [Parameter(ParameterSetName = BucketUnencryptedSet)]
-    [Parameter(ParameterSetName = BucketAuditOnlySet)]
-    public string? Region { get; set; }
+    public virtual string? Region { get; set; }
 
     /// <summary>What all keys of the repository begin with, so that several repositories share a bucket.</summary>
     [Parameter(ParameterSetName = BucketPasswordSet)]
     [Parameter(ParameterSetName = BucketUnencryptedSet)]
-    [Parameter(ParameterSetName = BucketAuditOnlySet)]
-    public string? Prefix { get; set; }
+    public virtual string? Prefix { get; set; }
 
-    /// <summary>The access key as user name and its secret as password. Left out, the AWS SDK's own chain is used: environment, profile, role of the machine.</summary>
+    /// <summary>
+    /// With -Bucket: the access key as user name and its secret as password. Left out, the AWS SDK's own chain is used: environment, profile, role of the machine. With -Path, on Windows and for a UNC path: the user of the
+    /// share; the connection ends with the session. Left out, Windows takes the account that runs the command.
+    /// </summary>
+    [Parameter(ParameterSetName = FolderPasswordSet)]
+    [Parameter(ParameterSetName = FolderUnencryptedSet)]
     [Parameter(ParameterSetName = BucketPasswordSet)]
     [Parameter(ParameterSetName = BucketUnencryptedSet)]
-    [Parameter(ParameterSetName = BucketAuditOnlySet)]
     [Credential]
-    public PSCredential? Credential { get; set; }
+    public virtual PSCredential? Credential { get; set; }
 
     /// <summary>The SHA-256 fingerprint of the S3 server's certificate. When it is given, exactly this certificate is trusted and no other.</summary>
     [Parameter(ParameterSetName = BucketPasswordSet)]
     [Parameter(ParameterSetName = BucketUnencryptedSet)]
-    [Parameter(ParameterSetName = BucketAuditOnlySet)]
-    public string? ServerCertificateThumbprint { get; set; }
+    public virtual string? ServerCertificateThumbprint { get; set; }
 
     /// <summary>The repository has no password, and whoever can read its files can read the disks in it.</summary>
     [Parameter(Mandatory = true, ParameterSetName = FolderUnencryptedSet)]
@@ -98,6 +96,17 @@ public abstract class RepositoryOpenerCommand : NataliaCommand
         CredentialSecret = Credential is null ? null : "",
     };
 
+    /// <summary>Elsewhere than on Windows a UNC path would be taken for a folder with strange characters, and made.</summary>
+    private void RequireUsablePath()
+    {
+        bool isUnc = Path.StartsWith(@"\\", StringComparison.Ordinal);
+        if (isUnc && System.IO.Path.DirectorySeparatorChar != '\\')
+            throw new NataliaException(Credential is null ? ErrorIds.PathNotSupported : ErrorIds.ShareCredentialNotSupported, NataliaErrorKind.NotSupported, $"Only Windows reaches the share '{Path}' by its UNC path.", Path,
+                "Mount the share (mount -t cifs, with its credentials), and name the folder below the mount point.");
+        if (!isUnc && Credential is not null)
+            throw new NataliaException(ErrorIds.ShareCredentialNotSupported, NataliaErrorKind.InvalidArgument, $"'{Path}' is not on a share that is named by a UNC path, so -Credential has no meaning for it.", Path, @"Leave -Credential out, or name the folder as \\server\share\folder.");
+    }
+
     /// <summary>Opens or makes it; null when the user did not want it after all.</summary>
     private protected abstract Task<RepositoryConnection?> OpenAsync(RepositorySettings settings, RepositoryPassword? password, CancellationToken cancellationToken);
 
@@ -109,11 +118,12 @@ public abstract class RepositoryOpenerCommand : NataliaCommand
         if (Access == RepositoryAccess.Password && secret is not { Length: > 0 })
             throw new NataliaException(ErrorIds.PasswordRequired, NataliaErrorKind.InvalidArgument, "The password is empty.", recommendedAction: "Give a -Password, or say -Unencrypted when there is to be none.");
         BucketSettings? bucket = Bucket.Length == 0 ? null : DescribeBucket();
+        if (bucket is null) RequireUsablePath();
         string path = bucket?.ToString() ?? await OnPipelineAsync(() => FilePaths.Resolve(SessionState, Path)).ConfigureAwait(false);
         string name = Name ?? Registry.Repositories.GetFreeName(bucket is not null ? bucket.Bucket : SessionName.FromPath(path, "repository"));
         Registry.Repositories.EnsureFree(name);
         using RepositoryPassword? password = secret is null ? null : RepositoryPassword.From(secret);
-        var settings = new RepositorySettings { Name = name, Kind = bucket is null ? "Folder" : "S3", Path = path, Bucket = bucket, Access = Access };
+        var settings = new RepositorySettings { Name = name, Kind = bucket is null ? "Folder" : "S3", Path = path, Bucket = bucket, Access = Access, ShareSecret = bucket is null && Credential is not null ? "" : null };
         if (await OpenAsync(settings, password, cancellationToken).ConfigureAwait(false) is not RepositoryConnection connection) return;
         Registry.Repositories.Add(connection);
         Emit(connection.Session);

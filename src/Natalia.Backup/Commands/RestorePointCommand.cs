@@ -1,7 +1,11 @@
 using System.Management.Automation;
 using Natalia.Backup.Arguments;
+using Natalia.Backup.Engine;
+using Natalia.Backup.Engine.Model;
+using Natalia.Backup.Engine.Repositories;
 using Natalia.Backup.Points;
 using Natalia.Backup.Sessions;
+using Natalia.Backup.Text;
 
 namespace Natalia.Backup.Commands;
 
@@ -78,4 +82,56 @@ public abstract class RestorePointCommand : NataliaCommand
 
     /// <summary>What to do with the failure of one point; by default an error at once.</summary>
     private protected virtual void Report(Exception exception, object target) => EmitError(exception, target);
+
+    /// <summary>
+    /// Makes sure that nothing which a point needs lies in an archive class. With <paramref name="days"/> it asks for what does, and tells when to come back.
+    /// </summary>
+    /// <param name="point">The point.</param>
+    /// <param name="diskIds">Which of its disks are wanted; null for all.</param>
+    /// <param name="days">For how many days what is thawed is to stay readable; null asks for nothing.</param>
+    /// <param name="cancellationToken">Stops it.</param>
+    /// <returns>True when everything can be read now; false when it was said when to come back.</returns>
+    /// <exception cref="NataliaException"><c>RestorePointArchived</c> when <paramref name="days"/> is null.</exception>
+    private protected async Task<bool> EnsureReadableAsync(LocatedPoint point, IReadOnlyCollection<string>? diskIds, int? days, CancellationToken cancellationToken)
+    {
+        // Where nothing is said to be archived, the reading itself finds out, so that the usual case costs nothing.
+        if (point.Repository.Native is not null || (days is null && point.Repository.Repository.StorageClass is not ("GLACIER" or "DEEP_ARCHIVE"))) return true;
+        Repository repository = point.Repository.Repository;
+        ThawStatus? status = await repository.ThawAsync(point.Point, diskIds, null, cancellationToken).ConfigureAwait(false);
+        if (status is null or { IsReadable: true }) return true;
+        if (days is not int period) throw Archived(point.Point, status);
+        if (status.ArchivedObjects > 0)
+        {
+            if (!await ShouldProcessAsync(point.Point.ToString(), $"Ask for {Count(status.ArchivedObjects)} ({ByteSize.Format(status.ArchivedBytes)}) to be thawed for {period} days, which the service charges for").ConfigureAwait(false)) return false;
+            status = (await repository.ThawAsync(point.Point, diskIds, period, cancellationToken).ConfigureAwait(false))!;
+        }
+        Emit(status);
+        if (status.IsReadable) return true;
+        EmitWarning($"{point.Point}: {Count(status.ThawingObjects)} of {status.Objects} ({ByteSize.Format(status.ThawingBytes)}) are being thawed. Run the same command again after {status.ExpectedUtc:yyyy-MM-dd HH:mm} UTC; nothing was written now.");
+        return false;
+    }
+
+    /// <summary>Reads a point, and says what to do when something that it needs turns out to be archived: a rule of the bucket may have moved it.</summary>
+    private protected static async Task<T> ReadAsync<T>(LocatedPoint point, IReadOnlyCollection<string>? diskIds, Func<Task<T>> readAsync, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await readAsync().ConfigureAwait(false);
+        }
+        catch (NataliaException archived) when (archived.ErrorId == ErrorIds.ObjectArchived)
+        {
+            if (await point.Repository.Repository.ThawAsync(point.Point, diskIds, null, cancellationToken).ConfigureAwait(false) is not { IsReadable: false } status) throw;
+            throw Archived(point.Point, status);
+        }
+    }
+
+    private static NataliaException Archived(RestorePoint point, ThawStatus status)
+    {
+        string thawing = status.ThawingObjects == 0 ? "" : $" {Count(status.ThawingObjects)} ({ByteSize.Format(status.ThawingBytes)}) are being thawed, usually until {status.ExpectedUtc:yyyy-MM-dd HH:mm} UTC.";
+        return new NataliaException(ErrorIds.RestorePointArchived, NataliaErrorKind.ResourceUnavailable,
+            $"Of the {Count(status.Objects)} ({ByteSize.Format(status.Bytes)}) that the point {point} needs, {status.ArchivedObjects} ({ByteSize.Format(status.ArchivedBytes)}) lie in an archive class and must be thawed first.{thawing}", point.RestorePointId,
+            status.ArchivedObjects > 0 ? "Say -Thaw to ask for them; that takes hours and costs money. Then run the command again." : "Run the command again then.");
+    }
+
+    private static string Count(int objects) => objects == 1 ? "1 object" : objects.ToString(System.Globalization.CultureInfo.InvariantCulture) + " objects";
 }

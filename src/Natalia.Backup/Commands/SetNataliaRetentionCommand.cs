@@ -5,6 +5,7 @@ using Natalia.Backup.Appliances;
 using Natalia.Backup.Arguments;
 using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Audit;
+using Natalia.Backup.Engine.Immutability;
 using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Engine.Retention;
 using Natalia.Backup.Evidence;
@@ -17,6 +18,7 @@ namespace Natalia.Backup.Commands;
 /// <remarks>
 /// <para>The policy is kept with the repository, so that every machine applies the same one. It removes nothing by itself: Invoke-NataliaRetention does, and Get-NataliaRetentionPlan shows what it would do. Without -Appliance the policy becomes the repository's default, which holds for every appliance without a policy of its own.</para>
 /// <para>The rules that are given are the whole policy; those that are left out are off. When no rule is given, it is 7 daily, 4 weekly and 3 monthly points, with -Strategy SixHourly also the last 4, so that today's points survive. With -Strategy, rules that are given replace those of the strategy. -TimeZone alone changes the zone of a policy that is set, and nothing else.</para>
+/// <para>In an immutable repository, it says before it saves anything what the policy and the locks come to together: how many points, and bytes, stay locked after the policy has let them go, and which are kept for longer than they are locked. What cannot work, such as locks that end before the next point is made, is refused with the numbers.</para>
 /// <para>When the new policy would remove points that are kept now, it says how many and asks. In a script, -Force or -Confirm:$false answers that. A policy whose every rule is 0 is refused.</para>
 /// </remarks>
 /// <example>
@@ -77,7 +79,7 @@ public sealed class SetNataliaRetentionCommand : RetentionRulesCommand
     [Parameter(Mandatory = true, ParameterSetName = InheritSet)]
     public SwitchParameter Inherit { get; set; }
 
-    /// <summary>Do not ask, even when the policy would remove points that are kept now.</summary>
+    /// <summary>Do not ask, even when the policy would remove points that are kept now, and set it even where locks and policy cannot work together.</summary>
     [Parameter]
     public SwitchParameter Force { get; set; }
 
@@ -133,19 +135,19 @@ public sealed class SetNataliaRetentionCommand : RetentionRulesCommand
         RetentionPolicy? policy = ParameterSetName == InheritSet ? null : Compose(rules, subject.HasOwnPolicy ? subject.Stored : null, subject.Stored?.Policy.TimeZoneId);
         RetentionPolicy? effective = policy ?? retention.Default?.Policy;
         string action = policy is not null ? $"Set the retention policy to {policy}" : $"Take its own retention policy away, so that the default of repository '{retention.Repository.Name}' holds: {effective?.ToString() ?? "none"}";
-        if (!await ConfirmAsync($"{subject.Name} in repository '{retention.Repository.Name}'", action, [subject], effective).ConfigureAwait(false)) return;
+        if (!await ConfirmAsync(retention.Repository, $"{subject.Name} in repository '{retention.Repository.Name}'", action, [subject], effective).ConfigureAwait(false)) return;
         await retention.Repository.Retention.SetRetentionPolicyAsync(subject.ApplianceId, subject.Name, policy, cancellationToken).ConfigureAwait(false);
         await Evidence.RecordAsync(retention.Repository, NativeEvent.RetentionSet, subject.ApplianceId, subject.Name, null, [new("policy", policy?.ToString() ?? "none")]).ConfigureAwait(false);
-        await ShowAsync(retention.Repository, subject.ApplianceId, subject.Name, cancellationToken).ConfigureAwait(false);
+        await ShowAsync(retention.Repository, subject.ApplianceId, subject.Name, [subject], effective, cancellationToken).ConfigureAwait(false);
     }
 
     private async Task SetDefaultAsync(RepositoryRetention retention, RetentionRules rules, CancellationToken cancellationToken)
     {
         RetentionPolicy policy = Compose(rules, retention.Default, retention.Default?.Policy.TimeZoneId);
         IReadOnlyList<RetentionSubject> affected = [.. retention.Subjects.Where(s => !s.HasOwnPolicy)];
-        if (!await ConfirmAsync($"the default of repository '{retention.Repository.Name}', which holds for {affected.Count} appliance(s)", $"Set the retention policy to {policy}", affected, policy).ConfigureAwait(false)) return;
+        if (!await ConfirmAsync(retention.Repository, $"the default of repository '{retention.Repository.Name}', which holds for {affected.Count} appliance(s)", $"Set the retention policy to {policy}", affected, policy).ConfigureAwait(false)) return;
         await retention.Repository.Retention.SetRetentionPolicyAsync(null, null, policy, cancellationToken).ConfigureAwait(false);
-        await ShowAsync(retention.Repository, null, null, cancellationToken).ConfigureAwait(false);
+        await ShowAsync(retention.Repository, null, null, affected, policy, cancellationToken).ConfigureAwait(false);
     }
 
     private RetentionPolicy Compose(RetentionRules rules, StoredRetentionPolicy? before, string? timeZone)
@@ -162,9 +164,28 @@ public sealed class SetNataliaRetentionCommand : RetentionRulesCommand
         return policy;
     }
 
-    /// <summary>Asks as any change does, and once more when points would go that are kept now: then as for a loss that cannot be undone.</summary>
-    private async Task<bool> ConfirmAsync(string target, string action, IReadOnlyList<RetentionSubject> subjects, RetentionPolicy? after)
+    /// <summary>Tells what the policy and the locks come to together, before either can be regretted.</summary>
+    private string DescribeLocks(RepositoryConnection repository, string target, IReadOnlyList<RetentionSubject> subjects, RetentionPolicy? after)
     {
+        if (LockEffectText.Compute(repository, subjects, after, DateTime.UtcNow) is not LockEffect effect) return "";
+        if (effect.Conflict is string conflict)
+        {
+            if (!Force)
+                throw new NataliaException(ErrorIds.RetentionLockConflict, NataliaErrorKind.InvalidOperation, $"The policy was not set for {target}: {conflict}", target, "Make points more often, or take a repository whose locks last longer. -Force sets the policy all the same.");
+            EmitWarning(conflict);
+        }
+        if (LockEffectText.Exposure(effect) is string exposure)
+            EmitWarning($"{exposure} Somebody with the bucket's credentials could delete such points. A repository made with -ImmutableWhileKept, or for more -ImmutableDays, has no such gap.");
+        string text = LockEffectText.All(effect);
+        EmitVerbose(text);
+        // Without its full stop: a question may follow.
+        return ". " + text.TrimEnd('.');
+    }
+
+    /// <summary>Asks as any change does, and once more when points would go that are kept now: then as for a loss that cannot be undone.</summary>
+    private async Task<bool> ConfirmAsync(RepositoryConnection repository, string target, string action, IReadOnlyList<RetentionSubject> subjects, RetentionPolicy? after)
+    {
+        action += DescribeLocks(repository, target, subjects, after);
         List<RetentionPlanRow> removed = [.. subjects.SelectMany(s => RetentionPolicyChange.Compare(s.RetentionPoints, s.Stored?.Policy, after, DateTime.UtcNow).NewlyRemoved)];
         string loss = removed.Count == 0 ? "" : string.Format(CultureInfo.InvariantCulture, "{0} that {1} kept now would be removed when retention is applied, from {2:yyyy-MM-dd} to {3:yyyy-MM-dd}",
             removed.Count == 1 ? "1 restore point" : removed.Count + " restore points", removed.Count == 1 ? "is" : "are", removed.Min(r => r.TimeUtc), removed.Max(r => r.TimeUtc));
@@ -188,12 +209,12 @@ public sealed class SetNataliaRetentionCommand : RetentionRulesCommand
         return LanguagePrimitives.TryConvertTo(GetVariableValue("ConfirmPreference"), out ConfirmImpact preference) && preference != ConfirmImpact.High;
     }
 
-    private async Task ShowAsync(RepositoryConnection repository, string? applianceId, string? name, CancellationToken cancellationToken)
+    private async Task ShowAsync(RepositoryConnection repository, string? applianceId, string? name, IReadOnlyList<RetentionSubject> subjects, RetentionPolicy? effective, CancellationToken cancellationToken)
     {
         _cache.Forget(repository);
         if (!PassThru) return;
         IReadOnlyList<StoredRetentionPolicy> policies = await repository.Retention.GetRetentionPoliciesAsync(cancellationToken).ConfigureAwait(false);
         StoredRetentionPolicy? stored = applianceId is null ? policies.FirstOrDefault(p => p.ApplianceId is null) : StoredRetentionPolicy.For(policies, applianceId);
-        Emit(RetentionSetting.Create(repository.Name, repository.Session.RepositoryId, applianceId, name, stored));
+        Emit(RetentionSetting.Create(repository.Name, repository.Session.RepositoryId, applianceId, name, stored) with { LockEffect = LockEffectText.Compute(repository, subjects, effective, DateTime.UtcNow) });
     }
 }

@@ -1,6 +1,7 @@
 using System.Management.Automation;
 using Natalia.Backup.Arguments;
 using Natalia.Backup.Engine;
+using Natalia.Backup.Engine.Storage;
 using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Hypervisors.Proxmox;
 using Natalia.Backup.Hypervisors.Proxmox.BackupServer;
@@ -128,6 +129,19 @@ public sealed class TestNataliaRepositoryCommand : NataliaCommand
                 $"The repository '{connection.Name}' ({connection.Session.Location}) has failed {failed.Count} check(s). The first is {failed[0].Name} ({failed[0].Target}). {failed[0].Detail}".TrimEnd(), connection.Name), connection.Session);
     }
 
+    /// <summary>The machines whose loss takes the appliances along: a destination on one of them is none.</summary>
+    private async Task<IReadOnlyCollection<string>> FindHypervisorHostsAsync(CancellationToken cancellationToken)
+    {
+        var hosts = new HashSet<string>(Registry.Hypervisors.All.SelectMany(h => h.Settings.Server?.Hosts ?? []), StringComparer.OrdinalIgnoreCase);
+        foreach (HypervisorConnection folder in Registry.Hypervisors.All.Where(h => h.Settings.Path.Length > 0 && Directory.Exists(h.Settings.Path)))
+        {
+            // Exports that lie on a NAS are lost with the NAS.
+            using FolderStore place = FolderStore.Open(folder.Settings.Path, create: false);
+            if ((await place.GetPlacementAsync(cancellationToken).ConfigureAwait(false)).HostName is string host) hosts.Add(host);
+        }
+        return hosts;
+    }
+
     private async Task CheckAsync(RepositoryConnection connection, CancellationToken cancellationToken)
     {
         if (connection.Native is not null)
@@ -138,7 +152,8 @@ public sealed class TestNataliaRepositoryCommand : NataliaCommand
         await foreach (CheckResult result in connection.Repository.CheckAsync(Full, progress, cancellationToken).ConfigureAwait(false)) Take(result);
         if (!Full && connection.Session.IsUnlocked)
         {
-            await foreach (CheckResult result in connection.Repository.ProbeAsync([], cancellationToken).ConfigureAwait(false)) Take(result);
+            await foreach (CheckResult result in connection.Repository.ProbeAsync(await FindHypervisorHostsAsync(cancellationToken).ConfigureAwait(false), cancellationToken).ConfigureAwait(false)) Take(result);
+            await foreach (CheckResult result in connection.Repository.CheckLocksAsync(cancellationToken).ConfigureAwait(false)) Take(result);
         }
         if (Quiet) Emit(failed.Count == 0);
         else if (failed.Count > 0)

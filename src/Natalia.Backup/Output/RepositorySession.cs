@@ -23,8 +23,14 @@ public sealed record RepositorySession
     public DateTime CreatedUtc { get; init; }
     /// <summary>The SHA-256 fingerprint of the key that signs the audit log. Kept somewhere else, it proves later that a log is this repository's.</summary>
     public required string AuditKeyFingerprint { get; init; }
-    /// <summary>For how many days everything stored is locked against deletion; null for not at all.</summary>
+    /// <summary>For how many days from its making everything stored is locked against deletion, or how many days ahead (<see cref="ImmutableWhileKept"/>); null for not at all.</summary>
     public int? ImmutableDays { get; init; }
+    /// <summary>True when the locks of points are extended as long as the retention policy keeps them.</summary>
+    public bool ImmutableWhileKept { get; init; }
+    /// <summary>How strong the locks are; null when nothing is locked.</summary>
+    public Engine.Storage.ObjectLockMode? ImmutabilityMode { get; init; }
+    /// <summary>What the locks and the retention policy come to together; of a session that has just made an immutable repository, else null.</summary>
+    public Engine.Immutability.LockEffect? LockEffect { get; init; }
     /// <summary>For a hypervisor's own storage: the name of the session of the repository that keeps its audit records; null when none does. A repository of this product keeps its own.</summary>
     public string? EvidenceRepository { get; init; }
     /// <summary>When it was connected, UTC.</summary>

@@ -34,6 +34,9 @@ public sealed record RetentionSetting
     /// <summary>Why the stored policy cannot be read; null when it can. Nothing is removed by such a one.</summary>
     public string? Damage { get; init; }
 
+    /// <summary>What the policy and the locks of an immutable repository come to together; only from Set-NataliaRetention, and null where nothing is locked.</summary>
+    public Engine.Immutability.LockEffect? LockEffect { get; init; }
+
     internal static RetentionSetting Create(string repository, string repositoryId, string? applianceId, string? applianceName, StoredRetentionPolicy? stored) => new()
     {
         ApplianceId = applianceId,

@@ -45,6 +45,7 @@ internal static class ProfileFile
                 if (repository.Bucket is BucketSettings bucket) WriteBucket(json, bucket);
                 else json.WriteString("path", repository.Path);
                 json.WriteString("access", repository.Access.ToString());
+                if (repository.ShareSecret is not null) json.WriteString("credentialSecret", repository.ShareSecret);
                 if (repository.Hypervisor is not null) json.WriteString("hypervisor", repository.Hypervisor);
                 if (repository.EvidenceRepository is not null) json.WriteString("evidenceRepository", repository.EvidenceRepository);
                 if (repository.PasswordSecret is not null) json.WriteString("passwordSecret", repository.PasswordSecret);
@@ -190,6 +191,7 @@ internal static class ProfileFile
             Path = Path.GetFullPath(Path.Combine(folder, node.Text("path"))),
             Access = access,
             PasswordSecret = secret,
+            ShareSecret = node.TextOrNull("credentialSecret"),
         };
     }
 

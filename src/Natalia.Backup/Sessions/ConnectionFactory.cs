@@ -2,6 +2,7 @@ using System.Management.Automation;
 using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Immutability;
 using Natalia.Backup.Engine.Repositories;
+using Natalia.Backup.Engine.Retention;
 using Natalia.Backup.Engine.Storage;
 using Natalia.Backup.Hypervisors;
 using Natalia.Backup.Hypervisors.Folder;
@@ -79,14 +80,13 @@ internal static class ConnectionFactory
 
     /// <summary>Makes a repository.</summary>
     /// <exception cref="NataliaException">What the engine throws.</exception>
-    internal static async Task<RepositoryConnection> CreateRepositoryAsync(RepositorySettings settings, RepositoryPassword? password, PSCredential? credential, int? immutableDays, CancellationToken cancellationToken)
+    internal static async Task<RepositoryConnection> CreateRepositoryAsync(RepositorySettings settings, RepositoryPassword? password, PSCredential? credential, ImmutabilityPolicy? immutability, RetentionPolicy? retention, CancellationToken cancellationToken)
     {
-        var options = new RepositoryOptions { Label = settings.Name, Immutability = immutableDays is int days ? new ImmutabilityPolicy(days, settings.Bucket?.LockMode ?? default) : null };
+        var options = new RepositoryOptions { Label = settings.Name, Immutability = immutability, Retention = retention, StorageClass = settings.Bucket?.StorageClass };
         if (settings.Bucket is not null)
             return Describe(settings, await Repository.CreateAsync(await OpenBucketAsync(settings.Bucket, credential, cancellationToken).ConfigureAwait(false), password, options, cancellationToken).ConfigureAwait(false));
         // Nothing is made in a folder that holds something already: it will be refused.
-        bool isForeign = Directory.Exists(settings.Path) && Directory.EnumerateFileSystemEntries(settings.Path).Any();
-        IObjectStore store = FolderStore.Open(settings.Path, create: !isForeign);
+        IObjectStore store = OpenFolder(settings, credential, () => !Directory.Exists(settings.Path) || !Directory.EnumerateFileSystemEntries(settings.Path).Any());
         return Describe(settings, await Repository.CreateAsync(store, password, options, cancellationToken).ConfigureAwait(false));
     }
 
@@ -97,14 +97,14 @@ internal static class ConnectionFactory
         IObjectStore store;
         if (settings.Bucket is BucketSettings bucket)
         {
-            // How strong locks are is the repository's own to say, and needs no password; the store must know before it writes.
+            // How strong locks are, and which class packs lie in, is the repository's own to say, and needs no password; the store must know before it writes.
             using (Repository look = await Repository.OpenAsync(await OpenBucketAsync(bucket, credential, cancellationToken).ConfigureAwait(false), null, new RepositoryOptions { Label = settings.Name }, cancellationToken).ConfigureAwait(false))
-                bucket = bucket with { LockMode = look.ImmutabilityMode };
+                bucket = bucket with { LockMode = look.ImmutabilityMode, StorageClass = look.StorageClass ?? bucket.StorageClass };
             store = await OpenBucketAsync(bucket, credential, cancellationToken).ConfigureAwait(false);
         }
         else
         {
-            store = FolderStore.Open(settings.Path, create: false);
+            store = OpenFolder(settings, credential, () => false);
         }
         Repository repository = await Repository.OpenAsync(store, password, new RepositoryOptions { Label = settings.Name }, cancellationToken).ConfigureAwait(false);
         if (settings.Access != RepositoryAccess.Unencrypted || !repository.IsEncrypted) return Describe(settings, repository);
@@ -113,12 +113,28 @@ internal static class ConnectionFactory
             "Give its -Password, or -AuditOnly to check it without one.");
     }
 
+    /// <summary>Opens a folder, on a share with its user; files that others have open for a moment are waited for.</summary>
+    private static IObjectStore OpenFolder(RepositorySettings settings, PSCredential? credential, Func<bool> create)
+    {
+        NetworkShare? share = credential is null ? null : NetworkShare.Connect(settings.Path, credential.UserName, credential.Password);
+        try
+        {
+            IObjectStore store = new RetryStore(FolderStore.Open(settings.Path, create()), RetryPolicy.ForFiles);
+            return share is null ? store : new ShareStore(store, share);
+        }
+        catch
+        {
+            share?.Dispose();
+            throw;
+        }
+    }
+
     /// <summary>Makes a lost natalia.json again.</summary>
     /// <returns>True when it was lost.</returns>
     /// <exception cref="NataliaException">What the engine throws.</exception>
     internal static async Task<bool> RebuildSettingsAsync(RepositorySettings settings, RepositoryPassword? password, PSCredential? credential, CancellationToken cancellationToken)
     {
-        using IObjectStore store = settings.Bucket is BucketSettings bucket ? await OpenBucketAsync(bucket, credential, cancellationToken).ConfigureAwait(false) : FolderStore.Open(settings.Path, create: false);
+        using IObjectStore store = settings.Bucket is BucketSettings bucket ? await OpenBucketAsync(bucket, credential, cancellationToken).ConfigureAwait(false) : OpenFolder(settings, credential, () => false);
         return await Repository.RebuildSettingsAsync(store, password, TimeProvider.System, cancellationToken).ConfigureAwait(false);
     }
 
@@ -154,6 +170,8 @@ internal static class ConnectionFactory
             CreatedUtc = repository.CreatedUtc,
             AuditKeyFingerprint = repository.AuditKeyFingerprint,
             ImmutableDays = repository.ImmutableDays,
+            ImmutableWhileKept = repository.Immutability?.WhileKept ?? false,
+            ImmutabilityMode = repository.ImmutabilityMode,
             ConnectedUtc = DateTime.UtcNow,
         };
         return new RepositoryConnection(session, repository, settings);

@@ -21,7 +21,14 @@ internal sealed class RepositoryConnection : IConnection
         (Session, Native, Hypervisor, Settings, Evidence) = (session, native, hypervisor, settings, evidence);
     }
 
-    internal RepositorySession Session { get; }
+    internal RepositorySession Session { get; private set; }
+
+    /// <summary>The same connection, whose session says more.</summary>
+    internal RepositoryConnection With(RepositorySession session)
+    {
+        Session = session;
+        return this;
+    }
 
     /// <summary>The hypervisor's own storage; null for a repository of this product.</summary>
     internal INativeRepository? Native { get; }

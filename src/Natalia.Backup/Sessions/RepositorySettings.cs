@@ -11,6 +11,8 @@ internal sealed record RepositorySettings
     public required string Path { get; init; }
     /// <summary>The bucket, for kind <c>S3</c>; else null.</summary>
     public BucketSettings? Bucket { get; init; }
+    /// <summary>For a folder on a share: the name of the secret that holds the user of the share; empty when one was given and it has no name yet, null when the account that runs the command is taken.</summary>
+    public string? ShareSecret { get; init; }
     /// <summary>The name of the hypervisor session whose storage it is; null for a repository of this product.</summary>
     public string? Hypervisor { get; init; }
     /// <summary>The name of the repository session that keeps its evidence; null for none, and for a repository of this product.</summary>

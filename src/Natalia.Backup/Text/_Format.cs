@@ -37,6 +37,10 @@ public static class _Format
         return string.Format(CultureInfo.InvariantCulture, "{0} UTC ({1} local)", Utc(utc), local.ToString(format, CultureInfo.InvariantCulture));
     }
 
+    /// <summary>The day of a time that is still to come: <c>2026-12-23</c>; nothing for one that has passed.</summary>
+    /// <param name="time">A time in UTC, or nothing.</param>
+    public static string FutureDate(object? time) => TryConvert(time, out DateTime value) && value > DateTime.UtcNow ? value.ToString("yyyy-MM-dd", CultureInfo.InvariantCulture) : "";
+
     /// <summary>The first digits of an id.</summary>
     /// <param name="id">An id, or nothing.</param>
     public static string ShortId(object? id) => Text(id) is { Length: > ShortIdLength } text ? text.Substring(0, ShortIdLength) : Text(id);

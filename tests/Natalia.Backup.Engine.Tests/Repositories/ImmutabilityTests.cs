@@ -83,4 +83,41 @@ public sealed class ImmutabilityTests
         NataliaException invalid = await Assert.ThrowsAsync<NataliaException>(() => CreateAsync(bench, new FaultStore(bench.Store), days: 0));
         Assert.Equal(ErrorIds.ImmutabilityInvalid, invalid.ErrorId);
     }
+
+    [Fact]
+    public async Task What_a_broken_off_making_left_under_lock_is_named_with_a_way_out()
+    {
+        (MemoryStore store, RepositoryBench bench) = New();
+        using RepositoryBench disposed = bench;
+        int settings;
+        using (var other = new MemoryStore(_clock, objectLock: true))
+        {
+            var log = new FaultStore(other);
+            (await CreateAsync(bench, log)).Dispose();
+            settings = log.Log.FindIndex(l => l.StartsWith("put natalia.json", StringComparison.Ordinal));
+        }
+        await Assert.ThrowsAsync<SimulatedCrashException>(() => CreateAsync(bench, new FaultStore(store, Fault.CrashBefore, settings)));
+        NataliaException locked = await Assert.ThrowsAsync<NataliaException>(() => CreateAsync(bench, new FaultStore(store)));
+        Assert.Equal(ErrorIds.ObjectLocked, locked.ErrorId);
+        Assert.Contains("another prefix", locked.RecommendedAction!, StringComparison.Ordinal);
+        _clock.Advance(TimeSpan.FromDays(41));
+        using Repository made = await CreateAsync(bench, new FaultStore(store));
+        Assert.DoesNotContain(await CheckAsync(made), r => r.Result == CheckOutcome.Failed);
+    }
+
+    [Fact]
+    public async Task The_record_that_says_that_points_are_locked_stays_locked_as_long_as_points_are_made()
+    {
+        (MemoryStore store, RepositoryBench bench) = New();
+        using RepositoryBench disposed = bench;
+        using Repository repository = await CreateAsync(bench, new FaultStore(store), days: 5);
+        byte[] disk = Disk(1 << 20, 1);
+        for (int day = 0; day < 12; day++)
+        {
+            await BackupAsync(repository, disk = Change(disk, 2, day), time: _clock.GetUtcNow().UtcDateTime);
+            foreach (StoredObject record in await store.ListAllAsync("log/", default))
+                Assert.True(await store.GetRetainUntilAsync(record.Name, default) >= _clock.GetUtcNow().UtcDateTime.AddDays(5), $"day {day}: {record.Name}");
+            _clock.Advance(TimeSpan.FromDays(1));
+        }
+    }
 }

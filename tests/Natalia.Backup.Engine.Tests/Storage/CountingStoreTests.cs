@@ -90,4 +90,31 @@ public sealed class ThrottledStoreTests
             Interlocked.Decrement(ref _running);
         }
     }
+
+    [Fact]
+    public async Task Counts_what_one_operation_asks_apart_from_what_others_ask_at_the_same_time()
+    {
+        using var store = new CountingStore(new MemoryStore());
+        await Task.WhenAll(OperationAsync("a", 3), OperationAsync("b", 7));
+        Assert.Equal(10, store.Usage.Puts);
+        await OperationAsync("c", 2);
+
+        async Task OperationAsync(string name, int puts)
+        {
+            StoreMeter mine = store.Meter.Measure();
+            await Task.Yield();
+            for (int i = 0; i < puts; i++) await Task.Run(() => store.PutAsync($"{name}/{i}", new ObjectContent(), PutOptions.Metadata, default));
+            Assert.Equal(puts, mine.Usage.Requests);
+            await WithinAsync();
+            Assert.Equal(puts + 1, mine.Usage.Requests);
+        }
+
+        // A part of an operation counts in the whole.
+        async Task WithinAsync()
+        {
+            StoreMeter part = store.Meter.Measure();
+            await store.StatAsync("a/0", default);
+            Assert.Equal(1, part.Usage.Requests);
+        }
+    }
 }

@@ -257,7 +257,9 @@ public sealed class FolderStoreTests : IDisposable
     [InlineData(unchecked((int)0x8007050F), ErrorIds.StoreFull)]
     [InlineData(unchecked((int)0x80070040), ErrorIds.StoreUnavailable)]
     [InlineData(unchecked((int)0x80070035), ErrorIds.StoreUnavailable)]
-    [InlineData(unchecked((int)0x80070020), ErrorIds.StoreWriteFailed)]
+    [InlineData(unchecked((int)0x80070020), ErrorIds.StoreFileInUse)]
+    [InlineData(unchecked((int)0x80070021), ErrorIds.StoreFileInUse)]
+    [InlineData(11, ErrorIds.StoreFileInUse)]
     [InlineData(unchecked((int)0x80131620), ErrorIds.StoreWriteFailed)]
     public void Translates_what_the_system_says(int code, string id)
     {

@@ -8,17 +8,31 @@ namespace Natalia.Backup.Tests.Storage;
 public sealed class MountedFolder : IDisposable
 {
     private readonly TemporaryFolder _folder = new();
+    private readonly string[] _mount;
     private bool _mounted;
 
-    public MountedFolder(string size)
+    public MountedFolder(string size) : this(["-t", "tmpfs", "-o", $"size={size}", "tmpfs"])
     {
-        Run("mount", "-t", "tmpfs", "-o", $"size={size}", "tmpfs", _folder.Path);
-        _mounted = true;
     }
+
+    private MountedFolder(string[] mount)
+    {
+        _mount = mount;
+        Mount();
+    }
+
+    /// <summary>Another folder, mounted here as a share of another machine would be: it keeps its files while it is away.</summary>
+    public static MountedFolder Of(string folder) => new(["--bind", folder]);
 
     public string Path => _folder.Path;
 
     public void MakeReadOnly() => Run("mount", "-o", "remount,ro", _folder.Path);
+
+    public void Mount()
+    {
+        Run("mount", [.. _mount, _folder.Path]);
+        _mounted = true;
+    }
 
     public void Unmount()
     {

@@ -94,6 +94,44 @@ public sealed class RepositoryTests : IDisposable
         Assert.False(Directory.Exists(_scenario.Full("two")));
     }
 
+    [Theory]
+    [InlineData("New")]
+    [InlineData("Connect")]
+    public void A_bucket_without_a_word_about_a_password_asks_for_one_and_is_never_taken_to_have_none(string verb)
+    {
+        // Nothing listens there: what is asked comes before anything is sent.
+        string script = $"$null = {verb}-NataliaRepository -Bucket b -Endpoint http://127.0.0.1:9 -Credential ([pscredential]::new('key', $args[0]))";
+        using var asked = new ModuleSession(new RecordingHost("correct horse", "correct horse"));
+        Assert.StartsWith("StoreUnavailable,", Assert.Single(asked.Run(script, Scenario.Password("secret")).ErrorIds), StringComparison.Ordinal);
+        using var nobody = new ModuleSession(new RecordingHost(""));
+        Assert.StartsWith("PasswordRequired,", Assert.Single(nobody.Run(script, Scenario.Password("secret")).ErrorIds), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Credentials_of_a_share_are_for_unc_paths_on_windows()
+    {
+        var credential = new PSCredential("natalia", Scenario.Password("secret"));
+        Fails("ShareCredentialNotSupported", ErrorCategory.InvalidArgument, "New-NataliaRepository $args[0] -Unencrypted -Credential $args[1]", _scenario.Full("here"), credential);
+        Assert.False(Directory.Exists(_scenario.Full("here")));
+        if (OperatingSystem.IsWindows()) return;
+        Fails("ShareCredentialNotSupported", ErrorCategory.NotImplemented, @"New-NataliaRepository \\nas\backup -Unencrypted -Credential $args[0]", credential);
+        Fails("PathNotSupported", ErrorCategory.NotImplemented, @"Connect-NataliaRepository \\nas\backup -Unencrypted");
+    }
+
+    [Fact]
+    public void Locks_for_a_fixed_time_and_locks_that_follow_the_policy_exclude_each_other()
+    {
+        const string start = "New-NataliaRepository -Bucket b -Endpoint http://127.0.0.1:9 -Unencrypted ";
+        Fails("ImmutabilityInvalid", ErrorCategory.InvalidArgument, start + "-ImmutableDays 3 -ImmutableWhileKept");
+        Fails("ImmutabilityInvalid", ErrorCategory.InvalidArgument, start + "-ImmutabilityMode Governance");
+        Fails("ImmutabilityInvalid", ErrorCategory.InvalidArgument, start + "-ImmutableDays 3 -LockAheadDays 20");
+        // What it comes to is shown before anything is asked of the server.
+        ScriptResult shown = _scenario.Run(start + "-ImmutableDays 30 -WhatIf -Verbose").ThrowIfFailed();
+        Assert.Contains(shown.Verbose, v => v.Contains("locked for 30 days", StringComparison.Ordinal) && v.Contains("kept without a lock at any time", StringComparison.Ordinal));
+        ScriptResult kept = _scenario.Run(start + "-ImmutableWhileKept -WhatIf -Verbose").ThrowIfFailed();
+        Assert.Contains(kept.Verbose, v => v.Contains("14 days ahead", StringComparison.Ordinal) && !v.Contains("without a lock", StringComparison.Ordinal));
+    }
+
     [Fact]
     public void Removing_the_module_closes_its_sessions()
     {

@@ -17,6 +17,9 @@ internal static class FolderErrors
             return new(ErrorIds.StoreAccessDenied, NataliaErrorKind.PermissionDenied, $"Access to '{path}' is denied: {reason}", path,
                 writing ? "Give the account that runs the backup the right to create, rename and delete files there, and check that the place is not read-only." : "Give the account the right to read there.", error);
         if (IsGone(errno, win32)) return Unavailable(path, error);
+        if (IsInUse(errno, win32))
+            return new(ErrorIds.StoreFileInUse, NataliaErrorKind.ResourceBusy, $"Another program has '{path}' open for itself: {reason}", path,
+                "Keep virus scanners, search indexers, synchronizers and other backup programs out of the repository's folder, then run the operation again.", error);
         return writing
             ? new(ErrorIds.StoreWriteFailed, NataliaErrorKind.WriteFailed, $"Writing '{path}' failed: {reason}", path, "Check the disk or share that holds the repository, then run the operation again.", error)
             : new(ErrorIds.StoreReadFailed, NataliaErrorKind.ReadFailed, $"Reading '{path}' failed: {reason}", path, "Check the disk or share that holds the repository, then run the operation again.", error);
@@ -36,6 +39,12 @@ internal static class FolderErrors
     {
         // ENOSPC; EDQUOT is 122 on Linux and 69 on macOS. Windows: disk full, handle disk full, quota exceeded.
         return errno is 28 or 122 or 69 || win32 is 112 or 39 or 1295 or 1816;
+    }
+
+    private static bool IsInUse(int errno, int win32)
+    {
+        // EAGAIN, EBUSY, ETXTBSY, by the numbers of Linux and of macOS; Windows: sharing violation, lock violation, user-mapped section open.
+        return errno is 11 or 16 or 26 or 35 || win32 is 32 or 33 or 1224;
     }
 
     private static bool IsGone(int errno, int win32)

@@ -12,10 +12,18 @@ public sealed record RetryPolicy
     /// <summary>No wait is longer.</summary>
     public TimeSpan MaxDelay { get; init; } = TimeSpan.FromSeconds(30);
 
+    /// <summary>For files that virus scanners and indexers open for a moment: a few attempts within two seconds, and for nothing else. A share that has gone is told at once.</summary>
+    public static RetryPolicy ForFiles { get; } = new() { MaxAttempts = 5, FirstDelay = TimeSpan.FromMilliseconds(100), ErrorIds = [Engine.ErrorIds.StoreFileInUse] };
+
+    /// <summary>The ids of the errors that are repeated; null for all of which <see cref="IsTransient"/> is true.</summary>
+    public IReadOnlyCollection<string>? ErrorIds { get; init; }
+
+    internal bool Repeats(NataliaException error) => ErrorIds?.Contains(error.ErrorId) ?? IsTransient(error);
+
     /// <summary>Whether another attempt may help. What a person must repair (rights, room, a wrong name) is not repeated.</summary>
     /// <param name="error">The error.</param>
     public static bool IsTransient(NataliaException error) =>
-        error.ErrorId is ErrorIds.StoreUnavailable or ErrorIds.StoreThrottled or ErrorIds.StoreReadFailed or ErrorIds.StoreWriteFailed;
+        error.ErrorId is Engine.ErrorIds.StoreUnavailable or Engine.ErrorIds.StoreThrottled or Engine.ErrorIds.StoreReadFailed or Engine.ErrorIds.StoreWriteFailed or Engine.ErrorIds.StoreFileInUse;
 
     /// <summary>How long to wait after an attempt.</summary>
     /// <param name="attempt">Which attempt failed: 1 for the first.</param>

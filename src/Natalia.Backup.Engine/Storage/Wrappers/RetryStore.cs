@@ -114,7 +114,7 @@ public sealed class RetryStore : WrappedStore
             {
                 return await attemptAsync(attempt).ConfigureAwait(false);
             }
-            catch (NataliaException error) when (attempt < _policy.MaxAttempts && RetryPolicy.IsTransient(error) && !cancellationToken.IsCancellationRequested)
+            catch (NataliaException error) when (attempt < _policy.MaxAttempts && _policy.Repeats(error) && !cancellationToken.IsCancellationRequested)
             {
                 _meter?.Retry();
             }
