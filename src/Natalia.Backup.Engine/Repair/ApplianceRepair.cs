@@ -1,6 +1,7 @@
 using Natalia.Backup.Engine.Audit;
 using Natalia.Backup.Engine.Disks;
 using Natalia.Backup.Engine.Format;
+using Natalia.Backup.Engine.Immutability;
 using Natalia.Backup.Engine.Leases;
 using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Engine.Packs;
@@ -27,6 +28,7 @@ internal sealed class ApplianceRepair(RepositoryCore core, RereadStore store, st
     private PackInventory _inventory = null!;
     private RepairAnalysis _analysis = null!;
     private PointStates _states = null!;
+    private IReadOnlyList<RenewalRecord> _renewals = [];
     private Dictionary<string, string> _rotten = new(StringComparer.Ordinal);
     private List<AuditName> _log = [];
     private Dictionary<string, PointManifest>? _catalog;
@@ -142,6 +144,7 @@ internal sealed class ApplianceRepair(RepositoryCore core, RereadStore store, st
     {
         List<Run> runs = await _manifests.ListAsync(applianceId, cancellationToken).ConfigureAwait(false);
         _states = await PointStates.ReadAsync(core.ApplianceLog(applianceId), new HashSet<long>(_log.Select(n => n.Sequence)), cancellationToken).ConfigureAwait(false);
+        _renewals = await RenewalRecord.ReadAsync(core.ApplianceLog(applianceId), _log, core.Clock.UtcNow(), cancellationToken).ConfigureAwait(false);
         var listed = new (Run Run, PointManifest? Manifest)[runs.Count];
         await InParallel.RunAsync(Enumerable.Range(0, runs.Count).ToList(), 16, async i =>
         {
@@ -317,7 +320,9 @@ internal sealed class ApplianceRepair(RepositoryCore core, RereadStore store, st
         if (walk == points[0]) return (kept, "It is the newest one of its appliance and stays until there is a newer one: the next backup stores again what is lost." + rest, null);
         if (_states.IsProtected(walk.Manifest.PointId)) return (kept, "It is protected and stays." + rest, null);
         if (PointsInUse.Contains(core.RepositoryId, walk.Manifest.PointId)) return (kept, "A restore reads it, so that it stays." + rest, null);
-        if (walk.Manifest.ImmutableUntilUtc is DateTime until && until > core.Clock.UtcNow()) return (RepairAction.Locked, $"It is locked until {until:yyyy-MM-dd HH:mm:ss} UTC and stays until then." + rest, until);
+        DateTime until = walk.Manifest.ImmutableUntilUtc ?? DateTime.MinValue;
+        if (RenewalRecord.Until(_renewals, walk.Manifest.PointId) is DateTime extended && extended > until) until = extended;
+        if (until > core.Clock.UtcNow()) return (RepairAction.Locked, $"It is locked until {until:yyyy-MM-dd HH:mm:ss} UTC and stays until then." + rest, until);
         return (RepairAction.Removed, "The point is removed.", null);
     }
 

@@ -5,6 +5,7 @@ using Natalia.Backup.Engine.Copy;
 using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Pipeline;
 using Natalia.Backup.Points;
+using Natalia.Backup.Runs;
 using Natalia.Backup.Sessions;
 
 namespace Natalia.Backup.Commands;
@@ -105,7 +106,11 @@ public sealed class CopyNataliaRestorePointCommand : RestorePointCommand
             if (source.Key.Repository.IsEncrypted && !To.Repository.IsEncrypted)
                 EmitWarning($"The repository '{source.Key.Name}' is encrypted and '{To.Name}' is not: whoever reads {To.Repository.Location} reads the copies.");
             foreach (IGrouping<string, LocatedPoint> appliance in source.GroupBy(p => p.Point.ApplianceId))
+            {
                 await CopyAsync(copier, [.. appliance.Select(p => p.Point).GroupBy(p => p.RestorePointId).Select(g => g.First()).OrderBy(p => p)], source.Key, cancellationToken).ConfigureAwait(false);
+                // Where only copies arrive, nothing else comes by every night.
+                if (!await OnPipelineAsync(IsWhatIf).ConfigureAwait(false)) await LockRenewals.RunAsync(To, appliance.Key, appliance.First().Point.ApplianceName, EmitVerbose, EmitWarning, cancellationToken).ConfigureAwait(false);
+            }
         }
     }
 

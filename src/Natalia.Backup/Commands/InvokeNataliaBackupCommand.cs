@@ -263,24 +263,6 @@ public sealed class InvokeNataliaBackupCommand : RepositoryWriterCommand
         })).ConfigureAwait(false);
     }
 
-    /// <summary>A backup is made even when the locks of earlier points cannot be extended: that is a warning, and the next run tries again.</summary>
-    private async Task<LockRenewal?> RenewLocksAsync(PlannedRun run, CancellationToken cancellationToken)
-    {
-        if (!LockRenewals.Concerns(run.Repository)) return null;
-        try
-        {
-            if (await run.Repository.Repository.RenewLocksAsync(run.ApplianceId, look: false, cancellationToken).ConfigureAwait(false) is not LockRenewal renewal) return null;
-            if (LockRenewals.Describe(run.Target.Name, run.Repository, renewal) is string text) EmitVerbose(text);
-            foreach (string failure in renewal.Failures) EmitWarning(failure);
-            return renewal;
-        }
-        catch (NataliaException e) when (!cancellationToken.IsCancellationRequested)
-        {
-            EmitWarning($"{run.Target.Name}: the locks of the points that are kept in repository '{run.Repository.Name}' could not be extended: {e.Message} The next run tries again.");
-            return null;
-        }
-    }
-
     private async Task RunAsync(PlannedRun run, CancellationToken cancellationToken)
     {
         EmitVerbose($"{run.Target.Name}: backing up to repository '{run.Repository.Name}'.");
@@ -290,7 +272,7 @@ public sealed class InvokeNataliaBackupCommand : RepositoryWriterCommand
             return;
         }
         // Before anything is frozen: it can take its time.
-        LockRenewal? renewal = await RenewLocksAsync(run, cancellationToken).ConfigureAwait(false);
+        LockRenewal? renewal = await LockRenewals.RunAsync(run.Repository, run.ApplianceId, run.Target.Name, EmitVerbose, EmitWarning, cancellationToken).ConfigureAwait(false);
         RunOutcome outcome;
         using (ProgressReporter progress = StartProgress($"Backing up {run.Target.Name} to {run.Repository.Name}"))
             outcome = await BackupRunner.RunAsync(run, Type, run.Repository.Repository.BackupAsync, progress, cancellationToken).ConfigureAwait(false);

@@ -76,7 +76,7 @@ public sealed class RepairNataliaRepositoryCommand : NataliaCommand
         string action = "Repair it: mark what is lost, make again what can be derived, give back what no restore point needs" + (RemoveLost ? ", and remove the restore points that are lost" : "");
         bool changes = await ShouldProcessAsync(target, action).ConfigureAwait(false);
         // Asked and answered with no is no: only -WhatIf wants to see what would be done.
-        if (!changes && !IsWhatIf()) return;
+        if (!changes && !await OnPipelineAsync(IsWhatIf).ConfigureAwait(false)) return;
         RepairReport report;
         using (ProgressReporter progress = StartProgress($"Repairing {connection.Name}"))
             report = await connection.Repository.RepairAsync(new RepairOptions { Full = Full, RemoveLost = RemoveLost, WhatIf = !changes, ApplianceIds = ids }, (name, why) => DeferError(why, name), progress, cancellationToken).ConfigureAwait(false);
@@ -85,9 +85,6 @@ public sealed class RepairNataliaRepositoryCommand : NataliaCommand
         if (report.LostPoints - report.RemovedPoints is > 0 and int lost)
             EmitWarning(string.Format(CultureInfo.InvariantCulture, "{0} restore point(s) of the repository '{1}' cannot be restored as a whole. The property Findings tells which, and what of them is lost.", lost, connection.Name));
     }
-
-    private bool IsWhatIf() => MyInvocation.BoundParameters.TryGetValue("WhatIf", out object? bound) ? bound is SwitchParameter { IsPresent: true } || bound is true
-        : LanguagePrimitives.IsTrue(SessionState.PSVariable.GetValue("WhatIfPreference"));
 
     /// <summary>The ids of the appliances that are meant; null for all.</summary>
     private async Task<IReadOnlyCollection<string>?> FindAppliancesAsync(RepositoryConnection connection, CancellationToken cancellationToken)

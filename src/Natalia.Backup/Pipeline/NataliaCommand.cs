@@ -129,6 +129,10 @@ public abstract class NataliaCommand : PSCmdlet, IDisposable
     /// <summary>True when the user gave the parameter, whatever its value.</summary>
     private protected bool IsBound(string parameterName) => MyInvocation.BoundParameters.ContainsKey(parameterName);
 
+    /// <summary>True when the user wants to see what would be done.</summary>
+    private protected bool IsWhatIf() => MyInvocation.BoundParameters.TryGetValue("WhatIf", out object? bound) ? bound is SwitchParameter { IsPresent: true } || bound is true
+        : LanguagePrimitives.IsTrue(SessionState.PSVariable.GetValue("WhatIfPreference"));
+
     /// <summary>Releases what the command holds.</summary>
     public void Dispose()
     {
