@@ -81,6 +81,20 @@ public sealed partial class Repository : IRetentionStore
         if (refusal is not null) throw refusal;
     }
 
+    /// <summary>Why a point could not be removed as things are now, or null when it could. Changes nothing, and takes no lease: a removal looks again.</summary>
+    /// <param name="point">The point.</param>
+    /// <param name="cancellationToken">Stops it.</param>
+    public async Task<NataliaException?> FindRemovalRefusalAsync(RestorePoint point, CancellationToken cancellationToken)
+    {
+        IReadOnlyList<RestorePoint> points = await GetRestorePointsAsync(new RestorePointFilter { ApplianceId = point.ApplianceId }, _ => { }, cancellationToken).ConfigureAwait(false);
+        if (points.FirstOrDefault(p => p.RestorePointId == point.RestorePointId) is not RestorePoint current) return NotFound(point.RestorePointId);
+        HashSet<long> damaged = await DamagedSequencesAsync(point.ApplianceId, cancellationToken).ConfigureAwait(false);
+        PointStates states = await PointStates.ReadAsync(_core.ApplianceLog(point.ApplianceId), [current.Sequence ?? 0], cancellationToken).ConfigureAwait(false);
+        return FindRefusal(current, states, Newest(points), Newest(points.Where(p => !damaged.Contains(p.Sequence ?? 0))));
+    }
+
+    private static RestorePoint? Newest(IEnumerable<RestorePoint> points) => points.OrderByDescending(p => p.Sequence).FirstOrDefault();
+
     /// <inheritdoc/>
     public async Task RemoveRestorePointsAsync(string applianceId, IReadOnlyList<PointRemoval> removals, Action<RestorePoint, NataliaException?> removed, CancellationToken cancellationToken)
     {
@@ -94,8 +108,8 @@ public sealed partial class Repository : IRetentionStore
             List<RestorePoint> points = [.. await GetRestorePointsAsync(new RestorePointFilter { ApplianceId = applianceId }, _ => { }, cancellationToken).ConfigureAwait(false)];
             HashSet<long> damaged = await DamagedSequencesAsync(applianceId, cancellationToken).ConfigureAwait(false);
             Dictionary<string, RestorePoint> byId = points.ToDictionary(p => p.RestorePointId, StringComparer.Ordinal);
-            RestorePoint? newest = points.OrderByDescending(p => p.Sequence).FirstOrDefault();
-            RestorePoint? newestGood = points.Where(p => !damaged.Contains(p.Sequence ?? 0)).OrderByDescending(p => p.Sequence).FirstOrDefault();
+            RestorePoint? newest = Newest(points);
+            RestorePoint? newestGood = Newest(points.Where(p => !damaged.Contains(p.Sequence ?? 0)));
             var refused = new List<(RestorePoint Point, NataliaException? Refusal)>();
             for (int at = 0; at < removals.Count; at += RemovalsAtOnce)
             {

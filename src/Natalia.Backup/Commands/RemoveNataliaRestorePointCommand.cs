@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Management.Automation;
 using Natalia.Backup.Engine.Audit;
+using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Evidence;
 using Natalia.Backup.Hypervisors;
@@ -44,6 +45,9 @@ public sealed class RemoveNataliaRestorePointCommand : RestorePointCommand
     {
         RestorePoint one = point.Point;
         string target = string.Format(CultureInfo.InvariantCulture, "{0} ({1}) in repository '{2}'", one, one.RestorePointId, point.Repository.Name);
+        // -WhatIf tells what would happen, refusals included; the removal itself looks for them under its lease.
+        if (point.Repository.Native is null && await OnPipelineAsync(IsWhatIf).ConfigureAwait(false)
+            && await point.Repository.Repository.FindRemovalRefusalAsync(one, cancellationToken).ConfigureAwait(false) is NataliaException refusal) throw refusal;
         if (!await ShouldProcessAsync(target, "Remove the restore point for ever").ConfigureAwait(false)) return;
         if (point.Repository.Native is INativeRepository native)
         {

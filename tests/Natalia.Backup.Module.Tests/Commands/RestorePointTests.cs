@@ -65,6 +65,9 @@ public sealed class RestorePointTests : IDisposable
 
         Assert.StartsWith("RestorePointIsNewest,", refused.ErrorIds.Single(), StringComparison.Ordinal);
         Assert.Equal(last, PSObject.AsPSObject(refused.Errors[0].TargetObject).Properties["RestorePointId"].Value);
+        // -WhatIf tells the same, and says nothing of removing what stays.
+        ScriptResult shown = _scenario.Run("Get-NataliaRestorePoint | Remove-NataliaRestorePoint -WhatIf");
+        Assert.StartsWith("RestorePointIsNewest,", shown.Errors.Single().FullyQualifiedErrorId, StringComparison.Ordinal);
         _scenario.Run("Remove-NataliaRestorePoint $args[0] -Reason 'test' -Confirm:$false", first).ThrowIfFailed();
         Assert.Equal([last], Ids("Get-NataliaRestorePoint"));
     }
