@@ -559,7 +559,7 @@ internal sealed class ApplianceRepair(RepositoryCore core, RereadStore store, st
         await ReclaimedAlreadyAsync(empty, missing, cancellationToken).ConfigureAwait(false);
 
         foreach (KeyValuePair<Run, (int Packs, long Bytes)> run in waiting.OrderBy(r => r.Key.Sequence))
-            _findings.Add(Finding(RepairFindingKind.UnneededSpace) with { Object = run.Key.ToString(), StoredBytes = run.Value.Bytes, Action = RepairAction.Kept, Detail = $"{run.Value.Packs} packs of the run {run.Key} ({run.Value.Bytes} bytes) are needed by no point that can be read. They are kept, because a point that is lost may need them; -RemoveLost gives it up." });
+            _findings.Add(Finding(RepairFindingKind.UnneededSpace) with { Object = run.Key.ToString(), StoredBytes = run.Value.Bytes, Action = RepairAction.Kept, Detail = $"{Packs(run.Value.Packs)} of the run {run.Key} ({run.Value.Bytes} bytes), needed by no point that can be read. Kept, because a point that is lost may need them; -RemoveLost gives it up." });
         _unneeded += unneeded.Values.Sum(u => u.Bytes) + waiting.Values.Sum(w => w.Bytes);
 
         if (lease is not null)
@@ -577,7 +577,7 @@ internal sealed class ApplianceRepair(RepositoryCore core, RereadStore store, st
             _findings.Add(Finding(isOrphan ? RepairFindingKind.OrphanedRun : RepairFindingKind.UnneededSpace) with
             {
                 Object = run.Key.ToString(), StoredBytes = run.Value.Bytes, Action = locked is null ? RepairAction.Removed : RepairAction.Locked, LockedUntilUtc = await LockedUntilAsync(locked, cancellationToken).ConfigureAwait(false),
-                Detail = $"{run.Value.Packs} packs of the run {run.Key} ({run.Value.Bytes} bytes) are needed by no point" + (isOrphan ? ": the run ended before it made one." : "."),
+                Detail = $"{Packs(run.Value.Packs)} of the run {run.Key} ({run.Value.Bytes} bytes), needed by no point" + (isOrphan ? ": the run ended before it made one." : "."),
             });
         }
         await RemoveOrphanedDeltasAsync(withManifest, newest, floor, lease, cancellationToken).ConfigureAwait(false);
@@ -688,6 +688,8 @@ internal sealed class ApplianceRepair(RepositoryCore core, RereadStore store, st
     private RepairFinding Finding(RepairFindingKind kind) => new() { Kind = kind, ApplianceId = applianceId, ApplianceName = applianceName };
 
     private RepairFinding PointFinding(PointWalk walk) => Finding(RepairFindingKind.PointLost) with { RestorePointId = walk.Manifest.PointId, PointTimeUtc = walk.Manifest.TimeUtc, Object = Layout.Manifest(applianceId, walk.Run) };
+
+    private static string Packs(int count) => count == 1 ? "1 pack" : count + " packs";
 
     private static string Text(PointWalk walk) => $"{walk.Manifest.ApplianceName} {walk.Manifest.TimeUtc:yyyy-MM-dd HH:mm:ss}Z";
 }
