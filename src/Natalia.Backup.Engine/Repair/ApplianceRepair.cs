@@ -1,3 +1,4 @@
+using System.Text.Json;
 using Natalia.Backup.Engine.Audit;
 using Natalia.Backup.Engine.Disks;
 using Natalia.Backup.Engine.Format;
@@ -7,6 +8,7 @@ using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Engine.Packs;
 using Natalia.Backup.Engine.Reclaim;
 using Natalia.Backup.Engine.Repositories;
+using Natalia.Backup.Engine.Retention;
 using Natalia.Backup.Engine.Sealing;
 using Natalia.Backup.Engine.Storage;
 
@@ -199,7 +201,7 @@ internal sealed class ApplianceRepair(RepositoryCore core, RereadStore store, st
             LostPoints++;
             if (options.RemoveLost && _states.IsProtected(id)) finding = finding with { Action = RepairAction.Kept, Detail = finding.Detail + " It is protected, so that it is not given up." };
             bool givenUp = finding.Action == RepairAction.Removed;
-            await CarryOutAsync(finding, lease, () => RecordRemovalAsync(lease, id, name.Sequence, "Its manifest is missing.", cancellationToken), cancellationToken).ConfigureAwait(false);
+            await CarryOutAsync(finding, lease, () => RecordRemovalAsync(lease, id, name.Sequence, null, "Its manifest is missing.", cancellationToken), cancellationToken).ConfigureAwait(false);
             if (givenUp) _removed++;
             else _lostManifests.Add(made);
         }
@@ -227,7 +229,7 @@ internal sealed class ApplianceRepair(RepositoryCore core, RereadStore store, st
                 LostPoints++;
                 if (goes) _removed++;
             }
-            bool done = await CarryOutAsync(finding, lease, async () => (wasRemoved || await RecordRemovalAsync(lease, id, run.Sequence, "Its manifest cannot be read.", cancellationToken).ConfigureAwait(false))
+            bool done = await CarryOutAsync(finding, lease, async () => (wasRemoved || await RecordRemovalAsync(lease, id, run.Sequence, null, "Its manifest cannot be read.", cancellationToken).ConfigureAwait(false))
                 && await _sweep.DeleteAsync(name, 0, cancellationToken).ConfigureAwait(false), cancellationToken).ConfigureAwait(false);
             if (done) _gone.Add(run);
             else if (!goes) _damagedManifests.Add(run);
@@ -273,6 +275,7 @@ internal sealed class ApplianceRepair(RepositoryCore core, RereadStore store, st
         WholePoints = points.Count(p => !p.IsLost);
         LostPoints += points.Count(p => p.IsLost);
         await RecordDamageAsync(lease, cancellationToken).ConfigureAwait(false);
+        string? newest = IndispensablePoints.Of(points.Select(p => new RetentionPoint { RestorePointId = p.Manifest.PointId, TimeUtc = p.Manifest.TimeUtc, Sequence = p.Run.Sequence, IsGood = !p.IsLost })).Newest?.RestorePointId;
         var disksAbove = new HashSet<string>(StringComparer.Ordinal);
         var going = new List<PointWalk>();
         foreach (PointWalk walk in _analysis.Walks)
@@ -280,7 +283,7 @@ internal sealed class ApplianceRepair(RepositoryCore core, RereadStore store, st
             bool isNewestOfADisk = walk.Manifest.Disks.Any(d => !disksAbove.Contains(d.DiskId));
             disksAbove.UnionWith(walk.Manifest.Disks.Select(d => d.DiskId));
             if (!walk.IsLost || !points.Contains(walk)) continue;
-            (RepairAction action, string fate, DateTime? locked) = DecideFate(walk, points);
+            (RepairAction action, string fate, DateTime? locked) = DecideFate(walk, newest);
             foreach ((ManifestDisk disk, LossMap.Loss loss) in walk.LostDisks)
             {
                 List<Extent> extents = _analysis.Losses.Extents(disk.Root, disk.SizeBytes, MaximumExtents);
@@ -296,7 +299,7 @@ internal sealed class ApplianceRepair(RepositoryCore core, RereadStore store, st
             if (action != RepairAction.Removed) continue;
             _removed++;
             _givenUp.Add(walk.Run);
-            if (lease is not null) await RecordRemovalAsync(lease, walk.Manifest.PointId, walk.Run.Sequence, "It is lost, and was given up.", cancellationToken).ConfigureAwait(false);
+            if (lease is not null) await RecordRemovalAsync(lease, walk.Manifest.PointId, walk.Run.Sequence, walk.Manifest, "It is lost, and was given up.", cancellationToken).ConfigureAwait(false);
             // What the next backup of a disk is compared with stays until there is a newer one.
             if (!isNewestOfADisk) going.Add(walk);
         }
@@ -308,7 +311,7 @@ internal sealed class ApplianceRepair(RepositoryCore core, RereadStore store, st
         _findings.Sort((a, b) => (a.Kind != RepairFindingKind.PointLost).CompareTo(b.Kind != RepairFindingKind.PointLost));
     }
 
-    private (RepairAction Action, string Fate, DateTime? LockedUntil) DecideFate(PointWalk walk, List<PointWalk> points)
+    private (RepairAction Action, string Fate, DateTime? LockedUntil) DecideFate(PointWalk walk, string? newest)
     {
         // What could not be read may be read tomorrow.
         if (options.RemoveLost && store.Unreadable.FirstOrDefault() is string unreadable)
@@ -317,7 +320,7 @@ internal sealed class ApplianceRepair(RepositoryCore core, RereadStore store, st
         RepairAction kept = options.WhatIf ? RepairAction.Kept : RepairAction.Recorded;
         if (!options.RemoveLost) return (kept, "The point is kept, and marked as damaged." + rest, null);
         if (_lostAtFirst is not null && !_lostAtFirst.Contains(walk.Run)) return (kept, "It was whole a moment ago, so that it is not given up." + rest, null);
-        if (walk == points[0]) return (kept, "It is the newest one of its appliance and stays until there is a newer one: the next backup stores again what is lost." + rest, null);
+        if (walk.Manifest.PointId == newest) return (kept, "It is the newest one of its appliance and stays until there is a newer one: the next backup stores again what is lost." + rest, null);
         if (_states.IsProtected(walk.Manifest.PointId)) return (kept, "It is protected and stays." + rest, null);
         if (PointsInUse.Contains(core.RepositoryId, walk.Manifest.PointId)) return (kept, "A restore reads it, so that it stays." + rest, null);
         DateTime until = walk.Manifest.ImmutableUntilUtc ?? DateTime.MinValue;
@@ -606,12 +609,26 @@ internal sealed class ApplianceRepair(RepositoryCore core, RereadStore store, st
         },
     }, core.SigningSeed, cancellationToken);
 
-    private async Task<bool> RecordRemovalAsync(Lease? lease, string restorePointId, long sequence, string reason, CancellationToken cancellationToken)
+    /// <summary>Records that a point is given up because it is lost. Its manifest, where it can be read, tells what it was; else the record of its making does.</summary>
+    private async Task<bool> RecordRemovalAsync(Lease? lease, string restorePointId, long sequence, PointManifest? manifest, string reason, CancellationToken cancellationToken)
     {
         if (lease is not null) await lease.EnsureHeldAsync(cancellationToken).ConfigureAwait(false);
-        await core.ApplianceLog(applianceId).AppendAsync(new AuditEntry(AuditEvents.PointRemoved) { ApplianceId = applianceId, RestorePointId = restorePointId, Sequence = sequence, Reason = "A repair: " + reason }, core.SigningSeed, cancellationToken).ConfigureAwait(false);
+        PointOrigin? copyOf = manifest is not null ? manifest.CopyOf : await FindOriginAsync(restorePointId, sequence, cancellationToken).ConfigureAwait(false);
+        AuditEntry entry = RemovalRecord.Entry(applianceId, restorePointId, sequence, "A repair: " + reason, isLost: true, manifest?.ApplianceName, manifest?.TimeUtc, copyOf);
+        await core.ApplianceLog(applianceId).AppendAsync(entry, core.SigningSeed, cancellationToken).ConfigureAwait(false);
         await core.Store.FlushAsync(cancellationToken).ConfigureAwait(false);
         return true;
+    }
+
+    private async Task<PointOrigin?> FindOriginAsync(string restorePointId, long sequence, CancellationToken cancellationToken)
+    {
+        foreach (AuditRecord? made in await core.ApplianceLog(applianceId).ReadAllAsync(_log.FindAll(n => n.Event == AuditEvents.PointMade && n.Sequence == sequence), cancellationToken).ConfigureAwait(false))
+        {
+            if (made?.RestorePointId != restorePointId) continue;
+            using JsonDocument data = JsonDocument.Parse(made.Data ?? "{}");
+            return PointOrigin.Read(data.RootElement);
+        }
+        return null;
     }
 
     /// <summary>Does what a finding says, and adds the finding as it came out.</summary>
