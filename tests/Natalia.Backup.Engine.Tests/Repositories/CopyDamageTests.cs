@@ -68,7 +68,7 @@ public sealed class CopyDamageTests
         Assert.Contains("made in this repository last", await RefusalAsync(destination, copies[1]));
         // What a plan removes is never refused, and what is refused is in no plan.
         IReadOnlyList<RetentionPoint> described = await destination.DescribeForRetentionAsync(copies, default);
-        Assert.Equal([copies[0].RestorePointId], RetentionPlanner.Plan(described, new RetentionPolicy { Last = 1 }, s_time.AddDays(9)).Where(r => r.Action == RetentionAction.Remove).Select(r => r.Point.RestorePointId));
+        Assert.Equal([copies[0].RestorePointId], RetentionPlanner.Plan(described, new RetentionPolicy { Last = 1 }, s_time.AddDays(9)).Where(r => r.Action == RetentionAction.Remove).Select(r => r.RestorePointId!));
         await destination.RemoveRestorePointAsync(copies[0], "a test", default);
 
         // Damaged, it is the newest one all the same, and the newest undamaged one is safe as well.
@@ -79,7 +79,7 @@ public sealed class CopyDamageTests
         Assert.Contains("newest undamaged", await RefusalAsync(reopened, copies[1]));
         RepairReport report = await reopened.RepairAsync(s_giveUp, (_, why) => Assert.Fail(why.ToString()), null, default);
         Assert.Contains(copies[2].RestorePointId, (await PointsAsync(reopened)).Select(p => p.RestorePointId));
-        Assert.Contains(report.Findings, f => f.RestorePointId == copies[2].RestorePointId && f.Detail.Contains("stays until there is a newer one"));
+        Assert.Contains(report.Findings, f => f.RestorePointId == copies[2].RestorePointId && f.Detail!.Contains("stays until there is a newer one"));
     }
 
     [Fact]
@@ -108,7 +108,7 @@ public sealed class CopyDamageTests
 
         // Retention keeps the good one of the two, and the damaged one's removal does not make anybody think that the state is unwanted.
         IReadOnlyList<RetentionPoint> described = await reopened.DescribeForRetentionAsync(await PointsAsync(reopened), default);
-        Assert.Equal([bad], RetentionPlanner.Plan(described, new RetentionPolicy { Last = 9 }, s_time.AddDays(9)).Where(r => r.Action == RetentionAction.Remove).Select(r => r.Point.RestorePointId));
+        Assert.Equal([bad], RetentionPlanner.Plan(described, new RetentionPolicy { Last = 9 }, s_time.AddDays(9)).Where(r => r.Action == RetentionAction.Remove).Select(r => r.RestorePointId!));
         await reopened.RemoveRestorePointAsync(await FindAsync(reopened, bad), "retention", default);
         Assert.All(await CopyAllAsync(source, reopened), c => Assert.Equal(CopyStatus.AlreadyThere, c.Status));
         await DamageAsync(to, made.RestorePointId);
@@ -180,10 +180,13 @@ public sealed class CopyDamageTests
             Assert.Contains("\"lost\":true", removal.Data);
             if (bench == to) Assert.Contains(points[1].RestorePointId, removal.Data);
             List<PointCopy> back = await CopyAllAsync(good, damaged);
-            PointCopy copied = Assert.Single(back, c => c.Status == CopyStatus.Copied);
-            Assert.Equal(points[1].TimeUtc, copied.TimeUtc);
-            Assert.All(back, c => Assert.Equal(c.TimeUtc == points[0].TimeUtc ? CopyStatus.RemovedThere : c == copied ? CopyStatus.Copied : CopyStatus.AlreadyThere, c.Status));
-            await AssertCopiesAsync(damaged, states, $"manifest gone: {manifestGone}");
+            Assert.DoesNotContain(back, c => c.TimeUtc == points[0].TimeUtc && c.Status != CopyStatus.RemovedThere);
+            PointCopy copied = Assert.Single(back, c => c.TimeUtc == points[1].TimeUtc);
+            Assert.Equal(CopyStatus.Copied, copied.Status);
+            // The newest one, which is never given up, leaned on what was lost, too.
+            PointCopy newest = back.First(c => c.TimeUtc == points[2].TimeUtc);
+            Assert.Equal(manifestGone ? CopyStatus.AlreadyThere : CopyStatus.Copied, newest.Status);
+            foreach (PointCopy whole in new[] { copied, newest }) Assert.Equal(states[points[whole == copied ? 1 : 2].RestorePointId], await RestoreAsync(damaged, await FindAsync(damaged, whole.RestorePointId!)));
             // What came back and is then removed by somebody stays away.
             await BackupAsync(damaged, states[points[2].RestorePointId], time: s_time.AddDays(7));
             await damaged.RemoveRestorePointAsync(await FindAsync(damaged, copied.RestorePointId!), "no longer wanted", default);
