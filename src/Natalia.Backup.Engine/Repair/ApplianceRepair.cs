@@ -175,6 +175,7 @@ internal sealed class ApplianceRepair(RepositoryCore core, RereadStore store, st
         var present = new HashSet<long>(listed.Select(l => l.Run.Sequence));
         // Nothing is given up behind the newest point that can be read: a folder that was not mounted, or not copied yet, looks just like this.
         long newestReadable = listed.Where(l => l.Manifest is { Incomplete: false } m && !_states.IsRemoved(m.PointId)).Select(l => l.Run.Sequence).DefaultIfEmpty(0).Max();
+        DateTime newestTime = listed.Where(l => l.Manifest is { Incomplete: false } m && !_states.IsRemoved(m.PointId)).Select(l => l.Manifest!.TimeUtc).DefaultIfEmpty(DateTime.MinValue).Max();
         foreach (AuditName name in _log.Where(n => n.Event == AuditEvents.PointMade && !present.Contains(n.Sequence)))
         {
             AuditRecord made;
@@ -194,7 +195,7 @@ internal sealed class ApplianceRepair(RepositoryCore core, RereadStore store, st
                 listed.Add((copy.Run, copy));
                 continue;
             }
-            bool isOld = name.Sequence < newestReadable;
+            bool isOld = name.Sequence < newestReadable && !(ReadMade(made).TimeUtc > newestTime);
             RepairFinding finding = Finding(RepairFindingKind.ManifestMissing) with
             {
                 Object = Layout.Manifests(applianceId), RestorePointId = id,
@@ -222,7 +223,8 @@ internal sealed class ApplianceRepair(RepositoryCore core, RereadStore store, st
                     continue;
                 }
             }
-            bool wasRemoved = _states.IsRemoved(id), goes = wasRemoved || options.RemoveLost && run.Sequence < newestReadable && !_states.IsProtected(id) && !store.Unreadable.Contains(name);
+            bool isOld = run.Sequence < newestReadable && !(ReadMade(await FindMadeAsync(id, run.Sequence, cancellationToken).ConfigureAwait(false)).TimeUtc > newestTime);
+            bool wasRemoved = _states.IsRemoved(id), goes = wasRemoved || options.RemoveLost && isOld && !_states.IsProtected(id) && !store.Unreadable.Contains(name);
             RepairFinding finding = Finding(RepairFindingKind.ManifestDamaged) with
             {
                 Object = name, RestorePointId = id, Action = goes ? RepairAction.Removed : RepairAction.Kept,
@@ -624,22 +626,21 @@ internal sealed class ApplianceRepair(RepositoryCore core, RereadStore store, st
     private async Task<bool> RecordRemovalAsync(Lease? lease, string restorePointId, long sequence, PointManifest? manifest, string reason, CancellationToken cancellationToken)
     {
         if (lease is not null) await lease.EnsureHeldAsync(cancellationToken).ConfigureAwait(false);
-        PointOrigin? copyOf = manifest is not null ? manifest.CopyOf : await FindOriginAsync(restorePointId, sequence, cancellationToken).ConfigureAwait(false);
+        PointOrigin? copyOf = manifest is not null ? manifest.CopyOf : ReadMade(await FindMadeAsync(restorePointId, sequence, cancellationToken).ConfigureAwait(false)).CopyOf;
         AuditEntry entry = RemovalRecord.Entry(applianceId, restorePointId, sequence, "A repair: " + reason, isLost: true, manifest?.ApplianceName, manifest?.TimeUtc, copyOf);
         await core.ApplianceLog(applianceId).AppendAsync(entry, core.SigningSeed, cancellationToken).ConfigureAwait(false);
         await core.Store.FlushAsync(cancellationToken).ConfigureAwait(false);
         return true;
     }
 
-    private async Task<PointOrigin?> FindOriginAsync(string restorePointId, long sequence, CancellationToken cancellationToken)
+    /// <summary>The record of a point's making, or null: it tells what the point was when its manifest cannot.</summary>
+    private async Task<AuditRecord?> FindMadeAsync(string restorePointId, long sequence, CancellationToken cancellationToken) =>
+        (await core.ApplianceLog(applianceId).ReadAllAsync(_log.FindAll(n => n.Event == AuditEvents.PointMade && n.Sequence == sequence), cancellationToken).ConfigureAwait(false)).FirstOrDefault(r => r?.RestorePointId == restorePointId);
+
+    private static (DateTime? TimeUtc, PointOrigin? CopyOf) ReadMade(AuditRecord? made)
     {
-        foreach (AuditRecord? made in await core.ApplianceLog(applianceId).ReadAllAsync(_log.FindAll(n => n.Event == AuditEvents.PointMade && n.Sequence == sequence), cancellationToken).ConfigureAwait(false))
-        {
-            if (made?.RestorePointId != restorePointId) continue;
-            using JsonDocument data = JsonDocument.Parse(made.Data ?? "{}");
-            return PointOrigin.Read(data.RootElement);
-        }
-        return null;
+        using JsonDocument data = JsonDocument.Parse(made?.Data ?? "{}");
+        return (data.RootElement.ReadTimeOrNull("timeUtc"), PointOrigin.Read(data.RootElement));
     }
 
     /// <summary>Does what a finding says, and adds the finding as it came out.</summary>

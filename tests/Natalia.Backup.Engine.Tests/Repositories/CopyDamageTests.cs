@@ -80,6 +80,12 @@ public sealed class CopyDamageTests
         RepairReport report = await reopened.RepairAsync(s_giveUp, (_, why) => Assert.Fail(why.ToString()), null, default);
         Assert.Contains(copies[2].RestorePointId, (await PointsAsync(reopened)).Select(p => p.RestorePointId));
         Assert.Contains(report.Findings, f => f.RestorePointId == copies[2].RestorePointId && f.Detail!.Contains("stays until there is a newer one"));
+
+        // Nor is it given up when its manifest is gone.
+        foreach (StoredObject found in (await to.Store.ListAllAsync("appliances/" + Appliance.ApplianceId + "/", default)).Where(o => o.Name.Contains("/catalog/") || o.Name.Contains("/points/") && o.Name.Contains(copies[2].RestorePointId))) await to.Store.DeleteAsync(found.Name, default);
+        using Repository manifestGone = await to.OpenAsync();
+        report = await manifestGone.RepairAsync(s_giveUp, (_, why) => Assert.Fail(why.ToString()), null, default);
+        Assert.Equal(RepairAction.Kept, Assert.Single(report.Findings, f => f.Kind == RepairFindingKind.ManifestMissing).Action);
     }
 
     [Fact]
