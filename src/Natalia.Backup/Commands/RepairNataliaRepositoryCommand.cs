@@ -19,6 +19,7 @@ namespace Natalia.Backup.Commands;
 /// the newest point of an appliance, a protected one or a locked one. It asks before, as a Remove- command does; runbooks say -Confirm:$false. What only the points given up needed goes at once, without the days of grace that other removals have.</para>
 /// <para>What can be derived is made again, packs of which all that is needed is whole are copied into new objects, and space that no point needs is given back. The next backup of a disk whose newest point is damaged reads everything
 /// and stores again what was lost. An audit record says what was found and done.</para>
+/// <para>Where another repository has copies, Copy-NataliaRestorePoint brings lost points back from there, before or after they were given up.</para>
 /// <para>A running backup is never disturbed: its appliance gives the error LeaseHeld, the others are repaired. The command can be stopped at any moment and run again. With -WhatIf it changes nothing and returns the same findings.</para>
 /// </remarks>
 /// <example>
