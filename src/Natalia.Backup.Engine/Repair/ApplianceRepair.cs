@@ -8,6 +8,7 @@ using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Engine.Packs;
 using Natalia.Backup.Engine.Reclaim;
 using Natalia.Backup.Engine.Repositories;
+using Natalia.Backup.Engine.Retention;
 using Natalia.Backup.Engine.Sealing;
 using Natalia.Backup.Engine.Storage;
 
@@ -181,6 +182,7 @@ internal sealed class ApplianceRepair(RepositoryCore core, RereadStore store, st
         var present = new HashSet<long>(listed.Select(l => l.Run.Sequence));
         // Nothing is given up behind the newest point that can be read: a folder that was not mounted, or not copied yet, looks just like this.
         long newestReadable = listed.Where(l => l.Manifest is { Incomplete: false } m && !_states.IsRemoved(m.PointId)).Select(l => l.Run.Sequence).DefaultIfEmpty(0).Max();
+        DateTime newestTime = listed.Where(l => l.Manifest is { Incomplete: false } m && !_states.IsRemoved(m.PointId)).Select(l => l.Manifest!.TimeUtc).DefaultIfEmpty(DateTime.MinValue).Max();
         foreach (AuditName name in _log.Where(n => n.Event == AuditEvents.PointMade && !present.Contains(n.Sequence)))
         {
             AuditRecord made;
@@ -200,7 +202,7 @@ internal sealed class ApplianceRepair(RepositoryCore core, RereadStore store, st
                 listed.Add((copy.Run, copy));
                 continue;
             }
-            bool isOld = name.Sequence < newestReadable, givenUp = options.RemoveLost && isOld && !_states.IsProtected(id);
+            bool isOld = name.Sequence < newestReadable && !(ReadMade(made).TimeUtc > newestTime), givenUp = options.RemoveLost && isOld && !_states.IsProtected(id);
             RepairFinding finding = Finding(RepairFindingKind.ManifestMissing) with
             {
                 Object = Layout.Manifests(applianceId), RestorePointId = id, PointTimeUtc = TimeOf(made),
@@ -212,7 +214,7 @@ internal sealed class ApplianceRepair(RepositoryCore core, RereadStore store, st
                             + (!options.RemoveLost ? "With -RemoveLost the point is given up." : isOld ? "It is protected, so that it is not given up." : "No newer point can be read, so that it is not given up.")),
             };
             LostPoints++;
-            await CarryOutAsync(finding, lease, () => RecordRemovalAsync(lease, id, name.Sequence, "Its manifest is missing.", cancellationToken), cancellationToken).ConfigureAwait(false);
+            await CarryOutAsync(finding, lease, () => RecordRemovalAsync(lease, id, name.Sequence, null, "Its manifest is missing.", cancellationToken), cancellationToken).ConfigureAwait(false);
             if (givenUp) _removed++;
             else _lostManifests.Add(made);
         }
@@ -228,7 +230,8 @@ internal sealed class ApplianceRepair(RepositoryCore core, RereadStore store, st
                     continue;
                 }
             }
-            bool wasRemoved = _states.IsRemoved(id), goes = wasRemoved || options.RemoveLost && run.Sequence < newestReadable && !_states.IsProtected(id) && !store.Unreadable.Contains(name);
+            bool isOld = run.Sequence < newestReadable && !(ReadMade(await FindMadeAsync(id, run.Sequence, cancellationToken).ConfigureAwait(false)).TimeUtc > newestTime);
+            bool wasRemoved = _states.IsRemoved(id), goes = wasRemoved || options.RemoveLost && isOld && !_states.IsProtected(id) && !store.Unreadable.Contains(name);
             RepairFinding finding = Finding(RepairFindingKind.ManifestDamaged) with
             {
                 Object = name, RestorePointId = id, Action = goes ? RepairAction.Removed : RepairAction.Kept,
@@ -242,7 +245,7 @@ internal sealed class ApplianceRepair(RepositoryCore core, RereadStore store, st
                 LostPoints++;
                 if (goes) _removed++;
             }
-            bool done = await CarryOutAsync(finding, lease, async () => (wasRemoved || await RecordRemovalAsync(lease, id, run.Sequence, "Its manifest cannot be read.", cancellationToken).ConfigureAwait(false))
+            bool done = await CarryOutAsync(finding, lease, async () => (wasRemoved || await RecordRemovalAsync(lease, id, run.Sequence, null, "Its manifest cannot be read.", cancellationToken).ConfigureAwait(false))
                 && await _sweep.DeleteAsync(name, 0, cancellationToken).ConfigureAwait(false), cancellationToken).ConfigureAwait(false);
             if (done) _gone.Add(run);
             else if (!goes) _damagedManifests.Add(run);
@@ -317,6 +320,7 @@ internal sealed class ApplianceRepair(RepositoryCore core, RereadStore store, st
         WholePoints = points.Count(p => !p.IsLost);
         LostPoints += points.Count(p => p.IsLost);
         await RecordDamageAsync(lease, cancellationToken).ConfigureAwait(false);
+        string? newest = IndispensablePoints.Of(points.Select(p => new RetentionPoint { RestorePointId = p.Manifest.PointId, TimeUtc = p.Manifest.TimeUtc, Sequence = p.Run.Sequence, IsGood = !p.IsLost })).Newest?.RestorePointId;
         var disksAbove = new HashSet<string>(StringComparer.Ordinal);
         var going = new List<PointWalk>();
         foreach (PointWalk walk in _analysis.Walks)
@@ -324,7 +328,7 @@ internal sealed class ApplianceRepair(RepositoryCore core, RereadStore store, st
             bool isNewestOfADisk = walk.Manifest.Disks.Any(d => !disksAbove.Contains(d.DiskId));
             disksAbove.UnionWith(walk.Manifest.Disks.Select(d => d.DiskId));
             if (!walk.IsLost || !points.Contains(walk)) continue;
-            (RepairAction action, string fate, DateTime? locked) = DecideFate(walk, points);
+            (RepairAction action, string fate, DateTime? locked) = DecideFate(walk, newest);
             foreach ((ManifestDisk disk, LossMap.Loss loss) in walk.LostDisks)
             {
                 List<Extent> extents = _analysis.Losses.Extents(disk.Root, disk.SizeBytes, MaximumExtents);
@@ -340,7 +344,7 @@ internal sealed class ApplianceRepair(RepositoryCore core, RereadStore store, st
             if (action != RepairAction.Removed) continue;
             _removed++;
             _givenUp.Add(walk.Run);
-            if (lease is not null) await RecordRemovalAsync(lease, walk.Manifest.PointId, walk.Run.Sequence, "It is lost, and was given up.", cancellationToken).ConfigureAwait(false);
+            if (lease is not null) await RecordRemovalAsync(lease, walk.Manifest.PointId, walk.Run.Sequence, walk.Manifest, "It is lost, and was given up.", cancellationToken).ConfigureAwait(false);
             // What the next backup of a disk is compared with stays until there is a newer one.
             if (!isNewestOfADisk) going.Add(walk);
         }
@@ -352,7 +356,7 @@ internal sealed class ApplianceRepair(RepositoryCore core, RereadStore store, st
         _findings.Sort((a, b) => (a.Kind != RepairFindingKind.PointLost).CompareTo(b.Kind != RepairFindingKind.PointLost));
     }
 
-    private (RepairAction Action, string Fate, DateTime? LockedUntil) DecideFate(PointWalk walk, List<PointWalk> points)
+    private (RepairAction Action, string Fate, DateTime? LockedUntil) DecideFate(PointWalk walk, string? newest)
     {
         // What could not be read may be read tomorrow.
         if (options.RemoveLost && store.Unreadable.FirstOrDefault() is string unreadable)
@@ -364,7 +368,7 @@ internal sealed class ApplianceRepair(RepositoryCore core, RereadStore store, st
         if (FindEmptyRoom() is string room)
             return (kept, $"There is nothing at all under '{room}', which may not be mounted, or not be copied yet, so that nothing is given up." + rest, null);
         if (_lostAtFirst is not null && !_lostAtFirst.Contains(walk.Run)) return (kept, "It was whole a moment ago, so that it is not given up." + rest, null);
-        if (walk == points[0]) return (kept, "It is the newest one of its appliance and stays until there is a newer one: the next backup stores again what is lost." + rest, null);
+        if (walk.Manifest.PointId == newest) return (kept, "It is the newest one of its appliance and stays until there is a newer one: the next backup stores again what is lost." + rest, null);
         if (_states.IsProtected(walk.Manifest.PointId)) return (kept, "It is protected and stays." + rest, null);
         if (PointsInUse.Contains(core.RepositoryId, walk.Manifest.PointId)) return (kept, "A restore reads it, so that it stays." + rest, null);
         DateTime until = walk.Manifest.ImmutableUntilUtc ?? DateTime.MinValue;
@@ -656,12 +660,25 @@ internal sealed class ApplianceRepair(RepositoryCore core, RereadStore store, st
         },
     }, core.SigningSeed, cancellationToken);
 
-    private async Task<bool> RecordRemovalAsync(Lease? lease, string restorePointId, long sequence, string reason, CancellationToken cancellationToken)
+    /// <summary>Records that a point is given up because it is lost. Its manifest, where it can be read, tells what it was; else the record of its making does.</summary>
+    private async Task<bool> RecordRemovalAsync(Lease? lease, string restorePointId, long sequence, PointManifest? manifest, string reason, CancellationToken cancellationToken)
     {
         if (lease is not null) await lease.EnsureHeldAsync(cancellationToken).ConfigureAwait(false);
-        await core.ApplianceLog(applianceId).AppendAsync(new AuditEntry(AuditEvents.PointRemoved) { ApplianceId = applianceId, RestorePointId = restorePointId, Sequence = sequence, Reason = ByRepair + reason }, core.SigningSeed, cancellationToken).ConfigureAwait(false);
+        PointOrigin? copyOf = manifest is not null ? manifest.CopyOf : ReadMade(await FindMadeAsync(restorePointId, sequence, cancellationToken).ConfigureAwait(false)).CopyOf;
+        AuditEntry entry = RemovalRecord.Entry(applianceId, restorePointId, sequence, ByRepair + reason, isLost: true, manifest?.ApplianceName, manifest?.TimeUtc, copyOf);
+        await core.ApplianceLog(applianceId).AppendAsync(entry, core.SigningSeed, cancellationToken).ConfigureAwait(false);
         await core.Store.FlushAsync(cancellationToken).ConfigureAwait(false);
         return true;
+    }
+
+    /// <summary>The record of a point's making, or null: it tells what the point was when its manifest cannot.</summary>
+    private async Task<AuditRecord?> FindMadeAsync(string restorePointId, long sequence, CancellationToken cancellationToken) =>
+        (await core.ApplianceLog(applianceId).ReadAllAsync(_log.FindAll(n => n.Event == AuditEvents.PointMade && n.Sequence == sequence), cancellationToken).ConfigureAwait(false)).FirstOrDefault(r => r?.RestorePointId == restorePointId);
+
+    private static (DateTime? TimeUtc, PointOrigin? CopyOf) ReadMade(AuditRecord? made)
+    {
+        using JsonDocument data = JsonDocument.Parse(made?.Data ?? "{}");
+        return (data.RootElement.ReadTimeOrNull("timeUtc"), PointOrigin.Read(data.RootElement));
     }
 
     /// <summary>Does what a finding says, and adds the finding as it came out.</summary>
