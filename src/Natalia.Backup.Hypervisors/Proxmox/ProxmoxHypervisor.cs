@@ -189,6 +189,9 @@ public sealed class ProxmoxHypervisor : IHypervisor, IApplianceFinder, ISnapshot
     public Task RemoveReplicationAsync(string replicationId, bool keepReplica, CancellationToken cancellationToken) => _replication.RemoveAsync(replicationId, keepReplica, cancellationToken);
 
     /// <inheritdoc/>
+    public Task CheckRestoreAsync(RestorePoint point, NativeRestoreRequest request, CancellationToken cancellationToken) => _restore.CheckAsync(point, request, cancellationToken);
+
+    /// <inheritdoc/>
     public Task<NativeRestoreResult> RestoreAsync(RestorePoint point, NativeRestoreRequest request, IProgress<OperationProgress>? progress, CancellationToken cancellationToken) => _restore.RestoreAsync(point, request, progress, cancellationToken);
 
     /// <inheritdoc/>

@@ -38,6 +38,8 @@ public sealed class ProxmoxTests : IAsyncLifetime
         Assert.Equal("True", Module.Run("(Get-NataliaRestorePoint -Latest | Protect-NataliaRestorePoint -Reason x -PassThru).IsProtected").ThrowIfFailed().Text.Single());
         Assert.Equal(["RestorePointProtected,Natalia.Backup.Commands.RemoveNataliaRestorePointCommand"], Module.Run("Get-NataliaRestorePoint -Latest | Remove-NataliaRestorePoint -Confirm:$false").ErrorIds);
 
+        ScriptResult refused = Module.Run("Get-NataliaRestorePoint -Latest | Restore-NataliaAppliance -WhatIf");
+        Assert.Equal(["ApplianceNameInUse,Natalia.Backup.Commands.RestoreNataliaApplianceCommand"], refused.ErrorIds);
         ScriptResult restored = Module.Run("Get-NataliaRestorePoint -Latest | Restore-NataliaAppliance -NewName natalia-copy -Network @{ vmbr0 = 'vmbr9' } -Storage thin").ThrowIfFailed();
         Assert.Equal(("natalia-copy", "101", "stopped"), (restored.Value("Name"), restored.Value("NativeId"), restored.Value("State")));
         Assert.Contains("bridge=vmbr9", Cluster.Guest(101).Config["net0"]);
