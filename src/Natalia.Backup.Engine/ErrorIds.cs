@@ -18,6 +18,7 @@ public static class ErrorIds
     public const string PasswordNotExpected = nameof(PasswordNotExpected);           // a password for an unencrypted repository
     public const string RepositoryAmbiguous = nameof(RepositoryAmbiguous);           // several are connected and none was named
     public const string RepositoryNotConnected = nameof(RepositoryNotConnected);
+    public const string RepositoryConnected = nameof(RepositoryConnected);           // a session to that storage is open
     public const string NameInUse = nameof(NameInUse);                               // a session of that name exists
     public const string LeaseHeld = nameof(LeaseHeld);                               // another run writes this appliance's part
     public const string LeaseLost = nameof(LeaseLost);                               // somebody took the lease over

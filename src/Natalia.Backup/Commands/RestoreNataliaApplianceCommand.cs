@@ -53,11 +53,13 @@ public sealed class RestoreNataliaApplianceCommand : RestorePointCommand
     /// <summary>The storage for the disks. Left out, those that the point names.</summary>
     [Parameter]
     [ValidateNotNullOrEmpty]
+    [ArgumentCompleter(typeof(DiskStorageCompleter))]
     public string? Storage { get; set; }
 
     /// <summary>The node to restore on. Left out, the one where the VM is, or any that reaches the storages.</summary>
     [Parameter]
     [ValidateNotNullOrEmpty]
+    [ArgumentCompleter(typeof(NodeCompleter))]
     public string? Node { get; set; }
 
     /// <summary>Replace the VM that the point was made of.</summary>
