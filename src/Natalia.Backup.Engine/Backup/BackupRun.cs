@@ -168,7 +168,7 @@ internal sealed class BackupRun(RepositoryCore core, ManifestReader manifests, B
             await PublishAsync(Layout.Manifest(_appliance, run), manifest.Encode(core.Keys), cancellationToken).ConfigureAwait(false);
             // Not the caller's token: the point is there, and Ctrl-C must not make a failure of it.
             await core.Store.FlushAsync(CancellationToken.None).ConfigureAwait(false);
-            if (complete) await RecordPublishedAsync(log, end, manifest).ConfigureAwait(false);
+            if (complete) await RecordPublishedAsync(log, manifest).ConfigureAwait(false);
             return manifest;
 
             bool IsRoundOver()
@@ -462,12 +462,12 @@ internal sealed class BackupRun(RepositoryCore core, ManifestReader manifests, B
     /// <summary>
     /// The point exists, whatever happens to its record: so neither Ctrl-C nor a store that goes away now may turn the run into a failure. The next holder of the lease writes what is missing.
     /// </summary>
-    private async Task RecordPublishedAsync(AuditLog log, AuditLog.End end, PointManifest manifest)
+    private async Task RecordPublishedAsync(AuditLog log, PointManifest manifest)
     {
         using var bounded = new CancellationTokenSource(TimeSpan.FromSeconds(30));
         try
         {
-            await log.AppendAsync(end, Record(manifest, late: false), core.SigningSeed, bounded.Token).ConfigureAwait(false);
+            await log.AppendAsync(Record(manifest, late: false), core.SigningSeed, bounded.Token).ConfigureAwait(false);
         }
         catch (Exception failure) when (failure is NataliaException or OperationCanceledException)
         {

@@ -38,7 +38,7 @@ internal sealed class ReclaimRun(RepositoryCore core, ManifestReader manifests, 
             if (before is not null) await _sweep.RetryAsync(before.WaitingPacks, cancellationToken).ConfigureAwait(false);
             changed |= await _sweep.SweepAsync(free, deltas, s_noneKnown, cancellationToken).ConfigureAwait(false);
             await DeleteDeltasAsync(points, deltas, cancellationToken).ConfigureAwait(false);
-            await new PointCatalog(core, applianceId).UpdateAsync(manifests, points, int.MaxValue, cancellationToken).ConfigureAwait(false);
+            await new PointCatalog(core, applianceId).UpdateAsync(manifests, points, int.MaxValue, await FindLostAsync(disks, cancellationToken).ConfigureAwait(false), cancellationToken).ConfigureAwait(false);
             changed |= before is not null && !before.WaitingPacks.SequenceEqual(_sweep.WaitingPacks);
             // Where nothing could be looked for, the points that went must stay unknown to the list, so that they are looked at later.
             if (found is not null && (changed || before is null))

@@ -57,7 +57,8 @@ internal sealed class ApplianceRepair(RepositoryCore core, RereadStore store, st
             await RepairAsync(null, cancellationToken).ConfigureAwait(false);
             return;
         }
-        Lease lease = await core.AcquireLeaseAsync(applianceId, LeasePurposes.Repair, cancellationToken).ConfigureAwait(false);
+        // Who gives points up is told of no protection that comes while it looks, so none is granted.
+        Lease lease = await core.AcquireLeaseAsync(applianceId, options.RemoveLost ? LeasePurposes.Removal : LeasePurposes.Repair, cancellationToken).ConfigureAwait(false);
         if (isLeaseOpen) _findings.Add(Finding(RepairFindingKind.LeaseStale) with { Object = Layout.Leases(applianceId), Action = RepairAction.Removed, Detail = "A run died and left its lease; it was taken over." });
         await using (lease.ConfigureAwait(false)) await RepairAsync(lease, cancellationToken).ConfigureAwait(false);
     }
@@ -170,6 +171,8 @@ internal sealed class ApplianceRepair(RepositoryCore core, RereadStore store, st
     {
         AuditLog log = core.ApplianceLog(applianceId);
         var present = new HashSet<long>(listed.Select(l => l.Run.Sequence));
+        // Nothing is given up behind the newest point that can be read: a folder that was not mounted, or not copied yet, looks just like this.
+        long newestReadable = listed.Where(l => l.Manifest is { Incomplete: false } m && !_states.IsRemoved(m.PointId)).Select(l => l.Run.Sequence).DefaultIfEmpty(0).Max();
         foreach (AuditName name in _log.Where(n => n.Event == AuditEvents.PointMade && !present.Contains(n.Sequence)))
         {
             AuditRecord made;
@@ -189,14 +192,16 @@ internal sealed class ApplianceRepair(RepositoryCore core, RereadStore store, st
                 listed.Add((copy.Run, copy));
                 continue;
             }
+            bool isOld = name.Sequence < newestReadable;
             RepairFinding finding = Finding(RepairFindingKind.ManifestMissing) with
             {
                 Object = Layout.Manifests(applianceId), RestorePointId = id,
-                Action = options.RemoveLost ? RepairAction.Removed : RepairAction.Kept,
+                Action = options.RemoveLost && isOld ? RepairAction.Removed : RepairAction.Kept,
                 Detail = $"The manifest of the point with sequence {name.Sequence} ({id}) is missing. Put it back from a copy of the repository and the point is there again"
                     + (options.RemoveLost ? "." : "; everything that it may need is kept until then. With -RemoveLost the point is given up."),
             };
             LostPoints++;
+            if (options.RemoveLost && !isOld) finding = finding with { Detail = finding.Detail + " No newer point can be read, so that it is not given up." };
             if (options.RemoveLost && _states.IsProtected(id)) finding = finding with { Action = RepairAction.Kept, Detail = finding.Detail + " It is protected, so that it is not given up." };
             bool givenUp = finding.Action == RepairAction.Removed;
             await CarryOutAsync(finding, lease, () => RecordRemovalAsync(lease, id, name.Sequence, "Its manifest is missing.", cancellationToken), cancellationToken).ConfigureAwait(false);
@@ -215,7 +220,7 @@ internal sealed class ApplianceRepair(RepositoryCore core, RereadStore store, st
                     continue;
                 }
             }
-            bool wasRemoved = _states.IsRemoved(id), goes = wasRemoved || options.RemoveLost && !_states.IsProtected(id) && !store.Unreadable.Contains(name);
+            bool wasRemoved = _states.IsRemoved(id), goes = wasRemoved || options.RemoveLost && run.Sequence < newestReadable && !_states.IsProtected(id) && !store.Unreadable.Contains(name);
             RepairFinding finding = Finding(RepairFindingKind.ManifestDamaged) with
             {
                 Object = name, RestorePointId = id, Action = goes ? RepairAction.Removed : RepairAction.Kept,
@@ -316,6 +321,9 @@ internal sealed class ApplianceRepair(RepositoryCore core, RereadStore store, st
         string rest = walk.LostDisks.Count == 0 ? "" : " The rest can be had with Export-NataliaDisk -AllowLoss.";
         RepairAction kept = options.WhatIf ? RepairAction.Kept : RepairAction.Recorded;
         if (!options.RemoveLost) return (kept, "The point is kept, and marked as damaged." + rest, null);
+        if (walk.LostDisks.Count == 0) return (kept, "Its disks are whole, so that it stays.", null);
+        if (FindEmptyRoom() is string room)
+            return (kept, $"There is nothing at all under '{room}', which may not be mounted, or not be copied yet, so that nothing is given up." + rest, null);
         if (_lostAtFirst is not null && !_lostAtFirst.Contains(walk.Run)) return (kept, "It was whole a moment ago, so that it is not given up." + rest, null);
         if (walk == points[0]) return (kept, "It is the newest one of its appliance and stays until there is a newer one: the next backup stores again what is lost." + rest, null);
         if (_states.IsProtected(walk.Manifest.PointId)) return (kept, "It is protected and stays." + rest, null);
@@ -326,13 +334,16 @@ internal sealed class ApplianceRepair(RepositoryCore core, RereadStore store, st
         return (RepairAction.Removed, "The point is removed.", null);
     }
 
+    /// <summary>A room of packs in which there should be some and is none; null without one. Loss takes packs, a folder that is not mounted takes them all.</summary>
+    private string? FindEmptyRoom() => _inventory.All.GroupBy(p => p.Area).Where(a => a.All(p => p.IsMissing)).Select(a => Layout.Packs(applianceId, a.Key)).FirstOrDefault();
+
     /// <summary>What is lost is noted, so that nobody takes it for good and the next backup reads everything again and stores what is missing; what came back is noted, too.</summary>
     private async Task RecordDamageAsync(Lease? lease, CancellationToken cancellationToken)
     {
         DamageState known = await DamageRecords.ReadAsync(core.ApplianceLog(applianceId), _log, cancellationToken).ConfigureAwait(false);
         List<PackState> bad = BadPacks().ToList();
         List<string> packs = bad.Select(p => p.Name).Where(n => !known.Packs.Contains(n)).ToList();
-        List<long> points = _analysis.Walks.Where(w => w.IsLost && !known.Points.ContainsKey(w.Run.Sequence)).Select(w => w.Run.Sequence).ToList();
+        List<long> points = _analysis.Walks.Where(w => w.IsLost && !_states.IsRemoved(w.Manifest.PointId) && !known.Points.ContainsKey(w.Run.Sequence)).Select(w => w.Run.Sequence).ToList();
         if (lease is not null && packs.Count + points.Count > 0)
         {
             await DamageRecords.WriteAsync(core, applianceId, healed: false, LeansOnLoss(), packs, points, $"A repair found {packs.Count} packs missing or damaged, and {points.Count} points that need what is lost.", cancellationToken).ConfigureAwait(false);

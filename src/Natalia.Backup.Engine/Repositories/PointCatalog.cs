@@ -74,10 +74,11 @@ internal sealed class PointCatalog(RepositoryCore core, string applianceId)
     /// <param name="manifests">Reads the manifests.</param>
     /// <param name="runs">All that there are, ascending.</param>
     /// <param name="atMost">How many objects to write; the others come another time.</param>
+    /// <param name="lost">The sequences of points that were not removed, and whose manifests are missing: a repair makes them again from what stands here. Null where that is not known; then nothing is deleted.</param>
     /// <param name="cancellationToken">Stops it.</param>
-    internal async Task UpdateAsync(ManifestReader manifests, IReadOnlyList<Run> runs, int atMost, CancellationToken cancellationToken)
+    internal async Task UpdateAsync(ManifestReader manifests, IReadOnlyList<Run> runs, int atMost, IReadOnlyCollection<long>? lost, CancellationToken cancellationToken)
     {
-        if (runs.Count < ChunkSize / 4) return;
+        if (runs.Count < ChunkSize / 4 && lost is null || runs.Count == 0) return;
         ILookup<long, string> existing = await ListAsync(cancellationToken).ConfigureAwait(false);
         long open = ChunkOf(runs[runs.Count - 1].Sequence);
         ILookup<long, Run> chunks = runs.ToLookup(r => ChunkOf(r.Sequence));
@@ -89,15 +90,17 @@ internal sealed class PointCatalog(RepositoryCore core, string applianceId)
             if (written++ == atMost) break;
             await WriteAsync(manifests, chunk.Key, [.. chunk], cancellationToken).ConfigureAwait(false);
         }
-        foreach (IGrouping<long, string> stale in existing.Where(e => !chunks.Contains(e.Key)))
+        if (lost is null) return;
+        var needed = new HashSet<long>(lost.Select(ChunkOf));
+        foreach (IGrouping<long, string> stale in existing.Where(e => !chunks.Contains(e.Key) && !needed.Contains(e.Key)))
         {
             foreach (string name in stale) await core.Store.DeleteAsync(name, cancellationToken).ConfigureAwait(false);
         }
     }
 
-    /// <summary>As <see cref="UpdateAsync(ManifestReader, IReadOnlyList{Run}, int, CancellationToken)"/>, after a backup: only now and then, because each look costs a request.</summary>
+    /// <summary>As <see cref="UpdateAsync"/>, after a backup: only now and then, because each look costs a request.</summary>
     internal Task UpdateAfterAsync(ManifestReader manifests, IReadOnlyList<Run> runs, CancellationToken cancellationToken) =>
-        runs.Count > 0 && runs[runs.Count - 1].Sequence % (ChunkSize / 8) == 0 ? UpdateAsync(manifests, runs, ChunksAtOnce, cancellationToken) : Task.CompletedTask;
+        runs.Count > 0 && runs[runs.Count - 1].Sequence % (ChunkSize / 8) == 0 ? UpdateAsync(manifests, runs, ChunksAtOnce, null, cancellationToken) : Task.CompletedTask;
 
     private async Task WriteAsync(ManifestReader manifests, long chunk, IReadOnlyList<Run> runs, CancellationToken cancellationToken)
     {

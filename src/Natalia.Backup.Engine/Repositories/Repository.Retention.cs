@@ -121,6 +121,7 @@ public sealed partial class Repository : IRetentionStore
                 PointStates states = await PointStates.ReadAsync(log, names, [.. group.Select(r => r.Point.Sequence ?? 0)], cancellationToken).ConfigureAwait(false);
                 AuditLog.End end = await log.FindEndAsync(names, cancellationToken).ConfigureAwait(false);
                 await lease.EnsureHeldAsync(cancellationToken).ConfigureAwait(false);
+                long looked = _core.Clock.GetTimestamp();
                 refused.Clear();
                 try
                 {
@@ -130,7 +131,17 @@ public sealed partial class Repository : IRetentionStore
                         NataliaException? refusal = byId.TryGetValue(removal.Point.RestorePointId, out RestorePoint? current) ? FindRefusal(current, states, newest, newestGood) : NotFound(removal.Point.RestorePointId);
                         if (refusal is null)
                         {
-                            end = end.After(await log.AppendAsync(end, RemovalEntry(current!, removal.Reason), _core.SigningSeed, cancellationToken).ConfigureAwait(false));
+                            // A machine may have slept between two removals, and its lease be another's.
+                            if (_core.Clock.GetElapsedTime(looked) > s_lookAgainAfter)
+                            {
+                                await lease.EnsureHeldAsync(cancellationToken).ConfigureAwait(false);
+                                looked = _core.Clock.GetTimestamp();
+                            }
+                            AuditEntry entry = RemovalEntry(current!, removal.Reason);
+                            // The last one looks at the log again, and so joins what others wrote meanwhile.
+                            string hash = removal == group[group.Length - 1] ? await log.AppendAsync(entry, _core.SigningSeed, cancellationToken).ConfigureAwait(false)
+                                : await log.AppendAsync(end, entry, _core.SigningSeed, cancellationToken).ConfigureAwait(false);
+                            end = end.After(hash);
                             byId.Remove(current!.RestorePointId);
                         }
                         refused.Add((removal.Point, refusal));
@@ -148,6 +159,8 @@ public sealed partial class Repository : IRetentionStore
 
     /// <summary>After so many removals the log is looked at again, and everything is made durable.</summary>
     private const int RemovalsAtOnce = 64;
+
+    private static readonly TimeSpan s_lookAgainAfter = TimeSpan.FromSeconds(5);
 
     /// <inheritdoc/>
     public async Task<RestorePoint> SetProtectionAsync(RestorePoint point, bool isProtected, string reason, CancellationToken cancellationToken)
