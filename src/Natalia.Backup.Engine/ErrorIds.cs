@@ -154,6 +154,7 @@ public static class ErrorIds
     public const string RetentionPolicyDamaged = nameof(RetentionPolicyDamaged);     // its record is damaged, or of a newer version
     public const string RetentionPolicyInvalid = nameof(RetentionPolicyInvalid);     // a negative limit
     public const string RetentionInputInvalid = nameof(RetentionInputInvalid);       // a piped object without a usable time
+    public const string RemovalNotConfirmed = nameof(RemovalNotConfirmed); // lost points are to be removed, and nobody there to ask
     public const string RetentionChangeNotConfirmed = nameof(RetentionChangeNotConfirmed); // a stricter policy, and nobody there to ask
     public const string RetentionLockConflict = nameof(RetentionLockConflict);       // a policy and locks that cannot work together
     public const string TimeZoneNotFound = nameof(TimeZoneNotFound);

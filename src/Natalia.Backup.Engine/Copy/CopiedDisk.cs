@@ -158,7 +158,7 @@ internal sealed class CopiedDisk(RepositoryCore core, ManifestReader manifests, 
 
     internal static NataliaException Damaged(RepositoryCore core, PointManifest point, NataliaException damage) => new(ErrorIds.RestorePointDamaged, NataliaErrorKind.InvalidData,
         $"The point {point.ApplianceName} {point.TimeUtc:yyyy-MM-dd HH:mm:ss}Z ({point.PointId}) is damaged in the repository '{core.Options.Label}' and was not copied: {damage.Message}", damage.Target,
-        "The next full backup into that repository stores again what the newest point needs; points that do not need what is damaged can be copied.", damage);
+        "The next full backup into that repository stores again what the newest point needs; points that do not need what is damaged can be copied. A repository that has a copy of the point brings it back: copy it from there.", damage);
 
     /// <summary>Nobody reads plain bytes of a copy's source.</summary>
     public ValueTask ReadAsync(long offset, Memory<byte> buffer, CancellationToken cancellationToken) => throw new InvalidOperationException("The disk of a point is copied by segments.");

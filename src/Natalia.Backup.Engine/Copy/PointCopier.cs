@@ -18,7 +18,7 @@ public sealed class PointCopier
     private readonly Repository _source, _destination;
     private readonly Action<NataliaException>? _onTrouble;
     private readonly Dictionary<string, PointsThere> _there = new(StringComparer.Ordinal);
-    private readonly Dictionary<string, HashSet<string>> _removed = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, Dictionary<string, PointsThere.Removal>> _removed = new(StringComparer.Ordinal);
 
     /// <summary>Checks that the two can be copied between.</summary>
     /// <param name="source">Where the points are.</param>
@@ -36,7 +36,9 @@ public sealed class PointCopier
         destination.EnsureCanLock();
     }
 
-    /// <summary>Tells what <see cref="CopyAsync"/> would find: the copy that is there already, or that it was removed there. Null when the point would be copied.</summary>
+    /// <summary>
+    /// Tells what <see cref="CopyAsync"/> would find: the copy that is there already, or that it was removed there. Null when the point would be copied: also when what is there is known to be damaged, or was given up by a repair because it was lost.
+    /// </summary>
     /// <param name="point">The point in the source.</param>
     /// <param name="again">Whether points that were removed from the destination are copied once more.</param>
     /// <param name="cancellationToken">Stops it.</param>
@@ -47,12 +49,14 @@ public sealed class PointCopier
         PointsThere there = await ReadThereAsync(point.ApplianceId, cancellationToken).ConfigureAwait(false);
         if (there.Find(original) is PointManifest found) return Describe(point, CopyStatus.AlreadyThere, found);
         if (again) return null;
-        if (!_removed.TryGetValue(point.ApplianceId, out HashSet<string>? removed))
+        if (!_removed.TryGetValue(point.ApplianceId, out Dictionary<string, PointsThere.Removal>? removed))
             _removed[point.ApplianceId] = removed = await PointsThere.ReadRemovedAsync(_destination.Core.ApplianceLog(point.ApplianceId), cancellationToken).ConfigureAwait(false);
-        return removed.Contains(original) ? Describe(point, CopyStatus.RemovedThere, null) : null;
+        if (!removed.TryGetValue(original, out PointsThere.Removal? removal) || removal.IsLost) return null;
+        // What is there and damaged was made after the removal: somebody wanted it since.
+        return there.FindDamaged(original) is PointManifest damaged && damaged.Run.Sequence > removal.Sequence ? null : Describe(point, CopyStatus.RemovedThere, null);
     }
 
-    /// <summary>Copies a point, unless the destination has it. Points of an appliance are copied in the order of their age: each then stores only what changed since the one before.</summary>
+    /// <summary>Copies a point, unless the destination has it whole, as far as is known. What is damaged there stays beside the new copy. Points of an appliance are copied in the order of their age: each then stores only what changed since the one before.</summary>
     /// <param name="point">The point in the source.</param>
     /// <param name="again">Copy it although a copy was removed from the destination.</param>
     /// <param name="progress">Told how far it is, or null.</param>
@@ -82,6 +86,7 @@ public sealed class PointCopier
             await NoteDamageAsync(manifest, damage).ConfigureAwait(false);
             throw;
         }
+        PointManifest? damaged = _there[manifest.ApplianceId].FindDamaged(manifest.OriginalPointId);
         _there[manifest.ApplianceId].Add(run.Manifest);
         if (run.WasAlreadyThere) return Describe(point, CopyStatus.AlreadyThere, run.Manifest);
         await RecordAsync(manifest.Run, run.Manifest, late: false, CancellationToken.None).ConfigureAwait(false);
@@ -91,9 +96,11 @@ public sealed class PointCopier
             WrittenBytes = run.Manifest.StoredBytes,
             SkippedBytes = Math.Max(0, BlockBytes(manifest) - disks.Sum(d => d.MovedBytes)),
             Duration = _destination.Core.Clock.GetElapsedTime(started),
-            Reason = run.IgnoredParentReason,
+            Reason = Join(damaged is null ? null : $"The point with id {damaged.PointId} in '{_destination.Label}' holds the same state and was found damaged, so that it was copied again.", run.IgnoredParentReason),
         };
     }
+
+    private static string? Join(string? one, string? two) => one is null || two is null ? one ?? two : one + " " + two;
 
     private static long BlockBytes(PointManifest manifest) => manifest.Disks.Sum(d => Math.Min(d.Root.Blocks * BlockMap.BlockGeometry.BlockBytes, d.SizeBytes));
 

@@ -83,7 +83,8 @@ internal static class JsonText
         }
         catch (JsonException failure)
         {
-            throw new FormatException("The text is not JSON: " + failure.Message, failure);
+            // What the parser says speaks to a programmer, of line 0 and of tokens.
+            throw new FormatException("The text is not whole JSON.", failure);
         }
         throw new FormatException("The text is not a JSON object.");
     }

@@ -5,7 +5,7 @@ public enum CopyStatus
 {
     /// <summary>It was copied.</summary>
     Copied = 0,
-    /// <summary>The destination holds the point, or a copy of it, already; nothing was done.</summary>
+    /// <summary>The destination holds the point, or a copy of it, already, and it is not known to be damaged; nothing was done.</summary>
     AlreadyThere,
     /// <summary>It was in the destination once and was removed there on purpose; nothing was done.</summary>
     RemovedThere,
@@ -46,7 +46,7 @@ public sealed record PointCopy
     public TimeSpan Duration { get; init; }
     /// <summary>Until when an object lock keeps everything that the copy needs, UTC; null when nothing is locked.</summary>
     public DateTime? ImmutableUntilUtc { get; init; }
-    /// <summary>Why less was shared with the destination's earlier points than could have been, or null.</summary>
+    /// <summary>Why it was copied although the destination has it (what is there was found damaged), or why less was shared with the destination's earlier points than could have been; or null.</summary>
     public string? Reason { get; init; }
 
     /// <summary>The appliance, the time and the status.</summary>

@@ -7,7 +7,7 @@ public enum RepairFindingKind
 {
     /// <summary>Not said.</summary>
     Unknown = 0,
-    /// <summary>A restore point that cannot be restored as a whole; one finding for each disk concerned.</summary>
+    /// <summary>A restore point that cannot be restored as a whole; one finding for each disk concerned, or one for its VM configuration when that alone is lost.</summary>
     PointLost,
     /// <summary>A restore point that had been found damaged, and is whole again.</summary>
     PointHealed,

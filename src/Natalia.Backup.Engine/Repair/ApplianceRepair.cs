@@ -1,3 +1,4 @@
+using System.Text.Json;
 using Natalia.Backup.Engine.Audit;
 using Natalia.Backup.Engine.Disks;
 using Natalia.Backup.Engine.Format;
@@ -7,6 +8,7 @@ using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Engine.Packs;
 using Natalia.Backup.Engine.Reclaim;
 using Natalia.Backup.Engine.Repositories;
+using Natalia.Backup.Engine.Retention;
 using Natalia.Backup.Engine.Sealing;
 using Natalia.Backup.Engine.Storage;
 
@@ -19,6 +21,9 @@ namespace Natalia.Backup.Engine.Repair;
 internal sealed class ApplianceRepair(RepositoryCore core, RereadStore store, string applianceId, string? applianceName, RepairOptions options, bool isLogBroken, IProgress<OperationProgress>? progress)
 {
     private const int MaximumExtents = 1000;
+
+    /// <summary>What the reason of a removal begins with that a repair was asked for.</summary>
+    private const string ByRepair = "A repair: ";
 
     private readonly ManifestReader _manifests = new(core);
     private readonly PackSweep _sweep = new(core, applianceId, Repository.DefaultGrace);
@@ -80,6 +85,7 @@ internal sealed class ApplianceRepair(RepositoryCore core, RereadStore store, st
         listed.Sort((a, b) => a.Run.Sequence.CompareTo(b.Run.Sequence));
         await RemoveStaleCheckpointsAsync(listed, lease, cancellationToken).ConfigureAwait(false);
         await AnalyzeAsync(listed, cancellationToken).ConfigureAwait(false);
+        if (await ForgetGivenUpAsync(lease, cancellationToken).ConfigureAwait(false)) await AnalyzeAsync(listed, cancellationToken).ConfigureAwait(false);
 
         if (options.RemoveLost && lease is not null && _analysis.Walks.Exists(w => w.IsLost))
         {
@@ -99,6 +105,9 @@ internal sealed class ApplianceRepair(RepositoryCore core, RereadStore store, st
     }
 
     private string Name => applianceName ?? applianceId;
+
+    /// <summary>Nobody may read of a deed that was only planned.</summary>
+    private string Would(string done, string planned) => options.WhatIf ? planned : done;
 
     private async Task LoadAsync(CancellationToken cancellationToken)
     {
@@ -132,7 +141,7 @@ internal sealed class ApplianceRepair(RepositoryCore core, RereadStore store, st
                 RepairFinding finding = Finding(RepairFindingKind.PackDamaged) with
                 {
                     Object = bad.Name, StoredBytes = bad.Length, Action = RepairAction.Removed,
-                    Detail = $"The pack '{bad.Name}' is damaged: {pack.Bad[bad.Name]} '{whole.Name}' holds all of it that is needed, and takes its place. Nothing is lost.",
+                    Detail = $"The pack '{bad.Name}' is damaged: {pack.Bad[bad.Name]} '{whole.Name}' holds all of it that is needed, and {Would("takes", "would take")} its place. Nothing is lost.",
                 };
                 await CarryOutAsync(finding, lease, () => _sweep.DeleteAsync(bad.Name, bad.Length, cancellationToken), cancellationToken).ConfigureAwait(false);
                 changed |= lease is not null;
@@ -173,6 +182,7 @@ internal sealed class ApplianceRepair(RepositoryCore core, RereadStore store, st
         var present = new HashSet<long>(listed.Select(l => l.Run.Sequence));
         // Nothing is given up behind the newest point that can be read: a folder that was not mounted, or not copied yet, looks just like this.
         long newestReadable = listed.Where(l => l.Manifest is { Incomplete: false } m && !_states.IsRemoved(m.PointId)).Select(l => l.Run.Sequence).DefaultIfEmpty(0).Max();
+        DateTime newestTime = listed.Where(l => l.Manifest is { Incomplete: false } m && !_states.IsRemoved(m.PointId)).Select(l => l.Manifest!.TimeUtc).DefaultIfEmpty(DateTime.MinValue).Max();
         foreach (AuditName name in _log.Where(n => n.Event == AuditEvents.PointMade && !present.Contains(n.Sequence)))
         {
             AuditRecord made;
@@ -187,24 +197,24 @@ internal sealed class ApplianceRepair(RepositoryCore core, RereadStore store, st
             if (made.RestorePointId is not string id || _states.IsRemoved(id)) continue;
             if ((await ReadCatalogAsync(cancellationToken).ConfigureAwait(false)).TryGetValue(id, out PointManifest? copy) && copy.Run.Sequence == name.Sequence)
             {
-                await CarryOutAsync(Finding(RepairFindingKind.ManifestMissing) with { Object = Layout.Manifest(applianceId, copy.Run), RestorePointId = id, PointTimeUtc = copy.TimeUtc, Action = RepairAction.Rebuilt, Detail = $"The manifest of the point with sequence {name.Sequence} ({id}) was missing, and was made again from the catalog." },
+                await CarryOutAsync(Finding(RepairFindingKind.ManifestMissing) with { Object = Layout.Manifest(applianceId, copy.Run), RestorePointId = id, PointTimeUtc = copy.TimeUtc, Action = RepairAction.Rebuilt, Detail = $"The manifest of the point with sequence {name.Sequence} ({id}) {Would("was missing, and was", "is missing, and would be")} made again from the catalog." },
                     lease, () => PutManifestAsync(lease!, copy, cancellationToken), cancellationToken).ConfigureAwait(false);
                 listed.Add((copy.Run, copy));
                 continue;
             }
-            bool isOld = name.Sequence < newestReadable;
+            bool isOld = name.Sequence < newestReadable && !(ReadMade(made).TimeUtc > newestTime), givenUp = options.RemoveLost && isOld && !_states.IsProtected(id);
             RepairFinding finding = Finding(RepairFindingKind.ManifestMissing) with
             {
-                Object = Layout.Manifests(applianceId), RestorePointId = id,
-                Action = options.RemoveLost && isOld ? RepairAction.Removed : RepairAction.Kept,
-                Detail = $"The manifest of the point with sequence {name.Sequence} ({id}) is missing. Put it back from a copy of the repository and the point is there again"
-                    + (options.RemoveLost ? "." : "; everything that it may need is kept until then. With -RemoveLost the point is given up."),
+                Object = Layout.Manifests(applianceId), RestorePointId = id, PointTimeUtc = TimeOf(made),
+                Action = givenUp ? RepairAction.Removed : RepairAction.Kept,
+                Detail = $"The manifest of the point with sequence {name.Sequence} ({id}) is missing. "
+                    + (givenUp ? Would("The point was given up, and what only it needed with it: putting the manifest back does not bring it back any more.",
+                            "The point would be given up, and what only it needs with it: if there is a copy of the manifest, put it back before.")
+                        : "Put it back from a copy of the repository and the point is there again; everything that it may need is kept until then. "
+                            + (!options.RemoveLost ? "With -RemoveLost the point is given up." : isOld ? "It is protected, so that it is not given up." : "No newer point can be read, so that it is not given up.")),
             };
             LostPoints++;
-            if (options.RemoveLost && !isOld) finding = finding with { Detail = finding.Detail + " No newer point can be read, so that it is not given up." };
-            if (options.RemoveLost && _states.IsProtected(id)) finding = finding with { Action = RepairAction.Kept, Detail = finding.Detail + " It is protected, so that it is not given up." };
-            bool givenUp = finding.Action == RepairAction.Removed;
-            await CarryOutAsync(finding, lease, () => RecordRemovalAsync(lease, id, name.Sequence, "Its manifest is missing.", cancellationToken), cancellationToken).ConfigureAwait(false);
+            await CarryOutAsync(finding, lease, () => RecordRemovalAsync(lease, id, name.Sequence, null, "Its manifest is missing.", cancellationToken), cancellationToken).ConfigureAwait(false);
             if (givenUp) _removed++;
             else _lostManifests.Add(made);
         }
@@ -213,26 +223,29 @@ internal sealed class ApplianceRepair(RepositoryCore core, RereadStore store, st
             string id = run.Id.ToString(), name = Layout.Manifest(applianceId, run);
             if (!_states.IsRemoved(id) && (await ReadCatalogAsync(cancellationToken).ConfigureAwait(false)).TryGetValue(id, out PointManifest? copy) && copy.Run == run)
             {
-                RepairFinding again = Finding(RepairFindingKind.ManifestDamaged) with { Object = name, RestorePointId = id, PointTimeUtc = copy.TimeUtc, Action = RepairAction.Rebuilt, Detail = $"The manifest '{name}' could not be read, and was made again from the catalog." };
+                RepairFinding again = Finding(RepairFindingKind.ManifestDamaged) with { Object = name, RestorePointId = id, PointTimeUtc = copy.TimeUtc, Action = RepairAction.Rebuilt, Detail = $"The manifest '{name}' {Would("could not be read, and was", "cannot be read, and would be")} made again from the catalog." };
                 if (await CarryOutAsync(again, lease, async () => await _sweep.DeleteAsync(name, 0, cancellationToken).ConfigureAwait(false) && await PutManifestAsync(lease!, copy, cancellationToken).ConfigureAwait(false), cancellationToken).ConfigureAwait(false))
                 {
                     listed[listed.FindIndex(l => l.Run == run)] = (run, copy);
                     continue;
                 }
             }
-            bool wasRemoved = _states.IsRemoved(id), goes = wasRemoved || options.RemoveLost && run.Sequence < newestReadable && !_states.IsProtected(id) && !store.Unreadable.Contains(name);
+            bool isOld = run.Sequence < newestReadable && !(ReadMade(await FindMadeAsync(id, run.Sequence, cancellationToken).ConfigureAwait(false)).TimeUtc > newestTime);
+            bool wasRemoved = _states.IsRemoved(id), goes = wasRemoved || options.RemoveLost && isOld && !_states.IsProtected(id) && !store.Unreadable.Contains(name);
             RepairFinding finding = Finding(RepairFindingKind.ManifestDamaged) with
             {
                 Object = name, RestorePointId = id, Action = goes ? RepairAction.Removed : RepairAction.Kept,
                 Detail = $"The manifest '{name}' cannot be read." + (wasRemoved ? " The point was removed anyway."
-                    : goes ? " Its point is given up." : " Put it back from a copy of the repository and the point is there again; everything that it may need is kept until then. With -RemoveLost the point is given up."),
+                    : goes ? Would(" Its point was given up.", " Its point would be given up.") : " Put it back from a copy of the repository and the point is there again; everything that it may need is kept until then. "
+                        + (!options.RemoveLost ? "With -RemoveLost the point is given up." : _states.IsProtected(id) ? "It is protected, so that it is not given up."
+                            : run.Sequence >= newestReadable ? "No newer point can be read, so that it is not given up." : "The store could not read it, which may pass, so that it is not given up.")),
             };
             if (!wasRemoved)
             {
                 LostPoints++;
                 if (goes) _removed++;
             }
-            bool done = await CarryOutAsync(finding, lease, async () => (wasRemoved || await RecordRemovalAsync(lease, id, run.Sequence, "Its manifest cannot be read.", cancellationToken).ConfigureAwait(false))
+            bool done = await CarryOutAsync(finding, lease, async () => (wasRemoved || await RecordRemovalAsync(lease, id, run.Sequence, null, "Its manifest cannot be read.", cancellationToken).ConfigureAwait(false))
                 && await _sweep.DeleteAsync(name, 0, cancellationToken).ConfigureAwait(false), cancellationToken).ConfigureAwait(false);
             if (done) _gone.Add(run);
             else if (!goes) _damagedManifests.Add(run);
@@ -271,6 +284,35 @@ internal sealed class ApplianceRepair(RepositoryCore core, RereadStore store, st
         }
     }
 
+    /// <summary>
+    /// A manifest that was put back after a repair gave its point up, and its packs with it, is no loss and needs nothing stored again: it goes. So does one whose removal is so long ago that no reader is left.
+    /// Never the newest one of a disk: the next backup is compared with it.
+    /// </summary>
+    /// <returns>True when one went, or would.</returns>
+    private async Task<bool> ForgetGivenUpAsync(Lease? lease, CancellationToken cancellationToken)
+    {
+        var disksAbove = new HashSet<string>(StringComparer.Ordinal);
+        int before = _gone.Count;
+        // What could not be read, or is not there as a whole, may be there tomorrow.
+        if (store.Unreadable.Count > 0 || FindEmptyRoom() is not null) return false;
+        foreach (PointWalk walk in _analysis.Walks)
+        {
+            bool isNewestOfADisk = walk.Manifest.Disks.Any(d => !disksAbove.Contains(d.DiskId));
+            disksAbove.UnionWith(walk.Manifest.Disks.Select(d => d.DiskId));
+            if (!walk.IsLost || isNewestOfADisk || walk.Manifest.Incomplete || _states.Removal(walk.Manifest.PointId) is not AuditRecord removal) continue;
+            bool mayHaveReaders = removal.Reason?.StartsWith(ByRepair, StringComparison.Ordinal) != true && removal.TimeUtc + Repository.DefaultGrace > core.Clock.UtcNow();
+            if (mayHaveReaders || PointsInUse.Contains(core.RepositoryId, walk.Manifest.PointId)) continue;
+            string name = Layout.Manifest(applianceId, walk.Run);
+            RepairFinding finding = Finding(RepairFindingKind.UnneededSpace) with
+            {
+                Object = name, RestorePointId = walk.Manifest.PointId, PointTimeUtc = walk.Manifest.TimeUtc, Action = RepairAction.Removed,
+                Detail = $"The manifest '{name}' is that of the point {Text(walk)}, which was removed on {removal.TimeUtc:yyyy-MM-dd HH:mm:ss} UTC. What it needs is gone, so that the manifest brings nothing back.",
+            };
+            if (await CarryOutAsync(finding, lease, () => _sweep.DeleteAsync(name, 0, cancellationToken), cancellationToken).ConfigureAwait(false)) _gone.Add(walk.Run);
+        }
+        return _gone.Count > before;
+    }
+
     /// <summary>Counts and names the points, notes the damage in the log, and removes those that are lost where that is asked for.</summary>
     private async Task ReportPointsAsync(Lease? lease, CancellationToken cancellationToken)
     {
@@ -278,6 +320,7 @@ internal sealed class ApplianceRepair(RepositoryCore core, RereadStore store, st
         WholePoints = points.Count(p => !p.IsLost);
         LostPoints += points.Count(p => p.IsLost);
         await RecordDamageAsync(lease, cancellationToken).ConfigureAwait(false);
+        string? newest = IndispensablePoints.Of(points.Select(p => new RetentionPoint { RestorePointId = p.Manifest.PointId, TimeUtc = p.Manifest.TimeUtc, Sequence = p.Run.Sequence, IsGood = !p.IsLost })).Newest?.RestorePointId;
         var disksAbove = new HashSet<string>(StringComparer.Ordinal);
         var going = new List<PointWalk>();
         foreach (PointWalk walk in _analysis.Walks)
@@ -285,7 +328,7 @@ internal sealed class ApplianceRepair(RepositoryCore core, RereadStore store, st
             bool isNewestOfADisk = walk.Manifest.Disks.Any(d => !disksAbove.Contains(d.DiskId));
             disksAbove.UnionWith(walk.Manifest.Disks.Select(d => d.DiskId));
             if (!walk.IsLost || !points.Contains(walk)) continue;
-            (RepairAction action, string fate, DateTime? locked) = DecideFate(walk, points);
+            (RepairAction action, string fate, DateTime? locked) = DecideFate(walk, newest);
             foreach ((ManifestDisk disk, LossMap.Loss loss) in walk.LostDisks)
             {
                 List<Extent> extents = _analysis.Losses.Extents(disk.Root, disk.SizeBytes, MaximumExtents);
@@ -293,15 +336,15 @@ internal sealed class ApplianceRepair(RepositoryCore core, RereadStore store, st
                 _findings.Add(PointFinding(walk) with
                 {
                     Action = action, DiskId = disk.DiskId, BytesLost = bytes, LostExtents = extents, LockedUntilUtc = locked,
-                    Detail = $"{bytes} bytes of disk {disk.DiskId} of the point {Text(walk)} are lost. {fate}",
+                    Detail = $"{bytes} bytes of disk {disk.DiskId} of the point {Text(walk)} are lost{(walk.IsConfigurationLost ? ", and the VM configuration kept with it" : "")}. {fate}",
                 });
             }
-            if (walk.IsConfigurationLost)
-                _findings.Add(PointFinding(walk) with { Action = action, LockedUntilUtc = locked, Detail = $"The VM configuration kept with the point {Text(walk)} is lost{(walk.LostDisks.Count == 0 ? "; its disks are whole" : "")}. {fate}" });
+            if (walk.IsConfigurationLost && walk.LostDisks.Count == 0)
+                _findings.Add(PointFinding(walk) with { Action = action, LockedUntilUtc = locked, Detail = $"The VM configuration kept with the point {Text(walk)} is lost; its disks are whole. {fate}" });
             if (action != RepairAction.Removed) continue;
             _removed++;
             _givenUp.Add(walk.Run);
-            if (lease is not null) await RecordRemovalAsync(lease, walk.Manifest.PointId, walk.Run.Sequence, "It is lost, and was given up.", cancellationToken).ConfigureAwait(false);
+            if (lease is not null) await RecordRemovalAsync(lease, walk.Manifest.PointId, walk.Run.Sequence, walk.Manifest, "It is lost, and was given up.", cancellationToken).ConfigureAwait(false);
             // What the next backup of a disk is compared with stays until there is a newer one.
             if (!isNewestOfADisk) going.Add(walk);
         }
@@ -313,25 +356,25 @@ internal sealed class ApplianceRepair(RepositoryCore core, RereadStore store, st
         _findings.Sort((a, b) => (a.Kind != RepairFindingKind.PointLost).CompareTo(b.Kind != RepairFindingKind.PointLost));
     }
 
-    private (RepairAction Action, string Fate, DateTime? LockedUntil) DecideFate(PointWalk walk, List<PointWalk> points)
+    private (RepairAction Action, string Fate, DateTime? LockedUntil) DecideFate(PointWalk walk, string? newest)
     {
         // What could not be read may be read tomorrow.
         if (options.RemoveLost && store.Unreadable.FirstOrDefault() is string unreadable)
             return (options.WhatIf ? RepairAction.Kept : RepairAction.Recorded, $"The store could not read '{unreadable}', which may pass, so that nothing is given up for that. Look after the disk or share first.", null);
         string rest = walk.LostDisks.Count == 0 ? "" : " The rest can be had with Export-NataliaDisk -AllowLoss.";
         RepairAction kept = options.WhatIf ? RepairAction.Kept : RepairAction.Recorded;
-        if (!options.RemoveLost) return (kept, "The point is kept, and marked as damaged." + rest, null);
-        if (walk.LostDisks.Count == 0) return (kept, "Its disks are whole, so that it stays.", null);
+        if (!options.RemoveLost) return (kept, Would("The point is kept, and marked as damaged.", "The point would be kept, and marked as damaged.") + rest, null);
+        if (walk.LostDisks.Count == 0) return (kept, "A point with whole disks is not given up.", null);
         if (FindEmptyRoom() is string room)
             return (kept, $"There is nothing at all under '{room}', which may not be mounted, or not be copied yet, so that nothing is given up." + rest, null);
         if (_lostAtFirst is not null && !_lostAtFirst.Contains(walk.Run)) return (kept, "It was whole a moment ago, so that it is not given up." + rest, null);
-        if (walk == points[0]) return (kept, "It is the newest one of its appliance and stays until there is a newer one: the next backup stores again what is lost." + rest, null);
+        if (walk.Manifest.PointId == newest) return (kept, "It is the newest one of its appliance and stays until there is a newer one: the next backup stores again what is lost." + rest, null);
         if (_states.IsProtected(walk.Manifest.PointId)) return (kept, "It is protected and stays." + rest, null);
         if (PointsInUse.Contains(core.RepositoryId, walk.Manifest.PointId)) return (kept, "A restore reads it, so that it stays." + rest, null);
         DateTime until = walk.Manifest.ImmutableUntilUtc ?? DateTime.MinValue;
         if (RenewalRecord.Until(_renewals, walk.Manifest.PointId) is DateTime extended && extended > until) until = extended;
         if (until > core.Clock.UtcNow()) return (RepairAction.Locked, $"It is locked until {until:yyyy-MM-dd HH:mm:ss} UTC and stays until then." + rest, until);
-        return (RepairAction.Removed, "The point is removed.", null);
+        return (RepairAction.Removed, Would("The point was removed.", "The point would be removed."), null);
     }
 
     /// <summary>A room of packs in which there should be some and is none; null without one. Loss takes packs, a folder that is not mounted takes them all.</summary>
@@ -406,8 +449,8 @@ internal sealed class ApplianceRepair(RepositoryCore core, RereadStore store, st
             _findings.Add(Finding(pack.IsMissing ? RepairFindingKind.PackMissing : RepairFindingKind.PackDamaged) with
             {
                 Object = pack.Name, StoredBytes = pack.IsMissing ? pack.Info?.Bytes ?? 0 : pack.StoredBytes, Action = lease is null ? RepairAction.Kept : RepairAction.Recorded,
-                Detail = pack.IsMissing ? $"The pack '{pack.Name}' is missing. Put it back from a copy of the repository if there is one; the next backup stores again what the disk still has of it."
-                    : $"The pack '{pack.Objects[0].Name}' is damaged: {pack.Bad[pack.Objects[0].Name]} What is whole in it can still be read; the next backup stores again what the disk still has of the rest.",
+                Detail = pack.IsMissing ? $"The pack '{pack.Name}' is missing. Put it back from a copy of the repository if there is one; {Would("the", "after a repair the")} next backup stores again what the disk still has of it."
+                    : $"The pack '{pack.Objects[0].Name}' is damaged: {pack.Bad[pack.Objects[0].Name]} What is whole in it can still be read; {Would("the", "after a repair the")} next backup stores again what the disk still has of the rest.",
             });
         }
     }
@@ -427,8 +470,8 @@ internal sealed class ApplianceRepair(RepositoryCore core, RereadStore store, st
             RepairFinding finding = Finding(missing.IsDeltaLost ? RepairFindingKind.DeltaLost : RepairFindingKind.DeadListIncomplete) with
             {
                 Object = name, Action = RepairAction.Rebuilt,
-                Detail = missing.IsDeltaLost ? $"The delta '{name}' is missing or damaged; it was made again from the block maps. Restoring does not need it, giving back space does."
-                    : $"The delta '{name}' does not tell all that its run made needless; that was made again from the block maps, so that the space can be given back when older points go.",
+                Detail = missing.IsDeltaLost ? $"The delta '{name}' is missing or damaged; it {Would("was", "would be")} made again from the block maps. Restoring does not need it, giving back space does."
+                    : $"The delta '{name}' does not tell all that its run made needless; that {Would("was", "would be")} made again from the block maps, so that the space can be given back when older points go.",
             };
             await CarryOutAsync(finding, lease, async () =>
             {
@@ -484,7 +527,7 @@ internal sealed class ApplianceRepair(RepositoryCore core, RereadStore store, st
 
         (FreeList? before, IReadOnlyList<string> names) = await FreeList.ReadAsync(core.Store, applianceId, core.Keys, cancellationToken).ConfigureAwait(false);
         if (before is null && names.Count > 0)
-            _findings.Add(Finding(RepairFindingKind.CatalogDamaged) with { Object = names[names.Count - 1], Action = floor > 0 ? RepairAction.Kept : RepairAction.Rebuilt, Detail = "The list of free space cannot be read; it is derived, and made again." });
+            _findings.Add(Finding(RepairFindingKind.CatalogDamaged) with { Object = names[names.Count - 1], Action = floor > 0 ? RepairAction.Kept : RepairAction.Rebuilt, Detail = "The list of free space cannot be read. It is derived, and " + (floor > 0 ? "can be made again when the points that are lost are back, or given up." : Would("was made again.", "would be made again.")) });
         var known = new FreeSet(before?.Free);
         var free = new FreeSet(null);
         var empty = new Dictionary<string, long>(StringComparer.Ordinal);
@@ -533,8 +576,8 @@ internal sealed class ApplianceRepair(RepositoryCore core, RereadStore store, st
         await ReclaimedAlreadyAsync(empty, missing, cancellationToken).ConfigureAwait(false);
 
         foreach (KeyValuePair<Run, (int Packs, long Bytes)> run in waiting.OrderBy(r => r.Key.Sequence))
-            _findings.Add(Finding(RepairFindingKind.UnneededSpace) with { Object = run.Key.ToString(), StoredBytes = run.Value.Bytes, Action = RepairAction.Kept, Detail = $"{run.Value.Packs} packs of the run {run.Key} ({run.Value.Bytes} bytes) are needed by no point that can be read. They are kept, because a point that is lost may need them; -RemoveLost gives it up." });
-        _unneeded += unneeded.Values.Sum(u => u.Bytes);
+            _findings.Add(Finding(RepairFindingKind.UnneededSpace) with { Object = run.Key.ToString(), StoredBytes = run.Value.Bytes, Action = RepairAction.Kept, Detail = $"{Packs(run.Value.Packs)} of the run {run.Key} ({run.Value.Bytes} bytes), needed by no point that can be read. Kept, because a point that is lost may need them; -RemoveLost gives it up." });
+        _unneeded += unneeded.Values.Sum(u => u.Bytes) + waiting.Values.Sum(w => w.Bytes);
 
         if (lease is not null)
         {
@@ -551,7 +594,7 @@ internal sealed class ApplianceRepair(RepositoryCore core, RereadStore store, st
             _findings.Add(Finding(isOrphan ? RepairFindingKind.OrphanedRun : RepairFindingKind.UnneededSpace) with
             {
                 Object = run.Key.ToString(), StoredBytes = run.Value.Bytes, Action = locked is null ? RepairAction.Removed : RepairAction.Locked, LockedUntilUtc = await LockedUntilAsync(locked, cancellationToken).ConfigureAwait(false),
-                Detail = $"{run.Value.Packs} packs of the run {run.Key} ({run.Value.Bytes} bytes) are needed by no point" + (isOrphan ? ": the run ended before it made one." : "."),
+                Detail = $"{Packs(run.Value.Packs)} of the run {run.Key} ({run.Value.Bytes} bytes), needed by no point" + (isOrphan ? ": the run ended before it made one." : "."),
             });
         }
         await RemoveOrphanedDeltasAsync(withManifest, newest, floor, lease, cancellationToken).ConfigureAwait(false);
@@ -602,7 +645,7 @@ internal sealed class ApplianceRepair(RepositoryCore core, RereadStore store, st
     private Task RecordAsync(CancellationToken cancellationToken) => core.ApplianceLog(applianceId).AppendAsync(new AuditEntry(AuditEvents.Repaired)
     {
         ApplianceId = applianceId,
-        Reason = _findings.Count == 0 ? "A repair found nothing wrong." : $"A repair found {WholePoints} points whole and {LostPoints} lost, and removed {_removed}.",
+        Reason = _findings.Count == 0 ? "A repair found nothing wrong." : $"A repair found {WholePoints} points {(options.Full ? "whole" : "not damaged, as far as can be seen without reading every byte,")} and {LostPoints} lost, and removed {_removed}.",
         WriteData = json =>
         {
             json.WriteBoolean("full", options.Full);
@@ -617,12 +660,25 @@ internal sealed class ApplianceRepair(RepositoryCore core, RereadStore store, st
         },
     }, core.SigningSeed, cancellationToken);
 
-    private async Task<bool> RecordRemovalAsync(Lease? lease, string restorePointId, long sequence, string reason, CancellationToken cancellationToken)
+    /// <summary>Records that a point is given up because it is lost. Its manifest, where it can be read, tells what it was; else the record of its making does.</summary>
+    private async Task<bool> RecordRemovalAsync(Lease? lease, string restorePointId, long sequence, PointManifest? manifest, string reason, CancellationToken cancellationToken)
     {
         if (lease is not null) await lease.EnsureHeldAsync(cancellationToken).ConfigureAwait(false);
-        await core.ApplianceLog(applianceId).AppendAsync(new AuditEntry(AuditEvents.PointRemoved) { ApplianceId = applianceId, RestorePointId = restorePointId, Sequence = sequence, Reason = "A repair: " + reason }, core.SigningSeed, cancellationToken).ConfigureAwait(false);
+        PointOrigin? copyOf = manifest is not null ? manifest.CopyOf : ReadMade(await FindMadeAsync(restorePointId, sequence, cancellationToken).ConfigureAwait(false)).CopyOf;
+        AuditEntry entry = RemovalRecord.Entry(applianceId, restorePointId, sequence, ByRepair + reason, isLost: true, manifest?.ApplianceName, manifest?.TimeUtc, copyOf);
+        await core.ApplianceLog(applianceId).AppendAsync(entry, core.SigningSeed, cancellationToken).ConfigureAwait(false);
         await core.Store.FlushAsync(cancellationToken).ConfigureAwait(false);
         return true;
+    }
+
+    /// <summary>The record of a point's making, or null: it tells what the point was when its manifest cannot.</summary>
+    private async Task<AuditRecord?> FindMadeAsync(string restorePointId, long sequence, CancellationToken cancellationToken) =>
+        (await core.ApplianceLog(applianceId).ReadAllAsync(_log.FindAll(n => n.Event == AuditEvents.PointMade && n.Sequence == sequence), cancellationToken).ConfigureAwait(false)).FirstOrDefault(r => r?.RestorePointId == restorePointId);
+
+    private static (DateTime? TimeUtc, PointOrigin? CopyOf) ReadMade(AuditRecord? made)
+    {
+        using JsonDocument data = JsonDocument.Parse(made?.Data ?? "{}");
+        return (data.RootElement.ReadTimeOrNull("timeUtc"), PointOrigin.Read(data.RootElement));
     }
 
     /// <summary>Does what a finding says, and adds the finding as it came out.</summary>
@@ -652,9 +708,18 @@ internal sealed class ApplianceRepair(RepositoryCore core, RereadStore store, st
         }
     }
 
+    /// <summary>The time of the point whose making a record tells of, UTC; null when it does not say.</summary>
+    private static DateTime? TimeOf(AuditRecord made)
+    {
+        using JsonDocument data = JsonDocument.Parse(made.Data ?? "{}");
+        return data.RootElement.ReadStringOrNull("timeUtc") is null ? null : data.RootElement.ReadTime("timeUtc");
+    }
+
     private RepairFinding Finding(RepairFindingKind kind) => new() { Kind = kind, ApplianceId = applianceId, ApplianceName = applianceName };
 
     private RepairFinding PointFinding(PointWalk walk) => Finding(RepairFindingKind.PointLost) with { RestorePointId = walk.Manifest.PointId, PointTimeUtc = walk.Manifest.TimeUtc, Object = Layout.Manifest(applianceId, walk.Run) };
+
+    private static string Packs(int count) => count == 1 ? "1 pack" : count + " packs";
 
     private static string Text(PointWalk walk) => $"{walk.Manifest.ApplianceName} {walk.Manifest.TimeUtc:yyyy-MM-dd HH:mm:ss}Z";
 }

@@ -3,6 +3,7 @@ using System.Text;
 using System.Text.Json;
 using Natalia.Backup.Engine.Audit;
 using Natalia.Backup.Engine.Format;
+using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Engine.Repositories;
 using Natalia.Backup.Engine.Sealing;
 using Natalia.Backup.Engine.Storage;
@@ -23,21 +24,30 @@ internal static class SettingsRebuild
 
     private const int PartsAtOnce = 16;
 
-    /// <returns>True when it was made again; false when it is whole.</returns>
-    /// <exception cref="NataliaException"><c>WrongPassword</c>, <c>RepositoryDamaged</c> when it cannot be made again, <c>RepositoryNotFound</c>, <c>RepositoryFormatTooNew</c>, a store error.</exception>
-    internal static async Task<bool> ExecuteAsync(IObjectStore store, RepositoryPassword? password, TimeProvider clock, CancellationToken cancellationToken)
+    /// <summary>Looks at the file, and at nothing else.</summary>
+    internal static async Task<SettingsState> InspectAsync(IObjectStore store, CancellationToken cancellationToken)
     {
-        bool isThere = false;
         try
         {
-            byte[] there = await store.ReadAllAsync(Layout.Settings, cancellationToken).ConfigureAwait(false);
-            isThere = true;
-            RepositorySettings.Decode(there, store.Location);
-            return false;
+            RepositorySettings.Decode(await store.ReadAllAsync(Layout.Settings, cancellationToken).ConfigureAwait(false), store.Location);
+            return SettingsState.Whole;
         }
-        catch (NataliaException damage) when (damage.ErrorId is ErrorIds.ObjectNotFound or ErrorIds.RepositoryDamaged or ErrorIds.NotARepository)
+        catch (NataliaException missing) when (missing.ErrorId == ErrorIds.ObjectNotFound)
         {
+            return SettingsState.Missing;
         }
+        catch (NataliaException damage) when (damage.ErrorId is ErrorIds.RepositoryDamaged or ErrorIds.NotARepository)
+        {
+            return SettingsState.Damaged;
+        }
+    }
+
+    /// <returns>How it was: it is whole now.</returns>
+    /// <exception cref="NataliaException"><c>WrongPassword</c>, <c>RepositoryDamaged</c> when it cannot be made again, <c>RepositoryNotFound</c>, <c>RepositoryFormatTooNew</c>, a store error.</exception>
+    internal static async Task<SettingsState> ExecuteAsync(IObjectStore store, RepositoryPassword? password, TimeProvider clock, CancellationToken cancellationToken)
+    {
+        SettingsState state = await InspectAsync(store, cancellationToken).ConfigureAwait(false);
+        if (state == SettingsState.Whole) return state;
         (RepositorySecrets secrets, Hash256 wanted, DateTime slotUtc) = await OpenSlotAsync(store, password, cancellationToken).ConfigureAwait(false);
         using (secrets)
         {
@@ -48,12 +58,12 @@ internal static class SettingsRebuild
             DateTime latest = slotUtc < createdUtc ? slotUtc : createdUtc;
             byte[] bytes = await Task.Run(() => Search(id, cipher, auditKey, wanted, latest, cancellationToken), cancellationToken).ConfigureAwait(false)
                 ?? throw Impossible(store, "No moment before the making of its first key slot fits.");
-            if (isThere) await store.DeleteAsync(Layout.Settings, cancellationToken).ConfigureAwait(false);
+            if (state == SettingsState.Damaged) await store.DeleteAsync(Layout.Settings, cancellationToken).ConfigureAwait(false);
             await store.PutAsync(Layout.Settings, new ObjectContent(bytes), new PutOptions { MustNotExist = true }, cancellationToken).ConfigureAwait(false);
             await store.FlushAsync(cancellationToken).ConfigureAwait(false);
-            await new AuditLog(store, Layout.RepositoryLog, auditKey, clock).AppendAsync(new AuditEntry(AuditEvents.Repaired) { Reason = $"{Layout.Settings} was {(isThere ? "damaged" : "missing")}, and was made again from a key slot." }, secrets.SigningSeed, cancellationToken).ConfigureAwait(false);
+            await new AuditLog(store, Layout.RepositoryLog, auditKey, clock).AppendAsync(new AuditEntry(AuditEvents.Repaired) { Reason = $"{Layout.Settings} was {(state == SettingsState.Damaged ? "damaged" : "missing")}, and was made again from a key slot." }, secrets.SigningSeed, cancellationToken).ConfigureAwait(false);
             await store.FlushAsync(cancellationToken).ConfigureAwait(false);
-            return true;
+            return state;
         }
     }
 
@@ -83,7 +93,9 @@ internal static class SettingsRebuild
         }
         if (opened is var (found, hash, _)) return (found, hash, oldest);
         if (whole > 0 && password is not null) throw new NataliaException(ErrorIds.WrongPassword, NataliaErrorKind.Authentication, $"The password is not that of the repository {store.Location}.", store.Location);
-        throw Impossible(store, "No key slot can be read.");
+        if (whole > 0) throw new NataliaException(ErrorIds.PasswordRequired, NataliaErrorKind.Authentication, $"The repository {store.Location} is encrypted; without its password the file '{Layout.Settings}' cannot be made again.", store.Location, "Give its -Password.");
+        throw new NataliaException(ErrorIds.RepositoryDamaged, NataliaErrorKind.InvalidData, $"The file '{Layout.Settings}' of the repository {store.Location} cannot be made again: no file under '{Layout.Keys}' can be read.", store.Location,
+            $"Put back a copy of any file under '{Layout.Keys}'. Without one nothing in the repository can be read, also not with a copy of '{Layout.Settings}'.");
     }
 
     private static async Task<(Id128 Id, DateTime TimeUtc)?> ReadFirstRecordAsync(IObjectStore store, byte[] auditKey, TimeProvider clock, CancellationToken cancellationToken)

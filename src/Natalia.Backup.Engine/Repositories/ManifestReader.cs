@@ -48,7 +48,7 @@ internal sealed class ManifestReader(RepositoryCore core)
         catch (FormatException damage)
         {
             throw new NataliaException(ErrorIds.ManifestDamaged, NataliaErrorKind.InvalidData, $"The manifest '{name}' in {core.Store.Location} is damaged: {damage.Message}", name,
-                "The point cannot be restored from here; other points are not affected. The next backup stores everything anew where it needs to.", damage);
+                "The point cannot be restored from here; other points are not affected. Repair-NataliaRepository -WhatIf tells what can be done. The next backup stores everything anew where it needs to.", damage);
         }
     }
 

@@ -65,12 +65,14 @@ public sealed partial class Repository : IRetentionStore
         var damaged = new Dictionary<string, HashSet<long>>(StringComparer.Ordinal);
         foreach (string appliance in points.Select(p => p.ApplianceId).Distinct(StringComparer.Ordinal))
             damaged[appliance] = await DamagedSequencesAsync(appliance, cancellationToken).ConfigureAwait(false);
-        return points.Select(p => RetentionPoint.From(p) with
-        {
-            IsGood = !damaged[p.ApplianceId].Contains(p.Sequence ?? 0),
-            IsInUse = PointsInUse.Contains(RepositoryId, p.RestorePointId),
-        }).ToArray();
+        return points.Select(p => DescribeForRetention(p, damaged[p.ApplianceId])).ToArray();
     }
+
+    private RetentionPoint DescribeForRetention(RestorePoint point, HashSet<long> damaged) => RetentionPoint.From(point) with
+    {
+        IsGood = !damaged.Contains(point.Sequence ?? 0),
+        IsInUse = PointsInUse.Contains(RepositoryId, point.RestorePointId),
+    };
 
     /// <summary>Removes a point: records the removal with its reason, after which nobody sees the point any more.</summary>
     /// <param name="point">The point.</param>
@@ -93,10 +95,8 @@ public sealed partial class Repository : IRetentionStore
         if (points.FirstOrDefault(p => p.RestorePointId == point.RestorePointId) is not RestorePoint current) return NotFound(point.RestorePointId);
         HashSet<long> damaged = await DamagedSequencesAsync(point.ApplianceId, cancellationToken).ConfigureAwait(false);
         PointStates states = await PointStates.ReadAsync(_core.ApplianceLog(point.ApplianceId), [current.Sequence ?? 0], cancellationToken).ConfigureAwait(false);
-        return FindRefusal(current, states, Newest(points), Newest(points.Where(p => !damaged.Contains(p.Sequence ?? 0))));
+        return FindRefusal(current, states, IndispensablePoints.Of(points.Select(p => DescribeForRetention(p, damaged))));
     }
-
-    private static RestorePoint? Newest(IEnumerable<RestorePoint> points) => points.OrderByDescending(p => p.Sequence).FirstOrDefault();
 
     /// <inheritdoc/>
     public async Task RemoveRestorePointsAsync(string applianceId, IReadOnlyList<PointRemoval> removals, Action<RestorePoint, NataliaException?> removed, CancellationToken cancellationToken)
@@ -111,8 +111,7 @@ public sealed partial class Repository : IRetentionStore
             List<RestorePoint> points = [.. await GetRestorePointsAsync(new RestorePointFilter { ApplianceId = applianceId }, _ => { }, cancellationToken).ConfigureAwait(false)];
             HashSet<long> damaged = await DamagedSequencesAsync(applianceId, cancellationToken).ConfigureAwait(false);
             Dictionary<string, RestorePoint> byId = points.ToDictionary(p => p.RestorePointId, StringComparer.Ordinal);
-            RestorePoint? newest = Newest(points);
-            RestorePoint? newestGood = Newest(points.Where(p => !damaged.Contains(p.Sequence ?? 0)));
+            IndispensablePoints indispensable = IndispensablePoints.Of(points.Select(p => DescribeForRetention(p, damaged)));
             var refused = new List<(RestorePoint Point, NataliaException? Refusal)>();
             for (int at = 0; at < removals.Count; at += RemovalsAtOnce)
             {
@@ -128,7 +127,7 @@ public sealed partial class Repository : IRetentionStore
                     foreach (PointRemoval removal in group)
                     {
                         cancellationToken.ThrowIfCancellationRequested();
-                        NataliaException? refusal = byId.TryGetValue(removal.Point.RestorePointId, out RestorePoint? current) ? FindRefusal(current, states, newest, newestGood) : NotFound(removal.Point.RestorePointId);
+                        NataliaException? refusal = byId.TryGetValue(removal.Point.RestorePointId, out RestorePoint? current) ? FindRefusal(current, states, indispensable) : NotFound(removal.Point.RestorePointId);
                         if (refusal is null)
                         {
                             // A machine may have slept between two removals, and its lease be another's.
@@ -196,7 +195,7 @@ public sealed partial class Repository : IRetentionStore
         }
     }
 
-    private NataliaException? FindRefusal(RestorePoint point, PointStates states, RestorePoint? newest, RestorePoint? newestGood)
+    private NataliaException? FindRefusal(RestorePoint point, PointStates states, IndispensablePoints indispensable)
     {
         if (states.IsProtected(point.RestorePointId))
             return new NataliaException(ErrorIds.RestorePointProtected, NataliaErrorKind.PermissionDenied, $"The point {point} is protected.", point.RestorePointId, "Lift its protection first, with a reason.");
@@ -204,26 +203,19 @@ public sealed partial class Repository : IRetentionStore
             return new NataliaException(ErrorIds.RestorePointLocked, NataliaErrorKind.PermissionDenied, $"The point {point} is locked until {until:yyyy-MM-dd HH:mm:ss} UTC.", point.RestorePointId);
         if (PointsInUse.Contains(RepositoryId, point.RestorePointId))
             return new NataliaException(ErrorIds.RestorePointInUse, NataliaErrorKind.ResourceBusy, $"A restore reads the point {point}.", point.RestorePointId, "Remove it when the restore has ended.");
-        if (point.RestorePointId == newest?.RestorePointId || point.RestorePointId == newestGood?.RestorePointId)
+        if (point.RestorePointId == indispensable.Newest?.RestorePointId || point.RestorePointId == indispensable.NewestGood?.RestorePointId)
             return new NataliaException(ErrorIds.RestorePointIsNewest, NataliaErrorKind.InvalidOperation,
-                $"The point {point} is the newest {(point.RestorePointId == newest?.RestorePointId ? "" : "undamaged ")}one of its appliance, and that is never removed.", point.RestorePointId,
+                $"The point {point} is the newest {(point.RestorePointId == indispensable.Newest?.RestorePointId ? "" : "undamaged ")}one of its appliance, and that is never removed.", point.RestorePointId,
                 "Make a newer point first.");
+        if (point.RestorePointId == indispensable.LastMade?.RestorePointId)
+            return new NataliaException(ErrorIds.RestorePointIsNewest, NataliaErrorKind.InvalidOperation,
+                $"The point {point} is the undamaged one of its appliance that was made in this repository last, though not the newest by its time, and that is never removed.", point.RestorePointId,
+                "Make or copy another point first.");
         return null;
     }
 
-    private static AuditEntry RemovalEntry(RestorePoint point, string reason) => new(AuditEvents.PointRemoved)
-    {
-        ApplianceId = point.ApplianceId,
-        RestorePointId = point.RestorePointId,
-        Sequence = point.Sequence ?? 0,
-        Reason = reason,
-        WriteData = json =>
-        {
-            json.WriteString("name", point.ApplianceName);
-            json.WriteString("timeUtc", JsonText.Time(point.TimeUtc));
-            if (point is { OriginalRepositoryId: string repository, OriginalRestorePointId: string original }) new PointOrigin(repository, original).Write(json);
-        },
-    };
+    private static AuditEntry RemovalEntry(RestorePoint point, string reason) => RemovalRecord.Entry(point.ApplianceId, point.RestorePointId, point.Sequence ?? 0, reason, isLost: false, point.ApplianceName, point.TimeUtc,
+        point is { OriginalRepositoryId: string repository, OriginalRestorePointId: string original } ? new PointOrigin(repository, original) : null);
 
     /// <summary>The sequences of points that a verification or a repair found damaged.</summary>
     private async Task<HashSet<long>> DamagedSequencesAsync(string applianceId, CancellationToken cancellationToken) =>

@@ -186,7 +186,16 @@ public sealed partial class Repository : IDisposable
     /// <param name="onDamage">Told of each point whose manifest is damaged, and the others are listed all the same; null throws at the first.</param>
     /// <param name="cancellationToken">Stops it.</param>
     /// <exception cref="NataliaException"><c>PasswordRequired</c>, <c>ManifestDamaged</c>.</exception>
-    public async Task<IReadOnlyList<RestorePoint>> GetRestorePointsAsync(RestorePointFilter filter, Action<NataliaException>? onDamage, CancellationToken cancellationToken)
+    public Task<IReadOnlyList<RestorePoint>> GetRestorePointsAsync(RestorePointFilter filter, Action<NataliaException>? onDamage, CancellationToken cancellationToken) =>
+        GetRestorePointsAsync(filter, onDamage, null, cancellationToken);
+
+    /// <summary>As above, and tells of points that are not listed because their manifests are not there.</summary>
+    /// <param name="filter">Which are wanted. What is missing is told whatever its time.</param>
+    /// <param name="onDamage">As above.</param>
+    /// <param name="onMissing">Told of each appliance of which manifests are missing; or null. Costs requests only where some are, and for appliances without any point.</param>
+    /// <param name="cancellationToken">Stops it.</param>
+    /// <exception cref="NataliaException"><c>PasswordRequired</c>, <c>ManifestDamaged</c>.</exception>
+    public async Task<IReadOnlyList<RestorePoint>> GetRestorePointsAsync(RestorePointFilter filter, Action<NataliaException>? onDamage, Action<MissingPoints>? onMissing, CancellationToken cancellationToken)
     {
         _ = _core.Keys;
         IReadOnlyList<string> appliances = filter.ApplianceId is string one ? [one] : await _core.ListAppliancesAsync(cancellationToken).ConfigureAwait(false);
@@ -194,8 +203,12 @@ public sealed partial class Repository : IDisposable
         foreach (string appliance in appliances)
         {
             List<Run> runs = await _manifests.ListAsync(appliance, cancellationToken).ConfigureAwait(false);
+            if (runs.Count == 0 && onMissing is null) continue;
+            AuditLog log = _core.ApplianceLog(appliance);
+            List<AuditName> names = await log.ListAsync(cancellationToken).ConfigureAwait(false);
+            if (onMissing is not null && await FindMissingAsync(appliance, log, names, runs, cancellationToken).ConfigureAwait(false) is MissingPoints missing) onMissing(missing);
             if (runs.Count == 0) continue;
-            PointStates states = await PointStates.ReadAsync(_core.ApplianceLog(appliance), new HashSet<long>(runs.Select(r => r.Sequence)), cancellationToken).ConfigureAwait(false);
+            PointStates states = await PointStates.ReadAsync(log, names, new HashSet<long>(runs.Select(r => r.Sequence)), cancellationToken).ConfigureAwait(false);
             runs.RemoveAll(r => states.IsRemoved(r.Id.ToString()));
             IReadOnlyList<RenewalRecord> renewals = await ReadRenewalsAsync(appliance, cancellationToken).ConfigureAwait(false);
             foreach ((_, PointManifest? manifest, NataliaException? damage) in await _manifests.ReadAllAsync(appliance, runs, fromCatalog: true, cancellationToken).ConfigureAwait(false))
@@ -212,6 +225,28 @@ public sealed partial class Repository : IDisposable
         }
         points.Sort((a, b) => b.CompareTo(a));
         return points;
+    }
+
+    /// <summary>The points that the log knows as made and not as removed, and that have no manifest; null without any.</summary>
+    private async Task<MissingPoints?> FindMissingAsync(string applianceId, AuditLog log, List<AuditName> names, List<Run> runs, CancellationToken cancellationToken)
+    {
+        var explained = new HashSet<long>(names.Where(n => n.Event == AuditEvents.PointRemoved).Select(n => n.Sequence).Concat(runs.Select(r => r.Sequence)));
+        List<AuditName> made = names.FindAll(n => n.Event == AuditEvents.PointMade && !explained.Contains(n.Sequence));
+        if (made.Count == 0) return null;
+        // A point that was made since the manifests were listed is not missing.
+        var present = new HashSet<long>((await _manifests.ListAsync(applianceId, cancellationToken).ConfigureAwait(false)).Select(r => r.Sequence));
+        made.RemoveAll(n => present.Contains(n.Sequence));
+        int count = 0;
+        string? name = null;
+        foreach (AuditRecord? record in await log.ReadAllAsync(made, cancellationToken).ConfigureAwait(false))
+        {
+            // A name alone may be anybody's.
+            if (record?.RestorePointId is null) continue;
+            count++;
+            using JsonDocument data = JsonDocument.Parse(record.Data ?? "{}");
+            name = data.RootElement.ReadStringOrNull("name") ?? name;
+        }
+        return count == 0 ? null : new MissingPoints(applianceId, name, count);
     }
 
     /// <summary>Makes a restore point.</summary>

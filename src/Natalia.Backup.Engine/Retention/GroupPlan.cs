@@ -22,33 +22,27 @@ internal sealed class GroupPlan
 
     internal IEnumerable<RetentionPlanRow> Rows()
     {
-        (Entry? newestGood, Entry? lastMade) = Decide();
-        // They are two only where a clock went back; backups go on from the one made last.
-        return _entries.Select(e => ToRow(e, ReferenceEquals(e, newestGood) ? "The newest good point" : ReferenceEquals(e, lastMade) ? "The good point that was made last" : null));
+        IndispensablePoints stay = Decide();
+        return _entries.Select(e => ToRow(e, ReferenceEquals(e.Point, stay.NewestGood) ? "The newest good point" : ReferenceEquals(e.Point, stay.LastMade) ? "The good point that was made last" : null));
     }
 
     /// <summary>The points that stay for another reason than a lock or a reader, without the words.</summary>
     internal IEnumerable<RetentionPoint> Kept()
     {
-        (Entry? newestGood, Entry? lastMade) = Decide();
-        return _entries.Where(e => _policy.KeepsEverything || e.Mark is Mark.Keep or Mark.Protected or Mark.KeepUnfinished || ReferenceEquals(e, newestGood) || ReferenceEquals(e, lastMade)).Select(e => e.Point);
+        IndispensablePoints stay = Decide();
+        return _entries.Where(e => _policy.KeepsEverything || e.Mark is Mark.Keep or Mark.Protected or Mark.KeepUnfinished || ReferenceEquals(e.Point, stay.NewestGood) || ReferenceEquals(e.Point, stay.LastMade)).Select(e => e.Point);
     }
 
     /// <summary>Applies the rules.</summary>
     /// <returns>The points that are never removed.</returns>
-    private (Entry? NewestGood, Entry? LastMade) Decide()
+    private IndispensablePoints Decide()
     {
         if (!_policy.KeepsEverything)
         {
             MarkUndisposable();
             foreach ((RetentionRule rule, int limit) in _policy.Rules()) Apply(new Step(rule, limit));
         }
-        Entry? newestGood = Array.Find(_entries, e => e.Point.IsGood && e.Point.IsFinished);
-        Entry? lastMade = null;
-        foreach (Entry entry in _entries)
-            if (entry.Point is { IsGood: true, IsFinished: true, Sequence: long sequence } && !(lastMade?.Point.Sequence >= sequence))
-                lastMade = entry;
-        return (newestGood, lastMade);
+        return IndispensablePoints.Of(_entries.Select(e => e.Point));
     }
 
     /// <summary>Decides what no rule looks at: protected and unfinished points.</summary>
@@ -182,18 +176,7 @@ internal sealed class GroupPlan
 
         internal void Decide(Mark mark, Step step, int slot, Entry? holder) => (Mark, Step, Slot, Holder) = (mark, step, slot, holder);
 
-        /// <summary>A total order, so that the plan does not depend on the order of input. Of points with one time the better one comes first.</summary>
-        internal static int NewestFirst(Entry a, Entry b)
-        {
-            int order = b.Utc.CompareTo(a.Utc);
-            if (order == 0) order = Nullable.Compare(b.Point.Sequence, a.Point.Sequence);
-            if (order == 0) order = b.Point.IsFinished.CompareTo(a.Point.IsFinished);
-            if (order == 0) order = b.Point.IsGood.CompareTo(a.Point.IsGood);
-            if (order == 0) order = Nullable.Compare(b.Point.LockedUntilUtc, a.Point.LockedUntilUtc);
-            if (order == 0) order = b.Point.IsInUse.CompareTo(a.Point.IsInUse);
-            if (order == 0) order = b.Point.IsProtected.CompareTo(a.Point.IsProtected);
-            return order != 0 ? order : string.CompareOrdinal(b.Point.RestorePointId, a.Point.RestorePointId);
-        }
+        internal static int NewestFirst(Entry a, Entry b) => RetentionPoint.NewestFirst(a.Point, b.Point);
     }
 
     /// <summary>One rule at work.</summary>

@@ -44,4 +44,18 @@ public sealed record RetentionPoint
         LockedUntilUtc = point.ImmutableUntilUtc,
         StoredBytes = point.StoredBytes,
     };
+
+    /// <summary>A total order, newest first, so that nothing depends on the order of input. Of points with one time the better one comes first, then the one made later.</summary>
+    internal static int NewestFirst(RetentionPoint a, RetentionPoint b)
+    {
+        int order = RetentionPlanner.AsUtc(b.TimeUtc).CompareTo(RetentionPlanner.AsUtc(a.TimeUtc));
+        // Two points hold one state where a damaged one was copied here again.
+        if (order == 0) order = b.IsGood.CompareTo(a.IsGood);
+        if (order == 0) order = Nullable.Compare(b.Sequence, a.Sequence);
+        if (order == 0) order = b.IsFinished.CompareTo(a.IsFinished);
+        if (order == 0) order = Nullable.Compare(b.LockedUntilUtc, a.LockedUntilUtc);
+        if (order == 0) order = b.IsInUse.CompareTo(a.IsInUse);
+        if (order == 0) order = b.IsProtected.CompareTo(a.IsProtected);
+        return order != 0 ? order : string.CompareOrdinal(b.RestorePointId, a.RestorePointId);
+    }
 }

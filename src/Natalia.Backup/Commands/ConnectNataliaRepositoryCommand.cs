@@ -2,6 +2,7 @@ using System.Management.Automation;
 using System.Security;
 using Natalia.Backup.Arguments;
 using Natalia.Backup.Engine;
+using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Engine.Repositories;
 using Natalia.Backup.Hypervisors;
 using Natalia.Backup.Hypervisors.Proxmox;
@@ -14,6 +15,7 @@ namespace Natalia.Backup.Commands;
 /// <para>The connection stays in the session (the runspace) until it is disconnected, the module is removed or the session ends. Other sessions, jobs and runbooks do not see it.</para>
 /// <para>-ProxmoxStorage takes a backup storage of a connected Proxmox VE cluster as a repository. Its restore points are listed, tested, protected and removed like those of this product, and VMs of the cluster are backed up to it;
 /// Proxmox keeps no audit log and no reasons: -EvidenceRepository names a connected repository of this product that does. Without one a warning says so.</para>
+/// <para>Connecting changes nothing outside the session and asks nothing. Only -RebuildSettings may write a file into the repository: with -WhatIf it tells whether it would, and connects only where nothing is to be made again.</para>
 /// <para>-AuditOnly opens an encrypted repository without its password. Then every object can be checked for damage and the audit log can be read, but no restore point.</para>
 /// </remarks>
 /// <example>
@@ -44,7 +46,7 @@ namespace Natalia.Backup.Commands;
 /// <code>Connect-NataliaRepository -Path \\nas\backup\natalia -RebuildSettings | Repair-NataliaRepository -Full -WhatIf</code>
 /// <para>Opens a repository whose natalia.json was deleted, and tells what else is lost.</para>
 /// </example>
-[Cmdlet(VerbsCommunications.Connect, "NataliaRepository", DefaultParameterSetName = FolderPasswordSet)]
+[Cmdlet(VerbsCommunications.Connect, "NataliaRepository", DefaultParameterSetName = FolderPasswordSet, SupportsShouldProcess = true, ConfirmImpact = ConfirmImpact.Medium)]
 [OutputType(typeof(RepositorySession))]
 public sealed class ConnectNataliaRepositoryCommand : RepositoryOpenerCommand
 {
@@ -177,8 +179,13 @@ public sealed class ConnectNataliaRepositoryCommand : RepositoryOpenerCommand
 
     private protected override async Task<RepositoryConnection?> OpenAsync(RepositorySettings settings, RepositoryPassword? password, CancellationToken cancellationToken)
     {
-        if (RebuildSettings && await ConnectionFactory.RebuildSettingsAsync(settings, password, Credential, cancellationToken).ConfigureAwait(false))
-            EmitWarning($"The file natalia.json of the repository '{settings.Path}' was lost, and was made again. Run Repair-NataliaRepository -Full to see what else is damaged.");
+        if (RebuildSettings && await ConnectionFactory.InspectSettingsAsync(settings, Credential, cancellationToken).ConfigureAwait(false) is var state and not SettingsState.Whole)
+        {
+            string how = state == SettingsState.Damaged ? "damaged" : "missing";
+            if (!await ShouldProcessAsync(settings.Path, $"Make the file natalia.json again, which is {how}").ConfigureAwait(false)) return null;
+            await ConnectionFactory.RebuildSettingsAsync(settings, password, Credential, cancellationToken).ConfigureAwait(false);
+            EmitWarning($"The file natalia.json of the repository '{settings.Path}' was {how}, and was made again. Run Repair-NataliaRepository -Full -WhatIf to see what else is damaged.");
+        }
         return await ConnectionFactory.OpenRepositoryAsync(settings, password, Credential, cancellationToken).ConfigureAwait(false);
     }
 }

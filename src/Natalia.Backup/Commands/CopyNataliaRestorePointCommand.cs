@@ -17,6 +17,7 @@ namespace Natalia.Backup.Commands;
 /// <para>A copy is a restore point like any other. It has an id of its own and says under OriginalRestorePointId which point it is a copy of; time, type, consistency, VM configuration and protection are the original's. Retention and
 /// locks are the destination's. A point that was removed there is not copied again unless -Force is said, so that both sides may keep points for different times.</para>
 /// <para>Points are copied in the order of their age. A copy that was stopped or killed is gone on with the next time; a half copy is never listed. Backups into the source do not wait for a copy; backups of the same appliance into the destination do.</para>
+/// <para>A point whose copy was found damaged in the destination is copied once more, with a warning; the damaged one stays there until it is removed. So is one that a repair gave up there because it was lost: to bring lost points back, copy them back.</para>
 /// <para>A damaged point is not copied, and the error RestorePointDamaged names it; the others are copied all the same. Errors are written when the last point was tried.</para>
 /// </remarks>
 /// <example>
@@ -107,14 +108,14 @@ public sealed class CopyNataliaRestorePointCommand : RestorePointCommand
                 EmitWarning($"The repository '{source.Key.Name}' is encrypted and '{To.Name}' is not: whoever reads {To.Repository.Location} reads the copies.");
             foreach (IGrouping<string, LocatedPoint> appliance in source.GroupBy(p => p.Point.ApplianceId))
             {
-                await CopyAsync(copier, [.. appliance.Select(p => p.Point).GroupBy(p => p.RestorePointId).Select(g => g.First()).OrderBy(p => p)], source.Key, cancellationToken).ConfigureAwait(false);
+                await CopyAsync(copier, [.. appliance.Select(p => p.Point).GroupBy(p => p.RestorePointId).Select(g => g.First()).OrderBy(p => p.TimeUtc).ThenBy(p => p.Verification == VerificationState.Failed).ThenBy(p => p.Sequence)], source.Key, cancellationToken).ConfigureAwait(false);
                 // Where only copies arrive, nothing else comes by every night.
                 if (!await OnPipelineAsync(IsWhatIf).ConfigureAwait(false)) await LockRenewals.RunAsync(To, appliance.Key, appliance.First().Point.ApplianceName, EmitVerbose, EmitWarning, cancellationToken).ConfigureAwait(false);
             }
         }
     }
 
-    /// <summary>The points of one appliance, oldest first: each then adds only what changed.</summary>
+    /// <summary>The points of one appliance, oldest first: each then adds only what changed. Of one state that lies in the source twice, a point that was found damaged comes after the good one, and is there already then.</summary>
     private async Task CopyAsync(PointCopier copier, IReadOnlyList<RestorePoint> points, RepositoryConnection source, CancellationToken cancellationToken)
     {
         for (int i = 0; i < points.Count; i++)

@@ -13,7 +13,8 @@ namespace Natalia.Backup.Commands;
 /// <remarks>
 /// <para>A restore point is one complete, independent, restorable state of an appliance. It does not depend on any other point, however it was made.</para>
 /// <para>Without -Repository the points of all connected repositories are listed together. With several connected, one that does not answer is an error of its own, written when the others are listed.</para>
-/// <para>A point that is too damaged to be listed is an error of its own, too; the others are listed all the same.</para>
+/// <para>A point that is too damaged to be listed is an error of its own, too; the others are listed all the same. Of points whose manifests are missing, although the log knows them, a warning for each appliance says how many there are:
+/// Repair-NataliaRepository -WhatIf tells which, and what can be done.</para>
 /// <para>A plain -Appliance name of which no repository has a point is an error, not an empty list.</para>
 /// </remarks>
 /// <example>
@@ -34,6 +35,7 @@ public sealed class GetNataliaRestorePointCommand : RepositoryReaderCommand
 {
     private readonly List<LocatedPoint> _found = [];
     private readonly HashSet<(string, string)> _seen = [];
+    private readonly HashSet<(string, string)> _toldMissing = [];
     private RestorePointFinder? _finder;
 
     /// <summary>The appliance: an object of Get-NataliaAppliance, the name that it had when the point was made, or a wildcard.</summary>
@@ -107,7 +109,7 @@ public sealed class GetNataliaRestorePointCommand : RepositoryReaderCommand
         {
             try
             {
-                IReadOnlyList<RestorePoint> points = await repository.GetRestorePointsAsync(filter, damage => DeferError(damage), cancellationToken).ConfigureAwait(false);
+                IReadOnlyList<RestorePoint> points = await repository.GetRestorePointsAsync(filter, damage => DeferError(damage), missing => Tell(repository, missing, selectors), cancellationToken).ConfigureAwait(false);
                 listed.AddRange(points.Select(p => new LocatedPoint(repository, p)));
             }
             catch (Exception e) when (repositories.Count > 1 && !cancellationToken.IsCancellationRequested)
@@ -133,6 +135,13 @@ public sealed class GetNataliaRestorePointCommand : RepositoryReaderCommand
                     $"There is no restore point of an appliance '{selector.Text}' in {string.Join(", ", repositories.Select(r => $"'{r.Name}'"))}.", selector.Text));
             Take(own);
         }
+    }
+
+    /// <summary>Once for each appliance that was asked for, however many inputs name it.</summary>
+    private void Tell(RepositoryConnection repository, MissingPoints missing, IReadOnlyList<ApplianceSelector> selectors)
+    {
+        if (selectors.Count > 0 && !selectors.Any(s => s.Matches(missing.ApplianceId, missing.ApplianceName ?? missing.ApplianceId))) return;
+        if (_toldMissing.Add((repository.Session.RepositoryId, missing.ApplianceId))) EmitWarning(missing.Describe(repository));
     }
 
     private void Take(IEnumerable<LocatedPoint> points)

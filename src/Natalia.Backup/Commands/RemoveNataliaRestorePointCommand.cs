@@ -13,7 +13,7 @@ namespace Natalia.Backup.Commands;
 /// <summary>Removes restore points for ever.</summary>
 /// <remarks>
 /// <para>The other points stay as they are: none depends on another one. The removal and its reason go into the audit log. The space comes back when the repository is optimized.</para>
-/// <para>Refused are points that are protected or locked, and the newest good point of an appliance: something to restore from always stays.</para>
+/// <para>Refused are points that are protected or locked, the newest point of an appliance by its time, the newest good one, and the good one that was made last: something to restore from always stays.</para>
 /// <para>Asks before it removes; in a runbook, say -Confirm:$false. For the regular clean-up use a retention policy instead.</para>
 /// </remarks>
 /// <example>

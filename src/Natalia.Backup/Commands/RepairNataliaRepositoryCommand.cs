@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Management.Automation;
+using System.Management.Automation.Host;
 using Natalia.Backup.Appliances;
 using Natalia.Backup.Arguments;
 using Natalia.Backup.Engine;
@@ -15,7 +16,7 @@ namespace Natalia.Backup.Commands;
 /// <para>For a repository that was hit: a bad disk under a share, deleted files, half a copy, a power cut. Every restore point's map is walked and every pack is looked for. The result says which points are whole and which are lost,
 /// and of each lost one which disk, how many bytes and where. With -Full every byte is read and opened, which also finds what changed silently.</para>
 /// <para>Nothing that a whole point needs is ever deleted. Lost points are marked as damaged and kept: what is missing may come back from a copy, and what is left can be exported with Export-NataliaDisk -AllowLoss. -RemoveLost gives them up, but never
-/// the newest point of an appliance, a protected one or a locked one.</para>
+/// the newest point of an appliance, a protected one or a locked one. It asks before, as a Remove- command does; runbooks say -Confirm:$false. What only the points given up needed goes at once, without the days of grace that other removals have.</para>
 /// <para>What can be derived is made again, packs of which all that is needed is whole are copied into new objects, and space that no point needs is given back. The next backup of a disk whose newest point is damaged reads everything
 /// and stores again what was lost. An audit record says what was found and done.</para>
 /// <para>A running backup is never disturbed: its appliance gives the error LeaseHeld, the others are repaired. The command can be stopped at any moment and run again. With -WhatIf it changes nothing and returns the same findings.</para>
@@ -30,10 +31,11 @@ namespace Natalia.Backup.Commands;
 /// <para>Repairs, and lists the restore points that are lost.</para>
 /// </example>
 /// <example>
-/// <code>Repair-NataliaRepository -Repository nas -Full -RemoveLost
-/// Invoke-NataliaBackup -Appliance natalia-paris -Type Full
+/// <code>Repair-NataliaRepository -Repository nas -Full
+/// Invoke-NataliaBackup -Appliance natalia-paris
+/// Repair-NataliaRepository -Repository nas -Full -RemoveLost -Confirm:$false
 /// Test-NataliaRepository -Repository nas -Full</code>
-/// <para>Gives up what is lost, stores again what the disk still has, and proves that the repository is whole.</para>
+/// <para>Marks what is lost, stores again what the disk still has, gives up the points that stay damaged without being asked, and checks every object.</para>
 /// </example>
 [Cmdlet(VerbsDiagnostic.Repair, "NataliaRepository", SupportsShouldProcess = true, ConfirmImpact = ConfirmImpact.Medium)]
 [OutputType(typeof(RepairReport))]
@@ -62,7 +64,7 @@ public sealed class RepairNataliaRepositoryCommand : NataliaCommand
     [Parameter]
     public SwitchParameter Full { get; set; }
 
-    /// <summary>Remove the restore points that are lost. What is missing cannot be put back afterwards.</summary>
+    /// <summary>Remove the restore points that are lost, after a question: what is missing cannot be put back afterwards. With -Confirm:$false nothing is asked.</summary>
     [Parameter]
     public SwitchParameter RemoveLost { get; set; }
 
@@ -77,6 +79,7 @@ public sealed class RepairNataliaRepositoryCommand : NataliaCommand
         bool changes = await ShouldProcessAsync(target, action).ConfigureAwait(false);
         // Asked and answered with no is no: only -WhatIf wants to see what would be done.
         if (!changes && !await OnPipelineAsync(IsWhatIf).ConfigureAwait(false)) return;
+        if (changes && RemoveLost && !await ConfirmRemovalAsync(target).ConfigureAwait(false)) return;
         RepairReport report;
         using (ProgressReporter progress = StartProgress($"Repairing {connection.Name}"))
             report = await connection.Repository.RepairAsync(new RepairOptions { Full = Full, RemoveLost = RemoveLost, WhatIf = !changes, ApplianceIds = ids }, (name, why) => DeferError(why, name), progress, cancellationToken).ConfigureAwait(false);
@@ -84,6 +87,22 @@ public sealed class RepairNataliaRepositoryCommand : NataliaCommand
         Emit(report);
         if (report.LostPoints - report.RemovedPoints is > 0 and int lost)
             EmitWarning(string.Format(CultureInfo.InvariantCulture, "{0} restore point(s) of the repository '{1}' cannot be restored as a whole. The property Findings tells which, and what of them is lost.", lost, connection.Name));
+    }
+
+    /// <summary>A repair takes nothing away, and asks as little as a backup does; giving points up is asked for as any removal is.</summary>
+    private async Task<bool> ConfirmRemovalAsync(string target)
+    {
+        if (await OnPipelineAsync(HasAnswered).ConfigureAwait(false)) return true;
+        try
+        {
+            return await OnPipelineAsync(() => ShouldContinue(DisplayText.Clean($"Remove all restore points of the {target} that cannot be restored as a whole, and what only they need? What is left of them is gone at once, and files that are put back later help no more. With -WhatIf the command tells which points that are."),
+                "Remove lost restore points")).ConfigureAwait(false);
+        }
+        catch (Exception e) when (e is PSInvalidOperationException or HostException or NotImplementedException)
+        {
+            throw new NataliaException(ErrorIds.RemovalNotConfirmed, NataliaErrorKind.InvalidOperation, $"Nothing was changed in the {target}: -RemoveLost removes restore points, and nobody is here to confirm that.", target,
+                "Look at the same command with -WhatIf; then say -Confirm:$false.", e);
+        }
     }
 
     /// <summary>The ids of the appliances that are meant; null for all.</summary>

@@ -202,13 +202,6 @@ public sealed class SetNataliaRetentionCommand : RetentionRulesCommand
         }
     }
 
-    /// <summary>True when ShouldProcess has asked already, or the user wants no questions: only the usual preference, High, asks here.</summary>
-    private bool HasAnswered()
-    {
-        if (MyInvocation.BoundParameters.ContainsKey("Confirm")) return true;
-        return LanguagePrimitives.TryConvertTo(GetVariableValue("ConfirmPreference"), out ConfirmImpact preference) && preference != ConfirmImpact.High;
-    }
-
     private async Task ShowAsync(RepositoryConnection repository, string? applianceId, string? name, IReadOnlyList<RetentionSubject> subjects, RetentionPolicy? effective, CancellationToken cancellationToken)
     {
         _cache.Forget(repository);

@@ -161,7 +161,7 @@ public sealed class TestNataliaRepositoryCommand : NataliaCommand
         else if (failed.Count > 0)
             DeferError(new NataliaException(ErrorIds.RepositoryCheckFailed, NataliaErrorKind.InvalidData,
                 $"The repository '{connection.Name}' ({connection.Session.Location}) has failed {failed.Count} check(s). The first is {failed[0].Name}. {failed[0].Detail}".TrimEnd(), connection.Name,
-                "Test-NataliaRestorePoint tells which restore points are concerned."), connection.Session);
+                "Repair-NataliaRepository -WhatIf tells which restore points are concerned and what can be done, and changes nothing" + (connection.Session.IsUnlocked ? "." : "; it needs the password.")), connection.Session);
 
         void Take(CheckResult result)
         {

@@ -133,6 +133,13 @@ public abstract class NataliaCommand : PSCmdlet, IDisposable
     private protected bool IsWhatIf() => MyInvocation.BoundParameters.TryGetValue("WhatIf", out object? bound) ? bound is SwitchParameter { IsPresent: true } || bound is true
         : LanguagePrimitives.IsTrue(SessionState.PSVariable.GetValue("WhatIfPreference"));
 
+    /// <summary>True when ShouldProcess has asked already, or the user wants no questions: for what is asked only where the preference is the usual one, High.</summary>
+    private protected bool HasAnswered()
+    {
+        if (IsBound("Confirm")) return true;
+        return LanguagePrimitives.TryConvertTo(GetVariableValue("ConfirmPreference"), out ConfirmImpact preference) && preference != ConfirmImpact.High;
+    }
+
     /// <summary>Releases what the command holds.</summary>
     public void Dispose()
     {

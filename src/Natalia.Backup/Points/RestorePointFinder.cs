@@ -13,6 +13,7 @@ internal sealed class RestorePointFinder(CompletionCache completion, Action<stri
     private const int ShortestPrefix = 4;
 
     private readonly Dictionary<(RepositoryConnection, string?), IReadOnlyList<RestorePoint>> _lists = [];
+    private readonly Dictionary<(RepositoryConnection, string), MissingPoints> _missing = [];
 
     /// <summary>The point of that id in each of the repositories that has it.</summary>
     /// <param name="repositories">Where to look.</param>
@@ -36,15 +37,22 @@ internal sealed class RestorePointFinder(CompletionCache completion, Action<stri
         {
             1 => found,
             0 => throw new NataliaException(ErrorIds.RestorePointNotFound, NataliaErrorKind.NotFound,
-                $"There is no restore point '{id}' in {string.Join(", ", repositories.Select(r => $"'{r.Name}'"))}.", id, "Get-NataliaRestorePoint lists them."),
+                $"There is no restore point '{id}' in {string.Join(", ", repositories.Select(r => $"'{r.Name}'"))}.", id, DescribeMissing(repositories, applianceId) ?? "Get-NataliaRestorePoint lists them."),
             _ => throw new NataliaException(ErrorIds.RestorePointAmbiguous, NataliaErrorKind.InvalidArgument, $"The ids of {ids.Count} restore points begin with '{id}'.", id, "Give more digits."),
         };
+    }
+
+    /// <summary>What is missing may be what is looked for; null without any.</summary>
+    private string? DescribeMissing(IReadOnlyList<RepositoryConnection> repositories, string? applianceId)
+    {
+        List<string> texts = [.. _missing.Where(m => repositories.Contains(m.Key.Item1) && (applianceId is null || m.Key.Item2 == applianceId)).Select(m => m.Value.Describe(m.Key.Item1))];
+        return texts.Count == 0 ? null : string.Join(" ", texts);
     }
 
     private async Task<IReadOnlyList<RestorePoint>> ListAsync(RepositoryConnection repository, string? applianceId, CancellationToken cancellationToken)
     {
         if (_lists.TryGetValue((repository, applianceId), out IReadOnlyList<RestorePoint>? known)) return known;
-        IReadOnlyList<RestorePoint> points = await repository.GetRestorePointsAsync(new RestorePointFilter { ApplianceId = applianceId }, damage => warn(damage.Message), cancellationToken).ConfigureAwait(false);
+        IReadOnlyList<RestorePoint> points = await repository.GetRestorePointsAsync(new RestorePointFilter { ApplianceId = applianceId }, damage => warn(damage.Message), missing => _missing[(repository, missing.ApplianceId)] = missing, cancellationToken).ConfigureAwait(false);
         foreach (RestorePoint point in points) completion.Remember(point);
         _lists[(repository, applianceId)] = points;
         return points;

@@ -1,6 +1,7 @@
 using System.Management.Automation;
 using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Immutability;
+using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Engine.Repositories;
 using Natalia.Backup.Engine.Retention;
 using Natalia.Backup.Engine.Storage;
@@ -129,14 +130,24 @@ internal static class ConnectionFactory
         }
     }
 
-    /// <summary>Makes a lost natalia.json again.</summary>
-    /// <returns>True when it was lost.</returns>
+    /// <summary>Tells how the natalia.json of a repository is.</summary>
     /// <exception cref="NataliaException">What the engine throws.</exception>
-    internal static async Task<bool> RebuildSettingsAsync(RepositorySettings settings, RepositoryPassword? password, PSCredential? credential, CancellationToken cancellationToken)
+    internal static async Task<SettingsState> InspectSettingsAsync(RepositorySettings settings, PSCredential? credential, CancellationToken cancellationToken)
     {
-        using IObjectStore store = settings.Bucket is BucketSettings bucket ? await OpenBucketAsync(bucket, credential, cancellationToken).ConfigureAwait(false) : OpenFolder(settings, credential, () => false);
-        return await Repository.RebuildSettingsAsync(store, password, TimeProvider.System, cancellationToken).ConfigureAwait(false);
+        using IObjectStore store = await OpenStoreAsync(settings, credential, cancellationToken).ConfigureAwait(false);
+        return await Repository.InspectSettingsAsync(store, cancellationToken).ConfigureAwait(false);
     }
+
+    /// <summary>Makes a lost natalia.json again.</summary>
+    /// <exception cref="NataliaException">What the engine throws.</exception>
+    internal static async Task RebuildSettingsAsync(RepositorySettings settings, RepositoryPassword? password, PSCredential? credential, CancellationToken cancellationToken)
+    {
+        using IObjectStore store = await OpenStoreAsync(settings, credential, cancellationToken).ConfigureAwait(false);
+        await Repository.RebuildSettingsAsync(store, password, TimeProvider.System, cancellationToken).ConfigureAwait(false);
+    }
+
+    private static async Task<IObjectStore> OpenStoreAsync(RepositorySettings settings, PSCredential? credential, CancellationToken cancellationToken) =>
+        settings.Bucket is BucketSettings bucket ? await OpenBucketAsync(bucket, credential, cancellationToken).ConfigureAwait(false) : OpenFolder(settings, credential, () => false);
 
     /// <summary>Opens a bucket; what fails for a moment is tried again.</summary>
     private static async Task<IObjectStore> OpenBucketAsync(BucketSettings bucket, PSCredential? credential, CancellationToken cancellationToken)

@@ -42,7 +42,7 @@ internal sealed class RepositoryConnection : IConnection
     /// <summary>The repository of this product.</summary>
     /// <exception cref="NataliaException"><c>CapabilityMissing</c>: it is a hypervisor's storage, which cannot do what is asked.</exception>
     internal Repository Repository => _repository ?? throw new NataliaException(ErrorIds.CapabilityMissing, NataliaErrorKind.NotSupported,
-        $"The repository '{Name}' is the storage '{Native!.Storage}' of a {Native.Kind} hypervisor, which does not offer this.", Name, "The page docs/proxmox.md lists what such a storage can do.");
+        $"The repository '{Name}' is the storage '{Native!.Storage}' of a {Native.Kind} hypervisor, which does not offer this.", Name, "Use what the hypervisor itself offers for it, or a repository of this product: New-NataliaRepository makes one.");
 
     internal RepositorySettings Settings { get; }
 
@@ -58,7 +58,11 @@ internal sealed class RepositoryConnection : IConnection
 
     /// <summary>The restore points.</summary>
     internal Task<IReadOnlyList<RestorePoint>> GetRestorePointsAsync(RestorePointFilter filter, Action<NataliaException> onDamage, CancellationToken cancellationToken) =>
-        Native is not null ? Native.GetRestorePointsAsync(filter, cancellationToken) : Repository.GetRestorePointsAsync(filter, onDamage, cancellationToken);
+        GetRestorePointsAsync(filter, onDamage, null, cancellationToken);
+
+    /// <summary>The restore points; what should be there and is not is told.</summary>
+    internal Task<IReadOnlyList<RestorePoint>> GetRestorePointsAsync(RestorePointFilter filter, Action<NataliaException> onDamage, Action<MissingPoints>? onMissing, CancellationToken cancellationToken) =>
+        Native is not null ? Native.GetRestorePointsAsync(filter, cancellationToken) : Repository.GetRestorePointsAsync(filter, onDamage, onMissing, cancellationToken);
 
     /// <summary>The settings of enrolled appliances.</summary>
     /// <param name="appliances">Of a hypervisor's storage: the VMs to look at, where they were described already; null looks at all.</param>

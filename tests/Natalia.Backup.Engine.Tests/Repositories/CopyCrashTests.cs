@@ -150,7 +150,7 @@ public sealed class CopyCrashTests
                     }
                     catch (NataliaException newest) when (newest.ErrorId == ErrorIds.RestorePointIsNewest)
                     {
-                        // An older point that was copied late is the newest by sequence.
+                        // An older point that was copied late is the one made last.
                     }
                     break;
                 default:

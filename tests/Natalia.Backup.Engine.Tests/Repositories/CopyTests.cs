@@ -296,9 +296,10 @@ public sealed class CopyTests
         Assert.Equal(CheckOutcome.Failed, (await reopened.VerifyRestorePointAsync((await PointsAsync(reopened))[0], null, default)).Result);
         disk = Change(disk, 1, 2);
         await BackupAsync(source, disk, time: s_time.AddDays(1));
-        PointCopy second = (await CopyAllAsync(source, reopened))[1];
-        Assert.Equal(CopyStatus.Copied, second.Status);
-        Assert.True(second.WrittenBytes > first.WrittenBytes / 2);
+        List<PointCopy> night = await CopyAllAsync(source, reopened);
+        Assert.Equal([CopyStatus.Copied, CopyStatus.Copied], night.Select(c => c.Status));
+        Assert.True(night[0].WrittenBytes > first.WrittenBytes / 2);
+        Assert.True(night[1].WrittenBytes < first.WrittenBytes / 2);
         RestorePoint newest = (await PointsAsync(reopened))[0];
         Assert.Equal(CheckOutcome.Passed, (await reopened.VerifyRestorePointAsync(newest, null, default)).Result);
         Assert.Equal(disk, await RestoreAsync(reopened, newest));

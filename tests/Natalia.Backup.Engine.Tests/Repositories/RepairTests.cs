@@ -184,6 +184,127 @@ public sealed class RepairTests
         Assert.Equal(3, (await TryAllAsync(bench)).Whole.Count);
     }
 
+    /// <summary>The log knows the point: a list that simply has one row fewer would lie.</summary>
+    [Fact]
+    public async Task A_list_tells_of_points_whose_manifests_are_missing()
+    {
+        using var bench = new RepositoryBench { Password = "p" };
+        var points = new List<RestorePoint>();
+        using (Repository repository = await bench.CreateAsync())
+        {
+            for (int i = 0; i < 3; i++) points.Add(await BackupAsync(repository, Disk(1 << 20, i)));
+            await repository.RemoveRestorePointAsync(points[0], "a test", default);
+        }
+        string[] manifests = [.. (await NamesAsync(bench.Store)).Where(n => n.Contains("/points/"))];
+        Assert.Equal((2, ""), await ListAsync());
+        // Removed and forgotten: nothing is missing.
+        await bench.Store.DeleteAsync(manifests[0], default);
+        Assert.Equal((2, ""), await ListAsync());
+        await bench.Store.DeleteAsync(manifests[1], default);
+        Assert.Equal((1, "natalia-paris: 1"), await ListAsync());
+        using (Repository repository = await bench.OpenAsync())
+        {
+            RepairFinding finding = Assert.Single((await RepairAsync(repository, s_full)).Findings, f => f.Kind == RepairFindingKind.ManifestMissing);
+            Assert.Equal(points[1].TimeUtc, finding.PointTimeUtc);
+        }
+        Assert.Equal((1, "natalia-paris: 1"), await ListAsync());
+        await bench.Store.DeleteAsync(manifests[2], default);
+        Assert.Equal((0, "natalia-paris: 2"), await ListAsync());
+
+        async Task<(int Listed, string Missing)> ListAsync()
+        {
+            using Repository repository = await bench.OpenAsync();
+            var told = new List<string>();
+            IReadOnlyList<RestorePoint> listed = await repository.GetRestorePointsAsync(new RestorePointFilter(), null, m => told.Add($"{m.ApplianceName}: {m.Count}"), default);
+            return (listed.Count, string.Join(", ", told));
+        }
+    }
+
+    /// <summary>What is looked for when nothing is missing comes with what is listed anyway.</summary>
+    [Fact]
+    public async Task A_list_that_nothing_is_missing_of_costs_no_request_more()
+    {
+        using var bench = new RepositoryBench();
+        using (Repository repository = await bench.CreateAsync())
+        {
+            for (int i = 0; i < 3; i++) await BackupAsync(repository, Disk(1 << 20, i));
+        }
+        var costs = new List<int>();
+        foreach (bool asks in new[] { false, true })
+        {
+            var counting = new FaultStore(bench.Store);
+            using Repository repository = await bench.OpenAsync(counting);
+            int before = counting.Operations;
+            await repository.GetRestorePointsAsync(new RestorePointFilter(), null, asks ? _ => { } : null, default);
+            costs.Add(counting.Operations - before);
+        }
+        Assert.Equal(costs[0], costs[1]);
+    }
+
+    [Fact]
+    public async Task A_manifest_that_is_put_back_after_its_point_was_given_up_is_no_loss()
+    {
+        using var bench = new RepositoryBench();
+        using Repository repository = await bench.CreateAsync();
+        for (int i = 0; i < 3; i++) await BackupAsync(repository, Disk(5 << 20, i));
+        string manifest = (await NamesAsync(bench.Store)).Where(n => n.Contains("/points/")).ElementAt(1);
+        byte[] bytes = await bench.Store.ReadAllAsync(manifest, default);
+        await bench.Store.DeleteAsync(manifest, default);
+        RepairFinding removed = Assert.Single((await RepairAsync(repository, s_giveUp)).Findings, f => f.Kind == RepairFindingKind.ManifestMissing);
+        Assert.DoesNotContain("the point is there again", removed.Detail);
+        await bench.Store.PutAsync(manifest, new ObjectContent(bytes), PutOptions.Metadata, default);
+
+        using Repository again = await bench.OpenAsync();
+        RepairReport report = await RepairAsync(again, s_full);
+        Assert.Equal((RepairOutcome.Repaired, 2, 0), (report.Outcome, report.WholePoints, report.LostPoints));
+        Assert.Equal(manifest, Assert.Single(report.Findings).Object);
+        Assert.DoesNotContain(await again.GetAuditRecordsAsync(new AuditRecordFilter(), _ => { }, default), r => r.Event == "damage-found");
+        Assert.Equal(RepairOutcome.Whole, (await RepairAsync(again, s_full)).Outcome);
+        await AssertCleanAsync(again, "put back in vain");
+    }
+
+    /// <summary>One point, one finding, whatever of it is lost; and nobody reads of what was only planned.</summary>
+    [Fact]
+    public async Task A_point_that_lost_blocks_and_configuration_is_one_finding()
+    {
+        using var bench = new RepositoryBench();
+        using Repository repository = await bench.CreateAsync();
+        await BackupAsync(repository, Disk(1 << 20, 1));
+        foreach (string name in (await NamesAsync(bench.Store)).Where(n => n.Contains("/meta/") || n.Contains("/data/") || n.Contains("/delta/"))) await bench.Store.DeleteAsync(name, default);
+        using Repository again = await bench.OpenAsync();
+        RepairReport planned = await RepairAsync(again, s_full with { WhatIf = true });
+        RepairFinding finding = Assert.Single(planned.Findings, f => f.Kind == RepairFindingKind.PointLost);
+        Assert.Equal("scsi1", finding.DiskId);
+        Assert.Contains("VM configuration", finding.Detail);
+        Assert.All(planned.Findings, f => Assert.DoesNotMatch("was made again|is kept, and marked|was removed|given up\\.", f.Detail!));
+    }
+
+    [Theory]
+    [InlineData("p")]
+    [InlineData(null)]
+    public async Task Without_any_key_slot_a_copy_of_the_settings_is_not_asked_for(string? password)
+    {
+        using var bench = new RepositoryBench { Password = password };
+        using (Repository repository = await bench.CreateAsync()) await BackupAsync(repository, Disk(100_000, 1));
+        foreach (string name in (await NamesAsync(bench.Store)).Where(n => n.StartsWith("keys/", StringComparison.Ordinal) || n == "natalia.json")) await bench.Store.DeleteAsync(name, default);
+        NataliaException impossible = await Assert.ThrowsAsync<NataliaException>(() => Repository.RebuildSettingsAsync(bench.Store, Secret(password), TimeProvider.System, default));
+        Assert.Equal(ErrorIds.RepositoryDamaged, impossible.ErrorId);
+        Assert.Contains("'keys/'", impossible.RecommendedAction);
+    }
+
+    [Fact]
+    public async Task A_settings_file_that_is_cut_off_is_told_in_words_of_the_product()
+    {
+        using var bench = new RepositoryBench();
+        using (Repository repository = await bench.CreateAsync()) await BackupAsync(repository, Disk(100_000, 1));
+        byte[] good = await bench.Store.ReadAllAsync("natalia.json", default);
+        await bench.Store.DeleteAsync("natalia.json", default);
+        await bench.Store.PutAsync("natalia.json", new ObjectContent(good.AsSpan(0, 100).ToArray()), PutOptions.Metadata, default);
+        NataliaException damage = await Assert.ThrowsAsync<NataliaException>(() => bench.OpenAsync());
+        Assert.Equal(ErrorIds.RepositoryDamaged, damage.ErrorId);
+        Assert.DoesNotContain("LineNumber", damage.Message);
+    }
+
     [Fact]
     public async Task A_lost_manifest_is_made_again_from_the_catalog()
     {
@@ -242,9 +363,11 @@ public sealed class RepairTests
         await bench.Store.DeleteAsync("natalia.json", default);
         if (!deleted) await bench.Store.PutAsync("natalia.json", new ObjectContent(good.AsSpan(0, 60).ToArray()), PutOptions.Metadata, default);
         if (password is not null) Assert.Equal(ErrorIds.WrongPassword, (await Assert.ThrowsAsync<NataliaException>(() => Repository.RebuildSettingsAsync(bench.Store, Secret("other"), TimeProvider.System, default))).ErrorId);
-        Assert.True(await Repository.RebuildSettingsAsync(bench.Store, Secret(password), TimeProvider.System, default));
+        SettingsState how = deleted ? SettingsState.Missing : SettingsState.Damaged;
+        Assert.Equal(how, await Repository.InspectSettingsAsync(bench.Store, default));
+        Assert.Equal(how, await Repository.RebuildSettingsAsync(bench.Store, Secret(password), TimeProvider.System, default));
         Assert.Equal(good, await bench.Store.ReadAllAsync("natalia.json", default));
-        Assert.False(await Repository.RebuildSettingsAsync(bench.Store, Secret(password), TimeProvider.System, default));
+        Assert.Equal(SettingsState.Whole, await Repository.RebuildSettingsAsync(bench.Store, Secret(password), TimeProvider.System, default));
         using Repository again = await bench.OpenAsync();
         Assert.Single((await TryAllAsync(bench)).Whole);
         await AssertCleanAsync(again, "made again");

@@ -161,7 +161,7 @@ public sealed class RetentionPropertyTests
         return marks;
     }
 
-    private static RetentionPoint[] NewestFirst(RetentionPoint[] points) => points.OrderByDescending(p => p.TimeUtc).ThenByDescending(p => p.Sequence).ToArray();
+    private static RetentionPoint[] NewestFirst(RetentionPoint[] points) => points.OrderByDescending(p => p.TimeUtc).ThenByDescending(p => p.IsGood).ThenByDescending(p => p.Sequence).ToArray();
 
     private static void ForRandomCases(int count, Action<RetentionPoint[], RetentionPolicy> check) => ForRandomCases(count, (points, policy, _) => check(points, policy));
 

@@ -50,6 +50,34 @@ public sealed class CopyTests : IDisposable
     }
 
     [Fact]
+    public void A_damaged_copy_is_made_again_with_a_warning_and_a_lost_original_comes_back()
+    {
+        string id = BackUp();
+        Copy();
+        foreach (string place in new[] { "offsite", "nas" })
+        {
+            string bad = _scenario.Run("Get-NataliaRestorePoint -Repository $args[0] | ForEach-Object RestorePointId", place).Text[0];
+            string pack = Directory.EnumerateFiles(_scenario.Full(place), "00000000", SearchOption.AllDirectories).First(f => f.Contains(bad, StringComparison.Ordinal) && Path.GetDirectoryName(f)!.Contains(Path.DirectorySeparatorChar + "data" + Path.DirectorySeparatorChar, StringComparison.Ordinal));
+            File.SetAttributes(pack, FileAttributes.Normal);
+            byte[] stored = File.ReadAllBytes(pack);
+            stored[stored.Length / 2] ^= 1;
+            File.WriteAllBytes(pack, stored);
+            _scenario.Run("Get-NataliaRestorePoint -Repository $args[0] | Test-NataliaRestorePoint", place);
+            string good = place == "nas" ? "Get-NataliaRestorePoint -Repository offsite" : "Get-NataliaRestorePoint -Repository nas";
+            ScriptResult warned = _scenario.Run($"$copy = {good} | Where-Object Verification -ne Failed | Copy-NataliaRestorePoint {place} -WarningVariable warnings; $copy.Status.ToString(); \"$warnings\"").ThrowIfFailed();
+            Assert.Equal("Copied", warned.Text[0]);
+            Assert.Contains(bad, warned.Text[1], StringComparison.Ordinal);
+            // Also when the damaged one comes along in the pipeline: the good one of the same state goes first.
+            Assert.All(Copy(good, place), status => Assert.Equal("AlreadyThere", status));
+            Assert.Equal(2, _scenario.Run("Get-NataliaRestorePoint -Repository $args[0]", place).Output.Count);
+        }
+        _scenario.Run("Repair-NataliaRepository nas -Full -RemoveLost -Confirm:$false -WarningAction SilentlyContinue").ThrowIfFailed();
+        string left = Assert.Single(_scenario.Run("Get-NataliaRestorePoint -Repository nas | ForEach-Object OriginalRestorePointId").ThrowIfFailed().Text);
+        Assert.Equal(id, left);
+        Assert.All(Copy("Get-NataliaRestorePoint -Repository offsite", "nas"), status => Assert.Equal("AlreadyThere", status));
+    }
+
+    [Fact]
     public void WhatIf_names_what_would_be_copied_and_writes_nothing()
     {
         BackUp();

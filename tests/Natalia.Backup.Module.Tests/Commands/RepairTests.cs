@@ -28,7 +28,7 @@ public sealed class RepairTests : IDisposable
 
         string healed = _scenario.BackUp();
         Assert.Equal("True", _scenario.Run("Test-NataliaRestorePoint $args[0] -Quiet", healed).ThrowIfFailed().Text[0]);
-        ScriptResult givenUp = _scenario.Run("Repair-NataliaRepository -Full -RemoveLost").ThrowIfFailed();
+        ScriptResult givenUp = _scenario.Run("Repair-NataliaRepository -Full -RemoveLost -Confirm:$false").ThrowIfFailed();
         Assert.Equal(1, givenUp.Value("RemovedPoints"));
         Assert.Equal([healed], _scenario.Run("Get-NataliaRestorePoint | ForEach-Object RestorePointId").Text);
         Assert.Equal("True", _scenario.Run("Test-NataliaRepository -Full -Quiet").ThrowIfFailed().Text[0]);
@@ -58,6 +58,8 @@ public sealed class RepairTests : IDisposable
         File.Delete(file);
         ScriptResult refused = _scenario.Run("Connect-NataliaRepository $args[0] -Unencrypted", _scenario.Full("local"));
         Assert.StartsWith("NotARepository,", refused.ErrorIds.Single(), StringComparison.Ordinal);
+        Assert.Empty(_scenario.Run("Connect-NataliaRepository $args[0] -Unencrypted -RebuildSettings -WhatIf", _scenario.Full("local")).ThrowIfFailed().Output);
+        Assert.False(File.Exists(file));
         ScriptResult result = _scenario.Run("Connect-NataliaRepository $args[0] -Unencrypted -RebuildSettings -WarningVariable warnings; $warnings.Count", _scenario.Full("local")).ThrowIfFailed();
         Assert.Equal("1", result.Text[1]);
         Assert.Equal(good, File.ReadAllBytes(file));
@@ -72,6 +74,52 @@ public sealed class RepairTests : IDisposable
         Assert.Matches(@"Outcome +: PointsLost", text);
         Assert.Matches(@"Points +: 0 whole, 1 lost", text);
         Assert.Matches(@"Findings +: PointLost \(Kept\): 65536 bytes", text);
+    }
+
+    [Fact]
+    public void To_give_points_up_is_asked_for()
+    {
+        Damaged();
+        string healed = _scenario.BackUp();
+        _scenario.Run("$null = Repair-NataliaRepository -Full").ThrowIfFailed();
+        Assert.StartsWith("RemovalNotConfirmed,", _scenario.Run("Repair-NataliaRepository -Full -RemoveLost").ErrorIds.Single(), StringComparison.Ordinal);
+        _scenario.Session.Host.Reply("No");
+        Assert.Empty(_scenario.Run("Repair-NataliaRepository -Full -RemoveLost").ThrowIfFailed().Output);
+        Assert.Equal(2, _scenario.Run("Get-NataliaRestorePoint").ThrowIfFailed().Output.Count);
+        _scenario.Session.Host.Reply("Yes");
+        Assert.Equal(1, _scenario.Run("Repair-NataliaRepository -Full -RemoveLost").ThrowIfFailed().Value("RemovedPoints"));
+        Assert.Equal([healed], _scenario.Run("Get-NataliaRestorePoint | ForEach-Object RestorePointId").Text);
+    }
+
+    [Fact]
+    public void A_list_warns_once_of_points_whose_manifests_are_missing_and_names_who_helps()
+    {
+        _scenario.BackUp();
+        string lost = _scenario.BackUp();
+        _scenario.BackUp("natalia-lyon");
+        string manifest = Directory.EnumerateFiles(_scenario.Full("local"), "*" + lost, SearchOption.AllDirectories).Single(f => f.Contains("points", StringComparison.Ordinal));
+        File.SetAttributes(manifest, FileAttributes.Normal);
+        File.Delete(manifest);
+        ScriptResult listed = _scenario.Run("Get-NataliaRestorePoint").ThrowIfFailed();
+        Assert.Equal(2, listed.Output.Count);
+        string warning = Assert.Single(listed.Warnings);
+        Assert.StartsWith("1 restore point of natalia-paris in 'local' is missing", warning, StringComparison.Ordinal);
+        Assert.Contains("Repair-NataliaRepository", warning, StringComparison.Ordinal);
+        Assert.Empty(_scenario.Run("Get-NataliaRestorePoint natalia-lyon").ThrowIfFailed().Warnings);
+        Assert.Contains("Repair-NataliaRepository", Assert.Single(_scenario.Run("Test-NataliaRepository -WarningAction SilentlyContinue | Out-Null").Errors).ErrorDetails.RecommendedAction, StringComparison.Ordinal);
+        Assert.Contains("is missing", Assert.Single(_scenario.Run("Test-NataliaRestorePoint $args[0]", lost).Errors).ErrorDetails.RecommendedAction, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void What_was_not_read_is_not_called_whole_and_findings_show_what_they_are_about()
+    {
+        Damaged();
+        string text = Regex.Replace(_scenario.Session.Render("Repair-NataliaRepository -WhatIf -WarningAction SilentlyContinue"), "\x1b\\[[0-9;]*m", "");
+        Assert.Matches(@"Points +: 1 not seen damaged, 0 lost \(bytes were not read; -Full reads them\)", text);
+        string findings = Regex.Replace(_scenario.Session.Render("(Repair-NataliaRepository -Full -WhatIf -WarningAction SilentlyContinue).Findings"), "\x1b\\[[0-9;]*m", "");
+        Assert.Matches(@"Kind +: PackDamaged", findings);
+        Assert.Matches(@"Object +: appliances/", findings);
+        Assert.DoesNotContain("LockedUntilUtc", findings, StringComparison.Ordinal);
     }
 
     /// <summary>A point of which one block is lost.</summary>

@@ -14,7 +14,9 @@ public sealed class RecordingHost : PSHost
 {
     private readonly RecordingInterface _interface;
 
-    public RecordingHost(params string[] answers) => _interface = new RecordingInterface(new Queue<string>(answers));
+    private readonly Queue<string> _answers;
+
+    public RecordingHost(params string[] answers) => _interface = new RecordingInterface(_answers = new Queue<string>(answers));
 
     /// <summary>The text shown so far.</summary>
     public string Text => _interface.Shown.ToString();
@@ -33,6 +35,9 @@ public sealed class RecordingHost : PSHost
     public override CultureInfo CurrentCulture => CultureInfo.InvariantCulture;
 
     public override CultureInfo CurrentUICulture { get; } = CultureInfo.GetCultureInfo("en-US");
+
+    /// <summary>The answer to a question that is still to come.</summary>
+    public void Reply(string answer) => _answers.Enqueue(answer);
 
     public void Clear() => _interface.Shown.Clear();
 
