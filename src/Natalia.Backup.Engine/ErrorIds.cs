@@ -18,6 +18,7 @@ public static class ErrorIds
     public const string PasswordNotExpected = nameof(PasswordNotExpected);           // a password for an unencrypted repository
     public const string RepositoryAmbiguous = nameof(RepositoryAmbiguous);           // several are connected and none was named
     public const string RepositoryNotConnected = nameof(RepositoryNotConnected);
+    public const string RepositoryConnected = nameof(RepositoryConnected);           // a session to that storage is open
     public const string NameInUse = nameof(NameInUse);                               // a session of that name exists
     public const string LeaseHeld = nameof(LeaseHeld);                               // another run writes this appliance's part
     public const string LeaseLost = nameof(LeaseLost);                               // somebody took the lease over
@@ -127,6 +128,8 @@ public static class ErrorIds
     public const string StorageNotSuitable = nameof(StorageNotSuitable);             // takes no backups, or is not active
     public const string StorageMixesKinds = nameof(StorageMixesKinds);               // whole and data-disk-only points in one place
     public const string NetworkNotFound = nameof(NetworkNotFound);
+    public const string NetworkChoiceRequired = nameof(NetworkChoiceRequired);       // a copy would join the network of its original; that must be said
+    public const string ApplianceNameInUse = nameof(ApplianceNameInUse);             // a VM of that name exists; a second one could not be told from it
     public const string SnapshotNotFound = nameof(SnapshotNotFound);
     public const string SnapshotNotOwn = nameof(SnapshotNotOwn);                     // somebody else's is never touched
     public const string ScheduleNotFound = nameof(ScheduleNotFound);

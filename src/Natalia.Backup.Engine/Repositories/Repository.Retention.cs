@@ -9,6 +9,9 @@ namespace Natalia.Backup.Engine.Repositories;
 public sealed partial class Repository : IRetentionStore
 {
     /// <inheritdoc/>
+    public Task<string?> GetFixedTimeZoneAsync(CancellationToken cancellationToken) => Task.FromResult<string?>(null);
+
+    /// <inheritdoc/>
     public async Task<IReadOnlyList<StoredRetentionPolicy>> GetRetentionPoliciesAsync(CancellationToken cancellationToken)
     {
         var policies = new List<StoredRetentionPolicy>();

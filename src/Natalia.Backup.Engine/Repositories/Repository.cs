@@ -485,6 +485,7 @@ public sealed partial class Repository : IDisposable
         ImmutableUntilUtc = manifest.ImmutableUntilUtc,
         OriginalRestorePointId = manifest.CopyOf?.PointId,
         OriginalRepositoryId = manifest.CopyOf?.RepositoryId,
+        IsEncrypted = IsEncrypted,
         Verification = foundDamagedUtc is null ? VerificationState.Unknown : VerificationState.Failed,
         VerifiedUtc = foundDamagedUtc > DateTime.MinValue ? foundDamagedUtc : null,
     };
@@ -576,10 +577,12 @@ public sealed partial class Repository : IDisposable
             }
         }
         if (whole > 0 && password is not null)
-            throw new NataliaException(ErrorIds.WrongPassword, NataliaErrorKind.Authentication, $"The password is not that of the repository {store.Location}.", store.Location);
+            throw new NataliaException(ErrorIds.WrongPassword, NataliaErrorKind.Authentication, $"The password is not that of the repository {store.Location}.", store.Location, WrongPasswordAdvice);
         throw new NataliaException(ErrorIds.RepositoryDamaged, NataliaErrorKind.InvalidData, $"No key slot of the repository {store.Location} can be read" + (damage is null ? ": there is none." : $"; {damage}"), store.Location,
             $"Put back a copy of a file under '{Layout.Keys}'. Without one, nothing in the repository can be read.");
     }
+
+    private const string WrongPasswordAdvice = "Check Caps Lock and the keyboard's layout, and that it is the password of this repository and not of another one. A repository may have several passwords; any of them opens it.";
 
     private static NataliaException Exists(IObjectStore store) => new(ErrorIds.RepositoryExists, NataliaErrorKind.AlreadyExists, $"There is a repository at {store.Location} already.", store.Location, "Open it with Connect-NataliaRepository.");
 

@@ -9,6 +9,10 @@ public interface IRetentionStore
     /// <param name="cancellationToken">Stops it.</param>
     Task<IReadOnlyList<StoredRetentionPolicy>> GetRetentionPoliciesAsync(CancellationToken cancellationToken);
 
+    /// <summary>The time zone in which the store applies every policy, whatever the policy says; null where the policy's own counts.</summary>
+    /// <param name="cancellationToken">Stops it.</param>
+    Task<string?> GetFixedTimeZoneAsync(CancellationToken cancellationToken);
+
     /// <summary>Sets the policy of an appliance, or the repository's default. Removes no point.</summary>
     /// <param name="applianceId">Whose policy; null sets the repository's default.</param>
     /// <param name="applianceName">What it is called now; shown where nothing else tells, as before its first backup. Null for the default.</param>

@@ -28,8 +28,8 @@ internal sealed class RepositoryCheck(RepositoryCore core, bool full, IProgress<
         _totalBytes = full ? all.Sum(o => o.Length) : 0;
 
         foreach (CheckResult result in await CheckSettingsAsync(cancellationToken).ConfigureAwait(false)) yield return result;
-        foreach (CheckResult result in await CheckSmallAsync("KeySlots", all.Where(o => In(o, Layout.Keys)), CheckKeySlot, cancellationToken).ConfigureAwait(false)) yield return result;
-        foreach (CheckResult result in await CheckSmallAsync("AuditRecords", all.Where(o => In(o, Layout.RepositoryLog)), CheckRecord, cancellationToken).ConfigureAwait(false)) yield return result;
+        foreach (CheckResult result in await CheckSmallAsync("KeySlots", Layout.Keys, all.Where(o => In(o, Layout.Keys)), CheckKeySlot, cancellationToken).ConfigureAwait(false)) yield return result;
+        foreach (CheckResult result in await CheckSmallAsync("AuditRecords", Layout.RepositoryLog, all.Where(o => In(o, Layout.RepositoryLog)), CheckRecord, cancellationToken).ConfigureAwait(false)) yield return result;
 
         foreach (CheckResult result in CheckChain(Layout.RepositoryLog, [])) yield return result;
 
@@ -73,18 +73,18 @@ internal sealed class RepositoryCheck(RepositoryCore core, bool full, IProgress<
         var reclaimed = new HashSet<string>(StringComparer.Ordinal);
         var anchors = new List<string>();
 
-        results.AddRange(await CheckSmallAsync("AuditRecords", objects.Where(o => In(o, root + "log/")), (name, bytes) =>
+        results.AddRange(await CheckSmallAsync("AuditRecords", root, objects.Where(o => In(o, root + "log/")), (name, bytes) =>
         {
             CheckRecord(name, bytes);
             foreach (string pack in ReclaimRecords.Packs(_records[name])) reclaimed.Add(pack);
         }, cancellationToken).ConfigureAwait(false));
-        results.AddRange(await CheckSmallAsync("Deltas", objects.Where(o => In(o, root + "delta/")), (name, bytes) =>
+        results.AddRange(await CheckSmallAsync("Deltas", root, objects.Where(o => In(o, root + "delta/")), (name, bytes) =>
         {
             Run run = ParseRun(name);
             deltas[run] = RunDelta.Decode(bytes, appliance, run);
             hashes[name] = SmallObject.Trailer(bytes);
         }, cancellationToken).ConfigureAwait(false));
-        results.AddRange(await CheckSmallAsync("Manifests", objects.Where(o => In(o, root + "points/")), (name, bytes) =>
+        results.AddRange(await CheckSmallAsync("Manifests", root, objects.Where(o => In(o, root + "points/")), (name, bytes) =>
         {
             Run run = ParseRun(name);
             Envelope envelope = SmallObject.Check(bytes, ObjectKind.Manifest);
@@ -94,9 +94,9 @@ internal sealed class RepositoryCheck(RepositoryCore core, bool full, IProgress<
             manifests[run] = (h.ReadHash("delta"), h.ReadBool("incomplete"));
             anchors.AddRange(h.ReadArray("logHeads").Select(a => a.ReadText()));
         }, cancellationToken).ConfigureAwait(false));
-        results.AddRange(await CheckSmallAsync("Leases", objects.Where(o => In(o, root + "leases/")), (_, bytes) => SmallObject.Check(bytes, ObjectKind.Lease), cancellationToken).ConfigureAwait(false));
+        results.AddRange(await CheckSmallAsync("Leases", root, objects.Where(o => In(o, root + "leases/")), (_, bytes) => SmallObject.Check(bytes, ObjectKind.Lease), cancellationToken).ConfigureAwait(false));
         var standIns = new HashSet<Run>();
-        results.AddRange(await CheckSmallAsync("Catalogs", objects.Where(o => In(o, root + "catalog/")), (name, bytes) =>
+        results.AddRange(await CheckSmallAsync("Catalogs", root, objects.Where(o => In(o, root + "catalog/")), (name, bytes) =>
         {
             SmallObject.Check(bytes, ObjectKind.Catalog);
             if (!DeltaReader.TryParseStandIn(name, out Run run, out _)) return;
@@ -252,7 +252,7 @@ internal sealed class RepositoryCheck(RepositoryCore core, bool full, IProgress<
     }
 
     /// <summary>Reads objects whole, whatever the depth of the check: they are small, and hold what everything else hangs on.</summary>
-    private async Task<List<CheckResult>> CheckSmallAsync(string name, IEnumerable<StoredObject> objects, Action<string, byte[]> check, CancellationToken cancellationToken)
+    private async Task<List<CheckResult>> CheckSmallAsync(string name, string target, IEnumerable<StoredObject> objects, Action<string, byte[]> check, CancellationToken cancellationToken)
     {
         long started = Stopwatch.GetTimestamp();
         var results = new List<CheckResult>();
@@ -275,7 +275,7 @@ internal sealed class RepositoryCheck(RepositoryCore core, bool full, IProgress<
                 // Deleted by another run between the listing and now.
             }
         }
-        if (results.Count == 0 && count > 0) results.Add(Result(name, CheckOutcome.Passed, null, $"{count} objects are whole.", null, Elapsed(started)));
+        if (results.Count == 0 && count > 0) results.Add(Result(name, CheckOutcome.Passed, target, $"{count} objects are whole.", null, Elapsed(started)));
         return results;
     }
 
@@ -321,5 +321,8 @@ internal sealed class RepositoryCheck(RepositoryCore core, bool full, IProgress<
     private static TimeSpan Elapsed(long started) => TimeSpan.FromSeconds((Stopwatch.GetTimestamp() - started) / (double)Stopwatch.Frequency);
 
     private CheckResult Result(string name, CheckOutcome outcome, string? target, string? detail, string? errorId, TimeSpan duration) =>
-        new() { Name = name, Result = outcome, Target = target, Detail = detail, ErrorId = errorId, Duration = duration, RepositoryId = core.RepositoryId };
+        new() { Name = name, Result = outcome, Target = target, Detail = detail, ErrorId = errorId, Duration = duration, RepositoryId = core.RepositoryId, ApplianceId = ApplianceOf(target) };
+
+    private static string? ApplianceOf(string? target) =>
+        target?.Split('/') is { Length: > 2 } parts && target.StartsWith(Layout.Appliances, StringComparison.Ordinal) && ApplianceIdentity.IsValid(parts[1]) ? parts[1] : null;
 }

@@ -3,7 +3,7 @@ namespace Natalia.Backup.Hypervisors;
 /// <summary>How a point is restored.</summary>
 public sealed record NativeRestoreRequest
 {
-    /// <summary>The new VM's name; null keeps the old one.</summary>
+    /// <summary>The new VM's name; null keeps the old one. It must be free.</summary>
     public string? NewName { get; init; }
     /// <summary>The hypervisor's number for the new VM; null takes the next free one.</summary>
     public string? NativeId { get; init; }
@@ -11,7 +11,7 @@ public sealed record NativeRestoreRequest
     public string? Node { get; init; }
     /// <summary>The storage for the disks; null takes those that the point names.</summary>
     public string? Storage { get; init; }
-    /// <summary>For every network of the point, the network to connect instead. Networks that are not named stay as they were.</summary>
+    /// <summary>For every network of the point, the network to connect instead. Networks that are not named stay as they were; one that the original VM still uses must be named, if only with itself.</summary>
     public IReadOnlyDictionary<string, string> Networks { get; init; } = new Dictionary<string, string>();
     /// <summary>Over the VM that the point was made of. Disks that the point holds are replaced, others are detached, snapshots and replication are lost.</summary>
     public bool OverExisting { get; init; }

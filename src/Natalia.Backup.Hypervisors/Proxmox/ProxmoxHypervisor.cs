@@ -14,7 +14,7 @@ namespace Natalia.Backup.Hypervisors.Proxmox;
 /// <summary>
 /// A Proxmox VE cluster. It moves the data itself (vzdump to its own storages); this class configures, starts, watches, lists and restores. Any thread.
 /// </summary>
-public sealed class ProxmoxHypervisor : IHypervisor, IApplianceFinder, ISnapshots, INativeProtection, INativeSchedules, IReplication, INativeRestore, ITestBench, IGuestChannel, IPrerequisites
+public sealed class ProxmoxHypervisor : IHypervisor, IApplianceFinder, ISnapshots, INativeProtection, INativeSchedules, IReplication, INativeRestore, ITestBench, IGuestChannel, IPrerequisites, IKnownNames
 {
     /// <summary>The kind's name.</summary>
     public const string KindName = "Proxmox";
@@ -71,6 +71,15 @@ public sealed class ProxmoxHypervisor : IHypervisor, IApplianceFinder, ISnapshot
 
     /// <inheritdoc/>
     public string Kind => KindName;
+
+    /// <inheritdoc/>
+    public IReadOnlyList<string> BackupStorages => [.. _cluster.KnownStorages.Where(s => s.TakesBackups).Select(s => s.Name)];
+
+    /// <inheritdoc/>
+    public IReadOnlyList<string> DiskStorages => [.. _cluster.KnownStorages.Where(s => s.Content.Contains("images")).Select(s => s.Name)];
+
+    /// <inheritdoc/>
+    public IReadOnlyList<string> Nodes => [.. _cluster.KnownStorages.SelectMany(s => s.AllNodes).Distinct().OrderBy(n => n, StringComparer.Ordinal)];
 
     /// <inheritdoc/>
     public string Location => _cluster.Location;
@@ -187,6 +196,9 @@ public sealed class ProxmoxHypervisor : IHypervisor, IApplianceFinder, ISnapshot
 
     /// <inheritdoc/>
     public Task RemoveReplicationAsync(string replicationId, bool keepReplica, CancellationToken cancellationToken) => _replication.RemoveAsync(replicationId, keepReplica, cancellationToken);
+
+    /// <inheritdoc/>
+    public Task CheckRestoreAsync(RestorePoint point, NativeRestoreRequest request, CancellationToken cancellationToken) => _restore.CheckAsync(point, request, cancellationToken);
 
     /// <inheritdoc/>
     public Task<NativeRestoreResult> RestoreAsync(RestorePoint point, NativeRestoreRequest request, IProgress<OperationProgress>? progress, CancellationToken cancellationToken) => _restore.RestoreAsync(point, request, progress, cancellationToken);

@@ -21,19 +21,27 @@ public abstract class CacheCompleter : IArgumentCompleter
     {
         try
         {
-            if (SessionRegistry.TryForCurrentRunspace() is not SessionRegistry registry) return [];
+            if (SessionRegistry.TryForCurrentRunspace() is not SessionRegistry registry) return Nothing(wordToComplete);
             string word = (wordToComplete ?? "").Trim('\'', '"');
             var pattern = WildcardPattern.Get(word.Length == 0 ? "*" : word + "*", WildcardOptions.IgnoreCase | WildcardOptions.CultureInvariant);
-            return [.. GetCandidates(registry)
+            List<CompletionResult> results = [.. GetCandidates(registry)
                 // What would command the terminal is not put into the prompt; such a thing can be named by its id.
                 .Where(c => pattern.IsMatch(c.Text) && DisplayText.IsPlain(c.Text))
                 .Select(c => new CompletionResult(Quote(c.Text), c.Text, CompletionResultType.ParameterValue, DisplayText.CleanLine(c.ToolTip)))];
+            return results.Count > 0 ? results : Nothing(wordToComplete);
         }
         catch (Exception)
         {
             // A completion that fails must not disturb somebody who types.
-            return [];
+            return Nothing(wordToComplete);
         }
+    }
+
+    /// <summary>What was typed, unchanged: PowerShell replaces an empty answer by the files of the current folder, which are never meant here.</summary>
+    private static IEnumerable<CompletionResult> Nothing(string? word)
+    {
+        string same = string.IsNullOrEmpty(word) ? " " : word!;
+        return [new CompletionResult(same, same, CompletionResultType.ParameterValue, "Nothing that is known fits.")];
     }
 
     /// <summary>Everything that could be meant, best first.</summary>

@@ -41,7 +41,7 @@ public sealed class AddNataliaRepositoryKeyCommand : RepositoryKeyCommand
     private protected override async Task ProcessAsync(CancellationToken cancellationToken)
     {
         RepositoryConnection connection = RepositoryToChange();
-        SecureString? secret = IsBound(nameof(NewPassword)) ? NewPassword : await OnPipelineAsync(() => NewPasswordPrompt.Ask(Host.UI, $"the repository '{connection.Name}'")).ConfigureAwait(false);
+        SecureString? secret = IsBound(nameof(NewPassword)) ? NewPassword : await OnPipelineAsync(() => PasswordPrompt.AskNew(Host.UI, $"the repository '{connection.Name}'")).ConfigureAwait(false);
         if (secret is not { Length: > 0 })
             throw new NataliaException(ErrorIds.PasswordRequired, NataliaErrorKind.InvalidArgument, "The new password is empty.", connection.Name);
         if (!await ShouldProcessAsync($"repository '{connection.Name}' ({connection.Session.Location})", Name is null ? "Add a password" : $"Add the password '{Name}'").ConfigureAwait(false)) return;

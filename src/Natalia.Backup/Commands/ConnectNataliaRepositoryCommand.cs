@@ -1,7 +1,7 @@
 using System.Management.Automation;
-using System.Management.Automation.Host;
 using System.Security;
 using Natalia.Backup.Arguments;
+using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Engine.Repositories;
 using Natalia.Backup.Hypervisors;
@@ -119,6 +119,7 @@ public sealed class ConnectNataliaRepositoryCommand : RepositoryOpenerCommand
     /// <summary>The name of a backup storage of a Proxmox VE cluster: a Proxmox Backup Server, a NAS. The cluster itself puts the restore points there.</summary>
     [Parameter(Mandatory = true, ParameterSetName = ProxmoxStorageSet)]
     [ValidateNotNullOrEmpty]
+    [ArgumentCompleter(typeof(BackupStorageCompleter))]
     public string ProxmoxStorage { get; set; } = "";
 
     /// <summary>The Proxmox VE cluster: the session that Connect-NataliaHypervisor returned, or its name. Left out, the only one that is connected.</summary>
@@ -133,33 +134,18 @@ public sealed class ConnectNataliaRepositoryCommand : RepositoryOpenerCommand
     /// </summary>
     [Parameter(ParameterSetName = ProxmoxStorageSet)]
     [RepositoryReference]
-    [ArgumentCompleter(typeof(RepositoryCompleter))]
+    [ArgumentCompleter(typeof(OwnRepositoryCompleter))]
     public string? EvidenceRepository { get; set; }
 
-    /// <summary>The password, as SecureString, or as PSCredential whose user name does not matter. When it is lost, so is everything in the repository: there is no second way in.</summary>
-    [Parameter(Mandatory = true, ParameterSetName = FolderPasswordSet)]
-    // Not mandatory for a bucket, because PowerShell could not choose between sets that all want something; it is asked for below.
+    /// <summary>The password, as SecureString, or as PSCredential whose user name does not matter. Left out, it is asked for; where nobody can be asked, that is the error PasswordRequired. When it is lost, so is everything in the repository: there is no second way in.</summary>
+    // Not mandatory: PowerShell could not choose between sets that all want something, and its own question does not say what for. It is asked for below.
+    [Parameter(ParameterSetName = FolderPasswordSet)]
     [Parameter(ParameterSetName = BucketPasswordSet)]
     [PasswordArgument]
     public SecureString? Password { get; set; }
 
-    private protected override async Task<SecureString?> FindPasswordAsync() => IsBound(nameof(Password)) ? Password : await OnPipelineAsync(AskForPassword).ConfigureAwait(false);
-
-    /// <summary>Asks as PowerShell asks for what is mandatory; null where nobody can be asked.</summary>
-    private SecureString? AskForPassword()
-    {
-        var field = new FieldDescription(nameof(Password));
-        field.SetParameterType(typeof(SecureString));
-        try
-        {
-            Dictionary<string, PSObject> answers = Host.UI.Prompt(MyInvocation.MyCommand.Name, "Supply values for the following parameters:", [field]);
-            return answers.TryGetValue(nameof(Password), out PSObject? answer) ? answer?.BaseObject as SecureString : null;
-        }
-        catch (Exception e) when (e is PSInvalidOperationException or HostException or NotImplementedException)
-        {
-            return null;
-        }
-    }
+    private protected override async Task<SecureString?> FindPasswordAsync() =>
+        IsBound(nameof(Password)) ? Password : await OnPipelineAsync(() => PasswordPrompt.Ask(Host.UI, $"the repository '{(Bucket.Length > 0 ? Bucket : Path)}'")).ConfigureAwait(false);
 
     private protected override async Task ProcessAsync(CancellationToken cancellationToken)
     {
@@ -169,6 +155,9 @@ public sealed class ConnectNataliaRepositoryCommand : RepositoryOpenerCommand
             return;
         }
         HypervisorConnection hypervisor = ChooseCluster();
+        if (Registry.Repositories.All.FirstOrDefault(r => r.Hypervisor == hypervisor && string.Equals(r.Native?.Storage, ProxmoxStorage, StringComparison.Ordinal)) is RepositoryConnection there)
+            throw new NataliaException(ErrorIds.RepositoryConnected, NataliaErrorKind.AlreadyExists, $"The storage '{ProxmoxStorage}' of '{hypervisor.Name}' is connected already, as '{there.Name}'.", ProxmoxStorage,
+                $"Use that session. To connect it under another name, or with another -EvidenceRepository, disconnect it first: Disconnect-NataliaRepository '{there.Name}'.");
         string name = Name ?? Registry.Repositories.GetFreeName(ProxmoxStorage);
         Registry.Repositories.EnsureFree(name);
         var settings = new RepositorySettings { Name = name, Kind = ProxmoxHypervisor.KindName, Path = ProxmoxStorage, Access = RepositoryAccess.Hypervisor, Hypervisor = hypervisor.Name };

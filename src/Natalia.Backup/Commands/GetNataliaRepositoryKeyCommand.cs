@@ -29,7 +29,7 @@ public sealed class GetNataliaRepositoryKeyCommand : RepositoryReaderCommand
         IReadOnlyList<RepositoryConnection> repositories = Registry.Repositories.ForReading(named);
         foreach (RepositoryConnection connection in repositories)
         {
-            if (!connection.Session.IsEncrypted && named is not { Count: > 0 }) continue;
+            if (connection.Session.IsEncrypted != true && named is not { Count: > 0 }) continue;
             try
             {
                 foreach (RepositoryKey key in await connection.Repository.GetKeysAsync(cancellationToken).ConfigureAwait(false)) Emit(key);

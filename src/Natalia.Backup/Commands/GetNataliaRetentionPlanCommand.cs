@@ -110,7 +110,7 @@ public sealed class GetNataliaRetentionPlanCommand : RetentionRulesCommand
                 {
                     List<ApplianceSelector> matching = [.. selectors.Where(s => s.Matches(subject.ApplianceId, subject.Name))];
                     found.UnionWith(matching);
-                    if (selectors.Count == 0 || matching.Count > 0) await PlanAsync(subject, cancellationToken).ConfigureAwait(false);
+                    if (selectors.Count == 0 || matching.Count > 0) await PlanAsync(subject, retention.FixedTimeZone, cancellationToken).ConfigureAwait(false);
                 }
             }
             catch (Exception e) when (repositories.Count > 1 && !cancellationToken.IsCancellationRequested)
@@ -121,11 +121,11 @@ public sealed class GetNataliaRetentionPlanCommand : RetentionRulesCommand
         foreach (ApplianceSelector missing in selectors.Where(s => !s.HasWildcards && !found.Contains(s))) EmitError(RepositoryRetention.NotFound(missing, repositories));
     }
 
-    private async Task PlanAsync(RetentionSubject subject, CancellationToken cancellationToken)
+    private async Task PlanAsync(RetentionSubject subject, string? fixedTimeZone, CancellationToken cancellationToken)
     {
         RetentionPolicy policy = _rules!.AnyRule
-            ? _rules.ToPolicy(subject.Stored?.Policy.TimeZoneId)
-            : _rules.Over(subject.Stored?.Policy ?? new RetentionPolicy());
+            ? _rules.ToPolicy(fixedTimeZone ?? subject.Stored?.Policy.TimeZoneId)
+            : _rules.Over(subject.Stored?.Policy ?? new RetentionPolicy { TimeZoneId = fixedTimeZone ?? RetentionPolicy.DefaultTimeZoneId });
         if (!_rules.AnyRule && subject.Stored?.Damage is string damage)
             EmitWarning($"The retention policy of '{subject.Name}' in repository '{subject.Repository.Name}' cannot be read, so every point is kept: {damage} Set-NataliaRetention sets it again.");
         if (!_rules.AnyRule && subject.Stored is null && subject.Points.Count > 0)

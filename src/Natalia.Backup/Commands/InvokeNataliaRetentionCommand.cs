@@ -98,8 +98,8 @@ public sealed class InvokeNataliaRetentionCommand : NataliaCommand
         foreach (RetentionPlanRow row in plan.Reverse().Where(r => r.Action == RetentionAction.Remove))
         {
             RestorePoint point = points[row.RestorePointId!];
-            string target = string.Format(CultureInfo.InvariantCulture, "{0} ({1}) in repository '{2}'", point, point.RestorePointId, subject.Repository.Name);
-            if (!await ShouldProcessAsync(target, $"Remove the restore point for ever. {row.Reason}").ConfigureAwait(false)) continue;
+            string target = string.Format(CultureInfo.InvariantCulture, "{0} {1} {2} ({3}) in repository '{4}'", subject.Name, row.LocalTime, policy.TimeZoneId, point.RestorePointId, subject.Repository.Name);
+            if (!await ShouldProcessAsync(target, $"Remove the restore point for ever. {row.Reason}{(policy.TimeZoneId == "UTC" ? "" : $" (Times are those of {policy.TimeZoneId}.)")}").ConfigureAwait(false)) continue;
             wanted.Add(point.RestorePointId, row);
             removals.Add(new PointRemoval(point, $"Retention policy {policy}: {row.Reason}"));
         }

@@ -87,7 +87,7 @@ public sealed class NewNataliaRepositoryCommand : RepositoryOpenerCommand
     public string? StorageClass { get; set; }
 
     private protected override async Task<SecureString?> FindPasswordAsync() =>
-        IsBound(nameof(Password)) ? Password : await OnPipelineAsync(() => NewPasswordPrompt.Ask(Host.UI, "the repository")).ConfigureAwait(false);
+        IsBound(nameof(Password)) ? Password : await OnPipelineAsync(() => PasswordPrompt.AskNew(Host.UI, "the repository")).ConfigureAwait(false);
 
     private protected override BucketSettings DescribeBucket()
     {

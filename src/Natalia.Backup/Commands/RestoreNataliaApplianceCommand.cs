@@ -17,6 +17,8 @@ namespace Natalia.Backup.Commands;
 /// <summary>Builds a VM from a restore point: a new one, or over the old one where that is said.</summary>
 /// <remarks>
 /// <para>For restore points in a storage of a Proxmox VE cluster. The new VM gets a new number and new network addresses; it is an appliance of its own, with an id of its own.</para>
+/// <para>A name that a VM of the cluster has already is refused (ApplianceNameInUse): give the copy one with -NewName. While the VM that the point was made of exists, the copy must not join its networks by accident, for it has the same addresses inside:
+/// each network that both would use must be named in -Network (NetworkChoiceRequired). Where the VM is gone, as after a disaster, nothing needs to be named.</para>
 /// <para>-Network names, for each network of the point, the network to connect instead. Networks and storages are checked before anything is made; afterwards the adapters are read back. A restore that fails or is stopped removes what it made of a new VM.</para>
 /// <para>-OverExisting replaces the VM that the point was made of, which must be switched off: the disks that the point holds are replaced, others are detached, and snapshots and replication are lost.</para>
 /// </remarks>
@@ -32,7 +34,7 @@ namespace Natalia.Backup.Commands;
 [OutputType(typeof(Appliance))]
 public sealed class RestoreNataliaApplianceCommand : RestorePointCommand
 {
-    /// <summary>The new VM's name. Left out, it is called like the old one.</summary>
+    /// <summary>The new VM's name. Left out, it is called like the old one. A name that a VM of the cluster has is refused.</summary>
     [Parameter]
     [ValidatePattern("^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$")]
     public string? NewName { get; set; }
@@ -43,7 +45,7 @@ public sealed class RestoreNataliaApplianceCommand : RestorePointCommand
     [ArgumentCompleter(typeof(HypervisorCompleter))]
     public string? Hypervisor { get; set; }
 
-    /// <summary>For each network of the point, the network to connect instead: @{ vmbr0 = 'vmbr9' }. Networks that are not named stay.</summary>
+    /// <summary>For each network of the point, the network to connect instead: @{ vmbr0 = 'vmbr9' }. Networks that are not named stay; one that the VM itself still uses must be named, with itself where that is meant: @{ vmbr0 = 'vmbr0' }.</summary>
     [Parameter]
     [ValidateNotNull]
     public Hashtable Network { get; set; } = [];
@@ -51,11 +53,13 @@ public sealed class RestoreNataliaApplianceCommand : RestorePointCommand
     /// <summary>The storage for the disks. Left out, those that the point names.</summary>
     [Parameter]
     [ValidateNotNullOrEmpty]
+    [ArgumentCompleter(typeof(DiskStorageCompleter))]
     public string? Storage { get; set; }
 
     /// <summary>The node to restore on. Left out, the one where the VM is, or any that reaches the storages.</summary>
     [Parameter]
     [ValidateNotNullOrEmpty]
+    [ArgumentCompleter(typeof(NodeCompleter))]
     public string? Node { get; set; }
 
     /// <summary>Replace the VM that the point was made of.</summary>
@@ -74,9 +78,6 @@ public sealed class RestoreNataliaApplianceCommand : RestorePointCommand
         if (hypervisor != own)
             throw new NataliaException(ErrorIds.CapabilityMissing, NataliaErrorKind.NotSupported, $"The restore point lies in a storage of '{own.Name}'; '{hypervisor.Name}' cannot restore from there.", hypervisor.Name);
         INativeRestore restore = hypervisor.Hypervisor.Require<INativeRestore>("restore of its own");
-        string target = string.Format(CultureInfo.InvariantCulture, "{0} ({1})", point.Point, point.Point.RestorePointId);
-        string action = OverExisting ? $"Replace the VM '{point.Point.ApplianceName}' on '{hypervisor.Name}' by the restore point" : $"Restore to a new VM '{NewName ?? point.Point.ApplianceName}' on '{hypervisor.Name}'";
-        if (!await ShouldProcessAsync(target, action).ConfigureAwait(false)) return;
         var request = new NativeRestoreRequest
         {
             NewName = NewName,
@@ -86,6 +87,11 @@ public sealed class RestoreNataliaApplianceCommand : RestorePointCommand
             Start = Start,
             Networks = Network.Cast<DictionaryEntry>().ToDictionary(e => $"{e.Key}", e => $"{e.Value}"),
         };
+        // Before the question, so that -WhatIf tells of what would be refused.
+        await restore.CheckRestoreAsync(point.Point, request, cancellationToken).ConfigureAwait(false);
+        string target = string.Format(CultureInfo.InvariantCulture, "{0} ({1})", point.Point, point.Point.RestorePointId);
+        string action = OverExisting ? $"Replace the VM '{point.Point.ApplianceName}' on '{hypervisor.Name}' by the restore point" : $"Restore to a new VM '{NewName ?? point.Point.ApplianceName}' on '{hypervisor.Name}'";
+        if (!await ShouldProcessAsync(target, action).ConfigureAwait(false)) return;
         NativeRestoreResult result;
         using (ProgressReporter progress = StartProgress($"Restoring {point.Point}"))
             result = await restore.RestoreAsync(point.Point, request, progress, cancellationToken).ConfigureAwait(false);

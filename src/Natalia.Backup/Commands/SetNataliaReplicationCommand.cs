@@ -29,6 +29,7 @@ public sealed class SetNataliaReplicationCommand : ApplianceCommand
     /// <summary>The node that gets the copy.</summary>
     [Parameter(Mandatory = true)]
     [ValidateNotNullOrEmpty]
+    [ArgumentCompleter(typeof(NodeCompleter))]
     public string TargetNode { get; set; } = "";
 
     /// <summary>Every how many minutes: 1 to 59, 5 by default.</summary>

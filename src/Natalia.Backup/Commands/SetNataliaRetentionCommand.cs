@@ -132,7 +132,7 @@ public sealed class SetNataliaRetentionCommand : RetentionRulesCommand
 
     private async Task SetOwnAsync(RepositoryRetention retention, RetentionSubject subject, RetentionRules rules, CancellationToken cancellationToken)
     {
-        RetentionPolicy? policy = ParameterSetName == InheritSet ? null : Compose(rules, subject.HasOwnPolicy ? subject.Stored : null, subject.Stored?.Policy.TimeZoneId);
+        RetentionPolicy? policy = ParameterSetName == InheritSet ? null : Compose(rules, subject.HasOwnPolicy ? subject.Stored : null, retention.FixedTimeZone ?? subject.Stored?.Policy.TimeZoneId);
         RetentionPolicy? effective = policy ?? retention.Default?.Policy;
         string action = policy is not null ? $"Set the retention policy to {policy}" : $"Take its own retention policy away, so that the default of repository '{retention.Repository.Name}' holds: {effective?.ToString() ?? "none"}";
         if (!await ConfirmAsync(retention.Repository, $"{subject.Name} in repository '{retention.Repository.Name}'", action, [subject], effective).ConfigureAwait(false)) return;

@@ -35,6 +35,7 @@ public sealed class TestNataliaPrerequisiteCommand : ApplianceCommand
     /// <summary>The node for replication, when there is to be one.</summary>
     [Parameter]
     [ValidateNotNullOrEmpty]
+    [ArgumentCompleter(typeof(NodeCompleter))]
     public string? ReplicationTarget { get; set; }
 
     /// <summary>The isolated network for restore tests, when there are to be some.</summary>

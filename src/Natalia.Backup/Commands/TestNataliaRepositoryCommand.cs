@@ -148,6 +148,8 @@ public sealed class TestNataliaRepositoryCommand : NataliaCommand
             throw new NataliaException(ErrorIds.CapabilityMissing, NataliaErrorKind.NotSupported, $"The repository '{connection.Name}' is a storage of a {connection.Native.Kind} hypervisor, which has no check of the whole.", connection.Name,
                 "Ask the Proxmox Backup Server behind it with -BackupServer, or test points with Test-NataliaRestorePoint.");
         List<CheckResult> failed = [];
+        // What concerns an appliance is told by its name; the log has that without a password.
+        Dictionary<string, string> names = (await connection.Repository.GetAppliancesAsync(cancellationToken).ConfigureAwait(false)).Where(a => a.Name is not null).ToDictionary(a => a.ApplianceId, a => a.Name!, StringComparer.Ordinal);
         using ProgressReporter progress = StartProgress($"Checking {connection.Name}");
         await foreach (CheckResult result in connection.Repository.CheckAsync(Full, progress, cancellationToken).ConfigureAwait(false)) Take(result);
         if (!Full && connection.Session.IsUnlocked)
@@ -163,6 +165,7 @@ public sealed class TestNataliaRepositoryCommand : NataliaCommand
 
         void Take(CheckResult result)
         {
+            if (result.ApplianceId is string id && result.Target == $"appliances/{id}/" && names.TryGetValue(id, out string? name)) result = result with { Target = name };
             if (result.Result == CheckOutcome.Failed) failed.Add(result);
             if (!Quiet) Emit(result);
         }

@@ -13,8 +13,8 @@ public sealed record RepositorySession
     public required string StoreKind { get; init; }
     /// <summary>Where it is, without secrets: a full path, <c>s3://bucket/prefix</c>.</summary>
     public required string Location { get; init; }
-    /// <summary>Whether what it holds is sealed with a password.</summary>
-    public bool IsEncrypted { get; init; }
+    /// <summary>Whether what it holds is sealed with a password; null for a hypervisor's own storage, where each point says it.</summary>
+    public bool? IsEncrypted { get; init; }
     /// <summary>True when points can be read and written; false for a session that was opened without the password, which can check objects and read the audit log.</summary>
     public bool IsUnlocked { get; init; }
     /// <summary>The format version that it was made with.</summary>

@@ -29,6 +29,8 @@ public sealed record RetentionSetting
     public int? Yearly { get; init; }
     /// <summary>The time zone of the policy; null when no policy is set, or it cannot be read.</summary>
     public string? TimeZone { get; init; }
+    /// <summary>The rules and the zone in one line: <c>last 4, daily 7, weekly 4, monthly 3 (Europe/Paris)</c>; null when no policy is set, or it cannot be read.</summary>
+    public string? Policy { get; init; }
     /// <summary>When the policy was set, UTC; null when that is not known.</summary>
     public DateTime? SetUtc { get; init; }
     /// <summary>Why the stored policy cannot be read; null when it can. Nothing is removed by such a one.</summary>
@@ -51,6 +53,7 @@ public sealed record RetentionSetting
         Monthly = stored?.Policy.Monthly,
         Yearly = stored?.Policy.Yearly,
         TimeZone = stored?.Damage is null ? stored?.Policy.TimeZoneId : null,
+        Policy = stored?.Damage is null ? stored?.Policy.ToString() : null,
         Damage = stored?.Damage,
         SetUtc = stored?.SetUtc,
     };

@@ -11,7 +11,7 @@ internal static class ExportDestination
     /// <param name="nameParts">What makes the name in a folder: the appliance, the time, the disk.</param>
     /// <param name="extension">The name's extension, with its dot.</param>
     internal static string GetFile(string path, IEnumerable<string> nameParts, string extension) =>
-        Directory.Exists(path) ? Path.Combine(path, string.Join("-", nameParts.Select(Clean)) + extension) : path;
+        Directory.Exists(path) ? Path.Combine(path, string.Join("-", nameParts.Select(Clean)) is var name && name.EndsWith(extension, StringComparison.OrdinalIgnoreCase) ? name : name + extension) : path;
 
     /// <summary>A time as a part of a file's name.</summary>
     internal static string Stamp(DateTime utc) => utc.ToString("yyyyMMdd'T'HHmmss'Z'", CultureInfo.InvariantCulture);

@@ -10,13 +10,16 @@ namespace Natalia.Backup.Retention;
 /// <summary>The policies of a repository and the appliances that it knows: enrolled ones, those with restore points, those with a policy.</summary>
 internal sealed class RepositoryRetention
 {
-    private RepositoryRetention(RepositoryConnection repository, StoredRetentionPolicy? standard, IReadOnlyList<RetentionSubject> subjects) =>
-        (Repository, Default, Subjects) = (repository, standard, subjects);
+    private RepositoryRetention(RepositoryConnection repository, StoredRetentionPolicy? standard, IReadOnlyList<RetentionSubject> subjects, string? fixedTimeZone) =>
+        (Repository, Default, Subjects, FixedTimeZone) = (repository, standard, subjects, fixedTimeZone);
 
     internal RepositoryConnection Repository { get; }
 
     /// <summary>The repository's default policy, or null.</summary>
     internal StoredRetentionPolicy? Default { get; }
+
+    /// <summary>The zone in which the repository applies every policy; null where the policy's own counts.</summary>
+    internal string? FixedTimeZone { get; }
 
     /// <summary>The appliances, by name.</summary>
     internal IReadOnlyList<RetentionSubject> Subjects { get; }
@@ -40,7 +43,8 @@ internal sealed class RepositoryRetention
             string name = enrolled.TryGetValue(id, out string? given) ? given : its.FirstOrDefault()?.ApplianceName ?? policies.FirstOrDefault(p => p.ApplianceId == id)?.ApplianceName ?? id;
             return new RetentionSubject(repository, id, name, its, [.. own[id].Select(i => described[i])], StoredRetentionPolicy.For(policies, id));
         });
-        return new RepositoryRetention(repository, policies.FirstOrDefault(p => p.ApplianceId is null), [.. subjects.OrderBy(s => s.Name, StringComparer.OrdinalIgnoreCase).ThenBy(s => s.ApplianceId, StringComparer.Ordinal)]);
+        return new RepositoryRetention(repository, policies.FirstOrDefault(p => p.ApplianceId is null), [.. subjects.OrderBy(s => s.Name, StringComparer.OrdinalIgnoreCase).ThenBy(s => s.ApplianceId, StringComparer.Ordinal)],
+            await repository.Retention.GetFixedTimeZoneAsync(cancellationToken).ConfigureAwait(false));
     }
 
     /// <summary>The appliances that a selector means.</summary>

@@ -71,6 +71,32 @@ public static class _Format
         return string.Join(Environment.NewLine, lines);
     }
 
+    /// <summary>What sets a point apart: that it is protected, that it is a copy.</summary>
+    /// <param name="isProtected">Whether retention must not take it.</param>
+    /// <param name="original">The id of what it is a copy of, or nothing.</param>
+    public static string Marks(object? isProtected, object? original) =>
+        string.Join(", ", new[] { TryConvert(isProtected, out bool value) && value ? "protected" : "", Text(original).Length > 0 ? "copy" : "" }.Where(m => m.Length > 0));
+
+    /// <summary>A text in so many characters: of a longer one the end, for the ends of paths differ.</summary>
+    /// <param name="text">A text, or nothing.</param>
+    /// <param name="length">How many characters there are.</param>
+    public static string End(object? text, int length)
+    {
+        string line = Text(text);
+        return line.Length <= length ? line : "\u2026" + line.Substring(line.Length - length + 1);
+    }
+
+    /// <summary>Why a check ended as it did: its detail, else what is and what should be.</summary>
+    /// <param name="detail">A sentence, or nothing.</param>
+    /// <param name="expected">What should be, or nothing.</param>
+    /// <param name="actual">What is, or nothing.</param>
+    public static string Finding(object? detail, object? expected, object? actual)
+    {
+        if (Text(detail) is { Length: > 0 } sentence) return sentence;
+        string should = Text(expected), found = Text(actual);
+        return should.Length == 0 || should == found ? found : found.Length == 0 ? $"expected: {should}" : $"{found} (expected: {should})";
+    }
+
     /// <summary>A list on one line.</summary>
     /// <param name="items">The items, or nothing.</param>
     public static string List(object? items)

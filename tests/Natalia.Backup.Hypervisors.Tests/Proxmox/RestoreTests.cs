@@ -35,10 +35,10 @@ public sealed class RestoreTests
     {
         await using Lab lab = await Lab.StartAsync();
         (ProxmoxHypervisor hypervisor, RestorePoint point) = await OneAsync(lab);
-        await ThrowsAsync(ErrorIds.NetworkNotFound, () => hypervisor.RestoreAsync(point, new NativeRestoreRequest { Networks = new Dictionary<string, string> { ["vmbr0"] = "vmbr77" } }, null, default));
-        await ThrowsAsync(ErrorIds.NetworkNotFound, () => hypervisor.RestoreAsync(point, new NativeRestoreRequest { Networks = new Dictionary<string, string> { ["vmbr5"] = "vmbr9" } }, null, default));
-        await ThrowsAsync(ErrorIds.StorageNotSuitable, () => hypervisor.RestoreAsync(point, new NativeRestoreRequest { Storage = "nas" }, null, default));
-        await ThrowsAsync(ErrorIds.StorageNotSuitable, () => hypervisor.RestoreAsync(point, new NativeRestoreRequest { Storage = "tank", Node = "pve3" }, null, default));
+        await ThrowsAsync(ErrorIds.NetworkNotFound, () => hypervisor.RestoreAsync(point, new NativeRestoreRequest { NewName = "copy", Networks = new Dictionary<string, string> { ["vmbr0"] = "vmbr77" } }, null, default));
+        await ThrowsAsync(ErrorIds.NetworkNotFound, () => hypervisor.RestoreAsync(point, new NativeRestoreRequest { NewName = "copy", Networks = new Dictionary<string, string> { ["vmbr5"] = "vmbr9" } }, null, default));
+        await ThrowsAsync(ErrorIds.StorageNotSuitable, () => hypervisor.RestoreAsync(point, new NativeRestoreRequest { NewName = "copy", Storage = "nas" }, null, default));
+        await ThrowsAsync(ErrorIds.StorageNotSuitable, () => hypervisor.RestoreAsync(point, new NativeRestoreRequest { NewName = "copy", Storage = "tank", Node = "pve3" }, null, default));
         Assert.Single(lab.Cluster.Guests);
     }
 
@@ -47,10 +47,10 @@ public sealed class RestoreTests
     {
         await using Lab lab = await Lab.StartAsync(c => c.StaleNextId = 100);
         (ProxmoxHypervisor hypervisor, RestorePoint point) = await OneAsync(lab);
-        NativeRestoreResult result = await hypervisor.RestoreAsync(point, new NativeRestoreRequest(), null, default);
+        NativeRestoreResult result = await hypervisor.RestoreAsync(point, Copy(), null, default);
         Assert.Equal("101", result.Appliance.NativeId);
         Assert.Equal("natalia-01", lab.Cluster.Guest(100).Name);
-        await ThrowsAsync(ErrorIds.DestinationExists, () => hypervisor.RestoreAsync(point, new NativeRestoreRequest { NativeId = "100" }, null, default));
+        await ThrowsAsync(ErrorIds.DestinationExists, () => hypervisor.RestoreAsync(point, Copy() with { NativeId = "100", NewName = "other" }, null, default));
     }
 
     [Fact]
@@ -58,7 +58,7 @@ public sealed class RestoreTests
     {
         await using Lab lab = await Lab.StartAsync(c => c.RestoreFailure = "command 'vma extract' failed: exit code 1");
         (ProxmoxHypervisor hypervisor, RestorePoint point) = await OneAsync(lab);
-        Assert.Contains("vma extract", (await ThrowsAsync(ErrorIds.TaskFailed, () => hypervisor.RestoreAsync(point, new NativeRestoreRequest(), null, default))).Message);
+        Assert.Contains("vma extract", (await ThrowsAsync(ErrorIds.TaskFailed, () => hypervisor.RestoreAsync(point, Copy(), null, default))).Message);
         Assert.Equal(100, lab.Cluster.Guests.Single().Vmid);
         // Never by number alone: other disks of that number may be somebody's.
         Assert.DoesNotContain(lab.Server.Requests, r => r.Arguments.ContainsKey("destroy-unreferenced-disks"));
@@ -75,7 +75,7 @@ public sealed class RestoreTests
             if (r.Path.EndsWith("/log") && r.Path.Contains("qmrestore") && lab.Cluster.Tasks[^1].Log.Count > 1) stop.Cancel();
             return null;
         };
-        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => hypervisor.RestoreAsync(point, new NativeRestoreRequest(), null, stop.Token));
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => hypervisor.RestoreAsync(point, Copy(), null, stop.Token));
         Assert.Equal(100, lab.Cluster.Guests.Single().Vmid);
     }
 
@@ -100,7 +100,7 @@ public sealed class RestoreTests
         await using Lab lab = await Lab.StartAsync();
         (ProxmoxHypervisor hypervisor, ApplianceDescription appliance, INativeRepository repository) = await lab.OpenAsync("pbs-data");
         RestorePoint point = (await repository.BackupAsync(appliance, new NativeBackupRequest { DataDiskOnly = true }, null, default)).Point;
-        NativeRestoreResult result = await hypervisor.RestoreAsync(point, new NativeRestoreRequest(), null, default);
+        NativeRestoreResult result = await hypervisor.RestoreAsync(point, Copy(), null, default);
         Assert.Contains(result.Warnings, w => w.Contains("cannot boot"));
         // The mark of the run that made it does not live on in the copy.
         Assert.DoesNotContain("left-out", lab.Cluster.Guest(101).Config.GetValueOrDefault("description", ""));
@@ -173,6 +173,37 @@ public sealed class RestoreTests
         TestAppliance test = await hypervisor.CreateTestApplianceAsync(point, new TestApplianceRequest { IsolatedNetwork = "vmbr9" }, null, default);
         Assert.Equal("eno2", (await hypervisor.TestIsolationAsync(test, default)).Single(c => c.Result == CheckOutcome.Warning).Actual);
     }
+
+    [Fact]
+    public async Task A_name_that_is_taken_and_the_network_of_the_original_are_refused_before_anything_is_made()
+    {
+        await using Lab lab = await Lab.StartAsync();
+        (ProxmoxHypervisor hypervisor, RestorePoint point) = await OneAsync(lab);
+        int before = lab.Server.Requests.Count;
+        NataliaException taken = await ThrowsAsync(ErrorIds.ApplianceNameInUse, () => hypervisor.RestoreAsync(point, new NativeRestoreRequest { Networks = Copy().Networks }, null, default));
+        Assert.Contains("'natalia-01'", taken.Message);
+        Assert.Contains("-OverExisting", taken.RecommendedAction);
+        await ThrowsAsync(ErrorIds.ApplianceNameInUse, () => hypervisor.RestoreAsync(point, Copy() with { NewName = "NATALIA-01" }, null, default));
+        NataliaException shared = await ThrowsAsync(ErrorIds.NetworkChoiceRequired, () => hypervisor.CheckRestoreAsync(point, new NativeRestoreRequest { NewName = "copy" }, default));
+        Assert.Contains("'vmbr0' = 'vmbr0'", shared.RecommendedAction);
+        Assert.All(lab.Server.Requests.Skip(before), r => Assert.Equal("GET", r.Method));
+        // Said explicitly, the same network is a choice like any other.
+        NativeRestoreResult result = await hypervisor.RestoreAsync(point, new NativeRestoreRequest { NewName = "copy", Networks = new Dictionary<string, string> { ["vmbr0"] = "vmbr0" } }, null, default);
+        Assert.Equal("vmbr0", Assert.Single(result.Appliance.Networks).Name);
+        Assert.NotEqual("BC:24:11:12:34:56", result.Appliance.Networks[0].MacAddress);
+    }
+
+    [Fact]
+    public async Task Where_the_vm_is_gone_it_is_restored_as_it_was_without_a_word()
+    {
+        await using Lab lab = await Lab.StartAsync();
+        (ProxmoxHypervisor hypervisor, RestorePoint point) = await OneAsync(lab);
+        lab.Cluster.Guests.Clear();
+        NativeRestoreResult result = await hypervisor.RestoreAsync(point, new NativeRestoreRequest(), null, default);
+        Assert.Equal(("natalia-01", "vmbr0"), (result.Appliance.Name, Assert.Single(result.Appliance.Networks).Name));
+    }
+
+    private static NativeRestoreRequest Copy() => new() { NewName = "natalia-copy", Networks = new Dictionary<string, string> { ["vmbr0"] = "vmbr9" } };
 
     internal static async Task<(ProxmoxHypervisor, RestorePoint)> OneAsync(Lab lab)
     {

@@ -57,6 +57,24 @@ public sealed class RepositoryTests : IDisposable
     }
 
     [Fact]
+    public void A_password_that_exists_is_asked_for_once_and_a_wrong_one_comes_with_advice()
+    {
+        string folder = _scenario.Full("asked");
+        _scenario.Run("New-NataliaRepository $args[0] -Password $args[1] | Disconnect-NataliaRepository", folder, Scenario.Password("correct horse")).ThrowIfFailed();
+        using (var person = new ModuleSession(new RecordingHost("correct horse")))
+        {
+            Assert.Equal(true, person.Run("Connect-NataliaRepository $args[0]", folder).ThrowIfFailed().Value("IsUnlocked"));
+            Assert.Contains($"Password of the repository '{folder}': ", person.Host.Text, StringComparison.Ordinal);
+            Assert.DoesNotContain("command pipeline position", person.Host.Text, StringComparison.Ordinal);
+        }
+        using (var nobody = new ModuleSession(new RecordingHost()))
+            Assert.StartsWith("PasswordRequired,", Assert.Single(nobody.Run("Connect-NataliaRepository $args[0]", folder).ErrorIds), StringComparison.Ordinal);
+        ErrorRecord wrong = Fail("Connect-NataliaRepository $args[0] -Password $args[1]", folder, Scenario.Password("correct hoarse"));
+        Assert.StartsWith("WrongPassword,", wrong.FullyQualifiedErrorId, StringComparison.Ordinal);
+        Assert.Contains("Caps Lock", wrong.ErrorDetails.RecommendedAction, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void Each_wrong_place_is_an_error_of_its_own()
     {
         _scenario.WithRepository("open");

@@ -155,7 +155,7 @@ public sealed class RestorePointTests : IDisposable
             Assert.All(text.Split('\n'), line => Assert.InRange(line.TrimEnd('\r').Length, 0, 120));
             Assert.Contains("---", text, StringComparison.Ordinal);
         }
-        Assert.Matches(@"natalia-paris +\d{4}-\d\d-\d\d \d\d:\d\d:\d\d Full +293 KiB", Render("Get-NataliaRestorePoint"));
+        Assert.Matches(@"natalia-paris +\d{4}-\d\d-\d\d \d\d:\d\d:\d\d Full +\S+ +[0-9a-f]{8} +\S+ KiB +293 KiB", Render("Get-NataliaRestorePoint"));
         Assert.Matches(@"natalia-paris +vms +4 +8\.00 GiB scsi1 +voice \(VLAN 110\)", Render("Get-NataliaAppliance -Name natalia-paris"));
     }
 
@@ -167,6 +167,23 @@ public sealed class RestorePointTests : IDisposable
 
         Assert.Equal(id, result.Text[0]);
         Assert.Contains("natalia-paris", result.Text[1], StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void What_is_not_known_completes_to_what_was_typed_and_never_to_files()
+    {
+        _scenario.BackUp();
+        foreach (string line in new[] { "Connect-NataliaRepository -ProxmoxStorage ", "Set-NataliaReplication -TargetNode zz", "Restore-NataliaAppliance -Storage ", "Restore-NataliaAppliance -Node x" })
+            Assert.Equal([line.Split(' ')[^1] is { Length: > 0 } typed ? typed : " "], _scenario.Run("$line = $args[0]; [System.Management.Automation.CommandCompletion]::CompleteInput($line, $line.Length, $null).CompletionMatches | ForEach-Object CompletionText", line).Text);
+    }
+
+    [Fact]
+    public void An_image_in_a_folder_has_one_extension()
+    {
+        string id = _scenario.BackUp();
+        string folder = Directory.CreateDirectory(_scenario.Full("out")).FullName;
+        _scenario.Run("$null = Export-NataliaDisk -RestorePointId $args[0] -Destination $args[1]", id, folder).ThrowIfFailed();
+        Assert.EndsWith("-scsi1.raw", Assert.Single(Directory.GetFiles(folder)), StringComparison.Ordinal);
     }
 
     private string Render(string script) => Regex.Replace(_scenario.Session.Render(script), "\x1b\\[[0-9;]*m", "");

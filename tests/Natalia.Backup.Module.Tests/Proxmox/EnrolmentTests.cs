@@ -46,7 +46,7 @@ public sealed class EnrolmentTests
     {
         await using ProxmoxScenario scenario = await ProxmoxScenario.StartAsync();
         scenario.Connect();
-        scenario.Do("Set-NataliaAppliance natalia-01 -Repository pbs; $null = Get-NataliaAppliance | Invoke-NataliaBackup; $null = Get-NataliaRestorePoint -Latest | Restore-NataliaAppliance -NewName copy -Storage thin");
+        scenario.Do("Set-NataliaAppliance natalia-01 -Repository pbs; $null = Get-NataliaAppliance | Invoke-NataliaBackup; $null = Get-NataliaRestorePoint -Latest | Restore-NataliaAppliance -NewName copy -Network @{ vmbr0 = 'vmbr9' } -Storage thin");
         Assert.Contains("enrolled=100", scenario.Cluster.Guest(101).Config["description"]);
         Assert.Equal("natalia-01", scenario.Do("(Get-NataliaAppliance).Name").Text.Single());
     }

@@ -22,7 +22,7 @@ public sealed class EvidenceTests
             $null = Register-NataliaSchedule natalia-01 -Repository pbs
             $null = Register-NataliaSchedule natalia-01 -Repository pbs
             Set-NataliaRetention natalia-01 -Repository pbs -Daily 7 -Weekly 4 -Monthly 3 -Force
-            $null = Get-NataliaRestorePoint -Latest -Repository pbs | Restore-NataliaAppliance -NewName copy -Storage thin
+            $null = Get-NataliaRestorePoint -Latest -Repository pbs | Restore-NataliaAppliance -NewName copy -Network @{ vmbr0 = 'vmbr9' } -Storage thin
             Get-NataliaSchedule natalia-01 | Unregister-NataliaSchedule
             """);
         Assert.Equal(

@@ -38,12 +38,47 @@ public sealed class ProxmoxTests : IAsyncLifetime
         Assert.Equal("True", Module.Run("(Get-NataliaRestorePoint -Latest | Protect-NataliaRestorePoint -Reason x -PassThru).IsProtected").ThrowIfFailed().Text.Single());
         Assert.Equal(["RestorePointProtected,Natalia.Backup.Commands.RemoveNataliaRestorePointCommand"], Module.Run("Get-NataliaRestorePoint -Latest | Remove-NataliaRestorePoint -Confirm:$false").ErrorIds);
 
+        ScriptResult refused = Module.Run("Get-NataliaRestorePoint -Latest | Restore-NataliaAppliance -WhatIf");
+        Assert.Equal(["ApplianceNameInUse,Natalia.Backup.Commands.RestoreNataliaApplianceCommand"], refused.ErrorIds);
         ScriptResult restored = Module.Run("Get-NataliaRestorePoint -Latest | Restore-NataliaAppliance -NewName natalia-copy -Network @{ vmbr0 = 'vmbr9' } -Storage thin").ThrowIfFailed();
         Assert.Equal(("natalia-copy", "101", "stopped"), (restored.Value("Name"), restored.Value("NativeId"), restored.Value("State")));
         Assert.Contains("bridge=vmbr9", Cluster.Guest(101).Config["net0"]);
 
         Module.Run("Get-NataliaRestorePoint -Latest | Unprotect-NataliaRestorePoint -Reason x; @(Get-NataliaRestorePoint)[-1] | Remove-NataliaRestorePoint -Confirm:$false").ThrowIfFailed();
         Assert.Single(Cluster.Storage("pbs").Points);
+    }
+
+    [Fact]
+    public void A_storage_is_connected_once_and_completion_knows_what_was_seen()
+    {
+        Connect();
+        Assert.Equal(["RepositoryConnected,Natalia.Backup.Commands.ConnectNataliaRepositoryCommand"], Module.Run("Connect-NataliaRepository -ProxmoxStorage pbs").ErrorIds);
+        Assert.Equal(_scenario.Hosts, Module.Run("(Get-NataliaHypervisor pve).Location").Text.Single().Split(','));
+        Assert.Equal(["pbs", "pbs-data"], Complete("Connect-NataliaRepository -ProxmoxStorage p"));
+        Assert.Equal(["tank", "thin"], Complete("Restore-NataliaAppliance -Storage t"));
+        Assert.Equal(Cluster.Nodes, Complete("Set-NataliaReplication natalia-01 -TargetNode "));
+        // A cluster's storage keeps no evidence.
+        Assert.Equal([" "], Complete("Connect-NataliaRepository -ProxmoxStorage pbs -EvidenceRepository "));
+
+        IReadOnlyList<string> Complete(string line) =>
+            Module.Run("$line = $args[0]; [System.Management.Automation.CommandCompletion]::CompleteInput($line, $line.Length, $null).CompletionMatches | ForEach-Object CompletionText", line).Text;
+    }
+
+    [Fact]
+    public void What_is_asked_and_shown_of_retention_is_in_the_clusters_zone()
+    {
+        Cluster.TimeZone = "Europe/Paris";
+        _scenario.AddPoint(new DateTimeOffset(2026, 3, 4, 22, 30, 5, TimeSpan.Zero));
+        _scenario.AddPoint(new DateTimeOffset(2026, 3, 4, 23, 30, 5, TimeSpan.Zero));
+        _scenario.AddPoint(new DateTimeOffset(2026, 3, 5, 0, 30, 5, TimeSpan.Zero));
+        Connect();
+        Assert.Contains("daily 2 (Europe/Paris)", Module.Session.Render("Set-NataliaRetention natalia-01 -Repository pbs -Daily 2 -WhatIf"));
+        Module.Run("Set-NataliaRetention natalia-01 -Repository pbs -Daily 2 -Force").ThrowIfFailed();
+        string shown = Module.Session.Render("Invoke-NataliaRetention natalia-01 -Repository pbs -WhatIf");
+        Assert.Contains("natalia-01 2026-03-05 00:30:05 Europe/Paris", shown);
+        Assert.Contains("Older than the point of 2026-03-05 01:30:05", shown);
+        Assert.Contains("Times are those of Europe/Paris", shown);
+        Assert.DoesNotContain("Z (", shown);
     }
 
     [Fact]

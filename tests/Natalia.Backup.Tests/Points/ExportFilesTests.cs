@@ -16,6 +16,7 @@ public sealed class ExportFilesTests : IDisposable
 
         Assert.Equal(Full("disk.raw"), ExportDestination.GetFile(Full("disk.raw"), parts, ".raw"));
         Assert.Equal(Full("natalia-paris-20261123T060001Z-scsi1.raw"), ExportDestination.GetFile(_folder.FullName, parts, ".raw"));
+        Assert.Equal(Full("natalia-paris-data.raw"), ExportDestination.GetFile(_folder.FullName, ["natalia-paris", "data.raw"], ".raw"));
     }
 
     [Theory]

@@ -52,6 +52,9 @@ public sealed class FormatTests
         Assert.Equal("", _Format.Duration(null));
         Assert.Equal("", _Format.List(null));
         Assert.Equal("", _Format.YesNo(null));
+        Assert.Equal("", _Format.End(null, 5));
+        Assert.Equal("", _Format.Marks(null, null));
+        Assert.Equal("", _Format.Finding(null, null, null));
     }
 
     [Fact]
@@ -59,6 +62,9 @@ public sealed class FormatTests
     {
         Assert.Equal("1.00 KiB", _Format.Size(PSObject.AsPSObject(1024L)));
         Assert.Equal("1.00 KiB", _Format.Size("1024"));
+        Assert.Equal("protected, copy", _Format.Marks("True", "id"));
+        Assert.Equal("…6789", _Format.End("123456789", 5));
+        Assert.Equal("8 (expected: 9)", _Format.Finding("", "9", "8"));
         Assert.Equal("1.00 KiB (1,024 bytes)", _Format.ExactSize(1024));
         Assert.Equal("12.0 s", _Format.Duration("00:00:12"));
         Assert.Equal("a, b", _Format.List(PSObject.AsPSObject(new System.Collections.ArrayList { "a", "b" })));

@@ -20,6 +20,8 @@ internal sealed partial class ProxmoxRepository : IRetentionStore
         return [.. all.OrderBy(r => r.Key, StringComparer.Ordinal).Select(r => new StoredRetentionPolicy(_cluster.ApplianceIdOf(r.Key), names.TryGetValue(r.Key, out string? name) ? name : "VM " + r.Key, ToPolicy(r.Value, zone), null))];
     }
 
+    public async Task<string?> GetFixedTimeZoneAsync(CancellationToken cancellationToken) => await ReadTimeZoneAsync(cancellationToken).ConfigureAwait(false);
+
     public async Task SetRetentionPolicyAsync(string? applianceId, string? applianceName, RetentionPolicy? policy, CancellationToken cancellationToken)
     {
         if (applianceId is null)

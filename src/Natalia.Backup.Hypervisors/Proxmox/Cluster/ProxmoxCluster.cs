@@ -37,6 +37,9 @@ internal sealed class ProxmoxCluster : IDisposable
 
     internal string ApplianceIdOf(string vmid) => ApplianceIdentity.Create(ProxmoxHypervisor.KindName, Identity, vmid);
 
+    /// <summary>The storages of the last answer that held some, for completion alone.</summary>
+    internal IReadOnlyList<StorageInfo> KnownStorages { get; private set; } = [];
+
     /// <summary>All QEMU guests that the caller may see; one request.</summary>
     internal async Task<IReadOnlyList<ClusterGuest>> GetGuestsAsync(CancellationToken cancellationToken)
     {
@@ -133,7 +136,7 @@ internal sealed class ProxmoxCluster : IDisposable
     internal async Task<IReadOnlyList<StorageInfo>> GetStoragesAsync(CancellationToken cancellationToken)
     {
         JsonElement data = (await Client.GetAsync(ApiPath.Of($"/cluster/resources"), new ApiArguments { { "type", "storage" } }, cancellationToken).ConfigureAwait(false)).Data;
-        return
+        IReadOnlyList<StorageInfo> storages =
         [
             .. from s in data.Items()
                where s.Text("type") == "storage" && s.Text("storage") is not null && s.Text("node") is not null
@@ -143,6 +146,8 @@ internal sealed class ProxmoxCluster : IDisposable
                    (first.Text("content") ?? "").Split([','], StringSplitOptions.RemoveEmptyEntries),
                    [.. g.Where(s => s.Text("status") is null or "available").Select(s => s.Text("node")!)], [.. g.Select(s => s.Text("node")!)]),
         ];
+        KnownStorages = storages;
+        return storages;
     }
 
     /// <summary>A storage by name. One that is hidden for want of rights is told apart from one that is not there as far as the server lets us.</summary>

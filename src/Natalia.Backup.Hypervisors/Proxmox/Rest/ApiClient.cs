@@ -59,7 +59,7 @@ internal sealed class ApiClient : IDisposable
     internal ApiHost CurrentHost => _hosts[_current];
 
     /// <summary>The hosts' names, for the eye.</summary>
-    internal string Location => string.Join(",", _hosts.Select(h => h.Name));
+    internal string Location => string.Join(",", _hosts.Select(h => h.Text(_flavor.DefaultPort)));
 
     /// <summary>How many requests were sent so far, logins included.</summary>
     internal long RequestCount => Interlocked.Read(ref _requests);

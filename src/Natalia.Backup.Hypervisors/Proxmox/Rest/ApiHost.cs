@@ -26,7 +26,12 @@ internal sealed record ApiHost(string Name, int Port)
         return new ApiHost(host, port);
     }
 
-    internal Uri Base => new($"https://{(Name.Contains(':') ? $"[{Name}]" : Name)}:{Port.ToString(CultureInfo.InvariantCulture)}");
+    internal Uri Base => new($"https://{Bracketed}:{Port.ToString(CultureInfo.InvariantCulture)}");
+
+    /// <summary>The name, with the port where it is not the usual one.</summary>
+    internal string Text(int usualPort) => Port == usualPort ? Name : $"{Bracketed}:{Port.ToString(CultureInfo.InvariantCulture)}";
+
+    private string Bracketed => Name.Contains(':') ? $"[{Name}]" : Name;
 
     public override string ToString() => Name;
 }

@@ -16,31 +16,19 @@ internal sealed class RestoreService(ProxmoxCluster cluster, PointCatalog points
     private const int MaximumNumbers = 5;
     private static readonly Regex s_progress = new(@"progress \d+% \(read (?<bytes>\d+) bytes", RegexOptions.CultureInvariant);
 
+    /// <summary>Throws what would stand in the way of a restore. Only reads.</summary>
+    internal Task CheckAsync(RestorePoint point, NativeRestoreRequest request, CancellationToken cancellationToken) => PrepareAsync(point, request, cancellationToken);
+
     internal async Task<NativeRestoreResult> RestoreAsync(RestorePoint point, NativeRestoreRequest request, IProgress<OperationProgress>? progress, CancellationToken cancellationToken)
     {
-        StoredPoint stored = await points.FindAsync(point, cancellationToken).ConfigureAwait(false);
-        GuestConfig archived = await ProxmoxRepository.ReadArchivedConfigAsync(cluster, stored, cancellationToken).ConfigureAwait(false);
-        ClusterGuest? original = (await cluster.GetGuestsAsync(cancellationToken).ConfigureAwait(false)).FirstOrDefault(g => g.Vmid == stored.Vmid);
-        if (request.OverExisting) await CheckMayOverwriteAsync(stored, original, request, cancellationToken).ConfigureAwait(false);
-        string node = await ChooseNodeAsync(stored, request.OverExisting ? original!.Node : request.Node ?? original?.Node, request.Storage, cancellationToken).ConfigureAwait(false);
-        IReadOnlyDictionary<string, string> adapters = await MapNetworksAsync(archived, request, node, cancellationToken).ConfigureAwait(false);
+        (StoredPoint stored, RestorePlan plan) = await PrepareAsync(point, request, cancellationToken).ConfigureAwait(false);
         TimeProvider clock = cluster.Client.Clock;
         long watch = clock.GetTimestamp();
-        var plan = new RestorePlan
-        {
-            Node = node,
-            Vmid = request.OverExisting ? stored.Vmid : request.NativeId,
-            OverExisting = request.OverExisting,
-            Storage = request.Storage,
-            Name = request.NewName,
-            Adapters = adapters,
-            Timeout = request.Timeout,
-        };
         (string vmid, IReadOnlyList<string> taskWarnings) = await RunAsync(stored, plan, progress, cancellationToken).ConfigureAwait(false);
         TimeSpan duration = clock.GetElapsedTime(watch);
         var warnings = new List<string>(taskWarnings);
         GuestConfig config = await TidyAsync(vmid, warnings, cancellationToken).ConfigureAwait(false);
-        CheckAdapters(vmid, config, adapters);
+        CheckAdapters(vmid, config, plan.Adapters);
         if (stored.Point.IsDataDiskOnly) warnings.Add($"The point holds the data disk alone: VM {vmid} has no system disk and cannot boot until one is attached.");
         if (request.Start)
         {
@@ -51,6 +39,54 @@ internal sealed class RestoreService(ProxmoxCluster cluster, PointCatalog points
         ClusterGuest guest = await cluster.GetGuestAsync(vmid, cancellationToken).ConfigureAwait(false);
         return new NativeRestoreResult(GuestDescriber.Describe(cluster.ApplianceIdOf(vmid), vmid, config["name"] ?? guest.Name, config, guest), duration, warnings);
     }
+
+    /// <summary>Looks at all that can be known before something is made.</summary>
+    private async Task<(StoredPoint Stored, RestorePlan Plan)> PrepareAsync(RestorePoint point, NativeRestoreRequest request, CancellationToken cancellationToken)
+    {
+        StoredPoint stored = await points.FindAsync(point, cancellationToken).ConfigureAwait(false);
+        GuestConfig archived = await ProxmoxRepository.ReadArchivedConfigAsync(cluster, stored, cancellationToken).ConfigureAwait(false);
+        IReadOnlyList<ClusterGuest> guests = await cluster.GetGuestsAsync(cancellationToken).ConfigureAwait(false);
+        ClusterGuest? original = guests.FirstOrDefault(g => g.Vmid == stored.Vmid);
+        if (request.OverExisting) await CheckMayOverwriteAsync(stored, original, request, cancellationToken).ConfigureAwait(false);
+        else CheckNameIsFree(stored, request.NewName ?? archived["name"], guests);
+        string node = await ChooseNodeAsync(stored, request.OverExisting ? original!.Node : request.Node ?? original?.Node, request.Storage, cancellationToken).ConfigureAwait(false);
+        IReadOnlyDictionary<string, string> adapters = await MapNetworksAsync(archived, request, node, cancellationToken).ConfigureAwait(false);
+        if (!request.OverExisting && original is not null) await CheckNetworksAreChosenAsync(stored, original, archived, request, cancellationToken).ConfigureAwait(false);
+        return (stored, new RestorePlan
+        {
+            Node = node,
+            Vmid = request.OverExisting ? stored.Vmid : request.NativeId,
+            OverExisting = request.OverExisting,
+            Storage = request.Storage,
+            Name = request.NewName,
+            Adapters = adapters,
+            Timeout = request.Timeout,
+        });
+    }
+
+    /// <summary>Two VMs of one name cannot be told apart by any later command.</summary>
+    private void CheckNameIsFree(StoredPoint stored, string? name, IReadOnlyList<ClusterGuest> guests)
+    {
+        if (name is null || guests.FirstOrDefault(g => string.Equals(g.Name, name, StringComparison.OrdinalIgnoreCase)) is not ClusterGuest taken) return;
+        throw new NataliaException(ErrorIds.ApplianceNameInUse, NataliaErrorKind.AlreadyExists, $"A VM is called '{name}' on '{cluster.Location}' already: VM {taken.Vmid} on node '{taken.Node}'. Nothing was restored.", name,
+            taken.Vmid == stored.Vmid ? "Give the copy another name with -NewName, or say -OverExisting to replace the VM, which must be switched off." : "Give the restored VM another name with -NewName.");
+    }
+
+    /// <summary>While the VM itself exists, a copy of it in the same network is a second machine with the same addresses in it: that is done only when it is said.</summary>
+    private async Task CheckNetworksAreChosenAsync(StoredPoint stored, ClusterGuest original, GuestConfig archived, NativeRestoreRequest request, CancellationToken cancellationToken)
+    {
+        GuestConfig config = await cluster.GetConfigAsync(original.Vmid, cancellationToken).ConfigureAwait(false);
+        // Younger than the point: another VM that got the number of one that is gone.
+        if (config.CreatedUtc is DateTime created && created > stored.Point.TimeUtc) return;
+        var used = new HashSet<string>(Bridges(config), StringComparer.Ordinal);
+        var shared = Bridges(archived).Where(b => used.Contains(b) && !request.Networks.ContainsKey(b)).ToList();
+        if (shared.Count == 0) return;
+        throw new NataliaException(ErrorIds.NetworkChoiceRequired, NataliaErrorKind.InvalidOperation,
+            $"VM {original.Vmid} ('{original.Name}') exists and is connected to {string.Join(", ", shared.Select(b => $"'{b}'"))}, and so would be the copy, with the same addresses in its guest system. Nothing was restored.", stored.Point.RestorePointId,
+            $"Say which network the copy gets: -Network @{{ {string.Join("; ", shared.Select(b => $"'{b}' = 'ANOTHER'"))} }}. Where the same one is meant, name it: -Network @{{ {string.Join("; ", shared.Select(b => $"'{b}' = '{b}'"))} }}.");
+    }
+
+    private static IEnumerable<string> Bridges(GuestConfig config) => config.Networks.Select(n => n.Value["bridge"]).OfType<string>().Distinct();
 
     /// <summary>Asks the server for the restore and waits. What a failed one leaves of a new VM is destroyed.</summary>
     internal async Task<(string Vmid, IReadOnlyList<string> Warnings)> RunAsync(StoredPoint stored, RestorePlan plan, IProgress<OperationProgress>? progress, CancellationToken cancellationToken)
@@ -207,7 +243,7 @@ internal sealed class RestoreService(ProxmoxCluster cluster, PointCatalog points
     {
         var adapters = new Dictionary<string, string>();
         if (request.Networks.Count == 0) return adapters;
-        var present = archived.Networks.Select(n => n.Value["bridge"]).OfType<string>().Distinct().ToList();
+        var present = Bridges(archived).ToList();
         if (request.Networks.Keys.FirstOrDefault(k => !present.Contains(k)) is string unknown)
             throw new NataliaException(ErrorIds.NetworkNotFound, NataliaErrorKind.InvalidArgument, $"The restore point has no adapter on the network '{unknown}'. It has: {string.Join(", ", present)}.", unknown);
         await CheckNetworksAsync(node, request.Networks.Values, cancellationToken).ConfigureAwait(false);

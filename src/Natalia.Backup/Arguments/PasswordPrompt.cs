@@ -6,15 +6,22 @@ using Natalia.Backup.Engine;
 
 namespace Natalia.Backup.Arguments;
 
-/// <summary>Asks a person for a password that nothing can be compared with: a slip of the finger would lock everybody out for ever, so it is typed twice.</summary>
-internal static class NewPasswordPrompt
+/// <summary>Asks a person for a password.</summary>
+internal static class PasswordPrompt
 {
-    /// <summary>Asks; on the pipeline thread.</summary>
+    /// <summary>Asks for a password that exists: a wrong one is told by what it does not open. On the pipeline thread.</summary>
+    /// <param name="console">Where.</param>
+    /// <param name="owner">What the password is for.</param>
+    /// <returns>The password, empty when nothing was typed; null where the host cannot ask.</returns>
+    /// <exception cref="NataliaException"><c>PasswordRequired</c> where nobody can be asked.</exception>
+    internal static SecureString? Ask(PSHostUserInterface? console, string owner) => Read(console, DisplayText.CleanLine($"Password of {owner}: "));
+
+    /// <summary>Asks for a new password, which nothing can be compared with: a slip of the finger would lock everybody out for ever, so it is typed twice. On the pipeline thread.</summary>
     /// <param name="console">Where.</param>
     /// <param name="owner">What the password is for.</param>
     /// <returns>The password, empty when nothing was typed; null where the host cannot ask.</returns>
     /// <exception cref="NataliaException"><c>PasswordsDiffer</c>; <c>PasswordRequired</c> where nobody can be asked.</exception>
-    internal static SecureString? Ask(PSHostUserInterface? console, string owner)
+    internal static SecureString? AskNew(PSHostUserInterface? console, string owner)
     {
         SecureString? first = Read(console, $"New password of {owner}: ");
         if (first is not { Length: > 0 }) return first;

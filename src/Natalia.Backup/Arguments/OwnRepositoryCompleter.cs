@@ -1,0 +1,10 @@
+using Natalia.Backup.Sessions;
+
+namespace Natalia.Backup.Arguments;
+
+/// <summary>Completes the names of connected repositories of this product: those that keep an audit log.</summary>
+public sealed class OwnRepositoryCompleter : CacheCompleter
+{
+    private protected override IEnumerable<Candidate> GetCandidates(SessionRegistry registry) =>
+        registry.Repositories.All.Where(c => c.Native is null).Select(c => new Candidate(c.Name, c.Session.Location));
+}

@@ -1,0 +1,51 @@
+using System.Management.Automation.Host;
+
+namespace Natalia.Backup.Module.Tests.Commands;
+
+/// <summary>What a person must see stands in the 80 columns of an ordinary window.</summary>
+public sealed class NarrowConsoleTests : IDisposable
+{
+    private readonly Scenario _scenario = new();
+
+    public NarrowConsoleTests()
+    {
+        _scenario.Session.Host.UI.RawUI.BufferSize = new Size(80, 50);
+        _scenario.Session.Host.UI.RawUI.WindowSize = new Size(80, 50);
+    }
+
+    public void Dispose() => _scenario.Dispose();
+
+    [Fact]
+    public void A_check_says_why_and_of_which_appliance()
+    {
+        _scenario.WithRepository("nas").BackUp();
+        _scenario.BackUp("natalia-lyon");
+        string text = Render("Test-NataliaRepository nas | Where-Object Name -in Manifests, StoreOffHost");
+        Assert.Matches("Manifests +natalia-paris +1 objects are whole", text);
+        Assert.Matches("Manifests +natalia-lyon", text);
+        // The console breaks lines within words.
+        Assert.Contains("whatdestroysthismachinedestroysthebackupstoo", string.Concat(text.Where(c => !char.IsWhiteSpace(c))), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_copy_is_told_from_its_original_and_a_policy_is_shown_whole()
+    {
+        _scenario.WithRepository("nas").BackUp();
+        _scenario.WithRepository("offsite").Run("$null = Get-NataliaRestorePoint -Repository nas | Copy-NataliaRestorePoint offsite").ThrowIfFailed();
+        string points = Render("Get-NataliaRestorePoint");
+        Assert.Matches(@"natalia-paris .* Full +nas ", points);
+        Assert.Matches(@"natalia-paris .* Full +offsite ", points);
+        Assert.Equal(["False", "False"], _scenario.Run("Get-NataliaRestorePoint | ForEach-Object IsEncrypted | ForEach-Object ToString").Text);
+
+        _scenario.Run("Set-NataliaRetention natalia-paris -Repository nas -Last 4 -Daily 7 -Weekly 4 -Monthly 3 -Yearly 2 -TimeZone Europe/Paris -Force").ThrowIfFailed();
+        string words = string.Join(' ', Render("Get-NataliaRetention natalia-paris -Repository nas").Split((char[])[' ', '\n', '\r'], StringSplitOptions.RemoveEmptyEntries));
+        foreach (string rule in new[] { "last 4", "daily 7", "weekly 4", "monthly 3", "yearly 2", "Europe/Paris" }) Assert.Contains(rule, words, StringComparison.Ordinal);
+    }
+
+    private string Render(string script)
+    {
+        string text = System.Text.RegularExpressions.Regex.Replace(_scenario.Session.Render(script), "\x1b\\[[0-9;]*m", "");
+        Assert.All(text.Split('\n'), line => Assert.InRange(line.TrimEnd('\r').Length, 0, 80));
+        return text;
+    }
+}
