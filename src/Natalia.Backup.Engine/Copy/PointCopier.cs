@@ -146,6 +146,9 @@ public sealed class PointCopier
         if (damage.Target?.StartsWith(Layout.Appliance(manifest.ApplianceId), StringComparison.Ordinal) != true) return;
         await TryAsync(async cancellationToken =>
         {
+            // What was removed and given back while it was copied is no damage.
+            PointStates states = await PointStates.ReadAsync(_source.Core.ApplianceLog(manifest.ApplianceId), [manifest.Run.Sequence], cancellationToken).ConfigureAwait(false);
+            if (states.IsRemoved(manifest.PointId)) return;
             // Once is enough, however often the copy is tried.
             if (!(await DamageRecords.ReadAsync(_source.Core, manifest.ApplianceId, cancellationToken).ConfigureAwait(false)).Packs.Contains(damage.Target))
                 await DamageRecords.WriteAsync(_source.Core, manifest.ApplianceId, manifest.PointId, manifest.Run.Sequence, [damage.Target], "Found when the point was to be copied.", cancellationToken).ConfigureAwait(false);
