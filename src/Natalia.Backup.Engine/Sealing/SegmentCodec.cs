@@ -17,7 +17,7 @@ internal sealed class SegmentCodec : IDisposable
 
     /// <summary>
     /// The compressor is the slowest part of a full backup, so it has the fastest strategy. For segments of at most 64 KiB, level 1's own table of 32 KiB is too large: one of 8 KiB stays in the
-    /// processor's first cache, and matches of five bytes instead of six and literals that are always coded more than make up for what it forgets (benchmarks/compression).
+    /// processor's first cache, and matches of five bytes instead of six and literals that are always coded more than make up for what it forgets (benchmarks/Natalia.Backup.Benchmarks, compression).
     /// </summary>
     private static Compressor NewCompressor()
     {
