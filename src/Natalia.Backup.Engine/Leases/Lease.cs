@@ -36,8 +36,9 @@ internal sealed class Lease : IAsyncDisposable
     private readonly Task _renewing;
     private long _renewedAt;
 
-    private Lease(IObjectStore store, TimeProvider clock, string directory, long epoch, byte[] claim, LocalLock? localLock)
+    private Lease(IObjectStore store, TimeProvider clock, string directory, long epoch, byte[] claim, LocalLock? localLock, bool wasTakenOver)
     {
+        WasTakenOver = wasTakenOver;
         _store = store;
         _clock = clock;
         _directory = directory;
@@ -46,6 +47,9 @@ internal sealed class Lease : IAsyncDisposable
         _renewedAt = clock.GetTimestamp();
         _renewing = RenewAsync(claim);
     }
+
+    /// <summary>Whether the holder before died without ending its lease. Only who takes the lease can tell: a look before it may see a run that ends a moment later.</summary>
+    internal bool WasTakenOver { get; }
 
     /// <summary>Takes the lease.</summary>
     /// <param name="store">The store.</param>
@@ -105,7 +109,7 @@ internal sealed class Lease : IAsyncDisposable
                 throw Held(applianceId, winner, Lifetime);
             }
             foreach (StoredObject old in all) await DeleteAsync(store, old.Name, cancellationToken).ConfigureAwait(false);
-            return new Lease(store, clock, directory, epoch, claim, localLock);
+            return new Lease(store, clock, directory, epoch, claim, localLock, wasTakenOver: !ended);
         }
         catch
         {

@@ -54,17 +54,16 @@ internal sealed class ApplianceRepair(RepositoryCore core, RereadStore store, st
     internal async Task ExecuteAsync(CancellationToken cancellationToken)
     {
         if (options.Full) await ScrubAsync(cancellationToken).ConfigureAwait(false);
-        bool isLeaseOpen = await Lease.IsOpenAsync(core.Store, applianceId, cancellationToken).ConfigureAwait(false);
         if (options.WhatIf)
         {
-            _mayBeWritten = isLeaseOpen;
-            if (isLeaseOpen) _findings.Add(Finding(RepairFindingKind.LeaseStale) with { Object = Layout.Leases(applianceId), Detail = "A lease is open: either a run is at work, or one died. A repair waits for none, and takes over the lease of a dead one when it has run out." });
+            _mayBeWritten = await Lease.IsOpenAsync(core.Store, applianceId, cancellationToken).ConfigureAwait(false);
+            if (_mayBeWritten) _findings.Add(Finding(RepairFindingKind.LeaseStale) with { Object = Layout.Leases(applianceId), Detail = "A lease is open: either a run is at work, or one died. A repair waits for none, and takes over the lease of a dead one when it has run out." });
             await RepairAsync(null, cancellationToken).ConfigureAwait(false);
             return;
         }
         // Who gives points up is told of no protection that comes while it looks, so none is granted.
         Lease lease = await core.AcquireLeaseAsync(applianceId, options.RemoveLost ? LeasePurposes.Removal : LeasePurposes.Repair, cancellationToken).ConfigureAwait(false);
-        if (isLeaseOpen) _findings.Add(Finding(RepairFindingKind.LeaseStale) with { Object = Layout.Leases(applianceId), Action = RepairAction.Removed, Detail = "A run died and left its lease; it was taken over." });
+        if (lease.WasTakenOver) _findings.Add(Finding(RepairFindingKind.LeaseStale) with { Object = Layout.Leases(applianceId), Action = RepairAction.Removed, Detail = "A run died and left its lease; it was taken over." });
         await using (lease.ConfigureAwait(false)) await RepairAsync(lease, cancellationToken).ConfigureAwait(false);
     }
 

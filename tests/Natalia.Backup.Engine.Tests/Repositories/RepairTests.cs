@@ -494,6 +494,50 @@ public sealed class RepairTests
         Assert.Equal(2, (await TryAllAsync(bench)).Whole.Count);
     }
 
+    /// <summary>A backup ends while a repair looks who holds the lease: nobody died.</summary>
+    [Fact]
+    public async Task A_run_that_ends_when_a_repair_begins_left_no_stale_lease()
+    {
+        using var bench = new RepositoryBench();
+        using Repository first = await bench.CreateAsync();
+        await BackupAsync(first, Disk(1 << 20, 1));
+        TaskCompletionSource<bool> entered = new(), goOn = new();
+        Task<RestorePoint> running = first.BackupAsync(Request(new MemoryDiskSource(Disk(1 << 20, 2))), async _ =>
+        {
+            entered.SetResult(true);
+            await goOn.Task;
+        }, null, default);
+        await entered.Task;
+        async Task EndAsync(string operation)
+        {
+            if (!operation.StartsWith("list ", StringComparison.Ordinal) || !operation.Contains("/leases/") || goOn.Task.IsCompleted) return;
+            goOn.SetResult(true);
+            await running;
+        }
+        // At the first look the lease is open; for the second the run has ended.
+        var hooked = new HookStore(bench.Store) { After = EndAsync };
+        using Repository second = await bench.OpenAsync(hooked);
+        var failures = new List<NataliaException>();
+        RepairReport report = await second.RepairAsync(s_usual, (_, why) => failures.Add(why), null, default);
+        // Refused, when the first look is that of taking the lease; and then said to be held, not stale.
+        Assert.All(failures, f => Assert.Equal(ErrorIds.LeaseHeld, f.ErrorId));
+        Assert.DoesNotContain(report.Findings, f => f.Kind == RepairFindingKind.LeaseStale);
+        Assert.DoesNotContain((await RepairAsync(second, s_usual)).Findings, f => f.Kind == RepairFindingKind.LeaseStale);
+    }
+
+    [Fact]
+    public async Task A_lease_that_a_dead_run_left_is_told()
+    {
+        using var bench = new RepositoryBench();
+        using (Repository first = await bench.CreateAsync()) await BackupAsync(first, Disk(1 << 20, 1));
+        var killed = new MemoryDiskSource(Disk(1 << 20, 2)) { OnRead = (_, _) => throw new SimulatedCrashException("read") };
+        // The process is gone before it can end its lease.
+        var hooked = new HookStore(bench.Store) { Before = operation => operation.StartsWith("put ", StringComparison.Ordinal) && operation.EndsWith(".end", StringComparison.Ordinal) ? throw new NataliaException(ErrorIds.StoreUnavailable, NataliaErrorKind.Connection, "Gone.") : Task.CompletedTask };
+        using (Repository dead = await bench.OpenAsync(hooked)) await Assert.ThrowsAsync<SimulatedCrashException>(() => BackupAsync(dead, killed));
+        using Repository next = await bench.OpenAsync();
+        Assert.Equal(RepairAction.Removed, Assert.Single((await RepairAsync(next, s_usual)).Findings, f => f.Kind == RepairFindingKind.LeaseStale).Action);
+    }
+
     [Theory]
     [InlineData(Fault.CrashBefore)]
     [InlineData(Fault.CrashAfter)]
