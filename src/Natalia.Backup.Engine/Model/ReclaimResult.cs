@@ -28,6 +28,11 @@ public sealed record ReclaimResult
     /// <summary>Deltas that were read to find out: follows what went, not what stays.</summary>
     public int ReadDeltas { get; init; }
 
+    /// <summary>
+    /// True when two runs made points at the same time, each without knowing of the other's: one had lost its lease and went on all the same. Every point restores, but no space is found until a repair has put them in one line.
+    /// </summary>
+    public bool IsHistoryForked { get; init; }
+
     /// <summary>The freed bytes.</summary>
     public override string ToString() => $"{FreedBytes} bytes freed";
 }

@@ -40,6 +40,11 @@ internal sealed class FreeSet
 
     internal void Forget(PackArea area, Run run, int pack) => _ordinals.Remove((area, run, pack));
 
+    internal void ForgetAll(Func<PackArea, Run, int, bool> isGone)
+    {
+        foreach ((PackArea Area, Run Run, int Pack) pack in _ordinals.Keys.Where(p => isGone(p.Area, p.Run, p.Pack)).ToList()) _ordinals.Remove(pack);
+    }
+
     internal DeadList ToDeadList()
     {
         var list = new DeadList();

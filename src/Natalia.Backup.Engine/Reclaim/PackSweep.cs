@@ -52,6 +52,31 @@ internal sealed class PackSweep(RepositoryCore core, string applianceId, TimeSpa
         foreach (List<(int Revision, StoredObject Object)> revisions in _packs.Values) revisions.Sort((a, b) => a.Revision.CompareTo(b.Revision));
     }
 
+    /// <summary>The packs that were rewritten, by this sweep or before, by name.</summary>
+    internal IEnumerable<string> RewrittenPacks => _packs.Where(p => p.Value[p.Value.Count - 1].Revision > 0).Select(p => p.Key).Concat(_rewritten.Where(_packs.ContainsKey)).Distinct(StringComparer.Ordinal);
+
+    private readonly HashSet<string> _rewritten = new(StringComparer.Ordinal);
+
+    /// <summary>The packs that the log says were given back, as far as it was looked at.</summary>
+    private readonly HashSet<string> _given = new(StringComparer.Ordinal);
+
+    /// <summary>
+    /// Deletes what is there of packs that the log says were given back: one that another optimization was rewriting at that very moment, or whose optimization died between record and deletion. And forgets that a part of them is free.
+    /// </summary>
+    /// <param name="given">What the records tell that were not looked at before.</param>
+    /// <param name="waiting">What a lock kept the last time; tried once more.</param>
+    /// <param name="free">What is free in packs that still exist.</param>
+    /// <param name="cancellationToken">Stops it.</param>
+    internal async Task DeleteGivenBackAsync(IReadOnlyCollection<string> given, IEnumerable<string> waiting, FreeSet free, CancellationToken cancellationToken)
+    {
+        _given.UnionWith(given);
+        if (_given.Count > 0) free.ForgetAll((area, run, number) => _given.Contains(Layout.Pack(applianceId, area, run, number)));
+        foreach (string name in waiting.Concat(_given.Where(_packs.ContainsKey)).Distinct(StringComparer.Ordinal).ToList())
+        {
+            if (!await DeletePackAsync(name, cancellationToken).ConfigureAwait(false)) WaitingPacks.Add(name);
+        }
+    }
+
     internal bool HasPacks(Run run) => _packsOf.ContainsKey(run);
 
     /// <summary>Deletes revisions that a newer one has replaced for longer than the grace: a reader that began before may still hold the old name.</summary>
@@ -73,15 +98,6 @@ internal sealed class PackSweep(RepositoryCore core, string applianceId, TimeSpa
     /// <summary>Packs that nothing needs and that an object lock keeps, by name.</summary>
     internal List<string> WaitingPacks { get; } = [];
 
-    /// <summary>Tries once more to delete what a lock kept before. It is recorded already.</summary>
-    internal async Task RetryAsync(IEnumerable<string> waiting, CancellationToken cancellationToken)
-    {
-        foreach (string name in waiting)
-        {
-            if (!await DeletePackAsync(name, cancellationToken).ConfigureAwait(false)) WaitingPacks.Add(name);
-        }
-    }
-
     /// <param name="free">What is free; what is given back is forgotten there.</param>
     /// <param name="deltas">Tell how many segments a pack was written with.</param>
     /// <param name="empty">Packs that are known to be empty without looking, by name, with their bytes; those that do not exist are only recorded.</param>
@@ -98,6 +114,12 @@ internal sealed class PackSweep(RepositoryCore core, string applianceId, TimeSpa
             {
                 string name = Layout.Pack(applianceId, area, run, number);
                 if (going.ContainsKey(name)) continue;
+                if (_given.Contains(name))
+                {
+                    free.Forget(area, run, number);
+                    changed = true;
+                    continue;
+                }
                 PackInfo? info = delta?.Packs.FirstOrDefault(p => p.Area == area && p.Number == number);
                 if (info is not null && free.Count(area, run, number) >= info.Segments) going[name] = (info.Bytes, (area, run, number));
                 else if (await RepackAsync(area, run, number, name, free, cancellationToken).ConfigureAwait(false) is var (isEmpty, bytes))
@@ -213,6 +235,7 @@ internal sealed class PackSweep(RepositoryCore core, string applianceId, TimeSpa
             at += segment.SealedLength;
         }
         Hash256.Compute(bytes.AsSpan(0, at), bytes.AsSpan(at));
+        _rewritten.Add(name);
         int revision = directory.ObjectName == name ? 1 : 1 + int.Parse(directory.ObjectName.Substring(name.Length + 2), CultureInfo.InvariantCulture);
         try
         {

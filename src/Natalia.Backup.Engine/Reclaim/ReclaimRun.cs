@@ -16,6 +16,7 @@ internal sealed class ReclaimRun(RepositoryCore core, ManifestReader manifests, 
 {
     private readonly PackSweep _sweep = new(core, applianceId, grace);
     private int _forgotten, _waiting, _readDeltas;
+    private bool _isForked;
 
     internal async Task<ReclaimResult> ExecuteAsync(CancellationToken cancellationToken)
     {
@@ -30,22 +31,33 @@ internal sealed class ReclaimRun(RepositoryCore core, ManifestReader manifests, 
             await deltas.LoadAsync(cancellationToken).ConfigureAwait(false);
             (FreeList? before, IReadOnlyList<string> names) = await FreeList.ReadAsync(core.Store, applianceId, core.Keys, cancellationToken).ConfigureAwait(false);
             var free = new FreeSet(before?.Free);
-            Dictionary<long, IReadOnlyList<string>> disks = await FindDisksAsync(points, before, cancellationToken).ConfigureAwait(false);
-            bool? found = await FindFreeAsync(points, deltas, before, disks, free, cancellationToken).ConfigureAwait(false);
-            bool changed = found ?? false;
+            List<AuditName> log = await core.ApplianceLog(applianceId).ListAsync(cancellationToken).ConfigureAwait(false);
+            (Dictionary<long, IReadOnlyList<string>> disks, Dictionary<Run, PointManifest> read) = await FindDisksAsync(points, before, cancellationToken).ConfigureAwait(false);
+            // Where a lost point lies among the others decides what it shares with them: nothing is freed until it is back, or removed.
+            bool mayFree = FindLost(log, disks).Count == 0;
+            Dictionary<Run, Run>? below = mayFree ? await new PointLine(deltas, before).FindAsync(points, read, cancellationToken).ConfigureAwait(false) : null;
+            _isForked = mayFree && below is null;
+            mayFree &= !_isForked;
+            bool changed = mayFree && await FindFreeAsync(points, deltas, before, disks, free, cancellationToken).ConfigureAwait(false);
             await _sweep.ListPacksAsync(cancellationToken).ConfigureAwait(false);
+            List<AuditName> given = await DeleteGivenBackAsync(log, before, free, cancellationToken).ConfigureAwait(false);
             await _sweep.DeleteOldRevisionsAsync(cancellationToken).ConfigureAwait(false);
-            if (before is not null) await _sweep.RetryAsync(before.WaitingPacks, cancellationToken).ConfigureAwait(false);
             changed |= await _sweep.SweepAsync(free, deltas, s_noneKnown, cancellationToken).ConfigureAwait(false);
-            await DeleteDeltasAsync(points, deltas, cancellationToken).ConfigureAwait(false);
-            await new PointCatalog(core, applianceId).UpdateAsync(manifests, points, int.MaxValue, await FindLostAsync(disks, cancellationToken).ConfigureAwait(false), cancellationToken).ConfigureAwait(false);
-            changed |= before is not null && !before.WaitingPacks.SequenceEqual(_sweep.WaitingPacks);
+            await new PointCatalog(core, applianceId).UpdateAsync(manifests, points, int.MaxValue, FindLost(await core.ApplianceLog(applianceId).ListAsync(cancellationToken).ConfigureAwait(false), disks), cancellationToken).ConfigureAwait(false);
             // Where nothing could be looked for, the points that went must stay unknown to the list, so that they are looked at later.
-            if (found is not null && (changed || before is null))
+            if (mayFree)
             {
-                // After a power cut no pack may be back of which the list says nothing any more.
-                await core.Store.FlushAsync(cancellationToken).ConfigureAwait(false);
-                await new FreeList(disks, free.ToDeadList(), _sweep.WaitingPacks).WriteAsync(core.Store, applianceId, core.Keys, names, cancellationToken).ConfigureAwait(false);
+                string[] rewritten = _sweep.RewrittenPacks.OrderBy(n => n, StringComparer.Ordinal).ToArray();
+                changed |= before is null || names.Count > 1 || !before.WaitingPacks.SequenceEqual(_sweep.WaitingPacks) || !before.RewrittenPacks.OrderBy(n => n, StringComparer.Ordinal).SequenceEqual(rewritten);
+                if (changed)
+                {
+                    var list = new FreeList(disks, free.ToDeadList(), _sweep.WaitingPacks) { Runs = points, Below = below!, RewrittenPacks = rewritten, RecordsThrough = log.Select(n => n.Number).DefaultIfEmpty(0).Max(), Records = given.Count };
+                    // After a power cut no pack may be back of which the list says nothing any more.
+                    await core.Store.FlushAsync(cancellationToken).ConfigureAwait(false);
+                    await list.WriteAsync(core.Store, applianceId, core.Keys, names, cancellationToken).ConfigureAwait(false);
+                }
+                // Only now: what they tell of packs that still hold something else stands nowhere but in the list.
+                await DeleteDeltasAsync(points, deltas, cancellationToken).ConfigureAwait(false);
             }
         }
         return new ReclaimResult
@@ -60,7 +72,30 @@ internal sealed class ReclaimRun(RepositoryCore core, ManifestReader manifests, 
             RewrittenBytes = _sweep.RewrittenBytes,
             DeadBytes = _sweep.DeadBytes,
             ReadDeltas = _readDeltas,
+            IsHistoryForked = _isForked,
         };
+    }
+
+    /// <summary>
+    /// Deletes what is left of packs that the log says were given back. Reads the records since the last list; all of them when a pack was rewritten that the list does not know: an optimization may have been at it for days.
+    /// </summary>
+    /// <returns>All such records.</returns>
+    private async Task<List<AuditName>> DeleteGivenBackAsync(List<AuditName> log, FreeList? before, FreeSet free, CancellationToken cancellationToken)
+    {
+        List<AuditName> all = log.FindAll(n => n.Event == ReclaimRecords.Event), fresh = all;
+        if (before is not null && all.Count(n => n.Number <= before.RecordsThrough) == before.Records)
+        {
+            var known = new HashSet<string>(before.RewrittenPacks, StringComparer.Ordinal);
+            if (_sweep.RewrittenPacks.All(known.Contains)) fresh = all.FindAll(n => n.Number > before.RecordsThrough);
+        }
+        var packs = new HashSet<string>(StringComparer.Ordinal);
+        // One that is damaged or not signed has no effect, and the repository's check reports it.
+        foreach (AuditRecord? record in await core.ApplianceLog(applianceId).ReadAllAsync(fresh, cancellationToken).ConfigureAwait(false))
+        {
+            if (record is not null) packs.UnionWith(ReclaimRecords.Packs(record));
+        }
+        await _sweep.DeleteGivenBackAsync(packs, before?.WaitingPacks ?? [], free, cancellationToken).ConfigureAwait(false);
+        return all;
     }
 
     /// <summary>Deletes the manifests of points that were removed long enough ago for every reader to have let go.</summary>
@@ -107,22 +142,25 @@ internal sealed class ReclaimRun(RepositoryCore core, ManifestReader manifests, 
         }
     }
 
-    /// <summary>The disks of every point that exists: those that are known already from the last time are not read again.</summary>
-    private async Task<Dictionary<long, IReadOnlyList<string>>> FindDisksAsync(List<Run> points, FreeList? before, CancellationToken cancellationToken)
+    /// <summary>The disks of every point that exists, and the manifests that had to be read for it: those that are known already from the last time are not read again.</summary>
+    private async Task<(Dictionary<long, IReadOnlyList<string>> Disks, Dictionary<Run, PointManifest> Read)> FindDisksAsync(List<Run> points, FreeList? before, CancellationToken cancellationToken)
     {
         var disks = new Dictionary<long, IReadOnlyList<string>>();
+        var read = new Dictionary<Run, PointManifest>();
         var unknown = new List<Run>();
         foreach (Run run in points)
         {
             disks[run.Sequence] = s_everyDisk;
-            if (before is not null && before.Points.TryGetValue(run.Sequence, out IReadOnlyList<string>? known)) disks[run.Sequence] = known;
+            if (before is not null && before.Runs.Contains(run) && before.Points.TryGetValue(run.Sequence, out IReadOnlyList<string>? known)) disks[run.Sequence] = known;
             else unknown.Add(run);
         }
         foreach ((Run run, PointManifest? manifest, _) in await manifests.ReadAllAsync(applianceId, unknown, fromCatalog: true, cancellationToken).ConfigureAwait(false))
         {
-            if (manifest is not null) disks[run.Sequence] = manifest.Disks.Select(d => d.DiskId).ToArray();
+            if (manifest is null) continue;
+            disks[run.Sequence] = manifest.Disks.Select(d => d.DiskId).ToArray();
+            read[run] = manifest;
         }
-        return disks;
+        return (disks, read);
     }
 
     private static readonly IReadOnlyDictionary<string, long> s_noneKnown = new Dictionary<string, long>();
@@ -135,21 +173,15 @@ internal sealed class ReclaimRun(RepositoryCore core, ManifestReader manifests, 
     /// <summary>
     /// Adds what became free since the last time, disk by disk: a disk's references are shared only among the points that hold it. Walks the chain of deltas only where points went.
     /// </summary>
-    /// <returns>Whether the points are others than the last time; null when nothing can be said because a manifest is missing.</returns>
-    private async Task<bool?> FindFreeAsync(List<Run> points, DeltaReader deltas, FreeList? before, Dictionary<long, IReadOnlyList<string>> disks, FreeSet free, CancellationToken cancellationToken)
+    /// <returns>Whether the points are others than the last time.</returns>
+    private async Task<bool> FindFreeAsync(List<Run> points, DeltaReader deltas, FreeList? before, Dictionary<long, IReadOnlyList<string>> disks, FreeSet free, CancellationToken cancellationToken)
     {
         long highestKnown = before is null || before.Points.Count == 0 ? 0 : before.Points.Keys.Max();
         // Gone since the last time: it existed then, or it was made and removed in between. Checkpoints are among these.
         // Only what was removed on purpose, or was never a point (a checkpoint, a run that died), is gone. A manifest that merely is not there may come back.
-        HashSet<long> lost = await FindLostAsync(disks, cancellationToken).ConfigureAwait(false);
         List<long> gone = deltas.Runs.Select(r => r.Sequence).Concat(before?.Points.Keys ?? []).Distinct()
-            .Where(s => !disks.ContainsKey(s) && !lost.Contains(s) && (before is null || before.Points.ContainsKey(s) || s > highestKnown)).OrderBy(s => s).ToList();
+            .Where(s => !disks.ContainsKey(s) && (before is null || before.Points.ContainsKey(s) || s > highestKnown)).OrderBy(s => s).ToList();
         var read = new Dictionary<Run, (Run? After, Dictionary<string, DeadList> Dead)?>();
-        if (lost.Count > 0)
-        {
-            // Where a lost point lies among the others decides what it shares with them: nothing is freed until it is back, or removed.
-            return null;
-        }
         foreach (string disk in disks.Values.SelectMany(d => d).Append("").Distinct(StringComparer.Ordinal).ToList())
         {
             List<long> goneHere = gone.FindAll(s => before is null || !before.Points.TryGetValue(s, out IReadOnlyList<string>? held) || Holds(held, disk));
@@ -180,12 +212,11 @@ internal sealed class ReclaimRun(RepositoryCore core, ManifestReader manifests, 
     }
 
     /// <summary>Points that the log knows as made and not as removed, and whose manifest is not there.</summary>
-    private async Task<HashSet<long>> FindLostAsync(Dictionary<long, IReadOnlyList<string>> disks, CancellationToken cancellationToken)
+    private static HashSet<long> FindLost(List<AuditName> log, Dictionary<long, IReadOnlyList<string>> disks)
     {
-        List<AuditName> names = await core.ApplianceLog(applianceId).ListAsync(cancellationToken).ConfigureAwait(false);
-        var lost = new HashSet<long>(names.Where(n => n.Event == AuditEvents.PointMade).Select(n => n.Sequence));
+        var lost = new HashSet<long>(log.Where(n => n.Event == AuditEvents.PointMade).Select(n => n.Sequence));
         lost.ExceptWith(disks.Keys);
-        lost.ExceptWith(names.Where(n => n.Event == AuditEvents.PointRemoved).Select(n => n.Sequence));
+        lost.ExceptWith(log.Where(n => n.Event == AuditEvents.PointRemoved).Select(n => n.Sequence));
         return lost;
     }
 
