@@ -29,9 +29,9 @@ public sealed record ReclaimResult
     public int ReadDeltas { get; init; }
 
     /// <summary>
-    /// True when two runs made points at the same time, each without knowing of the other's: one had lost its lease and went on all the same. Every point restores, but no space is found until a repair has put them in one line.
+    /// Why it could not be found out what else is free, and what to do; null when it could. The manifest of a point or a delta is lost, or two runs made points beside each other because one had lost its lease. No point is harmed by it.
     /// </summary>
-    public bool IsHistoryForked { get; init; }
+    public string? Reason { get; init; }
 
     /// <summary>The freed bytes.</summary>
     public override string ToString() => $"{FreedBytes} bytes freed";

@@ -39,6 +39,8 @@ public enum RepairFindingKind
     LeaseStale,
     /// <summary>A part of the repository could not be looked at.</summary>
     NotExamined,
+    /// <summary>Two runs made points beside each other, because one had lost its lease: costs no data, but space cannot be given back.</summary>
+    HistoryForked,
 }
 
 /// <summary>What was done about a finding; with -WhatIf what would be done.</summary>

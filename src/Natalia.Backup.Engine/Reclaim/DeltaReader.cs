@@ -49,6 +49,12 @@ internal sealed class DeltaReader(RepositoryCore core, string applianceId)
         return parts.Length == 2 && parts[0].StartsWith("delta-", StringComparison.Ordinal) && Run.TryParse(parts[0].Substring(6), out run) && Layout.TryParseNumber(parts[1], out number);
     }
 
+    /// <summary>Takes over a delta that somebody else has read. Thread-safe.</summary>
+    internal void Remember(RunDelta delta)
+    {
+        if (StandIns(delta.Run).Count == 0) _known[delta.Run] = delta;
+    }
+
     /// <summary>What a run added, and what came before it; null when that cannot be told.</summary>
     internal async Task<RunDelta?> ReadAsync(Run run, CancellationToken cancellationToken) => _known.TryGetValue(run, out RunDelta? known) ? known : (await ReadAsync(run, withDead: false, cancellationToken).ConfigureAwait(false))?.Delta;
 

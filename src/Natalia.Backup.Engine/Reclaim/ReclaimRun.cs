@@ -16,7 +16,7 @@ internal sealed class ReclaimRun(RepositoryCore core, ManifestReader manifests, 
 {
     private readonly PackSweep _sweep = new(core, applianceId, grace);
     private int _forgotten, _waiting, _readDeltas;
-    private bool _isForked;
+    private string? _reason;
 
     internal async Task<ReclaimResult> ExecuteAsync(CancellationToken cancellationToken)
     {
@@ -33,11 +33,9 @@ internal sealed class ReclaimRun(RepositoryCore core, ManifestReader manifests, 
             var free = new FreeSet(before?.Free);
             List<AuditName> log = await core.ApplianceLog(applianceId).ListAsync(cancellationToken).ConfigureAwait(false);
             (Dictionary<long, IReadOnlyList<string>> disks, Dictionary<Run, PointManifest> read) = await FindDisksAsync(points, before, cancellationToken).ConfigureAwait(false);
-            // Where a lost point lies among the others decides what it shares with them: nothing is freed until it is back, or removed.
-            bool mayFree = FindLost(log, disks).Count == 0;
-            Dictionary<Run, Run>? below = mayFree ? await new PointLine(deltas, before).FindAsync(points, read, cancellationToken).ConfigureAwait(false) : null;
-            _isForked = mayFree && below is null;
-            mayFree &= !_isForked;
+            var below = new Dictionary<Run, Run>();
+            _reason = await FindObstacleAsync(points, log, disks, new PointLine(deltas, before), read, below, cancellationToken).ConfigureAwait(false);
+            bool mayFree = _reason is null;
             bool changed = mayFree && await FindFreeAsync(points, deltas, before, disks, free, cancellationToken).ConfigureAwait(false);
             await _sweep.ListPacksAsync(cancellationToken).ConfigureAwait(false);
             List<AuditName> given = await DeleteGivenBackAsync(log, before, free, cancellationToken).ConfigureAwait(false);
@@ -51,7 +49,7 @@ internal sealed class ReclaimRun(RepositoryCore core, ManifestReader manifests, 
                 changed |= before is null || names.Count > 1 || !before.WaitingPacks.SequenceEqual(_sweep.WaitingPacks) || !before.RewrittenPacks.OrderBy(n => n, StringComparer.Ordinal).SequenceEqual(rewritten);
                 if (changed)
                 {
-                    var list = new FreeList(disks, free.ToDeadList(), _sweep.WaitingPacks) { Runs = points, Below = below!, RewrittenPacks = rewritten, RecordsThrough = log.Select(n => n.Number).DefaultIfEmpty(0).Max(), Records = given.Count };
+                    var list = new FreeList(disks, free.ToDeadList(), _sweep.WaitingPacks) { Runs = points, Below = below, RewrittenPacks = rewritten, RecordsThrough = log.Select(n => n.Number).DefaultIfEmpty(0).Max(), Records = given.Count };
                     // After a power cut no pack may be back of which the list says nothing any more.
                     await core.Store.FlushAsync(cancellationToken).ConfigureAwait(false);
                     await list.WriteAsync(core.Store, applianceId, core.Keys, names, cancellationToken).ConfigureAwait(false);
@@ -72,8 +70,23 @@ internal sealed class ReclaimRun(RepositoryCore core, ManifestReader manifests, 
             RewrittenBytes = _sweep.RewrittenBytes,
             DeadBytes = _sweep.DeadBytes,
             ReadDeltas = _readDeltas,
-            IsHistoryForked = _isForked,
+            Reason = _reason,
         };
+    }
+
+    /// <summary>Why nothing can be said of what is free; null when it can be looked for. Else fills in what each point was made after.</summary>
+    private async Task<string?> FindObstacleAsync(List<Run> points, List<AuditName> log, Dictionary<long, IReadOnlyList<string>> disks, PointLine line, Dictionary<Run, PointManifest> read, Dictionary<Run, Run> below, CancellationToken cancellationToken)
+    {
+        // Where a lost point lies among the others decides what it shares with them: nothing is freed until it is back, or removed.
+        int lost = FindLost(log, disks).Count;
+        if (lost > 0) return $"The {(lost == 1 ? "manifest of a point is" : $"manifests of {lost} points are")} missing. What such a point needs is not known, so that no more space is given back until it is there again, or given up by a repair.";
+        foreach ((Run point, Run lower, bool? isAbove) in await line.FindAsync(points, read, cancellationToken).ConfigureAwait(false))
+        {
+            if (isAbove == true) below[point] = lower;
+            else if (isAbove is null) return $"What the point {point.Id} (sequence {point.Sequence}) was made after cannot be told, because a delta is lost. No more space is given back until a repair has made it again.";
+            else return Forks.Describe(lower, point) + " No more space is given back until that is mended. " + Forks.Remedy(lower, point);
+        }
+        return null;
     }
 
     /// <summary>

@@ -81,7 +81,7 @@ internal sealed class ApplianceRepair(RepositoryCore core, RereadStore store, st
         _log = await core.ApplianceLog(applianceId).ListAsync(cancellationToken).ConfigureAwait(false);
         List<(Run Run, PointManifest? Manifest)> listed = await ListAsync(cancellationToken).ConfigureAwait(false);
         await FindLostManifestsAsync(listed, lease, cancellationToken).ConfigureAwait(false);
-        listed.Sort((a, b) => a.Run.Sequence.CompareTo(b.Run.Sequence));
+        listed.Sort((a, b) => string.CompareOrdinal(a.Run.ToString(), b.Run.ToString()));
         await RemoveStaleCheckpointsAsync(listed, lease, cancellationToken).ConfigureAwait(false);
         await AnalyzeAsync(listed, cancellationToken).ConfigureAwait(false);
         if (await ForgetGivenUpAsync(lease, cancellationToken).ConfigureAwait(false)) await AnalyzeAsync(listed, cancellationToken).ConfigureAwait(false);
@@ -456,6 +456,17 @@ internal sealed class ApplianceRepair(RepositoryCore core, RereadStore store, st
 
     private async Task RebuildDeltasAsync(Lease? lease, CancellationToken cancellationToken)
     {
+        foreach ((Run lower, Run upper) in _analysis.Forks)
+        {
+            bool isMended = _analysis.MissingDeltas.Exists(m => m.Manifest.Run == upper) && !_analysis.Walks.Exists(w => w.HidesReferences);
+            _findings.Add(Finding(RepairFindingKind.HistoryForked) with
+            {
+                Object = Layout.Manifest(applianceId, upper), RestorePointId = upper.Id.ToString(), Action = isMended ? RepairAction.Rebuilt : RepairAction.Kept,
+                Detail = Forks.Describe(lower, upper) + (isMended ? $" What each made needless {Would("was", "would be")} made again from the block maps, so that space can be given back."
+                    : lower.Sequence == upper.Sequence ? " No space is given back until that is mended. " + Forks.Remedy(lower, upper) : " That cannot be mended while a part of a block map is lost; no space is given back until then."),
+            });
+        }
+        // From below: as long as one is missing, the line is still forked above it, and nothing is freed.
         foreach (MissingDelta missing in _analysis.MissingDeltas.OrderBy(m => m.Manifest.Run.Sequence))
         {
             Run run = missing.Manifest.Run;
@@ -469,7 +480,8 @@ internal sealed class ApplianceRepair(RepositoryCore core, RereadStore store, st
             RepairFinding finding = Finding(missing.IsDeltaLost ? RepairFindingKind.DeltaLost : RepairFindingKind.DeadListIncomplete) with
             {
                 Object = name, Action = RepairAction.Rebuilt,
-                Detail = missing.IsDeltaLost ? $"The delta '{name}' is missing or damaged; it {Would("was", "would be")} made again from the block maps. Restoring does not need it, giving back space does."
+                Detail = missing.SaysTooMuch ? $"The delta '{name}' says of blocks that nobody needs them, which a point of another run needs that wrote beside it; it {Would("was", "would be")} made again from the block maps."
+                    : missing.IsDeltaLost ? $"The delta '{name}' is missing or damaged; it {Would("was", "would be")} made again from the block maps. Restoring does not need it, giving back space does."
                     : $"The delta '{name}' does not tell all that its run made needless; that {Would("was", "would be")} made again from the block maps, so that the space can be given back when older points go.",
             };
             await CarryOutAsync(finding, lease, async () =>
@@ -600,7 +612,7 @@ internal sealed class ApplianceRepair(RepositoryCore core, RereadStore store, st
         if (lease is null || floor > 0 || staying.Count == 0) return;
         // After a power cut no pack may be back of which the list says nothing any more.
         await core.Store.FlushAsync(cancellationToken).ConfigureAwait(false);
-        var disks = staying.ToDictionary(l => l.Run.Sequence, l => (IReadOnlyList<string>)(l.Manifest?.Disks.Select(d => d.DiskId).ToArray() ?? ["*"]));
+        var disks = staying.GroupBy(l => l.Run.Sequence).ToDictionary(g => g.Key, g => (IReadOnlyList<string>)g.SelectMany(l => l.Manifest?.Disks.Select(d => d.DiskId) ?? ["*"]).Distinct(StringComparer.Ordinal).ToArray());
         await new FreeList(disks, free.ToDeadList(), _sweep.WaitingPacks).WriteAsync(core.Store, applianceId, core.Keys, names, cancellationToken).ConfigureAwait(false);
     }
 

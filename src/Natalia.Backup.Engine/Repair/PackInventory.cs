@@ -125,6 +125,7 @@ internal sealed class PackInventory(RepositoryCore core, string applianceId)
                 {
                     byte[] bytes = await core.Store.ReadAllAsync(Layout.Delta(applianceId, run), cancellationToken).ConfigureAwait(false);
                     delta = RunDelta.Decode(bytes, applianceId, run);
+                    deltas.Remember(delta);
                     lock (gate) _deltas[run] = SmallObject.Trailer(bytes);
                 }
                 catch (FormatException damage)

@@ -21,8 +21,8 @@ internal sealed class PointWalk(PointManifest manifest)
     internal bool IsLost => LostDisks.Count > 0 || IsConfigurationLost;
 }
 
-/// <summary>What a run's delta should say, and does not.</summary>
-internal sealed record MissingDelta(PointManifest Manifest, Run? After, IReadOnlyDictionary<string, DeadList> Dead, bool IsDeltaLost);
+/// <summary>What a run's delta should say, and does not; or should not say, and does.</summary>
+internal sealed record MissingDelta(PointManifest Manifest, Run? After, IReadOnlyDictionary<string, DeadList> Dead, bool IsDeltaLost, bool SaysTooMuch);
 
 /// <summary>
 /// Mark and sweep: what the manifests need, what of it is lost, and which deltas do not tell all that died. Reads only. Points are walked newest first; a reference that a point needs and no newer one is one
@@ -43,6 +43,12 @@ internal sealed class RepairAnalysis(RepositoryCore core, string applianceId, Pa
 
     internal List<MissingDelta> MissingDeltas { get; } = [];
 
+    /// <summary>Two runs each, of which the upper one did not know of the lower one although that was there.</summary>
+    internal IReadOnlyList<(Run Lower, Run Upper)> Forks { get; private set; } = [];
+
+    /// <summary>Sequences that two manifests have: nothing can be put in the place of the deltas there, because one run cannot be told to be after the other.</summary>
+    private HashSet<long> _twins = [];
+
     /// <summary>One run above others, whose dead lists are being gathered.</summary>
     private sealed class Upper(PointManifest manifest, Run? previous)
     {
@@ -50,6 +56,7 @@ internal sealed class RepairAnalysis(RepositoryCore core, string applianceId, Pa
         internal Run Run => manifest.Run;
         internal Run? Previous => previous;
         internal bool HidesReferences { get; set; }
+        internal bool SaysTooMuch { get; set; }
         internal Dictionary<string, DeadList> Dead { get; } = new(StringComparer.Ordinal);
         internal Dictionary<string, Run> Below { get; } = new(StringComparer.Ordinal);
         internal HashSet<string> Open { get; } = new(manifest.Disks.Select(d => d.DiskId).Append(""), StringComparer.Ordinal);
@@ -59,6 +66,9 @@ internal sealed class RepairAnalysis(RepositoryCore core, string applianceId, Pa
     /// <param name="cancellationToken">Stops it.</param>
     internal async Task ExecuteAsync(IReadOnlyList<(Run Run, PointManifest? Manifest)> listed, CancellationToken cancellationToken)
     {
+        _twins = new HashSet<long>(listed.GroupBy(l => l.Run.Sequence).Where(g => g.Count() > 1).Select(g => g.Key));
+        Dictionary<Run, PointManifest> read = listed.Where(l => l.Manifest is not null).ToDictionary(l => l.Run, l => l.Manifest!);
+        Forks = (await new PointLine(deltas, null).FindAsync(listed.Select(l => l.Run).ToArray(), read, cancellationToken).ConfigureAwait(false)).Where(p => p.IsAbove == false).Select(p => (p.Below, p.Point)).ToArray();
         var marker = new MapMarker(_packs, inventory, Marks, Losses, onRead);
         var uppers = new Dictionary<string, Upper>(StringComparer.Ordinal);
         for (int i = listed.Count - 1; i >= 0; i--)
@@ -75,6 +85,7 @@ internal sealed class RepairAnalysis(RepositoryCore core, string applianceId, Pa
             }
             await MarkConfigurationAsync(walk, Gather(uppers, ""), cancellationToken).ConfigureAwait(false);
             here.HidesReferences = walk.HidesReferences;
+            here.SaysTooMuch = await SaysTooMuchAsync(here.Run, cancellationToken).ConfigureAwait(false);
             Walks.Add(walk);
             foreach (string disk in here.Open.ToList())
             {
@@ -120,13 +131,18 @@ internal sealed class RepairAnalysis(RepositoryCore core, string applianceId, Pa
     private async Task FinishAsync(Upper upper, CancellationToken cancellationToken)
     {
         bool isDeltaLost = deltas.StandIns(upper.Run).Count == 0 && (!inventory.Deltas.TryGetValue(upper.Run, out Hash256 hash) || hash != upper.Manifest.DeltaHash);
-        if (upper.HidesReferences || !isDeltaLost && await IsToldAsync(upper, cancellationToken).ConfigureAwait(false))
+        if (_twins.Contains(upper.Run.Sequence) || upper.Previous is Run previous && _twins.Contains(previous.Sequence)) return;
+        if (upper.HidesReferences || !isDeltaLost && !upper.SaysTooMuch && await IsToldAsync(upper, cancellationToken).ConfigureAwait(false))
         {
-            if (isDeltaLost) MissingDeltas.Add(new MissingDelta(upper.Manifest, null, new Dictionary<string, DeadList>(), true));
+            if (isDeltaLost) MissingDeltas.Add(new MissingDelta(upper.Manifest, null, new Dictionary<string, DeadList>(), true, false));
             return;
         }
-        MissingDeltas.Add(new MissingDelta(upper.Manifest, upper.Previous, upper.Dead, isDeltaLost));
+        MissingDeltas.Add(new MissingDelta(upper.Manifest, upper.Previous, upper.Dead, isDeltaLost, upper.SaysTooMuch));
     }
+
+    /// <summary>Whether a run's delta lists something as dead that a point from that run on needs: one on the other branch of a fork. Asked when these points are marked, and no lower one.</summary>
+    private async Task<bool> SaysTooMuchAsync(Run run, CancellationToken cancellationToken) => await ReadAsync(run, cancellationToken).ConfigureAwait(false) is var (_, dead)
+        && dead.Values.SelectMany(d => d.Groups).Any(g => Marks.Find(g.Area, g.Run, g.Pack) is OrdinalSet live && g.Ranges.Any(r => Enumerable.Range(r.Start, r.Count).Any(live.Contains)));
 
     private async Task<bool> IsToldAsync(Upper upper, CancellationToken cancellationToken)
     {

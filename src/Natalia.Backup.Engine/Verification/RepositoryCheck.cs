@@ -96,16 +96,19 @@ internal sealed class RepositoryCheck(RepositoryCore core, bool full, IProgress<
         }, cancellationToken).ConfigureAwait(false));
         results.AddRange(await CheckSmallAsync("Leases", root, objects.Where(o => In(o, root + "leases/")), (_, bytes) => SmallObject.Check(bytes, ObjectKind.Lease), cancellationToken).ConfigureAwait(false));
         var standIns = new HashSet<Run>();
+        var after = new Dictionary<Run, (long Number, Run? After)>();
         results.AddRange(await CheckSmallAsync("Catalogs", root, objects.Where(o => In(o, root + "catalog/")), (name, bytes) =>
         {
             SmallObject.Check(bytes, ObjectKind.Catalog);
-            if (!DeltaReader.TryParseStandIn(name, out Run run, out _)) return;
+            if (!DeltaReader.TryParseStandIn(name, out Run run, out long number)) return;
             RunDelta delta = RunDelta.Decode(bytes, appliance, run, ObjectKind.Catalog);
             standIns.Add(run);
+            if (!after.TryGetValue(run, out (long Number, Run? After) other) || other.Number < number) after[run] = (number, delta.After);
             if (!deltas.ContainsKey(run)) deltas[run] = delta;
         }, cancellationToken).ConfigureAwait(false));
         results.AddRange(await CheckPacksAsync(appliance, objects, deltas, lengths, reclaimed, cancellationToken).ConfigureAwait(false));
         results.AddRange(CheckLinks(appliance, manifests, hashes, standIns, records));
+        results.AddRange(CheckLine(manifests.Keys, run => after.TryGetValue(run, out (long Number, Run? After) standIn) ? standIn.After : deltas.TryGetValue(run, out RunDelta? delta) ? delta.After : null));
         results.AddRange(CheckChain(Layout.Log(appliance), anchors));
         return results;
     }
@@ -130,6 +133,22 @@ internal sealed class RepositoryCheck(RepositoryCore core, bool full, IProgress<
         foreach (AuditName made in records.Where(r => r.Event == AuditEvents.PointMade && !present.Contains(r.Sequence) && !removed.Contains(r.Sequence)))
             results.Add(Result("Links", CheckOutcome.Failed, made.ObjectName, $"The manifest of the point with sequence {made.Sequence} is missing or damaged, although the log says that the point was made and never removed.", ErrorIds.ManifestDamaged, default));
         if (results.Count == 0) results.Add(Result("Links", CheckOutcome.Passed, Layout.Appliance(appliance), $"{manifests.Count} manifests and {records.Count} audit records agree with what is there.", null, Elapsed(started)));
+        return results;
+    }
+
+    /// <summary>Was every point made by a run that knew of the one below. Where nothing tells what a run was made after, nothing is said.</summary>
+    private List<CheckResult> CheckLine(IEnumerable<Run> manifests, Func<Run, Run?> after)
+    {
+        var results = new List<CheckResult>();
+        Run[] runs = manifests.OrderBy(r => r.ToString(), StringComparer.Ordinal).ToArray();
+        for (int i = 1; i < runs.Length; i++)
+        {
+            Run lower = runs[i - 1];
+            Run? at = runs[i];
+            while (at is Run run && run.Sequence > lower.Sequence) at = after(run);
+            if (at is null || at == lower) continue;
+            results.Add(Result("Links", CheckOutcome.Warning, runs[i].ToString(), $"{Forks.Describe(lower, runs[i])} No space is given back until that is mended. {Forks.Remedy(lower, runs[i])}", null, default));
+        }
         return results;
     }
 

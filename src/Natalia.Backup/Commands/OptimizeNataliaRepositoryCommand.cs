@@ -14,6 +14,7 @@ namespace Natalia.Backup.Commands;
 /// <remarks>
 /// <para>Deletes packs that no restore point needs any more, and rewrites those of which little is needed. It costs what went, not what stays, and is safe beside running backups, beside itself, and when it is stopped at any moment.</para>
 /// <para>A restore point that was removed stays readable for the hours of -GraceHours, because a restore on another machine may be reading it. A later run takes what had to wait. What Object Lock holds stays until its date.</para>
+/// <para>Where it cannot be found out what is free, nothing is given back, a warning says why and what to do, and the result has it as Reason: the manifest of a point is missing, or two runs made points beside each other because one had lost its lease.</para>
 /// <para>One result comes for each appliance. What fails for one appliance is an error of its own, written when the others are done.</para>
 /// </remarks>
 /// <example>
@@ -96,6 +97,7 @@ public sealed class OptimizeNataliaRepositoryCommand : NataliaCommand
         if (!await ShouldProcessAsync(target, action).ConfigureAwait(false)) return;
         ReclaimResult result = await connection.Repository.ReclaimAsync(appliance.ApplianceId, TimeSpan.FromHours(GraceHours), cancellationToken).ConfigureAwait(false);
         Emit(result with { ApplianceName = appliance.Name, Repository = connection.Name });
+        if (result.Reason is not null) EmitWarning($"{appliance.Name ?? appliance.ApplianceId}: {result.Reason}");
         if (await connection.Repository.RenewLocksAsync(appliance.ApplianceId, look: true, cancellationToken).ConfigureAwait(false) is not LockRenewal renewal) return;
         if (LockRenewals.Describe(appliance.Name ?? appliance.ApplianceId, connection, renewal) is string text) EmitVerbose(text);
         foreach (string failure in renewal.Failures) EmitWarning(failure);

@@ -1,0 +1,196 @@
+using Natalia.Backup.Engine.Format;
+using Natalia.Backup.Engine.Model;
+using Natalia.Backup.Engine.Repair;
+using Natalia.Backup.Engine.Repositories;
+using Natalia.Backup.Engine.Storage;
+using Natalia.Backup.Tests.Storage;
+using static Natalia.Backup.Engine.Tests.Repositories.RepositoryBench;
+
+namespace Natalia.Backup.Engine.Tests.Repositories;
+
+/// <summary>
+/// Two runs that published beside each other, because one had lost its lease and did not know: no point of either branch may lose anything, whatever goes; it is told; and a repair makes one line of it.
+/// </summary>
+public sealed class ForkTests
+{
+    private static readonly string s_appliance = Layout.Appliance(Appliance.ApplianceId);
+
+    /// <summary>Before the fork, on the first branch, on the second, after both.</summary>
+    private sealed record Fork(RepositoryBench Bench, Dictionary<string, byte[]> States, List<string> Base, List<string> First, List<string> Second, List<string> After) : IDisposable
+    {
+        internal IEnumerable<string> All => [.. Base, .. First, .. Second, .. After];
+
+        public void Dispose() => Bench.Dispose();
+    }
+
+    /// <param name="sameSequence">Both runs began at the same time, so that they took the same number.</param>
+    /// <param name="seed">Which blocks change.</param>
+    /// <param name="onTheWay">What is done at: after the base; the second branch with its middle; and at the end.</param>
+    private static async Task<Fork> MakeAsync(bool sameSequence, int seed, Func<string, Repository, List<string>, Task>? onTheWay = null)
+    {
+        var bench = new RepositoryBench(new MemoryStore());
+        using var other = new RepositoryBench(new MemoryStore());
+        var fork = new Fork(bench, [], [], [], [], []);
+        byte[] disk = new byte[40 * 65536];
+        new Random(seed).NextBytes(disk);
+        (await bench.CreateAsync()).Dispose();
+        for (int i = 0; i < 2; i++) disk = await AddAsync(bench, disk, fork.Base, i);
+        await DoAsync("base", bench, fork.Base);
+        await StoreCopy.PutBackAsync(other.Store, await StoreCopy.TakeAsync(bench.Store));
+        byte[] first = await AddAsync(bench, disk, fork.First, 10);
+        if (!sameSequence)
+        {
+            // The run that takes over sees what the other has stored, and counts on from there.
+            foreach (StoredObject delta in await bench.Store.ListAllAsync(s_appliance + "delta/", default))
+                await other.Store.PutAsync(delta.Name, new ObjectContent(await bench.Store.ReadAllAsync(delta.Name, default)), PutOptions.Metadata, default);
+        }
+        byte[] second = await AddAsync(other, disk, fork.Second, 20);
+        second = await AddAsync(other, second, fork.Second, 21);
+        await DoAsync("second", other, fork.Second);
+        foreach (KeyValuePair<string, byte[]> item in await StoreCopy.TakeAsync(other.Store))
+        {
+            if (!item.Key.Contains("/leases/") && await bench.Store.StatAsync(item.Key, default) is null) await bench.Store.PutAsync(item.Key, new ObjectContent(item.Value), PutOptions.Metadata, default);
+        }
+        second = await AddAsync(bench, second, fork.After, 30);
+        return fork;
+
+        async Task<byte[]> AddAsync(RepositoryBench where, byte[] before, List<string> ids, int number)
+        {
+            byte[] state = Change(before, 25, seed * 100 + number);
+            using Repository repository = await where.OpenAsync();
+            string id = (await BackupAsync(repository, state)).RestorePointId;
+            fork.States[id] = state;
+            ids.Add(id);
+            return state;
+        }
+
+        async Task DoAsync(string what, RepositoryBench where, List<string> ids)
+        {
+            if (onTheWay is null) return;
+            using Repository repository = await where.OpenAsync();
+            await onTheWay(what, repository, ids);
+        }
+    }
+
+    private static Task<ReclaimResult> ReclaimAsync(Repository repository) => repository.ReclaimAsync(Appliance.ApplianceId, TimeSpan.Zero, default);
+
+    private static async Task RemoveAsync(Repository repository, string id) => await repository.RemoveRestorePointAsync((await PointsAsync(repository)).Single(p => p.RestorePointId == id), "a test", default);
+
+    private static Task<RepairReport> RepairAsync(Repository repository, bool whatIf = false) => repository.RepairAsync(new RepairOptions { WhatIf = whatIf }, (_, why) => throw why, null, default);
+
+    private static async Task AssertWholeAsync(Fork fork, IEnumerable<string> ids, string what)
+    {
+        using Repository repository = await fork.Bench.OpenAsync();
+        IReadOnlyList<RestorePoint> points = await PointsAsync(repository);
+        Assert.Equal(ids.OrderBy(i => i, StringComparer.Ordinal), points.Select(p => p.RestorePointId).OrderBy(i => i, StringComparer.Ordinal));
+        foreach (RestorePoint point in points)
+        {
+            byte[] bytes = await RestoreAsync(repository, point);
+            Assert.True(fork.States[point.RestorePointId].AsSpan().SequenceEqual(bytes), $"{what}: the point {point.Sequence}");
+        }
+        CheckResult? failed = (await CheckAsync(repository)).Find(r => r.Result == CheckOutcome.Failed);
+        Assert.True(failed is null, $"{what}: {failed?.Detail}");
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task Whatever_goes_no_branch_loses_anything_and_all_space_comes_back_after_a_repair(bool sameSequence)
+    {
+        for (int going = 1; going < 1 << 5; going += 3)
+        {
+            using Fork fork = await MakeAsync(sameSequence, 1 + going);
+            string[] older = [.. fork.Base, .. fork.First, .. fork.Second];
+            var left = new List<string>(fork.All);
+            string what = $"{(sameSequence ? "same" : "other")} sequence, going {going}";
+            for (int i = 0; i < older.Length; i++)
+            {
+                if ((going >> i & 1) == 0) continue;
+                using Repository repository = await fork.Bench.OpenAsync();
+                await RemoveAsync(repository, older[i]);
+                left.Remove(older[i]);
+                await ReclaimAsync(repository);
+                await AssertWholeAsync(fork, left, what);
+            }
+            using Repository last = await fork.Bench.OpenAsync();
+            await RepairAsync(last);
+            await AssertWholeAsync(fork, left, what + ", repaired");
+            // Once more with all but the newest gone: nothing stays that nobody needs.
+            foreach (string id in left.Take(left.Count - 1).ToList())
+            {
+                await RemoveAsync(last, id);
+                left.Remove(id);
+                await ReclaimAsync(last);
+                await AssertWholeAsync(fork, left, what + ", repaired, removed");
+            }
+            if (sameSequence) await RepairAsync(last);
+            ReclaimResult result = await ReclaimAsync(last);
+            Assert.True(result.Reason is null, $"{what}: {result.Reason}");
+            await ReclaimTests.AssertSweptAsync(fork.Bench, what);
+            RepairReport again = await RepairAsync(last, whatIf: true);
+            Assert.True(again.Findings.Count == 0 && again.UnneededBytes == 0, $"{what}: {again.UnneededBytes} bytes; {string.Join(" ", again.Findings)}");
+        }
+    }
+
+    /// <summary>The run at which the second branch began is not there any more when the fork is first seen.</summary>
+    [Theory]
+    [InlineData(false, false)]
+    [InlineData(true, false)]
+    [InlineData(false, true)]
+    [InlineData(true, true)]
+    public async Task A_fork_is_seen_when_the_run_that_made_it_is_gone(bool sameSequence, bool baseIsKnown)
+    {
+        using Fork fork = await MakeAsync(sameSequence, 7, async (what, repository, ids) =>
+        {
+            if (what == "base" && baseIsKnown) await ReclaimAsync(repository);
+            if (what != "second") return;
+            await RemoveAsync(repository, ids[0]);
+            await ReclaimAsync(repository);
+        });
+        var left = fork.All.Except([fork.Second[0]]).ToList();
+        using Repository repository = await fork.Bench.OpenAsync();
+        foreach (string id in fork.Base)
+        {
+            await RemoveAsync(repository, id);
+            left.Remove(id);
+            Assert.Contains("lost its lease", (await ReclaimAsync(repository)).Reason);
+            await AssertWholeAsync(fork, left, "removed " + id);
+        }
+        await RepairAsync(repository);
+        Assert.Null((await ReclaimAsync(repository)).Reason);
+        await AssertWholeAsync(fork, left, "repaired");
+        await ReclaimTests.AssertSweptAsync(fork.Bench, "repaired");
+    }
+
+    [Fact]
+    public async Task A_fork_is_told_by_check_and_repair_until_it_is_mended()
+    {
+        using Fork fork = await MakeAsync(sameSequence: false, 3);
+        using Repository repository = await fork.Bench.OpenAsync();
+        Assert.Contains("lost its lease", (await ReclaimAsync(repository)).Reason);
+        CheckResult told = Assert.Single(await CheckAsync(repository, full: false), r => r.Result == CheckOutcome.Warning);
+        Assert.Contains("Repair-NataliaRepository", told.Detail);
+        RepairFinding planned = Assert.Single((await RepairAsync(repository, whatIf: true)).Findings, f => f.Kind == RepairFindingKind.HistoryForked);
+        Assert.Contains("would", planned.Detail);
+        Assert.Equal(RepairAction.Rebuilt, Assert.Single((await RepairAsync(repository)).Findings, f => f.Kind == RepairFindingKind.HistoryForked).Action);
+        Assert.Null((await ReclaimAsync(repository)).Reason);
+        Assert.All(await CheckAsync(repository), r => Assert.Equal(CheckOutcome.Passed, r.Result));
+        Assert.Empty((await RepairAsync(repository)).Findings);
+    }
+
+    [Fact]
+    public async Task Two_runs_of_one_number_are_told_until_one_of_them_is_gone()
+    {
+        using Fork fork = await MakeAsync(sameSequence: true, 3);
+        using Repository repository = await fork.Bench.OpenAsync();
+        Assert.Contains("lost its lease", (await ReclaimAsync(repository)).Reason);
+        Assert.Contains("Remove-NataliaRestorePoint", Assert.Single(await CheckAsync(repository, full: false), r => r.Result == CheckOutcome.Warning).Detail);
+        RepairFinding kept = Assert.Single((await RepairAsync(repository)).Findings, f => f.Kind == RepairFindingKind.HistoryForked);
+        Assert.Equal(RepairAction.Kept, kept.Action);
+        Assert.Contains("Remove-NataliaRestorePoint", kept.Detail);
+        await AssertWholeAsync(fork, fork.All, "repaired");
+        await RemoveAsync(repository, fork.First[0]);
+        Assert.Null((await ReclaimAsync(repository)).Reason);
+        await AssertWholeAsync(fork, fork.All.Except(fork.First), "the first branch removed");
+    }
+}
