@@ -106,7 +106,9 @@ internal sealed class RepositoryCheck(RepositoryCore core, bool full, IProgress<
             if (!after.TryGetValue(run, out (long Number, Run? After) other) || other.Number < number) after[run] = (number, delta.After);
             if (!deltas.ContainsKey(run)) deltas[run] = delta;
         }, cancellationToken).ConfigureAwait(false));
-        results.AddRange(await CheckPacksAsync(appliance, objects, deltas, lengths, reclaimed, cancellationToken).ConfigureAwait(false));
+        long newest = manifests.Keys.Select(r => r.Sequence).DefaultIfEmpty(0).Max();
+        var made = new HashSet<long>(records.Where(r => r.Event == AuditEvents.PointMade).Select(r => r.Sequence));
+        results.AddRange(await CheckPacksAsync(appliance, objects, deltas, run => run.Sequence > newest && !made.Contains(run.Sequence), lengths, reclaimed, cancellationToken).ConfigureAwait(false));
         results.AddRange(CheckLinks(appliance, manifests, hashes, standIns, records));
         results.AddRange(CheckLine(manifests.Keys, run => after.TryGetValue(run, out (long Number, Run? After) standIn) ? standIn.After : deltas.TryGetValue(run, out RunDelta? delta) ? delta.After : null));
         results.AddRange(CheckChain(Layout.Log(appliance), anchors));
@@ -152,7 +154,7 @@ internal sealed class RepositoryCheck(RepositoryCore core, bool full, IProgress<
         return results;
     }
 
-    private async Task<List<CheckResult>> CheckPacksAsync(string appliance, List<StoredObject> objects, Dictionary<Run, RunDelta> deltas, Dictionary<string, long> lengths, HashSet<string> reclaimed, CancellationToken cancellationToken)
+    private async Task<List<CheckResult>> CheckPacksAsync(string appliance, List<StoredObject> objects, Dictionary<Run, RunDelta> deltas, Func<Run, bool> isUnfinished, Dictionary<string, long> lengths, HashSet<string> reclaimed, CancellationToken cancellationToken)
     {
         long started = Stopwatch.GetTimestamp();
         string root = Layout.Appliance(appliance);
@@ -170,7 +172,9 @@ internal sealed class RepositoryCheck(RepositoryCore core, bool full, IProgress<
                 }
                 else if (!reclaimed.Contains(name) && !lengths.Keys.Any(n => n.StartsWith(name + ".r", StringComparison.Ordinal)))
                 {
-                    results.Add(Result("Packs", CheckOutcome.Failed, name, $"The pack '{name}' is missing.", ErrorIds.PackMissing, default));
+                    results.Add(isUnfinished(delta.Run)
+                        ? Result("Packs", CheckOutcome.Warning, name, $"The pack '{name}' is missing. No point needs it: its run is at work, or ended before it made one, and the next backup removes what it left.", null, default)
+                        : Result("Packs", CheckOutcome.Failed, name, $"The pack '{name}' is missing.", ErrorIds.PackMissing, default));
                 }
             }
         }

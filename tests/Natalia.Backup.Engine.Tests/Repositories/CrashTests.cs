@@ -91,6 +91,27 @@ public sealed class CrashTests
         }
     }
 
+    /// <summary>The power went before a run's last flush: its delta is there, and a pack that it lists is not. No point is concerned, so that nothing is said to be lost.</summary>
+    [Fact]
+    public async Task What_a_power_cut_took_of_a_run_without_a_point_is_no_damage()
+    {
+        using var bench = new RepositoryBench();
+        using (Repository repository = await bench.CreateAsync()) await BackupAsync(repository, Disk(1 << 20, 1));
+        List<StoredObject> before = await bench.Store.ListAllAsync("", default);
+        var hooked = new HookStore(bench.Store) { Before = operation => operation.StartsWith("put ", StringComparison.Ordinal) && operation.Contains("/points/") || operation.StartsWith("delete ", StringComparison.Ordinal) && !operation.Contains("/leases/") ? throw new SimulatedCrashException(operation) : Task.CompletedTask };
+        using (Repository dying = await bench.OpenAsync(hooked)) await Assert.ThrowsAnyAsync<SimulatedCrashException>(() => BackupAsync(dying, Disk(1 << 20, 2)));
+        StoredObject pack = (await bench.Store.ListAllAsync("", default)).Find(o => o.Name.Contains("/data/") && before.TrueForAll(b => b.Name != o.Name))!;
+        await bench.Store.DeleteAsync(pack.Name, default);
+        using Repository next = await bench.OpenAsync();
+        List<CheckResult> told = (await CheckAsync(next)).FindAll(r => r.Result != CheckOutcome.Passed);
+        Assert.Equal((CheckOutcome.Warning, pack.Name), (Assert.Single(told).Result, told[0].Target));
+        await BackupAsync(next, Disk(1 << 20, 3));
+        Assert.All(await CheckAsync(next), r => Assert.Equal(CheckOutcome.Passed, r.Result));
+        // The same of a run that made a point is a loss.
+        await bench.Store.DeleteAsync(before.Find(o => o.Name.Contains("/data/"))!.Name, default);
+        Assert.Contains(await CheckAsync(next), r => r.Result == CheckOutcome.Failed && r.ErrorId == ErrorIds.PackMissing);
+    }
+
     [Fact]
     public async Task A_killed_first_full_is_continued()
     {
