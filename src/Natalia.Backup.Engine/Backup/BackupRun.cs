@@ -14,7 +14,7 @@ using Natalia.Backup.Engine.Storage;
 namespace Natalia.Backup.Engine.Backup;
 
 /// <summary>
-/// Makes one restore point. Holds the lease from its beginning to its end. A long run is cut into rounds: each round ends with a checkpoint, which is a manifest that nobody lists,
+/// Makes one restore point, with the lease held from its beginning to its end. A long run is cut into rounds: each round ends with a checkpoint, which is a manifest that nobody lists,
 /// and from which this run or, after a kill, the next one goes on.
 /// </summary>
 internal sealed class BackupRun(RepositoryCore core, ManifestReader manifests, BackupRequest request, Func<CancellationToken, Task>? beforePublish, IProgress<OperationProgress>? progress)
@@ -49,20 +49,30 @@ internal sealed class BackupRun(RepositoryCore core, ManifestReader manifests, B
 
     internal async Task<PointManifest> ExecuteAsync(CancellationToken cancellationToken)
     {
-        _packs = core.PackReader(_appliance);
         Lease lease = await core.AcquireLeaseAsync(_appliance, request.Copy is null ? LeasePurposes.Backup : LeasePurposes.Copy, cancellationToken).ConfigureAwait(false);
-        await using (lease.ConfigureAwait(false))
+        await using (lease.ConfigureAwait(false)) return await ExecuteUnderAsync(lease, cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <summary>The same under a lease that was taken before, and stays the caller's.</summary>
+    internal async Task<PointManifest> ExecuteAsync(Lease held, CancellationToken cancellationToken)
+    {
+        // A run begins with deleting what dead ones left: nobody else may have begun one since.
+        await held.EnsureHeldAsync(cancellationToken).ConfigureAwait(false);
+        return await ExecuteUnderAsync(held, cancellationToken).ConfigureAwait(false);
+    }
+
+    private async Task<PointManifest> ExecuteUnderAsync(Lease lease, CancellationToken cancellationToken)
+    {
+        _packs = core.PackReader(_appliance);
+        try
         {
-            try
-            {
-                return await ExecuteAsync(lease, ignoreParent: null, cancellationToken).ConfigureAwait(false);
-            }
-            catch (NataliaException damage) when (damage.ErrorId is ErrorIds.BlockMapDamaged or ErrorIds.PackMissing)
-            {
-                // The parent cannot be compared with. A point must be made all the same, and it must not lean on what is damaged.
-                _readBytes = _doneBytes = _storedBytes = 0;
-                return await ExecuteAsync(lease, $"The earlier point could not be compared with, so that everything was stored anew: {damage.Message}", cancellationToken).ConfigureAwait(false);
-            }
+            return await ExecuteAsync(lease, ignoreParent: null, cancellationToken).ConfigureAwait(false);
+        }
+        catch (NataliaException damage) when (damage.ErrorId is ErrorIds.BlockMapDamaged or ErrorIds.PackMissing)
+        {
+            // The parent cannot be compared with. A point must be made all the same, and it must not lean on what is damaged.
+            _readBytes = _doneBytes = _storedBytes = 0;
+            return await ExecuteAsync(lease, $"The earlier point could not be compared with, so that everything was stored anew: {damage.Message}", cancellationToken).ConfigureAwait(false);
         }
     }
 

@@ -1,6 +1,7 @@
 using System.Text.Json;
 using Natalia.Backup.Engine.Audit;
 using Natalia.Backup.Engine.Format;
+using Natalia.Backup.Engine.Leases;
 using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Engine.Packs;
 using Natalia.Backup.Engine.Repositories;
@@ -9,7 +10,7 @@ using Natalia.Backup.Engine.Sealing;
 namespace Natalia.Backup.Engine.Copy;
 
 /// <summary>
-/// Copies restore points from one open repository to another. A copy is made the way a backup run makes a point: with the destination's lease held, resumable, its blocks compared with those of the destination's
+/// Copies restore points from one open repository to another. A copy is made the way a backup run makes a point: with the destination's lease held, for one point or for several, resumable, its blocks compared with those of the destination's
 /// newest point, its objects locked where the destination is immutable. The source is only read, but for a record in its log; like a restore it takes no lease there, so that no backup waits for a copy.
 /// Not thread-safe: one copy at a time. The repositories are the caller's, and stay open.
 /// </summary>
@@ -17,6 +18,7 @@ public sealed class PointCopier
 {
     private readonly Repository _source, _destination;
     private readonly Action<NataliaException>? _onTrouble;
+    private HeldLease? _held;
     private readonly Dictionary<string, PointsThere> _there = new(StringComparer.Ordinal);
     private readonly Dictionary<string, Dictionary<string, PointsThere.Removal>> _removed = new(StringComparer.Ordinal);
 
@@ -56,6 +58,36 @@ public sealed class PointCopier
         return there.FindDamaged(original) is PointManifest damaged && damaged.Run.Sequence > removal.Sequence ? null : Describe(point, CopyStatus.RemovedThere, null);
     }
 
+    /// <summary>
+    /// Takes the destination's lease for several points of one appliance, until the result is disposed; without it each point takes its own. That saves five requests a point, and two seconds where a store cannot create exclusively.
+    /// </summary>
+    /// <remarks>
+    /// Meanwhile backups of the appliance into the destination, and removals there, are refused with <c>LeaseHeld</c>. They do not wait, but fail at once: a gap of milliseconds between two points would hardly ever let one through, so nothing is gained by giving the lease up there.
+    /// So hold it for copying alone: not while a user is asked, nor when all points are there already, and dispose of it after the last point and after a failure. Backups into the source are never concerned. A process that dies with it is like one that dies in a backup.
+    /// </remarks>
+    /// <param name="applianceId">The appliance.</param>
+    /// <param name="cancellationToken">Stops it.</param>
+    /// <exception cref="NataliaException"><c>LeaseHeld</c>, a store error.</exception>
+    /// <exception cref="InvalidOperationException">One is held already.</exception>
+    public async Task<IAsyncDisposable> HoldAsync(string applianceId, CancellationToken cancellationToken)
+    {
+        if (_held is not null) throw new InvalidOperationException("A lease is held already.");
+        return _held = new HeldLease(this, applianceId, await _destination.Core.AcquireLeaseAsync(applianceId, LeasePurposes.Copy, cancellationToken).ConfigureAwait(false));
+    }
+
+    private sealed class HeldLease(PointCopier copier, string applianceId, Lease lease) : IAsyncDisposable
+    {
+        internal string ApplianceId => applianceId;
+        internal Lease Lease => lease;
+
+        public ValueTask DisposeAsync()
+        {
+            if (copier._held != this) return default;
+            copier._held = null;
+            return lease.DisposeAsync();
+        }
+    }
+
     /// <summary>Copies a point, unless the destination has it whole, as far as is known. What is damaged there stays beside the new copy. Points of an appliance are copied in the order of their age: each then stores only what changed since the one before.</summary>
     /// <param name="point">The point in the source.</param>
     /// <param name="again">Copy it although a copy was removed from the destination.</param>
@@ -79,7 +111,8 @@ public sealed class PointCopier
         {
             byte[]? configuration = await ReadConfigurationAsync(core, manifest, packs, cancellationToken).ConfigureAwait(false);
             var copied = new CopiedPoint(manifest, new PointOrigin(core.RepositoryId, manifest.PointId), configuration, point.IsProtected);
-            run = await _destination.RunCopyAsync(copied, disks, progress, cancellationToken).ConfigureAwait(false);
+            Lease? held = _held?.ApplianceId == manifest.ApplianceId ? _held.Lease : null;
+            run = await _destination.RunCopyAsync(copied, disks, held, progress, cancellationToken).ConfigureAwait(false);
         }
         catch (NataliaException damage) when (damage.ErrorId == ErrorIds.RestorePointDamaged)
         {

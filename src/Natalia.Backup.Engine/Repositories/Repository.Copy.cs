@@ -1,5 +1,6 @@
 using Natalia.Backup.Engine.Backup;
 using Natalia.Backup.Engine.Copy;
+using Natalia.Backup.Engine.Leases;
 using Natalia.Backup.Engine.Model;
 
 namespace Natalia.Backup.Engine.Repositories;
@@ -13,8 +14,8 @@ public sealed partial class Repository
     /// <exception cref="NataliaException"><c>RestorePointNotFound</c>, <c>ManifestDamaged</c>, <c>PasswordRequired</c>.</exception>
     internal Task<PointManifest> FindManifestAsync(string applianceId, string restorePointId, CancellationToken cancellationToken) => FindAsync(applianceId, restorePointId, cancellationToken);
 
-    /// <summary>Makes a copy of another repository's point here.</summary>
-    internal async Task<CopyRunResult> RunCopyAsync(CopiedPoint point, IReadOnlyList<CopiedDisk> disks, IProgress<OperationProgress>? progress, CancellationToken cancellationToken)
+    /// <summary>Makes a copy of another repository's point here, under a lease that is held already, or under its own.</summary>
+    internal async Task<CopyRunResult> RunCopyAsync(CopiedPoint point, IReadOnlyList<CopiedDisk> disks, Lease? held, IProgress<OperationProgress>? progress, CancellationToken cancellationToken)
     {
         EnsureCanLock();
         var request = new BackupRequest
@@ -25,7 +26,7 @@ public sealed partial class Repository
             Copy = point,
         };
         var run = new BackupRun(_core, _manifests, request, null, progress);
-        PointManifest made = await run.ExecuteAsync(cancellationToken).ConfigureAwait(false);
+        PointManifest made = held is null ? await run.ExecuteAsync(cancellationToken).ConfigureAwait(false) : await run.ExecuteAsync(held, cancellationToken).ConfigureAwait(false);
         return new CopyRunResult(made, run.WasAlreadyThere, run.IgnoredParentReason);
     }
 }

@@ -16,7 +16,7 @@ namespace Natalia.Backup.Commands;
 /// decompressed or compressed again; each segment is opened with the source's key, which proves that it is whole, and sealed with the destination's. The two repositories have passwords of their own.</para>
 /// <para>A copy is a restore point like any other. It has an id of its own and says under OriginalRestorePointId which point it is a copy of; time, type, consistency, VM configuration and protection are the original's. Retention and
 /// locks are the destination's. A point that was removed there is not copied again unless -Force is said, so that both sides may keep points for different times.</para>
-/// <para>Points are copied in the order of their age. A copy that was stopped or killed is gone on with the next time; a half copy is never listed. Backups into the source do not wait for a copy; backups of the same appliance into the destination do.</para>
+/// <para>Points are copied in the order of their age. A copy that was stopped or killed is gone on with the next time; a half copy is never listed. Backups into the source go on beside a copy; backups of the same appliance into the destination are refused until its last point is copied.</para>
 /// <para>A point whose copy was found damaged in the destination is copied once more, with a warning; the damaged one stays there until it is removed. So is one that a repair gave up there because it was lost: to bring lost points back, copy them back.</para>
 /// <para>A damaged point is not copied, and the error RestorePointDamaged names it; the others are copied all the same. Errors are written when the last point was tried.</para>
 /// </remarks>
@@ -118,30 +118,66 @@ public sealed class CopyNataliaRestorePointCommand : RestorePointCommand
     /// <summary>The points of one appliance, oldest first: each then adds only what changed. Of one state that lies in the source twice, a point that was found damaged comes after the good one, and is there already then.</summary>
     private async Task CopyAsync(PointCopier copier, IReadOnlyList<RestorePoint> points, RepositoryConnection source, CancellationToken cancellationToken)
     {
+        // Asked first: nobody's backup is to wait for an answer.
+        IReadOnlyList<(RestorePoint Point, PointCopy? Known)> chosen = await ChooseAsync(copier, points, source, cancellationToken).ConfigureAwait(false);
+        IAsyncDisposable? held = null;
+        try
+        {
+            for (int i = 0; i < chosen.Count; i++)
+            {
+                (RestorePoint point, PointCopy? result) = chosen[i];
+                try
+                {
+                    if (result is null)
+                    {
+                        held ??= await copier.HoldAsync(point.ApplianceId, cancellationToken).ConfigureAwait(false);
+                        using ProgressReporter progress = StartProgress($"Copying {point} to {To.Name}");
+                        result = await copier.CopyAsync(point, Force, progress, cancellationToken).ConfigureAwait(false);
+                    }
+                    if (result.Reason is not null) EmitWarning($"{point}: {result.Reason}");
+                    Emit(result with { Repository = To.Name, SourceRepository = source.Name });
+                }
+                catch (Exception e) when (!cancellationToken.IsCancellationRequested)
+                {
+                    if (!GoesOn(e, point, chosen.Count - i - 1)) return;
+                }
+            }
+        }
+        finally
+        {
+            if (held is not null) await held.DisposeAsync().ConfigureAwait(false);
+        }
+    }
+
+    /// <summary>The points that are to be copied, and those that are there or were removed there, with what is said of them.</summary>
+    private async Task<IReadOnlyList<(RestorePoint Point, PointCopy? Known)>> ChooseAsync(PointCopier copier, IReadOnlyList<RestorePoint> points, RepositoryConnection source, CancellationToken cancellationToken)
+    {
+        var chosen = new List<(RestorePoint, PointCopy?)>();
         for (int i = 0; i < points.Count; i++)
         {
             RestorePoint point = points[i];
             try
             {
-                PointCopy? result = await copier.FindAsync(point, Force, cancellationToken).ConfigureAwait(false);
-                if (result is null)
-                {
-                    if (!await ShouldProcessAsync($"{point} ({point.RestorePointId}) in repository '{source.Name}'", $"Copy the restore point to repository '{To.Name}'").ConfigureAwait(false)) continue;
-                    using ProgressReporter progress = StartProgress($"Copying {point} to {To.Name}");
-                    result = await copier.CopyAsync(point, Force, progress, cancellationToken).ConfigureAwait(false);
-                }
-                if (result.Reason is not null) EmitWarning($"{point}: {result.Reason}");
-                Emit(result with { Repository = To.Name, SourceRepository = source.Name });
+                PointCopy? known = await copier.FindAsync(point, Force, cancellationToken).ConfigureAwait(false);
+                if (known is not null || await ShouldProcessAsync($"{point} ({point.RestorePointId}) in repository '{source.Name}'", $"Copy the restore point to repository '{To.Name}'").ConfigureAwait(false)) chosen.Add((point, known));
             }
             catch (Exception e) when (!cancellationToken.IsCancellationRequested)
             {
-                DeferError(e, point);
-                if (IsThePoints(e)) continue;
-                // The lease is held, the destination is full or away: the next point would fail the same way.
-                if (i + 1 < points.Count) EmitWarning($"{points.Count - i - 1} newer {(points.Count - i == 2 ? "point" : "points")} of {point.ApplianceName} were not tried. The next run goes on from here.");
-                return;
+                if (!GoesOn(e, point, points.Count - i - 1)) break;
             }
         }
+        return chosen;
+    }
+
+    /// <summary>Keeps a failure for the end.</summary>
+    /// <returns>Whether the next point may fare better.</returns>
+    private bool GoesOn(Exception failure, RestorePoint point, int newer)
+    {
+        DeferError(failure, point);
+        if (IsThePoints(failure)) return true;
+        // The lease is held, the destination is full or away: the next point would fail the same way.
+        if (newer > 0) EmitWarning($"{newer} newer {(newer == 1 ? "point" : "points")} of {point.ApplianceName} were not tried. The next run goes on from here.");
+        return false;
     }
 
     private static bool IsThePoints(Exception failure) => failure is NataliaException { ErrorId: ErrorIds.RestorePointDamaged or ErrorIds.RestorePointNotFound or ErrorIds.ObjectArchived };

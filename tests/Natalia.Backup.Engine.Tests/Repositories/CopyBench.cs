@@ -13,16 +13,25 @@ internal static class CopyBench
     {
         var copier = new PointCopier(source, destination, onTrouble);
         var copies = new List<PointCopy>();
-        foreach (RestorePoint point in (await PointsAsync(source)).OrderBy(p => p))
+        IAsyncDisposable? held = null;
+        try
         {
-            try
+            foreach (RestorePoint point in (await PointsAsync(source)).OrderBy(p => p))
             {
-                copies.Add(await copier.CopyAsync(point, again, null, default));
+                try
+                {
+                    if (await copier.FindAsync(point, again, default) is null) held ??= await copier.HoldAsync(point.ApplianceId, default);
+                    copies.Add(await copier.CopyAsync(point, again, null, default));
+                }
+                catch (NataliaException failure) when (onFailure is not null)
+                {
+                    onFailure(point, failure);
+                }
             }
-            catch (NataliaException failure) when (onFailure is not null)
-            {
-                onFailure(point, failure);
-            }
+        }
+        finally
+        {
+            if (held is not null) await held.DisposeAsync();
         }
         return copies;
     }
