@@ -4,13 +4,12 @@ using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Engine.Repositories;
 using Natalia.Backup.Engine.Storage;
 using Natalia.Backup.Tests.Storage;
-using Xunit.Abstractions;
 using static Natalia.Backup.Engine.Tests.Repositories.RepositoryBench;
 
 namespace Natalia.Backup.Engine.Tests.Repositories;
 
 /// <summary>Several points are copied under one lease.</summary>
-public sealed class CopyLeaseTests(ITestOutputHelper output)
+public sealed class CopyLeaseTests
 {
     private static async Task FillAsync(Repository source, int points)
     {
@@ -44,7 +43,6 @@ public sealed class CopyLeaseTests(ITestOutputHelper output)
             Assert.Equal(isHeld ? 1 : Points, counter.Log.Count(IsClaim));
             operations[isHeld] = counter.Operations;
         }
-        output.WriteLine($"{Points} points: {operations[false]} requests, under one lease {operations[true]}");
         // List, claim, read back, end and two deletions fall away; one look whether the lease is still held comes with each point.
         Assert.Equal((Points - 1) * 6 - Points, operations[false] - operations[true]);
     }

@@ -34,6 +34,19 @@ public sealed class CopyTests : IDisposable
     }
 
     [Fact]
+    public void Points_of_one_appliance_are_copied_under_one_lease_that_is_given_up_at_the_end()
+    {
+        for (int i = 0; i < 3; i++)
+        {
+            _scenario.Change("natalia-paris", 70_000 + i);
+            BackUp();
+        }
+        Assert.Equal(["Copied", "Copied", "Copied"], Copy());
+        string[] leases = Directory.EnumerateFiles(_scenario.Full("offsite"), "*", SearchOption.AllDirectories).Where(f => Path.GetFileName(Path.GetDirectoryName(f)) == "leases").Select(Path.GetFileName).Order(StringComparer.Ordinal).ToArray()!;
+        Assert.Equal(["000000000001", "000000000001.end"], leases);
+    }
+
+    [Fact]
     public void The_result_is_the_copy_and_can_be_piped_on()
     {
         string id = BackUp();

@@ -78,6 +78,22 @@ public sealed class OptimizeTests : IDisposable
         Assert.All(text.Split('\n'), line => Assert.InRange(line.TrimEnd('\r').Length, 0, 120));
     }
 
+    [Fact]
+    public void Why_nothing_can_be_given_back_is_a_warning_and_stands_in_the_result()
+    {
+        Removed();
+        _scenario.BackUp();
+        string manifest = Directory.EnumerateFiles(_scenario.Full("local"), "*", SearchOption.AllDirectories).Where(f => Path.GetFileName(Path.GetDirectoryName(f)) == "points").OrderBy(Path.GetFileName, StringComparer.Ordinal).ElementAt(1);
+        File.Move(manifest, _scenario.Full("aside"));
+        ScriptResult result = _scenario.Run("Optimize-NataliaRepository -GraceHours 0 -Force").ThrowIfFailed();
+        Assert.StartsWith("natalia-paris: The manifest of a point is missing.", Assert.Single(result.Warnings), StringComparison.Ordinal);
+        Assert.EndsWith((string)result.Value("Reason")!, result.Warnings[0], StringComparison.Ordinal);
+        File.Move(_scenario.Full("aside"), manifest);
+        result = _scenario.Run("Optimize-NataliaRepository -GraceHours 0 -Force").ThrowIfFailed();
+        Assert.Empty(result.Warnings);
+        Assert.Null(result.Value("Reason"));
+    }
+
     /// <summary>Two points that share nothing, of which the first is removed.</summary>
     private string Removed()
     {
