@@ -24,6 +24,8 @@ internal sealed class ReclaimRun(RepositoryCore core, ManifestReader manifests, 
         // After a power cut no manifest may be back whose packs are gone.
         if (_forgotten > 0) await core.Store.FlushAsync(cancellationToken).ConfigureAwait(false);
 
+        // The log first: a point that is made meanwhile must not be one that is in the log and has no manifest.
+        List<AuditName> log = await core.ApplianceLog(applianceId).ListAsync(cancellationToken).ConfigureAwait(false);
         List<Run> points = await manifests.ListAsync(applianceId, cancellationToken).ConfigureAwait(false);
         if (points.Count > 0)
         {
@@ -31,7 +33,6 @@ internal sealed class ReclaimRun(RepositoryCore core, ManifestReader manifests, 
             await deltas.LoadAsync(cancellationToken).ConfigureAwait(false);
             (FreeList? before, IReadOnlyList<string> names) = await FreeList.ReadAsync(core.Store, applianceId, core.Keys, cancellationToken).ConfigureAwait(false);
             var free = new FreeSet(before?.Free);
-            List<AuditName> log = await core.ApplianceLog(applianceId).ListAsync(cancellationToken).ConfigureAwait(false);
             (Dictionary<long, IReadOnlyList<string>> disks, Dictionary<Run, PointManifest> read) = await FindDisksAsync(points, before, cancellationToken).ConfigureAwait(false);
             var below = new Dictionary<Run, Run>();
             _reason = await FindObstacleAsync(points, log, disks, new PointLine(deltas, before), read, below, cancellationToken).ConfigureAwait(false);
@@ -78,7 +79,10 @@ internal sealed class ReclaimRun(RepositoryCore core, ManifestReader manifests, 
     private async Task<string?> FindObstacleAsync(List<Run> points, List<AuditName> log, Dictionary<long, IReadOnlyList<string>> disks, PointLine line, Dictionary<Run, PointManifest> read, Dictionary<Run, Run> below, CancellationToken cancellationToken)
     {
         // Where a lost point lies among the others decides what it shares with them: nothing is freed until it is back, or removed.
-        int lost = FindLost(log, disks).Count;
+        HashSet<long> missing = FindLost(log, disks);
+        // Removed and forgotten since the log was listed, by another one.
+        if (missing.Count > 0) missing.IntersectWith(FindLost(await core.ApplianceLog(applianceId).ListAsync(cancellationToken).ConfigureAwait(false), disks));
+        int lost = missing.Count;
         if (lost > 0) return $"The {(lost == 1 ? "manifest of a point is" : $"manifests of {lost} points are")} missing. What such a point needs is not known, so that no more space is given back until it is there again, or given up by a repair.";
         foreach ((Run point, Run lower, bool? isAbove) in await line.FindAsync(points, read, cancellationToken).ConfigureAwait(false))
         {

@@ -68,7 +68,8 @@ internal sealed class RepairAnalysis(RepositoryCore core, string applianceId, Pa
     {
         _twins = new HashSet<long>(listed.GroupBy(l => l.Run.Sequence).Where(g => g.Count() > 1).Select(g => g.Key));
         Dictionary<Run, PointManifest> read = listed.Where(l => l.Manifest is not null).ToDictionary(l => l.Run, l => l.Manifest!);
-        Forks = (await new PointLine(deltas, null).FindAsync(listed.Select(l => l.Run).ToArray(), read, cancellationToken).ConfigureAwait(false)).Where(p => p.IsAbove == false).Select(p => (p.Below, p.Point)).ToArray();
+        Forks = (await new PointLine(deltas, null).FindAsync(listed.Select(l => l.Run).ToArray(), read, cancellationToken).ConfigureAwait(false))
+            .Where(p => p.IsAbove == false && (p.Point.Sequence == p.Below.Sequence || !_twins.Contains(p.Below.Sequence))).Select(p => (p.Below, p.Point)).ToArray();
         var marker = new MapMarker(_packs, inventory, Marks, Losses, onRead);
         var uppers = new Dictionary<string, Upper>(StringComparer.Ordinal);
         for (int i = listed.Count - 1; i >= 0; i--)

@@ -63,7 +63,9 @@ public sealed class TwoOptimizationsTests
             try
             {
                 using Repository one = await bench.OpenAsync(hooked);
-                repacked += (await one.ReclaimAsync(Appliance.ApplianceId, TimeSpan.Zero, default)).RepackedPacks;
+                ReclaimResult result = await one.ReclaimAsync(Appliance.ApplianceId, TimeSpan.Zero, default);
+                Assert.True(result.Reason is null, $"{what}: {result.Reason}");
+                repacked += result.RepackedPacks;
             }
             catch (Exception failure) when (first != Fault.None && failure is SimulatedCrashException)
             {
@@ -92,6 +94,45 @@ public sealed class TwoOptimizationsTests
         }
 
         async Task RemoveAsync(Repository repository, int index) => await repository.RemoveRestorePointAsync((await PointsAsync(repository)).Single(p => p.RestorePointId == ids[index]), "a test", default);
+    }
+
+    /// <summary>Whatever operation a backup comes before: the optimization takes nothing for missing, and the new point is whole.</summary>
+    [Fact]
+    public async Task A_backup_beside_an_optimization_is_no_reason_to_warn()
+    {
+        using var store = new MemoryStore();
+        using var bench = new RepositoryBench(store);
+        byte[] disk = Disk(1 << 20, 1), next = Change(disk, 20, 9);
+        using (Repository repository = await bench.CreateAsync())
+        {
+            for (int i = 0; i < 3; i++) await BackupAsync(repository, disk = Change(disk, 10, i));
+            await repository.RemoveRestorePointAsync((await PointsAsync(repository))[2], "a test", default);
+        }
+        Dictionary<string, byte[]> before = await StoreCopy.TakeAsync(store);
+        int operations = int.MaxValue;
+        for (int at = -1; at < operations; at++)
+        {
+            await StoreCopy.PutBackAsync(store, before);
+            var counter = new FaultStore(store);
+            var hooked = new HookStore(counter);
+            hooked.Before = async _ =>
+            {
+                if (at < 0 || counter.Operations != at) return;
+                hooked.Before = _ => Task.CompletedTask;
+                using Repository other = await bench.OpenAsync(store);
+                await BackupAsync(other, next);
+            };
+            using Repository one = await bench.OpenAsync(hooked);
+            ReclaimResult result = await one.ReclaimAsync(Appliance.ApplianceId, TimeSpan.Zero, default);
+            Assert.True(result.Reason is null, $"at {at}: {result.Reason}");
+            if (at < 0) operations = counter.Operations;
+            else
+            {
+                byte[] restored = await RestoreAsync(one, (await PointsAsync(one))[0]);
+                Assert.True(next.AsSpan().SequenceEqual(restored), $"at {at}");
+            }
+        }
+        Assert.True(operations > 15, $"{operations} operations");
     }
 
     /// <summary>The disk with other bytes in these blocks.</summary>
