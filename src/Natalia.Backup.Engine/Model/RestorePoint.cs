@@ -113,6 +113,8 @@ public sealed record RestorePoint : IComparable<RestorePoint>
     public VerificationState Verification { get; init; }
     /// <summary>When that verification began, UTC; null where there was none or its time is not known.</summary>
     public DateTime? VerifiedUtc { get; init; }
+    /// <summary>False when its manifest is damaged: then what is shown is what the audit log tells, its disks are unknown, and it can be neither restored, copied nor removed. No retention rule counts it. A repair, or the manifest put back, makes it readable again.</summary>
+    public bool IsReadable { get; init; } = true;
     /// <summary>Whether it is encrypted; null where the repository does not say.</summary>
     public bool? IsEncrypted { get; init; }
     /// <summary>What people or schedules wrote about it, or null.</summary>

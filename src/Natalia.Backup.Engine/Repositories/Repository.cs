@@ -211,15 +211,18 @@ public sealed partial class Repository : IDisposable
             PointStates states = await PointStates.ReadAsync(log, names, new HashSet<long>(runs.Select(r => r.Sequence)), cancellationToken).ConfigureAwait(false);
             runs.RemoveAll(r => states.IsRemoved(r.Id.ToString()));
             IReadOnlyList<RenewalRecord> renewals = await ReadRenewalsAsync(appliance, cancellationToken).ConfigureAwait(false);
-            foreach ((_, PointManifest? manifest, NataliaException? damage) in await _manifests.ReadAllAsync(appliance, runs, fromCatalog: true, cancellationToken).ConfigureAwait(false))
+            foreach ((Run run, PointManifest? manifest, NataliaException? damage) in await _manifests.ReadAllAsync(appliance, runs, fromCatalog: true, cancellationToken).ConfigureAwait(false))
             {
                 if (damage is not null)
                 {
-                    if (onDamage is null) throw damage;
-                    onDamage(damage);
+                    RestorePoint? unreadable = await DescribeUnreadableAsync(appliance, run, log, names, states, cancellationToken).ConfigureAwait(false);
+                    NataliaException trouble = unreadable is null ? damage : Unreadable(unreadable, damage);
+                    if (onDamage is null) throw trouble;
+                    onDamage(trouble);
+                    if (unreadable is not null && filter.IncludeUnreadable && filter.Spans(unreadable.TimeUtc)) points.Add(unreadable);
                     continue;
                 }
-                if (manifest!.Incomplete || manifest.TimeUtc < filter.AfterUtc || manifest.TimeUtc > filter.BeforeUtc) continue;
+                if (manifest!.Incomplete || !filter.Spans(manifest.TimeUtc)) continue;
                 points.Add(WithRenewal(Describe(manifest, states.IsProtected(manifest.PointId), states.FoundDamagedUtc(manifest.Run.Sequence)), renewals));
             }
         }
