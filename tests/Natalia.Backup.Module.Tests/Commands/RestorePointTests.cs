@@ -159,6 +159,24 @@ public sealed class RestorePointTests : IDisposable
     }
 
     [Fact]
+    public void What_a_killed_export_left_is_removed_by_the_next_one_to_the_same_place()
+    {
+        string id = _scenario.BackUp();
+        string folder = Directory.CreateDirectory(_scenario.Full("out")).FullName;
+        string[] stale = [Path.Combine(folder, "x.raw.0123abcd.partial"), Path.Combine(folder, "natalia-paris-20260101T000000Z-scsi1.raw.0123abcd.partial")];
+        string other = Path.Combine(folder, "natalia-lyon-20260101T000000Z-scsi1.raw.0123abcd.partial");
+        foreach (string file in stale.Append(other)) File.WriteAllText(file, "half");
+        const string export = "$null = Export-NataliaDisk -RestorePointId $args[0] -Destination $args[1]";
+
+        Assert.Empty(_scenario.Run(export + " -WhatIf", id, Path.Combine(folder, "x.raw")).ThrowIfFailed().Warnings);
+        ScriptResult toFile = _scenario.Run(export, id, Path.Combine(folder, "x.raw")).ThrowIfFailed();
+        Assert.Contains($"'{stale[0]}', which was removed", Assert.Single(toFile.Warnings), StringComparison.Ordinal);
+        Assert.Equal([false, true, true], stale.Append(other).Select(File.Exists));
+        Assert.Contains(stale[1], Assert.Single(_scenario.Run(export, id, folder).ThrowIfFailed().Warnings), StringComparison.Ordinal);
+        Assert.Equal([false, false, true], stale.Append(other).Select(File.Exists));
+    }
+
+    [Fact]
     public void Paths_count_from_where_the_prompt_stands_and_drives_are_known()
     {
         string id = _scenario.BackUp();
