@@ -107,6 +107,7 @@ public sealed class GetNataliaRetentionPlanCommand : RetentionRulesCommand
             try
             {
                 RepositoryRetention retention = await RepositoryRetention.ReadAsync(repository, damage => EmitWarning(damage.Message), cancellationToken).ConfigureAwait(false);
+                retention.RequireTimeZone(_rules!.TimeZone);
                 foreach (RetentionSubject subject in retention.Subjects)
                 {
                     List<ApplianceSelector> matching = [.. selectors.Where(s => s.Matches(subject.ApplianceId, subject.Name))];
