@@ -107,6 +107,8 @@ public sealed record RestorePoint : IComparable<RestorePoint>
     public string? OriginalRepositoryId { get; init; }
     /// <summary>Until when an object lock keeps everything that it needs, UTC; null when nothing is locked.</summary>
     public DateTime? ImmutableUntilUtc { get; init; }
+    /// <summary>How many objects its making stored under a lock, each read back from the store after it was set; null where nothing is locked, and of points that are listed. What the point shares with earlier ones is not among them.</summary>
+    public int? LockedObjects { get; init; }
     /// <summary>The repository's own name of the point, where it is another product's; else null.</summary>
     public string? NativeId { get; init; }
     /// <summary>What the storage's own verification said, where it has one.</summary>

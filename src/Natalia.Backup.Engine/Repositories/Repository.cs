@@ -264,8 +264,9 @@ public sealed partial class Repository : IDisposable
         if (request.Disks.Count == 0) throw new ArgumentException("There is no disk to back up.", nameof(request));
         _ = _core.Keys;
         StoreMeter? meter = _core.Store.Find<IMeteredStore>()?.Meter.Measure();
+        LockCount? locked = _core.Store.Find<LockingStore>()?.Measure();
         PointManifest manifest = await new BackupRun(_core, _manifests, request, beforePublish, progress).ExecuteAsync(cancellationToken).ConfigureAwait(false);
-        return Describe(manifest, isProtected: false) with { Requests = meter?.Usage.Requests };
+        return Describe(manifest, isProtected: false) with { Requests = meter?.Usage.Requests, LockedObjects = locked?.Objects };
     }
 
     /// <summary>In an immutable repository nothing is stored through a session that could not lock it.</summary>
