@@ -44,7 +44,7 @@ public sealed class RawDiskTarget : IDiskTarget
         if (_file is not null) throw new InvalidOperationException("The target has begun already.");
         cancellationToken.ThrowIfCancellationRequested();
         RefuseDestination();
-        string partial = PartialPath();
+        string partial = PartialFiles.NewPath(Path);
         try
         {
             _file = PositionalFile.CreateNew(partial);
@@ -171,15 +171,6 @@ public sealed class RawDiskTarget : IDiskTarget
             throw new NataliaException(ErrorIds.DestinationWriteFailed, NataliaErrorKind.NotFound,
                 $"The folder '{folder}' does not exist, so no image can be written there.", Path, "Make the folder first, or name another one.");
         }
-    }
-
-    /// <summary>A name of its own beside the destination, so that the last step is a rename within one file system.</summary>
-    private string PartialPath()
-    {
-        const int most = 64; // Leaves room for the rest within the 255 bytes that a name may have.
-        string name = System.IO.Path.GetFileName(Path);
-        if (name.Length > most) name = name.Substring(0, char.IsHighSurrogate(name[most - 1]) ? most - 1 : most);
-        return System.IO.Path.Combine(System.IO.Path.GetDirectoryName(Path) ?? Path, $"{name}.{Guid.NewGuid().ToString("N").Substring(0, 8)}.partial");
     }
 
     private void Publish(string partial)

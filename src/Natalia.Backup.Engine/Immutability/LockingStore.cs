@@ -5,6 +5,15 @@ namespace Natalia.Backup.Engine.Immutability;
 /// <summary>Locks everything that is put, except what is transient. The inner store reads each lock back and fails the put when it was not taken.</summary>
 internal sealed class LockingStore(IObjectStore inner, ImmutabilityPolicy policy, TimeProvider clock) : WrappedStore(inner)
 {
-    public override Task PutAsync(string name, ObjectContent content, PutOptions options, CancellationToken cancellationToken) =>
-        base.PutAsync(name, content, options.Class == ObjectClass.Transient || options.RetainUntilUtc is not null ? options : options with { RetainUntilUtc = policy.RetainUntil(clock.UtcNow()) }, cancellationToken);
+    private readonly AsyncLocal<LockCount?> _measured = new();
+
+    /// <summary>Counts what the caller, and all that it starts, puts under a lock from here on. Ends with the asynchronous method that called it.</summary>
+    internal LockCount Measure() => _measured.Value = new LockCount();
+
+    public override async Task PutAsync(string name, ObjectContent content, PutOptions options, CancellationToken cancellationToken)
+    {
+        if (options.Class != ObjectClass.Transient && options.RetainUntilUtc is null) options = options with { RetainUntilUtc = policy.RetainUntil(clock.UtcNow()) };
+        await base.PutAsync(name, content, options, cancellationToken).ConfigureAwait(false);
+        if (options.RetainUntilUtc is not null) _measured.Value?.Add();
+    }
 }

@@ -107,12 +107,16 @@ public sealed record RestorePoint : IComparable<RestorePoint>
     public string? OriginalRepositoryId { get; init; }
     /// <summary>Until when an object lock keeps everything that it needs, UTC; null when nothing is locked.</summary>
     public DateTime? ImmutableUntilUtc { get; init; }
+    /// <summary>How many objects its making stored under a lock, each read back from the store after it was set; null where nothing is locked, and of points that are listed. What the point shares with earlier ones is not among them.</summary>
+    public int? LockedObjects { get; init; }
     /// <summary>The repository's own name of the point, where it is another product's; else null.</summary>
     public string? NativeId { get; init; }
     /// <summary>What the storage's own verification said, where it has one.</summary>
     public VerificationState Verification { get; init; }
     /// <summary>When that verification began, UTC; null where there was none or its time is not known.</summary>
     public DateTime? VerifiedUtc { get; init; }
+    /// <summary>False when its manifest is damaged: then what is shown is what the audit log tells, its disks are unknown, and it can be neither restored, copied nor removed. No retention rule counts it. A repair, or the manifest put back, makes it readable again.</summary>
+    public bool IsReadable { get; init; } = true;
     /// <summary>Whether it is encrypted; null where the repository does not say.</summary>
     public bool? IsEncrypted { get; init; }
     /// <summary>What people or schedules wrote about it, or null.</summary>

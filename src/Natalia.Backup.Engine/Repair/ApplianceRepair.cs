@@ -229,11 +229,12 @@ internal sealed class ApplianceRepair(RepositoryCore core, RereadStore store, st
                     continue;
                 }
             }
-            bool isOld = run.Sequence < newestReadable && !(ReadMade(await FindMadeAsync(id, run.Sequence, cancellationToken).ConfigureAwait(false)).TimeUtc > newestTime);
+            DateTime? time = ReadMade(await FindMadeAsync(id, run.Sequence, cancellationToken).ConfigureAwait(false)).TimeUtc;
+            bool isOld = run.Sequence < newestReadable && !(time > newestTime);
             bool wasRemoved = _states.IsRemoved(id), goes = wasRemoved || options.RemoveLost && isOld && !_states.IsProtected(id) && !store.Unreadable.Contains(name);
             RepairFinding finding = Finding(RepairFindingKind.ManifestDamaged) with
             {
-                Object = name, RestorePointId = id, Action = goes ? RepairAction.Removed : RepairAction.Kept,
+                Object = name, RestorePointId = id, PointTimeUtc = time, Action = goes ? RepairAction.Removed : RepairAction.Kept,
                 Detail = $"The manifest '{name}' cannot be read." + (wasRemoved ? " The point was removed anyway."
                     : goes ? Would(" Its point was given up.", " Its point would be given up.") : " Put it back from a copy of the repository and the point is there again; everything that it may need is kept until then. "
                         + (!options.RemoveLost ? "With -RemoveLost the point is given up." : _states.IsProtected(id) ? "It is protected, so that it is not given up."

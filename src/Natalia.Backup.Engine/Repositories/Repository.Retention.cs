@@ -92,7 +92,7 @@ public sealed partial class Repository : IRetentionStore
     public async Task<NataliaException?> FindRemovalRefusalAsync(RestorePoint point, CancellationToken cancellationToken)
     {
         IReadOnlyList<RestorePoint> points = await GetRestorePointsAsync(new RestorePointFilter { ApplianceId = point.ApplianceId }, _ => { }, cancellationToken).ConfigureAwait(false);
-        if (points.FirstOrDefault(p => p.RestorePointId == point.RestorePointId) is not RestorePoint current) return NotFound(point.RestorePointId);
+        if (points.FirstOrDefault(p => p.RestorePointId == point.RestorePointId) is not RestorePoint current) return await FindAbsenceAsync(point, cancellationToken).ConfigureAwait(false);
         HashSet<long> damaged = await DamagedSequencesAsync(point.ApplianceId, cancellationToken).ConfigureAwait(false);
         PointStates states = await PointStates.ReadAsync(_core.ApplianceLog(point.ApplianceId), [current.Sequence ?? 0], cancellationToken).ConfigureAwait(false);
         return FindRefusal(current, states, IndispensablePoints.Of(points.Select(p => DescribeForRetention(p, damaged))));
@@ -127,7 +127,8 @@ public sealed partial class Repository : IRetentionStore
                     foreach (PointRemoval removal in group)
                     {
                         cancellationToken.ThrowIfCancellationRequested();
-                        NataliaException? refusal = byId.TryGetValue(removal.Point.RestorePointId, out RestorePoint? current) ? FindRefusal(current, states, indispensable) : NotFound(removal.Point.RestorePointId);
+                        NataliaException? refusal = byId.TryGetValue(removal.Point.RestorePointId, out RestorePoint? current) ? FindRefusal(current, states, indispensable)
+                            : await FindAbsenceAsync(removal.Point, cancellationToken).ConfigureAwait(false);
                         if (refusal is null)
                         {
                             // A machine may have slept between two removals, and its lease be another's.

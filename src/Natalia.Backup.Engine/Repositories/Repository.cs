@@ -211,15 +211,18 @@ public sealed partial class Repository : IDisposable
             PointStates states = await PointStates.ReadAsync(log, names, new HashSet<long>(runs.Select(r => r.Sequence)), cancellationToken).ConfigureAwait(false);
             runs.RemoveAll(r => states.IsRemoved(r.Id.ToString()));
             IReadOnlyList<RenewalRecord> renewals = await ReadRenewalsAsync(appliance, cancellationToken).ConfigureAwait(false);
-            foreach ((_, PointManifest? manifest, NataliaException? damage) in await _manifests.ReadAllAsync(appliance, runs, fromCatalog: true, cancellationToken).ConfigureAwait(false))
+            foreach ((Run run, PointManifest? manifest, NataliaException? damage) in await _manifests.ReadAllAsync(appliance, runs, fromCatalog: true, cancellationToken).ConfigureAwait(false))
             {
                 if (damage is not null)
                 {
-                    if (onDamage is null) throw damage;
-                    onDamage(damage);
+                    RestorePoint? unreadable = await DescribeUnreadableAsync(appliance, run, log, names, states, cancellationToken).ConfigureAwait(false);
+                    NataliaException trouble = unreadable is null ? damage : Unreadable(unreadable, damage);
+                    if (onDamage is null) throw trouble;
+                    onDamage(trouble);
+                    if (unreadable is not null && filter.IncludeUnreadable && filter.Spans(unreadable.TimeUtc)) points.Add(unreadable);
                     continue;
                 }
-                if (manifest!.Incomplete || manifest.TimeUtc < filter.AfterUtc || manifest.TimeUtc > filter.BeforeUtc) continue;
+                if (manifest!.Incomplete || !filter.Spans(manifest.TimeUtc)) continue;
                 points.Add(WithRenewal(Describe(manifest, states.IsProtected(manifest.PointId), states.FoundDamagedUtc(manifest.Run.Sequence)), renewals));
             }
         }
@@ -261,8 +264,9 @@ public sealed partial class Repository : IDisposable
         if (request.Disks.Count == 0) throw new ArgumentException("There is no disk to back up.", nameof(request));
         _ = _core.Keys;
         StoreMeter? meter = _core.Store.Find<IMeteredStore>()?.Meter.Measure();
+        LockCount? locked = _core.Store.Find<LockingStore>()?.Measure();
         PointManifest manifest = await new BackupRun(_core, _manifests, request, beforePublish, progress).ExecuteAsync(cancellationToken).ConfigureAwait(false);
-        return Describe(manifest, isProtected: false) with { Requests = meter?.Usage.Requests };
+        return Describe(manifest, isProtected: false) with { Requests = meter?.Usage.Requests, LockedObjects = locked?.Objects };
     }
 
     /// <summary>In an immutable repository nothing is stored through a session that could not lock it.</summary>

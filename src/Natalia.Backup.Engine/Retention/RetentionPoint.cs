@@ -43,6 +43,7 @@ public sealed record RetentionPoint
         IsProtected = point.IsProtected,
         LockedUntilUtc = point.ImmutableUntilUtc,
         StoredBytes = point.StoredBytes,
+        IsGood = point.IsReadable && point.Verification != VerificationState.Failed,
     };
 
     /// <summary>A total order, newest first, so that nothing depends on the order of input. Of points with one time the better one comes first, then the one made later.</summary>

@@ -21,6 +21,13 @@ public static class TimeZones
             "Give an IANA id such as 'Europe/Paris' or a Windows id such as 'Romance Standard Time'. On a small Linux system the package 'tzdata' may be missing.");
     }
 
+    /// <summary>Whether two ids mean the same clock: <c>UTC</c> and <c>Etc/UTC</c> do. An id that this system does not know is only the same as itself.</summary>
+    /// <param name="id">An id.</param>
+    /// <param name="other">Another one.</param>
+    public static bool AreSame(string id, string other) =>
+        string.Equals(id.Trim(), other.Trim(), StringComparison.OrdinalIgnoreCase)
+        || TryFind(id, TryFindSystem) is TimeZoneInfo one && TryFind(other, TryFindSystem) is TimeZoneInfo two && one.BaseUtcOffset == two.BaseUtcOffset && one.HasSameRules(two);
+
     /// <summary>The search, with the system's own knowledge given from outside.</summary>
     internal static TimeZoneInfo? TryFind(string id, Func<string, TimeZoneInfo?> system)
     {

@@ -1,6 +1,8 @@
+using Natalia.Backup.Engine;
+
 namespace Natalia.Backup.Hypervisors;
 
-/// <summary>Capability: the names that earlier answers held, for completion. Nothing is asked for them, and they may have changed. All members may be called from any thread.</summary>
+/// <summary>Capability: the names that earlier answers held, for completion. They may have changed. All members may be called from any thread.</summary>
 public interface IKnownNames
 {
     /// <summary>Storages that take backups.</summary>
@@ -11,4 +13,9 @@ public interface IKnownNames
 
     /// <summary>The nodes.</summary>
     IReadOnlyList<string> Nodes { get; }
+
+    /// <summary>Asks the hypervisor for the names when no answer has held any yet.</summary>
+    /// <param name="cancellationToken">Stops it.</param>
+    /// <exception cref="NataliaException">What asking throws.</exception>
+    Task LearnAsync(CancellationToken cancellationToken);
 }

@@ -82,6 +82,9 @@ public sealed class ProxmoxHypervisor : IHypervisor, IApplianceFinder, ISnapshot
     public IReadOnlyList<string> Nodes => [.. _cluster.KnownStorages.SelectMany(s => s.AllNodes).Distinct().OrderBy(n => n, StringComparer.Ordinal)];
 
     /// <inheritdoc/>
+    public Task LearnAsync(CancellationToken cancellationToken) => _cluster.KnownStorages.Count > 0 ? Task.CompletedTask : _cluster.GetStoragesAsync(cancellationToken);
+
+    /// <inheritdoc/>
     public string Location => _cluster.Location;
 
     /// <summary>The version of the node that answered the connection: <c>9.2</c>.</summary>

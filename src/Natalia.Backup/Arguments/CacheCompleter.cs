@@ -6,7 +6,7 @@ using Natalia.Backup.Sessions;
 
 namespace Natalia.Backup.Arguments;
 
-/// <summary>Completes from what the runspace already knows. Opens no connection, and shows nothing rather than an error.</summary>
+/// <summary>Completes from what the runspace already knows. Shows nothing rather than an error.</summary>
 public abstract class CacheCompleter : IArgumentCompleter
 {
     private protected CacheCompleter() { }

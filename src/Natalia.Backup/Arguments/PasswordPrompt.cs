@@ -1,8 +1,8 @@
-using System.Management.Automation;
 using System.Management.Automation.Host;
 using System.Runtime.InteropServices;
 using System.Security;
 using Natalia.Backup.Engine;
+using Natalia.Backup.Pipeline;
 
 namespace Natalia.Backup.Arguments;
 
@@ -31,18 +31,13 @@ internal static class PasswordPrompt
         throw new NataliaException(ErrorIds.PasswordsDiffer, NataliaErrorKind.InvalidArgument, "The two passwords differ. Nothing was made.", owner, "Try again.");
     }
 
-    private static SecureString? Read(PSHostUserInterface? console, string text)
-    {
-        try
+    private static SecureString? Read(PSHostUserInterface? console, string text) => HostQuestion.Ask(
+        () =>
         {
             console?.Write(text);
             return console?.ReadLineAsSecureString();
-        }
-        catch (Exception silent) when (silent is HostException or PSInvalidOperationException or NotImplementedException or InvalidOperationException)
-        {
-            throw new NataliaException(ErrorIds.PasswordRequired, NataliaErrorKind.InvalidArgument, "A password is needed, and nobody can be asked here.", recommendedAction: "Give it as a SecureString, for instance -Password (Get-Secret natalia-backup).", innerException: silent);
-        }
-    }
+        },
+        silent => new NataliaException(ErrorIds.PasswordRequired, NataliaErrorKind.InvalidArgument, "A password is needed, and nobody can be asked here.", recommendedAction: "Give it as a SecureString, for instance -Password (Get-Secret natalia-backup).", innerException: silent));
 
     private static bool AreEqual(SecureString first, SecureString second)
     {

@@ -1,13 +1,9 @@
 using System.Management.Automation;
 using Natalia.Backup.Appliances;
-using Natalia.Backup.Arguments;
-using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Hypervisors;
-using Natalia.Backup.Sessions;
 
 namespace Natalia.Backup.Commands;
-
 
 /// <summary>Lists replications with their state and age.</summary>
 /// <remarks>
@@ -25,17 +21,13 @@ namespace Natalia.Backup.Commands;
 [OutputType(typeof(ReplicationState))]
 public sealed class GetNataliaReplicationCommand : ApplianceCommand
 {
-    private protected override async Task ProcessApplianceAsync(LocatedAppliance located, CancellationToken cancellationToken)
-    {
-        IReplication replication = located.Hypervisor.Hypervisor.Require<IReplication>("replication");
-        foreach (ReplicationState state in await replication.GetReplicationsAsync(located.Description, cancellationToken).ConfigureAwait(false)) Emit(state);
-    }
+    private const string Capability = "replication";
+
+    private protected override async Task ProcessApplianceAsync(LocatedAppliance located, CancellationToken cancellationToken) =>
+        EmitAll(await located.Hypervisor.Hypervisor.Require<IReplication>(Capability).GetReplicationsAsync(located.Description, cancellationToken).ConfigureAwait(false));
 
     private protected override async Task ProcessNoneAsync(CancellationToken cancellationToken)
     {
-        List<HypervisorConnection> able = [.. HypervisorsToRead().Where(h => h.Hypervisor is IReplication)];
-        if (able.Count == 0) HypervisorsToRead()[0].Hypervisor.Require<IReplication>("replication");
-        foreach (HypervisorConnection hypervisor in able)
-            foreach (ReplicationState state in await ((IReplication)hypervisor.Hypervisor).GetReplicationsAsync(null, cancellationToken).ConfigureAwait(false)) Emit(state);
+        foreach ((_, IReplication replication) in HypervisorsAbleTo<IReplication>(Capability)) EmitAll(await replication.GetReplicationsAsync(null, cancellationToken).ConfigureAwait(false));
     }
 }

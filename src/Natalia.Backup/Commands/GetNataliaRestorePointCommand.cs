@@ -13,7 +13,8 @@ namespace Natalia.Backup.Commands;
 /// <remarks>
 /// <para>A restore point is one complete, independent, restorable state of an appliance. It does not depend on any other point, however it was made.</para>
 /// <para>Without -Repository the points of all connected repositories are listed together. With several connected, one that does not answer is an error of its own, written when the others are listed.</para>
-/// <para>A point that is too damaged to be listed is an error of its own, too; the others are listed all the same. Of points whose manifests are missing, although the log knows them, a warning for each appliance says how many there are:
+/// <para>A point whose manifest is damaged is an error of its own, written after the others are listed. It is listed as DAMAGED with what the audit log tells of it, and its property IsReadable is False: it cannot be restored, and no retention rule counts it.
+/// -Latest passes over it. Of points whose manifests are missing, although the log knows them, a warning for each appliance says how many there are:
 /// Repair-NataliaRepository -WhatIf tells which, and what can be done.</para>
 /// <para>A plain -Appliance name of which no repository has a point is an error, not an empty list.</para>
 /// </remarks>
@@ -56,7 +57,7 @@ public sealed class GetNataliaRestorePointCommand : RepositoryReaderCommand
     [ArgumentCompleter(typeof(RestorePointCompleter))]
     public string[]? RestorePointId { get; set; }
 
-    /// <summary>Only the newest point of each appliance.</summary>
+    /// <summary>Only the newest point of each appliance, of those whose manifests can be read.</summary>
     [Parameter]
     public SwitchParameter Latest { get; set; }
 
@@ -94,7 +95,8 @@ public sealed class GetNataliaRestorePointCommand : RepositoryReaderCommand
     private protected override Task EndAsync(CancellationToken cancellationToken)
     {
         IEnumerable<RestorePoint> points = _found.Select(f => f.Point).OrderByDescending(p => p);
-        if (Latest) points = points.GroupBy(p => p.ApplianceId).Select(g => g.First());
+        // Nobody may take what cannot be restored for a recent backup.
+        if (Latest) points = points.Where(p => p.IsReadable).GroupBy(p => p.ApplianceId).Select(g => g.First());
         foreach (RestorePoint point in points) Emit(point);
         return Task.CompletedTask;
     }
@@ -103,7 +105,7 @@ public sealed class GetNataliaRestorePointCommand : RepositoryReaderCommand
     {
         IReadOnlyList<ApplianceSelector> selectors = ApplianceSelector.FromAll(Appliance);
         // Asked without times, so that a name without any point can be told from one without points in that time.
-        var filter = new RestorePointFilter { ApplianceId = applianceId };
+        var filter = new RestorePointFilter { ApplianceId = applianceId, IncludeUnreadable = true };
         List<LocatedPoint> listed = [];
         foreach (RepositoryConnection repository in repositories)
         {

@@ -74,6 +74,7 @@ public sealed class GetNataliaRetentionPlanCommand : RetentionRulesCommand
         {
             if (RepositoryOf(input) is string repository) _pipedRepositories.Add(repository);
             else if (!RetentionInput.IsPoint(input) && input.Properties[nameof(RetentionPoint.ApplianceId)]?.Value?.ToString() is { Length: > 0 } applianceId) _pipedAppliances.Add(applianceId);
+            else if (!RetentionInput.IsReadable(input)) WriteWarning($"The restore point {input} cannot be read: the plan does not count it, and no policy removes it.");
             else _points.Add(RetentionInput.Read(input));
         }
         catch (NataliaException e)
@@ -106,6 +107,7 @@ public sealed class GetNataliaRetentionPlanCommand : RetentionRulesCommand
             try
             {
                 RepositoryRetention retention = await RepositoryRetention.ReadAsync(repository, damage => EmitWarning(damage.Message), cancellationToken).ConfigureAwait(false);
+                retention.RequireTimeZone(_rules!.TimeZone);
                 foreach (RetentionSubject subject in retention.Subjects)
                 {
                     List<ApplianceSelector> matching = [.. selectors.Where(s => s.Matches(subject.ApplianceId, subject.Name))];

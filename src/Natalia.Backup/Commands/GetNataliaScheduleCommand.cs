@@ -1,13 +1,9 @@
 using System.Management.Automation;
 using Natalia.Backup.Appliances;
-using Natalia.Backup.Arguments;
-using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Hypervisors;
-using Natalia.Backup.Sessions;
 
 namespace Natalia.Backup.Commands;
-
 
 /// <summary>Lists the backups that hypervisors start by themselves.</summary>
 /// <remarks>
@@ -25,17 +21,13 @@ namespace Natalia.Backup.Commands;
 [OutputType(typeof(NativeSchedule))]
 public sealed class GetNataliaScheduleCommand : ApplianceCommand
 {
-    private protected override async Task ProcessApplianceAsync(LocatedAppliance located, CancellationToken cancellationToken)
-    {
-        INativeSchedules schedules = located.Hypervisor.Hypervisor.Require<INativeSchedules>("schedules of its own");
-        foreach (NativeSchedule schedule in await schedules.GetSchedulesAsync(located.Description, cancellationToken).ConfigureAwait(false)) Emit(schedule);
-    }
+    private const string Capability = "schedules of its own";
+
+    private protected override async Task ProcessApplianceAsync(LocatedAppliance located, CancellationToken cancellationToken) =>
+        EmitAll(await located.Hypervisor.Hypervisor.Require<INativeSchedules>(Capability).GetSchedulesAsync(located.Description, cancellationToken).ConfigureAwait(false));
 
     private protected override async Task ProcessNoneAsync(CancellationToken cancellationToken)
     {
-        List<HypervisorConnection> able = [.. HypervisorsToRead().Where(h => h.Hypervisor is INativeSchedules)];
-        if (able.Count == 0) HypervisorsToRead()[0].Hypervisor.Require<INativeSchedules>("schedules of its own");
-        foreach (HypervisorConnection hypervisor in able)
-            foreach (NativeSchedule schedule in await ((INativeSchedules)hypervisor.Hypervisor).GetSchedulesAsync(null, cancellationToken).ConfigureAwait(false)) Emit(schedule);
+        foreach ((_, INativeSchedules schedules) in HypervisorsAbleTo<INativeSchedules>(Capability)) EmitAll(await schedules.GetSchedulesAsync(null, cancellationToken).ConfigureAwait(false));
     }
 }

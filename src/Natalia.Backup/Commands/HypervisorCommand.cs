@@ -1,5 +1,6 @@
 using System.Management.Automation;
 using Natalia.Backup.Arguments;
+using Natalia.Backup.Hypervisors;
 using Natalia.Backup.Sessions;
 
 namespace Natalia.Backup.Commands;
@@ -23,4 +24,16 @@ public abstract class HypervisorCommand : NataliaCommand
     /// <summary>The hypervisors to ask.</summary>
     /// <exception cref="Engine.NataliaException"><c>HypervisorNotConnected</c>.</exception>
     private protected IReadOnlyList<HypervisorConnection> HypervisorsToRead() => Registry.Hypervisors.ForReading(References.Clean(Hypervisor));
+
+    /// <summary>Those of the hypervisors to ask that can do something.</summary>
+    /// <typeparam name="T">The capability.</typeparam>
+    /// <param name="capability">What a user would call it, for the error.</param>
+    /// <exception cref="Engine.NataliaException"><c>CapabilityMissing</c> when none can; <c>HypervisorNotConnected</c>.</exception>
+    private protected IReadOnlyList<(HypervisorConnection Connection, T Able)> HypervisorsAbleTo<T>(string capability) where T : class
+    {
+        IReadOnlyList<HypervisorConnection> all = HypervisorsToRead();
+        List<(HypervisorConnection, T)> able = [.. all.Where(h => h.Hypervisor is T).Select(h => (h, (T)h.Hypervisor))];
+        if (able.Count == 0) all[0].Hypervisor.Require<T>(capability);
+        return able;
+    }
 }

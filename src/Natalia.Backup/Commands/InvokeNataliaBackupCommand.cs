@@ -281,6 +281,8 @@ public sealed class InvokeNataliaBackupCommand : RepositoryWriterCommand
         {
             Registry.Completion.Remember(outcome.Point);
             if (outcome.Point.Requests is long requests) EmitVerbose(string.Format(CultureInfo.InvariantCulture, "{0}: {1} requests to the bucket.", run.Target.Name, requests + (renewal?.Requests ?? 0)));
+            if (outcome.Point is { LockedObjects: int locked, ImmutableUntilUtc: DateTime until })
+                EmitVerbose(string.Format(CultureInfo.InvariantCulture, "{0}: {1} objects were stored, each locked and its lock read back. All that the point needs is locked until {2:yyyy-MM-dd HH:mm} UTC at the least.", run.Target.Name, locked, until));
             Emit(outcome.Point with { Requests = outcome.Point.Requests + (renewal?.Requests ?? 0) });
         }
         if (outcome.ReleaseFailure is not null)

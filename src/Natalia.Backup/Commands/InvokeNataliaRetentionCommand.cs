@@ -17,6 +17,8 @@ namespace Natalia.Backup.Commands;
 /// <remarks>
 /// <para>It returns the plan's row of each point that it removed, with the reason. Never removed are the newest good point of an appliance, protected points, locked ones, and points that a running restore reads. The reason of every removal goes into the audit log. The space comes back when the repository is optimized.</para>
 /// <para>It never asks, so that it can be scheduled: the policy was confirmed when it was set. -WhatIf shows what would go and writes nothing at all; Get-NataliaRetentionPlan shows that as objects, with what stays.</para>
+/// <para>A policy always looks at all restore points that the repository holds of an appliance. A restore point that is piped in stands for its appliance, as the result of Invoke-NataliaBackup does: other points than those piped in may be removed,
+/// and which ones were piped in makes no difference. Remove-NataliaRestorePoint removes single points.</para>
 /// <para>An appliance for which no policy is set is the error RetentionPolicyMissing, and none of its points is removed. What fails for one appliance or one point is an error of its own, written when the others are done.</para>
 /// </remarks>
 /// <example>
@@ -46,7 +48,7 @@ public sealed class InvokeNataliaRetentionCommand : NataliaCommand
     [ArgumentCompleter(typeof(ApplianceCompleter))]
     public string[]? Appliance { get; set; }
 
-    /// <summary>The appliance's id. Bound from appliances that are piped in.</summary>
+    /// <summary>The appliance's id. Bound from appliances that are piped in, and from restore points, of which each stands for all points of its appliance.</summary>
     [Parameter(ValueFromPipelineByPropertyName = true)]
     [ValidateNotNullOrEmpty]
     public string[]? ApplianceId { get; set; }
@@ -99,7 +101,7 @@ public sealed class InvokeNataliaRetentionCommand : NataliaCommand
         {
             RestorePoint point = points[row.RestorePointId!];
             string target = string.Format(CultureInfo.InvariantCulture, "{0} {1} {2} ({3}) in repository '{4}'", subject.Name, row.LocalTime, policy.TimeZoneId, point.RestorePointId, subject.Repository.Name);
-            if (!await ShouldProcessAsync(target, $"Remove the restore point for ever. {row.Reason}{(policy.TimeZoneId == "UTC" ? "" : $" (Times are those of {policy.TimeZoneId}.)")}").ConfigureAwait(false)) continue;
+            if (!await ShouldProcessAsync(target, $"Remove the restore point for ever, by the policy for all points of {subject.Name}. {row.Reason}{(policy.TimeZoneId == "UTC" ? "" : $" (Times are those of {policy.TimeZoneId}.)")}").ConfigureAwait(false)) continue;
             wanted.Add(point.RestorePointId, row);
             removals.Add(new PointRemoval(point, $"Retention policy {policy}: {row.Reason}"));
         }

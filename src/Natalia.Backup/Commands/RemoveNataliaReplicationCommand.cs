@@ -34,11 +34,10 @@ public sealed class RemoveNataliaReplicationCommand : HypervisorCommand
     {
         try
         {
-            List<HypervisorConnection> able = [.. HypervisorsToRead().Where(h => h.Hypervisor is IReplication)];
-            if (able.Count == 0) HypervisorsToRead()[0].Hypervisor.Require<IReplication>("replication");
+            IReadOnlyList<(HypervisorConnection Connection, IReplication Able)> able = HypervisorsAbleTo<IReplication>("replication");
             if (able.Count > 1) throw new NataliaException(ErrorIds.HypervisorAmbiguous, NataliaErrorKind.InvalidOperation, $"Which hypervisor has the replication '{ReplicationId}'? {able.Count} are connected.", ReplicationId, "Name one with -Hypervisor.");
-            if (await ShouldProcessAsync($"{ReplicationId} on '{able[0].Name}'", KeepReplica ? "End the replication and keep the copy" : "End the replication and remove the copy").ConfigureAwait(false))
-                await ((IReplication)able[0].Hypervisor).RemoveReplicationAsync(ReplicationId, KeepReplica, cancellationToken).ConfigureAwait(false);
+            if (await ShouldProcessAsync($"{ReplicationId} on '{able[0].Connection.Name}'", KeepReplica ? "End the replication and keep the copy" : "End the replication and remove the copy").ConfigureAwait(false))
+                await able[0].Able.RemoveReplicationAsync(ReplicationId, KeepReplica, cancellationToken).ConfigureAwait(false);
         }
         catch (Exception e) when (!cancellationToken.IsCancellationRequested)
         {

@@ -1,6 +1,5 @@
 using System.Globalization;
 using System.Management.Automation;
-using System.Management.Automation.Host;
 using Natalia.Backup.Appliances;
 using Natalia.Backup.Arguments;
 using Natalia.Backup.Engine;
@@ -94,16 +93,11 @@ public sealed class RepairNataliaRepositoryCommand : NataliaCommand
     private async Task<bool> ConfirmRemovalAsync(string target)
     {
         if (await OnPipelineAsync(HasAnswered).ConfigureAwait(false)) return true;
-        try
-        {
-            return await OnPipelineAsync(() => ShouldContinue(DisplayText.Clean($"Remove all restore points of the {target} that cannot be restored as a whole, and what only they need? What is left of them is gone at once, and files that are put back later help no more. With -WhatIf the command tells which points that are."),
-                "Remove lost restore points")).ConfigureAwait(false);
-        }
-        catch (Exception e) when (e is PSInvalidOperationException or HostException or NotImplementedException)
-        {
-            throw new NataliaException(ErrorIds.RemovalNotConfirmed, NataliaErrorKind.InvalidOperation, $"Nothing was changed in the {target}: -RemoveLost removes restore points, and nobody is here to confirm that.", target,
-                "Look at the same command with -WhatIf; then say -Confirm:$false.", e);
-        }
+        return await OnPipelineAsync(() => HostQuestion.Ask(
+            () => ShouldContinue(DisplayText.Clean($"Remove all restore points of the {target} that cannot be restored as a whole, and what only they need? What is left of them is gone at once, and files that are put back later help no more. With -WhatIf the command tells which points that are."),
+                "Remove lost restore points"),
+            silent => new NataliaException(ErrorIds.RemovalNotConfirmed, NataliaErrorKind.InvalidOperation, $"Nothing was changed in the {target}: -RemoveLost removes restore points, and nobody is here to confirm that.", target,
+                "Look at the same command with -WhatIf; then say -Confirm:$false.", silent))).ConfigureAwait(false);
     }
 
     /// <summary>The ids of the appliances that are meant; null for all.</summary>

@@ -1,6 +1,5 @@
 using System.Globalization;
 using System.Management.Automation;
-using System.Management.Automation.Host;
 using Natalia.Backup.Appliances;
 using Natalia.Backup.Arguments;
 using Natalia.Backup.Engine;
@@ -9,6 +8,7 @@ using Natalia.Backup.Engine.Immutability;
 using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Engine.Retention;
 using Natalia.Backup.Evidence;
+using Natalia.Backup.Pipeline;
 using Natalia.Backup.Retention;
 using Natalia.Backup.Sessions;
 
@@ -93,6 +93,7 @@ public sealed class SetNataliaRetentionCommand : RetentionRulesCommand
         RepositoryConnection repository = Registry.Repositories.ForWriting(Repository);
         IReadOnlyList<ApplianceSelector> selectors = ApplianceSelector.FromAll((Appliance ?? []).Concat(ApplianceId ?? []));
         RepositoryRetention retention = await _cache.ReadAsync(repository, cancellationToken).ConfigureAwait(false);
+        retention.RequireTimeZone(rules.TimeZone);
         if (ParameterSetName == InheritSet && (rules.AnyRule || rules.TimeZone is not null))
             throw new NataliaException(ErrorIds.RetentionPolicyInvalid, NataliaErrorKind.InvalidArgument, "-Inherit takes a policy away, so it cannot be given together with rules or a time zone.");
         if (selectors.Count == 0)
@@ -191,15 +192,9 @@ public sealed class SetNataliaRetentionCommand : RetentionRulesCommand
             removed.Count == 1 ? "1 restore point" : removed.Count + " restore points", removed.Count == 1 ? "is" : "are", removed.Min(r => r.TimeUtc), removed.Max(r => r.TimeUtc));
         if (!await ShouldProcessAsync(target, loss.Length == 0 ? action : $"{action}; {loss}").ConfigureAwait(false)) return false;
         if (loss.Length == 0 || Force || await OnPipelineAsync(() => HasAnswered()).ConfigureAwait(false)) return true;
-        try
-        {
-            return await OnPipelineAsync(() => ShouldContinue(DisplayText.Clean($"{action} for {target}? {loss}."), "A stricter retention policy")).ConfigureAwait(false);
-        }
-        catch (Exception e) when (e is PSInvalidOperationException or HostException or NotImplementedException)
-        {
-            throw new NataliaException(ErrorIds.RetentionChangeNotConfirmed, NataliaErrorKind.InvalidOperation, $"The policy was not set for {target}: {loss}, and nobody is here to confirm that.", target,
-                "Look at Get-NataliaRetentionPlan with the same rules; then say -Force or -Confirm:$false.", e);
-        }
+        return await OnPipelineAsync(() => HostQuestion.Ask(() => ShouldContinue(DisplayText.Clean($"{action} for {target}? {loss}."), "A stricter retention policy"),
+            silent => new NataliaException(ErrorIds.RetentionChangeNotConfirmed, NataliaErrorKind.InvalidOperation, $"The policy was not set for {target}: {loss}, and nobody is here to confirm that.", target,
+                "Look at Get-NataliaRetentionPlan with the same rules; then say -Force or -Confirm:$false.", silent))).ConfigureAwait(false);
     }
 
     private async Task ShowAsync(RepositoryConnection repository, string? applianceId, string? name, IReadOnlyList<RetentionSubject> subjects, RetentionPolicy? effective, CancellationToken cancellationToken)

@@ -51,9 +51,7 @@ public sealed class TestNataliaPrerequisiteCommand : ApplianceCommand
 
     private protected override async Task ProcessNoneAsync(CancellationToken cancellationToken)
     {
-        List<HypervisorConnection> able = [.. HypervisorsToRead().Where(h => h.Hypervisor is IPrerequisites)];
-        if (able.Count == 0) HypervisorsToRead()[0].Hypervisor.Require<IPrerequisites>("check of prerequisites");
-        foreach (HypervisorConnection hypervisor in able) await TestAsync(hypervisor, null, cancellationToken).ConfigureAwait(false);
+        foreach ((HypervisorConnection hypervisor, _) in HypervisorsAbleTo<IPrerequisites>("check of prerequisites")) await TestAsync(hypervisor, null, cancellationToken).ConfigureAwait(false);
     }
 
     private async Task TestAsync(HypervisorConnection hypervisor, ApplianceDescription? appliance, CancellationToken cancellationToken)

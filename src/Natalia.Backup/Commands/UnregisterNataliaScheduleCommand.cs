@@ -34,12 +34,11 @@ public sealed class UnregisterNataliaScheduleCommand : HypervisorCommand
     {
         try
         {
-            List<HypervisorConnection> able = [.. HypervisorsToRead().Where(h => h.Hypervisor is INativeSchedules)];
-            if (able.Count == 0) HypervisorsToRead()[0].Hypervisor.Require<INativeSchedules>("schedules of its own");
+            IReadOnlyList<(HypervisorConnection Connection, INativeSchedules Able)> able = HypervisorsAbleTo<INativeSchedules>("schedules of its own");
             if (able.Count > 1) throw new NataliaException(ErrorIds.HypervisorAmbiguous, NataliaErrorKind.InvalidOperation, $"Which hypervisor has the schedule '{ScheduleId}'? {able.Count} are connected.", ScheduleId, "Name one with -Hypervisor.");
-            if (!await ShouldProcessAsync($"{ScheduleId} on '{able[0].Name}'", "Remove the schedule").ConfigureAwait(false)) return;
-            NativeSchedule gone = await ((INativeSchedules)able[0].Hypervisor).RemoveScheduleAsync(ScheduleId, cancellationToken).ConfigureAwait(false);
-            await RecordAsync(able[0], gone, cancellationToken).ConfigureAwait(false);
+            if (!await ShouldProcessAsync($"{ScheduleId} on '{able[0].Connection.Name}'", "Remove the schedule").ConfigureAwait(false)) return;
+            NativeSchedule gone = await able[0].Able.RemoveScheduleAsync(ScheduleId, cancellationToken).ConfigureAwait(false);
+            await RecordAsync(able[0].Connection, gone, cancellationToken).ConfigureAwait(false);
         }
         catch (Exception e) when (!cancellationToken.IsCancellationRequested)
         {

@@ -26,7 +26,7 @@ internal static class ExportDestination
             throw new NataliaException(ErrorIds.DestinationWriteFailed, NataliaErrorKind.NotFound, $"There is no folder '{folder}'.", file, "Make it first.");
     }
 
-    // The names come from a repository that somebody else may have written: no separator may get through.
-    private static string Clean(string part) =>
+    /// <summary>A text as a part of a file's name. It comes from a repository that somebody else may have written: no separator may get through.</summary>
+    internal static string Clean(string part) =>
         new string([.. part.Select(c => char.IsLetterOrDigit(c) || c is '-' or '_' or '.' ? c : '_')]).Trim('.') is { Length: > 0 } clean ? clean : "_";
 }

@@ -52,7 +52,11 @@ internal sealed class RestorePointFinder(CompletionCache completion, Action<stri
     private async Task<IReadOnlyList<RestorePoint>> ListAsync(RepositoryConnection repository, string? applianceId, CancellationToken cancellationToken)
     {
         if (_lists.TryGetValue((repository, applianceId), out IReadOnlyList<RestorePoint>? known)) return known;
-        IReadOnlyList<RestorePoint> points = await repository.GetRestorePointsAsync(new RestorePointFilter { ApplianceId = applianceId }, damage => warn(damage.Message), missing => _missing[(repository, missing.ApplianceId)] = missing, cancellationToken).ConfigureAwait(false);
+        List<NataliaException> damaged = [];
+        // One that cannot be read is found all the same, so that whoever names it is told what is wrong with it.
+        IReadOnlyList<RestorePoint> points = await repository.GetRestorePointsAsync(new RestorePointFilter { ApplianceId = applianceId, IncludeUnreadable = true }, damaged.Add, missing => _missing[(repository, missing.ApplianceId)] = missing, cancellationToken).ConfigureAwait(false);
+        HashSet<string?> listed = [.. points.Select(p => p.RestorePointId)];
+        foreach (NataliaException damage in damaged.Where(d => !listed.Contains(d.Target))) warn(damage.Message);
         foreach (RestorePoint point in points) completion.Remember(point);
         _lists[(repository, applianceId)] = points;
         return points;

@@ -47,6 +47,16 @@ internal sealed class RepositoryRetention
             await repository.Retention.GetFixedTimeZoneAsync(cancellationToken).ConfigureAwait(false));
     }
 
+    /// <summary>Makes sure that a time zone that was asked for takes effect here.</summary>
+    /// <param name="asked">The zone; null when none was given.</param>
+    /// <exception cref="NataliaException"><c>CapabilityMissing</c>.</exception>
+    internal void RequireTimeZone(string? asked)
+    {
+        if (asked is null || FixedTimeZone is null || TimeZones.AreSame(asked, FixedTimeZone)) return;
+        throw new NataliaException(ErrorIds.CapabilityMissing, NataliaErrorKind.NotSupported, $"The repository '{Repository.Name}' applies retention in the time zone of its cluster's nodes, '{FixedTimeZone}', and in no other: '{asked}' would have no effect.", asked,
+            "Leave -TimeZone out.");
+    }
+
     /// <summary>The appliances that a selector means.</summary>
     internal IReadOnlyList<RetentionSubject> Select(ApplianceSelector selector) => [.. Subjects.Where(s => selector.Matches(s.ApplianceId, s.Name))];
 

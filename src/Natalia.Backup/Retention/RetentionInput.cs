@@ -12,6 +12,10 @@ internal static class RetentionInput
     /// <summary>True when the object has a time, so that it can be planned.</summary>
     internal static bool IsPoint(PSObject value) => value.BaseObject is RestorePoint || value.Properties[nameof(RetentionPoint.TimeUtc)] is not null;
 
+    /// <summary>False for a restore point whose manifest is damaged: stored policies do not count it either.</summary>
+    /// <exception cref="NataliaException"><c>RetentionInputInvalid</c>.</exception>
+    internal static bool IsReadable(PSObject value) => Flag(value, nameof(RestorePoint.IsReadable), absent: true);
+
     /// <summary>The object as a plan sees it.</summary>
     /// <exception cref="NataliaException"><c>RetentionInputInvalid</c>.</exception>
     internal static RetentionPoint Read(PSObject value)

@@ -109,9 +109,34 @@ public static class _Format
     /// <param name="text">A text, or nothing.</param>
     public static string Line(object? text) => Text(text);
 
+    /// <summary>A text from elsewhere for the last column of a table, broken between words: the console itself breaks wherever a line is full.</summary>
+    /// <param name="text">A text, or nothing.</param>
+    /// <param name="used">How many columns the others take, with the gaps between them.</param>
+    /// <param name="host">The host that shows it.</param>
+    public static string Words(object? text, int used, object? host)
+    {
+        string line = Text(text);
+        return WidthOf(host) is int width && width - used > 8 ? WordWrap.Break(line, width - used) : line;
+    }
+
     /// <summary>Yes, no, or nothing.</summary>
     /// <param name="flag">A truth value, or nothing.</param>
     public static string YesNo(object? flag) => TryConvert(flag, out bool value) ? (value ? "yes" : "no") : "";
+
+    /// <summary>The columns that a table may have; null where the host does not know: then nothing is broken here.</summary>
+    private static int? WidthOf(object? host)
+    {
+        try
+        {
+            // The formatter leaves the last column free.
+            return (host is PSObject wrapped ? wrapped.BaseObject : host) is System.Management.Automation.Host.PSHost { UI.RawUI: { } screen } ? screen.BufferSize.Width - 1 : null;
+        }
+        catch (Exception e) when (e is System.Management.Automation.Host.HostException or NotImplementedException or NotSupportedException or System.IO.IOException)
+        {
+            // A host without a screen: what is written goes to a file or another program.
+            return null;
+        }
+    }
 
     private static string Text(object? value) => DisplayText.CleanLine(value?.ToString());
 

@@ -46,6 +46,26 @@ public sealed class ImmutabilityTests
         Assert.InRange(extended, 0, 8);
     }
 
+    [Fact]
+    public async Task A_backup_tells_how_many_of_its_objects_are_locked()
+    {
+        (MemoryStore store, RepositoryBench bench) = New();
+        using RepositoryBench disposed = bench;
+        using Repository repository = await CreateAsync(bench, new FaultStore(store));
+        HashSet<string> before = [.. (await store.ListAllAsync("", default)).Select(o => o.Name)];
+        RestorePoint point = await BackupAsync(repository, Disk(10 << 20, 1), time: _clock.GetUtcNow().UtcDateTime);
+        int locked = 0;
+        foreach (StoredObject made in await store.ListAllAsync("", default))
+            if (!before.Contains(made.Name) && await store.GetRetainUntilAsync(made.Name, default) >= point.ImmutableUntilUtc) locked++;
+
+        Assert.InRange(locked, 4, 1000);
+        Assert.Equal(locked, point.LockedObjects);
+        Assert.Null(Assert.Single(await PointsAsync(repository)).LockedObjects);
+        using var open = new RepositoryBench();
+        using Repository plain = await open.CreateAsync();
+        Assert.Null((await BackupAsync(plain, Disk(100_000, 1))).LockedObjects);
+    }
+
     /// <summary>The names of all objects that restoring the point reads.</summary>
     private static async Task<HashSet<string>> ReadByRestoreAsync(RepositoryBench bench, MemoryStore store, RestorePoint point)
     {

@@ -108,6 +108,38 @@ public sealed class RestorePointTests : IDisposable
     }
 
     [Fact]
+    public void A_point_whose_manifest_is_damaged_is_listed_and_never_taken_for_a_whole_one()
+    {
+        string first = _scenario.BackUp();
+        string last = _scenario.BackUp();
+        string manifest = Directory.EnumerateFiles(Path.Combine(_scenario.Full("local"), "appliances"), "*" + last, SearchOption.AllDirectories).Single(f => Path.GetFileName(Path.GetDirectoryName(f)) == "points");
+        byte[] bytes = File.ReadAllBytes(manifest);
+        bytes[bytes.Length / 2] ^= 1;
+        File.WriteAllBytes(manifest, bytes);
+        // What was read before is remembered: a new session sees it as the next morning's does.
+        _scenario.Run("Disconnect-NataliaRepository local; $null = Connect-NataliaRepository -Path $args[0] -Name local -Unencrypted", _scenario.Full("local")).ThrowIfFailed();
+
+        ScriptResult listed = _scenario.Run("Get-NataliaRestorePoint");
+        Assert.Equal([last, first], listed.Output.Select(o => (string)o!.Properties["RestorePointId"].Value));
+        Assert.Equal(["ManifestDamaged"], listed.ErrorIds.Select(i => i.Split(',')[0]));
+        Assert.Contains("natalia-paris", listed.Errors[0].Exception.Message, StringComparison.Ordinal);
+        Assert.Contains(last, listed.Errors[0].Exception.Message, StringComparison.Ordinal);
+        Assert.Matches($"natalia-paris .* DAMAGED +local +{last[..8]} ", Render("Get-NataliaRestorePoint -ErrorAction SilentlyContinue"));
+        Assert.Equal([first], _scenario.Run("Get-NataliaRestorePoint -Latest").Output.Select(o => (string)o!.Properties["RestorePointId"].Value));
+
+        ScriptResult export = _scenario.Run("Get-NataliaRestorePoint -RestorePointId $args[0] | Export-NataliaDisk -Destination $args[1]", last, _scenario.Full("x.raw"));
+        Assert.Equal(["ManifestDamaged"], export.ErrorIds.Select(i => i.Split(',')[0]));
+        Assert.Empty(export.Warnings);
+        Assert.Empty(Directory.EnumerateFiles(_scenario.Root, "x.raw*"));
+        Assert.Equal(["ManifestDamaged"], Errors("Remove-NataliaRestorePoint $args[0] -Confirm:$false".Replace("$args[0]", last, StringComparison.Ordinal)));
+        Assert.Equal(["False", "True"], _scenario.Run("Get-NataliaRestorePoint -ErrorAction SilentlyContinue | Test-NataliaRestorePoint -Quiet").Text);
+
+        ScriptResult plan = _scenario.Run("Get-NataliaRestorePoint -ErrorAction SilentlyContinue | Get-NataliaRetentionPlan -Last 1");
+        Assert.Equal([(first, "Keep")], plan.Output.Select(r => ((string)r!.Properties["RestorePointId"].Value, r.Properties["Action"].Value.ToString()!)));
+        Assert.Single(plan.Warnings);
+    }
+
+    [Fact]
     public void An_export_does_not_overwrite_unless_it_is_told_to()
     {
         string id = _scenario.BackUp();
@@ -124,6 +156,24 @@ public sealed class RestorePointTests : IDisposable
         var path = (string)_scenario.Run(export, id, _scenario.Full("out")).ThrowIfFailed().Value("Path")!;
         Assert.Matches(@"out.natalia-paris-\d{8}T\d{6}Z-scsi1\.raw$", path);
         Assert.Equal(300_000, new FileInfo(path).Length);
+    }
+
+    [Fact]
+    public void What_a_killed_export_left_is_removed_by_the_next_one_to_the_same_place()
+    {
+        string id = _scenario.BackUp();
+        string folder = Directory.CreateDirectory(_scenario.Full("out")).FullName;
+        string[] stale = [Path.Combine(folder, "x.raw.0123abcd.partial"), Path.Combine(folder, "natalia-paris-20260101T000000Z-scsi1.raw.0123abcd.partial")];
+        string other = Path.Combine(folder, "natalia-lyon-20260101T000000Z-scsi1.raw.0123abcd.partial");
+        foreach (string file in stale.Append(other)) File.WriteAllText(file, "half");
+        const string export = "$null = Export-NataliaDisk -RestorePointId $args[0] -Destination $args[1]";
+
+        Assert.Empty(_scenario.Run(export + " -WhatIf", id, Path.Combine(folder, "x.raw")).ThrowIfFailed().Warnings);
+        ScriptResult toFile = _scenario.Run(export, id, Path.Combine(folder, "x.raw")).ThrowIfFailed();
+        Assert.Contains($"'{stale[0]}', which was removed", Assert.Single(toFile.Warnings), StringComparison.Ordinal);
+        Assert.Equal([false, true, true], stale.Append(other).Select(File.Exists));
+        Assert.Contains(stale[1], Assert.Single(_scenario.Run(export, id, folder).ThrowIfFailed().Warnings), StringComparison.Ordinal);
+        Assert.Equal([false, false, true], stale.Append(other).Select(File.Exists));
     }
 
     [Fact]

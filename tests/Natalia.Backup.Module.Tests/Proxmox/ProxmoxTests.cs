@@ -81,6 +81,36 @@ public sealed class ProxmoxTests : IAsyncLifetime
         Assert.DoesNotContain("Z (", shown);
     }
 
+    [Theory]
+    [InlineData("Europe/Paris", "UTC", false)]
+    [InlineData("Europe/Paris", "Asia/Tokyo", false)]
+    [InlineData("Europe/Paris", "Romance Standard Time", true)]
+    [InlineData("Europe/Paris", "europe/paris", true)]
+    [InlineData("Etc/UTC", "UTC", true)]
+    public void A_time_zone_that_the_cluster_would_not_keep_to_is_refused(string clusters, string asked, bool isAccepted)
+    {
+        Cluster.TimeZone = clusters;
+        _scenario.AddPoint(new DateTimeOffset(2026, 3, 4, 22, 30, 5, TimeSpan.Zero));
+        Connect();
+        foreach (string command in new[] { "Set-NataliaRetention natalia-01 -Repository pbs -Daily 2 -TimeZone $args[0] -WhatIf", "Set-NataliaRetention natalia-01 -Repository pbs -Daily 2 -TimeZone $args[0] -Force", "$null = Get-NataliaRetentionPlan natalia-01 -Daily 2 -TimeZone $args[0]" })
+        {
+            ScriptResult result = Module.Run(command, asked);
+            Assert.Equal(isAccepted ? [] : ["CapabilityMissing"], result.ErrorIds.Select(i => i.Split(',')[0]));
+            if (!isAccepted) Assert.Contains($"'{clusters}'", result.Errors.FirstOrDefault()?.Exception.Message ?? result.TerminatingError!.Exception.Message);
+        }
+        Assert.Equal(isAccepted ? 1 : 0, Module.Run("Get-NataliaRetention natalia-01 | Where-Object Daily -eq 2").ThrowIfFailed().Output.Count);
+    }
+
+    [Fact]
+    public void A_cluster_that_was_just_connected_completes_its_names_and_is_asked_once()
+    {
+        _scenario.ConnectCluster();
+        Assert.Equal(["pbs", "pbs-data"], Complete());
+        Assert.Equal(0, _scenario.CountRequests(() => Complete()));
+
+        IReadOnlyList<string> Complete() => Module.Run("$line = 'Connect-NataliaRepository -ProxmoxStorage p'; [System.Management.Automation.CommandCompletion]::CompleteInput($line, $line.Length, $null).CompletionMatches | ForEach-Object CompletionText").Text;
+    }
+
     [Fact]
     public void WhatIf_changes_nothing()
     {

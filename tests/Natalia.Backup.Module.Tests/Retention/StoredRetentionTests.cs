@@ -140,6 +140,18 @@ public sealed class StoredRetentionTests : IDisposable
     }
 
     [Fact]
+    public void A_point_that_is_piped_in_stands_for_its_appliance_and_WhatIf_says_so()
+    {
+        Backup(3);
+        Run("Set-NataliaRetention -Last 1 -Force").ThrowIfFailed();
+        using ModuleSession session = Session();
+        string shown = session.Render("Get-NataliaRestorePoint -Latest | Invoke-NataliaRetention -WhatIf");
+        Assert.Equal(2, shown.Split("by the policy for all points of natalia-paris").Length - 1);
+        Assert.Equal(3, Count());
+        Assert.Equal(2, Run("Get-NataliaRestorePoint | Invoke-NataliaRetention").ThrowIfFailed().Output.Count);
+    }
+
+    [Fact]
     public void Another_policy_is_tried_without_setting_it()
     {
         Backup(3);

@@ -6,7 +6,7 @@ using Natalia.Backup.Sessions;
 namespace Natalia.Backup.Tests.Fakes;
 
 /// <summary>A hypervisor with one VM, which writes down what is done with it and fails where it is told to.</summary>
-internal sealed class FakeHypervisor : IHypervisor, IImageSource
+internal sealed class FakeHypervisor : IHypervisor, IImageSource, IKnownNames
 {
     internal List<string> Journal { get; } = [];
 
@@ -23,6 +23,21 @@ internal sealed class FakeHypervisor : IHypervisor, IImageSource
 
     /// <summary>Called while releasing.</summary>
     internal Func<Task>? OnRelease { get; set; }
+
+    /// <summary>Called when it is asked for its names; what it knows then is <c>pbs</c>, <c>tank</c> and <c>pve1</c>.</summary>
+    internal Func<CancellationToken, Task> OnLearn { get; init; } = _ => Task.CompletedTask;
+
+    public IReadOnlyList<string> BackupStorages { get; private set; } = [];
+
+    public IReadOnlyList<string> DiskStorages { get; private set; } = [];
+
+    public IReadOnlyList<string> Nodes { get; private set; } = [];
+
+    public async Task LearnAsync(CancellationToken cancellationToken)
+    {
+        await OnLearn(cancellationToken);
+        (BackupStorages, DiskStorages, Nodes) = (["pbs"], ["tank"], ["pve1"]);
+    }
 
     internal bool ReleaseTokenWasCancelled { get; private set; }
 

@@ -30,7 +30,7 @@ internal sealed partial class ProxmoxRepository : IRetentionStore
             throw new NataliaException(ErrorIds.RetentionPolicyKeepsNothing, NataliaErrorKind.InvalidArgument, "The policy has no rule.", applianceName);
         ClusterGuest guest = (await _cluster.GetGuestsAsync(cancellationToken).ConfigureAwait(false)).FirstOrDefault(g => _cluster.ApplianceIdOf(g.Vmid) == applianceId)
             ?? throw new NataliaException(ErrorIds.ApplianceNotFound, NataliaErrorKind.NotFound, $"The cluster '{_cluster.Location}' has no VM '{applianceName ?? applianceId}'.", applianceName ?? applianceId);
-        if (policy is not null && policy.TimeZoneId != RetentionPolicy.DefaultTimeZoneId && await ReadTimeZoneAsync(cancellationToken).ConfigureAwait(false) is string zone && zone != policy.TimeZoneId)
+        if (policy is not null && await ReadTimeZoneAsync(cancellationToken).ConfigureAwait(false) is string zone && !TimeZones.AreSame(zone, policy.TimeZoneId))
             throw new NataliaException(ErrorIds.CapabilityMissing, NataliaErrorKind.NotSupported, $"The cluster applies its retention in the nodes' time zone, '{zone}', and in no other.", policy.TimeZoneId, "Leave -TimeZone out.");
         await Jobs.SetRetentionAsync(guest.Vmid, policy is null ? null : ToLimits(policy), cancellationToken).ConfigureAwait(false);
     }

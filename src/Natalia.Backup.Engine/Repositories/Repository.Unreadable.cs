@@ -1,0 +1,64 @@
+using System.Text.Json;
+using Natalia.Backup.Engine.Audit;
+using Natalia.Backup.Engine.Format;
+using Natalia.Backup.Engine.Model;
+
+namespace Natalia.Backup.Engine.Repositories;
+
+public sealed partial class Repository
+{
+    /// <summary>A point whose manifest cannot be read, as the signed record of its making tells of it; null where there is no such record. A damaged checkpoint, which is no point, has none either.</summary>
+    private async Task<RestorePoint?> DescribeUnreadableAsync(string applianceId, Run run, AuditLog log, List<AuditName> names, PointStates states, CancellationToken cancellationToken)
+    {
+        string id = run.Id.ToString();
+        List<AuditName> made = names.FindAll(n => n.Event == AuditEvents.PointMade && n.Sequence == run.Sequence);
+        if ((await log.ReadAllAsync(made, cancellationToken).ConfigureAwait(false)).FirstOrDefault(r => r?.RestorePointId == id) is not { Data: string text }) return null;
+        using JsonDocument document = JsonDocument.Parse(text);
+        JsonElement data = document.RootElement;
+        if (data.ReadTimeOrNull("timeUtc") is not DateTime time) return null;
+        PointOrigin? copyOf = PointOrigin.Read(data);
+        return new RestorePoint
+        {
+            RestorePointId = id,
+            ApplianceId = applianceId,
+            ApplianceName = data.ReadStringOrNull("name") ?? applianceId,
+            RepositoryId = RepositoryId,
+            Repository = Label,
+            Sequence = run.Sequence,
+            TimeUtc = time,
+            Type = data.ReadEnum<BackupType>("type"),
+            Consistency = data.ReadEnum<Consistency>("consistency"),
+            ReadBytes = data.ReadLongOrNull("readBytes"),
+            StoredBytes = data.ReadLongOrNull("storedBytes"),
+            IsProtected = states.IsProtected(id),
+            OriginalRestorePointId = copyOf?.PointId,
+            OriginalRepositoryId = copyOf?.RepositoryId,
+            IsEncrypted = IsEncrypted,
+            Verification = VerificationState.Failed,
+            IsReadable = false,
+        };
+    }
+
+    /// <summary>Why a point is not listed: its manifest cannot be read, or it is not there.</summary>
+    private async Task<NataliaException> FindAbsenceAsync(RestorePoint point, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await FindAsync(point.ApplianceId, point.RestorePointId, cancellationToken).ConfigureAwait(false);
+            return NotFound(point.RestorePointId);
+        }
+        catch (NataliaException absence) when (absence.ErrorId == ErrorIds.RestorePointNotFound)
+        {
+            return absence;
+        }
+        catch (NataliaException damage) when (damage.ErrorId == ErrorIds.ManifestDamaged)
+        {
+            return new NataliaException(damage.ErrorId, damage.Kind, $"The restore point {point} ({point.RestorePointId}) was not removed, because it cannot be read. {damage.Message}", point.RestorePointId,
+                "Repair-NataliaRepository makes the manifest again where a copy of it is left; with -RemoveLost it gives the point up.", damage);
+        }
+    }
+
+    /// <summary>The damage of a manifest in the words of who looks for the point.</summary>
+    private static NataliaException Unreadable(RestorePoint point, NataliaException damage) => new(damage.ErrorId, damage.Kind,
+        $"The restore point {point} ({point.RestorePointId}) cannot be read. {damage.Message}", point.RestorePointId, damage.RecommendedAction, damage);
+}
