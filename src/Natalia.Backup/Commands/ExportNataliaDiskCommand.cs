@@ -15,7 +15,7 @@ namespace Natalia.Backup.Commands;
 /// <remarks>
 /// <para>The image equals the disk at the time of the point, byte for byte; every block is compared with its SHA-256 on the way. It is sparse where the file system can do that.</para>
 /// <para>The file gets its name when it is complete. An export that fails or is stopped leaves nothing behind. What a killed one left, a file with the ending .partial, is removed by the next one to the same place with a warning that names it;
-/// on a share, where another machine may be writing it, the warning asks for that.</para>
+/// where another machine may be writing it, on a share or into a folder that this machine shares, the warning asks for that.</para>
 /// <para>A restore point that is damaged is refused, unless -AllowLoss is given: then what is left is written, what is lost becomes zeros, a warning says how much, and the result tells where.</para>
 /// </remarks>
 /// <example>
@@ -101,7 +101,7 @@ public sealed class ExportNataliaDiskCommand : RestorePointCommand
         ExportDestination.EnsureWritable(file, Force);
         if (!await ShouldProcessAsync(file, $"Write disk {diskId} of {one}").ConfigureAwait(false)) return;
         if (!await EnsureReadableAsync(point, diskId is null ? null : [diskId], Thaw ? ThawDays : null, cancellationToken).ConfigureAwait(false)) return;
-        TellOfPartials(path, file, one);
+        await TellOfPartialsAsync(path, file, one, cancellationToken).ConfigureAwait(false);
         var clock = Stopwatch.StartNew();
         var written = new SalvagedDisk(new RestorePointDisk("", DiskRole.Unknown, 0, 0), 0, []);
         using (ProgressReporter progress = StartProgress($"Exporting {one}"))
@@ -128,12 +128,13 @@ public sealed class ExportNataliaDiskCommand : RestorePointCommand
     }
 
     /// <summary>An export that was killed could not take back what it had written; that may be what the disk has no room for now.</summary>
-    private void TellOfPartials(string path, string file, RestorePoint point)
+    private async Task TellOfPartialsAsync(string path, string file, RestorePoint point, CancellationToken cancellationToken)
     {
         string name = PartialFiles.NameFor(file);
         bool isFolder = path != file;
         string ofAppliance = ExportDestination.Clean(point.ApplianceName) + "-";
-        foreach (PartialFile left in PartialFiles.RemoveStale(Path.GetDirectoryName(file) ?? file, image => image == name || isFolder && image.StartsWith(ofAppliance, StringComparison.Ordinal)))
+        IReadOnlyList<PartialFile> stale = await PartialFiles.RemoveStaleAsync(Path.GetDirectoryName(file) ?? file, image => image == name || isFolder && image.StartsWith(ofAppliance, StringComparison.Ordinal), TimeProvider.System, cancellationToken).ConfigureAwait(false);
+        foreach (PartialFile left in stale)
         {
             EmitWarning(left.IsRemoved ? $"An earlier export was broken off and had left '{left.Path}', which was removed."
                 : $"An earlier export seems to have been broken off and has left '{left.Path}'. Delete it, unless another machine is writing it now.");

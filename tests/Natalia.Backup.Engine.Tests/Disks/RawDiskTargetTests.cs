@@ -79,7 +79,7 @@ public sealed class RawDiskTargetTests : IDisposable
         await target.WriteAsync(0, RandomBytes(Block), None);
 
         string partial = Assert.Single(_folder.Files);
-        Assert.Matches(@"^disk\.raw\.[0-9a-f]{8}\.partial$", partial);
+        Assert.Matches(@"^disk\.raw\.[0-9a-f]{16}\.partial$", partial);
 
         await target.CompleteAsync(None);
         Assert.Equal(["disk.raw"], _folder.Files);

@@ -163,8 +163,8 @@ public sealed class RestorePointTests : IDisposable
     {
         string id = _scenario.BackUp();
         string folder = Directory.CreateDirectory(_scenario.Full("out")).FullName;
-        string[] stale = [Path.Combine(folder, "x.raw.0123abcd.partial"), Path.Combine(folder, "natalia-paris-20260101T000000Z-scsi1.raw.0123abcd.partial")];
-        string other = Path.Combine(folder, "natalia-lyon-20260101T000000Z-scsi1.raw.0123abcd.partial");
+        string[] stale = [PartialOf(Path.Combine(folder, "x.raw")), PartialOf(Path.Combine(folder, "natalia-paris-20260101T000000Z-scsi1.raw"))];
+        string other = PartialOf(Path.Combine(folder, "natalia-lyon-20260101T000000Z-scsi1.raw"));
         foreach (string file in stale.Append(other)) File.WriteAllText(file, "half");
         const string export = "$null = Export-NataliaDisk -RestorePointId $args[0] -Destination $args[1]";
 
@@ -175,6 +175,12 @@ public sealed class RestorePointTests : IDisposable
         Assert.Contains(stale[1], Assert.Single(_scenario.Run(export, id, folder).ThrowIfFailed().Warnings), StringComparison.Ordinal);
         Assert.Equal([false, false, true], stale.Append(other).Select(File.Exists));
     }
+
+    /// <summary>How an export on this machine names what it writes until the image is whole.</summary>
+    private string PartialOf(string image) => (string)_scenario.Run("""
+        $files = @(Get-NataliaRestorePoint)[0].GetType().Assembly.GetType('Natalia.Backup.Engine.Disks.PartialFiles')
+        $files.GetMethod('NewPath', [Reflection.BindingFlags] 'Static, NonPublic').Invoke($null, @($args[0]))
+        """, image).ThrowIfFailed().Text.Single();
 
     [Fact]
     public void Paths_count_from_where_the_prompt_stands_and_drives_are_known()
