@@ -459,7 +459,7 @@ internal sealed class ApplianceRepair(RepositoryCore core, RereadStore store, st
     {
         foreach ((Run lower, Run upper) in _analysis.Forks)
         {
-            bool isMended = _analysis.MissingDeltas.Exists(m => m.Manifest.Run == upper) && !_analysis.Walks.Exists(w => w.HidesReferences);
+            bool isMended = _analysis.MissingDeltas.Exists(m => m.Manifest.Run == upper && m.CanBeMade);
             _findings.Add(Finding(RepairFindingKind.HistoryForked) with
             {
                 Object = Layout.Manifest(applianceId, upper), RestorePointId = upper.Id.ToString(), Action = isMended ? RepairAction.Rebuilt : RepairAction.Kept,
@@ -472,10 +472,9 @@ internal sealed class ApplianceRepair(RepositoryCore core, RereadStore store, st
         {
             Run run = missing.Manifest.Run;
             string name = Layout.Delta(applianceId, run);
-            PointWalk walk = _analysis.Walks.Find(w => w.Run == run)!;
-            if (walk.HidesReferences)
+            if (!missing.CanBeMade)
             {
-                _findings.Add(Finding(RepairFindingKind.DeltaLost) with { Object = name, Action = RepairAction.Kept, Detail = $"The delta '{name}' is lost, and cannot be made again while a part of the point's block map is lost, too. Restoring does not need it." });
+                if (missing.IsDeltaLost) _findings.Add(Finding(RepairFindingKind.DeltaLost) with { Object = name, Action = RepairAction.Kept, Detail = $"The delta '{name}' is lost, and cannot be made again while a part of a block map is lost, too. Restoring does not need it." });
                 continue;
             }
             RepairFinding finding = Finding(missing.IsDeltaLost ? RepairFindingKind.DeltaLost : RepairFindingKind.DeadListIncomplete) with

@@ -22,7 +22,11 @@ internal sealed class PointWalk(PointManifest manifest)
 }
 
 /// <summary>What a run's delta should say, and does not; or should not say, and does.</summary>
-internal sealed record MissingDelta(PointManifest Manifest, Run? After, IReadOnlyDictionary<string, DeadList> Dead, bool IsDeltaLost, bool SaysTooMuch);
+internal sealed record MissingDelta(PointManifest Manifest, Run? After, IReadOnlyDictionary<string, DeadList> Dead, bool IsDeltaLost, bool SaysTooMuch)
+{
+    /// <summary>False as long as a part of a block map is lost without which it cannot be told, or must not be.</summary>
+    internal bool CanBeMade { get; init; } = true;
+}
 
 /// <summary>
 /// Mark and sweep: what the manifests need, what of it is lost, and which deltas do not tell all that died. Reads only. Points are walked newest first; a reference that a point needs and no newer one is one
@@ -72,6 +76,7 @@ internal sealed class RepairAnalysis(RepositoryCore core, string applianceId, Pa
             .Where(p => p.IsAbove == false && (p.Point.Sequence == p.Below.Sequence || !_twins.Contains(p.Below.Sequence))).Select(p => (p.Below, p.Point)).ToArray();
         var marker = new MapMarker(_packs, inventory, Marks, Losses, onRead);
         var uppers = new Dictionary<string, Upper>(StringComparer.Ordinal);
+        Run? distrusted = null;
         for (int i = listed.Count - 1; i >= 0; i--)
         {
             if (listed[i].Manifest is not PointManifest manifest) continue;
@@ -87,6 +92,7 @@ internal sealed class RepairAnalysis(RepositoryCore core, string applianceId, Pa
             await MarkConfigurationAsync(walk, Gather(uppers, ""), cancellationToken).ConfigureAwait(false);
             here.HidesReferences = walk.HidesReferences;
             here.SaysTooMuch = await SaysTooMuchAsync(here.Run, cancellationToken).ConfigureAwait(false);
+            if (here.SaysTooMuch && here.HidesReferences) distrusted = here.Run;
             Walks.Add(walk);
             foreach (string disk in here.Open.ToList())
             {
@@ -99,6 +105,14 @@ internal sealed class RepairAnalysis(RepositoryCore core, string applianceId, Pa
             }
         }
         foreach (Upper upper in uppers.Values.Distinct().Where(u => u.Open.Count > 0)) await FinishAsync(upper, cancellationToken).ConfigureAwait(false);
+        // Nothing can be put in the place of that delta, and what it wrongly calls needless would be freed if it came to lie below the other branch: all above it stays as it is.
+        if (distrusted is Run lowest)
+        {
+            for (int i = 0; i < MissingDeltas.Count; i++)
+            {
+                if (MissingDeltas[i].Manifest.Run.Sequence > lowest.Sequence) MissingDeltas[i] = MissingDeltas[i] with { CanBeMade = false };
+            }
+        }
     }
 
     private static Action<PackArea, Reference> Gather(Dictionary<string, Upper> uppers, string disk)
@@ -135,7 +149,7 @@ internal sealed class RepairAnalysis(RepositoryCore core, string applianceId, Pa
         if (_twins.Contains(upper.Run.Sequence) || upper.Previous is Run previous && _twins.Contains(previous.Sequence)) return;
         if (upper.HidesReferences || !isDeltaLost && !upper.SaysTooMuch && await IsToldAsync(upper, cancellationToken).ConfigureAwait(false))
         {
-            if (isDeltaLost) MissingDeltas.Add(new MissingDelta(upper.Manifest, null, new Dictionary<string, DeadList>(), true, false));
+            if (isDeltaLost) MissingDeltas.Add(new MissingDelta(upper.Manifest, null, new Dictionary<string, DeadList>(), true, false) { CanBeMade = !upper.HidesReferences });
             return;
         }
         MissingDeltas.Add(new MissingDelta(upper.Manifest, upper.Previous, upper.Dead, isDeltaLost, upper.SaysTooMuch));

@@ -78,7 +78,7 @@ public sealed class ForkTests
 
     private static Task<RepairReport> RepairAsync(Repository repository, bool whatIf = false) => repository.RepairAsync(new RepairOptions { WhatIf = whatIf }, (_, why) => throw why, null, default);
 
-    private static async Task AssertWholeAsync(Fork fork, IEnumerable<string> ids, string what)
+    private static async Task AssertWholeAsync(Fork fork, IEnumerable<string> ids, string what, bool check = true)
     {
         using Repository repository = await fork.Bench.OpenAsync();
         IReadOnlyList<RestorePoint> points = await PointsAsync(repository);
@@ -88,6 +88,7 @@ public sealed class ForkTests
             byte[] bytes = await RestoreAsync(repository, point);
             Assert.True(fork.States[point.RestorePointId].AsSpan().SequenceEqual(bytes), $"{what}: the point {point.Sequence}");
         }
+        if (!check) return;
         CheckResult? failed = (await CheckAsync(repository)).Find(r => r.Result == CheckOutcome.Failed);
         Assert.True(failed is null, $"{what}: {failed?.Detail}");
     }
@@ -176,6 +177,40 @@ public sealed class ForkTests
         Assert.Null((await ReclaimAsync(repository)).Reason);
         Assert.All(await CheckAsync(repository), r => Assert.Equal(CheckOutcome.Passed, r.Result));
         Assert.Empty((await RepairAsync(repository)).Findings);
+    }
+
+    /// <summary>As long as nothing can stand in for the delta of the first branch, which calls needless what the second one needs, that delta must not come to lie below the second one.</summary>
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task A_repair_makes_no_line_of_a_fork_over_a_point_whose_block_map_is_lost(bool isPutBack)
+    {
+        using Fork fork = await MakeAsync(sameSequence: false, 3);
+        using Repository repository = await fork.Bench.OpenAsync();
+        Dictionary<string, byte[]> lost = (await StoreCopy.TakeAsync(fork.Bench.Store)).Where(o => o.Key.Contains("/meta/") && o.Key.Contains(fork.First[0])).ToDictionary(o => o.Key, o => o.Value, StringComparer.Ordinal);
+        foreach (string name in lost.Keys) await fork.Bench.Store.DeleteAsync(name, default);
+        Assert.Equal(RepairAction.Kept, Assert.Single((await RepairAsync(repository)).Findings, f => f.Kind == RepairFindingKind.HistoryForked).Action);
+        if (isPutBack)
+        {
+            foreach (KeyValuePair<string, byte[]> item in lost) await fork.Bench.Store.PutAsync(item.Key, new ObjectContent(item.Value), PutOptions.Metadata, default);
+        }
+        else
+        {
+            await RemoveAsync(repository, fork.First[0]);
+        }
+        var left = fork.All.Except(isPutBack ? [] : fork.First).ToList();
+        foreach (string id in fork.Base)
+        {
+            await RemoveAsync(repository, id);
+            left.Remove(id);
+            await ReclaimAsync(repository);
+            await AssertWholeAsync(fork, left, "removed " + id, check: isPutBack);
+        }
+        if (isPutBack) Assert.Equal(RepairAction.Rebuilt, Assert.Single((await RepairAsync(repository)).Findings, f => f.Kind == RepairFindingKind.HistoryForked).Action);
+        await RepairAsync(repository);
+        Assert.Null((await ReclaimAsync(repository)).Reason);
+        await AssertWholeAsync(fork, left, "repaired");
+        await ReclaimTests.AssertSweptAsync(fork.Bench, "repaired");
     }
 
     /// <summary>Ids are random, and say which of the two comes first: tried until it was both ways.</summary>
