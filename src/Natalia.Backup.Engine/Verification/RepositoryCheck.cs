@@ -151,7 +151,7 @@ internal sealed class RepositoryCheck(RepositoryCore core, bool full, IProgress<
             if (at is null || at == lower) continue;
             // Made after the other one of two with the same sequence: those are told already.
             if (runs[i].Sequence != lower.Sequence && i > 1 && runs[i - 2].Sequence == lower.Sequence) continue;
-            results.Add(Result("Links", CheckOutcome.Warning, runs[i].ToString(), $"{Forks.Describe(lower, runs[i])} No space is given back until that is mended. {Forks.Remedy(lower, runs[i])}", null, default));
+            results.Add(Result("Links", CheckOutcome.Warning, runs[i].ToString(), $"{Forks.Describe(lower, runs[i])} Space may not be given back until that is mended. {Forks.Remedy(lower, runs[i])}", null, default));
         }
         return results;
     }
