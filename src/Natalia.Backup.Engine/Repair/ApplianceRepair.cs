@@ -464,7 +464,7 @@ internal sealed class ApplianceRepair(RepositoryCore core, RereadStore store, st
             {
                 Object = Layout.Manifest(applianceId, upper), RestorePointId = upper.Id.ToString(), Action = isMended ? RepairAction.Rebuilt : RepairAction.Kept,
                 Detail = Forks.Describe(lower, upper) + (isMended ? $" What each made needless {Would("was", "would be")} made again from the block maps, so that space can be given back."
-                    : lower.Sequence == upper.Sequence ? " No space is given back until that is mended. " + Forks.Remedy(lower, upper) : " That cannot be mended while a part of a block map is lost; no space is given back until then."),
+                    : lower.Sequence == upper.Sequence ? " No space is given back until that is mended. " + Forks.Remedy(lower, upper) : " That cannot be mended while a manifest, or a part of a block map, is lost; no space is given back until then."),
             });
         }
         // From below: as long as one is missing, the line is still forked above it, and nothing is freed.
@@ -474,7 +474,7 @@ internal sealed class ApplianceRepair(RepositoryCore core, RereadStore store, st
             string name = Layout.Delta(applianceId, run);
             if (!missing.CanBeMade)
             {
-                if (missing.IsDeltaLost) _findings.Add(Finding(RepairFindingKind.DeltaLost) with { Object = name, Action = RepairAction.Kept, Detail = $"The delta '{name}' is lost, and cannot be made again while a part of a block map is lost, too. Restoring does not need it." });
+                if (missing.IsDeltaLost) _findings.Add(Finding(RepairFindingKind.DeltaLost) with { Object = name, Action = RepairAction.Kept, Detail = $"The delta '{name}' is lost, and cannot be made again while a manifest, or a part of a block map, is lost, too. Restoring does not need it." });
                 continue;
             }
             RepairFinding finding = Finding(missing.IsDeltaLost ? RepairFindingKind.DeltaLost : RepairFindingKind.DeadListIncomplete) with

@@ -24,7 +24,7 @@ internal sealed class PointWalk(PointManifest manifest)
 /// <summary>What a run's delta should say, and does not; or should not say, and does.</summary>
 internal sealed record MissingDelta(PointManifest Manifest, Run? After, IReadOnlyDictionary<string, DeadList> Dead, bool IsDeltaLost, bool SaysTooMuch)
 {
-    /// <summary>False as long as a part of a block map is lost without which it cannot be told, or must not be.</summary>
+    /// <summary>False as long as a manifest or a part of a block map is lost without which it cannot be told, or must not be.</summary>
     internal bool CanBeMade { get; init; } = true;
 }
 
@@ -79,9 +79,14 @@ internal sealed class RepairAnalysis(RepositoryCore core, string applianceId, Pa
         Run? distrusted = null;
         for (int i = listed.Count - 1; i >= 0; i--)
         {
-            if (listed[i].Manifest is not PointManifest manifest) continue;
+            Run? below = i > 0 ? listed[i - 1].Run : null;
+            if (listed[i].Manifest is not PointManifest manifest)
+            {
+                if (await SaysTooMuchAsync(listed[i].Run, below, cancellationToken).ConfigureAwait(false)) distrusted = listed[i].Run;
+                continue;
+            }
             var walk = new PointWalk(manifest);
-            var here = new Upper(manifest, i > 0 ? listed[i - 1].Run : null);
+            var here = new Upper(manifest, below);
             foreach (ManifestDisk disk in manifest.Disks)
             {
                 await marker.MarkAsync(disk.Root, disk.SizeBytes, Gather(uppers, disk.DiskId), cancellationToken).ConfigureAwait(false);
@@ -91,7 +96,7 @@ internal sealed class RepairAnalysis(RepositoryCore core, string applianceId, Pa
             }
             await MarkConfigurationAsync(walk, Gather(uppers, ""), cancellationToken).ConfigureAwait(false);
             here.HidesReferences = walk.HidesReferences;
-            here.SaysTooMuch = await SaysTooMuchAsync(here.Run, cancellationToken).ConfigureAwait(false);
+            here.SaysTooMuch = await SaysTooMuchAsync(here.Run, below, cancellationToken).ConfigureAwait(false);
             if (here.SaysTooMuch && here.HidesReferences) distrusted = here.Run;
             Walks.Add(walk);
             foreach (string disk in here.Open.ToList())
@@ -155,9 +160,20 @@ internal sealed class RepairAnalysis(RepositoryCore core, string applianceId, Pa
         MissingDeltas.Add(new MissingDelta(upper.Manifest, upper.Previous, upper.Dead, isDeltaLost, upper.SaysTooMuch));
     }
 
-    /// <summary>Whether a run's delta lists something as dead that a point from that run on needs: one on the other branch of a fork. Asked when these points are marked, and no lower one.</summary>
-    private async Task<bool> SaysTooMuchAsync(Run run, CancellationToken cancellationToken) => await ReadAsync(run, cancellationToken).ConfigureAwait(false) is var (_, dead)
-        && dead.Values.SelectMany(d => d.Groups).Any(g => Marks.Find(g.Area, g.Run, g.Pack) is OrdinalSet live && g.Ranges.Any(r => Enumerable.Range(r.Start, r.Count).Any(live.Contains)));
+    /// <summary>
+    /// Whether the deltas from a run down to the next manifest list something as dead that a point from that run on needs: one on the other branch of a fork. Asked when these points are marked, and no lower one.
+    /// Between two manifests there may be deltas of runs that have none: of checkpoints, and of points that went.
+    /// </summary>
+    private async Task<bool> SaysTooMuchAsync(Run run, Run? below, CancellationToken cancellationToken)
+    {
+        for (Run? at = run; at is Run here && !(here.Sequence <= below?.Sequence);)
+        {
+            if (await ReadAsync(here, cancellationToken).ConfigureAwait(false) is not var (delta, dead)) return false;
+            if (dead.Values.SelectMany(d => d.Groups).Any(g => Marks.Find(g.Area, g.Run, g.Pack) is OrdinalSet live && g.Ranges.Any(r => Enumerable.Range(r.Start, r.Count).Any(live.Contains)))) return true;
+            at = delta.After;
+        }
+        return false;
+    }
 
     private async Task<bool> IsToldAsync(Upper upper, CancellationToken cancellationToken)
     {

@@ -25,8 +25,9 @@ public sealed class ForkTests
 
     /// <param name="sameSequence">Both runs began at the same time, so that they took the same number.</param>
     /// <param name="seed">Which blocks change.</param>
+    /// <param name="firstPoints">How many points the first branch has: 1 or 2.</param>
     /// <param name="onTheWay">What is done at: after the base; the second branch with its middle; and at the end.</param>
-    private static async Task<Fork> MakeAsync(bool sameSequence, int seed, Func<string, Repository, List<string>, Task>? onTheWay = null)
+    private static async Task<Fork> MakeAsync(bool sameSequence, int seed, Func<string, Repository, List<string>, Task>? onTheWay = null, int firstPoints = 1)
     {
         var bench = new RepositoryBench(new MemoryStore());
         using var other = new RepositoryBench(new MemoryStore());
@@ -38,6 +39,13 @@ public sealed class ForkTests
         await DoAsync("base", bench, fork.Base);
         await StoreCopy.PutBackAsync(other.Store, await StoreCopy.TakeAsync(bench.Store));
         byte[] first = await AddAsync(bench, disk, fork.First, 10);
+        if (firstPoints > 1)
+        {
+            // Changes what changed before, so that it alone makes nothing of the base needless.
+            first = (byte[])first.Clone();
+            first[Enumerable.Range(0, disk.Length).First(i => first[i] != disk[i])] ^= 255;
+            await StoreAsync(bench, first, fork.First);
+        }
         if (!sameSequence)
         {
             // The run that takes over sees what the other has stored, and counts on from there.
@@ -54,9 +62,10 @@ public sealed class ForkTests
         second = await AddAsync(bench, second, fork.After, 30);
         return fork;
 
-        async Task<byte[]> AddAsync(RepositoryBench where, byte[] before, List<string> ids, int number)
+        Task<byte[]> AddAsync(RepositoryBench where, byte[] before, List<string> ids, int number) => StoreAsync(where, Change(before, 25, seed * 100 + number), ids);
+
+        async Task<byte[]> StoreAsync(RepositoryBench where, byte[] state, List<string> ids)
         {
-            byte[] state = Change(before, 25, seed * 100 + number);
             using Repository repository = await where.OpenAsync();
             string id = (await BackupAsync(repository, state)).RestorePointId;
             fork.States[id] = state;
@@ -74,7 +83,7 @@ public sealed class ForkTests
 
     private static Task<ReclaimResult> ReclaimAsync(Repository repository) => repository.ReclaimAsync(Appliance.ApplianceId, TimeSpan.Zero, default);
 
-    private static async Task RemoveAsync(Repository repository, string id) => await repository.RemoveRestorePointAsync((await PointsAsync(repository)).Single(p => p.RestorePointId == id), "a test", default);
+    private static async Task RemoveAsync(Repository repository, string id) => await repository.RemoveRestorePointAsync((await repository.GetRestorePointsAsync(new RestorePointFilter(), _ => { }, default)).Single(p => p.RestorePointId == id), "a test", default);
 
     private static Task<RepairReport> RepairAsync(Repository repository, bool whatIf = false) => repository.RepairAsync(new RepairOptions { WhatIf = whatIf }, (_, why) => throw why, null, default);
 
@@ -211,6 +220,54 @@ public sealed class ForkTests
         Assert.Null((await ReclaimAsync(repository)).Reason);
         await AssertWholeAsync(fork, left, "repaired");
         await ReclaimTests.AssertSweptAsync(fork.Bench, "repaired");
+    }
+
+    /// <summary>What a run that left no manifest calls needless counts as well: a checkpoint, or a point that went.</summary>
+    [Fact]
+    public async Task What_the_beginning_of_a_branch_called_needless_stays_for_the_other_one()
+    {
+        using Fork fork = await MakeAsync(sameSequence: false, 3, firstPoints: 2);
+        using Repository repository = await fork.Bench.OpenAsync();
+        await RemoveAsync(repository, fork.First[0]);
+        Assert.Equal(1, (await ReclaimAsync(repository)).ForgottenPoints);
+        await RepairAsync(repository);
+        var left = fork.All.Except([fork.First[0]]).ToList();
+        foreach (string id in fork.Base)
+        {
+            await RemoveAsync(repository, id);
+            left.Remove(id);
+            Assert.Null((await ReclaimAsync(repository)).Reason);
+            await AssertWholeAsync(fork, left, "removed " + id);
+        }
+        await ReclaimTests.AssertSweptAsync(fork.Bench, "removed");
+    }
+
+    [Fact]
+    public async Task A_repair_makes_no_line_of_a_fork_over_a_point_whose_manifest_is_damaged()
+    {
+        using Fork fork = await MakeAsync(sameSequence: false, 3);
+        using Repository repository = await fork.Bench.OpenAsync();
+        string manifest = (await fork.Bench.Store.ListAllAsync(s_appliance + "points/", default)).Select(o => o.Name).Single(n => n.EndsWith(fork.First[0], StringComparison.Ordinal));
+        byte[] good = await fork.Bench.Store.ReadAllAsync(manifest, default);
+        await PutAsync(good.AsSpan(0, 50).ToArray());
+        await RepairAsync(repository);
+        foreach (string id in fork.Base)
+        {
+            await RemoveAsync(repository, id);
+            await ReclaimAsync(repository);
+        }
+        await PutAsync(good);
+        await AssertWholeAsync(fork, fork.All.Except(fork.Base), "put back");
+        await RepairAsync(repository);
+        Assert.Null((await ReclaimAsync(repository)).Reason);
+        await AssertWholeAsync(fork, fork.All.Except(fork.Base), "put back and repaired");
+        await ReclaimTests.AssertSweptAsync(fork.Bench, "put back and repaired");
+
+        async Task PutAsync(byte[] bytes)
+        {
+            await fork.Bench.Store.DeleteAsync(manifest, default);
+            await fork.Bench.Store.PutAsync(manifest, new ObjectContent(bytes), PutOptions.Metadata, default);
+        }
     }
 
     /// <summary>Ids are random, and say which of the two comes first: tried until it was both ways.</summary>
