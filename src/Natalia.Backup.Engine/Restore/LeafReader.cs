@@ -1,5 +1,6 @@
 using System.Buffers;
 using Natalia.Backup.Engine.BlockMap;
+using Natalia.Backup.Engine.Disks;
 using Natalia.Backup.Engine.Format;
 using Natalia.Backup.Engine.Packs;
 using Natalia.Backup.Engine.Sealing;
@@ -11,7 +12,7 @@ namespace Natalia.Backup.Engine.Restore;
 /// </summary>
 internal sealed class LeafReader(PackReader packs) : IDisposable
 {
-    private readonly byte[] _plain = new byte[BlockGeometry.LeafBytes];
+    private readonly Memory<byte> _plain = PageMemory.Allocate((int)BlockGeometry.LeafBytes);
     private (PackDirectory Directory, SegmentCipher Cipher)? _cipher;
 
     internal SegmentCodec Codec { get; } = new();
@@ -22,7 +23,7 @@ internal sealed class LeafReader(PackReader packs) : IDisposable
         long start = (leaf << BlockGeometry.FanOutBits) * BlockGeometry.BlockBytes;
         long end = Math.Min(start + (lastSlot + 1L) * BlockGeometry.BlockBytes, sizeBytes);
         int offset = firstSlot * BlockGeometry.BlockBytes;
-        return _plain.AsMemory(offset, (int)(end - start) - offset);
+        return _plain.Slice(offset, (int)(end - start) - offset);
     }
 
     /// <summary>Reads every block of a leaf.</summary>
@@ -103,7 +104,7 @@ internal sealed class LeafReader(PackReader packs) : IDisposable
                 try
                 {
                     if (entry.PlainLength != plainLength) throw PackReader.NoSuchSegment(directory, block);
-                    PackReader.Open(directory, entry, block, Cipher(directory), Codec, stored.AsSpan((int)(offset - range.Offset), entry.SealedLength), _plain.AsSpan(slot * BlockGeometry.BlockBytes, plainLength));
+                    PackReader.Open(directory, entry, block, Cipher(directory), Codec, stored.AsSpan((int)(offset - range.Offset), entry.SealedLength), _plain.Span.Slice(slot * BlockGeometry.BlockBytes, plainLength));
                     good += plainLength;
                 }
                 catch (NataliaException damage) when (IsDamage(damage))
