@@ -24,6 +24,7 @@ public sealed class RawDiskTarget : IDiskTarget
     private string? _partial;
     private long _size;
     private long _written;
+    private long _directBytes;
     private volatile bool _failed;
 
     /// <summary>Names the image; nothing is touched before <see cref="BeginAsync"/>.</summary>
@@ -37,6 +38,9 @@ public sealed class RawDiskTarget : IDiskTarget
 
     /// <summary>The image's full path.</summary>
     public string Path { get; }
+
+    /// <summary>How many bytes went past the page cache.</summary>
+    internal long DirectBytes => Interlocked.Read(ref _directBytes);
 
     /// <inheritdoc/>
     public bool AcceptsAnyOrder => true;
@@ -157,6 +161,7 @@ public sealed class RawDiskTarget : IDiskTarget
     private int WriteRun(PositionalFile file, long offset, ReadOnlySpan<byte> run)
     {
         int direct = run.Length >= DirectRun && _direct is not null ? _direct.Write(offset, run) : 0;
+        if (direct > 0) Interlocked.Add(ref _directBytes, direct);
         run = run.Slice(direct);
         if (!run.IsEmpty) file.Write(offset + direct, run);
         return run.Length;

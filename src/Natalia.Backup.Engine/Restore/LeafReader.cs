@@ -10,9 +10,11 @@ namespace Natalia.Backup.Engine.Restore;
 /// <summary>
 /// Reads the blocks of a leaf: neighbours in a pack in one request, each block opened, decompressed and checked against its hash. Holds the memory of one worker; not thread-safe.
 /// </summary>
-internal sealed class LeafReader(PackReader packs) : IDisposable
+/// <param name="packs">The appliance's packs.</param>
+/// <param name="keepsBlocks">False when the bytes are only to be checked: then there is room for one block, which stays in the processor's cache, and <see cref="Block"/> has nothing to give.</param>
+internal sealed class LeafReader(PackReader packs, bool keepsBlocks = true) : IDisposable
 {
-    private readonly Memory<byte> _plain = PageMemory.Allocate((int)BlockGeometry.LeafBytes);
+    private readonly Memory<byte> _plain = PageMemory.Allocate(keepsBlocks ? (int)BlockGeometry.LeafBytes : BlockGeometry.BlockBytes);
     private (PackDirectory Directory, SegmentCipher Cipher)? _cipher;
 
     internal SegmentCodec Codec { get; } = new();
@@ -20,6 +22,7 @@ internal sealed class LeafReader(PackReader packs) : IDisposable
     /// <summary>The bytes of a block after <see cref="ReadAsync"/>.</summary>
     internal ReadOnlyMemory<byte> Block(int firstSlot, int lastSlot, long leaf, long sizeBytes)
     {
+        if (!keepsBlocks) throw new InvalidOperationException("The blocks were not kept.");
         long start = (leaf << BlockGeometry.FanOutBits) * BlockGeometry.BlockBytes;
         long end = Math.Min(start + (lastSlot + 1L) * BlockGeometry.BlockBytes, sizeBytes);
         int offset = firstSlot * BlockGeometry.BlockBytes;
@@ -104,7 +107,7 @@ internal sealed class LeafReader(PackReader packs) : IDisposable
                 try
                 {
                     if (entry.PlainLength != plainLength) throw PackReader.NoSuchSegment(directory, block);
-                    PackReader.Open(directory, entry, block, Cipher(directory), Codec, stored.AsSpan((int)(offset - range.Offset), entry.SealedLength), _plain.Span.Slice(slot * BlockGeometry.BlockBytes, plainLength));
+                    PackReader.Open(directory, entry, block, Cipher(directory), Codec, stored.AsSpan((int)(offset - range.Offset), entry.SealedLength), _plain.Span.Slice(keepsBlocks ? slot * BlockGeometry.BlockBytes : 0, plainLength));
                     good += plainLength;
                 }
                 catch (NataliaException damage) when (IsDamage(damage))
