@@ -4,8 +4,8 @@ using System.Runtime.InteropServices;
 namespace Natalia.Backup.Engine.Compression;
 
 /// <summary>
-/// The entry points of the system's libzstd. Linux distributions have it because their package managers need it. It is looked for where the system keeps its libraries and nowhere else:
-/// not beside the module, not in the current folder. On Windows and macOS it is not part of the system, and is not looked for.
+/// The entry points of the system's libzstd. Linux distributions have it because their package managers need it. The system's loader finds it, where it finds every library (and in the folder of the host program, pwsh for
+/// instance): nothing is loaded from beside the module or from the current folder. On Windows and macOS it is not part of the system, and is not looked for.
 /// </summary>
 /// <remarks>zstd.h, "Stable API": the names and signatures here have been stable since 1.4.0.</remarks>
 internal sealed unsafe class ZstdLibrary
