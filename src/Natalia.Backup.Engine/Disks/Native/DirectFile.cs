@@ -67,6 +67,7 @@ internal sealed unsafe class DirectFile : IDisposable
                     _refused = true;
                     break;
                 }
+                if (now == 0) break;
                 done += now;
             }
             return done;
