@@ -76,7 +76,7 @@ run() {
     # The last line: a program that ended with a failure writes one of its own before.
     tail -1 "$work/time" | awk -v t="$tool" -v s="$step" -v a="$after" -v b="${before:-0}" \
         'BEGIN { OFS = "\t" } { print t, s, $1, $2 + $3, $4 * 1024, a - b }' >> "$results"
-    tail -1 "$results" | awk -F'\t' '{ printf "%-8s %-32s %7.1f s  %6.1f s CPU  %6.0f MiB memory  %+9.1f MiB stored\n", $1, $2, $3, $4, $5 / 1048576, $6 / 1048576 }'
+    tail -1 "$results" | awk -F'\t' '{ printf "%-8s %-32s %7.2f s  %6.2f s CPU  %6.0f MiB memory  %+9.1f MiB stored\n", $1, $2, $3, $4, $5 / 1048576, $6 / 1048576 }'
 }
 same() { cmp -s "$1" "$folder/disk2.raw" || { echo "$1 is not the disk that was backed up." >&2; exit 1; }; rm -f "$1"; }
 
@@ -126,6 +126,20 @@ natalia_all() {
 JSON
     step() { "$natalia" "$here/natalia-step.ps1" "$@"; }
     timed() { local name=$1 repository=$2; shift 2; run natalia "$name" "$repository" "$natalia" "$here/natalia-step.ps1" "$@"; }
+    # The same at a prompt where a backup was made before: the cmdlet alone, timed by the session, without the start of a process, the import and the password.
+    at_prompt() {
+        local title=$1 type=$2 repository=$3
+        show disk.raw; tell_changes first
+        cat > "$work/swap.sh" <<SWAP
+ln -f "$folder/disk2.raw" "$work/vms/vm/data.raw"; cat "$work/vms/vm/data.raw" > /dev/null
+cp "$work/changes-second.json" "$work/vms/vm/data.changes.json"; sync
+SWAP
+        ( show disk2.raw; tell_changes second first "$folder/changed.txt"; mv "$work/vms/vm/data.changes.json" "$work/changes-second.json" )
+        show disk.raw; tell_changes first
+        step -Step prompt -Type "$type" -Work "$work" -Repository "$repository" > "$work/log"
+        awk -v s="at an open prompt, $title" '/^seconds / { print "natalia\t" s "\t" $2 "\t0\t0\t0" }' "$work/log" >> "$results"
+        tail -1 "$results" | awk -F'\t' '{ printf "%-8s %-32s %7.2f s\n", $1, $2, $3 }'
+    }
     step -Step init -Work "$work" -Repository "$work/natalia" > /dev/null
     show disk.raw; tell_changes first
     timed 'full' "$work/natalia" -Step full -Work "$work" -Repository "$work/natalia"
@@ -133,9 +147,12 @@ JSON
     cp -r "$work/natalia" "$work/natalia-2"
     show disk2.raw; tell_changes second
     timed 'second point, disk read again' "$work/natalia-2" -Step full -Work "$work" -Repository "$work/natalia-2"
+    cp -r "$work/natalia" "$work/natalia-3"; cp -r "$work/natalia" "$work/natalia-4"
     tell_changes second first "$folder/changed.txt"
     timed 'second point, changes known' "$work/natalia" -Step incremental -Work "$work" -Repository "$work/natalia"
     grep -q '^Incremental$' "$work/log" || { echo "The changes were not used:" >&2; cat "$work/log" >&2; exit 1; }
+    at_prompt 'changes known' incremental "$work/natalia-3"
+    at_prompt 'disk read again' full "$work/natalia-4"
     timed 'restore the second point' "$work/natalia" -Step restore -Work "$work" -Repository "$work/natalia"
     same "$work/restored.raw"
     timed 'verify' "$work/natalia" -Step verify -Work "$work" -Repository "$work/natalia"
@@ -153,17 +170,19 @@ values = {(r[0], r[1]): [float(v) for v in r[2:]] for r in rows}
 ours = "natalia"
 peers = [t for t in tools if t != ours] if ours in tools else []
 # Where a peer cannot do what we can, its own way to a second point is the one to compare with.
-instead = {"second point, changes known": "second point, disk read again", "second point, nothing changed": None, "scrub every object": "verify"}
+instead = {"second point, changes known": "second point, disk read again", "second point, nothing changed": None, "scrub every object": "verify",
+           "at an open prompt, changes known": "second point, disk read again", "at an open prompt, disk read again": "second point, disk read again"}
 
 def line(name, cells):
     print("%-44s" % name + "".join("%12s" % c for c in cells))
 
 print()
 line("", tools + ["vs " + p for p in peers])
-for title, index, unit, digits, wanted in (("wall, seconds", 0, 1, 1, steps), ("CPU, seconds", 1, 1, 1, steps), ("peak memory, MiB", 2, 1 << 20, 0, steps),
+for title, index, unit, digits, wanted in (("wall, seconds", 0, 1, 2, steps), ("CPU, seconds", 1, 1, 1, steps), ("peak memory, MiB", 2, 1 << 20, 0, steps),
                                            ("stored, MiB", 3, 1 << 20, 1, [s for s in steps if s == "full" or s.startswith("second")])):
     print(title)
     for step in wanted:
+        if step.startswith("at an open prompt") and index > 0: continue
         cells = ["%.*f" % (digits, values[t, step][index] / unit) if (t, step) in values else "-" for t in tools]
         for peer in peers:
             mine, theirs = values.get((ours, step)), values.get((peer, instead.get(step, step)))

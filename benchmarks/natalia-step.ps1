@@ -1,5 +1,5 @@
 # One step of compare.sh, in a process of its own so that its time and memory can be measured.
-param([string] $Step, [string] $Work, [string] $Repository)
+param([string] $Step, [string] $Work, [string] $Repository, [string] $Type)
 $ErrorActionPreference = 'Stop'
 $password = [Net.NetworkCredential]::new('', 'benchmark').SecurePassword
 if ($Step -eq 'init') {
@@ -13,6 +13,15 @@ switch ($Step) {
         $point = Get-NataliaAppliance -Name benchmark | Invoke-NataliaBackup -Repository bench -Type $Step
         [string] $point.Type
         "read $($point.ReadBytes), stored $($point.StoredBytes), $($point.Duration) $($point.Reason)"
+    }
+    'prompt' {
+        $null = Connect-NataliaHypervisor -Folder ([IO.Path]::Combine($Work, 'vms'))
+        $null = Get-NataliaAppliance -Name benchmark | Invoke-NataliaBackup -Repository bench -Type Incremental
+        bash ([IO.Path]::Combine($Work, 'swap.sh'))
+        $watch = [Diagnostics.Stopwatch]::StartNew()
+        $point = Get-NataliaAppliance -Name benchmark | Invoke-NataliaBackup -Repository bench -Type $Type
+        'seconds ' + $watch.Elapsed.TotalSeconds.ToString('0.000', [cultureinfo]::InvariantCulture)
+        "$($point.Type) read $($point.ReadBytes), stored $($point.StoredBytes)"
     }
     'restore' {
         $null = Get-NataliaRestorePoint -Repository bench -Latest | Export-NataliaDisk -Destination ([IO.Path]::Combine($Work, 'restored.raw'))

@@ -1,21 +1,21 @@
 using BenchmarkDotNet.Attributes;
 using BenchmarkDotNet.Running;
+using Natalia.Backup.Engine.Compression;
 using ZstdSharp;
-using ZstdSharp.Unsafe;
 
 namespace Natalia.Backup.Benchmarks;
 
-/// <summary>How fast zstd's settings are on the blocks of a real disk, and how small they make them: what Natalia.Backup.Engine.Sealing.SegmentCodec's settings rest on.</summary>
+/// <summary>How fast zstd is on the blocks of a real disk, and how small it makes them: what the engine's settings and its choice of a library rest on.</summary>
 public class Compression
 {
     private const int BlockBytes = 65536, Blocks = 400;
     private const string DiskVariable = "NATALIA_BENCHMARK_DISK";
     private readonly byte[] _target = new byte[BlockBytes];
-    private List<byte[]> _blocks = [];
-    private Compressor _compressor = null!;
+    private readonly List<byte[]> _blocks = [], _frames = [];
+    private Zstd _zstd = null!;
 
-    /// <summary>Level 1 as it is; level 1 with a table that fits the first cache, as the engine has it; the next faster and the next slower level.</summary>
-    [Params("level 1", "engine", "level -1", "level 2")]
+    /// <summary>The system's library and the port in managed code, both with the engine's settings; the port's own levels.</summary>
+    [Params("system", "managed", "managed, level 1", "managed, level -1", "managed, level 2")]
     public string Settings { get; set; } = "";
 
     internal static void Run(string[] args)
@@ -37,16 +37,13 @@ public class Compression
             RandomAccess.Read(disk, block, random.NextInt64(length / BlockBytes) * BlockBytes);
             if (block.AsSpan().IndexOfAnyExcept((byte)0) >= 0) _blocks.Add(block);
         }
-        _compressor = new Compressor(Settings switch { "level -1" => -1, "level 2" => 2, _ => 1 });
-        if (Settings == "engine")
+        _zstd = Settings switch
         {
-            _compressor.SetParameter(ZSTD_cParameter.ZSTD_c_strategy, (int)ZSTD_strategy.ZSTD_fast);
-            _compressor.SetParameter(ZSTD_cParameter.ZSTD_c_windowLog, 16);
-            _compressor.SetParameter(ZSTD_cParameter.ZSTD_c_hashLog, 11);
-            _compressor.SetParameter(ZSTD_cParameter.ZSTD_c_minMatch, 5);
-            _compressor.SetParameter(ZSTD_cParameter.ZSTD_c_targetLength, 1);
-            _compressor.SetParameter(ZSTD_cParameter.ZSTD_c_experimentalParam5, (int)ZSTD_paramSwitch_e.ZSTD_ps_enable);
-        }
+            "system" => ZstdLibrary.Instance is ZstdLibrary library ? new NativeZstd(library) : throw new PlatformNotSupportedException("This system has no libzstd."),
+            "managed" => new ManagedZstd(),
+            _ => new Level(int.Parse(Settings.Split(' ')[^1])),
+        };
+        foreach (byte[] block in _blocks) _frames.Add(_target.AsSpan(0, _zstd.TryCompress(block, _target.AsSpan(0, BlockBytes - BlockBytes / 32)) ?? 0).ToArray());
         Console.WriteLine($"// {Settings}: {Blocks * (double)BlockBytes / CompressBlocks():F3} to 1");
     }
 
@@ -55,7 +52,32 @@ public class Compression
     public long CompressBlocks()
     {
         long total = 0;
-        foreach (byte[] block in _blocks) total += _compressor.TryWrap(block, _target.AsSpan(0, BlockBytes - BlockBytes / 32), out int written) ? written : BlockBytes;
+        foreach (byte[] block in _blocks) total += _zstd.TryCompress(block, _target.AsSpan(0, BlockBytes - BlockBytes / 32)) ?? BlockBytes;
         return total;
+    }
+
+    /// <summary>Those of them that were compressed.</summary>
+    [Benchmark]
+    public long DecompressBlocks()
+    {
+        long total = 0;
+        foreach (byte[] frame in _frames) total += frame.Length == 0 ? 0 : _zstd.Decompress(frame, _target);
+        return total;
+    }
+
+    private sealed class Level(int level) : Zstd
+    {
+        private readonly Compressor _compressor = new(level);
+        private readonly Decompressor _decompressor = new();
+
+        internal override int? TryCompress(ReadOnlySpan<byte> plain, Span<byte> frame) => _compressor.TryWrap(plain, frame, out int written) ? written : null;
+
+        internal override int Decompress(ReadOnlySpan<byte> frame, Span<byte> plain) => _decompressor.Unwrap(frame, plain);
+
+        public override void Dispose()
+        {
+            _compressor.Dispose();
+            _decompressor.Dispose();
+        }
     }
 }

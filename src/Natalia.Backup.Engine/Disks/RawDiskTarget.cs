@@ -15,11 +15,16 @@ public sealed class RawDiskTarget : IDiskTarget
     /// <summary>After how much the system is asked to write, so that the last flush finds little left to do.</summary>
     private const long WritebackBytes = 32 * 1024 * 1024;
 
+    /// <summary>Shorter runs go through the page cache, which gathers them.</summary>
+    private const int DirectRun = 1024 * 1024;
+
     private readonly bool _overwrite;
     private PositionalFile? _file;
+    private DirectFile? _direct;
     private string? _partial;
     private long _size;
     private long _written;
+    private long _directBytes;
     private volatile bool _failed;
 
     /// <summary>Names the image; nothing is touched before <see cref="BeginAsync"/>.</summary>
@@ -33,6 +38,9 @@ public sealed class RawDiskTarget : IDiskTarget
 
     /// <summary>The image's full path.</summary>
     public string Path { get; }
+
+    /// <summary>How many bytes went past the page cache.</summary>
+    internal long DirectBytes => Interlocked.Read(ref _directBytes);
 
     /// <inheritdoc/>
     public bool AcceptsAnyOrder => true;
@@ -51,6 +59,7 @@ public sealed class RawDiskTarget : IDiskTarget
             _partial = partial;
             if (Platform.IsWindows) WindowsFile.SetSparse(_file.Handle);
             _file.SetLength(sizeBytes);
+            _direct = DirectFile.TryOpen(_file.Handle);
         }
         catch (Exception e) when (FileTroubles.IsFileError(e))
         {
@@ -96,6 +105,7 @@ public sealed class RawDiskTarget : IDiskTarget
         cancellationToken.ThrowIfCancellationRequested();
         try
         {
+            _direct?.Dispose();
             file.Flush();
             file.Dispose();
             Publish(_partial);
@@ -112,6 +122,7 @@ public sealed class RawDiskTarget : IDiskTarget
     /// <summary>Closes the file, and deletes it when it was not completed.</summary>
     public void Dispose()
     {
+        _direct?.Dispose();
         _file?.Dispose();
         if (_partial is not string partial) return;
         _partial = null;
@@ -128,8 +139,8 @@ public sealed class RawDiskTarget : IDiskTarget
     /// <summary>The path.</summary>
     public override string ToString() => Path;
 
-    /// <summary>Writes everything but whole units of zeros, in as few calls as possible, and says how much that was.</summary>
-    private static long WriteData(PositionalFile file, long offset, ReadOnlySpan<byte> bytes)
+    /// <summary>Writes everything but whole units of zeros, in as few calls as possible, and says how much of it went through the page cache.</summary>
+    private long WriteData(PositionalFile file, long offset, ReadOnlySpan<byte> bytes)
     {
         long written = 0;
         int start = 0, at = 0;
@@ -146,9 +157,13 @@ public sealed class RawDiskTarget : IDiskTarget
         return written + WriteRun(file, offset + start, bytes.Slice(start));
     }
 
-    private static int WriteRun(PositionalFile file, long offset, ReadOnlySpan<byte> run)
+    /// <summary>Returns how much of it went through the page cache.</summary>
+    private int WriteRun(PositionalFile file, long offset, ReadOnlySpan<byte> run)
     {
-        if (!run.IsEmpty) file.Write(offset, run);
+        int direct = run.Length >= DirectRun && _direct is not null ? _direct.Write(offset, run) : 0;
+        if (direct > 0) Interlocked.Add(ref _directBytes, direct);
+        run = run.Slice(direct);
+        if (!run.IsEmpty) file.Write(offset + direct, run);
         return run.Length;
     }
 

@@ -52,7 +52,7 @@ internal sealed class MapMarker(PackReader packs, PackInventory inventory, Segme
                 if (leaf is null) losses.AddNode(fresh[i].Reference, fresh[i].Blocks);
                 else MarkBlocks(fresh[i], leaf, onFresh, suspects);
             }, cancellationToken).ConfigureAwait(false);
-            using var reader = new LeafReader(packs);
+            using var reader = new LeafReader(packs, keepsBlocks: false);
             foreach ((Visit leaf, MapNode node, BlockMask lost) in suspects) await LookAsync(reader, leaf, node, lost, sizeBytes, cancellationToken).ConfigureAwait(false);
             return;
         }

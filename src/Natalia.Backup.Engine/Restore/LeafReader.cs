@@ -1,5 +1,6 @@
 using System.Buffers;
 using Natalia.Backup.Engine.BlockMap;
+using Natalia.Backup.Engine.Disks;
 using Natalia.Backup.Engine.Format;
 using Natalia.Backup.Engine.Packs;
 using Natalia.Backup.Engine.Sealing;
@@ -9,9 +10,11 @@ namespace Natalia.Backup.Engine.Restore;
 /// <summary>
 /// Reads the blocks of a leaf: neighbours in a pack in one request, each block opened, decompressed and checked against its hash. Holds the memory of one worker; not thread-safe.
 /// </summary>
-internal sealed class LeafReader(PackReader packs) : IDisposable
+/// <param name="packs">The appliance's packs.</param>
+/// <param name="keepsBlocks">False when the bytes are only to be checked: then there is room for one block, which stays in the processor's cache, and <see cref="Block"/> has nothing to give.</param>
+internal sealed class LeafReader(PackReader packs, bool keepsBlocks = true) : IDisposable
 {
-    private readonly byte[] _plain = new byte[BlockGeometry.LeafBytes];
+    private readonly Memory<byte> _plain = PageMemory.Allocate(keepsBlocks ? (int)BlockGeometry.LeafBytes : BlockGeometry.BlockBytes);
     private (PackDirectory Directory, SegmentCipher Cipher)? _cipher;
 
     internal SegmentCodec Codec { get; } = new();
@@ -19,10 +22,11 @@ internal sealed class LeafReader(PackReader packs) : IDisposable
     /// <summary>The bytes of a block after <see cref="ReadAsync"/>.</summary>
     internal ReadOnlyMemory<byte> Block(int firstSlot, int lastSlot, long leaf, long sizeBytes)
     {
+        if (!keepsBlocks) throw new InvalidOperationException("The blocks were not kept.");
         long start = (leaf << BlockGeometry.FanOutBits) * BlockGeometry.BlockBytes;
         long end = Math.Min(start + (lastSlot + 1L) * BlockGeometry.BlockBytes, sizeBytes);
         int offset = firstSlot * BlockGeometry.BlockBytes;
-        return _plain.AsMemory(offset, (int)(end - start) - offset);
+        return _plain.Slice(offset, (int)(end - start) - offset);
     }
 
     /// <summary>Reads every block of a leaf.</summary>
@@ -103,7 +107,7 @@ internal sealed class LeafReader(PackReader packs) : IDisposable
                 try
                 {
                     if (entry.PlainLength != plainLength) throw PackReader.NoSuchSegment(directory, block);
-                    PackReader.Open(directory, entry, block, Cipher(directory), Codec, stored.AsSpan((int)(offset - range.Offset), entry.SealedLength), _plain.AsSpan(slot * BlockGeometry.BlockBytes, plainLength));
+                    PackReader.Open(directory, entry, block, Cipher(directory), Codec, stored.AsSpan((int)(offset - range.Offset), entry.SealedLength), _plain.Span.Slice(keepsBlocks ? slot * BlockGeometry.BlockBytes : 0, plainLength));
                     good += plainLength;
                 }
                 catch (NataliaException damage) when (IsDamage(damage))

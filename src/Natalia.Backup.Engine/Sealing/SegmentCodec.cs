@@ -1,8 +1,7 @@
 using System.Buffers;
 using System.Buffers.Binary;
+using Natalia.Backup.Engine.Compression;
 using Natalia.Backup.Engine.Format;
-using ZstdSharp;
-using ZstdSharp.Unsafe;
 
 namespace Natalia.Backup.Engine.Sealing;
 
@@ -11,32 +10,21 @@ namespace Natalia.Backup.Engine.Sealing;
 /// </summary>
 internal sealed class SegmentCodec : IDisposable
 {
-    private readonly Compressor _compressor = NewCompressor();
-    private readonly Decompressor _decompressor = new();
+    private readonly Zstd _zstd;
     private byte[] _scratch = [];
 
-    /// <summary>
-    /// The compressor is the slowest part of a full backup, so it has the fastest strategy. For segments of at most 64 KiB, level 1's own table of 32 KiB is too large: one of 8 KiB stays in the
-    /// processor's first cache, and matches of five bytes instead of six and literals that are always coded more than make up for what it forgets (benchmarks/Natalia.Backup.Benchmarks, compression).
-    /// </summary>
-    private static Compressor NewCompressor()
+    internal SegmentCodec() : this(Zstd.New())
     {
-        var compressor = new Compressor(1);
-        compressor.SetParameter(ZSTD_cParameter.ZSTD_c_strategy, (int)ZSTD_strategy.ZSTD_fast);
-        compressor.SetParameter(ZSTD_cParameter.ZSTD_c_windowLog, 16);
-        compressor.SetParameter(ZSTD_cParameter.ZSTD_c_hashLog, 11);
-        compressor.SetParameter(ZSTD_cParameter.ZSTD_c_minMatch, 5);
-        compressor.SetParameter(ZSTD_cParameter.ZSTD_c_targetLength, 1);
-        compressor.SetParameter(ZSTD_cParameter.ZSTD_c_experimentalParam5, (int)ZSTD_paramSwitch_e.ZSTD_ps_enable);
-        return compressor;
     }
+
+    internal SegmentCodec(Zstd zstd) => _zstd = zstd;
 
     /// <summary>Compresses where that saves at least 1/32; the result lives until the next call.</summary>
     internal ReadOnlyMemory<byte> Compress(ReadOnlyMemory<byte> plain, out Codec codec)
     {
         if (_scratch.Length < plain.Length) _scratch = new byte[plain.Length];
         int limit = plain.Length - plain.Length / 32;
-        if (plain.Length >= 64 && _compressor.TryWrap(plain.Span, _scratch.AsSpan(0, limit), out int written) && written < limit)
+        if (plain.Length >= 64 && _zstd.TryCompress(plain.Span, _scratch.AsSpan(0, limit)) is int written && written < limit)
         {
             codec = Codec.Zstd;
             return _scratch.AsMemory(0, written);
@@ -74,14 +62,7 @@ internal sealed class SegmentCodec : IDisposable
     /// <exception cref="FormatException">It does not decompress to that length.</exception>
     internal void Decompress(ReadOnlySpan<byte> compressed, Span<byte> plain)
     {
-        try
-        {
-            if (!_decompressor.TryUnwrap(compressed, plain, out int written) || written != plain.Length) throw new FormatException("A segment does not decompress to its length.");
-        }
-        catch (ZstdException failure)
-        {
-            throw new FormatException("A segment does not decompress: " + failure.Message, failure);
-        }
+        if (_zstd.Decompress(compressed, plain) != plain.Length) throw new FormatException("A segment does not decompress to its length.");
     }
 
     /// <summary>What a seal covers besides the bytes: object, kind, codec, ordinal, plain length, and the header except in packs, whose header may change when they are repacked.</summary>
@@ -101,9 +82,5 @@ internal sealed class SegmentCodec : IDisposable
 
     internal static bool CoversHeader(ObjectKind kind) => kind is not (ObjectKind.DataPack or ObjectKind.MetaPack);
 
-    public void Dispose()
-    {
-        _compressor.Dispose();
-        _decompressor.Dispose();
-    }
+    public void Dispose() => _zstd.Dispose();
 }

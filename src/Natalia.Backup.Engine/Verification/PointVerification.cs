@@ -102,7 +102,7 @@ internal sealed class PointVerification(RepositoryCore core, PointManifest manif
         IAsyncEnumerator<(long Leaf, Reference Reference)> leaves = map.EnumerateLeavesAsync(cancellationToken).GetAsyncEnumerator(cancellationToken);
         try
         {
-            for (int i = 0; i < Math.Max(1, core.Options.Workers); i++) readers.Add(new LeafReader(packs));
+            for (int i = 0; i < Math.Max(1, core.Options.Workers); i++) readers.Add(new LeafReader(packs, keepsBlocks: false));
             await OrderedPipeline.RunAsync(readers,
                 async _ => await leaves.MoveNextAsync().ConfigureAwait(false) ? (true, leaves.Current) : (false, default),
                 async (reader, leaf, stop) =>

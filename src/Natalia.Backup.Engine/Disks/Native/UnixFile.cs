@@ -50,13 +50,23 @@ internal static unsafe class UnixFile
     /// <summary>Writes at an offset; may write less than asked for.</summary>
     internal static int Write(SafeFileHandle handle, byte* buffer, int count, long offset)
     {
+        int done = TryWrite(handle, buffer, count, offset, out int error);
+        return done >= 0 ? done : throw Error("written", error);
+    }
+
+    /// <summary>Writes at an offset; may write less than asked for. Negative when that failed, with the system's error.</summary>
+    internal static int TryWrite(SafeFileHandle handle, byte* buffer, int count, long offset, out int error)
+    {
         while (true)
         {
             nint done = pwrite(handle, buffer, (nuint)count, offset);
-            if (done >= 0) return (int)done;
-            if (Marshal.GetLastWin32Error() != EINTR) throw Error("written");
+            error = done >= 0 ? 0 : Marshal.GetLastWin32Error();
+            if (error != EINTR) return (int)done;
         }
     }
+
+    /// <summary>Opens a path that ends with a zero byte; negative when that failed.</summary>
+    internal static int Open(byte* path, int flags) => open(path, flags);
 
     /// <summary>
     /// True when some process has the file open for writing: Linux grants a read lease only when nobody has. False as well where leases are not to be had
@@ -148,11 +158,9 @@ internal static unsafe class UnixFile
         }
     }
 
-    private static IOException Error(string done)
-    {
-        int code = Marshal.GetLastWin32Error();
-        return new IOException($"The file cannot be {done}: error {code} of the operating system.", code);
-    }
+    private static IOException Error(string done) => Error(done, Marshal.GetLastWin32Error());
+
+    private static IOException Error(string done, int code) => new($"The file cannot be {done}: error {code} of the operating system.", code);
 
     [DllImport("libc", SetLastError = true)]
     private static extern long lseek(SafeFileHandle handle, long offset, int whence);
