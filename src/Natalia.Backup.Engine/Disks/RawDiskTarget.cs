@@ -107,8 +107,10 @@ public sealed class RawDiskTarget : IDiskTarget
         {
             _direct?.Dispose();
             file.Flush();
-            file.Dispose();
+            // Held until it has its name, so that nobody takes it for a leftover; Windows renames no file that is held.
+            if (Platform.IsWindows) file.Dispose();
             Publish(_partial);
+            file.Dispose();
             _partial = null;
             if (!Platform.IsWindows) UnixFile.FlushFolder(System.IO.Path.GetDirectoryName(Path) ?? "/");
         }
