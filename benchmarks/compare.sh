@@ -129,13 +129,13 @@ JSON
     # The same at a prompt where a backup was made before: the cmdlet alone, timed by the session, without the start of a process, the import and the password.
     at_prompt() {
         local title=$1 type=$2 repository=$3
-        show disk.raw; tell_changes first
         cat > "$work/swap.sh" <<SWAP
 ln -f "$folder/disk2.raw" "$work/vms/vm/data.raw"; cat "$work/vms/vm/data.raw" > /dev/null
 cp "$work/changes-second.json" "$work/vms/vm/data.changes.json"; sync
 SWAP
         ( show disk2.raw; tell_changes second first "$folder/changed.txt"; mv "$work/vms/vm/data.changes.json" "$work/changes-second.json" )
-        show disk.raw; tell_changes first
+        # What is verified is the second point, which is there already.
+        if [ "$type" = verify ]; then show disk2.raw; tell_changes second; else show disk.raw; tell_changes first; fi
         step -Step prompt -Type "$type" -Work "$work" -Repository "$repository" > "$work/log"
         awk -v s="at an open prompt, $title" '/^seconds / { print "natalia\t" s "\t" $2 "\t0\t0\t0" }' "$work/log" >> "$results"
         tail -1 "$results" | awk -F'\t' '{ printf "%-8s %-32s %7.2f s\n", $1, $2, $3 }'
@@ -151,8 +151,12 @@ SWAP
     tell_changes second first "$folder/changed.txt"
     timed 'second point, changes known' "$work/natalia" -Step incremental -Work "$work" -Repository "$work/natalia"
     grep -q '^Incremental$' "$work/log" || { echo "The changes were not used:" >&2; cat "$work/log" >&2; exit 1; }
+    at_prompt 'full' new "$work/natalia-4"
     at_prompt 'changes known' incremental "$work/natalia-3"
     at_prompt 'disk read again' full "$work/natalia-4"
+    rm -rf "$work/natalia-4"
+    at_prompt 'verify' verify "$work/natalia-3"
+    show disk2.raw
     timed 'restore the second point' "$work/natalia" -Step restore -Work "$work" -Repository "$work/natalia"
     same "$work/restored.raw"
     timed 'verify' "$work/natalia" -Step verify -Work "$work" -Repository "$work/natalia"
@@ -171,7 +175,8 @@ ours = "natalia"
 peers = [t for t in tools if t != ours] if ours in tools else []
 # Where a peer cannot do what we can, its own way to a second point is the one to compare with.
 instead = {"second point, changes known": "second point, disk read again", "second point, nothing changed": None, "scrub every object": "verify",
-           "at an open prompt, changes known": "second point, disk read again", "at an open prompt, disk read again": "second point, disk read again"}
+           "at an open prompt, changes known": "second point, disk read again", "at an open prompt, disk read again": "second point, disk read again",
+           "at an open prompt, full": "full", "at an open prompt, verify": "verify"}
 
 def line(name, cells):
     print("%-44s" % name + "".join("%12s" % c for c in cells))

@@ -17,11 +17,17 @@ switch ($Step) {
     'prompt' {
         $null = Connect-NataliaHypervisor -Folder ([IO.Path]::Combine($Work, 'vms'))
         $null = Get-NataliaAppliance -Name benchmark | Invoke-NataliaBackup -Repository bench -Type Incremental
-        bash ([IO.Path]::Combine($Work, 'swap.sh'))
+        $into = 'bench'
+        if ($Type -eq 'new') {
+            $into = 'fresh'
+            $null = New-NataliaRepository -Name fresh -Path "$Repository-fresh" -Password $password
+        }
+        else { bash ([IO.Path]::Combine($Work, 'swap.sh')) }
         $watch = [Diagnostics.Stopwatch]::StartNew()
-        $point = Get-NataliaAppliance -Name benchmark | Invoke-NataliaBackup -Repository bench -Type $Type
+        if ($Type -eq 'verify') { $result = Get-NataliaRestorePoint -Repository bench -Latest | Test-NataliaRestorePoint }
+        else { $result = Get-NataliaAppliance -Name benchmark | Invoke-NataliaBackup -Repository $into -Type ($Type -eq 'incremental' ? 'Incremental' : 'Full') }
         'seconds ' + $watch.Elapsed.TotalSeconds.ToString('0.000', [cultureinfo]::InvariantCulture)
-        "$($point.Type) read $($point.ReadBytes), stored $($point.StoredBytes)"
+        if ($Type -eq 'verify' -and $result.Result -ne 'Passed') { throw "$result $($result.Detail)" }
     }
     'restore' {
         $null = Get-NataliaRestorePoint -Repository bench -Latest | Export-NataliaDisk -Destination ([IO.Path]::Combine($Work, 'restored.raw'))
