@@ -24,7 +24,7 @@ public sealed class S3ProcessTests(ITestOutputHelper output) : IDisposable
         $appliance = Get-NataliaAppliance -Name *
         foreach ($time in 1..$Times) {
             try { "point $(($appliance | Invoke-NataliaBackup).RestorePointId)" }
-            catch { "error $($_.FullyQualifiedErrorId.Split(',')[0]) $($_.CategoryInfo.Category)" }
+            catch { [Console]::Error.WriteLine("$_ $($_.Exception.InnerException)"); "error $($_.FullyQualifiedErrorId.Split(',')[0]) $($_.CategoryInfo.Category)" }
             if (-not $Change) { continue }
             $disk = [IO.File]::OpenWrite([IO.Path]::Combine($Vms, $appliance.Name, 'data.raw'))
             $disk.Position = 100000 * $time; $disk.Write([guid]::NewGuid().ToByteArray(), 0, 16); $disk.Dispose()
@@ -84,7 +84,7 @@ public sealed class S3ProcessTests(ITestOutputHelper output) : IDisposable
         RunnerProcess.Result[] results = await Task.WhenAll(processes.Select(p => p.FinishAsync()));
         processes.ForEach(p => p.Dispose());
         string[] lines = [.. results.SelectMany(r => r.Lines)];
-        output.WriteLine(string.Join('\n', lines));
+        output.WriteLine(string.Join('\n', lines.Concat(results.Select(r => r.Error))));
         Assert.All(lines, l => Assert.Matches("^(point [0-9a-f]{32}|error LeaseHeld ResourceBusy)$", l));
         Assert.Equal(9, lines.Length);
         Assert.Equal(Points(lines).Order(), Points(await ReadBackAsync(bucket)).Order());

@@ -23,8 +23,11 @@ internal sealed unsafe class DirectFile : IDisposable
     internal static DirectFile? TryOpen(SafeFileHandle file)
     {
         const int O_WRONLY = 1, O_CLOEXEC = 0x80000;
-        // Linux numbers it by the processor (its asm/fcntl.h).
-        int direct = RuntimeInformation.ProcessArchitecture switch { Architecture.X64 => 0x4000, Architecture.Arm64 => 0x10000, _ => 0 };
+        int direct = 0;
+#if NET8_0_OR_GREATER
+        // Linux numbers it by the processor (its asm/fcntl.h). In the other build memory has no fixed place, so nothing could be written this way.
+        direct = RuntimeInformation.ProcessArchitecture switch { Architecture.X64 => 0x4000, Architecture.Arm64 => 0x10000, _ => 0 };
+#endif
         if (!Platform.IsLinux || direct == 0) return null;
         bool held = false;
         try

@@ -249,6 +249,10 @@ public sealed class FolderStore : IObjectStore, IPlacedStore
             {
                 // Another process deleted the last object of the folder, and the folder with it.
             }
+            catch (IOException) when (attempt < 64 && !Directory.Exists(folder) && !File.Exists(folder) && File.Exists(temporary))
+            {
+                // The same, in the moment between making the folder, which was there already, and looking that it is one: .NET then says that a file of this name exists.
+            }
         }
     }
 
