@@ -6,7 +6,7 @@ namespace Natalia.Backup.Engine.Disks.Native;
 
 /// <summary>
 /// A second way to write an open file on Linux: past the page cache (O_DIRECT, open(2)). A disk image is larger than what anybody reads again soon; written through the cache it costs a copy,
-/// pushes out what other programs need, and is written to the disk a second time around, at the flush. Thread-safe.
+/// pushes out what other programs need, and reaches the disk late, so that the flush waits for it. Thread-safe.
 /// </summary>
 internal sealed unsafe class DirectFile : IDisposable
 {
