@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Net;
 using System.Net.Sockets;
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using System.Security;
 using Amazon.Runtime;
@@ -12,7 +13,7 @@ namespace Natalia.Backup.Tests.Storage;
 
 /// <summary>
 /// A real S3 server with object lock, started once per run and stopped with it: a Ceph RADOS Gateway from the distribution's packages, on 127.0.0.1.
-/// Where it cannot be had, its tests are skipped with the reason; with NATALIA_REQUIRE_REAL=1 they fail instead.
+/// Where it is missing, its tests are skipped with the reason; with NATALIA_REQUIRE_REAL=1 it is installed, and where that does not work they fail.
 /// </summary>
 public sealed class CephServer
 {
@@ -60,18 +61,19 @@ public sealed class CephServer
     private static string? FindObstacle()
     {
         string? reason = null;
+        bool required = Environment.GetEnvironmentVariable("NATALIA_REQUIRE_REAL") == "1";
         try
         {
             if (!RuntimeInformation.IsOSPlatform(OSPlatform.Linux)) reason = "The Ceph gateway of these tests runs on Linux only.";
-            else if (Run("install.sh") is (not 0, string errors)) reason = $"The Ceph gateway is not installed and could not be: {errors}";
+            else if (!required && Run("install.sh", "--check") is (not 0, string missing)) reason = $"{missing}: run tests/servers/ceph/install.sh.";
+            else if (required && Run("install.sh") is (not 0, string errors)) reason = $"The Ceph gateway could not be installed: {errors}";
             else _ = Instance.Value;
         }
         catch (Exception error)
         {
             reason = $"The Ceph gateway does not start: {error.Message}";
         }
-        if (reason is not null && Environment.GetEnvironmentVariable("NATALIA_REQUIRE_REAL") == "1") return null;
-        return reason;
+        return required ? null : reason;
     }
 
     private static CephServer Start()
@@ -115,5 +117,6 @@ public sealed class CephServer
 /// <summary>A test against the real server; skipped with the reason where it cannot be had.</summary>
 public sealed class CephFactAttribute : FactAttribute
 {
-    public CephFactAttribute() => Skip = CephServer.Obstacle!;
+    public CephFactAttribute([CallerMemberName] string test = "") =>
+        (Skip, DisplayName) = SkippedTest.With(test, CephServer.Obstacle);
 }

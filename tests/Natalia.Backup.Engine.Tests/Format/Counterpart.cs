@@ -1,5 +1,7 @@
 using System.Diagnostics;
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
+using Natalia.Backup.Tests.Storage;
 
 namespace Natalia.Backup.Engine.Tests.Format;
 
@@ -65,23 +67,27 @@ internal sealed class Counterpart(string name, string program, params string[] p
 /// <summary>A test that runs the escape kit under the distribution's Python.</summary>
 public sealed class PythonFactAttribute : FactAttribute
 {
-    public PythonFactAttribute() => Skip = Counterpart.Python.Obstacle!;
+    public PythonFactAttribute([CallerMemberName] string test = "") =>
+        (Skip, DisplayName) = SkippedTest.With(test, Counterpart.Python.Obstacle);
 }
 
 /// <summary>As <see cref="PythonFactAttribute"/>, with data.</summary>
 public sealed class PythonTheoryAttribute : TheoryAttribute
 {
-    public PythonTheoryAttribute() => Skip = Counterpart.Python.Obstacle!;
+    public PythonTheoryAttribute([CallerMemberName] string test = "") =>
+        (Skip, DisplayName) = SkippedTest.With(test, Counterpart.Python.Obstacle);
 }
 
 /// <summary>A test that runs the netstandard2.0 build of the engine under Mono.</summary>
 public sealed class MonoFactAttribute : FactAttribute
 {
-    public MonoFactAttribute() => Skip = Counterpart.Mono.Obstacle!;
+    public MonoFactAttribute([CallerMemberName] string test = "") =>
+        (Skip, DisplayName) = SkippedTest.With(test, Counterpart.Mono.Obstacle);
 }
 
 /// <summary>A test, with data, that runs the netstandard2.0 build of the engine under Mono.</summary>
 public sealed class MonoTheoryAttribute : TheoryAttribute
 {
-    public MonoTheoryAttribute() => Skip = Counterpart.Mono.Obstacle!;
+    public MonoTheoryAttribute([CallerMemberName] string test = "") =>
+        (Skip, DisplayName) = SkippedTest.With(test, Counterpart.Mono.Obstacle);
 }

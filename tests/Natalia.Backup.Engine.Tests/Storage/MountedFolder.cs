@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using Xunit;
 
@@ -77,11 +78,13 @@ public sealed class MountedFolder : IDisposable
 /// <summary>A test that mounts a file system; skipped with the reason where that is not allowed.</summary>
 public sealed class MountFactAttribute : FactAttribute
 {
-    public MountFactAttribute() => Skip = MountedFolder.Obstacle!;
+    public MountFactAttribute([CallerMemberName] string test = "") =>
+        (Skip, DisplayName) = SkippedTest.With(test, MountedFolder.Obstacle);
 }
 
 /// <summary>A test of what only Unix has.</summary>
 public sealed class UnixFactAttribute : FactAttribute
 {
-    public UnixFactAttribute() => Skip = RuntimeInformation.IsOSPlatform(OSPlatform.Windows) ? "Only where the system is Unix." : null!;
+    public UnixFactAttribute([CallerMemberName] string test = "") => (Skip, DisplayName) =
+        SkippedTest.With(test, RuntimeInformation.IsOSPlatform(OSPlatform.Windows) ? "Only where the system is Unix." : null);
 }

@@ -16,15 +16,33 @@ public sealed class StoreTheoryAttribute : TheoryAttribute;
 public sealed class StoreFactDiscoverer(IMessageSink messages) : FactDiscoverer(messages)
 {
     public override IEnumerable<IXunitTestCase> Discover(ITestFrameworkDiscoveryOptions options, ITestMethod method, IAttributeInfo fact) => Obstacles.Of(method) is string reason
-        ? [new XunitSkippedDataRowTestCase(DiagnosticMessageSink, options.MethodDisplayOrDefault(), options.MethodDisplayOptionsOrDefault(), method, reason)]
+        ? [new SkippedTestCase(DiagnosticMessageSink, options.MethodDisplayOrDefault(), options.MethodDisplayOptionsOrDefault(), method, reason)]
         : base.Discover(options, method, fact);
 }
 
 public sealed class StoreTheoryDiscoverer(IMessageSink messages) : TheoryDiscoverer(messages)
 {
     public override IEnumerable<IXunitTestCase> Discover(ITestFrameworkDiscoveryOptions options, ITestMethod method, IAttributeInfo theory) => Obstacles.Of(method) is string reason
-        ? [new XunitSkippedDataRowTestCase(DiagnosticMessageSink, options.MethodDisplayOrDefault(), options.MethodDisplayOptionsOrDefault(), method, reason)]
+        ? [new SkippedTestCase(DiagnosticMessageSink, options.MethodDisplayOrDefault(), options.MethodDisplayOptionsOrDefault(), method, reason)]
         : base.Discover(options, method, theory);
+}
+
+/// <summary>A test that is not run, whose name says why.</summary>
+public sealed class SkippedTestCase : XunitSkippedDataRowTestCase
+{
+    [Obsolete("For the deserializer, which fills in the rest.")]
+    public SkippedTestCase()
+    {
+    }
+
+    public SkippedTestCase(
+        IMessageSink messages, TestMethodDisplay display, TestMethodDisplayOptions options, ITestMethod method, string reason)
+        : base(messages, display, options, method, reason)
+    {
+    }
+
+    protected override string GetDisplayName(IAttributeInfo fact, string displayName) =>
+        SkippedTest.With(base.GetDisplayName(fact, displayName), GetSkipReason(fact)).Name!;
 }
 
 internal static class Obstacles

@@ -10,6 +10,8 @@ public sealed partial class RunnerProcess : IDisposable
     private readonly Process _process;
     private readonly Task<string> _error;
 
+    static RunnerProcess() => StopIgnoringInterrupts();
+
     private RunnerProcess(IEnumerable<string> arguments)
     {
         var start = new ProcessStartInfo(Layout.Runner, arguments) { RedirectStandardInput = true, RedirectStandardOutput = true, RedirectStandardError = true };
@@ -70,6 +72,30 @@ public sealed partial class RunnerProcess : IDisposable
             _process.Kill();
         _process.Dispose();
     }
+
+    /// <summary>
+    /// Tests that a shell runs in the background inherit SIGINT as ignored, and would hand it on to the runner, which then ignores it as well.
+    /// </summary>
+    private static void StopIgnoringInterrupts()
+    {
+        const int Interrupt = 2;
+        if (OperatingSystem.IsWindows())
+            return;
+        // More than any system's struct; the handler comes first in all of them.
+        Span<nint> action = stackalloc nint[64];
+        Assert.Equal(0, SignalAction(Interrupt, 0, ref action[0]));
+        if (action[0] == Ignored)
+            SetSignal(Interrupt, Default);
+    }
+
+    private const nint Default = 0;
+    private const nint Ignored = 1;
+
+    [LibraryImport("libc", EntryPoint = "sigaction")]
+    private static partial int SignalAction(int number, nint action, ref nint before);
+
+    [LibraryImport("libc", EntryPoint = "signal")]
+    private static partial nint SetSignal(int number, nint handler);
 
     private void Signal(int number) => Assert.Equal(0, Kill(_process.Id, number));
 
