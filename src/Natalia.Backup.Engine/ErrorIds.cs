@@ -100,6 +100,10 @@ public static class ErrorIds
     public const string ApplianceNotFound = nameof(ApplianceNotFound);
     public const string ApplianceAmbiguous = nameof(ApplianceAmbiguous);
     public const string ApplianceDescriptionInvalid = nameof(ApplianceDescriptionInvalid);
+    public const string NamePatternInvalid = nameof(NamePatternInvalid);             // neither a name that is known nor a wildcard that can be
+    public const string NothingEnrolled = nameof(NothingEnrolled);                   // the list of enrolled appliances is empty, and nothing would be protected
+    public const string NothingToDo = nameof(NothingToDo);                           // a pipeline brought nothing to what protects, proves or gives back
+    public const string InputRefused = nameof(InputRefused);                         // a report was piped in where a point or an appliance is meant
     public const string CapabilityMissing = nameof(CapabilityMissing);
     public const string EvidenceUnavailable = nameof(EvidenceUnavailable);           // what is to be recorded cannot be, so nothing was changed
     public const string EvidenceNotRecorded = nameof(EvidenceNotRecorded);           // it was done, and no record tells

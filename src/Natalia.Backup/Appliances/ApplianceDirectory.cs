@@ -40,7 +40,7 @@ internal sealed class ApplianceDirectory(SessionRegistry registry, Action<Except
             lock (_found) known = _found.TryGetValue(connection, out List<LocatedAppliance>? before) ? [.. before] : [];
             var described = new HashSet<string>(known.Select(k => k.Description.ApplianceId), StringComparer.Ordinal);
             if (selectors.Count > 0 && selectors.All(s => s.IsId && described.Contains(s.Text))) return known;
-            ApplianceInventory inventory = await finder.FindAppliancesAsync(l => !described.Contains(l.ApplianceId) && selectors.Any(s => s.Matches(l.ApplianceId, l.Name)), cancellationToken).ConfigureAwait(false);
+            ApplianceInventory inventory = await finder.FindAppliancesAsync(l => !described.Contains(l.ApplianceId) && selectors.Any(s => s.MayMean(l.ApplianceId, l.Name)), cancellationToken).ConfigureAwait(false);
             known.AddRange(Take(connection, inventory));
             lock (_found) _found[connection] = known;
             return known;
@@ -98,22 +98,27 @@ internal sealed class ApplianceDirectory(SessionRegistry registry, Action<Except
     private static IReadOnlyList<LocatedAppliance> Distinct(IEnumerable<LocatedAppliance> found) => [.. found.GroupBy(a => a.Description.ApplianceId).Select(g => g.First())];
 
     /// <summary>The VMs that one selector means; an error when a plain name or id means none.</summary>
-    /// <exception cref="NataliaException"><c>ApplianceNotFound</c>.</exception>
+    /// <exception cref="NataliaException"><c>ApplianceNotFound</c>, <c>NamePatternInvalid</c>.</exception>
     internal static IReadOnlyList<LocatedAppliance> Select(IReadOnlyList<LocatedAppliance> appliances, ApplianceSelector selector)
     {
-        List<LocatedAppliance> found = [.. appliances.Where(a => selector.Matches(a.Description.ApplianceId, a.Description.Name))];
-        return found.Count > 0 || selector.HasWildcards ? found : throw NotFound(selector.Text);
+        IReadOnlyList<LocatedAppliance> found = Choose(appliances, selector);
+        if (found.Count == 0 && selector.Miss(() => NotFound(selector.Text)) is NataliaException miss) throw miss;
+        return found;
     }
 
-    /// <summary>The one VM that a selector without wildcards means, or all that one with wildcards means.</summary>
-    /// <exception cref="NataliaException"><c>ApplianceNotFound</c>, <c>ApplianceAmbiguous</c>.</exception>
+    /// <summary>The one VM that a name or id means, or all that a wildcard means; an error when it means none, because then nothing would be done.</summary>
+    /// <exception cref="NataliaException"><c>ApplianceNotFound</c>, <c>NamePatternInvalid</c>, <c>ApplianceAmbiguous</c>.</exception>
     internal static IReadOnlyList<LocatedAppliance> SelectForChange(IReadOnlyList<LocatedAppliance> appliances, ApplianceSelector selector)
     {
-        IReadOnlyList<LocatedAppliance> found = Select(appliances, selector);
-        if (found.Count <= 1 || selector.HasWildcards) return found;
+        IReadOnlyList<LocatedAppliance> found = Choose(appliances, selector);
+        if (found.Count == 0) throw selector.MissForChange(() => NotFound(selector.Text));
+        if (found.Count == 1 || selector.MeansSeveral(found.Select(a => a.Description.Name))) return found;
         throw new NataliaException(ErrorIds.ApplianceAmbiguous, NataliaErrorKind.InvalidArgument,
             $"{found.Count} VMs are called '{selector.Text}': {string.Join(", ", found.Select(a => $"{a.Description.ApplianceId} on '{a.Hypervisor.Name}'"))}.", selector.Text, "Name the one with -ApplianceId.");
     }
+
+    private static IReadOnlyList<LocatedAppliance> Choose(IReadOnlyList<LocatedAppliance> appliances, ApplianceSelector selector) =>
+        selector.Choose(appliances, a => a.Description.ApplianceId, a => a.Description.Name);
 
     internal static NataliaException NotFound(string text) => new(ErrorIds.ApplianceNotFound, NataliaErrorKind.NotFound, $"No connected hypervisor shows an appliance '{text}'.", text,
         "Get-NataliaAppliance -Name * lists every VM; Get-NataliaHypervisor lists what is connected.");

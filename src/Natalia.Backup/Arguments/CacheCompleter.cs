@@ -3,6 +3,7 @@ using System.Management.Automation;
 using System.Management.Automation.Language;
 using Natalia.Backup.Engine;
 using Natalia.Backup.Sessions;
+using Natalia.Backup.Text;
 
 namespace Natalia.Backup.Arguments;
 
@@ -23,10 +24,10 @@ public abstract class CacheCompleter : IArgumentCompleter
         {
             if (SessionRegistry.TryForCurrentRunspace() is not SessionRegistry registry) return Nothing(wordToComplete);
             string word = (wordToComplete ?? "").Trim('\'', '"');
-            var pattern = WildcardPattern.Get(word.Length == 0 ? "*" : word + "*", WildcardOptions.IgnoreCase | WildcardOptions.CultureInvariant);
+            var pattern = new NamePattern(word + "*");
             List<CompletionResult> results = [.. GetCandidates(registry)
                 // What would command the terminal is not put into the prompt; such a thing can be named by its id.
-                .Where(c => pattern.IsMatch(c.Text) && DisplayText.IsPlain(c.Text))
+                .Where(c => (c.Text.StartsWith(word, StringComparison.OrdinalIgnoreCase) || pattern.MayMean(c.Text)) && DisplayText.IsPlain(c.Text))
                 .Select(c => new CompletionResult(Quote(c.Text), c.Text, CompletionResultType.ParameterValue, DisplayText.CleanLine(c.ToolTip)))];
             return results.Count > 0 ? results : Nothing(wordToComplete);
         }

@@ -26,8 +26,8 @@ namespace Natalia.Backup.Commands;
 /// <example>
 /// <code>$ErrorActionPreference = 'Stop'
 /// Connect-NataliaRepository -Path \\nas\backup\natalia -Password (Get-AutomationPSCredential natalia-backup)
-/// if (-not (Get-NataliaRestorePoint -Latest | Test-NataliaRestorePoint -Quiet)) { throw 'The newest restore point is damaged.' }</code>
-/// <para>A runbook that proves the newest restore point every night.</para>
+/// if (-not (Get-NataliaRestorePoint -Latest | Test-NataliaRestorePoint -Quiet)) { throw 'A newest restore point is damaged.' }</code>
+/// <para>A runbook that proves the newest restore point of every appliance each night, and fails when one is damaged or there is none.</para>
 /// </example>
 /// <example>
 /// <code>Connect-NataliaRepository -Path \\nas\backup\evidence -Name evidence

@@ -64,6 +64,8 @@ public sealed class CopyNataliaRestorePointCommand : RestorePointCommand
 
     private RepositoryConnection To => _destination ??= Registry.Repositories.Get(Destination);
 
+    private protected override string MissedWithoutInput => "no restore point was copied";
+
     private protected override Task BeginAsync(CancellationToken cancellationToken)
     {
         _ = To.Repository;

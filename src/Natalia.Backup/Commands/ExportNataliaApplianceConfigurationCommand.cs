@@ -67,6 +67,8 @@ public sealed class ExportNataliaApplianceConfigurationCommand : HypervisorComma
     [Parameter]
     public SwitchParameter Force { get; set; }
 
+    private protected override string MissedWithoutInput => "no configuration was written";
+
     private protected override async Task ProcessAsync(CancellationToken cancellationToken)
     {
         string path = await OnPipelineAsync(() => FilePaths.Resolve(SessionState, Destination)).ConfigureAwait(false);

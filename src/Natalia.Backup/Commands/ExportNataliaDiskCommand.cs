@@ -87,6 +87,8 @@ public sealed class ExportNataliaDiskCommand : RestorePointCommand
     private readonly HashSet<string> _written = new(StringComparer.OrdinalIgnoreCase);
 
     // Copies in several repositories are the same: one of them is enough.
+    private protected override string MissedWithoutInput => "no disk was written";
+
     private protected override IEnumerable<LocatedPoint> Choose(IReadOnlyList<LocatedPoint> copies) => copies.Take(1);
 
     private protected override async Task ProcessPointAsync(LocatedPoint point, CancellationToken cancellationToken)

@@ -9,6 +9,7 @@ namespace Natalia.Backup.Commands;
 /// <summary>Lists the enrolled appliances, or the VMs of the connected hypervisors.</summary>
 /// <remarks>
 /// <para>Alone, it lists the appliances that Set-NataliaAppliance has enrolled in the connected repositories, whether a connected hypervisor shows them or not. With -Name it lists VMs of the connected hypervisors, enrolled or not; -Name * lists every one.</para>
+/// <para>When nothing is enrolled, that is the error NothingEnrolled: a run that protects nothing must not look like one that went well.</para>
 /// <para>An appliance that is enrolled in two repositories comes twice, once for each. Its Repository property binds to the cmdlets that follow, so that a mixed fleet needs no branches.</para>
 /// <para>With several hypervisors or repositories connected, one that does not answer is an error of its own, written when the others are listed.</para>
 /// </remarks>
@@ -95,11 +96,18 @@ public sealed class GetNataliaApplianceCommand : HypervisorCommand
         // Where a hypervisor can describe single VMs, only the enrolled ones are.
         IReadOnlyList<LocatedAppliance> appliances = await directory.FindAsync(hypervisors, [.. enrolments.Select(e => new ApplianceSelector(e.Settings.ApplianceId))], cancellationToken).ConfigureAwait(false);
         Dictionary<string, LocatedAppliance> byId = appliances.ToDictionary(a => a.Description.ApplianceId, StringComparer.Ordinal);
-        foreach (Enrolment enrolment in enrolments.OrderBy(e => e.Settings.Name, StringComparer.OrdinalIgnoreCase))
-        {
-            if (byId.TryGetValue(enrolment.Settings.ApplianceId, out LocatedAppliance? located)) Emit(ApplianceView.Create(located, enrolment));
-            else if (!NamesHypervisor) Emit(ApplianceView.Create(enrolment));
-        }
+        List<Enrolment> wanted = [.. enrolments.Where(e => !NamesHypervisor || byId.ContainsKey(e.Settings.ApplianceId))];
+        if (wanted.Count == 0) throw NothingEnrolled(repositories, enrolments.Count, hypervisors);
+        foreach (Enrolment enrolment in wanted.OrderBy(e => e.Settings.Name, StringComparer.OrdinalIgnoreCase))
+            Emit(byId.TryGetValue(enrolment.Settings.ApplianceId, out LocatedAppliance? located) ? ApplianceView.Create(located, enrolment) : ApplianceView.Create(enrolment));
+    }
+
+    /// <summary>The list of what is to be protected has nothing in it: a nightly run that does nothing must not look like one that went well.</summary>
+    private static NataliaException NothingEnrolled(IReadOnlyList<RepositoryConnection> repositories, int enrolled, IReadOnlyList<HypervisorConnection> hypervisors)
+    {
+        string places = string.Join(", ", repositories.Select(r => $"'{r.Name}'"));
+        return new NataliaException(ErrorIds.NothingEnrolled, NataliaErrorKind.NotFound, enrolled == 0 ? $"No appliance is enrolled in {places}."
+            : $"None of the {enrolled} appliances that are enrolled in {places} is shown by {string.Join(", ", hypervisors.Select(h => $"'{h.Name}'"))}.", places, "Set-NataliaAppliance enrols a VM; Get-NataliaAppliance -Name * lists every VM.");
     }
 
     private async Task ListNamedAsync(ApplianceDirectory directory, IReadOnlyList<string> texts, IReadOnlyList<string>? named, bool isId, CancellationToken cancellationToken)

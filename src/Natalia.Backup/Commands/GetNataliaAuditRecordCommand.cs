@@ -72,7 +72,7 @@ public sealed class GetNataliaAuditRecordCommand : RepositoryReaderCommand
         bool isNamed = named is { Count: > 0 } || !string.IsNullOrEmpty(RepositoryId);
         if (!isNamed && repositories.Any(r => r.Native is null)) repositories = [.. repositories.Where(r => r.Native is null)];
         IReadOnlyList<ApplianceSelector> selectors = ApplianceSelector.FromAll((Appliance ?? []).Append(ApplianceId ?? ""));
-        var matched = new HashSet<ApplianceSelector>();
+        List<(RepositoryConnection Log, string? About, KnownAppliance Appliance)> known = [];
         foreach (RepositoryConnection repository in repositories)
         {
             try
@@ -80,15 +80,30 @@ public sealed class GetNataliaAuditRecordCommand : RepositoryReaderCommand
                 RepositoryConnection log = EvidenceBook.LogOf(Registry, repository);
                 string? about = repository.Native?.RepositoryId;
                 if (selectors.Count == 0) Take(await ReadAsync(log, null, cancellationToken).ConfigureAwait(false), about);
-                else await TakeAsync(log, about, selectors, matched, cancellationToken).ConfigureAwait(false);
+                else known.AddRange((await ReadAppliancesAsync(log, cancellationToken).ConfigureAwait(false)).Select(a => (log, about, a)));
             }
             catch (Exception e) when (repositories.Count > 1 && !cancellationToken.IsCancellationRequested)
             {
                 DeferError(e, repository.Session);
             }
         }
-        foreach (ApplianceSelector missing in selectors.Where(s => !s.HasWildcards && !s.IsId && !matched.Contains(s)))
-            EmitError(new NataliaException(ErrorIds.ApplianceNotFound, NataliaErrorKind.NotFound, $"There is no record of an appliance '{missing.Text}' in {string.Join(", ", repositories.Select(r => $"'{r.Name}'"))}.", missing.Text));
+        foreach (ApplianceSelector selector in selectors)
+        {
+            IReadOnlyList<(RepositoryConnection Log, string? About, KnownAppliance Appliance)> meant = selector.Choose(known, k => k.Appliance.ApplianceId, k => k.Appliance.Name ?? k.Appliance.ApplianceId);
+            if (meant.Count == 0 && !selector.IsId && selector.Miss(() => new NataliaException(ErrorIds.ApplianceNotFound, NataliaErrorKind.NotFound,
+                    $"There is no record of an appliance '{selector.Text}' in {string.Join(", ", repositories.Select(r => $"'{r.Name}'"))}.", selector.Text)) is NataliaException miss) EmitError(miss);
+            foreach ((RepositoryConnection log, string? about, KnownAppliance appliance) in meant)
+            {
+                try
+                {
+                    Take(await ReadAsync(log, appliance.ApplianceId, cancellationToken).ConfigureAwait(false), about);
+                }
+                catch (Exception e) when (repositories.Count > 1 && !cancellationToken.IsCancellationRequested)
+                {
+                    DeferError(e, log.Session);
+                }
+            }
+        }
     }
 
     private protected override Task EndAsync(CancellationToken cancellationToken)
@@ -97,17 +112,11 @@ public sealed class GetNataliaAuditRecordCommand : RepositoryReaderCommand
         return Task.CompletedTask;
     }
 
-    private async Task TakeAsync(RepositoryConnection repository, string? about, IReadOnlyList<ApplianceSelector> selectors, HashSet<ApplianceSelector> matched, CancellationToken cancellationToken)
+    private async Task<IReadOnlyList<KnownAppliance>> ReadAppliancesAsync(RepositoryConnection repository, CancellationToken cancellationToken)
     {
         if (!_appliances.TryGetValue(repository, out IReadOnlyList<KnownAppliance>? appliances))
             _appliances[repository] = appliances = await repository.Repository.GetAppliancesAsync(cancellationToken).ConfigureAwait(false);
-        foreach (KnownAppliance appliance in appliances)
-        {
-            List<ApplianceSelector> fitting = [.. selectors.Where(s => s.Matches(appliance.ApplianceId, appliance.Name ?? appliance.ApplianceId))];
-            if (fitting.Count == 0) continue;
-            matched.UnionWith(fitting);
-            Take(await ReadAsync(repository, appliance.ApplianceId, cancellationToken).ConfigureAwait(false), about);
-        }
+        return appliances;
     }
 
     /// <summary>Reads each log at most once for a command, so that a thousand piped points cost one reading.</summary>

@@ -14,7 +14,7 @@ namespace Natalia.Backup.Commands;
 /// <para>A restore point is one complete, independent, restorable state of an appliance. It does not depend on any other point, however it was made.</para>
 /// <para>Without -Repository the points of all connected repositories are listed together. With several connected, one that does not answer is an error of its own, written when the others are listed.</para>
 /// <para>A point whose manifest is damaged is an error of its own, written after the others are listed. It is listed as DAMAGED with what the audit log tells of it, and its property IsReadable is False: it cannot be restored, and no retention rule counts it.
-/// -Latest passes over it. Of points whose manifests are missing, although the log knows them, a warning for each appliance says how many there are:
+/// -Latest passes over it: it lists the newest point of each appliance in each repository that can be restored. Of points whose manifests are missing, although the log knows them, a warning for each appliance says how many there are:
 /// Repair-NataliaRepository -WhatIf tells which, and what can be done.</para>
 /// <para>A plain -Appliance name of which no repository has a point is an error, not an empty list.</para>
 /// </remarks>
@@ -24,10 +24,10 @@ namespace Natalia.Backup.Commands;
 /// </example>
 /// <example>
 /// <code>Get-NataliaRestorePoint -Latest | Where-Object { $_.TimeUtc -lt [DateTime]::UtcNow.AddHours(-26) }</code>
-/// <para>Finds appliances whose newest point is too old; for monitoring.</para>
+/// <para>Finds appliances whose newest point is too old, in each repository by itself: a copy that has stopped a week ago is seen beside a backup of last night. For monitoring.</para>
 /// </example>
 /// <example>
-/// <code>Get-NataliaRestorePoint -Appliance natalia-paris -Before 2026-11-01 -Latest | Export-NataliaDisk -Destination D:\restore</code>
+/// <code>Get-NataliaRestorePoint -Repository nas -Appliance natalia-paris -Before 2026-11-01 -Latest | Export-NataliaDisk -Destination D:\restore</code>
 /// <para>Takes the disk as it was at the end of October.</para>
 /// </example>
 [Cmdlet(VerbsCommon.Get, "NataliaRestorePoint")]
@@ -57,7 +57,7 @@ public sealed class GetNataliaRestorePointCommand : RepositoryReaderCommand
     [ArgumentCompleter(typeof(RestorePointCompleter))]
     public string[]? RestorePointId { get; set; }
 
-    /// <summary>Only the newest point of each appliance, of those whose manifests can be read.</summary>
+    /// <summary>Only the newest point of each appliance in each repository, of those whose manifests can be read.</summary>
     [Parameter]
     public SwitchParameter Latest { get; set; }
 
@@ -96,7 +96,7 @@ public sealed class GetNataliaRestorePointCommand : RepositoryReaderCommand
     {
         IEnumerable<RestorePoint> points = _found.Select(f => f.Point).OrderByDescending(p => p);
         // Nobody may take what cannot be restored for a recent backup.
-        if (Latest) points = points.Where(p => p.IsReadable).GroupBy(p => p.ApplianceId).Select(g => g.First());
+        if (Latest) points = points.Where(p => p.IsReadable).GroupBy(p => (p.RepositoryId, p.ApplianceId)).Select(g => g.First());
         foreach (RestorePoint point in points) Emit(point);
         return Task.CompletedTask;
     }
@@ -131,10 +131,9 @@ public sealed class GetNataliaRestorePointCommand : RepositoryReaderCommand
         }
         foreach (ApplianceSelector selector in selectors)
         {
-            List<LocatedPoint> own = [.. listed.Where(f => selector.Matches(f.Point.ApplianceId, f.Point.ApplianceName))];
-            if (own.Count == 0 && !selector.HasWildcards && !selector.IsId)
-                EmitError(new NataliaException(ErrorIds.RestorePointNotFound, NataliaErrorKind.NotFound,
-                    $"There is no restore point of an appliance '{selector.Text}' in {string.Join(", ", repositories.Select(r => $"'{r.Name}'"))}.", selector.Text));
+            IReadOnlyList<LocatedPoint> own = selector.Choose(listed, f => f.Point.ApplianceId, f => f.Point.ApplianceName);
+            if (own.Count == 0 && !selector.IsId && selector.Miss(() => new NataliaException(ErrorIds.RestorePointNotFound, NataliaErrorKind.NotFound,
+                    $"There is no restore point of an appliance '{selector.Text}' in {string.Join(", ", repositories.Select(r => $"'{r.Name}'"))}.", selector.Text)) is NataliaException miss) EmitError(miss);
             Take(own);
         }
     }
@@ -142,7 +141,7 @@ public sealed class GetNataliaRestorePointCommand : RepositoryReaderCommand
     /// <summary>Once for each appliance that was asked for, however many inputs name it.</summary>
     private void Tell(RepositoryConnection repository, MissingPoints missing, IReadOnlyList<ApplianceSelector> selectors)
     {
-        if (selectors.Count > 0 && !selectors.Any(s => s.Matches(missing.ApplianceId, missing.ApplianceName ?? missing.ApplianceId))) return;
+        if (selectors.Count > 0 && !selectors.Any(s => s.MayMean(missing.ApplianceId, missing.ApplianceName ?? missing.ApplianceId))) return;
         if (_toldMissing.Add((repository.Session.RepositoryId, missing.ApplianceId))) EmitWarning(missing.Describe(repository));
     }
 

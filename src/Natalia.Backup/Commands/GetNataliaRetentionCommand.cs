@@ -1,6 +1,7 @@
 using System.Management.Automation;
 using Natalia.Backup.Appliances;
 using Natalia.Backup.Arguments;
+using Natalia.Backup.Engine;
 using Natalia.Backup.Retention;
 using Natalia.Backup.Sessions;
 
@@ -44,25 +45,26 @@ public sealed class GetNataliaRetentionCommand : RepositoryReaderCommand
     {
         IReadOnlyList<RepositoryConnection> repositories = RepositoriesToRead();
         IReadOnlyList<ApplianceSelector> selectors = ApplianceSelector.FromAll((Appliance ?? []).Concat(ApplianceId ?? []));
-        var found = new HashSet<ApplianceSelector>();
+        List<RepositoryRetention> retentions = [];
         foreach (RepositoryConnection repository in repositories)
         {
             try
             {
-                RepositoryRetention retention = await _cache.ReadAsync(repository, cancellationToken).ConfigureAwait(false);
-                if (selectors.Count == 0) Emit(RetentionSetting.Create(repository.Name, repository.Session.RepositoryId, null, null, retention.Default));
-                foreach (RetentionSubject subject in retention.Subjects)
-                {
-                    List<ApplianceSelector> matching = [.. selectors.Where(s => s.Matches(subject.ApplianceId, subject.Name))];
-                    found.UnionWith(matching);
-                    if (selectors.Count == 0 || matching.Count > 0) Emit(subject.ToSetting());
-                }
+                retentions.Add(await _cache.ReadAsync(repository, cancellationToken).ConfigureAwait(false));
             }
             catch (Exception e) when (repositories.Count > 1 && !cancellationToken.IsCancellationRequested)
             {
                 DeferError(e, repository.Session);
             }
         }
-        foreach (ApplianceSelector missing in selectors.Where(s => !s.HasWildcards && !found.Contains(s))) EmitError(RepositoryRetention.NotFound(missing, repositories));
+        ILookup<RepositoryConnection, RetentionSubject> chosen = RepositoryRetention.Select(selectors, retentions, missing =>
+        {
+            if (missing.Miss(() => RepositoryRetention.NotFound(missing, repositories)) is NataliaException miss) EmitError(miss);
+        }).ToLookup(s => s.Repository);
+        foreach (RepositoryRetention retention in retentions)
+        {
+            if (selectors.Count == 0) Emit(RetentionSetting.Create(retention.Repository.Name, retention.Repository.Session.RepositoryId, null, null, retention.Default));
+            foreach (RetentionSubject subject in chosen[retention.Repository]) Emit(subject.ToSetting());
+        }
     }
 }

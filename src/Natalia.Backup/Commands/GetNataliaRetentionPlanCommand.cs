@@ -101,26 +101,35 @@ public sealed class GetNataliaRetentionPlanCommand : RetentionRulesCommand
     {
         IReadOnlyList<RepositoryConnection> repositories = Registry.RepositoriesWithPoints(inRepositories ?? References.Clean(Repository), null);
         IReadOnlyList<ApplianceSelector> selectors = ApplianceSelector.FromAll(appliances);
-        var found = new HashSet<ApplianceSelector>();
+        List<RepositoryRetention> retentions = [];
         foreach (RepositoryConnection repository in repositories)
         {
             try
             {
                 RepositoryRetention retention = await RepositoryRetention.ReadAsync(repository, damage => EmitWarning(damage.Message), cancellationToken).ConfigureAwait(false);
                 retention.RequireTimeZone(_rules!.TimeZone);
-                foreach (RetentionSubject subject in retention.Subjects)
-                {
-                    List<ApplianceSelector> matching = [.. selectors.Where(s => s.Matches(subject.ApplianceId, subject.Name))];
-                    found.UnionWith(matching);
-                    if (selectors.Count == 0 || matching.Count > 0) await PlanAsync(subject, retention.FixedTimeZone, cancellationToken).ConfigureAwait(false);
-                }
+                retentions.Add(retention);
             }
             catch (Exception e) when (repositories.Count > 1 && !cancellationToken.IsCancellationRequested)
             {
                 DeferError(e, repository.Session);
             }
         }
-        foreach (ApplianceSelector missing in selectors.Where(s => !s.HasWildcards && !found.Contains(s))) EmitError(RepositoryRetention.NotFound(missing, repositories));
+        ILookup<RepositoryConnection, RetentionSubject> chosen = RepositoryRetention.Select(selectors, retentions, missing =>
+        {
+            if (missing.Miss(() => RepositoryRetention.NotFound(missing, repositories)) is NataliaException miss) EmitError(miss);
+        }).ToLookup(s => s.Repository);
+        foreach (RepositoryRetention retention in retentions)
+        {
+            try
+            {
+                foreach (RetentionSubject subject in chosen[retention.Repository]) await PlanAsync(subject, retention.FixedTimeZone, cancellationToken).ConfigureAwait(false);
+            }
+            catch (Exception e) when (repositories.Count > 1 && !cancellationToken.IsCancellationRequested)
+            {
+                DeferError(e, retention.Repository.Session);
+            }
+        }
     }
 
     private async Task PlanAsync(RetentionSubject subject, string? fixedTimeZone, CancellationToken cancellationToken)

@@ -88,6 +88,8 @@ public sealed class InvokeNataliaBackupCommand : RepositoryWriterCommand
 
     private sealed record Request(IReadOnlyList<ApplianceSelector> Appliances, string? ApplianceId, string? Repository, IReadOnlyList<string>? Hypervisors);
 
+    private protected override string MissedWithoutInput => "nothing was backed up";
+
     private protected override Task ProcessAsync(CancellationToken cancellationToken)
     {
         string? id = string.IsNullOrEmpty(ApplianceId) ? null : ApplianceId;

@@ -7,6 +7,7 @@ using Natalia.Backup.Engine.Audit;
 using Natalia.Backup.Engine.Immutability;
 using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Engine.Retention;
+using Natalia.Backup.Pipeline;
 using Natalia.Backup.Retention;
 using Natalia.Backup.Runs;
 using Natalia.Backup.Sessions;
@@ -48,6 +49,11 @@ public sealed class InvokeNataliaRetentionCommand : NataliaCommand
     [ArgumentCompleter(typeof(ApplianceCompleter))]
     public string[]? Appliance { get; set; }
 
+    /// <summary>What is piped in: appliances, restore points or sessions of repositories. Rows of a plan, results of checks and audit records carry the ids of appliances, too, and are refused.</summary>
+    [Parameter(ValueFromPipeline = true)]
+    [ValidateNotNull]
+    public PSObject? InputObject { get; set; }
+
     /// <summary>The appliance's id. Bound from appliances that are piped in, and from restore points, of which each stands for all points of its appliance.</summary>
     [Parameter(ValueFromPipelineByPropertyName = true)]
     [ValidateNotNullOrEmpty]
@@ -63,14 +69,16 @@ public sealed class InvokeNataliaRetentionCommand : NataliaCommand
     [ArgumentCompleter(typeof(RepositoryCompleter))]
     public string? Repository { get; set; }
 
+    private protected override string MissedWithoutInput => "no retention policy was applied";
+
     private protected override async Task ProcessAsync(CancellationToken cancellationToken)
     {
+        PipedReport.RequireAppliance(InputObject);
         RepositoryConnection repository = Registry.Repositories.ForWriting(Repository);
         IReadOnlyList<ApplianceSelector> selectors = ApplianceSelector.FromAll((Appliance ?? []).Concat(ApplianceId ?? []));
         RepositoryRetention retention = await _cache.ReadAsync(repository, cancellationToken).ConfigureAwait(false);
-        foreach (ApplianceSelector missing in selectors.Where(s => !s.HasWildcards && retention.Select(s).Count == 0))
-            DeferError(RepositoryRetention.NotFound(missing, [repository]), missing.Text);
-        IEnumerable<RetentionSubject> subjects = selectors.Count == 0 ? retention.Subjects : selectors.SelectMany(retention.Select);
+        IReadOnlyList<RetentionSubject> subjects = RepositoryRetention.Select(selectors, [retention], missing =>
+            DeferError(missing.MissForChange(() => RepositoryRetention.NotFound(missing, [repository])), missing.Text));
         foreach (RetentionSubject subject in subjects)
         {
             if (!_done.Add((repository.Session.RepositoryId, subject.ApplianceId))) continue;

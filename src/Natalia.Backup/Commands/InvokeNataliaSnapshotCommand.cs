@@ -41,6 +41,8 @@ public sealed class InvokeNataliaSnapshotCommand : ApplianceCommand
     [ValidateRange(1, 1440)]
     public int TimeoutMinutes { get; set; } = 30;
 
+    private protected override string MissedWithoutInput => "no snapshot was made";
+
     private protected override async Task ProcessApplianceAsync(LocatedAppliance located, CancellationToken cancellationToken)
     {
         ISnapshots snapshots = located.Hypervisor.Hypervisor.Require<ISnapshots>("snapshots");

@@ -68,16 +68,17 @@ public sealed class OptimizeNataliaRepositoryCommand : NataliaCommand
         : throw new NataliaException(ErrorIds.GraceTooShort, NataliaErrorKind.InvalidArgument, "With -GraceHours 0, a restore that is reading a removed restore point would fail.", null,
             "When nobody restores from this repository now, say -Force; else leave -GraceHours out.");
 
+    private protected override string MissedWithoutInput => "no repository was optimized";
+
     private protected override async Task ProcessAsync(CancellationToken cancellationToken)
     {
         RepositoryConnection connection = Registry.Repositories.ForWriting(Repository);
         IReadOnlyList<ApplianceSelector> selectors = ApplianceSelector.FromAll(Appliance);
         IReadOnlyList<KnownAppliance> all = await connection.Repository.GetAppliancesAsync(cancellationToken).ConfigureAwait(false);
-        foreach (ApplianceSelector missing in selectors.Where(s => !s.HasWildcards && !all.Any(a => s.Matches(a.ApplianceId, a.Name ?? a.ApplianceId))))
-            DeferError(new NataliaException(ErrorIds.ApplianceNotFound, NataliaErrorKind.NotFound, $"The repository '{connection.Name}' holds nothing of an appliance '{missing.Text}'.", missing.Text), missing.Text);
-        foreach (KnownAppliance appliance in all.OrderBy(a => a.Name ?? a.ApplianceId, StringComparer.OrdinalIgnoreCase))
+        IReadOnlyList<KnownAppliance> chosen = ApplianceSelector.ChooseAny(selectors, all, a => a.ApplianceId, a => a.Name ?? a.ApplianceId, missing => DeferError(missing.MissForChange(() =>
+            new NataliaException(ErrorIds.ApplianceNotFound, NataliaErrorKind.NotFound, $"The repository '{connection.Name}' holds nothing of an appliance '{missing.Text}'.", missing.Text)), missing.Text));
+        foreach (KnownAppliance appliance in chosen.OrderBy(a => a.Name ?? a.ApplianceId, StringComparer.OrdinalIgnoreCase))
         {
-            if (selectors.Count > 0 && !selectors.Any(s => s.Matches(appliance.ApplianceId, appliance.Name ?? appliance.ApplianceId))) continue;
             if (!_done.Add((connection.Session.RepositoryId, appliance.ApplianceId))) continue;
             try
             {

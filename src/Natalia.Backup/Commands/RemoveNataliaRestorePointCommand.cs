@@ -5,6 +5,7 @@ using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Evidence;
 using Natalia.Backup.Hypervisors;
+using Natalia.Backup.Pipeline;
 using Natalia.Backup.Points;
 using Natalia.Backup.Sessions;
 
@@ -14,6 +15,7 @@ namespace Natalia.Backup.Commands;
 /// <remarks>
 /// <para>The other points stay as they are: none depends on another one. The removal and its reason go into the audit log. The space comes back when the repository is optimized.</para>
 /// <para>Refused are points that are protected or locked, the newest point of an appliance by its time, the newest good one, and the good one that was made last: something to restore from always stays.</para>
+/// <para>Of a retention plan only the rows whose Action is Remove are taken. A row of a point that is kept, the result of a check, a copy or a repair, and an audit record are the error InputRefused: they carry the id of a point that nobody asked to remove.</para>
 /// <para>Asks before it removes; in a runbook, say -Confirm:$false. For the regular clean-up use a retention policy instead.</para>
 /// </remarks>
 /// <example>
@@ -24,15 +26,26 @@ namespace Natalia.Backup.Commands;
 /// <code>Get-NataliaRestorePoint -RestorePointId 3fa9 | Remove-NataliaRestorePoint -Reason 'Made by mistake, ticket 4711' -Confirm:$false</code>
 /// <para>Removes one point from a script, with the reason in the audit log.</para>
 /// </example>
+/// <example>
+/// <code>Get-NataliaRetentionPlan -Appliance natalia-paris -Daily 7 | Where-Object Action -eq Remove | Remove-NataliaRestorePoint -Reason 'Only a week is needed' -WhatIf</code>
+/// <para>Shows what would go, once, by another policy than the stored one.</para>
+/// </example>
 [Cmdlet(VerbsCommon.Remove, "NataliaRestorePoint", SupportsShouldProcess = true, ConfirmImpact = ConfirmImpact.High)]
 [OutputType(typeof(void))]
 public sealed class RemoveNataliaRestorePointCommand : RestorePointCommand
 {
+    /// <summary>What is piped in: restore points, or the rows of a retention plan whose Action is Remove. Other rows, results of checks and audit records carry the ids of points, too, and are refused.</summary>
+    [Parameter(ValueFromPipeline = true)]
+    [ValidateNotNull]
+    public PSObject? InputObject { get; set; }
+
     /// <summary>Why, for the audit log.</summary>
     [Parameter]
     [ValidateNotNullOrEmpty]
     [ValidateLength(1, 1000)]
     public string Reason { get; set; } = "Removed by hand.";
+
+    private protected override void CheckInput() => PipedReport.RequirePointToRemove(InputObject);
 
     private protected override IReadOnlyList<RepositoryConnection> RepositoriesToSearch()
     {

@@ -68,6 +68,8 @@ public sealed class RepairNataliaRepositoryCommand : NataliaCommand
     [Parameter]
     public SwitchParameter RemoveLost { get; set; }
 
+    private protected override string MissedWithoutInput => "no repository was looked at";
+
     private protected override async Task ProcessAsync(CancellationToken cancellationToken)
     {
         RepositoryConnection connection = Registry.Repositories.ForWriting(Repository);
@@ -106,8 +108,8 @@ public sealed class RepairNataliaRepositoryCommand : NataliaCommand
         IReadOnlyList<ApplianceSelector> selectors = ApplianceSelector.FromAll(Appliance);
         if (selectors.Count == 0) return null;
         IReadOnlyList<KnownAppliance> all = await connection.Repository.GetAppliancesAsync(cancellationToken).ConfigureAwait(false);
-        foreach (ApplianceSelector missing in selectors.Where(s => !s.HasWildcards && !all.Any(a => s.Matches(a.ApplianceId, a.Name ?? a.ApplianceId))))
-            DeferError(new NataliaException(ErrorIds.ApplianceNotFound, NataliaErrorKind.NotFound, $"The repository '{connection.Name}' holds nothing of an appliance '{missing.Text}'.", missing.Text), missing.Text);
-        return [.. all.Where(a => selectors.Any(s => s.Matches(a.ApplianceId, a.Name ?? a.ApplianceId))).Select(a => a.ApplianceId)];
+        IReadOnlyList<KnownAppliance> chosen = ApplianceSelector.ChooseAny(selectors, all, a => a.ApplianceId, a => a.Name ?? a.ApplianceId, missing => DeferError(missing.MissForChange(() =>
+            new NataliaException(ErrorIds.ApplianceNotFound, NataliaErrorKind.NotFound, $"The repository '{connection.Name}' holds nothing of an appliance '{missing.Text}'.", missing.Text)), missing.Text));
+        return [.. chosen.Select(a => a.ApplianceId)];
     }
 }

@@ -70,6 +70,8 @@ public sealed class RestoreNataliaApplianceCommand : RestorePointCommand
     [Parameter]
     public SwitchParameter Start { get; set; }
 
+    private protected override string MissedWithoutInput => "nothing was restored";
+
     private protected override async Task ProcessPointAsync(LocatedPoint point, CancellationToken cancellationToken)
     {
         if (point.Repository.Hypervisor is not HypervisorConnection own)

@@ -41,6 +41,10 @@ public abstract class RestorePointCommand : NataliaCommand
     [Parameter(ValueFromPipelineByPropertyName = true)]
     public string? RepositoryId { get; set; }
 
+    /// <summary>Refuses what was piped in and must not be taken for a restore point, although it has the id of one.</summary>
+    /// <exception cref="NataliaException"><c>InputRefused</c>.</exception>
+    private protected virtual void CheckInput() { }
+
     /// <summary>Does the command's work on one point.</summary>
     private protected abstract Task ProcessPointAsync(LocatedPoint point, CancellationToken cancellationToken);
 
@@ -53,6 +57,7 @@ public abstract class RestorePointCommand : NataliaCommand
 
     private protected sealed override async Task ProcessAsync(CancellationToken cancellationToken)
     {
+        CheckInput();
         _finder ??= new RestorePointFinder(Registry.Completion, EmitWarning);
         foreach (string id in RestorePointId)
         {

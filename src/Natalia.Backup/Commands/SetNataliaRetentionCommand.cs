@@ -56,6 +56,11 @@ public sealed class SetNataliaRetentionCommand : RetentionRulesCommand
     [ArgumentCompleter(typeof(ApplianceCompleter))]
     public string[]? Appliance { get; set; }
 
+    /// <summary>What is piped in: appliances, restore points or sessions of repositories. Rows of a plan, results of checks and audit records carry the ids of appliances, too, and are refused.</summary>
+    [Parameter(ValueFromPipeline = true)]
+    [ValidateNotNull]
+    public PSObject? InputObject { get; set; }
+
     /// <summary>The appliance's id. Bound from appliances that are piped in.</summary>
     [Parameter(ValueFromPipelineByPropertyName = true)]
     [ValidateNotNullOrEmpty]
@@ -89,6 +94,7 @@ public sealed class SetNataliaRetentionCommand : RetentionRulesCommand
 
     private protected override async Task ProcessAsync(CancellationToken cancellationToken)
     {
+        PipedReport.RequireAppliance(InputObject);
         RetentionRules rules = GivenRules();
         RepositoryConnection repository = Registry.Repositories.ForWriting(Repository);
         IReadOnlyList<ApplianceSelector> selectors = ApplianceSelector.FromAll((Appliance ?? []).Concat(ApplianceId ?? []));
@@ -121,11 +127,11 @@ public sealed class SetNataliaRetentionCommand : RetentionRulesCommand
     private async Task<IReadOnlyList<RetentionSubject>> FindAsync(RepositoryRetention retention, ApplianceSelector selector, CancellationToken cancellationToken)
     {
         IReadOnlyList<RetentionSubject> known = retention.Select(selector);
-        if (known.Count > 1 && !selector.HasWildcards)
+        if (known.Count > 1 && !selector.MeansSeveral(known.Select(k => k.Name)))
             throw new NataliaException(ErrorIds.ApplianceAmbiguous, NataliaErrorKind.InvalidArgument,
                 $"{known.Count} appliances of repository '{retention.Repository.Name}' are called '{selector.Text}': {string.Join(", ", known.Select(k => k.ApplianceId))}.", selector.Text, "Name the one with -ApplianceId.");
-        if (known.Count > 0 || selector.HasWildcards) return known;
-        if (Registry.Hypervisors.All.Count == 0) throw RepositoryRetention.NotFound(selector, [retention.Repository]);
+        if (known.Count > 0) return known;
+        if (Registry.Hypervisors.All.Count == 0) throw selector.MissForChange(() => RepositoryRetention.NotFound(selector, [retention.Repository]));
         _directory ??= new ApplianceDirectory(Registry, DeferError, EmitWarning);
         IReadOnlyList<LocatedAppliance> appliances = await _directory.FindAsync(Registry.Hypervisors.ForReading(null), [selector], cancellationToken).ConfigureAwait(false);
         return [.. ApplianceDirectory.SelectForChange(appliances, selector).Select(a => new RetentionSubject(retention.Repository, a.Description.ApplianceId, a.Description.Name, [], [], retention.Default))];

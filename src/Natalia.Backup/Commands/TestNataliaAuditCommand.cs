@@ -5,6 +5,7 @@ using Natalia.Backup.Engine.Audit;
 using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Engine.Storage;
 using Natalia.Backup.Evidence;
+using Natalia.Backup.Pipeline;
 using Natalia.Backup.Sessions;
 
 namespace Natalia.Backup.Commands;
@@ -54,9 +55,13 @@ public sealed class TestNataliaAuditCommand : NataliaCommand
     [ValidatePattern("^\\s*[0-9A-Fa-f]{64}\\s*$")]
     public string[]? ExpectedHead { get; set; }
 
-    /// <summary>Write True or False for each repository instead of the results, and no error for a broken log.</summary>
+    private readonly Verdict _verdict = new();
+
+    /// <summary>Write one True or False for all repositories together instead of the results, and no error for a broken log.</summary>
     [Parameter]
     public SwitchParameter Quiet { get; set; }
+
+    private protected override string MissedWithoutInput => "no audit log was verified";
 
     private protected override async Task ProcessAsync(CancellationToken cancellationToken)
     {
@@ -88,12 +93,18 @@ public sealed class TestNataliaAuditCommand : NataliaCommand
         }
     }
 
+    private protected override Task EndAsync(CancellationToken cancellationToken)
+    {
+        if (Quiet) Emit(_verdict.IsGood && !HasErrors);
+        return Task.CompletedTask;
+    }
+
     private void Report(IReadOnlyList<CheckResult> results, string name, object target)
     {
         List<CheckResult> failed = [.. results.Where(r => r.Result == CheckOutcome.Failed)];
         if (Quiet)
         {
-            Emit(failed.Count == 0);
+            _verdict.Add(failed.Count == 0);
             return;
         }
         foreach (CheckResult result in results) Emit(result);

@@ -4,15 +4,15 @@ using Natalia.Backup.Arguments;
 using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Hypervisors;
+using Natalia.Backup.Pipeline;
 using Natalia.Backup.Sessions;
 
 namespace Natalia.Backup.Commands;
 
-
 /// <summary>Says beforehand what would fail: rights, guest agent, storages, leftovers.</summary>
 /// <remarks>
 /// <para>Also disks that are left out of backups, and VMs that no schedule takes. Nothing is changed. Each check is an object of its own; a right that is missing is named with its path. NotEvidenced means that a check could not be made, and is no success.</para>
-/// <para>Without an appliance only what concerns the hypervisor is checked. With -Quiet one Boolean for each appliance is written: True when no check failed.</para>
+/// <para>Without an appliance only what concerns the hypervisor is checked. With -Quiet one Boolean is written for all appliances together: True when something was checked and no check failed.</para>
 /// </remarks>
 /// <example>
 /// <code>Test-NataliaPrerequisite -Appliance natalia-01 -Repository pbs -ReplicationTarget pve2 -IsolatedNetwork vmbr9 | Where-Object Result -ne Passed</code>
@@ -43,15 +43,25 @@ public sealed class TestNataliaPrerequisiteCommand : ApplianceCommand
     [ValidateNotNullOrEmpty]
     public string? IsolatedNetwork { get; set; }
 
-    /// <summary>Write only True or False.</summary>
+    private readonly Verdict _verdict = new();
+
+    /// <summary>Write only one True or False, for all appliances together.</summary>
     [Parameter]
     public SwitchParameter Quiet { get; set; }
+
+    private protected override string MissedWithoutInput => "nothing was checked";
 
     private protected override Task ProcessApplianceAsync(LocatedAppliance located, CancellationToken cancellationToken) => TestAsync(located.Hypervisor, located.Description, cancellationToken);
 
     private protected override async Task ProcessNoneAsync(CancellationToken cancellationToken)
     {
         foreach ((HypervisorConnection hypervisor, _) in HypervisorsAbleTo<IPrerequisites>("check of prerequisites")) await TestAsync(hypervisor, null, cancellationToken).ConfigureAwait(false);
+    }
+
+    private protected override Task EndAsync(CancellationToken cancellationToken)
+    {
+        if (Quiet) Emit(_verdict.IsGood && !HasErrors);
+        return Task.CompletedTask;
     }
 
     private async Task TestAsync(HypervisorConnection hypervisor, ApplianceDescription? appliance, CancellationToken cancellationToken)
@@ -63,7 +73,7 @@ public sealed class TestNataliaPrerequisiteCommand : ApplianceCommand
         IReadOnlyList<CheckResult> checks = await prerequisites.TestPrerequisitesAsync(appliance, request, cancellationToken).ConfigureAwait(false);
         if (Quiet)
         {
-            Emit(checks.All(c => c.Result != CheckOutcome.Failed));
+            _verdict.Add(checks.All(c => c.Result != CheckOutcome.Failed));
             return;
         }
         foreach (CheckResult check in checks) Emit(check);

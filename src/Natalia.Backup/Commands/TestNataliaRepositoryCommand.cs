@@ -82,9 +82,13 @@ public sealed class TestNataliaRepositoryCommand : NataliaCommand
     [Parameter(ParameterSetName = OwnSet)]
     public SwitchParameter Full { get; set; }
 
-    /// <summary>Write True or False for each repository instead of the results, and no error for a damaged one.</summary>
+    private readonly Verdict _verdict = new();
+
+    /// <summary>Write one True or False for all repositories together instead of the results, and no error for a damaged one.</summary>
     [Parameter]
     public SwitchParameter Quiet { get; set; }
+
+    private protected override string MissedWithoutInput => "no repository was checked";
 
     private protected override async Task ProcessAsync(CancellationToken cancellationToken)
     {
@@ -100,6 +104,12 @@ public sealed class TestNataliaRepositoryCommand : NataliaCommand
                 DeferError(e, connection.Session);
             }
         }
+    }
+
+    private protected override Task EndAsync(CancellationToken cancellationToken)
+    {
+        if (Quiet) Emit(_verdict.IsGood && !HasErrors);
+        return Task.CompletedTask;
     }
 
     private async Task CheckBackupServerAsync(RepositoryConnection connection, CancellationToken cancellationToken)
@@ -120,7 +130,7 @@ public sealed class TestNataliaRepositoryCommand : NataliaCommand
         List<CheckResult> failed = [.. checks.Where(c => c.Result == CheckOutcome.Failed)];
         if (Quiet)
         {
-            Emit(failed.Count == 0);
+            _verdict.Add(failed.Count == 0);
             return;
         }
         foreach (CheckResult check in checks) Emit(check);
@@ -157,7 +167,7 @@ public sealed class TestNataliaRepositoryCommand : NataliaCommand
             await foreach (CheckResult result in connection.Repository.ProbeAsync(await FindHypervisorHostsAsync(cancellationToken).ConfigureAwait(false), cancellationToken).ConfigureAwait(false)) Take(result);
             await foreach (CheckResult result in connection.Repository.CheckLocksAsync(cancellationToken).ConfigureAwait(false)) Take(result);
         }
-        if (Quiet) Emit(failed.Count == 0);
+        if (Quiet) _verdict.Add(failed.Count == 0);
         else if (failed.Count > 0)
             DeferError(new NataliaException(ErrorIds.RepositoryCheckFailed, NataliaErrorKind.InvalidData,
                 $"The repository '{connection.Name}' ({connection.Session.Location}) has failed {failed.Count} check(s). The first is {failed[0].Name}. {failed[0].Detail}".TrimEnd(), connection.Name,

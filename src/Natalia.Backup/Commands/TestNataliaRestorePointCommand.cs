@@ -12,7 +12,7 @@ namespace Natalia.Backup.Commands;
 /// <summary>Proves that restore points can be restored, by reading all they need.</summary>
 /// <remarks>
 /// <para>Everything that a point needs is read, decrypted, decompressed and compared with its SHA-256: block map, blocks, configuration. Nothing is written.</para>
-/// <para>One result comes for each point. A damaged point writes its result first; the error RestorePointDamaged follows when the last point has been read, so that even -ErrorAction Stop tests the rest.</para>
+/// <para>With -Quiet one Boolean comes for all points together, which an if understands; a list of Booleans it would always take for true. One result comes for each point otherwise. A damaged point writes its result first; the error RestorePointDamaged follows when the last point has been read, so that even -ErrorAction Stop tests the rest.</para>
 /// </remarks>
 /// <example>
 /// <code>Get-NataliaRestorePoint -Latest | Test-NataliaRestorePoint</code>
@@ -20,14 +20,16 @@ namespace Natalia.Backup.Commands;
 /// </example>
 /// <example>
 /// <code>$points = Get-NataliaRestorePoint -Appliance natalia-paris
-/// if ($points | Test-NataliaRestorePoint -Quiet | Where-Object { -not $_ }) { throw 'There is a damaged restore point.' }</code>
-/// <para>A runbook that fails when any point of an appliance is damaged.</para>
+/// if (-not ($points | Test-NataliaRestorePoint -Quiet)) { throw 'There is a damaged restore point.' }</code>
+/// <para>A runbook that fails when any point of an appliance is damaged, or when there is none.</para>
 /// </example>
 [Cmdlet(VerbsDiagnostic.Test, "NataliaRestorePoint")]
 [OutputType(typeof(CheckResult), typeof(bool))]
 public sealed class TestNataliaRestorePointCommand : RestorePointCommand
 {
-    /// <summary>Write True or False for each point instead of the result, and no error for a damaged one.</summary>
+    private readonly Verdict _verdict = new();
+
+    /// <summary>Write one True or False for all points together instead of the results, and no error for a damaged one. True means that points were tested and each is whole; without any point it is False.</summary>
     [Parameter]
     public SwitchParameter Quiet { get; set; }
 
@@ -35,6 +37,8 @@ public sealed class TestNataliaRestorePointCommand : RestorePointCommand
     [Parameter]
     [ValidateRange(1, 3650)]
     public int MaximumVerificationAgeDays { get; set; } = 30;
+
+    private protected override string MissedWithoutInput => "no restore point was tested";
 
     private protected override async Task ProcessPointAsync(LocatedPoint point, CancellationToken cancellationToken)
     {
@@ -48,7 +52,7 @@ public sealed class TestNataliaRestorePointCommand : RestorePointCommand
             result = await point.Repository.Repository.VerifyRestorePointAsync(point.Point, progress, cancellationToken).ConfigureAwait(false);
         if (Quiet)
         {
-            Emit(result.Result is CheckOutcome.Passed or CheckOutcome.Warning);
+            _verdict.Add(result.Result is CheckOutcome.Passed or CheckOutcome.Warning);
             return;
         }
         Emit(result);
@@ -64,12 +68,18 @@ public sealed class TestNataliaRestorePointCommand : RestorePointCommand
         await Evidence.RecordAsync(point.Repository, NativeEvent.PointVerified, point.Point, null, [.. checks.Select(c => new KeyValuePair<string, string?>(c.Name, c.Actual is null ? c.Result.ToString() : $"{c.Result}: {c.Actual}"))]).ConfigureAwait(false);
         if (Quiet)
         {
-            Emit(checks.Any(c => c.Name == "Verification" && c.Result == CheckOutcome.Passed) && checks.All(c => c.Result != CheckOutcome.Failed));
+            _verdict.Add(checks.Any(c => c.Name == "Verification" && c.Result == CheckOutcome.Passed) && checks.All(c => c.Result != CheckOutcome.Failed));
             return;
         }
         foreach (CheckResult check in checks) Emit(check);
         foreach (CheckResult failed in checks.Where(c => c.Result == CheckOutcome.Failed))
             DeferError(new NataliaException(failed.ErrorId ?? ErrorIds.RestorePointDamaged, NataliaErrorKind.InvalidData, $"The restore point {point.Point} ({point.Point.RestorePointId}) failed the check '{failed.Name}'. {failed.Detail}".TrimEnd(), point.Point.RestorePointId), point.Point);
+    }
+
+    private protected override Task EndAsync(CancellationToken cancellationToken)
+    {
+        if (Quiet) Emit(_verdict.IsGood && !HasErrors);
+        return Task.CompletedTask;
     }
 
     private protected override void Report(Exception exception, object target) => DeferError(exception, target);

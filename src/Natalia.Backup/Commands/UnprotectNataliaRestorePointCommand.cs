@@ -4,6 +4,7 @@ using Natalia.Backup.Engine.Audit;
 using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Evidence;
 using Natalia.Backup.Hypervisors;
+using Natalia.Backup.Pipeline;
 using Natalia.Backup.Points;
 
 namespace Natalia.Backup.Commands;
@@ -25,6 +26,11 @@ namespace Natalia.Backup.Commands;
 [OutputType(typeof(RestorePoint))]
 public sealed class UnprotectNataliaRestorePointCommand : RestorePointCommand
 {
+    /// <summary>What is piped in: restore points, or rows of a retention plan. Results of checks and audit records carry the ids of points, too, and are refused.</summary>
+    [Parameter(ValueFromPipeline = true)]
+    [ValidateNotNull]
+    public PSObject? InputObject { get; set; }
+
     /// <summary>Why, for the audit log.</summary>
     [Parameter(Mandatory = true)]
     [ValidateLength(1, 1000)]
@@ -33,6 +39,8 @@ public sealed class UnprotectNataliaRestorePointCommand : RestorePointCommand
     /// <summary>Write the restore point as it is now to the pipeline.</summary>
     [Parameter]
     public SwitchParameter PassThru { get; set; }
+
+    private protected override void CheckInput() => PipedReport.RequirePoint(InputObject);
 
     private protected override async Task ProcessPointAsync(LocatedPoint point, CancellationToken cancellationToken)
     {

@@ -23,6 +23,8 @@ public abstract class NataliaCommand : PSCmdlet, IDisposable
     private SessionRegistry? _registry;
     private EvidenceBook? _evidence;
     private int _lastActivityId;
+    private bool _hadInput;
+    private volatile bool _hasErrors;
 
     private protected NataliaCommand() { }
 
@@ -34,6 +36,15 @@ public abstract class NataliaCommand : PSCmdlet, IDisposable
 
     /// <summary>True for a command that makes one thing or nothing: its failure ends it, instead of the record that it happened with.</summary>
     private protected virtual bool FailsAsAWhole => false;
+
+    /// <summary>
+    /// For a command that protects, proves or gives back: what was not done when a pipeline brought nothing. That is an error then, since a filter that fits nothing must not pass for success.
+    /// Null for commands that list, or take away, where nothing to do is as good as done.
+    /// </summary>
+    private protected virtual string? MissedWithoutInput => null;
+
+    /// <summary>True when something went wrong that was, or will be, written as an error.</summary>
+    private protected bool HasErrors => _hasErrors;
 
     /// <summary>Runs once, before the first input.</summary>
     private protected virtual Task BeginAsync(CancellationToken cancellationToken) => Task.CompletedTask;
@@ -60,12 +71,15 @@ public abstract class NataliaCommand : PSCmdlet, IDisposable
     /// <inheritdoc/>
     protected sealed override void ProcessRecord()
     {
+        _hadInput = true;
         if (!TryCollect()) Run(ProcessAsync, FailsAsAWhole);
     }
 
     /// <inheritdoc/>
     protected sealed override void EndProcessing()
     {
+        if (!_hadInput && MissedWithoutInput is string missed)
+            AddDeferred(new NataliaException(ErrorIds.NothingToDo, NataliaErrorKind.InvalidOperation, $"The pipeline brought nothing: {missed}.", recommendedAction: "Look at what the command before this one lists, and at the filters in between."));
         Run(EndAsync, failureEndsCommand: true);
         WriteDeferredErrors();
     }
@@ -93,15 +107,14 @@ public abstract class NataliaCommand : PSCmdlet, IDisposable
     private protected void EmitError(Exception exception, object? target = null) => EmitError(ErrorRecordFactory.Create(exception, target));
 
     /// <summary>Writes an error that does not end the command.</summary>
-    private protected void EmitError(ErrorRecord error) => Post(() => WriteError(error));
+    private protected void EmitError(ErrorRecord error)
+    {
+        _hasErrors = true;
+        Post(() => WriteError(error));
+    }
 
     /// <summary>Keeps an error until everything else is done, so that even <c>-ErrorAction Stop</c> lets the rest run.</summary>
-    private protected void DeferError(Exception exception, object? target = null)
-    {
-        ErrorRecord error = ErrorRecordFactory.Create(exception, target);
-        lock (_deferredErrors) _deferredErrors.Add(error);
-        EmitVerbose(error.Exception.Message);
-    }
+    private protected void DeferError(Exception exception, object? target = null) => EmitVerbose(AddDeferred(exception, target).Exception.Message);
 
     /// <summary>Writes a warning.</summary>
     private protected void EmitWarning(string text) => Post(() => WriteWarning(DisplayText.Clean(text)));
@@ -152,6 +165,14 @@ public abstract class NataliaCommand : PSCmdlet, IDisposable
     protected virtual void Dispose(bool disposing)
     {
         if (disposing) _stop.Dispose();
+    }
+
+    private ErrorRecord AddDeferred(Exception exception, object? target = null)
+    {
+        ErrorRecord error = ErrorRecordFactory.Create(exception, target);
+        lock (_deferredErrors) _deferredErrors.Add(error);
+        _hasErrors = true;
+        return error;
     }
 
     private void SendProgress(ProgressRecord record, bool mustArrive)
@@ -213,6 +234,7 @@ public abstract class NataliaCommand : PSCmdlet, IDisposable
         // Ctrl-C makes many things fail; the user knows why, and nothing can be written any more.
         if (Stopping) throw new PipelineStoppedException();
         if (failure is null) return;
+        _hasErrors = true;
         ErrorRecord error = ErrorRecordFactory.Create(failure);
         if (failureEndsCommand)
         {

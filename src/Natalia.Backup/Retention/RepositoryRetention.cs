@@ -58,7 +58,11 @@ internal sealed class RepositoryRetention
     }
 
     /// <summary>The appliances that a selector means.</summary>
-    internal IReadOnlyList<RetentionSubject> Select(ApplianceSelector selector) => [.. Subjects.Where(s => selector.Matches(s.ApplianceId, s.Name))];
+    internal IReadOnlyList<RetentionSubject> Select(ApplianceSelector selector) => selector.Choose(Subjects, s => s.ApplianceId, s => s.Name);
+
+    /// <summary>What the selectors mean in all of these repositories together; everything without a selector.</summary>
+    internal static IReadOnlyList<RetentionSubject> Select(IReadOnlyList<ApplianceSelector> selectors, IEnumerable<RepositoryRetention> retentions, Action<ApplianceSelector> miss) =>
+        ApplianceSelector.ChooseAny(selectors, [.. retentions.SelectMany(r => r.Subjects)], s => s.ApplianceId, s => s.Name, miss);
 
     /// <summary>The error for a plain name or id that no repository knows.</summary>
     internal static NataliaException NotFound(ApplianceSelector selector, IEnumerable<RepositoryConnection> repositories) => new(ErrorIds.ApplianceNotFound, NataliaErrorKind.NotFound,

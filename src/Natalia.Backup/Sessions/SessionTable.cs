@@ -1,5 +1,5 @@
-using System.Management.Automation;
 using Natalia.Backup.Engine;
+using Natalia.Backup.Text;
 
 namespace Natalia.Backup.Sessions;
 
@@ -95,14 +95,12 @@ internal sealed class SessionTable<T>(string noun, string cmdletNoun, string not
             {
                 found.Add(exact);
             }
-            else if (WildcardPattern.ContainsWildcardCharacters(name))
-            {
-                var pattern = WildcardPattern.Get(name, WildcardOptions.IgnoreCase | WildcardOptions.CultureInvariant);
-                found.AddRange(All.Where(c => pattern.IsMatch(c.Name)));
-            }
             else
             {
-                report(NotConnected(name));
+                var pattern = new NamePattern(name);
+                List<T> fitting = [.. All.Where(c => pattern.MayMean(c.Name))];
+                if (fitting.Count == 0 && pattern.Miss(() => NotConnected(name)) is NataliaException miss) report(miss);
+                found.AddRange(fitting);
             }
         }
         return [.. found.Distinct()];

@@ -52,6 +52,19 @@ public sealed class Scenario : IDisposable
         disk.Write(BitConverter.GetBytes(Random.Shared.NextInt64()));
     }
 
+    /// <summary>Changes a byte in a pack of one appliance, so that its points cannot be restored.</summary>
+    public void Damage(string repository, string appliance)
+    {
+        string id = (string)Run("(Get-NataliaRestorePoint -Appliance $args[0] -Repository $args[1])[0].ApplianceId", appliance, repository).ThrowIfFailed().Single.BaseObject;
+        string pack = Directory.EnumerateFiles(Path.Combine(Full(repository), "appliances", id, "data"), "*", SearchOption.AllDirectories).OrderByDescending(p => new FileInfo(p).Length).First();
+        File.SetAttributes(pack, FileAttributes.Normal);
+        using FileStream file = File.Open(pack, FileMode.Open);
+        file.Position = file.Length / 2;
+        int before = file.ReadByte();
+        file.Position--;
+        file.WriteByte((byte)(before ^ 0xFF));
+    }
+
     public void AddAppliance(string name, string id, int seed, string? disks = null)
     {
         DirectoryInfo folder = Directory.CreateDirectory(Path.Combine(Appliances, name));

@@ -38,5 +38,5 @@ public sealed class PipelineTests : IAsyncLifetime
     [InlineData("Get-NataliaRepository pbs | Get-NataliaSnapshot", "InputObjectNotBound")]
     [InlineData("Get-NataliaHypervisor pve | Invoke-NataliaBackup", "InputObjectMissingMandatory")]
     [InlineData("[datetime]::Now | Get-NataliaSnapshot", "ParameterArgumentTransformationError")]
-    public void What_is_no_appliance_is_not_taken_for_one(string script, string error) => Assert.All(_scenario.Try(script).ErrorIds, e => Assert.StartsWith(error + ",", e));
+    public void What_is_no_appliance_is_not_taken_for_one(string script, string error) => Assert.StartsWith(error + ",", _scenario.Try(script).ErrorIds[0]);
 }

@@ -1,0 +1,73 @@
+using System.Management.Automation;
+using Natalia.Backup.Engine;
+
+namespace Natalia.Backup.Text;
+
+/// <summary>A name or a wildcard as a user gives it. A name that exists word for word is that name and no pattern: <c>web[01]</c> is a VM of that name before it is a pattern for <c>web0</c> and <c>web1</c>.</summary>
+internal sealed class NamePattern
+{
+    private readonly WildcardPattern? _pattern;
+
+    internal NamePattern(string text)
+    {
+        Text = text;
+        HasWildcards = WildcardPattern.ContainsWildcardCharacters(text);
+        MayBeNone = HasOpenWildcard(text);
+        _pattern = Compile(text);
+    }
+
+    /// <summary>As the user gave it.</summary>
+    internal string Text { get; }
+
+    /// <summary>True when it may mean several things.</summary>
+    internal bool HasWildcards { get; }
+
+    /// <summary>True when a list without any is an answer. Brackets alone stand in names too often for that.</summary>
+    internal bool MayBeNone { get; }
+
+    /// <summary>True when it is no pattern that can be: it can only be a name.</summary>
+    internal bool IsNameOnly => _pattern is null;
+
+    /// <summary>True for the name itself.</summary>
+    internal bool Is(string name) => string.Equals(name, Text, StringComparison.OrdinalIgnoreCase);
+
+    /// <summary>True for every name that it may mean, as long as nothing of exactly this name is known.</summary>
+    internal bool MayMean(string name) => Is(name) || _pattern?.IsMatch(name) == true;
+
+    /// <summary>What to say when it means nothing; null when nothing has to be said.</summary>
+    /// <param name="notFound">Makes the error for a name that is not there.</param>
+    internal NataliaException? Miss(Func<NataliaException> notFound) => IsNameOnly ? Invalid() : MayBeNone ? null : notFound();
+
+    /// <summary>What to say when it means nothing and nothing would be done: a typing error in a pattern must not pass for success.</summary>
+    /// <param name="notFound">Makes the error for a name that is not there.</param>
+    internal NataliaException MissForChange(Func<NataliaException> notFound) => IsNameOnly ? Invalid() : notFound();
+
+    private NataliaException Invalid() => new(ErrorIds.NamePatternInvalid, NataliaErrorKind.InvalidArgument,
+        $"'{Text}' is not a name that is known here, and cannot be a wildcard either: a bracket is not closed, or the range in it runs backwards.", Text,
+        "Write the name word for word; in a wildcard, write a bracket that means itself as `[ in single quotes.");
+
+    private static WildcardPattern? Compile(string text)
+    {
+        try
+        {
+            var pattern = WildcardPattern.Get(text, WildcardOptions.IgnoreCase | WildcardOptions.CultureInvariant);
+            // What it cannot be shows only when it is used.
+            pattern.IsMatch("a");
+            return pattern;
+        }
+        catch (Exception e) when (e is WildcardPatternException or ArgumentException)
+        {
+            return null;
+        }
+    }
+
+    private static bool HasOpenWildcard(string text)
+    {
+        for (int i = 0; i < text.Length; i++)
+        {
+            if (text[i] == '`') i++;
+            else if (text[i] is '*' or '?') return true;
+        }
+        return false;
+    }
+}
