@@ -107,14 +107,13 @@ public sealed class NothingLostTests : IDisposable
     [InlineData("Get-NataliaAuditRecord natalia-paris | ForEach-Object { [pscustomobject]@{ RestorePointId = $_.RestorePointId; RecordHash = $_.RecordHash } } | Remove-NataliaRestorePoint -Confirm:$false")]
     [InlineData("Get-NataliaRetentionPlan -Last 1 | Invoke-NataliaRetention")]
     [InlineData("Get-NataliaAuditRecord natalia-paris | Set-NataliaRetention -Last 1 -Force")]
-    [InlineData("Get-NataliaRestorePoint -Latest | Export-NataliaDisk -Destination disk.raw | Remove-NataliaRestorePoint -Confirm:$false")]
+    [InlineData("Get-NataliaRestorePoint -Latest | Export-NataliaDisk -Destination $args[0] | Remove-NataliaRestorePoint -Confirm:$false")]
     public void What_only_tells_of_points_and_appliances_is_refused_by_what_changes_them(string script)
     {
         _scenario.BackUp();
         _scenario.BackUp();
-        _scenario.Run("Set-Location $args[0]", _scenario.Root);
 
-        ScriptResult result = _scenario.Run(script);
+        ScriptResult result = _scenario.Run(script, _scenario.Full("disk.raw"));
 
         Assert.NotEmpty(result.ErrorIds);
         Assert.All(result.ErrorIds, id => Assert.StartsWith("InputRefused,", id, StringComparison.Ordinal));
