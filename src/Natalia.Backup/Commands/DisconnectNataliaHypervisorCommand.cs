@@ -1,6 +1,7 @@
 using System.Management.Automation;
 using Natalia.Backup.Arguments;
 using Natalia.Backup.Sessions;
+using Natalia.Backup.Text;
 
 namespace Natalia.Backup.Commands;
 
@@ -31,7 +32,14 @@ public sealed class DisconnectNataliaHypervisorCommand : NataliaCommand
 
     private protected override async Task ProcessAsync(CancellationToken cancellationToken)
     {
-        foreach (HypervisorConnection connection in Registry.Hypervisors.ByName(Hypervisor, e => EmitError(e)))
+        IReadOnlyList<AwayConnection> away = [.. Registry.Hypervisors.Away.Where(a => Hypervisor.Any(name => new NamePattern(name).MayMean(a.Name)))];
+        foreach (AwayConnection one in away)
+        {
+            if (await ShouldProcessAsync($"{one.Name} (not connected)", "Do without it").ConfigureAwait(false)) Registry.Hypervisors.ForgetAway(one.Name);
+        }
+        List<string> others = [.. Hypervisor.Where(name => Registry.Hypervisors.Find(name) is not null || !away.Any(a => new NamePattern(name).Is(a.Name)))];
+        if (others.Count == 0) return;
+        foreach (HypervisorConnection connection in Registry.Hypervisors.ByName(others, e => EmitError(e)))
         {
             if (await ShouldProcessAsync($"{connection.Name} ({connection.Session.Location})", "Disconnect").ConfigureAwait(false)) Registry.Hypervisors.Remove(connection);
         }

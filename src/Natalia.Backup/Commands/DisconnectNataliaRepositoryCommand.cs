@@ -1,6 +1,7 @@
 using System.Management.Automation;
 using Natalia.Backup.Arguments;
 using Natalia.Backup.Sessions;
+using Natalia.Backup.Text;
 
 namespace Natalia.Backup.Commands;
 
@@ -31,7 +32,14 @@ public sealed class DisconnectNataliaRepositoryCommand : NataliaCommand
 
     private protected override async Task ProcessAsync(CancellationToken cancellationToken)
     {
-        foreach (RepositoryConnection connection in Registry.Repositories.ByName(Repository, e => EmitError(e)))
+        IReadOnlyList<AwayConnection> away = [.. Registry.Repositories.Away.Where(a => Repository.Any(name => new NamePattern(name).MayMean(a.Name)))];
+        foreach (AwayConnection one in away)
+        {
+            if (await ShouldProcessAsync($"{one.Name} (not connected)", "Do without it").ConfigureAwait(false)) Registry.Repositories.ForgetAway(one.Name);
+        }
+        List<string> others = [.. Repository.Where(name => Registry.Repositories.Find(name) is not null || !away.Any(a => new NamePattern(name).Is(a.Name)))];
+        if (others.Count == 0) return;
+        foreach (RepositoryConnection connection in Registry.Repositories.ByName(others, e => EmitError(e)))
         {
             if (await ShouldProcessAsync($"{connection.Name} ({connection.Session.Location})", "Disconnect").ConfigureAwait(false)) Registry.Repositories.Remove(connection);
         }

@@ -11,7 +11,8 @@ namespace Natalia.Backup.Commands;
 /// <para>Alone, it lists the appliances that Set-NataliaAppliance has enrolled in the connected repositories, whether a connected hypervisor shows them or not. With -Name it lists VMs of the connected hypervisors, enrolled or not; -Name * lists every one.</para>
 /// <para>When nothing is enrolled, that is the error NothingEnrolled: a run that protects nothing must not look like one that went well.</para>
 /// <para>An appliance that is enrolled in two repositories comes twice, once for each. Its Repository property binds to the cmdlets that follow, so that a mixed fleet needs no branches.</para>
-/// <para>With several hypervisors or repositories connected, one that does not answer is an error of its own, written when the others are listed.</para>
+/// <para>With several hypervisors or repositories connected, one that does not answer is an error of its own, written when the others are listed; in a pipeline to a command of this module, when that has done its work. Of what Import-NataliaProfile could not connect the list of enrolled appliances warns;
+/// Invoke-NataliaBackup makes it an error after its last backup.</para>
 /// </remarks>
 /// <example>
 /// <code>Get-NataliaAppliance -Name *</code>
@@ -92,14 +93,27 @@ public sealed class GetNataliaApplianceCommand : HypervisorCommand
     {
         IReadOnlyList<RepositoryConnection> repositories = Registry.RepositoriesWithPoints(References.Clean(Repository), null);
         IReadOnlyList<Enrolment> enrolments = await directory.ListEnrolmentsAsync(repositories, cancellationToken).ConfigureAwait(false);
-        IReadOnlyList<HypervisorConnection> hypervisors = Registry.Hypervisors.All.Count == 0 && !NamesHypervisor ? [] : HypervisorsToRead();
+        IReadOnlyList<HypervisorConnection> hypervisors = Registry.Hypervisors.All.Count == 0 && !NamesHypervisor ? [] : Registry.Hypervisors.ForReading(References.Clean(Hypervisor));
+        WarnOfAway();
         // Where a hypervisor can describe single VMs, only the enrolled ones are.
         IReadOnlyList<LocatedAppliance> appliances = await directory.FindAsync(hypervisors, [.. enrolments.Select(e => new ApplianceSelector(e.Settings.ApplianceId))], cancellationToken).ConfigureAwait(false);
         Dictionary<string, LocatedAppliance> byId = appliances.ToDictionary(a => a.Description.ApplianceId, StringComparer.Ordinal);
         List<Enrolment> wanted = [.. enrolments.Where(e => !NamesHypervisor || byId.ContainsKey(e.Settings.ApplianceId))];
+        if (wanted.Count == 0 && Registry.Repositories.Away is [AwayConnection away, ..]) throw Registry.Repositories.Missing(away);
         if (wanted.Count == 0) throw NothingEnrolled(repositories, enrolments.Count, hypervisors);
         foreach (Enrolment enrolment in wanted.OrderBy(e => e.Settings.Name, StringComparer.OrdinalIgnoreCase))
             Emit(byId.TryGetValue(enrolment.Settings.ApplianceId, out LocatedAppliance? located) ? ApplianceView.Create(located, enrolment) : ApplianceView.Create(enrolment));
+    }
+
+    /// <summary>
+    /// A warning only: an error would end a script before what can be reached is protected. The commands that protect tell it as an error, at their end.
+    /// </summary>
+    private void WarnOfAway()
+    {
+        if (References.Clean(Repository) is not { Count: > 0 })
+            foreach (AwayConnection away in Registry.Repositories.Away) EmitWarning($"{Registry.Repositories.Missing(away).Message} What is enrolled there alone is not listed.");
+        if (!NamesHypervisor)
+            foreach (AwayConnection away in Registry.Hypervisors.Away) EmitWarning($"{Registry.Hypervisors.Missing(away).Message} What is enrolled of it is listed without what it says.");
     }
 
     /// <summary>The list of what is to be protected has nothing in it: a nightly run that does nothing must not look like one that went well.</summary>
@@ -117,6 +131,7 @@ public sealed class GetNataliaApplianceCommand : HypervisorCommand
         bool isOptional = isId && Registry.Repositories.All.Count > 0 && Registry.Hypervisors.All.Count == 0 && !namesHypervisor;
         IReadOnlyList<ApplianceSelector> selectors = ApplianceSelector.FromAll(texts);
         IReadOnlyList<LocatedAppliance> appliances = await directory.FindAsync(isOptional ? [] : Registry.Hypervisors.ForReading(named), selectors, cancellationToken).ConfigureAwait(false);
+        if (!namesHypervisor && !isOptional && !isId) DeferAway(Registry.Hypervisors);
         IReadOnlyList<RepositoryConnection> repositories = References.Clean(Repository) is { Count: > 0 } wanted
             ? Registry.RepositoriesWithPoints(wanted, null)
             : [.. Registry.Repositories.All.Where(c => !c.IsLimited)];

@@ -71,6 +71,7 @@ public sealed class GetNataliaAuditRecordCommand : RepositoryReaderCommand
         // A hypervisor's own storage keeps no log, but another repository may keep its evidence. Named, one without evidence says so itself.
         bool isNamed = named is { Count: > 0 } || !string.IsNullOrEmpty(RepositoryId);
         if (!isNamed && repositories.Any(r => r.Native is null)) repositories = [.. repositories.Where(r => r.Native is null)];
+        if (!isNamed) DeferAway(Registry.Repositories);
         IReadOnlyList<ApplianceSelector> selectors = ApplianceSelector.FromAll((Appliance ?? []).Append(ApplianceId ?? ""));
         List<(RepositoryConnection Log, string? About, KnownAppliance Appliance)> known = [];
         foreach (RepositoryConnection repository in repositories)

@@ -29,6 +29,7 @@ public sealed class GetNataliaRepositoryCommand : NataliaCommand
 
     private protected override Task ProcessAsync(CancellationToken cancellationToken)
     {
+        if (Name is not { Length: > 0 }) DeferAway(Registry.Repositories);
         foreach (RepositoryConnection connection in Registry.Repositories.ByName(Name, e => EmitError(e))) Emit(connection.Session);
         return Task.CompletedTask;
     }

@@ -100,6 +100,7 @@ public sealed class GetNataliaRetentionPlanCommand : RetentionRulesCommand
     private async Task PlanStoredAsync(IEnumerable<string>? appliances, CancellationToken cancellationToken, IReadOnlyList<string>? inRepositories = null)
     {
         IReadOnlyList<RepositoryConnection> repositories = Registry.RepositoriesWithPoints(inRepositories ?? References.Clean(Repository), null);
+        if (inRepositories is null && References.Clean(Repository) is not { Count: > 0 }) DeferAway(Registry.Repositories);
         IReadOnlyList<ApplianceSelector> selectors = ApplianceSelector.FromAll(appliances);
         List<RepositoryRetention> retentions = [];
         foreach (RepositoryConnection repository in repositories)

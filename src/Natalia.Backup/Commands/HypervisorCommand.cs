@@ -23,7 +23,12 @@ public abstract class HypervisorCommand : NataliaCommand
 
     /// <summary>The hypervisors to ask.</summary>
     /// <exception cref="Engine.NataliaException"><c>HypervisorNotConnected</c>.</exception>
-    private protected IReadOnlyList<HypervisorConnection> HypervisorsToRead() => Registry.Hypervisors.ForReading(References.Clean(Hypervisor));
+    private protected IReadOnlyList<HypervisorConnection> HypervisorsToRead()
+    {
+        IReadOnlyList<HypervisorConnection> hypervisors = Registry.Hypervisors.ForReading(References.Clean(Hypervisor));
+        if (!NamesHypervisor) DeferAway(Registry.Hypervisors);
+        return hypervisors;
+    }
 
     /// <summary>Those of the hypervisors to ask that can do something.</summary>
     /// <typeparam name="T">The capability.</typeparam>

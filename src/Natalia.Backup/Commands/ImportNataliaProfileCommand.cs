@@ -4,6 +4,7 @@ using System.Security;
 using Natalia.Backup.Arguments;
 using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Repositories;
+using Natalia.Backup.Errors;
 using Natalia.Backup.Profiles;
 using Natalia.Backup.Sessions;
 
@@ -13,7 +14,9 @@ namespace Natalia.Backup.Commands;
 /// <remarks>
 /// <para>Secrets are asked for by name. -SecretResolver is a script block that gets the name as $args[0] and returns a SecureString or a PSCredential. Without one, Get-Secret is called, which comes with Microsoft.PowerShell.SecretManagement.</para>
 /// <para>A connection that is open already under its name, and leads to the same place, is left as it is: importing a profile twice does no harm.</para>
-/// <para>A connection that fails is an error of its own, written when the others are open.</para>
+/// <para>What cannot be connected is a warning here, and stands under NotConnected in the result; the others are open, so that a script with $ErrorActionPreference = 'Stop' goes on and protects what can be reached. It is not forgotten: Invoke-NataliaBackup and every command that looks
+/// at everything write an error for it when they have done their work, and a command that names it fails with the reason. Importing again connects it when it is back; Disconnect-NataliaRepository and Disconnect-NataliaHypervisor with its name say that it is to be done without.
+/// When nothing of the profile can be connected, and when a name is in use for something else, that is an error at once.</para>
 /// <para>Get-Help Export-NataliaProfile -Full describes the file.</para>
 /// </remarks>
 /// <example>
@@ -30,6 +33,8 @@ namespace Natalia.Backup.Commands;
 [OutputType(typeof(ConnectionProfile))]
 public sealed class ImportNataliaProfileCommand : NataliaCommand
 {
+    private readonly List<(string Name, string Noun, Exception Why)> _away = [];
+
     /// <summary>The profile file. Relative paths, ~ and PowerShell drives are welcome; wildcards are taken literally.</summary>
     [Parameter(Mandatory = true, Position = 0)]
     [ValidateNotNullOrEmpty]
@@ -44,30 +49,44 @@ public sealed class ImportNataliaProfileCommand : NataliaCommand
         string file = await OnPipelineAsync(() => FilePaths.Resolve(SessionState, Path)).ConfigureAwait(false);
         ProfileDocument profile = ProfileFile.Read(file);
         foreach (HypervisorSettings settings in profile.Hypervisors)
-            await TryAsync(settings.Name, async () =>
+            await TryAsync(Registry.Hypervisors, settings.Name, null, async () =>
             {
                 if (!IsOpen(Registry.Hypervisors, settings.Name, c => c.Settings.Kind == settings.Kind && (settings.Server is ServerSettings server ? server.LeadsTo(c.Settings.Server) : c.Settings.Path == settings.Path)))
                     Registry.Hypervisors.Add(await OpenHypervisorAsync(settings, cancellationToken).ConfigureAwait(false));
             }, cancellationToken).ConfigureAwait(false);
         // The evidence of one lies in another, which must be there before it.
         foreach (RepositorySettings settings in profile.Repositories.OrderBy(r => r.EvidenceRepository is null ? 0 : 1))
-            await TryAsync(settings.Name, async () =>
+            await TryAsync(Registry.Repositories, settings.Name, settings.Hypervisor, async () =>
             {
                 if (!IsOpen(Registry.Repositories, settings.Name, c => c.Settings.Kind == settings.Kind && c.Settings.Path == settings.Path && c.Settings.Access == settings.Access && c.Settings.Hypervisor == settings.Hypervisor && c.Settings.EvidenceRepository == settings.EvidenceRepository))
                     Registry.Repositories.Add(await OpenRepositoryAsync(settings, cancellationToken).ConfigureAwait(false));
             }, cancellationToken).ConfigureAwait(false);
-        Emit(profile.Describe(file));
+        bool isUseless = _away.Count > 0 && _away.Count == profile.Hypervisors.Count + profile.Repositories.Count;
+        foreach ((string name, string noun, Exception why) in _away)
+        {
+            // With nothing connected there is nothing that could go on.
+            if (isUseless) DeferError(why, name);
+            else EmitWarning($"The {noun} '{name}' could not be connected: {ErrorRecordFactory.Known(why).Message} What needs it will fail; what does not goes on.");
+        }
+        Emit(profile.Describe(file) with { NotConnected = [.. _away.Select(a => a.Name)] });
     }
 
-    private async Task TryAsync(string name, Func<Task> connectAsync, CancellationToken cancellationToken)
+    /// <summary>What fails is remembered: a night whose off-site copy is away must still make the local backup, and fail at its end.</summary>
+    private async Task TryAsync<T>(SessionTable<T> table, string name, string? hypervisor, Func<Task> connectAsync, CancellationToken cancellationToken) where T : class, IConnection
     {
         try
         {
             await connectAsync().ConfigureAwait(false);
         }
+        catch (NataliaException e) when (e.ErrorId == ErrorIds.NameInUse)
+        {
+            // Going on would take another place for the one that the profile means.
+            DeferError(e, name);
+        }
         catch (Exception e) when (!cancellationToken.IsCancellationRequested)
         {
-            DeferError(e, name);
+            table.Miss(new AwayConnection(name, ErrorRecordFactory.Known(e), hypervisor));
+            _away.Add((name, table is SessionTable<HypervisorConnection> ? "hypervisor" : "repository", e));
         }
     }
 

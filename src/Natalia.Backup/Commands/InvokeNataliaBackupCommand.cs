@@ -21,6 +21,7 @@ namespace Natalia.Backup.Commands;
 /// When an incremental is asked for and is not possible, a full is made, with a warning; the point's Reason says why.</para>
 /// <para>A Proxmox VE cluster moves the data itself, into a storage that is connected with Connect-NataliaRepository -ProxmoxStorage, and takes the whole VM unless -DataDiskOnly is said. It decides by itself whether it trusts its record of changes; the point's Type and Reason say what it did.</para>
 /// <para>Several appliances run side by side, as many as -ThrottleLimit allows. The failure of one is an error of its own with the appliance as its target, written when the last one has run: even -ErrorAction Stop protects the rest.</para>
+/// <para>What Import-NataliaProfile could not connect is an error, too, after the last backup; unless -Repository or -Hypervisor says that something else is meant.</para>
 /// <para>Ctrl-C stops the run, releases what was frozen, and only then returns. What is stored by then is used by the next run.</para>
 /// <para>Without -Repository an appliance goes to the repository that it is enrolled in, or else to the only one that is connected.</para>
 /// </remarks>
@@ -46,6 +47,7 @@ public sealed class InvokeNataliaBackupCommand : RepositoryWriterCommand
     private const string IdSet = "Id";
 
     private readonly List<Request> _requests = [];
+    private bool _namesPlaces;
 
     /// <summary>The appliance: an object of Get-NataliaAppliance, a name or a wildcard.</summary>
     [Parameter(Mandatory = true, Position = 0, ParameterSetName = ApplianceSet, ValueFromPipeline = true)]
@@ -88,6 +90,13 @@ public sealed class InvokeNataliaBackupCommand : RepositoryWriterCommand
 
     private sealed record Request(IReadOnlyList<ApplianceSelector> Appliances, string? ApplianceId, string? Repository, IReadOnlyList<string>? Hypervisors);
 
+    /// <summary>Whether the user said where from or where to; what is piped in has not been bound yet.</summary>
+    private protected override Task BeginAsync(CancellationToken cancellationToken)
+    {
+        _namesPlaces = IsBound(nameof(Repository)) || IsBound(nameof(Hypervisor));
+        return Task.CompletedTask;
+    }
+
     private protected override string MissedWithoutInput => "nothing was backed up";
 
     private protected override Task ProcessAsync(CancellationToken cancellationToken)
@@ -100,6 +109,11 @@ public sealed class InvokeNataliaBackupCommand : RepositoryWriterCommand
 
     private protected override async Task EndAsync(CancellationToken cancellationToken)
     {
+        if (!_namesPlaces)
+        {
+            DeferAway(Registry.Hypervisors);
+            DeferAway(Registry.Repositories);
+        }
         var directory = new ApplianceDirectory(Registry, DeferError, EmitWarning);
         List<PlannedRun> runs = [];
         // All that is wanted of a hypervisor is asked for at once.

@@ -69,6 +69,20 @@ public sealed class InvokeNataliaRetentionCommand : NataliaCommand
     [ArgumentCompleter(typeof(RepositoryCompleter))]
     public string? Repository { get; set; }
 
+    private bool _namesRepository;
+
+    private protected override Task BeginAsync(CancellationToken cancellationToken)
+    {
+        _namesRepository = IsBound(nameof(Repository));
+        return Task.CompletedTask;
+    }
+
+    private protected override Task EndAsync(CancellationToken cancellationToken)
+    {
+        if (!_namesRepository) DeferAway(Registry.Repositories);
+        return Task.CompletedTask;
+    }
+
     private protected override string MissedWithoutInput => "no retention policy was applied";
 
     private protected override async Task ProcessAsync(CancellationToken cancellationToken)

@@ -24,5 +24,13 @@ public abstract class RepositoryReaderCommand : NataliaCommand
 
     /// <summary>The repositories to read points from. Those that were opened without a password are left out when others are there and none was named.</summary>
     /// <exception cref="Engine.NataliaException"><c>RepositoryNotConnected</c>.</exception>
-    private protected IReadOnlyList<RepositoryConnection> RepositoriesToRead() => Registry.RepositoriesWithPoints(References.Clean(Repository), RepositoryId);
+    private protected IReadOnlyList<RepositoryConnection> RepositoriesToRead()
+    {
+        IReadOnlyList<RepositoryConnection> repositories = Registry.RepositoriesWithPoints(References.Clean(Repository), RepositoryId);
+        if (NamesNoRepository) DeferAway(Registry.Repositories);
+        return repositories;
+    }
+
+    /// <summary>True when all of them are meant.</summary>
+    private protected bool NamesNoRepository => References.Clean(Repository) is not { Count: > 0 } && string.IsNullOrEmpty(RepositoryId);
 }

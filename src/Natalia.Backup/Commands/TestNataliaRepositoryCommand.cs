@@ -92,7 +92,10 @@ public sealed class TestNataliaRepositoryCommand : NataliaCommand
 
     private protected override async Task ProcessAsync(CancellationToken cancellationToken)
     {
-        foreach (RepositoryConnection connection in Registry.Repositories.ForReading(References.Clean(Repository)))
+        IReadOnlyList<string>? named = References.Clean(Repository);
+        IReadOnlyList<RepositoryConnection> connections = Registry.Repositories.ForReading(named);
+        if (named is not { Count: > 0 }) DeferAway(Registry.Repositories);
+        foreach (RepositoryConnection connection in connections)
         {
             try
             {

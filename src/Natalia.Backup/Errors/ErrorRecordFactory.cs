@@ -42,7 +42,8 @@ internal static class ErrorRecordFactory
         _ => ErrorCategory.NotSpecified,
     };
 
-    private static NataliaException Known(Exception exception)
+    /// <summary>The exception as this product words it.</summary>
+    internal static NataliaException Known(Exception exception)
     {
         while (exception is AggregateException { InnerExceptions.Count: 1 } aggregate) exception = aggregate.InnerExceptions[0];
         return exception as NataliaException ?? new NataliaException(ErrorIds.Unexpected, NataliaErrorKind.Unknown,

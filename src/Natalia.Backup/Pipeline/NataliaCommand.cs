@@ -23,6 +23,8 @@ public abstract class NataliaCommand : PSCmdlet, IDisposable
     private SessionRegistry? _registry;
     private EvidenceBook? _evidence;
     private int _lastActivityId;
+    private readonly HashSet<(Type, string)> _toldAway = [];
+    private readonly HashSet<string> _takenOver = new(StringComparer.Ordinal);
     private bool _hadInput;
     private volatile bool _hasErrors;
 
@@ -64,7 +66,7 @@ public abstract class NataliaCommand : PSCmdlet, IDisposable
     /// <inheritdoc/>
     protected sealed override void BeginProcessing()
     {
-        _ = Registry;
+        Registry.Active.Begin(this);
         Run(BeginAsync, failureEndsCommand: true);
     }
 
@@ -78,10 +80,11 @@ public abstract class NataliaCommand : PSCmdlet, IDisposable
     /// <inheritdoc/>
     protected sealed override void EndProcessing()
     {
-        if (!_hadInput && MissedWithoutInput is string missed)
+        if (!_hadInput && _deferredErrors.Count == 0 && MissedWithoutInput is string missed)
             AddDeferred(new NataliaException(ErrorIds.NothingToDo, NataliaErrorKind.InvalidOperation, $"The pipeline brought nothing: {missed}.", recommendedAction: "Look at what the command before this one lists, and at the filters in between."));
         Run(EndAsync, failureEndsCommand: true);
         WriteDeferredErrors();
+        Registry.Active.End(this);
     }
 
     /// <inheritdoc/>
@@ -110,11 +113,20 @@ public abstract class NataliaCommand : PSCmdlet, IDisposable
     private protected void EmitError(ErrorRecord error)
     {
         _hasErrors = true;
-        Post(() => WriteError(error));
+        Post(() => WriteOrPassOn(error));
     }
 
     /// <summary>Keeps an error until everything else is done, so that even <c>-ErrorAction Stop</c> lets the rest run.</summary>
     private protected void DeferError(Exception exception, object? target = null) => EmitVerbose(AddDeferred(exception, target).Exception.Message);
+
+    /// <summary>An error at the end, for a command that looks at everything: what the profile names and could not be connected was not looked at.</summary>
+    private protected void DeferAway<T>(SessionTable<T> table) where T : class, IConnection
+    {
+        foreach (AwayConnection away in table.Away)
+        {
+            if (_toldAway.Add((typeof(T), away.Name))) DeferError(table.Missing(away), away.Name);
+        }
+    }
 
     /// <summary>Writes a warning.</summary>
     private protected void EmitWarning(string text) => Post(() => WriteWarning(DisplayText.Clean(text)));
@@ -164,13 +176,19 @@ public abstract class NataliaCommand : PSCmdlet, IDisposable
     /// <param name="disposing">True when called from <see cref="Dispose()"/>.</param>
     protected virtual void Dispose(bool disposing)
     {
-        if (disposing) _stop.Dispose();
+        if (!disposing) return;
+        _registry?.Active.End(this);
+        _stop.Dispose();
     }
 
     private ErrorRecord AddDeferred(Exception exception, object? target = null)
     {
         ErrorRecord error = ErrorRecordFactory.Create(exception, target);
-        lock (_deferredErrors) _deferredErrors.Add(error);
+        // A command before this one in the pipeline may have met the same trouble.
+        lock (_deferredErrors)
+        {
+            if (!_takenOver.Contains(error.Exception.Message)) _deferredErrors.Add(error);
+        }
         _hasErrors = true;
         return error;
     }
@@ -241,7 +259,25 @@ public abstract class NataliaCommand : PSCmdlet, IDisposable
             WriteDeferredErrorsAsWarnings();
             ThrowTerminatingError(error);
         }
-        WriteError(error);
+        WriteOrPassOn(error);
+    }
+
+    /// <summary>
+    /// Writes an error now; or, where it would end a pipeline in which a command of this module comes later, leaves it to that command's end: the failure of one must not keep the others from being protected.
+    /// </summary>
+    private void WriteOrPassOn(ErrorRecord error)
+    {
+        if (FirstErrorStops() && Registry.Active.Behind(this) is NataliaCommand behind) behind.TakeOver(error);
+        else WriteError(error);
+    }
+
+    private void TakeOver(ErrorRecord error)
+    {
+        lock (_deferredErrors)
+        {
+            if (_takenOver.Add(error.Exception.Message)) _deferredErrors.Add(error);
+        }
+        _hasErrors = true;
     }
 
     /// <summary>Delivers until the body has ended. The first message that the pipeline refuses cancels the body; what follows is abandoned, but still taken, so that nobody waits for ever.</summary>
@@ -287,6 +323,11 @@ public abstract class NataliaCommand : PSCmdlet, IDisposable
         if (_deferredErrors.Count == 0) return;
         List<ErrorRecord> errors = [.. _deferredErrors];
         _deferredErrors.Clear();
+        if (FirstErrorStops() && Registry.Active.Behind(this) is NataliaCommand behind)
+        {
+            foreach (ErrorRecord error in errors) behind.TakeOver(error);
+            return;
+        }
         if (errors.Count > 1 && FirstErrorStops())
         {
             // The first error will end the pipeline; the others would never be seen.

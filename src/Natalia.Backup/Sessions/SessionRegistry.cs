@@ -16,6 +16,9 @@ internal sealed class SessionRegistry : IDisposable
 
     internal SessionTable<RepositoryConnection> Repositories { get; } = new("repository", "NataliaRepository", ErrorIds.RepositoryNotConnected, ErrorIds.RepositoryAmbiguous);
 
+    /// <summary>The commands that run now.</summary>
+    internal ActiveCommands Active { get; } = new();
+
     /// <summary>What earlier commands have shown, for completion.</summary>
     internal CompletionCache Completion { get; } = new();
 
@@ -71,9 +74,11 @@ internal sealed class SessionRegistry : IDisposable
             return named;
         }
         List<RepositoryConnection> able = [.. Repositories.All.Where(r => isNative ? r.Native is not null && r.Hypervisor == hypervisor : r.Native is null)];
-        if (able.Count == 1) return able[0];
+        // With a part of the profile missing, the only one that is left need not be the one that was meant.
+        List<AwayConnection> away = [.. Repositories.Away.Where(r => isNative ? string.Equals(r.Hypervisor, hypervisor.Name, StringComparison.OrdinalIgnoreCase) : r.Hypervisor is null)];
+        if (able.Count == 1 && away.Count == 0) return able[0];
         if (able.Count == 0) return isNative ? throw NotNative(hypervisor, applianceName, "no storage of it is connected") : Repositories.ForWriting(null);
-        throw new NataliaException(ErrorIds.RepositoryAmbiguous, NataliaErrorKind.InvalidOperation, $"Which repository takes '{applianceName}'? These are connected: {string.Join(", ", able.Select(r => $"'{r.Name}'"))}.", applianceName,
+        throw new NataliaException(ErrorIds.RepositoryAmbiguous, NataliaErrorKind.InvalidOperation, $"Which repository takes '{applianceName}'? These are connected: {string.Join(", ", able.Select(r => $"'{r.Name}'"))}.{SessionTable<RepositoryConnection>.Describe(away)}", applianceName,
             "Name one with -Repository, or enrol the VM with Set-NataliaAppliance.");
     }
 

@@ -13,12 +13,43 @@ internal sealed class SessionTable<T>(string noun, string cmdletNoun, string not
 {
     private readonly object _gate = new();
     private readonly List<T> _connections = [];
+    private readonly List<AwayConnection> _away = [];
 
     /// <summary>All connections, in the order in which they were made.</summary>
     internal IReadOnlyList<T> All
     {
         get { lock (_gate) return [.. _connections]; }
     }
+
+    /// <summary>What a profile names and could not be connected.</summary>
+    internal IReadOnlyList<AwayConnection> Away
+    {
+        get { lock (_gate) return [.. _away]; }
+    }
+
+    /// <summary>Remembers what could not be connected, until it is, or is forgotten.</summary>
+    internal void Miss(AwayConnection away)
+    {
+        lock (_gate)
+        {
+            ForgetAway(away.Name);
+            _away.Add(away);
+        }
+    }
+
+    /// <summary>Nobody waits for it any more.</summary>
+    /// <returns>Whether it was known.</returns>
+    internal bool ForgetAway(string name)
+    {
+        lock (_gate) return _away.RemoveAll(a => string.Equals(a.Name, name, StringComparison.OrdinalIgnoreCase)) > 0;
+    }
+
+    /// <summary>The error for what could not be connected: that of the attempt, since that is what has to be mended.</summary>
+    internal NataliaException Missing(AwayConnection away) => new(away.Why.ErrorId, away.Why.Kind, $"The {noun} '{away.Name}' of the profile could not be connected: {away.Why.Message}", away.Name,
+        $"{away.Why.RecommendedAction} Import-NataliaProfile connects it when that is mended; Disconnect-{cmdletNoun} '{away.Name}' says that it is to be done without.".TrimStart(), away.Why);
+
+    /// <summary>A sentence on what is missing, with a space before it; empty when nothing is.</summary>
+    internal static string Describe(IReadOnlyList<AwayConnection> away) => away.Count == 0 ? "" : $" Named by the profile and not connected: {string.Join(", ", away.Select(a => $"'{a.Name}'"))}.";
 
     /// <summary>Takes a connection over. When its name is in use it is disposed.</summary>
     /// <exception cref="NataliaException"><c>NameInUse</c>.</exception>
@@ -29,6 +60,7 @@ internal sealed class SessionTable<T>(string noun, string cmdletNoun, string not
             if (Find(connection.Name) is null)
             {
                 _connections.Add(connection);
+                ForgetAway(connection.Name);
                 return;
             }
         }
@@ -49,6 +81,7 @@ internal sealed class SessionTable<T>(string noun, string cmdletNoun, string not
     internal void RemoveAll()
     {
         foreach (T connection in All) Remove(connection);
+        lock (_gate) _away.Clear();
     }
 
     /// <summary>Fails early, before something is opened or made under a name that is taken.</summary>
@@ -128,9 +161,10 @@ internal sealed class SessionTable<T>(string noun, string cmdletNoun, string not
         return all.Count switch
         {
             0 => throw NoneConnected(),
-            1 => all[0],
+            // With a part of the profile missing, the only one that is left need not be the one that was meant.
+            1 when Away.Count == 0 => all[0],
             _ => throw new NataliaException(ambiguousId, NataliaErrorKind.InvalidOperation,
-                $"Which {noun}? {all.Count} are connected: {string.Join(", ", all.Select(c => $"'{c.Name}'"))}.", recommendedAction: $"Name one, or disconnect the others with Disconnect-{cmdletNoun}."),
+                $"Which {noun}? {all.Count} are connected: {string.Join(", ", all.Select(c => $"'{c.Name}'"))}.{Describe(Away)}", recommendedAction: $"Name one, or disconnect the others with Disconnect-{cmdletNoun}."),
         };
     }
 
@@ -138,10 +172,10 @@ internal sealed class SessionTable<T>(string noun, string cmdletNoun, string not
     /// <exception cref="NataliaException">There is none.</exception>
     internal T Get(string nameOrIdentity) => Find(nameOrIdentity) ?? throw NotConnected(nameOrIdentity);
 
-    private NataliaException NotConnected(string nameOrIdentity) => new(notConnectedId, NataliaErrorKind.NotFound, $"No {noun} '{nameOrIdentity}' is connected in this session.", nameOrIdentity,
+    private NataliaException NotConnected(string nameOrIdentity) => Away.FirstOrDefault(a => string.Equals(a.Name, nameOrIdentity, StringComparison.OrdinalIgnoreCase)) is AwayConnection away ? Missing(away) : new(notConnectedId, NataliaErrorKind.NotFound, $"No {noun} '{nameOrIdentity}' is connected in this session.", nameOrIdentity,
         $"Connect it with Connect-{cmdletNoun}; Get-{cmdletNoun} lists those that are.");
 
-    private NataliaException NoneConnected() => new(notConnectedId, NataliaErrorKind.NotFound, $"No {noun} is connected in this session.", recommendedAction: $"Connect one with Connect-{cmdletNoun}, or several with Import-NataliaProfile.");
+    private NataliaException NoneConnected() => Away.Count > 0 ? Missing(Away[0]) : new(notConnectedId, NataliaErrorKind.NotFound, $"No {noun} is connected in this session.", recommendedAction: $"Connect one with Connect-{cmdletNoun}, or several with Import-NataliaProfile.");
 
     private NataliaException NameInUse(string name) => new(ErrorIds.NameInUse, NataliaErrorKind.AlreadyExists, $"A {noun} named '{name}' is connected already.", name,
         $"Choose another -Name, or disconnect it with Disconnect-{cmdletNoun}.");

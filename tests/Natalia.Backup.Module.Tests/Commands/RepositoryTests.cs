@@ -198,7 +198,8 @@ public sealed class RepositoryTests : IDisposable
         using var fresh = new ModuleSession();
 
         ScriptResult result = fresh.Run($"Import-NataliaProfile $args[0] {resolver}", _scenario.Full("p.json"));
-        ErrorRecord error = Assert.Single(result.Errors);
+        Assert.Contains(why, Assert.Single(result.ThrowIfFailed().Warnings), StringComparison.Ordinal);
+        ErrorRecord error = fresh.Run("Test-NataliaRepository safe").Errors.Single();
         Assert.StartsWith("SecretNotResolved,", error.FullyQualifiedErrorId, StringComparison.Ordinal);
         Assert.Equal(ErrorCategory.AuthenticationError, error.CategoryInfo.Category);
         Assert.Contains(why, error.Exception.Message, StringComparison.Ordinal);

@@ -154,11 +154,11 @@ public sealed class EvidenceTests
         Directory.Move(folder, folder + "-away");
         using ModuleSession night = scenario.Module.NewSession();
         ScriptResult partly = night.Run("$credential = $args[1]; $null = Import-NataliaProfile -Path $args[0] -SecretResolver { $credential }", file, ProxmoxScenario.Credential());
-        Assert.StartsWith("RepositoryNotFound,", Assert.Single(partly.ErrorIds));
-        Assert.Contains("Backups are made all the same", Assert.Single(partly.Warnings));
+        Assert.Empty(partly.ErrorIds);
+        Assert.Contains(partly.Warnings, w => w.Contains("Backups are made all the same"));
         ScriptResult made = night.Run("Invoke-NataliaBackup natalia-01");
         Assert.Single(made.Output);
-        Assert.StartsWith("EvidenceNotRecorded,", Assert.Single(made.ErrorIds));
-        Assert.StartsWith("EvidenceUnavailable,", Assert.Single(night.Run("@(Get-NataliaRestorePoint)[-1] | Remove-NataliaRestorePoint -Confirm:$false").ErrorIds));
+        Assert.Equal(["EvidenceNotRecorded", "RepositoryNotFound"], made.ErrorIds.Select(e => e.Split(',')[0]).Order());
+        Assert.StartsWith("EvidenceUnavailable,", Assert.Single(night.Run("@(Get-NataliaRestorePoint -Repository pbs)[-1] | Remove-NataliaRestorePoint -Confirm:$false").ErrorIds));
     }
 }

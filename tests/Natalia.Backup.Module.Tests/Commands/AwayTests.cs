@@ -1,0 +1,127 @@
+using System.Management.Automation;
+
+namespace Natalia.Backup.Module.Tests.Commands;
+
+/// <summary>A night in which a part of what the profile names cannot be reached.</summary>
+public sealed class AwayTests : IDisposable
+{
+    private readonly Scenario _scenario = new Scenario().WithRepository("nas").WithRepository("offsite");
+    private readonly ModuleSession _night = new();
+    private readonly string _profile;
+
+    public AwayTests()
+    {
+        _profile = _scenario.Full("profile.json");
+        _scenario.Run("Get-NataliaAppliance -Name * | Set-NataliaAppliance -Repository nas; $null = Export-NataliaProfile $args[0]; Disconnect-NataliaRepository *", _profile).ThrowIfFailed();
+        Directory.Move(_scenario.Full("offsite"), _scenario.Full("away"));
+    }
+
+    public void Dispose()
+    {
+        _night.Dispose();
+        _scenario.Dispose();
+    }
+
+    [Theory]
+    [InlineData("Get-NataliaAppliance | Invoke-NataliaBackup")]
+    [InlineData("$fleet = Get-NataliaAppliance; $fleet | Invoke-NataliaBackup")]
+    [InlineData("Get-NataliaAppliance -Name * | Invoke-NataliaBackup")]
+    public void The_local_backup_is_made_and_the_night_fails_at_its_end(string run)
+    {
+        ScriptResult night = _night.Run($"$ErrorActionPreference = 'Stop'; $null = Import-NataliaProfile $args[0]; {run}; 'went on'", _profile);
+
+        Assert.Equal(["natalia-lyon", "natalia-paris"], night.Output.Select(o => o!.Properties["ApplianceName"].Value.ToString()).Order());
+        Assert.StartsWith("RepositoryNotFound,", night.TerminatingError!.FullyQualifiedErrorId, StringComparison.Ordinal);
+        Assert.Equal("offsite", night.TerminatingError.TargetObject.ToString());
+        Assert.Contains(night.Warnings, w => w.Contains("'offsite'", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public void What_names_only_what_is_there_goes_well_and_what_names_the_other_says_why_it_is_away()
+    {
+        ScriptResult import = _night.Run("Import-NataliaProfile $args[0]", _profile).ThrowIfFailed();
+        Assert.Equal(["offsite"], (string[])import.Value("NotConnected")!);
+        _night.Run("$ErrorActionPreference = 'Stop'; $null = Get-NataliaAppliance | Invoke-NataliaBackup -Repository nas").ThrowIfFailed();
+
+        ErrorRecord error = _night.Run("Get-NataliaRestorePoint -Repository nas | Copy-NataliaRestorePoint offsite").TerminatingError!;
+        Assert.StartsWith("RepositoryNotFound,", error.FullyQualifiedErrorId, StringComparison.Ordinal);
+        Assert.Contains(_scenario.Full("offsite"), error.Exception.Message, StringComparison.Ordinal);
+        Assert.NotNull(error.Exception.InnerException);
+    }
+
+    [Theory]
+    [InlineData("Get-NataliaRestorePoint -Latest", 2)]
+    [InlineData("Get-NataliaRepository", 1)]
+    [InlineData("Get-NataliaRetention -WarningAction Ignore", 3)]
+    [InlineData("Get-NataliaRetentionPlan", 2)]
+    [InlineData("Test-NataliaAudit", 4)]
+    public void What_looks_at_everything_shows_what_is_there_and_says_what_is_missing(string script, int count)
+    {
+        _night.Run("$null = Import-NataliaProfile $args[0]; $null = Get-NataliaAppliance | Invoke-NataliaBackup -Repository nas", _profile).ThrowIfFailed();
+
+        ScriptResult result = _night.Run(script);
+
+        Assert.Equal(count, result.Output.Count);
+        Assert.StartsWith("RepositoryNotFound,", result.ErrorIds.Single(), StringComparison.Ordinal);
+        Assert.Equal(["False"], _night.Run("Test-NataliaRepository -Quiet").Text);
+        Assert.Equal(["False"], _night.Run("Test-NataliaAudit -Quiet").Text);
+    }
+
+    [Fact]
+    public void The_only_one_that_is_left_is_not_taken_for_the_only_one()
+    {
+        _scenario.AddAppliance("natalia-metz", "11111111-0000-0000-0000-000000000003", seed: 3);
+        _night.Run("$null = Import-NataliaProfile $args[0]", _profile).ThrowIfFailed();
+
+        Assert.Contains(_night.Run("Invoke-NataliaBackup natalia-metz").ErrorIds, id => id.StartsWith("RepositoryAmbiguous,", StringComparison.Ordinal));
+        Assert.StartsWith("RepositoryAmbiguous,", _night.Run("Optimize-NataliaRepository").ErrorIds.Single(), StringComparison.Ordinal);
+        _night.Run("Disconnect-NataliaRepository offsite; $null = Invoke-NataliaBackup natalia-metz; $null = Get-NataliaRepository").ThrowIfFailed();
+    }
+
+    [Fact]
+    public void What_is_back_is_connected_by_the_next_import()
+    {
+        _night.Run("$null = Import-NataliaProfile $args[0]", _profile).ThrowIfFailed();
+        Directory.Move(_scenario.Full("away"), _scenario.Full("offsite"));
+
+        ScriptResult again = _night.Run("$null = Import-NataliaProfile $args[0]; (Get-NataliaRepository).Name", _profile).ThrowIfFailed();
+
+        Assert.Empty(again.Warnings);
+        Assert.Equal(["nas", "offsite"], again.Text);
+    }
+
+    [Fact]
+    public void When_nothing_can_be_connected_the_import_itself_fails()
+    {
+        foreach (string folder in new[] { "nas", "vms" }) Directory.Delete(_scenario.Full(folder), recursive: true);
+
+        Assert.Equal(3, _night.Run("Import-NataliaProfile $args[0]", _profile).Errors.Count);
+        Assert.NotNull(_night.Run("$ErrorActionPreference = 'Stop'; Import-NataliaProfile $args[0]", _profile).TerminatingError);
+    }
+
+    [Theory]
+    [InlineData("Get-NataliaAppliance -Name *")]
+    [InlineData("Get-NataliaAppliance")]
+    [InlineData("Get-NataliaAppliance -Name natalia-paris, nowhere, natalia-lyon")]
+    public void A_hypervisor_that_dies_after_it_was_connected_keeps_no_other_from_being_protected(string list)
+    {
+        Directory.Move(_scenario.Full("away"), _scenario.Full("offsite"));
+        string second = Directory.CreateDirectory(_scenario.Full("second")).FullName;
+        _night.Run("$null = Import-NataliaProfile $args[0]; $null = Connect-NataliaHypervisor $args[1]", _profile, second).ThrowIfFailed();
+        Directory.Delete(second);
+
+        ScriptResult night = _night.Run($"$ErrorActionPreference = 'Stop'; {list} | Invoke-NataliaBackup; 'went on'");
+
+        if (list != "Get-NataliaAppliance") Assert.NotNull(night.TerminatingError);
+        Assert.Equal(["natalia-lyon", "natalia-paris"], night.Output.Select(o => o!.Properties["ApplianceName"]?.Value.ToString()).Where(n => n is not null).Order());
+    }
+
+    [Fact]
+    public void An_error_that_a_script_catches_around_a_list_stays_where_it_is()
+    {
+        _night.Run("$null = Import-NataliaProfile $args[0]", _profile).ThrowIfFailed();
+
+        Assert.Equal(["caught", "natalia-paris"], _night.Run("try { Get-NataliaAppliance -Name nowhere -ErrorAction Stop } catch { 'caught' }; (Get-NataliaAppliance natalia-paris).Name").ThrowIfFailed().Text);
+        Assert.Equal("caught", _night.Run("1 | ForEach-Object { try { Get-NataliaAppliance -Name nowhere -ErrorAction Stop } catch { 'caught' } } | ForEach-Object { $_ }").Text.Single());
+    }
+}
