@@ -42,6 +42,9 @@ public static class ErrorIds
     public const string BlockDamaged = nameof(BlockDamaged);
     public const string DeltaDamaged = nameof(DeltaDamaged);
 
+    public const string ManifestUnknown = nameof(ManifestUnknown);                   // what lies among the manifests, cannot be read, and no record knows
+    public const string NumberExhausted = nameof(NumberExhausted);                   // a name has no room for the next number
+
     // Stores
     public const string StoreReadFailed = nameof(StoreReadFailed);
     public const string StoreWriteFailed = nameof(StoreWriteFailed);

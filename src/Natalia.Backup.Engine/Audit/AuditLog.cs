@@ -17,6 +17,9 @@ internal sealed record AuditName(string ObjectName, long Number, string Event, l
             ? new AuditName(objectName, number, parts[1], sequence, id) : null;
     }
 
+    /// <summary>The object behind the name as it was listed; null where it was not.</summary>
+    internal StoredObject? Object { get; init; }
+
     internal static string Format(string prefix, long number, string what, long sequence, Id128 id) =>
         $"{prefix}{Layout.Number(number)}.{what}.{Layout.Number(sequence)}.{id}";
 }
@@ -36,32 +39,79 @@ internal sealed record AuditEntry(string Event)
 /// docs/format.md §9.
 /// </summary>
 /// <param name="store">Where it lies.</param>
-/// <param name="prefix">How its records' names begin.</param>
+/// <param name="applianceId">Whose log it is; null for the repository's own.</param>
 /// <param name="publicKey">The key that must have signed.</param>
 /// <param name="clock">Dates the records.</param>
-/// <param name="known">Where <see cref="ReadAllAsync"/> remembers what it found genuine: records never change. Null remembers none.</param>
-internal sealed class AuditLog(IObjectStore store, string prefix, byte[] publicKey, TimeProvider clock, ConcurrentDictionary<string, AuditRecord>? known = null)
+/// <param name="known">Where <see cref="ReadAllAsync"/> remembers what it found. Null remembers nothing.</param>
+internal sealed class AuditLog(IObjectStore store, string? applianceId, byte[] publicKey, TimeProvider clock, KnownRecords? known = null)
 {
+    /// <summary>Fixed fields, one line of the segment table, a signature and the checksum: nothing shorter is a record.</summary>
+    private const int ShortestRecord = 48 + 16 + 64 + 32;
+
+    private readonly string _prefix = applianceId is null ? Layout.RepositoryLog : Layout.Log(applianceId);
+
     /// <summary>Enough to hide the latency of a bucket, few enough not to be throttled.</summary>
     private const int ReadsAtOnce = 16;
 
     private static readonly byte[] s_domain = Encoding.ASCII.GetBytes("natalia audit record 1\n");
 
-    /// <summary>The names of all records, ascending by number.</summary>
+    /// <summary>
+    /// The names of the records, ascending by number. Numbers follow each other without a gap, and records never go: what stands above a gap is left out, unless a genuine record is among it.
+    /// A name alone may be anybody's. Costs requests only where there is a gap.
+    /// </summary>
     internal async Task<List<AuditName>> ListAsync(CancellationToken cancellationToken)
     {
-        var names = new List<AuditName>();
-        await foreach (StoredObject found in store.ListAsync(prefix, cancellationToken).ConfigureAwait(false))
+        List<AuditName> names = await ListAllAsync(cancellationToken).ConfigureAwait(false);
+        while (FindGap(names) is int above)
         {
-            if (AuditName.Parse(found.Name) is AuditName name) names.Add(name);
+            if (await FindNewestAsync(names, above, cancellationToken).ConfigureAwait(false) is not null) break;
+            names.RemoveRange(above, names.Count - above);
         }
         return names;
     }
 
+    /// <summary>Every name that looks like a record's, ascending by number.</summary>
+    internal async Task<List<AuditName>> ListAllAsync(CancellationToken cancellationToken)
+    {
+        var names = new List<AuditName>();
+        await foreach (StoredObject found in store.ListAsync(_prefix, cancellationToken).ConfigureAwait(false))
+        {
+            if (AuditName.Parse(found.Name) is AuditName name) names.Add(name with { Object = found });
+        }
+        return names;
+    }
+
+    /// <summary>Where the names begin that stand above the highest gap; null without one.</summary>
+    private static int? FindGap(List<AuditName> names)
+    {
+        for (int i = names.Count - 1; i >= 0; i--)
+            if (names[i].Number > (i == 0 ? 0 : names[i - 1].Number) + 1) return i;
+        return null;
+    }
+
+    /// <summary>The newest genuine record, not looked for below an index; null when none is there.</summary>
+    internal async Task<AuditName?> FindNewestAsync(List<AuditName> names, int first, CancellationToken cancellationToken)
+    {
+        // Nearly always the last one is it. Where somebody put thousands of names there, a request each must not be waited for one by one.
+        for (int end = names.Count, count = 1; end > first; count = 4 * ReadsAtOnce)
+        {
+            int begin = Math.Max(first, end - count);
+            List<AuditName> group = names.GetRange(begin, end - begin);
+            IReadOnlyList<AuditRecord?> records = await ReadAllAsync(group, cancellationToken).ConfigureAwait(false);
+            for (int i = group.Count - 1; i >= 0; i--)
+                if (records[i] is not null) return group[i];
+            end = begin;
+        }
+        return null;
+    }
+
     /// <summary>Reads a record and checks its signature.</summary>
-    /// <exception cref="FormatException">It is damaged, not signed by this repository's key, or not what its name says.</exception>
-    internal async Task<AuditRecord> ReadAsync(AuditName name, CancellationToken cancellationToken) =>
-        Decode(await store.ReadAllAsync(name.ObjectName, cancellationToken).ConfigureAwait(false), name, publicKey);
+    /// <exception cref="FormatException">It is damaged, not signed by this repository's key, of another log, or not what its name says.</exception>
+    internal async Task<AuditRecord> ReadAsync(AuditName name, CancellationToken cancellationToken)
+    {
+        AuditRecord record = Decode(await store.ReadAllAsync(name.ObjectName, cancellationToken).ConfigureAwait(false), name, publicKey);
+        return record.ApplianceId == applianceId ? record : throw new FormatException("The record belongs to another log of this repository.");
+    }
 
     /// <summary>Reads several records, in their order, each once in a session; null for one that <see cref="ReadAsync"/> would refuse.</summary>
     internal async Task<IReadOnlyList<AuditRecord?>> ReadAllAsync(IReadOnlyList<AuditName> names, CancellationToken cancellationToken)
@@ -69,12 +119,13 @@ internal sealed class AuditLog(IObjectStore store, string prefix, byte[] publicK
         using var slots = new SemaphoreSlim(ReadsAtOnce);
         return await Task.WhenAll(names.Select(async name =>
         {
-            if (known is not null && known.TryGetValue(name.ObjectName, out AuditRecord? record)) return record;
+            if (known is not null && known.TryGet(name, out AuditRecord? record)) return record;
+            if (name.Object is { Length: < ShortestRecord }) return null;
             await slots.WaitAsync(cancellationToken).ConfigureAwait(false);
             try
             {
                 record = await TryReadAsync(name, cancellationToken).ConfigureAwait(false);
-                if (known is not null && record is not null) known[name.ObjectName] = record;
+                known?.Remember(name, record);
                 return record;
             }
             finally
@@ -112,7 +163,7 @@ internal sealed class AuditLog(IObjectStore store, string prefix, byte[] publicK
             RecordHash = Hash256.Of(envelope.Header).ToString(),
             Number = root.ReadLong("number"),
             Event = root.ReadString("event"),
-            TimeUtc = root.ReadTime("timeUtc"),
+            TimeUtc = root.ReadTime("timeUtc") is var time && time.Year is > 1 and < 9999 ? time : throw new FormatException("The record's time is impossible."),
             ApplianceId = root.ReadStringOrNull("appliance"),
             RestorePointId = root.ReadStringOrNull("point"),
             Sequence = root.ReadLongOrNull("sequence"),
@@ -120,7 +171,7 @@ internal sealed class AuditLog(IObjectStore store, string prefix, byte[] publicK
             Actor = root.ReadString("actor"),
             Tool = root.ReadString("tool"),
             Heads = root.ReadArray("heads").Select(h => h.ReadText()).ToArray(),
-            Data = root.TryGetProperty("data", out JsonElement data) ? data.GetRawText() : null,
+            Data = root.TryGet("data", out JsonElement data) ? data.ValueKind == JsonValueKind.Object ? data.GetRawText() : throw new FormatException("What a record says is not an object.") : null,
         };
     }
 
@@ -136,15 +187,15 @@ internal sealed class AuditLog(IObjectStore store, string prefix, byte[] publicK
         {
             if (i < levels.Count - 1 && levels[i].Count() == 1) continue;
             var open = new HashSet<string>(StringComparer.Ordinal);
-            foreach (AuditName name in levels[i])
+            foreach (AuditRecord? record in await ReadAllAsync([.. levels[i]], cancellationToken).ConfigureAwait(false))
             {
-                if (await TryReadAsync(name, cancellationToken).ConfigureAwait(false) is AuditRecord record) open.Add(record.RecordHash);
+                if (record is not null) open.Add(record.RecordHash);
             }
             for (int above = i + 1; above < levels.Count && open.Count > 0; above++)
             {
-                foreach (AuditName name in levels[above])
+                foreach (AuditRecord? record in await ReadAllAsync([.. levels[above]], cancellationToken).ConfigureAwait(false))
                 {
-                    if (await TryReadAsync(name, cancellationToken).ConfigureAwait(false) is AuditRecord record) open.ExceptWith(record.Heads);
+                    if (record is not null) open.ExceptWith(record.Heads);
                 }
             }
             heads.AddRange(open);
@@ -182,13 +233,17 @@ internal sealed class AuditLog(IObjectStore store, string prefix, byte[] publicK
         internal End After(string recordHash) => new(Number + 1, [recordHash]);
     }
 
-    /// <summary>The end of the log as it was listed.</summary>
-    internal async Task<End> FindEndAsync(List<AuditName> names, CancellationToken cancellationToken) =>
-        new(names.Count == 0 ? 1 : names[names.Count - 1].Number + 1, await FindHeadsAsync(names, cancellationToken).ConfigureAwait(false));
+    /// <summary>The end of the log as it was listed: behind the newest genuine record. What only bears a higher number sets none.</summary>
+    internal async Task<End> FindEndAsync(List<AuditName> names, CancellationToken cancellationToken)
+    {
+        if (await FindNewestAsync(names, 0, cancellationToken).ConfigureAwait(false) is not AuditName newest) return new End(1, []);
+        return new End(newest.Number + 1, await FindHeadsAsync(names.FindAll(n => n.Number <= newest.Number), cancellationToken).ConfigureAwait(false));
+    }
 
     /// <summary>Appends one record behind an end that the caller has just seen. Several in a row need one look: what others append meanwhile makes a fork, not a break.</summary>
     internal async Task<string> AppendAsync(End end, AuditEntry entry, byte[] signingSeed, CancellationToken cancellationToken)
     {
+        Layout.RequireNumber(end.Number, _prefix);
         Id128 id = Id128.NewRandom();
         byte[] header = JsonText.Write(json =>
         {
@@ -216,7 +271,7 @@ internal sealed class AuditLog(IObjectStore store, string prefix, byte[] publicK
         });
         byte[] signature = Signing.Sign(signingSeed, [.. s_domain, .. header]);
         EncodedObject encoded = SmallObject.Encode(ObjectKind.AuditRecord, id, header, [signature], ObjectKeys.None, compress: false);
-        await store.PutAsync(AuditName.Format(prefix, end.Number, entry.Event, entry.Sequence, id), encoded.Content, PutOptions.Metadata, cancellationToken).ConfigureAwait(false);
+        await store.PutAsync(AuditName.Format(_prefix, end.Number, entry.Event, entry.Sequence, id), encoded.Content, PutOptions.Metadata, cancellationToken).ConfigureAwait(false);
         return Hash256.Of(header).ToString();
     }
 }

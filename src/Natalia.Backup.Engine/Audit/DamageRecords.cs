@@ -22,11 +22,12 @@ internal static class DamageRecords
         return await ReadAsync(log, await log.ListAsync(cancellationToken).ConfigureAwait(false), cancellationToken).ConfigureAwait(false);
     }
 
-    internal static async Task<DamageState> ReadAsync(AuditLog log, IEnumerable<AuditName> names, CancellationToken cancellationToken)
+    internal static async Task<DamageState> ReadAsync(AuditLog log, List<AuditName> names, CancellationToken cancellationToken)
     {
         var packs = new HashSet<string>(StringComparer.Ordinal);
         var points = new Dictionary<long, DateTime>();
         long newest = 0;
+        AuditName? last = null;
         List<AuditName> wanted = names.Where(n => n.Event is Event or HealedEvent).ToList();
         IReadOnlyList<AuditRecord?> records = await log.ReadAllAsync(wanted, cancellationToken).ConfigureAwait(false);
         for (int i = 0; i < wanted.Count; i++)
@@ -36,12 +37,17 @@ internal static class DamageRecords
             {
                 // A record that is damaged itself is reported by the repository's check. Its name still tells of a point; to believe that keeps too much, never too little.
                 if (name.Event == Event && name.Sequence > 0 && !points.ContainsKey(name.Sequence)) points[name.Sequence] = DateTime.MinValue;
-                if (name.Event == Event) newest = Math.Max(newest, name.Number);
+                if (name.Event == Event)
+                {
+                    // Never above what is genuine: a disk that was read as a whole since would then be thought to have seen damage that is found only later.
+                    last ??= await log.FindNewestAsync(names, 0, cancellationToken).ConfigureAwait(false);
+                    newest = Math.Max(newest, Math.Min(name.Number, last?.Number ?? 0));
+                }
                 continue;
             }
             using JsonDocument data = JsonDocument.Parse(record.Data ?? "{}");
-            IEnumerable<string> named = Array(data.RootElement, "packs").Select(p => p.ReadText());
-            IEnumerable<long> sequences = Array(data.RootElement, "points").Select(p => p.GetInt64());
+            IEnumerable<string> named = [.. data.RootElement.ReadArray("packs").Where(p => p.ValueKind == JsonValueKind.String).Select(p => p.ReadText())];
+            IEnumerable<long> sequences = [.. data.RootElement.ReadArray("points").Where(p => p.ValueKind == JsonValueKind.Number && p.TryGetInt64(out _)).Select(p => p.GetInt64())];
             if (record.Sequence is long own) sequences = sequences.Append(own);
             if (name.Event == Event)
             {
@@ -88,7 +94,4 @@ internal static class DamageRecords
                 if (!leans) json.WriteBoolean("leans", false);
             },
         }, core.SigningSeed, cancellationToken);
-
-    private static IEnumerable<JsonElement> Array(JsonElement data, string name) =>
-        data.TryGetProperty(name, out JsonElement array) && array.ValueKind == JsonValueKind.Array ? array.EnumerateArray() : [];
 }

@@ -13,6 +13,6 @@ internal static class ReclaimRecords
     {
         if (record.Event != Event || record.Data is null) return [];
         using JsonDocument data = JsonDocument.Parse(record.Data);
-        return data.RootElement.TryGetProperty("packs", out JsonElement packs) ? packs.EnumerateArray().Select(p => p.ReadText()).ToArray() : [];
+        return [.. data.RootElement.ReadArray("packs").Where(p => p.ValueKind == JsonValueKind.String).Select(p => p.ReadText())];
     }
 }

@@ -79,10 +79,13 @@ internal sealed class BackupRun(RepositoryCore core, ManifestReader manifests, B
     private async Task<PointManifest> ExecuteAsync(Lease lease, string? ignoreParent, CancellationToken cancellationToken)
     {
         List<Run> published = await manifests.ListAsync(_appliance, cancellationToken).ConfigureAwait(false);
-        Run? previous = published.Count == 0 ? null : published[published.Count - 1];
         List<AuditName> records = await core.ApplianceLog(_appliance).ListAsync(cancellationToken).ConfigureAwait(false);
+        var named = new HashSet<Run>(published);
+        await DropUnconfirmedAsync(published, records, cancellationToken).ConfigureAwait(false);
+        Run? previous = published.Count == 0 ? null : published[published.Count - 1];
         (long sequence, HashSet<long> recorded) = await NextSequenceAsync(published, records, cancellationToken).ConfigureAwait(false);
-        await SweepOrphansAsync(published, recorded, records, cancellationToken).ConfigureAwait(false);
+        Layout.RequireNumber(sequence, Layout.Manifests(_appliance));
+        await SweepOrphansAsync(published, named, recorded, records, cancellationToken).ConfigureAwait(false);
         await core.Store.SweepAsync(s_abandonedAfter, cancellationToken).ConfigureAwait(false);
 
         await BackfillRecordsAsync(published, records, cancellationToken).ConfigureAwait(false);
@@ -97,7 +100,7 @@ internal sealed class BackupRun(RepositoryCore core, ManifestReader manifests, B
             ignoreParent ??= $"The log knows {recorded.Count(r => !removed.Contains(r))} newer points whose manifests are missing, so that everything was stored anew. Nothing of theirs was touched; Test-NataliaRepository names them.";
 
         var parents = new List<PointManifest>();
-        if (ignoreParent is null) (parents, ignoreParent) = await FindParentsAsync(published, cancellationToken).ConfigureAwait(false);
+        if (ignoreParent is null) (parents, ignoreParent) = await FindParentsAsync(published, records, cancellationToken).ConfigureAwait(false);
         _parents = parents;
         IgnoredParentReason = ignoreParent;
         _damage = await DamageRecords.ReadAsync(core.ApplianceLog(_appliance), records, cancellationToken).ConfigureAwait(false);
@@ -112,6 +115,7 @@ internal sealed class BackupRun(RepositoryCore core, ManifestReader manifests, B
 
             while (true)
             {
+                Layout.RequireNumber(sequence, Layout.Manifests(_appliance));
                 var run = new Run(sequence++, Id128.NewRandom());
                 PointManifest manifest = await RoundAsync(lease, run, previous, disks, configuration, cancellationToken).ConfigureAwait(false);
                 if (!manifest.Incomplete)
@@ -360,7 +364,7 @@ internal sealed class BackupRun(RepositoryCore core, ManifestReader manifests, B
     /// <summary>
     /// The manifests that a disk may be compared with, newest first. Never one behind a manifest that cannot be read: what that one's run declared dead must not come to life again.
     /// </summary>
-    private async Task<(List<PointManifest> Parents, string? Reason)> FindParentsAsync(List<Run> published, CancellationToken cancellationToken)
+    private async Task<(List<PointManifest> Parents, string? Reason)> FindParentsAsync(List<Run> published, List<AuditName> records, CancellationToken cancellationToken)
     {
         var parents = new List<PointManifest>();
         var missing = new HashSet<string>(request.Disks.Select(d => d.DiskId), StringComparer.Ordinal);
@@ -374,6 +378,7 @@ internal sealed class BackupRun(RepositoryCore core, ManifestReader manifests, B
             }
             catch (NataliaException damage) when (damage.ErrorId == ErrorIds.ManifestDamaged)
             {
+                if ((await StrangeManifests.FindUnconfirmedAsync(core, _appliance, records, [published[i]], cancellationToken).ConfigureAwait(false)).Count > 0) continue;
                 return (parents, $"The earlier point could not be compared with, so that everything was stored anew: {damage.Message}");
             }
         }
@@ -489,17 +494,18 @@ internal sealed class BackupRun(RepositoryCore core, ManifestReader manifests, B
     {
         AuditLog log = core.ApplianceLog(_appliance);
         _pointsInLog = new HashSet<long>(names.Where(n => n.Event == AuditEvents.PointMade).Select(n => n.Sequence));
-        foreach (Run run in published.Where(r => !_pointsInLog.Contains(r.Sequence)))
+        // Only the newest run can lack its record and have a name that looks like one: each was looked at by the run after it.
+        if (published.Count > 0 && published[published.Count - 1].Sequence is var newest && _pointsInLog.Contains(newest))
         {
-            try
-            {
-                PointManifest manifest = await manifests.ReadAsync(_appliance, run, cancellationToken).ConfigureAwait(false);
-                if (!manifest.Incomplete) await log.AppendAsync(Record(manifest, late: true), core.SigningSeed, cancellationToken).ConfigureAwait(false);
-            }
-            catch (NataliaException damage) when (damage.ErrorId == ErrorIds.ManifestDamaged)
-            {
-                // Nothing can be said of a point that cannot be read; the repository's check reports it.
-            }
+            IReadOnlyList<AuditRecord?> made = await log.ReadAllAsync(names.FindAll(n => n.Event == AuditEvents.PointMade && n.Sequence == newest), cancellationToken).ConfigureAwait(false);
+            if (made.All(r => r is null)) _pointsInLog.Remove(newest);
+        }
+        List<Run> unrecorded = published.FindAll(r => !_pointsInLog.Contains(r.Sequence));
+        foreach ((Run run, PointManifest? manifest, _) in await manifests.ReadAllAsync(_appliance, unrecorded, fromCatalog: false, cancellationToken).ConfigureAwait(false))
+        {
+            // Nothing can be said of a point that cannot be read; the repository's check reports it.
+            if (manifest is null) _pointsInLog.Add(run.Sequence);
+            else if (!manifest.Incomplete) await log.AppendAsync(Record(manifest, late: true), core.SigningSeed, cancellationToken).ConfigureAwait(false);
         }
     }
 
@@ -537,28 +543,34 @@ internal sealed class BackupRun(RepositoryCore core, ManifestReader manifests, B
     {
         long highest = published.Count == 0 ? 0 : published[published.Count - 1].Sequence;
         AuditLog log = core.ApplianceLog(_appliance);
-        var recorded = new HashSet<long>();
-        foreach (AuditName name in records)
-        {
-            if (name.Event != AuditEvents.PointMade || name.Sequence <= highest) continue;
-            // Above the newest manifest a record must be looked at: it may be all that is left of a point.
-            if (!await IsGenuineAsync(log, name, cancellationToken).ConfigureAwait(false)) continue;
-            recorded.Add(name.Sequence);
-        }
+        // Above the newest manifest a record must be looked at: it may be all that is left of a point.
+        List<AuditName> above = records.FindAll(n => n.Event == AuditEvents.PointMade && n.Sequence > highest);
+        IReadOnlyList<AuditRecord?> genuine = await log.ReadAllAsync(above, cancellationToken).ConfigureAwait(false);
+        var recorded = new HashSet<long>(above.Where((_, i) => genuine[i] is not null).Select(n => n.Sequence));
         foreach (long sequence in recorded) highest = Math.Max(highest, sequence);
         foreach (StoredObject delta in await core.Store.ListAllAsync(Layout.Deltas(_appliance), Behind(Layout.Deltas(_appliance), highest), cancellationToken).ConfigureAwait(false))
         {
             if (!Run.TryParse(Layout.FileName(delta.Name), out Run run) || run.Sequence <= highest) continue;
-            try
-            {
-                RunDelta.Decode(await core.Store.ReadAllAsync(delta.Name, cancellationToken).ConfigureAwait(false), _appliance, run);
-                highest = Math.Max(highest, run.Sequence);
-            }
-            catch (FormatException)
-            {
-            }
+            if (await StrangeManifests.IsDeltaGenuineAsync(core, _appliance, run, cancellationToken).ConfigureAwait(false)) highest = run.Sequence;
         }
         return (highest + 1, recorded);
+    }
+
+    /// <summary>Takes away what stands above the newest manifest that is genuine and that nothing confirms: it may be anybody's, and would set the next number and be what the new point is compared with.</summary>
+    private async Task DropUnconfirmedAsync(List<Run> published, List<AuditName> records, CancellationToken cancellationToken)
+    {
+        int end = published.Count;
+        for (int count = 1; end > 0; count = 64)
+        {
+            int begin = Math.Max(0, end - count);
+            List<Run> group = published.GetRange(begin, end - begin);
+            IReadOnlyList<(Run Run, PointManifest? Manifest, NataliaException? Damage)> read = await manifests.ReadAllAsync(_appliance, group, fromCatalog: false, cancellationToken).ConfigureAwait(false);
+            HashSet<Run> strange = await StrangeManifests.FindUnconfirmedAsync(core, _appliance, records, read.Where(r => r.Manifest is null).Select(r => r.Run), cancellationToken).ConfigureAwait(false);
+            int genuine = group.FindLastIndex(r => !strange.Contains(r));
+            end = begin + genuine + 1;
+            if (genuine >= 0) break;
+        }
+        published.RemoveRange(end, published.Count - end);
     }
 
     /// <summary>Which of these points were removed on purpose.</summary>
@@ -567,9 +579,9 @@ internal sealed class BackupRun(RepositoryCore core, ManifestReader manifests, B
         var removed = new HashSet<long>();
         if (sequences.Count == 0) return removed;
         AuditLog log = core.ApplianceLog(_appliance);
-        foreach (AuditName name in records)
+        foreach (AuditRecord? record in await log.ReadAllAsync(records.FindAll(n => n.Event == AuditEvents.PointRemoved && sequences.Contains(n.Sequence)), cancellationToken).ConfigureAwait(false))
         {
-            if (name.Event == AuditEvents.PointRemoved && sequences.Contains(name.Sequence) && await IsGenuineAsync(log, name, cancellationToken).ConfigureAwait(false)) removed.Add(name.Sequence);
+            if (record?.Sequence is long sequence) removed.Add(sequence);
         }
         return removed;
     }
@@ -577,24 +589,11 @@ internal sealed class BackupRun(RepositoryCore core, ManifestReader manifests, B
     /// <summary>In a room whose names begin with runs: behind every run with a sequence up to this one.</summary>
     private static string Behind(string room, long sequence) => room + Layout.Number(sequence) + "_";
 
-    private static async Task<bool> IsGenuineAsync(AuditLog log, AuditName name, CancellationToken cancellationToken)
-    {
-        try
-        {
-            await log.ReadAsync(name, cancellationToken).ConfigureAwait(false);
-            return true;
-        }
-        catch (FormatException)
-        {
-            return false;
-        }
-    }
-
     /// <summary>
     /// Deletes what runs left that died before they published anything: with the lease held, nobody else can be writing there. A run that the log knows as a point, or whose manifest is there, is no such run:
     /// when its manifest is gone for a reason that is not ours, everything that it needs stays for the day when the manifest comes back.
     /// </summary>
-    private async Task SweepOrphansAsync(List<Run> published, HashSet<long> recorded, List<AuditName> records, CancellationToken cancellationToken)
+    private async Task SweepOrphansAsync(List<Run> published, HashSet<Run> named, HashSet<long> recorded, List<AuditName> records, CancellationToken cancellationToken)
     {
         long newest = published.Count == 0 ? 0 : published[published.Count - 1].Sequence;
         bool hasHistory = published.Count > 0 || recorded.Count > 0 || records.Exists(n => n.Event == AuditEvents.PointMade);
@@ -603,7 +602,7 @@ internal sealed class BackupRun(RepositoryCore core, ManifestReader manifests, B
             foreach (StoredObject found in await core.Store.ListAllAsync(room, Behind(room, newest), cancellationToken).ConfigureAwait(false))
             {
                 string token = found.Name.Substring(room.Length).Split('/')[0];
-                if (!Run.TryParse(token, out Run run) || run.Sequence <= newest || recorded.Contains(run.Sequence)) continue;
+                if (!Run.TryParse(token, out Run run) || run.Sequence <= newest || named.Contains(run) || recorded.Contains(run.Sequence)) continue;
                 // All manifests gone although the log knows points: then nothing at all is taken for an orphan.
                 if (published.Count == 0 && hasHistory) continue;
                 await DeleteUnlockedAsync(found.Name, cancellationToken).ConfigureAwait(false);
@@ -630,7 +629,7 @@ internal sealed class BackupRun(RepositoryCore core, ManifestReader manifests, B
     {
         using var bounded = new CancellationTokenSource(TimeSpan.FromMinutes(1));
         CancellationToken cancellationToken = bounded.Token;
-        // A point that the log knows is no checkpoint; the few others must be looked at.
+        // A point that the log knows is no checkpoint, and what cannot be read tells nothing; the few others must be looked at.
         foreach (Run run in published.Where(r => !_pointsInLog.Contains(r.Sequence)))
         {
             try

@@ -11,9 +11,12 @@ internal static class BlockGeometry
     /// <summary>A root of level 6 covers 64 KiB × 128^7 = 32 EiB, more than a 64-bit size can say.</summary>
     internal const int MaximumLevel = 6;
 
-    internal static long BlockCount(long sizeBytes) => (sizeBytes + BlockBytes - 1) / BlockBytes;
+    /// <summary>So many that their bytes still fit into a number.</summary>
+    internal const long MaximumBlocks = long.MaxValue / BlockBytes;
 
-    internal static long LeafCount(long sizeBytes) => (sizeBytes + LeafBytes - 1) / LeafBytes;
+    internal static long BlockCount(long sizeBytes) => sizeBytes / BlockBytes + (sizeBytes % BlockBytes == 0 ? 0 : 1);
+
+    internal static long LeafCount(long sizeBytes) => sizeBytes / LeafBytes + (sizeBytes % LeafBytes == 0 ? 0 : 1);
 
     /// <summary>The lowest level at which one node covers the whole disk.</summary>
     internal static int RootLevel(long sizeBytes)

@@ -105,7 +105,7 @@ internal sealed class MapNode
         for (int i = 0; i < runs.Length; i++, bytes = bytes.Slice(24))
         {
             ulong sequence = BinaryPrimitives.ReadUInt64LittleEndian(bytes);
-            if (sequence > long.MaxValue) throw new FormatException("A node of the block map names an impossible run.");
+            if (sequence > Layout.HighestNumber) throw new FormatException("A node of the block map names an impossible run.");
             runs[i] = new Run((long)sequence, Id128.Read(bytes.Slice(8)));
         }
         int previous = -1;
@@ -117,9 +117,9 @@ internal sealed class MapNode
             int run = Varint.ReadInt(ref bytes);
             int pack = Varint.ReadInt(ref bytes);
             int ordinal = Varint.ReadInt(ref bytes);
-            long blocks = level == 0 ? 1 : checked((long)Varint.Read(ref bytes));
-            if (run >= runs.Length || bytes.Length < Hash256.Size) throw new FormatException("A node of the block map is not valid.");
-            node.Set(slot, new Reference(runs[run], pack, ordinal, Hash256.Read(bytes)), blocks);
+            ulong blocks = level == 0 ? 1 : Varint.Read(ref bytes);
+            if (run >= runs.Length || blocks > (ulong)BlockGeometry.MaximumBlocks || bytes.Length < Hash256.Size) throw new FormatException("A node of the block map is not valid.");
+            node.Set(slot, new Reference(runs[run], pack, ordinal, Hash256.Read(bytes)), (long)blocks);
             bytes = bytes.Slice(Hash256.Size);
         }
         if (!bytes.IsEmpty) throw new FormatException("A node of the block map has bytes behind its end.");

@@ -38,6 +38,18 @@ internal static class Layout
     internal const string RepositoryLog = "log/";
     internal const string Appliances = "appliances/";
 
+    /// <summary>Sequences and the numbers of names have twelve digits.</summary>
+    internal const long HighestNumber = 999_999_999_999;
+
+    /// <summary>Makes sure that a number fits into a name: behind one that does not, nobody would find what was stored.</summary>
+    /// <exception cref="NataliaException"><c>NumberExhausted</c>.</exception>
+    internal static void RequireNumber(long number, string place)
+    {
+        if (number is > 0 and <= HighestNumber) return;
+        throw new NataliaException(ErrorIds.NumberExhausted, NataliaErrorKind.LimitExceeded, $"The highest number that a name under '{place}' can have, {HighestNumber}, is taken. Nothing was stored.", place,
+            "No honest use comes near it: somebody wrote there. Test-NataliaRepository and Test-NataliaAudit tell what they find; go on in a new repository, or in a copy of this one.");
+    }
+
     internal static string Number(long number) => number.ToString("D12", CultureInfo.InvariantCulture);
 
     internal static bool TryParseNumber(string text, out long number)
@@ -59,6 +71,19 @@ internal static class Layout
     internal static string Manifest(string applianceId, Run run) => Manifests(applianceId) + run;
     internal static string Log(string applianceId) => Appliance(applianceId) + "log/";
     internal static string Leases(string applianceId) => Appliance(applianceId) + "leases/";
+
+    /// <summary>The revision that a pack's object name tells: 0 for the plain name; null for what is no name of that pack.</summary>
+    /// <param name="name">The object's name.</param>
+    /// <param name="pack">The pack's plain name, see <see cref="PackOf"/>.</param>
+    internal static int? RevisionOf(string name, string pack)
+    {
+        if (name.Length == pack.Length) return 0;
+        string digits = name.Length > pack.Length + 2 && name.StartsWith(pack + ".r", StringComparison.Ordinal) ? name.Substring(pack.Length + 2) : "";
+        return digits.Length > 0 && digits[0] != '0' && int.TryParse(digits, NumberStyles.None, CultureInfo.InvariantCulture, out int revision) ? revision : null;
+    }
+
+    /// <summary>The plain name of the pack that an object holds.</summary>
+    internal static string PackOf(string name) => name.LastIndexOf(".r", StringComparison.Ordinal) is >= 0 and int dot ? name.Substring(0, dot) : name;
 
     /// <summary>The last segment of a name.</summary>
     internal static string FileName(string name) => name.Substring(name.LastIndexOf('/') + 1);

@@ -113,7 +113,7 @@ internal sealed class LockRenewer(RepositoryCore core, ManifestReader manifests,
         ExtendedObjects = objects,
         ExtendedBytes = bytes,
         LockedUntilUtc = until,
-        NextRenewalUtc = until - policy.Period - policy.Lead,
+        NextRenewalUtc = until > DateTime.MinValue + policy.Period + policy.Lead ? until - policy.Period - policy.Lead : until,
         Failures = [.. _failures.Values],
     };
 

@@ -55,27 +55,24 @@ internal sealed class NeededPacks(RepositoryCore core, string applianceId)
         var found = new List<StoredObject>();
         foreach (PackArea area in areas ?? [PackArea.Data, PackArea.Meta])
         {
-            var wanted = new Dictionary<string, StoredObject?>(StringComparer.Ordinal);
+            var wanted = new Dictionary<string, List<StoredObject>>(StringComparer.Ordinal);
             foreach ((PackArea room, Run run, int pack) in _packs)
-                if (room == area) wanted[Layout.Pack(applianceId, area, run, pack)] = null;
+                if (room == area) wanted[Layout.Pack(applianceId, area, run, pack)] = [];
             if (wanted.Count == 0) continue;
             await foreach (StoredObject item in core.Store.ListAsync(Layout.Packs(applianceId, area), cancellationToken).ConfigureAwait(false))
             {
-                int revision = item.Name.LastIndexOf(".r", StringComparison.Ordinal);
-                string name = revision < 0 ? item.Name : item.Name.Substring(0, revision);
-                if (!wanted.TryGetValue(name, out StoredObject? before)) continue;
-                // A reader takes the plain name, and where that is absent the highest revision.
-                if (before is null || before.Name != name && Revision(item.Name, name) > Revision(before.Name, name)) wanted[name] = item;
+                string name = Layout.PackOf(item.Name);
+                if (wanted.TryGetValue(name, out List<StoredObject>? there) && Layout.RevisionOf(item.Name, name) is not null) there.Add(item);
             }
-            foreach (KeyValuePair<string, StoredObject?> pack in wanted)
+            foreach (KeyValuePair<string, List<StoredObject>> pack in wanted)
             {
-                if (pack.Value is StoredObject there) found.Add(there);
+                // A reader takes the plain name, and where that is absent the highest revision that is whole: which that is, only reading tells, so that all of them count.
+                if (pack.Value.Find(o => o.Name == pack.Key) is StoredObject plain) found.Add(plain);
+                else if (pack.Value.Count > 0) found.AddRange(pack.Value);
                 else if (onMissing is not null) onMissing(pack.Key);
                 else throw new NataliaException(ErrorIds.PackMissing, NataliaErrorKind.InvalidData, $"The pack '{pack.Key}' is missing from {core.Store.Location}.", pack.Key, "Run Test-NataliaRepository -Full to see what else is missing; points that do not need the pack are not affected.");
             }
         }
         return found;
     }
-
-    private static int Revision(string name, string pack) => name.Length == pack.Length ? 0 : int.TryParse(name.Substring(pack.Length + 2), out int revision) ? revision : -1;
 }

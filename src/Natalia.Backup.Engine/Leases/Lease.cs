@@ -12,7 +12,7 @@ internal sealed record LeaseHolder(string Host, long ProcessId, string User, Dat
 /// <summary>
 /// The right to write one appliance's part of a repository, across processes and machines. docs/format.md §10.
 /// Claimed by creating the object of the next epoch; renewed in the background; given up by an object that ends the epoch.
-/// A holder that dies without ending it is known to be dead at once on the same machine, and after <see cref="Lifetime"/> by the store's clock from elsewhere.
+/// A holder that dies without ending it is known to be dead at once on the same machine, and from elsewhere after <see cref="Lifetime"/> by the store's clock, or by that of a machine that sees no change for so long.
 /// </summary>
 internal sealed class Lease : IAsyncDisposable
 {
@@ -29,6 +29,7 @@ internal sealed class Lease : IAsyncDisposable
 
     private readonly IObjectStore _store;
     private readonly TimeProvider _clock;
+    private readonly string _applianceId;
     private readonly string _directory;
     private readonly long _epoch;
     private readonly LocalLock? _localLock;
@@ -36,12 +37,13 @@ internal sealed class Lease : IAsyncDisposable
     private readonly Task _renewing;
     private long _renewedAt;
 
-    private Lease(IObjectStore store, TimeProvider clock, string directory, long epoch, byte[] claim, LocalLock? localLock, bool wasTakenOver)
+    private Lease(IObjectStore store, TimeProvider clock, string applianceId, long epoch, byte[] claim, LocalLock? localLock, bool wasTakenOver)
     {
         WasTakenOver = wasTakenOver;
         _store = store;
         _clock = clock;
-        _directory = directory;
+        _applianceId = applianceId;
+        _directory = Layout.Leases(applianceId);
         _epoch = epoch;
         _localLock = localLock;
         _renewedAt = clock.GetTimestamp();
@@ -56,7 +58,7 @@ internal sealed class Lease : IAsyncDisposable
     /// <param name="repositoryId">The repository.</param>
     /// <param name="applianceId">The appliance.</param>
     /// <param name="lockDirectory">Where this machine keeps lock files; null for nowhere.</param>
-    /// <param name="clock">The clock, for waiting only: ages are measured by the store's.</param>
+    /// <param name="clock">The clock, for waiting and for watching: ages are measured by the store's, and by how long this machine saw no change.</param>
     /// <param name="purpose">What it is wanted for, see <see cref="LeasePurposes"/>; or null.</param>
     /// <param name="cancellationToken">Stops it.</param>
     /// <exception cref="NataliaException"><c>LeaseHeld</c>; a store error.</exception>
@@ -67,28 +69,26 @@ internal sealed class Lease : IAsyncDisposable
         LocalLock? localLock = LocalLock.TryTake(lockDirectory, repositoryId, applianceId, out bool heldHere);
         try
         {
-            List<StoredObject> all = await store.ListAllAsync(directory, cancellationToken).ConfigureAwait(false);
-            long highest = all.Select(o => EpochOf(o.Name)).DefaultIfEmpty(0).Max();
-            List<StoredObject> newest = all.Where(o => EpochOf(o.Name) == highest).ToList();
-            bool ended = highest == 0 || newest.Exists(o => o.Name.EndsWith(".end", StringComparison.Ordinal));
-            if (!ended)
+            LeaseRoom room = await LeaseRoom.ReadAsync(store, applianceId, cancellationToken).ConfigureAwait(false);
+            var watch = new LeaseWatch(lockDirectory, repositoryId, applianceId, clock);
+            if (!room.IsEnded)
             {
-                LeaseHolder? holder = await ReadAsync(store, directory + Layout.Number(highest), cancellationToken).ConfigureAwait(false);
-                bool knownDead = localLock is not null && holder?.Nonce is string nonce && localLock.Earlier.Contains(nonce);
+                bool knownDead = localLock is not null && room.Holder?.Nonce is string nonce && localLock.Earlier.Contains(nonce);
                 if (!knownDead)
                 {
                     DateTime now = await StoreNowAsync(store, directory, cancellationToken).ConfigureAwait(false);
-                    // A store whose clock was set back says nothing about ages; then the longest wait is the lease's own.
-                    TimeSpan age = now - newest.Max(o => o.LastModifiedUtc);
-                    if (age < TimeSpan.Zero) age = TimeSpan.Zero;
-                    if (heldHere || age < Lifetime) throw Held(applianceId, holder, heldHere ? null : Lifetime - age);
+                    TimeSpan age = now - room.Newest.Max(o => o.LastModifiedUtc);
+                    // A store whose clock was set, or stands, says nothing about ages. What did not change while this machine's own clock ran for the whole term is dead as well: a living holder would have renewed it.
+                    TimeSpan unchanged = watch.See(room.Signature);
+                    if (heldHere || age < Lifetime && unchanged < Lifetime) throw Held(applianceId, room.Holder, heldHere ? null : Lifetime - (age > unchanged ? age : unchanged));
                 }
             }
             else if (heldHere)
             {
                 throw Held(applianceId, null, null);
             }
-            long epoch = highest + 1;
+            watch.Forget();
+            long epoch = room.Next;
             var me = new LeaseHolder(Environment.MachineName, Process.GetCurrentProcess().Id, Environment.UserName, clock.UtcNow(), Id128.NewRandom(), localLock?.Nonce, purpose);
             byte[] claim = Encode(me, applianceId, epoch);
             string name = directory + Layout.Number(epoch);
@@ -102,14 +102,14 @@ internal sealed class Lease : IAsyncDisposable
                 // Either another was first, or an earlier try of this very put had reached the store: reading back tells.
             }
             if (!store.HasExclusiveCreate) await clock.WaitAsync(s_settle, cancellationToken).ConfigureAwait(false);
-            LeaseHolder? winner = await ReadAsync(store, name, cancellationToken).ConfigureAwait(false);
+            LeaseHolder? winner = await TryReadAsync(store, name, cancellationToken).ConfigureAwait(false);
             if (winner?.Holder != me.Holder)
             {
                 claimed = null;
                 throw Held(applianceId, winner, Lifetime);
             }
-            foreach (StoredObject old in all) await DeleteAsync(store, old.Name, cancellationToken).ConfigureAwait(false);
-            return new Lease(store, clock, directory, epoch, claim, localLock, wasTakenOver: !ended);
+            foreach (StoredObject old in room.All) await DeleteAsync(store, old.Name, cancellationToken).ConfigureAwait(false);
+            return new Lease(store, clock, applianceId, epoch, claim, localLock, wasTakenOver: !room.IsEnded);
         }
         catch
         {
@@ -127,20 +127,12 @@ internal sealed class Lease : IAsyncDisposable
     }
 
     /// <summary>Whether a lease was claimed and not ended: a run is at work, or died.</summary>
-    internal static async Task<bool> IsOpenAsync(IObjectStore store, string applianceId, CancellationToken cancellationToken)
-    {
-        List<StoredObject> all = await store.ListAllAsync(Layout.Leases(applianceId), cancellationToken).ConfigureAwait(false);
-        long highest = all.Select(o => EpochOf(o.Name)).DefaultIfEmpty(0).Max();
-        return highest > 0 && !all.Exists(o => EpochOf(o.Name) == highest && o.Name.EndsWith(".end", StringComparison.Ordinal));
-    }
+    internal static async Task<bool> IsOpenAsync(IObjectStore store, string applianceId, CancellationToken cancellationToken) =>
+        !(await LeaseRoom.ReadAsync(store, applianceId, cancellationToken).ConfigureAwait(false)).IsEnded;
 
     /// <summary>Who made the newest claim, whether it was ended or not; null when there is none that can be read.</summary>
-    internal static async Task<LeaseHolder?> FindHolderAsync(IObjectStore store, string applianceId, CancellationToken cancellationToken)
-    {
-        string directory = Layout.Leases(applianceId);
-        long highest = (await store.ListAllAsync(directory, cancellationToken).ConfigureAwait(false)).Select(o => EpochOf(o.Name)).DefaultIfEmpty(0).Max();
-        return highest == 0 ? null : await ReadAsync(store, directory + Layout.Number(highest), cancellationToken).ConfigureAwait(false);
-    }
+    internal static async Task<LeaseHolder?> FindHolderAsync(IObjectStore store, string applianceId, CancellationToken cancellationToken) =>
+        await (await LeaseRoom.ReadAsync(store, applianceId, cancellationToken).ConfigureAwait(false)).FindHolderAsync(store, cancellationToken).ConfigureAwait(false);
 
     /// <summary>Throws when the right to write is gone. Called before everything that makes a change visible.</summary>
     /// <param name="cancellationToken">Stops it.</param>
@@ -150,10 +142,7 @@ internal sealed class Lease : IAsyncDisposable
         TimeSpan sinceRenewal = _clock.GetElapsedTime(Interlocked.Read(ref _renewedAt));
         if (sinceRenewal > s_trustFor)
             throw Lost($"The lease could not be renewed for {sinceRenewal.TotalMinutes:0} minutes, so that another run may hold it now.");
-        await foreach (StoredObject found in _store.ListAsync(_directory, cancellationToken).ConfigureAwait(false))
-        {
-            if (EpochOf(found.Name) > _epoch) throw Lost("Another run has taken the lease over.");
-        }
+        if (await LeaseRoom.IsTakenOverAsync(_store, _applianceId, _epoch, cancellationToken).ConfigureAwait(false)) throw Lost("Another run has taken the lease over.");
     }
 
     /// <summary>Ends the lease. Never throws: a lease that cannot be ended runs out.</summary>
@@ -210,12 +199,6 @@ internal sealed class Lease : IAsyncDisposable
 
     private string Renewal(int n) => _directory + Layout.Number(_epoch) + "." + Layout.Number(n);
 
-    private static long EpochOf(string name)
-    {
-        string file = Layout.FileName(name);
-        return file.Length >= 12 && Layout.TryParseNumber(file.Substring(0, 12), out long epoch) ? epoch : 0;
-    }
-
     /// <summary>The store's clock: when did it take a probe just now.</summary>
     private static async Task<DateTime> StoreNowAsync(IObjectStore store, string directory, CancellationToken cancellationToken)
     {
@@ -260,16 +243,24 @@ internal sealed class Lease : IAsyncDisposable
         return SmallObject.Encode(ObjectKind.Lease, Id128.NewRandom(), header, [], ObjectKeys.None).Bytes;
     }
 
-    /// <summary>The holder, or null when the claim is gone or cannot be read: then only its age counts.</summary>
-    private static async Task<LeaseHolder?> ReadAsync(IObjectStore store, string name, CancellationToken cancellationToken)
+    /// <summary>The holder that a claim, or what renews it, names.</summary>
+    /// <exception cref="FormatException">It is damaged, or no claim.</exception>
+    /// <exception cref="NataliaException"><c>ObjectNotFound</c>, a store error.</exception>
+    internal static async Task<LeaseHolder> ReadAsync(IObjectStore store, string name, CancellationToken cancellationToken)
+    {
+        byte[] bytes = await store.ReadAllAsync(name, cancellationToken).ConfigureAwait(false);
+        Envelope envelope = SmallObject.Check(bytes, ObjectKind.Lease);
+        using JsonDocument header = JsonText.Parse(envelope.Header);
+        JsonElement root = header.RootElement;
+        return new LeaseHolder(root.ReadString("host"), root.ReadLong("process"), root.ReadString("user"), root.ReadTime("sinceUtc"), root.ReadId("holder"), root.ReadStringOrNull("nonce"), root.ReadStringOrNull("purpose"));
+    }
+
+    /// <summary>The same, or null when the claim is gone or cannot be read: then only its age counts.</summary>
+    internal static async Task<LeaseHolder?> TryReadAsync(IObjectStore store, string name, CancellationToken cancellationToken)
     {
         try
         {
-            byte[] bytes = await store.ReadAllAsync(name, cancellationToken).ConfigureAwait(false);
-            Envelope envelope = SmallObject.Check(bytes, ObjectKind.Lease);
-            using JsonDocument header = JsonText.Parse(envelope.Header);
-            JsonElement root = header.RootElement;
-            return new LeaseHolder(root.ReadString("host"), root.ReadLong("process"), root.ReadString("user"), root.ReadTime("sinceUtc"), root.ReadId("holder"), root.ReadStringOrNull("nonce"), root.ReadStringOrNull("purpose"));
+            return await ReadAsync(store, name, cancellationToken).ConfigureAwait(false);
         }
         catch (FormatException)
         {
@@ -284,7 +275,7 @@ internal sealed class Lease : IAsyncDisposable
     private static NataliaException Held(string applianceId, LeaseHolder? holder, TimeSpan? left) => new(ErrorIds.LeaseHeld, NataliaErrorKind.ResourceBusy,
         (holder is null ? "Another run holds the lease on this appliance's part of the repository."
             : $"The lease on this appliance's part of the repository is held by {holder.User} on {holder.Host} (process {holder.ProcessId}{(holder.Purpose is null ? "" : ", " + holder.Purpose)}) since {holder.SinceUtc:yyyy-MM-dd HH:mm:ss} UTC.")
-        + (left is TimeSpan time ? $" If that run is dead, the lease runs out in at most {Math.Ceiling(time.TotalMinutes):0} minutes." : ""),
+        + (left is TimeSpan time ? $" If that run is dead, this machine takes the lease over in at most {Math.Ceiling(time.TotalMinutes):0} minutes." : ""),
         applianceId, "Wait until the other run has ended, then try again.");
 
     private NataliaException Lost(string why) => new(ErrorIds.LeaseLost, NataliaErrorKind.ResourceBusy, why + " Nothing was published by this run.", _directory, "Run it again.");

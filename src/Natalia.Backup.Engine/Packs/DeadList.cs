@@ -13,6 +13,9 @@ internal sealed class DeadList
     /// <summary>One encoded segment stays well under the format's limit.</summary>
     private const int SegmentBytes = 1 << 20;
 
+    /// <summary>A pack has at most 2^20 segments; what names ordinals far above that is damage, and would fill the memory.</summary>
+    private const int HighestOrdinal = 16 * Envelope.MaximumSegments;
+
     private readonly Dictionary<(PackArea Area, Run Run, int Pack), List<(int Start, int Count)>> _ranges = [];
 
     internal long Count { get; private set; }
@@ -71,7 +74,7 @@ internal sealed class DeadList
         {
             if (bytes.Length < 25 || bytes[24] > (byte)PackArea.Meta) throw new FormatException("A dead list is not valid.");
             ulong sequence = BinaryPrimitives.ReadUInt64LittleEndian(bytes);
-            if (sequence > long.MaxValue) throw new FormatException("A dead list names an impossible run.");
+            if (sequence > Layout.HighestNumber) throw new FormatException("A dead list names an impossible run.");
             var run = new Run((long)sequence, Id128.Read(bytes.Slice(8)));
             var area = (PackArea)bytes[24];
             bytes = bytes.Slice(25);
@@ -83,7 +86,7 @@ internal sealed class DeadList
                 long start = next + Varint.ReadInt(ref bytes);
                 int count = Varint.ReadInt(ref bytes);
                 next = start + count;
-                if (count == 0 || next > int.MaxValue) throw new FormatException("A dead list has an impossible range.");
+                if (count == 0 || next > HighestOrdinal) throw new FormatException("A dead list has an impossible range.");
                 Add(area, run, pack, (int)start, count);
             }
         }

@@ -83,9 +83,49 @@ internal sealed class PackReader(IObjectStore store, string applianceId, ObjectK
         }
         catch (NataliaException missing) when (missing.ErrorId == ErrorIds.ObjectNotFound)
         {
-            name = await FindRevisionAsync(name, cancellationToken).ConfigureAwait(false) ?? throw new NataliaException(ErrorIds.PackMissing, NataliaErrorKind.InvalidData,
-                $"The pack '{name}' is missing from {store.Location}.", name, "Run Test-NataliaRepository -Full to see what else is missing; points that do not need the pack are not affected.", missing);
-            return await ReadDirectoryAsync(area, name, cancellationToken).ConfigureAwait(false);
+            return await ReadRevisionAsync(area, name, missing, cancellationToken).ConfigureAwait(false);
+        }
+    }
+
+    /// <summary>A pack that was rewritten has the revision in its name. The highest one that is whole is taken: what only bears a higher number, or broke, must not hide it.</summary>
+    private async Task<PackDirectory> ReadRevisionAsync(PackArea area, string name, NataliaException missing, CancellationToken cancellationToken)
+    {
+        var revisions = new List<(int Revision, StoredObject Object)>();
+        await foreach (StoredObject found in store.ListAsync(name + ".r", cancellationToken).ConfigureAwait(false))
+        {
+            if (Layout.RevisionOf(found.Name, name) is int revision) revisions.Add((revision, found));
+        }
+        revisions.Sort((a, b) => b.Revision.CompareTo(a.Revision));
+        NataliaException? damage = null;
+        for (int i = 0; i < revisions.Count; i++)
+        {
+            StoredObject item = revisions[i].Object;
+            try
+            {
+                PackDirectory directory = await ReadDirectoryAsync(area, item.Name, cancellationToken).ConfigureAwait(false);
+                if (directory.Envelope.ObjectLength != item.Length) throw Damaged(item.Name, new FormatException($"The object has {item.Length} bytes and should have {directory.Envelope.ObjectLength}."));
+                // Where there is another one to take, this one must prove itself. Rare: the older ones go when the newest has been there for a while.
+                if (i < revisions.Count - 1) await RequireWholeAsync(item.Name, cancellationToken).ConfigureAwait(false);
+                return directory;
+            }
+            catch (NataliaException trouble) when (trouble.ErrorId is ErrorIds.ObjectDamaged or ErrorIds.ObjectNotFound)
+            {
+                damage ??= trouble;
+            }
+        }
+        throw damage ?? new NataliaException(ErrorIds.PackMissing, NataliaErrorKind.InvalidData, $"The pack '{name}' is missing from {store.Location}.", name,
+            "Run Test-NataliaRepository -Full to see what else is missing; points that do not need the pack are not affected.", missing);
+    }
+
+    private async Task RequireWholeAsync(string name, CancellationToken cancellationToken)
+    {
+        try
+        {
+            SmallObject.Check(await store.ReadAllAsync(name, cancellationToken).ConfigureAwait(false));
+        }
+        catch (FormatException damage)
+        {
+            throw Damaged(name, damage);
         }
     }
 
@@ -120,22 +160,6 @@ internal sealed class PackReader(IObjectStore store, string applianceId, ObjectK
         {
             ArrayPool<byte>.Shared.Return(buffer);
         }
-    }
-
-    /// <summary>A repacked pack carries a revision in its name; the highest one is the newest.</summary>
-    private async Task<string?> FindRevisionAsync(string name, CancellationToken cancellationToken)
-    {
-        string? best = null;
-        int highest = -1;
-        await foreach (StoredObject found in store.ListAsync(name + ".r", cancellationToken).ConfigureAwait(false))
-        {
-            if (int.TryParse(found.Name.Substring(name.Length + 2), out int revision) && revision > highest)
-            {
-                highest = revision;
-                best = found.Name;
-            }
-        }
-        return best;
     }
 
     /// <summary>Reads one segment whole, and checks its bytes against the reference.</summary>

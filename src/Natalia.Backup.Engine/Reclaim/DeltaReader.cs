@@ -66,7 +66,16 @@ internal sealed class DeltaReader(RepositoryCore core, string applianceId)
     {
         List<(long Number, string Name)> names = Numbers(delta.Run);
         (long Number, string Name)[] older = [.. names];
-        long number = older.Length == 0 ? 1 : older.Max(o => o.Number) + 1;
+        long number = 1;
+        foreach ((long taken, string there) in older.OrderByDescending(o => o.Number))
+        {
+            // Readers pass over what is no delta, so that it sets no number either.
+            if (await TryReadAsync(there, delta.Run, ObjectKind.Catalog, withDead: false, cancellationToken).ConfigureAwait(false) is null) continue;
+            number = taken + 1;
+            break;
+        }
+        while (older.Any(o => o.Number == number)) number++;
+        Layout.RequireNumber(number, StandInPrefix + delta.Run);
         string name = StandInPrefix + delta.Run + "." + Layout.Number(number);
         // Derived, so never locked: the next one replaces it.
         await core.Store.PutAsync(name, delta.Encode(dead, core.Keys, ObjectKind.Catalog).Content, new PutOptions { Class = ObjectClass.Transient }, cancellationToken).ConfigureAwait(false);
@@ -93,19 +102,28 @@ internal sealed class DeltaReader(RepositoryCore core, string applianceId)
         if (_deltas.ContainsKey(run)) names.Add((Layout.Delta(applianceId, run), ObjectKind.Delta));
         foreach ((string name, ObjectKind kind) in names)
         {
-            try
-            {
-                byte[] bytes = await core.Store.ReadAllAsync(name, cancellationToken).ConfigureAwait(false);
-                return (_known[run] = RunDelta.Decode(bytes, applianceId, run, kind), withDead ? RunDelta.DecodeDead(bytes, core.Keys) : []);
-            }
-            catch (FormatException)
-            {
-                // What it would have freed stays; the repository's check reports it, and a repair finds the space again.
-            }
-            catch (NataliaException gone) when (gone.ErrorId == ErrorIds.ObjectNotFound)
-            {
-            }
+            // What a damaged one would have freed stays; the repository's check reports it, and a repair finds the space again.
+            if (await TryReadAsync(name, run, kind, withDead, cancellationToken).ConfigureAwait(false) is not { } read) continue;
+            _known[run] = read.Delta;
+            return read;
         }
         return null;
+    }
+
+    private async Task<(RunDelta Delta, Dictionary<string, DeadList> Dead)?> TryReadAsync(string name, Run run, ObjectKind kind, bool withDead, CancellationToken cancellationToken)
+    {
+        try
+        {
+            byte[] bytes = await core.Store.ReadAllAsync(name, cancellationToken).ConfigureAwait(false);
+            return (RunDelta.Decode(bytes, applianceId, run, kind), withDead ? RunDelta.DecodeDead(bytes, core.Keys) : []);
+        }
+        catch (FormatException)
+        {
+            return null;
+        }
+        catch (NataliaException gone) when (gone.ErrorId == ErrorIds.ObjectNotFound)
+        {
+            return null;
+        }
     }
 }

@@ -64,7 +64,7 @@ internal sealed record FreeList(IReadOnlyDictionary<long, IReadOnlyList<string>>
         var below = new Dictionary<Run, Run>();
         foreach (JsonElement point in root.ReadArray("points"))
         {
-            long sequence = point.ReadLong("sequence");
+            long sequence = point.ReadLong("sequence", 0, Layout.HighestNumber);
             points[sequence] = point.ReadArray("disks").Select(d => d.ReadText()).ToArray();
             if (point.ReadStringOrNull("run") is not string id) continue;
             var run = new Run(sequence, Id128.TryParse(id, out Id128 parsed) ? parsed : throw new FormatException("It names an impossible run."));
@@ -76,11 +76,11 @@ internal sealed record FreeList(IReadOnlyDictionary<long, IReadOnlyList<string>>
         foreach (byte[] segment in segments) free.Decode(segment);
         return new FreeList(points, free, Texts(root, "waiting"))
         {
-            Runs = runs, Below = below, RewrittenPacks = Texts(root, "rewritten"), RecordsThrough = root.ReadLongOrNull("recordsThrough") ?? 0, Records = (int)(root.ReadLongOrNull("records") ?? 0),
+            Runs = runs, Below = below, RewrittenPacks = Texts(root, "rewritten"), RecordsThrough = root.ReadLongOrNull("recordsThrough", 0, Layout.HighestNumber) ?? 0, Records = (int)(root.ReadLongOrNull("records", 0, int.MaxValue) ?? 0),
         };
     }
 
-    private static string[] Texts(JsonElement root, string name) => root.TryGetProperty(name, out JsonElement list) ? list.EnumerateArray().Select(w => w.ReadText()).ToArray() : [];
+    private static string[] Texts(JsonElement root, string name) => [.. root.ReadArray(name).Select(w => w.ReadText())];
 
     /// <summary>What is free stays free, and what is known of the past stays true. A point that one list does not name any more was looked at when it went.</summary>
     private static FreeList Join(IReadOnlyList<FreeList> lists, DeadList free)
@@ -142,12 +142,19 @@ internal sealed record FreeList(IReadOnlyDictionary<long, IReadOnlyList<string>>
             json.WriteEndObject();
         });
         Id128 id = Id128.NewRandom();
-        long number = older.Count == 0 ? 1 : 1 + older.Max(n => Layout.TryParseNumber(Layout.FileName(n).Substring(5, 12), out long found) ? found : 0);
+        // All of them are read, whatever their numbers: one that nothing can follow is not followed.
+        long number = 1 + older.Select(NumberOf).Where(n => n < Layout.HighestNumber).DefaultIfEmpty(0).Max();
         EncodedObject encoded = SmallObject.Encode(ObjectKind.Catalog, id, header, [points, .. Free.Encode()], keys);
         // Derived, so never locked: the next one replaces it.
         await store.PutAsync(Prefix(applianceId) + Layout.Number(number) + "-" + id, encoded.Content, new PutOptions { Class = ObjectClass.Transient }, cancellationToken).ConfigureAwait(false);
         await store.FlushAsync(cancellationToken).ConfigureAwait(false);
         foreach (string name in older) await store.DeleteAsync(name, cancellationToken).ConfigureAwait(false);
+    }
+
+    private static long NumberOf(string name)
+    {
+        string file = Layout.FileName(name);
+        return file.Length > 17 && Layout.TryParseNumber(file.Substring(5, 12), out long number) ? number : 0;
     }
 
     private static void WriteTexts(Utf8JsonWriter json, string name, IReadOnlyCollection<string> texts)

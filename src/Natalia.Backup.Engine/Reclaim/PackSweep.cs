@@ -37,9 +37,8 @@ internal sealed class PackSweep(RepositoryCore core, string applianceId, TimeSpa
             string room = Layout.Packs(applianceId, area);
             await foreach (StoredObject pack in core.Store.ListAsync(room, cancellationToken).ConfigureAwait(false))
             {
-                int dot = pack.Name.LastIndexOf(".r", StringComparison.Ordinal), revision = 0;
-                if (dot >= 0 && !int.TryParse(pack.Name.Substring(dot + 2), NumberStyles.None, CultureInfo.InvariantCulture, out revision)) continue;
-                string name = dot < 0 ? pack.Name : pack.Name.Substring(0, dot);
+                string name = Layout.PackOf(pack.Name);
+                if (Layout.RevisionOf(pack.Name, name) is not int revision) continue;
                 if (!_packs.TryGetValue(name, out List<(int Revision, StoredObject Object)>? revisions))
                 {
                     _packs[name] = revisions = [];
@@ -84,13 +83,18 @@ internal sealed class PackSweep(RepositoryCore core, string applianceId, TimeSpa
     {
         foreach (List<(int Revision, StoredObject Object)> revisions in _packs.Values.Where(r => r[r.Count - 1].Revision > 0))
         {
-            StoredObject newest = revisions[revisions.Count - 1].Object;
-            // Both dates are the store's own.
-            if (revisions.Count == 1 || newest.LastModifiedUtc + grace > core.Clock.UtcNow()) continue;
-            if (!await IsWholeAsync(newest.Name, cancellationToken).ConfigureAwait(false)) continue;
-            foreach ((int revision, StoredObject old) in revisions.Take(revisions.Count - 1).ToList())
+            // The highest one that is whole replaced those below it. One above that is not whole is a repair's to judge.
+            for (int newest = revisions.Count - 1; newest > 0; newest--)
             {
-                if (await DeleteAsync(old.Name, old.Length, cancellationToken).ConfigureAwait(false)) revisions.RemoveAll(r => r.Revision == revision);
+                StoredObject replacement = revisions[newest].Object;
+                // Both dates are the store's own.
+                if (replacement.LastModifiedUtc + grace > core.Clock.UtcNow()) break;
+                if (!await IsWholeAsync(replacement.Name, cancellationToken).ConfigureAwait(false)) continue;
+                foreach ((int revision, StoredObject old) in revisions.Take(newest).ToList())
+                {
+                    if (await DeleteAsync(old.Name, old.Length, cancellationToken).ConfigureAwait(false)) revisions.RemoveAll(r => r.Revision == revision);
+                }
+                break;
             }
         }
     }
@@ -236,7 +240,8 @@ internal sealed class PackSweep(RepositoryCore core, string applianceId, TimeSpa
         }
         Hash256.Compute(bytes.AsSpan(0, at), bytes.AsSpan(at));
         _rewritten.Add(name);
-        int revision = directory.ObjectName == name ? 1 : 1 + int.Parse(directory.ObjectName.Substring(name.Length + 2), CultureInfo.InvariantCulture);
+        if (Layout.RevisionOf(directory.ObjectName, name) is not (int current and < int.MaxValue)) return null;
+        int revision = current + 1;
         try
         {
             await core.Store.PutAsync(name + ".r" + revision.ToString(CultureInfo.InvariantCulture), new ObjectContent(bytes),

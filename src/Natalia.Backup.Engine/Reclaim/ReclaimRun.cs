@@ -33,16 +33,16 @@ internal sealed class ReclaimRun(RepositoryCore core, ManifestReader manifests, 
             await deltas.LoadAsync(cancellationToken).ConfigureAwait(false);
             (FreeList? before, IReadOnlyList<string> names) = await FreeList.ReadAsync(core.Store, applianceId, core.Keys, cancellationToken).ConfigureAwait(false);
             var free = new FreeSet(before?.Free);
-            (Dictionary<long, IReadOnlyList<string>> disks, Dictionary<Run, PointManifest> read) = await FindDisksAsync(points, before, cancellationToken).ConfigureAwait(false);
+            (Dictionary<long, IReadOnlyList<string>> disks, Dictionary<Run, PointManifest> read) = await FindDisksAsync(points, log, before, cancellationToken).ConfigureAwait(false);
             var below = new Dictionary<Run, Run>();
             _reason = await FindObstacleAsync(points, log, disks, new PointLine(deltas, before), read, below, cancellationToken).ConfigureAwait(false);
-            bool mayFree = _reason is null;
+            bool mayFree = _reason is null && points.Count > 0;
             bool changed = mayFree && await FindFreeAsync(points, deltas, before, disks, free, cancellationToken).ConfigureAwait(false);
             await _sweep.ListPacksAsync(cancellationToken).ConfigureAwait(false);
-            List<AuditName> given = await DeleteGivenBackAsync(log, before, free, cancellationToken).ConfigureAwait(false);
+            (long through, int records) = await DeleteGivenBackAsync(log, before, free, cancellationToken).ConfigureAwait(false);
             await _sweep.DeleteOldRevisionsAsync(cancellationToken).ConfigureAwait(false);
             changed |= await _sweep.SweepAsync(free, deltas, s_noneKnown, cancellationToken).ConfigureAwait(false);
-            await new PointCatalog(core, applianceId).UpdateAsync(manifests, points, int.MaxValue, FindLost(await core.ApplianceLog(applianceId).ListAsync(cancellationToken).ConfigureAwait(false), disks), cancellationToken).ConfigureAwait(false);
+            await new PointCatalog(core, applianceId).UpdateAsync(manifests, points, int.MaxValue, await FindLostAsync(await core.ApplianceLog(applianceId).ListAsync(cancellationToken).ConfigureAwait(false), disks, cancellationToken).ConfigureAwait(false), cancellationToken).ConfigureAwait(false);
             // Where nothing could be looked for, the points that went must stay unknown to the list, so that they are looked at later.
             if (mayFree)
             {
@@ -50,7 +50,7 @@ internal sealed class ReclaimRun(RepositoryCore core, ManifestReader manifests, 
                 changed |= before is null || names.Count > 1 || !before.WaitingPacks.SequenceEqual(_sweep.WaitingPacks) || !before.RewrittenPacks.OrderBy(n => n, StringComparer.Ordinal).SequenceEqual(rewritten);
                 if (changed)
                 {
-                    var list = new FreeList(disks, free.ToDeadList(), _sweep.WaitingPacks) { Runs = points, Below = below, RewrittenPacks = rewritten, RecordsThrough = log.Select(n => n.Number).DefaultIfEmpty(0).Max(), Records = given.Count };
+                    var list = new FreeList(disks, free.ToDeadList(), _sweep.WaitingPacks) { Runs = points, Below = below, RewrittenPacks = rewritten, RecordsThrough = through, Records = records };
                     // After a power cut no pack may be back of which the list says nothing any more.
                     await core.Store.FlushAsync(cancellationToken).ConfigureAwait(false);
                     await list.WriteAsync(core.Store, applianceId, core.Keys, names, cancellationToken).ConfigureAwait(false);
@@ -79,9 +79,10 @@ internal sealed class ReclaimRun(RepositoryCore core, ManifestReader manifests, 
     private async Task<string?> FindObstacleAsync(List<Run> points, List<AuditName> log, Dictionary<long, IReadOnlyList<string>> disks, PointLine line, Dictionary<Run, PointManifest> read, Dictionary<Run, Run> below, CancellationToken cancellationToken)
     {
         // Where a lost point lies among the others decides what it shares with them: nothing is freed until it is back, or removed.
-        HashSet<long> missing = FindLost(log, disks);
+        HashSet<long> missing = await FindLostAsync(log, disks, cancellationToken).ConfigureAwait(false);
         // Removed and forgotten since the log was listed, by another one.
-        if (missing.Count > 0) missing.IntersectWith(FindLost(await core.ApplianceLog(applianceId).ListAsync(cancellationToken).ConfigureAwait(false), disks));
+        if (missing.Count > 0)
+            missing.IntersectWith(await FindLostAsync(await core.ApplianceLog(applianceId).ListAsync(cancellationToken).ConfigureAwait(false), disks, cancellationToken).ConfigureAwait(false));
         int lost = missing.Count;
         if (lost > 0) return $"The {(lost == 1 ? "manifest of a point is" : $"manifests of {lost} points are")} missing. What such a point needs is not known, so that no more space is given back until it is there again, or given up by a repair.";
         foreach ((Run point, Run lower, bool? isAbove) in await line.FindAsync(points, read, cancellationToken).ConfigureAwait(false))
@@ -96,8 +97,8 @@ internal sealed class ReclaimRun(RepositoryCore core, ManifestReader manifests, 
     /// <summary>
     /// Deletes what is left of packs that the log says were given back. Reads the records since the last list; all of them when a pack was rewritten that the list does not know: an optimization may have been at it for days.
     /// </summary>
-    /// <returns>All such records.</returns>
-    private async Task<List<AuditName>> DeleteGivenBackAsync(List<AuditName> log, FreeList? before, FreeSet free, CancellationToken cancellationToken)
+    /// <returns>Up to which number such records were looked at, and how many they are.</returns>
+    private async Task<(long Through, int Records)> DeleteGivenBackAsync(List<AuditName> log, FreeList? before, FreeSet free, CancellationToken cancellationToken)
     {
         List<AuditName> all = log.FindAll(n => n.Event == ReclaimRecords.Event), fresh = all;
         if (before is not null && all.Count(n => n.Number <= before.RecordsThrough) == before.Records)
@@ -107,12 +108,15 @@ internal sealed class ReclaimRun(RepositoryCore core, ManifestReader manifests, 
         }
         var packs = new HashSet<string>(StringComparer.Ordinal);
         // One that is damaged or not signed has no effect, and the repository's check reports it.
+        long through = ReferenceEquals(fresh, all) ? 0 : before!.RecordsThrough;
         foreach (AuditRecord? record in await core.ApplianceLog(applianceId).ReadAllAsync(fresh, cancellationToken).ConfigureAwait(false))
         {
-            if (record is not null) packs.UnionWith(ReclaimRecords.Packs(record));
+            if (record is null) continue;
+            packs.UnionWith(ReclaimRecords.Packs(record));
+            through = Math.Max(through, record.Number);
         }
         await _sweep.DeleteGivenBackAsync(packs, before?.WaitingPacks ?? [], free, cancellationToken).ConfigureAwait(false);
-        return all;
+        return (through, all.Count(n => n.Number <= through));
     }
 
     /// <summary>Deletes the manifests of points that were removed long enough ago for every reader to have let go.</summary>
@@ -160,7 +164,7 @@ internal sealed class ReclaimRun(RepositoryCore core, ManifestReader manifests, 
     }
 
     /// <summary>The disks of every point that exists, and the manifests that had to be read for it: those that are known already from the last time are not read again.</summary>
-    private async Task<(Dictionary<long, IReadOnlyList<string>> Disks, Dictionary<Run, PointManifest> Read)> FindDisksAsync(List<Run> points, FreeList? before, CancellationToken cancellationToken)
+    private async Task<(Dictionary<long, IReadOnlyList<string>> Disks, Dictionary<Run, PointManifest> Read)> FindDisksAsync(List<Run> points, List<AuditName> log, FreeList? before, CancellationToken cancellationToken)
     {
         var disks = new Dictionary<long, IReadOnlyList<string>>();
         var read = new Dictionary<Run, PointManifest>();
@@ -171,7 +175,13 @@ internal sealed class ReclaimRun(RepositoryCore core, ManifestReader manifests, 
             if (before is not null && before.Runs.Contains(run) && before.Points.TryGetValue(run.Sequence, out IReadOnlyList<string>? known)) disks[run.Sequence] = known;
             else unknown.Add(run);
         }
-        foreach ((Run run, PointManifest? manifest, _) in await manifests.ReadAllAsync(applianceId, unknown, fromCatalog: true, cancellationToken).ConfigureAwait(false))
+        IReadOnlyList<(Run Run, PointManifest? Manifest, NataliaException? Damage)> found = await manifests.ReadAllAsync(applianceId, unknown, fromCatalog: true, cancellationToken).ConfigureAwait(false);
+        // What nothing confirms is no point: it keeps nothing, and must not keep space from being given back.
+        HashSet<Run> strange = await StrangeManifests.FindUnconfirmedAsync(core, applianceId, log, found.Where(f => f.Manifest is null).Select(f => f.Run), cancellationToken).ConfigureAwait(false);
+        points.RemoveAll(strange.Contains);
+        foreach (Run run in strange)
+            if (!points.Exists(p => p.Sequence == run.Sequence)) disks.Remove(run.Sequence);
+        foreach ((Run run, PointManifest? manifest, _) in found)
         {
             if (manifest is null) continue;
             disks[run.Sequence] = manifest.Disks.Select(d => d.DiskId).ToArray();
@@ -229,12 +239,13 @@ internal sealed class ReclaimRun(RepositoryCore core, ManifestReader manifests, 
     }
 
     /// <summary>Points that the log knows as made and not as removed, and whose manifest is not there.</summary>
-    private static HashSet<long> FindLost(List<AuditName> log, Dictionary<long, IReadOnlyList<string>> disks)
+    private async Task<HashSet<long>> FindLostAsync(List<AuditName> log, Dictionary<long, IReadOnlyList<string>> disks, CancellationToken cancellationToken)
     {
-        var lost = new HashSet<long>(log.Where(n => n.Event == AuditEvents.PointMade).Select(n => n.Sequence));
-        lost.ExceptWith(disks.Keys);
-        lost.ExceptWith(log.Where(n => n.Event == AuditEvents.PointRemoved).Select(n => n.Sequence));
-        return lost;
+        var removed = new HashSet<long>(log.Where(n => n.Event == AuditEvents.PointRemoved).Select(n => n.Sequence));
+        List<AuditName> made = log.FindAll(n => n.Event == AuditEvents.PointMade && !disks.ContainsKey(n.Sequence) && !removed.Contains(n.Sequence));
+        // A name alone may be anybody's, and must not keep space from being given back.
+        IReadOnlyList<AuditRecord?> records = await core.ApplianceLog(applianceId).ReadAllAsync(made, cancellationToken).ConfigureAwait(false);
+        return [.. made.Where((_, i) => records[i] is not null).Select(n => n.Sequence)];
     }
 
     /// <summary>A delta, read once; null when it is gone or damaged: what it would have freed stays, the repository's check reports it, and a repair finds the space again.</summary>

@@ -217,6 +217,8 @@ internal sealed class ApplianceRepair(RepositoryCore core, RereadStore store, st
             if (givenUp) _removed++;
             else _lostManifests.Add(made);
         }
+        HashSet<Run> unrecorded = await StrangeManifests.FindUnrecordedAsync(log, _log, listed.Where(l => l.Manifest is null).Select(l => l.Run), cancellationToken).ConfigureAwait(false);
+        var strange = new List<Run>();
         foreach ((Run run, _) in listed.Where(l => l.Manifest is null).ToList())
         {
             string id = run.Id.ToString(), name = Layout.Manifest(applianceId, run);
@@ -229,6 +231,12 @@ internal sealed class ApplianceRepair(RepositoryCore core, RereadStore store, st
                     continue;
                 }
             }
+            // A run has a delta before it has a manifest: what has neither that nor a record is no point, whatever its name says.
+            if (unrecorded.Contains(run) && !_deltas.Has(run) && !store.Unreadable.Contains(name))
+            {
+                strange.Add(run);
+                continue;
+            }
             DateTime? time = ReadMade(await FindMadeAsync(id, run.Sequence, cancellationToken).ConfigureAwait(false)).TimeUtc;
             bool isOld = run.Sequence < newestReadable && !(time > newestTime);
             bool wasRemoved = _states.IsRemoved(id), goes = wasRemoved || options.RemoveLost && isOld && !_states.IsProtected(id) && !store.Unreadable.Contains(name);
@@ -240,16 +248,34 @@ internal sealed class ApplianceRepair(RepositoryCore core, RereadStore store, st
                         + (!options.RemoveLost ? "With -RemoveLost the point is given up." : _states.IsProtected(id) ? "It is protected, so that it is not given up."
                             : run.Sequence >= newestReadable ? "No newer point can be read, so that it is not given up." : "The store could not read it, which may pass, so that it is not given up.")),
             };
-            if (!wasRemoved)
-            {
-                LostPoints++;
-                if (goes) _removed++;
-            }
+            if (!wasRemoved && !unrecorded.Contains(run)) LostPoints++;
+            if (!wasRemoved && goes) _removed++;
             bool done = await CarryOutAsync(finding, lease, async () => (wasRemoved || await RecordRemovalAsync(lease, id, run.Sequence, null, "Its manifest cannot be read.", cancellationToken).ConfigureAwait(false))
                 && await _sweep.DeleteAsync(name, 0, cancellationToken).ConfigureAwait(false), cancellationToken).ConfigureAwait(false);
             if (done) _gone.Add(run);
             else if (!goes) _damagedManifests.Add(run);
         }
+        if (strange.Count > 0) await ReportStrangeAsync(strange, lease, cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <summary>Tells once of all that lies among the manifests and is none; nobody needs it, and nothing is kept for it.</summary>
+    private async Task ReportStrangeAsync(List<Run> strange, Lease? lease, CancellationToken cancellationToken)
+    {
+        string first = Layout.Manifest(applianceId, strange[0]);
+        RepairFinding finding = Finding(RepairFindingKind.ManifestDamaged) with
+        {
+            Object = strange.Count == 1 ? first : Layout.Manifests(applianceId), Action = options.RemoveLost ? RepairAction.Removed : RepairAction.Kept,
+            Detail = (strange.Count == 1 ? $"'{first}' is no manifest, and neither the log nor anything else knows of such a point."
+                : $"{strange.Count} objects under '{Layout.Manifests(applianceId)}' are no manifests, '{first}' among them, and neither the log nor anything else knows of such points.")
+                + (options.RemoveLost ? Would(" They were deleted.", " They would be deleted.") : " Somebody put them there. They do no harm; with -RemoveLost they are deleted."),
+        };
+        await CarryOutAsync(finding, lease, async () =>
+        {
+            bool all = true;
+            foreach (Run run in strange) all &= await _sweep.DeleteAsync(Layout.Manifest(applianceId, run), 0, cancellationToken).ConfigureAwait(false);
+            return all;
+        }, cancellationToken).ConfigureAwait(false);
+        _gone.UnionWith(strange);
     }
 
     /// <summary>The copies of manifests that are there, by point; read when the first is looked for.</summary>

@@ -158,11 +158,10 @@ internal sealed class PackInventory(RepositoryCore core, string applianceId)
         run = default;
         string[] parts = name.Substring(Layout.Packs(applianceId, area).Length).Split('/');
         if (parts.Length != 2 || !Run.TryParse(parts[0], out run)) return false;
-        int revision = parts[1].LastIndexOf(".r", StringComparison.Ordinal);
-        string digits = revision < 0 ? parts[1] : parts[1].Substring(0, revision);
-        return digits.Length == 8 && int.TryParse(digits, out number) && (revision < 0 || int.TryParse(parts[1].Substring(revision + 2), out _));
+        string digits = Layout.PackOf(parts[1]);
+        return digits.Length == 8 && int.TryParse(digits, System.Globalization.NumberStyles.None, System.Globalization.CultureInfo.InvariantCulture, out number) && Layout.RevisionOf(parts[1], digits) is not null;
     }
 
     /// <summary>As readers take them: the plain name, and where that is absent the highest revision.</summary>
-    private static int Order(PackState pack, StoredObject item) => item.Name == pack.Name ? int.MinValue : -int.Parse(item.Name.Substring(pack.Name.Length + 2), System.Globalization.CultureInfo.InvariantCulture);
+    private static int Order(PackState pack, StoredObject item) => item.Name == pack.Name ? int.MinValue : -(Layout.RevisionOf(item.Name, pack.Name) ?? 0);
 }

@@ -39,7 +39,10 @@ internal static class PackSalvage
             to += entry.SealedLength;
         }
         Hash256.Compute(bytes.AsSpan(0, to), bytes.AsSpan(to));
-        int revision = 1 + pack.Objects.Max(o => o.Name == pack.Name ? 0 : int.Parse(o.Name.Substring(pack.Name.Length + 2), CultureInfo.InvariantCulture));
+        var taken = new HashSet<int>(pack.Objects.Select(o => Layout.RevisionOf(o.Name, pack.Name) ?? 0));
+        // Above all of them, as readers take the highest that is whole; where nothing is above, at any free number: the damaged one goes.
+        int revision = taken.Max() < int.MaxValue ? taken.Max() + 1 : 1;
+        while (taken.Contains(revision)) revision++;
         string name = pack.Name + ".r" + revision.ToString(CultureInfo.InvariantCulture);
         await core.Store.PutAsync(name, new ObjectContent(bytes), new PutOptions { MustNotExist = true, Class = pack.Area == PackArea.Data ? ObjectClass.Data : ObjectClass.Metadata }, cancellationToken).ConfigureAwait(false);
         await core.Store.FlushAsync(cancellationToken).ConfigureAwait(false);

@@ -61,7 +61,7 @@ internal static class SettingsRebuild
             if (state == SettingsState.Damaged) await store.DeleteAsync(Layout.Settings, cancellationToken).ConfigureAwait(false);
             await store.PutAsync(Layout.Settings, new ObjectContent(bytes), new PutOptions { MustNotExist = true }, cancellationToken).ConfigureAwait(false);
             await store.FlushAsync(cancellationToken).ConfigureAwait(false);
-            await new AuditLog(store, Layout.RepositoryLog, auditKey, clock).AppendAsync(new AuditEntry(AuditEvents.Repaired) { Reason = $"{Layout.Settings} was {(state == SettingsState.Damaged ? "damaged" : "missing")}, and was made again from a key slot." }, secrets.SigningSeed, cancellationToken).ConfigureAwait(false);
+            await new AuditLog(store, null, auditKey, clock).AppendAsync(new AuditEntry(AuditEvents.Repaired) { Reason = $"{Layout.Settings} was {(state == SettingsState.Damaged ? "damaged" : "missing")}, and was made again from a key slot." }, secrets.SigningSeed, cancellationToken).ConfigureAwait(false);
             await store.FlushAsync(cancellationToken).ConfigureAwait(false);
             return state;
         }
@@ -100,7 +100,7 @@ internal static class SettingsRebuild
 
     private static async Task<(Id128 Id, DateTime TimeUtc)?> ReadFirstRecordAsync(IObjectStore store, byte[] auditKey, TimeProvider clock, CancellationToken cancellationToken)
     {
-        var log = new AuditLog(store, Layout.RepositoryLog, auditKey, clock);
+        var log = new AuditLog(store, null, auditKey, clock);
         foreach (AuditName name in (await log.ListAsync(cancellationToken).ConfigureAwait(false)).Where(n => n.Event == AuditEvents.RepositoryCreated))
         {
             try

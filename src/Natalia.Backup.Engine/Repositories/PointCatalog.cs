@@ -54,13 +54,13 @@ internal sealed class PointCatalog(RepositoryCore core, string applianceId)
             using JsonDocument body = JsonText.Parse(SmallObject.OpenSegment(bytes, envelope, 0, core.Keys));
             foreach (JsonElement point in body.RootElement.ReadArray("points"))
             {
-                JsonElement head = point.GetProperty("header");
+                if (!point.TryGet("header", out JsonElement head) || !point.TryGet("body", out JsonElement sealedPart)) throw new FormatException("A copy of a manifest is not whole.");
                 var run = new Run(head.ReadLong("sequence"), head.ReadId("run"));
-                entries.Add(new Entry(PointManifest.Decode(head, point.GetProperty("body"), applianceId, run), point.ReadLong("length")));
+                entries.Add(new Entry(PointManifest.Decode(head, sealedPart, applianceId, run), point.ReadLong("length")));
             }
             return entries;
         }
-        catch (Exception damage) when (damage is FormatException or KeyNotFoundException)
+        catch (FormatException)
         {
             return [];
         }

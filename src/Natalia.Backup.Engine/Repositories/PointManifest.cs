@@ -67,6 +67,10 @@ internal sealed record PointManifest
     /// <summary>In a copy: the point that it was copied from, which may be a copy itself; else null.</summary>
     internal PointOrigin? CopiedFrom { get; init; }
 
+    /// <summary>Bounds of what a manifest may say, far above all that is real: what is beyond them is damage.</summary>
+    private const int MaximumDisks = 4096, FirstYear = 1970, LastYear = 9000;
+    private const long MaximumBytes = 1L << 53, MaximumTicks = 365L * TimeSpan.TicksPerDay;
+
     internal string PointId => Run.Id.ToString();
 
     /// <summary>The id of the point whose state this is: of all copies the same.</summary>
@@ -157,11 +161,17 @@ internal sealed record PointManifest
     {
         if (h.ReadString("appliance") != applianceId || h.ReadLong("sequence") != run.Sequence || h.ReadId("run") != run.Id)
             throw new FormatException("The manifest is not the one that its name says.");
+        ManifestDisk[] disks = b.ReadArray("disks").Select(ReadDisk).ToArray();
+        // Whoever adds up what a point says, of one or of many points, must not run over.
+        if (disks.Length > MaximumDisks || disks.Sum(d => (decimal)d.SizeBytes) > long.MaxValue || disks.Select(d => d.DiskId).Distinct(StringComparer.Ordinal).Count() < disks.Length)
+            throw new FormatException("The point has impossible disks.");
+        // A checkpoint of a disk that shrank still holds what lies behind its end.
+        if (!h.ReadBool("incomplete") && disks.Any(d => d.Root.Blocks > BlockGeometry.BlockCount(d.SizeBytes))) throw new FormatException("A disk has more blocks than it is large.");
         return new PointManifest
         {
             ApplianceId = applianceId,
             Run = run,
-            TimeUtc = h.ReadTime("timeUtc"),
+            TimeUtc = h.ReadTime("timeUtc") is var time && time.Year is >= FirstYear and <= LastYear ? time : throw new FormatException("The point's time is impossible."),
             Incomplete = h.ReadBool("incomplete"),
             DeltaHash = h.ReadHash("delta"),
             LogHeads = h.ReadArray("logHeads").Select(e => e.ReadText()).ToArray(),
@@ -171,33 +181,32 @@ internal sealed record PointManifest
             RequestedType = b.ReadEnum<RequestedBackupType>("requestedType"),
             Reason = b.ReadStringOrNull("reason"),
             Consistency = b.ReadEnum<Consistency>("consistency"),
-            ReadBytes = b.ReadLong("readBytes"),
-            StoredBytes = b.ReadLong("storedBytes"),
-            Duration = TimeSpan.FromTicks(b.ReadLong("durationTicks")),
+            ReadBytes = b.ReadLong("readBytes", 0, MaximumBytes),
+            StoredBytes = b.ReadLong("storedBytes", 0, MaximumBytes),
+            Duration = TimeSpan.FromTicks(b.ReadLong("durationTicks", 0, MaximumTicks)),
             ImmutableUntilUtc = b.ReadTimeOrNull("immutableUntilUtc"),
             CopyOf = PointOrigin.Read(b),
             CopiedFrom = PointOrigin.Read(b, "copiedFrom"),
             Configuration = ReadReference(b, "configuration"),
-            Disks = b.ReadArray("disks").Select(ReadDisk).ToArray(),
+            Disks = disks,
         };
     }
 
     private static ManifestDisk ReadDisk(JsonElement disk)
     {
         if (disk.ReadLong("blockBytes") != BlockGeometry.BlockBytes) throw new FormatException("A disk has a block size that this version of the module does not read.");
-        long level = disk.ReadLong("level"), size = disk.ReadLong("sizeBytes"), blocks = disk.ReadLong("blocks");
-        if (level is < 0 or > BlockGeometry.MaximumLevel || size < 0 || blocks < 0) throw new FormatException("A disk's block map has an impossible shape.");
+        long level = disk.ReadLong("level", 0, BlockGeometry.MaximumLevel), size = disk.ReadLong("sizeBytes", 0, long.MaxValue), blocks = disk.ReadLong("blocks", 0, BlockGeometry.MaximumBlocks);
         return new ManifestDisk
         {
             DiskId = disk.ReadString("id"),
             Role = disk.ReadEnum<DiskRole>("role"),
             SizeBytes = size,
             Root = new MapRoot((int)level, ReadReference(disk, "root"), blocks),
-            ParentSequence = disk.ReadLongOrNull("parentSequence"),
+            ParentSequence = disk.ReadLongOrNull("parentSequence", 0, Layout.HighestNumber),
             TrackingToken = disk.ReadStringOrNull("trackingToken"),
             NativeId = disk.ReadStringOrNull("trackedVm"),
-            CoveredBytes = disk.ReadLongOrNull("coveredBytes"),
-            DamageSeen = disk.ReadLongOrNull("damageSeen") ?? 0,
+            CoveredBytes = disk.ReadLongOrNull("coveredBytes", 0, size),
+            DamageSeen = disk.ReadLongOrNull("damageSeen", 0, Layout.HighestNumber) ?? 0,
         };
     }
 
@@ -215,9 +224,8 @@ internal sealed record PointManifest
 
     private static Reference? ReadReference(JsonElement element, string name)
     {
-        if (!element.TryGetProperty(name, out JsonElement value) || value.ValueKind != JsonValueKind.Object) return null;
-        long pack = value.ReadLong("pack"), ordinal = value.ReadLong("ordinal"), sequence = value.ReadLong("sequence");
-        if (pack is < 0 or > int.MaxValue || ordinal is < 0 or > int.MaxValue || sequence < 0) throw new FormatException($"The reference '{name}' is not valid.");
+        if (!element.TryGet(name, out JsonElement value) || value.ValueKind != JsonValueKind.Object) return null;
+        long pack = value.ReadLong("pack", 0, int.MaxValue), ordinal = value.ReadLong("ordinal", 0, int.MaxValue), sequence = value.ReadLong("sequence", 0, Layout.HighestNumber);
         return new Reference(new Run(sequence, value.ReadId("run")), (int)pack, (int)ordinal, value.ReadHash("sha256"));
     }
 }

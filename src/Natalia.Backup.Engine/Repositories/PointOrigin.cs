@@ -18,6 +18,6 @@ internal sealed record PointOrigin(string RepositoryId, string PointId)
 
     /// <exception cref="FormatException">There is one, and it is not valid.</exception>
     internal static PointOrigin? Read(JsonElement element, string name = "copyOf") =>
-        element.TryGetProperty(name, out JsonElement value) && value.ValueKind == JsonValueKind.Object
+        element.TryGet(name, out JsonElement value) && value.ValueKind == JsonValueKind.Object
             ? new PointOrigin(value.ReadId("repository").ToString(), value.ReadId("point").ToString()) : null;
 }

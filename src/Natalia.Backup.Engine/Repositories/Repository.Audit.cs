@@ -37,7 +37,7 @@ public sealed partial class Repository
 
     private async Task ReadLogAsync(AuditLog log, string? applianceName, AuditRecordFilter filter, List<AuditRecord> records, Action<NataliaException> onDamage, CancellationToken cancellationToken)
     {
-        List<AuditName> names = await log.ListAsync(cancellationToken).ConfigureAwait(false);
+        List<AuditName> names = await log.ListAllAsync(cancellationToken).ConfigureAwait(false);
         using var slots = new SemaphoreSlim(RecordReadsAtOnce);
         await Task.WhenAll(names.Select(async name =>
         {

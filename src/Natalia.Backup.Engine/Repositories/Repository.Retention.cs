@@ -36,6 +36,10 @@ public sealed partial class Repository : IRetentionStore
         if (policy is null) await RequirePolicyForLocksAsync(applianceId, cancellationToken).ConfigureAwait(false);
         await log.AppendAsync(RetentionEntry(applianceId, applianceName, policy), _core.SigningSeed, cancellationToken).ConfigureAwait(false);
         await _core.Store.FlushAsync(cancellationToken).ConfigureAwait(false);
+        // Behind a name that nobody can read, a policy has no effect: that must not look like success.
+        if ((await ReadPolicyAsync(log, applianceId, cancellationToken).ConfigureAwait(false))?.Damage is string damage)
+            throw new NataliaException(ErrorIds.RetentionPolicyDamaged, NataliaErrorKind.InvalidData, $"The policy was written to the log of the repository '{Label}', but has no effect: a later record of a policy cannot be read. {damage}", applianceId ?? Label,
+                "Look at that object with Test-NataliaAudit. When somebody put it there, delete it; when it is damaged, put it back from a copy. Then set the policy again.");
     }
 
     private static AuditEntry RetentionEntry(string? applianceId, string? applianceName, RetentionPolicy? policy) => new(AuditEvents.RetentionSet)
@@ -224,17 +228,22 @@ public sealed partial class Repository : IRetentionStore
 
     private static async Task<StoredRetentionPolicy?> ReadPolicyAsync(AuditLog log, string? applianceId, CancellationToken cancellationToken)
     {
-        AuditName? newest = (await log.ListAsync(cancellationToken).ConfigureAwait(false)).LastOrDefault(n => n.Event == AuditEvents.RetentionSet);
-        if (newest is null) return null;
-        try
+        List<AuditName> all = (await log.ListAsync(cancellationToken).ConfigureAwait(false)).FindAll(n => n.Event == AuditEvents.RetentionSet);
+        string? trouble = null;
+        // Of one number the genuine one counts: beside a name that nobody can read, a policy that was set since has the same.
+        foreach (AuditName newest in Enumerable.Reverse(all).TakeWhile(n => n.Number == all[all.Count - 1].Number))
         {
-            AuditRecord record = await log.ReadAsync(newest, cancellationToken).ConfigureAwait(false);
-            return RetentionPolicyData.Read(record.Data, out string? name) is RetentionPolicy policy ? new StoredRetentionPolicy(applianceId, name, policy, record.TimeUtc) : null;
+            try
+            {
+                AuditRecord record = await log.ReadAsync(newest, cancellationToken).ConfigureAwait(false);
+                return RetentionPolicyData.Read(record.Data, out string? name) is RetentionPolicy policy ? new StoredRetentionPolicy(applianceId, name, policy, record.TimeUtc) : null;
+            }
+            catch (FormatException damage)
+            {
+                trouble ??= $"'{newest.ObjectName}': {damage.Message}";
+            }
         }
-        catch (FormatException damage)
-        {
-            // An older policy may remove what this one kept: better none than that.
-            return new StoredRetentionPolicy(applianceId, null, new RetentionPolicy(), null, damage.Message);
-        }
+        // An older policy may remove what this one kept: better none than that.
+        return trouble is null ? null : new StoredRetentionPolicy(applianceId, null, new RetentionPolicy(), null, trouble);
     }
 }

@@ -58,6 +58,16 @@ public sealed partial class Repository
         }
     }
 
+    /// <summary>One word for all that lies among an appliance's manifests and that nobody knows as a point.</summary>
+    private NataliaException Strange(string applianceId, IReadOnlyCollection<Run> runs)
+    {
+        string room = Layout.Manifests(applianceId), first = Layout.Manifest(applianceId, runs.OrderBy(r => r.ToString(), StringComparer.Ordinal).First());
+        return new NataliaException(ErrorIds.ManifestUnknown, NataliaErrorKind.InvalidData,
+            (runs.Count == 1 ? $"'{first}' in {Location} cannot be read, and the audit log does not know it as a restore point. It is not counted as one"
+                : $"{runs.Count} objects under '{room}' in {Location} cannot be read, and the audit log does not know them as restore points, '{first}' among them. They are not counted as such")
+            + ": a checkpoint of an interrupted run that was damaged, or something that somebody put there.", room, "Repair-NataliaRepository -WhatIf tells more. No restore point needs what is not one.");
+    }
+
     /// <summary>The damage of a manifest in the words of who looks for the point.</summary>
     private static NataliaException Unreadable(RestorePoint point, NataliaException damage) => new(damage.ErrorId, damage.Kind,
         $"The restore point {point} ({point.RestorePointId}) cannot be read. {damage.Message}", point.RestorePointId, damage.RecommendedAction, damage);

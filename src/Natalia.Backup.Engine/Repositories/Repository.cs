@@ -211,8 +211,12 @@ public sealed partial class Repository : IDisposable
             PointStates states = await PointStates.ReadAsync(log, names, new HashSet<long>(runs.Select(r => r.Sequence)), cancellationToken).ConfigureAwait(false);
             runs.RemoveAll(r => states.IsRemoved(r.Id.ToString()));
             IReadOnlyList<RenewalRecord> renewals = await ReadRenewalsAsync(appliance, cancellationToken).ConfigureAwait(false);
-            foreach ((Run run, PointManifest? manifest, NataliaException? damage) in await _manifests.ReadAllAsync(appliance, runs, fromCatalog: true, cancellationToken).ConfigureAwait(false))
+            IReadOnlyList<(Run Run, PointManifest? Manifest, NataliaException? Damage)> read = await _manifests.ReadAllAsync(appliance, runs, fromCatalog: true, cancellationToken).ConfigureAwait(false);
+            HashSet<Run> strange = await StrangeManifests.FindUnrecordedAsync(log, names, read.Where(r => r.Damage is not null).Select(r => r.Run), cancellationToken).ConfigureAwait(false);
+            if (strange.Count > 0 && onDamage is not null) onDamage(Strange(appliance, strange));
+            foreach ((Run run, PointManifest? manifest, NataliaException? damage) in read)
             {
+                if (strange.Contains(run)) continue;
                 if (damage is not null)
                 {
                     RestorePoint? unreadable = await DescribeUnreadableAsync(appliance, run, log, names, states, cancellationToken).ConfigureAwait(false);
@@ -233,7 +237,8 @@ public sealed partial class Repository : IDisposable
     /// <summary>The points that the log knows as made and not as removed, and that have no manifest; null without any.</summary>
     private async Task<MissingPoints?> FindMissingAsync(string applianceId, AuditLog log, List<AuditName> names, List<Run> runs, CancellationToken cancellationToken)
     {
-        var explained = new HashSet<long>(names.Where(n => n.Event == AuditEvents.PointRemoved).Select(n => n.Sequence).Concat(runs.Select(r => r.Sequence)));
+        var explained = new HashSet<long>(names.Where(n => n.Event == AuditEvents.PointRemoved).Select(n => n.Sequence));
+        explained.UnionWith(runs.Select(r => r.Sequence));
         List<AuditName> made = names.FindAll(n => n.Event == AuditEvents.PointMade && !explained.Contains(n.Sequence));
         if (made.Count == 0) return null;
         // A point that was made since the manifests were listed is not missing.
@@ -528,19 +533,24 @@ public sealed partial class Repository : IDisposable
     /// <summary>The policy that the repository was made with. One that cannot be read stops the opening: writing without locks what should be locked would be a lie.</summary>
     private static async Task<ImmutabilityPolicy?> ReadImmutabilityAsync(IObjectStore store, RepositorySettings settings, RepositoryOptions options, CancellationToken cancellationToken)
     {
-        var log = new AuditLog(store, Layout.RepositoryLog, settings.AuditKey, options.Clock);
-        foreach (AuditName name in Enumerable.Reverse(await log.ListAsync(cancellationToken).ConfigureAwait(false)))
+        var log = new AuditLog(store, null, settings.AuditKey, options.Clock);
+        List<AuditName> all = await log.ListAsync(cancellationToken).ConfigureAwait(false);
+        NataliaException? trouble = null;
+        foreach (AuditName name in Enumerable.Reverse(all.FindAll(n => n.Event == ImmutabilityPolicy.Event)))
         {
-            if (name.Event != ImmutabilityPolicy.Event) continue;
             try
             {
                 return ImmutabilityPolicy.Read(await log.ReadAsync(name, cancellationToken).ConfigureAwait(false));
             }
             catch (FormatException damage)
             {
-                throw new NataliaException(ErrorIds.RepositoryDamaged, NataliaErrorKind.InvalidData, $"The immutability policy of the repository {store.Location} cannot be read: {damage.Message}", store.Location, $"Put back the object '{name.ObjectName}'.", damage);
+                trouble ??= new NataliaException(ErrorIds.RepositoryDamaged, NataliaErrorKind.InvalidData, $"The immutability policy of the repository {store.Location} cannot be read: {damage.Message}", store.Location, $"Put back the object '{name.ObjectName}'.", damage);
+                // It was written when the repository was made, by one writer: where a genuine record has that number, this is none.
+                List<AuditName> others = all.FindAll(n => n.Number == name.Number && n != name);
+                if ((await log.ReadAllAsync(others, cancellationToken).ConfigureAwait(false)).Any(r => r is not null)) trouble = null;
             }
         }
+        if (trouble is not null) throw trouble;
         return null;
     }
 

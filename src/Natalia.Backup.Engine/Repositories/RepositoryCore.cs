@@ -38,11 +38,11 @@ internal sealed class RepositoryCore(IObjectStore store, RepositorySettings sett
     /// <exception cref="NataliaException"><c>PasswordRequired</c>.</exception>
     internal RepositorySecrets Secrets => secrets ?? throw PasswordRequired();
 
-    private readonly System.Collections.Concurrent.ConcurrentDictionary<string, AuditRecord> _records = new(StringComparer.Ordinal);
+    private readonly KnownRecords _records = new();
 
-    internal AuditLog RepositoryLog { get; } = new(store, Layout.RepositoryLog, settings.AuditKey, options.Clock);
+    internal AuditLog RepositoryLog => new(store, null, settings.AuditKey, options.Clock, _records);
 
-    internal AuditLog ApplianceLog(string applianceId) => new(store, Layout.Log(applianceId), settings.AuditKey, options.Clock, _records);
+    internal AuditLog ApplianceLog(string applianceId) => new(store, applianceId, settings.AuditKey, options.Clock, _records);
 
     internal PackReader PackReader(string applianceId) => new(store, applianceId, Keys);
 

@@ -56,7 +56,7 @@ internal sealed record RunDelta(string ApplianceId, Run Run, Run? After, IReadOn
         using JsonDocument header = JsonText.Parse(envelope.Header);
         JsonElement root = header.RootElement;
         if (root.ReadString("appliance") != applianceId || root.ReadLong("sequence") != run.Sequence || root.ReadId("run") != run.Id
-            || root.ReadArray("dead").Sum(d => d.ReadLong("segments")) != envelope.Segments.Length)
+            || root.ReadArray("dead").Sum(d => (decimal)d.ReadLong("segments", 0, Envelope.MaximumSegments)) != envelope.Segments.Length)
             throw new FormatException("The delta is not the one that its name says.");
         Run? after = null;
         if (root.ReadStringOrNull("after") is string text)
@@ -75,22 +75,24 @@ internal sealed record RunDelta(string ApplianceId, Run Run, Run? After, IReadOn
         foreach (JsonElement list in header.RootElement.ReadArray("dead"))
         {
             var dead = new DeadList();
-            for (long n = list.ReadLong("segments"); n > 0; n--) dead.Decode(SmallObject.OpenSegment(bytes, envelope, next++, keys));
+            for (long n = list.ReadLong("segments", 0, Envelope.MaximumSegments); n > 0; n--) dead.Decode(SmallObject.OpenSegment(bytes, envelope, next++, keys));
             all[list.ReadStringOrNull("disk") ?? ""] = dead;
         }
         return all;
     }
 
+    /// <summary>More than the segments that an envelope can have take together; so few that what all packs take can be added up.</summary>
+    private const long MaximumPackBytes = 1L << 45;
+
     private static PackInfo ReadPack(JsonElement pack)
     {
-        long number = pack.ReadLong("number"), segments = pack.ReadLong("segments");
-        if (number is < 0 or > int.MaxValue || segments is < 0 or > int.MaxValue) throw new FormatException("A delta lists an impossible pack.");
+        long number = pack.ReadLong("number", 0, int.MaxValue), segments = pack.ReadLong("segments", 0, int.MaxValue), bytes = pack.ReadLong("bytes", 0, MaximumPackBytes);
         PackArea area = pack.ReadString("area") switch
         {
             "data" => PackArea.Data,
             "meta" => PackArea.Meta,
             _ => throw new FormatException("A delta lists a pack in an unknown area."),
         };
-        return new PackInfo(area, (int)number, pack.ReadId("id"), pack.ReadLong("bytes"), (int)segments, pack.ReadHash("sha256"));
+        return new PackInfo(area, (int)number, pack.ReadId("id"), bytes, (int)segments, pack.ReadHash("sha256"));
     }
 }

@@ -21,7 +21,7 @@ internal static class StoreRecord
     {
         // Only a store that has classes can have been given one.
         if (store.Find<IObjectArchive>() is null) return null;
-        var log = new AuditLog(store, Layout.RepositoryLog, settings.AuditKey, options.Clock);
+        var log = new AuditLog(store, null, settings.AuditKey, options.Clock);
         foreach (AuditName name in Enumerable.Reverse(await log.ListAsync(cancellationToken).ConfigureAwait(false)))
         {
             if (name.Event != Event) continue;
@@ -32,7 +32,7 @@ internal static class StoreRecord
             }
             catch (FormatException)
             {
-                return null;
+                // Damaged, or a name that somebody put there: another one may be the repository's own.
             }
         }
         return null;

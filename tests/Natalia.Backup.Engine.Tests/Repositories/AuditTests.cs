@@ -201,7 +201,7 @@ public sealed class AuditTests
             byte[] seed = await SeedAsync(bench);
             var slow = new HeldStore(bench.Store);
             var settings = RepositorySettings.Decode(await bench.Store.ReadAllAsync(Layout.Settings, default), "test");
-            var late = new AuditLog(slow, s_log, settings.AuditKey, bench.Clock);
+            var late = new AuditLog(slow, RepositoryBench.Appliance.ApplianceId, settings.AuditKey, bench.Clock);
             Task<string> writing = late.AppendAsync(new AuditEntry(AuditEvents.PointProtected) { ApplianceId = Appliance.ApplianceId }, seed, default);
             await slow.Reached;
             await repository.SetRetentionPolicyAsync(Appliance.ApplianceId, Appliance.Name, RetentionPolicy.For(BackupStrategy.Daily), default);

@@ -195,7 +195,7 @@ public sealed class RepositoryRetentionTests
     private static async Task<List<AuditRecord>> RecordsAsync(IObjectStore store)
     {
         RepositorySettings settings = RepositorySettings.Decode(await store.ReadAllAsync(Layout.Settings, default), "here");
-        var log = new AuditLog(store, Layout.Log(s_appliance), settings.AuditKey, TimeProvider.System);
+        var log = new AuditLog(store, s_appliance, settings.AuditKey, TimeProvider.System);
         var records = new List<AuditRecord>();
         foreach (AuditName name in await log.ListAsync(default)) records.Add(await log.ReadAsync(name, default));
         return records;
