@@ -101,6 +101,13 @@ public sealed class GetNataliaRestorePointCommand : RepositoryReaderCommand
         return Task.CompletedTask;
     }
 
+    /// <summary>A point that cannot be read is an error; what lies there and is no point is not.</summary>
+    private void Tell(NataliaException damage)
+    {
+        if (damage.ErrorId == ErrorIds.ManifestUnknown) EmitWarning($"{damage.Message} {damage.RecommendedAction}");
+        else DeferError(damage);
+    }
+
     private async Task ListAsync(IReadOnlyList<RepositoryConnection> repositories, string? applianceId, CancellationToken cancellationToken)
     {
         IReadOnlyList<ApplianceSelector> selectors = ApplianceSelector.FromAll(Appliance);
@@ -111,7 +118,7 @@ public sealed class GetNataliaRestorePointCommand : RepositoryReaderCommand
         {
             try
             {
-                IReadOnlyList<RestorePoint> points = await repository.GetRestorePointsAsync(filter, damage => DeferError(damage), missing => Tell(repository, missing, selectors), cancellationToken).ConfigureAwait(false);
+                IReadOnlyList<RestorePoint> points = await repository.GetRestorePointsAsync(filter, Tell, missing => Tell(repository, missing, selectors), cancellationToken).ConfigureAwait(false);
                 listed.AddRange(points.Select(p => new LocatedPoint(repository, p)));
             }
             catch (Exception e) when (repositories.Count > 1 && !cancellationToken.IsCancellationRequested)
