@@ -6,6 +6,6 @@ public sealed record AuditExpectations
     /// <summary>The SHA-256 fingerprint of the key that signs the log, 64 hexadecimal digits; null when nobody kept it.</summary>
     public string? Fingerprint { get; init; }
 
-    /// <summary>Hashes of records that must be there still, 64 hexadecimal digits each.</summary>
-    public IReadOnlyList<string> Heads { get; init; } = [];
+    /// <summary>Records that must be there still: the newest of each log at a time. Heads of other repositories are passed over.</summary>
+    public IReadOnlyList<ExpectedHead> Heads { get; init; } = [];
 }

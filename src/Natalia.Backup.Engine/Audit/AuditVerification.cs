@@ -24,7 +24,8 @@ public sealed class AuditVerification
 
     private readonly IObjectStore _store;
     private readonly AuditExpectations _expectations;
-    private readonly HashSet<string> _known = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, AuditRecord> _known = new(StringComparer.Ordinal);
+    private readonly List<(string Prefix, string? ApplianceId, IReadOnlyList<AuditRecord> Records)> _logs = [];
     private RepositorySettings _settings = null!;
 
     private AuditVerification(IObjectStore store, AuditExpectations expectations)
@@ -33,7 +34,7 @@ public sealed class AuditVerification
         _expectations = expectations;
     }
 
-    /// <summary>Verifies all logs. One result for the key, one for each log, one for the expected heads; a break is a Failed result, not an exception.</summary>
+    /// <summary>Verifies all logs. One result for the key, one for each log, one for each expected head, and one for each log that has none although others have; a break is a Failed result, not an exception.</summary>
     /// <param name="store">Where the repository or the copy is; stays the caller's.</param>
     /// <param name="expectations">What was kept elsewhere.</param>
     /// <param name="cancellationToken">Stops it.</param>
@@ -48,7 +49,9 @@ public sealed class AuditVerification
         results.Add(await CheckLogAsync(null, cancellationToken).ConfigureAwait(false));
         foreach (string appliance in await RepositoryCore.ListAppliancesAsync(_store, cancellationToken).ConfigureAwait(false))
             results.Add(await CheckLogAsync(appliance, cancellationToken).ConfigureAwait(false) with { ApplianceId = appliance });
-        results.AddRange(_expectations.Heads.Select(CheckHead));
+        List<string> heads = [.. _expectations.Heads.Where(h => h.RepositoryId is null || string.Equals(h.RepositoryId, _settings.Id.ToString(), StringComparison.OrdinalIgnoreCase)).Select(h => Normalize(h.RecordHash)!).Distinct()];
+        if (_expectations.Heads.Count > 0) results.AddRange(FindUncovered(heads));
+        results.AddRange(heads.Select(CheckHead));
         return results;
     }
 
@@ -65,11 +68,25 @@ public sealed class AuditVerification
         };
     }
 
-    private CheckResult CheckHead(string hash)
+    /// <summary>The logs of whose end nobody noted anything, although they were there when the others' were noted: what was cut off there does not show.</summary>
+    private IEnumerable<CheckResult> FindUncovered(IReadOnlyList<string> heads)
     {
-        string expected = Normalize(hash)!;
+        List<AuditRecord> noted = [.. heads.Where(_known.ContainsKey).Select(h => _known[h])];
+        var covered = new HashSet<string>(noted.Select(r => r.RecordHash), StringComparer.Ordinal);
+        return from log in _logs
+               where log.Records.Count > 0 && !log.Records.Any(r => covered.Contains(r.RecordHash))
+               where noted.Count == 0 || log.Records.Min(r => r.TimeUtc) <= noted.Max(r => r.TimeUtc)
+               select new CheckResult
+               {
+                   Name = "AuditHead", Result = CheckOutcome.NotEvidenced, Target = log.Prefix, Expected = "a noted head", Actual = "none", RepositoryId = _settings.Id.ToString(), ApplianceId = log.ApplianceId,
+                   Detail = "None of the expected heads is of this log, which was there when they were noted: whether its end was cut off is not known. Get-NataliaAuditRecord -Latest lists the heads of all logs.",
+               };
+    }
+
+    private CheckResult CheckHead(string expected)
+    {
         CheckResult result = new() { Name = "AuditHead", Result = CheckOutcome.Passed, Target = expected, Expected = "present", Actual = "present", RepositoryId = _settings.Id.ToString() };
-        return _known.Contains(expected) ? result : result with
+        return _known.ContainsKey(expected) ? result : result with
         {
             Result = CheckOutcome.Failed, Actual = "cut", ErrorId = ErrorIds.AuditChainBroken, Detail = $"The record {expected}, which was there once, is in none of the logs.",
         };
@@ -90,7 +107,8 @@ public sealed class AuditVerification
             (verdict, objects) = (next, nextObjects);
             if (isStill) break;
         }
-        _known.UnionWith(verdict.Records.Select(r => r.RecordHash));
+        foreach (AuditRecord record in verdict.Records) _known[record.RecordHash] = record;
+        _logs.Add((prefix, applianceId, verdict.Records));
         CheckResult result = new()
         {
             Name = "AuditLog", Result = CheckOutcome.Passed, Target = prefix, Expected = "intact", Actual = "intact", Duration = Elapsed(started), RepositoryId = _settings.Id.ToString(),

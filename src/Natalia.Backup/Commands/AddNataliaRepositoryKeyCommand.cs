@@ -18,10 +18,11 @@ namespace Natalia.Backup.Commands;
 /// <para>Asks for a second password, twice, and adds it.</para>
 /// </example>
 /// <example>
-/// <code>$old = Get-NataliaRepositoryKey -Repository nas
+/// <code>$ErrorActionPreference = 'Stop'
+/// $old = Get-NataliaRepositoryKey -Repository nas
 /// Add-NataliaRepositoryKey -Repository nas -NewPassword (Get-Secret natalia-backup-2027) -Name 2027
 /// $old | Remove-NataliaRepositoryKey -Confirm:$false</code>
-/// <para>A runbook that changes the password: the new one is added first, then all others are removed.</para>
+/// <para>A runbook that changes the password: the new one is added first, then all others are removed. When the new one cannot be added, nothing is removed.</para>
 /// </example>
 [Cmdlet(VerbsCommon.Add, "NataliaRepositoryKey", SupportsShouldProcess = true, ConfirmImpact = ConfirmImpact.Medium)]
 [OutputType(typeof(RepositoryKey))]

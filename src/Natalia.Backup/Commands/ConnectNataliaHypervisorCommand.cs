@@ -19,7 +19,7 @@ namespace Natalia.Backup.Commands;
 /// <example>
 /// <code>$ErrorActionPreference = 'Stop'
 /// $exports = Connect-NataliaHypervisor -Folder \\nas\exports -Name exports
-/// $vault = Connect-NataliaRepository -Path \\nas\backup -Password (Get-Secret natalia-backup)
+/// $vault = Connect-NataliaRepository -Path \\nas\backup\natalia -Password (Get-Secret natalia-backup)
 /// Get-NataliaAppliance -Name 'natalia-*' -Hypervisor $exports | Invoke-NataliaBackup -Repository $vault</code>
 /// <para>A runbook: every appliance of the exports goes to the repository on the NAS.</para>
 /// </example>

@@ -25,7 +25,8 @@ namespace Natalia.Backup.Commands;
 /// <para>Every night: copies what is new on the NAS into the repository 'offsite'.</para>
 /// </example>
 /// <example>
-/// <code>Import-NataliaProfile C:\ProgramData\natalia.json
+/// <code>$ErrorActionPreference = 'Stop'
+/// Import-NataliaProfile C:\ProgramData\natalia.json
 /// Get-NataliaRestorePoint -Repository nas -Appliance natalia-paris -Latest | Copy-NataliaRestorePoint offsite | Test-NataliaRestorePoint</code>
 /// <para>Copies the newest point of an appliance and reads all of the copy, to prove that it can be restored.</para>
 /// </example>

@@ -19,9 +19,10 @@ namespace Natalia.Backup.Commands;
 /// <para>Lists every VM of the connected hypervisors.</para>
 /// </example>
 /// <example>
-/// <code>Import-NataliaProfile C:\ProgramData\natalia.json
+/// <code>$ErrorActionPreference = 'Stop'
+/// Import-NataliaProfile C:\ProgramData\natalia.json
 /// Get-NataliaAppliance | Invoke-NataliaBackup</code>
-/// <para>The whole of a scheduled run: every enrolled appliance goes to the repository that it is enrolled in.</para>
+/// <para>The whole of a scheduled run: every enrolled appliance goes to the repository that it is enrolled in. With Stop, the script ends with an error, and so with an exit code that is not 0, when one of them failed; after the last one has run.</para>
 /// </example>
 /// <example>
 /// <code>Get-NataliaAppliance | Where-Object { -not $_.Hypervisor }</code>

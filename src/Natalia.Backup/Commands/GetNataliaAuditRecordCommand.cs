@@ -14,7 +14,7 @@ namespace Natalia.Backup.Commands;
 /// <para>Every restore point that is made or removed, every change of protection, retention policy, settings and passwords, and every space that is given back leaves a signed record. No password is needed to read them: -AuditOnly connects without one.</para>
 /// <para>A storage of a Proxmox VE cluster keeps no log; what this product does there is recorded in the repository that it was connected with as -EvidenceRepository, as events that begin with native-. What the cluster does alone (scheduled backups, and their pruning) is not among it.</para>
 /// <para>Times are those of the clock of the machine that wrote the record. A record that is damaged or not signed by the repository's key is left out with an error of its own; Test-NataliaAudit tells what was done to the log.</para>
-/// <para>To be able to prove later that nothing was cut off, keep RecordHash of the newest record somewhere else, and give it to Test-NataliaAudit as -ExpectedHead.</para>
+/// <para>To be able to prove later that nothing was cut off, keep what -Latest lists somewhere else, and give it to Test-NataliaAudit as -ExpectedHead.</para>
 /// </remarks>
 /// <example>
 /// <code>Get-NataliaAuditRecord -After (Get-Date).AddDays(-30) | Where-Object Event -eq point-removed</code>
@@ -23,6 +23,10 @@ namespace Natalia.Backup.Commands;
 /// <example>
 /// <code>Get-NataliaRestorePoint -Appliance natalia-paris -Latest | Get-NataliaAuditRecord | Format-List</code>
 /// <para>Shows the history of one restore point.</para>
+/// </example>
+/// <example>
+/// <code>Get-NataliaAuditRecord -Latest | Export-Csv -Path X:\heads.csv</code>
+/// <para>Notes where every log ends today, for a later Test-NataliaAudit -ExpectedHead.</para>
 /// </example>
 /// <example>
 /// <code>Connect-NataliaRepository -Path \\nas\backup\natalia -AuditOnly
@@ -55,6 +59,12 @@ public sealed class GetNataliaAuditRecordCommand : RepositoryReaderCommand
     [RestorePointReference]
     [ArgumentCompleter(typeof(RestorePointCompleter))]
     public string? RestorePointId { get; set; }
+
+    /// <summary>
+    /// Only the newest record of each log: one for each appliance, and one for the repository itself. Where two machines wrote at the same moment, a log has more than one until the next record.
+    /// </summary>
+    [Parameter]
+    public SwitchParameter Latest { get; set; }
 
     /// <summary>Only records of this time or later. A time without a zone is local time.</summary>
     [Parameter]
@@ -109,7 +119,9 @@ public sealed class GetNataliaAuditRecordCommand : RepositoryReaderCommand
 
     private protected override Task EndAsync(CancellationToken cancellationToken)
     {
-        foreach (AuditRecord record in _found.OrderByDescending(r => r.TimeUtc).ThenByDescending(r => r.Number)) Emit(record);
+        // A head is what no later record of its log names.
+        HashSet<(string?, string)> followed = Latest ? [.. _found.SelectMany(r => r.Heads.Select(h => (r.RepositoryId, h)))] : [];
+        foreach (AuditRecord record in _found.Where(r => !followed.Contains((r.RepositoryId, r.RecordHash))).OrderByDescending(r => r.TimeUtc).ThenByDescending(r => r.Number)) Emit(record);
         return Task.CompletedTask;
     }
 

@@ -14,7 +14,10 @@ namespace Natalia.Backup.Commands;
 /// <para>Lists all replications.</para>
 /// </example>
 /// <example>
-/// <code>if (Get-NataliaReplication | Where-Object Health -ne 'Passed') { throw 'A replica is behind.' }</code>
+/// <code>$ErrorActionPreference = 'Stop'
+/// $replicas = Get-NataliaReplication
+/// if (-not $replicas) { throw 'Nothing is replicated.' }
+/// if ($replicas | Where-Object Health -ne 'Passed') { throw 'A replica is behind.' }</code>
 /// <para>For monitoring.</para>
 /// </example>
 [Cmdlet(VerbsCommon.Get, "NataliaReplication")]

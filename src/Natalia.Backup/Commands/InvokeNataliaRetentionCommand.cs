@@ -23,8 +23,10 @@ namespace Natalia.Backup.Commands;
 /// <para>An appliance for which no policy is set is the error RetentionPolicyMissing, and none of its points is removed. What fails for one appliance or one point is an error of its own, written when the others are done.</para>
 /// </remarks>
 /// <example>
-/// <code>Get-NataliaAppliance | Invoke-NataliaRetention</code>
-/// <para>The scheduled clean-up: every enrolled appliance by its policy.</para>
+/// <code>$ErrorActionPreference = 'Stop'
+/// Import-NataliaProfile C:\ProgramData\natalia.json
+/// Get-NataliaAppliance | Invoke-NataliaRetention</code>
+/// <para>The scheduled clean-up: every enrolled appliance by its policy. The script ends with an error when one of them failed, after the last one.</para>
 /// </example>
 /// <example>
 /// <code>Invoke-NataliaRetention -Appliance natalia-paris -WhatIf</code>

@@ -31,7 +31,8 @@ namespace Natalia.Backup.Commands;
 /// <para>Repairs, and lists the restore points that are lost.</para>
 /// </example>
 /// <example>
-/// <code>Repair-NataliaRepository -Repository nas -Full
+/// <code>$ErrorActionPreference = 'Stop'
+/// Repair-NataliaRepository -Repository nas -Full
 /// Invoke-NataliaBackup -Appliance natalia-paris
 /// Repair-NataliaRepository -Repository nas -Full -RemoveLost -Confirm:$false
 /// Test-NataliaRepository -Repository nas -Full</code>

@@ -14,7 +14,7 @@ namespace Natalia.Backup.Commands;
 /// <remarks>
 /// <para>Every record is signed and names the records that its writer saw; restore points name the newest records of their time. So it shows when a record was edited, removed, inserted or renamed, and when the end was cut off back to before the newest restore point. For each log the first
 /// break is reported: Actual is edited, removed, inserted, reordered or cut, and Detail says where. Two machines that wrote at the same moment are no break.</para>
-/// <para>What was cut off after the newest restore point cannot be seen from the log itself: keep the RecordHash of a newest record, and AuditKeyFingerprint, in another place, and give them as -ExpectedHead and -ExpectedFingerprint. Without a fingerprint, and without a session that was opened
+/// <para>What was cut off after the newest restore point cannot be seen from the log itself: keep the newest record of every log (Get-NataliaAuditRecord -Latest) and AuditKeyFingerprint in another place, and give them as -ExpectedHead and -ExpectedFingerprint. There is a log for each appliance, and one for the repository. Without a fingerprint, and without a session that was opened
 /// with the password, AuditKey is NotEvidenced: somebody may have replaced the whole log. Whoever knows the password can sign records; an unencrypted repository's log shows accidents, not forgery.</para>
 /// <para>The results are written first. When one of them is Failed, the error AuditChainBroken follows at the end.</para>
 /// </remarks>
@@ -23,9 +23,10 @@ namespace Natalia.Backup.Commands;
 /// <para>Verifies a repository, or a copy of its natalia.json and log folders, without connecting to it.</para>
 /// </example>
 /// <example>
-/// <code>$head = (Get-NataliaAuditRecord -Repository nas)[0].RecordHash       # kept in another place
-/// if (-not (Test-NataliaAudit -Repository nas -ExpectedHead $head -Quiet)) { throw 'The audit log was tampered with.' }</code>
-/// <para>A quarterly check of everything up to a record that was noted in the quarter before.</para>
+/// <code>Get-NataliaAuditRecord -Repository nas -Latest | Export-Csv X:\heads.csv
+/// # a quarter later
+/// if (-not (Test-NataliaAudit -Repository nas -ExpectedHead (Import-Csv X:\heads.csv) -Quiet)) { throw 'The audit log was tampered with.' }</code>
+/// <para>A quarterly check that nothing is missing of what was there in the quarter before, in none of the logs. Keep the file where whoever can write to the repository cannot.</para>
 /// </example>
 [Cmdlet(VerbsDiagnostic.Test, "NataliaAudit", DefaultParameterSetName = SessionSet)]
 [OutputType(typeof(CheckResult), typeof(bool))]
@@ -50,10 +51,12 @@ public sealed class TestNataliaAuditCommand : NataliaCommand
     [ValidatePattern("^\\s*[0-9A-Fa-f]{64}\\s*$")]
     public string? ExpectedFingerprint { get; set; }
 
-    /// <summary>The RecordHash of records that must be there still: 64 hexadecimal digits each.</summary>
+    /// <summary>
+    /// Records that must be there still: what Get-NataliaAuditRecord -Latest listed, live or as the rows of a file, or the RecordHash of each, 64 hexadecimal digits. Note the heads of all logs: a log without one, that was there when the others were noted, is NotEvidenced, and with -Quiet the answer is False.
+    /// </summary>
     [Parameter]
-    [ValidatePattern("^\\s*[0-9A-Fa-f]{64}\\s*$")]
-    public string[]? ExpectedHead { get; set; }
+    [AuditHeadArgument]
+    public ExpectedHead[]? ExpectedHead { get; set; }
 
     private readonly Verdict _verdict = new();
 
@@ -105,7 +108,8 @@ public sealed class TestNataliaAuditCommand : NataliaCommand
         List<CheckResult> failed = [.. results.Where(r => r.Result == CheckOutcome.Failed)];
         if (Quiet)
         {
-            _verdict.Add(failed.Count == 0);
+            // A head was expected, so that a cut shows: where it cannot show, that is no proof.
+            _verdict.Add(failed.Count == 0 && !results.Any(r => r.Name == "AuditHead" && r.Result == CheckOutcome.NotEvidenced));
             return;
         }
         foreach (CheckResult result in results) Emit(result);

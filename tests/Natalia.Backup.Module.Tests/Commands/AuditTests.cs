@@ -42,12 +42,49 @@ public sealed class AuditTests : IDisposable
         _scenario.Run("Disconnect-NataliaRepository *").ThrowIfFailed();
 
         Assert.Equal(["NotEvidenced", "Passed", "Passed"], Results("Test-NataliaAudit -Path $args[0]", _scenario.Full("safe")));
-        Assert.Equal(["Passed", "Passed", "Passed", "Passed"], Results("Test-NataliaAudit -Path $args[0] -ExpectedFingerprint $args[1] -ExpectedHead $args[2]", _scenario.Full("safe"), fingerprint, head));
+        Assert.Equal(["Passed", "Passed", "Passed", "NotEvidenced", "Passed"], Results("Test-NataliaAudit -Path $args[0] -ExpectedFingerprint $args[1] -ExpectedHead $args[2]", _scenario.Full("safe"), fingerprint, head));
         Assert.Equal("True", _scenario.Run("Test-NataliaAudit -Path $args[0] -Quiet", _scenario.Full("safe")).ThrowIfFailed().Single.ToString());
         Assert.Equal("False", _scenario.Run("Test-NataliaAudit -Path $args[0] -ExpectedFingerprint $args[1] -Quiet", _scenario.Full("safe"), head).ThrowIfFailed().Single.ToString());
         Assert.Equal(["NotEvidenced", "Passed", "Passed"], Results("Connect-NataliaRepository $args[0] -AuditOnly | Test-NataliaAudit", _scenario.Full("safe")));
         Assert.StartsWith("RepositoryNotFound,", _scenario.Run("Test-NataliaAudit -Path $args[0]", _scenario.Full("nowhere")).ErrorIds.Single(), StringComparison.Ordinal);
         Assert.Equal(2, _scenario.Run("Get-NataliaAuditRecord").ThrowIfFailed().Output.Count);
+    }
+
+    [Fact]
+    public void The_heads_of_all_logs_are_noted_and_proved_with_one_command_each()
+    {
+        _scenario.BackUp();
+        _scenario.BackUp("natalia-lyon");
+        _scenario.WithRepository("second").BackUp(more: "-Repository second");
+        _scenario.Run("$heads = Get-NataliaAuditRecord -Latest; $rows = $heads | ForEach-Object { [pscustomobject]@{ RecordHash = $_.RecordHash; RepositoryId = $_.RepositoryId } }").ThrowIfFailed();
+        Assert.Equal(5, _scenario.Run("$heads").Output.Count);
+
+        // A log that begins later has no noted head, and needs none.
+        _scenario.AddAppliance("natalia-metz", "11111111-0000-0000-0000-000000000003", seed: 3);
+        _scenario.BackUp("natalia-metz", "-Repository local");
+        foreach (string noted in new[] { "$heads", "$rows" })
+        {
+            Assert.Equal("True", _scenario.Run($"Test-NataliaAudit -ExpectedHead {noted} -Quiet").ThrowIfFailed().Single.ToString());
+            Assert.DoesNotContain(_scenario.Run($"Test-NataliaAudit -ExpectedHead {noted}").Output, r => r!.Properties["Name"].Value is "AuditHead" && r.Properties["Result"].Value.ToString() != "Passed");
+        }
+
+        string lyon = _scenario.Run("(Get-NataliaRestorePoint natalia-lyon).ApplianceId").Text[0];
+        foreach (string record in Directory.EnumerateFiles(Path.Combine(_scenario.Full("local"), "appliances", lyon, "log"))) File.Delete(record);
+        Assert.Equal("False", _scenario.Run("Test-NataliaAudit -ExpectedHead $heads -Quiet").ThrowIfFailed().Single.ToString());
+        Assert.Contains(_scenario.Run("Test-NataliaAudit -ExpectedHead $heads").Output, r => r!.Properties["Actual"].Value is "cut");
+    }
+
+    [Fact]
+    public void A_head_of_one_log_proves_nothing_of_the_others_and_says_so()
+    {
+        _scenario.BackUp();
+        _scenario.BackUp("natalia-lyon");
+
+        ScriptResult result = _scenario.Run("Test-NataliaAudit -ExpectedHead (Get-NataliaAuditRecord natalia-lyon)[0].RecordHash");
+
+        Assert.Equal(2, result.Output.Count(r => r!.Properties["Name"].Value is "AuditHead" && r.Properties["Result"].Value.ToString() == "NotEvidenced"));
+        Assert.Equal("False", _scenario.Run("Test-NataliaAudit -ExpectedHead (Get-NataliaAuditRecord natalia-lyon)[0].RecordHash -Quiet").ThrowIfFailed().Single.ToString());
+        Assert.StartsWith("ParameterArgumentTransformationError,", _scenario.Run("Test-NataliaAudit -ExpectedHead abc").ErrorIds.Single(), StringComparison.Ordinal);
     }
 
     [Theory]
