@@ -26,7 +26,7 @@ public sealed class NativeEvidenceTests
         Assert.Equal((hash, "native-point-protected", "before the upgrade", s_point, Other), (record.RecordHash, record.Event, record.Reason, record.RestorePointId, record.NativeRepositoryId));
         Assert.Equal(("natalia-01", repository.RepositoryId), (record.ApplianceName, record.RepositoryId));
         Assert.Contains("\"volume\":\"pbs:backup/vm/100/2026-03-01T00:00:00Z\",\"pointTimeUtc\":\"2026-03-01T00:00:00.0000000Z\",\"details\":{\"size\":\"12\"}", record.Data);
-        Assert.All((await repository.VerifyAuditAsync(new AuditExpectations { Heads = [hash] }, default)).Where(r => r is not { Name: "AuditHead", Target: Layout.RepositoryLog }), r => Assert.Equal(CheckOutcome.Passed, r.Result));
+        Assert.All((await repository.VerifyAuditAsync(new AuditExpectations { Heads = [hash] }, default)).Where(r => r is not { Name: "AuditHead", Target: "log/" }), r => Assert.Equal(CheckOutcome.Passed, r.Result));
     }
 
     [Theory]

@@ -1,0 +1,54 @@
+using System.Diagnostics;
+
+namespace Natalia.Backup.Module.Tests;
+
+/// <summary>The real pwsh, as a process of its own: NATALIA_PWSH, or the one on the path.</summary>
+public static class RealPowerShell
+{
+    private static readonly TimeSpan s_limit = TimeSpan.FromMinutes(8);
+
+    public static string? Path { get; } = Candidates().FirstOrDefault(File.Exists);
+
+    public sealed record Result(int ExitCode, string Output, string Error);
+
+    /// <summary>Runs pwsh without a profile and without anybody to answer.</summary>
+    public static Task<Result> RunAsync(params string[] arguments) => RunProgramAsync(Path!, ["-NoProfile", "-NonInteractive", .. arguments]);
+
+    public static async Task<Result> RunProgramAsync(string program, params string[] arguments)
+    {
+        var start = new ProcessStartInfo(program, arguments) { RedirectStandardInput = true, RedirectStandardOutput = true, RedirectStandardError = true };
+        start.Environment["NO_COLOR"] = "1";
+        using Process process = Process.Start(start)!;
+        process.StandardInput.Close();
+        Task<string> output = process.StandardOutput.ReadToEndAsync(), error = process.StandardError.ReadToEndAsync();
+        using var limit = new CancellationTokenSource(s_limit);
+        try
+        {
+            await process.WaitForExitAsync(limit.Token);
+        }
+        catch (OperationCanceledException)
+        {
+            process.Kill(entireProcessTree: true);
+            throw;
+        }
+        return new Result(process.ExitCode, await output, await error);
+    }
+
+    private static IEnumerable<string> Candidates()
+    {
+        if (Environment.GetEnvironmentVariable("NATALIA_PWSH") is { Length: > 0 } named) yield return named;
+        string name = OperatingSystem.IsWindows() ? "pwsh.exe" : "pwsh";
+        foreach (string folder in (Environment.GetEnvironmentVariable("PATH") ?? "").Split(System.IO.Path.PathSeparator)) yield return System.IO.Path.Combine(folder, name);
+        yield return "/opt/microsoft/powershell/7/pwsh";
+        yield return "/opt/pwsh/pwsh";
+    }
+}
+
+/// <summary>A test that needs the real pwsh.</summary>
+public sealed class RealPowerShellFactAttribute : FactAttribute
+{
+    public RealPowerShellFactAttribute()
+    {
+        if (RealPowerShell.Path is null) Skip = "pwsh is not installed";
+    }
+}

@@ -1,0 +1,65 @@
+using System.Diagnostics;
+using System.Text.Json;
+
+namespace Natalia.Backup.Module.Tests.Help;
+
+/// <summary>What help and documents tell people to type is right, and stays right.</summary>
+public sealed class ExampleTests(ModuleFixture module) : IClassFixture<ModuleFixture>
+{
+    [Fact]
+    public void Every_example_parses_and_each_command_of_ours_in_it_has_what_it_is_given()
+    {
+        Assert.InRange(ExampleCorpus.All.Count, 100, 1000);
+        var problems = new List<string>();
+        foreach (Example example in ExampleCorpus.All)
+        {
+            problems.AddRange(module.Run(
+                """
+                $errors = $null
+                $ast = [System.Management.Automation.Language.Parser]::ParseInput($args[0], [ref] $null, [ref] $errors)
+                foreach ($e in $errors) { "does not parse: $($e.Message)" }
+                foreach ($command in $ast.FindAll({ $args[0] -is [System.Management.Automation.Language.CommandAst] }, $true)) {
+                    $name = $command.GetCommandName()
+                    if ($name -notlike '*-Natalia*') { continue }
+                    $info = Get-Command $name -ErrorAction Ignore
+                    if (-not $info) { "there is no $name"; continue }
+                    $bound = [System.Management.Automation.Language.StaticParameterBinder]::BindCommand($command, $true)
+                    foreach ($key in $bound.BindingExceptions.Keys) { "$name $($key): $($bound.BindingExceptions[$key].BindingException.Message)" }
+                    foreach ($key in $bound.BoundParameters.Keys) {
+                        $value = $bound.BoundParameters[$key]
+                        if ($null -eq $value.ConstantValue -or $value.ConstantValue -is [bool]) { continue }
+                        $type = $info.Parameters[$key].ParameterType
+                        if ($type.Name -in 'SecureString', 'PSCredential') { "$name -$($key) is given a secret as text" }
+                        elseif ($null -eq ($value.ConstantValue -as $type)) { "$name -$($key): '$($value.ConstantValue)' is no $type" }
+                    }
+                }
+                """, example.Code).Text.Select(t => $"{example.Id}: {t}"));
+        }
+
+        Assert.Empty(problems);
+    }
+
+    [RealPowerShellFact]
+    public async Task Every_example_that_proves_something_throws_where_something_is_damaged()
+    {
+        List<Example> proofs = [.. ExampleCorpus.All.Where(e => ExampleCorpus.IsProof(e) && !ExampleCorpus.NeedsMore(e) && !e.Code.Contains("NataliaAudit", StringComparison.Ordinal))];
+        Assert.True(proofs.Count >= 4, "The examples with -Quiet are gone.");
+
+        Assert.Empty(from result in await RunAsync(proofs.Select(e => (e, true))) where result.Ended?.Contains("damaged", StringComparison.Ordinal) != true select $"{result.Id}: {result.Ended} {string.Join("; ", result.Errors)}");
+    }
+
+    private sealed record Result(string Id, string? Ended, List<string> Errors);
+
+    private async Task<IReadOnlyList<Result>> RunAsync(IEnumerable<(Example Example, bool Damaged)> examples)
+    {
+        string folder = module.NewFolder(), list = Path.Combine(folder, "examples.json"), sandbox = Directory.CreateDirectory(Path.Combine(folder, "sandbox")).FullName;
+        File.WriteAllText(list, JsonSerializer.Serialize(examples.Select(e => new { id = e.Example.Id, code = e.Example.Code, damaged = e.Damaged })));
+        RealPowerShell.Result run = await RealPowerShell.RunAsync("-File", Path.Combine(Layout.RepositoryRoot, "tests", "Natalia.Backup.Module.Tests", "Help", "RunExamples.ps1"), "-Module", Layout.Manifest, "-Examples", list, "-Sandbox", sandbox);
+        Assert.True(run.ExitCode == 0, run.Error + run.Output);
+        return [.. run.Output.Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(line =>
+        {
+            using JsonDocument json = JsonDocument.Parse(line);
+            return new Result(json.RootElement.GetProperty("id").GetString()!, json.RootElement.GetProperty("ended").GetString(), [.. json.RootElement.GetProperty("errors").EnumerateArray().Select(e => e.GetString()!)]);
+        })];
+    }
+}
