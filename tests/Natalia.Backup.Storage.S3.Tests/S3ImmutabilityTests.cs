@@ -78,7 +78,7 @@ public sealed class S3ImmutabilityTests
         using var bench = new RepositoryBench { Clock = clock };
         S3StoreOptions options = TestOptions.For(bucket) with { Prefix = "r", LockMode = ObjectLockMode.Governance };
         var policy = new ImmutabilityPolicy(ahead, ObjectLockMode.Governance, WhileKept: true);
-        using Repository repository = await Repository.CreateAsync(await S3Store.OpenAsync(options, default), null, bench.Options with { Immutability = policy, Retention = new RetentionPolicy { Last = 1 } }, default);
+        using Repository repository = await Repository.CreateAsync(await S3Store.OpenAsync(options, default), null, bench.Options with { Immutability = policy, Retention = new RetentionPolicy { Last = 1 }, ClockLimit = TimeSpan.MaxValue }, default);
         byte[] disk = Disk(2 << 20, 1);
         RestorePoint first = await BackupAsync(repository, disk, time: clock.GetUtcNow().UtcDateTime);
         DateTime before = first.ImmutableUntilUtc!.Value;

@@ -10,6 +10,17 @@ internal static class RemovalRecord
     /// <summary>True in the data of a removal that nobody wanted: a repair gave the point up because it was lost.</summary>
     internal const string Lost = "lost";
 
+    /// <summary>When a point was removed, at the latest. A record that was written while a clock was ahead does not tell; the next one that a true clock wrote was written after it.</summary>
+    internal static async Task<DateTime> FindTimeAsync(AuditLog log, AuditRecord removal, TimeProvider clock, CancellationToken cancellationToken)
+    {
+        if (!clock.IsInFuture(removal.TimeUtc)) return removal.TimeUtc;
+        foreach (AuditName later in (await log.ListAsync(cancellationToken).ConfigureAwait(false)).Where(n => n.Number > removal.Number))
+        {
+            if ((await log.ReadAllAsync([later], cancellationToken).ConfigureAwait(false))[0] is AuditRecord record && !clock.IsInFuture(record.TimeUtc)) return record.TimeUtc;
+        }
+        return removal.TimeUtc;
+    }
+
     internal static AuditEntry Entry(string applianceId, string restorePointId, long sequence, string reason, bool isLost, string? name, DateTime? timeUtc, PointOrigin? copyOf) => new(AuditEvents.PointRemoved)
     {
         ApplianceId = applianceId,

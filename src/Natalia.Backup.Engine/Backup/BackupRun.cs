@@ -47,6 +47,9 @@ internal sealed class BackupRun(RepositoryCore core, ManifestReader manifests, B
     /// <summary>Why less was shared with the earlier point than could have been, or null.</summary>
     internal string? IgnoredParentReason { get; private set; }
 
+    /// <summary>What is wrong with clocks, in sentences; null where nothing is.</summary>
+    internal string? ClockWarning { get; private set; }
+
     internal async Task<PointManifest> ExecuteAsync(CancellationToken cancellationToken)
     {
         Lease lease = await core.AcquireLeaseAsync(_appliance, request.Copy is null ? LeasePurposes.Backup : LeasePurposes.Copy, cancellationToken).ConfigureAwait(false);
@@ -102,6 +105,7 @@ internal sealed class BackupRun(RepositoryCore core, ManifestReader manifests, B
         var parents = new List<PointManifest>();
         if (ignoreParent is null) (parents, ignoreParent) = await FindParentsAsync(published, records, cancellationToken).ConfigureAwait(false);
         _parents = parents;
+        ClockWarning = FindClockWarning(lease, parents);
         IgnoredParentReason = ignoreParent;
         _damage = await DamageRecords.ReadAsync(core.ApplianceLog(_appliance), records, cancellationToken).ConfigureAwait(false);
         Reference? configuration = parents.Count > 0 && parents[0].Run == previous ? await FindConfigurationAsync(parents[0], cancellationToken).ConfigureAwait(false) : null;
@@ -134,6 +138,17 @@ internal sealed class BackupRun(RepositoryCore core, ManifestReader manifests, B
         {
             foreach (DiskProgress disk in disks) await disk.DisposeAsync().ConfigureAwait(false);
         }
+    }
+
+    private string? FindClockWarning(Lease lease, List<PointManifest> parents)
+    {
+        var warnings = new List<string>();
+        DateTime now = core.Clock.UtcNow();
+        if (lease.ClockAhead.Duration() > ClockExtensions.Tolerance)
+            warnings.Add($"The clock of this machine ({now:yyyy-MM-dd HH:mm} UTC) and that of {core.Store.Location} ({now - lease.ClockAhead:yyyy-MM-dd HH:mm} UTC) differ by {lease.ClockAhead.Duration().TotalMinutes:0} minutes. Let both be kept by NTP: the times of points, and of locks, go by this machine's.");
+        if (parents.Find(p => !p.Incomplete && core.Clock.IsInFuture(p.TimeUtc)) is PointManifest future)
+            warnings.Add($"The earlier point {future.PointId} is of {future.TimeUtc:yyyy-MM-dd HH:mm} UTC, which is in the future: now it is {now:yyyy-MM-dd HH:mm} UTC. Either this machine's clock is wrong now, or it was then. A point of the future is never the newest one and in no slot of a retention policy; Remove-NataliaRestorePoint removes it.");
+        return warnings.Count == 0 ? null : string.Join(" ", warnings);
     }
 
     /// <summary>One run of the format: packs, delta, manifest. Ends when all disks are done, or when enough was stored for a checkpoint.</summary>

@@ -22,7 +22,8 @@ internal sealed class LockForecast
         (_policy, _locks, _nowUtc) = (policy, locks, nowUtc);
         _zone = TimeZones.Find(policy.TimeZoneId);
         // The forecast tells points apart by their ids; those of a policy on paper have none.
-        _points = [.. points.Select((p, i) => p with { RestorePointId = p.RestorePointId ?? "#" + i.ToString(CultureInfo.InvariantCulture), TimeUtc = RetentionPlanner.AsUtc(p.TimeUtc), IsInUse = false }).OrderBy(p => p.TimeUtc)];
+        // A point whose time cannot be true says nothing of when points are made, nor of how long one is kept.
+        _points = [.. points.Where(p => !p.IsInFuture).Select((p, i) => p with { RestorePointId = p.RestorePointId ?? "#" + i.ToString(CultureInfo.InvariantCulture), TimeUtc = RetentionPlanner.AsUtc(p.TimeUtc), IsInUse = false }).OrderBy(p => p.TimeUtc)];
         TimeSpan? usual = every ?? Rhythm(_points);
         _isKnownRhythm = usual is not null;
         _every = usual ?? TimeSpan.FromDays(1);

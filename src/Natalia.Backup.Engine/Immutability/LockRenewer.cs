@@ -34,6 +34,7 @@ internal sealed class LockRenewer(RepositoryCore core, ManifestReader manifests,
         if (points.Count == 0) return Result(0, 0, 0, null);
         HashSet<string> keptIds = await planAsync(points).ConfigureAwait(false);
         List<RestorePoint> kept = [.. points.Where(p => keptIds.Contains(p.RestorePointId))];
+        if (kept.Count == 0) return Result(0, 0, 0, null);
         DateTime earliest = kept.Min(p => p.ImmutableUntilUtc ?? DateTime.MinValue);
         if (earliest >= enough)
         {

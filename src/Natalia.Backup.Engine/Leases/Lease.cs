@@ -53,6 +53,9 @@ internal sealed class Lease : IAsyncDisposable
     /// <summary>Whether the holder before died without ending its lease. Only who takes the lease can tell: a look before it may see a run that ends a moment later.</summary>
     internal bool WasTakenOver { get; }
 
+    /// <summary>How far this machine's clock is ahead of the store's, negative when it is behind, as the claim's date tells; zero where a folder of this machine has its clock.</summary>
+    internal TimeSpan ClockAhead { get; private init; }
+
     /// <summary>Takes the lease.</summary>
     /// <param name="store">The store.</param>
     /// <param name="repositoryId">The repository.</param>
@@ -93,6 +96,7 @@ internal sealed class Lease : IAsyncDisposable
             byte[] claim = Encode(me, applianceId, epoch);
             string name = directory + Layout.Number(epoch);
             claimed = name;
+            DateTime before = clock.UtcNow(), after;
             try
             {
                 await store.PutAsync(name, new ObjectContent(claim), new PutOptions { MustNotExist = true, Class = ObjectClass.Transient }, cancellationToken).ConfigureAwait(false);
@@ -101,6 +105,7 @@ internal sealed class Lease : IAsyncDisposable
             {
                 // Either another was first, or an earlier try of this very put had reached the store: reading back tells.
             }
+            after = clock.UtcNow();
             if (!store.HasExclusiveCreate) await clock.WaitAsync(s_settle, cancellationToken).ConfigureAwait(false);
             LeaseHolder? winner = await TryReadAsync(store, name, cancellationToken).ConfigureAwait(false);
             if (winner?.Holder != me.Holder)
@@ -109,7 +114,10 @@ internal sealed class Lease : IAsyncDisposable
                 throw Held(applianceId, winner, Lifetime);
             }
             foreach (StoredObject old in room.All) await DeleteAsync(store, old.Name, cancellationToken).ConfigureAwait(false);
-            return new Lease(store, clock, applianceId, epoch, claim, localLock, wasTakenOver: !room.IsEnded);
+            return new Lease(store, clock, applianceId, epoch, claim, localLock, wasTakenOver: !room.IsEnded)
+            {
+                ClockAhead = await MeasureClockAsync(store, name, before, after, cancellationToken).ConfigureAwait(false),
+            };
         }
         catch
         {
@@ -198,6 +206,16 @@ internal sealed class Lease : IAsyncDisposable
     }
 
     private string Renewal(int n) => _directory + Layout.Number(_epoch) + "." + Layout.Number(n);
+
+    /// <summary>Compares the clocks by the date of an object that was just put.</summary>
+    private static async Task<TimeSpan> MeasureClockAsync(IObjectStore store, string name, DateTime before, DateTime after, CancellationToken cancellationToken)
+    {
+        // A folder on a disk of this machine is dated by the clock that is to be compared.
+        if (store.Kind == "Folder" && (store.Find<IPlacedStore>() is not IPlacedStore placed || (await placed.GetPlacementAsync(cancellationToken).ConfigureAwait(false)).IsThisMachine != false)) return TimeSpan.Zero;
+        if (await store.StatAsync(name, cancellationToken).ConfigureAwait(false) is not StoredObject claim) return TimeSpan.Zero;
+        // Seconds are cut off by many stores; what is meant here are minutes and years.
+        return claim.LastModifiedUtc > after ? after - claim.LastModifiedUtc : claim.LastModifiedUtc < before ? before - claim.LastModifiedUtc : TimeSpan.Zero;
+    }
 
     /// <summary>The store's clock: when did it take a probe just now.</summary>
     private static async Task<DateTime> StoreNowAsync(IObjectStore store, string directory, CancellationToken cancellationToken)

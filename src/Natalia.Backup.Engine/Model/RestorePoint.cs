@@ -117,6 +117,10 @@ public sealed record RestorePoint : IComparable<RestorePoint>
     public DateTime? VerifiedUtc { get; init; }
     /// <summary>False when its manifest is damaged: then what is shown is what the audit log tells, its disks are unknown, and it can be neither restored, copied nor removed. No retention rule counts it. A repair, or the manifest put back, makes it readable again.</summary>
     public bool IsReadable { get; init; } = true;
+    /// <summary>True when its time lies in the future by more than a quarter of an hour, by the clock of who looks: it was made while a clock was wrong. It is never the newest one, no retention rule counts it or removes it, and it can be removed by hand.</summary>
+    public bool IsInFuture { get; init; }
+    /// <summary>What is wrong with clocks, as it was seen while the point was made: this machine's and the store's differ, or the earlier point is of the future. Null where nothing is, and of points that are listed.</summary>
+    public string? ClockWarning { get; init; }
     /// <summary>Whether it is encrypted; null where the repository does not say.</summary>
     public bool? IsEncrypted { get; init; }
     /// <summary>What people or schedules wrote about it, or null.</summary>
@@ -124,11 +128,12 @@ public sealed record RestorePoint : IComparable<RestorePoint>
     /// <summary>True when the system disk was left out, so that the point cannot boot by itself.</summary>
     public bool IsDataDiskOnly { get; init; }
 
-    /// <summary>Orders by time, then by sequence.</summary>
+    /// <summary>Orders by time, then by sequence; what is of the future comes before everything else, so that it is never the newest.</summary>
     /// <param name="other">The other point; null comes first.</param>
     public int CompareTo(RestorePoint? other)
     {
         if (other is null) return 1;
+        if (IsInFuture != other.IsInFuture) return IsInFuture ? -1 : 1;
         int byTime = TimeUtc.CompareTo(other.TimeUtc);
         return byTime != 0 ? byTime : Nullable.Compare(Sequence, other.Sequence);
     }

@@ -141,7 +141,7 @@ internal sealed class ReclaimRun(RepositoryCore core, ManifestReader manifests, 
                 }
             }
             bool isNewestOfADisk = manifest.Disks.Any(d => !newestOf.TryGetValue(d.DiskId, out long newest) || newest <= run.Sequence);
-            if (isNewestOfADisk || removal.TimeUtc + grace > core.Clock.UtcNow() || PointsInUse.Contains(core.RepositoryId, manifest.PointId))
+            if (isNewestOfADisk || await RemovalRecord.FindTimeAsync(core.ApplianceLog(applianceId), removal, core.Clock, cancellationToken).ConfigureAwait(false) + grace > core.Clock.UtcNow() || PointsInUse.Contains(core.RepositoryId, manifest.PointId))
             {
                 _waiting++;
                 continue;

@@ -326,7 +326,7 @@ internal sealed class ApplianceRepair(RepositoryCore core, RereadStore store, st
             bool isNewestOfADisk = walk.Manifest.Disks.Any(d => !disksAbove.Contains(d.DiskId));
             disksAbove.UnionWith(walk.Manifest.Disks.Select(d => d.DiskId));
             if (!walk.IsLost || isNewestOfADisk || walk.Manifest.Incomplete || _states.Removal(walk.Manifest.PointId) is not AuditRecord removal) continue;
-            bool mayHaveReaders = removal.Reason?.StartsWith(ByRepair, StringComparison.Ordinal) != true && removal.TimeUtc + Repository.DefaultGrace > core.Clock.UtcNow();
+            bool mayHaveReaders = removal.Reason?.StartsWith(ByRepair, StringComparison.Ordinal) != true && await RemovalRecord.FindTimeAsync(core.ApplianceLog(applianceId), removal, core.Clock, cancellationToken).ConfigureAwait(false) + Repository.DefaultGrace > core.Clock.UtcNow();
             if (mayHaveReaders || PointsInUse.Contains(core.RepositoryId, walk.Manifest.PointId)) continue;
             string name = Layout.Manifest(applianceId, walk.Run);
             RepairFinding finding = Finding(RepairFindingKind.UnneededSpace) with
@@ -346,7 +346,7 @@ internal sealed class ApplianceRepair(RepositoryCore core, RereadStore store, st
         WholePoints = points.Count(p => !p.IsLost);
         LostPoints += points.Count(p => p.IsLost);
         await RecordDamageAsync(lease, cancellationToken).ConfigureAwait(false);
-        string? newest = IndispensablePoints.Of(points.Select(p => new RetentionPoint { RestorePointId = p.Manifest.PointId, TimeUtc = p.Manifest.TimeUtc, Sequence = p.Run.Sequence, IsGood = !p.IsLost })).Newest?.RestorePointId;
+        string? newest = IndispensablePoints.Of(points.Select(p => new RetentionPoint { RestorePointId = p.Manifest.PointId, TimeUtc = p.Manifest.TimeUtc, Sequence = p.Run.Sequence, IsGood = !p.IsLost, IsInFuture = core.Clock.IsInFuture(p.Manifest.TimeUtc) })).Newest?.RestorePointId;
         var disksAbove = new HashSet<string>(StringComparer.Ordinal);
         var going = new List<PointWalk>();
         foreach (PointWalk walk in _analysis.Walks)

@@ -46,6 +46,7 @@ public sealed partial class Repository
             IReadOnlyList<RestorePoint> points = await GetRestorePointsAsync(new RestorePointFilter { ApplianceId = appliance }, _ => { }, cancellationToken).ConfigureAwait(false);
             if (points.Count == 0) continue;
             HashSet<string> kept = await FindKeptAsync(appliance, points, cancellationToken).ConfigureAwait(false);
+            if (kept.Count == 0) continue;
             DateTime now = _core.Clock.UtcNow();
             List<DateTime> ends = [.. points.Where(p => kept.Contains(p.RestorePointId)).Select(p => p.ImmutableUntilUtc ?? DateTime.MinValue).OrderBy(d => d)];
             int open = ends.Count(d => d <= now);
@@ -74,7 +75,8 @@ public sealed partial class Repository
         StoredRetentionPolicy? stored = await ReadPolicyAsync(_core.ApplianceLog(applianceId), applianceId, cancellationToken).ConfigureAwait(false)
             ?? await ReadPolicyAsync(_core.RepositoryLog, null, cancellationToken).ConfigureAwait(false);
         IReadOnlyList<RetentionPoint> described = await DescribeForRetentionAsync(points, cancellationToken).ConfigureAwait(false);
-        return [.. RetentionPlanner.Plan(described, stored?.Policy ?? new RetentionPolicy(), _core.Clock.UtcNow()).Where(r => r.Action is RetentionAction.Keep or RetentionAction.Protected).Select(r => r.RestorePointId!)];
+        // No lock goes by a time that cannot be true: it would never end.
+        return [.. RetentionPlanner.Plan(described.Where(p => !p.IsInFuture), stored?.Policy ?? new RetentionPolicy(), _core.Clock.UtcNow()).Where(r => r.Action is RetentionAction.Keep or RetentionAction.Protected).Select(r => r.RestorePointId!)];
     }
 
     /// <summary>The extensions of an appliance's locks that still last; none in a repository where locks are not extended.</summary>

@@ -26,6 +26,7 @@ public sealed partial class Repository
             Repository = Label,
             Sequence = run.Sequence,
             TimeUtc = time,
+            IsInFuture = _core.Clock.IsInFuture(time),
             Type = data.ReadEnum<BackupType>("type"),
             Consistency = data.ReadEnum<Consistency>("consistency"),
             ReadBytes = data.ReadLongOrNull("readBytes"),

@@ -181,7 +181,7 @@ public sealed partial class Repository : IDisposable
     /// <summary>The SHA-256 fingerprint of the key that signs the audit log, 64 lowercase hexadecimal digits. Kept elsewhere, it proves later that the log is this repository's.</summary>
     public string AuditKeyFingerprint => Signing.Fingerprint(_core.Settings.AuditKey);
 
-    /// <summary>The restore points, newest first. Removed and incomplete ones are left out.</summary>
+    /// <summary>The restore points, newest first; those of the future, whose time cannot be true, last. Removed and incomplete ones are left out.</summary>
     /// <param name="filter">Which are wanted.</param>
     /// <param name="onDamage">Told of each point whose manifest is damaged, and the others are listed all the same; null throws at the first.</param>
     /// <param name="cancellationToken">Stops it.</param>
@@ -270,8 +270,9 @@ public sealed partial class Repository : IDisposable
         _ = _core.Keys;
         StoreMeter? meter = _core.Store.Find<IMeteredStore>()?.Meter.Measure();
         LockCount? locked = _core.Store.Find<LockingStore>()?.Measure();
-        PointManifest manifest = await new BackupRun(_core, _manifests, request, beforePublish, progress).ExecuteAsync(cancellationToken).ConfigureAwait(false);
-        return Describe(manifest, isProtected: false) with { Requests = meter?.Usage.Requests, LockedObjects = locked?.Objects };
+        var run = new BackupRun(_core, _manifests, request, beforePublish, progress);
+        PointManifest manifest = await run.ExecuteAsync(cancellationToken).ConfigureAwait(false);
+        return Describe(manifest, isProtected: false) with { ClockWarning = run.ClockWarning, Requests = meter?.Usage.Requests, LockedObjects = locked?.Objects };
     }
 
     /// <summary>In an immutable repository nothing is stored through a session that could not lock it.</summary>
@@ -481,6 +482,7 @@ public sealed partial class Repository : IDisposable
         Repository = Label,
         Sequence = manifest.Run.Sequence,
         TimeUtc = manifest.TimeUtc,
+        IsInFuture = _core.Clock.IsInFuture(manifest.TimeUtc),
         Type = manifest.Type,
         RequestedType = manifest.RequestedType,
         Reason = manifest.Reason,

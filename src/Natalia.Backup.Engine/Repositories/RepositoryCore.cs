@@ -46,8 +46,17 @@ internal sealed class RepositoryCore(IObjectStore store, RepositorySettings sett
 
     internal PackReader PackReader(string applianceId) => new(store, applianceId, Keys);
 
-    internal Task<Lease> AcquireLeaseAsync(string applianceId, string? purpose, CancellationToken cancellationToken) =>
-        Lease.AcquireAsync(store, RepositoryId, applianceId, options.LockDirectory, options.Clock, purpose, cancellationToken);
+    /// <exception cref="NataliaException"><c>LeaseHeld</c>, <c>StoreClockSkewed</c>, a store error.</exception>
+    internal async Task<Lease> AcquireLeaseAsync(string applianceId, string? purpose, CancellationToken cancellationToken)
+    {
+        Lease lease = await Lease.AcquireAsync(store, RepositoryId, applianceId, options.LockDirectory, options.Clock, purpose, cancellationToken).ConfigureAwait(false);
+        if (lease.ClockAhead.Duration() <= options.ClockLimit) return lease;
+        await lease.DisposeAsync().ConfigureAwait(false);
+        DateTime now = options.Clock.UtcNow();
+        throw new NataliaException(ErrorIds.StoreClockSkewed, NataliaErrorKind.InvalidOperation,
+            $"By the clock of this machine it is {now:yyyy-MM-dd HH:mm} UTC, by that of {store.Location} {now - lease.ClockAhead:yyyy-MM-dd HH:mm} UTC. One of them is wrong by more than a day. Nothing was written: its times would be wrong, and so would retention and locks.",
+            store.Location, "Set the clock that is wrong (in UTC), and let it be kept by NTP.");
+    }
 
     internal Task<Lease> AcquireLeaseAsync(string applianceId, CancellationToken cancellationToken) => AcquireLeaseAsync(applianceId, null, cancellationToken);
 

@@ -31,6 +31,9 @@ public sealed record RepositoryOptions
     /// <summary>For a repository that is made: the storage class in which packs of blocks are put, remembered with the repository so that every session uses it; null for the store's default.</summary>
     public string? StorageClass { get; init; }
 
+    /// <summary>By how much this machine's clock and the store's may differ at most for anything to be written: the times of points and of records, and locks, would be wrong.</summary>
+    internal TimeSpan ClockLimit { get; init; } = TimeSpan.FromDays(1);
+
     /// <summary>scrypt's N for new key slots; tests make it small.</summary>
     internal int PasswordCost { get; init; } = Sealing.KeySlot.DefaultCost;
 }

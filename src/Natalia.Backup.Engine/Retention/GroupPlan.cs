@@ -30,7 +30,7 @@ internal sealed class GroupPlan
     internal IEnumerable<RetentionPoint> Kept()
     {
         IndispensablePoints stay = Decide();
-        return _entries.Where(e => _policy.KeepsEverything || e.Mark is Mark.Keep or Mark.Protected or Mark.KeepUnfinished || ReferenceEquals(e.Point, stay.NewestGood) || ReferenceEquals(e.Point, stay.LastMade)).Select(e => e.Point);
+        return _entries.Where(e => _policy.KeepsEverything || e.Mark is Mark.Keep or Mark.Protected or Mark.KeepUnfinished or Mark.Future || ReferenceEquals(e.Point, stay.NewestGood) || ReferenceEquals(e.Point, stay.LastMade)).Select(e => e.Point);
     }
 
     /// <summary>Applies the rules.</summary>
@@ -53,6 +53,8 @@ internal sealed class GroupPlan
             Entry entry = _entries[i];
             if (entry.Point.IsProtected)
                 entry.Mark = Mark.Protected;
+            else if (entry.Point.IsInFuture)
+                entry.Mark = Mark.Future;
             else if (!entry.Point.IsFinished)
                 // Only the newest of all can still be in the making.
                 entry.Mark = i == 0 ? Mark.KeepUnfinished : Mark.RemoveUnfinished;
@@ -101,6 +103,8 @@ internal sealed class GroupPlan
 
         if (entry.Point.IsProtected)
             return Row(RetentionAction.Protected, RetentionRule.None, "Protected: no rule counts it or removes it.");
+        if (entry.Point.IsInFuture)
+            return Row(RetentionAction.Keep, RetentionRule.None, $"In the future: now it is {Utc(_nowUtc)}, so that its time cannot be true. No rule counts it or removes it; Remove-NataliaRestorePoint does.");
         if (_policy.KeepsEverything)
             return Row(RetentionAction.Keep, RetentionRule.None, "No rule is set, so every point is kept.");
         if (entry.Mark == Mark.Keep)
@@ -151,7 +155,7 @@ internal sealed class GroupPlan
 
     private static string Utc(DateTime utc) => utc.ToString("yyyy-MM-dd HH:mm 'UTC'", CultureInfo.InvariantCulture);
 
-    private enum Mark { None, Keep, Remove, Protected, KeepUnfinished, RemoveUnfinished }
+    private enum Mark { None, Keep, Remove, Protected, KeepUnfinished, RemoveUnfinished, Future }
 
     /// <summary>What newer points of its period the holder of a slot has, all passed over; only the reason's words depend on it.</summary>
     [Flags]

@@ -2,7 +2,7 @@ namespace Natalia.Backup.Engine.Retention;
 
 /// <summary>
 /// The points of one appliance in one repository that are never removed, whoever asks: so that there is always something to restore from. The one definition for policies, removals by hand and repairs.
-/// Newest is by the time of the state, not by the order of making: a copy of an old point that arrives late does not become the newest.
+/// Newest is by the time of the state, not by the order of making: a copy of an old point that arrives late does not become the newest, nor does one whose time lies in the future, as long as there is another.
 /// </summary>
 /// <param name="Newest">The newest one, damaged or not; null without points.</param>
 /// <param name="NewestGood">The newest one that can be restored; null when there is none.</param>
@@ -19,7 +19,8 @@ internal sealed record IndispensablePoints(RetentionPoint? Newest, RetentionPoin
             if (newest is null || RetentionPoint.NewestFirst(point, newest) < 0) newest = point;
             if (!point.IsGood || !point.IsFinished) continue;
             if (newestGood is null || RetentionPoint.NewestFirst(point, newestGood) < 0) newestGood = point;
-            if (point.Sequence is long sequence && !(lastMade?.Sequence >= sequence)) lastMade = point;
+            // One of the future is the last resort: it counts where there is nothing else.
+            if (point.Sequence is long sequence && (lastMade is null || (point.IsInFuture == lastMade.IsInFuture ? sequence > lastMade.Sequence : lastMade.IsInFuture))) lastMade = point;
         }
         return new IndispensablePoints(newest, newestGood, lastMade);
     }

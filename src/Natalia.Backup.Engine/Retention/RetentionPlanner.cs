@@ -7,6 +7,7 @@ namespace Natalia.Backup.Engine.Retention;
 /// <para>The semantics are those of Proxmox VE and Proxmox Backup Server, so that an appliance is kept alike whoever applies the policy. For each appliance, newest point first, the rules
 /// are applied in a fixed order. A rule gives its slots to the newest undecided point of each period, but passes over periods for which an earlier rule keeps a point; older points of a period that
 /// it gave a slot are removed, which later rules respect. When its slots are used up, it leaves the rest to the rules after it. What no rule keeps is removed.</para>
+/// <para>A point of the future, whose time cannot be true, takes no slot and stands for no period; it stays until somebody removes it.</para>
 /// <para>Protected points take no slot and stand for no period. Above the rules: the newest good point (and the one made last, should a clock have gone back), a point whose lock has not ended, and one that a restore reads are never removed.
 /// A lock only defers a removal; it changes nothing else in the plan.</para>
 /// <para>The newest point that is not protected is always kept, because the first rule starts with it. At most the sum of the limits is kept, not counting protected and locked points, those in use, an unfinished

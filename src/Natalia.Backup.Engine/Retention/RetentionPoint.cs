@@ -27,6 +27,8 @@ public sealed record RetentionPoint
     public bool IsGood { get; init; } = true;
     /// <summary>False while a backup writes it, and for ever when that backup was broken off.</summary>
     public bool IsFinished { get; init; } = true;
+    /// <summary>True when its time lies in the future and so cannot be true. Such a point is older than every other one, uses no slot, stands for no period, and is not removed by a rule.</summary>
+    public bool IsInFuture { get; init; }
     /// <summary>True while a restore reads it.</summary>
     public bool IsInUse { get; init; }
 
@@ -40,6 +42,7 @@ public sealed record RetentionPoint
         RepositoryId = point.RepositoryId,
         TimeUtc = point.TimeUtc,
         Sequence = point.Sequence,
+        IsInFuture = point.IsInFuture,
         IsProtected = point.IsProtected,
         LockedUntilUtc = point.ImmutableUntilUtc,
         StoredBytes = point.StoredBytes,
@@ -49,7 +52,8 @@ public sealed record RetentionPoint
     /// <summary>A total order, newest first, so that nothing depends on the order of input. Of points with one time the better one comes first, then the one made later.</summary>
     internal static int NewestFirst(RetentionPoint a, RetentionPoint b)
     {
-        int order = RetentionPlanner.AsUtc(b.TimeUtc).CompareTo(RetentionPlanner.AsUtc(a.TimeUtc));
+        int order = a.IsInFuture.CompareTo(b.IsInFuture);
+        if (order == 0) order = RetentionPlanner.AsUtc(b.TimeUtc).CompareTo(RetentionPlanner.AsUtc(a.TimeUtc));
         // Two points hold one state where a damaged one was copied here again.
         if (order == 0) order = b.IsGood.CompareTo(a.IsGood);
         if (order == 0) order = Nullable.Compare(b.Sequence, a.Sequence);

@@ -95,8 +95,13 @@ public sealed class GetNataliaRestorePointCommand : RepositoryReaderCommand
     private protected override Task EndAsync(CancellationToken cancellationToken)
     {
         IEnumerable<RestorePoint> points = _found.Select(f => f.Point).OrderByDescending(p => p);
-        // Nobody may take what cannot be restored for a recent backup.
-        if (Latest) points = points.Where(p => p.IsReadable).GroupBy(p => (p.RepositoryId, p.ApplianceId)).Select(g => g.First());
+        if (Latest)
+        {
+            foreach (IGrouping<(string, string), RestorePoint> ahead in points.Where(p => p.IsInFuture).GroupBy(p => (p.RepositoryId, p.ApplianceId)))
+                EmitWarning($"{ahead.First().ApplianceName}: {(ahead.Count() == 1 ? "a point" : $"{ahead.Count()} points")} in '{ahead.First().Repository}' of {ahead.First().TimeUtc:yyyy-MM-dd HH:mm} UTC {(ahead.Count() == 1 ? "is" : "and around are")} in the future, made while a clock was wrong, and never the latest.");
+        }
+        // Nobody may take what cannot be restored, or what was made who knows when, for a recent backup.
+        if (Latest) points = points.Where(p => p.IsReadable && !p.IsInFuture).GroupBy(p => (p.RepositoryId, p.ApplianceId)).Select(g => g.First());
         foreach (RestorePoint point in points) Emit(point);
         return Task.CompletedTask;
     }

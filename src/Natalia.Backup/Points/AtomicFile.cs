@@ -2,7 +2,7 @@ using Natalia.Backup.Engine;
 
 namespace Natalia.Backup.Points;
 
-/// <summary>Writes a small file so that its name never shows half of it.</summary>
+/// <summary>Writes a small file so that its name never shows half of it, nor anybody but the user all of it: who may change a profile decides where backups go, and a VM's configuration may hold secrets.</summary>
 internal static class AtomicFile
 {
     /// <summary>Writes the bytes beside the file, flushes them, and gives them the file's name.</summary>
@@ -13,7 +13,7 @@ internal static class AtomicFile
         string partial = $"{file}.{Guid.NewGuid():n}.partial";
         try
         {
-            using (var stream = new FileStream(partial, FileMode.CreateNew, FileAccess.Write, FileShare.None))
+            using (FileStream stream = Create(partial))
             {
                 stream.Write(bytes, 0, bytes.Length);
                 stream.Flush(flushToDisk: true);
@@ -29,6 +29,19 @@ internal static class AtomicFile
         {
             File.Delete(partial);
         }
+    }
+
+    /// <summary>Made with the rights of the user alone, from the first byte on; on Windows the folder's rights count.</summary>
+    private static FileStream Create(string file)
+    {
+#if NET8_0_OR_GREATER
+        var options = new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.Write, Share = FileShare.None };
+        if (!OperatingSystem.IsWindows()) options.UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite;
+        return new FileStream(file, options);
+#else
+        // The older framework runs this on Windows alone.
+        return new FileStream(file, FileMode.CreateNew, FileAccess.Write, FileShare.None);
+#endif
     }
 
     private static void Publish(string partial, string file, bool overwrite)

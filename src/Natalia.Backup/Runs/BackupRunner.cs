@@ -81,6 +81,7 @@ internal static class BackupRunner
             warnings.Add($"{point.ApplianceName}: an incremental was asked for, and a full was made. {point.Reason}".TrimEnd());
         else if (point.RequestedType == RequestedBackupType.Auto && point.Reason is not null && point.Reason != consistencyReason)
             warnings.Add($"{point.ApplianceName}: {point.Reason}");
+        if (point.ClockWarning is not null) warnings.Add($"{point.ApplianceName}: {point.ClockWarning}");
         if (consistencyReason is not null)
             warnings.Add($"{point.ApplianceName}: the state is {point.Consistency}-consistent. {consistencyReason}");
         return warnings;

@@ -74,8 +74,16 @@ public static class _Format
     /// <summary>What sets a point apart: that it is protected, that it is a copy.</summary>
     /// <param name="isProtected">Whether retention must not take it.</param>
     /// <param name="original">The id of what it is a copy of, or nothing.</param>
-    public static string Marks(object? isProtected, object? original) =>
-        string.Join(", ", new[] { TryConvert(isProtected, out bool value) && value ? "protected" : "", Text(original).Length > 0 ? "copy" : "" }.Where(m => m.Length > 0));
+    public static string Marks(object? isProtected, object? original) => Marks(isProtected, original, null);
+
+    /// <summary>As above, and what is wrong with a point's time.</summary>
+    /// <param name="isProtected">Whether it is protected.</param>
+    /// <param name="original">The id of what it is a copy of, or nothing.</param>
+    /// <param name="isInFuture">Whether its time lies in the future.</param>
+    public static string Marks(object? isProtected, object? original, object? isInFuture) => string.Join(", ", new[]
+    {
+        TryConvert(isInFuture, out bool ahead) && ahead ? "in the future" : "", TryConvert(isProtected, out bool value) && value ? "protected" : "", Text(original).Length > 0 ? "copy" : "",
+    }.Where(m => m.Length > 0));
 
     /// <summary>A text in so many characters: of a longer one the end, for the ends of paths differ.</summary>
     /// <param name="text">A text, or nothing.</param>

@@ -13,9 +13,12 @@ internal sealed class RepositoryBench : IDisposable
 {
     private readonly Natalia.Backup.Tests.Storage.TemporaryFolder _locks = new();
 
-    internal RepositoryBench(IObjectStore? store = null) => Store = store ?? new MemoryStore();
+    private IObjectStore? _store;
 
-    internal IObjectStore Store { get; }
+    internal RepositoryBench(IObjectStore? store = null) => _store = store;
+
+    /// <summary>The store; one in memory that none was given for has the bench's clock.</summary>
+    internal IObjectStore Store => _store ??= new MemoryStore(Clock);
     internal string? Password { get; init; }
     internal long CheckpointBytes { get; init; } = long.MaxValue;
     internal int Workers { get; init; } = 3;

@@ -186,6 +186,19 @@ public sealed class RepositoryTests : IDisposable
         Assert.Contains("vault/safe", File.ReadAllText(profile), StringComparison.Ordinal);
     }
 
+    [Fact]
+    public void A_profile_is_the_users_alone_whatever_it_replaces()
+    {
+        if (OperatingSystem.IsWindows()) return;
+        string profile = _scenario.WithRepository("open").Full("profile.json");
+        File.WriteAllText(profile, "{}");
+        File.SetUnixFileMode(profile, (UnixFileMode)Convert.ToInt32("666", 8));
+        _scenario.Run("Export-NataliaProfile $args[0] -Force", profile).ThrowIfFailed();
+        Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite, File.GetUnixFileMode(profile));
+        _scenario.Run("Export-NataliaProfile $args[0]", profile + ".new").ThrowIfFailed();
+        Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite, File.GetUnixFileMode(profile + ".new"));
+    }
+
     [Theory]
     [InlineData("-SecretResolver { }", "returned nothing")]
     [InlineData("-SecretResolver { 'plain text' }", "not a SecureString")]

@@ -8,6 +8,9 @@ namespace Natalia.Backup.Tests.Fakes;
 /// <summary>A hypervisor with one VM, which writes down what is done with it and fails where it is told to.</summary>
 internal sealed class FakeHypervisor : IHypervisor, IImageSource, IKnownNames
 {
+    /// <summary>The time of what is frozen next, UTC.</summary>
+    internal DateTime TimeUtc { get; set; } = DateTime.UnixEpoch;
+
     internal List<string> Journal { get; } = [];
 
     internal bool IsDisposed { get; private set; }
@@ -68,7 +71,7 @@ internal sealed class FakeHypervisor : IHypervisor, IImageSource, IKnownNames
 
     private sealed class Frozen(FakeHypervisor owner) : IFrozenDisks
     {
-        public DateTime TimeUtc => DateTime.UnixEpoch;
+        public DateTime TimeUtc { get; } = owner.TimeUtc;
 
         public Consistency Consistency => Consistency.Crash;
 
