@@ -491,7 +491,7 @@ public sealed class CopyTests
     [Fact]
     public async Task Copies_in_an_immutable_repository_are_locked_as_backups_are()
     {
-        var clock = new FakeTimeProvider(new DateTimeOffset(2026, 3, 1, 0, 0, 0, TimeSpan.Zero));
+        var clock = new FakeTimeProvider(new DateTimeOffset(s_time));
         using var store = new MemoryStore(clock, objectLock: true);
         using var from = new RepositoryBench { Password = "a" };
         using var to = new RepositoryBench(store) { Password = "b", Clock = clock };
