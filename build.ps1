@@ -7,7 +7,7 @@ Builds, tests and packs Natalia.Backup from PowerShell.
 
   Build   the module to out/Natalia.Backup, the runner to out/natalia
   Help    en-US/Natalia.Backup.dll-Help.xml, from the documentation comments of the cmdlets
-  Test    dotnet test, then the Pester files (reported as skipped where there is no Pester 5)
+  Test    dotnet test, then the Pester files in this PowerShell; Pester comes from NuGet
   Pack    out/Natalia.Backup-VERSION.zip, and the runner as a dotnet tool in out/packages
 
 .EXAMPLE
@@ -42,14 +42,15 @@ foreach ($one in $Task) {
         }
         'Test' {
             Invoke-Dotnet test -c $Configuration
-            if (Get-Module -ListAvailable Pester | Where-Object { $_.Version -ge '5.0' }) {
-                # In a process of its own: a module's assemblies cannot be unloaded from this one.
-                & (Get-Process -Id $PID).Path -NoProfile -File tests/Pester/run.ps1
-                if ($LASTEXITCODE -ne 0) { throw 'Pester tests have failed.' }
-            }
-            else {
-                Write-Warning 'The Pester files are skipped, because Pester 5 is not installed: Install-Module Pester -MinimumVersion 5.0'
-            }
+            Invoke-Dotnet restore tests/Pester/Pester.csproj
+            $pester = Invoke-Dotnet msbuild tests/Pester/Pester.csproj -getProperty:PesterManifest
+            $env:NATALIA_OLDER_AWS = Invoke-Dotnet msbuild tests/Pester/Pester.csproj -getProperty:OlderAwsLibrary
+            # In a process of its own: a module's assemblies cannot be unloaded from this one.
+            $arguments = '-NoProfile', '-NonInteractive', '-File', 'tests/Pester/run.ps1', '-Pester', $pester
+            $shell = (Get-Process -Id $PID).Path
+            if ([IO.Path]::GetFileNameWithoutExtension($shell) -eq 'dotnet') { $shell = Join-Path $PSHOME 'pwsh' }
+            & $shell @arguments
+            if ($LASTEXITCODE -ne 0) { throw 'Pester tests have failed.' }
         }
         'Pack' {
             Invoke-Dotnet build -c $Configuration

@@ -1,12 +1,12 @@
 namespace Natalia.Backup.Host;
 
+/// <summary>What the runner itself says; all others are PowerShell's, among them 64 for a wrong command line.</summary>
 internal static class ExitCodes
 {
     public const int Success = 0;
-    public const int Failure = 1;
 
-    /// <summary>The command line of the runner itself is wrong, or names a script that is not there.</summary>
-    public const int Usage = 64;
+    /// <summary>The system or the installation does not let it work; as PowerShell says it.</summary>
+    public const int Internal = 70;
 
     /// <summary>128 + SIGINT, as shells say it.</summary>
     public const int Interrupted = 130;

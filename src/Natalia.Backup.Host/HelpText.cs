@@ -1,38 +1,41 @@
-using Natalia.Backup.Host.Commands;
+using System.Management.Automation;
 
 namespace Natalia.Backup.Host;
 
 internal static class HelpText
 {
+    /// <summary>For whoever types.</summary>
+    public static string Banner =>
+        $"natalia {Program.Version}, PowerShell {typeof(PSObject).Assembly.GetName().Version?.ToString(3)}, made for scripts. " +
+        $"A prompt with history and completion is that of pwsh:{Environment.NewLine}" +
+        $"  dotnet tool install --global PowerShell --version 7.6.9; pwsh -NoExit -Command \"Import-Module '{ModuleFolder.Manifest}'\"";
+
     public static string Text =>
         $"""
-        natalia {Program.Version}: runs the cmdlets of Natalia.Backup, and scripts that use them, without an installed PowerShell.
+        natalia {Program.Version}: PowerShell with Natalia.Backup imported, for machines without an installed PowerShell.
 
           natalia SCRIPT.ps1 [ARGUMENTS]   run a script; arguments bind as in 'pwsh -File': -Name value, -Switch, or by position
           natalia -c 'COMMANDS'            run commands
           natalia                          prompt; with input from a pipe, run what comes in
           natalia --help | --version
 
-          --non-interactive                never ask: a question is an error
+          --non-interactive                never ask: a question is an error. So it is without a terminal
+          Other options are those of pwsh. No profile is run.
 
         What scripts find here
-          The real PowerShell engine with Natalia.Backup imported: the language, .NET, pipelines, ForEach-Object, Where-Object, Get-Command, Get-Help, jobs, modules.
-          Stand-ins, smaller than the commands whose names they bear (Get-Help NAME shows what each takes):
-        {Wrapped()}
-          Other commands of PowerShell's utility modules are not here. Scripts that need them run in pwsh, after Import-Module Natalia.Backup.
+          PowerShell's own console and its cmdlets: what runs in pwsh runs here. Only Start-Job needs pwsh itself; Start-ThreadJob and ForEach-Object -Parallel do not.
+          Whoever types is better off with pwsh, which has history and completion, and Import-Module '{ModuleFolder.Manifest}'.
 
         Streams
-          Output goes to stdout; errors, warnings, verbose and debug messages to stderr; progress is drawn only where stderr is a terminal.
-          Redirected output, NO_COLOR and TERM=dumb are without colours.
+          Errors go to stderr, all else to stdout, as in pwsh: output, warnings, verbose and debug messages. A script may send one elsewhere: 3> warnings.txt.
+          Redirected output is without colours. Nothing is sent to Microsoft, and no update is looked for.
 
         Exit codes
           0    done; errors that did not end the script are shown, and do not count
           1    ended by an error; with -c also: the last command failed
           n    the script said 'exit n'
           64   this command line is wrong
-          130  stopped by Ctrl-C, after clean-up        143  by SIGTERM, after clean-up
+          70   PowerShell could not be started: no memory or descriptors left, an incomplete installation
+          130  stopped by Ctrl-C, after clean-up        143  by SIGTERM or SIGHUP, after clean-up
         """;
-
-    private static string Wrapped() =>
-        string.Join(Environment.NewLine, StandIns.Names.Chunk(6).Select(names => "    " + string.Join(", ", names)));
 }

@@ -1,8 +1,12 @@
+using System.Management.Automation;
+using System.Management.Automation.Runspaces;
 using System.Reflection;
-using Natalia.Backup.Host.Screen;
+using System.Text;
+using Microsoft.PowerShell;
 
 namespace Natalia.Backup.Host;
 
+/// <summary>PowerShell's own console with the module imported, and an end that waits for clean-up.</summary>
 internal static class Program
 {
     public static string Version { get; } =
@@ -10,17 +14,22 @@ internal static class Program
 
     private static int Main(string[] arguments)
     {
-        CommandLine commandLine;
+        // Opened while there still are descriptors, so that a lack of them can be told. Writing to one opens the other.
+        var (errors, _) = (Console.Error, Console.Out);
+        // On the thread of any cmdlet; the runtime would print its stack and abort.
+        AppDomain.CurrentDomain.UnhandledException += (_, thrown) => Environment.Exit(Report(errors, thrown.ExceptionObject));
         try
         {
-            commandLine = CommandLine.Parse(arguments);
+            return Run(CommandLine.Parse(arguments));
         }
-        catch (CommandLineException wrong)
+        catch (Exception error)
         {
-            Console.Error.WriteLine("natalia: " + wrong.Message);
-            return ExitCodes.Usage;
+            return Report(errors, error);
         }
+    }
 
+    private static int Run(CommandLine commandLine)
+    {
         switch (commandLine.Mode)
         {
             case RunMode.Help:
@@ -31,27 +40,44 @@ internal static class Program
                 return ExitCodes.Success;
         }
 
-        var terminal = new Terminal(commandLine.NonInteractive);
-        using var engine = new Engine(terminal);
-        using var signals = new StopSignals(engine);
-        if (!engine.Start())
-            return ExitCodes.Failure;
+        Surroundings.Check();
+        Surroundings.DoWithoutHome();
+        if (!File.Exists(ModuleFolder.Manifest))
+            throw new FileNotFoundException($"There is no module at '{ModuleFolder.Manifest}': this installation is incomplete.");
 
-        try
-        {
-            var code = commandLine.Mode switch
-            {
-                RunMode.File => engine.RunFile(commandLine.Path!, commandLine.Arguments),
-                RunMode.Command => engine.RunText(commandLine.Text!),
-                _ when !terminal.CanAsk => engine.RunText(Console.In.ReadToEnd()),
-                _ => new Prompt(engine, terminal).Run(),
-            };
-            return signals.ExitCode ?? code;
-        }
-        catch (IOException) when (signals.ExitCode is not null)
-        {
-            // The terminal was closed, and there is nowhere to write to: the signal that came with it says how this ends.
-            return signals.ExitCode.Value;
-        }
+        using var signals = StopSignals.Watch(commandLine.IsPrompt);
+        var code = ConsoleShell.Start(Session(), HelpText.Banner, helpText: null, [.. commandLine.Arguments]);
+        return signals.ExitCode ?? code;
+    }
+
+    private static InitialSessionState Session()
+    {
+        // PowerShell reads both when it is first touched.
+        Environment.SetEnvironmentVariable("POWERSHELL_TELEMETRY_OPTOUT", "1");
+        Environment.SetEnvironmentVariable("POWERSHELL_UPDATECHECK", "Off");
+        // 'Import-Module Natalia.Backup', and runspaces of a script's own, find the module by its name.
+        var path = Environment.GetEnvironmentVariable("PSModulePath");
+        Environment.SetEnvironmentVariable(
+            "PSModulePath", string.IsNullOrEmpty(path) ? ModuleFolder.Parent : ModuleFolder.Parent + Path.PathSeparator + path);
+
+        Console.OutputEncoding = new UTF8Encoding(encoderShouldEmitUTF8Identifier: false);
+        if (Console.IsOutputRedirected || Console.IsErrorRedirected)
+            PSStyle.Instance.OutputRendering = OutputRendering.PlainText;
+
+        var state = InitialSessionState.CreateDefault2();
+        if (OperatingSystem.IsWindows())
+            state.ExecutionPolicy = ExecutionPolicy.RemoteSigned;
+        state.ImportPSModule([typeof(RunspaceOpened).Assembly.Location, ModuleFolder.Manifest]);
+        return state;
+    }
+
+    /// <summary>What nobody expected, in a sentence: no descriptors or memory left, a broken installation.</summary>
+    private static int Report(TextWriter errors, object? thrown)
+    {
+        var error = thrown as Exception;
+        while (error is (TypeInitializationException or TargetInvocationException) && error.InnerException is { } inner)
+            error = inner;
+        errors.WriteLine($"natalia: {error?.Message}");
+        return ExitCodes.Internal;
     }
 }

@@ -4,10 +4,13 @@ Runs the Pester files against the laid out module, and ends with exit code 1 whe
 #>
 param(
     # Written for .ci/run: how many passed, failed and were skipped.
-    [string] $CountFile
+    [string] $CountFile,
+
+    # Where Pester lies, when it is not installed as a module.
+    [string] $Pester = 'Pester'
 )
 $ErrorActionPreference = 'Stop'
-Import-Module -Name Pester -MinimumVersion 5.0
+Import-Module -Name $Pester
 $configuration = New-PesterConfiguration
 $configuration.Run.Path = $PSScriptRoot
 $configuration.Run.PassThru = $true

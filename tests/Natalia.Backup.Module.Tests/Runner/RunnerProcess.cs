@@ -12,9 +12,9 @@ public sealed partial class RunnerProcess : IDisposable
 
     static RunnerProcess() => StopIgnoringInterrupts();
 
-    private RunnerProcess(IEnumerable<string> arguments)
+    private RunnerProcess(string program, IEnumerable<string> arguments)
     {
-        var start = new ProcessStartInfo(Layout.Runner, arguments) { RedirectStandardInput = true, RedirectStandardOutput = true, RedirectStandardError = true };
+        var start = new ProcessStartInfo(program, arguments) { RedirectStandardInput = true, RedirectStandardOutput = true, RedirectStandardError = true };
         _process = Process.Start(start)!;
         _error = _process.StandardError.ReadToEndAsync();
     }
@@ -24,17 +24,20 @@ public sealed partial class RunnerProcess : IDisposable
         public string[] Lines => Output.ReplaceLineEndings("\n").Split('\n', StringSplitOptions.RemoveEmptyEntries);
     }
 
-    public static RunnerProcess Start(params string[] arguments) => new(arguments);
+    public static RunnerProcess Start(params string[] arguments) => new(Layout.Runner, arguments);
 
-    public static async Task<Result> RunAsync(params string[] arguments)
+    public static Task<Result> RunAsync(params string[] arguments) => RunProgramAsync(Layout.Runner, arguments);
+
+    /// <summary>Runs another program, such as one that starts the runner in surroundings of its own.</summary>
+    public static async Task<Result> RunProgramAsync(string program, params string[] arguments)
     {
-        using var runner = new RunnerProcess(arguments);
+        using var runner = new RunnerProcess(program, arguments);
         return await runner.FinishAsync();
     }
 
     public static async Task<Result> RunWithInputAsync(string input, params string[] arguments)
     {
-        using var runner = new RunnerProcess(arguments);
+        using var runner = new RunnerProcess(Layout.Runner, arguments);
         await runner._process.StandardInput.WriteAsync(input);
         return await runner.FinishAsync();
     }
@@ -44,6 +47,8 @@ public sealed partial class RunnerProcess : IDisposable
     public void Interrupt() => Signal(2);
 
     public void Terminate() => Signal(15);
+
+    public void HangUp() => Signal(1);
 
     public int Id => _process.Id;
 
