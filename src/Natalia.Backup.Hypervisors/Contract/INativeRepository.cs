@@ -25,9 +25,10 @@ public interface INativeRepository
 
     /// <summary>The restore points, newest first. Missing rights are an error, never an empty list.</summary>
     /// <param name="filter">Which are wanted.</param>
+    /// <param name="onHidden">Told of each part of the storage that cannot be read now (<c>StoreUnavailable</c>), as that of a host that is down: its points are missing from the list. Or null.</param>
     /// <param name="cancellationToken">Stops it.</param>
     /// <exception cref="NataliaException"><c>PermissionDenied</c>, <c>StorageNotFound</c>.</exception>
-    Task<IReadOnlyList<RestorePoint>> GetRestorePointsAsync(RestorePointFilter filter, CancellationToken cancellationToken);
+    Task<IReadOnlyList<RestorePoint>> GetRestorePointsAsync(RestorePointFilter filter, Action<NataliaException>? onHidden, CancellationToken cancellationToken);
 
     /// <summary>Makes a restore point now and waits for it. Nothing else in the storage is removed by it.</summary>
     /// <param name="appliance">The VM.</param>
@@ -74,4 +75,15 @@ public interface INativeRepository
     /// <param name="cancellationToken">Stops the wait.</param>
     /// <returns>What was removed and kept, by comparing the plan with what is there afterwards.</returns>
     Task<IReadOnlyList<NativePruneRow>> PruneAsync(string applianceId, RetentionLimits limits, CancellationToken cancellationToken);
+}
+
+/// <summary>Shorter ways to ask a native repository.</summary>
+public static class NativeRepositoryExtensions
+{
+    /// <summary>The restore points that can be read now, newest first.</summary>
+    /// <param name="repository">The repository.</param>
+    /// <param name="filter">Which are wanted.</param>
+    /// <param name="cancellationToken">Stops it.</param>
+    public static Task<IReadOnlyList<RestorePoint>> GetRestorePointsAsync(this INativeRepository repository, RestorePointFilter filter, CancellationToken cancellationToken) =>
+        repository.GetRestorePointsAsync(filter, null, cancellationToken);
 }

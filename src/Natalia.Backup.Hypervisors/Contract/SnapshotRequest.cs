@@ -1,5 +1,6 @@
 using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Model;
+using Natalia.Backup.Engine.Repositories;
 
 namespace Natalia.Backup.Hypervisors;
 
@@ -12,4 +13,6 @@ public sealed record SnapshotRequest
     public string? Note { get; init; }
     /// <summary>How long to wait for another operation on the VM to end, and then for the snapshot itself.</summary>
     public TimeSpan Timeout { get; init; } = TimeSpan.FromMinutes(30);
+    /// <summary>Told what is waited for; or null.</summary>
+    public IProgress<OperationProgress>? Progress { get; init; }
 }

@@ -26,9 +26,12 @@ internal sealed class PrerequisiteService(ProxmoxCluster cluster, GuestAgentServ
         foreach (string storage in storages) CheckStorage(storage);
         foreach (string storage in storages)
         {
+            Right($"/storage/{storage}", "to see the storage at all", "Datastore.Audit");
             Right($"/storage/{storage}", "to back up and to list points", "Datastore.AllocateSpace", "Datastore.Allocate");
             Right($"/storage/{storage}", "to add a point by hand without pruning others, and for schedules", "Datastore.Allocate");
         }
+        foreach (string node in await cluster.GetOfflineNodesAsync(cancellationToken).ConfigureAwait(false))
+            Add("Node", node, CheckOutcome.Warning, "up", "down", $"The node '{node}' is down: of its VMs and its local storages nothing is known.");
         Right("/", "to read schedules and coverage", "Sys.Audit");
         Right("/", "to change schedules", "Sys.Modify");
         if (vmid is not null) await CheckApplianceAsync(vmid).ConfigureAwait(false);
@@ -47,12 +50,20 @@ internal sealed class PrerequisiteService(ProxmoxCluster cluster, GuestAgentServ
                 has ? null : $"'{cluster.Client.User}' needs {string.Join(" or ", anyOf)} on {path} {why}.", ErrorIds.PermissionDenied);
         }
 
+        // A backup does without these, and an account for backups alone is a good thing to have: so they are told, and fail nothing.
+        void RestoreRight(string path, string privilege)
+        {
+            bool has = rights.Has(path, privilege);
+            Add("RestoreRight", $"{privilege} on {path}", has ? CheckOutcome.Passed : CheckOutcome.Warning, "granted", has ? "granted" : "missing", has ? null : $"'{cluster.Client.User}' needs {privilege} on {path} to restore to a new VM and to see it then (on a pool for test VMs).");
+        }
+
         void CheckStorage(string name)
         {
             StorageInfo? storage = all.FirstOrDefault(s => s.Name == name);
             if (storage is null)
             {
-                Add("Storage", name, CheckOutcome.Failed, "there", "not there, or not to be seen", $"'{cluster.Client.User}' sees no storage '{name}'.", ErrorIds.StorageNotFound);
+                bool maySee = rights.Has($"/storage/{name}", "Datastore.Audit");
+                Add("Storage", name, CheckOutcome.Failed, "there", maySee ? "not there" : "not to be seen", maySee ? $"'{cluster.Location}' has no storage '{name}'." : $"'{cluster.Client.User}' sees no storage '{name}': Datastore.Audit on /storage/{name} is missing.", maySee ? ErrorIds.StorageNotFound : ErrorIds.PermissionDenied);
                 return;
             }
             Add("Storage", name, storage.TakesBackups && storage.Nodes.Count > 0 ? CheckOutcome.Passed : CheckOutcome.Failed, "takes backups, active", $"{(storage.TakesBackups ? "takes backups" : "takes no backups")}, active on {(storage.Nodes.Count == 0 ? "no node" : string.Join(", ", storage.Nodes))}", null, ErrorIds.StorageNotSuitable);
@@ -71,7 +82,15 @@ internal sealed class PrerequisiteService(ProxmoxCluster cluster, GuestAgentServ
             Right(path, "to keep marks in the VM's notes", "VM.Config.Options");
             Right(path, "to ask the guest agent", isNine ? ["VM.GuestAgent.Audit", "VM.GuestAgent.Unrestricted"] : ["VM.Monitor"]);
             ClusterGuest guest = await cluster.GetGuestAsync(id, cancellationToken).ConfigureAwait(false);
-            GuestConfig config = await cluster.GetConfigAsync(id, cancellationToken).ConfigureAwait(false);
+            foreach (string privilege in new[] { "VM.Allocate", "VM.Audit", "VM.Config.Options", "VM.Config.Network" })
+                RestoreRight("/vms", privilege);
+            (GuestConfig? config, NataliaException? problem) = await cluster.TryGetConfigAsync(guest, cancellationToken).ConfigureAwait(false);
+            if (config is null)
+            {
+                Add("VmReadable", guest.Name, CheckOutcome.Failed, "can be read", "cannot be read", problem?.Message ?? cluster.NotFound(id).Message, problem?.ErrorId ?? ErrorIds.ApplianceNotFound);
+                await CheckCoverageAsync(id, guest).ConfigureAwait(false);
+                return;
+            }
             Add("Lock", guest.Name, guest.Lock is null ? CheckOutcome.Passed : CheckOutcome.Warning, "free", guest.Lock ?? "free", guest.Lock is null ? null : $"VM {id} is held by '{guest.Lock}' now.");
             await CheckAgentAsync(id, guest, config).ConfigureAwait(false);
             CheckDisks(id, guest, config);
@@ -144,16 +163,31 @@ internal sealed class PrerequisiteService(ProxmoxCluster cluster, GuestAgentServ
             var bench = new RestoreService(cluster, new PointCatalog(cluster), new LeftOutDisks(cluster));
             ClusterGuest? guest = id is null ? null : await cluster.GetGuestAsync(id, cancellationToken).ConfigureAwait(false);
             JsonElement nodes = (await cluster.Client.GetAsync(ApiPath.Of($"/nodes"), cancellationToken).ConfigureAwait(false)).Data;
+            bool isVirtual = false;
             foreach (string node in guest is not null ? [guest.Node] : nodes.Items().Where(n => n.Text("status") == "online").Select(n => n.Text("node")).OfType<string>())
             {
-                IReadOnlyDictionary<string, string?> networks = await bench.GetNetworksAsync(node, cancellationToken).ConfigureAwait(false);
+                IReadOnlyDictionary<string, string?> networks;
+                try
+                {
+                    networks = await bench.GetNetworksAsync(node, cancellationToken).ConfigureAwait(false);
+                }
+                catch (ApiException e) when (e.IsSilentNode)
+                {
+                    Add("IsolatedNetwork", $"{network} on {node}", CheckOutcome.NotEvidenced, "there, without ports", "the node does not answer", e.Message);
+                    continue;
+                }
                 bool there = networks.TryGetValue(network, out string? ports);
-                Add("IsolatedNetwork", $"{network} on {node}", !there ? CheckOutcome.Failed : string.IsNullOrEmpty(ports) ? CheckOutcome.Passed : CheckOutcome.Warning, "there, without ports", !there ? "not there" : string.IsNullOrEmpty(ports) ? "there, without ports" : $"ports {ports}",
-                    there && !string.IsNullOrEmpty(ports) ? "Only the adapters' links being down would keep a test VM off these ports." : null, ErrorIds.NetworkNotFound);
+                isVirtual |= there && ports is null;
+                Add("IsolatedNetwork", $"{network} on {node}", !there ? CheckOutcome.Failed : string.IsNullOrEmpty(ports) ? CheckOutcome.Passed : CheckOutcome.Warning, "there, without ports", !there ? RestoreService.MaySeeNetwork(rights, network) ? "not there" : "not there, or hidden" : string.IsNullOrEmpty(ports) ? "there, without ports" : $"ports {ports}",
+                    !there && !RestoreService.MaySeeNetwork(rights, network) ? $"The account sees a network only with SDN.Use on {RestoreService.NetworkPath(network)}." : there && !string.IsNullOrEmpty(ports) ? "Only the adapters' links being down would keep a test VM off these ports." : null, ErrorIds.NetworkNotFound);
             }
             Right("/vms", "to make and destroy test VMs (a pool will do as well)", "VM.Allocate");
+            Right("/vms", "to see them (a pool will do as well)", "VM.Audit");
             Right("/vms", "to start and stop them (a pool will do as well)", "VM.PowerMgmt");
-            var left = (await new TestBenchService(cluster, bench).ListAsync(cancellationToken).ConfigureAwait(false)).ToList();
+            // The zone of a virtual network is not known here.
+            if (!isVirtual) Right(RestoreService.NetworkPath(network), "to connect test VMs to the isolated network", "SDN.Use");
+            var left = (await new TestBenchService(cluster, bench).ListAsync(cancellationToken,
+                (unread, trouble) => Add("LeftoverTestAppliance", unread.Name, CheckOutcome.NotEvidenced, "none", "cannot be read", trouble.Message)).ConfigureAwait(false)).ToList();
             Add("LeftoverTestAppliance", cluster.Location, left.Count == 0 ? CheckOutcome.Passed : CheckOutcome.Warning, "none", left.Count == 0 ? "none" : string.Join(", ", left.Select(t => $"{t.NativeId} ({t.Name})")));
         }
     }

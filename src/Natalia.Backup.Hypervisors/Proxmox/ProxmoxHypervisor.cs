@@ -28,6 +28,7 @@ public sealed class ProxmoxHypervisor : IHypervisor, IApplianceFinder, ISnapshot
     private readonly TestBenchService _testBench;
     private readonly GuestAgentService _agent;
     private readonly PrerequisiteService _prerequisites;
+    private readonly ArchivedGuests _archived;
 
     private ProxmoxHypervisor(ProxmoxCluster cluster)
     {
@@ -38,6 +39,7 @@ public sealed class ProxmoxHypervisor : IHypervisor, IApplianceFinder, ISnapshot
         _snapshots = new SnapshotService(cluster, _agent);
         _jobs = new JobService(cluster, leftOut);
         _replication = new ReplicationService(cluster);
+        _archived = new ArchivedGuests(cluster, points);
         _restore = new RestoreService(cluster, points, leftOut);
         _testBench = new TestBenchService(cluster, _restore);
         _prerequisites = new PrerequisiteService(cluster, _agent, _replication, leftOut);
@@ -101,18 +103,22 @@ public sealed class ProxmoxHypervisor : IHypervisor, IApplianceFinder, ISnapshot
     /// <inheritdoc/>
     public Task<ApplianceInventory> GetAppliancesAsync(CancellationToken cancellationToken) => FindAppliancesAsync(_ => true, cancellationToken);
 
-    /// <summary>The wanted VMs: one request for the overview and one for each wanted VM, several at a time.</summary>
+    /// <summary>
+    /// The wanted VMs, by number: one request for the overview and one for each wanted VM, several at a time. A VM whose node is down is shown as its newest restore point holds it, with a problem that says so:
+    /// that is the VM for which a point is needed.
+    /// </summary>
     /// <inheritdoc/>
     public async Task<ApplianceInventory> FindAppliancesAsync(Func<ApplianceLabel, bool> wanted, CancellationToken cancellationToken)
     {
-        var guests = (await _cluster.GetGuestsAsync(cancellationToken).ConfigureAwait(false))
-            .Where(g => wanted(new ApplianceLabel(g.Name, _cluster.ApplianceIdOf(g.Vmid), g.Vmid))).ToList();
+        IReadOnlyList<ClusterGuest> all = await _archived.NameAsync(await _cluster.GetVisibleGuestsAsync(cancellationToken).ConfigureAwait(false), cancellationToken).ConfigureAwait(false);
+        List<ClusterGuest> guests = all.Where(g => wanted(new ApplianceLabel(g.Name, _cluster.ApplianceIdOf(g.Vmid), g.Vmid))).ToList();
         var found = new ApplianceDescription?[guests.Count];
         var problems = new NataliaException?[guests.Count];
         int next = -1;
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         await Task.WhenAll(Enumerable.Range(0, Math.Min(ParallelReads, guests.Count)).Select(_ => ReadAsync())).ConfigureAwait(false);
-        return new ApplianceInventory([.. found.OfType<ApplianceDescription>()], [.. problems.OfType<NataliaException>()]);
+        IReadOnlyList<NataliaException> silent = await DescribeSilentAsync(guests, found, problems, cancellationToken).ConfigureAwait(false);
+        return new ApplianceInventory([.. found.OfType<ApplianceDescription>()], [.. problems.OfType<NataliaException>(), .. silent]);
 
         async Task ReadAsync()
         {
@@ -121,17 +127,9 @@ public sealed class ProxmoxHypervisor : IHypervisor, IApplianceFinder, ISnapshot
                 ClusterGuest guest = guests[i];
                 try
                 {
-                    GuestConfig config = await ReadConfigAsync(guest, stop.Token).ConfigureAwait(false);
-                    found[i] = GuestDescriber.Describe(_cluster.ApplianceIdOf(guest.Vmid), guest.Vmid, guest.Name, config, guest);
-                }
-                catch (NataliaException e) when (e.ErrorId == ErrorIds.ApplianceNotFound)
-                {
-                    // Destroyed between the overview and this request: it is no longer there to be listed.
-                }
-                catch (NataliaException e) when (e.ErrorId is ErrorIds.ServerUnreachable or ErrorIds.ServerError or ErrorIds.PermissionDenied or ErrorIds.ApplianceMoved)
-                {
-                    // One node that is down, or one VM in trouble, hides none of the others.
-                    problems[i] = e;
+                    // One node that is down, or one VM in trouble, hides none of the others. One that was destroyed since the overview is no longer there to be listed.
+                    (GuestConfig? config, problems[i]) = await _cluster.TryGetConfigAsync(guest, stop.Token).ConfigureAwait(false);
+                    if (config is not null) found[i] = GuestDescriber.Describe(_cluster.ApplianceIdOf(guest.Vmid), guest.Vmid, guest.Name, config, guest);
                 }
                 catch
                 {
@@ -140,18 +138,31 @@ public sealed class ProxmoxHypervisor : IHypervisor, IApplianceFinder, ISnapshot
                 }
             }
         }
+    }
 
-        async Task<GuestConfig> ReadConfigAsync(ClusterGuest guest, CancellationToken token)
+    /// <summary>Describes the VMs whose nodes do not answer from what their points hold, and tells of each such node once.</summary>
+    private async Task<IReadOnlyList<NataliaException>> DescribeSilentAsync(List<ClusterGuest> guests, ApplianceDescription?[] found, NataliaException?[] problems, CancellationToken cancellationToken)
+    {
+        List<int> silent = [.. Enumerable.Range(0, guests.Count).Where(i => problems[i] is ApiException { IsSilentNode: true })];
+        if (silent.Count == 0) return [];
+        IReadOnlyDictionary<string, ArchivedGuest> archived = await _archived.ReadAsync([.. silent.Select(i => guests[i].Vmid)], cancellationToken).ConfigureAwait(false);
+        var told = new List<NataliaException>();
+        foreach (IGrouping<string, int> node in silent.GroupBy(i => guests[i].Node))
         {
-            try
+            NataliaException cause = problems[node.First()]!;
+            var texts = new List<string>();
+            foreach (int i in node)
             {
-                return await _cluster.GetConfigAsync(guest, token).ConfigureAwait(false);
+                ClusterGuest guest = guests[i];
+                bool known = archived.TryGetValue(guest.Vmid, out ArchivedGuest? then);
+                found[i] = GuestDescriber.DescribeSilent(_cluster.ApplianceIdOf(guest.Vmid), guest, then?.Config);
+                problems[i] = null;
+                texts.Add(known ? $"'{found[i]!.Name}' ({guest.Vmid}) as its restore point of {then!.Point.Point.TimeUtc:yyyy-MM-dd HH:mm:ss} UTC holds it" : $"'{guest.Name}' ({guest.Vmid}) without disks and networks, for no restore point that can be read tells of them");
             }
-            catch (ApiException e) when (e.Status == 500)
-            {
-                return await _cluster.GetConfigAsync(guest.Vmid, token).ConfigureAwait(false);
-            }
+            told.Add(new NataliaException(ErrorIds.ServerUnreachable, NataliaErrorKind.Connection, $"The node '{node.Key}' does not answer, and how its VMs are now is not known. Shown: {string.Join("; ", texts)}. {cause.Message}", node.Key,
+                "Check that the node is up and reachable from the other nodes. Restore-NataliaAppliance builds a VM from its newest point on another node.", cause));
         }
+        return told;
     }
 
     /// <inheritdoc/>

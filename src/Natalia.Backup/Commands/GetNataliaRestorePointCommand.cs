@@ -106,10 +106,10 @@ public sealed class GetNataliaRestorePointCommand : RepositoryReaderCommand
         return Task.CompletedTask;
     }
 
-    /// <summary>A point that cannot be read is an error; what lies there and is no point is not.</summary>
+    /// <summary>A point that cannot be read is an error; what lies there and is no point is not, nor is what is out of reach while a host is down.</summary>
     private void Tell(NataliaException damage)
     {
-        if (damage.ErrorId == ErrorIds.ManifestUnknown) EmitWarning($"{damage.Message} {damage.RecommendedAction}");
+        if (damage.ErrorId is ErrorIds.ManifestUnknown or ErrorIds.StoreUnavailable) EmitWarning($"{damage.Message} {damage.RecommendedAction}");
         else DeferError(damage);
     }
 

@@ -4,6 +4,7 @@ using Natalia.Backup.Arguments;
 using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Hypervisors;
+using Natalia.Backup.Pipeline;
 
 namespace Natalia.Backup.Commands;
 
@@ -47,7 +48,8 @@ public sealed class InvokeNataliaSnapshotCommand : ApplianceCommand
     {
         ISnapshots snapshots = located.Hypervisor.Hypervisor.Require<ISnapshots>("snapshots");
         if (!await ShouldProcessAsync(located.Description.Name, "Make a snapshot").ConfigureAwait(false)) return;
-        var request = new SnapshotRequest { IncludeMemory = IncludeMemory, Note = Note, Timeout = TimeSpan.FromMinutes(TimeoutMinutes) };
+        using ProgressReporter progress = StartProgress($"Making a snapshot of {located.Description.Name}");
+        var request = new SnapshotRequest { Progress = progress, IncludeMemory = IncludeMemory, Note = Note, Timeout = TimeSpan.FromMinutes(TimeoutMinutes) };
         ApplianceSnapshot made = await snapshots.CreateSnapshotAsync(located.Description, request, cancellationToken).ConfigureAwait(false);
         if (made.Reason is not null && !IncludeMemory) EmitWarning($"{made.ApplianceName}: {made.Reason}");
         Emit(made);

@@ -18,8 +18,9 @@ namespace Natalia.Backup.Commands;
 /// <remarks>
 /// <para>For restore points in a storage of a Proxmox VE cluster. The new VM gets a new number and new network addresses; it is an appliance of its own, with an id of its own.</para>
 /// <para>A name that a VM of the cluster has already is refused (ApplianceNameInUse): give the copy one with -NewName. While the VM that the point was made of exists, the copy must not join its networks by accident, for it has the same addresses inside:
-/// each network that both would use must be named in -Network (NetworkChoiceRequired). Where the VM is gone, as after a disaster, nothing needs to be named.</para>
-/// <para>-Network names, for each network of the point, the network to connect instead. Networks and storages are checked before anything is made; afterwards the adapters are read back. A restore that fails or is stopped removes what it made of a new VM.</para>
+/// each network that both would use must be named in -Network (NetworkChoiceRequired). Where the VM is gone, as after a disaster, nothing needs to be named.
+/// Where its node is down, every network of the point must be named, for the VM may come back; it is restored on another node.</para>
+/// <para>-Network names, for each network of the point, the network to connect instead. Networks and storages are checked before anything is made; afterwards the adapters are read back. A restore that fails or is stopped removes what it made of a new VM, or says that it could not. A copy beside its original does not start with its node, whatever the original does.</para>
 /// <para>-OverExisting replaces the VM that the point was made of, which must be switched off: the disks that the point holds are replaced, others are detached, and snapshots and replication are lost.</para>
 /// </remarks>
 /// <example>
@@ -95,8 +96,17 @@ public sealed class RestoreNataliaApplianceCommand : RestorePointCommand
         string action = OverExisting ? $"Replace the VM '{point.Point.ApplianceName}' on '{hypervisor.Name}' by the restore point" : $"Restore to a new VM '{NewName ?? point.Point.ApplianceName}' on '{hypervisor.Name}'";
         if (!await ShouldProcessAsync(target, action).ConfigureAwait(false)) return;
         NativeRestoreResult result;
-        using (ProgressReporter progress = StartProgress($"Restoring {point.Point}"))
+        try
+        {
+            using ProgressReporter progress = StartProgress($"Restoring {point.Point}");
             result = await restore.RestoreAsync(point.Point, request, progress, cancellationToken).ConfigureAwait(false);
+        }
+        catch (NataliaException e) when (cancellationToken.IsCancellationRequested)
+        {
+            // Stopped by the user, and then something could not be cleared: that must be seen.
+            EmitLeftover($"{point.Point}: {e.Message} {e.RecommendedAction}");
+            throw;
+        }
         await Evidence.RecordAsync(point.Repository, NativeEvent.PointRestored, point.Point, null,
             [new("vm", result.Appliance.NativeId), new("name", result.Appliance.Name), new("over", OverExisting ? "the existing VM" : null), new("seconds", EvidenceBook.Text(result.Duration.TotalSeconds, "0"))]).ConfigureAwait(false);
         foreach (string warning in result.Warnings) EmitWarning(warning);

@@ -62,7 +62,7 @@ internal sealed class RepositoryConnection : IConnection
 
     /// <summary>The restore points; what should be there and is not is told.</summary>
     internal Task<IReadOnlyList<RestorePoint>> GetRestorePointsAsync(RestorePointFilter filter, Action<NataliaException> onDamage, Action<MissingPoints>? onMissing, CancellationToken cancellationToken) =>
-        Native is not null ? Native.GetRestorePointsAsync(filter, cancellationToken) : Repository.GetRestorePointsAsync(filter, onDamage, onMissing, cancellationToken);
+        Native is not null ? Native.GetRestorePointsAsync(filter, onDamage, cancellationToken) : Repository.GetRestorePointsAsync(filter, onDamage, onMissing, cancellationToken);
 
     /// <summary>The settings of enrolled appliances.</summary>
     /// <param name="appliances">Of a hypervisor's storage: the VMs to look at, where they were described already; null looks at all.</param>

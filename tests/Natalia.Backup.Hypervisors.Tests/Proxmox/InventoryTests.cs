@@ -55,8 +55,38 @@ public sealed class InventoryTests(ITestOutputHelper output)
         ProxmoxHypervisor hypervisor = await lab.ConnectAsync();
         lab.Cluster.OfflineNodes.Add("pve2");
         ApplianceInventory inventory = await hypervisor.GetAppliancesAsync(default);
-        Assert.Equal(["natalia-01", "natalia-03"], inventory.Select(a => a.Name).Order());
+        Assert.Equal(["natalia-01", "natalia-02", "natalia-03"], inventory.Select(a => a.Name));
+        // What cannot be read is there all the same, and nothing is made up about it.
+        ApplianceDescription silent = inventory.Single(a => a.Name == "natalia-02");
+        Assert.Equal(("unknown", "pve2", null, 0), (silent.State!.Power, silent.State.Host, silent.ProcessorCount, silent.Disks.Count));
         Assert.Equal(ErrorIds.ServerUnreachable, Assert.Single(inventory.Problems).ErrorId);
+        Assert.Contains("natalia-02", inventory.Problems[0].Message);
+    }
+
+    [Fact]
+    public async Task A_dead_nodes_vms_cost_one_wait_and_not_one_each()
+    {
+        await using Lab lab = await Lab.StartAsync(c => c.Guests.AddRange(Enumerable.Range(101, 200).Select(i => Lab.Appliance(i, $"vm-{i}", "pve2"))));
+        ProxmoxHypervisor hypervisor = await lab.ConnectAsync();
+        lab.Cluster.OfflineNodes.Add("pve2");
+        lab.Clock.Advance(TimeSpan.FromMinutes(6));
+        TimeSpan before = lab.Clock.Waited;
+        ApplianceInventory inventory = await hypervisor.GetAppliancesAsync(default);
+        Assert.Equal(201, inventory.Count);
+        Assert.Single(inventory.Problems);
+        // As many as are asked at once, each three times at first.
+        Assert.InRange(lab.Clock.Waited - before, TimeSpan.Zero, TimeSpan.FromSeconds(12 * 6));
+    }
+
+    [Fact]
+    public async Task A_vm_has_the_processors_that_it_was_given_and_not_those_of_its_host()
+    {
+        await using Lab lab = await Lab.StartAsync(c =>
+        {
+            c.HostProcessors = 4;
+            (c.Guest(100).Config["cores"], c.Guest(100).Config["sockets"]) = ("8", "2");
+        });
+        Assert.Equal(16, (await (await lab.ConnectAsync()).GetAppliancesAsync(default)).Single().ProcessorCount);
     }
 
     [Fact]

@@ -92,7 +92,7 @@ public sealed class JobTests
     [Fact]
     public async Task Without_the_right_the_missing_one_is_named()
     {
-        await using Lab lab = await Lab.StartAsync(c => c.Rights = new() { ["/"] = new() { ["VM.Audit"] = true, ["Sys.Audit"] = true, ["Datastore.AllocateSpace"] = true } });
+        await using Lab lab = await Lab.StartAsync(c => c.Rights = new() { ["/"] = new() { ["VM.Audit"] = true, ["Sys.Audit"] = true, ["Datastore.Audit"] = true, ["Datastore.AllocateSpace"] = true } });
         (ProxmoxHypervisor hypervisor, ApplianceDescription appliance, _) = await lab.OpenAsync();
         Assert.Contains("Sys.Modify on /", (await ThrowsAsync(ErrorIds.PermissionDenied, () => hypervisor.SetScheduleAsync(appliance, s_daily, default))).Message);
     }

@@ -54,7 +54,7 @@ public sealed class PointTests
     public static TheoryData<string, string> MissingRights => new()
     {
         { "Datastore.Audit;VM.Audit", "Datastore.AllocateSpace" },
-        { "Datastore.AllocateSpace;VM.Audit", "VM.Backup" },
+        { "Datastore.AllocateSpace;Datastore.Audit;VM.Audit", "VM.Backup" },
     };
 
     [Theory]
@@ -79,7 +79,7 @@ public sealed class PointTests
         {
             c.Guests.Add(Lab.Appliance(101, "natalia-02", "pve2"));
             c.Storage("pbs").Points.Add(Lab.Point("pbs", 100, c.Clock.GetUtcNow()));
-            c.Rights = new() { ["/"] = new() { ["Datastore.AllocateSpace"] = true, ["VM.Audit"] = true }, ["/vms/101"] = new() { ["VM.Backup"] = true, ["VM.Audit"] = true } };
+            c.Rights = new() { ["/"] = new() { ["Datastore.AllocateSpace"] = true, ["Datastore.Audit"] = true, ["VM.Audit"] = true }, ["/vms/101"] = new() { ["VM.Backup"] = true, ["VM.Audit"] = true } };
         });
         (_, _, INativeRepository repository) = await lab.OpenAsync();
         Assert.Equal("/vms/100", (await ThrowsAsync(ErrorIds.PermissionDenied, () => repository.GetRestorePointsAsync(s_all, default))).Target);

@@ -60,8 +60,49 @@ public sealed class RestoreTests
         (ProxmoxHypervisor hypervisor, RestorePoint point) = await OneAsync(lab);
         Assert.Contains("vma extract", (await ThrowsAsync(ErrorIds.TaskFailed, () => hypervisor.RestoreAsync(point, Copy(), null, default))).Message);
         Assert.Equal(100, lab.Cluster.Guests.Single().Vmid);
+        Assert.Contains("short vma extent", (await ThrowsAsync(ErrorIds.TaskFailed, () => hypervisor.RestoreAsync(point, Copy(), null, default))).Message);
         // Never by number alone: other disks of that number may be somebody's.
         Assert.DoesNotContain(lab.Server.Requests, r => r.Arguments.ContainsKey("destroy-unreferenced-disks"));
+    }
+
+    [Fact]
+    public async Task Half_a_vm_that_its_maker_cannot_see_is_removed_all_the_same()
+    {
+        await using Lab lab = await Lab.StartAsync(c => c.RestoreFailure = "no space left");
+        (ProxmoxHypervisor hypervisor, RestorePoint point) = await OneAsync(lab);
+        lab.Server.Intercept = r =>
+        {
+            if (r.Method == "POST" && r.Path.EndsWith("/qemu")) lab.Cluster.Rights = new() { ["/"] = new[] { "VM.Allocate", "VM.Backup", "Datastore.Audit", "Datastore.AllocateSpace" }.ToDictionary(n => n, _ => true) };
+            return null;
+        };
+        Assert.Contains("no space left", (await ThrowsAsync(ErrorIds.TaskFailed, () => hypervisor.RestoreAsync(point, Copy(), null, default))).Message);
+        Assert.Equal(100, lab.Cluster.Guests.Single().Vmid);
+    }
+
+    [Fact]
+    public async Task What_cannot_be_cleared_is_told_beside_the_cause()
+    {
+        await using Lab lab = await Lab.StartAsync(c => (c.RestoreFailure, c.DestroyError) = ("no space left", "storage 'tank' is not online"));
+        (ProxmoxHypervisor hypervisor, RestorePoint point) = await OneAsync(lab);
+        string message = (await ThrowsAsync(ErrorIds.TaskFailed, () => hypervisor.RestoreAsync(point, Copy(), null, default))).Message;
+        Assert.Contains("no space left", message);
+        Assert.Contains("half of VM 101 on node 'pve1', could not be removed", message);
+        Assert.Contains("storage 'tank' is not online", message);
+    }
+
+    [Fact]
+    public async Task A_copy_never_starts_by_itself_beside_its_original()
+    {
+        await using Lab lab = await Lab.StartAsync(c => c.Guest(100).Config["onboot"] = "1");
+        (ProxmoxHypervisor hypervisor, RestorePoint point) = await OneAsync(lab);
+        NativeRestoreResult copy = await hypervisor.RestoreAsync(point, Copy(), null, default);
+        Assert.Equal("0", lab.Cluster.Guest(101).Config["onboot"]);
+        Assert.Contains(copy.Warnings, w => w.Contains("Start at boot"));
+        // Where it takes the place of one that is gone, it is what that was.
+        lab.Cluster.Guests.Clear();
+        NativeRestoreResult instead = await hypervisor.RestoreAsync(point, new NativeRestoreRequest(), null, default);
+        Assert.Equal("1", lab.Cluster.Guests.Single().Config["onboot"]);
+        Assert.Empty(instead.Warnings);
     }
 
     [Fact]

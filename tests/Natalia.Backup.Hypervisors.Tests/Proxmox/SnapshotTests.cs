@@ -61,6 +61,31 @@ public sealed class SnapshotTests
     }
 
     [Fact]
+    public async Task What_is_waited_for_is_told_and_marks_in_notes_do_not_wait_for_a_backup()
+    {
+        await using Lab lab = await Lab.StartAsync(c => c.BackupDuration = TimeSpan.FromHours(3));
+        (ProxmoxHypervisor hypervisor, ApplianceDescription appliance, INativeRepository repository) = await lab.OpenAsync();
+        lab.Cluster.StartScheduledBackup(lab.Cluster.Guest(100), lab.Cluster.Storage("nas"));
+        TimeSpan before = lab.Clock.Waited;
+        NataliaException held = await ThrowsAsync(ErrorIds.ApplianceLocked, () => ((INativeEnrolments)repository).SetApplianceSettingsAsync(appliance, new ApplianceSettings { ApplianceId = appliance.ApplianceId, Name = appliance.Name, HypervisorKind = "Proxmox" }, default));
+        Assert.InRange(lab.Clock.Waited - before, TimeSpan.Zero, TimeSpan.FromSeconds(30));
+        Assert.Contains("held by 'backup' (task vzdump of root@pam on node 'pve1', since 2026-11-23", held.Message);
+
+        var told = new List<string>();
+        await ThrowsAsync(ErrorIds.ApplianceLocked, () => hypervisor.CreateSnapshotAsync(appliance, new SnapshotRequest { Timeout = TimeSpan.FromMinutes(2), Progress = new Told(told) }, default));
+        Assert.All(told, t => Assert.Equal("Waiting for VM 100, which is held by 'backup'", t));
+        Assert.NotEmpty(told);
+        told.Clear();
+        await ThrowsAsync(ErrorIds.ApplianceLocked, () => repository.BackupAsync(appliance, new NativeBackupRequest { LockTimeout = TimeSpan.FromMinutes(2) }, new Told(told), default));
+        Assert.NotEmpty(told);
+    }
+
+    private sealed class Told(List<string> into) : IProgress<Engine.Repositories.OperationProgress>
+    {
+        public void Report(Engine.Repositories.OperationProgress value) => into.Add(value.Activity);
+    }
+
+    [Fact]
     public async Task A_cancelled_snapshot_leaves_nothing_behind()
     {
         await using Lab lab = await Lab.StartAsync();

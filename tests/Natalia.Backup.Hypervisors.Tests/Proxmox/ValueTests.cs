@@ -94,6 +94,31 @@ public sealed class ValueTests
         Assert.Equal(expected, GuestConfig.FromText(text).BootDrive);
     }
 
+    [Fact]
+    public void Without_a_boot_order_the_server_tries_ide_scsi_virtio_and_sata_in_the_order_of_their_numbers()
+    {
+        string[] drives = ["ide2", "ide10", "scsi2", "scsi10", "virtio0", "sata0"];
+        for (int skip = 0; skip < drives.Length; skip++)
+        {
+            string[] left = drives[skip..];
+            foreach (IEnumerable<string> order in new[] { left, left.Reverse(), left.Order(StringComparer.Ordinal) })
+            {
+                GuestConfig config = GuestConfig.FromText("ide0: none,media=cdrom\nide1: tank:vm-1-cloudinit,media=cdrom\nefidisk0: tank:e,size=4M\n" + string.Concat(order.Select(d => $"{d}: tank:{d},size=1G\n")));
+                Assert.Equal(left[0], config.BootDrive);
+                Assert.Equal(left, config.Disks.Select(d => d.Key));
+            }
+        }
+    }
+
+    [Fact]
+    public void A_configuration_is_the_same_text_in_whatever_order_it_comes()
+    {
+        string[] lines = ["name: n", "net0: virtio=BC:24:11:12:34:56,bridge=a", "net2: virtio=BC:24:11:12:34:57,bridge=b", "net10: virtio=BC:24:11:12:34:58,bridge=c", "scsi0: tank:a", "cores: 4"];
+        GuestConfig[] both = [GuestConfig.FromText(string.Join('\n', lines)), GuestConfig.FromText(string.Join('\n', lines.Reverse()))];
+        Assert.Equal(both[0].ToText(), both[1].ToText());
+        Assert.All(both, c => Assert.Equal(["net0", "net2", "net10"], c.Networks.Select(n => n.Key)));
+    }
+
     [Theory]
     [InlineData("1", true, true)]
     [InlineData("enabled=1,fstrim_cloned_disks=1", true, true)]

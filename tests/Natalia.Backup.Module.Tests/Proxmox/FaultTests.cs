@@ -52,6 +52,25 @@ public sealed class FaultTests
     }
 
     [Fact]
+    public async Task Without_a_boot_order_the_data_disk_is_the_same_one_in_each_run()
+    {
+        await using ProxmoxScenario scenario = await ProxmoxScenario.StartAsync(c => c.BackupDuration = TimeSpan.FromSeconds(5));
+        SimulatedGuest guest = scenario.Cluster.Guest(100);
+        guest.Config.Remove("boot");
+        guest.Config["net1"] = "virtio=BC:24:11:12:34:57,bridge=vmbr9";
+        scenario.ConnectCluster();
+        scenario.Do("$null = Connect-NataliaRepository -ProxmoxStorage pbs-data");
+        for (int run = 0; run < 5; run++)
+        {
+            ScriptResult shown = scenario.Do("Get-NataliaAppliance -Name natalia-01 | ForEach-Object { \"$($_.DataDisk) $($_.Disks.DiskId) $($_.Networks.Name)\" }");
+            Assert.Equal("scsi1 scsi0 scsi1 vmbr0 vmbr9", shown.Text.Single());
+            scenario.Do("$null = Invoke-NataliaBackup natalia-01 -DataDiskOnly");
+        }
+        Assert.All(scenario.Cluster.Storage("pbs-data").Points, p => Assert.Equal(["scsi1"], p.IncludedDisks));
+        Assert.Equal(5, scenario.Cluster.Storage("pbs-data").Points.Count);
+    }
+
+    [Fact]
     public async Task A_schedule_of_which_the_cluster_says_that_it_leaves_the_data_disk_out_is_an_error()
     {
         await using ProxmoxScenario scenario = await ProxmoxScenario.StartAsync();

@@ -75,11 +75,12 @@ internal sealed class BackupRun(ProxmoxCluster cluster, PointCatalog points, Lef
                     progress?.Report(new OperationProgress($"Backing up {guest.Name} to {storage}", current.DoneBytes, current.TotalBytes));
                 },
             };
-            Upid task = await StartAsync(vmid, request, cancellationToken).ConfigureAwait(false);
+            Upid task = await StartAsync(vmid, request, progress, cancellationToken).ConfigureAwait(false);
             outcome = await cluster.Tasks.WaitAsync(task, options, cancellationToken).ConfigureAwait(false);
             string words = outcome.ExitStatus + "\n" + string.Join("\n", log.Errors);
             if (outcome.State != TaskState.Failed || log.Archive is not null || !ProxmoxCluster.IsLockText(words, out string by)) break;
-            if (cluster.Client.Clock.GetUtcNow() - since >= request.LockTimeout) throw ProxmoxCluster.Locked(vmid, by, request.LockTimeout);
+            if (cluster.Client.Clock.GetUtcNow() - since >= request.LockTimeout) throw await cluster.LockedAsync(vmid, by, request.LockTimeout, cancellationToken).ConfigureAwait(false);
+            progress?.Report(new OperationProgress(ProxmoxCluster.WaitingText(vmid, by), 0, null));
             await Clocks.DelayAsync(cluster.Client.Clock, TimeSpan.FromSeconds(30), cancellationToken).ConfigureAwait(false);
         }
 
@@ -115,7 +116,7 @@ internal sealed class BackupRun(ProxmoxCluster cluster, PointCatalog points, Lef
     }
 
     /// <summary>Starts vzdump where the VM is. An answer that is no task means that nothing ran: the VM is elsewhere by now.</summary>
-    private async Task<Upid> StartAsync(string vmid, NativeBackupRequest request, CancellationToken cancellationToken)
+    private async Task<Upid> StartAsync(string vmid, NativeBackupRequest request, IProgress<OperationProgress>? progress, CancellationToken cancellationToken)
     {
         DateTimeOffset since = cluster.Client.Clock.GetUtcNow();
         string answer = "";
@@ -124,7 +125,8 @@ internal sealed class BackupRun(ProxmoxCluster cluster, PointCatalog points, Lef
             ClusterGuest guest = await cluster.GetGuestAsync(vmid, cancellationToken).ConfigureAwait(false);
             if (guest.Lock is string by)
             {
-                if (cluster.Client.Clock.GetUtcNow() - since >= request.LockTimeout) throw ProxmoxCluster.Locked(vmid, by, request.LockTimeout);
+                if (cluster.Client.Clock.GetUtcNow() - since >= request.LockTimeout) throw await cluster.LockedAsync(vmid, by, request.LockTimeout, cancellationToken).ConfigureAwait(false);
+                progress?.Report(new OperationProgress(ProxmoxCluster.WaitingText(vmid, by), 0, null));
                 await Clocks.DelayAsync(cluster.Client.Clock, TimeSpan.FromSeconds(10), cancellationToken).ConfigureAwait(false);
                 continue;
             }

@@ -92,7 +92,7 @@ internal sealed class LeftOutDisks(ProxmoxCluster cluster)
             }
             catch (ApiException e) when (ProxmoxCluster.IsLockText(e.ServerText, out string by))
             {
-                if (cluster.Client.Clock.GetUtcNow() - since >= lockTimeout) throw ProxmoxCluster.Locked(vmid, by, lockTimeout);
+                if (cluster.Client.Clock.GetUtcNow() - since >= lockTimeout) throw await cluster.LockedAsync(vmid, by, lockTimeout, cancellationToken).ConfigureAwait(false);
                 await Clocks.DelayAsync(cluster.Client.Clock, TimeSpan.FromSeconds(5), cancellationToken).ConfigureAwait(false);
             }
         }

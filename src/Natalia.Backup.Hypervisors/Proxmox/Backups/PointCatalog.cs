@@ -12,10 +12,18 @@ namespace Natalia.Backup.Hypervisors.Proxmox.Backups;
 /// <summary>Reads the restore points of a storage. What rights hide is told as an error: an empty list must mean that there is nothing.</summary>
 internal sealed class PointCatalog(ProxmoxCluster cluster)
 {
+    private const int ParallelReads = 12;
+
     internal string RepositoryIdOf(string storage) => Identify("natalia-proxmox-repository-1", storage);
 
     /// <summary>The points of one VM, or of all that the caller may back up. Newest first.</summary>
-    internal async Task<IReadOnlyList<StoredPoint>> ListAsync(string storage, string label, string? vmid, CancellationToken cancellationToken)
+    /// <param name="storage">The storage.</param>
+    /// <param name="label">What the repository is called.</param>
+    /// <param name="vmid">The VM; null for all.</param>
+    /// <param name="cancellationToken">Stops it.</param>
+    /// <param name="onHidden">Told which nodes' part of the storage cannot be read now; or null.</param>
+    /// <param name="askArchives">Whether an archive is opened to name a VM whose name the overview has forgotten.</param>
+    internal async Task<IReadOnlyList<StoredPoint>> ListAsync(string storage, string label, string? vmid, CancellationToken cancellationToken, Action<NataliaException>? onHidden = null, bool askArchives = true)
     {
         StorageInfo info = await cluster.GetStorageAsync(storage, cancellationToken).ConfigureAwait(false);
         if (info.Nodes.Count == 0)
@@ -25,19 +33,80 @@ internal sealed class PointCatalog(ProxmoxCluster cluster)
         CheckRights(rights, storage, vmid, guests);
 
         var found = new Dictionary<string, StoredPoint>(StringComparer.Ordinal);
-        var names = guests.ToDictionary(g => g.Vmid, g => g.Name);
+        var names = guests.Where(g => g.KnownName is not null).ToDictionary(g => g.Vmid, g => g.Name);
         var ids = new Dictionary<string, string>();
         string repositoryId = RepositoryIdOf(storage);
         // Every node sees the same content of a shared storage; of a local one each node has its own part.
-        foreach (string node in info.IsShared ? info.Nodes.Take(1) : info.Nodes)
+        foreach ((string node, JsonElement data) in await ReadContentAsync(info, vmid, onHidden, cancellationToken).ConfigureAwait(false))
         {
-            JsonElement data = (await cluster.Client.GetAsync(ApiPath.Of($"/nodes/{node}/storage/{storage}/content"),
-                new ApiArguments { { "content", "backup" }, { "vmid", vmid } }, cancellationToken, new RequiredRight("Datastore.AllocateSpace", $"/storage/{storage}")).ConfigureAwait(false)).Data;
             foreach (JsonElement item in data.Items())
                 if (Read(item, info, repositoryId, label, node, names, ids) is { } point && (vmid is null || point.Vmid == vmid) && !found.ContainsKey(point.Volid)) found.Add(point.Volid, point);
         }
         if (found.Count == 0 && vmid is null) CheckNothingIsHidden(rights, storage, guests);
-        return [.. found.Values.OrderByDescending(p => p.Point.TimeUtc).ThenBy(p => p.Volid, StringComparer.Ordinal)];
+        List<StoredPoint> ordered = [.. found.Values.OrderByDescending(p => p.Point.TimeUtc).ThenBy(p => p.Volid, StringComparer.Ordinal)];
+        return await NameAsync(ordered, names, guests, askArchives, cancellationToken).ConfigureAwait(false);
+    }
+
+    private async Task<IReadOnlyList<(string Node, JsonElement Data)>> ReadContentAsync(StorageInfo info, string? vmid, Action<NataliaException>? onHidden, CancellationToken cancellationToken)
+    {
+        if (info.IsShared) return [await ProxmoxCluster.AtAnyNodeAsync(info.Nodes, ReadAsync).ConfigureAwait(false)];
+        var parts = new List<(string, JsonElement)>();
+        foreach (string away in info.AllNodes.Where(n => !info.Nodes.Contains(n))) onHidden?.Invoke(OutOfReach(info.Name, away, "the storage is not active there", null));
+        foreach (string node in info.Nodes)
+        {
+            try
+            {
+                parts.Add(await ReadAsync(node).ConfigureAwait(false));
+            }
+            catch (ApiException e) when (e.IsSilentNode)
+            {
+                onHidden?.Invoke(OutOfReach(info.Name, node, e.Message, e));
+            }
+        }
+        return parts;
+
+        async Task<(string, JsonElement)> ReadAsync(string node) => (node, (await cluster.Client.GetAsync(ApiPath.Of($"/nodes/{node}/storage/{info.Name}/content"),
+            new ApiArguments { { "content", "backup" }, { "vmid", vmid } }, cancellationToken, new RequiredRight("Datastore.AllocateSpace", $"/storage/{info.Name}")).ConfigureAwait(false)).Data);
+    }
+
+    private static NataliaException OutOfReach(string storage, string node, string why, Exception? cause) => new(ErrorIds.StoreUnavailable, NataliaErrorKind.ResourceUnavailable,
+        $"What the local storage '{storage}' of node '{node}' holds is not known: {why.TrimEnd('.')}. Its restore points are missing from the list.", $"{storage} on {node}", "They are there again when the node is.", cause);
+
+    /// <summary>
+    /// Names the VMs that the overview does not name, by what was written into their points: those of VMs that are gone, and those whose node has been down for more than five minutes.
+    /// </summary>
+    private async Task<IReadOnlyList<StoredPoint>> NameAsync(List<StoredPoint> points, Dictionary<string, string> names, IReadOnlyList<ClusterGuest> guests, bool askArchives, CancellationToken cancellationToken)
+    {
+        List<StoredPoint> newest = [.. points.Where(p => !names.ContainsKey(p.Vmid)).GroupBy(p => p.Vmid).Select(g => g.First())];
+        if (newest.Count == 0) return points;
+        foreach (StoredPoint point in points.Where(p => !names.ContainsKey(p.Vmid)))
+            if (point.GuestName is string noted) names[point.Vmid] = noted;
+        var exist = new HashSet<string>(guests.Select(g => g.Vmid));
+        if (askArchives)
+        {
+            // Only for VMs that are there: that of one which is gone would cost a request in each list for ever.
+            using var room = new SemaphoreSlim(ParallelReads);
+            await Task.WhenAll(newest.Where(p => exist.Contains(p.Vmid) && !names.ContainsKey(p.Vmid)).ToList().Select(async point =>
+            {
+                await room.WaitAsync(cancellationToken).ConfigureAwait(false);
+                try
+                {
+                    if ((await ProxmoxRepository.ReadArchivedConfigAsync(cluster, point, cancellationToken).ConfigureAwait(false))["name"] is string archived)
+                        lock (names) names[point.Vmid] = archived;
+                }
+                catch (NataliaException)
+                {
+                    // Its number will do.
+                }
+                finally
+                {
+                    room.Release();
+                }
+            })).ConfigureAwait(false);
+        }
+        foreach (StoredPoint point in newest)
+            if (exist.Contains(point.Vmid) && names.TryGetValue(point.Vmid, out string? name)) cluster.RememberName(point.Vmid, name);
+        return [.. points.Select(p => names.TryGetValue(p.Vmid, out string? name) && p.Point.ApplianceName != name ? p with { Point = p.Point with { ApplianceName = name } } : p)];
     }
 
     /// <summary>A point as it is now.</summary>
@@ -49,8 +118,12 @@ internal sealed class PointCatalog(ProxmoxCluster cluster)
         if (point.RepositoryKind != ProxmoxHypervisor.KindName || colon <= 0)
             throw new NataliaException(ErrorIds.RestorePointNotFound, NataliaErrorKind.InvalidArgument, $"The restore point {point} does not lie in a Proxmox VE storage.", point.RestorePointId);
         string storage = volid.Substring(0, colon);
-        IReadOnlyList<StoredPoint> all = await ListAsync(storage, point.Repository, VmidOf(volid), cancellationToken).ConfigureAwait(false);
-        return all.FirstOrDefault(p => p.Volid == volid) ?? throw new NataliaException(ErrorIds.RestorePointNotFound, NataliaErrorKind.NotFound, $"The restore point {point} ('{volid}') is no longer in the storage '{storage}'.", point.RestorePointId);
+        var hidden = new List<NataliaException>();
+        IReadOnlyList<StoredPoint> all = await ListAsync(storage, point.Repository, VmidOf(volid), cancellationToken, hidden.Add).ConfigureAwait(false);
+        if (all.FirstOrDefault(p => p.Volid == volid) is StoredPoint found) return found;
+        // What cannot be looked at is not gone.
+        if (hidden.Count > 0) throw hidden[0];
+        throw new NataliaException(ErrorIds.RestorePointNotFound, NataliaErrorKind.NotFound, $"The restore point {point} ('{volid}') is no longer in the storage '{storage}'.", point.RestorePointId);
     }
 
     internal string PointIdOf(string volid) => Identify("natalia-proxmox-point-1", volid);
@@ -98,7 +171,7 @@ internal sealed class PointCatalog(ProxmoxCluster cluster)
             Note = PointNotes.HumanPart(item.Text("notes")),
             IsDataDiskOnly = notes?.DataDiskOnly ?? false,
         };
-        return new StoredPoint(point, vmid, volid, storage.Name, node);
+        return new StoredPoint(point, vmid, volid, storage.Name, node, PointNotes.GuestNameIn(item.Text("notes")));
     }
 
     /// <summary>The server leaves out what the caller may not back up, without a word.</summary>
@@ -114,6 +187,7 @@ internal sealed class PointCatalog(ProxmoxCluster cluster)
     private void CheckNothingIsHidden(RightsMap rights, string storage, IReadOnlyList<ClusterGuest> guests)
     {
         if (rights.Has($"/storage/{storage}", "Datastore.Allocate")) return;
+        if (guests.Count == 0) cluster.RequireAnywhere(rights, "VM.Backup", "/vms", "VM's points");
         ClusterGuest? hidden = guests.FirstOrDefault(g => !rights.Has($"/vms/{g.Vmid}", "VM.Backup"));
         if (hidden is not null) throw Hidden(storage, "VM.Backup", $"/vms/{hidden.Vmid}");
     }

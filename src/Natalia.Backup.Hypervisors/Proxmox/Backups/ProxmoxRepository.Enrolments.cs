@@ -1,6 +1,7 @@
 using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Hypervisors.Proxmox.Cluster;
+using Natalia.Backup.Hypervisors.Proxmox.Rest;
 
 namespace Natalia.Backup.Hypervisors.Proxmox.Backups;
 
@@ -32,27 +33,31 @@ internal sealed partial class ProxmoxRepository : INativeEnrolments
         return new GuestNotes(_cluster).ChangeAsync(vmid, mark.AddTo, cancellationToken);
     }
 
-    /// <summary>The notes of all VMs. A VM that cannot be read now has none to show.</summary>
+    /// <summary>The notes of all VMs. Of one whose node is down, those that its newest restore point holds; of one that cannot be read otherwise, none.</summary>
     private async Task<IReadOnlyList<(string Vmid, string Name, string Notes)>> ReadNotesAsync(CancellationToken cancellationToken)
     {
         IReadOnlyList<ClusterGuest> guests = await _cluster.GetGuestsAsync(cancellationToken).ConfigureAwait(false);
         using var room = new SemaphoreSlim(ParallelReads);
-        return await Task.WhenAll(guests.Select(async guest =>
+        var read = await Task.WhenAll(guests.Select(async guest =>
         {
             await room.WaitAsync(cancellationToken).ConfigureAwait(false);
             try
             {
-                return (guest.Vmid, guest.Name, (await _cluster.GetConfigAsync(guest, cancellationToken).ConfigureAwait(false)).Description);
-            }
-            catch (NataliaException e) when (e.ErrorId is ErrorIds.ApplianceNotFound or ErrorIds.ServerUnreachable or ErrorIds.ServerError or ErrorIds.PermissionDenied)
-            {
                 // Gone meanwhile, on a node that is down, or hidden: that must not hide the others' settings.
-                return (guest.Vmid, guest.Name, "");
+                return (Guest: guest, Answer: await _cluster.TryGetConfigAsync(guest, cancellationToken).ConfigureAwait(false));
             }
             finally
             {
                 room.Release();
             }
         })).ConfigureAwait(false);
+        List<string> silent = [.. read.Where(r => r.Answer.Problem is ApiException { IsSilentNode: true }).Select(r => r.Guest.Vmid)];
+        IReadOnlyDictionary<string, ArchivedGuest> archived = await _archived.ReadAsync(silent, cancellationToken).ConfigureAwait(false);
+        return
+        [
+            .. from r in read
+               let config = r.Answer.Config ?? (archived.TryGetValue(r.Guest.Vmid, out ArchivedGuest? then) ? then.Config : null)
+               select (r.Guest.Vmid, r.Guest.KnownName ?? config?["name"] ?? r.Guest.Name, config?.Description ?? ""),
+        ];
     }
 }

@@ -13,11 +13,17 @@ internal sealed partial class ProxmoxRepository : IRetentionStore
     public async Task<IReadOnlyList<StoredRetentionPolicy>> GetRetentionPoliciesAsync(CancellationToken cancellationToken)
     {
         IReadOnlyList<ClusterGuest> guests = await _cluster.GetGuestsAsync(cancellationToken).ConfigureAwait(false);
-        IReadOnlyDictionary<string, RetentionLimits> all = await Jobs.GetRetentionsAsync(Storage, guests, cancellationToken).ConfigureAwait(false);
-        if (all.Count == 0) return [];
+        var unreadable = new List<(ClusterGuest Guest, NataliaException Problem)>();
+        IReadOnlyDictionary<string, RetentionLimits> all = await Jobs.GetRetentionsAsync(Storage, guests, unreadable, cancellationToken).ConfigureAwait(false);
+        // Whether a VM that cannot be read has a policy is not known; it matters only where there is something to remove.
+        var withPoints = new HashSet<string>(unreadable.Count == 0 ? [] : (await _points.ListAsync(Storage, Label, null, cancellationToken).ConfigureAwait(false)).Select(p => p.Vmid));
+        unreadable.RemoveAll(u => !withPoints.Contains(u.Guest.Vmid));
+        if (all.Count == 0 && unreadable.Count == 0) return [];
         string zone = await ReadTimeZoneAsync(cancellationToken).ConfigureAwait(false);
         var names = guests.ToDictionary(g => g.Vmid, g => g.Name);
-        return [.. all.OrderBy(r => r.Key, StringComparer.Ordinal).Select(r => new StoredRetentionPolicy(_cluster.ApplianceIdOf(r.Key), names.TryGetValue(r.Key, out string? name) ? name : "VM " + r.Key, ToPolicy(r.Value, zone), null))];
+        IEnumerable<StoredRetentionPolicy> unknown = unreadable.Select(u => new StoredRetentionPolicy(_cluster.ApplianceIdOf(u.Guest.Vmid), u.Guest.KnownName, new RetentionPolicy { TimeZoneId = zone }, null,
+            $"It may stand in the VM's notes, which cannot be read now. {u.Problem.Message}"));
+        return [.. unknown, .. all.OrderBy(r => r.Key, StringComparer.Ordinal).Select(r => new StoredRetentionPolicy(_cluster.ApplianceIdOf(r.Key), names.TryGetValue(r.Key, out string? name) ? name : "VM " + r.Key, ToPolicy(r.Value, zone), null))];
     }
 
     public async Task<string?> GetFixedTimeZoneAsync(CancellationToken cancellationToken) => await ReadTimeZoneAsync(cancellationToken).ConfigureAwait(false);
@@ -76,7 +82,8 @@ internal sealed partial class ProxmoxRepository : IRetentionStore
         if (storage.Nodes.Count == 0) return RetentionPolicy.DefaultTimeZoneId;
         try
         {
-            return (await _cluster.Client.GetAsync(ApiPath.Of($"/nodes/{storage.Nodes[0]}/time"), cancellationToken, new RequiredRight("Sys.Audit", $"/nodes/{storage.Nodes[0]}")).ConfigureAwait(false)).Data.Text("timezone") ?? RetentionPolicy.DefaultTimeZoneId;
+            return await ProxmoxCluster.AtAnyNodeAsync(storage.Nodes, async node =>
+                (await _cluster.Client.GetAsync(ApiPath.Of($"/nodes/{node}/time"), cancellationToken, new RequiredRight("Sys.Audit", $"/nodes/{node}")).ConfigureAwait(false)).Data.Text("timezone")).ConfigureAwait(false) ?? RetentionPolicy.DefaultTimeZoneId;
         }
         catch (ApiException e) when (e.ErrorId == ErrorIds.PermissionDenied)
         {

@@ -13,11 +13,13 @@ internal sealed partial class ProxmoxRepository : INativeRepository
 {
     private readonly ProxmoxCluster _cluster;
     private readonly PointCatalog _points;
+    private readonly ArchivedGuests _archived;
 
     internal ProxmoxRepository(ProxmoxCluster cluster, string storage, string storageKind, string label)
     {
         _cluster = cluster;
         _points = new PointCatalog(cluster);
+        _archived = new ArchivedGuests(cluster, _points);
         (Storage, StorageKind, Label) = (storage, storageKind, label);
         RepositoryId = _points.RepositoryIdOf(storage);
     }
@@ -34,12 +36,12 @@ internal sealed partial class ProxmoxRepository : INativeRepository
 
     public string Location => $"{_cluster.Location}:{Storage}";
 
-    public async Task<IReadOnlyList<RestorePoint>> GetRestorePointsAsync(RestorePointFilter filter, CancellationToken cancellationToken)
+    public async Task<IReadOnlyList<RestorePoint>> GetRestorePointsAsync(RestorePointFilter filter, Action<NataliaException>? onHidden, CancellationToken cancellationToken)
     {
         string? vmid = null;
         if (filter.ApplianceId is string id)
             vmid = (await _cluster.GetGuestsAsync(cancellationToken).ConfigureAwait(false)).FirstOrDefault(g => _cluster.ApplianceIdOf(g.Vmid) == id)?.Vmid;
-        IReadOnlyList<StoredPoint> all = await _points.ListAsync(Storage, Label, vmid, cancellationToken).ConfigureAwait(false);
+        IReadOnlyList<StoredPoint> all = await _points.ListAsync(Storage, Label, vmid, cancellationToken, onHidden).ConfigureAwait(false);
         return
         [
             .. all.Select(p => p.Point).Where(p => (filter.ApplianceId is null || p.ApplianceId == filter.ApplianceId)
@@ -109,11 +111,12 @@ internal sealed partial class ProxmoxRepository : INativeRepository
                 : template with { Name = "VerificationAge", Result = age <= maximumVerificationAge ? CheckOutcome.Passed : CheckOutcome.Warning, Actual = $"{age.Value.TotalDays.ToString("0.#", CultureInfo.InvariantCulture)} days", Tolerance = $"{days} days" });
         }
         ClusterGuest? guest = (await _cluster.GetGuestsAsync(cancellationToken).ConfigureAwait(false)).FirstOrDefault(g => g.Vmid == stored.Vmid);
-        if (guest is not null && (await _cluster.GetConfigAsync(stored.Vmid, cancellationToken).ConfigureAwait(false)).CreatedUtc is DateTime created && now.TimeUtc < created)
+        (GuestConfig? config, NataliaException? problem) = guest is null ? (null, null) : await _cluster.TryGetConfigAsync(guest, cancellationToken).ConfigureAwait(false);
+        if (config?.CreatedUtc is DateTime created && now.TimeUtc < created)
             checks.Add(template with { Name = "SameAppliance", Result = CheckOutcome.Warning, Expected = $"made after {created:yyyy-MM-dd HH:mm:ss} UTC", Actual = $"{now.TimeUtc:yyyy-MM-dd HH:mm:ss} UTC",
                 Detail = $"The point is older than the VM {stored.Vmid} itself: it may be of another VM that had this number before, or of another cluster that uses the same storage." });
         else
-            checks.Add(template with { Name = "SameAppliance", Result = guest is null ? CheckOutcome.NotEvidenced : CheckOutcome.Passed, Detail = guest is null ? $"There is no VM {stored.Vmid} any more to compare with." : null });
+            checks.Add(template with { Name = "SameAppliance", Result = config is null ? CheckOutcome.NotEvidenced : CheckOutcome.Passed, Detail = config is not null ? null : problem is not null ? $"VM {stored.Vmid} cannot be read to compare with: {problem.Message}" : $"There is no VM {stored.Vmid} any more to compare with." });
         return checks;
     }
 

@@ -3,6 +3,7 @@ using System.Text.Json;
 using System.Text.RegularExpressions;
 using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Model;
+using Natalia.Backup.Engine.Repositories;
 using Natalia.Backup.Hypervisors.Proxmox.Cluster;
 using Natalia.Backup.Hypervisors.Proxmox.Rest;
 
@@ -29,7 +30,7 @@ internal sealed class SnapshotService(ProxmoxCluster cluster, GuestAgentService 
             : await agent.PingAsync(vmid, cancellationToken).ConfigureAwait(false) != GuestAgentState.Running ? "the guest agent did not answer"
             : null;
         var freeze = new FreezeEvidence();
-        var options = new TaskWaitOptions { Timeout = request.Timeout, OnLogLine = freeze.Read, MaximumInterval = TimeSpan.FromSeconds(3), FinishWhenCancelled = true };
+        var options = new TaskWaitOptions { Timeout = request.Timeout, OnLogLine = freeze.Read, OnWaiting = text => request.Progress?.Report(new OperationProgress(text, 0, null)), MaximumInterval = TimeSpan.FromSeconds(3), FinishWhenCancelled = true };
         var arguments = new ApiArguments { { "snapname", name }, { "vmstate", request.IncludeMemory ? true : null }, { "description", request.Note } };
         TaskOutcome outcome;
         try
@@ -94,12 +95,12 @@ internal sealed class SnapshotService(ProxmoxCluster cluster, GuestAgentService 
             throw new NataliaException(ErrorIds.SnapshotNotOwn, NataliaErrorKind.InvalidOperation, $"The snapshot '{name}' of VM {vmid} was not made by this product and is left alone.", name, "Remove it in the web interface if it is not needed.");
         if (!(await ListAsync(vmid, cancellationToken).ConfigureAwait(false)).Any(s => s.SnapshotId == name))
             throw new NataliaException(ErrorIds.SnapshotNotFound, NataliaErrorKind.NotFound, $"VM {vmid} has no snapshot '{name}'.", name);
-        TaskOutcome outcome = await DeleteAsync(vmid, name, cancellationToken).ConfigureAwait(false);
+        TaskOutcome outcome = await DeleteAsync(vmid, name, TimeSpan.FromMinutes(1), cancellationToken).ConfigureAwait(false);
         outcome.ThrowUnlessDone($"The removal of snapshot '{name}' of VM {vmid}");
     }
 
-    private Task<TaskOutcome> DeleteAsync(string vmid, string name, CancellationToken cancellationToken) =>
-        cluster.RunAtGuestAsync(vmid, $"The removal of snapshot '{name}' of VM {vmid}", TimeSpan.FromMinutes(10), new TaskWaitOptions { Timeout = TimeSpan.FromHours(2), FinishWhenCancelled = true },
+    private Task<TaskOutcome> DeleteAsync(string vmid, string name, TimeSpan lockTimeout, CancellationToken cancellationToken) =>
+        cluster.RunAtGuestAsync(vmid, $"The removal of snapshot '{name}' of VM {vmid}", lockTimeout, new TaskWaitOptions { Timeout = TimeSpan.FromHours(2), FinishWhenCancelled = true },
             g => cluster.Client.DeleteAsync(ApiPath.Of($"/nodes/{g.Node}/qemu/{vmid}/snapshot/{name}"), null, cancellationToken, new RequiredRight("VM.Snapshot", $"/vms/{vmid}")), cancellationToken);
 
     /// <summary>Leaves nothing behind when the making was stopped or failed.</summary>
@@ -107,6 +108,6 @@ internal sealed class SnapshotService(ProxmoxCluster cluster, GuestAgentService 
     {
         using var limit = new CancellationTokenSource(TimeSpan.FromMinutes(10));
         if ((await ListAsync(vmid, limit.Token).ConfigureAwait(false)).Any(s => s.SnapshotId == name))
-            (await DeleteAsync(vmid, name, limit.Token).ConfigureAwait(false)).ThrowUnlessDone($"The removal of the half-made snapshot '{name}' of VM {vmid}");
+            (await DeleteAsync(vmid, name, TimeSpan.FromMinutes(10), limit.Token).ConfigureAwait(false)).ThrowUnlessDone($"The removal of the half-made snapshot '{name}' of VM {vmid}");
     }
 }

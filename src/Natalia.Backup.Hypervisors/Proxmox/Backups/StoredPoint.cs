@@ -8,4 +8,5 @@ namespace Natalia.Backup.Hypervisors.Proxmox.Backups;
 /// <param name="Volid">The server's name of it.</param>
 /// <param name="Storage">The storage.</param>
 /// <param name="Node">A node that reaches it.</param>
-internal sealed record StoredPoint(RestorePoint Point, string Vmid, string Volid, string Storage, string Node);
+/// <param name="GuestName">What the VM was called when this product made the point; null where nothing says so.</param>
+internal sealed record StoredPoint(RestorePoint Point, string Vmid, string Volid, string Storage, string Node, string? GuestName = null);

@@ -5,7 +5,7 @@ using Natalia.Backup.Hypervisors.Proxmox.Rest;
 
 namespace Natalia.Backup.Hypervisors.Proxmox.Cluster;
 
-/// <summary>A VM's configuration, in order and whole.</summary>
+/// <summary>A VM's configuration, whole, and in an order that does not depend on the answer's.</summary>
 internal sealed class GuestConfig
 {
     private static readonly Regex s_drive = new(@"^((ide|sata|scsi|virtio)\d+|efidisk0|tpmstate0)$", RegexOptions.CultureInvariant);
@@ -15,13 +15,16 @@ internal sealed class GuestConfig
 
     private GuestConfig() { }
 
+    /// <summary>Of a VM of which nothing can be read now.</summary>
+    internal static GuestConfig Unknown { get; } = new();
+
     internal static GuestConfig FromAnswer(JsonElement data)
     {
         var config = new GuestConfig();
         if (data.ValueKind == JsonValueKind.Object)
             foreach (JsonProperty entry in data.EnumerateObject())
                 if (entry.Value.AsText() is string text) config._entries.Add(new(entry.Name, text));
-        return config;
+        return config.Sorted();
     }
 
     /// <summary>Reads the text of a configuration file as an archive holds it: the part before the first snapshot section; leading comments are the description.</summary>
@@ -43,7 +46,7 @@ internal sealed class GuestConfig
             if (colon > 0) config._entries.Add(new(line.Substring(0, colon), line.Substring(colon + 1).Trim()));
         }
         if (description.Length > 0 && config["description"] is null) config._entries.Add(new("description", description.ToString()));
-        return config;
+        return config.Sorted();
     }
 
     internal string? this[string key] => _entries.Where(e => e.Key == key).Select(e => e.Value).FirstOrDefault();
@@ -76,7 +79,7 @@ internal sealed class GuestConfig
         }
     }
 
-    /// <summary>The drive that the VM boots from: the first disk of the boot order, else of the older option, else the first disk.</summary>
+    /// <summary>The drive that the VM boots from: the first disk of the boot order, else of the older option, else the first one that the server tries (<see cref="ConfigOrder"/>).</summary>
     internal string? BootDrive
     {
         get
@@ -104,5 +107,11 @@ internal sealed class GuestConfig
         foreach (var entry in _entries)
             if (entry.Key is not ("description" or "digest" or "cipassword" or "lock")) text.Append(entry.Key).Append(": ").Append(entry.Value).Append('\n');
         return text.ToString();
+    }
+
+    private GuestConfig Sorted()
+    {
+        _entries.Sort((a, b) => ConfigOrder.Instance.Compare(a.Key, b.Key));
+        return this;
     }
 }

@@ -21,6 +21,7 @@ internal static class GuestDescriber
                 : boot is not null && others.Count == 1 ? DiskRole.Data : DiskRole.Unknown;
             described.Add(new ApplianceDisk(drive.Key, role, drive.SizeBytes, drive.Volume));
         }
+        // Not from the overview: that is never more than the host has.
         long? cores = Number(config["cores"]) ?? 1, sockets = Number(config["sockets"]) ?? 1;
         long? memory = Number(PropertyString.Parse(config["memory"] ?? "") is { } m ? m["current"] ?? m.Bare : null);
         return new ApplianceDescription
@@ -29,7 +30,7 @@ internal static class GuestDescriber
             Name = name,
             HypervisorKind = ProxmoxHypervisor.KindName,
             NativeId = vmid,
-            ProcessorCount = guest?.Processors ?? (int?)(Number(config["vcpus"]) ?? cores * sockets),
+            ProcessorCount = (int?)(Number(config["vcpus"]) ?? cores * sockets),
             MemoryBytes = memory is long mib ? mib << 20 : guest?.MemoryBytes,
             Networks = [.. config.Networks.Select(n => Network(n.Value))],
             Disks = described,
@@ -46,6 +47,19 @@ internal static class GuestDescriber
                 Tags = guest.Tags,
                 IsTemplate = guest.IsTemplate,
             },
+        };
+    }
+
+    /// <summary>A VM whose node does not answer: what an archive holds of it, and nothing of how it is now.</summary>
+    internal static ApplianceDescription DescribeSilent(string applianceId, ClusterGuest guest, GuestConfig? archived)
+    {
+        ApplianceDescription then = Describe(applianceId, guest.Vmid, guest.KnownName ?? archived?["name"] ?? guest.Name, archived ?? GuestConfig.Unknown, guest);
+        return then with
+        {
+            ProcessorCount = archived is null ? null : then.ProcessorCount,
+            NativeConfiguration = archived is null ? null : then.NativeConfiguration,
+            NativeFormat = archived is null ? null : then.NativeFormat,
+            State = then.State! with { Power = "unknown", GuestAgent = GuestAgentState.Unknown },
         };
     }
 

@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Text.RegularExpressions;
 using Natalia.Backup.Hypervisors.Proxmox.Rest;
 
 namespace Natalia.Backup.Hypervisors.Proxmox.Cluster;
@@ -6,11 +7,13 @@ namespace Natalia.Backup.Hypervisors.Proxmox.Cluster;
 /// <summary>A drive of a VM's configuration.</summary>
 internal sealed record GuestDrive(string Key, PropertyString Properties)
 {
+    private static readonly Regex s_cloudInit = new(@"[:/](vm-\d+-)?cloudinit(\.\w+)?$", RegexOptions.CultureInvariant);
+
     internal string? Volume => Properties["file"] ?? Properties["volume"] ?? Properties.Bare;
 
     internal string? Storage => Volume is string v && v.IndexOf(':') is int colon and > 0 && !v.StartsWith("/", StringComparison.Ordinal) ? v.Substring(0, colon) : null;
 
-    internal bool IsCdRom => Properties["media"] == "cdrom" || Volume is "none" or "cdrom" || (Volume?.EndsWith("-cloudinit", StringComparison.Ordinal) ?? false);
+    internal bool IsCdRom => Properties["media"] == "cdrom" || Volume is "none" or "cdrom" || (Volume is not null && s_cloudInit.IsMatch(Volume));
 
     /// <summary>EFI variables and TPM state: small, needed to boot, and without a switch to leave them out.</summary>
     internal bool IsFirmware => Key is "efidisk0" or "tpmstate0";

@@ -6,9 +6,10 @@ namespace Natalia.Backup.Hypervisors.Proxmox.Cluster;
 internal sealed class GuestNotes(ProxmoxCluster cluster)
 {
     private const int MaximumTries = 5;
-    private static readonly TimeSpan s_lockTimeout = TimeSpan.FromMinutes(5);
+    /// <summary>Enough for what is over in a moment. A backup can take hours: then an error that names it is worth more than silence.</summary>
+    private static readonly TimeSpan s_lockTimeout = TimeSpan.FromSeconds(20);
 
-    /// <summary>Changes the notes. When somebody changes the VM in the same moment, reads again; while another operation holds the VM, waits.</summary>
+    /// <summary>Changes the notes. When somebody changes the VM in the same moment, reads again; while another operation holds the VM, waits for a moment.</summary>
     /// <param name="vmid">The VM.</param>
     /// <param name="change">The new notes, from the old ones; asked again when somebody was quicker.</param>
     /// <param name="cancellationToken">Stops it.</param>
@@ -39,7 +40,7 @@ internal sealed class GuestNotes(ProxmoxCluster cluster)
             }
             catch (ApiException e) when (ProxmoxCluster.IsLockText(e.ServerText, out string by))
             {
-                if (cluster.Client.Clock.GetUtcNow() - since >= s_lockTimeout) throw ProxmoxCluster.Locked(vmid, by, s_lockTimeout);
+                if (cluster.Client.Clock.GetUtcNow() - since >= s_lockTimeout) throw await cluster.LockedAsync(vmid, by, s_lockTimeout, cancellationToken).ConfigureAwait(false);
                 await Clocks.DelayAsync(cluster.Client.Clock, TimeSpan.FromSeconds(5), cancellationToken).ConfigureAwait(false);
             }
         }

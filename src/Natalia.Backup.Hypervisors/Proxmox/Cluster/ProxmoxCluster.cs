@@ -1,3 +1,5 @@
+using System.Collections.Concurrent;
+using System.Globalization;
 using System.Text.Json;
 using System.Text.RegularExpressions;
 using Natalia.Backup.Engine;
@@ -12,6 +14,8 @@ internal sealed class ProxmoxCluster : IDisposable
     private const int MaximumMoves = 3;
     private static readonly Regex s_movedAway = new(@"Configuration file '?nodes/[^/]+/qemu-server/\d+\.conf'? does not exist|unable to find configuration file for VM \d+", RegexOptions.CultureInvariant | RegexOptions.IgnoreCase);
     private static readonly Regex s_locked = new(@"VM is locked(?: \((?<by>[^)]+)\))?|can't lock file|lock-\d+\.conf' - got timeout", RegexOptions.CultureInvariant | RegexOptions.IgnoreCase);
+
+    private readonly ConcurrentDictionary<string, string> _names = new(StringComparer.Ordinal);
 
     internal ProxmoxCluster(ApiClient client, string identity, Version version)
     {
@@ -40,7 +44,10 @@ internal sealed class ProxmoxCluster : IDisposable
     /// <summary>The storages of the last answer that held some, for completion alone.</summary>
     internal IReadOnlyList<StorageInfo> KnownStorages { get; private set; } = [];
 
-    /// <summary>All QEMU guests that the caller may see; one request.</summary>
+    /// <summary>Keeps a VM's name for the time when the overview has forgotten it.</summary>
+    internal void RememberName(string vmid, string name) => _names[vmid] = name;
+
+    /// <summary>All QEMU guests that the caller may see, by number; one request. What is not listed may be hidden for want of VM.Audit.</summary>
     internal async Task<IReadOnlyList<ClusterGuest>> GetGuestsAsync(CancellationToken cancellationToken)
     {
         JsonElement data = (await Client.GetAsync(ApiPath.Of($"/cluster/resources"), new ApiArguments { { "type", "vm" } }, cancellationToken).ConfigureAwait(false)).Data;
@@ -48,9 +55,34 @@ internal sealed class ProxmoxCluster : IDisposable
         [
             .. from g in data.Items()
                where g.Text("type") == "qemu" && g.Text("vmid") is not null && g.Text("node") is not null
-               select new ClusterGuest(g.Text("vmid")!, g.Text("name") ?? "VM " + g.Text("vmid"), g.Text("node")!, g.Text("status"), g.Text("lock"), g.Text("hastate"), g.Text("pool"),
+               orderby g.Long("vmid") ?? 0
+               select new ClusterGuest(g.Text("vmid")!, NameOf(g), g.Text("node")!, g.Text("status"), g.Text("lock"), g.Text("hastate"), g.Text("pool"),
                    (g.Text("tags") ?? "").Split([';', ',', ' '], StringSplitOptions.RemoveEmptyEntries), g.Flag("template") == true, (int?)g.Long("maxcpu"), g.Long("maxmem")),
         ];
+    }
+
+    private string? NameOf(JsonElement guest)
+    {
+        string vmid = guest.Text("vmid")!;
+        if (guest.Text("name") is not string name) return _names.TryGetValue(vmid, out string? remembered) ? remembered : null;
+        return _names[vmid] = name;
+    }
+
+    /// <summary>The same, but nothing is an answer only to an account that may see VMs: to any other it would look like an empty cluster.</summary>
+    /// <exception cref="NataliaException"><c>PermissionDenied</c>.</exception>
+    internal async Task<IReadOnlyList<ClusterGuest>> GetVisibleGuestsAsync(CancellationToken cancellationToken)
+    {
+        IReadOnlyList<ClusterGuest> guests = await GetGuestsAsync(cancellationToken).ConfigureAwait(false);
+        if (guests.Count == 0) RequireAnywhere(await GetRightsAsync(cancellationToken).ConfigureAwait(false), "VM.Audit", "/vms", "VM");
+        return guests;
+    }
+
+    /// <summary>Throws when the account has a right nowhere, for then every list is empty without a word.</summary>
+    internal void RequireAnywhere(RightsMap rights, string privilege, string path, string what)
+    {
+        if (rights.HasAnywhere(privilege)) return;
+        throw new NataliaException(ErrorIds.PermissionDenied, NataliaErrorKind.PermissionDenied, $"'{Client.User}' may not see any {what} on '{Location}': the server leaves out what an account may not see, without a word. Missing: {privilege} on {path}.", path,
+            $"Give the account a role with {privilege} on {path}, or below it. An API token with privilege separation starts without any right, and needs each itself, besides its user.");
     }
 
     /// <exception cref="NataliaException"><c>ApplianceNotFound</c>.</exception>
@@ -85,6 +117,53 @@ internal sealed class ProxmoxCluster : IDisposable
 
     internal async Task<GuestConfig> GetConfigAsync(ClusterGuest guest, CancellationToken cancellationToken) =>
         GuestConfig.FromAnswer((await Client.GetAsync(ApiPath.Of($"/nodes/{guest.Node}/qemu/{guest.Vmid}/config"), new ApiArguments { { "current", true } }, cancellationToken, new RequiredRight("VM.Audit", $"/vms/{guest.Vmid}")).ConfigureAwait(false)).Data);
+
+    /// <summary>
+    /// A VM's configuration as one of many: what stands in the way of one VM is returned, for it must not hide the others. Both are null when the VM is gone.
+    /// </summary>
+    internal async Task<(GuestConfig? Config, NataliaException? Problem)> TryGetConfigAsync(ClusterGuest guest, CancellationToken cancellationToken)
+    {
+        try
+        {
+            try
+            {
+                return (await GetConfigAsync(guest, cancellationToken).ConfigureAwait(false), null);
+            }
+            catch (ApiException e) when (e.Status == 500)
+            {
+                // It may have moved since the overview was read.
+                return (await GetConfigAsync(guest.Vmid, cancellationToken).ConfigureAwait(false), null);
+            }
+        }
+        catch (NataliaException e) when (e.ErrorId == ErrorIds.ApplianceNotFound)
+        {
+            return (null, null);
+        }
+        catch (NataliaException e) when (e is ApiException { IsSilentNode: true } || e.ErrorId is ErrorIds.ServerError or ErrorIds.PermissionDenied or ErrorIds.ApplianceMoved)
+        {
+            return (null, e);
+        }
+    }
+
+    /// <summary>Asks one node after the other until one answers: the overview lists a dead node's storages as usable for minutes.</summary>
+    internal static async Task<T> AtAnyNodeAsync<T>(IReadOnlyList<string> nodes, Func<string, Task<T>> ask)
+    {
+        for (int i = 0; ; i++)
+        {
+            try
+            {
+                return await ask(nodes[i]).ConfigureAwait(false);
+            }
+            catch (ApiException e) when (e.IsSilentNode && i + 1 < nodes.Count)
+            {
+                // The next one knows the same.
+            }
+        }
+    }
+
+    /// <summary>The nodes that the cluster knows to be down.</summary>
+    internal async Task<IReadOnlyCollection<string>> GetOfflineNodesAsync(CancellationToken cancellationToken) =>
+        new HashSet<string>((await Client.GetAsync(ApiPath.Of($"/nodes"), cancellationToken).ConfigureAwait(false)).Data.Items().Where(n => n.Text("status") == "offline").Select(n => n.Text("node")).OfType<string>());
 
     /// <summary>True when the server's words mean that another operation holds the VM.</summary>
     internal static bool IsLockText(string text, out string by)
@@ -123,14 +202,40 @@ internal sealed class ProxmoxCluster : IDisposable
             {
                 // Told by the request itself: nothing was started.
             }
-            if (Client.Clock.GetUtcNow() - since >= lockTimeout) throw Locked(vmid, by, lockTimeout);
+            if (Client.Clock.GetUtcNow() - since >= lockTimeout) throw await LockedAsync(vmid, by, lockTimeout, cancellationToken).ConfigureAwait(false);
+            options.OnWaiting?.Invoke(WaitingText(vmid, by));
             await Clocks.DelayAsync(Client.Clock, TimeSpan.FromSeconds(10), cancellationToken).ConfigureAwait(false);
         }
     }
 
-    internal static NataliaException Locked(string vmid, string by, TimeSpan waited) => new(ErrorIds.ApplianceLocked, NataliaErrorKind.ResourceBusy,
-        $"VM {vmid} is held by '{by}'; it was still held after {waited.TotalMinutes:0} minutes.", vmid,
-        "Wait until that operation has ended. If no task is running any more, unlock it by hand on the node (qm unlock) after looking at what happened.");
+    /// <summary>What is waited for, for a progress display.</summary>
+    internal static string WaitingText(string vmid, string by) => $"Waiting for VM {vmid}, which is held by '{by}'";
+
+    /// <summary>The error of a wait that was given up; it names who holds the VM as far as the node's task list tells.</summary>
+    internal async Task<NataliaException> LockedAsync(string vmid, string by, TimeSpan waited, CancellationToken cancellationToken)
+    {
+        string time = waited < TimeSpan.FromMinutes(2) ? $"{waited.TotalSeconds:0} seconds" : $"{waited.TotalMinutes:0} minutes";
+        return new NataliaException(ErrorIds.ApplianceLocked, NataliaErrorKind.ResourceBusy, $"VM {vmid} is held by '{by}'{await FindHolderAsync(vmid, cancellationToken).ConfigureAwait(false)}; it was still held after {time}.", vmid,
+            "Wait until that operation has ended. If no task is running any more, unlock it by hand on the node (qm unlock) after looking at what happened.");
+    }
+
+    private async Task<string> FindHolderAsync(string vmid, CancellationToken cancellationToken)
+    {
+        try
+        {
+            ClusterGuest guest = await GetGuestAsync(vmid, cancellationToken).ConfigureAwait(false);
+            JsonElement tasks = (await Client.GetAsync(ApiPath.Of($"/nodes/{guest.Node}/tasks"), new ApiArguments { { "source", "active" } }, cancellationToken).ConfigureAwait(false)).Data;
+            // A scheduled backup of several VMs carries no number.
+            Upid? holder = tasks.Items().Select(t => Upid.TryParse(t.Text("upid"), out Upid u) ? u : null).OfType<Upid>()
+                .Where(u => u.Id == vmid || (u.Type == "vzdump" && u.Id.Length == 0)).OrderByDescending(u => u.Id == vmid).ThenBy(u => u.StartUtc).FirstOrDefault();
+            return holder is null ? "" : string.Format(CultureInfo.InvariantCulture, " (task {0} of {1} on node '{2}', since {3:yyyy-MM-dd HH:mm:ss} UTC)", holder.Type, holder.User, holder.Node, holder.StartUtc);
+        }
+        catch (NataliaException)
+        {
+            // Who it is may not be seen, or cannot be read now: what holds it is known all the same.
+            return "";
+        }
+    }
 
     /// <summary>All storages that the caller may see; one request.</summary>
     internal async Task<IReadOnlyList<StorageInfo>> GetStoragesAsync(CancellationToken cancellationToken)
@@ -138,8 +243,9 @@ internal sealed class ProxmoxCluster : IDisposable
         JsonElement data = (await Client.GetAsync(ApiPath.Of($"/cluster/resources"), new ApiArguments { { "type", "storage" } }, cancellationToken).ConfigureAwait(false)).Data;
         IReadOnlyList<StorageInfo> storages =
         [
-            .. from s in data.Items()
-               where s.Text("type") == "storage" && s.Text("storage") is not null && s.Text("node") is not null
+            // The rows come in no order; what is taken first must be the same each time.
+            .. from s in data.Items().Where(s => s.Text("type") == "storage" && s.Text("storage") is not null && s.Text("node") is not null)
+                   .OrderBy(s => s.Text("storage"), StringComparer.Ordinal).ThenBy(s => s.Text("node"), StringComparer.Ordinal)
                group s by s.Text("storage")! into g
                let first = g.First()
                select new StorageInfo(g.Key, first.Text("plugintype") ?? "unknown", g.Any(s => s.Flag("shared") == true),
@@ -157,10 +263,10 @@ internal sealed class ProxmoxCluster : IDisposable
         StorageInfo? storage = storages.FirstOrDefault(s => s.Name == name);
         if (storage is not null) return storage;
         RightsMap rights = await GetRightsAsync(cancellationToken).ConfigureAwait(false);
-        if (!rights.Has($"/storage/{name}", "Datastore.Audit", "Datastore.AllocateSpace"))
+        if (!rights.Has($"/storage/{name}", "Datastore.Audit"))
             throw new NataliaException(ErrorIds.PermissionDenied, NataliaErrorKind.PermissionDenied,
-                $"'{Client.User}' may not see a storage '{name}' on '{Location}'. Missing: Datastore.Audit or Datastore.AllocateSpace on /storage/{name}.", $"/storage/{name}",
-                "Give the account the right, or check the storage's name. An API token with privilege separation needs the right itself, besides its user.");
+                $"'{Client.User}' may not see a storage '{name}' on '{Location}'. Missing: Datastore.Audit on /storage/{name}.", $"/storage/{name}",
+                "Give the account the right (Datastore.AllocateSpace alone does not show a storage), or check the storage's name. An API token with privilege separation needs the right itself, besides its user.");
         throw new NataliaException(ErrorIds.StorageNotFound, NataliaErrorKind.NotFound, $"'{Location}' has no storage '{name}'. It has: {string.Join(", ", storages.Select(s => s.Name).OrderBy(n => n, StringComparer.Ordinal))}.", name);
     }
 

@@ -31,5 +31,8 @@ internal sealed class RightsMap
         }
     }
 
+    /// <summary>Whether the right is there on any path at all.</summary>
+    internal bool HasAnywhere(string right) => _paths.Values.Any(rights => rights.ContainsKey(right));
+
     private static string Parent(string path) => path.LastIndexOf('/') is int slash and > 0 ? path.Substring(0, slash) : "/";
 }

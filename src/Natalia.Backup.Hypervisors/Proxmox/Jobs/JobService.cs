@@ -113,8 +113,8 @@ internal sealed class JobService(ProxmoxCluster cluster, LeftOutDisks leftOut)
         return RetentionMark.Parse((await cluster.GetConfigAsync(vmid, cancellationToken).ConfigureAwait(false)).Description);
     }
 
-    /// <summary>What the own jobs that write to a storage keep, by VM, and what waits for a job in the notes of the VMs that have none.</summary>
-    internal async Task<IReadOnlyDictionary<string, RetentionLimits>> GetRetentionsAsync(string storage, IReadOnlyList<ClusterGuest> guests, CancellationToken cancellationToken)
+    /// <summary>What the own jobs that write to a storage keep, by VM, and what waits for a job in the notes of the VMs that have none. A VM whose notes cannot be read now is added to the unreadable ones: of it nothing is known.</summary>
+    internal async Task<IReadOnlyDictionary<string, RetentionLimits>> GetRetentionsAsync(string storage, IReadOnlyList<ClusterGuest> guests, ICollection<(ClusterGuest Guest, NataliaException Problem)> unreadable, CancellationToken cancellationToken)
     {
         JsonElement data = (await cluster.Client.GetAsync(ApiPath.Of($"/cluster/backup"), cancellationToken, s_audit).ConfigureAwait(false)).Data;
         var own = data.Items().Where(j => IsOwn(j.Text("id") ?? "", j)).ToDictionary(j => j.Text("id")!.Substring(Prefix.Length));
@@ -127,9 +127,12 @@ internal sealed class JobService(ProxmoxCluster cluster, LeftOutDisks leftOut)
             await room.WaitAsync(cancellationToken).ConfigureAwait(false);
             try
             {
-                GuestConfig config = await cluster.GetConfigAsync(guest, cancellationToken).ConfigureAwait(false);
-                if (RetentionMark.Parse(config.Description) is { KeepsAll: false } waiting)
-                    lock (found) found[guest.Vmid] = waiting;
+                (GuestConfig? config, NataliaException? problem) = await cluster.TryGetConfigAsync(guest, cancellationToken).ConfigureAwait(false);
+                lock (found)
+                {
+                    if (problem is not null) unreadable.Add((guest, problem));
+                    if (config is not null && RetentionMark.Parse(config.Description) is { KeepsAll: false } waiting) found[guest.Vmid] = waiting;
+                }
             }
             finally
             {

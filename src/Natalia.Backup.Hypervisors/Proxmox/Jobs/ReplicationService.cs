@@ -95,7 +95,12 @@ internal sealed class ReplicationService(ProxmoxCluster cluster)
     internal async Task<IReadOnlyList<ReplicationState>> ListAsync(string? vmid, CancellationToken cancellationToken)
     {
         var jobs = await GetJobsAsync(vmid, cancellationToken).ConfigureAwait(false);
-        if (jobs.Count == 0) return [];
+        if (jobs.Count == 0)
+        {
+            // Replications of VMs that the account may not see are left out.
+            if (vmid is null) cluster.RequireAnywhere(await cluster.GetRightsAsync(cancellationToken).ConfigureAwait(false), "VM.Audit", "/vms", "VM's replication");
+            return [];
+        }
         var guests = (await cluster.GetGuestsAsync(cancellationToken).ConfigureAwait(false)).ToDictionary(g => g.Vmid);
         var byNode = jobs.Select(j => j.Text("guest") ?? "").Where(guests.ContainsKey).GroupBy(g => guests[g].Node);
         var states = new Dictionary<string, JsonElement>();

@@ -30,12 +30,14 @@ internal sealed class ApiClient : IDisposable
     private volatile ApiTicket? _ticket;
     private bool _loggedInWithSecondFactor;
     private volatile int _current;
+    private readonly SilentNodes _silent;
     private long _requests;
 
     internal ApiClient(ApiFlavor flavor, IReadOnlyList<ApiHost> hosts, ApiCredential credential, CertificateTrust trust, TimeProvider clock, Action<string>? trace = null)
     {
         if (hosts.Count == 0) throw new ArgumentException("At least one host is needed.", nameof(hosts));
         (_flavor, _hosts, _credential, _trust, _clock, _trace) = (flavor, hosts, credential, trust, clock, trace);
+        _silent = new SilentNodes(clock);
         var handler = new HttpClientHandler
         {
             UseCookies = false,
@@ -98,7 +100,11 @@ internal sealed class ApiClient : IDisposable
         {
             ApiTicket? ticket = _credential.IsToken ? null : await GetTicketAsync(refused, cancellationToken).ConfigureAwait(false);
             Reply reply = await TransmitAsync(method, path, arguments, ticket, repeatable, cancellationToken).ConfigureAwait(false);
-            if (reply.Status is >= 200 and < 300) return Parse(method, path, reply);
+            if (reply.Status is >= 200 and < 300)
+            {
+                _silent.Answered(path);
+                return Parse(method, path, reply);
+            }
 
             // The server holds a 401 back for three seconds and runs nothing: with a new ticket any verb may be sent again, once.
             if (reply.Status == 401 && ticket is not null && !renewed)
@@ -114,12 +120,13 @@ internal sealed class ApiClient : IDisposable
                     throw new ApiException(ErrorIds.RequestOutcomeUnknown, NataliaErrorKind.Connection,
                         $"{error.Message} Whether {method} {path.Readable} was carried out is not known.", path.Readable, "Look at the node's task list before repeating it.", error)
                     { Status = reply.Status, ServerText = error.ServerText };
-                if (++proxyRetries <= MaximumProxyRetries)
+                if (!_silent.IsSilent(path) && ++proxyRetries <= MaximumProxyRetries)
                 {
                     MoveOn(reply.HostIndex);
                     await Clocks.DelayAsync(_clock, TimeSpan.FromSeconds(proxyRetries), cancellationToken).ConfigureAwait(false);
                     continue;
                 }
+                _silent.Failed(path);
             }
             throw error;
         }

@@ -34,6 +34,12 @@ internal static class ApiErrors
             case 403:
                 Match match = s_permission.Match(text);
                 string? privilege = match.Success ? match.Groups["privilege"].Value.Trim() : right?.Privilege;
+                // Of a request that several rights open the server names them all; which of them this operation needs is known here.
+                if (privilege is not null && right is not null && privilege.Contains('|') && privilege.Split('|').Any(p => right.Privilege.Contains(p.Trim())))
+                {
+                    privilege = right.Privilege;
+                    said = s_permission.Replace(said, "Permission check failed");
+                }
                 string? where = match.Success ? match.Groups["path"].Value : right?.Path;
                 bool ticketOnly = text.IndexOf("need proper ticket", StringComparison.OrdinalIgnoreCase) >= 0;
                 string missing = privilege is null ? "" : $" Missing: {privilege.Replace("|", " or ")} on {where}.";

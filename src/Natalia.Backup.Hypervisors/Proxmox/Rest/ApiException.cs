@@ -22,5 +22,8 @@ internal sealed class ApiException : NataliaException
     /// <summary>True when it is certain that nothing was carried out.</summary>
     internal bool NothingHappened { get; init; }
 
+    /// <summary>True when the node that was asked could not reach another one: that node is down, and the cluster is not.</summary>
+    internal bool IsSilentNode => ErrorId == ErrorIds.ServerUnreachable && Status != 0;
+
     internal bool Says(string text) => ServerText.IndexOf(text, StringComparison.OrdinalIgnoreCase) >= 0;
 }

@@ -8,7 +8,7 @@ namespace Natalia.Backup.Hypervisors.Proxmox.Rest;
 /// <param name="State">How it ended.</param>
 /// <param name="WarningCount">How many warnings it gave.</param>
 /// <param name="ExitStatus">Its last word, or why it is lost.</param>
-/// <param name="LogTail">The last lines of its log.</param>
+/// <param name="LogTail">The last lines of its log that tell something: without progress and clearing up.</param>
 internal sealed record TaskOutcome(Upid Task, TaskState State, int WarningCount, string ExitStatus, IReadOnlyList<string> LogTail)
 {
     internal bool Succeeded => State is TaskState.Ok or TaskState.Warnings;

@@ -125,7 +125,7 @@ internal sealed class TaskWaiter(ApiClient client)
                     // An empty log, and a page behind the end, are one made-up line.
                     if (text == "no content" && (_next == 0 || line.Long("n") is null or 0 || line.Long("n") <= _next)) continue;
                     count++;
-                    _tail.Enqueue(text);
+                    if (TaskLogLine.Tells(text)) _tail.Enqueue(text);
                     if (_tail.Count > TailLines) _tail.Dequeue();
                     onLine?.Invoke(text);
                 }

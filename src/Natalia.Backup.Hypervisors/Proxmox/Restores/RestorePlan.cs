@@ -16,4 +16,6 @@ internal sealed record RestorePlan
     /// <summary>The adapters to set in the same call, by key.</summary>
     internal IReadOnlyDictionary<string, string> Adapters { get; init; } = new Dictionary<string, string>();
     internal TimeSpan Timeout { get; init; }
+    /// <summary>What a person should know of it; full sentences.</summary>
+    internal IReadOnlyList<string> Warnings { get; init; } = [];
 }

@@ -18,8 +18,8 @@ internal sealed class TestBenchService(ProxmoxCluster cluster, RestoreService re
         var points = new PointCatalog(cluster);
         StoredPoint stored = await points.FindAsync(point, cancellationToken).ConfigureAwait(false);
         GuestConfig archived = await ProxmoxRepository.ReadArchivedConfigAsync(cluster, stored, cancellationToken).ConfigureAwait(false);
-        string? preferred = request.Node ?? (await cluster.GetGuestsAsync(cancellationToken).ConfigureAwait(false)).FirstOrDefault(g => g.Vmid == stored.Vmid)?.Node;
-        string node = await restore.ChooseNodeAsync(stored, preferred, request.Storage, cancellationToken).ConfigureAwait(false);
+        string? preferred = (await cluster.GetGuestsAsync(cancellationToken).ConfigureAwait(false)).FirstOrDefault(g => g.Vmid == stored.Vmid)?.Node;
+        string node = await restore.ChooseNodeAsync(stored, request.Node, preferred, request.Storage, archived, cancellationToken).ConfigureAwait(false);
         await restore.CheckNetworksAsync(node, [request.IsolatedNetwork], cancellationToken).ConfigureAwait(false);
         TimeProvider clock = cluster.Client.Clock;
         long watch = clock.GetTimestamp();
@@ -39,6 +39,7 @@ internal sealed class TestBenchService(ProxmoxCluster cluster, RestoreService re
             Adapters = archived.Networks.ToDictionary(n => n.Key, n => $"{GuestDescriber.Model(n.Value)},bridge={request.IsolatedNetwork},link_down=1"),
             Timeout = request.Timeout,
         };
+        await restore.CheckRightsAsync(plan, false, cancellationToken).ConfigureAwait(false);
         (string vmid, _) = await restore.RunAsync(stored, plan, progress, cancellationToken).ConfigureAwait(false);
         var made = new TestAppliance { NativeId = vmid, Name = name, RunId = request.RunId, IsolatedNetwork = request.IsolatedNetwork, CreatedUtc = mark.CreatedUtc, RestoreDuration = clock.GetElapsedTime(watch) };
         try
@@ -97,7 +98,12 @@ internal sealed class TestBenchService(ProxmoxCluster cluster, RestoreService re
     {
         string vmid = test.NativeId;
         ClusterGuest? guest = (await cluster.GetGuestsAsync(cancellationToken).ConfigureAwait(false)).FirstOrDefault(g => g.Vmid == vmid);
-        if (guest is null) return;
+        if (guest is null)
+        {
+            // Not seen is not gone.
+            if ((await cluster.GetRightsAsync(cancellationToken).ConfigureAwait(false)).Has($"/vms/{vmid}", "VM.Audit")) return;
+            throw new NataliaException(ErrorIds.PermissionDenied, NataliaErrorKind.PermissionDenied, $"Whether the test VM {vmid} is still there is not known: '{cluster.Client.User}' may not see it. Missing: VM.Audit on /vms/{vmid}.", $"/vms/{vmid}", $"Give the account the right, or look at VM {vmid} on the cluster and remove it there.");
+        }
         GuestConfig config = await cluster.GetConfigAsync(vmid, cancellationToken).ConfigureAwait(false);
         if (TestMark.Parse(config.Description)?.RunId != test.RunId)
             throw new NataliaException(ErrorIds.NotATestAppliance, NataliaErrorKind.Security, $"VM {vmid} ('{guest.Name}') does not carry the mark of the test {test.RunId}, and is not destroyed.", vmid, "Look at what this VM is; its number may have been given to another one.");
@@ -113,13 +119,16 @@ internal sealed class TestBenchService(ProxmoxCluster cluster, RestoreService re
         outcome.ThrowUnlessDone($"The removal of the test VM {vmid}");
     }
 
-    internal async Task<IReadOnlyList<TestAppliance>> ListAsync(CancellationToken cancellationToken)
+    /// <param name="cancellationToken">Stops it.</param>
+    /// <param name="onUnreadable">Told of what is called like a test VM and cannot be read now, as on a node that is down; or null.</param>
+    internal async Task<IReadOnlyList<TestAppliance>> ListAsync(CancellationToken cancellationToken, Action<ClusterGuest, NataliaException>? onUnreadable = null)
     {
         var found = new List<TestAppliance>();
-        foreach (ClusterGuest guest in (await cluster.GetGuestsAsync(cancellationToken).ConfigureAwait(false)).Where(g => g.Name.StartsWith(NamePrefix, StringComparison.Ordinal)))
+        foreach (ClusterGuest guest in (await cluster.GetVisibleGuestsAsync(cancellationToken).ConfigureAwait(false)).Where(g => g.Name.StartsWith(NamePrefix, StringComparison.Ordinal)))
         {
-            GuestConfig config = await cluster.GetConfigAsync(guest.Vmid, cancellationToken).ConfigureAwait(false);
-            if (TestMark.Parse(config.Description) is { } mark)
+            (GuestConfig? config, NataliaException? problem) = await cluster.TryGetConfigAsync(guest, cancellationToken).ConfigureAwait(false);
+            if (problem is not null) onUnreadable?.Invoke(guest, problem);
+            if (config is not null && TestMark.Parse(config.Description) is { } mark)
                 found.Add(new TestAppliance { NativeId = guest.Vmid, Name = guest.Name, RunId = mark.RunId, IsolatedNetwork = mark.Network, CreatedUtc = mark.CreatedUtc });
         }
         return found;

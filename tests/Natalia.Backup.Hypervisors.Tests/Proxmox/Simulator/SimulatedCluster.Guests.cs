@@ -23,6 +23,7 @@ internal sealed partial class SimulatedCluster
                 return ChangeConfig(request, guest);
             case ("DELETE", ""):
                 Need(path, "VM.Allocate");
+                if (DestroyError is not null) throw new SimulatorRefusal(500, DestroyError);
                 if (guest.Running) throw new SimulatorRefusal(500, $"VM {vmid} is running - destroy failed");
                 return Simple(node, "qmdestroy", vmid, user, () =>
                 {
@@ -93,6 +94,8 @@ internal sealed partial class SimulatedCluster
     private SimulatorReply ChangeConfig(SimulatorRequest request, SimulatedGuest guest)
     {
         string path = $"/vms/{guest.Vmid}";
+        // One of these opens the request; which of them its arguments need is looked at then.
+        Need(path, "VM.Config.Disk", "VM.Config.CDROM", "VM.Config.CPU", "VM.Config.Memory", "VM.Config.Network", "VM.Config.HWType", "VM.Config.Options", "VM.Config.Cloudinit");
         foreach (string key in request.Arguments.Keys)
             if (Regex.IsMatch(key, @"^(scsi|virtio|sata|ide)\d+$")) Need(path, "VM.Config.Disk");
             else if (key == "description") Need(path, "VM.Config.Options");
@@ -191,11 +194,19 @@ internal sealed partial class SimulatedCluster
         task.Steps.Add((TimeSpan.FromSeconds(1), "restore vma archive: zstd -q -d -c", null));
         task.Steps.Add((TimeSpan.FromSeconds(20), "progress 50% (read 17179869184 bytes, duration 20 sec)", null));
         if (RestoreFailure is string failure)
+        {
+            // The cause comes first, and then what is cleared up, at length.
+            task.Steps.Add((TimeSpan.FromSeconds(25), RestoreFailureCause, null));
+            for (int percent = 1; percent <= 100; percent++) task.Steps.Add((TimeSpan.FromSeconds(26), $"Removing image: {percent}% complete...", null));
+            for (int disk = 0; disk < 3; disk++) task.Steps.Add((TimeSpan.FromSeconds(27), $"temporary volume 'tank:vm-{vmid}-disk-{disk}' sucessfuly removed", null));
+            task.Steps.Add((TimeSpan.FromSeconds(28), "no lock found trying to remove 'create'  lock", null));
+            task.Steps.Add((TimeSpan.FromSeconds(29), $"error before or during data restore, some or all disks were not completely restored. VM {vmid} state is NOT cleaned up.", null));
             task.Steps.Add((TimeSpan.FromSeconds(30), null, () =>
             {
                 task.ExitStatus = failure;
                 guest.Lock = null;
             }));
+        }
         else
             task.Steps.Add((TimeSpan.FromSeconds(60), "progress 100% (read 34359738368 bytes, duration 60 sec)", () =>
             {

@@ -12,7 +12,9 @@ internal sealed partial class SimulatedCluster(JumpingClock clock)
 
     internal JumpingClock Clock => clock;
     internal List<string> Nodes { get; } = ["pve1", "pve2", "pve3"];
-    internal HashSet<string> OfflineNodes { get; } = [];
+    internal SimulatedOutages OfflineNodes { get; } = new(clock);
+    /// <summary>How many processors each host has; the overview never shows more for a VM.</summary>
+    internal int HostProcessors { get; set; } = 8;
     internal List<SimulatedGuest> Guests { get; } = [];
     internal List<SimulatedStorage> Storages { get; } = [];
     internal List<SimulatedTask> Tasks { get; } = [];
@@ -34,6 +36,10 @@ internal sealed partial class SimulatedCluster(JumpingClock clock)
     internal bool FailureLeavesPoint { get; set; }
     internal int BackupWarnings { get; set; }
     internal string? RestoreFailure { get; set; }
+    /// <summary>What a failed restore's log says of its cause, before it tells of clearing up.</summary>
+    internal string RestoreFailureCause { get; set; } = "vma: restore failed - short vma extent (3338240 < 3797504)";
+    /// <summary>What the removal of a VM answers; null when it works.</summary>
+    internal string? DestroyError { get; set; }
     /// <summary>Told when a vzdump task is about to begin.</summary>
     internal Action? OnBackupStart { get; set; }
     /// <summary>A number that nextid gives although it is taken: somebody was quicker.</summary>
@@ -55,7 +61,7 @@ internal sealed partial class SimulatedCluster(JumpingClock clock)
             if (s is ["nodes", var node, ..] && s.Length > 2)
             {
                 if (!Nodes.Contains(node)) return SimulatorReply.Fail(500, $"hostname lookup '{node}' failed - failed to get address info");
-                if (OfflineNodes.Contains(node)) return SimulatorReply.Fail(595, "No route to host");
+                if (OfflineNodes.Contains(node)) return SimulatorReply.Fail(595, "Network is unreachable");
             }
             return (request.Method, s) switch
             {
@@ -72,7 +78,7 @@ internal sealed partial class SimulatedCluster(JumpingClock clock)
                 ("GET", ["nodes", _, "vzdump", "extractconfig"]) => ExtractConfig(request),
                 ("GET", ["nodes", var n, "replication"]) => SimulatorReply.Ok(ReplicationStates.Where(r => Guest(int.Parse(r.Key.Split('-')[0])).Node == n && (request["guest"] is null || r.Key.StartsWith(request["guest"] + "-"))).Select(r => r.Value)),
                 ("GET", ["nodes", _, "time"]) => SimulatorReply.Ok(new { timezone = TimeZone, time = clock.GetUtcNow().ToUnixTimeSeconds(), localtime = clock.GetUtcNow().ToUnixTimeSeconds() }),
-                ("GET", ["nodes", _, "network"]) => SimulatorReply.Ok(Bridges.Select(b => new { iface = b.Key, type = "bridge", bridge_ports = b.Value, active = 1 })),
+                ("GET", ["nodes", _, "network"]) => SimulatorReply.Ok(Bridges.Where(b => Has($"/sdn/zones/localnetwork/{b.Key}", "SDN.Use", "SDN.Audit")).Select(b => new { iface = b.Key, type = "bridge", bridge_ports = b.Value, active = 1 })),
                 (_, ["cluster", "backup" or "backup-info" or "jobs", ..]) => JobRequest(request),
                 (_, ["cluster", "replication", ..]) => ReplicationRequest(request),
                 _ => SimulatorReply.Fail(501, $"Method '{request.Method} {request.Path}' not implemented"),
@@ -145,16 +151,18 @@ internal sealed partial class SimulatedCluster(JumpingClock clock)
     {
         if (request["type"] == "storage")
             return SimulatorReply.Ok(from s in Storages from n in s.Nodes.Count > 0 ? s.Nodes : Nodes
-                                     where Has($"/storage/{s.Name}", "Datastore.Audit", "Datastore.AllocateSpace", "Datastore.Allocate")
-                                     select new { id = $"storage/{n}/{s.Name}", type = "storage", storage = s.Name, node = n, plugintype = s.Type, shared = s.Shared ? 1 : 0, content = s.Content, status = s.InactiveNodes.Contains(n) || OfflineNodes.Contains(n) ? "unknown" : "available" });
+                                     where Has($"/storage/{s.Name}", "Datastore.Audit")
+                                     select new { id = $"storage/{n}/{s.Name}", type = "storage", storage = s.Name, node = n, plugintype = s.Type, shared = s.Shared ? 1 : 0, content = s.Content, status = s.InactiveNodes.Contains(n) || OfflineNodes.IsForgotten(n) ? "unknown" : "available" });
         return SimulatorReply.Ok(Guests.Where(g => Has($"/vms/{g.Vmid}", "VM.Audit")).Select(g =>
         {
-            var row = new Dictionary<string, object>
+            var row = new Dictionary<string, object> { ["id"] = $"qemu/{g.Vmid}", ["type"] = "qemu", ["vmid"] = g.Vmid, ["node"] = g.ListedNode ?? g.Node, ["status"] = "unknown" };
+            if (!OfflineNodes.IsForgotten(g.Node))
             {
-                ["id"] = $"qemu/{g.Vmid}", ["type"] = "qemu", ["vmid"] = g.Vmid, ["name"] = g.Name, ["node"] = g.ListedNode ?? g.Node, ["status"] = g.Running ? "running" : "stopped",
+                int processors = Math.Min(HostProcessors, int.Parse(g.Config.GetValueOrDefault("cores", "1")) * int.Parse(g.Config.GetValueOrDefault("sockets", "1")));
+                (row["name"], row["status"]) = (g.Name, g.Running ? "running" : "stopped");
                 // Numbers come as text from some versions.
-                ["maxcpu"] = g.Vmid % 2 == 0 ? 4 : "4", ["maxmem"] = 8L << 30, ["template"] = 0,
-            };
+                (row["maxcpu"], row["maxmem"], row["template"]) = (g.Vmid % 2 == 0 ? processors : processors.ToString(CultureInfo.InvariantCulture), 8L << 30, 0);
+            }
             if (g.Lock is not null) row["lock"] = g.Lock;
             if (g.Pool is not null) row["pool"] = g.Pool;
             if (g.HaState is not null) row["hastate"] = g.HaState;
