@@ -49,6 +49,7 @@ public static class ErrorIds
     public const string StoreReadFailed = nameof(StoreReadFailed);
     public const string StoreWriteFailed = nameof(StoreWriteFailed);
     public const string StoreFull = nameof(StoreFull);
+    public const string SystemLimitReached = nameof(SystemLimitReached);             // no more open files or memory for this process
     public const string StoreAccessDenied = nameof(StoreAccessDenied);
     public const string StoreUnavailable = nameof(StoreUnavailable);
     public const string StoreFileInUse = nameof(StoreFileInUse);                     // another program holds a file of the repository open for itself

@@ -10,6 +10,7 @@ import getpass
 import hashlib
 import json
 import os
+import stat
 import struct
 import sys
 import unicodedata
@@ -31,7 +32,11 @@ MAGIC = bytes.fromhex("894E41540D0A1A0A")
 KEY_SLOT, DATA_PACK, META_PACK, DELTA, MANIFEST, AUDIT_RECORD, LEASE, CATALOG = range(1, 9)
 PACKS = {"data": DATA_PACK, "meta": META_PACK}
 MAX_HEADER, MAX_SEGMENTS, MAX_PLAIN = 64 << 20, 1 << 20, 16 << 20
-MAX_SCRYPT = 1 << 30
+MAX_SCRYPT_MEMORY, MAX_SCRYPT_WORK = 256 << 20, 1 << 22
+# Work for key slots in one go: 48 of those that are written today.
+MAX_WORK = 48 << 19
+MAX_LENGTH = {KEY_SLOT: 64 << 10, DATA_PACK: 64 << 20, META_PACK: 64 << 20, DELTA: 256 << 20, MANIFEST: 20 << 20, AUDIT_RECORD: 65 << 20,
+              LEASE: 64 << 10, CATALOG: 256 << 20}
 BLOCK, FANOUT = 65536, 128
 
 
@@ -64,13 +69,23 @@ def sha256(data):
     return hashlib.sha256(data).digest()
 
 
+def open_file(path):
+    """Opens a file without waiting for what is none: whoever can write can put a pipe or a device under an object's name."""
+    flags = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOFOLLOW", 0)
+    file = os.fdopen(os.open(path, flags), "rb")
+    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        file.close()
+        raise OSError(0, "it is no file")
+    return file
+
+
 class Envelope:
     """One object (format.md §3): its header and the table of its segments; segments are read when they are asked for."""
 
     def __init__(self, path, name, kind):
         self.path, self.name = path, name
         try:
-            self.file = open(path, "rb")
+            self.file = open_file(path)
         except OSError as e:
             raise Damaged(f"{name} cannot be read: {e.strerror}.") from None
         try:
@@ -91,6 +106,8 @@ class Envelope:
             raise Damaged(f"{self.name} is an object of kind {self.kind}, not {kind}.")
         if self.cipher > 1:
             raise Trouble(f"{self.name} is sealed with cipher {self.cipher}; this reader knows 0 and 1.")
+        if self.length > MAX_LENGTH.get(kind, MAX_LENGTH[CATALOG]):
+            raise Damaged(f"{self.name} has {self.length} bytes, more than an object of its kind may have.")
         if header > MAX_HEADER or segments > MAX_SEGMENTS or zero != 0 or self.length != 48 + header + 16 * segments + stored + 32:
             raise Damaged(f"{self.name} has not the length that its first bytes tell.")
         self.header = self._read(48, header)
@@ -224,7 +241,8 @@ class Repository:
 
     def _read_natalia_json(self):
         try:
-            data = (self.folder / "natalia.json").read_bytes()
+            with open_file(self.folder / "natalia.json") as file:
+                data = file.read(65537)
         except FileNotFoundError:
             raise Trouble(f"'{self.folder}' is no repository: it has no file natalia.json.") from None
         except OSError as e:
@@ -263,23 +281,43 @@ class Repository:
         if not slots:
             raise Trouble("The repository has no key slot that is whole, so no password can open it. Put the files of its folder 'keys' back from a copy.")
         password = unicodedata.normalize("NFC", self._password()).encode("utf-8")
+        # A slot that cannot be used harms no other one. The cheap ones first, and not all of hundreds.
+        costs = []
         for slot, header in slots:
-            if header["kdf"] != "scrypt":
-                continue
-            n, r, p = header["n"], header["r"], header["p"]
-            if 128 * n * r > MAX_SCRYPT or r > 64 or p > 16:
-                raise Trouble(f"{slot.name} asks for more memory or time than a key slot may.")
-            stretched = hashlib.scrypt(password, salt=bytes.fromhex(header["salt"]), n=n, r=r, p=p, dklen=32, maxmem=128 * r * (n + p + 2) + 65536)
             try:
+                costs.append((self._cost(slot, header), slot, header))
+            except Damaged as e:
+                self.troubles.append(str(e))
+        work, replaced = 0, False
+        for (n, r, p), slot, header in sorted(costs, key=lambda c: (c[0][0] * c[0][1] * c[0][2], c[1].name)):
+            work += n * r * p
+            if work > MAX_WORK:
+                self.troubles.append("There are far more key slots than anybody needs; not all were tried.")
+                break
+            try:
+                stretched = hashlib.scrypt(password, salt=bytes.fromhex(header["salt"]), n=n, r=r, p=p, dklen=32, maxmem=128 * r * (n + p + 2) + 65536)
                 opened = slot.segment(0, stretched)
             except Damaged:
                 continue
+            except (ValueError, TypeError, MemoryError) as e:
+                self.troubles.append(f"{slot.name} cannot be used: {e}")
+                continue
             finally:
                 slot.close()
-            if header["repository"] != self.hash.hex():
-                raise Damaged("natalia.json is not the file that this repository was made with: somebody has replaced it. Put the first one back.")
-            return opened[:32]
+            if header["repository"] == self.hash.hex():
+                return opened[:32]
+            replaced = True
+        if replaced:
+            raise Damaged("natalia.json is not the file that this repository was made with: somebody has replaced it. Put the first one back.")
         raise Trouble("The password is wrong: it opens none of the repository's key slots.")
+
+    @staticmethod
+    def _cost(slot, header):
+        n, r, p = (header["n"], header["r"], header["p"]) if header["kdf"] == "scrypt" else (0, 0, 0)
+        whole = all(type(v) is int for v in (n, r, p)) and n > 1 and n & (n - 1) == 0 and 1 <= r <= 64 and 1 <= p <= 16
+        if not whole or 128 * n * r > MAX_SCRYPT_MEMORY or n * r * p > MAX_SCRYPT_WORK or not isinstance(header["salt"], str):
+            raise Damaged(f"{slot.name} asks for a key derivation that no key slot needs.")
+        return n, r, p
 
     # ---- objects
     def names(self, folder):

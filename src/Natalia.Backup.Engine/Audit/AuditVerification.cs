@@ -173,14 +173,22 @@ public sealed class AuditVerification
         {
             while (names.TryDequeue(out string? name))
             {
+                byte[] bytes;
                 try
                 {
-                    take(name, await _store.ReadAllAsync(name, cancellationToken).ConfigureAwait(false));
+                    bytes = await _store.ReadAllAsync(name, cancellationToken).ConfigureAwait(false);
+                }
+                catch (FormatException)
+                {
+                    // Too large to be read: as damaged as one of which nothing is left.
+                    bytes = [];
                 }
                 catch (NataliaException gone) when (gone.ErrorId == ErrorIds.ObjectNotFound)
                 {
                     // A manifest that went since it was listed. A record never goes; when one did, its followers tell.
+                    continue;
                 }
+                take(name, bytes);
             }
         }, cancellationToken))).ConfigureAwait(false);
         return count;

@@ -1,5 +1,6 @@
 using Natalia.Backup.Engine.Backup;
 using Natalia.Backup.Engine.Disks.Native;
+using Natalia.Backup.Engine.Files;
 
 namespace Natalia.Backup.Engine.Disks;
 
@@ -38,6 +39,12 @@ public sealed class RawDiskTarget : IDiskTarget
 
     /// <summary>The image's full path.</summary>
     public string Path { get; }
+
+    /// <summary>Flushes the file, and its folder: the system, but for tests that let it fail.</summary>
+    internal Action<PositionalFile> FlushFile { get; init; } = file => file.Flush();
+
+    /// <inheritdoc cref="FlushFile"/>
+    internal Action<string> FlushFolder { get; init; } = StableFile.FlushFolder;
 
     /// <summary>How many bytes went past the page cache.</summary>
     internal long DirectBytes => Interlocked.Read(ref _directBytes);
@@ -106,16 +113,23 @@ public sealed class RawDiskTarget : IDiskTarget
         try
         {
             _direct?.Dispose();
-            file.Flush();
+            FlushFile(file);
             // Held until it has its name, so that nobody takes it for a leftover; Windows renames no file that is held.
             if (Platform.IsWindows) file.Dispose();
             Publish(_partial);
             file.Dispose();
             _partial = null;
-            if (!Platform.IsWindows) UnixFile.FlushFolder(System.IO.Path.GetDirectoryName(Path) ?? "/");
+            FlushFolder(System.IO.Path.GetDirectoryName(Path) ?? "/");
+        }
+        catch (FolderNotFlushedException e)
+        {
+            throw new NataliaException(ErrorIds.DestinationWriteFailed, NataliaErrorKind.WriteFailed,
+                $"'{Path}' is written, but it may not be there any more after a power failure: {e.Message}", Path, "Check the disk or share that holds the destination, then export once more.", e);
         }
         catch (Exception e) when (FileTroubles.IsFileError(e))
         {
+            // A flush that failed must not be tried again: it would succeed without having written anything.
+            _failed = true;
             throw File.Exists(Path) && !_overwrite ? Exists(e) : Translate(e);
         }
         return Task.CompletedTask;
@@ -210,6 +224,8 @@ public sealed class RawDiskTarget : IDiskTarget
     {
         FileTrouble.Full => new NataliaException(ErrorIds.DestinationFull, NataliaErrorKind.ResourceUnavailable,
             $"There is no room left for '{Path}'.", Path, "Free some space, or choose another destination. The partial file was removed.", e),
+        FileTrouble.Quota => new NataliaException(ErrorIds.DestinationFull, NataliaErrorKind.ResourceUnavailable,
+            $"The quota is used up where '{Path}' is written.", Path, "Raise the quota, or choose another destination. The partial file was removed.", e),
         FileTrouble.TooLarge => TooLarge(_size, e),
         FileTrouble.AccessDenied => new NataliaException(ErrorIds.DestinationWriteFailed, NataliaErrorKind.PermissionDenied,
             $"This user may not write '{Path}'.", Path, "Give this user write access to the folder, or choose another destination.", e),

@@ -77,6 +77,7 @@ internal sealed class Envelope
     /// <exception cref="FormatException">These are not the fixed fields of an envelope.</exception>
     internal static int PrefixLength(ReadOnlySpan<byte> fixedFields)
     {
+        if (fixedFields.IsEmpty) throw new FormatException("The object has no bytes: it is empty, or not a file but a pipe, a socket or a device.");
         if (fixedFields.Length < FixedLength) throw new FormatException("The object is shorter than an envelope.");
         if (!fixedFields.Slice(0, 8).SequenceEqual(Magic)) throw new FormatException("The object does not begin like one of this format.");
         int version = BinaryPrimitives.ReadUInt16LittleEndian(fixedFields.Slice(8));

@@ -15,7 +15,7 @@ internal sealed class WholeMetaPacks(IObjectStore inner) : WrappedStore(inner)
         if (!name.Contains("/meta/")) return await Inner.ReadAsync(name, offset, buffer, cancellationToken).ConfigureAwait(false);
         if (!_packs.TryGetValue(name, out byte[]? bytes))
         {
-            bytes = await Inner.ReadAllAsync(name, cancellationToken).ConfigureAwait(false);
+            bytes = await ReadWholeAsync(name, cancellationToken).ConfigureAwait(false);
             _packs[name] = bytes;
             _oldest.Enqueue(name);
             _bytes += bytes.Length;
@@ -30,6 +30,18 @@ internal sealed class WholeMetaPacks(IObjectStore inner) : WrappedStore(inner)
         int count = Math.Min(buffer.Length, bytes.Length - (int)offset);
         bytes.AsMemory((int)offset, count).CopyTo(buffer);
         return count;
+    }
+
+    private async Task<byte[]> ReadWholeAsync(string name, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await Inner.ReadAllAsync(name, cancellationToken).ConfigureAwait(false);
+        }
+        catch (FormatException damage)
+        {
+            throw Packs.PackReader.Damaged(name, damage);
+        }
     }
 
     protected override void Dispose(bool disposing) { }

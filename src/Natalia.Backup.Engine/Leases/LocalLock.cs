@@ -1,4 +1,5 @@
 using System.Text;
+using Natalia.Backup.Engine.Files;
 using Natalia.Backup.Engine.Format;
 
 namespace Natalia.Backup.Engine.Leases;
@@ -48,10 +49,10 @@ internal sealed class LocalLock : IDisposable
         {
             return null;
         }
-        catch (IOException)
+        catch (IOException failure)
         {
-            // Held by another process, or no room: either way nothing can be said of the dead.
-            isHeld = File.Exists(path);
+            // Held by another process, or there is no room, or the place is read-only: either way nothing can be said of the dead.
+            isHeld = IsSharingViolation(failure) && File.Exists(path);
             return null;
         }
         try
@@ -69,7 +70,7 @@ internal sealed class LocalLock : IDisposable
             byte[] lines = Encoding.ASCII.GetBytes(file.Length == 0 ? string.Join("\n", earlier.Concat([nonce])) + "\n" : "\n" + nonce + "\n");
             file.Seek(0, SeekOrigin.End);
             file.Write(lines, 0, lines.Length);
-            file.Flush(true);
+            StableFile.Flush(file);
             return new LocalLock(file, earlier, nonce);
         }
         catch (IOException)
@@ -86,6 +87,9 @@ internal sealed class LocalLock : IDisposable
         if (root.Length == 0) root = Path.GetTempPath();
         return Path.Combine(root, "Natalia.Backup", "locks");
     }
+
+    /// <summary>Windows says 32 or 33, Linux EWOULDBLOCK (11), macOS the same (35); class libraries other than .NET's own say what Windows says.</summary>
+    private static bool IsSharingViolation(IOException failure) => failure.HResult is 11 or 35 or unchecked((int)0x80070020) or unchecked((int)0x80070021);
 
     public void Dispose() => _file.Dispose();
 }

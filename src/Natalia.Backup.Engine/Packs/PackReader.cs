@@ -143,6 +143,7 @@ internal sealed class PackReader(IObjectStore store, string applianceId, ObjectK
                 byte[] bytes = buffer;
                 if (prefix > read)
                 {
+                    if (prefix > ObjectLimits.PackPrefix) throw new FormatException("The object's header is larger than that of any pack.");
                     bytes = new byte[prefix];
                     read = await store.ReadAsync(name, 0, bytes, cancellationToken).ConfigureAwait(false);
                 }

@@ -15,7 +15,15 @@ internal static class PackSalvage
     {
         StoredObject damaged = pack.Objects[0];
         Envelope old = (await reader.ReadDirectoryAsync(pack.Area, damaged.Name, cancellationToken).ConfigureAwait(false)).Envelope;
-        byte[] all = await core.Store.ReadAllAsync(damaged.Name, cancellationToken).ConfigureAwait(false);
+        byte[] all;
+        try
+        {
+            all = await core.Store.ReadAllAsync(damaged.Name, cancellationToken).ConfigureAwait(false);
+        }
+        catch (FormatException)
+        {
+            return null;
+        }
         var whole = new List<(SegmentEntry Entry, long Offset)>();
         using (var codec = new SegmentCodec())
         using (SegmentCipher cipher = core.Keys.For(old.Id, old.Kind))

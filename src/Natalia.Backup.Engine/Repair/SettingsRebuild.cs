@@ -11,8 +11,8 @@ using Natalia.Backup.Engine.Storage;
 namespace Natalia.Backup.Engine.Repair;
 
 /// <summary>
-/// Makes a lost <c>natalia.json</c> again, bit for bit. All that it says is known elsewhere but the moment of its making: the audit key from a key slot, the id from the first audit record. The moment is a little before that of the first key slot,
-/// and the slot names the file's SHA-256 under its seal: the moment that fits is the right one.
+/// Makes a lost <c>natalia.json</c> again, bit for bit. All that it says is known elsewhere but the moment of its making: the audit key from a key slot, the id from the first audit record. The moment is a little before that of the first key slot and of the first record,
+/// and every slot names the file's SHA-256 under its seal: the moment that fits is the right one.
 /// </summary>
 internal static class SettingsRebuild
 {
@@ -40,6 +40,10 @@ internal static class SettingsRebuild
         {
             return SettingsState.Damaged;
         }
+        catch (FormatException)
+        {
+            return SettingsState.Damaged;
+        }
     }
 
     /// <returns>How it was: it is whole now.</returns>
@@ -48,15 +52,16 @@ internal static class SettingsRebuild
     {
         SettingsState state = await InspectAsync(store, cancellationToken).ConfigureAwait(false);
         if (state == SettingsState.Whole) return state;
-        (RepositorySecrets secrets, Hash256 wanted, DateTime slotUtc) = await OpenSlotAsync(store, password, cancellationToken).ConfigureAwait(false);
+        (RepositorySecrets secrets, KeySlotHeader slot) = await OpenSlotAsync(store, password, clock, cancellationToken).ConfigureAwait(false);
         using (secrets)
         {
             byte[] auditKey = Signing.PublicKey(secrets.SigningSeed);
             (Id128 id, DateTime createdUtc) = await ReadFirstRecordAsync(store, auditKey, clock, cancellationToken).ConfigureAwait(false)
                 ?? throw Impossible(store, "The record of the repository's making is missing or damaged, and with it the repository's id.");
             Cipher cipher = password is null ? Cipher.None : Cipher.Aes256Gcm;
-            DateTime latest = slotUtc < createdUtc ? slotUtc : createdUtc;
-            byte[] bytes = await Task.Run(() => Search(id, cipher, auditKey, wanted, latest, cancellationToken), cancellationToken).ConfigureAwait(false)
+            // The slot's own time is under its seal, but another slot may have been the first: then the first record, which is signed, is a little later than the file.
+            DateTime[] from = slot.CreatedUtc < createdUtc ? [slot.CreatedUtc, createdUtc] : [createdUtc];
+            byte[] bytes = await Task.Run(() => from.Select(latest => Search(id, cipher, auditKey, slot.Settings, latest, cancellationToken)).FirstOrDefault(found => found is not null), cancellationToken).ConfigureAwait(false)
                 ?? throw Impossible(store, "No moment before the making of its first key slot fits.");
             if (state == SettingsState.Damaged) await store.DeleteAsync(Layout.Settings, cancellationToken).ConfigureAwait(false);
             await store.PutAsync(Layout.Settings, new ObjectContent(bytes), new PutOptions { MustNotExist = true }, cancellationToken).ConfigureAwait(false);
@@ -67,33 +72,13 @@ internal static class SettingsRebuild
         }
     }
 
-    /// <summary>The oldest slot that the password opens: every slot names the file's hash, and the first one was made right after the file.</summary>
-    private static async Task<(RepositorySecrets Secrets, Hash256 Settings, DateTime CreatedUtc)> OpenSlotAsync(IObjectStore store, RepositoryPassword? password, CancellationToken cancellationToken)
+    /// <summary>A slot that the password opens: every slot names the file's hash.</summary>
+    private static async Task<(RepositorySecrets Secrets, KeySlotHeader Slot)> OpenSlotAsync(IObjectStore store, RepositoryPassword? password, TimeProvider clock, CancellationToken cancellationToken)
     {
-        (RepositorySecrets, Hash256 Settings, DateTime)? opened = null;
-        DateTime oldest = DateTime.MaxValue;
-        int whole = 0;
-        foreach (StoredObject slot in await store.ListAllAsync(Layout.Keys, cancellationToken).ConfigureAwait(false))
-        {
-            try
-            {
-                byte[] bytes = await store.ReadAllAsync(slot.Name, cancellationToken).ConfigureAwait(false);
-                Envelope envelope = SmallObject.Check(bytes, ObjectKind.KeySlot);
-                using JsonDocument header = JsonText.Parse(envelope.Header);
-                Hash256 settings = header.RootElement.ReadHash("repository");
-                DateTime created = header.RootElement.ReadTime("createdUtc");
-                whole++;
-                if (opened is null && await Task.Run(() => KeySlot.TryOpen(bytes, password, settings), cancellationToken).ConfigureAwait(false) is RepositorySecrets secrets) opened = (secrets, settings, created);
-                if (created < oldest) oldest = created;
-            }
-            catch (FormatException)
-            {
-                // Another one may be whole.
-            }
-        }
-        if (opened is var (found, hash, _)) return (found, hash, oldest);
-        if (whole > 0 && password is not null) throw new NataliaException(ErrorIds.WrongPassword, NataliaErrorKind.Authentication, $"The password is not that of the repository {store.Location}.", store.Location);
-        if (whole > 0) throw new NataliaException(ErrorIds.PasswordRequired, NataliaErrorKind.Authentication, $"The repository {store.Location} is encrypted; without its password the file '{Layout.Settings}' cannot be made again.", store.Location, "Give its -Password.");
+        var search = new KeySlotSearch(store);
+        if (await search.FindAsync(password, null, null, clock, cancellationToken).ConfigureAwait(false) is var (secrets, slot)) return (secrets, slot);
+        if (search.Whole > 0 && password is not null) throw new NataliaException(ErrorIds.WrongPassword, NataliaErrorKind.Authentication, $"The password is not that of the repository {store.Location}.{search.Describe()}", store.Location);
+        if (search.Whole > 0) throw new NataliaException(ErrorIds.PasswordRequired, NataliaErrorKind.Authentication, $"The repository {store.Location} is encrypted; without its password the file '{Layout.Settings}' cannot be made again.", store.Location, "Give its -Password.");
         throw new NataliaException(ErrorIds.RepositoryDamaged, NataliaErrorKind.InvalidData, $"The file '{Layout.Settings}' of the repository {store.Location} cannot be made again: no file under '{Layout.Keys}' can be read.", store.Location,
             $"Put back a copy of any file under '{Layout.Keys}'. Without one nothing in the repository can be read, also not with a copy of '{Layout.Settings}'.");
     }

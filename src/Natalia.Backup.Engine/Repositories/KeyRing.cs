@@ -30,9 +30,17 @@ internal sealed class KeyRing(RepositoryCore core, Hash256 settingsHash)
             {
                 keys.Add(Describe(slot.Name, await core.Store.ReadAllAsync(slot.Name, cancellationToken).ConfigureAwait(false)));
             }
+            catch (FormatException damage)
+            {
+                keys.Add(Unusable(slot.Name, damage.Message));
+            }
             catch (NataliaException gone) when (gone.ErrorId == ErrorIds.ObjectNotFound)
             {
                 // Removed since it was listed.
+            }
+            catch (NataliaException failure) when (ObjectStoreReading.IsOfOneObject(failure))
+            {
+                keys.Add(Unusable(slot.Name, failure.Message));
             }
         }
         return [.. keys.OrderBy(k => k.CreatedUtc ?? DateTime.MaxValue).ThenBy(k => k.KeyId, StringComparer.Ordinal)];
@@ -115,13 +123,24 @@ internal sealed class KeyRing(RepositoryCore core, Hash256 settingsHash)
         var key = new RepositoryKey { KeyId = id, IsWhole = true, IsProven = isProven, Repository = core.Options.Label, RepositoryId = core.RepositoryId };
         try
         {
-            (Id128 Id, DateTime CreatedUtc, string? Name) slot = KeySlot.Describe(bytes, settingsHash);
+            KeySlotHeader slot = KeySlot.Describe(bytes, settingsHash);
             return slot.Id.ToString() == id ? key with { CreatedUtc = slot.CreatedUtc, Name = slot.Name } : throw new FormatException("The key slot is not the one that its name says.");
         }
         catch (FormatException damage)
         {
-            return key with { IsWhole = false, IsProven = false, Damage = damage.Message };
+            return Unusable(objectName, damage.Message);
         }
+    }
+
+    private RepositoryKey Unusable(string objectName, string damage) =>
+        new() { KeyId = Layout.FileName(objectName), IsWhole = false, Damage = damage, Repository = core.Options.Label, RepositoryId = core.RepositoryId };
+
+    /// <summary>The slot that a record of <c>key-added</c> or <c>key-removed</c> names; null when it names none, or is none.</summary>
+    internal static string? KeyOf(AuditRecord? record)
+    {
+        if (record?.Data is not string text) return null;
+        using JsonDocument data = JsonDocument.Parse(text);
+        return data.RootElement.ReadStringOrNull("key");
     }
 
     /// <summary>The slots of which the newest record says that they are removed.</summary>
@@ -134,8 +153,7 @@ internal sealed class KeyRing(RepositoryCore core, Hash256 settingsHash)
             try
             {
                 AuditRecord record = await core.RepositoryLog.ReadAsync(name, cancellationToken).ConfigureAwait(false);
-                using JsonDocument data = JsonDocument.Parse(record.Data ?? "{}");
-                if (data.RootElement.ReadStringOrNull("key") is not string key) continue;
+                if (KeyOf(record) is not string key) continue;
                 if (name.Event == AuditEvents.KeyRemoved) removed.Add(key);
                 else removed.Remove(key);
             }

@@ -40,9 +40,9 @@ internal sealed class ManifestReader(RepositoryCore core)
     {
         string name = Layout.Manifest(applianceId, run);
         if (_known.TryGetValue(name, out PointManifest? known)) return known;
-        byte[] bytes = await core.Store.ReadAllAsync(name, cancellationToken).ConfigureAwait(false);
         try
         {
+            byte[] bytes = await core.Store.ReadAllAsync(name, cancellationToken).ConfigureAwait(false);
             return _known[name] = PointManifest.Decode(bytes, applianceId, run, core.Keys);
         }
         catch (FormatException damage)

@@ -138,14 +138,16 @@ public sealed partial class Repository : IDisposable
             if (settings.Cipher == Cipher.None && password is not null)
                 throw new NataliaException(ErrorIds.PasswordNotExpected, NataliaErrorKind.InvalidArgument, $"The repository {store.Location} is not encrypted, but a password was given.", store.Location,
                     "If you know it to be encrypted, somebody replaced it: do not write to it. Else use -Unencrypted.");
+            var search = new KeySlotSearch(store);
             (RepositorySecrets? secrets, string? slot) = settings.Cipher == Cipher.None || password is not null
-                ? await OpenSlotAsync(store, password, Hash256.Of(bytes), cancellationToken).ConfigureAwait(false) : (null, null);
-            if (secrets is not null && !Signing.PublicKey(secrets.SigningSeed).AsSpan().SequenceEqual(settings.AuditKey))
-                throw new NataliaException(ErrorIds.RepositoryDamaged, NataliaErrorKind.Security, $"The audit key of the repository {store.Location} does not belong to its secrets.", store.Location);
+                ? await OpenSlotAsync(store, search, password, Hash256.Of(bytes), settings.AuditKey, options.Clock, cancellationToken).ConfigureAwait(false) : (null, null);
             ImmutabilityPolicy? immutability = await ReadImmutabilityAsync(store, settings, options, cancellationToken).ConfigureAwait(false);
             if (immutability is not null && store.ObjectLock is not null) store = new LockingStore(store, immutability, options.Clock);
             string? storageClass = await StoreRecord.ReadAsync(store, settings, options, cancellationToken).ConfigureAwait(false);
-            var opened = new Repository(new RepositoryCore(store, settings, secrets, options, immutability), Hash256.Of(bytes)) { StorageClass = storageClass };
+            var opened = new Repository(new RepositoryCore(store, settings, secrets, options, immutability), Hash256.Of(bytes))
+            {
+                StorageClass = storageClass, UnusableKeySlots = [.. search.Unusable.Select(u => $"'{u.ObjectName}': {u.Reason}")], UntriedKeySlots = search.Untried,
+            };
             if (slot is not null) opened._keys.Prove(slot);
             return opened;
         }
@@ -155,6 +157,12 @@ public sealed partial class Repository : IDisposable
             throw;
         }
     }
+
+    /// <summary>The key slots that could not be used when it was opened, each with the reason. They harm no other one; whoever does not know them should find out who put them there.</summary>
+    public IReadOnlyList<string> UnusableKeySlots { get; private init; } = [];
+
+    /// <summary>How many key slots were not tried when it was opened, because there are far more than anybody needs.</summary>
+    public int UntriedKeySlots { get; private init; }
 
     /// <summary>The repository's id: 32 lowercase hexadecimal digits.</summary>
     public string RepositoryId => _core.RepositoryId;
@@ -572,29 +580,20 @@ public sealed partial class Repository : IDisposable
             }
             throw new NataliaException(ErrorIds.RepositoryNotFound, NataliaErrorKind.NotFound, $"There is no repository at {store.Location}.", store.Location, "Make one with New-NataliaRepository.", missing);
         }
+        catch (FormatException damage)
+        {
+            throw RepositorySettings.Damaged(store.Location, damage);
+        }
     }
 
-    private static async Task<(RepositorySecrets Secrets, string? Slot)> OpenSlotAsync(IObjectStore store, RepositoryPassword? password, Hash256 settingsHash, CancellationToken cancellationToken)
+    private static async Task<(RepositorySecrets Secrets, string? Slot)> OpenSlotAsync(
+        IObjectStore store, KeySlotSearch search, RepositoryPassword? password, Hash256 settingsHash, byte[] auditKey, TimeProvider clock, CancellationToken cancellationToken)
     {
-        string? damage = null;
-        int whole = 0;
-        foreach (StoredObject slot in await store.ListAllAsync(Layout.Keys, cancellationToken).ConfigureAwait(false))
-        {
-            try
-            {
-                byte[] bytes = await store.ReadAllAsync(slot.Name, cancellationToken).ConfigureAwait(false);
-                // Stretching a password is slow on purpose; it must not hold up the caller's thread.
-                if (await Task.Run(() => KeySlot.TryOpen(bytes, password, settingsHash), cancellationToken).ConfigureAwait(false) is RepositorySecrets secrets) return (secrets, Layout.FileName(slot.Name));
-                whole++;
-            }
-            catch (FormatException failure)
-            {
-                damage ??= $"'{slot.Name}': {failure.Message}";
-            }
-        }
-        if (whole > 0 && password is not null)
-            throw new NataliaException(ErrorIds.WrongPassword, NataliaErrorKind.Authentication, $"The password is not that of the repository {store.Location}.", store.Location, WrongPasswordAdvice);
-        throw new NataliaException(ErrorIds.RepositoryDamaged, NataliaErrorKind.InvalidData, $"No key slot of the repository {store.Location} can be read" + (damage is null ? ": there is none." : $"; {damage}"), store.Location,
+        if (await search.FindAsync(password, settingsHash, auditKey, clock, cancellationToken).ConfigureAwait(false) is var (secrets, header)) return (secrets, header.Id.ToString());
+        if (search.Whole > 0 && password is not null)
+            throw new NataliaException(ErrorIds.WrongPassword, NataliaErrorKind.Authentication, $"The password is not that of the repository {store.Location}.{search.Describe()}", store.Location, WrongPasswordAdvice);
+        string damage = search.Unusable.Count == 0 ? ": there is none." : $"; '{search.Unusable[0].ObjectName}': {search.Unusable[0].Reason}";
+        throw new NataliaException(ErrorIds.RepositoryDamaged, NataliaErrorKind.InvalidData, $"No key slot of the repository {store.Location} can be read{damage}", store.Location,
             $"Put back a copy of a file under '{Layout.Keys}'. Without one, nothing in the repository can be read.");
     }
 

@@ -55,10 +55,13 @@ internal sealed record RepositorySettings(Id128 Id, DateTime CreatedUtc, Cipher 
         }
         catch (FormatException damage)
         {
-            throw new NataliaException(ErrorIds.RepositoryDamaged, NataliaErrorKind.InvalidData, $"The file '{Layout.Settings}' of the repository {location} is damaged: {damage.Message}", location,
-                "It never changes after the repository was made: put back any copy of it, or have it made again with Connect-NataliaRepository -RebuildSettings.", damage);
+            throw Damaged(location, damage);
         }
     }
+
+    internal static NataliaException Damaged(string location, FormatException damage) => new(ErrorIds.RepositoryDamaged, NataliaErrorKind.InvalidData,
+        $"The file '{Layout.Settings}' of the repository {location} is damaged: {damage.Message}", location,
+        "It never changes after the repository was made: put back any copy of it, or have it made again with Connect-NataliaRepository -RebuildSettings.", damage);
 
     /// <summary>The last member is the SHA-256 of all bytes before it.</summary>
     private static void CheckHash(byte[] bytes)

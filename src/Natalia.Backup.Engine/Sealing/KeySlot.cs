@@ -50,8 +50,11 @@ internal static class KeySlot
     internal const int DefaultCost = 1 << 16;
     private const int BlockSize = 8, Parallelism = 1;
 
-    /// <summary>A hostile slot must not make a reader allocate more than 1 GiB or work for minutes.</summary>
-    private const long MaximumMemory = 1L << 30;
+    /// <summary>What one slot may cost whoever tries it: four times the memory and eight times the work of what is written today. Whoever can write can put a slot there that asks for anything.</summary>
+    private const long MaximumMemory = 256L << 20, MaximumWork = 8L * DefaultWork;
+
+    /// <summary>The work, n·r·p, of a slot that is written today.</summary>
+    internal const long DefaultWork = (long)DefaultCost * BlockSize * Parallelism;
 
     internal static byte[] Seal(RepositorySecrets secrets, RepositoryPassword? password, string? name, Hash256 settingsHash, DateTime nowUtc, int cost, out Id128 id)
     {
@@ -85,35 +88,37 @@ internal static class KeySlot
         }
     }
 
-    /// <summary>What a slot says of itself without a password: its id, when it was made, and what somebody called it.</summary>
-    /// <exception cref="FormatException">The slot is damaged, or belongs to another repository.</exception>
-    internal static (Id128 Id, DateTime CreatedUtc, string? Name) Describe(byte[] bytes, Hash256 settingsHash)
+    /// <summary>What a slot says of itself without a password, and with only its checksum to vouch for it.</summary>
+    /// <param name="bytes">The object.</param>
+    /// <param name="settingsHash">The repository that it must belong to; null for any.</param>
+    /// <exception cref="FormatException">The slot is damaged, belongs to another repository, or asks for more than any slot needs.</exception>
+    internal static KeySlotHeader Describe(byte[] bytes, Hash256? settingsHash)
     {
         Envelope envelope = SmallObject.Check(bytes, ObjectKind.KeySlot);
         using JsonDocument header = JsonText.Parse(envelope.Header);
         JsonElement root = header.RootElement;
-        if (root.ReadHash("repository") != settingsHash) throw new FormatException("The key slot belongs to another repository, or natalia.json was replaced.");
-        return (envelope.Id, root.ReadTime("createdUtc"), root.ReadStringOrNull("name"));
+        Hash256 settings = root.ReadHash("repository");
+        if (settingsHash is Hash256 expected && settings != expected) throw new FormatException("The key slot belongs to another repository, or natalia.json was replaced.");
+        return new KeySlotHeader(envelope.Id, settings, root.ReadTime("createdUtc"), root.ReadStringOrNull("name"), ReadParameters(root));
     }
 
     /// <summary>Opens a slot, or returns null when the password is not this slot's.</summary>
-    /// <exception cref="FormatException">The slot is damaged, or belongs to another repository.</exception>
+    /// <exception cref="FormatException">The slot is damaged, belongs to another repository, or asks for more than any slot needs, or than this machine has.</exception>
     internal static RepositorySecrets? TryOpen(byte[] bytes, RepositoryPassword? password, Hash256 settingsHash)
     {
+        ScryptParameters? parameters = Describe(bytes, settingsHash).Scrypt;
         Envelope envelope = SmallObject.Check(bytes, ObjectKind.KeySlot);
-        using JsonDocument header = JsonText.Parse(envelope.Header);
-        JsonElement root = header.RootElement;
-        if (root.ReadHash("repository") != settingsHash) throw new FormatException("The key slot belongs to another repository, or natalia.json was replaced.");
-        string kdf = root.ReadString("kdf");
-        if (kdf == "none") return password is null ? RepositorySecrets.Decode(SmallObject.OpenSegment(bytes, envelope, 0, ObjectKeys.None)) : null;
-        if (kdf != "scrypt") throw new FormatException($"The key slot uses '{kdf}', which this version of the module does not know.");
+        if (parameters is null) return password is null ? RepositorySecrets.Decode(SmallObject.OpenSegment(bytes, envelope, 0, ObjectKeys.None)) : null;
         if (password is null) return null;
-        long n = root.ReadLong("n"), r = root.ReadLong("r"), p = root.ReadLong("p");
-        string saltText = root.ReadString("salt");
-        var salt = new byte[saltText.Length / 2];
-        if (n < 2 || (n & (n - 1)) != 0 || r is < 1 or > 64 || p is < 1 or > 16 || 128 * n * r > MaximumMemory || salt.Length is < 8 or > 64 || !Hex.TryParse(saltText, salt))
-            throw new FormatException("The key slot asks for a key derivation outside the allowed bounds.");
-        byte[] stretched = Stretch(password, salt, (int)n, (int)r, (int)p);
+        byte[] stretched;
+        try
+        {
+            stretched = Stretch(password, parameters.Salt, parameters.N, parameters.R, parameters.P);
+        }
+        catch (OutOfMemoryException)
+        {
+            throw new FormatException($"The key slot needs {parameters.MemoryBytes >> 20} MiB of memory, which this machine does not give.");
+        }
         try
         {
             using ObjectKeys keys = ObjectKeys.FromSecret(stretched);
@@ -129,6 +134,23 @@ internal static class KeySlot
         }
     }
 
+    private static ScryptParameters? ReadParameters(JsonElement root)
+    {
+        string kdf = root.ReadString("kdf");
+        if (kdf == "none") return null;
+        if (kdf != "scrypt") throw new FormatException($"The key slot uses '{kdf}', which this version of the module does not know.");
+        long n = root.ReadLong("n"), r = root.ReadLong("r"), p = root.ReadLong("p");
+        string saltText = root.ReadString("salt");
+        // Each by itself first, so that no product overflows. RFC 7914 wants N below 2^(16·r).
+        if (n is < 2 or > 1 << 24 || (n & (n - 1)) != 0 || r is < 1 or > 64 || p is < 1 or > 16 || (r == 1 && n >= 1 << 16) || saltText.Length is < 16 or > 128)
+            throw new FormatException("The key slot asks for a key derivation that nobody can do.");
+        var parameters = new ScryptParameters((int)n, (int)r, (int)p, new byte[saltText.Length / 2]);
+        if (!Hex.TryParse(saltText, parameters.Salt)) throw new FormatException("The key slot's salt is not valid.");
+        if (parameters.MemoryBytes > MaximumMemory || parameters.Work > MaximumWork)
+            throw new FormatException($"The key slot asks for {parameters.MemoryBytes >> 20} MiB of memory and {parameters.Work / (double)DefaultWork:0.#} times the usual work; at most {MaximumMemory >> 20} MiB and {MaximumWork / DefaultWork} times are allowed.");
+        return parameters;
+    }
+
     private static byte[] Stretch(RepositoryPassword password, byte[] salt, int n, int r, int p)
     {
         byte[] utf8 = password.Utf8.ToArray();
@@ -142,3 +164,20 @@ internal static class KeySlot
         }
     }
 }
+
+/// <summary>The cost of one slot: scrypt's N, r and p (RFC 7914), and its salt.</summary>
+internal sealed record ScryptParameters(int N, int R, int P, byte[] Salt)
+{
+    internal long MemoryBytes => 128L * N * R;
+
+    /// <summary>Time grows with it.</summary>
+    internal long Work => (long)N * R * P;
+}
+
+/// <summary>What a slot says of itself.</summary>
+/// <param name="Id">Its id, and its object's name.</param>
+/// <param name="Settings">The SHA-256 of the <c>natalia.json</c> that it belongs to.</param>
+/// <param name="CreatedUtc">When it was made.</param>
+/// <param name="Name">What somebody called it, or null.</param>
+/// <param name="Scrypt">How its password is stretched; null in an unencrypted repository.</param>
+internal sealed record KeySlotHeader(Id128 Id, Hash256 Settings, DateTime CreatedUtc, string? Name, ScryptParameters? Scrypt);

@@ -1,12 +1,12 @@
+using Natalia.Backup.Engine.Format;
+
 namespace Natalia.Backup.Engine.Storage;
 
 /// <summary>What can be said in terms of <see cref="IObjectStore"/> alone.</summary>
 internal static class ObjectStoreReading
 {
-    /// <summary>No object that is read whole is larger; a hostile one must not fill the memory.</summary>
-    private const long MaximumWhole = 1L << 30;
-
     /// <summary>Reads an object whole.</summary>
+    /// <exception cref="FormatException">It is larger than any object of its kind (<see cref="ObjectLimits"/>): damaged or hostile, and not read.</exception>
     internal static async Task<byte[]> ReadAllAsync(this IObjectStore store, string name, CancellationToken cancellationToken)
     {
         // Most objects that are read whole are small: one request instead of two.
@@ -15,7 +15,7 @@ internal static class ObjectStoreReading
         if (read < first.Length) return first.AsSpan(0, read).ToArray();
         StoredObject info = await store.StatAsync(name, cancellationToken).ConfigureAwait(false)
             ?? throw new NataliaException(ErrorIds.ObjectNotFound, NataliaErrorKind.NotFound, $"The object '{name}' vanished from {store.Location} while it was read.", name);
-        if (info.Length > MaximumWhole) throw new NataliaException(ErrorIds.ObjectDamaged, NataliaErrorKind.InvalidData, $"The object '{name}' in {store.Location} has {info.Length} bytes, more than the format allows.", name);
+        ObjectLimits.Require(name, info.Length);
         var all = new byte[info.Length];
         first.AsSpan(0, Math.Min(first.Length, all.Length)).CopyTo(all);
         int at = Math.Min(first.Length, all.Length);
@@ -27,6 +27,10 @@ internal static class ObjectStoreReading
         }
         return all;
     }
+
+    /// <summary>Whether a failure says something of the object that was to be read, and nothing of the store.</summary>
+    internal static bool IsOfOneObject(NataliaException failure) =>
+        failure.ErrorId is ErrorIds.ObjectDamaged or ErrorIds.StoreReadFailed or ErrorIds.StoreAccessDenied or ErrorIds.StoreFileInUse or ErrorIds.PathNotContained or ErrorIds.ObjectArchived;
 
     internal static Task<List<StoredObject>> ListAllAsync(this IObjectStore store, string prefix, CancellationToken cancellationToken) => store.ListAllAsync(prefix, null, cancellationToken);
 

@@ -20,6 +20,8 @@ namespace Natalia.Backup.Engine.Verification;
 internal sealed class RepositoryCheck(RepositoryCore core, bool full, IProgress<OperationProgress>? progress)
 {
     private readonly Dictionary<string, AuditRecord> _records = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, KeySlotHeader> _slots = new(StringComparer.Ordinal);
+    private Hash256? _settingsHash;
     private long _doneBytes, _totalBytes;
 
     internal async IAsyncEnumerable<CheckResult> ExecuteAsync([EnumeratorCancellation] CancellationToken cancellationToken)
@@ -31,6 +33,7 @@ internal sealed class RepositoryCheck(RepositoryCore core, bool full, IProgress<
         foreach (CheckResult result in await CheckSmallAsync("KeySlots", Layout.Keys, all.Where(o => In(o, Layout.Keys)), CheckKeySlot, cancellationToken).ConfigureAwait(false)) yield return result;
         foreach (CheckResult result in await CheckSmallAsync("AuditRecords", Layout.RepositoryLog, all.Where(o => In(o, Layout.RepositoryLog)), CheckRecord, cancellationToken).ConfigureAwait(false)) yield return result;
 
+        if (CheckUnknownSlots() is CheckResult unknown) yield return unknown;
         foreach (CheckResult result in CheckChain(Layout.RepositoryLog, [])) yield return result;
 
         foreach (IGrouping<string, StoredObject> room in all.Where(o => In(o, Layout.Appliances)).GroupBy(o => o.Name.Substring(Layout.Appliances.Length).Split('/')[0]))
@@ -52,12 +55,17 @@ internal sealed class RepositoryCheck(RepositoryCore core, bool full, IProgress<
         {
             byte[] bytes = await core.Store.ReadAllAsync(Layout.Settings, cancellationToken).ConfigureAwait(false);
             RepositorySettings.Decode(bytes, core.Store.Location);
+            _settingsHash = Hash256.Of(bytes);
             Count(bytes.Length);
             return [Result("Settings", CheckOutcome.Passed, Layout.Settings, null, null, Elapsed(started))];
         }
         catch (NataliaException damage) when (damage.ErrorId is ErrorIds.RepositoryDamaged or ErrorIds.NotARepository or ErrorIds.RepositoryFormatTooNew or ErrorIds.ObjectNotFound)
         {
             return [Result("Settings", CheckOutcome.Failed, Layout.Settings, damage.Message, damage.ErrorId, Elapsed(started))];
+        }
+        catch (FormatException damage)
+        {
+            return [Result("Settings", CheckOutcome.Failed, Layout.Settings, $"'{Layout.Settings}' is damaged: {damage.Message}", ErrorIds.RepositoryDamaged, Elapsed(started))];
         }
     }
 
@@ -236,6 +244,10 @@ internal sealed class RepositoryCheck(RepositoryCore core, bool full, IProgress<
         {
             return Result("Packs", CheckOutcome.Skipped, pack.Name, $"The pack '{pack.Name}' lies in an archive class and was not read.", ErrorIds.ObjectArchived, default);
         }
+        catch (NataliaException failure) when (ObjectStoreReading.IsOfOneObject(failure))
+        {
+            return Result("Packs", CheckOutcome.Failed, pack.Name, failure.Message, failure.ErrorId, default);
+        }
         catch (NataliaException gone) when (gone.ErrorId == ErrorIds.ObjectNotFound)
         {
             return null;
@@ -245,11 +257,15 @@ internal sealed class RepositoryCheck(RepositoryCore core, bool full, IProgress<
     /// <summary>Reads an object as a stream, its checksum on the way.</summary>
     private async Task<(Envelope Envelope, Hash256 Hash)> ReadWholeAsync(StoredObject item, CancellationToken cancellationToken)
     {
+        ObjectLimits.Require(item.Name, item.Length);
         using Stream stream = await core.Store.OpenReadAsync(item.Name, cancellationToken).ConfigureAwait(false);
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
         var fixedFields = new byte[Envelope.FixedLength];
+        if (item.Length == 0) Envelope.PrefixLength([]);
         await ReadExactlyAsync(stream, fixedFields, fixedFields.Length, cancellationToken).ConfigureAwait(false);
-        var prefix = new byte[Envelope.PrefixLength(fixedFields)];
+        int prefixLength = Envelope.PrefixLength(fixedFields);
+        if (prefixLength > item.Length) throw new FormatException("The object ends inside its header.");
+        var prefix = new byte[prefixLength];
         fixedFields.CopyTo(prefix, 0);
         byte[] rest = new byte[prefix.Length - fixedFields.Length];
         await ReadExactlyAsync(stream, rest, rest.Length, cancellationToken).ConfigureAwait(false);
@@ -312,6 +328,10 @@ internal sealed class RepositoryCheck(RepositoryCore core, bool full, IProgress<
             {
                 // Deleted by another run between the listing and now.
             }
+            catch (NataliaException failure) when (ObjectStoreReading.IsOfOneObject(failure))
+            {
+                results.Add(Result(name, CheckOutcome.Failed, item.Name, failure.Message, failure.ErrorId, default));
+            }
         }
         if (results.Count == 0 && count > 0) results.Add(Result(name, CheckOutcome.Passed, target, $"{count} objects are whole.", null, Elapsed(started)));
         return results;
@@ -319,8 +339,19 @@ internal sealed class RepositoryCheck(RepositoryCore core, bool full, IProgress<
 
     private void CheckKeySlot(string name, byte[] bytes)
     {
-        Envelope envelope = SmallObject.Check(bytes, ObjectKind.KeySlot);
-        if (envelope.Id.ToString() != Layout.FileName(name)) throw new FormatException("The key slot is not the one that its name says.");
+        KeySlotHeader slot = KeySlot.Describe(bytes, _settingsHash);
+        if (slot.Id.ToString() != Layout.FileName(name)) throw new FormatException("The key slot is not the one that its name says.");
+        _slots[slot.Id.ToString()] = slot;
+    }
+
+    /// <summary>The log has a record of every slot but the first, which is made with the repository. More without one were put there by somebody who has no password.</summary>
+    private CheckResult? CheckUnknownSlots()
+    {
+        var added = new HashSet<string>(_records.Values.Where(r => r.Event == AuditEvents.KeyAdded).Select(r => KeyRing.KeyOf(r) ?? ""), StringComparer.Ordinal);
+        string[] unknown = [.. _slots.Keys.Where(k => !added.Contains(k)).OrderBy(k => k, StringComparer.Ordinal)];
+        return unknown.Length < 2 ? null : Result("KeySlots", CheckOutcome.Warning, Layout.Keys,
+            $"The audit log has no record of {unknown.Length} key slots, and should have none of one only, the first: {string.Join(", ", unknown.Take(5))}{(unknown.Length > 5 ? ", …" : "")}. Somebody without a password may have put the others there. "
+            + "They open nothing, but slow down connecting. Get-NataliaRepositoryKey tells which one your password opens (IsProven).", null, default);
     }
 
     private void CheckRecord(string name, byte[] bytes) =>

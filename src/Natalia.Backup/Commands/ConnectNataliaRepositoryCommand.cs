@@ -186,6 +186,8 @@ public sealed class ConnectNataliaRepositoryCommand : RepositoryOpenerCommand
             await ConnectionFactory.RebuildSettingsAsync(settings, password, Credential, cancellationToken).ConfigureAwait(false);
             EmitWarning($"The file natalia.json of the repository '{settings.Path}' was {how}, and was made again. Run Repair-NataliaRepository -Full -WhatIf to see what else is damaged.");
         }
-        return await ConnectionFactory.OpenRepositoryAsync(settings, password, Credential, cancellationToken).ConfigureAwait(false);
+        RepositoryConnection opened = await ConnectionFactory.OpenRepositoryAsync(settings, password, Credential, cancellationToken).ConfigureAwait(false);
+        if (opened.KeySlotWarning is string warning) EmitWarning(warning);
+        return opened;
     }
 }

@@ -113,7 +113,9 @@ public sealed class ImportNataliaProfileCommand : NataliaCommand
         if (settings.Access != RepositoryAccess.Password) return await ConnectionFactory.OpenRepositoryAsync(settings, null, credential, cancellationToken).ConfigureAwait(false);
         SecureString secret = await OnPipelineAsync(() => ResolveSecret(settings.PasswordSecret!)).ConfigureAwait(false);
         using RepositoryPassword password = RepositoryPassword.From(secret);
-        return await ConnectionFactory.OpenRepositoryAsync(settings, password, credential, cancellationToken).ConfigureAwait(false);
+        RepositoryConnection opened = await ConnectionFactory.OpenRepositoryAsync(settings, password, credential, cancellationToken).ConfigureAwait(false);
+        if (opened.KeySlotWarning is string warning) EmitWarning(warning);
+        return opened;
     }
 
     /// <summary>The nightly backup is made although the place for its evidence is away; what removes something will be refused until it is back.</summary>

@@ -1,4 +1,5 @@
 using Natalia.Backup.Engine;
+using Natalia.Backup.Engine.Files;
 
 namespace Natalia.Backup.Points;
 
@@ -16,9 +17,10 @@ internal static class AtomicFile
             using (FileStream stream = Create(partial))
             {
                 stream.Write(bytes, 0, bytes.Length);
-                stream.Flush(flushToDisk: true);
+                StableFile.Flush(stream);
             }
             Publish(partial, file, overwrite);
+            StableFile.FlushFolder(Path.GetDirectoryName(Path.GetFullPath(file))!);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or NotSupportedException)
         {

@@ -44,6 +44,18 @@ internal sealed class RepositoryConnection : IConnection
     internal Repository Repository => _repository ?? throw new NataliaException(ErrorIds.CapabilityMissing, NataliaErrorKind.NotSupported,
         $"The repository '{Name}' is the storage '{Native!.Storage}' of a {Native.Kind} hypervisor, which does not offer this.", Name, "Use what the hypervisor itself offers for it, or a repository of this product: New-NataliaRepository makes one.");
 
+    /// <summary>What to tell of its key slots when it was opened; null when there is nothing.</summary>
+    internal string? KeySlotWarning
+    {
+        get
+        {
+            if (_repository is not { } opened || (opened.UnusableKeySlots.Count == 0 && opened.UntriedKeySlots == 0)) return null;
+            string unusable = opened.UnusableKeySlots.Count == 0 ? "" : $" {opened.UnusableKeySlots.Count} cannot be used, among them {opened.UnusableKeySlots[0]}";
+            string untried = opened.UntriedKeySlots == 0 ? "" : $" {opened.UntriedKeySlots} were not tried, because there are far more than anybody needs.";
+            return $"The repository '{Name}' has key slots that are not as they should be. Yours is.{unusable}{untried} Get-NataliaRepositoryKey lists them; Remove-NataliaRepositoryKey removes what nobody knows.";
+        }
+    }
+
     internal RepositorySettings Settings { get; }
 
     /// <summary>Where its retention policies are kept.</summary>

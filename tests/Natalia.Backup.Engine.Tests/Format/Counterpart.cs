@@ -18,6 +18,8 @@ internal sealed class Counterpart(string name, string program, params string[] p
     internal static Counterpart Python { get; } = new("python", "/usr/bin/python3", "-c", "import cryptography, zstandard");
     internal static Counterpart Mono { get; } = new("mono", "mono", "--version");
 
+    internal static Counterpart Strace { get; } = new("strace", "strace", "-f", "-o", "/dev/null", "true");
+
     private static bool IsRequired => Environment.GetEnvironmentVariable("NATALIA_REQUIRE_REAL") == "1";
 
     /// <summary>Why its tests are skipped, or null.</summary>
@@ -90,4 +92,18 @@ public sealed class MonoTheoryAttribute : TheoryAttribute
 {
     public MonoTheoryAttribute([CallerMemberName] string test = "") =>
         (Skip, DisplayName) = SkippedTest.With(test, Counterpart.Mono.Obstacle);
+}
+
+/// <summary>A test that lets the system's calls fail, with strace.</summary>
+public sealed class StraceFactAttribute : FactAttribute
+{
+    public StraceFactAttribute([CallerMemberName] string test = "") =>
+        (Skip, DisplayName) = SkippedTest.With(test, Counterpart.Strace.Obstacle);
+}
+
+/// <summary>As <see cref="StraceFactAttribute"/>, under Mono.</summary>
+public sealed class StraceMonoTheoryAttribute : TheoryAttribute
+{
+    public StraceMonoTheoryAttribute([CallerMemberName] string test = "") =>
+        (Skip, DisplayName) = SkippedTest.With(test, Counterpart.Strace.Obstacle ?? Counterpart.Mono.Obstacle);
 }

@@ -104,6 +104,12 @@ public sealed class ShareTests : IDisposable
         string file = System.IO.Path.Combine(_folder.Path, "data", "1");
         using (new FileStream(file, FileMode.Open, FileAccess.ReadWrite, FileShare.None))
         {
+            if (System.IO.Path.DirectorySeparatorChar == '/')
+            {
+                // Only Windows keeps anybody from reading it.
+                Assert.Equal(10, await store.ReadAsync("data/1", 0, new byte[10], default));
+                return;
+            }
             NataliaException error = await Assert.ThrowsAsync<NataliaException>(() => store.ReadAsync("data/1", 0, new byte[10], default));
             Assert.Equal((ErrorIds.StoreFileInUse, NataliaErrorKind.ResourceBusy, file), (error.ErrorId, error.Kind, error.Target));
             Assert.Equal(ErrorIds.StoreFileInUse, (await Assert.ThrowsAsync<NataliaException>(() => store.OpenReadAsync("data/1", default))).ErrorId);

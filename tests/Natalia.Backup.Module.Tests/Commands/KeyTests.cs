@@ -57,5 +57,19 @@ public sealed class KeyTests : IDisposable
         Assert.Equal(["RepositoryAmbiguous"], Errors("Add-NataliaRepositoryKey -NewPassword $args[0]", Scenario.Password("x")));
     }
 
+    [Fact]
+    public void Connecting_warns_of_a_key_slot_that_cannot_be_used()
+    {
+        _scenario.Run("Disconnect-NataliaRepository safe").ThrowIfFailed();
+        string id = new('a', 32);
+        File.WriteAllText(Path.Combine(_scenario.Full("safe"), "keys", id), "somebody else's");
+
+        ScriptResult result = _scenario.Run("$null = Connect-NataliaRepository $args[0] -Password $args[1]", _scenario.Full("safe"), Scenario.Password("first one")).ThrowIfFailed();
+        Assert.Contains(id, Assert.Single(result.Warnings));
+        Assert.Equal(["False"], _scenario.Run("[string](Get-NataliaRepositoryKey | Where-Object KeyId -eq $args[0]).IsWhole", id).ThrowIfFailed().Text);
+        _scenario.Run("Remove-NataliaRepositoryKey $args[0] -Confirm:$false", id).ThrowIfFailed();
+        Assert.Equal(["True"], _scenario.Run("[string](Test-NataliaRepository -Quiet)").ThrowIfFailed().Text);
+    }
+
     private IReadOnlyList<string> Errors(string script, params object?[] arguments) => [.. _scenario.Run(script, arguments).ErrorIds.Select(i => i.Split(',')[0])];
 }

@@ -8,6 +8,7 @@ internal enum FileTrouble
     AccessDenied,
     InUse,
     Full,
+    Quota,
     TooLarge,
 }
 
@@ -27,7 +28,8 @@ internal static class FileTroubles
     private static FileTrouble ByWindowsError(int error) => error switch
     {
         32 or 33 => FileTrouble.InUse,              // sharing violation, lock violation
-        39 or 112 or 1295 => FileTrouble.Full,      // handle disk full, disk full, quota exceeded
+        39 or 112 => FileTrouble.Full,              // handle disk full, disk full
+        1295 or 1816 => FileTrouble.Quota,          // quota exceeded
         223 => FileTrouble.TooLarge,
         5 => FileTrouble.AccessDenied,
         2 or 3 => FileTrouble.NotFound,
@@ -37,8 +39,8 @@ internal static class FileTroubles
     private static FileTrouble ByErrno(int error) => error switch
     {
         28 => FileTrouble.Full,                                             // no space left
-        122 when Platform.IsLinux => FileTrouble.Full,                      // quota
-        69 when Platform.IsMacOS => FileTrouble.Full,
+        122 when Platform.IsLinux => FileTrouble.Quota,
+        69 when Platform.IsMacOS => FileTrouble.Quota,
         27 => FileTrouble.TooLarge,
         16 or 26 => FileTrouble.InUse,                                      // busy, text busy
         11 when Platform.IsLinux => FileTrouble.InUse,                      // held under an advisory lock

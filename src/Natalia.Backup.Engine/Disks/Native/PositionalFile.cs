@@ -1,4 +1,5 @@
 using Microsoft.Win32.SafeHandles;
+using Natalia.Backup.Engine.Files;
 
 namespace Natalia.Backup.Engine.Disks.Native;
 
@@ -38,7 +39,7 @@ internal sealed unsafe class PositionalFile : IDisposable
     internal void SetLength(long length) => _stream.SetLength(length);
 
     /// <summary>Returns when everything is on stable storage.</summary>
-    internal void Flush() => _stream.Flush(flushToDisk: true);
+    internal void Flush() => StableFile.Flush(_stream);
 
     /// <summary>Fills the buffer as far as the file goes, and says how far that is.</summary>
     internal int Read(long offset, Span<byte> buffer)

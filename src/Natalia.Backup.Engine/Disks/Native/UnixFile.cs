@@ -17,7 +17,7 @@ internal static unsafe class UnixFile
     private static readonly int s_seekHole = Platform.IsMacOS ? 3 : 4;
 
     /// <summary>The length of a file or of a block device, whose metadata says 0.</summary>
-    internal static long GetLength(SafeFileHandle handle)
+    internal static long GetLength(SafeHandle handle)
     {
         long end = lseek(handle, 0, SeekEnd);
         return end >= 0 ? end : throw Error("measured");
@@ -37,7 +37,7 @@ internal static unsafe class UnixFile
     }
 
     /// <summary>Reads at an offset; 0 at the end of the file.</summary>
-    internal static int Read(SafeFileHandle handle, byte* buffer, int count, long offset)
+    internal static int Read(SafeHandle handle, byte* buffer, int count, long offset)
     {
         while (true)
         {
@@ -103,7 +103,7 @@ internal static unsafe class UnixFile
     }
 
     /// <summary>What Linux knows of an open file; null when the system is another one.</summary>
-    internal static UnixFileStatus? GetStatus(SafeFileHandle handle)
+    internal static UnixFileStatus? GetStatus(SafeHandle handle)
     {
         const int AT_EMPTY_PATH = 0x1000;
         if (!Platform.IsLinux) return null;
@@ -144,28 +144,14 @@ internal static unsafe class UnixFile
         static long Nanoseconds(byte* time) => unchecked(*(long*)time * 1_000_000_000 + *(uint*)(time + 8));
     }
 
-    /// <summary>Makes a name in a folder durable. Some file systems cannot sync a folder; then there is nothing more to be done.</summary>
-    internal static void FlushFolder(string folder)
-    {
-        const int O_RDONLY = 0;
-        byte[] name = Encoding.UTF8.GetBytes(folder + "\0");
-        fixed (byte* p = name)
-        {
-            int fd = open(p, O_RDONLY);
-            if (fd < 0) return;
-            _ = fsync(fd);
-            _ = close(fd);
-        }
-    }
-
     private static IOException Error(string done) => Error(done, Marshal.GetLastWin32Error());
 
     private static IOException Error(string done, int code) => new($"The file cannot be {done}: error {code} of the operating system.", code);
 
     [DllImport("libc", SetLastError = true)]
-    private static extern long lseek(SafeFileHandle handle, long offset, int whence);
+    private static extern long lseek(SafeHandle handle, long offset, int whence);
     [DllImport("libc", SetLastError = true)]
-    private static extern nint pread(SafeFileHandle handle, byte* buffer, nuint count, long offset);
+    private static extern nint pread(SafeHandle handle, byte* buffer, nuint count, long offset);
     [DllImport("libc", SetLastError = true)]
     private static extern nint pwrite(SafeFileHandle handle, byte* buffer, nuint count, long offset);
     [DllImport("libc", SetLastError = true)]
@@ -176,8 +162,4 @@ internal static unsafe class UnixFile
     private static extern int statx(int folder, byte* path, int flags, uint mask, byte* status);
     [DllImport("libc", SetLastError = true)]
     private static extern int open(byte* path, int flags);
-    [DllImport("libc", SetLastError = true)]
-    private static extern int fsync(int fd);
-    [DllImport("libc", SetLastError = true)]
-    private static extern int close(int fd);
 }

@@ -9,9 +9,11 @@ namespace Natalia.Backup.Engine.Disks.Native;
 /// <param name="Modified">When its bytes changed last, nanoseconds since 1970.</param>
 internal readonly record struct UnixFileStatus(int Kind, ulong Device, ulong Inode, long Length, long Changed, long Modified)
 {
-    private const int Regular = 0x8000, BlockDevice = 0x6000;
+    private const int Regular = 0x8000, BlockDevice = 0x6000, Folder = 0x4000;
 
     internal bool IsRegular => Kind == Regular;
+
+    internal bool IsFolder => Kind == Folder;
 
     /// <summary>A file or block device. Anything else has no offsets, and opening a pipe would wait for ever.</summary>
     internal bool CanHoldDisk => Kind is Regular or BlockDevice;

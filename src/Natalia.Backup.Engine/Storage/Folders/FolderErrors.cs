@@ -10,16 +10,25 @@ internal static class FolderErrors
     {
         (int errno, int win32) = Codes(error);
         string reason = error.Message;
+        if (IsQuota(errno, win32))
+            return new(ErrorIds.StoreFull, NataliaErrorKind.ResourceUnavailable, $"The quota is used up where '{path}' is written: {reason}", path,
+                "Raise the quota of the account that runs the backup, or remove restore points that are no longer needed. What was stored before is unharmed.", error);
         if (IsFull(errno, win32))
             return new(ErrorIds.StoreFull, NataliaErrorKind.ResourceUnavailable, $"There is no room left to write '{path}': {reason}", path,
-                "Free space or raise the quota there, or remove restore points that are no longer needed. What was stored before is unharmed.", error);
+                "Free space there, or remove restore points that are no longer needed. What was stored before is unharmed.", error);
         if (error is UnauthorizedAccessException or System.Security.SecurityException || errno is 1 or 13 or 30 || win32 is 5 or 19)
             return new(ErrorIds.StoreAccessDenied, NataliaErrorKind.PermissionDenied, $"Access to '{path}' is denied: {reason}", path,
                 writing ? "Give the account that runs the backup the right to create, rename and delete files there, and check that the place is not read-only." : "Give the account the right to read there.", error);
+        if (IsExhausted(errno, win32))
+            return new(ErrorIds.SystemLimitReached, NataliaErrorKind.ResourceUnavailable, $"This machine gives the process no more open files or memory, so that '{path}' could not be {(writing ? "written" : "read")}: {reason}", path,
+                "Raise the limit (on Linux 'ulimit -n' tells how many files a process may have open; 1,024 are plenty), or run fewer things at once. Nothing is wrong with the repository.", error);
         if (IsGone(errno, win32)) return Unavailable(path, error);
         if (IsInUse(errno, win32))
             return new(ErrorIds.StoreFileInUse, NataliaErrorKind.ResourceBusy, $"Another program has '{path}' open for itself: {reason}", path,
                 "Keep virus scanners, search indexers, synchronizers and other backup programs out of the repository's folder, then run the operation again.", error);
+        if (error is Files.FolderNotFlushedException)
+            return new(ErrorIds.StoreWriteFailed, NataliaErrorKind.WriteFailed, reason, path,
+                "Check the disk or share that holds the repository. What this session wrote last may be lost, so nothing more is taken for stored in it: connect again, then run the operation again.", error);
         return writing
             ? new(ErrorIds.StoreWriteFailed, NataliaErrorKind.WriteFailed, $"Writing '{path}' failed: {reason}", path, "Check the disk or share that holds the repository, then run the operation again.", error)
             : new(ErrorIds.StoreReadFailed, NataliaErrorKind.ReadFailed, $"Reading '{path}' failed: {reason}", path, "Check the disk or share that holds the repository, then run the operation again.", error);
@@ -35,11 +44,17 @@ internal static class FolderErrors
     internal static NataliaException Exists(string name, string location) =>
         new(ErrorIds.ObjectExists, NataliaErrorKind.AlreadyExists, $"An object '{name}' exists already in '{location}'.", name);
 
-    private static bool IsFull(int errno, int win32)
-    {
-        // ENOSPC; EDQUOT is 122 on Linux and 69 on macOS. Windows: disk full, handle disk full, quota exceeded.
-        return errno is 28 or 122 or 69 || win32 is 112 or 39 or 1295 or 1816;
-    }
+    internal static NataliaException FolderInPlace(string path) =>
+        new(ErrorIds.StoreWriteFailed, NataliaErrorKind.WriteFailed, $"'{path}' is a folder, where an object is to be written.", path, "Find out who made it, and move it out of the repository.");
+
+    // EDQUOT is 122 on Linux and 69 on macOS. Windows: disk quota exceeded, quota exceeded.
+    private static bool IsQuota(int errno, int win32) => errno is 122 or 69 || win32 is 1295 or 1816;
+
+    // ENOSPC. Windows: disk full, handle disk full.
+    private static bool IsFull(int errno, int win32) => errno is 28 || win32 is 112 or 39;
+
+    // ENOMEM, ENFILE, EMFILE; Windows: too many open files, not enough memory (two), no system resources. It is this machine that lacks something: an object that cannot be read for that is not damaged.
+    private static bool IsExhausted(int errno, int win32) => errno is 12 or 23 or 24 || win32 is 4 or 8 or 14 or 1450;
 
     private static bool IsInUse(int errno, int win32)
     {

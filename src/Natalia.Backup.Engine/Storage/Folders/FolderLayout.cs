@@ -29,13 +29,14 @@ internal sealed class FolderLayout
             string path = Native(end < 0 ? name : name.Substring(0, end));
             FileAttributes attributes = AttributesOf(path);
             if (attributes == Missing) break;
-            if (IsLink(path, attributes))
-                throw new NataliaException(ErrorIds.PathNotContained, NataliaErrorKind.Security, $"'{path}' is a link. Links inside a repository folder are not followed, because they may lead out of it.", path,
-                    "Find out who made it; put the real folder or file in its place.");
+            if (IsLink(path, attributes)) throw LinkRefused(path);
         }
         while (end >= 0);
         return Native(name);
     }
+
+    internal static NataliaException LinkRefused(string path) => new(ErrorIds.PathNotContained, NataliaErrorKind.Security,
+        $"'{path}' is a link. Links inside a repository folder are not followed, because they may lead out of it.", path, "Find out who made it; put the real folder or file in its place.");
 
     /// <summary>The value of the system for "there is nothing".</summary>
     internal const FileAttributes Missing = (FileAttributes)(-1);

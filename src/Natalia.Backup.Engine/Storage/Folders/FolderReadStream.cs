@@ -1,43 +1,46 @@
 namespace Natalia.Backup.Engine.Storage;
 
 /// <summary>A file's bytes in order, whose failures are store errors like those of every other call.</summary>
-internal sealed class FolderReadStream : Stream
+internal sealed class FolderReadStream(ObjectFile file, string path) : Stream
 {
-    private readonly FileStream _file;
-    private readonly string _path;
-
-    internal FolderReadStream(FileStream file, string path)
-    {
-        _file = file;
-        _path = path;
-    }
+    private long _position;
 
     public override bool CanRead => true;
     public override bool CanSeek => false;
     public override bool CanWrite => false;
-    public override long Length => _file.Length;
-    public override long Position { get => _file.Position; set => throw new NotSupportedException(); }
+    public override long Length => file.Length;
+    public override long Position { get => _position; set => throw new NotSupportedException(); }
 
     public override int Read(byte[] buffer, int offset, int count)
     {
-        try { return _file.Read(buffer, offset, count); }
-        catch (Exception error) when (FolderErrors.IsFileSystem(error)) { throw FolderErrors.Translate(error, _path, writing: false); }
+        try
+        {
+            int read = file.Read(_position, buffer.AsSpan(offset, count));
+            _position += read;
+            return read;
+        }
+        catch (Exception error) when (FolderErrors.IsFileSystem(error))
+        {
+            throw FolderErrors.Translate(error, path, writing: false);
+        }
     }
 
-    public override async Task<int> ReadAsync(byte[] buffer, int offset, int count, CancellationToken cancellationToken)
-    {
-#pragma warning disable CA1835 // The array overload is the one that both frameworks have.
-        try { return await _file.ReadAsync(buffer, offset, count, cancellationToken).ConfigureAwait(false); }
-#pragma warning restore CA1835
-        catch (Exception error) when (FolderErrors.IsFileSystem(error)) { throw FolderErrors.Translate(error, _path, writing: false); }
-    }
+    public override Task<int> ReadAsync(byte[] buffer, int offset, int count, CancellationToken cancellationToken) => Task.Run(() => Read(buffer, offset, count), cancellationToken);
 
 #if NET8_0_OR_GREATER
-    public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
+    public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default) => await Task.Run(() =>
     {
-        try { return await _file.ReadAsync(buffer, cancellationToken).ConfigureAwait(false); }
-        catch (Exception error) when (FolderErrors.IsFileSystem(error)) { throw FolderErrors.Translate(error, _path, writing: false); }
-    }
+        try
+        {
+            int read = file.Read(_position, buffer.Span);
+            _position += read;
+            return read;
+        }
+        catch (Exception error) when (FolderErrors.IsFileSystem(error))
+        {
+            throw FolderErrors.Translate(error, path, writing: false);
+        }
+    }, cancellationToken).ConfigureAwait(false);
 #endif
 
     public override void Flush() { }
@@ -47,7 +50,7 @@ internal sealed class FolderReadStream : Stream
 
     protected override void Dispose(bool disposing)
     {
-        if (disposing) _file.Dispose();
+        if (disposing) file.Dispose();
         base.Dispose(disposing);
     }
 }

@@ -2,6 +2,7 @@ using System.Buffers;
 using System.Collections.Concurrent;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
+using Natalia.Backup.Engine.Files;
 
 namespace Natalia.Backup.Engine.Storage;
 
@@ -10,7 +11,9 @@ namespace Natalia.Backup.Engine.Storage;
 /// <para><b>Atomic.</b> An object is written to a temporary file in <c>.tmp</c>, flushed, and renamed without overwriting. That is one step for every reader, on NTFS, ext4, XFS, SMB and NFS alike, and decides between two
 /// writers of one name. No lock of any kind is used, because shares may not give them.</para>
 /// <para><b>Durable.</b> Each file is flushed before its rename, so that a crash of the machine can lose an object but never leaves a torn one under its name; <see cref="FlushAsync"/> then flushes the folders that hold
-/// the new names. With packs of tens of megabytes and two writers, the flush of one overlaps the writing of the other.</para>
+/// the new names. With packs of tens of megabytes and two writers, the flush of one overlaps the writing of the other. What the system fails to flush is never flushed a second time, which would prove nothing
+/// (<see cref="StableFile"/>): a file is thrown away, and a folder makes this store's later flushes fail too, until it is opened anew.</para>
+/// <para><b>Only files.</b> A pipe, a socket or a device under an object's name is an object without bytes, and so a damaged one; a folder there is no object; a link is refused.</para>
 /// <para><b>Gone is not empty.</b> The folder <c>.tmp</c> is made with the store and never again. When it is missing, the share has gone (an empty mount point remains), and every call says so with
 /// <c>StoreUnavailable</c> instead of finding nothing or writing into the mount point.</para>
 /// </remarks>
@@ -21,13 +24,18 @@ public sealed class FolderStore : IObjectStore, IPlacedStore
 
     private readonly FolderLayout _layout;
     private readonly ConcurrentDictionary<string, bool> _unflushedFolders = new(StringComparer.Ordinal);
+    private readonly Action<FileStream> _flushFile;
+    private readonly Action<string> _flushFolder;
     private readonly SemaphoreSlim _flushing = new(1, 1);
     private volatile bool _hasTemporaryFolder;
+    private volatile FolderNotFlushedException? _notFlushed;
 
-    private FolderStore(FolderLayout layout, bool hasTemporaryFolder)
+    private FolderStore(FolderLayout layout, bool hasTemporaryFolder, Action<FileStream> flushFile, Action<string> flushFolder)
     {
         _layout = layout;
         _hasTemporaryFolder = hasTemporaryFolder;
+        _flushFile = flushFile;
+        _flushFolder = flushFolder;
     }
 
     /// <summary>Opens a folder as a store. A folder that cannot be written opens for reading.</summary>
@@ -35,7 +43,10 @@ public sealed class FolderStore : IObjectStore, IPlacedStore
     /// <param name="create">Make the folder when it is not there.</param>
     /// <exception cref="NataliaException"><c>RepositoryNotFound</c> when there is no folder and none is to be made, <c>NotARepository</c> when the path is a file, or a store error.</exception>
     /// <exception cref="ArgumentException">The path is relative.</exception>
-    public static FolderStore Open(string path, bool create)
+    public static FolderStore Open(string path, bool create) => Open(path, create, StableFile.Flush, StableFile.FlushFolder);
+
+    /// <summary>With flushes that a test can let fail.</summary>
+    internal static FolderStore Open(string path, bool create, Action<FileStream> flushFile, Action<string> flushFolder)
     {
         if (!IsFullPath(path)) throw new ArgumentException($"'{path}' is not a full path.", nameof(path));
         string root = Path.GetFullPath(path);
@@ -57,7 +68,7 @@ public sealed class FolderStore : IObjectStore, IPlacedStore
             if (FolderLayout.IsLink(layout.Temporary, temporary))
                 throw new NataliaException(ErrorIds.PathNotContained, NataliaErrorKind.Security, $"'{layout.Temporary}' is a link. Links inside a repository folder are not followed, because they may lead out of it.", layout.Temporary,
                     "Delete the link.");
-            return new FolderStore(layout, temporary != FolderLayout.Missing);
+            return new FolderStore(layout, temporary != FolderLayout.Missing, flushFile, flushFolder);
         }
         catch (Exception error) when (FolderErrors.IsFileSystem(error))
         {
@@ -100,7 +111,7 @@ public sealed class FolderStore : IObjectStore, IPlacedStore
     public Task<Stream> OpenReadAsync(string name, CancellationToken cancellationToken)
     {
         ObjectName.Require(name);
-        return Task.Run<Stream>(() => Access(name, writing: false, path => new FolderReadStream(OpenFile(path, 128 << 10), path)), cancellationToken);
+        return Task.Run<Stream>(() => Access(name, writing: false, path => new FolderReadStream(ObjectFile.Open(path), path)), cancellationToken);
     }
 
     /// <inheritdoc/>
@@ -111,7 +122,7 @@ public sealed class FolderStore : IObjectStore, IPlacedStore
         {
             var file = new FileInfo(path);
             FileAttributes attributes = file.Attributes;
-            if (attributes != FolderLayout.Missing && (attributes & FileAttributes.Directory) == 0) return new StoredObject(name, file.Length, file.LastWriteTimeUtc);
+            if (attributes != FolderLayout.Missing && !IsFolder(attributes)) return new StoredObject(name, file.Length, file.LastWriteTimeUtc);
             RequireRoot();
             return null;
         }), cancellationToken);
@@ -147,7 +158,9 @@ public sealed class FolderStore : IObjectStore, IPlacedStore
         ObjectName.Require(name);
         return Task.Run(() => Access(name, writing: true, path =>
         {
-            if (FolderLayout.AttributesOf(path) == FolderLayout.Missing)
+            FileAttributes attributes = FolderLayout.AttributesOf(path);
+            // A folder is no object, whatever its name.
+            if (attributes == FolderLayout.Missing || IsFolder(attributes))
             {
                 RequireRoot();
                 return false;
@@ -194,7 +207,8 @@ public sealed class FolderStore : IObjectStore, IPlacedStore
     {
         string final = Access(name, writing: true, path => path);
         EnsureTemporaryFolder();
-        if (mustNotExist && FolderLayout.AttributesOf(final) != FolderLayout.Missing) throw FolderErrors.Exists(name, Location);
+        if (mustNotExist && FolderLayout.AttributesOf(final) is var there and not FolderLayout.Missing)
+            throw IsFolder(there) ? FolderErrors.FolderInPlace(final) : FolderErrors.Exists(name, Location);
         string temporary = Path.Combine(_layout.Temporary, Guid.NewGuid().ToString("n"));
         bool published = false;
         try
@@ -213,11 +227,14 @@ public sealed class FolderStore : IObjectStore, IPlacedStore
             if (!published) TryDelete(temporary);
         }
         if (published) return;
+        if (Directory.Exists(final)) throw FolderErrors.FolderInPlace(final);
         // The same put again, after an answer that did not arrive, is no error; other bytes are.
         if (mustNotExist || !Access(name, writing: false, path => Holds(path, content))) throw FolderErrors.Exists(name, Location);
+        // Whoever put it may not have flushed its name yet.
+        _unflushedFolders[Path.GetDirectoryName(final)!] = true;
     }
 
-    private static void WriteFile(string path, ObjectContent content, CancellationToken cancellationToken)
+    private void WriteFile(string path, ObjectContent content, CancellationToken cancellationToken)
     {
         // A buffer size of 1 switches FileStream's own buffer off. Sharing is open, so that no system sets a lock.
         using var file = new FileStream(path, FileMode.CreateNew, FileAccess.Write, FileShare.ReadWrite | FileShare.Delete, 1);
@@ -229,7 +246,7 @@ public sealed class FolderStore : IObjectStore, IPlacedStore
                 Write(file, part.Slice(at, Math.Min(WriteSize, part.Length - at)));
             }
         }
-        file.Flush(flushToDisk: true);
+        _flushFile(file);
     }
 
     private bool Publish(string temporary, string final)
@@ -269,13 +286,11 @@ public sealed class FolderStore : IObjectStore, IPlacedStore
 
     private int Read(string name, long offset, Memory<byte> buffer) => Access(name, writing: false, path =>
     {
-        using FileStream file = OpenFile(path, 1);
-        if (offset >= file.Length) return 0;
-        file.Position = offset;
+        using ObjectFile file = ObjectFile.Open(path);
         int read = 0;
         while (read < buffer.Length)
         {
-            int count = Read(file, buffer.Slice(read));
+            int count = file.Read(offset + read, buffer.Span.Slice(read));
             if (count == 0) break;
             read += count;
         }
@@ -284,23 +299,25 @@ public sealed class FolderStore : IObjectStore, IPlacedStore
 
     private static bool Holds(string path, ObjectContent content)
     {
-        using FileStream file = OpenFile(path, 1);
+        using ObjectFile file = ObjectFile.Open(path);
         if (file.Length != content.Length) return false;
         byte[] buffer = new byte[1 << 20];
+        long position = 0;
         foreach (ReadOnlyMemory<byte> part in content.Parts)
         {
             int at = 0;
             while (at < part.Length)
             {
-                int count = file.Read(buffer, 0, Math.Min(buffer.Length, part.Length - at));
+                int count = file.Read(position, buffer.AsSpan(0, Math.Min(buffer.Length, part.Length - at)));
                 if (count == 0 || !part.Span.Slice(at, count).SequenceEqual(buffer.AsSpan(0, count))) return false;
                 at += count;
+                position += count;
             }
         }
         return true;
     }
 
-    private static FileStream OpenFile(string path, int bufferSize) => new(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete, bufferSize);
+    private static bool IsFolder(FileAttributes attributes) => (attributes & FileAttributes.Directory) != 0;
 
     /// <summary>Resolves a name and works on its path, with every failure of the file system as a store error.</summary>
     private T Access<T>(string name, bool writing, Func<string, T> work)
@@ -340,8 +357,11 @@ public sealed class FolderStore : IObjectStore, IPlacedStore
     {
         try
         {
-            FileAttributes attributes = FolderLayout.AttributesOf(_hasTemporaryFolder ? _layout.Temporary : _layout.Root);
-            if (attributes == FolderLayout.Missing || (attributes & FileAttributes.Directory) == 0) throw FolderErrors.Unavailable(Location);
+            string path = _hasTemporaryFolder ? _layout.Temporary : _layout.Root;
+            FileAttributes attributes = FolderLayout.AttributesOf(path);
+            if (attributes == FolderLayout.Missing || !IsFolder(attributes)) throw FolderErrors.Unavailable(Location);
+            // The root may be one: whoever opened the store named it.
+            if (_hasTemporaryFolder && FolderLayout.IsLink(path, attributes)) throw FolderLayout.LinkRefused(path);
         }
         catch (Exception error) when (FolderErrors.IsFileSystem(error))
         {
@@ -400,13 +420,19 @@ public sealed class FolderStore : IObjectStore, IPlacedStore
     private void FlushFolders()
     {
         RequireRoot();
+        if (_notFlushed is FolderNotFlushedException earlier) throw FolderErrors.Translate(earlier, Location, writing: true);
         foreach (string folder in _unflushedFolders.Keys)
         {
             // Taken out first: what is put from here on marks it again.
             _unflushedFolders.TryRemove(folder, out _);
             try
             {
-                NativeFiles.FlushDirectory(folder);
+                _flushFolder(folder);
+            }
+            catch (FolderNotFlushedException lost)
+            {
+                _notFlushed = lost;
+                throw FolderErrors.Translate(lost, folder, writing: true);
             }
             catch (DirectoryNotFoundException)
             {
@@ -501,21 +527,6 @@ public sealed class FolderStore : IObjectStore, IPlacedStore
 #else
         if (MemoryMarshal.TryGetArray(bytes, out ArraySegment<byte> array)) file.Write(array.Array!, array.Offset, array.Count);
         else WithArray(bytes.Length, rented => { bytes.CopyTo(rented); file.Write(rented, 0, bytes.Length); return 0; });
-#endif
-    }
-
-    private static int Read(FileStream file, Memory<byte> buffer)
-    {
-#if NET8_0_OR_GREATER
-        return file.Read(buffer.Span);
-#else
-        if (MemoryMarshal.TryGetArray(buffer, out ArraySegment<byte> array)) return file.Read(array.Array!, array.Offset, array.Count);
-        return WithArray(buffer.Length, rented =>
-        {
-            int count = file.Read(rented, 0, buffer.Length);
-            rented.AsMemory(0, count).CopyTo(buffer);
-            return count;
-        });
 #endif
     }
 

@@ -3,7 +3,7 @@ using System.Runtime.InteropServices;
 
 namespace Natalia.Backup.Engine.Storage;
 
-/// <summary>The few calls that .NET does not offer: rename without overwriting, and flushing a directory. Failures are IOExceptions with the system's code in HResult, like those of .NET itself.</summary>
+/// <summary>The call that .NET does not offer: rename without overwriting. Failures are IOExceptions with the system's code in HResult, like those of .NET itself.</summary>
 internal static class NativeFiles
 {
     private const int NoEntry = 2, Exists = 17, CrossDevice = 18, InvalidArgument = 22, NotPermitted = 1, NotImplemented = 38, LinuxNotSupported = 95, MacNotSupported = 45, TooManyLinks = 31;
@@ -19,24 +19,6 @@ internal static class NativeFiles
 
     /// <summary>Gives a file its final name. False when the name is taken; the file is untouched then.</summary>
     internal static bool TryPublish(string temporary, string final) => IsWindows ? MoveOnWindows(temporary, final) : MoveOnUnix(temporary, final);
-
-    /// <summary>Writes a directory's entries to stable storage. Windows has no such call: there the rename itself is written through.</summary>
-    internal static void FlushDirectory(string path)
-    {
-        if (IsWindows) return;
-        int descriptor = open(path, 0);
-        if (descriptor < 0) throw Failure(Marshal.GetLastWin32Error(), path);
-        try
-        {
-            // Some network and FUSE file systems know no flush of a directory: they have nothing to be flushed, or no way to say so.
-            if (fsync(descriptor) != 0 && Marshal.GetLastWin32Error() is var code && code is not (InvalidArgument or NotImplemented or LinuxNotSupported or MacNotSupported))
-                throw Failure(code, path);
-        }
-        finally
-        {
-            close(descriptor);
-        }
-    }
 
     private static bool MoveOnWindows(string temporary, string final)
     {
@@ -104,15 +86,6 @@ internal static class NativeFiles
 
     [DllImport("libc", SetLastError = true)]
     private static extern int unlink([MarshalAs(UnmanagedType.LPStr)] string path);
-
-    [DllImport("libc", SetLastError = true)]
-    private static extern int open([MarshalAs(UnmanagedType.LPStr)] string path, int flags);
-
-    [DllImport("libc", SetLastError = true)]
-    private static extern int fsync(int descriptor);
-
-    [DllImport("libc", SetLastError = true)]
-    private static extern int close(int descriptor);
 
     [DllImport("kernel32", EntryPoint = "MoveFileExW", SetLastError = true, CharSet = CharSet.Unicode, ExactSpelling = true)]
     [return: MarshalAs(UnmanagedType.Bool)]
