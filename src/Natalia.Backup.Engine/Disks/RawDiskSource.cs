@@ -18,8 +18,14 @@ public sealed class RawDiskSource : IDiskSource
         Path = path;
         _file = file;
         SizeBytes = file.GetLength();
+        if (UnixFile.GetStatus(file.Handle) is { IsBlockDevice: true } device)
+        {
+            IsBlockDevice = true;
+            WritesAreNoticed = BlockDevice.Settle(file.Handle, device.NodeDevice, SizeBytes);
+        }
         _opened = FileState.Settled(path, file);
         LastWriteTimeUtc = _opened.ModifiedUtc;
+        if (_opened.Status is UnixFileStatus status) LastChangeTimeUtc = FileState.Time(status.Changed);
     }
 
     /// <summary>The image's full path.</summary>
@@ -28,29 +34,51 @@ public sealed class RawDiskSource : IDiskSource
     /// <inheritdoc/>
     public long SizeBytes { get; }
 
-    /// <summary>When the image was last written before it was opened, UTC.</summary>
+    /// <summary>When the image was last written before it was opened, UTC. Programs can set it.</summary>
     public DateTime LastWriteTimeUtc { get; }
+
+    /// <summary>When anything of the image's file changed last before it was opened, UTC, which no program can set; null where the system does not say (all but Linux).</summary>
+    public DateTime? LastChangeTimeUtc { get; }
+
+    /// <summary>True when it is a block device and no file.</summary>
+    public bool IsBlockDevice { get; }
+
+    /// <summary>
+    /// True when <see cref="VerifyUnchanged"/> finds what this machine writes to it meanwhile. False for a block device whose writes the system does not count.
+    /// What another machine writes to a device that both can reach is never seen here.
+    /// </summary>
+    public bool WritesAreNoticed { get; } = true;
 
     /// <summary>
     /// Opens an image for reading. While it is open nobody can write it where the system enforces that (Windows); on Linux an image that somebody
-    /// has open for writing is refused, and one that is written later is found by <see cref="VerifyUnchanged"/>.
+    /// has open for writing is refused, and a block device that is mounted or carries another one; what is written later is found by <see cref="VerifyUnchanged"/>.
     /// </summary>
     /// <param name="path">The image.</param>
     /// <exception cref="NataliaException"><c>DiskNotFound</c>, <c>DiskInUse</c>, <c>DiskAccessDenied</c>, <c>DiskFormatNotSupported</c> for a folder or a pipe, <c>DiskReadFailed</c>.</exception>
     public static RawDiskSource Open(string path)
     {
         path = System.IO.Path.GetFullPath(path);
-        if (Directory.Exists(path) || UnixFile.GetStatus(path) is { CanHoldDisk: false })
-        {
-            throw new NataliaException(ErrorIds.DiskFormatNotSupported, NataliaErrorKind.InvalidArgument,
-                $"'{path}' is neither a file nor a block device, so it cannot be read as a disk image.", path, "Name the image file itself.");
-        }
+        return Open(path, () => PositionalFile.OpenForReading(path));
+    }
 
+    /// <summary>Opens an image that others may replace by a link; see <see cref="Open(string)"/>.</summary>
+    /// <param name="image">The image.</param>
+    /// <exception cref="NataliaException">As with a path; <c>PathNotContained</c> when a link took its place.</exception>
+    public static RawDiskSource Open(ContainedFile image) => Open(image.Path, () => image.Open(FileShare.Read));
+
+    private static RawDiskSource Open(string path, Func<PositionalFile> open)
+    {
+        // Looked at before as well: opening some devices does something.
+        if (Directory.Exists(path) || UnixFile.GetStatus(path) is { CanHoldDisk: false }) throw NoImage(path);
         PositionalFile? file = null;
         try
         {
-            file = PositionalFile.OpenForReading(path);
-            if (!Platform.IsWindows && UnixFile.IsOpenForWriting(file.Handle)) throw InUse(path, null);
+            file = open();
+            UnixFileStatus? status = UnixFile.GetStatus(file.Handle);
+            if (status is { CanHoldDisk: false }) throw NoImage(path);
+            if (!Platform.IsWindows && UnixFile.IsOpenForWriting(file.Handle)) throw InUse(path, "is open for writing in another program", null);
+            if (status is { IsBlockDevice: true } device && !BlockDevice.IsReadOnly(device.NodeDevice) && UnixOpen.IsClaimed(file.Handle))
+                throw InUse(path, "is a block device that is mounted or that another device lies on", null);
             var source = new RawDiskSource(path, file);
             file = null;
             return source;
@@ -105,6 +133,8 @@ public sealed class RawDiskSource : IDiskSource
         FileState now;
         try
         {
+            // Only what is stored is counted.
+            if (IsBlockDevice) _ = UnixFile.TryFlush(_file.Handle);
             now = FileState.Of(Path, _file);
         }
         catch (Exception e) when (FileTroubles.IsFileError(e))
@@ -112,7 +142,7 @@ public sealed class RawDiskSource : IDiskSource
             throw Translate(Path, e);
         }
         if (now.Length != _opened.Length) throw Changed("its length changed");
-        if (now != _opened) throw Changed("it was written or replaced");
+        if (now != _opened || now.Writes is { InFlight: > 0 }) throw Changed("it was written or replaced");
     }
 
     /// <inheritdoc/>
@@ -125,8 +155,11 @@ public sealed class RawDiskSource : IDiskSource
         $"The image '{Path}' changed while it was read ({how}), so what was read is no consistent state.", Path,
         "Switch the VM off before its image is backed up, or use its hypervisor's connection.");
 
-    private static NataliaException InUse(string path, Exception? inner) => new(ErrorIds.DiskInUse, NataliaErrorKind.ResourceBusy,
-        $"The image '{path}' is open for writing in another program.", path,
+    private static NataliaException NoImage(string path) => new(ErrorIds.DiskFormatNotSupported, NataliaErrorKind.InvalidArgument,
+        $"'{path}' is neither a file nor a block device, so it cannot be read as a disk image.", path, "Name the image file itself.");
+
+    private static NataliaException InUse(string path, string how, Exception? inner) => new(ErrorIds.DiskInUse, NataliaErrorKind.ResourceBusy,
+        $"The image '{path}' {how}.", path,
         "Switch the VM off, or detach the image, before it is backed up; a running VM needs its hypervisor's connection.", inner);
 
     private static NataliaException Translate(string path, Exception e) => FileTroubles.Classify(e) switch
@@ -134,7 +167,7 @@ public sealed class RawDiskSource : IDiskSource
         FileTrouble.NotFound => new NataliaException(ErrorIds.DiskNotFound, NataliaErrorKind.NotFound, $"There is no image '{path}'.", path, "Check the path.", e),
         FileTrouble.AccessDenied => new NataliaException(ErrorIds.DiskAccessDenied, NataliaErrorKind.PermissionDenied,
             $"The image '{path}' may not be read by this user.", path, "Give this user read access to the file and its folder.", e),
-        FileTrouble.InUse => InUse(path, e),
+        FileTrouble.InUse => InUse(path, "is open for writing in another program", e),
         _ => new NataliaException(ErrorIds.DiskReadFailed, NataliaErrorKind.ReadFailed,
             $"The image '{path}' cannot be opened: {e.Message}", path, "Check the disk or share that holds the image.", e),
     };

@@ -46,6 +46,9 @@ public interface IFrozenDisks
     /// <summary>Why it is less than application consistency, in a full sentence; null when there is nothing to say.</summary>
     string? ConsistencyReason { get; }
 
+    /// <summary>What the user should know of the disks although they can be backed up, in full sentences; they become warnings of the run.</summary>
+    IReadOnlyList<string> Warnings { get; }
+
     /// <summary>A disk by its id.</summary>
     /// <param name="diskId">One of those asked for.</param>
     IDiskSource GetDisk(string diskId);

@@ -1,5 +1,6 @@
 using System.Text;
 using Natalia.Backup.Engine;
+using Natalia.Backup.Engine.Disks;
 using Natalia.Backup.Engine.Model;
 
 namespace Natalia.Backup.Hypervisors.Folder;
@@ -11,15 +12,16 @@ internal static class ApplianceFolder
 
     /// <summary>The VM in a folder; null when the folder holds neither a description nor an image.</summary>
     /// <exception cref="NataliaException"><c>ApplianceDescriptionInvalid</c>, <c>PathNotContained</c>.</exception>
-    internal static async Task<FolderAppliance?> ReadAsync(string folder, CancellationToken cancellationToken)
+    internal static FolderAppliance? Read(string folder)
     {
         try
         {
-            string descriptionPath = Path.Combine(folder, DescriptionFile.FileName);
-            DescriptionFile? description = File.Exists(descriptionPath) ? await DescriptionFile.ReadAsync(descriptionPath, cancellationToken).ConfigureAwait(false) : null;
-            List<FolderImage> images = description?.Disks is IReadOnlyList<DescribedDisk> disks ? DescribedImages(folder, descriptionPath, disks) : FoundImages(folder);
+            DescriptionFile? description = DescriptionFile.Read(folder);
+            List<FolderImage> images = description?.Disks is IReadOnlyList<DescribedDisk> disks
+                ? DescribedImages(folder, Path.Combine(folder, DescriptionFile.FileName), disks)
+                : FoundImages(folder);
             if (description is null && images.Count == 0) return null;
-            return new FolderAppliance(folder, Describe(folder, description, images), images);
+            return new FolderAppliance(folder, Describe(folder, description, images), description?.Disks is not null, images);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
@@ -37,7 +39,7 @@ internal static class ApplianceFolder
         ProcessorCount = description?.ProcessorCount,
         MemoryBytes = description?.MemoryBytes,
         Networks = description?.Networks ?? [],
-        Disks = [.. images.Select(i => new ApplianceDisk(i.DiskId, i.Role, i.Format is ImageFormat.Raw ? new FileInfo(i.Path).Length : null, i.Path))],
+        Disks = [.. images.Select(i => new ApplianceDisk(i.DiskId, i.Role, i.Format is ImageFormat.Raw ? i.File.GetLength() : null, i.File.Path))],
         NativeFormat = description is null ? null : DescriptionFile.FileName,
         NativeConfiguration = description?.Text,
     };
@@ -65,13 +67,14 @@ internal static class ApplianceFolder
         var images = new List<FolderImage>();
         foreach (DescribedDisk disk in disks)
         {
-            string path = ContainedPath.Resolve(folder, disk.Path, descriptionPath)
-                ?? throw DescriptionFile.Invalid(descriptionPath, $"there is no file '{disk.Path}', the image of disk '{disk.Id}'");
-            if (images.Find(i => i.Path.Equals(path, RealPath.Comparison)) is FolderImage other)
+            ContainedFile file = ContainedFile.Find(folder, disk.Path, descriptionPath) ?? throw DescriptionFile.Invalid(descriptionPath,
+                Directory.Exists(Path.Combine(folder, disk.Path)) ? $"'{disk.Path}', the image of disk '{disk.Id}', is a folder"
+                    : $"there is no file '{disk.Path}', the image of disk '{disk.Id}'");
+            if (images.Find(i => i.File.IsSameAs(file)) is FolderImage other)
                 throw DescriptionFile.Invalid(descriptionPath, $"the disks '{other.DiskId}' and '{disk.Id}' share the image '{disk.Path}'");
-            if (disk.Changes is not null) ContainedPath.Resolve(folder, disk.Changes, descriptionPath);
-            ImageFormat byName = ImageFormats.FromName(path);
-            images.Add(new FolderImage(disk.Id, path, disk.Role, disk.Format ?? (byName == ImageFormat.Unknown ? ImageFormat.Raw : byName), disk.Format is not null, disk.Changes));
+            if (disk.Changes is not null) ContainedFile.Find(folder, disk.Changes, descriptionPath);
+            ImageFormat byName = ImageFormats.FromName(file.Path);
+            images.Add(new FolderImage(disk.Id, file, disk.Role, disk.Format ?? (byName == ImageFormat.Unknown ? ImageFormat.Raw : byName), disk.Format is not null, disk.Changes));
         }
         return images;
     }
@@ -84,8 +87,8 @@ internal static class ApplianceFolder
             if (ImageFormats.FromName(path) is var format and not ImageFormat.Unknown)
             {
                 string name = Path.GetFileName(path);
-                string real = ContainedPath.Resolve(folder, name, folder) ?? throw new FileNotFoundException($"The link '{path}' leads nowhere.", path);
-                images.Add(new FolderImage(name, real, DiskRole.Unknown, format, IsFormatStated: false, StatedChanges: null));
+                ContainedFile file = ContainedFile.Find(folder, name, folder) ?? throw new FileNotFoundException($"The link '{path}' leads nowhere.", path);
+                images.Add(new FolderImage(name, file, DiskRole.Unknown, format, IsFormatStated: false, StatedChanges: null));
             }
         }
         return images;

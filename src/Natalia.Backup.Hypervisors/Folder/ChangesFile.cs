@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text.Json;
+using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Disks;
 
 namespace Natalia.Backup.Hypervisors.Folder;
@@ -11,7 +12,7 @@ namespace Natalia.Backup.Hypervisors.Folder;
 internal sealed class ChangesFile
 {
     /// <summary>About 700,000 extents; with more of them, reading everything costs no more.</summary>
-    private const long MaxBytes = 16 * 1024 * 1024;
+    private const int MaxBytes = 16 * 1024 * 1024;
 
     /// <summary>Programs cut or round a time's last digits; two writes are never this close.</summary>
     private static readonly TimeSpan s_precision = TimeSpan.FromTicks(10);
@@ -32,22 +33,33 @@ internal sealed class ChangesFile
     /// <param name="reason">Why, in a full sentence.</param>
     internal static ChangesFile Unusable(string reason) => new(null, reason);
 
-    /// <summary>Reads a changes file for an open image. What is wrong with it becomes the reason for reading everything, never an error.</summary>
-    internal static ChangesFile Read(string path, RawDiskSource image)
+    /// <summary>Reads a changes file for an open image. What is wrong with it becomes the reason for reading everything, and no error unless a link took its place.</summary>
+    /// <exception cref="NataliaException"><c>PathNotContained</c>.</exception>
+    internal static ChangesFile Read(ContainedFile file, RawDiskSource image)
     {
         try
         {
-            if (!RegularFile.MayBe(path)) return Unusable($"The changes file '{path}' is not a regular file.");
-            var file = new FileInfo(path);
-            if (file.Length > MaxBytes)
-                return Unusable($"The changes file '{path}' is longer than {MaxBytes} bytes, so everything is read instead.");
-            return Parse(path, File.ReadAllText(path), image.SizeBytes, image.LastWriteTimeUtc);
+            ContainedText text = file.ReadText(MaxBytes);
+            return IsOlderThan(image, text)
+                ? Unusable($"The image was changed, replaced or copied after '{file}' was written, whatever its time of the last write says.")
+                : Parse(file.Path, text.Text, image.SizeBytes, image.LastWriteTimeUtc);
+        }
+        catch (InvalidDataException e)
+        {
+            return Unusable($"The changes file '{file}' {e.Message}, so everything is read instead.");
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            return Unusable($"The changes file '{path}' cannot be read: {e.Message}");
+            return Unusable($"The changes file '{file}' cannot be read: {e.Message}");
         }
     }
+
+    /// <summary>
+    /// The time of the last write is what copying programs put back; when anything of a file changed last, no program can set. The file's own times both count: the one can be set forward,
+    /// and the other one moves on with the rights of the file.
+    /// </summary>
+    private static bool IsOlderThan(RawDiskSource image, ContainedText file) =>
+        image.LastChangeTimeUtc is DateTime changed && (file.LastWriteTimeUtc < changed || file.LastChangeTimeUtc < changed);
 
     internal static ChangesFile Parse(string path, string text, long imageLength, DateTime imageModifiedUtc)
     {

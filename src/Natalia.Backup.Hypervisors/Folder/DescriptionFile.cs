@@ -18,7 +18,7 @@ internal sealed record DescriptionFile
     internal const string FileName = "vm.json";
 
     /// <summary>No VM needs more; a file of gigabytes must not be read into memory.</summary>
-    private const long MaxBytes = 1024 * 1024;
+    private const int MaxBytes = 1024 * 1024;
 
     private static readonly JsonDocumentOptions s_options = new() { CommentHandling = JsonCommentHandling.Skip, AllowTrailingCommas = true };
 
@@ -31,18 +31,27 @@ internal sealed record DescriptionFile
     /// <summary>The disks; null when the description has no such member.</summary>
     internal IReadOnlyList<DescribedDisk>? Disks { get; init; }
 
-    internal static async Task<DescriptionFile> ReadAsync(string path, CancellationToken cancellationToken)
+    /// <summary>Whether a folder has a description, if only by name: what has its name and is no file must not go unnoticed, since a VM would lose its identity with it.</summary>
+    /// <exception cref="IOException">The folder cannot be looked into. So does <see cref="UnauthorizedAccessException"/>.</exception>
+    internal static bool IsIn(string folder) => Directory.EnumerateFileSystemEntries(folder, FileName).Any();
+
+    /// <summary>Reads the description of a folder; null when it has none.</summary>
+    /// <exception cref="NataliaException"><c>ApplianceDescriptionInvalid</c>, <c>PathNotContained</c>.</exception>
+    /// <exception cref="IOException">It cannot be read. So does <see cref="UnauthorizedAccessException"/>.</exception>
+    internal static DescriptionFile? Read(string folder)
     {
-        string text;
-        if (!RegularFile.MayBe(path)) throw Invalid(path, "it is not a regular file");
-        using (var stream = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete))
+        if (!IsIn(folder)) return null;
+        string path = Path.Combine(folder, FileName);
+        ContainedFile file = ContainedFile.Find(folder, FileName, folder)
+            ?? throw Invalid(path, Directory.Exists(path) ? "it is a folder" : "it is a link that leads nowhere");
+        try
         {
-            if (stream.Length > MaxBytes) throw Invalid(path, $"it is {stream.Length} bytes long, which no description is (at most {MaxBytes})");
-            using var reader = new StreamReader(stream);
-            text = await reader.ReadToEndAsync().ConfigureAwait(false);
+            return Parse(path, file.ReadText(MaxBytes).Text);
         }
-        cancellationToken.ThrowIfCancellationRequested();
-        return Parse(path, text);
+        catch (InvalidDataException e)
+        {
+            throw Invalid(path, "it " + e.Message);
+        }
     }
 
     internal static DescriptionFile Parse(string path, string text)
@@ -105,7 +114,7 @@ internal sealed record DescriptionFile
     private static ImageFormat? ReadFormat(JsonMember disk) => disk.OptionalText("format") switch
     {
         null => null,
-        string format => ImageFormats.Parse(format) ?? throw disk.Invalid($"its format '{format}' is none of raw, vhdx, vhd, vmdk, qcow2"),
+        string format => ImageFormats.Parse(format) ?? throw disk.Invalid($"its format '{format}' is none of raw, vhdx, vhd, vmdk, qcow2, qcow, qed, vdi, parallels"),
     };
 
     /// <summary>The parser's message without the position that it adds in its own words.</summary>

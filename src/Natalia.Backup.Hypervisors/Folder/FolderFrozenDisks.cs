@@ -12,8 +12,10 @@ internal sealed class FolderFrozenDisks(DateTime timeUtc, IReadOnlyDictionary<st
     // The image as it lies: whether its guest shut down cleanly cannot be seen from outside.
     public Consistency Consistency => Consistency.Crash;
 
-    // Nobody asked a switched-off VM for more, so there is nothing to explain.
-    public string? ConsistencyReason => null;
+    // Nobody asked a switched-off VM for more, so that needs no explanation; what was not frozen for sure does.
+    public string? ConsistencyReason { get; } = Join(disks.Values.Select(d => d.Doubt));
+
+    public IReadOnlyList<string> Warnings { get; } = [.. disks.Values.Select(d => d.Oddity).OfType<string>()];
 
     public IDiskSource GetDisk(string diskId) => disks.TryGetValue(diskId, out FolderDisk? disk) ? disk.Source
         : throw new NataliaException(ErrorIds.DiskNotFound, NataliaErrorKind.NotFound, $"The disk '{diskId}' was not frozen.", diskId);
@@ -33,4 +35,6 @@ internal sealed class FolderFrozenDisks(DateTime timeUtc, IReadOnlyDictionary<st
         foreach (FolderDisk disk in disks.Values) disk.Image.Dispose();
         return Task.CompletedTask;
     }
+
+    private static string? Join(IEnumerable<string?> sentences) => string.Join(" ", sentences.Where(s => s is not null)) is { Length: > 0 } all ? all : null;
 }

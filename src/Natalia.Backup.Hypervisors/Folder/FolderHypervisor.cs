@@ -1,3 +1,5 @@
+using System.Text.Encodings.Web;
+using System.Text.Json;
 using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Disks;
 using Natalia.Backup.Engine.Model;
@@ -41,17 +43,17 @@ public sealed class FolderHypervisor : IHypervisor, IImageSource
 
     /// <inheritdoc/>
     /// <exception cref="NataliaException"><c>HypervisorNotFound</c> when the directory is gone. What is wrong with one VM is among the problems of the result.</exception>
-    public async Task<ApplianceInventory> GetAppliancesAsync(CancellationToken cancellationToken)
+    public Task<ApplianceInventory> GetAppliancesAsync(CancellationToken cancellationToken) => Task.Run(() =>
     {
-        (List<FolderAppliance> found, List<NataliaException> problems) = await ScanAsync(cancellationToken).ConfigureAwait(false);
+        (List<FolderAppliance> found, List<NataliaException> problems) = Scan(cancellationToken);
         return new ApplianceInventory([.. found.Select(f => f.Description)], problems);
-    }
+    }, cancellationToken);
 
     /// <inheritdoc/>
-    /// <exception cref="NataliaException"><c>ApplianceNotFound</c>, <c>DiskNotFound</c>, <c>DiskFormatNotSupported</c>, <c>DiskInUse</c>, <c>DiskAccessDenied</c>, <c>DiskReadFailed</c>.</exception>
+    /// <exception cref="NataliaException"><c>ApplianceNotFound</c>, <c>DiskNotFound</c>, <c>DiskFormatNotSupported</c>, <c>DiskInUse</c>, <c>DiskAccessDenied</c>, <c>DiskReadFailed</c>, <c>PathNotContained</c>.</exception>
     public async Task<IFrozenDisks> FreezeAsync(ApplianceDescription appliance, IReadOnlyList<string> diskIds, CancellationToken cancellationToken)
     {
-        (List<FolderAppliance> found, List<NataliaException> problems) = await ScanAsync(cancellationToken).ConfigureAwait(false);
+        (List<FolderAppliance> found, List<NataliaException> problems) = await Task.Run(() => Scan(cancellationToken), cancellationToken).ConfigureAwait(false);
         FolderAppliance vm = found.Find(f => f.Description.ApplianceId == appliance.ApplianceId) ?? throw new NataliaException(
             ErrorIds.ApplianceNotFound, NataliaErrorKind.NotFound, $"The appliance '{appliance.Name}' is no longer in '{Location}'.", appliance.Name,
             problems.Count > 0 ? $"Something there cannot be listed: {problems[0].Message}" : "List what is there with Get-NataliaAppliance -Name *.");
@@ -80,18 +82,19 @@ public sealed class FolderHypervisor : IHypervisor, IImageSource
     {
         FolderImage image = vm.Images.FirstOrDefault(i => i.DiskId == diskId) ?? throw new NataliaException(ErrorIds.DiskNotFound, NataliaErrorKind.NotFound,
             $"The appliance '{vm.Description.Name}' has no disk '{diskId}'.", vm.Description.Name, $"It has: {string.Join(", ", vm.Images.Select(i => i.DiskId))}.");
-        if (image.Format != ImageFormat.Raw) throw NotSupported(image, image.Format, "");
+        // What is stated is not asked of the content: only the user can know that a raw disk merely looks like something else.
+        if (image is { IsFormatStated: true, Format: not ImageFormat.Raw }) throw NotSupported(image, $"is stated to be in {Name(image.Format)} format");
 
-        RawDiskSource disk = RawDiskSource.Open(image.Path);
+        RawDiskSource disk = RawDiskSource.Open(image.File);
         try
         {
-            if (!image.IsFormatStated) await RefuseOtherFormatAsync(image, disk, cancellationToken).ConfigureAwait(false);
-            if (image.StatedChanges is not string stated) return new FolderDisk(disk, disk);
-            string? path = ContainedPath.Resolve(vm.Folder, stated, Path.Combine(vm.Folder, DescriptionFile.FileName));
-            ChangesFile changes = path is null
+            if (!image.IsFormatStated) await RefuseOtherFormatAsync(vm, image, disk, cancellationToken).ConfigureAwait(false);
+            if (image.StatedChanges is not string stated) return new FolderDisk(diskId, disk, disk);
+            ContainedFile? file = ContainedFile.Find(vm.Folder, stated, Path.Combine(vm.Folder, DescriptionFile.FileName));
+            ChangesFile changes = file is null
                 ? ChangesFile.Unusable($"There is no file '{Path.Combine(vm.Folder, stated)}' that tells what changed.")
-                : ChangesFile.Read(path, disk);
-            return new FolderDisk(disk, new ChangesDiskSource(disk, changes));
+                : ChangesFile.Read(file, disk);
+            return new FolderDisk(diskId, disk, new ChangesDiskSource(disk, changes));
         }
         catch
         {
@@ -100,20 +103,35 @@ public sealed class FolderHypervisor : IHypervisor, IImageSource
         }
     }
 
-    private static async Task RefuseOtherFormatAsync(FolderImage image, RawDiskSource disk, CancellationToken cancellationToken)
+    private static async Task RefuseOtherFormatAsync(FolderAppliance vm, FolderImage image, RawDiskSource disk, CancellationToken cancellationToken)
     {
-        var first = new byte[(int)Math.Min(ImageFormats.FirstBytes, disk.SizeBytes)];
-        await disk.ReadAsync(0, first, cancellationToken).ConfigureAwait(false);
-        ImageFormat betrayed = ImageFormats.FromFirstBytes(first);
-        if (betrayed != ImageFormat.Raw)
-            throw NotSupported(image, betrayed, $" Where it really is a raw disk that only begins like one, state \"format\": \"raw\" for it in {DescriptionFile.FileName}.");
+        if (await ImageFormats.DetectAsync(disk, cancellationToken).ConfigureAwait(false) is DetectedImage seen)
+            throw NotSupported(image, $"is {seen.Description}", $" Where it really is a raw disk that only looks like one, {HowToStateRaw(vm, image)}");
+        if (image.Format != ImageFormat.Raw)
+            throw NotSupported(image, $"is in {Name(image.Format)} format by its name, and raw by its content", $" Where it is a raw disk, {HowToStateRaw(vm, image)}");
     }
 
-    private static NataliaException NotSupported(FolderImage image, ImageFormat format, string more) => new(ErrorIds.DiskFormatNotSupported, NataliaErrorKind.NotSupported,
-        $"The image '{image.Path}' of disk '{image.DiskId}' is in {format.ToString().ToUpperInvariant()} format, which cannot be backed up from a folder.", image.Path,
+    private static NataliaException NotSupported(FolderImage image, string what, string more = "") => new(ErrorIds.DiskFormatNotSupported, NataliaErrorKind.NotSupported,
+        $"The image '{image.File}' of disk '{image.DiskId}' {what}, which cannot be backed up from a folder.", image.File.Path,
         "Convert it to a raw image (qemu-img convert -O raw), or back the VM up through its hypervisor." + more);
 
-    private async Task<(List<FolderAppliance> Found, List<NataliaException> Problems)> ScanAsync(CancellationToken cancellationToken)
+    private static string Name(ImageFormat format) => format.ToString().ToUpperInvariant();
+
+    /// <summary>A folder without a description gets the text of one, which leaves the ids of its VM and disks as they are.</summary>
+    private static string HowToStateRaw(FolderAppliance vm, FolderImage image)
+    {
+        const string member = "\"format\": \"raw\"";
+        string path = Path.Combine(vm.Folder, DescriptionFile.FileName);
+        if (vm.AreDisksDescribed) return $"state {member} for it in '{path}'.";
+        IEnumerable<string> each = vm.Images.Select(i =>
+            $"{{ \"id\": {JsonText(i.DiskId)}, \"path\": {JsonText(i.DiskId)}{(i == image ? ", " + member : "")} }}");
+        string disks = $"\"disks\": [ {string.Join(", ", each)} ]";
+        return vm.Description.NativeConfiguration is null ? $"state that in a file '{path}': {{ {disks} }}" : $"state that in '{path}': {disks}";
+    }
+
+    private static string JsonText(string text) => "\"" + JsonEncodedText.Encode(text, JavaScriptEncoder.UnsafeRelaxedJsonEscaping) + "\"";
+
+    private (List<FolderAppliance> Found, List<NataliaException> Problems) Scan(CancellationToken cancellationToken)
     {
         RequireFolder();
         var found = new List<FolderAppliance>();
@@ -123,7 +141,7 @@ public sealed class FolderHypervisor : IHypervisor, IImageSource
             cancellationToken.ThrowIfCancellationRequested();
             try
             {
-                if (await ApplianceFolder.ReadAsync(folder, cancellationToken).ConfigureAwait(false) is FolderAppliance vm) found.Add(vm);
+                if (ApplianceFolder.Read(folder) is FolderAppliance vm) found.Add(vm);
             }
             catch (NataliaException e)
             {
@@ -138,9 +156,9 @@ public sealed class FolderHypervisor : IHypervisor, IImageSource
     private List<string> Folders(List<NataliaException> problems)
     {
         var folders = new List<string> { Location };
-        if (File.Exists(Path.Combine(Location, DescriptionFile.FileName))) return folders;
         try
         {
+            if (DescriptionFile.IsIn(Location)) return folders;
             folders.AddRange(new DirectoryInfo(Location).GetDirectories().Where(d => !IsHidden(d)).Select(d => d.FullName));
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)

@@ -1,12 +1,13 @@
+using Natalia.Backup.Engine.Disks;
 using Natalia.Backup.Engine.Model;
 
 namespace Natalia.Backup.Hypervisors.Folder;
 
 /// <summary>One disk image of a VM in a folder.</summary>
 /// <param name="DiskId">The disk's id.</param>
-/// <param name="Path">The image's real path, links followed.</param>
+/// <param name="File">The image's file.</param>
 /// <param name="Role">What the disk is for.</param>
 /// <param name="Format">Its format, as stated or as its name promises.</param>
-/// <param name="IsFormatStated">True when the description names the format, so that the first bytes need not be asked.</param>
+/// <param name="IsFormatStated">True when the description names the format, so that its content need not be asked.</param>
 /// <param name="StatedChanges">The changes file as the description states it, or null. It may be missing: then there is no tracking this time.</param>
-internal sealed record FolderImage(string DiskId, string Path, DiskRole Role, ImageFormat Format, bool IsFormatStated, string? StatedChanges);
+internal sealed record FolderImage(string DiskId, ContainedFile File, DiskRole Role, ImageFormat Format, bool IsFormatStated, string? StatedChanges);

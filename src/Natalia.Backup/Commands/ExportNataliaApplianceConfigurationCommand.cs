@@ -32,6 +32,9 @@ public sealed class ExportNataliaApplianceConfigurationCommand : HypervisorComma
     private RestorePointFinder? _finder;
     private ApplianceDirectory? _directory;
 
+    /// <summary>What this very call has written, and of which VM or point.</summary>
+    private readonly Dictionary<string, string> _written = new(StringComparer.OrdinalIgnoreCase);
+
     /// <summary>The live VM: an object of Get-NataliaAppliance, a name or a wildcard.</summary>
     [Parameter(Mandatory = true, ParameterSetName = ApplianceSet, ValueFromPipeline = true)]
     [Alias("VMName", "ApplianceName")]
@@ -107,8 +110,7 @@ public sealed class ExportNataliaApplianceConfigurationCommand : HypervisorComma
     private async Task ExportAsync(string path, ApplianceDescription description, DateTime timeUtc, string? restorePointId)
     {
         var clock = Stopwatch.StartNew();
-        string[] nameParts = restorePointId is null ? [description.Name] : [description.Name, ExportDestination.Stamp(timeUtc)];
-        string file = ExportDestination.GetFile(path, nameParts, ".json");
+        string file = ChooseFile(path, description, timeUtc, restorePointId);
         ExportDestination.EnsureWritable(file, Force);
         if (!await ShouldProcessAsync(file, $"Write the configuration of {description.Name}").ConfigureAwait(false)) return;
         byte[] bytes = ApplianceConfigurationFile.Write(description, timeUtc, restorePointId);
@@ -122,5 +124,22 @@ public sealed class ExportNataliaApplianceConfigurationCommand : HypervisorComma
             ApplianceName = description.Name,
             RestorePointId = restorePointId,
         });
+    }
+
+    /// <summary>In a folder every VM, or point, gets a file of its own, also where two have one name.</summary>
+    private string ChooseFile(string path, ApplianceDescription description, DateTime timeUtc, string? restorePointId)
+    {
+        string[] parts = restorePointId is null ? [description.Name] : [description.Name, ExportDestination.Stamp(timeUtc)];
+        string id = restorePointId ?? description.ApplianceId;
+        string file = ExportDestination.GetFile(path, ExportName.Create(parts, ".json", id));
+        if (_written.TryGetValue(file, out string? other) && other != id) file = ExportDestination.GetFile(path, ExportName.Create(parts, ".json", id, withId: true));
+        // -Force is for older files, not for what this very call has just written.
+        if (_written.ContainsKey(file))
+        {
+            throw new NataliaException(ErrorIds.DestinationExists, NataliaErrorKind.AlreadyExists, $"'{file}' was written by this command a moment ago, from another configuration.", file,
+                "Name a folder that is there: each configuration then gets a name of its own.");
+        }
+        _written.Add(file, id);
+        return file;
     }
 }

@@ -24,7 +24,7 @@ namespace Natalia.Backup.Commands;
 /// </example>
 /// <example>
 /// <code>Get-NataliaRestorePoint -After 2026-11-01 -Before 2026-12-01 | Export-NataliaDisk -Destination D:\restore</code>
-/// <para>Writes one image for each point of a month into a folder that is there; each is named after its appliance, time and disk.</para>
+/// <para>Writes one image for each point of a month into a folder that is there; each is named after its appliance, time and disk, and after its id where that would not tell it from others.</para>
 /// </example>
 /// <example>
 /// <code>$image = Export-NataliaDisk -RestorePointId 3fa9 -DiskId scsi0 -Destination D:\restore\system.raw -Force
@@ -84,7 +84,8 @@ public sealed class ExportNataliaDiskCommand : RestorePointCommand
     [Parameter]
     public SwitchParameter AllowLoss { get; set; }
 
-    private readonly HashSet<string> _written = new(StringComparer.OrdinalIgnoreCase);
+    /// <summary>What this very call has written, and from which point and disk.</summary>
+    private readonly Dictionary<string, string> _written = new(StringComparer.OrdinalIgnoreCase);
 
     // Copies in several repositories are the same: one of them is enough.
     private protected override string MissedWithoutInput => "no disk was written";
@@ -96,10 +97,11 @@ public sealed class ExportNataliaDiskCommand : RestorePointCommand
         RestorePoint one = point.Point;
         string path = await OnPipelineAsync(() => FilePaths.Resolve(SessionState, Destination)).ConfigureAwait(false);
         string? diskId = DiskId ?? (one.Disks.FirstOrDefault(d => d.Role == DiskRole.Data) ?? one.Disks.FirstOrDefault())?.DiskId;
-        string file = ExportDestination.GetFile(path, [one.ApplianceName, ExportDestination.Stamp(one.TimeUtc), diskId ?? "disk"], ".raw");
+        string file = ChooseFile(path, one, diskId);
         // -Force is for older files, not for what this very call has just written.
-        if (!_written.Add(file))
+        if (_written.ContainsKey(file))
             throw new NataliaException(ErrorIds.DestinationExists, NataliaErrorKind.AlreadyExists, $"'{file}' was written by this command a moment ago, from another restore point.", file, "Name a folder that is there: each image then gets a name of its own.");
+        _written.Add(file, Content(one, diskId));
         ExportDestination.EnsureWritable(file, Force);
         if (!await ShouldProcessAsync(file, $"Write disk {diskId} of {one}").ConfigureAwait(false)) return;
         if (!await EnsureReadableAsync(point, diskId is null ? null : [diskId], Thaw ? ThawDays : null, cancellationToken).ConfigureAwait(false)) return;
@@ -129,12 +131,24 @@ public sealed class ExportNataliaDiskCommand : RestorePointCommand
         });
     }
 
+    /// <summary>In a folder every point gets a file of its own, also where two of one name were made in one second.</summary>
+    private string ChooseFile(string path, RestorePoint point, string? diskId)
+    {
+        string[] parts = [point.ApplianceName, ExportDestination.Stamp(point.TimeUtc), diskId ?? "disk"];
+        string file = ExportDestination.GetFile(path, ExportName.Create(parts, ".raw", point.RestorePointId));
+        return _written.TryGetValue(file, out string? content) && content != Content(point, diskId)
+            ? ExportDestination.GetFile(path, ExportName.Create(parts, ".raw", point.RestorePointId, withId: true))
+            : file;
+    }
+
+    private static string Content(RestorePoint point, string? diskId) => $"{point.RestorePointId} {diskId}";
+
     /// <summary>An export that was killed could not take back what it had written; that may be what the disk has no room for now.</summary>
     private async Task TellOfPartialsAsync(string path, string file, RestorePoint point, CancellationToken cancellationToken)
     {
         string name = PartialFiles.NameFor(file);
         bool isFolder = path != file;
-        string ofAppliance = ExportDestination.Clean(point.ApplianceName) + "-";
+        string ofAppliance = PartialFiles.NameFor(ExportName.Beginning(point.ApplianceName));
         IReadOnlyList<PartialFile> stale = await PartialFiles.RemoveStaleAsync(Path.GetDirectoryName(file) ?? file, image => image == name || isFolder && image.StartsWith(ofAppliance, StringComparison.Ordinal), TimeProvider.System, cancellationToken).ConfigureAwait(false);
         foreach (PartialFile left in stale)
         {

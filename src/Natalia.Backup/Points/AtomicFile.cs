@@ -1,4 +1,5 @@
 using Natalia.Backup.Engine;
+using Natalia.Backup.Engine.Disks;
 using Natalia.Backup.Engine.Files;
 
 namespace Natalia.Backup.Points;
@@ -11,7 +12,8 @@ internal static class AtomicFile
     internal static void Write(string file, byte[] bytes, bool overwrite)
     {
         ExportDestination.EnsureWritable(file, overwrite);
-        string partial = $"{file}.{Guid.NewGuid():n}.partial";
+        // The file's own name can be as long as names may be.
+        string partial = Path.Combine(Path.GetDirectoryName(file) ?? file, $"{PartialFiles.NameFor(file)}.{Guid.NewGuid():n}.partial");
         try
         {
             using (FileStream stream = Create(partial))

@@ -8,10 +8,8 @@ internal static class ExportDestination
 {
     /// <summary>The file's full path.</summary>
     /// <param name="path">A full path: of a file, or of a folder that is there.</param>
-    /// <param name="nameParts">What makes the name in a folder: the appliance, the time, the disk.</param>
-    /// <param name="extension">The name's extension, with its dot.</param>
-    internal static string GetFile(string path, IEnumerable<string> nameParts, string extension) =>
-        Directory.Exists(path) ? Path.Combine(path, string.Join("-", nameParts.Select(Clean)) is var name && name.EndsWith(extension, StringComparison.OrdinalIgnoreCase) ? name : name + extension) : path;
+    /// <param name="name">The file's name in a folder.</param>
+    internal static string GetFile(string path, string name) => Directory.Exists(path) ? Path.Combine(path, name) : path;
 
     /// <summary>A time as a part of a file's name.</summary>
     internal static string Stamp(DateTime utc) => utc.ToString("yyyyMMdd'T'HHmmss'Z'", CultureInfo.InvariantCulture);
@@ -25,8 +23,4 @@ internal static class ExportDestination
         if (Path.GetDirectoryName(file) is string folder && !Directory.Exists(folder))
             throw new NataliaException(ErrorIds.DestinationWriteFailed, NataliaErrorKind.NotFound, $"There is no folder '{folder}'.", file, "Make it first.");
     }
-
-    /// <summary>A text as a part of a file's name. It comes from a repository that somebody else may have written: no separator may get through.</summary>
-    internal static string Clean(string part) =>
-        new string([.. part.Select(c => char.IsLetterOrDigit(c) || c is '-' or '_' or '.' ? c : '_')]).Trim('.') is { Length: > 0 } clean ? clean : "_";
 }

@@ -71,12 +71,13 @@ internal static class BackupRunner
         {
             releaseFailure = e;
         }
-        return new RunOutcome(point, failure, releaseFailure, point is null ? [] : Warnings(point, frozen.ConsistencyReason));
+        return new RunOutcome(point, failure, releaseFailure, point is null ? [] : Warnings(point, frozen));
     }
 
-    private static IReadOnlyList<string> Warnings(RestorePoint point, string? consistencyReason)
+    private static IReadOnlyList<string> Warnings(RestorePoint point, IFrozenDisks frozen)
     {
-        List<string> warnings = [];
+        string? consistencyReason = frozen.ConsistencyReason;
+        List<string> warnings = [.. frozen.Warnings.Select(w => $"{point.ApplianceName}: {w}")];
         if (point.RequestedType == RequestedBackupType.Incremental && point.Type == BackupType.Full)
             warnings.Add($"{point.ApplianceName}: an incremental was asked for, and a full was made. {point.Reason}".TrimEnd());
         else if (point.RequestedType == RequestedBackupType.Auto && point.Reason is not null && point.Reason != consistencyReason)

@@ -26,7 +26,7 @@ public sealed class BackupTests : IDisposable
                 ($point | Get-NataliaAppliance).Name
                 """, _scenario.Full("out.raw"), _scenario.Full("out.json")).ThrowIfFailed();
 
-            Assert.Equal(["True", "Passed", "300000", "natalia-paris", "natalia-paris"], result.Text);
+            Assert.Equal(["True", "Passed", "300032", "natalia-paris", "natalia-paris"], result.Text);
             Assert.Equal(File.ReadAllBytes(_scenario.Disk("natalia-paris")), File.ReadAllBytes(_scenario.Full("out.raw")));
             Assert.Contains("voice", File.ReadAllText(_scenario.Full("out.json")), StringComparison.Ordinal);
         }

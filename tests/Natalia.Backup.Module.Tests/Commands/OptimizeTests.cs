@@ -98,7 +98,7 @@ public sealed class OptimizeTests : IDisposable
     private string Removed()
     {
         string first = _scenario.BackUp();
-        var bytes = new byte[300_000];
+        var bytes = new byte[300_032];
         new Random(99).NextBytes(bytes);
         File.WriteAllBytes(_scenario.Disk("natalia-paris"), bytes);
         _scenario.BackUp();

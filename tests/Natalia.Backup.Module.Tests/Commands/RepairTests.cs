@@ -125,7 +125,7 @@ public sealed class RepairTests : IDisposable
     /// <summary>A point of which one block is lost.</summary>
     private string Damaged()
     {
-        var bytes = new byte[600_000];
+        var bytes = new byte[600_064];
         new Random(7).NextBytes(bytes);
         File.WriteAllBytes(_scenario.Disk("natalia-paris"), bytes);
         string point = _scenario.BackUp();

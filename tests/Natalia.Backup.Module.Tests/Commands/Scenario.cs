@@ -68,7 +68,7 @@ public sealed class Scenario : IDisposable
     public void AddAppliance(string name, string id, int seed, string? disks = null)
     {
         DirectoryInfo folder = Directory.CreateDirectory(Path.Combine(Appliances, name));
-        var bytes = new byte[300_000];
+        var bytes = new byte[300_032];
         new Random(seed).NextBytes(bytes);
         File.WriteAllBytes(Path.Combine(folder.FullName, "data.raw"), bytes);
         disks ??= """{ "id": "scsi1", "path": "data.raw", "role": "Data" }""";

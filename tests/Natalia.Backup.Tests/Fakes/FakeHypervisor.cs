@@ -21,6 +21,8 @@ internal sealed class FakeHypervisor : IHypervisor, IImageSource, IKnownNames
 
     internal string? ConsistencyReason { get; init; }
 
+    internal IReadOnlyList<string> Warnings { get; init; } = [];
+
     /// <summary>Called for every read of a disk; null reads zeros.</summary>
     internal Func<CancellationToken, Task>? OnRead { get; set; }
 
@@ -76,6 +78,8 @@ internal sealed class FakeHypervisor : IHypervisor, IImageSource, IKnownNames
         public Consistency Consistency => Consistency.Crash;
 
         public string? ConsistencyReason => owner.ConsistencyReason;
+
+        public IReadOnlyList<string> Warnings => owner.Warnings;
 
         public IDiskSource GetDisk(string diskId) => new Disk(owner, diskId);
 

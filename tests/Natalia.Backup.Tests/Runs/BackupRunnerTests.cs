@@ -98,6 +98,14 @@ public sealed class BackupRunnerTests
     }
 
     [Fact]
+    public async Task What_is_odd_about_a_disk_is_a_warning_of_its_run()
+    {
+        RunOutcome outcome = await RunAsync(new FakeHypervisor { Warnings = ["The disk is empty."] }, (request, _, _, _) => Task.FromResult(Point(request)));
+
+        Assert.Equal("natalia-test: The disk is empty.", Assert.Single(outcome.Warnings));
+    }
+
+    [Fact]
     public void With_the_system_disk_the_data_disk_still_comes_first()
     {
         ApplianceDescription appliance = new FakeHypervisor().Appliance;

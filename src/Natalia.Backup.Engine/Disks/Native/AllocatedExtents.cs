@@ -1,4 +1,4 @@
-using Microsoft.Win32.SafeHandles;
+using System.Runtime.InteropServices;
 
 namespace Natalia.Backup.Engine.Disks.Native;
 
@@ -9,18 +9,24 @@ internal static class AllocatedExtents
     private const long SmallestHole = 64 * 1024;
 
     /// <summary>The extents, ascending, not touching, inside <paramref name="size"/>. Lazy, so that a badly fragmented file costs no memory.</summary>
-    internal static IEnumerable<Extent> Find(SafeFileHandle handle, long size) =>
-        Coalesce(Platform.IsWindows ? FindOnWindows(handle, size) : FindOnUnix(handle, size), size);
+    internal static IEnumerable<Extent> Find(SafeHandle handle, long size) =>
+        Coalesce(Platform.IsWindows ? FindOnWindows(handle, size) : FindOnUnix(new UnixHoles(handle), size), size);
 
-    private static IEnumerable<Extent> FindOnUnix(SafeFileHandle handle, long size)
+    /// <summary>
+    /// Holes are believed only after a flush: some file systems show what waits in memory as a hole (ZFS did), and a hole is not read. A file with
+    /// no data at all that takes room on its file system is read as well: it may be reserved only, or the file system may not know better.
+    /// </summary>
+    internal static IEnumerable<Extent> FindOnUnix(IHoles file, long size)
     {
+        if (size == 0) yield break;
+        bool isFlushed = file.TryFlush();
         long at = 0;
         while (at < size)
         {
-            long? data = UnixFile.FindData(handle, at);
-            if (data < 0) yield break;
-            long? hole = data is long from ? UnixFile.FindHole(handle, from) : null;
-            if (data is null || hole is null || hole <= data)
+            long? data = isFlushed ? file.FindData(at) : null;
+            if (data < 0 && (at > 0 || file.AllocatedBytes is null or 0)) yield break;
+            long? hole = data is long from and >= 0 ? file.FindHole(from) : null;
+            if (data is null or < 0 || hole is null || hole <= data)
             {
                 // The file system cannot say, or says nonsense (a file cut short this moment): all the rest may be data.
                 yield return new Extent(at, size - at);
@@ -31,7 +37,7 @@ internal static class AllocatedExtents
         }
     }
 
-    private static IEnumerable<Extent> FindOnWindows(SafeFileHandle handle, long size)
+    private static IEnumerable<Extent> FindOnWindows(SafeHandle handle, long size)
     {
         var ranges = new Extent[1024];
         long at = 0;
@@ -66,5 +72,32 @@ internal static class AllocatedExtents
             (start, end) = (extent.Offset, nextEnd);
         }
         if (end >= 0) yield return new Extent(start, end - start);
+    }
+
+    /// <summary>What a file system says of a file's holes.</summary>
+    internal interface IHoles
+    {
+        /// <summary>How many bytes the file takes; null where that cannot be learned.</summary>
+        long? AllocatedBytes { get; }
+
+        /// <summary>Stores what waits in memory; false when that failed.</summary>
+        bool TryFlush();
+
+        /// <summary>See <see cref="UnixFile.FindData"/>.</summary>
+        long? FindData(long from);
+
+        /// <summary>See <see cref="UnixFile.FindHole"/>.</summary>
+        long? FindHole(long from);
+    }
+
+    private sealed class UnixHoles(SafeHandle handle) : IHoles
+    {
+        public long? AllocatedBytes => UnixFile.GetAllocatedBytes(handle);
+
+        public bool TryFlush() => UnixFile.TryFlush(handle);
+
+        public long? FindData(long from) => UnixFile.FindData(handle, from);
+
+        public long? FindHole(long from) => UnixFile.FindHole(handle, from);
     }
 }

@@ -20,7 +20,7 @@ internal sealed unsafe class DirectFile : IDisposable
     private DirectFile(SafeFileHandle handle) => _handle = handle;
 
     /// <summary>Opens a file that is open already a second time; null where the system, the processor or the file system cannot do that.</summary>
-    internal static DirectFile? TryOpen(SafeFileHandle file)
+    internal static DirectFile? TryOpen(SafeHandle file)
     {
         const int O_WRONLY = 1, O_CLOEXEC = 0x80000;
         int direct = 0;

@@ -4,7 +4,8 @@ namespace Natalia.Backup.Engine.Disks.Native;
 /// <param name="Length">Its length in bytes.</param>
 /// <param name="ModifiedUtc">When its bytes changed last.</param>
 /// <param name="Status">All that Linux knows; null elsewhere.</param>
-internal readonly record struct FileState(long Length, DateTime ModifiedUtc, UnixFileStatus? Status)
+/// <param name="Writes">What was written to a block device; null for a file, and where it is not counted.</param>
+internal readonly record struct FileState(long Length, DateTime ModifiedUtc, UnixFileStatus? Status, BlockDeviceWrites? Writes = null)
 {
     /// <summary>How coarse a file system's clock may be: two writes within it can bear the same time.</summary>
     private static readonly TimeSpan s_clockTick = TimeSpan.FromMilliseconds(20);
@@ -15,9 +16,12 @@ internal readonly record struct FileState(long Length, DateTime ModifiedUtc, Uni
     internal static FileState Of(string path, PositionalFile file)
     {
         UnixFileStatus? status = UnixFile.GetStatus(file.Handle);
-        DateTime modified = status is UnixFileStatus s ? s_unixEpoch.AddTicks(s.Modified / 100) : File.GetLastWriteTimeUtc(path);
-        return new FileState(file.GetLength(), modified, status);
+        DateTime modified = status is UnixFileStatus s ? Time(s.Modified) : File.GetLastWriteTimeUtc(path);
+        return new FileState(file.GetLength(), modified, status, status is { IsBlockDevice: true } device ? BlockDevice.GetWrites(device.NodeDevice) : null);
     }
+
+    /// <summary>A time of Linux, cut to 100 nanoseconds.</summary>
+    internal static DateTime Time(long nanoseconds) => s_unixEpoch.AddTicks(nanoseconds / 100);
 
     /// <summary>
     /// The state of a file that is about to be read. A file that was written this very moment could be written once more without its time moving on;

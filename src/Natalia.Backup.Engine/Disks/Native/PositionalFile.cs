@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using Microsoft.Win32.SafeHandles;
 using Natalia.Backup.Engine.Files;
 
@@ -8,19 +9,34 @@ namespace Natalia.Backup.Engine.Disks.Native;
 /// </summary>
 internal sealed unsafe class PositionalFile : IDisposable
 {
-    private readonly FileStream _stream;
+    private readonly FileStream? _stream;
 
-    private PositionalFile(FileStream stream)
+    private PositionalFile(FileStream stream) : this(stream.SafeFileHandle) => _stream = stream;
+
+    private PositionalFile(SafeHandle handle) => Handle = handle;
+
+    internal SafeHandle Handle { get; }
+
+    /// <summary>Opens a file that nobody may write meanwhile, where the system enforces that. A pipe is not waited for; whether it is one, the caller looks.</summary>
+    internal static PositionalFile OpenForReading(string path) => Platform.IsWindows
+        ? new(new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read, bufferSize: 1, FileOptions.SequentialScan))
+        : ForReading(UnixOpen.File(path));
+
+    /// <summary>Opens a file below a folder so that it is surely there, whatever becomes a link meanwhile.</summary>
+    /// <param name="folder">The folder's real path.</param>
+    /// <param name="path">The file's real path, inside the folder.</param>
+    /// <param name="share">What others may do with it meanwhile, where the system enforces that.</param>
+    /// <returns>The file; null when the path leads out of the folder now.</returns>
+    internal static PositionalFile? OpenBelow(string folder, string path, FileShare share)
     {
-        _stream = stream;
-        Handle = stream.SafeFileHandle;
+        if (!Platform.IsWindows)
+            return UnixOpen.FileBelow(folder, path.Substring(folder.Length).Split(['/'], StringSplitOptions.RemoveEmptyEntries)) is SafeHandle handle ? ForReading(handle) : null;
+        // Links are followed here: what deduplication and cloud storage keep looks like one, and is not readable otherwise. Where it led, the handle tells.
+        var file = new PositionalFile(new FileStream(path, FileMode.Open, FileAccess.Read, share, bufferSize: 1, FileOptions.SequentialScan));
+        if (RealPath.OfWindows((SafeFileHandle)file.Handle) is string real && RealPath.IsInside(real, folder)) return file;
+        file.Dispose();
+        return null;
     }
-
-    internal SafeFileHandle Handle { get; }
-
-    /// <summary>Opens a file that nobody may write meanwhile, where the system enforces that.</summary>
-    internal static PositionalFile OpenForReading(string path) =>
-        new(new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read, bufferSize: 1, FileOptions.SequentialScan));
 
     /// <summary>Makes a file that is not there yet. Only its owner may read it: a disk holds secrets.</summary>
     internal static PositionalFile CreateNew(string path)
@@ -34,12 +50,13 @@ internal sealed unsafe class PositionalFile : IDisposable
 #endif
     }
 
-    internal long GetLength() => Platform.IsWindows ? _stream.Length : UnixFile.GetLength(Handle);
+    internal long GetLength() => Platform.IsWindows ? _stream!.Length : UnixFile.GetLength(Handle);
 
-    internal void SetLength(long length) => _stream.SetLength(length);
+    /// <summary>Of a file that was made here.</summary>
+    internal void SetLength(long length) => _stream!.SetLength(length);
 
-    /// <summary>Returns when everything is on stable storage.</summary>
-    internal void Flush() => StableFile.Flush(_stream);
+    /// <summary>Returns when everything of a file that was made here is on stable storage.</summary>
+    internal void Flush() => StableFile.Flush(_stream!);
 
     /// <summary>Fills the buffer as far as the file goes, and says how far that is.</summary>
     internal int Read(long offset, Span<byte> buffer)
@@ -57,7 +74,7 @@ internal sealed unsafe class PositionalFile : IDisposable
     internal void Write(long offset, ReadOnlySpan<byte> bytes)
     {
 #if NET8_0_OR_GREATER
-        RandomAccess.Write(Handle, bytes, offset);
+        RandomAccess.Write((SafeFileHandle)Handle, bytes, offset);
 #else
         while (!bytes.IsEmpty)
         {
@@ -73,12 +90,22 @@ internal sealed unsafe class PositionalFile : IDisposable
     private int ReadSome(long offset, Span<byte> buffer)
     {
 #if NET8_0_OR_GREATER
-        return RandomAccess.Read(Handle, buffer, offset);
+        return RandomAccess.Read((SafeFileHandle)Handle, buffer, offset);
 #else
         fixed (byte* p = buffer)
             return Platform.IsWindows ? WindowsFile.Read(Handle, p, buffer.Length, offset) : UnixFile.Read(Handle, p, buffer.Length, offset);
 #endif
     }
 
-    public void Dispose() => _stream.Dispose();
+    private static PositionalFile ForReading(SafeHandle handle)
+    {
+        UnixFile.WillReadAll(handle);
+        return new PositionalFile(handle);
+    }
+
+    public void Dispose()
+    {
+        _stream?.Dispose();
+        Handle.Dispose();
+    }
 }

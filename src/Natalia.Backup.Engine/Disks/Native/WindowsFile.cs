@@ -1,5 +1,4 @@
 using System.Runtime.InteropServices;
-using Microsoft.Win32.SafeHandles;
 
 namespace Natalia.Backup.Engine.Disks.Native;
 
@@ -17,7 +16,7 @@ internal static unsafe class WindowsFile
     /// <param name="ranges">Where to put them.</param>
     /// <param name="more">True when not all of them had room.</param>
     /// <returns>How many there are; -1 when the file system cannot say.</returns>
-    internal static int QueryAllocatedRanges(SafeFileHandle handle, long from, long length, Extent[] ranges, out bool more)
+    internal static int QueryAllocatedRanges(SafeHandle handle, long from, long length, Extent[] ranges, out bool more)
     {
         const uint FSCTL_QUERY_ALLOCATED_RANGES = 0x000940CF;
         more = false;
@@ -35,7 +34,7 @@ internal static unsafe class WindowsFile
     }
 
     /// <summary>Makes a file sparse, so that what is never written takes no room. Not every file system can; then the file is just bigger on disk.</summary>
-    internal static void SetSparse(SafeFileHandle handle)
+    internal static void SetSparse(SafeHandle handle)
     {
         const uint FSCTL_SET_SPARSE = 0x000900C4;
         _ = DeviceIoControl(handle, FSCTL_SET_SPARSE, null, 0, null, 0, out _, IntPtr.Zero);
@@ -43,7 +42,7 @@ internal static unsafe class WindowsFile
 
 #if !NET8_0_OR_GREATER
     /// <summary>Reads at an offset; 0 at the end of the file.</summary>
-    internal static int Read(SafeFileHandle handle, byte* buffer, int count, long offset)
+    internal static int Read(SafeHandle handle, byte* buffer, int count, long offset)
     {
         const int ErrorHandleEof = 38;
         NativeOverlapped at = At(offset);
@@ -53,7 +52,7 @@ internal static unsafe class WindowsFile
     }
 
     /// <summary>Writes at an offset; may write less than asked for.</summary>
-    internal static int Write(SafeFileHandle handle, byte* buffer, int count, long offset)
+    internal static int Write(SafeHandle handle, byte* buffer, int count, long offset)
     {
         NativeOverlapped at = At(offset);
         return WriteFile(handle, buffer, count, out int done, &at) ? done : throw Error("written", Marshal.GetLastWin32Error());
@@ -66,12 +65,12 @@ internal static unsafe class WindowsFile
 
     [DllImport("kernel32", SetLastError = true)]
     [return: MarshalAs(UnmanagedType.Bool)]
-    private static extern bool ReadFile(SafeFileHandle handle, byte* buffer, int count, out int done, NativeOverlapped* at);
+    private static extern bool ReadFile(SafeHandle handle, byte* buffer, int count, out int done, NativeOverlapped* at);
     [DllImport("kernel32", SetLastError = true)]
     [return: MarshalAs(UnmanagedType.Bool)]
-    private static extern bool WriteFile(SafeFileHandle handle, byte* buffer, int count, out int done, NativeOverlapped* at);
+    private static extern bool WriteFile(SafeHandle handle, byte* buffer, int count, out int done, NativeOverlapped* at);
 #endif
     [DllImport("kernel32", SetLastError = true)]
     [return: MarshalAs(UnmanagedType.Bool)]
-    private static extern bool DeviceIoControl(SafeFileHandle handle, uint code, void* input, int inputBytes, void* output, int outputBytes, out int returned, IntPtr overlapped);
+    private static extern bool DeviceIoControl(SafeHandle handle, uint code, void* input, int inputBytes, void* output, int outputBytes, out int returned, IntPtr overlapped);
 }

@@ -1,25 +1,27 @@
 using System.Runtime.InteropServices;
 using System.Text;
 using Microsoft.Win32.SafeHandles;
+using Natalia.Backup.Engine.Disks.Native;
 
-namespace Natalia.Backup.Hypervisors.Folder;
+namespace Natalia.Backup.Engine.Disks;
 
 /// <summary>Where a path really leads, all links followed.</summary>
-internal static unsafe class RealPath
+public static unsafe class RealPath
 {
-    private static readonly bool s_isWindows = RuntimeInformation.IsOSPlatform(OSPlatform.Windows);
-
     /// <summary>How the file system compares names, to be used on real paths only.</summary>
-    internal static StringComparison Comparison => s_isWindows ? StringComparison.OrdinalIgnoreCase : StringComparison.Ordinal;
+    public static StringComparison Comparison => Platform.IsWindows ? StringComparison.OrdinalIgnoreCase : StringComparison.Ordinal;
 
     /// <summary>The same as a comparer.</summary>
-    internal static StringComparer Comparer => s_isWindows ? StringComparer.OrdinalIgnoreCase : StringComparer.Ordinal;
+    public static StringComparer Comparer => Platform.IsWindows ? StringComparer.OrdinalIgnoreCase : StringComparer.Ordinal;
 
     /// <summary>The real path of a file or folder, or null when there is none.</summary>
-    internal static string? Of(string path) => s_isWindows ? OfWindows(path) : OfUnix(path);
+    /// <param name="path">The path.</param>
+    public static string? Of(string path) => Platform.IsWindows ? OfWindows(path) : OfUnix(path);
 
     /// <summary>True when one real path lies inside a real folder.</summary>
-    internal static bool IsInside(string path, string folder)
+    /// <param name="path">The real path to be inside.</param>
+    /// <param name="folder">The folder's real path.</param>
+    public static bool IsInside(string path, string folder)
     {
         string start = folder.EndsWith(Path.DirectorySeparatorChar.ToString(), StringComparison.Ordinal) ? folder : folder + Path.DirectorySeparatorChar;
         return path.Length > start.Length && path.StartsWith(start, Comparison);
@@ -47,7 +49,12 @@ internal static unsafe class RealPath
     {
         const uint ShareAll = 7, OpenExisting = 3, BackupSemantics = 0x02000000; // the last one, so that folders open too
         using SafeFileHandle handle = CreateFileW(path, 0, ShareAll, IntPtr.Zero, OpenExisting, BackupSemantics, IntPtr.Zero);
-        if (handle.IsInvalid) return null;
+        return handle.IsInvalid ? null : OfWindows(handle);
+    }
+
+    /// <summary>The real path of what a handle of Windows has open, or null when that cannot be learned.</summary>
+    internal static string? OfWindows(SafeFileHandle handle)
+    {
         var buffer = new char[32768];
         uint length = GetFinalPathNameByHandleW(handle, buffer, (uint)buffer.Length, 0);
         if (length == 0 || length >= buffer.Length) return null;
