@@ -107,6 +107,39 @@ public sealed class RawDiskSourceTests : IDisposable
     }
 
     [Fact]
+    public void Holes_are_asked_for_after_a_flush_and_not_believed_where_that_fails()
+    {
+        Assert.Equal([new Extent(0, 100)], AllocatedExtents.FindOnUnix(new LateFileSystem(), 1000));
+        Assert.Equal([new Extent(0, 1000)], AllocatedExtents.FindOnUnix(new LateFileSystem { CannotFlush = true }, 1000));
+    }
+
+    [Theory]
+    [InlineData(0, 0)]
+    [InlineData(4096, 1)]
+    public void A_file_without_data_that_takes_room_is_read(long allocated, int extents)
+    {
+        Assert.Equal(extents, AllocatedExtents.FindOnUnix(new LateFileSystem { HasNoData = true, AllocatedBytes = allocated }, 1000).Count());
+    }
+
+    /// <summary>Shows what was not flushed as a hole, as ZFS did.</summary>
+    private sealed class LateFileSystem : AllocatedExtents.IHoles
+    {
+        private bool _flushed;
+
+        internal bool CannotFlush { get; init; }
+
+        internal bool HasNoData { get; init; }
+
+        public long? AllocatedBytes { get; init; } = 4096;
+
+        public bool TryFlush() => _flushed = !CannotFlush;
+
+        public long? FindData(long from) => _flushed && !HasNoData && from < 100 ? from : -1;
+
+        public long? FindHole(long from) => Math.Max(from, 100);
+    }
+
+    [Fact]
     public void A_missing_image_is_named()
     {
         var e = Assert.Throws<NataliaException>(() => RawDiskSource.Open(_folder["none.raw"]));

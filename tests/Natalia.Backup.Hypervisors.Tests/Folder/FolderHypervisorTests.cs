@@ -374,6 +374,97 @@ public sealed class FolderHypervisorTests : IDisposable
     }
 
     [Fact]
+    public async Task A_fixed_vhd_in_disguise_is_refused_and_the_error_tells_how_to_state_a_raw_disk()
+    {
+        var vhd = new byte[65536 + 512];
+        "conectix"u8.CopyTo(vhd.AsSpan(65536));
+        using (FileStream file = Create("vm/data.img")) file.Write(vhd);
+        Image("vm/other [1].img", 512);
+        string identity = Assert.Single(await List()).ApplianceId;
+
+        var e = await Assert.ThrowsAsync<NataliaException>(() => Freeze("data.img"));
+        Assert.Equal(ErrorIds.DiskFormatNotSupported, e.ErrorId);
+        Assert.Contains("VHD image of fixed size", e.Message);
+
+        Write("vm/vm.json", e.RecommendedAction![e.RecommendedAction!.IndexOf('{', StringComparison.Ordinal)..]);
+        ApplianceDescription vm = Assert.Single(await List());
+        Assert.Equal((identity, "data.img,other [1].img"), (vm.ApplianceId, string.Join(",", vm.Disks.Select(d => d.DiskId))));
+        await (await Freeze("data.img")).ReleaseAsync(None);
+    }
+
+    [Fact]
+    public async Task An_image_that_is_raw_by_its_content_and_not_by_its_name_can_be_stated_as_raw()
+    {
+        Image("vm/data-flat.vmdk", 512);
+
+        var e = await Assert.ThrowsAsync<NataliaException>(() => Freeze("data-flat.vmdk"));
+
+        Assert.Contains("raw by its content", e.Message);
+        Assert.Contains("\"format\": \"raw\"", e.RecommendedAction);
+    }
+
+    [Theory]
+    [InlineData(512, null)]
+    [InlineData(513, "no multiple of 512")]
+    [InlineData(0, "is empty")]
+    public async Task A_size_that_no_disk_has_is_told(int size, string? expected)
+    {
+        Image("vm/data.raw", size);
+
+        IFrozenDisks frozen = await Freeze("data.raw");
+
+        if (expected is null) Assert.Empty(frozen.Warnings);
+        else Assert.Contains(expected, Assert.Single(frozen.Warnings));
+        await frozen.ReleaseAsync(None);
+    }
+
+    [Fact]
+    public async Task An_image_that_was_replaced_with_its_time_put_back_has_no_tracking()
+    {
+        if (!OperatingSystem.IsLinux()) return;
+        Write("vm/vm.json", """{ "disks": [ { "id": "d", "path": "data.raw", "changes": "data.changes.json" } ] }""");
+        Image("vm/data.raw", 1024);
+        string image = Path.Combine(_root, "vm/data.raw"), changes = Path.Combine(_root, "vm/data.changes.json");
+        DateTime written = File.GetLastWriteTimeUtc(image);
+        Write("vm/data.changes.json", $$"""{ "token": "now", "imageLength": 1024, "imageModifiedUtc": "{{written:o}}", "changes": [ { "since": "then", "extents": [] } ] }""");
+        File.SetLastWriteTimeUtc(changes, DateTime.UtcNow.AddMinutes(-1));
+        File.WriteAllBytes(image, new byte[1024]);
+        File.SetLastWriteTimeUtc(image, written);
+
+        IFrozenDisks frozen = await Freeze("d");
+        var tracked = Assert.IsAssignableFrom<IChangeTrackingSource>(frozen.GetDisk("d"));
+
+        Assert.Null(tracked.TrackingToken);
+        Assert.Contains("whatever its time", (await tracked.GetChangedExtentsAsync("now", None)).Reason);
+        await frozen.ReleaseAsync(None);
+        // Whoever touches it says that it is right for the image as it lies.
+        File.SetLastWriteTimeUtc(changes, DateTime.UtcNow.AddDays(1));
+        frozen = await Freeze("d");
+        Assert.Equal("now", Assert.IsAssignableFrom<IChangeTrackingSource>(frozen.GetDisk("d")).TrackingToken);
+        await frozen.ReleaseAsync(None);
+    }
+
+    [Theory]
+    [InlineData("folder")]
+    [InlineData("link to nowhere")]
+    [InlineData("link out")]
+    public async Task What_is_no_description_but_bears_its_name_is_told_and_never_passed_over(string what)
+    {
+        if (OperatingSystem.IsWindows()) return;
+        Image("vm/data.raw", 512);
+        Image("good/data.raw", 512);
+        Write("elsewhere.json", "{}");
+        string path = Path.Combine(_root, "vm", "vm.json");
+        if (what == "folder") Directory.CreateDirectory(path);
+        else File.CreateSymbolicLink(path, what == "link out" ? "../elsewhere.json" : "nothing");
+
+        ApplianceInventory inventory = await List();
+
+        Assert.Equal("good", Assert.Single(inventory).Name);
+        Assert.Equal(what == "link out" ? ErrorIds.PathNotContained : ErrorIds.ApplianceDescriptionInvalid, Assert.Single(inventory.Problems).ErrorId);
+    }
+
+    [Fact]
     public async Task What_an_export_says_of_changes_is_passed_on_until_the_image_is_written_again()
     {
         Write("vm/vm.json", """{ "disks": [ { "id": "d", "path": "data.raw", "changes": "data.changes.json" } ] }""");

@@ -159,6 +159,26 @@ public sealed class RestorePointTests : IDisposable
     }
 
     [Fact]
+    public void Every_point_gets_a_file_of_its_own_whatever_its_appliance_is_called()
+    {
+        string[] names = ["a/b", "a:b", "a_b", "A_B", "NUL", new string('\u76D8', 120), new string('\u76D8', 121)];
+        for (int i = 0; i < names.Length; i++)
+        {
+            string folder = Directory.CreateDirectory(Path.Combine(_scenario.Appliances, $"odd{i}")).FullName;
+            File.WriteAllBytes(Path.Combine(folder, "data.raw"), new byte[512]);
+            File.WriteAllText(Path.Combine(folder, "vm.json"), $$"""{ "id": "odd{{i}}", "name": "{{names[i]}}" }""");
+        }
+        _scenario.Run("Get-NataliaAppliance -Name * | Where-Object Name -notlike 'natalia-*' | Invoke-NataliaBackup").ThrowIfFailed();
+        Directory.CreateDirectory(_scenario.Full("out"));
+
+        _scenario.Run("Get-NataliaRestorePoint | Export-NataliaDisk $args[0]", _scenario.Full("out")).ThrowIfFailed();
+        _scenario.Run("Get-NataliaRestorePoint | Export-NataliaApplianceConfiguration -Destination $args[0]", _scenario.Full("out")).ThrowIfFailed();
+
+        Assert.Equal(names.Length, Directory.GetFiles(_scenario.Full("out"), "*.raw").Length);
+        Assert.Equal(names.Length, Directory.GetFiles(_scenario.Full("out"), "*.json").Length);
+    }
+
+    [Fact]
     public void What_a_killed_export_left_is_removed_by_the_next_one_to_the_same_place()
     {
         string id = _scenario.BackUp();

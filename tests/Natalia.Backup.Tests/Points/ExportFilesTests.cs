@@ -9,28 +9,51 @@ public sealed class ExportFilesTests : IDisposable
 
     public void Dispose() => _folder.Delete(recursive: true);
 
+    private const string Id = "0123456789abcdef0123456789abcdef";
+
     [Fact]
     public void A_file_is_taken_as_it_is_and_a_folder_gets_a_speaking_name()
     {
         string[] parts = ["natalia-paris", ExportDestination.Stamp(new DateTime(2026, 11, 23, 6, 0, 1, DateTimeKind.Utc)), "scsi1"];
 
-        Assert.Equal(Full("disk.raw"), ExportDestination.GetFile(Full("disk.raw"), parts, ".raw"));
-        Assert.Equal(Full("natalia-paris-20261123T060001Z-scsi1.raw"), ExportDestination.GetFile(_folder.FullName, parts, ".raw"));
-        Assert.Equal(Full("natalia-paris-data.raw"), ExportDestination.GetFile(_folder.FullName, ["natalia-paris", "data.raw"], ".raw"));
+        Assert.Equal(Full("disk.raw"), ExportDestination.GetFile(Full("disk.raw"), "name.raw"));
+        Assert.Equal(Full("name.raw"), ExportDestination.GetFile(_folder.FullName, "name.raw"));
+        Assert.Equal("natalia-paris-20261123T060001Z-scsi1.raw", ExportName.Create(parts, ".raw", Id));
+        Assert.Equal("natalia-paris-20261123T060001Z-scsi1-01234567.raw", ExportName.Create(parts, ".raw", Id, withId: true));
+        Assert.Equal("natalia-paris-data.raw", ExportName.Create(["natalia-paris", "data.raw"], ".raw", Id));
     }
 
     [Theory]
-    [InlineData("../../etc/passwd")]
-    [InlineData("..\\..\\windows")]
-    [InlineData("a:b")]
-    [InlineData("")]
-    [InlineData("..")]
-    public void No_name_from_outside_leaves_the_folder(string name)
-    {
-        string file = ExportDestination.GetFile(_folder.FullName, [name, "x"], ".raw");
+    [InlineData("../../etc/passwd", "_.._etc_passwd-x-01234567.raw")]
+    [InlineData("..\\..\\windows", "_.._windows-x-01234567.raw")]
+    [InlineData("a:b", "a_b-x-01234567.raw")]
+    [InlineData("", "_-x-01234567.raw")]
+    [InlineData("..", "_-x-01234567.raw")]
+    [InlineData("a. ", "a._-x-01234567.raw")]
+    [InlineData("été \U00020000", "été_\U00020000-x-01234567.raw")]
+    [InlineData("NUL.txt", "NUL_.txt-x-01234567.raw")]
+    public void A_name_from_outside_is_cleaned_and_told_apart_by_its_id(string name, string expected) =>
+        Assert.Equal(expected, ExportName.Create([name, "x"], ".raw", Id));
 
-        Assert.Equal(_folder.FullName, Path.GetDirectoryName(file));
-        Assert.DoesNotContain(Path.GetFileName(file), c => c is '/' or '\\' or ':');
+    [Theory]
+    [InlineData("con")]
+    [InlineData("Com1")]
+    [InlineData("lpt\u00B2")]
+    public void A_device_of_Windows_is_no_name(string name) => Assert.Equal(name + "_-01234567.json", ExportName.Create([name], ".json", Id));
+
+    [Theory]
+    [InlineData("\u76D8", 120)]
+    [InlineData("a", 300)]
+    [InlineData("\U00020000", 100)]
+    [InlineData("e\u0301", 200)]
+    public void A_name_is_as_long_as_file_systems_take_and_holds_no_half_character(string letter, int count)
+    {
+        string name = ExportName.Create([string.Concat(Enumerable.Repeat(letter, count)), "20261123T060001Z", "scsi1"], ".raw", Id);
+
+        AtomicFile.Write(Full(name), [1], overwrite: false);
+        Assert.EndsWith("-20261123T060001Z-scsi1-01234567.raw", name, StringComparison.Ordinal);
+        Assert.True(name.StartsWith(letter, StringComparison.Ordinal) && (name.IndexOf('-', StringComparison.Ordinal) % letter.Length) == 0);
+        Assert.Equal([name], _folder.EnumerateFiles().Select(f => f.Name));
     }
 
     [Fact]
