@@ -134,7 +134,7 @@ public sealed class RawDiskSource : IDiskSource
         try
         {
             // Only what is stored is counted.
-            if (IsBlockDevice) _ = UnixFile.TryFlush(_file.Handle);
+            if (IsBlockDevice && WritesAreNoticed && !UnixFile.TryFlush(_file.Handle)) throw Changed("what was written to it could not be stored");
             now = FileState.Of(Path, _file);
         }
         catch (Exception e) when (FileTroubles.IsFileError(e))
