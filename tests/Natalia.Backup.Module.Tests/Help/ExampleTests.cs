@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Text.Json;
 
 namespace Natalia.Backup.Module.Tests.Help;
@@ -37,6 +36,16 @@ public sealed class ExampleTests(ModuleFixture module) : IClassFixture<ModuleFix
         }
 
         Assert.Empty(problems);
+    }
+
+    [RealPowerShellFact]
+    public async Task Every_example_runs_on_a_site_as_it_describes()
+    {
+        IReadOnlyList<Result> results = await RunAsync(ExampleCorpus.All.Where(e => !ExampleCorpus.NeedsMore(e)).Select(e => (e, false)));
+        List<string> wrong = [.. from result in results where result.Ended is not null || result.Errors.Count > 0 select $"{result.Id}: {result.Ended} {string.Join("; ", result.Errors)}"];
+
+        Assert.True(results.Count >= 80, "Examples are missing.");
+        Assert.True(wrong.Count == 0, string.Join(Environment.NewLine, wrong));
     }
 
     [RealPowerShellFact]

@@ -47,6 +47,12 @@ function Invoke-In($session, $script, $arguments) {
     finally { $shell.Dispose() }
 }
 
+function CopyTree([string] $from, [string] $to) {
+    $null = [IO.Directory]::CreateDirectory($to)
+    foreach ($folder in [IO.Directory]::EnumerateDirectories($from, '*', 'AllDirectories')) { $null = [IO.Directory]::CreateDirectory($to + $folder.Substring($from.Length)) }
+    foreach ($file in [IO.Directory]::EnumerateFiles($from, '*', 'AllDirectories')) { [IO.File]::Copy($file, $to + $file.Substring($from.Length)) }
+}
+
 function NewSite {
     foreach ($folder in 'C/ProgramData', 'D/restore', 'D/rescue', 'D/inventory', 'E', 'N/nas/backup', 'N/site2/backup', 'N/nas2/backup', 'X', 'work') { $null = New-Item -ItemType Directory -Force -Path "$template/$folder" }
     $random = [Random]::new(1)
@@ -56,6 +62,7 @@ function NewSite {
         $id = if ($name -eq 'natalia-paris') { '0c1f52a6-f5bd-4d1b-9d3f-9a3f1d7f7c11' } else { [guid]::NewGuid() }
         [IO.File]::WriteAllText("$vm/vm.json", "{ `"id`": `"$id`", `"name`": `"$name`", `"disks`": [ { `"id`": `"scsi0`", `"path`": `"system.raw`", `"role`": `"System`" }, { `"id`": `"scsi1`", `"path`": `"data.raw`", `"role`": `"Data`" } ] }")
     }
+    CopyTree "$template/D/Exports" "$template/N/nas/exports"
     $session = NewSession $template
     try {
         Invoke-In $session {
@@ -65,14 +72,17 @@ function NewSite {
             $null = Add-NataliaRepositoryKey -Repository nas -Name 'former admin' -NewPassword (Get-AutomationPSCredential x).Password
             Set-NataliaRetention -Repository nas -Daily 7 -Force
             Set-NataliaAppliance natalia-paris, natalia-lyon, natalia-test -Repository nas -IncludeSystemDisk
-            foreach ($n in 1, 2) { $null = Get-NataliaAppliance | Invoke-NataliaBackup }
-            foreach ($place in 'N:\site2\backup\natalia', 'E:\NataliaBackup', 'N:\nas\backup\evidence') {
-                $null = New-NataliaRepository $place -Name other -Password (Get-Secret other)
-                $null = Get-NataliaRestorePoint -Repository nas | Copy-NataliaRestorePoint other
-                Disconnect-NataliaRepository other
-            }
+            $null = Get-NataliaAppliance | Invoke-NataliaBackup
+            # Names of exported files tell points apart by the second.
+            Start-Sleep -Milliseconds 1100
+            $null = Invoke-NataliaBackup natalia-paris
+            $null = New-NataliaRepository E:\NataliaBackup -Name other -Password (Get-Secret other)
+            Disconnect-NataliaRepository other
+            $null = New-NataliaRepository N:\site2\backup\natalia -Name other -Password (Get-Secret other)
+            $null = Get-NataliaRestorePoint natalia-paris -Repository nas | Copy-NataliaRestorePoint other
+            Disconnect-NataliaRepository other
             $null = New-NataliaRepository D:\offsite -Name offsite -Unencrypted
-            $null = Get-NataliaRestorePoint -Repository nas -WarningAction Ignore | Copy-NataliaRestorePoint offsite -WarningAction Ignore
+            $null = Get-NataliaRestorePoint natalia-paris -Repository nas -WarningAction Ignore | Copy-NataliaRestorePoint offsite -WarningAction Ignore
             $null = Export-NataliaProfile C:\ProgramData\natalia.json -SecretName @{ nas = 'natalia-nas' }
             Copy-Item C:\ProgramData\natalia.json -Destination natalia.json
             Copy-Item C:\ProgramData\natalia.json -Destination profile.json
@@ -91,7 +101,7 @@ function NewSite {
 }
 
 function Localize([string] $code, $facts, [string] $root) {
-    $code = $code.Replace('\\nas\', 'N:\nas\').Replace('\\nas2\', 'N:\nas2\').Replace('\\site2\', 'N:\site2\').Replace('/etc/natalia/', "$root/work/")
+    $code = $code.Replace('\\nas\', 'N:\nas\').Replace('\\nas2\', 'N:\nas2\').Replace('\\site2\', 'N:\site2\').Replace('/etc/natalia/', "$root/work/").Replace('./out/Natalia.Backup', $Module)
     # Ids and dates cannot be the same twice.
     $code = $code -replace '\b3fa9c?1?\b', $facts.Point.Substring(0, 12) -replace '0c1f52a6f5bd4d1b9d3f9a3f1d7f7c11', $facts.Paris
     $code = $code -replace '-After \d{4}-\d\d-\d\d', '-After (Get-Date).AddDays(-9)' -replace '-Before \d{4}-\d\d-\d\d', '-Before (Get-Date).AddDays(9)'
@@ -109,22 +119,21 @@ function Damage([string] $root) {
 }
 
 function RunExample($example, $facts, [string] $root, [string[]] $connected) {
-    Copy-Item $template -Destination $root -Recurse
-    foreach ($file in Get-ChildItem $root -Recurse -Filter *.json -Depth 2 | Where-Object Name -in 'natalia.json', 'profile.json' | Where-Object DirectoryName -match 'ProgramData|work') {
-        [IO.File]::WriteAllText($file.FullName, [IO.File]::ReadAllText($file.FullName).Replace("$template/", "$root/"))
-    }
+    CopyTree $template $root
+    foreach ($file in "$root/C/ProgramData/natalia.json", "$root/work/natalia.json", "$root/work/profile.json") { [IO.File]::WriteAllText($file, [IO.File]::ReadAllText($file).Replace("$template/", "$root/")) }
     if ($example.damaged) { Damage $root }
     # What an example makes is not there yet.
     foreach ($made in [regex]::Matches((Localize $example.code $facts $root), '(?m)New-NataliaRepository[^\n]*? (?:-Path )?([A-Z]):\\(\S+)')) { Remove-Item "$root/$($made.Groups[1].Value)/$($made.Groups[2].Value.Replace('\', '/'))" -Recurse -Force -ErrorAction Ignore }
+    if ($example.code -match 'Export-NataliaProfile (-Path )?C:' -and $example.code -notmatch 'Import-NataliaProfile') { [IO.File]::Delete("$root/C/ProgramData/natalia.json") }
     $session = NewSession $root
     try {
         Invoke-In $session {
             param($connected, $fingerprint, $code)
             $global:fingerprint = $fingerprint
             # Sessions that the example opens itself are not open yet.
-            if ($connected -contains 'exports' -and $code -notmatch 'Connect-NataliaHypervisor') { $null = Connect-NataliaHypervisor D:\Exports -Name exports }
-            if ($connected -contains 'nas' -and $code -notmatch 'NataliaRepository.*-Name nas\b') { $null = Connect-NataliaRepository N:\nas\backup\natalia -Name nas -Password (Get-Secret nas) }
-            foreach ($name in 'offsite', 'local') { if ($connected -contains $name -and $code -notmatch "-Name $name\b") { $null = Connect-NataliaRepository $(if ($name -eq 'offsite') { 'D:\offsite' } else { 'D:\offsite' }) -Name $name -Unencrypted } }
+            if ($connected -contains 'exports' -and $code -notmatch '\bConnect-NataliaHypervisor') { $null = Connect-NataliaHypervisor D:\Exports -Name exports }
+            if ($connected -contains 'nas' -and $code -notmatch '(Connect|New)-NataliaRepository.*-Name nas\b') { $null = Connect-NataliaRepository N:\nas\backup\natalia -Name nas -Password (Get-Secret nas) }
+            foreach ($name in 'offsite', 'local') { if ($connected -contains $name -and $code -notmatch "(Connect|New)-NataliaRepository.*-Name $name\b") { $null = Connect-NataliaRepository D:\offsite -Name $name -Unencrypted } }
         } $connected, $facts.Fingerprint, $example.code
         $shell = [powershell]::Create()
         $shell.Runspace = $session
@@ -135,18 +144,19 @@ function RunExample($example, $facts, [string] $root, [string[]] $connected) {
         }
         finally { $shell.Dispose() }
     }
-    finally { $session.Dispose(); Remove-Item $root -Recurse -Force }
+    finally { $session.Dispose(); [IO.Directory]::Delete($root, $true) }
 }
 
 $facts = NewSite
 $number = 0
 foreach ($example in Get-Content $Examples -Raw | ConvertFrom-Json) {
-    $result = $null
+    $first = $null
     # An admin with one repository, or with several: an example has to be right for one of them.
     foreach ($connected in @('exports', 'nas'), @('exports', 'nas', 'offsite', 'local'), @()) {
         $number++
         $result = RunExample $example $facts (Join-Path $Sandbox "run$number") $connected
-        if ($example.damaged -or (-not $result.Ended -and -not $result.Errors)) { break }
+        $first ??= $result
+        if ($example.damaged -or (-not $result.Ended -and -not $result.Errors)) { $first = $result; break }
     }
-    [pscustomobject]@{ id = $example.id; damaged = [bool] $example.damaged; ended = $result.Ended; errors = @($result.Errors) } | ConvertTo-Json -Compress -Depth 3
+    [pscustomobject]@{ id = $example.id; damaged = [bool] $example.damaged; ended = $first.Ended; errors = @($first.Errors) } | ConvertTo-Json -Compress -Depth 3
 }
