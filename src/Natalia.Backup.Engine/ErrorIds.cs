@@ -65,6 +65,12 @@ public static class ErrorIds
     public const string StoreCredentialMissing = nameof(StoreCredentialMissing);     // none was given and the SDK's own chain found none
     public const string StoreEndpointNotFound = nameof(StoreEndpointNotFound);       // the host name of an endpoint is unknown
     public const string StoreEndpointInvalid = nameof(StoreEndpointInvalid);         // something answers there, but not an S3 server
+    public const string StoreSettingInvalid = nameof(StoreSettingInvalid);           // a bucket's name, region or prefix that cannot be one
+    public const string StoreCredentialInvalid = nameof(StoreCredentialInvalid);     // a key or secret with what no key has: blanks, line ends
+    public const string StoreRedirected = nameof(StoreRedirected);                   // the server sends requests to another host
+    public const string StoreAnswerInvalid = nameof(StoreAnswerInvalid);             // against S3's own rules; another try would only hide it
+    public const string ProxyAuthenticationFailed = nameof(ProxyAuthenticationFailed); // 407
+    public const string ProxyInvalid = nameof(ProxyInvalid);                         // the environment names a proxy that is no address
     public const string StoreCertificateRefused = nameof(StoreCertificateRefused);   // TLS: not trusted, not the pinned one, wrong name, expired
     public const string StoreClockSkewed = nameof(StoreClockSkewed);                 // this machine's clock is too far from the server's
     public const string BucketNotFound = nameof(BucketNotFound);

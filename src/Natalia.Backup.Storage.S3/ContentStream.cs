@@ -3,11 +3,12 @@ using Natalia.Backup.Engine.Storage;
 namespace Natalia.Backup.Storage.S3;
 
 /// <summary>The pieces of a content as one stream that can be rewound, without copying them together. Tells whenever some were taken.</summary>
-internal sealed class ContentStream(ObjectContent content, Action progress) : Stream
+internal sealed class ContentStream(ObjectContent content, StallGuard guard, SlowGuard slow) : Stream
 {
     private long _position;
     private int _part;
     private int _offset;
+    private int _taken;
 
     public override bool CanRead => true;
     public override bool CanSeek => true;
@@ -32,6 +33,7 @@ internal sealed class ContentStream(ObjectContent content, Action progress) : St
         long target = origin switch { SeekOrigin.Begin => offset, SeekOrigin.Current => _position + offset, _ => Length + offset };
         if (target < 0 || target > Length) throw new IOException("The position lies outside of the content.");
         _position = target;
+        _taken = 0;
         for (_part = 0; _part < content.Parts.Count && target >= content.Parts[_part].Length; _part++) target -= content.Parts[_part].Length;
         _offset = (int)target;
         return _position;
@@ -43,7 +45,9 @@ internal sealed class ContentStream(ObjectContent content, Action progress) : St
 
     private int Copy(Span<byte> target)
     {
-        progress();
+        guard.Touch();
+        // What was taken the last time has been sent by now.
+        if (_taken > 0) slow.Add(_taken);
         int copied = 0;
         while (copied < target.Length && _part < content.Parts.Count)
         {
@@ -57,6 +61,8 @@ internal sealed class ContentStream(ObjectContent content, Action progress) : St
             _offset = 0;
         }
         _position += copied;
+        _taken = copied;
+        slow.Start();
         return copied;
     }
 }

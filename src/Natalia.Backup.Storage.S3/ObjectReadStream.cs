@@ -5,6 +5,7 @@ namespace Natalia.Backup.Storage.S3;
 /// <summary>An object's bytes as they arrive. A connection that breaks or stands still is a store error; one that ends early is not the end of the object.</summary>
 internal sealed class ObjectReadStream(S3Store store, string name, GetObjectResponse response) : Stream
 {
+    private readonly SlowGuard _slow = new(store.Clock);
     private long _position;
 
     public override bool CanRead => true;
@@ -34,10 +35,10 @@ internal sealed class ObjectReadStream(S3Store store, string name, GetObjectResp
 
     private async Task<int> FetchAsync(Memory<byte> buffer, CancellationToken cancellationToken)
     {
-        using var guard = new StallGuard(store.StallTimeout, cancellationToken);
-        int read = await store.TranslatedAsync(name, writing: false, guard, async () =>
+        using var guard = new StallGuard(store.StallTimeout, store.Clock, cancellationToken);
+        int read = await store.TranslatedAsync(name, S3Call.Get, guard, async () =>
         {
-            int count = await new ResponseStream(response.ResponseStream, guard, store.Meter).ReadAsync(buffer, guard.Token).ConfigureAwait(false);
+            int count = await new ResponseStream(response.ResponseStream, guard, _slow, store.Meter).ReadAsync(buffer, guard.Token).ConfigureAwait(false);
             if (count == 0 && buffer.Length > 0 && _position < response.ContentLength) throw new IOException($"Only {_position} of {response.ContentLength} bytes arrived.");
             return count;
         }).ConfigureAwait(false);

@@ -3,10 +3,11 @@ using Natalia.Backup.Engine.Storage;
 namespace Natalia.Backup.Storage.S3;
 
 /// <summary>The body of an answer: counts what arrives and tells the guard.</summary>
-internal sealed class ResponseStream(Stream inner, StallGuard guard, StoreMeter meter) : IDisposable
+internal sealed class ResponseStream(Stream inner, StallGuard guard, SlowGuard slow, StoreMeter meter) : IDisposable
 {
     internal async Task<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken)
     {
+        slow.Start();
 #if NET8_0_OR_GREATER
         int count = await inner.ReadAsync(buffer, cancellationToken).ConfigureAwait(false);
 #else
@@ -24,6 +25,8 @@ internal sealed class ResponseStream(Stream inner, StallGuard guard, StoreMeter 
 #endif
         guard.Touch();
         meter.ReadBytes(count);
+        // The end of a body is no piece of it that came late.
+        if (count > 0) slow.Add(count);
         return count;
     }
 

@@ -9,9 +9,13 @@ namespace Natalia.Backup.Storage.S3;
 /// <summary>Sets the SDK's client up so that it works with servers other than AWS too.</summary>
 internal static class S3Clients
 {
-    internal static IAmazonS3 Create(S3StoreOptions options, S3HttpClients http)
+    /// <param name="options">What was asked for.</param>
+    /// <param name="http">What carries the requests.</param>
+    /// <param name="provider">Tells where the bucket is; null at AWS, where the SDK knows it.</param>
+    internal static IAmazonS3 Create(S3StoreOptions options, S3HttpClients http, out S3EndpointProvider? provider)
     {
-        string? region = options.Region ?? (options.Endpoint is null ? Environment.GetEnvironmentVariable("AWS_REGION") ?? Environment.GetEnvironmentVariable("AWS_DEFAULT_REGION") : null);
+        provider = null;
+        string? region = options.Region ?? (options.Endpoint is Uri named ? S3Address.AwsRegion(named) : null) ?? (options.Endpoint is null ? Environment.GetEnvironmentVariable("AWS_REGION") ?? Environment.GetEnvironmentVariable("AWS_DEFAULT_REGION") : null);
         var config = new AmazonS3Config
         {
             HttpClientFactory = http,
@@ -34,9 +38,11 @@ internal static class S3Clients
             config.ServiceURL = endpoint.AbsoluteUri;
             config.UseHttp = endpoint.Scheme == "http";
             config.ForcePathStyle = true;
+            config.EndpointProvider = provider = new S3EndpointProvider(region ?? "us-east-1");
         }
         else
         {
+            config.ForcePathStyle = options.AddressingStyle == S3AddressingStyle.Path;
             config.RegionEndpoint = RegionEndpoint.GetBySystemName(region ?? "us-east-1");
         }
         if (options.AccessKey is null) return new AmazonS3Client(config);
@@ -46,11 +52,14 @@ internal static class S3Clients
     /// <summary>Refuses what cannot work, before anything is sent.</summary>
     internal static byte[]? Validate(S3StoreOptions options)
     {
-        if (string.IsNullOrWhiteSpace(options.Bucket) || options.Bucket.Contains('/')) throw new ArgumentException($"'{options.Bucket}' is not the name of a bucket.", nameof(options));
+        S3Text.Require(options);
         if (options.AccessKey is null != options.SecretKey is null) throw new ArgumentException("An access key and its secret belong together; leave both out to use the SDK's own chain.", nameof(options));
         if (options.KeyPrefix.Length > 300 || Array.Exists(options.KeyPrefix.ToCharArray(), char.IsControl) || options.KeyPrefix.Contains("//"))
             throw new ArgumentException($"'{options.Prefix}' cannot be a prefix.", nameof(options));
         if (options.StallTimeout <= TimeSpan.Zero) throw new ArgumentException("The time without progress must be more than zero.", nameof(options));
+        if (options.Endpoint is Uri asked && S3Text.FindEndpointFault(asked) is string fault)
+            throw new NataliaException(ErrorIds.StoreEndpointInvalid, NataliaErrorKind.InvalidArgument, $"The endpoint {fault}.", options.Location,
+                "Copying often brings blanks, line ends and quotation marks along: give it as https://host or https://host:port.");
         if (options.Endpoint is Uri endpoint && (!endpoint.IsAbsoluteUri || endpoint.Scheme is not ("http" or "https") || endpoint.UserInfo.Length > 0))
             throw new NataliaException(ErrorIds.StoreEndpointInvalid, NataliaErrorKind.InvalidArgument, $"'{(endpoint.IsAbsoluteUri ? endpoint.GetComponents(UriComponents.SchemeAndServer, UriFormat.UriEscaped) : endpoint)}' is not the address of an S3 server.", options.Location,
                 "Give it as https://host or https://host:port, without a user.");

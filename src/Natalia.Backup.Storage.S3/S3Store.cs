@@ -16,40 +16,47 @@ namespace Natalia.Backup.Storage.S3;
 /// <remarks>
 /// <para><b>Versioned buckets</b> (all with object lock) never forget: a later put shadows an object and a delete marker hides it. This store therefore lists versions, reads and deletes by version id, takes the <i>first</i>
 /// version of a key as the object, and ignores delete markers: whoever may write into the bucket can neither replace nor hide what is there. Such a bucket has no exclusive create.</para>
-/// <para><b>Plain buckets</b> get conditional puts. Whether the server honours them is tried when the store is opened, except on AWS.</para>
+/// <para><b>Plain buckets</b> get conditional puts. Whether the server honours them is tried before the first put, except on AWS: who only reads writes nothing.</para>
 /// <para><b>Locks</b> are read back after every put that asks for one: servers exist that answer 200 and lock nothing. No multipart upload is used, because there the lock is most often lost; a put is one request.</para>
-/// <para><b>Integrity.</b> Each put carries a hash of its body that the server verifies: a Content-MD5 over TLS, a signed SHA-256 over plain http. The repository's own hashes guard the rest.</para>
+/// <para><b>Integrity.</b> Each put carries a Content-MD5 that the server verifies, over plain http a signed SHA-256 too, and the tag in its answer is compared. The repository's own hashes guard the rest.</para>
+/// <para><b>Hosts.</b> No redirect is followed: requests carry the access key's name, and go to the endpoint alone.</para>
 /// <para>Does not retry: wrap it in a <see cref="RetryStore"/>. Never lifts or bypasses a lock.</para>
 /// </remarks>
-public sealed class S3Store : IObjectStore, IObjectLock, IObjectArchive, IMeteredStore, IPlacedStore
+public sealed partial class S3Store : IObjectStore, IObjectLock, IObjectArchive, IMeteredStore, IPlacedStore
 {
     private const long LargestPut = 5L << 30;
 
     private readonly S3StoreOptions _options;
     private readonly IAmazonS3 _client;
     private readonly S3HttpClients _http;
+    private readonly S3EndpointProvider? _provider;
     private readonly TimeProvider _clock;
     private readonly FirstVersions _firstVersions = new();
     // Names whose put ended without a clear answer: it may have made a version all the same.
     private readonly ConcurrentDictionary<string, bool> _unclear = new(StringComparer.Ordinal);
+    private readonly SemaphoreSlim _probing = new(1, 1);
     private bool _connected;
     private bool _versioned;
-    private bool _conditional;
+    // Whether the server honours conditions; null until a put needs to know.
+    private volatile object? _honours;
+    // This server's tags are no MD5s, or there are none: found out by reading back.
+    private volatile bool _tagsAreOther, _hasNoTags;
 
     private S3Store(S3StoreOptions options, TimeProvider clock)
     {
         byte[]? thumbprint = S3Clients.Validate(options);
         _options = options;
         _clock = clock;
-        _http = new S3HttpClients(thumbprint);
-        _client = S3Clients.Create(options, _http);
+        _http = new S3HttpClients(options, thumbprint);
+        _client = S3Clients.Create(options, _http, out _provider);
+        _route = S3Route.To(options, null, _http.Proxy);
     }
 
     /// <summary>Connects to a bucket and finds out what it can do. Leaves nothing there.</summary>
     /// <param name="options">Which bucket, and how.</param>
     /// <param name="cancellationToken">Stops it.</param>
     /// <param name="clock">The clock; null takes the system's.</param>
-    /// <exception cref="NataliaException"><c>BucketNotFound</c>, <c>BucketRegionWrong</c>, <c>BucketWithoutObjectLock</c>, <c>StoreCredentialRefused</c>, <c>StoreCredentialMissing</c>, <c>StoreClockSkewed</c>, <c>StoreCertificateRefused</c>,
+    /// <exception cref="NataliaException"><c>StoreSettingInvalid</c>, <c>StoreCredentialInvalid</c>, <c>StoreRedirected</c>, <c>ProxyAuthenticationFailed</c>, <c>BucketNotFound</c>, <c>BucketRegionWrong</c>, <c>BucketWithoutObjectLock</c>, <c>StoreCredentialRefused</c>, <c>StoreCredentialMissing</c>, <c>StoreClockSkewed</c>, <c>StoreCertificateRefused</c>,
     /// <c>StoreEndpointNotFound</c>, <c>StoreEndpointInvalid</c>, <c>StoreAccessDenied</c>, <c>StoreUnavailable</c>, <c>StoreThrottled</c>.</exception>
     /// <exception cref="ArgumentException">An option cannot be meant.</exception>
     public static async Task<S3Store> OpenAsync(S3StoreOptions options, CancellationToken cancellationToken, TimeProvider? clock = null)
@@ -74,7 +81,8 @@ public sealed class S3Store : IObjectStore, IObjectLock, IObjectArchive, IMetere
     public string Kind => "S3";
 
     /// <inheritdoc/>
-    public bool HasExclusiveCreate => _conditional;
+    /// <remarks>Before the first put it is what is to be expected; after it, what was found.</remarks>
+    public bool HasExclusiveCreate => !_versioned && _honours is null or true;
 
     /// <summary>True when the bucket keeps old versions, so that space comes back only when every version of an object is deleted. This store does that.</summary>
     public bool IsVersioned => _versioned;
@@ -99,7 +107,8 @@ public sealed class S3Store : IObjectStore, IObjectLock, IObjectArchive, IMetere
             throw new NataliaException(ErrorIds.ObjectLockNotSupported, NataliaErrorKind.NotSupported, $"'{Location}' was opened without immutability, so it sets no locks.", Location, "Open it with a lock mode.");
         if (content.Length > LargestPut)
             throw new NataliaException(ErrorIds.StoreWriteFailed, NataliaErrorKind.LimitExceeded, $"The object '{name}' of {content.Length} bytes is larger than the 5 GiB that one request may carry.", name);
-        if (options.MustNotExist && !_conditional && await StatAsync(name, cancellationToken).ConfigureAwait(false) is not null) throw Exists(name);
+        if (!_versioned && _honours is null) await ProbeConditionsAsync(cancellationToken).ConfigureAwait(false);
+        if (options.MustNotExist && !HasExclusiveCreate && await StatAsync(name, cancellationToken).ConfigureAwait(false) is not null) throw Exists(name);
 
         DateTime? until = options.RetainUntilUtc is DateTime asked ? WholeSecond(asked) : null;
         PutObjectResponse? response = await SendPutAsync(name, content, options, until, cancellationToken).ConfigureAwait(false);
@@ -107,7 +116,7 @@ public sealed class S3Store : IObjectStore, IObjectLock, IObjectArchive, IMetere
         if (response is null)
         {
             // The name is taken. The same put again, after an answer that did not arrive, is no error.
-            if (options.MustNotExist || !await HoldsAsync(name, content, cancellationToken).ConfigureAwait(false)) throw Exists(name);
+            if (options.MustNotExist || !await HoldsAsync(name, null, content.Length, await HashAsync(content, cancellationToken).ConfigureAwait(false), cancellationToken).ConfigureAwait(false)) throw Exists(name);
         }
         else if (_versioned && version is not null)
         {
@@ -129,8 +138,8 @@ public sealed class S3Store : IObjectStore, IObjectLock, IObjectArchive, IMetere
             return await StatAsync(name, cancellationToken).ConfigureAwait(false) is null ? throw NotFound(name) : 0;
         return await AtFirstVersionAsync(name, async version =>
         {
-            using var guard = new StallGuard(_options.StallTimeout, cancellationToken);
-            return await TranslatedAsync(name, writing: false, guard, async () =>
+            using var guard = new StallGuard(_options.StallTimeout, _clock, cancellationToken);
+            return await TranslatedAsync(name, version is null ? S3Call.Get : S3Call.GetVersion, guard, async () =>
             {
                 GetObjectResponse response;
                 try
@@ -144,7 +153,9 @@ public sealed class S3Store : IObjectStore, IObjectLock, IObjectArchive, IMetere
                 }
                 using (response)
                 {
-                    using var body = new ResponseStream(response.ResponseStream, guard, Meter);
+                    // A server that does not know ranges answers with the whole object.
+                    if (offset > 0 && response.HttpStatusCode != HttpStatusCode.PartialContent) throw S3Errors.Wrong(_options, _route, name, $"Asked for the bytes of '{name}' from {offset} on, {_route.Server} answers with the whole object.");
+                    using var body = new ResponseStream(response.ResponseStream, guard, new SlowGuard(_clock), Meter);
                     int read = 0;
                     while (read < buffer.Length)
                     {
@@ -166,16 +177,18 @@ public sealed class S3Store : IObjectStore, IObjectLock, IObjectArchive, IMetere
     {
         Engine.Storage.ObjectName.Require(name);
         cancellationToken.ThrowIfCancellationRequested();
-        return await AtFirstVersionAsync(name, async version =>
+        return await AtFirstVersionAsync(name, version => OpenVersionAsync(name, version, cancellationToken), cancellationToken).ConfigureAwait(false);
+    }
+
+    private async Task<Stream> OpenVersionAsync(string name, string? version, CancellationToken cancellationToken)
+    {
+        using var guard = new StallGuard(_options.StallTimeout, _clock, cancellationToken);
+        return await TranslatedAsync<Stream>(name, version is null ? S3Call.Get : S3Call.GetVersion, guard, async () =>
         {
-            using var guard = new StallGuard(_options.StallTimeout, cancellationToken);
-            return await TranslatedAsync<Stream>(name, writing: false, guard, async () =>
-            {
-                Meter.Read();
-                GetObjectResponse response = await _client.GetObjectAsync(new GetObjectRequest { BucketName = _options.Bucket, Key = Key(name), VersionId = version }, guard.Token).ConfigureAwait(false);
-                return new ObjectReadStream(this, name, response);
-            }).ConfigureAwait(false);
-        }, cancellationToken).ConfigureAwait(false);
+            Meter.Read();
+            GetObjectResponse response = await _client.GetObjectAsync(new GetObjectRequest { BucketName = _options.Bucket, Key = Key(name), VersionId = version }, guard.Token).ConfigureAwait(false);
+            return new ObjectReadStream(this, name, response);
+        }).ConfigureAwait(false);
     }
 
     /// <inheritdoc/>
@@ -193,12 +206,20 @@ public sealed class S3Store : IObjectStore, IObjectLock, IObjectArchive, IMetere
             GetObjectMetadataResponse head = await HeadAsync(name, null, cancellationToken).ConfigureAwait(false);
             return new StoredObject(name, head.ContentLength, Utc(head.LastModified));
         }
-        catch (NataliaException error) when (error.ErrorId == ErrorIds.ObjectNotFound)
+        catch (NataliaException error) when (error.ErrorId is ErrorIds.ObjectNotFound or ErrorIds.StoreAccessDenied)
         {
             // The answer to a HEAD cannot say whether the object or the whole bucket is missing; gone must not look like empty.
-            ListObjectsV2Response list = await SendAsync(name, writing: false, Meter.List, t => _client.ListObjectsV2Async(new ListObjectsV2Request { BucketName = _options.Bucket, Prefix = Key(name), MaxKeys = 1 }, t), cancellationToken).ConfigureAwait(false);
-            return (list.S3Objects ?? []).Find(o => o.Key == Key(name)) is S3Object found ? new StoredObject(name, found.Size ?? 0, Utc(found.LastModified)) : null;
+            return await FindInListAsync(name, cancellationToken).ConfigureAwait(false);
         }
+    }
+
+    /// <summary>What a list says of one object. It also tells absent from forbidden: without the right to list the whole bucket, S3 answers 403 for both.</summary>
+    private async Task<StoredObject?> FindInListAsync(string name, CancellationToken cancellationToken)
+    {
+        var request = new ListObjectsV2Request { BucketName = _options.Bucket, Prefix = Key(name), MaxKeys = 1 };
+        ListObjectsV2Response list = await SendAsync(name, S3Call.List, Meter.List, t => _client.ListObjectsV2Async(request, t), cancellationToken).ConfigureAwait(false);
+        RequireOwnList(list.Name);
+        return (list.S3Objects ?? []).Find(o => o.Key == Key(name)) is S3Object found ? Describe(name, found.Size, found.LastModified, found.StorageClass?.Value) : null;
     }
 
     /// <inheritdoc/>
@@ -211,7 +232,7 @@ public sealed class S3Store : IObjectStore, IObjectLock, IObjectArchive, IMetere
         {
             cancellationToken.ThrowIfCancellationRequested();
             if (string.CompareOrdinal(last, item.Name) >= 0)
-                throw new NataliaException(ErrorIds.StoreReadFailed, NataliaErrorKind.ReadFailed, $"The server lists '{item.Name}' behind '{last}', so its lists cannot be trusted to be complete.", Location, "Use a server that lists keys in the order of their bytes, as S3 demands.");
+                throw WrongList($"lists '{item.Name}' behind '{last}', so its lists cannot be trusted to be complete", "Use a server that lists keys once and in the order of their bytes, as S3 demands.");
             last = item.Name;
             // Ceph lists versions from the marker's key on, S3 from behind it.
             if (after is null || string.CompareOrdinal(item.Name, after) > 0) yield return item;
@@ -281,7 +302,7 @@ public sealed class S3Store : IObjectStore, IObjectLock, IObjectArchive, IMetere
             var request = new RestoreObjectRequest { BucketName = _options.Bucket, Key = Key(name), VersionId = version, Days = days };
             try
             {
-                return await SendAsync(name, writing: true, () => Meter.Put(0), t => _client.RestoreObjectAsync(request, t), cancellationToken).ConfigureAwait(false);
+                return await SendAsync(name, S3Call.Thaw, () => Meter.Put(0), t => _client.RestoreObjectAsync(request, t), cancellationToken).ConfigureAwait(false);
             }
             catch (NataliaException error) when (error.InnerException is AmazonServiceException { ErrorCode: "RestoreAlreadyInProgress" })
             {
@@ -302,109 +323,30 @@ public sealed class S3Store : IObjectStore, IObjectLock, IObjectArchive, IMetere
     {
         _client.Dispose();
         _http.Dispose();
-    }
-
-    private async Task ConnectAsync(CancellationToken cancellationToken)
-    {
-        var list = new ListObjectsV2Request { BucketName = _options.Bucket, Prefix = _options.KeyPrefix, MaxKeys = 1 };
-        ListObjectsV2Response answer = await SendAsync(null, writing: false, Meter.List, t => _client.ListObjectsV2Async(list, t), cancellationToken).ConfigureAwait(false);
-        RequireOwnList(answer.Name);
-        _connected = true;
-        _versioned = await IsVersionedAsync(cancellationToken).ConfigureAwait(false);
-        if (_options.LockMode is not null) await RequireObjectLockAsync(cancellationToken).ConfigureAwait(false);
-        _conditional = !_versioned && (_options.Endpoint is null || await HonoursConditionsAsync(cancellationToken).ConfigureAwait(false));
-    }
-
-    // The SDK reads any page of XML, a proxy's or a portal's, as an empty list; a real one names its bucket.
-    private void RequireOwnList(string? bucket)
-    {
-        if (bucket != _options.Bucket) throw S3Errors.Foreign(_options, _options.Endpoint?.Authority ?? "AWS", "its list does not name the bucket", null);
-    }
-
-    private async Task<bool> IsVersionedAsync(CancellationToken cancellationToken)
-    {
-        try
-        {
-            GetBucketVersioningResponse versioning = await SendAsync(null, writing: false, Meter.Stat, t => _client.GetBucketVersioningAsync(_options.Bucket, t), cancellationToken).ConfigureAwait(false);
-            // A suspended bucket still holds the versions of before.
-            return versioning.VersioningConfig?.Status?.Value is "Enabled" or "Suspended";
-        }
-        catch (NataliaException error) when (error.InnerException is AmazonServiceException { ErrorCode: "NotImplemented" })
-        {
-            return false;
-        }
-    }
-
-    private async Task RequireObjectLockAsync(CancellationToken cancellationToken)
-    {
-        ObjectLockConfiguration? configuration = null;
-        try
-        {
-            var request = new GetObjectLockConfigurationRequest { BucketName = _options.Bucket };
-            configuration = (await SendAsync(null, writing: false, Meter.Stat, t => _client.GetObjectLockConfigurationAsync(request, t), cancellationToken).ConfigureAwait(false)).ObjectLockConfiguration;
-        }
-        catch (NataliaException error) when (error.InnerException is AmazonServiceException { ErrorCode: "ObjectLockConfigurationNotFoundError" or "InvalidRequest" or "NotImplemented" or "NoSuchObjectLockConfiguration" or "InvalidBucketState" })
-        {
-            // Said below, in the product's words.
-        }
-        if (configuration?.ObjectLockEnabled?.Value != "Enabled" || !_versioned)
-            throw new NataliaException(ErrorIds.BucketWithoutObjectLock, NataliaErrorKind.NotSupported, $"The bucket '{_options.Bucket}' was made without object lock, so nothing in it can be made immutable.", Location,
-                "Make a bucket with object lock and use that one; most servers cannot add it to an existing bucket.");
-        DefaultRetention? retention = configuration.Rule?.DefaultRetention;
-        if (retention is not null) DefaultRetentionDays = retention.Days is int days and > 0 ? days : retention.Years is int years and > 0 ? years * 365 : null;
-    }
-
-    // Some servers ignore the condition and answer 200: two writers would both believe that they hold a lease.
-    private async Task<bool> HonoursConditionsAsync(CancellationToken cancellationToken)
-    {
-        // Begins with a dot, so it is never listed as an object.
-        string key = _options.KeyPrefix + ".probe-" + Guid.NewGuid().ToString("n");
-        PutObjectRequest Request() => new() { BucketName = _options.Bucket, Key = key, IfNoneMatch = "*", InputStream = new MemoryStream([1]), MD5Digest = Md5([1]), UseChunkEncoding = false };
-        try
-        {
-            await SendAsync(null, writing: true, () => Meter.Put(1), t => _client.PutObjectAsync(Request(), t), cancellationToken).ConfigureAwait(false);
-        }
-        catch (NataliaException error) when (error.ErrorId == ErrorIds.StoreAccessDenied || error.InnerException is AmazonServiceException { ErrorCode: "NotImplemented" })
-        {
-            // Who may only read needs no exclusive create.
-            return false;
-        }
-        try
-        {
-            await SendAsync(null, writing: true, () => Meter.Put(1), t => _client.PutObjectAsync(Request(), t), cancellationToken).ConfigureAwait(false);
-            return false;
-        }
-        catch (NataliaException error) when (error.InnerException is AmazonServiceException { StatusCode: HttpStatusCode.PreconditionFailed })
-        {
-            return true;
-        }
-        finally
-        {
-            await SendAsync(null, writing: true, Meter.Delete, t => _client.DeleteObjectAsync(new DeleteObjectRequest { BucketName = _options.Bucket, Key = key }, t), CancellationToken.None).ConfigureAwait(false);
-        }
+        _probing.Dispose();
     }
 
     /// <summary>Sends a put; the answer is null when the name is taken.</summary>
     private async Task<PutObjectResponse?> SendPutAsync(string name, ObjectContent content, PutOptions options, DateTime? until, CancellationToken cancellationToken)
     {
-        // Over plain http the signature covers a SHA-256 of the body, which the server verifies. Over TLS the body is not signed, so that a core is spared, and the MD5 guards it; a put with a lock needs one by the protocol.
+        // Over plain http the signature covers a SHA-256 of the body, too. Over TLS the body is not signed, so that a core is spared, and the MD5 guards it; a put with a lock, the bucket's own included, needs one by the protocol.
         bool isPlain = _options.Endpoint?.Scheme == "http";
-        byte[]? md5 = isPlain && until is null ? null : await Task.Run(() => Md5Of(content, cancellationToken), cancellationToken).ConfigureAwait(false);
-        using var guard = new StallGuard(_options.StallTimeout, cancellationToken);
-        using var body = new ContentStream(content, guard.Touch);
+        byte[] md5 = await HashAsync(content, cancellationToken).ConfigureAwait(false);
+        using var guard = new StallGuard(_options.StallTimeout, _clock, cancellationToken);
+        using var body = new ContentStream(content, guard, new SlowGuard(_clock));
         var request = new PutObjectRequest
         {
             BucketName = _options.Bucket,
             Key = Key(name),
             InputStream = body,
             AutoCloseStream = false,
-            MD5Digest = md5 is null ? null : Convert.ToBase64String(md5),
+            MD5Digest = Convert.ToBase64String(md5),
             ContentType = "application/octet-stream",
             // Chunked signing would leave a Content-Encoding behind that other readers then see.
             UseChunkEncoding = false,
             DisablePayloadSigning = !isPlain,
         };
-        if (_conditional) request.IfNoneMatch = "*";
+        if (HasExclusiveCreate) request.IfNoneMatch = "*";
         if (options.Class == ObjectClass.Data && _options.StorageClass is string storageClass) request.StorageClass = S3StorageClass.FindValue(storageClass);
         if (until is DateTime date)
         {
@@ -413,11 +355,13 @@ public sealed class S3Store : IObjectStore, IObjectLock, IObjectArchive, IMetere
         }
         try
         {
-            return await TranslatedAsync(name, writing: true, guard, () =>
+            PutObjectResponse response = await TranslatedAsync(name, until is null ? S3Call.Put : S3Call.PutLocked, guard, () =>
             {
                 Meter.Put(content.Length);
                 return _client.PutObjectAsync(request, guard.Token);
             }).ConfigureAwait(false);
+            await RequireStoredAsync(name, content.Length, md5, response, cancellationToken).ConfigureAwait(false);
+            return response;
         }
         catch (NataliaException error) when (error.InnerException is AmazonServiceException { StatusCode: HttpStatusCode.PreconditionFailed })
         {
@@ -428,22 +372,6 @@ public sealed class S3Store : IObjectStore, IObjectLock, IObjectArchive, IMetere
             _unclear[name] = true;
             throw;
         }
-    }
-
-    private async Task<bool> HoldsAsync(string name, ObjectContent content, CancellationToken cancellationToken)
-    {
-        byte[] md5 = await Task.Run(() => Md5Of(content, cancellationToken), cancellationToken).ConfigureAwait(false);
-        GetObjectMetadataResponse head = await HeadAsync(name, null, cancellationToken).ConfigureAwait(false);
-        if (head.ContentLength != content.Length) return false;
-        string tag = head.ETag?.Trim('"') ?? "";
-        if (tag.Equals(Hex.ToString(md5), StringComparison.OrdinalIgnoreCase)) return true;
-        // Of an object that the server encrypts, the tag is no MD5: then only the bytes tell.
-        using Stream there = await OpenReadAsync(name, cancellationToken).ConfigureAwait(false);
-        using MD5 hash = MD5.Create();
-        byte[] buffer = new byte[128 << 10];
-        for (int count; (count = await there.ReadAsync(buffer, 0, buffer.Length, cancellationToken).ConfigureAwait(false)) > 0;) hash.TransformBlock(buffer, 0, count, null, 0);
-        hash.TransformFinalBlock([], 0, 0);
-        return hash.Hash.AsSpan().SequenceEqual(md5);
     }
 
     private async Task RequireLockAsync(string name, string? version, DateTime wanted, CancellationToken cancellationToken)
@@ -467,7 +395,7 @@ public sealed class S3Store : IObjectStore, IObjectLock, IObjectArchive, IMetere
             };
             try
             {
-                await SendAsync(name, writing: true, Meter.Lock, t => _client.PutObjectRetentionAsync(request, t), cancellationToken).ConfigureAwait(false);
+                await SendAsync(name, S3Call.Lock, Meter.Lock, t => _client.PutObjectRetentionAsync(request, t), cancellationToken).ConfigureAwait(false);
                 return null;
             }
             catch (NataliaException error) when (error.ErrorId == ErrorIds.StoreAccessDenied)
@@ -487,7 +415,7 @@ public sealed class S3Store : IObjectStore, IObjectLock, IObjectArchive, IMetere
         if (IsLocked(head, wanted)) return RetainUntil(head)!.Value;
         throw refusal ?? new NataliaException(ErrorIds.ObjectNotLocked, NataliaErrorKind.Security,
             $"The server took the lock of '{name}' until {wanted.ToString("u", CultureInfo.InvariantCulture)}, but reports {(RetainUntil(head) is DateTime until ? "a lock until " + until.ToString("u", CultureInfo.InvariantCulture) : "no lock")}.", $"{Location}/{name}",
-            "Give the account the right to read object retention. If it has that right, the server does not lock: do not rely on it for immutability.");
+            "Give the key the right s3:GetObjectRetention. If it has that right, the server does not lock: do not rely on it for immutability.");
     }
 
     private bool IsLocked(GetObjectMetadataResponse head, DateTime wanted) =>
@@ -498,7 +426,7 @@ public sealed class S3Store : IObjectStore, IObjectLock, IObjectArchive, IMetere
         var request = new DeleteObjectRequest { BucketName = _options.Bucket, Key = Key(name), VersionId = version };
         try
         {
-            await SendAsync(name, writing: true, Meter.Delete, t => _client.DeleteObjectAsync(request, t), cancellationToken).ConfigureAwait(false);
+            await SendAsync(name, version is null ? S3Call.Delete : S3Call.DeleteVersion, Meter.Delete, t => _client.DeleteObjectAsync(request, t), cancellationToken).ConfigureAwait(false);
         }
         catch (NataliaException error) when (error.ErrorId == ErrorIds.ObjectNotFound)
         {
@@ -535,13 +463,24 @@ public sealed class S3Store : IObjectStore, IObjectLock, IObjectArchive, IMetere
     private Task<GetObjectMetadataResponse> HeadAsync(string name, string? version, CancellationToken cancellationToken)
     {
         var request = new GetObjectMetadataRequest { BucketName = _options.Bucket, Key = Key(name), VersionId = version };
-        return SendAsync(name, writing: false, Meter.Stat, t => _client.GetObjectMetadataAsync(request, t), cancellationToken);
+        return SendAsync(name, version is null ? S3Call.Get : S3Call.GetVersion, Meter.Stat, t => _client.GetObjectMetadataAsync(request, t), cancellationToken);
     }
 
     /// <summary>Does something with the version of an object that counts; with null on a plain bucket. What was remembered and turns out wrong is asked for once more.</summary>
     private async Task<T> AtFirstVersionAsync<T>(string name, Func<string?, Task<T>> work, CancellationToken cancellationToken)
     {
-        if (!_versioned) return await work(null).ConfigureAwait(false);
+        if (!_versioned)
+        {
+            try
+            {
+                return await work(null).ConfigureAwait(false);
+            }
+            catch (NataliaException error) when (error.ErrorId == ErrorIds.StoreAccessDenied)
+            {
+                if (await FindInListAsync(name, cancellationToken).ConfigureAwait(false) is null) throw NotFound(name);
+                throw;
+            }
+        }
         if (_firstVersions.Find(name) is string known)
         {
             try
@@ -559,82 +498,18 @@ public sealed class S3Store : IObjectStore, IObjectLock, IObjectArchive, IMetere
         return await work(first.VersionId).ConfigureAwait(false);
     }
 
-    /// <summary>All versions and delete markers of one key, newest first, as the server orders them.</summary>
-    private async Task<List<S3ObjectVersion>> VersionsAsync(string name, CancellationToken cancellationToken)
-    {
-        var found = new List<S3ObjectVersion>();
-        // Other keys that begin with the name come behind it, so that a short page is mostly all.
-        var request = new ListVersionsRequest { BucketName = _options.Bucket, Prefix = Key(name), MaxKeys = 10 };
-        while (true)
-        {
-            ListVersionsResponse page = await SendAsync(name, writing: false, Meter.List, t => _client.ListVersionsAsync(request, t), cancellationToken).ConfigureAwait(false);
-            RequireOwnList(page.Name);
-            List<S3ObjectVersion> versions = page.Versions ?? [];
-            found.AddRange(versions.Where(v => v.Key == Key(name)));
-            if (page.IsTruncated != true || versions.Exists(v => v.Key != Key(name))) return found;
-            request.KeyMarker = page.NextKeyMarker;
-            request.VersionIdMarker = page.NextVersionIdMarker;
-            request.MaxKeys = 1000;
-        }
-    }
-
-    private async IAsyncEnumerable<StoredObject> ListFirstVersionsAsync(string prefix, string? after, [EnumeratorCancellation] CancellationToken cancellationToken)
-    {
-        var request = new ListVersionsRequest { BucketName = _options.Bucket, Prefix = Key(prefix), KeyMarker = after is null ? null : Key(after) };
-        S3ObjectVersion? first = null;
-        while (true)
-        {
-            ListVersionsResponse page = await SendAsync(null, writing: false, Meter.List, t => _client.ListVersionsAsync(request, t), cancellationToken).ConfigureAwait(false);
-            RequireOwnList(page.Name);
-            foreach (S3ObjectVersion version in page.Versions ?? [])
-            {
-                // Newest first within a key, across pages too: the last one before the next key is the first version.
-                if (first is not null && first.Key != version.Key && NameOf(first.Key) is string name)
-                {
-                    _firstVersions.Add(name, first.VersionId);
-                    yield return Describe(name, first);
-                    first = null;
-                }
-                if (version.IsDeleteMarker != true) first = version;
-                else if (first is not null && first.Key != version.Key) first = null;
-            }
-            if (page.IsTruncated != true) break;
-            request.KeyMarker = page.NextKeyMarker;
-            request.VersionIdMarker = page.NextVersionIdMarker;
-        }
-        if (first is not null && NameOf(first.Key) is string last)
-        {
-            _firstVersions.Add(last, first.VersionId);
-            yield return Describe(last, first);
-        }
-    }
-
-    private async IAsyncEnumerable<StoredObject> ListCurrentAsync(string prefix, string? after, [EnumeratorCancellation] CancellationToken cancellationToken)
-    {
-        var request = new ListObjectsV2Request { BucketName = _options.Bucket, Prefix = Key(prefix), StartAfter = after is null ? null : Key(after) };
-        while (true)
-        {
-            ListObjectsV2Response page = await SendAsync(null, writing: false, Meter.List, t => _client.ListObjectsV2Async(request, t), cancellationToken).ConfigureAwait(false);
-            RequireOwnList(page.Name);
-            foreach (S3Object item in page.S3Objects ?? [])
-                if (NameOf(item.Key) is string name) yield return new StoredObject(name, item.Size ?? 0, Utc(item.LastModified)) { MayNeedThaw = MayNeedThaw(item.StorageClass?.Value) };
-            if (page.IsTruncated != true) yield break;
-            request.ContinuationToken = page.NextContinuationToken;
-        }
-    }
-
-    private async Task<T> SendAsync<T>(string? name, bool writing, Action count, Func<CancellationToken, Task<T>> send, CancellationToken cancellationToken)
+    private async Task<T> SendAsync<T>(string? name, S3Call call, Action count, Func<CancellationToken, Task<T>> send, CancellationToken cancellationToken)
     {
         cancellationToken.ThrowIfCancellationRequested();
-        using var guard = new StallGuard(_options.StallTimeout, cancellationToken);
-        return await TranslatedAsync(name, writing, guard, () =>
+        using var guard = new StallGuard(_options.StallTimeout, _clock, cancellationToken);
+        return await TranslatedAsync(name, call, guard, () =>
         {
             count();
             return send(guard.Token);
         }).ConfigureAwait(false);
     }
 
-    internal async Task<T> TranslatedAsync<T>(string? name, bool writing, StallGuard guard, Func<Task<T>> work)
+    internal async Task<T> TranslatedAsync<T>(string? name, S3Call call, StallGuard guard, Func<Task<T>> work)
     {
         try
         {
@@ -642,7 +517,7 @@ public sealed class S3Store : IObjectStore, IObjectLock, IObjectArchive, IMetere
         }
         catch (Exception error) when (guard.HasStalled && error is not NataliaException)
         {
-            throw S3Errors.Stalled(_options, name, error);
+            throw S3Errors.Stalled(_options, _route, name, error);
         }
         catch (Exception error) when (guard.Token.IsCancellationRequested && error is not (OperationCanceledException or NataliaException))
         {
@@ -651,11 +526,13 @@ public sealed class S3Store : IObjectStore, IObjectLock, IObjectArchive, IMetere
         }
         catch (Exception error) when (S3Errors.IsRequestTrouble(error))
         {
-            throw S3Errors.Translate(error, _options, name, writing, _connected);
+            throw S3Errors.Translate(error, _options, _route, name, call, _connected);
         }
     }
 
     internal TimeSpan StallTimeout => _options.StallTimeout;
+
+    internal TimeProvider Clock => _clock;
 
     private string Key(string name) => _options.KeyPrefix + name;
 
@@ -666,7 +543,11 @@ public sealed class S3Store : IObjectStore, IObjectLock, IObjectArchive, IMetere
         return Engine.Storage.ObjectName.IsValid(name) ? name : null;
     }
 
-    private static StoredObject Describe(string name, S3ObjectVersion version) => new(name, version.Size ?? 0, Utc(version.LastModified)) { MayNeedThaw = MayNeedThaw(version.StorageClass?.Value) };
+    private StoredObject Describe(string name, S3ObjectVersion version) => Describe(name, version.Size, version.LastModified, version.StorageClass?.Value);
+
+    private StoredObject Describe(string name, long? size, DateTime? modified, string? storageClass) => size is >= 0 && modified is DateTime time
+        ? new StoredObject(name, size.Value, time.ToUniversalTime()) { MayNeedThaw = MayNeedThaw(storageClass) }
+        : throw WrongList($"lists '{name}' without its size or its time");
 
     // What GLACIER_IR holds is read at once in spite of its name; of INTELLIGENT_TIERING only the object itself can tell.
     private static bool MayNeedThaw(string? storageClass) => storageClass is "GLACIER" or "DEEP_ARCHIVE" or "INTELLIGENT_TIERING";
@@ -675,9 +556,9 @@ public sealed class S3Store : IObjectStore, IObjectLock, IObjectArchive, IMetere
 
     private NataliaException Exists(string name) => new(ErrorIds.ObjectExists, NataliaErrorKind.AlreadyExists, $"An object '{name}' exists already in '{Location}'.", name);
 
-    private static DateTime? RetainUntil(GetObjectMetadataResponse head) => head.ObjectLockMode is null || head.ObjectLockRetainUntilDate is not DateTime until || until.Year < 2000 ? null : Utc(until);
+    private DateTime? RetainUntil(GetObjectMetadataResponse head) => head.ObjectLockMode is null || head.ObjectLockRetainUntilDate is not DateTime until || until.Year < 2000 ? null : Utc(until);
 
-    private static DateTime Utc(DateTime? time) => time is DateTime known ? known.ToUniversalTime() : throw new AmazonUnmarshallingException("", "LastModified", new FormatException("A date is missing."));
+    private DateTime Utc(DateTime? time) => time is DateTime known ? known.ToUniversalTime() : throw S3Errors.Wrong(_options, _route, null, $"{_route.Server} tells of an object without its time.");
 
     // Servers keep whole seconds; rounding up never locks shorter than asked.
     private static DateTime WholeSecond(DateTime time)
@@ -695,6 +576,8 @@ public sealed class S3Store : IObjectStore, IObjectLock, IObjectArchive, IMetere
         using MD5 hash = MD5.Create();
         return Convert.ToBase64String(hash.ComputeHash(bytes));
     }
+
+    private static Task<byte[]> HashAsync(ObjectContent content, CancellationToken cancellationToken) => Task.Run(() => Md5Of(content, cancellationToken), cancellationToken);
 
     private static byte[] Md5Of(ObjectContent content, CancellationToken cancellationToken)
     {

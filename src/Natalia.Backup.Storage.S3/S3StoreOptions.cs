@@ -1,3 +1,4 @@
+using System.Net;
 using System.Security;
 using Natalia.Backup.Engine.Storage;
 
@@ -14,6 +15,9 @@ public sealed record S3StoreOptions
 
     /// <summary>The region, such as <c>eu-west-3</c>. Null takes <c>AWS_REGION</c> where AWS is meant, else <c>us-east-1</c>, which most other servers do not look at.</summary>
     public string? Region { get; init; }
+
+    /// <summary>Where requests name the bucket. With <see cref="Endpoint"/> null, Auto and Virtual are the same.</summary>
+    public S3AddressingStyle AddressingStyle { get; init; }
 
     /// <summary>What all keys begin with, without slashes at its ends; null or empty for the bucket's root. Several repositories may share a bucket under different prefixes.</summary>
     public string? Prefix { get; init; }
@@ -33,11 +37,19 @@ public sealed record S3StoreOptions
     /// <summary>The SHA-256 fingerprint of the server's certificate, 64 hexadecimal digits (colons and blanks are ignored). When given, exactly this certificate is trusted and no other.</summary>
     public string? ServerCertificateThumbprint { get; init; }
 
-    /// <summary>How long a request may make no progress before it counts as broken. Not a limit of its whole duration. More than zero.</summary>
+    /// <summary>
+    /// How long a request may make no progress before it counts as broken. Not a limit of its whole duration. More than zero. Less than 64 KiB in a minute counts as broken, too.
+    /// </summary>
     public TimeSpan StallTimeout { get; init; } = TimeSpan.FromMinutes(2);
 
     /// <summary>The place, without secrets.</summary>
     public override string ToString() => Location;
+
+    /// <summary>Opens the connection to a server; null for the usual way. For tests that give a name a place.</summary>
+    internal Func<string, int, CancellationToken, Task<Stream>>? Connect { get; init; }
+
+    /// <summary>The proxy; null for the one that environment and system name.</summary>
+    internal IWebProxy? Proxy { get; init; }
 
     internal string Location => $"s3://{Bucket}{(KeyPrefix.Length == 0 ? "" : "/" + KeyPrefix.TrimEnd('/'))}";
 

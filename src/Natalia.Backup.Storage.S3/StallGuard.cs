@@ -6,32 +6,45 @@ internal sealed class StallGuard : IDisposable
     private readonly CancellationTokenSource _source;
     private readonly CancellationToken _caller;
     private readonly TimeSpan _limit;
+    private readonly TimeProvider _clock;
+    private readonly ITimer _timer;
     private long _touchedAt;
+    private volatile bool _hasStalled;
 
-    internal StallGuard(TimeSpan limit, CancellationToken caller)
+    internal StallGuard(TimeSpan limit, TimeProvider clock, CancellationToken caller)
     {
         _limit = limit;
+        _clock = clock;
         _caller = caller;
         _source = CancellationTokenSource.CreateLinkedTokenSource(caller);
-        _source.CancelAfter(limit);
-        _touchedAt = Environment.TickCount;
+        _touchedAt = clock.GetTimestamp();
+        _timer = clock.CreateTimer(static guard => ((StallGuard)guard!).End(), this, limit, Timeout.InfiniteTimeSpan);
     }
 
     internal CancellationToken Token => _source.Token;
 
     /// <summary>True when the request was ended for lack of progress, and not by the caller.</summary>
-    internal bool HasStalled => _source.IsCancellationRequested && !_caller.IsCancellationRequested;
+    internal bool HasStalled => _hasStalled && !_caller.IsCancellationRequested;
 
     /// <summary>There was progress.</summary>
     internal void Touch()
     {
         // Setting a timer costs more than reading the clock; a tenth of the limit is exact enough.
-        int now = Environment.TickCount;
-        if (unchecked(now - (int)Interlocked.Read(ref _touchedAt)) < _limit.TotalMilliseconds / 10) return;
-        Interlocked.Exchange(ref _touchedAt, now);
-        try { _source.CancelAfter(_limit); }
-        catch (ObjectDisposedException) { }
+        if (_clock.GetElapsedTime(Interlocked.Read(ref _touchedAt)) < TimeSpan.FromTicks(_limit.Ticks / 10)) return;
+        Interlocked.Exchange(ref _touchedAt, _clock.GetTimestamp());
+        _timer.Change(_limit, Timeout.InfiniteTimeSpan);
     }
 
-    public void Dispose() => _source.Dispose();
+    public void Dispose()
+    {
+        _timer.Dispose();
+        _source.Dispose();
+    }
+
+    private void End()
+    {
+        _hasStalled = true;
+        try { _source.Cancel(); }
+        catch (ObjectDisposedException) { }
+    }
 }

@@ -128,6 +128,7 @@ public sealed class ArchiveSimulator : IDisposable
             case "PUT":
                 if (item is not null && request.Headers["If-None-Match"] == "*") return Error(412, "PreconditionFailed");
                 _items[key] = new Item(body, request.Headers["x-amz-storage-class"] ?? "STANDARD", DateTime.UtcNow);
+                response.Headers["ETag"] = $"\"{Convert.ToHexStringLower(MD5.HashData(body))}\"";
                 return (200, []);
             case "DELETE":
                 _items.Remove(key);

@@ -13,6 +13,7 @@ public sealed class CannedServer : IDisposable
     private readonly TcpListener _listener = new(IPAddress.Loopback, 0);
     private readonly Func<string, (int Status, string Body)> _answer;
     private readonly X509Certificate2? _certificate;
+    private readonly System.Collections.Concurrent.ConcurrentQueue<string> _log = new();
     private int _requests;
 
     /// <param name="answer">Gets "METHOD /path?query", returns what to answer.</param>
@@ -27,6 +28,16 @@ public sealed class CannedServer : IDisposable
     }
 
     public Uri Endpoint { get; }
+
+    /// <summary>More headers of the answer to a request, each ending with a line end; null for none. Without them a put that is taken has the MD5 of its bytes as its tag.</summary>
+    public Func<string, string>? Headers { get; init; }
+
+    /// <summary>Writes the body of an answer piece by piece; null for at once.</summary>
+    public Func<Stream, byte[], Task>? Write { get; init; }
+
+    /// <summary>Every request so far: method, path and query.</summary>
+    public IReadOnlyCollection<string> Log => _log;
+
     public int Requests => Volatile.Read(ref _requests);
     public string Thumbprint => Convert.ToHexString(SHA256.HashData(_certificate!.RawData));
 
@@ -37,7 +48,7 @@ public sealed class CannedServer : IDisposable
     public static (int, string)? EmptyBucket(string request) =>
         request.Contains("list-type=2") ? (200, "<ListBucketResult><Name>b</Name><KeyCount>0</KeyCount><MaxKeys>1</MaxKeys><IsTruncated>false</IsTruncated></ListBucketResult>")
         : request.Contains("?versioning") ? (200, "<VersioningConfiguration/>")
-        : request.Contains(".probe-") ? S3Error(403, "AccessDenied")
+        : request.Contains(".probe-") ? S3Error(501, "NotImplemented")
         : null;
 
     public void Dispose()
@@ -74,12 +85,19 @@ public sealed class CannedServer : IDisposable
                     Interlocked.Increment(ref _requests);
                     string[] lines = head.Split("\r\n");
                     string? length = Array.Find(lines, l => l.StartsWith("Content-Length:", StringComparison.OrdinalIgnoreCase));
-                    if (length is not null && !head.Contains("100-continue", StringComparison.OrdinalIgnoreCase)) await stream.ReadExactlyAsync(new byte[int.Parse(length[15..])]);
-                    (int status, string body) = _answer(string.Join(' ', lines[0].Split(' ')[..2]));
+                    byte[] sent = length is not null && !head.Contains("100-continue", StringComparison.OrdinalIgnoreCase) ? new byte[int.Parse(length[15..])] : [];
+                    await stream.ReadExactlyAsync(sent);
+                    string request = string.Join(' ', lines[0].Split(' ')[..2]);
+                    _log.Enqueue(request);
+                    (int status, string body) = _answer(request);
                     if (status == 0) return;
+                    string more = Headers?.Invoke(request) ?? (status == 200 && request.StartsWith("PUT", StringComparison.Ordinal) ? $"ETag: \"{Convert.ToHexStringLower(MD5.HashData(sent))}\"\r\n" : "");
                     bool bodiless = lines[0].StartsWith("HEAD", StringComparison.Ordinal);
-                    byte[] answer = Encoding.UTF8.GetBytes($"HTTP/1.1 {status} x\r\nContent-Type: application/xml\r\nContent-Length: {Encoding.UTF8.GetByteCount(body)}\r\nx-amz-request-id: 1\r\nConnection: close\r\n\r\n{(bodiless ? "" : body)}");
+                    byte[] answer = Encoding.UTF8.GetBytes($"HTTP/1.1 {status} x\r\nContent-Type: application/xml\r\nContent-Length: {Encoding.UTF8.GetByteCount(body)}\r\n{more}x-amz-request-id: 1\r\nConnection: close\r\n\r\n");
                     await stream.WriteAsync(answer);
+                    byte[] bytes = bodiless ? [] : Encoding.UTF8.GetBytes(body);
+                    if (Write is not null && bytes.Length > 0) await Write(stream, bytes);
+                    else await stream.WriteAsync(bytes);
                     await stream.FlushAsync();
                 }
             }

@@ -1,9 +1,12 @@
 using System.Diagnostics;
+using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using System.Security;
+using System.Security.Cryptography;
+using System.Text;
 using Amazon.Runtime;
 using Amazon.S3;
 using Amazon.S3.Model;
@@ -57,6 +60,49 @@ public sealed class CephServer
         await Admin.PutBucketAsync(new PutBucketRequest { BucketName = name, ObjectLockEnabledForBucket = objectLock });
         return name;
     }
+
+    /// <summary>Another user, who may do nothing yet, with a key of its own.</summary>
+    public async Task<(string User, string AccessKey, string SecretKey)> MakeUserAsync()
+    {
+        string user = $"user-{Environment.ProcessId}-{Interlocked.Increment(ref _buckets)}";
+        await AdministerAsync("user", "create", $"--uid={user}", $"--display-name={user}", $"--access-key={user}-key", $"--secret-key={user}-secret");
+        return (user, $"{user}-key", $"{user}-secret");
+    }
+
+    /// <summary>Gives a user a policy, as it stands, through the server's IAM interface.</summary>
+    public async Task PutUserPolicyAsync(string user, string policy)
+    {
+        string body = $"Action=PutUserPolicy&Version=2010-05-08&UserName={user}&PolicyName=natalia&PolicyDocument={Uri.EscapeDataString(policy)}";
+        string time = DateTime.UtcNow.ToString("yyyyMMdd'T'HHmmss'Z'", CultureInfo.InvariantCulture), scope = $"{time[..8]}/us-east-1/iam/aws4_request", hash = Hash(body);
+        // https://docs.aws.amazon.com/IAM/latest/UserGuide/create-signed-request.html
+        string canonical = $"POST\n/\n\nhost:{Endpoint.Authority}\nx-amz-content-sha256:{hash}\nx-amz-date:{time}\n\nhost;x-amz-content-sha256;x-amz-date\n{hash}";
+        byte[] key = Encoding.UTF8.GetBytes("AWS4" + SecretKey);
+        foreach (string part in scope.Split('/')) key = HMACSHA256.HashData(key, Encoding.UTF8.GetBytes(part));
+        string signature = Convert.ToHexStringLower(HMACSHA256.HashData(key, Encoding.UTF8.GetBytes($"AWS4-HMAC-SHA256\n{time}\n{scope}\n{Hash(canonical)}")));
+        using var client = new HttpClient();
+        using var request = new HttpRequestMessage(HttpMethod.Post, Endpoint) { Content = new StringContent(body, Encoding.UTF8, "application/x-www-form-urlencoded") };
+        request.Headers.Add("x-amz-content-sha256", hash);
+        request.Headers.Add("x-amz-date", time);
+        request.Headers.TryAddWithoutValidation("Authorization", $"AWS4-HMAC-SHA256 Credential={AccessKey}/{scope}, SignedHeaders=host;x-amz-content-sha256;x-amz-date, Signature={signature}");
+        using HttpResponseMessage answer = await client.SendAsync(request);
+        Assert.True(answer.IsSuccessStatusCode, await answer.Content.ReadAsStringAsync());
+    }
+
+    /// <summary>Runs radosgw-admin, and gives what it says.</summary>
+    public async Task<string> AdministerAsync(params string[] arguments)
+    {
+        var start = new ProcessStartInfo("radosgw-admin", ["-n", "client.rgw", .. arguments]) { RedirectStandardOutput = true, RedirectStandardError = true };
+        start.Environment["CEPH_CONF"] = Path.Combine(Folder, "ceph.conf");
+        start.Environment["CEPH_ARGS"] = "--no-mon-config";
+        using Process process = Process.Start(start)!;
+        Task<string> errors = process.StandardError.ReadToEndAsync();
+        string said = await process.StandardOutput.ReadToEndAsync();
+        await process.WaitForExitAsync();
+        Assert.True(process.ExitCode == 0, await errors);
+        return said;
+    }
+
+    private static string Hash(string text) => Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(text)));
 
     private static string? FindObstacle()
     {

@@ -17,10 +17,13 @@ public sealed class S3StoreTests
     }
 
     [CephFact]
-    public async Task Leaves_nothing_in_the_bucket_when_it_is_opened()
+    public async Task Writes_nothing_into_the_bucket_when_it_is_opened()
     {
         string bucket = await CephServer.Running.MakeBucketAsync();
         using S3Store store = await S3Store.OpenAsync(TestOptions.For(bucket), None);
+        Assert.Equal((0, 0), (store.Meter.Usage.Puts, store.Meter.Usage.Deletes));
+        await store.PutAsync("a", new ObjectContent(new byte[1]), PutOptions.Metadata, None);
+        await store.DeleteAsync("a", None);
         Assert.True(store.HasExclusiveCreate);
         Assert.False(store.IsVersioned);
         Assert.Empty((await CephServer.Running.Admin.ListObjectsV2Async(new() { BucketName = bucket })).S3Objects ?? []);
@@ -61,6 +64,8 @@ public sealed class S3StoreTests
     {
         string bucket = await CephServer.Running.MakeBucketAsync();
         using S3Store store = await S3Store.OpenAsync(TestOptions.For(bucket), None);
+        // Before the first one it is tried whether conditions are honoured.
+        await store.PutAsync("first", new ObjectContent(new byte[1]), PutOptions.Metadata, None);
         StoreUsage before = store.Meter.Usage;
         await store.PutAsync("a", new ObjectContent(new byte[50]), PutOptions.Metadata, None);
         await store.ReadAsync("a", 10, new byte[100], None);

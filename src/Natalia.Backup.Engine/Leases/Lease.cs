@@ -97,9 +97,29 @@ internal sealed class Lease : IAsyncDisposable
             string name = directory + Layout.Number(epoch);
             claimed = name;
             DateTime before = clock.UtcNow(), after;
+            async Task ClaimAsync() => await store.PutAsync(name, new ObjectContent(claim), new PutOptions { MustNotExist = true, Class = ObjectClass.Transient }, cancellationToken).ConfigureAwait(false);
+            // Where one more object does not fit, the end of the lease before makes room for a removal: else nothing could be removed from a store that is full. Its claim stays, which keeps the number.
+            List<StoredObject> spare = room.IsEnded && purpose == LeasePurposes.Removal ? [.. room.All.Where(o => !room.Newest.Contains(o) || o.Name.EndsWith(".end", StringComparison.Ordinal))] : [];
             try
             {
-                await store.PutAsync(name, new ObjectContent(claim), new PutOptions { MustNotExist = true, Class = ObjectClass.Transient }, cancellationToken).ConfigureAwait(false);
+                try
+                {
+                    await ClaimAsync().ConfigureAwait(false);
+                }
+                catch (NataliaException full) when (full.ErrorId == ErrorIds.StoreFull && spare.Count > 0)
+                {
+                    foreach (StoredObject old in spare) await DeleteAsync(store, old.Name, cancellationToken).ConfigureAwait(false);
+                    try
+                    {
+                        await ClaimAsync().ConfigureAwait(false);
+                    }
+                    catch
+                    {
+                        // It had ended, and nobody shall wait for it.
+                        if (room.Highest > 0) await EndAsync(store, directory + Layout.Number(room.Highest)).ConfigureAwait(false);
+                        throw;
+                    }
+                }
             }
             catch (NataliaException lost) when (lost.ErrorId == ErrorIds.ObjectExists)
             {

@@ -109,7 +109,7 @@ internal sealed class PackSweep(RepositoryCore core, string applianceId, TimeSpa
     /// <returns>True when anything changed.</returns>
     internal async Task<bool> SweepAsync(FreeSet free, DeltaReader deltas, IReadOnlyDictionary<string, long> empty, CancellationToken cancellationToken)
     {
-        bool changed = false;
+        bool changed = false, isFull = false;
         var going = empty.ToDictionary(e => e.Key, e => (e.Value, Key: ((PackArea Area, Run Run, int Number)?)null), StringComparer.Ordinal);
         foreach (IGrouping<Run, (PackArea Area, Run Run, int Pack)> group in free.Touched.GroupBy(p => p.Run).ToList())
         {
@@ -126,8 +126,20 @@ internal sealed class PackSweep(RepositoryCore core, string applianceId, TimeSpa
                 }
                 PackInfo? info = delta?.Packs.FirstOrDefault(p => p.Area == area && p.Number == number);
                 if (info is not null && free.Count(area, run, number) >= info.Segments) going[name] = (info.Bytes, (area, run, number));
-                else if (await RepackAsync(area, run, number, name, free, cancellationToken).ConfigureAwait(false) is var (isEmpty, bytes))
+                else if (!isFull)
                 {
+                    (bool IsEmpty, long Bytes)? repacked = null;
+                    try
+                    {
+                        repacked = await RepackAsync(area, run, number, name, free, cancellationToken).ConfigureAwait(false);
+                    }
+                    catch (NataliaException full) when (full.ErrorId == ErrorIds.StoreFull)
+                    {
+                        // First what is empty makes room; the next optimization rewrites.
+                        isFull = true;
+                    }
+                    if (repacked is not var (isEmpty, bytes)) continue;
+
                     if (isEmpty) going[name] = (bytes, (area, run, number));
                     else changed = true;
                 }

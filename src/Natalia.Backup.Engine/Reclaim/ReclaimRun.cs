@@ -42,7 +42,8 @@ internal sealed class ReclaimRun(RepositoryCore core, ManifestReader manifests, 
             (long through, int records) = await DeleteGivenBackAsync(log, before, free, cancellationToken).ConfigureAwait(false);
             await _sweep.DeleteOldRevisionsAsync(cancellationToken).ConfigureAwait(false);
             changed |= await _sweep.SweepAsync(free, deltas, s_noneKnown, cancellationToken).ConfigureAwait(false);
-            await new PointCatalog(core, applianceId).UpdateAsync(manifests, points, int.MaxValue, await FindLostAsync(await core.ApplianceLog(applianceId).ListAsync(cancellationToken).ConfigureAwait(false), disks, cancellationToken).ConfigureAwait(false), cancellationToken).ConfigureAwait(false);
+            HashSet<long> lost = await FindLostAsync(await core.ApplianceLog(applianceId).ListAsync(cancellationToken).ConfigureAwait(false), disks, cancellationToken).ConfigureAwait(false);
+            await TryWriteAsync(() => new PointCatalog(core, applianceId).UpdateAsync(manifests, points, int.MaxValue, lost, cancellationToken)).ConfigureAwait(false);
             // Where nothing could be looked for, the points that went must stay unknown to the list, so that they are looked at later.
             if (mayFree)
             {
@@ -53,10 +54,10 @@ internal sealed class ReclaimRun(RepositoryCore core, ManifestReader manifests, 
                     var list = new FreeList(disks, free.ToDeadList(), _sweep.WaitingPacks) { Runs = points, Below = below, RewrittenPacks = rewritten, RecordsThrough = through, Records = records };
                     // After a power cut no pack may be back of which the list says nothing any more.
                     await core.Store.FlushAsync(cancellationToken).ConfigureAwait(false);
-                    await list.WriteAsync(core.Store, applianceId, core.Keys, names, cancellationToken).ConfigureAwait(false);
+                    changed = !await TryWriteAsync(() => list.WriteAsync(core.Store, applianceId, core.Keys, names, cancellationToken)).ConfigureAwait(false);
                 }
                 // Only now: what they tell of packs that still hold something else stands nowhere but in the list.
-                await DeleteDeltasAsync(points, deltas, cancellationToken).ConfigureAwait(false);
+                if (!changed) await DeleteDeltasAsync(points, deltas, cancellationToken).ConfigureAwait(false);
             }
         }
         return new ReclaimResult
@@ -73,6 +74,21 @@ internal sealed class ReclaimRun(RepositoryCore core, ManifestReader manifests, 
             ReadDeltas = _readDeltas,
             Reason = _reason,
         };
+    }
+
+    /// <summary>Writes what is derived. A store that is full has no room for it even after some was given back; the next run writes it then.</summary>
+    private async Task<bool> TryWriteAsync(Func<Task> write)
+    {
+        try
+        {
+            await write().ConfigureAwait(false);
+            return true;
+        }
+        catch (NataliaException full) when (full.ErrorId == ErrorIds.StoreFull)
+        {
+            _reason ??= "The store is full: what was given back is given back, and no room was left to note it. The next optimization looks at it again.";
+            return false;
+        }
     }
 
     /// <summary>Why nothing can be said of what is free; null when it can be looked for. Else fills in what each point was made after.</summary>

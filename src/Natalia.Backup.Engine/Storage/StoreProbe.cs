@@ -19,6 +19,8 @@ public sealed class StoreProbe
     private readonly string _prefix = Folder + Guid.NewGuid().ToString("n") + "/";
     private readonly byte[] _bytes = new byte[300_000];
 
+    private bool _isFull;
+
     // How far the store's clock is ahead of ours; known after the first check that worked.
     private TimeSpan? _ahead;
 
@@ -83,6 +85,11 @@ public sealed class StoreProbe
         {
             finding = await check(cancellationToken).ConfigureAwait(false);
         }
+        catch (NataliaException error) when (error.ErrorId == ErrorIds.StoreFull)
+        {
+            _isFull = true;
+            finding = new Finding(CheckOutcome.Skipped, null, "The store is full, and this check has to write.", error.ErrorId);
+        }
         catch (NataliaException error)
         {
             finding = new Finding(CheckOutcome.Failed, null, error.RecommendedAction is null ? error.Message : $"{error.Message} {error.RecommendedAction}", error.ErrorId);
@@ -123,7 +130,14 @@ public sealed class StoreProbe
         if (!await ListsAsync(name, cancellationToken).ConfigureAwait(false)) return Failed("not listed after the put", "What was put is not listed at once, so a new restore point could be overlooked.");
         if (!(await ReadAsync(name, cancellationToken).ConfigureAwait(false)).AsSpan().SequenceEqual(_bytes)) return Failed("other bytes than were put", "The store does not give back what it was given.");
         await _store.FlushAsync(cancellationToken).ConfigureAwait(false);
-        await _store.DeleteAsync(name, cancellationToken).ConfigureAwait(false);
+        try
+        {
+            await _store.DeleteAsync(name, cancellationToken).ConfigureAwait(false);
+        }
+        catch (NataliaException error) when (error.ErrorId == ErrorIds.ObjectLocked)
+        {
+            return new Finding(CheckOutcome.Warning, "read and listed at once; locked by the store itself", $"The store locks what is put into it without a lock, too, so that short-lived objects stay and cost their storage. {error.Message}");
+        }
         if (await _store.StatAsync(name, cancellationToken).ConfigureAwait(false) is not null || await ListsAsync(name, cancellationToken).ConfigureAwait(false))
             return Failed("still there after its deletion", "Space of removed restore points would not come back.");
         return new Finding(CheckOutcome.Passed, "read, listed and deleted at once");
@@ -192,6 +206,7 @@ public sealed class StoreProbe
     private async Task<Finding> MeasureRoomAsync(CancellationToken cancellationToken)
     {
         StorePlacement? place = await PlaceAsync(cancellationToken).ConfigureAwait(false);
+        if (_isFull) return new Finding(CheckOutcome.Warning, "none", "The store takes no more: backups fail. Remove restore points and optimize, or make more room.", ErrorIds.StoreFull);
         if (place?.FreeBytes is not long free) return new Finding(CheckOutcome.Skipped, null, "This kind of store does not tell how much room it has.");
         return free >= _options.MinimumFreeBytes ? new Finding(CheckOutcome.Passed, Size(free))
             : new Finding(CheckOutcome.Warning, Size(free), "Backups will fail when the room ends; make more, or keep fewer restore points.");

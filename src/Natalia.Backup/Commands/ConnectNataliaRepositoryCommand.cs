@@ -7,6 +7,7 @@ using Natalia.Backup.Engine.Repositories;
 using Natalia.Backup.Hypervisors;
 using Natalia.Backup.Hypervisors.Proxmox;
 using Natalia.Backup.Sessions;
+using Natalia.Backup.Storage.S3;
 
 namespace Natalia.Backup.Commands;
 
@@ -78,6 +79,15 @@ public sealed class ConnectNataliaRepositoryCommand : RepositoryOpenerCommand
     [Parameter(ParameterSetName = BucketUnencryptedSet)]
     [Parameter(ParameterSetName = BucketAuditOnlySet)]
     public override string? Region { get; set; }
+
+    /// <summary>
+    /// Where requests name the bucket: Path (https://host/bucket), Virtual (https://bucket.host), or Auto, the default: Virtual at AWS, Path at an address or at localhost; elsewhere Path, and where the server refuses
+    /// that, Virtual. What was found goes into profiles.
+    /// </summary>
+    [Parameter(ParameterSetName = BucketPasswordSet)]
+    [Parameter(ParameterSetName = BucketUnencryptedSet)]
+    [Parameter(ParameterSetName = BucketAuditOnlySet)]
+    public override S3AddressingStyle AddressingStyle { get; set; }
 
     /// <summary>What all keys of the repository begin with, so that several repositories share a bucket.</summary>
     [Parameter(ParameterSetName = BucketPasswordSet)]

@@ -4,6 +4,7 @@ using Natalia.Backup.Arguments;
 using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Repositories;
 using Natalia.Backup.Sessions;
+using Natalia.Backup.Storage.S3;
 
 namespace Natalia.Backup.Commands;
 
@@ -40,6 +41,14 @@ public abstract class RepositoryOpenerCommand : NataliaCommand
     [Parameter(ParameterSetName = BucketPasswordSet)]
     [Parameter(ParameterSetName = BucketUnencryptedSet)]
     public virtual string? Region { get; set; }
+
+    /// <summary>
+    /// Where requests name the bucket: Path (https://host/bucket), Virtual (https://bucket.host), or Auto, the default: Virtual at AWS, Path at an address or at localhost; elsewhere Path, and where the server refuses
+    /// that, Virtual. What was found goes into profiles.
+    /// </summary>
+    [Parameter(ParameterSetName = BucketPasswordSet)]
+    [Parameter(ParameterSetName = BucketUnencryptedSet)]
+    public virtual S3AddressingStyle AddressingStyle { get; set; }
 
     /// <summary>What all keys of the repository begin with, so that several repositories share a bucket.</summary>
     [Parameter(ParameterSetName = BucketPasswordSet)]
@@ -91,6 +100,7 @@ public abstract class RepositoryOpenerCommand : NataliaCommand
         Bucket = Bucket,
         Endpoint = Endpoint,
         Region = Region,
+        AddressingStyle = AddressingStyle,
         Prefix = Prefix,
         ServerCertificateThumbprint = ServerCertificateThumbprint,
         CredentialSecret = Credential is null ? null : "",
@@ -126,6 +136,8 @@ public abstract class RepositoryOpenerCommand : NataliaCommand
         var settings = new RepositorySettings { Name = name, Kind = bucket is null ? "Folder" : "S3", Path = path, Bucket = bucket, Access = Access, ShareSecret = bucket is null && Credential is not null ? "" : null };
         if (await OpenAsync(settings, password, cancellationToken).ConfigureAwait(false) is not RepositoryConnection connection) return;
         Registry.Repositories.Add(connection);
+        if (connection.Session.BucketRetentionDays is int days)
+            EmitWarning($"The bucket '{bucket!.Bucket}' locks everything that is put into it for {days} days, leases and other short-lived objects included. That works, and costs their storage: a few KiB with each run, and the space of removed points comes back no earlier than {days} days after it was written.");
         Emit(connection.Session);
     }
 }

@@ -29,6 +29,8 @@ public sealed record RepositorySession
     public bool ImmutableWhileKept { get; init; }
     /// <summary>How strong the locks are; null when nothing is locked.</summary>
     public Engine.Storage.ObjectLockMode? ImmutabilityMode { get; init; }
+    /// <summary>For how many days the bucket itself locks every object, short-lived ones included; null when it does not, or may not be asked.</summary>
+    public int? BucketRetentionDays { get; init; }
     /// <summary>What the locks and the retention policy come to together; of a session that has just made an immutable repository, else null.</summary>
     public Engine.Immutability.LockEffect? LockEffect { get; init; }
     /// <summary>For a hypervisor's own storage: the name of the session of the repository that keeps its audit records; null when none does. A repository of this product keeps its own.</summary>

@@ -3,6 +3,7 @@ using Natalia.Backup.Arguments;
 using Natalia.Backup.Engine;
 using Natalia.Backup.Hypervisors.Proxmox;
 using Natalia.Backup.Sessions;
+using Natalia.Backup.Storage.S3;
 using Natalia.Backup.Text;
 
 namespace Natalia.Backup.Profiles;
@@ -143,6 +144,7 @@ internal static class ProfileFile
         json.WriteString("bucket", bucket.Bucket);
         if (bucket.Endpoint is not null) json.WriteString("endpoint", bucket.Endpoint.OriginalString);
         if (bucket.Region is not null) json.WriteString("region", bucket.Region);
+        if (bucket.AddressingStyle != S3AddressingStyle.Auto) json.WriteString("addressingStyle", bucket.AddressingStyle.ToString());
         if (bucket.Prefix is not null) json.WriteString("prefix", bucket.Prefix);
         if (bucket.StorageClass is not null) json.WriteString("storageClass", bucket.StorageClass);
         if (bucket.ServerCertificateThumbprint is not null) json.WriteString("serverCertificateThumbprint", bucket.ServerCertificateThumbprint);
@@ -158,6 +160,8 @@ internal static class ProfileFile
             Bucket = node.Text("bucket"),
             Endpoint = endpoint,
             Region = node.TextOrNull("region"),
+            AddressingStyle = node.TextOrNull("addressingStyle") is null ? S3AddressingStyle.Auto
+                : (S3AddressingStyle)Enum.Parse(typeof(S3AddressingStyle), node.OneOf("addressingStyle", Enum.GetNames(typeof(S3AddressingStyle)))),
             Prefix = node.TextOrNull("prefix"),
             StorageClass = node.TextOrNull("storageClass"),
             ServerCertificateThumbprint = node.TextOrNull("serverCertificateThumbprint"),
@@ -167,7 +171,7 @@ internal static class ProfileFile
 
     private static RepositorySettings ReadRepository(string folder, Node node)
     {
-        node.Allow("name", "kind", "path", "access", "passwordSecret", "hypervisor", "evidenceRepository", "bucket", "endpoint", "region", "prefix", "storageClass", "serverCertificateThumbprint", "credentialSecret");
+        node.Allow("name", "kind", "path", "access", "passwordSecret", "hypervisor", "evidenceRepository", "bucket", "endpoint", "region", "addressingStyle", "prefix", "storageClass", "serverCertificateThumbprint", "credentialSecret");
         var access = (RepositoryAccess)Enum.Parse(typeof(RepositoryAccess), node.OneOf("access", Enum.GetNames(typeof(RepositoryAccess))));
         if (node.OneOf("kind", "Folder", "S3", ProxmoxHypervisor.KindName) == ProxmoxHypervisor.KindName)
         {

@@ -9,6 +9,8 @@ internal sealed record BucketSettings
     public Uri? Endpoint { get; init; }
     /// <summary>The region, or null for the default.</summary>
     public string? Region { get; init; }
+    /// <summary>Where requests name the bucket; what was found out takes the place of Auto.</summary>
+    public Storage.S3.S3AddressingStyle AddressingStyle { get; init; }
     /// <summary>What all keys begin with, or null.</summary>
     public string? Prefix { get; init; }
     /// <summary>The storage class of packs, or null for the bucket's default.</summary>

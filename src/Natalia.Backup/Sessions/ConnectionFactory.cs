@@ -85,7 +85,10 @@ internal static class ConnectionFactory
     {
         var options = new RepositoryOptions { Label = settings.Name, Immutability = immutability, Retention = retention, StorageClass = settings.Bucket?.StorageClass };
         if (settings.Bucket is not null)
-            return Describe(settings, await Repository.CreateAsync(await OpenBucketAsync(settings.Bucket, credential, cancellationToken).ConfigureAwait(false), password, options, cancellationToken).ConfigureAwait(false));
+        {
+            OpenedBucket opened = await OpenBucketAsync(settings.Bucket, credential, cancellationToken).ConfigureAwait(false);
+            return Describe(settings with { Bucket = opened.Settings }, await Repository.CreateAsync(opened.Store, password, options, cancellationToken).ConfigureAwait(false), opened.RetentionDays);
+        }
         // Nothing is made in a folder that holds something already: it will be refused.
         IObjectStore store = OpenFolder(settings, credential, () => !Directory.Exists(settings.Path) || !Directory.EnumerateFileSystemEntries(settings.Path).Any());
         return Describe(settings, await Repository.CreateAsync(store, password, options, cancellationToken).ConfigureAwait(false));
@@ -96,19 +99,23 @@ internal static class ConnectionFactory
     internal static async Task<RepositoryConnection> OpenRepositoryAsync(RepositorySettings settings, RepositoryPassword? password, PSCredential? credential, CancellationToken cancellationToken)
     {
         IObjectStore store;
+        int? retentionDays = null;
         if (settings.Bucket is BucketSettings bucket)
         {
             // How strong locks are, and which class packs lie in, is the repository's own to say, and needs no password; the store must know before it writes.
-            using (Repository look = await Repository.OpenAsync(await OpenBucketAsync(bucket, credential, cancellationToken).ConfigureAwait(false), null, new RepositoryOptions { Label = settings.Name }, cancellationToken).ConfigureAwait(false))
-                bucket = bucket with { LockMode = look.ImmutabilityMode, StorageClass = look.StorageClass ?? bucket.StorageClass };
-            store = await OpenBucketAsync(bucket, credential, cancellationToken).ConfigureAwait(false);
+            OpenedBucket opened = await OpenBucketAsync(bucket, credential, cancellationToken).ConfigureAwait(false);
+            using (Repository look = await Repository.OpenAsync(opened.Store, null, new RepositoryOptions { Label = settings.Name }, cancellationToken).ConfigureAwait(false))
+                bucket = opened.Settings with { LockMode = look.ImmutabilityMode, StorageClass = look.StorageClass ?? bucket.StorageClass };
+            opened = await OpenBucketAsync(bucket, credential, cancellationToken).ConfigureAwait(false);
+            (store, retentionDays) = (opened.Store, opened.RetentionDays);
+            settings = settings with { Bucket = settings.Bucket with { AddressingStyle = opened.Settings.AddressingStyle } };
         }
         else
         {
             store = OpenFolder(settings, credential, () => false);
         }
         Repository repository = await Repository.OpenAsync(store, password, new RepositoryOptions { Label = settings.Name }, cancellationToken).ConfigureAwait(false);
-        if (settings.Access != RepositoryAccess.Unencrypted || !repository.IsEncrypted) return Describe(settings, repository);
+        if (settings.Access != RepositoryAccess.Unencrypted || !repository.IsEncrypted) return Describe(settings, repository, retentionDays);
         repository.Dispose();
         throw new NataliaException(ErrorIds.PasswordRequired, NataliaErrorKind.Authentication, $"The repository '{settings.Path}' is encrypted.", settings.Path,
             "Give its -Password, or -AuditOnly to check it without one.");
@@ -147,16 +154,17 @@ internal static class ConnectionFactory
     }
 
     private static async Task<IObjectStore> OpenStoreAsync(RepositorySettings settings, PSCredential? credential, CancellationToken cancellationToken) =>
-        settings.Bucket is BucketSettings bucket ? await OpenBucketAsync(bucket, credential, cancellationToken).ConfigureAwait(false) : OpenFolder(settings, credential, () => false);
+        settings.Bucket is BucketSettings bucket ? (await OpenBucketAsync(bucket, credential, cancellationToken).ConfigureAwait(false)).Store : OpenFolder(settings, credential, () => false);
 
     /// <summary>Opens a bucket; what fails for a moment is tried again.</summary>
-    private static async Task<IObjectStore> OpenBucketAsync(BucketSettings bucket, PSCredential? credential, CancellationToken cancellationToken)
+    private static async Task<OpenedBucket> OpenBucketAsync(BucketSettings bucket, PSCredential? credential, CancellationToken cancellationToken)
     {
         S3Store store = await S3Store.OpenAsync(new S3StoreOptions
         {
             Bucket = bucket.Bucket,
             Endpoint = bucket.Endpoint,
             Region = bucket.Region,
+            AddressingStyle = bucket.AddressingStyle,
             Prefix = bucket.Prefix,
             AccessKey = credential?.UserName,
             SecretKey = credential?.Password,
@@ -164,10 +172,15 @@ internal static class ConnectionFactory
             LockMode = bucket.LockMode,
             ServerCertificateThumbprint = bucket.ServerCertificateThumbprint,
         }, cancellationToken).ConfigureAwait(false);
-        return new RetryStore(store);
+        // Auto puts the bucket into the path first; what differs was found by trying, and need not be tried again.
+        bool wasFound = bucket.AddressingStyle == S3AddressingStyle.Auto && bucket.Endpoint is not null && store.AddressingStyle == S3AddressingStyle.Virtual;
+        return new OpenedBucket(new RetryStore(store), wasFound ? bucket with { AddressingStyle = S3AddressingStyle.Virtual } : bucket, store.DefaultRetentionDays);
     }
 
-    private static RepositoryConnection Describe(RepositorySettings settings, Repository repository)
+    /// <summary>A bucket that was opened, with what was found out on the way.</summary>
+    private sealed record OpenedBucket(IObjectStore Store, BucketSettings Settings, int? RetentionDays);
+
+    private static RepositoryConnection Describe(RepositorySettings settings, Repository repository, int? retentionDays = null)
     {
         var session = new RepositorySession
         {
@@ -183,6 +196,7 @@ internal static class ConnectionFactory
             ImmutableDays = repository.ImmutableDays,
             ImmutableWhileKept = repository.Immutability?.WhileKept ?? false,
             ImmutabilityMode = repository.ImmutabilityMode,
+            BucketRetentionDays = retentionDays,
             ConnectedUtc = DateTime.UtcNow,
         };
         return new RepositoryConnection(session, repository, settings);

@@ -1,6 +1,7 @@
 #!/bin/bash
 # Starts a throw-away S3 server for tests: Ceph RADOS Gateway with one monitor and one OSD whose data lives in memory. Everything listens on 127.0.0.1 and lies in one folder.
 #   start.sh FOLDER S3_PORT MON_PORT OSD_PORT_MIN OSD_PORT_MAX ACCESS_KEY SECRET_KEY [OWNER_PID]
+# Buckets are also reached by a host name, BUCKET.s3.natalia.test, which the client has to lead to 127.0.0.1 itself. Quotas count at once.
 # FOLDER must be empty or absent. Returns when the server answers; stop.sh FOLDER ends it, and so does the end of the process OWNER_PID. The ports must be free; the OSD takes up to eight of its range.
 set -euo pipefail
 folder=$1 s3=$2 mon=$3 osd_min=$4 osd_max=$5 access=$6 secret=$7 owner=${8:-}
@@ -53,6 +54,8 @@ rgw frontends = beast endpoint=127.0.0.1:$s3 tcp_nodelay=1
 rgw data = $folder/rgw
 rgw gc obj min wait = 1
 rgw thread pool size = 64
+rgw dns name = s3.natalia.test
+rgw bucket quota ttl = 0
 CONF
 export CEPH_CONF="$folder/ceph.conf" CEPH_ARGS="--no-mon-config"
 monmaptool --create --fsid "$fsid" --addv a "v2:127.0.0.1:$mon" "$folder/monmap" > "$folder/log/setup.log" 2>&1
@@ -72,7 +75,7 @@ ceph --connect-timeout 20 osd new "$uuid" 0 >> "$folder/log/setup.log" 2>&1
 ceph-osd --mkfs -i 0 --osd-uuid "$uuid" >> "$folder/log/setup.log" 2>&1
 launch osd ceph-osd -f -i 0
 launch rgw radosgw -f -n client.rgw
-radosgw-admin -n client.rgw user create --uid=tests --display-name=tests --access-key="$access" --secret-key="$secret" >> "$folder/log/setup.log" 2>&1
+radosgw-admin -n client.rgw user create --uid=tests --display-name=tests --access-key="$access" --secret-key="$secret" --caps="user-policy=*" >> "$folder/log/setup.log" 2>&1
 for _ in $(seq 300); do
     kill -0 "$(cat "$folder/rgw.pid")" 2> /dev/null || { echo "radosgw ended:" >&2; tail -5 "$folder/log/rgw.out" >&2; false; }
     if (exec 3<> "/dev/tcp/127.0.0.1/$s3") 2> /dev/null; then

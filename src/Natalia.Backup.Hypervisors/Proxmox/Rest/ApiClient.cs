@@ -5,6 +5,7 @@ using System.Net.Sockets;
 using System.Text;
 using System.Text.Json;
 using Natalia.Backup.Engine;
+using Natalia.Backup.Engine.Network;
 
 namespace Natalia.Backup.Hypervisors.Proxmox.Rest;
 
@@ -42,6 +43,7 @@ internal sealed class ApiClient : IDisposable
         {
             UseCookies = false,
             AllowAutoRedirect = false,
+            Proxy = NetworkProxy.Default,
             AutomaticDecompression = DecompressionMethods.GZip | DecompressionMethods.Deflate,
             MaxConnectionsPerServer = 16,
             ServerCertificateCustomValidationCallback = (_, certificate, chain, errors) => _trust.Accept(certificate, chain, errors),
@@ -180,6 +182,9 @@ internal sealed class ApiClient : IDisposable
                         $"The connection to '{_hosts[index].Name}' broke during {method} {path.Readable}: whether it was carried out is not known.", path.Readable, "Look at the node's task list before repeating it.", e);
             }
         }
+        if (NetworkProxy.WantsLogin(last))
+            throw new ApiException(ErrorIds.ProxyAuthenticationFailed, NataliaErrorKind.Authentication, $"The proxy on the way to {Location} wants a login, or another one (407). No node was asked.", Location, NetworkProxy.LoginAdvice, last)
+            { NothingHappened = true };
         throw new ApiException(ErrorIds.ServerUnreachable, NataliaErrorKind.Connection,
             $"No host of '{Location}' answers: {Innermost(last!)}", Location, "Check the names, the network and the firewall (port " + _hosts[0].Port.ToString(System.Globalization.CultureInfo.InvariantCulture) + ").", last)
         { NothingHappened = true };
