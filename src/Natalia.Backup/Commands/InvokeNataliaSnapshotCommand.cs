@@ -28,7 +28,7 @@ namespace Natalia.Backup.Commands;
 [OutputType(typeof(ApplianceSnapshot))]
 public sealed class InvokeNataliaSnapshotCommand : ApplianceCommand
 {
-    /// <summary>Keep the memory, too. The guest is not frozen then.</summary>
+    /// <summary>Keep the memory, too. The guest is not frozen then. A VM that is switched off has no memory: IncludesMemory is False then, and a warning says so.</summary>
     [Parameter]
     public SwitchParameter IncludeMemory { get; set; }
 
@@ -51,7 +51,7 @@ public sealed class InvokeNataliaSnapshotCommand : ApplianceCommand
         using ProgressReporter progress = StartProgress($"Making a snapshot of {located.Description.Name}");
         var request = new SnapshotRequest { Progress = progress, IncludeMemory = IncludeMemory, Note = Note, Timeout = TimeSpan.FromMinutes(TimeoutMinutes) };
         ApplianceSnapshot made = await snapshots.CreateSnapshotAsync(located.Description, request, cancellationToken).ConfigureAwait(false);
-        if (made.Reason is not null && !IncludeMemory) EmitWarning($"{made.ApplianceName}: {made.Reason}");
+        if (made.Reason is not null && !(IncludeMemory && made.IncludesMemory)) EmitWarning($"{made.ApplianceName}: {made.Reason}");
         Emit(made);
     }
 }

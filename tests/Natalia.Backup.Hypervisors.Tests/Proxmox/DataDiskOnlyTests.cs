@@ -99,24 +99,82 @@ public sealed class DataDiskOnlyTests
         Assert.DoesNotContain("backup=0", lab.Cluster.Guest(100).Config["scsi0"]);
     }
 
-    [Fact]
-    public async Task A_change_by_somebody_else_in_between_is_read_again()
+    [Theory]
+    [InlineData("checksum mismatch (file change by other user?)")]
+    [InlineData("checksum missmatch (file change by other user?)")]
+    [InlineData("detected modified configuration - file changed by other user? Try again.")]
+    public async Task A_change_by_somebody_else_in_between_is_read_again_in_both_directions(string refusal)
     {
-        await using Lab lab = await Lab.StartAsync();
+        await using Lab lab = await Lab.StartAsync(c => c.DigestRefusal = refusal);
         (_, ApplianceDescription appliance, INativeRepository repository) = await lab.OpenAsync("pbs-data");
-        bool changed = false;
+        int changes = 0;
         lab.Server.Intercept = r =>
         {
-            if (r.Method == "PUT" && r.Path.EndsWith("/config") && !changed)
+            // Once while the disk is switched off, and once while it is put back.
+            if (r.Method == "PUT" && r.Path.EndsWith("/config") && changes == lab.Cluster.Tasks.Count)
             {
-                changed = true;
-                lab.Cluster.Guest(100).Config["scsi0"] += ",cache=writeback";
+                changes++;
+                lab.Cluster.Guest(100).Config["scsi0"] += changes == 1 ? ",cache=writeback" : ",aio=threads";
                 lab.Cluster.Guest(100).Revision++;
             }
             return null;
         };
         await repository.BackupAsync(appliance, s_dataOnly, null, default);
-        Assert.EndsWith(",cache=writeback", lab.Cluster.Guest(100).Config["scsi0"]);
+        Assert.Equal(2, changes);
+        Assert.EndsWith(",cache=writeback,aio=threads", lab.Cluster.Guest(100).Config["scsi0"]);
+        Assert.DoesNotContain("backup=0", lab.Cluster.Guest(100).Config["scsi0"]);
+        Assert.False(lab.Cluster.Guest(100).Config.ContainsKey("description"));
+    }
+
+    [Fact]
+    public async Task A_disk_is_put_back_when_whether_it_was_left_out_is_not_known()
+    {
+        await using Lab lab = await Lab.StartAsync();
+        (_, ApplianceDescription appliance, INativeRepository repository) = await lab.OpenAsync("pbs-data");
+        bool broken = false;
+        lab.Server.Intercept = r =>
+        {
+            if (broken || r.Method != "PUT" || !r.Path.EndsWith("/config")) return null;
+            broken = true;
+            Assert.Equal(200, lab.Cluster.Answer(r).Status);
+            throw new IOException();
+        };
+        await ThrowsAsync(ErrorIds.RequestOutcomeUnknown, () => repository.BackupAsync(appliance, s_dataOnly, null, default));
+        Assert.DoesNotContain("backup=0", lab.Cluster.Guest(100).Config["scsi0"]);
+        Assert.False(lab.Cluster.Guest(100).Config.ContainsKey("description"));
+    }
+
+    [Fact]
+    public async Task A_cluster_that_is_away_for_minutes_gets_its_disk_back_all_the_same()
+    {
+        await using Lab lab = await Lab.StartAsync();
+        (_, ApplianceDescription appliance, INativeRepository repository) = await lab.OpenAsync("pbs-data");
+        DateTimeOffset? since = null;
+        lab.Server.Intercept = r =>
+        {
+            if (r.Method != "PUT" || !r.Path.EndsWith("/config") || lab.Cluster.Tasks.Count == 0) return null;
+            since ??= lab.Clock.GetUtcNow();
+            return lab.Clock.GetUtcNow() - since > TimeSpan.FromMinutes(5) ? null : SimulatorReply.Fail(500, "cluster not ready - no quorum?");
+        };
+        await repository.BackupAsync(appliance, s_dataOnly, null, default);
+        Assert.DoesNotContain("backup=0", lab.Cluster.Guest(100).Config["scsi0"]);
+    }
+
+    [Fact]
+    public async Task What_could_not_be_put_back_is_put_back_by_the_next_run()
+    {
+        await using Lab lab = await Lab.StartAsync();
+        (ProxmoxHypervisor hypervisor, ApplianceDescription appliance, INativeRepository repository) = await lab.OpenAsync("pbs-data");
+        lab.Server.Intercept = r => r.Method == "PUT" && r.Path.EndsWith("/config") && lab.Cluster.Tasks.Count > 0 ? SimulatorReply.Fail(500, lab.Cluster.DigestRefusal) : null;
+        NataliaException error = await ThrowsAsync(ErrorIds.DiskExcluded, () => repository.BackupAsync(appliance, s_dataOnly, null, default));
+        Assert.Contains("every backup leaves them out", error.Message);
+        Assert.Contains("backup=0", lab.Cluster.Guest(100).Config["scsi0"]);
+        lab.Server.Intercept = null;
+        lab.Clock.Advance(TimeSpan.FromHours(1));
+        INativeRepository whole = await hypervisor.OpenRepositoryAsync("pbs", "pbs", default);
+        NativeBackupResult next = await whole.BackupAsync(appliance, new NativeBackupRequest(), null, default);
+        Assert.Contains(next.Warnings, w => w.Contains("run1") && w.Contains("included again"));
+        Assert.Equal(["scsi0", "scsi1"], lab.Cluster.Storage("pbs").Points.Single().IncludedDisks);
     }
 
     [Fact]

@@ -27,9 +27,12 @@ public sealed class SnapshotTests
 
     [Theory]
     [InlineData("no agent", "not enabled")]
-    [InlineData("forbidden", "switched off")]
+    [InlineData("forbidden", "disabled in VM options")]
     [InlineData("silent", "not running")]
-    [InlineData("fails", "freeze problems")]
+    [InlineData("fails", "got timeout")]
+    [InlineData("fails in old words", "freeze problems")]
+    [InlineData("thaws late", "did not thaw")]
+    [InlineData("log is gone", "could not be read")]
     [InlineData("stopped", "switched off")]
     [InlineData("memory", "memory")]
     public async Task What_was_not_frozen_is_crash_consistency(string trouble, string reason)
@@ -39,15 +42,28 @@ public sealed class SnapshotTests
             SimulatedGuest guest = c.Guest(100);
             if (trouble == "no agent") guest.Config.Remove("agent");
             if (trouble == "forbidden") guest.Config["agent"] = "1,freeze-fs=0";
-            if (trouble == "fails") guest.FreezeError = "VM 100 qmp command 'guest-fsfreeze-freeze' failed - got timeout";
+            c.HasOldFreezeWords = trouble.EndsWith("old words");
+            if (trouble.StartsWith("fails")) guest.FreezeError = "VM 100 qmp command 'guest-fsfreeze-freeze' failed - got timeout";
+            if (trouble == "thaws late") guest.ThawError = "got timeout";
             guest.AgentAnswers = trouble != "silent";
             guest.Running = trouble != "stopped";
         });
+        if (trouble == "log is gone") lab.Server.Intercept = r => r.Path.EndsWith("/log") ? SimulatorReply.Ok(new[] { new { n = 1, t = "unable to open file - No such file or directory" } }, 1) : null;
         (ProxmoxHypervisor hypervisor, ApplianceDescription appliance, _) = await lab.OpenAsync();
         ApplianceSnapshot made = await hypervisor.CreateSnapshotAsync(appliance, new SnapshotRequest { IncludeMemory = trouble == "memory" }, default);
         Assert.Equal(Consistency.Crash, made.Consistency);
         Assert.Contains(reason, made.Reason);
         Assert.Equal(Consistency.Crash, (await hypervisor.GetSnapshotsAsync(appliance, default)).Single().Consistency);
+    }
+
+    [Fact]
+    public async Task A_vm_that_is_off_has_no_memory_to_keep_and_that_is_said()
+    {
+        await using Lab lab = await Lab.StartAsync(c => c.Guest(100).Running = false);
+        (ProxmoxHypervisor hypervisor, ApplianceDescription appliance, _) = await lab.OpenAsync();
+        ApplianceSnapshot made = await hypervisor.CreateSnapshotAsync(appliance, new SnapshotRequest { IncludeMemory = true }, default);
+        Assert.False(made.IncludesMemory);
+        Assert.Contains("no memory", made.Reason);
     }
 
     [Fact]

@@ -161,23 +161,63 @@ public sealed class ValueTests
         Assert.Equal(628L << 20, log.Disks.Single(d => d.DiskId == "scsi0").DirtyBytes);
         Assert.False(log.Disks.Single(d => d.DiskId == "scsi2").IsIncluded);
         Assert.Equal((314L << 20, (long?)628L << 20), (log.DoneBytes, log.TotalBytes));
-        Assert.Equal(Consistency.FileSystem, log.Freeze.Conclude(true).Consistency);
+        Assert.Equal(Consistency.FileSystem, log.Freeze.Conclude(true, true).Consistency);
         Assert.True(log.IsFinished);
     }
 
     [Theory]
     [InlineData("INFO: issuing guest-agent 'fs-freeze' command|ERROR: VM 100 qmp command 'guest-fsfreeze-freeze' failed - got timeout|INFO: issuing guest-agent 'fs-thaw' command", "got timeout")]
+    [InlineData("INFO: issuing guest-agent 'fs-freeze' command|ERROR: unable to freeze guest fs - busy|INFO: issuing guest-agent 'fs-thaw' command", "busy")]
+    [InlineData("INFO: issuing guest-agent 'fs-freeze' command|ERROR: querying status after freezing guest fs failed - timeout after 60 minutes", "after 60 minutes")]
+    [InlineData("INFO: issuing guest-agent 'fs-freeze' command|ERROR: something new|INFO: issuing guest-agent 'fs-thaw' command", "something new")]
+    [InlineData("INFO: issuing guest-agent 'fs-freeze' command|INFO: issuing guest-agent 'fs-thaw' command|ERROR: VM 100 qmp command 'guest-fsfreeze-thaw' failed - got timeout", "did not thaw")]
+    [InlineData("INFO: issuing guest-agent 'fs-freeze' command|INFO: issuing guest-agent 'fs-thaw' command|ERROR: Agent error: the VSS provider is gone", "did not thaw")]
+    [InlineData("WARN: unable to check guest fs freeze status - got timeout|INFO: issuing guest-agent 'fs-freeze' command|INFO: issuing guest-agent 'fs-thaw' command", "got timeout")]
     [InlineData("INFO: skipping guest-agent 'fs-freeze', agent configured but not running?", "not running")]
     [InlineData("INFO: skipping guest filesystem freeze - disabled in VM options", "disabled")]
-    [InlineData("guest-fsfreeze-freeze problems - VM 100 qmp command failed", "problems")]
+    [InlineData("INFO: skipping guest filesystem freeze - already frozen", "already frozen")]
     [InlineData("INFO: started backup task", "not enabled")]
     public void A_freeze_that_did_not_happen_is_crash_consistency_with_the_reason(string lines, string reason)
     {
-        var freeze = new FreezeEvidence();
-        foreach (string line in lines.Split('|')) freeze.Read(line);
-        (Consistency consistency, string? why) = freeze.Conclude(true);
+        (Consistency consistency, string? why) = Read(lines).Conclude(true, true);
         Assert.Equal(Consistency.Crash, consistency);
         Assert.Contains(reason, why);
+    }
+
+    [Theory]
+    [InlineData("guest-fsfreeze-freeze problems - VM 100 qmp command failed", "problems")]
+    [InlineData("unable to freeze guest fs - busy", "busy")]
+    [InlineData("ERROR: unable to freeze guest fs - busy", "busy")]
+    [InlineData("still waiting on guest fs freeze - timeout in 50 minutes|querying status after freezing guest fs failed - timeout after 60 minutes", "after 60 minutes")]
+    [InlineData("skipping guest filesystem freeze - agent configured but not running?", "not running")]
+    [InlineData("guest-fsfreeze-thaw problems - got timeout", "did not thaw")]
+    [InlineData("the guest would not freeze, in words of 2031", "2031")]
+    public void A_snapshots_log_tells_of_a_freeze_only_when_it_fails(string lines, string reason)
+    {
+        (Consistency consistency, string? why) = Read(lines).ConcludeSilent(null, true);
+        Assert.Equal(Consistency.Crash, consistency);
+        Assert.Contains(reason, why);
+    }
+
+    [Theory]
+    [InlineData("snapshotting 'drive-scsi0' (guest-freezer:vm-100-disk-0)")]
+    [InlineData("still waiting on guest fs freeze - timeout in 60 minutes")]
+    [InlineData("INFO: VM Name: guest-that-freezes|INFO: include disk 'scsi0' 'guest-freezer:vm-100-disk-0' 32G|INFO: creating vzdump archive '/mnt/guest-freezer/dump/vzdump-qemu-100-2026_11_29-01_00_00.vma.zst'")]
+    public void What_people_called_their_vms_and_storages_is_no_word_about_a_freeze(string lines) =>
+        Assert.Equal((Consistency.FileSystem, null), Read(lines).ConcludeSilent(null, true));
+
+    [Fact]
+    public void A_log_that_was_not_read_whole_proves_no_freeze()
+    {
+        Assert.Equal(Consistency.Crash, Read("").ConcludeSilent(null, false).Consistency);
+        Assert.Equal(Consistency.Crash, Read("INFO: issuing guest-agent 'fs-freeze' command").Conclude(true, false).Consistency);
+    }
+
+    private static FreezeEvidence Read(string lines)
+    {
+        var freeze = new FreezeEvidence();
+        foreach (string line in lines.Split('|')) freeze.Read(line);
+        return freeze;
     }
 
     [Fact]

@@ -38,10 +38,10 @@ internal sealed class BackupRun(ProxmoxCluster cluster, PointCatalog points, Lef
         }
         catch
         {
-            await UndoAsync(vmid, mark, null).ConfigureAwait(false);
+            await leftOut.PutBackAsync(vmid, mark, null).ConfigureAwait(false);
             throw;
         }
-        await UndoAsync(vmid, mark, result.Point).ConfigureAwait(false);
+        await leftOut.PutBackAsync(vmid, mark, result.Point).ConfigureAwait(false);
         try
         {
             if (await FindOtherRunAsync(vmid, mark.SinceUtc, request, cancellationToken).ConfigureAwait(false) is string other) warnings.Add(other);
@@ -95,7 +95,7 @@ internal sealed class BackupRun(ProxmoxCluster cluster, PointCatalog points, Lef
         if (outcome.State == TaskState.Warnings)
             warnings.Add($"The task gave {outcome.WarningCount} warning(s): {string.Join(" | ", outcome.LogTail.Where(l => l.StartsWith("WARN", StringComparison.Ordinal)).DefaultIfEmpty("see its log"))}");
 
-        (Consistency consistency, string? reason) = log.Freeze.Conclude(log.WasRunning);
+        (Consistency consistency, string? reason) = log.Freeze.Conclude(log.WasRunning, outcome.IsLogWhole);
         (BackupType type, string? typeReason) = Classify(request.RequestedType, log);
         var notes = new PointNotes(request.RunId, request.DataDiskOnly, consistency, type, request.RequestedType);
         await WriteNotesAsync(made, $"{guest.Name} {notes}", warnings, cancellationToken).ConfigureAwait(false);
@@ -219,22 +219,6 @@ internal sealed class BackupRun(ProxmoxCluster cluster, PointCatalog points, Lef
         {
             // The point is good; only what later lists say about it is less.
             warnings.Add($"The notes of the point '{made.Volid}' could not be completed, so later lists will not show its consistency: {e.Message}");
-        }
-    }
-
-    /// <summary>Puts the disks back, whatever happened, and says so loudly when that fails: from then on every backup would lack them.</summary>
-    private async Task UndoAsync(string vmid, LeftOutMark mark, RestorePoint? made)
-    {
-        using var limit = new CancellationTokenSource(TimeSpan.FromMinutes(20));
-        try
-        {
-            await leftOut.RestoreAsync(vmid, mark, limit.Token).ConfigureAwait(false);
-        }
-        catch (Exception e) when (e is NataliaException or OperationCanceledException)
-        {
-            throw new NataliaException(ErrorIds.DiskExcluded, NataliaErrorKind.InvalidOperation,
-                $"{string.Join(", ", mark.Disks)} of VM {vmid} could not be included in backups again: every backup leaves them out until that is done.{(made is null ? "" : $" The point '{made.NativeId}' was made.")} {e.Message}", vmid,
-                $"Run Invoke-NataliaBackup again, which repairs it, or switch on 'Backup' for {string.Join(", ", mark.Disks)} in the VM's hardware.", e);
         }
     }
 

@@ -23,8 +23,8 @@ internal sealed class SnapshotService(ProxmoxCluster cluster, GuestAgentService 
         string name = Prefix + start.UtcDateTime.ToString("yyyyMMdd'T'HHmmssfff", CultureInfo.InvariantCulture);
 
         // A freeze that works leaves no line in a snapshot's log, so that the agent must be known to answer before.
-        string? noFreeze = request.IncludeMemory ? "a snapshot with memory is not frozen: the memory holds what was not written"
-            : !guest.IsRunning ? "the VM was switched off"
+        string? noFreeze = !guest.IsRunning ? "the VM was switched off"
+            : request.IncludeMemory ? "a snapshot with memory is not frozen: the memory holds what was not written"
             : !config.IsAgentEnabled ? "the guest agent is not enabled for this VM"
             : !config.IsFreezeAllowed ? "freezing is switched off in the VM's agent option"
             : await agent.PingAsync(vmid, cancellationToken).ConfigureAwait(false) != GuestAgentState.Running ? "the guest agent did not answer"
@@ -46,14 +46,14 @@ internal sealed class SnapshotService(ProxmoxCluster cluster, GuestAgentService 
         if (!outcome.Succeeded && outcome.State != TaskState.Running) await RemoveIfThereAsync(vmid, name).ConfigureAwait(false);
         outcome.ThrowUnlessDone($"The snapshot '{name}' of VM {vmid} ('{guest.Name}')");
 
-        string? why = freeze.Failure ?? noFreeze;
-        Consistency consistency = why is null ? Consistency.FileSystem : Consistency.Crash;
-        string? reason = why is null ? null : $"The guest's file systems were not frozen: {why.TrimEnd('.')}.";
+        (Consistency consistency, string? reason) = freeze.ConcludeSilent(noFreeze, outcome.IsLogWhole);
         string description = (request.Note is null ? "" : request.Note + "\n") + $"[natalia-backup consistency={consistency}]";
         await cluster.AtGuestAsync(vmid, g => cluster.Client.PutAsync(ApiPath.Of($"/nodes/{g.Node}/qemu/{vmid}/snapshot/{name}/config"), new ApiArguments { { "description", description } }, cancellationToken, new RequiredRight("VM.Snapshot", $"/vms/{vmid}")), cancellationToken).ConfigureAwait(false);
 
         ApplianceSnapshot made = (await ListAsync(vmid, cancellationToken).ConfigureAwait(false)).FirstOrDefault(s => s.SnapshotId == name)
             ?? throw new NataliaException(ErrorIds.SnapshotNotFound, NataliaErrorKind.InvalidOperation, $"The snapshot '{name}' of VM {vmid} was reported as made, but is not there.", name);
+        // A VM that is off has no memory: the server makes the snapshot without it, and says nothing.
+        if (request.IncludeMemory && !made.IncludesMemory) reason = "There is no memory in the snapshot: the VM was switched off, and has none.";
         return made with { Consistency = consistency, Reason = reason, Duration = cluster.Client.Clock.GetUtcNow() - start };
     }
 

@@ -1,4 +1,3 @@
-using System.Text.Json;
 using System.Text.RegularExpressions;
 using Natalia.Backup.Engine;
 
@@ -14,25 +13,19 @@ internal static class ApiErrors
 
     internal static ApiException From(ApiFlavor flavor, string host, string method, ApiPath path, int status, string? reason, string body, RequiredRight? right, IEnumerable<string> secrets)
     {
-        (string text, Dictionary<string, string> arguments) = Read(reason, body, flavor);
-        foreach (string secret in secrets)
-        {
-            if (secret.Length < 4) continue;
-            text = text.Replace(secret, "***");
-            foreach (string name in arguments.Keys.ToList()) arguments[name] = arguments[name].Replace(secret, "***");
-        }
+        ServerWords words = ServerWords.Read(reason, body, flavor, secrets);
         string operation = $"{method} {path.Readable}";
-        string details = arguments.Count == 0 ? "" : " " + string.Join("; ", arguments.Select(a => $"{a.Key}: {a.Value}")) + ".";
-        string said = text.Length == 0 ? $"HTTP {status}" : text.TrimEnd('.', ' ');
+        string all = words.All;
+        string said = all.Length == 0 ? $"HTTP {status}" : all.TrimEnd('.', ' ');
         switch (status)
         {
             case 401:
                 return new ApiException(ErrorIds.AuthenticationFailed, NataliaErrorKind.Authentication,
                     $"{flavor.Product} '{host}' did not accept the credential for {operation}: {said}.", host,
                     "Check the user name with its realm (such as backup@pve), the password or token secret, and whether the account or token is disabled or expired.")
-                { Status = status, ServerText = text, NothingHappened = true };
+                { Status = status, ServerText = all, NothingHappened = true };
             case 403:
-                Match match = s_permission.Match(text);
+                Match match = s_permission.Match(all);
                 string? privilege = match.Success ? match.Groups["privilege"].Value.Trim() : right?.Privilege;
                 // Of a request that several rights open the server names them all; which of them this operation needs is known here.
                 if (privilege is not null && right is not null && privilege.Contains('|') && privilege.Split('|').Any(p => right.Privilege.Contains(p.Trim())))
@@ -41,72 +34,32 @@ internal static class ApiErrors
                     said = s_permission.Replace(said, "Permission check failed");
                 }
                 string? where = match.Success ? match.Groups["path"].Value : right?.Path;
-                bool ticketOnly = text.IndexOf("need proper ticket", StringComparison.OrdinalIgnoreCase) >= 0;
+                bool ticketOnly = all.IndexOf("need proper ticket", StringComparison.OrdinalIgnoreCase) >= 0;
                 string missing = privilege is null ? "" : $" Missing: {privilege.Replace("|", " or ")} on {where}.";
                 return new ApiException(ErrorIds.PermissionDenied, NataliaErrorKind.PermissionDenied,
                     $"{flavor.Product} '{host}' does not allow {operation}: {said}.{missing}", where ?? path.Readable,
                     ticketOnly ? "This operation does not accept an API token; connect with a user name and password."
                     : privilege is null ? "Give the account the right it needs for this operation."
                     : $"Give the account a role with {privilege.Replace("|", " or ")} on {where}. An API token with privilege separation needs it itself, besides its user.")
-                { Status = status, ServerText = text, NothingHappened = true };
+                { Status = status, ServerText = all, NothingHappened = true };
             case 400:
                 return new ApiException(ErrorIds.ServerRefused, NataliaErrorKind.InvalidArgument,
-                    $"{flavor.Product} '{host}' refused {operation}: {said}.{details}", path.Readable)
-                { Status = status, ServerText = text, ArgumentErrors = arguments, NothingHappened = true };
+                    $"{flavor.Product} '{host}' refused {operation}: {said}.", path.Readable)
+                { Status = status, ServerText = all, ArgumentErrors = words.Arguments, NothingHappened = true };
             case 404 or 501:
                 return new ApiException(ErrorIds.ServerRefused, NataliaErrorKind.NotFound,
                     $"{flavor.Product} '{host}' has no {operation}: {said}.", path.Readable,
                     "The server may be older than this operation.")
-                { Status = status, ServerText = text, NothingHappened = true };
+                { Status = status, ServerText = all, NothingHappened = true };
             case var proxy when IsProxyFailure(proxy):
                 return new ApiException(ErrorIds.ServerUnreachable, NataliaErrorKind.Connection,
                     $"{flavor.Product} '{host}' did not get the answer of another node for {operation}: {said}.", path.Readable,
                     "Check that the node is up and reachable from the other nodes.")
-                { Status = status, ServerText = text };
+                { Status = status, ServerText = all };
             default:
                 return new ApiException(ErrorIds.ServerError, NataliaErrorKind.InvalidOperation,
-                    $"{flavor.Product} '{host}' failed at {operation}: {said}.{details}", path.Readable)
-                { Status = status, ServerText = text, ArgumentErrors = arguments };
+                    $"{flavor.Product} '{host}' failed at {operation}: {said}.", path.Readable)
+                { Status = status, ServerText = all, ArgumentErrors = words.Arguments };
         }
-    }
-
-    /// <summary>The server's words lie in the reason phrase, in "message" and in "errors"; another server's in the body as plain text.</summary>
-    private static (string Text, Dictionary<string, string> Arguments) Read(string? reason, string body, ApiFlavor flavor)
-    {
-        var texts = new List<string>();
-        var arguments = new Dictionary<string, string>();
-        Add(reason);
-        if (body.Length > 0 && body[0] == '{')
-        {
-            try
-            {
-                using JsonDocument json = JsonDocument.Parse(body);
-                Add(json.RootElement.Text("message"));
-                if (json.RootElement.Member("errors") is { ValueKind: JsonValueKind.Object } errors)
-                    foreach (JsonProperty error in errors.EnumerateObject())
-                        arguments[error.Name] = OneLine(error.Value.AsText() ?? error.Value.GetRawText());
-            }
-            catch (JsonException)
-            {
-                // A cut body says nothing more than its status.
-            }
-        }
-        else if (flavor == ApiFlavor.BackupServer && body.Length is > 0 and < 2000 && body[0] != '<')
-        {
-            Add(body);
-        }
-        return (string.Join(" - ", texts), arguments);
-
-        void Add(string? text)
-        {
-            string line = OneLine(text ?? "");
-            if (line.Length > 0 && !texts.Any(t => t.IndexOf(line, StringComparison.OrdinalIgnoreCase) >= 0)) texts.Add(line);
-        }
-    }
-
-    private static string OneLine(string text)
-    {
-        string line = Regex.Replace(text, @"\s+", " ").Trim();
-        return line.Length > 600 ? line.Substring(0, 600) + "…" : line;
     }
 }

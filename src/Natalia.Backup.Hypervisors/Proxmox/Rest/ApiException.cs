@@ -25,5 +25,8 @@ internal sealed class ApiException : NataliaException
     /// <summary>True when the node that was asked could not reach another one: that node is down, and the cluster is not.</summary>
     internal bool IsSilentNode => ErrorId == ErrorIds.ServerUnreachable && Status != 0;
 
+    /// <summary>True when what was to be changed had changed since it was read. The words differ between operations, and one of them had a slip until October 2024.</summary>
+    internal bool IsConflict => Says("detected modified configuration") || Says("checksum mismatch") || Says("checksum missmatch");
+
     internal bool Says(string text) => ServerText.IndexOf(text, StringComparison.OrdinalIgnoreCase) >= 0;
 }

@@ -11,6 +11,9 @@ namespace Natalia.Backup.Hypervisors.Proxmox.Rest;
 /// <param name="LogTail">The last lines of its log that tell something: without progress and clearing up.</param>
 internal sealed record TaskOutcome(Upid Task, TaskState State, int WarningCount, string ExitStatus, IReadOnlyList<string> LogTail)
 {
+    /// <summary>Whether every line of the log was read. Where it was not, what it does not say means nothing.</summary>
+    internal bool IsLogWhole { get; init; }
+
     internal bool Succeeded => State is TaskState.Ok or TaskState.Warnings;
 
     /// <summary>Throws unless the task is done.</summary>

@@ -35,7 +35,15 @@ internal sealed class TaskWaiter(ApiClient client)
     internal async Task StopAsync(Upid task)
     {
         using var limit = new CancellationTokenSource(TimeSpan.FromMinutes(2));
-        await client.DeleteAsync(ApiPath.Of($"/nodes/{task.Node}/tasks/{task.Text}"), null, limit.Token).ConfigureAwait(false);
+        try
+        {
+            await client.DeleteAsync(ApiPath.Of($"/nodes/{task.Node}/tasks/{task.Text}"), null, limit.Token).ConfigureAwait(false);
+        }
+        catch (ApiException e) when (IsUnknown(e))
+        {
+            // Nothing runs that nobody knows.
+            return;
+        }
         await PollAsync(task, new TaskWaitOptions { Timeout = TimeSpan.FromMinutes(1) }, limit.Token).ConfigureAwait(false);
     }
 
@@ -78,12 +86,12 @@ internal sealed class TaskWaiter(ApiClient client)
                 if (status.Text("status") == "stopped")
                 {
                     string? exit = status.Text("exitstatus");
-                    IReadOnlyList<string> tail = await log.FinishAsync(cancellationToken).ConfigureAwait(false);
+                    bool whole = await log.FinishAsync(cancellationToken).ConfigureAwait(false);
                     (TaskState state, int warnings) = TaskOutcome.ReadExitStatus(exit);
-                    return new TaskOutcome(task, state, warnings, state == TaskState.Lost ? "the server has no result of the task" : exit!, tail);
+                    return new TaskOutcome(task, state, warnings, state == TaskState.Lost ? "the server has no result of the task" : exit!, log.Tail) { IsLogWhole = whole };
                 }
             }
-            catch (ApiException e) when (e.Says("no such task") || e.Says("unable to open file") || e.Status == 404)
+            catch (ApiException e) when (IsUnknown(e))
             {
                 return new TaskOutcome(task, TaskState.Lost, 0, $"the server has no record of the task ({e.ServerText})", log.Tail);
             }
@@ -100,6 +108,8 @@ internal sealed class TaskWaiter(ApiClient client)
         }
     }
 
+    private static bool IsUnknown(ApiException e) => e.Says("no such task") || e.Says("unable to open file") || e.Status == 404;
+
     private static TimeSpan Min(TimeSpan a, TimeSpan b) => a < b ? a : b;
 
     /// <summary>Follows a log by pages.</summary>
@@ -108,6 +118,7 @@ internal sealed class TaskWaiter(ApiClient client)
         private const int PageLines = 500;
         private readonly Queue<string> _tail = new();
         private long _next;
+        private bool _isMissing;
 
         internal IReadOnlyList<string> Tail => [.. _tail];
 
@@ -125,6 +136,8 @@ internal sealed class TaskWaiter(ApiClient client)
                     // An empty log, and a page behind the end, are one made-up line.
                     if (text == "no content" && (_next == 0 || line.Long("n") is null or 0 || line.Long("n") <= _next)) continue;
                     count++;
+                    // A log that is not there is an answer like any other, whose one line says so.
+                    if (_next == 0 && count == 1 && text.StartsWith("unable to open file", StringComparison.Ordinal)) _isMissing = true;
                     if (TaskLogLine.Tells(text)) _tail.Enqueue(text);
                     if (_tail.Count > TailLines) _tail.Dequeue();
                     onLine?.Invoke(text);
@@ -135,17 +148,19 @@ internal sealed class TaskWaiter(ApiClient client)
         }
 
         /// <summary>Reads the rest; a log that cannot be read does not change how the task ended.</summary>
-        internal async Task<IReadOnlyList<string>> FinishAsync(CancellationToken cancellationToken)
+        /// <returns>Whether all of it was read.</returns>
+        internal async Task<bool> FinishAsync(CancellationToken cancellationToken)
         {
             try
             {
                 await AdvanceAsync(cancellationToken).ConfigureAwait(false);
+                return !_isMissing;
             }
             catch (ApiException e)
             {
                 _tail.Enqueue($"(the log cannot be read: {e.Message})");
+                return false;
             }
-            return Tail;
         }
     }
 }

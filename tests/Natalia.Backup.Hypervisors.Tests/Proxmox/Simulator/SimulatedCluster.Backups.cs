@@ -22,6 +22,33 @@ internal sealed partial class SimulatedCluster
     /// <summary>A run as the scheduler would start it: its task carries no VM number.</summary>
     internal SimulatedTask StartScheduledBackup(SimulatedGuest guest, SimulatedStorage storage) => StartBackup(guest.Node, guest, storage, "root@pam", "", null, false, null);
 
+    /// <summary>A job as the scheduler would run it: for each VM that it takes, on the node where that is.</summary>
+    internal void RunJob(string id)
+    {
+        Dictionary<string, object> job = Jobs[id];
+        foreach (SimulatedGuest guest in Guests.Where(g => Takes(job, g)))
+            StartBackup(guest.Node, guest, Storage((string)job["storage"]), "root@pam", "", (string?)job.GetValueOrDefault("notes-template"), false, (string?)job.GetValueOrDefault("prune-backups"));
+    }
+
+    /// <summary>What a run keeps: what it brings, else what the storage says, else the node.</summary>
+    private string RetentionOf(string? own, SimulatedStorage storage, string node) => own ?? storage.PruneBackups ?? NodeRetention.GetValueOrDefault(node) ?? "keep-all=1";
+
+    private SimulatorReply BackupDefaults(SimulatorRequest request, string node)
+    {
+        SimulatedStorage storage = Storage(request["storage"] ?? "local");
+        Need($"/storage/{storage.Name}", "Datastore.Audit", "Datastore.AllocateSpace");
+        if (!storage.Content.Contains("backup")) throw new SimulatorRefusal(500, $"can't use storage '{storage.Name}' for backups - wrong content type");
+        return SimulatorReply.Ok(new Dictionary<string, object> { ["storage"] = storage.Name, ["mode"] = "snapshot", ["compress"] = "0", ["remove"] = 1, ["prune-backups"] = RetentionOf(null, storage, node) });
+    }
+
+    private static Dictionary<string, object> StorageConfigOf(SimulatedStorage storage)
+    {
+        var config = new Dictionary<string, object> { ["storage"] = storage.Name, ["type"] = storage.Type, ["content"] = storage.Content, ["digest"] = "d1" };
+        if (storage.Nodes.Count > 0) config["nodes"] = string.Join(',', storage.Nodes);
+        if (storage.PruneBackups is not null) config["prune-backups"] = storage.PruneBackups;
+        return config;
+    }
+
     private SimulatedTask StartBackup(string node, SimulatedGuest guest, SimulatedStorage storage, string user, string id, string? notes, bool protect, string? prune)
     {
         SimulatedTask task = NewTask(node, "vzdump", id, user);
@@ -53,13 +80,15 @@ internal sealed partial class SimulatedCluster
         Log(s, onServer ? $"INFO: creating Proxmox Backup Server archive '{archive}'" : $"INFO: creating vzdump archive '/mnt/pve/{storage.Name}/dump/{archive}'");
         if (agent && guest.Running)
         {
-            if (!guest.AgentAnswers) Log(s, "INFO: skipping guest-agent 'fs-freeze', agent configured but not running?");
-            else if (!freezeAllowed) Log(s, "INFO: skipping guest-agent 'fs-freeze', disabled in VM options");
+            string skipping = HasOldFreezeWords ? "INFO: skipping guest-agent 'fs-freeze', " : "INFO: skipping guest filesystem freeze - ";
+            if (!freezeAllowed) Log(s, skipping + "disabled in VM options");
+            else if (!guest.AgentAnswers) Log(s, skipping + "agent configured but not running?");
             else
             {
                 Log(s, "INFO: issuing guest-agent 'fs-freeze' command");
-                if (guest.FreezeError is not null) Log(s, $"ERROR: VM {vmid} qmp command 'guest-fsfreeze-freeze' failed - {guest.FreezeError}");
+                if (guest.FreezeError is not null) Log(s, (HasOldFreezeWords ? $"ERROR: VM {vmid} qmp command 'guest-fsfreeze-freeze' failed - " : "ERROR: unable to freeze guest fs - ") + guest.FreezeError);
                 Log(s, "INFO: issuing guest-agent 'fs-thaw' command");
+                if (guest.ThawError is not null) Log(s, $"ERROR: VM {vmid} qmp command 'guest-fsfreeze-thaw' failed - {guest.ThawError}");
             }
         }
         Log(s, "INFO: started backup task '68f74467-5ca9-402e-b37e-636455024850'");
@@ -91,8 +120,13 @@ internal sealed partial class SimulatedCluster
                 task.ExitStatus = "job errors";
                 return;
             }
-            if (prune is null or not "keep-all=1" && storage.Points.Count(p => p.Vmid == vmid) > 3)
-                storage.Points.Remove(storage.Points.Where(p => p.Vmid == vmid && !p.Protected).OrderBy(p => p.Time).First());
+            string retention = RetentionOf(prune, storage, node);
+            if (retention != "keep-all=1")
+            {
+                task.Log.Add($"INFO: prune older backups with retention: {retention.Replace(",", ", ")}");
+                foreach ((SimulatedPoint point, string mark) in Prune(storage, node, vmid, retention))
+                    if (mark == "remove") storage.Points.Remove(point);
+            }
             task.Log.Add($"INFO: Finished Backup of VM {vmid} (00:03:00)");
             for (int i = 0; i < BackupWarnings; i++) task.Log.Add("WARN: the EFI disk has an old certificate");
             if (BackupWarnings > 0) task.ExitStatus = $"WARNINGS: {BackupWarnings}";
@@ -180,8 +214,9 @@ internal sealed partial class SimulatedCluster
     internal static List<(SimulatedPoint Point, string Mark)> Prune(SimulatedStorage storage, string node, int vmid, string policy)
     {
         var limits = policy.Split(',').Select(p => p.Split('=')).ToDictionary(p => p[0], p => int.Parse(p[1], CultureInfo.InvariantCulture));
-        var points = storage.Points.Where(p => p.Vmid == vmid && (p.Node is null || p.Node == node)).OrderByDescending(p => p.Time).ToList();
-        var marks = points.ToDictionary(p => p, p => p.Protected ? "protected" : "");
+        // A name that says nothing of its type is left out; one without a time in it is shown, and never counted.
+        var points = storage.Points.Where(p => p.Vmid == vmid && (p.Node is null || p.Node == node) && p.Subtype == "qemu").OrderByDescending(p => p.Time).ToList();
+        var marks = points.ToDictionary(p => p, p => p.Protected ? "protected" : p.IsRenamed ? "renamed" : "");
         Func<DateTime, string>[] labels =
         [
             t => t.Ticks.ToString(CultureInfo.InvariantCulture), t => t.ToString("yyyyMMddHH", CultureInfo.InvariantCulture), t => t.ToString("yyyyMMdd", CultureInfo.InvariantCulture),

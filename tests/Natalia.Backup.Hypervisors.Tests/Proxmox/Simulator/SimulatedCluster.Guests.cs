@@ -99,8 +99,8 @@ internal sealed partial class SimulatedCluster
         foreach (string key in request.Arguments.Keys)
             if (Regex.IsMatch(key, @"^(scsi|virtio|sata|ide)\d+$")) Need(path, "VM.Config.Disk");
             else if (key == "description") Need(path, "VM.Config.Options");
+        if (request["digest"] is string digest && digest != guest.Digest) throw new SimulatorRefusal(500, DigestRefusal);
         if (guest.Lock is not null) throw new SimulatorRefusal(500, $"VM is locked ({guest.Lock})");
-        if (request["digest"] is string digest && digest != guest.Digest) throw new SimulatorRefusal(500, "detected modified configuration - file changed by other user? Try again.");
         foreach (string key in (request["delete"] ?? "").Split(',', StringSplitOptions.RemoveEmptyEntries)) guest.Config.Remove(key);
         foreach (var argument in request.Arguments.Where(a => a.Key is not ("digest" or "delete")))
             // The server ends a description with a line break.
@@ -134,18 +134,26 @@ internal sealed partial class SimulatedCluster
         guest.Lock = "snapshot";
         if (guest.Running && agent && !state)
         {
-            if (!guest.AgentAnswers) task.Steps.Add((TimeSpan.FromSeconds(1), "skipping guest filesystem freeze - agent configured but not running?", null));
-            else if (guest.FreezeError is not null) task.Steps.Add((TimeSpan.FromSeconds(1), $"guest-fsfreeze-freeze problems - {guest.FreezeError}", null));
+            if (FreezeOf(guest, a) is string trouble) task.Steps.Add((TimeSpan.FromSeconds(1), trouble, null));
+            if (guest.ThawError is not null) task.Steps.Add((TimeSpan.FromSeconds(3), $"guest-fsfreeze-thaw problems - {guest.ThawError}", null));
         }
         foreach (string disk in guest.Config.Keys.Where(IsDisk)) task.Steps.Add((TimeSpan.FromSeconds(2), $"snapshotting 'drive-{disk}' ({guest.Config[disk].Split(',')[0]})", null));
         task.Steps.Add((TimeSpan.FromSeconds(4), null, () =>
         {
-            guest.Snapshots.Add(new SimulatedSnapshot(name, Clock.GetUtcNow(), state) { Description = request["description"] ?? "" });
+            // A VM that is off has no memory to keep, and nobody says so.
+            guest.Snapshots.Add(new SimulatedSnapshot(name, Clock.GetUtcNow(), state && guest.Running) { Description = request["description"] ?? "" });
             guest.Lock = null;
         }));
         task.OnStop = () => guest.Lock = null;
         return SimulatorReply.Ok(task.Upid);
     }
+
+    /// <summary>What a snapshot's log says of a freeze that does not happen; null when it works, which leaves no line.</summary>
+    private string? FreezeOf(SimulatedGuest guest, string agent) =>
+        agent.Contains("freeze-fs=0") || agent.Contains("freeze-fs-on-backup=0") ? HasOldFreezeWords ? null : "skipping guest filesystem freeze - disabled in VM options"
+        : !guest.AgentAnswers ? HasOldFreezeWords ? null : "skipping guest filesystem freeze - agent configured but not running?"
+        : guest.FreezeError is null ? null
+        : (HasOldFreezeWords ? "guest-fsfreeze-freeze problems - " : "unable to freeze guest fs - ") + guest.FreezeError;
 
     private static bool IsDisk(string key) => Regex.IsMatch(key, @"^(scsi|virtio|sata|ide)\d+$|^efidisk0$|^tpmstate0$");
 

@@ -22,14 +22,14 @@ internal sealed partial class SimulatedCluster
                 Need("/", "Sys.Modify");
                 Need($"/storage/{request["storage"]}", "Datastore.Allocate");
                 string id = request["id"] ?? "backup-" + Guid.NewGuid().ToString("N")[..12];
-                if (Jobs.ContainsKey(id)) throw new SimulatorRefusal(400, $"Job '{id}' already exists");
+                if (Jobs.ContainsKey(id)) throw new SimulatorRefusal(500, $"Job '{id}' already exists");
                 Jobs[id] = request.Arguments.ToDictionary(a => a.Key, a => (object)a.Value[0]);
                 Jobs[id]["id"] = id;
                 // The id that was made up is not told.
                 return SimulatorReply.Ok(null);
         }
         string name = request.Segments[2];
-        if (!Jobs.TryGetValue(name, out var job)) throw new SimulatorRefusal(request.Method == "GET" ? 500 : 400, $"No such job '{name}'");
+        if (!Jobs.TryGetValue(name, out var job)) throw request.Method == "PUT" ? new SimulatorRefusal(500, "no such vzdump job") : SimulatorRefusal.Parameter("id", $"No such job '{name}'");
         switch (request.Method, request.Segments.Length)
         {
             case ("GET", 3):
@@ -72,6 +72,7 @@ internal sealed partial class SimulatedCluster
     private static bool Takes(Dictionary<string, object> job, SimulatedGuest guest)
     {
         string vmid = guest.Vmid.ToString(CultureInfo.InvariantCulture);
+        if (job.TryGetValue("node", out object? node) && (string)node != guest.Node) return false;
         if (job.TryGetValue("all", out object? all) && all is "1" or 1) return !((string)job.GetValueOrDefault("exclude", "")).Split(',').Contains(vmid);
         if (job.TryGetValue("pool", out object? pool)) return (string)pool == guest.Pool;
         return ((string)job.GetValueOrDefault("vmid", "")).Split(',').Contains(vmid);
@@ -89,12 +90,15 @@ internal sealed partial class SimulatedCluster
             ReplicationJobs[id] = new Dictionary<string, object> { ["id"] = id, ["type"] = "local", ["guest"] = vmid, ["jobnum"] = int.Parse(id.Split('-')[1], CultureInfo.InvariantCulture), ["target"] = request["target"]!, ["digest"] = "d1" };
             foreach (string key in new[] { "schedule", "rate", "comment" })
                 if (request[key] is string value) ReplicationJobs[id][key] = value;
-            ReplicationStates[id] = new Dictionary<string, object>(ReplicationJobs[id]) { ["source"] = Guest(vmid).Node, ["last_sync"] = 0, ["last_try"] = 0, ["fail_count"] = 0, ["vmtype"] = "qemu", ["next_sync"] = Clock.GetUtcNow().AddMinutes(1).ToUnixTimeSeconds() };
+            ReplicationStates[id] = new Dictionary<string, object>(ReplicationJobs[id]) { ["source"] = Guest(vmid).Node, ["last_sync"] = 0, ["last_try"] = 0, ["fail_count"] = 0, ["vmtype"] = "qemu",
+                // Counted from the last attempt, and that was never: a time in 1970.
+                ["next_sync"] = 60 * int.Parse((request["schedule"] ?? "*/15")[2..], CultureInfo.InvariantCulture) };
             return SimulatorReply.Ok(null);
         }
         if (!ReplicationJobs.TryGetValue(id, out var job)) throw new SimulatorRefusal(500, $"no such job '{id}'");
         if (request.Method == "PUT")
         {
+            if (request["digest"] is string digest && digest != (string)job["digest"]) throw new SimulatorRefusal(500, "detected modified configuration - file changed by other user? Try again.");
             foreach (string key in (request["delete"] ?? "").Split(',', StringSplitOptions.RemoveEmptyEntries)) job.Remove(key);
             foreach (var a in request.Arguments.Where(a => a.Key is not ("delete" or "digest"))) job[a.Key] = a.Value[0];
             return SimulatorReply.Ok(null);

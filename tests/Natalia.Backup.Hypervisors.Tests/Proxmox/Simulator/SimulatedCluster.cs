@@ -23,6 +23,12 @@ internal sealed partial class SimulatedCluster(JumpingClock clock)
     internal Dictionary<string, Dictionary<string, object>> ReplicationStates { get; } = [];
     internal Dictionary<string, string> Bridges { get; } = new() { ["vmbr0"] = "eno1", ["vmbr9"] = "" };
     internal string TimeZone { get; set; } = "Europe/Moscow";
+    /// <summary>How a node refuses a change of a configuration that has changed since it was read. The words differ between versions and between operations.</summary>
+    internal string DigestRefusal { get; set; } = "checksum mismatch (file change by other user?)";
+    /// <summary>Whether freezing is spoken of in the words of before September 2025.</summary>
+    internal bool HasOldFreezeWords { get; set; }
+    /// <summary>The retention of each node's vzdump.conf; where there is none, a run keeps everything.</summary>
+    internal Dictionary<string, string> NodeRetention { get; } = [];
     internal string Version { get; set; } = "9.2.6";
     internal string AuthorityFingerprint { get; set; } = "";
     internal SimulatedAccounts Accounts { get; } = new(clock);
@@ -76,6 +82,8 @@ internal sealed partial class SimulatedCluster(JumpingClock clock)
                 (_, ["nodes", _, "storage", ..]) => StorageRequest(request, user),
                 ("POST", ["nodes", var n, "vzdump"]) => Vzdump(request, n, user),
                 ("GET", ["nodes", _, "vzdump", "extractconfig"]) => ExtractConfig(request),
+                ("GET", ["nodes", var n, "vzdump", "defaults"]) => BackupDefaults(request, n),
+                ("GET", ["storage"]) => SimulatorReply.Ok(Storages.Where(s => Has($"/storage/{s.Name}", "Datastore.Audit", "Datastore.AllocateSpace")).Select(StorageConfigOf)),
                 ("GET", ["nodes", var n, "replication"]) => SimulatorReply.Ok(ReplicationStates.Where(r => Guest(int.Parse(r.Key.Split('-')[0])).Node == n && (request["guest"] is null || r.Key.StartsWith(request["guest"] + "-"))).Select(r => r.Value)),
                 ("GET", ["nodes", _, "time"]) => SimulatorReply.Ok(new { timezone = TimeZone, time = clock.GetUtcNow().ToUnixTimeSeconds(), localtime = clock.GetUtcNow().ToUnixTimeSeconds() }),
                 ("GET", ["nodes", _, "network"]) => SimulatorReply.Ok(Bridges.Where(b => Has($"/sdn/zones/localnetwork/{b.Key}", "SDN.Use", "SDN.Audit")).Select(b => new { iface = b.Key, type = "bridge", bridge_ports = b.Value, active = 1 })),
@@ -184,7 +192,10 @@ internal sealed partial class SimulatedCluster(JumpingClock clock)
                 && (request["since"] is null || t.Start.ToUnixTimeSeconds() >= long.Parse(request["since"]!))).ToList();
             return SimulatorReply.Ok(rows.OrderByDescending(t => t.Start).Take(limit).Select(t => new { upid = t.Upid, node, type = t.Type, id = t.Id, user = t.User.Split('!')[0], starttime = t.Start.ToUnixTimeSeconds(), status = t.End is null ? "RUNNING" : t.ExitStatus }), rows.Count);
         }
-        SimulatedTask task = Tasks.FirstOrDefault(t => t.Upid == request.Segments[3] && t.Node == node && !t.IsLost) ?? throw new SimulatorRefusal(500, "no such task");
+        SimulatedTask? known = Tasks.FirstOrDefault(t => t.Upid == request.Segments[3] && t.Node == node && !t.IsLost);
+        // The log of a task that nobody knows is an answer like any other, with one line in it.
+        if (known is null && request is { Method: "GET", Segments.Length: 5 } && request.Segments[4] == "log") return SimulatorReply.Ok(new[] { new { n = 1, t = "unable to open file - No such file or directory" } }, 1);
+        SimulatedTask task = known ?? throw SimulatorRefusal.Parameter("upid", "no such task");
         if (task.User != user && !Has($"/nodes/{node}", "Sys.Audit")) throw new SimulatorRefusal(403, $"Permission check failed (/nodes/{node}, Sys.Audit)");
         switch (request.Method, request.Segments.Length == 4 ? "" : request.Segments[4])
         {

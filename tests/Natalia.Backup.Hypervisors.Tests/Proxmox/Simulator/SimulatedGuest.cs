@@ -13,6 +13,8 @@ internal sealed class SimulatedGuest
     internal bool AgentAnswers { get; set; } = true;
     /// <summary>What the agent says to a freeze; null when it works.</summary>
     internal string? FreezeError { get; set; }
+    /// <summary>What the agent says to a thaw; null when it works.</summary>
+    internal string? ThawError { get; set; }
     internal string? Pool { get; set; }
     internal string? HaState { get; set; }
     internal HashSet<string> Bitmaps { get; } = [];
@@ -46,6 +48,8 @@ internal sealed class SimulatedStorage
     internal List<string> Nodes { get; init; } = [];
     internal HashSet<string> InactiveNodes { get; } = [];
     internal List<SimulatedPoint> Points { get; } = [];
+    /// <summary>The storage's own retention, which holds for every run that brings none; null when it has none.</summary>
+    internal string? PruneBackups { get; set; }
     /// <summary>What the storage's own rights make pruning answer; null when they suffice.</summary>
     internal string? PruneError { get; set; }
 }
@@ -66,6 +70,8 @@ internal sealed class SimulatedPoint
     internal string ConfigText { get; set; } = "";
     internal string Subtype { get; init; } = "qemu";
     internal List<string> IncludedDisks { get; init; } = [];
+    /// <summary>Whether the file bears a name that the server did not give: its time is then the file's own.</summary>
+    internal bool IsRenamed { get; init; }
 }
 
 /// <summary>A task: what it says and does when, and how it ends.</summary>

@@ -27,5 +27,8 @@ internal sealed record SimulatorReply(int Status, object? Data, string? Reason =
 /// <summary>Breaks off a request with an answer of the server's own.</summary>
 internal sealed class SimulatorRefusal(int status, string reason, object? errors = null) : Exception(reason)
 {
+    /// <summary>How the server's own code refuses an argument: the reason is always the same, and the words stand under the argument's name.</summary>
+    internal static SimulatorRefusal Parameter(string name, string words) => new(400, "Parameter verification failed.", new Dictionary<string, string> { [name] = words });
+
     internal SimulatorReply Reply { get; } = SimulatorReply.Fail(status, reason, errors);
 }

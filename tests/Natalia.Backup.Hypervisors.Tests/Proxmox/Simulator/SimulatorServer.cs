@@ -21,6 +21,7 @@ internal sealed class SimulatorServer : IAsyncDisposable
     private readonly RequestValidator _validator;
     private readonly Dictionary<int, string> _nodeOfPort = [];
     private readonly ConcurrentDictionary<string, bool> _down = [];
+    private readonly KeyOrder _keys = new();
 
     private SimulatorServer(WebApplication application, RequestValidator validator, Func<SimulatorRequest, SimulatorReply> answer) => (_application, _validator, _answer) = (application, validator, answer);
 
@@ -120,7 +121,9 @@ internal sealed class SimulatorServer : IAsyncDisposable
             var envelope = new Dictionary<string, object?> { ["data"] = reply.Data };
             if (reply.Errors is not null) envelope["errors"] = reply.Errors;
             if (reply.Total is not null) envelope["total"] = reply.Total;
-            body = JsonSerializer.SerializeToUtf8Bytes(envelope);
+            // Newer servers say the reason in the body, too.
+            if (reply.Reason is not null) envelope["message"] = reply.Reason + "\n";
+            body = _keys.Shuffle(JsonSerializer.SerializeToUtf8Bytes(envelope), request.ToString());
         }
         context.Response.ContentType = "application/json;charset=UTF-8";
         context.Response.ContentLength = body.Length;
