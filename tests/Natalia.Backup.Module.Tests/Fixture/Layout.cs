@@ -15,6 +15,9 @@ public static class Layout
 
     public static string Runner { get; } = Path.Combine(OutputRoot, "natalia", OperatingSystem.IsWindows() ? "natalia.exe" : "natalia");
 
+    /// <summary>PowerShell of the package that the build takes a module from; this is its place on every system but Windows.</summary>
+    public static string Pwsh => Metadata("Pwsh");
+
     private static string Metadata(string key) =>
         typeof(Layout).Assembly.GetCustomAttributes<AssemblyMetadataAttribute>().Single(a => a.Key == key).Value!;
 }

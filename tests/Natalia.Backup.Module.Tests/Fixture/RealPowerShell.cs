@@ -1,8 +1,10 @@
 using System.Diagnostics;
+using System.Runtime.CompilerServices;
+using Natalia.Backup.Tests.Storage;
 
 namespace Natalia.Backup.Module.Tests;
 
-/// <summary>The real pwsh, as a process of its own: NATALIA_PWSH, or the one on the path.</summary>
+/// <summary>The real pwsh, as a process of its own: NATALIA_PWSH, the one on the path, or the one that the build has fetched.</summary>
 public static class RealPowerShell
 {
     private static readonly TimeSpan s_limit = TimeSpan.FromMinutes(8);
@@ -40,15 +42,16 @@ public static class RealPowerShell
         string name = OperatingSystem.IsWindows() ? "pwsh.exe" : "pwsh";
         foreach (string folder in (Environment.GetEnvironmentVariable("PATH") ?? "").Split(System.IO.Path.PathSeparator)) yield return System.IO.Path.Combine(folder, name);
         yield return "/opt/microsoft/powershell/7/pwsh";
-        yield return "/opt/pwsh/pwsh";
+        yield return Layout.Pwsh;
     }
 }
 
 /// <summary>A test that needs the real pwsh.</summary>
 public sealed class RealPowerShellFactAttribute : FactAttribute
 {
-    public RealPowerShellFactAttribute()
-    {
-        if (RealPowerShell.Path is null) Skip = "pwsh is not installed";
-    }
+    public RealPowerShellFactAttribute([CallerMemberName] string test = "") =>
+        (Skip, DisplayName) = SkippedTest.With(test, Obstacle);
+
+    private static string? Obstacle =>
+        RealPowerShell.Path is null && Environment.GetEnvironmentVariable("NATALIA_REQUIRE_REAL") != "1" ? "pwsh is not installed" : null;
 }
