@@ -1,4 +1,5 @@
 using System.Management.Automation;
+using System.Reflection;
 
 namespace Natalia.Backup.Host;
 
@@ -6,9 +7,12 @@ internal static class HelpText
 {
     /// <summary>For whoever types.</summary>
     public static string Banner =>
-        $"natalia {Program.Version}, PowerShell {typeof(PSObject).Assembly.GetName().Version?.ToString(3)}, made for scripts. " +
+        $"natalia {Program.Version}, PowerShell {Engine}, made for scripts. " +
         $"A prompt with history and completion is that of pwsh:{Environment.NewLine}" +
         $"  dotnet tool install --global PowerShell --version 7.6.9; pwsh -NoExit -Command \"Import-Module '{ModuleFolder.Manifest}'\"";
+
+    private static string? Engine =>
+        typeof(PSObject).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion.Split(' ')[0];
 
     public static string Text =>
         $"""
