@@ -18,9 +18,9 @@ internal static class ExportName
 
     private static readonly bool s_countsBytes = RuntimeInformation.IsOSPlatform(OSPlatform.Linux);
 
-    /// <summary>Names of devices in every folder of Windows, with any extension.</summary>
+    /// <summary>Names of devices in every folder of Windows, with any extension; those with other characters (CONIN$, COM with a raised digit) are gone once they are clean.</summary>
     private static readonly HashSet<string> s_devices = new(
-        ["CON", "PRN", "AUX", "NUL", "CONIN$", "CONOUT$", .. "0123456789\u00B9\u00B2\u00B3".SelectMany(d => new[] { "COM" + d, "LPT" + d })],
+        ["CON", "PRN", "AUX", "NUL", .. "0123456789".SelectMany(d => new[] { "COM" + d, "LPT" + d })],
         StringComparer.OrdinalIgnoreCase);
 
     /// <summary>Makes a name.</summary>
