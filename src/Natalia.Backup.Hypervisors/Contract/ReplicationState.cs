@@ -24,7 +24,7 @@ public sealed record ReplicationState
     public DateTime? LastSyncUtc { get; init; }
     /// <summary>When the last attempt began, UTC, or null.</summary>
     public DateTime? LastTryUtc { get; init; }
-    /// <summary>When the next one is due, UTC, or null.</summary>
+    /// <summary>When the next one is due, UTC; null before the first attempt, which comes within a minute, and where nothing is known.</summary>
     public DateTime? NextSyncUtc { get; init; }
     /// <summary>How long the last run took, or null.</summary>
     public TimeSpan? Duration { get; init; }

@@ -74,6 +74,29 @@ public sealed class JobTests
     }
 
     [Fact]
+    public async Task A_job_that_is_bound_to_another_node_is_not_this_vms_schedule()
+    {
+        await using Lab lab = await Lab.StartAsync(c =>
+        {
+            foreach (string node in new[] { "pve1", "pve2" }) c.Jobs[node] = new() { ["id"] = node, ["all"] = "1", ["node"] = node, ["storage"] = "nas", ["schedule"] = "02:00" };
+        });
+        (ProxmoxHypervisor hypervisor, ApplianceDescription appliance, _) = await lab.OpenAsync();
+        Assert.Equal("pve1", Assert.Single(await hypervisor.GetSchedulesAsync(appliance, default)).ScheduleId);
+        Assert.Equal(2, (await hypervisor.GetSchedulesAsync(null, default)).Count);
+    }
+
+    [Fact]
+    public async Task An_own_job_that_somebody_bound_to_a_node_follows_its_vm_again()
+    {
+        await using Lab lab = await Lab.StartAsync();
+        (ProxmoxHypervisor hypervisor, ApplianceDescription appliance, _) = await lab.OpenAsync();
+        await hypervisor.SetScheduleAsync(appliance, s_daily, default);
+        lab.Cluster.Jobs["natalia-100"]["node"] = "pve3";
+        Assert.True((await hypervisor.SetScheduleAsync(appliance, s_daily, default)).WasChanged);
+        Assert.False(lab.Cluster.Jobs["natalia-100"].ContainsKey("node"));
+    }
+
+    [Fact]
     public async Task A_retention_waits_for_its_schedule()
     {
         await using Lab lab = await Lab.StartAsync(c => c.Guest(100).Config["description"] = "Owner: ops\n");

@@ -18,6 +18,8 @@ public sealed class ReplicationTests
         (ProxmoxHypervisor hypervisor, ApplianceDescription appliance, _) = await lab.OpenAsync();
         ReplicationState made = await hypervisor.SetReplicationAsync(appliance, s_toSecond, default);
         Assert.Equal(("100-0", "pve1", "pve2", "*/5", 5, CheckOutcome.NotEvidenced), (made.ReplicationId, made.SourceNode, made.TargetNode, made.Expression, made.IntervalMinutes!.Value, made.Health));
+        // The server counts the next run of one that never ran from 1970.
+        Assert.Null(made.NextSyncUtc);
         await hypervisor.SetReplicationAsync(appliance, s_toSecond, default);
         Assert.DoesNotContain(lab.Server.Requests, r => r.Method == "PUT");
         ReplicationState slower = await hypervisor.SetReplicationAsync(appliance, s_toSecond with { IntervalMinutes = 15, RateLimitMegabytes = 12.5 }, default);
@@ -25,6 +27,22 @@ public sealed class ReplicationTests
         Assert.Equal("12.5", lab.Cluster.ReplicationJobs["100-0"]["rate"]);
         await hypervisor.SetReplicationAsync(appliance, s_toSecond, default);
         Assert.False(lab.Cluster.ReplicationJobs["100-0"].ContainsKey("rate"));
+    }
+
+    [Fact]
+    public async Task A_change_by_somebody_else_in_between_is_read_again()
+    {
+        await using Lab lab = await Lab.StartAsync();
+        (ProxmoxHypervisor hypervisor, ApplianceDescription appliance, _) = await lab.OpenAsync();
+        await hypervisor.SetReplicationAsync(appliance, s_toSecond, default);
+        int tries = 0;
+        lab.Server.Intercept = r =>
+        {
+            if (r.Method == "PUT" && ++tries == 1) lab.Cluster.ReplicationJobs["100-0"]["digest"] = "d2";
+            return null;
+        };
+        Assert.Equal("*/15", (await hypervisor.SetReplicationAsync(appliance, s_toSecond with { IntervalMinutes = 15 }, default)).Expression);
+        Assert.Equal(2, tries);
     }
 
     [Theory]

@@ -50,6 +50,8 @@ internal sealed class JobService(ProxmoxCluster cluster, LeftOutDisks leftOut)
         var changes = new ApiArguments();
         foreach (var (key, value) in wanted.Select(w => (w.Key, w.Value)))
             if (existing is null || !IsSame(existing.Value, key, value)) changes.Add(key, value);
+        // Bound to one node, it would take the VM there alone, and none of its disks after a migration.
+        if (existing?.Text("node") is not null) changes.Add("delete", "node");
         bool changed = !changes.IsEmpty;
         if (existing is null)
         {
@@ -74,8 +76,8 @@ internal sealed class JobService(ProxmoxCluster cluster, LeftOutDisks leftOut)
     internal async Task<IReadOnlyList<NativeSchedule>> ListAsync(string? vmid, CancellationToken cancellationToken)
     {
         JsonElement data = (await cluster.Client.GetAsync(ApiPath.Of($"/cluster/backup"), cancellationToken, s_audit).ConfigureAwait(false)).Data;
-        string? pool = vmid is null ? null : (await cluster.GetGuestAsync(vmid, cancellationToken).ConfigureAwait(false)).Pool;
-        return [.. data.Items().Where(j => vmid is null || Takes(j, vmid, pool)).Select(Read)];
+        ClusterGuest? guest = vmid is null ? null : await cluster.GetGuestAsync(vmid, cancellationToken).ConfigureAwait(false);
+        return [.. data.Items().Where(j => guest is null || Takes(j, guest)).Select(Read)];
     }
 
     internal async Task<NativeSchedule> RemoveAsync(string id, CancellationToken cancellationToken)
@@ -237,8 +239,11 @@ internal sealed class JobService(ProxmoxCluster cluster, LeftOutDisks leftOut)
         };
     }
 
-    private static bool Takes(JsonElement job, string vmid, string? pool)
+    private static bool Takes(JsonElement job, ClusterGuest guest)
     {
+        (string vmid, string? pool) = (guest.Vmid, guest.Pool);
+        // A job that is bound to a node takes nothing elsewhere, whatever it names.
+        if (job.Text("node") is string node && node != guest.Node) return false;
         if (job.Flag("all") == true) return !(job.Text("exclude") ?? "").Split(',', ';', ' ').Contains(vmid);
         if (job.Text("pool") is string named) return named == pool;
         return (job.Text("vmid") ?? "").Split(',', ';', ' ').Contains(vmid);

@@ -12,6 +12,7 @@ internal sealed class ReplicationService(ProxmoxCluster cluster)
 {
     private const string ServerDefaultSchedule = "*/15";
     private const int HealthyIntervals = 3;
+    private const int MaximumTries = 5;
 
     internal async Task<ReplicationState> SetAsync(string vmid, ReplicationRequest request, CancellationToken cancellationToken)
     {
@@ -21,6 +22,26 @@ internal sealed class ReplicationService(ProxmoxCluster cluster)
             throw new NataliaException(ErrorIds.ReplicationPreconditionFailed, NataliaErrorKind.InvalidOperation,
                 $"VM {vmid} cannot be replicated to '{request.TargetNode}': {string.Join(" ", failed.Select(f => $"{f.Name} ({f.Target}): {f.Detail}"))}", vmid, "Set right what is named, and try again.");
 
+        string id;
+        for (int tries = 1; ; tries++)
+        {
+            try
+            {
+                id = await EnsureAsync(vmid, request, cancellationToken).ConfigureAwait(false);
+                break;
+            }
+            catch (ApiException e) when (tries < MaximumTries && (e.IsConflict || e.Says("already exists")))
+            {
+                // Somebody changed the cluster's replications in between: read again and change that.
+            }
+        }
+        return (await ListAsync(vmid, cancellationToken).ConfigureAwait(false)).FirstOrDefault(r => r.ReplicationId == id)
+            ?? throw new NataliaException(ErrorIds.ReplicationNotFound, NataliaErrorKind.InvalidOperation, $"'{cluster.Location}' took the replication '{id}', but does not list it.", id);
+    }
+
+    /// <summary>Makes the job, or changes it where it differs, and gives its id.</summary>
+    private async Task<string> EnsureAsync(string vmid, ReplicationRequest request, CancellationToken cancellationToken)
+    {
         string schedule = $"*/{request.IntervalMinutes.ToString(CultureInfo.InvariantCulture)}";
         var jobs = await GetJobsAsync(vmid, cancellationToken).ConfigureAwait(false);
         JsonElement? existing = jobs.Where(j => j.Text("target") == request.TargetNode).Select(j => (JsonElement?)j).FirstOrDefault();
@@ -51,8 +72,7 @@ internal sealed class ReplicationService(ProxmoxCluster cluster)
             await cluster.Client.PostAsync(ApiPath.Of($"/cluster/replication"),
                 new ApiArguments { { "id", id }, { "type", "local" }, { "target", request.TargetNode }, { "schedule", schedule }, { "rate", request.RateLimitMegabytes }, { "comment", "Natalia.Backup" } }, cancellationToken, right).ConfigureAwait(false);
         }
-        return (await ListAsync(vmid, cancellationToken).ConfigureAwait(false)).FirstOrDefault(r => r.ReplicationId == id)
-            ?? throw new NataliaException(ErrorIds.ReplicationNotFound, NataliaErrorKind.InvalidOperation, $"'{cluster.Location}' took the replication '{id}', but does not list it.", id);
+        return id;
     }
 
     internal async Task<IReadOnlyList<CheckResult>> TestAsync(string vmid, string target, CancellationToken cancellationToken)
@@ -168,7 +188,8 @@ internal sealed class ReplicationService(ProxmoxCluster cluster)
             IntervalMinutes = interval,
             LastSyncUtc = last,
             LastTryUtc = known ? state.Time("last_try") : null,
-            NextSyncUtc = known ? state.Time("next_sync") : null,
+            // It is counted from the last attempt: without one, from 1970; and while it is being removed it is no time at all.
+            NextSyncUtc = known && !removing && state.Time("last_try") is not null ? state.Time("next_sync") : null,
             Duration = known && state.Double("duration") is double d ? TimeSpan.FromSeconds(d) : null,
             Lag = lag,
             FailureCount = failures,
