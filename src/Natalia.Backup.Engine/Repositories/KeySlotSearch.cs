@@ -146,7 +146,7 @@ internal sealed class KeySlotSearch(IObjectStore store)
     /// <summary>The slots of which a record that bears the repository's signature says that they were added.</summary>
     private async Task<HashSet<string>> ReadAddedAsync(byte[] auditKey, TimeProvider clock, CancellationToken cancellationToken)
     {
-        var log = new AuditLog(store, Layout.RepositoryLog, auditKey, clock);
+        var log = new AuditLog(store, null, auditKey, clock);
         List<AuditName> names = (await log.ListAsync(cancellationToken).ConfigureAwait(false)).FindAll(n => n.Event == AuditEvents.KeyAdded);
         return [.. (await log.ReadAllAsync(names, cancellationToken).ConfigureAwait(false)).Select(r => KeyRing.KeyOf(r)).Where(k => k is not null).Select(k => k!)];
     }
