@@ -2,12 +2,12 @@ namespace Natalia.Backup.Host;
 
 internal static class ModuleFolder
 {
-    /// <summary>The module lies inside the runner's folder in a package, and beside it in a build.</summary>
+    /// <summary>The module lies in the runner's folder Modules in a package, and beside it in a build.</summary>
     public static string Parent { get; } =
-        new[] { ".", ".." }
+        new[] { "Modules", ".." }
             .Select(p => Path.GetFullPath(Path.Combine(AppContext.BaseDirectory, p)))
             .FirstOrDefault(p => File.Exists(ManifestIn(p)))
-        ?? AppContext.BaseDirectory;
+        ?? Path.Combine(AppContext.BaseDirectory, "Modules");
 
     public static string Manifest { get; } = ManifestIn(Parent);
 
