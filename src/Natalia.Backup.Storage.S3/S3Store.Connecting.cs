@@ -137,7 +137,8 @@ public sealed partial class S3Store
         }
     }
 
-    private async Task<bool> HonoursConditionsAsync(CancellationToken cancellationToken)
+    /// <summary>Whether conditions are honoured; null when it could not be told, because there was no room for a second try.</summary>
+    private async Task<bool?> HonoursConditionsAsync(CancellationToken cancellationToken)
     {
         // Begins with a dot, so it is never listed as an object.
         string name = ".probe-" + Guid.NewGuid().ToString("n");
@@ -165,6 +166,11 @@ public sealed partial class S3Store
         catch (NataliaException error) when (error.InnerException is AmazonServiceException { StatusCode: HttpStatusCode.PreconditionFailed })
         {
             return true;
+        }
+        catch (NataliaException error) when (error.ErrorId == ErrorIds.StoreFull)
+        {
+            // Quotas are looked at before conditions. The next put tries again; this one carries the condition, and looks first.
+            return null;
         }
         finally
         {

@@ -108,7 +108,7 @@ public sealed partial class S3Store : IObjectStore, IObjectLock, IObjectArchive,
         if (content.Length > LargestPut)
             throw new NataliaException(ErrorIds.StoreWriteFailed, NataliaErrorKind.LimitExceeded, $"The object '{name}' of {content.Length} bytes is larger than the 5 GiB that one request may carry.", name);
         if (!_versioned && _honours is null) await ProbeConditionsAsync(cancellationToken).ConfigureAwait(false);
-        if (options.MustNotExist && !HasExclusiveCreate && await StatAsync(name, cancellationToken).ConfigureAwait(false) is not null) throw Exists(name);
+        if (options.MustNotExist && _honours is not true && await StatAsync(name, cancellationToken).ConfigureAwait(false) is not null) throw Exists(name);
 
         DateTime? until = options.RetainUntilUtc is DateTime asked ? WholeSecond(asked) : null;
         PutObjectResponse? response = await SendPutAsync(name, content, options, until, cancellationToken).ConfigureAwait(false);
