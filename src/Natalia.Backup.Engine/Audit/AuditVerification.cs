@@ -44,7 +44,7 @@ public sealed class AuditVerification
 
     private async Task<IReadOnlyList<CheckResult>> ExecuteAsync(CancellationToken cancellationToken)
     {
-        _settings = RepositorySettings.Decode(await Repository.ReadSettingsAsync(_store, cancellationToken).ConfigureAwait(false), _store.Location);
+        _settings = RepositorySettings.Decode(await RepositorySettings.ReadBytesAsync(_store, cancellationToken).ConfigureAwait(false), _store.Location);
         var results = new List<CheckResult> { CheckKey() };
         results.Add(await CheckLogAsync(null, cancellationToken).ConfigureAwait(false));
         foreach (string appliance in await RepositoryCore.ListAppliancesAsync(_store, cancellationToken).ConfigureAwait(false))

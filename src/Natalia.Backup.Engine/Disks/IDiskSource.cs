@@ -1,14 +1,5 @@
 namespace Natalia.Backup.Engine.Disks;
 
-/// <summary>A byte range of a disk.</summary>
-/// <param name="Offset">The first byte, 0 or more.</param>
-/// <param name="Length">How many bytes, more than 0.</param>
-public readonly record struct Extent(long Offset, long Length)
-{
-    /// <summary>The first byte behind the range.</summary>
-    public long End => Offset + Length;
-}
-
 /// <summary>
 /// A disk that does not change while it is read: a snapshot's disk, a switched-off VM's image. The engine reads it from several threads at once.
 /// </summary>

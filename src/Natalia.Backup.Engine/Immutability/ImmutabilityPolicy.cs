@@ -11,7 +11,7 @@ namespace Natalia.Backup.Engine.Immutability;
 /// which is how long nothing may run before they end: 2 to 36,500.
 /// </param>
 /// <param name="Mode">How strong the locks are. A store is opened with the mode of its repository.</param>
-/// <param name="WhileKept">The locks of points that the retention policy keeps are extended again and again: <see cref="Repositories.Repository.RenewLocksAsync"/>. Else they end, kept or not.</param>
+/// <param name="WhileKept">The locks of points that the retention policy keeps are extended again and again. Else they end, kept or not.</param>
 public sealed record ImmutabilityPolicy(int Days, ObjectLockMode Mode = ObjectLockMode.Compliance, bool WhileKept = false)
 {
     /// <summary>The days ahead that are taken where nobody says more: two weeks of nothing running.</summary>

@@ -11,6 +11,9 @@ namespace Natalia.Backup.Engine.Reclaim;
 /// <summary>Deletes packs of which everything is free, and rewrites those of which little is alive. Counts what it does.</summary>
 internal sealed class PackSweep(RepositoryCore core, string applianceId, TimeSpan grace)
 {
+    /// <summary>How long a removed point stays readable for those who began to read it.</summary>
+    internal static TimeSpan DefaultGrace { get; } = TimeSpan.FromHours(72);
+
     /// <summary>A pack is rewritten when less than this part of it is alive.</summary>
     private const double RepackBelow = 0.4;
 

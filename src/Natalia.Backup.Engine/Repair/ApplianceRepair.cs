@@ -26,7 +26,7 @@ internal sealed class ApplianceRepair(RepositoryCore core, RereadStore store, st
     private const string ByRepair = "A repair: ";
 
     private readonly ManifestReader _manifests = new(core);
-    private readonly PackSweep _sweep = new(core, applianceId, Repository.DefaultGrace);
+    private readonly PackSweep _sweep = new(core, applianceId, PackSweep.DefaultGrace);
     private readonly List<RepairFinding> _findings = [];
     private readonly HashSet<Run> _gone = [], _givenUp = [];
     private DeltaReader _deltas = null!;
@@ -326,7 +326,7 @@ internal sealed class ApplianceRepair(RepositoryCore core, RereadStore store, st
             bool isNewestOfADisk = walk.Manifest.Disks.Any(d => !disksAbove.Contains(d.DiskId));
             disksAbove.UnionWith(walk.Manifest.Disks.Select(d => d.DiskId));
             if (!walk.IsLost || isNewestOfADisk || walk.Manifest.Incomplete || _states.Removal(walk.Manifest.PointId) is not AuditRecord removal) continue;
-            bool mayHaveReaders = removal.Reason?.StartsWith(ByRepair, StringComparison.Ordinal) != true && await RemovalRecord.FindTimeAsync(core.ApplianceLog(applianceId), removal, core.Clock, cancellationToken).ConfigureAwait(false) + Repository.DefaultGrace > core.Clock.UtcNow();
+            bool mayHaveReaders = removal.Reason?.StartsWith(ByRepair, StringComparison.Ordinal) != true && await RemovalRecord.FindTimeAsync(core.ApplianceLog(applianceId), removal, core.Clock, cancellationToken).ConfigureAwait(false) + PackSweep.DefaultGrace > core.Clock.UtcNow();
             if (mayHaveReaders || PointsInUse.Contains(core.RepositoryId, walk.Manifest.PointId)) continue;
             string name = Layout.Manifest(applianceId, walk.Run);
             RepairFinding finding = Finding(RepairFindingKind.UnneededSpace) with

@@ -23,7 +23,7 @@ public sealed partial class Repository
     public async Task EnsureRecordableAsync(CancellationToken cancellationToken)
     {
         _ = _core.SigningSeed;
-        byte[] bytes = await ReadSettingsAsync(_core.Store, cancellationToken).ConfigureAwait(false);
+        byte[] bytes = await RepositorySettings.ReadBytesAsync(_core.Store, cancellationToken).ConfigureAwait(false);
         if (RepositorySettings.Decode(bytes, Location).Id.ToString() != RepositoryId)
             throw new NataliaException(ErrorIds.RepositoryNotFound, NataliaErrorKind.NotFound, $"{Location} holds another repository than the one that was connected as '{Label}'.", Label, "Connect it again.");
     }

@@ -6,7 +6,7 @@ namespace Natalia.Backup.Engine.Repositories;
 public sealed partial class Repository
 {
     /// <summary>How long a removed point stays readable for those who began to read it: three days, for readers that cannot leave a note.</summary>
-    public static TimeSpan DefaultGrace { get; } = TimeSpan.FromHours(72);
+    public static TimeSpan DefaultGrace => PackSweep.DefaultGrace;
 
     /// <summary>The ids of all appliances that have anything in the repository.</summary>
     /// <param name="cancellationToken">Stops it.</param>

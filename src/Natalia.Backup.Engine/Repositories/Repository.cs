@@ -133,7 +133,7 @@ public sealed partial class Repository : IDisposable
     {
         try
         {
-            byte[] bytes = await ReadSettingsAsync(store, cancellationToken).ConfigureAwait(false);
+            byte[] bytes = await RepositorySettings.ReadBytesAsync(store, cancellationToken).ConfigureAwait(false);
             RepositorySettings settings = RepositorySettings.Decode(bytes, store.Location);
             if (settings.Cipher == Cipher.None && password is not null)
                 throw new NataliaException(ErrorIds.PasswordNotExpected, NataliaErrorKind.InvalidArgument, $"The repository {store.Location} is not encrypted, but a password was given.", store.Location,
@@ -562,28 +562,6 @@ public sealed partial class Repository : IDisposable
         }
         if (trouble is not null) throw trouble;
         return null;
-    }
-
-    internal static async Task<byte[]> ReadSettingsAsync(IObjectStore store, CancellationToken cancellationToken)
-    {
-        try
-        {
-            return await store.ReadAllAsync(Layout.Settings, cancellationToken).ConfigureAwait(false);
-        }
-        catch (NataliaException missing) when (missing.ErrorId == ErrorIds.ObjectNotFound)
-        {
-            await foreach (StoredObject first in store.ListAsync("", cancellationToken).ConfigureAwait(false))
-            {
-                if (first.Name.StartsWith(Layout.Probes, StringComparison.Ordinal)) continue;
-                throw new NataliaException(ErrorIds.NotARepository, NataliaErrorKind.InvalidArgument,
-                    $"{store.Location} is not a repository: it holds '{first.Name}', but no {Layout.Settings}.", store.Location, "Name the folder or prefix that New-NataliaRepository was given. When the file was deleted, Connect-NataliaRepository -RebuildSettings makes it again.", missing);
-            }
-            throw new NataliaException(ErrorIds.RepositoryNotFound, NataliaErrorKind.NotFound, $"There is no repository at {store.Location}.", store.Location, "Make one with New-NataliaRepository.", missing);
-        }
-        catch (FormatException damage)
-        {
-            throw RepositorySettings.Damaged(store.Location, damage);
-        }
     }
 
     private static async Task<(RepositorySecrets Secrets, string? Slot)> OpenSlotAsync(

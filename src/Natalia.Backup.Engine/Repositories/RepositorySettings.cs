@@ -2,6 +2,7 @@ using System.Text;
 using System.Text.Json;
 using Natalia.Backup.Engine.Format;
 using Natalia.Backup.Engine.Sealing;
+using Natalia.Backup.Engine.Storage;
 
 namespace Natalia.Backup.Engine.Repositories;
 
@@ -29,6 +30,30 @@ internal sealed record RepositorySettings(Id128 Id, DateTime CreatedUtc, Cipher 
         });
         ReadOnlySpan<byte> open = json.AsSpan(0, json.Length - 1);
         return [.. open, .. s_hashMember, .. Encoding.ASCII.GetBytes(Hash256.Of(open).ToString()), .. "\"}\n"u8];
+    }
+
+    /// <summary>The settings as they lie in the store.</summary>
+    /// <exception cref="NataliaException"><c>RepositoryNotFound</c>, <c>NotARepository</c>, a store error.</exception>
+    internal static async Task<byte[]> ReadBytesAsync(IObjectStore store, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await store.ReadAllAsync(Layout.Settings, cancellationToken).ConfigureAwait(false);
+        }
+        catch (NataliaException missing) when (missing.ErrorId == ErrorIds.ObjectNotFound)
+        {
+            await foreach (StoredObject first in store.ListAsync("", cancellationToken).ConfigureAwait(false))
+            {
+                if (first.Name.StartsWith(Layout.Probes, StringComparison.Ordinal)) continue;
+                throw new NataliaException(ErrorIds.NotARepository, NataliaErrorKind.InvalidArgument,
+                    $"{store.Location} is not a repository: it holds '{first.Name}', but no {Layout.Settings}.", store.Location, "Name the folder or prefix that New-NataliaRepository was given. When the file was deleted, Connect-NataliaRepository -RebuildSettings makes it again.", missing);
+            }
+            throw new NataliaException(ErrorIds.RepositoryNotFound, NataliaErrorKind.NotFound, $"There is no repository at {store.Location}.", store.Location, "Make one with New-NataliaRepository.", missing);
+        }
+        catch (FormatException damage)
+        {
+            throw Damaged(store.Location, damage);
+        }
     }
 
     /// <exception cref="NataliaException"><c>NotARepository</c>, <c>RepositoryDamaged</c>, <c>RepositoryFormatTooNew</c>.</exception>

@@ -1,3 +1,4 @@
+using Natalia.Backup.Engine.Copy;
 using Natalia.Backup.Engine.Disks;
 using Natalia.Backup.Engine.Model;
 
@@ -25,26 +26,5 @@ public sealed record BackupRequest
     /// <summary>Why the consistency is less than asked for, or null.</summary>
     public string? ConsistencyReason { get; init; }
     /// <summary>For a copy: the point that is copied; the disks are its. Else null.</summary>
-    internal Copy.CopiedPoint? Copy { get; init; }
-}
-
-/// <summary>How far an operation has come. Sent from any thread; a receiver that paints throttles for itself.</summary>
-/// <param name="Activity">What is going on, for a person.</param>
-/// <param name="DoneBytes">Bytes done, 0 or more.</param>
-/// <param name="TotalBytes">Bytes to do; null when not known yet.</param>
-public sealed record OperationProgress(string Activity, long DoneBytes, long? TotalBytes);
-
-/// <summary>Which points are wanted. All conditions hold together.</summary>
-public sealed record RestorePointFilter
-{
-    /// <summary>Only this appliance; null for all.</summary>
-    public string? ApplianceId { get; init; }
-    /// <summary>Only points at or after this time, UTC.</summary>
-    public DateTime? AfterUtc { get; init; }
-    /// <summary>Only points at or before this time, UTC.</summary>
-    public DateTime? BeforeUtc { get; init; }
-    /// <summary>Also points whose manifests cannot be read, as far as the audit log tells of them (<see cref="RestorePoint.IsReadable"/>). For looking only: they can be neither restored nor counted.</summary>
-    public bool IncludeUnreadable { get; init; }
-
-    internal bool Spans(DateTime timeUtc) => !(timeUtc < AfterUtc) && !(timeUtc > BeforeUtc);
+    internal CopiedPoint? Copy { get; init; }
 }
