@@ -105,7 +105,8 @@ internal sealed unsafe class PositionalFile : IDisposable
 
     public void Dispose()
     {
-        _stream?.Dispose();
-        Handle.Dispose();
+        // Never both: under Mono a handle that its stream has closed must not be disposed again.
+        if (_stream is not null) _stream.Dispose();
+        else Handle.Dispose();
     }
 }
