@@ -119,6 +119,8 @@ public sealed record RestorePoint : IComparable<RestorePoint>
     public bool IsReadable { get; init; } = true;
     /// <summary>True when its time lies in the future by more than a quarter of an hour, by the clock of who looks: it was made while a clock was wrong. It is never the newest one, no retention rule counts it or removes it, and it can be removed by hand.</summary>
     public bool IsInFuture { get; init; }
+    /// <summary>True when its file bears a name that the storage did not give: its time is then the file's own, and proves nothing. It is never the newest one, no retention rule counts it or removes it, and it can be removed by hand.</summary>
+    public bool IsRenamed { get; init; }
     /// <summary>What is wrong with clocks, as it was seen while the point was made: this machine's and the store's differ, or the earlier point is of the future. Null where nothing is, and of points that are listed.</summary>
     public string? ClockWarning { get; init; }
     /// <summary>Whether it is encrypted; null where the repository does not say.</summary>
@@ -128,11 +130,12 @@ public sealed record RestorePoint : IComparable<RestorePoint>
     /// <summary>True when the system disk was left out, so that the point cannot boot by itself.</summary>
     public bool IsDataDiskOnly { get; init; }
 
-    /// <summary>Orders by time, then by sequence; what is of the future comes before everything else, so that it is never the newest.</summary>
+    /// <summary>Orders by time, then by sequence; what is of the future or was renamed comes before everything else, so that it is never the newest.</summary>
     /// <param name="other">The other point; null comes first.</param>
     public int CompareTo(RestorePoint? other)
     {
         if (other is null) return 1;
+        if (IsRenamed != other.IsRenamed) return IsRenamed ? -1 : 1;
         if (IsInFuture != other.IsInFuture) return IsInFuture ? -1 : 1;
         int byTime = TimeUtc.CompareTo(other.TimeUtc);
         return byTime != 0 ? byTime : Nullable.Compare(Sequence, other.Sequence);

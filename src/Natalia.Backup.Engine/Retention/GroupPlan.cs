@@ -30,7 +30,7 @@ internal sealed class GroupPlan
     internal IEnumerable<RetentionPoint> Kept()
     {
         IndispensablePoints stay = Decide();
-        return _entries.Where(e => _policy.KeepsEverything || e.Mark is Mark.Keep or Mark.Protected or Mark.KeepUnfinished or Mark.Future || ReferenceEquals(e.Point, stay.NewestGood) || ReferenceEquals(e.Point, stay.LastMade)).Select(e => e.Point);
+        return _entries.Where(e => _policy.KeepsEverything || e.Mark is Mark.Keep or Mark.Protected or Mark.KeepUnfinished or Mark.Future or Mark.Renamed || ReferenceEquals(e.Point, stay.NewestGood) || ReferenceEquals(e.Point, stay.LastMade)).Select(e => e.Point);
     }
 
     /// <summary>Applies the rules.</summary>
@@ -45,7 +45,7 @@ internal sealed class GroupPlan
         return IndispensablePoints.Of(_entries.Select(e => e.Point));
     }
 
-    /// <summary>Decides what no rule looks at: protected and unfinished points.</summary>
+    /// <summary>Decides what no rule looks at: protected and unfinished points, and those whose time is not certain.</summary>
     private void MarkUndisposable()
     {
         for (int i = 0; i < _entries.Length; i++)
@@ -53,6 +53,8 @@ internal sealed class GroupPlan
             Entry entry = _entries[i];
             if (entry.Point.IsProtected)
                 entry.Mark = Mark.Protected;
+            else if (entry.Point.IsRenamed)
+                entry.Mark = Mark.Renamed;
             else if (entry.Point.IsInFuture)
                 entry.Mark = Mark.Future;
             else if (!entry.Point.IsFinished)
@@ -103,6 +105,9 @@ internal sealed class GroupPlan
 
         if (entry.Point.IsProtected)
             return Row(RetentionAction.Protected, RetentionRule.None, "Protected: no rule counts it or removes it.");
+        if (entry.Point.IsRenamed)
+            return Row(RetentionAction.Keep, RetentionRule.None,
+                "Renamed: its file does not bear the storage's own name, so its time is not certain. No rule counts it or removes it; Remove-NataliaRestorePoint does.");
         if (entry.Point.IsInFuture)
             return Row(RetentionAction.Keep, RetentionRule.None, $"In the future: now it is {Utc(_nowUtc)}, so that its time cannot be true. No rule counts it or removes it; Remove-NataliaRestorePoint does.");
         if (_policy.KeepsEverything)
@@ -155,7 +160,7 @@ internal sealed class GroupPlan
 
     private static string Utc(DateTime utc) => utc.ToString("yyyy-MM-dd HH:mm 'UTC'", CultureInfo.InvariantCulture);
 
-    private enum Mark { None, Keep, Remove, Protected, KeepUnfinished, RemoveUnfinished, Future }
+    private enum Mark { None, Keep, Remove, Protected, KeepUnfinished, RemoveUnfinished, Future, Renamed }
 
     /// <summary>What newer points of its period the holder of a slot has, all passed over; only the reason's words depend on it.</summary>
     [Flags]

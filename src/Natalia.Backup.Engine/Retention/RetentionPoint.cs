@@ -29,6 +29,8 @@ public sealed record RetentionPoint
     public bool IsFinished { get; init; } = true;
     /// <summary>True when its time lies in the future and so cannot be true. Such a point is older than every other one, uses no slot, stands for no period, and is not removed by a rule.</summary>
     public bool IsInFuture { get; init; }
+    /// <summary>True when its time is not certain, because its file was renamed or copied by hand. Such a point is older than every other one, uses no slot, stands for no period, and is not removed by a rule.</summary>
+    public bool IsRenamed { get; init; }
     /// <summary>True while a restore reads it.</summary>
     public bool IsInUse { get; init; }
 
@@ -43,6 +45,7 @@ public sealed record RetentionPoint
         TimeUtc = point.TimeUtc,
         Sequence = point.Sequence,
         IsInFuture = point.IsInFuture,
+        IsRenamed = point.IsRenamed,
         IsProtected = point.IsProtected,
         LockedUntilUtc = point.ImmutableUntilUtc,
         StoredBytes = point.StoredBytes,
@@ -52,7 +55,8 @@ public sealed record RetentionPoint
     /// <summary>A total order, newest first, so that nothing depends on the order of input. Of points with one time the better one comes first, then the one made later.</summary>
     internal static int NewestFirst(RetentionPoint a, RetentionPoint b)
     {
-        int order = a.IsInFuture.CompareTo(b.IsInFuture);
+        int order = a.IsRenamed.CompareTo(b.IsRenamed);
+        if (order == 0) order = a.IsInFuture.CompareTo(b.IsInFuture);
         if (order == 0) order = RetentionPlanner.AsUtc(b.TimeUtc).CompareTo(RetentionPlanner.AsUtc(a.TimeUtc));
         // Two points hold one state where a damaged one was copied here again.
         if (order == 0) order = b.IsGood.CompareTo(a.IsGood);

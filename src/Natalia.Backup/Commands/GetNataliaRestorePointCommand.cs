@@ -57,7 +57,7 @@ public sealed class GetNataliaRestorePointCommand : RepositoryReaderCommand
     [ArgumentCompleter(typeof(RestorePointCompleter))]
     public string[]? RestorePointId { get; set; }
 
-    /// <summary>Only the newest point of each appliance in each repository, of those whose manifests can be read.</summary>
+    /// <summary>Only the newest point of each appliance in each repository, of those whose manifests can be read, whose time is certain, and whose files nobody has renamed.</summary>
     [Parameter]
     public SwitchParameter Latest { get; set; }
 
@@ -101,7 +101,7 @@ public sealed class GetNataliaRestorePointCommand : RepositoryReaderCommand
                 EmitWarning($"{ahead.First().ApplianceName}: {(ahead.Count() == 1 ? "a point" : $"{ahead.Count()} points")} in '{ahead.First().Repository}' of {ahead.First().TimeUtc:yyyy-MM-dd HH:mm} UTC {(ahead.Count() == 1 ? "is" : "and around are")} in the future, made while a clock was wrong, and never the latest.");
         }
         // Nobody may take what cannot be restored, or what was made who knows when, for a recent backup.
-        if (Latest) points = points.Where(p => p.IsReadable && !p.IsInFuture).GroupBy(p => (p.RepositoryId, p.ApplianceId)).Select(g => g.First());
+        if (Latest) points = points.Where(p => p.IsReadable && !p.IsInFuture && !p.IsRenamed).GroupBy(p => (p.RepositoryId, p.ApplianceId)).Select(g => g.First());
         foreach (RestorePoint point in points) Emit(point);
         return Task.CompletedTask;
     }

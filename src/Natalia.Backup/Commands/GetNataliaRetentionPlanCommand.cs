@@ -157,7 +157,9 @@ public sealed class GetNataliaRetentionPlanCommand : RetentionRulesCommand
     {
         var limits = new RetentionLimits(policy.Last ?? 0, policy.Hourly ?? 0, policy.Daily ?? 0, policy.Weekly ?? 0, policy.Monthly ?? 0, policy.Yearly ?? 0);
         Dictionary<string, NativePruneMark> server = (await native.PlanPruneAsync(subject.ApplianceId, limits, cancellationToken).ConfigureAwait(false)).ToDictionary(r => r.RestorePointId, r => r.Mark, StringComparer.Ordinal);
-        foreach (RetentionPlanRow row in plan)
+        // A renamed file may be left out of the storage's answer altogether, and stays either way.
+        var renamed = new HashSet<string>(subject.Points.Where(p => p.IsRenamed).Select(p => p.RestorePointId), StringComparer.Ordinal);
+        foreach (RetentionPlanRow row in plan.Where(r => !renamed.Contains(r.RestorePointId!)))
         {
             bool known = server.TryGetValue(row.RestorePointId!, out NativePruneMark mark);
             if (known && (mark == NativePruneMark.Remove) == (row.Action == RetentionAction.Remove)) continue;

@@ -33,6 +33,8 @@ internal static class RetentionInput
             LockedUntilUtc = Time(value, nameof(RestorePoint.ImmutableUntilUtc)) ?? Time(value, nameof(RetentionPoint.LockedUntilUtc)) ?? Time(value, "LockedUntil"),
             IsGood = Flag(value, nameof(RetentionPoint.IsGood), absent: true),
             IsFinished = Flag(value, nameof(RetentionPoint.IsFinished), absent: true),
+            IsInFuture = Flag(value, nameof(RetentionPoint.IsInFuture), absent: false),
+            IsRenamed = Flag(value, nameof(RetentionPoint.IsRenamed), absent: false),
             IsInUse = Flag(value, nameof(RetentionPoint.IsInUse), absent: false),
         };
     }

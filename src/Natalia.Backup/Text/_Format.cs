@@ -80,8 +80,16 @@ public static class _Format
     /// <param name="isProtected">Whether it is protected.</param>
     /// <param name="original">The id of what it is a copy of, or nothing.</param>
     /// <param name="isInFuture">Whether its time lies in the future.</param>
-    public static string Marks(object? isProtected, object? original, object? isInFuture) => string.Join(", ", new[]
+    public static string Marks(object? isProtected, object? original, object? isInFuture) => Marks(isProtected, original, isInFuture, null);
+
+    /// <summary>As above, and whether its file was renamed.</summary>
+    /// <param name="isProtected">Whether it is protected.</param>
+    /// <param name="original">The id of what it is a copy of, or nothing.</param>
+    /// <param name="isInFuture">Whether its time lies in the future.</param>
+    /// <param name="isRenamed">Whether its file bears a name that the storage did not give.</param>
+    public static string Marks(object? isProtected, object? original, object? isInFuture, object? isRenamed) => string.Join(", ", new[]
     {
+        TryConvert(isRenamed, out bool renamed) && renamed ? "renamed" : "",
         TryConvert(isInFuture, out bool ahead) && ahead ? "in the future" : "", TryConvert(isProtected, out bool value) && value ? "protected" : "", Text(original).Length > 0 ? "copy" : "",
     }.Where(m => m.Length > 0));
 

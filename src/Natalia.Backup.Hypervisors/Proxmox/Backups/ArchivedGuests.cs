@@ -23,7 +23,7 @@ internal sealed class ArchivedGuests(ProxmoxCluster cluster, PointCatalog points
             try
             {
                 foreach (StoredPoint point in await points.ListAsync(storage.Name, storage.Name, null, cancellationToken, askArchives: false).ConfigureAwait(false))
-                    if (vmids.Contains(point.Vmid) && point.Point.Verification != VerificationState.Failed && (!newest.TryGetValue(point.Vmid, out StoredPoint? other) || other.Point.TimeUtc < point.Point.TimeUtc)) newest[point.Vmid] = point;
+                    if (vmids.Contains(point.Vmid) && point.Point.Verification != VerificationState.Failed && (!newest.TryGetValue(point.Vmid, out StoredPoint? other) || other.Point.CompareTo(point.Point) < 0)) newest[point.Vmid] = point;
             }
             catch (NataliaException e) when (e.ErrorId is ErrorIds.PermissionDenied or ErrorIds.StoreUnavailable or ErrorIds.StorageNotFound or ErrorIds.ServerError or ErrorIds.ServerUnreachable)
             {

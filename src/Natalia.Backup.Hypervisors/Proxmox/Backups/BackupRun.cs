@@ -87,7 +87,7 @@ internal sealed class BackupRun(ProxmoxCluster cluster, PointCatalog points, Lef
         // After a failure too, the storage tells what is there: pruning may have failed although the point is good.
         IReadOnlyList<StoredPoint> after = outcome.State == TaskState.Running ? [] : await points.ListAsync(storage, label, vmid, cancellationToken).ConfigureAwait(false);
         StoredPoint? made = after.FirstOrDefault(p => log.Archive is string archive && (p.Volid.EndsWith("/" + archive, StringComparison.Ordinal)))
-            ?? (log.Archive is null ? null : after.FirstOrDefault(p => before.All(b => b.Volid != p.Volid) && p.Point.TimeUtc >= outcome.Task.StartUtc.AddSeconds(-1)));
+            ?? (log.Archive is null ? null : after.FirstOrDefault(p => before.All(b => b.Volid != p.Volid) && !p.Point.IsRenamed && p.Point.TimeUtc >= outcome.Task.StartUtc.AddSeconds(-1)));
         string? note = outcome.Succeeded || made is null ? log.Errors.LastOrDefault() : $"A point is in the storage nevertheless: '{made.Volid}'. Verify it before relying on it.";
         outcome.ThrowUnlessDone(what, note);
         if (made is null)
@@ -186,7 +186,7 @@ internal sealed class BackupRun(ProxmoxCluster cluster, PointCatalog points, Lef
     /// <summary>Whole and partial points in one group would make retention keep the newest of the day, whichever kind it is.</summary>
     private void CheckKinds(ClusterGuest guest, IReadOnlyList<StoredPoint> before, NativeBackupRequest request)
     {
-        StoredPoint? other = before.FirstOrDefault(p => p.Point.IsDataDiskOnly != request.DataDiskOnly);
+        StoredPoint? other = before.FirstOrDefault(p => !p.Point.IsRenamed && p.Point.IsDataDiskOnly != request.DataDiskOnly);
         if (other is null) return;
         throw new NataliaException(ErrorIds.StorageMixesKinds, NataliaErrorKind.InvalidOperation,
             request.DataDiskOnly

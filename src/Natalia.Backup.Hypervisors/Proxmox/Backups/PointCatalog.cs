@@ -43,7 +43,7 @@ internal sealed class PointCatalog(ProxmoxCluster cluster)
                 if (Read(item, info, repositoryId, label, node, names, ids) is { } point && (vmid is null || point.Vmid == vmid) && !found.ContainsKey(point.Volid)) found.Add(point.Volid, point);
         }
         if (found.Count == 0 && vmid is null) CheckNothingIsHidden(rights, storage, guests);
-        List<StoredPoint> ordered = [.. found.Values.OrderByDescending(p => p.Point.TimeUtc).ThenBy(p => p.Volid, StringComparer.Ordinal)];
+        List<StoredPoint> ordered = [.. found.Values.OrderByDescending(p => p.Point).ThenBy(p => p.Volid, StringComparer.Ordinal)];
         return await NameAsync(ordered, names, guests, askArchives, cancellationToken).ConfigureAwait(false);
     }
 
@@ -170,6 +170,7 @@ internal sealed class PointCatalog(ProxmoxCluster cluster)
             VerifiedUtc = Upid.TryParse(verification?.Text("upid"), out Upid task) ? task.StartUtc : null,
             Note = PointNotes.HumanPart(item.Text("notes")),
             IsDataDiskOnly = notes?.DataDiskOnly ?? false,
+            IsRenamed = storage.KeepsFiles && !ArchiveName.IsStandard(volid),
         };
         return new StoredPoint(point, vmid, volid, storage.Name, node, PointNotes.GuestNameIn(item.Text("notes")));
     }

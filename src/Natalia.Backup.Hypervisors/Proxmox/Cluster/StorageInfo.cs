@@ -11,5 +11,8 @@ internal sealed record StorageInfo(string Name, string Kind, bool IsShared, IRea
 {
     internal bool TakesBackups => Content.Contains("backup");
 
+    /// <summary>Whether backups are files in a folder, whose names and times people can change.</summary>
+    internal bool KeepsFiles => Kind is "dir" or "nfs" or "cifs" or "cephfs" or "btrfs" or "glusterfs";
+
     internal bool IsBackupServer => Kind == "pbs";
 }
