@@ -7,7 +7,7 @@ namespace Natalia.Backup.Commands;
 
 /// <summary>Disconnects this PowerShell session from a hypervisor.</summary>
 /// <remarks>
-/// <para>Closes the connection and forgets its name. The end of the PowerShell session and the removal of the module do the same for all connections.</para>
+/// <para>Closes the connection and forgets its name. The storages of a Proxmox VE cluster that Connect-NataliaRepository connected work through it alone, and are disconnected with it. The end of the PowerShell session and the removal of the module do the same for all connections.</para>
 /// </remarks>
 /// <example>
 /// <code>Disconnect-NataliaHypervisor exports</code>
@@ -41,7 +41,9 @@ public sealed class DisconnectNataliaHypervisorCommand : NataliaCommand
         if (others.Count == 0) return;
         foreach (HypervisorConnection connection in Registry.Hypervisors.ByName(others, e => EmitError(e)))
         {
-            if (await ShouldProcessAsync($"{connection.Name} ({connection.Session.Location})", "Disconnect").ConfigureAwait(false)) Registry.Hypervisors.Remove(connection);
+            string storages = string.Join(", ", Registry.StoragesOf(connection).Select(s => $"'{s.Name}'"));
+            if (await ShouldProcessAsync($"{connection.Name} ({connection.Session.Location})", storages.Length == 0 ? "Disconnect" : $"Disconnect, with its storages {storages}").ConfigureAwait(false))
+                Registry.Remove(connection);
         }
     }
 }

@@ -82,6 +82,16 @@ internal sealed class SessionRegistry : IDisposable
             "Name one with -Repository, or enrol the VM with Set-NataliaAppliance.");
     }
 
+    /// <summary>The connected storages of a hypervisor, which work through its connection alone.</summary>
+    internal IReadOnlyList<RepositoryConnection> StoragesOf(HypervisorConnection hypervisor) => [.. Repositories.All.Where(r => r.Hypervisor == hypervisor)];
+
+    /// <summary>Closes a hypervisor's connection and forgets its name, and those of its storages: without it they would answer nothing.</summary>
+    internal void Remove(HypervisorConnection hypervisor)
+    {
+        foreach (RepositoryConnection storage in StoragesOf(hypervisor)) Repositories.Remove(storage);
+        Hypervisors.Remove(hypervisor);
+    }
+
     private static NataliaException NotNative(HypervisorConnection hypervisor, string applianceName, string why) => new(ErrorIds.CapabilityMissing, NataliaErrorKind.NotSupported,
         $"The {hypervisor.Session.Kind} hypervisor '{hypervisor.Name}' moves the data of '{applianceName}' itself, into its own backup storages; {why}.", applianceName,
         "Connect one with Connect-NataliaRepository -ProxmoxStorage, and name it with -Repository.");

@@ -224,6 +224,26 @@ public sealed class ProxmoxTests : IAsyncLifetime
     }
 
     [Fact]
+    public void A_cluster_that_is_disconnected_takes_its_storages_with_it_and_nothing_else()
+    {
+        _scenario.ConnectWithEvidence();
+        Module.Run("$null = Connect-NataliaRepository -ProxmoxStorage nas; $null = Set-NataliaAppliance natalia-01 -Repository pbs").ThrowIfFailed();
+        Module.Run("Disconnect-NataliaHypervisor pve -WhatIf").ThrowIfFailed();
+        Assert.Equal(["evidence", "nas", "pbs"], Module.Run("(Get-NataliaRepository).Name | Sort-Object").ThrowIfFailed().Text);
+
+        Module.Run("Disconnect-NataliaHypervisor pve").ThrowIfFailed();
+        Assert.Equal(["evidence"], Module.Run("(Get-NataliaRepository).Name").ThrowIfFailed().Text);
+        // What looks at every repository has what is left, and no error of a connection that is closed.
+        Assert.Empty(Module.Run("Get-NataliaRestorePoint; Get-NataliaRetentionPlan").ThrowIfFailed().Output);
+        Assert.StartsWith("RepositoryNotConnected,", Assert.Single(Module.Run("Get-NataliaRestorePoint -Repository pbs").ErrorIds));
+        Assert.DoesNotContain(Module.Run("Get-NataliaAppliance").ErrorIds, e => e.StartsWith("Unexpected", StringComparison.Ordinal));
+
+        // Both names are free again.
+        Connect();
+        Assert.Equal("natalia-01", Module.Run("(Get-NataliaAppliance).Name").ThrowIfFailed().Text.Single());
+    }
+
+    [Fact]
     public async Task The_backup_server_behind_a_storage_is_asked()
     {
         long now = DateTimeOffset.UtcNow.ToUnixTimeSeconds();
