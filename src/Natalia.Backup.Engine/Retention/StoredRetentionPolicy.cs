@@ -8,6 +8,9 @@ namespace Natalia.Backup.Engine.Retention;
 /// <param name="Damage">Why the policy cannot be read, or null. Nothing must be removed by such a one, nor by an older one in its place.</param>
 public sealed record StoredRetentionPolicy(string? ApplianceId, string? ApplianceName, RetentionPolicy Policy, DateTime? SetUtc, string? Damage = null)
 {
+    /// <summary>True when nobody set it for the appliance: it is what the host on which that runs applies by itself.</summary>
+    public bool IsHostDefault { get; init; }
+
     /// <summary>The policy that holds for an appliance: its own, else the default, else none.</summary>
     /// <param name="policies">What is stored in a repository.</param>
     /// <param name="applianceId">The appliance.</param>

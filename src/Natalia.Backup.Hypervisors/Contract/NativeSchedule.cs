@@ -20,8 +20,10 @@ public sealed record NativeSchedule
     public string? Expression { get; init; }
     /// <summary>The next runs that the hypervisor foresees, UTC.</summary>
     public DateTime[] NextRunsUtc { get; init; } = [];
-    /// <summary>What it keeps; null when it leaves that to the storage.</summary>
+    /// <summary>What its runs keep, whoever says so: the schedule, else the storage, else the host. Null when that is not known.</summary>
     public RetentionLimits? Retention { get; init; }
+    /// <summary>Who says it.</summary>
+    public NativeRetentionSource RetentionSource { get; init; }
     /// <summary>False when it is switched off.</summary>
     public bool IsEnabled { get; init; }
     /// <summary>The disks that it takes, as <c>VM:disk</c>; null when that was not asked.</summary>
@@ -30,6 +32,9 @@ public sealed record NativeSchedule
     public string[]? OmittedDisks { get; init; }
     /// <summary>False when the last <see cref="INativeSchedules.SetScheduleAsync"/> found everything as wanted.</summary>
     public bool WasChanged { get; init; }
+
+    /// <summary>What should be known besides, each a full sentence.</summary>
+    public string[] Warnings { get; init; } = [];
 
     /// <summary>The id and the expression.</summary>
     public override string ToString() => $"{ScheduleId} ({Expression})";

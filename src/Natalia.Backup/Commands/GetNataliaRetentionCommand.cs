@@ -10,6 +10,7 @@ namespace Natalia.Backup.Commands;
 /// <summary>Shows which retention policy holds for which appliance.</summary>
 /// <remarks>
 /// <para>An appliance without a policy of its own has its repository's default; Source tells which. Alone, it lists the default of each connected repository and every appliance that the repository knows.</para>
+/// <para>In a storage of Proxmox VE the default is the storage's own retention, which every backup job applies that brings none. Where the storage has none, that of the node's vzdump.conf is applied: Source Host.</para>
 /// <para>Source None means that no policy is set: everything is kept, and Invoke-NataliaRetention refuses.</para>
 /// </remarks>
 /// <example>

@@ -8,6 +8,7 @@ namespace Natalia.Backup.Commands;
 /// <summary>Lists the backups that hypervisors start by themselves.</summary>
 /// <remarks>
 /// <para>With an appliance, the schedules that take it; without one, all. Schedules that people made by hand are listed, too; IsOwn tells them apart.</para>
+/// <para>Retention is what will be applied: the schedule's own, else the storage's, else that of the host. RetentionSource tells whose it is.</para>
 /// </remarks>
 /// <example>
 /// <code>Get-NataliaSchedule -Appliance natalia-01</code>

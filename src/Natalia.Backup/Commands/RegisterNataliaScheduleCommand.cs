@@ -15,7 +15,7 @@ namespace Natalia.Backup.Commands;
 /// <remarks>
 /// <para>On Proxmox VE this is a backup job of the cluster, one for each VM, under an id that follows from the VM's number: the same command twice changes nothing, and a changed one changes only what differs.</para>
 /// <para>Afterwards the cluster is asked which disks the job takes. A job that would leave out the data disk is an error.</para>
-/// <para>What the job keeps is set by -Last, -Hourly, -Daily, -Weekly, -Monthly and -Yearly. Without any of them it stays as it is; a new job leaves it to the storage.</para>
+/// <para>What the job keeps is set by -Last, -Hourly, -Daily, -Weekly, -Monthly and -Yearly. Without any of them it stays as it is; a new job leaves it to the storage, or else to the host. Retention is what will be applied, and RetentionSource who says so.</para>
 /// </remarks>
 /// <example>
 /// <code>Register-NataliaSchedule -Appliance natalia-01 -Repository pbs -Strategy SixHourly -At 01:00 -Last 4 -Daily 7 -Weekly 4 -Monthly 3</code>
@@ -102,6 +102,7 @@ public sealed class RegisterNataliaScheduleCommand : ApplianceCommand
         if (schedule.WasChanged)
             await Evidence.RecordAsync(repository, NativeEvent.ScheduleSet, located.Description.ApplianceId, located.Description.Name, null,
                 [new("schedule", schedule.ScheduleId), new("when", schedule.Expression), new("keeps", schedule.Retention?.ToString()), new("enabled", schedule.IsEnabled ? "yes" : "no")]).ConfigureAwait(false);
+        foreach (string warning in schedule.Warnings) EmitWarning(warning);
         Emit(schedule);
     }
 }

@@ -134,14 +134,17 @@ public sealed class SetNataliaRetentionCommand : RetentionRulesCommand
         if (Registry.Hypervisors.All.Count == 0) throw selector.MissForChange(() => RepositoryRetention.NotFound(selector, [retention.Repository]));
         _directory ??= new ApplianceDirectory(Registry, DeferError, EmitWarning);
         IReadOnlyList<LocatedAppliance> appliances = await _directory.FindAsync(Registry.Hypervisors.ForReading(null), [selector], cancellationToken).ConfigureAwait(false);
-        return [.. ApplianceDirectory.SelectForChange(appliances, selector).Select(a => new RetentionSubject(retention.Repository, a.Description.ApplianceId, a.Description.Name, [], [], retention.Default))];
+        return [.. ApplianceDirectory.SelectForChange(appliances, selector).Select(a => new RetentionSubject(retention.Repository, a.Description.ApplianceId, a.Description.Name, [], [], retention.InheritedBy(a.Description.ApplianceId)))];
     }
 
     private async Task SetOwnAsync(RepositoryRetention retention, RetentionSubject subject, RetentionRules rules, CancellationToken cancellationToken)
     {
         RetentionPolicy? policy = ParameterSetName == InheritSet ? null : Compose(rules, subject.HasOwnPolicy ? subject.Stored : null, retention.FixedTimeZone ?? subject.Stored?.Policy.TimeZoneId);
-        RetentionPolicy? effective = policy ?? retention.Default?.Policy;
-        string action = policy is not null ? $"Set the retention policy to {policy}" : $"Take its own retention policy away, so that the default of repository '{retention.Repository.Name}' holds: {effective?.ToString() ?? "none"}";
+        StoredRetentionPolicy? inherited = retention.InheritedBy(subject.ApplianceId);
+        RetentionPolicy? effective = policy ?? inherited?.Policy;
+        string left = inherited?.Damage is not null ? "which cannot be read now" : effective?.ToString() ?? "none";
+        string whose = inherited is { IsHostDefault: true } ? "what its host applies by itself" : $"the default of repository '{retention.Repository.Name}'";
+        string action = policy is not null ? $"Set the retention policy to {policy}" : $"Take its own retention policy away, so that {whose} holds: {left}";
         if (!await ConfirmAsync(retention.Repository, $"{subject.Name} in repository '{retention.Repository.Name}'", action, [subject], effective).ConfigureAwait(false)) return;
         await retention.Repository.Retention.SetRetentionPolicyAsync(subject.ApplianceId, subject.Name, policy, cancellationToken).ConfigureAwait(false);
         await Evidence.RecordAsync(retention.Repository, NativeEvent.RetentionSet, subject.ApplianceId, subject.Name, null, [new("policy", policy?.ToString() ?? "none")]).ConfigureAwait(false);

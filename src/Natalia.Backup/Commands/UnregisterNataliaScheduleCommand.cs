@@ -12,6 +12,7 @@ namespace Natalia.Backup.Commands;
 /// <summary>Removes schedules that this product made. Restore points stay.</summary>
 /// <remarks>
 /// <para>A schedule that somebody made by hand is refused.</para>
+/// <para>The retention that the schedule carried still holds for the appliance: it waits in the VM's notes for the next schedule.</para>
 /// </remarks>
 /// <example>
 /// <code>Get-NataliaSchedule -Appliance natalia-01 | Where-Object IsOwn | Unregister-NataliaSchedule</code>

@@ -45,7 +45,7 @@ public sealed record RetentionSetting
         ApplianceName = applianceName,
         Repository = repository,
         RepositoryId = repositoryId,
-        Source = stored is null ? RetentionSource.None : stored.ApplianceId is null ? RetentionSource.Repository : RetentionSource.Appliance,
+        Source = stored is null ? RetentionSource.None : stored.ApplianceId is null ? RetentionSource.Repository : stored.IsHostDefault ? RetentionSource.Host : RetentionSource.Appliance,
         Last = stored?.Policy.Last,
         Hourly = stored?.Policy.Hourly,
         Daily = stored?.Policy.Daily,

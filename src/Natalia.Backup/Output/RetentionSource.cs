@@ -9,4 +9,6 @@ public enum RetentionSource
     Repository,
     /// <summary>The appliance's own.</summary>
     Appliance,
+    /// <summary>The host's, on which the appliance runs: what its runs apply where neither the appliance nor the repository says anything.</summary>
+    Host,
 }

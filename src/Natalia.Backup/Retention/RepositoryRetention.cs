@@ -10,13 +10,18 @@ namespace Natalia.Backup.Retention;
 /// <summary>The policies of a repository and the appliances that it knows: enrolled ones, those with restore points, those with a policy.</summary>
 internal sealed class RepositoryRetention
 {
-    private RepositoryRetention(RepositoryConnection repository, StoredRetentionPolicy? standard, IReadOnlyList<RetentionSubject> subjects, string? fixedTimeZone) =>
-        (Repository, Default, Subjects, FixedTimeZone) = (repository, standard, subjects, fixedTimeZone);
+    private readonly IReadOnlyList<StoredRetentionPolicy> _policies;
+
+    private RepositoryRetention(RepositoryConnection repository, IReadOnlyList<StoredRetentionPolicy> policies, IReadOnlyList<RetentionSubject> subjects, string? fixedTimeZone) =>
+        (Repository, _policies, Subjects, FixedTimeZone) = (repository, policies, subjects, fixedTimeZone);
 
     internal RepositoryConnection Repository { get; }
 
     /// <summary>The repository's default policy, or null.</summary>
-    internal StoredRetentionPolicy? Default { get; }
+    internal StoredRetentionPolicy? Default => _policies.FirstOrDefault(p => p.ApplianceId is null);
+
+    /// <summary>What holds for an appliance without a policy of its own: what its host applies by itself, or the repository's default; null for none.</summary>
+    internal StoredRetentionPolicy? InheritedBy(string applianceId) => _policies.FirstOrDefault(p => p.ApplianceId == applianceId && p.IsHostDefault) ?? Default;
 
     /// <summary>The zone in which the repository applies every policy; null where the policy's own counts.</summary>
     internal string? FixedTimeZone { get; }
@@ -43,7 +48,7 @@ internal sealed class RepositoryRetention
             string name = enrolled.TryGetValue(id, out string? given) ? given : its.FirstOrDefault()?.ApplianceName ?? policies.FirstOrDefault(p => p.ApplianceId == id)?.ApplianceName ?? id;
             return new RetentionSubject(repository, id, name, its, [.. own[id].Select(i => described[i])], StoredRetentionPolicy.For(policies, id));
         });
-        return new RepositoryRetention(repository, policies.FirstOrDefault(p => p.ApplianceId is null), [.. subjects.OrderBy(s => s.Name, StringComparer.OrdinalIgnoreCase).ThenBy(s => s.ApplianceId, StringComparer.Ordinal)],
+        return new RepositoryRetention(repository, policies, [.. subjects.OrderBy(s => s.Name, StringComparer.OrdinalIgnoreCase).ThenBy(s => s.ApplianceId, StringComparer.Ordinal)],
             await repository.Retention.GetFixedTimeZoneAsync(cancellationToken).ConfigureAwait(false));
     }
 

@@ -13,8 +13,8 @@ namespace Natalia.Backup.Retention;
 /// <param name="Stored">The policy that holds for it, or null.</param>
 internal sealed record RetentionSubject(RepositoryConnection Repository, string ApplianceId, string Name, IReadOnlyList<RestorePoint> Points, IReadOnlyList<RetentionPoint> Described, StoredRetentionPolicy? Stored)
 {
-    /// <summary>True when the policy is the appliance's own, not the repository's default.</summary>
-    internal bool HasOwnPolicy => Stored?.ApplianceId is not null;
+    /// <summary>True when the policy is the appliance's own, not the repository's or its host's default.</summary>
+    internal bool HasOwnPolicy => Stored is { ApplianceId: not null, IsHostDefault: false };
 
     internal IReadOnlyList<RetentionPoint> RetentionPoints => [.. Described.Select(p => p with { ApplianceName = Name })];
 

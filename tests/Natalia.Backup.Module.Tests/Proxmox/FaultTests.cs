@@ -52,6 +52,20 @@ public sealed class FaultTests
     }
 
     [Fact]
+    public async Task Disks_that_a_dead_run_left_out_are_put_back_by_a_schedule_too_and_that_is_told()
+    {
+        await using ProxmoxScenario scenario = await ProxmoxScenario.StartAsync();
+        SimulatedGuest guest = scenario.Cluster.Guest(100);
+        guest.Config["scsi0"] += ",backup=0";
+        guest.Config["description"] = $"Owner: telephony\n[natalia-backup left-out=scsi0 run=abc since={DateTimeOffset.UtcNow.AddHours(-1).ToUnixTimeSeconds()}]\n";
+        scenario.Connect();
+        ScriptResult registered = scenario.Do("Register-NataliaSchedule natalia-01 -Repository pbs");
+        Assert.Contains("had died and left scsi0 of VM 100 out", Assert.Single(registered.Warnings));
+        Assert.DoesNotContain("backup=0", guest.Config["scsi0"]);
+        Assert.Empty(scenario.Do("Register-NataliaSchedule natalia-01 -Repository pbs").Warnings);
+    }
+
+    [Fact]
     public async Task Without_a_boot_order_the_data_disk_is_the_same_one_in_each_run()
     {
         await using ProxmoxScenario scenario = await ProxmoxScenario.StartAsync(c => c.BackupDuration = TimeSpan.FromSeconds(5));

@@ -14,16 +14,40 @@ internal sealed partial class ProxmoxRepository : IRetentionStore
     {
         IReadOnlyList<ClusterGuest> guests = await _cluster.GetGuestsAsync(cancellationToken).ConfigureAwait(false);
         var unreadable = new List<(ClusterGuest Guest, NataliaException Problem)>();
-        IReadOnlyDictionary<string, RetentionLimits> all = await Jobs.GetRetentionsAsync(Storage, guests, unreadable, cancellationToken).ConfigureAwait(false);
+        IReadOnlyDictionary<string, RetentionLimits> own = await Jobs.GetRetentionsAsync(Storage, guests, unreadable, cancellationToken).ConfigureAwait(false);
+        // A run that says nothing of it prunes by what the storage says, and where that says nothing by what its node says.
+        var defaults = new DefaultRetention(_cluster.Client);
+        RetentionLimits? common = await defaults.OfStorageAsync(Storage, cancellationToken).ConfigureAwait(false);
+        var byNode = new List<(ClusterGuest Guest, RetentionLimits Limits)>();
+        var unasked = new List<(ClusterGuest Guest, NataliaException Problem)>();
+        if (common is null)
+        {
+            foreach (ClusterGuest guest in guests.Where(g => unreadable.All(u => u.Guest.Vmid != g.Vmid)))
+            {
+                (RetentionLimits? limits, ApiException? problem) = await defaults.OfNodeAsync(Storage, guest.Node, cancellationToken).ConfigureAwait(false);
+                if (problem is not null) unasked.Add((guest, problem));
+                else if (limits is { KeepsAll: false }) byNode.Add((guest, limits));
+            }
+        }
         // Whether a VM that cannot be read has a policy is not known; it matters only where there is something to remove.
-        var withPoints = new HashSet<string>(unreadable.Count == 0 ? [] : (await _points.ListAsync(Storage, Label, null, cancellationToken).ConfigureAwait(false)).Select(p => p.Vmid));
+        var withPoints = new HashSet<string>(unreadable.Count + unasked.Count == 0 ? [] : (await _points.ListAsync(Storage, Label, null, cancellationToken).ConfigureAwait(false)).Select(p => p.Vmid));
         unreadable.RemoveAll(u => !withPoints.Contains(u.Guest.Vmid));
-        if (all.Count == 0 && unreadable.Count == 0) return [];
+        unasked.RemoveAll(u => !withPoints.Contains(u.Guest.Vmid));
+        if (own.Count + unreadable.Count + unasked.Count + byNode.Count == 0 && common is null or { KeepsAll: true }) return [];
         string zone = await ReadTimeZoneAsync(cancellationToken).ConfigureAwait(false);
         var names = guests.ToDictionary(g => g.Vmid, g => g.Name);
-        IEnumerable<StoredRetentionPolicy> unknown = unreadable.Select(u => new StoredRetentionPolicy(_cluster.ApplianceIdOf(u.Guest.Vmid), u.Guest.KnownName, new RetentionPolicy { TimeZoneId = zone }, null,
-            $"It may stand in the VM's notes, which cannot be read now. {u.Problem.Message}"));
-        return [.. unknown, .. all.OrderBy(r => r.Key, StringComparer.Ordinal).Select(r => new StoredRetentionPolicy(_cluster.ApplianceIdOf(r.Key), names.TryGetValue(r.Key, out string? name) ? name : "VM " + r.Key, ToPolicy(r.Value, zone), null))];
+        // The VM's own come first; what its host applies holds where there is none, and when that is taken away.
+        List<StoredRetentionPolicy> policies =
+        [
+            .. unreadable.Select(u => Of(u.Guest, new RetentionLimits()) with { Damage = $"It may stand in the VM's notes, which cannot be read now. {u.Problem.Message}" }),
+            .. own.OrderBy(r => r.Key, StringComparer.Ordinal).Select(r => new StoredRetentionPolicy(_cluster.ApplianceIdOf(r.Key), names.TryGetValue(r.Key, out string? name) ? name : "VM " + r.Key, ToPolicy(r.Value, zone), null)),
+            .. unasked.Select(u => Of(u.Guest, new RetentionLimits()) with { IsHostDefault = true, Damage = $"It may stand in the settings of the node '{u.Guest.Node}', which cannot be read now. {u.Problem.Message}" }),
+            .. byNode.Select(n => Of(n.Guest, n.Limits) with { IsHostDefault = true }),
+        ];
+        if (common is { KeepsAll: false }) policies.Add(new StoredRetentionPolicy(null, null, ToPolicy(common, zone), null));
+        return policies;
+
+        StoredRetentionPolicy Of(ClusterGuest guest, RetentionLimits limits) => new(_cluster.ApplianceIdOf(guest.Vmid), guest.KnownName, ToPolicy(limits, zone), null);
     }
 
     public async Task<string?> GetFixedTimeZoneAsync(CancellationToken cancellationToken) => await ReadTimeZoneAsync(cancellationToken).ConfigureAwait(false);

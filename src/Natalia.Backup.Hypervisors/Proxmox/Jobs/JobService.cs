@@ -22,7 +22,7 @@ internal sealed class JobService(ProxmoxCluster cluster, LeftOutDisks leftOut)
 
     internal async Task<NativeSchedule> SetAsync(string vmid, ApplianceDescription appliance, NativeScheduleRequest request, CancellationToken cancellationToken)
     {
-        await leftOut.RepairAsync(vmid, cancellationToken).ConfigureAwait(false);
+        string? repaired = await leftOut.RepairAsync(vmid, cancellationToken).ConfigureAwait(false);
         StorageInfo storage = await cluster.GetStorageAsync(request.Storage, cancellationToken).ConfigureAwait(false);
         if (!storage.TakesBackups)
             throw new NataliaException(ErrorIds.StorageNotSuitable, NataliaErrorKind.InvalidOperation, $"The storage '{request.Storage}' on '{cluster.Location}' does not take backups.", request.Storage);
@@ -70,14 +70,39 @@ internal sealed class JobService(ProxmoxCluster cluster, LeftOutDisks leftOut)
         (IReadOnlyList<string> included, IReadOnlyList<string> omitted) = await ReadVolumesAsync(id, vmid, cancellationToken).ConfigureAwait(false);
         foreach (string disk in data)
             if (!included.Contains($"{vmid}:{disk}")) throw Omits(id, vmid, disk, omitted.FirstOrDefault(o => o.StartsWith($"{vmid}:{disk} ", StringComparison.Ordinal)) ?? "the server does not name it");
-        return made with { WasChanged = changed, IncludedDisks = [.. included], OmittedDisks = [.. omitted], NextRunsUtc = await ForeseeAsync(made.Expression, cancellationToken).ConfigureAwait(false) };
+        return made with { Warnings = repaired is null ? [] : [repaired], WasChanged = changed, IncludedDisks = [.. included], OmittedDisks = [.. omitted], NextRunsUtc = await ForeseeAsync(made.Expression, cancellationToken).ConfigureAwait(false) };
     }
 
     internal async Task<IReadOnlyList<NativeSchedule>> ListAsync(string? vmid, CancellationToken cancellationToken)
     {
         JsonElement data = (await cluster.Client.GetAsync(ApiPath.Of($"/cluster/backup"), cancellationToken, s_audit).ConfigureAwait(false)).Data;
         ClusterGuest? guest = vmid is null ? null : await cluster.GetGuestAsync(vmid, cancellationToken).ConfigureAwait(false);
-        return [.. data.Items().Where(j => guest is null || Takes(j, guest)).Select(Read)];
+        var defaults = new DefaultRetention(cluster.Client);
+        IReadOnlyList<ClusterGuest>? guests = guest is null ? null : [guest];
+        var found = new List<NativeSchedule>();
+        foreach (JsonElement job in data.Items().Where(j => guest is null || Takes(j, guest)))
+        {
+            NativeSchedule schedule = Read(job);
+            if (schedule is { RetentionSource: NativeRetentionSource.Unknown, Storage: string storage })
+            {
+                guests ??= await cluster.GetGuestsAsync(cancellationToken).ConfigureAwait(false);
+                IEnumerable<string> nodes = guests.Where(g => Takes(job, g)).Select(g => g.Node).Distinct();
+                (RetentionLimits? limits, NativeRetentionSource source) = await FindDefaultAsync(defaults, storage, nodes, cancellationToken).ConfigureAwait(false);
+                schedule = schedule with { Retention = limits, RetentionSource = source };
+            }
+            found.Add(schedule);
+        }
+        return found;
+    }
+
+    /// <summary>What a job keeps that says nothing of it. Where its VMs are on nodes with different settings, there is no one answer.</summary>
+    private static async Task<(RetentionLimits? Limits, NativeRetentionSource Source)> FindDefaultAsync(
+        DefaultRetention defaults, string storage, IEnumerable<string> nodes, CancellationToken cancellationToken)
+    {
+        if (await defaults.OfStorageAsync(storage, cancellationToken).ConfigureAwait(false) is RetentionLimits common) return (common, NativeRetentionSource.Storage);
+        var byNode = new HashSet<RetentionLimits?>();
+        foreach (string node in nodes) byNode.Add((await defaults.OfNodeAsync(storage, node, cancellationToken).ConfigureAwait(false)).Limits);
+        return byNode.Count == 1 && byNode.Single() is RetentionLimits all ? (all, NativeRetentionSource.Host) : (null, NativeRetentionSource.Unknown);
     }
 
     internal async Task<NativeSchedule> RemoveAsync(string id, CancellationToken cancellationToken)
@@ -85,7 +110,20 @@ internal sealed class JobService(ProxmoxCluster cluster, LeftOutDisks leftOut)
         JsonElement job = await FindAsync(id, cancellationToken).ConfigureAwait(false)
             ?? throw new NataliaException(ErrorIds.ScheduleNotFound, NataliaErrorKind.NotFound, $"'{cluster.Location}' has no backup job '{id}'.", id);
         if (!IsOwn(id, job)) throw new NataliaException(ErrorIds.ScheduleNotOwn, NataliaErrorKind.InvalidOperation, $"The backup job '{id}' on '{cluster.Location}' was not made by this product and is left alone.", id, "Remove it under Datacenter > Backup if it is not needed.");
-        await cluster.Client.DeleteAsync(ApiPath.Of($"/cluster/backup/{id}"), null, cancellationToken, s_modify).ConfigureAwait(false);
+        // What somebody set for the VM outlives its schedule: else the storage's own retention, which may keep less, would hold in its place.
+        string vmid = id.Substring(Prefix.Length);
+        RetentionLimits? limits = PruneLimits.Read(job.Member("prune-backups"));
+        bool keeps = limits is not null && (await cluster.GetGuestsAsync(cancellationToken).ConfigureAwait(false)).Any(g => g.Vmid == vmid);
+        if (keeps) await WriteRetentionMarkAsync(vmid, limits, cancellationToken).ConfigureAwait(false);
+        try
+        {
+            await cluster.Client.DeleteAsync(ApiPath.Of($"/cluster/backup/{id}"), null, cancellationToken, s_modify).ConfigureAwait(false);
+        }
+        catch when (keeps)
+        {
+            await WriteRetentionMarkAsync(vmid, null, CancellationToken.None).ConfigureAwait(false);
+            throw;
+        }
         return Read(job);
     }
 
@@ -115,14 +153,15 @@ internal sealed class JobService(ProxmoxCluster cluster, LeftOutDisks leftOut)
         return RetentionMark.Parse((await cluster.GetConfigAsync(vmid, cancellationToken).ConfigureAwait(false)).Description);
     }
 
-    /// <summary>What the own jobs that write to a storage keep, by VM, and what waits for a job in the notes of the VMs that have none. A VM whose notes cannot be read now is added to the unreadable ones: of it nothing is known.</summary>
+    /// <summary>What the own jobs that write to a storage say that they keep, by VM, and what waits for a job in the notes of the VMs that have none. A job that says nothing leaves it to the storage, and is not among them. A VM whose notes cannot be read now is added to the unreadable ones: of it nothing is known.</summary>
     internal async Task<IReadOnlyDictionary<string, RetentionLimits>> GetRetentionsAsync(string storage, IReadOnlyList<ClusterGuest> guests, ICollection<(ClusterGuest Guest, NataliaException Problem)> unreadable, CancellationToken cancellationToken)
     {
         JsonElement data = (await cluster.Client.GetAsync(ApiPath.Of($"/cluster/backup"), cancellationToken, s_audit).ConfigureAwait(false)).Data;
         var own = data.Items().Where(j => IsOwn(j.Text("id") ?? "", j)).ToDictionary(j => j.Text("id")!.Substring(Prefix.Length));
         var found = new Dictionary<string, RetentionLimits>();
+        // "Everything" is a policy, too: then the storage's own does not hold for the VM.
         foreach (var job in own)
-            if (job.Value.Text("storage") == storage && PruneLimits.Read(job.Value.Member("prune-backups")) is { KeepsAll: false } limits) found[job.Key] = limits;
+            if (job.Value.Text("storage") == storage && PruneLimits.Read(job.Value.Member("prune-backups")) is { } limits) found[job.Key] = limits;
         using var room = new SemaphoreSlim(12);
         await Task.WhenAll(guests.Where(g => !own.ContainsKey(g.Vmid)).Select(async guest =>
         {
@@ -133,7 +172,7 @@ internal sealed class JobService(ProxmoxCluster cluster, LeftOutDisks leftOut)
                 lock (found)
                 {
                     if (problem is not null) unreadable.Add((guest, problem));
-                    if (config is not null && RetentionMark.Parse(config.Description) is { KeepsAll: false } waiting) found[guest.Vmid] = waiting;
+                    if (config is not null && RetentionMark.Parse(config.Description) is { } waiting) found[guest.Vmid] = waiting;
                 }
             }
             finally
@@ -255,6 +294,7 @@ internal sealed class JobService(ProxmoxCluster cluster, LeftOutDisks leftOut)
     {
         string id = job.Text("id") ?? "";
         string? expression = job.Text("schedule");
+        RetentionLimits? retention = PruneLimits.Read(job.Member("prune-backups"));
         return new NativeSchedule
         {
             ScheduleId = id,
@@ -264,7 +304,8 @@ internal sealed class JobService(ProxmoxCluster cluster, LeftOutDisks leftOut)
             Expression = expression,
             Kind = expression is null ? NativeScheduleKind.Other : s_sixHourly.IsMatch(expression) ? NativeScheduleKind.SixHourly : s_daily.IsMatch(expression) ? NativeScheduleKind.Daily : NativeScheduleKind.Other,
             NextRunsUtc = job.Time("next-run") is DateTime next ? [next] : [],
-            Retention = PruneLimits.Read(job.Member("prune-backups")),
+            Retention = retention,
+            RetentionSource = retention is null ? NativeRetentionSource.Unknown : NativeRetentionSource.Schedule,
             IsEnabled = job.Flag("enabled") ?? true,
         };
     }
