@@ -1,4 +1,4 @@
-using Natalia.Backup.Engine.Disks;
+using Natalia.Backup.Engine.Backup;
 using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Engine.Repositories;
 

@@ -1,6 +1,5 @@
-using Natalia.Backup.Engine.Disks;
+using Natalia.Backup.Engine.Backup;
 using Natalia.Backup.Engine.Model;
-using Natalia.Backup.Engine.Reclaim;
 using Natalia.Backup.Engine.Repositories;
 using Natalia.Backup.Engine.Retention;
 

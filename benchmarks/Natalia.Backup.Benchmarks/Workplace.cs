@@ -1,9 +1,13 @@
 using System.Diagnostics;
 using System.Security;
-using Natalia.Backup.Engine.Disks;
+using Natalia.Backup.Engine.Core;
+using Natalia.Backup.Engine.Format;
 using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Engine.Repositories;
+using Natalia.Backup.Engine.Sealing;
 using Natalia.Backup.Engine.Storage;
+using Natalia.Backup.Engine.Storage.Folders;
+using Natalia.Backup.Engine.Storage.Wrappers;
 
 namespace Natalia.Backup.Benchmarks;
 

@@ -2,7 +2,6 @@ using System.Net;
 using Amazon.Runtime;
 using Amazon.S3.Model;
 using Natalia.Backup.Engine;
-using Natalia.Backup.Engine.Storage;
 
 namespace Natalia.Backup.Storage.S3;
 
@@ -151,7 +150,7 @@ public sealed partial class S3Store
         {
             return false;
         }
-        catch (NataliaException error) when (Engine.Storage.RetryPolicy.IsTransient(error))
+        catch (NataliaException error) when (Engine.Storage.Wrappers.RetryPolicy.IsTransient(error))
         {
             // It may have arrived all the same.
             try { await RemoveProbeAsync(name).ConfigureAwait(false); }

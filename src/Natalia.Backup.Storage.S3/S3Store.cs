@@ -8,6 +8,8 @@ using Amazon.S3;
 using Amazon.S3.Model;
 using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Storage;
+using Natalia.Backup.Engine.Storage.Folders;
+using Natalia.Backup.Engine.Storage.Wrappers;
 using LockMode = Natalia.Backup.Engine.Storage.ObjectLockMode;
 
 namespace Natalia.Backup.Storage.S3;

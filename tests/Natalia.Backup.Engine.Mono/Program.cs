@@ -1,10 +1,13 @@
 using System.Security;
 using System.Security.Cryptography;
-using Natalia.Backup.Engine;
+using Natalia.Backup.Engine.Backup;
+using Natalia.Backup.Engine.Core;
 using Natalia.Backup.Engine.Disks;
+using Natalia.Backup.Engine.Format;
 using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Engine.Repositories;
-using Natalia.Backup.Engine.Storage;
+using Natalia.Backup.Engine.Sealing;
+using Natalia.Backup.Engine.Storage.Folders;
 
 namespace Natalia.Backup.Engine.Mono;
 

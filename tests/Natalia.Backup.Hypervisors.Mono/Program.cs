@@ -3,8 +3,7 @@ using System.Runtime.Versioning;
 using System.Security;
 using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Model;
-using Natalia.Backup.Engine.Repositories;
-using Natalia.Backup.Hypervisors;
+using Natalia.Backup.Hypervisors.Contract;
 using Natalia.Backup.Hypervisors.Proxmox;
 
 // Usage: hosts user secret [pin,pin...] [authority file] [action]. Writes what it saw, one line each; a NataliaException becomes its id and message.

@@ -3,6 +3,7 @@ using System.Text;
 using Microsoft.Extensions.Time.Testing;
 using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Storage;
+using Natalia.Backup.Engine.Storage.Wrappers;
 using Natalia.Backup.Storage.S3;
 using Xunit;
 

@@ -1,9 +1,11 @@
 using Natalia.Backup.Engine;
+using Natalia.Backup.Engine.Core;
 using Natalia.Backup.Engine.Immutability;
 using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Engine.Repositories;
 using Natalia.Backup.Engine.Retention;
 using Natalia.Backup.Engine.Storage;
+using Natalia.Backup.Engine.Tests.Repositories;
 using Natalia.Backup.Storage.S3;
 using static Natalia.Backup.Engine.Tests.Repositories.RepositoryBench;
 using RepositoryBench = Natalia.Backup.Engine.Tests.Repositories.RepositoryBench;

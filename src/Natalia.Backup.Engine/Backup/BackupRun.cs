@@ -1,13 +1,15 @@
 using Natalia.Backup.Engine.Audit;
 using Natalia.Backup.Engine.BlockMap;
 using Natalia.Backup.Engine.Copy;
+using Natalia.Backup.Engine.Core;
 using Natalia.Backup.Engine.Disks;
 using Natalia.Backup.Engine.Format;
 using Natalia.Backup.Engine.Immutability;
 using Natalia.Backup.Engine.Leases;
 using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Engine.Packs;
-using Natalia.Backup.Engine.Repositories;
+using Natalia.Backup.Engine.Points;
+using Natalia.Backup.Engine.Runs;
 using Natalia.Backup.Engine.Sealing;
 using Natalia.Backup.Engine.Storage;
 

@@ -1,6 +1,6 @@
 using Natalia.Backup.Engine.BlockMap;
 using Natalia.Backup.Engine.Disks;
-using Natalia.Backup.Engine.Repositories;
+using Natalia.Backup.Engine.Runs;
 
 namespace Natalia.Backup.Engine.Backup;
 

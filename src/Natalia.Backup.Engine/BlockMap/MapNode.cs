@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 using Natalia.Backup.Engine.Format;
+using Natalia.Backup.Engine.Packs;
 
 namespace Natalia.Backup.Engine.BlockMap;
 

@@ -1,3 +1,5 @@
+using Natalia.Backup.Engine.Packs;
+
 namespace Natalia.Backup.Engine.BlockMap;
 
 /// <summary>The root of a disk's block map.</summary>

@@ -1,4 +1,5 @@
-using Natalia.Backup.Engine.Repositories;
+using Natalia.Backup.Engine.Model;
+using Natalia.Backup.Engine.Points;
 
 namespace Natalia.Backup.Engine.Copy;
 

@@ -1,4 +1,4 @@
-using Natalia.Backup.Engine.Repositories;
+using Natalia.Backup.Engine.Points;
 
 namespace Natalia.Backup.Engine.Copy;
 

@@ -1,7 +1,9 @@
 using System.Text.Json;
 using Natalia.Backup.Engine.Audit;
+using Natalia.Backup.Engine.Core;
 using Natalia.Backup.Engine.Format;
-using Natalia.Backup.Engine.Repositories;
+using Natalia.Backup.Engine.Model;
+using Natalia.Backup.Engine.Points;
 
 namespace Natalia.Backup.Engine.Copy;
 

@@ -1,8 +1,8 @@
-using Natalia.Backup.Engine.Backup;
 using Natalia.Backup.Engine.BlockMap;
 using Natalia.Backup.Engine.Format;
 using Natalia.Backup.Engine.Packs;
 using Natalia.Backup.Engine.Restore;
+using Natalia.Backup.Engine.Runs;
 using Natalia.Backup.Engine.Sealing;
 
 namespace Natalia.Backup.Engine.Copy;

@@ -1,4 +1,4 @@
-using Natalia.Backup.Engine.Disks.Native;
+using Natalia.Backup.Engine.Files;
 
 namespace Natalia.Backup.Engine.Disks;
 

@@ -1,3 +1,5 @@
+using Natalia.Backup.Engine.Model;
+
 namespace Natalia.Backup.Engine.Disks;
 
 /// <summary>

@@ -1,5 +1,4 @@
 using System.Text;
-using Natalia.Backup.Engine.Backup;
 
 namespace Natalia.Backup.Engine.Disks;
 

@@ -1,5 +1,5 @@
 using System.Text;
-using Natalia.Backup.Engine.Disks.Native;
+using Natalia.Backup.Engine.Files;
 using Natalia.Backup.Engine.Format;
 
 namespace Natalia.Backup.Engine.Disks;

@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Runtime.CompilerServices;
-using Natalia.Backup.Engine.Disks.Native;
+using Natalia.Backup.Engine.Files;
+using Natalia.Backup.Engine.Model;
 
 namespace Natalia.Backup.Engine.Disks;
 

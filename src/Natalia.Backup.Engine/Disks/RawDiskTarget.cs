@@ -1,5 +1,3 @@
-using Natalia.Backup.Engine.Backup;
-using Natalia.Backup.Engine.Disks.Native;
 using Natalia.Backup.Engine.Files;
 
 namespace Natalia.Backup.Engine.Disks;

@@ -58,7 +58,7 @@ internal static class Layout
         return text.Length == 12 && text.All(c => c is >= '0' and <= '9') && long.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out number);
     }
 
-    internal static string Appliance(string applianceId) => Model.ApplianceIdentity.IsValid(applianceId)
+    internal static string Appliance(string applianceId) => ApplianceIdentity.IsValid(applianceId)
         ? Appliances + applianceId + "/"
         : throw new NataliaException(ErrorIds.ApplianceNotFound, NataliaErrorKind.InvalidArgument, $"'{applianceId}' is not an appliance id: it should be 32 lowercase hexadecimal digits.", applianceId);
 

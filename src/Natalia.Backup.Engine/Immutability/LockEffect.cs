@@ -1,3 +1,4 @@
+using Natalia.Backup.Engine.Core;
 using Natalia.Backup.Engine.Retention;
 
 namespace Natalia.Backup.Engine.Immutability;

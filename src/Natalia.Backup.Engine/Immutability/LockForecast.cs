@@ -1,4 +1,5 @@
 using System.Globalization;
+using Natalia.Backup.Engine.Core;
 using Natalia.Backup.Engine.Retention;
 
 namespace Natalia.Backup.Engine.Immutability;

@@ -1,6 +1,7 @@
 using Natalia.Backup.Engine.BlockMap;
+using Natalia.Backup.Engine.Core;
 using Natalia.Backup.Engine.Format;
-using Natalia.Backup.Engine.Repositories;
+using Natalia.Backup.Engine.Packs;
 using Natalia.Backup.Engine.Storage;
 
 namespace Natalia.Backup.Engine.Immutability;

@@ -1,3 +1,4 @@
+using Natalia.Backup.Engine.Packs;
 using Natalia.Backup.Engine.Storage;
 
 namespace Natalia.Backup.Engine.Immutability;
@@ -40,7 +41,7 @@ internal sealed class WholeMetaPacks(IObjectStore inner) : WrappedStore(inner)
         }
         catch (FormatException damage)
         {
-            throw Packs.PackReader.Damaged(name, damage);
+            throw PackReader.Damaged(name, damage);
         }
     }
 

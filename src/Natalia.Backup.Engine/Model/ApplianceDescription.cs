@@ -1,3 +1,5 @@
+using Natalia.Backup.Engine.Format;
+
 namespace Natalia.Backup.Engine.Model;
 
 /// <summary>One network adapter of an appliance.</summary>

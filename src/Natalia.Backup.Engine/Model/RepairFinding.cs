@@ -1,5 +1,3 @@
-using Natalia.Backup.Engine.Disks;
-
 namespace Natalia.Backup.Engine.Model;
 
 /// <summary>What a repair came upon.</summary>

@@ -1,5 +1,3 @@
-using Natalia.Backup.Engine.Disks;
-
 namespace Natalia.Backup.Engine.Model;
 
 /// <summary>What was had of a disk of a damaged point.</summary>

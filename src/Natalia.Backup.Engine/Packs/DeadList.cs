@@ -1,5 +1,4 @@
 using System.Buffers.Binary;
-using Natalia.Backup.Engine.BlockMap;
 using Natalia.Backup.Engine.Format;
 
 namespace Natalia.Backup.Engine.Packs;

@@ -1,6 +1,5 @@
 using System.Buffers;
 using System.Collections.Concurrent;
-using Natalia.Backup.Engine.BlockMap;
 using Natalia.Backup.Engine.Format;
 using Natalia.Backup.Engine.Sealing;
 using Natalia.Backup.Engine.Storage;

@@ -1,8 +1,9 @@
 using System.Globalization;
 using Natalia.Backup.Engine.Audit;
+using Natalia.Backup.Engine.Core;
 using Natalia.Backup.Engine.Format;
 using Natalia.Backup.Engine.Packs;
-using Natalia.Backup.Engine.Repositories;
+using Natalia.Backup.Engine.Points;
 using Natalia.Backup.Engine.Sealing;
 using Natalia.Backup.Engine.Storage;
 

@@ -1,5 +1,5 @@
 using Natalia.Backup.Engine.Format;
-using Natalia.Backup.Engine.Repositories;
+using Natalia.Backup.Engine.Points;
 
 namespace Natalia.Backup.Engine.Reclaim;
 

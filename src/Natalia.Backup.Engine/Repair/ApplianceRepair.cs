@@ -1,15 +1,14 @@
 using System.Text.Json;
 using Natalia.Backup.Engine.Audit;
-using Natalia.Backup.Engine.Disks;
+using Natalia.Backup.Engine.BlockMap;
+using Natalia.Backup.Engine.Core;
 using Natalia.Backup.Engine.Format;
-using Natalia.Backup.Engine.Immutability;
 using Natalia.Backup.Engine.Leases;
 using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Engine.Packs;
+using Natalia.Backup.Engine.Points;
 using Natalia.Backup.Engine.Reclaim;
-using Natalia.Backup.Engine.Repositories;
 using Natalia.Backup.Engine.Retention;
-using Natalia.Backup.Engine.Sealing;
 using Natalia.Backup.Engine.Storage;
 
 namespace Natalia.Backup.Engine.Repair;
@@ -358,7 +357,7 @@ internal sealed class ApplianceRepair(RepositoryCore core, RereadStore store, st
             foreach ((ManifestDisk disk, LossMap.Loss loss) in walk.LostDisks)
             {
                 List<Extent> extents = _analysis.Losses.Extents(disk.Root, disk.SizeBytes, MaximumExtents);
-                long bytes = Math.Min(loss.Blocks * BlockMap.BlockGeometry.BlockBytes, disk.SizeBytes);
+                long bytes = Math.Min(loss.Blocks * BlockGeometry.BlockBytes, disk.SizeBytes);
                 _findings.Add(PointFinding(walk) with
                 {
                     Action = action, DiskId = disk.DiskId, BytesLost = bytes, LostExtents = extents, LockedUntilUtc = locked,

@@ -1,7 +1,8 @@
-using Natalia.Backup.Engine.Backup;
 using Natalia.Backup.Engine.BlockMap;
-using Natalia.Backup.Engine.Disks;
 using Natalia.Backup.Engine.Format;
+using Natalia.Backup.Engine.Model;
+using Natalia.Backup.Engine.Packs;
+using Natalia.Backup.Engine.Runs;
 
 namespace Natalia.Backup.Engine.Repair;
 

@@ -1,7 +1,8 @@
+using Natalia.Backup.Engine.Core;
 using Natalia.Backup.Engine.Format;
 using Natalia.Backup.Engine.Packs;
+using Natalia.Backup.Engine.Points;
 using Natalia.Backup.Engine.Reclaim;
-using Natalia.Backup.Engine.Repositories;
 using Natalia.Backup.Engine.Sealing;
 using Natalia.Backup.Engine.Storage;
 

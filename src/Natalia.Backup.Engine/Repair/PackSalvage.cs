@@ -1,7 +1,7 @@
 using System.Globalization;
+using Natalia.Backup.Engine.Core;
 using Natalia.Backup.Engine.Format;
 using Natalia.Backup.Engine.Packs;
-using Natalia.Backup.Engine.Repositories;
 using Natalia.Backup.Engine.Sealing;
 using Natalia.Backup.Engine.Storage;
 

@@ -1,6 +1,6 @@
+using Natalia.Backup.Engine.Core;
 using Natalia.Backup.Engine.Format;
 using Natalia.Backup.Engine.Packs;
-using Natalia.Backup.Engine.Repositories;
 using Natalia.Backup.Engine.Sealing;
 using Natalia.Backup.Engine.Storage;
 

@@ -1,7 +1,9 @@
 using Natalia.Backup.Engine.Audit;
+using Natalia.Backup.Engine.Core;
 using Natalia.Backup.Engine.Format;
+using Natalia.Backup.Engine.Keys;
 using Natalia.Backup.Engine.Model;
-using Natalia.Backup.Engine.Repositories;
+using Natalia.Backup.Engine.Verification;
 
 namespace Natalia.Backup.Engine.Repair;
 

@@ -1,4 +1,3 @@
-using Natalia.Backup.Engine.BlockMap;
 using Natalia.Backup.Engine.Format;
 using Natalia.Backup.Engine.Packs;
 using Natalia.Backup.Engine.Reclaim;

@@ -2,9 +2,10 @@ using System.Globalization;
 using System.Text;
 using System.Text.Json;
 using Natalia.Backup.Engine.Audit;
+using Natalia.Backup.Engine.Core;
 using Natalia.Backup.Engine.Format;
+using Natalia.Backup.Engine.Keys;
 using Natalia.Backup.Engine.Model;
-using Natalia.Backup.Engine.Repositories;
 using Natalia.Backup.Engine.Sealing;
 using Natalia.Backup.Engine.Storage;
 

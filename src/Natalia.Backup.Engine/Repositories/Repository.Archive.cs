@@ -1,4 +1,5 @@
 using Natalia.Backup.Engine.Model;
+using Natalia.Backup.Engine.Points;
 using Natalia.Backup.Engine.Restore;
 using Natalia.Backup.Engine.Storage;
 

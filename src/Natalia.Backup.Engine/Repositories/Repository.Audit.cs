@@ -1,5 +1,6 @@
 using Natalia.Backup.Engine.Audit;
 using Natalia.Backup.Engine.Model;
+using Natalia.Backup.Engine.Verification;
 
 namespace Natalia.Backup.Engine.Repositories;
 

@@ -1,7 +1,9 @@
 using Natalia.Backup.Engine.Backup;
 using Natalia.Backup.Engine.Copy;
+using Natalia.Backup.Engine.Core;
 using Natalia.Backup.Engine.Leases;
 using Natalia.Backup.Engine.Model;
+using Natalia.Backup.Engine.Points;
 
 namespace Natalia.Backup.Engine.Repositories;
 

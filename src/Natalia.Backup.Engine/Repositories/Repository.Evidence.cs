@@ -1,4 +1,5 @@
 using Natalia.Backup.Engine.Audit;
+using Natalia.Backup.Engine.Core;
 
 namespace Natalia.Backup.Engine.Repositories;
 

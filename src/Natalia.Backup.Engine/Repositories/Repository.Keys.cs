@@ -1,4 +1,5 @@
 using Natalia.Backup.Engine.Model;
+using Natalia.Backup.Engine.Sealing;
 
 namespace Natalia.Backup.Engine.Repositories;
 

@@ -1,6 +1,8 @@
 using Natalia.Backup.Engine.Audit;
+using Natalia.Backup.Engine.Core;
 using Natalia.Backup.Engine.Immutability;
 using Natalia.Backup.Engine.Model;
+using Natalia.Backup.Engine.Points;
 using Natalia.Backup.Engine.Retention;
 using Natalia.Backup.Engine.Storage;
 

@@ -1,5 +1,7 @@
 using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Engine.Repair;
+using Natalia.Backup.Engine.Sealing;
+using Natalia.Backup.Engine.Storage;
 
 namespace Natalia.Backup.Engine.Repositories;
 
@@ -29,11 +31,11 @@ public sealed partial class Repository
     /// <param name="cancellationToken">Stops it.</param>
     /// <returns>How it was: when not whole, it was made again.</returns>
     /// <exception cref="NataliaException"><c>WrongPassword</c>, <c>RepositoryDamaged</c> when it cannot be made again, <c>RepositoryFormatTooNew</c>, <c>ObjectLocked</c>, a store error.</exception>
-    public static Task<SettingsState> RebuildSettingsAsync(Storage.IObjectStore store, RepositoryPassword? password, TimeProvider clock, CancellationToken cancellationToken) => SettingsRebuild.ExecuteAsync(store, password, clock, cancellationToken);
+    public static Task<SettingsState> RebuildSettingsAsync(IObjectStore store, RepositoryPassword? password, TimeProvider clock, CancellationToken cancellationToken) => SettingsRebuild.ExecuteAsync(store, password, clock, cancellationToken);
 
     /// <summary>Tells whether <c>natalia.json</c> would be made again. Changes nothing and needs no password.</summary>
     /// <param name="store">Where the repository is; stays the caller's.</param>
     /// <param name="cancellationToken">Stops it.</param>
     /// <exception cref="NataliaException"><c>RepositoryFormatTooNew</c>, a store error.</exception>
-    public static Task<SettingsState> InspectSettingsAsync(Storage.IObjectStore store, CancellationToken cancellationToken) => SettingsRebuild.InspectAsync(store, cancellationToken);
+    public static Task<SettingsState> InspectSettingsAsync(IObjectStore store, CancellationToken cancellationToken) => SettingsRebuild.InspectAsync(store, cancellationToken);
 }

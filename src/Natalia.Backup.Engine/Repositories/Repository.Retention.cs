@@ -1,7 +1,7 @@
 using Natalia.Backup.Engine.Audit;
-using Natalia.Backup.Engine.Format;
 using Natalia.Backup.Engine.Leases;
 using Natalia.Backup.Engine.Model;
+using Natalia.Backup.Engine.Points;
 using Natalia.Backup.Engine.Retention;
 
 namespace Natalia.Backup.Engine.Repositories;

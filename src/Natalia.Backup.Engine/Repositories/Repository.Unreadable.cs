@@ -2,6 +2,7 @@ using System.Text.Json;
 using Natalia.Backup.Engine.Audit;
 using Natalia.Backup.Engine.Format;
 using Natalia.Backup.Engine.Model;
+using Natalia.Backup.Engine.Points;
 
 namespace Natalia.Backup.Engine.Repositories;
 

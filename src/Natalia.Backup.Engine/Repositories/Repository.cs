@@ -1,12 +1,15 @@
 using System.Text.Json;
 using Natalia.Backup.Engine.Audit;
 using Natalia.Backup.Engine.Backup;
+using Natalia.Backup.Engine.BlockMap;
+using Natalia.Backup.Engine.Core;
 using Natalia.Backup.Engine.Disks;
 using Natalia.Backup.Engine.Format;
-using Natalia.Backup.Engine.Immutability;
+using Natalia.Backup.Engine.Keys;
 using Natalia.Backup.Engine.Leases;
 using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Engine.Packs;
+using Natalia.Backup.Engine.Points;
 using Natalia.Backup.Engine.Restore;
 using Natalia.Backup.Engine.Retention;
 using Natalia.Backup.Engine.Sealing;
@@ -358,7 +361,7 @@ public sealed partial class Repository : IDisposable
         var losses = new LossCollector();
         (ManifestDisk found, RestorePointDisk disk) = await ExportDiskAsync(point, diskId, target, losses, progress, cancellationToken).ConfigureAwait(false);
         long lostBlocks = found.Root.Blocks - losses.Good;
-        return new SalvagedDisk(disk, Math.Min(lostBlocks * BlockMap.BlockGeometry.BlockBytes, disk.SizeBytes), losses.Extents(disk.SizeBytes));
+        return new SalvagedDisk(disk, Math.Min(lostBlocks * BlockGeometry.BlockBytes, disk.SizeBytes), losses.Extents(disk.SizeBytes));
     }
 
     private async Task<(ManifestDisk Found, RestorePointDisk Disk)> ExportDiskAsync(RestorePoint point, string? diskId, IDiskTarget target, LossCollector? losses, IProgress<OperationProgress>? progress, CancellationToken cancellationToken)
@@ -377,7 +380,7 @@ public sealed partial class Repository : IDisposable
     public async Task<ApplianceDescription> GetConfigurationAsync(RestorePoint point, CancellationToken cancellationToken)
     {
         PointManifest manifest = await FindAsync(point.ApplianceId, point.RestorePointId, cancellationToken).ConfigureAwait(false);
-        BlockMap.Reference configuration = manifest.Configuration ?? throw new NataliaException(ErrorIds.ConfigurationNotStored, NataliaErrorKind.NotFound, $"The point {point} holds no VM configuration.", point.RestorePointId);
+        Reference configuration = manifest.Configuration ?? throw new NataliaException(ErrorIds.ConfigurationNotStored, NataliaErrorKind.NotFound, $"The point {point} holds no VM configuration.", point.RestorePointId);
         using var codec = new SegmentCodec();
         byte[] bytes = await _core.PackReader(manifest.ApplianceId).ReadSegmentAsync(PackArea.Meta, configuration, codec, cancellationToken).ConfigureAwait(false);
         try
@@ -509,7 +512,7 @@ public sealed partial class Repository : IDisposable
         VerifiedUtc = foundDamagedUtc > DateTime.MinValue ? foundDamagedUtc : null,
     };
 
-    private static RestorePointDisk Describe(ManifestDisk disk) => new(disk.DiskId, disk.Role, disk.SizeBytes, Math.Min(disk.Root.Blocks * BlockMap.BlockGeometry.BlockBytes, disk.SizeBytes));
+    private static RestorePointDisk Describe(ManifestDisk disk) => new(disk.DiskId, disk.Role, disk.SizeBytes, Math.Min(disk.Root.Blocks * BlockGeometry.BlockBytes, disk.SizeBytes));
 
     /// <summary>Another one made a repository here at the same moment and was first: takes back what this one had begun with.</summary>
     private static async Task TakeBackAsync(RepositoryCore core, Id128 slotId, CancellationToken cancellationToken)

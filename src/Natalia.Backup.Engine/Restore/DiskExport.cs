@@ -1,8 +1,9 @@
 using Natalia.Backup.Engine.BlockMap;
+using Natalia.Backup.Engine.Core;
 using Natalia.Backup.Engine.Disks;
-using Natalia.Backup.Engine.Format;
+using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Engine.Packs;
-using Natalia.Backup.Engine.Repositories;
+using Natalia.Backup.Engine.Points;
 
 namespace Natalia.Backup.Engine.Restore;
 

@@ -1,5 +1,5 @@
 using Natalia.Backup.Engine.BlockMap;
-using Natalia.Backup.Engine.Disks;
+using Natalia.Backup.Engine.Model;
 
 namespace Natalia.Backup.Engine.Restore;
 

@@ -1,8 +1,10 @@
+using Natalia.Backup.Engine.Core;
 using Natalia.Backup.Engine.Format;
 using Natalia.Backup.Engine.Immutability;
 using Natalia.Backup.Engine.Model;
-using Natalia.Backup.Engine.Repositories;
+using Natalia.Backup.Engine.Points;
 using Natalia.Backup.Engine.Storage;
+using Natalia.Backup.Engine.Storage.Wrappers;
 
 namespace Natalia.Backup.Engine.Restore;
 

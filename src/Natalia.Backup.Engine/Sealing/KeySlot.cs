@@ -1,7 +1,6 @@
 using System.Text;
 using System.Text.Json;
 using Natalia.Backup.Engine.Format;
-using Natalia.Backup.Engine.Repositories;
 using Org.BouncyCastle.Crypto.Generators;
 
 namespace Natalia.Backup.Engine.Sealing;

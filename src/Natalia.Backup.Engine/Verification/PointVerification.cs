@@ -1,10 +1,10 @@
 using System.Collections.Concurrent;
-using Natalia.Backup.Engine.Audit;
 using Natalia.Backup.Engine.BlockMap;
+using Natalia.Backup.Engine.Core;
 using Natalia.Backup.Engine.Format;
 using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Engine.Packs;
-using Natalia.Backup.Engine.Repositories;
+using Natalia.Backup.Engine.Points;
 using Natalia.Backup.Engine.Restore;
 using Natalia.Backup.Engine.Sealing;
 using Natalia.Backup.Engine.Storage;

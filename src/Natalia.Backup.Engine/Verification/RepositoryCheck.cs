@@ -3,11 +3,13 @@ using System.Runtime.CompilerServices;
 using System.Security.Cryptography;
 using System.Text.Json;
 using Natalia.Backup.Engine.Audit;
+using Natalia.Backup.Engine.Core;
 using Natalia.Backup.Engine.Format;
+using Natalia.Backup.Engine.Keys;
 using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Engine.Packs;
+using Natalia.Backup.Engine.Points;
 using Natalia.Backup.Engine.Reclaim;
-using Natalia.Backup.Engine.Repositories;
 using Natalia.Backup.Engine.Sealing;
 using Natalia.Backup.Engine.Storage;
 

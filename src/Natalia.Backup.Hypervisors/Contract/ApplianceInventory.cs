@@ -2,7 +2,7 @@ using System.Collections;
 using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Model;
 
-namespace Natalia.Backup.Hypervisors;
+namespace Natalia.Backup.Hypervisors.Contract;
 
 /// <summary>What a hypervisor lists: the VMs, and what stood in the way of others. One broken VM hides none of the good ones, and is not silently left out either.</summary>
 public sealed class ApplianceInventory : IReadOnlyList<ApplianceDescription>

@@ -1,7 +1,4 @@
-using Natalia.Backup.Engine;
-using Natalia.Backup.Engine.Model;
-
-namespace Natalia.Backup.Hypervisors;
+namespace Natalia.Backup.Hypervisors.Contract;
 
 /// <summary>What tells one VM from another, known without describing it.</summary>
 /// <param name="Name">Its name.</param>

@@ -1,7 +1,6 @@
-using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Model;
 
-namespace Natalia.Backup.Hypervisors;
+namespace Natalia.Backup.Hypervisors.Contract;
 
 /// <summary>One snapshot of an appliance. Immutable and job-safe.</summary>
 public sealed record ApplianceSnapshot

@@ -1,7 +1,7 @@
 using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Model;
 
-namespace Natalia.Backup.Hypervisors;
+namespace Natalia.Backup.Hypervisors.Contract;
 
 /// <summary>
 /// Which disk of an appliance holds its data: the one that the user names; else the one that its hypervisor calls the data disk; else the only one that is not the

@@ -1,4 +1,4 @@
-namespace Natalia.Backup.Hypervisors;
+namespace Natalia.Backup.Hypervisors.Contract;
 
 /// <summary>A program to run in a guest.</summary>
 public sealed record GuestCommand

@@ -1,4 +1,4 @@
-namespace Natalia.Backup.Hypervisors;
+namespace Natalia.Backup.Hypervisors.Contract;
 
 /// <summary>How a program in a guest ended.</summary>
 /// <param name="ExitCode">Its exit code; null when a signal ended it.</param>

@@ -1,7 +1,4 @@
-using Natalia.Backup.Engine;
-using Natalia.Backup.Engine.Model;
-
-namespace Natalia.Backup.Hypervisors;
+namespace Natalia.Backup.Hypervisors.Contract;
 
 /// <summary>Capability: describes only the wanted VMs, where describing all of them would cost a request each.</summary>
 public interface IApplianceFinder

@@ -1,7 +1,6 @@
 using Natalia.Backup.Engine;
-using Natalia.Backup.Engine.Model;
 
-namespace Natalia.Backup.Hypervisors;
+namespace Natalia.Backup.Hypervisors.Contract;
 
 /// <summary>Capability: runs a command inside a VM without any network.</summary>
 public interface IGuestChannel

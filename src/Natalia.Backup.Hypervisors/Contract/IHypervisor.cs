@@ -2,7 +2,7 @@ using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Disks;
 using Natalia.Backup.Engine.Model;
 
-namespace Natalia.Backup.Hypervisors;
+namespace Natalia.Backup.Hypervisors.Contract;
 
 /// <summary>
 /// A connected hypervisor. What it can do beyond listing is a capability, asked for with <see cref="HypervisorExtensions.Require{T}"/>; a missing one is a typed error that names it.

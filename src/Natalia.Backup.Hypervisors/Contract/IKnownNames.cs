@@ -1,6 +1,6 @@
 using Natalia.Backup.Engine;
 
-namespace Natalia.Backup.Hypervisors;
+namespace Natalia.Backup.Hypervisors.Contract;
 
 /// <summary>Capability: the names that earlier answers held, for completion. They may have changed. All members may be called from any thread.</summary>
 public interface IKnownNames

@@ -1,7 +1,7 @@
 using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Model;
 
-namespace Natalia.Backup.Hypervisors;
+namespace Natalia.Backup.Hypervisors.Contract;
 
 /// <summary>Capability of a native repository: the hypervisor remembers with each VM that it is enrolled here, and how. Any thread.</summary>
 public interface INativeEnrolments

@@ -1,7 +1,6 @@
 using Natalia.Backup.Engine;
-using Natalia.Backup.Engine.Model;
 
-namespace Natalia.Backup.Hypervisors;
+namespace Natalia.Backup.Hypervisors.Contract;
 
 /// <summary>Capability: the hypervisor moves the data itself, into storages of its own (Proxmox VE).</summary>
 public interface INativeProtection

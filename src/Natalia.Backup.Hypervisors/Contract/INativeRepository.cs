@@ -1,8 +1,7 @@
 using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Model;
-using Natalia.Backup.Engine.Repositories;
 
-namespace Natalia.Backup.Hypervisors;
+namespace Natalia.Backup.Hypervisors.Contract;
 
 /// <summary>
 /// A storage into which a hypervisor itself puts restore points. It belongs to the hypervisor that opened it and ends with it.

@@ -1,8 +1,7 @@
 using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Model;
-using Natalia.Backup.Engine.Repositories;
 
-namespace Natalia.Backup.Hypervisors;
+namespace Natalia.Backup.Hypervisors.Contract;
 
 /// <summary>Capability: builds a VM from a restore point of a native repository.</summary>
 public interface INativeRestore

@@ -1,7 +1,7 @@
 using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Model;
 
-namespace Natalia.Backup.Hypervisors;
+namespace Natalia.Backup.Hypervisors.Contract;
 
 /// <summary>Capability: backups that the hypervisor starts by itself. Any thread.</summary>
 public interface INativeSchedules

@@ -1,7 +1,6 @@
-using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Model;
 
-namespace Natalia.Backup.Hypervisors;
+namespace Natalia.Backup.Hypervisors.Contract;
 
 /// <summary>Capability: says beforehand what would fail.</summary>
 public interface IPrerequisites

@@ -1,7 +1,7 @@
 using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Model;
 
-namespace Natalia.Backup.Hypervisors;
+namespace Natalia.Backup.Hypervisors.Contract;
 
 /// <summary>Capability: the hypervisor keeps a copy of a VM on another of its nodes and refreshes it every few minutes. A replica is not a backup: deletions arrive there too. Any thread.</summary>
 public interface IReplication

@@ -1,7 +1,7 @@
 using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Model;
 
-namespace Natalia.Backup.Hypervisors;
+namespace Natalia.Backup.Hypervisors.Contract;
 
 /// <summary>Capability: short-lived snapshots on the hypervisor. They are not backups: they lie on the disk that they protect, and slow it down. Any thread.</summary>
 public interface ISnapshots

@@ -1,8 +1,7 @@
 using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Model;
-using Natalia.Backup.Engine.Repositories;
 
-namespace Natalia.Backup.Hypervisors;
+namespace Natalia.Backup.Hypervisors.Contract;
 
 /// <summary>Capability: an isolated VM that is made from a restore point, examined and destroyed.</summary>
 public interface ITestBench

@@ -1,7 +1,4 @@
-using Natalia.Backup.Engine;
-using Natalia.Backup.Engine.Model;
-
-namespace Natalia.Backup.Hypervisors;
+namespace Natalia.Backup.Hypervisors.Contract;
 
 /// <summary>How one disk was treated by a native backup.</summary>
 /// <param name="DiskId">The disk.</param>

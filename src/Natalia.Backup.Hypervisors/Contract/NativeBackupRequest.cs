@@ -1,7 +1,6 @@
-using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Model;
 
-namespace Natalia.Backup.Hypervisors;
+namespace Natalia.Backup.Hypervisors.Contract;
 
 /// <summary>What a native backup is to do.</summary>
 public sealed record NativeBackupRequest

@@ -1,4 +1,4 @@
-namespace Natalia.Backup.Hypervisors;
+namespace Natalia.Backup.Hypervisors.Contract;
 
 /// <summary>The verdict of a storage's own retention.</summary>
 public enum NativePruneMark

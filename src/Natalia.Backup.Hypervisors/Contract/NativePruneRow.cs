@@ -1,4 +1,4 @@
-namespace Natalia.Backup.Hypervisors;
+namespace Natalia.Backup.Hypervisors.Contract;
 
 /// <summary>What a storage's own retention says about one point.</summary>
 /// <param name="RestorePointId">The point.</param>

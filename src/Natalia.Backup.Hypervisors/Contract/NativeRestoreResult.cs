@@ -1,7 +1,6 @@
-using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Model;
 
-namespace Natalia.Backup.Hypervisors;
+namespace Natalia.Backup.Hypervisors.Contract;
 
 /// <summary>What a restore made.</summary>
 /// <param name="Appliance">The VM as it was read back afterwards.</param>

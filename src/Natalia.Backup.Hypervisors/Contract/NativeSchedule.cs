@@ -1,7 +1,4 @@
-using Natalia.Backup.Engine;
-using Natalia.Backup.Engine.Model;
-
-namespace Natalia.Backup.Hypervisors;
+namespace Natalia.Backup.Hypervisors.Contract;
 
 /// <summary>A schedule of the hypervisor. Immutable and job-safe.</summary>
 public sealed record NativeSchedule

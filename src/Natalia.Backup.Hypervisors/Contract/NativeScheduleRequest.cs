@@ -1,7 +1,4 @@
-using Natalia.Backup.Engine;
-using Natalia.Backup.Engine.Model;
-
-namespace Natalia.Backup.Hypervisors;
+namespace Natalia.Backup.Hypervisors.Contract;
 
 /// <summary>The schedule that is wanted.</summary>
 public sealed record NativeScheduleRequest

@@ -1,4 +1,4 @@
-namespace Natalia.Backup.Hypervisors;
+namespace Natalia.Backup.Hypervisors.Contract;
 
 /// <summary>For what the prerequisites are checked.</summary>
 public sealed record PrerequisiteRequest

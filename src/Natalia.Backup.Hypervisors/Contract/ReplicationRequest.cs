@@ -1,4 +1,4 @@
-namespace Natalia.Backup.Hypervisors;
+namespace Natalia.Backup.Hypervisors.Contract;
 
 /// <summary>The replication that is wanted.</summary>
 public sealed record ReplicationRequest

@@ -1,7 +1,6 @@
-using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Model;
 
-namespace Natalia.Backup.Hypervisors;
+namespace Natalia.Backup.Hypervisors.Contract;
 
 /// <summary>A replication and how it is doing. Immutable and job-safe.</summary>
 public sealed record ReplicationState

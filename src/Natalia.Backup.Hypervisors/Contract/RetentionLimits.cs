@@ -1,6 +1,6 @@
 using System.Globalization;
 
-namespace Natalia.Backup.Hypervisors;
+namespace Natalia.Backup.Hypervisors.Contract;
 
 /// <summary>How many points each rule keeps. A limit that is 0 keeps none; all 0 keeps everything.</summary>
 /// <param name="Last">The newest ones, 0 or more.</param>

@@ -1,8 +1,6 @@
-using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Model;
-using Natalia.Backup.Engine.Repositories;
 
-namespace Natalia.Backup.Hypervisors;
+namespace Natalia.Backup.Hypervisors.Contract;
 
 /// <summary>How a snapshot is made.</summary>
 public sealed record SnapshotRequest

@@ -1,4 +1,4 @@
-namespace Natalia.Backup.Hypervisors;
+namespace Natalia.Backup.Hypervisors.Contract;
 
 /// <summary>A VM made for a test.</summary>
 public sealed record TestAppliance

@@ -1,6 +1,8 @@
 using System.Text;
 using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Disks;
+using Natalia.Backup.Engine.Files;
+using Natalia.Backup.Engine.Format;
 using Natalia.Backup.Engine.Model;
 
 namespace Natalia.Backup.Hypervisors.Folder;

@@ -1,4 +1,5 @@
 using Natalia.Backup.Engine.Disks;
+using Natalia.Backup.Engine.Model;
 
 namespace Natalia.Backup.Hypervisors.Folder;
 

@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text.Json;
 using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Disks;
+using Natalia.Backup.Engine.Model;
 
 namespace Natalia.Backup.Hypervisors.Folder;
 

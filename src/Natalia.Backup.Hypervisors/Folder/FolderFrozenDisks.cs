@@ -1,6 +1,7 @@
 using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Disks;
 using Natalia.Backup.Engine.Model;
+using Natalia.Backup.Hypervisors.Contract;
 
 namespace Natalia.Backup.Hypervisors.Folder;
 

@@ -2,7 +2,9 @@ using System.Text.Encodings.Web;
 using System.Text.Json;
 using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Disks;
+using Natalia.Backup.Engine.Files;
 using Natalia.Backup.Engine.Model;
+using Natalia.Backup.Hypervisors.Contract;
 
 namespace Natalia.Backup.Hypervisors.Folder;
 

@@ -1,5 +1,5 @@
 using Natalia.Backup.Engine;
-using Natalia.Backup.Engine.Model;
+using Natalia.Backup.Engine.Format;
 using Natalia.Backup.Text;
 
 namespace Natalia.Backup.Appliances;

@@ -1,5 +1,5 @@
 using Natalia.Backup.Engine.Model;
-using Natalia.Backup.Hypervisors;
+using Natalia.Backup.Hypervisors.Contract;
 
 namespace Natalia.Backup.Appliances;
 

@@ -1,4 +1,4 @@
-using Natalia.Backup.Hypervisors;
+using Natalia.Backup.Hypervisors.Contract;
 using Natalia.Backup.Sessions;
 
 namespace Natalia.Backup.Arguments;

@@ -1,5 +1,5 @@
 using System.Management.Automation;
-using Natalia.Backup.Engine.Model;
+using Natalia.Backup.Engine.Format;
 
 namespace Natalia.Backup.Arguments;
 

@@ -3,7 +3,7 @@ using System.Security;
 using Natalia.Backup.Arguments;
 using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Model;
-using Natalia.Backup.Engine.Repositories;
+using Natalia.Backup.Engine.Sealing;
 using Natalia.Backup.Sessions;
 
 namespace Natalia.Backup.Commands;

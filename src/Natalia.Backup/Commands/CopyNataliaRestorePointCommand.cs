@@ -1,8 +1,8 @@
 using System.Management.Automation;
 using Natalia.Backup.Arguments;
 using Natalia.Backup.Engine;
-using Natalia.Backup.Engine.Copy;
 using Natalia.Backup.Engine.Model;
+using Natalia.Backup.Engine.Repositories;
 using Natalia.Backup.Pipeline;
 using Natalia.Backup.Points;
 using Natalia.Backup.Runs;

@@ -1,7 +1,6 @@
 using System.Management.Automation;
 using Natalia.Backup.Appliances;
-using Natalia.Backup.Engine.Model;
-using Natalia.Backup.Hypervisors;
+using Natalia.Backup.Hypervisors.Contract;
 
 namespace Natalia.Backup.Commands;
 

@@ -3,7 +3,6 @@ using Natalia.Backup.Appliances;
 using Natalia.Backup.Arguments;
 using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Model;
-using Natalia.Backup.Engine.Repositories;
 using Natalia.Backup.Points;
 using Natalia.Backup.Sessions;
 

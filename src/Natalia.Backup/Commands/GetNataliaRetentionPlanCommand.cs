@@ -5,7 +5,7 @@ using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Immutability;
 using Natalia.Backup.Engine.Retention;
 using Natalia.Backup.Errors;
-using Natalia.Backup.Hypervisors;
+using Natalia.Backup.Hypervisors.Contract;
 using Natalia.Backup.Retention;
 using Natalia.Backup.Sessions;
 

@@ -3,7 +3,7 @@ using System.Management.Automation.Internal;
 using System.Security;
 using Natalia.Backup.Arguments;
 using Natalia.Backup.Engine;
-using Natalia.Backup.Engine.Repositories;
+using Natalia.Backup.Engine.Sealing;
 using Natalia.Backup.Errors;
 using Natalia.Backup.Profiles;
 using Natalia.Backup.Sessions;

@@ -4,8 +4,7 @@ using Natalia.Backup.Arguments;
 using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Audit;
 using Natalia.Backup.Engine.Model;
-using Natalia.Backup.Evidence;
-using Natalia.Backup.Hypervisors;
+using Natalia.Backup.Hypervisors.Contract;
 using Natalia.Backup.Sessions;
 
 namespace Natalia.Backup.Commands;

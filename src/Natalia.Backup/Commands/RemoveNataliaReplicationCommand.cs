@@ -1,6 +1,6 @@
 using System.Management.Automation;
 using Natalia.Backup.Engine;
-using Natalia.Backup.Hypervisors;
+using Natalia.Backup.Hypervisors.Contract;
 using Natalia.Backup.Sessions;
 
 namespace Natalia.Backup.Commands;

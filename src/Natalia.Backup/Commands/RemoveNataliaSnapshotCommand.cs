@@ -1,9 +1,7 @@
 using System.Management.Automation;
 using Natalia.Backup.Appliances;
 using Natalia.Backup.Arguments;
-using Natalia.Backup.Engine;
-using Natalia.Backup.Engine.Model;
-using Natalia.Backup.Hypervisors;
+using Natalia.Backup.Hypervisors.Contract;
 
 namespace Natalia.Backup.Commands;
 

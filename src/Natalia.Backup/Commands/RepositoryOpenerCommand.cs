@@ -2,7 +2,7 @@ using System.Management.Automation;
 using System.Security;
 using Natalia.Backup.Arguments;
 using Natalia.Backup.Engine;
-using Natalia.Backup.Engine.Repositories;
+using Natalia.Backup.Engine.Sealing;
 using Natalia.Backup.Sessions;
 using Natalia.Backup.Storage.S3;
 

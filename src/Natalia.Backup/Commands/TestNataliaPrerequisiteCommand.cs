@@ -3,7 +3,7 @@ using Natalia.Backup.Appliances;
 using Natalia.Backup.Arguments;
 using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Model;
-using Natalia.Backup.Hypervisors;
+using Natalia.Backup.Hypervisors.Contract;
 using Natalia.Backup.Pipeline;
 using Natalia.Backup.Sessions;
 

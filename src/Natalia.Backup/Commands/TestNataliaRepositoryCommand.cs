@@ -1,8 +1,8 @@
 using System.Management.Automation;
 using Natalia.Backup.Arguments;
 using Natalia.Backup.Engine;
-using Natalia.Backup.Engine.Storage;
 using Natalia.Backup.Engine.Model;
+using Natalia.Backup.Engine.Storage.Folders;
 using Natalia.Backup.Hypervisors.Proxmox;
 using Natalia.Backup.Hypervisors.Proxmox.BackupServer;
 using Natalia.Backup.Pipeline;

@@ -2,8 +2,7 @@ using System.Globalization;
 using System.Management.Automation;
 using Natalia.Backup.Engine.Audit;
 using Natalia.Backup.Engine.Model;
-using Natalia.Backup.Evidence;
-using Natalia.Backup.Hypervisors;
+using Natalia.Backup.Hypervisors.Contract;
 using Natalia.Backup.Pipeline;
 using Natalia.Backup.Points;
 

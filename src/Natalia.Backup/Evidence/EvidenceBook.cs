@@ -2,8 +2,7 @@ using System.Globalization;
 using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Audit;
 using Natalia.Backup.Engine.Model;
-using Natalia.Backup.Engine.Repositories;
-using Natalia.Backup.Hypervisors;
+using Natalia.Backup.Hypervisors.Contract;
 using Natalia.Backup.Sessions;
 
 namespace Natalia.Backup.Evidence;

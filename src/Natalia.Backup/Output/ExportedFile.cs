@@ -1,3 +1,5 @@
+using Natalia.Backup.Engine.Model;
+
 namespace Natalia.Backup;
 
 /// <summary>A file that an <c>Export-</c> cmdlet wrote.</summary>
@@ -20,7 +22,7 @@ public sealed record ExportedFile
     /// <summary>How many bytes of the disk are lost and are zeros in the file: only with -AllowLoss more than 0.</summary>
     public long BytesLost { get; init; }
     /// <summary>Where in the file they are, ascending. An extent may hold zeros besides what is lost.</summary>
-    public IReadOnlyList<Engine.Disks.Extent> LostExtents { get; init; } = [];
+    public IReadOnlyList<Engine.Model.Extent> LostExtents { get; init; } = [];
 
     /// <summary>The path.</summary>
     public override string ToString() => Path;

@@ -1,6 +1,6 @@
 using System.Management.Automation;
 using Natalia.Backup.Engine;
-using Natalia.Backup.Engine.Repositories;
+using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Text;
 
 namespace Natalia.Backup.Pipeline;

@@ -1,6 +1,5 @@
 using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Model;
-using Natalia.Backup.Engine.Repositories;
 using Natalia.Backup.Sessions;
 
 namespace Natalia.Backup.Points;

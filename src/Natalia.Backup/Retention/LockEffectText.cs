@@ -1,4 +1,5 @@
 using System.Globalization;
+using Natalia.Backup.Engine.Core;
 using Natalia.Backup.Engine.Immutability;
 using Natalia.Backup.Engine.Retention;
 using Natalia.Backup.Sessions;

@@ -1,7 +1,6 @@
 using Natalia.Backup.Appliances;
 using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Model;
-using Natalia.Backup.Engine.Repositories;
 using Natalia.Backup.Engine.Retention;
 using Natalia.Backup.Sessions;
 

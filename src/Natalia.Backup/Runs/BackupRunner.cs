@@ -1,7 +1,8 @@
+using Natalia.Backup.Engine.Backup;
 using Natalia.Backup.Engine.Disks;
 using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Engine.Repositories;
-using Natalia.Backup.Hypervisors;
+using Natalia.Backup.Hypervisors.Contract;
 
 namespace Natalia.Backup.Runs;
 

@@ -1,6 +1,6 @@
 using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Model;
-using Natalia.Backup.Hypervisors;
+using Natalia.Backup.Hypervisors.Contract;
 
 namespace Natalia.Backup.Runs;
 

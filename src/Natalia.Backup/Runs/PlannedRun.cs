@@ -1,6 +1,6 @@
 using Natalia.Backup.Appliances;
 using Natalia.Backup.Engine.Model;
-using Natalia.Backup.Hypervisors;
+using Natalia.Backup.Hypervisors.Contract;
 using Natalia.Backup.Sessions;
 
 namespace Natalia.Backup.Runs;

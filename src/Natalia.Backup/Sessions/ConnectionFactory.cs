@@ -1,11 +1,14 @@
 using System.Management.Automation;
 using Natalia.Backup.Engine;
-using Natalia.Backup.Engine.Immutability;
+using Natalia.Backup.Engine.Core;
 using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Engine.Repositories;
 using Natalia.Backup.Engine.Retention;
+using Natalia.Backup.Engine.Sealing;
 using Natalia.Backup.Engine.Storage;
-using Natalia.Backup.Hypervisors;
+using Natalia.Backup.Engine.Storage.Folders;
+using Natalia.Backup.Engine.Storage.Wrappers;
+using Natalia.Backup.Hypervisors.Contract;
 using Natalia.Backup.Hypervisors.Folder;
 using Natalia.Backup.Hypervisors.Proxmox;
 using Natalia.Backup.Storage.S3;

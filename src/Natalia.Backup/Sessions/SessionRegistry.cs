@@ -1,7 +1,7 @@
 using System.Management.Automation.Runspaces;
 using System.Runtime.CompilerServices;
 using Natalia.Backup.Engine;
-using Natalia.Backup.Hypervisors;
+using Natalia.Backup.Hypervisors.Contract;
 
 namespace Natalia.Backup.Sessions;
 

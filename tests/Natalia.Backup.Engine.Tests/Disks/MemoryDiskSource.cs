@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using Natalia.Backup.Engine.Disks;
+using Natalia.Backup.Engine.Model;
 
 namespace Natalia.Backup.Engine.Tests.Disks;
 

@@ -1,5 +1,6 @@
 using Microsoft.Extensions.Time.Testing;
 using Natalia.Backup.Engine.Disks;
+using Natalia.Backup.Engine.Files;
 using Xunit;
 
 namespace Natalia.Backup.Engine.Tests.Disks;
@@ -52,7 +53,7 @@ public sealed class PartialFilesTests : IDisposable
     [Fact]
     public async Task What_another_machine_may_be_writing_into_a_folder_of_this_one_is_told_and_stays()
     {
-        if (Natalia.Backup.Engine.Disks.Native.Platform.IsWindows) return; // There a hold through a share is seen.
+        if (Natalia.Backup.Engine.Files.Platform.IsWindows) return; // There a hold through a share is seen.
         string own = await LeaveAsync();
         int mark = own.Length - "0123456789abcdef.partial".Length;
         string others = own.Substring(0, mark) + (own.Substring(mark, 8) == "01234567" ? "11234567" : "01234567") + own.Substring(mark + 8);

@@ -1,7 +1,8 @@
 using System.Diagnostics;
 using System.Runtime.InteropServices;
 using Natalia.Backup.Engine.Disks;
-using Natalia.Backup.Engine.Disks.Native;
+using Natalia.Backup.Engine.Files;
+using Natalia.Backup.Engine.Model;
 using Xunit;
 
 namespace Natalia.Backup.Engine.Tests.Disks;

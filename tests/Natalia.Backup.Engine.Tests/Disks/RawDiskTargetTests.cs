@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using Natalia.Backup.Engine.Disks;
+using Natalia.Backup.Engine.Model;
 using Xunit;
 
 namespace Natalia.Backup.Engine.Tests.Disks;

@@ -1,8 +1,10 @@
 using System.Text.Json;
-using Natalia.Backup.Engine.Disks;
+using Natalia.Backup.Engine.Audit;
+using Natalia.Backup.Engine.Backup;
+using Natalia.Backup.Engine.Format;
 using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Engine.Repositories;
-using Natalia.Backup.Engine.Storage;
+using Natalia.Backup.Engine.Storage.Folders;
 using Natalia.Backup.Engine.Tests.Disks;
 using Natalia.Backup.Engine.Tests.Repositories;
 using static Natalia.Backup.Engine.Tests.Repositories.RepositoryBench;

@@ -1,5 +1,5 @@
 using Natalia.Backup.Engine.Repositories;
-using Natalia.Backup.Engine.Storage;
+using Natalia.Backup.Engine.Storage.Folders;
 using Natalia.Backup.Engine.Tests.Disks;
 using Natalia.Backup.Engine.Tests.Repositories;
 

@@ -1,11 +1,13 @@
 using Microsoft.Extensions.Time.Testing;
 using Natalia.Backup.Engine.Audit;
+using Natalia.Backup.Engine.Core;
 using Natalia.Backup.Engine.Format;
 using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Engine.Repositories;
 using Natalia.Backup.Engine.Retention;
 using Natalia.Backup.Engine.Sealing;
 using Natalia.Backup.Engine.Storage;
+using Natalia.Backup.Engine.Verification;
 using Natalia.Backup.Tests.Storage;
 using static Natalia.Backup.Engine.Tests.Repositories.RepositoryBench;
 

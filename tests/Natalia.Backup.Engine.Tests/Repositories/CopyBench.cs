@@ -1,4 +1,3 @@
-using Natalia.Backup.Engine.Copy;
 using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Engine.Repositories;
 using static Natalia.Backup.Engine.Tests.Repositories.RepositoryBench;

@@ -1,8 +1,8 @@
 using Microsoft.Extensions.Time.Testing;
 using Natalia.Backup.Engine.Audit;
-using Natalia.Backup.Engine.Copy;
+using Natalia.Backup.Engine.Backup;
+using Natalia.Backup.Engine.Core;
 using Natalia.Backup.Engine.Disks;
-using Natalia.Backup.Engine.Immutability;
 using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Engine.Repositories;
 using Natalia.Backup.Engine.Storage;

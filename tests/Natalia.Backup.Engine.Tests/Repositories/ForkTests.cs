@@ -3,7 +3,6 @@ using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Engine.Repair;
 using Natalia.Backup.Engine.Repositories;
 using Natalia.Backup.Engine.Storage;
-using Natalia.Backup.Tests.Storage;
 using static Natalia.Backup.Engine.Tests.Repositories.RepositoryBench;
 
 namespace Natalia.Backup.Engine.Tests.Repositories;

@@ -1,8 +1,9 @@
 using Microsoft.Extensions.Time.Testing;
-using Natalia.Backup.Engine.Immutability;
+using Natalia.Backup.Engine.Core;
 using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Engine.Repositories;
 using Natalia.Backup.Engine.Storage;
+using Natalia.Backup.Engine.Storage.Wrappers;
 using Natalia.Backup.Tests.Storage;
 using static Natalia.Backup.Engine.Tests.Repositories.RepositoryBench;
 

@@ -1,9 +1,9 @@
 using Natalia.Backup.Engine.Format;
 using Natalia.Backup.Engine.Model;
-using Natalia.Backup.Engine.Reclaim;
 using Natalia.Backup.Engine.Repositories;
 using Natalia.Backup.Engine.Retention;
 using Natalia.Backup.Engine.Storage;
+using Natalia.Backup.Engine.Storage.Wrappers;
 using Natalia.Backup.Engine.Tests.Disks;
 using Natalia.Backup.Tests.Storage;
 

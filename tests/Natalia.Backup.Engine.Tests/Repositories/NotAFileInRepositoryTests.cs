@@ -1,9 +1,10 @@
 using Natalia.Backup.Engine.Audit;
-using Natalia.Backup.Engine.Copy;
+using Natalia.Backup.Engine.Format;
 using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Engine.Repair;
 using Natalia.Backup.Engine.Repositories;
 using Natalia.Backup.Engine.Storage;
+using Natalia.Backup.Engine.Storage.Folders;
 using Natalia.Backup.Engine.Tests.Disks;
 using Natalia.Backup.Tests.Storage;
 using static Natalia.Backup.Engine.Tests.Repositories.RepositoryBench;

@@ -5,6 +5,7 @@ using Natalia.Backup.Engine.Repair;
 using Natalia.Backup.Engine.Repositories;
 using Natalia.Backup.Engine.Retention;
 using Natalia.Backup.Engine.Storage;
+using Natalia.Backup.Engine.Verification;
 using static Natalia.Backup.Engine.Tests.Repositories.RepositoryBench;
 
 namespace Natalia.Backup.Engine.Tests.Repositories;

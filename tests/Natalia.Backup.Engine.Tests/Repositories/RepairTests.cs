@@ -1,7 +1,8 @@
 using Natalia.Backup.Engine.Audit;
-using Natalia.Backup.Engine.Disks;
+using Natalia.Backup.Engine.Core;
 using Natalia.Backup.Engine.Format;
 using Natalia.Backup.Engine.Model;
+using Natalia.Backup.Engine.Points;
 using Natalia.Backup.Engine.Repair;
 using Natalia.Backup.Engine.Repositories;
 using Natalia.Backup.Engine.Storage;
@@ -461,7 +462,7 @@ public sealed class RepairTests
         var clock = new Microsoft.Extensions.Time.Testing.FakeTimeProvider(DateTimeOffset.UtcNow);
         using var store = new MemoryStore(clock, objectLock: true);
         using var bench = new RepositoryBench(store) { Clock = clock, HasLockDirectory = false };
-        using Repository repository = await Repository.CreateAsync(new FaultStore(store), null, bench.Options with { Immutability = new Natalia.Backup.Engine.Immutability.ImmutabilityPolicy(3, ObjectLockMode.Compliance) }, default);
+        using Repository repository = await Repository.CreateAsync(new FaultStore(store), null, bench.Options with { Immutability = new Natalia.Backup.Engine.Core.ImmutabilityPolicy(3, ObjectLockMode.Compliance) }, default);
         for (int i = 0; i < 2; i++) await BackupAsync(repository, Disk(3 << 20, i));
         // A run that died before its manifest.
         await Assert.ThrowsAsync<SimulatedCrashException>(() => repository.BackupAsync(Request(new MemoryDiskSource(Disk(3 << 20, 8))), _ => throw new SimulatedCrashException("publish"), null, default));

@@ -1,7 +1,11 @@
 using System.Security;
+using Natalia.Backup.Engine.Backup;
+using Natalia.Backup.Engine.Core;
 using Natalia.Backup.Engine.Disks;
+using Natalia.Backup.Engine.Format;
 using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Engine.Repositories;
+using Natalia.Backup.Engine.Sealing;
 using Natalia.Backup.Engine.Storage;
 using Natalia.Backup.Engine.Tests.Disks;
 using Natalia.Backup.Tests.Storage;

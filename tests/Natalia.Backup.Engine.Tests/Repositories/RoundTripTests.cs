@@ -1,5 +1,7 @@
+using Natalia.Backup.Engine.Backup;
 using Natalia.Backup.Engine.Disks;
 using Natalia.Backup.Engine.Model;
+using Natalia.Backup.Engine.Points;
 using Natalia.Backup.Engine.Repositories;
 using Natalia.Backup.Engine.Storage;
 using Natalia.Backup.Engine.Tests.Disks;

@@ -1,7 +1,7 @@
 using Natalia.Backup.Engine.Disks;
 using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Engine.Repositories;
-using Natalia.Backup.Engine.Storage;
+using Natalia.Backup.Engine.Storage.Folders;
 using Natalia.Backup.Engine.Tests.Disks;
 using Natalia.Backup.Tests.Storage;
 using static Natalia.Backup.Engine.Tests.Repositories.RepositoryBench;

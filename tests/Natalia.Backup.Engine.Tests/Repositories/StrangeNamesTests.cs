@@ -1,12 +1,13 @@
 using Natalia.Backup.Engine.Audit;
 using Natalia.Backup.Engine.Format;
 using Natalia.Backup.Engine.Model;
-using Natalia.Backup.Engine.Reclaim;
+using Natalia.Backup.Engine.Packs;
+using Natalia.Backup.Engine.Points;
 using Natalia.Backup.Engine.Repair;
 using Natalia.Backup.Engine.Repositories;
 using Natalia.Backup.Engine.Retention;
+using Natalia.Backup.Engine.Sealing;
 using Natalia.Backup.Engine.Storage;
-using Natalia.Backup.Tests.Storage;
 using static Natalia.Backup.Engine.Tests.Repositories.RepositoryBench;
 
 namespace Natalia.Backup.Engine.Tests.Repositories;

@@ -1,4 +1,6 @@
+using Natalia.Backup.Engine.Core;
 using Natalia.Backup.Engine.Immutability;
+using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Engine.Retention;
 
 namespace Natalia.Backup.Engine.Tests.Retention;

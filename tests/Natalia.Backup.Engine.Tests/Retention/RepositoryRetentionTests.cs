@@ -1,4 +1,5 @@
 using Natalia.Backup.Engine.Audit;
+using Natalia.Backup.Engine.Core;
 using Natalia.Backup.Engine.Disks;
 using Natalia.Backup.Engine.Format;
 using Natalia.Backup.Engine.Leases;

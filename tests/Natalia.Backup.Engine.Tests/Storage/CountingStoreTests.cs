@@ -1,4 +1,5 @@
 using Natalia.Backup.Engine.Storage;
+using Natalia.Backup.Engine.Storage.Wrappers;
 using Xunit;
 
 namespace Natalia.Backup.Tests.Storage;

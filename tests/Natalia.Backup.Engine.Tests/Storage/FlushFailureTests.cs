@@ -1,6 +1,7 @@
 using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Files;
 using Natalia.Backup.Engine.Storage;
+using Natalia.Backup.Engine.Storage.Folders;
 using Xunit;
 
 namespace Natalia.Backup.Tests.Storage;

@@ -1,4 +1,5 @@
 using Natalia.Backup.Engine.Storage;
+using Natalia.Backup.Engine.Storage.Folders;
 
 namespace Natalia.Backup.Tests.Storage;
 

@@ -1,5 +1,6 @@
 using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Storage;
+using Natalia.Backup.Engine.Storage.Folders;
 using Xunit;
 
 namespace Natalia.Backup.Tests.Storage;

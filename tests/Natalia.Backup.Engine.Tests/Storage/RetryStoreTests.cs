@@ -1,6 +1,7 @@
 using Microsoft.Extensions.Time.Testing;
 using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Storage;
+using Natalia.Backup.Engine.Storage.Wrappers;
 using Xunit;
 
 namespace Natalia.Backup.Tests.Storage;

@@ -2,6 +2,8 @@ using System.Runtime.InteropServices;
 using System.Security;
 using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Storage;
+using Natalia.Backup.Engine.Storage.Folders;
+using Natalia.Backup.Engine.Storage.Wrappers;
 using Xunit;
 
 namespace Natalia.Backup.Tests.Storage;

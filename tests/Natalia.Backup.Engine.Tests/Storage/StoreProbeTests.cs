@@ -2,6 +2,8 @@ using Microsoft.Extensions.Time.Testing;
 using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Engine.Storage;
+using Natalia.Backup.Engine.Storage.Folders;
+using Natalia.Backup.Engine.Storage.Wrappers;
 using Xunit;
 
 namespace Natalia.Backup.Tests.Storage;

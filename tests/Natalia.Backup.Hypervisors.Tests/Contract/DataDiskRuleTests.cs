@@ -1,5 +1,6 @@
 using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Model;
+using Natalia.Backup.Hypervisors.Contract;
 using Xunit;
 
 namespace Natalia.Backup.Hypervisors.Tests.Contract;

@@ -1,7 +1,8 @@
 using System.Diagnostics;
 using Natalia.Backup.Engine;
+using Natalia.Backup.Engine.Format;
 using Natalia.Backup.Engine.Model;
-using Natalia.Backup.Engine.Repositories;
+using Natalia.Backup.Hypervisors.Contract;
 using Natalia.Backup.Hypervisors.Proxmox;
 using Natalia.Backup.Hypervisors.Tests.Proxmox.Simulator;
 using Xunit;

@@ -1,4 +1,5 @@
 using Natalia.Backup.Engine.Model;
+using Natalia.Backup.Hypervisors.Contract;
 using Natalia.Backup.Hypervisors.Proxmox;
 using Natalia.Backup.Hypervisors.Tests.Proxmox.Simulator;
 using Xunit;

@@ -1,5 +1,6 @@
 using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Model;
+using Natalia.Backup.Hypervisors.Contract;
 using Natalia.Backup.Hypervisors.Proxmox;
 using Natalia.Backup.Hypervisors.Tests.Proxmox.Simulator;
 using Xunit;
@@ -96,9 +97,9 @@ public sealed class SnapshotTests
         Assert.NotEmpty(told);
     }
 
-    private sealed class Told(List<string> into) : IProgress<Engine.Repositories.OperationProgress>
+    private sealed class Told(List<string> into) : IProgress<OperationProgress>
     {
-        public void Report(Engine.Repositories.OperationProgress value) => into.Add(value.Activity);
+        public void Report(OperationProgress value) => into.Add(value.Activity);
     }
 
     [Fact]

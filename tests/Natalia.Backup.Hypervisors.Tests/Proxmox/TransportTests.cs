@@ -1,6 +1,8 @@
 using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Model;
+using Natalia.Backup.Hypervisors.Contract;
 using Natalia.Backup.Hypervisors.Proxmox;
+using Natalia.Backup.Hypervisors.Proxmox.Rest;
 using Natalia.Backup.Hypervisors.Tests.Proxmox.Simulator;
 using Xunit;
 

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Natalia.Backup.Engine.Model;
+using Natalia.Backup.Hypervisors.Contract;
 using Natalia.Backup.Hypervisors.Proxmox.Backups;
 using Natalia.Backup.Hypervisors.Proxmox.Cluster;
 using Natalia.Backup.Hypervisors.Proxmox.Jobs;

@@ -1,6 +1,6 @@
 using System.Management.Automation;
 using Microsoft.Extensions.Time.Testing;
-using Natalia.Backup.Engine.Repositories;
+using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Pipeline;
 
 namespace Natalia.Backup.Tests.Pipeline;

@@ -1,7 +1,7 @@
 using Natalia.Backup.Appliances;
 using Natalia.Backup.Engine;
+using Natalia.Backup.Engine.Backup;
 using Natalia.Backup.Engine.Model;
-using Natalia.Backup.Engine.Repositories;
 using Natalia.Backup.Runs;
 using Natalia.Backup.Tests.Fakes;
 

@@ -1,4 +1,6 @@
-namespace Natalia.Backup.Engine.Storage;
+using Natalia.Backup.Engine.Files;
+
+namespace Natalia.Backup.Engine.Storage.Folders;
 
 /// <summary>Turns what the file system says into the store's error ids.</summary>
 internal static class FolderErrors

@@ -1,6 +1,6 @@
 using System.Runtime.InteropServices;
 
-namespace Natalia.Backup.Engine.Storage;
+namespace Natalia.Backup.Engine.Storage.Folders;
 
 /// <summary>Where names lie below a root, without ever leaving it: a link inside the folder is refused, wherever it leads.</summary>
 internal sealed class FolderLayout

@@ -1,6 +1,6 @@
 using System.Runtime.InteropServices;
 
-namespace Natalia.Backup.Engine.Storage;
+namespace Natalia.Backup.Engine.Storage.Folders;
 
 /// <summary>Finds out what disk or share a folder lies on.</summary>
 internal static class FolderPlacement

@@ -1,4 +1,4 @@
-namespace Natalia.Backup.Engine.Storage;
+namespace Natalia.Backup.Engine.Storage.Folders;
 
 /// <summary>A file's bytes in order, whose failures are store errors like those of every other call.</summary>
 internal sealed class FolderReadStream(ObjectFile file, string path) : Stream

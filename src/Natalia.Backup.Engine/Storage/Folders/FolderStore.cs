@@ -4,7 +4,7 @@ using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using Natalia.Backup.Engine.Files;
 
-namespace Natalia.Backup.Engine.Storage;
+namespace Natalia.Backup.Engine.Storage.Folders;
 
 /// <summary>A repository's objects as files below one folder: a local disk, a mounted share, a UNC path.</summary>
 /// <remarks>

@@ -1,4 +1,4 @@
-namespace Natalia.Backup.Engine.Storage;
+namespace Natalia.Backup.Engine.Storage.Folders;
 
 /// <summary>What the system offers for connections to shares. Answers are Win32 codes; 0 is success.</summary>
 internal interface INetworkShares

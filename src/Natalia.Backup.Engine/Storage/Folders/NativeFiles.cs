@@ -1,7 +1,7 @@
 using System.ComponentModel;
 using System.Runtime.InteropServices;
 
-namespace Natalia.Backup.Engine.Storage;
+namespace Natalia.Backup.Engine.Storage.Folders;
 
 /// <summary>The call that .NET does not offer: rename without overwriting. Failures are IOExceptions with the system's code in HResult, like those of .NET itself.</summary>
 internal static class NativeFiles

@@ -2,7 +2,7 @@ using System.ComponentModel;
 using System.Runtime.InteropServices;
 using System.Security;
 
-namespace Natalia.Backup.Engine.Storage;
+namespace Natalia.Backup.Engine.Storage.Folders;
 
 /// <summary>
 /// A connection to a share with credentials, for as long as it is not disposed. Windows keeps connections for the whole logon session, so those of this process to one share are counted, and the last one ends it.

@@ -1,8 +1,8 @@
 using System.ComponentModel;
 using System.Runtime.InteropServices;
-using Natalia.Backup.Engine.Disks.Native;
+using Natalia.Backup.Engine.Files;
 
-namespace Natalia.Backup.Engine.Storage;
+namespace Natalia.Backup.Engine.Storage.Folders;
 
 /// <summary>
 /// The file of one object, open for reading. Whoever can write into the folder can put a pipe, a socket or a device under an object's name; opening one of those could wait for ever, and reading one never end.

@@ -1,4 +1,4 @@
-namespace Natalia.Backup.Engine.Storage;
+namespace Natalia.Backup.Engine.Storage.Folders;
 
 /// <summary>A folder on a share, and the connection to it, which ends with the store.</summary>
 /// <param name="inner">The folder.</param>

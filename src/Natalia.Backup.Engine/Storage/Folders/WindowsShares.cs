@@ -1,6 +1,6 @@
 using System.Runtime.InteropServices;
 
-namespace Natalia.Backup.Engine.Storage;
+namespace Natalia.Backup.Engine.Storage.Folders;
 
 /// <summary>Connections to shares by the calls of Windows.</summary>
 internal sealed class WindowsShares : INetworkShares

@@ -1,6 +1,6 @@
 using System.Runtime.CompilerServices;
 
-namespace Natalia.Backup.Engine.Storage;
+namespace Natalia.Backup.Engine.Storage.Wrappers;
 
 /// <summary>
 /// Counts requests and bytes. Where the innermost store counts its own requests (<see cref="IMeteredStore"/>), its numbers are shown; else calls are counted, a listing as one page for each 1,000 objects.

@@ -1,4 +1,4 @@
-namespace Natalia.Backup.Engine.Storage;
+namespace Natalia.Backup.Engine.Storage.Wrappers;
 
 /// <summary>Counts the bytes that are read through it.</summary>
 internal sealed class CountingStream(Stream inner, StoreMeter meter) : Stream

@@ -1,4 +1,4 @@
-namespace Natalia.Backup.Engine.Storage;
+namespace Natalia.Backup.Engine.Storage.Wrappers;
 
 /// <summary>An object's bytes from an offset on, fetched by ranged reads.</summary>
 internal sealed class RangedStream(IObjectStore store, string name, long position) : Stream

@@ -1,4 +1,4 @@
-namespace Natalia.Backup.Engine.Storage;
+namespace Natalia.Backup.Engine.Storage.Wrappers;
 
 /// <summary>How often and how fast a failed request is repeated.</summary>
 public sealed record RetryPolicy

@@ -1,6 +1,6 @@
 using System.Runtime.CompilerServices;
 
-namespace Natalia.Backup.Engine.Storage;
+namespace Natalia.Backup.Engine.Storage.Wrappers;
 
 /// <summary>
 /// Repeats what failed for a reason that may pass: a bounded number of times, with growing waits. After a cancellation no request is made any more. An error that lasts is thrown as it is.

@@ -1,4 +1,4 @@
-namespace Natalia.Backup.Engine.Storage;
+namespace Natalia.Backup.Engine.Storage.Wrappers;
 
 /// <summary>An object's bytes in order; when the connection breaks, it is opened again and read up to where it stood.</summary>
 internal sealed class RetryStream(RetryStore store, string name, Stream first) : Stream

@@ -1,6 +1,6 @@
 using System.Runtime.CompilerServices;
 
-namespace Natalia.Backup.Engine.Storage;
+namespace Natalia.Backup.Engine.Storage.Wrappers;
 
 /// <summary>Lets only so many requests run at once; the others wait their turn. An open stream does not hold a place, a listing holds one while it fetches.</summary>
 public sealed class ThrottledStore : WrappedStore

@@ -1,5 +1,7 @@
 using System.Globalization;
 using System.Text.RegularExpressions;
+using Natalia.Backup.Hypervisors.Contract;
+using Natalia.Backup.Hypervisors.Proxmox.Cluster;
 
 namespace Natalia.Backup.Hypervisors.Proxmox.Backups;
 

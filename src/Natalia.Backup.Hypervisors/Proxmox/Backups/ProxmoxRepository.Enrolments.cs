@@ -1,5 +1,6 @@
 using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Model;
+using Natalia.Backup.Hypervisors.Contract;
 using Natalia.Backup.Hypervisors.Proxmox.Cluster;
 using Natalia.Backup.Hypervisors.Proxmox.Rest;
 

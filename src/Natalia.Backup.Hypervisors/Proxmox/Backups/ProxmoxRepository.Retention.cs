@@ -1,6 +1,7 @@
 using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Engine.Retention;
+using Natalia.Backup.Hypervisors.Contract;
 using Natalia.Backup.Hypervisors.Proxmox.Cluster;
 using Natalia.Backup.Hypervisors.Proxmox.Jobs;
 using Natalia.Backup.Hypervisors.Proxmox.Rest;

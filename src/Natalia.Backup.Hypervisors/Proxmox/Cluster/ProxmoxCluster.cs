@@ -3,7 +3,7 @@ using System.Globalization;
 using System.Text.Json;
 using System.Text.RegularExpressions;
 using Natalia.Backup.Engine;
-using Natalia.Backup.Engine.Model;
+using Natalia.Backup.Engine.Format;
 using Natalia.Backup.Hypervisors.Proxmox.Rest;
 
 namespace Natalia.Backup.Hypervisors.Proxmox.Cluster;

@@ -1,4 +1,5 @@
 using System.Text.RegularExpressions;
+using Natalia.Backup.Hypervisors.Contract;
 using Natalia.Backup.Hypervisors.Proxmox.Backups;
 
 namespace Natalia.Backup.Hypervisors.Proxmox.Jobs;

@@ -1,5 +1,6 @@
 using System.Security;
 using Natalia.Backup.Engine.Model;
+using Natalia.Backup.Hypervisors.Contract;
 using Natalia.Backup.Hypervisors.Proxmox;
 using Xunit;
 

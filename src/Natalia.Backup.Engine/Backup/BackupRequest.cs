@@ -1,0 +1,30 @@
+using Natalia.Backup.Engine.Copy;
+using Natalia.Backup.Engine.Disks;
+using Natalia.Backup.Engine.Model;
+
+namespace Natalia.Backup.Engine.Backup;
+
+/// <summary>One disk to back up.</summary>
+/// <param name="DiskId">The hypervisor's id of the disk, unique within the appliance.</param>
+/// <param name="Role">What the disk is for.</param>
+/// <param name="Source">Its frozen state. Not disposed by the engine.</param>
+public sealed record BackupDisk(string DiskId, DiskRole Role, IDiskSource Source);
+
+/// <summary>What a backup run is to do.</summary>
+public sealed record BackupRequest
+{
+    /// <summary>The appliance and its configuration; kept with the point.</summary>
+    public required ApplianceDescription Appliance { get; init; }
+    /// <summary>The frozen disks, at least one.</summary>
+    public required IReadOnlyList<BackupDisk> Disks { get; init; }
+    /// <summary>What was asked for.</summary>
+    public RequestedBackupType RequestedType { get; init; }
+    /// <summary>The time of the frozen state, UTC.</summary>
+    public required DateTime TimeUtc { get; init; }
+    /// <summary>In what state the guest's data was caught.</summary>
+    public Consistency Consistency { get; init; } = Consistency.Crash;
+    /// <summary>Why the consistency is less than asked for, or null.</summary>
+    public string? ConsistencyReason { get; init; }
+    /// <summary>For a copy: the point that is copied; the disks are its. Else null.</summary>
+    internal CopiedPoint? Copy { get; init; }
+}

@@ -1,0 +1,87 @@
+using Natalia.Backup.Engine.Audit;
+using Natalia.Backup.Engine.Format;
+using Natalia.Backup.Engine.Leases;
+using Natalia.Backup.Engine.Packs;
+using Natalia.Backup.Engine.Sealing;
+using Natalia.Backup.Engine.Storage;
+
+namespace Natalia.Backup.Engine.Core;
+
+/// <summary>What every operation on an open repository needs. Immutable; thread-safe.</summary>
+internal sealed class RepositoryCore(IObjectStore store, RepositorySettings settings, RepositorySecrets? secrets, RepositoryOptions options, ImmutabilityPolicy? immutability = null, ObjectKeys? keys = null) : IDisposable
+{
+    private readonly ObjectKeys? _keys = keys ?? (secrets is null ? null : settings.Cipher == Cipher.None ? ObjectKeys.None : ObjectKeys.FromSecret(secrets.Master));
+
+    internal IObjectStore Store => store;
+    internal RepositorySettings Settings => settings;
+    internal RepositoryOptions Options => options;
+    internal TimeProvider Clock => options.Clock;
+
+    /// <summary>For how long what is stored is locked; null for not at all.</summary>
+    internal ImmutabilityPolicy? Immutability => immutability;
+
+    /// <summary>The same repository through a wrapper of its store. Not to be disposed: everything belongs to this one.</summary>
+    internal RepositoryCore Through(IObjectStore wrapper) => new(wrapper, settings, secrets, options, immutability, _keys);
+
+    internal string RepositoryId { get; } = settings.Id.ToString();
+    internal bool IsUnlocked => _keys is not null;
+
+    /// <summary>The keys of objects.</summary>
+    /// <exception cref="NataliaException"><c>PasswordRequired</c>.</exception>
+    internal ObjectKeys Keys => _keys ?? throw PasswordRequired();
+
+    /// <summary>The key that signs audit records.</summary>
+    /// <exception cref="NataliaException"><c>PasswordRequired</c>.</exception>
+    internal byte[] SigningSeed => secrets?.SigningSeed ?? throw PasswordRequired();
+
+    /// <summary>What key slots seal.</summary>
+    /// <exception cref="NataliaException"><c>PasswordRequired</c>.</exception>
+    internal RepositorySecrets Secrets => secrets ?? throw PasswordRequired();
+
+    private readonly KnownRecords _records = new();
+
+    internal AuditLog RepositoryLog => new(store, null, settings.AuditKey, options.Clock, _records);
+
+    internal AuditLog ApplianceLog(string applianceId) => new(store, applianceId, settings.AuditKey, options.Clock, _records);
+
+    internal PackReader PackReader(string applianceId) => new(store, applianceId, Keys);
+
+    /// <exception cref="NataliaException"><c>LeaseHeld</c>, <c>StoreClockSkewed</c>, a store error.</exception>
+    internal async Task<Lease> AcquireLeaseAsync(string applianceId, string? purpose, CancellationToken cancellationToken)
+    {
+        Lease lease = await Lease.AcquireAsync(store, RepositoryId, applianceId, options.LockDirectory, options.Clock, purpose, cancellationToken).ConfigureAwait(false);
+        if (lease.ClockAhead.Duration() <= options.ClockLimit) return lease;
+        await lease.DisposeAsync().ConfigureAwait(false);
+        DateTime now = options.Clock.UtcNow();
+        throw new NataliaException(ErrorIds.StoreClockSkewed, NataliaErrorKind.InvalidOperation,
+            $"By the clock of this machine it is {now:yyyy-MM-dd HH:mm} UTC, by that of {store.Location} {now - lease.ClockAhead:yyyy-MM-dd HH:mm} UTC. One of them is wrong by more than a day. Nothing was written: its times would be wrong, and so would retention and locks.",
+            store.Location, "Set the clock that is wrong (in UTC), and let it be kept by NTP.");
+    }
+
+    internal Task<Lease> AcquireLeaseAsync(string applianceId, CancellationToken cancellationToken) => AcquireLeaseAsync(applianceId, null, cancellationToken);
+
+    /// <summary>The ids of all appliances that have anything here.</summary>
+    internal Task<IReadOnlyList<string>> ListAppliancesAsync(CancellationToken cancellationToken) => ListAppliancesAsync(store, cancellationToken);
+
+    /// <summary>The ids of all appliances that have anything in a store.</summary>
+    internal static async Task<IReadOnlyList<string>> ListAppliancesAsync(IObjectStore store, CancellationToken cancellationToken)
+    {
+        var ids = new List<string>();
+        await foreach (StoredObject found in store.ListAsync(Layout.Appliances, cancellationToken).ConfigureAwait(false))
+        {
+            string id = found.Name.Substring(Layout.Appliances.Length).Split('/')[0];
+            if (ApplianceIdentity.IsValid(id) && (ids.Count == 0 || ids[ids.Count - 1] != id)) ids.Add(id);
+        }
+        return ids;
+    }
+
+    private NataliaException PasswordRequired() => new(ErrorIds.PasswordRequired, NataliaErrorKind.Authentication,
+        $"The repository '{options.Label}' was opened without its password, which this needs.", options.Label, "Connect it with Connect-NataliaRepository -Password.");
+
+    public void Dispose()
+    {
+        if (_keys != ObjectKeys.None) _keys?.Dispose();
+        secrets?.Dispose();
+        store.Dispose();
+    }
+}
