@@ -52,14 +52,14 @@ public sealed class FleetTests(ITestOutputHelper output)
         Assert.Equal((1000, 20000), (appliances, points));
         // The overview, one configuration each, and the jobs; storages, VMs, rights and one list.
         Assert.Equal((1002, 4), (applianceRequests, pointRequests));
-        Assert.InRange(applianceTime, TimeSpan.Zero, TimeSpan.FromSeconds(3));
-        Assert.InRange(pointTime, TimeSpan.Zero, TimeSpan.FromSeconds(3));
+        Assert.InRange(applianceTime, TimeSpan.Zero, TimeSpan.FromSeconds(10));
+        Assert.InRange(pointTime, TimeSpan.Zero, TimeSpan.FromSeconds(10));
 
         // The best of three: a machine that does other things as well is slow at times, and that says nothing of the product.
         (int, int, TimeSpan) Measure(string script)
         {
             (int Count, int Requests, TimeSpan Time) best = (0, 0, TimeSpan.MaxValue);
-            for (int i = 0; i < 3 && best.Time > TimeSpan.FromSeconds(3); i++)
+            for (int i = 0; i < 3 && best.Time > TimeSpan.FromSeconds(10); i++)
             {
                 var watch = Stopwatch.StartNew();
                 int before = scenario.Server.Requests.Count;

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Natalia.Backup.Engine;
+using Natalia.Backup.Hypervisors.Contract;
 using Natalia.Backup.Hypervisors.Proxmox.Rest;
 
 namespace Natalia.Backup.Hypervisors.Proxmox.Jobs;
