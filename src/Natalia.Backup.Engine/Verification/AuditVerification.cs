@@ -80,7 +80,9 @@ public sealed class AuditVerification
                select new CheckResult
                {
                    Name = "AuditHead", Result = CheckOutcome.NotEvidenced, Target = log.Prefix, Expected = "a noted head", Actual = "none", RepositoryId = _settings.Id.ToString(), ApplianceId = log.ApplianceId,
-                   Detail = "None of the expected heads is of this log, which was there when they were noted: whether its end was cut off is not known. Get-NataliaAuditRecord -Latest lists the heads of all logs.",
+                   Detail = (noted.Count == 0 ? "None of the expected heads is of this repository, which may be newer than they are"
+                       : "None of the expected heads is of this log, which was there when they were noted")
+                       + ": whether its end was cut off is not known. Get-NataliaAuditRecord -Latest lists the heads of all logs.",
                };
     }
 

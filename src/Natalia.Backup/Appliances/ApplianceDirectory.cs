@@ -120,7 +120,10 @@ internal sealed class ApplianceDirectory(SessionRegistry registry, Action<Except
     private static IReadOnlyList<LocatedAppliance> Choose(IReadOnlyList<LocatedAppliance> appliances, ApplianceSelector selector) =>
         selector.Choose(appliances, a => a.Description.ApplianceId, a => a.Description.Name);
 
-    internal static NataliaException NotFound(string text) => new(ErrorIds.ApplianceNotFound, NataliaErrorKind.NotFound, $"No connected hypervisor shows an appliance '{text}'.", text,
+    /// <param name="text">What was asked for: a name, a wildcard or an id.</param>
+    /// <param name="name">The name of the appliance with this id, where one is known.</param>
+    internal static NataliaException NotFound(string text, string? name = null) => new(ErrorIds.ApplianceNotFound, NataliaErrorKind.NotFound,
+        $"No connected hypervisor shows an appliance {(name is null ? $"'{text}'" : $"'{name}' ({text})")}.", text,
         "Get-NataliaAppliance -Name * lists every VM; Get-NataliaHypervisor lists what is connected.");
 
     private async Task<IReadOnlyList<TItem>> CollectAsync<TConnection, TItem>(IReadOnlyList<TConnection> connections, Dictionary<TConnection, IReadOnlyList<TItem>> cache,

@@ -160,7 +160,8 @@ public sealed class InvokeNataliaBackupCommand : RepositoryWriterCommand
             }
             catch (NataliaException e)
             {
-                DeferError(e, selector.Text);
+                string? name = selector.IsId && e.ErrorId == ErrorIds.ApplianceNotFound ? await NameOfAsync(directory, selector.Text, cancellationToken).ConfigureAwait(false) : null;
+                DeferError(name is null ? e : ApplianceDirectory.NotFound(selector.Text, name), selector.Text);
             }
         }
         if (request.ApplianceId is not null && wanted.Count > 1)
@@ -180,6 +181,13 @@ public sealed class InvokeNataliaBackupCommand : RepositoryWriterCommand
             }
         }
         return runs;
+    }
+
+    /// <summary>The name that an enrolment keeps of a VM: whoever reads a night's errors knows no ids. Null when nobody knows it.</summary>
+    private async Task<string?> NameOfAsync(ApplianceDirectory directory, string applianceId, CancellationToken cancellationToken)
+    {
+        IReadOnlyList<RepositoryConnection> asked = [.. Registry.Repositories.All.Where(r => r.Native is null && !r.IsLimited)];
+        return (await directory.ListEnrolmentsAsync(asked, cancellationToken).ConfigureAwait(false)).FirstOrDefault(e => e.Settings.ApplianceId == applianceId)?.Settings.Name;
     }
 
     private async Task<IReadOnlyList<PlannedRun>> PlanAsync(ApplianceDirectory directory, Request request, LocatedAppliance located, CancellationToken cancellationToken)

@@ -132,6 +132,7 @@ public sealed class BackupTests : IDisposable
         ScriptResult result = _scenario.Run("Get-NataliaAppliance | Invoke-NataliaBackup");
         Assert.Equal("natalia-lyon", result.Value("ApplianceName"));
         Assert.Equal(["ApplianceNotFound"], Ids(result));
+        Assert.Contains("'natalia-paris' (", result.Errors[0].Exception.Message, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -13,7 +13,7 @@ public sealed class RecipeTests : IDisposable
     public RecipeTests()
     {
         _profile = _scenario.Full("profile.json");
-        _scenario.Run("Get-NataliaAppliance -Name * | Set-NataliaAppliance -Repository nas; $null = Get-NataliaAppliance | Invoke-NataliaBackup; $null = Export-NataliaProfile $args[0]", _profile).ThrowIfFailed();
+        _scenario.Run("Get-NataliaAppliance -Name * | Set-NataliaAppliance -Repository nas; $null = Get-NataliaAppliance | Invoke-NataliaBackup; 'nas', 'offsite' | ForEach-Object { Set-NataliaRetention -Repository $_ }; $null = Export-NataliaProfile $args[0]", _profile).ThrowIfFailed();
     }
 
     public void Dispose() => _scenario.Dispose();
