@@ -1,4 +1,4 @@
-namespace Natalia.Backup.Hypervisors;
+namespace Natalia.Backup.Hypervisors.Contract;
 
 /// <summary>Who says what the runs of a schedule keep.</summary>
 public enum NativeRetentionSource
