@@ -107,9 +107,12 @@ internal sealed class AuditLog(IObjectStore store, string? applianceId, byte[] p
 
     /// <summary>Reads a record and checks its signature.</summary>
     /// <exception cref="FormatException">It is damaged, not signed by this repository's key, of another log, or not what its name says.</exception>
-    internal async Task<AuditRecord> ReadAsync(AuditName name, CancellationToken cancellationToken)
+    internal async Task<AuditRecord> ReadAsync(AuditName name, CancellationToken cancellationToken) =>
+        DecodeOwn(await store.ReadAllAsync(name.ObjectName, cancellationToken).ConfigureAwait(false), name);
+
+    private AuditRecord DecodeOwn(byte[] bytes, AuditName name)
     {
-        AuditRecord record = Decode(await store.ReadAllAsync(name.ObjectName, cancellationToken).ConfigureAwait(false), name, publicKey);
+        AuditRecord record = Decode(bytes, name, publicKey);
         return record.ApplianceId == applianceId ? record : throw new FormatException("The record belongs to another log of this repository.");
     }
 
@@ -124,8 +127,8 @@ internal sealed class AuditLog(IObjectStore store, string? applianceId, byte[] p
             await slots.WaitAsync(cancellationToken).ConfigureAwait(false);
             try
             {
-                record = await TryReadAsync(name, cancellationToken).ConfigureAwait(false);
-                known?.Remember(name, record);
+                (record, bool isDamaged) = await TryReadAsync(name, cancellationToken).ConfigureAwait(false);
+                known?.Remember(name, record, isDamaged);
                 return record;
             }
             finally
@@ -204,15 +207,18 @@ internal sealed class AuditLog(IObjectStore store, string? applianceId, byte[] p
     }
 
     /// <summary>A record that is damaged cannot be named by the next one, and must not keep a backup from being made: the break stays visible, and the repository's check reports it.</summary>
-    private async Task<AuditRecord?> TryReadAsync(AuditName name, CancellationToken cancellationToken)
+    /// <returns>The record, or whether what is there once was one: it begins like an object of this format.</returns>
+    private async Task<(AuditRecord? Record, bool IsDamaged)> TryReadAsync(AuditName name, CancellationToken cancellationToken)
     {
+        byte[] bytes = [];
         try
         {
-            return await ReadAsync(name, cancellationToken).ConfigureAwait(false);
+            bytes = await store.ReadAllAsync(name.ObjectName, cancellationToken).ConfigureAwait(false);
+            return (DecodeOwn(bytes, name), false);
         }
         catch (FormatException)
         {
-            return null;
+            return (null, bytes.AsSpan().StartsWith(Envelope.Magic));
         }
     }
 

@@ -2,7 +2,7 @@ using System.Collections.Concurrent;
 
 namespace Natalia.Backup.Engine.Audit;
 
-/// <summary>What a session has read of the logs: records never change. What is no record is remembered as the object that it was, which somebody may replace by the record. Thread-safe.</summary>
+/// <summary>What a session has read of the logs: records never change. What never was a record is remembered as the object that it was, which somebody may replace by the record. A record that is damaged is not remembered: what puts it back may give it the length and the time that it had. Thread-safe.</summary>
 internal sealed class KnownRecords
 {
     private readonly ConcurrentDictionary<string, AuditRecord> _genuine = new(StringComparer.Ordinal);
@@ -15,9 +15,9 @@ internal sealed class KnownRecords
         _genuine.TryGetValue(name.ObjectName, out record)
         || name.Object is { } item && _strange.TryGetValue(name.ObjectName, out (long, DateTime) was) && was == (item.Length, item.LastModifiedUtc);
 
-    internal void Remember(AuditName name, AuditRecord? record)
+    internal void Remember(AuditName name, AuditRecord? record, bool isDamaged)
     {
         if (record is not null) _genuine[name.ObjectName] = record;
-        else if (name.Object is { } item) _strange[name.ObjectName] = (item.Length, item.LastModifiedUtc);
+        else if (!isDamaged && name.Object is { } item) _strange[name.ObjectName] = (item.Length, item.LastModifiedUtc);
     }
 }

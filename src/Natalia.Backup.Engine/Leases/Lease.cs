@@ -80,7 +80,7 @@ internal sealed class Lease : IAsyncDisposable
                 if (!knownDead)
                 {
                     DateTime now = await StoreNowAsync(store, directory, cancellationToken).ConfigureAwait(false);
-                    TimeSpan age = now - room.Newest.Max(o => o.LastModifiedUtc);
+                    TimeSpan age = now - room.NewestUtc;
                     // A store whose clock was set, or stands, says nothing about ages. What did not change while this machine's own clock ran for the whole term is dead as well: a living holder would have renewed it.
                     TimeSpan unchanged = watch.See(room.Signature);
                     if (heldHere || age < Lifetime && unchanged < Lifetime) throw Held(applianceId, room.Holder, heldHere ? null : Lifetime - (age > unchanged ? age : unchanged));

@@ -29,7 +29,15 @@ internal sealed class LeaseRoom
     internal IReadOnlyList<StoredObject> Newest => Highest == 0 ? [] : Epochs[Highest];
 
     /// <summary>Whether nobody has claimed a lease without ending it.</summary>
-    internal bool IsEnded => Highest == 0 || Newest.Any(o => o.Name.EndsWith(".end", StringComparison.Ordinal));
+    internal bool IsEnded => Highest == 0 || HasEnd(Highest);
+
+    /// <summary>
+    /// When the newest sign of life was given, by the store's clock. Where the newest epoch cannot be read, one below may be the holder's, who goes on: to a holder, what is no claim is none.
+    /// What lies below a claim that can be read is of somebody who sees that claim, and stops.
+    /// </summary>
+    internal DateTime NewestUtc => SignsOfLife.Max(o => o.LastModifiedUtc);
+
+    private IEnumerable<StoredObject> SignsOfLife => Holder is null ? Epochs.Values.SelectMany(e => e) : Newest;
 
     /// <summary>Who claimed the newest epoch, where that was looked at and can be read; else null.</summary>
     internal LeaseHolder? Holder { get; private set; }
@@ -47,8 +55,8 @@ internal sealed class LeaseRoom
         }
     }
 
-    /// <summary>Changes whenever the holder of the newest epoch gives a sign of life.</summary>
-    internal string Signature => Hash256.Of(System.Text.Encoding.UTF8.GetBytes(string.Join("\n", Newest.Select(o => $"{o.Name} {o.Length} {o.LastModifiedUtc.Ticks}")))).ToString();
+    /// <summary>Changes whenever the holder gives a sign of life.</summary>
+    internal string Signature => Hash256.Of(System.Text.Encoding.UTF8.GetBytes(string.Join("\n", SignsOfLife.Select(o => $"{o.Name} {o.Length} {o.LastModifiedUtc.Ticks}")))).ToString();
 
     internal static async Task<LeaseRoom> ReadAsync(IObjectStore store, string applianceId, CancellationToken cancellationToken)
     {
@@ -62,10 +70,12 @@ internal sealed class LeaseRoom
         while (room.Epochs.Count > 0)
         {
             room.Highest = room.Epochs.Keys.Last();
-            if (room.IsEnded && room.Highest <= Plausible) break;
+            bool isPlausible = room.Highest <= Plausible;
+            // Its end counts unseen, unless somebody below may be at work still.
+            if (room.IsEnded && isPlausible && room.Epochs.Keys.All(room.HasEnd)) break;
             room.Holder = await room.ReadHolderAsync(store, room.Highest, cancellationToken).ConfigureAwait(false);
-            // One that cannot be read holds as long as any other: it may be damaged. Where its number cannot be meant, it is none.
-            if (room.Holder is not null || room.Highest <= Plausible) break;
+            // One that cannot be read holds as long as any other: it may be damaged. Where its number cannot be meant, or where it has ended, it is none.
+            if (room.Holder is not null || isPlausible && !room.IsEnded) break;
             room.Epochs.Remove(room.Highest);
             room.Highest = 0;
         }
@@ -100,6 +110,8 @@ internal sealed class LeaseRoom
     /// <summary>Who made the newest claim, whether it was ended or not; null when there is none that can be read.</summary>
     internal async Task<LeaseHolder?> FindHolderAsync(IObjectStore store, CancellationToken cancellationToken) =>
         Holder ?? (Highest == 0 ? null : await ReadHolderAsync(store, Highest, cancellationToken).ConfigureAwait(false));
+
+    private bool HasEnd(long epoch) => Epochs[epoch].Exists(o => o.Name.EndsWith(".end", StringComparison.Ordinal));
 
     /// <summary>The claim, or what renewed it, which says the same.</summary>
     private async Task<LeaseHolder?> ReadHolderAsync(IObjectStore store, long epoch, CancellationToken cancellationToken)

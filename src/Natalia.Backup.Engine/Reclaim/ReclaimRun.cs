@@ -34,14 +34,14 @@ internal sealed class ReclaimRun(RepositoryCore core, ManifestReader manifests, 
             var free = new FreeSet(before?.Free);
             (Dictionary<long, IReadOnlyList<string>> disks, Dictionary<Run, PointManifest> read) = await FindDisksAsync(points, log, before, cancellationToken).ConfigureAwait(false);
             var below = new Dictionary<Run, Run>();
-            _reason = await FindObstacleAsync(points, log, disks, new PointLine(deltas, before), read, below, cancellationToken).ConfigureAwait(false);
+            _reason = await FindObstacleAsync(points, log, before, disks, new PointLine(deltas, before), read, below, cancellationToken).ConfigureAwait(false);
             bool mayFree = _reason is null && points.Count > 0;
             bool changed = mayFree && await FindFreeAsync(points, deltas, before, disks, free, cancellationToken).ConfigureAwait(false);
             await _sweep.ListPacksAsync(cancellationToken).ConfigureAwait(false);
             (long through, int records) = await DeleteGivenBackAsync(log, before, free, cancellationToken).ConfigureAwait(false);
             await _sweep.DeleteOldRevisionsAsync(cancellationToken).ConfigureAwait(false);
             changed |= await _sweep.SweepAsync(free, deltas, s_noneKnown, cancellationToken).ConfigureAwait(false);
-            HashSet<long> lost = await FindLostAsync(await core.ApplianceLog(applianceId).ListAsync(cancellationToken).ConfigureAwait(false), disks, cancellationToken).ConfigureAwait(false);
+            HashSet<long> lost = await FindLostAsync(await core.ApplianceLog(applianceId).ListAsync(cancellationToken).ConfigureAwait(false), before, disks, cancellationToken).ConfigureAwait(false);
             await TryWriteAsync(() => new PointCatalog(core, applianceId).UpdateAsync(manifests, points, int.MaxValue, lost, cancellationToken)).ConfigureAwait(false);
             // Where nothing could be looked for, the points that went must stay unknown to the list, so that they are looked at later.
             if (mayFree)
@@ -91,13 +91,13 @@ internal sealed class ReclaimRun(RepositoryCore core, ManifestReader manifests, 
     }
 
     /// <summary>Why nothing can be said of what is free; null when it can be looked for. Else fills in what each point was made after.</summary>
-    private async Task<string?> FindObstacleAsync(List<Run> points, List<AuditName> log, Dictionary<long, IReadOnlyList<string>> disks, PointLine line, Dictionary<Run, PointManifest> read, Dictionary<Run, Run> below, CancellationToken cancellationToken)
+    private async Task<string?> FindObstacleAsync(List<Run> points, List<AuditName> log, FreeList? before, Dictionary<long, IReadOnlyList<string>> disks, PointLine line, Dictionary<Run, PointManifest> read, Dictionary<Run, Run> below, CancellationToken cancellationToken)
     {
         // Where a lost point lies among the others decides what it shares with them: nothing is freed until it is back, or removed.
-        HashSet<long> missing = await FindLostAsync(log, disks, cancellationToken).ConfigureAwait(false);
+        HashSet<long> missing = await FindLostAsync(log, before, disks, cancellationToken).ConfigureAwait(false);
         // Removed and forgotten since the log was listed, by another one.
         if (missing.Count > 0)
-            missing.IntersectWith(await FindLostAsync(await core.ApplianceLog(applianceId).ListAsync(cancellationToken).ConfigureAwait(false), disks, cancellationToken).ConfigureAwait(false));
+            missing.IntersectWith(await FindLostAsync(await core.ApplianceLog(applianceId).ListAsync(cancellationToken).ConfigureAwait(false), before, disks, cancellationToken).ConfigureAwait(false));
         int lost = missing.Count;
         if (lost > 0) return $"The {(lost == 1 ? "manifest of a point is" : $"manifests of {lost} points are")} missing. What such a point needs is not known, so that no more space is given back until it is there again, or given up by a repair.";
         foreach ((Run point, Run lower, bool? isAbove) in await line.FindAsync(points, read, cancellationToken).ConfigureAwait(false))
@@ -205,6 +205,8 @@ internal sealed class ReclaimRun(RepositoryCore core, ManifestReader manifests, 
         return (disks, read);
     }
 
+    private static long HighestKnown(FreeList? before) => before is null || before.Points.Count == 0 ? 0 : before.Points.Keys.Max();
+
     private static readonly IReadOnlyDictionary<string, long> s_noneKnown = new Dictionary<string, long>();
 
     /// <summary>A point that cannot be read may hold any disk.</summary>
@@ -218,7 +220,7 @@ internal sealed class ReclaimRun(RepositoryCore core, ManifestReader manifests, 
     /// <returns>Whether the points are others than the last time.</returns>
     private async Task<bool> FindFreeAsync(List<Run> points, DeltaReader deltas, FreeList? before, Dictionary<long, IReadOnlyList<string>> disks, FreeSet free, CancellationToken cancellationToken)
     {
-        long highestKnown = before is null || before.Points.Count == 0 ? 0 : before.Points.Keys.Max();
+        long highestKnown = HighestKnown(before);
         // Gone since the last time: it existed then, or it was made and removed in between. Checkpoints are among these.
         // Only what was removed on purpose, or was never a point (a checkpoint, a run that died), is gone. A manifest that merely is not there may come back.
         List<long> gone = deltas.Runs.Select(r => r.Sequence).Concat(before?.Points.Keys ?? []).Distinct()
@@ -253,10 +255,20 @@ internal sealed class ReclaimRun(RepositoryCore core, ManifestReader manifests, 
         return before is null || !before.Points.Keys.OrderBy(k => k).SequenceEqual(disks.Keys.OrderBy(k => k));
     }
 
-    /// <summary>Points that the log knows as made and not as removed, and whose manifest is not there.</summary>
-    private async Task<HashSet<long>> FindLostAsync(List<AuditName> log, Dictionary<long, IReadOnlyList<string>> disks, CancellationToken cancellationToken)
+    /// <summary>
+    /// Points that the log knows as made and not as removed, and whose manifest is not there. A name alone must not give anything back: the removals of points that went since the last list are read.
+    /// Those before were looked at then.
+    /// </summary>
+    private async Task<HashSet<long>> FindLostAsync(List<AuditName> log, FreeList? before, Dictionary<long, IReadOnlyList<string>> disks, CancellationToken cancellationToken)
     {
-        var removed = new HashSet<long>(log.Where(n => n.Event == AuditEvents.PointRemoved).Select(n => n.Sequence));
+        long highestKnown = HighestKnown(before);
+        List<AuditName> removals = log.FindAll(n => n.Event == AuditEvents.PointRemoved && !disks.ContainsKey(n.Sequence));
+        var removed = new HashSet<long>(removals.Where(n => !MayFree(n.Sequence)).Select(n => n.Sequence));
+        removals.RemoveAll(n => !MayFree(n.Sequence));
+        foreach (AuditRecord? removal in await core.ApplianceLog(applianceId).ReadAllAsync(removals, cancellationToken).ConfigureAwait(false))
+            if (removal?.Sequence is long sequence) removed.Add(sequence);
+        bool MayFree(long sequence) => before is null || before.Points.ContainsKey(sequence) || sequence > highestKnown;
+
         List<AuditName> made = log.FindAll(n => n.Event == AuditEvents.PointMade && !disks.ContainsKey(n.Sequence) && !removed.Contains(n.Sequence));
         // A name alone may be anybody's, and must not keep space from being given back.
         IReadOnlyList<AuditRecord?> records = await core.ApplianceLog(applianceId).ReadAllAsync(made, cancellationToken).ConfigureAwait(false);

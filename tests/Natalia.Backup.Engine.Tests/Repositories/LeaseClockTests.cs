@@ -55,6 +55,38 @@ public sealed class LeaseClockTests
         Assert.Single(await PointsAsync(first));
     }
 
+    /// <summary>A living holder passes over a name that is no claim; so must whoever wants the lease, or both would write.</summary>
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task A_living_holder_below_a_claim_that_nobody_can_read_keeps_its_lease(bool ended)
+    {
+        var clock = new FakeTimeProvider(new DateTimeOffset(2026, 11, 20, 8, 0, 0, TimeSpan.Zero));
+        using var memory = new MemoryStore(clock);
+        using var holder = new RepositoryBench(memory) { Clock = clock };
+        using var other = new RepositoryBench(memory) { Clock = clock };
+        using Repository first = await holder.CreateAsync();
+        string junk = Layout.Leases(RepositoryBench.Appliance.ApplianceId) + Layout.Number(2);
+        await first.BackupAsync(Request(new MemoryDiskSource(Disk(1 << 20, 1))), async _ =>
+        {
+            if (await memory.StatAsync(junk, default) is not null) return;
+            await memory.PutAsync(junk, new ObjectContent(new byte[300]), PutOptions.Metadata, default);
+            if (ended) await memory.PutAsync(junk + ".end", new ObjectContent(new byte[300]), PutOptions.Metadata, default);
+            for (int minutes = 0; minutes < 30; minutes += 3)
+            {
+                Assert.Equal(ErrorIds.LeaseHeld, (await RefusedAsync(other, memory)).ErrorId);
+                int before = await RenewalsAsync(memory);
+                clock.Advance(TimeSpan.FromMinutes(3));
+                for (int i = 0; i < 500 && await RenewalsAsync(memory) == before; i++) await Task.Yield();
+            }
+        }, null, default);
+        Assert.Single(await PointsAsync(first));
+        // Its holder has ended it: what nobody can read holds for its term and no longer.
+        clock.Advance(TimeSpan.FromMinutes(11));
+        using Repository late = await other.OpenAsync(new KeptStore(memory));
+        Assert.Equal(2, (await BackupAsync(late, Disk(1 << 20, 2))).Sequence);
+    }
+
     private static async Task<int> RenewalsAsync(IObjectStore store) =>
         (await store.ListAllAsync(Layout.Leases(RepositoryBench.Appliance.ApplianceId), default)).Select(o => o.Name.Split('.')).Where(p => p.Length == 2).Select(p => int.TryParse(p[1], out int n) ? n : 0).DefaultIfEmpty(0).Max();
 

@@ -69,6 +69,57 @@ public sealed class StrangeNamesTests
         Assert.Equal(3, (await BackupAsync(repository, Disk(1 << 20, 3))).Sequence);
     }
 
+    /// <summary>A name alone must not keep space, and much less give it back: the manifest may be away for a moment.</summary>
+    [Theory]
+    [InlineData(0)]
+    [InlineData(700)]
+    public async Task A_removal_that_nobody_signed_frees_nothing_of_a_point_whose_manifest_is_away(int bytes)
+    {
+        using var bench = new RepositoryBench();
+        byte[] disk = Disk(2 << 20, 1);
+        using Repository repository = await bench.CreateAsync();
+        RestorePoint first = await BackupAsync(repository, disk);
+        for (int i = 2; i < 4; i++) await BackupAsync(repository, Disk(2 << 20, i));
+        Assert.Null((await repository.ReclaimAsync(Id, TimeSpan.Zero, default)).Reason);
+        string manifest = (await bench.Store.ListAllAsync($"{Room}points/", default))[0].Name;
+        byte[] away = await bench.Store.ReadAllAsync(manifest, default);
+        await bench.Store.DeleteAsync(manifest, default);
+        await PutAsync(bench, $"{Room}log/{Layout.Number(4)}.point-removed.{Layout.Number(1)}.{new string('c', 32)}", bytes);
+        using (Repository another = await bench.OpenAsync())
+        {
+            ReclaimResult result = await another.ReclaimAsync(Id, TimeSpan.Zero, default);
+            Assert.Equal((0L, 0), (result.FreedBytes, result.DeletedPacks));
+            Assert.Contains("missing", result.Reason);
+        }
+        await bench.Store.PutAsync(manifest, new ObjectContent(away), PutOptions.Metadata, default);
+        using Repository back = await bench.OpenAsync();
+        Assert.Equal(disk, await RestoreAsync(back, first));
+    }
+
+    [Fact]
+    public async Task A_record_that_is_put_back_as_it_was_counts_in_the_same_session()
+    {
+        using var files = new Natalia.Backup.Tests.Storage.TemporaryFolder();
+        using var bench = new RepositoryBench(FolderStore.Open(files.Path, create: true));
+        using Repository repository = await bench.CreateAsync();
+        RestorePoint point = await BackupAsync(repository, Disk(1 << 20, 1));
+        await BackupAsync(repository, Disk(1 << 20, 2));
+        await repository.SetProtectionAsync(point, true, "trial", default);
+        string name = (await bench.Store.ListAllAsync($"{Room}log/", default)).Single(o => o.Name.Contains(".point-protected.")).Name;
+        string path = Path.Combine(files.Path, name);
+        byte[] whole = File.ReadAllBytes(path), rotten = (byte[])whole.Clone();
+        rotten[whole.Length / 2] ^= 1;
+        DateTime when = File.GetLastWriteTimeUtc(path);
+        using Repository session = await bench.OpenAsync(FolderStore.Open(files.Path, create: true));
+        File.WriteAllBytes(path, rotten);
+        File.SetLastWriteTimeUtc(path, when);
+        Assert.False((await PointsAsync(session))[1].IsProtected);
+        // What a tool of backup or of synchronization puts back has the length and the time that it had.
+        File.WriteAllBytes(path, whole);
+        File.SetLastWriteTimeUtc(path, when);
+        Assert.True((await PointsAsync(session))[1].IsProtected);
+    }
+
     [Theory]
     [InlineData(null, "point-made", 0)]
     [InlineData("secret", "point-removed", 700)]
