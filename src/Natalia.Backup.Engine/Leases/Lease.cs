@@ -37,7 +37,7 @@ internal sealed class Lease : IAsyncDisposable
     private readonly Task _renewing;
     private long _renewedAt;
 
-    private Lease(IObjectStore store, TimeProvider clock, string applianceId, long epoch, byte[] claim, LocalLock? localLock, bool wasTakenOver)
+    private Lease(IObjectStore store, TimeProvider clock, string applianceId, long epoch, byte[] claim, long claimedAt, LocalLock? localLock, bool wasTakenOver)
     {
         WasTakenOver = wasTakenOver;
         _store = store;
@@ -46,7 +46,7 @@ internal sealed class Lease : IAsyncDisposable
         _directory = Layout.Leases(applianceId);
         _epoch = epoch;
         _localLock = localLock;
-        _renewedAt = clock.GetTimestamp();
+        _renewedAt = claimedAt;
         _renewing = RenewAsync(claim);
     }
 
@@ -97,6 +97,7 @@ internal sealed class Lease : IAsyncDisposable
             string name = directory + Layout.Number(epoch);
             claimed = name;
             DateTime before = clock.UtcNow(), after;
+            long claimedAt = clock.GetTimestamp();
             async Task ClaimAsync() => await store.PutAsync(name, new ObjectContent(claim), new PutOptions { MustNotExist = true, Class = ObjectClass.Transient }, cancellationToken).ConfigureAwait(false);
             // Where one more object does not fit, the end of the lease before makes room for a removal: else nothing could be removed from a store that is full. Its claim stays, which keeps the number.
             List<StoredObject> spare = room.IsEnded && purpose == LeasePurposes.Removal ? [.. room.All.Where(o => !room.Newest.Contains(o) || o.Name.EndsWith(".end", StringComparison.Ordinal))] : [];
@@ -134,7 +135,7 @@ internal sealed class Lease : IAsyncDisposable
                 throw Held(applianceId, winner, Lifetime);
             }
             foreach (StoredObject old in room.All) await DeleteAsync(store, old.Name, cancellationToken).ConfigureAwait(false);
-            return new Lease(store, clock, applianceId, epoch, claim, localLock, wasTakenOver: !room.IsEnded)
+            return new Lease(store, clock, applianceId, epoch, claim, claimedAt, localLock, wasTakenOver: !room.IsEnded)
             {
                 ClockAhead = await MeasureClockAsync(store, name, before, after, cancellationToken).ConfigureAwait(false),
             };
@@ -210,8 +211,10 @@ internal sealed class Lease : IAsyncDisposable
             try
             {
                 await _clock.WaitAsync(s_renewEvery, stop).ConfigureAwait(false);
+                // Others count from when the store took it, and its answer may take minutes.
+                long asked = _clock.GetTimestamp();
                 await _store.PutAsync(Renewal(n), new ObjectContent(claim), new PutOptions { Class = ObjectClass.Transient }, stop).ConfigureAwait(false);
-                Interlocked.Exchange(ref _renewedAt, _clock.GetTimestamp());
+                Interlocked.Exchange(ref _renewedAt, asked);
                 if (n > 1) await DeleteAsync(_store, Renewal(n - 1), stop).ConfigureAwait(false);
             }
             catch (OperationCanceledException) when (stop.IsCancellationRequested)

@@ -87,6 +87,28 @@ public sealed class LeaseClockTests
         Assert.Equal(2, (await BackupAsync(late, Disk(1 << 20, 2))).Sequence);
     }
 
+    /// <summary>Others count from when the store took a renewal: so must the holder, however late the answer comes.</summary>
+    [Fact]
+    public async Task A_renewal_counts_from_when_it_was_asked_for()
+    {
+        var clock = new FakeTimeProvider(new DateTimeOffset(2026, 11, 20, 8, 0, 0, TimeSpan.Zero));
+        using var memory = new MemoryStore(clock);
+        using var bench = new RepositoryBench(memory) { Clock = clock };
+        var late = new LateAnswers(memory);
+        using Repository repository = await bench.CreateAsync(late);
+        NataliaException lost = await Assert.ThrowsAsync<NataliaException>(() => repository.BackupAsync(Request(new MemoryDiskSource(Disk(1 << 20, 1))), async _ =>
+        {
+            clock.Advance(TimeSpan.FromMinutes(2));
+            await late.Taken.Task;
+            clock.Advance(TimeSpan.FromMinutes(9));
+            late.Answer.SetResult(true);
+            // The holder knows of it when it goes on to the next one.
+            await late.Answered.Task;
+        }, null, default));
+        Assert.Equal(ErrorIds.LeaseLost, lost.ErrorId);
+        Assert.Empty(await memory.ListAllAsync($"appliances/{RepositoryBench.Appliance.ApplianceId}/points/", default));
+    }
+
     private static async Task<int> RenewalsAsync(IObjectStore store) =>
         (await store.ListAllAsync(Layout.Leases(RepositoryBench.Appliance.ApplianceId), default)).Select(o => o.Name.Split('.')).Where(p => p.Length == 2).Select(p => int.TryParse(p[1], out int n) ? n : 0).DefaultIfEmpty(0).Max();
 
@@ -108,6 +130,25 @@ public sealed class LeaseClockTests
         }, null, default);
         foreach (StoredObject item in await store.ListAllAsync("appliances/", default)) await store.DeleteAsync(item.Name, default);
         await store.PutAsync(name, new ObjectContent(claim!), PutOptions.Metadata, default);
+    }
+
+    /// <summary>Takes the first renewal at once, and answers when it is told to.</summary>
+    private sealed class LateAnswers(IObjectStore inner) : WrappedStore(inner)
+    {
+        internal TaskCompletionSource<bool> Taken { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        internal TaskCompletionSource<bool> Answer { get; } = new();
+        internal TaskCompletionSource<bool> Answered { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+        public override async Task PutAsync(string name, ObjectContent content, PutOptions options, CancellationToken cancellationToken)
+        {
+            await base.PutAsync(name, content, options, cancellationToken);
+            if (!name.EndsWith("/" + Layout.Number(1) + "." + Layout.Number(1), StringComparison.Ordinal)) return;
+            Taken.TrySetResult(true);
+            await Answer.Task;
+            Answered.TrySetResult(true);
+        }
+
+        protected override void Dispose(bool disposing) { }
     }
 
     private sealed class KeptStore(IObjectStore inner) : WrappedStore(inner)
