@@ -8,6 +8,7 @@ using Natalia.Backup.Engine.Repositories;
 using Natalia.Backup.Engine.Retention;
 using Natalia.Backup.Engine.Sealing;
 using Natalia.Backup.Engine.Storage;
+using Natalia.Backup.Engine.Storage.Folders;
 using static Natalia.Backup.Engine.Tests.Repositories.RepositoryBench;
 
 namespace Natalia.Backup.Engine.Tests.Repositories;
