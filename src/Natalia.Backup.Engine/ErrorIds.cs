@@ -94,6 +94,8 @@ public static class ErrorIds
     public const string DiskNotFound = nameof(DiskNotFound);
     public const string DiskAmbiguous = nameof(DiskAmbiguous);
     public const string DiskReadFailed = nameof(DiskReadFailed);
+    public const string RestorePointMissing = nameof(RestorePointMissing);           // the log knows it, its manifest is not there
+    public const string DiskEmpty = nameof(DiskEmpty);                               // an image or device of no length
     public const string DiskInUse = nameof(DiskInUse);
     public const string DiskAccessDenied = nameof(DiskAccessDenied);                 // the image may not be read by this user
     public const string DiskChangedWhileRead = nameof(DiskChangedWhileRead);         // a cold image was written during the backup

@@ -4,4 +4,5 @@ namespace Natalia.Backup.Engine.Model;
 /// <param name="ApplianceId">The appliance.</param>
 /// <param name="ApplianceName">What it was called when the newest of them was made; or null.</param>
 /// <param name="Count">How many, 1 or more.</param>
-public sealed record MissingPoints(string ApplianceId, string? ApplianceName, int Count);
+/// <param name="NewestMadeUtc">When the log says that the last of them was made here, UTC.</param>
+public sealed record MissingPoints(string ApplianceId, string? ApplianceName, int Count, DateTime NewestMadeUtc);

@@ -257,15 +257,17 @@ public sealed partial class Repository : IDisposable
         made.RemoveAll(n => present.Contains(n.Sequence));
         int count = 0;
         string? name = null;
+        DateTime newest = DateTime.MinValue;
         foreach (AuditRecord? record in await log.ReadAllAsync(made, cancellationToken).ConfigureAwait(false))
         {
             // A name alone may be anybody's.
             if (record?.RestorePointId is null) continue;
             count++;
+            if (record.TimeUtc > newest) newest = record.TimeUtc;
             using JsonDocument data = JsonDocument.Parse(record.Data ?? "{}");
             name = data.RootElement.ReadStringOrNull("name") ?? name;
         }
-        return count == 0 ? null : new MissingPoints(applianceId, name, count);
+        return count == 0 ? null : new MissingPoints(applianceId, name, count, newest);
     }
 
     /// <summary>Makes a restore point.</summary>

@@ -11,8 +11,7 @@ internal sealed record FolderDisk(string DiskId, RawDiskSource Image, IDiskSourc
     private const int Sector = 512;
 
     /// <summary>What is odd about the image, in a full sentence; null when nothing is.</summary>
-    internal string? Oddity => Image.SizeBytes == 0 ? $"The image '{Image.Path}' of disk '{DiskId}' is empty."
-        : Image.SizeBytes % Sector == 0 ? null
+    internal string? Oddity => Image.SizeBytes % Sector == 0 ? null
         : $"The image '{Image.Path}' of disk '{DiskId}' is {Image.SizeBytes} bytes long, which is no multiple of {Sector}, and a disk's size is. "
             + "It may be cut off, or not be a raw disk. It is backed up byte for byte.";
 

@@ -91,6 +91,13 @@ public sealed class FolderHypervisor : IHypervisor, IImageSource
         try
         {
             if (!image.IsFormatStated) await RefuseOtherFormatAsync(vm, image, disk, cancellationToken).ConfigureAwait(false);
+            // As a point it would be the newest one, and push whole ones out of their slots.
+            if (disk.SizeBytes == 0)
+            {
+                throw new NataliaException(ErrorIds.DiskEmpty, NataliaErrorKind.InvalidData,
+                    $"The image '{image.File}' of disk '{diskId}' is empty: there is nothing to back up.", image.File.Path,
+                    "Look what wrote it: an export that failed leaves an empty file, a device with nothing behind it has no length.");
+            }
             if (image.StatedChanges is not string stated) return new FolderDisk(diskId, disk, disk);
             ContainedFile? file = ContainedFile.Find(vm.Folder, stated, Path.Combine(vm.Folder, DescriptionFile.FileName));
             ChangesFile changes = file is null

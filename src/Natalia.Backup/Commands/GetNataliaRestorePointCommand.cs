@@ -36,6 +36,7 @@ public sealed class GetNataliaRestorePointCommand : RepositoryReaderCommand
     private readonly List<LocatedPoint> _found = [];
     private readonly HashSet<(string, string)> _seen = [];
     private readonly HashSet<(string, string)> _toldMissing = [];
+    private readonly List<(RepositoryConnection Repository, MissingPoints Missing)> _missing = [];
     private RestorePointFinder? _finder;
 
     /// <summary>The appliance: an object of Get-NataliaAppliance, the name that it had when the point was made, or a wildcard.</summary>
@@ -101,7 +102,9 @@ public sealed class GetNataliaRestorePointCommand : RepositoryReaderCommand
         }
         // Nobody may take what cannot be restored, or what was made who knows when, for a recent backup.
         if (Latest) points = points.Where(p => p.IsReadable && !p.IsInFuture && !p.IsRenamed).GroupBy(p => (p.RepositoryId, p.ApplianceId)).Select(g => g.First());
-        foreach (RestorePoint point in points) Emit(point);
+        List<RestorePoint> listed = [.. points];
+        foreach (RestorePoint point in listed) Emit(point);
+        if (Latest) TellLost(listed);
         return Task.CompletedTask;
     }
 
@@ -153,7 +156,26 @@ public sealed class GetNataliaRestorePointCommand : RepositoryReaderCommand
     private void Tell(RepositoryConnection repository, MissingPoints missing, IReadOnlyList<ApplianceSelector> selectors)
     {
         if (selectors.Count > 0 && !selectors.Any(s => s.MayMean(missing.ApplianceId, missing.ApplianceName ?? missing.ApplianceId))) return;
-        if (_toldMissing.Add((repository.Session.RepositoryId, missing.ApplianceId))) EmitWarning(missing.Describe(repository));
+        if (!_toldMissing.Add((repository.Session.RepositoryId, missing.ApplianceId))) return;
+        if (Latest) _missing.Add((repository, missing));
+        else EmitWarning(missing.Describe(repository));
+    }
+
+    /// <summary>A point that was made later than the latest there is: whoever proves the latest must not take the one before for it.</summary>
+    private void TellLost(IReadOnlyList<RestorePoint> latest)
+    {
+        foreach ((RepositoryConnection repository, MissingPoints missing) in _missing)
+        {
+            RestorePoint? there = latest.FirstOrDefault(p => p.RepositoryId == repository.Session.RepositoryId && p.ApplianceId == missing.ApplianceId);
+            if (there is not null && there.TimeUtc >= missing.NewestMadeUtc)
+            {
+                EmitWarning(missing.Describe(repository));
+                continue;
+            }
+            DeferError(new NataliaException(ErrorIds.RestorePointMissing, NataliaErrorKind.InvalidData,
+                $"{missing.Describe(repository)} The last of them was made at {missing.NewestMadeUtc:yyyy-MM-dd HH:mm} UTC, so that the latest point there is may not be the latest.",
+                missing.ApplianceName ?? missing.ApplianceId, "Back the appliance up now, and let Repair-NataliaRepository -WhatIf tell what was lost."));
+        }
     }
 
     private void Take(IEnumerable<LocatedPoint> points)

@@ -408,7 +408,6 @@ public sealed class FolderHypervisorTests : IDisposable
     [Theory]
     [InlineData(512, null)]
     [InlineData(513, "no multiple of 512")]
-    [InlineData(0, "is empty")]
     public async Task A_size_that_no_disk_has_is_told(int size, string? expected)
     {
         Image("vm/data.raw", size);
@@ -418,6 +417,17 @@ public sealed class FolderHypervisorTests : IDisposable
         if (expected is null) Assert.Empty(frozen.Warnings);
         else Assert.Contains(expected, Assert.Single(frozen.Warnings));
         await frozen.ReleaseAsync(None);
+    }
+
+    [Fact]
+    public async Task An_empty_image_is_no_disk_to_back_up()
+    {
+        Image("vm/data.raw", 0);
+
+        var e = await Assert.ThrowsAsync<NataliaException>(() => Freeze("data.raw"));
+
+        Assert.Equal(ErrorIds.DiskEmpty, e.ErrorId);
+        Assert.Equal(Path.Combine(_root, "vm/data.raw"), e.Target);
     }
 
     [Fact]

@@ -111,6 +111,25 @@ public sealed class RepairTests : IDisposable
     }
 
     [Fact]
+    public void The_latest_point_is_not_proved_by_the_one_before_it_when_a_later_one_is_missing()
+    {
+        string older = _scenario.BackUp();
+        string lost = _scenario.BackUp();
+        string manifest = Directory.EnumerateFiles(_scenario.Full("local"), "*" + lost, SearchOption.AllDirectories).Single(f => f.Contains("points", StringComparison.Ordinal));
+        File.SetAttributes(manifest, FileAttributes.Normal);
+        File.Delete(manifest);
+
+        ScriptResult latest = _scenario.Run("Get-NataliaRestorePoint -Latest");
+        Assert.Equal(older, latest.Value("RestorePointId"));
+        Assert.StartsWith("RestorePointMissing,", Assert.Single(latest.ErrorIds), StringComparison.Ordinal);
+        Assert.Empty(latest.Warnings);
+
+        ScriptResult recipe = _scenario.Run("$ErrorActionPreference = 'Stop'; if (-not (Get-NataliaRestorePoint -Latest | Test-NataliaRestorePoint -Quiet)) { throw 'damaged' }; 'proved'");
+        Assert.Empty(recipe.Output);
+        Assert.StartsWith("RestorePointMissing,", Assert.Single(recipe.ErrorIds), StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void What_was_not_read_is_not_called_whole_and_findings_show_what_they_are_about()
     {
         Damaged();
