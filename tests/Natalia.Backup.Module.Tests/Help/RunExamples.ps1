@@ -83,6 +83,7 @@ function NewSite {
             Disconnect-NataliaRepository other
             $null = New-NataliaRepository D:\offsite -Name offsite -Unencrypted
             $null = Get-NataliaRestorePoint natalia-paris -Repository nas -WarningAction Ignore | Copy-NataliaRestorePoint offsite -WarningAction Ignore
+            Set-NataliaRetention -Repository offsite -Daily 7 -Force
             $null = Export-NataliaProfile C:\ProgramData\natalia.json -SecretName @{ nas = 'natalia-nas' }
             Copy-Item C:\ProgramData\natalia.json -Destination natalia.json
             Copy-Item C:\ProgramData\natalia.json -Destination profile.json

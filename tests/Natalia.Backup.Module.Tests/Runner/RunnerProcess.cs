@@ -10,7 +10,7 @@ public sealed partial class RunnerProcess : IDisposable
     private readonly Process _process;
     private readonly Task<string> _error;
 
-    static RunnerProcess() => StopIgnoringInterrupts();
+    static RunnerProcess() => StopIgnoringSignals();
 
     private RunnerProcess(string program, IEnumerable<string> arguments)
     {
@@ -79,18 +79,21 @@ public sealed partial class RunnerProcess : IDisposable
     }
 
     /// <summary>
-    /// Tests that a shell runs in the background inherit SIGINT as ignored, and would hand it on to the runner, which then ignores it as well.
+    /// Tests that a shell runs in the background inherit SIGINT as ignored, those under nohup SIGHUP, and would hand it on to the runner, which then ignores it as well.
     /// </summary>
-    private static void StopIgnoringInterrupts()
+    private static void StopIgnoringSignals()
     {
-        const int Interrupt = 2;
+        const int HangUp = 1, Interrupt = 2, Terminate = 15;
         if (OperatingSystem.IsWindows())
             return;
         // More than any system's struct; the handler comes first in all of them.
         Span<nint> action = stackalloc nint[64];
-        Assert.Equal(0, SignalAction(Interrupt, 0, ref action[0]));
-        if (action[0] == Ignored)
-            SetSignal(Interrupt, Default);
+        foreach (int number in (int[])[HangUp, Interrupt, Terminate])
+        {
+            Assert.Equal(0, SignalAction(number, 0, ref action[0]));
+            if (action[0] == Ignored)
+                SetSignal(number, Default);
+        }
     }
 
     private const nint Default = 0;
