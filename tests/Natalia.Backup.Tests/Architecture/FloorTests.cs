@@ -64,7 +64,7 @@ public sealed class FloorTests
     [InlineData("Natalia.Backup.Storage.S3")]
     [InlineData("Natalia.Backup.Hypervisors")]
     public void Namespaces_are_folders(string project) =>
-        Assert.Empty(Sources(project).Where(f => !Regex.IsMatch(File.ReadAllText(f), $@"^namespace {Regex.Escape(Folder(f, project))};", RegexOptions.Multiline)));
+        Assert.All(Sources(project), f => Assert.Matches($@"(?m)^namespace {Regex.Escape(Folder(f, project))};", File.ReadAllText(f)));
 
     /// <summary>Cmdlets stand on hypervisors and stores, these on the engine, and only the cmdlets see PowerShell.</summary>
     [Fact]
