@@ -30,7 +30,7 @@ public sealed class LifeAndDeathTests : IDisposable
         Directory.CreateDirectory(Path.Combine(_folder, "repository"));
         using (RunnerProcess running = RunnerProcess.Start(script, _folder))
         {
-            await FirstCheckpointAsync();
+            await PauseAtFirstCheckpointAsync(running);
             await running.KillAsync();
         }
 
@@ -51,8 +51,7 @@ public sealed class LifeAndDeathTests : IDisposable
         Fill("other", 1);
         Directory.CreateDirectory(Path.Combine(_folder, "repository"));
         using RunnerProcess first = RunnerProcess.Start(script, _folder, "vm");
-        await FirstCheckpointAsync();
-        first.Pause();
+        await PauseAtFirstCheckpointAsync(first);
 
         RunnerProcess.Result second = await RunnerProcess.RunAsync(script, _folder, "vm");
         Assert.NotEqual(0, second.ExitCode);
@@ -128,21 +127,22 @@ public sealed class LifeAndDeathTests : IDisposable
         return Path.Combine(Directory.CreateDirectory(Path.Combine(_folder, "vms", name)).FullName, "data.raw");
     }
 
-    /// <summary>Waits for the first object under any points folder.</summary>
-    private async Task FirstCheckpointAsync()
+    /// <summary>
+    /// Lets the backup run in short steps until it has published its first object under any points folder, and leaves it paused there.
+    /// Looking only while it stands still, the test cannot be late, however busy the machine is.
+    /// </summary>
+    private async Task PauseAtFirstCheckpointAsync(RunnerProcess running)
     {
-        var seen = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-        using var watcher = new FileSystemWatcher(Path.Combine(_folder, "repository")) { IncludeSubdirectories = true };
-        void Look(object sender, FileSystemEventArgs change)
+        using var limit = new CancellationTokenSource(TimeSpan.FromMinutes(2));
+        using var step = new PeriodicTimer(TimeSpan.FromMilliseconds(10));
+        while (await step.WaitForNextTickAsync(limit.Token))
         {
-            if (Published()) seen.TrySetResult();
+            running.Pause();
+            if (Published()) break;
+            Assert.False(running.HasExited, "It ended before it published anything.");
+            running.Continue();
         }
-        watcher.Created += Look;
-        watcher.Renamed += Look;
-        watcher.Changed += Look;
-        watcher.EnableRaisingEvents = true;
-        if (Published()) seen.TrySetResult();
-        await seen.Task.WaitAsync(TimeSpan.FromMinutes(2));
+        Assert.False(running.HasExited, "It ended before it could be paused.");
 
         bool Published() => Directory.EnumerateFiles(Path.Combine(_folder, "repository"), "*", SearchOption.AllDirectories)
             .Any(f => f.Contains("/points/", StringComparison.Ordinal) && !Path.GetFileName(f).StartsWith('.'));

@@ -55,6 +55,11 @@ public sealed partial class RunnerProcess : IDisposable
     /// <summary>Stops it where it is: it lives, and does nothing, not even renew its lease.</summary>
     public void Pause() => Signal(19);
 
+    /// <summary>Lets it go on after <see cref="Pause"/>.</summary>
+    public void Continue() => Signal(18);
+
+    public bool HasExited => _process.HasExited;
+
     /// <summary>Ends it as a power cut would, and waits until it is gone.</summary>
     public async Task KillAsync()
     {
