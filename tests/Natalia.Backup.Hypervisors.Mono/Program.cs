@@ -5,6 +5,7 @@ using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Hypervisors.Contract;
 using Natalia.Backup.Hypervisors.Proxmox;
+using Natalia.Backup.Hypervisors.Proxmox.Rest;
 
 // Usage: hosts user secret [pin,pin...] [authority file] [action]. Writes what it saw, one line each; a NataliaException becomes its id and message.
 Console.WriteLine($"# Mono {Environment.Version}, {typeof(ProxmoxHypervisor).Assembly.GetCustomAttribute<TargetFrameworkAttribute>()!.FrameworkName}, {Transport()}");

@@ -5,6 +5,7 @@ using Natalia.Backup.Hypervisors.Contract;
 using Natalia.Backup.Hypervisors.Proxmox.Backups;
 using Natalia.Backup.Hypervisors.Proxmox.Cluster;
 using Natalia.Backup.Hypervisors.Proxmox.Jobs;
+using Natalia.Backup.Hypervisors.Proxmox.Notes;
 using Natalia.Backup.Hypervisors.Proxmox.Rest;
 using Natalia.Backup.Hypervisors.Proxmox.Restores;
 
@@ -161,7 +162,7 @@ internal sealed class PrerequisiteService(ProxmoxCluster cluster, GuestAgentServ
 
         async Task CheckTestBenchAsync(string? id, string network)
         {
-            var bench = new RestoreService(cluster, new PointCatalog(cluster), new LeftOutDisks(cluster));
+            var bench = new RestoreService(cluster, new StoredPoints(cluster), new LeftOutDisks(cluster));
             ClusterGuest? guest = id is null ? null : await cluster.GetGuestAsync(id, cancellationToken).ConfigureAwait(false);
             JsonElement nodes = (await cluster.Client.GetAsync(ApiPath.Of($"/nodes"), cancellationToken).ConfigureAwait(false)).Data;
             bool isVirtual = false;

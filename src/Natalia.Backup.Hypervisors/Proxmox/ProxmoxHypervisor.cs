@@ -6,6 +6,7 @@ using Natalia.Backup.Hypervisors.Contract;
 using Natalia.Backup.Hypervisors.Proxmox.Backups;
 using Natalia.Backup.Hypervisors.Proxmox.Cluster;
 using Natalia.Backup.Hypervisors.Proxmox.Jobs;
+using Natalia.Backup.Hypervisors.Proxmox.Notes;
 using Natalia.Backup.Hypervisors.Proxmox.Rest;
 using Natalia.Backup.Hypervisors.Proxmox.Restores;
 
@@ -17,7 +18,7 @@ namespace Natalia.Backup.Hypervisors.Proxmox;
 public sealed class ProxmoxHypervisor : IHypervisor, IApplianceFinder, ISnapshots, INativeProtection, INativeSchedules, IReplication, INativeRestore, ITestBench, IGuestChannel, IPrerequisites, IKnownNames
 {
     /// <summary>The kind's name.</summary>
-    public const string KindName = "Proxmox";
+    public const string KindName = ProxmoxCluster.KindName;
 
     private const int ParallelReads = 12;
     private readonly ProxmoxCluster _cluster;
@@ -33,7 +34,7 @@ public sealed class ProxmoxHypervisor : IHypervisor, IApplianceFinder, ISnapshot
     private ProxmoxHypervisor(ProxmoxCluster cluster)
     {
         _cluster = cluster;
-        var points = new PointCatalog(cluster);
+        var points = new StoredPoints(cluster);
         var leftOut = new LeftOutDisks(cluster);
         _agent = new GuestAgentService(cluster);
         _snapshots = new SnapshotService(cluster, _agent);

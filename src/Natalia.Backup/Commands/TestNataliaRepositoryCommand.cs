@@ -3,8 +3,8 @@ using Natalia.Backup.Arguments;
 using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Engine.Storage.Folders;
-using Natalia.Backup.Hypervisors.Proxmox;
 using Natalia.Backup.Hypervisors.Proxmox.BackupServer;
+using Natalia.Backup.Hypervisors.Proxmox.Rest;
 using Natalia.Backup.Pipeline;
 using Natalia.Backup.Sessions;
 

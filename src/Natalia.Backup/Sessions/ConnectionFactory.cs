@@ -11,6 +11,7 @@ using Natalia.Backup.Engine.Storage.Wrappers;
 using Natalia.Backup.Hypervisors.Contract;
 using Natalia.Backup.Hypervisors.Folder;
 using Natalia.Backup.Hypervisors.Proxmox;
+using Natalia.Backup.Hypervisors.Proxmox.Rest;
 using Natalia.Backup.Storage.S3;
 
 namespace Natalia.Backup.Sessions;

@@ -1,7 +1,7 @@
 using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Model;
-using Natalia.Backup.Hypervisors.Proxmox;
 using Natalia.Backup.Hypervisors.Proxmox.BackupServer;
+using Natalia.Backup.Hypervisors.Proxmox.Rest;
 using Natalia.Backup.Hypervisors.Tests.Proxmox.Simulator;
 using Xunit;
 using static Natalia.Backup.Hypervisors.Tests.Proxmox.TransportTests;

@@ -10,50 +10,63 @@ using Assembly = System.Reflection.Assembly;
 namespace Natalia.Backup.Tests.Architecture;
 
 /// <summary>
-/// The folders of the engine are floors: what stands on one may look down, never up, so that a reader can begin at the bottom and no circle closes unseen.
-/// A new folder gets its place in the list.
+/// The folders of a project are floors: what stands on one may look down, never up, so that a reader can begin at the bottom and no circle closes unseen.
+/// A new folder gets its place in its project's list, a new project its list.
 /// </summary>
 public sealed class FloorTests
 {
     private const string Root = "Natalia.Backup.Engine";
+    private const string Hypervisors = "Natalia.Backup.Hypervisors";
 
-    /// <summary>From the roof to the ground. The last one is the engine's own folder: errors, clocks, names.</summary>
-    private static readonly string[] s_floors =
-    [
-        "Repositories", "Repair", "Backup", "Copy", "Verification", "Reclaim", "Restore", "Keys", "Immutability", "Runs", "Points", "BlockMap", "Core",
-        "Leases", "Retention", "Packs", "Audit", "Sealing", "Storage.Folders", "Storage.Wrappers", "Storage", "Disks", "Files", "Compression", "Network",
-        "Model", "Format", "",
-    ];
+    /// <summary>From the roof to the ground, by project. The empty name is the project's own folder.</summary>
+    private static readonly Dictionary<string, (Assembly Assembly, string[] Floors)> s_projects = new(StringComparer.Ordinal)
+    {
+        [Root] = (typeof(Repository).Assembly,
+        [
+            "Repositories", "Repair", "Backup", "Copy", "Verification", "Reclaim", "Restore", "Keys", "Immutability", "Runs", "Points", "BlockMap", "Core",
+            "Leases", "Retention", "Packs", "Audit", "Sealing", "Storage.Folders", "Storage.Wrappers", "Storage", "Disks", "Files", "Compression", "Network",
+            "Model", "Format", "",
+        ]),
+        [Hypervisors] = (typeof(ProxmoxHypervisor).Assembly,
+        [
+            "Folder", "Proxmox", "Proxmox.Restores", "Proxmox.Backups", "Proxmox.Jobs", "Proxmox.Notes", "Proxmox.Cluster", "Proxmox.BackupServer", "Proxmox.Rest",
+            "Contract",
+        ]),
+    };
+
+    public static TheoryData<string> Projects => [.. s_projects.Keys];
 
     private static readonly string s_sources = Path.Combine(
         typeof(FloorTests).Assembly.GetCustomAttributes<AssemblyMetadataAttribute>().Single(a => a.Key == "RepositoryRoot").Value!, "src");
 
     /// <summary>By what the compiler made of it: whatever is called, held, caught or returned.</summary>
-    [Fact]
-    public void Nothing_in_the_engine_uses_what_stands_above_it()
+    [Theory]
+    [MemberData(nameof(Projects))]
+    public void Nothing_uses_what_stands_above_it(string project)
     {
-        ArchUnitNET.Domain.Architecture engine = new ArchLoader().LoadAssemblies(typeof(Repository).Assembly).Build();
+        ArchUnitNET.Domain.Architecture built = new ArchLoader().LoadAssemblies(s_projects[project].Assembly).Build();
         IEnumerable<string> up =
-            from type in engine.Types
-            where IsOurs(type.Namespace?.FullName)
+            from type in built.Types
+            where IsOf(project, type.Namespace?.FullName)
             from target in type.Dependencies.Select(d => d.Target).Distinct()
-            where IsOurs(target.Namespace?.FullName) && Floor(target.Namespace!.FullName) < Floor(type.Namespace!.FullName)
+            where IsOf(project, target.Namespace?.FullName) && Floor(project, target.Namespace!.FullName) < Floor(project, type.Namespace!.FullName)
             select $"{type.FullName} uses {target.FullName}";
         Assert.Empty(up.Distinct());
     }
 
     /// <summary>By what is written: constants and references of comments leave no trace in the assembly.</summary>
-    [Fact]
-    public void Nothing_in_the_engine_names_what_stands_above_it()
+    [Theory]
+    [MemberData(nameof(Projects))]
+    public void Nothing_names_what_stands_above_it(string project)
     {
         var up = new List<string>();
-        foreach (string file in Sources(Root))
+        foreach (string file in Sources(project))
         {
             string text = File.ReadAllText(file);
-            int floor = Floor(Folder(file, Root));
-            foreach (Match used in Regex.Matches(text, @"^using (?:static )?(Natalia\.Backup\.Engine[\w.]*);", RegexOptions.Multiline))
+            int floor = Floor(project, Folder(file, project));
+            foreach (Match used in Regex.Matches(text, $@"^using (?:static )?({Regex.Escape(project)}[\w.]*);", RegexOptions.Multiline))
             {
-                if (Floor(used.Groups[1].Value) < floor) up.Add($"{file} uses {used.Groups[1].Value}");
+                if (Floor(project, used.Groups[1].Value) < floor) up.Add($"{file} uses {used.Groups[1].Value}");
             }
         }
         Assert.Empty(up);
@@ -62,7 +75,7 @@ public sealed class FloorTests
     [Theory]
     [InlineData(Root)]
     [InlineData("Natalia.Backup.Storage.S3")]
-    [InlineData("Natalia.Backup.Hypervisors")]
+    [InlineData(Hypervisors)]
     public void Namespaces_are_folders(string project) =>
         Assert.All(Sources(project), f => Assert.Matches($@"(?m)^namespace {Regex.Escape(Folder(f, project))};", File.ReadAllText(f)));
 
@@ -78,11 +91,11 @@ public sealed class FloorTests
             .Where(n => n.StartsWith("Natalia.", StringComparison.Ordinal) || n == "System.Management.Automation");
     }
 
-    private static bool IsOurs(string? name) => name == Root || name?.StartsWith(Root + ".", StringComparison.Ordinal) == true;
+    private static bool IsOf(string project, string? name) => name == project || name?.StartsWith(project + ".", StringComparison.Ordinal) == true;
 
-    private static int Floor(string name)
+    private static int Floor(string project, string name)
     {
-        int floor = Array.IndexOf(s_floors, name == Root ? "" : name.Substring(Root.Length + 1));
+        int floor = Array.IndexOf(s_projects[project].Floors, name == project ? "" : name.Substring(project.Length + 1));
         Assert.True(floor >= 0, $"{name} has no place in the list of floors.");
         return floor;
     }

@@ -8,7 +8,7 @@ namespace Natalia.Backup.Hypervisors.Proxmox.Backups;
 /// What restore points tell of VMs of which the cluster tells nothing, since their node is down: how they were configured when they were backed up last, and what they are called.
 /// Looks through every backup storage that the account sees, so it is asked for such VMs only.
 /// </summary>
-internal sealed class ArchivedGuests(ProxmoxCluster cluster, PointCatalog points)
+internal sealed class ArchivedGuests(ProxmoxCluster cluster, StoredPoints points)
 {
     private const int ParallelReads = 12;
 

@@ -4,6 +4,7 @@ using Natalia.Backup.Engine.Retention;
 using Natalia.Backup.Hypervisors.Contract;
 using Natalia.Backup.Hypervisors.Proxmox.Cluster;
 using Natalia.Backup.Hypervisors.Proxmox.Jobs;
+using Natalia.Backup.Hypervisors.Proxmox.Notes;
 using Natalia.Backup.Hypervisors.Proxmox.Rest;
 
 namespace Natalia.Backup.Hypervisors.Proxmox.Backups;

@@ -4,6 +4,8 @@ using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Hypervisors.Contract;
 using Natalia.Backup.Hypervisors.Proxmox.Cluster;
+using Natalia.Backup.Hypervisors.Proxmox.Jobs;
+using Natalia.Backup.Hypervisors.Proxmox.Notes;
 using Natalia.Backup.Hypervisors.Proxmox.Rest;
 
 namespace Natalia.Backup.Hypervisors.Proxmox.Backups;
@@ -12,13 +14,13 @@ namespace Natalia.Backup.Hypervisors.Proxmox.Backups;
 internal sealed partial class ProxmoxRepository : INativeRepository
 {
     private readonly ProxmoxCluster _cluster;
-    private readonly PointCatalog _points;
+    private readonly StoredPoints _points;
     private readonly ArchivedGuests _archived;
 
     internal ProxmoxRepository(ProxmoxCluster cluster, string storage, string storageKind, string label)
     {
         _cluster = cluster;
-        _points = new PointCatalog(cluster);
+        _points = new StoredPoints(cluster);
         _archived = new ArchivedGuests(cluster, _points);
         (Storage, StorageKind, Label) = (storage, storageKind, label);
         RepositoryId = _points.RepositoryIdOf(storage);
@@ -28,7 +30,7 @@ internal sealed partial class ProxmoxRepository : INativeRepository
 
     public string Label { get; }
 
-    public string Kind => ProxmoxHypervisor.KindName;
+    public string Kind => ProxmoxCluster.KindName;
 
     public string Storage { get; }
 
@@ -53,7 +55,7 @@ internal sealed partial class ProxmoxRepository : INativeRepository
     {
         if (appliance.NativeId is not string vmid || appliance.ApplianceId != _cluster.ApplianceIdOf(vmid))
             throw new NataliaException(ErrorIds.ApplianceNotFound, NataliaErrorKind.InvalidArgument, $"'{appliance.Name}' is not a VM of the cluster '{_cluster.Location}', so the storage '{Storage}' cannot take it.", appliance.Name);
-        return new BackupRun(_cluster, _points, new LeftOutDisks(_cluster), Storage, Label).RunAsync(vmid, request, progress, cancellationToken);
+        return new VzdumpRun(_cluster, _points, new LeftOutDisks(_cluster), Storage, Label).RunAsync(vmid, request, progress, cancellationToken);
     }
 
     public async Task<RestorePoint> SetProtectionAsync(RestorePoint point, bool isProtected, CancellationToken cancellationToken)
@@ -156,17 +158,7 @@ internal sealed partial class ProxmoxRepository : INativeRepository
         return GuestConfig.FromText(answer.Text ?? throw new NataliaException(ErrorIds.ConfigurationNotStored, NataliaErrorKind.InvalidData, $"The restore point '{stored.Volid}' holds no configuration.", stored.Point.RestorePointId));
     }
 
-    /// <summary>The limits in the server's words: what is 0 is left out, since a backup server does not take it.</summary>
-    internal static string PruneText(RetentionLimits limits)
-    {
-        if (limits.KeepsAll) return "keep-all=1";
-        var parts = new List<string>();
-        foreach ((string name, int n) in new[] { ("keep-last", limits.Last), ("keep-hourly", limits.Hourly), ("keep-daily", limits.Daily), ("keep-weekly", limits.Weekly), ("keep-monthly", limits.Monthly), ("keep-yearly", limits.Yearly) })
-            if (n > 0) parts.Add($"{name}={n.ToString(CultureInfo.InvariantCulture)}");
-        return string.Join(",", parts);
-    }
-
-    private static ApiArguments PruneArguments(string vmid, RetentionLimits limits) => new() { { "prune-backups", PruneText(limits) }, { "vmid", vmid }, { "type", "qemu" } };
+    private static ApiArguments PruneArguments(string vmid, RetentionLimits limits) => new() { { "prune-backups", PruneLimits.Text(limits) }, { "vmid", vmid }, { "type", "qemu" } };
 
     private async Task<IReadOnlyList<NativePruneRow>> PlanAsync(string vmid, string node, RetentionLimits limits, CancellationToken cancellationToken)
     {

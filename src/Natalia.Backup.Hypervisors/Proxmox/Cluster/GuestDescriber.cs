@@ -28,7 +28,7 @@ internal static class GuestDescriber
         {
             ApplianceId = applianceId,
             Name = name,
-            HypervisorKind = ProxmoxHypervisor.KindName,
+            HypervisorKind = ProxmoxCluster.KindName,
             NativeId = vmid,
             ProcessorCount = (int?)(Number(config["vcpus"]) ?? cores * sockets),
             MemoryBytes = memory is long mib ? mib << 20 : guest?.MemoryBytes,

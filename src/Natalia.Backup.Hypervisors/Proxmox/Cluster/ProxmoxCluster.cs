@@ -11,6 +11,8 @@ namespace Natalia.Backup.Hypervisors.Proxmox.Cluster;
 /// <summary>What the services share: the client, who is where, and what the caller may do. Nothing about a VM is remembered: it may have moved by the next request.</summary>
 internal sealed class ProxmoxCluster : IDisposable
 {
+    internal const string KindName = "Proxmox";
+
     private const int MaximumMoves = 3;
     private static readonly Regex s_movedAway = new(@"Configuration file '?nodes/[^/]+/qemu-server/\d+\.conf'? does not exist|unable to find configuration file for VM \d+", RegexOptions.CultureInvariant | RegexOptions.IgnoreCase);
     private static readonly Regex s_locked = new(@"VM is locked(?: \((?<by>[^)]+)\))?|can't lock file|lock-\d+\.conf' - got timeout", RegexOptions.CultureInvariant | RegexOptions.IgnoreCase);
@@ -39,7 +41,7 @@ internal sealed class ProxmoxCluster : IDisposable
 
     public void Dispose() => Client.Dispose();
 
-    internal string ApplianceIdOf(string vmid) => ApplianceIdentity.Create(ProxmoxHypervisor.KindName, Identity, vmid);
+    internal string ApplianceIdOf(string vmid) => ApplianceIdentity.Create(KindName, Identity, vmid);
 
     /// <summary>The storages of the last answer that held some, for completion alone.</summary>
     internal IReadOnlyList<StorageInfo> KnownStorages { get; private set; } = [];

@@ -4,8 +4,8 @@ using System.Text.RegularExpressions;
 using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Hypervisors.Contract;
-using Natalia.Backup.Hypervisors.Proxmox.Backups;
 using Natalia.Backup.Hypervisors.Proxmox.Cluster;
+using Natalia.Backup.Hypervisors.Proxmox.Notes;
 using Natalia.Backup.Hypervisors.Proxmox.Rest;
 
 namespace Natalia.Backup.Hypervisors.Proxmox.Jobs;
@@ -44,7 +44,7 @@ internal sealed class JobService(ProxmoxCluster cluster, LeftOutDisks leftOut)
             ["notes-template"] = PointNotes.Template(IdOf(vmid), false, RequestedBackupType.Auto),
             ["comment"] = $"{CommentMark}: {(request.Kind == NativeScheduleKind.SixHourly ? "six-hourly" : "daily")} backup of {appliance.Name}",
         };
-        if ((request.Retention ?? waiting) is { } limits) wanted["prune-backups"] = ProxmoxRepository.PruneText(limits);
+        if ((request.Retention ?? waiting) is { } limits) wanted["prune-backups"] = PruneLimits.Text(limits);
 
         string id = IdOf(vmid);
         JsonElement? existing = await FindAsync(id, cancellationToken).ConfigureAwait(false);
@@ -131,7 +131,7 @@ internal sealed class JobService(ProxmoxCluster cluster, LeftOutDisks leftOut)
     /// <summary>Sets it, or takes it away when it is null.</summary>
     internal async Task<bool> SetRetentionAsync(string vmid, RetentionLimits? limits, CancellationToken cancellationToken)
     {
-        string id = IdOf(vmid), text = limits is null ? "" : ProxmoxRepository.PruneText(limits);
+        string id = IdOf(vmid), text = limits is null ? "" : PruneLimits.Text(limits);
         if (await FindAsync(id, cancellationToken).ConfigureAwait(false) is { } job)
         {
             if (limits is null)
@@ -268,7 +268,7 @@ internal sealed class JobService(ProxmoxCluster cluster, LeftOutDisks leftOut)
 
     private static bool IsSame(JsonElement job, string key, string wanted)
     {
-        if (key == "prune-backups") return PruneLimits.Read(job.Member(key)) is { } limits && ProxmoxRepository.PruneText(limits) == wanted;
+        if (key == "prune-backups") return PruneLimits.Read(job.Member(key)) is { } limits && PruneLimits.Text(limits) == wanted;
         string? actual = job.Text(key);
         return key switch
         {

@@ -1,6 +1,5 @@
 using System.Text.RegularExpressions;
 using Natalia.Backup.Hypervisors.Contract;
-using Natalia.Backup.Hypervisors.Proxmox.Backups;
 
 namespace Natalia.Backup.Hypervisors.Proxmox.Jobs;
 
@@ -14,7 +13,7 @@ internal static class RetentionMark
     internal static string AddTo(string description, RetentionLimits limits)
     {
         string rest = RemoveFrom(description);
-        return rest + (rest.Length > 0 ? "\n" : "") + $"[natalia-backup retention={ProxmoxRepository.PruneText(limits)}]";
+        return rest + (rest.Length > 0 ? "\n" : "") + $"[natalia-backup retention={PruneLimits.Text(limits)}]";
     }
 
     internal static string RemoveFrom(string description) => s_line.Replace(description, "").TrimEnd('\n');

@@ -6,12 +6,13 @@ using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Hypervisors.Contract;
 using Natalia.Backup.Hypervisors.Proxmox.Backups;
 using Natalia.Backup.Hypervisors.Proxmox.Cluster;
+using Natalia.Backup.Hypervisors.Proxmox.Notes;
 using Natalia.Backup.Hypervisors.Proxmox.Rest;
 
 namespace Natalia.Backup.Hypervisors.Proxmox.Restores;
 
 /// <summary>Builds VMs from restore points. Everything that must hold from the first moment is said in the restore call itself.</summary>
-internal sealed class RestoreService(ProxmoxCluster cluster, PointCatalog points, LeftOutDisks leftOut)
+internal sealed class RestoreService(ProxmoxCluster cluster, StoredPoints points, LeftOutDisks leftOut)
 {
     private const int MaximumNumbers = 5;
     private static readonly TimeSpan s_clearingLimit = TimeSpan.FromMinutes(15);

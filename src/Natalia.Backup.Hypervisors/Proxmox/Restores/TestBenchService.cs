@@ -15,7 +15,7 @@ internal sealed class TestBenchService(ProxmoxCluster cluster, RestoreService re
 
     internal async Task<TestAppliance> CreateAsync(RestorePoint point, TestApplianceRequest request, IProgress<OperationProgress>? progress, CancellationToken cancellationToken)
     {
-        var points = new PointCatalog(cluster);
+        var points = new StoredPoints(cluster);
         StoredPoint stored = await points.FindAsync(point, cancellationToken).ConfigureAwait(false);
         GuestConfig archived = await ProxmoxRepository.ReadArchivedConfigAsync(cluster, stored, cancellationToken).ConfigureAwait(false);
         string? preferred = (await cluster.GetGuestsAsync(cancellationToken).ConfigureAwait(false)).FirstOrDefault(g => g.Vmid == stored.Vmid)?.Node;

@@ -2,6 +2,7 @@ using System.Security;
 using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Hypervisors.Contract;
 using Natalia.Backup.Hypervisors.Proxmox;
+using Natalia.Backup.Hypervisors.Proxmox.Rest;
 using Xunit;
 
 namespace Natalia.Backup.Hypervisors.Tests.Proxmox.Simulator;

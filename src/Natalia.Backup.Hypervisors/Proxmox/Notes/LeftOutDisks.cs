@@ -4,7 +4,7 @@ using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Hypervisors.Proxmox.Cluster;
 using Natalia.Backup.Hypervisors.Proxmox.Rest;
 
-namespace Natalia.Backup.Hypervisors.Proxmox.Backups;
+namespace Natalia.Backup.Hypervisors.Proxmox.Notes;
 
 /// <summary>
 /// Switches disks off for one run, and on again. Which disks a backup takes stands only in the VM's configuration, so a run that dies in between would make every

@@ -1,7 +1,7 @@
 using System.Globalization;
 using System.Text.RegularExpressions;
 
-namespace Natalia.Backup.Hypervisors.Proxmox.Backups;
+namespace Natalia.Backup.Hypervisors.Proxmox.Notes;
 
 /// <summary>
 /// The line in a VM's notes that says which disks a run has switched off. It is written in the same request as the switches and lies with the VM,

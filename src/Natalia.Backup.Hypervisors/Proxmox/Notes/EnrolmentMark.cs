@@ -1,7 +1,7 @@
 using System.Globalization;
 using System.Text.RegularExpressions;
 
-namespace Natalia.Backup.Hypervisors.Proxmox.Backups;
+namespace Natalia.Backup.Hypervisors.Proxmox.Notes;
 
 /// <summary>
 /// The line in a VM's notes that says into which storage it is backed up, one for each storage. It names the VM's number, so that a copy of the VM, which has the same notes, is not enrolled with it.

@@ -1,6 +1,6 @@
 using System.Security;
 
-namespace Natalia.Backup.Hypervisors.Proxmox;
+namespace Natalia.Backup.Hypervisors.Proxmox.Rest;
 
 /// <summary>How a Proxmox VE cluster is reached. Shows no secret.</summary>
 public sealed class ProxmoxConnectOptions

@@ -1,7 +1,7 @@
 using System.Text.RegularExpressions;
 using Natalia.Backup.Engine.Model;
 
-namespace Natalia.Backup.Hypervisors.Proxmox.Backups;
+namespace Natalia.Backup.Hypervisors.Proxmox.Notes;
 
 /// <summary>The first line of a point's notes, in which the product keeps what Proxmox has no place for. Lists show only that line.</summary>
 internal sealed record PointNotes(string RunId, bool DataDiskOnly, Consistency Consistency, BackupType Type, RequestedBackupType RequestedType)

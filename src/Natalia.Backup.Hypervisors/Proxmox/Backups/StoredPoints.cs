@@ -5,12 +5,13 @@ using System.Text.Json;
 using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Hypervisors.Proxmox.Cluster;
+using Natalia.Backup.Hypervisors.Proxmox.Notes;
 using Natalia.Backup.Hypervisors.Proxmox.Rest;
 
 namespace Natalia.Backup.Hypervisors.Proxmox.Backups;
 
 /// <summary>Reads the restore points of a storage. What rights hide is told as an error: an empty list must mean that there is nothing.</summary>
-internal sealed class PointCatalog(ProxmoxCluster cluster)
+internal sealed class StoredPoints(ProxmoxCluster cluster)
 {
     private const int ParallelReads = 12;
 
@@ -115,7 +116,7 @@ internal sealed class PointCatalog(ProxmoxCluster cluster)
     {
         string volid = point.NativeId ?? "";
         int colon = volid.IndexOf(':');
-        if (point.RepositoryKind != ProxmoxHypervisor.KindName || colon <= 0)
+        if (point.RepositoryKind != ProxmoxCluster.KindName || colon <= 0)
             throw new NataliaException(ErrorIds.RestorePointNotFound, NataliaErrorKind.InvalidArgument, $"The restore point {point} does not lie in a Proxmox VE storage.", point.RestorePointId);
         string storage = volid.Substring(0, colon);
         var hidden = new List<NataliaException>();
@@ -156,7 +157,7 @@ internal sealed class PointCatalog(ProxmoxCluster cluster)
             ApplianceName = names.TryGetValue(vmid, out string? name) ? name : "VM " + vmid,
             RepositoryId = repositoryId,
             Repository = label,
-            RepositoryKind = ProxmoxHypervisor.KindName,
+            RepositoryKind = ProxmoxCluster.KindName,
             NativeId = volid,
             TimeUtc = time,
             Type = notes?.Type ?? BackupType.Unknown,

@@ -3,12 +3,13 @@ using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Hypervisors.Contract;
 using Natalia.Backup.Hypervisors.Proxmox.Cluster;
+using Natalia.Backup.Hypervisors.Proxmox.Notes;
 using Natalia.Backup.Hypervisors.Proxmox.Rest;
 
 namespace Natalia.Backup.Hypervisors.Proxmox.Backups;
 
 /// <summary>One vzdump run of one VM into one storage, from finding the node to reading the point back.</summary>
-internal sealed class BackupRun(ProxmoxCluster cluster, PointCatalog points, LeftOutDisks leftOut, string storage, string label)
+internal sealed class VzdumpRun(ProxmoxCluster cluster, StoredPoints points, LeftOutDisks leftOut, string storage, string label)
 {
     private const int MaximumNoOps = 3;
 
