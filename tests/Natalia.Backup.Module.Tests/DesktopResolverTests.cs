@@ -1,5 +1,6 @@
 using System.Reflection;
 using System.Runtime.Loader;
+using Natalia.Backup.Testing;
 
 namespace Natalia.Backup.Module.Tests;
 
@@ -8,7 +9,7 @@ namespace Natalia.Backup.Module.Tests;
 /// </summary>
 public sealed class DesktopResolverTests
 {
-    private static readonly string s_folder = Path.Combine(Layout.ModuleRoot, "bin", "netstandard2.0");
+    private static readonly string s_folder = Path.Combine(BuildLayout.ModuleRoot, "bin", "netstandard2.0");
     private static readonly Assembly s_module =
         new AssemblyLoadContext("desktop build").LoadFromAssemblyPath(Path.Combine(s_folder, "Natalia.Backup.dll"));
 

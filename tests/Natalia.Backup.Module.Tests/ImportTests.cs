@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Reflection;
 using System.Runtime.Loader;
+using Natalia.Backup.Testing;
 
 namespace Natalia.Backup.Module.Tests;
 
@@ -17,7 +18,7 @@ public sealed class ImportTests
 
         using var session = new ModuleSession(import: false);
         var clock = Stopwatch.StartNew();
-        session.Run("Import-Module -Name $args[0]", Layout.Manifest).ThrowIfFailed();
+        session.Run("Import-Module -Name $args[0]", BuildLayout.Manifest).ThrowIfFailed();
 
         Assert.True(clock.Elapsed < TimeSpan.FromSeconds(10), $"The import took {clock.Elapsed}.");
     }
@@ -28,7 +29,7 @@ public sealed class ImportTests
         using var session = new ModuleSession();
         var exported = session.Run("Get-Command -Module Natalia.Backup | ForEach-Object Name").Text;
         var named = session.Run(
-            "$data = [scriptblock]::Create([IO.File]::ReadAllText($args[0])).InvokeReturnAsIs(); $data.CmdletsToExport", Layout.Manifest).ThrowIfFailed().Text;
+            "$data = [scriptblock]::Create([IO.File]::ReadAllText($args[0])).InvokeReturnAsIs(); $data.CmdletsToExport", BuildLayout.Manifest).ThrowIfFailed().Text;
 
         Assert.Equal(named.Order(StringComparer.Ordinal), exported.Order(StringComparer.Ordinal));
         Assert.NotEmpty(named);
@@ -42,7 +43,7 @@ public sealed class ImportTests
     {
         using var session = new ModuleSession();
         var before = session.Run("Get-Command -Module Natalia.Backup | ForEach-Object Name").Text;
-        session.Run(reload, Layout.Manifest).ThrowIfFailed();
+        session.Run(reload, BuildLayout.Manifest).ThrowIfFailed();
         var after = session.Run("Get-Command -Module Natalia.Backup | ForEach-Object Name").Text;
 
         Assert.NotEmpty(before);
@@ -84,7 +85,7 @@ public sealed class ImportTests
     [Fact]
     public void Nothing_that_PowerShell_brings_is_in_the_module()
     {
-        var own = Directory.EnumerateFiles(Layout.ModuleRoot, "*.dll", SearchOption.AllDirectories).Select(Path.GetFileName).ToList();
+        var own = Directory.EnumerateFiles(BuildLayout.ModuleRoot, "*.dll", SearchOption.AllDirectories).Select(Path.GetFileName).ToList();
 
         Assert.DoesNotContain("System.Management.Automation.dll", own);
         Assert.DoesNotContain("Microsoft.Management.Infrastructure.dll", own);

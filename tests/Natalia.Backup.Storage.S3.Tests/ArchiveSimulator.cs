@@ -3,7 +3,7 @@ using System.Net.Sockets;
 using System.Security.Cryptography;
 using System.Text;
 
-namespace Natalia.Backup.Tests.Storage;
+namespace Natalia.Backup.Storage.S3.Tests;
 
 /// <summary>
 /// A SIMULATOR of a bucket with archive classes, on loopback: an S3 server in memory that says what AWS documents of GLACIER and DEEP_ARCHIVE. No server that can be installed here has them, so what a test against it

@@ -5,7 +5,7 @@ using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using System.Text;
 
-namespace Natalia.Backup.Tests.Storage;
+namespace Natalia.Backup.Storage.S3.Tests;
 
 /// <summary>A server on loopback that gives the answers a test wants: for what a healthy real server never says. One request per connection.</summary>
 public sealed class CannedServer : IDisposable

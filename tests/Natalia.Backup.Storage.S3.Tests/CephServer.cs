@@ -10,9 +10,10 @@ using System.Text;
 using Amazon.Runtime;
 using Amazon.S3;
 using Amazon.S3.Model;
+using Natalia.Backup.Testing;
 using Xunit;
 
-namespace Natalia.Backup.Tests.Storage;
+namespace Natalia.Backup.Storage.S3.Tests;
 
 /// <summary>
 /// A real S3 server with object lock, started once per run and stopped with it: a Ceph RADOS Gateway from the distribution's packages, on 127.0.0.1.

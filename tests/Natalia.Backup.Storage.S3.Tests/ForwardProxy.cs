@@ -3,7 +3,7 @@ using System.Net;
 using System.Net.Sockets;
 using System.Text;
 
-namespace Natalia.Backup.Tests.Storage;
+namespace Natalia.Backup.Storage.S3.Tests;
 
 /// <summary>
 /// A forward proxy on loopback as companies have them: tunnels (CONNECT) and plain requests, with a login if wanted. It leads names to places on this machine, as a name service of a company would. One request per connection.

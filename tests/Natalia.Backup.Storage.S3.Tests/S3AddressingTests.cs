@@ -1,11 +1,10 @@
 using System.Net.Sockets;
 using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Storage;
-using Natalia.Backup.Module.Tests.Runner;
-using Natalia.Backup.Storage.S3;
+using Natalia.Backup.Testing;
 using Xunit;
 
-namespace Natalia.Backup.Tests.Storage;
+namespace Natalia.Backup.Storage.S3.Tests;
 
 /// <summary>Where requests name the bucket: in the path or in the host. The real server knows its name and takes any other for a bucket's.</summary>
 public sealed class S3AddressingTests : IDisposable

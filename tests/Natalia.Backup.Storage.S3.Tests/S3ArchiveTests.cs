@@ -3,13 +3,12 @@ using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Engine.Repositories;
 using Natalia.Backup.Engine.Storage;
 using Natalia.Backup.Engine.Storage.Wrappers;
-using Natalia.Backup.Engine.Tests.Repositories;
-using Natalia.Backup.Storage.S3;
+using Natalia.Backup.Testing;
 using Xunit;
-using static Natalia.Backup.Engine.Tests.Repositories.RepositoryBench;
-using RepositoryBench = Natalia.Backup.Engine.Tests.Repositories.RepositoryBench;
+using static Natalia.Backup.Testing.RepositoryBench;
+using RepositoryBench = Natalia.Backup.Testing.RepositoryBench;
 
-namespace Natalia.Backup.Tests.Storage;
+namespace Natalia.Backup.Storage.S3.Tests;
 
 /// <summary>Archive classes, against a simulator: see <see cref="ArchiveSimulator"/> for what that shows.</summary>
 public sealed class S3ArchiveTests : IDisposable

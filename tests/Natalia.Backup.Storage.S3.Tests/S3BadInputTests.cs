@@ -1,9 +1,9 @@
 using Amazon.S3.Model;
 using Natalia.Backup.Engine;
-using Natalia.Backup.Module.Tests.Runner;
+using Natalia.Backup.Testing;
 using Xunit;
 
-namespace Natalia.Backup.Tests.Storage;
+namespace Natalia.Backup.Storage.S3.Tests;
 
 /// <summary>What a user gets wrong about a bucket, through the cmdlets: an id of its own for each, no secret in the text, and nothing half-made left behind.</summary>
 public sealed class S3BadInputTests : IDisposable

@@ -1,7 +1,7 @@
 using Natalia.Backup.Engine.Storage;
-using Natalia.Backup.Storage.S3;
+using Natalia.Backup.Testing;
 
-namespace Natalia.Backup.Tests.Storage;
+namespace Natalia.Backup.Storage.S3.Tests;
 
 public abstract class S3Conformance : ObjectStoreConformance
 {

@@ -1,9 +1,9 @@
 using Amazon.S3;
 using Amazon.S3.Model;
-using Natalia.Backup.Module.Tests.Runner;
+using Natalia.Backup.Testing;
 using Xunit;
 
-namespace Natalia.Backup.Tests.Storage;
+namespace Natalia.Backup.Storage.S3.Tests;
 
 /// <summary>A bucket that locks everything by itself, on the real server and through the cmdlets: leases, records and probes cannot be deleted either.</summary>
 public sealed class S3DefaultRetentionTests : IDisposable

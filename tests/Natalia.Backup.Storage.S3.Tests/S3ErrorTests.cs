@@ -1,9 +1,8 @@
 using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Storage;
-using Natalia.Backup.Storage.S3;
 using Xunit;
 
-namespace Natalia.Backup.Tests.Storage;
+namespace Natalia.Backup.Storage.S3.Tests;
 
 public sealed class S3ErrorTests
 {

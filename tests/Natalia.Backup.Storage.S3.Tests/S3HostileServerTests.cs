@@ -4,10 +4,9 @@ using Microsoft.Extensions.Time.Testing;
 using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Storage;
 using Natalia.Backup.Engine.Storage.Wrappers;
-using Natalia.Backup.Storage.S3;
 using Xunit;
 
-namespace Natalia.Backup.Tests.Storage;
+namespace Natalia.Backup.Storage.S3.Tests;
 
 /// <summary>Servers that break S3's rules: each ends with a word that says so, is asked no more than needed, and is never believed.</summary>
 public sealed class S3HostileServerTests

@@ -5,12 +5,11 @@ using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Engine.Repositories;
 using Natalia.Backup.Engine.Retention;
 using Natalia.Backup.Engine.Storage;
-using Natalia.Backup.Engine.Tests.Repositories;
-using Natalia.Backup.Storage.S3;
-using static Natalia.Backup.Engine.Tests.Repositories.RepositoryBench;
-using RepositoryBench = Natalia.Backup.Engine.Tests.Repositories.RepositoryBench;
+using Natalia.Backup.Testing;
+using static Natalia.Backup.Testing.RepositoryBench;
+using RepositoryBench = Natalia.Backup.Testing.RepositoryBench;
 
-namespace Natalia.Backup.Tests.Storage;
+namespace Natalia.Backup.Storage.S3.Tests;
 
 /// <summary>An immutable repository in a real bucket that enforces object lock.</summary>
 public sealed class S3ImmutabilityTests

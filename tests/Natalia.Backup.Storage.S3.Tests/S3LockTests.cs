@@ -1,10 +1,10 @@
 using Amazon.S3.Model;
 using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Storage;
-using Natalia.Backup.Storage.S3;
+using Natalia.Backup.Testing;
 using Xunit;
 
-namespace Natalia.Backup.Tests.Storage;
+namespace Natalia.Backup.Storage.S3.Tests;
 
 /// <summary>Object lock and versions, against a server that really enforces them.</summary>
 public sealed class S3LockTests : IAsyncLifetime

@@ -2,12 +2,10 @@ using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
 using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Storage;
-using Natalia.Backup.Module.Tests;
-using Natalia.Backup.Module.Tests.Runner;
-using Natalia.Backup.Storage.S3;
+using Natalia.Backup.Testing;
 using Xunit;
 
-namespace Natalia.Backup.Tests.Storage;
+namespace Natalia.Backup.Storage.S3.Tests;
 
 /// <summary>Keys with no more rights than they need, by policies of users on the real server, taken word for word from docs/stores.md.</summary>
 public sealed class S3PolicyTests : IDisposable
@@ -20,7 +18,7 @@ public sealed class S3PolicyTests : IDisposable
     public void Dispose() => _bench.Dispose();
 
     private static string Documented(string bucket) =>
-        Regex.Match(File.ReadAllText(Path.Combine(Layout.RepositoryRoot, "docs", "stores.md")), "```json\n(.*?)```", RegexOptions.Singleline).Groups[1].Value.Replace("natalia-backup", bucket);
+        Regex.Match(File.ReadAllText(Path.Combine(BuildLayout.RepositoryRoot, "docs", "stores.md")), "```json\n(.*?)```", RegexOptions.Singleline).Groups[1].Value.Replace("natalia-backup", bucket);
 
     /// <summary>The documented policy without some rights.</summary>
     private static string Without(string bucket, params string[] rights)

@@ -1,9 +1,9 @@
 using System.Text.RegularExpressions;
-using Natalia.Backup.Module.Tests.Runner;
+using Natalia.Backup.Testing;
 using Xunit;
 using Xunit.Abstractions;
 
-namespace Natalia.Backup.Tests.Storage;
+namespace Natalia.Backup.Storage.S3.Tests;
 
 /// <summary>Several real processes at one real bucket. Nothing coordinates them but the bucket.</summary>
 public sealed class S3ProcessTests(ITestOutputHelper output) : IDisposable

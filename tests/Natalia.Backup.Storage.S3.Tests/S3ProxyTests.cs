@@ -1,9 +1,9 @@
 using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Network;
-using Natalia.Backup.Module.Tests.Runner;
+using Natalia.Backup.Testing;
 using Xunit;
 
-namespace Natalia.Backup.Tests.Storage;
+namespace Natalia.Backup.Storage.S3.Tests;
 
 /// <summary>Behind a company's proxy, through the cmdlets.</summary>
 public sealed class S3ProxyTests : IDisposable

@@ -1,9 +1,9 @@
 using System.Text.Json;
 using Natalia.Backup.Engine;
-using Natalia.Backup.Module.Tests.Runner;
+using Natalia.Backup.Testing;
 using Xunit;
 
-namespace Natalia.Backup.Tests.Storage;
+namespace Natalia.Backup.Storage.S3.Tests;
 
 /// <summary>A bucket whose quota is used up, on the real server and through the cmdlets.</summary>
 public sealed class S3QuotaTests : IDisposable

@@ -3,14 +3,12 @@ using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Engine.Repositories;
 using Natalia.Backup.Engine.Storage;
 using Natalia.Backup.Engine.Storage.Wrappers;
-using Natalia.Backup.Engine.Tests.Disks;
-using Natalia.Backup.Engine.Tests.Repositories;
-using Natalia.Backup.Storage.S3;
+using Natalia.Backup.Testing;
 using Xunit.Abstractions;
-using static Natalia.Backup.Engine.Tests.Repositories.RepositoryBench;
-using RepositoryBench = Natalia.Backup.Engine.Tests.Repositories.RepositoryBench;
+using static Natalia.Backup.Testing.RepositoryBench;
+using RepositoryBench = Natalia.Backup.Testing.RepositoryBench;
 
-namespace Natalia.Backup.Tests.Storage;
+namespace Natalia.Backup.Storage.S3.Tests;
 
 /// <summary>Whole repositories in a real bucket.</summary>
 public sealed class S3RepositoryTests(ITestOutputHelper output)

@@ -1,8 +1,8 @@
 using Natalia.Backup.Engine;
-using Natalia.Backup.Module.Tests.Runner;
+using Natalia.Backup.Testing;
 using Xunit;
 
-namespace Natalia.Backup.Tests.Storage;
+namespace Natalia.Backup.Storage.S3.Tests;
 
 /// <summary>What comes along when keys, names and addresses are pasted, through the cmdlets: it is named at once, before a server is asked, and without the secret.</summary>
 public sealed class S3TextTests : IDisposable

@@ -1,11 +1,11 @@
 using System.Diagnostics;
 using Amazon.S3.Transfer;
 using Natalia.Backup.Engine.Storage;
-using Natalia.Backup.Storage.S3;
+using Natalia.Backup.Testing;
 using Xunit;
 using Xunit.Abstractions;
 
-namespace Natalia.Backup.Tests.Storage;
+namespace Natalia.Backup.Storage.S3.Tests;
 
 /// <summary>The store against the SDK's own TransferUtility: the same bytes, server and number of streams, in turns within one run.</summary>
 [Trait("Category", "Long")]

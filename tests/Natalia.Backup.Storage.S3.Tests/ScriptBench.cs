@@ -1,6 +1,6 @@
-using Natalia.Backup.Module.Tests.Runner;
+using Natalia.Backup.Testing;
 
-namespace Natalia.Backup.Tests.Storage;
+namespace Natalia.Backup.Storage.S3.Tests;
 
 /// <summary>Folders of VMs, and scripts that the runner carries out in processes of their own.</summary>
 public sealed class ScriptBench : IDisposable

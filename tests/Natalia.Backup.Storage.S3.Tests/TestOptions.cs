@@ -1,6 +1,4 @@
-using Natalia.Backup.Storage.S3;
-
-namespace Natalia.Backup.Tests.Storage;
+namespace Natalia.Backup.Storage.S3.Tests;
 
 internal static class TestOptions
 {

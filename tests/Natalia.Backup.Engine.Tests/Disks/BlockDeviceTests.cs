@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using Natalia.Backup.Engine.Disks;
+using Natalia.Backup.Testing;
 
 namespace Natalia.Backup.Engine.Tests.Disks;
 
@@ -44,7 +45,7 @@ public sealed class BlockDeviceTests : IDisposable
         string numbers = File.ReadAllText($"/sys/class/block/{Path.GetFileName(_device)}/dev").Trim().Replace(':', ' ');
         LoopFactAttribute.Run("mknod", $"{_folder["data.raw"]} b {numbers}");
 
-        Assert.Equal(Size, ContainedFile.Find(_folder.FullPath, "data.raw", "a test")!.GetLength());
+        Assert.Equal(Size, ContainedFile.Find(_folder.Path, "data.raw", "a test")!.GetLength());
     }
 
     [LoopFact]

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using Natalia.Backup.Engine.Disks;
+using Natalia.Backup.Testing;
 
 namespace Natalia.Backup.Engine.Tests.Disks;
 

@@ -1,6 +1,7 @@
 #if NET // Under Mono memory has no fixed place, and everything goes through the page cache.
 using System.Diagnostics;
 using Natalia.Backup.Engine.Disks;
+using Natalia.Backup.Testing;
 using Xunit;
 
 namespace Natalia.Backup.Engine.Tests.Disks;
@@ -87,7 +88,7 @@ public sealed class DirectWriteTests : IDisposable
     }
 
     /// <summary>Where no ext4 can be mounted, whatever file system the test's folder is on; there only the bytes are looked at.</summary>
-    private string Place => _mounted ? _folder["mount"] : _folder.FullPath;
+    private string Place => _mounted ? _folder["mount"] : _folder.Path;
 
     /// <summary>An ext4 of some MiB below the test's folder.</summary>
     private bool Mount(int mebibytes)

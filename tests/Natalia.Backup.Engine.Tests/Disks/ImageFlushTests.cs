@@ -1,5 +1,6 @@
 using Natalia.Backup.Engine.Disks;
 using Natalia.Backup.Engine.Files;
+using Natalia.Backup.Testing;
 using Xunit;
 
 namespace Natalia.Backup.Engine.Tests.Disks;

@@ -1,6 +1,7 @@
 using Microsoft.Extensions.Time.Testing;
 using Natalia.Backup.Engine.Disks;
 using Natalia.Backup.Engine.Files;
+using Natalia.Backup.Testing;
 using Xunit;
 
 namespace Natalia.Backup.Engine.Tests.Disks;
@@ -41,7 +42,7 @@ public sealed class PartialFilesTests : IDisposable
     {
         string complete = await LeaveAsync();
 
-        Task<IReadOnlyList<PartialFile>> removing = PartialFiles.RemoveStaleAsync(_folder.FullPath, _ => true, _clock, default);
+        Task<IReadOnlyList<PartialFile>> removing = PartialFiles.RemoveStaleAsync(_folder.Path, _ => true, _clock, default);
         Assert.False(removing.IsCompleted);
         File.Move(complete, _folder["disk.raw"]);
         _clock.Advance(TimeSpan.FromSeconds(1));
@@ -105,7 +106,7 @@ public sealed class PartialFilesTests : IDisposable
 
     private async Task<IReadOnlyList<PartialFile>> RemoveAsync(Func<string, bool> isWanted)
     {
-        Task<IReadOnlyList<PartialFile>> removing = PartialFiles.RemoveStaleAsync(_folder.FullPath, isWanted, _clock, default);
+        Task<IReadOnlyList<PartialFile>> removing = PartialFiles.RemoveStaleAsync(_folder.Path, isWanted, _clock, default);
         _clock.Advance(TimeSpan.FromSeconds(1));
         return await removing;
     }

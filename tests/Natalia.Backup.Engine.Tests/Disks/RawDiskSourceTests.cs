@@ -3,6 +3,7 @@ using System.Runtime.InteropServices;
 using Natalia.Backup.Engine.Disks;
 using Natalia.Backup.Engine.Files;
 using Natalia.Backup.Engine.Model;
+using Natalia.Backup.Testing;
 using Xunit;
 
 namespace Natalia.Backup.Engine.Tests.Disks;
@@ -152,7 +153,7 @@ public sealed class RawDiskSourceTests : IDisposable
     [Fact]
     public void A_folder_is_no_image()
     {
-        Assert.Equal(ErrorIds.DiskFormatNotSupported, Assert.Throws<NataliaException>(() => RawDiskSource.Open(_folder.FullPath)).ErrorId);
+        Assert.Equal(ErrorIds.DiskFormatNotSupported, Assert.Throws<NataliaException>(() => RawDiskSource.Open(_folder.Path)).ErrorId);
     }
 
     [Fact]

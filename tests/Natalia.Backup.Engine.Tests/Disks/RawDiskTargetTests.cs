@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using Natalia.Backup.Engine.Disks;
 using Natalia.Backup.Engine.Model;
+using Natalia.Backup.Testing;
 using Xunit;
 
 namespace Natalia.Backup.Engine.Tests.Disks;

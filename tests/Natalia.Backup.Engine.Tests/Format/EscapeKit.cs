@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Natalia.Backup.Testing;
 
 namespace Natalia.Backup.Engine.Tests.Format;
 
@@ -25,7 +26,7 @@ internal static class EscapeKit
 
     internal static byte[] Restore(string folder, string? password, string point, string disk)
     {
-        using var place = new Disks.TemporaryFolder();
+        using var place = new TemporaryFolder();
         MustRun(password, "restore", folder, point, disk, place["disk.raw"]);
         Assert.Equal(["disk.raw"], place.Files);
         return File.ReadAllBytes(place["disk.raw"]);

@@ -5,9 +5,8 @@ using Natalia.Backup.Engine.Format;
 using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Engine.Repositories;
 using Natalia.Backup.Engine.Storage.Folders;
-using Natalia.Backup.Engine.Tests.Disks;
-using Natalia.Backup.Engine.Tests.Repositories;
-using static Natalia.Backup.Engine.Tests.Repositories.RepositoryBench;
+using Natalia.Backup.Testing;
+using static Natalia.Backup.Testing.RepositoryBench;
 
 namespace Natalia.Backup.Engine.Tests.Format;
 
@@ -47,7 +46,7 @@ public sealed class EscapeKitTests
             Assert.NotEmpty(Directory.GetFiles(Path.Combine(folder["repository"], "appliances", other.ApplianceId, "points")));
 
             // Evidence about another repository is passed over, whatever it says.
-            await repository.RecordNativeAsync(new Audit.NativeRecord { Event = Audit.NativeEvent.PointRemoved, ApplianceId = Appliance.ApplianceId, ApplianceName = "x", RepositoryId = repository.RepositoryId, RepositoryKind = "Proxmox", Location = "x", RestorePointId = expected.Keys.First().Point }, default);
+            await repository.RecordNativeAsync(new NativeRecord { Event = NativeEvent.PointRemoved, ApplianceId = Appliance.ApplianceId, ApplianceName = "x", RepositoryId = repository.RepositoryId, RepositoryKind = "Proxmox", Location = "x", RestorePointId = expected.Keys.First().Point }, default);
             Assert.Contains(removed.RestorePointId, EscapeKit.List(folder["repository"], password, "--removed").Select(p => p.GetProperty("point").GetString()));
             Assert.Equal(data, EscapeKit.Restore(folder["repository"], password, removed.RestorePointId, "scsi1"));
         }
@@ -78,7 +77,7 @@ public sealed class EscapeKitTests
         File.WriteAllText(folder["disk.raw"], "precious");
         Assert.Contains("not overwritten", Refused(2, Secret, "restore", folder["repository"], "latest", "Data", folder["disk.raw"]));
         Assert.Equal("precious", File.ReadAllText(folder["disk.raw"]));
-        Assert.Contains("no repository", Refused(2, Secret, "list", folder.FullPath));
+        Assert.Contains("no repository", Refused(2, Secret, "list", folder.Path));
         Assert.Contains("has no disk", Refused(2, Secret, "restore", folder["repository"], "latest", "scsi7", folder["other.raw"]));
         // In the clear, as somebody would write it who wants the next backup to be readable.
         string settings = Path.Combine(folder["repository"], "natalia.json"), text = File.ReadAllText(settings).Replace("aes-256-gcm", "none");

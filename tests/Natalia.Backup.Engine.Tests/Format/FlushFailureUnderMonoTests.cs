@@ -1,7 +1,6 @@
 using Natalia.Backup.Engine.Repositories;
 using Natalia.Backup.Engine.Storage.Folders;
-using Natalia.Backup.Engine.Tests.Disks;
-using Natalia.Backup.Engine.Tests.Repositories;
+using Natalia.Backup.Testing;
 
 namespace Natalia.Backup.Engine.Tests.Format;
 

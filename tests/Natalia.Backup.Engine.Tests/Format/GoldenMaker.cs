@@ -7,9 +7,8 @@ using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Engine.Repositories;
 using Natalia.Backup.Engine.Retention;
 using Natalia.Backup.Engine.Storage.Folders;
-using Natalia.Backup.Engine.Tests.Disks;
-using Natalia.Backup.Engine.Tests.Repositories;
-using static Natalia.Backup.Engine.Tests.Repositories.RepositoryBench;
+using Natalia.Backup.Testing;
+using static Natalia.Backup.Testing.RepositoryBench;
 
 namespace Natalia.Backup.Engine.Tests.Format;
 

@@ -3,7 +3,9 @@ using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Engine.Repair;
 using Natalia.Backup.Engine.Repositories;
 using Natalia.Backup.Engine.Storage;
-using static Natalia.Backup.Engine.Tests.Repositories.RepositoryBench;
+using Natalia.Backup.Engine.Tests.Reclaim;
+using Natalia.Backup.Testing;
+using static Natalia.Backup.Testing.RepositoryBench;
 
 namespace Natalia.Backup.Engine.Tests.Repositories;
 

@@ -5,10 +5,9 @@ using Natalia.Backup.Engine.Repair;
 using Natalia.Backup.Engine.Repositories;
 using Natalia.Backup.Engine.Storage;
 using Natalia.Backup.Engine.Storage.Folders;
-using Natalia.Backup.Engine.Tests.Disks;
-using Natalia.Backup.Tests.Storage;
-using static Natalia.Backup.Engine.Tests.Repositories.RepositoryBench;
-using TemporaryFolder = Natalia.Backup.Tests.Storage.TemporaryFolder;
+using Natalia.Backup.Engine.Tests.Storage;
+using Natalia.Backup.Testing;
+using static Natalia.Backup.Testing.RepositoryBench;
 
 namespace Natalia.Backup.Engine.Tests.Repositories;
 
@@ -35,8 +34,8 @@ public sealed class NotAFileInRepositoryTests : IDisposable
         string victim = $"appliances/{s_victim.ApplianceId}/";
         foreach (string place in new[] { "natalia.json", "keys/", "log/", victim + "data/", victim + "meta/", victim + "delta/", victim + "points/", victim + "log/", victim + "leases/", victim + "catalog/" })
         {
-            string copy = _folder.Combine("copy" + Guid.NewGuid().ToString("n"));
-            CopyFolder(_folder.Combine("pristine"), copy);
+            string copy = _folder["copy" + Guid.NewGuid().ToString("n")];
+            CopyFolder(_folder["pristine"], copy);
             string[] there = place == "natalia.json" ? [Path.Combine(copy, place)] : Directory.GetFiles(Path.Combine(copy, place), "*", SearchOption.AllDirectories);
             string path = there.Order(StringComparer.Ordinal).Last();
             if (!SpecialFiles.TryMake(path, kind)) return;
@@ -120,7 +119,7 @@ public sealed class NotAFileInRepositoryTests : IDisposable
 
     private async Task MakeAsync(byte[] disk)
     {
-        using var bench = new RepositoryBench(FolderStore.Open(_folder.Combine("pristine"), create: true)) { Password = "one", HasLockDirectory = false };
+        using var bench = new RepositoryBench(FolderStore.Open(_folder["pristine"], create: true)) { Password = "one", HasLockDirectory = false };
         using Repository repository = await bench.CreateAsync();
         await repository.AddKeyAsync(Secret("two")!, "second", default);
         foreach (ApplianceDescription appliance in new[] { Appliance, s_victim })

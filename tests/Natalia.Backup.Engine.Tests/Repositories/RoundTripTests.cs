@@ -4,8 +4,8 @@ using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Engine.Points;
 using Natalia.Backup.Engine.Repositories;
 using Natalia.Backup.Engine.Storage;
-using Natalia.Backup.Engine.Tests.Disks;
-using static Natalia.Backup.Engine.Tests.Repositories.RepositoryBench;
+using Natalia.Backup.Testing;
+using static Natalia.Backup.Testing.RepositoryBench;
 
 namespace Natalia.Backup.Engine.Tests.Repositories;
 

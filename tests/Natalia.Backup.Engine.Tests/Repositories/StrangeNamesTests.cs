@@ -9,7 +9,8 @@ using Natalia.Backup.Engine.Retention;
 using Natalia.Backup.Engine.Sealing;
 using Natalia.Backup.Engine.Storage;
 using Natalia.Backup.Engine.Storage.Folders;
-using static Natalia.Backup.Engine.Tests.Repositories.RepositoryBench;
+using Natalia.Backup.Testing;
+using static Natalia.Backup.Testing.RepositoryBench;
 
 namespace Natalia.Backup.Engine.Tests.Repositories;
 
@@ -100,7 +101,7 @@ public sealed class StrangeNamesTests
     [Fact]
     public async Task A_record_that_is_put_back_as_it_was_counts_in_the_same_session()
     {
-        using var files = new Natalia.Backup.Tests.Storage.TemporaryFolder();
+        using var files = new TemporaryFolder();
         using var bench = new RepositoryBench(FolderStore.Open(files.Path, create: true));
         using Repository repository = await bench.CreateAsync();
         RestorePoint point = await BackupAsync(repository, Disk(1 << 20, 1));

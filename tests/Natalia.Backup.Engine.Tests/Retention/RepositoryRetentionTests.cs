@@ -7,7 +7,7 @@ using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Engine.Repositories;
 using Natalia.Backup.Engine.Retention;
 using Natalia.Backup.Engine.Storage;
-using Natalia.Backup.Engine.Tests.Repositories;
+using Natalia.Backup.Testing;
 
 namespace Natalia.Backup.Engine.Tests.Retention;
 

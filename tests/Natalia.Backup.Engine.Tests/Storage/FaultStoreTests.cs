@@ -1,7 +1,8 @@
 using Natalia.Backup.Engine.Storage;
+using Natalia.Backup.Testing;
 using Xunit;
 
-namespace Natalia.Backup.Tests.Storage;
+namespace Natalia.Backup.Engine.Tests.Storage;
 
 /// <summary>The tool that proves durability must itself do what it says.</summary>
 public sealed class FaultStoreTests

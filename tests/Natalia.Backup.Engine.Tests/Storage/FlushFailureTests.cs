@@ -1,10 +1,10 @@
-using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Files;
 using Natalia.Backup.Engine.Storage;
 using Natalia.Backup.Engine.Storage.Folders;
+using Natalia.Backup.Testing;
 using Xunit;
 
-namespace Natalia.Backup.Tests.Storage;
+namespace Natalia.Backup.Engine.Tests.Storage;
 
 /// <summary>The kernel says that what was written is not on the disk.</summary>
 public sealed class FlushFailureTests : IDisposable
@@ -31,10 +31,10 @@ public sealed class FlushFailureTests : IDisposable
             StableFile.Flush(file);
         });
         NataliaException error = await Assert.ThrowsAsync<NataliaException>(() => store.PutAsync("a/b", Some, PutOptions.Data, None));
-        Assert.Equal((id, _folder.Combine("a/b")), (error.ErrorId, error.Target));
+        Assert.Equal((id, _folder["a/b"]), (error.ErrorId, error.Target));
         Assert.Contains(words, error.Message);
         Assert.Null(await store.StatAsync("a/b", None));
-        Assert.Empty(Directory.EnumerateFiles(_folder.Combine(".tmp")));
+        Assert.Empty(Directory.EnumerateFiles(_folder[".tmp"]));
 
         fails = false;
         await store.PutAsync("a/b", Some, PutOptions.Data, None);
@@ -79,15 +79,15 @@ public sealed class FlushFailureTests : IDisposable
     [Fact]
     public void Flushes_what_the_system_can_flush()
     {
-        using (var file = new FileStream(_folder.Combine("f"), FileMode.CreateNew))
+        using (var file = new FileStream(_folder["f"], FileMode.CreateNew))
         {
             file.Write(new byte[1000], 0, 1000);
             StableFile.Flush(file);
-            Assert.Equal(1000, new FileInfo(_folder.Combine("f")).Length);
+            Assert.Equal(1000, new FileInfo(_folder["f"]).Length);
         }
         StableFile.FlushFolder(_folder.Path);
         if (Path.DirectorySeparatorChar == '\\') return;
-        Assert.Throws<DirectoryNotFoundException>(() => StableFile.FlushFolder(_folder.Combine("not/there")));
+        Assert.Throws<DirectoryNotFoundException>(() => StableFile.FlushFolder(_folder["not/there"]));
     }
 
     private FolderStore Open(Action<FileStream> flushFile, Action<string>? flushFolder = null) => FolderStore.Open(_folder.Path, create: true, flushFile, flushFolder ?? StableFile.FlushFolder);

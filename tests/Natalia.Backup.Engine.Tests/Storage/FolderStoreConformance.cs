@@ -1,7 +1,8 @@
 using Natalia.Backup.Engine.Storage;
 using Natalia.Backup.Engine.Storage.Folders;
+using Natalia.Backup.Testing;
 
-namespace Natalia.Backup.Tests.Storage;
+namespace Natalia.Backup.Engine.Tests.Storage;
 
 public sealed class FolderStoreConformance : ObjectStoreConformance
 {

@@ -1,9 +1,9 @@
-using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Storage;
 using Natalia.Backup.Engine.Storage.Folders;
+using Natalia.Backup.Testing;
 using Xunit;
 
-namespace Natalia.Backup.Tests.Storage;
+namespace Natalia.Backup.Engine.Tests.Storage;
 
 public sealed class FolderStoreTests : IDisposable
 {
@@ -26,14 +26,14 @@ public sealed class FolderStoreTests : IDisposable
     [Fact]
     public void Opens_only_a_folder_that_is_there_or_that_it_is_to_make()
     {
-        string path = _folder.Combine("a/b/c");
+        string path = _folder["a/b/c"];
         NataliaException error = Assert.Throws<NataliaException>(() => FolderStore.Open(path, create: false));
         Assert.Equal((ErrorIds.RepositoryNotFound, path), (error.ErrorId, error.Target));
-        Assert.False(Directory.Exists(_folder.Combine("a")));
+        Assert.False(Directory.Exists(_folder["a"]));
         using (FolderStore store = FolderStore.Open(path + "/", create: true)) Assert.Equal(path, store.Location);
-        using (FolderStore store = FolderStore.Open(_folder.Combine("a/x/../b/./c"), create: false)) Assert.Equal(path, store.Location);
-        File.WriteAllText(_folder.Combine("file"), "");
-        Assert.Equal(ErrorIds.NotARepository, Assert.Throws<NataliaException>(() => FolderStore.Open(_folder.Combine("file"), create: true)).ErrorId);
+        using (FolderStore store = FolderStore.Open(_folder["a/x/../b/./c"], create: false)) Assert.Equal(path, store.Location);
+        File.WriteAllText(_folder["file"], "");
+        Assert.Equal(ErrorIds.NotARepository, Assert.Throws<NataliaException>(() => FolderStore.Open(_folder["file"], create: true)).ErrorId);
         Assert.Throws<ArgumentException>(() => FolderStore.Open("relative/path", create: true));
         Assert.Throws<ArgumentException>(() => FolderStore.Open("", create: true));
     }
@@ -55,8 +55,8 @@ public sealed class FolderStoreTests : IDisposable
     {
         using FolderStore store = FolderStore.Open(_folder.Path, create: true);
         await store.PutAsync("appliances/ab/data/1", Some, PutOptions.Data, None);
-        Assert.Equal(100_000, new FileInfo(_folder.Combine("appliances/ab/data/1")).Length);
-        Assert.Empty(Directory.EnumerateFiles(_folder.Combine(".tmp")));
+        Assert.Equal(100_000, new FileInfo(_folder["appliances/ab/data/1"]).Length);
+        Assert.Empty(Directory.EnumerateFiles(_folder[".tmp"]));
     }
 
     [Fact]
@@ -78,13 +78,13 @@ public sealed class FolderStoreTests : IDisposable
     {
         using FolderStore store = FolderStore.Open(_folder.Path, create: true);
         await store.PutAsync("a/b", Some, PutOptions.Metadata, None);
-        File.WriteAllText(_folder.Combine("a/Thumbs.db"), "");
-        File.WriteAllText(_folder.Combine("a/.DS_Store"), "");
-        Directory.CreateDirectory(_folder.Combine("@eaDir/x"));
-        File.WriteAllText(_folder.Combine("@eaDir/x/y"), "");
+        File.WriteAllText(_folder["a/Thumbs.db"], "");
+        File.WriteAllText(_folder["a/.DS_Store"], "");
+        Directory.CreateDirectory(_folder["@eaDir/x"]);
+        File.WriteAllText(_folder["@eaDir/x/y"], "");
         Assert.Equal(1, await CountAsync(store));
         await store.DeleteAsync("a/b", None);
-        Assert.True(File.Exists(_folder.Combine("a/Thumbs.db")));
+        Assert.True(File.Exists(_folder["a/Thumbs.db"]));
     }
 
     [Fact]
@@ -94,9 +94,9 @@ public sealed class FolderStoreTests : IDisposable
         await store.PutAsync("a/b/c/d", Some, PutOptions.Metadata, None);
         await store.PutAsync("a/x", Some, PutOptions.Metadata, None);
         await store.DeleteAsync("a/b/c/d", None);
-        Assert.Equal([_folder.Combine("a/x")], Directory.EnumerateFileSystemEntries(_folder.Combine("a")));
+        Assert.Equal([_folder["a/x"]], Directory.EnumerateFileSystemEntries(_folder["a"]));
         await store.DeleteAsync("a/x", None);
-        Assert.Equal([_folder.Combine(".tmp")], Directory.EnumerateFileSystemEntries(_folder.Path));
+        Assert.Equal([_folder[".tmp"]], Directory.EnumerateFileSystemEntries(_folder.Path));
     }
 
     [Fact]
@@ -120,13 +120,13 @@ public sealed class FolderStoreTests : IDisposable
     {
         using FolderStore store = FolderStore.Open(_folder.Path, create: true);
         await store.PutAsync("a", Some, PutOptions.Metadata, None);
-        string old = _folder.Combine(".tmp/0123"), young = _folder.Combine(".tmp/4567");
+        string old = _folder[".tmp/0123"], young = _folder[".tmp/4567"];
         File.WriteAllText(old, "half an obj");
         File.SetLastWriteTimeUtc(old, DateTime.UtcNow.AddHours(-25));
         File.WriteAllText(young, "half an obj");
         Assert.Equal(1, await CountAsync(store));
         Assert.Equal(1, await store.SweepAsync(TimeSpan.FromHours(24), None));
-        Assert.Equal([young], Directory.EnumerateFiles(_folder.Combine(".tmp")));
+        Assert.Equal([young], Directory.EnumerateFiles(_folder[".tmp"]));
         Assert.Equal(1, await store.SweepAsync(TimeSpan.Zero, None));
         Assert.Equal(1, await CountAsync(store));
     }
@@ -134,13 +134,13 @@ public sealed class FolderStoreTests : IDisposable
     [Fact]
     public async Task Says_that_the_folder_has_gone_and_makes_nothing_in_its_place()
     {
-        string path = _folder.Combine("share/repository");
+        string path = _folder["share/repository"];
         using FolderStore store = FolderStore.Open(path, create: true);
         await store.PutAsync("a/b", Some, PutOptions.Metadata, None);
-        Directory.Move(_folder.Combine("share"), _folder.Combine("away"));
+        Directory.Move(_folder["share"], _folder["away"]);
         await EverythingIsUnavailable(store);
-        Assert.False(Directory.Exists(_folder.Combine("share")));
-        Directory.Move(_folder.Combine("away"), _folder.Combine("share"));
+        Assert.False(Directory.Exists(_folder["share"]));
+        Directory.Move(_folder["away"], _folder["share"]);
         Assert.Equal(1, await CountAsync(store));
         await store.PutAsync("a/c", Some, PutOptions.Metadata, None);
     }
@@ -206,12 +206,12 @@ public sealed class FolderStoreTests : IDisposable
     public async Task Follows_no_link_out_of_the_folder()
     {
         using var outside = new TemporaryFolder();
-        File.WriteAllText(outside.Combine("secret"), "keep out");
+        File.WriteAllText(outside["secret"], "keep out");
         using FolderStore store = FolderStore.Open(_folder.Path, create: true);
         await store.PutAsync("a/b", Some, PutOptions.Metadata, None);
-        File.CreateSymbolicLink(_folder.Combine("a/file"), outside.Combine("secret"));
-        Directory.CreateSymbolicLink(_folder.Combine("folder"), outside.Path);
-        Directory.CreateSymbolicLink(_folder.Combine("dangling"), outside.Combine("not-there"));
+        File.CreateSymbolicLink(_folder["a/file"], outside["secret"]);
+        Directory.CreateSymbolicLink(_folder["folder"], outside.Path);
+        Directory.CreateSymbolicLink(_folder["dangling"], outside["not-there"]);
         foreach (string name in new[] { "a/file", "folder/secret", "folder/new", "dangling/x", "dangling" })
         {
             Func<Task>[] calls =
@@ -223,7 +223,7 @@ public sealed class FolderStoreTests : IDisposable
         }
         Assert.Equal(1, await CountAsync(store));
         Assert.Equal(ErrorIds.PathNotContained, (await ErrorOf(() => CountAsync(store, "folder/"))).ErrorId);
-        Assert.Equal("keep out", File.ReadAllText(outside.Combine("secret")));
+        Assert.Equal("keep out", File.ReadAllText(outside["secret"]));
         Assert.Single(Directory.EnumerateFileSystemEntries(outside.Path));
     }
 
@@ -231,21 +231,21 @@ public sealed class FolderStoreTests : IDisposable
     public void Refuses_a_folder_for_temporary_files_that_is_a_link()
     {
         using var outside = new TemporaryFolder();
-        Directory.CreateSymbolicLink(_folder.Combine(".tmp"), outside.Path);
+        Directory.CreateSymbolicLink(_folder[".tmp"], outside.Path);
         Assert.Equal(ErrorIds.PathNotContained, Assert.Throws<NataliaException>(() => FolderStore.Open(_folder.Path, create: true)).ErrorId);
     }
 
     [UnixFact]
     public void Publishes_by_hard_link_where_rename_cannot_refuse_to_replace()
     {
-        string temporary = _folder.Combine("t"), final = _folder.Combine("f");
+        string temporary = _folder["t"], final = _folder["f"];
         File.WriteAllText(temporary, "new");
         Assert.True(NativeFiles.LinkOnUnix(temporary, final));
         Assert.False(File.Exists(temporary));
         File.WriteAllText(temporary, "newer");
         Assert.False(NativeFiles.LinkOnUnix(temporary, final));
         Assert.Equal(("newer", "new"), (File.ReadAllText(temporary), File.ReadAllText(final)));
-        Assert.Throws<DirectoryNotFoundException>(() => NativeFiles.LinkOnUnix(temporary, _folder.Combine("no/f")));
+        Assert.Throws<DirectoryNotFoundException>(() => NativeFiles.LinkOnUnix(temporary, _folder["no/f"]));
     }
 
     [Theory]

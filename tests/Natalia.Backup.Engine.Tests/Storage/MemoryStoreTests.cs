@@ -1,9 +1,9 @@
 using Microsoft.Extensions.Time.Testing;
-using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Storage;
+using Natalia.Backup.Testing;
 using Xunit;
 
-namespace Natalia.Backup.Tests.Storage;
+namespace Natalia.Backup.Engine.Tests.Storage;
 
 public sealed class MemoryStoreTests : ObjectStoreConformance
 {

@@ -1,9 +1,9 @@
-using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Storage;
 using Natalia.Backup.Engine.Storage.Folders;
+using Natalia.Backup.Testing;
 using Xunit;
 
-namespace Natalia.Backup.Tests.Storage;
+namespace Natalia.Backup.Engine.Tests.Storage;
 
 /// <summary>Pipes, sockets, devices and folders under the names of objects: nothing waits for them, and none is taken for a file.</summary>
 public sealed class NotAFileTests : IDisposable
@@ -22,7 +22,7 @@ public sealed class NotAFileTests : IDisposable
         await store.PutAsync("a/other", new ObjectContent(new byte[3]), PutOptions.Metadata, None);
         foreach (SpecialFile kind in new[] { SpecialFile.Pipe, SpecialFile.Socket, SpecialFile.EndlessDevice })
         {
-            if (!SpecialFiles.TryMake(_folder.Combine("a/b"), kind)) continue;
+            if (!SpecialFiles.TryMake(_folder["a/b"], kind)) continue;
             Assert.Equal(0, await store.ReadAsync("a/b", 0, new byte[100], None).WaitAsync(s_limit));
             using (Stream stream = await store.OpenReadAsync("a/b", None).WaitAsync(s_limit)) Assert.Equal(0, stream.Read(new byte[10], 0, 10));
             Assert.Equal(0, (await store.StatAsync("a/b", None).WaitAsync(s_limit))!.Length);
@@ -37,7 +37,7 @@ public sealed class NotAFileTests : IDisposable
     public async Task A_folder_is_no_object_and_nothing_is_written_over_it()
     {
         using FolderStore store = FolderStore.Open(_folder.Path, create: true);
-        Directory.CreateDirectory(_folder.Combine("a/b"));
+        Directory.CreateDirectory(_folder["a/b"]);
         Assert.Equal(ErrorIds.ObjectNotFound, (await Assert.ThrowsAsync<NataliaException>(() => store.ReadAsync("a/b", 0, new byte[1], None))).ErrorId);
         Assert.Equal(ErrorIds.ObjectNotFound, (await Assert.ThrowsAsync<NataliaException>(() => store.OpenReadAsync("a/b", None))).ErrorId);
         Assert.Null(await store.StatAsync("a/b", None));
@@ -45,11 +45,11 @@ public sealed class NotAFileTests : IDisposable
         foreach (bool exclusive in new[] { false, true })
         {
             NataliaException error = await Assert.ThrowsAsync<NataliaException>(() => store.PutAsync("a/b", new ObjectContent(new byte[3]), new PutOptions { MustNotExist = exclusive }, None));
-            Assert.Equal((ErrorIds.StoreWriteFailed, _folder.Combine("a/b")), (error.ErrorId, error.Target));
+            Assert.Equal((ErrorIds.StoreWriteFailed, _folder["a/b"]), (error.ErrorId, error.Target));
             Assert.Contains("is a folder", error.Message);
         }
-        Assert.True(Directory.Exists(_folder.Combine("a/b")));
-        Assert.Empty(Directory.EnumerateFiles(_folder.Combine(".tmp")));
+        Assert.True(Directory.Exists(_folder["a/b"]));
+        Assert.Empty(Directory.EnumerateFiles(_folder[".tmp"]));
     }
 
     [UnixFact]
@@ -57,8 +57,8 @@ public sealed class NotAFileTests : IDisposable
     {
         using var outside = new TemporaryFolder();
         using FolderStore store = FolderStore.Open(_folder.Path, create: true);
-        Directory.Delete(_folder.Combine(".tmp"));
-        Directory.CreateSymbolicLink(_folder.Combine(".tmp"), outside.Path);
+        Directory.Delete(_folder[".tmp"]);
+        Directory.CreateSymbolicLink(_folder[".tmp"], outside.Path);
         Assert.Equal(ErrorIds.PathNotContained, (await Assert.ThrowsAsync<NataliaException>(() => store.PutAsync("a", new ObjectContent(new byte[3]), PutOptions.Metadata, None))).ErrorId);
         Assert.Empty(Directory.EnumerateFileSystemEntries(outside.Path));
     }

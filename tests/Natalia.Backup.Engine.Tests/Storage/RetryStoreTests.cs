@@ -1,10 +1,10 @@
 using Microsoft.Extensions.Time.Testing;
-using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Storage;
 using Natalia.Backup.Engine.Storage.Wrappers;
+using Natalia.Backup.Testing;
 using Xunit;
 
-namespace Natalia.Backup.Tests.Storage;
+namespace Natalia.Backup.Engine.Tests.Storage;
 
 /// <summary>The wrapper over a store that never fails must be that store.</summary>
 public sealed class RetryStoreConformance : ObjectStoreConformance

@@ -1,12 +1,12 @@
 using System.Runtime.InteropServices;
 using System.Security;
-using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Storage;
 using Natalia.Backup.Engine.Storage.Folders;
 using Natalia.Backup.Engine.Storage.Wrappers;
+using Natalia.Backup.Testing;
 using Xunit;
 
-namespace Natalia.Backup.Tests.Storage;
+namespace Natalia.Backup.Engine.Tests.Storage;
 
 /// <summary>What shares do that disks do not. The calls of Windows are a stand-in here; what they answer is what Windows documents.</summary>
 public sealed class ShareTests : IDisposable

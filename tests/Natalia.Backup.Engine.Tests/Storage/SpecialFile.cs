@@ -1,7 +1,7 @@
 using System.ComponentModel;
 using System.Runtime.InteropServices;
 
-namespace Natalia.Backup.Tests.Storage;
+namespace Natalia.Backup.Engine.Tests.Storage;
 
 /// <summary>What can stand under an object's name and is none.</summary>
 public enum SpecialFile

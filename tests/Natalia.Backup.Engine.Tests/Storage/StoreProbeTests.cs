@@ -1,12 +1,12 @@
 using Microsoft.Extensions.Time.Testing;
-using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Engine.Storage;
 using Natalia.Backup.Engine.Storage.Folders;
 using Natalia.Backup.Engine.Storage.Wrappers;
+using Natalia.Backup.Testing;
 using Xunit;
 
-namespace Natalia.Backup.Tests.Storage;
+namespace Natalia.Backup.Engine.Tests.Storage;
 
 public sealed class StoreProbeTests
 {

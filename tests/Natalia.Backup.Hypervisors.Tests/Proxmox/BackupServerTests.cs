@@ -2,7 +2,7 @@ using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Hypervisors.Proxmox.BackupServer;
 using Natalia.Backup.Hypervisors.Proxmox.Rest;
-using Natalia.Backup.Hypervisors.Tests.Proxmox.Simulator;
+using Natalia.Backup.ProxmoxSimulator;
 using Xunit;
 using static Natalia.Backup.Hypervisors.Tests.Proxmox.TransportTests;
 

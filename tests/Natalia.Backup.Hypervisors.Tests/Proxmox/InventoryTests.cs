@@ -4,7 +4,7 @@ using Natalia.Backup.Engine.Format;
 using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Hypervisors.Contract;
 using Natalia.Backup.Hypervisors.Proxmox;
-using Natalia.Backup.Hypervisors.Tests.Proxmox.Simulator;
+using Natalia.Backup.ProxmoxSimulator;
 using Xunit;
 using Xunit.Abstractions;
 using static Natalia.Backup.Hypervisors.Tests.Proxmox.TransportTests;

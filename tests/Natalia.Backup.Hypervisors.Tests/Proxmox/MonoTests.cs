@@ -1,5 +1,5 @@
-using Natalia.Backup.Engine.Tests.Format;
-using Natalia.Backup.Hypervisors.Tests.Proxmox.Simulator;
+using Natalia.Backup.ProxmoxSimulator;
+using Natalia.Backup.Testing;
 using Xunit;
 
 namespace Natalia.Backup.Hypervisors.Tests.Proxmox;

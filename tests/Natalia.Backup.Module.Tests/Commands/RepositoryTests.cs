@@ -1,4 +1,5 @@
 using System.Management.Automation;
+using Natalia.Backup.Testing;
 
 namespace Natalia.Backup.Module.Tests.Commands;
 
@@ -154,7 +155,7 @@ public sealed class RepositoryTests : IDisposable
     public void Removing_the_module_closes_its_sessions()
     {
         _scenario.WithRepository("one");
-        ScriptResult result = _scenario.Run("Remove-Module Natalia.Backup; Import-Module $args[0]; Get-NataliaRepository; Get-NataliaHypervisor", Layout.Manifest).ThrowIfFailed();
+        ScriptResult result = _scenario.Run("Remove-Module Natalia.Backup; Import-Module $args[0]; Get-NataliaRepository; Get-NataliaHypervisor", BuildLayout.Manifest).ThrowIfFailed();
 
         Assert.Empty(result.Output);
     }

@@ -1,3 +1,5 @@
+using Natalia.Backup.Testing;
+
 namespace Natalia.Backup.Module.Tests;
 
 /// <summary>

@@ -1,6 +1,7 @@
 using System.Management.Automation;
 using System.Management.Automation.Runspaces;
 using Microsoft.PowerShell;
+using Natalia.Backup.Testing;
 
 namespace Natalia.Backup.Module.Tests;
 
@@ -16,7 +17,7 @@ public sealed class ModuleSession : IDisposable
         Runspace = RunspaceFactory.CreateRunspace(Host, state);
         Runspace.Open();
         if (import)
-            Run("Import-Module -Name $args[0]", Layout.Manifest).ThrowIfFailed();
+            Run("Import-Module -Name $args[0]", BuildLayout.Manifest).ThrowIfFailed();
     }
 
     public RecordingHost Host { get; }

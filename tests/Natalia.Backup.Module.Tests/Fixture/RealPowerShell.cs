@@ -1,6 +1,6 @@
 using System.Diagnostics;
 using System.Runtime.CompilerServices;
-using Natalia.Backup.Tests.Storage;
+using Natalia.Backup.Testing;
 
 namespace Natalia.Backup.Module.Tests;
 
@@ -42,7 +42,7 @@ public static class RealPowerShell
         string name = OperatingSystem.IsWindows() ? "pwsh.exe" : "pwsh";
         foreach (string folder in (Environment.GetEnvironmentVariable("PATH") ?? "").Split(System.IO.Path.PathSeparator)) yield return System.IO.Path.Combine(folder, name);
         yield return "/opt/microsoft/powershell/7/pwsh";
-        yield return Layout.Pwsh;
+        yield return BuildLayout.Pwsh;
     }
 }
 

@@ -1,5 +1,6 @@
 using System.Text.RegularExpressions;
 using System.Xml.Linq;
+using Natalia.Backup.Testing;
 
 namespace Natalia.Backup.Module.Tests.Help;
 
@@ -25,7 +26,7 @@ public static partial class ExampleCorpus
     private static IEnumerable<Example> OfHelp()
     {
         XNamespace command = "http://schemas.microsoft.com/maml/dev/command/2004/10", dev = "http://schemas.microsoft.com/maml/dev/2004/10";
-        XDocument help = XDocument.Load(Path.Combine(Layout.RepositoryRoot, "en-US", "Natalia.Backup.dll-Help.xml"));
+        XDocument help = XDocument.Load(Path.Combine(BuildLayout.RepositoryRoot, "en-US", "Natalia.Backup.dll-Help.xml"));
         foreach (XElement cmdlet in help.Root!.Elements(command + "command"))
         {
             int number = 0;
@@ -36,7 +37,7 @@ public static partial class ExampleCorpus
 
     private static IEnumerable<Example> OfMarkdown()
     {
-        string[] files = [Path.Combine(Layout.RepositoryRoot, "README.md"), .. Directory.EnumerateFiles(Path.Combine(Layout.RepositoryRoot, "docs"), "*.md").Order(StringComparer.Ordinal)];
+        string[] files = [Path.Combine(BuildLayout.RepositoryRoot, "README.md"), .. Directory.EnumerateFiles(Path.Combine(BuildLayout.RepositoryRoot, "docs"), "*.md").Order(StringComparer.Ordinal)];
         foreach (string file in files)
         {
             int number = 0;
@@ -50,7 +51,7 @@ public static partial class ExampleCorpus
     /// <summary>In about topics what is to be typed is indented by eight.</summary>
     private static IEnumerable<Example> OfTopics()
     {
-        foreach (string file in Directory.EnumerateFiles(Path.Combine(Layout.RepositoryRoot, "en-US"), "about_*.txt").Order(StringComparer.Ordinal))
+        foreach (string file in Directory.EnumerateFiles(Path.Combine(BuildLayout.RepositoryRoot, "en-US"), "about_*.txt").Order(StringComparer.Ordinal))
         {
             int number = 0;
             foreach (Match block in TopicBlock().Matches(File.ReadAllText(file).ReplaceLineEndings("\n")))

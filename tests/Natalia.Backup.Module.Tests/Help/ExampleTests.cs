@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Natalia.Backup.Testing;
 
 namespace Natalia.Backup.Module.Tests.Help;
 
@@ -63,7 +64,7 @@ public sealed class ExampleTests(ModuleFixture module) : IClassFixture<ModuleFix
     {
         string folder = module.NewFolder(), list = Path.Combine(folder, "examples.json"), sandbox = Directory.CreateDirectory(Path.Combine(folder, "sandbox")).FullName;
         File.WriteAllText(list, JsonSerializer.Serialize(examples.Select(e => new { id = e.Example.Id, code = e.Example.Code, damaged = e.Damaged })));
-        RealPowerShell.Result run = await RealPowerShell.RunAsync("-File", Path.Combine(Layout.RepositoryRoot, "tests", "Natalia.Backup.Module.Tests", "Help", "RunExamples.ps1"), "-Module", Layout.Manifest, "-Examples", list, "-Sandbox", sandbox);
+        RealPowerShell.Result run = await RealPowerShell.RunAsync("-File", Path.Combine(BuildLayout.RepositoryRoot, "tests", "Natalia.Backup.Module.Tests", "Help", "RunExamples.ps1"), "-Module", BuildLayout.Manifest, "-Examples", list, "-Sandbox", sandbox);
         Assert.True(run.ExitCode == 0, run.Error + run.Output);
         return [.. run.Output.Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(line =>
         {

@@ -3,6 +3,7 @@ using System.Reflection;
 using System.Runtime.Loader;
 using System.Text.RegularExpressions;
 using Natalia.Backup.HelpGenerator;
+using Natalia.Backup.Testing;
 
 namespace Natalia.Backup.Module.Tests.Help;
 
@@ -13,7 +14,7 @@ public sealed partial class HelpTests(ModuleFixture module) : IClassFixture<Modu
     [Fact]
     public void The_help_file_is_what_the_comments_say_now_and_nothing_lacks_text()
     {
-        var expected = HelpDocument.Generate(Layout.Manifest, BuildPaths.Comments, out var gaps);
+        var expected = HelpDocument.Generate(BuildLayout.Manifest, BuildPaths.Comments, out var gaps);
 
         Assert.Empty(gaps);
         Assert.True(File.Exists(BuildPaths.Help), $"{BuildPaths.Help} is missing. {Regenerate}");
@@ -67,7 +68,7 @@ public sealed partial class HelpTests(ModuleFixture module) : IClassFixture<Modu
     [Fact]
     public void About_topics_fit_a_narrow_console() =>
         Assert.Empty(
-            from file in Directory.EnumerateFiles(Path.Combine(Layout.RepositoryRoot, "en-US"), "about_*.txt")
+            from file in Directory.EnumerateFiles(Path.Combine(BuildLayout.RepositoryRoot, "en-US"), "about_*.txt")
             from line in File.ReadLines(file).Select((text, i) => (text, number: i + 1))
             where line.text.Length > 90
             select $"{Path.GetFileName(file)}({line.number})");
@@ -76,7 +77,7 @@ public sealed partial class HelpTests(ModuleFixture module) : IClassFixture<Modu
     public void About_topics_name_only_cmdlets_that_exist_and_parameters_that_they_have()
     {
         var commands = module.Run("Get-Command -Module Natalia.Backup").ThrowIfFailed().Output.Select(o => (CmdletInfo)o!.BaseObject).ToDictionary(c => c.Name);
-        var text = string.Join('\n', Directory.EnumerateFiles(Path.Combine(Layout.RepositoryRoot, "en-US"), "about_*.txt").Select(File.ReadAllText));
+        var text = string.Join('\n', Directory.EnumerateFiles(Path.Combine(BuildLayout.RepositoryRoot, "en-US"), "about_*.txt").Select(File.ReadAllText));
 
         var unknown = CmdletName().Matches(text).Select(m => m.Value).Distinct().Where(n => !commands.ContainsKey(n)).ToList();
         Assert.Empty(unknown);
@@ -94,7 +95,7 @@ public sealed partial class HelpTests(ModuleFixture module) : IClassFixture<Modu
         var cmdlet = (CmdletInfo)module.Run("Get-Command Invoke-NataliaBackup").Single.BaseObject;
         var engine = AssemblyLoadContext.GetLoadContext(cmdlet.ImplementingType.Assembly)!.LoadFromAssemblyName(new AssemblyName("Natalia.Backup.Engine"));
         var ids = engine.GetType("Natalia.Backup.Engine.ErrorIds", throwOnError: true)!.GetFields().Select(f => (string)f.GetRawConstantValue()!).ToList();
-        var explained = ExplainedId().Matches(File.ReadAllText(Path.Combine(Layout.RepositoryRoot, "en-US", "about_NataliaErrors.help.txt"))).Select(m => m.Groups[1].Value);
+        var explained = ExplainedId().Matches(File.ReadAllText(Path.Combine(BuildLayout.RepositoryRoot, "en-US", "about_NataliaErrors.help.txt"))).Select(m => m.Groups[1].Value);
 
         Assert.NotEmpty(ids);
         Assert.Equal(ids.Order(StringComparer.Ordinal), explained.Order(StringComparer.Ordinal));

@@ -1,4 +1,5 @@
 using Natalia.Backup.Module.Tests.Commands;
+using Natalia.Backup.Testing;
 
 namespace Natalia.Backup.Module.Tests.Help;
 
@@ -38,7 +39,7 @@ public sealed class RecipeTests : IDisposable
         string script = Write(id);
         FailEverything();
 
-        Assert.NotEqual(0, (await RealPowerShell.RunProgramAsync(Layout.Runner, "--non-interactive", script)).ExitCode);
+        Assert.NotEqual(0, (await RealPowerShell.RunProgramAsync(BuildLayout.Runner, "--non-interactive", script)).ExitCode);
         if (RealPowerShell.Path is null) return;
         Assert.NotEqual(0, (await RealPowerShell.RunAsync("-File", script)).ExitCode);
     }
@@ -60,7 +61,7 @@ public sealed class RecipeTests : IDisposable
         string code = ExampleCorpus.All.Single(e => e.Id == id).Code;
         foreach (string path in s_profiles) code = code.Replace(path, _profile, StringComparison.Ordinal);
         string script = _scenario.Full("recipe.ps1");
-        File.WriteAllText(script, $"if (-not (Get-Command Get-NataliaAppliance -ErrorAction Ignore)) {{ Import-Module '{Layout.Manifest}' }}\n{code}\n");
+        File.WriteAllText(script, $"if (-not (Get-Command Get-NataliaAppliance -ErrorAction Ignore)) {{ Import-Module '{BuildLayout.Manifest}' }}\n{code}\n");
         return script;
     }
 

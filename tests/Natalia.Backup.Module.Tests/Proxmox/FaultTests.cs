@@ -1,6 +1,6 @@
 using System.Text.RegularExpressions;
-using Natalia.Backup.Hypervisors.Tests.Proxmox.Simulator;
-using Natalia.Backup.Module.Tests.Runner;
+using Natalia.Backup.ProxmoxSimulator;
+using Natalia.Backup.Testing;
 
 namespace Natalia.Backup.Module.Tests.Proxmox;
 

@@ -1,5 +1,5 @@
 using System.Diagnostics;
-using Natalia.Backup.Hypervisors.Tests.Proxmox.Simulator;
+using Natalia.Backup.ProxmoxSimulator;
 using Xunit.Abstractions;
 
 namespace Natalia.Backup.Module.Tests.Proxmox;

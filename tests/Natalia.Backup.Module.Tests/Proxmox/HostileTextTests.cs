@@ -1,6 +1,7 @@
 using System.Text.RegularExpressions;
 using System.Xml.Linq;
-using Natalia.Backup.Hypervisors.Tests.Proxmox.Simulator;
+using Natalia.Backup.ProxmoxSimulator;
+using Natalia.Backup.Testing;
 
 namespace Natalia.Backup.Module.Tests.Proxmox;
 
@@ -64,7 +65,7 @@ public sealed class HostileTextTests
         // What this product makes itself: ids, hashes, words of a fixed set.
         string[] own = ["ApplianceId", "RestorePointId", "RepositoryId", "OriginalRestorePointId", "OriginalRepositoryId", "SourceRepositoryId", "SourceRestorePointId", "KeyId", "RecordHash", "AuditKeyFingerprint", "ErrorId", "Event", "Rule", "Hour", "Day", "Week", "Month", "Year", "LocalTime", "TimeZone", "Kind", "RepositoryKind", "HypervisorKind", "StoreKind"];
         List<string> raw = [];
-        foreach (string file in Directory.GetFiles(Layout.ModuleRoot, "*.Format.ps1xml", SearchOption.AllDirectories))
+        foreach (string file in Directory.GetFiles(BuildLayout.ModuleRoot, "*.Format.ps1xml", SearchOption.AllDirectories))
         {
             foreach (XElement view in XDocument.Load(file).Descendants("View"))
             {

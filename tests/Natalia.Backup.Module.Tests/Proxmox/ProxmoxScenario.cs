@@ -1,6 +1,6 @@
 using System.Management.Automation;
 using System.Security;
-using Natalia.Backup.Hypervisors.Tests.Proxmox.Simulator;
+using Natalia.Backup.ProxmoxSimulator;
 
 namespace Natalia.Backup.Module.Tests.Proxmox;
 

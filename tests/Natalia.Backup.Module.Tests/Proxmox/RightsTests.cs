@@ -1,5 +1,3 @@
-using Natalia.Backup.Hypervisors.Tests.Proxmox.Simulator;
-
 namespace Natalia.Backup.Module.Tests.Proxmox;
 
 /// <summary>What an account with too few rights is told. The server leaves out what may not be seen, and says nothing. The cluster is our simulator.</summary>

@@ -1,4 +1,4 @@
-using Natalia.Backup.Hypervisors.Tests.Proxmox.Simulator;
+using Natalia.Backup.ProxmoxSimulator;
 
 namespace Natalia.Backup.Module.Tests.Proxmox;
 

@@ -1,5 +1,3 @@
-using Natalia.Backup.Hypervisors.Tests.Proxmox.Simulator;
-
 namespace Natalia.Backup.Module.Tests.Proxmox;
 
 /// <summary>

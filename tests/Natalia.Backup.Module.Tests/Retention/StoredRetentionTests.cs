@@ -1,3 +1,5 @@
+using Natalia.Backup.Testing;
+
 namespace Natalia.Backup.Module.Tests.Retention;
 
 /// <summary>Policies that are kept with a repository, and what applying them does.</summary>

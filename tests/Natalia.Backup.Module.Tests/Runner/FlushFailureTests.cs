@@ -1,5 +1,5 @@
-using Natalia.Backup.Engine.Tests.Format;
 using Natalia.Backup.Module.Tests.Commands;
+using Natalia.Backup.Testing;
 
 namespace Natalia.Backup.Module.Tests.Runner;
 
@@ -50,7 +50,7 @@ public sealed class FlushFailureTests : IDisposable
         string path = _scenario.Full("script.ps1");
         File.WriteAllText(path, script);
         var environment = new Dictionary<string, string?>();
-        (_, string output, string errors, IReadOnlyList<string> flushed) = InjectedFlushFailures.Run(error, _scenario.Full("strace"), environment, Layout.Runner, path);
+        (_, string output, string errors, IReadOnlyList<string> flushed) = InjectedFlushFailures.Run(error, _scenario.Full("strace"), environment, BuildLayout.Runner, path);
         Assert.True(flushed.Count > 0, errors + output);
         // A flush that failed proves nothing when it is repeated.
         Assert.Equal(flushed.Distinct(), flushed);

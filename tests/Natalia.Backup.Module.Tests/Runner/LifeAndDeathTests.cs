@@ -1,3 +1,5 @@
+using Natalia.Backup.Testing;
+
 namespace Natalia.Backup.Module.Tests.Runner;
 
 /// <summary>Backups in processes of their own: killed in the middle, and watched for what they take.</summary>

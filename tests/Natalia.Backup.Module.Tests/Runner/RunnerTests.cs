@@ -1,3 +1,5 @@
+using Natalia.Backup.Testing;
+
 namespace Natalia.Backup.Module.Tests.Runner;
 
 public sealed class RunnerTests : IDisposable
@@ -191,11 +193,11 @@ public sealed class RunnerTests : IDisposable
     {
         if (!OperatingSystem.IsLinux())
             return;
-        var files = await RunnerProcess.RunProgramAsync("bash", "-c", "ulimit -n 80; exec \"$0\" -c 1", Layout.Runner);
+        var files = await RunnerProcess.RunProgramAsync("bash", "-c", "ulimit -n 80; exec \"$0\" -c 1", BuildLayout.Runner);
         Assert.Equal(70, files.ExitCode);
         Assert.Equal("natalia: This process may open 80 files, and PowerShell needs 256: raise it, for instance with 'ulimit -n 1024'.", files.Error.TrimEnd());
 
-        var memory = await RunnerProcess.RunProgramAsync("env", "DOTNET_GCHeapHardLimit=0x800000", Layout.Runner, "-c", "1");
+        var memory = await RunnerProcess.RunProgramAsync("env", "DOTNET_GCHeapHardLimit=0x800000", BuildLayout.Runner, "-c", "1");
         Assert.Equal(70, memory.ExitCode);
         Assert.StartsWith("natalia: This process may have 8 MiB of memory", memory.Error, StringComparison.Ordinal);
     }
@@ -209,7 +211,7 @@ public sealed class RunnerTests : IDisposable
         if (!OperatingSystem.IsLinux())
             return;
         var run = await RunnerProcess.RunProgramAsync(
-            "env", $"HOME={home}", Layout.Runner, "-c", "@(Get-Command -Module Natalia.Backup).Count -gt 10");
+            "env", $"HOME={home}", BuildLayout.Runner, "-c", "@(Get-Command -Module Natalia.Backup).Count -gt 10");
 
         Assert.Empty(run.Error);
         Assert.Equal(["True"], run.Lines);

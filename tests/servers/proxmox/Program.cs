@@ -1,5 +1,5 @@
 using System.Globalization;
-using Natalia.Backup.Hypervisors.Tests.Proxmox.Simulator;
+using Natalia.Backup.ProxmoxSimulator;
 
 // A simulated cluster of three nodes until the input ends (Ctrl-D) or Ctrl-C. Everything here is a model of ours: it is good for a try, and no proof of how Proxmox VE behaves.
 int guests = Number("--guests", 1), points = Number("--points", 0), speed = Number("--speed", 60);

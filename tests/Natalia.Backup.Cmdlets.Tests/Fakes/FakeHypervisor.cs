@@ -1,0 +1,119 @@
+using Natalia.Backup.Engine.Disks;
+using Natalia.Backup.Engine.Model;
+using Natalia.Backup.Hypervisors.Contract;
+using Natalia.Backup.Sessions;
+
+namespace Natalia.Backup.Cmdlets.Tests.Fakes;
+
+/// <summary>A hypervisor with one VM, which writes down what is done with it and fails where it is told to.</summary>
+internal sealed class FakeHypervisor : IHypervisor, IImageSource, IKnownNames
+{
+    /// <summary>The time of what is frozen next, UTC.</summary>
+    internal DateTime TimeUtc { get; set; } = DateTime.UnixEpoch;
+
+    internal List<string> Journal { get; } = [];
+
+    internal bool IsDisposed { get; private set; }
+
+    internal Exception? FreezeFailure { get; init; }
+
+    internal Exception? ReleaseFailure { get; init; }
+
+    internal string? ConsistencyReason { get; init; }
+
+    internal IReadOnlyList<string> Warnings { get; init; } = [];
+
+    /// <summary>Called for every read of a disk; null reads zeros.</summary>
+    internal Func<CancellationToken, Task>? OnRead { get; set; }
+
+    /// <summary>Called while releasing.</summary>
+    internal Func<Task>? OnRelease { get; set; }
+
+    /// <summary>Called when it is asked for its names; what it knows then is <c>pbs</c>, <c>tank</c> and <c>pve1</c>.</summary>
+    internal Func<CancellationToken, Task> OnLearn { get; init; } = _ => Task.CompletedTask;
+
+    public IReadOnlyList<string> BackupStorages { get; private set; } = [];
+
+    public IReadOnlyList<string> DiskStorages { get; private set; } = [];
+
+    public IReadOnlyList<string> Nodes { get; private set; } = [];
+
+    public async Task LearnAsync(CancellationToken cancellationToken)
+    {
+        await OnLearn(cancellationToken);
+        (BackupStorages, DiskStorages, Nodes) = (["pbs"], ["tank"], ["pve1"]);
+    }
+
+    internal bool ReleaseTokenWasCancelled { get; private set; }
+
+    internal ApplianceDescription Appliance { get; } = new()
+    {
+        ApplianceId = new string('a', 32),
+        Name = "natalia-test",
+        HypervisorKind = "Fake",
+        Disks = [new ApplianceDisk("scsi0", DiskRole.System, 10), new ApplianceDisk("scsi1", DiskRole.Data, 20)],
+    };
+
+    public string Kind => "Fake";
+
+    public string Location => "nowhere";
+
+    public Task<ApplianceInventory> GetAppliancesAsync(CancellationToken cancellationToken) => Task.FromResult(new ApplianceInventory([Appliance]));
+
+    public Task<IFrozenDisks> FreezeAsync(ApplianceDescription appliance, IReadOnlyList<string> diskIds, CancellationToken cancellationToken)
+    {
+        Journal.Add("freeze " + string.Join("+", diskIds) + " of " + appliance.ApplianceId[0]);
+        return FreezeFailure is null ? Task.FromResult<IFrozenDisks>(new Frozen(this)) : Task.FromException<IFrozenDisks>(FreezeFailure);
+    }
+
+    public void Dispose() => IsDisposed = true;
+
+    internal HypervisorConnection Connect(string name) => new(
+        new HypervisorSession { Name = name, Kind = Kind, Location = Location, ConnectedUtc = DateTime.UnixEpoch }, this, new HypervisorSettings { Name = name, Kind = Kind, Path = Location });
+
+    private sealed class Frozen(FakeHypervisor owner) : IFrozenDisks
+    {
+        public DateTime TimeUtc { get; } = owner.TimeUtc;
+
+        public Consistency Consistency => Consistency.Crash;
+
+        public string? ConsistencyReason => owner.ConsistencyReason;
+
+        public IReadOnlyList<string> Warnings => owner.Warnings;
+
+        public IDiskSource GetDisk(string diskId) => new Disk(owner, diskId);
+
+        public Task VerifyUnchangedAsync(CancellationToken cancellationToken)
+        {
+            owner.Journal.Add("verify");
+            return Task.CompletedTask;
+        }
+
+        public async Task ReleaseAsync(CancellationToken cancellationToken)
+        {
+            owner.ReleaseTokenWasCancelled = cancellationToken.IsCancellationRequested;
+            if (owner.OnRelease is not null) await owner.OnRelease();
+            owner.Journal.Add("release");
+            if (owner.ReleaseFailure is not null) throw owner.ReleaseFailure;
+        }
+    }
+
+    private sealed class Disk(FakeHypervisor owner, string diskId) : IDiskSource
+    {
+        public long SizeBytes => 20;
+
+        public async IAsyncEnumerable<Extent> GetAllocatedExtentsAsync([System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken cancellationToken)
+        {
+            await Task.Yield();
+            yield return new Extent(0, 20);
+        }
+
+        public async ValueTask ReadAsync(long offset, Memory<byte> buffer, CancellationToken cancellationToken)
+        {
+            if (owner.OnRead is not null) await owner.OnRead(cancellationToken);
+            buffer.Span.Fill(7);
+        }
+
+        public void Dispose() => owner.Journal.Add("close " + diskId);
+    }
+}

@@ -1,0 +1,25 @@
+using System.Management.Automation;
+using Natalia.Backup.Cmdlets.Tests.Fakes;
+using Natalia.Backup.Commands;
+
+namespace Natalia.Backup.Cmdlets.Tests.Sessions;
+
+/// <summary>Connects a fake hypervisor: <c>Add-Fake $hypervisor -Name NAME</c>.</summary>
+[Cmdlet(VerbsCommon.Add, "Fake")]
+[OutputType(typeof(HypervisorSession))]
+public sealed class AddFakeHypervisorCommand : NataliaCommand
+{
+    [Parameter(Mandatory = true, Position = 0)]
+    public object Hypervisor { get; set; } = null!;
+
+    [Parameter(Mandatory = true)]
+    public string Name { get; set; } = "";
+
+    private protected override Task ProcessAsync(CancellationToken cancellationToken)
+    {
+        var connection = ((FakeHypervisor)(Hypervisor is PSObject wrapped ? wrapped.BaseObject : Hypervisor)).Connect(Name);
+        Registry.Hypervisors.Add(connection);
+        Emit(connection.Session);
+        return Task.CompletedTask;
+    }
+}

@@ -1,0 +1,144 @@
+using Microsoft.Extensions.Time.Testing;
+using Natalia.Backup.Engine.Core;
+using Natalia.Backup.Engine.Model;
+using Natalia.Backup.Engine.Repositories;
+using Natalia.Backup.Engine.Storage;
+using Natalia.Backup.Engine.Storage.Wrappers;
+using Natalia.Backup.Testing;
+using static Natalia.Backup.Testing.RepositoryBench;
+
+namespace Natalia.Backup.Engine.Tests.Immutability;
+
+public sealed class ImmutabilityTests
+{
+    private readonly FakeTimeProvider _clock = new(new DateTimeOffset(2026, 3, 1, 0, 0, 0, TimeSpan.Zero));
+
+    private (MemoryStore Store, RepositoryBench Bench) New()
+    {
+        var store = new MemoryStore(_clock, objectLock: true);
+        return (store, new RepositoryBench(store) { Clock = _clock });
+    }
+
+    private static Task<Repository> CreateAsync(RepositoryBench bench, IObjectStore through, int days = 30) =>
+        Repository.CreateAsync(through, null, bench.Options with { Immutability = new ImmutabilityPolicy(days) }, default);
+
+    [Fact]
+    public async Task Every_point_is_locked_for_its_days_and_what_it_shares_is_extended_in_generations()
+    {
+        (MemoryStore store, RepositoryBench bench) = New();
+        using RepositoryBench disposed = bench;
+        byte[] disk = Disk(10 << 20, 1);
+        using (await CreateAsync(bench, new FaultStore(store))) { }
+        int extended = 0;
+        for (int day = 0; day < 60; day++)
+        {
+            // Opened again each day, as a scheduled run does: the policy is the repository's own.
+            var counting = new CountingStore(new FaultStore(store));
+            using Repository repository = await bench.OpenAsync(counting);
+            Assert.Equal(30, repository.ImmutableDays);
+            RestorePoint point = await BackupAsync(repository, disk = Change(disk, 3, day), time: _clock.GetUtcNow().UtcDateTime);
+            Assert.True(point.ImmutableUntilUtc >= _clock.GetUtcNow().UtcDateTime.AddDays(30), $"day {day}: {point.ImmutableUntilUtc:o}");
+            // What the point says is true of every object that a restore of it reads.
+            foreach (string name in await ReadByRestoreAsync(bench, store, point))
+                Assert.True(await store.GetRetainUntilAsync(name, default) >= point.ImmutableUntilUtc, $"day {day}: {name}");
+            if (counting.Usage.Requests > 150) extended++;
+            _clock.Advance(TimeSpan.FromDays(1));
+        }
+        Assert.InRange(extended, 0, 8);
+    }
+
+    [Fact]
+    public async Task A_backup_tells_how_many_of_its_objects_are_locked()
+    {
+        (MemoryStore store, RepositoryBench bench) = New();
+        using RepositoryBench disposed = bench;
+        using Repository repository = await CreateAsync(bench, new FaultStore(store));
+        HashSet<string> before = [.. (await store.ListAllAsync("", default)).Select(o => o.Name)];
+        RestorePoint point = await BackupAsync(repository, Disk(10 << 20, 1), time: _clock.GetUtcNow().UtcDateTime);
+        int locked = 0;
+        foreach (StoredObject made in await store.ListAllAsync("", default))
+            if (!before.Contains(made.Name) && await store.GetRetainUntilAsync(made.Name, default) >= point.ImmutableUntilUtc) locked++;
+
+        Assert.InRange(locked, 4, 1000);
+        Assert.Equal(locked, point.LockedObjects);
+        Assert.Null(Assert.Single(await PointsAsync(repository)).LockedObjects);
+        using var open = new RepositoryBench();
+        using Repository plain = await open.CreateAsync();
+        Assert.Null((await BackupAsync(plain, Disk(100_000, 1))).LockedObjects);
+    }
+
+    /// <summary>The names of all objects that restoring the point reads.</summary>
+    private static async Task<HashSet<string>> ReadByRestoreAsync(RepositoryBench bench, MemoryStore store, RestorePoint point)
+    {
+        var log = new FaultStore(store);
+        using Repository reader = await bench.OpenAsync(log);
+        await RestoreAsync(reader, point);
+        return log.Log.Where(l => !l.StartsWith("list", StringComparison.Ordinal)).Select(l => l.Split(' ')[1]).Where(n => !n.Contains("/leases/") && !n.Contains("log/")).ToHashSet();
+    }
+
+    [Fact]
+    public async Task A_locked_point_cannot_be_removed_before_its_date_and_goes_after()
+    {
+        (MemoryStore store, RepositoryBench bench) = New();
+        using RepositoryBench disposed = bench;
+        using Repository repository = await CreateAsync(bench, new FaultStore(store), days: 7);
+        RestorePoint first = await BackupAsync(repository, Disk(1 << 20, 1), time: _clock.GetUtcNow().UtcDateTime);
+        await BackupAsync(repository, Disk(1 << 20, 2), time: _clock.GetUtcNow().UtcDateTime);
+        NataliaException refused = await Assert.ThrowsAsync<NataliaException>(() => repository.RemoveRestorePointAsync(first, "a test", default));
+        Assert.Equal((ErrorIds.RestorePointLocked, NataliaErrorKind.PermissionDenied), (refused.ErrorId, refused.Kind));
+        _clock.Advance(TimeSpan.FromDays(10));
+        await repository.RemoveRestorePointAsync(first, "a test", default);
+        _clock.Advance(TimeSpan.FromDays(4));
+        ReclaimResult result = await repository.ReclaimAsync(Appliance.ApplianceId, Repository.DefaultGrace, default);
+        Assert.True(result.ForgottenPoints == 1 && result.DeletedPacks > 0, result.ToString());
+        Assert.DoesNotContain(await CheckAsync(repository), r => r.Result == CheckOutcome.Failed);
+    }
+
+    [Fact]
+    public async Task A_store_that_cannot_lock_refuses_an_immutable_repository_and_stays_empty()
+    {
+        using var bench = new RepositoryBench();
+        NataliaException refused = await Assert.ThrowsAsync<NataliaException>(() => CreateAsync(bench, new FaultStore(bench.Store)));
+        Assert.Equal(ErrorIds.ObjectLockNotSupported, refused.ErrorId);
+        Assert.Empty(await bench.Store.ListAllAsync("", default));
+        NataliaException invalid = await Assert.ThrowsAsync<NataliaException>(() => CreateAsync(bench, new FaultStore(bench.Store), days: 0));
+        Assert.Equal(ErrorIds.ImmutabilityInvalid, invalid.ErrorId);
+    }
+
+    [Fact]
+    public async Task What_a_broken_off_making_left_under_lock_is_named_with_a_way_out()
+    {
+        (MemoryStore store, RepositoryBench bench) = New();
+        using RepositoryBench disposed = bench;
+        int settings;
+        using (var other = new MemoryStore(_clock, objectLock: true))
+        {
+            var log = new FaultStore(other);
+            (await CreateAsync(bench, log)).Dispose();
+            settings = log.Log.FindIndex(l => l.StartsWith("put natalia.json", StringComparison.Ordinal));
+        }
+        await Assert.ThrowsAsync<SimulatedCrashException>(() => CreateAsync(bench, new FaultStore(store, Fault.CrashBefore, settings)));
+        NataliaException locked = await Assert.ThrowsAsync<NataliaException>(() => CreateAsync(bench, new FaultStore(store)));
+        Assert.Equal(ErrorIds.ObjectLocked, locked.ErrorId);
+        Assert.Contains("another prefix", locked.RecommendedAction!, StringComparison.Ordinal);
+        _clock.Advance(TimeSpan.FromDays(41));
+        using Repository made = await CreateAsync(bench, new FaultStore(store));
+        Assert.DoesNotContain(await CheckAsync(made), r => r.Result == CheckOutcome.Failed);
+    }
+
+    [Fact]
+    public async Task The_record_that_says_that_points_are_locked_stays_locked_as_long_as_points_are_made()
+    {
+        (MemoryStore store, RepositoryBench bench) = New();
+        using RepositoryBench disposed = bench;
+        using Repository repository = await CreateAsync(bench, new FaultStore(store), days: 5);
+        byte[] disk = Disk(1 << 20, 1);
+        for (int day = 0; day < 12; day++)
+        {
+            await BackupAsync(repository, disk = Change(disk, 2, day), time: _clock.GetUtcNow().UtcDateTime);
+            foreach (StoredObject record in await store.ListAllAsync("log/", default))
+                Assert.True(await store.GetRetainUntilAsync(record.Name, default) >= _clock.GetUtcNow().UtcDateTime.AddDays(5), $"day {day}: {record.Name}");
+            _clock.Advance(TimeSpan.FromDays(1));
+        }
+    }
+}

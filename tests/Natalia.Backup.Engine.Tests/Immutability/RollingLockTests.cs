@@ -1,0 +1,192 @@
+using Microsoft.Extensions.Time.Testing;
+using Natalia.Backup.Engine.Audit;
+using Natalia.Backup.Engine.Core;
+using Natalia.Backup.Engine.Immutability;
+using Natalia.Backup.Engine.Model;
+using Natalia.Backup.Engine.Repositories;
+using Natalia.Backup.Engine.Retention;
+using Natalia.Backup.Engine.Storage;
+using Natalia.Backup.Engine.Storage.Wrappers;
+using Natalia.Backup.Testing;
+using static Natalia.Backup.Testing.RepositoryBench;
+
+namespace Natalia.Backup.Engine.Tests.Immutability;
+
+/// <summary>Locks that are extended as long as the retention policy keeps a point.</summary>
+public sealed class RollingLockTests : IDisposable
+{
+    private const int Ahead = 9;
+    private static readonly RetentionPolicy s_policy = new() { Daily = 3, Weekly = 2, Monthly = 2 };
+
+    private readonly FakeTimeProvider _clock = new(new DateTimeOffset(2026, 3, 1, 6, 0, 0, TimeSpan.Zero));
+    private readonly MemoryStore _store;
+    private readonly RepositoryBench _bench;
+
+    public RollingLockTests()
+    {
+        _store = new MemoryStore(_clock, objectLock: true);
+        _bench = new RepositoryBench(_store) { Clock = _clock };
+    }
+
+    public void Dispose() => _bench.Dispose();
+
+    private DateTime Now => _clock.GetUtcNow().UtcDateTime;
+
+    private Task<Repository> CreateAsync(RetentionPolicy? policy, int days = Ahead) => Repository.CreateAsync(new FaultStore(_store), null,
+        _bench.Options with { Immutability = new ImmutabilityPolicy(days, WhileKept: true), Retention = policy }, default);
+
+    /// <summary>The points that the policy keeps now, and those that it would remove.</summary>
+    private async Task<(List<RestorePoint> Kept, List<RestorePoint> Gone)> PlanAsync(Repository repository)
+    {
+        IReadOnlyList<RestorePoint> points = await PointsAsync(repository);
+        HashSet<string?> kept = [.. RetentionPlanner.Plan(await repository.DescribeForRetentionAsync(points, default), s_policy, Now).Where(r => r.Action is RetentionAction.Keep or RetentionAction.Protected).Select(r => r.RestorePointId)];
+        return ([.. points.Where(p => kept.Contains(p.RestorePointId))], [.. points.Where(p => !kept.Contains(p.RestorePointId))]);
+    }
+
+    /// <summary>The earliest end of a lock among all objects that restoring the point reads.</summary>
+    private async Task<DateTime> LockedUntilAsync(RestorePoint point)
+    {
+        var log = new FaultStore(_store);
+        using Repository reader = await _bench.OpenAsync(log);
+        await RestoreAsync(reader, point);
+        DateTime earliest = DateTime.MaxValue;
+        foreach (string name in log.Log.Where(l => !l.StartsWith("list", StringComparison.Ordinal)).Select(l => l.Split(' ')[1]).Where(n => !n.Contains("/leases/")).Distinct())
+        {
+            // A log of an appliance holds words about other points, too.
+            if (name.Contains("appliances/") && name.Contains("/log/")) continue;
+            DateTime? until = await _store.GetRetainUntilAsync(name, default);
+            if (until is null || until < earliest) earliest = until ?? DateTime.MinValue;
+        }
+        return earliest;
+    }
+
+    [Fact]
+    public async Task Kept_points_stay_locked_and_those_that_are_let_go_can_be_removed_when_their_locks_have_ended()
+    {
+        using (await CreateAsync(s_policy)) { }
+        byte[] disk = Disk(1 << 20, 1);
+        var requests = new List<long>();
+        int removed = 0;
+        for (int day = 0; day < 70; day++)
+        {
+            var counting = new CountingStore(new FaultStore(_store));
+            using Repository repository = await _bench.OpenAsync(counting);
+            LockRenewal? renewal = await repository.RenewLocksAsync(Appliance.ApplianceId, look: false, default);
+            Assert.Empty(renewal!.Failures);
+            requests.Add(renewal.Requests!.Value);
+            await BackupAsync(repository, disk = Change(disk, 2, day), time: Now);
+            (List<RestorePoint> kept, List<RestorePoint> gone) = await PlanAsync(repository);
+            Assert.All(kept, p => Assert.True(p.ImmutableUntilUtc >= Now.AddDays(Ahead), $"day {day}: {p} until {p.ImmutableUntilUtc:o}"));
+            // What the points say is true of the objects.
+            if (day % 14 == 13)
+                foreach (RestorePoint point in kept) Assert.True(await LockedUntilAsync(point) >= point.ImmutableUntilUtc, $"day {day}: {point}");
+            await repository.RemoveRestorePointsAsync(Appliance.ApplianceId, [.. gone.Select(p => new PointRemoval(p, "a test"))], (point, refusal) =>
+            {
+                Assert.Equal(point.ImmutableUntilUtc > Now ? ErrorIds.RestorePointLocked : null, refusal?.ErrorId);
+                if (refusal is null) removed++;
+            }, default);
+            if (day % 7 == 6) await repository.ReclaimAsync(Appliance.ApplianceId, Repository.DefaultGrace, default);
+            _clock.Advance(TimeSpan.FromDays(1));
+        }
+        // Nothing is locked for ever: at most what is kept and what ended within the days ahead and the margin.
+        using Repository last = await _bench.OpenAsync();
+        Assert.InRange((await PointsAsync(last)).Count, 7, 7 + Ahead + 4);
+        Assert.True(removed > 40, $"{removed} removed");
+        // Two of three runs ask three times.
+        Assert.True(requests.Count(r => r == 3) >= 44, string.Join(" ", requests));
+        Assert.InRange(requests.Max(), 1, 200);
+        Assert.DoesNotContain(await CheckAsync(last), r => r.Result == CheckOutcome.Failed);
+        Assert.DoesNotContain(await last.VerifyAuditAsync(new AuditExpectations(), default), r => r.Result == CheckOutcome.Failed);
+    }
+
+    [Fact]
+    public async Task What_was_not_extended_in_time_loses_its_locks_and_gets_them_back_with_the_next_run()
+    {
+        using Repository repository = await CreateAsync(s_policy);
+        RestorePoint point = await BackupAsync(repository, Disk(1 << 20, 1), time: Now);
+        // Nothing runs for a month.
+        _clock.Advance(TimeSpan.FromDays(31));
+        Assert.True((await PointsAsync(repository))[0].ImmutableUntilUtc < Now);
+        Assert.Equal(CheckOutcome.Failed, Assert.Single(await LocksAsync(repository)).Result);
+        LockRenewal renewal = (await repository.RenewLocksAsync(Appliance.ApplianceId, look: false, default))!;
+        Assert.Equal((1, Now.AddDays(Ahead + 3)), (renewal.KeptPoints, renewal.LockedUntilUtc));
+        Assert.True(await LockedUntilAsync(point) >= Now.AddDays(Ahead));
+        Assert.Equal(renewal.LockedUntilUtc, (await PointsAsync(repository))[0].ImmutableUntilUtc);
+        Assert.Equal(CheckOutcome.Passed, Assert.Single(await LocksAsync(repository)).Result);
+        _clock.Advance(TimeSpan.FromDays(4));
+        Assert.Equal(CheckOutcome.Warning, Assert.Single(await LocksAsync(repository)).Result);
+    }
+
+    private static async Task<List<CheckResult>> LocksAsync(Repository repository)
+    {
+        var results = new List<CheckResult>();
+        await foreach (CheckResult result in repository.CheckLocksAsync(default)) results.Add(result);
+        return results;
+    }
+
+    [Fact]
+    public async Task A_protected_point_is_kept_and_so_are_its_locks()
+    {
+        using Repository repository = await CreateAsync(new RetentionPolicy { Last = 1 });
+        RestorePoint first = await BackupAsync(repository, Disk(1 << 20, 1), time: Now);
+        _clock.Advance(TimeSpan.FromDays(1));
+        await BackupAsync(repository, Disk(1 << 20, 2), time: Now);
+        await repository.RenewLocksAsync(Appliance.ApplianceId, look: false, default);
+        Assert.Equal(0, (await repository.RenewLocksAsync(Appliance.ApplianceId, look: false, default))!.ExtendedObjects);
+        _clock.Advance(TimeSpan.FromDays(2));
+        await repository.SetProtectionAsync(first, true, "evidence", default);
+        // The change alone makes the next run look.
+        LockRenewal renewal = (await repository.RenewLocksAsync(Appliance.ApplianceId, look: false, default))!;
+        Assert.Equal(2, renewal.KeptPoints);
+        Assert.True(await LockedUntilAsync(first) >= Now.AddDays(Ahead));
+    }
+
+    [Fact]
+    public async Task A_damaged_point_is_named_and_the_others_are_extended()
+    {
+        using Repository repository = await CreateAsync(s_policy);
+        RestorePoint first = await BackupAsync(repository, Disk(1 << 20, 1), time: Now);
+        _clock.Advance(TimeSpan.FromDays(15));
+        // The locks have ended, and somebody deletes a pack of the first point only.
+        string pack = (await _store.ListAllAsync($"appliances/{Appliance.ApplianceId}/data/", default))[0].Name;
+        RestorePoint second = await BackupAsync(repository, Disk(1 << 20, 2), RequestedBackupType.Full, Now);
+        await _store.DeleteAsync(pack, default);
+        LockRenewal renewal = (await repository.RenewLocksAsync(Appliance.ApplianceId, look: true, default))!;
+        Assert.Contains(pack, Assert.Single(renewal.Failures), StringComparison.Ordinal);
+        Assert.Contains(first.ToString(), renewal.Failures[0], StringComparison.Ordinal);
+        IReadOnlyList<RestorePoint> points = await PointsAsync(repository);
+        Assert.True(points[0].ImmutableUntilUtc >= Now.AddDays(Ahead) && points[1].ImmutableUntilUtc < Now);
+        Assert.True(await LockedUntilAsync(second) >= Now.AddDays(Ahead));
+    }
+
+    [Fact]
+    public async Task Locks_that_follow_a_policy_need_one()
+    {
+        NataliaException none = await Assert.ThrowsAsync<NataliaException>(() => CreateAsync(null));
+        Assert.Equal(ErrorIds.ImmutabilityWithoutRetention, none.ErrorId);
+        NataliaException everything = await Assert.ThrowsAsync<NataliaException>(() => CreateAsync(new RetentionPolicy()));
+        Assert.Equal(ErrorIds.ImmutabilityWithoutRetention, everything.ErrorId);
+        NataliaException day = await Assert.ThrowsAsync<NataliaException>(() => CreateAsync(s_policy, days: 1));
+        Assert.Equal(ErrorIds.ImmutabilityInvalid, day.ErrorId);
+        Assert.Empty(await _store.ListAllAsync("", default));
+
+        using Repository repository = await CreateAsync(s_policy);
+        Assert.Equal(s_policy, Assert.Single(await repository.GetRetentionPoliciesAsync(default)).Policy);
+        Assert.Equal(new ImmutabilityPolicy(Ahead, WhileKept: true), repository.Immutability);
+        NataliaException last = await Assert.ThrowsAsync<NataliaException>(() => repository.SetRetentionPolicyAsync(null, null, null, default));
+        Assert.Equal(ErrorIds.ImmutabilityWithoutRetention, last.ErrorId);
+        // One of its own may go: the default holds then.
+        await repository.SetRetentionPolicyAsync(Appliance.ApplianceId, "natalia-paris", new RetentionPolicy { Last = 2 }, default);
+        await repository.SetRetentionPolicyAsync(Appliance.ApplianceId, "natalia-paris", null, default);
+        using Repository again = await _bench.OpenAsync();
+        Assert.Equal(new ImmutabilityPolicy(Ahead, WhileKept: true), again.Immutability);
+    }
+
+    [Fact]
+    public async Task A_repository_with_a_fixed_time_extends_nothing_but_what_new_points_need()
+    {
+        using Repository repository = await Repository.CreateAsync(new FaultStore(_store), null, _bench.Options with { Immutability = new ImmutabilityPolicy(5) }, default);
+        await BackupAsync(repository, Disk(1 << 20, 1), time: Now);
+        Assert.Null(await repository.RenewLocksAsync(Appliance.ApplianceId, look: true, default));
+    }
+}

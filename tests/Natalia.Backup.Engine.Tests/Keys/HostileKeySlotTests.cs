@@ -1,0 +1,125 @@
+using System.Diagnostics;
+using System.Text;
+using Natalia.Backup.Engine.Format;
+using Natalia.Backup.Engine.Model;
+using Natalia.Backup.Engine.Repositories;
+using Natalia.Backup.Engine.Sealing;
+using Natalia.Backup.Engine.Storage;
+using Natalia.Backup.Testing;
+using static Natalia.Backup.Testing.RepositoryBench;
+
+namespace Natalia.Backup.Engine.Tests.Keys;
+
+/// <summary>Whoever can write can put key slots there. None keeps the right password from opening the repository, and they are told.</summary>
+public sealed class HostileKeySlotTests
+{
+    [Theory]
+    [InlineData("4611686018427387904", "8", "1")] // 2^62
+    [InlineData("9223372036854775807", "8", "1")]
+    [InlineData("18446744073709551616", "8", "1")]
+    [InlineData("65536", "1", "1")] // RFC 7914 wants N below 2^16 there
+    [InlineData("67108864", "1", "1")]
+    [InlineData("4194304", "8", "1")] // 4 GiB
+    [InlineData("65536", "8", "16")]
+    [InlineData("65536", "8", "0")]
+    [InlineData("65536", "-8", "1")]
+    [InlineData("65536", "9223372036854775807", "1")]
+    [InlineData("3", "8", "1")]
+    [InlineData("1.5", "8", "1")]
+    [InlineData("null", "8", "1")]
+    public async Task A_slot_of_an_impossible_cost_harms_no_other_one_and_is_told(string n, string r, string p)
+    {
+        using var bench = new RepositoryBench { Password = "one" };
+        (await bench.CreateAsync()).Dispose();
+        string id = await AddAsync(bench.Store, n, r, p);
+
+        long started = Stopwatch.GetTimestamp();
+        using Repository repository = await bench.OpenAsync();
+        Assert.True(Stopwatch.GetElapsedTime(started) < TimeSpan.FromSeconds(20));
+        Assert.Contains(repository.UnusableKeySlots, s => s.Contains(id));
+        RepositoryKey key = (await repository.GetKeysAsync(default)).Single(k => k.KeyId == id);
+        Assert.True(key is { IsWhole: false, Damage: not null });
+        Assert.Contains(await CheckAsync(repository), c => c.Result == CheckOutcome.Failed && c.Target == "keys/" + id);
+        await repository.RemoveKeyAsync(id, default);
+        Assert.DoesNotContain(await CheckAsync(repository), c => c.Result is CheckOutcome.Failed or CheckOutcome.Warning);
+        Assert.Empty((await bench.OpenAsync()).UnusableKeySlots);
+    }
+
+    [Fact]
+    public async Task A_wrong_password_stays_a_wrong_password_beside_a_slot_that_cannot_be_used()
+    {
+        using var bench = new RepositoryBench { Password = "one" };
+        (await bench.CreateAsync()).Dispose();
+        string id = await AddAsync(bench.Store, "65536", "1", "1");
+        NataliaException error = await Assert.ThrowsAsync<NataliaException>(() => bench.OpenAsync(password: "another"));
+        Assert.Equal(ErrorIds.WrongPassword, error.ErrorId);
+        Assert.Contains(id, error.Message);
+    }
+
+    [Fact]
+    public async Task Hundreds_of_slots_that_nobody_knows_hide_no_password_and_are_not_all_tried()
+    {
+        using var bench = new RepositoryBench { Password = "first" };
+        (await bench.CreateAsync()).Dispose();
+        // As dear as they may be, so that trying them all would take minutes; and so many that they are not even all read.
+        for (int i = 0; i < 300; i++) await AddAsync(bench.Store, "262144", "8", "2");
+        using (Repository made = await bench.OpenAsync()) await made.AddKeyAsync(Secret("added")!, null, default);
+        long started = Stopwatch.GetTimestamp();
+        foreach (string password in new[] { "first", "added" })
+        {
+            using Repository repository = await bench.OpenAsync(password: password);
+            Assert.Equal(46, repository.UntriedKeySlots);
+            Assert.Contains(await CheckAsync(repository), c => c is { Result: CheckOutcome.Warning, Name: "KeySlots", Target: "keys/" });
+        }
+        // The dear ones come last, and were not tried.
+        Assert.True(Stopwatch.GetElapsedTime(started) < TimeSpan.FromSeconds(20));
+    }
+
+    [Fact]
+    public async Task A_wrong_password_is_told_after_a_bounded_number_of_slots()
+    {
+        using var bench = new RepositoryBench { Password = "first" };
+        (await bench.CreateAsync()).Dispose();
+        for (int i = 0; i < 299; i++) await AddAsync(bench.Store, "2", "8", "1");
+        NataliaException error = await Assert.ThrowsAsync<NataliaException>(() => bench.OpenAsync(password: "another"));
+        Assert.Equal(ErrorIds.WrongPassword, error.ErrorId);
+        Assert.Contains("44 more key slots", error.Message);
+    }
+
+    [Fact]
+    public async Task A_slot_that_opens_and_holds_other_secrets_is_passed_over()
+    {
+        using var bench = new RepositoryBench { Password = "one" };
+        (await bench.CreateAsync()).Dispose();
+        byte[] settings = await bench.Store.ReadAllAsync("natalia.json", default);
+        // Somebody who knew the password: cheaper than the genuine one, so that it is tried first.
+        byte[] forged = KeySlot.Seal(RepositorySecrets.NewRandom(), Secret("one"), null, Hash256.Of(settings), DateTime.UtcNow, 2, out Id128 id);
+        await bench.Store.PutAsync("keys/" + id, new ObjectContent(forged), PutOptions.Metadata, default);
+        using Repository repository = await bench.OpenAsync();
+        await BackupAsync(repository, Disk(100_000, 1));
+    }
+
+    [Fact]
+    public async Task A_lost_settings_file_is_made_again_beside_hostile_slots()
+    {
+        using var bench = new RepositoryBench { Password = "one" };
+        (await bench.CreateAsync()).Dispose();
+        byte[] settings = await bench.Store.ReadAllAsync("natalia.json", default);
+        await AddAsync(bench.Store, "65536", "1", "1");
+        await AddAsync(bench.Store, "2", "8", "1", created: "1999-01-01T00:00:00.0000000Z");
+        await bench.Store.DeleteAsync("natalia.json", default);
+        Assert.Equal(SettingsState.Missing, await Repository.RebuildSettingsAsync(bench.Store, Secret("one"), TimeProvider.System, default));
+        Assert.Equal(settings, await bench.Store.ReadAllAsync("natalia.json", default));
+    }
+
+    /// <summary>Puts a slot there that is whole, belongs to the repository and opens with no password.</summary>
+    private static async Task<string> AddAsync(IObjectStore store, string n, string r, string p, string created = "2026-11-23T18:04:25.1234567Z")
+    {
+        Hash256 settings = Hash256.Of(await store.ReadAllAsync("natalia.json", default));
+        byte[] header = Encoding.ASCII.GetBytes($$"""{"repository":"{{settings}}","createdUtc":"{{created}}","kdf":"scrypt","n":{{n}},"r":{{r}},"p":{{p}},"salt":"00112233445566778899aabbccddeeff"}""");
+        Id128 id = Id128.NewRandom();
+        byte[] bytes = SmallObject.Encode(ObjectKind.KeySlot, id, header, [new byte[64]], ObjectKeys.FromSecret(new byte[32]), compress: false).Bytes;
+        await store.PutAsync("keys/" + id, new ObjectContent(bytes), PutOptions.Metadata, default);
+        return id.ToString();
+    }
+}

@@ -1,0 +1,766 @@
+using Natalia.Backup.Engine.Audit;
+using Natalia.Backup.Engine.Core;
+using Natalia.Backup.Engine.Format;
+using Natalia.Backup.Engine.Model;
+using Natalia.Backup.Engine.Points;
+using Natalia.Backup.Engine.Repair;
+using Natalia.Backup.Engine.Repositories;
+using Natalia.Backup.Engine.Storage;
+using Natalia.Backup.Engine.Tests.Reclaim;
+using Natalia.Backup.Testing;
+using static Natalia.Backup.Testing.RepositoryBench;
+
+namespace Natalia.Backup.Engine.Tests.Repair;
+
+public sealed class RepairTests
+{
+    private static readonly RepairOptions s_usual = new(), s_full = new() { Full = true }, s_giveUp = new() { Full = true, RemoveLost = true };
+
+    [Fact]
+    public async Task A_whole_repository_is_found_whole_and_left_alone()
+    {
+        using var bench = new RepositoryBench { Password = "p" };
+        using Repository repository = await bench.CreateAsync();
+        byte[] disk = Disk(9 << 20, 1);
+        for (int i = 0; i < 4; i++) await BackupAsync(repository, disk = Change(disk, 10, i));
+        string[] before = await NamesAsync(bench.Store);
+        RepairReport looked = await RepairAsync(repository, s_full with { WhatIf = true });
+        Assert.Equal((RepairOutcome.Whole, 4, 0), (looked.Outcome, looked.WholePoints, looked.LostPoints));
+        Assert.Empty(looked.Findings);
+        Assert.Equal(before, await NamesAsync(bench.Store));
+        RepairReport done = await RepairAsync(repository, s_full);
+        Assert.Equal(RepairOutcome.Whole, done.Outcome);
+        Assert.Equal(0, done.FreedBytes);
+        Assert.All((await NamesAsync(bench.Store)).Except(before), n => Assert.True(n.Contains("/log/") || n.Contains("/catalog/") || n.Contains("/leases/"), n));
+        AuditRecord record = (await repository.GetAuditRecordsAsync(new AuditRecordFilter(), _ => { }, default)).First(r => r.Event == "repaired");
+        Assert.Contains("nothing wrong", record.Reason);
+        await AssertCleanAsync(repository, "a whole repository");
+    }
+
+    /// <summary>Whatever object is deleted, cut off or changed: what is said to be lost is what cannot be restored, everything else restores, and the next backups are whole again.</summary>
+    [Theory]
+    [InlineData("p", "deleted")]
+    [InlineData("p", "cut")]
+    [InlineData("p", "changed")]
+    [InlineData(null, "changed")]
+    public async Task Damage_to_any_object_is_told_as_it_is(string? password, string how)
+    {
+        using var bench = new RepositoryBench { Password = password };
+        byte[] disk = Disk(9 << 20, 1);
+        var states = new List<byte[]>();
+        using (Repository repository = await bench.CreateAsync())
+        {
+            for (int i = 0; i < 4; i++)
+            {
+                states.Add(disk = Change(disk, 12, i));
+                await BackupTrackedAsync(repository, states);
+            }
+        }
+        Dictionary<string, byte[]> good = await CopyAsync(bench.Store);
+        var random = new Random(7);
+        foreach (string name in good.Keys.Where(n => n.StartsWith("appliances/", StringComparison.Ordinal) && !n.Contains("/leases/") && !n.Contains("/log/")).ToArray())
+        {
+            await ResetAsync(bench.Store, good);
+            await bench.Store.DeleteAsync(name, default);
+            if (how == "cut") await bench.Store.PutAsync(name, new ObjectContent(good[name].AsSpan(0, random.Next(good[name].Length)).ToArray()), PutOptions.Metadata, default);
+            if (how == "changed")
+            {
+                byte[] bad = (byte[])good[name].Clone();
+                bad[random.Next(bad.Length)] ^= 16;
+                await bench.Store.PutAsync(name, new ObjectContent(bad), PutOptions.Metadata, default);
+            }
+            using Repository repository = await bench.OpenAsync();
+            string what = $"{name} {how}";
+            (HashSet<string> whole, HashSet<string> lost) = await TryAllAsync(bench);
+            RepairReport planned = await RepairAsync(repository, s_full with { WhatIf = true });
+            RepairReport report = await RepairAsync(repository, s_full);
+            Assert.True(report.Outcome is RepairOutcome.Repaired or RepairOutcome.PointsLost, $"{what}: {report}");
+            Assert.Equal(planned.Findings.Select(f => f.Kind).Order(), report.Findings.Select(f => f.Kind).Order());
+            bool manifest = name.Contains("/points/");
+            Assert.True(lost.Count + (manifest ? 1 : 0) == report.LostPoints && whole.Count == report.WholePoints, $"{what}: {report}, but {whole.Count} restore and {lost.Count} do not");
+            if (!manifest) Assert.Equal(lost.Order(), report.Findings.Where(f => f.Kind == RepairFindingKind.PointLost).Select(f => f.RestorePointId!).Distinct().Order());
+            foreach (RestorePoint point in await repository.GetRestorePointsAsync(new RestorePointFilter(), _ => { }, default))
+                Assert.True(point.Verification == (lost.Contains(point.RestorePointId) ? VerificationState.Failed : VerificationState.Unknown), what);
+            Assert.Equal(whole.Order(), (await TryAllAsync(bench)).Whole.Order());
+
+            // An incremental that took over what is lost would be lost, too.
+            var more = new List<byte[]>(states) { Change(states[^1], 3, 99) };
+            RestorePoint next = await BackupTrackedAsync(repository, more);
+            byte[] bytes = await RestoreAsync(await bench.OpenAsync(), next);
+            Assert.True(more[^1].AsSpan().SequenceEqual(bytes), what);
+
+            RepairReport second = await RepairAsync(repository, s_giveUp);
+            (HashSet<string> wholeThen, HashSet<string> lostThen) = await TryAllAsync(bench);
+            Assert.True(wholeThen.IsSupersetOf(whole), $"{what}: {second}");
+            if (lostThen.Count > 0)
+            {
+                // Nothing is given up whose disks are whole.
+                await AssertDisksAsync(bench, lostThen, what);
+                continue;
+            }
+            await AssertCleanAsync(repository, what);
+            RepairReport third = await RepairAsync(repository, s_giveUp);
+            Assert.True(third.Outcome == RepairOutcome.Whole, $"{what}: {string.Join("; ", third.Findings)}");
+        }
+    }
+
+    /// <summary>A backup beside a parent that could not be read declares nothing dead: what the old points alone need is given back all the same, after a repair.</summary>
+    [Fact]
+    public async Task Space_that_a_run_without_parent_leaked_is_found_and_given_back_when_the_old_points_go()
+    {
+        using var bench = new RepositoryBench();
+        byte[] disk = Disk(9 << 20, 1);
+        RestorePoint[] old = new RestorePoint[3];
+        using (Repository repository = await bench.CreateAsync())
+        {
+            for (int i = 0; i < 3; i++) old[i] = await BackupAsync(repository, disk = Change(disk, 20, i));
+            string meta = (await NamesAsync(bench.Store)).Last(n => n.Contains("/meta/"));
+            byte[] bytes = await bench.Store.ReadAllAsync(meta, default);
+            await bench.Store.DeleteAsync(meta, default);
+            Assert.Contains("stored anew", (await BackupAsync(repository, disk)).Reason);
+            await bench.Store.PutAsync(meta, new ObjectContent(bytes), PutOptions.Metadata, default);
+        }
+        using Repository again = await bench.OpenAsync();
+        await BackupAsync(again, disk = Change(disk, 5, 9));
+        RepairReport report = await RepairAsync(again, s_usual);
+        Assert.Contains(report.Findings, f => f.Kind == RepairFindingKind.DeadListIncomplete && f.Action == RepairAction.Rebuilt);
+        Assert.Equal(5, report.WholePoints);
+        await ReclaimTests.AssertSweptAsync(bench, "after the repair");
+        foreach (RestorePoint point in old) await again.RemoveRestorePointAsync(point, "a test", default);
+        await again.ReclaimAsync(Appliance.ApplianceId, TimeSpan.Zero, default);
+        Assert.Equal(2, (await TryAllAsync(bench)).Whole.Count);
+        await ReclaimTests.AssertSweptAsync(bench, "after the old points went");
+        Assert.Empty((await RepairAsync(again, s_full)).Findings);
+        await AssertCleanAsync(again, "in the end");
+    }
+
+    [Fact]
+    public async Task Leaked_space_is_found_as_a_mark_and_sweep_finds_it_and_given_back()
+    {
+        using var bench = new RepositoryBench();
+        byte[] disk = Disk(9 << 20, 1);
+        using Repository repository = await bench.CreateAsync();
+        var old = new List<RestorePoint>();
+        for (int i = 0; i < 3; i++) old.Add(await BackupAsync(repository, disk = Change(disk, 20, i)));
+        // The deltas in the middle are lost, the points go: nobody knows any more what is free.
+        foreach (string delta in (await NamesAsync(bench.Store)).Where(n => n.Contains("/delta/")).Skip(1)) await bench.Store.DeleteAsync(delta, default);
+        await BackupAsync(repository, disk = Disk(9 << 20, 50));
+        foreach (RestorePoint point in old) await repository.RemoveRestorePointAsync(point, "a test", default);
+        await repository.ReclaimAsync(Appliance.ApplianceId, TimeSpan.Zero, default);
+        await Assert.ThrowsAnyAsync<Xunit.Sdk.XunitException>(() => ReclaimTests.AssertSweptAsync(bench, "before"));
+        long before = await BytesAsync(bench.Store);
+        RepairReport planned = await RepairAsync(repository, s_usual with { WhatIf = true });
+        RepairReport report = await RepairAsync(repository, s_usual);
+        Assert.True(report.UnneededBytes > 500_000 && planned.UnneededBytes == report.UnneededBytes, $"{planned.UnneededBytes} {report.UnneededBytes}");
+        Assert.Equal(report.Findings.Where(f => f.Kind == RepairFindingKind.UnneededSpace).Sum(f => f.StoredBytes), before - await BytesAsync(bench.Store), 20_000d);
+        await ReclaimTests.AssertSweptAsync(bench, "after");
+        Assert.Single((await TryAllAsync(bench)).Whole);
+        await AssertCleanAsync(repository, "after");
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task A_point_whose_manifest_is_missing_is_kept_until_it_is_given_up(bool giveUp)
+    {
+        using var bench = new RepositoryBench();
+        using Repository repository = await bench.CreateAsync();
+        for (int i = 0; i < 3; i++) await BackupAsync(repository, Disk(5 << 20, i));
+        string manifest = (await NamesAsync(bench.Store)).Where(n => n.Contains("/points/")).ElementAt(1);
+        byte[] bytes = await bench.Store.ReadAllAsync(manifest, default);
+        await bench.Store.DeleteAsync(manifest, default);
+        RepairReport report = await RepairAsync(repository, giveUp ? s_giveUp : s_full);
+        Assert.Equal((RepairOutcome.PointsLost, 2, 1), (report.Outcome, report.WholePoints, report.LostPoints));
+        RepairFinding finding = Assert.Single(report.Findings, f => f.Kind == RepairFindingKind.ManifestMissing);
+        Assert.Equal(giveUp ? RepairAction.Removed : RepairAction.Kept, finding.Action);
+        if (giveUp)
+        {
+            Assert.True(report.FreedBytes > 1_000_000);
+            await ReclaimTests.AssertSweptAsync(bench, "given up");
+            await AssertCleanAsync(repository, "given up");
+            return;
+        }
+        Assert.Equal(0, report.FreedBytes);
+        await bench.Store.PutAsync(manifest, new ObjectContent(bytes), PutOptions.Metadata, default);
+        Assert.Equal(3, (await TryAllAsync(bench)).Whole.Count);
+    }
+
+    /// <summary>The log knows the point: a list that simply has one row fewer would lie.</summary>
+    [Fact]
+    public async Task A_list_tells_of_points_whose_manifests_are_missing()
+    {
+        using var bench = new RepositoryBench { Password = "p" };
+        var points = new List<RestorePoint>();
+        using (Repository repository = await bench.CreateAsync())
+        {
+            for (int i = 0; i < 3; i++) points.Add(await BackupAsync(repository, Disk(1 << 20, i)));
+            await repository.RemoveRestorePointAsync(points[0], "a test", default);
+        }
+        string[] manifests = [.. (await NamesAsync(bench.Store)).Where(n => n.Contains("/points/"))];
+        Assert.Equal((2, ""), await ListAsync());
+        // Removed and forgotten: nothing is missing.
+        await bench.Store.DeleteAsync(manifests[0], default);
+        Assert.Equal((2, ""), await ListAsync());
+        await bench.Store.DeleteAsync(manifests[1], default);
+        Assert.Equal((1, "natalia-paris: 1"), await ListAsync());
+        using (Repository repository = await bench.OpenAsync())
+        {
+            RepairFinding finding = Assert.Single((await RepairAsync(repository, s_full)).Findings, f => f.Kind == RepairFindingKind.ManifestMissing);
+            Assert.Equal(points[1].TimeUtc, finding.PointTimeUtc);
+        }
+        Assert.Equal((1, "natalia-paris: 1"), await ListAsync());
+        await bench.Store.DeleteAsync(manifests[2], default);
+        Assert.Equal((0, "natalia-paris: 2"), await ListAsync());
+
+        async Task<(int Listed, string Missing)> ListAsync()
+        {
+            using Repository repository = await bench.OpenAsync();
+            var told = new List<string>();
+            IReadOnlyList<RestorePoint> listed = await repository.GetRestorePointsAsync(new RestorePointFilter(), null, m => told.Add($"{m.ApplianceName}: {m.Count}"), default);
+            return (listed.Count, string.Join(", ", told));
+        }
+    }
+
+    /// <summary>What is looked for when nothing is missing comes with what is listed anyway.</summary>
+    [Fact]
+    public async Task A_list_that_nothing_is_missing_of_costs_no_request_more()
+    {
+        using var bench = new RepositoryBench();
+        using (Repository repository = await bench.CreateAsync())
+        {
+            for (int i = 0; i < 3; i++) await BackupAsync(repository, Disk(1 << 20, i));
+        }
+        var costs = new List<int>();
+        foreach (bool asks in new[] { false, true })
+        {
+            var counting = new FaultStore(bench.Store);
+            using Repository repository = await bench.OpenAsync(counting);
+            int before = counting.Operations;
+            await repository.GetRestorePointsAsync(new RestorePointFilter(), null, asks ? _ => { } : null, default);
+            costs.Add(counting.Operations - before);
+        }
+        Assert.Equal(costs[0], costs[1]);
+    }
+
+    [Fact]
+    public async Task A_manifest_that_is_put_back_after_its_point_was_given_up_is_no_loss()
+    {
+        using var bench = new RepositoryBench();
+        using Repository repository = await bench.CreateAsync();
+        for (int i = 0; i < 3; i++) await BackupAsync(repository, Disk(5 << 20, i));
+        string manifest = (await NamesAsync(bench.Store)).Where(n => n.Contains("/points/")).ElementAt(1);
+        byte[] bytes = await bench.Store.ReadAllAsync(manifest, default);
+        await bench.Store.DeleteAsync(manifest, default);
+        RepairFinding removed = Assert.Single((await RepairAsync(repository, s_giveUp)).Findings, f => f.Kind == RepairFindingKind.ManifestMissing);
+        Assert.DoesNotContain("the point is there again", removed.Detail);
+        await bench.Store.PutAsync(manifest, new ObjectContent(bytes), PutOptions.Metadata, default);
+
+        using Repository again = await bench.OpenAsync();
+        RepairReport report = await RepairAsync(again, s_full);
+        Assert.Equal((RepairOutcome.Repaired, 2, 0), (report.Outcome, report.WholePoints, report.LostPoints));
+        Assert.Equal(manifest, Assert.Single(report.Findings).Object);
+        Assert.DoesNotContain(await again.GetAuditRecordsAsync(new AuditRecordFilter(), _ => { }, default), r => r.Event == "damage-found");
+        Assert.Equal(RepairOutcome.Whole, (await RepairAsync(again, s_full)).Outcome);
+        await AssertCleanAsync(again, "put back in vain");
+    }
+
+    /// <summary>One point, one finding, whatever of it is lost; and nobody reads of what was only planned.</summary>
+    [Fact]
+    public async Task A_point_that_lost_blocks_and_configuration_is_one_finding()
+    {
+        using var bench = new RepositoryBench();
+        using Repository repository = await bench.CreateAsync();
+        await BackupAsync(repository, Disk(1 << 20, 1));
+        foreach (string name in (await NamesAsync(bench.Store)).Where(n => n.Contains("/meta/") || n.Contains("/data/") || n.Contains("/delta/"))) await bench.Store.DeleteAsync(name, default);
+        using Repository again = await bench.OpenAsync();
+        RepairReport planned = await RepairAsync(again, s_full with { WhatIf = true });
+        RepairFinding finding = Assert.Single(planned.Findings, f => f.Kind == RepairFindingKind.PointLost);
+        Assert.Equal("scsi1", finding.DiskId);
+        Assert.Contains("VM configuration", finding.Detail);
+        Assert.All(planned.Findings, f => Assert.DoesNotMatch("was made again|is kept, and marked|was removed|given up\\.", f.Detail!));
+    }
+
+    [Theory]
+    [InlineData("p")]
+    [InlineData(null)]
+    public async Task Without_any_key_slot_a_copy_of_the_settings_is_not_asked_for(string? password)
+    {
+        using var bench = new RepositoryBench { Password = password };
+        using (Repository repository = await bench.CreateAsync()) await BackupAsync(repository, Disk(100_000, 1));
+        foreach (string name in (await NamesAsync(bench.Store)).Where(n => n.StartsWith("keys/", StringComparison.Ordinal) || n == "natalia.json")) await bench.Store.DeleteAsync(name, default);
+        NataliaException impossible = await Assert.ThrowsAsync<NataliaException>(() => Repository.RebuildSettingsAsync(bench.Store, Secret(password), TimeProvider.System, default));
+        Assert.Equal(ErrorIds.RepositoryDamaged, impossible.ErrorId);
+        Assert.Contains("'keys/'", impossible.RecommendedAction);
+    }
+
+    [Fact]
+    public async Task A_settings_file_that_is_cut_off_is_told_in_words_of_the_product()
+    {
+        using var bench = new RepositoryBench();
+        using (Repository repository = await bench.CreateAsync()) await BackupAsync(repository, Disk(100_000, 1));
+        byte[] good = await bench.Store.ReadAllAsync("natalia.json", default);
+        await bench.Store.DeleteAsync("natalia.json", default);
+        await bench.Store.PutAsync("natalia.json", new ObjectContent(good.AsSpan(0, 100).ToArray()), PutOptions.Metadata, default);
+        NataliaException damage = await Assert.ThrowsAsync<NataliaException>(() => bench.OpenAsync());
+        Assert.Equal(ErrorIds.RepositoryDamaged, damage.ErrorId);
+        Assert.DoesNotContain("LineNumber", damage.Message);
+    }
+
+    [Fact]
+    public async Task A_lost_manifest_is_made_again_from_the_catalog()
+    {
+        using var bench = new RepositoryBench();
+        using Repository repository = await bench.CreateAsync();
+        byte[] disk = Disk(100_000, 1);
+        for (int i = 0; i < PointCatalog.ChunkSize + 4; i++)
+        {
+            disk[i] ^= 1;
+            await BackupAsync(repository, disk);
+        }
+        await repository.ReclaimAsync(Appliance.ApplianceId, TimeSpan.Zero, default);
+        string[] manifests = [.. (await NamesAsync(bench.Store)).Where(n => n.Contains("/points/"))];
+        await bench.Store.DeleteAsync(manifests[10], default);
+        await bench.Store.DeleteAsync(manifests[20], default);
+        await bench.Store.PutAsync(manifests[20], new ObjectContent(new byte[] { 1, 2, 3 }), PutOptions.Metadata, default);
+        using Repository again = await bench.OpenAsync();
+        RepairReport report = await RepairAsync(again, s_giveUp);
+        Assert.Equal((RepairOutcome.Repaired, manifests.Length, 0), (report.Outcome, report.WholePoints, report.LostPoints));
+        Assert.All(report.Findings, f => Assert.Equal(RepairAction.Rebuilt, f.Action));
+        Assert.Equal(manifests.Length, (await TryAllAsync(bench)).Whole.Count);
+        await AssertCleanAsync(again, "made again");
+    }
+
+    [Fact]
+    public async Task What_was_put_back_is_found_whole_again()
+    {
+        using var bench = new RepositoryBench { Password = "p" };
+        using Repository repository = await bench.CreateAsync();
+        await BackupAsync(repository, Disk(5 << 20, 1));
+        await BackupAsync(repository, Disk(5 << 20, 2));
+        string pack = (await NamesAsync(bench.Store)).First(n => n.Contains("/data/"));
+        byte[] bytes = await bench.Store.ReadAllAsync(pack, default);
+        await bench.Store.DeleteAsync(pack, default);
+        RepairReport report = await RepairAsync(repository, s_usual);
+        Assert.Equal(1, report.LostPoints);
+        RepairFinding lost = Assert.Single(report.Findings, f => f.Kind == RepairFindingKind.PointLost);
+        Assert.Equal("scsi1", lost.DiskId);
+        Assert.True(lost.BytesLost > 1_000_000 && lost.LostExtents.Sum(e => e.Length) >= lost.BytesLost - 65_536, $"{lost.BytesLost} {lost.LostExtents.Sum(e => e.Length)}");
+        await bench.Store.PutAsync(pack, new ObjectContent(bytes), PutOptions.Metadata, default);
+        RepairReport healed = await RepairAsync(repository, s_full);
+        Assert.Equal((RepairOutcome.Repaired, 2, 0), (healed.Outcome, healed.WholePoints, healed.LostPoints));
+        Assert.Contains(healed.Findings, f => f.Kind == RepairFindingKind.PointHealed);
+        Assert.All(await PointsAsync(repository), p => Assert.Equal(VerificationState.Unknown, p.Verification));
+        Assert.Equal(RepairOutcome.Whole, (await RepairAsync(repository, s_full)).Outcome);
+    }
+
+    [Theory]
+    [InlineData("p", false)]
+    [InlineData(null, true)]
+    public async Task A_lost_settings_file_is_made_again_bit_for_bit(string? password, bool deleted)
+    {
+        using var bench = new RepositoryBench { Password = password };
+        using (Repository repository = await bench.CreateAsync()) await BackupAsync(repository, Disk(1 << 20, 1));
+        byte[] good = await bench.Store.ReadAllAsync("natalia.json", default);
+        await bench.Store.DeleteAsync("natalia.json", default);
+        if (!deleted) await bench.Store.PutAsync("natalia.json", new ObjectContent(good.AsSpan(0, 60).ToArray()), PutOptions.Metadata, default);
+        if (password is not null) Assert.Equal(ErrorIds.WrongPassword, (await Assert.ThrowsAsync<NataliaException>(() => Repository.RebuildSettingsAsync(bench.Store, Secret("other"), TimeProvider.System, default))).ErrorId);
+        SettingsState how = deleted ? SettingsState.Missing : SettingsState.Damaged;
+        Assert.Equal(how, await Repository.InspectSettingsAsync(bench.Store, default));
+        Assert.Equal(how, await Repository.RebuildSettingsAsync(bench.Store, Secret(password), TimeProvider.System, default));
+        Assert.Equal(good, await bench.Store.ReadAllAsync("natalia.json", default));
+        Assert.Equal(SettingsState.Whole, await Repository.RebuildSettingsAsync(bench.Store, Secret(password), TimeProvider.System, default));
+        using Repository again = await bench.OpenAsync();
+        Assert.Single((await TryAllAsync(bench)).Whole);
+        await AssertCleanAsync(again, "made again");
+    }
+
+    /// <summary>Each pack, map, list and record is asked for a few times, whatever it holds: a bucket must be repairable.</summary>
+    [Fact]
+    public async Task Requests_follow_the_number_of_runs_and_not_of_blocks()
+    {
+        using var bench = new RepositoryBench();
+        const int Runs = 24;
+        byte[] disk = new byte[40 << 20];
+        new Random(1).NextBytes(disk);
+        using (Repository repository = await bench.CreateAsync())
+        {
+            for (int i = 0; i < Runs; i++) await BackupAsync(repository, disk = Change(disk, 60, i));
+        }
+        var counting = new FaultStore(bench.Store);
+        using Repository again = await bench.OpenAsync(counting);
+        Assert.Equal(RepairOutcome.Whole, (await RepairAsync(again, s_usual with { WhatIf = true })).Outcome);
+        Assert.InRange(counting.Operations, 1, Runs * 12 + 60);
+        Assert.DoesNotContain(counting.Log, l => l.StartsWith("read ", StringComparison.Ordinal) && l.Contains("/data/"));
+    }
+
+    /// <summary>Of any damage to a map or to blocks, an export that allows loss has everything but what it says is lost, and that is zeros.</summary>
+    [Theory]
+    [InlineData(null)]
+    [InlineData("p")]
+    public async Task What_is_left_of_a_damaged_point_can_be_exported(string? password)
+    {
+        using var bench = new RepositoryBench { Password = password };
+        byte[] disk = new byte[20 << 20];
+        new Random(3).NextBytes(disk);
+        using (Repository repository = await bench.CreateAsync()) await BackupAsync(repository, disk);
+        Dictionary<string, byte[]> good = await CopyAsync(bench.Store);
+        var random = new Random(5);
+        for (int round = 0; round < 24; round++)
+        {
+            await ResetAsync(bench.Store, good);
+            string name = good.Keys.Where(n => n.Contains(round % 2 == 0 ? "/data/" : "/meta/")).OrderBy(_ => random.Next()).First();
+            byte[] bad = (byte[])good[name].Clone();
+            await bench.Store.DeleteAsync(name, default);
+            if (round % 3 == 0) bad = bad.AsSpan(0, random.Next(bad.Length / 2, bad.Length)).ToArray();
+            else bad[random.Next(bad.Length / 2, bad.Length - Envelope.TrailerLength)] ^= 1;
+            await bench.Store.PutAsync(name, new ObjectContent(bad), PutOptions.Metadata, default);
+            using Repository repository = await bench.OpenAsync();
+            RestorePoint point = (await PointsAsync(repository))[0];
+            using var target = new MemoryDiskTarget();
+            SalvagedDisk salvaged;
+            try
+            {
+                salvaged = await repository.SalvageDiskAsync(point, null, target, null, default);
+            }
+            catch (NataliaException nothing) when (nothing.ErrorId == ErrorIds.BlockDamaged && round % 2 == 1)
+            {
+                // The root: then nothing at all is left, and no image is made.
+                Assert.False(target.IsComplete);
+                continue;
+            }
+            Assert.True(target.IsComplete && salvaged.BytesLost > 0 && salvaged.BytesLost < disk.Length, $"round {round}: {salvaged.BytesLost}");
+            byte[] expected = (byte[])disk.Clone();
+            foreach (Extent extent in salvaged.LostExtents) expected.AsSpan((int)extent.Offset, (int)extent.Length).Clear();
+            Assert.True(expected.AsSpan().SequenceEqual(target.Bytes), $"round {round}");
+            Assert.Equal(salvaged.BytesLost, salvaged.LostExtents.Sum(e => e.Length));
+            RepairReport report = await RepairAsync(repository, s_full with { WhatIf = true });
+            Assert.Equal(salvaged.LostExtents, report.Findings.Where(f => f.Kind == RepairFindingKind.PointLost && f.DiskId is not null).SelectMany(f => f.LostExtents));
+        }
+    }
+
+    [Fact]
+    public async Task Protected_and_newest_points_are_not_given_up()
+    {
+        using var bench = new RepositoryBench();
+        using Repository repository = await bench.CreateAsync();
+        byte[] disk = Disk(5 << 20, 1);
+        var points = new List<RestorePoint>();
+        for (int i = 0; i < 3; i++) points.Add(await BackupAsync(repository, disk = Change(disk, 2, i)));
+        await repository.SetProtectionAsync(points[0], true, "a test", default);
+        await bench.Store.DeleteAsync((await NamesAsync(bench.Store)).First(n => n.Contains("/data/")), default);
+        RepairReport report = await RepairAsync(repository, s_giveUp);
+        Assert.Equal((0, 3, 1), (report.WholePoints, report.LostPoints, report.RemovedPoints));
+        Assert.Equal(new[] { points[0].RestorePointId, points[2].RestorePointId }.Order(), (await PointsAsync(repository)).Select(p => p.RestorePointId).Order());
+        RestorePoint next = await BackupAsync(repository, disk);
+        Assert.Equal(disk, await RestoreAsync(repository, next));
+        Assert.Equal(1, (await RepairAsync(repository, s_giveUp)).RemovedPoints);
+    }
+
+    [Fact]
+    public async Task Locked_objects_are_told_with_their_date_and_go_later()
+    {
+        var clock = new Microsoft.Extensions.Time.Testing.FakeTimeProvider(DateTimeOffset.UtcNow);
+        using var store = new MemoryStore(clock, objectLock: true);
+        using var bench = new RepositoryBench(store) { Clock = clock, HasLockDirectory = false };
+        using Repository repository = await Repository.CreateAsync(new FaultStore(store), null, bench.Options with { Immutability = new Natalia.Backup.Engine.Core.ImmutabilityPolicy(3, ObjectLockMode.Compliance) }, default);
+        for (int i = 0; i < 2; i++) await BackupAsync(repository, Disk(3 << 20, i));
+        // A run that died before its manifest.
+        await Assert.ThrowsAsync<SimulatedCrashException>(() => repository.BackupAsync(Request(new MemoryDiskSource(Disk(3 << 20, 8))), _ => throw new SimulatedCrashException("publish"), null, default));
+        Assert.All((await RepairAsync(repository, s_usual)).Findings, f => Assert.Equal(RepairAction.Kept, f.Action));
+        RepairReport report = await RepairAsync(repository, s_giveUp);
+        RepairFinding orphan = Assert.Single(report.Findings, f => f.Kind == RepairFindingKind.OrphanedRun);
+        Assert.Equal(RepairAction.Locked, orphan.Action);
+        Assert.True(orphan.LockedUntilUtc > clock.GetUtcNow().UtcDateTime.AddDays(2), $"{orphan.LockedUntilUtc}");
+        clock.Advance(TimeSpan.FromDays(10));
+        ReclaimResult later = await repository.ReclaimAsync(Appliance.ApplianceId, TimeSpan.Zero, default);
+        Assert.True(later.DeletedPacks >= 1, $"{later}");
+        Assert.Empty((await RepairAsync(repository, s_usual)).Findings);
+    }
+
+    [Fact]
+    public async Task An_appliance_that_is_being_backed_up_is_left_to_its_backup()
+    {
+        using var bench = new RepositoryBench();
+        using Repository first = await bench.CreateAsync(), second = await bench.OpenAsync();
+        await BackupAsync(first, Disk(1 << 20, 1));
+        var failures = new List<NataliaException>();
+        RepairReport? report = null;
+        await first.BackupAsync(Request(new MemoryDiskSource(Disk(1 << 20, 2))), async _ =>
+        {
+            Assert.DoesNotContain((await RepairAsync(second, s_usual with { WhatIf = true })).Findings, f => f.Kind == RepairFindingKind.OrphanedRun);
+            report = await second.RepairAsync(s_usual, (_, why) => failures.Add(why), null, default);
+        }, null, default);
+        Assert.Equal(ErrorIds.LeaseHeld, Assert.Single(failures).ErrorId);
+        Assert.Equal(RepairOutcome.NotExamined, report!.Outcome);
+        Assert.Equal(2, (await TryAllAsync(bench)).Whole.Count);
+    }
+
+    /// <summary>A backup ends while a repair looks who holds the lease: nobody died.</summary>
+    [Fact]
+    public async Task A_run_that_ends_when_a_repair_begins_left_no_stale_lease()
+    {
+        using var bench = new RepositoryBench();
+        using Repository first = await bench.CreateAsync();
+        await BackupAsync(first, Disk(1 << 20, 1));
+        TaskCompletionSource<bool> entered = new(), goOn = new();
+        Task<RestorePoint> running = first.BackupAsync(Request(new MemoryDiskSource(Disk(1 << 20, 2))), async _ =>
+        {
+            entered.SetResult(true);
+            await goOn.Task;
+        }, null, default);
+        await entered.Task;
+        async Task EndAsync(string operation)
+        {
+            if (!operation.StartsWith("list ", StringComparison.Ordinal) || !operation.Contains("/leases/") || goOn.Task.IsCompleted) return;
+            goOn.SetResult(true);
+            await running;
+        }
+        // At the first look the lease is open; for the second the run has ended.
+        var hooked = new HookStore(bench.Store) { After = EndAsync };
+        using Repository second = await bench.OpenAsync(hooked);
+        var failures = new List<NataliaException>();
+        RepairReport report = await second.RepairAsync(s_usual, (_, why) => failures.Add(why), null, default);
+        // Refused, when the first look is that of taking the lease; and then said to be held, not stale.
+        Assert.All(failures, f => Assert.Equal(ErrorIds.LeaseHeld, f.ErrorId));
+        Assert.DoesNotContain(report.Findings, f => f.Kind == RepairFindingKind.LeaseStale);
+        Assert.DoesNotContain((await RepairAsync(second, s_usual)).Findings, f => f.Kind == RepairFindingKind.LeaseStale);
+    }
+
+    [Fact]
+    public async Task A_lease_that_a_dead_run_left_is_told()
+    {
+        using var bench = new RepositoryBench();
+        using (Repository first = await bench.CreateAsync()) await BackupAsync(first, Disk(1 << 20, 1));
+        var killed = new MemoryDiskSource(Disk(1 << 20, 2)) { OnRead = (_, _) => throw new SimulatedCrashException("read") };
+        // The process is gone before it can end its lease.
+        var hooked = new HookStore(bench.Store) { Before = operation => operation.StartsWith("put ", StringComparison.Ordinal) && operation.EndsWith(".end", StringComparison.Ordinal) ? throw new NataliaException(ErrorIds.StoreUnavailable, NataliaErrorKind.Connection, "Gone.") : Task.CompletedTask };
+        using (Repository dead = await bench.OpenAsync(hooked)) await Assert.ThrowsAsync<SimulatedCrashException>(() => BackupAsync(dead, killed));
+        using Repository next = await bench.OpenAsync();
+        Assert.Equal(RepairAction.Removed, Assert.Single((await RepairAsync(next, s_usual)).Findings, f => f.Kind == RepairFindingKind.LeaseStale).Action);
+    }
+
+    [Theory]
+    [InlineData(Fault.CrashBefore)]
+    [InlineData(Fault.CrashAfter)]
+    [InlineData(Fault.Tear)]
+    [InlineData(Fault.PowerLoss)]
+    [InlineData(Fault.FailBefore)]
+    [InlineData(Fault.FailAfter)]
+    [InlineData(Fault.Gone)]
+    public async Task A_repair_that_dies_at_any_operation_harms_nothing_that_is_whole(Fault fault)
+    {
+        using var bench = new RepositoryBench { CheckpointBytes = 600_000 };
+        byte[] disk = Disk(1 << 20, 1);
+        // A death matters where something is written, an error where anything is asked.
+        bool writesOnly = fault is not (Fault.FailBefore or Fault.FailAfter or Fault.Gone);
+        using (Repository repository = await bench.CreateAsync())
+        {
+            for (int i = 0; i < 5; i++) await BackupAsync(repository, disk = Change(disk, 12, i));
+            await repository.RemoveRestorePointAsync((await PointsAsync(repository))[3], "a test", default);
+        }
+        string[] names = await NamesAsync(bench.Store);
+        string[] packs = [.. names.Where(n => n.Contains("/data/"))], deltas = [.. names.Where(n => n.Contains("/delta/"))];
+        foreach (string gone in new[] { packs[^2], deltas[^2], deltas[1], names.Last(n => n.Contains("/catalog/") || n.Contains("/meta/") && n.Contains(deltas[2].Split('/')[^1])) }.Distinct()) await bench.Store.DeleteAsync(gone, default);
+        Dictionary<string, byte[]> damaged = await CopyAsync(bench.Store);
+        (HashSet<string> whole, _) = await TryAllAsync(bench);
+        Assert.NotEmpty(whole);
+        int operations = int.MaxValue;
+        for (int at = -1; at < operations; at++)
+        {
+            await ResetAsync(bench.Store, damaged);
+            var faulty = new FaultStore(bench.Store, at < 0 ? Fault.None : fault, at, writesOnly);
+            try
+            {
+                using Repository dying = await bench.OpenAsync(faulty);
+                await dying.RepairAsync(s_giveUp, (_, _) => { }, null, default);
+            }
+            catch (Exception failure) when (failure is SimulatedCrashException or NataliaException)
+            {
+            }
+            if (at < 0) operations = faulty.Operations;
+            string what = $"{fault} at {at}" + (at >= 0 && at < faulty.Log.Count ? ": " + faulty.Log[at] : "");
+            using Repository repository = await bench.OpenAsync();
+            Assert.True((await TryAllAsync(bench)).Whole.IsSupersetOf(whole), what);
+            if (fault == Fault.Tear && at >= 0 && faulty.Log[at].Contains("/leases/")) continue;
+            RepairReport again = await RepairAsync(repository, s_giveUp);
+            Assert.True(again.Outcome != RepairOutcome.NotExamined, what);
+            (HashSet<string> after, _) = await TryAllAsync(bench);
+            Assert.True(after.IsSupersetOf(whole), what);
+            RestorePoint next = await BackupAsync(repository, Change(disk, 4, 77));
+            byte[] bytes = await RestoreAsync(repository, next);
+            Assert.True(Change(disk, 4, 77).AsSpan().SequenceEqual(bytes), what);
+            await repository.ReclaimAsync(Appliance.ApplianceId, TimeSpan.Zero, default);
+            Assert.True((await TryAllAsync(bench)).Whole.IsSupersetOf(whole), what);
+        }
+        Assert.True(operations > 12, $"{operations} operations");
+    }
+
+    /// <summary>Backups, removals, optimizations, damage, repairs and crashes in random order: what restored before a repair restores after it, and what it says is lost is what does not restore.</summary>
+    [Theory]
+    [InlineData(1)]
+    [InlineData(2)]
+    [InlineData(3)]
+    [InlineData(4)]
+    [InlineData(5)]
+    [InlineData(6)]
+    public async Task Any_sequence_with_damage_and_repair_keeps_what_is_whole(int seed)
+    {
+        var random = new Random(seed);
+        using var bench = new RepositoryBench { CheckpointBytes = 600_000, Password = seed % 2 == 0 ? "p" : null };
+        (await bench.CreateAsync()).Dispose();
+        var states = new List<byte[]> { Disk(2 << 20, seed) };
+        var model = new Dictionary<string, byte[]>();
+        for (int step = 0; step < 25; step++)
+        {
+            string what = $"seed {seed}, step {step}";
+            using Repository repository = await bench.OpenAsync();
+            switch (random.Next(12))
+            {
+                case < 4:
+                    states.Add(Change(states[^1], random.Next(1, 30), random.Next()));
+                    bool heals = (await RepairAsync(repository, s_full)).Outcome != RepairOutcome.NotExamined;
+                    RestorePoint made = random.Next(2) == 0 ? await BackupTrackedAsync(repository, states) : await BackupAsync(repository, states[^1]);
+                    model[made.RestorePointId] = states[^1];
+                    byte[] bytes = await RestoreAsync(repository, made);
+                    Assert.True(heals && states[^1].AsSpan().SequenceEqual(bytes), $"{what}: the new point");
+                    break;
+                case < 6:
+                    IReadOnlyList<RestorePoint> points = await repository.GetRestorePointsAsync(new RestorePointFilter(), _ => { }, default);
+                    if (points.Count < 2) break;
+                    try
+                    {
+                        await repository.RemoveRestorePointAsync(points[random.Next(1, points.Count)], "a test", default);
+                    }
+                    catch (NataliaException refused) when (refused.ErrorId == ErrorIds.RestorePointIsNewest)
+                    {
+                    }
+                    break;
+                case 6:
+                    HashSet<string> before = (await TryAllAsync(bench, model)).Whole;
+                    await repository.ReclaimAsync(Appliance.ApplianceId, TimeSpan.Zero, default);
+                    Assert.True((await TryAllAsync(bench, model)).Whole.IsSupersetOf(before), $"{what}: optimize");
+                    break;
+                case < 9:
+                    string[] names = [.. (await NamesAsync(bench.Store)).Where(n => n.StartsWith("appliances/", StringComparison.Ordinal) && !n.Contains("/leases/") && !n.Contains("/log/"))];
+                    if (names.Length == 0) break;
+                    string victim = names[random.Next(names.Length)];
+                    byte[] good = await bench.Store.ReadAllAsync(victim, default);
+                    await bench.Store.DeleteAsync(victim, default);
+                    int kind = random.Next(3);
+                    if (kind == 1) await bench.Store.PutAsync(victim, new ObjectContent(good.AsSpan(0, random.Next(good.Length)).ToArray()), PutOptions.Metadata, default);
+                    if (kind == 2)
+                    {
+                        good[random.Next(good.Length)] ^= 1;
+                        await bench.Store.PutAsync(victim, new ObjectContent(good), PutOptions.Metadata, default);
+                    }
+                    break;
+                default:
+                    (HashSet<string> whole, HashSet<string> lost) = await TryAllAsync(bench, model);
+                    bool dies = random.Next(3) == 0;
+                    RepairOptions options = random.Next(2) == 0 ? s_full : s_giveUp;
+                    if (dies)
+                    {
+                        var faulty = new FaultStore(bench.Store, random.Next(2) == 0 ? Fault.CrashBefore : Fault.CrashAfter, random.Next(4, 120), seed: seed);
+                        try
+                        {
+                            using Repository dying = await bench.OpenAsync(faulty);
+                            await dying.RepairAsync(options, (_, _) => { }, null, default);
+                        }
+                        catch (SimulatedCrashException)
+                        {
+                        }
+                    }
+                    else
+                    {
+                        RepairReport report = await RepairAsync(repository, options);
+                        Assert.True(report.WholePoints == whole.Count && report.Findings.Where(f => f.Kind == RepairFindingKind.PointLost).Select(f => f.RestorePointId!).ToHashSet().SetEquals(lost),
+                            $"{what}: {report}, but {whole.Count} restore and {lost.Count} do not; {string.Join("; ", report.Findings)}");
+                        // Once more there is nothing left to do but what has to wait.
+                        RepairReport second = await RepairAsync(repository, options);
+                        Assert.True(second.FreedBytes == 0 || report.RemovedPoints > 0, $"{what}: {second}; {string.Join("; ", second.Findings)}");
+                        // A removed point that stays for its grace may be lost: then nobody knows all that it needs.
+                        if (!report.Findings.Any(f => f.BytesLost > 0 || f.Kind is RepairFindingKind.PackDamaged or RepairFindingKind.PackMissing or RepairFindingKind.ManifestMissing or RepairFindingKind.ManifestDamaged)) await ReclaimTests.AssertSweptAsync(bench, what);
+                    }
+                    Assert.True((await TryAllAsync(bench, model)).Whole.IsSupersetOf(whole), $"{what}: repair");
+                    break;
+            }
+        }
+        using Repository end = await bench.OpenAsync();
+        HashSet<string> last = (await TryAllAsync(bench, model)).Whole;
+        await RepairAsync(end, s_giveUp);
+        await BackupAsync(end, states[^1]);
+        await RepairAsync(end, s_giveUp);
+        await end.ReclaimAsync(Appliance.ApplianceId, TimeSpan.Zero, default);
+        (HashSet<string> wholeThen, HashSet<string> lostThen) = await TryAllAsync(bench, model);
+        Assert.True(wholeThen.IsSupersetOf(last), $"seed {seed}: {last.Count} were whole, {wholeThen.Count} are in the end");
+        await AssertDisksAsync(bench, lostThen, $"seed {seed}");
+        if (lostThen.Count > 0) return;
+        await AssertCleanAsync(end, $"seed {seed}");
+        await ReclaimTests.AssertSweptAsync(bench, $"seed {seed}");
+    }
+
+    private static async Task<RepairReport> RepairAsync(Repository repository, RepairOptions options) => await repository.RepairAsync(options, (_, why) => Assert.Fail(why.ToString()), null, default);
+
+    /// <summary>A backup of the last state, as a hypervisor with change tracking makes it.</summary>
+    private static Task<RestorePoint> BackupTrackedAsync(Repository repository, List<byte[]> states)
+    {
+        Dictionary<string, byte[]> earlier = states.Select((s, i) => (s, i)).ToDictionary(s => "t" + s.i, s => s.s);
+        return repository.BackupAsync(Request(new TrackedMemoryDiskSource(states[^1], "t" + (states.Count - 1), earlier)), null, null, default);
+    }
+
+    /// <summary>The independent model: a point is whole when it can be restored.</summary>
+    private static async Task<(HashSet<string> Whole, HashSet<string> Lost)> TryAllAsync(RepositoryBench bench, Dictionary<string, byte[]>? model = null)
+    {
+        using Repository repository = await bench.OpenAsync();
+        HashSet<string> whole = [], lost = [];
+        foreach (RestorePoint point in await repository.GetRestorePointsAsync(new RestorePointFilter(), _ => { }, default))
+        {
+            try
+            {
+                byte[] bytes = await RestoreAsync(repository, point);
+                await repository.GetConfigurationAsync(point, default);
+                if (model is not null && model.TryGetValue(point.RestorePointId, out byte[]? expected)) Assert.True(expected.AsSpan().SequenceEqual(bytes), $"{point.Sequence} restores to something else");
+                whole.Add(point.RestorePointId);
+            }
+            catch (NataliaException damage) when (damage.ErrorId is ErrorIds.BlockDamaged or ErrorIds.BlockMapDamaged or ErrorIds.PackMissing or ErrorIds.ObjectDamaged)
+            {
+                lost.Add(point.RestorePointId);
+            }
+        }
+        return (whole, lost);
+    }
+
+    /// <summary>The disks of these points can be had, whatever else of them is lost.</summary>
+    private static async Task AssertDisksAsync(RepositoryBench bench, HashSet<string> points, string what)
+    {
+        using Repository repository = await bench.OpenAsync();
+        foreach (RestorePoint point in (await repository.GetRestorePointsAsync(new RestorePointFilter(), _ => { }, default)).Where(p => points.Contains(p.RestorePointId)))
+        {
+            Exception? failure = await Record.ExceptionAsync(() => RestoreAsync(repository, point));
+            Assert.True(failure is null, $"{what}: {point.Sequence} is lost and stays: {failure?.Message}");
+        }
+    }
+
+    private static async Task AssertCleanAsync(Repository repository, string what)
+    {
+        CheckResult? failed = (await CheckAsync(repository)).Find(r => r.Result == CheckOutcome.Failed);
+        Assert.True(failed is null, $"{what}: {failed?.Detail}");
+    }
+
+    private static async Task<string[]> NamesAsync(IObjectStore store) => [.. (await store.ListAllAsync("", default)).Select(o => o.Name)];
+
+    private static async Task<long> BytesAsync(IObjectStore store) => (await store.ListAllAsync("", default)).Where(o => o.Name.Contains("/data/") || o.Name.Contains("/meta/")).Sum(o => o.Length);
+
+    private static async Task<Dictionary<string, byte[]>> CopyAsync(IObjectStore store)
+    {
+        var copy = new Dictionary<string, byte[]>(StringComparer.Ordinal);
+        foreach (string name in await NamesAsync(store)) copy[name] = await store.ReadAllAsync(name, default);
+        return copy;
+    }
+
+    private static async Task ResetAsync(IObjectStore store, Dictionary<string, byte[]> copy)
+    {
+        foreach (string name in await NamesAsync(store)) await store.DeleteAsync(name, default);
+        foreach (KeyValuePair<string, byte[]> item in copy) await store.PutAsync(item.Key, new ObjectContent(item.Value), PutOptions.Metadata, default);
+    }
+}

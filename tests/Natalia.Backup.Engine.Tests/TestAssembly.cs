@@ -1,6 +1,0 @@
-namespace Natalia.Backup.Tests;
-
-internal static class TestAssembly
-{
-    internal const string Name = "Natalia.Backup.Engine.Tests";
-}

@@ -1,0 +1,108 @@
+using System.Diagnostics;
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+
+namespace Natalia.Backup.Testing;
+
+/// <summary>
+/// A program of the distribution that tests run. Where it is missing they are skipped with the reason; with NATALIA_REQUIRE_REAL=1 it is installed, and where that does not work they fail.
+/// </summary>
+/// <param name="name">Its folder in tests/servers, with install.sh.</param>
+/// <param name="program">The program.</param>
+/// <param name="probe">Arguments with which it ends well when everything that is needed is there.</param>
+public sealed class Counterpart(string name, string program, params string[] probe)
+{
+    private readonly Lazy<string?> _missing = new(() => FindMissing(name, program, probe), LazyThreadSafetyMode.ExecutionAndPublication);
+
+    public static Counterpart Python { get; } = new("python", "/usr/bin/python3", "-c", "import cryptography, zstandard");
+    public static Counterpart Mono { get; } = new("mono", "mono", "--version");
+
+    public static Counterpart Strace { get; } = new("strace", "strace", "-f", "-o", "/dev/null", "true");
+
+    private static bool IsRequired => Environment.GetEnvironmentVariable("NATALIA_REQUIRE_REAL") == "1";
+
+    /// <summary>Why its tests are skipped, or null.</summary>
+    public string? Obstacle => IsRequired ? null : _missing.Value;
+
+    /// <summary>Runs it to its end.</summary>
+    public (int Code, string Output, string Errors) Run(IReadOnlyDictionary<string, string?> environment, params string[] arguments)
+    {
+        Assert.True(_missing.Value is null, _missing.Value);
+        return Start(program, environment, arguments);
+    }
+
+    private static string? FindMissing(string name, string program, string[] probe)
+    {
+        if (!RuntimeInformation.IsOSPlatform(OSPlatform.Linux)) return $"{program} of a Linux distribution is needed.";
+        if (Works()) return null;
+        if (!IsRequired) return $"{program} with what the tests need is not installed: run tests/servers/{name}/install.sh.";
+        (int code, string output, string errors) = Start("bash", new Dictionary<string, string?>(), [Path.Combine(AppContext.BaseDirectory, "servers", name, "install.sh")]);
+        return code == 0 && Works() ? null : $"{program} with what the tests need could not be installed: {errors}{output}";
+
+        bool Works()
+        {
+            try
+            {
+                return Start(program, new Dictionary<string, string?>(), probe).Code == 0;
+            }
+            catch (System.ComponentModel.Win32Exception)
+            {
+                return false;
+            }
+        }
+    }
+
+    private static (int Code, string Output, string Errors) Start(string program, IReadOnlyDictionary<string, string?> environment, string[] arguments)
+    {
+        var start = new ProcessStartInfo(program, arguments) { RedirectStandardOutput = true, RedirectStandardError = true, RedirectStandardInput = true };
+        foreach (KeyValuePair<string, string?> variable in environment) start.Environment[variable.Key] = variable.Value;
+        using Process process = Process.Start(start)!;
+        process.StandardInput.Close();
+        Task<string> output = process.StandardOutput.ReadToEndAsync();
+        string errors = process.StandardError.ReadToEnd();
+        process.WaitForExit();
+        return (process.ExitCode, output.Result, errors);
+    }
+}
+
+/// <summary>A test that runs the escape kit under the distribution's Python.</summary>
+public sealed class PythonFactAttribute : FactAttribute
+{
+    public PythonFactAttribute([CallerMemberName] string test = "") =>
+        (Skip, DisplayName) = SkippedTest.With(test, Counterpart.Python.Obstacle);
+}
+
+/// <summary>As <see cref="PythonFactAttribute"/>, with data.</summary>
+public sealed class PythonTheoryAttribute : TheoryAttribute
+{
+    public PythonTheoryAttribute([CallerMemberName] string test = "") =>
+        (Skip, DisplayName) = SkippedTest.With(test, Counterpart.Python.Obstacle);
+}
+
+/// <summary>A test that runs the netstandard2.0 build of the engine under Mono.</summary>
+public sealed class MonoFactAttribute : FactAttribute
+{
+    public MonoFactAttribute([CallerMemberName] string test = "") =>
+        (Skip, DisplayName) = SkippedTest.With(test, Counterpart.Mono.Obstacle);
+}
+
+/// <summary>A test, with data, that runs the netstandard2.0 build of the engine under Mono.</summary>
+public sealed class MonoTheoryAttribute : TheoryAttribute
+{
+    public MonoTheoryAttribute([CallerMemberName] string test = "") =>
+        (Skip, DisplayName) = SkippedTest.With(test, Counterpart.Mono.Obstacle);
+}
+
+/// <summary>A test that lets the system's calls fail, with strace.</summary>
+public sealed class StraceFactAttribute : FactAttribute
+{
+    public StraceFactAttribute([CallerMemberName] string test = "") =>
+        (Skip, DisplayName) = SkippedTest.With(test, Counterpart.Strace.Obstacle);
+}
+
+/// <summary>As <see cref="StraceFactAttribute"/>, under Mono.</summary>
+public sealed class StraceMonoTheoryAttribute : TheoryAttribute
+{
+    public StraceMonoTheoryAttribute([CallerMemberName] string test = "") =>
+        (Skip, DisplayName) = SkippedTest.With(test, Counterpart.Strace.Obstacle ?? Counterpart.Mono.Obstacle);
+}
