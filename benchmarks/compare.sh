@@ -4,22 +4,24 @@
 set -euo pipefail
 
 usage() {
-    echo "usage: $0 [--install] [--tools LIST] [--natalia PROGRAM] [--keep] [FOLDER]"
+    echo "usage: $0 [--install] [--tools LIST] [--natalia PROGRAM] [--before PROGRAM] [--keep] [FOLDER]"
     echo "  FOLDER     where make-disk.sh put the disks, and where to work; default /var/tmp/natalia-bench"
     echo "  --install  install missing Debian packages with apt-get; without it they are only named"
     echo "  --tools    which to run, in order; default restic,borg,natalia"
     echo "  --natalia  the runner; default out/natalia/natalia of this checkout"
+    echo "  --before   the runner of another build, as the tool 'before': what a change made faster or slower"
     echo "  --keep     leave the repositories in FOLDER/compare"
 }
 
 here=$(cd "$(dirname "$0")" && pwd)
-install=0 keep=0 folder=/var/tmp/natalia-bench tools=restic,borg,natalia natalia=$here/../out/natalia/natalia
+install=0 keep=0 folder=/var/tmp/natalia-bench tools=restic,borg,natalia natalia=$here/../out/natalia/natalia before=
 while [ $# -gt 0 ]; do
     case $1 in
         --install) install=1 ;;
         --keep) keep=1 ;;
         --tools) tools=$2; shift ;;
         --natalia) natalia=$2; shift ;;
+        --before) before=$2; shift ;;
         -h|--help) usage; exit 0 ;;
         -*) usage >&2; exit 2 ;;
         *) folder=$1 ;;
@@ -27,6 +29,9 @@ while [ $# -gt 0 ]; do
     shift
 done
 
+if [ -n "$before" ]; then
+    case ,$tools, in *,before,*) ;; *) tools=before,$tools ;; esac
+fi
 has() { case ,$tools, in *,$1,*) return 0 ;; *) return 1 ;; esac; }
 missing=()
 [ -x /usr/bin/time ] || missing+=(time)
@@ -41,10 +46,16 @@ if [ ${#missing[@]} -gt 0 ]; then
     apt-get update -qq
     DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}"
 fi
-if has natalia && [ ! -x "$natalia" ]; then
-    echo "There is no runner '$natalia'; make it with: dotnet build -c Release" >&2
-    exit 1
-fi
+if has before && [ -z "$before" ]; then echo "Which build is 'before'? Name its runner with --before." >&2; exit 2; fi
+runners=()
+! has natalia || runners+=("$natalia")
+! has before || runners+=("$before")
+for runner in ${runners[@]+"${runners[@]}"}; do
+    if [ ! -x "$runner" ]; then
+        echo "There is no runner '$runner'; make it with: dotnet build -c Release" >&2
+        exit 1
+    fi
+done
 if [ ! -f "$folder/changed.txt" ]; then
     echo "There are no disks in $folder; make them with: $here/make-disk.sh $folder" >&2
     exit 1
@@ -120,12 +131,16 @@ with open(target, "w") as file:
 PY
 }
 
-natalia_all() {
+natalia_all() { runner_all natalia "$natalia"; }
+before_all() { runner_all before "$before"; }
+
+runner_all() {
+    local tool=$1 natalia=$2 into=$work/$1
     cat > "$work/vms/vm/vm.json" <<'JSON'
 { "id": "benchmark", "name": "benchmark", "disks": [ { "id": "data", "path": "data.raw", "role": "Data", "changes": "data.changes.json" } ] }
 JSON
     step() { "$natalia" "$here/natalia-step.ps1" "$@"; }
-    timed() { local name=$1 repository=$2; shift 2; run natalia "$name" "$repository" "$natalia" "$here/natalia-step.ps1" "$@"; }
+    timed() { local name=$1 repository=$2; shift 2; run "$tool" "$name" "$repository" "$natalia" "$here/natalia-step.ps1" "$@"; }
     # The same at a prompt where a backup was made before: the cmdlet alone, timed by the session, without the start of a process, the import and the password.
     at_prompt() {
         local title=$1 type=$2 repository=$3
@@ -137,30 +152,30 @@ SWAP
         # What is verified is the second point, which is there already.
         if [ "$type" = verify ]; then show disk2.raw; tell_changes second; else show disk.raw; tell_changes first; fi
         step -Step prompt -Type "$type" -Work "$work" -Repository "$repository" > "$work/log"
-        awk -v s="at an open prompt, $title" '/^seconds / { print "natalia\t" s "\t" $2 "\t0\t0\t0" }' "$work/log" >> "$results"
+        awk -v t="$tool" -v s="at an open prompt, $title" '/^seconds / { print t "\t" s "\t" $2 "\t0\t0\t0" }' "$work/log" >> "$results"
         tail -1 "$results" | awk -F'\t' '{ printf "%-8s %-32s %7.2f s\n", $1, $2, $3 }'
     }
-    step -Step init -Work "$work" -Repository "$work/natalia" > /dev/null
+    step -Step init -Work "$work" -Repository "$into" > /dev/null
     show disk.raw; tell_changes first
-    timed 'full' "$work/natalia" -Step full -Work "$work" -Repository "$work/natalia"
-    timed 'second point, nothing changed' "$work/natalia" -Step incremental -Work "$work" -Repository "$work/natalia"
-    cp -r "$work/natalia" "$work/natalia-2"
+    timed 'full' "$into" -Step full -Work "$work" -Repository "$into"
+    timed 'second point, nothing changed' "$into" -Step incremental -Work "$work" -Repository "$into"
+    cp -r "$into" "$into-2"
     show disk2.raw; tell_changes second
-    timed 'second point, disk read again' "$work/natalia-2" -Step full -Work "$work" -Repository "$work/natalia-2"
-    cp -r "$work/natalia" "$work/natalia-3"; cp -r "$work/natalia" "$work/natalia-4"
+    timed 'second point, disk read again' "$into-2" -Step full -Work "$work" -Repository "$into-2"
+    cp -r "$into" "$into-3"; cp -r "$into" "$into-4"
     tell_changes second first "$folder/changed.txt"
-    timed 'second point, changes known' "$work/natalia" -Step incremental -Work "$work" -Repository "$work/natalia"
+    timed 'second point, changes known' "$into" -Step incremental -Work "$work" -Repository "$into"
     grep -q '^Incremental$' "$work/log" || { echo "The changes were not used:" >&2; cat "$work/log" >&2; exit 1; }
-    at_prompt 'full' new "$work/natalia-4"
-    at_prompt 'changes known' incremental "$work/natalia-3"
-    at_prompt 'disk read again' full "$work/natalia-4"
-    rm -rf "$work/natalia-4"
-    at_prompt 'verify' verify "$work/natalia-3"
+    at_prompt 'full' new "$into-4"
+    at_prompt 'changes known' incremental "$into-3"
+    at_prompt 'disk read again' full "$into-4"
+    rm -rf "$into-4"
+    at_prompt 'verify' verify "$into-3"
     show disk2.raw
-    timed 'restore the second point' "$work/natalia" -Step restore -Work "$work" -Repository "$work/natalia"
+    timed 'restore the second point' "$into" -Step restore -Work "$work" -Repository "$into"
     same "$work/restored.raw"
-    timed 'verify' "$work/natalia" -Step verify -Work "$work" -Repository "$work/natalia"
-    timed 'scrub every object' "$work/natalia" -Step scrub -Work "$work" -Repository "$work/natalia"
+    timed 'verify' "$into" -Step verify -Work "$work" -Repository "$into"
+    timed 'scrub every object' "$into" -Step scrub -Work "$work" -Repository "$into"
 }
 
 for tool in ${tools//,/ }; do ( "${tool}_all" ); done
@@ -190,7 +205,7 @@ for title, index, unit, digits, wanted in (("wall, seconds", 0, 1, 2, steps), ("
         if step.startswith("at an open prompt") and index > 0: continue
         cells = ["%.*f" % (digits, values[t, step][index] / unit) if (t, step) in values else "-" for t in tools]
         for peer in peers:
-            mine, theirs = values.get((ours, step)), values.get((peer, instead.get(step, step)))
+            mine, theirs = values.get((ours, step)), values.get((peer, step if peer == "before" else instead.get(step, step)))
             cells.append("%.2fx" % (mine[index] / theirs[index]) if mine and theirs and theirs[index] > 0 else "-")
         line("  " + step, cells)
 print("\nvs: Natalia.Backup's figure divided by the other's; below 1 is better. Changes known is compared with the other's reading again.")
