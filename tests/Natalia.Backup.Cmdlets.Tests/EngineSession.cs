@@ -1,6 +1,7 @@
 using System.Management.Automation;
 using System.Management.Automation.Runspaces;
 using System.Reflection;
+using Natalia.Backup.Sessions;
 
 namespace Natalia.Backup.Cmdlets.Tests;
 

@@ -9,11 +9,14 @@ internal sealed class ApplianceSelector
 {
     private readonly NamePattern _name;
 
-    internal ApplianceSelector(string text)
+    internal ApplianceSelector(NamePattern name)
     {
-        _name = new NamePattern(text);
-        IsId = ApplianceIdentity.IsValid(text);
+        _name = name;
+        IsId = ApplianceIdentity.IsValid(name.Text);
     }
+
+    /// <summary>The one appliance of an id.</summary>
+    internal static ApplianceSelector Of(string applianceId) => new(new NamePattern(applianceId, applianceId.Equals));
 
     /// <summary>As the user gave it.</summary>
     internal string Text => _name.Text;
@@ -43,9 +46,6 @@ internal sealed class ApplianceSelector
 
     /// <summary>What to say when it means nothing, and so nothing would be done.</summary>
     internal NataliaException MissForChange(Func<NataliaException> notFound) => _name.MissForChange(notFound);
-
-    internal static IReadOnlyList<ApplianceSelector> FromAll(IEnumerable<string>? texts) =>
-        [.. (texts ?? []).Where(t => !string.IsNullOrEmpty(t)).Select(t => new ApplianceSelector(t))];
 
     /// <summary>What any of the selectors means, each once, in the order of the list; all of it without a selector.</summary>
     /// <param name="selectors">The selectors.</param>

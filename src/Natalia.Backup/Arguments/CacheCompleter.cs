@@ -22,9 +22,9 @@ public abstract class CacheCompleter : IArgumentCompleter
     {
         try
         {
-            if (SessionRegistry.TryForCurrentRunspace() is not SessionRegistry registry) return Nothing(wordToComplete);
+            if (RunspaceSessions.TryForCurrent() is not SessionRegistry registry) return Nothing(wordToComplete);
             string word = (wordToComplete ?? "").Trim('\'', '"');
-            var pattern = new NamePattern(word + "*");
+            var pattern = Wildcards.Parse(word + "*");
             List<CompletionResult> results = [.. GetCandidates(registry)
                 // What would command the terminal is not put into the prompt; such a thing can be named by its id.
                 .Where(c => (c.Text.StartsWith(word, StringComparison.OrdinalIgnoreCase) || pattern.MayMean(c.Text)) && DisplayText.IsPlain(c.Text))

@@ -13,7 +13,7 @@ public sealed class RepositoryReferenceAttribute : ReferenceArgumentAttribute
         if (Text(value, nameof(RepositorySession.RepositoryId)) is not string id || value.Properties[nameof(RepositorySession.StoreKind)] is null) return null;
         // The name tells two sessions to one repository apart; but a name may have gone to another repository since.
         string? name = Text(value, nameof(RepositorySession.Name));
-        RepositoryConnection? named = name is null ? null : SessionRegistry.TryForCurrentRunspace()?.Repositories.Find(name);
+        RepositoryConnection? named = name is null ? null : RunspaceSessions.TryForCurrent()?.Repositories.Find(name);
         return named?.Identity == id ? name : id;
     }
 }

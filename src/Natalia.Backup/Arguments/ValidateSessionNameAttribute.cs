@@ -1,5 +1,5 @@
 using System.Management.Automation;
-using Natalia.Backup.Engine.Format;
+using Natalia.Backup.Sessions;
 
 namespace Natalia.Backup.Arguments;
 
@@ -7,15 +7,12 @@ namespace Natalia.Backup.Arguments;
 [AttributeUsage(AttributeTargets.Property)]
 public sealed class ValidateSessionNameAttribute : ValidateArgumentsAttribute
 {
-    internal static bool IsValid(string? name) =>
-        name is { Length: >= 1 and <= 64 } && name.Trim().Length == name.Length && !name.Any(char.IsControl) && !WildcardPattern.ContainsWildcardCharacters(name) && !ApplianceIdentity.IsValid(name);
-
     /// <summary>Refuses what cannot be a name.</summary>
     /// <param name="arguments">The name.</param>
     /// <param name="engineIntrinsics">The engine; not used.</param>
     protected override void Validate(object arguments, EngineIntrinsics engineIntrinsics)
     {
-        if (!IsValid(arguments as string))
+        if (!SessionName.IsValid(arguments as string))
             throw new ValidationMetadataException($"'{arguments}' cannot be a session's name: 1 to 64 characters, without wildcards, without spaces at its ends, and not the form of an id.");
     }
 }

@@ -43,7 +43,7 @@ public abstract class ApplianceCommand : HypervisorCommand
             await ProcessNoneAsync(cancellationToken).ConfigureAwait(false);
             return;
         }
-        foreach (ApplianceSelector selector in ApplianceSelector.FromAll(Appliance is { Length: > 0 } ? Appliance : [ApplianceId!]))
+        foreach (ApplianceSelector selector in Wildcards.Selectors(Appliance is { Length: > 0 } ? Appliance : [ApplianceId!]))
         {
             IReadOnlyList<LocatedAppliance> found;
             try

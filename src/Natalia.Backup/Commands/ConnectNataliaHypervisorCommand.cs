@@ -91,7 +91,7 @@ public sealed class ConnectNataliaHypervisorCommand : NataliaCommand
             Kind = ProxmoxHypervisor.KindName,
             Server = new ServerSettings { Hosts = Proxmox, Port = Port, Thumbprints = ServerCertificateThumbprint ?? [], AuthorityFile = authority },
         };
-        HypervisorConnection connection = await ConnectionFactory.OpenProxmoxAsync(settings, Credential!, OneTimeCode, null, cancellationToken).ConfigureAwait(false);
+        HypervisorConnection connection = await ConnectionFactory.OpenProxmoxAsync(settings, Credential.ToUser()!, OneTimeCode, null, cancellationToken).ConfigureAwait(false);
         Registry.Hypervisors.Add(connection);
         EmitVerbose($"{name}: Proxmox VE {((ProxmoxHypervisor)connection.Hypervisor).ServerVersion} as {Credential!.UserName}.");
         Emit(connection.Session);

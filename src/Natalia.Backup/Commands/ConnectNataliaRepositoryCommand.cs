@@ -189,14 +189,14 @@ public sealed class ConnectNataliaRepositoryCommand : RepositoryOpenerCommand
 
     private protected override async Task<RepositoryConnection?> OpenAsync(RepositorySettings settings, RepositoryPassword? password, CancellationToken cancellationToken)
     {
-        if (RebuildSettings && await ConnectionFactory.InspectSettingsAsync(settings, Credential, cancellationToken).ConfigureAwait(false) is var state and not SettingsState.Whole)
+        if (RebuildSettings && await ConnectionFactory.InspectSettingsAsync(settings, Credential.ToUser(), cancellationToken).ConfigureAwait(false) is var state and not SettingsState.Whole)
         {
             string how = state == SettingsState.Damaged ? "damaged" : "missing";
             if (!await ShouldProcessAsync(settings.Path, $"Make the file natalia.json again, which is {how}").ConfigureAwait(false)) return null;
-            await ConnectionFactory.RebuildSettingsAsync(settings, password, Credential, cancellationToken).ConfigureAwait(false);
+            await ConnectionFactory.RebuildSettingsAsync(settings, password, Credential.ToUser(), cancellationToken).ConfigureAwait(false);
             EmitWarning($"The file natalia.json of the repository '{settings.Path}' was {how}, and was made again. Run Repair-NataliaRepository -Full -WhatIf to see what else is damaged.");
         }
-        RepositoryConnection opened = await ConnectionFactory.OpenRepositoryAsync(settings, password, Credential, cancellationToken).ConfigureAwait(false);
+        RepositoryConnection opened = await ConnectionFactory.OpenRepositoryAsync(settings, password, Credential.ToUser(), cancellationToken).ConfigureAwait(false);
         if (opened.KeySlotWarning is string warning) EmitWarning(warning);
         return opened;
     }

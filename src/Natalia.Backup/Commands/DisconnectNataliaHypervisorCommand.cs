@@ -32,14 +32,14 @@ public sealed class DisconnectNataliaHypervisorCommand : NataliaCommand
 
     private protected override async Task ProcessAsync(CancellationToken cancellationToken)
     {
-        IReadOnlyList<AwayConnection> away = [.. Registry.Hypervisors.Away.Where(a => Hypervisor.Any(name => new NamePattern(name).MayMean(a.Name)))];
+        IReadOnlyList<AwayConnection> away = [.. Registry.Hypervisors.Away.Where(a => Hypervisor.Any(name => Wildcards.Parse(name).MayMean(a.Name)))];
         foreach (AwayConnection one in away)
         {
             if (await ShouldProcessAsync($"{one.Name} (not connected)", "Do without it").ConfigureAwait(false)) Registry.Hypervisors.ForgetAway(one.Name);
         }
-        List<string> others = [.. Hypervisor.Where(name => Registry.Hypervisors.Find(name) is not null || !away.Any(a => new NamePattern(name).Is(a.Name)))];
+        List<string> others = [.. Hypervisor.Where(name => Registry.Hypervisors.Find(name) is not null || !away.Any(a => Wildcards.Parse(name).Is(a.Name)))];
         if (others.Count == 0) return;
-        foreach (HypervisorConnection connection in Registry.Hypervisors.ByName(others, e => EmitError(e)))
+        foreach (HypervisorConnection connection in Registry.Hypervisors.ByName(Wildcards.ParseAll(others), e => EmitError(e)))
         {
             string storages = string.Join(", ", Registry.StoragesOf(connection).Select(s => $"'{s.Name}'"));
             if (await ShouldProcessAsync($"{connection.Name} ({connection.Session.Location})", storages.Length == 0 ? "Disconnect" : $"Disconnect, with its storages {storages}").ConfigureAwait(false))

@@ -32,14 +32,14 @@ public sealed class DisconnectNataliaRepositoryCommand : NataliaCommand
 
     private protected override async Task ProcessAsync(CancellationToken cancellationToken)
     {
-        IReadOnlyList<AwayConnection> away = [.. Registry.Repositories.Away.Where(a => Repository.Any(name => new NamePattern(name).MayMean(a.Name)))];
+        IReadOnlyList<AwayConnection> away = [.. Registry.Repositories.Away.Where(a => Repository.Any(name => Wildcards.Parse(name).MayMean(a.Name)))];
         foreach (AwayConnection one in away)
         {
             if (await ShouldProcessAsync($"{one.Name} (not connected)", "Do without it").ConfigureAwait(false)) Registry.Repositories.ForgetAway(one.Name);
         }
-        List<string> others = [.. Repository.Where(name => Registry.Repositories.Find(name) is not null || !away.Any(a => new NamePattern(name).Is(a.Name)))];
+        List<string> others = [.. Repository.Where(name => Registry.Repositories.Find(name) is not null || !away.Any(a => Wildcards.Parse(name).Is(a.Name)))];
         if (others.Count == 0) return;
-        foreach (RepositoryConnection connection in Registry.Repositories.ByName(others, e => EmitError(e)))
+        foreach (RepositoryConnection connection in Registry.Repositories.ByName(Wildcards.ParseAll(others), e => EmitError(e)))
         {
             if (await ShouldProcessAsync($"{connection.Name} ({connection.Session.Location})", "Disconnect").ConfigureAwait(false)) Registry.Repositories.Remove(connection);
         }

@@ -82,7 +82,7 @@ public sealed class ExportNataliaApplianceConfigurationCommand : HypervisorComma
         }
         _directory ??= new ApplianceDirectory(Registry, DeferError, EmitWarning);
         IReadOnlyList<LocatedAppliance> appliances = await _directory.ListAsync(HypervisorsToRead(), cancellationToken).ConfigureAwait(false);
-        foreach (ApplianceSelector selector in ApplianceSelector.FromAll(Appliance))
+        foreach (ApplianceSelector selector in Wildcards.Selectors(Appliance))
         {
             try
             {

@@ -64,8 +64,8 @@ public sealed class ExportNataliaProfileCommand : NataliaCommand
     private protected override async Task ProcessAsync(CancellationToken cancellationToken)
     {
         string file = await OnPipelineAsync(() => FilePaths.Resolve(SessionState, Path)).ConfigureAwait(false);
-        IReadOnlyList<HypervisorConnection> hypervisors = Registry.Hypervisors.ByName(Hypervisor, e => throw e);
-        IReadOnlyList<RepositoryConnection> repositories = Registry.Repositories.ByName(Repository, e => throw e);
+        IReadOnlyList<HypervisorConnection> hypervisors = Registry.Hypervisors.ByName(Wildcards.ParseAll(Hypervisor), e => throw e);
+        IReadOnlyList<RepositoryConnection> repositories = Registry.Repositories.ByName(Wildcards.ParseAll(Repository), e => throw e);
         Dictionary<string, string> secrets = SecretName.Cast<DictionaryEntry>().ToDictionary(e => $"{e.Key}", e => $"{e.Value}", StringComparer.OrdinalIgnoreCase);
         foreach (string name in secrets.Keys)
         {

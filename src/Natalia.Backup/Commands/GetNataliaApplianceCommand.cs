@@ -97,7 +97,7 @@ public sealed class GetNataliaApplianceCommand : HypervisorCommand
         IReadOnlyList<HypervisorConnection> hypervisors = Registry.Hypervisors.All.Count == 0 && !NamesHypervisor ? [] : Registry.Hypervisors.ForReading(References.Clean(Hypervisor));
         WarnOfAway();
         // Where a hypervisor can describe single VMs, only the enrolled ones are.
-        IReadOnlyList<LocatedAppliance> appliances = await directory.FindAsync(hypervisors, [.. enrolments.Select(e => new ApplianceSelector(e.Settings.ApplianceId))], cancellationToken).ConfigureAwait(false);
+        IReadOnlyList<LocatedAppliance> appliances = await directory.FindAsync(hypervisors, [.. enrolments.Select(e => ApplianceSelector.Of(e.Settings.ApplianceId))], cancellationToken).ConfigureAwait(false);
         Dictionary<string, LocatedAppliance> byId = appliances.ToDictionary(a => a.Description.ApplianceId, StringComparer.Ordinal);
         List<Enrolment> wanted = [.. enrolments.Where(e => !NamesHypervisor || byId.ContainsKey(e.Settings.ApplianceId))];
         if (wanted.Count == 0 && Registry.Repositories.Away is [AwayConnection away, ..]) throw Registry.Repositories.Missing(away);
@@ -130,7 +130,7 @@ public sealed class GetNataliaApplianceCommand : HypervisorCommand
         // An id is known to a repository, too; a name is looked for among VMs.
         bool namesHypervisor = named is { Count: > 0 };
         bool isOptional = isId && Registry.Repositories.All.Count > 0 && Registry.Hypervisors.All.Count == 0 && !namesHypervisor;
-        IReadOnlyList<ApplianceSelector> selectors = ApplianceSelector.FromAll(texts);
+        IReadOnlyList<ApplianceSelector> selectors = Wildcards.Selectors(texts);
         IReadOnlyList<LocatedAppliance> appliances = await directory.FindAsync(isOptional ? [] : Registry.Hypervisors.ForReading(named), selectors, cancellationToken).ConfigureAwait(false);
         if (!namesHypervisor && !isOptional && !isId) DeferAway(Registry.Hypervisors);
         IReadOnlyList<RepositoryConnection> repositories = References.Clean(Repository) is { Count: > 0 } wanted

@@ -82,7 +82,7 @@ public sealed class GetNataliaAuditRecordCommand : RepositoryReaderCommand
         bool isNamed = named is { Count: > 0 } || !string.IsNullOrEmpty(RepositoryId);
         if (!isNamed && repositories.Any(r => r.Native is null)) repositories = [.. repositories.Where(r => r.Native is null)];
         if (!isNamed) DeferAway(Registry.Repositories);
-        IReadOnlyList<ApplianceSelector> selectors = ApplianceSelector.FromAll((Appliance ?? []).Append(ApplianceId ?? ""));
+        IReadOnlyList<ApplianceSelector> selectors = Wildcards.Selectors((Appliance ?? []).Append(ApplianceId ?? ""));
         List<(RepositoryConnection Log, string? About, KnownAppliance Appliance)> known = [];
         foreach (RepositoryConnection repository in repositories)
         {

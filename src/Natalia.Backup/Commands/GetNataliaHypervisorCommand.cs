@@ -29,7 +29,7 @@ public sealed class GetNataliaHypervisorCommand : NataliaCommand
     private protected override Task ProcessAsync(CancellationToken cancellationToken)
     {
         if (Name is not { Length: > 0 }) DeferAway(Registry.Hypervisors);
-        foreach (HypervisorConnection connection in Registry.Hypervisors.ByName(Name, e => EmitError(e))) Emit(connection.Session);
+        foreach (HypervisorConnection connection in Registry.Hypervisors.ByName(Wildcards.ParseAll(Name), e => EmitError(e))) Emit(connection.Session);
         return Task.CompletedTask;
     }
 }

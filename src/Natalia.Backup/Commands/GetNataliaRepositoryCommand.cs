@@ -30,7 +30,7 @@ public sealed class GetNataliaRepositoryCommand : NataliaCommand
     private protected override Task ProcessAsync(CancellationToken cancellationToken)
     {
         if (Name is not { Length: > 0 }) DeferAway(Registry.Repositories);
-        foreach (RepositoryConnection connection in Registry.Repositories.ByName(Name, e => EmitError(e))) Emit(connection.Session);
+        foreach (RepositoryConnection connection in Registry.Repositories.ByName(Wildcards.ParseAll(Name), e => EmitError(e))) Emit(connection.Session);
         return Task.CompletedTask;
     }
 }

@@ -117,7 +117,7 @@ public sealed class GetNataliaRestorePointCommand : RepositoryReaderCommand
 
     private async Task ListAsync(IReadOnlyList<RepositoryConnection> repositories, string? applianceId, CancellationToken cancellationToken)
     {
-        IReadOnlyList<ApplianceSelector> selectors = ApplianceSelector.FromAll(Appliance);
+        IReadOnlyList<ApplianceSelector> selectors = Wildcards.Selectors(Appliance);
         // Asked without times, so that a name without any point can be told from one without points in that time.
         var filter = new RestorePointFilter { ApplianceId = applianceId, IncludeUnreadable = true };
         List<LocatedPoint> listed = [];

@@ -45,7 +45,7 @@ public sealed class GetNataliaRetentionCommand : RepositoryReaderCommand
     private protected override async Task ProcessAsync(CancellationToken cancellationToken)
     {
         IReadOnlyList<RepositoryConnection> repositories = RepositoriesToRead();
-        IReadOnlyList<ApplianceSelector> selectors = ApplianceSelector.FromAll((Appliance ?? []).Concat(ApplianceId ?? []));
+        IReadOnlyList<ApplianceSelector> selectors = Wildcards.Selectors((Appliance ?? []).Concat(ApplianceId ?? []));
         List<RepositoryRetention> retentions = [];
         foreach (RepositoryConnection repository in repositories)
         {

@@ -6,6 +6,7 @@ using Natalia.Backup.Engine.Immutability;
 using Natalia.Backup.Engine.Retention;
 using Natalia.Backup.Errors;
 using Natalia.Backup.Hypervisors.Contract;
+using Natalia.Backup.Pipeline;
 using Natalia.Backup.Retention;
 using Natalia.Backup.Sessions;
 
@@ -101,7 +102,7 @@ public sealed class GetNataliaRetentionPlanCommand : RetentionRulesCommand
     {
         IReadOnlyList<RepositoryConnection> repositories = Registry.RepositoriesWithPoints(inRepositories ?? References.Clean(Repository), null);
         if (inRepositories is null && References.Clean(Repository) is not { Count: > 0 }) DeferAway(Registry.Repositories);
-        IReadOnlyList<ApplianceSelector> selectors = ApplianceSelector.FromAll(appliances);
+        IReadOnlyList<ApplianceSelector> selectors = Wildcards.Selectors(appliances);
         List<RepositoryRetention> retentions = [];
         foreach (RepositoryConnection repository in repositories)
         {

@@ -101,7 +101,7 @@ public sealed class ImportNataliaProfileCommand : NataliaCommand
     {
         if (settings.Server is not ServerSettings server) return ConnectionFactory.OpenHypervisor(settings);
         string secret = server.CredentialSecret!;
-        PSCredential credential = await OnPipelineAsync(() => ResolveCredential(secret)).ConfigureAwait(false);
+        UserCredential credential = await OnPipelineAsync(() => ResolveCredential(secret)).ConfigureAwait(false);
         return await ConnectionFactory.OpenProxmoxAsync(settings, credential, null, null, cancellationToken).ConfigureAwait(false);
     }
 
@@ -109,7 +109,7 @@ public sealed class ImportNataliaProfileCommand : NataliaCommand
     {
         if (settings.Hypervisor is string hypervisor)
             return await ConnectionFactory.OpenNativeRepositoryAsync(settings, Registry.Hypervisors.Get(hypervisor), await FindEvidenceAsync(settings, cancellationToken).ConfigureAwait(false), cancellationToken).ConfigureAwait(false);
-        PSCredential? credential = (settings.Bucket?.CredentialSecret ?? settings.ShareSecret) is string key ? await OnPipelineAsync(() => ResolveCredential(key)).ConfigureAwait(false) : null;
+        UserCredential? credential = (settings.Bucket?.CredentialSecret ?? settings.ShareSecret) is string key ? await OnPipelineAsync(() => ResolveCredential(key)).ConfigureAwait(false) : null;
         if (settings.Access != RepositoryAccess.Password) return await ConnectionFactory.OpenRepositoryAsync(settings, null, credential, cancellationToken).ConfigureAwait(false);
         SecureString secret = await OnPipelineAsync(() => ResolveSecret(settings.PasswordSecret!)).ConfigureAwait(false);
         using RepositoryPassword password = RepositoryPassword.From(secret);
@@ -135,9 +135,9 @@ public sealed class ImportNataliaProfileCommand : NataliaCommand
         }
     }
 
-    private PSCredential ResolveCredential(string name) => Resolve(name) switch
+    private UserCredential ResolveCredential(string name) => Resolve(name) switch
     {
-        PSCredential { Password.Length: > 0 } credential => credential,
+        PSCredential { Password.Length: > 0 } credential => credential.ToUser()!,
         PSCredential => throw NotResolved(name, "it is empty"),
         object other => throw NotResolved(name, $"its resolver returned a {other.GetType().Name}; a server needs a PSCredential with the user's name"),
     };

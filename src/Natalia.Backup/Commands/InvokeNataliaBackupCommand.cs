@@ -103,7 +103,7 @@ public sealed class InvokeNataliaBackupCommand : RepositoryWriterCommand
     private protected override Task ProcessAsync(CancellationToken cancellationToken)
     {
         string? id = string.IsNullOrEmpty(ApplianceId) ? null : ApplianceId;
-        IReadOnlyList<ApplianceSelector> appliances = ApplianceSelector.FromAll(ParameterSetName == IdSet ? [id ?? ""] : Appliance);
+        IReadOnlyList<ApplianceSelector> appliances = Wildcards.Selectors(ParameterSetName == IdSet ? [id ?? ""] : Appliance);
         _requests.Add(new Request(appliances, id, string.IsNullOrEmpty(Repository) ? null : Repository, References.Clean(Hypervisor)));
         return Task.CompletedTask;
     }

@@ -91,7 +91,7 @@ public sealed class InvokeNataliaRetentionCommand : NataliaCommand
     {
         PipedReport.RequireAppliance(InputObject);
         RepositoryConnection repository = Registry.Repositories.ForWriting(Repository);
-        IReadOnlyList<ApplianceSelector> selectors = ApplianceSelector.FromAll((Appliance ?? []).Concat(ApplianceId ?? []));
+        IReadOnlyList<ApplianceSelector> selectors = Wildcards.Selectors((Appliance ?? []).Concat(ApplianceId ?? []));
         RepositoryRetention retention = await _cache.ReadAsync(repository, cancellationToken).ConfigureAwait(false);
         IReadOnlyList<RetentionSubject> subjects = RepositoryRetention.Select(selectors, [retention], missing =>
             DeferError(missing.MissForChange(() => RepositoryRetention.NotFound(missing, [repository])), missing.Text));

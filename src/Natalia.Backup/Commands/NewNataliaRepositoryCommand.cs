@@ -118,7 +118,7 @@ public sealed class NewNataliaRepositoryCommand : RepositoryOpenerCommand
             action += ". " + text;
         }
         if (!await ShouldProcessAsync(settings.Path, action).ConfigureAwait(false)) return null;
-        RepositoryConnection made = await ConnectionFactory.CreateRepositoryAsync(settings, password, Credential, Locks, Locks?.WhileKept == true ? usual : null, cancellationToken).ConfigureAwait(false);
+        RepositoryConnection made = await ConnectionFactory.CreateRepositoryAsync(settings, password, Credential.ToUser(), Locks, Locks?.WhileKept == true ? usual : null, cancellationToken).ConfigureAwait(false);
         return effect is null ? made : made.With(made.Session with { LockEffect = effect });
     }
 }

@@ -73,7 +73,7 @@ public sealed class OptimizeNataliaRepositoryCommand : NataliaCommand
     private protected override async Task ProcessAsync(CancellationToken cancellationToken)
     {
         RepositoryConnection connection = Registry.Repositories.ForWriting(Repository);
-        IReadOnlyList<ApplianceSelector> selectors = ApplianceSelector.FromAll(Appliance);
+        IReadOnlyList<ApplianceSelector> selectors = Wildcards.Selectors(Appliance);
         IReadOnlyList<KnownAppliance> all = await connection.Repository.GetAppliancesAsync(cancellationToken).ConfigureAwait(false);
         IReadOnlyList<KnownAppliance> chosen = ApplianceSelector.ChooseAny(selectors, all, a => a.ApplianceId, a => a.Name ?? a.ApplianceId, missing => DeferError(missing.MissForChange(() =>
             new NataliaException(ErrorIds.ApplianceNotFound, NataliaErrorKind.NotFound, $"The repository '{connection.Name}' holds nothing of an appliance '{missing.Text}'.", missing.Text)), missing.Text));

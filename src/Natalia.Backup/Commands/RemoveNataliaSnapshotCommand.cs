@@ -40,7 +40,7 @@ public sealed class RemoveNataliaSnapshotCommand : HypervisorCommand
         {
             var directory = new ApplianceDirectory(Registry, DeferError, EmitWarning);
             IReadOnlyList<LocatedAppliance> all = await directory.ListAsync(HypervisorsToRead(), cancellationToken).ConfigureAwait(false);
-            LocatedAppliance located = ApplianceDirectory.SelectForChange(all, new ApplianceSelector(WildcardPattern.ContainsWildcardCharacters(ApplianceId) ? WildcardPattern.Escape(ApplianceId) : ApplianceId))[0];
+            LocatedAppliance located = ApplianceDirectory.SelectForChange(all, ApplianceSelector.Of(ApplianceId))[0];
             ISnapshots snapshots = located.Hypervisor.Hypervisor.Require<ISnapshots>("snapshots");
             if (await ShouldProcessAsync($"{located.Description.Name}: {SnapshotId}", "Remove the snapshot for ever").ConfigureAwait(false))
                 await snapshots.RemoveSnapshotAsync(located.Description, SnapshotId, cancellationToken).ConfigureAwait(false);

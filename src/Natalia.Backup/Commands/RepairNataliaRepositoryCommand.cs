@@ -106,7 +106,7 @@ public sealed class RepairNataliaRepositoryCommand : NataliaCommand
     /// <summary>The ids of the appliances that are meant; null for all.</summary>
     private async Task<IReadOnlyCollection<string>?> FindAppliancesAsync(RepositoryConnection connection, CancellationToken cancellationToken)
     {
-        IReadOnlyList<ApplianceSelector> selectors = ApplianceSelector.FromAll(Appliance);
+        IReadOnlyList<ApplianceSelector> selectors = Wildcards.Selectors(Appliance);
         if (selectors.Count == 0) return null;
         IReadOnlyList<KnownAppliance> all = await connection.Repository.GetAppliancesAsync(cancellationToken).ConfigureAwait(false);
         IReadOnlyList<KnownAppliance> chosen = ApplianceSelector.ChooseAny(selectors, all, a => a.ApplianceId, a => a.Name ?? a.ApplianceId, missing => DeferError(missing.MissForChange(() =>

@@ -69,7 +69,7 @@ public sealed class SetNataliaApplianceCommand : RepositoryWriterCommand
     {
         if (!string.IsNullOrEmpty(Repository)) Registry.Repositories.Get(Repository!);
         _directory ??= new ApplianceDirectory(Registry, DeferError, EmitWarning);
-        IReadOnlyList<ApplianceSelector> selectors = ApplianceSelector.FromAll(ParameterSetName == IdSet ? ApplianceId : Appliance);
+        IReadOnlyList<ApplianceSelector> selectors = Wildcards.Selectors(ParameterSetName == IdSet ? ApplianceId : Appliance);
         IReadOnlyList<LocatedAppliance> appliances = await _directory.FindAsync(HypervisorsToRead(), selectors, cancellationToken).ConfigureAwait(false);
         foreach (ApplianceSelector selector in selectors)
         {

@@ -97,7 +97,7 @@ public sealed class SetNataliaRetentionCommand : RetentionRulesCommand
         PipedReport.RequireAppliance(InputObject);
         RetentionRules rules = GivenRules();
         RepositoryConnection repository = Registry.Repositories.ForWriting(Repository);
-        IReadOnlyList<ApplianceSelector> selectors = ApplianceSelector.FromAll((Appliance ?? []).Concat(ApplianceId ?? []));
+        IReadOnlyList<ApplianceSelector> selectors = Wildcards.Selectors((Appliance ?? []).Concat(ApplianceId ?? []));
         RepositoryRetention retention = await _cache.ReadAsync(repository, cancellationToken).ConfigureAwait(false);
         retention.RequireTimeZone(rules.TimeZone);
         if (ParameterSetName == InheritSet && (rules.AnyRule || rules.TimeZone is not null))

@@ -1,5 +1,4 @@
 using System.Text.Json;
-using Natalia.Backup.Arguments;
 using Natalia.Backup.Engine;
 using Natalia.Backup.Hypervisors.Proxmox;
 using Natalia.Backup.Sessions;
@@ -234,7 +233,7 @@ internal static class ProfileFile
 
         internal string Text(string member) => TextOrNull(member) ?? throw Invalid($"{member} is missing");
 
-        internal string Name() => Text("name") is string name && ValidateSessionNameAttribute.IsValid(name) ? name : throw Invalid("name cannot be a session's name");
+        internal string Name() => Text("name") is string name && SessionName.IsValid(name) ? name : throw Invalid("name cannot be a session's name");
 
         internal string OneOf(string member, params string[] values)
         {

@@ -1,4 +1,3 @@
-using System.Management.Automation;
 using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Core;
 using Natalia.Backup.Engine.Model;
@@ -35,7 +34,7 @@ internal static class ConnectionFactory
     /// <param name="trace">Told a line per request, or null.</param>
     /// <param name="cancellationToken">Stops it.</param>
     /// <exception cref="NataliaException">What the hypervisor throws.</exception>
-    internal static async Task<HypervisorConnection> OpenProxmoxAsync(HypervisorSettings settings, PSCredential credential, string? oneTimeCode, Action<string>? trace, CancellationToken cancellationToken)
+    internal static async Task<HypervisorConnection> OpenProxmoxAsync(HypervisorSettings settings, UserCredential credential, string? oneTimeCode, Action<string>? trace, CancellationToken cancellationToken)
     {
         ServerSettings server = settings.Server!;
         ProxmoxHypervisor hypervisor = await ProxmoxHypervisor.ConnectAsync(new ProxmoxConnectOptions
@@ -85,7 +84,7 @@ internal static class ConnectionFactory
 
     /// <summary>Makes a repository.</summary>
     /// <exception cref="NataliaException">What the engine throws.</exception>
-    internal static async Task<RepositoryConnection> CreateRepositoryAsync(RepositorySettings settings, RepositoryPassword? password, PSCredential? credential, ImmutabilityPolicy? immutability, RetentionPolicy? retention, CancellationToken cancellationToken)
+    internal static async Task<RepositoryConnection> CreateRepositoryAsync(RepositorySettings settings, RepositoryPassword? password, UserCredential? credential, ImmutabilityPolicy? immutability, RetentionPolicy? retention, CancellationToken cancellationToken)
     {
         var options = new RepositoryOptions { Label = settings.Name, Immutability = immutability, Retention = retention, StorageClass = settings.Bucket?.StorageClass };
         if (settings.Bucket is not null)
@@ -100,7 +99,7 @@ internal static class ConnectionFactory
 
     /// <summary>Opens a repository.</summary>
     /// <exception cref="NataliaException">What the engine throws; <c>PasswordRequired</c> where the user said that there is none.</exception>
-    internal static async Task<RepositoryConnection> OpenRepositoryAsync(RepositorySettings settings, RepositoryPassword? password, PSCredential? credential, CancellationToken cancellationToken)
+    internal static async Task<RepositoryConnection> OpenRepositoryAsync(RepositorySettings settings, RepositoryPassword? password, UserCredential? credential, CancellationToken cancellationToken)
     {
         IObjectStore store;
         int? retentionDays = null;
@@ -126,7 +125,7 @@ internal static class ConnectionFactory
     }
 
     /// <summary>Opens a folder, on a share with its user; files that others have open for a moment are waited for.</summary>
-    private static IObjectStore OpenFolder(RepositorySettings settings, PSCredential? credential, Func<bool> create)
+    private static IObjectStore OpenFolder(RepositorySettings settings, UserCredential? credential, Func<bool> create)
     {
         NetworkShare? share = credential is null ? null : NetworkShare.Connect(settings.Path, credential.UserName, credential.Password);
         try
@@ -143,7 +142,7 @@ internal static class ConnectionFactory
 
     /// <summary>Tells how the natalia.json of a repository is.</summary>
     /// <exception cref="NataliaException">What the engine throws.</exception>
-    internal static async Task<SettingsState> InspectSettingsAsync(RepositorySettings settings, PSCredential? credential, CancellationToken cancellationToken)
+    internal static async Task<SettingsState> InspectSettingsAsync(RepositorySettings settings, UserCredential? credential, CancellationToken cancellationToken)
     {
         using IObjectStore store = await OpenStoreAsync(settings, credential, cancellationToken).ConfigureAwait(false);
         return await Repository.InspectSettingsAsync(store, cancellationToken).ConfigureAwait(false);
@@ -151,17 +150,17 @@ internal static class ConnectionFactory
 
     /// <summary>Makes a lost natalia.json again.</summary>
     /// <exception cref="NataliaException">What the engine throws.</exception>
-    internal static async Task RebuildSettingsAsync(RepositorySettings settings, RepositoryPassword? password, PSCredential? credential, CancellationToken cancellationToken)
+    internal static async Task RebuildSettingsAsync(RepositorySettings settings, RepositoryPassword? password, UserCredential? credential, CancellationToken cancellationToken)
     {
         using IObjectStore store = await OpenStoreAsync(settings, credential, cancellationToken).ConfigureAwait(false);
         await Repository.RebuildSettingsAsync(store, password, TimeProvider.System, cancellationToken).ConfigureAwait(false);
     }
 
-    private static async Task<IObjectStore> OpenStoreAsync(RepositorySettings settings, PSCredential? credential, CancellationToken cancellationToken) =>
+    private static async Task<IObjectStore> OpenStoreAsync(RepositorySettings settings, UserCredential? credential, CancellationToken cancellationToken) =>
         settings.Bucket is BucketSettings bucket ? (await OpenBucketAsync(bucket, credential, cancellationToken).ConfigureAwait(false)).Store : OpenFolder(settings, credential, () => false);
 
     /// <summary>Opens a bucket; what fails for a moment is tried again.</summary>
-    private static async Task<OpenedBucket> OpenBucketAsync(BucketSettings bucket, PSCredential? credential, CancellationToken cancellationToken)
+    private static async Task<OpenedBucket> OpenBucketAsync(BucketSettings bucket, UserCredential? credential, CancellationToken cancellationToken)
     {
         S3Store store = await S3Store.OpenAsync(new S3StoreOptions
         {

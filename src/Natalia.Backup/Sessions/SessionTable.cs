@@ -118,21 +118,20 @@ internal sealed class SessionTable<T>(string noun, string cmdletNoun, string not
     /// <summary>The connections whose names fit, each once; a name without wildcards that fits none is reported.</summary>
     /// <param name="names">Names, identities or wildcards; null or empty for all.</param>
     /// <param name="report">Takes the error for a name that fits none.</param>
-    internal IReadOnlyList<T> ByName(IReadOnlyList<string>? names, Action<NataliaException> report)
+    internal IReadOnlyList<T> ByName(IReadOnlyList<NamePattern>? names, Action<NataliaException> report)
     {
         if (names is not { Count: > 0 }) return All;
         List<T> found = [];
-        foreach (string name in names)
+        foreach (NamePattern name in names)
         {
-            if (Find(name) is T exact)
+            if (Find(name.Text) is T exact)
             {
                 found.Add(exact);
             }
             else
             {
-                var pattern = new NamePattern(name);
-                List<T> fitting = [.. All.Where(c => pattern.MayMean(c.Name))];
-                if (fitting.Count == 0 && pattern.Miss(() => NotConnected(name)) is NataliaException miss) report(miss);
+                List<T> fitting = [.. All.Where(c => name.MayMean(c.Name))];
+                if (fitting.Count == 0 && name.Miss(() => NotConnected(name.Text)) is NataliaException miss) report(miss);
                 found.AddRange(fitting);
             }
         }

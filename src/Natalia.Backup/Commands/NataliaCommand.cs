@@ -20,6 +20,7 @@ public abstract class NataliaCommand : PSCmdlet, IDisposable
     private readonly CancellationTokenSource _stop = new();
     private readonly List<ErrorRecord> _deferredErrors = [];
     private PipelineQueue? _queue;
+    private ActiveCommands? _active;
     private SessionRegistry? _registry;
     private EvidenceBook? _evidence;
     private int _lastActivityId;
@@ -31,7 +32,9 @@ public abstract class NataliaCommand : PSCmdlet, IDisposable
     private protected NataliaCommand() { }
 
     /// <summary>The connections of the runspace that the command runs in.</summary>
-    private protected SessionRegistry Registry => _registry ??= SessionRegistry.ForCurrentRunspace();
+    private protected SessionRegistry Registry => _registry!;
+
+    private ActiveCommands Active => _active!;
 
     /// <summary>Keeps evidence of what is done in repositories that have no log of their own.</summary>
     private protected EvidenceBook Evidence => _evidence ??= new EvidenceBook(Registry, EmitWarning, DeferError);
@@ -66,7 +69,10 @@ public abstract class NataliaCommand : PSCmdlet, IDisposable
     /// <inheritdoc/>
     protected sealed override void BeginProcessing()
     {
-        Registry.Active.Begin(this);
+        // Here, on the pipeline thread: bodies run on threads that have no runspace.
+        _registry = RunspaceSessions.ForCurrent();
+        _active = ActiveCommands.OfCurrentRunspace();
+        Active.Begin(this);
         Run(BeginAsync, failureEndsCommand: true);
     }
 
@@ -84,7 +90,7 @@ public abstract class NataliaCommand : PSCmdlet, IDisposable
             AddDeferred(new NataliaException(ErrorIds.NothingToDo, NataliaErrorKind.InvalidOperation, $"The pipeline brought nothing: {missed}.", recommendedAction: "Look at what the command before this one lists, and at the filters in between."));
         Run(EndAsync, failureEndsCommand: true);
         WriteDeferredErrors();
-        Registry.Active.End(this);
+        Active.End(this);
     }
 
     /// <inheritdoc/>
@@ -177,7 +183,7 @@ public abstract class NataliaCommand : PSCmdlet, IDisposable
     protected virtual void Dispose(bool disposing)
     {
         if (!disposing) return;
-        _registry?.Active.End(this);
+        _active?.End(this);
         _stop.Dispose();
     }
 
@@ -267,7 +273,7 @@ public abstract class NataliaCommand : PSCmdlet, IDisposable
     /// </summary>
     private void WriteOrPassOn(ErrorRecord error)
     {
-        if (FirstErrorStops() && Registry.Active.Behind(this) is NataliaCommand behind) behind.TakeOver(error);
+        if (FirstErrorStops() && Active.Behind(this) is NataliaCommand behind) behind.TakeOver(error);
         else WriteError(error);
     }
 
@@ -323,7 +329,7 @@ public abstract class NataliaCommand : PSCmdlet, IDisposable
         if (_deferredErrors.Count == 0) return;
         List<ErrorRecord> errors = [.. _deferredErrors];
         _deferredErrors.Clear();
-        if (FirstErrorStops() && Registry.Active.Behind(this) is NataliaCommand behind)
+        if (FirstErrorStops() && Active.Behind(this) is NataliaCommand behind)
         {
             foreach (ErrorRecord error in errors) behind.TakeOver(error);
             return;

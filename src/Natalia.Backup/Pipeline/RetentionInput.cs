@@ -4,7 +4,7 @@ using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Engine.Retention;
 
-namespace Natalia.Backup.Retention;
+namespace Natalia.Backup.Pipeline;
 
 /// <summary>Reads restore points from anything that a pipeline brings: live ones, those of a job, rows of a table.</summary>
 internal static class RetentionInput
