@@ -2,7 +2,7 @@ using System.ComponentModel;
 using System.Globalization;
 using System.Management.Automation;
 using Natalia.Backup.Engine;
-using Natalia.Backup.Text;
+using Natalia.Backup.Operations.Text;
 
 namespace Natalia.Backup;
 

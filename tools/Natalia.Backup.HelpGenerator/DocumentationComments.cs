@@ -4,18 +4,21 @@ using System.Xml.Linq;
 
 namespace Natalia.Backup.HelpGenerator;
 
-/// <summary>The documentation comments of an assembly, as the compiler writes them, and their text as help shows it.</summary>
+/// <summary>The documentation comments of the module's assemblies, as the compiler writes them, and their text as help shows it.</summary>
 public sealed partial class DocumentationComments
 {
     private readonly Dictionary<string, XElement> _members;
     private readonly Func<string, string?> _cmdletName;
 
-    /// <param name="path">The compiler's XML file.</param>
+    /// <param name="path">The compiler's XML file of the cmdlets; those of the other assemblies of the product, whose types cmdlets write, lie beside it.</param>
     /// <param name="cmdletName">Gives the name of the cmdlet whose class has this full name; null for other classes.</param>
     public DocumentationComments(string path, Func<string, string?> cmdletName)
     {
         _cmdletName = cmdletName;
-        _members = XDocument.Load(path, LoadOptions.PreserveWhitespace).Descendants("member").ToDictionary(m => m.Attribute("name")!.Value);
+        _members = Directory.EnumerateFiles(Path.GetDirectoryName(path)!, "Natalia.Backup*.xml")
+            .SelectMany(file => XDocument.Load(file, LoadOptions.PreserveWhitespace).Descendants("member"))
+            .GroupBy(m => m.Attribute("name")!.Value)
+            .ToDictionary(g => g.Key, g => g.First());
     }
 
     public XElement? ForType(Type type) => _members.GetValueOrDefault("T:" + Name(type));

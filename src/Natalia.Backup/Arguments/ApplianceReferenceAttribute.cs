@@ -1,4 +1,5 @@
 using System.Management.Automation;
+using Natalia.Backup.Operations.Appliances;
 
 namespace Natalia.Backup.Arguments;
 

@@ -2,8 +2,8 @@ using System.Collections;
 using System.Management.Automation;
 using System.Management.Automation.Language;
 using Natalia.Backup.Engine;
+using Natalia.Backup.Operations.Connections;
 using Natalia.Backup.Sessions;
-using Natalia.Backup.Text;
 
 namespace Natalia.Backup.Arguments;
 

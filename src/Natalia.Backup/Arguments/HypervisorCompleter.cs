@@ -1,4 +1,4 @@
-using Natalia.Backup.Sessions;
+using Natalia.Backup.Operations.Connections;
 
 namespace Natalia.Backup.Arguments;
 

@@ -1,5 +1,5 @@
 using Natalia.Backup.Hypervisors.Contract;
-using Natalia.Backup.Sessions;
+using Natalia.Backup.Operations.Connections;
 
 namespace Natalia.Backup.Arguments;
 

@@ -1,5 +1,6 @@
 using System.Collections;
 using System.Management.Automation;
+using Natalia.Backup.Operations.Connections;
 
 namespace Natalia.Backup.Arguments;
 

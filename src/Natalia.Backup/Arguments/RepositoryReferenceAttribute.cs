@@ -1,4 +1,5 @@
 using System.Management.Automation;
+using Natalia.Backup.Operations.Connections;
 using Natalia.Backup.Sessions;
 
 namespace Natalia.Backup.Arguments;

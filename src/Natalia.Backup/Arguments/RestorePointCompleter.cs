@@ -1,5 +1,5 @@
 using System.Globalization;
-using Natalia.Backup.Sessions;
+using Natalia.Backup.Operations.Connections;
 
 namespace Natalia.Backup.Arguments;
 

@@ -1,6 +1,6 @@
 using System.Management.Automation;
-using Natalia.Backup.Appliances;
-using Natalia.Backup.Text;
+using Natalia.Backup.Operations.Appliances;
+using Natalia.Backup.Operations.Text;
 
 namespace Natalia.Backup.Arguments;
 

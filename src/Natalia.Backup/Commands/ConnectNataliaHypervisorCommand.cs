@@ -1,7 +1,7 @@
 using System.Management.Automation;
 using Natalia.Backup.Arguments;
 using Natalia.Backup.Hypervisors.Proxmox;
-using Natalia.Backup.Sessions;
+using Natalia.Backup.Operations.Connections;
 
 namespace Natalia.Backup.Commands;
 

@@ -6,7 +6,7 @@ using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Engine.Sealing;
 using Natalia.Backup.Hypervisors.Contract;
 using Natalia.Backup.Hypervisors.Proxmox;
-using Natalia.Backup.Sessions;
+using Natalia.Backup.Operations.Connections;
 using Natalia.Backup.Storage.S3;
 
 namespace Natalia.Backup.Commands;

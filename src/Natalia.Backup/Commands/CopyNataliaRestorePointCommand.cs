@@ -3,10 +3,10 @@ using Natalia.Backup.Arguments;
 using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Engine.Repositories;
+using Natalia.Backup.Operations.Backup;
+using Natalia.Backup.Operations.Connections;
+using Natalia.Backup.Operations.Points;
 using Natalia.Backup.Pipeline;
-using Natalia.Backup.Points;
-using Natalia.Backup.Runs;
-using Natalia.Backup.Sessions;
 
 namespace Natalia.Backup.Commands;
 

@@ -1,12 +1,13 @@
 using System.Diagnostics;
 using System.Management.Automation;
-using Natalia.Backup.Appliances;
 using Natalia.Backup.Arguments;
 using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Hypervisors.Contract;
-using Natalia.Backup.Points;
-using Natalia.Backup.Sessions;
+using Natalia.Backup.Operations.Appliances;
+using Natalia.Backup.Operations.Connections;
+using Natalia.Backup.Operations.Exports;
+using Natalia.Backup.Operations.Points;
 
 namespace Natalia.Backup.Commands;
 

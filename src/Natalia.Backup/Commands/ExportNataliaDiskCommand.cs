@@ -5,9 +5,10 @@ using Natalia.Backup.Arguments;
 using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Disks;
 using Natalia.Backup.Engine.Model;
+using Natalia.Backup.Operations.Exports;
+using Natalia.Backup.Operations.Points;
+using Natalia.Backup.Operations.Text;
 using Natalia.Backup.Pipeline;
-using Natalia.Backup.Points;
-using Natalia.Backup.Text;
 
 namespace Natalia.Backup.Commands;
 

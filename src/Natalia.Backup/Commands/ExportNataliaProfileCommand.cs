@@ -2,9 +2,9 @@ using System.Collections;
 using System.Management.Automation;
 using Natalia.Backup.Arguments;
 using Natalia.Backup.Engine;
-using Natalia.Backup.Points;
-using Natalia.Backup.Profiles;
-using Natalia.Backup.Sessions;
+using Natalia.Backup.Operations.Connections;
+using Natalia.Backup.Operations.Exports;
+using Natalia.Backup.Operations.Profiles;
 
 namespace Natalia.Backup.Commands;
 

@@ -1,8 +1,8 @@
 using System.Management.Automation;
-using Natalia.Backup.Appliances;
 using Natalia.Backup.Arguments;
 using Natalia.Backup.Engine;
-using Natalia.Backup.Sessions;
+using Natalia.Backup.Operations.Appliances;
+using Natalia.Backup.Operations.Connections;
 
 namespace Natalia.Backup.Commands;
 

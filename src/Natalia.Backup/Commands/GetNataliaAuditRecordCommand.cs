@@ -1,11 +1,11 @@
 using System.Management.Automation;
-using Natalia.Backup.Appliances;
 using Natalia.Backup.Arguments;
 using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Audit;
 using Natalia.Backup.Engine.Model;
-using Natalia.Backup.Evidence;
-using Natalia.Backup.Sessions;
+using Natalia.Backup.Operations.Appliances;
+using Natalia.Backup.Operations.Connections;
+using Natalia.Backup.Operations.Evidence;
 
 namespace Natalia.Backup.Commands;
 

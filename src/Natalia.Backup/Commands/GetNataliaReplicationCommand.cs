@@ -1,6 +1,6 @@
 using System.Management.Automation;
-using Natalia.Backup.Appliances;
 using Natalia.Backup.Hypervisors.Contract;
+using Natalia.Backup.Operations.Appliances;
 
 namespace Natalia.Backup.Commands;
 

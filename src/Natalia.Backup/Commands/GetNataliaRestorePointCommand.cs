@@ -1,10 +1,10 @@
 using System.Management.Automation;
-using Natalia.Backup.Appliances;
 using Natalia.Backup.Arguments;
 using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Model;
-using Natalia.Backup.Points;
-using Natalia.Backup.Sessions;
+using Natalia.Backup.Operations.Appliances;
+using Natalia.Backup.Operations.Connections;
+using Natalia.Backup.Operations.Points;
 
 namespace Natalia.Backup.Commands;
 

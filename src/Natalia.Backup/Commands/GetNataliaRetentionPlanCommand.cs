@@ -1,14 +1,14 @@
 using System.Management.Automation;
-using Natalia.Backup.Appliances;
 using Natalia.Backup.Arguments;
 using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Immutability;
 using Natalia.Backup.Engine.Retention;
 using Natalia.Backup.Errors;
 using Natalia.Backup.Hypervisors.Contract;
+using Natalia.Backup.Operations.Appliances;
+using Natalia.Backup.Operations.Connections;
+using Natalia.Backup.Operations.Retention;
 using Natalia.Backup.Pipeline;
-using Natalia.Backup.Retention;
-using Natalia.Backup.Sessions;
 
 namespace Natalia.Backup.Commands;
 

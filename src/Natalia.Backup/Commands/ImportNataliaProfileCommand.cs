@@ -5,8 +5,8 @@ using Natalia.Backup.Arguments;
 using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Sealing;
 using Natalia.Backup.Errors;
-using Natalia.Backup.Profiles;
-using Natalia.Backup.Sessions;
+using Natalia.Backup.Operations.Connections;
+using Natalia.Backup.Operations.Profiles;
 
 namespace Natalia.Backup.Commands;
 

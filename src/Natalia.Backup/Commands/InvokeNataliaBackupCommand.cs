@@ -1,17 +1,17 @@
 using System.Globalization;
 using System.Management.Automation;
-using Natalia.Backup.Appliances;
 using Natalia.Backup.Arguments;
 using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Audit;
 using Natalia.Backup.Engine.Format;
 using Natalia.Backup.Engine.Immutability;
 using Natalia.Backup.Engine.Model;
-using Natalia.Backup.Evidence;
 using Natalia.Backup.Hypervisors.Contract;
+using Natalia.Backup.Operations.Appliances;
+using Natalia.Backup.Operations.Backup;
+using Natalia.Backup.Operations.Connections;
+using Natalia.Backup.Operations.Evidence;
 using Natalia.Backup.Pipeline;
-using Natalia.Backup.Runs;
-using Natalia.Backup.Sessions;
 
 namespace Natalia.Backup.Commands;
 

@@ -2,7 +2,8 @@ using System.Management.Automation;
 using System.Runtime.ExceptionServices;
 using Natalia.Backup.Engine;
 using Natalia.Backup.Errors;
-using Natalia.Backup.Evidence;
+using Natalia.Backup.Operations.Connections;
+using Natalia.Backup.Operations.Evidence;
 using Natalia.Backup.Pipeline;
 using Natalia.Backup.Sessions;
 

@@ -8,8 +8,8 @@ using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Engine.Retention;
 using Natalia.Backup.Engine.Sealing;
 using Natalia.Backup.Engine.Storage;
-using Natalia.Backup.Retention;
-using Natalia.Backup.Sessions;
+using Natalia.Backup.Operations.Connections;
+using Natalia.Backup.Operations.Retention;
 
 namespace Natalia.Backup.Commands;
 

@@ -3,7 +3,7 @@ using System.Management.Automation;
 using Natalia.Backup.Engine.Audit;
 using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Hypervisors.Contract;
-using Natalia.Backup.Points;
+using Natalia.Backup.Operations.Points;
 
 namespace Natalia.Backup.Commands;
 

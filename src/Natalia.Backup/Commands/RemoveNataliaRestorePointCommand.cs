@@ -4,9 +4,9 @@ using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Audit;
 using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Hypervisors.Contract;
+using Natalia.Backup.Operations.Connections;
+using Natalia.Backup.Operations.Points;
 using Natalia.Backup.Pipeline;
-using Natalia.Backup.Points;
-using Natalia.Backup.Sessions;
 
 namespace Natalia.Backup.Commands;
 

@@ -1,7 +1,7 @@
 using System.Management.Automation;
-using Natalia.Backup.Appliances;
 using Natalia.Backup.Arguments;
 using Natalia.Backup.Hypervisors.Contract;
+using Natalia.Backup.Operations.Appliances;
 
 namespace Natalia.Backup.Commands;
 

@@ -1,12 +1,12 @@
 using System.Globalization;
 using System.Management.Automation;
-using Natalia.Backup.Appliances;
 using Natalia.Backup.Arguments;
 using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Engine.Repair;
+using Natalia.Backup.Operations.Appliances;
+using Natalia.Backup.Operations.Connections;
 using Natalia.Backup.Pipeline;
-using Natalia.Backup.Sessions;
 
 namespace Natalia.Backup.Commands;
 

@@ -1,5 +1,6 @@
 using System.Management.Automation;
 using Natalia.Backup.Arguments;
+using Natalia.Backup.Operations.Connections;
 
 namespace Natalia.Backup.Commands;
 
@@ -22,5 +23,5 @@ public abstract class RepositoryKeyCommand : NataliaCommand
     public string? RepositoryId { get; set; }
 
     /// <summary>The repository to change.</summary>
-    private protected Sessions.RepositoryConnection RepositoryToChange() => Registry.Repositories.ForWriting(string.IsNullOrEmpty(Repository) ? RepositoryId : Repository);
+    private protected RepositoryConnection RepositoryToChange() => Registry.Repositories.ForWriting(string.IsNullOrEmpty(Repository) ? RepositoryId : Repository);
 }

@@ -3,7 +3,7 @@ using System.Security;
 using Natalia.Backup.Arguments;
 using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Sealing;
-using Natalia.Backup.Sessions;
+using Natalia.Backup.Operations.Connections;
 using Natalia.Backup.Storage.S3;
 
 namespace Natalia.Backup.Commands;

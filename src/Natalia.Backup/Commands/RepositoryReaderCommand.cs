@@ -1,6 +1,7 @@
 using System.Management.Automation;
 using Natalia.Backup.Arguments;
-using Natalia.Backup.Sessions;
+using Natalia.Backup.Engine;
+using Natalia.Backup.Operations.Connections;
 
 namespace Natalia.Backup.Commands;
 

@@ -1,15 +1,15 @@
 using System.Collections;
 using System.Globalization;
 using System.Management.Automation;
-using Natalia.Backup.Appliances;
 using Natalia.Backup.Arguments;
 using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Audit;
-using Natalia.Backup.Evidence;
 using Natalia.Backup.Hypervisors.Contract;
+using Natalia.Backup.Operations.Appliances;
+using Natalia.Backup.Operations.Connections;
+using Natalia.Backup.Operations.Evidence;
+using Natalia.Backup.Operations.Points;
 using Natalia.Backup.Pipeline;
-using Natalia.Backup.Points;
-using Natalia.Backup.Sessions;
 
 namespace Natalia.Backup.Commands;
 

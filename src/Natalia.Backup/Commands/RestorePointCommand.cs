@@ -3,9 +3,9 @@ using Natalia.Backup.Arguments;
 using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Engine.Repositories;
-using Natalia.Backup.Points;
-using Natalia.Backup.Sessions;
-using Natalia.Backup.Text;
+using Natalia.Backup.Operations.Connections;
+using Natalia.Backup.Operations.Points;
+using Natalia.Backup.Operations.Text;
 
 namespace Natalia.Backup.Commands;
 

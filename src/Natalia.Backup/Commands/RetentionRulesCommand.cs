@@ -1,7 +1,8 @@
 using System.Management.Automation;
 using Natalia.Backup.Arguments;
+using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Retention;
-using Natalia.Backup.Retention;
+using Natalia.Backup.Operations.Retention;
 
 namespace Natalia.Backup.Commands;
 

@@ -1,16 +1,15 @@
 using System.Globalization;
 using System.Management.Automation;
-using Natalia.Backup.Appliances;
 using Natalia.Backup.Arguments;
 using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Audit;
 using Natalia.Backup.Engine.Immutability;
 using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Engine.Retention;
-using Natalia.Backup.Evidence;
+using Natalia.Backup.Operations.Appliances;
+using Natalia.Backup.Operations.Connections;
+using Natalia.Backup.Operations.Retention;
 using Natalia.Backup.Pipeline;
-using Natalia.Backup.Retention;
-using Natalia.Backup.Sessions;
 
 namespace Natalia.Backup.Commands;
 

@@ -5,9 +5,9 @@ using Natalia.Backup.Engine.Audit;
 using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Engine.Storage.Folders;
 using Natalia.Backup.Engine.Verification;
-using Natalia.Backup.Evidence;
+using Natalia.Backup.Operations.Connections;
+using Natalia.Backup.Operations.Evidence;
 using Natalia.Backup.Pipeline;
-using Natalia.Backup.Sessions;
 
 namespace Natalia.Backup.Commands;
 

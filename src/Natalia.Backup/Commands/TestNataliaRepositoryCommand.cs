@@ -5,8 +5,8 @@ using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Engine.Storage.Folders;
 using Natalia.Backup.Hypervisors.Proxmox.BackupServer;
 using Natalia.Backup.Hypervisors.Proxmox.Rest;
+using Natalia.Backup.Operations.Connections;
 using Natalia.Backup.Pipeline;
-using Natalia.Backup.Sessions;
 
 namespace Natalia.Backup.Commands;
 

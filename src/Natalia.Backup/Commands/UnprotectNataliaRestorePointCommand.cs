@@ -3,8 +3,8 @@ using System.Management.Automation;
 using Natalia.Backup.Engine.Audit;
 using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Hypervisors.Contract;
+using Natalia.Backup.Operations.Points;
 using Natalia.Backup.Pipeline;
-using Natalia.Backup.Points;
 
 namespace Natalia.Backup.Commands;
 

@@ -1,7 +1,7 @@
 using System.Management.Automation;
 using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Model;
-using Natalia.Backup.Text;
+using Natalia.Backup.Operations.Text;
 
 namespace Natalia.Backup.Pipeline;
 

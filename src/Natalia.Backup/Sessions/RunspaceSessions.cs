@@ -1,5 +1,6 @@
 using System.Management.Automation.Runspaces;
 using System.Runtime.CompilerServices;
+using Natalia.Backup.Operations.Connections;
 
 namespace Natalia.Backup.Sessions;
 

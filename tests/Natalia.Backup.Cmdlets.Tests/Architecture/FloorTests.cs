@@ -1,8 +1,10 @@
 using System.Text.RegularExpressions;
 using ArchUnitNET.Domain;
 using ArchUnitNET.Loader;
+using Natalia.Backup.Commands;
 using Natalia.Backup.Engine.Repositories;
 using Natalia.Backup.Hypervisors.Proxmox;
+using Natalia.Backup.Operations.Connections;
 using Natalia.Backup.Storage.S3;
 using Natalia.Backup.Testing;
 using Assembly = System.Reflection.Assembly;
@@ -15,13 +17,16 @@ namespace Natalia.Backup.Cmdlets.Tests.Architecture;
 /// </summary>
 public sealed class FloorTests
 {
-    private const string Root = "Natalia.Backup.Engine";
+    private const string Engine = "Natalia.Backup.Engine";
     private const string Hypervisors = "Natalia.Backup.Hypervisors";
+    private const string S3 = "Natalia.Backup.Storage.S3";
+    private const string Operations = "Natalia.Backup.Operations";
+    private const string Cmdlets = "Natalia.Backup";
 
     /// <summary>From the roof to the ground, by project. The empty name is the project's own folder.</summary>
     private static readonly Dictionary<string, (Assembly Assembly, string[] Floors)> s_projects = new(StringComparer.Ordinal)
     {
-        [Root] = (typeof(Repository).Assembly,
+        [Engine] = (typeof(Repository).Assembly,
         [
             "Repositories", "Repair", "Backup", "Copy", "Verification", "Reclaim", "Restore", "Keys", "Immutability", "Runs", "Points", "BlockMap", "Core",
             "Leases", "Retention", "Packs", "Audit", "Sealing", "Storage.Folders", "Storage.Wrappers", "Storage", "Disks", "Files", "Compression", "Network",
@@ -32,11 +37,18 @@ public sealed class FloorTests
             "Folder", "Proxmox", "Proxmox.Restores", "Proxmox.Backups", "Proxmox.Jobs", "Proxmox.Notes", "Proxmox.Cluster", "Proxmox.BackupServer", "Proxmox.Rest",
             "Contract",
         ]),
+        [Operations] = (typeof(RepositorySession).Assembly, ["Profiles", "Backup", "Evidence", "Retention", "Points", "Appliances", "Connections", "Exports", "Text"]),
+        [Cmdlets] = (typeof(NataliaCommand).Assembly, ["Commands", "Arguments", "Sessions", "Pipeline", "Errors", ""]),
     };
 
     public static TheoryData<string> Projects => [.. s_projects.Keys];
 
     private static readonly string s_sources = Path.Combine(BuildLayout.RepositoryRoot, "src");
+
+    /// <summary>The names of all projects, the longest first: that of the cmdlets is the beginning of every other one.</summary>
+    private static readonly string[] s_names = [.. Directory.EnumerateDirectories(s_sources).Select(d => Path.GetFileName(d)).OrderByDescending(n => n.Length)];
+
+    public static TheoryData<string> Names => [.. s_names];
 
     /// <summary>By what the compiler made of it: whatever is called, held, caught or returned.</summary>
     [Theory]
@@ -65,32 +77,32 @@ public sealed class FloorTests
             int floor = Floor(project, Folder(file, project));
             foreach (Match used in Regex.Matches(text, $@"^using (?:static )?({Regex.Escape(project)}[\w.]*);", RegexOptions.Multiline))
             {
-                if (Floor(project, used.Groups[1].Value) < floor) up.Add($"{file} uses {used.Groups[1].Value}");
+                string name = used.Groups[1].Value;
+                if (IsOf(project, name) && Floor(project, name) < floor) up.Add($"{file} uses {name}");
             }
         }
         Assert.Empty(up);
     }
 
     [Theory]
-    [InlineData(Root)]
-    [InlineData("Natalia.Backup.Storage.S3")]
-    [InlineData(Hypervisors)]
+    [MemberData(nameof(Names))]
     public void Namespaces_are_folders(string project) =>
         Assert.All(Sources(project), f => Assert.Matches($@"(?m)^namespace {Regex.Escape(Folder(f, project))};", File.ReadAllText(f)));
 
-    /// <summary>Cmdlets stand on hypervisors and stores, these on the engine, and only the cmdlets see PowerShell.</summary>
+    /// <summary>Cmdlets stand on operations, these on hypervisors and stores, these on the engine; and of all of them only the cmdlets see PowerShell.</summary>
     [Fact]
     public void Projects_look_down()
     {
         Assert.Empty(Uses(typeof(Repository).Assembly));
-        Assert.Equal([Root], Uses(typeof(S3Store).Assembly));
-        Assert.Equal([Root], Uses(typeof(ProxmoxHypervisor).Assembly));
+        Assert.Equal([Engine], Uses(typeof(S3Store).Assembly));
+        Assert.Equal([Engine], Uses(typeof(ProxmoxHypervisor).Assembly));
+        Assert.Equal([Engine, Hypervisors, S3], Uses(typeof(RepositorySession).Assembly));
 
         static IEnumerable<string> Uses(Assembly assembly) => assembly.GetReferencedAssemblies().Select(a => a.Name!)
-            .Where(n => n.StartsWith("Natalia.", StringComparison.Ordinal) || n == "System.Management.Automation");
+            .Where(n => n.StartsWith("Natalia.", StringComparison.Ordinal) || n == "System.Management.Automation").Order(StringComparer.Ordinal);
     }
 
-    private static bool IsOf(string project, string? name) => name == project || name?.StartsWith(project + ".", StringComparison.Ordinal) == true;
+    private static bool IsOf(string project, string? name) => Array.Find(s_names, p => name == p || name?.StartsWith(p + ".", StringComparison.Ordinal) == true) == project;
 
     private static int Floor(string project, string name)
     {

@@ -1,7 +1,7 @@
 using Natalia.Backup.Engine.Disks;
 using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Hypervisors.Contract;
-using Natalia.Backup.Sessions;
+using Natalia.Backup.Operations.Connections;
 
 namespace Natalia.Backup.Cmdlets.Tests.Fakes;
 

@@ -1,5 +1,5 @@
 using Natalia.Backup.Engine;
-using Natalia.Backup.Points;
+using Natalia.Backup.Operations.Exports;
 
 namespace Natalia.Backup.Cmdlets.Tests.Points;
 

@@ -1,7 +1,7 @@
 using System.Text;
 using Natalia.Backup.Engine;
-using Natalia.Backup.Profiles;
-using Natalia.Backup.Sessions;
+using Natalia.Backup.Operations.Connections;
+using Natalia.Backup.Operations.Profiles;
 
 namespace Natalia.Backup.Cmdlets.Tests.Profiles;
 

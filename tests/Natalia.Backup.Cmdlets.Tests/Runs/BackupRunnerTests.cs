@@ -1,9 +1,9 @@
-using Natalia.Backup.Appliances;
 using Natalia.Backup.Cmdlets.Tests.Fakes;
 using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Backup;
 using Natalia.Backup.Engine.Model;
-using Natalia.Backup.Runs;
+using Natalia.Backup.Operations.Appliances;
+using Natalia.Backup.Operations.Backup;
 
 namespace Natalia.Backup.Cmdlets.Tests.Runs;
 

@@ -1,6 +1,7 @@
 using System.Management.Automation;
 using Natalia.Backup.Cmdlets.Tests.Fakes;
 using Natalia.Backup.Commands;
+using Natalia.Backup.Operations.Connections;
 
 namespace Natalia.Backup.Cmdlets.Tests.Sessions;
 

@@ -1,6 +1,6 @@
 using Natalia.Backup.Cmdlets.Tests.Fakes;
 using Natalia.Backup.Engine;
-using Natalia.Backup.Sessions;
+using Natalia.Backup.Operations.Connections;
 
 namespace Natalia.Backup.Cmdlets.Tests.Sessions;
 

@@ -1,5 +1,5 @@
 using System.Management.Automation;
-using Natalia.Backup.Text;
+using Natalia.Backup.Operations.Text;
 
 namespace Natalia.Backup.Cmdlets.Tests.Text;
 

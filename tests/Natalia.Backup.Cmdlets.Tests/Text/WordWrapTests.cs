@@ -1,4 +1,4 @@
-using Natalia.Backup.Text;
+using Natalia.Backup.Operations.Text;
 
 namespace Natalia.Backup.Cmdlets.Tests.Text;
 

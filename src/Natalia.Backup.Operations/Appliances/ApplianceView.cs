@@ -1,0 +1,45 @@
+using Natalia.Backup.Engine.Model;
+using Natalia.Backup.Hypervisors.Contract;
+
+namespace Natalia.Backup.Operations.Appliances;
+
+/// <summary>Puts together what the user sees of an appliance.</summary>
+internal static class ApplianceView
+{
+    /// <summary>A VM, with what a repository keeps about it.</summary>
+    internal static Appliance Create(LocatedAppliance located, Enrolment? enrolment)
+    {
+        ApplianceDescription description = located.Description;
+        return new Appliance
+        {
+            ApplianceId = description.ApplianceId,
+            Name = description.Name,
+            HypervisorKind = description.HypervisorKind,
+            Hypervisor = located.Hypervisor.Name,
+            Repository = enrolment?.Repository.Name,
+            ProcessorCount = description.ProcessorCount,
+            MemoryBytes = description.MemoryBytes,
+            Networks = [.. description.Networks],
+            Disks = [.. description.Disks],
+            DataDisk = DataDiskRule.TryChoose(description, enrolment?.Settings.DataDiskId)?.DiskId ?? enrolment?.Settings.DataDiskId,
+            // A hypervisor that protects by itself takes a whole VM unless it is told otherwise.
+            IncludeSystemDisk = enrolment?.Settings.IncludeSystemDisk ?? located.Hypervisor.Hypervisor is INativeProtection,
+            NativeId = description.NativeId,
+            Node = description.State?.Host,
+            State = description.State?.Power,
+            GuestAgent = description.State?.GuestAgent ?? GuestAgentState.Unknown,
+            HighAvailability = description.State?.HighAvailability,
+        };
+    }
+
+    /// <summary>An enrolled appliance that no connected hypervisor shows.</summary>
+    internal static Appliance Create(Enrolment enrolment) => new()
+    {
+        ApplianceId = enrolment.Settings.ApplianceId,
+        Name = enrolment.Settings.Name,
+        HypervisorKind = enrolment.Settings.HypervisorKind,
+        Repository = enrolment.Repository.Name,
+        DataDisk = enrolment.Settings.DataDiskId,
+        IncludeSystemDisk = enrolment.Settings.IncludeSystemDisk,
+    };
+}

@@ -1,0 +1,63 @@
+using Natalia.Backup.Engine;
+using Natalia.Backup.Engine.Model;
+using Natalia.Backup.Operations.Connections;
+
+namespace Natalia.Backup.Operations.Points;
+
+/// <summary>Finds restore points by id or the beginning of one. Lists each appliance of each repository at most once for a command, so that a thousand piped points cost one listing.</summary>
+/// <param name="completion">Remembers what was seen, for completion.</param>
+/// <param name="warn">Told of points that cannot even be listed; one of them may be the one that is looked for.</param>
+internal sealed class RestorePointFinder(CompletionCache completion, Action<string> warn)
+{
+    private const int ShortestPrefix = 4;
+
+    private readonly Dictionary<(RepositoryConnection, string?), IReadOnlyList<RestorePoint>> _lists = [];
+    private readonly Dictionary<(RepositoryConnection, string), MissingPoints> _missing = [];
+
+    /// <summary>The point of that id in each of the repositories that has it.</summary>
+    /// <param name="repositories">Where to look.</param>
+    /// <param name="id">An id, or at least four digits of its beginning.</param>
+    /// <param name="applianceId">The appliance, where it is known; saves listing the others.</param>
+    /// <param name="cancellationToken">Stops it.</param>
+    /// <exception cref="NataliaException"><c>RestorePointNotFound</c>, <c>RestorePointAmbiguous</c>, what listing throws.</exception>
+    internal async Task<IReadOnlyList<LocatedPoint>> FindAsync(IReadOnlyList<RepositoryConnection> repositories, string id, string? applianceId, CancellationToken cancellationToken)
+    {
+        string wanted = id.Trim().ToLowerInvariant();
+        if (wanted.Length < ShortestPrefix)
+            throw new NataliaException(ErrorIds.RestorePointNotFound, NataliaErrorKind.InvalidArgument, $"'{id}' is too short for a restore point's id: at least {ShortestPrefix} digits are needed.", id);
+        List<LocatedPoint> found = [];
+        foreach (RepositoryConnection repository in repositories)
+        {
+            IReadOnlyList<RestorePoint> points = await ListAsync(repository, applianceId, cancellationToken).ConfigureAwait(false);
+            found.AddRange(points.Where(p => p.RestorePointId.StartsWith(wanted, StringComparison.Ordinal)).Select(p => new LocatedPoint(repository, p)));
+        }
+        List<string> ids = [.. found.Select(f => f.Point.RestorePointId).Distinct()];
+        return ids.Count switch
+        {
+            1 => found,
+            0 => throw new NataliaException(ErrorIds.RestorePointNotFound, NataliaErrorKind.NotFound,
+                $"There is no restore point '{id}' in {string.Join(", ", repositories.Select(r => $"'{r.Name}'"))}.", id, DescribeMissing(repositories, applianceId) ?? "Get-NataliaRestorePoint lists them."),
+            _ => throw new NataliaException(ErrorIds.RestorePointAmbiguous, NataliaErrorKind.InvalidArgument, $"The ids of {ids.Count} restore points begin with '{id}'.", id, "Give more digits."),
+        };
+    }
+
+    /// <summary>What is missing may be what is looked for; null without any.</summary>
+    private string? DescribeMissing(IReadOnlyList<RepositoryConnection> repositories, string? applianceId)
+    {
+        List<string> texts = [.. _missing.Where(m => repositories.Contains(m.Key.Item1) && (applianceId is null || m.Key.Item2 == applianceId)).Select(m => m.Value.Describe(m.Key.Item1))];
+        return texts.Count == 0 ? null : string.Join(" ", texts);
+    }
+
+    private async Task<IReadOnlyList<RestorePoint>> ListAsync(RepositoryConnection repository, string? applianceId, CancellationToken cancellationToken)
+    {
+        if (_lists.TryGetValue((repository, applianceId), out IReadOnlyList<RestorePoint>? known)) return known;
+        List<NataliaException> damaged = [];
+        // One that cannot be read is found all the same, so that whoever names it is told what is wrong with it.
+        IReadOnlyList<RestorePoint> points = await repository.GetRestorePointsAsync(new RestorePointFilter { ApplianceId = applianceId, IncludeUnreadable = true }, damaged.Add, missing => _missing[(repository, missing.ApplianceId)] = missing, cancellationToken).ConfigureAwait(false);
+        HashSet<string?> listed = [.. points.Select(p => p.RestorePointId)];
+        foreach (NataliaException damage in damaged.Where(d => !listed.Contains(d.Target))) warn(damage.Message);
+        foreach (RestorePoint point in points) completion.Remember(point);
+        _lists[(repository, applianceId)] = points;
+        return points;
+    }
+}

@@ -1,7 +1,0 @@
-using Natalia.Backup.Engine.Model;
-using Natalia.Backup.Sessions;
-
-namespace Natalia.Backup.Appliances;
-
-/// <summary>An appliance's settings and the repository that keeps them.</summary>
-internal sealed record Enrolment(RepositoryConnection Repository, ApplianceSettings Settings);

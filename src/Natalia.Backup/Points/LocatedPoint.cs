@@ -1,7 +1,0 @@
-using Natalia.Backup.Engine.Model;
-using Natalia.Backup.Sessions;
-
-namespace Natalia.Backup.Points;
-
-/// <summary>A restore point and the connection through which it was found.</summary>
-internal sealed record LocatedPoint(RepositoryConnection Repository, RestorePoint Point);
