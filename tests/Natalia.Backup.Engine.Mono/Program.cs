@@ -80,7 +80,7 @@ internal static class Program
                 failed++;
             }
             File.Delete(path);
-            using (var target = new RawDiskTarget(path)) await repository.ExportDiskAsync(point, null, target, null, default);
+            using (var target = new RawDiskTarget(path)) await (await repository.OpenPointAsync(point, default)).ExportDiskAsync(null, target, null, default);
             using SHA256 sha = SHA256.Create();
             using FileStream file = File.OpenRead(path);
             Console.WriteLine($"{point.RestorePointId} {BitConverter.ToString(sha.ComputeHash(file)).Replace("-", "").ToLowerInvariant()}");

@@ -58,30 +58,30 @@ public sealed class S3ArchiveTests : IDisposable
         Assert.Contains(await CheckAsync(reader), r => r is { Name: "Packs", Result: CheckOutcome.Skipped });
         Assert.DoesNotContain(await CheckAsync(reader), r => r.Result == CheckOutcome.Failed);
 
-        ThawStatus looked = (await reader.ThawAsync(point, null, null, default))!;
+        ThawStatus looked = (await (await reader.OpenPointAsync(point, default)).ThawAsync(null, null, default))!;
         Assert.Equal((packs, packs, 0, 0, false, null), (looked.Objects, looked.ArchivedObjects, looked.ThawingObjects, looked.ReadableObjects, looked.IsReadable, looked.ExpectedUtc));
         Assert.Equal(looked.Bytes, looked.ArchivedBytes);
-        ThawStatus asked = (await reader.ThawAsync(point, null, 3, default))!;
+        ThawStatus asked = (await (await reader.OpenPointAsync(point, default)).ThawAsync(null, 3, default))!;
         Assert.Equal((0, packs, 3), (asked.ArchivedObjects, asked.ThawingObjects, asked.Days));
         Assert.InRange(asked.ExpectedUtc!.Value, DateTime.UtcNow.AddHours(hours - 0.1), DateTime.UtcNow.AddHours(hours + 0.1));
         // Asked again: nothing is asked for twice.
         int requests = _server.Log.Count(l => l.Contains("?restore"));
         Assert.Equal(packs, requests);
-        ThawStatus waiting = (await reader.ThawAsync(point, null, 3, default))!;
+        ThawStatus waiting = (await (await reader.OpenPointAsync(point, default)).ThawAsync(null, 3, default))!;
         Assert.Equal((packs, null), (waiting.ThawingObjects, waiting.Days));
         Assert.Equal(requests, _server.Log.Count(l => l.Contains("?restore")));
 
         // Some are there, some are not: still not readable, and it says so.
         _server.FinishThaws(1);
-        Assert.Equal((1, packs - 1), await reader.ThawAsync(point, null, 3, default) is ThawStatus part ? (part.ReadableObjects, part.ThawingObjects) : default);
+        Assert.Equal((1, packs - 1), await (await reader.OpenPointAsync(point, default)).ThawAsync(null, 3, default) is ThawStatus part ? (part.ReadableObjects, part.ThawingObjects) : default);
         _server.FinishThaws();
-        Assert.True((await reader.ThawAsync(point, null, 3, default))!.IsReadable);
+        Assert.True((await (await reader.OpenPointAsync(point, default)).ThawAsync(null, 3, default))!.IsReadable);
         Assert.Equal(changed, await RestoreAsync(reader, point));
         Assert.Equal(CheckOutcome.Passed, (await reader.VerifyRestorePointAsync(point, null, default)).Result);
 
         // The days are over: it is archived again.
         _server.EndThaws();
-        Assert.Equal(packs, (await reader.ThawAsync(point, null, null, default))!.ArchivedObjects);
+        Assert.Equal(packs, (await (await reader.OpenPointAsync(point, default)).ThawAsync(null, null, default))!.ArchivedObjects);
     }
 
     [Fact]
@@ -106,6 +106,6 @@ public sealed class S3ArchiveTests : IDisposable
     public async Task A_store_without_classes_has_nothing_to_thaw()
     {
         using Repository repository = await _bench.CreateAsync();
-        Assert.Null(await repository.ThawAsync(await BackupAsync(repository, Disk(1 << 20, 1)), null, 3, default));
+        Assert.Null(await (await repository.OpenPointAsync(await BackupAsync(repository, Disk(1 << 20, 1)), default)).ThawAsync(null, 3, default));
     }
 }

@@ -73,7 +73,7 @@ public sealed class RepositoryBench : IDisposable
     public static async Task<byte[]> RestoreAsync(Repository repository, RestorePoint point, string? diskId = null)
     {
         using var target = new MemoryDiskTarget();
-        await repository.ExportDiskAsync(point, diskId, target, null, default);
+        await (await repository.OpenPointAsync(point, default)).ExportDiskAsync(diskId, target, null, default);
         Assert.True(target.IsComplete);
         return target.Bytes;
     }

@@ -25,6 +25,7 @@ internal sealed class RepositoryCore(IObjectStore store, RepositorySettings sett
 
     internal string RepositoryId { get; } = settings.Id.ToString();
     internal bool IsUnlocked => _keys is not null;
+    internal bool IsEncrypted => settings.Cipher != Cipher.None;
 
     /// <summary>The keys of objects.</summary>
     /// <exception cref="NataliaException"><c>PasswordRequired</c>.</exception>

@@ -17,6 +17,7 @@ internal sealed class ManifestReader(RepositoryCore core)
     private readonly ConcurrentDictionary<string, PointManifest> _known = new(StringComparer.Ordinal);
     private readonly ConcurrentDictionary<string, PointManifest> _catalogued = new(StringComparer.Ordinal);
     private readonly ConcurrentDictionary<string, long> _lengths = new(StringComparer.Ordinal);
+    private readonly ConcurrentDictionary<(string ApplianceId, string PointId), Run> _listed = new();
 
     /// <summary>The runs that have a manifest, complete or not, ascending.</summary>
     internal async Task<List<Run>> ListAsync(string applianceId, CancellationToken cancellationToken)
@@ -26,6 +27,7 @@ internal sealed class ManifestReader(RepositoryCore core)
         {
             if (!Run.TryParse(Layout.FileName(found.Name), out Run run)) continue;
             _lengths[found.Name] = found.Length;
+            _listed.TryAdd((applianceId, run.Id.ToString()), run);
             runs.Add(run);
         }
         return runs;
@@ -34,12 +36,19 @@ internal sealed class ManifestReader(RepositoryCore core)
     /// <summary>The length of a manifest's object when it was last listed, in bytes; null when it was not.</summary>
     internal long? LengthOf(string applianceId, Run run) => _lengths.TryGetValue(Layout.Manifest(applianceId, run), out long length) ? length : null;
 
-    /// <summary>Reads a manifest itself, never a copy.</summary>
+    /// <summary>The run of a point whose manifest was listed in this session, and may be gone since; null when none was.</summary>
+    internal Run? Recall(string applianceId, string restorePointId) => _listed.TryGetValue((applianceId, restorePointId), out Run run) ? run : null;
+
+    /// <summary>Reads a manifest itself, never a copy of the catalog.</summary>
     /// <exception cref="NataliaException"><c>ManifestDamaged</c>, <c>ObjectNotFound</c>, a store error.</exception>
-    internal async Task<PointManifest> ReadAsync(string applianceId, Run run, CancellationToken cancellationToken)
+    internal Task<PointManifest> ReadAsync(string applianceId, Run run, CancellationToken cancellationToken) =>
+        _known.TryGetValue(Layout.Manifest(applianceId, run), out PointManifest? known) ? Task.FromResult(known) : ReadAnewAsync(applianceId, run, cancellationToken);
+
+    /// <summary>Reads a manifest as it is now, also when it was read before.</summary>
+    /// <exception cref="NataliaException"><c>ManifestDamaged</c>, <c>ObjectNotFound</c>, a store error.</exception>
+    internal async Task<PointManifest> ReadAnewAsync(string applianceId, Run run, CancellationToken cancellationToken)
     {
         string name = Layout.Manifest(applianceId, run);
-        if (_known.TryGetValue(name, out PointManifest? known)) return known;
         try
         {
             byte[] bytes = await core.Store.ReadAllAsync(name, cancellationToken).ConfigureAwait(false);

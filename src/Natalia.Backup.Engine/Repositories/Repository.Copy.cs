@@ -14,7 +14,8 @@ public sealed partial class Repository
     internal ManifestReader Manifests => _manifests;
 
     /// <exception cref="NataliaException"><c>RestorePointNotFound</c>, <c>ManifestDamaged</c>, <c>PasswordRequired</c>.</exception>
-    internal Task<PointManifest> FindManifestAsync(string applianceId, string restorePointId, CancellationToken cancellationToken) => FindAsync(applianceId, restorePointId, cancellationToken);
+    internal async Task<PointManifest> FindManifestAsync(string applianceId, string restorePointId, CancellationToken cancellationToken) =>
+        (await _finder.FindAsync(applianceId, restorePointId, cancellationToken).ConfigureAwait(false)).Manifest;
 
     /// <summary>Makes a copy of another repository's point here, under a lease that is held already, or under its own.</summary>
     internal async Task<CopyRunResult> RunCopyAsync(CopiedPoint point, IReadOnlyList<CopiedDisk> disks, Lease? held, IProgress<OperationProgress>? progress, CancellationToken cancellationToken)

@@ -56,6 +56,13 @@ internal sealed class PointVerification(RepositoryCore core, PointManifest manif
         };
     }
 
+    /// <summary>What is told of a point that could not be read at all.</summary>
+    internal static CheckResult Unread(RestorePoint point, CheckOutcome outcome, string errorId, string detail) => new()
+    {
+        Name = "RestorePoint", Result = outcome, Target = point.ToString(), Detail = detail, ErrorId = errorId,
+        RestorePointId = point.RestorePointId, ApplianceId = point.ApplianceId, RepositoryId = point.RepositoryId,
+    };
+
     private async Task CheckDeltaAsync(CancellationToken cancellationToken)
     {
         string name = Layout.Delta(manifest.ApplianceId, manifest.Run);

@@ -1,18 +1,25 @@
 using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Model;
+using Natalia.Backup.Engine.Repositories;
 using Natalia.Backup.Operations.Connections;
 
 namespace Natalia.Backup.Operations.Points;
 
-/// <summary>Finds restore points by id or the beginning of one. Lists each appliance of each repository at most once for a command, so that a thousand piped points cost one listing.</summary>
+/// <summary>
+/// Finds restore points by id or the beginning of one. A whole id needs no finding: the point is opened. Else, and for a second point of an appliance, that appliance is listed, at most once in each repository for a command,
+/// so that a thousand piped points cost one listing.
+/// </summary>
 /// <param name="completion">Remembers what was seen, for completion.</param>
 /// <param name="warn">Told of points that cannot even be listed; one of them may be the one that is looked for.</param>
-internal sealed class RestorePointFinder(CompletionCache completion, Action<string> warn)
+/// <param name="opensAll">Whether the command opens each point anyway; then a listing would come on top.</param>
+internal sealed class RestorePointFinder(CompletionCache completion, Action<string> warn, bool opensAll = false)
 {
     private const int ShortestPrefix = 4;
+    private const int WholeId = 32;
 
     private readonly Dictionary<(RepositoryConnection, string?), IReadOnlyList<RestorePoint>> _lists = [];
     private readonly Dictionary<(RepositoryConnection, string), MissingPoints> _missing = [];
+    private readonly HashSet<(RepositoryConnection, string)> _opened = [];
 
     /// <summary>The point of that id in each of the repositories that has it.</summary>
     /// <param name="repositories">Where to look.</param>
@@ -28,6 +35,11 @@ internal sealed class RestorePointFinder(CompletionCache completion, Action<stri
         List<LocatedPoint> found = [];
         foreach (RepositoryConnection repository in repositories)
         {
+            if (await TryOpenAsync(repository, wanted, applianceId, cancellationToken).ConfigureAwait(false) is LocatedPoint opened)
+            {
+                found.Add(opened);
+                continue;
+            }
             IReadOnlyList<RestorePoint> points = await ListAsync(repository, applianceId, cancellationToken).ConfigureAwait(false);
             found.AddRange(points.Where(p => p.RestorePointId.StartsWith(wanted, StringComparison.Ordinal)).Select(p => new LocatedPoint(repository, p)));
         }
@@ -39,6 +51,23 @@ internal sealed class RestorePointFinder(CompletionCache completion, Action<stri
                 $"There is no restore point '{id}' in {string.Join(", ", repositories.Select(r => $"'{r.Name}'"))}.", id, DescribeMissing(repositories, applianceId) ?? "Get-NataliaRestorePoint lists them."),
             _ => throw new NataliaException(ErrorIds.RestorePointAmbiguous, NataliaErrorKind.InvalidArgument, $"The ids of {ids.Count} restore points begin with '{id}'.", id, "Give more digits."),
         };
+    }
+
+    /// <summary>Null where a listing is cheaper, or tells more: of what is not there, or cannot be read.</summary>
+    private async Task<LocatedPoint?> TryOpenAsync(RepositoryConnection repository, string id, string? applianceId, CancellationToken cancellationToken)
+    {
+        if (id.Length != WholeId || applianceId is null || repository.Native is not null || _lists.ContainsKey((repository, applianceId))) return null;
+        if (!_opened.Add((repository, applianceId)) && !opensAll) return null;
+        try
+        {
+            OpenPoint opened = await repository.Repository.OpenPointAsync(applianceId, id, cancellationToken).ConfigureAwait(false);
+            completion.Remember(opened.Point);
+            return new LocatedPoint(repository, opened.Point, opened);
+        }
+        catch (NataliaException e) when (e.ErrorId is ErrorIds.RestorePointNotFound or ErrorIds.ManifestDamaged)
+        {
+            return null;
+        }
     }
 
     /// <summary>What is missing may be what is looked for; null without any.</summary>

@@ -104,7 +104,7 @@ public sealed class ExportNataliaApplianceConfigurationCommand : HypervisorComma
         LocatedPoint point = (await _finder.FindAsync(repositories, RestorePointId, null, cancellationToken).ConfigureAwait(false))[0];
         ApplianceDescription description = point.Repository.Native is INativeRepository native
             ? await native.GetConfigurationAsync(point.Point, cancellationToken).ConfigureAwait(false)
-            : await point.Repository.Repository.GetConfigurationAsync(point.Point, cancellationToken).ConfigureAwait(false);
+            : await (await point.OpenAsync(cancellationToken).ConfigureAwait(false)).GetConfigurationAsync(cancellationToken).ConfigureAwait(false);
         await ExportAsync(path, description, point.Point.TimeUtc, point.Point.RestorePointId).ConfigureAwait(false);
     }
 

@@ -5,6 +5,8 @@ using Natalia.Backup.Arguments;
 using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Disks;
 using Natalia.Backup.Engine.Model;
+using Natalia.Backup.Engine.Repositories;
+using Natalia.Backup.Engine.Restore;
 using Natalia.Backup.Operations.Exports;
 using Natalia.Backup.Operations.Points;
 using Natalia.Backup.Operations.Text;
@@ -88,16 +90,19 @@ public sealed class ExportNataliaDiskCommand : RestorePointCommand
     /// <summary>What this very call has written, and from which point and disk.</summary>
     private readonly Dictionary<string, string> _written = new(StringComparer.OrdinalIgnoreCase);
 
-    // Copies in several repositories are the same: one of them is enough.
     private protected override string MissedWithoutInput => "no disk was written";
 
+    private protected override bool OpensPoints => true;
+
+    // Copies in several repositories are the same: one of them is enough.
     private protected override IEnumerable<LocatedPoint> Choose(IReadOnlyList<LocatedPoint> copies) => copies.Take(1);
 
     private protected override async Task ProcessPointAsync(LocatedPoint point, CancellationToken cancellationToken)
     {
         RestorePoint one = point.Point;
         string path = await OnPipelineAsync(() => FilePaths.Resolve(SessionState, Destination)).ConfigureAwait(false);
-        string? diskId = DiskId ?? (one.Disks.FirstOrDefault(d => d.Role == DiskRole.Data) ?? one.Disks.FirstOrDefault())?.DiskId;
+        OpenPoint opened = await point.OpenAsync(cancellationToken).ConfigureAwait(false);
+        string diskId = DiskChoice.Of(opened.Point, DiskId).DiskId;
         string file = ChooseFile(path, one, diskId);
         // -Force is for older files, not for what this very call has just written.
         if (_written.ContainsKey(file))
@@ -105,15 +110,15 @@ public sealed class ExportNataliaDiskCommand : RestorePointCommand
         _written.Add(file, Content(one, diskId));
         ExportDestination.EnsureWritable(file, Force);
         if (!await ShouldProcessAsync(file, $"Write disk {diskId} of {one}").ConfigureAwait(false)) return;
-        if (!await EnsureReadableAsync(point, diskId is null ? null : [diskId], Thaw ? ThawDays : null, cancellationToken).ConfigureAwait(false)) return;
+        if (!await EnsureReadableAsync(point, [diskId], Thaw ? ThawDays : null, cancellationToken).ConfigureAwait(false)) return;
         await TellOfPartialsAsync(path, file, one, cancellationToken).ConfigureAwait(false);
         var clock = Stopwatch.StartNew();
         var written = new SalvagedDisk(new RestorePointDisk("", DiskRole.Unknown, 0, 0), 0, []);
         using (ProgressReporter progress = StartProgress($"Exporting {one}"))
         using (var target = new RawDiskTarget(file, Force))
         {
-            if (AllowLoss) written = await point.Repository.Repository.SalvageDiskAsync(one, DiskId, target, progress, cancellationToken).ConfigureAwait(false);
-            else written = written with { Disk = await ReadAsync(point, diskId is null ? null : [diskId], () => point.Repository.Repository.ExportDiskAsync(one, DiskId, target, progress, cancellationToken), cancellationToken).ConfigureAwait(false) };
+            if (AllowLoss) written = await opened.SalvageDiskAsync(diskId, target, progress, cancellationToken).ConfigureAwait(false);
+            else written = written with { Disk = await ReadAsync(point, [diskId], () => opened.ExportDiskAsync(diskId, target, progress, cancellationToken), cancellationToken).ConfigureAwait(false) };
         }
         if (written.BytesLost > 0)
             EmitWarning(string.Format(CultureInfo.InvariantCulture, "{0} of disk {1} of {2} are lost. In '{3}' there are zeros in their place, in {4} extent(s); the property LostExtents of the result tells where. The file is not the disk as it was.",
@@ -133,16 +138,16 @@ public sealed class ExportNataliaDiskCommand : RestorePointCommand
     }
 
     /// <summary>In a folder every point gets a file of its own, also where two of one name were made in one second.</summary>
-    private string ChooseFile(string path, RestorePoint point, string? diskId)
+    private string ChooseFile(string path, RestorePoint point, string diskId)
     {
-        string[] parts = [point.ApplianceName, ExportDestination.Stamp(point.TimeUtc), diskId ?? "disk"];
+        string[] parts = [point.ApplianceName, ExportDestination.Stamp(point.TimeUtc), diskId];
         string file = ExportDestination.GetFile(path, ExportName.Create(parts, ".raw", point.RestorePointId));
         return _written.TryGetValue(file, out string? content) && content != Content(point, diskId)
             ? ExportDestination.GetFile(path, ExportName.Create(parts, ".raw", point.RestorePointId, withId: true))
             : file;
     }
 
-    private static string Content(RestorePoint point, string? diskId) => $"{point.RestorePointId} {diskId}";
+    private static string Content(RestorePoint point, string diskId) => $"{point.RestorePointId} {diskId}";
 
     /// <summary>An export that was killed could not take back what it had written; that may be what the disk has no room for now.</summary>
     private async Task TellOfPartialsAsync(string path, string file, RestorePoint point, CancellationToken cancellationToken)

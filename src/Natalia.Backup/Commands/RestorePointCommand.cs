@@ -45,6 +45,9 @@ public abstract class RestorePointCommand : NataliaCommand
     /// <exception cref="NataliaException"><c>InputRefused</c>.</exception>
     private protected virtual void CheckInput() { }
 
+    /// <summary>Whether the command opens each point, and so needs no listing of others.</summary>
+    private protected virtual bool OpensPoints => false;
+
     /// <summary>Does the command's work on one point.</summary>
     private protected abstract Task ProcessPointAsync(LocatedPoint point, CancellationToken cancellationToken);
 
@@ -58,7 +61,7 @@ public abstract class RestorePointCommand : NataliaCommand
     private protected sealed override async Task ProcessAsync(CancellationToken cancellationToken)
     {
         CheckInput();
-        _finder ??= new RestorePointFinder(Registry.Completion, EmitWarning);
+        _finder ??= new RestorePointFinder(Registry.Completion, EmitWarning, OpensPoints);
         foreach (string id in RestorePointId)
         {
             IReadOnlyList<LocatedPoint> found;
@@ -101,14 +104,14 @@ public abstract class RestorePointCommand : NataliaCommand
     {
         // Where nothing is said to be archived, the reading itself finds out, so that the usual case costs nothing.
         if (point.Repository.Native is not null || (days is null && point.Repository.Repository.StorageClass is not ("GLACIER" or "DEEP_ARCHIVE"))) return true;
-        Repository repository = point.Repository.Repository;
-        ThawStatus? status = await repository.ThawAsync(point.Point, diskIds, null, cancellationToken).ConfigureAwait(false);
+        OpenPoint opened = await point.OpenAsync(cancellationToken).ConfigureAwait(false);
+        ThawStatus? status = await opened.ThawAsync(diskIds, null, cancellationToken).ConfigureAwait(false);
         if (status is null or { IsReadable: true }) return true;
         if (days is not int period) throw Archived(point.Point, status);
         if (status.ArchivedObjects > 0)
         {
             if (!await ShouldProcessAsync(point.Point.ToString(), $"Ask for {Count(status.ArchivedObjects)} ({ByteSize.Format(status.ArchivedBytes)}) to be thawed for {period} days, which the service charges for").ConfigureAwait(false)) return false;
-            status = (await repository.ThawAsync(point.Point, diskIds, period, cancellationToken).ConfigureAwait(false))!;
+            status = (await opened.ThawAsync(diskIds, period, cancellationToken).ConfigureAwait(false))!;
         }
         Emit(status);
         if (status.IsReadable) return true;
@@ -125,7 +128,7 @@ public abstract class RestorePointCommand : NataliaCommand
         }
         catch (NataliaException archived) when (archived.ErrorId == ErrorIds.ObjectArchived)
         {
-            if (await point.Repository.Repository.ThawAsync(point.Point, diskIds, null, cancellationToken).ConfigureAwait(false) is not { IsReadable: false } status) throw;
+            if (await (await point.OpenAsync(cancellationToken).ConfigureAwait(false)).ThawAsync(diskIds, null, cancellationToken).ConfigureAwait(false) is not { IsReadable: false } status) throw;
             throw Archived(point.Point, status);
         }
     }

@@ -39,6 +39,8 @@ public sealed class TestNataliaRestorePointCommand : RestorePointCommand
 
     private protected override string MissedWithoutInput => "no restore point was tested";
 
+    private protected override bool OpensPoints => true;
+
     private protected override async Task ProcessPointAsync(LocatedPoint point, CancellationToken cancellationToken)
     {
         if (point.Repository.Native is INativeRepository native)
@@ -48,7 +50,7 @@ public sealed class TestNataliaRestorePointCommand : RestorePointCommand
         }
         CheckResult result;
         using (ProgressReporter progress = StartProgress($"Testing {point.Point}"))
-            result = await point.Repository.Repository.VerifyRestorePointAsync(point.Point, progress, cancellationToken).ConfigureAwait(false);
+            result = await point.VerifyAsync(progress, cancellationToken).ConfigureAwait(false);
         if (Quiet)
         {
             _verdict.Add(result.Result is CheckOutcome.Passed or CheckOutcome.Warning);

@@ -57,7 +57,7 @@ public sealed class CopyTests
             Assert.Equal((a.SizeBytes, a.ReadBytes, a.Duration), (b.SizeBytes, b.ReadBytes, b.Duration));
             Assert.Equal(a.Disks, b.Disks);
             Assert.InRange(b.StoredBytes!.Value, a.StoredBytes!.Value * 0.97, a.StoredBytes.Value * 1.03 + 1000);
-            Assert.Equal((await source.GetConfigurationAsync(a, default)).ToString(), (await destination.GetConfigurationAsync(b, default)).ToString());
+            Assert.Equal((await (await source.OpenPointAsync(a, default)).GetConfigurationAsync(default)).ToString(), (await (await destination.OpenPointAsync(b, default)).GetConfigurationAsync(default)).ToString());
             Assert.Equal(CheckOutcome.Passed, (await destination.VerifyRestorePointAsync(b, null, default)).Result);
         }
         // What a copy moves is what changed, and its figures say so.

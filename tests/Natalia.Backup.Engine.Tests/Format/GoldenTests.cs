@@ -75,7 +75,7 @@ public sealed class GoldenTests
         await AssertRestoresAsync(repository, golden, points);
         Assert.Equal("scsi1", Assert.Single(await repository.GetApplianceSettingsAsync(default)).DataDiskId);
         Assert.Equal(7, Assert.Single(await repository.GetRetentionPoliciesAsync(default)).Policy.Daily);
-        Assert.Equal("natalia-paris", (await repository.GetConfigurationAsync(points[^1], default)).Name);
+        Assert.Equal("natalia-paris", (await (await repository.OpenPointAsync(points[^1], default)).GetConfigurationAsync(default)).Name);
 
         // It is not only read: it goes on, and what it held stays.
         byte[] next = Disk(9 << 20, 1);

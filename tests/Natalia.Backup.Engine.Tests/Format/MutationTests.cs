@@ -80,7 +80,7 @@ public sealed class MutationTests
             foreach (RetentionPlanRow row in RetentionPlanner.Plan(described, policy, new DateTime(2026, 11, 29, 0, 0, 0, DateTimeKind.Utc))) _ = $"{row} {row.Week} {row.Year} {row.Reason}";
             LockEffect.Compute([.. described], policy, new ImmutabilityPolicy(30), new DateTime(2026, 11, 29, 0, 0, 0, DateTimeKind.Utc));
             foreach (RestorePoint point in points.Where(p => p.SizeBytes is null or < 1 << 20)) await AsDamageAsync(() => repository.VerifyRestorePointAsync(point, null, default));
-            foreach (RestorePoint point in points) await AsDamageAsync(() => repository.GetConfigurationAsync(point, default));
+            foreach (RestorePoint point in points) await AsDamageAsync(async () => await (await repository.OpenPointAsync(point, default)).GetConfigurationAsync(default));
             Assert.NotEmpty(await CheckAsync(repository, full: false));
             await repository.VerifyAuditAsync(new AuditExpectations(), default);
             await BackupAsync(repository, Disk(300_000, 7), time: new DateTime(2026, 11, 28, 0, 0, 0, DateTimeKind.Utc));

@@ -53,7 +53,7 @@ public sealed class UnreadablePointTests
         using Repository repository = await bench.OpenAsync();
         RestorePoint found = await FindAsync(repository);
 
-        foreach (Func<Task> use in new Func<Task>[] { () => RestoreAsync(repository, found), () => repository.RemoveRestorePointAsync(found, "t", default), () => repository.SetProtectionAsync(found, true, "t", default), () => repository.GetConfigurationAsync(found, default) })
+        foreach (Func<Task> use in new Func<Task>[] { () => RestoreAsync(repository, found), () => repository.RemoveRestorePointAsync(found, "t", default), () => repository.SetProtectionAsync(found, true, "t", default), async () => await (await repository.OpenPointAsync(found, default)).GetConfigurationAsync(default) })
             Assert.Equal(ErrorIds.ManifestDamaged, (await Assert.ThrowsAsync<NataliaException>(use)).ErrorId);
         NataliaException? refusal = await repository.FindRemovalRefusalAsync(found, default);
         Assert.Equal(ErrorIds.ManifestDamaged, refusal?.ErrorId);

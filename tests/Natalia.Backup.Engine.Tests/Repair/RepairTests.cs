@@ -420,7 +420,7 @@ public sealed class RepairTests
             SalvagedDisk salvaged;
             try
             {
-                salvaged = await repository.SalvageDiskAsync(point, null, target, null, default);
+                salvaged = await (await repository.OpenPointAsync(point, default)).SalvageDiskAsync(null, target, null, default);
             }
             catch (NataliaException nothing) when (nothing.ErrorId == ErrorIds.BlockDamaged && round % 2 == 1)
             {
@@ -718,7 +718,7 @@ public sealed class RepairTests
             try
             {
                 byte[] bytes = await RestoreAsync(repository, point);
-                await repository.GetConfigurationAsync(point, default);
+                await (await repository.OpenPointAsync(point, default)).GetConfigurationAsync(default);
                 if (model is not null && model.TryGetValue(point.RestorePointId, out byte[]? expected)) Assert.True(expected.AsSpan().SequenceEqual(bytes), $"{point.Sequence} restores to something else");
                 whole.Add(point.RestorePointId);
             }

@@ -68,7 +68,7 @@ public sealed class RoundTripTests
         using Repository repository = await bench.CreateAsync();
         RestorePoint point = await BackupAsync(repository, new byte[20 << 20]);
         using var target = new MemoryDiskTarget();
-        await repository.ExportDiskAsync(point, null, target, null, default);
+        await (await repository.OpenPointAsync(point, default)).ExportDiskAsync(null, target, null, default);
         Assert.Equal(0, target.WrittenBytes);
         Assert.Equal(20 << 20, target.Bytes.Length);
         Assert.Equal(0, point.Disks[0].AllocatedBytes);
@@ -105,7 +105,7 @@ public sealed class RoundTripTests
         for (int i = 0; i < 3; i++)
         {
             var target = new ComparingTarget(states[i]);
-            await repository.ExportDiskAsync(points[i], null, target, null, default);
+            await (await repository.OpenPointAsync(points[i], default)).ExportDiskAsync(null, target, null, default);
             target.AssertEqual();
         }
     }
@@ -196,7 +196,7 @@ public sealed class RoundTripTests
         Assert.True(second.StoredBytes < first.StoredBytes);
         Assert.True(second.StoredBytes < 400_000, $"{second.StoredBytes} bytes stored");
         var target = new ComparingTarget(disk);
-        await repository.ExportDiskAsync(second, null, target, null, default);
+        await (await repository.OpenPointAsync(second, default)).ExportDiskAsync(null, target, null, default);
         target.AssertEqual();
     }
 
@@ -206,7 +206,7 @@ public sealed class RoundTripTests
         using var bench = new RepositoryBench { Password = "p" };
         using Repository repository = await bench.CreateAsync();
         RestorePoint point = await BackupAsync(repository, Disk(100_000, 1));
-        ApplianceDescription kept = await repository.GetConfigurationAsync(point, default);
+        ApplianceDescription kept = await (await repository.OpenPointAsync(point, default)).GetConfigurationAsync(default);
         Assert.Equal(ApplianceDescriptionJson.Encode(Appliance), ApplianceDescriptionJson.Encode(kept));
         Assert.Equal(110, kept.Networks[0].Vlan);
     }

@@ -134,7 +134,7 @@ public sealed class RepositoryRetentionTests
         using Repository another = await bench.OpenAsync();
         RestorePoint[] points = await MakeAsync(repository, 2);
         using var target = new GatedTarget();
-        Task export = repository.ExportDiskAsync(points[0], null, target, null, default);
+        Task export = (await repository.OpenPointAsync(points[0], default)).ExportDiskAsync(null, target, null, default);
         await target.Begun;
 
         Assert.Equal([false, true], (await another.DescribeForRetentionAsync([points[1], points[0]], default)).Select(p => p.IsInUse));

@@ -1,0 +1,103 @@
+using System.Text.Json;
+using Natalia.Backup.Engine.Audit;
+using Natalia.Backup.Engine.Core;
+using Natalia.Backup.Engine.Format;
+using Natalia.Backup.Engine.Leases;
+using Natalia.Backup.Engine.Model;
+
+namespace Natalia.Backup.Engine.Repositories;
+
+/// <summary>What a repository's logs know of appliances: their names, and the settings of those that are enrolled.</summary>
+internal sealed class ApplianceBook(RepositoryCore core)
+{
+    internal async Task<IReadOnlyList<KnownAppliance>> GetAppliancesAsync(CancellationToken cancellationToken)
+    {
+        var appliances = new List<KnownAppliance>();
+        foreach (string id in await core.ListAppliancesAsync(cancellationToken).ConfigureAwait(false))
+            appliances.Add(new KnownAppliance(id, await FindNameAsync(core.ApplianceLog(id), cancellationToken).ConfigureAwait(false)));
+        return appliances;
+    }
+
+    internal async Task<IReadOnlyList<ApplianceSettings>> GetSettingsAsync(CancellationToken cancellationToken)
+    {
+        var all = new List<ApplianceSettings>();
+        foreach (string appliance in await core.ListAppliancesAsync(cancellationToken).ConfigureAwait(false))
+        {
+            AuditLog log = core.ApplianceLog(appliance);
+            foreach (AuditName name in Enumerable.Reverse(await log.ListAsync(cancellationToken).ConfigureAwait(false)))
+            {
+                if (name.Event != AuditEvents.ApplianceSet) continue;
+                try
+                {
+                    AuditRecord record = await log.ReadAsync(name, cancellationToken).ConfigureAwait(false);
+                    all.Add(Decode(appliance, record.Data ?? "{}"));
+                    break;
+                }
+                catch (FormatException)
+                {
+                    // Damaged or not signed: the setting before it counts, and the repository's check reports this one.
+                }
+            }
+        }
+        return all;
+    }
+
+    /// <exception cref="NataliaException"><c>LeaseHeld</c>, <c>PasswordRequired</c>.</exception>
+    internal async Task SetSettingsAsync(ApplianceSettings settings, CancellationToken cancellationToken)
+    {
+        _ = core.SigningSeed;
+        Lease lease = await core.AcquireLeaseAsync(settings.ApplianceId, cancellationToken).ConfigureAwait(false);
+        await using (lease.ConfigureAwait(false))
+        {
+            await core.ApplianceLog(settings.ApplianceId).AppendAsync(new AuditEntry(AuditEvents.ApplianceSet)
+            {
+                ApplianceId = settings.ApplianceId,
+                WriteData = json =>
+                {
+                    json.WriteString("name", settings.Name);
+                    json.WriteString("hypervisor", settings.HypervisorKind);
+                    if (settings.DataDiskId is not null) json.WriteString("dataDisk", settings.DataDiskId);
+                    json.WriteBoolean("includeSystemDisk", settings.IncludeSystemDisk);
+                },
+            }, core.SigningSeed, cancellationToken).ConfigureAwait(false);
+            await core.Store.FlushAsync(cancellationToken).ConfigureAwait(false);
+        }
+    }
+
+    private static ApplianceSettings Decode(string appliance, string data)
+    {
+        using JsonDocument document = JsonDocument.Parse(data);
+        JsonElement root = document.RootElement;
+        return new ApplianceSettings
+        {
+            ApplianceId = appliance,
+            Name = root.ReadString("name"),
+            HypervisorKind = root.ReadString("hypervisor"),
+            DataDiskId = root.ReadStringOrNull("dataDisk"),
+            IncludeSystemDisk = root.ReadBool("includeSystemDisk"),
+        };
+    }
+
+    /// <summary>The name under which the appliance is enrolled, else the one that its newest point was made with, else the one that evidence of another repository has for it.</summary>
+    private static async Task<string?> FindNameAsync(AuditLog log, CancellationToken cancellationToken)
+    {
+        List<AuditName> names = await log.ListAsync(cancellationToken).ConfigureAwait(false);
+        names.Reverse();
+        IEnumerable<AuditName> telling = names.Where(n => n.Event == AuditEvents.ApplianceSet)
+            .Concat(names.Where(n => n.Event == AuditEvents.PointMade)).Concat(names.Where(n => NativeRecords.IsOne(n.Event)));
+        foreach (AuditName name in telling)
+        {
+            try
+            {
+                AuditRecord record = await log.ReadAsync(name, cancellationToken).ConfigureAwait(false);
+                using JsonDocument data = JsonDocument.Parse(record.Data ?? "{}");
+                if (data.RootElement.ReadStringOrNull("name") is string found) return found;
+            }
+            catch (FormatException)
+            {
+                // Damaged or not signed: it has no effect, and the checks of repository and log report it.
+            }
+        }
+        return null;
+    }
+}

@@ -1,0 +1,34 @@
+using System.Management.Automation;
+using Natalia.Backup.Commands;
+using Natalia.Backup.Engine.Core;
+using Natalia.Backup.Engine.Repositories;
+using Natalia.Backup.Engine.Storage;
+using Natalia.Backup.Sessions;
+
+namespace Natalia.Backup.Cmdlets.Tests.Sessions;
+
+/// <summary>Connects the repository in a store of a test's own: <c>Add-Repository $store -Name NAME</c>.</summary>
+[Cmdlet(VerbsCommon.Add, "Repository")]
+[OutputType(typeof(RepositorySession))]
+public sealed class AddRepositoryCommand : NataliaCommand
+{
+    [Parameter(Mandatory = true, Position = 0)]
+    public object Store { get; set; } = null!;
+
+    [Parameter(Mandatory = true)]
+    public string Name { get; set; } = "";
+
+    private protected override async Task ProcessAsync(CancellationToken cancellationToken)
+    {
+        var store = (IObjectStore)(Store is PSObject wrapped ? wrapped.BaseObject : Store);
+        Repository repository = await Repository.OpenAsync(store, null, new RepositoryOptions { Label = Name }, cancellationToken);
+        var session = new RepositorySession
+        {
+            Name = Name, RepositoryId = repository.RepositoryId, StoreKind = store.Kind, Location = store.Location, AuditKeyFingerprint = repository.AuditKeyFingerprint,
+            IsUnlocked = true, ConnectedUtc = DateTime.UtcNow,
+        };
+        var settings = new RepositorySettings { Name = Name, Kind = store.Kind, Path = store.Location, Access = default };
+        Registry.Repositories.Add(new RepositoryConnection(session, repository, settings));
+        Emit(session);
+    }
+}
