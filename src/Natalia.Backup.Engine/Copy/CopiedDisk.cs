@@ -89,9 +89,10 @@ internal sealed class CopiedDisk(RepositoryCore core, ManifestReader manifests, 
     private async Task<ManifestDisk?> FindEarlierAsync(string originalPointId, string diskId, CancellationToken cancellationToken)
     {
         if (point.OriginalPointId == originalPointId) return disk;
-        List<Run> runs = await manifests.ListAsync(point.ApplianceId, cancellationToken).ConfigureAwait(false);
-        List<Run> named = runs.FindAll(r => r.Id.ToString() == originalPointId);
-        foreach ((_, PointManifest? manifest, _) in await manifests.ReadAllAsync(point.ApplianceId, named.Count > 0 ? named : runs, fromCatalog: true, cancellationToken).ConfigureAwait(false))
+        List<Run> candidates = manifests.Recall(point.ApplianceId, originalPointId) is Run listed ? [listed] : await manifests.ListAsync(point.ApplianceId, cancellationToken).ConfigureAwait(false);
+        List<Run> named = candidates.FindAll(r => r.Id.ToString() == originalPointId);
+        if (named.Count > 0) candidates = named;
+        foreach ((_, PointManifest? manifest, _) in await manifests.ReadAllAsync(point.ApplianceId, candidates, fromCatalog: true, cancellationToken).ConfigureAwait(false))
         {
             if (manifest is { Incomplete: false } && manifest.OriginalPointId == originalPointId) return manifest.Disks.FirstOrDefault(d => d.DiskId == diskId);
         }

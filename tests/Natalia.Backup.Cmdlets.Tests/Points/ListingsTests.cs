@@ -50,8 +50,8 @@ public sealed class ListingsTests : IDisposable
 
     // One to find each point that is copied and one to record it; none for a point that is there already.
     [Theory]
-    [InlineData(4, 16, 7)]
-    [InlineData(8, 24, 7)]
+    [InlineData(4, 13, 7)]
+    [InlineData(8, 21, 7)]
     public async Task Copying_costs_the_source_two_listings_of_the_log_for_each_point_that_is_copied(int points, int lists, int again)
     {
         await FillAsync(points);

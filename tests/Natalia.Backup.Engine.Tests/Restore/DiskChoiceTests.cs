@@ -30,6 +30,6 @@ public sealed class DiskChoiceTests
     private static RestorePoint Point(string disks) => new()
     {
         RestorePointId = new string('1', 32), ApplianceId = new string('a', 32), ApplianceName = "natalia-paris", RepositoryId = new string('b', 32), Repository = "nas", TimeUtc = DateTime.UnixEpoch,
-        Disks = [.. disks.Split(' ').Select(d => d.Split(':')).Select(d => new RestorePointDisk(d[0], Enum.Parse<DiskRole>(d[1]), 10, 10))],
+        Disks = [.. disks.Split(' ').Select(d => d.Split(':')).Select(d => new RestorePointDisk(d[0], (DiskRole)Enum.Parse(typeof(DiskRole), d[1]), 10, 10))],
     };
 }
