@@ -3,7 +3,7 @@ using Natalia.Backup.Commands;
 using Natalia.Backup.Engine.Core;
 using Natalia.Backup.Engine.Repositories;
 using Natalia.Backup.Engine.Storage;
-using Natalia.Backup.Sessions;
+using Natalia.Backup.Operations.Connections;
 
 namespace Natalia.Backup.Cmdlets.Tests.Sessions;
 
