@@ -1,15 +1,22 @@
 using System.Security;
-using System.Text;
+using TimeZoneConverter;
 
 namespace Natalia.Backup.Engine.Retention;
 
 /// <summary>Finds time zones by IANA or Windows id on every system: Windows PowerShell knows only the Windows ids, a system without ICU only its own. Thread-safe.</summary>
 public static class TimeZones
 {
-    private static readonly Lazy<Table> s_table = new(Table.Read);
+    private static readonly Lazy<Dictionary<string, string>> s_exact = new(() =>
+    {
+        var exact = new Dictionary<string, string>(StringComparer.OrdinalIgnoreCase);
+        foreach (string id in TZConvert.KnownIanaTimeZoneNames.Concat(TZConvert.KnownWindowsTimeZoneIds)) exact[id] = id;
+        return exact;
+    });
+
+    private static readonly Lazy<IReadOnlyList<string>> s_known = new(() => [.. s_exact.Value.Keys.OrderBy(i => i, StringComparer.OrdinalIgnoreCase)]);
 
     /// <summary>The IANA and Windows ids that can be translated into each other, sorted; for completion.</summary>
-    public static IReadOnlyList<string> KnownIds => s_table.Value.Ids;
+    public static IReadOnlyList<string> KnownIds => s_known.Value;
 
     /// <summary>Finds a zone.</summary>
     /// <param name="id">An IANA id (<c>Europe/Paris</c>) or a Windows id (<c>Romance Standard Time</c>), without regard to case.</param>
@@ -35,8 +42,8 @@ public static class TimeZones
         if (id.Equals("UTC", StringComparison.OrdinalIgnoreCase)) return TimeZoneInfo.Utc;
         if (!IsPlausible(id)) return null;
         if (system(id) is TimeZoneInfo zone) return zone;
-        // The table answers in the right case, and with the ids of the other kind, the one that was asked for first.
-        return s_table.Value.Equivalents(id).Select(system).FirstOrDefault(z => z is not null);
+        // The list answers in the right case, and with the ids of the other kind, the one that was asked for first.
+        return Equivalents(id).Select(system).FirstOrDefault(z => z is not null);
     }
 
     // On Unix an id becomes part of a path.
@@ -50,43 +57,22 @@ public static class TimeZones
         {
             return TimeZoneInfo.FindSystemTimeZoneById(id);
         }
-        // Unknown, unreadable or not a zone (a folder's name): the table or the caller decides what that means.
+        // Unknown, unreadable or not a zone (a folder's name): the list or the caller decides what that means.
         catch (Exception e) when (e is TimeZoneNotFoundException or InvalidTimeZoneException or SecurityException)
         {
             return null;
         }
     }
 
-    private sealed class Table
+    /// <summary>The id itself in its right case, then what stands for the same zone: the Windows id, its IANA ids.</summary>
+    private static IEnumerable<string> Equivalents(string id)
     {
-        private readonly Dictionary<string, string[]> _byId = new(StringComparer.OrdinalIgnoreCase);
-
-        internal IReadOnlyList<string> Ids { get; private set; } = [];
-
-        /// <summary>The id itself in its right case, then what stands for the same zone: the Windows id, its default IANA id.</summary>
-        internal IEnumerable<string> Equivalents(string id)
-        {
-            if (!_byId.TryGetValue(id, out string[]? line)) yield break;
-            string exact = Array.Find(line, i => i.Equals(id, StringComparison.OrdinalIgnoreCase))!;
-            yield return exact;
-            foreach (string other in line.Take(2)) yield return other;
-        }
-
-        internal static Table Read()
-        {
-            var table = new Table();
-            using Stream stream = typeof(TimeZones).Assembly.GetManifestResourceStream("Natalia.Backup.Engine.WindowsZones.txt")
-                ?? throw new InvalidOperationException("The list of Windows time zones is missing from the assembly.");
-            using var reader = new StreamReader(stream, Encoding.UTF8);
-            while (reader.ReadLine() is string text)
-            {
-                if (text.Length == 0 || text[0] == '#') continue;
-                int bar = text.IndexOf('|');
-                string[] line = [text.Substring(0, bar), .. text.Substring(bar + 1).Split(' ')];
-                foreach (string id in line) table._byId[id] = line;
-            }
-            table.Ids = table._byId.Keys.OrderBy(i => i, StringComparer.OrdinalIgnoreCase).ToArray();
-            return table;
-        }
+        if (!s_exact.Value.TryGetValue(id, out string? exact)) yield break;
+        yield return exact;
+        string? windows = TZConvert.TryIanaToWindows(exact, out string? found) ? found : exact;
+        yield return windows;
+        // The name that the list has always had, which every system knows, and the one that the zone has today.
+        if (TZConvert.TryWindowsToIana(windows, out string? original, LinkResolution.Original)) yield return original;
+        if (TZConvert.TryWindowsToIana(windows, out string? current, LinkResolution.Canonical)) yield return current;
     }
 }

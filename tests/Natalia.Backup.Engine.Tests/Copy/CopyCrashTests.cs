@@ -109,23 +109,23 @@ public sealed class CopyCrashTests
     [InlineData(2)]
     [InlineData(3)]
     [InlineData(4)]
-    public async Task Any_sequence_keeps_every_point_whole_on_both_sides(int seed)
+    public Task Any_sequence_keeps_every_point_whole_on_both_sides(int seed) => Sequence.CheckAsync(seed, 40, 10, async steps =>
     {
-        var random = new Random(seed);
         using var from = new RepositoryBench { CheckpointBytes = 600_000 };
         using var to = new RepositoryBench { CheckpointBytes = 600_000 };
         (await from.CreateAsync()).Dispose();
         (await to.CreateAsync()).Dispose();
         byte[] disk = Disk(9 << 20, seed);
         var states = new Dictionary<string, byte[]>();
-        for (int step = 0; step < 40; step++)
+        foreach (Step step in steps)
         {
-            string what = $"seed {seed} step {step}";
+            string what = $"step {step}";
+            var random = new Random(step.Seed);
             bool crashes = random.Next(4) == 0;
             RepositoryBench side = random.Next(4) == 0 ? to : from;
             using Repository one = await side.OpenAsync(), source = await from.OpenAsync();
-            using Repository destination = await to.OpenAsync(crashes ? new FaultStore(to.Store, random.Next(2) == 0 ? Fault.CrashBefore : Fault.CrashAfter, random.Next(4, 60), seed: step) : null);
-            switch (random.Next(10))
+            using Repository destination = await to.OpenAsync(crashes ? new FaultStore(to.Store, random.Next(2) == 0 ? Fault.CrashBefore : Fault.CrashAfter, random.Next(4, 60), seed: step.Seed) : null);
+            switch (step.Kind)
             {
                 case < 4:
                     disk = Change(disk, random.Next(1, 40), random.Next());
@@ -157,6 +157,8 @@ public sealed class CopyCrashTests
                     await one.ReclaimAsync(Appliance.ApplianceId, TimeSpan.Zero, default);
                     break;
             }
+            // What was done to the source alone cannot have changed the destination.
+            if (side == from && step.Kind is not (>= 4 and < 7)) continue;
             using Repository after = await to.OpenAsync();
             await AssertCopiesAsync(after, states, what);
         }
@@ -165,8 +167,8 @@ public sealed class CopyCrashTests
             using Repository repository = await bench.OpenAsync();
             if ((await PointsAsync(repository)).Count == 0) continue;
             await repository.ReclaimAsync(Appliance.ApplianceId, TimeSpan.Zero, default);
-            await AssertCopiesAsync(repository, states, $"seed {seed}");
-            await ReclaimTests.AssertSweptAsync(bench, $"seed {seed} {(bench == from ? "source" : "destination")}");
+            await AssertCopiesAsync(repository, states, "in the end");
+            await ReclaimTests.AssertSweptAsync(bench, bench == from ? "source" : "destination");
         }
-    }
+    });
 }

@@ -23,17 +23,17 @@ public sealed class ReclaimTests
     [InlineData(4)]
     [InlineData(5)]
     [InlineData(6)]
-    public async Task Any_sequence_of_backup_removal_and_reclaim_keeps_every_point_whole(int seed)
+    public Task Any_sequence_of_backup_removal_and_reclaim_keeps_every_point_whole(int seed) => Sequence.CheckAsync(seed, 40, 10, async steps =>
     {
-        var random = new Random(seed);
         using var bench = new RepositoryBench { CheckpointBytes = 600_000 };
         (await bench.CreateAsync()).Dispose();
         byte[] disk = Disk(9 << 20, seed), system = Disk(2 << 20, seed + 100);
         var states = new Dictionary<string, (byte[] Data, byte[]? System)>();
         Repository repository = await bench.OpenAsync();
-        for (int step = 0; step < 40; step++)
+        foreach (Step step in steps)
         {
-            switch (random.Next(10))
+            var random = new Random(step.Seed);
+            switch (step.Kind)
             {
                 case < 5:
                     disk = Change(disk, random.Next(1, 40), random.Next());
@@ -80,10 +80,10 @@ public sealed class ReclaimTests
             }
         }
         await repository.ReclaimAsync(Appliance.ApplianceId, TimeSpan.Zero, default);
-        await AssertWholeAsync(repository, states, $"seed {seed}");
-        await AssertSweptAsync(bench, $"seed {seed}");
+        await AssertWholeAsync(repository, states, "in the end");
+        await AssertSweptAsync(bench, "in the end");
         repository.Dispose();
-    }
+    });
 
     private static async Task AssertWholeAsync(Repository repository, Dictionary<string, (byte[] Data, byte[]? System)> states, string what)
     {

@@ -603,18 +603,18 @@ public sealed class RepairTests
     [InlineData(4)]
     [InlineData(5)]
     [InlineData(6)]
-    public async Task Any_sequence_with_damage_and_repair_keeps_what_is_whole(int seed)
+    public Task Any_sequence_with_damage_and_repair_keeps_what_is_whole(int seed) => Sequence.CheckAsync(seed, 25, 12, async steps =>
     {
-        var random = new Random(seed);
         using var bench = new RepositoryBench { CheckpointBytes = 600_000, Password = seed % 2 == 0 ? "p" : null };
         (await bench.CreateAsync()).Dispose();
         var states = new List<byte[]> { Disk(2 << 20, seed) };
         var model = new Dictionary<string, byte[]>();
-        for (int step = 0; step < 25; step++)
+        foreach (Step step in steps)
         {
-            string what = $"seed {seed}, step {step}";
+            string what = $"step {step}";
+            var random = new Random(step.Seed);
             using Repository repository = await bench.OpenAsync();
-            switch (random.Next(12))
+            switch (step.Kind)
             {
                 case < 4:
                     states.Add(Change(states[^1], random.Next(1, 30), random.Next()));
@@ -692,12 +692,12 @@ public sealed class RepairTests
         await RepairAsync(end, s_giveUp);
         await end.ReclaimAsync(Appliance.ApplianceId, TimeSpan.Zero, default);
         (HashSet<string> wholeThen, HashSet<string> lostThen) = await TryAllAsync(bench, model);
-        Assert.True(wholeThen.IsSupersetOf(last), $"seed {seed}: {last.Count} were whole, {wholeThen.Count} are in the end");
-        await AssertDisksAsync(bench, lostThen, $"seed {seed}");
+        Assert.True(wholeThen.IsSupersetOf(last), $"{last.Count} were whole, {wholeThen.Count} are in the end");
+        await AssertDisksAsync(bench, lostThen, "in the end");
         if (lostThen.Count > 0) return;
-        await AssertCleanAsync(end, $"seed {seed}");
-        await ReclaimTests.AssertSweptAsync(bench, $"seed {seed}");
-    }
+        await AssertCleanAsync(end, "in the end");
+        await ReclaimTests.AssertSweptAsync(bench, "in the end");
+    });
 
     private static async Task<RepairReport> RepairAsync(Repository repository, RepairOptions options) => await repository.RepairAsync(options, (_, why) => Assert.Fail(why.ToString()), null, default);
 

@@ -1,10 +1,11 @@
 using System.Globalization;
+using CsCheck;
 using Natalia.Backup.Engine.Retention;
 using Xunit;
 
 namespace Natalia.Backup.Engine.Tests.Retention;
 
-/// <summary>Statements that hold for every set of points. Each failure names the seed that repeats it.</summary>
+/// <summary>Statements that hold for every set of points. A failure is made as small as it gets, and names the seed that repeats it.</summary>
 public sealed class RetentionPropertyTests
 {
     private static readonly string[] s_zones =
@@ -70,8 +71,9 @@ public sealed class RetentionPropertyTests
     });
 
     [Fact]
-    public void A_removal_that_fails_half_way_changes_nothing_for_the_others() => ForRandomCases(1000, (points, policy, random) =>
+    public void A_removal_that_fails_half_way_changes_nothing_for_the_others() => ForRandomCases(1000, (points, policy, salt) =>
     {
+        var random = new Random(salt);
         IReadOnlyList<RetentionPlanRow> first = RetentionPlanner.Plan(points, policy, Plans.Now);
         HashSet<string> gone = first.Where(r => r.Action == RetentionAction.Remove && random.Next(2) == 0).Select(r => r.RestorePointId!).ToHashSet();
         IReadOnlyList<RetentionPlanRow> second = RetentionPlanner.Plan(points.Where(p => !gone.Contains(p.RestorePointId!)), policy, Plans.Now);
@@ -79,10 +81,10 @@ public sealed class RetentionPropertyTests
     });
 
     [Fact]
-    public void The_order_of_input_does_not_matter() => ForRandomCases(500, (points, policy, random) =>
+    public void The_order_of_input_does_not_matter() => ForRandomCases(500, (points, policy, salt) =>
     {
         RetentionPoint[] shuffled = points.ToArray();
-        random.Shuffle(shuffled);
+        new Random(salt).Shuffle(shuffled);
         Assert.Equal(RetentionPlanner.Plan(points, policy, Plans.Now), RetentionPlanner.Plan(shuffled, policy, Plans.Now));
     });
 
@@ -165,62 +167,62 @@ public sealed class RetentionPropertyTests
 
     private static void ForRandomCases(int count, Action<RetentionPoint[], RetentionPolicy> check) => ForRandomCases(count, (points, policy, _) => check(points, policy));
 
-    private static void ForRandomCases(int count, Action<RetentionPoint[], RetentionPolicy, Random> check)
-    {
-        int from = Environment.TickCount & 0xFFFFFF;
-        for (int seed = from; seed < from + count; seed++)
-        {
-            var random = new Random(seed);
-            RetentionPoint[] points = RandomPoints(random);
-            RetentionPolicy policy = RandomPolicy(random);
-            try
-            {
-                check(points, policy, random);
-            }
-            catch (Exception e)
-            {
-                throw new InvalidOperationException($"Seed {seed}, policy {policy}, {points.Length} points: {e.Message}", e);
-            }
-        }
-    }
+    /// <param name="count">How many cases.</param>
+    /// <param name="check">Gets the points, the policy, and a number for what it draws itself.</param>
+    private static void ForRandomCases(int count, Action<RetentionPoint[], RetentionPolicy, int> check) =>
+        Gen.Select(s_points, s_policies, Gen.Int[0, 1_000_000]).Sample((points, policy, salt) => check(points, policy, salt), iter: count, threads: 1,
+            print: c => $"{c.Item2}, {c.Item1.Length} points:\n{string.Join("\n", c.Item1.Select(Print))}");
 
-    private static RetentionPolicy RandomPolicy(Random random)
-    {
-        int? Limit() => random.Next(3) == 0 ? random.Next(0, 9) : null;
-        return new RetentionPolicy { Last = Limit(), Hourly = Limit(), Daily = Limit(), Weekly = Limit(), Monthly = Limit(), Yearly = Limit(), TimeZoneId = s_zones[random.Next(s_zones.Length)] };
-    }
+    private static string Print(RetentionPoint point) =>
+        $"{point.RestorePointId} {point.TimeUtc:u} sequence {point.Sequence}{(point.IsProtected ? " protected" : "")}{(point.IsFinished ? "" : " unfinished")}"
+        + $"{(point.IsGood ? "" : " bad")}{(point.IsInUse ? " in use" : "")}{(point.LockedUntilUtc is DateTime until ? $" locked until {until:u}" : "")}";
 
-    private static RetentionPoint[] RandomPoints(Random random)
+    private static readonly Gen<int?> s_limit = Gen.Frequency((2, Gen.Const((int?)null)), (1, Gen.Int[0, 8].Select(n => (int?)n)));
+
+    private static readonly Gen<RetentionPolicy> s_policies = Gen.Select(s_limit, s_limit, s_limit, s_limit, s_limit, s_limit, Gen.OneOf(s_zones), (last, hourly, daily, weekly, monthly, yearly, zone) =>
+        new RetentionPolicy { Last = last, Hourly = hourly, Daily = daily, Weekly = weekly, Monthly = monthly, Yearly = yearly, TimeZoneId = zone });
+
+    /// <summary>Anywhere in the century, but half of the time around a clock change or a turn of the year.</summary>
+    private static readonly Gen<DateTime> s_start = Gen.Frequency(
+        (1, Gen.Const(Plans.Utc("2026-03-28T20:00:00Z"))),
+        (1, Gen.Const(Plans.Utc("2026-10-24T20:00:00Z"))),
+        (1, Gen.Const(Plans.Utc("2010-11-06T20:00:00Z"))),
+        (1, Gen.Int[0, 99].Select(y => new DateTime(2000 + y, 12, 24, 3, 0, 0, DateTimeKind.Utc))),
+        (2, Gen.Int[0, 100 * 365 * 24 * 60 - 1].Select(m => new DateTime(2000, 1, 1, 0, 0, 0, DateTimeKind.Utc).AddMinutes(m))));
+
+    private static Gen<bool> OneIn(int n) => Gen.Int[0, n - 1].Select(d => d == n - 1);
+
+    private static readonly Gen<int?> s_lock = Gen.Frequency((3, Gen.Const((int?)null)), (1, Gen.Int[-5, 5].Select(d => (int?)d)));
+
+    /// <summary>Sometimes two points of one time, and now and then a clock that went back: what was made later has an earlier time.</summary>
+    private static readonly Gen<DrawnPoint> s_drawn = Gen.Select(
+        OneIn(12), Gen.Int[0, 99], OneIn(30), OneIn(10), OneIn(20), OneIn(6), OneIn(15), s_lock,
+        (together, spread, wentBack, isProtected, unfinished, bad, inUse, locked) => new DrawnPoint(together, spread, wentBack, isProtected, unfinished, bad, inUse, locked));
+
+    private static readonly Gen<RetentionPoint[]> s_points = Gen.Select(
+        s_start, Gen.OneOf(0.2, 1, 6, 24, 24, 170, 900), OneIn(3), s_drawn.Array[0, 69], (start, step, plain, drawn) => Points(start, step, plain, drawn));
+
+    private static RetentionPoint[] Points(DateTime start, double step, bool plain, DrawnPoint[] drawn)
     {
-        // Anywhere in the century, but half of the time around a clock change or a turn of the year, and sometimes two points of one time.
-        DateTime start = random.Next(6) switch
-        {
-            0 => Plans.Utc("2026-03-28T20:00:00Z"),
-            1 => Plans.Utc("2026-10-24T20:00:00Z"),
-            2 => new DateTime(2000 + random.Next(100), 12, 24, 3, 0, 0, DateTimeKind.Utc),
-            3 => Plans.Utc("2010-11-06T20:00:00Z"),
-            _ => new DateTime(2000, 1, 1, 0, 0, 0, DateTimeKind.Utc).AddMinutes(random.Next(100 * 365 * 24 * 60)),
-        };
-        double step = new[] { 0.2, 1, 6, 24, 24, 170, 900 }[random.Next(7)];
-        bool plain = random.Next(3) == 0;
         DateTime time = start;
-        var points = new List<RetentionPoint>();
-        for (int i = 0, count = random.Next(0, 70); i < count; i++)
+        return [.. drawn.Select((d, i) =>
         {
-            if (random.Next(12) != 0) time = time.AddMinutes(Math.Round(step * 60 * (0.3 + random.NextDouble())));
-            points.Add(new RetentionPoint
+            if (!d.Together) time = time.AddMinutes(Math.Round(step * 60 * (0.3 + d.Spread / 100.0)));
+            return new RetentionPoint
             {
                 TimeUtc = time,
-                // Now and then a clock went back: what was made later has an earlier time.
-                Sequence = random.Next(30) == 0 ? 1000 - i : i,
+                Sequence = d.ClockWentBack ? 1000 - i : i,
                 RestorePointId = i.ToString(CultureInfo.InvariantCulture),
-                IsProtected = !plain && random.Next(10) == 0,
-                IsFinished = plain || random.Next(20) != 0,
-                IsGood = plain || random.Next(6) != 0,
-                IsInUse = !plain && random.Next(15) == 0,
-                LockedUntilUtc = plain || random.Next(4) != 0 ? null : Plans.Now.AddDays(random.Next(-5, 6)),
-            });
-        }
-        return [.. points];
+                IsProtected = !plain && d.IsProtected,
+                IsFinished = plain || !d.IsUnfinished,
+                IsGood = plain || !d.IsBad,
+                IsInUse = !plain && d.IsInUse,
+                LockedUntilUtc = plain || d.LockedDays is not int days ? null : Plans.Now.AddDays(days),
+            };
+        })];
     }
+
+    /// <summary>A point before it has a time: at the one before it, or 0.3 steps and so many hundredths after that; locked for so many days from now.</summary>
+    private sealed record DrawnPoint(
+        bool Together, int Spread, bool ClockWentBack, bool IsProtected, bool IsUnfinished, bool IsBad, bool IsInUse, int? LockedDays);
 }
