@@ -5,7 +5,8 @@ using Natalia.Backup.Engine.Model;
 namespace Natalia.Backup.Hypervisors.Contract;
 
 /// <summary>
-/// A connected hypervisor. What it can do beyond listing is a capability, asked for with <see cref="HypervisorExtensions.Require{T}"/>; a missing one is a typed error that names it.
+/// A connected hypervisor. What it can do beyond listing is a capability: <see cref="Find{T}"/> asks for one, and for <see cref="HypervisorExtensions.Require{T}"/> a missing one is a
+/// typed error that names it. Nobody asks the hypervisor object itself what it is: a capability may be an object of its own.
 /// All members may be called from any thread.
 /// </summary>
 public interface IHypervisor : IDisposable
@@ -19,6 +20,10 @@ public interface IHypervisor : IDisposable
     /// <summary>All VMs that the caller may see, in no particular order, descriptions complete; and what was found but could not be listed.</summary>
     /// <param name="cancellationToken">Stops it.</param>
     Task<ApplianceInventory> GetAppliancesAsync(CancellationToken cancellationToken);
+
+    /// <summary>A capability, or null where the hypervisor lacks it. It belongs to the hypervisor, and ends with it.</summary>
+    /// <typeparam name="T">The capability's interface.</typeparam>
+    T? Find<T>() where T : class;
 }
 
 /// <summary>Capability: gives frozen disks whose bytes the engine reads (VMware, Hyper-V, Folder).</summary>
@@ -74,6 +79,6 @@ public static class HypervisorExtensions
     /// <param name="capability">What a user would call it, for the error.</param>
     /// <exception cref="NataliaException"><c>CapabilityMissing</c>.</exception>
     public static T Require<T>(this IHypervisor hypervisor, string capability) where T : class =>
-        hypervisor as T ?? throw new NataliaException(ErrorIds.CapabilityMissing, NataliaErrorKind.NotSupported,
+        hypervisor.Find<T>() ?? throw new NataliaException(ErrorIds.CapabilityMissing, NataliaErrorKind.NotSupported,
             $"The {hypervisor.Kind} hypervisor '{hypervisor.Location}' has no {capability}.", hypervisor.Location);
 }

@@ -24,16 +24,4 @@ public interface INativeSchedules
     /// <returns>What it was.</returns>
     /// <exception cref="NataliaException"><c>ScheduleNotFound</c>, <c>ScheduleNotOwn</c>.</exception>
     Task<NativeSchedule> RemoveScheduleAsync(string scheduleId, CancellationToken cancellationToken);
-
-    /// <summary>Sets what the schedules of an appliance keep. Without a schedule the hypervisor remembers it with the VM, and the first schedule takes it over.</summary>
-    /// <param name="appliance">The VM.</param>
-    /// <param name="limits">What is kept.</param>
-    /// <param name="cancellationToken">Stops it.</param>
-    /// <returns>True when a schedule has it, false when it waits for one.</returns>
-    Task<bool> SetRetentionAsync(ApplianceDescription appliance, RetentionLimits limits, CancellationToken cancellationToken);
-
-    /// <summary>What the schedule of an appliance keeps, or what waits for one; null when neither says so.</summary>
-    /// <param name="appliance">The VM.</param>
-    /// <param name="cancellationToken">Stops it.</param>
-    Task<RetentionLimits?> GetRetentionAsync(ApplianceDescription appliance, CancellationToken cancellationToken);
 }

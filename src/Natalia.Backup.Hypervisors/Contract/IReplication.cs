@@ -13,12 +13,6 @@ public interface IReplication
     /// <exception cref="NataliaException"><c>ReplicationPreconditionFailed</c>, <c>PermissionDenied</c>.</exception>
     Task<ReplicationState> SetReplicationAsync(ApplianceDescription appliance, ReplicationRequest request, CancellationToken cancellationToken);
 
-    /// <summary>The preconditions, each one a check.</summary>
-    /// <param name="appliance">The VM.</param>
-    /// <param name="targetNode">Where to.</param>
-    /// <param name="cancellationToken">Stops it.</param>
-    Task<IReadOnlyList<CheckResult>> TestReplicationAsync(ApplianceDescription appliance, string targetNode, CancellationToken cancellationToken);
-
     /// <summary>The replications of a VM, or of all, with their state as the node knows it on which the VM runs.</summary>
     /// <param name="appliance">The VM; null for all.</param>
     /// <param name="cancellationToken">Stops it.</param>

@@ -12,12 +12,16 @@ using Natalia.Backup.Hypervisors.Proxmox.Restores;
 namespace Natalia.Backup.Hypervisors.Proxmox;
 
 /// <summary>Everything that would fail later, asked beforehand. Changes nothing.</summary>
-internal sealed class PrerequisiteService(ProxmoxCluster cluster, GuestAgentService agent, ReplicationService replication, LeftOutDisks leftOut)
+internal sealed class PrerequisiteService(
+    ProxmoxCluster cluster, GuestAgentService agent, SnapshotService snapshots, JobService jobs, ReplicationService replication, RestoreService restore,
+    TestBenchService testBench) : IPrerequisites
 {
     private static readonly Version s_oldest = new(8, 0);
 
-    internal async Task<IReadOnlyList<CheckResult>> TestAsync(string? vmid, PrerequisiteRequest request, CancellationToken cancellationToken)
+    public async Task<IReadOnlyList<CheckResult>> TestPrerequisitesAsync(
+        ApplianceDescription? appliance, PrerequisiteRequest request, CancellationToken cancellationToken)
     {
+        string? vmid = appliance is null ? null : ProxmoxCluster.VmidOf(appliance);
         var checks = new List<CheckResult>();
         string? applianceId = vmid is null ? null : cluster.ApplianceIdOf(vmid);
         RightsMap rights = await cluster.GetRightsAsync(cancellationToken).ConfigureAwait(false);
@@ -144,7 +148,7 @@ internal sealed class PrerequisiteService(ProxmoxCluster cluster, GuestAgentServ
 
         async Task CheckSnapshotsAsync(string id, ClusterGuest guest)
         {
-            var left = (await new SnapshotService(cluster, agent).ListAsync(id, cancellationToken).ConfigureAwait(false)).Where(s => s.IsOwn && cluster.UtcNow - s.TimeUtc > TimeSpan.FromDays(1)).ToList();
+            var left = (await snapshots.ListAsync(id, cancellationToken).ConfigureAwait(false)).Where(s => s.IsOwn && cluster.UtcNow - s.TimeUtc > TimeSpan.FromDays(1)).ToList();
             Add("LeftoverSnapshot", guest.Name, left.Count == 0 ? CheckOutcome.Passed : CheckOutcome.Warning, "none older than a day", left.Count == 0 ? "none" : string.Join(", ", left.Select(s => s.SnapshotId)), left.Count == 0 ? null : "Remove them with Remove-NataliaSnapshot: they grow, and slow the disk down.");
         }
 
@@ -162,7 +166,6 @@ internal sealed class PrerequisiteService(ProxmoxCluster cluster, GuestAgentServ
 
         async Task CheckTestBenchAsync(string? id, string network)
         {
-            var bench = new RestoreService(cluster, new StoredPoints(cluster), new LeftOutDisks(cluster));
             ClusterGuest? guest = id is null ? null : await cluster.GetGuestAsync(id, cancellationToken).ConfigureAwait(false);
             JsonElement nodes = (await cluster.Client.GetAsync(ApiPath.Of($"/nodes"), cancellationToken).ConfigureAwait(false)).Data;
             bool isVirtual = false;
@@ -171,7 +174,7 @@ internal sealed class PrerequisiteService(ProxmoxCluster cluster, GuestAgentServ
                 IReadOnlyDictionary<string, string?> networks;
                 try
                 {
-                    networks = await bench.GetNetworksAsync(node, cancellationToken).ConfigureAwait(false);
+                    networks = await restore.GetNetworksAsync(node, cancellationToken).ConfigureAwait(false);
                 }
                 catch (ApiException e) when (e.IsSilentNode)
                 {
@@ -188,7 +191,7 @@ internal sealed class PrerequisiteService(ProxmoxCluster cluster, GuestAgentServ
             Right("/vms", "to start and stop them (a pool will do as well)", "VM.PowerMgmt");
             // The zone of a virtual network is not known here.
             if (!isVirtual) Right(RestoreService.NetworkPath(network), "to connect test VMs to the isolated network", "SDN.Use");
-            var left = (await new TestBenchService(cluster, bench).ListAsync(cancellationToken,
+            var left = (await testBench.ListAsync(cancellationToken,
                 (unread, trouble) => Add("LeftoverTestAppliance", unread.Name, CheckOutcome.NotEvidenced, "none", "cannot be read", trouble.Message)).ConfigureAwait(false)).ToList();
             Add("LeftoverTestAppliance", cluster.Location, left.Count == 0 ? CheckOutcome.Passed : CheckOutcome.Warning, "none", left.Count == 0 ? "none" : string.Join(", ", left.Select(t => $"{t.NativeId} ({t.Name})")));
         }
@@ -197,7 +200,7 @@ internal sealed class PrerequisiteService(ProxmoxCluster cluster, GuestAgentServ
     private async Task<IReadOnlyList<string>> ReadScheduledStoragesAsync(string? vmid, RightsMap rights, CancellationToken cancellationToken)
     {
         if (!rights.Has("/", "Sys.Audit")) return [];
-        IReadOnlyList<NativeSchedule> jobs = await new JobService(cluster, leftOut).ListAsync(vmid, cancellationToken).ConfigureAwait(false);
-        return [.. jobs.Select(j => j.Storage).OfType<string>().Distinct().OrderBy(s => s, StringComparer.Ordinal)];
+        IReadOnlyList<NativeSchedule> schedules = await jobs.ListAsync(vmid, cancellationToken).ConfigureAwait(false);
+        return [.. schedules.Select(j => j.Storage).OfType<string>().Distinct().OrderBy(s => s, StringComparer.Ordinal)];
     }
 }

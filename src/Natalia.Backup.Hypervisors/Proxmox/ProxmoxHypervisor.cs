@@ -15,35 +15,33 @@ namespace Natalia.Backup.Hypervisors.Proxmox;
 /// <summary>
 /// A Proxmox VE cluster. It moves the data itself (vzdump to its own storages); this class configures, starts, watches, lists and restores. Any thread.
 /// </summary>
-public sealed class ProxmoxHypervisor : IHypervisor, IApplianceFinder, ISnapshots, INativeProtection, INativeSchedules, IReplication, INativeRestore, ITestBench, IGuestChannel, IPrerequisites, IKnownNames
+public sealed class ProxmoxHypervisor : IHypervisor, IApplianceFinder
 {
     /// <summary>The kind's name.</summary>
     public const string KindName = ProxmoxCluster.KindName;
 
     private const int ParallelReads = 12;
     private readonly ProxmoxCluster _cluster;
-    private readonly SnapshotService _snapshots;
-    private readonly JobService _jobs;
-    private readonly ReplicationService _replication;
-    private readonly RestoreService _restore;
-    private readonly TestBenchService _testBench;
-    private readonly GuestAgentService _agent;
-    private readonly PrerequisiteService _prerequisites;
     private readonly ArchivedGuests _archived;
+    private readonly object[] _services;
 
     private ProxmoxHypervisor(ProxmoxCluster cluster)
     {
         _cluster = cluster;
         var points = new StoredPoints(cluster);
         var leftOut = new LeftOutDisks(cluster);
-        _agent = new GuestAgentService(cluster);
-        _snapshots = new SnapshotService(cluster, _agent);
-        _jobs = new JobService(cluster, leftOut);
-        _replication = new ReplicationService(cluster);
+        var agent = new GuestAgentService(cluster);
+        var snapshots = new SnapshotService(cluster, agent);
+        var jobs = new JobService(cluster, leftOut);
+        var replication = new ReplicationService(cluster);
+        var restore = new RestoreService(cluster, points, leftOut);
+        var testBench = new TestBenchService(cluster, restore);
         _archived = new ArchivedGuests(cluster, points);
-        _restore = new RestoreService(cluster, points, leftOut);
-        _testBench = new TestBenchService(cluster, _restore);
-        _prerequisites = new PrerequisiteService(cluster, _agent, _replication, leftOut);
+        _services =
+        [
+            new KnownNames(cluster), new ProtectionService(cluster), snapshots, jobs, replication, restore, testBench, agent,
+            new PrerequisiteService(cluster, agent, snapshots, jobs, replication, restore, testBench),
+        ];
     }
 
     /// <summary>Connects, logs in, and learns which cluster it is.</summary>
@@ -74,18 +72,6 @@ public sealed class ProxmoxHypervisor : IHypervisor, IApplianceFinder, ISnapshot
 
     /// <inheritdoc/>
     public string Kind => KindName;
-
-    /// <inheritdoc/>
-    public IReadOnlyList<string> BackupStorages => [.. _cluster.KnownStorages.Where(s => s.TakesBackups).Select(s => s.Name)];
-
-    /// <inheritdoc/>
-    public IReadOnlyList<string> DiskStorages => [.. _cluster.KnownStorages.Where(s => s.Content.Contains("images")).Select(s => s.Name)];
-
-    /// <inheritdoc/>
-    public IReadOnlyList<string> Nodes => [.. _cluster.KnownStorages.SelectMany(s => s.AllNodes).Distinct().OrderBy(n => n, StringComparer.Ordinal)];
-
-    /// <inheritdoc/>
-    public Task LearnAsync(CancellationToken cancellationToken) => _cluster.KnownStorages.Count > 0 ? Task.CompletedTask : _cluster.GetStoragesAsync(cancellationToken);
 
     /// <inheritdoc/>
     public string Location => _cluster.Location;
@@ -167,93 +153,13 @@ public sealed class ProxmoxHypervisor : IHypervisor, IApplianceFinder, ISnapshot
     }
 
     /// <inheritdoc/>
-    public async Task<INativeRepository> OpenRepositoryAsync(string storage, string label, CancellationToken cancellationToken)
-    {
-        StorageInfo info = await _cluster.GetStorageAsync(storage, cancellationToken).ConfigureAwait(false);
-        if (!info.TakesBackups)
-            throw new NataliaException(ErrorIds.StorageNotSuitable, NataliaErrorKind.InvalidOperation, $"The storage '{storage}' on '{Location}' does not take backups; it takes: {string.Join(", ", info.Content)}.", storage,
-                "Choose another storage, or allow the content type 'VZDump backup file' for it under Datacenter > Storage.");
-        return new ProxmoxRepository(_cluster, info.Name, info.Kind, label);
-    }
-
-    /// <inheritdoc/>
-    public Task<ApplianceSnapshot> CreateSnapshotAsync(ApplianceDescription appliance, SnapshotRequest request, CancellationToken cancellationToken) => _snapshots.CreateAsync(VmidOf(appliance), request, cancellationToken);
-
-    /// <inheritdoc/>
-    public Task<IReadOnlyList<ApplianceSnapshot>> GetSnapshotsAsync(ApplianceDescription appliance, CancellationToken cancellationToken) => _snapshots.ListAsync(VmidOf(appliance), cancellationToken);
-
-    /// <inheritdoc/>
-    public Task RemoveSnapshotAsync(ApplianceDescription appliance, string snapshotId, CancellationToken cancellationToken) => _snapshots.RemoveAsync(VmidOf(appliance), snapshotId, cancellationToken);
-
-    /// <inheritdoc/>
-    public Task<NativeSchedule> SetScheduleAsync(ApplianceDescription appliance, NativeScheduleRequest request, CancellationToken cancellationToken) => _jobs.SetAsync(VmidOf(appliance), appliance, request, cancellationToken);
-
-    /// <inheritdoc/>
-    public Task<IReadOnlyList<NativeSchedule>> GetSchedulesAsync(ApplianceDescription? appliance, CancellationToken cancellationToken) => _jobs.ListAsync(appliance is null ? null : VmidOf(appliance), cancellationToken);
-
-    /// <inheritdoc/>
-    public Task<NativeSchedule> RemoveScheduleAsync(string scheduleId, CancellationToken cancellationToken) => _jobs.RemoveAsync(scheduleId, cancellationToken);
-
-    /// <inheritdoc/>
-    public Task<bool> SetRetentionAsync(ApplianceDescription appliance, RetentionLimits limits, CancellationToken cancellationToken) => _jobs.SetRetentionAsync(VmidOf(appliance), limits, cancellationToken);
-
-    /// <inheritdoc/>
-    public Task<RetentionLimits?> GetRetentionAsync(ApplianceDescription appliance, CancellationToken cancellationToken) => _jobs.GetRetentionAsync(VmidOf(appliance), cancellationToken);
-
-    /// <inheritdoc/>
-    public Task<ReplicationState> SetReplicationAsync(ApplianceDescription appliance, ReplicationRequest request, CancellationToken cancellationToken) => _replication.SetAsync(VmidOf(appliance), request, cancellationToken);
-
-    /// <inheritdoc/>
-    public Task<IReadOnlyList<CheckResult>> TestReplicationAsync(ApplianceDescription appliance, string targetNode, CancellationToken cancellationToken) => _replication.TestAsync(VmidOf(appliance), targetNode, cancellationToken);
-
-    /// <inheritdoc/>
-    public Task<IReadOnlyList<ReplicationState>> GetReplicationsAsync(ApplianceDescription? appliance, CancellationToken cancellationToken) => _replication.ListAsync(appliance is null ? null : VmidOf(appliance), cancellationToken);
-
-    /// <inheritdoc/>
-    public Task RemoveReplicationAsync(string replicationId, bool keepReplica, CancellationToken cancellationToken) => _replication.RemoveAsync(replicationId, keepReplica, cancellationToken);
-
-    /// <inheritdoc/>
-    public Task CheckRestoreAsync(RestorePoint point, NativeRestoreRequest request, CancellationToken cancellationToken) => _restore.CheckAsync(point, request, cancellationToken);
-
-    /// <inheritdoc/>
-    public Task<NativeRestoreResult> RestoreAsync(RestorePoint point, NativeRestoreRequest request, IProgress<OperationProgress>? progress, CancellationToken cancellationToken) => _restore.RestoreAsync(point, request, progress, cancellationToken);
-
-    /// <inheritdoc/>
-    public Task<TestAppliance> CreateTestApplianceAsync(RestorePoint point, TestApplianceRequest request, IProgress<OperationProgress>? progress, CancellationToken cancellationToken) => _testBench.CreateAsync(point, request, progress, cancellationToken);
-
-    /// <inheritdoc/>
-    public Task<IReadOnlyList<CheckResult>> TestIsolationAsync(TestAppliance testAppliance, CancellationToken cancellationToken) => _testBench.TestIsolationAsync(testAppliance, cancellationToken);
-
-    /// <inheritdoc/>
-    public Task StartTestApplianceAsync(TestAppliance testAppliance, CancellationToken cancellationToken) => _testBench.StartAsync(testAppliance, cancellationToken);
-
-    /// <inheritdoc/>
-    public Task DestroyTestApplianceAsync(TestAppliance testAppliance, CancellationToken cancellationToken) => _testBench.DestroyAsync(testAppliance, cancellationToken);
-
-    /// <inheritdoc/>
-    public Task<IReadOnlyList<TestAppliance>> GetTestAppliancesAsync(CancellationToken cancellationToken) => _testBench.ListAsync(cancellationToken);
-
-    /// <inheritdoc/>
-    public Task<TimeSpan> WaitForGuestAsync(string nativeId, TimeSpan timeout, CancellationToken cancellationToken) => _agent.WaitAsync(nativeId, timeout, cancellationToken);
-
-    /// <inheritdoc/>
-    public Task<GuestCommandResult> RunAsync(string nativeId, GuestCommand command, CancellationToken cancellationToken) => _agent.RunAsync(nativeId, command, cancellationToken);
-
-    /// <inheritdoc/>
-    public Task<IReadOnlyList<CheckResult>> TestPrerequisitesAsync(ApplianceDescription? appliance, PrerequisiteRequest request, CancellationToken cancellationToken) =>
-        _prerequisites.TestAsync(appliance is null ? null : VmidOf(appliance), request, cancellationToken);
+    public T? Find<T>() where T : class => this as T ?? _services.OfType<T>().FirstOrDefault();
 
     /// <inheritdoc/>
     public void Dispose() => _cluster.Dispose();
 
     /// <summary>The kind and the hosts.</summary>
     public override string ToString() => $"{KindName} {Location}";
-
-    private static string VmidOf(ApplianceDescription appliance)
-    {
-        if (appliance.HypervisorKind == KindName && int.TryParse(appliance.NativeId, NumberStyles.None, CultureInfo.InvariantCulture, out int vmid) && vmid >= 100) return appliance.NativeId!;
-        throw new NataliaException(ErrorIds.ApplianceNotFound, NataliaErrorKind.InvalidArgument, $"'{appliance.Name}' is not a VM of a Proxmox VE cluster.", appliance.Name);
-    }
 
     /// <summary>The cluster's authority is made once and never changes with names or addresses. Every node has the same one.</summary>
     private static async Task<string> ReadIdentityAsync(ApiClient client, CancellationToken cancellationToken)

@@ -35,7 +35,7 @@ internal sealed class ApplianceDirectory(SessionRegistry registry, Action<Except
             if (_appliances.TryGetValue(connection, out IReadOnlyList<LocatedAppliance>? all)) found[connection] = all;
         IReadOnlyList<LocatedAppliance> answer = await CollectAsync(hypervisors, found, c => c.Session, async connection =>
         {
-            if (connection.Hypervisor is not IApplianceFinder finder) return Take(connection, await connection.Hypervisor.GetAppliancesAsync(cancellationToken).ConfigureAwait(false));
+            if (connection.Hypervisor.Find<IApplianceFinder>() is not IApplianceFinder finder) return Take(connection, await connection.Hypervisor.GetAppliancesAsync(cancellationToken).ConfigureAwait(false));
             List<LocatedAppliance> known;
             lock (_found) known = _found.TryGetValue(connection, out List<LocatedAppliance>? before) ? [.. before] : [];
             var described = new HashSet<string>(known.Select(k => k.Description.ApplianceId), StringComparer.Ordinal);
@@ -46,14 +46,14 @@ internal sealed class ApplianceDirectory(SessionRegistry registry, Action<Except
             return known;
         }, cancellationToken).ConfigureAwait(false);
         foreach (HypervisorConnection connection in hypervisors)
-            if (connection.Hypervisor is not IApplianceFinder || !HasAnswered(connection)) _appliances[connection] = found[connection];
+            if (connection.Hypervisor.Find<IApplianceFinder>() is null || !HasAnswered(connection)) _appliances[connection] = found[connection];
         return Distinct(answer);
     }
 
     /// <summary>VMs by the numbers that their hypervisor has for them. Those that are gone are left out.</summary>
     internal async Task<IReadOnlyList<ApplianceDescription>> FindByNativeIdAsync(HypervisorConnection hypervisor, IReadOnlyList<string> nativeIds, CancellationToken cancellationToken)
     {
-        if (hypervisor.Hypervisor is IApplianceFinder finder) return [.. await finder.FindAppliancesAsync(l => nativeIds.Contains(l.NativeId), cancellationToken).ConfigureAwait(false)];
+        if (hypervisor.Hypervisor.Find<IApplianceFinder>() is IApplianceFinder finder) return [.. await finder.FindAppliancesAsync(l => nativeIds.Contains(l.NativeId), cancellationToken).ConfigureAwait(false)];
         return [.. (await ListAsync([hypervisor], cancellationToken).ConfigureAwait(false)).Select(a => a.Description).Where(d => d.NativeId is not null && nativeIds.Contains(d.NativeId))];
     }
 

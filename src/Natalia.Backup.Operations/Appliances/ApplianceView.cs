@@ -23,7 +23,7 @@ internal static class ApplianceView
             Disks = [.. description.Disks],
             DataDisk = DataDiskRule.TryChoose(description, enrolment?.Settings.DataDiskId)?.DiskId ?? enrolment?.Settings.DataDiskId,
             // A hypervisor that protects by itself takes a whole VM unless it is told otherwise.
-            IncludeSystemDisk = enrolment?.Settings.IncludeSystemDisk ?? located.Hypervisor.Hypervisor is INativeProtection,
+            IncludeSystemDisk = enrolment?.Settings.IncludeSystemDisk ?? located.Hypervisor.Hypervisor.Find<INativeProtection>() is not null,
             NativeId = description.NativeId,
             Node = description.State?.Host,
             State = description.State?.Power,

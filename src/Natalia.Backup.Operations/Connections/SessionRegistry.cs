@@ -38,7 +38,7 @@ internal sealed class SessionRegistry : IDisposable
     /// <exception cref="NataliaException"><c>CapabilityMissing</c>, <c>RepositoryNotConnected</c>, <c>RepositoryAmbiguous</c>.</exception>
     internal RepositoryConnection RepositoryFor(HypervisorConnection hypervisor, string? reference, string applianceName)
     {
-        bool isNative = hypervisor.Hypervisor is INativeProtection;
+        bool isNative = hypervisor.Hypervisor.Find<INativeProtection>() is not null;
         if (!string.IsNullOrEmpty(reference))
         {
             RepositoryConnection named = Repositories.Get(reference!);

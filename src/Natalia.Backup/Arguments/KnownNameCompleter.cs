@@ -15,7 +15,9 @@ public abstract class KnownNameCompleter : CacheCompleter
 
     private protected sealed override IEnumerable<Candidate> GetCandidates(SessionRegistry registry)
     {
-        List<(HypervisorConnection Connection, IKnownNames Known)> able = [.. registry.Hypervisors.All.Where(h => h.Hypervisor is IKnownNames).Select(h => (h, (IKnownNames)h.Hypervisor))];
+        var able = new List<(HypervisorConnection Connection, IKnownNames Known)>();
+        foreach (HypervisorConnection connection in registry.Hypervisors.All)
+            if (connection.Hypervisor.Find<IKnownNames>() is IKnownNames known) able.Add((connection, known));
         Learn(able.Select(a => a.Known));
         return able.SelectMany(a => Choose(a.Known).Select(n => new Candidate(n, $"on '{a.Connection.Name}'")));
     }

@@ -183,7 +183,7 @@ public sealed class ConnectNataliaRepositoryCommand : RepositoryOpenerCommand
     private HypervisorConnection ChooseCluster()
     {
         if (!string.IsNullOrEmpty(Hypervisor)) return Registry.Hypervisors.Get(Hypervisor!);
-        List<HypervisorConnection> clusters = [.. Registry.Hypervisors.All.Where(h => h.Hypervisor is INativeProtection)];
+        List<HypervisorConnection> clusters = [.. Registry.Hypervisors.All.Where(h => h.Hypervisor.Find<INativeProtection>() is not null)];
         return clusters.Count == 1 ? clusters[0] : Registry.Hypervisors.ForWriting(null);
     }
 

@@ -38,7 +38,9 @@ public abstract class HypervisorCommand : NataliaCommand
     private protected IReadOnlyList<(HypervisorConnection Connection, T Able)> HypervisorsAbleTo<T>(string capability) where T : class
     {
         IReadOnlyList<HypervisorConnection> all = HypervisorsToRead();
-        List<(HypervisorConnection, T)> able = [.. all.Where(h => h.Hypervisor is T).Select(h => (h, (T)h.Hypervisor))];
+        var able = new List<(HypervisorConnection, T)>();
+        foreach (HypervisorConnection connection in all)
+            if (connection.Hypervisor.Find<T>() is T one) able.Add((connection, one));
         if (able.Count == 0) all[0].Hypervisor.Require<T>(capability);
         return able;
     }

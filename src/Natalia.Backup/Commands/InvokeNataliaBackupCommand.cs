@@ -193,9 +193,9 @@ public sealed class InvokeNataliaBackupCommand : RepositoryWriterCommand
     private async Task<IReadOnlyList<PlannedRun>> PlanAsync(ApplianceDirectory directory, Request request, LocatedAppliance located, CancellationToken cancellationToken)
     {
         string id = request.ApplianceId ?? located.Description.ApplianceId;
-        if (DataDiskOnly && located.Hypervisor.Hypervisor is not INativeProtection)
+        if (DataDiskOnly && located.Hypervisor.Hypervisor.Find<INativeProtection>() is null)
             throw new NataliaException(ErrorIds.CapabilityMissing, NataliaErrorKind.InvalidArgument, $"-DataDiskOnly is for Proxmox VE; of '{located.Description.Name}' the data disk alone is taken anyway unless -IncludeSystemDisk is said.", located.Description.Name);
-        if (located.Hypervisor.Hypervisor is INativeProtection) return await PlanNativeAsync(directory, request, located, id, cancellationToken).ConfigureAwait(false);
+        if (located.Hypervisor.Hypervisor.Find<INativeProtection>() is not null) return await PlanNativeAsync(directory, request, located, id, cancellationToken).ConfigureAwait(false);
         IReadOnlyList<RepositoryConnection> repositories = request.Repository is not null ? [Registry.RepositoryFor(located.Hypervisor, request.Repository, located.Description.Name)] : [.. Registry.RepositoriesWithPoints(null, null).Where(r => r.Native is null)];
         List<Enrolment> enrolments = [.. (await directory.ListEnrolmentsAsync(repositories, cancellationToken).ConfigureAwait(false)).Where(e => e.Settings.ApplianceId == id)];
         if (request.Repository is null && enrolments.Count == 0) repositories = [Registry.RepositoryFor(located.Hypervisor, null, located.Description.Name)];

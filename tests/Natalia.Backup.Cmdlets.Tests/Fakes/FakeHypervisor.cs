@@ -58,6 +58,8 @@ internal sealed class FakeHypervisor : IHypervisor, IImageSource, IKnownNames
 
     public string Location => "nowhere";
 
+    public T? Find<T>() where T : class => this as T;
+
     public Task<ApplianceInventory> GetAppliancesAsync(CancellationToken cancellationToken) => Task.FromResult(new ApplianceInventory([Appliance]));
 
     public Task<IFrozenDisks> FreezeAsync(ApplianceDescription appliance, IReadOnlyList<string> diskIds, CancellationToken cancellationToken)

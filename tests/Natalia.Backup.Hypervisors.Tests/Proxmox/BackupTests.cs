@@ -56,7 +56,7 @@ public sealed class BackupTests
         ProxmoxHypervisor hypervisor = await lab.ConnectAsync();
         lab.Server.Intercept = r => r.Path == "/nodes/pve1/qemu/100/config" ? SimulatorReply.Ok(new { name = "natalia-01", scsi0 = "tank:vm-100-disk-0,size=1G", scsi1 = "tank:vm-100-disk-1,size=1G", boot = "order=scsi0", digest = "d" }) : null;
         ApplianceDescription appliance = (await hypervisor.GetAppliancesAsync(default)).Single();
-        INativeRepository repository = await hypervisor.OpenRepositoryAsync("pbs", "pbs", default);
+        INativeRepository repository = await hypervisor.Find<INativeProtection>()!.OpenRepositoryAsync("pbs", "pbs", default);
         NataliaException error = await ThrowsAsync(ErrorIds.NothingWasBackedUp, () => repository.BackupAsync(appliance, new NativeBackupRequest(), null, default));
         Assert.Contains("'OK'", error.Message);
         Assert.Empty(lab.Cluster.Storage("pbs").Points);
@@ -83,7 +83,7 @@ public sealed class BackupTests
         await using Lab lab = await Lab.StartAsync();
         (ProxmoxHypervisor hypervisor, ApplianceDescription appliance, _) = await lab.OpenAsync();
         lab.Cluster.Guest(100).ListedNode = "pve3";
-        await ThrowsAsync(ErrorIds.ApplianceMoved, () => hypervisor.GetSnapshotsAsync(appliance, default));
+        await ThrowsAsync(ErrorIds.ApplianceMoved, () => hypervisor.Find<ISnapshots>()!.GetSnapshotsAsync(appliance, default));
     }
 
     [Fact]

@@ -171,7 +171,7 @@ public sealed class DataDiskOnlyTests
         Assert.Contains("backup=0", lab.Cluster.Guest(100).Config["scsi0"]);
         lab.Server.Intercept = null;
         lab.Clock.Advance(TimeSpan.FromHours(1));
-        INativeRepository whole = await hypervisor.OpenRepositoryAsync("pbs", "pbs", default);
+        INativeRepository whole = await hypervisor.Find<INativeProtection>()!.OpenRepositoryAsync("pbs", "pbs", default);
         NativeBackupResult next = await whole.BackupAsync(appliance, new NativeBackupRequest(), null, default);
         Assert.Contains(next.Warnings, w => w.Contains("run1") && w.Contains("included again"));
         Assert.Equal(["scsi0", "scsi1"], lab.Cluster.Storage("pbs").Points.Single().IncludedDisks);
@@ -221,7 +221,7 @@ public sealed class DataDiskOnlyTests
     {
         await using Lab lab = await Lab.StartAsync();
         (ProxmoxHypervisor hypervisor, ApplianceDescription appliance, INativeRepository whole) = await lab.OpenAsync();
-        INativeRepository partial = await hypervisor.OpenRepositoryAsync("pbs-data", "pbs-data", default);
+        INativeRepository partial = await hypervisor.Find<INativeProtection>()!.OpenRepositoryAsync("pbs-data", "pbs-data", default);
         await whole.BackupAsync(appliance, new NativeBackupRequest(), null, default);
         await partial.BackupAsync(appliance, s_dataOnly, null, default);
         NativeBackupResult next = await whole.BackupAsync(appliance, new NativeBackupRequest { RequestedType = RequestedBackupType.Incremental }, null, default);

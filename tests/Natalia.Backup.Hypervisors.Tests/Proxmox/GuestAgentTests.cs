@@ -16,7 +16,7 @@ public sealed class GuestAgentTests
     {
         await using Lab lab = await Lab.StartAsync(c => c.Guest(100).Programs["/usr/bin/natalia-cli check-integrity --path /data; a b&c"] = new SimulatedProcess(3, "out", "err", 4));
         ProxmoxHypervisor hypervisor = await lab.ConnectAsync();
-        GuestCommandResult result = await hypervisor.RunAsync("100", Command("/usr/bin/natalia-cli", "check-integrity", "--path", "/data; a b&c") with { Input = "{}" }, default);
+        GuestCommandResult result = await hypervisor.Find<IGuestChannel>()!.RunAsync("100", Command("/usr/bin/natalia-cli", "check-integrity", "--path", "/data; a b&c") with { Input = "{}" }, default);
         Assert.Equal((3, null, "out", "err", false), (result.ExitCode, result.Signal, result.Output, result.Error, result.IsTruncated));
         SimulatorRequest exec = lab.Server.Requests.Single(r => r.Path.EndsWith("/exec"));
         Assert.Equal(4, exec.Arguments["command"].Count);
@@ -29,7 +29,7 @@ public sealed class GuestAgentTests
     public async Task A_signal_is_told_apart_from_an_exit_code()
     {
         await using Lab lab = await Lab.StartAsync(c => c.Guest(100).Programs["/bin/x"] = new SimulatedProcess(-9, ""));
-        GuestCommandResult result = await (await lab.ConnectAsync()).RunAsync("100", Command("/bin/x"), default);
+        GuestCommandResult result = await (await lab.ConnectAsync()).Find<IGuestChannel>()!.RunAsync("100", Command("/bin/x"), default);
         Assert.Equal((null, 9), (result.ExitCode, result.Signal));
     }
 
@@ -38,7 +38,7 @@ public sealed class GuestAgentTests
     {
         await using Lab lab = await Lab.StartAsync(c => c.Guest(100).Programs["/bin/x"] = new SimulatedProcess(0, "", "", int.MaxValue));
         ProxmoxHypervisor hypervisor = await lab.ConnectAsync();
-        await ThrowsAsync(ErrorIds.GuestCommandTimeout, () => hypervisor.RunAsync("100", Command("/bin/x") with { Timeout = TimeSpan.FromMinutes(1) }, default));
+        await ThrowsAsync(ErrorIds.GuestCommandTimeout, () => hypervisor.Find<IGuestChannel>()!.RunAsync("100", Command("/bin/x") with { Timeout = TimeSpan.FromMinutes(1) }, default));
     }
 
     [Fact]
@@ -54,7 +54,7 @@ public sealed class GuestAgentTests
             lab.Cluster.Answer(r);
             return new SimulatorReply(596, null, "timeout", RawBody: "");
         };
-        await ThrowsAsync(ErrorIds.GuestCommandFailed, () => hypervisor.RunAsync("100", Command("/bin/x"), default));
+        await ThrowsAsync(ErrorIds.GuestCommandFailed, () => hypervisor.Find<IGuestChannel>()!.RunAsync("100", Command("/bin/x"), default));
     }
 
     [Fact]
@@ -62,14 +62,14 @@ public sealed class GuestAgentTests
     {
         await using Lab lab = await Lab.StartAsync(c => c.Guest(100).AgentAnswers = false);
         ProxmoxHypervisor hypervisor = await lab.ConnectAsync();
-        await ThrowsAsync(ErrorIds.GuestNotReachable, () => hypervisor.WaitForGuestAsync("100", TimeSpan.FromMinutes(2), default));
+        await ThrowsAsync(ErrorIds.GuestNotReachable, () => hypervisor.Find<IGuestChannel>()!.WaitForGuestAsync("100", TimeSpan.FromMinutes(2), default));
         int pings = 0;
         lab.Server.Intercept = r =>
         {
             if (r.Path.EndsWith("/ping") && ++pings == 4) lab.Cluster.Guest(100).AgentAnswers = true;
             return null;
         };
-        Assert.Equal(TimeSpan.FromSeconds(12), await hypervisor.WaitForGuestAsync("100", TimeSpan.FromMinutes(2), default));
+        Assert.Equal(TimeSpan.FromSeconds(12), await hypervisor.Find<IGuestChannel>()!.WaitForGuestAsync("100", TimeSpan.FromMinutes(2), default));
     }
 
     [Fact]
@@ -77,7 +77,7 @@ public sealed class GuestAgentTests
     {
         await using Lab lab = await Lab.StartAsync(c => c.Guest(100).Config.Remove("agent"));
         ProxmoxHypervisor hypervisor = await lab.ConnectAsync();
-        await ThrowsAsync(ErrorIds.GuestNotReachable, () => hypervisor.WaitForGuestAsync("100", TimeSpan.FromHours(2), default));
+        await ThrowsAsync(ErrorIds.GuestNotReachable, () => hypervisor.Find<IGuestChannel>()!.WaitForGuestAsync("100", TimeSpan.FromHours(2), default));
         Assert.Equal(TimeSpan.Zero, lab.Clock.Waited);
     }
 
@@ -89,6 +89,6 @@ public sealed class GuestAgentTests
         await using Lab lab = await Lab.StartAsync(c => c.Version = version);
         ProxmoxHypervisor hypervisor = await lab.ConnectAsync();
         lab.Server.Intercept = r => r.Path.EndsWith("/exec") ? SimulatorReply.Fail(403, "Permission check failed") : null;
-        Assert.Contains(right, (await ThrowsAsync(ErrorIds.PermissionDenied, () => hypervisor.RunAsync("100", Command("/bin/x"), default))).Message);
+        Assert.Contains(right, (await ThrowsAsync(ErrorIds.PermissionDenied, () => hypervisor.Find<IGuestChannel>()!.RunAsync("100", Command("/bin/x"), default))).Message);
     }
 }

@@ -112,7 +112,7 @@ public sealed class InventoryTests(ITestOutputHelper output)
                     c.Storage("pbs").Points.Add(new SimulatedPoint { Volid = $"pbs:backup/vm/{vmid}/{now.AddHours(-6 * n).UtcDateTime:yyyy-MM-dd'T'HH:mm:ss'Z'}", Vmid = vmid, Time = now.AddHours(-6 * n), Size = 232L << 30, Notes = $"vm-{vmid} [natalia-backup run=natalia-{vmid} disks=all]", VerifyState = "ok", VerifyUpid = "UPID:pbs:000003E9:00001B5F:0000ABCD:6743C1C0:verify:store:root@pam:" });
         });
         ProxmoxHypervisor hypervisor = await lab.ConnectAsync();
-        INativeRepository repository = await hypervisor.OpenRepositoryAsync("pbs", "pbs", default);
+        INativeRepository repository = await hypervisor.Find<INativeProtection>()!.OpenRepositoryAsync("pbs", "pbs", default);
         await hypervisor.FindAppliancesAsync(l => l.NativeId == "100", default);
 
         long before = hypervisor.RequestCount;

@@ -61,7 +61,7 @@ internal sealed class Lab : IAsyncDisposable
     {
         ProxmoxHypervisor hypervisor = await ConnectAsync(options);
         ApplianceDescription appliance = (await hypervisor.FindAppliancesAsync(l => l.NativeId == vmid.ToString(), default)).Single();
-        return (hypervisor, appliance, await hypervisor.OpenRepositoryAsync(storage, storage, default));
+        return (hypervisor, appliance, await hypervisor.Find<INativeProtection>()!.OpenRepositoryAsync(storage, storage, default));
     }
 
     internal static SecureString Secure(string text)

@@ -100,10 +100,10 @@ public sealed class PointTests
     {
         await using Lab lab = await Lab.StartAsync();
         ProxmoxHypervisor hypervisor = await lab.ConnectAsync();
-        Assert.Contains("It has: local, nas, pbs", (await ThrowsAsync(ErrorIds.StorageNotFound, () => hypervisor.OpenRepositoryAsync("typo", "x", default))).Message);
-        await ThrowsAsync(ErrorIds.StorageNotSuitable, () => hypervisor.OpenRepositoryAsync("tank", "x", default));
+        Assert.Contains("It has: local, nas, pbs", (await ThrowsAsync(ErrorIds.StorageNotFound, () => hypervisor.Find<INativeProtection>()!.OpenRepositoryAsync("typo", "x", default))).Message);
+        await ThrowsAsync(ErrorIds.StorageNotSuitable, () => hypervisor.Find<INativeProtection>()!.OpenRepositoryAsync("tank", "x", default));
         lab.Cluster.Rights = new() { ["/"] = new() { ["VM.Audit"] = true } };
-        await ThrowsAsync(ErrorIds.PermissionDenied, () => hypervisor.OpenRepositoryAsync("pbs", "x", default));
+        await ThrowsAsync(ErrorIds.PermissionDenied, () => hypervisor.Find<INativeProtection>()!.OpenRepositoryAsync("pbs", "x", default));
     }
 
     [Fact]
@@ -189,7 +189,7 @@ public sealed class PointTests
         (ProxmoxHypervisor hypervisor, _, INativeRepository repository) = await lab.OpenAsync();
         RestorePoint point = (await repository.GetRestorePointsAsync(s_all, default)).Single();
         Assert.Equal(CheckOutcome.Warning, (await repository.TestRestorePointAsync(point, TimeSpan.FromDays(30), default)).Single(c => c.Name == "SameAppliance").Result);
-        await ThrowsAsync(ErrorIds.ApplianceMismatch, () => hypervisor.RestoreAsync(point, new NativeRestoreRequest { OverExisting = true }, null, default));
+        await ThrowsAsync(ErrorIds.ApplianceMismatch, () => hypervisor.Find<INativeRestore>()!.RestoreAsync(point, new NativeRestoreRequest { OverExisting = true }, null, default));
     }
 
     [Fact]

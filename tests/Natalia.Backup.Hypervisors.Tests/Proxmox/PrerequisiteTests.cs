@@ -15,13 +15,13 @@ public sealed class PrerequisiteTests
     {
         await using Lab lab = await Lab.StartAsync();
         (ProxmoxHypervisor hypervisor, ApplianceDescription appliance, _) = await lab.OpenAsync();
-        await hypervisor.SetScheduleAsync(appliance, new NativeScheduleRequest { Storage = "pbs" }, default);
+        await hypervisor.Find<INativeSchedules>()!.SetScheduleAsync(appliance, new NativeScheduleRequest { Storage = "pbs" }, default);
         int before = lab.Server.Requests.Count;
-        IReadOnlyList<CheckResult> checks = await hypervisor.TestPrerequisitesAsync(appliance, s_all, default);
+        IReadOnlyList<CheckResult> checks = await hypervisor.Find<IPrerequisites>()!.TestPrerequisitesAsync(appliance, s_all, default);
         Assert.Empty(checks.Where(c => c.Result != CheckOutcome.Passed).Select(c => $"{c.Name} {c.Target} {c.Detail}"));
         Assert.All(lab.Server.Requests.Skip(before).Where(r => !r.Path.EndsWith("/ping")), r => Assert.Equal("GET", r.Method));
         // Without names, the storages of the schedules are looked at.
-        Assert.Contains(await hypervisor.TestPrerequisitesAsync(appliance, new PrerequisiteRequest(), default), c => c is { Name: "Storage", Target: "pbs" });
+        Assert.Contains(await hypervisor.Find<IPrerequisites>()!.TestPrerequisitesAsync(appliance, new PrerequisiteRequest(), default), c => c is { Name: "Storage", Target: "pbs" });
     }
 
     [Fact]
@@ -29,7 +29,7 @@ public sealed class PrerequisiteTests
     {
         await using Lab lab = await Lab.StartAsync(c => c.Rights = new() { ["/"] = new() { ["VM.Audit"] = true, ["Datastore.Audit"] = true } });
         (ProxmoxHypervisor hypervisor, ApplianceDescription appliance, _) = await lab.OpenAsync();
-        IReadOnlyList<CheckResult> checks = await hypervisor.TestPrerequisitesAsync(appliance, s_all, default);
+        IReadOnlyList<CheckResult> checks = await hypervisor.Find<IPrerequisites>()!.TestPrerequisitesAsync(appliance, s_all, default);
         string missing = string.Join('\n', checks.Where(c => c.Name == "Right" && c.Result == CheckOutcome.Failed).Select(c => c.Target));
         foreach (string right in new[] { "Datastore.AllocateSpace or Datastore.Allocate on /storage/pbs", "Sys.Audit on /", "Sys.Modify on /", "VM.Backup on /vms/100", "VM.Snapshot on /vms/100", "VM.Config.Disk on /vms/100", "VM.Replicate on /vms/100", "VM.GuestAgent.Audit or VM.GuestAgent.Unrestricted on /vms/100", "VM.Allocate on /vms" })
             Assert.Contains(right, missing);
@@ -50,7 +50,7 @@ public sealed class PrerequisiteTests
             c.Bridges["vmbr9"] = "eno2";
         });
         (ProxmoxHypervisor hypervisor, ApplianceDescription appliance, _) = await lab.OpenAsync();
-        IReadOnlyList<CheckResult> checks = await hypervisor.TestPrerequisitesAsync(appliance, s_all with { Storages = ["local", "absent"] }, default);
+        IReadOnlyList<CheckResult> checks = await hypervisor.Find<IPrerequisites>()!.TestPrerequisitesAsync(appliance, s_all with { Storages = ["local", "absent"] }, default);
         Assert.Equal(CheckOutcome.Warning, One("GuestAgent").Result);
         Assert.Equal(CheckOutcome.Warning, One("Coverage").Result);
         Assert.Equal(CheckOutcome.Warning, One("LeftoverSnapshot").Result);

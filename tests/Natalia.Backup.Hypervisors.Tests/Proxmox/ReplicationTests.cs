@@ -2,6 +2,7 @@ using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Hypervisors.Contract;
 using Natalia.Backup.Hypervisors.Proxmox;
+using Natalia.Backup.Hypervisors.Proxmox.Jobs;
 using Xunit;
 using static Natalia.Backup.Hypervisors.Tests.Proxmox.TransportTests;
 
@@ -16,16 +17,16 @@ public sealed class ReplicationTests
     {
         await using Lab lab = await Lab.StartAsync();
         (ProxmoxHypervisor hypervisor, ApplianceDescription appliance, _) = await lab.OpenAsync();
-        ReplicationState made = await hypervisor.SetReplicationAsync(appliance, s_toSecond, default);
+        ReplicationState made = await hypervisor.Find<IReplication>()!.SetReplicationAsync(appliance, s_toSecond, default);
         Assert.Equal(("100-0", "pve1", "pve2", "*/5", 5, CheckOutcome.NotEvidenced), (made.ReplicationId, made.SourceNode, made.TargetNode, made.Expression, made.IntervalMinutes!.Value, made.Health));
         // The server counts the next run of one that never ran from 1970.
         Assert.Null(made.NextSyncUtc);
-        await hypervisor.SetReplicationAsync(appliance, s_toSecond, default);
+        await hypervisor.Find<IReplication>()!.SetReplicationAsync(appliance, s_toSecond, default);
         Assert.DoesNotContain(lab.Server.Requests, r => r.Method == "PUT");
-        ReplicationState slower = await hypervisor.SetReplicationAsync(appliance, s_toSecond with { IntervalMinutes = 15, RateLimitMegabytes = 12.5 }, default);
+        ReplicationState slower = await hypervisor.Find<IReplication>()!.SetReplicationAsync(appliance, s_toSecond with { IntervalMinutes = 15, RateLimitMegabytes = 12.5 }, default);
         Assert.Equal("*/15", slower.Expression);
         Assert.Equal("12.5", lab.Cluster.ReplicationJobs["100-0"]["rate"]);
-        await hypervisor.SetReplicationAsync(appliance, s_toSecond, default);
+        await hypervisor.Find<IReplication>()!.SetReplicationAsync(appliance, s_toSecond, default);
         Assert.False(lab.Cluster.ReplicationJobs["100-0"].ContainsKey("rate"));
     }
 
@@ -34,14 +35,14 @@ public sealed class ReplicationTests
     {
         await using Lab lab = await Lab.StartAsync();
         (ProxmoxHypervisor hypervisor, ApplianceDescription appliance, _) = await lab.OpenAsync();
-        await hypervisor.SetReplicationAsync(appliance, s_toSecond, default);
+        await hypervisor.Find<IReplication>()!.SetReplicationAsync(appliance, s_toSecond, default);
         int tries = 0;
         lab.Server.Intercept = r =>
         {
             if (r.Method == "PUT" && ++tries == 1) lab.Cluster.ReplicationJobs["100-0"]["digest"] = "d2";
             return null;
         };
-        Assert.Equal("*/15", (await hypervisor.SetReplicationAsync(appliance, s_toSecond with { IntervalMinutes = 15 }, default)).Expression);
+        Assert.Equal("*/15", (await hypervisor.Find<IReplication>()!.SetReplicationAsync(appliance, s_toSecond with { IntervalMinutes = 15 }, default)).Expression);
         Assert.Equal(2, tries);
     }
 
@@ -53,7 +54,7 @@ public sealed class ReplicationTests
     {
         await using Lab lab = await Lab.StartAsync();
         (ProxmoxHypervisor hypervisor, ApplianceDescription appliance, _) = await lab.OpenAsync();
-        NataliaException error = await ThrowsAsync(ErrorIds.ReplicationPreconditionFailed, () => hypervisor.SetReplicationAsync(appliance, new ReplicationRequest { TargetNode = target }, default));
+        NataliaException error = await ThrowsAsync(ErrorIds.ReplicationPreconditionFailed, () => hypervisor.Find<IReplication>()!.SetReplicationAsync(appliance, new ReplicationRequest { TargetNode = target }, default));
         Assert.Contains(check, error.Message);
         Assert.Contains(why, error.Message);
         Assert.Empty(lab.Cluster.ReplicationJobs);
@@ -64,12 +65,12 @@ public sealed class ReplicationTests
     {
         await using Lab lab = await Lab.StartAsync(c => c.Guest(100).Config["scsi2"] = "thin:vm-100-disk-2,size=1G");
         (ProxmoxHypervisor hypervisor, ApplianceDescription appliance, _) = await lab.OpenAsync();
-        Assert.Contains("kind 'lvmthin'", (await ThrowsAsync(ErrorIds.ReplicationPreconditionFailed, () => hypervisor.SetReplicationAsync(appliance, s_toSecond, default))).Message);
+        Assert.Contains("kind 'lvmthin'", (await ThrowsAsync(ErrorIds.ReplicationPreconditionFailed, () => hypervisor.Find<IReplication>()!.SetReplicationAsync(appliance, s_toSecond, default))).Message);
         lab.Cluster.Guest(100).Config["scsi2"] += ",replicate=0";
         lab.Cluster.Guest(100).Config["scsi3"] = "nas:vm-100-disk-3,size=1G";
-        Assert.All(await hypervisor.TestReplicationAsync(appliance, "pve2", default), c => Assert.Equal(CheckOutcome.Passed, c.Result));
+        Assert.All(await hypervisor.Find<ReplicationService>()!.TestAsync("100", "pve2", default), c => Assert.Equal(CheckOutcome.Passed, c.Result));
         lab.Cluster.OfflineNodes.Add("pve2");
-        Assert.Contains(await hypervisor.TestReplicationAsync(appliance, "pve2", default), c => c.Result == CheckOutcome.Failed && c.Detail!.Contains("offline"));
+        Assert.Contains(await hypervisor.Find<ReplicationService>()!.TestAsync("100", "pve2", default), c => c.Result == CheckOutcome.Failed && c.Detail!.Contains("offline"));
     }
 
     [Theory]
@@ -83,12 +84,12 @@ public sealed class ReplicationTests
     {
         await using Lab lab = await Lab.StartAsync();
         (ProxmoxHypervisor hypervisor, ApplianceDescription appliance, _) = await lab.OpenAsync();
-        await hypervisor.SetReplicationAsync(appliance, s_toSecond, default);
+        await hypervisor.Find<IReplication>()!.SetReplicationAsync(appliance, s_toSecond, default);
         var state = lab.Cluster.ReplicationStates["100-0"];
         state["last_sync"] = minutes < 0 ? 0 : lab.Clock.GetUtcNow().AddMinutes(-minutes).ToUnixTimeSeconds();
         (state["fail_count"], state["duration"]) = (failures, 3.5);
         if (error is not null) state["error"] = error;
-        ReplicationState listed = Assert.Single(await hypervisor.GetReplicationsAsync(appliance, default));
+        ReplicationState listed = Assert.Single(await hypervisor.Find<IReplication>()!.GetReplicationsAsync(appliance, default));
         Assert.Equal(health, listed.Health);
         Assert.Equal(minutes < 0 ? null : TimeSpan.FromMinutes(minutes), listed.Lag);
         Assert.Equal(error is null && health is CheckOutcome.Passed, listed.Detail is null);
@@ -100,10 +101,10 @@ public sealed class ReplicationTests
     {
         await using Lab lab = await Lab.StartAsync();
         (ProxmoxHypervisor hypervisor, ApplianceDescription appliance, _) = await lab.OpenAsync();
-        await hypervisor.SetReplicationAsync(appliance, s_toSecond, default);
+        await hypervisor.Find<IReplication>()!.SetReplicationAsync(appliance, s_toSecond, default);
         lab.Cluster.ReplicationStates["100-0"]["last_sync"] = lab.Clock.GetUtcNow().AddMinutes(-1).ToUnixTimeSeconds();
         lab.Cluster.Guest(100).Node = "pve3";
-        ReplicationState listed = Assert.Single(await hypervisor.GetReplicationsAsync(null, default));
+        ReplicationState listed = Assert.Single(await hypervisor.Find<IReplication>()!.GetReplicationsAsync(null, default));
         Assert.Equal(("pve3", CheckOutcome.Passed), (listed.SourceNode, listed.Health));
     }
 
@@ -113,11 +114,11 @@ public sealed class ReplicationTests
         await using Lab lab = await Lab.StartAsync(c => c.Guests.Add(Lab.Appliance(101, "natalia-02", "pve2")));
         (ProxmoxHypervisor hypervisor, ApplianceDescription appliance, _) = await lab.OpenAsync();
         ApplianceDescription second = (await hypervisor.FindAppliancesAsync(l => l.NativeId == "101", default)).Single();
-        await hypervisor.SetReplicationAsync(appliance, s_toSecond, default);
-        await hypervisor.SetReplicationAsync(second, new ReplicationRequest { TargetNode = "pve1" }, default);
+        await hypervisor.Find<IReplication>()!.SetReplicationAsync(appliance, s_toSecond, default);
+        await hypervisor.Find<IReplication>()!.SetReplicationAsync(second, new ReplicationRequest { TargetNode = "pve1" }, default);
         lab.Cluster.ReplicationStates["101-0"]["last_sync"] = lab.Clock.GetUtcNow().ToUnixTimeSeconds();
         lab.Cluster.OfflineNodes.Add("pve1");
-        IReadOnlyList<ReplicationState> all = await hypervisor.GetReplicationsAsync(null, default);
+        IReadOnlyList<ReplicationState> all = await hypervisor.Find<IReplication>()!.GetReplicationsAsync(null, default);
         Assert.Equal([CheckOutcome.NotEvidenced, CheckOutcome.Passed], all.Select(r => r.Health));
     }
 
@@ -126,12 +127,12 @@ public sealed class ReplicationTests
     {
         await using Lab lab = await Lab.StartAsync();
         (ProxmoxHypervisor hypervisor, ApplianceDescription appliance, _) = await lab.OpenAsync();
-        await hypervisor.SetReplicationAsync(appliance, s_toSecond, default);
-        await hypervisor.RemoveReplicationAsync("100-0", true, default);
-        ReplicationState going = Assert.Single(await hypervisor.GetReplicationsAsync(appliance, default));
+        await hypervisor.Find<IReplication>()!.SetReplicationAsync(appliance, s_toSecond, default);
+        await hypervisor.Find<IReplication>()!.RemoveReplicationAsync("100-0", true, default);
+        ReplicationState going = Assert.Single(await hypervisor.Find<IReplication>()!.GetReplicationsAsync(appliance, default));
         Assert.Equal((true, CheckOutcome.Skipped), (going.IsBeingRemoved, going.Health));
         Assert.Equal("local", lab.Cluster.ReplicationJobs["100-0"]["remove_job"]);
-        Assert.Contains("being removed", (await ThrowsAsync(ErrorIds.ReplicationPreconditionFailed, () => hypervisor.SetReplicationAsync(appliance, s_toSecond, default))).Message);
-        await ThrowsAsync(ErrorIds.ReplicationNotFound, () => hypervisor.RemoveReplicationAsync("100-7", false, default));
+        Assert.Contains("being removed", (await ThrowsAsync(ErrorIds.ReplicationPreconditionFailed, () => hypervisor.Find<IReplication>()!.SetReplicationAsync(appliance, s_toSecond, default))).Message);
+        await ThrowsAsync(ErrorIds.ReplicationNotFound, () => hypervisor.Find<IReplication>()!.RemoveReplicationAsync("100-7", false, default));
     }
 }

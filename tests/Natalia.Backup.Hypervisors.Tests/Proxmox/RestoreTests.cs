@@ -16,7 +16,7 @@ public sealed class RestoreTests
         await using Lab lab = await Lab.StartAsync();
         (ProxmoxHypervisor hypervisor, RestorePoint point) = await OneAsync(lab);
         var progress = new List<OperationProgress>();
-        NativeRestoreResult result = await hypervisor.RestoreAsync(point, new NativeRestoreRequest { NewName = "natalia-copy", Networks = new Dictionary<string, string> { ["vmbr0"] = "vmbr9" }, Storage = "thin", Start = true }, new Collect(progress), default);
+        NativeRestoreResult result = await hypervisor.Find<INativeRestore>()!.RestoreAsync(point, new NativeRestoreRequest { NewName = "natalia-copy", Networks = new Dictionary<string, string> { ["vmbr0"] = "vmbr9" }, Storage = "thin", Start = true }, new Collect(progress), default);
         Assert.Equal(("101", "natalia-copy", "running"), (result.Appliance.NativeId, result.Appliance.Name, result.Appliance.State!.Power));
         Assert.NotEqual(point.ApplianceId, result.Appliance.ApplianceId);
         ApplianceNetwork network = Assert.Single(result.Appliance.Networks);
@@ -35,10 +35,10 @@ public sealed class RestoreTests
     {
         await using Lab lab = await Lab.StartAsync();
         (ProxmoxHypervisor hypervisor, RestorePoint point) = await OneAsync(lab);
-        await ThrowsAsync(ErrorIds.NetworkNotFound, () => hypervisor.RestoreAsync(point, new NativeRestoreRequest { NewName = "copy", Networks = new Dictionary<string, string> { ["vmbr0"] = "vmbr77" } }, null, default));
-        await ThrowsAsync(ErrorIds.NetworkNotFound, () => hypervisor.RestoreAsync(point, new NativeRestoreRequest { NewName = "copy", Networks = new Dictionary<string, string> { ["vmbr5"] = "vmbr9" } }, null, default));
-        await ThrowsAsync(ErrorIds.StorageNotSuitable, () => hypervisor.RestoreAsync(point, new NativeRestoreRequest { NewName = "copy", Storage = "nas" }, null, default));
-        await ThrowsAsync(ErrorIds.StorageNotSuitable, () => hypervisor.RestoreAsync(point, new NativeRestoreRequest { NewName = "copy", Storage = "tank", Node = "pve3" }, null, default));
+        await ThrowsAsync(ErrorIds.NetworkNotFound, () => hypervisor.Find<INativeRestore>()!.RestoreAsync(point, new NativeRestoreRequest { NewName = "copy", Networks = new Dictionary<string, string> { ["vmbr0"] = "vmbr77" } }, null, default));
+        await ThrowsAsync(ErrorIds.NetworkNotFound, () => hypervisor.Find<INativeRestore>()!.RestoreAsync(point, new NativeRestoreRequest { NewName = "copy", Networks = new Dictionary<string, string> { ["vmbr5"] = "vmbr9" } }, null, default));
+        await ThrowsAsync(ErrorIds.StorageNotSuitable, () => hypervisor.Find<INativeRestore>()!.RestoreAsync(point, new NativeRestoreRequest { NewName = "copy", Storage = "nas" }, null, default));
+        await ThrowsAsync(ErrorIds.StorageNotSuitable, () => hypervisor.Find<INativeRestore>()!.RestoreAsync(point, new NativeRestoreRequest { NewName = "copy", Storage = "tank", Node = "pve3" }, null, default));
         Assert.Single(lab.Cluster.Guests);
     }
 
@@ -47,10 +47,10 @@ public sealed class RestoreTests
     {
         await using Lab lab = await Lab.StartAsync(c => c.StaleNextId = 100);
         (ProxmoxHypervisor hypervisor, RestorePoint point) = await OneAsync(lab);
-        NativeRestoreResult result = await hypervisor.RestoreAsync(point, Copy(), null, default);
+        NativeRestoreResult result = await hypervisor.Find<INativeRestore>()!.RestoreAsync(point, Copy(), null, default);
         Assert.Equal("101", result.Appliance.NativeId);
         Assert.Equal("natalia-01", lab.Cluster.Guest(100).Name);
-        await ThrowsAsync(ErrorIds.DestinationExists, () => hypervisor.RestoreAsync(point, Copy() with { NativeId = "100", NewName = "other" }, null, default));
+        await ThrowsAsync(ErrorIds.DestinationExists, () => hypervisor.Find<INativeRestore>()!.RestoreAsync(point, Copy() with { NativeId = "100", NewName = "other" }, null, default));
     }
 
     [Fact]
@@ -58,9 +58,9 @@ public sealed class RestoreTests
     {
         await using Lab lab = await Lab.StartAsync(c => c.RestoreFailure = "command 'vma extract' failed: exit code 1");
         (ProxmoxHypervisor hypervisor, RestorePoint point) = await OneAsync(lab);
-        Assert.Contains("vma extract", (await ThrowsAsync(ErrorIds.TaskFailed, () => hypervisor.RestoreAsync(point, Copy(), null, default))).Message);
+        Assert.Contains("vma extract", (await ThrowsAsync(ErrorIds.TaskFailed, () => hypervisor.Find<INativeRestore>()!.RestoreAsync(point, Copy(), null, default))).Message);
         Assert.Equal(100, lab.Cluster.Guests.Single().Vmid);
-        Assert.Contains("short vma extent", (await ThrowsAsync(ErrorIds.TaskFailed, () => hypervisor.RestoreAsync(point, Copy(), null, default))).Message);
+        Assert.Contains("short vma extent", (await ThrowsAsync(ErrorIds.TaskFailed, () => hypervisor.Find<INativeRestore>()!.RestoreAsync(point, Copy(), null, default))).Message);
         // Never by number alone: other disks of that number may be somebody's.
         Assert.DoesNotContain(lab.Server.Requests, r => r.Arguments.ContainsKey("destroy-unreferenced-disks"));
     }
@@ -75,7 +75,7 @@ public sealed class RestoreTests
             if (r.Method == "POST" && r.Path.EndsWith("/qemu")) lab.Cluster.Rights = new() { ["/"] = new[] { "VM.Allocate", "VM.Backup", "Datastore.Audit", "Datastore.AllocateSpace" }.ToDictionary(n => n, _ => true) };
             return null;
         };
-        Assert.Contains("no space left", (await ThrowsAsync(ErrorIds.TaskFailed, () => hypervisor.RestoreAsync(point, Copy(), null, default))).Message);
+        Assert.Contains("no space left", (await ThrowsAsync(ErrorIds.TaskFailed, () => hypervisor.Find<INativeRestore>()!.RestoreAsync(point, Copy(), null, default))).Message);
         Assert.Equal(100, lab.Cluster.Guests.Single().Vmid);
     }
 
@@ -84,7 +84,7 @@ public sealed class RestoreTests
     {
         await using Lab lab = await Lab.StartAsync(c => (c.RestoreFailure, c.DestroyError) = ("no space left", "storage 'tank' is not online"));
         (ProxmoxHypervisor hypervisor, RestorePoint point) = await OneAsync(lab);
-        string message = (await ThrowsAsync(ErrorIds.TaskFailed, () => hypervisor.RestoreAsync(point, Copy(), null, default))).Message;
+        string message = (await ThrowsAsync(ErrorIds.TaskFailed, () => hypervisor.Find<INativeRestore>()!.RestoreAsync(point, Copy(), null, default))).Message;
         Assert.Contains("no space left", message);
         Assert.Contains("half of VM 101 on node 'pve1', could not be removed", message);
         Assert.Contains("storage 'tank' is not online", message);
@@ -95,12 +95,12 @@ public sealed class RestoreTests
     {
         await using Lab lab = await Lab.StartAsync(c => c.Guest(100).Config["onboot"] = "1");
         (ProxmoxHypervisor hypervisor, RestorePoint point) = await OneAsync(lab);
-        NativeRestoreResult copy = await hypervisor.RestoreAsync(point, Copy(), null, default);
+        NativeRestoreResult copy = await hypervisor.Find<INativeRestore>()!.RestoreAsync(point, Copy(), null, default);
         Assert.Equal("0", lab.Cluster.Guest(101).Config["onboot"]);
         Assert.Contains(copy.Warnings, w => w.Contains("Start at boot"));
         // Where it takes the place of one that is gone, it is what that was.
         lab.Cluster.Guests.Clear();
-        NativeRestoreResult instead = await hypervisor.RestoreAsync(point, new NativeRestoreRequest(), null, default);
+        NativeRestoreResult instead = await hypervisor.Find<INativeRestore>()!.RestoreAsync(point, new NativeRestoreRequest(), null, default);
         Assert.Equal("1", lab.Cluster.Guests.Single().Config["onboot"]);
         Assert.Empty(instead.Warnings);
     }
@@ -116,7 +116,7 @@ public sealed class RestoreTests
             if (r.Path.EndsWith("/log") && r.Path.Contains("qmrestore") && lab.Cluster.Tasks[^1].Log.Count > 1) stop.Cancel();
             return null;
         };
-        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => hypervisor.RestoreAsync(point, Copy(), null, stop.Token));
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => hypervisor.Find<INativeRestore>()!.RestoreAsync(point, Copy(), null, stop.Token));
         Assert.Equal(100, lab.Cluster.Guests.Single().Vmid);
     }
 
@@ -125,10 +125,10 @@ public sealed class RestoreTests
     {
         await using Lab lab = await Lab.StartAsync();
         (ProxmoxHypervisor hypervisor, RestorePoint point) = await OneAsync(lab);
-        await ThrowsAsync(ErrorIds.ApplianceRunning, () => hypervisor.RestoreAsync(point, new NativeRestoreRequest { OverExisting = true }, null, default));
+        await ThrowsAsync(ErrorIds.ApplianceRunning, () => hypervisor.Find<INativeRestore>()!.RestoreAsync(point, new NativeRestoreRequest { OverExisting = true }, null, default));
         lab.Cluster.Guest(100).Running = false;
         lab.Cluster.Guest(100).Config["cores"] = "16";
-        NativeRestoreResult result = await hypervisor.RestoreAsync(point, new NativeRestoreRequest { OverExisting = true }, null, default);
+        NativeRestoreResult result = await hypervisor.Find<INativeRestore>()!.RestoreAsync(point, new NativeRestoreRequest { OverExisting = true }, null, default);
         Assert.Equal(point.ApplianceId, result.Appliance.ApplianceId);
         Assert.Equal("4", lab.Cluster.Guest(100).Config["cores"]);
         Assert.Contains("BC:24:11:12:34:56", lab.Cluster.Guest(100).Config["net0"]);
@@ -141,12 +141,12 @@ public sealed class RestoreTests
         await using Lab lab = await Lab.StartAsync();
         (ProxmoxHypervisor hypervisor, ApplianceDescription appliance, INativeRepository repository) = await lab.OpenAsync("pbs-data");
         RestorePoint point = (await repository.BackupAsync(appliance, new NativeBackupRequest { DataDiskOnly = true }, null, default)).Point;
-        NativeRestoreResult result = await hypervisor.RestoreAsync(point, Copy(), null, default);
+        NativeRestoreResult result = await hypervisor.Find<INativeRestore>()!.RestoreAsync(point, Copy(), null, default);
         Assert.Contains(result.Warnings, w => w.Contains("cannot boot"));
         // The mark of the run that made it does not live on in the copy.
         Assert.DoesNotContain("left-out", lab.Cluster.Guest(101).Config.GetValueOrDefault("description", ""));
         lab.Cluster.Guest(100).Running = false;
-        await ThrowsAsync(ErrorIds.StorageMixesKinds, () => hypervisor.RestoreAsync(point, new NativeRestoreRequest { OverExisting = true }, null, default));
+        await ThrowsAsync(ErrorIds.StorageMixesKinds, () => hypervisor.Find<INativeRestore>()!.RestoreAsync(point, new NativeRestoreRequest { OverExisting = true }, null, default));
     }
 
     [Fact]
@@ -162,20 +162,20 @@ public sealed class RestoreTests
             guest.Config["onboot"] = "1";
         });
         (ProxmoxHypervisor hypervisor, RestorePoint point) = await OneAsync(lab);
-        TestAppliance test = await hypervisor.CreateTestApplianceAsync(point, new TestApplianceRequest { IsolatedNetwork = "vmbr9", RunId = "0123456789abcdef", Storage = "thin", MemoryBytes = 2L << 30 }, null, default);
+        TestAppliance test = await hypervisor.Find<ITestBench>()!.CreateTestApplianceAsync(point, new TestApplianceRequest { IsolatedNetwork = "vmbr9", RunId = "0123456789abcdef", Storage = "thin", MemoryBytes = 2L << 30 }, null, default);
         SimulatorRequest restore = lab.Server.Requests.Single(r => r.Method == "POST" && r.Path.EndsWith("/qemu"));
         Assert.Equal(("virtio,bridge=vmbr9,link_down=1", "e1000,bridge=vmbr9,link_down=1", "0", "1", null, "2048"), (restore["net0"], restore["net1"], restore["onboot"], restore["unique"], restore["force"], restore["memory"]));
         SimulatedGuest made = lab.Cluster.Guest(101);
         Assert.Equal(("natalia-test-01234567", false), (made.Name, made.Running));
         Assert.DoesNotContain(made.Config.Keys, k => k is "hostpci0" or "usb0");
         Assert.Equal("socket", made.Config["serial0"]);
-        Assert.All(await hypervisor.TestIsolationAsync(test, default), c => Assert.Equal(CheckOutcome.Passed, c.Result));
-        await hypervisor.StartTestApplianceAsync(test, default);
+        Assert.All(await hypervisor.Find<ITestBench>()!.TestIsolationAsync(test, default), c => Assert.Equal(CheckOutcome.Passed, c.Result));
+        await hypervisor.Find<ITestBench>()!.StartTestApplianceAsync(test, default);
         Assert.True(made.Running);
-        Assert.Equal(test.RunId, (await hypervisor.GetTestAppliancesAsync(default)).Single().RunId);
-        await hypervisor.DestroyTestApplianceAsync(test, default);
+        Assert.Equal(test.RunId, (await hypervisor.Find<ITestBench>()!.GetTestAppliancesAsync(default)).Single().RunId);
+        await hypervisor.Find<ITestBench>()!.DestroyTestApplianceAsync(test, default);
         Assert.Equal(100, lab.Cluster.Guests.Single().Vmid);
-        await hypervisor.DestroyTestApplianceAsync(test, default);
+        await hypervisor.Find<ITestBench>()!.DestroyTestApplianceAsync(test, default);
     }
 
     [Theory]
@@ -189,9 +189,9 @@ public sealed class RestoreTests
     {
         await using Lab lab = await Lab.StartAsync();
         (ProxmoxHypervisor hypervisor, RestorePoint point) = await OneAsync(lab);
-        TestAppliance test = await hypervisor.CreateTestApplianceAsync(point, new TestApplianceRequest { IsolatedNetwork = "vmbr9" }, null, default);
+        TestAppliance test = await hypervisor.Find<ITestBench>()!.CreateTestApplianceAsync(point, new TestApplianceRequest { IsolatedNetwork = "vmbr9" }, null, default);
         lab.Cluster.Guest(101).Config[key] = value;
-        NataliaException error = await ThrowsAsync(ErrorIds.IsolationNotProven, () => hypervisor.StartTestApplianceAsync(test, default));
+        NataliaException error = await ThrowsAsync(ErrorIds.IsolationNotProven, () => hypervisor.Find<ITestBench>()!.StartTestApplianceAsync(test, default));
         Assert.Equal(NataliaErrorKind.Security, error.Kind);
         Assert.False(lab.Cluster.Guest(101).Running);
     }
@@ -201,9 +201,9 @@ public sealed class RestoreTests
     {
         await using Lab lab = await Lab.StartAsync();
         ProxmoxHypervisor hypervisor = await lab.ConnectAsync();
-        await ThrowsAsync(ErrorIds.NotATestAppliance, () => hypervisor.DestroyTestApplianceAsync(new TestAppliance { NativeId = "100", Name = "natalia-test-x", RunId = "x", IsolatedNetwork = "vmbr9" }, default));
+        await ThrowsAsync(ErrorIds.NotATestAppliance, () => hypervisor.Find<ITestBench>()!.DestroyTestApplianceAsync(new TestAppliance { NativeId = "100", Name = "natalia-test-x", RunId = "x", IsolatedNetwork = "vmbr9" }, default));
         lab.Cluster.Guest(100).Config["name"] = "natalia-test-impostor";
-        Assert.Empty(await hypervisor.GetTestAppliancesAsync(default));
+        Assert.Empty(await hypervisor.Find<ITestBench>()!.GetTestAppliancesAsync(default));
     }
 
     [Fact]
@@ -211,8 +211,8 @@ public sealed class RestoreTests
     {
         await using Lab lab = await Lab.StartAsync(c => c.Bridges["vmbr9"] = "eno2");
         (ProxmoxHypervisor hypervisor, RestorePoint point) = await OneAsync(lab);
-        TestAppliance test = await hypervisor.CreateTestApplianceAsync(point, new TestApplianceRequest { IsolatedNetwork = "vmbr9" }, null, default);
-        Assert.Equal("eno2", (await hypervisor.TestIsolationAsync(test, default)).Single(c => c.Result == CheckOutcome.Warning).Actual);
+        TestAppliance test = await hypervisor.Find<ITestBench>()!.CreateTestApplianceAsync(point, new TestApplianceRequest { IsolatedNetwork = "vmbr9" }, null, default);
+        Assert.Equal("eno2", (await hypervisor.Find<ITestBench>()!.TestIsolationAsync(test, default)).Single(c => c.Result == CheckOutcome.Warning).Actual);
     }
 
     [Fact]
@@ -221,15 +221,15 @@ public sealed class RestoreTests
         await using Lab lab = await Lab.StartAsync();
         (ProxmoxHypervisor hypervisor, RestorePoint point) = await OneAsync(lab);
         int before = lab.Server.Requests.Count;
-        NataliaException taken = await ThrowsAsync(ErrorIds.ApplianceNameInUse, () => hypervisor.RestoreAsync(point, new NativeRestoreRequest { Networks = Copy().Networks }, null, default));
+        NataliaException taken = await ThrowsAsync(ErrorIds.ApplianceNameInUse, () => hypervisor.Find<INativeRestore>()!.RestoreAsync(point, new NativeRestoreRequest { Networks = Copy().Networks }, null, default));
         Assert.Contains("'natalia-01'", taken.Message);
         Assert.Contains("-OverExisting", taken.RecommendedAction);
-        await ThrowsAsync(ErrorIds.ApplianceNameInUse, () => hypervisor.RestoreAsync(point, Copy() with { NewName = "NATALIA-01" }, null, default));
-        NataliaException shared = await ThrowsAsync(ErrorIds.NetworkChoiceRequired, () => hypervisor.CheckRestoreAsync(point, new NativeRestoreRequest { NewName = "copy" }, default));
+        await ThrowsAsync(ErrorIds.ApplianceNameInUse, () => hypervisor.Find<INativeRestore>()!.RestoreAsync(point, Copy() with { NewName = "NATALIA-01" }, null, default));
+        NataliaException shared = await ThrowsAsync(ErrorIds.NetworkChoiceRequired, () => hypervisor.Find<INativeRestore>()!.CheckRestoreAsync(point, new NativeRestoreRequest { NewName = "copy" }, default));
         Assert.Contains("'vmbr0' = 'vmbr0'", shared.RecommendedAction);
         Assert.All(lab.Server.Requests.Skip(before), r => Assert.Equal("GET", r.Method));
         // Said explicitly, the same network is a choice like any other.
-        NativeRestoreResult result = await hypervisor.RestoreAsync(point, new NativeRestoreRequest { NewName = "copy", Networks = new Dictionary<string, string> { ["vmbr0"] = "vmbr0" } }, null, default);
+        NativeRestoreResult result = await hypervisor.Find<INativeRestore>()!.RestoreAsync(point, new NativeRestoreRequest { NewName = "copy", Networks = new Dictionary<string, string> { ["vmbr0"] = "vmbr0" } }, null, default);
         Assert.Equal("vmbr0", Assert.Single(result.Appliance.Networks).Name);
         Assert.NotEqual("BC:24:11:12:34:56", result.Appliance.Networks[0].MacAddress);
     }
@@ -240,7 +240,7 @@ public sealed class RestoreTests
         await using Lab lab = await Lab.StartAsync();
         (ProxmoxHypervisor hypervisor, RestorePoint point) = await OneAsync(lab);
         lab.Cluster.Guests.Clear();
-        NativeRestoreResult result = await hypervisor.RestoreAsync(point, new NativeRestoreRequest(), null, default);
+        NativeRestoreResult result = await hypervisor.Find<INativeRestore>()!.RestoreAsync(point, new NativeRestoreRequest(), null, default);
         Assert.Equal(("natalia-01", "vmbr0"), (result.Appliance.Name, Assert.Single(result.Appliance.Networks).Name));
     }
 

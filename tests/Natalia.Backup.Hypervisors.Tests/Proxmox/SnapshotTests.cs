@@ -15,14 +15,14 @@ public sealed class SnapshotTests
     {
         await using Lab lab = await Lab.StartAsync(c => c.Guest(100).Snapshots.Add(new SimulatedSnapshot("before-update", c.Clock.GetUtcNow().AddDays(-1), false)));
         (ProxmoxHypervisor hypervisor, ApplianceDescription appliance, _) = await lab.OpenAsync();
-        ApplianceSnapshot made = await hypervisor.CreateSnapshotAsync(appliance, new SnapshotRequest { Note = "before maintenance" }, default);
+        ApplianceSnapshot made = await hypervisor.Find<ISnapshots>()!.CreateSnapshotAsync(appliance, new SnapshotRequest { Note = "before maintenance" }, default);
         Assert.Equal((Consistency.FileSystem, null, true, "before maintenance"), (made.Consistency, made.Reason, made.IsOwn, made.Note));
         Assert.Matches("^natalia-[0-9T]{18}$", made.SnapshotId);
-        IReadOnlyList<ApplianceSnapshot> listed = await hypervisor.GetSnapshotsAsync(appliance, default);
+        IReadOnlyList<ApplianceSnapshot> listed = await hypervisor.Find<ISnapshots>()!.GetSnapshotsAsync(appliance, default);
         Assert.Equal([(made.SnapshotId, true, Consistency.FileSystem), ("before-update", false, Consistency.Unknown)], listed.Select(s => (s.SnapshotId, s.IsOwn, s.Consistency)));
-        await ThrowsAsync(ErrorIds.SnapshotNotOwn, () => hypervisor.RemoveSnapshotAsync(appliance, "before-update", default));
-        await hypervisor.RemoveSnapshotAsync(appliance, made.SnapshotId, default);
-        await ThrowsAsync(ErrorIds.SnapshotNotFound, () => hypervisor.RemoveSnapshotAsync(appliance, made.SnapshotId, default));
+        await ThrowsAsync(ErrorIds.SnapshotNotOwn, () => hypervisor.Find<ISnapshots>()!.RemoveSnapshotAsync(appliance, "before-update", default));
+        await hypervisor.Find<ISnapshots>()!.RemoveSnapshotAsync(appliance, made.SnapshotId, default);
+        await ThrowsAsync(ErrorIds.SnapshotNotFound, () => hypervisor.Find<ISnapshots>()!.RemoveSnapshotAsync(appliance, made.SnapshotId, default));
         Assert.Equal("before-update", lab.Cluster.Guest(100).Snapshots.Single().Name);
     }
 
@@ -51,10 +51,10 @@ public sealed class SnapshotTests
         });
         if (trouble == "log is gone") lab.Server.Intercept = r => r.Path.EndsWith("/log") ? SimulatorReply.Ok(new[] { new { n = 1, t = "unable to open file - No such file or directory" } }, 1) : null;
         (ProxmoxHypervisor hypervisor, ApplianceDescription appliance, _) = await lab.OpenAsync();
-        ApplianceSnapshot made = await hypervisor.CreateSnapshotAsync(appliance, new SnapshotRequest { IncludeMemory = trouble == "memory" }, default);
+        ApplianceSnapshot made = await hypervisor.Find<ISnapshots>()!.CreateSnapshotAsync(appliance, new SnapshotRequest { IncludeMemory = trouble == "memory" }, default);
         Assert.Equal(Consistency.Crash, made.Consistency);
         Assert.Contains(reason, made.Reason);
-        Assert.Equal(Consistency.Crash, (await hypervisor.GetSnapshotsAsync(appliance, default)).Single().Consistency);
+        Assert.Equal(Consistency.Crash, (await hypervisor.Find<ISnapshots>()!.GetSnapshotsAsync(appliance, default)).Single().Consistency);
     }
 
     [Fact]
@@ -62,7 +62,7 @@ public sealed class SnapshotTests
     {
         await using Lab lab = await Lab.StartAsync(c => c.Guest(100).Running = false);
         (ProxmoxHypervisor hypervisor, ApplianceDescription appliance, _) = await lab.OpenAsync();
-        ApplianceSnapshot made = await hypervisor.CreateSnapshotAsync(appliance, new SnapshotRequest { IncludeMemory = true }, default);
+        ApplianceSnapshot made = await hypervisor.Find<ISnapshots>()!.CreateSnapshotAsync(appliance, new SnapshotRequest { IncludeMemory = true }, default);
         Assert.False(made.IncludesMemory);
         Assert.Contains("no memory", made.Reason);
     }
@@ -72,7 +72,7 @@ public sealed class SnapshotTests
     {
         await using Lab lab = await Lab.StartAsync(c => c.Guest(100).Lock = "backup");
         (ProxmoxHypervisor hypervisor, ApplianceDescription appliance, _) = await lab.OpenAsync();
-        NataliaException error = await ThrowsAsync(ErrorIds.ApplianceLocked, () => hypervisor.CreateSnapshotAsync(appliance, new SnapshotRequest { Timeout = TimeSpan.FromMinutes(2) }, default));
+        NataliaException error = await ThrowsAsync(ErrorIds.ApplianceLocked, () => hypervisor.Find<ISnapshots>()!.CreateSnapshotAsync(appliance, new SnapshotRequest { Timeout = TimeSpan.FromMinutes(2) }, default));
         Assert.Contains("'backup'", error.Message);
         Assert.Empty(lab.Cluster.Tasks);
     }
@@ -89,7 +89,7 @@ public sealed class SnapshotTests
         Assert.Contains("held by 'backup' (task vzdump of root@pam on node 'pve1', since 2026-11-23", held.Message);
 
         var told = new List<string>();
-        await ThrowsAsync(ErrorIds.ApplianceLocked, () => hypervisor.CreateSnapshotAsync(appliance, new SnapshotRequest { Timeout = TimeSpan.FromMinutes(2), Progress = new Told(told) }, default));
+        await ThrowsAsync(ErrorIds.ApplianceLocked, () => hypervisor.Find<ISnapshots>()!.CreateSnapshotAsync(appliance, new SnapshotRequest { Timeout = TimeSpan.FromMinutes(2), Progress = new Told(told) }, default));
         Assert.All(told, t => Assert.Equal("Waiting for VM 100, which is held by 'backup'", t));
         Assert.NotEmpty(told);
         told.Clear();
@@ -113,7 +113,7 @@ public sealed class SnapshotTests
             if (r.Path.EndsWith("/log")) stop.Cancel();
             return null;
         };
-        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => hypervisor.CreateSnapshotAsync(appliance, new SnapshotRequest(), stop.Token));
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => hypervisor.Find<ISnapshots>()!.CreateSnapshotAsync(appliance, new SnapshotRequest(), stop.Token));
         Assert.Empty(lab.Cluster.Guest(100).Snapshots);
         Assert.Null(lab.Cluster.Guest(100).Lock);
         Assert.Contains(lab.Cluster.Tasks, t => t.Type == "qmdelsnapshot");
@@ -124,9 +124,9 @@ public sealed class SnapshotTests
     {
         await using Lab lab = await Lab.StartAsync();
         (ProxmoxHypervisor hypervisor, ApplianceDescription appliance, _) = await lab.OpenAsync();
-        ApplianceSnapshot made = await hypervisor.CreateSnapshotAsync(appliance, new SnapshotRequest(), default);
+        ApplianceSnapshot made = await hypervisor.Find<ISnapshots>()!.CreateSnapshotAsync(appliance, new SnapshotRequest(), default);
         lab.Cluster.Guest(100).Node = "pve2";
-        await hypervisor.RemoveSnapshotAsync(appliance, made.SnapshotId, default);
+        await hypervisor.Find<ISnapshots>()!.RemoveSnapshotAsync(appliance, made.SnapshotId, default);
         Assert.Empty(lab.Cluster.Guest(100).Snapshots);
     }
 }

@@ -99,7 +99,7 @@ public sealed class TransportTests
             lab.Cluster.Accounts.ExpireAllTickets();
             return null;
         };
-        await hypervisor.CreateSnapshotAsync(appliance, new SnapshotRequest(), default);
+        await hypervisor.Find<ISnapshots>()!.CreateSnapshotAsync(appliance, new SnapshotRequest(), default);
         Assert.Equal(2, lab.Cluster.Accounts.Logins);
         Assert.Single(lab.Cluster.Guest(100).Snapshots);
     }
@@ -120,7 +120,7 @@ public sealed class TransportTests
     {
         await using Lab lab = await Lab.StartAsync();
         (ProxmoxHypervisor hypervisor, ApplianceDescription appliance, _) = await lab.OpenAsync();
-        await hypervisor.CreateSnapshotAsync(appliance, new SnapshotRequest(), default);
+        await hypervisor.Find<ISnapshots>()!.CreateSnapshotAsync(appliance, new SnapshotRequest(), default);
         Assert.All(lab.Server.Requests.Where(r => r.Path != "/access/ticket"), r => Assert.Equal(r.Method == "GET", r.Csrf is null));
     }
 
@@ -185,7 +185,7 @@ public sealed class TransportTests
     {
         await using Lab lab = await Lab.StartAsync();
         (ProxmoxHypervisor hypervisor, ApplianceDescription appliance, _) = await lab.OpenAsync(options: lab.Options(hosts: ["127.0.0.1:1", lab.Host("pve1")]));
-        await hypervisor.CreateSnapshotAsync(appliance, new SnapshotRequest(), default);
+        await hypervisor.Find<ISnapshots>()!.CreateSnapshotAsync(appliance, new SnapshotRequest(), default);
         Assert.Single(lab.Cluster.Guest(100).Snapshots);
     }
 
@@ -240,7 +240,7 @@ public sealed class TransportTests
     {
         await using Lab lab = await Lab.StartAsync(c => c.Rights = new() { ["/"] = new() { ["VM.Audit"] = true, ["VM.GuestAgent.Audit"] = true } });
         (ProxmoxHypervisor hypervisor, ApplianceDescription appliance) = (await lab.ConnectAsync(), (await (await lab.ConnectAsync()).GetAppliancesAsync(default)).Single());
-        NataliaException error = await ThrowsAsync(ErrorIds.PermissionDenied, () => hypervisor.CreateSnapshotAsync(appliance, new SnapshotRequest(), default));
+        NataliaException error = await ThrowsAsync(ErrorIds.PermissionDenied, () => hypervisor.Find<ISnapshots>()!.CreateSnapshotAsync(appliance, new SnapshotRequest(), default));
         Assert.Contains("Missing: VM.Snapshot on /vms/100", error.Message);
         Assert.Equal("/vms/100", error.Target);
         Assert.Contains("privilege separation", error.RecommendedAction);
@@ -253,7 +253,7 @@ public sealed class TransportTests
         await using Lab lab = await Lab.StartAsync();
         (ProxmoxHypervisor hypervisor, ApplianceDescription appliance, _) = await lab.OpenAsync();
         lab.Server.Intercept = r => r.Method == "POST" && r.Path.EndsWith("/snapshot") ? SimulatorReply.Fail(403, "Permission check failed") : null;
-        NataliaException error = await ThrowsAsync(ErrorIds.PermissionDenied, () => hypervisor.CreateSnapshotAsync(appliance, new SnapshotRequest(), default));
+        NataliaException error = await ThrowsAsync(ErrorIds.PermissionDenied, () => hypervisor.Find<ISnapshots>()!.CreateSnapshotAsync(appliance, new SnapshotRequest(), default));
         Assert.Contains("VM.Snapshot on /vms/100", error.Message);
     }
 
@@ -302,7 +302,7 @@ public sealed class TransportTests
             // A server that repeats what it was sent.
             return r.Method == "POST" ? SimulatorReply.Fail(500, $"bad request {ticket} {r.Csrf}") : null;
         };
-        NataliaException error = await ThrowsAsync(ErrorIds.ServerError, () => hypervisor.CreateSnapshotAsync(appliance, new SnapshotRequest { Note = "private note" }, default));
+        NataliaException error = await ThrowsAsync(ErrorIds.ServerError, () => hypervisor.Find<ISnapshots>()!.CreateSnapshotAsync(appliance, new SnapshotRequest { Note = "private note" }, default));
         string all = string.Join('\n', lab.Trace) + error + hypervisor + repository + lab.Options() + appliance;
         Assert.DoesNotContain("correct horse", all);
         Assert.DoesNotContain(ticket!, all);

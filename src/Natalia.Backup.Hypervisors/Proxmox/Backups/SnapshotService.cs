@@ -10,13 +10,14 @@ using Natalia.Backup.Hypervisors.Proxmox.Rest;
 namespace Natalia.Backup.Hypervisors.Proxmox.Backups;
 
 /// <summary>Snapshots with the product's mark: a name that begins with its prefix, and a line in the description that says what was reached.</summary>
-internal sealed class SnapshotService(ProxmoxCluster cluster, GuestAgentService agent)
+internal sealed class SnapshotService(ProxmoxCluster cluster, GuestAgentService agent) : ISnapshots
 {
     internal const string Prefix = "natalia-";
     private static readonly Regex s_mark = new(@"\[natalia-backup consistency=(?<consistency>\w+)\]", RegexOptions.CultureInvariant);
 
-    internal async Task<ApplianceSnapshot> CreateAsync(string vmid, SnapshotRequest request, CancellationToken cancellationToken)
+    public async Task<ApplianceSnapshot> CreateSnapshotAsync(ApplianceDescription appliance, SnapshotRequest request, CancellationToken cancellationToken)
     {
+        string vmid = ProxmoxCluster.VmidOf(appliance);
         DateTimeOffset start = cluster.Client.Clock.GetUtcNow();
         ClusterGuest guest = await cluster.GetGuestAsync(vmid, cancellationToken).ConfigureAwait(false);
         GuestConfig config = await cluster.GetConfigAsync(vmid, cancellationToken).ConfigureAwait(false);
@@ -57,6 +58,9 @@ internal sealed class SnapshotService(ProxmoxCluster cluster, GuestAgentService 
         return made with { Consistency = consistency, Reason = reason, Duration = cluster.Client.Clock.GetUtcNow() - start };
     }
 
+    public Task<IReadOnlyList<ApplianceSnapshot>> GetSnapshotsAsync(ApplianceDescription appliance, CancellationToken cancellationToken) =>
+        ListAsync(ProxmoxCluster.VmidOf(appliance), cancellationToken);
+
     internal async Task<IReadOnlyList<ApplianceSnapshot>> ListAsync(string vmid, CancellationToken cancellationToken)
     {
         string vmName = "";
@@ -89,14 +93,15 @@ internal sealed class SnapshotService(ProxmoxCluster cluster, GuestAgentService 
         ];
     }
 
-    internal async Task RemoveAsync(string vmid, string name, CancellationToken cancellationToken)
+    public async Task RemoveSnapshotAsync(ApplianceDescription appliance, string snapshotId, CancellationToken cancellationToken)
     {
-        if (!name.StartsWith(Prefix, StringComparison.Ordinal))
-            throw new NataliaException(ErrorIds.SnapshotNotOwn, NataliaErrorKind.InvalidOperation, $"The snapshot '{name}' of VM {vmid} was not made by this product and is left alone.", name, "Remove it in the web interface if it is not needed.");
-        if (!(await ListAsync(vmid, cancellationToken).ConfigureAwait(false)).Any(s => s.SnapshotId == name))
-            throw new NataliaException(ErrorIds.SnapshotNotFound, NataliaErrorKind.NotFound, $"VM {vmid} has no snapshot '{name}'.", name);
-        TaskOutcome outcome = await DeleteAsync(vmid, name, TimeSpan.FromMinutes(1), cancellationToken).ConfigureAwait(false);
-        outcome.ThrowUnlessDone($"The removal of snapshot '{name}' of VM {vmid}");
+        string vmid = ProxmoxCluster.VmidOf(appliance);
+        if (!snapshotId.StartsWith(Prefix, StringComparison.Ordinal))
+            throw new NataliaException(ErrorIds.SnapshotNotOwn, NataliaErrorKind.InvalidOperation, $"The snapshot '{snapshotId}' of VM {vmid} was not made by this product and is left alone.", snapshotId, "Remove it in the web interface if it is not needed.");
+        if (!(await ListAsync(vmid, cancellationToken).ConfigureAwait(false)).Any(s => s.SnapshotId == snapshotId))
+            throw new NataliaException(ErrorIds.SnapshotNotFound, NataliaErrorKind.NotFound, $"VM {vmid} has no snapshot '{snapshotId}'.", snapshotId);
+        TaskOutcome outcome = await DeleteAsync(vmid, snapshotId, TimeSpan.FromMinutes(1), cancellationToken).ConfigureAwait(false);
+        outcome.ThrowUnlessDone($"The removal of snapshot '{snapshotId}' of VM {vmid}");
     }
 
     private Task<TaskOutcome> DeleteAsync(string vmid, string name, TimeSpan lockTimeout, CancellationToken cancellationToken) =>

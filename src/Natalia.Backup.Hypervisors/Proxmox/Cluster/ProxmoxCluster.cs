@@ -4,6 +4,7 @@ using System.Text.Json;
 using System.Text.RegularExpressions;
 using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Format;
+using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Hypervisors.Proxmox.Rest;
 
 namespace Natalia.Backup.Hypervisors.Proxmox.Cluster;
@@ -42,6 +43,15 @@ internal sealed class ProxmoxCluster : IDisposable
     public void Dispose() => Client.Dispose();
 
     internal string ApplianceIdOf(string vmid) => ApplianceIdentity.Create(KindName, Identity, vmid);
+
+    /// <summary>The number of a VM that a listing gave.</summary>
+    /// <exception cref="NataliaException"><c>ApplianceNotFound</c>: it is none of this kind of hypervisor.</exception>
+    internal static string VmidOf(ApplianceDescription appliance)
+    {
+        bool isNumber = int.TryParse(appliance.NativeId, NumberStyles.None, CultureInfo.InvariantCulture, out int vmid);
+        if (appliance.HypervisorKind == KindName && isNumber && vmid >= 100) return appliance.NativeId!;
+        throw new NataliaException(ErrorIds.ApplianceNotFound, NataliaErrorKind.InvalidArgument, $"'{appliance.Name}' is not a VM of a Proxmox VE cluster.", appliance.Name);
+    }
 
     /// <summary>The storages of the last answer that held some, for completion alone.</summary>
     internal IReadOnlyList<StorageInfo> KnownStorages { get; private set; } = [];

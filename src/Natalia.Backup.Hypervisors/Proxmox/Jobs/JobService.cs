@@ -11,7 +11,7 @@ using Natalia.Backup.Hypervisors.Proxmox.Rest;
 namespace Natalia.Backup.Hypervisors.Proxmox.Jobs;
 
 /// <summary>Cluster backup jobs. One job of the product's own for each VM, under an id that follows from the VM's number, so that setting it twice is setting it once.</summary>
-internal sealed class JobService(ProxmoxCluster cluster, LeftOutDisks leftOut)
+internal sealed class JobService(ProxmoxCluster cluster, LeftOutDisks leftOut) : INativeSchedules
 {
     internal const string Prefix = "natalia-";
     private const string CommentMark = "Natalia.Backup";
@@ -21,8 +21,9 @@ internal sealed class JobService(ProxmoxCluster cluster, LeftOutDisks leftOut)
     private static readonly Regex s_daily = new(@"^(\*-\*-\* )?\d{1,2}:\d{2}$", RegexOptions.CultureInvariant);
     private static readonly Regex s_sixHourly = new(@"^(\*-\*-\* )?((0?0|\*)/6|(\d{1,2})(,\d{1,2}){3}):\d{2}$", RegexOptions.CultureInvariant);
 
-    internal async Task<NativeSchedule> SetAsync(string vmid, ApplianceDescription appliance, NativeScheduleRequest request, CancellationToken cancellationToken)
+    public async Task<NativeSchedule> SetScheduleAsync(ApplianceDescription appliance, NativeScheduleRequest request, CancellationToken cancellationToken)
     {
+        string vmid = ProxmoxCluster.VmidOf(appliance);
         string? repaired = await leftOut.RepairAsync(vmid, cancellationToken).ConfigureAwait(false);
         StorageInfo storage = await cluster.GetStorageAsync(request.Storage, cancellationToken).ConfigureAwait(false);
         if (!storage.TakesBackups)
@@ -74,6 +75,9 @@ internal sealed class JobService(ProxmoxCluster cluster, LeftOutDisks leftOut)
         return made with { Warnings = repaired is null ? [] : [repaired], WasChanged = changed, IncludedDisks = [.. included], OmittedDisks = [.. omitted], NextRunsUtc = await ForeseeAsync(made.Expression, cancellationToken).ConfigureAwait(false) };
     }
 
+    public Task<IReadOnlyList<NativeSchedule>> GetSchedulesAsync(ApplianceDescription? appliance, CancellationToken cancellationToken) =>
+        ListAsync(appliance is null ? null : ProxmoxCluster.VmidOf(appliance), cancellationToken);
+
     internal async Task<IReadOnlyList<NativeSchedule>> ListAsync(string? vmid, CancellationToken cancellationToken)
     {
         JsonElement data = (await cluster.Client.GetAsync(ApiPath.Of($"/cluster/backup"), cancellationToken, s_audit).ConfigureAwait(false)).Data;
@@ -106,19 +110,19 @@ internal sealed class JobService(ProxmoxCluster cluster, LeftOutDisks leftOut)
         return byNode.Count == 1 && byNode.Single() is RetentionLimits all ? (all, NativeRetentionSource.Host) : (null, NativeRetentionSource.Unknown);
     }
 
-    internal async Task<NativeSchedule> RemoveAsync(string id, CancellationToken cancellationToken)
+    public async Task<NativeSchedule> RemoveScheduleAsync(string scheduleId, CancellationToken cancellationToken)
     {
-        JsonElement job = await FindAsync(id, cancellationToken).ConfigureAwait(false)
-            ?? throw new NataliaException(ErrorIds.ScheduleNotFound, NataliaErrorKind.NotFound, $"'{cluster.Location}' has no backup job '{id}'.", id);
-        if (!IsOwn(id, job)) throw new NataliaException(ErrorIds.ScheduleNotOwn, NataliaErrorKind.InvalidOperation, $"The backup job '{id}' on '{cluster.Location}' was not made by this product and is left alone.", id, "Remove it under Datacenter > Backup if it is not needed.");
+        JsonElement job = await FindAsync(scheduleId, cancellationToken).ConfigureAwait(false)
+            ?? throw new NataliaException(ErrorIds.ScheduleNotFound, NataliaErrorKind.NotFound, $"'{cluster.Location}' has no backup job '{scheduleId}'.", scheduleId);
+        if (!IsOwn(scheduleId, job)) throw new NataliaException(ErrorIds.ScheduleNotOwn, NataliaErrorKind.InvalidOperation, $"The backup job '{scheduleId}' on '{cluster.Location}' was not made by this product and is left alone.", scheduleId, "Remove it under Datacenter > Backup if it is not needed.");
         // What somebody set for the VM outlives its schedule: else the storage's own retention, which may keep less, would hold in its place.
-        string vmid = id.Substring(Prefix.Length);
+        string vmid = scheduleId.Substring(Prefix.Length);
         RetentionLimits? limits = PruneLimits.Read(job.Member("prune-backups"));
         bool keeps = limits is not null && (await cluster.GetGuestsAsync(cancellationToken).ConfigureAwait(false)).Any(g => g.Vmid == vmid);
         if (keeps) await WriteRetentionMarkAsync(vmid, limits, cancellationToken).ConfigureAwait(false);
         try
         {
-            await cluster.Client.DeleteAsync(ApiPath.Of($"/cluster/backup/{id}"), null, cancellationToken, s_modify).ConfigureAwait(false);
+            await cluster.Client.DeleteAsync(ApiPath.Of($"/cluster/backup/{scheduleId}"), null, cancellationToken, s_modify).ConfigureAwait(false);
         }
         catch when (keeps)
         {
@@ -146,12 +150,6 @@ internal sealed class JobService(ProxmoxCluster cluster, LeftOutDisks leftOut)
         }
         await WriteRetentionMarkAsync(vmid, limits, cancellationToken).ConfigureAwait(false);
         return false;
-    }
-
-    internal async Task<RetentionLimits?> GetRetentionAsync(string vmid, CancellationToken cancellationToken)
-    {
-        if (await FindAsync(IdOf(vmid), cancellationToken).ConfigureAwait(false) is { } job) return PruneLimits.Read(job.Member("prune-backups"));
-        return RetentionMark.Parse((await cluster.GetConfigAsync(vmid, cancellationToken).ConfigureAwait(false)).Description);
     }
 
     /// <summary>What the own jobs that write to a storage say that they keep, by VM, and what waits for a job in the notes of the VMs that have none. A job that says nothing leaves it to the storage, and is not among them. A VM whose notes cannot be read now is added to the unreadable ones: of it nothing is known.</summary>

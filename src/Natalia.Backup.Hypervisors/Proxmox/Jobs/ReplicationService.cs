@@ -9,14 +9,15 @@ using Natalia.Backup.Hypervisors.Proxmox.Rest;
 namespace Natalia.Backup.Hypervisors.Proxmox.Jobs;
 
 /// <summary>ZFS replication between nodes. The configuration is the cluster's, the state is the source node's, and the source changes when the VM migrates.</summary>
-internal sealed class ReplicationService(ProxmoxCluster cluster)
+internal sealed class ReplicationService(ProxmoxCluster cluster) : IReplication
 {
     private const string ServerDefaultSchedule = "*/15";
     private const int HealthyIntervals = 3;
     private const int MaximumTries = 5;
 
-    internal async Task<ReplicationState> SetAsync(string vmid, ReplicationRequest request, CancellationToken cancellationToken)
+    public async Task<ReplicationState> SetReplicationAsync(ApplianceDescription appliance, ReplicationRequest request, CancellationToken cancellationToken)
     {
+        string vmid = ProxmoxCluster.VmidOf(appliance);
         if (request.IntervalMinutes is < 1 or > 59) throw new ArgumentOutOfRangeException(nameof(request), request.IntervalMinutes, "The interval is 1 to 59 minutes.");
         var failed = (await TestAsync(vmid, request.TargetNode, cancellationToken).ConfigureAwait(false)).Where(c => c.Result == CheckOutcome.Failed).ToList();
         if (failed.Count > 0)
@@ -113,7 +114,10 @@ internal sealed class ReplicationService(ProxmoxCluster cluster)
         });
     }
 
-    internal async Task<IReadOnlyList<ReplicationState>> ListAsync(string? vmid, CancellationToken cancellationToken)
+    public Task<IReadOnlyList<ReplicationState>> GetReplicationsAsync(ApplianceDescription? appliance, CancellationToken cancellationToken) =>
+        ListAsync(appliance is null ? null : ProxmoxCluster.VmidOf(appliance), cancellationToken);
+
+    private async Task<IReadOnlyList<ReplicationState>> ListAsync(string? vmid, CancellationToken cancellationToken)
     {
         var jobs = await GetJobsAsync(vmid, cancellationToken).ConfigureAwait(false);
         if (jobs.Count == 0)
@@ -142,11 +146,11 @@ internal sealed class ReplicationService(ProxmoxCluster cluster)
         return [.. jobs.Select(j => Read(j, guests, states, silent)).OrderBy(r => r.ReplicationId, StringComparer.Ordinal)];
     }
 
-    internal async Task RemoveAsync(string id, bool keepReplica, CancellationToken cancellationToken)
+    public async Task RemoveReplicationAsync(string replicationId, bool keepReplica, CancellationToken cancellationToken)
     {
-        if ((await GetJobsAsync(null, cancellationToken).ConfigureAwait(false)).All(j => j.Text("id") != id))
-            throw new NataliaException(ErrorIds.ReplicationNotFound, NataliaErrorKind.NotFound, $"'{cluster.Location}' has no replication '{id}'.", id);
-        await cluster.Client.DeleteAsync(ApiPath.Of($"/cluster/replication/{id}"), new ApiArguments { { "keep", keepReplica ? true : null } }, cancellationToken, new RequiredRight("VM.Replicate", $"/vms/{id.Split('-')[0]}")).ConfigureAwait(false);
+        if ((await GetJobsAsync(null, cancellationToken).ConfigureAwait(false)).All(j => j.Text("id") != replicationId))
+            throw new NataliaException(ErrorIds.ReplicationNotFound, NataliaErrorKind.NotFound, $"'{cluster.Location}' has no replication '{replicationId}'.", replicationId);
+        await cluster.Client.DeleteAsync(ApiPath.Of($"/cluster/replication/{replicationId}"), new ApiArguments { { "keep", keepReplica ? true : null } }, cancellationToken, new RequiredRight("VM.Replicate", $"/vms/{replicationId.Split('-')[0]}")).ConfigureAwait(false);
     }
 
     private async Task<List<JsonElement>> GetJobsAsync(string? vmid, CancellationToken cancellationToken) =>

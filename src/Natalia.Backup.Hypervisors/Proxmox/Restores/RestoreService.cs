@@ -12,7 +12,7 @@ using Natalia.Backup.Hypervisors.Proxmox.Rest;
 namespace Natalia.Backup.Hypervisors.Proxmox.Restores;
 
 /// <summary>Builds VMs from restore points. Everything that must hold from the first moment is said in the restore call itself.</summary>
-internal sealed class RestoreService(ProxmoxCluster cluster, StoredPoints points, LeftOutDisks leftOut)
+internal sealed class RestoreService(ProxmoxCluster cluster, StoredPoints points, LeftOutDisks leftOut) : INativeRestore
 {
     private const int MaximumNumbers = 5;
     private static readonly TimeSpan s_clearingLimit = TimeSpan.FromMinutes(15);
@@ -20,10 +20,10 @@ internal sealed class RestoreService(ProxmoxCluster cluster, StoredPoints points
     private static readonly Regex s_gone = new(@"does not exist|unable to find configuration file", RegexOptions.CultureInvariant | RegexOptions.IgnoreCase);
     private static readonly Regex s_progress = new(@"progress \d+% \(read (?<bytes>\d+) bytes", RegexOptions.CultureInvariant);
 
-    /// <summary>Throws what would stand in the way of a restore. Only reads.</summary>
-    internal Task CheckAsync(RestorePoint point, NativeRestoreRequest request, CancellationToken cancellationToken) => PrepareAsync(point, request, cancellationToken);
+    public Task CheckRestoreAsync(RestorePoint point, NativeRestoreRequest request, CancellationToken cancellationToken) =>
+        PrepareAsync(point, request, cancellationToken);
 
-    internal async Task<NativeRestoreResult> RestoreAsync(RestorePoint point, NativeRestoreRequest request, IProgress<OperationProgress>? progress, CancellationToken cancellationToken)
+    public async Task<NativeRestoreResult> RestoreAsync(RestorePoint point, NativeRestoreRequest request, IProgress<OperationProgress>? progress, CancellationToken cancellationToken)
     {
         (StoredPoint stored, RestorePlan plan) = await PrepareAsync(point, request, cancellationToken).ConfigureAwait(false);
         TimeProvider clock = cluster.Client.Clock;

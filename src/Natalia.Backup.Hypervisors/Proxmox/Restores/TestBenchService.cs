@@ -9,11 +9,11 @@ using Natalia.Backup.Hypervisors.Proxmox.Rest;
 namespace Natalia.Backup.Hypervisors.Proxmox.Restores;
 
 /// <summary>Isolated VMs for restore tests.</summary>
-internal sealed class TestBenchService(ProxmoxCluster cluster, RestoreService restore)
+internal sealed class TestBenchService(ProxmoxCluster cluster, RestoreService restore) : ITestBench
 {
     internal const string NamePrefix = "natalia-test-";
 
-    internal async Task<TestAppliance> CreateAsync(RestorePoint point, TestApplianceRequest request, IProgress<OperationProgress>? progress, CancellationToken cancellationToken)
+    public async Task<TestAppliance> CreateTestApplianceAsync(RestorePoint point, TestApplianceRequest request, IProgress<OperationProgress>? progress, CancellationToken cancellationToken)
     {
         var points = new StoredPoints(cluster);
         StoredPoint stored = await points.FindAsync(point, cancellationToken).ConfigureAwait(false);
@@ -49,54 +49,54 @@ internal sealed class TestBenchService(ProxmoxCluster cluster, RestoreService re
         catch
         {
             using var limit = new CancellationTokenSource(TimeSpan.FromMinutes(15));
-            await DestroyAsync(made, limit.Token).ConfigureAwait(false);
+            await DestroyTestApplianceAsync(made, limit.Token).ConfigureAwait(false);
             throw;
         }
         return made;
     }
 
-    internal async Task<IReadOnlyList<CheckResult>> TestIsolationAsync(TestAppliance test, CancellationToken cancellationToken)
+    public async Task<IReadOnlyList<CheckResult>> TestIsolationAsync(TestAppliance testAppliance, CancellationToken cancellationToken)
     {
-        GuestConfig config = await cluster.GetConfigAsync(test.NativeId, cancellationToken).ConfigureAwait(false);
-        ClusterGuest guest = await cluster.GetGuestAsync(test.NativeId, cancellationToken).ConfigureAwait(false);
+        GuestConfig config = await cluster.GetConfigAsync(testAppliance.NativeId, cancellationToken).ConfigureAwait(false);
+        ClusterGuest guest = await cluster.GetGuestAsync(testAppliance.NativeId, cancellationToken).ConfigureAwait(false);
         var checks = new List<CheckResult>();
         foreach (var adapter in config.Networks)
         {
             string? bridge = adapter.Value["bridge"];
             bool linkDown = JsonTolerance.ParseFlag(adapter.Value["link_down"]) == true;
-            bool good = bridge == test.IsolatedNetwork && linkDown;
-            Add("NetworkIsolation", adapter.Key, good, $"on {test.IsolatedNetwork}, link down", $"on {bridge ?? "(none)"}, link {(linkDown ? "down" : "up")}");
+            bool good = bridge == testAppliance.IsolatedNetwork && linkDown;
+            Add("NetworkIsolation", adapter.Key, good, $"on {testAppliance.IsolatedNetwork}, link down", $"on {bridge ?? "(none)"}, link {(linkDown ? "down" : "up")}");
         }
         foreach (string device in config.PassedThrough.Where(IsHostDevice(config)))
             Add("HostDevice", device, false, "none", config[device]);
         foreach (string hook in new[] { "hookscript", "args" })
             if (config[hook] is string value) Add("HostDevice", hook, false, "none", value);
         Add("StartsOnBoot", guest.Name, JsonTolerance.ParseFlag(config["onboot"]) != true, "no", JsonTolerance.ParseFlag(config["onboot"]) == true ? "yes" : "no");
-        Add("TestMark", guest.Name, TestMark.Parse(config.Description)?.RunId == test.RunId, test.RunId, TestMark.Parse(config.Description)?.RunId ?? "none");
+        Add("TestMark", guest.Name, TestMark.Parse(config.Description)?.RunId == testAppliance.RunId, testAppliance.RunId, TestMark.Parse(config.Description)?.RunId ?? "none");
         IReadOnlyDictionary<string, string?> networks = await restore.GetNetworksAsync(guest.Node, cancellationToken).ConfigureAwait(false);
-        if (networks.TryGetValue(test.IsolatedNetwork, out string? ports) && !string.IsNullOrEmpty(ports))
-            checks.Add(new CheckResult { Name = "IsolatedNetwork", Target = test.IsolatedNetwork, Result = CheckOutcome.Warning, Expected = "no ports", Actual = ports, Detail = $"The network '{test.IsolatedNetwork}' on node '{guest.Node}' has ports; only the adapters' links being down keeps the test VM off them." });
+        if (networks.TryGetValue(testAppliance.IsolatedNetwork, out string? ports) && !string.IsNullOrEmpty(ports))
+            checks.Add(new CheckResult { Name = "IsolatedNetwork", Target = testAppliance.IsolatedNetwork, Result = CheckOutcome.Warning, Expected = "no ports", Actual = ports, Detail = $"The network '{testAppliance.IsolatedNetwork}' on node '{guest.Node}' has ports; only the adapters' links being down keeps the test VM off them." });
         return checks;
 
         void Add(string name, string what, bool passed, string? expected, string? actual) => checks.Add(new CheckResult
         {
-            Name = name, Target = $"VM {test.NativeId} {what}", Result = passed ? CheckOutcome.Passed : CheckOutcome.Failed, Expected = expected, Actual = actual, ErrorId = passed ? null : ErrorIds.IsolationNotProven,
+            Name = name, Target = $"VM {testAppliance.NativeId} {what}", Result = passed ? CheckOutcome.Passed : CheckOutcome.Failed, Expected = expected, Actual = actual, ErrorId = passed ? null : ErrorIds.IsolationNotProven,
         });
     }
 
-    internal async Task StartAsync(TestAppliance test, CancellationToken cancellationToken)
+    public async Task StartTestApplianceAsync(TestAppliance testAppliance, CancellationToken cancellationToken)
     {
-        var failed = (await TestIsolationAsync(test, cancellationToken).ConfigureAwait(false)).Where(c => c.Result == CheckOutcome.Failed).ToList();
+        var failed = (await TestIsolationAsync(testAppliance, cancellationToken).ConfigureAwait(false)).Where(c => c.Result == CheckOutcome.Failed).ToList();
         if (failed.Count > 0)
-            throw new NataliaException(ErrorIds.IsolationNotProven, NataliaErrorKind.Security, $"The test VM {test.NativeId} is not started: {string.Join("; ", failed.Select(f => $"{f.Target}: {f.Actual} instead of {f.Expected}"))}.", test.NativeId, "Destroy it, and find out who changed it.");
-        TaskOutcome outcome = await cluster.RunAtGuestAsync(test.NativeId, $"The start of the test VM {test.NativeId}", TimeSpan.FromMinutes(5), new TaskWaitOptions { Timeout = TimeSpan.FromMinutes(15) },
-            g => cluster.Client.PostAsync(ApiPath.Of($"/nodes/{g.Node}/qemu/{test.NativeId}/status/start"), null, cancellationToken, new RequiredRight("VM.PowerMgmt", $"/vms/{test.NativeId}")), cancellationToken).ConfigureAwait(false);
-        outcome.ThrowUnlessDone($"The start of the test VM {test.NativeId}");
+            throw new NataliaException(ErrorIds.IsolationNotProven, NataliaErrorKind.Security, $"The test VM {testAppliance.NativeId} is not started: {string.Join("; ", failed.Select(f => $"{f.Target}: {f.Actual} instead of {f.Expected}"))}.", testAppliance.NativeId, "Destroy it, and find out who changed it.");
+        TaskOutcome outcome = await cluster.RunAtGuestAsync(testAppliance.NativeId, $"The start of the test VM {testAppliance.NativeId}", TimeSpan.FromMinutes(5), new TaskWaitOptions { Timeout = TimeSpan.FromMinutes(15) },
+            g => cluster.Client.PostAsync(ApiPath.Of($"/nodes/{g.Node}/qemu/{testAppliance.NativeId}/status/start"), null, cancellationToken, new RequiredRight("VM.PowerMgmt", $"/vms/{testAppliance.NativeId}")), cancellationToken).ConfigureAwait(false);
+        outcome.ThrowUnlessDone($"The start of the test VM {testAppliance.NativeId}");
     }
 
-    internal async Task DestroyAsync(TestAppliance test, CancellationToken cancellationToken)
+    public async Task DestroyTestApplianceAsync(TestAppliance testAppliance, CancellationToken cancellationToken)
     {
-        string vmid = test.NativeId;
+        string vmid = testAppliance.NativeId;
         ClusterGuest? guest = (await cluster.GetGuestsAsync(cancellationToken).ConfigureAwait(false)).FirstOrDefault(g => g.Vmid == vmid);
         if (guest is null)
         {
@@ -105,8 +105,8 @@ internal sealed class TestBenchService(ProxmoxCluster cluster, RestoreService re
             throw new NataliaException(ErrorIds.PermissionDenied, NataliaErrorKind.PermissionDenied, $"Whether the test VM {vmid} is still there is not known: '{cluster.Client.User}' may not see it. Missing: VM.Audit on /vms/{vmid}.", $"/vms/{vmid}", $"Give the account the right, or look at VM {vmid} on the cluster and remove it there.");
         }
         GuestConfig config = await cluster.GetConfigAsync(vmid, cancellationToken).ConfigureAwait(false);
-        if (TestMark.Parse(config.Description)?.RunId != test.RunId)
-            throw new NataliaException(ErrorIds.NotATestAppliance, NataliaErrorKind.Security, $"VM {vmid} ('{guest.Name}') does not carry the mark of the test {test.RunId}, and is not destroyed.", vmid, "Look at what this VM is; its number may have been given to another one.");
+        if (TestMark.Parse(config.Description)?.RunId != testAppliance.RunId)
+            throw new NataliaException(ErrorIds.NotATestAppliance, NataliaErrorKind.Security, $"VM {vmid} ('{guest.Name}') does not carry the mark of the test {testAppliance.RunId}, and is not destroyed.", vmid, "Look at what this VM is; its number may have been given to another one.");
         if (guest.IsRunning)
         {
             TaskOutcome stopped = await cluster.RunAtGuestAsync(vmid, $"The stop of the test VM {vmid}", TimeSpan.FromMinutes(5), new TaskWaitOptions { Timeout = TimeSpan.FromMinutes(10) },
@@ -118,6 +118,8 @@ internal sealed class TestBenchService(ProxmoxCluster cluster, RestoreService re
             g => cluster.Client.DeleteAsync(ApiPath.Of($"/nodes/{g.Node}/qemu/{vmid}"), new ApiArguments { { "purge", true } }, cancellationToken, new RequiredRight("VM.Allocate", $"/vms/{vmid}")), cancellationToken).ConfigureAwait(false);
         outcome.ThrowUnlessDone($"The removal of the test VM {vmid}");
     }
+
+    public Task<IReadOnlyList<TestAppliance>> GetTestAppliancesAsync(CancellationToken cancellationToken) => ListAsync(cancellationToken);
 
     /// <param name="cancellationToken">Stops it.</param>
     /// <param name="onUnreadable">Told of what is called like a test VM and cannot be read now, as on a node that is down; or null.</param>
