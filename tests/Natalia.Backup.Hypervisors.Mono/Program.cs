@@ -30,10 +30,10 @@ try
         ApplianceDescription appliance = all.First(a => a.Name == "natalia-01");
         NativeBackupResult made = await repository.BackupAsync(appliance, new NativeBackupRequest(), null, CancellationToken.None);
         Console.WriteLine($"made {made.Point.Type} {made.Point.Consistency}");
-        await repository.SetProtectionAsync(made.Point, true, CancellationToken.None);
+        await repository.SetProtectionAsync(made.Point, true, "test", CancellationToken.None);
         await hypervisor.Find<INativeSchedules>()!.SetScheduleAsync(appliance, new NativeScheduleRequest { Storage = "pbs", Retention = new RetentionLimits(Daily: 7) }, CancellationToken.None);
         await hypervisor.Find<INativeSchedules>()!.RemoveScheduleAsync("natalia-100", CancellationToken.None);
-        await ((INativeEnrolments)repository).SetApplianceSettingsAsync(appliance, new ApplianceSettings { ApplianceId = appliance.ApplianceId, Name = "ä€ [x]", HypervisorKind = "Proxmox", IncludeSystemDisk = true }, CancellationToken.None);
+        await repository.SetApplianceSettingsAsync(appliance, new ApplianceSettings { ApplianceId = appliance.ApplianceId, Name = "ä€ [x]", HypervisorKind = "Proxmox", IncludeSystemDisk = true }, CancellationToken.None);
         GuestCommandResult ran = await hypervisor.Find<IGuestChannel>()!.RunAsync("100", new GuestCommand { Arguments = ["/bin/echo", "a b&c=d+ü"] }, CancellationToken.None);
         Console.WriteLine($"ran {ran.ExitCode} {ran.Output.Trim()}");
         RestorePoint point = (await repository.GetRestorePointsAsync(new RestorePointFilter(), CancellationToken.None)).Single();

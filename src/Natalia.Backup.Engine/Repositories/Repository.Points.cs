@@ -1,11 +1,14 @@
 using Natalia.Backup.Engine.Model;
+using Natalia.Backup.Engine.Points;
 using Natalia.Backup.Engine.Retention;
 using Natalia.Backup.Engine.Verification;
 
 namespace Natalia.Backup.Engine.Repositories;
 
-public sealed partial class Repository : IRetentionStore
+public sealed partial class Repository : IPointRepository
 {
+    string IPointRepository.Kind => "Natalia";
+
     /// <summary>The restore points, newest first; those of the future, whose time cannot be true, last. Removed and incomplete ones are left out.</summary>
     /// <param name="filter">Which are wanted.</param>
     /// <param name="onDamage">Told of each point whose manifest is damaged, and the others are listed all the same; null throws at the first.</param>
@@ -14,12 +17,7 @@ public sealed partial class Repository : IRetentionStore
     public Task<IReadOnlyList<RestorePoint>> GetRestorePointsAsync(RestorePointFilter filter, Action<NataliaException>? onDamage, CancellationToken cancellationToken) =>
         GetRestorePointsAsync(filter, onDamage, null, cancellationToken);
 
-    /// <summary>As above, and tells of points that are not listed because their manifests are not there.</summary>
-    /// <param name="filter">Which are wanted. What is missing is told whatever its time.</param>
-    /// <param name="onDamage">As above.</param>
-    /// <param name="onMissing">Told of each appliance of which manifests are missing; or null. Costs requests only where some are, and for appliances without any point.</param>
-    /// <param name="cancellationToken">Stops it.</param>
-    /// <exception cref="NataliaException"><c>PasswordRequired</c>, <c>ManifestDamaged</c>.</exception>
+    /// <inheritdoc/>
     public Task<IReadOnlyList<RestorePoint>> GetRestorePointsAsync(
         RestorePointFilter filter, Action<NataliaException>? onDamage, Action<MissingPoints>? onMissing, CancellationToken cancellationToken) =>
         _listing.ReadAsync(filter, onDamage, onMissing, cancellationToken);
@@ -57,11 +55,13 @@ public sealed partial class Repository : IRetentionStore
         return await opened.VerifyAsync(progress, cancellationToken).ConfigureAwait(false);
     }
 
-    /// <summary>Removes a point: records the removal with its reason, after which nobody sees the point any more.</summary>
-    /// <param name="point">The point.</param>
-    /// <param name="reason">Why, for the audit log.</param>
-    /// <param name="cancellationToken">Stops it.</param>
-    /// <exception cref="NataliaException"><c>RestorePointNotFound</c>, <c>RestorePointProtected</c>, <c>RestorePointLocked</c>, <c>RestorePointIsNewest</c>, <c>RestorePointInUse</c>, <c>LeaseHeld</c>.</exception>
+    async Task<IReadOnlyList<CheckResult>> IPointRepository.VerifyAsync(RestorePoint point, TimeSpan maximumAge, IProgress<OperationProgress>? progress, CancellationToken cancellationToken) =>
+        [await VerifyRestorePointAsync(point, progress, cancellationToken).ConfigureAwait(false)];
+
+    async Task<ApplianceDescription> IPointRepository.GetConfigurationAsync(RestorePoint point, CancellationToken cancellationToken) =>
+        await (await OpenPointAsync(point, cancellationToken).ConfigureAwait(false)).GetConfigurationAsync(cancellationToken).ConfigureAwait(false);
+
+    /// <inheritdoc/>
     public async Task RemoveRestorePointAsync(RestorePoint point, string reason, CancellationToken cancellationToken)
     {
         NataliaException? refusal = null;
@@ -69,9 +69,7 @@ public sealed partial class Repository : IRetentionStore
         if (refusal is not null) throw refusal;
     }
 
-    /// <summary>Why a point could not be removed as things are now, or null when it could. Changes nothing, and takes no lease: a removal looks again.</summary>
-    /// <param name="point">The point.</param>
-    /// <param name="cancellationToken">Stops it.</param>
+    /// <inheritdoc/>
     public Task<NataliaException?> FindRemovalRefusalAsync(RestorePoint point, CancellationToken cancellationToken) => _remover.FindRefusalAsync(point, cancellationToken);
 
     /// <inheritdoc/>
@@ -113,4 +111,10 @@ public sealed partial class Repository : IRetentionStore
     /// <param name="cancellationToken">Stops it.</param>
     /// <exception cref="NataliaException"><c>LeaseHeld</c>, <c>PasswordRequired</c>.</exception>
     public Task SetApplianceSettingsAsync(ApplianceSettings settings, CancellationToken cancellationToken) => _appliances.SetSettingsAsync(settings, cancellationToken);
+
+    Task<IReadOnlyList<ApplianceSettings>> IPointRepository.GetApplianceSettingsAsync(IReadOnlyList<ApplianceDescription>? appliances, CancellationToken cancellationToken) =>
+        GetApplianceSettingsAsync(cancellationToken);
+
+    Task IPointRepository.SetApplianceSettingsAsync(ApplianceDescription appliance, ApplianceSettings settings, CancellationToken cancellationToken) =>
+        SetApplianceSettingsAsync(settings, cancellationToken);
 }

@@ -13,8 +13,6 @@ public sealed record NativeBackupRequest
     public bool DataDiskOnly { get; init; }
     /// <summary>Which disk holds the data, where the description does not say so; or null.</summary>
     public string? DataDiskId { get; init; }
-    /// <summary>Whether the point is protected from the start.</summary>
-    public bool Protect { get; init; }
     /// <summary>How long another operation on the VM may hold it before the run gives up.</summary>
     public TimeSpan LockTimeout { get; init; } = TimeSpan.FromMinutes(30);
     /// <summary>How long the run may take. What is still running then is left alone, and reported as not finished.</summary>

@@ -61,12 +61,12 @@ internal sealed class ApplianceDirectory(SessionRegistry registry, Action<Except
     internal Task<IReadOnlyList<Enrolment>> ListEnrolmentsAsync(IReadOnlyList<RepositoryConnection> repositories, CancellationToken cancellationToken)
     {
         // What was known of a hypervisor's storage is known of the VMs that were described until then.
-        foreach (RepositoryConnection native in repositories.Where(r => r.Native is not null)) _enrolments.Remove(native);
+        foreach (RepositoryConnection native in repositories.Where(r => !r.IsOwn)) _enrolments.Remove(native);
         return CollectAsync(repositories, _enrolments, c => c.Session, async connection =>
         {
             // A hypervisor's own storage keeps them with its VMs; those that are described already need not be asked for again.
             IReadOnlyList<ApplianceDescription>? described = connection.Hypervisor is HypervisorConnection own ? await DescribedAsync(own, cancellationToken).ConfigureAwait(false) : null;
-            IReadOnlyList<ApplianceSettings> settings = await connection.GetApplianceSettingsAsync(described, cancellationToken).ConfigureAwait(false);
+            IReadOnlyList<ApplianceSettings> settings = await connection.Points.GetApplianceSettingsAsync(described, cancellationToken).ConfigureAwait(false);
             foreach (ApplianceSettings one in settings) registry.Completion.RememberAppliance(one.Name, $"{one.HypervisorKind}, enrolled in '{connection.Name}'");
             return [.. settings.Select(s => new Enrolment(connection, s))];
         }, cancellationToken);

@@ -10,7 +10,7 @@ namespace Natalia.Backup.Operations.Backup;
 internal static class LockRenewals
 {
     /// <summary>Whether the locks of a repository's points are extended as long as they are kept.</summary>
-    internal static bool Concerns(RepositoryConnection repository) => repository.Native is null && repository.Repository.Immutability?.WhileKept == true;
+    internal static bool Concerns(RepositoryConnection repository) => repository.Immutability?.WhileKept == true;
 
     /// <summary>Extends what has to be. New points are made even when the locks of earlier ones cannot be extended: that is a warning, and the next run tries again.</summary>
     /// <param name="repository">The repository.</param>

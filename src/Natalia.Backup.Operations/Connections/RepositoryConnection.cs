@@ -1,7 +1,8 @@
 using Natalia.Backup.Engine;
-using Natalia.Backup.Engine.Model;
+using Natalia.Backup.Engine.Core;
+using Natalia.Backup.Engine.Immutability;
+using Natalia.Backup.Engine.Points;
 using Natalia.Backup.Engine.Repositories;
-using Natalia.Backup.Engine.Retention;
 using Natalia.Backup.Hypervisors.Contract;
 
 namespace Natalia.Backup.Operations.Connections;
@@ -23,12 +24,8 @@ internal sealed class RepositoryConnection : IConnection
 
     internal RepositorySession Session { get; private set; }
 
-    /// <summary>The same connection, whose session says more.</summary>
-    internal RepositoryConnection With(RepositorySession session)
-    {
-        Session = session;
-        return this;
-    }
+    /// <summary>Lets the session tell what locks and retention policy come to.</summary>
+    internal void Tell(LockEffect effect) => Session = Session with { LockEffect = effect };
 
     /// <summary>The hypervisor's own storage; null for a repository of this product.</summary>
     internal INativeRepository? Native { get; }
@@ -58,31 +55,23 @@ internal sealed class RepositoryConnection : IConnection
 
     internal RepositorySettings Settings { get; }
 
-    /// <summary>Where its retention policies are kept.</summary>
-    /// <exception cref="NataliaException"><c>CapabilityMissing</c>.</exception>
-    internal IRetentionStore Retention => Native as IRetentionStore ?? Repository;
+    /// <summary>What can be done with its points, whoever made them.</summary>
+    internal IPointRepository Points => (IPointRepository?)Native ?? Repository;
+
+    /// <summary>Whether it keeps an audit log of its own, and its points as this product makes them: not a hypervisor's storage.</summary>
+    internal bool IsOwn => Native is null;
+
+    /// <summary>How its objects are locked; null when they are not, and for a hypervisor's storage.</summary>
+    internal ImmutabilityPolicy? Immutability => _repository?.Immutability;
+
+    /// <summary>Whether VMs of a hypervisor are backed up into it. One that protects by itself does so into its own storages only, and nobody else's VMs go there.</summary>
+    internal bool Takes(HypervisorConnection hypervisor) => hypervisor.Hypervisor.Find<INativeProtection>() is null ? Hypervisor is null : Hypervisor == hypervisor;
 
     public string Name => Session.Name;
 
     public string? Identity => Session.RepositoryId;
 
     public bool IsLimited => !Session.IsUnlocked;
-
-    /// <summary>The restore points.</summary>
-    internal Task<IReadOnlyList<RestorePoint>> GetRestorePointsAsync(RestorePointFilter filter, Action<NataliaException> onDamage, CancellationToken cancellationToken) =>
-        GetRestorePointsAsync(filter, onDamage, null, cancellationToken);
-
-    /// <summary>The restore points; what should be there and is not is told.</summary>
-    internal Task<IReadOnlyList<RestorePoint>> GetRestorePointsAsync(RestorePointFilter filter, Action<NataliaException> onDamage, Action<MissingPoints>? onMissing, CancellationToken cancellationToken) =>
-        Native is not null ? Native.GetRestorePointsAsync(filter, onDamage, cancellationToken) : Repository.GetRestorePointsAsync(filter, onDamage, onMissing, cancellationToken);
-
-    /// <summary>The settings of enrolled appliances.</summary>
-    /// <param name="appliances">Of a hypervisor's storage: the VMs to look at, where they were described already; null looks at all.</param>
-    /// <param name="cancellationToken">Stops it.</param>
-    internal async Task<IReadOnlyList<ApplianceSettings>> GetApplianceSettingsAsync(IReadOnlyList<ApplianceDescription>? appliances, CancellationToken cancellationToken) =>
-        Native is null ? await Repository.GetApplianceSettingsAsync(cancellationToken).ConfigureAwait(false)
-        : Native is INativeEnrolments enrolments ? await enrolments.GetApplianceSettingsAsync(appliances, cancellationToken).ConfigureAwait(false)
-        : [];
 
     public void Dispose() => _repository?.Dispose();
 }

@@ -42,13 +42,13 @@ internal sealed class SessionRegistry : IDisposable
         if (!string.IsNullOrEmpty(reference))
         {
             RepositoryConnection named = Repositories.Get(reference!);
-            if (isNative && (named.Native is null || named.Hypervisor != hypervisor)) throw NotNative(hypervisor, applianceName, $"the repository '{named.Name}' is not one of its storages");
+            if (isNative && !named.Takes(hypervisor)) throw NotNative(hypervisor, applianceName, $"the repository '{named.Name}' is not one of its storages");
             if (!isNative && named.Native is INativeRepository native)
                 throw new NataliaException(ErrorIds.CapabilityMissing, NataliaErrorKind.NotSupported, $"The repository '{named.Name}' is the storage '{native.Storage}' of a {native.Kind} hypervisor, which takes its own VMs only, and '{applianceName}' is not one.", named.Name,
                     "Name a repository of this product: one in a folder, on a share, or in a bucket.");
             return named;
         }
-        List<RepositoryConnection> able = [.. Repositories.All.Where(r => isNative ? r.Native is not null && r.Hypervisor == hypervisor : r.Native is null)];
+        List<RepositoryConnection> able = [.. Repositories.All.Where(r => r.Takes(hypervisor))];
         // With a part of the profile missing, the only one that is left need not be the one that was meant.
         List<AwayConnection> away = [.. Repositories.Away.Where(r => isNative ? string.Equals(r.Hypervisor, hypervisor.Name, StringComparison.OrdinalIgnoreCase) : r.Hypervisor is null)];
         if (able.Count == 1 && away.Count == 0) return able[0];

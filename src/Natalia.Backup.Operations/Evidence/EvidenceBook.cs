@@ -2,6 +2,7 @@ using System.Globalization;
 using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Audit;
 using Natalia.Backup.Engine.Model;
+using Natalia.Backup.Engine.Points;
 using Natalia.Backup.Hypervisors.Contract;
 using Natalia.Backup.Operations.Connections;
 
@@ -39,6 +40,10 @@ internal sealed class EvidenceBook(SessionRegistry registry, Action<string> warn
         return Find(registry, repository) ?? throw new NataliaException(ErrorIds.CapabilityMissing, NataliaErrorKind.NotSupported, $"The repository '{repository.Name}' is the storage '{native.Storage}' of a {native.Kind} hypervisor, which keeps no audit log.", repository.Name,
             "Connect it with -EvidenceRepository: then what this product does there is recorded in that repository.");
     }
+
+    /// <summary>A repository through which everything that is done to its points is recorded: in its own log, or in that of the repository that keeps its evidence.</summary>
+    internal IPointRepository Over(RepositoryConnection repository) =>
+        repository.Native is INativeRepository native ? new EvidencedRepository(native, repository, this) : repository.Repository;
 
     /// <summary>Without an evidence repository, says once that something is recorded nowhere.</summary>
     internal void WarnIfNone(RepositoryConnection repository, string what)

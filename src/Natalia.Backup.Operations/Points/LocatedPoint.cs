@@ -1,5 +1,6 @@
 using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Model;
+using Natalia.Backup.Engine.Points;
 using Natalia.Backup.Engine.Repositories;
 using Natalia.Backup.Operations.Connections;
 
@@ -22,8 +23,18 @@ internal sealed class LocatedPoint(RepositoryConnection repository, RestorePoint
     internal async Task<OpenPoint> OpenAsync(CancellationToken cancellationToken) =>
         _opened ??= await repository.Repository.OpenPointAsync(point, cancellationToken).ConfigureAwait(false);
 
-    /// <summary>Reads all that the point needs. A manifest that cannot be read is a Failed result.</summary>
-    /// <exception cref="NataliaException"><c>CapabilityMissing</c>, <c>RestorePointNotFound</c>, a store error.</exception>
-    internal Task<CheckResult> VerifyAsync(IProgress<OperationProgress>? progress, CancellationToken cancellationToken) =>
-        _opened is OpenPoint known ? known.VerifyAsync(progress, cancellationToken) : repository.Repository.VerifyRestorePointAsync(point, progress, cancellationToken);
+    /// <summary>Proves the point as far as that can be done from here. A point that cannot be read is a Failed result.</summary>
+    /// <param name="through">The repository, through which what is found out is recorded.</param>
+    /// <param name="maximumAge">Where the storage verifies by itself: how old that may be before it is a warning.</param>
+    /// <param name="progress">Told how far it is, or null.</param>
+    /// <param name="cancellationToken">Stops it.</param>
+    /// <exception cref="NataliaException"><c>RestorePointNotFound</c>, a store error.</exception>
+    internal async Task<IReadOnlyList<CheckResult>> VerifyAsync(IPointRepository through, TimeSpan maximumAge, IProgress<OperationProgress>? progress, CancellationToken cancellationToken) =>
+        _opened is OpenPoint known ? [await known.VerifyAsync(progress, cancellationToken).ConfigureAwait(false)]
+            : await through.VerifyAsync(point, maximumAge, progress, cancellationToken).ConfigureAwait(false);
+
+    /// <summary>The VM configuration kept with the point.</summary>
+    /// <exception cref="NataliaException"><c>RestorePointNotFound</c>, <c>ConfigurationNotStored</c>, a store error.</exception>
+    internal Task<ApplianceDescription> GetConfigurationAsync(CancellationToken cancellationToken) =>
+        _opened is OpenPoint known ? known.GetConfigurationAsync(cancellationToken) : repository.Points.GetConfigurationAsync(point, cancellationToken);
 }

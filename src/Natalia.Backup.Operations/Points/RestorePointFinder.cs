@@ -56,7 +56,7 @@ internal sealed class RestorePointFinder(CompletionCache completion, Action<stri
     /// <summary>Null where a listing is cheaper, or tells more: of what is not there, or cannot be read.</summary>
     private async Task<LocatedPoint?> TryOpenAsync(RepositoryConnection repository, string id, string? applianceId, CancellationToken cancellationToken)
     {
-        if (id.Length != WholeId || applianceId is null || repository.Native is not null || _lists.ContainsKey((repository, applianceId))) return null;
+        if (id.Length != WholeId || applianceId is null || !repository.IsOwn || _lists.ContainsKey((repository, applianceId))) return null;
         if (!_opened.Add((repository, applianceId)) && !opensAll) return null;
         try
         {
@@ -82,7 +82,7 @@ internal sealed class RestorePointFinder(CompletionCache completion, Action<stri
         if (_lists.TryGetValue((repository, applianceId), out IReadOnlyList<RestorePoint>? known)) return known;
         List<NataliaException> damaged = [];
         // One that cannot be read is found all the same, so that whoever names it is told what is wrong with it.
-        IReadOnlyList<RestorePoint> points = await repository.GetRestorePointsAsync(new RestorePointFilter { ApplianceId = applianceId, IncludeUnreadable = true }, damaged.Add, missing => _missing[(repository, missing.ApplianceId)] = missing, cancellationToken).ConfigureAwait(false);
+        IReadOnlyList<RestorePoint> points = await repository.Points.GetRestorePointsAsync(new RestorePointFilter { ApplianceId = applianceId, IncludeUnreadable = true }, damaged.Add, missing => _missing[(repository, missing.ApplianceId)] = missing, cancellationToken).ConfigureAwait(false);
         HashSet<string?> listed = [.. points.Select(p => p.RestorePointId)];
         foreach (NataliaException damage in damaged.Where(d => !listed.Contains(d.Target))) warn(damage.Message);
         foreach (RestorePoint point in points) completion.Remember(point);

@@ -17,7 +17,7 @@ internal static class LockEffectText
     /// <param name="nowUtc">From when on.</param>
     internal static LockEffect? Compute(RepositoryConnection repository, IReadOnlyList<RetentionSubject> subjects, RetentionPolicy? policy, DateTime nowUtc)
     {
-        if (repository.Native is not null || repository.Repository.Immutability is not ImmutabilityPolicy locks) return null;
+        if (repository.Immutability is not ImmutabilityPolicy locks) return null;
         List<LockEffect> effects = [.. subjects.Where(s => s.Points.Count > 0).Select(s => LockEffect.Compute(s.RetentionPoints, policy ?? new RetentionPolicy(), locks, nowUtc))];
         return effects.Count > 0 ? LockEffect.Sum(effects) : LockEffect.Compute([], policy ?? new RetentionPolicy(), locks, nowUtc);
     }

@@ -34,10 +34,10 @@ internal sealed class RepositoryRetention
     /// <param name="cancellationToken">Stops it.</param>
     internal static async Task<RepositoryRetention> ReadAsync(RepositoryConnection repository, Action<NataliaException> onDamage, CancellationToken cancellationToken)
     {
-        IReadOnlyList<StoredRetentionPolicy> policies = await repository.Retention.GetRetentionPoliciesAsync(cancellationToken).ConfigureAwait(false);
-        IReadOnlyList<ApplianceSettings> settings = await repository.GetApplianceSettingsAsync(null, cancellationToken).ConfigureAwait(false);
-        IReadOnlyList<RestorePoint> points = [.. (await repository.GetRestorePointsAsync(new RestorePointFilter(), onDamage, cancellationToken).ConfigureAwait(false)).OrderByDescending(p => p)];
-        IReadOnlyList<RetentionPoint> described = await repository.Retention.DescribeForRetentionAsync(points, cancellationToken).ConfigureAwait(false);
+        IReadOnlyList<StoredRetentionPolicy> policies = await repository.Points.GetRetentionPoliciesAsync(cancellationToken).ConfigureAwait(false);
+        IReadOnlyList<ApplianceSettings> settings = await repository.Points.GetApplianceSettingsAsync(null, cancellationToken).ConfigureAwait(false);
+        IReadOnlyList<RestorePoint> points = [.. (await repository.Points.GetRestorePointsAsync(new RestorePointFilter(), onDamage, null, cancellationToken).ConfigureAwait(false)).OrderByDescending(p => p)];
+        IReadOnlyList<RetentionPoint> described = await repository.Points.DescribeForRetentionAsync(points, cancellationToken).ConfigureAwait(false);
         ILookup<string, int> own = Enumerable.Range(0, points.Count).ToLookup(i => points[i].ApplianceId, StringComparer.Ordinal);
         Dictionary<string, string> enrolled = settings.ToDictionary(s => s.ApplianceId, s => s.Name, StringComparer.Ordinal);
         IEnumerable<string> ids = enrolled.Keys.Concat(own.Select(p => p.Key)).Concat(policies.Select(p => p.ApplianceId).Where(id => id is not null).Cast<string>()).Distinct(StringComparer.Ordinal);
@@ -48,7 +48,7 @@ internal sealed class RepositoryRetention
             return new RetentionSubject(repository, id, name, its, [.. own[id].Select(i => described[i])], StoredRetentionPolicy.For(policies, id));
         });
         return new RepositoryRetention(repository, policies, [.. subjects.OrderBy(s => s.Name, StringComparer.OrdinalIgnoreCase).ThenBy(s => s.ApplianceId, StringComparer.Ordinal)],
-            await repository.Retention.GetFixedTimeZoneAsync(cancellationToken).ConfigureAwait(false));
+            await repository.Points.GetFixedTimeZoneAsync(cancellationToken).ConfigureAwait(false));
     }
 
     /// <summary>Makes sure that a time zone that was asked for takes effect here.</summary>

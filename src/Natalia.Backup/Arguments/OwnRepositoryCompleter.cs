@@ -6,5 +6,5 @@ namespace Natalia.Backup.Arguments;
 public sealed class OwnRepositoryCompleter : CacheCompleter
 {
     private protected override IEnumerable<Candidate> GetCandidates(SessionRegistry registry) =>
-        registry.Repositories.All.Where(c => c.Native is null).Select(c => new Candidate(c.Name, c.Session.Location));
+        registry.Repositories.All.Where(c => c.IsOwn).Select(c => new Candidate(c.Name, c.Session.Location));
 }

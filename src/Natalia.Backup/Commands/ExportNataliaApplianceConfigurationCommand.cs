@@ -3,7 +3,6 @@ using System.Management.Automation;
 using Natalia.Backup.Arguments;
 using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Model;
-using Natalia.Backup.Hypervisors.Contract;
 using Natalia.Backup.Operations.Appliances;
 using Natalia.Backup.Operations.Connections;
 using Natalia.Backup.Operations.Exports;
@@ -102,9 +101,7 @@ public sealed class ExportNataliaApplianceConfigurationCommand : HypervisorComma
         _finder ??= new RestorePointFinder(Registry.Completion, EmitWarning);
         IReadOnlyList<RepositoryConnection> repositories = Registry.RepositoriesWithPoints(Repository is { Length: > 0 } named ? [named] : null, RepositoryId);
         LocatedPoint point = (await _finder.FindAsync(repositories, RestorePointId, null, cancellationToken).ConfigureAwait(false))[0];
-        ApplianceDescription description = point.Repository.Native is INativeRepository native
-            ? await native.GetConfigurationAsync(point.Point, cancellationToken).ConfigureAwait(false)
-            : await (await point.OpenAsync(cancellationToken).ConfigureAwait(false)).GetConfigurationAsync(cancellationToken).ConfigureAwait(false);
+        ApplianceDescription description = await point.GetConfigurationAsync(cancellationToken).ConfigureAwait(false);
         await ExportAsync(path, description, point.Point.TimeUtc, point.Point.RestorePointId).ConfigureAwait(false);
     }
 

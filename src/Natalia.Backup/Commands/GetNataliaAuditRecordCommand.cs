@@ -80,7 +80,7 @@ public sealed class GetNataliaAuditRecordCommand : RepositoryReaderCommand
         IReadOnlyList<RepositoryConnection> repositories = Registry.Repositories.ForReading(named is { Count: > 0 } ? named : string.IsNullOrEmpty(RepositoryId) ? null : [RepositoryId!]);
         // A hypervisor's own storage keeps no log, but another repository may keep its evidence. Named, one without evidence says so itself.
         bool isNamed = named is { Count: > 0 } || !string.IsNullOrEmpty(RepositoryId);
-        if (!isNamed && repositories.Any(r => r.Native is null)) repositories = [.. repositories.Where(r => r.Native is null)];
+        if (!isNamed && repositories.Any(r => r.IsOwn)) repositories = [.. repositories.Where(r => r.IsOwn)];
         if (!isNamed) DeferAway(Registry.Repositories);
         IReadOnlyList<ApplianceSelector> selectors = Wildcards.Selectors((Appliance ?? []).Append(ApplianceId ?? ""));
         List<(RepositoryConnection Log, string? About, KnownAppliance Appliance)> known = [];
@@ -89,7 +89,7 @@ public sealed class GetNataliaAuditRecordCommand : RepositoryReaderCommand
             try
             {
                 RepositoryConnection log = EvidenceBook.LogOf(Registry, repository);
-                string? about = repository.Native?.RepositoryId;
+                string? about = repository.IsOwn ? null : repository.Identity;
                 if (selectors.Count == 0) Take(await ReadAsync(log, null, cancellationToken).ConfigureAwait(false), about);
                 else known.AddRange((await ReadAppliancesAsync(log, cancellationToken).ConfigureAwait(false)).Select(a => (log, about, a)));
             }

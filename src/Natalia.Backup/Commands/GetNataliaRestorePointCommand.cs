@@ -125,7 +125,7 @@ public sealed class GetNataliaRestorePointCommand : RepositoryReaderCommand
         {
             try
             {
-                IReadOnlyList<RestorePoint> points = await repository.GetRestorePointsAsync(filter, Tell, missing => Tell(repository, missing, selectors), cancellationToken).ConfigureAwait(false);
+                IReadOnlyList<RestorePoint> points = await repository.Points.GetRestorePointsAsync(filter, Tell, missing => Tell(repository, missing, selectors), cancellationToken).ConfigureAwait(false);
                 listed.AddRange(points.Select(p => new LocatedPoint(repository, p)));
             }
             catch (Exception e) when (repositories.Count > 1 && !cancellationToken.IsCancellationRequested)

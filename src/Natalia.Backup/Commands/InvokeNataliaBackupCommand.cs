@@ -186,7 +186,7 @@ public sealed class InvokeNataliaBackupCommand : RepositoryWriterCommand
     /// <summary>The name that an enrolment keeps of a VM: whoever reads a night's errors knows no ids. Null when nobody knows it.</summary>
     private async Task<string?> NameOfAsync(ApplianceDirectory directory, string applianceId, CancellationToken cancellationToken)
     {
-        IReadOnlyList<RepositoryConnection> asked = [.. Registry.Repositories.All.Where(r => r.Native is null && !r.IsLimited)];
+        IReadOnlyList<RepositoryConnection> asked = [.. Registry.Repositories.All.Where(r => r.IsOwn && !r.IsLimited)];
         return (await directory.ListEnrolmentsAsync(asked, cancellationToken).ConfigureAwait(false)).FirstOrDefault(e => e.Settings.ApplianceId == applianceId)?.Settings.Name;
     }
 
@@ -196,7 +196,7 @@ public sealed class InvokeNataliaBackupCommand : RepositoryWriterCommand
         if (DataDiskOnly && located.Hypervisor.Hypervisor.Find<INativeProtection>() is null)
             throw new NataliaException(ErrorIds.CapabilityMissing, NataliaErrorKind.InvalidArgument, $"-DataDiskOnly is for Proxmox VE; of '{located.Description.Name}' the data disk alone is taken anyway unless -IncludeSystemDisk is said.", located.Description.Name);
         if (located.Hypervisor.Hypervisor.Find<INativeProtection>() is not null) return await PlanNativeAsync(directory, request, located, id, cancellationToken).ConfigureAwait(false);
-        IReadOnlyList<RepositoryConnection> repositories = request.Repository is not null ? [Registry.RepositoryFor(located.Hypervisor, request.Repository, located.Description.Name)] : [.. Registry.RepositoriesWithPoints(null, null).Where(r => r.Native is null)];
+        IReadOnlyList<RepositoryConnection> repositories = request.Repository is not null ? [Registry.RepositoryFor(located.Hypervisor, request.Repository, located.Description.Name)] : [.. Registry.RepositoriesWithPoints(null, null).Where(r => r.Takes(located.Hypervisor))];
         List<Enrolment> enrolments = [.. (await directory.ListEnrolmentsAsync(repositories, cancellationToken).ConfigureAwait(false)).Where(e => e.Settings.ApplianceId == id)];
         if (request.Repository is null && enrolments.Count == 0) repositories = [Registry.RepositoryFor(located.Hypervisor, null, located.Description.Name)];
         else if (request.Repository is null) repositories = [.. enrolments.Select(e => e.Repository)];
@@ -220,7 +220,7 @@ public sealed class InvokeNataliaBackupCommand : RepositoryWriterCommand
             throw new NataliaException(ErrorIds.CapabilityMissing, NataliaErrorKind.NotSupported, $"A {appliance.HypervisorKind} hypervisor keeps points by the VM's number: '{appliance.Name}' cannot go on with the history of another appliance.", appliance.Name);
         IReadOnlyList<RepositoryConnection> candidates = request.Repository is not null
             ? [Registry.RepositoryFor(located.Hypervisor, request.Repository, appliance.Name)]
-            : [.. Registry.Repositories.All.Where(r => r.Native is not null && r.Hypervisor == located.Hypervisor)];
+            : [.. Registry.Repositories.All.Where(r => r.Takes(located.Hypervisor))];
         List<Enrolment> enrolments = [.. (await directory.ListEnrolmentsAsync(candidates, cancellationToken).ConfigureAwait(false)).Where(e => e.Settings.ApplianceId == id)];
         if (request.Repository is null) candidates = enrolments.Count > 0 ? [.. enrolments.Select(e => e.Repository)] : [Registry.RepositoryFor(located.Hypervisor, null, appliance.Name)];
         List<PlannedRun> runs = [];

@@ -2,7 +2,6 @@ using System.Globalization;
 using System.Management.Automation;
 using Natalia.Backup.Arguments;
 using Natalia.Backup.Engine;
-using Natalia.Backup.Engine.Audit;
 using Natalia.Backup.Engine.Immutability;
 using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Engine.Retention;
@@ -129,27 +128,17 @@ public sealed class InvokeNataliaRetentionCommand : NataliaCommand
             wanted.Add(point.RestorePointId, row);
             removals.Add(new PointRemoval(point, $"Retention policy {policy}: {row.Reason}"));
         }
-        int removed = 0;
-        if (removals.Count > 0)
-        {
-            await Evidence.RequireAsync(subject.Repository, "what retention removes", cancellationToken).ConfigureAwait(false);
-            // A storage that keeps no log removes one by one, so that each removal is recorded before the next one begins.
-            IEnumerable<IReadOnlyList<PointRemoval>> batches = subject.Repository.Native is null ? [removals] : removals.Select(r => (IReadOnlyList<PointRemoval>)[r]);
-            foreach (IReadOnlyList<PointRemoval> batch in batches)
-            {
-                List<RestorePoint> gone = [];
-                await RemoveAsync(subject, batch, gone, wanted, cancellationToken).ConfigureAwait(false);
-                removed += gone.Count;
-                if (gone.Count == 1 && subject.Repository.Native is not null) await Evidence.RecordAsync(subject.Repository, NativeEvent.PointRemoved, gone[0], batch[0].Reason).ConfigureAwait(false);
-            }
-        }
+        int removed = removals.Count == 0 ? 0 : await RemoveAsync(subject, removals, wanted, cancellationToken).ConfigureAwait(false);
         await RenewLocksAsync(subject, cancellationToken).ConfigureAwait(false);
         EmitVerbose(string.Format(CultureInfo.InvariantCulture, "'{0}' in repository '{1}': {2} removed, {3} kept, {4} protected, {5} locked, by the policy {6}.", subject.Name, subject.Repository.Name,
             removed, plan.Count(r => r.Action == RetentionAction.Keep), plan.Count(r => r.Action == RetentionAction.Protected), plan.Count(r => r.Action == RetentionAction.Locked), policy));
     }
 
-    private Task RemoveAsync(RetentionSubject subject, IReadOnlyList<PointRemoval> removals, List<RestorePoint> gone, Dictionary<string, RetentionPlanRow> wanted, CancellationToken cancellationToken) =>
-        subject.Repository.Retention.RemoveRestorePointsAsync(subject.ApplianceId, removals, (point, refusal) =>
+    /// <returns>How many are gone.</returns>
+    private async Task<int> RemoveAsync(RetentionSubject subject, IReadOnlyList<PointRemoval> removals, Dictionary<string, RetentionPlanRow> wanted, CancellationToken cancellationToken)
+    {
+        int gone = 0;
+        await Evidence.Over(subject.Repository).RemoveRestorePointsAsync(subject.ApplianceId, removals, (point, refusal) =>
         {
             // What somebody did to one point since it was listed does not concern the others.
             if (refusal is not null)
@@ -158,9 +147,11 @@ public sealed class InvokeNataliaRetentionCommand : NataliaCommand
                 return;
             }
             Registry.Completion.Forget(point.RestorePointId);
-            gone.Add(point);
+            gone++;
             Emit(wanted[point.RestorePointId]);
-        }, cancellationToken);
+        }, cancellationToken).ConfigureAwait(false);
+        return gone;
+    }
 
     /// <summary>Where locks follow the policy: what it still keeps stays locked.</summary>
     private async Task RenewLocksAsync(RetentionSubject subject, CancellationToken cancellationToken)

@@ -119,6 +119,7 @@ public sealed class NewNataliaRepositoryCommand : RepositoryOpenerCommand
         }
         if (!await ShouldProcessAsync(settings.Path, action).ConfigureAwait(false)) return null;
         RepositoryConnection made = await ConnectionFactory.CreateRepositoryAsync(settings, password, Credential.ToUser(), Locks, Locks?.WhileKept == true ? usual : null, cancellationToken).ConfigureAwait(false);
-        return effect is null ? made : made.With(made.Session with { LockEffect = effect });
+        if (effect is not null) made.Tell(effect);
+        return made;
     }
 }

@@ -1,8 +1,6 @@
 using System.Globalization;
 using System.Management.Automation;
-using Natalia.Backup.Engine.Audit;
 using Natalia.Backup.Engine.Model;
-using Natalia.Backup.Hypervisors.Contract;
 using Natalia.Backup.Operations.Points;
 
 namespace Natalia.Backup.Commands;
@@ -37,17 +35,7 @@ public sealed class ProtectNataliaRestorePointCommand : RestorePointCommand
     {
         string target = string.Format(CultureInfo.InvariantCulture, "{0} ({1}) in repository '{2}'", point.Point, point.Point.RestorePointId, point.Repository.Name);
         if (!await ShouldProcessAsync(target, "Protect the restore point from removal").ConfigureAwait(false)) return;
-        RestorePoint after;
-        if (point.Repository.Native is INativeRepository native)
-        {
-            Evidence.WarnIfNone(point.Repository, "the reason");
-            after = await native.SetProtectionAsync(point.Point, isProtected: true, cancellationToken).ConfigureAwait(false);
-            await Evidence.RecordAsync(point.Repository, NativeEvent.PointProtected, after, Reason).ConfigureAwait(false);
-        }
-        else
-        {
-            after = await point.Repository.Repository.SetProtectionAsync(point.Point, isProtected: true, Reason, cancellationToken).ConfigureAwait(false);
-        }
+        RestorePoint after = await Evidence.Over(point.Repository).SetProtectionAsync(point.Point, isProtected: true, Reason, cancellationToken).ConfigureAwait(false);
         if (PassThru) Emit(after);
     }
 }

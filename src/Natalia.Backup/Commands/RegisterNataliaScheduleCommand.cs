@@ -83,7 +83,7 @@ public sealed class RegisterNataliaScheduleCommand : ApplianceCommand
     {
         INativeSchedules schedules = located.Hypervisor.Hypervisor.Require<INativeSchedules>("schedules of its own");
         RepositoryConnection repository = Registry.RepositoryFor(located.Hypervisor, Repository, located.Description.Name);
-        if (repository.Native is not INativeRepository native || repository.Hypervisor != located.Hypervisor)
+        if (repository.Native is not INativeRepository native || !repository.Takes(located.Hypervisor))
             throw new NataliaException(ErrorIds.CapabilityMissing, NataliaErrorKind.NotSupported, $"The repository '{repository.Name}' is not a storage of the hypervisor '{located.Hypervisor.Name}', which can back '{located.Description.Name}' up only into its own.", repository.Name, "Connect one with Connect-NataliaRepository -ProxmoxStorage.");
         bool limits = new[] { nameof(Last), nameof(Hourly), nameof(Daily), nameof(Weekly), nameof(Monthly), nameof(Yearly) }.Any(IsBound);
         var request = new NativeScheduleRequest
@@ -96,7 +96,7 @@ public sealed class RegisterNataliaScheduleCommand : ApplianceCommand
         };
         if (!await ShouldProcessAsync(located.Description.Name, $"Back up {(Strategy == BackupStrategy.SixHourly ? "every six hours" : "daily")} to '{native.Storage}'").ConfigureAwait(false)) return;
         // Which disk holds the data may stand in the VM's enrolment: a schedule that leaves it out is refused.
-        string? dataDisk = native is INativeEnrolments enrolments ? (await enrolments.GetApplianceSettingsAsync([located.Description], cancellationToken).ConfigureAwait(false)).FirstOrDefault()?.DataDiskId : null;
+        string? dataDisk = (await native.GetApplianceSettingsAsync([located.Description], cancellationToken).ConfigureAwait(false)).FirstOrDefault()?.DataDiskId;
         NativeSchedule schedule = await schedules.SetScheduleAsync(DataDiskRule.Apply(located.Description, dataDisk), request, cancellationToken).ConfigureAwait(false);
         if (schedule.WasChanged)
             await Evidence.RecordAsync(repository, NativeEvent.ScheduleSet, located.Description.ApplianceId, located.Description.Name, null,

@@ -1,9 +1,8 @@
 using System.Globalization;
 using System.Management.Automation;
 using Natalia.Backup.Engine;
-using Natalia.Backup.Engine.Audit;
 using Natalia.Backup.Engine.Model;
-using Natalia.Backup.Hypervisors.Contract;
+using Natalia.Backup.Engine.Points;
 using Natalia.Backup.Operations.Connections;
 using Natalia.Backup.Operations.Points;
 using Natalia.Backup.Pipeline;
@@ -57,20 +56,11 @@ public sealed class RemoveNataliaRestorePointCommand : RestorePointCommand
     {
         RestorePoint one = point.Point;
         string target = string.Format(CultureInfo.InvariantCulture, "{0} ({1}) in repository '{2}'", one, one.RestorePointId, point.Repository.Name);
-        // -WhatIf tells what would happen, refusals included; the removal itself looks for them under its lease.
-        if (point.Repository.Native is null && await OnPipelineAsync(IsWhatIf).ConfigureAwait(false)
-            && await point.Repository.Repository.FindRemovalRefusalAsync(one, cancellationToken).ConfigureAwait(false) is NataliaException refusal) throw refusal;
+        IPointRepository repository = Evidence.Over(point.Repository);
+        // -WhatIf tells what would happen, refusals included; the removal itself looks for them again.
+        if (await OnPipelineAsync(IsWhatIf).ConfigureAwait(false) && await repository.FindRemovalRefusalAsync(one, cancellationToken).ConfigureAwait(false) is NataliaException refusal) throw refusal;
         if (!await ShouldProcessAsync(target, "Remove the restore point for ever").ConfigureAwait(false)) return;
-        if (point.Repository.Native is INativeRepository native)
-        {
-            await Evidence.RequireAsync(point.Repository, "the removal and its reason", cancellationToken).ConfigureAwait(false);
-            await native.RemoveRestorePointAsync(one, allowNewest: false, cancellationToken).ConfigureAwait(false);
-            await Evidence.RecordAsync(point.Repository, NativeEvent.PointRemoved, one, Reason).ConfigureAwait(false);
-        }
-        else
-        {
-            await point.Repository.Repository.RemoveRestorePointAsync(one, Reason, cancellationToken).ConfigureAwait(false);
-        }
+        await repository.RemoveRestorePointAsync(one, Reason, cancellationToken).ConfigureAwait(false);
         Registry.Completion.Forget(one.RestorePointId);
     }
 }

@@ -1,9 +1,7 @@
 using System.Management.Automation;
 using Natalia.Backup.Arguments;
 using Natalia.Backup.Engine;
-using Natalia.Backup.Engine.Audit;
 using Natalia.Backup.Engine.Model;
-using Natalia.Backup.Hypervisors.Contract;
 using Natalia.Backup.Operations.Appliances;
 using Natalia.Backup.Operations.Backup;
 using Natalia.Backup.Operations.Connections;
@@ -92,7 +90,7 @@ public sealed class SetNataliaApplianceCommand : RepositoryWriterCommand
     private async Task SetAsync(RepositoryConnection repository, LocatedAppliance located, ApplianceSettings? before, CancellationToken cancellationToken)
     {
         ApplianceDescription description = located.Description;
-        ApplianceSettings known = before ?? new ApplianceSettings { ApplianceId = description.ApplianceId, Name = description.Name, HypervisorKind = description.HypervisorKind, IncludeSystemDisk = repository.Native is not null };
+        ApplianceSettings known = before ?? new ApplianceSettings { ApplianceId = description.ApplianceId, Name = description.Name, HypervisorKind = description.HypervisorKind, IncludeSystemDisk = !repository.IsOwn };
         ApplianceSettings after = known with
         {
             Name = description.Name,
@@ -103,16 +101,8 @@ public sealed class SetNataliaApplianceCommand : RepositoryWriterCommand
         if (after.DataDiskId is not null) after = after with { DataDiskId = disks[0].DiskId };
         string action = before is null ? $"Enrol in repository '{repository.Name}'" : $"Change its settings in repository '{repository.Name}'";
         if (!await ShouldProcessAsync(description.Name, action).ConfigureAwait(false)) return;
-        if (repository.Native is INativeRepository native) await SetNativeAsync(repository, native, description, after, cancellationToken).ConfigureAwait(false);
-        else if (after != before) await repository.Repository.SetApplianceSettingsAsync(after, cancellationToken).ConfigureAwait(false);
+        // In a hypervisor's storage also when nothing differs: a VM that is enrolled by its schedule alone stays so without it.
+        if (!repository.IsOwn || after != before) await Evidence.Over(repository).SetApplianceSettingsAsync(description, after, cancellationToken).ConfigureAwait(false);
         if (PassThru) Emit(ApplianceView.Create(located, new Enrolment(repository, after)));
-    }
-
-    /// <summary>Written also when nothing differs: a VM that is enrolled by its schedule alone stays so without it.</summary>
-    private async Task SetNativeAsync(RepositoryConnection repository, INativeRepository native, ApplianceDescription appliance, ApplianceSettings settings, CancellationToken cancellationToken)
-    {
-        INativeEnrolments enrolments = native as INativeEnrolments ?? throw new NataliaException(ErrorIds.CapabilityMissing, NataliaErrorKind.NotSupported, $"The storage '{native.Storage}' of a {native.Kind} hypervisor keeps no settings of appliances.", repository.Name);
-        await enrolments.SetApplianceSettingsAsync(appliance, settings, cancellationToken).ConfigureAwait(false);
-        await Evidence.RecordAsync(repository, NativeEvent.ApplianceSet, appliance.ApplianceId, appliance.Name, null, [new("dataDisk", settings.DataDiskId), new("includeSystemDisk", settings.IncludeSystemDisk ? "yes" : "no")]).ConfigureAwait(false);
     }
 }

@@ -2,7 +2,6 @@ using System.Globalization;
 using System.Management.Automation;
 using Natalia.Backup.Arguments;
 using Natalia.Backup.Engine;
-using Natalia.Backup.Engine.Audit;
 using Natalia.Backup.Engine.Immutability;
 using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Engine.Retention;
@@ -145,8 +144,7 @@ public sealed class SetNataliaRetentionCommand : RetentionRulesCommand
         string whose = inherited is { IsHostDefault: true } ? "what its host applies by itself" : $"the default of repository '{retention.Repository.Name}'";
         string action = policy is not null ? $"Set the retention policy to {policy}" : $"Take its own retention policy away, so that {whose} holds: {left}";
         if (!await ConfirmAsync(retention.Repository, $"{subject.Name} in repository '{retention.Repository.Name}'", action, [subject], effective).ConfigureAwait(false)) return;
-        await retention.Repository.Retention.SetRetentionPolicyAsync(subject.ApplianceId, subject.Name, policy, cancellationToken).ConfigureAwait(false);
-        await Evidence.RecordAsync(retention.Repository, NativeEvent.RetentionSet, subject.ApplianceId, subject.Name, null, [new("policy", policy?.ToString() ?? "none")]).ConfigureAwait(false);
+        await Evidence.Over(retention.Repository).SetRetentionPolicyAsync(subject.ApplianceId, subject.Name, policy, cancellationToken).ConfigureAwait(false);
         await ShowAsync(retention.Repository, subject.ApplianceId, subject.Name, [subject], effective, cancellationToken).ConfigureAwait(false);
     }
 
@@ -155,7 +153,7 @@ public sealed class SetNataliaRetentionCommand : RetentionRulesCommand
         RetentionPolicy policy = Compose(rules, retention.Default, retention.Default?.Policy.TimeZoneId);
         IReadOnlyList<RetentionSubject> affected = [.. retention.Subjects.Where(s => !s.HasOwnPolicy)];
         if (!await ConfirmAsync(retention.Repository, $"the default of repository '{retention.Repository.Name}', which holds for {affected.Count} appliance(s)", $"Set the retention policy to {policy}", affected, policy).ConfigureAwait(false)) return;
-        await retention.Repository.Retention.SetRetentionPolicyAsync(null, null, policy, cancellationToken).ConfigureAwait(false);
+        await Evidence.Over(retention.Repository).SetRetentionPolicyAsync(null, null, policy, cancellationToken).ConfigureAwait(false);
         await ShowAsync(retention.Repository, null, null, affected, policy, cancellationToken).ConfigureAwait(false);
     }
 
@@ -209,7 +207,7 @@ public sealed class SetNataliaRetentionCommand : RetentionRulesCommand
     {
         _cache.Forget(repository);
         if (!PassThru) return;
-        IReadOnlyList<StoredRetentionPolicy> policies = await repository.Retention.GetRetentionPoliciesAsync(cancellationToken).ConfigureAwait(false);
+        IReadOnlyList<StoredRetentionPolicy> policies = await repository.Points.GetRetentionPoliciesAsync(cancellationToken).ConfigureAwait(false);
         StoredRetentionPolicy? stored = applianceId is null ? policies.FirstOrDefault(p => p.ApplianceId is null) : StoredRetentionPolicy.For(policies, applianceId);
         Emit(RetentionSetting.Create(repository.Name, repository.Session.RepositoryId, applianceId, name, stored) with { LockEffect = LockEffectText.Compute(repository, subjects, effective, DateTime.UtcNow) });
     }

@@ -80,7 +80,7 @@ public sealed class TestNataliaAuditCommand : NataliaCommand
         IReadOnlyList<string>? named = References.Clean(Repository);
         IReadOnlyList<RepositoryConnection> repositories = Registry.Repositories.ForReading(named);
         // A hypervisor's own storage keeps no log: the log with its evidence is verified, and one without any says so itself when it was named.
-        if (repositories.Any(r => r.Native is null) && named is not { Count: > 0 }) repositories = [.. repositories.Where(r => r.Native is null)];
+        if (repositories.Any(r => r.IsOwn) && named is not { Count: > 0 }) repositories = [.. repositories.Where(r => r.IsOwn)];
         if (named is not { Count: > 0 }) DeferAway(Registry.Repositories);
         HashSet<RepositoryConnection> done = [];
         foreach (RepositoryConnection repository in repositories)

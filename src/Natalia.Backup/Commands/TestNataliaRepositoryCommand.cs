@@ -117,7 +117,7 @@ public sealed class TestNataliaRepositoryCommand : NataliaCommand
 
     private async Task CheckBackupServerAsync(RepositoryConnection connection, CancellationToken cancellationToken)
     {
-        if (connection.Native is null)
+        if (connection.IsOwn)
             throw new NataliaException(ErrorIds.CapabilityMissing, NataliaErrorKind.NotSupported, $"The repository '{connection.Name}' has no Proxmox Backup Server behind it.", connection.Name, "Name the repository that was connected with -ProxmoxStorage.");
         string? authority = CaCertificate is null ? null : await OnPipelineAsync(() => FilePaths.Resolve(SessionState, CaCertificate)).ConfigureAwait(false);
         using BackupServerEvidence server = await BackupServerEvidence.ConnectAsync(new ProxmoxConnectOptions
@@ -157,8 +157,8 @@ public sealed class TestNataliaRepositoryCommand : NataliaCommand
 
     private async Task CheckAsync(RepositoryConnection connection, CancellationToken cancellationToken)
     {
-        if (connection.Native is not null)
-            throw new NataliaException(ErrorIds.CapabilityMissing, NataliaErrorKind.NotSupported, $"The repository '{connection.Name}' is a storage of a {connection.Native.Kind} hypervisor, which has no check of the whole.", connection.Name,
+        if (!connection.IsOwn)
+            throw new NataliaException(ErrorIds.CapabilityMissing, NataliaErrorKind.NotSupported, $"The repository '{connection.Name}' is a storage of a {connection.Points.Kind} hypervisor, which has no check of the whole.", connection.Name,
                 "Ask the Proxmox Backup Server behind it with -BackupServer, or test points with Test-NataliaRestorePoint.");
         List<CheckResult> failed = [];
         // What concerns an appliance is told by its name; the log has that without a password.

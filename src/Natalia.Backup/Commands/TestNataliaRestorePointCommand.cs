@@ -1,8 +1,6 @@
 using System.Management.Automation;
 using Natalia.Backup.Engine;
-using Natalia.Backup.Engine.Audit;
 using Natalia.Backup.Engine.Model;
-using Natalia.Backup.Hypervisors.Contract;
 using Natalia.Backup.Operations.Points;
 using Natalia.Backup.Pipeline;
 
@@ -26,6 +24,9 @@ namespace Natalia.Backup.Commands;
 [OutputType(typeof(CheckResult), typeof(bool))]
 public sealed class TestNataliaRestorePointCommand : RestorePointCommand
 {
+    /// <summary>The one check of a point whose data was read here.</summary>
+    private const string PointCheck = "RestorePoint";
+
     private readonly Verdict _verdict = new();
 
     /// <summary>Write one True or False for all points together instead of the results, and no error for a damaged one. True means that points were tested and each is whole; without any point it is False.</summary>
@@ -43,39 +44,27 @@ public sealed class TestNataliaRestorePointCommand : RestorePointCommand
 
     private protected override async Task ProcessPointAsync(LocatedPoint point, CancellationToken cancellationToken)
     {
-        if (point.Repository.Native is INativeRepository native)
-        {
-            await TestNativeAsync(native, point, cancellationToken).ConfigureAwait(false);
-            return;
-        }
-        CheckResult result;
+        IReadOnlyList<CheckResult> checks;
         using (ProgressReporter progress = StartProgress($"Testing {point.Point}"))
-            result = await point.VerifyAsync(progress, cancellationToken).ConfigureAwait(false);
+            checks = await point.VerifyAsync(Evidence.Over(point.Repository), TimeSpan.FromDays(MaximumVerificationAgeDays), progress, cancellationToken).ConfigureAwait(false);
         if (Quiet)
         {
-            _verdict.Add(result.Result is CheckOutcome.Passed or CheckOutcome.Warning);
-            return;
-        }
-        Emit(result);
-        if (result.Result == CheckOutcome.Failed)
-            DeferError(new NataliaException(ErrorIds.RestorePointDamaged, NataliaErrorKind.InvalidData, $"The restore point {point.Point} ({point.Point.RestorePointId}) is damaged. {result.Detail}".TrimEnd(),
-                point.Point.RestorePointId, "Restore another point. A new full backup stores again what is damaged, as far as the disk still has it."), point.Point);
-    }
-
-    /// <summary>The storage verifies by itself; what is known of that is told. Nothing known is no success.</summary>
-    private async Task TestNativeAsync(INativeRepository native, LocatedPoint point, CancellationToken cancellationToken)
-    {
-        IReadOnlyList<CheckResult> checks = await native.TestRestorePointAsync(point.Point, TimeSpan.FromDays(MaximumVerificationAgeDays), cancellationToken).ConfigureAwait(false);
-        await Evidence.RecordAsync(point.Repository, NativeEvent.PointVerified, point.Point, null, [.. checks.Select(c => new KeyValuePair<string, string?>(c.Name, c.Actual is null ? c.Result.ToString() : $"{c.Result}: {c.Actual}"))]).ConfigureAwait(false);
-        if (Quiet)
-        {
-            _verdict.Add(checks.Any(c => c.Name == "Verification" && c.Result == CheckOutcome.Passed) && checks.All(c => c.Result != CheckOutcome.Failed));
+            _verdict.Add(IsProven(checks));
             return;
         }
         foreach (CheckResult check in checks) Emit(check);
-        foreach (CheckResult failed in checks.Where(c => c.Result == CheckOutcome.Failed))
-            DeferError(new NataliaException(failed.ErrorId ?? ErrorIds.RestorePointDamaged, NataliaErrorKind.InvalidData, $"The restore point {point.Point} ({point.Point.RestorePointId}) failed the check '{failed.Name}'. {failed.Detail}".TrimEnd(), point.Point.RestorePointId), point.Point);
+        foreach (CheckResult failed in checks.Where(c => c.Result == CheckOutcome.Failed)) DeferError(Damaged(point.Point, failed), point.Point);
     }
+
+    /// <summary>Nothing known, from a storage that verifies by itself or of a point in an archive class, is no success.</summary>
+    private static bool IsProven(IReadOnlyList<CheckResult> checks) =>
+        checks.Any(c => c.Name is PointCheck or "Verification" && c.Result is CheckOutcome.Passed or CheckOutcome.Warning) && checks.All(c => c.Result != CheckOutcome.Failed);
+
+    private static NataliaException Damaged(RestorePoint point, CheckResult failed) => failed.Name == PointCheck
+        ? new NataliaException(ErrorIds.RestorePointDamaged, NataliaErrorKind.InvalidData, $"The restore point {point} ({point.RestorePointId}) is damaged. {failed.Detail}".TrimEnd(), point.RestorePointId,
+            "Restore another point. A new full backup stores again what is damaged, as far as the disk still has it.")
+        : new NataliaException(failed.ErrorId ?? ErrorIds.RestorePointDamaged, NataliaErrorKind.InvalidData,
+            $"The restore point {point} ({point.RestorePointId}) failed the check '{failed.Name}'. {failed.Detail}".TrimEnd(), point.RestorePointId);
 
     private protected override Task EndAsync(CancellationToken cancellationToken)
     {

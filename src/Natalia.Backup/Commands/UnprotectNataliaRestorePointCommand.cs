@@ -1,8 +1,6 @@
 using System.Globalization;
 using System.Management.Automation;
-using Natalia.Backup.Engine.Audit;
 using Natalia.Backup.Engine.Model;
-using Natalia.Backup.Hypervisors.Contract;
 using Natalia.Backup.Operations.Points;
 using Natalia.Backup.Pipeline;
 
@@ -45,17 +43,7 @@ public sealed class UnprotectNataliaRestorePointCommand : RestorePointCommand
     {
         string target = string.Format(CultureInfo.InvariantCulture, "{0} ({1}) in repository '{2}'", point.Point, point.Point.RestorePointId, point.Repository.Name);
         if (!await ShouldProcessAsync(target, "Lift the protection of the restore point").ConfigureAwait(false)) return;
-        RestorePoint after;
-        if (point.Repository.Native is INativeRepository native)
-        {
-            await Evidence.RequireAsync(point.Repository, "the reason", cancellationToken).ConfigureAwait(false);
-            after = await native.SetProtectionAsync(point.Point, isProtected: false, cancellationToken).ConfigureAwait(false);
-            await Evidence.RecordAsync(point.Repository, NativeEvent.PointUnprotected, after, Reason).ConfigureAwait(false);
-        }
-        else
-        {
-            after = await point.Repository.Repository.SetProtectionAsync(point.Point, isProtected: false, Reason, cancellationToken).ConfigureAwait(false);
-        }
+        RestorePoint after = await Evidence.Over(point.Repository).SetProtectionAsync(point.Point, isProtected: false, Reason, cancellationToken).ConfigureAwait(false);
         if (PassThru) Emit(after);
     }
 }

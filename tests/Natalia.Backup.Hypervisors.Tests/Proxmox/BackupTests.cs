@@ -295,14 +295,6 @@ public sealed class BackupTests
     }
 
     [Fact]
-    public async Task A_protected_point_is_protected_from_the_start()
-    {
-        await using Lab lab = await Lab.StartAsync();
-        (_, ApplianceDescription appliance, INativeRepository repository) = await lab.OpenAsync();
-        Assert.True((await repository.BackupAsync(appliance, new NativeBackupRequest { Protect = true }, null, default)).Point.IsProtected);
-    }
-
-    [Fact]
     public async Task A_file_storage_takes_points_too()
     {
         await using Lab lab = await Lab.StartAsync();

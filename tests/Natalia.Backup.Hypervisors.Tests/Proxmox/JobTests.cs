@@ -103,18 +103,17 @@ public sealed class JobTests
     {
         await using Lab lab = await Lab.StartAsync(c => c.Guest(100).Config["description"] = "Owner: ops\n");
         (ProxmoxHypervisor hypervisor, ApplianceDescription appliance, INativeRepository repository) = await lab.OpenAsync();
-        var retention = (IRetentionStore)repository;
-        var policy = new RetentionPolicy { Last = 4, Daily = 7, Weekly = 4, Monthly = 3, TimeZoneId = (await retention.GetFixedTimeZoneAsync(default))! };
+        var policy = new RetentionPolicy { Last = 4, Daily = 7, Weekly = 4, Monthly = 3, TimeZoneId = (await repository.GetFixedTimeZoneAsync(default))! };
         var limits = new RetentionLimits(Last: 4, Daily: 7, Weekly: 4, Monthly: 3);
-        Assert.Empty(await retention.GetRetentionPoliciesAsync(default));
-        await retention.SetRetentionPolicyAsync(appliance.ApplianceId, appliance.Name, policy, default);
+        Assert.Empty(await repository.GetRetentionPoliciesAsync(default));
+        await repository.SetRetentionPolicyAsync(appliance.ApplianceId, appliance.Name, policy, default);
         Assert.Empty(lab.Cluster.Jobs);
         NativeSchedule made = await hypervisor.Find<INativeSchedules>()!.SetScheduleAsync(appliance, s_daily with { Retention = null }, default);
         Assert.Equal(limits, made.Retention);
         Assert.Equal("Owner: ops\n", lab.Cluster.Guest(100).Config["description"]);
-        await retention.SetRetentionPolicyAsync(appliance.ApplianceId, appliance.Name, policy with { Daily = 14 }, default);
+        await repository.SetRetentionPolicyAsync(appliance.ApplianceId, appliance.Name, policy with { Daily = 14 }, default);
         Assert.Contains("keep-daily=14", $"{lab.Cluster.Jobs["natalia-100"]["prune-backups"]}", StringComparison.Ordinal);
-        Assert.Equal(14, (await retention.GetRetentionPoliciesAsync(default)).Single().Policy!.Daily);
+        Assert.Equal(14, (await repository.GetRetentionPoliciesAsync(default)).Single().Policy!.Daily);
     }
 
     [Fact]

@@ -132,18 +132,20 @@ public sealed class PointTests
         });
         (_, _, INativeRepository repository) = await lab.OpenAsync();
         IReadOnlyList<RestorePoint> points = await repository.GetRestorePointsAsync(s_all, default);
-        Assert.True((await repository.SetProtectionAsync(points[2], true, default)).IsProtected);
-        await ThrowsAsync(ErrorIds.RestorePointProtected, () => repository.RemoveRestorePointAsync(points[2], false, default));
-        Assert.False((await repository.SetProtectionAsync(points[2], false, default)).IsProtected);
-        await repository.RemoveRestorePointAsync(points[2], false, default);
-        await ThrowsAsync(ErrorIds.RestorePointNotFound, () => repository.RemoveRestorePointAsync(points[2], false, default));
-        await ThrowsAsync(ErrorIds.RestorePointIsNewest, () => repository.RemoveRestorePointAsync(points[0], false, default));
+        Assert.True((await repository.SetProtectionAsync(points[2], true, "test", default)).IsProtected);
+        Assert.Equal(ErrorIds.RestorePointProtected, (await repository.FindRemovalRefusalAsync(points[2], default))?.ErrorId);
+        Assert.Equal(ErrorIds.RestorePointIsNewest, (await repository.FindRemovalRefusalAsync(points[0], default))?.ErrorId);
+        Assert.Null(await repository.FindRemovalRefusalAsync(points[1], default));
+        await ThrowsAsync(ErrorIds.RestorePointProtected, () => repository.RemoveRestorePointAsync(points[2], "test", default));
+        Assert.False((await repository.SetProtectionAsync(points[2], false, "test", default)).IsProtected);
+        await repository.RemoveRestorePointAsync(points[2], "test", default);
+        await ThrowsAsync(ErrorIds.RestorePointNotFound, () => repository.RemoveRestorePointAsync(points[2], "test", default));
+        await ThrowsAsync(ErrorIds.RestorePointIsNewest, () => repository.RemoveRestorePointAsync(points[0], "test", default));
         // When the newest is damaged, the one before is the newest good one.
         lab.Cluster.Storage("pbs").Points.Single(p => p.Volid == points[0].NativeId).VerifyState = "failed";
-        await ThrowsAsync(ErrorIds.RestorePointIsNewest, () => repository.RemoveRestorePointAsync(points[1], false, default));
-        await repository.RemoveRestorePointAsync(points[0], false, default);
-        await repository.RemoveRestorePointAsync(points[1], true, default);
-        Assert.Empty(lab.Cluster.Storage("pbs").Points);
+        await ThrowsAsync(ErrorIds.RestorePointIsNewest, () => repository.RemoveRestorePointAsync(points[1], "test", default));
+        await repository.RemoveRestorePointAsync(points[0], "test", default);
+        Assert.Equal(points[1].NativeId, Assert.Single(lab.Cluster.Storage("pbs").Points).Volid);
     }
 
     [Fact]
@@ -153,7 +155,7 @@ public sealed class PointTests
         (_, _, INativeRepository repository) = await lab.OpenAsync();
         lab.Server.Intercept = r => r.Method == "DELETE" ? SimulatorReply.Ok(null) : null;
         RestorePoint old = (await repository.GetRestorePointsAsync(s_all, default))[1];
-        Assert.Contains("still there", (await ThrowsAsync(ErrorIds.ServerError, () => repository.RemoveRestorePointAsync(old, false, default))).Message);
+        Assert.Contains("still there", (await ThrowsAsync(ErrorIds.ServerError, () => repository.RemoveRestorePointAsync(old, "test", default))).Message);
     }
 
     [Theory]
@@ -171,7 +173,7 @@ public sealed class PointTests
         });
         (_, _, INativeRepository repository) = await lab.OpenAsync();
         RestorePoint listed = (await repository.GetRestorePointsAsync(s_all, default)).Single();
-        IReadOnlyList<CheckResult> checks = await repository.TestRestorePointAsync(listed, TimeSpan.FromDays(30), default);
+        IReadOnlyList<CheckResult> checks = await repository.VerifyAsync(listed, TimeSpan.FromDays(30), null, default);
         Assert.Equal(verification, checks.Single(c => c.Name == "Verification").Result);
         Assert.Equal(age, checks.SingleOrDefault(c => c.Name == "VerificationAge")?.Result);
         Assert.Equal(CheckOutcome.Passed, checks.Single(c => c.Name == "SameAppliance").Result);
@@ -188,12 +190,12 @@ public sealed class PointTests
         });
         (ProxmoxHypervisor hypervisor, _, INativeRepository repository) = await lab.OpenAsync();
         RestorePoint point = (await repository.GetRestorePointsAsync(s_all, default)).Single();
-        Assert.Equal(CheckOutcome.Warning, (await repository.TestRestorePointAsync(point, TimeSpan.FromDays(30), default)).Single(c => c.Name == "SameAppliance").Result);
+        Assert.Equal(CheckOutcome.Warning, (await repository.VerifyAsync(point, TimeSpan.FromDays(30), null, default)).Single(c => c.Name == "SameAppliance").Result);
         await ThrowsAsync(ErrorIds.ApplianceMismatch, () => hypervisor.Find<INativeRestore>()!.RestoreAsync(point, new NativeRestoreRequest { OverExisting = true }, null, default));
     }
 
     [Fact]
-    public async Task The_servers_dry_run_is_shown_and_the_prune_says_what_went()
+    public async Task The_servers_dry_run_is_shown_and_removes_nothing()
     {
         await using Lab lab = await Lab.StartAsync(c =>
         {
@@ -206,33 +208,23 @@ public sealed class PointTests
         var limits = new RetentionLimits(Daily: 7, Weekly: 4, Monthly: 3);
         IReadOnlyList<NativePruneRow> plan = await repository.PlanPruneAsync(appliance.ApplianceId, limits, default);
         Assert.Equal((3, 6, 1), (plan.Count(r => r.Mark == NativePruneMark.Keep), plan.Count(r => r.Mark == NativePruneMark.Remove), plan.Count(r => r.Mark == NativePruneMark.Protected)));
-        IReadOnlyList<NativePruneRow> done = await repository.PruneAsync(appliance.ApplianceId, limits, default);
-        Assert.Equal(plan, done);
-        Assert.Equal(5, lab.Cluster.Storage("pbs").Points.Count);
+        Assert.Equal(11, lab.Cluster.Storage("pbs").Points.Count);
         // Limits that are 0 are left out: a backup server refuses them.
-        Assert.Equal("keep-daily=7,keep-weekly=4,keep-monthly=3", lab.Server.Requests.Last(r => r.Method == "DELETE")["prune-backups"]);
+        Assert.Equal("keep-daily=7,keep-weekly=4,keep-monthly=3", lab.Server.Requests.Last(r => r.Path.EndsWith("/prunebackups", StringComparison.Ordinal))["prune-backups"]);
     }
 
     [Fact]
-    public async Task A_storage_that_may_not_prune_says_what_to_do_instead()
+    public async Task A_storage_that_may_not_remove_says_what_to_do_instead()
     {
         await using Lab lab = await Lab.StartAsync(c =>
         {
-            for (int i = 0; i < 3; i++) c.Storage("pbs").Points.Add(Lab.Point("pbs", 100, c.Clock.GetUtcNow().AddHours(-i)));
-            c.Storage("pbs").PruneError = "prune 'vm/100': proxmox-backup-client failed: Error: permission check failed - missing Datastore.Modify|Datastore.Prune";
+            for (int i = 0; i < 2; i++) c.Storage("pbs").Points.Add(Lab.Point("pbs", 100, c.Clock.GetUtcNow().AddHours(-i)));
+            c.Storage("pbs").RemovalError = "proxmox-backup-client failed: Error: permission check failed - missing Datastore.Modify|Datastore.Prune";
         });
-        (_, ApplianceDescription appliance, INativeRepository repository) = await lab.OpenAsync();
-        NataliaException error = await ThrowsAsync(ErrorIds.TaskFailed, () => repository.PruneAsync(appliance.ApplianceId, new RetentionLimits(Last: 1), default));
+        (_, _, INativeRepository repository) = await lab.OpenAsync();
+        RestorePoint old = (await repository.GetRestorePointsAsync(s_all, default))[1];
+        NataliaException error = await ThrowsAsync(ErrorIds.TaskFailed, () => repository.RemoveRestorePointAsync(old, "test", default));
         Assert.Contains("prune job of the backup server", error.Message);
-    }
-
-    [Fact]
-    public async Task No_limit_keeps_everything_and_asks_for_no_prune()
-    {
-        await using Lab lab = await Lab.StartAsync(c => c.Storage("pbs").Points.Add(Lab.Point("pbs", 100, c.Clock.GetUtcNow())));
-        (_, ApplianceDescription appliance, INativeRepository repository) = await lab.OpenAsync();
-        Assert.All(await repository.PruneAsync(appliance.ApplianceId, new RetentionLimits(), default), r => Assert.Equal(NativePruneMark.Keep, r.Mark));
-        Assert.DoesNotContain(lab.Server.Requests, r => r.Method == "DELETE");
     }
 
     [Fact]

@@ -84,7 +84,7 @@ public sealed class SnapshotTests
         (ProxmoxHypervisor hypervisor, ApplianceDescription appliance, INativeRepository repository) = await lab.OpenAsync();
         lab.Cluster.StartScheduledBackup(lab.Cluster.Guest(100), lab.Cluster.Storage("nas"));
         TimeSpan before = lab.Clock.Waited;
-        NataliaException held = await ThrowsAsync(ErrorIds.ApplianceLocked, () => ((INativeEnrolments)repository).SetApplianceSettingsAsync(appliance, new ApplianceSettings { ApplianceId = appliance.ApplianceId, Name = appliance.Name, HypervisorKind = "Proxmox" }, default));
+        NataliaException held = await ThrowsAsync(ErrorIds.ApplianceLocked, () => repository.SetApplianceSettingsAsync(appliance, new ApplianceSettings { ApplianceId = appliance.ApplianceId, Name = appliance.Name, HypervisorKind = "Proxmox" }, default));
         Assert.InRange(lab.Clock.Waited - before, TimeSpan.Zero, TimeSpan.FromSeconds(30));
         Assert.Contains("held by 'backup' (task vzdump of root@pam on node 'pve1', since 2026-11-23", held.Message);
 

@@ -37,6 +37,7 @@ public sealed class ProxmoxTests : IAsyncLifetime
         Assert.Equal("False", Module.Run("Get-NataliaRestorePoint -Latest | Test-NataliaRestorePoint -Quiet").ThrowIfFailed().Text.Single());
         Assert.Equal("True", Module.Run("(Get-NataliaRestorePoint -Latest | Protect-NataliaRestorePoint -Reason x -PassThru).IsProtected").ThrowIfFailed().Text.Single());
         Assert.Equal(["RestorePointProtected,Natalia.Backup.Commands.RemoveNataliaRestorePointCommand"], Module.Run("Get-NataliaRestorePoint -Latest | Remove-NataliaRestorePoint -Confirm:$false").ErrorIds);
+        Assert.Equal(["RestorePointProtected,Natalia.Backup.Commands.RemoveNataliaRestorePointCommand"], Module.Run("Get-NataliaRestorePoint -Latest | Remove-NataliaRestorePoint -WhatIf").ErrorIds);
 
         ScriptResult refused = Module.Run("Get-NataliaRestorePoint -Latest | Restore-NataliaAppliance -WhatIf");
         Assert.Equal(["ApplianceNameInUse,Natalia.Backup.Commands.RestoreNataliaApplianceCommand"], refused.ErrorIds);

@@ -166,7 +166,11 @@ internal sealed partial class SimulatedCluster
                 }
                 if (point.Protected) throw new SimulatorRefusal(500, $"can't remove protected archive '{point.Volid}'");
                 SimulatedTask removal = NewTask(node, "imgdel", $"{point.Vmid}@{storage.Name}", user);
-                removal.Steps.Add((TimeSpan.FromSeconds(2), null, () => storage.Points.Remove(point)));
+                removal.Steps.Add((TimeSpan.FromSeconds(2), null, () =>
+                {
+                    if (storage.RemovalError is string error) removal.ExitStatus = error;
+                    else storage.Points.Remove(point);
+                }));
                 return SimulatorReply.Ok(removal.Upid);
             case (var method, "prunebackups", 5):
                 if (request["vmid"] is null || request["type"] is null) throw new SimulatorRefusal(400, "a prune of everything");
@@ -180,11 +184,6 @@ internal sealed partial class SimulatedCluster
                 SimulatedTask prune = NewTask(node, "prunebackups", $"{request["vmid"]}@{storage.Name}", user);
                 prune.Steps.Add((TimeSpan.FromSeconds(5), null, () =>
                 {
-                    if (storage.PruneError is string error)
-                    {
-                        prune.ExitStatus = error;
-                        return;
-                    }
                     foreach (var m in marks.Where(m => m.Mark == "remove")) storage.Points.Remove(m.Point);
                 }));
                 return SimulatorReply.Ok(prune.Upid);

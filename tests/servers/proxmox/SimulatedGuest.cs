@@ -50,8 +50,8 @@ internal sealed class SimulatedStorage
     internal List<SimulatedPoint> Points { get; } = [];
     /// <summary>The storage's own retention, which holds for every run that brings none; null when it has none.</summary>
     internal string? PruneBackups { get; set; }
-    /// <summary>What the storage's own rights make pruning answer; null when they suffice.</summary>
-    internal string? PruneError { get; set; }
+    /// <summary>What the storage's own rights make a removal answer; null when they suffice.</summary>
+    internal string? RemovalError { get; set; }
 }
 
 internal sealed class SimulatedPoint

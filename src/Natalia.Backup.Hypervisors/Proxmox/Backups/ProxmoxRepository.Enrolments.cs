@@ -1,6 +1,5 @@
 using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Model;
-using Natalia.Backup.Hypervisors.Contract;
 using Natalia.Backup.Hypervisors.Proxmox.Cluster;
 using Natalia.Backup.Hypervisors.Proxmox.Notes;
 using Natalia.Backup.Hypervisors.Proxmox.Rest;
@@ -8,7 +7,7 @@ using Natalia.Backup.Hypervisors.Proxmox.Rest;
 namespace Natalia.Backup.Hypervisors.Proxmox.Backups;
 
 /// <summary>Enrolment: a line in the VM's notes, or a backup job of this product.</summary>
-internal sealed partial class ProxmoxRepository : INativeEnrolments
+internal sealed partial class ProxmoxRepository
 {
     private const int ParallelReads = 12;
 

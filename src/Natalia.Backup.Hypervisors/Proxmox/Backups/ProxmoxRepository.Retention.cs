@@ -10,7 +10,7 @@ using Natalia.Backup.Hypervisors.Proxmox.Rest;
 namespace Natalia.Backup.Hypervisors.Proxmox.Backups;
 
 /// <summary>Retention: the policies are those of the backup jobs, and what waits for a job; time is that of the nodes.</summary>
-internal sealed partial class ProxmoxRepository : IRetentionStore
+internal sealed partial class ProxmoxRepository
 {
     public async Task<IReadOnlyList<StoredRetentionPolicy>> GetRetentionPoliciesAsync(CancellationToken cancellationToken)
     {
@@ -78,7 +78,7 @@ internal sealed partial class ProxmoxRepository : IRetentionStore
             NataliaException? refusal = null;
             try
             {
-                await RemoveRestorePointAsync(removal.Point, false, cancellationToken).ConfigureAwait(false);
+                await RemoveRestorePointAsync(removal.Point, removal.Reason, cancellationToken).ConfigureAwait(false);
             }
             catch (NataliaException e) when (!ConcernsAll(e))
             {
@@ -91,8 +91,6 @@ internal sealed partial class ProxmoxRepository : IRetentionStore
     /// <summary>A cluster that is gone, or lets nobody in, is told once and not for each point.</summary>
     private static bool ConcernsAll(NataliaException e) =>
         e.ErrorId is ErrorIds.ServerUnreachable or ErrorIds.ServerNotTrusted or ErrorIds.AuthenticationFailed or ErrorIds.SessionExpired or ErrorIds.StorageNotFound or ErrorIds.StoreUnavailable;
-
-    public Task<RestorePoint> SetProtectionAsync(RestorePoint point, bool isProtected, string reason, CancellationToken cancellationToken) => SetProtectionAsync(point, isProtected, cancellationToken);
 
     internal static RetentionLimits ToLimits(RetentionPolicy policy) => new(policy.Last ?? 0, policy.Hourly ?? 0, policy.Daily ?? 0, policy.Weekly ?? 0, policy.Monthly ?? 0, policy.Yearly ?? 0);
 

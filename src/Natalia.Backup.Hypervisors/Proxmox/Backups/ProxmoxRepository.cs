@@ -38,12 +38,13 @@ internal sealed partial class ProxmoxRepository : INativeRepository
 
     public string Location => $"{_cluster.Location}:{Storage}";
 
-    public async Task<IReadOnlyList<RestorePoint>> GetRestorePointsAsync(RestorePointFilter filter, Action<NataliaException>? onHidden, CancellationToken cancellationToken)
+    public async Task<IReadOnlyList<RestorePoint>> GetRestorePointsAsync(
+        RestorePointFilter filter, Action<NataliaException>? onTrouble, Action<MissingPoints>? onMissing, CancellationToken cancellationToken)
     {
         string? vmid = null;
         if (filter.ApplianceId is string id)
             vmid = (await _cluster.GetGuestsAsync(cancellationToken).ConfigureAwait(false)).FirstOrDefault(g => _cluster.ApplianceIdOf(g.Vmid) == id)?.Vmid;
-        IReadOnlyList<StoredPoint> all = await _points.ListAsync(Storage, Label, vmid, cancellationToken, onHidden).ConfigureAwait(false);
+        IReadOnlyList<StoredPoint> all = await _points.ListAsync(Storage, Label, vmid, cancellationToken, onTrouble).ConfigureAwait(false);
         return
         [
             .. all.Select(p => p.Point).Where(p => (filter.ApplianceId is null || p.ApplianceId == filter.ApplianceId)
@@ -58,7 +59,8 @@ internal sealed partial class ProxmoxRepository : INativeRepository
         return new VzdumpRun(_cluster, _points, new LeftOutDisks(_cluster), Storage, Label).RunAsync(vmid, request, progress, cancellationToken);
     }
 
-    public async Task<RestorePoint> SetProtectionAsync(RestorePoint point, bool isProtected, CancellationToken cancellationToken)
+    // The storage has a mark for it, and no place for a reason.
+    public async Task<RestorePoint> SetProtectionAsync(RestorePoint point, bool isProtected, string reason, CancellationToken cancellationToken)
     {
         StoredPoint stored = await FindAsync(point, cancellationToken).ConfigureAwait(false);
         await _cluster.Client.PutAsync(PathOf(stored), new ApiArguments { { "protected", isProtected } }, cancellationToken, new RequiredRight("Datastore.AllocateSpace", $"/storage/{Storage}")).ConfigureAwait(false);
@@ -68,35 +70,55 @@ internal sealed partial class ProxmoxRepository : INativeRepository
         return now.Point;
     }
 
-    public async Task RemoveRestorePointAsync(RestorePoint point, bool allowNewest, CancellationToken cancellationToken)
+    public async Task<NataliaException?> FindRemovalRefusalAsync(RestorePoint point, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await FindRefusalAsync(await FindAsync(point, cancellationToken).ConfigureAwait(false), cancellationToken).ConfigureAwait(false);
+        }
+        catch (NataliaException absence) when (absence.ErrorId == ErrorIds.RestorePointNotFound)
+        {
+            return absence;
+        }
+    }
+
+    private async Task<NataliaException?> FindRefusalAsync(StoredPoint stored, CancellationToken cancellationToken)
+    {
+        string id = stored.Point.RestorePointId;
+        if (stored.Point.IsProtected)
+        {
+            return new NataliaException(ErrorIds.RestorePointProtected, NataliaErrorKind.InvalidOperation,
+                $"The restore point {stored.Point} ('{stored.Volid}') is protected.", id, "Take the protection away first with Unprotect-NataliaRestorePoint.");
+        }
+        IReadOnlyList<StoredPoint> all = await _points.ListAsync(Storage, Label, stored.Vmid, cancellationToken).ConfigureAwait(false);
+        // The newest good one, not the newest: what failed verification is no point to be left with.
+        StoredPoint? newest = all.FirstOrDefault(p => p.Point.Verification != VerificationState.Failed);
+        return newest?.Volid != stored.Volid ? null : new NataliaException(ErrorIds.RestorePointIsNewest, NataliaErrorKind.InvalidOperation,
+            $"The restore point {stored.Point} ('{stored.Volid}') is the newest good one of '{stored.Point.ApplianceName}' in '{Storage}', and that is never removed.", id, "Make a newer one first.");
+    }
+
+    public async Task RemoveRestorePointAsync(RestorePoint point, string reason, CancellationToken cancellationToken)
     {
         StoredPoint stored = await FindAsync(point, cancellationToken).ConfigureAwait(false);
-        if (stored.Point.IsProtected)
-            throw new NataliaException(ErrorIds.RestorePointProtected, NataliaErrorKind.InvalidOperation, $"The restore point {stored.Point} ('{stored.Volid}') is protected.", point.RestorePointId, "Take the protection away first with Unprotect-NataliaRestorePoint.");
-        if (!allowNewest)
-        {
-            IReadOnlyList<StoredPoint> all = await _points.ListAsync(Storage, Label, stored.Vmid, cancellationToken).ConfigureAwait(false);
-            // The newest good one, not the newest: what failed verification is no point to be left with.
-            StoredPoint? newest = all.FirstOrDefault(p => p.Point.Verification != VerificationState.Failed);
-            if (newest?.Volid == stored.Volid)
-                throw new NataliaException(ErrorIds.RestorePointIsNewest, NataliaErrorKind.InvalidOperation, $"The restore point {stored.Point} ('{stored.Volid}') is the newest good one of '{stored.Point.ApplianceName}' in '{Storage}'.", point.RestorePointId, "Make a newer one first, or say -Force.");
-        }
+        if (await FindRefusalAsync(stored, cancellationToken).ConfigureAwait(false) is NataliaException refusal) throw refusal;
         ApiAnswer answer = await _cluster.Client.DeleteAsync(PathOf(stored), null, cancellationToken, new RequiredRight("Datastore.AllocateSpace", $"/storage/{Storage}")).ConfigureAwait(false);
         // No task means that the server was done before it answered.
         if (Upid.TryParse(answer.Text, out Upid task))
-            (await _cluster.Tasks.WaitAsync(task, new TaskWaitOptions { Timeout = TimeSpan.FromHours(1) }, cancellationToken).ConfigureAwait(false)).ThrowUnlessDone($"The removal of '{stored.Volid}'");
+            (await _cluster.Tasks.WaitAsync(task, new TaskWaitOptions { Timeout = TimeSpan.FromHours(1) }, cancellationToken).ConfigureAwait(false))
+                .ThrowUnlessDone($"The removal of '{stored.Volid}'", StorageKind == "pbs" ? MayNotPrune : null);
         IReadOnlyList<StoredPoint> left = await _points.ListAsync(Storage, Label, stored.Vmid, cancellationToken).ConfigureAwait(false);
         if (left.Any(p => p.Volid == stored.Volid))
             throw new NataliaException(ErrorIds.ServerError, NataliaErrorKind.InvalidOperation, $"'{_cluster.Location}' reported '{stored.Volid}' as removed, but it is still there.", point.RestorePointId);
     }
 
-    public async Task<IReadOnlyList<CheckResult>> TestRestorePointAsync(RestorePoint point, TimeSpan maximumVerificationAge, CancellationToken cancellationToken)
+    // It reads no data: verification is the storage's own work.
+    public async Task<IReadOnlyList<CheckResult>> VerifyAsync(RestorePoint point, TimeSpan maximumAge, IProgress<OperationProgress>? progress, CancellationToken cancellationToken)
     {
         StoredPoint stored = await FindAsync(point, cancellationToken).ConfigureAwait(false);
         RestorePoint now = stored.Point;
         DateTime utcNow = _cluster.UtcNow;
         CheckResult template = new() { Name = "", Result = CheckOutcome.Passed, Target = stored.Volid, RestorePointId = now.RestorePointId, ApplianceId = now.ApplianceId, RepositoryId = RepositoryId };
-        string days = maximumVerificationAge.TotalDays.ToString("0.#", CultureInfo.InvariantCulture);
+        string days = maximumAge.TotalDays.ToString("0.#", CultureInfo.InvariantCulture);
         TimeSpan? age = now.VerifiedUtc is DateTime verified ? utcNow - verified : null;
         var checks = new List<CheckResult> { template with { Name = "Present" } };
         checks.Add(now.Verification switch
@@ -110,7 +132,7 @@ internal sealed partial class ProxmoxRepository : INativeRepository
         {
             checks.Add(age is null
                 ? template with { Name = "VerificationAge", Result = CheckOutcome.NotEvidenced, Tolerance = $"{days} days", Detail = "The server does not say when the verification ran." }
-                : template with { Name = "VerificationAge", Result = age <= maximumVerificationAge ? CheckOutcome.Passed : CheckOutcome.Warning, Actual = $"{age.Value.TotalDays.ToString("0.#", CultureInfo.InvariantCulture)} days", Tolerance = $"{days} days" });
+                : template with { Name = "VerificationAge", Result = age <= maximumAge ? CheckOutcome.Passed : CheckOutcome.Warning, Actual = $"{age.Value.TotalDays.ToString("0.#", CultureInfo.InvariantCulture)} days", Tolerance = $"{days} days" });
         }
         ClusterGuest? guest = (await _cluster.GetGuestsAsync(cancellationToken).ConfigureAwait(false)).FirstOrDefault(g => g.Vmid == stored.Vmid);
         (GuestConfig? config, NataliaException? problem) = guest is null ? (null, null) : await _cluster.TryGetConfigAsync(guest, cancellationToken).ConfigureAwait(false);
@@ -135,19 +157,8 @@ internal sealed partial class ProxmoxRepository : INativeRepository
         return await PlanAsync(vmid, node, limits, cancellationToken).ConfigureAwait(false);
     }
 
-    public async Task<IReadOnlyList<NativePruneRow>> PruneAsync(string applianceId, RetentionLimits limits, CancellationToken cancellationToken)
-    {
-        (string vmid, string node) = await FindGroupAsync(applianceId, cancellationToken).ConfigureAwait(false);
-        IReadOnlyList<NativePruneRow> plan = await PlanAsync(vmid, node, limits, cancellationToken).ConfigureAwait(false);
-        if (limits.KeepsAll || plan.All(r => r.Mark != NativePruneMark.Remove)) return plan;
-        ApiAnswer answer = await _cluster.Client.DeleteAsync(ApiPath.Of($"/nodes/{node}/storage/{Storage}/prunebackups"), PruneArguments(vmid, limits), cancellationToken, new RequiredRight("Datastore.AllocateSpace", $"/storage/{Storage}")).ConfigureAwait(false);
-        if (Upid.TryParse(answer.Text, out Upid task))
-            (await _cluster.Tasks.WaitAsync(task, new TaskWaitOptions { Timeout = TimeSpan.FromHours(4) }, cancellationToken).ConfigureAwait(false))
-                .ThrowUnlessDone($"The pruning of VM {vmid} in '{Storage}'", StorageKind == "pbs" ? "On the backup server the storage's own user needs Datastore.Prune; where it has only the right to back up, let a prune job of the backup server do this." : null);
-        // What the plan meant to remove and is still there is told as kept.
-        var left = new HashSet<string>((await _points.ListAsync(Storage, Label, vmid, cancellationToken).ConfigureAwait(false)).Select(p => p.Volid));
-        return [.. plan.Select(r => r.Mark == NativePruneMark.Remove && left.Contains(r.NativeId) ? r with { Mark = NativePruneMark.Keep } : r)];
-    }
+    private const string MayNotPrune =
+        "On the backup server the storage's own user needs Datastore.Prune; where it has only the right to back up, let a prune job of the backup server do this.";
 
     public override string ToString() => Location;
 

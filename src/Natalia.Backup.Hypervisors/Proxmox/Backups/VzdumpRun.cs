@@ -140,7 +140,6 @@ internal sealed class VzdumpRun(ProxmoxCluster cluster, StoredPoints points, Lef
                 // Without this, even a run by hand prunes the VM's points by the storage's policy.
                 { "prune-backups", "keep-all=1" },
                 { "notes-template", PointNotes.Template(request.RunId, request.DataDiskOnly, request.RequestedType) },
-                { "protected", request.Protect ? true : null },
             };
             DateTime startUtc = cluster.UtcNow;
             ApiAnswer reply;
