@@ -1,4 +1,3 @@
-using Natalia.Backup.Engine.Copy;
 using Natalia.Backup.Engine.Disks;
 using Natalia.Backup.Engine.Model;
 
@@ -25,6 +24,4 @@ public sealed record BackupRequest
     public Consistency Consistency { get; init; } = Consistency.Crash;
     /// <summary>Why the consistency is less than asked for, or null.</summary>
     public string? ConsistencyReason { get; init; }
-    /// <summary>For a copy: the point that is copied; the disks are its. Else null.</summary>
-    internal CopiedPoint? Copy { get; init; }
 }

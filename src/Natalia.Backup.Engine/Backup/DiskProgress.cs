@@ -1,14 +1,12 @@
 using Natalia.Backup.Engine.BlockMap;
-using Natalia.Backup.Engine.Disks;
 using Natalia.Backup.Engine.Runs;
 
 namespace Natalia.Backup.Engine.Backup;
 
 /// <summary>How far one disk of a run has come; lives across the run's checkpoints.</summary>
-internal sealed class DiskProgress(BackupDisk disk) : IAsyncDisposable
+internal sealed class DiskProgress(IRunDisk disk) : IAsyncDisposable
 {
-    internal BackupDisk Disk => disk;
-    internal IDiskSource Source => disk.Source;
+    internal IRunDisk Disk => disk;
 
     /// <summary>The map so far: the parent's, then that of the latest checkpoint, at last the finished one.</summary>
     internal MapRoot Root { get; set; } = MapRoot.Empty;
@@ -34,9 +32,7 @@ internal sealed class DiskProgress(BackupDisk disk) : IAsyncDisposable
 
     internal bool IsFinished { get; set; }
 
-    internal string? TrackingToken => (Source as IChangeTrackingSource)?.TrackingToken;
-
-    internal long? CoveredBytes => IsFinished ? null : Math.Min(NextLeaf * BlockGeometry.LeafBytes, Source.SizeBytes);
+    internal long? CoveredBytes => IsFinished ? null : Math.Min(NextLeaf * BlockGeometry.LeafBytes, disk.SizeBytes);
 
     public ValueTask DisposeAsync() => Work?.DisposeAsync() ?? default;
 }

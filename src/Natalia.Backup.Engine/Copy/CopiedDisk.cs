@@ -6,19 +6,24 @@ using Natalia.Backup.Engine.Format;
 using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Engine.Packs;
 using Natalia.Backup.Engine.Points;
+using Natalia.Backup.Engine.Runs;
 using Natalia.Backup.Engine.Sealing;
 
 namespace Natalia.Backup.Engine.Copy;
 
 /// <summary>
-/// A disk of a restore point, as the source of a copy: gives leaves and stored segments instead of bytes. Thread-safe.
+/// A disk of a restore point, as the source of a copy: gives leaves and stored segments. Thread-safe.
 /// What is damaged in the source comes out as <c>RestorePointDamaged</c>, so that nobody takes it for damage of the destination.
 /// </summary>
-internal sealed class CopiedDisk(RepositoryCore core, ManifestReader manifests, PointManifest point, ManifestDisk disk, PackReader packs, PackProofs proofs) : IDiskSource
+internal sealed class CopiedDisk(RepositoryCore core, ManifestReader manifests, PointManifest point, ManifestDisk disk, PackReader packs, PackProofs proofs) : IRunDisk
 {
     private readonly MapReader _map = new(packs, disk.Root);
     private PackWindow? _window;
     private long _fetchedBytes, _movedBytes;
+
+    public string DiskId => disk.DiskId;
+
+    public DiskRole Role => disk.Role;
 
     public long SizeBytes => disk.SizeBytes;
 
@@ -50,6 +55,17 @@ internal sealed class CopiedDisk(RepositoryCore core, ManifestReader manifests, 
         foreach (Extent extent in Extents(leaves)) yield return extent;
     }
 
+    /// <summary>What a copy has to look at when the earlier point there is a copy too, of a point that is still here.</summary>
+    public async Task<ChangedExtents> FindChangedAsync(ParentDisk? parent, CancellationToken cancellationToken)
+    {
+        // Damage that was found since the disk was last looked at as a whole is healed by comparing everything, and storing again what lies in damaged packs.
+        if (parent is null || parent.IsDamagedSince) return new ChangedExtents(null);
+        return new ChangedExtents(await GetChangedExtentsAsync(parent.Point.OriginalPointId, parent.Disk, parent.Map, cancellationToken).ConfigureAwait(false));
+    }
+
+    public ILeafProcessor NewWorker(MapReader? parent, PackWriter data, Func<Reference, bool> isUsable, byte[] buffer) =>
+        new SegmentMover(this, parent, data, isUsable, buffer);
+
     /// <summary>
     /// The leaves in which a copy may differ from the one before it: told by the maps of the two originals, of which only nodes that differ are read. Null when the earlier original is not there any more,
     /// or cannot be compared with; then everything has to be looked at.
@@ -58,7 +74,7 @@ internal sealed class CopiedDisk(RepositoryCore core, ManifestReader manifests, 
     /// <param name="before">The disk in that point.</param>
     /// <param name="there">The map of the destination's earlier point.</param>
     /// <param name="cancellationToken">Stops it.</param>
-    internal async Task<List<Extent>?> GetChangedExtentsAsync(string originalPointId, ManifestDisk before, MapReader there, CancellationToken cancellationToken)
+    private async Task<List<Extent>?> GetChangedExtentsAsync(string originalPointId, ManifestDisk before, MapReader there, CancellationToken cancellationToken)
     {
         ManifestDisk? earlier = await FindEarlierAsync(originalPointId, before.DiskId, cancellationToken).ConfigureAwait(false);
         if (earlier is null || earlier.SizeBytes != disk.SizeBytes || before.SizeBytes != disk.SizeBytes || earlier.Root.Level != disk.Root.Level) return null;
@@ -162,11 +178,4 @@ internal sealed class CopiedDisk(RepositoryCore core, ManifestReader manifests, 
     internal static NataliaException Damaged(RepositoryCore core, PointManifest point, NataliaException damage) => new(ErrorIds.RestorePointDamaged, NataliaErrorKind.InvalidData,
         $"The point {point.ApplianceName} {point.TimeUtc:yyyy-MM-dd HH:mm:ss}Z ({point.PointId}) is damaged in the repository '{core.Options.Label}' and was not copied: {damage.Message}", damage.Target,
         "The next full backup into that repository stores again what the newest point needs; points that do not need what is damaged can be copied. A repository that has a copy of the point brings it back: copy it from there.", damage);
-
-    /// <summary>Nobody reads plain bytes of a copy's source.</summary>
-    public ValueTask ReadAsync(long offset, Memory<byte> buffer, CancellationToken cancellationToken) => throw new InvalidOperationException("The disk of a point is copied by segments.");
-
-    public void Dispose()
-    {
-    }
 }

@@ -21,15 +21,9 @@ public sealed partial class Repository
     internal async Task<CopyRunResult> RunCopyAsync(CopiedPoint point, IReadOnlyList<CopiedDisk> disks, Lease? held, IProgress<OperationProgress>? progress, CancellationToken cancellationToken)
     {
         EnsureCanLock();
-        var request = new BackupRequest
-        {
-            Appliance = new ApplianceDescription { ApplianceId = point.Source.ApplianceId, Name = point.Source.ApplianceName, HypervisorKind = point.Source.HypervisorKind },
-            Disks = point.Source.Disks.Zip(disks, (d, source) => new BackupDisk(d.DiskId, d.Role, source)).ToArray(),
-            TimeUtc = point.Source.TimeUtc,
-            Copy = point,
-        };
-        var run = new BackupRun(_core, _manifests, request, null, progress);
+        var source = new CopyRun(point, disks);
+        var run = new BackupRun(_core, _manifests, source, progress);
         PointManifest made = held is null ? await run.ExecuteAsync(cancellationToken).ConfigureAwait(false) : await run.ExecuteAsync(held, cancellationToken).ConfigureAwait(false);
-        return new CopyRunResult(made, run.WasAlreadyThere, run.IgnoredParentReason);
+        return new CopyRunResult(made, source.WasAlreadyThere, run.IgnoredParentReason);
     }
 }

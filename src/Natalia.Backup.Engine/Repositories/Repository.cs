@@ -126,7 +126,7 @@ public sealed partial class Repository : IDisposable
         _ = _core.Keys;
         StoreMeter? meter = _core.Store.Find<IMeteredStore>()?.Meter.Measure();
         LockCount? locked = _core.Store.Find<LockingStore>()?.Measure();
-        var run = new BackupRun(_core, _manifests, request, beforePublish, progress);
+        var run = new BackupRun(_core, _manifests, new HypervisorRun(request, beforePublish), progress);
         PointManifest manifest = await run.ExecuteAsync(cancellationToken).ConfigureAwait(false);
         return _describer.Describe(manifest, isProtected: false) with { ClockWarning = run.ClockWarning, Requests = meter?.Usage.Requests, LockedObjects = locked?.Objects };
     }

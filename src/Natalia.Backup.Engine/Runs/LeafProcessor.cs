@@ -5,20 +5,6 @@ using Natalia.Backup.Engine.Packs;
 
 namespace Natalia.Backup.Engine.Runs;
 
-/// <summary>What became of one leaf.</summary>
-/// <param name="Leaf">Its number.</param>
-/// <param name="Content">What it is now; null when it is as in the parent.</param>
-/// <param name="Old">The parent's leaf, where there is one.</param>
-/// <param name="DeadBlocks">The blocks of the parent that are no longer referred to.</param>
-/// <param name="ReadBytes">Bytes read from the disk.</param>
-internal sealed record LeafResult(long Leaf, MapNode? Content, Reference? Old, IReadOnlyList<Reference> DeadBlocks, long ReadBytes);
-
-/// <summary>Turns work into leaves, one at a time. Each worker has its own.</summary>
-internal interface ILeafProcessor : IDisposable
-{
-    Task<LeafResult> ProcessAsync(LeafWork work, CancellationToken cancellationToken);
-}
-
 /// <summary>Reads leaves from a disk, compares and stores them.</summary>
 internal sealed class LeafProcessor(IDiskSource source, MapReader? parent, PackWriter data, Func<Reference, bool> isUsable, byte[] buffer) : ILeafProcessor
 {

@@ -1,0 +1,41 @@
+using Natalia.Backup.Engine.BlockMap;
+using Natalia.Backup.Engine.Packs;
+
+namespace Natalia.Backup.Engine.Backup;
+
+/// <summary>What the rounds of a run share: memory, which is used again, and what was counted so far.</summary>
+internal sealed class RunResources(TimeProvider clock)
+{
+    private const int DataPackBytes = 32 << 20, DataPacks = 4;
+    private const int MetaPackBytes = 4 << 20, MetaPacks = 3;
+
+    private readonly List<byte[]> _leafBuffers = [];
+
+    internal PackBuffers DataBuffers { get; } = new(DataPacks, DataPackBytes);
+
+    internal PackBuffers MetaBuffers { get; } = new(MetaPacks, MetaPackBytes);
+
+    /// <summary>When the run began, UTC.</summary>
+    internal DateTime StartedUtc { get; } = clock.UtcNow();
+
+    /// <summary>When the run began, as a time stamp of the clock.</summary>
+    internal long Started { get; } = clock.GetTimestamp();
+
+    /// <summary>Bytes read from the disks.</summary>
+    internal long ReadBytes { get; set; }
+
+    /// <summary>Bytes added to the repository.</summary>
+    internal long StoredBytes { get; set; }
+
+    /// <summary>Bytes that are to be read.</summary>
+    internal long PlannedBytes { get; set; }
+
+    /// <summary>The memory of one worker.</summary>
+    internal byte[] LeafBuffer(int worker)
+    {
+        if (_leafBuffers.Count == worker) _leafBuffers.Add(new byte[BlockGeometry.LeafBytes]);
+        return _leafBuffers[worker];
+    }
+
+    internal void StartAnew() => ReadBytes = StoredBytes = 0;
+}
