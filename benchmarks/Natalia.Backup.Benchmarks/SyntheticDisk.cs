@@ -10,6 +10,7 @@ namespace Natalia.Backup.Benchmarks;
 internal sealed class SyntheticDisk(long sizeBytes, int version, IReadOnlyList<Extent> changed) : IChangeTrackingSource
 {
     public long SizeBytes => sizeBytes;
+    public bool IsTracked => true;
     public string? TrackingToken => "v" + version;
 
     public async IAsyncEnumerable<Extent> GetAllocatedExtentsAsync([System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken cancellationToken)

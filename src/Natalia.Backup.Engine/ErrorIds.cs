@@ -98,6 +98,7 @@ public static class ErrorIds
     public const string DiskEmpty = nameof(DiskEmpty);                               // an image or device of no length
     public const string DiskInUse = nameof(DiskInUse);
     public const string DiskAccessDenied = nameof(DiskAccessDenied);                 // the image may not be read by this user
+    public const string QuiesceFailed = nameof(QuiesceFailed);                       // quiescing was required, and the guest did not
     public const string DiskChangedWhileRead = nameof(DiskChangedWhileRead);         // a cold image was written during the backup
     public const string DiskFormatNotSupported = nameof(DiskFormatNotSupported);
     public const string DestinationExists = nameof(DestinationExists);

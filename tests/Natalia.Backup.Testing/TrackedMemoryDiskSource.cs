@@ -15,6 +15,8 @@ public sealed class TrackedMemoryDiskSource(byte[] bytes, string? token, IReadOn
     /// <summary>Answers instead of the comparison; for trackers that lie.</summary>
     public Func<string, ChangedExtents>? Answer { get; init; }
 
+    public bool IsTracked => token is not null;
+
     public string? TrackingToken => token;
 
     public Task<ChangedExtents> GetChangedExtentsAsync(string sinceToken, CancellationToken cancellationToken)

@@ -26,10 +26,13 @@ internal sealed class BackupRun(RepositoryCore core, ManifestReader manifests, I
     /// <summary>What is wrong with clocks, in sentences; null where nothing is.</summary>
     internal string? ClockWarning { get; private set; }
 
+    /// <summary>Whether the point is there.</summary>
+    internal PublishState State => _resources.State;
+
     internal async Task<PointManifest> ExecuteAsync(CancellationToken cancellationToken)
     {
         Lease lease = await core.AcquireLeaseAsync(_appliance, source.Purpose, cancellationToken).ConfigureAwait(false);
-        await using (lease.ConfigureAwait(false)) return await ExecuteUnderAsync(lease, cancellationToken).ConfigureAwait(false);
+        await using (lease.ConfigureAwait(false)) return await ExecuteUnderAsync(lease, start: null, cancellationToken).ConfigureAwait(false);
     }
 
     /// <summary>The same under a lease that was taken before, and stays the caller's.</summary>
@@ -37,32 +40,35 @@ internal sealed class BackupRun(RepositoryCore core, ManifestReader manifests, I
     {
         // A run begins with deleting what dead ones left: nobody else may have begun one since.
         await held.EnsureHeldAsync(cancellationToken).ConfigureAwait(false);
-        return await ExecuteUnderAsync(held, cancellationToken).ConfigureAwait(false);
+        return await ExecuteUnderAsync(held, start: null, cancellationToken).ConfigureAwait(false);
     }
 
-    private async Task<PointManifest> ExecuteUnderAsync(Lease lease, CancellationToken cancellationToken)
+    /// <summary>The same, going on from what was read when the lease was taken.</summary>
+    internal Task<PointManifest> ExecuteAsync(Lease held, RunStart start, CancellationToken cancellationToken) => ExecuteUnderAsync(held, start, cancellationToken);
+
+    private async Task<PointManifest> ExecuteUnderAsync(Lease lease, RunStart? start, CancellationToken cancellationToken)
     {
         _packs = core.PackReader(_appliance);
         try
         {
-            return await ExecuteAsync(lease, ignoreParents: null, cancellationToken).ConfigureAwait(false);
+            return await ExecuteAsync(lease, start, ignoreParents: null, cancellationToken).ConfigureAwait(false);
         }
-        catch (NataliaException damage) when (damage.ErrorId is ErrorIds.BlockMapDamaged or ErrorIds.PackMissing)
+        catch (NataliaException damage) when (damage.ErrorId is ErrorIds.BlockMapDamaged or ErrorIds.PackMissing && !source.IsSealed)
         {
             // The parent cannot be compared with. A point must be made all the same, and it must not lean on what is damaged.
             _resources.StartAnew();
             string reason = $"The earlier point could not be compared with, so that everything was stored anew: {damage.Message}";
-            return await ExecuteAsync(lease, reason, cancellationToken).ConfigureAwait(false);
+            return await ExecuteAsync(lease, start: null, reason, cancellationToken).ConfigureAwait(false);
         }
     }
 
-    private async Task<PointManifest> ExecuteAsync(Lease lease, string? ignoreParents, CancellationToken cancellationToken)
+    private async Task<PointManifest> ExecuteAsync(Lease lease, RunStart? start, string? ignoreParents, CancellationToken cancellationToken)
     {
-        var history = new History(core, manifests, _appliance);
-        await history.ReadAsync(cancellationToken).ConfigureAwait(false);
+        History history = start?.History ?? new History(core, manifests, _appliance);
+        if (start is null) await history.ReadAsync(cancellationToken).ConfigureAwait(false);
         if (await source.FindMadeAsync(history, cancellationToken).ConfigureAwait(false) is PointManifest made) return made;
-        var parents = new RunParents(core, manifests, source, history);
-        await parents.FindAsync(ignoreParents, cancellationToken).ConfigureAwait(false);
+        RunParents parents = start?.Parents ?? new RunParents(core, manifests, history, _appliance, [.. source.Disks.Select(d => d.DiskId)]);
+        if (start is null) await parents.FindAsync(ignoreParents, cancellationToken).ConfigureAwait(false);
         ClockWarning = parents.FindClockWarning(lease);
         IgnoredParentReason = parents.IgnoredReason;
         Reference? configuration = await parents.FindConfigurationAsync(_packs, cancellationToken).ConfigureAwait(false);
@@ -101,9 +107,8 @@ internal sealed class BackupRun(RepositoryCore core, ManifestReader manifests, I
     private async Task<DiskProgress> PlanAsync(IRunDisk disk, RunParents parents, CancellationToken cancellationToken)
     {
         var plan = new DiskProgress(disk) { Reason = parents.IgnoredReason };
-        PointManifest? point = parents.Points.FirstOrDefault(p => p.Disks.Any(d => d.DiskId == disk.DiskId));
         ParentDisk? parent = null;
-        if (point?.Disks.First(d => d.DiskId == disk.DiskId) is ManifestDisk before)
+        if (parents.Find(disk.DiskId) is var (point, before))
         {
             plan.Root = before.Root;
             plan.ParentSequence = point.Run.Sequence;

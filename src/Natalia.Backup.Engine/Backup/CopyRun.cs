@@ -37,6 +37,9 @@ internal sealed class CopyRun(CopiedPoint point, IReadOnlyList<CopiedDisk> disks
         return made;
     }
 
+    // The source's point stays what it is.
+    public bool IsSealed => false;
+
     public Task SealAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 
     /// <summary>

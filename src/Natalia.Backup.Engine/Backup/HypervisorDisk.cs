@@ -10,8 +10,8 @@ namespace Natalia.Backup.Engine.Backup;
 /// <summary>A frozen disk whose bytes are read, and whose hypervisor may know what changed.</summary>
 /// <param name="disk">The disk.</param>
 /// <param name="requested">What was asked for.</param>
-/// <param name="identity">The VM that its tokens belong to.</param>
-internal sealed class HypervisorDisk(BackupDisk disk, RequestedBackupType requested, string identity) : IRunDisk
+/// <param name="vm">What its tokens belong to.</param>
+internal sealed class HypervisorDisk(BackupDisk disk, RequestedBackupType requested, string vm) : IRunDisk
 {
     public string DiskId => disk.DiskId;
 
@@ -19,6 +19,10 @@ internal sealed class HypervisorDisk(BackupDisk disk, RequestedBackupType reques
 
     public long SizeBytes => disk.Source.SizeBytes;
 
+    /// <summary>The token from which the changes count that are read; null when everything is read.</summary>
+    internal string? CountsFrom { get; private set; }
+
+    /// <summary>The token that the state had from the freeze on, or null.</summary>
     internal string? TrackingToken => (disk.Source as IChangeTrackingSource)?.TrackingToken;
 
     public IAsyncEnumerable<Extent> GetAllocatedExtentsAsync(CancellationToken cancellationToken) => disk.Source.GetAllocatedExtentsAsync(cancellationToken);
@@ -34,14 +38,14 @@ internal sealed class HypervisorDisk(BackupDisk disk, RequestedBackupType reques
         if (parent is null) return new ChangedExtents(null, asked ? $"There is no earlier point of disk '{DiskId}'." : null);
         ManifestDisk before = parent.Disk;
         var tracking = disk.Source as IChangeTrackingSource;
-        if (before.TrackingToken is string lost && tracking?.TrackingToken is null)
+        if (before.TrackingToken is string lost && tracking is not { IsTracked: true })
         {
             string? why = tracking is null ? null : (await tracking.GetChangedExtentsAsync(lost, cancellationToken).ConfigureAwait(false)).Reason;
             return new ChangedExtents(null, why ?? $"The changes of disk '{DiskId}' were known at its last point and are not known now, so that all of it was read.");
         }
-        if (tracking is null || tracking.TrackingToken is null)
+        if (tracking is not { IsTracked: true })
             return new ChangedExtents(null, asked ? $"The hypervisor does not track the changes of disk '{DiskId}', so that all of it was read." : null);
-        if (before.NativeId is not null && before.NativeId != identity)
+        if (before.TrackingToken is not null && before.NativeId != vm)
             return new ChangedExtents(null, $"The last point of disk '{DiskId}' is of another VM, so that all of it was read.");
         if (parent.IsDamagedSince)
             return new ChangedExtents(null, $"Damage was found in the repository after disk '{DiskId}' was last read as a whole, so that all of it was read, and what was lost was stored again.");
@@ -61,6 +65,7 @@ internal sealed class HypervisorDisk(BackupDisk disk, RequestedBackupType reques
             if (changed.Count > 0 && changed[changed.Count - 1] is var last && last.End > covered) changed[changed.Count - 1] = new Extent(last.Offset, covered - last.Offset);
             changed.Add(new Extent(covered, before.SizeBytes - covered));
         }
+        CountsFrom = before.TrackingToken;
         return new ChangedExtents(changed);
     }
 }

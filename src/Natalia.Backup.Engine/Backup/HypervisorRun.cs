@@ -11,14 +11,20 @@ namespace Natalia.Backup.Engine.Backup;
 internal sealed class HypervisorRun : IRunSource
 {
     private readonly BackupRequest _request;
-    private readonly Func<CancellationToken, Task>? _beforePublish;
+    private readonly string _vm;
+    private readonly Func<CancellationToken, Task<IReadOnlyDictionary<string, string>>>? _seal;
     private readonly HypervisorDisk[] _disks;
+    private IReadOnlyDictionary<string, string>? _tokens;
 
-    internal HypervisorRun(BackupRequest request, Func<CancellationToken, Task>? beforePublish)
+    /// <param name="request">What to back up.</param>
+    /// <param name="vm">What its tracking tokens belong to.</param>
+    /// <param name="seal">Gives the final tokens; null where they are those of the freeze.</param>
+    internal HypervisorRun(BackupRequest request, string vm, Func<CancellationToken, Task<IReadOnlyDictionary<string, string>>>? seal)
     {
         _request = request;
-        _beforePublish = beforePublish;
-        _disks = [.. request.Disks.Select(d => new HypervisorDisk(d, request.RequestedType, Identity))];
+        _vm = vm;
+        _seal = seal;
+        _disks = [.. request.Disks.Select(d => new HypervisorDisk(d, request.RequestedType, vm))];
     }
 
     public string Purpose => LeasePurposes.Backup;
@@ -31,12 +37,15 @@ internal sealed class HypervisorRun : IRunSource
 
     public byte[]? Configuration => ApplianceDescriptionJson.Encode(_request.Appliance);
 
-    /// <summary>What a tracking token belongs to: another VM that goes on with this history has tokens of its own.</summary>
-    private string Identity => _request.Appliance.HypervisorKind + ":" + (_request.Appliance.NativeId ?? _request.Appliance.Name);
+    public bool IsSealed { get; private set; }
 
     public Task<PointManifest?> FindMadeAsync(History history, CancellationToken cancellationToken) => Task.FromResult<PointManifest?>(null);
 
-    public Task SealAsync(CancellationToken cancellationToken) => _beforePublish?.Invoke(cancellationToken) ?? Task.CompletedTask;
+    public async Task SealAsync(CancellationToken cancellationToken)
+    {
+        IsSealed = true;
+        if (_seal is not null) _tokens = await _seal(cancellationToken).ConfigureAwait(false);
+    }
 
     public AuditEntry? EntryBefore(Run run) => null;
 
@@ -49,11 +58,19 @@ internal sealed class HypervisorRun : IRunSource
             RequestedType = _request.RequestedType,
             Reason = all.Length == 0 ? null : string.Join(" ", all),
             Consistency = _request.Consistency,
-            Disks = made.Disks.Zip(_disks, (d, disk) => d with
-            {
-                TrackingToken = disk.TrackingToken,
-                NativeId = disk.TrackingToken is null ? null : Identity,
-            }).ToArray(),
+            Disks = made.Disks.Zip(_disks, (d, disk) => WithToken(d, disk, made.Incomplete)).ToArray(),
         };
+    }
+
+    /// <summary>
+    /// A point has the token that the seal gave. A checkpoint is made before the seal and has one that was true at the freeze: of the
+    /// frozen state where that had one, else of the point that an incremental goes out from, from which the disk can differ in nothing
+    /// but what changed since.
+    /// </summary>
+    private ManifestDisk WithToken(ManifestDisk made, HypervisorDisk disk, bool isCheckpoint)
+    {
+        string? token = isCheckpoint || _tokens is null ? disk.TrackingToken : _tokens.TryGetValue(disk.DiskId, out string? born) ? born : null;
+        if (isCheckpoint && token is null && disk.CountsFrom is string earlier) return made with { TrackingToken = earlier, NativeId = _vm, CoveredBytes = null };
+        return made with { TrackingToken = token, NativeId = token is null ? null : _vm };
     }
 }

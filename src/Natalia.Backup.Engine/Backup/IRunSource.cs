@@ -27,6 +27,9 @@ internal interface IRunSource
     /// <summary>The point that the run would make, where it is there already; else null.</summary>
     Task<PointManifest?> FindMadeAsync(History history, CancellationToken cancellationToken);
 
+    /// <summary>Whether <see cref="SealAsync"/> was called: then nothing can be read any more.</summary>
+    bool IsSealed { get; }
+
     /// <summary>Called when everything was read and is durable, and before the point is visible. When it throws, none is made.</summary>
     Task SealAsync(CancellationToken cancellationToken);
 

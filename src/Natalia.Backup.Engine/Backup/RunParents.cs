@@ -12,11 +12,23 @@ using Natalia.Backup.Engine.Storage;
 namespace Natalia.Backup.Engine.Backup;
 
 /// <summary>The earlier points that a run compares with, and how far what they refer to can be relied on.</summary>
-internal sealed class RunParents(RepositoryCore core, ManifestReader manifests, IRunSource source, History history)
+internal sealed class RunParents(RepositoryCore core, ManifestReader manifests, History history, string applianceId, IReadOnlyCollection<string> diskIds)
 {
-    private readonly string _appliance = source.Appliance.ApplianceId;
     private readonly List<PointManifest> _points = [];
     private HashSet<string>? _usablePacks;
+
+    /// <summary>The disks that are backed up.</summary>
+    internal IReadOnlyCollection<string> DiskIds => diskIds;
+
+    /// <summary>The newest point that has a disk, and the disk in it; null when none has.</summary>
+    internal (PointManifest Point, ManifestDisk Disk)? Find(string diskId)
+    {
+        foreach (PointManifest point in _points)
+        {
+            if (point.Disks.FirstOrDefault(d => d.DiskId == diskId) is ManifestDisk disk) return (point, disk);
+        }
+        return null;
+    }
 
     /// <summary>The points, newest first.</summary>
     internal IReadOnlyList<PointManifest> Points => _points;
@@ -34,7 +46,7 @@ internal sealed class RunParents(RepositoryCore core, ManifestReader manifests, 
     {
         string? missing = await history.FindMissingAsync(cancellationToken).ConfigureAwait(false);
         IgnoredReason = ignore ?? missing ?? await FindPointsAsync(cancellationToken).ConfigureAwait(false);
-        Damage = await DamageRecords.ReadAsync(core.ApplianceLog(_appliance), history.Records, cancellationToken).ConfigureAwait(false);
+        Damage = await DamageRecords.ReadAsync(core.ApplianceLog(applianceId), history.Records, cancellationToken).ConfigureAwait(false);
     }
 
     /// <summary>What is wrong with clocks, in sentences; null where nothing is.</summary>
@@ -54,18 +66,18 @@ internal sealed class RunParents(RepositoryCore core, ManifestReader manifests, 
     /// </summary>
     private async Task<string?> FindPointsAsync(CancellationToken cancellationToken)
     {
-        var missing = new HashSet<string>(source.Disks.Select(d => d.DiskId), StringComparer.Ordinal);
+        var missing = new HashSet<string>(diskIds, StringComparer.Ordinal);
         for (int i = history.Published.Count - 1; i >= 0 && missing.Count > 0; i--)
         {
             try
             {
-                PointManifest manifest = await manifests.ReadAsync(_appliance, history.Published[i], cancellationToken).ConfigureAwait(false);
+                PointManifest manifest = await manifests.ReadAsync(applianceId, history.Published[i], cancellationToken).ConfigureAwait(false);
                 _points.Add(manifest);
                 missing.ExceptWith(manifest.Disks.Select(d => d.DiskId));
             }
             catch (NataliaException damage) when (damage.ErrorId == ErrorIds.ManifestDamaged)
             {
-                if ((await StrangeManifests.FindUnconfirmedAsync(core, _appliance, history.Records, [history.Published[i]], cancellationToken).ConfigureAwait(false)).Count > 0) continue;
+                if ((await StrangeManifests.FindUnconfirmedAsync(core, applianceId, history.Records, [history.Published[i]], cancellationToken).ConfigureAwait(false)).Count > 0) continue;
                 return $"The earlier point could not be compared with, so that everything was stored anew: {damage.Message}";
             }
         }
@@ -76,7 +88,7 @@ internal sealed class RunParents(RepositoryCore core, ManifestReader manifests, 
     internal bool IsUsable(Reference block)
     {
         if (_usablePacks is null) return true;
-        string name = Layout.Pack(_appliance, PackArea.Data, block.Run, block.Pack);
+        string name = Layout.Pack(applianceId, PackArea.Data, block.Run, block.Pack);
         return _usablePacks.Contains(name) && !Damage.Packs.Contains(name);
     }
 
@@ -84,7 +96,7 @@ internal sealed class RunParents(RepositoryCore core, ManifestReader manifests, 
     internal async Task FindUsablePacksAsync(CancellationToken cancellationToken)
     {
         _usablePacks = new HashSet<string>(StringComparer.Ordinal);
-        await foreach (StoredObject pack in core.Store.ListAsync(Layout.Packs(_appliance, PackArea.Data), cancellationToken).ConfigureAwait(false))
+        await foreach (StoredObject pack in core.Store.ListAsync(Layout.Packs(applianceId, PackArea.Data), cancellationToken).ConfigureAwait(false))
         {
             int revision = pack.Name.LastIndexOf(".r", StringComparison.Ordinal);
             _usablePacks.Add(revision < 0 ? pack.Name : pack.Name.Substring(0, revision));
@@ -96,7 +108,7 @@ internal sealed class RunParents(RepositoryCore core, ManifestReader manifests, 
     internal async Task<DateTime?> SecureAsync(MapRoot[] roots, Reference? configuration, DateTime startedUtc, CancellationToken cancellationToken)
     {
         DateTime? parentsUntil = await FindLockAsync(cancellationToken).ConfigureAwait(false);
-        return await new LockKeeper(core, _appliance).SecureAsync(roots, configuration, startedUtc, parentsUntil, _points.Count > 0, cancellationToken).ConfigureAwait(false);
+        return await new LockKeeper(core, applianceId).SecureAsync(roots, configuration, startedUtc, parentsUntil, _points.Count > 0, cancellationToken).ConfigureAwait(false);
     }
 
     /// <summary>Until when everything that the parents need is locked: what they said when they were made, or what extended it since. Null when there is no parent.</summary>
@@ -106,7 +118,7 @@ internal sealed class RunParents(RepositoryCore core, ManifestReader manifests, 
         IReadOnlyList<RenewalRecord> renewals = [];
         if (core.Immutability?.WhileKept == true)
         {
-            AuditLog log = core.ApplianceLog(_appliance);
+            AuditLog log = core.ApplianceLog(applianceId);
             renewals = await RenewalRecord.ReadAsync(log, await log.ListAsync(cancellationToken).ConfigureAwait(false), core.Clock.UtcNow(), cancellationToken).ConfigureAwait(false);
         }
         return _points.Min(p => (DateTime?)Later(p.ImmutableUntilUtc, RenewalRecord.Until(renewals, p.PointId)));

@@ -21,6 +21,9 @@ internal sealed class RunResources(TimeProvider clock)
     /// <summary>When the run began, as a time stamp of the clock.</summary>
     internal long Started { get; } = clock.GetTimestamp();
 
+    /// <summary>Whether the point is there.</summary>
+    internal PublishState State { get; set; }
+
     /// <summary>Bytes read from the disks.</summary>
     internal long ReadBytes { get; set; }
 

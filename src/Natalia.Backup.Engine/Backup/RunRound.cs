@@ -54,8 +54,9 @@ internal sealed class RunRound(
             DateTime? until = null;
             if (complete)
             {
-                await source.SealAsync(cancellationToken).ConfigureAwait(false);
+                // What cannot be locked is found while everything can still be read once more: behind the seal nothing can.
                 until = await parents.SecureAsync([.. disks.Select(d => d.Root)], configuration, resources.StartedUtc, cancellationToken).ConfigureAwait(false);
+                await source.SealAsync(cancellationToken).ConfigureAwait(false);
             }
             AuditLog log = core.ApplianceLog(_appliance);
             AuditLog.End end = await log.FindEndAsync(await log.ListAsync(cancellationToken).ConfigureAwait(false), cancellationToken).ConfigureAwait(false);
@@ -65,9 +66,11 @@ internal sealed class RunRound(
             await lease.EnsureHeldAsync(cancellationToken).ConfigureAwait(false);
             // From here on the manifest may exist, whatever the answer says: what it needs is not taken back any more.
             published = true;
+            if (complete) resources.State = PublishState.Unclear;
             await PublishAsync(Layout.Manifest(_appliance, run), manifest.Encode(core.Keys), cancellationToken).ConfigureAwait(false);
             // Not the caller's token: the point is there, and Ctrl-C must not make a failure of it.
             await core.Store.FlushAsync(CancellationToken.None).ConfigureAwait(false);
+            if (complete) resources.State = PublishState.Published;
             if (complete) await history.RecordPublishedAsync(manifest).ConfigureAwait(false);
             return manifest;
 
@@ -94,18 +97,23 @@ internal sealed class RunRound(
         {
             await core.Store.PutAsync(name, manifest.Content, PutOptions.Metadata, cancellationToken).ConfigureAwait(false);
         }
-        catch (NataliaException unclear)
+        catch (Exception unclear) when (unclear is NataliaException or OperationCanceledException)
         {
-            StoredObject? found;
-            try
-            {
-                found = await core.Store.StatAsync(name, cancellationToken).ConfigureAwait(false);
-            }
-            catch (NataliaException)
-            {
-                throw unclear;
-            }
-            if (found is null) throw;
+            if (!await IsThereAsync(name).ConfigureAwait(false)) throw;
+        }
+    }
+
+    /// <summary>Not the caller's token: also after Ctrl-C it must be known what was made.</summary>
+    private async Task<bool> IsThereAsync(string name)
+    {
+        using var bounded = new CancellationTokenSource(TimeSpan.FromSeconds(30));
+        try
+        {
+            return await core.Store.StatAsync(name, bounded.Token).ConfigureAwait(false) is not null;
+        }
+        catch (Exception silence) when (silence is NataliaException or OperationCanceledException)
+        {
+            return false;
         }
     }
 

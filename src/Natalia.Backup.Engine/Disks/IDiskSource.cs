@@ -24,23 +24,3 @@ public interface IDiskSource : IDisposable
     /// <exception cref="NataliaException"><c>DiskReadFailed</c>.</exception>
     ValueTask ReadAsync(long offset, Memory<byte> buffer, CancellationToken cancellationToken);
 }
-
-/// <summary>A source whose hypervisor knows what changed since an earlier snapshot (CBT, RCT, a dirty bitmap).</summary>
-public interface IChangeTrackingSource : IDiskSource
-{
-    /// <summary>The token of this state, to be kept with the restore point and given back for the next one; null when tracking is off for this disk.</summary>
-    string? TrackingToken { get; }
-
-    /// <summary>
-    /// The extents that may have changed since <paramref name="sinceToken"/>, ascending, not overlapping, inside the disk; or the reason why that cannot be said.
-    /// Reporting too much is allowed, too little never.
-    /// </summary>
-    /// <param name="sinceToken">A token of an earlier state of this disk.</param>
-    /// <param name="cancellationToken">Stops it.</param>
-    Task<ChangedExtents> GetChangedExtentsAsync(string sinceToken, CancellationToken cancellationToken);
-}
-
-/// <summary>The answer of change tracking: the extents, or why there are none to be had.</summary>
-/// <param name="Extents">The changed extents, or null when the hypervisor cannot tell.</param>
-/// <param name="Reason">A full sentence for the user when <paramref name="Extents"/> is null.</param>
-public sealed record ChangedExtents(IReadOnlyList<Extent>? Extents, string? Reason = null);

@@ -1,5 +1,6 @@
 using Natalia.Backup.Engine.Backup;
 using Natalia.Backup.Engine.Core;
+using Natalia.Backup.Engine.Disks;
 using Natalia.Backup.Engine.Format;
 using Natalia.Backup.Engine.Keys;
 using Natalia.Backup.Engine.Model;
@@ -113,7 +114,20 @@ public sealed partial class Repository : IDisposable
     /// <summary>The SHA-256 fingerprint of the key that signs the audit log, 64 lowercase hexadecimal digits. Kept elsewhere, it proves later that the log is this repository's.</summary>
     public string AuditKeyFingerprint => Signing.Fingerprint(_core.Settings.AuditKey);
 
-    /// <summary>Makes a restore point.</summary>
+    /// <summary>Begins a backup: takes the appliance's lease and reads what the next point will be compared with, before anything is frozen.</summary>
+    /// <param name="applianceId">Whose history goes on.</param>
+    /// <param name="vm">The VM as its hypervisor lists it; its own <see cref="ApplianceDescription.ApplianceId"/> may be another one.</param>
+    /// <param name="diskIds">The disks that will be backed up.</param>
+    /// <param name="cancellationToken">Stops it.</param>
+    /// <exception cref="NataliaException"><c>LeaseHeld</c>, <c>PasswordRequired</c>, <c>ObjectLockNotSupported</c>, a store error.</exception>
+    public Task<PendingBackup> BeginBackupAsync(string applianceId, ApplianceDescription vm, IReadOnlyCollection<string> diskIds, CancellationToken cancellationToken)
+    {
+        EnsureCanLock();
+        _ = _core.Keys;
+        return PendingBackup.BeginAsync(_core, _manifests, m => _describer.Describe(m, isProtected: false), applianceId, vm, diskIds, cancellationToken);
+    }
+
+    /// <summary>Makes a restore point of disks whose tracking tokens, where they have any, are those of the freeze.</summary>
     /// <param name="request">What to back up.</param>
     /// <param name="beforePublish">Called when everything was read and nothing is visible yet; when it throws, no point is made. Or null.</param>
     /// <param name="progress">Told how far it is, or null.</param>
@@ -121,14 +135,15 @@ public sealed partial class Repository : IDisposable
     /// <exception cref="NataliaException"><c>LeaseHeld</c>, <c>LeaseLost</c>, <c>PasswordRequired</c>, <c>DiskReadFailed</c>, a store error.</exception>
     public async Task<RestorePoint> BackupAsync(BackupRequest request, Func<CancellationToken, Task>? beforePublish, IProgress<OperationProgress>? progress, CancellationToken cancellationToken)
     {
-        EnsureCanLock();
         if (request.Disks.Count == 0) throw new ArgumentException("There is no disk to back up.", nameof(request));
-        _ = _core.Keys;
-        StoreMeter? meter = _core.Store.Find<IMeteredStore>()?.Meter.Measure();
-        LockCount? locked = _core.Store.Find<LockingStore>()?.Measure();
-        var run = new BackupRun(_core, _manifests, new HypervisorRun(request, beforePublish), progress);
-        PointManifest manifest = await run.ExecuteAsync(cancellationToken).ConfigureAwait(false);
-        return _describer.Describe(manifest, isProtected: false) with { ClockWarning = run.ClockWarning, Requests = meter?.Usage.Requests, LockedObjects = locked?.Objects };
+        PendingBackup pending = await BeginBackupAsync(request.Appliance.ApplianceId, request.Appliance, [.. request.Disks.Select(d => d.DiskId)], cancellationToken).ConfigureAwait(false);
+        await using (pending.ConfigureAwait(false)) return await pending.ExecuteAsync(request, beforePublish is null ? null : SealAsync, progress, cancellationToken).ConfigureAwait(false);
+
+        async Task<IReadOnlyDictionary<string, string>> SealAsync(CancellationToken stop)
+        {
+            await beforePublish(stop).ConfigureAwait(false);
+            return request.Disks.Where(d => d.Source is IChangeTrackingSource { TrackingToken: not null }).ToDictionary(d => d.DiskId, d => ((IChangeTrackingSource)d.Source).TrackingToken!);
+        }
     }
 
     /// <summary>In an immutable repository nothing is stored through a session that could not lock it.</summary>

@@ -8,6 +8,8 @@ internal sealed class ChangesDiskSource(RawDiskSource image, ChangesFile changes
 {
     public long SizeBytes => image.SizeBytes;
 
+    public bool IsTracked => changes.Token is not null;
+
     public string? TrackingToken => changes.Token;
 
     public IAsyncEnumerable<Extent> GetAllocatedExtentsAsync(CancellationToken cancellationToken) => image.GetAllocatedExtentsAsync(cancellationToken);

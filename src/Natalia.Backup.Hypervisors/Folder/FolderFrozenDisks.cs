@@ -21,20 +21,27 @@ internal sealed class FolderFrozenDisks(DateTime timeUtc, IReadOnlyDictionary<st
     public IDiskSource GetDisk(string diskId) => disks.TryGetValue(diskId, out FolderDisk? disk) ? disk.Source
         : throw new NataliaException(ErrorIds.DiskNotFound, NataliaErrorKind.NotFound, $"The disk '{diskId}' was not frozen.", diskId);
 
-    public Task VerifyUnchangedAsync(CancellationToken cancellationToken)
+    public Task<IReadOnlyDictionary<string, string>> SealAsync(CancellationToken cancellationToken)
     {
+        var tokens = new Dictionary<string, string>(StringComparer.Ordinal);
         foreach (FolderDisk disk in disks.Values)
         {
             cancellationToken.ThrowIfCancellationRequested();
             disk.Image.VerifyUnchanged();
+            if (disk.Source is IChangeTrackingSource { TrackingToken: string token }) tokens.Add(disk.DiskId, token);
         }
-        return Task.CompletedTask;
+        return Task.FromResult<IReadOnlyDictionary<string, string>>(tokens);
     }
 
-    public Task ReleaseAsync(CancellationToken cancellationToken)
+    // Nothing is made in the folder, so nothing is let go of there, whatever becomes of the point.
+    public Task PublishedAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+    public Task UnclearAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+    public ValueTask DisposeAsync()
     {
         foreach (FolderDisk disk in disks.Values) disk.Image.Dispose();
-        return Task.CompletedTask;
+        return default;
     }
 
     private static string? Join(IEnumerable<string?> sentences) => string.Join(" ", sentences.Where(s => s is not null)) is { Length: > 0 } all ? all : null;

@@ -55,9 +55,24 @@ public sealed class FolderHypervisor : IHypervisor, IImageSource
     }, cancellationToken);
 
     /// <inheritdoc/>
-    /// <exception cref="NataliaException"><c>ApplianceNotFound</c>, <c>DiskNotFound</c>, <c>DiskFormatNotSupported</c>, <c>DiskInUse</c>, <c>DiskAccessDenied</c>, <c>DiskReadFailed</c>, <c>PathNotContained</c>.</exception>
-    public async Task<IFrozenDisks> FreezeAsync(ApplianceDescription appliance, IReadOnlyList<string> diskIds, CancellationToken cancellationToken)
+    /// <remarks>A freeze here only opens images, and what is open ends with its process.</remarks>
+    public Task<IReadOnlyList<Leftover>> FindLeftoversAsync(ApplianceDescription? appliance, CancellationToken cancellationToken) => Task.FromResult<IReadOnlyList<Leftover>>([]);
+
+    /// <inheritdoc/>
+    public Task RemoveLeftoverAsync(Leftover leftover, CancellationToken cancellationToken) => Task.CompletedTask;
+
+    /// <inheritdoc/>
+    /// <exception cref="NataliaException">
+    /// <c>ApplianceNotFound</c>, <c>DiskNotFound</c>, <c>QuiesceFailed</c>, <c>DiskFormatNotSupported</c>, <c>DiskInUse</c>, <c>DiskAccessDenied</c>, <c>DiskReadFailed</c>, <c>PathNotContained</c>.
+    /// </exception>
+    public async Task<IFrozenDisks> FreezeAsync(ApplianceDescription appliance, FreezeRequest how, CancellationToken cancellationToken)
     {
+        if (how.Quiescing == Quiescing.Require)
+        {
+            throw new NataliaException(ErrorIds.QuiesceFailed, NataliaErrorKind.NotSupported,
+                $"The disks of '{appliance.Name}' are images in a folder: there is no guest that could put its data in order, and whether it did before is not known.", appliance.Name,
+                "Do not require it, or back the VM up through its hypervisor.");
+        }
         (List<FolderAppliance> found, List<NataliaException> problems) = await Task.Run(() => Scan(cancellationToken), cancellationToken).ConfigureAwait(false);
         FolderAppliance vm = found.Find(f => f.Description.ApplianceId == appliance.ApplianceId) ?? throw new NataliaException(
             ErrorIds.ApplianceNotFound, NataliaErrorKind.NotFound, $"The appliance '{appliance.Name}' is no longer in '{Location}'.", appliance.Name,
@@ -66,7 +81,7 @@ public sealed class FolderHypervisor : IHypervisor, IImageSource
         var disks = new Dictionary<string, FolderDisk>(StringComparer.Ordinal);
         try
         {
-            foreach (string diskId in diskIds)
+            foreach (string diskId in how.DiskIds)
             {
                 cancellationToken.ThrowIfCancellationRequested();
                 if (!disks.ContainsKey(diskId)) disks.Add(diskId, await OpenAsync(vm, diskId, cancellationToken).ConfigureAwait(false));

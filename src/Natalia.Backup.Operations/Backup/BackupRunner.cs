@@ -6,76 +6,115 @@ using Natalia.Backup.Hypervisors.Contract;
 
 namespace Natalia.Backup.Operations.Backup;
 
-/// <summary>Makes a point in the repository. <see cref="Repository.BackupAsync"/>, or what a test puts in its place.</summary>
-internal delegate Task<RestorePoint> MakePoint(BackupRequest request, Func<CancellationToken, Task>? beforePublish, IProgress<OperationProgress>? progress, CancellationToken cancellationToken);
-
-/// <summary>One run: freeze, back up, look whether the state really was frozen, publish, release. What was frozen is released whatever happens.</summary>
+/// <summary>One run: take the lease, remove what dead runs left, freeze, back up, seal, publish, let go. What was frozen is let go of whatever happens.</summary>
 internal static class BackupRunner
 {
     // Long enough for a slow datastore, short enough that a dead host does not hold a user at the prompt for ever.
-    private static readonly TimeSpan ReleaseLimit = TimeSpan.FromMinutes(10);
+    private static readonly TimeSpan s_releaseLimit = TimeSpan.FromMinutes(10);
 
     /// <param name="run">What to back up.</param>
     /// <param name="type">What was asked for.</param>
-    /// <param name="makePoint">The repository.</param>
+    /// <param name="repository">Where to.</param>
     /// <param name="progress">Told how far it is.</param>
     /// <param name="cancellationToken">Stops the run; the release goes on regardless.</param>
-    internal static async Task<RunOutcome> RunAsync(PlannedRun run, RequestedBackupType type, MakePoint makePoint, IProgress<OperationProgress> progress, CancellationToken cancellationToken)
+    internal static async Task<RunOutcome> RunAsync(PlannedRun run, RequestedBackupType type, Repository repository, IProgress<OperationProgress> progress, CancellationToken cancellationToken)
     {
-        ApplianceDescription appliance = run.Located.Description;
-        IFrozenDisks frozen;
+        RestorePoint? point = null;
+        Exception? failure = null, releaseFailure = null;
+        List<string> warnings = [];
+        ApplianceDescription vm = run.Located.Description;
+        string[] diskIds = [.. run.Disks.Select(d => d.DiskId)];
         try
         {
             IImageSource source = run.Located.Hypervisor.Hypervisor.Require<IImageSource>("disk images that can be read");
-            frozen = await source.FreezeAsync(appliance, [.. run.Disks.Select(d => d.DiskId)], cancellationToken).ConfigureAwait(false);
-        }
-        catch (Exception e)
-        {
-            return new RunOutcome(null, e, null, []);
-        }
-
-        RestorePoint? point = null;
-        Exception? failure = null, releaseFailure = null;
-        List<IDiskSource> sources = [];
-        try
-        {
-            List<BackupDisk> disks = [];
-            foreach (ApplianceDisk disk in run.Disks)
+            // The lease first: while it is held, what earlier runs into this repository left on the hypervisor belongs to dead ones.
+            PendingBackup pending = await repository.BeginBackupAsync(run.ApplianceId, vm, diskIds, cancellationToken).ConfigureAwait(false);
+            await using (pending.ConfigureAwait(false))
             {
-                IDiskSource source = frozen.GetDisk(disk.DiskId);
-                sources.Add(source);
-                disks.Add(new BackupDisk(disk.DiskId, disk.Role, source));
+                var how = new FreezeRequest
+                {
+                    DiskIds = diskIds, RunId = pending.RunId, RepositoryId = pending.RepositoryId, HistoryId = run.ApplianceId, KnownTokens = pending.KnownTokens,
+                };
+                warnings.AddRange(await Leftovers.RemoveAsync(source, vm, how, cancellationToken).ConfigureAwait(false));
+                IFrozenDisks frozen = await source.FreezeAsync(vm, how, cancellationToken).ConfigureAwait(false);
+                List<IDiskSource> sources = [];
+                try
+                {
+                    BackupRequest request = Request(run, type, frozen, sources);
+                    point = await pending.ExecuteAsync(request, frozen.SealAsync, progress, cancellationToken).ConfigureAwait(false);
+                    warnings.AddRange(Warnings(point, frozen));
+                }
+                catch (Exception e)
+                {
+                    failure = e;
+                }
+                if (pending.State == PublishState.Unclear) warnings.Add(Unclear(vm, repository));
+                releaseFailure = await ReleaseAsync(frozen, sources, pending.State).ConfigureAwait(false);
             }
-            var request = new BackupRequest
-            {
-                Appliance = appliance with { ApplianceId = run.ApplianceId },
-                Disks = disks,
-                RequestedType = type,
-                TimeUtc = frozen.TimeUtc,
-                Consistency = frozen.Consistency,
-                ConsistencyReason = frozen.ConsistencyReason,
-            };
-            point = await makePoint(request, frozen.VerifyUnchangedAsync, progress, cancellationToken).ConfigureAwait(false);
         }
         catch (Exception e)
         {
-            failure = e;
+            // Whatever comes behind it, a point that is there is told.
+            if (point is null) failure ??= e;
+            else releaseFailure ??= e;
         }
+        return new RunOutcome(point, failure, releaseFailure, warnings);
+    }
+
+    private static BackupRequest Request(PlannedRun run, RequestedBackupType type, IFrozenDisks frozen, List<IDiskSource> sources)
+    {
+        List<BackupDisk> disks = [];
+        foreach (ApplianceDisk disk in run.Disks)
+        {
+            IDiskSource source = frozen.GetDisk(disk.DiskId);
+            sources.Add(source);
+            disks.Add(new BackupDisk(disk.DiskId, disk.Role, source));
+        }
+        return new BackupRequest
+        {
+            Appliance = run.Located.Description with { ApplianceId = run.ApplianceId },
+            Disks = disks,
+            RequestedType = type,
+            TimeUtc = frozen.TimeUtc,
+            Consistency = frozen.Consistency,
+            ConsistencyReason = frozen.ConsistencyReason,
+        };
+    }
+
+    /// <summary>Tells the hypervisor what became of the point, and lets go.</summary>
+    /// <returns>Why not everything could be let go of; null when it was.</returns>
+    private static async Task<Exception?> ReleaseAsync(IFrozenDisks frozen, List<IDiskSource> sources, PublishState state)
+    {
+        Exception? trouble = null;
         try
         {
             foreach (IDiskSource source in sources) source.Dispose();
             // Not the caller's token: after Ctrl-C of all times nothing may stay behind.
-            using var limit = new CancellationTokenSource(ReleaseLimit);
-            await frozen.ReleaseAsync(limit.Token).ConfigureAwait(false);
+            using var limit = new CancellationTokenSource(s_releaseLimit);
+            if (state == PublishState.Published) await frozen.PublishedAsync(limit.Token).ConfigureAwait(false);
+            else if (state == PublishState.Unclear) await frozen.UnclearAsync(limit.Token).ConfigureAwait(false);
         }
         catch (Exception e)
         {
-            releaseFailure = e;
+            trouble = e;
         }
-        return new RunOutcome(point, failure, releaseFailure, point is null ? [] : Warnings(point, frozen));
+        try
+        {
+            await frozen.DisposeAsync().ConfigureAwait(false);
+        }
+        catch (Exception e)
+        {
+            trouble ??= e;
+        }
+        return trouble;
     }
 
-    private static IReadOnlyList<string> Warnings(RestorePoint point, IFrozenDisks frozen)
+    private static string Unclear(ApplianceDescription vm, Repository repository) =>
+        $"{vm.Name}: whether a point was made is not known: the answer of repository '{repository.Label}' was lost at the very end. Get-NataliaRestorePoint shows it if it is there. "
+        + "What either case needs was kept on the hypervisor, and the next backup removes what is not needed.";
+
+    /// <summary>What the user should know of a point although it was made: full sentences.</summary>
+    internal static IReadOnlyList<string> Warnings(RestorePoint point, IFrozenDisks frozen)
     {
         string? consistencyReason = frozen.ConsistencyReason;
         List<string> warnings = [.. frozen.Warnings.Select(w => $"{point.ApplianceName}: {w}")];

@@ -300,7 +300,7 @@ public sealed class InvokeNataliaBackupCommand : RepositoryWriterCommand
         LockRenewal? renewal = await LockRenewals.RunAsync(run.Repository, run.ApplianceId, run.Target.Name, EmitVerbose, EmitWarning, cancellationToken).ConfigureAwait(false);
         RunOutcome outcome;
         using (ProgressReporter progress = StartProgress($"Backing up {run.Target.Name} to {run.Repository.Name}"))
-            outcome = await BackupRunner.RunAsync(run, Type, run.Repository.Repository.BackupAsync, progress, cancellationToken).ConfigureAwait(false);
+            outcome = await BackupRunner.RunAsync(run, Type, run.Repository.Repository, progress, cancellationToken).ConfigureAwait(false);
         foreach (string warning in outcome.Warnings) EmitWarning(warning);
         if (outcome.Point is not null)
         {

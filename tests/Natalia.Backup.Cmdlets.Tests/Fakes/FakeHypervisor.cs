@@ -44,8 +44,6 @@ internal sealed class FakeHypervisor : IHypervisor, IImageSource, IKnownNames
         (BackupStorages, DiskStorages, Nodes) = (["pbs"], ["tank"], ["pve1"]);
     }
 
-    internal bool ReleaseTokenWasCancelled { get; private set; }
-
     internal ApplianceDescription Appliance { get; } = new()
     {
         ApplianceId = new string('a', 32),
@@ -62,9 +60,13 @@ internal sealed class FakeHypervisor : IHypervisor, IImageSource, IKnownNames
 
     public Task<ApplianceInventory> GetAppliancesAsync(CancellationToken cancellationToken) => Task.FromResult(new ApplianceInventory([Appliance]));
 
-    public Task<IFrozenDisks> FreezeAsync(ApplianceDescription appliance, IReadOnlyList<string> diskIds, CancellationToken cancellationToken)
+    public Task<IReadOnlyList<Leftover>> FindLeftoversAsync(ApplianceDescription? appliance, CancellationToken cancellationToken) => Task.FromResult<IReadOnlyList<Leftover>>([]);
+
+    public Task RemoveLeftoverAsync(Leftover leftover, CancellationToken cancellationToken) => throw new NotSupportedException();
+
+    public Task<IFrozenDisks> FreezeAsync(ApplianceDescription appliance, FreezeRequest how, CancellationToken cancellationToken)
     {
-        Journal.Add("freeze " + string.Join("+", diskIds) + " of " + appliance.ApplianceId[0]);
+        Journal.Add("freeze " + string.Join("+", how.DiskIds) + " of " + appliance.ApplianceId[0]);
         return FreezeFailure is null ? Task.FromResult<IFrozenDisks>(new Frozen(this)) : Task.FromException<IFrozenDisks>(FreezeFailure);
     }
 
@@ -85,18 +87,28 @@ internal sealed class FakeHypervisor : IHypervisor, IImageSource, IKnownNames
 
         public IDiskSource GetDisk(string diskId) => new Disk(owner, diskId);
 
-        public Task VerifyUnchangedAsync(CancellationToken cancellationToken)
+        public Task<IReadOnlyDictionary<string, string>> SealAsync(CancellationToken cancellationToken)
         {
-            owner.Journal.Add("verify");
-            return Task.CompletedTask;
+            owner.Journal.Add("seal");
+            return Task.FromResult<IReadOnlyDictionary<string, string>>(new Dictionary<string, string>());
         }
 
-        public async Task ReleaseAsync(CancellationToken cancellationToken)
+        public Task PublishedAsync(CancellationToken cancellationToken) => TellAsync("published", cancellationToken);
+
+        public Task UnclearAsync(CancellationToken cancellationToken) => TellAsync("unclear", cancellationToken);
+
+        public async ValueTask DisposeAsync()
         {
-            owner.ReleaseTokenWasCancelled = cancellationToken.IsCancellationRequested;
             if (owner.OnRelease is not null) await owner.OnRelease();
             owner.Journal.Add("release");
             if (owner.ReleaseFailure is not null) throw owner.ReleaseFailure;
+        }
+
+        private Task TellAsync(string what, CancellationToken cancellationToken)
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            owner.Journal.Add(what);
+            return Task.CompletedTask;
         }
     }
 

@@ -1,71 +1,69 @@
 using Natalia.Backup.Cmdlets.Tests.Fakes;
 using Natalia.Backup.Engine;
-using Natalia.Backup.Engine.Backup;
 using Natalia.Backup.Engine.Model;
+using Natalia.Backup.Engine.Repositories;
+using Natalia.Backup.Hypervisors.Contract;
 using Natalia.Backup.Operations.Appliances;
 using Natalia.Backup.Operations.Backup;
+using Natalia.Backup.Testing;
 
 namespace Natalia.Backup.Cmdlets.Tests.Runs;
 
-public sealed class BackupRunnerTests
+public sealed class BackupRunnerTests : IDisposable
 {
+    private readonly RepositoryBench _bench = new();
+
     private static readonly IProgress<OperationProgress> NoProgress = new Progress<OperationProgress>();
+
+    public void Dispose() => _bench.Dispose();
 
     [Fact]
     public async Task A_run_freezes_makes_the_point_and_releases()
     {
         var hypervisor = new FakeHypervisor();
-        BackupRequest? seen = null;
-        RunOutcome outcome = await RunAsync(hypervisor, async (request, beforePublish, _, token) =>
-        {
-            seen = request;
-            hypervisor.Journal.Add("read");
-            await beforePublish!(token);
-            return Point(request);
-        });
+        hypervisor.OnRead = _ => Note(hypervisor, "read");
+        RunOutcome outcome = await RunAsync(hypervisor);
 
-        Assert.NotNull(outcome.Point);
-        Assert.Equal(["freeze scsi1 of a", "read", "verify", "close scsi1", "release"], hypervisor.Journal);
-        Assert.Equal(new string('b', 32), seen!.Appliance.ApplianceId);
-        Assert.Equal(DiskRole.Data, Assert.Single(seen.Disks).Role);
+        Assert.Null(outcome.Failure);
+        Assert.Equal(new string('b', 32), outcome.Point!.ApplianceId);
+        Assert.Equal(DiskRole.Data, Assert.Single(outcome.Point.Disks).Role);
+        Assert.Equal(["freeze scsi1 of a", "read", "seal", "close scsi1", "published", "release"], hypervisor.Journal);
     }
 
     [Fact]
-    public async Task A_failed_run_releases_too()
+    public async Task A_failed_run_releases_too_and_publishes_nothing()
     {
-        var hypervisor = new FakeHypervisor();
-        var trouble = new NataliaException(ErrorIds.StoreFull, NataliaErrorKind.ResourceUnavailable, "Full.");
-
-        RunOutcome outcome = await RunAsync(hypervisor, (_, _, _, _) => Task.FromException<RestorePoint>(trouble));
+        var trouble = new NataliaException(ErrorIds.DiskReadFailed, NataliaErrorKind.ReadFailed, "Bad sector.");
+        var hypervisor = new FakeHypervisor { OnRead = _ => Task.FromException(trouble) };
+        RunOutcome outcome = await RunAsync(hypervisor);
 
         Assert.Null(outcome.Point);
         Assert.Same(trouble, outcome.Failure);
-        Assert.Equal("release", hypervisor.Journal[^1]);
+        Assert.Equal(["freeze scsi1 of a", "close scsi1", "release"], hypervisor.Journal);
     }
 
     [Fact]
-    public async Task After_Ctrl_C_the_release_has_a_token_that_is_not_cancelled()
+    public async Task After_Ctrl_C_what_was_frozen_is_released()
     {
-        var hypervisor = new FakeHypervisor();
         using var stop = new CancellationTokenSource();
-
-        RunOutcome outcome = await RunAsync(hypervisor, async (_, _, _, token) =>
+        var hypervisor = new FakeHypervisor();
+        hypervisor.OnRead = async token =>
         {
             await stop.CancelAsync();
             token.ThrowIfCancellationRequested();
-            throw new InvalidOperationException();
-        }, stop.Token);
+        };
+        RunOutcome outcome = await RunAsync(hypervisor, stop.Token);
 
         Assert.IsAssignableFrom<OperationCanceledException>(outcome.Failure);
         Assert.Equal("release", hypervisor.Journal[^1]);
-        Assert.False(hypervisor.ReleaseTokenWasCancelled);
+        Assert.DoesNotContain("published", hypervisor.Journal);
     }
 
     [Fact]
     public async Task What_could_not_be_released_is_told_beside_the_good_point()
     {
         var trouble = new InvalidOperationException("The snapshot stays.");
-        RunOutcome outcome = await RunAsync(new FakeHypervisor { ReleaseFailure = trouble }, (request, _, _, _) => Task.FromResult(Point(request)));
+        RunOutcome outcome = await RunAsync(new FakeHypervisor { ReleaseFailure = trouble });
 
         Assert.NotNull(outcome.Point);
         Assert.Null(outcome.Failure);
@@ -73,14 +71,57 @@ public sealed class BackupRunnerTests
     }
 
     [Fact]
-    public async Task Where_nothing_was_frozen_nothing_is_released()
+    public async Task Where_nothing_was_frozen_nothing_is_released_and_the_next_run_begins_at_once()
     {
         var trouble = new NataliaException(ErrorIds.DiskInUse, NataliaErrorKind.ResourceBusy, "In use.");
         var hypervisor = new FakeHypervisor { FreezeFailure = trouble };
-        RunOutcome outcome = await RunAsync(hypervisor, (_, _, _, _) => throw new InvalidOperationException("not reached"));
+        RunOutcome outcome = await RunAsync(hypervisor);
 
         Assert.Same(trouble, outcome.Failure);
         Assert.Equal(["freeze scsi1 of a"], hypervisor.Journal);
+        Assert.NotNull((await RunAsync(new FakeHypervisor())).Point);
+    }
+
+    [Fact]
+    public async Task Nothing_is_frozen_for_a_repository_that_somebody_else_is_writing_to()
+    {
+        var first = new FakeHypervisor();
+        var second = new FakeHypervisor();
+        RunOutcome? refused = null;
+        using Repository other = await _bench.CreateAsync();
+        first.OnRead = async _ => refused ??= await RunAsync(second, other);
+        RunOutcome outcome = await RunAsync(first, other);
+
+        Assert.NotNull(outcome.Point);
+        Assert.Equal(ErrorIds.LeaseHeld, Assert.IsType<NataliaException>(refused!.Failure).ErrorId);
+        Assert.Empty(second.Journal);
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task A_lost_answer_is_settled_by_looking_and_told_where_the_store_is_gone(bool isGone)
+    {
+        using (await _bench.CreateAsync())
+        {
+        }
+        var hypervisor = new FakeHypervisor();
+        var lost = new NataliaException(ErrorIds.StoreUnavailable, NataliaErrorKind.Timeout, "The line is dead.");
+        bool hasStruck = false;
+        var store = new HookStore(_bench.Store) { Before = _ => isGone && hasStruck ? throw lost : Task.CompletedTask };
+        store.After = operation =>
+        {
+            if (hasStruck || !operation.StartsWith("put ", StringComparison.Ordinal) || !operation.Contains("/points/", StringComparison.Ordinal)) return Task.CompletedTask;
+            hasStruck = true;
+            throw lost;
+        };
+        RunOutcome outcome;
+        using (Repository repository = await _bench.OpenAsync(store)) outcome = await RunAsync(hypervisor, repository);
+
+        Assert.True(hasStruck);
+        Assert.Equal(["freeze scsi1 of a", "seal", "close scsi1", isGone ? "unclear" : "published", "release"], hypervisor.Journal);
+        Assert.Equal(!isGone, outcome.Point is not null);
+        Assert.Equal(isGone, outcome.Warnings.Any(w => w.Contains("is not known", StringComparison.Ordinal)));
     }
 
     [Theory]
@@ -90,17 +131,19 @@ public sealed class BackupRunnerTests
     [InlineData(RequestedBackupType.Full, BackupType.Full, "The agent did not answer.", 1)]
     public async Task Falling_back_is_a_warning(RequestedBackupType asked, BackupType made, string? consistencyReason, int warnings)
     {
-        RunOutcome outcome = await RunAsync(new FakeHypervisor { ConsistencyReason = consistencyReason },
-            (request, _, _, _) => Task.FromResult(Point(request) with { Type = made, Reason = "Because." }), type: asked);
+        var hypervisor = new FakeHypervisor { ConsistencyReason = consistencyReason };
+        RestorePoint point = (await RunAsync(hypervisor)).Point! with { RequestedType = asked, Type = made, Reason = "Because." };
+        IFrozenDisks frozen = await hypervisor.FreezeAsync(hypervisor.Appliance, How, default);
 
-        Assert.Equal(warnings, outcome.Warnings.Count);
-        Assert.All(outcome.Warnings, w => Assert.StartsWith("natalia-test: ", w, StringComparison.Ordinal));
+        IReadOnlyList<string> told = BackupRunner.Warnings(point, frozen);
+        Assert.Equal(warnings, told.Count);
+        Assert.All(told, w => Assert.StartsWith("natalia-test: ", w, StringComparison.Ordinal));
     }
 
     [Fact]
     public async Task What_is_odd_about_a_disk_is_a_warning_of_its_run()
     {
-        RunOutcome outcome = await RunAsync(new FakeHypervisor { Warnings = ["The disk is empty."] }, (request, _, _, _) => Task.FromResult(Point(request)));
+        RunOutcome outcome = await RunAsync(new FakeHypervisor { Warnings = ["The disk is empty."] });
 
         Assert.Equal("natalia-test: The disk is empty.", Assert.Single(outcome.Warnings));
     }
@@ -115,22 +158,25 @@ public sealed class BackupRunnerTests
         Assert.Equal(DiskRole.Data, DiskSelection.Select(appliance, "scsi0", includeSystemDisk: false)[0].Role);
     }
 
-    private static Task<RunOutcome> RunAsync(FakeHypervisor hypervisor, MakePoint makePoint, CancellationToken token = default, RequestedBackupType type = RequestedBackupType.Auto)
+    private static FreezeRequest How => new() { DiskIds = ["scsi1"], RunId = "run", RepositoryId = "repository", HistoryId = "history" };
+
+    private static Task Note(FakeHypervisor hypervisor, string what)
+    {
+        hypervisor.Journal.Add(what);
+        return Task.CompletedTask;
+    }
+
+    private async Task<RunOutcome> RunAsync(FakeHypervisor hypervisor, CancellationToken token = default)
+    {
+        bool isNew = await _bench.Store.StatAsync("natalia.json", default) is null;
+        using Repository repository = isNew ? await _bench.CreateAsync() : await _bench.OpenAsync();
+        return await RunAsync(hypervisor, repository, token);
+    }
+
+    private static Task<RunOutcome> RunAsync(FakeHypervisor hypervisor, Repository repository, CancellationToken token = default)
     {
         var located = new LocatedAppliance(hypervisor.Connect("fake"), hypervisor.Appliance);
         var job = new PlannedRun(located, new string('b', 32), DiskSelection.Select(hypervisor.Appliance, null, false), null!, ApplianceView.Create(located, null));
-        return BackupRunner.RunAsync(job, type, makePoint, NoProgress, token);
+        return BackupRunner.RunAsync(job, RequestedBackupType.Auto, repository, NoProgress, token);
     }
-
-    private static RestorePoint Point(BackupRequest request) => new()
-    {
-        RestorePointId = new string('1', 32),
-        ApplianceId = request.Appliance.ApplianceId,
-        ApplianceName = request.Appliance.Name,
-        RepositoryId = new string('2', 32),
-        Repository = "test",
-        TimeUtc = request.TimeUtc,
-        RequestedType = request.RequestedType,
-        Consistency = request.Consistency,
-    };
 }

@@ -309,8 +309,8 @@ public sealed class FolderHypervisorTests : IDisposable
         Assert.Equal(DateTimeKind.Utc, frozen.TimeUtc.Kind);
         Assert.Equal(Consistency.Crash, frozen.Consistency);
         Assert.Equal(ErrorIds.DiskNotFound, Assert.Throws<NataliaException>(() => frozen.GetDisk("scsi0")).ErrorId);
-        await frozen.VerifyUnchangedAsync(None);
-        await frozen.ReleaseAsync(None);
+        await frozen.SealAsync(None);
+        await frozen.DisposeAsync();
         File.Delete(Path.Combine(_root, "paris/disks/data.raw"));
     }
 
@@ -323,9 +323,9 @@ public sealed class FolderHypervisorTests : IDisposable
 
         using (var writer = new FileStream(Path.Combine(_root, "vm/data.raw"), FileMode.Open, FileAccess.Write, FileShare.ReadWrite)) writer.WriteByte(1);
 
-        var e = await Assert.ThrowsAsync<NataliaException>(() => frozen.VerifyUnchangedAsync(None));
+        var e = await Assert.ThrowsAsync<NataliaException>(() => frozen.SealAsync(None));
         Assert.Equal(ErrorIds.DiskChangedWhileRead, e.ErrorId);
-        await frozen.ReleaseAsync(None);
+        await frozen.DisposeAsync();
     }
 
     [Fact]
@@ -345,7 +345,7 @@ public sealed class FolderHypervisorTests : IDisposable
         ApplianceDescription vm = Assert.Single(await hypervisor.GetAppliancesAsync(None));
         Directory.Delete(Path.Combine(_root, "vm"), recursive: true);
 
-        var e = await Assert.ThrowsAsync<NataliaException>(() => hypervisor.FreezeAsync(vm, ["data.raw"], None));
+        var e = await Assert.ThrowsAsync<NataliaException>(() => hypervisor.FreezeAsync(vm, How("data.raw"), None));
         Assert.Equal(ErrorIds.ApplianceNotFound, e.ErrorId);
     }
 
@@ -372,7 +372,7 @@ public sealed class FolderHypervisorTests : IDisposable
         Write("vm/vm.json", """{ "disks": [ { "id": "d", "path": "data.vhdx", "format": "raw" } ] }""");
         Write("vm/data.vhdx", "vhdxfile and no more");
 
-        await (await Freeze("d")).ReleaseAsync(None);
+        await (await Freeze("d")).DisposeAsync();
     }
 
     [Fact]
@@ -391,7 +391,7 @@ public sealed class FolderHypervisorTests : IDisposable
         Write("vm/vm.json", e.RecommendedAction![e.RecommendedAction!.IndexOf('{', StringComparison.Ordinal)..]);
         ApplianceDescription vm = Assert.Single(await List());
         Assert.Equal((identity, "data.img,other [1].img"), (vm.ApplianceId, string.Join(",", vm.Disks.Select(d => d.DiskId))));
-        await (await Freeze("data.img")).ReleaseAsync(None);
+        await (await Freeze("data.img")).DisposeAsync();
     }
 
     [Fact]
@@ -416,7 +416,7 @@ public sealed class FolderHypervisorTests : IDisposable
 
         if (expected is null) Assert.Empty(frozen.Warnings);
         else Assert.Contains(expected, Assert.Single(frozen.Warnings));
-        await frozen.ReleaseAsync(None);
+        await frozen.DisposeAsync();
     }
 
     [Fact]
@@ -448,12 +448,12 @@ public sealed class FolderHypervisorTests : IDisposable
 
         Assert.Null(tracked.TrackingToken);
         Assert.Contains("whatever its time", (await tracked.GetChangedExtentsAsync("now", None)).Reason);
-        await frozen.ReleaseAsync(None);
+        await frozen.DisposeAsync();
         // Whoever touches it says that it is right for the image as it lies.
         File.SetLastWriteTimeUtc(changes, DateTime.UtcNow.AddDays(1));
         frozen = await Freeze("d");
         Assert.Equal("now", Assert.IsAssignableFrom<IChangeTrackingSource>(frozen.GetDisk("d")).TrackingToken);
-        await frozen.ReleaseAsync(None);
+        await frozen.DisposeAsync();
     }
 
     [Theory]
@@ -493,14 +493,14 @@ public sealed class FolderHypervisorTests : IDisposable
         var read = new byte[data.Length];
         await tracked.ReadAsync(0, read, None);
         Assert.Equal(data, read);
-        await frozen.ReleaseAsync(None);
+        await frozen.DisposeAsync();
 
         File.SetLastWriteTimeUtc(image, File.GetLastWriteTimeUtc(image).AddSeconds(1));
         frozen = await Freeze("d");
         tracked = Assert.IsAssignableFrom<IChangeTrackingSource>(frozen.GetDisk("d"));
         Assert.Null(tracked.TrackingToken);
         Assert.NotNull((await tracked.GetChangedExtentsAsync("then", None)).Reason);
-        await frozen.ReleaseAsync(None);
+        await frozen.DisposeAsync();
     }
 
     [Fact]
@@ -514,7 +514,7 @@ public sealed class FolderHypervisorTests : IDisposable
 
         Assert.Null(tracked.TrackingToken);
         Assert.Contains("none.json", (await tracked.GetChangedExtentsAsync("then", None)).Reason);
-        await frozen.ReleaseAsync(None);
+        await frozen.DisposeAsync();
     }
 
     [Fact]
@@ -525,7 +525,7 @@ public sealed class FolderHypervisorTests : IDisposable
         IFrozenDisks frozen = await Freeze("data.raw");
 
         Assert.IsNotAssignableFrom<IChangeTrackingSource>(frozen.GetDisk("data.raw"));
-        await frozen.ReleaseAsync(None);
+        await frozen.DisposeAsync();
     }
 
     [Fact]
@@ -541,8 +541,13 @@ public sealed class FolderHypervisorTests : IDisposable
     {
         using FolderHypervisor hypervisor = Connect("");
         ApplianceDescription vm = Assert.Single(await hypervisor.GetAppliancesAsync(None));
-        return await hypervisor.FreezeAsync(vm, diskIds, None);
+        return await hypervisor.FreezeAsync(vm, How(diskIds), None);
     }
+
+    private static FreezeRequest How(params string[] diskIds) => new()
+    {
+        DiskIds = diskIds, RunId = new string('1', 32), RepositoryId = new string('2', 32), HistoryId = new string('3', 32),
+    };
 
     private FolderHypervisor Connect(string folder) => FolderHypervisor.Open(Path.Combine(_root, folder), _clock);
 

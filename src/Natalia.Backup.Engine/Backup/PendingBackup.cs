@@ -1,0 +1,110 @@
+using Natalia.Backup.Engine.Core;
+using Natalia.Backup.Engine.Format;
+using Natalia.Backup.Engine.Leases;
+using Natalia.Backup.Engine.Model;
+using Natalia.Backup.Engine.Points;
+using Natalia.Backup.Engine.Storage;
+
+namespace Natalia.Backup.Engine.Backup;
+
+/// <summary>
+/// A backup that has begun and of which nothing is stored yet: the appliance's lease is held, so that whatever earlier runs into this
+/// repository left on a hypervisor belongs to dead ones. Now is the time to freeze. Disposing it gives the lease back.
+/// </summary>
+public sealed class PendingBackup : IAsyncDisposable
+{
+    private readonly RepositoryCore _core;
+    private readonly ManifestReader _manifests;
+    private readonly ApplianceDescription _vm;
+    private readonly string _applianceId;
+    private readonly Lease _lease;
+    private readonly RunStart _start;
+    private readonly StoreMeter? _meter;
+    private readonly LockCount? _locked;
+    private readonly Func<PointManifest, RestorePoint> _describe;
+    private BackupRun? _run;
+
+    private PendingBackup(
+        RepositoryCore core, ManifestReader manifests, ApplianceDescription vm, string applianceId, Lease lease, RunStart start, StoreMeter? meter, LockCount? locked,
+        Func<PointManifest, RestorePoint> describe)
+    {
+        (_core, _manifests, _vm, _applianceId, _lease, _start) = (core, manifests, vm, applianceId, lease, start);
+        (_meter, _locked, _describe) = (meter, locked, describe);
+        KnownTokens = FindKnownTokens();
+    }
+
+    /// <summary>Names this attempt: 32 lowercase hexadecimal digits. What is made on a hypervisor for it is recorded there with it.</summary>
+    public string RunId { get; } = Id128.NewRandom().ToString();
+
+    /// <summary>The repository's id, which is recorded there as well.</summary>
+    public string RepositoryId => _core.RepositoryId;
+
+    /// <summary>
+    /// By disk: the token that the newest point here counts from, where it is this VM's. That, and nothing else, is what the next
+    /// incremental may ask for; a disk that no point has, or whose last one has no token, is absent.
+    /// </summary>
+    public IReadOnlyDictionary<string, string> KnownTokens { get; }
+
+    /// <summary>Whether the point is there; asked when <see cref="ExecuteAsync"/> has failed.</summary>
+    public PublishState State => _run?.State ?? PublishState.NotPublished;
+
+    internal static async Task<PendingBackup> BeginAsync(
+        RepositoryCore core, ManifestReader manifests, Func<PointManifest, RestorePoint> describe, string applianceId, ApplianceDescription vm, IReadOnlyCollection<string> diskIds,
+        CancellationToken cancellationToken)
+    {
+        StoreMeter? meter = core.Store.Find<IMeteredStore>()?.Meter.Measure();
+        LockCount? locked = core.Store.Find<LockingStore>()?.Measure();
+        Lease lease = await core.AcquireLeaseAsync(applianceId, LeasePurposes.Backup, cancellationToken).ConfigureAwait(false);
+        try
+        {
+            RunStart start = await RunStart.ReadAsync(core, manifests, applianceId, diskIds, cancellationToken).ConfigureAwait(false);
+            return new PendingBackup(core, manifests, vm, applianceId, lease, start, meter, locked, describe);
+        }
+        catch
+        {
+            await lease.DisposeAsync().ConfigureAwait(false);
+            throw;
+        }
+    }
+
+    /// <summary>Makes the restore point. Once.</summary>
+    /// <param name="request">What to back up: the VM and disks that it was begun for.</param>
+    /// <param name="seal">
+    /// Called when everything was read and is durable, and nothing is visible yet: gives the final tracking token by disk, and none for a
+    /// disk that has none; when it throws, no point is made. Nothing is read of the disks any more once it was called. Null takes the
+    /// tokens that the disks have had from the freeze on.
+    /// </param>
+    /// <param name="progress">Told how far it is, or null.</param>
+    /// <param name="cancellationToken">Stops it; a checkpoint that was made stays.</param>
+    /// <exception cref="NataliaException"><c>LeaseLost</c>, <c>DiskReadFailed</c>, a store error. <see cref="State"/> then tells whether the point is there all the same.</exception>
+    public Task<RestorePoint> ExecuteAsync(
+        BackupRequest request, Func<CancellationToken, Task<IReadOnlyDictionary<string, string>>>? seal, IProgress<OperationProgress>? progress, CancellationToken cancellationToken)
+    {
+        if (request.Disks.Count == 0) throw new ArgumentException("There is no disk to back up.", nameof(request));
+        if (request.Appliance.ApplianceId != _applianceId) throw new ArgumentException("The backup was begun for another appliance.", nameof(request));
+        if (_run is not null) throw new InvalidOperationException("A pending backup makes one point.");
+        var source = new HypervisorRun(request, VmIdentity.Of(_vm), seal);
+        _run = new BackupRun(_core, _manifests, source, progress);
+        return RunAsync(_run, cancellationToken);
+    }
+
+    private async Task<RestorePoint> RunAsync(BackupRun run, CancellationToken cancellationToken)
+    {
+        PointManifest manifest = await run.ExecuteAsync(_lease, _start, cancellationToken).ConfigureAwait(false);
+        return _describe(manifest) with { ClockWarning = run.ClockWarning, Requests = _meter?.Usage.Requests, LockedObjects = _locked?.Objects };
+    }
+
+    private Dictionary<string, string> FindKnownTokens()
+    {
+        string identity = VmIdentity.Of(_vm);
+        var tokens = new Dictionary<string, string>(StringComparer.Ordinal);
+        foreach (string diskId in _start.Parents.DiskIds)
+        {
+            if (_start.Parents.Find(diskId)?.Disk is { TrackingToken: string token, NativeId: string vm } && vm == identity) tokens[diskId] = token;
+        }
+        return tokens;
+    }
+
+    /// <summary>Gives the lease back.</summary>
+    public ValueTask DisposeAsync() => _lease.DisposeAsync();
+}
