@@ -1,6 +1,7 @@
 using System.Management.Automation;
 using Natalia.Backup.Cmdlets.Tests.Fakes;
 using Natalia.Backup.Commands;
+using Natalia.Backup.Hypervisors.Contract;
 using Natalia.Backup.Operations.Connections;
 
 namespace Natalia.Backup.Cmdlets.Tests.Sessions;
@@ -18,9 +19,14 @@ public sealed class AddFakeHypervisorCommand : NataliaCommand
 
     private protected override Task ProcessAsync(CancellationToken cancellationToken)
     {
-        var connection = ((FakeHypervisor)(Hypervisor is PSObject wrapped ? wrapped.BaseObject : Hypervisor)).Connect(Name);
+        object given = Hypervisor is PSObject wrapped ? wrapped.BaseObject : Hypervisor;
+        HypervisorConnection connection = given is FakeHypervisor fake ? fake.Connect(Name) : Connect((IHypervisor)given);
         Registry.Hypervisors.Add(connection);
         Emit(connection.Session);
         return Task.CompletedTask;
     }
+
+    private HypervisorConnection Connect(IHypervisor hypervisor) => new(
+        new HypervisorSession { Name = Name, Kind = hypervisor.Kind, Location = hypervisor.Location, ConnectedUtc = DateTime.UnixEpoch }, hypervisor,
+        new HypervisorSettings { Name = Name, Kind = hypervisor.Kind, Path = hypervisor.Location });
 }

@@ -1,0 +1,198 @@
+using Natalia.Backup.Engine;
+using Natalia.Backup.Engine.Backup;
+using Natalia.Backup.Engine.Disks;
+using Natalia.Backup.Engine.Model;
+using Natalia.Backup.Engine.Repositories;
+using Natalia.Backup.Engine.Storage;
+using Natalia.Backup.Hypervisors.Contract;
+using Natalia.Backup.Testing;
+using Natalia.Backup.Testing.Hypervisors;
+
+namespace Natalia.Backup.Hypervisors.Tests.Contract;
+
+/// <summary>Repository and hypervisor together: what is read, what is kept, and what stands on the hypervisor afterwards.</summary>
+public sealed class ReferencePointBackupTests : IDisposable
+{
+    private const string Disk = "scsi0:0";
+
+    /// <summary>Three leaves of a map: a checkpoint lies between two of them.</summary>
+    private const int Size = 24 << 20;
+
+    private readonly Random _random = new(7);
+    private readonly MemoryHost _host = new((Disk, RepositoryBench.Disk(Size, 1)));
+    private RepositoryBench _bench = new();
+
+    public void Dispose() => _bench.Dispose();
+
+    [Theory]
+    [InlineData(TokenLife.BornAtSeal)]
+    [InlineData(TokenLife.BornAtFreeze)]
+    public async Task An_incremental_reads_what_was_written_and_restores_bit_for_bit_over_a_chain(TokenLife life)
+    {
+        using Repository repository = await _bench.CreateAsync();
+        var states = new List<(RestorePoint Point, byte[] State)>();
+        for (int i = 0; i < 8; i++)
+        {
+            int writes = i == 0 ? 0 : _random.Next(1, 5);
+            for (int w = 0; w < writes; w++) Write();
+            var hypervisor = new MemoryHypervisor(_host, life);
+            byte[] state = _host.Content(Disk);
+            // The guest goes on while it is read; that belongs to the next point.
+            RestorePoint point = await RunAsync(repository, hypervisor, onFrozen: Write);
+            states.Add((point, state));
+
+            Assert.Equal(i == 0 ? BackupType.Full : BackupType.Incremental, point.Type);
+            // Four writes of 20,000 bytes and the one during the last run touch at most two blocks of 64 KiB each.
+            if (i > 0) Assert.InRange(point.ReadBytes!.Value, 1, (writes + 1) * 2 * 65536);
+            Assert.Equal(point.ReadBytes, hypervisor.ReadBytes);
+        }
+        foreach ((RestorePoint point, byte[] state) in states) Assert.Equal(state, await RepositoryBench.RestoreAsync(repository, point));
+        Assert.Equal(life == TokenLife.BornAtSeal ? 1 : 0, _host.Objects.Count);
+    }
+
+    [Fact]
+    public async Task A_run_that_dies_between_seal_and_publish_leaves_no_reference_point_behind_the_next_one()
+    {
+        using (Repository repository = await _bench.CreateAsync()) await RunAsync(repository, New());
+        Write();
+        MemoryHypervisor dying = New();
+        var store = new HookStore(_bench.Store);
+        bool isDead = false;
+        store.Before = operation =>
+        {
+            isDead |= dying.Log.Contains("convert") && operation.StartsWith("put ", StringComparison.Ordinal) && operation.Contains("/points/", StringComparison.Ordinal);
+            if (isDead) dying.Kill();
+            return isDead ? throw new SimulatedCrashException(operation) : Task.CompletedTask;
+        };
+        using (Repository repository = await _bench.OpenAsync(store)) await Assert.ThrowsAsync<SimulatedCrashException>(() => RunAsync(repository, dying));
+        Assert.Equal(2, _host.Objects.Count(o => o.Kind == MemoryObject.ReferencePoint));
+
+        Write();
+        using Repository again = await _bench.OpenAsync();
+        RestorePoint point = await RunAsync(again, New());
+        Assert.Equal(BackupType.Incremental, point.Type);
+        Assert.Equal(_host.Content(Disk), await RepositoryBench.RestoreAsync(again, point));
+        Assert.Single(_host.Objects);
+        Assert.Equal(2, (await RepositoryBench.PointsAsync(again)).Count);
+    }
+
+    [Fact]
+    public async Task An_incremental_that_broke_off_behind_a_checkpoint_goes_on_as_one_and_asks_for_no_token_that_never_was()
+    {
+        _bench.Dispose();
+        _bench = new RepositoryBench { CheckpointBytes = 200_000, Workers = 1 };
+        using Repository repository = await _bench.CreateAsync();
+        await RunAsync(repository, New());
+        for (int i = 0; i < 12; i++) _host.Write(Disk, i * 2_000_000, Noise(120_000));
+        MemoryHypervisor broken = New();
+        broken.OnRead = () =>
+        {
+            if (broken.ReadBytes > 1_000_000) throw new NataliaException(ErrorIds.DiskReadFailed, NataliaErrorKind.ReadFailed, "The line broke.");
+        };
+        await Assert.ThrowsAsync<NataliaException>(() => RunAsync(repository, broken));
+        Assert.Equal(2, await ManifestsAsync());
+        Assert.Single(_host.Objects);
+
+        Write();
+        MemoryHypervisor next = New();
+        RestorePoint point = await RunAsync(repository, next);
+        Assert.Equal(BackupType.Incremental, point.Type);
+        Assert.Null(point.Reason);
+        Assert.Equal(_host.Content(Disk), await RepositoryBench.RestoreAsync(repository, point));
+        Assert.Single(_host.Objects);
+    }
+
+    [Fact]
+    public async Task A_first_full_that_broke_off_behind_a_checkpoint_reads_everything_again_and_stores_only_the_rest()
+    {
+        _bench.Dispose();
+        _bench = new RepositoryBench { CheckpointBytes = 200_000, Workers = 1 };
+        using Repository repository = await _bench.CreateAsync();
+        MemoryHypervisor broken = New();
+        broken.OnRead = () =>
+        {
+            if (broken.ReadBytes > 8_000_000) throw new NataliaException(ErrorIds.DiskReadFailed, NataliaErrorKind.ReadFailed, "The line broke.");
+        };
+        await Assert.ThrowsAsync<NataliaException>(() => RunAsync(repository, broken));
+        Assert.Equal(1, await ManifestsAsync());
+        Assert.Empty(_host.Objects);
+
+        MemoryHypervisor next = New();
+        RestorePoint point = await RunAsync(repository, next);
+        Assert.Equal(BackupType.Full, point.Type);
+        Assert.DoesNotContain("changes", next.Log);
+        Assert.Equal(_host.Content(Disk), await RepositoryBench.RestoreAsync(repository, point));
+    }
+
+    [Fact]
+    public async Task The_tokens_of_another_vm_are_not_asked_for_although_it_has_the_same_name()
+    {
+        using Repository repository = await _bench.CreateAsync();
+        await RunAsync(repository, New());
+        ApplianceDescription other = MemoryHypervisor.Describe(_host) with { NativeId = null, ApplianceId = new string('d', 32) };
+        await using PendingBackup pending = await repository.BeginBackupAsync(History, other, [Disk], default);
+
+        Assert.Empty(pending.KnownTokens);
+    }
+
+    [Fact]
+    public async Task A_disk_that_took_another_ones_place_is_read_as_a_whole()
+    {
+        using Repository repository = await _bench.CreateAsync();
+        await RunAsync(repository, New());
+        _host.Attach(Disk, RepositoryBench.Disk(Size, 99));
+
+        RestorePoint point = await RunAsync(repository, New());
+        Assert.Equal(BackupType.Full, point.Type);
+        Assert.Contains("another disk", point.Reason, StringComparison.Ordinal);
+        Assert.Equal(_host.Content(Disk), await RepositoryBench.RestoreAsync(repository, point));
+    }
+
+    private static string History => new('b', 32);
+
+    private MemoryHypervisor New() => new(_host, TokenLife.BornAtSeal);
+
+    /// <summary>How many manifests the store holds, those of checkpoints among them.</summary>
+    private async Task<int> ManifestsAsync()
+    {
+        int count = 0;
+        await foreach (StoredObject found in _bench.Store.ListAsync("", null, default)) count += found.Name.Contains("/points/", StringComparison.Ordinal) ? 1 : 0;
+        return count;
+    }
+
+    private byte[] Noise(int length)
+    {
+        byte[] bytes = new byte[length];
+        _random.NextBytes(bytes);
+        return bytes;
+    }
+
+    private void Write()
+    {
+        byte[] bytes = Noise(20_000);
+        _host.Write(Disk, _random.Next(Size - bytes.Length), bytes);
+    }
+
+    /// <summary>What the product does with both.</summary>
+    private static async Task<RestorePoint> RunAsync(Repository repository, MemoryHypervisor hypervisor, Action? onFrozen = null)
+    {
+        ApplianceDescription vm = MemoryHypervisor.Describe(hypervisor.Host);
+        await using PendingBackup pending = await repository.BeginBackupAsync(History, vm, [Disk], default);
+        var how = new FreezeRequest { DiskIds = [Disk], RunId = pending.RunId, RepositoryId = pending.RepositoryId, HistoryId = History, KnownTokens = pending.KnownTokens };
+        foreach (Leftover found in await hypervisor.FindLeftoversAsync(vm, default))
+        {
+            if (!found.IsNeeded(how.KnownTokens.Values)) await hypervisor.RemoveLeftoverAsync(found, default);
+        }
+        await using IFrozenDisks frozen = await hypervisor.FreezeAsync(vm, how, default);
+        using IDiskSource disk = frozen.GetDisk(Disk);
+        onFrozen?.Invoke();
+        var request = new BackupRequest
+        {
+            Appliance = vm with { ApplianceId = History }, Disks = [new BackupDisk(Disk, DiskRole.Data, disk)], TimeUtc = frozen.TimeUtc, Consistency = frozen.Consistency,
+        };
+        RestorePoint point = await pending.ExecuteAsync(request, frozen.SealAsync, null, default);
+        Assert.Equal(PublishState.Published, pending.State);
+        await frozen.PublishedAsync(default);
+        return point;
+    }
+}

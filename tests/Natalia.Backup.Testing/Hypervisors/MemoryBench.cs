@@ -1,0 +1,39 @@
+using Natalia.Backup.Engine.Model;
+using Natalia.Backup.Hypervisors.Contract;
+
+namespace Natalia.Backup.Testing.Hypervisors;
+
+/// <summary>A VM in memory.</summary>
+public sealed class MemoryBench(TokenLife life) : HypervisorBench
+{
+    public MemoryHost Host { get; } = new(("scsi0:0", RepositoryBench.Disk(1 << 20, 1)), ("scsi0:1", RepositoryBench.Disk(300_000, 2)));
+
+    public override string DataDisk => "scsi0:0";
+
+    public override string OtherDisk => "scsi0:1";
+
+    public override bool IsLive => true;
+
+    public override ApplianceDescription Vm => MemoryHypervisor.Describe(Host);
+
+    public override IHypervisor Connect(int dieAt = -1, bool diesAfter = false) => new MemoryHypervisor(Host, life, dieAt, diesAfter);
+
+    public override void Write(string diskId, long offset, byte[] bytes) => Host.Write(diskId, offset, bytes);
+
+    public override byte[] Content(string diskId) => Host.Content(diskId);
+
+    public override void Detach(string diskId) => Host.Detach(diskId);
+
+    public override void Replace(string diskId, byte[] bytes) => Host.Attach(diskId, bytes);
+
+    public override void DeafenGuest() => Host.IsGuestDeaf = true;
+
+    public override void MakeForeign() => Host.MakeForeign();
+
+    public override int ForeignThings => Host.Objects.Count(o => o.IsForeign);
+
+    public override (int Snapshots, int States) OurThings =>
+        (Host.Objects.Count(o => !o.IsForeign && o.Kind == MemoryObject.Snapshot), Host.Objects.Count(o => !o.IsForeign && o.Kind == MemoryObject.ReferencePoint));
+
+    public override int StatesPerRepository => life == TokenLife.BornAtSeal ? 1 : 0;
+}
