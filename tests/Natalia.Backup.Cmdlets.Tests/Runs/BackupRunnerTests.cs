@@ -124,6 +124,30 @@ public sealed class BackupRunnerTests : IDisposable
         Assert.Equal(isGone, outcome.Warnings.Any(w => w.Contains("is not known", StringComparison.Ordinal)));
     }
 
+    [Fact]
+    public async Task Control_C_in_the_moment_of_publication_loses_neither_the_point_nor_its_tracking()
+    {
+        using (await _bench.CreateAsync())
+        {
+        }
+        using var stop = new CancellationTokenSource();
+        var hypervisor = new FakeHypervisor();
+        var store = new HookStore(_bench.Store)
+        {
+            After = async operation =>
+            {
+                if (!operation.StartsWith("put ", StringComparison.Ordinal) || !operation.Contains("/points/", StringComparison.Ordinal)) return;
+                await stop.CancelAsync();
+                stop.Token.ThrowIfCancellationRequested();
+            },
+        };
+        RunOutcome outcome;
+        using (Repository repository = await _bench.OpenAsync(store)) outcome = await RunAsync(hypervisor, repository, stop.Token);
+
+        Assert.NotNull(outcome.Point);
+        Assert.Equal(["published", "release"], hypervisor.Journal[^2..]);
+    }
+
     [Theory]
     [InlineData(RequestedBackupType.Incremental, BackupType.Full, null, 1)]
     [InlineData(RequestedBackupType.Incremental, BackupType.Incremental, null, 0)]
