@@ -4,6 +4,8 @@ using Natalia.Backup.Engine;
 using Natalia.Backup.Hypervisors.Proxmox;
 using Xunit;
 
+[assembly: AssemblyTrait("Category", "SecondRuntime")]
+
 namespace Natalia.Backup.Hypervisors.NetStandard.Tests;
 
 public sealed class BuildTests

@@ -9,7 +9,7 @@ public sealed class BadLine : IDisposable
     private readonly TcpListener _listener = new(IPAddress.Loopback, 0);
     private readonly Uri _server;
     private readonly CancellationTokenSource _end = new();
-    private long _up = long.MaxValue, _down = long.MaxValue;
+    private long _up = long.MaxValue, _down = long.MaxValue, _upLimit, _downLimit;
 
     public BadLine(Uri server)
     {
@@ -24,14 +24,17 @@ public sealed class BadLine : IDisposable
     /// <summary>True: at the limit nothing more comes; false: the connection is cut.</summary>
     public bool HoldsUp { get; set; }
 
+    /// <summary>True: breaks after as many bytes once more; false: all is well after the first time.</summary>
+    public bool BreaksAgain { get; set; }
+
     /// <summary>How many connections were cut or held up.</summary>
     public int Broken;
 
-    /// <summary>Breaks once after so many bytes to the server; then all is well again.</summary>
-    public void BreakUpAfter(long bytes) => Interlocked.Exchange(ref _up, bytes);
+    /// <summary>Breaks after so many bytes to the server.</summary>
+    public void BreakUpAfter(long bytes) => Interlocked.Exchange(ref _up, _upLimit = bytes);
 
-    /// <summary>Breaks once after so many bytes from the server; then all is well again.</summary>
-    public void BreakDownAfter(long bytes) => Interlocked.Exchange(ref _down, bytes);
+    /// <summary>Breaks after so many bytes from the server.</summary>
+    public void BreakDownAfter(long bytes) => Interlocked.Exchange(ref _down, _downLimit = bytes);
 
     public void Dispose()
     {
@@ -74,8 +77,8 @@ public sealed class BadLine : IDisposable
                 if (left < 0)
                 {
                     Interlocked.Increment(ref Broken);
-                    if (up) BreakUpAfter(long.MaxValue);
-                    else BreakDownAfter(long.MaxValue);
+                    if (up) BreakUpAfter(BreaksAgain ? _upLimit : long.MaxValue);
+                    else BreakDownAfter(BreaksAgain ? _downLimit : long.MaxValue);
                     if (HoldsUp) await Task.Delay(Timeout.Infinite, _end.Token);
                     from.Client.Close(0);
                     to.Client.Close(0);

@@ -104,6 +104,8 @@ public sealed class S3ProcessTests(ITestOutputHelper output) : IDisposable
         // It holds the lease, and is in the middle of an upload that does not move.
         using var limit = new CancellationTokenSource(TimeSpan.FromMinutes(2));
         while (Volatile.Read(ref line.Broken) == 0) await Task.Delay(20, limit.Token);
+        // However long the second one takes: the first must not find that the line is well again.
+        first.Pause();
         RunnerProcess.Result second = await _bench.RunAsync(BackUp, bucket, Endpoint, folder, "1");
         Assert.Equal("error LeaseHeld ResourceBusy", Assert.Single(second.Lines));
         await first.KillAsync();

@@ -34,8 +34,8 @@ public sealed class Counterpart(string name, string program, params string[] pro
     private static string? FindMissing(string name, string program, string[] probe)
     {
         if (!RuntimeInformation.IsOSPlatform(OSPlatform.Linux)) return $"{program} of a Linux distribution is needed.";
-        if (Works()) return null;
-        if (!IsRequired) return $"{program} with what the tests need is not installed: run tests/servers/{name}/install.sh.";
+        if (!IsRequired) return Works() ? null : $"{program} with what the tests need is not installed: run tests/servers/{name}/install.sh.";
+        // Does nothing where it is there, and waits where another process is at it.
         (int code, string output, string errors) = Start("bash", new Dictionary<string, string?>(), [Path.Combine(AppContext.BaseDirectory, "servers", name, "install.sh")]);
         return code == 0 && Works() ? null : $"{program} with what the tests need could not be installed: {errors}{output}";
 

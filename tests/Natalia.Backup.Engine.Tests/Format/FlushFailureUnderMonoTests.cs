@@ -5,6 +5,7 @@ using Natalia.Backup.Testing;
 namespace Natalia.Backup.Engine.Tests.Format;
 
 /// <summary>The kernel refuses to flush, under the build that Windows PowerShell 5.1 loads.</summary>
+[Trait("Category", "SecondRuntime")]
 public sealed class FlushFailureUnderMonoTests
 {
     private static readonly string s_program = Path.Combine(AppContext.BaseDirectory, "mono", "Natalia.Backup.Engine.Mono.exe");

@@ -13,6 +13,7 @@ namespace Natalia.Backup.Engine.Tests.Format;
 /// The build that Windows PowerShell 5.1 loads, run by Mono, and the build that PowerShell 7 loads, run here, work in one repository by turns.
 /// It shows that the netstandard2.0 code paths are right on a class library other than .NET's own. It does not show that they are on the .NET Framework or on Windows: Mono is the nearest stand-in for it.
 /// </summary>
+[Trait("Category", "SecondRuntime")]
 public sealed class MonoTests
 {
     private static readonly string s_program = Path.Combine(AppContext.BaseDirectory, "mono", "Natalia.Backup.Engine.Mono.exe");

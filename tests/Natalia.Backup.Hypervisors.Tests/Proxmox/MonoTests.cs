@@ -8,6 +8,7 @@ namespace Natalia.Backup.Hypervisors.Tests.Proxmox;
 /// The build that Windows PowerShell 5.1 loads, run by Mono against the simulator: another class library, another TLS. Mono's HttpClient stands on sockets, the .NET Framework's on HttpWebRequest,
 /// which nothing here has; so this shows that the netstandard2.0 code paths and the pinning work outside .NET, and nothing of HttpWebRequest's own ways.
 /// </summary>
+[Trait("Category", "SecondRuntime")]
 public sealed class MonoTests
 {
     private static readonly string s_program = Path.Combine(AppContext.BaseDirectory, "mono", "Natalia.Backup.Hypervisors.Mono.exe");
