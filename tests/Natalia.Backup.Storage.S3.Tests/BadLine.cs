@@ -24,7 +24,7 @@ public sealed class BadLine : IDisposable
     /// <summary>True: at the limit nothing more comes; false: the connection is cut.</summary>
     public bool HoldsUp { get; set; }
 
-    /// <summary>True: breaks after as many bytes once more; false: all is well after the first time.</summary>
+    /// <summary>True: breaks again after twice as many bytes, and so on; false: all is well after the first time.</summary>
     public bool BreaksAgain { get; set; }
 
     /// <summary>How many connections were cut or held up.</summary>
@@ -77,8 +77,8 @@ public sealed class BadLine : IDisposable
                 if (left < 0)
                 {
                     Interlocked.Increment(ref Broken);
-                    if (up) BreakUpAfter(BreaksAgain ? _upLimit : long.MaxValue);
-                    else BreakDownAfter(BreaksAgain ? _downLimit : long.MaxValue);
+                    if (up) BreakUpAfter(BreaksAgain ? _upLimit * 2 : long.MaxValue);
+                    else BreakDownAfter(BreaksAgain ? _downLimit * 2 : long.MaxValue);
                     if (HoldsUp) await Task.Delay(Timeout.Infinite, _end.Token);
                     from.Client.Close(0);
                     to.Client.Close(0);

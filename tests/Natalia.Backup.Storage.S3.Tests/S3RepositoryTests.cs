@@ -119,10 +119,10 @@ public sealed class S3RepositoryTests(ITestOutputHelper output)
         using Repository repository = await bench.CreateAsync(await OpenAsync(bucket, "r", line.Endpoint));
         // By bytes and not by time: what is repeated comes through, on a slow machine too.
         line.BreaksAgain = true;
-        line.BreakUpAfter(6_000_000);
+        line.BreakUpAfter(1_500_000);
         RestorePoint point = await BackupAsync(repository, disk);
         int broken = line.Broken;
-        line.BreakDownAfter(6_000_000);
+        line.BreakDownAfter(1_500_000);
         byte[] restored = await RestoreAsync(repository, point);
         output.WriteLine($"broken {broken} times up and {line.Broken - broken} times down");
         Assert.True(disk.AsSpan().SequenceEqual(restored));
