@@ -156,6 +156,7 @@ public static class ErrorIds
     public const string ReplicationPreconditionFailed = nameof(ReplicationPreconditionFailed);
     public const string IsolationNotProven = nameof(IsolationNotProven);             // a test VM that might reach the world is not started
     public const string NotATestAppliance = nameof(NotATestAppliance);               // carries no mark of this product
+    public const string NotAnUnfinishedAppliance = nameof(NotAnUnfinishedAppliance); // carries no record of that building
     public const string GuestNotReachable = nameof(GuestNotReachable);               // no agent, or it does not answer
     public const string GuestCommandTimeout = nameof(GuestCommandTimeout);
     public const string GuestCommandFailed = nameof(GuestCommandFailed);

@@ -34,7 +34,7 @@ try
         await hypervisor.Find<INativeSchedules>()!.SetScheduleAsync(appliance, new NativeScheduleRequest { Storage = "pbs", Retention = new RetentionLimits(Daily: 7) }, CancellationToken.None);
         await hypervisor.Find<INativeSchedules>()!.RemoveScheduleAsync("natalia-100", CancellationToken.None);
         await repository.SetApplianceSettingsAsync(appliance, new ApplianceSettings { ApplianceId = appliance.ApplianceId, Name = "ä€ [x]", HypervisorKind = "Proxmox", IncludeSystemDisk = true }, CancellationToken.None);
-        GuestCommandResult ran = await hypervisor.Find<IGuestChannel>()!.RunAsync("100", new GuestCommand { Arguments = ["/bin/echo", "a b&c=d+ü"] }, CancellationToken.None);
+        GuestCommandResult ran = await (await hypervisor.Find<IGuestChannel>()!.OpenAsync("100", null, TimeSpan.FromMinutes(1), default)).RunAsync(new GuestCommand { Arguments = ["/bin/echo", "a b&c=d+ü"] }, CancellationToken.None);
         Console.WriteLine($"ran {ran.ExitCode} {ran.Output.Trim()}");
         RestorePoint point = (await repository.GetRestorePointsAsync(new RestorePointFilter(), CancellationToken.None)).Single();
         Console.WriteLine($"point {point.IsProtected}");

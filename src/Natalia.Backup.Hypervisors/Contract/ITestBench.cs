@@ -3,34 +3,29 @@ using Natalia.Backup.Engine.Model;
 
 namespace Natalia.Backup.Hypervisors.Contract;
 
-/// <summary>Capability: an isolated VM that is made from a restore point, examined and destroyed.</summary>
+/// <summary>
+/// Capability: an isolated VM that is made from a restore point, examined and destroyed. What is demanded is that the VM is isolated and that this was proved,
+/// not one means of it. All members may be called from any thread.
+/// </summary>
 public interface ITestBench
 {
-    /// <summary>Restores a point to a new VM that no network can reach: every adapter on the isolated network, link down, not started. It carries a mark by which a later sweep finds it.</summary>
-    /// <param name="point">The point.</param>
+    /// <summary>
+    /// Makes a VM of a point that nothing can leave, not started. It carries a mark by which a later sweep finds it. The caller disposes it, which destroys it.
+    /// </summary>
+    /// <param name="from">What it is made of.</param>
     /// <param name="request">How.</param>
     /// <param name="progress">Told how far it is, or null.</param>
     /// <param name="cancellationToken">Stops it and removes what was made before the call returns.</param>
-    Task<TestAppliance> CreateTestApplianceAsync(RestorePoint point, TestApplianceRequest request, IProgress<OperationProgress>? progress, CancellationToken cancellationToken);
+    /// <exception cref="NataliaException">
+    /// <c>CapabilityMissing</c>: this hypervisor cannot make a VM of such a source. <c>NetworkNotFound</c>, <c>StorageNotFound</c>, <c>PermissionDenied</c>.
+    /// </exception>
+    Task<ITestVM> PrepareAsync(
+        RestoreSource from, TestVMRequest request, IProgress<OperationProgress>? progress, CancellationToken cancellationToken);
 
-    /// <summary>Reads the VM's configuration back: one check for every network adapter and every device passed through. All passed means that nothing leaves it.</summary>
-    /// <param name="testAppliance">The VM.</param>
+    /// <summary>
+    /// The test VMs that are there, of this and of earlier runs. They are found as kept (<see cref="ITestVM.IsKept"/>): one of them may be in another's hands at
+    /// this moment, so only <see cref="ITestVM.DestroyAsync"/> destroys what was found.
+    /// </summary>
     /// <param name="cancellationToken">Stops it.</param>
-    Task<IReadOnlyList<CheckResult>> TestIsolationAsync(TestAppliance testAppliance, CancellationToken cancellationToken);
-
-    /// <summary>Starts the VM after reading its isolation back.</summary>
-    /// <param name="testAppliance">The VM.</param>
-    /// <param name="cancellationToken">Stops the wait.</param>
-    /// <exception cref="NataliaException"><c>IsolationNotProven</c>: it was not started.</exception>
-    Task StartTestApplianceAsync(TestAppliance testAppliance, CancellationToken cancellationToken);
-
-    /// <summary>Stops the VM and destroys it with its disks. Refuses any VM that does not carry the mark; one that is gone already is fine.</summary>
-    /// <param name="testAppliance">The VM.</param>
-    /// <param name="cancellationToken">Bounds the clean-up.</param>
-    /// <exception cref="NataliaException"><c>NotATestAppliance</c>.</exception>
-    Task DestroyTestApplianceAsync(TestAppliance testAppliance, CancellationToken cancellationToken);
-
-    /// <summary>The test VMs that are there, of this and of earlier runs.</summary>
-    /// <param name="cancellationToken">Stops it.</param>
-    Task<IReadOnlyList<TestAppliance>> GetTestAppliancesAsync(CancellationToken cancellationToken);
+    Task<IReadOnlyList<ITestVM>> FindAsync(CancellationToken cancellationToken);
 }

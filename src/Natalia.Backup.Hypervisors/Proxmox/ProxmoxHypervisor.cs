@@ -35,7 +35,7 @@ public sealed class ProxmoxHypervisor : IHypervisor, IApplianceFinder
         var jobs = new JobService(cluster, leftOut);
         var replication = new ReplicationService(cluster);
         var restore = new RestoreService(cluster, points, leftOut);
-        var testBench = new TestBenchService(cluster, restore);
+        var testBench = new TestBenchService(cluster, restore, agent);
         _archived = new ArchivedGuests(cluster, points);
         _services =
         [

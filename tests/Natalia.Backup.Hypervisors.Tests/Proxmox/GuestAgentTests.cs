@@ -11,12 +11,18 @@ public sealed class GuestAgentTests
 {
     private static GuestCommand Command(params string[] arguments) => new() { Arguments = arguments };
 
+    private static async Task<GuestCommandResult> RunAsync(ProxmoxHypervisor hypervisor, GuestCommand command, CancellationToken cancellationToken)
+    {
+        await using IGuest guest = await hypervisor.Find<IGuestChannel>()!.OpenAsync("100", null, TimeSpan.FromMinutes(1), cancellationToken);
+        return await guest.RunAsync(command, cancellationToken);
+    }
+
     [Fact]
     public async Task A_command_runs_with_its_arguments_as_they_are()
     {
         await using Lab lab = await Lab.StartAsync(c => c.Guest(100).Programs["/usr/bin/natalia-cli check-integrity --path /data; a b&c"] = new SimulatedProcess(3, "out", "err", 4));
         ProxmoxHypervisor hypervisor = await lab.ConnectAsync();
-        GuestCommandResult result = await hypervisor.Find<IGuestChannel>()!.RunAsync("100", Command("/usr/bin/natalia-cli", "check-integrity", "--path", "/data; a b&c") with { Input = "{}" }, default);
+        GuestCommandResult result = await RunAsync(hypervisor, Command("/usr/bin/natalia-cli", "check-integrity", "--path", "/data; a b&c") with { Input = "{}" }, default);
         Assert.Equal((3, null, "out", "err", false), (result.ExitCode, result.Signal, result.Output, result.Error, result.IsTruncated));
         SimulatorRequest exec = lab.Server.Requests.Single(r => r.Path.EndsWith("/exec"));
         Assert.Equal(4, exec.Arguments["command"].Count);
@@ -29,7 +35,7 @@ public sealed class GuestAgentTests
     public async Task A_signal_is_told_apart_from_an_exit_code()
     {
         await using Lab lab = await Lab.StartAsync(c => c.Guest(100).Programs["/bin/x"] = new SimulatedProcess(-9, ""));
-        GuestCommandResult result = await (await lab.ConnectAsync()).Find<IGuestChannel>()!.RunAsync("100", Command("/bin/x"), default);
+        GuestCommandResult result = await RunAsync(await lab.ConnectAsync(), Command("/bin/x"), default);
         Assert.Equal((null, 9), (result.ExitCode, result.Signal));
     }
 
@@ -38,7 +44,7 @@ public sealed class GuestAgentTests
     {
         await using Lab lab = await Lab.StartAsync(c => c.Guest(100).Programs["/bin/x"] = new SimulatedProcess(0, "", "", int.MaxValue));
         ProxmoxHypervisor hypervisor = await lab.ConnectAsync();
-        await ThrowsAsync(ErrorIds.GuestCommandTimeout, () => hypervisor.Find<IGuestChannel>()!.RunAsync("100", Command("/bin/x") with { Timeout = TimeSpan.FromMinutes(1) }, default));
+        await ThrowsAsync(ErrorIds.GuestCommandTimeout, () => RunAsync(hypervisor, Command("/bin/x") with { Timeout = TimeSpan.FromMinutes(1) }, default));
     }
 
     [Fact]
@@ -54,7 +60,7 @@ public sealed class GuestAgentTests
             lab.Cluster.Answer(r);
             return new SimulatorReply(596, null, "timeout", RawBody: "");
         };
-        await ThrowsAsync(ErrorIds.GuestCommandFailed, () => hypervisor.Find<IGuestChannel>()!.RunAsync("100", Command("/bin/x"), default));
+        await ThrowsAsync(ErrorIds.GuestCommandFailed, () => RunAsync(hypervisor, Command("/bin/x"), default));
     }
 
     [Fact]
@@ -62,14 +68,16 @@ public sealed class GuestAgentTests
     {
         await using Lab lab = await Lab.StartAsync(c => c.Guest(100).AgentAnswers = false);
         ProxmoxHypervisor hypervisor = await lab.ConnectAsync();
-        await ThrowsAsync(ErrorIds.GuestNotReachable, () => hypervisor.Find<IGuestChannel>()!.WaitForGuestAsync("100", TimeSpan.FromMinutes(2), default));
+        await ThrowsAsync(ErrorIds.GuestNotReachable, () => hypervisor.Find<IGuestChannel>()!.OpenAsync("100", null, TimeSpan.FromMinutes(2), default));
         int pings = 0;
         lab.Server.Intercept = r =>
         {
             if (r.Path.EndsWith("/ping") && ++pings == 4) lab.Cluster.Guest(100).AgentAnswers = true;
             return null;
         };
-        Assert.Equal(TimeSpan.FromSeconds(12), await hypervisor.Find<IGuestChannel>()!.WaitForGuestAsync("100", TimeSpan.FromMinutes(2), default));
+        TimeSpan before = lab.Clock.Waited;
+        await hypervisor.Find<IGuestChannel>()!.OpenAsync("100", null, TimeSpan.FromMinutes(2), default);
+        Assert.Equal(TimeSpan.FromSeconds(12), lab.Clock.Waited - before);
     }
 
     [Fact]
@@ -77,7 +85,7 @@ public sealed class GuestAgentTests
     {
         await using Lab lab = await Lab.StartAsync(c => c.Guest(100).Config.Remove("agent"));
         ProxmoxHypervisor hypervisor = await lab.ConnectAsync();
-        await ThrowsAsync(ErrorIds.GuestNotReachable, () => hypervisor.Find<IGuestChannel>()!.WaitForGuestAsync("100", TimeSpan.FromHours(2), default));
+        await ThrowsAsync(ErrorIds.GuestNotReachable, () => hypervisor.Find<IGuestChannel>()!.OpenAsync("100", null, TimeSpan.FromHours(2), default));
         Assert.Equal(TimeSpan.Zero, lab.Clock.Waited);
     }
 
@@ -89,6 +97,6 @@ public sealed class GuestAgentTests
         await using Lab lab = await Lab.StartAsync(c => c.Version = version);
         ProxmoxHypervisor hypervisor = await lab.ConnectAsync();
         lab.Server.Intercept = r => r.Path.EndsWith("/exec") ? SimulatorReply.Fail(403, "Permission check failed") : null;
-        Assert.Contains(right, (await ThrowsAsync(ErrorIds.PermissionDenied, () => hypervisor.Find<IGuestChannel>()!.RunAsync("100", Command("/bin/x"), default))).Message);
+        Assert.Contains(right, (await ThrowsAsync(ErrorIds.PermissionDenied, () => RunAsync(hypervisor, Command("/bin/x"), default))).Message);
     }
 }

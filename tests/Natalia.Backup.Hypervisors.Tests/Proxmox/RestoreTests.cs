@@ -162,20 +162,22 @@ public sealed class RestoreTests
             guest.Config["onboot"] = "1";
         });
         (ProxmoxHypervisor hypervisor, RestorePoint point) = await OneAsync(lab);
-        TestAppliance test = await hypervisor.Find<ITestBench>()!.CreateTestApplianceAsync(point, new TestApplianceRequest { IsolatedNetwork = "vmbr9", RunId = "0123456789abcdef", Storage = "thin", MemoryBytes = 2L << 30 }, null, default);
+        var how = new TestVMRequest { IsolatedNetwork = "vmbr9", RunId = "0123456789abcdef", Placement = new() { Storage = "thin" }, MemoryBytes = 2L << 30 };
+        ITestBench bench = hypervisor.Find<ITestBench>()!;
+        await using ITestVM test = await bench.PrepareAsync(new RestoreSource.NativePoint(point), how, null, default);
         SimulatorRequest restore = lab.Server.Requests.Single(r => r.Method == "POST" && r.Path.EndsWith("/qemu"));
         Assert.Equal(("virtio,bridge=vmbr9,link_down=1", "e1000,bridge=vmbr9,link_down=1", "0", "1", null, "2048"), (restore["net0"], restore["net1"], restore["onboot"], restore["unique"], restore["force"], restore["memory"]));
         SimulatedGuest made = lab.Cluster.Guest(101);
         Assert.Equal(("natalia-test-01234567", false), (made.Name, made.Running));
         Assert.DoesNotContain(made.Config.Keys, k => k is "hostpci0" or "usb0");
         Assert.Equal("socket", made.Config["serial0"]);
-        Assert.All(await hypervisor.Find<ITestBench>()!.TestIsolationAsync(test, default), c => Assert.Equal(CheckOutcome.Passed, c.Result));
-        await hypervisor.Find<ITestBench>()!.StartTestApplianceAsync(test, default);
+        Assert.All(await test.ProveIsolationAsync(default), c => Assert.Equal(CheckOutcome.Passed, c.Result));
+        await test.StartAsync(default);
         Assert.True(made.Running);
-        Assert.Equal(test.RunId, (await hypervisor.Find<ITestBench>()!.GetTestAppliancesAsync(default)).Single().RunId);
-        await hypervisor.Find<ITestBench>()!.DestroyTestApplianceAsync(test, default);
+        Assert.Equal(test.Info, (await bench.FindAsync(default)).Single().Info);
+        await test.DestroyAsync(default);
         Assert.Equal(100, lab.Cluster.Guests.Single().Vmid);
-        await hypervisor.Find<ITestBench>()!.DestroyTestApplianceAsync(test, default);
+        await test.DestroyAsync(default);
     }
 
     [Theory]
@@ -189,9 +191,10 @@ public sealed class RestoreTests
     {
         await using Lab lab = await Lab.StartAsync();
         (ProxmoxHypervisor hypervisor, RestorePoint point) = await OneAsync(lab);
-        TestAppliance test = await hypervisor.Find<ITestBench>()!.CreateTestApplianceAsync(point, new TestApplianceRequest { IsolatedNetwork = "vmbr9" }, null, default);
+        var how = new TestVMRequest { IsolatedNetwork = "vmbr9" };
+        await using ITestVM test = await hypervisor.Find<ITestBench>()!.PrepareAsync(new RestoreSource.NativePoint(point), how, null, default);
         lab.Cluster.Guest(101).Config[key] = value;
-        NataliaException error = await ThrowsAsync(ErrorIds.IsolationNotProven, () => hypervisor.Find<ITestBench>()!.StartTestApplianceAsync(test, default));
+        NataliaException error = await ThrowsAsync(ErrorIds.IsolationNotProven, () => test.StartAsync(default));
         Assert.Equal(NataliaErrorKind.Security, error.Kind);
         Assert.False(lab.Cluster.Guest(101).Running);
     }
@@ -201,9 +204,10 @@ public sealed class RestoreTests
     {
         await using Lab lab = await Lab.StartAsync();
         ProxmoxHypervisor hypervisor = await lab.ConnectAsync();
-        await ThrowsAsync(ErrorIds.NotATestAppliance, () => hypervisor.Find<ITestBench>()!.DestroyTestApplianceAsync(new TestAppliance { NativeId = "100", Name = "natalia-test-x", RunId = "x", IsolatedNetwork = "vmbr9" }, default));
+        var foreign = new TestVMInfo { NativeId = "100", Name = "natalia-test-x", RunId = "x", IsolatedNetwork = "vmbr9" };
+        await ThrowsAsync(ErrorIds.NotATestAppliance, () => hypervisor.Find<ITestVMControl>()!.DestroyTestVMAsync(foreign, default));
         lab.Cluster.Guest(100).Config["name"] = "natalia-test-impostor";
-        Assert.Empty(await hypervisor.Find<ITestBench>()!.GetTestAppliancesAsync(default));
+        Assert.Empty(await hypervisor.Find<ITestBench>()!.FindAsync(default));
     }
 
     [Fact]
@@ -211,8 +215,9 @@ public sealed class RestoreTests
     {
         await using Lab lab = await Lab.StartAsync(c => c.Bridges["vmbr9"] = "eno2");
         (ProxmoxHypervisor hypervisor, RestorePoint point) = await OneAsync(lab);
-        TestAppliance test = await hypervisor.Find<ITestBench>()!.CreateTestApplianceAsync(point, new TestApplianceRequest { IsolatedNetwork = "vmbr9" }, null, default);
-        Assert.Equal("eno2", (await hypervisor.Find<ITestBench>()!.TestIsolationAsync(test, default)).Single(c => c.Result == CheckOutcome.Warning).Actual);
+        var how = new TestVMRequest { IsolatedNetwork = "vmbr9" };
+        await using ITestVM test = await hypervisor.Find<ITestBench>()!.PrepareAsync(new RestoreSource.NativePoint(point), how, null, default);
+        Assert.Equal("eno2", (await test.ProveIsolationAsync(default)).Single(c => c.Result == CheckOutcome.Warning).Actual);
     }
 
     [Fact]

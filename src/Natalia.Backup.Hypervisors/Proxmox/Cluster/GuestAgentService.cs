@@ -31,7 +31,8 @@ internal sealed class GuestAgentService(ProxmoxCluster cluster) : IGuestChannel
         }
     }
 
-    public async Task<TimeSpan> WaitForGuestAsync(string nativeId, TimeSpan timeout, CancellationToken cancellationToken)
+    /// <summary>The agent runs commands as itself: it needs no credential, and takes none.</summary>
+    public async Task<IGuest> OpenAsync(string nativeId, GuestCredential? who, TimeSpan timeout, CancellationToken cancellationToken)
     {
         TimeProvider clock = cluster.Client.Clock;
         DateTimeOffset start = clock.GetUtcNow();
@@ -39,7 +40,7 @@ internal sealed class GuestAgentService(ProxmoxCluster cluster) : IGuestChannel
         {
             GuestAgentState state = await PingAsync(nativeId, cancellationToken).ConfigureAwait(false);
             TimeSpan elapsed = clock.GetUtcNow() - start;
-            if (state == GuestAgentState.Running) return elapsed;
+            if (state == GuestAgentState.Running) return new AgentGuest(this, nativeId);
             if (state == GuestAgentState.Disabled)
                 throw new NataliaException(ErrorIds.GuestNotReachable, NataliaErrorKind.ResourceUnavailable, $"VM {nativeId} has no guest agent configured, so no command can reach it.", nativeId,
                     "Switch on 'QEMU Guest Agent' in the VM's options, and install qemu-guest-agent in the guest.");
@@ -50,7 +51,7 @@ internal sealed class GuestAgentService(ProxmoxCluster cluster) : IGuestChannel
         }
     }
 
-    public async Task<GuestCommandResult> RunAsync(string nativeId, GuestCommand command, CancellationToken cancellationToken)
+    internal async Task<GuestCommandResult> RunAsync(string nativeId, GuestCommand command, CancellationToken cancellationToken)
     {
         if (command.Arguments.Count == 0) throw new ArgumentException("A program is needed.", nameof(command));
         if (command.Input is string input && System.Text.Encoding.UTF8.GetByteCount(input) > MaximumInputBytes) throw new ArgumentException("The input of a guest command is 64 KiB at most.", nameof(command));

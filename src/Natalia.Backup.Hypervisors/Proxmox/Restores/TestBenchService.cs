@@ -9,29 +9,29 @@ using Natalia.Backup.Hypervisors.Proxmox.Rest;
 namespace Natalia.Backup.Hypervisors.Proxmox.Restores;
 
 /// <summary>Isolated VMs for restore tests.</summary>
-internal sealed class TestBenchService(ProxmoxCluster cluster, RestoreService restore) : ITestBench
+internal sealed class TestBenchService(ProxmoxCluster cluster, RestoreService restore, IGuestChannel channel) : ITestBench, ITestVMControl
 {
-    internal const string NamePrefix = "natalia-test-";
-
-    public async Task<TestAppliance> CreateTestApplianceAsync(RestorePoint point, TestApplianceRequest request, IProgress<OperationProgress>? progress, CancellationToken cancellationToken)
+    public async Task<ITestVM> PrepareAsync(
+        RestoreSource from, TestVMRequest request, IProgress<OperationProgress>? progress, CancellationToken cancellationToken)
     {
+        if (from is not RestoreSource.NativePoint { Point: RestorePoint point })
+            throw new NataliaException(ErrorIds.CapabilityMissing, NataliaErrorKind.NotSupported,
+                $"'{cluster.Location}' makes VMs of points in its own storages only; the restore point {from.Point} lies elsewhere.", from.Point.RestorePointId);
         var points = new StoredPoints(cluster);
         StoredPoint stored = await points.FindAsync(point, cancellationToken).ConfigureAwait(false);
         GuestConfig archived = await ProxmoxRepository.ReadArchivedConfigAsync(cluster, stored, cancellationToken).ConfigureAwait(false);
         string? preferred = (await cluster.GetGuestsAsync(cancellationToken).ConfigureAwait(false)).FirstOrDefault(g => g.Vmid == stored.Vmid)?.Node;
-        string node = await restore.ChooseNodeAsync(stored, request.Node, preferred, request.Storage, archived, cancellationToken).ConfigureAwait(false);
+        string node = await restore.ChooseNodeAsync(stored, request.Placement.VMHost, preferred, request.Placement.Storage, archived, cancellationToken).ConfigureAwait(false);
         await restore.CheckNetworksAsync(node, [request.IsolatedNetwork], cancellationToken).ConfigureAwait(false);
-        TimeProvider clock = cluster.Client.Clock;
-        long watch = clock.GetTimestamp();
-        var mark = new TestMark(request.RunId, request.IsolatedNetwork, cluster.UtcNow);
-        string shortRun = request.RunId.Length > 8 ? request.RunId.Substring(0, 8) : request.RunId;
-        string name = NamePrefix + shortRun.ToLowerInvariant();
+        DateTime now = cluster.UtcNow;
+        // Whole seconds, as the mark tells them to whoever finds the VM.
+        var mark = new TestVMMark(request.RunId, request.IsolatedNetwork, now.AddTicks(-(now.Ticks % TimeSpan.TicksPerSecond)));
         var plan = new RestorePlan
         {
             Node = node,
-            Storage = request.Storage,
-            Pool = request.Pool,
-            Name = name,
+            Storage = request.Placement.Storage,
+            Pool = request.Placement.Group,
+            Name = request.Name,
             Description = $"Restore test of {stored.Volid}. It is destroyed when the test ends.\n{mark}",
             OnBoot = false,
             MemoryMib = request.MemoryBytes is long bytes ? Math.Max(16, bytes >> 20) : null,
@@ -41,7 +41,10 @@ internal sealed class TestBenchService(ProxmoxCluster cluster, RestoreService re
         };
         await restore.CheckRightsAsync(plan, false, cancellationToken).ConfigureAwait(false);
         (string vmid, _) = await restore.RunAsync(stored, plan, progress, cancellationToken).ConfigureAwait(false);
-        var made = new TestAppliance { NativeId = vmid, Name = name, RunId = request.RunId, IsolatedNetwork = request.IsolatedNetwork, CreatedUtc = mark.CreatedUtc, RestoreDuration = clock.GetElapsedTime(watch) };
+        var made = new TestVMInfo
+        {
+            NativeId = vmid, Name = request.Name, RunId = request.RunId, IsolatedNetwork = request.IsolatedNetwork, CreatedUtc = mark.CreatedUtc,
+        };
         try
         {
             await DetachHostDevicesAsync(vmid, cancellationToken).ConfigureAwait(false);
@@ -49,54 +52,56 @@ internal sealed class TestBenchService(ProxmoxCluster cluster, RestoreService re
         catch
         {
             using var limit = new CancellationTokenSource(TimeSpan.FromMinutes(15));
-            await DestroyTestApplianceAsync(made, limit.Token).ConfigureAwait(false);
+            await DestroyTestVMAsync(made, limit.Token).ConfigureAwait(false);
             throw;
         }
-        return made;
+        return new TestVM(this, channel, made, isKept: false);
     }
 
-    public async Task<IReadOnlyList<CheckResult>> TestIsolationAsync(TestAppliance testAppliance, CancellationToken cancellationToken)
+    public async Task<IReadOnlyList<ITestVM>> FindAsync(CancellationToken cancellationToken) =>
+        [.. (await ListAsync(cancellationToken).ConfigureAwait(false)).Select(i => new TestVM(this, channel, i, isKept: true))];
+
+    public Task<IReadOnlyList<TestVMInfo>> GetTestVMsAsync(CancellationToken cancellationToken) => ListAsync(cancellationToken);
+
+    public async Task<IReadOnlyList<CheckResult>> ReadIsolationAsync(TestVMInfo vm, CancellationToken cancellationToken)
     {
-        GuestConfig config = await cluster.GetConfigAsync(testAppliance.NativeId, cancellationToken).ConfigureAwait(false);
-        ClusterGuest guest = await cluster.GetGuestAsync(testAppliance.NativeId, cancellationToken).ConfigureAwait(false);
+        GuestConfig config = await cluster.GetConfigAsync(vm.NativeId, cancellationToken).ConfigureAwait(false);
+        ClusterGuest guest = await cluster.GetGuestAsync(vm.NativeId, cancellationToken).ConfigureAwait(false);
         var checks = new List<CheckResult>();
         foreach (var adapter in config.Networks)
         {
             string? bridge = adapter.Value["bridge"];
             bool linkDown = JsonTolerance.ParseFlag(adapter.Value["link_down"]) == true;
-            bool good = bridge == testAppliance.IsolatedNetwork && linkDown;
-            Add("NetworkIsolation", adapter.Key, good, $"on {testAppliance.IsolatedNetwork}, link down", $"on {bridge ?? "(none)"}, link {(linkDown ? "down" : "up")}");
+            bool good = bridge == vm.IsolatedNetwork && linkDown;
+            Add("NetworkIsolation", adapter.Key, good, $"on {vm.IsolatedNetwork}, link down", $"on {bridge ?? "(none)"}, link {(linkDown ? "down" : "up")}");
         }
         foreach (string device in config.PassedThrough.Where(IsHostDevice(config)))
             Add("HostDevice", device, false, "none", config[device]);
         foreach (string hook in new[] { "hookscript", "args" })
             if (config[hook] is string value) Add("HostDevice", hook, false, "none", value);
         Add("StartsOnBoot", guest.Name, JsonTolerance.ParseFlag(config["onboot"]) != true, "no", JsonTolerance.ParseFlag(config["onboot"]) == true ? "yes" : "no");
-        Add("TestMark", guest.Name, TestMark.Parse(config.Description)?.RunId == testAppliance.RunId, testAppliance.RunId, TestMark.Parse(config.Description)?.RunId ?? "none");
+        Add("TestMark", guest.Name, TestVMMark.Parse(config.Description)?.RunId == vm.RunId, vm.RunId, TestVMMark.Parse(config.Description)?.RunId ?? "none");
         IReadOnlyDictionary<string, string?> networks = await restore.GetNetworksAsync(guest.Node, cancellationToken).ConfigureAwait(false);
-        if (networks.TryGetValue(testAppliance.IsolatedNetwork, out string? ports) && !string.IsNullOrEmpty(ports))
-            checks.Add(new CheckResult { Name = "IsolatedNetwork", Target = testAppliance.IsolatedNetwork, Result = CheckOutcome.Warning, Expected = "no ports", Actual = ports, Detail = $"The network '{testAppliance.IsolatedNetwork}' on node '{guest.Node}' has ports; only the adapters' links being down keeps the test VM off them." });
+        if (networks.TryGetValue(vm.IsolatedNetwork, out string? ports) && !string.IsNullOrEmpty(ports))
+            checks.Add(new CheckResult { Name = "IsolatedNetwork", Target = vm.IsolatedNetwork, Result = CheckOutcome.Warning, Expected = "no ports", Actual = ports, Detail = $"The network '{vm.IsolatedNetwork}' on node '{guest.Node}' has ports; only the adapters' links being down keeps the test VM off them." });
         return checks;
 
         void Add(string name, string what, bool passed, string? expected, string? actual) => checks.Add(new CheckResult
         {
-            Name = name, Target = $"VM {testAppliance.NativeId} {what}", Result = passed ? CheckOutcome.Passed : CheckOutcome.Failed, Expected = expected, Actual = actual, ErrorId = passed ? null : ErrorIds.IsolationNotProven,
+            Name = name, Target = $"VM {vm.NativeId} {what}", Result = passed ? CheckOutcome.Passed : CheckOutcome.Failed, Expected = expected, Actual = actual, ErrorId = passed ? null : ErrorIds.IsolationNotProven,
         });
     }
 
-    public async Task StartTestApplianceAsync(TestAppliance testAppliance, CancellationToken cancellationToken)
+    public async Task StartTestVMAsync(TestVMInfo vm, CancellationToken cancellationToken)
     {
-        var failed = (await TestIsolationAsync(testAppliance, cancellationToken).ConfigureAwait(false)).Where(c => c.Result == CheckOutcome.Failed).ToList();
-        if (failed.Count > 0)
-            throw new NataliaException(ErrorIds.IsolationNotProven, NataliaErrorKind.Security, $"The test VM {testAppliance.NativeId} is not started: {string.Join("; ", failed.Select(f => $"{f.Target}: {f.Actual} instead of {f.Expected}"))}.", testAppliance.NativeId, "Destroy it, and find out who changed it.");
-        TaskOutcome outcome = await cluster.RunAtGuestAsync(testAppliance.NativeId, $"The start of the test VM {testAppliance.NativeId}", TimeSpan.FromMinutes(5), new TaskWaitOptions { Timeout = TimeSpan.FromMinutes(15) },
-            g => cluster.Client.PostAsync(ApiPath.Of($"/nodes/{g.Node}/qemu/{testAppliance.NativeId}/status/start"), null, cancellationToken, new RequiredRight("VM.PowerMgmt", $"/vms/{testAppliance.NativeId}")), cancellationToken).ConfigureAwait(false);
-        outcome.ThrowUnlessDone($"The start of the test VM {testAppliance.NativeId}");
+        TaskOutcome outcome = await cluster.RunAtGuestAsync(vm.NativeId, $"The start of the test VM {vm.NativeId}", TimeSpan.FromMinutes(5), new TaskWaitOptions { Timeout = TimeSpan.FromMinutes(15) },
+            g => cluster.Client.PostAsync(ApiPath.Of($"/nodes/{g.Node}/qemu/{vm.NativeId}/status/start"), null, cancellationToken, new RequiredRight("VM.PowerMgmt", $"/vms/{vm.NativeId}")), cancellationToken).ConfigureAwait(false);
+        outcome.ThrowUnlessDone($"The start of the test VM {vm.NativeId}");
     }
 
-    public async Task DestroyTestApplianceAsync(TestAppliance testAppliance, CancellationToken cancellationToken)
+    public async Task DestroyTestVMAsync(TestVMInfo vm, CancellationToken cancellationToken)
     {
-        string vmid = testAppliance.NativeId;
+        string vmid = vm.NativeId;
         ClusterGuest? guest = (await cluster.GetGuestsAsync(cancellationToken).ConfigureAwait(false)).FirstOrDefault(g => g.Vmid == vmid);
         if (guest is null)
         {
@@ -105,8 +110,8 @@ internal sealed class TestBenchService(ProxmoxCluster cluster, RestoreService re
             throw new NataliaException(ErrorIds.PermissionDenied, NataliaErrorKind.PermissionDenied, $"Whether the test VM {vmid} is still there is not known: '{cluster.Client.User}' may not see it. Missing: VM.Audit on /vms/{vmid}.", $"/vms/{vmid}", $"Give the account the right, or look at VM {vmid} on the cluster and remove it there.");
         }
         GuestConfig config = await cluster.GetConfigAsync(vmid, cancellationToken).ConfigureAwait(false);
-        if (TestMark.Parse(config.Description)?.RunId != testAppliance.RunId)
-            throw new NataliaException(ErrorIds.NotATestAppliance, NataliaErrorKind.Security, $"VM {vmid} ('{guest.Name}') does not carry the mark of the test {testAppliance.RunId}, and is not destroyed.", vmid, "Look at what this VM is; its number may have been given to another one.");
+        if (TestVMMark.Parse(config.Description)?.RunId != vm.RunId)
+            throw new NataliaException(ErrorIds.NotATestAppliance, NataliaErrorKind.Security, $"VM {vmid} ('{guest.Name}') does not carry the mark of the test {vm.RunId}, and is not destroyed.", vmid, "Look at what this VM is; its number may have been given to another one.");
         if (guest.IsRunning)
         {
             TaskOutcome stopped = await cluster.RunAtGuestAsync(vmid, $"The stop of the test VM {vmid}", TimeSpan.FromMinutes(5), new TaskWaitOptions { Timeout = TimeSpan.FromMinutes(10) },
@@ -119,19 +124,19 @@ internal sealed class TestBenchService(ProxmoxCluster cluster, RestoreService re
         outcome.ThrowUnlessDone($"The removal of the test VM {vmid}");
     }
 
-    public Task<IReadOnlyList<TestAppliance>> GetTestAppliancesAsync(CancellationToken cancellationToken) => ListAsync(cancellationToken);
-
     /// <param name="cancellationToken">Stops it.</param>
     /// <param name="onUnreadable">Told of what is called like a test VM and cannot be read now, as on a node that is down; or null.</param>
-    internal async Task<IReadOnlyList<TestAppliance>> ListAsync(CancellationToken cancellationToken, Action<ClusterGuest, NataliaException>? onUnreadable = null)
+    internal async Task<IReadOnlyList<TestVMInfo>> ListAsync(CancellationToken cancellationToken, Action<ClusterGuest, NataliaException>? onUnreadable = null)
     {
-        var found = new List<TestAppliance>();
-        foreach (ClusterGuest guest in (await cluster.GetVisibleGuestsAsync(cancellationToken).ConfigureAwait(false)).Where(g => g.Name.StartsWith(NamePrefix, StringComparison.Ordinal)))
+        var found = new List<TestVMInfo>();
+        IReadOnlyList<ClusterGuest> guests = await cluster.GetVisibleGuestsAsync(cancellationToken).ConfigureAwait(false);
+        // The name spares a request for each other VM; the mark alone decides. Who renames a test VM has taken it over.
+        foreach (ClusterGuest guest in guests.Where(g => g.Name.StartsWith(TestVMRequest.NamePrefix, StringComparison.Ordinal)))
         {
             (GuestConfig? config, NataliaException? problem) = await cluster.TryGetConfigAsync(guest, cancellationToken).ConfigureAwait(false);
             if (problem is not null) onUnreadable?.Invoke(guest, problem);
-            if (config is not null && TestMark.Parse(config.Description) is { } mark)
-                found.Add(new TestAppliance { NativeId = guest.Vmid, Name = guest.Name, RunId = mark.RunId, IsolatedNetwork = mark.Network, CreatedUtc = mark.CreatedUtc });
+            if (config is not null && TestVMMark.Parse(config.Description) is { } mark)
+                found.Add(new TestVMInfo { NativeId = guest.Vmid, Name = guest.Name, RunId = mark.RunId, IsolatedNetwork = mark.Network, CreatedUtc = mark.CreatedUtc });
         }
         return found;
     }

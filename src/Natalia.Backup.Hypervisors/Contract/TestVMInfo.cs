@@ -1,7 +1,7 @@
 namespace Natalia.Backup.Hypervisors.Contract;
 
-/// <summary>A VM made for a test.</summary>
-public sealed record TestAppliance
+/// <summary>A VM made for a test, as its mark tells. Immutable and job-safe.</summary>
+public sealed record TestVMInfo
 {
     /// <summary>The hypervisor's id of the VM.</summary>
     public required string NativeId { get; init; }
@@ -13,6 +13,7 @@ public sealed record TestAppliance
     public required string IsolatedNetwork { get; init; }
     /// <summary>When it was made, UTC; null when unknown.</summary>
     public DateTime? CreatedUtc { get; init; }
-    /// <summary>How long the restore took; null for one that was only found.</summary>
-    public TimeSpan? RestoreDuration { get; init; }
+
+    /// <summary>The id and the name.</summary>
+    public override string ToString() => $"{NativeId} ({Name})";
 }

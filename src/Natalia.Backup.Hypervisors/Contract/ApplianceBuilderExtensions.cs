@@ -1,0 +1,31 @@
+using Natalia.Backup.Engine.Disks;
+using Natalia.Backup.Engine.Model;
+
+namespace Natalia.Backup.Hypervisors.Contract;
+
+/// <summary>Help for callers of <see cref="IApplianceBuilder"/>.</summary>
+public static class ApplianceBuilderExtensions
+{
+    /// <summary>Builds a VM of a point, one disk after the other. What a failure leaves is removed before it is told.</summary>
+    /// <param name="builder">The builder.</param>
+    /// <param name="image">The point.</param>
+    /// <param name="how">How.</param>
+    /// <param name="progress">Told how far it is, or null.</param>
+    /// <param name="cancellationToken">Stops it and removes what was made before the call returns.</param>
+    /// <returns>The VM as it was read back.</returns>
+    public static async Task<ApplianceDescription> BuildAsync(
+        this IApplianceBuilder builder, RestoreSource.PointImage image, BuildRequest how, IProgress<OperationProgress>? progress, CancellationToken cancellationToken)
+    {
+        IApplianceUnderConstruction vm = await builder.BeginAsync(image.Appliance, how, cancellationToken).ConfigureAwait(false);
+        await using (vm.ConfigureAwait(false))
+        {
+            foreach (ApplianceDisk disk in image.Appliance.Disks)
+            {
+                long size = disk.SizeBytes ?? throw new ArgumentException($"The disk '{disk.DiskId}' has no size.", nameof(image));
+                using IDiskTarget target = vm.GetDisk(disk.DiskId, size);
+                await image.Write(disk.DiskId, target, progress, cancellationToken).ConfigureAwait(false);
+            }
+            return await vm.CompleteAsync(cancellationToken).ConfigureAwait(false);
+        }
+    }
+}

@@ -1,0 +1,132 @@
+using Natalia.Backup.Engine;
+using Natalia.Backup.Engine.Disks;
+using Natalia.Backup.Engine.Model;
+using Natalia.Backup.Hypervisors.Contract;
+using Xunit;
+
+namespace Natalia.Backup.Hypervisors.Tests.Contract;
+
+/// <summary>What <see cref="IApplianceBuilder"/> means, whoever implements it.</summary>
+public abstract class BuilderConformance
+{
+    private static readonly RestoreSource.PointImage s_image = PointImages.Create();
+
+    protected abstract Task<IBuilderSite> OpenAsync();
+
+    private static BuildRequest How(string name = "restored") => new() { Name = name };
+
+    [Fact]
+    public async Task A_completed_vm_is_there_as_it_was_written()
+    {
+        await using IBuilderSite site = await OpenAsync();
+        BuildRequest how = How() with { Networks = new Dictionary<string, string> { ["lan"] = site.OtherNetwork } };
+        IApplianceBuilder builder = await BuilderAsync(site);
+        ApplianceDescription made = await builder.BuildAsync(s_image, how, null, default);
+        Assert.Equal("restored", made.Name);
+        Assert.Contains(made.NativeId, site.VMs);
+        Assert.Equal([site.OtherNetwork, site.OtherNetwork], site.NetworksOf(made.NativeId!));
+        Assert.All(PointImages.Disks, d => Assert.Equal(d.Value, site.Read(made.NativeId!, d.Key)));
+        Assert.Empty(await builder.FindUnfinishedAsync(default));
+    }
+
+    [Fact]
+    public async Task Disposing_without_completing_removes_what_was_made()
+    {
+        await using IBuilderSite site = await OpenAsync();
+        IReadOnlyCollection<string> before = [.. site.VMs];
+        IApplianceBuilder builder = await BuilderAsync(site);
+        await using (IApplianceUnderConstruction vm = await builder.BeginAsync(s_image.Appliance, How(), default))
+        {
+            using IDiskTarget disk = vm.GetDisk("data", PointImages.Disks["data"].Length);
+            await s_image.Write("data", disk, null, default);
+            Assert.Contains(vm.NativeId, site.VMs);
+            Assert.Equal(vm.NativeId, Assert.Single(await builder.FindUnfinishedAsync(default)).NativeId);
+        }
+        Assert.Equal(before, site.VMs);
+    }
+
+    [Fact]
+    public async Task A_build_that_is_stopped_leaves_nothing()
+    {
+        await using IBuilderSite site = await OpenAsync();
+        IReadOnlyCollection<string> before = [.. site.VMs];
+        using var stop = new CancellationTokenSource();
+        RestoreSource.PointImage image = PointImages.Create(disk => { if (disk == "data") stop.Cancel(); });
+        IApplianceBuilder builder = await BuilderAsync(site);
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => builder.BuildAsync(image, How(), null, stop.Token));
+        Assert.Equal(before, site.VMs);
+    }
+
+    [Fact]
+    public async Task Whenever_the_builder_dies_what_it_leaves_is_found_by_its_record()
+    {
+        for (int lifetime = 0; ; lifetime++)
+        {
+            await using IBuilderSite site = await OpenAsync();
+            IReadOnlyCollection<string> before = [.. site.VMs];
+            IHypervisor mortal = await site.ConnectAsync(lifetime);
+            try
+            {
+                await mortal.Require<IApplianceBuilder>("building").BuildAsync(s_image, How() with { BuildId = "mine" }, null, default);
+                Assert.True(lifetime > 4, "The whole building was over before anything could be made.");
+                return;
+            }
+            catch (IOException)
+            {
+                // It died.
+            }
+            IApplianceBuilder later = await BuilderAsync(site);
+            IReadOnlyList<UnfinishedAppliance> left = await later.FindUnfinishedAsync(default);
+            Assert.All(left, u => Assert.Equal("mine", u.BuildId));
+            foreach (UnfinishedAppliance one in left) await later.RemoveUnfinishedAsync(one, default);
+            Assert.Equal(before, site.VMs);
+        }
+    }
+
+    [Fact]
+    public async Task Two_are_built_at_once_and_the_end_of_one_is_not_the_others()
+    {
+        await using IBuilderSite site = await OpenAsync();
+        IApplianceBuilder builder = await BuilderAsync(site);
+        IApplianceUnderConstruction one = await builder.BeginAsync(s_image.Appliance, How("one"), default);
+        await using IApplianceUnderConstruction two = await builder.BeginAsync(s_image.Appliance, How("two"), default);
+        Assert.Equal(2, (await builder.FindUnfinishedAsync(default)).Count);
+        await one.DisposeAsync();
+        using (IDiskTarget disk = two.GetDisk("system", PointImages.Disks["system"].Length)) await s_image.Write("system", disk, null, default);
+        ApplianceDescription made = await two.CompleteAsync(default);
+        Assert.DoesNotContain(one.NativeId, site.VMs);
+        Assert.Equal(PointImages.Disks["system"], site.Read(made.NativeId!, "system"));
+    }
+
+    [Fact]
+    public async Task What_is_not_that_building_is_not_removed()
+    {
+        await using IBuilderSite site = await OpenAsync();
+        IApplianceBuilder builder = await BuilderAsync(site);
+        IApplianceUnderConstruction vm = await builder.BeginAsync(s_image.Appliance, How(), default);
+        UnfinishedAppliance found = Assert.Single(await builder.FindUnfinishedAsync(default));
+        site.Replace(found.NativeId);
+        NataliaException error = await Assert.ThrowsAsync<NataliaException>(() => builder.RemoveUnfinishedAsync(found, default));
+        Assert.Equal(ErrorIds.NotAnUnfinishedAppliance, error.ErrorId);
+        await Assert.ThrowsAsync<NataliaException>(() => vm.DisposeAsync().AsTask());
+        Assert.Contains(found.NativeId, site.VMs);
+        await builder.RemoveUnfinishedAsync(found with { NativeId = "99999" }, default);
+    }
+
+    [Fact]
+    public async Task A_name_that_is_taken_and_a_network_that_is_not_there_are_refused_before_anything_is_made()
+    {
+        await using IBuilderSite site = await OpenAsync();
+        IApplianceBuilder builder = await BuilderAsync(site);
+        await builder.BuildAsync(s_image, How(), null, default);
+        IReadOnlyCollection<string> before = [.. site.VMs];
+        NataliaException name = await Assert.ThrowsAsync<NataliaException>(() => builder.BeginAsync(s_image.Appliance, How(), default));
+        Assert.Equal(ErrorIds.ApplianceNameInUse, name.ErrorId);
+        BuildRequest elsewhere = How("other") with { Networks = new Dictionary<string, string> { ["lan"] = "no-such-network" } };
+        NataliaException network = await Assert.ThrowsAsync<NataliaException>(() => builder.BeginAsync(s_image.Appliance, elsewhere, default));
+        Assert.Equal(ErrorIds.NetworkNotFound, network.ErrorId);
+        Assert.Equal(before, site.VMs);
+    }
+
+    private static async Task<IApplianceBuilder> BuilderAsync(IBuilderSite site) => (await site.ConnectAsync()).Require<IApplianceBuilder>("building");
+}
