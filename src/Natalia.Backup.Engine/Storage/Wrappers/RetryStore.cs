@@ -120,11 +120,7 @@ public sealed class RetryStore : WrappedStore
             }
             double random;
             lock (_gate) random = _random.NextDouble();
-#if NET8_0_OR_GREATER
-            await Task.Delay(_policy.DelayAfter(attempt, random), _clock, cancellationToken).ConfigureAwait(false);
-#else
-            await _clock.Delay(_policy.DelayAfter(attempt, random), cancellationToken).ConfigureAwait(false);
-#endif
+            await _clock.WaitAsync(_policy.DelayAfter(attempt, random), cancellationToken).ConfigureAwait(false);
         }
     }
 

@@ -82,7 +82,7 @@ internal sealed class VzdumpRun(ProxmoxCluster cluster, StoredPoints points, Lef
             if (outcome.State != TaskState.Failed || log.Archive is not null || !ProxmoxCluster.IsLockText(words, out string by)) break;
             if (cluster.Client.Clock.GetUtcNow() - since >= request.LockTimeout) throw await cluster.LockedAsync(vmid, by, request.LockTimeout, cancellationToken).ConfigureAwait(false);
             progress?.Report(new OperationProgress(ProxmoxCluster.WaitingText(vmid, by), 0, null));
-            await Clocks.DelayAsync(cluster.Client.Clock, TimeSpan.FromSeconds(30), cancellationToken).ConfigureAwait(false);
+            await cluster.Client.Clock.WaitAsync(TimeSpan.FromSeconds(30), cancellationToken).ConfigureAwait(false);
         }
 
         // After a failure too, the storage tells what is there: pruning may have failed although the point is good.
@@ -128,7 +128,7 @@ internal sealed class VzdumpRun(ProxmoxCluster cluster, StoredPoints points, Lef
             {
                 if (cluster.Client.Clock.GetUtcNow() - since >= request.LockTimeout) throw await cluster.LockedAsync(vmid, by, request.LockTimeout, cancellationToken).ConfigureAwait(false);
                 progress?.Report(new OperationProgress(ProxmoxCluster.WaitingText(vmid, by), 0, null));
-                await Clocks.DelayAsync(cluster.Client.Clock, TimeSpan.FromSeconds(10), cancellationToken).ConfigureAwait(false);
+                await cluster.Client.Clock.WaitAsync(TimeSpan.FromSeconds(10), cancellationToken).ConfigureAwait(false);
                 continue;
             }
             var arguments = new ApiArguments
@@ -156,7 +156,7 @@ internal sealed class VzdumpRun(ProxmoxCluster cluster, StoredPoints points, Lef
             if (Upid.TryParse(reply.Text, out Upid upid)) return upid;
             answer = reply.Text ?? "";
             tries++;
-            await Clocks.DelayAsync(cluster.Client.Clock, TimeSpan.FromSeconds(5), cancellationToken).ConfigureAwait(false);
+            await cluster.Client.Clock.WaitAsync(TimeSpan.FromSeconds(5), cancellationToken).ConfigureAwait(false);
         }
         throw new NataliaException(ErrorIds.NothingWasBackedUp, NataliaErrorKind.InvalidOperation,
             $"Nothing was backed up: the server answered '{answer}' without starting a task, {MaximumNoOps} times. It does so when VM {vmid} does not run on the node that was asked.", vmid,

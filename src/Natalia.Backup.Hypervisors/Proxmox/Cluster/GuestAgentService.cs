@@ -47,7 +47,7 @@ internal sealed class GuestAgentService(ProxmoxCluster cluster) : IGuestChannel
             if (elapsed >= timeout)
                 throw new NataliaException(ErrorIds.GuestNotReachable, NataliaErrorKind.Timeout, $"The guest agent of VM {nativeId} did not answer within {timeout.TotalSeconds:0} seconds.", nativeId,
                     "Look at the VM's console: it may not have booted, or qemu-guest-agent may not be installed in it.");
-            await Clocks.DelayAsync(clock, s_pollInterval, cancellationToken).ConfigureAwait(false);
+            await clock.WaitAsync(s_pollInterval, cancellationToken).ConfigureAwait(false);
         }
     }
 
@@ -91,7 +91,7 @@ internal sealed class GuestAgentService(ProxmoxCluster cluster) : IGuestChannel
                 throw new NataliaException(ErrorIds.GuestCommandTimeout, NataliaErrorKind.Timeout,
                     $"'{program}' in VM {nativeId} has not ended after {command.Timeout.TotalSeconds.ToString("0", CultureInfo.InvariantCulture)} seconds; it runs on (process {pid}).", nativeId,
                     "A child that keeps the output open counts as running, too.");
-            await Clocks.DelayAsync(clock, pause, cancellationToken).ConfigureAwait(false);
+            await clock.WaitAsync(pause, cancellationToken).ConfigureAwait(false);
             if (pause < TimeSpan.FromSeconds(3)) pause = TimeSpan.FromTicks(pause.Ticks * 3 / 2);
         }
     }

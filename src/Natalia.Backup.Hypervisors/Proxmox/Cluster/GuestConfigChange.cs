@@ -50,7 +50,7 @@ internal sealed class GuestConfigChange(ProxmoxCluster cluster, string vmid, Req
             {
                 pause = TimeSpan.FromSeconds(10);
             }
-            await Clocks.DelayAsync(clock, pause, cancellationToken).ConfigureAwait(false);
+            await clock.WaitAsync(pause, cancellationToken).ConfigureAwait(false);
         }
     }
 

@@ -120,7 +120,7 @@ internal sealed class ProxmoxCluster : IDisposable
                     throw new ApiException(ErrorIds.ApplianceMoved, NataliaErrorKind.ResourceBusy, $"VM {vmid} ('{guest.Name}') was not where the cluster said, {MaximumMoves + 1} times in a row.", vmid,
                         "A migration may be going on; try again when it has ended.", e);
                 // The overview is up to ten seconds behind.
-                await Clocks.DelayAsync(Client.Clock, TimeSpan.FromSeconds(3), cancellationToken).ConfigureAwait(false);
+                await Client.Clock.WaitAsync(TimeSpan.FromSeconds(3), cancellationToken).ConfigureAwait(false);
             }
         }
     }
@@ -216,7 +216,7 @@ internal sealed class ProxmoxCluster : IDisposable
             }
             if (Client.Clock.GetUtcNow() - since >= lockTimeout) throw await LockedAsync(vmid, by, lockTimeout, cancellationToken).ConfigureAwait(false);
             options.OnWaiting?.Invoke(WaitingText(vmid, by));
-            await Clocks.DelayAsync(Client.Clock, TimeSpan.FromSeconds(10), cancellationToken).ConfigureAwait(false);
+            await Client.Clock.WaitAsync(TimeSpan.FromSeconds(10), cancellationToken).ConfigureAwait(false);
         }
     }
 

@@ -125,7 +125,7 @@ internal sealed class ApiClient : IDisposable
                 if (!_silent.IsSilent(path) && ++proxyRetries <= MaximumProxyRetries)
                 {
                     MoveOn(reply.HostIndex);
-                    await Clocks.DelayAsync(_clock, TimeSpan.FromSeconds(proxyRetries), cancellationToken).ConfigureAwait(false);
+                    await _clock.WaitAsync(TimeSpan.FromSeconds(proxyRetries), cancellationToken).ConfigureAwait(false);
                     continue;
                 }
                 _silent.Failed(path);
@@ -162,7 +162,8 @@ internal sealed class ApiClient : IDisposable
         Exception? last = null;
         for (int attempt = 0; attempt < _hosts.Count * rounds; attempt++)
         {
-            if (attempt > 0 && attempt % _hosts.Count == 0) await Clocks.DelayAsync(_clock, TimeSpan.FromSeconds(1), cancellationToken).ConfigureAwait(false);
+            if (attempt > 0 && attempt % _hosts.Count == 0)
+                await _clock.WaitAsync(TimeSpan.FromSeconds(1), cancellationToken).ConfigureAwait(false);
             int index = _current;
             try
             {

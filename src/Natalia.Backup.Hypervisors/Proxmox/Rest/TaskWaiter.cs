@@ -55,7 +55,7 @@ internal sealed class TaskWaiter(ApiClient client)
         long since = new DateTimeOffset(sinceUtc, TimeSpan.Zero).ToUnixTimeSeconds();
         for (int attempt = 0; attempt < 4; attempt++)
         {
-            await Clocks.DelayAsync(client.Clock, TimeSpan.FromSeconds(3), cancellationToken).ConfigureAwait(false);
+            await client.Clock.WaitAsync(TimeSpan.FromSeconds(3), cancellationToken).ConfigureAwait(false);
             JsonElement tasks = (await client.GetAsync(ApiPath.Of($"/nodes/{node}/tasks"),
                 new ApiArguments { { "source", "all" }, { "since", since }, { "typefilter", type }, { "vmid", id }, { "limit", 100 } }, cancellationToken).ConfigureAwait(false)).Data;
             string user = client.User;
@@ -104,7 +104,7 @@ internal sealed class TaskWaiter(ApiClient client)
             TimeSpan elapsed = clock.GetUtcNow() - start;
             if (elapsed >= options.Timeout) return new TaskOutcome(task, TaskState.Running, 0, lastTrouble, log.Tail);
             if (elapsed > s_quickPhase) pause = Min(TimeSpan.FromTicks(pause.Ticks * 3 / 2), options.MaximumInterval);
-            await Clocks.DelayAsync(clock, Min(pause, options.Timeout - elapsed), cancellationToken).ConfigureAwait(false);
+            await clock.WaitAsync(Min(pause, options.Timeout - elapsed), cancellationToken).ConfigureAwait(false);
         }
     }
 

@@ -347,7 +347,7 @@ internal sealed class RestoreService(ProxmoxCluster cluster, StoredPoints points
             }
             // The task that is ending may still hold it.
             if (!ProxmoxCluster.IsLockText(why, out _) || cluster.Client.Clock.GetUtcNow() - since >= TimeSpan.FromMinutes(5)) return Left(why);
-            await Clocks.DelayAsync(cluster.Client.Clock, TimeSpan.FromSeconds(5), CancellationToken.None).ConfigureAwait(false);
+            await cluster.Client.Clock.WaitAsync(TimeSpan.FromSeconds(5), CancellationToken.None).ConfigureAwait(false);
         }
 
         string Left(string reason) => $"What it made, half of VM {vmid} on node '{node}', could not be removed and may still be there: {reason.TrimEnd('.')}.";
