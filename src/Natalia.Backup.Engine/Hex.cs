@@ -1,9 +1,11 @@
 namespace Natalia.Backup.Engine;
 
 /// <summary>Lowercase hexadecimal, which netstandard2.0 lacks.</summary>
-internal static class Hex
+public static class Hex
 {
-    internal static string ToString(ReadOnlySpan<byte> bytes)
+    /// <summary>Two digits for each byte.</summary>
+    /// <param name="bytes">The bytes.</param>
+    public static string ToString(ReadOnlySpan<byte> bytes)
     {
         const string digits = "0123456789abcdef";
         var text = new char[bytes.Length * 2];
@@ -16,7 +18,10 @@ internal static class Hex
     }
 
     /// <summary>Reads lowercase hexadecimal of exactly the buffer's size.</summary>
-    internal static bool TryParse(string? text, Span<byte> bytes)
+    /// <param name="text">The digits, lowercase, and nothing else.</param>
+    /// <param name="bytes">Gets the bytes.</param>
+    /// <returns>False when the text is another one; the bytes are then not to be used.</returns>
+    public static bool TryParse(string? text, Span<byte> bytes)
     {
         if (text is null || text.Length != bytes.Length * 2) return false;
         for (int i = 0; i < bytes.Length; i++)

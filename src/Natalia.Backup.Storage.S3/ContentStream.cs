@@ -3,16 +3,14 @@ using Natalia.Backup.Engine.Storage;
 namespace Natalia.Backup.Storage.S3;
 
 /// <summary>The pieces of a content as one stream that can be rewound, without copying them together. Tells whenever some were taken.</summary>
-internal sealed class ContentStream(ObjectContent content, StallGuard guard, SlowGuard slow) : Stream
+internal sealed class ContentStream(ObjectContent content, StallGuard guard, SlowGuard slow) : ReadOnlyStream
 {
     private long _position;
     private int _part;
     private int _offset;
     private int _taken;
 
-    public override bool CanRead => true;
     public override bool CanSeek => true;
-    public override bool CanWrite => false;
     public override long Length => content.Length;
     public override long Position { get => _position; set => Seek(value, SeekOrigin.Begin); }
 
@@ -38,10 +36,6 @@ internal sealed class ContentStream(ObjectContent content, StallGuard guard, Slo
         _offset = (int)target;
         return _position;
     }
-
-    public override void Flush() { }
-    public override void SetLength(long value) => throw new NotSupportedException();
-    public override void Write(byte[] buffer, int offset, int count) => throw new NotSupportedException();
 
     private int Copy(Span<byte> target)
     {

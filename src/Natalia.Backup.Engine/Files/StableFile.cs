@@ -52,7 +52,7 @@ public static class StableFile
             string reason = $"{new Win32Exception(code).Message}: '{folder}'";
             throw code is NoEntry or NotADirectory ? new DirectoryNotFoundException(reason) : new IOException(reason, code);
         }
-        using var handle = new SafeFolderHandle(descriptor);
+        using var handle = new UnixDescriptor(descriptor);
         if (Sync(handle) is int error)
             throw new FolderNotFlushedException($"The names in the folder '{folder}' could not be brought to stable storage: {new Win32Exception(error).Message}.", error);
     }
@@ -106,15 +106,6 @@ public static class StableFile
             int descriptor = open(folder, s_isMacOS ? MacCloseOnExec : LinuxCloseOnExec);
             if (descriptor >= 0 || Marshal.GetLastWin32Error() != Interrupted) return descriptor;
         }
-    }
-
-    private sealed class SafeFolderHandle : SafeHandle
-    {
-        internal SafeFolderHandle(int descriptor) : base(new IntPtr(-1), ownsHandle: true) => SetHandle(new IntPtr(descriptor));
-
-        public override bool IsInvalid => handle == new IntPtr(-1);
-
-        protected override bool ReleaseHandle() => close((int)handle) == 0;
     }
 
 #pragma warning disable SYSLIB1054, IDE1006, CA2101 // LibraryImport is not in netstandard2.0; the names are libc's; LPStr is UTF-8 there.

@@ -42,7 +42,7 @@ internal static unsafe class UnixOpen
             {
                 path += "/" + names[i];
                 int below = OpenAt(at, names[i], i < names.Count - 1 ? s_folderOnly : s_noFollow | s_closeOnExec | s_nonBlocking, out error);
-                _ = close(at);
+                UnixDescriptor.Close(at);
                 at = below;
             }
             if (at < 0) return error == s_loop || error == ENOTDIR ? null : throw Error(path, error);
@@ -52,7 +52,7 @@ internal static unsafe class UnixOpen
         }
         finally
         {
-            if (at >= 0) _ = close(at);
+            if (at >= 0) UnixDescriptor.Close(at);
         }
     }
 
@@ -66,7 +66,7 @@ internal static unsafe class UnixOpen
         {
             device.DangerousAddRef(ref held);
             int descriptor = OpenAt(CurrentFolder, $"/proc/self/fd/{(int)device.DangerousGetHandle()}", O_EXCL | s_closeOnExec | s_nonBlocking, out int error);
-            if (descriptor >= 0) _ = close(descriptor);
+            if (descriptor >= 0) UnixDescriptor.Close(descriptor);
             return descriptor < 0 && error == EBUSY;
         }
         finally
@@ -99,7 +99,7 @@ internal static unsafe class UnixOpen
 #if NET8_0_OR_GREATER
         var handle = new SafeFileHandle(descriptor, ownsHandle: true);
 #else
-        var handle = new UnixHandle(descriptor);
+        var handle = new UnixDescriptor(descriptor);
 #endif
         // Only the opening must not wait.
         if (Platform.IsLinux && fcntl(handle, F_GETFL, 0) is var flags and >= 0) _ = fcntl(handle, F_SETFL, flags & ~s_nonBlocking);
@@ -119,22 +119,8 @@ internal static unsafe class UnixOpen
         _ => new IOException($"'{path}' cannot be opened: error {code} of the operating system.", code),
     };
 
-#if !NET8_0_OR_GREATER
-    /// <summary>A descriptor that this class opened. Mono's own file handles know only those that Mono opened.</summary>
-    private sealed class UnixHandle : SafeHandle
-    {
-        internal UnixHandle(int descriptor) : base((IntPtr)(-1), ownsHandle: true) => SetHandle((IntPtr)descriptor);
-
-        public override bool IsInvalid => (long)handle < 0;
-
-        protected override bool ReleaseHandle() => close((int)handle) == 0;
-    }
-#endif
-
     [DllImport("libc", SetLastError = true)]
     private static extern int openat(int folder, byte* path, int flags);
-    [DllImport("libc", SetLastError = true)]
-    private static extern int close(int fd);
     [DllImport("libc", SetLastError = true)]
     private static extern int flock(SafeHandle handle, int operation);
     [DllImport("libc", SetLastError = true)]

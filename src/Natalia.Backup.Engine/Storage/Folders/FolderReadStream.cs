@@ -1,13 +1,10 @@
 namespace Natalia.Backup.Engine.Storage.Folders;
 
 /// <summary>A file's bytes in order, whose failures are store errors like those of every other call.</summary>
-internal sealed class FolderReadStream(ObjectFile file, string path) : Stream
+internal sealed class FolderReadStream(ObjectFile file, string path) : ReadOnlyStream
 {
     private long _position;
 
-    public override bool CanRead => true;
-    public override bool CanSeek => false;
-    public override bool CanWrite => false;
     public override long Length => file.Length;
     public override long Position { get => _position; set => throw new NotSupportedException(); }
 
@@ -42,11 +39,6 @@ internal sealed class FolderReadStream(ObjectFile file, string path) : Stream
         }
     }, cancellationToken).ConfigureAwait(false);
 #endif
-
-    public override void Flush() { }
-    public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
-    public override void SetLength(long value) => throw new NotSupportedException();
-    public override void Write(byte[] buffer, int offset, int count) => throw new NotSupportedException();
 
     protected override void Dispose(bool disposing)
     {

@@ -1,7 +1,5 @@
-using System.Buffers;
 using System.Collections.Concurrent;
 using System.Runtime.CompilerServices;
-using System.Runtime.InteropServices;
 using Natalia.Backup.Engine.Files;
 
 namespace Natalia.Backup.Engine.Storage.Folders;
@@ -48,7 +46,8 @@ public sealed class FolderStore : IObjectStore, IPlacedStore
     /// <summary>With flushes that a test can let fail.</summary>
     internal static FolderStore Open(string path, bool create, Action<FileStream> flushFile, Action<string> flushFolder)
     {
-        if (!IsFullPath(path)) throw new ArgumentException($"'{path}' is not a full path.", nameof(path));
+        if (!OlderFramework.IsFullPath(path))
+            throw new ArgumentException($"'{path}' is not a full path.", nameof(path));
         string root = Path.GetFullPath(path);
         if (root.Length > Path.GetPathRoot(root)!.Length) root = root.TrimEnd(Path.DirectorySeparatorChar, Path.AltDirectorySeparatorChar);
         try
@@ -243,7 +242,7 @@ public sealed class FolderStore : IObjectStore, IPlacedStore
             for (int at = 0; at < part.Length; at += WriteSize)
             {
                 cancellationToken.ThrowIfCancellationRequested();
-                Write(file, part.Slice(at, Math.Min(WriteSize, part.Length - at)));
+                OlderFramework.Write(file, part.Slice(at, Math.Min(WriteSize, part.Length - at)));
             }
         }
         _flushFile(file);
@@ -509,33 +508,4 @@ public sealed class FolderStore : IObjectStore, IPlacedStore
             return false;
         }
     }
-
-    private static bool IsFullPath(string path)
-    {
-#if NET8_0_OR_GREATER
-        return Path.IsPathFullyQualified(path);
-#else
-        if (!NativeFiles.IsWindows) return path.StartsWith("/", StringComparison.Ordinal);
-        return path.StartsWith(@"\\", StringComparison.Ordinal) || (path.Length > 2 && path[1] == ':' && path[2] is '\\' or '/');
-#endif
-    }
-
-    private static void Write(FileStream file, ReadOnlyMemory<byte> bytes)
-    {
-#if NET8_0_OR_GREATER
-        file.Write(bytes.Span);
-#else
-        if (MemoryMarshal.TryGetArray(bytes, out ArraySegment<byte> array)) file.Write(array.Array!, array.Offset, array.Count);
-        else WithArray(bytes.Length, rented => { bytes.CopyTo(rented); file.Write(rented, 0, bytes.Length); return 0; });
-#endif
-    }
-
-#if !NET8_0_OR_GREATER
-    private static int WithArray(int length, Func<byte[], int> work)
-    {
-        byte[] rented = ArrayPool<byte>.Shared.Rent(length);
-        try { return work(rented); }
-        finally { ArrayPool<byte>.Shared.Return(rented); }
-    }
-#endif
 }

@@ -15,7 +15,7 @@ internal sealed unsafe class ObjectFile : IDisposable
     private static readonly int s_flags = OpenFlags();
 
     private readonly FileStream? _stream;
-    private readonly Descriptor? _descriptor;
+    private readonly UnixDescriptor? _descriptor;
 
     private ObjectFile(FileStream stream)
     {
@@ -23,7 +23,7 @@ internal sealed unsafe class ObjectFile : IDisposable
         Length = stream.Length;
     }
 
-    private ObjectFile(Descriptor? descriptor)
+    private ObjectFile(UnixDescriptor? descriptor)
     {
         _descriptor = descriptor;
         Length = descriptor is null ? 0 : UnixFile.GetLength(descriptor);
@@ -73,7 +73,7 @@ internal sealed unsafe class ObjectFile : IDisposable
     }
 
     /// <returns>Null when it is neither a file nor a folder.</returns>
-    private static Descriptor? OpenOnUnix(string path)
+    private static UnixDescriptor? OpenOnUnix(string path)
     {
         int number;
         while ((number = open(path, s_flags)) < 0)
@@ -90,7 +90,7 @@ internal sealed unsafe class ObjectFile : IDisposable
                 _ => Failure(path, code),
             };
         }
-        var descriptor = new Descriptor(number);
+        var descriptor = new UnixDescriptor(number);
         if (KindOf(descriptor) is Kind.File) return descriptor;
         bool isFolder = KindOf(descriptor) is Kind.Folder;
         descriptor.Dispose();
@@ -104,7 +104,7 @@ internal sealed unsafe class ObjectFile : IDisposable
         Other,
     }
 
-    private static Kind KindOf(Descriptor descriptor)
+    private static Kind KindOf(UnixDescriptor descriptor)
     {
         if (UnixFile.GetStatus(descriptor) is UnixFileStatus status) return status.IsRegular ? Kind.File : status.IsFolder ? Kind.Folder : Kind.Other;
         // Elsewhere than on Linux: what has no end is a pipe or the like; a folder cannot be read.
@@ -122,22 +122,9 @@ internal sealed unsafe class ObjectFile : IDisposable
         ? 0x4 | 0x100 | 0x1000000 | 0x20000
         : 0x800 | (RuntimeInformation.ProcessArchitecture is Architecture.Arm or Architecture.Arm64 or (Architecture)8 ? 0x8000 : 0x20000) | 0x80000 | 0x100;
 
-    /// <summary>A descriptor of ours: the file handles of Mono know only those that Mono opened.</summary>
-    private sealed class Descriptor : SafeHandle
-    {
-        internal Descriptor(int number) : base(new IntPtr(-1), ownsHandle: true) => SetHandle(new IntPtr(number));
-
-        public override bool IsInvalid => handle == new IntPtr(-1);
-
-        protected override bool ReleaseHandle() => close((int)handle) == 0;
-    }
-
 #pragma warning disable SYSLIB1054, IDE1006, CA2101 // LibraryImport is not in netstandard2.0; the names are libc's; LPStr is UTF-8 there.
     [DllImport("libc", SetLastError = true)]
     private static extern int open([MarshalAs(UnmanagedType.LPStr)] string path, int flags);
-
-    [DllImport("libc", SetLastError = true)]
-    private static extern int close(int descriptor);
 
     [DllImport("libc", SetLastError = true)]
     private static extern long lseek(SafeHandle handle, long offset, int whence);

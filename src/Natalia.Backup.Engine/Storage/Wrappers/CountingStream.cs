@@ -1,11 +1,8 @@
 namespace Natalia.Backup.Engine.Storage.Wrappers;
 
 /// <summary>Counts the bytes that are read through it.</summary>
-internal sealed class CountingStream(Stream inner, StoreMeter meter) : Stream
+internal sealed class CountingStream(Stream inner, StoreMeter meter) : ReadOnlyStream
 {
-    public override bool CanRead => true;
-    public override bool CanSeek => false;
-    public override bool CanWrite => false;
     public override long Length => inner.Length;
     public override long Position { get => inner.Position; set => throw new NotSupportedException(); }
 
@@ -20,11 +17,6 @@ internal sealed class CountingStream(Stream inner, StoreMeter meter) : Stream
     public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default) =>
         Counted(await inner.ReadAsync(buffer, cancellationToken).ConfigureAwait(false));
 #endif
-
-    public override void Flush() { }
-    public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
-    public override void SetLength(long value) => throw new NotSupportedException();
-    public override void Write(byte[] buffer, int offset, int count) => throw new NotSupportedException();
 
     protected override void Dispose(bool disposing)
     {

@@ -1,15 +1,11 @@
 namespace Natalia.Backup.Engine.Storage.Wrappers;
 
 /// <summary>An object's bytes from an offset on, fetched by ranged reads.</summary>
-internal sealed class RangedStream(IObjectStore store, string name, long position) : Stream
+internal sealed class RangedStream(IObjectStore store, string name, long position) : ReadOnlyStream
 {
     private readonly byte[] _buffer = new byte[4 << 20];
     private int _start, _end;
 
-    public override bool CanRead => true;
-    public override bool CanSeek => false;
-    public override bool CanWrite => false;
-    public override long Length => throw new NotSupportedException();
     public override long Position { get => position; set => throw new NotSupportedException(); }
 
     public override int Read(byte[] buffer, int offset, int count) => ReadAsync(buffer, offset, count, CancellationToken.None).GetAwaiter().GetResult();
@@ -27,9 +23,4 @@ internal sealed class RangedStream(IObjectStore store, string name, long positio
         position += copied;
         return copied;
     }
-
-    public override void Flush() { }
-    public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
-    public override void SetLength(long value) => throw new NotSupportedException();
-    public override void Write(byte[] buffer, int offset, int count) => throw new NotSupportedException();
 }

@@ -1,15 +1,11 @@
 namespace Natalia.Backup.Engine.Storage.Wrappers;
 
 /// <summary>An object's bytes in order; when the connection breaks, it is opened again and read up to where it stood.</summary>
-internal sealed class RetryStream(RetryStore store, string name, Stream first) : Stream
+internal sealed class RetryStream(RetryStore store, string name, Stream first) : ReadOnlyStream
 {
     private Stream? _stream = first;
     private long _position;
 
-    public override bool CanRead => true;
-    public override bool CanSeek => false;
-    public override bool CanWrite => false;
-    public override long Length => throw new NotSupportedException();
     public override long Position { get => _position; set => throw new NotSupportedException(); }
 
     public override int Read(byte[] buffer, int offset, int count) => ReadAsync(buffer, offset, count, CancellationToken.None).GetAwaiter().GetResult();
@@ -23,11 +19,6 @@ internal sealed class RetryStream(RetryStore store, string name, Stream first) :
         _position += read;
         return read;
     }, cancellationToken);
-
-    public override void Flush() { }
-    public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
-    public override void SetLength(long value) => throw new NotSupportedException();
-    public override void Write(byte[] buffer, int offset, int count) => throw new NotSupportedException();
 
     protected override void Dispose(bool disposing)
     {
