@@ -38,7 +38,8 @@ public sealed class ArchiveSimulator : IDisposable
 
     public Uri Endpoint { get; }
 
-    /// <summary>METHOD and key of every request so far.</summary>
+    /// <summary>Every request so far: METHOD and key of an object; LOOK, VERSIONING or LIST and the prefix of the
+    /// bucket.</summary>
     public string[] Log
     {
         get { lock (_items) return [.. _log]; }
@@ -93,7 +94,7 @@ public sealed class ArchiveSimulator : IDisposable
         (int status, byte[] answer) = (500, []);
         lock (_items)
         {
-            _log.Add($"{request.HttpMethod} {key}{(request.Url.Query.Contains("restore") ? "?restore" : "")}");
+            _log.Add(Describe(request, key));
             (status, answer) = key.Length == 0 ? AnswerBucket(request) : AnswerObject(request, context.Response, key, body.ToArray());
         }
         try
@@ -109,6 +110,11 @@ public sealed class ArchiveSimulator : IDisposable
         }
         catch (Exception error) when (error is HttpListenerException or IOException or ObjectDisposedException or InvalidOperationException) { }
     }
+
+    private static string Describe(HttpListenerRequest request, string key) => key.Length > 0
+        ? $"{request.HttpMethod} {key}{(request.Url!.Query.Contains("restore") ? "?restore" : "")}"
+        : request.Url!.Query.Contains("versioning") ? "VERSIONING" : request.Url.Query.Contains("max-keys=1")
+            && string.IsNullOrEmpty(request.QueryString["prefix"]) ? "LOOK" : "LIST " + request.QueryString["prefix"];
 
     private (int, byte[]) AnswerBucket(HttpListenerRequest request)
     {

@@ -100,7 +100,7 @@ public sealed class S3LockTests : IAsyncLifetime
         for (int seconds = 2; ; seconds *= 2)
         {
             await store.PutAsync("a", Content(1), new PutOptions { RetainUntilUtc = DateTime.UtcNow.AddSeconds(seconds) }, None);
-            end = (await store.GetRetainUntilAsync("a", None))!.Value;
+            end = (await store.ObjectLock!.GetRetainUntilAsync("a", None))!.Value;
             Exception? refused = await Record.ExceptionAsync(() => store.DeleteAsync("a", None));
             if (refused is null && DateTime.UtcNow > end) continue;
             Assert.Equal(ErrorIds.ObjectLocked, Assert.IsType<NataliaException>(refused).ErrorId);
@@ -192,7 +192,7 @@ public sealed class S3LockTests : IAsyncLifetime
         using S3Store store = await OpenAsync();
         Assert.Equal(7, store.DefaultRetentionDays);
         await store.PutAsync("a", Content(1), PutOptions.Metadata, None);
-        Assert.True(await store.GetRetainUntilAsync("a", None) > DateTime.UtcNow.AddDays(6));
+        Assert.True(await store.ObjectLock!.GetRetainUntilAsync("a", None) > DateTime.UtcNow.AddDays(6));
         Assert.Equal(ErrorIds.ObjectLocked, await ErrorOf(() => store.DeleteAsync("a", None)));
     }
 
@@ -206,6 +206,35 @@ public sealed class S3LockTests : IAsyncLifetime
         NataliaException error = await Assert.ThrowsAsync<NataliaException>(() => store.DeleteAsync("a", None));
         Assert.Equal(ErrorIds.ObjectLocked, error.ErrorId);
         Assert.Contains("legal hold", error.Message, StringComparison.Ordinal);
+    }
+
+    /// <summary>What a repository says of its locks is known only when it is read: then they are set by the same
+    /// connection.</summary>
+    [StoreFact]
+    public async Task A_store_that_is_told_of_locks_later_sets_them_without_asking_the_bucket_again()
+    {
+        S3Store plain = await OpenAsync(mode: null);
+        await plain.PutAsync("before", Content(1), PutOptions.Metadata, None);
+        StoreUsage before = plain.Meter.Usage;
+        using S3Store store = plain.With(ObjectLockMode.Compliance, null);
+        Assert.Equal(before, store.Meter.Usage);
+        Assert.Equal(ObjectLockMode.Compliance, store.ObjectLock!.Mode);
+        DateTime until = DateTime.UtcNow.AddDays(1);
+        await store.PutAsync("a", Content(1), new PutOptions { RetainUntilUtc = until }, None);
+        Assert.InRange((await store.ObjectLock.GetRetainUntilAsync("a", None))!.Value, until, until.AddSeconds(1));
+        Assert.Null(await store.ObjectLock.GetRetainUntilAsync("before", None));
+        Assert.Equal(ErrorIds.ObjectLocked, await ErrorOf(() => store.DeleteAsync("a", None)));
+    }
+
+    [StoreFact]
+    public async Task A_bucket_without_locks_refuses_them_also_later()
+    {
+        string bucket = await CephServer.Running.MakeBucketAsync();
+        using S3Store store = await S3Store.OpenAsync(TestOptions.For(bucket), None);
+        NataliaException refused = Assert.Throws<NataliaException>(() => store.With(ObjectLockMode.Governance, null));
+        Assert.Equal(ErrorIds.BucketWithoutObjectLock, refused.ErrorId);
+        using S3Store same = store.With(null, "STANDARD");
+        Assert.Null(same.ObjectLock);
     }
 
     [StoreFact]

@@ -92,7 +92,8 @@ public sealed class S3PolicyTests : IDisposable
             using S3Store store = await S3Store.OpenAsync(TestOptions.For(bucket) with { Prefix = "natalia", AccessKey = accessKey, SecretKey = CephServer.Secret(secretKey), LockMode = locks ? ObjectLockMode.Governance : null }, None);
             await store.ReadAsync("a", 0, new byte[1], None);
             await store.PutAsync("b", new ObjectContent(new byte[1]), PutOptions.Metadata, None);
-            if (right == "s3:PutObjectRetention") await store.ExtendAsync("a", DateTime.UtcNow.AddMinutes(1), None);
+            if (right == "s3:PutObjectRetention")
+                await store.ObjectLock!.ExtendAsync("a", DateTime.UtcNow.AddMinutes(1), None);
             await store.DeleteAsync("a", None);
         });
         Assert.Equal(ErrorIds.StoreAccessDenied, error.ErrorId);

@@ -1,6 +1,7 @@
 using Natalia.Backup.Engine.Leases;
 using Natalia.Backup.Engine.Retention;
 using Natalia.Backup.Engine.Sealing;
+using Natalia.Backup.Engine.Storage;
 
 namespace Natalia.Backup.Engine.Core;
 
@@ -32,6 +33,14 @@ public sealed record RepositoryOptions
 
     /// <summary>For a repository that is made: the storage class in which packs of blocks are put, remembered with the repository so that every session uses it; null for the store's default.</summary>
     public string? StorageClass { get; init; }
+
+    /// <summary>
+    /// For a repository that is opened: makes what takes the store's place when it is known how strong its locks are
+    /// (null
+    /// for none) and in which storage class packs lie (null for the store's default), which stands in the repository.
+    /// Called before anything is written. Null: the store knows, or there is nothing to know.
+    /// </summary>
+    public Func<ObjectLockMode?, string?, IObjectStore>? Settle { get; init; }
 
     /// <summary>By how much this machine's clock and the store's may differ at most for anything to be written: the times of points and of records, and locks, would be wrong.</summary>
     internal TimeSpan ClockLimit { get; init; } = TimeSpan.FromDays(1);

@@ -17,12 +17,12 @@ internal static class StoreRecord
     };
 
     /// <summary>The storage class of packs of blocks; null for the store's default, also where the record cannot be read: where a pack lies is a matter of cost, and the repository's check reports the record.</summary>
-    internal static async Task<string?> ReadAsync(IObjectStore store, RepositorySettings settings, RepositoryOptions options, CancellationToken cancellationToken)
+    internal static async Task<string?> ReadAsync(IObjectStore store, AuditLog log, List<AuditName> names,
+        CancellationToken cancellationToken)
     {
         // Only a store that has classes can have been given one.
         if (store.Find<IObjectArchive>() is null) return null;
-        var log = new AuditLog(store, null, settings.AuditKey, options.Clock);
-        foreach (AuditName name in Enumerable.Reverse(await log.ListAsync(cancellationToken).ConfigureAwait(false)))
+        foreach (AuditName name in Enumerable.Reverse(names))
         {
             if (name.Event != Event) continue;
             try

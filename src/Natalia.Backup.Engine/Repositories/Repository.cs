@@ -109,6 +109,10 @@ public sealed partial class Repository : IDisposable
     public ObjectLockMode? ImmutabilityMode => _core.Immutability?.Mode;
     /// <summary>The storage class in which packs of blocks are put, as it was when the repository was made; null for the store's default.</summary>
     public string? StorageClass { get; internal init; }
+
+    /// <summary>True when packs that are stored now lie in an archive class, from which they are read only after a
+    /// thaw.</summary>
+    public bool ArchivesPacks => _core.Store.Find<IObjectArchive>()?.HoldsNewPacks == true;
     /// <summary>True when points can be read and written: a password was given, or none is needed.</summary>
     public bool IsUnlocked => _core.IsUnlocked;
     /// <summary>The SHA-256 fingerprint of the key that signs the audit log, 64 lowercase hexadecimal digits. Kept elsewhere, it proves later that the log is this repository's.</summary>

@@ -20,9 +20,13 @@ internal static class RepositoryOpener
         var search = new KeySlotSearch(store);
         (RepositorySecrets? secrets, string? slot) = settings.Cipher == Cipher.None || password is not null
             ? await OpenSlotAsync(store, search, password, Hash256.Of(bytes), settings.AuditKey, options.Clock, cancellationToken).ConfigureAwait(false) : (null, null);
-        ImmutabilityPolicy? immutability = await ReadImmutabilityAsync(store, settings, options, cancellationToken).ConfigureAwait(false);
+        var log = new AuditLog(store, null, settings.AuditKey, options.Clock);
+        List<AuditName> names = await log.ListAsync(cancellationToken).ConfigureAwait(false);
+        ImmutabilityPolicy? immutability = await ReadImmutabilityAsync(store, log, names,
+            cancellationToken).ConfigureAwait(false);
+        string? storageClass = await StoreRecord.ReadAsync(store, log, names, cancellationToken).ConfigureAwait(false);
+        if (options.Settle is not null) store = options.Settle(immutability?.Mode, storageClass);
         if (immutability is not null && store.ObjectLock is not null) store = new LockingStore(store, immutability, options.Clock);
-        string? storageClass = await StoreRecord.ReadAsync(store, settings, options, cancellationToken).ConfigureAwait(false);
         return new Repository(new RepositoryCore(store, settings, secrets, options, immutability), Hash256.Of(bytes), slot)
         {
             StorageClass = storageClass, UnusableKeySlots = [.. search.Unusable.Select(u => $"'{u.ObjectName}': {u.Reason}")], UntriedKeySlots = search.Untried,
@@ -30,10 +34,9 @@ internal static class RepositoryOpener
     }
 
     /// <summary>The policy that the repository was made with. One that cannot be read stops the opening: writing without locks what should be locked would be a lie.</summary>
-    private static async Task<ImmutabilityPolicy?> ReadImmutabilityAsync(IObjectStore store, RepositorySettings settings, RepositoryOptions options, CancellationToken cancellationToken)
+    private static async Task<ImmutabilityPolicy?> ReadImmutabilityAsync(IObjectStore store, AuditLog log,
+        List<AuditName> all, CancellationToken cancellationToken)
     {
-        var log = new AuditLog(store, null, settings.AuditKey, options.Clock);
-        List<AuditName> all = await log.ListAsync(cancellationToken).ConfigureAwait(false);
         NataliaException? trouble = null;
         foreach (AuditName name in Enumerable.Reverse(all.FindAll(n => n.Event == ImmutabilityPolicy.Event)))
         {

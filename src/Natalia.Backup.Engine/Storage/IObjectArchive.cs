@@ -3,6 +3,9 @@ namespace Natalia.Backup.Engine.Storage;
 /// <summary>A store whose objects may lie in an archive class, from where they are read only after they were thawed.</summary>
 public interface IObjectArchive
 {
+    /// <summary>Whether packs that are put now lie in an archive class.</summary>
+    bool HoldsNewPacks { get; }
+
     /// <summary>How long a thaw usually takes at most; what the maker of the service says, no promise.</summary>
     TimeSpan UsualThawTime { get; }
 

@@ -90,7 +90,9 @@ internal static class ConnectionFactory
         if (settings.Bucket is not null)
         {
             OpenedBucket opened = await OpenBucketAsync(settings.Bucket, credential, cancellationToken).ConfigureAwait(false);
-            return Describe(settings with { Bucket = opened.Settings }, await Repository.CreateAsync(opened.Store, password, options, cancellationToken).ConfigureAwait(false), opened.RetentionDays);
+            return Describe(settings with { Bucket = opened.Settings },
+                await Repository.CreateAsync(opened.Store, password, options, cancellationToken).ConfigureAwait(false),
+                opened.Bucket.DefaultRetentionDays);
         }
         // Nothing is made in a folder that holds something already: it will be refused.
         IObjectStore store = OpenFolder(settings, credential, () => !Directory.Exists(settings.Path) || !Directory.EnumerateFileSystemEntries(settings.Path).Any());
@@ -101,23 +103,30 @@ internal static class ConnectionFactory
     /// <exception cref="NataliaException">What the engine throws; <c>PasswordRequired</c> where the user said that there is none.</exception>
     internal static async Task<RepositoryConnection> OpenRepositoryAsync(RepositorySettings settings, RepositoryPassword? password, UserCredential? credential, CancellationToken cancellationToken)
     {
-        IObjectStore store;
+        var options = new RepositoryOptions { Label = settings.Name };
         int? retentionDays = null;
+        IObjectStore store;
         if (settings.Bucket is BucketSettings bucket)
         {
-            // How strong locks are, and which class packs lie in, is the repository's own to say, and needs no password; the store must know before it writes.
             OpenedBucket opened = await OpenBucketAsync(bucket, credential, cancellationToken).ConfigureAwait(false);
-            using (Repository look = await Repository.OpenAsync(opened.Store, null, new RepositoryOptions { Label = settings.Name }, cancellationToken).ConfigureAwait(false))
-                bucket = opened.Settings with { LockMode = look.ImmutabilityMode, StorageClass = look.StorageClass ?? bucket.StorageClass };
-            opened = await OpenBucketAsync(bucket, credential, cancellationToken).ConfigureAwait(false);
-            (store, retentionDays) = (opened.Store, opened.RetentionDays);
-            settings = settings with { Bucket = settings.Bucket with { AddressingStyle = opened.Settings.AddressingStyle } };
+            store = opened.Store;
+            retentionDays = opened.Bucket.DefaultRetentionDays;
+            settings = settings with { Bucket = bucket with { AddressingStyle = opened.Settings.AddressingStyle } };
+            // How strong locks are, and which class packs lie in, is the repository's own to say; the store must know
+            // before
+            // it writes.
+            options = options with
+            {
+                Settle = (mode, storageClass) =>
+                    new RetryStore(opened.Bucket.With(mode, storageClass ?? bucket.StorageClass)),
+            };
         }
         else
         {
             store = OpenFolder(settings, credential, () => false);
         }
-        Repository repository = await Repository.OpenAsync(store, password, new RepositoryOptions { Label = settings.Name }, cancellationToken).ConfigureAwait(false);
+        Repository repository = await Repository.OpenAsync(store, password, options,
+            cancellationToken).ConfigureAwait(false);
         if (settings.Access != RepositoryAccess.Unencrypted || !repository.IsEncrypted) return Describe(settings, repository, retentionDays);
         repository.Dispose();
         throw new NataliaException(ErrorIds.PasswordRequired, NataliaErrorKind.Authentication, $"The repository '{settings.Path}' is encrypted.", settings.Path,
@@ -177,11 +186,12 @@ internal static class ConnectionFactory
         }, cancellationToken).ConfigureAwait(false);
         // Auto puts the bucket into the path first; what differs was found by trying, and need not be tried again.
         bool wasFound = bucket.AddressingStyle == S3AddressingStyle.Auto && bucket.Endpoint is not null && store.AddressingStyle == S3AddressingStyle.Virtual;
-        return new OpenedBucket(new RetryStore(store), wasFound ? bucket with { AddressingStyle = S3AddressingStyle.Virtual } : bucket, store.DefaultRetentionDays);
+        return new OpenedBucket(new RetryStore(store), store, wasFound ? bucket
+            with { AddressingStyle = S3AddressingStyle.Virtual } : bucket);
     }
 
     /// <summary>A bucket that was opened, with what was found out on the way.</summary>
-    private sealed record OpenedBucket(IObjectStore Store, BucketSettings Settings, int? RetentionDays);
+    private sealed record OpenedBucket(IObjectStore Store, S3Store Bucket, BucketSettings Settings);
 
     private static RepositoryConnection Describe(RepositorySettings settings, Repository repository, int? retentionDays = null)
     {

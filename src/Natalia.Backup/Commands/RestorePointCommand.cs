@@ -103,7 +103,7 @@ public abstract class RestorePointCommand : NataliaCommand
     private protected async Task<bool> EnsureReadableAsync(LocatedPoint point, IReadOnlyCollection<string>? diskIds, int? days, CancellationToken cancellationToken)
     {
         // Where nothing is said to be archived, the reading itself finds out, so that the usual case costs nothing.
-        if (days is null && point.Repository.Repository.StorageClass is not ("GLACIER" or "DEEP_ARCHIVE")) return true;
+        if (days is null && !point.Repository.Repository.ArchivesPacks) return true;
         OpenPoint opened = await point.OpenAsync(cancellationToken).ConfigureAwait(false);
         ThawStatus? status = await opened.ThawAsync(diskIds, null, cancellationToken).ConfigureAwait(false);
         if (status is null or { IsReadable: true }) return true;

@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using Natalia.Backup.Engine.Network;
 
 namespace Natalia.Backup.Engine.Storage.Folders;
 
@@ -12,7 +13,9 @@ internal static class FolderPlacement
     {
         if (NativeFiles.IsWindows)
         {
-            if (root.StartsWith(@"\\", StringComparison.Ordinal)) return new StorePlacement { HostName = UncHost(root), IsThisMachine = IsThisMachine(UncHost(root)), FreeBytes = FreeOnWindows(root) };
+            if (root.StartsWith(@"\\", StringComparison.Ordinal))
+                return new StorePlacement { HostName = UncHost(root), IsThisMachine = ThisMachine.Is(UncHost(root)),
+                    FreeBytes = FreeOnWindows(root) };
             var drive = new DriveInfo(root);
             // A mapped drive is on another machine; which one is not needed to say that it is off this one.
             return new StorePlacement { IsThisMachine = drive.DriveType != DriveType.Network, FreeBytes = FreeOnWindows(root), FileSystem = drive.DriveFormat };
@@ -23,21 +26,10 @@ internal static class FolderPlacement
         return new StorePlacement
         {
             HostName = host,
-            IsThisMachine = type.Length == 0 ? null : !network || (host is not null && IsThisMachine(host)),
+            IsThisMachine = type.Length == 0 ? null : !network || (host is not null && ThisMachine.Is(host)),
             FreeBytes = new DriveInfo(root).AvailableFreeSpace,
             FileSystem = type.Length == 0 ? null : type,
         };
-    }
-
-    /// <summary>Whether a host name or address means this machine. Asks no name server: a name that resolves here by other ways counts as another machine.</summary>
-    internal static bool IsThisMachine(string host)
-    {
-        string name = host.Trim('[', ']');
-        if (name.Equals("localhost", StringComparison.OrdinalIgnoreCase) || name.Equals(Environment.MachineName, StringComparison.OrdinalIgnoreCase)) return true;
-        if (name.StartsWith(Environment.MachineName + ".", StringComparison.OrdinalIgnoreCase)) return true;
-        if (!System.Net.IPAddress.TryParse(name, out System.Net.IPAddress? address)) return false;
-        if (System.Net.IPAddress.IsLoopback(address)) return true;
-        return System.Net.NetworkInformation.NetworkInterface.GetAllNetworkInterfaces().SelectMany(n => n.GetIPProperties().UnicastAddresses).Any(u => u.Address.Equals(address));
     }
 
     // The deepest mount point that holds the folder, by the kernel's list; empty where there is no such list.

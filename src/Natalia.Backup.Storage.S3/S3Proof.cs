@@ -1,18 +1,21 @@
 using System.Globalization;
 using System.Security.Cryptography;
-using Amazon.S3;
 using Amazon.S3.Model;
 using Natalia.Backup.Engine;
 
 namespace Natalia.Backup.Storage.S3;
 
-public sealed partial class S3Store
+/// <summary>Whether the server holds the bytes that it was sent.</summary>
+internal sealed class S3Proof(S3Requests requests)
 {
+    // This server's tags are no MD5s, or there are none: found out by reading back.
+    private volatile bool _tagsAreOther, _hasNoTags;
+
     /// <summary>
     /// Makes sure that a put's "200" means these bytes. The tag is their MD5, except of objects that the server encrypts with a managed key, and on some servers; a tag that says nothing is believed once
     /// the bytes were read back, and one that is missing once more for each put, by the length.
     /// </summary>
-    private async Task RequireStoredAsync(string name, long length, byte[] md5, PutObjectResponse response, CancellationToken cancellationToken)
+    internal async Task RequireStoredAsync(string name, long length, byte[] md5, PutObjectResponse response, CancellationToken cancellationToken)
     {
         string tag = response.ETag?.Trim('"') ?? "";
         if (tag.Equals(Hex.ToString(md5), StringComparison.OrdinalIgnoreCase)) return;
@@ -27,7 +30,7 @@ public sealed partial class S3Store
         {
             if (tag.Length == 0 && _hasNoTags)
             {
-                GetObjectMetadataResponse head = await HeadAsync(name, response.VersionId, cancellationToken).ConfigureAwait(false);
+                GetObjectMetadataResponse head = await requests.HeadAsync(name, response.VersionId, cancellationToken).ConfigureAwait(false);
                 if (head.ContentLength == length) return;
             }
             else if (await HoldsAsync(name, response.VersionId, length, md5, cancellationToken).ConfigureAwait(false))
@@ -40,25 +43,25 @@ public sealed partial class S3Store
         catch (NataliaException error) when (error.ErrorId == ErrorIds.ObjectNotFound)
         {
             // Nothing is there, so another try may put it there.
-            throw new NataliaException(ErrorIds.StoreWriteFailed, NataliaErrorKind.WriteFailed, $"The server {_route.Server} says that it has stored '{name}', and does not have it.", $"{Location}/{name}",
+            throw new NataliaException(ErrorIds.StoreWriteFailed, NataliaErrorKind.WriteFailed, $"The server {requests.Route.Server} says that it has stored '{name}', and does not have it.", $"{requests.Location}/{name}",
                 "Run the operation again. If it stays so, look for a proxy or a gateway that answers in the server's place.", error);
         }
         catch (NataliaException error) when (error.ErrorId == ErrorIds.ObjectArchived)
         {
             // An archive class gives nothing back; its length must do.
-            GetObjectMetadataResponse head = await HeadAsync(name, response.VersionId, cancellationToken).ConfigureAwait(false);
+            GetObjectMetadataResponse head = await requests.HeadAsync(name, response.VersionId, cancellationToken).ConfigureAwait(false);
             if (head.ContentLength == length) return;
         }
-        throw S3Errors.Wrong(_options, _route, name, $"The server {_route.Server} says that it has stored '{name}', and holds other bytes under that name than the {length.ToString(CultureInfo.InvariantCulture)} that were sent.");
+        throw requests.Wrong(name, $"The server {requests.Route.Server} says that it has stored '{name}', and holds other bytes under that name than the {length.ToString(CultureInfo.InvariantCulture)} that were sent.");
     }
 
-    private async Task<bool> HoldsAsync(string name, string? version, long length, byte[] md5, CancellationToken cancellationToken)
+    internal async Task<bool> HoldsAsync(string name, string? version, long length, byte[] md5, CancellationToken cancellationToken)
     {
-        GetObjectMetadataResponse head = await HeadAsync(name, version, cancellationToken).ConfigureAwait(false);
+        GetObjectMetadataResponse head = await requests.HeadAsync(name, version, cancellationToken).ConfigureAwait(false);
         if (head.ContentLength != length) return false;
         if ((head.ETag?.Trim('"') ?? "").Equals(Hex.ToString(md5), StringComparison.OrdinalIgnoreCase)) return true;
         // Of an object that the server encrypts, the tag is no MD5: then only the bytes tell.
-        using Stream there = await OpenVersionAsync(name, version, cancellationToken).ConfigureAwait(false);
+        using Stream there = await requests.OpenReadAsync(name, version, cancellationToken).ConfigureAwait(false);
 #pragma warning disable CA5351 // What the protocol has; the repository's own hashes guard against malice.
         using MD5 hash = MD5.Create();
 #pragma warning restore CA5351
