@@ -11,6 +11,9 @@ public sealed record ReclaimResult
     public required string RepositoryId { get; init; }
     /// <summary>The name of the repository session.</summary>
     public string? Repository { get; init; }
+    /// <summary>True when nothing was changed: the numbers are what an optimization would come to. Packs that it would
+    /// rewrite were not read; one that is damaged stays as it is.</summary>
+    public bool IsWhatIf { get; init; }
     /// <summary>Removed points whose manifests are gone now.</summary>
     public int ForgottenPoints { get; init; }
     /// <summary>Removed points that stay readable until their grace or their object lock has ended.</summary>
@@ -34,5 +37,5 @@ public sealed record ReclaimResult
     public string? Reason { get; init; }
 
     /// <summary>The freed bytes.</summary>
-    public override string ToString() => $"{FreedBytes} bytes freed";
+    public override string ToString() => IsWhatIf ? $"{FreedBytes} bytes would be freed" : $"{FreedBytes} bytes freed";
 }

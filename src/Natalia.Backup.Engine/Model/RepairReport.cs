@@ -34,7 +34,7 @@ public sealed record RepairReport
     public int RemovedPoints { get; init; }
     /// <summary>Bytes in the store that no readable point needs: those that are given back, and those that are kept because a lost point may need them.</summary>
     public long UnneededBytes { get; init; }
-    /// <summary>Bytes that were given back.</summary>
+    /// <summary>Bytes that were given back; with -WhatIf those that would be.</summary>
     public long FreedBytes { get; init; }
     /// <summary>How long it took.</summary>
     public TimeSpan Duration { get; init; }

@@ -18,6 +18,18 @@ internal sealed class DeltaReader(RepositoryCore core, string applianceId)
     /// <summary>What was read before, without the dead lists.</summary>
     private readonly System.Collections.Concurrent.ConcurrentDictionary<Run, RunDelta> _known = new();
 
+    /// <summary>What this one knows, of the same repository through another wrapper of its store. From then on each
+    /// learns by itself.</summary>
+    internal DeltaReader Over(RepositoryCore other)
+    {
+        var over = new DeltaReader(other, applianceId);
+        foreach (KeyValuePair<Run, long> delta in _deltas) over._deltas[delta.Key] = delta.Value;
+        foreach (KeyValuePair<Run, List<(long, string)>> standIns in _standIns)
+            over._standIns[standIns.Key] = [.. standIns.Value];
+        foreach (KeyValuePair<Run, RunDelta> known in _known) over._known[known.Key] = known.Value;
+        return over;
+    }
+
     private string StandInPrefix => Layout.Appliance(applianceId) + "catalog/delta-";
 
     /// <summary>The deltas that are there, whole or not, with their lengths.</summary>

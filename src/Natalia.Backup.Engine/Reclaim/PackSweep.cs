@@ -6,6 +6,7 @@ using Natalia.Backup.Engine.Packs;
 using Natalia.Backup.Engine.Points;
 using Natalia.Backup.Engine.Sealing;
 using Natalia.Backup.Engine.Storage;
+using Natalia.Backup.Engine.Storage.Wrappers;
 
 namespace Natalia.Backup.Engine.Reclaim;
 
@@ -229,6 +230,22 @@ internal sealed class PackSweep(RepositoryCore core, string applianceId, TimeSpa
             DeadBytes += deadBytes;
             return null;
         }
+        if (Layout.RevisionOf(directory.ObjectName, name) is not (int current and < int.MaxValue)) return null;
+        string revised = name + ".r" + (current + 1).ToString(CultureInfo.InvariantCulture);
+        var fresh = new Envelope { Kind = old.Kind, Cipher = old.Cipher, Id = old.Id, Header = old.Header,
+            Segments = [.. live] };
+        if (core.Store.Find<RehearsalStore>() is RehearsalStore rehearsal)
+        {
+            // A plan need not fetch what is to be rewritten. That such a pack is not whole shows when it is read; then
+            // it stays as it is.
+            await rehearsal.NoteAsync(revised, fresh.ObjectLength, cancellationToken).ConfigureAwait(false);
+            _rewritten.Add(name);
+            RepackedPacks++;
+            RewrittenBytes += fresh.ObjectLength;
+            if (grace == TimeSpan.Zero)
+                await DeleteAsync(directory.ObjectName, old.ObjectLength, cancellationToken).ConfigureAwait(false);
+            return (false, fresh.ObjectLength);
+        }
         byte[] all;
         try
         {
@@ -243,7 +260,6 @@ internal sealed class PackSweep(RepositoryCore core, string applianceId, TimeSpa
         {
             return null;
         }
-        var fresh = new Envelope { Kind = old.Kind, Cipher = old.Cipher, Id = old.Id, Header = old.Header, Segments = [.. live] };
         var bytes = new byte[fresh.ObjectLength];
         byte[] prefix = fresh.EncodePrefix();
         prefix.CopyTo(bytes, 0);
@@ -256,11 +272,9 @@ internal sealed class PackSweep(RepositoryCore core, string applianceId, TimeSpa
         }
         Hash256.Compute(bytes.AsSpan(0, at), bytes.AsSpan(at));
         _rewritten.Add(name);
-        if (Layout.RevisionOf(directory.ObjectName, name) is not (int current and < int.MaxValue)) return null;
-        int revision = current + 1;
         try
         {
-            await core.Store.PutAsync(name + ".r" + revision.ToString(CultureInfo.InvariantCulture), new ObjectContent(bytes),
+            await core.Store.PutAsync(revised, new ObjectContent(bytes),
                 new PutOptions { MustNotExist = true, Class = area == PackArea.Data ? ObjectClass.Data : ObjectClass.Metadata }, cancellationToken).ConfigureAwait(false);
         }
         catch (NataliaException lost) when (lost.ErrorId == ErrorIds.ObjectExists)

@@ -96,7 +96,7 @@ internal sealed class MapMarker(PackReader packs, PackInventory inventory, Segme
             if (isFresh) onFresh(PackArea.Data, block);
             if (last is null || last.Run != block.Run || last.Number != block.Pack) last = inventory.Find(PackArea.Data, block.Run, block.Pack);
             if (last is null || last.IsMissing || !isFresh && last.IsSuspect && _lostBlocks.Contains(SegmentKey.Of(block))) lost |= BlockMask.Range(slot, slot);
-            else if (isFresh && last.IsSuspect && last.InTheWay.Count == 0) (toLookAt ??= new MapNode(0)).Set(slot, block);
+            else if (isFresh && last.IsSuspect) (toLookAt ??= new MapNode(0)).Set(slot, block);
         }
         if (toLookAt is not null) suspects.Add((leaf, toLookAt, lost));
         else if (!lost.IsEmpty) losses.AddLeaf(leaf.Reference, lost);

@@ -10,11 +10,34 @@ namespace Natalia.Backup.Engine.Repair;
 /// <summary>Copies every segment that is whole out of a damaged pack into a new object that holds the same pack.</summary>
 internal static class PackSalvage
 {
+    /// <summary>Makes the copy, and stores it.</summary>
     /// <returns>The new object's name; null when what is needed is not whole after all.</returns>
-    internal static async Task<string?> CopyAsync(RepositoryCore core, PackState pack, PackReader reader, Func<int, bool> isNeeded, CancellationToken cancellationToken)
+    internal static async Task<string?> CopyAsync(RepositoryCore core, PackState pack, Func<int, bool> isNeeded,
+        string applianceId, CancellationToken cancellationToken)
+    {
+        if (await ReadAsync(core, pack, isNeeded, applianceId,
+            cancellationToken).ConfigureAwait(false) is not byte[] bytes)
+            return null;
+        var taken = new HashSet<int>(pack.Objects.Select(o => Layout.RevisionOf(o.Name, pack.Name) ?? 0));
+        // Above all of them, as readers take the highest that is whole; where nothing is above, at any free number: the
+        // damaged one goes.
+        int revision = taken.Max() < int.MaxValue ? taken.Max() + 1 : 1;
+        while (taken.Contains(revision)) revision++;
+        string name = pack.Name + ".r" + revision.ToString(CultureInfo.InvariantCulture);
+        var options = new PutOptions { MustNotExist = true, Class = pack.Area == PackArea.Data ? ObjectClass.Data
+            : ObjectClass.Metadata };
+        await core.Store.PutAsync(name, new ObjectContent(bytes), options, cancellationToken).ConfigureAwait(false);
+        await core.Store.FlushAsync(cancellationToken).ConfigureAwait(false);
+        return name;
+    }
+
+    /// <summary>What the copy holds; null when something is not whole that is needed.</summary>
+    internal static async Task<byte[]?> ReadAsync(RepositoryCore core, PackState pack, Func<int, bool> isNeeded,
+        string applianceId, CancellationToken cancellationToken)
     {
         StoredObject damaged = pack.Objects[0];
-        Envelope old = (await reader.ReadDirectoryAsync(pack.Area, damaged.Name, cancellationToken).ConfigureAwait(false)).Envelope;
+        Envelope old = (await core.PackReader(applianceId).ReadDirectoryAsync(pack.Area, damaged.Name,
+            cancellationToken).ConfigureAwait(false)).Envelope;
         byte[] all;
         try
         {
@@ -47,14 +70,7 @@ internal static class PackSalvage
             to += entry.SealedLength;
         }
         Hash256.Compute(bytes.AsSpan(0, to), bytes.AsSpan(to));
-        var taken = new HashSet<int>(pack.Objects.Select(o => Layout.RevisionOf(o.Name, pack.Name) ?? 0));
-        // Above all of them, as readers take the highest that is whole; where nothing is above, at any free number: the damaged one goes.
-        int revision = taken.Max() < int.MaxValue ? taken.Max() + 1 : 1;
-        while (taken.Contains(revision)) revision++;
-        string name = pack.Name + ".r" + revision.ToString(CultureInfo.InvariantCulture);
-        await core.Store.PutAsync(name, new ObjectContent(bytes), new PutOptions { MustNotExist = true, Class = pack.Area == PackArea.Data ? ObjectClass.Data : ObjectClass.Metadata }, cancellationToken).ConfigureAwait(false);
-        await core.Store.FlushAsync(cancellationToken).ConfigureAwait(false);
-        return name;
+        return bytes;
     }
 
     private static bool IsWhole(Envelope envelope, SegmentEntry entry, SegmentCipher cipher, SegmentCodec codec, byte[] all, long offset)

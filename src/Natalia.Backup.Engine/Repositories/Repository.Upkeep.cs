@@ -1,10 +1,12 @@
 using Natalia.Backup.Engine.Core;
 using Natalia.Backup.Engine.Immutability;
 using Natalia.Backup.Engine.Model;
+using Natalia.Backup.Engine.Points;
 using Natalia.Backup.Engine.Reclaim;
 using Natalia.Backup.Engine.Repair;
 using Natalia.Backup.Engine.Sealing;
 using Natalia.Backup.Engine.Storage;
+using Natalia.Backup.Engine.Storage.Wrappers;
 using Natalia.Backup.Engine.Verification;
 
 namespace Natalia.Backup.Engine.Repositories;
@@ -64,6 +66,24 @@ public sealed partial class Repository
         _ = _core.SigningSeed;
         ReclaimResult result = await new ReclaimRun(_core, _manifests, applianceId, grace).ExecuteAsync(cancellationToken).ConfigureAwait(false);
         return result with { Repository = Label };
+    }
+
+    /// <summary>
+    /// Tells what <see cref="ReclaimAsync"/> would do, by doing it on a store that only takes notes. Packs that would
+    /// be rewritten are not read: that one of them is damaged, and stays, shows only when it is done.
+    /// </summary>
+    /// <param name="applianceId">The appliance.</param>
+    /// <param name="grace">As for <see cref="ReclaimAsync"/>.</param>
+    /// <param name="cancellationToken">Stops it.</param>
+    /// <exception cref="NataliaException"><c>PasswordRequired</c>, a store error.</exception>
+    public async Task<ReclaimResult> PlanReclaimAsync(string applianceId, TimeSpan grace,
+        CancellationToken cancellationToken)
+    {
+        _ = _core.SigningSeed;
+        RepositoryCore core = _core.Through(new RehearsalStore(_core.Store, _core.Clock));
+        ReclaimResult result = await new ReclaimRun(core, new ManifestReader(core), applianceId,
+            grace).ExecuteAsync(cancellationToken).ConfigureAwait(false);
+        return result with { Repository = Label, IsWhatIf = true };
     }
 
     /// <summary>

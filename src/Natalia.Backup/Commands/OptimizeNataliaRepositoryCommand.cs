@@ -15,7 +15,8 @@ namespace Natalia.Backup.Commands;
 /// <para>Deletes packs that no restore point needs any more, and rewrites those of which little is needed. It costs what went, not what stays, and is safe beside running backups, beside itself, and when it is stopped at any moment.</para>
 /// <para>A restore point that was removed stays readable for the hours of -GraceHours, because a restore on another machine may be reading it. A later run takes what had to wait. What Object Lock holds stays until its date.</para>
 /// <para>Where it cannot be found out what is free, nothing is given back, a warning says why and what to do, and the result has it as Reason: the manifest of a point is missing, or two runs made points beside each other because one had lost its lease.</para>
-/// <para>One result comes for each appliance. What fails for one appliance is an error of its own, written when the others are done.</para>
+/// <para>One result comes for each appliance; with -WhatIf it says what would be given back, and nothing is changed.
+/// What fails for one appliance is an error of its own, written when the others are done.</para>
 /// </remarks>
 /// <example>
 /// <code>Invoke-NataliaRetention
@@ -95,10 +96,18 @@ public sealed class OptimizeNataliaRepositoryCommand : NataliaCommand
     {
         string target = $"{appliance.Name ?? appliance.ApplianceId} in repository '{connection.Name}'";
         string action = string.Format(CultureInfo.InvariantCulture, "Give back the space of restore points that were removed {0} hours ago or earlier", GraceHours);
-        if (!await ShouldProcessAsync(target, action).ConfigureAwait(false)) return;
-        ReclaimResult result = await connection.Repository.ReclaimAsync(appliance.ApplianceId, TimeSpan.FromHours(GraceHours), cancellationToken).ConfigureAwait(false);
+        bool changes = await ShouldProcessAsync(target, action).ConfigureAwait(false);
+        // Asked and answered with no is no: only -WhatIf wants to see what would be done.
+        if (!changes && !await OnPipelineAsync(IsWhatIf).ConfigureAwait(false)) return;
+        TimeSpan grace = TimeSpan.FromHours(GraceHours);
+        ReclaimResult result = changes
+            ? await connection.Repository.ReclaimAsync(appliance.ApplianceId, grace,
+            cancellationToken).ConfigureAwait(false)
+            : await connection.Repository.PlanReclaimAsync(appliance.ApplianceId, grace,
+                cancellationToken).ConfigureAwait(false);
         Emit(result with { ApplianceName = appliance.Name, Repository = connection.Name });
         if (result.Reason is not null) EmitWarning($"{appliance.Name ?? appliance.ApplianceId}: {result.Reason}");
+        if (!changes) return;
         if (await connection.Repository.RenewLocksAsync(appliance.ApplianceId, look: true, cancellationToken).ConfigureAwait(false) is not LockRenewal renewal) return;
         if (LockRenewals.Describe(appliance.Name ?? appliance.ApplianceId, connection, renewal) is string text) EmitVerbose(text);
         foreach (string failure in renewal.Failures) EmitWarning(failure);

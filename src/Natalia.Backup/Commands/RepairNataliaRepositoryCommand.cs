@@ -19,7 +19,9 @@ namespace Natalia.Backup.Commands;
 /// <para>What can be derived is made again, packs of which all that is needed is whole are copied into new objects, and space that no point needs is given back. The next backup of a disk whose newest point is damaged reads everything
 /// and stores again what was lost. An audit record says what was found and done.</para>
 /// <para>Where another repository has copies, Copy-NataliaRestorePoint brings lost points back from there, before or after they were given up.</para>
-/// <para>A running backup is never disturbed: its appliance gives the error LeaseHeld, the others are repaired. The command can be stopped at any moment and run again. With -WhatIf it changes nothing and returns the same findings.</para>
+/// <para>A running backup is never disturbed: its appliance gives the error LeaseHeld, the others are repaired. The
+/// command can be stopped at any moment and run again. With -WhatIf it changes nothing and returns the plan that a
+/// repair carries out: the same findings, deeds and numbers.</para>
 /// </remarks>
 /// <example>
 /// <code>Repair-NataliaRepository -Repository nas -Full -WhatIf | Select-Object -ExpandProperty Findings</code>

@@ -52,7 +52,10 @@ public sealed class ReclaimTests
                     states.Remove(victim.RestorePointId);
                     break;
                 case 8:
-                    await repository.ReclaimAsync(Appliance.ApplianceId, TimeSpan.Zero, default);
+                    ReclaimResult planned = await repository.PlanReclaimAsync(Appliance.ApplianceId, TimeSpan.Zero,
+                        default);
+                    Assert.Equal(planned, await repository.ReclaimAsync(Appliance.ApplianceId, TimeSpan.Zero, default)
+                        with { IsWhatIf = true });
                     break;
                 default:
                     repository.Dispose();

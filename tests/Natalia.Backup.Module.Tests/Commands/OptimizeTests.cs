@@ -32,7 +32,7 @@ public sealed class OptimizeTests : IDisposable
     }
 
     [Fact]
-    public void No_grace_at_all_needs_Force_and_WhatIf_writes_nothing()
+    public void No_grace_at_all_needs_Force_and_WhatIf_changes_nothing_and_tells_what_it_would_come_to()
     {
         Removed();
         IReadOnlyList<string> before = _scenario.Everything();
@@ -40,9 +40,15 @@ public sealed class OptimizeTests : IDisposable
         ScriptResult refused = _scenario.Run("Optimize-NataliaRepository -GraceHours 0");
         Assert.StartsWith("GraceTooShort,", refused.ErrorIds.Single(), StringComparison.Ordinal);
         Assert.Equal(ErrorCategory.InvalidArgument, refused.Errors.Single().CategoryInfo.Category);
-        Assert.Empty(_scenario.Run("Optimize-NataliaRepository -GraceHours 0 -Force -WhatIf").ThrowIfFailed().Output);
+        ScriptResult planned = _scenario.Run("Optimize-NataliaRepository -GraceHours 0 -Force -WhatIf").ThrowIfFailed();
+        Assert.Equal(true, planned.Value("IsWhatIf"));
         Assert.Contains("natalia-paris in repository 'local'", _scenario.Session.Host.Text, StringComparison.Ordinal);
         Assert.Equal(before, _scenario.Everything());
+        ScriptResult done = _scenario.Run("Optimize-NataliaRepository -GraceHours 0 -Force").ThrowIfFailed();
+        Assert.True((long)done.Value("FreedBytes")! > 0);
+        foreach (string number in new[] { "ForgottenPoints", "WaitingPoints", "DeletedPacks", "RepackedPacks",
+            "FreedBytes", "RewrittenBytes", "DeadBytes", "ReadDeltas" })
+            Assert.Equal(planned.Value(number), done.Value(number));
     }
 
     [Fact]

@@ -73,7 +73,7 @@ public sealed class RepairTests : IDisposable
         string text = Regex.Replace(_scenario.Session.Render("Repair-NataliaRepository -Full -WhatIf -WarningAction SilentlyContinue"), "\x1b\\[[0-9;]*m", "");
         Assert.Matches(@"Outcome +: PointsLost", text);
         Assert.Matches(@"Points +: 0 whole, 1 lost", text);
-        Assert.Matches(@"Findings +: PointLost \(Kept\): 65536 bytes", text);
+        Assert.Matches(@"Findings +: PointLost \(Recorded\): 65536 bytes", text);
     }
 
     [Fact]

@@ -1,0 +1,115 @@
+using Natalia.Backup.Engine.Audit;
+using Natalia.Backup.Engine.Format;
+using Natalia.Backup.Engine.Model;
+using Natalia.Backup.Engine.Points;
+
+namespace Natalia.Backup.Engine.Repair;
+
+/// <summary>Manifests that are there and cannot be read, and what lies among them and is none.</summary>
+internal static class DamagedManifests
+{
+    internal static async Task PlanAsync(RepairView view, RepairPlan plan, NewestReadable newest,
+        CancellationToken cancellationToken)
+    {
+        List<Run> unreadable = [.. view.Listed.Where(l => l.Manifest is null).Select(l => l.Run)];
+        HashSet<Run> unrecorded = await StrangeManifests.FindUnrecordedAsync(view.ApplianceLog, view.Log, unreadable,
+            cancellationToken).ConfigureAwait(false);
+        var strange = new List<Run>();
+        foreach (Run run in unreadable)
+        {
+            if (await RebuildAsync(view, plan, run, cancellationToken).ConfigureAwait(false)) continue;
+            // A run has a delta before it has a manifest: what has neither that nor a record is no point, whatever its
+            // name says.
+            if (unrecorded.Contains(run) && !view.Deltas.Has(run)
+                && !view.Unreadable.Contains(Layout.Manifest(view.ApplianceId, run)))
+                strange.Add(run);
+            else
+                await DecideAsync(view, plan, newest, run, unrecorded.Contains(run),
+                    cancellationToken).ConfigureAwait(false);
+        }
+        if (strange.Count > 0) await PlanStrangeAsync(view, plan, strange, cancellationToken).ConfigureAwait(false);
+    }
+
+    private static async Task<bool> RebuildAsync(RepairView view, RepairPlan plan, Run run,
+        CancellationToken cancellationToken)
+    {
+        string id = run.Id.ToString(), name = Layout.Manifest(view.ApplianceId, run);
+        if (view.States.IsRemoved(id)) return false;
+        if (!(await view.ReadCatalogAsync(cancellationToken).ConfigureAwait(false)).TryGetValue(id,
+            out PointManifest? copy) || copy.Run != run)
+            return false;
+        (bool Goes, DateTime? LockedUntilUtc) taken = await view.TakeAsync(name,
+            cancellationToken).ConfigureAwait(false);
+        RepairFinding finding = view.Finding(RepairFindingKind.ManifestDamaged, RepairAction.Rebuilt, name, taken)
+            with { RestorePointId = id, PointTimeUtc = copy.TimeUtc };
+        RepairWords words = RepairWords.DamagedManifestRebuilt(name);
+        plan.Add(finding, taken.Goes ? words : words.Planned, taken.Goes ? (hands, stop) =>
+            hands.PutManifestAsync(copy, replaces: true, stop) : null);
+        if (taken.Goes) view.Listed[view.Listed.FindIndex(l => l.Run == run)] = (run, copy);
+        return taken.Goes;
+    }
+
+    private static async Task DecideAsync(RepairView view, RepairPlan plan, NewestReadable newest, Run run,
+        bool isUnrecorded, CancellationToken cancellationToken)
+    {
+        string id = run.Id.ToString(), name = Layout.Manifest(view.ApplianceId, run);
+        (DateTime? time, PointOrigin? copyOf) = RepairView.ReadMade(await view.FindMadeAsync(id, run.Sequence,
+            cancellationToken).ConfigureAwait(false));
+        bool wasRemoved = view.States.IsRemoved(id), isOld = newest.IsAbove(run.Sequence, time),
+            mayPass = view.Unreadable.Contains(name);
+        bool givenUp = !wasRemoved && view.Options.RemoveLost && isOld && !view.States.IsProtected(id)
+            && !mayPass;
+        if (!wasRemoved && !isUnrecorded) plan.LostPoints++;
+        if (!wasRemoved && !givenUp)
+        {
+            string why = !view.Options.RemoveLost ? RepairWords.GivenUpOnDemand
+                : view.States.IsProtected(id) ? RepairWords.Protected
+                : run.Sequence < newest.Sequence && mayPass ? RepairWords.MayPass : RepairWords.NoNewerPoint;
+            plan.Add(Describe((true, null)) with { Action = RepairAction.Kept },
+                RepairWords.DamagedManifestKept(name, why));
+            view.DamagedManifests.Add(run);
+            return;
+        }
+        (bool Goes, DateTime? LockedUntilUtc) taken = await view.TakeAsync(name,
+            cancellationToken).ConfigureAwait(false);
+        RepairWords words = wasRemoved ? RepairWords.DamagedManifestOfRemoved(name)
+            : RepairWords.DamagedManifestGivenUp(name);
+        AuditEntry? removal = givenUp
+            ? LostPoints.Removal(view.ApplianceId, id, run.Sequence, "Its manifest cannot be read.", null, copyOf)
+            : null;
+        if (givenUp) plan.RemovedPoints++;
+        if (taken.Goes) view.Gone.Add(run);
+        plan.Add(Describe(taken), words, async (hands, stop) =>
+        {
+            if (removal is not null) await hands.RecordRemovalAsync(removal, stop).ConfigureAwait(false);
+            // Where a lock keeps it, that is no news.
+            return !taken.Goes || await hands.DeleteManifestAsync(run, stop).ConfigureAwait(false);
+        });
+
+        RepairFinding Describe((bool, DateTime?) what) =>
+            view.Finding(RepairFindingKind.ManifestDamaged, RepairAction.Removed, name, what)
+            with { RestorePointId = id, PointTimeUtc = time };
+    }
+
+    /// <summary>Tells once of all that lies among the manifests and is none; nobody needs it, and nothing is kept for
+    /// it.</summary>
+    private static async Task PlanStrangeAsync(RepairView view, RepairPlan plan, List<Run> strange,
+        CancellationToken cancellationToken)
+    {
+        string room = Layout.Manifests(view.ApplianceId), first = Layout.Manifest(view.ApplianceId, strange[0]);
+        List<string> names = strange.ConvertAll(run => Layout.Manifest(view.ApplianceId, run));
+        string subject = strange.Count == 1 ? first : room;
+        bool go = view.Options.RemoveLost;
+        RepairWords words = RepairWords.Strange(strange.Count, first, room, go);
+        view.Gone.UnionWith(strange);
+        if (!go)
+        {
+            plan.Add(view.Finding(RepairFindingKind.ManifestDamaged, RepairAction.Kept, subject), words);
+            return;
+        }
+        Dictionary<string, DateTime?> locked = await view.TakeAllAsync(names, cancellationToken).ConfigureAwait(false);
+        plan.Add(view.Finding(RepairFindingKind.ManifestDamaged, RepairAction.Removed, subject,
+            (locked.Count == 0, locked.Values.Max())), locked.Count == 0 ? words : words.Planned,
+            (hands, stop) => hands.DeleteAsync(names.Where(n => !locked.ContainsKey(n)).Select(n => (n, 0L)), stop));
+    }
+}

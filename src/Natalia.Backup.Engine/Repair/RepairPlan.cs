@@ -1,0 +1,67 @@
+using Natalia.Backup.Engine.Model;
+
+namespace Natalia.Backup.Engine.Repair;
+
+/// <summary>Carries out one line of a plan.</summary>
+/// <returns>False when it could not be done after all, which only the try can show: a lock that this session does not
+/// know of, or bytes that changed since they were looked at.</returns>
+internal delegate Task<bool> RepairDeed(RepairHands hands, CancellationToken cancellationToken);
+
+/// <summary>One line of a plan: what was found, and what is done about it.</summary>
+/// <param name="Finding">As a plan tells it; null for a deed that nobody needs to read of.</param>
+/// <param name="Done">What the finding says when the deed is done.</param>
+/// <param name="Deed">What is done; null when it stays as it is.</param>
+internal sealed record RepairStep(RepairFinding? Finding, string? Done, RepairDeed? Deed);
+
+/// <summary>
+/// What a repair of one appliance is going to do, line by line in the order in which it is done, and what that will
+/// come to. -WhatIf returns its findings, a repair carries out exactly this.
+/// Each line was planned as if those before it were done: what they delete was gone already for those that come after.
+/// No line waits for how one before it comes out, but for one: see <see cref="RepairHands.Refused"/>.
+/// </summary>
+internal sealed class RepairPlan
+{
+    private readonly List<RepairStep> _steps = [];
+
+    internal int WholePoints { get; set; }
+    internal int LostPoints { get; set; }
+
+    /// <summary>Lost points that are given up.</summary>
+    internal int RemovedPoints { get; set; }
+
+    internal long UnneededBytes { get; set; }
+
+    /// <summary>What the objects hold that are deleted.</summary>
+    internal long FreedBytes { get; set; }
+
+    internal IEnumerable<RepairFinding> Findings => _steps.Where(s => s.Finding is not null).Select(s => s.Finding!);
+
+    internal void Add(RepairFinding finding, RepairWords words, RepairDeed? deed = null) =>
+        _steps.Add(new RepairStep(finding with { Detail = words.Planned }, words.Done, deed));
+
+    /// <summary>Adds what is done without a word.</summary>
+    internal void Add(RepairDeed deed) => _steps.Add(new RepairStep(null, null, deed));
+
+    /// <summary>Carries it out, line by line.</summary>
+    /// <param name="hands">Who does it.</param>
+    /// <param name="onFinding">Told of each finding as it came out, when it has: who is stopped in between knows what
+    /// was done.</param>
+    /// <param name="cancellationToken">Stops it.</param>
+    internal async Task ExecuteAsync(RepairHands hands, Action<RepairFinding> onFinding,
+        CancellationToken cancellationToken)
+    {
+        foreach (RepairStep step in _steps)
+        {
+            hands.TakeLocked();
+            bool done = step.Deed is null || await step.Deed(hands, cancellationToken).ConfigureAwait(false);
+            if (step.Finding is not RepairFinding finding) continue;
+            if (done) finding = finding with { Detail = step.Done };
+            // The words of the plan stay: it would have been done.
+            else if (hands.TakeLocked() is string locked)
+                finding = finding with { Action = RepairAction.Locked,
+                    LockedUntilUtc = await hands.LockedUntilAsync(locked, cancellationToken).ConfigureAwait(false) };
+            else finding = finding with { Action = RepairAction.Kept };
+            onFinding(finding);
+        }
+    }
+}
