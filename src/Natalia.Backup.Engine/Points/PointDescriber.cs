@@ -41,7 +41,8 @@ internal sealed class PointDescriber(RepositoryCore core)
     /// <summary>A point with what the log says of it.</summary>
     internal RestorePoint Describe(PointManifest manifest, PointStates states, IReadOnlyList<RenewalRecord> renewals)
     {
-        RestorePoint point = Describe(manifest, states.IsProtected(manifest.PointId), states.FoundDamagedUtc(manifest.Run.Sequence));
+        RestorePoint point = Describe(manifest, states.IsProtected(manifest.PointId, manifest.Run.Sequence),
+            states.FoundDamagedUtc(manifest.Run.Sequence));
         return RenewalRecord.Until(renewals, point.RestorePointId) is DateTime until && !(point.ImmutableUntilUtc >= until) ? point with { ImmutableUntilUtc = until } : point;
     }
 
@@ -76,7 +77,7 @@ internal sealed class PointDescriber(RepositoryCore core)
             Consistency = data.ReadEnum<Consistency>("consistency"),
             ReadBytes = data.ReadLongOrNull("readBytes"),
             StoredBytes = data.ReadLongOrNull("storedBytes"),
-            IsProtected = states.IsProtected(id),
+            IsProtected = states.IsProtected(id, run.Sequence),
             OriginalRestorePointId = copyOf?.PointId,
             OriginalRepositoryId = copyOf?.RepositoryId,
             IsEncrypted = core.IsEncrypted,

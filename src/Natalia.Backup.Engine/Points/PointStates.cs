@@ -7,6 +7,7 @@ internal sealed class PointStates
 {
     private readonly Dictionary<string, AuditRecord> _removed = new(StringComparer.Ordinal);
     private readonly HashSet<string> _protected = new(StringComparer.Ordinal);
+    private readonly Dictionary<long, string> _doubtful = [];
     private DamageState _damage = new([], new Dictionary<long, DateTime>(), 0);
 
     internal bool IsRemoved(string restorePointId) => _removed.ContainsKey(restorePointId);
@@ -14,7 +15,17 @@ internal sealed class PointStates
     /// <summary>The record of a point's removal, or null.</summary>
     internal AuditRecord? Removal(string restorePointId) => _removed.TryGetValue(restorePointId, out AuditRecord? record) ? record : null;
 
-    internal bool IsProtected(string restorePointId) => _protected.Contains(restorePointId);
+    /// <summary>Whether a point is protected, or may be: see <see cref="FindDoubt"/>.</summary>
+    internal bool IsProtected(string restorePointId, long sequence) => _protected.Contains(restorePointId)
+        || _doubtful.ContainsKey(sequence);
+
+    /// <summary>
+    /// The name of a record that protected a point of a sequence, cannot be read, and was not lifted since; null
+    /// without one. Whoever made it asked that the point stays, and only its name still tells of which sequence:
+    /// to believe that keeps too much, never too little.
+    /// </summary>
+    internal string? FindDoubt(string restorePointId, long sequence) => !_protected.Contains(restorePointId)
+        && _doubtful.TryGetValue(sequence, out string? name) ? name : null;
 
     /// <summary>When the point was found damaged, UTC; null when it was not, or is whole again.</summary>
     internal DateTime? FoundDamagedUtc(long sequence) => _damage.Points.TryGetValue(sequence, out DateTime found) ? found : null;
@@ -35,13 +46,23 @@ internal sealed class PointStates
         var states = new PointStates();
         states._damage = await DamageRecords.ReadAsync(log, names, cancellationToken).ConfigureAwait(false);
         List<AuditName> wanted = names.FindAll(n => n.Event is AuditEvents.PointRemoved or AuditEvents.PointProtected or AuditEvents.PointUnprotected && sequences.Contains(n.Sequence));
-        foreach (AuditRecord? record in await log.ReadAllAsync(wanted, cancellationToken).ConfigureAwait(false))
+        IReadOnlyList<AuditRecord?> records = await log.ReadAllAsync(wanted, cancellationToken).ConfigureAwait(false);
+        for (int i = 0; i < wanted.Count; i++)
         {
-            // One that is not signed by this repository, or damaged, has no effect, and the repository's check reports it.
-            if (record?.RestorePointId is not string point) continue;
-            if (record.Event == AuditEvents.PointRemoved) states._removed[point] = record;
+            // One that is not signed by this repository, or damaged, has no effect, but that a point is not removed
+            // that it protected; the repository's check reports it.
+            if (records[i] is not { RestorePointId: string point } record)
+            {
+                if (wanted[i].Event == AuditEvents.PointProtected)
+                    states._doubtful[wanted[i].Sequence] = wanted[i].ObjectName;
+            }
+            else if (record.Event == AuditEvents.PointRemoved) states._removed[point] = record;
             else if (record.Event == AuditEvents.PointProtected) states._protected.Add(point);
-            else states._protected.Remove(point);
+            else
+            {
+                states._protected.Remove(point);
+                states._doubtful.Remove(wanted[i].Sequence);
+            }
         }
         return states;
     }

@@ -57,13 +57,13 @@ internal static class DamagedManifests
             cancellationToken).ConfigureAwait(false));
         bool wasRemoved = view.States.IsRemoved(id), isOld = newest.IsAbove(run.Sequence, time),
             mayPass = view.Unreadable.Contains(name);
-        bool givenUp = !wasRemoved && view.Options.RemoveLost && isOld && !view.States.IsProtected(id)
+        bool givenUp = !wasRemoved && view.Options.RemoveLost && isOld && !view.States.IsProtected(id, run.Sequence)
             && !mayPass;
         if (!wasRemoved && !isUnrecorded) plan.LostPoints++;
         if (!wasRemoved && !givenUp)
         {
             string why = !view.Options.RemoveLost ? RepairWords.GivenUpOnDemand
-                : view.States.IsProtected(id) ? RepairWords.Protected
+                : view.States.IsProtected(id, run.Sequence) ? RepairWords.Protected
                 : run.Sequence < newest.Sequence && mayPass ? RepairWords.MayPass : RepairWords.NoNewerPoint;
             plan.Add(Describe((true, null)) with { Action = RepairAction.Kept },
                 RepairWords.DamagedManifestKept(name, why));

@@ -40,7 +40,7 @@ internal static class LostManifests
     {
         (DateTime? time, PointOrigin? copyOf) = RepairView.ReadMade(made);
         bool isOld = newest.IsAbove(sequence, time), givenUp = view.Options.RemoveLost && isOld
-            && !view.States.IsProtected(id);
+            && !view.States.IsProtected(id, sequence);
         RepairFinding finding = view.Finding(RepairFindingKind.ManifestMissing, givenUp ? RepairAction.Removed
             : RepairAction.Kept, Layout.Manifests(view.ApplianceId))
             with { RestorePointId = id, PointTimeUtc = time };

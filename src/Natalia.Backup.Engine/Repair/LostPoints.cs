@@ -95,7 +95,7 @@ internal sealed class LostPoints(RepairView view, RepairPlan plan, HashSet<Run>?
         if (lostAtFirst is not null && !lostAtFirst.Contains(walk.Run))
             return (RepairAction.Recorded, RepairWords.FateWholeBefore, null);
         if (walk.Manifest.PointId == newest) return (RepairAction.Recorded, RepairWords.FateNewest, null);
-        if (view.States.IsProtected(walk.Manifest.PointId))
+        if (view.States.IsProtected(walk.Manifest.PointId, walk.Run.Sequence))
             return (RepairAction.Recorded, RepairWords.FateProtected, null);
         if (PointsInUse.Contains(view.Core.RepositoryId, walk.Manifest.PointId))
             return (RepairAction.Recorded, RepairWords.FateInUse, null);

@@ -127,7 +127,13 @@ internal sealed class PointRemover(RepositoryCore core, PointListing listing, Po
 
     private NataliaException? FindRefusal(RestorePoint point, PointStates states, IndispensablePoints indispensable)
     {
-        if (states.IsProtected(point.RestorePointId))
+        if (states.FindDoubt(point.RestorePointId, point.Sequence ?? 0) is string unreadable)
+            return new NataliaException(ErrorIds.RestorePointProtected, NataliaErrorKind.PermissionDenied,
+                $"The point {point} counts as protected: the record '{unreadable}' says so, and cannot be read, so "
+                    + $"that it cannot be told whether it means this point.", point.RestorePointId,
+                "Put the record back from a copy of the repository; or lift the protection with "
+                    + "Unprotect-NataliaRestorePoint, with a reason.");
+        if (states.IsProtected(point.RestorePointId, point.Sequence ?? 0))
             return new NataliaException(ErrorIds.RestorePointProtected, NataliaErrorKind.PermissionDenied, $"The point {point} is protected.", point.RestorePointId, "Lift its protection first, with a reason.");
         if (point.ImmutableUntilUtc is DateTime until && until > core.Clock.UtcNow())
             return new NataliaException(ErrorIds.RestorePointLocked, NataliaErrorKind.PermissionDenied, $"The point {point} is locked until {until:yyyy-MM-dd HH:mm:ss} UTC.", point.RestorePointId);

@@ -106,8 +106,9 @@ public sealed class StrangeNamesTests
         using Repository repository = await bench.CreateAsync();
         RestorePoint point = await BackupAsync(repository, Disk(1 << 20, 1));
         await BackupAsync(repository, Disk(1 << 20, 2));
-        await repository.SetProtectionAsync(point, true, "trial", default);
-        string name = (await bench.Store.ListAllAsync($"{Room}log/", default)).Single(o => o.Name.Contains(".point-protected.")).Name;
+        await repository.RemoveRestorePointAsync(point, "trial", default);
+        string name = (await bench.Store.ListAllAsync($"{Room}log/", default)).Single(o =>
+            o.Name.Contains(".point-removed.")).Name;
         string path = Path.Combine(files.Path, name);
         byte[] whole = File.ReadAllBytes(path), rotten = (byte[])whole.Clone();
         rotten[whole.Length / 2] ^= 1;
@@ -115,11 +116,11 @@ public sealed class StrangeNamesTests
         using Repository session = await bench.OpenAsync(FolderStore.Open(files.Path, create: true));
         File.WriteAllBytes(path, rotten);
         File.SetLastWriteTimeUtc(path, when);
-        Assert.False((await PointsAsync(session))[1].IsProtected);
+        Assert.Equal(2, (await PointsAsync(session)).Count);
         // What a tool of backup or of synchronization puts back has the length and the time that it had.
         File.WriteAllBytes(path, whole);
         File.SetLastWriteTimeUtc(path, when);
-        Assert.True((await PointsAsync(session))[1].IsProtected);
+        Assert.Single(await PointsAsync(session));
     }
 
     [Theory]

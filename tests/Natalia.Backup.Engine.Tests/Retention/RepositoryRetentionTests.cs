@@ -79,6 +79,46 @@ public sealed class RepositoryRetentionTests
     public void A_rule_that_this_version_does_not_know_is_not_left_out(string data, string message) =>
         Assert.Contains(message, Assert.Throws<FormatException>(() => RetentionPolicyData.Read(data, out _)).Message, StringComparison.Ordinal);
 
+    /// <summary>Whoever protected the point asked that it stays. Rot must not lift that, nor wait for somebody to check
+    /// the log.</summary>
+    [Theory]
+    [InlineData("changed")]
+    [InlineData("cut")]
+    [InlineData("empty")]
+    public async Task A_point_whose_protection_cannot_be_read_any_more_is_not_removed(string how)
+    {
+        using var bench = new RepositoryBench();
+        RestorePoint[] points;
+        using (Repository repository = await bench.CreateAsync())
+        {
+            points = await MakeAsync(repository, 4);
+            await repository.SetProtectionAsync(points[1], true, "before the upgrade", default);
+        }
+        string name = (await bench.Store.ListAllAsync("appliances/", default)).Single(o =>
+            o.Name.Contains(".point-protected.", StringComparison.Ordinal)).Name;
+        byte[] whole = await bench.Store.ReadAllAsync(name, default), rotten = how == "empty" ? [] : how == "cut"
+            ? whole.AsSpan(0, whole.Length / 2).ToArray() : (byte[])whole.Clone();
+        if (how == "changed") rotten[whole.Length / 2] ^= 1;
+        await bench.Store.DeleteAsync(name, default);
+        await bench.Store.PutAsync(name, new ObjectContent(rotten), PutOptions.Metadata, default);
+
+        using Repository again = await bench.OpenAsync();
+        Assert.Equal([false, false, true, false], (await RepositoryBench.PointsAsync(again))
+            .Select(p => p.IsProtected));
+        NataliaException refused = await Assert.ThrowsAsync<NataliaException>(() =>
+            again.RemoveRestorePointAsync(points[1], "retention", default));
+        Assert.Equal(ErrorIds.RestorePointProtected, refused.ErrorId);
+        Assert.Contains(name, refused.Message, StringComparison.Ordinal);
+        Assert.Equal(refused.Message, (await again.FindRemovalRefusalAsync(points[1], default))?.Message);
+        // The others go as ever.
+        await again.RemoveRestorePointAsync(points[0], "retention", default);
+
+        // It is lifted as any protection is; and what is put back counts as it did.
+        await again.SetProtectionAsync(points[1], false, "no longer wanted", default);
+        await again.RemoveRestorePointAsync(points[1], "retention", default);
+        Assert.Equal(2, (await RepositoryBench.PointsAsync(again)).Count);
+    }
+
     [Fact]
     public async Task A_protected_point_cannot_be_removed_until_that_is_lifted()
     {
