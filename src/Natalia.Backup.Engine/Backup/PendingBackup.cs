@@ -19,17 +19,18 @@ public sealed class PendingBackup : IAsyncDisposable
     private readonly string _applianceId;
     private readonly Lease _lease;
     private readonly RunStart _start;
-    private readonly StoreMeter? _meter;
-    private readonly LockCount? _locked;
+    // A measurement ends with the asynchronous method that began it, so that each of the three parts has its own.
+    private readonly List<StoreMeter> _meters = [];
+    private readonly List<LockCount> _locked = [];
     private readonly Func<PointManifest, RestorePoint> _describe;
     private BackupRun? _run;
 
     private PendingBackup(
-        RepositoryCore core, ManifestReader manifests, ApplianceDescription vm, string applianceId, Lease lease, RunStart start, StoreMeter? meter, LockCount? locked,
+        RepositoryCore core, ManifestReader manifests, ApplianceDescription vm, string applianceId, Lease lease, RunStart start,
         Func<PointManifest, RestorePoint> describe)
     {
         (_core, _manifests, _vm, _applianceId, _lease, _start) = (core, manifests, vm, applianceId, lease, start);
-        (_meter, _locked, _describe) = (meter, locked, describe);
+        _describe = describe;
         KnownTokens = FindKnownTokens();
     }
 
@@ -48,6 +49,9 @@ public sealed class PendingBackup : IAsyncDisposable
     /// <summary>Whether the point is there; asked when <see cref="ExecuteAsync"/> has failed.</summary>
     public PublishState State => _run?.State ?? PublishState.NotPublished;
 
+    /// <summary>How many requests it has made to the store so far, the one that gives the lease back included once it is disposed; null where they are not counted.</summary>
+    public long? Requests => _meters.Count == 0 ? null : _meters.Sum(m => m.Usage.Requests);
+
     internal static async Task<PendingBackup> BeginAsync(
         RepositoryCore core, ManifestReader manifests, Func<PointManifest, RestorePoint> describe, string applianceId, ApplianceDescription vm, IReadOnlyCollection<string> diskIds,
         CancellationToken cancellationToken)
@@ -58,7 +62,10 @@ public sealed class PendingBackup : IAsyncDisposable
         try
         {
             RunStart start = await RunStart.ReadAsync(core, manifests, applianceId, diskIds, cancellationToken).ConfigureAwait(false);
-            return new PendingBackup(core, manifests, vm, applianceId, lease, start, meter, locked, describe);
+            var begun = new PendingBackup(core, manifests, vm, applianceId, lease, start, describe);
+            if (meter is not null) begun._meters.Add(meter);
+            if (locked is not null) begun._locked.Add(locked);
+            return begun;
         }
         catch
         {
@@ -90,8 +97,10 @@ public sealed class PendingBackup : IAsyncDisposable
 
     private async Task<RestorePoint> RunAsync(BackupRun run, CancellationToken cancellationToken)
     {
+        if (_core.Store.Find<IMeteredStore>()?.Meter.Measure() is StoreMeter meter) _meters.Add(meter);
+        if (_core.Store.Find<LockingStore>()?.Measure() is LockCount locked) _locked.Add(locked);
         PointManifest manifest = await run.ExecuteAsync(_lease, _start, cancellationToken).ConfigureAwait(false);
-        return _describe(manifest) with { ClockWarning = run.ClockWarning, Requests = _meter?.Usage.Requests, LockedObjects = _locked?.Objects };
+        return _describe(manifest) with { ClockWarning = run.ClockWarning, Requests = Requests, LockedObjects = _locked.Count == 0 ? null : _locked.Sum(l => l.Objects) };
     }
 
     private Dictionary<string, string> FindKnownTokens()
@@ -106,5 +115,9 @@ public sealed class PendingBackup : IAsyncDisposable
     }
 
     /// <summary>Gives the lease back.</summary>
-    public ValueTask DisposeAsync() => _lease.DisposeAsync();
+    public async ValueTask DisposeAsync()
+    {
+        if (_core.Store.Find<IMeteredStore>()?.Meter.Measure() is StoreMeter meter) _meters.Add(meter);
+        await _lease.DisposeAsync().ConfigureAwait(false);
+    }
 }

@@ -141,7 +141,9 @@ public sealed partial class Repository : IDisposable
     {
         if (request.Disks.Count == 0) throw new ArgumentException("There is no disk to back up.", nameof(request));
         PendingBackup pending = await BeginBackupAsync(request.Appliance.ApplianceId, request.Appliance, [.. request.Disks.Select(d => d.DiskId)], cancellationToken).ConfigureAwait(false);
-        await using (pending.ConfigureAwait(false)) return await pending.ExecuteAsync(request, beforePublish is null ? null : SealAsync, progress, cancellationToken).ConfigureAwait(false);
+        RestorePoint point;
+        await using (pending.ConfigureAwait(false)) point = await pending.ExecuteAsync(request, beforePublish is null ? null : SealAsync, progress, cancellationToken).ConfigureAwait(false);
+        return point with { Requests = pending.Requests };
 
         async Task<IReadOnlyDictionary<string, string>> SealAsync(CancellationToken stop)
         {

@@ -51,6 +51,7 @@ internal static class BackupRunner
                 if (pending.State == PublishState.Unclear) warnings.Add(Unclear(vm, repository));
                 releaseFailure = await ReleaseAsync(frozen, sources, pending.State).ConfigureAwait(false);
             }
+            if (point is not null) point = point with { Requests = pending.Requests };
         }
         catch (Exception e)
         {
