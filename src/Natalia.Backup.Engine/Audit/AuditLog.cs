@@ -119,23 +119,14 @@ internal sealed class AuditLog(IObjectStore store, string? applianceId, byte[] p
     /// <summary>Reads several records, in their order, each once in a session; null for one that <see cref="ReadAsync"/> would refuse.</summary>
     internal async Task<IReadOnlyList<AuditRecord?>> ReadAllAsync(IReadOnlyList<AuditName> names, CancellationToken cancellationToken)
     {
-        using var slots = new SemaphoreSlim(ReadsAtOnce);
-        return await Task.WhenAll(names.Select(async name =>
+        return await InParallel.SelectAsync<AuditName, AuditRecord?>(names, ReadsAtOnce, async name =>
         {
             if (known is not null && known.TryGet(name, out AuditRecord? record)) return record;
             if (name.Object is { Length: < ShortestRecord }) return null;
-            await slots.WaitAsync(cancellationToken).ConfigureAwait(false);
-            try
-            {
-                (record, bool isDamaged) = await TryReadAsync(name, cancellationToken).ConfigureAwait(false);
-                known?.Remember(name, record, isDamaged);
-                return record;
-            }
-            finally
-            {
-                slots.Release();
-            }
-        })).ConfigureAwait(false);
+            (record, bool isDamaged) = await TryReadAsync(name, cancellationToken).ConfigureAwait(false);
+            known?.Remember(name, record, isDamaged);
+            return record;
+        }, cancellationToken).ConfigureAwait(false);
     }
 
     internal static AuditRecord Decode(byte[] bytes, AuditName name, byte[] publicKey)

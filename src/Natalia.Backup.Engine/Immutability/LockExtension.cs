@@ -16,31 +16,18 @@ internal static class LockExtension
     /// <returns>The earliest end of those that were extended; null when there was none.</returns>
     internal static async Task<DateTime?> ExtendAsync(IObjectLock locks, IReadOnlyCollection<string> names, DateTime until, Action<string, NataliaException>? onFailure, CancellationToken cancellationToken)
     {
-        using var slots = new SemaphoreSlim(RequestsAtOnce);
-        using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        DateTime?[] dates = await Task.WhenAll(names.Select(async name =>
+        DateTime?[] dates = await InParallel.SelectAsync<string, DateTime?>(names, RequestsAtOnce, async name =>
         {
-            await slots.WaitAsync(stop.Token).ConfigureAwait(false);
             try
             {
-                return (DateTime?)await locks.ExtendAsync(name, until, stop.Token).ConfigureAwait(false);
+                return await locks.ExtendAsync(name, until, cancellationToken).ConfigureAwait(false);
             }
             catch (NataliaException failure) when (onFailure is not null)
             {
                 onFailure(name, failure);
                 return null;
             }
-            catch
-            {
-                // What is left to do would be done for nothing.
-                stop.Cancel();
-                throw;
-            }
-            finally
-            {
-                slots.Release();
-            }
-        })).ConfigureAwait(false);
+        }, cancellationToken).ConfigureAwait(false);
         return dates.Min();
     }
 }

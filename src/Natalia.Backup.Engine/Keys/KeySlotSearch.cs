@@ -99,19 +99,8 @@ internal sealed class KeySlotSearch(IObjectStore store)
 
     private async Task<List<Candidate>> ReadAsync(List<StoredObject> all, HashSet<string> vouched, Hash256? settingsHash, CancellationToken cancellationToken)
     {
-        using var slots = new SemaphoreSlim(ReadsAtOnce);
-        Candidate?[] read = await Task.WhenAll(all.OrderBy(o => vouched.Contains(Layout.FileName(o.Name)) ? 0 : 1).ThenBy(o => o.LastModifiedUtc).ThenBy(o => o.Name, StringComparer.Ordinal).Take(ReadAtMost).Select(async item =>
-        {
-            await slots.WaitAsync(cancellationToken).ConfigureAwait(false);
-            try
-            {
-                return await ReadAsync(item, settingsHash, cancellationToken).ConfigureAwait(false);
-            }
-            finally
-            {
-                slots.Release();
-            }
-        })).ConfigureAwait(false);
+        StoredObject[] tried = [.. all.OrderBy(o => vouched.Contains(Layout.FileName(o.Name)) ? 0 : 1).ThenBy(o => o.LastModifiedUtc).ThenBy(o => o.Name, StringComparer.Ordinal).Take(ReadAtMost)];
+        Candidate?[] read = await InParallel.SelectAsync(tried, ReadsAtOnce, item => ReadAsync(item, settingsHash, cancellationToken), cancellationToken).ConfigureAwait(false);
         Untried = Math.Max(0, all.Count - ReadAtMost);
         return [.. read.Where(c => c is not null).Select(c => c!)];
     }

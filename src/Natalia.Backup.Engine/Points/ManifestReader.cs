@@ -69,15 +69,13 @@ internal sealed class ManifestReader(RepositoryCore core)
     internal async Task<IReadOnlyList<(Run Run, PointManifest? Manifest, NataliaException? Damage)>> ReadAllAsync(string applianceId, IReadOnlyList<Run> runs, bool fromCatalog, CancellationToken cancellationToken)
     {
         if (fromCatalog) await LearnAsync(applianceId, runs, cancellationToken).ConfigureAwait(false);
-        using var slots = new SemaphoreSlim(ReadsAtOnce);
-        var tasks = runs.Select(async run =>
+        (Run, PointManifest?, NataliaException?)?[] read = await InParallel.SelectAsync<Run, (Run, PointManifest?, NataliaException?)?>(runs, ReadsAtOnce, async run =>
         {
-            await slots.WaitAsync(cancellationToken).ConfigureAwait(false);
             try
             {
                 PointManifest? copy = null;
                 if (fromCatalog) _catalogued.TryGetValue(Layout.Manifest(applianceId, run), out copy);
-                return ((Run, PointManifest?, NataliaException?)?)(run, copy ?? await ReadAsync(applianceId, run, cancellationToken).ConfigureAwait(false), null);
+                return (run, copy ?? await ReadAsync(applianceId, run, cancellationToken).ConfigureAwait(false), null);
             }
             catch (NataliaException gone) when (gone.ErrorId == ErrorIds.ObjectNotFound)
             {
@@ -87,12 +85,8 @@ internal sealed class ManifestReader(RepositoryCore core)
             {
                 return (run, null, damage);
             }
-            finally
-            {
-                slots.Release();
-            }
-        }).ToArray();
-        return (await Task.WhenAll(tasks).ConfigureAwait(false)).Where(r => r is not null).Select(r => r!.Value).ToArray();
+        }, cancellationToken).ConfigureAwait(false);
+        return read.Where(r => r is not null).Select(r => r!.Value).ToArray();
     }
 
     /// <summary>Takes over the catalog's copies of manifests that were not read yet.</summary>
@@ -102,21 +96,13 @@ internal sealed class ManifestReader(RepositoryCore core)
         if (unknown.Count < CatalogFrom) return;
         var catalog = new PointCatalog(core, applianceId);
         ILookup<long, string> objects = await catalog.ListAsync(cancellationToken).ConfigureAwait(false);
-        using var slots = new SemaphoreSlim(ReadsAtOnce);
-        await Task.WhenAll(unknown.GroupBy(r => PointCatalog.ChunkOf(r.Sequence)).SelectMany(c => objects[c.Key]).Select(async name =>
+        string[] chunks = [.. unknown.GroupBy(r => PointCatalog.ChunkOf(r.Sequence)).SelectMany(c => objects[c.Key])];
+        await InParallel.RunAsync(chunks, ReadsAtOnce, async name =>
         {
-            await slots.WaitAsync(cancellationToken).ConfigureAwait(false);
-            try
+            foreach (PointCatalog.Entry entry in await catalog.ReadAsync(name, cancellationToken).ConfigureAwait(false))
             {
-                foreach (PointCatalog.Entry entry in await catalog.ReadAsync(name, cancellationToken).ConfigureAwait(false))
-                {
-                    if (LengthOf(applianceId, entry.Manifest.Run) == entry.Length) _catalogued[Layout.Manifest(applianceId, entry.Manifest.Run)] = entry.Manifest;
-                }
+                if (LengthOf(applianceId, entry.Manifest.Run) == entry.Length) _catalogued[Layout.Manifest(applianceId, entry.Manifest.Run)] = entry.Manifest;
             }
-            finally
-            {
-                slots.Release();
-            }
-        })).ConfigureAwait(false);
+        }, cancellationToken).ConfigureAwait(false);
     }
 }

@@ -40,27 +40,28 @@ public sealed partial class Repository
     private async Task ReadLogAsync(AuditLog log, string? applianceName, AuditRecordFilter filter, List<AuditRecord> records, Action<NataliaException> onDamage, CancellationToken cancellationToken)
     {
         List<AuditName> names = await log.ListAllAsync(cancellationToken).ConfigureAwait(false);
-        using var slots = new SemaphoreSlim(RecordReadsAtOnce);
-        await Task.WhenAll(names.Select(async name =>
+        await InParallel.RunAsync(names, RecordReadsAtOnce, async name =>
         {
-            await slots.WaitAsync(cancellationToken).ConfigureAwait(false);
             try
             {
                 AuditRecord record = await log.ReadAsync(name, cancellationToken).ConfigureAwait(false);
                 if (record.TimeUtc < filter.AfterUtc || record.TimeUtc > filter.BeforeUtc) return;
-                lock (records) records.Add(record with { ApplianceName = applianceName, Repository = Label, RepositoryId = RepositoryId, NativeRepositoryId = NativeRecords.RepositoryOf(record) });
+                AuditRecord described = record with
+                {
+                    ApplianceName = applianceName, Repository = Label, RepositoryId = RepositoryId, NativeRepositoryId = NativeRecords.RepositoryOf(record),
+                };
+                lock (records) records.Add(described);
             }
             catch (FormatException damage)
             {
                 lock (records)
-                    onDamage(new NataliaException(ErrorIds.AuditChainBroken, NataliaErrorKind.Security, $"The audit record '{name.ObjectName}' in {Location} cannot be trusted, and is left out: {damage.Message}", name.ObjectName,
+                {
+                    onDamage(new NataliaException(ErrorIds.AuditChainBroken, NataliaErrorKind.Security,
+                        $"The audit record '{name.ObjectName}' in {Location} cannot be trusted, and is left out: {damage.Message}", name.ObjectName,
                         "Test-NataliaAudit tells what was done to the log.", damage));
+                }
             }
-            finally
-            {
-                slots.Release();
-            }
-        })).ConfigureAwait(false);
+        }, cancellationToken).ConfigureAwait(false);
     }
 
     /// <summary>Keeps evidence of what was done in a repository that has no log of its own. Possible while a backup of the appliance runs; it has no effect on what this repository holds.</summary>

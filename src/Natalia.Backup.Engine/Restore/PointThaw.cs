@@ -21,27 +21,18 @@ internal sealed class PointThaw(RepositoryCore core, PointManifest manifest, IOb
         var needed = new NeededPacks(core, manifest.ApplianceId);
         await needed.AddAsync(manifest.Disks.Where(d => diskIds is null || diskIds.Contains(d.DiskId, StringComparer.OrdinalIgnoreCase)).Select(d => d.Root), null, cancellationToken).ConfigureAwait(false);
         IReadOnlyList<StoredObject> packs = await needed.LocateAsync([PackArea.Data], null, cancellationToken).ConfigureAwait(false);
-        using var slots = new SemaphoreSlim(RequestsAtOnce);
-        (StoredObject Pack, ThawState State, bool Asked)[] states = await Task.WhenAll(packs.Select(async pack =>
+        (StoredObject Pack, ThawState State, bool Asked)[] states = await InParallel.SelectAsync(packs, RequestsAtOnce, async pack =>
         {
             if (!pack.MayNeedThaw) return (pack, ThawState.Readable, false);
-            await slots.WaitAsync(cancellationToken).ConfigureAwait(false);
-            try
+            ThawState state = await RetryAsync(() => archive.GetThawStateAsync(pack.Name, cancellationToken)).ConfigureAwait(false);
+            if (state != ThawState.Archived || days is not int period) return (pack, state, false);
+            await RetryAsync(async () =>
             {
-                ThawState state = await RetryAsync(() => archive.GetThawStateAsync(pack.Name, cancellationToken)).ConfigureAwait(false);
-                if (state != ThawState.Archived || days is not int period) return (pack, state, false);
-                await RetryAsync(async () =>
-                {
-                    await archive.RequestThawAsync(pack.Name, period, cancellationToken).ConfigureAwait(false);
-                    return true;
-                }).ConfigureAwait(false);
-                return (pack, ThawState.Thawing, true);
-            }
-            finally
-            {
-                slots.Release();
-            }
-        })).ConfigureAwait(false);
+                await archive.RequestThawAsync(pack.Name, period, cancellationToken).ConfigureAwait(false);
+                return true;
+            }).ConfigureAwait(false);
+            return (pack, ThawState.Thawing, true);
+        }, cancellationToken).ConfigureAwait(false);
         return new ThawStatus
         {
             RestorePointId = manifest.PointId,

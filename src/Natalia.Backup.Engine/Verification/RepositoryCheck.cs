@@ -206,19 +206,8 @@ internal sealed class RepositoryCheck(RepositoryCore core, bool full, IProgress<
         List<StoredObject> packs = objects.Where(o => In(o, root + "data/") || In(o, root + "meta/")).ToList();
         if (full)
         {
-            using var slots = new SemaphoreSlim(Math.Max(2, Environment.ProcessorCount));
-            CheckResult?[] damage = await Task.WhenAll(packs.Select(async pack =>
-            {
-                await slots.WaitAsync(cancellationToken).ConfigureAwait(false);
-                try
-                {
-                    return await CheckPackAsync(pack, expected, cancellationToken).ConfigureAwait(false);
-                }
-                finally
-                {
-                    slots.Release();
-                }
-            })).ConfigureAwait(false);
+            CheckResult?[] damage = await InParallel.SelectAsync(packs, Math.Max(2, Environment.ProcessorCount),
+                pack => CheckPackAsync(pack, expected, cancellationToken), cancellationToken).ConfigureAwait(false);
             results.AddRange(damage.Where(d => d is not null && d.Result != CheckOutcome.Skipped)!);
             // Thousands of packs are one line: none of them was read, for one reason.
             CheckResult[] archived = damage.Where(d => d?.Result == CheckOutcome.Skipped).ToArray()!;

@@ -30,10 +30,8 @@ internal sealed class ArchivedGuests(ProxmoxCluster cluster, StoredPoints points
                 // What this storage holds is not to be had; another may tell.
             }
         }
-        using var room = new SemaphoreSlim(ParallelReads);
-        await Task.WhenAll(newest.Values.Select(async point =>
+        await InParallel.RunAsync(newest.Values, ParallelReads, async point =>
         {
-            await room.WaitAsync(cancellationToken).ConfigureAwait(false);
             try
             {
                 GuestConfig config = await ProxmoxRepository.ReadArchivedConfigAsync(cluster, point, cancellationToken).ConfigureAwait(false);
@@ -44,11 +42,7 @@ internal sealed class ArchivedGuests(ProxmoxCluster cluster, StoredPoints points
             {
                 // An archive that cannot be opened tells nothing; whoever asked says of which VMs nothing is known.
             }
-            finally
-            {
-                room.Release();
-            }
-        })).ConfigureAwait(false);
+        }, cancellationToken).ConfigureAwait(false);
         return found;
     }
 

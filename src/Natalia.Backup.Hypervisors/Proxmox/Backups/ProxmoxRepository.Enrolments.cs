@@ -38,20 +38,9 @@ internal sealed partial class ProxmoxRepository
     private async Task<IReadOnlyList<(string Vmid, string Name, string Notes)>> ReadNotesAsync(CancellationToken cancellationToken)
     {
         IReadOnlyList<ClusterGuest> guests = await _cluster.GetGuestsAsync(cancellationToken).ConfigureAwait(false);
-        using var room = new SemaphoreSlim(ParallelReads);
-        var read = await Task.WhenAll(guests.Select(async guest =>
-        {
-            await room.WaitAsync(cancellationToken).ConfigureAwait(false);
-            try
-            {
-                // Gone meanwhile, on a node that is down, or hidden: that must not hide the others' settings.
-                return (Guest: guest, Answer: await _cluster.TryGetConfigAsync(guest, cancellationToken).ConfigureAwait(false));
-            }
-            finally
-            {
-                room.Release();
-            }
-        })).ConfigureAwait(false);
+        // Gone meanwhile, on a node that is down, or hidden: that must not hide the others' settings.
+        var read = await InParallel.SelectAsync(guests, ParallelReads,
+            async guest => (Guest: guest, Answer: await _cluster.TryGetConfigAsync(guest, cancellationToken).ConfigureAwait(false)), cancellationToken).ConfigureAwait(false);
         List<string> silent = [.. read.Where(r => r.Answer.Problem is ApiException { IsSilentNode: true }).Select(r => r.Guest.Vmid)];
         IReadOnlyDictionary<string, ArchivedGuest> archived = await _archived.ReadAsync(silent, cancellationToken).ConfigureAwait(false);
         return

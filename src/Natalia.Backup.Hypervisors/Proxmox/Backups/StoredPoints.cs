@@ -86,10 +86,8 @@ internal sealed class StoredPoints(ProxmoxCluster cluster)
         if (askArchives)
         {
             // Only for VMs that are there: that of one which is gone would cost a request in each list for ever.
-            using var room = new SemaphoreSlim(ParallelReads);
-            await Task.WhenAll(newest.Where(p => exist.Contains(p.Vmid) && !names.ContainsKey(p.Vmid)).ToList().Select(async point =>
+            await InParallel.RunAsync(newest.FindAll(p => exist.Contains(p.Vmid) && !names.ContainsKey(p.Vmid)), ParallelReads, async point =>
             {
-                await room.WaitAsync(cancellationToken).ConfigureAwait(false);
                 try
                 {
                     if ((await ProxmoxRepository.ReadArchivedConfigAsync(cluster, point, cancellationToken).ConfigureAwait(false))["name"] is string archived)
@@ -99,11 +97,7 @@ internal sealed class StoredPoints(ProxmoxCluster cluster)
                 {
                     // Its number will do.
                 }
-                finally
-                {
-                    room.Release();
-                }
-            })).ConfigureAwait(false);
+            }, cancellationToken).ConfigureAwait(false);
         }
         foreach (StoredPoint point in newest)
             if (exist.Contains(point.Vmid) && names.TryGetValue(point.Vmid, out string? name)) cluster.RememberName(point.Vmid, name);

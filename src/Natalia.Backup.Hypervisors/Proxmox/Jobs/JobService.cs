@@ -16,6 +16,7 @@ internal sealed class JobService(ProxmoxCluster cluster, LeftOutDisks leftOut) :
     internal const string Prefix = "natalia-";
     private const string CommentMark = "Natalia.Backup";
     private const int ForeseenRuns = 4;
+    private const int ParallelReads = 12;
     private static readonly RequiredRight s_modify = new("Sys.Modify", "/");
     private static readonly RequiredRight s_audit = new("Sys.Audit", "/");
     private static readonly Regex s_daily = new(@"^(\*-\*-\* )?\d{1,2}:\d{2}$", RegexOptions.CultureInvariant);
@@ -161,24 +162,15 @@ internal sealed class JobService(ProxmoxCluster cluster, LeftOutDisks leftOut) :
         // "Everything" is a policy, too: then the storage's own does not hold for the VM.
         foreach (var job in own)
             if (job.Value.Text("storage") == storage && PruneLimits.Read(job.Value.Member("prune-backups")) is { } limits) found[job.Key] = limits;
-        using var room = new SemaphoreSlim(12);
-        await Task.WhenAll(guests.Where(g => !own.ContainsKey(g.Vmid)).Select(async guest =>
+        await InParallel.RunAsync([.. guests.Where(g => !own.ContainsKey(g.Vmid))], ParallelReads, async guest =>
         {
-            await room.WaitAsync(cancellationToken).ConfigureAwait(false);
-            try
+            (GuestConfig? config, NataliaException? problem) = await cluster.TryGetConfigAsync(guest, cancellationToken).ConfigureAwait(false);
+            lock (found)
             {
-                (GuestConfig? config, NataliaException? problem) = await cluster.TryGetConfigAsync(guest, cancellationToken).ConfigureAwait(false);
-                lock (found)
-                {
-                    if (problem is not null) unreadable.Add((guest, problem));
-                    if (config is not null && RetentionMark.Parse(config.Description) is { } waiting) found[guest.Vmid] = waiting;
-                }
+                if (problem is not null) unreadable.Add((guest, problem));
+                if (config is not null && RetentionMark.Parse(config.Description) is { } waiting) found[guest.Vmid] = waiting;
             }
-            finally
-            {
-                room.Release();
-            }
-        })).ConfigureAwait(false);
+        }, cancellationToken).ConfigureAwait(false);
         return found;
     }
 
