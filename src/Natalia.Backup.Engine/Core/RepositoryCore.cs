@@ -64,15 +64,34 @@ internal sealed class RepositoryCore(IObjectStore store, RepositorySettings sett
     /// <summary>The ids of all appliances that have anything here.</summary>
     internal Task<IReadOnlyList<string>> ListAppliancesAsync(CancellationToken cancellationToken) => ListAppliancesAsync(store, cancellationToken);
 
-    /// <summary>The ids of all appliances that have anything in a store.</summary>
+    /// <summary>So many names come with one request; from there on it is cheaper to ask for what lies behind the appliance.</summary>
+    private const int NamesInAPage = 1000;
+
+    /// <summary>The ids of all appliances that have anything in a store. Costs a request or two for each, however many objects it has.</summary>
     internal static async Task<IReadOnlyList<string>> ListAppliancesAsync(IObjectStore store, CancellationToken cancellationToken)
     {
         var ids = new List<string>();
-        await foreach (StoredObject found in store.ListAsync(Layout.Appliances, cancellationToken).ConfigureAwait(false))
+        string? after = null;
+        do
         {
-            string id = found.Name.Substring(Layout.Appliances.Length).Split('/')[0];
-            if (ApplianceIdentity.IsValid(id) && (ids.Count == 0 || ids[ids.Count - 1] != id)) ids.Add(id);
+            string? from = after, last = null;
+            after = null;
+            int seen = 0;
+            await foreach (StoredObject found in store.ListAsync(Layout.Appliances, from, cancellationToken).ConfigureAwait(false))
+            {
+                string id = found.Name.Substring(Layout.Appliances.Length).Split('/')[0];
+                if (id != last)
+                {
+                    (last, seen) = (id, 0);
+                    if (ApplianceIdentity.IsValid(id)) ids.Add(id);
+                }
+                if (++seen < NamesInAPage) continue;
+                // The first character behind the slash: everything of this appliance comes before it, and nothing of another one does.
+                after = Layout.Appliances + id + '0';
+                break;
+            }
         }
+        while (after is not null);
         return ids;
     }
 

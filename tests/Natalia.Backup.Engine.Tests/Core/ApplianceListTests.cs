@@ -1,0 +1,30 @@
+using Natalia.Backup.Engine.Core;
+using Natalia.Backup.Engine.Storage;
+using Natalia.Backup.Engine.Storage.Wrappers;
+
+namespace Natalia.Backup.Engine.Tests.Core;
+
+public sealed class ApplianceListTests
+{
+    [Fact]
+    public async Task Every_appliance_is_found_and_not_every_object_is_listed_for_it()
+    {
+        string first = new('0', 32), second = new string('0', 31) + "1", third = new('f', 32);
+        var memory = new MemoryStore();
+        await FillAsync(first, 5000);
+        await FillAsync("strange", 2000);
+        await FillAsync(second, 1000);
+        await FillAsync(third, 3);
+        await memory.PutAsync("appliances/" + second + "0", new ObjectContent(), PutOptions.Metadata, default);
+        await memory.PutAsync("log/x", new ObjectContent(), PutOptions.Metadata, default);
+        var store = new CountingStore(memory);
+        Assert.Equal([first, second, third], await RepositoryCore.ListAppliancesAsync(store, default));
+        // One page and the look behind it for each that has more than a page.
+        Assert.Equal(7, store.Usage.Lists);
+
+        async Task FillAsync(string appliance, int objects)
+        {
+            for (int i = 0; i < objects; i++) await memory.PutAsync($"appliances/{appliance}/data/{i:D8}", new ObjectContent(), PutOptions.Metadata, default);
+        }
+    }
+}
