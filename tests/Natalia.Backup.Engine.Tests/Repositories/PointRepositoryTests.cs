@@ -1,0 +1,28 @@
+using Natalia.Backup.Engine.Model;
+using Natalia.Backup.Engine.Points;
+using Natalia.Backup.Engine.Repositories;
+using Natalia.Backup.Testing;
+
+namespace Natalia.Backup.Engine.Tests.Repositories;
+
+public sealed class PointRepositoryTests : PointRepositoryConformance
+{
+    private readonly RepositoryBench _bench = new();
+    private Repository? _repository;
+
+    protected override ApplianceDescription Appliance => RepositoryBench.Appliance;
+
+    protected override async Task<IPointRepository> OpenAsync()
+    {
+        _repository = await _bench.CreateAsync();
+        for (int i = 2; i >= 0; i--) await RepositoryBench.BackupAsync(_repository, RepositoryBench.Disk(1 << 20, i), time: DateTime.UtcNow.AddDays(-i));
+        return _repository;
+    }
+
+    protected override Task CloseAsync()
+    {
+        _repository?.Dispose();
+        _bench.Dispose();
+        return Task.CompletedTask;
+    }
+}
