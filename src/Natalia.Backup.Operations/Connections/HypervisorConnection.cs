@@ -1,4 +1,5 @@
 using Natalia.Backup.Hypervisors.Contract;
+using Natalia.Backup.Operations.Kinds;
 
 namespace Natalia.Backup.Operations.Connections;
 

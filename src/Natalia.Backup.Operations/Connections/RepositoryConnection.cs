@@ -4,6 +4,7 @@ using Natalia.Backup.Engine.Immutability;
 using Natalia.Backup.Engine.Points;
 using Natalia.Backup.Engine.Repositories;
 using Natalia.Backup.Hypervisors.Contract;
+using Natalia.Backup.Operations.Kinds;
 
 namespace Natalia.Backup.Operations.Connections;
 

@@ -1,4 +1,4 @@
-using Natalia.Backup.Operations.Connections;
+using Natalia.Backup.Operations.Kinds;
 
 namespace Natalia.Backup.Operations.Profiles;
 
@@ -11,6 +11,6 @@ internal sealed record ProfileDocument(IReadOnlyList<HypervisorSettings> Hypervi
         Path = path,
         Hypervisors = [.. Hypervisors.Select(h => h.Name)],
         Repositories = [.. Repositories.Select(r => r.Name)],
-        SecretNames = [.. Repositories.SelectMany(r => new[] { r.PasswordSecret, r.Bucket?.CredentialSecret, r.ShareSecret }).Concat(Hypervisors.Select(h => h.Server?.CredentialSecret)).Where(s => s is not null).Cast<string>().Distinct()],
+        SecretNames = [.. Repositories.Concat<ConnectionSettings>(Hypervisors).SelectMany(s => s.Secrets).Distinct()],
     };
 }

@@ -1,5 +1,5 @@
 using System.Management.Automation;
-using Natalia.Backup.Operations.Connections;
+using Natalia.Backup.Operations.Kinds;
 
 namespace Natalia.Backup.Arguments;
 
@@ -7,5 +7,8 @@ namespace Natalia.Backup.Arguments;
 internal static class Credentials
 {
     /// <summary>The same for what knows no PowerShell; null stays null.</summary>
-    internal static UserCredential? ToUser(this PSCredential? credential) => credential is null ? null : new UserCredential(credential.UserName, credential.Password);
+    /// <param name="credential">Who connects.</param>
+    /// <param name="oneTimeCode">The code of a second factor, or null.</param>
+    internal static UserCredential? ToUser(this PSCredential? credential, string? oneTimeCode = null) =>
+        credential is null ? null : new UserCredential(credential.UserName, credential.Password, oneTimeCode);
 }

@@ -2,6 +2,7 @@ using System.Management.Automation;
 using Natalia.Backup.Arguments;
 using Natalia.Backup.Hypervisors.Proxmox;
 using Natalia.Backup.Operations.Connections;
+using Natalia.Backup.Operations.Kinds;
 
 namespace Natalia.Backup.Commands;
 
@@ -78,31 +79,27 @@ public sealed class ConnectNataliaHypervisorCommand : NataliaCommand
 
     private protected override bool FailsAsAWhole => true;
 
-    private protected override Task ProcessAsync(CancellationToken cancellationToken) => ParameterSetName == ProxmoxSet ? ConnectProxmoxAsync(cancellationToken) : ConnectFolderAsync();
+    private protected override Task ProcessAsync(CancellationToken cancellationToken) => ParameterSetName == ProxmoxSet ? ConnectProxmoxAsync(cancellationToken) : ConnectFolderAsync(cancellationToken);
 
     private async Task ConnectProxmoxAsync(CancellationToken cancellationToken)
     {
         string name = Name ?? Registry.Hypervisors.GetFreeName(Proxmox[0].Split(':', '.')[0] is { Length: > 0 } first ? first : "proxmox");
         Registry.Hypervisors.EnsureFree(name);
         string? authority = CaCertificate is null ? null : await OnPipelineAsync(() => FilePaths.Resolve(SessionState, CaCertificate)).ConfigureAwait(false);
-        var settings = new HypervisorSettings
-        {
-            Name = name,
-            Kind = ProxmoxHypervisor.KindName,
-            Server = new ServerSettings { Hosts = Proxmox, Port = Port, Thumbprints = ServerCertificateThumbprint ?? [], AuthorityFile = authority },
-        };
-        HypervisorConnection connection = await ConnectionFactory.OpenProxmoxAsync(settings, Credential.ToUser()!, OneTimeCode, null, cancellationToken).ConfigureAwait(false);
+        var settings = new ProxmoxSettings { Name = name, Hosts = Proxmox, Port = Port, Thumbprints = ServerCertificateThumbprint ?? [], CaCertificate = authority };
+        HypervisorConnection connection = await ConnectionFactory.OpenHypervisorAsync(settings, Credential.ToUser(OneTimeCode), cancellationToken).ConfigureAwait(false);
         Registry.Hypervisors.Add(connection);
         EmitVerbose($"{name}: Proxmox VE {((ProxmoxHypervisor)connection.Hypervisor).ServerVersion} as {Credential!.UserName}.");
         Emit(connection.Session);
     }
 
-    private async Task ConnectFolderAsync()
+    private async Task ConnectFolderAsync(CancellationToken cancellationToken)
     {
         string path = await OnPipelineAsync(() => FilePaths.Resolve(SessionState, Folder)).ConfigureAwait(false);
         string name = Name ?? Registry.Hypervisors.GetFreeName(SessionName.FromPath(path, "folder"));
         Registry.Hypervisors.EnsureFree(name);
-        HypervisorConnection connection = ConnectionFactory.OpenHypervisor(new HypervisorSettings { Name = name, Kind = "Folder", Path = path });
+        var settings = new FolderHypervisorSettings { Name = name, Path = path };
+        HypervisorConnection connection = await ConnectionFactory.OpenHypervisorAsync(settings, null, cancellationToken).ConfigureAwait(false);
         Registry.Hypervisors.Add(connection);
         Emit(connection.Session);
     }

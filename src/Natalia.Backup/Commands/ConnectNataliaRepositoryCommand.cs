@@ -7,6 +7,7 @@ using Natalia.Backup.Engine.Sealing;
 using Natalia.Backup.Hypervisors.Contract;
 using Natalia.Backup.Hypervisors.Proxmox;
 using Natalia.Backup.Operations.Connections;
+using Natalia.Backup.Operations.Kinds;
 using Natalia.Backup.Storage.S3;
 
 namespace Natalia.Backup.Commands;
@@ -170,7 +171,7 @@ public sealed class ConnectNataliaRepositoryCommand : RepositoryOpenerCommand
                 $"Use that session. To connect it under another name, or with another -EvidenceRepository, disconnect it first: Disconnect-NataliaRepository '{there.Name}'.");
         string name = Name ?? Registry.Repositories.GetFreeName(ProxmoxStorage);
         Registry.Repositories.EnsureFree(name);
-        var settings = new RepositorySettings { Name = name, Kind = ProxmoxHypervisor.KindName, Path = ProxmoxStorage, Access = RepositoryAccess.Hypervisor, Hypervisor = hypervisor.Name };
+        var settings = new ProxmoxStorageSettings { Name = name, Path = ProxmoxStorage, Access = RepositoryAccess.Hypervisor, Hypervisor = hypervisor.Name };
         RepositoryConnection? evidence = string.IsNullOrEmpty(EvidenceRepository) ? null : Registry.Repositories.Get(EvidenceRepository!);
         RepositoryConnection connection = await ConnectionFactory.OpenNativeRepositoryAsync(settings with { EvidenceRepository = evidence?.Name }, hypervisor, evidence, cancellationToken).ConfigureAwait(false);
         Registry.Repositories.Add(connection);
@@ -187,14 +188,14 @@ public sealed class ConnectNataliaRepositoryCommand : RepositoryOpenerCommand
         return clusters.Count == 1 ? clusters[0] : Registry.Hypervisors.ForWriting(null);
     }
 
-    private protected override async Task<RepositoryConnection?> OpenAsync(RepositorySettings settings, RepositoryPassword? password, CancellationToken cancellationToken)
+    private protected override async Task<RepositoryConnection?> OpenAsync(StoreSettings settings, RepositoryPassword? password, CancellationToken cancellationToken)
     {
         if (RebuildSettings && await ConnectionFactory.InspectSettingsAsync(settings, Credential.ToUser(), cancellationToken).ConfigureAwait(false) is var state and not SettingsState.Whole)
         {
             string how = state == SettingsState.Damaged ? "damaged" : "missing";
-            if (!await ShouldProcessAsync(settings.Path, $"Make the file natalia.json again, which is {how}").ConfigureAwait(false)) return null;
+            if (!await ShouldProcessAsync(settings.Location, $"Make the file natalia.json again, which is {how}").ConfigureAwait(false)) return null;
             await ConnectionFactory.RebuildSettingsAsync(settings, password, Credential.ToUser(), cancellationToken).ConfigureAwait(false);
-            EmitWarning($"The file natalia.json of the repository '{settings.Path}' was {how}, and was made again. Run Repair-NataliaRepository -Full -WhatIf to see what else is damaged.");
+            EmitWarning($"The file natalia.json of the repository '{settings.Location}' was {how}, and was made again. Run Repair-NataliaRepository -Full -WhatIf to see what else is damaged.");
         }
         RepositoryConnection opened = await ConnectionFactory.OpenRepositoryAsync(settings, password, Credential.ToUser(), cancellationToken).ConfigureAwait(false);
         if (opened.KeySlotWarning is string warning) EmitWarning(warning);

@@ -72,24 +72,12 @@ public sealed class ExportNataliaProfileCommand : NataliaCommand
             if (!repositories.Any(r => string.Equals(r.Name, name, StringComparison.OrdinalIgnoreCase)) && !hypervisors.Any(h => string.Equals(h.Name, name, StringComparison.OrdinalIgnoreCase)))
                 throw new NataliaException(ErrorIds.RepositoryNotConnected, NataliaErrorKind.NotFound, $"-SecretName names '{name}', which is none of the sessions that are kept.", name, "Its keys are names of sessions.");
         }
-        var profile = new ProfileDocument([.. hypervisors.Select(h => WithSecret(h.Settings, secrets))], [.. repositories.Select(r => WithSecret(r.Settings, secrets))]);
+        var profile = new ProfileDocument([.. hypervisors.Select(h => h.Settings.WithSecrets(NameOf(h.Name)))], [.. repositories.Select(r => r.Settings.WithSecrets(NameOf(r.Name)))]);
         ExportDestination.EnsureWritable(file, Force);
         if (!await ShouldProcessAsync(file, $"Write a profile of {hypervisors.Count} hypervisor(s) and {repositories.Count} repository(s)").ConfigureAwait(false)) return;
         AtomicFile.Write(file, ProfileFile.Write(profile), Force);
         Emit(profile.Describe(file));
-    }
 
-    private static HypervisorSettings WithSecret(HypervisorSettings settings, Dictionary<string, string> secrets) => settings.Server is not ServerSettings server
-        ? settings
-        : settings with { Server = server with { CredentialSecret = secrets.TryGetValue(settings.Name, out string? named) && named.Length > 0 ? named : server.CredentialSecret ?? $"natalia-{settings.Name}" } };
-
-    private static RepositorySettings WithSecret(RepositorySettings settings, Dictionary<string, string> secrets)
-    {
-        string? named = secrets.TryGetValue(settings.Name, out string? given) && given.Length > 0 ? given : null;
-        string name = named ?? settings.PasswordSecret ?? $"natalia-{settings.Name}";
-        if (settings.Bucket is BucketSettings { CredentialSecret: string known } bucket)
-            settings = settings with { Bucket = bucket with { CredentialSecret = named is null && known.Length > 0 ? known : name + "-s3" } };
-        if (settings.ShareSecret is string share) settings = settings with { ShareSecret = named is null && share.Length > 0 ? share : name + "-share" };
-        return settings.Access != RepositoryAccess.Password ? settings : settings with { PasswordSecret = name };
+        string? NameOf(string session) => secrets.TryGetValue(session, out string? named) && named.Length > 0 ? named : null;
     }
 }

@@ -6,6 +6,7 @@ using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Sealing;
 using Natalia.Backup.Errors;
 using Natalia.Backup.Operations.Connections;
+using Natalia.Backup.Operations.Kinds;
 using Natalia.Backup.Operations.Profiles;
 
 namespace Natalia.Backup.Commands;
@@ -51,14 +52,14 @@ public sealed class ImportNataliaProfileCommand : NataliaCommand
         foreach (HypervisorSettings settings in profile.Hypervisors)
             await TryAsync(Registry.Hypervisors, settings.Name, null, async () =>
             {
-                if (!IsOpen(Registry.Hypervisors, settings.Name, c => c.Settings.Kind == settings.Kind && (settings.Server is ServerSettings server ? server.LeadsTo(c.Settings.Server) : c.Settings.Path == settings.Path)))
+                if (!IsOpen(Registry.Hypervisors, settings.Name, c => settings.LeadsTo(c.Settings)))
                     Registry.Hypervisors.Add(await OpenHypervisorAsync(settings, cancellationToken).ConfigureAwait(false));
             }, cancellationToken).ConfigureAwait(false);
         // The evidence of one lies in another, which must be there before it.
-        foreach (RepositorySettings settings in profile.Repositories.OrderBy(r => r.EvidenceRepository is null ? 0 : 1))
-            await TryAsync(Registry.Repositories, settings.Name, settings.Hypervisor, async () =>
+        foreach (RepositorySettings settings in profile.Repositories.OrderBy(r => r is HypervisorStorageSettings ? 1 : 0))
+            await TryAsync(Registry.Repositories, settings.Name, (settings as HypervisorStorageSettings)?.Hypervisor, async () =>
             {
-                if (!IsOpen(Registry.Repositories, settings.Name, c => c.Settings.Kind == settings.Kind && c.Settings.Path == settings.Path && c.Settings.Access == settings.Access && c.Settings.Hypervisor == settings.Hypervisor && c.Settings.EvidenceRepository == settings.EvidenceRepository))
+                if (!IsOpen(Registry.Repositories, settings.Name, c => settings.LeadsTo(c.Settings)))
                     Registry.Repositories.Add(await OpenRepositoryAsync(settings, cancellationToken).ConfigureAwait(false));
             }, cancellationToken).ConfigureAwait(false);
         bool isUseless = _away.Count > 0 && _away.Count == profile.Hypervisors.Count + profile.Repositories.Count;
@@ -97,29 +98,26 @@ public sealed class ImportNataliaProfileCommand : NataliaCommand
         return open is not null;
     }
 
-    private async Task<HypervisorConnection> OpenHypervisorAsync(HypervisorSettings settings, CancellationToken cancellationToken)
-    {
-        if (settings.Server is not ServerSettings server) return ConnectionFactory.OpenHypervisor(settings);
-        string secret = server.CredentialSecret!;
-        UserCredential credential = await OnPipelineAsync(() => ResolveCredential(secret)).ConfigureAwait(false);
-        return await ConnectionFactory.OpenProxmoxAsync(settings, credential, null, null, cancellationToken).ConfigureAwait(false);
-    }
+    private async Task<HypervisorConnection> OpenHypervisorAsync(HypervisorSettings settings, CancellationToken cancellationToken) =>
+        await ConnectionFactory.OpenHypervisorAsync(settings, await FindLoginAsync(settings).ConfigureAwait(false), cancellationToken).ConfigureAwait(false);
 
     private async Task<RepositoryConnection> OpenRepositoryAsync(RepositorySettings settings, CancellationToken cancellationToken)
     {
-        if (settings.Hypervisor is string hypervisor)
-            return await ConnectionFactory.OpenNativeRepositoryAsync(settings, Registry.Hypervisors.Get(hypervisor), await FindEvidenceAsync(settings, cancellationToken).ConfigureAwait(false), cancellationToken).ConfigureAwait(false);
-        UserCredential? credential = (settings.Bucket?.CredentialSecret ?? settings.ShareSecret) is string key ? await OnPipelineAsync(() => ResolveCredential(key)).ConfigureAwait(false) : null;
-        if (settings.Access != RepositoryAccess.Password) return await ConnectionFactory.OpenRepositoryAsync(settings, null, credential, cancellationToken).ConfigureAwait(false);
-        SecureString secret = await OnPipelineAsync(() => ResolveSecret(settings.PasswordSecret!)).ConfigureAwait(false);
-        using RepositoryPassword password = RepositoryPassword.From(secret);
-        RepositoryConnection opened = await ConnectionFactory.OpenRepositoryAsync(settings, password, credential, cancellationToken).ConfigureAwait(false);
+        if (settings is HypervisorStorageSettings storage)
+            return await ConnectionFactory.OpenNativeRepositoryAsync(storage, Registry.Hypervisors.Get(storage.Hypervisor), await FindEvidenceAsync(storage, cancellationToken).ConfigureAwait(false), cancellationToken).ConfigureAwait(false);
+        var store = (StoreSettings)settings;
+        UserCredential? credential = await FindLoginAsync(store).ConfigureAwait(false);
+        using RepositoryPassword? password = store.PasswordSecret is string secret ? RepositoryPassword.From(await OnPipelineAsync(() => ResolveSecret(secret)).ConfigureAwait(false)) : null;
+        RepositoryConnection opened = await ConnectionFactory.OpenRepositoryAsync(store, password, credential, cancellationToken).ConfigureAwait(false);
         if (opened.KeySlotWarning is string warning) EmitWarning(warning);
         return opened;
     }
 
+    private async Task<UserCredential?> FindLoginAsync(ConnectionSettings settings) =>
+        settings.LoginSecret is string secret ? await OnPipelineAsync(() => ResolveCredential(secret)).ConfigureAwait(false) : null;
+
     /// <summary>The nightly backup is made although the place for its evidence is away; what removes something will be refused until it is back.</summary>
-    private async Task<RepositoryConnection?> FindEvidenceAsync(RepositorySettings settings, CancellationToken cancellationToken)
+    private async Task<RepositoryConnection?> FindEvidenceAsync(HypervisorStorageSettings settings, CancellationToken cancellationToken)
     {
         if (settings.EvidenceRepository is not string name) return null;
         try

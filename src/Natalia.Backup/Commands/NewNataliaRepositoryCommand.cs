@@ -9,6 +9,7 @@ using Natalia.Backup.Engine.Retention;
 using Natalia.Backup.Engine.Sealing;
 using Natalia.Backup.Engine.Storage;
 using Natalia.Backup.Operations.Connections;
+using Natalia.Backup.Operations.Kinds;
 using Natalia.Backup.Operations.Retention;
 
 namespace Natalia.Backup.Commands;
@@ -90,20 +91,20 @@ public sealed class NewNataliaRepositoryCommand : RepositoryOpenerCommand
     private protected override async Task<SecureString?> FindPasswordAsync() =>
         IsBound(nameof(Password)) ? Password : await OnPipelineAsync(() => PasswordPrompt.AskNew(Host.UI, "the repository")).ConfigureAwait(false);
 
-    private protected override BucketSettings DescribeBucket()
+    private protected override BucketSettings DescribeBucket(string name)
     {
         if (ImmutableDays is not null && ImmutableWhileKept)
             throw Invalid($"-ImmutableDays {ImmutableDays} locks each point for a fixed time, and -ImmutableWhileKept as long as the retention policy keeps it: a repository has one or the other.", "Leave one of them out.");
         if (ImmutableDays is null && !ImmutableWhileKept && IsBound(nameof(ImmutabilityMode))) throw Invalid("-ImmutabilityMode says how strong locks are, but not for how long.", "Give -ImmutableDays or -ImmutableWhileKept too.");
         if (!ImmutableWhileKept && IsBound(nameof(LockAheadDays))) throw Invalid("-LockAheadDays says how far ahead the locks of kept points are held, which needs -ImmutableWhileKept.", "Give -ImmutableWhileKept too, or -ImmutableDays for a fixed time.");
-        return base.DescribeBucket() with { StorageClass = StorageClass, LockMode = Locks?.Mode };
+        return base.DescribeBucket(name) with { StorageClass = StorageClass, LockMode = Locks?.Mode };
 
         NataliaException Invalid(string what, string advice) => new(ErrorIds.ImmutabilityInvalid, NataliaErrorKind.InvalidArgument, what, Bucket, advice);
     }
 
     private ImmutabilityPolicy? Locks => ImmutableWhileKept ? new ImmutabilityPolicy(LockAheadDays, ImmutabilityMode, WhileKept: true) : ImmutableDays is int days ? new ImmutabilityPolicy(days, ImmutabilityMode) : null;
 
-    private protected override async Task<RepositoryConnection?> OpenAsync(RepositorySettings settings, RepositoryPassword? password, CancellationToken cancellationToken)
+    private protected override async Task<RepositoryConnection?> OpenAsync(StoreSettings settings, RepositoryPassword? password, CancellationToken cancellationToken)
     {
         string action = settings.Access == RepositoryAccess.Unencrypted ? "Make a repository WITHOUT encryption" : "Make an encrypted repository";
         LockEffect? effect = null;
@@ -117,7 +118,7 @@ public sealed class NewNataliaRepositoryCommand : RepositoryOpenerCommand
             EmitVerbose(text);
             action += ". " + text;
         }
-        if (!await ShouldProcessAsync(settings.Path, action).ConfigureAwait(false)) return null;
+        if (!await ShouldProcessAsync(settings.Location, action).ConfigureAwait(false)) return null;
         RepositoryConnection made = await ConnectionFactory.CreateRepositoryAsync(settings, password, Credential.ToUser(), Locks, Locks?.WhileKept == true ? usual : null, cancellationToken).ConfigureAwait(false);
         if (effect is not null) made.Tell(effect);
         return made;

@@ -4,6 +4,7 @@ using Natalia.Backup.Arguments;
 using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Sealing;
 using Natalia.Backup.Operations.Connections;
+using Natalia.Backup.Operations.Kinds;
 using Natalia.Backup.Storage.S3;
 
 namespace Natalia.Backup.Commands;
@@ -95,8 +96,10 @@ public abstract class RepositoryOpenerCommand : NataliaCommand
     };
 
     /// <summary>The bucket as the parameters describe it.</summary>
-    private protected virtual BucketSettings DescribeBucket() => new()
+    private protected virtual BucketSettings DescribeBucket(string name) => new()
     {
+        Name = name,
+        Access = Access,
         Bucket = Bucket,
         Endpoint = Endpoint,
         Region = Region,
@@ -105,6 +108,22 @@ public abstract class RepositoryOpenerCommand : NataliaCommand
         ServerCertificateThumbprint = ServerCertificateThumbprint,
         CredentialSecret = Credential is null ? null : "",
     };
+
+    private async Task<StoreSettings> DescribeFolderAsync()
+    {
+        RequireUsablePath();
+        string path = await OnPipelineAsync(() => FilePaths.Resolve(SessionState, Path)).ConfigureAwait(false);
+        return new FolderStoreSettings { Name = FreeName(SessionName.FromPath(path, "repository")), Path = path, Access = Access, CredentialSecret = Credential is null ? null : "" };
+    }
+
+    /// <summary>The name that the user gave, or one like the thing's own.</summary>
+    /// <exception cref="NataliaException"><c>NameInUse</c>.</exception>
+    private string FreeName(string own)
+    {
+        string name = Name ?? Registry.Repositories.GetFreeName(own);
+        Registry.Repositories.EnsureFree(name);
+        return name;
+    }
 
     /// <summary>Elsewhere than on Windows a UNC path would be taken for a folder with strange characters, and made.</summary>
     private void RequireUsablePath()
@@ -118,7 +137,7 @@ public abstract class RepositoryOpenerCommand : NataliaCommand
     }
 
     /// <summary>Opens or makes it; null when the user did not want it after all.</summary>
-    private protected abstract Task<RepositoryConnection?> OpenAsync(RepositorySettings settings, RepositoryPassword? password, CancellationToken cancellationToken);
+    private protected abstract Task<RepositoryConnection?> OpenAsync(StoreSettings settings, RepositoryPassword? password, CancellationToken cancellationToken);
 
     private protected override async Task ProcessAsync(CancellationToken cancellationToken)
     {
@@ -127,17 +146,12 @@ public abstract class RepositoryOpenerCommand : NataliaCommand
         SecureString? secret = Access == RepositoryAccess.Password ? await FindPasswordAsync().ConfigureAwait(false) : null;
         if (Access == RepositoryAccess.Password && secret is not { Length: > 0 })
             throw new NataliaException(ErrorIds.PasswordRequired, NataliaErrorKind.InvalidArgument, "The password is empty.", recommendedAction: "Give a -Password, or say -Unencrypted when there is to be none.");
-        BucketSettings? bucket = Bucket.Length == 0 ? null : DescribeBucket();
-        if (bucket is null) RequireUsablePath();
-        string path = bucket?.ToString() ?? await OnPipelineAsync(() => FilePaths.Resolve(SessionState, Path)).ConfigureAwait(false);
-        string name = Name ?? Registry.Repositories.GetFreeName(bucket is not null ? bucket.Bucket : SessionName.FromPath(path, "repository"));
-        Registry.Repositories.EnsureFree(name);
+        StoreSettings settings = Bucket.Length > 0 ? DescribeBucket(FreeName(Bucket)) : await DescribeFolderAsync().ConfigureAwait(false);
         using RepositoryPassword? password = secret is null ? null : RepositoryPassword.From(secret);
-        var settings = new RepositorySettings { Name = name, Kind = bucket is null ? "Folder" : "S3", Path = path, Bucket = bucket, Access = Access, ShareSecret = bucket is null && Credential is not null ? "" : null };
         if (await OpenAsync(settings, password, cancellationToken).ConfigureAwait(false) is not RepositoryConnection connection) return;
         Registry.Repositories.Add(connection);
         if (connection.Session.BucketRetentionDays is int days)
-            EmitWarning($"The bucket '{bucket!.Bucket}' locks everything that is put into it for {days} days, leases and other short-lived objects included. That works, and costs their storage: a few KiB with each run, and the space of removed points comes back no earlier than {days} days after it was written.");
+            EmitWarning($"The bucket '{Bucket}' locks everything that is put into it for {days} days, leases and other short-lived objects included. That works, and costs their storage: a few KiB with each run, and the space of removed points comes back no earlier than {days} days after it was written.");
         Emit(connection.Session);
     }
 }

@@ -2,7 +2,6 @@ using System.Management.Automation;
 using Natalia.Backup.Arguments;
 using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Model;
-using Natalia.Backup.Engine.Storage.Folders;
 using Natalia.Backup.Hypervisors.Proxmox.BackupServer;
 using Natalia.Backup.Hypervisors.Proxmox.Rest;
 using Natalia.Backup.Operations.Connections;
@@ -145,13 +144,8 @@ public sealed class TestNataliaRepositoryCommand : NataliaCommand
     /// <summary>The machines whose loss takes the appliances along: a destination on one of them is none.</summary>
     private async Task<IReadOnlyCollection<string>> FindHypervisorHostsAsync(CancellationToken cancellationToken)
     {
-        var hosts = new HashSet<string>(Registry.Hypervisors.All.SelectMany(h => h.Settings.Server?.Hosts ?? []), StringComparer.OrdinalIgnoreCase);
-        foreach (HypervisorConnection folder in Registry.Hypervisors.All.Where(h => h.Settings.Path.Length > 0 && Directory.Exists(h.Settings.Path)))
-        {
-            // Exports that lie on a NAS are lost with the NAS.
-            using FolderStore place = FolderStore.Open(folder.Settings.Path, create: false);
-            if ((await place.GetPlacementAsync(cancellationToken).ConfigureAwait(false)).HostName is string host) hosts.Add(host);
-        }
+        var hosts = new HashSet<string>(StringComparer.OrdinalIgnoreCase);
+        foreach (HypervisorConnection hypervisor in Registry.Hypervisors.All) hosts.UnionWith(await hypervisor.Settings.FindMachinesAsync(cancellationToken).ConfigureAwait(false));
         return hosts;
     }
 

@@ -37,7 +37,7 @@ public sealed class FloorTests
             "Folder", "Proxmox", "Proxmox.Restores", "Proxmox.Backups", "Proxmox.Jobs", "Proxmox.Notes", "Proxmox.Cluster", "Proxmox.BackupServer", "Proxmox.Rest",
             "Contract",
         ]),
-        [Operations] = (typeof(RepositorySession).Assembly, ["Profiles", "Backup", "Evidence", "Retention", "Points", "Appliances", "Connections", "Exports", "Text"]),
+        [Operations] = (typeof(RepositorySession).Assembly, ["Profiles", "Backup", "Evidence", "Retention", "Points", "Appliances", "Connections", "Kinds", "Exports", "Text"]),
         [Cmdlets] = (typeof(NataliaCommand).Assembly, ["Commands", "Arguments", "Sessions", "Pipeline", "Errors", ""]),
     };
 
@@ -59,10 +59,11 @@ public sealed class FloorTests
         IEnumerable<string> up =
             from type in built.Types
             where IsOf(project, type.Namespace?.FullName)
-            from target in type.Dependencies.Select(d => d.Target).Distinct()
+            // The reader of assemblies takes type parameters of one name for one.
+            from target in type.Dependencies.Select(d => d.Target).Distinct().Where(t => t is not GenericParameter)
             where IsOf(project, target.Namespace?.FullName) && Floor(project, target.Namespace!.FullName) < Floor(project, type.Namespace!.FullName)
             select $"{type.FullName} uses {target.FullName}";
-        Assert.Empty(up.Distinct());
+        Assert.True(!up.Any(), string.Join("\n", up.Distinct()));
     }
 
     /// <summary>By what is written: constants and references of comments leave no trace in the assembly.</summary>

@@ -2,6 +2,7 @@ using Natalia.Backup.Engine.Disks;
 using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Hypervisors.Contract;
 using Natalia.Backup.Operations.Connections;
+using Natalia.Backup.Operations.Kinds;
 
 namespace Natalia.Backup.Cmdlets.Tests.Fakes;
 
@@ -73,7 +74,7 @@ internal sealed class FakeHypervisor : IHypervisor, IImageSource, IKnownNames
     public void Dispose() => IsDisposed = true;
 
     internal HypervisorConnection Connect(string name) => new(
-        new HypervisorSession { Name = name, Kind = Kind, Location = Location, ConnectedUtc = DateTime.UnixEpoch }, this, new HypervisorSettings { Name = name, Kind = Kind, Path = Location });
+        new HypervisorSession { Name = name, Kind = Kind, Location = Location, ConnectedUtc = DateTime.UnixEpoch }, this, new FolderHypervisorSettings { Name = name, Path = Location });
 
     private sealed class Frozen(FakeHypervisor owner) : IFrozenDisks
     {

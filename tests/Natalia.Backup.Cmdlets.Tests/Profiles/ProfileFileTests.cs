@@ -1,7 +1,9 @@
 using System.Text;
 using Natalia.Backup.Engine;
-using Natalia.Backup.Operations.Connections;
+using Natalia.Backup.Engine.Storage;
+using Natalia.Backup.Operations.Kinds;
 using Natalia.Backup.Operations.Profiles;
+using Natalia.Backup.Storage.S3;
 
 namespace Natalia.Backup.Cmdlets.Tests.Profiles;
 
@@ -15,11 +17,11 @@ public sealed class ProfileFileTests : IDisposable
     public void What_is_written_is_read()
     {
         var profile = new ProfileDocument(
-            [new HypervisorSettings { Name = "vms", Kind = "Folder", Path = Full("vms") }],
+            [new FolderHypervisorSettings { Name = "vms", Path = Full("vms") }],
             [
-                new RepositorySettings { Name = "nås", Kind = "Folder", Path = Full("repo"), Access = RepositoryAccess.Password, PasswordSecret = "natalia/nås" },
-                new RepositorySettings { Name = "open", Kind = "Folder", Path = Full("open"), Access = RepositoryAccess.Unencrypted },
-                new RepositorySettings { Name = "audit", Kind = "Folder", Path = Full("repo"), Access = RepositoryAccess.AuditOnly },
+                new FolderStoreSettings { Name = "nås", Path = Full("repo"), Access = RepositoryAccess.Password, PasswordSecret = "natalia/nås" },
+                new FolderStoreSettings { Name = "open", Path = Full("open"), Access = RepositoryAccess.Unencrypted },
+                new FolderStoreSettings { Name = "audit", Path = Full("repo"), Access = RepositoryAccess.AuditOnly },
             ]);
 
         ProfileDocument read = Read(Encoding.UTF8.GetString(ProfileFile.Write(profile)));
@@ -29,12 +31,110 @@ public sealed class ProfileFileTests : IDisposable
     }
 
     [Fact]
+    public void Every_kind_is_written_so_that_a_person_can_read_and_change_it()
+    {
+        var profile = new ProfileDocument(
+            [new ProxmoxSettings { Name = "pve", Hosts = ["pve1", "pve2:8007"], Port = 8006, Thumbprints = ["AB"], CaCertificate = Full("ca.pem"), CredentialSecret = "token" }],
+            [
+                new FolderStoreSettings { Name = "nas", Path = Full("repo"), Access = RepositoryAccess.Password, PasswordSecret = "natalia-nås", CredentialSecret = "natalia-nås-share" },
+                new BucketSettings
+                {
+                    Name = "s3", Bucket = "b", Endpoint = new Uri("https://s3.example.com"), Region = "r", AddressingStyle = S3AddressingStyle.Virtual, Prefix = "p", StorageClass = "GLACIER",
+                    ServerCertificateThumbprint = "CD", CredentialSecret = "key", Access = RepositoryAccess.Unencrypted, LockMode = ObjectLockMode.Compliance,
+                },
+                new BucketSettings { Name = "aws", Bucket = "b", AddressingStyle = S3AddressingStyle.Auto, Access = RepositoryAccess.AuditOnly },
+                new ProxmoxStorageSettings { Name = "pbs", Path = "store", Hypervisor = "pve", EvidenceRepository = "nas", Access = RepositoryAccess.Hypervisor },
+            ]);
+        string text = Encoding.UTF8.GetString(ProfileFile.Write(profile));
+
+        Assert.Equal(
+            $$"""
+            {
+              "format": "natalia-profile",
+              "version": 1,
+              "hypervisors": [
+                {
+                  "name": "pve",
+                  "kind": "Proxmox",
+                  "hosts": [
+                    "pve1",
+                    "pve2:8007"
+                  ],
+                  "port": 8006,
+                  "thumbprints": [
+                    "AB"
+                  ],
+                  "caCertificate": "{{Full("ca.pem")}}",
+                  "credentialSecret": "token"
+                }
+              ],
+              "repositories": [
+                {
+                  "name": "nas",
+                  "kind": "Folder",
+                  "path": "{{Full("repo")}}",
+                  "credentialSecret": "natalia-nås-share",
+                  "access": "Password",
+                  "passwordSecret": "natalia-nås"
+                },
+                {
+                  "name": "s3",
+                  "kind": "S3",
+                  "bucket": "b",
+                  "endpoint": "https://s3.example.com",
+                  "region": "r",
+                  "addressingStyle": "Virtual",
+                  "prefix": "p",
+                  "storageClass": "GLACIER",
+                  "serverCertificateThumbprint": "CD",
+                  "credentialSecret": "key",
+                  "access": "Unencrypted"
+                },
+                {
+                  "name": "aws",
+                  "kind": "S3",
+                  "bucket": "b",
+                  "access": "AuditOnly"
+                },
+                {
+                  "name": "pbs",
+                  "kind": "Proxmox",
+                  "path": "store",
+                  "hypervisor": "pve",
+                  "evidenceRepository": "nas",
+                  "access": "Hypervisor"
+                }
+              ]
+            }
+            """, text);
+        Assert.Equal(text, Encoding.UTF8.GetString(ProfileFile.Write(Read(text))));
+    }
+
+    [Fact]
+    public void What_is_null_counts_as_left_out() =>
+        Assert.Empty(Assert.IsType<ProxmoxSettings>(Read(
+            """{ "version": 1, "format": "natalia-profile", "repositories": null, "hypervisors": [ { "kind": "PROXMOX", "name": "a", "hosts": ["h"], "port": 1, "thumbprints": null, "caCertificate": null, "credentialSecret": "s" } ] }""").Hypervisors[0]).Thumbprints);
+
+    [Fact]
+    public void Two_buckets_of_one_name_on_two_servers_are_two_places()
+    {
+        var bucket = new BucketSettings { Name = "a", Bucket = "b", Prefix = "p/", Endpoint = new Uri("https://one.example.com"), Access = RepositoryAccess.Unencrypted };
+
+        Assert.True(bucket.LeadsTo(bucket with { Name = "other", Prefix = "p", Region = "r" }));
+        Assert.False(bucket.LeadsTo(bucket with { Endpoint = new Uri("https://two.example.com") }));
+        Assert.False(bucket.LeadsTo(bucket with { Access = RepositoryAccess.AuditOnly }));
+    }
+
+    [Fact]
     public void Relative_paths_count_from_the_profile() =>
-        Assert.Equal(Full("vms"), Read("""{ "format": "natalia-profile", "version": 1, "hypervisors": [ { "name": "a", "kind": "folder", "path": "vms" } ] }""").Hypervisors[0].Path);
+        Assert.Equal(Full("vms"), Read("""{ "format": "natalia-profile", "version": 1, "hypervisors": [ { "name": "a", "kind": "folder", "path": "vms" } ] }""").Hypervisors.Cast<FolderHypervisorSettings>().Single().Path);
 
     [Fact]
     public void A_byte_order_mark_and_comments_do_no_harm() =>
-        Assert.Empty(Read("\uFEFF" + """{ "format": "natalia-profile", /* mine */ "version": 1, }""").Repositories);
+        Assert.Single(Read("\uFEFF" + """
+            { "format": "natalia-profile", /* mine */ "version": 1, // of this year
+              "hypervisors": [ /* none of ours */ { "name": "a", /* exports */ "kind": "Folder", "path": "x", }, ], }
+            """).Hypervisors);
 
     [Theory]
     [InlineData("", "not JSON")]
@@ -52,6 +152,20 @@ public sealed class ProfileFileTests : IDisposable
     [InlineData("""{ "format": "natalia-profile", "version": 1, "repositories": [ { "name": "a", "kind": "Folder", "path": "x", "access": "AuditOnly", "passwordSecret": "y" } ] }""", "passwordSecret is given")]
     [InlineData("""{ "format": "natalia-profile", "version": 1, "repositories": [ { "name": "a", "kind": "Folder", "path": "x", "access": "Password", "password": "y" } ] }""", "'password' is not known")]
     [InlineData("""{ "format": "natalia-profile", "version": 1, "repositories": [ { "name": "a", "kind": "Folder", "path": 5, "access": "AuditOnly" } ] }""", "path is not a text")]
+    [InlineData("""{ "format": "natalia-profile", "version": "1" }""", "in the profile, version is not a number")]
+    [InlineData("""{ "format": "natalia-profile", "version": 1, "hypervisors": [ 5 ] }""", "hypervisors[0] is not an object")]
+    [InlineData("""{ "format": "natalia-profile", "version": 1, "hypervisors": [ { "name": "a", "kind": "Proxmox", "hosts": ["h"], "port": 8006, "credentialSecret": "s", "path": "x" } ] }""", "in hypervisors[0], 'path' is not known")]
+    [InlineData("""{ "format": "natalia-profile", "version": 1, "hypervisors": [ { "name": "a", "kind": "Proxmox", "hosts": "h", "port": 8006, "credentialSecret": "s" } ] }""", "hosts is not a list")]
+    [InlineData("""{ "format": "natalia-profile", "version": 1, "hypervisors": [ { "name": "a", "kind": "Proxmox", "hosts": ["h", ""], "port": 8006, "credentialSecret": "s" } ] }""", "hosts holds something that is not a text")]
+    [InlineData("""{ "format": "natalia-profile", "version": 1, "hypervisors": [ { "name": "a", "kind": "Proxmox", "hosts": [], "port": 8006, "credentialSecret": "s" } ] }""", "hosts is empty")]
+    [InlineData("""{ "format": "natalia-profile", "version": 1, "hypervisors": [ { "name": "a", "kind": "Proxmox", "hosts": ["h"], "credentialSecret": "s" } ] }""", "port is missing")]
+    [InlineData("""{ "format": "natalia-profile", "version": 1, "hypervisors": [ { "name": "a", "kind": "Proxmox", "hosts": ["h"], "port": 8006 } ] }""", "credentialSecret is missing")]
+    [InlineData("""{ "format": "natalia-profile", "version": 1, "repositories": [ { "name": "a", "kind": "Folder", "path": "x", "access": "Password, AuditOnly" } ] }""", "access is 'Password, AuditOnly', which is none of Password, Unencrypted, Hypervisor, AuditOnly")]
+    [InlineData("""{ "format": "natalia-profile", "version": 1, "repositories": [ { "name": "a", "kind": "Folder", "path": "x", "access": "3" } ] }""", "access is '3'")]
+    [InlineData("""{ "format": "natalia-profile", "version": 1, "repositories": [ { "name": "a", "kind": "Folder", "path": "x", "access": "Hypervisor" } ] }""", "access is Hypervisor")]
+    [InlineData("""{ "format": "natalia-profile", "version": 1, "repositories": [ { "name": "a", "kind": "Folder", "access": "Unencrypted", "bucket": "b" } ] }""", "'bucket' is not known")]
+    [InlineData("""{ "format": "natalia-profile", "version": 1, "repositories": [ { "name": "a", "kind": "S3", "access": "Unencrypted", "bucket": "b", "endpoint": "s3.example.com" } ] }""", "endpoint is not an address")]
+    [InlineData("""{ "format": "natalia-profile", "version": 1, "repositories": [ { "name": "a", "kind": "Proxmox", "path": "x", "hypervisor": "h", "access": "Unencrypted" } ] }""", "access is Unencrypted")]
     public void What_cannot_be_meant_is_refused_with_the_place(string text, string why)
     {
         var error = Assert.Throws<NataliaException>(() => Read(text));

@@ -3,6 +3,7 @@ using Natalia.Backup.Cmdlets.Tests.Fakes;
 using Natalia.Backup.Commands;
 using Natalia.Backup.Hypervisors.Contract;
 using Natalia.Backup.Operations.Connections;
+using Natalia.Backup.Operations.Kinds;
 
 namespace Natalia.Backup.Cmdlets.Tests.Sessions;
 
@@ -28,5 +29,5 @@ public sealed class AddFakeHypervisorCommand : NataliaCommand
 
     private HypervisorConnection Connect(IHypervisor hypervisor) => new(
         new HypervisorSession { Name = Name, Kind = hypervisor.Kind, Location = hypervisor.Location, ConnectedUtc = DateTime.UnixEpoch }, hypervisor,
-        new HypervisorSettings { Name = Name, Kind = hypervisor.Kind, Path = hypervisor.Location });
+        new FolderHypervisorSettings { Name = Name, Path = hypervisor.Location });
 }

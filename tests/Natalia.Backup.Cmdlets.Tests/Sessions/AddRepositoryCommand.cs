@@ -4,6 +4,7 @@ using Natalia.Backup.Engine.Core;
 using Natalia.Backup.Engine.Repositories;
 using Natalia.Backup.Engine.Storage;
 using Natalia.Backup.Operations.Connections;
+using Natalia.Backup.Operations.Kinds;
 
 namespace Natalia.Backup.Cmdlets.Tests.Sessions;
 
@@ -27,7 +28,7 @@ public sealed class AddRepositoryCommand : NataliaCommand
             Name = Name, RepositoryId = repository.RepositoryId, StoreKind = store.Kind, Location = store.Location, AuditKeyFingerprint = repository.AuditKeyFingerprint,
             IsUnlocked = true, ConnectedUtc = DateTime.UtcNow,
         };
-        var settings = new RepositorySettings { Name = Name, Kind = store.Kind, Path = store.Location, Access = default };
+        var settings = new FolderStoreSettings { Name = Name, Path = store.Location, Access = default };
         Registry.Repositories.Add(new RepositoryConnection(session, repository, settings));
         Emit(session);
     }

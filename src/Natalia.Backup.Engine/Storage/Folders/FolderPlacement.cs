@@ -4,12 +4,21 @@ using Natalia.Backup.Engine.Network;
 namespace Natalia.Backup.Engine.Storage.Folders;
 
 /// <summary>Finds out what disk or share a folder lies on.</summary>
-internal static class FolderPlacement
+public static class FolderPlacement
 {
     // File systems of Linux and macOS whose bytes lie on another machine.
     private static readonly string[] NetworkTypes = ["nfs", "nfs4", "cifs", "smb3", "smbfs", "smb2", "9p", "ceph", "glusterfs", "lustre", "afpfs", "webdav", "davfs", "fuse.sshfs", "fuse.glusterfs", "fuse.s3fs", "fuse.rclone"];
 
-    internal static StorePlacement Find(string root)
+    /// <summary>Looks. Asks no name server.</summary>
+    /// <param name="folder">The folder, a full path. It must be there.</param>
+    /// <exception cref="NataliaException">What a folder's store throws when it cannot be looked at.</exception>
+    public static StorePlacement Find(string folder)
+    {
+        try { return Look(folder); }
+        catch (Exception error) when (FolderErrors.IsFileSystem(error)) { throw FolderErrors.Translate(error, folder, writing: false); }
+    }
+
+    private static StorePlacement Look(string root)
     {
         if (NativeFiles.IsWindows)
         {

@@ -195,8 +195,7 @@ public sealed class FolderStore : IObjectStore, IPlacedStore
     public Task<StorePlacement> GetPlacementAsync(CancellationToken cancellationToken) => Task.Run(() =>
     {
         RequireRoot();
-        try { return FolderPlacement.Find(Location); }
-        catch (Exception error) when (FolderErrors.IsFileSystem(error)) { throw FolderErrors.Translate(error, Location, writing: false); }
+        return FolderPlacement.Find(Location);
     }, cancellationToken);
 
     /// <inheritdoc/>

@@ -1,4 +1,4 @@
-namespace Natalia.Backup.Operations.Connections;
+namespace Natalia.Backup.Operations.Kinds;
 
 /// <summary>How a repository is opened.</summary>
 internal enum RepositoryAccess

@@ -1,0 +1,55 @@
+using Natalia.Backup.Engine.Storage;
+using Natalia.Backup.Engine.Storage.Folders;
+using Natalia.Backup.Engine.Storage.Wrappers;
+
+namespace Natalia.Backup.Operations.Kinds;
+
+/// <summary>A folder, on a disk or a share.</summary>
+internal sealed record FolderStoreSettings : StoreSettings
+{
+    internal const string KindName = "Folder";
+
+    /// <inheritdoc/>
+    public override string Kind => KindName;
+
+    /// <summary>The folder, a full path.</summary>
+    public required string Path { get; init; }
+
+    /// <summary>On a share: the name of the secret that holds the user of the share; empty when one was given and it has no name yet, null when the account that runs the command is taken.</summary>
+    public string? CredentialSecret { get; init; }
+
+    internal override string Location => Path;
+
+    internal override string? LoginSecret => CredentialSecret;
+
+    internal override RepositorySettings From(string folder) => this with { Path = System.IO.Path.GetFullPath(System.IO.Path.Combine(folder, Path)) };
+
+    internal override RepositorySettings WithSecrets(string? named) => this with
+    {
+        CredentialSecret = CredentialSecret is null ? null : LoginName(CredentialSecret, named, "-share"),
+        PasswordSecret = PasswordSecretFor(named),
+    };
+
+    internal override bool LeadsTo(RepositorySettings other) => base.LeadsTo(other) && other is FolderStoreSettings folder && folder.Path == Path;
+
+    internal override Task<OpenedStore> OpenAsync(UserCredential? credential, bool isNew, CancellationToken cancellationToken) =>
+        Task.FromResult(new OpenedStore(Open(credential, isNew), this));
+
+    /// <summary>On a share with its user; files that others have open for a moment are waited for.</summary>
+    private IObjectStore Open(UserCredential? credential, bool isNew)
+    {
+        NetworkShare? share = credential is null ? null : NetworkShare.Connect(Path, credential.UserName, credential.Password);
+        try
+        {
+            // Nothing is made in a folder that holds something already: it will be refused.
+            bool create = isNew && (!Directory.Exists(Path) || !Directory.EnumerateFileSystemEntries(Path).Any());
+            IObjectStore store = new RetryStore(FolderStore.Open(Path, create), RetryPolicy.ForFiles);
+            return share is null ? store : new ShareStore(store, share);
+        }
+        catch
+        {
+            share?.Dispose();
+            throw;
+        }
+    }
+}
