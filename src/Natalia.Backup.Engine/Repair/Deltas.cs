@@ -12,8 +12,8 @@ internal static class Deltas
 {
     internal static async Task PlanAsync(RepairView view, RepairPlan plan, CancellationToken cancellationToken)
     {
-        TellForks(view, plan);
         HashSet<Run> standIns = await PlanStandInsAsync(view, plan, cancellationToken).ConfigureAwait(false);
+        TellForks(view, plan);
         await PlanDamagedAsync(view, plan, standIns, cancellationToken).ConfigureAwait(false);
     }
 

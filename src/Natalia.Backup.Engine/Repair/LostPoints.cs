@@ -47,13 +47,18 @@ internal sealed class LostPoints(RepairView view, RepairPlan plan, HashSet<Run>?
             disksAbove.UnionWith(walk.Manifest.Disks.Select(d => d.DiskId));
             if (!walk.IsLost || !points.Contains(walk)) continue;
             (RepairAction action, RepairWords fate, DateTime? locked) = DecideFate(walk, newest);
-            Tell(walk, action, fate, locked);
-            if (action != RepairAction.Removed) continue;
+            if (action != RepairAction.Removed)
+            {
+                Tell(walk, action, fate, locked);
+                continue;
+            }
             plan.RemovedPoints++;
             view.GivenUp.Add(walk.Run);
             AuditEntry removal = Removal(view.ApplianceId, walk.Manifest.PointId, walk.Run.Sequence,
                 "It is lost, and was given up.", walk.Manifest, null);
             plan.Add((hands, stop) => hands.RecordRemovalAsync(removal, stop));
+            // Not told before it is recorded: a repair that is stopped in between tells of what it did.
+            Tell(walk, action, fate, locked);
             // What the next backup of a disk is compared with stays until there is a newer one.
             if (!isNewestOfADisk) going.Add(walk.Run);
         }

@@ -27,6 +27,9 @@ internal sealed class RepairHands(RepositoryCore core, string applianceId, Lease
     /// </summary>
     internal HashSet<Run> Refused { get; } = [];
 
+    /// <exception cref="NataliaException"><c>LeaseLost</c>.</exception>
+    internal Task EnsureHeldAsync(CancellationToken cancellationToken) => lease.EnsureHeldAsync(cancellationToken);
+
     /// <returns>False when a lock keeps any of them.</returns>
     internal async Task<bool> DeleteAsync(IEnumerable<(string Name, long Bytes)> objects,
         CancellationToken cancellationToken)

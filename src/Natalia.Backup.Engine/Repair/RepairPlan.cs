@@ -50,6 +50,8 @@ internal sealed class RepairPlan
     internal async Task ExecuteAsync(RepairHands hands, Action<RepairFinding> onFinding,
         CancellationToken cancellationToken)
     {
+        // Planning may take hours: a machine may have slept meanwhile, and its lease be another's.
+        if (_steps.Exists(s => s.Deed is not null)) await hands.EnsureHeldAsync(cancellationToken).ConfigureAwait(false);
         foreach (RepairStep step in _steps)
         {
             hands.TakeLocked();

@@ -44,23 +44,33 @@ internal sealed class Unneeded(RepairView view, RepairPlan plan, bool isLogBroke
         long floor = FindFloor(withManifest);
         (FreeList? before, IReadOnlyList<string> names) = await FreeList.ReadAsync(view.Core.Store, view.ApplianceId,
             view.Core.Keys, cancellationToken).ConfigureAwait(false);
-        if (before is null && names.Count > 0)
-            plan.Add(view.Finding(RepairFindingKind.CatalogDamaged, floor > 0 ? RepairAction.Kept
-                : RepairAction.Rebuilt, names[names.Count - 1]), RepairWords.FreeListDamaged(floor == 0));
         Sort(newest, floor, new FreeSet(before?.Free));
-        await TellMissingAsync(cancellationToken).ConfigureAwait(false);
+        await ForgetGivenBackAsync(cancellationToken).ConfigureAwait(false);
         foreach ((Run run, Heap heap) in _waiting.Values)
             plan.Add(view.Finding(RepairFindingKind.UnneededSpace, RepairAction.Kept, run.ToString())
                 with { StoredBytes = heap.Bytes }, RepairWords.SpaceKept(heap.Packs, run.ToString(), heap.Bytes));
         plan.UnneededBytes += _waiting.Values.Concat(_unneeded.Values).Sum(r => r.Heap.Bytes);
         await PlanSweepAsync(newest, cancellationToken).ConfigureAwait(false);
         await PlanOrphanedDeltasAsync(withManifest, Math.Max(newest, floor), cancellationToken).ConfigureAwait(false);
-        if (floor > 0 || _staying.Count == 0) return;
+        PlanFreeList(canBeMade: floor == 0 && _staying.Count > 0, isDamaged: before is null && names.Count > 0, names);
+    }
+
+    private void PlanFreeList(bool canBeMade, bool isDamaged, IReadOnlyList<string> names)
+    {
+        RepairFinding damaged = view.Finding(RepairFindingKind.CatalogDamaged,
+            canBeMade ? RepairAction.Rebuilt : RepairAction.Kept, names.LastOrDefault());
+        if (!canBeMade)
+        {
+            if (isDamaged) plan.Add(damaged, RepairWords.FreeListDamaged(canBeMade));
+            return;
+        }
         Dictionary<long, IReadOnlyList<string>> disks = _staying.GroupBy(l => l.Run.Sequence)
             .ToDictionary(g => g.Key, g =>
                 (IReadOnlyList<string>)g.SelectMany(l => l.Manifest?.Disks.Select(d => d.DiskId) ?? ["*"])
                 .Distinct(StringComparer.Ordinal).ToArray());
-        plan.Add((hands, stop) => hands.WriteFreeListAsync(disks, _free, names, stop));
+        RepairDeed write = (hands, stop) => hands.WriteFreeListAsync(disks, _free, names, stop);
+        if (isDamaged) plan.Add(damaged, RepairWords.FreeListDamaged(canBeMade), write);
+        else plan.Add(write);
     }
 
     /// <summary>The highest sequence of a point that may come back, or that hides what it needs: it may need anything
@@ -127,7 +137,7 @@ internal sealed class Unneeded(RepairView view, RepairPlan plan, bool isLogBroke
     }
 
     /// <summary>Packs that are missing because they were given back need not be told again.</summary>
-    private async Task TellMissingAsync(CancellationToken cancellationToken)
+    private async Task ForgetGivenBackAsync(CancellationToken cancellationToken)
     {
         if (_missing.Count == 0) return;
         // A record that is damaged or not signed has no effect, and what it told is told again.
@@ -139,9 +149,6 @@ internal sealed class Unneeded(RepairView view, RepairPlan plan, bool isLogBroke
                 if (_missing.Remove(pack)) _empty.Remove(pack);
             }
         }
-        foreach (string pack in _missing.OrderBy(m => m, StringComparer.Ordinal))
-            plan.Add(view.Finding(RepairFindingKind.PackMissing, RepairAction.Recorded, pack),
-                RepairWords.PackMissingUnneeded(pack));
     }
 
     private async Task PlanSweepAsync(long newest, CancellationToken cancellationToken)
@@ -152,6 +159,9 @@ internal sealed class Unneeded(RepairView view, RepairPlan plan, bool isLogBroke
         plan.FreedBytes += objects.Where(o => !locked.ContainsKey(o.Name)).Sum(o => o.Bytes);
         // Also what a lock keeps: the record says that nothing needs it, and optimizations try it again.
         plan.Add((hands, stop) => hands.GiveBackAsync(_free, _empty, stop));
+        foreach (string pack in _missing.OrderBy(m => m, StringComparer.Ordinal))
+            plan.Add(view.Finding(RepairFindingKind.PackMissing, RepairAction.Recorded, pack),
+                RepairWords.PackMissingUnneeded(pack), (hands, _) => Task.FromResult(hands.Went([])));
         foreach ((Run run, Heap heap) in _unneeded.Values)
         {
             string? first = heap.Objects.Select(o => o.Name).FirstOrDefault(locked.ContainsKey);
