@@ -84,7 +84,7 @@ internal static class DamagedManifests
             if (removal is not null) await hands.RecordRemovalAsync(removal, stop).ConfigureAwait(false);
             // Where a lock keeps it, that is no news.
             return !taken.Goes || await hands.DeleteManifestAsync(run, stop).ConfigureAwait(false);
-        });
+        }, isDoneBeforeDeletion: true);
 
         RepairFinding Describe((bool, DateTime?) what) =>
             view.Finding(RepairFindingKind.ManifestDamaged, RepairAction.Removed, name, what)

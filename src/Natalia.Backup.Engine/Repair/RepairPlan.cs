@@ -11,7 +11,11 @@ internal delegate Task<bool> RepairDeed(RepairHands hands, CancellationToken can
 /// <param name="Finding">As a plan tells it; null for a deed that nobody needs to read of.</param>
 /// <param name="Done">What the finding says when the deed is done.</param>
 /// <param name="Deed">What is done; null when it stays as it is.</param>
-internal sealed record RepairStep(RepairFinding? Finding, string? Done, RepairDeed? Deed);
+internal sealed record RepairStep(RepairFinding? Finding, string? Done, RepairDeed? Deed)
+{
+    /// <summary>True when what is said of the deed is so even where a lock keeps the object that goes last.</summary>
+    internal bool IsDoneBeforeDeletion { get; init; }
+}
 
 /// <summary>
 /// What a repair of one appliance is going to do, line by line in the order in which it is done, and what that will
@@ -36,8 +40,9 @@ internal sealed class RepairPlan
 
     internal IEnumerable<RepairFinding> Findings => _steps.Where(s => s.Finding is not null).Select(s => s.Finding!);
 
-    internal void Add(RepairFinding finding, RepairWords words, RepairDeed? deed = null) =>
-        _steps.Add(new RepairStep(finding with { Detail = words.Planned }, words.Done, deed));
+    internal void Add(RepairFinding finding, RepairWords words, RepairDeed? deed = null, bool isDoneBeforeDeletion = false) =>
+        _steps.Add(new RepairStep(finding with { Detail = words.Planned }, words.Done, deed)
+            { IsDoneBeforeDeletion = isDoneBeforeDeletion });
 
     /// <summary>Adds what is done without a word.</summary>
     internal void Add(RepairDeed deed) => _steps.Add(new RepairStep(null, null, deed));
@@ -57,13 +62,18 @@ internal sealed class RepairPlan
             hands.TakeLocked();
             bool done = step.Deed is null || await step.Deed(hands, cancellationToken).ConfigureAwait(false);
             if (step.Finding is not RepairFinding finding) continue;
-            if (done) finding = finding with { Detail = step.Done };
-            // The words of the plan stay: it would have been done.
-            else if (hands.TakeLocked() is string locked)
-                finding = finding with { Action = RepairAction.Locked,
-                    LockedUntilUtc = await hands.LockedUntilAsync(locked, cancellationToken).ConfigureAwait(false) };
-            else finding = finding with { Action = RepairAction.Kept };
+            // Else the words of the plan stay: it would have been done.
+            if (done || step.IsDoneBeforeDeletion) finding = finding with { Detail = step.Done };
+            if (!done) finding = await RefusedAsync(finding, hands, cancellationToken).ConfigureAwait(false);
             onFinding(finding);
         }
+    }
+
+    private static async Task<RepairFinding> RefusedAsync(RepairFinding finding, RepairHands hands,
+        CancellationToken cancellationToken)
+    {
+        if (hands.TakeLocked() is not string locked) return finding with { Action = RepairAction.Kept };
+        DateTime? until = await hands.LockedUntilAsync(locked, cancellationToken).ConfigureAwait(false);
+        return finding with { Action = RepairAction.Locked, LockedUntilUtc = until };
     }
 }

@@ -530,6 +530,38 @@ public sealed class RepairTests
             && f.LockedUntilUtc > clock.GetUtcNow().UtcDateTime);
     }
 
+    /// <summary>A hold that nobody could see beforehand: the plan is not carried on as if the manifest had gone.</summary>
+    [Fact]
+    public async Task Where_a_lock_shows_only_at_the_try_nothing_is_given_back_that_the_manifest_needs()
+    {
+        using var bench = new RepositoryBench();
+        using (Repository repository = await bench.CreateAsync())
+        {
+            for (int i = 0; i < 3; i++) await BackupAsync(repository, Disk(5 << 20, i));
+        }
+        string manifest = (await NamesAsync(bench.Store)).Where(n => n.Contains("/points/")).ElementAt(1);
+        await bench.Store.DeleteAsync(manifest, default);
+        await bench.Store.PutAsync(manifest, new ObjectContent(new byte[] { 1, 2, 3 }), PutOptions.Metadata, default);
+        var hooked = new HookStore(bench.Store)
+        {
+            Before = operation => operation == "delete " + manifest
+                ? throw new NataliaException(ErrorIds.ObjectLocked, NataliaErrorKind.PermissionDenied, "A hold.") : Task.CompletedTask,
+        };
+        using (Repository held = await bench.OpenAsync(hooked))
+        {
+            RepairReport report = await held.RepairAsync(s_giveUp, (_, why) => Assert.Fail(why.ToString()), null, default);
+            RepairFinding finding = Assert.Single(report.Findings, f => f.Object == manifest);
+            Assert.Equal((RepairAction.Locked, 1, 0L), (finding.Action, report.RemovedPoints, report.FreedBytes));
+            Assert.Contains("Its point was given up", finding.Detail);
+            Assert.All(report.Findings.Where(f => f.Kind == RepairFindingKind.UnneededSpace), f => Assert.Equal(RepairAction.Locked, f.Action));
+        }
+        using Repository again = await bench.OpenAsync();
+        RepairReport after = await RepairAsync(again, s_giveUp);
+        Assert.True(after.FreedBytes > 1_000_000, $"{after.FreedBytes}");
+        await ReclaimTests.AssertSweptAsync(bench, "after the hold");
+        await AssertCleanAsync(again, "after the hold");
+    }
+
     [Fact]
     public async Task An_appliance_that_is_being_backed_up_is_left_to_its_backup()
     {
