@@ -1,5 +1,4 @@
 using System.Management.Automation;
-using System.Runtime.ExceptionServices;
 using Natalia.Backup.Engine;
 using Natalia.Backup.Errors;
 using Natalia.Backup.Operations.Connections;
@@ -18,15 +17,13 @@ namespace Natalia.Backup.Commands;
 /// </remarks>
 public abstract class NataliaCommand : PSCmdlet, IDisposable
 {
-    private readonly CancellationTokenSource _stop = new();
-    private readonly List<ErrorRecord> _deferredErrors = [];
-    private PipelineQueue? _queue;
+    private readonly PipelineBridge _bridge = new();
+    private readonly DeferredErrors _deferredErrors = new();
     private ActiveCommands? _active;
     private SessionRegistry? _registry;
     private EvidenceBook? _evidence;
     private int _lastActivityId;
     private readonly HashSet<(Type, string)> _toldAway = [];
-    private readonly HashSet<string> _takenOver = new(StringComparer.Ordinal);
     private bool _hadInput;
     private volatile bool _hasErrors;
 
@@ -87,7 +84,7 @@ public abstract class NataliaCommand : PSCmdlet, IDisposable
     /// <inheritdoc/>
     protected sealed override void EndProcessing()
     {
-        if (!_hadInput && _deferredErrors.Count == 0 && MissedWithoutInput is string missed)
+        if (!_hadInput && _deferredErrors.IsEmpty && MissedWithoutInput is string missed)
             AddDeferred(new NataliaException(ErrorIds.NothingToDo, NataliaErrorKind.InvalidOperation, $"The pipeline brought nothing: {missed}.", recommendedAction: "Look at what the command before this one lists, and at the filters in between."));
         Run(EndAsync, failureEndsCommand: true);
         WriteDeferredErrors();
@@ -95,23 +92,13 @@ public abstract class NataliaCommand : PSCmdlet, IDisposable
     }
 
     /// <inheritdoc/>
-    protected sealed override void StopProcessing()
-    {
-        try
-        {
-            _stop.Cancel();
-        }
-        catch (ObjectDisposedException)
-        {
-            // Comes from another thread, and may come when the command has just ended by itself.
-        }
-    }
+    protected sealed override void StopProcessing() => _bridge.Stop();
 
     /// <summary>Writes an object to the pipeline.</summary>
-    private protected void Emit(object value) => Post(() => WriteObject(value, enumerateCollection: false));
+    private protected void Emit(object value) => _bridge.Post(() => WriteObject(value, enumerateCollection: false));
 
     /// <summary>Writes many objects to the pipeline, one by one, with less ado.</summary>
-    private protected void EmitAll(IReadOnlyCollection<object> values) => Post(() => WriteObject(values, enumerateCollection: true));
+    private protected void EmitAll(IReadOnlyCollection<object> values) => _bridge.Post(() => WriteObject(values, enumerateCollection: true));
 
     /// <summary>Writes an error that does not end the command.</summary>
     private protected void EmitError(Exception exception, object? target = null) => EmitError(ErrorRecordFactory.Create(exception, target));
@@ -120,7 +107,7 @@ public abstract class NataliaCommand : PSCmdlet, IDisposable
     private protected void EmitError(ErrorRecord error)
     {
         _hasErrors = true;
-        Post(() => WriteOrPassOn(error));
+        _bridge.Post(() => WriteOrPassOn(error));
     }
 
     /// <summary>Keeps an error until everything else is done, so that even <c>-ErrorAction Stop</c> lets the rest run.</summary>
@@ -136,21 +123,21 @@ public abstract class NataliaCommand : PSCmdlet, IDisposable
     }
 
     /// <summary>Writes a warning.</summary>
-    private protected void EmitWarning(string text) => Post(() => WriteWarning(DisplayText.Clean(text)));
+    private protected void EmitWarning(string text) => _bridge.Post(() => WriteWarning(DisplayText.Clean(text)));
 
     /// <summary>Writes a warning that must reach a person even when the pipeline was stopped: something was left behind.</summary>
-    private protected void EmitLeftover(string text) => Post(() => WriteWarning(DisplayText.Clean(text)), () => Host?.UI?.WriteWarningLine(DisplayText.Clean(text)));
+    private protected void EmitLeftover(string text) => _bridge.Post(() => WriteWarning(DisplayText.Clean(text)), () => Host?.UI?.WriteWarningLine(DisplayText.Clean(text)));
 
     /// <summary>Writes a verbose message.</summary>
-    private protected void EmitVerbose(string text) => Post(() => WriteVerbose(DisplayText.Clean(text)));
+    private protected void EmitVerbose(string text) => _bridge.Post(() => WriteVerbose(DisplayText.Clean(text)));
 
     /// <summary>Asks whether to make a change, on the pipeline thread.</summary>
     /// <param name="target">What would be changed.</param>
     /// <param name="action">How.</param>
-    private protected Task<bool> ShouldProcessAsync(string target, string action) => Ask(() => ShouldProcess(DisplayText.CleanLine(target), DisplayText.Clean(action)), failureEndsCommand: true);
+    private protected Task<bool> ShouldProcessAsync(string target, string action) => _bridge.AskAsync(() => ShouldProcess(DisplayText.CleanLine(target), DisplayText.Clean(action)), _ => true);
 
     /// <summary>Runs something on the pipeline thread; for what needs the session's state, such as paths and script blocks.</summary>
-    private protected Task<T> OnPipelineAsync<T>(Func<T> function) => Ask(function, failureEndsCommand: false);
+    private protected Task<T> OnPipelineAsync<T>(Func<T> function) => _bridge.AskAsync(function, e => e is PipelineStoppedException);
 
     /// <summary>A bar on the progress display. Dispose it when the activity has ended.</summary>
     /// <param name="activity">What is going on, and with what.</param>
@@ -185,77 +172,26 @@ public abstract class NataliaCommand : PSCmdlet, IDisposable
     {
         if (!disposing) return;
         _active?.End(this);
-        _stop.Dispose();
+        _bridge.Dispose();
     }
 
     private ErrorRecord AddDeferred(Exception exception, object? target = null)
     {
         ErrorRecord error = ErrorRecordFactory.Create(exception, target);
-        // A command before this one in the pipeline may have met the same trouble.
-        lock (_deferredErrors)
-        {
-            if (!_takenOver.Contains(error.Exception.Message)) _deferredErrors.Add(error);
-        }
+        _deferredErrors.Add(error);
         _hasErrors = true;
         return error;
     }
 
     private void SendProgress(ProgressRecord record, bool mustArrive)
     {
-        var message = new PipelineMessage(() => WriteProgress(record));
-        if (mustArrive) _queue?.Post(message);
-        else _queue?.TryPost(message);
-    }
-
-    private void Post(Action run, Action? abandon = null) => _queue?.Post(new PipelineMessage(run, abandon));
-
-    private Task<T> Ask<T>(Func<T> function, bool failureEndsCommand)
-    {
-        // Asynchronous continuations: otherwise the body would go on on the pipeline thread.
-        var answer = new TaskCompletionSource<T>(TaskCreationOptions.RunContinuationsAsynchronously);
-        void Run()
-        {
-            try
-            {
-                answer.TrySetResult(function());
-            }
-            catch (Exception e) when (failureEndsCommand || e is PipelineStoppedException)
-            {
-                // Cancelled first, so that the body, when it goes on, knows why it got no answer.
-                _stop.Cancel();
-                answer.TrySetCanceled();
-                throw;
-            }
-            catch (Exception e)
-            {
-                answer.TrySetException(e);
-            }
-        }
-        var message = new PipelineMessage(Run, () => answer.TrySetCanceled());
-        if (_queue?.Post(message) != true) answer.TrySetCanceled();
-        return answer.Task;
+        if (mustArrive) _bridge.Post(() => WriteProgress(record));
+        else _bridge.TryPost(() => WriteProgress(record));
     }
 
     private void Run(Func<CancellationToken, Task> body, bool failureEndsCommand)
     {
-        var queue = new PipelineQueue();
-        _queue = queue;
-        CancellationToken token = _stop.Token;
-        Task task = Task.Run(async () =>
-        {
-            try
-            {
-                await body(token).ConfigureAwait(false);
-            }
-            finally
-            {
-                queue.Close();
-            }
-        }, CancellationToken.None);
-
-        ExceptionDispatchInfo? refusal = Drain(queue);
-        Exception? failure = Await(task);
-        refusal?.Throw();
+        Exception? failure = _bridge.Run(body);
         // Ctrl-C makes many things fail; the user knows why, and nothing can be written any more.
         if (Stopping) throw new PipelineStoppedException();
         if (failure is null) return;
@@ -263,7 +199,7 @@ public abstract class NataliaCommand : PSCmdlet, IDisposable
         ErrorRecord error = ErrorRecordFactory.Create(failure);
         if (failureEndsCommand)
         {
-            WriteDeferredErrorsAsWarnings();
+            foreach (ErrorRecord deferred in _deferredErrors.TakeAll()) WriteWarning(deferred.Exception.Message);
             ThrowTerminatingError(error);
         }
         WriteOrPassOn(error);
@@ -280,56 +216,14 @@ public abstract class NataliaCommand : PSCmdlet, IDisposable
 
     private void TakeOver(ErrorRecord error)
     {
-        lock (_deferredErrors)
-        {
-            if (_takenOver.Add(error.Exception.Message)) _deferredErrors.Add(error);
-        }
+        _deferredErrors.TakeOver(error);
         _hasErrors = true;
-    }
-
-    /// <summary>Delivers until the body has ended. The first message that the pipeline refuses cancels the body; what follows is abandoned, but still taken, so that nobody waits for ever.</summary>
-    private ExceptionDispatchInfo? Drain(PipelineQueue queue)
-    {
-        ExceptionDispatchInfo? refusal = null;
-        while (queue.TryTake(out PipelineMessage? message))
-        {
-            if (refusal is not null)
-            {
-                message.Abandon();
-                continue;
-            }
-            try
-            {
-                message.Run();
-            }
-            catch (Exception e)
-            {
-                refusal = ExceptionDispatchInfo.Capture(e);
-                _stop.Cancel();
-                message.Abandon();
-            }
-        }
-        return refusal;
-    }
-
-    private static Exception? Await(Task task)
-    {
-        try
-        {
-            task.GetAwaiter().GetResult();
-            return null;
-        }
-        catch (Exception e)
-        {
-            return e;
-        }
     }
 
     private void WriteDeferredErrors()
     {
-        if (_deferredErrors.Count == 0) return;
-        List<ErrorRecord> errors = [.. _deferredErrors];
-        _deferredErrors.Clear();
+        IReadOnlyList<ErrorRecord> errors = _deferredErrors.TakeAll();
+        if (errors.Count == 0) return;
         if (FirstErrorStops() && Active.Behind(this) is NataliaCommand behind)
         {
             foreach (ErrorRecord error in errors) behind.TakeOver(error);
@@ -341,12 +235,6 @@ public abstract class NataliaCommand : PSCmdlet, IDisposable
             foreach (ErrorRecord error in errors.Skip(1)) WriteWarning(error.Exception.Message);
         }
         foreach (ErrorRecord error in errors) WriteError(error);
-    }
-
-    private void WriteDeferredErrorsAsWarnings()
-    {
-        foreach (ErrorRecord error in _deferredErrors) WriteWarning(error.Exception.Message);
-        _deferredErrors.Clear();
     }
 
     private bool FirstErrorStops()
