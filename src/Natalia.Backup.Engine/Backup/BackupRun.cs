@@ -11,10 +11,12 @@ using Natalia.Backup.Engine.Runs;
 namespace Natalia.Backup.Engine.Backup;
 
 /// <summary>
-/// Makes one restore point, with the lease held from its beginning to its end. A long run is cut into rounds: each round ends with a
+/// Makes one restore point, with the lease held from its beginning to its end. A long run is cut into rounds: each
+/// round ends with a
 /// checkpoint, which is a manifest that nobody lists, and from which this run or, after a kill, the next one goes on.
 /// </summary>
-internal sealed class BackupRun(RepositoryCore core, ManifestReader manifests, IRunSource source, IProgress<OperationProgress>? progress)
+internal sealed class BackupRun(
+    RepositoryCore core, ManifestReader manifests, IRunSource source, IProgress<OperationProgress>? progress)
 {
     private readonly string _appliance = source.Appliance.ApplianceId;
     private readonly RunResources _resources = new(core.Clock);
@@ -32,7 +34,8 @@ internal sealed class BackupRun(RepositoryCore core, ManifestReader manifests, I
     internal async Task<PointManifest> ExecuteAsync(CancellationToken cancellationToken)
     {
         Lease lease = await core.AcquireLeaseAsync(_appliance, source.Purpose, cancellationToken).ConfigureAwait(false);
-        await using (lease.ConfigureAwait(false)) return await ExecuteUnderAsync(lease, start: null, cancellationToken).ConfigureAwait(false);
+        await using (lease.ConfigureAwait(false))
+            return await ExecuteUnderAsync(lease, start: null, cancellationToken).ConfigureAwait(false);
     }
 
     /// <summary>The same under a lease that was taken before, and stays the caller's.</summary>
@@ -44,48 +47,59 @@ internal sealed class BackupRun(RepositoryCore core, ManifestReader manifests, I
     }
 
     /// <summary>The same, going on from what was read when the lease was taken.</summary>
-    internal Task<PointManifest> ExecuteAsync(Lease held, RunStart start, CancellationToken cancellationToken) => ExecuteUnderAsync(held, start, cancellationToken);
+    internal Task<PointManifest> ExecuteAsync(Lease held, RunStart start, CancellationToken cancellationToken) =>
+        ExecuteUnderAsync(held, start, cancellationToken);
 
-    private async Task<PointManifest> ExecuteUnderAsync(Lease lease, RunStart? start, CancellationToken cancellationToken)
+    private async Task<PointManifest> ExecuteUnderAsync(Lease lease, RunStart? start,
+        CancellationToken cancellationToken)
     {
         _packs = core.PackReader(_appliance);
         try
         {
             return await ExecuteAsync(lease, start, ignoreParents: null, cancellationToken).ConfigureAwait(false);
         }
-        catch (NataliaException damage) when (damage.ErrorId is ErrorIds.BlockMapDamaged or ErrorIds.PackMissing && !source.IsSealed)
+        catch (NataliaException damage)
+            when (damage.ErrorId is ErrorIds.BlockMapDamaged or ErrorIds.PackMissing && !source.IsSealed)
         {
-            // The parent cannot be compared with. A point must be made all the same, and it must not lean on what is damaged.
+            // The parent cannot be compared with. A point must be made all the same, and it must not lean on what is
+            // damaged.
             _resources.StartAnew();
             string reason = $"The earlier point could not be compared with, so that everything was stored anew: {damage.Message}";
             return await ExecuteAsync(lease, start: null, reason, cancellationToken).ConfigureAwait(false);
         }
     }
 
-    private async Task<PointManifest> ExecuteAsync(Lease lease, RunStart? start, string? ignoreParents, CancellationToken cancellationToken)
+    private async Task<PointManifest> ExecuteAsync(Lease lease, RunStart? start, string? ignoreParents,
+        CancellationToken cancellationToken)
     {
         History history = start?.History ?? new History(core, manifests, _appliance);
         if (start is null) await history.ReadAsync(cancellationToken).ConfigureAwait(false);
-        if (await source.FindMadeAsync(history, cancellationToken).ConfigureAwait(false) is PointManifest made) return made;
-        RunParents parents = start?.Parents ?? new RunParents(core, manifests, history, _appliance, [.. source.Disks.Select(d => d.DiskId)]);
+        PointManifest? made = await source.FindMadeAsync(history, cancellationToken).ConfigureAwait(false);
+        if (made is not null) return made;
+        RunParents parents = start?.Parents ?? new RunParents(core, manifests, history, _appliance,
+            [.. source.Disks.Select(d => d.DiskId)]);
         if (start is null) await parents.FindAsync(ignoreParents, cancellationToken).ConfigureAwait(false);
         ClockWarning = parents.FindClockWarning(lease);
         IgnoredParentReason = parents.IgnoredReason;
-        Reference? configuration = await parents.FindConfigurationAsync(_packs, cancellationToken).ConfigureAwait(false);
+        Reference? configuration = await parents.FindConfigurationAsync(_packs,
+            cancellationToken).ConfigureAwait(false);
 
         var disks = new List<DiskProgress>();
         try
         {
-            foreach (IRunDisk disk in source.Disks) disks.Add(await PlanAsync(disk, parents, cancellationToken).ConfigureAwait(false));
+            foreach (IRunDisk disk in source.Disks)
+                disks.Add(await PlanAsync(disk, parents, cancellationToken).ConfigureAwait(false));
             _resources.PlannedBytes = disks.Sum(d => d.PlannedBytes);
-            if (disks.Exists(d => !d.IsTracked)) await parents.FindUsablePacksAsync(cancellationToken).ConfigureAwait(false);
+            if (disks.Exists(d => !d.IsTracked))
+                await parents.FindUsablePacksAsync(cancellationToken).ConfigureAwait(false);
 
             while (true)
             {
                 Run? previous = history.Newest;
                 Run run = history.Begin();
                 var round = new RunRound(core, source, history, parents, _resources, _packs, run, disks, progress);
-                PointManifest manifest = await round.ExecuteAsync(lease, previous, configuration, cancellationToken).ConfigureAwait(false);
+                PointManifest manifest = await round.ExecuteAsync(lease, previous, configuration,
+                    cancellationToken).ConfigureAwait(false);
                 if (!manifest.Incomplete)
                 {
                     await history.TidyAsync(run).ConfigureAwait(false);
@@ -112,7 +126,8 @@ internal sealed class BackupRun(RepositoryCore core, ManifestReader manifests, I
         {
             plan.Root = before.Root;
             plan.ParentSequence = point.Run.Sequence;
-            parent = new ParentDisk(point, before, new MapReader(_packs, before.Root), parents.Damage.Newest > before.DamageSeen);
+            parent = new ParentDisk(point, before, new MapReader(_packs, before.Root),
+                parents.Damage.Newest > before.DamageSeen);
         }
         ChangedExtents changed = await disk.FindChangedAsync(parent, cancellationToken).ConfigureAwait(false);
         plan.Reason ??= changed.Reason;
@@ -121,15 +136,18 @@ internal sealed class BackupRun(RepositoryCore core, ManifestReader manifests, I
             plan.IsTracked = true;
             plan.DamageSeen = parent!.Disk.DamageSeen;
             plan.PlannedBytes = changed.Extents.Sum(e => e.Length);
-            plan.Work = LeafPlan.ChangedAsync(changed.Extents, disk.SizeBytes, cancellationToken).GetAsyncEnumerator(cancellationToken);
+            plan.Work = LeafPlan.ChangedAsync(changed.Extents, disk.SizeBytes,
+                cancellationToken).GetAsyncEnumerator(cancellationToken);
             return plan;
         }
         plan.DamageSeen = parents.Damage.Newest;
         var allocated = new List<Extent>();
-        await foreach (Extent extent in disk.GetAllocatedExtentsAsync(cancellationToken).ConfigureAwait(false)) allocated.Add(extent);
+        await foreach (Extent extent in disk.GetAllocatedExtentsAsync(cancellationToken).ConfigureAwait(false))
+            allocated.Add(extent);
         plan.PlannedBytes = allocated.Sum(e => e.Length);
         MapReader? map = plan.Root.Reference is null ? null : parent!.Map;
-        plan.Work = LeafPlan.AllocatedAsync(allocated, disk.SizeBytes, map, cancellationToken).GetAsyncEnumerator(cancellationToken);
+        plan.Work = LeafPlan.AllocatedAsync(allocated, disk.SizeBytes, map,
+            cancellationToken).GetAsyncEnumerator(cancellationToken);
         return plan;
     }
 }

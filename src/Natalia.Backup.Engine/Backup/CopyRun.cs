@@ -19,7 +19,9 @@ internal sealed class CopyRun(CopiedPoint point, IReadOnlyList<CopiedDisk> disks
 
     public ApplianceDescription Appliance { get; } = new()
     {
-        ApplianceId = point.Source.ApplianceId, Name = point.Source.ApplianceName, HypervisorKind = point.Source.HypervisorKind,
+        ApplianceId = point.Source.ApplianceId,
+        Name = point.Source.ApplianceName,
+        HypervisorKind = point.Source.HypervisorKind,
     };
 
     public IReadOnlyList<IRunDisk> Disks => disks;
@@ -32,7 +34,8 @@ internal sealed class CopyRun(CopiedPoint point, IReadOnlyList<CopiedDisk> disks
     /// <summary>Looked at once more with the lease held: another copy may have ended a moment ago.</summary>
     public async Task<PointManifest?> FindMadeAsync(History history, CancellationToken cancellationToken)
     {
-        PointManifest? made = (await history.ReadPointsAsync(cancellationToken).ConfigureAwait(false)).Find(point.Origin.PointId);
+        PointManifest? made =
+            (await history.ReadPointsAsync(cancellationToken).ConfigureAwait(false)).Find(point.Origin.PointId);
         WasAlreadyThere = made is not null;
         return made;
     }
@@ -43,7 +46,8 @@ internal sealed class CopyRun(CopiedPoint point, IReadOnlyList<CopiedDisk> disks
     public Task SealAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 
     /// <summary>
-    /// Before the point is there: it must not be unprotected for a moment, or for ever when the process dies then. Of a point that
+    /// Before the point is there: it must not be unprotected for a moment, or for ever when the process dies then. Of
+    /// a point that
     /// never comes the record says nothing.
     /// </summary>
     public AuditEntry? EntryBefore(Run run) => !point.IsProtected ? null : new AuditEntry(AuditEvents.PointProtected)

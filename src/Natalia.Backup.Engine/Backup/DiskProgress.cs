@@ -16,7 +16,9 @@ internal sealed class DiskProgress(IRunDisk disk) : IAsyncDisposable
     /// <summary>True when only changed extents are read.</summary>
     internal bool IsTracked { get; set; }
 
-    /// <summary>Why everything is read although an incremental would have been possible or was asked for; or null.</summary>
+    /// <summary>
+    /// Why everything is read although an incremental would have been possible or was asked for; or null.
+    /// </summary>
     internal string? Reason { get; set; }
 
     /// <summary>The number of the newest record of damage when the disk was last read as a whole.</summary>

@@ -25,9 +25,11 @@ internal sealed class HypervisorDisk(BackupDisk disk, RequestedBackupType reques
     /// <summary>The token that the state had from the freeze on, or null.</summary>
     internal string? TrackingToken => (disk.Source as IChangeTrackingSource)?.TrackingToken;
 
-    public IAsyncEnumerable<Extent> GetAllocatedExtentsAsync(CancellationToken cancellationToken) => disk.Source.GetAllocatedExtentsAsync(cancellationToken);
+    public IAsyncEnumerable<Extent> GetAllocatedExtentsAsync(CancellationToken cancellationToken) =>
+        disk.Source.GetAllocatedExtentsAsync(cancellationToken);
 
-    public ILeafProcessor NewWorker(MapReader? parent, PackWriter data, Func<Reference, bool> isUsable, byte[] buffer) =>
+    public ILeafProcessor NewWorker(
+        MapReader? parent, PackWriter data, Func<Reference, bool> isUsable, byte[] buffer) =>
         new LeafProcessor(disk.Source, parent, data, isUsable, buffer);
 
     /// <summary>The extents that an incremental has to read, or why there can be none.</summary>
@@ -35,34 +37,49 @@ internal sealed class HypervisorDisk(BackupDisk disk, RequestedBackupType reques
     {
         if (requested == RequestedBackupType.Full) return new ChangedExtents(null);
         bool asked = requested == RequestedBackupType.Incremental;
-        if (parent is null) return new ChangedExtents(null, asked ? $"There is no earlier point of disk '{DiskId}'." : null);
+        if (parent is null)
+            return new ChangedExtents(null, asked ? $"There is no earlier point of disk '{DiskId}'." : null);
         ManifestDisk before = parent.Disk;
         var tracking = disk.Source as IChangeTrackingSource;
         if (before.TrackingToken is string lost && tracking is not { IsTracked: true })
         {
-            string? why = tracking is null ? null : (await tracking.GetChangedExtentsAsync(lost, cancellationToken).ConfigureAwait(false)).Reason;
-            return new ChangedExtents(null, why ?? $"The changes of disk '{DiskId}' were known at its last point and are not known now, so that all of it was read.");
+            string? why = tracking is null ? null
+                : (await tracking.GetChangedExtentsAsync(lost, cancellationToken).ConfigureAwait(false)).Reason;
+            return new ChangedExtents(null, why
+                ?? $"The changes of disk '{DiskId}' were known at its last point and are not known now, "
+                    + "so that all of it was read.");
         }
         if (tracking is not { IsTracked: true })
-            return new ChangedExtents(null, asked ? $"The hypervisor does not track the changes of disk '{DiskId}', so that all of it was read." : null);
+            return new ChangedExtents(null, asked
+                ? $"The hypervisor does not track the changes of disk '{DiskId}', so that all of it was read." : null);
         if (before.TrackingToken is not null && before.NativeId != vm)
-            return new ChangedExtents(null, $"The last point of disk '{DiskId}' is of another VM, so that all of it was read.");
+            return new ChangedExtents(null,
+                $"The last point of disk '{DiskId}' is of another VM, so that all of it was read.");
         if (parent.IsDamagedSince)
-            return new ChangedExtents(null, $"Damage was found in the repository after disk '{DiskId}' was last read as a whole, so that all of it was read, and what was lost was stored again.");
+            return new ChangedExtents(null,
+                $"Damage was found in the repository after disk '{DiskId}' was last read as a whole, "
+                    + "so that all of it was read, and what was lost was stored again.");
         if (before.TrackingToken is null)
         {
-            return new ChangedExtents(null, parent.Point.CopyOf is null ? $"The earlier point of disk '{DiskId}' was made without change tracking."
-                : $"The earlier point of disk '{DiskId}' was copied from another repository, and changes are counted only from points that were made here.");
+            return new ChangedExtents(null, parent.Point.CopyOf is null
+                ? $"The earlier point of disk '{DiskId}' was made without change tracking."
+                : $"The earlier point of disk '{DiskId}' was copied from another repository, "
+                    + "and changes are counted only from points that were made here.");
         }
-        if (before.SizeBytes != SizeBytes) return new ChangedExtents(null, $"Disk '{DiskId}' was resized from {before.SizeBytes} to {SizeBytes} bytes.");
-        ChangedExtents answer = await tracking.GetChangedExtentsAsync(before.TrackingToken, cancellationToken).ConfigureAwait(false);
-        if (answer.Extents is null) return new ChangedExtents(null, answer.Reason ?? $"The hypervisor could not tell the changes of disk '{DiskId}'.");
+        if (before.SizeBytes != SizeBytes)
+            return new ChangedExtents(null, $"Disk '{DiskId}' was resized from {before.SizeBytes} to {SizeBytes} bytes.");
+        ChangedExtents answer = await tracking.GetChangedExtentsAsync(before.TrackingToken,
+            cancellationToken).ConfigureAwait(false);
+        if (answer.Extents is null)
+            return new ChangedExtents(null, answer.Reason ?? $"The hypervisor could not tell the changes of disk '{DiskId}'.");
         var changed = new List<Extent>(answer.Extents);
         if (before.CoveredBytes is long covered && covered < before.SizeBytes)
         {
-            // A checkpoint holds the frozen state up to here only; behind it lies the state of an earlier point, or nothing.
+            // A checkpoint holds the frozen state up to here only; behind it lies the state of an earlier point, or
+            // nothing.
             changed.RemoveAll(e => e.Offset >= covered);
-            if (changed.Count > 0 && changed[changed.Count - 1] is var last && last.End > covered) changed[changed.Count - 1] = new Extent(last.Offset, covered - last.Offset);
+            if (changed.Count > 0 && changed[changed.Count - 1] is var last && last.End > covered)
+                changed[changed.Count - 1] = new Extent(last.Offset, covered - last.Offset);
             changed.Add(new Extent(covered, before.SizeBytes - covered));
         }
         CountsFrom = before.TrackingToken;

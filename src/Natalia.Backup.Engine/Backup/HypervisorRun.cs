@@ -19,7 +19,8 @@ internal sealed class HypervisorRun : IRunSource
     /// <param name="request">What to back up.</param>
     /// <param name="vm">What its tracking tokens belong to.</param>
     /// <param name="seal">Gives the final tokens; null where they are those of the freeze.</param>
-    internal HypervisorRun(BackupRequest request, string vm, Func<CancellationToken, Task<IReadOnlyDictionary<string, string>>>? seal)
+    internal HypervisorRun(
+        BackupRequest request, string vm, Func<CancellationToken, Task<IReadOnlyDictionary<string, string>>>? seal)
     {
         _request = request;
         _vm = vm;
@@ -39,7 +40,8 @@ internal sealed class HypervisorRun : IRunSource
 
     public bool IsSealed { get; private set; }
 
-    public Task<PointManifest?> FindMadeAsync(History history, CancellationToken cancellationToken) => Task.FromResult<PointManifest?>(null);
+    public Task<PointManifest?> FindMadeAsync(History history, CancellationToken cancellationToken) =>
+        Task.FromResult<PointManifest?>(null);
 
     public async Task SealAsync(CancellationToken cancellationToken)
     {
@@ -63,14 +65,18 @@ internal sealed class HypervisorRun : IRunSource
     }
 
     /// <summary>
-    /// A point has the token that the seal gave. A checkpoint is made before the seal and has one that was true at the freeze: of the
-    /// frozen state where that had one, else of the point that an incremental goes out from, from which the disk can differ in nothing
+    /// A point has the token that the seal gave. A checkpoint is made before the seal and has one that was true at
+    /// the freeze: of the
+    /// frozen state where that had one, else of the point that an incremental goes out from, from which the disk can
+    /// differ in nothing
     /// but what changed since.
     /// </summary>
     private ManifestDisk WithToken(ManifestDisk made, HypervisorDisk disk, bool isCheckpoint)
     {
-        string? token = isCheckpoint || _tokens is null ? disk.TrackingToken : _tokens.TryGetValue(disk.DiskId, out string? born) ? born : null;
-        if (isCheckpoint && token is null && disk.CountsFrom is string earlier) return made with { TrackingToken = earlier, NativeId = _vm, CoveredBytes = null };
+        string? token = isCheckpoint || _tokens is null ? disk.TrackingToken
+            : _tokens.TryGetValue(disk.DiskId, out string? born) ? born : null;
+        if (isCheckpoint && token is null && disk.CountsFrom is string earlier)
+            return made with { TrackingToken = earlier, NativeId = _vm, CoveredBytes = null };
         return made with { TrackingToken = token, NativeId = token is null ? null : _vm };
     }
 }

@@ -30,13 +30,17 @@ internal interface IRunSource
     /// <summary>Whether <see cref="SealAsync"/> was called: then nothing can be read any more.</summary>
     bool IsSealed { get; }
 
-    /// <summary>Called when everything was read and is durable, and before the point is visible. When it throws, none is made.</summary>
+    /// <summary>
+    /// Called when everything was read and is durable, and before the point is visible. When it throws, none is made.
+    /// </summary>
     Task SealAsync(CancellationToken cancellationToken);
 
     /// <summary>What the log must know of the point before it is there, or null.</summary>
     AuditEntry? EntryBefore(Run run);
 
-    /// <summary>What the point says of the state: the manifest as the run made it, with all that only its source knows.</summary>
+    /// <summary>
+    /// What the point says of the state: the manifest as the run made it, with all that only its source knows.
+    /// </summary>
     /// <param name="made">The manifest so far.</param>
     /// <param name="reasons">Why more was read than hoped for.</param>
     PointManifest Describe(PointManifest made, IReadOnlyList<string> reasons);

@@ -12,7 +12,8 @@ using Natalia.Backup.Engine.Storage;
 namespace Natalia.Backup.Engine.Backup;
 
 /// <summary>The earlier points that a run compares with, and how far what they refer to can be relied on.</summary>
-internal sealed class RunParents(RepositoryCore core, ManifestReader manifests, History history, string applianceId, IReadOnlyCollection<string> diskIds)
+internal sealed class RunParents(
+    RepositoryCore core, ManifestReader manifests, History history, string applianceId, IReadOnlyCollection<string> diskIds)
 {
     private readonly List<PointManifest> _points = [];
     private HashSet<string>? _usablePacks;
@@ -46,7 +47,8 @@ internal sealed class RunParents(RepositoryCore core, ManifestReader manifests, 
     {
         string? missing = await history.FindMissingAsync(cancellationToken).ConfigureAwait(false);
         IgnoredReason = ignore ?? missing ?? await FindPointsAsync(cancellationToken).ConfigureAwait(false);
-        Damage = await DamageRecords.ReadAsync(core.ApplianceLog(applianceId), history.Records, cancellationToken).ConfigureAwait(false);
+        Damage = await DamageRecords.ReadAsync(core.ApplianceLog(applianceId), history.Records,
+            cancellationToken).ConfigureAwait(false);
     }
 
     /// <summary>What is wrong with clocks, in sentences; null where nothing is.</summary>
@@ -62,7 +64,8 @@ internal sealed class RunParents(RepositoryCore core, ManifestReader manifests, 
     }
 
     /// <summary>
-    /// The manifests that a disk may be compared with, newest first. Never one behind a manifest that cannot be read: what that one's run declared dead must not come to life again.
+    /// The manifests that a disk may be compared with, newest first. Never one behind a manifest that cannot be read:
+    /// what that one's run declared dead must not come to life again.
     /// </summary>
     private async Task<string?> FindPointsAsync(CancellationToken cancellationToken)
     {
@@ -71,13 +74,15 @@ internal sealed class RunParents(RepositoryCore core, ManifestReader manifests, 
         {
             try
             {
-                PointManifest manifest = await manifests.ReadAsync(applianceId, history.Published[i], cancellationToken).ConfigureAwait(false);
+                PointManifest manifest = await manifests.ReadAsync(applianceId, history.Published[i],
+                    cancellationToken).ConfigureAwait(false);
                 _points.Add(manifest);
                 missing.ExceptWith(manifest.Disks.Select(d => d.DiskId));
             }
             catch (NataliaException damage) when (damage.ErrorId == ErrorIds.ManifestDamaged)
             {
-                if ((await StrangeManifests.FindUnconfirmedAsync(core, applianceId, history.Records, [history.Published[i]], cancellationToken).ConfigureAwait(false)).Count > 0) continue;
+                if ((await StrangeManifests.FindUnconfirmedAsync(core, applianceId, history.Records,
+                    [history.Published[i]], cancellationToken).ConfigureAwait(false)).Count > 0) continue;
                 return $"The earlier point could not be compared with, so that everything was stored anew: {damage.Message}";
             }
         }
@@ -92,11 +97,15 @@ internal sealed class RunParents(RepositoryCore core, ManifestReader manifests, 
         return _usablePacks.Contains(name) && !Damage.Packs.Contains(name);
     }
 
-    /// <summary>A full run does not trust a reference into a pack that is gone or was found damaged: it stores the block again.</summary>
+    /// <summary>
+    /// A full run does not trust a reference into a pack that is gone or was found damaged: it stores the block
+    /// again.
+    /// </summary>
     internal async Task FindUsablePacksAsync(CancellationToken cancellationToken)
     {
         _usablePacks = new HashSet<string>(StringComparer.Ordinal);
-        await foreach (StoredObject pack in core.Store.ListAsync(Layout.Packs(applianceId, PackArea.Data), cancellationToken).ConfigureAwait(false))
+        await foreach (StoredObject pack in core.Store.ListAsync(Layout.Packs(applianceId, PackArea.Data),
+            cancellationToken).ConfigureAwait(false))
         {
             int revision = pack.Name.LastIndexOf(".r", StringComparison.Ordinal);
             _usablePacks.Add(revision < 0 ? pack.Name : pack.Name.Substring(0, revision));
@@ -105,13 +114,18 @@ internal sealed class RunParents(RepositoryCore core, ManifestReader manifests, 
 
     /// <summary>Locks what a point needs, where the repository locks.</summary>
     /// <returns>Until when all of it is locked; null where nothing is.</returns>
-    internal async Task<DateTime?> SecureAsync(MapRoot[] roots, Reference? configuration, DateTime startedUtc, CancellationToken cancellationToken)
+    internal async Task<DateTime?> SecureAsync(MapRoot[] roots, Reference? configuration, DateTime startedUtc,
+        CancellationToken cancellationToken)
     {
         DateTime? parentsUntil = await FindLockAsync(cancellationToken).ConfigureAwait(false);
-        return await new LockKeeper(core, applianceId).SecureAsync(roots, configuration, startedUtc, parentsUntil, _points.Count > 0, cancellationToken).ConfigureAwait(false);
+        return await new LockKeeper(core, applianceId).SecureAsync(roots, configuration, startedUtc, parentsUntil,
+            _points.Count > 0, cancellationToken).ConfigureAwait(false);
     }
 
-    /// <summary>Until when everything that the parents need is locked: what they said when they were made, or what extended it since. Null when there is no parent.</summary>
+    /// <summary>
+    /// Until when everything that the parents need is locked: what they said when they were made, or what extended it
+    /// since. Null when there is no parent.
+    /// </summary>
     private async Task<DateTime?> FindLockAsync(CancellationToken cancellationToken)
     {
         if (_points.Count == 0) return null;
@@ -119,17 +133,21 @@ internal sealed class RunParents(RepositoryCore core, ManifestReader manifests, 
         if (core.Immutability?.WhileKept == true)
         {
             AuditLog log = core.ApplianceLog(applianceId);
-            renewals = await RenewalRecord.ReadAsync(log, await log.ListAsync(cancellationToken).ConfigureAwait(false), core.Clock.UtcNow(), cancellationToken).ConfigureAwait(false);
+            renewals = await RenewalRecord.ReadAsync(log,
+                await log.ListAsync(cancellationToken).ConfigureAwait(false), core.Clock.UtcNow(),
+                    cancellationToken).ConfigureAwait(false);
         }
         return _points.Min(p => (DateTime?)Later(p.ImmutableUntilUtc, RenewalRecord.Until(renewals, p.PointId)));
     }
 
-    private static DateTime Later(DateTime? a, DateTime? b) => new(Math.Max(a?.Ticks ?? 0, b?.Ticks ?? 0), DateTimeKind.Utc);
+    private static DateTime Later(DateTime? a, DateTime? b) =>
+        new(Math.Max(a?.Ticks ?? 0, b?.Ticks ?? 0), DateTimeKind.Utc);
 
     /// <summary>The configuration that the new point may share; null when there is none that can be read.</summary>
     internal async Task<Reference?> FindConfigurationAsync(PackReader packs, CancellationToken cancellationToken)
     {
-        if (_points.Count == 0 || _points[0].Run != history.Newest || _points[0].Configuration is not Reference configuration) return null;
+        if (_points.Count == 0 || _points[0].Run != history.Newest
+            || _points[0].Configuration is not Reference configuration) return null;
         using var codec = new SegmentCodec();
         try
         {

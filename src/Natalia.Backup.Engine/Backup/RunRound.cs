@@ -12,10 +12,13 @@ using Natalia.Backup.Engine.Storage;
 
 namespace Natalia.Backup.Engine.Backup;
 
-/// <summary>One run of the format: packs, delta, manifest. Ends when all disks are done, or when enough was stored for a checkpoint.</summary>
+/// <summary>
+/// One run of the format: packs, delta, manifest. Ends when all disks are done, or when enough was stored for a
+/// checkpoint.
+/// </summary>
 internal sealed class RunRound(
-    RepositoryCore core, IRunSource source, History history, RunParents parents, RunResources resources, PackReader packs, Run run,
-    List<DiskProgress> disks, IProgress<OperationProgress>? progress)
+    RepositoryCore core, IRunSource source, History history, RunParents parents, RunResources resources,
+    PackReader packs, Run run, List<DiskProgress> disks, IProgress<OperationProgress>? progress)
 {
     /// <summary>A round that stored enough for a checkpoint ends at the latest after this time.</summary>
     private static readonly TimeSpan s_longestRound = TimeSpan.FromMinutes(10);
@@ -24,10 +27,13 @@ internal sealed class RunRound(
 
     /// <summary>Carries it out.</summary>
     /// <returns>The manifest that it published: a point, or a checkpoint.</returns>
-    internal async Task<PointManifest> ExecuteAsync(Lease lease, Run? previous, Reference? configuration, CancellationToken cancellationToken)
+    internal async Task<PointManifest> ExecuteAsync(Lease lease, Run? previous, Reference? configuration,
+        CancellationToken cancellationToken)
     {
-        using var data = new PackWriter(core.Store, _appliance, PackArea.Data, run, core.Keys, resources.DataBuffers, cancellationToken);
-        using var meta = new PackWriter(core.Store, _appliance, PackArea.Meta, run, core.Keys, resources.MetaBuffers, cancellationToken);
+        using var data = new PackWriter(core.Store, _appliance, PackArea.Data, run, core.Keys, resources.DataBuffers,
+            cancellationToken);
+        using var meta = new PackWriter(core.Store, _appliance, PackArea.Meta, run, core.Keys, resources.MetaBuffers,
+            cancellationToken);
         var dead = disks.ToDictionary(d => d.Disk.DiskId, _ => new DeadList(), StringComparer.Ordinal);
         dead[""] = new DeadList();
         long roundStarted = core.Clock.GetTimestamp();
@@ -36,17 +42,21 @@ internal sealed class RunRound(
         {
             using (PackWriter.Worker metaWorker = meta.NewWorker())
             {
-                configuration = await StoreConfigurationAsync(metaWorker, configuration, dead[""], cancellationToken).ConfigureAwait(false);
+                configuration = await StoreConfigurationAsync(metaWorker, configuration, dead[""],
+                    cancellationToken).ConfigureAwait(false);
                 foreach (DiskProgress disk in disks)
                 {
                     if (disk.IsFinished) continue;
-                    await DiskRoundAsync(disk, data, metaWorker, dead[disk.Disk.DiskId], IsRoundOver, cancellationToken).ConfigureAwait(false);
+                    await DiskRoundAsync(disk, data, metaWorker, dead[disk.Disk.DiskId], IsRoundOver,
+                        cancellationToken).ConfigureAwait(false);
                     if (!disk.IsFinished) break;
                 }
             }
-            IReadOnlyList<PackInfo> stored = [.. await data.CompleteAsync(cancellationToken).ConfigureAwait(false), .. await meta.CompleteAsync(cancellationToken).ConfigureAwait(false)];
+            IReadOnlyList<PackInfo> stored = [.. await data.CompleteAsync(cancellationToken).ConfigureAwait(false),
+                .. await meta.CompleteAsync(cancellationToken).ConfigureAwait(false)];
             EncodedObject delta = new RunDelta(_appliance, run, previous, stored).Encode(dead, core.Keys);
-            await core.Store.PutAsync(Layout.Delta(_appliance, run), delta.Content, PutOptions.Metadata, cancellationToken).ConfigureAwait(false);
+            await core.Store.PutAsync(Layout.Delta(_appliance, run), delta.Content, PutOptions.Metadata,
+                cancellationToken).ConfigureAwait(false);
             resources.StoredBytes += stored.Sum(p => p.Bytes) + delta.Bytes.Length;
             await core.Store.FlushAsync(cancellationToken).ConfigureAwait(false);
 
@@ -54,20 +64,26 @@ internal sealed class RunRound(
             DateTime? until = null;
             if (complete)
             {
-                // What cannot be locked is found while everything can still be read once more: behind the seal nothing can.
-                until = await parents.SecureAsync([.. disks.Select(d => d.Root)], configuration, resources.StartedUtc, cancellationToken).ConfigureAwait(false);
+                // What cannot be locked is found while everything can still be read once more: behind the seal
+                // nothing can.
+                until = await parents.SecureAsync([.. disks.Select(d => d.Root)], configuration,
+                    resources.StartedUtc, cancellationToken).ConfigureAwait(false);
                 await source.SealAsync(cancellationToken).ConfigureAwait(false);
             }
             AuditLog log = core.ApplianceLog(_appliance);
-            AuditLog.End end = await log.FindEndAsync(await log.ListAsync(cancellationToken).ConfigureAwait(false), cancellationToken).ConfigureAwait(false);
+            AuditLog.End end = await log.FindEndAsync(await log.ListAsync(cancellationToken).ConfigureAwait(false),
+                cancellationToken).ConfigureAwait(false);
             if (complete && source.EntryBefore(run) is AuditEntry entry)
-                end = end.After(await log.AppendAsync(end, entry, core.SigningSeed, cancellationToken).ConfigureAwait(false));
-            PointManifest manifest = Describe(configuration, complete, delta.Hash, end.Heads) with { ImmutableUntilUtc = until };
+                end = end.After(await log.AppendAsync(end, entry, core.SigningSeed,
+                    cancellationToken).ConfigureAwait(false));
+            PointManifest manifest =
+                Describe(configuration, complete, delta.Hash, end.Heads) with { ImmutableUntilUtc = until };
             await lease.EnsureHeldAsync(cancellationToken).ConfigureAwait(false);
             // From here on the manifest may exist, whatever the answer says: what it needs is not taken back any more.
             published = true;
             if (complete) resources.State = PublishState.Unclear;
-            await PublishAsync(Layout.Manifest(_appliance, run), manifest.Encode(core.Keys), cancellationToken).ConfigureAwait(false);
+            await PublishAsync(Layout.Manifest(_appliance, run), manifest.Encode(core.Keys),
+                cancellationToken).ConfigureAwait(false);
             // Not the caller's token: the point is there, and Ctrl-C must not make a failure of it.
             await core.Store.FlushAsync(CancellationToken.None).ConfigureAwait(false);
             if (complete) resources.State = PublishState.Published;
@@ -78,7 +94,8 @@ internal sealed class RunRound(
             {
                 long added = data.StoredBytes;
                 return added >= core.Options.CheckpointBytes
-                    && (added >= (resources.StoredBytes + added) / 4 || core.Clock.GetElapsedTime(roundStarted) >= s_longestRound);
+                    && (added >= (resources.StoredBytes + added) / 4
+                        || core.Clock.GetElapsedTime(roundStarted) >= s_longestRound);
             }
         }
         catch
@@ -90,12 +107,15 @@ internal sealed class RunRound(
         }
     }
 
-    /// <summary>Puts a manifest. An unclear answer is settled by looking: an object is there whole or not at all.</summary>
+    /// <summary>
+    /// Puts a manifest. An unclear answer is settled by looking: an object is there whole or not at all.
+    /// </summary>
     private async Task PublishAsync(string name, EncodedObject manifest, CancellationToken cancellationToken)
     {
         try
         {
-            await core.Store.PutAsync(name, manifest.Content, PutOptions.Metadata, cancellationToken).ConfigureAwait(false);
+            await core.Store.PutAsync(name, manifest.Content, PutOptions.Metadata,
+                cancellationToken).ConfigureAwait(false);
         }
         catch (Exception unclear) when (unclear is NataliaException or OperationCanceledException)
         {
@@ -118,7 +138,8 @@ internal sealed class RunRound(
     }
 
     /// <summary>Goes on with one disk until its end or the round's.</summary>
-    private async Task DiskRoundAsync(DiskProgress disk, PackWriter data, PackWriter.Worker meta, DeadList dead, Func<bool> isRoundOver, CancellationToken cancellationToken)
+    private async Task DiskRoundAsync(DiskProgress disk, PackWriter data, PackWriter.Worker meta, DeadList dead,
+        Func<bool> isRoundOver, CancellationToken cancellationToken)
     {
         MapReader? parent = disk.Root.Reference is null ? null : new MapReader(packs, disk.Root);
         var builder = new MapBuilder(parent, disk.Disk.SizeBytes, meta, run, dead);
@@ -127,7 +148,9 @@ internal sealed class RunRound(
         {
             for (int i = 0; i < Math.Max(1, core.Options.Workers); i++)
                 workers.Add(disk.Disk.NewWorker(parent, data, parents.IsUsable, resources.LeafBuffer(i)));
-            await OrderedPipeline.RunAsync(workers, NextAsync, (worker, work, stop) => worker.ProcessAsync(work, stop), TakeAsync, cancellationToken).ConfigureAwait(false);
+            await OrderedPipeline.RunAsync(workers, NextAsync,
+                (worker, work, stop) => worker.ProcessAsync(work, stop), TakeAsync,
+                    cancellationToken).ConfigureAwait(false);
         }
         finally
         {
@@ -150,14 +173,16 @@ internal sealed class RunRound(
         {
             disk.NextLeaf = result.Leaf + 1;
             resources.ReadBytes += result.ReadBytes;
-            progress?.Report(new OperationProgress($"{source.Activity} {source.Appliance.Name} ({disk.Disk.DiskId})", resources.ReadBytes, resources.PlannedBytes));
+            progress?.Report(new OperationProgress($"{source.Activity} {source.Appliance.Name} ({disk.Disk.DiskId})",
+                resources.ReadBytes, resources.PlannedBytes));
             if (result.Content is null) return;
             foreach (Reference block in result.DeadBlocks) dead.Add(PackArea.Data, block);
             await builder.SetLeafAsync(result.Leaf, result.Content, result.Old, stop).ConfigureAwait(false);
         }
     }
 
-    private async Task<Reference?> StoreConfigurationAsync(PackWriter.Worker meta, Reference? before, DeadList dead, CancellationToken cancellationToken)
+    private async Task<Reference?> StoreConfigurationAsync(PackWriter.Worker meta, Reference? before, DeadList dead,
+        CancellationToken cancellationToken)
     {
         byte[]? bytes = source.Configuration;
         if (bytes is null)
@@ -172,7 +197,8 @@ internal sealed class RunRound(
         return new Reference(run, placement.Pack, placement.Ordinal, hash);
     }
 
-    private PointManifest Describe(Reference? configuration, bool complete, Hash256 delta, IReadOnlyList<string> heads) => source.Describe(new PointManifest
+    private PointManifest Describe(
+        Reference? configuration, bool complete, Hash256 delta, IReadOnlyList<string> heads) => source.Describe(new PointManifest
     {
         ApplianceId = _appliance,
         Run = run,

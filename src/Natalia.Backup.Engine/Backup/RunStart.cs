@@ -9,7 +9,8 @@ namespace Natalia.Backup.Engine.Backup;
 internal sealed record RunStart(History History, RunParents Parents)
 {
     /// <summary>Reads it, with the lease held.</summary>
-    internal static async Task<RunStart> ReadAsync(RepositoryCore core, ManifestReader manifests, string applianceId, IReadOnlyCollection<string> diskIds, CancellationToken cancellationToken)
+    internal static async Task<RunStart> ReadAsync(RepositoryCore core, ManifestReader manifests, string applianceId,
+        IReadOnlyCollection<string> diskIds, CancellationToken cancellationToken)
     {
         var history = new History(core, manifests, applianceId);
         await history.ReadAsync(cancellationToken).ConfigureAwait(false);

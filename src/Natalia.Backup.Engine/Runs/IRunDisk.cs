@@ -19,7 +19,8 @@ internal interface IRunDisk
     IAsyncEnumerable<Extent> GetAllocatedExtentsAsync(CancellationToken cancellationToken);
 
     /// <summary>
-    /// The extents in which the disk may differ from its parent, ascending, not overlapping; none when everything has to be
+    /// The extents in which the disk may differ from its parent, ascending, not overlapping; none when everything has
+    /// to be
     /// looked at, with the reason where the user is to know it.
     /// </summary>
     Task<ChangedExtents> FindChangedAsync(ParentDisk? parent, CancellationToken cancellationToken);

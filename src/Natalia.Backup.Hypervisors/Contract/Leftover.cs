@@ -1,7 +1,8 @@
 namespace Natalia.Backup.Hypervisors.Contract;
 
 /// <summary>
-/// Something that a backup made on a hypervisor and that stands there: a snapshot, or what a later incremental counts from. It is known as
+/// Something that a backup made on a hypervisor and that stands there: a snapshot, or what a later incremental counts
+/// from. It is known as
 /// ours by what was recorded when it was made, never by its name or kind alone.
 /// </summary>
 public sealed record Leftover
@@ -32,5 +33,6 @@ public sealed record Leftover
 
     /// <summary>Whether a point counts from it, so that the next incremental needs it.</summary>
     /// <param name="knownTokens">The tokens that the repository's newest points count from.</param>
-    public bool IsNeeded(IEnumerable<string> knownTokens) => Tokens.Intersect(knownTokens, StringComparer.Ordinal).Any();
+    public bool IsNeeded(IEnumerable<string> knownTokens) =>
+        Tokens.Intersect(knownTokens, StringComparer.Ordinal).Any();
 }

@@ -6,7 +6,10 @@ using Natalia.Backup.Hypervisors.Contract;
 
 namespace Natalia.Backup.Operations.Backup;
 
-/// <summary>One run: take the lease, remove what dead runs left, freeze, back up, seal, publish, let go. What was frozen is let go of whatever happens.</summary>
+/// <summary>
+/// One run: take the lease, remove what dead runs left, freeze, back up, seal, publish, let go. What was frozen is
+/// let go of whatever happens.
+/// </summary>
 internal static class BackupRunner
 {
     // Long enough for a slow datastore, short enough that a dead host does not hold a user at the prompt for ever.
@@ -17,7 +20,8 @@ internal static class BackupRunner
     /// <param name="repository">Where to.</param>
     /// <param name="progress">Told how far it is.</param>
     /// <param name="cancellationToken">Stops the run; the release goes on regardless.</param>
-    internal static async Task<RunOutcome> RunAsync(PlannedRun run, RequestedBackupType type, Repository repository, IProgress<OperationProgress> progress, CancellationToken cancellationToken)
+    internal static async Task<RunOutcome> RunAsync(PlannedRun run, RequestedBackupType type, Repository repository,
+        IProgress<OperationProgress> progress, CancellationToken cancellationToken)
     {
         RestorePoint? point = null;
         Exception? failure = null, releaseFailure = null;
@@ -26,22 +30,31 @@ internal static class BackupRunner
         string[] diskIds = [.. run.Disks.Select(d => d.DiskId)];
         try
         {
-            IImageSource source = run.Located.Hypervisor.Hypervisor.Require<IImageSource>("disk images that can be read");
-            // The lease first: while it is held, what earlier runs into this repository left on the hypervisor belongs to dead ones.
-            PendingBackup pending = await repository.BeginBackupAsync(run.ApplianceId, vm, diskIds, cancellationToken).ConfigureAwait(false);
+            IImageSource source =
+                run.Located.Hypervisor.Hypervisor.Require<IImageSource>("disk images that can be read");
+            // The lease first: while it is held, what earlier runs into this repository left on the hypervisor
+            // belongs to dead ones.
+            PendingBackup pending = await repository.BeginBackupAsync(run.ApplianceId, vm, diskIds,
+                cancellationToken).ConfigureAwait(false);
             await using (pending.ConfigureAwait(false))
             {
                 var how = new FreezeRequest
                 {
-                    DiskIds = diskIds, RunId = pending.RunId, RepositoryId = pending.RepositoryId, HistoryId = run.ApplianceId, KnownTokens = pending.KnownTokens,
+                    DiskIds = diskIds,
+                    RunId = pending.RunId,
+                    RepositoryId = pending.RepositoryId,
+                    HistoryId = run.ApplianceId,
+                    KnownTokens = pending.KnownTokens,
                 };
-                warnings.AddRange(await Leftovers.RemoveAsync(source, vm, how, cancellationToken).ConfigureAwait(false));
+                warnings.AddRange(await Leftovers.RemoveAsync(source, vm, how,
+                    cancellationToken).ConfigureAwait(false));
                 IFrozenDisks frozen = await source.FreezeAsync(vm, how, cancellationToken).ConfigureAwait(false);
                 List<IDiskSource> sources = [];
                 try
                 {
                     BackupRequest request = Request(run, type, frozen, sources);
-                    point = await pending.ExecuteAsync(request, frozen.SealAsync, progress, cancellationToken).ConfigureAwait(false);
+                    point = await pending.ExecuteAsync(request, frozen.SealAsync, progress,
+                        cancellationToken).ConfigureAwait(false);
                     warnings.AddRange(Warnings(point, frozen));
                 }
                 catch (Exception e)
@@ -62,7 +75,8 @@ internal static class BackupRunner
         return new RunOutcome(point, failure, releaseFailure, warnings);
     }
 
-    private static BackupRequest Request(PlannedRun run, RequestedBackupType type, IFrozenDisks frozen, List<IDiskSource> sources)
+    private static BackupRequest Request(PlannedRun run, RequestedBackupType type, IFrozenDisks frozen,
+        List<IDiskSource> sources)
     {
         List<BackupDisk> disks = [];
         foreach (ApplianceDisk disk in run.Disks)
@@ -84,7 +98,8 @@ internal static class BackupRunner
 
     /// <summary>Tells the hypervisor what became of the point, and lets go.</summary>
     /// <returns>Why not everything could be let go of; null when it was.</returns>
-    private static async Task<Exception?> ReleaseAsync(IFrozenDisks frozen, List<IDiskSource> sources, PublishState state)
+    private static async Task<Exception?> ReleaseAsync(IFrozenDisks frozen, List<IDiskSource> sources,
+        PublishState state)
     {
         Exception? trouble = null;
         try
@@ -111,7 +126,8 @@ internal static class BackupRunner
     }
 
     private static string Unclear(ApplianceDescription vm, Repository repository) =>
-        $"{vm.Name}: whether a point was made is not known: the answer of repository '{repository.Label}' was lost at the very end. Get-NataliaRestorePoint shows it if it is there. "
+        $"{vm.Name}: whether a point was made is not known: the answer of repository '{repository.Label}' was lost at the "
+        + "very end. Get-NataliaRestorePoint shows it if it is there. "
         + "What either case needs was kept on the hypervisor, and the next backup removes what is not needed.";
 
     /// <summary>What the user should know of a point although it was made: full sentences.</summary>
@@ -121,7 +137,8 @@ internal static class BackupRunner
         List<string> warnings = [.. frozen.Warnings.Select(w => $"{point.ApplianceName}: {w}")];
         if (point.RequestedType == RequestedBackupType.Incremental && point.Type == BackupType.Full)
             warnings.Add($"{point.ApplianceName}: an incremental was asked for, and a full was made. {point.Reason}".TrimEnd());
-        else if (point.RequestedType == RequestedBackupType.Auto && point.Reason is not null && point.Reason != consistencyReason)
+        else if (point.RequestedType == RequestedBackupType.Auto && point.Reason is not null
+            && point.Reason != consistencyReason)
             warnings.Add($"{point.ApplianceName}: {point.Reason}");
         if (point.ClockWarning is not null) warnings.Add($"{point.ApplianceName}: {point.ClockWarning}");
         if (consistencyReason is not null)

@@ -9,18 +9,22 @@ namespace Natalia.Backup.Operations.Backup;
 internal static class Leftovers
 {
     /// <summary>
-    /// Removes it: what was recorded for this VM, repository and history, and that no point there counts from. The lease is held, so no other
+    /// Removes it: what was recorded for this VM, repository and history, and that no point there counts from. The
+    /// lease is held, so no other
     /// run that could have made it is alive. What is recorded for others, or not at all, is none of ours.
     /// </summary>
-    /// <returns>What was found, in full sentences. Trouble is among them and no failure: what really stands in the way makes the freeze fail.</returns>
-    internal static async Task<IReadOnlyList<string>> RemoveAsync(IImageSource source, ApplianceDescription vm, FreezeRequest how, CancellationToken cancellationToken)
+    /// <returns>What was found, in full sentences. Trouble is among them and no failure: what really stands in the
+    /// way makes the freeze fail.</returns>
+    internal static async Task<IReadOnlyList<string>> RemoveAsync(IImageSource source, ApplianceDescription vm,
+        FreezeRequest how, CancellationToken cancellationToken)
     {
         List<string> warnings = [];
         try
         {
             foreach (Leftover found in await source.FindLeftoversAsync(vm, cancellationToken).ConfigureAwait(false))
             {
-                bool isOurs = found.ApplianceId == vm.ApplianceId && found.RepositoryId == how.RepositoryId && found.HistoryId == how.HistoryId;
+                bool isOurs = found.ApplianceId == vm.ApplianceId && found.RepositoryId == how.RepositoryId
+                    && found.HistoryId == how.HistoryId;
                 if (!isOurs || found.IsNeeded(how.KnownTokens.Values)) continue;
                 warnings.Add(await RemoveAsync(source, vm, found, cancellationToken).ConfigureAwait(false));
             }
@@ -32,10 +36,12 @@ internal static class Leftovers
         return warnings;
     }
 
-    private static async Task<string> RemoveAsync(IImageSource source, ApplianceDescription vm, Leftover found, CancellationToken cancellationToken)
+    private static async Task<string> RemoveAsync(IImageSource source, ApplianceDescription vm, Leftover found,
+        CancellationToken cancellationToken)
     {
         string what = found.Description + " that an earlier backup left"
-            + (found.CreatedUtc is DateTime made ? string.Format(CultureInfo.InvariantCulture, " ({0:yyyy-MM-dd HH:mm} UTC)", made) : "");
+            + (found.CreatedUtc is DateTime made
+                ? string.Format(CultureInfo.InvariantCulture, " ({0:yyyy-MM-dd HH:mm} UTC)", made) : "");
         try
         {
             await source.RemoveLeftoverAsync(found, cancellationToken).ConfigureAwait(false);

@@ -111,7 +111,8 @@ public sealed class BackupRunnerTests : IDisposable
         var store = new HookStore(_bench.Store) { Before = _ => isGone && hasStruck ? throw lost : Task.CompletedTask };
         store.After = operation =>
         {
-            if (hasStruck || !operation.StartsWith("put ", StringComparison.Ordinal) || !operation.Contains("/points/", StringComparison.Ordinal)) return Task.CompletedTask;
+            if (hasStruck || !operation.StartsWith("put ", StringComparison.Ordinal)
+                || !operation.Contains("/points/", StringComparison.Ordinal)) return Task.CompletedTask;
             hasStruck = true;
             throw lost;
         };
@@ -119,7 +120,8 @@ public sealed class BackupRunnerTests : IDisposable
         using (Repository repository = await _bench.OpenAsync(store)) outcome = await RunAsync(hypervisor, repository);
 
         Assert.True(hasStruck);
-        Assert.Equal(["freeze scsi1 of a", "seal", "close scsi1", isGone ? "unclear" : "published", "release"], hypervisor.Journal);
+        string told = isGone ? "unclear" : "published";
+        Assert.Equal(["freeze scsi1 of a", "seal", "close scsi1", told, "release"], hypervisor.Journal);
         Assert.Equal(!isGone, outcome.Point is not null);
         Assert.Equal(isGone, outcome.Warnings.Any(w => w.Contains("is not known", StringComparison.Ordinal)));
     }
@@ -136,13 +138,15 @@ public sealed class BackupRunnerTests : IDisposable
         {
             After = async operation =>
             {
-                if (!operation.StartsWith("put ", StringComparison.Ordinal) || !operation.Contains("/points/", StringComparison.Ordinal)) return;
+                if (!operation.StartsWith("put ", StringComparison.Ordinal)
+                    || !operation.Contains("/points/", StringComparison.Ordinal)) return;
                 await stop.CancelAsync();
                 stop.Token.ThrowIfCancellationRequested();
             },
         };
         RunOutcome outcome;
-        using (Repository repository = await _bench.OpenAsync(store)) outcome = await RunAsync(hypervisor, repository, stop.Token);
+        using (Repository repository = await _bench.OpenAsync(store))
+            outcome = await RunAsync(hypervisor, repository, stop.Token);
 
         Assert.NotNull(outcome.Point);
         Assert.Equal(["published", "release"], hypervisor.Journal[^2..]);
@@ -153,10 +157,12 @@ public sealed class BackupRunnerTests : IDisposable
     [InlineData(RequestedBackupType.Incremental, BackupType.Incremental, null, 0)]
     [InlineData(RequestedBackupType.Auto, BackupType.Full, null, 1)]
     [InlineData(RequestedBackupType.Full, BackupType.Full, "The agent did not answer.", 1)]
-    public async Task Falling_back_is_a_warning(RequestedBackupType asked, BackupType made, string? consistencyReason, int warnings)
+    public async Task Falling_back_is_a_warning(RequestedBackupType asked, BackupType made,
+        string? consistencyReason, int warnings)
     {
         var hypervisor = new FakeHypervisor { ConsistencyReason = consistencyReason };
-        RestorePoint point = (await RunAsync(hypervisor)).Point! with { RequestedType = asked, Type = made, Reason = "Because." };
+        RestorePoint point = (await RunAsync(hypervisor)).Point! with { RequestedType = asked, Type = made,
+            Reason = "Because." };
         IFrozenDisks frozen = await hypervisor.FreezeAsync(hypervisor.Appliance, How, default);
 
         IReadOnlyList<string> told = BackupRunner.Warnings(point, frozen);
@@ -177,12 +183,15 @@ public sealed class BackupRunnerTests : IDisposable
     {
         ApplianceDescription appliance = new FakeHypervisor().Appliance;
 
-        Assert.Equal(["scsi1", "scsi0"], DiskSelection.Select(appliance, null, includeSystemDisk: true).Select(d => d.DiskId));
-        Assert.Equal(["scsi0", "scsi1"], DiskSelection.Select(appliance, "SCSI0", includeSystemDisk: true).Select(d => d.DiskId));
+        Assert.Equal(["scsi1", "scsi0"],
+            DiskSelection.Select(appliance, null, includeSystemDisk: true).Select(d => d.DiskId));
+        Assert.Equal(["scsi0", "scsi1"],
+            DiskSelection.Select(appliance, "SCSI0", includeSystemDisk: true).Select(d => d.DiskId));
         Assert.Equal(DiskRole.Data, DiskSelection.Select(appliance, "scsi0", includeSystemDisk: false)[0].Role);
     }
 
-    private static FreezeRequest How => new() { DiskIds = ["scsi1"], RunId = "run", RepositoryId = "repository", HistoryId = "history" };
+    private static FreezeRequest How =>
+        new() { DiskIds = ["scsi1"], RunId = "run", RepositoryId = "repository", HistoryId = "history" };
 
     private static Task Note(FakeHypervisor hypervisor, string what)
     {
@@ -197,10 +206,12 @@ public sealed class BackupRunnerTests : IDisposable
         return await RunAsync(hypervisor, repository, token);
     }
 
-    private static Task<RunOutcome> RunAsync(FakeHypervisor hypervisor, Repository repository, CancellationToken token = default)
+    private static Task<RunOutcome> RunAsync(FakeHypervisor hypervisor, Repository repository,
+        CancellationToken token = default)
     {
         var located = new LocatedAppliance(hypervisor.Connect("fake"), hypervisor.Appliance);
-        var job = new PlannedRun(located, new string('b', 32), DiskSelection.Select(hypervisor.Appliance, null, false), null!, ApplianceView.Create(located, null));
+        var job = new PlannedRun(located, new string('b', 32),
+            DiskSelection.Select(hypervisor.Appliance, null, false), null!, ApplianceView.Create(located, null));
         return BackupRunner.RunAsync(job, RequestedBackupType.Auto, repository, NoProgress, token);
     }
 }

@@ -47,14 +47,15 @@ public sealed class TrackedBackupTests : IDisposable
         _host.MakeForeign();
         _host.Write(Disk, 1_000_000, RepositoryBench.Disk(30_000, 5));
         int convert = CallOf("convert");
-        Reconnect(new MemoryHypervisor(_host, TokenLife.BornAtSeal, convert, diesAfter: true));
+        Reconnect(new MemoryHypervisor(_host, TokenLife.BornAtSeal, new CallFault(convert, IsAfter: true)));
         Assert.NotEmpty(_session.Run("Invoke-NataliaBackup natalia-memory").Errors);
         Assert.Equal(2, _host.Objects.Count(o => !o.IsForeign));
 
         _host.Write(Disk, 2_000_000, RepositoryBench.Disk(30_000, 6));
         Reconnect(new MemoryHypervisor(_host, TokenLife.BornAtSeal));
         EngineSession.Result next = Run("Invoke-NataliaBackup natalia-memory");
-        Assert.Contains("a reference point that an earlier backup left was removed", Assert.Single(next.Warnings), StringComparison.Ordinal);
+        Assert.Contains("a reference point that an earlier backup left was removed", Assert.Single(next.Warnings),
+            StringComparison.Ordinal);
         Assert.Equal("Incremental", Text(next, "Type"));
         Assert.Equal(_host.Content(Disk), Export());
         Assert.Single(_host.Objects, o => !o.IsForeign);
@@ -73,7 +74,8 @@ public sealed class TrackedBackupTests : IDisposable
             foreach (string repository in new[] { "nas", "offsite" })
             {
                 _host.Write(Disk, 300_000 * (i + 1), RepositoryBench.Disk(10_000, 50 + i));
-                EngineSession.Result made = _session.Run("Invoke-NataliaBackup natalia-memory -Repository $args[0]", repository);
+                EngineSession.Result made = _session.Run("Invoke-NataliaBackup natalia-memory -Repository $args[0]",
+                    repository);
                 Assert.Empty(made.Errors);
                 Assert.Equal(i == 0 ? "Full" : "Incremental", Text(made, "Type"));
             }
@@ -87,7 +89,7 @@ public sealed class TrackedBackupTests : IDisposable
         Connect(new MemoryHypervisor(_host, TokenLife.BornAtSeal));
         Make("nas");
         Run("Invoke-NataliaBackup natalia-memory");
-        Reconnect(new MemoryHypervisor(_host, TokenLife.BornAtSeal, CallOf("snapshot"), diesAfter: true));
+        Reconnect(new MemoryHypervisor(_host, TokenLife.BornAtSeal, new CallFault(CallOf("snapshot"), IsAfter: true)));
         Assert.NotEmpty(_session.Run("Invoke-NataliaBackup natalia-memory").Errors);
 
         Reconnect(new MemoryHypervisor(_host, TokenLife.BornAtSeal) { FailOnce = "remove" });
@@ -96,7 +98,9 @@ public sealed class TrackedBackupTests : IDisposable
         Assert.Equal("Incremental", Text(stuck, "Type"));
     }
 
-    /// <summary>Which call of a run that follows another this is: learnt from such a run on a host of its own.</summary>
+    /// <summary>
+    /// Which call of a run that follows another this is: learnt from such a run on a host of its own.
+    /// </summary>
     private static int CallOf(string name)
     {
         var host = new MemoryHost((Disk, new byte[100_000]));
@@ -117,7 +121,8 @@ public sealed class TrackedBackupTests : IDisposable
         }
     }
 
-    private void Connect(MemoryHypervisor hypervisor) => Assert.Empty(_session.Run("$null = Add-Fake $args[0] -Name memory", hypervisor).Errors);
+    private void Connect(MemoryHypervisor hypervisor) =>
+        Assert.Empty(_session.Run("$null = Add-Fake $args[0] -Name memory", hypervisor).Errors);
 
     private void Reconnect(MemoryHypervisor hypervisor)
     {
@@ -125,7 +130,9 @@ public sealed class TrackedBackupTests : IDisposable
         Connect(hypervisor);
     }
 
-    private void Make(string name) => Assert.Empty(_session.Run("$null = New-NataliaRepository $args[0] -Name $args[1] -Unencrypted", Path.Combine(_folder.FullName, name), name).Errors);
+    private void Make(string name) =>
+        Assert.Empty(_session.Run("$null = New-NataliaRepository $args[0] -Name $args[1] -Unencrypted",
+            Path.Combine(_folder.FullName, name), name).Errors);
 
     private EngineSession.Result Run(string script)
     {
@@ -138,9 +145,11 @@ public sealed class TrackedBackupTests : IDisposable
     private byte[] Export()
     {
         string path = Path.Combine(_folder.FullName, $"export{_exports++}.raw");
-        Assert.Empty(_session.Run("$null = Get-NataliaRestorePoint -Latest | Export-NataliaDisk $args[0]", path).Errors);
+        Assert.Empty(_session.Run("$null = Get-NataliaRestorePoint -Latest | Export-NataliaDisk $args[0]",
+            path).Errors);
         return File.ReadAllBytes(path);
     }
 
-    private static string Text(EngineSession.Result result, string property) => Assert.Single(result.Output).Properties[property].Value.ToString()!;
+    private static string Text(EngineSession.Result result, string property) =>
+        Assert.Single(result.Output).Properties[property].Value.ToString()!;
 }

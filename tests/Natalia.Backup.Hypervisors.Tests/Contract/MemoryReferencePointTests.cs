@@ -2,7 +2,10 @@ using Natalia.Backup.Testing.Hypervisors;
 
 namespace Natalia.Backup.Hypervisors.Tests.Contract;
 
-/// <summary>The contract with tokens that are born at the seal, as Hyper-V's are: no product, but the proof that the suite can be passed by one.</summary>
+/// <summary>
+/// The contract with tokens that are born at the seal, as Hyper-V's are: no product, but the proof that the suite can
+/// be passed by one.
+/// </summary>
 public sealed class MemoryReferencePointTests : HypervisorConformance
 {
     protected override HypervisorBench NewBench() => new MemoryBench(TokenLife.BornAtSeal);

@@ -10,7 +10,9 @@ using Natalia.Backup.Testing.Hypervisors;
 
 namespace Natalia.Backup.Hypervisors.Tests.Contract;
 
-/// <summary>Repository and hypervisor together: what is read, what is kept, and what stands on the hypervisor afterwards.</summary>
+/// <summary>
+/// Repository and hypervisor together: what is read, what is kept, and what stands on the hypervisor afterwards.
+/// </summary>
 public sealed class ReferencePointBackupTests : IDisposable
 {
     private const string Disk = "scsi0:0";
@@ -46,7 +48,8 @@ public sealed class ReferencePointBackupTests : IDisposable
             if (i > 0) Assert.InRange(point.ReadBytes!.Value, 1, (writes + 1) * 2 * 65536);
             Assert.Equal(point.ReadBytes, hypervisor.ReadBytes);
         }
-        foreach ((RestorePoint point, byte[] state) in states) Assert.Equal(state, await RepositoryBench.RestoreAsync(repository, point));
+        foreach ((RestorePoint point, byte[] state) in states)
+            Assert.Equal(state, await RepositoryBench.RestoreAsync(repository, point));
         Assert.Equal(life == TokenLife.BornAtSeal ? 1 : 0, _host.Objects.Count);
     }
 
@@ -60,11 +63,12 @@ public sealed class ReferencePointBackupTests : IDisposable
         bool isDead = false;
         store.Before = operation =>
         {
-            isDead |= dying.Log.Contains("convert") && operation.StartsWith("put ", StringComparison.Ordinal) && operation.Contains("/points/", StringComparison.Ordinal);
+            isDead |= IsPublication(operation);
             if (isDead) dying.Kill();
             return isDead ? throw new SimulatedCrashException(operation) : Task.CompletedTask;
         };
-        using (Repository repository = await _bench.OpenAsync(store)) await Assert.ThrowsAsync<SimulatedCrashException>(() => RunAsync(repository, dying));
+        using (Repository repository = await _bench.OpenAsync(store))
+            await Assert.ThrowsAsync<SimulatedCrashException>(() => RunAsync(repository, dying));
         Assert.Equal(2, _host.Objects.Count(o => o.Kind == MemoryObject.ReferencePoint));
 
         Write();
@@ -75,6 +79,43 @@ public sealed class ReferencePointBackupTests : IDisposable
         Assert.Single(_host.Objects);
         Assert.Equal(2, (await RepositoryBench.PointsAsync(again)).Count);
     }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task A_publication_of_which_nobody_knows_is_settled_by_the_next_run(bool wasPublished)
+    {
+        using (Repository repository = await _bench.CreateAsync()) await RunAsync(repository, New());
+        Write();
+        var lost = new NataliaException(ErrorIds.StoreUnavailable, NataliaErrorKind.Timeout, "The line is dead.");
+        bool isGone = false;
+        var store = new HookStore(_bench.Store);
+        store.Before = operation =>
+            isGone || !wasPublished && IsPublication(operation) ? throw Lose() : Task.CompletedTask;
+        store.After = operation => wasPublished && IsPublication(operation) ? throw Lose() : Task.CompletedTask;
+        using (Repository repository = await _bench.OpenAsync(store))
+            Assert.Equal(ErrorIds.StoreUnavailable,
+                (await Assert.ThrowsAsync<NataliaException>(() => RunAsync(repository, New()))).ErrorId);
+        Assert.Equal(["reference", "reference"], _host.Objects.Select(o => o.Kind));
+
+        Write();
+        using Repository again = await _bench.OpenAsync();
+        RestorePoint point = await RunAsync(again, New());
+        Assert.Equal(BackupType.Incremental, point.Type);
+        Assert.Equal(_host.Content(Disk), await RepositoryBench.RestoreAsync(again, point));
+        Assert.Single(_host.Objects);
+        Assert.Equal(wasPublished ? 3 : 2, (await RepositoryBench.PointsAsync(again)).Count);
+
+        NataliaException Lose()
+        {
+            isGone = true;
+            return lost;
+        }
+    }
+
+    private static bool IsPublication(string operation) =>
+        operation.StartsWith("put ", StringComparison.Ordinal)
+            && operation.Contains("/points/", StringComparison.Ordinal);
 
     [Fact]
     public async Task An_incremental_that_broke_off_behind_a_checkpoint_goes_on_as_one_and_asks_for_no_token_that_never_was()
@@ -87,7 +128,7 @@ public sealed class ReferencePointBackupTests : IDisposable
         MemoryHypervisor broken = New();
         broken.OnRead = () =>
         {
-            if (broken.ReadBytes > 1_000_000) throw new NataliaException(ErrorIds.DiskReadFailed, NataliaErrorKind.ReadFailed, "The line broke.");
+            if (broken.ReadBytes > 1_000_000) throw Broken();
         };
         await Assert.ThrowsAsync<NataliaException>(() => RunAsync(repository, broken));
         Assert.Equal(2, await ManifestsAsync());
@@ -111,7 +152,7 @@ public sealed class ReferencePointBackupTests : IDisposable
         MemoryHypervisor broken = New();
         broken.OnRead = () =>
         {
-            if (broken.ReadBytes > 8_000_000) throw new NataliaException(ErrorIds.DiskReadFailed, NataliaErrorKind.ReadFailed, "The line broke.");
+            if (broken.ReadBytes > 8_000_000) throw Broken();
         };
         await Assert.ThrowsAsync<NataliaException>(() => RunAsync(repository, broken));
         Assert.Equal(1, await ManifestsAsync());
@@ -129,7 +170,8 @@ public sealed class ReferencePointBackupTests : IDisposable
     {
         using Repository repository = await _bench.CreateAsync();
         await RunAsync(repository, New());
-        ApplianceDescription other = MemoryHypervisor.Describe(_host) with { NativeId = null, ApplianceId = new string('d', 32) };
+        ApplianceDescription vm = MemoryHypervisor.Describe(_host);
+        ApplianceDescription other = vm with { NativeId = null, ApplianceId = new string('d', 32) };
         await using PendingBackup pending = await repository.BeginBackupAsync(History, other, [Disk], default);
 
         Assert.Empty(pending.KnownTokens);
@@ -150,13 +192,16 @@ public sealed class ReferencePointBackupTests : IDisposable
 
     private static string History => new('b', 32);
 
+    private static NataliaException Broken() => new(ErrorIds.DiskReadFailed, NataliaErrorKind.ReadFailed, "The line broke.");
+
     private MemoryHypervisor New() => new(_host, TokenLife.BornAtSeal);
 
     /// <summary>How many manifests the store holds, those of checkpoints among them.</summary>
     private async Task<int> ManifestsAsync()
     {
         int count = 0;
-        await foreach (StoredObject found in _bench.Store.ListAsync("", null, default)) count += found.Name.Contains("/points/", StringComparison.Ordinal) ? 1 : 0;
+        await foreach (StoredObject found in _bench.Store.ListAsync("", null, default))
+            count += found.Name.Contains("/points/", StringComparison.Ordinal) ? 1 : 0;
         return count;
     }
 
@@ -174,11 +219,19 @@ public sealed class ReferencePointBackupTests : IDisposable
     }
 
     /// <summary>What the product does with both.</summary>
-    private static async Task<RestorePoint> RunAsync(Repository repository, MemoryHypervisor hypervisor, Action? onFrozen = null)
+    private static async Task<RestorePoint> RunAsync(
+        Repository repository, MemoryHypervisor hypervisor, Action? onFrozen = null)
     {
         ApplianceDescription vm = MemoryHypervisor.Describe(hypervisor.Host);
         await using PendingBackup pending = await repository.BeginBackupAsync(History, vm, [Disk], default);
-        var how = new FreezeRequest { DiskIds = [Disk], RunId = pending.RunId, RepositoryId = pending.RepositoryId, HistoryId = History, KnownTokens = pending.KnownTokens };
+        var how = new FreezeRequest
+        {
+            DiskIds = [Disk],
+            RunId = pending.RunId,
+            RepositoryId = pending.RepositoryId,
+            HistoryId = History,
+            KnownTokens = pending.KnownTokens,
+        };
         foreach (Leftover found in await hypervisor.FindLeftoversAsync(vm, default))
         {
             if (!found.IsNeeded(how.KnownTokens.Values)) await hypervisor.RemoveLeftoverAsync(found, default);
@@ -188,11 +241,21 @@ public sealed class ReferencePointBackupTests : IDisposable
         onFrozen?.Invoke();
         var request = new BackupRequest
         {
-            Appliance = vm with { ApplianceId = History }, Disks = [new BackupDisk(Disk, DiskRole.Data, disk)], TimeUtc = frozen.TimeUtc, Consistency = frozen.Consistency,
+            Appliance = vm with { ApplianceId = History },
+            Disks = [new BackupDisk(Disk, DiskRole.Data, disk)],
+            TimeUtc = frozen.TimeUtc,
+            Consistency = frozen.Consistency,
         };
-        RestorePoint point = await pending.ExecuteAsync(request, frozen.SealAsync, null, default);
-        Assert.Equal(PublishState.Published, pending.State);
-        await frozen.PublishedAsync(default);
-        return point;
+        try
+        {
+            RestorePoint point = await pending.ExecuteAsync(request, frozen.SealAsync, null, default);
+            Assert.Equal(PublishState.Published, pending.State);
+            return point;
+        }
+        finally
+        {
+            if (pending.State == PublishState.Published) await frozen.PublishedAsync(default);
+            else if (pending.State == PublishState.Unclear) await frozen.UnclearAsync(default);
+        }
     }
 }

@@ -48,7 +48,7 @@ public sealed class FolderConformanceTests : HypervisorConformance
             }
         }
 
-        public override IHypervisor Connect(int dieAt = -1, bool diesAfter = false) => FolderHypervisor.Open(_root.Path);
+        public override IHypervisor Connect(CallFault? fault = null) => FolderHypervisor.Open(_root.Path);
 
         public override void Write(string diskId, long offset, byte[] bytes)
         {
@@ -71,14 +71,18 @@ public sealed class FolderConformanceTests : HypervisorConformance
             _exports[diskId] = [];
         }
 
-        /// <summary>What an export program writes: the token of the state, and what changed since each earlier one.</summary>
+        /// <summary>
+        /// What an export program writes: the token of the state, and what changed since each earlier one.
+        /// </summary>
         public override void BeforeFreeze()
         {
             foreach (string disk in new[] { DataDisk, OtherDisk })
             {
                 if (!File.Exists(Image(disk))) continue;
                 byte[] now = Content(disk);
-                string since = string.Join(", ", _exports[disk].Select(e => $$"""{ "since": "{{e.Token}}", "extents": [{{Differences(e.State, now)}}] }"""));
+                string since = string.Join(", ",
+                    _exports[disk].Select(
+                        e => $$"""{ "since": "{{e.Token}}", "extents": [{{Differences(e.State, now)}}] }"""));
                 string token = $"export-{disk}-{Guid.NewGuid():N}";
                 File.WriteAllText(Path.Combine(_root.Path, disk + ".json"), $$"""
                     { "token": "{{token}}", "imageLength": {{now.Length}}, "imageModifiedUtc": "{{File.GetLastWriteTimeUtc(Image(disk)):o}}", "changes": [{{since}}] }
@@ -93,7 +97,8 @@ public sealed class FolderConformanceTests : HypervisorConformance
             for (int at = 0; at < now.Length; at += 4096)
             {
                 int length = Math.Min(4096, now.Length - at);
-                if (!now.AsSpan(at, length).SequenceEqual(before.AsSpan(at, length))) extents.Add(string.Format(CultureInfo.InvariantCulture, "[{0}, {1}]", at, length));
+                if (now.AsSpan(at, length).SequenceEqual(before.AsSpan(at, length))) continue;
+                extents.Add(string.Format(CultureInfo.InvariantCulture, "[{0}, {1}]", at, length));
             }
             return string.Join(", ", extents);
         }

@@ -3,7 +3,10 @@ using Natalia.Backup.Hypervisors.Contract;
 
 namespace Natalia.Backup.Testing.Hypervisors;
 
-/// <summary>A VM on a hypervisor, as <see cref="HypervisorConformance"/> needs it: with two disks, whose content the test knows and changes.</summary>
+/// <summary>
+/// A VM on a hypervisor, as <see cref="HypervisorConformance"/> needs it: with two disks, whose content the test
+/// knows and changes.
+/// </summary>
 public abstract class HypervisorBench : IDisposable
 {
     /// <summary>The data disk, 1 MiB or so, and a second one.</summary>
@@ -11,11 +14,16 @@ public abstract class HypervisorBench : IDisposable
 
     public abstract string OtherDisk { get; }
 
-    /// <summary>Whether the VM goes on writing while its disks are frozen. A cold one must not, and a write is found by the seal.</summary>
+    /// <summary>
+    /// Whether the VM goes on writing while its disks are frozen. A cold one must not, and a write is found by the
+    /// seal.
+    /// </summary>
     public abstract bool IsLive { get; }
 
-    /// <summary>A connection. It dies at a call to the hypervisor, counted from 0, before or after that has taken effect; -1 for never.</summary>
-    public abstract IHypervisor Connect(int dieAt = -1, bool diesAfter = false);
+    /// <summary>
+    /// A connection, and what goes wrong at one of its calls to the hypervisor; where it makes none, nothing can.
+    /// </summary>
+    public abstract IHypervisor Connect(CallFault? fault = null);
 
     public abstract ApplianceDescription Vm { get; }
 
@@ -47,7 +55,9 @@ public abstract class HypervisorBench : IDisposable
     /// <summary>How many things of others stand there.</summary>
     public virtual int ForeignThings => 0;
 
-    /// <summary>How many snapshots and the like of ours stand there, and how many states that an incremental can count from.</summary>
+    /// <summary>
+    /// How many snapshots and the like of ours stand there, and how many states that an incremental can count from.
+    /// </summary>
     public virtual (int Snapshots, int States) OurThings => (0, 0);
 
     /// <summary>How many states stand for one repository whose newest point is sealed and published.</summary>

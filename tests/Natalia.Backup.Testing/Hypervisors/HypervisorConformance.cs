@@ -6,12 +6,16 @@ using Natalia.Backup.Hypervisors.Contract;
 namespace Natalia.Backup.Testing.Hypervisors;
 
 /// <summary>
-/// What every hypervisor that gives disk images must do; docs/hypervisor-contract.md says it in prose. A hypervisor passes by deriving from
-/// this with a bench of its own. Proxmox VE does not take part: it moves the data itself and has no <see cref="IImageSource"/>.
+/// What every hypervisor that gives disk images must do; docs/hypervisor-contract.md says it in prose. A hypervisor
+/// passes by deriving from
+/// this with a bench of its own. Proxmox VE does not take part: it moves the data itself and has no
+/// <see cref="IImageSource"/>.
 /// </summary>
 public abstract class HypervisorConformance : IDisposable
 {
-    private const string Nas = "11111111111111111111111111111111", Bucket = "22222222222222222222222222222222", History = "33333333333333333333333333333333";
+    private const string Nas = "11111111111111111111111111111111";
+    private const string Bucket = "22222222222222222222222222222222";
+    private const string History = "33333333333333333333333333333333";
 
     private readonly Random _random = new(20261129);
     private HypervisorBench? _bench;
@@ -34,14 +38,16 @@ public abstract class HypervisorConformance : IDisposable
     public async Task A_frozen_disk_reads_as_it_was_and_what_is_not_allocated_is_zeros()
     {
         using IHypervisor hypervisor = Connect();
-        await using IFrozenDisks frozen = await FreezeAsync(hypervisor, new Remembered(Nas), Bench.DataDisk, Bench.OtherDisk);
+        await using IFrozenDisks frozen = await FreezeAsync(hypervisor, new Remembered(Nas), Bench.DataDisk,
+            Bench.OtherDisk);
         byte[] data = Bench.Content(Bench.DataDisk), other = Bench.Content(Bench.OtherDisk);
         if (Bench.IsLive) WriteSomething(Bench.DataDisk);
 
         Assert.Equal(DateTimeKind.Utc, frozen.TimeUtc.Kind);
         await AssertReadsAsync(data, frozen.GetDisk(Bench.DataDisk));
         await AssertReadsAsync(other, frozen.GetDisk(Bench.OtherDisk));
-        Assert.Equal(ErrorIds.DiskNotFound, Assert.Throws<NataliaException>(() => frozen.GetDisk("no such disk")).ErrorId);
+        Assert.Equal(ErrorIds.DiskNotFound,
+            Assert.Throws<NataliaException>(() => frozen.GetDisk("no such disk")).ErrorId);
     }
 
     [Fact]
@@ -65,9 +71,11 @@ public abstract class HypervisorConformance : IDisposable
         using IHypervisor hypervisor = Connect();
         for (int i = 0; i < 12; i++)
         {
-            bool isIncremental = await RunAsync(hypervisor, nas, whileFrozen: Bench.IsLive ? () => WriteSomething(Bench.DataDisk) : null);
+            Action? whileFrozen = Bench.IsLive ? () => WriteSomething(Bench.DataDisk) : null;
+            bool isIncremental = await RunAsync(hypervisor, nas, whileFrozen);
             Assert.Equal(i > 0, isIncremental);
-            for (int writes = _random.Next(4); writes > 0; writes--) WriteSomething(_random.Next(4) == 0 ? Bench.OtherDisk : Bench.DataDisk);
+            for (int writes = _random.Next(4); writes > 0; writes--)
+                WriteSomething(_random.Next(4) == 0 ? Bench.OtherDisk : Bench.DataDisk);
         }
     }
 
@@ -100,7 +108,8 @@ public abstract class HypervisorConformance : IDisposable
         using IHypervisor hypervisor = Connect();
         await RunAsync(hypervisor, nas);
         WriteSomething(Bench.DataDisk);
-        await using (IFrozenDisks frozen = await FreezeAsync(hypervisor, nas, Bench.DataDisk, Bench.OtherDisk)) await frozen.SealAsync(default);
+        await using (IFrozenDisks frozen = await FreezeAsync(hypervisor, nas, Bench.DataDisk, Bench.OtherDisk))
+            await frozen.SealAsync(default);
         Assert.Equal((0, Bench.StatesPerRepository), Bench.OurThings);
 
         WriteSomething(Bench.OtherDisk);
@@ -110,7 +119,8 @@ public abstract class HypervisorConformance : IDisposable
     [Theory]
     [InlineData(true)]
     [InlineData(false)]
-    public async Task Where_nobody_can_tell_both_states_stay_and_the_next_run_goes_on_from_the_right_one(bool wasPublished)
+    public async Task Where_nobody_can_tell_both_states_stay_and_the_next_run_goes_on_from_the_right_one(
+        bool wasPublished)
     {
         var nas = new Remembered(Nas);
         using IHypervisor hypervisor = Connect();
@@ -158,9 +168,11 @@ public abstract class HypervisorConformance : IDisposable
     {
         var nas = new Remembered(Nas);
         using IHypervisor hypervisor = Connect();
-        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => SourceOf(hypervisor).FreezeAsync(Bench.Vm, How(nas, Bench.DataDisk), new CancellationToken(true)));
+        var cancelled = new CancellationToken(true);
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(
+            () => SourceOf(hypervisor).FreezeAsync(Bench.Vm, How(nas, Bench.DataDisk), cancelled));
         await using (IFrozenDisks frozen = await FreezeAsync(hypervisor, nas, Bench.DataDisk))
-            await Assert.ThrowsAnyAsync<OperationCanceledException>(() => frozen.SealAsync(new CancellationToken(true)));
+            await Assert.ThrowsAnyAsync<OperationCanceledException>(() => frozen.SealAsync(cancelled));
 
         Assert.Equal((0, 0), Bench.OurThings);
     }
@@ -173,7 +185,8 @@ public abstract class HypervisorConformance : IDisposable
         await using IFrozenDisks frozen = await FreezeAsync(hypervisor, new Remembered(Nas), Bench.DataDisk);
         WriteSomething(Bench.DataDisk);
 
-        Assert.Equal(ErrorIds.DiskChangedWhileRead, (await Assert.ThrowsAsync<NataliaException>(() => frozen.SealAsync(default))).ErrorId);
+        Assert.Equal(ErrorIds.DiskChangedWhileRead,
+            (await Assert.ThrowsAsync<NataliaException>(() => frozen.SealAsync(default))).ErrorId);
     }
 
     [Fact]
@@ -189,7 +202,9 @@ public abstract class HypervisorConformance : IDisposable
             Bench.Detach(Bench.DataDisk);
             if (Bench.IsLive)
             {
-                NataliaException gone = await Assert.ThrowsAsync<NataliaException>(() => frozen.GetDisk(Bench.DataDisk).ReadAsync(0, new byte[512], default).AsTask());
+                IDiskSource disk = frozen.GetDisk(Bench.DataDisk);
+                NataliaException gone = await Assert.ThrowsAsync<NataliaException>(
+                    () => disk.ReadAsync(0, new byte[512], default).AsTask());
                 Assert.Equal(ErrorIds.DiskReadFailed, gone.ErrorId);
             }
         }
@@ -207,7 +222,9 @@ public abstract class HypervisorConformance : IDisposable
         FreezeRequest how = How(new Remembered(Nas), Bench.DataDisk) with { Quiescing = wish };
         if (wish == Quiescing.Require)
         {
-            Assert.Equal(ErrorIds.QuiesceFailed, (await Assert.ThrowsAsync<NataliaException>(() => SourceOf(hypervisor).FreezeAsync(Bench.Vm, how, default))).ErrorId);
+            NataliaException refused = await Assert.ThrowsAsync<NataliaException>(
+                () => SourceOf(hypervisor).FreezeAsync(Bench.Vm, how, default));
+            Assert.Equal(ErrorIds.QuiesceFailed, refused.ErrorId);
         }
         else
         {
@@ -241,13 +258,20 @@ public abstract class HypervisorConformance : IDisposable
         Assert.Equal(foreign, Bench.ForeignThings);
     }
 
-    /// <summary>The process may die at any call. What stands then is found by what was recorded, and the next run counts from the right state.</summary>
+    /// <summary>
+    /// The process may die at any call, or the call fail, and either way it may have taken effect or not. What stands
+    /// then is found by
+    /// what was recorded, and the next run counts from the right state.
+    /// </summary>
     [Theory]
-    [InlineData(false)]
-    [InlineData(true)]
-    public async Task Death_at_any_call_leaves_nothing_that_the_next_run_does_not_find(bool diesAfter)
+    [InlineData(true, false)]
+    [InlineData(true, true)]
+    [InlineData(false, false)]
+    [InlineData(false, true)]
+    public async Task Trouble_at_any_call_leaves_nothing_that_the_next_run_does_not_find(bool isDeath, bool isAfter)
     {
-        for (int at = 0; ; at++)
+        bool hasStruck = true;
+        for (int at = 0; hasStruck; at++)
         {
             _bench?.Dispose();
             _bench = NewBench();
@@ -260,26 +284,25 @@ public abstract class HypervisorConformance : IDisposable
             Bench.MakeForeign();
             int foreign = Bench.ForeignThings;
             WriteSomething(Bench.DataDisk);
-            bool hasDied = false;
-            using (IHypervisor dying = Bench.Connect(at, diesAfter))
+            hasStruck = false;
+            using (IHypervisor struck = Bench.Connect(new CallFault(at, isAfter, isDeath)))
             {
                 try
                 {
-                    await RunAsync(dying, nas);
+                    await RunAsync(struck, nas);
                 }
-                catch (SimulatedCrashException)
+                catch (Exception e) when (e is SimulatedCrashException or NataliaException)
                 {
-                    // Abandoned, as a process that is gone abandons everything.
-                    hasDied = true;
+                    // After a death abandoned, as a process that is gone abandons everything.
+                    hasStruck = true;
                 }
             }
             WriteSomething(Bench.DataDisk);
             using IHypervisor next = Connect();
-            Assert.True(await RunAsync(next, nas), $"no incremental after a death at call {at}");
+            Assert.True(await RunAsync(next, nas), $"no incremental after trouble at call {at}");
             Assert.True(await RunAsync(next, bucket));
             Assert.Equal((0, 2 * Bench.StatesPerRepository), Bench.OurThings);
             Assert.Equal(foreign, Bench.ForeignThings);
-            if (!hasDied) break;
         }
     }
 
@@ -289,14 +312,18 @@ public abstract class HypervisorConformance : IDisposable
         GC.SuppressFinalize(this);
     }
 
-    /// <summary>A run as the product makes it: remove what is left over, freeze, read, seal, remember, publish. True when it was an incremental.</summary>
+    /// <summary>
+    /// A run as the product makes it: remove what is left over, freeze, read, seal, remember, publish. True when it
+    /// was an incremental.
+    /// </summary>
     private async Task<bool> RunAsync(IHypervisor hypervisor, Remembered repository, Action? whileFrozen = null)
     {
         IImageSource source = SourceOf(hypervisor);
         FreezeRequest how = How(repository, Bench.DataDisk, Bench.OtherDisk);
         foreach (Leftover found in await source.FindLeftoversAsync(Bench.Vm, default))
         {
-            if (found.RepositoryId == how.RepositoryId && found.HistoryId == how.HistoryId && !found.IsNeeded(how.KnownTokens.Values)) await source.RemoveLeftoverAsync(found, default);
+            if (found.RepositoryId != how.RepositoryId || found.HistoryId != how.HistoryId) continue;
+            if (!found.IsNeeded(how.KnownTokens.Values)) await source.RemoveLeftoverAsync(found, default);
         }
         bool isIncremental = true;
         Bench.BeforeFreeze();
@@ -305,7 +332,8 @@ public abstract class HypervisorConformance : IDisposable
         {
             var states = how.DiskIds.ToDictionary(d => d, Bench.Content);
             whileFrozen?.Invoke();
-            foreach (string disk in how.DiskIds) isIncremental &= await ReadAsync(frozen.GetDisk(disk), repository, disk, states[disk]);
+            foreach (string disk in how.DiskIds)
+                isIncremental &= await ReadAsync(frozen.GetDisk(disk), repository, disk, states[disk]);
             IReadOnlyDictionary<string, string> tokens = await frozen.SealAsync(default);
             Remember(repository, tokens, states);
             await frozen.PublishedAsync(default);
@@ -320,7 +348,8 @@ public abstract class HypervisorConformance : IDisposable
     /// <summary>Reads a disk as a backup does, and compares with what it must be.</summary>
     private static async Task<bool> ReadAsync(IDiskSource disk, Remembered repository, string diskId, byte[] expected)
     {
-        if (disk is IChangeTrackingSource { IsTracked: true } tracked && repository.Tokens.TryGetValue(diskId, out string? token)
+        if (disk is IChangeTrackingSource { IsTracked: true } tracked
+            && repository.Tokens.TryGetValue(diskId, out string? token)
             && (await tracked.GetChangedExtentsAsync(token, default)).Extents is IReadOnlyList<Extent> changed)
         {
             byte[] state = (byte[])repository.States[diskId].Clone();
@@ -343,11 +372,13 @@ public abstract class HypervisorConformance : IDisposable
     {
         Assert.Equal(expected.Length, disk.SizeBytes);
         byte[] read = new byte[expected.Length];
-        await foreach (Extent extent in disk.GetAllocatedExtentsAsync(default)) await disk.ReadAsync(extent.Offset, read.AsMemory((int)extent.Offset, (int)extent.Length), default);
+        await foreach (Extent extent in disk.GetAllocatedExtentsAsync(default))
+            await disk.ReadAsync(extent.Offset, read.AsMemory((int)extent.Offset, (int)extent.Length), default);
         Assert.True(read.AsSpan().SequenceEqual(expected));
     }
 
-    private void Remember(Remembered repository, IReadOnlyDictionary<string, string> tokens, Dictionary<string, byte[]>? states = null)
+    private void Remember(
+        Remembered repository, IReadOnlyDictionary<string, string> tokens, Dictionary<string, byte[]>? states = null)
     {
         repository.Tokens.Clear();
         foreach (KeyValuePair<string, string> token in tokens)
@@ -366,7 +397,8 @@ public abstract class HypervisorConformance : IDisposable
 
     private IHypervisor Connect() => Bench.Connect();
 
-    private static IImageSource SourceOf(IHypervisor hypervisor) => hypervisor.Require<IImageSource>("disk images that can be read");
+    private static IImageSource SourceOf(IHypervisor hypervisor) =>
+        hypervisor.Require<IImageSource>("disk images that can be read");
 
     private Task<IFrozenDisks> FreezeAsync(IHypervisor hypervisor, Remembered repository, params string[] diskIds)
     {
@@ -376,7 +408,10 @@ public abstract class HypervisorConformance : IDisposable
 
     private static FreezeRequest How(Remembered repository, params string[] diskIds) => new()
     {
-        DiskIds = diskIds, RunId = Guid.NewGuid().ToString("N"), RepositoryId = repository.RepositoryId, HistoryId = History,
+        DiskIds = diskIds,
+        RunId = Guid.NewGuid().ToString("N"),
+        RepositoryId = repository.RepositoryId,
+        HistoryId = History,
         KnownTokens = new Dictionary<string, string>(repository.Tokens),
     };
 }

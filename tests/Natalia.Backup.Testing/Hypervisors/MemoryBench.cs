@@ -6,7 +6,8 @@ namespace Natalia.Backup.Testing.Hypervisors;
 /// <summary>A VM in memory.</summary>
 public sealed class MemoryBench(TokenLife life) : HypervisorBench
 {
-    public MemoryHost Host { get; } = new(("scsi0:0", RepositoryBench.Disk(1 << 20, 1)), ("scsi0:1", RepositoryBench.Disk(300_000, 2)));
+    public MemoryHost Host { get; } = new(("scsi0:0", RepositoryBench.Disk(1 << 20, 1)),
+        ("scsi0:1", RepositoryBench.Disk(300_000, 2)));
 
     public override string DataDisk => "scsi0:0";
 
@@ -16,7 +17,7 @@ public sealed class MemoryBench(TokenLife life) : HypervisorBench
 
     public override ApplianceDescription Vm => MemoryHypervisor.Describe(Host);
 
-    public override IHypervisor Connect(int dieAt = -1, bool diesAfter = false) => new MemoryHypervisor(Host, life, dieAt, diesAfter);
+    public override IHypervisor Connect(CallFault? fault = null) => new MemoryHypervisor(Host, life, fault);
 
     public override void Write(string diskId, long offset, byte[] bytes) => Host.Write(diskId, offset, bytes);
 
@@ -33,7 +34,9 @@ public sealed class MemoryBench(TokenLife life) : HypervisorBench
     public override int ForeignThings => Host.Objects.Count(o => o.IsForeign);
 
     public override (int Snapshots, int States) OurThings =>
-        (Host.Objects.Count(o => !o.IsForeign && o.Kind == MemoryObject.Snapshot), Host.Objects.Count(o => !o.IsForeign && o.Kind == MemoryObject.ReferencePoint));
+        (Count(MemoryObject.Snapshot), Count(MemoryObject.ReferencePoint));
+
+    private int Count(string kind) => Host.Objects.Count(o => !o.IsForeign && o.Kind == kind);
 
     public override int StatesPerRepository => life == TokenLife.BornAtSeal ? 1 : 0;
 }

@@ -6,7 +6,8 @@ using Natalia.Backup.Hypervisors.Contract;
 namespace Natalia.Backup.Testing.Hypervisors;
 
 /// <summary>Disks of a snapshot in memory, from the snapshot to the reference point that it becomes.</summary>
-internal sealed class MemoryFrozenDisks(MemoryHypervisor hypervisor, MemoryObject snapshot, FreezeRequest how, Consistency consistency, string? reason) : IFrozenDisks
+internal sealed class MemoryFrozenDisks(
+    MemoryHypervisor hypervisor, MemoryObject snapshot, FreezeRequest how, Consistency consistency, string? reason) : IFrozenDisks
 {
     private MemoryObject? _reference;
     private bool _isSealing, _isKept, _isDisposed;
@@ -19,7 +20,9 @@ internal sealed class MemoryFrozenDisks(MemoryHypervisor hypervisor, MemoryObjec
 
     public IReadOnlyList<string> Warnings => [];
 
-    public IDiskSource GetDisk(string diskId) => snapshot.States.TryGetValue(diskId, out MemoryState? state) ? new Disk(this, diskId, state) : throw MemoryHypervisor.NoDisk(diskId);
+    public IDiskSource GetDisk(string diskId) =>
+        snapshot.States.TryGetValue(diskId, out MemoryState? state)
+            ? new Disk(this, diskId, state) : throw MemoryHypervisor.NoDisk(diskId);
 
     public async Task<IReadOnlyDictionary<string, string>> SealAsync(CancellationToken cancellationToken)
     {
@@ -29,16 +32,19 @@ internal sealed class MemoryFrozenDisks(MemoryHypervisor hypervisor, MemoryObjec
             _isSealing = true;
             _reference ??= await hypervisor.ConvertAsync(snapshot, cancellationToken);
         }
-        return snapshot.States.ToDictionary(s => s.Key, s => hypervisor.Token(_reference ?? snapshot, s.Value), StringComparer.Ordinal);
+        return snapshot.States.ToDictionary(s => s.Key, s => hypervisor.Token(_reference ?? snapshot, s.Value),
+            StringComparer.Ordinal);
     }
 
     public async Task PublishedAsync(CancellationToken cancellationToken)
     {
         _isKept = true;
         if (hypervisor.Life == TokenLife.BornAtFreeze) return;
-        foreach (Leftover found in await hypervisor.FindLeftoversAsync(MemoryHypervisor.Describe(hypervisor.Host), cancellationToken))
+        foreach (Leftover found in await hypervisor.FindLeftoversAsync(MemoryHypervisor.Describe(hypervisor.Host),
+            cancellationToken))
         {
-            if (found.RepositoryId == how.RepositoryId && found.HistoryId == how.HistoryId && found.RunId != how.RunId) await hypervisor.RemoveAsync(found.Id, cancellationToken);
+            bool isOurs = found.RepositoryId == how.RepositoryId && found.HistoryId == how.HistoryId;
+            if (isOurs && found.RunId != how.RunId) await hypervisor.RemoveAsync(found.Id, cancellationToken);
         }
     }
 
@@ -61,19 +67,23 @@ internal sealed class MemoryFrozenDisks(MemoryHypervisor hypervisor, MemoryObjec
         }
     }
 
-    private sealed class Disk(MemoryFrozenDisks frozen, string diskId, MemoryState state) : MemoryDiskSource(state.Bytes), IChangeTrackingSource
+    private sealed class Disk(MemoryFrozenDisks frozen, string diskId, MemoryState state)
+        : MemoryDiskSource(state.Bytes), IChangeTrackingSource
     {
         public bool IsTracked => true;
 
-        public string? TrackingToken => frozen.Hypervisor.Life == TokenLife.BornAtFreeze ? frozen.Hypervisor.Token(frozen.Snapshot, state) : null;
+        public string? TrackingToken =>
+            frozen.Hypervisor.Life == TokenLife.BornAtFreeze ? frozen.Hypervisor.Token(frozen.Snapshot, state) : null;
 
-        public Task<ChangedExtents> GetChangedExtentsAsync(string sinceToken, CancellationToken cancellationToken) => frozen.Hypervisor.ChangesAsync(state, sinceToken, cancellationToken);
+        public Task<ChangedExtents> GetChangedExtentsAsync(string sinceToken, CancellationToken cancellationToken) =>
+            frozen.Hypervisor.ChangesAsync(state, sinceToken, cancellationToken);
 
         ValueTask IDiskSource.ReadAsync(long offset, Memory<byte> buffer, CancellationToken cancellationToken)
         {
             // On the real host the snapshot is gone from the conversion on.
             if (frozen._isSealing) throw new InvalidOperationException("Nothing can be read of a sealed state.");
-            if (!frozen.Hypervisor.Host.Has(diskId)) throw new NataliaException(ErrorIds.DiskReadFailed, NataliaErrorKind.ReadFailed, $"The disk '{diskId}' is gone.", diskId);
+            if (!frozen.Hypervisor.Host.Has(diskId))
+                throw new NataliaException(ErrorIds.DiskReadFailed, NataliaErrorKind.ReadFailed, $"The disk '{diskId}' is gone.", diskId);
             frozen.Hypervisor.CountRead(buffer.Length);
             return ReadAsync(offset, buffer, cancellationToken);
         }

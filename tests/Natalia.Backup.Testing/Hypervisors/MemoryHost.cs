@@ -3,7 +3,8 @@ using Natalia.Backup.Engine.Model;
 namespace Natalia.Backup.Testing.Hypervisors;
 
 /// <summary>
-/// A host with one VM that runs: its disks are written at any time, and what was made on it outlives whoever made it. Counts changes by
+/// A host with one VM that runs: its disks are written at any time, and what was made on it outlives whoever made it.
+/// Counts changes by
 /// numbering the writes; a state that counting can begin at is a number and the disk that it belongs to.
 /// </summary>
 public sealed class MemoryHost
@@ -24,8 +25,12 @@ public sealed class MemoryHost
     /// <summary>What stands on the host: snapshots and reference points, ours and others'.</summary>
     public List<MemoryObject> Objects { get; } = [];
 
-    /// <summary>What was noted on the host before anything was made: run, repository and history, by the name that the thing would get.</summary>
-    public Dictionary<string, (string RunId, string RepositoryId, string HistoryId)> Notes { get; } = new(StringComparer.Ordinal);
+    /// <summary>
+    /// What was noted on the host before anything was made: run, repository and history, by the name that the thing
+    /// would get.
+    /// </summary>
+    public Dictionary<string, (string RunId, string RepositoryId, string HistoryId)> Notes { get; } =
+        new(StringComparer.Ordinal);
 
     /// <summary>Whether the guest does not put its data in order when it is asked to.</summary>
     public bool IsGuestDeaf { get; set; }
@@ -35,7 +40,8 @@ public sealed class MemoryHost
     /// <summary>Puts a disk into a slot; whatever was counted of an earlier one there says nothing of it.</summary>
     public void Attach(string diskId, byte[] bytes)
     {
-        lock (_gate) _disks[diskId] = new Disk((byte[])bytes.Clone(), Guid.NewGuid().ToString("N"), new long[(bytes.Length + Granularity - 1) / Granularity]);
+        lock (_gate) _disks[diskId] = new Disk((byte[])bytes.Clone(), Guid.NewGuid().ToString("N"),
+            new long[(bytes.Length + Granularity - 1) / Granularity]);
     }
 
     public void Detach(string diskId)
@@ -51,7 +57,8 @@ public sealed class MemoryHost
             Disk disk = _disks[diskId];
             bytes.CopyTo(disk.Bytes.AsSpan((int)offset));
             _writes++;
-            for (long unit = offset / Granularity; unit * Granularity < offset + bytes.Length; unit++) disk.WrittenAt[unit] = _writes;
+            for (long unit = offset / Granularity; unit * Granularity < offset + bytes.Length; unit++)
+                disk.WrittenAt[unit] = _writes;
         }
     }
 
@@ -71,7 +78,8 @@ public sealed class MemoryHost
         lock (_gate)
         {
             return diskIds.ToDictionary(id => id, id =>
-                new MemoryState((byte[])_disks[id].Bytes.Clone(), _disks[id].Identity, _writes, (long[])_disks[id].WrittenAt.Clone()), StringComparer.Ordinal);
+                new MemoryState((byte[])_disks[id].Bytes.Clone(), _disks[id].Identity, _writes,
+                    (long[])_disks[id].WrittenAt.Clone()), StringComparer.Ordinal);
         }
     }
 
@@ -104,7 +112,9 @@ public sealed class MemoryHost
     private sealed record Disk(byte[] Bytes, string Identity, long[] WrittenAt);
 }
 
-/// <summary>A disk at one moment: its bytes, which disk it is, and which write was the last one, of all and of each unit.</summary>
+/// <summary>
+/// A disk at one moment: its bytes, which disk it is, and which write was the last one, of all and of each unit.
+/// </summary>
 internal sealed record MemoryState(byte[] Bytes, string Identity, long Write, long[] WrittenAt)
 {
     /// <summary>The extents that were written after an earlier write.</summary>
@@ -115,7 +125,8 @@ internal sealed record MemoryState(byte[] Bytes, string Identity, long Write, lo
         {
             if (WrittenAt[unit] <= write) continue;
             long at = (long)unit * MemoryHost.Granularity, length = Math.Min(MemoryHost.Granularity, Bytes.Length - at);
-            if (extents.Count > 0 && extents[^1].End == at) extents[^1] = new Extent(extents[^1].Offset, extents[^1].Length + length);
+            if (extents.Count > 0 && extents[^1].End == at)
+                extents[^1] = new Extent(extents[^1].Offset, extents[^1].Length + length);
             else extents.Add(new Extent(at, length));
         }
         return extents;
@@ -127,7 +138,8 @@ public sealed class MemoryObject
 {
     public const string Snapshot = "snapshot", ReferencePoint = "reference";
 
-    internal MemoryObject(string id, string kind, string name, Dictionary<string, MemoryState> states) => (Id, Kind, Name, States) = (id, kind, name, states);
+    internal MemoryObject(string id, string kind, string name, Dictionary<string, MemoryState> states) =>
+        (Id, Kind, Name, States) = (id, kind, name, states);
 
     public string Id { get; }
 

@@ -7,15 +7,20 @@ using Natalia.Backup.Hypervisors.Contract;
 namespace Natalia.Backup.Testing.Hypervisors;
 
 /// <summary>
-/// A connection to a <see cref="MemoryHost"/>, with the life cycle of Hyper-V's reference points or of VMware's changeIds. It can die at
-/// any call to the host: from then on every call throws, as for a process that is gone, and the host keeps what was made until then.
+/// A connection to a <see cref="MemoryHost"/>, with the life cycle of Hyper-V's reference points or of VMware's
+/// changeIds. It can die at
+/// any call to the host: from then on every call throws, as for a process that is gone, and the host keeps what was
+/// made until then.
 /// </summary>
 /// <remarks>
-/// What it takes for granted, and a real host has yet to show: that the name given at the making of a snapshot is on it from its first
-/// moment, and stays on the reference point that it is turned into. What is ours is told by a note that was written before with the
+/// What it takes for granted, and a real host has yet to show: that the name given at the making of a snapshot is on
+/// it from its first
+/// moment, and stays on the reference point that it is turned into. What is ours is told by a note that was written
+/// before with the
 /// random id of the run, and never by the name alone.
 /// </remarks>
-public sealed class MemoryHypervisor(MemoryHost host, TokenLife life, int dieAt = -1, bool diesAfter = false) : IHypervisor, IImageSource
+public sealed class MemoryHypervisor(MemoryHost host, TokenLife life, CallFault? fault = null) : IHypervisor,
+    IImageSource
 {
     private int _calls;
     private long _readBytes;
@@ -23,6 +28,9 @@ public sealed class MemoryHypervisor(MemoryHost host, TokenLife life, int dieAt 
 
     /// <summary>How many calls were made to the host.</summary>
     public int Calls => _calls;
+
+    /// <summary>Whether the fault has happened.</summary>
+    public bool HasStruck { get; private set; }
 
     /// <summary>Bytes read of disks.</summary>
     public long ReadBytes => Interlocked.Read(ref _readBytes);
@@ -52,52 +60,64 @@ public sealed class MemoryHypervisor(MemoryHost host, TokenLife life, int dieAt 
         Name = "natalia-memory",
         HypervisorKind = "Memory",
         NativeId = "vm-1",
-        Disks = [.. host.DiskIds.Select((d, i) => new ApplianceDisk(d, i == 0 ? DiskRole.Data : DiskRole.System, null))],
+        Disks = [.. host.DiskIds.Select((d, i) => new ApplianceDisk(d, i == 0
+            ? DiskRole.Data : DiskRole.System, null))],
     };
 
     public Task<ApplianceInventory> GetAppliancesAsync(CancellationToken cancellationToken) =>
         CallAsync("list", () => new ApplianceInventory([Describe(host)]), cancellationToken);
 
-    public async Task<IFrozenDisks> FreezeAsync(ApplianceDescription appliance, FreezeRequest how, CancellationToken cancellationToken)
+    public async Task<IFrozenDisks> FreezeAsync(
+        ApplianceDescription appliance, FreezeRequest how, CancellationToken cancellationToken)
     {
         if (how.DiskIds.FirstOrDefault(d => !host.Has(d)) is string missing) throw NoDisk(missing);
         string name = "natalia-" + how.RunId;
         await CallAsync("note", () =>
         {
             // Of runs that died before anything stood for their notes.
-            foreach (string stale in host.Notes.Where(n => n.Value.RepositoryId == how.RepositoryId && n.Value.HistoryId == how.HistoryId && host.Objects.TrueForAll(o => o.Name != n.Key)).Select(n => n.Key).ToList()) host.Notes.Remove(stale);
+            foreach ((string stale, (_, string repositoryId, string historyId)) in host.Notes.ToList())
+            {
+                bool isOurs = repositoryId == how.RepositoryId && historyId == how.HistoryId;
+                if (isOurs && host.Objects.TrueForAll(o => o.Name != stale)) host.Notes.Remove(stale);
+            }
             host.Notes[name] = (how.RunId, how.RepositoryId, how.HistoryId);
         }, cancellationToken);
         string? reason = null;
         MemoryObject? snapshot = null;
         try
         {
-            if (how.Quiescing != Quiescing.Skip && !await CallAsync("quiesce", () => !host.IsGuestDeaf, cancellationToken))
+            bool isWanted = how.Quiescing != Quiescing.Skip;
+            if (isWanted && !await CallAsync("quiesce", () => !host.IsGuestDeaf, cancellationToken))
             {
                 reason = "The guest did not answer.";
                 if (how.Quiescing == Quiescing.Require)
-                    throw new NataliaException(ErrorIds.QuiesceFailed, NataliaErrorKind.InvalidOperation, "The guest did not put its data in order: it did not answer.", appliance.Name);
+                    throw new NataliaException(ErrorIds.QuiesceFailed, NataliaErrorKind.InvalidOperation,
+                        "The guest did not put its data in order: it did not answer.", appliance.Name);
             }
-            snapshot = await CallAsync("snapshot", () => host.Make(MemoryObject.Snapshot, name, host.Capture(how.DiskIds)), cancellationToken);
-            bool isQuiesced = how.Quiescing != Quiescing.Skip && reason is null;
-            return new MemoryFrozenDisks(this, snapshot, how, isQuiesced ? Consistency.Application : Consistency.Crash, reason);
+            snapshot = await CallAsync("snapshot",
+                () => host.Make(MemoryObject.Snapshot, name, host.Capture(how.DiskIds)), cancellationToken);
+            Consistency reached = isWanted && reason is null ? Consistency.Application : Consistency.Crash;
+            return new MemoryFrozenDisks(this, snapshot, how, reached, reason);
         }
         catch
         {
             // One whose answer was lost is found by its name, which is in the note.
             using var bounded = new CancellationTokenSource(TimeSpan.FromSeconds(10));
-            foreach (MemoryObject made in host.Objects.Where(o => o.Name == name).ToList()) await RemoveAsync(made.Id, bounded.Token);
+            foreach (MemoryObject made in host.Objects.Where(o => o.Name == name).ToList())
+                await RemoveAsync(made.Id, bounded.Token);
             await CallAsync("forget", () => host.Notes.Remove(name), bounded.Token);
             throw;
         }
     }
 
-    public Task<IReadOnlyList<Leftover>> FindLeftoversAsync(ApplianceDescription? appliance, CancellationToken cancellationToken) => CallAsync("look", () =>
+    public Task<IReadOnlyList<Leftover>> FindLeftoversAsync(
+        ApplianceDescription? appliance, CancellationToken cancellationToken) => CallAsync("look", () =>
     {
         var found = new List<Leftover>();
         foreach (MemoryObject thing in host.Objects)
         {
-            if (!host.Notes.TryGetValue(thing.Name, out (string RunId, string RepositoryId, string HistoryId) note)) continue;
+            if (!host.Notes.TryGetValue(thing.Name, out (string RunId, string RepositoryId, string HistoryId) note))
+                continue;
             found.Add(new Leftover
             {
                 Id = thing.Id,
@@ -106,38 +126,48 @@ public sealed class MemoryHypervisor(MemoryHost host, TokenLife life, int dieAt 
                 RepositoryId = note.RepositoryId,
                 HistoryId = note.HistoryId,
                 RunId = note.RunId,
-                Tokens = thing.Kind == MemoryObject.Snapshot ? [] : [.. thing.States.Select(s => Token(thing, s.Value))],
+                Tokens = thing.Kind == MemoryObject.Snapshot
+                    ? [] : [.. thing.States.Select(s => Token(thing, s.Value))],
             });
         }
         return (IReadOnlyList<Leftover>)found;
     }, cancellationToken);
 
-    public Task RemoveLeftoverAsync(Leftover leftover, CancellationToken cancellationToken) => RemoveAsync(leftover.Id, cancellationToken);
+    public Task RemoveLeftoverAsync(Leftover leftover, CancellationToken cancellationToken) =>
+        RemoveAsync(leftover.Id, cancellationToken);
 
     internal async Task RemoveAsync(string id, CancellationToken cancellationToken)
     {
         if (host.Find(id) is not MemoryObject thing) return;
         await CallAsync("remove", () => host.Remove(id), cancellationToken);
         // The note last: what it stands for must be gone before it is.
-        if (host.Objects.TrueForAll(o => o.Name != thing.Name)) await CallAsync("forget", () => host.Notes.Remove(thing.Name), cancellationToken);
+        if (host.Objects.TrueForAll(o => o.Name != thing.Name)) await CallAsync("forget",
+            () => host.Notes.Remove(thing.Name), cancellationToken);
     }
 
     /// <summary>Turns a snapshot into a reference point.</summary>
-    internal Task<MemoryObject> ConvertAsync(MemoryObject snapshot, CancellationToken cancellationToken) => CallAsync("convert", () =>
+    internal Task<MemoryObject> ConvertAsync(MemoryObject snapshot, CancellationToken cancellationToken) =>
+        CallAsync("convert", () =>
     {
         host.Remove(snapshot.Id);
         return host.Make(MemoryObject.ReferencePoint, snapshot.Name, snapshot.States);
     }, cancellationToken);
 
     /// <summary>Names a state: the disk, the last write, and for Hyper-V the point that keeps it.</summary>
-    internal string Token(MemoryObject keeper, MemoryState state) => string.Format(CultureInfo.InvariantCulture, "{0}/{1}/{2}", life == TokenLife.BornAtSeal ? keeper.Id : "-", state.Identity, state.Write);
+    internal string Token(MemoryObject keeper, MemoryState state) =>
+        string.Format(CultureInfo.InvariantCulture, "{0}/{1}/{2}", life == TokenLife.BornAtSeal
+            ? keeper.Id : "-", state.Identity, state.Write);
 
-    internal Task<ChangedExtents> ChangesAsync(MemoryState now, string sinceToken, CancellationToken cancellationToken) => CallAsync("changes", () =>
+    internal Task<ChangedExtents> ChangesAsync(MemoryState now, string sinceToken,
+        CancellationToken cancellationToken) => CallAsync("changes", () =>
     {
         string[] parts = sinceToken.Split('/');
-        if (parts.Length != 3 || !long.TryParse(parts[2], NumberStyles.None, CultureInfo.InvariantCulture, out long write)) return new ChangedExtents(null, $"'{sinceToken}' is no token.");
+        if (parts.Length != 3 || !long.TryParse(parts[2], NumberStyles.None, CultureInfo.InvariantCulture,
+            out long write)) return new ChangedExtents(null, $"'{sinceToken}' is no token.");
         if (parts[1] != now.Identity) return new ChangedExtents(null, "The token belongs to another disk.");
-        if (life == TokenLife.BornAtSeal && host.Find(parts[0]) is not { Kind: MemoryObject.ReferencePoint }) return new ChangedExtents(null, "The reference point is gone.");
+        if (life == TokenLife.BornAtSeal
+            && host.Find(parts[0]) is not { Kind: MemoryObject.ReferencePoint }) return new ChangedExtents(null,
+                "The reference point is gone.");
         return new ChangedExtents(now.WrittenSince(write));
     }, cancellationToken);
 
@@ -150,7 +180,8 @@ public sealed class MemoryHypervisor(MemoryHost host, TokenLife life, int dieAt 
         Interlocked.Add(ref _readBytes, bytes);
     }
 
-    internal static NataliaException NoDisk(string diskId) => new(ErrorIds.DiskNotFound, NataliaErrorKind.NotFound, $"There is no disk '{diskId}'.", diskId);
+    internal static NataliaException NoDisk(string diskId) =>
+        new(ErrorIds.DiskNotFound, NataliaErrorKind.NotFound, $"There is no disk '{diskId}'.", diskId);
 
     internal async Task<T> CallAsync<T>(string name, Func<T> call, CancellationToken cancellationToken)
     {
@@ -158,15 +189,15 @@ public sealed class MemoryHypervisor(MemoryHost host, TokenLife life, int dieAt 
         if (_isDead) throw new SimulatedCrashException(name);
         cancellationToken.ThrowIfCancellationRequested();
         Log.Add(name);
-        bool diesNow = _calls++ == dieAt;
-        if (diesNow && !diesAfter) Die(name);
+        bool isStruck = _calls++ == fault?.At;
+        if (isStruck && !fault!.IsAfter) Strike(name);
         if (FailOnce == name)
         {
             FailOnce = null;
-            throw new NataliaException(ErrorIds.HypervisorNotFound, NataliaErrorKind.Timeout, $"The host did not answer ({name}).");
+            throw Silence(name);
         }
         T result = call();
-        if (diesNow) Die(name);
+        if (isStruck) Strike(name);
         return result;
     }
 
@@ -176,11 +207,16 @@ public sealed class MemoryHypervisor(MemoryHost host, TokenLife life, int dieAt 
         return true;
     }, cancellationToken);
 
-    private void Die(string name)
+    private void Strike(string name)
     {
+        HasStruck = true;
+        if (!fault!.IsDeath) throw Silence(name);
         _isDead = true;
         throw new SimulatedCrashException(name);
     }
+
+    private static NataliaException Silence(string name) =>
+        new(ErrorIds.HypervisorNotFound, NataliaErrorKind.Timeout, $"The host did not answer ({name}).");
 
     public void Dispose()
     {
