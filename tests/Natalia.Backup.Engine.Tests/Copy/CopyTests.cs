@@ -182,8 +182,18 @@ public sealed class CopyTests
         using Repository source = await from.CreateAsync();
         (await to.CreateAsync()).Dispose();
         await BackupAsync(source, disk);
-        using (Repository dying = await from.OpenAsync(new DyingStore(from.Store, 50 << 20)))
-        using (Repository there = await to.OpenAsync())
+        // Not after so many bytes: how far reading runs ahead of what is stored is the machine's business.
+        bool hasCheckpoint = false;
+        var watched = new HookStore(to.Store)
+        {
+            After = operation =>
+            {
+                if (operation.StartsWith("put ") && operation.Contains("/points/")) Volatile.Write(ref hasCheckpoint, true);
+                return Task.CompletedTask;
+            },
+        };
+        using (Repository dying = await from.OpenAsync(new DyingStore(from.Store, _ => Volatile.Read(ref hasCheckpoint))))
+        using (Repository there = await to.OpenAsync(watched))
             await Assert.ThrowsAsync<SimulatedCrashException>(() => CopyAllAsync(dying, there));
         using Repository destination = await to.OpenAsync();
         Assert.Empty(await PointsAsync(destination));
@@ -206,7 +216,7 @@ public sealed class CopyTests
             (await to.CreateAsync()).Dispose();
             Dictionary<string, byte[]> states = await FillAsync(source, 2, 40 << 20);
             IReadOnlyList<RestorePoint> points = await PointsAsync(source);
-            using (Repository dying = await from.OpenAsync(new DyingStore(from.Store, 10 << 20)))
+            using (Repository dying = await from.OpenAsync(new DyingStore(from.Store, read => read > 10 << 20)))
             using (Repository there = await to.OpenAsync())
                 await Assert.ThrowsAsync<SimulatedCrashException>(() => new PointCopier(dying, there, null).CopyAsync(points[1], false, null, default));
             using Repository destination = await to.OpenAsync();
@@ -522,13 +532,15 @@ public sealed class CopyTests
         await store.PutAsync(name, new ObjectContent(bytes), PutOptions.Metadata, default);
     }
 
-    /// <summary>The process dies when it has read so many bytes of packs.</summary>
-    private sealed class DyingStore(IObjectStore inner, long bytes) : WrappedStore(new FaultStore(inner))
+    /// <summary>The process dies as it reads packs, when the bytes of them that it has asked for are enough.</summary>
+    private sealed class DyingStore(IObjectStore inner, Func<long, bool> isEnough) : WrappedStore(new FaultStore(inner))
     {
         private long _read;
 
         public override Task<int> ReadAsync(string name, long offset, Memory<byte> buffer, CancellationToken cancellationToken) =>
-            name.Contains("/data/") && Interlocked.Add(ref _read, buffer.Length) > bytes ? throw new SimulatedCrashException(name) : base.ReadAsync(name, offset, buffer, cancellationToken);
+            name.Contains("/data/") && isEnough(Interlocked.Add(ref _read, buffer.Length))
+                ? throw new SimulatedCrashException(name)
+                : base.ReadAsync(name, offset, buffer, cancellationToken);
     }
 
     private sealed class ReadOnlyStore(IObjectStore inner) : WrappedStore(new FaultStore(inner))
