@@ -3,8 +3,8 @@ namespace Natalia.Backup.Engine.Model;
 /// <summary>How a VM is doing on its hypervisor, at the time it was listed. Not kept with restore points.</summary>
 public sealed record ApplianceState
 {
-    /// <summary>The host or node that it is on; null when unknown.</summary>
-    public string? Host { get; init; }
+    /// <summary>The VM host that it is on; null when unknown.</summary>
+    public string? VMHost { get; init; }
     /// <summary>Whether it runs, in the hypervisor's word: <c>running</c>, <c>stopped</c>; null when unknown.</summary>
     public string? Power { get; init; }
     /// <summary>What is known of the guest agent.</summary>

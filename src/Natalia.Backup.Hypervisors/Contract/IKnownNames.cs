@@ -11,8 +11,8 @@ public interface IKnownNames
     /// <summary>Storages that take disks.</summary>
     IReadOnlyList<string> DiskStorages { get; }
 
-    /// <summary>The nodes.</summary>
-    IReadOnlyList<string> Nodes { get; }
+    /// <summary>The VM hosts.</summary>
+    IReadOnlyList<string> VMHosts { get; }
 
     /// <summary>Asks the hypervisor for the names when no answer has held any yet.</summary>
     /// <param name="cancellationToken">Stops it.</param>

@@ -11,10 +11,10 @@ public sealed record ReplicationState
     public required string ApplianceId { get; init; }
     /// <summary>Its name; null when the VM is not to be seen.</summary>
     public string? ApplianceName { get; init; }
-    /// <summary>The node where the VM runs now; null when unknown.</summary>
-    public string? SourceNode { get; init; }
-    /// <summary>The node that gets the copy.</summary>
-    public required string TargetNode { get; init; }
+    /// <summary>The VM host where the VM runs now; null when unknown.</summary>
+    public string? SourceVMHost { get; init; }
+    /// <summary>The VM host that gets the copy.</summary>
+    public required string TargetVMHost { get; init; }
     /// <summary>When, in the hypervisor's own words.</summary>
     public string? Expression { get; init; }
     /// <summary>Every how many minutes; null when the expression is of another kind.</summary>
@@ -45,5 +45,5 @@ public sealed record ReplicationState
     public string? Detail { get; init; }
 
     /// <summary>The id and the target.</summary>
-    public override string ToString() => $"{ReplicationId} to {TargetNode}";
+    public override string ToString() => $"{ReplicationId} to {TargetVMHost}";
 }

@@ -32,8 +32,8 @@ public sealed record Appliance
     /// <summary>The hypervisor's own id of the VM, or null.</summary>
     public string? NativeId { get; init; }
 
-    /// <summary>The host or node that the VM is on; null when unknown.</summary>
-    public string? Node { get; init; }
+    /// <summary>The VM host that it is on; null when unknown.</summary>
+    public string? VMHost { get; init; }
     /// <summary>Whether the VM runs, in the hypervisor's word; null when unknown.</summary>
     public string? State { get; init; }
     /// <summary>What is known of its guest agent.</summary>

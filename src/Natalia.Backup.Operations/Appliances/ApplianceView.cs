@@ -25,7 +25,7 @@ internal static class ApplianceView
             // A hypervisor that protects by itself takes a whole VM unless it is told otherwise.
             IncludeSystemDisk = enrolment?.Settings.IncludeSystemDisk ?? located.Hypervisor.Hypervisor.Find<INativeProtection>() is not null,
             NativeId = description.NativeId,
-            Node = description.State?.Host,
+            VMHost = description.State?.VMHost,
             State = description.State?.Power,
             GuestAgent = description.State?.GuestAgent ?? GuestAgentState.Unknown,
             HighAvailability = description.State?.HighAvailability,

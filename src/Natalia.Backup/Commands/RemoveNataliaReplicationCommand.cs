@@ -26,7 +26,7 @@ public sealed class RemoveNataliaReplicationCommand : HypervisorCommand
     [ValidateNotNullOrEmpty]
     public string ReplicationId { get; set; } = "";
 
-    /// <summary>Keep the copy on the other node.</summary>
+    /// <summary>Keep the copy on the other VM host.</summary>
     [Parameter]
     public SwitchParameter KeepReplica { get; set; }
 

@@ -56,11 +56,12 @@ public sealed class RestoreNataliaApplianceCommand : RestorePointCommand
     [ArgumentCompleter(typeof(DiskStorageCompleter))]
     public string? Storage { get; set; }
 
-    /// <summary>The node to restore on. Left out, the one where the VM is, or any that reaches the storages.</summary>
+    /// <summary>The VM host to restore on (on Proxmox VE, the node). Left out, the one where the VM is, or any that reaches the storages.</summary>
     [Parameter]
     [ValidateNotNullOrEmpty]
-    [ArgumentCompleter(typeof(NodeCompleter))]
-    public string? Node { get; set; }
+    [Alias("Node")]
+    [ArgumentCompleter(typeof(VMHostCompleter))]
+    public string? VMHost { get; set; }
 
     /// <summary>Replace the VM that the point was made of.</summary>
     [Parameter]
@@ -83,7 +84,7 @@ public sealed class RestoreNataliaApplianceCommand : RestorePointCommand
         var request = new NativeRestoreRequest
         {
             NewName = NewName,
-            Node = Node,
+            VMHost = VMHost,
             Storage = Storage,
             OverExisting = OverExisting,
             Start = Start,

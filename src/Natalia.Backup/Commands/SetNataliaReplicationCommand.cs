@@ -6,29 +6,30 @@ using Natalia.Backup.Operations.Appliances;
 namespace Natalia.Backup.Commands;
 
 
-/// <summary>Keeps a copy of each appliance on another node, refreshed every few minutes.</summary>
+/// <summary>Keeps a copy of each appliance on another VM host, refreshed every few minutes.</summary>
 /// <remarks>
 /// <para>The hypervisor does it by itself. On Proxmox VE this is ZFS replication. Every precondition is checked first, and named when it fails: the target node, a ZFS storage of the same name on both nodes, no disk elsewhere.</para>
 /// <para>A replica is not a backup: deletions and damage arrive there within minutes. Each run freezes the guest's file systems for a moment.</para>
 /// <para>The same command twice changes nothing.</para>
 /// </remarks>
 /// <example>
-/// <code>Set-NataliaReplication -Appliance natalia-01 -TargetNode pve2</code>
+/// <code>Set-NataliaReplication -Appliance natalia-01 -TargetVMHost pve2</code>
 /// <para>Replicates an appliance every five minutes.</para>
 /// </example>
 /// <example>
-/// <code>Get-NataliaAppliance -Name 'natalia-*' | Set-NataliaReplication -TargetNode pve2 -IntervalMinutes 15 -RateLimitMegabytes 50</code>
+/// <code>Get-NataliaAppliance -Name 'natalia-*' | Set-NataliaReplication -TargetVMHost pve2 -IntervalMinutes 15 -RateLimitMegabytes 50</code>
 /// <para>Replicates several appliances every quarter of an hour, with 50 MB a second at most.</para>
 /// </example>
 [Cmdlet(VerbsCommon.Set, "NataliaReplication", SupportsShouldProcess = true, ConfirmImpact = ConfirmImpact.Medium)]
 [OutputType(typeof(ReplicationState))]
 public sealed class SetNataliaReplicationCommand : ApplianceCommand
 {
-    /// <summary>The node that gets the copy.</summary>
+    /// <summary>The VM host that gets the copy (on Proxmox VE, a node).</summary>
     [Parameter(Mandatory = true)]
     [ValidateNotNullOrEmpty]
-    [ArgumentCompleter(typeof(NodeCompleter))]
-    public string TargetNode { get; set; } = "";
+    [Alias("TargetNode")]
+    [ArgumentCompleter(typeof(VMHostCompleter))]
+    public string TargetVMHost { get; set; } = "";
 
     /// <summary>Every how many minutes: 1 to 59, 5 by default.</summary>
     [Parameter]
@@ -43,8 +44,8 @@ public sealed class SetNataliaReplicationCommand : ApplianceCommand
     private protected override async Task ProcessApplianceAsync(LocatedAppliance located, CancellationToken cancellationToken)
     {
         IReplication replication = located.Hypervisor.Hypervisor.Require<IReplication>("replication");
-        if (!await ShouldProcessAsync(located.Description.Name, $"Replicate to node '{TargetNode}' every {IntervalMinutes} minutes").ConfigureAwait(false)) return;
-        var request = new ReplicationRequest { TargetNode = TargetNode, IntervalMinutes = IntervalMinutes, RateLimitMegabytes = RateLimitMegabytes };
+        if (!await ShouldProcessAsync(located.Description.Name, $"Replicate to '{TargetVMHost}' every {IntervalMinutes} minutes").ConfigureAwait(false)) return;
+        var request = new ReplicationRequest { TargetVMHost = TargetVMHost, IntervalMinutes = IntervalMinutes, RateLimitMegabytes = RateLimitMegabytes };
         Emit(await replication.SetReplicationAsync(located.Description, request, cancellationToken).ConfigureAwait(false));
     }
 }

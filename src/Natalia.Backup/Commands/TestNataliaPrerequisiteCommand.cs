@@ -32,10 +32,10 @@ public sealed class TestNataliaPrerequisiteCommand : ApplianceCommand
     [ArgumentCompleter(typeof(RepositoryCompleter))]
     public string[]? Repository { get; set; }
 
-    /// <summary>The node for replication, when there is to be one.</summary>
+    /// <summary>The VM host for replication, when there is to be one.</summary>
     [Parameter]
     [ValidateNotNullOrEmpty]
-    [ArgumentCompleter(typeof(NodeCompleter))]
+    [ArgumentCompleter(typeof(VMHostCompleter))]
     public string? ReplicationTarget { get; set; }
 
     /// <summary>The isolated network for restore tests, when there are to be some.</summary>

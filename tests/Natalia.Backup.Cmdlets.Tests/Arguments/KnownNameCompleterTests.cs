@@ -15,7 +15,7 @@ public sealed class KnownNameCompleterTests : IDisposable
         Add(new FakeHypervisor());
         Assert.Equal(["pbs"], Complete("Connect-NataliaRepository -ProxmoxStorage "));
         Assert.Equal(["tank"], Complete("Restore-NataliaAppliance -Storage t"));
-        Assert.Equal(["pve1"], Complete("Set-NataliaReplication natalia-01 -TargetNode "));
+        Assert.Equal(["pve1"], Complete("Set-NataliaReplication natalia-01 -TargetVMHost "));
     }
 
     [Fact]

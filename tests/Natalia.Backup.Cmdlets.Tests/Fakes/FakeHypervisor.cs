@@ -37,12 +37,12 @@ internal sealed class FakeHypervisor : IHypervisor, IImageSource, IKnownNames
 
     public IReadOnlyList<string> DiskStorages { get; private set; } = [];
 
-    public IReadOnlyList<string> Nodes { get; private set; } = [];
+    public IReadOnlyList<string> VMHosts { get; private set; } = [];
 
     public async Task LearnAsync(CancellationToken cancellationToken)
     {
         await OnLearn(cancellationToken);
-        (BackupStorages, DiskStorages, Nodes) = (["pbs"], ["tank"], ["pve1"]);
+        (BackupStorages, DiskStorages, VMHosts) = (["pbs"], ["tank"], ["pve1"]);
     }
 
     internal ApplianceDescription Appliance { get; } = new()

@@ -1,4 +1,5 @@
 using Natalia.Backup.Hypervisors.Contract;
+using Natalia.Backup.Testing.Hypervisors;
 
 namespace Natalia.Backup.Hypervisors.Tests.Contract;
 

@@ -28,7 +28,7 @@ public sealed class InventoryTests(ITestOutputHelper output)
         Assert.Equal([("efidisk0", DiskRole.System, 4L << 20), ("scsi0", DiskRole.System, 32L << 30), ("scsi1", DiskRole.Data, 200L << 30)], appliance.Disks.OrderBy(d => d.DiskId).Select(d => (d.DiskId, d.Role, d.SizeBytes!.Value)));
         Assert.Equal(new ApplianceNetwork("vmbr0", 20, "BC:24:11:12:34:56"), Assert.Single(appliance.Networks));
         ApplianceState state = appliance.State!;
-        Assert.Equal(("pve1", "running", GuestAgentState.Enabled, "started", "prod"), (state.Host, state.Power, state.GuestAgent, state.HighAvailability, state.Pool));
+        Assert.Equal(("pve1", "running", GuestAgentState.Enabled, "started", "prod"), (state.VMHost, state.Power, state.GuestAgent, state.HighAvailability, state.Pool));
         Assert.Equal(["cdr", "natalia"], state.Tags);
         Assert.Contains("scsi1: tank:vm-100-disk-1,discard=on,iothread=1,serial=DATA100,size=200G", appliance.NativeConfiguration);
         Assert.DoesNotContain("cipassword", appliance.NativeConfiguration);
@@ -59,7 +59,7 @@ public sealed class InventoryTests(ITestOutputHelper output)
         Assert.Equal(["natalia-01", "natalia-02", "natalia-03"], inventory.Select(a => a.Name));
         // What cannot be read is there all the same, and nothing is made up about it.
         ApplianceDescription silent = inventory.Single(a => a.Name == "natalia-02");
-        Assert.Equal(("unknown", "pve2", null, 0), (silent.State!.Power, silent.State.Host, silent.ProcessorCount, silent.Disks.Count));
+        Assert.Equal(("unknown", "pve2", null, 0), (silent.State!.Power, silent.State.VMHost, silent.ProcessorCount, silent.Disks.Count));
         Assert.Equal(ErrorIds.ServerUnreachable, Assert.Single(inventory.Problems).ErrorId);
         Assert.Contains("natalia-02", inventory.Problems[0].Message);
     }

@@ -1,8 +1,8 @@
 using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Hypervisors.Contract;
 using Natalia.Backup.Hypervisors.Proxmox;
-using Natalia.Backup.Hypervisors.Tests.Contract;
 using Natalia.Backup.ProxmoxSimulator;
+using Natalia.Backup.Testing.Hypervisors;
 
 namespace Natalia.Backup.Hypervisors.Tests.Proxmox;
 

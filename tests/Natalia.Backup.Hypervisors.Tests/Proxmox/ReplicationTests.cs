@@ -10,7 +10,7 @@ namespace Natalia.Backup.Hypervisors.Tests.Proxmox;
 
 public sealed class ReplicationTests
 {
-    private static readonly ReplicationRequest s_toSecond = new() { TargetNode = "pve2" };
+    private static readonly ReplicationRequest s_toSecond = new() { TargetVMHost = "pve2" };
 
     [Fact]
     public async Task A_replication_is_made_once_and_changed_only_where_it_differs()
@@ -18,7 +18,7 @@ public sealed class ReplicationTests
         await using Lab lab = await Lab.StartAsync();
         (ProxmoxHypervisor hypervisor, ApplianceDescription appliance, _) = await lab.OpenAsync();
         ReplicationState made = await hypervisor.Find<IReplication>()!.SetReplicationAsync(appliance, s_toSecond, default);
-        Assert.Equal(("100-0", "pve1", "pve2", "*/5", 5, CheckOutcome.NotEvidenced), (made.ReplicationId, made.SourceNode, made.TargetNode, made.Expression, made.IntervalMinutes!.Value, made.Health));
+        Assert.Equal(("100-0", "pve1", "pve2", "*/5", 5, CheckOutcome.NotEvidenced), (made.ReplicationId, made.SourceVMHost, made.TargetVMHost, made.Expression, made.IntervalMinutes!.Value, made.Health));
         // The server counts the next run of one that never ran from 1970.
         Assert.Null(made.NextSyncUtc);
         await hypervisor.Find<IReplication>()!.SetReplicationAsync(appliance, s_toSecond, default);
@@ -54,7 +54,7 @@ public sealed class ReplicationTests
     {
         await using Lab lab = await Lab.StartAsync();
         (ProxmoxHypervisor hypervisor, ApplianceDescription appliance, _) = await lab.OpenAsync();
-        NataliaException error = await ThrowsAsync(ErrorIds.ReplicationPreconditionFailed, () => hypervisor.Find<IReplication>()!.SetReplicationAsync(appliance, new ReplicationRequest { TargetNode = target }, default));
+        NataliaException error = await ThrowsAsync(ErrorIds.ReplicationPreconditionFailed, () => hypervisor.Find<IReplication>()!.SetReplicationAsync(appliance, new ReplicationRequest { TargetVMHost = target }, default));
         Assert.Contains(check, error.Message);
         Assert.Contains(why, error.Message);
         Assert.Empty(lab.Cluster.ReplicationJobs);
@@ -105,7 +105,7 @@ public sealed class ReplicationTests
         lab.Cluster.ReplicationStates["100-0"]["last_sync"] = lab.Clock.GetUtcNow().AddMinutes(-1).ToUnixTimeSeconds();
         lab.Cluster.Guest(100).Node = "pve3";
         ReplicationState listed = Assert.Single(await hypervisor.Find<IReplication>()!.GetReplicationsAsync(null, default));
-        Assert.Equal(("pve3", CheckOutcome.Passed), (listed.SourceNode, listed.Health));
+        Assert.Equal(("pve3", CheckOutcome.Passed), (listed.SourceVMHost, listed.Health));
     }
 
     [Fact]
@@ -115,7 +115,7 @@ public sealed class ReplicationTests
         (ProxmoxHypervisor hypervisor, ApplianceDescription appliance, _) = await lab.OpenAsync();
         ApplianceDescription second = (await hypervisor.FindAppliancesAsync(l => l.NativeId == "101", default)).Single();
         await hypervisor.Find<IReplication>()!.SetReplicationAsync(appliance, s_toSecond, default);
-        await hypervisor.Find<IReplication>()!.SetReplicationAsync(second, new ReplicationRequest { TargetNode = "pve1" }, default);
+        await hypervisor.Find<IReplication>()!.SetReplicationAsync(second, new ReplicationRequest { TargetVMHost = "pve1" }, default);
         lab.Cluster.ReplicationStates["101-0"]["last_sync"] = lab.Clock.GetUtcNow().ToUnixTimeSeconds();
         lab.Cluster.OfflineNodes.Add("pve1");
         IReadOnlyList<ReplicationState> all = await hypervisor.Find<IReplication>()!.GetReplicationsAsync(null, default);

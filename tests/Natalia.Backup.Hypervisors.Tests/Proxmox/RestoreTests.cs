@@ -38,7 +38,7 @@ public sealed class RestoreTests
         await ThrowsAsync(ErrorIds.NetworkNotFound, () => hypervisor.Find<INativeRestore>()!.RestoreAsync(point, new NativeRestoreRequest { NewName = "copy", Networks = new Dictionary<string, string> { ["vmbr0"] = "vmbr77" } }, null, default));
         await ThrowsAsync(ErrorIds.NetworkNotFound, () => hypervisor.Find<INativeRestore>()!.RestoreAsync(point, new NativeRestoreRequest { NewName = "copy", Networks = new Dictionary<string, string> { ["vmbr5"] = "vmbr9" } }, null, default));
         await ThrowsAsync(ErrorIds.StorageNotSuitable, () => hypervisor.Find<INativeRestore>()!.RestoreAsync(point, new NativeRestoreRequest { NewName = "copy", Storage = "nas" }, null, default));
-        await ThrowsAsync(ErrorIds.StorageNotSuitable, () => hypervisor.Find<INativeRestore>()!.RestoreAsync(point, new NativeRestoreRequest { NewName = "copy", Storage = "tank", Node = "pve3" }, null, default));
+        await ThrowsAsync(ErrorIds.StorageNotSuitable, () => hypervisor.Find<INativeRestore>()!.RestoreAsync(point, new NativeRestoreRequest { NewName = "copy", Storage = "tank", VMHost = "pve3" }, null, default));
         Assert.Single(lab.Cluster.Guests);
     }
 

@@ -249,7 +249,7 @@ public sealed class RestorePointTests : IDisposable
     public void What_is_not_known_completes_to_what_was_typed_and_never_to_files()
     {
         _scenario.BackUp();
-        foreach (string line in new[] { "Connect-NataliaRepository -ProxmoxStorage ", "Set-NataliaReplication -TargetNode zz", "Restore-NataliaAppliance -Storage ", "Restore-NataliaAppliance -Node x" })
+        foreach (string line in new[] { "Connect-NataliaRepository -ProxmoxStorage ", "Set-NataliaReplication -TargetVMHost zz", "Restore-NataliaAppliance -Storage ", "Restore-NataliaAppliance -VMHost x" })
             Assert.Equal([line.Split(' ')[^1] is { Length: > 0 } typed ? typed : " "], _scenario.Run("$line = $args[0]; [System.Management.Automation.CommandCompletion]::CompleteInput($line, $line.Length, $null).CompletionMatches | ForEach-Object CompletionText", line).Text);
     }
 

@@ -17,7 +17,7 @@ public sealed class DeadNodeTests
         scenario.Connect();
 
         ScriptResult found = scenario.Do("Get-NataliaAppliance -Name natalia-01");
-        Assert.Equal(("natalia-01", "pve1", "unknown", "scsi1", "pbs"), (found.Value("Name"), found.Value("Node"), found.Value("State"), found.Value("DataDisk"), found.Value("Repository")));
+        Assert.Equal(("natalia-01", "pve1", "unknown", "scsi1", "pbs"), (found.Value("Name"), found.Value("VMHost"), found.Value("State"), found.Value("DataDisk"), found.Value("Repository")));
         Assert.Contains("'pve1' does not answer", Assert.Single(found.Warnings));
         Assert.Contains("'natalia-01' (100) as its restore point of", found.Warnings[0]);
         Assert.Equal("natalia-01", scenario.Do("(Get-NataliaAppliance).Name").Text.Single());
@@ -28,11 +28,11 @@ public sealed class DeadNodeTests
         Assert.Contains("'vmbr0' = 'vmbr0'", open.Errors[0].ErrorDetails.RecommendedAction);
         Assert.StartsWith("ApplianceNameInUse,", Assert.Single(scenario.Try("Get-NataliaRestorePoint natalia-01 -Latest | Restore-NataliaAppliance -Network @{ vmbr0 = 'vmbr0' }").ErrorIds));
         Assert.StartsWith("ServerUnreachable,", Assert.Single(scenario.Try("Get-NataliaRestorePoint natalia-01 -Latest | Restore-NataliaAppliance -OverExisting").ErrorIds));
-        Assert.StartsWith("StorageNotSuitable,", Assert.Single(scenario.Try("Get-NataliaRestorePoint natalia-01 -Latest | Restore-NataliaAppliance -NewName natalia-new -Network @{ vmbr0 = 'vmbr0' } -Node pve1").ErrorIds));
+        Assert.StartsWith("StorageNotSuitable,", Assert.Single(scenario.Try("Get-NataliaRestorePoint natalia-01 -Latest | Restore-NataliaAppliance -NewName natalia-new -Network @{ vmbr0 = 'vmbr0' } -VMHost pve1").ErrorIds));
         Assert.Equal(2, scenario.Cluster.Guests.Count);
 
         ScriptResult restored = scenario.Do("Get-NataliaAppliance -Name natalia-01 | Get-NataliaRestorePoint -Latest | Restore-NataliaAppliance -NewName natalia-new -Network @{ vmbr0 = 'vmbr0' }");
-        Assert.Equal(("natalia-new", "pve2", "stopped"), (restored.Value("Name"), restored.Value("Node"), restored.Value("State")));
+        Assert.Equal(("natalia-new", "pve2", "stopped"), (restored.Value("Name"), restored.Value("VMHost"), restored.Value("State")));
         Assert.Contains(restored.Warnings, w => w.Contains("When it comes back, it runs beside the restored VM"));
         Assert.Contains(restored.Warnings, w => w.Contains("Start at boot"));
         Assert.Equal("0", scenario.Cluster.Guest(102).Config["onboot"]);

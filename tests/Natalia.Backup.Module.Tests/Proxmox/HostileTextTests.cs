@@ -27,7 +27,7 @@ public sealed class HostileTextTests
             "Get-NataliaAppliance -Name *", "Get-NataliaRestorePoint", "Get-NataliaSnapshot natalia* -All",
             "Test-NataliaPrerequisite natalia*", "Set-NataliaRetention natalia* -Repository pbs -Daily 1 -Force -Verbose", "Get-NataliaRetention -Repository pbs", "Get-NataliaRetentionPlan -Repository pbs",
             "Invoke-NataliaBackup natalia* -Repository pbs -Verbose", "Invoke-NataliaBackup natalia* -WhatIf", "Get-NataliaRestorePoint -Latest -Repository pbs | Remove-NataliaRestorePoint -Confirm:$false", "Get-NataliaRestorePoint -Repository pbs | Protect-NataliaRestorePoint -Reason \"a$([char]27)b\"",
-            "Get-NataliaAuditRecord", "Set-NataliaReplication natalia* -TargetNode pve2", "Get-NataliaReplication", "Register-NataliaSchedule natalia* -Repository pbs", "Get-NataliaSchedule",
+            "Get-NataliaAuditRecord", "Set-NataliaReplication natalia* -TargetVMHost pve2", "Get-NataliaReplication", "Register-NataliaSchedule natalia* -Repository pbs", "Get-NataliaSchedule",
         })
         {
             // The colours of a table's head are PowerShell's own.

@@ -25,7 +25,7 @@ public sealed class ProxmoxTests : IAsyncLifetime
         ScriptResult session = Connect();
         Assert.Equal(("pbs", "Proxmox", "pbs"), (session.Value("Name"), session.Value("RepositoryKind"), session.Value("StoreKind")));
         ScriptResult appliance = Module.Run("Get-NataliaAppliance -Name natalia-01").ThrowIfFailed();
-        Assert.Equal(("pve1", "running", "scsi1"), (appliance.Value("Node"), appliance.Value("State"), appliance.Value("DataDisk")));
+        Assert.Equal(("pve1", "running", "scsi1"), (appliance.Value("VMHost"), appliance.Value("State"), appliance.Value("DataDisk")));
 
         ScriptResult made = Module.Run("Get-NataliaAppliance -Name natalia-01 | Invoke-NataliaBackup -Repository pbs").ThrowIfFailed();
         Assert.Equal(("Full", "FileSystem", "Proxmox"), (made.Value("Type")!.ToString(), made.Value("Consistency")!.ToString(), made.Value("RepositoryKind")));
@@ -57,7 +57,7 @@ public sealed class ProxmoxTests : IAsyncLifetime
         Assert.Equal(_scenario.Hosts, Module.Run("(Get-NataliaHypervisor pve).Location").Text.Single().Split(','));
         Assert.Equal(["pbs", "pbs-data"], Complete("Connect-NataliaRepository -ProxmoxStorage p"));
         Assert.Equal(["tank", "thin"], Complete("Restore-NataliaAppliance -Storage t"));
-        Assert.Equal(Cluster.Nodes, Complete("Set-NataliaReplication natalia-01 -TargetNode "));
+        Assert.Equal(Cluster.Nodes, Complete("Set-NataliaReplication natalia-01 -TargetVMHost "));
         // A cluster's storage keeps no evidence.
         Assert.Equal([" "], Complete("Connect-NataliaRepository -ProxmoxStorage pbs -EvidenceRepository "));
 
@@ -125,7 +125,7 @@ public sealed class ProxmoxTests : IAsyncLifetime
             Invoke-NataliaSnapshot natalia-01 -WhatIf
             Remove-NataliaSnapshot natalia-01 natalia-x -WhatIf
             Register-NataliaSchedule natalia-01 -Repository pbs -WhatIf
-            Set-NataliaReplication natalia-01 -TargetNode pve2 -WhatIf
+            Set-NataliaReplication natalia-01 -TargetVMHost pve2 -WhatIf
             """).ThrowIfFailed();
         Assert.All(Server.Requests.Skip(before), r => Assert.Equal("GET", r.Method));
     }
@@ -144,8 +144,8 @@ public sealed class ProxmoxTests : IAsyncLifetime
         Module.Run("Get-NataliaSchedule natalia-01 | Unregister-NataliaSchedule").ThrowIfFailed();
         Assert.Empty(Cluster.Jobs);
 
-        Assert.Equal("100-0", Module.Run("(Set-NataliaReplication natalia-01 -TargetNode pve2).ReplicationId").ThrowIfFailed().Text.Single());
-        Assert.Equal(["ReplicationPreconditionFailed,Natalia.Backup.Commands.SetNataliaReplicationCommand"], Module.Run("Set-NataliaReplication natalia-01 -TargetNode pve3").ErrorIds);
+        Assert.Equal("100-0", Module.Run("(Set-NataliaReplication natalia-01 -TargetVMHost pve2).ReplicationId").ThrowIfFailed().Text.Single());
+        Assert.Equal(["ReplicationPreconditionFailed,Natalia.Backup.Commands.SetNataliaReplicationCommand"], Module.Run("Set-NataliaReplication natalia-01 -TargetVMHost pve3").ErrorIds);
         Module.Run("Get-NataliaReplication | Remove-NataliaReplication -Confirm:$false").ThrowIfFailed();
         Assert.Equal("Skipped", Module.Run("(Get-NataliaReplication natalia-01).Health").ThrowIfFailed().Text.Single());
         Assert.Contains("100-0", Module.Session.Render("Get-NataliaReplication"));

@@ -38,7 +38,7 @@ internal static class GuestDescriber
             NativeConfiguration = config.ToText(),
             State = guest is null ? null : new ApplianceState
             {
-                Host = guest.Node,
+                VMHost = guest.Node,
                 Power = guest.Status,
                 GuestAgent = config.IsAgentEnabled ? GuestAgentState.Enabled : GuestAgentState.Disabled,
                 HighAvailability = guest.HighAvailability,

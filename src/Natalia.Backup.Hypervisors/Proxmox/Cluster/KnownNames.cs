@@ -9,7 +9,7 @@ internal sealed class KnownNames(ProxmoxCluster cluster) : IKnownNames
 
     public IReadOnlyList<string> DiskStorages => [.. cluster.KnownStorages.Where(s => s.Content.Contains("images")).Select(s => s.Name)];
 
-    public IReadOnlyList<string> Nodes =>
+    public IReadOnlyList<string> VMHosts =>
         [.. cluster.KnownStorages.SelectMany(s => s.AllNodes).Distinct().OrderBy(n => n, StringComparer.Ordinal)];
 
     public Task LearnAsync(CancellationToken cancellationToken) =>

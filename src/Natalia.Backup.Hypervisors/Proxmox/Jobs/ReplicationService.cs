@@ -19,10 +19,10 @@ internal sealed class ReplicationService(ProxmoxCluster cluster) : IReplication
     {
         string vmid = ProxmoxCluster.VmidOf(appliance);
         if (request.IntervalMinutes is < 1 or > 59) throw new ArgumentOutOfRangeException(nameof(request), request.IntervalMinutes, "The interval is 1 to 59 minutes.");
-        var failed = (await TestAsync(vmid, request.TargetNode, cancellationToken).ConfigureAwait(false)).Where(c => c.Result == CheckOutcome.Failed).ToList();
+        var failed = (await TestAsync(vmid, request.TargetVMHost, cancellationToken).ConfigureAwait(false)).Where(c => c.Result == CheckOutcome.Failed).ToList();
         if (failed.Count > 0)
             throw new NataliaException(ErrorIds.ReplicationPreconditionFailed, NataliaErrorKind.InvalidOperation,
-                $"VM {vmid} cannot be replicated to '{request.TargetNode}': {string.Join(" ", failed.Select(f => $"{f.Name} ({f.Target}): {f.Detail}"))}", vmid, "Set right what is named, and try again.");
+                $"VM {vmid} cannot be replicated to '{request.TargetVMHost}': {string.Join(" ", failed.Select(f => $"{f.Name} ({f.Target}): {f.Detail}"))}", vmid, "Set right what is named, and try again.");
 
         string id;
         for (int tries = 1; ; tries++)
@@ -46,14 +46,14 @@ internal sealed class ReplicationService(ProxmoxCluster cluster) : IReplication
     {
         string schedule = $"*/{request.IntervalMinutes.ToString(CultureInfo.InvariantCulture)}";
         var jobs = await GetJobsAsync(vmid, cancellationToken).ConfigureAwait(false);
-        JsonElement? existing = jobs.Where(j => j.Text("target") == request.TargetNode).Select(j => (JsonElement?)j).FirstOrDefault();
+        JsonElement? existing = jobs.Where(j => j.Text("target") == request.TargetVMHost).Select(j => (JsonElement?)j).FirstOrDefault();
         string id;
         var right = new RequiredRight(cluster.Version.Major is > 0 and < 9 ? "Datastore.Allocate" : "VM.Replicate", cluster.Version.Major is > 0 and < 9 ? "/storage" : $"/vms/{vmid}");
         if (existing is { } job)
         {
             id = job.Text("id")!;
             if (job.Text("remove_job") is not null)
-                throw new NataliaException(ErrorIds.ReplicationPreconditionFailed, NataliaErrorKind.ResourceBusy, $"The replication '{id}' of VM {vmid} to '{request.TargetNode}' is being removed.", id, "Wait until it has gone from the list: the node removes the copies in the background.");
+                throw new NataliaException(ErrorIds.ReplicationPreconditionFailed, NataliaErrorKind.ResourceBusy, $"The replication '{id}' of VM {vmid} to '{request.TargetVMHost}' is being removed.", id, "Wait until it has gone from the list: the node removes the copies in the background.");
             var change = new ApiArguments();
             var delete = new List<string>();
             if ((job.Text("schedule") ?? ServerDefaultSchedule) != schedule) change.Add("schedule", schedule);
@@ -72,7 +72,7 @@ internal sealed class ReplicationService(ProxmoxCluster cluster) : IReplication
             var used = new HashSet<string>(jobs.Select(j => j.Text("id") ?? ""));
             id = Enumerable.Range(0, 1000).Select(n => $"{vmid}-{n.ToString(CultureInfo.InvariantCulture)}").First(i => !used.Contains(i));
             await cluster.Client.PostAsync(ApiPath.Of($"/cluster/replication"),
-                new ApiArguments { { "id", id }, { "type", "local" }, { "target", request.TargetNode }, { "schedule", schedule }, { "rate", request.RateLimitMegabytes }, { "comment", "Natalia.Backup" } }, cancellationToken, right).ConfigureAwait(false);
+                new ApiArguments { { "id", id }, { "type", "local" }, { "target", request.TargetVMHost }, { "schedule", schedule }, { "rate", request.RateLimitMegabytes }, { "comment", "Natalia.Backup" } }, cancellationToken, right).ConfigureAwait(false);
         }
         return id;
     }
@@ -187,8 +187,8 @@ internal sealed class ReplicationService(ProxmoxCluster cluster) : IReplication
             ReplicationId = id,
             ApplianceId = cluster.ApplianceIdOf(vmid),
             ApplianceName = guest?.Name,
-            SourceNode = guest?.Node,
-            TargetNode = job.Text("target") ?? "",
+            SourceVMHost = guest?.Node,
+            TargetVMHost = job.Text("target") ?? "",
             Expression = schedule,
             IntervalMinutes = interval,
             LastSyncUtc = last,

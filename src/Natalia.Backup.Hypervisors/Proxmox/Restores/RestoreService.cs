@@ -55,8 +55,8 @@ internal sealed class RestoreService(ProxmoxCluster cluster, StoredPoints points
         var warnings = new List<string>();
         if (request.OverExisting) await CheckMayOverwriteAsync(stored, original, request, cancellationToken).ConfigureAwait(false);
         else CheckNameIsFree(stored, request.NewName ?? archived["name"], guests, warnings);
-        string node = await ChooseNodeAsync(stored, request.OverExisting ? original!.Node : request.Node, original?.Node, request.Storage, request.OverExisting ? null : archived, cancellationToken).ConfigureAwait(false);
-        if (original is not null && request.Node is null && node != original.Node) warnings.Add($"The node '{original.Node}', where VM {original.Vmid} is, cannot take it now: it is restored on '{node}'.");
+        string node = await ChooseNodeAsync(stored, request.OverExisting ? original!.Node : request.VMHost, original?.Node, request.Storage, request.OverExisting ? null : archived, cancellationToken).ConfigureAwait(false);
+        if (original is not null && request.VMHost is null && node != original.Node) warnings.Add($"The node '{original.Node}', where VM {original.Vmid} is, cannot take it now: it is restored on '{node}'.");
         IReadOnlyDictionary<string, string> adapters = await MapNetworksAsync(archived, request, node, cancellationToken).ConfigureAwait(false);
         if (!request.OverExisting && original is not null) await CheckNetworksAreChosenAsync(stored, original, archived, request, warnings, cancellationToken).ConfigureAwait(false);
         // Beside its original a copy must never start by itself, as after a power cut.

@@ -1,6 +1,6 @@
 using Natalia.Backup.Hypervisors.Contract;
 
-namespace Natalia.Backup.Hypervisors.Tests.Contract;
+namespace Natalia.Backup.Testing.Hypervisors;
 
 /// <summary>A hypervisor with a test bench, seen from outside: what a conformance test changes and looks at behind the bench's back.</summary>
 public interface ITestBenchSite : IAsyncDisposable

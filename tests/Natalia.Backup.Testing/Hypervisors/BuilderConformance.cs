@@ -2,9 +2,8 @@ using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Disks;
 using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Hypervisors.Contract;
-using Xunit;
 
-namespace Natalia.Backup.Hypervisors.Tests.Contract;
+namespace Natalia.Backup.Testing.Hypervisors;
 
 /// <summary>What <see cref="IApplianceBuilder"/> means, whoever implements it.</summary>
 public abstract class BuilderConformance

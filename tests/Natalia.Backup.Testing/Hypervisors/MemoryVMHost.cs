@@ -4,15 +4,15 @@ using Natalia.Backup.Engine.Format;
 using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Hypervisors.Contract;
 
-namespace Natalia.Backup.Hypervisors.Tests.Contract;
+namespace Natalia.Backup.Testing.Hypervisors;
 
 /// <summary>A connection to a memory hypervisor that builds VMs and switches them. It can die before any of its calls, as the process that holds it would.</summary>
-internal sealed class MemoryVMHost(MemorySite site) : IHypervisor, IApplianceBuilder, ITestVMControl, IGuestChannel
+public sealed class MemoryVMHost(MemorySite site) : IHypervisor, IApplianceBuilder, ITestVMControl, IGuestChannel
 {
     private int _calls;
 
     /// <summary>How many calls it lives; then each fails, those of a clean-up too.</summary>
-    internal int Lifetime { get; init; } = int.MaxValue;
+    public int Lifetime { get; init; } = int.MaxValue;
 
     public string Kind => "Memory";
 
@@ -162,11 +162,11 @@ internal sealed class MemoryVMHost(MemorySite site) : IHypervisor, IApplianceBui
 
     private sealed class Target(MemoryVMHost host, string diskId, byte[] bytes) : IDiskTarget
     {
-        internal string DiskId => diskId;
+        public string DiskId => diskId;
 
-        internal byte[] Bytes => bytes;
+        public byte[] Bytes => bytes;
 
-        internal bool IsCompleted { get; private set; }
+        public bool IsCompleted { get; private set; }
 
         public bool AcceptsAnyOrder => true;
 

@@ -1,12 +1,12 @@
 using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Hypervisors.Contract;
 
-namespace Natalia.Backup.Hypervisors.Tests.Contract;
+namespace Natalia.Backup.Testing.Hypervisors;
 
 /// <summary>A restore point of a VM with a system and a data disk, that lies in memory.</summary>
-internal static class PointImages
+public static class PointImages
 {
-    internal static readonly IReadOnlyDictionary<string, byte[]> Disks = new Dictionary<string, byte[]>
+    public static readonly IReadOnlyDictionary<string, byte[]> Disks = new Dictionary<string, byte[]>
     {
         ["system"] = Bytes(1, 5000),
         ["data"] = Bytes(2, 70_000),
@@ -14,7 +14,7 @@ internal static class PointImages
 
     /// <summary>The point.</summary>
     /// <param name="onDisk">Called when a disk is begun; or null.</param>
-    internal static RestoreSource.PointImage Create(Action<string>? onDisk = null)
+    public static RestoreSource.PointImage Create(Action<string>? onDisk = null)
     {
         var appliance = new ApplianceDescription
         {

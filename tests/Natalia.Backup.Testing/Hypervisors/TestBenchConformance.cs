@@ -1,9 +1,8 @@
 using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Hypervisors.Contract;
-using Xunit;
 
-namespace Natalia.Backup.Hypervisors.Tests.Contract;
+namespace Natalia.Backup.Testing.Hypervisors;
 
 /// <summary>What <see cref="ITestBench"/> means, whoever implements it.</summary>
 public abstract class TestBenchConformance

@@ -1,0 +1,25 @@
+namespace Natalia.Backup.Testing.Hypervisors;
+
+/// <summary>What a memory hypervisor consists of, whoever is connected to it: VMs, and networks to connect them to.</summary>
+public sealed class MemorySite
+{
+    private int _lastId = 100;
+
+    public MemorySite() => Add(new MemoryVM { Name = "original", Networks = ["lan"] });
+
+    public Dictionary<string, MemoryVM> VMs { get; } = [];
+
+    public HashSet<string> Networks { get; } = ["lan", "lab", "nowhere"];
+
+    /// <summary>What guests run by full path, and what that answers.</summary>
+    public Dictionary<string, (int ExitCode, string Output)> Programs { get; } = [];
+
+    public bool GuestsAnswer { get; set; } = true;
+
+    public string Add(MemoryVM vm)
+    {
+        string id = $"{_lastId++}";
+        VMs.Add(id, vm);
+        return id;
+    }
+}
