@@ -5,7 +5,6 @@ using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Engine.Sealing;
 using Natalia.Backup.Hypervisors.Contract;
-using Natalia.Backup.Hypervisors.Proxmox;
 using Natalia.Backup.Operations.Connections;
 using Natalia.Backup.Operations.Kinds;
 using Natalia.Backup.Storage.S3;

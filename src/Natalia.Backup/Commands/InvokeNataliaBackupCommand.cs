@@ -3,13 +3,11 @@ using System.Management.Automation;
 using Natalia.Backup.Arguments;
 using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Audit;
-using Natalia.Backup.Engine.Format;
 using Natalia.Backup.Engine.Immutability;
 using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Hypervisors.Contract;
 using Natalia.Backup.Operations.Appliances;
 using Natalia.Backup.Operations.Backup;
-using Natalia.Backup.Operations.Connections;
 using Natalia.Backup.Operations.Evidence;
 using Natalia.Backup.Pipeline;
 
@@ -47,7 +45,7 @@ public sealed class InvokeNataliaBackupCommand : RepositoryWriterCommand
     private const string ApplianceSet = "Appliance";
     private const string IdSet = "Id";
 
-    private readonly List<Request> _requests = [];
+    private readonly List<WantedBackup> _requests = [];
     private bool _namesPlaces;
 
     /// <summary>The appliance: an object of Get-NataliaAppliance, a name or a wildcard.</summary>
@@ -89,8 +87,6 @@ public sealed class InvokeNataliaBackupCommand : RepositoryWriterCommand
     [ValidateRange(1, 64)]
     public int ThrottleLimit { get; set; } = 2;
 
-    private sealed record Request(IReadOnlyList<ApplianceSelector> Appliances, string? ApplianceId, string? Repository, IReadOnlyList<string>? Hypervisors);
-
     /// <summary>Whether the user said where from or where to; what is piped in has not been bound yet.</summary>
     private protected override Task BeginAsync(CancellationToken cancellationToken)
     {
@@ -104,7 +100,7 @@ public sealed class InvokeNataliaBackupCommand : RepositoryWriterCommand
     {
         string? id = string.IsNullOrEmpty(ApplianceId) ? null : ApplianceId;
         IReadOnlyList<ApplianceSelector> appliances = Wildcards.Selectors(ParameterSetName == IdSet ? [id ?? ""] : Appliance);
-        _requests.Add(new Request(appliances, id, string.IsNullOrEmpty(Repository) ? null : Repository, References.Clean(Hypervisor)));
+        _requests.Add(new WantedBackup(appliances, id, string.IsNullOrEmpty(Repository) ? null : Repository, References.Clean(Hypervisor)));
         return Task.CompletedTask;
     }
 
@@ -115,124 +111,14 @@ public sealed class InvokeNataliaBackupCommand : RepositoryWriterCommand
             DeferAway(Registry.Hypervisors);
             DeferAway(Registry.Repositories);
         }
-        var directory = new ApplianceDirectory(Registry, DeferError, EmitWarning);
-        List<PlannedRun> runs = [];
-        // All that is wanted of a hypervisor is asked for at once.
-        foreach (IGrouping<string, Request> same in _requests.GroupBy(r => string.Join("\n", r.Hypervisors ?? [])))
-        {
-            try
-            {
-                await directory.FindAsync(Registry.Hypervisors.ForReading(same.First().Hypervisors), [.. same.SelectMany(r => r.Appliances)], cancellationToken).ConfigureAwait(false);
-            }
-            catch (NataliaException) when (!cancellationToken.IsCancellationRequested)
-            {
-                // Each of them meets the same trouble below, and says what it means for it.
-            }
-        }
-        foreach (Request request in _requests)
-        {
-            try
-            {
-                runs.AddRange(await PlanAsync(directory, request, cancellationToken).ConfigureAwait(false));
-            }
-            catch (Exception e) when (!cancellationToken.IsCancellationRequested)
-            {
-                DeferError(e, request.Appliances.Count > 0 ? string.Join(", ", request.Appliances.Select(a => a.Text)) : null);
-            }
-        }
+        var wishes = new BackupWishes(Type, DataDisk, IsBound(nameof(IncludeSystemDisk)) ? IncludeSystemDisk : null, IsBound(nameof(DataDiskOnly)) ? DataDiskOnly : null);
+        var planner = new BackupPlanner(Registry, wishes, DeferError, EmitWarning);
         List<PlannedRun> confirmed = [];
-        foreach (PlannedRun run in runs.GroupBy(r => (r.Located.Description.ApplianceId, r.ApplianceId, r.Repository)).Select(g => g.First()))
+        foreach (PlannedRun run in await planner.PlanAsync(_requests, cancellationToken).ConfigureAwait(false))
         {
             if (await ShouldProcessAsync(run.Target.Name, $"Back up {string.Join(", ", run.Disks)} to repository '{run.Repository.Name}'").ConfigureAwait(false)) confirmed.Add(run);
         }
         await RunAllAsync(confirmed, cancellationToken).ConfigureAwait(false);
-    }
-
-    private async Task<IReadOnlyList<PlannedRun>> PlanAsync(ApplianceDirectory directory, Request request, CancellationToken cancellationToken)
-    {
-        IReadOnlyList<LocatedAppliance> appliances = await directory.FindAsync(Registry.Hypervisors.ForReading(request.Hypervisors), request.Appliances, cancellationToken).ConfigureAwait(false);
-        List<LocatedAppliance> wanted = [];
-        foreach (ApplianceSelector selector in request.Appliances)
-        {
-            try
-            {
-                wanted.AddRange(ApplianceDirectory.SelectForChange(appliances, selector));
-            }
-            catch (NataliaException e)
-            {
-                string? name = selector.IsId && e.ErrorId == ErrorIds.ApplianceNotFound ? await NameOfAsync(directory, selector.Text, cancellationToken).ConfigureAwait(false) : null;
-                DeferError(name is null ? e : ApplianceDirectory.NotFound(selector.Text, name), selector.Text);
-            }
-        }
-        if (request.ApplianceId is not null && wanted.Count > 1)
-            throw new NataliaException(ErrorIds.ApplianceAmbiguous, NataliaErrorKind.InvalidArgument, $"{wanted.Count} VMs cannot go on with the history of one appliance, {request.ApplianceId}.", request.ApplianceId, "Name one VM.");
-        if (request.ApplianceId is not null && !ApplianceIdentity.IsValid(request.ApplianceId))
-            throw new NataliaException(ErrorIds.ApplianceNotFound, NataliaErrorKind.InvalidArgument, $"'{request.ApplianceId}' is not an appliance's id: 32 lowercase hexadecimal digits.", request.ApplianceId);
-        List<PlannedRun> runs = [];
-        foreach (LocatedAppliance located in wanted)
-        {
-            try
-            {
-                runs.AddRange(await PlanAsync(directory, request, located, cancellationToken).ConfigureAwait(false));
-            }
-            catch (Exception e) when (!cancellationToken.IsCancellationRequested)
-            {
-                DeferError(e, ApplianceView.Create(located, null));
-            }
-        }
-        return runs;
-    }
-
-    /// <summary>The name that an enrolment keeps of a VM: whoever reads a night's errors knows no ids. Null when nobody knows it.</summary>
-    private async Task<string?> NameOfAsync(ApplianceDirectory directory, string applianceId, CancellationToken cancellationToken)
-    {
-        IReadOnlyList<RepositoryConnection> asked = [.. Registry.Repositories.All.Where(r => r.IsOwn && !r.IsLimited)];
-        return (await directory.ListEnrolmentsAsync(asked, cancellationToken).ConfigureAwait(false)).FirstOrDefault(e => e.Settings.ApplianceId == applianceId)?.Settings.Name;
-    }
-
-    private async Task<IReadOnlyList<PlannedRun>> PlanAsync(ApplianceDirectory directory, Request request, LocatedAppliance located, CancellationToken cancellationToken)
-    {
-        string id = request.ApplianceId ?? located.Description.ApplianceId;
-        if (DataDiskOnly && located.Hypervisor.Hypervisor.Find<INativeProtection>() is null)
-            throw new NataliaException(ErrorIds.CapabilityMissing, NataliaErrorKind.InvalidArgument, $"-DataDiskOnly is for Proxmox VE; of '{located.Description.Name}' the data disk alone is taken anyway unless -IncludeSystemDisk is said.", located.Description.Name);
-        if (located.Hypervisor.Hypervisor.Find<INativeProtection>() is not null) return await PlanNativeAsync(directory, request, located, id, cancellationToken).ConfigureAwait(false);
-        IReadOnlyList<RepositoryConnection> repositories = request.Repository is not null ? [Registry.RepositoryFor(located.Hypervisor, request.Repository, located.Description.Name)] : [.. Registry.RepositoriesWithPoints(null, null).Where(r => r.Takes(located.Hypervisor))];
-        List<Enrolment> enrolments = [.. (await directory.ListEnrolmentsAsync(repositories, cancellationToken).ConfigureAwait(false)).Where(e => e.Settings.ApplianceId == id)];
-        if (request.Repository is null && enrolments.Count == 0) repositories = [Registry.RepositoryFor(located.Hypervisor, null, located.Description.Name)];
-        else if (request.Repository is null) repositories = [.. enrolments.Select(e => e.Repository)];
-        List<PlannedRun> runs = [];
-        foreach (RepositoryConnection repository in repositories)
-        {
-            Enrolment? enrolment = enrolments.Find(e => e.Repository == repository);
-            bool system = IsBound(nameof(IncludeSystemDisk)) ? IncludeSystemDisk : enrolment?.Settings.IncludeSystemDisk ?? false;
-            IReadOnlyList<ApplianceDisk> disks = DiskSelection.Select(located.Description, DataDisk ?? enrolment?.Settings.DataDiskId, system);
-            if (system && disks.Count == 1) EmitWarning($"{located.Description.Name} has no other disk than its data disk '{disks[0].DiskId}': there is no system disk to take along.");
-            runs.Add(new PlannedRun(located, id, disks, repository, ApplianceView.Create(located, enrolment) with { ApplianceId = id }));
-        }
-        return runs;
-    }
-
-    /// <summary>A hypervisor that protects by itself does so into its own storages only: the one named, those that the VM is enrolled in, or the only one.</summary>
-    private async Task<IReadOnlyList<PlannedRun>> PlanNativeAsync(ApplianceDirectory directory, Request request, LocatedAppliance located, string id, CancellationToken cancellationToken)
-    {
-        ApplianceDescription appliance = located.Description;
-        if (id != appliance.ApplianceId)
-            throw new NataliaException(ErrorIds.CapabilityMissing, NataliaErrorKind.NotSupported, $"A {appliance.HypervisorKind} hypervisor keeps points by the VM's number: '{appliance.Name}' cannot go on with the history of another appliance.", appliance.Name);
-        IReadOnlyList<RepositoryConnection> candidates = request.Repository is not null
-            ? [Registry.RepositoryFor(located.Hypervisor, request.Repository, appliance.Name)]
-            : [.. Registry.Repositories.All.Where(r => r.Takes(located.Hypervisor))];
-        List<Enrolment> enrolments = [.. (await directory.ListEnrolmentsAsync(candidates, cancellationToken).ConfigureAwait(false)).Where(e => e.Settings.ApplianceId == id)];
-        if (request.Repository is null) candidates = enrolments.Count > 0 ? [.. enrolments.Select(e => e.Repository)] : [Registry.RepositoryFor(located.Hypervisor, null, appliance.Name)];
-        List<PlannedRun> runs = [];
-        foreach (RepositoryConnection repository in candidates)
-        {
-            Enrolment? enrolment = enrolments.Find(e => e.Repository == repository);
-            bool dataDiskOnly = IsBound(nameof(DataDiskOnly)) ? DataDiskOnly : IsBound(nameof(IncludeSystemDisk)) ? !IncludeSystemDisk : enrolment is { Settings.IncludeSystemDisk: false };
-            string? dataDisk = DataDisk ?? enrolment?.Settings.DataDiskId;
-            IReadOnlyList<ApplianceDisk> disks = dataDiskOnly ? [DataDiskRule.Choose(appliance, dataDisk) with { Role = DiskRole.Data }] : appliance.Disks;
-            runs.Add(new PlannedRun(located, id, disks, repository, ApplianceView.Create(located, enrolment)) { NativeRequest = new NativeBackupRequest { RequestedType = Type, DataDiskOnly = dataDiskOnly, DataDiskId = dataDisk } });
-        }
-        return runs;
     }
 
     private async Task RunNativeAsync(PlannedRun run, INativeRepository native, CancellationToken cancellationToken)
