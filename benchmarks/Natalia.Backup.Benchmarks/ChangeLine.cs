@@ -4,7 +4,10 @@ using Natalia.Backup.Engine.Repositories;
 
 namespace Natalia.Backup.Benchmarks;
 
-/// <summary>What a point costs by what has changed, on a disk of 16 TiB whose changes are known: the line should follow the change, whatever lies between.</summary>
+/// <summary>
+/// What a point costs by what has changed, on a disk of 16 TiB whose changes are known: the line should follow the
+/// change, whatever lies between.
+/// </summary>
 internal static class ChangeLine
 {
     private const long Size = 16L << 40;
@@ -20,7 +23,8 @@ internal static class ChangeLine
         foreach (int mebibytes in new[] { 0, 1, 10, 100, 1000 })
         {
             Extent[] changed = Spread((long)mebibytes << 20);
-            await place.MeasureAsync($"16 TiB, {mebibytes:N0} MiB changed in {changed.Length:N0} places", () => MakeAsync(repository, changed, RequestedBackupType.Incremental, version++));
+            await place.MeasureAsync($"16 TiB, {mebibytes:N0} MiB changed in {changed.Length:N0} places",
+                () => MakeAsync(repository, changed, RequestedBackupType.Incremental, version++));
         }
     }
 
@@ -31,6 +35,14 @@ internal static class ChangeLine
         return [.. Enumerable.Range(0, count).Select(i => new Extent(Size / count * i >> 20 << 20, 1 << 20))];
     }
 
-    private static Task<RestorePoint> MakeAsync(Repository repository, Extent[] changed, RequestedBackupType type, int version) => repository.BackupAsync(
-        new BackupRequest { Appliance = Workplace.Appliance, Disks = [new BackupDisk("data", DiskRole.Data, new SyntheticDisk(Size, version, changed))], RequestedType = type, TimeUtc = DateTime.UtcNow }, null, null, default);
+    private static Task<RestorePoint> MakeAsync(Repository repository, Extent[] changed, RequestedBackupType type,
+        int version) =>
+        repository.BackupAsync(
+        new BackupRequest
+        {
+            Appliance = Workplace.Appliance,
+            Disks = [new BackupDisk("data", DiskRole.Data, new SyntheticDisk(Size, version, changed))],
+            RequestedType = type,
+            TimeUtc = DateTime.UtcNow,
+        }, null, null, default);
 }

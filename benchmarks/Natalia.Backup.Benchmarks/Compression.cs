@@ -5,7 +5,10 @@ using ZstdSharp;
 
 namespace Natalia.Backup.Benchmarks;
 
-/// <summary>How fast zstd is on the blocks of a real disk, and how small it makes them: what the engine's settings and its choice of a library rest on.</summary>
+/// <summary>
+/// How fast zstd is on the blocks of a real disk, and how small it makes them: what the engine's settings and its
+/// choice of a library rest on.
+/// </summary>
 public class Compression
 {
     private const int BlockBytes = 65536, Blocks = 400;
@@ -14,13 +17,16 @@ public class Compression
     private readonly List<byte[]> _blocks = [], _frames = [];
     private Zstd _zstd = null!;
 
-    /// <summary>The system's library and the port in managed code, both with the engine's settings; the port's own levels.</summary>
+    /// <summary>
+    /// The system's library and the port in managed code, both with the engine's settings; the port's own levels.
+    /// </summary>
     [Params("system", "managed", "managed, level 1", "managed, level -1", "managed, level 2")]
     public string Settings { get; set; } = "";
 
     internal static void Run(string[] args)
     {
-        if (args.Length < 1 || !File.Exists(args[0])) throw new ArgumentException("Name a disk image, for instance the one of make-disk.sh.");
+        if (args.Length < 1 || !File.Exists(args[0]))
+            throw new ArgumentException("Name a disk image, for instance the one of make-disk.sh.");
         Environment.SetEnvironmentVariable(DiskVariable, Path.GetFullPath(args[0]));
         BenchmarkRunner.Run<Compression>(null, [.. args.Skip(1)]);
     }
@@ -28,7 +34,8 @@ public class Compression
     [GlobalSetup]
     public void SetUp()
     {
-        using Microsoft.Win32.SafeHandles.SafeFileHandle disk = File.OpenHandle(Environment.GetEnvironmentVariable(DiskVariable)!);
+        using Microsoft.Win32.SafeHandles.SafeFileHandle disk =
+            File.OpenHandle(Environment.GetEnvironmentVariable(DiskVariable)!);
         var random = new Random(1);
         long length = RandomAccess.GetLength(disk);
         while (_blocks.Count < Blocks)
@@ -39,11 +46,17 @@ public class Compression
         }
         _zstd = Settings switch
         {
-            "system" => ZstdLibrary.Instance is ZstdLibrary library ? new NativeZstd(library) : throw new PlatformNotSupportedException("This system has no libzstd."),
+            "system" =>
+                ZstdLibrary.Instance is ZstdLibrary library
+                    ? new NativeZstd(library)
+                    : throw new PlatformNotSupportedException("This system has no libzstd."),
             "managed" => new ManagedZstd(),
             _ => new Level(int.Parse(Settings.Split(' ')[^1])),
         };
-        foreach (byte[] block in _blocks) _frames.Add(_target.AsSpan(0, _zstd.TryCompress(block, _target.AsSpan(0, BlockBytes - BlockBytes / 32)) ?? 0).ToArray());
+        foreach (byte[] block in _blocks)
+            _frames.Add(_target.AsSpan(0,
+                _zstd.TryCompress(block, _target.AsSpan(0, BlockBytes - BlockBytes / 32)) ?? 0)
+                .ToArray());
         Console.WriteLine($"// {Settings}: {Blocks * (double)BlockBytes / CompressBlocks():F3} to 1");
     }
 
@@ -52,7 +65,8 @@ public class Compression
     public long CompressBlocks()
     {
         long total = 0;
-        foreach (byte[] block in _blocks) total += _zstd.TryCompress(block, _target.AsSpan(0, BlockBytes - BlockBytes / 32)) ?? BlockBytes;
+        foreach (byte[] block in _blocks)
+            total += _zstd.TryCompress(block, _target.AsSpan(0, BlockBytes - BlockBytes / 32)) ?? BlockBytes;
         return total;
     }
 
@@ -70,9 +84,11 @@ public class Compression
         private readonly Compressor _compressor = new(level);
         private readonly Decompressor _decompressor = new();
 
-        internal override int? TryCompress(ReadOnlySpan<byte> plain, Span<byte> frame) => _compressor.TryWrap(plain, frame, out int written) ? written : null;
+        internal override int? TryCompress(ReadOnlySpan<byte> plain, Span<byte> frame) =>
+            _compressor.TryWrap(plain, frame, out int written) ? written : null;
 
-        internal override int Decompress(ReadOnlySpan<byte> frame, Span<byte> plain) => _decompressor.Unwrap(frame, plain);
+        internal override int Decompress(ReadOnlySpan<byte> frame, Span<byte> plain) =>
+            _decompressor.Unwrap(frame, plain);
 
         public override void Dispose()
         {

@@ -1,6 +1,7 @@
 using Natalia.Backup.Benchmarks;
 
-// What the engine costs where only its own clock and counters can tell. The comparison with other programs is compare.sh.
+// What the engine costs where only its own clock and counters can tell. The comparison with other programs is
+// compare.sh.
 string[] rest = args.Skip(1).ToArray();
 switch (args.FirstOrDefault())
 {

@@ -3,7 +3,10 @@ using Natalia.Backup.Engine.Model;
 
 namespace Natalia.Backup.Benchmarks;
 
-/// <summary>A disk of any size that takes no room: what lies outside its written extents is zero, and half of every written page is random.</summary>
+/// <summary>
+/// A disk of any size that takes no room: what lies outside its written extents is zero, and half of every written page
+/// is random.
+/// </summary>
 /// <param name="sizeBytes">Its virtual size.</param>
 /// <param name="version">Which state of the disk this is.</param>
 /// <param name="changed">What was written since the state before.</param>
@@ -13,13 +16,15 @@ internal sealed class SyntheticDisk(long sizeBytes, int version, IReadOnlyList<E
     public bool IsTracked => true;
     public string? TrackingToken => "v" + version;
 
-    public async IAsyncEnumerable<Extent> GetAllocatedExtentsAsync([System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken cancellationToken)
+    public async IAsyncEnumerable<Extent> GetAllocatedExtentsAsync(
+        [System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken cancellationToken)
     {
         foreach (Extent extent in changed) yield return extent;
         await Task.CompletedTask;
     }
 
-    public Task<ChangedExtents> GetChangedExtentsAsync(string sinceToken, CancellationToken cancellationToken) => Task.FromResult(new ChangedExtents(changed));
+    public Task<ChangedExtents> GetChangedExtentsAsync(string sinceToken, CancellationToken cancellationToken) =>
+        Task.FromResult(new ChangedExtents(changed));
 
     public ValueTask ReadAsync(long offset, Memory<byte> buffer, CancellationToken cancellationToken)
     {

@@ -24,7 +24,10 @@ internal sealed class Workplace : IDisposable
 
     internal static ApplianceDescription Appliance { get; } = new()
     {
-        ApplianceId = ApplianceIdentity.Create("Folder", "", "benchmark"), Name = "benchmark", HypervisorKind = "Folder", Disks = [new ApplianceDisk("data", DiskRole.Data, null)],
+        ApplianceId = ApplianceIdentity.Create("Folder", "", "benchmark"),
+        Name = "benchmark",
+        HypervisorKind = "Folder",
+        Disks = [new ApplianceDisk("data", DiskRole.Data, null)],
     };
 
     internal CountingStore Store { get; private set; } = null!;
@@ -35,7 +38,9 @@ internal sealed class Workplace : IDisposable
         foreach (char c in "benchmark") password.AppendChar(c);
         Store = new CountingStore(FolderStore.Open(Path.Combine(_folder, "repository"), create));
         var options = new RepositoryOptions { Label = "benchmark", LockDirectory = Path.Combine(_folder, "locks") };
-        return create ? await Repository.CreateAsync(Store, RepositoryPassword.From(password), options, default) : await Repository.OpenAsync(Store, RepositoryPassword.From(password), options, default);
+        return create
+            ? await Repository.CreateAsync(Store, RepositoryPassword.From(password), options, default)
+            : await Repository.OpenAsync(Store, RepositoryPassword.From(password), options, default);
     }
 
     /// <summary>Runs something once and prints how long it took and what it asked of the store.</summary>
@@ -46,7 +51,9 @@ internal sealed class Workplace : IDisposable
         T result = await work();
         double seconds = watch.Elapsed.TotalSeconds;
         StoreUsage used = Store.Usage.Since(before);
-        Console.WriteLine($"{what,-48} {seconds,8:F2} s  {used.Requests,8:N0} requests  {used.BytesRead / 1048576.0,8:F1} MiB read  {used.BytesWritten / 1048576.0,8:F1} MiB written  {Process.GetCurrentProcess().PeakWorkingSet64 >> 20,5} MiB memory");
+        Console.WriteLine($"{what,-48} {seconds,8:F2} s  {used.Requests,8:N0} requests  "
+            + $"{used.BytesRead / 1048576.0,8:F1} MiB read  {used.BytesWritten / 1048576.0,8:F1} MiB written  "
+            + $"{Process.GetCurrentProcess().PeakWorkingSet64 >> 20,5} MiB memory");
         return result;
     }
 

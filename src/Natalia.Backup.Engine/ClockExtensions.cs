@@ -3,7 +3,10 @@ namespace Natalia.Backup.Engine;
 /// <summary>Telling time and waiting by the injected clock, under one name on all frameworks.</summary>
 public static class ClockExtensions
 {
-    /// <summary>Clocks of machines that are looked after are closer together than this; what is dated further ahead has a time that cannot be true.</summary>
+    /// <summary>
+    /// Clocks of machines that are looked after are closer together than this; what is dated further ahead has a time
+    /// that cannot be true.
+    /// </summary>
     internal static readonly TimeSpan Tolerance = TimeSpan.FromMinutes(15);
 
     /// <summary>The time, UTC.</summary>

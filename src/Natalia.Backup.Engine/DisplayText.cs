@@ -4,8 +4,9 @@ using System.Text;
 namespace Natalia.Backup.Engine;
 
 /// <summary>
-/// Text from elsewhere (a VM's name, its notes, a server's log) on its way to a terminal. Characters that would command the terminal or turn the reading direction round are shown as
-/// <c>\u001B</c> and the like, so that nobody can fake or hide a line. Data keeps the text as it is; only what is shown goes through here.
+/// Text from elsewhere (a VM's name, its notes, a server's log) on its way to a terminal. Characters that would command
+/// the terminal or turn the reading direction round are shown as <c>\u001B</c> and the like, so that nobody can fake or
+/// hide a line. Data keeps the text as it is; only what is shown goes through here.
 /// </summary>
 public static class DisplayText
 {
@@ -43,6 +44,11 @@ public static class DisplayText
         return clean.ToString();
     }
 
-    /// <summary>Control characters, those that set the direction of writing, and line breaks that are none to a terminal.</summary>
-    private static bool IsHarmful(char c) => char.IsControl(c) || c is '\u061C' or '\u200E' or '\u200F' or (>= '\u202A' and <= '\u202E') or (>= '\u2066' and <= '\u2069') or '\u2028' or '\u2029';
+    /// <summary>
+    /// Control characters, those that set the direction of writing, and line breaks that are none to a terminal.
+    /// </summary>
+    private static bool IsHarmful(char c) =>
+        char.IsControl(c)
+        || c is '\u061C' or '\u200E' or '\u200F' or (>= '\u202A' and <= '\u202E') or (>= '\u2066' and <= '\u2069')
+            or '\u2028' or '\u2029';
 }

@@ -1,6 +1,9 @@
 namespace Natalia.Backup.Engine;
 
-/// <summary>Does the same with many things, a few at a time. After the first failure nothing more is begun, and it is thrown when what is under way has ended.</summary>
+/// <summary>
+/// Does the same with many things, a few at a time. After the first failure nothing more is begun, and it is thrown
+/// when what is under way has ended.
+/// </summary>
 public static class InParallel
 {
     /// <summary>Does something with each.</summary>
@@ -9,7 +12,8 @@ public static class InParallel
     /// <param name="work">What to do; called on any thread.</param>
     /// <param name="cancellationToken">Begins no more.</param>
     /// <exception cref="OperationCanceledException">Stopped.</exception>
-    public static Task RunAsync<T>(IReadOnlyCollection<T> items, int atOnce, Func<T, Task> work, CancellationToken cancellationToken) =>
+    public static Task RunAsync<T>(IReadOnlyCollection<T> items, int atOnce, Func<T, Task> work,
+        CancellationToken cancellationToken) =>
         SelectAsync(items, atOnce, async item =>
         {
             await work(item).ConfigureAwait(false);
@@ -22,7 +26,8 @@ public static class InParallel
     /// <param name="work">What to do; called on any thread.</param>
     /// <param name="cancellationToken">Begins no more.</param>
     /// <exception cref="OperationCanceledException">Stopped.</exception>
-    public static async Task<TResult[]> SelectAsync<T, TResult>(IReadOnlyCollection<T> items, int atOnce, Func<T, Task<TResult>> work, CancellationToken cancellationToken)
+    public static async Task<TResult[]> SelectAsync<T, TResult>(IReadOnlyCollection<T> items, int atOnce,
+        Func<T, Task<TResult>> work, CancellationToken cancellationToken)
     {
         IReadOnlyList<T> list = items as IReadOnlyList<T> ?? [.. items];
         var results = new TResult[list.Count];

@@ -1,6 +1,9 @@
 namespace Natalia.Backup.Engine;
 
-/// <summary>What kind of trouble a <see cref="NataliaException"/> reports. The cmdlet layer maps each to one PowerShell error category.</summary>
+/// <summary>
+/// What kind of trouble a <see cref="NataliaException"/> reports. The cmdlet layer maps each to one PowerShell error
+/// category.
+/// </summary>
 public enum NataliaErrorKind
 {
     /// <summary>Not classified. Only for errors that no code path foresaw.</summary>
@@ -40,22 +43,26 @@ public enum NataliaErrorKind
 }
 
 /// <summary>
-/// The one exception of the product for trouble that a user can act on. The engine throws it and the cmdlets turn it into an error record of the same id.
+/// The one exception of the product for trouble that a user can act on. The engine throws it and the cmdlets turn it
+/// into an error record of the same id.
 /// </summary>
 /// <remarks>
-/// <see cref="ErrorId"/> is public interface: scripts compare it. It is Pascal case, never localised, never built from run-time data, and is listed in
-/// <see cref="ErrorIds"/> and in <c>about_NataliaErrors</c>. Messages are full sentences that name the object, and never hold a secret.
+/// <see cref="ErrorId"/> is public interface: scripts compare it. It is Pascal case, never localised, never built from
+/// run-time data, and is listed in <see cref="ErrorIds"/> and in <c>about_NataliaErrors</c>. Messages are full
+/// sentences that name the object, and never hold a secret.
 /// </remarks>
 public class NataliaException : Exception
 {
     /// <summary>Makes an error.</summary>
     /// <param name="errorId">A constant of <see cref="ErrorIds"/>.</param>
     /// <param name="kind">What kind of trouble it is.</param>
-    /// <param name="message">A full sentence that names the object concerned. What would command a terminal is made visible in it (<see cref="DisplayText"/>).</param>
+    /// <param name="message">A full sentence that names the object concerned. What would command a terminal is made
+    /// visible in it (<see cref="DisplayText"/>).</param>
     /// <param name="target">The object concerned, as text that a person recognises: a name, a path, an id.</param>
     /// <param name="recommendedAction">What to do about it, where that is known.</param>
     /// <param name="innerException">What was caught, where something was.</param>
-    public NataliaException(string errorId, NataliaErrorKind kind, string message, string? target = null, string? recommendedAction = null, Exception? innerException = null)
+    public NataliaException(string errorId, NataliaErrorKind kind, string message, string? target = null,
+        string? recommendedAction = null, Exception? innerException = null)
         : base(DisplayText.Clean(message), innerException)
     {
         ErrorId = errorId;

@@ -3,7 +3,8 @@ using System.Threading.Channels;
 namespace Natalia.Backup.Engine;
 
 /// <summary>
-/// Works on items in parallel and hands the results over in the order of the items. As many items are under way as there are workers; results that wait for an earlier one are bounded too.
+/// Works on items in parallel and hands the results over in the order of the items. As many items are under way as
+/// there are workers; results that wait for an earlier one are bounded too.
 /// </summary>
 internal static class OrderedPipeline
 {
@@ -11,14 +12,19 @@ internal static class OrderedPipeline
     /// <param name="next">Gives the next item, or false at the end. Called by one thread at a time.</param>
     /// <param name="work">What a worker does with an item.</param>
     /// <param name="consume">Takes the results in order, one at a time.</param>
-    /// <param name="cancellationToken">Stops it. When this returns, by whatever way, no worker is busy any more.</param>
-    internal static async Task RunAsync<TWorker, TItem, TResult>(IReadOnlyList<TWorker> workers, Func<CancellationToken, ValueTask<(bool Has, TItem Item)>> next,
-        Func<TWorker, TItem, CancellationToken, Task<TResult>> work, Func<TResult, CancellationToken, Task> consume, CancellationToken cancellationToken)
+    /// <param name="cancellationToken">Stops it. When this returns, by whatever way, no worker is busy any
+    /// more.</param>
+    internal static async Task RunAsync<TWorker, TItem, TResult>(IReadOnlyList<TWorker> workers,
+        Func<CancellationToken, ValueTask<(bool Has, TItem Item)>> next,
+        Func<TWorker, TItem, CancellationToken, Task<TResult>> work, Func<TResult, CancellationToken, Task> consume,
+        CancellationToken cancellationToken)
     {
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         Channel<TWorker> idle = Channel.CreateUnbounded<TWorker>();
         foreach (TWorker worker in workers) idle.Writer.TryWrite(worker);
-        Channel<Task<TResult>> results = Channel.CreateBounded<Task<TResult>>(new BoundedChannelOptions(workers.Count * 2) { SingleWriter = true, SingleReader = true });
+        Channel<Task<TResult>> results =
+            Channel.CreateBounded<Task<TResult>>(
+                new BoundedChannelOptions(workers.Count * 2) { SingleWriter = true, SingleReader = true });
 
         Task producing = Task.Run(async () =>
         {

@@ -7,7 +7,9 @@ internal enum RunMode
     Version,
 }
 
-/// <summary>What <c>natalia</c> adds to the command line of PowerShell's console, which understands all the rest.</summary>
+/// <summary>
+/// What <c>natalia</c> adds to the command line of PowerShell's console, which understands all the rest.
+/// </summary>
 internal sealed record CommandLine(RunMode Mode)
 {
     /// <summary>For PowerShell's console.</summary>
@@ -19,7 +21,8 @@ internal sealed record CommandLine(RunMode Mode)
     public static CommandLine Parse(IReadOnlyList<string> arguments)
     {
         List<string> options = ["-NoProfile"];
-        // Where nobody can answer, a question is an error: PowerShell's console would take the end of the input for a yes.
+        // Where nobody can answer, a question is an error: PowerShell's console would take the end of the input for a
+        // yes.
         if (Console.IsInputRedirected || (Console.IsOutputRedirected && Console.IsErrorRedirected))
             options.Add("-NonInteractive");
 

@@ -9,10 +9,12 @@ internal static class HelpText
     public static string Banner =>
         $"natalia {Program.Version}, PowerShell {Engine}, made for scripts. " +
         $"A prompt with history and completion is that of pwsh:{Environment.NewLine}" +
-        $"  dotnet tool install --global PowerShell --version 7.6.9; pwsh -NoExit -Command \"Import-Module '{ModuleFolder.Manifest}'\"";
+        $"  dotnet tool install --global PowerShell --version 7.6.9; pwsh -NoExit -Command \"Import-Module "
+        + $"'{ModuleFolder.Manifest}'\"";
 
     private static string? Engine =>
-        typeof(PSObject).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion.Split(' ')[0];
+        typeof(PSObject).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()
+            ?.InformationalVersion.Split(' ')[0];
 
     public static string Text =>
         $"""

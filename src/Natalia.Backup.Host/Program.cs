@@ -10,14 +10,16 @@ namespace Natalia.Backup.Host;
 internal static class Program
 {
     public static string Version { get; } =
-        typeof(Program).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()!.InformationalVersion.Split('+')[0];
+        typeof(Program).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()!
+            .InformationalVersion.Split('+')[0];
 
     private static int Main(string[] arguments)
     {
         // Opened while there still are descriptors, so that a lack of them can be told. Writing to one opens the other.
-        var (errors, _) = (Console.Error, Console.Out);
+        (TextWriter? errors, TextWriter _) = (Console.Error, Console.Out);
         // On the thread of any cmdlet; the runtime would print its stack and abort.
-        AppDomain.CurrentDomain.UnhandledException += (_, thrown) => Environment.Exit(Report(errors, thrown.ExceptionObject));
+        AppDomain.CurrentDomain.UnhandledException += (_, thrown) =>
+            Environment.Exit(Report(errors, thrown.ExceptionObject));
         try
         {
             return Run(CommandLine.Parse(arguments));
@@ -43,7 +45,8 @@ internal static class Program
         Surroundings.Check();
         Surroundings.DoWithoutHome();
         if (!File.Exists(ModuleFolder.Manifest))
-            throw new FileNotFoundException($"There is no module at '{ModuleFolder.Manifest}': this installation is incomplete.");
+            throw new FileNotFoundException(
+                $"There is no module at '{ModuleFolder.Manifest}': this installation is incomplete.");
 
         using var signals = StopSignals.Watch(commandLine.IsPrompt);
         var code = ConsoleShell.Start(Session(), HelpText.Banner, helpText: null, [.. commandLine.Arguments]);
@@ -58,7 +61,8 @@ internal static class Program
         // 'Import-Module Natalia.Backup', and runspaces of a script's own, find the module by its name.
         var path = Environment.GetEnvironmentVariable("PSModulePath");
         Environment.SetEnvironmentVariable(
-            "PSModulePath", string.IsNullOrEmpty(path) ? ModuleFolder.Parent : ModuleFolder.Parent + Path.PathSeparator + path);
+            "PSModulePath",
+            string.IsNullOrEmpty(path) ? ModuleFolder.Parent : ModuleFolder.Parent + Path.PathSeparator + path);
 
         Console.OutputEncoding = new UTF8Encoding(encoderShouldEmitUTF8Identifier: false);
         if (Console.IsOutputRedirected || Console.IsErrorRedirected)

@@ -5,10 +5,13 @@ using System.Runtime.InteropServices;
 namespace Natalia.Backup.Host;
 
 /// <summary>
-/// Turns Ctrl-C, SIGTERM and SIGHUP into a stop of what runs, and lets it finish its clean-up: a snapshot left behind is worse than a second's wait.
-/// However often the signal comes, the process is never torn down in the middle.
+/// Turns Ctrl-C, SIGTERM and SIGHUP into a stop of what runs, and lets it finish its clean-up: a snapshot left behind
+/// is worse than a second's wait. However often the signal comes, the process is never torn down in the middle.
 /// </summary>
-/// <remarks>PowerShell's console handles Ctrl-C itself; here its exit code is remembered. Of the other signals that console knows nothing.</remarks>
+/// <remarks>
+/// PowerShell's console handles Ctrl-C itself; here its exit code is remembered. Of the other signals that console
+/// knows nothing.
+/// </remarks>
 internal sealed class StopSignals : IDisposable
 {
     // What the console still does when its session is closed: a few lines of code, no waiting.
@@ -56,7 +59,7 @@ internal sealed class StopSignals : IDisposable
 
     public void Dispose()
     {
-        foreach (var registration in _registrations)
+        foreach (PosixSignalRegistration registration in _registrations)
             registration.Dispose();
     }
 
@@ -73,7 +76,7 @@ internal sealed class StopSignals : IDisposable
     {
         context.Cancel = true;
         bool first = ExitCode is null;
-        var runspace = Begin(ExitCodes.Terminated);
+        Runspace? runspace = Begin(ExitCodes.Terminated);
         if (!first)
             return;
         if (runspace is not null)

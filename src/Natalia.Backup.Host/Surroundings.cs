@@ -20,16 +20,20 @@ internal static partial class Surroundings
             const int NumberOfFiles = 7;
             if (GetLimit(NumberOfFiles, ref limit) == 0 && limit.Current < OpenFiles)
                 throw new InvalidOperationException(
-                    $"This process may open {limit.Current} files, and PowerShell needs {OpenFiles}: raise it, for instance with 'ulimit -n 1024'.");
+                    $"This process may open {limit.Current} files, and PowerShell needs {OpenFiles}: raise it, for "
+                    + "instance with 'ulimit -n 1024'.");
         }
 
         var available = GC.GetGCMemoryInfo().TotalAvailableMemoryBytes;
         if (available < Memory)
             throw new InvalidOperationException(
-                $"This process may have {available >> 20} MiB of memory, and PowerShell needs {Memory >> 20}; a backup takes up to 400.");
+                $"This process may have {available >> 20} MiB of memory, and PowerShell needs {Memory >> 20}; a "
+                + "backup takes up to 400.");
     }
 
-    /// <summary>PowerShell makes folders for its cache and modules in the home folder, and does not start on a read-only one.</summary>
+    /// <summary>
+    /// PowerShell makes folders for its cache and modules in the home folder, and does not start on a read-only one.
+    /// </summary>
     public static void DoWithoutHome()
     {
         if (OperatingSystem.IsWindows() || Variable("HOME") is not { } home)
@@ -42,7 +46,8 @@ internal static partial class Surroundings
             Environment.SetEnvironmentVariable("XDG_DATA_HOME", data);
     }
 
-    private static string? Variable(string name) => Environment.GetEnvironmentVariable(name) is { Length: > 0 } value ? value : null;
+    private static string? Variable(string name) =>
+        Environment.GetEnvironmentVariable(name) is { Length: > 0 } value ? value : null;
 
     private static bool CanMake(string folder)
     {

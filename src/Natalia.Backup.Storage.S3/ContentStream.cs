@@ -2,7 +2,10 @@ using Natalia.Backup.Engine.Storage;
 
 namespace Natalia.Backup.Storage.S3;
 
-/// <summary>The pieces of a content as one stream that can be rewound, without copying them together. Tells whenever some were taken.</summary>
+/// <summary>
+/// The pieces of a content as one stream that can be rewound, without copying them together. Tells whenever some were
+/// taken.
+/// </summary>
 internal sealed class ContentStream(ObjectContent content, StallGuard guard, SlowGuard slow) : ReadOnlyStream
 {
     private long _position;
@@ -17,22 +20,32 @@ internal sealed class ContentStream(ObjectContent content, StallGuard guard, Slo
     public override int Read(byte[] buffer, int offset, int count) => Copy(buffer.AsSpan(offset, count));
 
     public override Task<int> ReadAsync(byte[] buffer, int offset, int count, CancellationToken cancellationToken) =>
-        cancellationToken.IsCancellationRequested ? Task.FromCanceled<int>(cancellationToken) : Task.FromResult(Copy(buffer.AsSpan(offset, count)));
+        cancellationToken.IsCancellationRequested
+            ? Task.FromCanceled<int>(cancellationToken)
+            : Task.FromResult(Copy(buffer.AsSpan(offset, count)));
 
 #if NET8_0_OR_GREATER
     public override int Read(Span<byte> buffer) => Copy(buffer);
 
     public override ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default) =>
-        cancellationToken.IsCancellationRequested ? ValueTask.FromCanceled<int>(cancellationToken) : new ValueTask<int>(Copy(buffer.Span));
+        cancellationToken.IsCancellationRequested
+            ? ValueTask.FromCanceled<int>(cancellationToken)
+            : new ValueTask<int>(Copy(buffer.Span));
 #endif
 
     public override long Seek(long offset, SeekOrigin origin)
     {
-        long target = origin switch { SeekOrigin.Begin => offset, SeekOrigin.Current => _position + offset, _ => Length + offset };
+        long target = origin switch
+        {
+            SeekOrigin.Begin => offset,
+            SeekOrigin.Current => _position + offset,
+            _ => Length + offset
+        };
         if (target < 0 || target > Length) throw new IOException("The position lies outside of the content.");
         _position = target;
         _taken = 0;
-        for (_part = 0; _part < content.Parts.Count && target >= content.Parts[_part].Length; _part++) target -= content.Parts[_part].Length;
+        for (_part = 0; _part < content.Parts.Count && target >= content.Parts[_part].Length; _part++)
+            target -= content.Parts[_part].Length;
         _offset = (int)target;
         return _position;
     }

@@ -2,7 +2,10 @@ using System.Collections.Concurrent;
 
 namespace Natalia.Backup.Storage.S3;
 
-/// <summary>Remembers which version of a key is its first one, so that reading it does not ask again. Bounded: when full, it forgets everything, which costs requests and nothing else.</summary>
+/// <summary>
+/// Remembers which version of a key is its first one, so that reading it does not ask again. Bounded: when full, it
+/// forgets everything, which costs requests and nothing else.
+/// </summary>
 internal sealed class FirstVersions
 {
     // About 20 MiB when full.

@@ -14,7 +14,8 @@ internal sealed class ResponseStream(Stream inner, StallGuard guard, SlowGuard s
         int count;
         if (System.Runtime.InteropServices.MemoryMarshal.TryGetArray(buffer, out ArraySegment<byte> array))
         {
-            count = await inner.ReadAsync(array.Array!, array.Offset, array.Count, cancellationToken).ConfigureAwait(false);
+            count = await inner.ReadAsync(array.Array!, array.Offset, array.Count,
+                cancellationToken).ConfigureAwait(false);
         }
         else
         {

@@ -41,8 +41,13 @@ internal sealed class S3Archive(S3Requests requests, S3Versions versions, string
         if (days < 1) throw new ArgumentOutOfRangeException(nameof(days));
         await versions.AtFirstAsync(name, async version =>
         {
-            var request = new RestoreObjectRequest { BucketName = requests.Bucket, Key = requests.Key(name),
-                VersionId = version, Days = days };
+            var request = new RestoreObjectRequest
+            {
+                BucketName = requests.Bucket,
+                Key = requests.Key(name),
+                VersionId = version,
+                Days = days
+            };
             try
             {
                 return await requests.SendAsync(name, S3Call.Thaw, () => requests.Meter.Put(0), t =>

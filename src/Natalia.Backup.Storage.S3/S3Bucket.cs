@@ -85,7 +85,8 @@ internal sealed class S3Bucket
                 // What the second way says of keys and rights comes from a server that knows the bucket; else the first
                 // is what was asked for.
                 if (refusal is null
-                    || error.ErrorId is ErrorIds.StoreCredentialRefused or ErrorIds.StoreAccessDenied or ErrorIds.StoreClockSkewed or ErrorIds.BucketRegionWrong)
+                    || error.ErrorId is ErrorIds.StoreCredentialRefused or ErrorIds.StoreAccessDenied
+                        or ErrorIds.StoreClockSkewed or ErrorIds.BucketRegionWrong)
                     refusal = error;
             }
         }
@@ -98,7 +99,12 @@ internal sealed class S3Bucket
         ErrorIds.BucketNotFound or ErrorIds.StoreEndpointInvalid or ErrorIds.StoreReadFailed => true,
         // Servers have codes of their own for it, such as SecondLevelDomainForbidden.
         ErrorIds.StoreAccessDenied =>
-            error.InnerException is AmazonServiceException { ErrorCode: not ("AccessDenied" or "Forbidden" or "AllAccessDisabled" or "AccountProblem") },
+            error.InnerException
+                is AmazonServiceException
+            {
+                ErrorCode: not ("AccessDenied" or "Forbidden" or "AllAccessDisabled"
+                    or "AccountProblem")
+            },
         ErrorIds.BucketRegionWrong or ErrorIds.StoreRedirected =>
             S3Errors.FindRedirect(error) is S3RedirectException { Region: null } redirect
             && (redirect.Host is null
@@ -108,8 +114,12 @@ internal sealed class S3Bucket
 
     private static async Task LookAsync(S3Requests requests, CancellationToken cancellationToken)
     {
-        var request = new ListObjectsV2Request { BucketName = requests.Bucket, Prefix = requests.Options.KeyPrefix,
-            MaxKeys = 1 };
+        var request = new ListObjectsV2Request
+        {
+            BucketName = requests.Bucket,
+            Prefix = requests.Options.KeyPrefix,
+            MaxKeys = 1
+        };
         ListObjectsV2Response answer;
         try
         {
@@ -156,7 +166,10 @@ internal sealed class S3Bucket
                 cancellationToken).ConfigureAwait(false)).ObjectLockConfiguration;
         }
         catch (NataliaException error) when (error.InnerException is AmazonServiceException
-            { ErrorCode: "ObjectLockConfigurationNotFoundError" or "InvalidRequest" or "NotImplemented" or "NoSuchObjectLockConfiguration" or "InvalidBucketState" })
+        {
+            ErrorCode: "ObjectLockConfigurationNotFoundError" or "InvalidRequest" or "NotImplemented"
+                or "NoSuchObjectLockConfiguration" or "InvalidBucketState"
+        })
         {
             return null;
         }

@@ -1,6 +1,8 @@
 namespace Natalia.Backup.Storage.S3;
 
-/// <summary>A kind of request: the right that it needs by AWS's names, which other servers use too, and what of.</summary>
+/// <summary>
+/// A kind of request: the right that it needs by AWS's names, which other servers use too, and what of.
+/// </summary>
 internal sealed record S3Call(string Right, bool OnBucket = false, bool Writes = false)
 {
     internal static readonly S3Call List = new("s3:ListBucket", OnBucket: true);
@@ -20,6 +22,11 @@ internal sealed record S3Call(string Right, bool OnBucket = false, bool Writes =
     /// <param name="options">The bucket and what its keys begin with.</param>
     /// <param name="name">The object's name; null for none.</param>
     internal string Resource(S3StoreOptions options, string? name) => OnBucket
-        ? $"arn:aws:s3:::{options.Bucket}" + (this == List || this == ListVersions ? options.KeyPrefix.Length + (name?.Length ?? 0) > 0 ? $" for the s3:prefix '{options.KeyPrefix}{name}'" : "" : "")
+        ? $"arn:aws:s3:::{options.Bucket}"
+            + (this == List || this == ListVersions
+                ? options.KeyPrefix.Length + (name?.Length ?? 0) > 0
+                    ? $" for the s3:prefix '{options.KeyPrefix}{name}'"
+                    : ""
+                : "")
         : $"arn:aws:s3:::{options.Bucket}/{options.KeyPrefix}{name}";
 }

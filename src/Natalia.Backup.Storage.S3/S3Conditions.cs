@@ -48,8 +48,15 @@ internal sealed class S3Conditions : IDisposable
         // Begins with a dot, so it is never listed as an object.
         string name = ".probe-" + Guid.NewGuid().ToString("n");
         PutObjectRequest Request() =>
-            new() { BucketName = _requests.Bucket, Key = _requests.Key(name), IfNoneMatch = "*",
-            InputStream = new MemoryStream([1]), MD5Digest = S3Md5.Text([1]), UseChunkEncoding = false };
+            new()
+            {
+                BucketName = _requests.Bucket,
+                Key = _requests.Key(name),
+                IfNoneMatch = "*",
+                InputStream = new MemoryStream([1]),
+                MD5Digest = S3Md5.Text([1]),
+                UseChunkEncoding = false
+            };
         try
         {
             await _requests.SendAsync(name, S3Call.Put, () => _requests.Meter.Put(1), t =>

@@ -1,6 +1,4 @@
 using System.Net;
-using System.Net.Security;
-using System.Security.Authentication;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using System.Text;
@@ -9,7 +7,10 @@ using Natalia.Backup.Engine.Network;
 
 namespace Natalia.Backup.Storage.S3;
 
-/// <summary>Gives the SDK one HTTP client of this store's own: its connections end with the store, and its trust in a pinned certificate is nobody else's.</summary>
+/// <summary>
+/// Gives the SDK one HTTP client of this store's own: its connections end with the store, and its trust in a pinned
+/// certificate is nobody else's.
+/// </summary>
 internal sealed class S3HttpClients : HttpClientFactory, IDisposable
 {
     private readonly HttpClient _client;
@@ -29,11 +30,15 @@ internal sealed class S3HttpClients : HttpClientFactory, IDisposable
             PooledConnectionLifetime = TimeSpan.FromMinutes(10),
             Expect100ContinueTimeout = TimeSpan.FromSeconds(3),
         };
-        if (options.Connect is { } connect) handler.ConnectCallback = async (context, stop) => await connect(context.DnsEndPoint.Host, context.DnsEndPoint.Port, stop).ConfigureAwait(false);
-        if (thumbprint is not null) handler.SslOptions.RemoteCertificateValidationCallback = (_, certificate, _, _) => IsPinned(certificate);
+        if (options.Connect is { } connect)
+            handler.ConnectCallback = async (context, stop) => await connect(context.DnsEndPoint.Host,
+                context.DnsEndPoint.Port, stop).ConfigureAwait(false);
+        if (thumbprint is not null)
+            handler.SslOptions.RemoteCertificateValidationCallback = (_, certificate, _, _) => IsPinned(certificate);
 #else
         var handler = new HttpClientHandler { AllowAutoRedirect = false, Proxy = Proxy };
-        if (thumbprint is not null) handler.ServerCertificateCustomValidationCallback = (_, certificate, _, _) => IsPinned(certificate);
+        if (thumbprint is not null)
+            handler.ServerCertificateCustomValidationCallback = (_, certificate, _, _) => IsPinned(certificate);
 #endif
         // Requests end by lack of progress, not by their duration: a pack takes long over a thin line.
         _client = new HttpClient(new S3Answers(new SmallBodies(handler, Proxy))) { Timeout = Timeout.InfiniteTimeSpan };
@@ -57,17 +62,23 @@ internal sealed class S3HttpClients : HttpClientFactory, IDisposable
         return sha.ComputeHash(certificate.GetRawCertData()).AsSpan().SequenceEqual(_thumbprint);
     }
 
-    /// <summary>Sends small bodies at once. The SDK has every put wait for the server's "continue", which for them costs more than a body that is refused.</summary>
+    /// <summary>
+    /// Sends small bodies at once. The SDK has every put wait for the server's "continue", which for them costs more
+    /// than a body that is refused.
+    /// </summary>
     private sealed class SmallBodies(HttpMessageHandler inner, IWebProxy proxy) : DelegatingHandler(inner)
     {
         private const long Limit = 1 << 20;
 
-        protected override Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken)
+        protected override Task<HttpResponseMessage> SendAsync(HttpRequestMessage request,
+            CancellationToken cancellationToken)
         {
             if (request.Content?.Headers.ContentLength < Limit) request.Headers.ExpectContinue = false;
             // A tunnel logs in once. Without one each request would be refused first, and a pack travel twice.
-            if (request.RequestUri!.Scheme == "http" && proxy.GetProxy(request.RequestUri) is Uri address && proxy.Credentials?.GetCredential(address, "Basic") is { UserName.Length: > 0 } login)
-                request.Headers.ProxyAuthorization = new("Basic", Convert.ToBase64String(Encoding.UTF8.GetBytes($"{login.UserName}:{login.Password}")));
+            if (request.RequestUri!.Scheme == "http" && proxy.GetProxy(request.RequestUri) is Uri address
+                && proxy.Credentials?.GetCredential(address, "Basic") is { UserName.Length: > 0 } login)
+                request.Headers.ProxyAuthorization = new("Basic",
+                    Convert.ToBase64String(Encoding.UTF8.GetBytes($"{login.UserName}:{login.Password}")));
             return base.SendAsync(request, cancellationToken);
         }
     }

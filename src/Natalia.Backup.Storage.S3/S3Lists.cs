@@ -1,6 +1,5 @@
 using System.Runtime.CompilerServices;
 using Amazon.S3.Model;
-using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Storage;
 
 namespace Natalia.Backup.Storage.S3;
@@ -18,8 +17,12 @@ internal sealed class S3Lists(S3Requests requests, S3Versions versions)
     /// right to list the whole bucket, S3 answers 403 for both.</summary>
     internal async Task<StoredObject?> FindAsync(string name, CancellationToken cancellationToken)
     {
-        var request = new ListObjectsV2Request { BucketName = requests.Bucket, Prefix = requests.Key(name),
-            MaxKeys = 1 };
+        var request = new ListObjectsV2Request
+        {
+            BucketName = requests.Bucket,
+            Prefix = requests.Key(name),
+            MaxKeys = 1
+        };
         ListObjectsV2Response list = await requests.SendAsync(name, S3Call.List, requests.Meter.List, t =>
             requests.Client.ListObjectsV2Async(request, t), cancellationToken).ConfigureAwait(false);
         requests.RequireOwnList(list.Name);
@@ -38,8 +41,12 @@ internal sealed class S3Lists(S3Requests requests, S3Versions versions)
     private async IAsyncEnumerable<StoredObject> ListFirstVersionsAsync(string prefix, string? after,
         [EnumeratorCancellation] CancellationToken cancellationToken)
     {
-        var request = new ListVersionsRequest { BucketName = requests.Bucket, Prefix = requests.Key(prefix),
-            KeyMarker = after is null ? null : requests.Key(after) };
+        var request = new ListVersionsRequest
+        {
+            BucketName = requests.Bucket,
+            Prefix = requests.Key(prefix),
+            KeyMarker = after is null ? null : requests.Key(after)
+        };
         S3ObjectVersion? first = null;
         var progress = new ListProgress(requests);
         while (true)
@@ -75,8 +82,12 @@ internal sealed class S3Lists(S3Requests requests, S3Versions versions)
     private async IAsyncEnumerable<StoredObject> ListCurrentAsync(string prefix, string? after,
         [EnumeratorCancellation] CancellationToken cancellationToken)
     {
-        var request = new ListObjectsV2Request { BucketName = requests.Bucket, Prefix = requests.Key(prefix),
-            StartAfter = after is null ? null : requests.Key(after) };
+        var request = new ListObjectsV2Request
+        {
+            BucketName = requests.Bucket,
+            Prefix = requests.Key(prefix),
+            StartAfter = after is null ? null : requests.Key(after)
+        };
         var progress = new ListProgress(requests);
         while (true)
         {

@@ -116,10 +116,19 @@ internal sealed class S3Locks(S3Requests requests, S3Versions versions, LockMode
     private async Task<NataliaException?> TryAsync(string name, string? version, LockMode strength, DateTime wanted,
         CancellationToken cancellationToken)
     {
-        var retention = new ObjectLockRetention { Mode = strength == LockMode.Compliance
-            ? ObjectLockRetentionMode.Compliance : ObjectLockRetentionMode.Governance, RetainUntilDate = wanted };
-        var request = new PutObjectRetentionRequest { BucketName = requests.Bucket, Key = requests.Key(name),
-            VersionId = version, Retention = retention };
+        var retention = new ObjectLockRetention
+        {
+            Mode = strength == LockMode.Compliance
+            ? ObjectLockRetentionMode.Compliance : ObjectLockRetentionMode.Governance,
+            RetainUntilDate = wanted
+        };
+        var request = new PutObjectRetentionRequest
+        {
+            BucketName = requests.Bucket,
+            Key = requests.Key(name),
+            VersionId = version,
+            Retention = retention
+        };
         try
         {
             await requests.SendAsync(name, S3Call.Lock, requests.Meter.Lock, t =>

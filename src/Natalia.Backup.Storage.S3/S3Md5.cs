@@ -7,7 +7,7 @@ namespace Natalia.Backup.Storage.S3;
 /// the repository's own.</summary>
 internal static class S3Md5
 {
-#pragma warning disable CA5351 // Content-MD5 is what the protocol has; it guards against damage on the way, not against malice.
+#pragma warning disable CA5351
     internal static string Text(byte[] bytes)
     {
         using MD5 hash = MD5.Create();

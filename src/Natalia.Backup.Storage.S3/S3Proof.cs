@@ -12,17 +12,21 @@ internal sealed class S3Proof(S3Requests requests)
     private volatile bool _tagsAreOther, _hasNoTags;
 
     /// <summary>
-    /// Makes sure that a put's "200" means these bytes. The tag is their MD5, except of objects that the server encrypts with a managed key, and on some servers; a tag that says nothing is believed once
-    /// the bytes were read back, and one that is missing once more for each put, by the length.
+    /// Makes sure that a put's "200" means these bytes. The tag is their MD5, except of objects that the server
+    /// encrypts with a managed key, and on some servers; a tag that says nothing is believed once the bytes were read
+    /// back, and one that is missing once more for each put, by the length.
     /// </summary>
-    internal async Task RequireStoredAsync(string name, long length, byte[] md5, PutObjectResponse response, CancellationToken cancellationToken)
+    internal async Task RequireStoredAsync(string name, long length, byte[] md5, PutObjectResponse response,
+        CancellationToken cancellationToken)
     {
         string tag = response.ETag?.Trim('"') ?? "";
         if (tag.Equals(Hex.ToString(md5), StringComparison.OrdinalIgnoreCase)) return;
         if (tag.Length > 0)
         {
-            // https://docs.aws.amazon.com/AmazonS3/latest/API/API_Object.html: of objects under SSE-KMS or SSE-C the tag is no MD5, and looks like one.
-            bool isOther = _tagsAreOther || tag.Length != 32 || !tag.All(Uri.IsHexDigit) || response.ServerSideEncryptionMethod?.Value?.StartsWith("aws:kms", StringComparison.Ordinal) == true
+            // https://docs.aws.amazon.com/AmazonS3/latest/API/API_Object.html: of objects under SSE-KMS or SSE-C the
+            // tag is no MD5, and looks like one.
+            bool isOther = _tagsAreOther || tag.Length != 32 || !tag.All(Uri.IsHexDigit)
+                || response.ServerSideEncryptionMethod?.Value?.StartsWith("aws:kms", StringComparison.Ordinal) == true
                 || response.ServerSideEncryptionCustomerMethod?.Value is { Length: > 0 };
             if (isOther) return;
         }
@@ -30,7 +34,8 @@ internal sealed class S3Proof(S3Requests requests)
         {
             if (tag.Length == 0 && _hasNoTags)
             {
-                GetObjectMetadataResponse head = await requests.HeadAsync(name, response.VersionId, cancellationToken).ConfigureAwait(false);
+                GetObjectMetadataResponse head = await requests.HeadAsync(name, response.VersionId,
+                    cancellationToken).ConfigureAwait(false);
                 if (head.ContentLength == length) return;
             }
             else if (await HoldsAsync(name, response.VersionId, length, md5, cancellationToken).ConfigureAwait(false))
@@ -43,21 +48,30 @@ internal sealed class S3Proof(S3Requests requests)
         catch (NataliaException error) when (error.ErrorId == ErrorIds.ObjectNotFound)
         {
             // Nothing is there, so another try may put it there.
-            throw new NataliaException(ErrorIds.StoreWriteFailed, NataliaErrorKind.WriteFailed, $"The server {requests.Route.Server} says that it has stored '{name}', and does not have it.", $"{requests.Location}/{name}",
-                "Run the operation again. If it stays so, look for a proxy or a gateway that answers in the server's place.", error);
+            throw new NataliaException(ErrorIds.StoreWriteFailed, NataliaErrorKind.WriteFailed,
+                $"The server {requests.Route.Server} says that it has stored '{name}', and does not have it.",
+                $"{requests.Location}/{name}",
+                "Run the operation again. If it stays so, look for a proxy or a gateway that answers in the server's "
+                + "place.",
+                error);
         }
         catch (NataliaException error) when (error.ErrorId == ErrorIds.ObjectArchived)
         {
             // An archive class gives nothing back; its length must do.
-            GetObjectMetadataResponse head = await requests.HeadAsync(name, response.VersionId, cancellationToken).ConfigureAwait(false);
+            GetObjectMetadataResponse head = await requests.HeadAsync(name, response.VersionId,
+                cancellationToken).ConfigureAwait(false);
             if (head.ContentLength == length) return;
         }
-        throw requests.Wrong(name, $"The server {requests.Route.Server} says that it has stored '{name}', and holds other bytes under that name than the {length.ToString(CultureInfo.InvariantCulture)} that were sent.");
+        throw requests.Wrong(name,
+            $"The server {requests.Route.Server} says that it has stored '{name}', and holds other bytes under that "
+            + $"name than the {length.ToString(CultureInfo.InvariantCulture)} that were sent.");
     }
 
-    internal async Task<bool> HoldsAsync(string name, string? version, long length, byte[] md5, CancellationToken cancellationToken)
+    internal async Task<bool> HoldsAsync(string name, string? version, long length, byte[] md5,
+        CancellationToken cancellationToken)
     {
-        GetObjectMetadataResponse head = await requests.HeadAsync(name, version, cancellationToken).ConfigureAwait(false);
+        GetObjectMetadataResponse head = await requests.HeadAsync(name, version,
+            cancellationToken).ConfigureAwait(false);
         if (head.ContentLength != length) return false;
         if ((head.ETag?.Trim('"') ?? "").Equals(Hex.ToString(md5), StringComparison.OrdinalIgnoreCase)) return true;
         // Of an object that the server encrypts, the tag is no MD5: then only the bytes tell.
@@ -66,7 +80,10 @@ internal sealed class S3Proof(S3Requests requests)
         using MD5 hash = MD5.Create();
 #pragma warning restore CA5351
         byte[] buffer = new byte[128 << 10];
-        for (int count; (count = await there.ReadAsync(buffer, 0, buffer.Length, cancellationToken).ConfigureAwait(false)) > 0;) hash.TransformBlock(buffer, 0, count, null, 0);
+        for (int count; (count = await there.ReadAsync(buffer, 0, buffer.Length,
+            cancellationToken).ConfigureAwait(false))
+            > 0;)
+            hash.TransformBlock(buffer, 0, count, null, 0);
         hash.TransformFinalBlock([], 0, 0);
         return hash.Hash.AsSpan().SequenceEqual(md5);
     }

@@ -54,7 +54,6 @@ internal sealed class S3Requests : IDisposable
     /// <param name="call">What is asked.</param>
     /// <param name="count">Counts it.</param>
     /// <param name="send">Sends it.</param>
-    /// <param name="cancellationToken">Stops it.</param>
     internal async Task<T> SendAsync<T>(string? name, S3Call call, Action count, Func<CancellationToken, Task<T>> send,
         CancellationToken cancellationToken)
     {
@@ -111,8 +110,13 @@ internal sealed class S3Requests : IDisposable
             try
             {
                 Meter.Read();
-                var request = new GetObjectRequest { BucketName = Bucket, Key = Key(name), VersionId = version,
-                    ByteRange = new ByteRange(offset, offset + buffer.Length - 1) };
+                var request = new GetObjectRequest
+                {
+                    BucketName = Bucket,
+                    Key = Key(name),
+                    VersionId = version,
+                    ByteRange = new ByteRange(offset, offset + buffer.Length - 1)
+                };
                 response = await Client.GetObjectAsync(request, guard.Token).ConfigureAwait(false);
             }
             catch (AmazonS3Exception error) when (error.StatusCode == HttpStatusCode.RequestedRangeNotSatisfiable)

@@ -15,7 +15,8 @@ internal sealed record S3Route(string Host, string? Proxy, bool HasProxyLogin, b
     {
         Uri server = address?.Base ?? options.Endpoint ?? new Uri("https://s3.amazonaws.com");
         Uri? proxy = proxies.GetProxy(server);
-        return new S3Route(options.Endpoint is null ? "AWS" : server.Authority, proxy?.Authority, proxy is not null && proxies.Credentials?.GetCredential(proxy, "Basic") is { UserName.Length: > 0 },
+        return new S3Route(options.Endpoint is null ? "AWS" : server.Authority, proxy?.Authority,
+            proxy is not null && proxies.Credentials?.GetCredential(proxy, "Basic") is { UserName.Length: > 0 },
             address?.Style == S3AddressingStyle.Virtual && server.Host != options.Endpoint?.Host);
     }
 }

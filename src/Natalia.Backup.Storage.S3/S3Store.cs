@@ -13,12 +13,18 @@ namespace Natalia.Backup.Storage.S3;
 
 /// <summary>A repository's objects in a bucket: AWS, Wasabi, MinIO, Ceph and what else speaks S3.</summary>
 /// <remarks>
-/// <para><b>Versioned buckets</b> (all with object lock) never forget: a later put shadows an object and a delete marker hides it. This store therefore lists versions, reads and deletes by version id, takes the <i>first</i>
-/// version of a key as the object, and ignores delete markers: whoever may write into the bucket can neither replace nor hide what is there. Such a bucket has no exclusive create.</para>
-/// <para><b>Plain buckets</b> get conditional puts. Whether the server honours them is tried before the first put, except on AWS: who only reads writes nothing.</para>
-/// <para><b>Locks</b> are read back after every put that asks for one: servers exist that answer 200 and lock nothing. No multipart upload is used, because there the lock is most often lost; a put is one request.</para>
-/// <para><b>Integrity.</b> Each put carries a Content-MD5 that the server verifies, over plain http a signed SHA-256 too, and the tag in its answer is compared. The repository's own hashes guard the rest.</para>
-/// <para><b>Hosts.</b> No redirect is followed: requests carry the access key's name, and go to the endpoint alone.</para>
+/// <para><b>Versioned buckets</b> (all with object lock) never forget: a later put shadows an object and a delete
+/// marker hides it. This store therefore lists versions, reads and deletes by version id, takes the <i>first</i>
+/// version of a key as the object, and ignores delete markers: whoever may write into the bucket can neither replace
+/// nor hide what is there. Such a bucket has no exclusive create.</para>
+/// <para><b>Plain buckets</b> get conditional puts. Whether the server honours them is tried before the first put,
+/// except on AWS: who only reads writes nothing.</para>
+/// <para><b>Locks</b> are read back after every put that asks for one: servers exist that answer 200 and lock nothing.
+/// No multipart upload is used, because there the lock is most often lost; a put is one request.</para>
+/// <para><b>Integrity.</b> Each put carries a Content-MD5 that the server verifies, over plain http a signed SHA-256
+/// too, and the tag in its answer is compared. The repository's own hashes guard the rest.</para>
+/// <para><b>Hosts.</b> No redirect is followed: requests carry the access key's name, and go to the endpoint
+/// alone.</para>
 /// <para>Does not retry: wrap it in a <see cref="RetryStore"/>. Never lifts or bypasses a lock.</para>
 /// </remarks>
 public sealed class S3Store : IObjectStore, IObjectArchive, IMeteredStore, IPlacedStore
@@ -59,15 +65,16 @@ public sealed class S3Store : IObjectStore, IObjectArchive, IMeteredStore, IPlac
 
     /// <summary>Connects to a bucket and finds out what it can do. Leaves nothing there.</summary>
     /// <param name="options">Which bucket, and how.</param>
-    /// <param name="cancellationToken">Stops it.</param>
     /// <param name="clock">The clock; null takes the system's.</param>
     /// <exception cref="NataliaException"><c>StoreSettingInvalid</c>, <c>StoreCredentialInvalid</c>,
     /// <c>StoreRedirected</c>, <c>ProxyAuthenticationFailed</c>, <c>BucketNotFound</c>, <c>BucketRegionWrong</c>,
     /// <c>BucketWithoutObjectLock</c>, <c>StoreCredentialRefused</c>, <c>StoreCredentialMissing</c>,
     /// <c>StoreClockSkewed</c>, <c>StoreCertificateRefused</c>,
-    /// <c>StoreEndpointNotFound</c>, <c>StoreEndpointInvalid</c>, <c>StoreAccessDenied</c>, <c>StoreUnavailable</c>, <c>StoreThrottled</c>.</exception>
+    /// <c>StoreEndpointNotFound</c>, <c>StoreEndpointInvalid</c>, <c>StoreAccessDenied</c>, <c>StoreUnavailable</c>,
+    /// <c>StoreThrottled</c>.</exception>
     /// <exception cref="ArgumentException">An option cannot be meant.</exception>
-    public static async Task<S3Store> OpenAsync(S3StoreOptions options, CancellationToken cancellationToken, TimeProvider? clock = null)
+    public static async Task<S3Store> OpenAsync(S3StoreOptions options, CancellationToken cancellationToken,
+        TimeProvider? clock = null)
     {
         var requests = new S3Requests(options, clock ?? TimeProvider.System);
         try
@@ -106,10 +113,15 @@ public sealed class S3Store : IObjectStore, IObjectArchive, IMeteredStore, IPlac
     /// <remarks>Before the first put it is what is to be expected; after it, what was found.</remarks>
     public bool HasExclusiveCreate => !_versions.AreKept && _conditions.AreHonoured is null or true;
 
-    /// <summary>True when the bucket keeps old versions, so that space comes back only when every version of an object is deleted. This store does that.</summary>
+    /// <summary>
+    /// True when the bucket keeps old versions, so that space comes back only when every version of an object is
+    /// deleted. This store does that.
+    /// </summary>
     public bool IsVersioned => _versions.AreKept;
 
-    /// <summary>How many days the bucket itself locks every new object, leases and probes included; null when it does not.</summary>
+    /// <summary>
+    /// How many days the bucket itself locks every new object, leases and probes included; null when it does not.
+    /// </summary>
     public int? DefaultRetentionDays => _bucket.DefaultRetentionDays;
 
     /// <summary>Where requests name the bucket, after it was found out.</summary>
@@ -122,20 +134,24 @@ public sealed class S3Store : IObjectStore, IObjectArchive, IMeteredStore, IPlac
     public IObjectLock? ObjectLock => _locks.AreSet ? _locks : null;
 
     /// <inheritdoc/>
-    public async Task PutAsync(string name, ObjectContent content, PutOptions options, CancellationToken cancellationToken)
+    public async Task PutAsync(string name, ObjectContent content, PutOptions options,
+        CancellationToken cancellationToken)
     {
         Engine.Storage.ObjectName.Require(name);
         cancellationToken.ThrowIfCancellationRequested();
         _locks.RequireAsked(options.RetainUntilUtc);
         if (content.Length > LargestPut)
-            throw new NataliaException(ErrorIds.StoreWriteFailed, NataliaErrorKind.LimitExceeded, $"The object '{name}' of {content.Length} bytes is larger than the 5 GiB that one request may carry.", name);
+            throw new NataliaException(ErrorIds.StoreWriteFailed, NataliaErrorKind.LimitExceeded,
+                $"The object '{name}' of {content.Length} bytes is larger than the 5 GiB that one request may carry.",
+                name);
         await _conditions.EnsureKnownAsync(cancellationToken).ConfigureAwait(false);
         if (options.MustNotExist && _conditions.AreHonoured is not true
             && await StatAsync(name, cancellationToken).ConfigureAwait(false) is not null)
             throw Exists(name);
 
         DateTime? until = options.RetainUntilUtc is DateTime asked ? S3Locks.WholeSecond(asked) : null;
-        PutObjectResponse? response = await SendPutAsync(name, content, options, until, cancellationToken).ConfigureAwait(false);
+        PutObjectResponse? response = await SendPutAsync(name, content, options, until,
+            cancellationToken).ConfigureAwait(false);
         string? version = response?.VersionId;
         if (response is null)
         {
@@ -190,13 +206,15 @@ public sealed class S3Store : IObjectStore, IObjectArchive, IMeteredStore, IPlac
         }
         catch (NataliaException error) when (error.ErrorId is ErrorIds.ObjectNotFound or ErrorIds.StoreAccessDenied)
         {
-            // The answer to a HEAD cannot say whether the object or the whole bucket is missing; gone must not look like empty.
+            // The answer to a HEAD cannot say whether the object or the whole bucket is missing; gone must not look
+            // like empty.
             return await _lists.FindAsync(name, cancellationToken).ConfigureAwait(false);
         }
     }
 
     /// <inheritdoc/>
-    public async IAsyncEnumerable<StoredObject> ListAsync(string prefix, string? after, [EnumeratorCancellation] CancellationToken cancellationToken)
+    public async IAsyncEnumerable<StoredObject> ListAsync(string prefix, string? after,
+        [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         Engine.Storage.ObjectName.RequirePrefix(prefix);
         cancellationToken.ThrowIfCancellationRequested();
@@ -223,18 +241,21 @@ public sealed class S3Store : IObjectStore, IObjectArchive, IMeteredStore, IPlac
             await DeleteVersionAsync(name, null, cancellationToken).ConfigureAwait(false);
             return;
         }
-        // Newest first: until the last request, the first version stands, so that an interrupted deletion leaves the object as it was.
+        // Newest first: until the last request, the first version stands, so that an interrupted deletion leaves the
+        // object as it was.
         foreach (S3ObjectVersion version in await _versions.ListAsync(name, cancellationToken).ConfigureAwait(false))
             await DeleteVersionAsync(name, version.VersionId, cancellationToken).ConfigureAwait(false);
         _versions.Forget(name);
     }
 
     /// <inheritdoc/>
-    public Task FlushAsync(CancellationToken cancellationToken) => cancellationToken.IsCancellationRequested ? Task.FromCanceled(cancellationToken) : Task.CompletedTask;
+    public Task FlushAsync(CancellationToken cancellationToken) =>
+        cancellationToken.IsCancellationRequested ? Task.FromCanceled(cancellationToken) : Task.CompletedTask;
 
     /// <summary>Does nothing: a put is one request, which a server keeps whole or not at all.</summary>
     /// <inheritdoc/>
-    public Task<int> SweepAsync(TimeSpan olderThan, CancellationToken cancellationToken) => cancellationToken.IsCancellationRequested ? Task.FromCanceled<int>(cancellationToken) : Task.FromResult(0);
+    public Task<int> SweepAsync(TimeSpan olderThan, CancellationToken cancellationToken) =>
+        cancellationToken.IsCancellationRequested ? Task.FromCanceled<int>(cancellationToken) : Task.FromResult(0);
 
     /// <inheritdoc/>
     public bool HoldsNewPacks => _archive.HoldsNewPacks;
@@ -254,8 +275,12 @@ public sealed class S3Store : IObjectStore, IObjectArchive, IMeteredStore, IPlac
     public Task<StorePlacement> GetPlacementAsync(CancellationToken cancellationToken)
     {
         string? host = _requests.Options.Endpoint?.Host;
-        return Task.FromResult(new StorePlacement { HostName = host ?? "AWS", IsThisMachine = host is not null
-            && ThisMachine.Is(host) });
+        return Task.FromResult(new StorePlacement
+        {
+            HostName = host ?? "AWS",
+            IsThisMachine = host is not null
+            && ThisMachine.Is(host)
+        });
     }
 
     /// <inheritdoc/>
@@ -266,9 +291,12 @@ public sealed class S3Store : IObjectStore, IObjectArchive, IMeteredStore, IPlac
     }
 
     /// <summary>Sends a put; the answer is null when the name is taken.</summary>
-    private async Task<PutObjectResponse?> SendPutAsync(string name, ObjectContent content, PutOptions options, DateTime? until, CancellationToken cancellationToken)
+    private async Task<PutObjectResponse?> SendPutAsync(string name, ObjectContent content, PutOptions options,
+        DateTime? until, CancellationToken cancellationToken)
     {
-        // Over plain http the signature covers a SHA-256 of the body, too. Over TLS the body is not signed, so that a core is spared, and the MD5 guards it; a put with a lock, the bucket's own included, needs one by the protocol.
+        // Over plain http the signature covers a SHA-256 of the body, too. Over TLS the body is not signed, so that a
+        // core is spared, and the MD5 guards it; a put with a lock, the bucket's own included, needs one by the
+        // protocol.
         bool isPlain = _requests.Options.Endpoint?.Scheme == "http";
         byte[] md5 = await S3Md5.OfAsync(content, cancellationToken).ConfigureAwait(false);
         using StallGuard guard = _requests.Guard(cancellationToken);
@@ -301,7 +329,8 @@ public sealed class S3Store : IObjectStore, IObjectArchive, IMeteredStore, IPlac
                 cancellationToken).ConfigureAwait(false);
             return response;
         }
-        catch (NataliaException error) when (error.InnerException is AmazonServiceException { StatusCode: HttpStatusCode.PreconditionFailed })
+        catch (NataliaException error)
+            when (error.InnerException is AmazonServiceException { StatusCode: HttpStatusCode.PreconditionFailed })
         {
             return null;
         }
@@ -314,8 +343,12 @@ public sealed class S3Store : IObjectStore, IObjectArchive, IMeteredStore, IPlac
 
     private async Task DeleteVersionAsync(string name, string? version, CancellationToken cancellationToken)
     {
-        var request = new DeleteObjectRequest { BucketName = _requests.Bucket, Key = _requests.Key(name),
-            VersionId = version };
+        var request = new DeleteObjectRequest
+        {
+            BucketName = _requests.Bucket,
+            Key = _requests.Key(name),
+            VersionId = version
+        };
         try
         {
             await _requests.SendAsync(name, version is null ? S3Call.Delete : S3Call.DeleteVersion, Meter.Delete, t =>
@@ -329,9 +362,13 @@ public sealed class S3Store : IObjectStore, IObjectArchive, IMeteredStore, IPlac
         {
             if (await _locks.DescribeAsync(name, version, cancellationToken).ConfigureAwait(false) is not string until)
                 throw;
-            throw new NataliaException(ErrorIds.ObjectLocked, NataliaErrorKind.PermissionDenied, $"The object '{name}' is locked {until}.", $"{Location}/{name}", "It can be deleted when the lock has ended.", error);
+            throw new NataliaException(ErrorIds.ObjectLocked, NataliaErrorKind.PermissionDenied,
+                $"The object '{name}' is locked {until}.", $"{Location}/{name}",
+                "It can be deleted when the lock has ended.", error);
         }
     }
 
-    private NataliaException Exists(string name) => new(ErrorIds.ObjectExists, NataliaErrorKind.AlreadyExists, $"An object '{name}' exists already in '{Location}'.", name);
+    private NataliaException Exists(string name) =>
+        new(ErrorIds.ObjectExists, NataliaErrorKind.AlreadyExists,
+            $"An object '{name}' exists already in '{Location}'.", name);
 }

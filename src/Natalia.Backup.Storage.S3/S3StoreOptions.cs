@@ -10,35 +10,60 @@ public sealed record S3StoreOptions
     /// <summary>The bucket's name. The bucket must exist.</summary>
     public required string Bucket { get; init; }
 
-    /// <summary>The server: <c>https://host[:port]</c>. Null means AWS. A plain <c>http</c> address works; what travels then can be read on the way where the repository itself is not encrypted.</summary>
+    /// <summary>
+    /// The server: <c>https://host[:port]</c>. Null means AWS. A plain <c>http</c> address works; what travels then can
+    /// be read on the way where the repository itself is not encrypted.
+    /// </summary>
     public Uri? Endpoint { get; init; }
 
-    /// <summary>The region, such as <c>eu-west-3</c>. Null takes <c>AWS_REGION</c> where AWS is meant, else <c>us-east-1</c>, which most other servers do not look at.</summary>
+    /// <summary>
+    /// The region, such as <c>eu-west-3</c>. Null takes <c>AWS_REGION</c> where AWS is meant, else <c>us-east-1</c>,
+    /// which most other servers do not look at.
+    /// </summary>
     public string? Region { get; init; }
 
-    /// <summary>Where requests name the bucket. With <see cref="Endpoint"/> null, Auto and Virtual are the same.</summary>
+    /// <summary>
+    /// Where requests name the bucket. With <see cref="Endpoint"/> null, Auto and Virtual are the same.
+    /// </summary>
     public S3AddressingStyle AddressingStyle { get; init; }
 
-    /// <summary>What all keys begin with, without slashes at its ends; null or empty for the bucket's root. Several repositories may share a bucket under different prefixes.</summary>
+    /// <summary>
+    /// What all keys begin with, without slashes at its ends; null or empty for the bucket's root. Several repositories
+    /// may share a bucket under different prefixes.
+    /// </summary>
     public string? Prefix { get; init; }
 
-    /// <summary>The access key. Null, together with <see cref="SecretKey"/>, takes the SDK's own chain: environment, profile, role of the machine.</summary>
+    /// <summary>
+    /// The access key. Null, together with <see cref="SecretKey"/>, takes the SDK's own chain: environment, profile,
+    /// role of the machine.
+    /// </summary>
     public string? AccessKey { get; init; }
 
-    /// <summary>The secret that belongs to the access key. Stays the caller's; it is read once, when the store is opened.</summary>
+    /// <summary>
+    /// The secret that belongs to the access key. Stays the caller's; it is read once, when the store is opened.
+    /// </summary>
     public SecureString? SecretKey { get; init; }
 
-    /// <summary>The storage class of packs, such as <c>STANDARD_IA</c> or <c>DEEP_ARCHIVE</c>; null for the bucket's default. Everything else always lies in the default class, so that it is read without a thaw.</summary>
+    /// <summary>
+    /// The storage class of packs, such as <c>STANDARD_IA</c> or <c>DEEP_ARCHIVE</c>; null for the bucket's default.
+    /// Everything else always lies in the default class, so that it is read without a thaw.
+    /// </summary>
     public string? StorageClass { get; init; }
 
-    /// <summary>How strong locks are to be. Null: the store sets none. Else the bucket must have been made with object lock.</summary>
+    /// <summary>
+    /// How strong locks are to be. Null: the store sets none. Else the bucket must have been made with object lock.
+    /// </summary>
     public ObjectLockMode? LockMode { get; init; }
 
-    /// <summary>The SHA-256 fingerprint of the server's certificate, 64 hexadecimal digits (colons and blanks are ignored). When given, exactly this certificate is trusted and no other.</summary>
+    /// <summary>
+    /// The SHA-256 fingerprint of the server's certificate, 64 hexadecimal digits (colons and blanks are ignored). When
+    /// given, exactly this certificate is trusted and no other.
+    /// </summary>
     public string? ServerCertificateThumbprint { get; init; }
 
     /// <summary>
-    /// How long a request may make no progress before it counts as broken. Not a limit of its whole duration. More than zero. Less than 64 KiB in a minute counts as broken, too.
+    /// How long a request may make no progress before it counts as broken. Not a limit of its whole duration. More than
+    /// zero. Less than 64 KiB in a minute counts as broken, too.
     /// </summary>
     public TimeSpan StallTimeout { get; init; } = TimeSpan.FromMinutes(2);
 

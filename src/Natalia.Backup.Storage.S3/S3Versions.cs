@@ -53,8 +53,12 @@ internal sealed class S3Versions(S3Requests requests, bool isVersioned)
     {
         var found = new List<S3ObjectVersion>();
         // Other keys that begin with the name come behind it, so that a short page is mostly all.
-        var request = new ListVersionsRequest { BucketName = requests.Bucket, Prefix = requests.Key(name),
-            MaxKeys = 10 };
+        var request = new ListVersionsRequest
+        {
+            BucketName = requests.Bucket,
+            Prefix = requests.Key(name),
+            MaxKeys = 10
+        };
         var progress = new ListProgress(requests);
         while (true)
         {

@@ -1,9 +1,8 @@
-using Natalia.Backup.Engine;
-
 namespace Natalia.Backup.Storage.S3;
 
 /// <summary>
-/// Knows a line that merely drips: fewer than 64 KiB in a minute of waiting. Only waiting counts, so that whoever takes the bytes may take their time.
+/// Knows a line that merely drips: fewer than 64 KiB in a minute of waiting. Only waiting counts, so that whoever takes
+/// the bytes may take their time.
 /// </summary>
 internal sealed class SlowGuard(TimeProvider clock)
 {
@@ -26,7 +25,8 @@ internal sealed class SlowGuard(TimeProvider clock)
         _waited += clock.GetElapsedTime(_since);
         _bytes += bytes;
         if (_waited < s_window) return;
-        if (_bytes * s_window.TotalSeconds < Least * _waited.TotalSeconds) throw new SlowLineException($"Only {_bytes} bytes moved in {_waited.TotalSeconds:0} seconds.");
+        if (_bytes * s_window.TotalSeconds < Least * _waited.TotalSeconds)
+            throw new SlowLineException($"Only {_bytes} bytes moved in {_waited.TotalSeconds:0} seconds.");
         _waited = TimeSpan.Zero;
         _bytes = 0;
     }

@@ -1,6 +1,9 @@
 namespace Natalia.Backup.Storage.S3;
 
-/// <summary>Ends a request that makes no progress for a while. The time starts anew with every piece of progress, so that a slow line is no error and a dead one is.</summary>
+/// <summary>
+/// Ends a request that makes no progress for a while. The time starts anew with every piece of progress, so that a slow
+/// line is no error and a dead one is.
+/// </summary>
 internal sealed class StallGuard : IDisposable
 {
     private readonly CancellationTokenSource _source;

@@ -6,11 +6,13 @@ using System.Reflection;
 namespace Natalia.Backup;
 
 /// <summary>
-/// On Windows PowerShell, which has no load contexts: finds the module's own libraries for the module's own assemblies, where their versions do not match to the digit.
+/// On Windows PowerShell, which has no load contexts: finds the module's own libraries for the module's own assemblies,
+/// where their versions do not match to the digit.
 /// </summary>
 /// <remarks>
-/// It answers only requests that come from an assembly in the module's folder, or, where the requester is unknown, requests for exactly the identity that lies there.
-/// Whatever another module asks for is left alone. It is registered while the module is imported in at least one runspace. Thread-safe.
+/// It answers only requests that come from an assembly in the module's folder, or, where the requester is unknown,
+/// requests for exactly the identity that lies there. Whatever another module asks for is left alone. It is registered
+/// while the module is imported in at least one runspace. Thread-safe.
 /// </remarks>
 [EditorBrowsable(EditorBrowsableState.Never)]
 public sealed class DesktopAssemblyResolver : IModuleAssemblyInitializer, IModuleAssemblyCleanup
@@ -43,7 +45,7 @@ public sealed class DesktopAssemblyResolver : IModuleAssemblyInitializer, IModul
     private static Assembly? Resolve(object? sender, ResolveEventArgs request)
     {
         var wanted = new AssemblyName(request.Name);
-        var requester = request.RequestingAssembly;
+        Assembly? requester = request.RequestingAssembly;
         if (!string.IsNullOrEmpty(wanted.CultureName) || (requester is not null && !IsOwn(requester)))
             return null;
 
@@ -52,12 +54,15 @@ public sealed class DesktopAssemblyResolver : IModuleAssemblyInitializer, IModul
             return null;
 
         var found = AssemblyName.GetAssemblyName(path);
-        var fits = requester is null ? found.FullName == wanted.FullName : SameKey(found, wanted) && found.Version >= wanted.Version;
+        var fits = requester is null
+            ? found.FullName == wanted.FullName
+            : SameKey(found, wanted) && found.Version >= wanted.Version;
         return fits ? Assembly.LoadFrom(path) : null;
     }
 
     private static bool IsOwn(Assembly assembly) =>
-        !assembly.IsDynamic && string.Equals(Path.GetDirectoryName(assembly.Location), s_folder, StringComparison.OrdinalIgnoreCase);
+        !assembly.IsDynamic
+        && string.Equals(Path.GetDirectoryName(assembly.Location), s_folder, StringComparison.OrdinalIgnoreCase);
 
     private static bool SameKey(AssemblyName left, AssemblyName right) =>
         (left.GetPublicKeyToken() ?? []).SequenceEqual(right.GetPublicKeyToken() ?? []);

@@ -6,7 +6,10 @@ using Natalia.Backup.Operations.Text;
 
 namespace Natalia.Backup;
 
-/// <summary>What the format file shows. Takes anything, also values that came back from a job as text; shows nothing for nothing.</summary>
+/// <summary>
+/// What the format file shows. Takes anything, also values that came back from a job as text; shows nothing for
+/// nothing.
+/// </summary>
 [EditorBrowsable(EditorBrowsableState.Never)]
 public static class _Format
 {
@@ -19,31 +22,45 @@ public static class _Format
     /// <summary>A size with a binary unit and in bytes: <c>1.50 GiB (1,610,612,736 bytes)</c>.</summary>
     /// <param name="bytes">Bytes, or nothing.</param>
     public static string ExactSize(object? bytes) =>
-        TryConvert(bytes, out long value) ? string.Format(CultureInfo.InvariantCulture, "{0} ({1:N0} bytes)", ByteSize.Format(value), value) : "";
+        TryConvert(bytes, out long value)
+            ? string.Format(CultureInfo.InvariantCulture, "{0} ({1:N0} bytes)", ByteSize.Format(value), value)
+            : "";
 
     /// <summary>A time in UTC, to the second: <c>2026-11-23 18:00:00</c>.</summary>
     /// <param name="time">A time, or nothing.</param>
     public static string Utc(object? time) =>
-        TryConvert(time, out DateTime value) ? (value.Kind == DateTimeKind.Local ? value.ToUniversalTime() : value).ToString("yyyy-MM-dd HH:mm:ss", CultureInfo.InvariantCulture) : "";
+        TryConvert(time, out DateTime value)
+            ? (value.Kind == DateTimeKind.Local ? value.ToUniversalTime() : value).ToString("yyyy-MM-dd HH:mm:ss",
+                CultureInfo.InvariantCulture)
+            : "";
 
-    /// <summary>A time in UTC with what it is in the reader's zone: <c>2026-11-23 18:00:00 UTC (19:00:00 local)</c>.</summary>
+    /// <summary>
+    /// A time in UTC with what it is in the reader's zone: <c>2026-11-23 18:00:00 UTC (19:00:00 local)</c>.
+    /// </summary>
     /// <param name="time">A time, or nothing.</param>
     public static string UtcAndLocal(object? time)
     {
         if (!TryConvert(time, out DateTime value)) return "";
-        DateTime utc = value.Kind == DateTimeKind.Local ? value.ToUniversalTime() : DateTime.SpecifyKind(value, DateTimeKind.Utc);
+        DateTime utc = value.Kind == DateTimeKind.Local
+            ? value.ToUniversalTime()
+            : DateTime.SpecifyKind(value, DateTimeKind.Utc);
         DateTime local = utc.ToLocalTime();
         string format = local.Date == utc.Date ? "HH:mm:ss" : "yyyy-MM-dd HH:mm:ss";
-        return string.Format(CultureInfo.InvariantCulture, "{0} UTC ({1} local)", Utc(utc), local.ToString(format, CultureInfo.InvariantCulture));
+        return string.Format(CultureInfo.InvariantCulture, "{0} UTC ({1} local)", Utc(utc),
+            local.ToString(format, CultureInfo.InvariantCulture));
     }
 
     /// <summary>The day of a time that is still to come: <c>2026-12-23</c>; nothing for one that has passed.</summary>
     /// <param name="time">A time in UTC, or nothing.</param>
-    public static string FutureDate(object? time) => TryConvert(time, out DateTime value) && value > DateTime.UtcNow ? value.ToString("yyyy-MM-dd", CultureInfo.InvariantCulture) : "";
+    public static string FutureDate(object? time) =>
+        TryConvert(time, out DateTime value) && value > DateTime.UtcNow
+            ? value.ToString("yyyy-MM-dd", CultureInfo.InvariantCulture)
+            : "";
 
     /// <summary>The first digits of an id.</summary>
     /// <param name="id">An id, or nothing.</param>
-    public static string ShortId(object? id) => Text(id) is { Length: > ShortIdLength } text ? text.Substring(0, ShortIdLength) : Text(id);
+    public static string ShortId(object? id) =>
+        Text(id) is { Length: > ShortIdLength } text ? text.Substring(0, ShortIdLength) : Text(id);
 
     /// <summary>A duration: <c>0.35 s</c>, <c>12.4 s</c>, <c>3:07 min</c>, <c>2:15:00 h</c>.</summary>
     /// <param name="duration">A duration, or nothing.</param>
@@ -51,11 +68,13 @@ public static class _Format
     {
         if (!TryConvert(duration, out TimeSpan value)) return "";
         double seconds = value.TotalSeconds;
-        if (seconds < 59.95) return seconds.ToString(seconds < 9.995 ? "0.00" : "0.0", CultureInfo.InvariantCulture) + " s";
+        if (seconds < 59.95)
+            return seconds.ToString(seconds < 9.995 ? "0.00" : "0.0", CultureInfo.InvariantCulture) + " s";
         TimeSpan whole = TimeSpan.FromSeconds(Math.Round(seconds));
         return whole.TotalHours < 1
             ? string.Format(CultureInfo.InvariantCulture, "{0}:{1:00} min", whole.Minutes, whole.Seconds)
-            : string.Format(CultureInfo.InvariantCulture, "{0}:{1:00}:{2:00} h", (long)whole.TotalHours, whole.Minutes, whole.Seconds);
+            : string.Format(CultureInfo.InvariantCulture, "{0}:{1:00}:{2:00} h", (long)whole.TotalHours, whole.Minutes,
+                whole.Seconds);
     }
 
     /// <summary>What a repair found, one below the other; the first 20.</summary>
@@ -63,10 +82,13 @@ public static class _Format
     public static string Findings(object? findings)
     {
         const int Shown = 20;
-        if ((findings is PSObject wrapped ? wrapped.BaseObject : findings) is not System.Collections.IEnumerable all) return "none";
+        if ((findings is PSObject wrapped ? wrapped.BaseObject : findings) is not System.Collections.IEnumerable all)
+            return "none";
         List<PSObject> items = [.. all.Cast<object>().Select(PSObject.AsPSObject)];
         if (items.Count == 0) return "none";
-        IEnumerable<string> lines = items.Take(Shown).Select(f => $"{Text(f.Properties["Kind"]?.Value)} ({Text(f.Properties["Action"]?.Value)}): {Text(f.Properties["Detail"]?.Value)}");
+        IEnumerable<string> lines = items.Take(Shown)
+            .Select(f => $"{Text(f.Properties["Kind"]?.Value)} ({Text(f.Properties["Action"]?.Value)}): "
+                + $"{Text(f.Properties["Detail"]?.Value)}");
         if (items.Count > Shown) lines = lines.Append($"And {items.Count - Shown} more: see the property Findings.");
         return string.Join(Environment.NewLine, lines);
     }
@@ -80,17 +102,20 @@ public static class _Format
     /// <param name="isProtected">Whether it is protected.</param>
     /// <param name="original">The id of what it is a copy of, or nothing.</param>
     /// <param name="isInFuture">Whether its time lies in the future.</param>
-    public static string Marks(object? isProtected, object? original, object? isInFuture) => Marks(isProtected, original, isInFuture, null);
+    public static string Marks(object? isProtected, object? original, object? isInFuture) =>
+        Marks(isProtected, original, isInFuture, null);
 
     /// <summary>As above, and whether its file was renamed.</summary>
     /// <param name="isProtected">Whether it is protected.</param>
     /// <param name="original">The id of what it is a copy of, or nothing.</param>
     /// <param name="isInFuture">Whether its time lies in the future.</param>
     /// <param name="isRenamed">Whether its file bears a name that the storage did not give.</param>
-    public static string Marks(object? isProtected, object? original, object? isInFuture, object? isRenamed) => string.Join(", ", new[]
+    public static string Marks(object? isProtected, object? original, object? isInFuture, object? isRenamed) =>
+        string.Join(", ", new[]
     {
         TryConvert(isRenamed, out bool renamed) && renamed ? "renamed" : "",
-        TryConvert(isInFuture, out bool ahead) && ahead ? "in the future" : "", TryConvert(isProtected, out bool value) && value ? "protected" : "", Text(original).Length > 0 ? "copy" : "",
+        TryConvert(isInFuture, out bool ahead) && ahead ? "in the future" : "",
+        TryConvert(isProtected, out bool value) && value ? "protected" : "", Text(original).Length > 0 ? "copy" : "",
     }.Where(m => m.Length > 0));
 
     /// <summary>A text in so many characters: of a longer one the end, for the ends of paths differ.</summary>
@@ -110,7 +135,9 @@ public static class _Format
     {
         if (Text(detail) is { Length: > 0 } sentence) return sentence;
         string should = Text(expected), found = Text(actual);
-        return should.Length == 0 || should == found ? found : found.Length == 0 ? $"expected: {should}" : $"{found} (expected: {should})";
+        return should.Length == 0 || should == found
+            ? found
+            : found.Length == 0 ? $"expected: {should}" : $"{found} (expected: {should})";
     }
 
     /// <summary>A list on one line.</summary>
@@ -118,14 +145,19 @@ public static class _Format
     public static string List(object? items)
     {
         object? value = items is PSObject wrapped ? wrapped.BaseObject : items;
-        return value is System.Collections.IEnumerable list and not string ? string.Join(", ", list.Cast<object?>().Select(Text)) : Text(value);
+        return value is System.Collections.IEnumerable list and not string
+            ? string.Join(", ", list.Cast<object?>().Select(Text))
+            : Text(value);
     }
 
     /// <summary>A text from elsewhere on one line; what would command the terminal is made visible.</summary>
     /// <param name="text">A text, or nothing.</param>
     public static string Line(object? text) => Text(text);
 
-    /// <summary>A text from elsewhere for the last column of a table, broken between words: the console itself breaks wherever a line is full.</summary>
+    /// <summary>
+    /// A text from elsewhere for the last column of a table, broken between words: the console itself breaks wherever a
+    /// line is full.
+    /// </summary>
     /// <param name="text">A text, or nothing.</param>
     /// <param name="used">How many columns the others take, with the gaps between them.</param>
     /// <param name="host">The host that shows it.</param>
@@ -139,15 +171,22 @@ public static class _Format
     /// <param name="flag">A truth value, or nothing.</param>
     public static string YesNo(object? flag) => TryConvert(flag, out bool value) ? (value ? "yes" : "no") : "";
 
-    /// <summary>The columns that a table may have; null where the host does not know: then nothing is broken here.</summary>
+    /// <summary>
+    /// The columns that a table may have; null where the host does not know: then nothing is broken here.
+    /// </summary>
     private static int? WidthOf(object? host)
     {
         try
         {
             // The formatter leaves the last column free.
-            return (host is PSObject wrapped ? wrapped.BaseObject : host) is System.Management.Automation.Host.PSHost { UI.RawUI: { } screen } ? screen.BufferSize.Width - 1 : null;
+            return (host is PSObject wrapped ? wrapped.BaseObject : host)
+                is System.Management.Automation.Host.PSHost { UI.RawUI: { } screen }
+                ? screen.BufferSize.Width - 1
+                : null;
         }
-        catch (Exception e) when (e is System.Management.Automation.Host.HostException or NotImplementedException or NotSupportedException or System.IO.IOException)
+        catch (Exception e)
+            when (e is System.Management.Automation.Host.HostException or NotImplementedException
+                or NotSupportedException or System.IO.IOException)
         {
             // A host without a screen: what is written goes to a file or another program.
             return null;

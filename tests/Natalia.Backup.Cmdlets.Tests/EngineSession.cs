@@ -8,7 +8,8 @@ namespace Natalia.Backup.Cmdlets.Tests;
 /// <summary>A runspace of the real engine that knows the module's cmdlets and those of the tests.</summary>
 internal sealed class EngineSession : IDisposable
 {
-    private static readonly IReadOnlyList<SessionStateCmdletEntry> s_cmdlets = [.. new[] { typeof(ModuleCleanup).Assembly, typeof(EngineSession).Assembly }
+    private static readonly IReadOnlyList<SessionStateCmdletEntry> s_cmdlets =
+        [.. new[] { typeof(ModuleCleanup).Assembly, typeof(EngineSession).Assembly }
         .SelectMany(a => a.GetTypes())
         .Where(t => !t.IsAbstract)
         .Select(t => (Type: t, Attribute: t.GetCustomAttribute<CmdletAttribute>()))
@@ -50,12 +51,14 @@ internal sealed class EngineSession : IDisposable
             errors.AddRange(shell.Streams.Error);
             errors.Add(e.ErrorRecord);
         }
-        return new Result(output, errors, [.. shell.Streams.Warning.Select(w => w.Message)], [.. shell.Streams.Verbose.Select(w => w.Message)]);
+        return new Result(output, errors, [.. shell.Streams.Warning.Select(w => w.Message)],
+            [.. shell.Streams.Verbose.Select(w => w.Message)]);
     }
 
     public void Dispose() => Runspace.Dispose();
 
-    internal sealed record Result(IReadOnlyList<PSObject> Output, IReadOnlyList<ErrorRecord> Errors, IReadOnlyList<string> Warnings, IReadOnlyList<string> Verbose)
+    internal sealed record Result(IReadOnlyList<PSObject> Output, IReadOnlyList<ErrorRecord> Errors,
+        IReadOnlyList<string> Warnings, IReadOnlyList<string> Verbose)
     {
         internal IReadOnlyList<string> ErrorIds => [.. Errors.Select(e => e.FullyQualifiedErrorId.Split(',')[0])];
 

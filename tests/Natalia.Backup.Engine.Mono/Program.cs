@@ -13,14 +13,16 @@ namespace Natalia.Backup.Engine.Mono;
 
 /// <summary>
 /// <c>make FOLDER STATE…</c> makes a repository and backs up one state of a disk (a raw file) after the other.
-/// <c>add FOLDER STATE…</c> backs up into one that is there. <c>read FOLDER</c> checks everything, and prints <c>POINT SHA256</c> for each point, oldest first.
-/// <c>test [CLASS…]</c> runs the engine's tests, or those of some classes. The password is the environment variable NATALIA_PASSWORD; without it the repository is not encrypted.
+/// <c>add FOLDER STATE…</c> backs up into one that is there. <c>read FOLDER</c> checks everything, and prints <c>POINT
+/// SHA256</c> for each point, oldest first. <c>test [CLASS…]</c> runs the engine's tests, or those of some classes. The
+/// password is the environment variable NATALIA_PASSWORD; without it the repository is not encrypted.
 /// </summary>
 internal static class Program
 {
     private static async Task<int> Main(string[] arguments)
     {
-        Console.WriteLine($"# {(Type.GetType("Mono.Runtime") is null ? "not Mono" : "Mono")} {Environment.Version}, {typeof(Repository).Assembly.GetCustomAttributes(typeof(System.Runtime.Versioning.TargetFrameworkAttribute), false).Cast<System.Runtime.Versioning.TargetFrameworkAttribute>().Single().FrameworkName}");
+        Console.WriteLine($"# {(Type.GetType("Mono.Runtime") is null ? "not Mono" : "Mono")} {Environment.Version}, "
+            + $"{typeof(Repository).Assembly.GetCustomAttributes(typeof(System.Runtime.Versioning.TargetFrameworkAttribute), false).Cast<System.Runtime.Versioning.TargetFrameworkAttribute>().Single().FrameworkName}");
         if (arguments.FirstOrDefault() == "test") return TestRun.Execute([.. arguments.Skip(1)]);
         if (arguments.Length < 2) throw new ArgumentException("test; or make, add or read, and a folder");
         try
@@ -54,9 +56,17 @@ internal static class Program
         using var disk = RawDiskSource.Open(state);
         var appliance = new ApplianceDescription
         {
-            ApplianceId = ApplianceIdentity.Create("Folder", "", "one"), Name = "natalia-lyon", HypervisorKind = "Folder", Disks = [new ApplianceDisk("disk0", DiskRole.Data, null)],
+            ApplianceId = ApplianceIdentity.Create("Folder", "", "one"),
+            Name = "natalia-lyon",
+            HypervisorKind = "Folder",
+            Disks = [new ApplianceDisk("disk0", DiskRole.Data, null)],
         };
-        var request = new BackupRequest { Appliance = appliance, Disks = [new BackupDisk("disk0", DiskRole.Data, disk)], TimeUtc = DateTime.UtcNow };
+        var request = new BackupRequest
+        {
+            Appliance = appliance,
+            Disks = [new BackupDisk("disk0", DiskRole.Data, disk)],
+            TimeUtc = DateTime.UtcNow,
+        };
         RestorePoint point = await repository.BackupAsync(request, null, null, default);
         Console.WriteLine($"{point.RestorePointId} made");
     }
@@ -71,7 +81,8 @@ internal static class Program
             failed++;
         }
         string path = Path.GetTempFileName();
-        foreach (RestorePoint point in (await repository.GetRestorePointsAsync(new RestorePointFilter(), null, default)).Reverse())
+        foreach (RestorePoint point in (await repository.GetRestorePointsAsync(new RestorePointFilter(), null,
+            default)).Reverse())
         {
             CheckResult verified = await repository.VerifyRestorePointAsync(point, null, default);
             if (verified.Result != CheckOutcome.Passed)
@@ -80,10 +91,12 @@ internal static class Program
                 failed++;
             }
             File.Delete(path);
-            using (var target = new RawDiskTarget(path)) await (await repository.OpenPointAsync(point, default)).ExportDiskAsync(null, target, null, default);
+            using (var target = new RawDiskTarget(path))
+                await (await repository.OpenPointAsync(point, default)).ExportDiskAsync(null, target, null, default);
             using SHA256 sha = SHA256.Create();
             using FileStream file = File.OpenRead(path);
-            Console.WriteLine($"{point.RestorePointId} {BitConverter.ToString(sha.ComputeHash(file)).Replace("-", "").ToLowerInvariant()}");
+            Console.WriteLine($"{point.RestorePointId} "
+                + $"{BitConverter.ToString(sha.ComputeHash(file)).Replace("-", "").ToLowerInvariant()}");
         }
         File.Delete(path);
         return failed == 0 ? 0 : 1;

@@ -11,7 +11,8 @@ public sealed class DisplayTextTests
     [InlineData("line 1\r\nline\t2\n", "line 1\r\nline\t2\n")]
     [InlineData("a\u2028b\0", "a\\u2028b\\u0000")]
     [InlineData(null, "")]
-    public void What_would_command_a_terminal_is_made_visible(string? text, string shown) => Assert.Equal(shown, DisplayText.Clean(text));
+    public void What_would_command_a_terminal_is_made_visible(string? text, string shown) =>
+        Assert.Equal(shown, DisplayText.Clean(text));
 
     [Fact]
     public void A_cell_has_one_line() => Assert.Equal("a\\u000D\\u000Ab\\u0009c", DisplayText.CleanLine("a\r\nb\tc"));
@@ -19,7 +20,9 @@ public sealed class DisplayTextTests
     [Fact]
     public void Errors_show_nothing_else()
     {
-        var error = new NataliaException(ErrorIds.TaskFailed, NataliaErrorKind.InvalidOperation, "It said \u001b[1A.", "vm\u001b", "Look at \u009b.");
-        Assert.Equal(("It said \\u001B[1A.", "Look at \\u009B.", "vm\u001b"), (error.Message, error.RecommendedAction, error.Target));
+        var error = new NataliaException(ErrorIds.TaskFailed, NataliaErrorKind.InvalidOperation, "It said \u001b[1A.",
+            "vm\u001b", "Look at \u009b.");
+        Assert.Equal(("It said \\u001B[1A.", "Look at \\u009B.", "vm\u001b"),
+            (error.Message, error.RecommendedAction, error.Target));
     }
 }

@@ -41,7 +41,9 @@ public sealed class InParallelTests
     {
         using var stop = new CancellationTokenSource();
         int begun = 0;
-        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => InParallel.RunAsync(Enumerable.Range(0, 1000).ToArray(), 1, _ =>
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => InParallel.RunAsync(Enumerable.Range(0, 1000)
+            .ToArray(),
+            1, _ =>
         {
             if (++begun == 3) stop.Cancel();
             return Task.CompletedTask;

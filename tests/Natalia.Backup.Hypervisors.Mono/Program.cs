@@ -7,8 +7,11 @@ using Natalia.Backup.Hypervisors.Contract;
 using Natalia.Backup.Hypervisors.Proxmox;
 using Natalia.Backup.Hypervisors.Proxmox.Rest;
 
-// Usage: hosts user secret [pin,pin...] [authority file] [action]. Writes what it saw, one line each; a NataliaException becomes its id and message.
-Console.WriteLine($"# Mono {Environment.Version}, {typeof(ProxmoxHypervisor).Assembly.GetCustomAttribute<TargetFrameworkAttribute>()!.FrameworkName}, {Transport()}");
+// Usage: hosts user secret [pin,pin...] [authority file] [action]. Writes what it saw, one line each; a
+// NataliaException becomes its id and message.
+Console.WriteLine($"# Mono {Environment.Version}, "
+    + $"{typeof(ProxmoxHypervisor).Assembly.GetCustomAttribute<TargetFrameworkAttribute>()!.FrameworkName}, "
+    + $"{Transport()}");
 try
 {
     using var secret = new SecureString();
@@ -24,19 +27,34 @@ try
     Console.WriteLine($"connected {hypervisor.ServerVersion}");
     ApplianceInventory all = await hypervisor.GetAppliancesAsync(CancellationToken.None);
     Console.WriteLine($"appliances {all.Count}");
-    INativeRepository repository = await hypervisor.Find<INativeProtection>()!.OpenRepositoryAsync("pbs", "pbs", CancellationToken.None);
+    INativeRepository repository = await hypervisor.Find<INativeProtection>()!.OpenRepositoryAsync("pbs", "pbs",
+        CancellationToken.None);
     if (args.Length > 5 && args[5] == "work")
     {
         ApplianceDescription appliance = all.First(a => a.Name == "natalia-01");
-        NativeBackupResult made = await repository.BackupAsync(appliance, new NativeBackupRequest(), null, CancellationToken.None);
+        NativeBackupResult made = await repository.BackupAsync(appliance, new NativeBackupRequest(), null,
+            CancellationToken.None);
         Console.WriteLine($"made {made.Point.Type} {made.Point.Consistency}");
         await repository.SetProtectionAsync(made.Point, true, "test", CancellationToken.None);
-        await hypervisor.Find<INativeSchedules>()!.SetScheduleAsync(appliance, new NativeScheduleRequest { Storage = "pbs", Retention = new RetentionLimits(Daily: 7) }, CancellationToken.None);
+        await hypervisor.Find<INativeSchedules>()!.SetScheduleAsync(appliance, new NativeScheduleRequest
+        {
+            Storage = "pbs",
+            Retention = new RetentionLimits(Daily: 7),
+        }, CancellationToken.None);
         await hypervisor.Find<INativeSchedules>()!.RemoveScheduleAsync("natalia-100", CancellationToken.None);
-        await repository.SetApplianceSettingsAsync(appliance, new ApplianceSettings { ApplianceId = appliance.ApplianceId, Name = "ä€ [x]", HypervisorKind = "Proxmox", IncludeSystemDisk = true }, CancellationToken.None);
-        GuestCommandResult ran = await (await hypervisor.Find<IGuestChannel>()!.OpenAsync("100", null, TimeSpan.FromMinutes(1), default)).RunAsync(new GuestCommand { Arguments = ["/bin/echo", "a b&c=d+ü"] }, CancellationToken.None);
+        await repository.SetApplianceSettingsAsync(appliance, new ApplianceSettings
+        {
+            ApplianceId = appliance.ApplianceId,
+            Name = "ä€ [x]",
+            HypervisorKind = "Proxmox",
+            IncludeSystemDisk = true,
+        }, CancellationToken.None);
+        GuestCommandResult ran = await (await hypervisor.Find<IGuestChannel>()!.OpenAsync("100", null,
+            TimeSpan.FromMinutes(1), default)).RunAsync(new GuestCommand { Arguments = ["/bin/echo", "a b&c=d+ü"] },
+            CancellationToken.None);
         Console.WriteLine($"ran {ran.ExitCode} {ran.Output.Trim()}");
-        RestorePoint point = (await repository.GetRestorePointsAsync(new RestorePointFilter(), CancellationToken.None)).Single();
+        RestorePoint point = (await repository.GetRestorePointsAsync(new RestorePointFilter(),
+            CancellationToken.None)).Single();
         Console.WriteLine($"point {point.IsProtected}");
     }
     Console.WriteLine($"requests {hypervisor.RequestCount}");
@@ -52,5 +70,8 @@ catch (NataliaException e)
 static string Transport()
 {
     using var handler = new System.Net.Http.HttpClientHandler();
-    return string.Join(" ", typeof(System.Net.Http.HttpClientHandler).GetFields(BindingFlags.Instance | BindingFlags.NonPublic).Select(f => f.GetValue(handler)).OfType<System.Net.Http.HttpMessageHandler>().Select(h => h.GetType().Name).DefaultIfEmpty("unknown"));
+    return string.Join(" ",
+        typeof(System.Net.Http.HttpClientHandler).GetFields(BindingFlags.Instance | BindingFlags.NonPublic)
+            .Select(f => f.GetValue(handler)).OfType<System.Net.Http.HttpMessageHandler>().Select(h => h.GetType().Name)
+            .DefaultIfEmpty("unknown"));
 }

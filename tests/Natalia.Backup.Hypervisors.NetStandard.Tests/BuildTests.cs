@@ -2,7 +2,6 @@ using System.Reflection;
 using System.Runtime.Versioning;
 using Natalia.Backup.Engine;
 using Natalia.Backup.Hypervisors.Proxmox;
-using Xunit;
 
 [assembly: AssemblyTrait("Category", "SecondRuntime")]
 
@@ -13,7 +12,9 @@ public sealed class BuildTests
     [Fact]
     public void The_build_under_test_is_that_of_windows_powershell()
     {
-        Assert.Equal(".NETStandard,Version=v2.0", typeof(ProxmoxHypervisor).Assembly.GetCustomAttribute<TargetFrameworkAttribute>()!.FrameworkName);
-        Assert.Equal(".NETStandard,Version=v2.0", typeof(NataliaException).Assembly.GetCustomAttribute<TargetFrameworkAttribute>()!.FrameworkName);
+        Assert.Equal(".NETStandard,Version=v2.0",
+            typeof(ProxmoxHypervisor).Assembly.GetCustomAttribute<TargetFrameworkAttribute>()!.FrameworkName);
+        Assert.Equal(".NETStandard,Version=v2.0",
+            typeof(NataliaException).Assembly.GetCustomAttribute<TargetFrameworkAttribute>()!.FrameworkName);
     }
 }

@@ -5,7 +5,8 @@ using Natalia.Backup.Testing;
 namespace Natalia.Backup.Module.Tests;
 
 /// <summary>
-/// The resolver of the netstandard2.0 build, driven as Windows PowerShell would. That PowerShell itself cannot run here: what it does with the answers is not shown.
+/// The resolver of the netstandard2.0 build, driven as Windows PowerShell would. That PowerShell itself cannot run
+/// here: what it does with the answers is not shown.
 /// </summary>
 public sealed class DesktopResolverTests
 {
@@ -56,7 +57,8 @@ public sealed class DesktopResolverTests
 
     [Fact]
     public void What_is_not_in_the_folder_is_left_alone() =>
-        Assert.Null(Resolve("Newtonsoft.Json, Version=13.0.0.0, Culture=neutral, PublicKeyToken=30ad4fe6b2a6aeed", s_module));
+        Assert.Null(Resolve("Newtonsoft.Json, Version=13.0.0.0, Culture=neutral, PublicKeyToken=30ad4fe6b2a6aeed",
+            s_module));
 
     private static Assembly? Resolve(string fullName, Assembly? requester) =>
         (Assembly?)s_module.GetType("Natalia.Backup.DesktopAssemblyResolver", throwOnError: true)!

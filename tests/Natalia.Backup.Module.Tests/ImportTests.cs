@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Management.Automation;
 using System.Reflection;
 using System.Runtime.Loader;
 using Natalia.Backup.Testing;
@@ -27,9 +28,10 @@ public sealed class ImportTests
     public void Exported_are_exactly_the_cmdlets_that_the_manifest_names()
     {
         using var session = new ModuleSession();
-        var exported = session.Run("Get-Command -Module Natalia.Backup | ForEach-Object Name").Text;
-        var named = session.Run(
-            "$data = [scriptblock]::Create([IO.File]::ReadAllText($args[0])).InvokeReturnAsIs(); $data.CmdletsToExport", BuildLayout.Manifest).ThrowIfFailed().Text;
+        IReadOnlyList<string> exported = session.Run("Get-Command -Module Natalia.Backup | ForEach-Object Name").Text;
+        IReadOnlyList<string> named = session.Run(
+            "$data = [scriptblock]::Create([IO.File]::ReadAllText($args[0])).InvokeReturnAsIs(); $data.CmdletsToExport",
+            BuildLayout.Manifest).ThrowIfFailed().Text;
 
         Assert.Equal(named.Order(StringComparer.Ordinal), exported.Order(StringComparer.Ordinal));
         Assert.NotEmpty(named);
@@ -42,9 +44,9 @@ public sealed class ImportTests
     public void Reload_keeps_every_cmdlet(string reload)
     {
         using var session = new ModuleSession();
-        var before = session.Run("Get-Command -Module Natalia.Backup | ForEach-Object Name").Text;
+        IReadOnlyList<string> before = session.Run("Get-Command -Module Natalia.Backup | ForEach-Object Name").Text;
         session.Run(reload, BuildLayout.Manifest).ThrowIfFailed();
-        var after = session.Run("Get-Command -Module Natalia.Backup | ForEach-Object Name").Text;
+        IReadOnlyList<string> after = session.Run("Get-Command -Module Natalia.Backup | ForEach-Object Name").Text;
 
         Assert.NotEmpty(before);
         Assert.Equal(before, after);
@@ -63,8 +65,10 @@ public sealed class ImportTests
     public void The_module_lives_in_a_load_context_of_its_own()
     {
         using var session = new ModuleSession();
-        var cmdlet = session.Run("Get-Command -Module Natalia.Backup | ForEach-Object { $_.ImplementingType.Assembly }").Output[0]!;
-        var context = AssemblyLoadContext.GetLoadContext((Assembly)cmdlet.BaseObject)!;
+        PSObject cmdlet =
+            session.Run(
+                "Get-Command -Module Natalia.Backup | ForEach-Object { $_.ImplementingType.Assembly }").Output[0]!;
+        AssemblyLoadContext context = AssemblyLoadContext.GetLoadContext((Assembly)cmdlet.BaseObject)!;
 
         Assert.Equal("Natalia.Backup", context.Name);
         Assert.NotSame(AssemblyLoadContext.Default, context);
@@ -85,7 +89,8 @@ public sealed class ImportTests
     [Fact]
     public void Nothing_that_PowerShell_brings_is_in_the_module()
     {
-        var own = Directory.EnumerateFiles(BuildLayout.ModuleRoot, "*.dll", SearchOption.AllDirectories).Select(Path.GetFileName).ToList();
+        var own = Directory.EnumerateFiles(BuildLayout.ModuleRoot, "*.dll", SearchOption.AllDirectories)
+            .Select(Path.GetFileName).ToList();
 
         Assert.DoesNotContain("System.Management.Automation.dll", own);
         Assert.DoesNotContain("Microsoft.Management.Infrastructure.dll", own);
@@ -96,7 +101,7 @@ public sealed class ImportTests
     public void Variables_and_functions_of_the_root_module_stay_inside()
     {
         using var session = new ModuleSession();
-        var module = session.Run("Get-Module Natalia.Backup").Single;
+        PSObject module = session.Run("Get-Module Natalia.Backup").Single;
 
         Assert.Empty(((System.Collections.IDictionary)module.Properties["ExportedVariables"].Value));
         Assert.Empty(((System.Collections.IDictionary)module.Properties["ExportedFunctions"].Value));

@@ -6,8 +6,9 @@ using System.Text;
 namespace Natalia.Backup.Storage.S3.Tests;
 
 /// <summary>
-/// A SIMULATOR of a bucket with archive classes, on loopback: an S3 server in memory that says what AWS documents of GLACIER and DEEP_ARCHIVE. No server that can be installed here has them, so what a test against it
-/// shows is that the product speaks the documented protocol, not that AWS behaves so. Unversioned; checks no signatures.
+/// A SIMULATOR of a bucket with archive classes, on loopback: an S3 server in memory that says what AWS documents of
+/// GLACIER and DEEP_ARCHIVE. No server that can be installed here has them, so what a test against it shows is that the
+/// product speaks the documented protocol, not that AWS behaves so. Unversioned; checks no signatures.
 /// </summary>
 public sealed class ArchiveSimulator : IDisposable
 {
@@ -76,7 +77,8 @@ public sealed class ArchiveSimulator : IDisposable
             {
                 context = await _listener.GetContextAsync();
             }
-            catch (Exception error) when (error is HttpListenerException or ObjectDisposedException or InvalidOperationException)
+            catch (Exception error)
+                when (error is HttpListenerException or ObjectDisposedException or InvalidOperationException)
             {
                 return;
             }
@@ -95,7 +97,9 @@ public sealed class ArchiveSimulator : IDisposable
         lock (_items)
         {
             _log.Add(Describe(request, key));
-            (status, answer) = key.Length == 0 ? AnswerBucket(request) : AnswerObject(request, context.Response, key, body.ToArray());
+            (status, answer) = key.Length == 0
+                ? AnswerBucket(request)
+                : AnswerObject(request, context.Response, key, body.ToArray());
         }
         try
         {
@@ -108,7 +112,10 @@ public sealed class ArchiveSimulator : IDisposable
             }
             context.Response.Close();
         }
-        catch (Exception error) when (error is HttpListenerException or IOException or ObjectDisposedException or InvalidOperationException) { }
+        catch (Exception error)
+            when (error is HttpListenerException or IOException or ObjectDisposedException
+                or InvalidOperationException)
+        { }
     }
 
     private static string Describe(HttpListenerRequest request, string key) => key.Length > 0
@@ -121,18 +128,23 @@ public sealed class ArchiveSimulator : IDisposable
         if (request.Url!.Query.Contains("versioning")) return (200, "<VersioningConfiguration/>"u8.ToArray());
         string prefix = request.QueryString["prefix"] ?? "", after = request.QueryString["start-after"] ?? "";
         var list = new StringBuilder($"<ListBucketResult><Name>{Bucket}</Name><IsTruncated>false</IsTruncated>");
-        foreach ((string key, Item item) in _items.Where(i => i.Key.StartsWith(prefix, StringComparison.Ordinal) && string.CompareOrdinal(i.Key, after) > 0))
-            list.Append($"<Contents><Key>{key}</Key><LastModified>{item.PutUtc:yyyy-MM-ddTHH:mm:ss.fffZ}</LastModified><Size>{item.Bytes.Length}</Size><StorageClass>{item.Class}</StorageClass></Contents>");
+        foreach ((string key, Item item) in _items
+            .Where(i => i.Key.StartsWith(prefix, StringComparison.Ordinal) && string.CompareOrdinal(i.Key, after) > 0))
+            list.Append($"<Contents><Key>{key}</Key><LastModified>"
+                + $"{item.PutUtc:yyyy-MM-ddTHH:mm:ss.fffZ}</LastModified><Size>"
+                + $"{item.Bytes.Length}</Size><StorageClass>{item.Class}</StorageClass></Contents>");
         return (200, Encoding.UTF8.GetBytes(list.Append("</ListBucketResult>").ToString()));
     }
 
-    private (int, byte[]) AnswerObject(HttpListenerRequest request, HttpListenerResponse response, string key, byte[] body)
+    private (int, byte[]) AnswerObject(HttpListenerRequest request, HttpListenerResponse response, string key,
+        byte[] body)
     {
         _items.TryGetValue(key, out Item? item);
         switch (request.HttpMethod)
         {
             case "PUT":
-                if (item is not null && request.Headers["If-None-Match"] == "*") return Error(412, "PreconditionFailed");
+                if (item is not null && request.Headers["If-None-Match"] == "*")
+                    return Error(412, "PreconditionFailed");
                 _items[key] = new Item(body, request.Headers["x-amz-storage-class"] ?? "STANDARD", DateTime.UtcNow);
                 response.Headers["ETag"] = $"\"{Convert.ToHexStringLower(MD5.HashData(body))}\"";
                 return (200, []);
@@ -154,7 +166,10 @@ public sealed class ArchiveSimulator : IDisposable
         response.Headers["Last-Modified"] = item.PutUtc.ToString("R");
         response.Headers["ETag"] = $"\"{Convert.ToHexStringLower(MD5.HashData(item.Bytes))}\"";
         if (item.Class != "STANDARD") response.Headers["x-amz-storage-class"] = item.Class;
-        if (item.ThawedDays > 0) response.Headers["x-amz-restore"] = item.IsThawing ? "ongoing-request=\"true\"" : $"ongoing-request=\"false\", expiry-date=\"{DateTime.UtcNow.AddDays(item.ThawedDays):R}\"";
+        if (item.ThawedDays > 0)
+            response.Headers["x-amz-restore"] = item.IsThawing
+                ? "ongoing-request=\"true\""
+                : $"ongoing-request=\"false\", expiry-date=\"{DateTime.UtcNow.AddDays(item.ThawedDays):R}\"";
         if (request.HttpMethod == "HEAD")
         {
             response.ContentLength64 = item.Bytes.Length;
@@ -167,5 +182,8 @@ public sealed class ArchiveSimulator : IDisposable
         return start >= item.Bytes.Length ? Error(416, "InvalidRange") : (206, item.Bytes[(int)start..((int)end + 1)]);
     }
 
-    private static (int, byte[]) Error(int status, string code) => (status, Encoding.UTF8.GetBytes($"<Error><Code>{code}</Code><Message>said by the simulator</Message><RequestId>1</RequestId></Error>"));
+    private static (int, byte[]) Error(int status, string code) =>
+        (status,
+            Encoding.UTF8.GetBytes(
+                $"<Error><Code>{code}</Code><Message>said by the simulator</Message><RequestId>1</RequestId></Error>"));
 }

@@ -24,7 +24,9 @@ public sealed class BadLine : IDisposable
     /// <summary>True: at the limit nothing more comes; false: the connection is cut.</summary>
     public bool HoldsUp { get; set; }
 
-    /// <summary>True: breaks again after twice as many bytes, and so on; false: all is well after the first time.</summary>
+    /// <summary>
+    /// True: breaks again after twice as many bytes, and so on; false: all is well after the first time.
+    /// </summary>
     public bool BreaksAgain { get; set; }
 
     /// <summary>How many connections were cut or held up.</summary>
@@ -48,7 +50,9 @@ public sealed class BadLine : IDisposable
         {
             while (true) _ = ServeAsync(await _listener.AcceptTcpClientAsync(_end.Token));
         }
-        catch (Exception error) when (error is SocketException or ObjectDisposedException or OperationCanceledException) { }
+        catch (Exception error)
+            when (error is SocketException or ObjectDisposedException or OperationCanceledException)
+        { }
     }
 
     private async Task ServeAsync(TcpClient client)
@@ -87,6 +91,9 @@ public sealed class BadLine : IDisposable
                 await to.GetStream().WriteAsync(buffer.AsMemory(0, count), _end.Token);
             }
         }
-        catch (Exception error) when (error is IOException or SocketException or ObjectDisposedException or InvalidOperationException or OperationCanceledException) { }
+        catch (Exception error)
+            when (error is IOException or SocketException or ObjectDisposedException or InvalidOperationException
+                or OperationCanceledException)
+        { }
     }
 }

@@ -7,7 +7,10 @@ using System.Text;
 
 namespace Natalia.Backup.Storage.S3.Tests;
 
-/// <summary>A server on loopback that gives the answers a test wants: for what a healthy real server never says. One request per connection.</summary>
+/// <summary>
+/// A server on loopback that gives the answers a test wants: for what a healthy real server never says. One request per
+/// connection.
+/// </summary>
 public sealed class CannedServer : IDisposable
 {
     private readonly TcpListener _listener = new(IPAddress.Loopback, 0);
@@ -29,7 +32,10 @@ public sealed class CannedServer : IDisposable
 
     public Uri Endpoint { get; }
 
-    /// <summary>More headers of the answer to a request, each ending with a line end; null for none. Without them a put that is taken has the MD5 of its bytes as its tag.</summary>
+    /// <summary>
+    /// More headers of the answer to a request, each ending with a line end; null for none. Without them a put that is
+    /// taken has the MD5 of its bytes as its tag.
+    /// </summary>
     public Func<string, string>? Headers { get; init; }
 
     /// <summary>Writes the body of an answer piece by piece; null for at once.</summary>
@@ -42,11 +48,14 @@ public sealed class CannedServer : IDisposable
     public string Thumbprint => Convert.ToHexString(SHA256.HashData(_certificate!.RawData));
 
     public static (int, string) S3Error(int status, string code, string message = "said on purpose") =>
-        (status, $"<?xml version=\"1.0\" encoding=\"UTF-8\"?><Error><Code>{code}</Code><Message>{message}</Message><RequestId>1</RequestId></Error>");
+        (status, $"<?xml version=\"1.0\" "
+            + $"encoding=\"UTF-8\"?><Error><Code>{code}</Code><Message>"
+            + $"{message}</Message><RequestId>1</RequestId></Error>");
 
     /// <summary>What an empty, unversioned bucket answers, so that a store can be opened.</summary>
     public static (int, string)? EmptyBucket(string request) =>
-        request.Contains("list-type=2") ? (200, "<ListBucketResult><Name>b</Name><KeyCount>0</KeyCount><MaxKeys>1</MaxKeys><IsTruncated>false</IsTruncated></ListBucketResult>")
+        request.Contains("list-type=2")
+            ? (200, "<ListBucketResult><Name>b</Name><KeyCount>0</KeyCount><MaxKeys>1</MaxKeys><IsTruncated>false</IsTruncated></ListBucketResult>")
         : request.Contains("?versioning") ? (200, "<VersioningConfiguration/>")
         : request.Contains(".probe-") ? S3Error(501, "NotImplemented")
         : null;
@@ -84,16 +93,26 @@ public sealed class CannedServer : IDisposable
                     string head = await ReadHeadAsync(stream);
                     Interlocked.Increment(ref _requests);
                     string[] lines = head.Split("\r\n");
-                    string? length = Array.Find(lines, l => l.StartsWith("Content-Length:", StringComparison.OrdinalIgnoreCase));
-                    byte[] sent = length is not null && !head.Contains("100-continue", StringComparison.OrdinalIgnoreCase) ? new byte[int.Parse(length[15..])] : [];
+                    string? length = Array.Find(lines,
+                        l => l.StartsWith("Content-Length:", StringComparison.OrdinalIgnoreCase));
+                    byte[] sent = length is not null
+                        && !head.Contains("100-continue", StringComparison.OrdinalIgnoreCase)
+                        ? new byte[int.Parse(length[15..])]
+                        : [];
                     await stream.ReadExactlyAsync(sent);
                     string request = string.Join(' ', lines[0].Split(' ')[..2]);
                     _log.Enqueue(request);
                     (int status, string body) = _answer(request);
                     if (status == 0) return;
-                    string more = Headers?.Invoke(request) ?? (status == 200 && request.StartsWith("PUT", StringComparison.Ordinal) ? $"ETag: \"{Convert.ToHexStringLower(MD5.HashData(sent))}\"\r\n" : "");
+                    string more = Headers?.Invoke(request)
+                        ?? (status == 200 && request.StartsWith("PUT", StringComparison.Ordinal)
+                            ? $"ETag: \"{Convert.ToHexStringLower(MD5.HashData(sent))}\"\r\n"
+                            : "");
                     bool bodiless = lines[0].StartsWith("HEAD", StringComparison.Ordinal);
-                    byte[] answer = Encoding.UTF8.GetBytes($"HTTP/1.1 {status} x\r\nContent-Type: application/xml\r\nContent-Length: {Encoding.UTF8.GetByteCount(body)}\r\n{more}x-amz-request-id: 1\r\nConnection: close\r\n\r\n");
+                    byte[] answer = Encoding.UTF8.GetBytes($"HTTP/1.1 {status} x\r\nContent-Type: "
+                        + $"application/xml\r\nContent-Length: "
+                        + $"{Encoding.UTF8.GetByteCount(body)}\r\n{more}x-amz-request-id: 1\r\nConnection: "
+                        + "close\r\n\r\n");
                     await stream.WriteAsync(answer);
                     byte[] bytes = bodiless ? [] : Encoding.UTF8.GetBytes(body);
                     if (Write is not null && bytes.Length > 0) await Write(stream, bytes);
@@ -102,7 +121,10 @@ public sealed class CannedServer : IDisposable
                 }
             }
         }
-        catch (Exception error) when (error is IOException or SocketException or System.Security.Authentication.AuthenticationException or EndOfStreamException) { }
+        catch (Exception error)
+            when (error is IOException or SocketException or System.Security.Authentication.AuthenticationException
+                or EndOfStreamException)
+        { }
     }
 
     private static async Task<string> ReadHeadAsync(Stream stream)
@@ -121,7 +143,8 @@ public sealed class CannedServer : IDisposable
     {
         using RSA key = RSA.Create(2048);
         var request = new CertificateRequest("CN=127.0.0.1", key, HashAlgorithmName.SHA256, RSASignaturePadding.Pkcs1);
-        using X509Certificate2 made = request.CreateSelfSigned(DateTimeOffset.UtcNow.AddDays(-1), DateTimeOffset.UtcNow.AddDays(1));
+        using X509Certificate2 made = request.CreateSelfSigned(DateTimeOffset.UtcNow.AddDays(-1),
+            DateTimeOffset.UtcNow.AddDays(1));
         return X509CertificateLoader.LoadPkcs12(made.Export(X509ContentType.Pfx), null);
     }
 }

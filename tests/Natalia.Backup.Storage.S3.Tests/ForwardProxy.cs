@@ -6,7 +6,8 @@ using System.Text;
 namespace Natalia.Backup.Storage.S3.Tests;
 
 /// <summary>
-/// A forward proxy on loopback as companies have them: tunnels (CONNECT) and plain requests, with a login if wanted. It leads names to places on this machine, as a name service of a company would. One request per connection.
+/// A forward proxy on loopback as companies have them: tunnels (CONNECT) and plain requests, with a login if wanted. It
+/// leads names to places on this machine, as a name service of a company would. One request per connection.
 /// </summary>
 public sealed class ForwardProxy : IDisposable
 {
@@ -60,11 +61,13 @@ public sealed class ForwardProxy : IDisposable
                 bool isTunnel = request[0] == "CONNECT";
                 Uri target = new(isTunnel ? "https://" + request[1] : request[1]);
                 _asked.Enqueue(target.Authority);
-                string wanted = "Proxy-Authorization: Basic " + Convert.ToBase64String(Encoding.UTF8.GetBytes(_login ?? ""));
+                string wanted = "Proxy-Authorization: Basic "
+                    + Convert.ToBase64String(Encoding.UTF8.GetBytes(_login ?? ""));
                 if (_login is not null && !lines.Contains(wanted, StringComparer.OrdinalIgnoreCase))
                 {
                     Interlocked.Increment(ref _refused);
-                    await SayAsync(near, "407 Proxy Authentication Required\r\nProxy-Authenticate: Basic realm=\"company\"");
+                    await SayAsync(near,
+                        "407 Proxy Authentication Required\r\nProxy-Authenticate: Basic realm=\"company\"");
                     return;
                 }
                 if (_find(target.Host) is not Uri place)
@@ -80,8 +83,12 @@ public sealed class ForwardProxy : IDisposable
                 }
                 else
                 {
-                    IEnumerable<string> kept = lines[1..^2].Where(l => !l.StartsWith("Proxy-", StringComparison.OrdinalIgnoreCase) && !l.StartsWith("Connection:", StringComparison.OrdinalIgnoreCase));
-                    string head = string.Join("\r\n", kept.Prepend($"{request[0]} {target.PathAndQuery} HTTP/1.1").Append("Connection: close")) + "\r\n\r\n";
+                    IEnumerable<string> kept = lines[1..^2]
+                        .Where(l => !l.StartsWith("Proxy-", StringComparison.OrdinalIgnoreCase)
+                            && !l.StartsWith("Connection:", StringComparison.OrdinalIgnoreCase));
+                    string head = string.Join("\r\n",
+                        kept.Prepend($"{request[0]} {target.PathAndQuery} HTTP/1.1").Append("Connection: close"))
+                        + "\r\n\r\n";
                     await far.WriteAsync(Encoding.Latin1.GetBytes(head));
                 }
                 await Task.WhenAny(near.CopyToAsync(far), far.CopyToAsync(near));
@@ -92,7 +99,8 @@ public sealed class ForwardProxy : IDisposable
 
     private static async Task SayAsync(NetworkStream near, string status)
     {
-        await near.WriteAsync(Encoding.ASCII.GetBytes($"HTTP/1.1 {status}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"));
+        await near.WriteAsync(
+            Encoding.ASCII.GetBytes($"HTTP/1.1 {status}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"));
         // The rest of a body is not taken; closed at once, the answer would be lost with it.
         await Task.Delay(50);
     }

@@ -2,11 +2,13 @@ using System.Net.Sockets;
 using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Storage;
 using Natalia.Backup.Testing;
-using Xunit;
 
 namespace Natalia.Backup.Storage.S3.Tests;
 
-/// <summary>Where requests name the bucket: in the path or in the host. The real server knows its name and takes any other for a bucket's.</summary>
+/// <summary>
+/// Where requests name the bucket: in the path or in the host. The real server knows its name and takes any other for a
+/// bucket's.
+/// </summary>
 public sealed class S3AddressingTests : IDisposable
 {
     private readonly ScriptBench _bench = new();
@@ -17,19 +19,21 @@ public sealed class S3AddressingTests : IDisposable
 
     public void Dispose() => _bench.Dispose();
 
-    private static S3StoreOptions Named(string bucket, string host, S3AddressingStyle style, List<string> asked) => TestOptions.For(bucket) with
-    {
-        Endpoint = new Uri($"http://{host}"),
-        AddressingStyle = style,
-        Connect = async (name, _, stop) =>
+    private static S3StoreOptions Named(string bucket, string host, S3AddressingStyle style, List<string> asked) =>
+        TestOptions.For(bucket) with
         {
-            lock (asked) asked.Add(name);
-            if (!name.EndsWith("natalia.test", StringComparison.Ordinal)) throw new SocketException((int)SocketError.HostNotFound);
-            var client = new TcpClient();
-            await client.ConnectAsync("127.0.0.1", Port, stop);
-            return client.GetStream();
-        },
-    };
+            Endpoint = new Uri($"http://{host}"),
+            AddressingStyle = style,
+            Connect = async (name, _, stop) =>
+            {
+                lock (asked) asked.Add(name);
+                if (!name.EndsWith("natalia.test", StringComparison.Ordinal))
+                    throw new SocketException((int)SocketError.HostNotFound);
+                var client = new TcpClient();
+                await client.ConnectAsync("127.0.0.1", Port, stop);
+                return client.GetStream();
+            },
+        };
 
     [StoreTheory]
     [InlineData("s3.natalia.test", S3AddressingStyle.Virtual, S3AddressingStyle.Virtual, "{0}.s3.natalia.test")]
@@ -40,14 +44,20 @@ public sealed class S3AddressingTests : IDisposable
     [InlineData("{0}.s3.natalia.test", S3AddressingStyle.Virtual, S3AddressingStyle.Virtual, "{0}.s3.natalia.test")]
     [InlineData("s3.natalia.test/{0}", S3AddressingStyle.Auto, S3AddressingStyle.Path, "s3.natalia.test")]
     [InlineData("s3.natalia.test/{0}/", S3AddressingStyle.Virtual, S3AddressingStyle.Virtual, "{0}.s3.natalia.test")]
-    public async Task A_bucket_is_found_in_the_path_and_in_the_host(string host, S3AddressingStyle style, S3AddressingStyle found, string asked)
+    public async Task A_bucket_is_found_in_the_path_and_in_the_host(string host, S3AddressingStyle style,
+        S3AddressingStyle found, string asked)
     {
         string bucket = await CephServer.Running.MakeBucketAsync();
         var hosts = new List<string>();
-        using S3Store store = await S3Store.OpenAsync(Named(bucket, string.Format(host, bucket), style, hosts) with { Prefix = "p" }, None);
+        using S3Store store =
+            await S3Store.OpenAsync(Named(bucket, string.Format(host, bucket), style, hosts) with { Prefix = "p" },
+            None);
         Assert.Equal((found, string.Format(asked, bucket)), (store.AddressingStyle, hosts[^1]));
-        await store.PutAsync("a/ü".Replace('ü', 'u'), new ObjectContent(new byte[] { 1, 2 }), PutOptions.Metadata, None);
-        Assert.Equal("p/a/u", Assert.Single((await CephServer.Running.Admin.ListObjectsV2Async(new() { BucketName = bucket })).S3Objects).Key);
+        await store.PutAsync("a/ü".Replace('ü', 'u'), new ObjectContent(new byte[] { 1, 2 }), PutOptions.Metadata,
+            None);
+        Assert.Equal("p/a/u",
+            Assert.Single(
+                (await CephServer.Running.Admin.ListObjectsV2Async(new() { BucketName = bucket })).S3Objects).Key);
         byte[] there = new byte[2];
         Assert.Equal(2, await store.ReadAsync("a/u", 0, there, None));
         Assert.Equal([1, 2], there);
@@ -76,7 +86,11 @@ public sealed class S3AddressingTests : IDisposable
         NataliaException error = await Assert.ThrowsAsync<NataliaException>(() => S3Store.OpenAsync(options, None));
         Assert.Equal(ErrorIds.BucketNotFound, error.ErrorId);
         Assert.Equal(["other.natalia.test", bucket + ".other.natalia.test"], hosts.Distinct());
-        using var proxy = new ForwardProxy(host => host.StartsWith(bucket, StringComparison.Ordinal) ? CephServer.Running.Endpoint : new Uri(_refusing.Value.Endpoint.AbsoluteUri));
+        using var proxy =
+            new ForwardProxy(
+                host => host.StartsWith(bucket, StringComparison.Ordinal)
+                    ? CephServer.Running.Endpoint
+                    : new Uri(_refusing.Value.Endpoint.AbsoluteUri));
         RunnerProcess.Result run = await _bench.RunAsync("""
             param($Bucket, $Proxy, $Profile)
             $env:HTTP_PROXY = $Proxy
@@ -87,17 +101,24 @@ public sealed class S3AddressingTests : IDisposable
             (Test-NataliaRepository | Where-Object Result -eq Failed).Count
             """, bucket, proxy.Address, _bench.Path("profile.json"));
         Assert.True(run.ExitCode == 0, run.Error + run.Output);
-        Assert.Contains("\"addressingStyle\": \"Virtual\"", File.ReadAllText(_bench.Path("profile.json")), StringComparison.Ordinal);
+        Assert.Contains("\"addressingStyle\": \"Virtual\"", File.ReadAllText(_bench.Path("profile.json")),
+            StringComparison.Ordinal);
         Assert.Single(proxy.Asked, a => a.StartsWith("s3.", StringComparison.Ordinal));
     }
 
-    private readonly Lazy<CannedServer> _refusing = new(() => new CannedServer(_ => CannedServer.S3Error(403, "SecondLevelDomainForbidden", "The bucket you are attempting to access must be addressed using OSS third level domain.")));
+    private readonly Lazy<CannedServer> _refusing =
+        new(() =>
+            new CannedServer(
+                _ => CannedServer.S3Error(403, "SecondLevelDomainForbidden",
+                    "The bucket you are attempting to access must be addressed using OSS third level domain.")));
 
     [StoreFact]
     public async Task A_name_that_is_not_in_the_name_service_says_what_to_do()
     {
         string bucket = await CephServer.Running.MakeBucketAsync();
-        NataliaException error = await Assert.ThrowsAsync<NataliaException>(() => S3Store.OpenAsync(Named(bucket, "s3.natalia.invalid", S3AddressingStyle.Virtual, []), None));
+        NataliaException error =
+            await Assert.ThrowsAsync<NataliaException>(
+                () => S3Store.OpenAsync(Named(bucket, "s3.natalia.invalid", S3AddressingStyle.Virtual, []), None));
         Assert.Equal(ErrorIds.StoreEndpointNotFound, error.ErrorId);
         Assert.Contains("-AddressingStyle Path", error.RecommendedAction, StringComparison.Ordinal);
     }
@@ -110,10 +131,16 @@ public sealed class S3AddressingTests : IDisposable
     [InlineData("first.s3.natalia.test", "Path", "first", "name a bucket already")]
     [InlineData("127.0.0.1:{1}", "Virtual", "second", "is an address")]
     [InlineData("s3.natalia.test?list-type=2", "Auto", "second", "behind a '?'")]
-    public async Task An_endpoint_that_names_something_else_is_refused_and_nothing_is_made(string host, string style, string which, string said)
+    public async Task An_endpoint_that_names_something_else_is_refused_and_nothing_is_made(string host, string style,
+        string which, string said)
     {
-        var buckets = new Dictionary<string, string> { ["first"] = await CephServer.Running.MakeBucketAsync(), ["second"] = await CephServer.Running.MakeBucketAsync() };
-        host = host.Replace("first", buckets["first"]).Replace("second", buckets["second"]).Replace("{1}", Port.ToString());
+        var buckets = new Dictionary<string, string>
+        {
+            ["first"] = await CephServer.Running.MakeBucketAsync(),
+            ["second"] = await CephServer.Running.MakeBucketAsync(),
+        };
+        host = host.Replace("first", buckets["first"]).Replace("second", buckets["second"])
+            .Replace("{1}", Port.ToString());
         using var proxy = new ForwardProxy(_ => CephServer.Running.Endpoint);
         RunnerProcess.Result run = await _bench.RunAsync("""
             param($Bucket, $Endpoint, $Style, $Proxy)
@@ -127,7 +154,9 @@ public sealed class S3AddressingTests : IDisposable
         Assert.Equal(2, run.Lines.Length);
         Assert.All(run.Lines, l => Assert.StartsWith(ErrorIds.StoreEndpointInvalid, l, StringComparison.Ordinal));
         Assert.All(run.Lines, l => Assert.Contains(said, l, StringComparison.Ordinal));
-        foreach (string bucket in buckets.Values) Assert.Empty((await CephServer.Running.Admin.ListObjectsV2Async(new() { BucketName = bucket })).S3Objects ?? []);
+        foreach (string bucket in buckets.Values)
+            Assert.Empty((await CephServer.Running.Admin.ListObjectsV2Async(new() { BucketName = bucket })).S3Objects
+                ?? []);
     }
 
     [Theory]
@@ -140,10 +169,16 @@ public sealed class S3AddressingTests : IDisposable
     [InlineData("https://minio.company", "Old_Name", "https://minio.company/Old_Name")]
     [InlineData("https://minio.company", "b", "https://minio.company/b https://b.minio.company")]
     [InlineData("https://b.company", "b", "https://b.company/b https://b.company")]
-    [InlineData("https://project.company/storage/s3", "b", "https://project.company/storage/s3/b https://b.project.company/storage/s3")]
-    [InlineData("https://project.company/storage/b/", "b", "https://project.company/storage/b https://b.project.company/storage")]
-    public void The_ways_to_a_bucket_follow_from_its_name_and_the_endpoint(string endpoint, string bucket, string ways) =>
-        Assert.Equal(ways, string.Join(' ', S3Address.Candidates(new S3StoreOptions { Bucket = bucket, Endpoint = new Uri(endpoint) }).Select(a => a.Url)));
+    [InlineData("https://project.company/storage/s3", "b",
+        "https://project.company/storage/s3/b https://b.project.company/storage/s3")]
+    [InlineData("https://project.company/storage/b/", "b",
+        "https://project.company/storage/b https://b.project.company/storage")]
+    public void The_ways_to_a_bucket_follow_from_its_name_and_the_endpoint(string endpoint, string bucket,
+        string ways) =>
+        Assert.Equal(ways,
+            string.Join(' ',
+                S3Address.Candidates(new S3StoreOptions { Bucket = bucket, Endpoint = new Uri(endpoint) })
+                    .Select(a => a.Url)));
 
     [Theory]
     [InlineData("https://s3.eu-west-3.amazonaws.com", "eu-west-3")]
@@ -152,5 +187,6 @@ public sealed class S3AddressingTests : IDisposable
     [InlineData("https://s3.cn-north-1.amazonaws.com.cn", "cn-north-1")]
     [InlineData("https://s3.amazonaws.com", null)]
     [InlineData("https://s3.company", null)]
-    public void An_endpoint_of_AWS_tells_its_region(string endpoint, string? region) => Assert.Equal(region, S3Address.AwsRegion(new Uri(endpoint)));
+    public void An_endpoint_of_AWS_tells_its_region(string endpoint, string? region) =>
+        Assert.Equal(region, S3Address.AwsRegion(new Uri(endpoint)));
 }

@@ -3,8 +3,6 @@ using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Engine.Repositories;
 using Natalia.Backup.Engine.Storage;
 using Natalia.Backup.Engine.Storage.Wrappers;
-using Natalia.Backup.Testing;
-using Xunit;
 using static Natalia.Backup.Testing.RepositoryBench;
 using RepositoryBench = Natalia.Backup.Testing.RepositoryBench;
 
@@ -22,17 +20,26 @@ public sealed class S3ArchiveTests : IDisposable
         _bench.Dispose();
     }
 
-    private async Task<IObjectStore> OpenAsync(string? storageClass) => new RetryStore(await S3Store.OpenAsync(new S3StoreOptions
-    {
-        Bucket = ArchiveSimulator.Bucket, Endpoint = _server.Endpoint, Prefix = "r", AccessKey = "key", SecretKey = CephServer.Secret("secret"), StorageClass = storageClass,
-    }, default), new RetryPolicy { FirstDelay = TimeSpan.FromMilliseconds(5) });
+    private async Task<IObjectStore> OpenAsync(string? storageClass) =>
+        new RetryStore(await S3Store.OpenAsync(new S3StoreOptions
+        {
+            Bucket = ArchiveSimulator.Bucket,
+            Endpoint = _server.Endpoint,
+            Prefix = "r",
+            AccessKey = "key",
+            SecretKey = CephServer.Secret("secret"),
+            StorageClass = storageClass,
+        }, default), new RetryPolicy { FirstDelay = TimeSpan.FromMilliseconds(5) });
 
-    private async Task<Repository> CreateAsync(string storageClass) => await Repository.CreateAsync(await OpenAsync(storageClass), null, _bench.Options with { StorageClass = storageClass }, default);
+    private async Task<Repository> CreateAsync(string storageClass) =>
+        await Repository.CreateAsync(await OpenAsync(storageClass), null,
+            _bench.Options with { StorageClass = storageClass }, default);
 
     [Theory]
     [InlineData("GLACIER", 5)]
     [InlineData("DEEP_ARCHIVE", 12)]
-    public async Task Only_packs_of_blocks_are_archived_and_a_point_is_thawed_before_it_is_read(string storageClass, int hours)
+    public async Task Only_packs_of_blocks_are_archived_and_a_point_is_thawed_before_it_is_read(string storageClass,
+        int hours)
     {
         byte[] disk = Disk(4 << 20, 1), changed = Change(disk, 5, 2);
         RestorePoint point;
@@ -42,7 +49,8 @@ public sealed class S3ArchiveTests : IDisposable
             int before = _server.Log.Length;
             // A later run reads nothing that is archived.
             point = await BackupAsync(repository, changed);
-            Assert.DoesNotContain(_server.Log.Skip(before), l => l.StartsWith("GET", StringComparison.Ordinal) && l.Contains("/data/"));
+            Assert.DoesNotContain(_server.Log.Skip(before),
+                l => l.StartsWith("GET", StringComparison.Ordinal) && l.Contains("/data/"));
         }
         Assert.All(_server.Classes, c => Assert.Equal(c.Key.Contains("/data/") ? storageClass : "STANDARD", c.Value));
         int packs = _server.Classes.Count(c => c.Value == storageClass);
@@ -54,16 +62,22 @@ public sealed class S3ArchiveTests : IDisposable
         using Repository reader = await _bench.OpenAsync(await OpenAsync(storageClass));
         NataliaException cold = await Assert.ThrowsAsync<NataliaException>(() => RestoreAsync(reader, point));
         Assert.Equal(ErrorIds.ObjectArchived, cold.ErrorId);
-        Assert.Equal((CheckOutcome.Skipped, ErrorIds.RestorePointArchived), await reader.VerifyRestorePointAsync(point, null, default) is var test ? (test.Result, test.ErrorId) : default);
+        Assert.Equal((CheckOutcome.Skipped, ErrorIds.RestorePointArchived),
+            await reader.VerifyRestorePointAsync(point, null, default) is var test
+                ? (test.Result, test.ErrorId)
+                : default);
         Assert.Contains(await CheckAsync(reader), r => r is { Name: "Packs", Result: CheckOutcome.Skipped });
         Assert.DoesNotContain(await CheckAsync(reader), r => r.Result == CheckOutcome.Failed);
 
         ThawStatus looked = (await (await reader.OpenPointAsync(point, default)).ThawAsync(null, null, default))!;
-        Assert.Equal((packs, packs, 0, 0, false, null), (looked.Objects, looked.ArchivedObjects, looked.ThawingObjects, looked.ReadableObjects, looked.IsReadable, looked.ExpectedUtc));
+        Assert.Equal((packs, packs, 0, 0, false, null),
+            (looked.Objects, looked.ArchivedObjects, looked.ThawingObjects, looked.ReadableObjects, looked.IsReadable,
+                looked.ExpectedUtc));
         Assert.Equal(looked.Bytes, looked.ArchivedBytes);
         ThawStatus asked = (await (await reader.OpenPointAsync(point, default)).ThawAsync(null, 3, default))!;
         Assert.Equal((0, packs, 3), (asked.ArchivedObjects, asked.ThawingObjects, asked.Days));
-        Assert.InRange(asked.ExpectedUtc!.Value, DateTime.UtcNow.AddHours(hours - 0.1), DateTime.UtcNow.AddHours(hours + 0.1));
+        Assert.InRange(asked.ExpectedUtc!.Value, DateTime.UtcNow.AddHours(hours - 0.1),
+            DateTime.UtcNow.AddHours(hours + 0.1));
         // Asked again: nothing is asked for twice.
         int requests = _server.Log.Count(l => l.Contains("?restore"));
         Assert.Equal(packs, requests);
@@ -73,7 +87,10 @@ public sealed class S3ArchiveTests : IDisposable
 
         // Some are there, some are not: still not readable, and it says so.
         _server.FinishThaws(1);
-        Assert.Equal((1, packs - 1), await (await reader.OpenPointAsync(point, default)).ThawAsync(null, 3, default) is ThawStatus part ? (part.ReadableObjects, part.ThawingObjects) : default);
+        Assert.Equal((1, packs - 1),
+            await (await reader.OpenPointAsync(point, default)).ThawAsync(null, 3, default) is ThawStatus part
+                ? (part.ReadableObjects, part.ThawingObjects)
+                : default);
         _server.FinishThaws();
         Assert.True((await (await reader.OpenPointAsync(point, default)).ThawAsync(null, 3, default))!.IsReadable);
         Assert.Equal(changed, await RestoreAsync(reader, point));
@@ -81,7 +98,8 @@ public sealed class S3ArchiveTests : IDisposable
 
         // The days are over: it is archived again.
         _server.EndThaws();
-        Assert.Equal(packs, (await (await reader.OpenPointAsync(point, default)).ThawAsync(null, null, default))!.ArchivedObjects);
+        Assert.Equal(packs,
+            (await (await reader.OpenPointAsync(point, default)).ThawAsync(null, null, default))!.ArchivedObjects);
     }
 
     [Fact]
@@ -106,6 +124,9 @@ public sealed class S3ArchiveTests : IDisposable
     public async Task A_store_without_classes_has_nothing_to_thaw()
     {
         using Repository repository = await _bench.CreateAsync();
-        Assert.Null(await (await repository.OpenPointAsync(await BackupAsync(repository, Disk(1 << 20, 1)), default)).ThawAsync(null, 3, default));
+        Assert.Null(
+            await (await repository.OpenPointAsync(await BackupAsync(repository, Disk(1 << 20, 1)),
+                default)).ThawAsync(null,
+            3, default));
     }
 }

@@ -1,11 +1,13 @@
 using Amazon.S3.Model;
 using Natalia.Backup.Engine;
 using Natalia.Backup.Testing;
-using Xunit;
 
 namespace Natalia.Backup.Storage.S3.Tests;
 
-/// <summary>What a user gets wrong about a bucket, through the cmdlets: an id of its own for each, no secret in the text, and nothing half-made left behind.</summary>
+/// <summary>
+/// What a user gets wrong about a bucket, through the cmdlets: an id of its own for each, no secret in the text, and
+/// nothing half-made left behind.
+/// </summary>
 public sealed class S3BadInputTests : IDisposable
 {
     private readonly ScriptBench _bench = new();
@@ -37,12 +39,21 @@ public sealed class S3BadInputTests : IDisposable
     [InlineData("Connect")]
     public async Task Every_mistake_has_an_id_and_leaves_nothing_behind(string verb)
     {
-        string plain = await CephServer.Running.MakeBucketAsync(), locked = await CephServer.Running.MakeBucketAsync(objectLock: true);
+        string plain = await CephServer.Running.MakeBucketAsync(),
+            locked = await CephServer.Running.MakeBucketAsync(objectLock: true);
         string real = CephServer.Running.Endpoint.AbsoluteUri;
-        using var region = new CannedServer(_ => CannedServer.S3Error(400, "AuthorizationHeaderMalformed", "the region 'us-east-1' is wrong; expecting 'eu-west-3'"));
-        using var clock = new CannedServer(_ => CannedServer.S3Error(403, "RequestTimeTooSkewed", "The difference between the request time and the server's time is too large."));
+        using var region =
+            new CannedServer(
+                _ => CannedServer.S3Error(400, "AuthorizationHeaderMalformed",
+                    "the region 'us-east-1' is wrong; expecting 'eu-west-3'"));
+        using var clock =
+            new CannedServer(
+                _ => CannedServer.S3Error(403, "RequestTimeTooSkewed",
+                    "The difference between the request time and the server's time is too large."));
         using var console = new CannedServer(_ => (200, "<html><body>Welcome to the console</body></html>"));
-        using var untrusted = new CannedServer(r => CannedServer.EmptyBucket(r) ?? CannedServer.S3Error(404, "NoSuchKey"), tls: true);
+        using var untrusted =
+            new CannedServer(r => CannedServer.EmptyBucket(r) ?? CannedServer.S3Error(404, "NoSuchKey"),
+            tls: true);
         var closed = new CannedServer(_ => (200, ""));
         closed.Dispose();
         var cases = new List<(string Name, string Bucket, string Endpoint, string More, string Id)>
@@ -69,10 +80,12 @@ public sealed class S3BadInputTests : IDisposable
             cases.Add(("nothing-there", locked, real, "", ErrorIds.RepositoryNotFound));
         }
 
-        RunnerProcess.Result run = await _bench.RunAsync(Script, verb, string.Join(';', cases.Select(c => $"{c.Name},{c.Bucket},{c.Endpoint},{c.More}")));
+        RunnerProcess.Result run = await _bench.RunAsync(Script, verb,
+            string.Join(';', cases.Select(c => $"{c.Name},{c.Bucket},{c.Endpoint},{c.More}")));
 
         Assert.True(run.ExitCode == 0, run.Error);
-        Assert.Equal(cases.Select(c => $"{c.Name} {c.Id}"), run.Lines.SkipLast(1).Select(l => string.Join(' ', l.Split(' ')[..2])));
+        Assert.Equal(cases.Select(c => $"{c.Name} {c.Id}"),
+            run.Lines.SkipLast(1).Select(l => string.Join(' ', l.Split(' ')[..2])));
         // Each says what to do, and none is a mere failure.
         Assert.All(run.Lines.SkipLast(1), l => Assert.Equal("True", l.Split(' ')[3]));
         Assert.DoesNotContain(run.Lines, l => l.Contains("NotSpecified", StringComparison.Ordinal));
@@ -81,9 +94,13 @@ public sealed class S3BadInputTests : IDisposable
         Assert.DoesNotContain("wrong-secret-7", run.Output + run.Error, StringComparison.Ordinal);
         foreach (string bucket in new[] { plain, locked })
         {
-            ListVersionsResponse left = await CephServer.Running.Admin.ListVersionsAsync(new ListVersionsRequest { BucketName = bucket });
+            ListVersionsResponse left =
+                await CephServer.Running.Admin.ListVersionsAsync(new ListVersionsRequest { BucketName = bucket });
             Assert.Empty(left.Versions ?? []);
-            Assert.Empty((await CephServer.Running.Admin.ListMultipartUploadsAsync(new ListMultipartUploadsRequest { BucketName = bucket })).MultipartUploads ?? []);
+            Assert.Empty(
+                (await CephServer.Running.Admin.ListMultipartUploadsAsync(
+                    new ListMultipartUploadsRequest { BucketName = bucket })).MultipartUploads
+                ?? []);
         }
     }
 
@@ -104,7 +121,8 @@ public sealed class S3BadInputTests : IDisposable
             $status = $point | Export-NataliaDisk -Destination $Out -Thaw -ThawDays 2 -WarningAction SilentlyContinue
             "status $($status.GetType().Name) $($status.Objects) $($status.ThawingObjects) $($status.Days) $([bool] $status.ExpectedUtc)"
             "files $([IO.Directory]::GetFiles($Out).Count)"
-            """, ArchiveSimulator.Bucket, archive.Endpoint.AbsoluteUri, folder, Directory.CreateDirectory(_bench.Path("out")).FullName);
+            """, ArchiveSimulator.Bucket, archive.Endpoint.AbsoluteUri, folder,
+            Directory.CreateDirectory(_bench.Path("out")).FullName);
         Assert.True(run.ExitCode == 0, run.Error + run.Output);
         Assert.Contains("error RestorePointArchived", run.Lines);
         Assert.Contains("status ThawStatus 1 1 2 True", run.Lines);
@@ -116,6 +134,7 @@ public sealed class S3BadInputTests : IDisposable
             $null = Connect-NataliaRepository -Bucket $Bucket -Endpoint $Endpoint -Credential $key -Unencrypted
             (Get-NataliaRestorePoint | Export-NataliaDisk -Destination $Out -Thaw).Path
             """, ArchiveSimulator.Bucket, archive.Endpoint.AbsoluteUri, _bench.Path("out"));
-        Assert.Equal(File.ReadAllBytes(Path.Combine(folder, "natalia-lyon", "data.raw")), File.ReadAllBytes(Assert.Single(later.Lines)));
+        Assert.Equal(File.ReadAllBytes(Path.Combine(folder, "natalia-lyon", "data.raw")),
+            File.ReadAllBytes(Assert.Single(later.Lines)));
     }
 }

@@ -18,7 +18,8 @@ public abstract class S3Conformance : ObjectStoreConformance
         return await OpenAgainAsync();
     }
 
-    protected override async Task<IObjectStore> OpenAgainAsync() => await S3Store.OpenAsync(TestOptions.For(_bucket!) with { Prefix = Prefix }, None);
+    protected override async Task<IObjectStore> OpenAgainAsync() =>
+        await S3Store.OpenAsync(TestOptions.For(_bucket!) with { Prefix = Prefix }, None);
 }
 
 public sealed class PlainBucketConformance : S3Conformance
@@ -32,7 +33,9 @@ public sealed class PrefixedBucketConformance : S3Conformance
     protected override string Prefix => "/Some where/é+%2F&/";
 }
 
-/// <summary>A bucket made with object lock keeps every version; objects that ask for no lock behave as everywhere.</summary>
+/// <summary>
+/// A bucket made with object lock keeps every version; objects that ask for no lock behave as everywhere.
+/// </summary>
 public sealed class LockableBucketConformance : S3Conformance
 {
     protected override bool WithObjectLock => true;

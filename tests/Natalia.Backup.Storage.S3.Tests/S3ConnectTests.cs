@@ -1,5 +1,4 @@
 using Natalia.Backup.Testing;
-using Xunit;
 
 namespace Natalia.Backup.Storage.S3.Tests;
 

@@ -1,11 +1,13 @@
 using Amazon.S3;
 using Amazon.S3.Model;
 using Natalia.Backup.Testing;
-using Xunit;
 
 namespace Natalia.Backup.Storage.S3.Tests;
 
-/// <summary>A bucket that locks everything by itself, on the real server and through the cmdlets: leases, records and probes cannot be deleted either.</summary>
+/// <summary>
+/// A bucket that locks everything by itself, on the real server and through the cmdlets: leases, records and probes
+/// cannot be deleted either.
+/// </summary>
 public sealed class S3DefaultRetentionTests : IDisposable
 {
     private readonly ScriptBench _bench = new();
@@ -23,7 +25,14 @@ public sealed class S3DefaultRetentionTests : IDisposable
         await CephServer.Running.Admin.PutObjectLockConfigurationAsync(new PutObjectLockConfigurationRequest
         {
             BucketName = bucket,
-            ObjectLockConfiguration = new ObjectLockConfiguration { ObjectLockEnabled = ObjectLockEnabled.Enabled, Rule = new ObjectLockRule { DefaultRetention = new DefaultRetention { Days = 2, Mode = ObjectLockRetentionMode.Governance } } },
+            ObjectLockConfiguration = new ObjectLockConfiguration
+            {
+                ObjectLockEnabled = ObjectLockEnabled.Enabled,
+                Rule = new ObjectLockRule
+                {
+                    DefaultRetention = new DefaultRetention { Days = 2, Mode = ObjectLockRetentionMode.Governance },
+                },
+            },
         });
         string folder = _bench.AddAppliance("natalia-lyon", 1 << 20, 1);
         RunnerProcess.Result run = await _bench.RunAsync("""
@@ -45,8 +54,10 @@ public sealed class S3DefaultRetentionTests : IDisposable
             "points $(@(Get-NataliaRestorePoint).Count)"
             Test-NataliaRepository -Full | Where-Object Result -eq Failed | ForEach-Object { "failed $($_.Name) $($_.Detail)" }
             "disk $((Get-NataliaRestorePoint -Latest | Export-NataliaDisk -Destination $Out).Path.Length -gt 0)"
-            """, bucket, CephServer.Running.Endpoint.AbsoluteUri, folder, Directory.CreateDirectory(_bench.Path("out")).FullName, $"{immutable}");
+            """, bucket, CephServer.Running.Endpoint.AbsoluteUri, folder,
+            Directory.CreateDirectory(_bench.Path("out")).FullName, $"{immutable}");
         Assert.True(run.ExitCode == 0, run.Error + run.Output);
-        Assert.Equal(["days 2 told 1", "days 2 told 1", "points 3", immutable ? "points 3" : "points 2", "disk True"], run.Lines);
+        Assert.Equal(["days 2 told 1", "days 2 told 1", "points 3", immutable ? "points 3" : "points 2", "disk True"],
+            run.Lines);
     }
 }

@@ -1,6 +1,5 @@
 using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Storage;
-using Xunit;
 
 namespace Natalia.Backup.Storage.S3.Tests;
 
@@ -19,7 +18,8 @@ public sealed class S3ErrorTests
 
     private static async Task<NataliaException> OpenError(S3StoreOptions options)
     {
-        NataliaException error = await Assert.ThrowsAsync<NataliaException>(async () => (await S3Store.OpenAsync(options, None)).Dispose());
+        NataliaException error =
+            await Assert.ThrowsAsync<NataliaException>(async () => (await S3Store.OpenAsync(options, None)).Dispose());
         Assert.DoesNotContain("the-secret", error.ToString(), StringComparison.Ordinal);
         Assert.DoesNotContain(CephServer.SecretKey, error.ToString(), StringComparison.Ordinal);
         Assert.NotNull(error.Target);
@@ -30,8 +30,10 @@ public sealed class S3ErrorTests
     public async Task Says_that_the_secret_is_wrong()
     {
         string bucket = await CephServer.Running.MakeBucketAsync();
-        Assert.Equal(ErrorIds.StoreCredentialRefused, (await OpenError(TestOptions.For(bucket) with { SecretKey = CephServer.Secret("wrong") })).ErrorId);
-        Assert.Equal(ErrorIds.StoreCredentialRefused, (await OpenError(TestOptions.For(bucket) with { AccessKey = "nobody" })).ErrorId);
+        Assert.Equal(ErrorIds.StoreCredentialRefused,
+            (await OpenError(TestOptions.For(bucket) with { SecretKey = CephServer.Secret("wrong") })).ErrorId);
+        Assert.Equal(ErrorIds.StoreCredentialRefused,
+            (await OpenError(TestOptions.For(bucket) with { AccessKey = "nobody" })).ErrorId);
     }
 
     [CephFact]
@@ -45,7 +47,8 @@ public sealed class S3ErrorTests
     public async Task Says_that_a_bucket_has_no_object_lock()
     {
         string bucket = await CephServer.Running.MakeBucketAsync();
-        Assert.Equal(ErrorIds.BucketWithoutObjectLock, (await OpenError(TestOptions.For(bucket) with { LockMode = ObjectLockMode.Compliance })).ErrorId);
+        Assert.Equal(ErrorIds.BucketWithoutObjectLock,
+            (await OpenError(TestOptions.For(bucket) with { LockMode = ObjectLockMode.Compliance })).ErrorId);
     }
 
     [CephFact]
@@ -58,10 +61,16 @@ public sealed class S3ErrorTests
             await CephServer.Running.Admin.DeleteBucketAsync(bucket);
             Func<Task>[] calls =
             [
-                () => store.StatAsync("a", None), () => store.ReadAsync("a", 0, new byte[1], None), () => store.OpenReadAsync("a", None), () => store.PutAsync("a", new ObjectContent(), PutOptions.Metadata, None),
-                () => store.DeleteAsync("a", None), async () => { await foreach (StoredObject _ in store.ListAsync("", None)) { } },
+                () => store.StatAsync("a", None), () => store.ReadAsync("a", 0, new byte[1], None),
+                () => store.OpenReadAsync("a", None),
+                () => store.PutAsync("a", new ObjectContent(), PutOptions.Metadata, None),
+                () => store.DeleteAsync("a", None), async () =>
+                {
+                    await foreach (StoredObject _ in store.ListAsync("", None)) { }
+                },
             ];
-            foreach (Func<Task> call in calls) Assert.Equal(ErrorIds.BucketNotFound, (await Assert.ThrowsAsync<NataliaException>(call)).ErrorId);
+            foreach (Func<Task> call in calls)
+                Assert.Equal(ErrorIds.BucketNotFound, (await Assert.ThrowsAsync<NataliaException>(call)).ErrorId);
         }
     }
 
@@ -69,7 +78,10 @@ public sealed class S3ErrorTests
     public async Task Says_that_a_server_without_tls_was_asked_for_tls()
     {
         string bucket = await CephServer.Running.MakeBucketAsync();
-        NataliaException error = await OpenError(TestOptions.For(bucket) with { Endpoint = new Uri("https://127.0.0.1:" + CephServer.Running.Endpoint.Port) });
+        NataliaException error = await OpenError(TestOptions.For(bucket) with
+        {
+            Endpoint = new Uri("https://127.0.0.1:" + CephServer.Running.Endpoint.Port),
+        });
         Assert.Equal(ErrorIds.StoreCertificateRefused, error.ErrorId);
     }
 
@@ -86,13 +98,15 @@ public sealed class S3ErrorTests
     public async Task Says_that_there_is_no_such_host()
     {
         // Reserved names that no name server may know.
-        Assert.Equal(ErrorIds.StoreEndpointNotFound, (await OpenError(Options(new Uri("https://s3.no-such-host.invalid")))).ErrorId);
+        Assert.Equal(ErrorIds.StoreEndpointNotFound,
+            (await OpenError(Options(new Uri("https://s3.no-such-host.invalid")))).ErrorId);
     }
 
     [Theory]
     [InlineData("ftp://host")]
     [InlineData("https://user:the-secret@host")]
-    public async Task Refuses_an_endpoint_that_cannot_be_meant(string endpoint) => Assert.Equal(ErrorIds.StoreEndpointInvalid, (await OpenError(Options(new Uri(endpoint)))).ErrorId);
+    public async Task Refuses_an_endpoint_that_cannot_be_meant(string endpoint) =>
+        Assert.Equal(ErrorIds.StoreEndpointInvalid, (await OpenError(Options(new Uri(endpoint)))).ErrorId);
 
     [Theory]
     [InlineData(403, "RequestTimeTooSkewed", ErrorIds.StoreClockSkewed)]
@@ -135,10 +149,15 @@ public sealed class S3ErrorTests
     [Fact]
     public async Task Trusts_no_unknown_certificate_unless_it_is_pinned()
     {
-        using var server = new CannedServer(r => CannedServer.EmptyBucket(r) ?? CannedServer.S3Error(404, "NoSuchKey"), tls: true);
+        using var server = new CannedServer(r => CannedServer.EmptyBucket(r) ?? CannedServer.S3Error(404, "NoSuchKey"),
+            tls: true);
         Assert.Equal(ErrorIds.StoreCertificateRefused, (await OpenError(Options(server.Endpoint))).ErrorId);
-        Assert.Equal(ErrorIds.StoreCertificateRefused, (await OpenError(Options(server.Endpoint) with { ServerCertificateThumbprint = new string('0', 64) })).ErrorId);
-        using S3Store store = await S3Store.OpenAsync(Options(server.Endpoint) with { ServerCertificateThumbprint = server.Thumbprint }, None);
+        Assert.Equal(ErrorIds.StoreCertificateRefused,
+            (await OpenError(
+                Options(server.Endpoint) with { ServerCertificateThumbprint = new string('0', 64) })).ErrorId);
+        using S3Store store =
+            await S3Store.OpenAsync(Options(server.Endpoint) with { ServerCertificateThumbprint = server.Thumbprint },
+            None);
         Assert.Null(await store.StatAsync("a", None));
     }
 
@@ -155,7 +174,9 @@ public sealed class S3ErrorTests
         using S3Store store = await S3Store.OpenAsync(Options(server.Endpoint), None);
         foreach (int size in new[] { 10, 3 << 20 })
         {
-            NataliaException error = await Assert.ThrowsAsync<NataliaException>(() => store.PutAsync("a/b", new ObjectContent(new byte[size]), PutOptions.Data, None));
+            NataliaException error =
+                await Assert.ThrowsAsync<NataliaException>(
+                    () => store.PutAsync("a/b", new ObjectContent(new byte[size]), PutOptions.Data, None));
             Assert.Equal((id, "s3://b/a/b"), (error.ErrorId, error.Target));
         }
     }
@@ -163,29 +184,46 @@ public sealed class S3ErrorTests
     [Fact]
     public async Task Says_that_an_object_must_be_thawed()
     {
-        using var server = new CannedServer(r => CannedServer.EmptyBucket(r) ?? CannedServer.S3Error(403, "InvalidObjectState"));
+        using var server =
+            new CannedServer(r => CannedServer.EmptyBucket(r) ?? CannedServer.S3Error(403, "InvalidObjectState"));
         using S3Store store = await S3Store.OpenAsync(Options(server.Endpoint), None);
-        Assert.Equal(ErrorIds.ObjectArchived, (await Assert.ThrowsAsync<NataliaException>(() => store.ReadAsync("a", 0, new byte[1], None))).ErrorId);
-        Assert.Equal(ErrorIds.ObjectArchived, (await Assert.ThrowsAsync<NataliaException>(() => store.OpenReadAsync("a", None))).ErrorId);
+        Assert.Equal(ErrorIds.ObjectArchived,
+            (await Assert.ThrowsAsync<NataliaException>(() => store.ReadAsync("a", 0, new byte[1], None))).ErrorId);
+        Assert.Equal(ErrorIds.ObjectArchived,
+            (await Assert.ThrowsAsync<NataliaException>(() => store.OpenReadAsync("a", None))).ErrorId);
     }
 
     [Fact]
     public async Task Does_not_trust_a_server_that_lists_out_of_order()
     {
-        using var server = new CannedServer(r => r.Contains("max-keys=1") ? CannedServer.EmptyBucket(r)!.Value : r.Contains("list-type=2")
-            ? (200, "<ListBucketResult><Name>b</Name><IsTruncated>false</IsTruncated>" + string.Concat(new[] { "b", "a" }.Select(k => $"<Contents><Key>{k}</Key><LastModified>2026-01-01T00:00:00.000Z</LastModified><Size>1</Size></Contents>")) + "</ListBucketResult>")
+        using var server =
+            new CannedServer(
+                r => r.Contains("max-keys=1") ? CannedServer.EmptyBucket(r)!.Value : r.Contains("list-type=2")
+            ? (200, "<ListBucketResult><Name>b</Name><IsTruncated>false</IsTruncated>"
+                + string.Concat(new[] { "b", "a" }
+                    .Select(k => $"<Contents><Key>"
+                        + $"{k}</Key><LastModified>2026-01-01T00:00:00.000Z</LastModified><Size>1</Size></Contents>"))
+                + "</ListBucketResult>")
             : CannedServer.EmptyBucket(r)!.Value);
         using S3Store store = await S3Store.OpenAsync(Options(server.Endpoint), None);
-        NataliaException error = await Assert.ThrowsAsync<NataliaException>(async () => { await foreach (StoredObject _ in store.ListAsync("", None)) { } });
+        NataliaException error = await Assert.ThrowsAsync<NataliaException>(async () =>
+        {
+            await foreach (StoredObject _ in store.ListAsync("", None)) { }
+        });
         Assert.Equal(ErrorIds.StoreAnswerInvalid, error.ErrorId);
     }
 
     [Fact]
     public async Task Does_not_believe_in_exclusive_create_where_the_server_ignores_the_condition()
     {
-        using var server = new CannedServer(r => r.Contains(".probe-") ? (200, "") : CannedServer.EmptyBucket(r) ?? CannedServer.S3Error(403, "AccessDenied"));
+        using var server =
+            new CannedServer(
+                r => r.Contains(".probe-")
+                    ? (200, "")
+                    : CannedServer.EmptyBucket(r) ?? CannedServer.S3Error(403, "AccessDenied"));
         using S3Store store = await S3Store.OpenAsync(Options(server.Endpoint), None);
-        await Assert.ThrowsAsync<NataliaException>(() => store.PutAsync("a", new ObjectContent(), PutOptions.Metadata, None));
+        await Assert.ThrowsAsync<NataliaException>(
+            () => store.PutAsync("a", new ObjectContent(), PutOptions.Metadata, None));
         Assert.False(store.HasExclusiveCreate);
     }
 
@@ -193,7 +231,9 @@ public sealed class S3ErrorTests
     public async Task Refuses_options_that_cannot_be_meant()
     {
         S3StoreOptions good = Options(new Uri("http://127.0.0.1:1"));
-        foreach (S3StoreOptions bad in new[] { good with { SecretKey = null }, good with { AccessKey = null }, good with { Prefix = "a//b" }, good with { ServerCertificateThumbprint = "12" }, good with { StallTimeout = TimeSpan.Zero } })
+        foreach (S3StoreOptions bad in new[] { good with { SecretKey = null }, good with { AccessKey = null }, good
+            with { Prefix = "a//b" }, good with { ServerCertificateThumbprint = "12" },
+            good with { StallTimeout = TimeSpan.Zero } })
             await Assert.ThrowsAsync<ArgumentException>(() => S3Store.OpenAsync(bad, None));
         Assert.DoesNotContain("the-secret", good.ToString(), StringComparison.Ordinal);
     }

@@ -23,13 +23,19 @@ public sealed class S3ImmutabilityTests
         using var bench = new RepositoryBench { Password = "correct horse" };
         S3StoreOptions options = TestOptions.For(bucket) with { Prefix = "r", LockMode = ObjectLockMode.Governance };
         byte[] one = Disk(3 << 20, 1);
-        using (Repository repository = await Repository.CreateAsync(await S3Store.OpenAsync(options, default), Secret("correct horse"), bench.Options with { Immutability = new ImmutabilityPolicy(2, ObjectLockMode.Governance) }, default))
+        using (Repository repository = await Repository.CreateAsync(await S3Store.OpenAsync(options, default),
+            Secret("correct horse"), bench.Options with
+            {
+                Immutability = new ImmutabilityPolicy(2, ObjectLockMode.Governance),
+            }, default))
         {
             RestorePoint first = await BackupAsync(repository, one);
             RestorePoint second = await BackupAsync(repository, Change(one, 3, 1));
             Assert.True(first.ImmutableUntilUtc > DateTime.UtcNow.AddDays(2).AddMinutes(-5));
             Assert.True(second.ImmutableUntilUtc > DateTime.UtcNow.AddDays(2).AddMinutes(-5));
-            NataliaException refused = await Assert.ThrowsAsync<NataliaException>(() => repository.RemoveRestorePointAsync(first, "a test", default));
+            NataliaException refused =
+                await Assert.ThrowsAsync<NataliaException>(
+                    () => repository.RemoveRestorePointAsync(first, "a test", default));
             Assert.Equal(ErrorIds.RestorePointLocked, refused.ErrorId);
         }
 
@@ -44,7 +50,8 @@ public sealed class S3ImmutabilityTests
                 continue;
             }
             Assert.True(until > DateTime.UtcNow.AddDays(2).AddMinutes(-5), item.Name);
-            NataliaException kept = await Assert.ThrowsAsync<NataliaException>(() => store.DeleteAsync(item.Name, default));
+            NataliaException kept =
+                await Assert.ThrowsAsync<NataliaException>(() => store.DeleteAsync(item.Name, default));
             Assert.Equal(ErrorIds.ObjectLocked, kept.ErrorId);
             locked++;
         }
@@ -55,7 +62,8 @@ public sealed class S3ImmutabilityTests
         Assert.Equal(one, await RestoreAsync(again, (await PointsAsync(again))[1]));
 
         // Opened without the means to lock, nothing is written.
-        using Repository weak = await bench.OpenAsync(await S3Store.OpenAsync(options with { LockMode = null }, default));
+        using Repository weak = await bench.OpenAsync(await S3Store.OpenAsync(options with { LockMode = null },
+            default));
         NataliaException unlocked = await Assert.ThrowsAsync<NataliaException>(() => BackupAsync(weak, one));
         Assert.Equal(ErrorIds.ObjectLockNotSupported, unlocked.ErrorId);
     }
@@ -79,7 +87,13 @@ public sealed class S3ImmutabilityTests
         using var bench = new RepositoryBench { Clock = clock };
         S3StoreOptions options = TestOptions.For(bucket) with { Prefix = "r", LockMode = ObjectLockMode.Governance };
         var policy = new ImmutabilityPolicy(ahead, ObjectLockMode.Governance, WhileKept: true);
-        using Repository repository = await Repository.CreateAsync(await S3Store.OpenAsync(options, default), null, bench.Options with { Immutability = policy, Retention = new RetentionPolicy { Last = 1 }, ClockLimit = TimeSpan.MaxValue }, default);
+        using Repository repository = await Repository.CreateAsync(await S3Store.OpenAsync(options, default),
+            null, bench.Options with
+            {
+                Immutability = policy,
+                Retention = new RetentionPolicy { Last = 1 },
+                ClockLimit = TimeSpan.MaxValue,
+            }, default);
         byte[] disk = Disk(2 << 20, 1);
         RestorePoint first = await BackupAsync(repository, disk, time: clock.GetUtcNow().UtcDateTime);
         DateTime before = first.ImmutableUntilUtc!.Value;
@@ -89,18 +103,24 @@ public sealed class S3ImmutabilityTests
         // Two requests for each object: one that extends, one that reads back.
         Assert.InRange(renewal.Requests!.Value, 2 * renewal.ExtendedObjects, 2 * renewal.ExtendedObjects + 25);
         RestorePoint extended = Assert.Single(await PointsAsync(repository));
-        Assert.True(extended.ImmutableUntilUtc >= clock.GetUtcNow().UtcDateTime.AddDays(ahead) && extended.ImmutableUntilUtc > before.AddDays(2));
+        Assert.True(extended.ImmutableUntilUtc >= clock.GetUtcNow().UtcDateTime.AddDays(ahead)
+            && extended.ImmutableUntilUtc > before.AddDays(2));
         using S3Store store = await S3Store.OpenAsync(options, default);
-        foreach (StoredObject pack in (await ListAsync(store)).Where(o => o.Name.Contains("/data/") || o.Name.Contains("/meta/") || o.Name.Contains("/points/")))
-            Assert.True(await store.ObjectLock!.GetRetainUntilAsync(pack.Name, default) >= extended.ImmutableUntilUtc, pack.Name);
+        foreach (StoredObject pack in (await ListAsync(store))
+            .Where(o => o.Name.Contains("/data/") || o.Name.Contains("/meta/") || o.Name.Contains("/points/")))
+            Assert.True(await store.ObjectLock!.GetRetainUntilAsync(pack.Name, default) >= extended.ImmutableUntilUtc,
+                pack.Name);
 
         // Let go by the policy: the next extension leaves it out.
         RestorePoint second = await BackupAsync(repository, Disk(2 << 20, 2), time: clock.GetUtcNow().UtcDateTime);
         clock.Advance(TimeSpan.FromDays(3));
         Assert.Equal(1, (await repository.RenewLocksAsync(Appliance.ApplianceId, look: true, default))!.KeptPoints);
         IReadOnlyList<RestorePoint> points = await PointsAsync(repository);
-        Assert.Equal(extended.ImmutableUntilUtc, points.Single(p => p.RestorePointId == first.RestorePointId).ImmutableUntilUtc);
-        Assert.True(points.Single(p => p.RestorePointId == second.RestorePointId).ImmutableUntilUtc > extended.ImmutableUntilUtc);
+        Assert.Equal(extended.ImmutableUntilUtc,
+            points.Single(p => p.RestorePointId == first.RestorePointId).ImmutableUntilUtc);
+        Assert.True(
+            points.Single(p => p.RestorePointId == second.RestorePointId).ImmutableUntilUtc
+            > extended.ImmutableUntilUtc);
     }
 
     private static async Task<List<StoredObject>> ListAsync(IObjectStore store)

@@ -2,7 +2,6 @@ using Amazon.S3.Model;
 using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Storage;
 using Natalia.Backup.Testing;
-using Xunit;
 
 namespace Natalia.Backup.Storage.S3.Tests;
 
@@ -20,9 +19,11 @@ public sealed class S3LockTests : IAsyncLifetime
 
     public Task DisposeAsync() => Task.CompletedTask;
 
-    private Task<S3Store> OpenAsync(ObjectLockMode? mode = ObjectLockMode.Compliance) => S3Store.OpenAsync(TestOptions.For(_bucket) with { LockMode = mode, Prefix = "p" }, None);
+    private Task<S3Store> OpenAsync(ObjectLockMode? mode = ObjectLockMode.Compliance) =>
+        S3Store.OpenAsync(TestOptions.For(_bucket) with { LockMode = mode, Prefix = "p" }, None);
 
-    private async Task<List<S3ObjectVersion>> VersionsAsync() => (await Vandal.ListVersionsAsync(new ListVersionsRequest { BucketName = _bucket })).Versions ?? [];
+    private async Task<List<S3ObjectVersion>> VersionsAsync() =>
+        (await Vandal.ListVersionsAsync(new ListVersionsRequest { BucketName = _bucket })).Versions ?? [];
 
     private static async Task<List<string>> NamesAsync(IObjectStore store)
     {
@@ -37,7 +38,8 @@ public sealed class S3LockTests : IAsyncLifetime
         return buffer[..await store.ReadAsync(name, 0, buffer, None)];
     }
 
-    private static async Task<string> ErrorOf(Func<Task> action) => (await Assert.ThrowsAsync<NataliaException>(action)).ErrorId;
+    private static async Task<string> ErrorOf(Func<Task> action) =>
+        (await Assert.ThrowsAsync<NataliaException>(action)).ErrorId;
 
     [StoreTheory]
     [InlineData(ObjectLockMode.Compliance)]
@@ -68,26 +70,33 @@ public sealed class S3LockTests : IAsyncLifetime
         DateTime now = DateTime.UtcNow;
         await store.PutAsync("a", Content(1), new PutOptions { RetainUntilUtc = now.AddDays(2) }, None);
         StoreUsage before = store.Meter.Usage;
-        Assert.InRange(await store.ObjectLock!.ExtendAsync("a", now.AddDays(5), None), now.AddDays(5), now.AddDays(5).AddSeconds(1));
+        Assert.InRange(await store.ObjectLock!.ExtendAsync("a", now.AddDays(5), None), now.AddDays(5),
+            now.AddDays(5).AddSeconds(1));
         Assert.Equal(2, (store.Meter.Usage - before).Requests);
-        Assert.InRange(await store.ObjectLock.ExtendAsync("a", now.AddDays(3), None), now.AddDays(5), now.AddDays(5).AddSeconds(1));
-        Assert.InRange((await store.ObjectLock.GetRetainUntilAsync("a", None))!.Value, now.AddDays(5), now.AddDays(5).AddSeconds(1));
+        Assert.InRange(await store.ObjectLock.ExtendAsync("a", now.AddDays(3), None), now.AddDays(5),
+            now.AddDays(5).AddSeconds(1));
+        Assert.InRange((await store.ObjectLock.GetRetainUntilAsync("a", None))!.Value, now.AddDays(5),
+            now.AddDays(5).AddSeconds(1));
         // What had no lock gets one.
         await store.PutAsync("b", Content(1), PutOptions.Metadata, None);
         Assert.Null(await store.ObjectLock.GetRetainUntilAsync("b", None));
         await store.ObjectLock.ExtendAsync("b", now.AddDays(1), None);
         Assert.Equal(ErrorIds.ObjectLocked, await ErrorOf(() => store.DeleteAsync("b", None)));
-        Assert.Equal(ErrorIds.ObjectNotFound, await ErrorOf(() => store.ObjectLock.ExtendAsync("c", now.AddDays(1), None)));
+        Assert.Equal(ErrorIds.ObjectNotFound,
+            await ErrorOf(() => store.ObjectLock.ExtendAsync("c", now.AddDays(1), None)));
     }
 
     [StoreFact]
     public async Task Extends_a_compliance_lock_from_a_session_with_governance()
     {
         DateTime now = DateTime.UtcNow;
-        using (S3Store strict = await OpenAsync()) await strict.PutAsync("a", Content(1), new PutOptions { RetainUntilUtc = now.AddDays(1) }, None);
+        using (S3Store strict = await OpenAsync())
+            await strict.PutAsync("a", Content(1), new PutOptions { RetainUntilUtc = now.AddDays(1) }, None);
         using S3Store store = await OpenAsync(ObjectLockMode.Governance);
-        Assert.InRange(await store.ObjectLock!.ExtendAsync("a", now.AddDays(3), None), now.AddDays(3), now.AddDays(3).AddSeconds(1));
-        GetObjectRetentionResponse retention = await Vandal.GetObjectRetentionAsync(new GetObjectRetentionRequest { BucketName = _bucket, Key = "p/a" });
+        Assert.InRange(await store.ObjectLock!.ExtendAsync("a", now.AddDays(3), None), now.AddDays(3),
+            now.AddDays(3).AddSeconds(1));
+        GetObjectRetentionResponse retention =
+            await Vandal.GetObjectRetentionAsync(new GetObjectRetentionRequest { BucketName = _bucket, Key = "p/a" });
         Assert.Equal("COMPLIANCE", retention.Retention.Mode.Value);
     }
 
@@ -99,7 +108,8 @@ public sealed class S3LockTests : IAsyncLifetime
         DateTime end;
         for (int seconds = 2; ; seconds *= 2)
         {
-            await store.PutAsync("a", Content(1), new PutOptions { RetainUntilUtc = DateTime.UtcNow.AddSeconds(seconds) }, None);
+            await store.PutAsync("a", Content(1),
+                new PutOptions { RetainUntilUtc = DateTime.UtcNow.AddSeconds(seconds) }, None);
             end = (await store.ObjectLock!.GetRetainUntilAsync("a", None))!.Value;
             Exception? refused = await Record.ExceptionAsync(() => store.DeleteAsync("a", None));
             if (refused is null && DateTime.UtcNow > end) continue;
@@ -120,7 +130,13 @@ public sealed class S3LockTests : IAsyncLifetime
         await store.PutAsync("a/2", Content(2), PutOptions.Metadata, None);
         for (int i = 0; i < 3; i++)
         {
-            await Vandal.PutObjectAsync(new PutObjectRequest { BucketName = _bucket, Key = "p/a/1", ContentBody = "encrypted, pay now", UseChunkEncoding = false });
+            await Vandal.PutObjectAsync(new PutObjectRequest
+            {
+                BucketName = _bucket,
+                Key = "p/a/1",
+                ContentBody = "encrypted, pay now",
+                UseChunkEncoding = false,
+            });
             await Vandal.DeleteObjectAsync(_bucket, "p/a/1");
         }
         await Vandal.DeleteObjectAsync(_bucket, "p/a/2");
@@ -160,7 +176,10 @@ public sealed class S3LockTests : IAsyncLifetime
         await Task.WhenAll(new[] { (one, (byte)1), (two, (byte)2) }.Select(async w =>
         {
             try { await w.Item1.PutAsync("leases/1", Content(w.Item2), claim, None); }
-            catch (NataliaException error) when (error.ErrorId == ErrorIds.ObjectExists) { Interlocked.Increment(ref refused); }
+            catch (NataliaException error) when (error.ErrorId == ErrorIds.ObjectExists)
+            {
+                Interlocked.Increment(ref refused);
+            }
         }));
         Assert.InRange(refused, 0, 1);
         Assert.Equal(await ReadAsync(one, "leases/1"), await ReadAsync(two, "leases/1"));
@@ -187,7 +206,11 @@ public sealed class S3LockTests : IAsyncLifetime
         await Vandal.PutObjectLockConfigurationAsync(new PutObjectLockConfigurationRequest
         {
             BucketName = _bucket,
-            ObjectLockConfiguration = new ObjectLockConfiguration { ObjectLockEnabled = "Enabled", Rule = new ObjectLockRule { DefaultRetention = new DefaultRetention { Mode = "GOVERNANCE", Days = 7 } } },
+            ObjectLockConfiguration = new ObjectLockConfiguration
+            {
+                ObjectLockEnabled = "Enabled",
+                Rule = new ObjectLockRule { DefaultRetention = new DefaultRetention { Mode = "GOVERNANCE", Days = 7 } },
+            },
         });
         using S3Store store = await OpenAsync();
         Assert.Equal(7, store.DefaultRetentionDays);
@@ -201,7 +224,12 @@ public sealed class S3LockTests : IAsyncLifetime
     {
         using S3Store store = await OpenAsync();
         await store.PutAsync("a", Content(1), PutOptions.Metadata, None);
-        var hold = new PutObjectLegalHoldRequest { BucketName = _bucket, Key = "p/a", LegalHold = new ObjectLockLegalHold { Status = "ON" } };
+        var hold = new PutObjectLegalHoldRequest
+        {
+            BucketName = _bucket,
+            Key = "p/a",
+            LegalHold = new ObjectLockLegalHold { Status = "ON" },
+        };
         await Vandal.PutObjectLegalHoldAsync(hold);
         NataliaException error = await Assert.ThrowsAsync<NataliaException>(() => store.DeleteAsync("a", None));
         Assert.Equal(ErrorIds.ObjectLocked, error.ErrorId);
@@ -242,7 +270,10 @@ public sealed class S3LockTests : IAsyncLifetime
     {
         using S3Store store = await OpenAsync(mode: null);
         Assert.Null(store.ObjectLock);
-        Assert.Equal(ErrorIds.ObjectLockNotSupported, await ErrorOf(() => store.PutAsync("a", Content(1), new PutOptions { RetainUntilUtc = DateTime.UtcNow.AddDays(1) }, None)));
+        Assert.Equal(ErrorIds.ObjectLockNotSupported,
+            await ErrorOf(
+                () => store.PutAsync("a", Content(1), new PutOptions { RetainUntilUtc = DateTime.UtcNow.AddDays(1) },
+                    None)));
         Assert.Empty(await VersionsAsync());
     }
 }

@@ -3,11 +3,13 @@ using System.Text.RegularExpressions;
 using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Storage;
 using Natalia.Backup.Testing;
-using Xunit;
 
 namespace Natalia.Backup.Storage.S3.Tests;
 
-/// <summary>Keys with no more rights than they need, by policies of users on the real server, taken word for word from docs/stores.md.</summary>
+/// <summary>
+/// Keys with no more rights than they need, by policies of users on the real server, taken word for word from
+/// docs/stores.md.
+/// </summary>
 public sealed class S3PolicyTests : IDisposable
 {
     private readonly ScriptBench _bench = new();
@@ -18,7 +20,8 @@ public sealed class S3PolicyTests : IDisposable
     public void Dispose() => _bench.Dispose();
 
     private static string Documented(string bucket) =>
-        Regex.Match(File.ReadAllText(Path.Combine(BuildLayout.RepositoryRoot, "docs", "stores.md")), "```json\n(.*?)```", RegexOptions.Singleline).Groups[1].Value.Replace("natalia-backup", bucket);
+        Regex.Match(File.ReadAllText(Path.Combine(BuildLayout.RepositoryRoot, "docs", "stores.md")),
+            "```json\n(.*?)```", RegexOptions.Singleline).Groups[1].Value.Replace("natalia-backup", bucket);
 
     /// <summary>The documented policy without some rights.</summary>
     private static string Without(string bucket, params string[] rights)
@@ -27,9 +30,12 @@ public sealed class S3PolicyTests : IDisposable
         foreach (JsonNode? statement in policy["Statement"]!.AsArray())
         {
             JsonArray actions = statement!["Action"]!.AsArray();
-            foreach (JsonNode? action in actions.Where(a => rights.Contains(a!.GetValue<string>())).ToArray()) actions.Remove(action);
+            foreach (JsonNode? action in actions.Where(a => rights.Contains(a!.GetValue<string>())).ToArray())
+                actions.Remove(action);
         }
-        foreach (JsonNode? empty in policy["Statement"]!.AsArray().Where(s => s!["Action"]!.AsArray().Count == 0).ToArray()) policy["Statement"]!.AsArray().Remove(empty);
+        foreach (JsonNode? empty in policy["Statement"]!.AsArray().Where(s => s!["Action"]!.AsArray().Count == 0)
+            .ToArray())
+            policy["Statement"]!.AsArray().Remove(empty);
         return policy.ToJsonString();
     }
 
@@ -59,10 +65,12 @@ public sealed class S3PolicyTests : IDisposable
             if ($Immutable -ne 'True') { $first | Remove-NataliaRestorePoint -Reason test -Confirm:$false | Out-Null }
             $null = Optimize-NataliaRepository
             "points $(@(Get-NataliaRestorePoint).Count)"
-            """, bucket, CephServer.Running.Endpoint.AbsoluteUri, accessKey, secretKey, folder, Directory.CreateDirectory(_bench.Path("out")).FullName, $"{immutable}");
+            """, bucket, CephServer.Running.Endpoint.AbsoluteUri, accessKey, secretKey, folder,
+            Directory.CreateDirectory(_bench.Path("out")).FullName, $"{immutable}");
         Assert.True(run.ExitCode == 0, run.Error + run.Output);
         Assert.Equal(["points 2", "disk True", immutable ? "points 2" : "points 1"], run.Lines);
-        Assert.All((await CephServer.Running.Admin.ListVersionsAsync(bucket)).Versions, v => Assert.StartsWith("natalia/", v.Key, StringComparison.Ordinal));
+        Assert.All((await CephServer.Running.Admin.ListVersionsAsync(bucket)).Versions,
+            v => Assert.StartsWith("natalia/", v.Key, StringComparison.Ordinal));
     }
 
     public static TheoryData<string, bool, string> Rights => new()
@@ -86,10 +94,22 @@ public sealed class S3PolicyTests : IDisposable
         string bucket = await CephServer.Running.MakeBucketAsync(objectLock: locks);
         (string user, string accessKey, string secretKey) = await CephServer.Running.MakeUserAsync();
         await CephServer.Running.PutUserPolicyAsync(user, Without(bucket, right));
-        await CephServer.Running.Admin.PutObjectAsync(new() { BucketName = bucket, Key = "natalia/a", ContentBody = "x", UseChunkEncoding = false });
+        await CephServer.Running.Admin.PutObjectAsync(new()
+        {
+            BucketName = bucket,
+            Key = "natalia/a",
+            ContentBody = "x",
+            UseChunkEncoding = false,
+        });
         NataliaException error = await Assert.ThrowsAsync<NataliaException>(async () =>
         {
-            using S3Store store = await S3Store.OpenAsync(TestOptions.For(bucket) with { Prefix = "natalia", AccessKey = accessKey, SecretKey = CephServer.Secret(secretKey), LockMode = locks ? ObjectLockMode.Governance : null }, None);
+            using S3Store store = await S3Store.OpenAsync(TestOptions.For(bucket) with
+            {
+                Prefix = "natalia",
+                AccessKey = accessKey,
+                SecretKey = CephServer.Secret(secretKey),
+                LockMode = locks ? ObjectLockMode.Governance : null,
+            }, None);
             await store.ReadAsync("a", 0, new byte[1], None);
             await store.PutAsync("b", new ObjectContent(new byte[1]), PutOptions.Metadata, None);
             if (right == "s3:PutObjectRetention")
@@ -97,7 +117,8 @@ public sealed class S3PolicyTests : IDisposable
             await store.DeleteAsync("a", None);
         });
         Assert.Equal(ErrorIds.StoreAccessDenied, error.ErrorId);
-        Assert.Contains($" {right} on {string.Format(resource, bucket)}", error.Message.Replace("natalia/b", "natalia/a"), StringComparison.Ordinal);
+        Assert.Contains($" {right} on {string.Format(resource, bucket)}",
+            error.Message.Replace("natalia/b", "natalia/a"), StringComparison.Ordinal);
         Assert.Contains(right, error.RecommendedAction, StringComparison.Ordinal);
     }
 
@@ -109,10 +130,19 @@ public sealed class S3PolicyTests : IDisposable
         string bucket = await CephServer.Running.MakeBucketAsync(objectLock: locks);
         (string user, string accessKey, string secretKey) = await CephServer.Running.MakeUserAsync();
         // A key that only reads.
-        await CephServer.Running.PutUserPolicyAsync(user, Without(bucket, "s3:PutObject", "s3:DeleteObject", "s3:DeleteObjectVersion", "s3:PutObjectRetention"));
-        using S3Store store = await S3Store.OpenAsync(TestOptions.For(bucket) with { Prefix = "natalia", AccessKey = accessKey, SecretKey = CephServer.Secret(secretKey) }, None);
+        await CephServer.Running.PutUserPolicyAsync(user,
+            Without(bucket, "s3:PutObject", "s3:DeleteObject", "s3:DeleteObjectVersion", "s3:PutObjectRetention"));
+        using S3Store store = await S3Store.OpenAsync(TestOptions.For(bucket) with
+        {
+            Prefix = "natalia",
+            AccessKey = accessKey,
+            SecretKey = CephServer.Secret(secretKey),
+        }, None);
         Assert.Null(await store.StatAsync("natalia.json", None));
-        Assert.Equal(ErrorIds.ObjectNotFound, (await Assert.ThrowsAsync<NataliaException>(() => store.ReadAsync("natalia.json", 0, new byte[1], None))).ErrorId);
-        Assert.Equal(ErrorIds.ObjectNotFound, (await Assert.ThrowsAsync<NataliaException>(() => store.OpenReadAsync("natalia.json", None))).ErrorId);
+        Assert.Equal(ErrorIds.ObjectNotFound,
+            (await Assert.ThrowsAsync<NataliaException>(
+                () => store.ReadAsync("natalia.json", 0, new byte[1], None))).ErrorId);
+        Assert.Equal(ErrorIds.ObjectNotFound,
+            (await Assert.ThrowsAsync<NataliaException>(() => store.OpenReadAsync("natalia.json", None))).ErrorId);
     }
 }

@@ -1,6 +1,5 @@
 using System.Text.RegularExpressions;
 using Natalia.Backup.Testing;
-using Xunit;
 using Xunit.Abstractions;
 
 namespace Natalia.Backup.Storage.S3.Tests;
@@ -14,9 +13,13 @@ public sealed class S3ProcessTests(ITestOutputHelper output) : IDisposable
 
     public void Dispose() => _bench.Dispose();
 
-    private const string Make = "param($Bucket, $Endpoint)\n$null = New-NataliaRepository -Bucket $Bucket -Endpoint $Endpoint -Credential $key -Unencrypted";
+    private const string Make = "param($Bucket, $Endpoint)\n$null = New-NataliaRepository -Bucket $Bucket -Endpoint "
+        + "$Endpoint -Credential $key -Unencrypted";
 
-    /// <summary>Backs one appliance up some times, its disk changing in between if wanted. Tells each point or error id on a line.</summary>
+    /// <summary>
+    /// Backs one appliance up some times, its disk changing in between if wanted. Tells each point or error id on a
+    /// line.
+    /// </summary>
     private const string BackUp = """
         param($Bucket, $Endpoint, $Vms, $Times, [switch] $Change)
         $null = Connect-NataliaHypervisor -Folder $Vms
@@ -50,11 +53,15 @@ public sealed class S3ProcessTests(ITestOutputHelper output) : IDisposable
         Directory.CreateDirectory(folder);
         RunnerProcess.Result read = await _bench.RunAsync(ReadBack, bucket, Endpoint, folder);
         Assert.True(read.ExitCode == 0, read.Error);
-        Assert.DoesNotContain(read.Lines, l => l.StartsWith("failed", StringComparison.Ordinal) || l.StartsWith("listed", StringComparison.Ordinal) && !l.EndsWith("Passed", StringComparison.Ordinal));
+        Assert.DoesNotContain(read.Lines,
+            l => l.StartsWith("failed", StringComparison.Ordinal)
+                || l.StartsWith("listed", StringComparison.Ordinal) && !l.EndsWith("Passed", StringComparison.Ordinal));
         return read.Lines;
     }
 
-    private static List<string> Points(IEnumerable<string> lines) => [.. lines.Select(l => Regex.Match(l, "^(?:point|listed) ([0-9a-f]{32})")).Where(m => m.Success).Select(m => m.Groups[1].Value)];
+    private static List<string> Points(IEnumerable<string> lines) =>
+        [.. lines.Select(l => Regex.Match(l, "^(?:point|listed) ([0-9a-f]{32})")).Where(m => m.Success)
+            .Select(m => m.Groups[1].Value)];
 
     [StoreTheory]
     [InlineData(false)]
@@ -64,8 +71,10 @@ public sealed class S3ProcessTests(ITestOutputHelper output) : IDisposable
         const int machines = 3, times = 3;
         string bucket = await CephServer.Running.MakeBucketAsync(objectLock);
         Assert.Equal(0, (await _bench.RunAsync(Make, bucket, Endpoint)).ExitCode);
-        string[] folders = [.. Enumerable.Range(0, machines).Select(i => _bench.AddAppliance($"natalia-{i}", 3 << 20, i))];
-        List<RunnerProcess> processes = [.. folders.Select(f => _bench.Start(BackUp, bucket, Endpoint, f, $"{times}", "-Change"))];
+        string[] folders = [.. Enumerable.Range(0, machines)
+            .Select(i => _bench.AddAppliance($"natalia-{i}", 3 << 20, i))];
+        List<RunnerProcess> processes = [.. folders
+            .Select(f => _bench.Start(BackUp, bucket, Endpoint, f, $"{times}", "-Change"))];
         RunnerProcess.Result[] results = await Task.WhenAll(processes.Select(p => p.FinishAsync()));
         processes.ForEach(p => p.Dispose());
         Assert.All(results, r => Assert.Equal(times, Points(r.Lines).Count));
@@ -80,7 +89,8 @@ public sealed class S3ProcessTests(ITestOutputHelper output) : IDisposable
         string bucket = await CephServer.Running.MakeBucketAsync();
         Assert.Equal(0, (await _bench.RunAsync(Make, bucket, Endpoint)).ExitCode);
         string folder = _bench.AddAppliance("natalia-lyon", 6 << 20, 1);
-        List<RunnerProcess> processes = [.. Enumerable.Range(0, 3).Select(_ => _bench.Start(BackUp, bucket, Endpoint, folder, "3"))];
+        List<RunnerProcess> processes = [.. Enumerable.Range(0, 3)
+            .Select(_ => _bench.Start(BackUp, bucket, Endpoint, folder, "3"))];
         RunnerProcess.Result[] results = await Task.WhenAll(processes.Select(p => p.FinishAsync()));
         processes.ForEach(p => p.Dispose());
         string[] lines = [.. results.SelectMany(r => r.Lines)];
@@ -114,6 +124,7 @@ public sealed class S3ProcessTests(ITestOutputHelper output) : IDisposable
         Assert.Single(Points(third.Lines));
         string[] lines = await ReadBackAsync(bucket);
         Assert.Equal(Points(third.Lines), Points(lines));
-        Assert.Equal(disk, File.ReadAllBytes(lines.Single(l => l.StartsWith("disk", StringComparison.Ordinal)).Split(' ', 3)[2]));
+        Assert.Equal(disk,
+            File.ReadAllBytes(lines.Single(l => l.StartsWith("disk", StringComparison.Ordinal)).Split(' ', 3)[2]));
     }
 }

@@ -1,7 +1,6 @@
 using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Network;
 using Natalia.Backup.Testing;
-using Xunit;
 
 namespace Natalia.Backup.Storage.S3.Tests;
 
@@ -32,7 +31,8 @@ public sealed class S3ProxyTests : IDisposable
         return run.Output;
     }
 
-    private static CannedServer Empty(bool tls = false) => new(r => CannedServer.EmptyBucket(r) ?? CannedServer.S3Error(404, "NoSuchKey"), tls);
+    private static CannedServer Empty(bool tls = false) =>
+        new(r => CannedServer.EmptyBucket(r) ?? CannedServer.S3Error(404, "NoSuchKey"), tls);
 
     [Theory]
     [InlineData(false)]
@@ -41,7 +41,8 @@ public sealed class S3ProxyTests : IDisposable
     {
         using CannedServer server = Empty(tls);
         using var proxy = new ForwardProxy(_ => server.Endpoint, "us er:pass:word");
-        string said = await RunAsync($"{(tls ? "https" : "http")}://s3.company.test", $"http://us%20er:pass%3Aword@127.0.0.1:{proxy.Port}", pin: tls ? server.Thumbprint : "");
+        string said = await RunAsync($"{(tls ? "https" : "http")}://s3.company.test",
+            $"http://us%20er:pass%3Aword@127.0.0.1:{proxy.Port}", pin: tls ? server.Thumbprint : "");
         // There is no repository, and that is what the server said.
         Assert.StartsWith(ErrorIds.RepositoryNotFound, said, StringComparison.Ordinal);
         Assert.All(proxy.Asked, a => Assert.StartsWith("s3.company.test", a, StringComparison.Ordinal));
@@ -58,8 +59,11 @@ public sealed class S3ProxyTests : IDisposable
     {
         using CannedServer server = Empty(tls);
         using var proxy = new ForwardProxy(_ => server.Endpoint, "us er:pass:word");
-        string said = await RunAsync($"{(tls ? "https" : "http")}://s3.company.test", $"http://{login}127.0.0.1:{proxy.Port}", pin: tls ? server.Thumbprint : "");
-        Assert.StartsWith($"{ErrorIds.ProxyAuthenticationFailed} AuthenticationError The proxy 127.0.0.1:{proxy.Port} to s3.company.test wants a login", said, StringComparison.Ordinal);
+        string said = await RunAsync($"{(tls ? "https" : "http")}://s3.company.test",
+            $"http://{login}127.0.0.1:{proxy.Port}", pin: tls ? server.Thumbprint : "");
+        Assert.StartsWith($"{ErrorIds.ProxyAuthenticationFailed} AuthenticationError The proxy 127.0.0.1:{proxy.Port} "
+            + "to s3.company.test wants a login",
+            said, StringComparison.Ordinal);
         Assert.Contains("http://user:password@proxy:port", said, StringComparison.Ordinal);
         Assert.Equal(0, server.Requests);
         Assert.DoesNotContain("wrong", said, StringComparison.Ordinal);
@@ -70,7 +74,9 @@ public sealed class S3ProxyTests : IDisposable
     {
         using CannedServer server = Empty();
         using var proxy = new ForwardProxy(_ => server.Endpoint);
-        Assert.StartsWith(ErrorIds.RepositoryNotFound, await RunAsync(server.Endpoint.AbsoluteUri, proxy.Address, "company.test, 127.0.0.0/8"), StringComparison.Ordinal);
+        Assert.StartsWith(ErrorIds.RepositoryNotFound,
+            await RunAsync(server.Endpoint.AbsoluteUri, proxy.Address, "company.test, 127.0.0.0/8"),
+            StringComparison.Ordinal);
         Assert.Empty(proxy.Asked);
     }
 
@@ -80,9 +86,12 @@ public sealed class S3ProxyTests : IDisposable
         using CannedServer server = Empty(tls: true);
         using var refusing = new ForwardProxy(_ => null);
         string refused = await RunAsync("https://s3.company.test", refusing.Address);
-        Assert.StartsWith($"{ErrorIds.StoreUnavailable} ConnectionError The proxy 127.0.0.1:{refusing.Port} does not open the way to s3.company.test", refused, StringComparison.Ordinal);
+        Assert.StartsWith($"{ErrorIds.StoreUnavailable} ConnectionError The proxy 127.0.0.1:{refusing.Port} does not "
+            + "open the way to s3.company.test",
+            refused, StringComparison.Ordinal);
         refusing.Dispose();
-        Assert.Contains($"The proxy 127.0.0.1:{refusing.Port} on the way to s3.company.test cannot be reached", await RunAsync("https://s3.company.test", refusing.Address), StringComparison.Ordinal);
+        Assert.Contains($"The proxy 127.0.0.1:{refusing.Port} on the way to s3.company.test cannot be reached",
+            await RunAsync("https://s3.company.test", refusing.Address), StringComparison.Ordinal);
         string odd = await RunAsync("https://s3.company.test", "http://us er:pass:word@:x");
         Assert.StartsWith(ErrorIds.ProxyInvalid, odd, StringComparison.Ordinal);
     }
@@ -106,7 +115,8 @@ public sealed class S3ProxyTests : IDisposable
     [InlineData("https://s3.company.test", "ALL_PROXY=p:1;NO_PROXY=*", null)]
     public void The_environment_is_read_as_curl_reads_it(string server, string variables, string? proxy)
     {
-        Dictionary<string, string> values = variables.Split(';').Select(v => v.Split('=', 2)).ToDictionary(v => v[0], v => v[1]);
+        Dictionary<string, string> values = variables.Split(';').Select(v => v.Split('=', 2))
+            .ToDictionary(v => v[0], v => v[1]);
         Assert.Equal(proxy, NetworkProxy.From(values.GetValueOrDefault).GetProxy(new Uri(server))?.AbsoluteUri);
     }
 }

@@ -1,7 +1,6 @@
 using System.Text.Json;
 using Natalia.Backup.Engine;
 using Natalia.Backup.Testing;
-using Xunit;
 
 namespace Natalia.Backup.Storage.S3.Tests;
 
@@ -49,38 +48,55 @@ public sealed class S3QuotaTests : IDisposable
     [InlineData(null, 512 << 10)]
     public async Task A_full_bucket_still_reads_removes_and_gives_back(int? objects, int? bytes)
     {
-        string bucket = await CephServer.Running.MakeBucketAsync(), endpoint = CephServer.Running.Endpoint.AbsoluteUri, folder = _bench.AddAppliance("natalia-lyon", 2 << 20, 1);
+        string bucket = await CephServer.Running.MakeBucketAsync(), endpoint = CephServer.Running.Endpoint.AbsoluteUri,
+            folder = _bench.AddAppliance("natalia-lyon", 2 << 20, 1);
         RunnerProcess.Result made = await _bench.RunAsync(Make, bucket, endpoint, folder);
         Assert.True(made.ExitCode == 0, made.Error);
-        using JsonDocument stats = JsonDocument.Parse(await CephServer.Running.AdministerAsync("bucket", "stats", $"--bucket={bucket}"));
+        using JsonDocument stats = JsonDocument.Parse(await CephServer.Running.AdministerAsync("bucket", "stats",
+            $"--bucket={bucket}"));
         JsonElement used = stats.RootElement.GetProperty("usage").GetProperty("rgw.main");
         long count = used.GetProperty("num_objects").GetInt64(), size = used.GetProperty("size_actual").GetInt64();
-        await CephServer.Running.AdministerAsync("quota", "set", "--quota-scope=bucket", $"--bucket={bucket}", $"--max-objects={(objects is int free ? count + free : -1)}", $"--max-size={(bytes is int room ? size + room : -1)}");
+        await CephServer.Running.AdministerAsync("quota", "set", "--quota-scope=bucket", $"--bucket={bucket}",
+            $"--max-objects={(objects is int free ? count + free : -1)}",
+            $"--max-size={(bytes is int room ? size + room : -1)}");
         await CephServer.Running.AdministerAsync("quota", "enable", "--quota-scope=bucket", $"--bucket={bucket}");
 
-        RunnerProcess.Result run = await _bench.RunAsync(Use, bucket, endpoint, folder, Directory.CreateDirectory(_bench.Path("out")).FullName);
+        RunnerProcess.Result run = await _bench.RunAsync(Use, bucket, endpoint, folder,
+            Directory.CreateDirectory(_bench.Path("out")).FullName);
 
         Assert.True(run.ExitCode == 0, run.Error);
         Assert.StartsWith($"backup {ErrorIds.StoreFull} ", run.Lines[1], StringComparison.Ordinal);
-        Assert.Equal(["connect works", "points 3", "export works", "test works", "probe works", "remove works", "optimize works", "points 2", "test works"], Told(run));
+        Assert.Equal(["connect works", "points 3", "export works", "test works", "probe works", "remove works",
+            "optimize works", "points 2", "test works"],
+            Told(run));
         // Room has come back.
-        long left = (await CephServer.Running.Admin.ListObjectsV2Async(new() { BucketName = bucket })).S3Objects.Sum(o => o.Size ?? 0);
+        long left =
+            (await CephServer.Running.Admin.ListObjectsV2Async(new() { BucketName = bucket })).S3Objects.Sum(
+                o => o.Size ?? 0);
         Assert.True(left < size - (256 << 10), $"{left} of {size}: {run.Error}");
     }
 
     /// <summary>What was told, without the refusals, which are looked at one by one, and warnings.</summary>
-    private static IEnumerable<string> Told(RunnerProcess.Result run) => run.Lines.Where(l => !l.Contains(ErrorIds.StoreFull, StringComparison.Ordinal) && !l.StartsWith("WARNING", StringComparison.Ordinal));
+    private static IEnumerable<string> Told(RunnerProcess.Result run) =>
+        run.Lines
+            .Where(l => !l.Contains(ErrorIds.StoreFull, StringComparison.Ordinal)
+                && !l.StartsWith("WARNING", StringComparison.Ordinal));
 
     [StoreFact]
     public async Task A_quota_below_what_is_stored_leaves_all_that_reads()
     {
-        string bucket = await CephServer.Running.MakeBucketAsync(), endpoint = CephServer.Running.Endpoint.AbsoluteUri, folder = _bench.AddAppliance("natalia-lyon", 2 << 20, 1);
+        string bucket = await CephServer.Running.MakeBucketAsync(), endpoint = CephServer.Running.Endpoint.AbsoluteUri,
+            folder = _bench.AddAppliance("natalia-lyon", 2 << 20, 1);
         Assert.Equal(0, (await _bench.RunAsync(Make, bucket, endpoint, folder)).ExitCode);
-        await CephServer.Running.AdministerAsync("quota", "set", "--quota-scope=bucket", $"--bucket={bucket}", "--max-size=4096");
+        await CephServer.Running.AdministerAsync("quota", "set", "--quota-scope=bucket", $"--bucket={bucket}",
+            "--max-size=4096");
         await CephServer.Running.AdministerAsync("quota", "enable", "--quota-scope=bucket", $"--bucket={bucket}");
-        RunnerProcess.Result run = await _bench.RunAsync(Use, bucket, endpoint, folder, Directory.CreateDirectory(_bench.Path("out")).FullName);
+        RunnerProcess.Result run = await _bench.RunAsync(Use, bucket, endpoint, folder,
+            Directory.CreateDirectory(_bench.Path("out")).FullName);
         Assert.True(run.ExitCode == 0, run.Error);
-        Assert.Equal(["connect works", "points 3", "export works", "test works", "probe works", "optimize works", "points 3", "test works"], Told(run));
+        Assert.Equal(["connect works", "points 3", "export works", "test works", "probe works", "optimize works",
+            "points 3", "test works"],
+            Told(run));
         Assert.StartsWith($"backup {ErrorIds.StoreFull} ", run.Lines[1], StringComparison.Ordinal);
         Assert.StartsWith($"remove {ErrorIds.StoreFull} ", run.Lines[6], StringComparison.Ordinal);
         Assert.Contains("raise the quota", run.Lines[6], StringComparison.Ordinal);

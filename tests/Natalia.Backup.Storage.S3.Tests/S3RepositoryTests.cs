@@ -19,7 +19,10 @@ public sealed class S3RepositoryTests(ITestOutputHelper output)
     private static async Task<IObjectStore> OpenAsync(string bucket, string prefix, Uri? endpoint = null)
     {
         S3StoreOptions options = TestOptions.For(bucket) with { Prefix = prefix };
-        return new CountingStore(new RetryStore(await S3Store.OpenAsync(endpoint is null ? options : options with { Endpoint = endpoint }, None), new RetryPolicy { FirstDelay = TimeSpan.FromMilliseconds(10) }));
+        return new CountingStore(
+            new RetryStore(await S3Store.OpenAsync(endpoint is null ? options : options with { Endpoint = endpoint },
+                None),
+            new RetryPolicy { FirstDelay = TimeSpan.FromMilliseconds(10) }));
     }
 
     [StoreTheory]
@@ -46,7 +49,8 @@ public sealed class S3RepositoryTests(ITestOutputHelper output)
     [InlineData(false, 100, 32)]
     // Fewer, because each lease waits two seconds on a bucket without exclusive create.
     [InlineData(true, 5, 38)]
-    public async Task Takes_a_bounded_number_of_requests_for_each_small_incremental(bool objectLock, int runs, int bound)
+    public async Task Takes_a_bounded_number_of_requests_for_each_small_incremental(bool objectLock, int runs,
+        int bound)
     {
         string bucket = await CephServer.Running.MakeBucketAsync(objectLock);
         using var bench = new RepositoryBench();
@@ -58,7 +62,9 @@ public sealed class S3RepositoryTests(ITestOutputHelper output)
         for (int i = 0; i < runs; i++)
         {
             StoreUsage before = store.Usage;
-            RestorePoint point = await repository.BackupAsync(Request(new TrackedMemoryDiskSource(disk, $"t{i}", earlier)), null, null, None);
+            RestorePoint point =
+                await repository.BackupAsync(Request(new TrackedMemoryDiskSource(disk, $"t{i}", earlier)),
+                null, null, None);
             requests.Add((store.Usage - before).Requests);
             // The point tells what it took.
             Assert.Equal(requests[i], point.Requests);

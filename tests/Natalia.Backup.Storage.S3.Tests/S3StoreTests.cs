@@ -2,7 +2,6 @@ using System.Reflection;
 using Natalia.Backup.Engine.Storage;
 using Natalia.Backup.Engine.Storage.Wrappers;
 using Natalia.Backup.Testing;
-using Xunit;
 
 namespace Natalia.Backup.Storage.S3.Tests;
 
@@ -27,7 +26,8 @@ public sealed class S3StoreTests
         await store.DeleteAsync("a", None);
         Assert.True(store.HasExclusiveCreate);
         Assert.False(store.IsVersioned);
-        Assert.Empty((await CephServer.Running.Admin.ListObjectsV2Async(new() { BucketName = bucket })).S3Objects ?? []);
+        Assert.Empty((await CephServer.Running.Admin.ListObjectsV2Async(new() { BucketName = bucket })).S3Objects
+            ?? []);
     }
 
     [CephFact]
@@ -42,7 +42,8 @@ public sealed class S3StoreTests
         Assert.Equal(["x"], await NamesAsync(a));
         Assert.Equal(["y"], await NamesAsync(ab));
         Assert.Equal(["a/x", "ab/y"], await NamesAsync(root));
-        Assert.Equal(($"s3://{bucket}/a", $"s3://{bucket}/ab", $"s3://{bucket}"), (a.Location, ab.Location, root.Location));
+        Assert.Equal(($"s3://{bucket}/a", $"s3://{bucket}/ab", $"s3://{bucket}"),
+            (a.Location, ab.Location, root.Location));
     }
 
     [CephFact]
@@ -51,7 +52,8 @@ public sealed class S3StoreTests
         string bucket = await CephServer.Running.MakeBucketAsync();
         using S3Store store = await S3Store.OpenAsync(TestOptions.For(bucket), None);
         byte[] bytes = ObjectStoreConformance.Bytes(3 << 20);
-        await store.PutAsync("data/1", new ObjectContent(bytes.AsMemory(0, 1 << 20), bytes.AsMemory(1 << 20)), PutOptions.Data, None);
+        await store.PutAsync("data/1", new ObjectContent(bytes.AsMemory(0, 1 << 20), bytes.AsMemory(1 << 20)),
+            PutOptions.Data, None);
         using Amazon.S3.Model.GetObjectResponse seen = await CephServer.Running.Admin.GetObjectAsync(bucket, "data/1");
         Assert.True(string.IsNullOrEmpty(seen.Headers.ContentEncoding));
         Assert.Equal("application/octet-stream", seen.Headers.ContentType);
@@ -72,7 +74,15 @@ public sealed class S3StoreTests
         await store.ReadAsync("a", 10, new byte[100], None);
         await store.StatAsync("a", None);
         await store.DeleteAsync("a", None);
-        Assert.Equal(new StoreUsage { Puts = 1, Reads = 1, Stats = 1, Deletes = 1, BytesWritten = 50, BytesRead = 40 }, store.Meter.Usage - before);
+        Assert.Equal(new StoreUsage
+        {
+            Puts = 1,
+            Reads = 1,
+            Stats = 1,
+            Deletes = 1,
+            BytesWritten = 50,
+            BytesRead = 40,
+        }, store.Meter.Usage - before);
         using var counted = new CountingStore(new RetryStore(store));
         Assert.Same(store.Meter, counted.Meter);
     }
@@ -100,12 +110,19 @@ public sealed class S3StoreTests
     [Fact]
     public void Shows_no_type_of_the_SDK()
     {
-        const BindingFlags visible = BindingFlags.Public | BindingFlags.Instance | BindingFlags.Static | BindingFlags.DeclaredOnly;
+        const BindingFlags visible =
+            BindingFlags.Public | BindingFlags.Instance | BindingFlags.Static | BindingFlags.DeclaredOnly;
         IEnumerable<Type> types = typeof(S3Store).Assembly.GetExportedTypes();
-        IEnumerable<Type> shown = types.SelectMany(t => t.GetMethods(visible).SelectMany(m => m.GetParameters().Select(p => p.ParameterType).Append(m.ReturnType))
+        IEnumerable<Type> shown = types
+            .SelectMany(t => t.GetMethods(visible)
+                .SelectMany(m => m.GetParameters().Select(p => p.ParameterType).Append(m.ReturnType))
             .Concat(t.GetConstructors(visible).SelectMany(c => c.GetParameters().Select(p => p.ParameterType)))
-            .Concat(t.GetProperties(visible).Select(p => p.PropertyType)).Concat(t.GetInterfaces()).Append(t.BaseType ?? typeof(object)));
-        static bool IsSdk(Type t) => t.Namespace?.StartsWith("Amazon", StringComparison.Ordinal) == true || (t.IsGenericType && t.GetGenericArguments().Any(IsSdk)) || (t.HasElementType && IsSdk(t.GetElementType()!));
+            .Concat(t.GetProperties(visible).Select(p => p.PropertyType)).Concat(t.GetInterfaces())
+            .Append(t.BaseType ?? typeof(object)));
+        static bool IsSdk(Type t) =>
+            t.Namespace?.StartsWith("Amazon", StringComparison.Ordinal) == true
+            || (t.IsGenericType && t.GetGenericArguments().Any(IsSdk))
+            || (t.HasElementType && IsSdk(t.GetElementType()!));
         Assert.DoesNotContain(shown, IsSdk);
     }
 }

@@ -1,10 +1,12 @@
 using Natalia.Backup.Engine;
 using Natalia.Backup.Testing;
-using Xunit;
 
 namespace Natalia.Backup.Storage.S3.Tests;
 
-/// <summary>What comes along when keys, names and addresses are pasted, through the cmdlets: it is named at once, before a server is asked, and without the secret.</summary>
+/// <summary>
+/// What comes along when keys, names and addresses are pasted, through the cmdlets: it is named at once, before a
+/// server is asked, and without the secret.
+/// </summary>
 public sealed class S3TextTests : IDisposable
 {
     private readonly ScriptBench _bench = new();
@@ -20,14 +22,21 @@ public sealed class S3TextTests : IDisposable
             ("key", "' thekey'", ErrorIds.StoreCredentialInvalid, "The access key begins with a blank."),
             ("key", "\"thekey`r`n\"", ErrorIds.StoreCredentialInvalid, "The access key ends with a line end."),
             ("key", "'the key'", ErrorIds.StoreCredentialInvalid, "The access key holds a blank."),
-            ("key", "'th\u00e9key'", ErrorIds.StoreCredentialInvalid, "The access key holds the character U+00E9, which is not ASCII."),
+            ("key", "'th\u00e9key'", ErrorIds.StoreCredentialInvalid,
+                "The access key holds the character U+00E9, which is not ASCII."),
             ("key", "'\"thekey\"'", ErrorIds.StoreCredentialInvalid, "The access key stands in quotation marks."),
-            ("key", "\"the$([char]0x200b)key\"", ErrorIds.StoreCredentialInvalid, "The access key holds the character U+200B, which is not seen."),
-            ("secret", "'hidden7 '", ErrorIds.StoreCredentialInvalid, "The secret of the access key ends with a blank."),
-            ("secret", "\"`thidden7\"", ErrorIds.StoreCredentialInvalid, "The secret of the access key begins with a tabulator."),
-            ("secret", "\"hidden7`n\"", ErrorIds.StoreCredentialInvalid, "The secret of the access key ends with a line end."),
-            ("secret", "'hidden7\u00e4'", ErrorIds.StoreCredentialInvalid, "The secret of the access key holds a character that is not ASCII."),
-            ("secret", "'\"hidden7\"'", ErrorIds.StoreCredentialInvalid, "The secret of the access key stands in quotation marks."),
+            ("key", "\"the$([char]0x200b)key\"", ErrorIds.StoreCredentialInvalid,
+                "The access key holds the character U+200B, which is not seen."),
+            ("secret", "'hidden7 '", ErrorIds.StoreCredentialInvalid,
+                "The secret of the access key ends with a blank."),
+            ("secret", "\"`thidden7\"", ErrorIds.StoreCredentialInvalid,
+                "The secret of the access key begins with a tabulator."),
+            ("secret", "\"hidden7`n\"", ErrorIds.StoreCredentialInvalid,
+                "The secret of the access key ends with a line end."),
+            ("secret", "'hidden7\u00e4'", ErrorIds.StoreCredentialInvalid,
+                "The secret of the access key holds a character that is not ASCII."),
+            ("secret", "'\"hidden7\"'", ErrorIds.StoreCredentialInvalid,
+                "The secret of the access key stands in quotation marks."),
             ("Bucket", "' b'", ErrorIds.StoreSettingInvalid, "The bucket's name ' b' begins with a blank."),
             ("Bucket", "\"b`n\"", ErrorIds.StoreSettingInvalid, "ends with a line end."),
             ("Bucket", "'\"b\"'", ErrorIds.StoreSettingInvalid, "holds a quotation mark, which no name has."),
@@ -38,8 +47,10 @@ public sealed class S3TextTests : IDisposable
             ("Region", "\"'eu-west-3'\"", ErrorIds.StoreSettingInvalid, "holds a quotation mark"),
             ("Prefix", "' natalia'", ErrorIds.StoreSettingInvalid, "The prefix ' natalia' begins with a blank."),
             ("Endpoint", $"' {server.Endpoint}'", ErrorIds.StoreEndpointInvalid, "The endpoint begins with a blank."),
-            ("Endpoint", $"'\"{server.Endpoint}\"'", ErrorIds.StoreEndpointInvalid, "The endpoint holds a quotation mark."),
-            ("Endpoint", $"\"{server.Endpoint}`n\"", ErrorIds.StoreEndpointInvalid, "The endpoint ends with a line end."),
+            ("Endpoint", $"'\"{server.Endpoint}\"'", ErrorIds.StoreEndpointInvalid,
+                "The endpoint holds a quotation mark."),
+            ("Endpoint", $"\"{server.Endpoint}`n\"", ErrorIds.StoreEndpointInvalid,
+                "The endpoint ends with a line end."),
         ];
         string body = string.Join('\n', cases.Select(c => $"try1 {c.Name} {c.What}"));
         RunnerProcess.Result run = await _bench.RunAsync($$"""

@@ -7,7 +7,9 @@ public sealed class ScriptBench : IDisposable
 {
     private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("natalia-s3-");
 
-    /// <summary>What every script begins with: keys in the environment of the process, never on its command line.</summary>
+    /// <summary>
+    /// What every script begins with: keys in the environment of the process, never on its command line.
+    /// </summary>
     private const string Head = """
         $ErrorActionPreference = 'Stop'
         $secure = [Net.NetworkCredential]::new('', $env:NATALIA_TEST_SECRET).SecurePassword
@@ -34,9 +36,11 @@ public sealed class ScriptBench : IDisposable
         return Path($"{name}-vms");
     }
 
-    public RunnerProcess Start(string script, params string[] arguments) => RunnerProcess.Start([Write(script), .. arguments]);
+    public RunnerProcess Start(string script, params string[] arguments) =>
+        RunnerProcess.Start([Write(script), .. arguments]);
 
-    public Task<RunnerProcess.Result> RunAsync(string script, params string[] arguments) => RunnerProcess.RunAsync([Write(script), .. arguments]);
+    public Task<RunnerProcess.Result> RunAsync(string script, params string[] arguments) =>
+        RunnerProcess.RunAsync([Write(script), .. arguments]);
 
     private string Write(string script)
     {

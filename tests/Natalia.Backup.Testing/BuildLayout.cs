@@ -13,9 +13,12 @@ public static class BuildLayout
 
     public static string Manifest { get; } = Path.Combine(ModuleRoot, "Natalia.Backup.psd1");
 
-    public static string Runner { get; } = Path.Combine(OutputRoot, "natalia", OperatingSystem.IsWindows() ? "natalia.exe" : "natalia");
+    public static string Runner { get; } = Path.Combine(OutputRoot, "natalia",
+        OperatingSystem.IsWindows() ? "natalia.exe" : "natalia");
 
-    /// <summary>PowerShell of the package that the build takes a module from; this is its place on every system but Windows.</summary>
+    /// <summary>
+    /// PowerShell of the package that the build takes a module from; this is its place on every system but Windows.
+    /// </summary>
     public static string Pwsh => Metadata("Pwsh");
 
     private static string Metadata(string key) =>

@@ -5,16 +5,19 @@ using System.Runtime.InteropServices;
 namespace Natalia.Backup.Testing;
 
 /// <summary>
-/// A program of the distribution that tests run. Where it is missing they are skipped with the reason; with NATALIA_REQUIRE_REAL=1 it is installed, and where that does not work they fail.
+/// A program of the distribution that tests run. Where it is missing they are skipped with the reason; with
+/// NATALIA_REQUIRE_REAL=1 it is installed, and where that does not work they fail.
 /// </summary>
 /// <param name="name">Its folder in tests/servers, with install.sh.</param>
 /// <param name="program">The program.</param>
 /// <param name="probe">Arguments with which it ends well when everything that is needed is there.</param>
 public sealed class Counterpart(string name, string program, params string[] probe)
 {
-    private readonly Lazy<string?> _missing = new(() => FindMissing(name, program, probe), LazyThreadSafetyMode.ExecutionAndPublication);
+    private readonly Lazy<string?> _missing = new(() => FindMissing(name, program, probe),
+        LazyThreadSafetyMode.ExecutionAndPublication);
 
-    public static Counterpart Python { get; } = new("python", "/usr/bin/python3", "-c", "import cryptography, zstandard");
+    public static Counterpart Python { get; } = new("python", "/usr/bin/python3", "-c",
+        "import cryptography, zstandard");
     public static Counterpart Mono { get; } = new("mono", "mono", "--version");
 
     public static Counterpart Strace { get; } = new("strace", "strace", "-f", "-o", "/dev/null", "true");
@@ -25,7 +28,8 @@ public sealed class Counterpart(string name, string program, params string[] pro
     public string? Obstacle => IsRequired ? null : _missing.Value;
 
     /// <summary>Runs it to its end.</summary>
-    public (int Code, string Output, string Errors) Run(IReadOnlyDictionary<string, string?> environment, params string[] arguments)
+    public (int Code, string Output, string Errors) Run(IReadOnlyDictionary<string, string?> environment,
+        params string[] arguments)
     {
         Assert.True(_missing.Value is null, _missing.Value);
         return Start(program, environment, arguments);
@@ -34,10 +38,16 @@ public sealed class Counterpart(string name, string program, params string[] pro
     private static string? FindMissing(string name, string program, string[] probe)
     {
         if (!RuntimeInformation.IsOSPlatform(OSPlatform.Linux)) return $"{program} of a Linux distribution is needed.";
-        if (!IsRequired) return Works() ? null : $"{program} with what the tests need is not installed: run tests/servers/{name}/install.sh.";
+        if (!IsRequired)
+            return Works()
+                ? null
+                : $"{program} with what the tests need is not installed: run tests/servers/{name}/install.sh.";
         // Does nothing where it is there, and waits where another process is at it.
-        (int code, string output, string errors) = Start("bash", new Dictionary<string, string?>(), [Path.Combine(AppContext.BaseDirectory, "servers", name, "install.sh")]);
-        return code == 0 && Works() ? null : $"{program} with what the tests need could not be installed: {errors}{output}";
+        (int code, string output, string errors) = Start("bash", new Dictionary<string, string?>(),
+            [Path.Combine(AppContext.BaseDirectory, "servers", name, "install.sh")]);
+        return code == 0 && Works()
+            ? null
+            : $"{program} with what the tests need could not be installed: {errors}{output}";
 
         bool Works()
         {
@@ -52,10 +62,17 @@ public sealed class Counterpart(string name, string program, params string[] pro
         }
     }
 
-    private static (int Code, string Output, string Errors) Start(string program, IReadOnlyDictionary<string, string?> environment, string[] arguments)
+    private static (int Code, string Output, string Errors) Start(string program,
+        IReadOnlyDictionary<string, string?> environment, string[] arguments)
     {
-        var start = new ProcessStartInfo(program, arguments) { RedirectStandardOutput = true, RedirectStandardError = true, RedirectStandardInput = true };
-        foreach (KeyValuePair<string, string?> variable in environment) start.Environment[variable.Key] = variable.Value;
+        var start = new ProcessStartInfo(program, arguments)
+        {
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+            RedirectStandardInput = true,
+        };
+        foreach (KeyValuePair<string, string?> variable in environment)
+            start.Environment[variable.Key] = variable.Value;
         using Process process = Process.Start(start)!;
         process.StandardInput.Close();
         Task<string> output = process.StandardOutput.ReadToEndAsync();

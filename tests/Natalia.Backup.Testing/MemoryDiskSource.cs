@@ -4,7 +4,10 @@ using Natalia.Backup.Engine.Model;
 
 namespace Natalia.Backup.Testing;
 
-/// <summary>A disk in memory that counts what is read of it. Sees later changes of its array: a test that wants a frozen state gives a copy.</summary>
+/// <summary>
+/// A disk in memory that counts what is read of it. Sees later changes of its array: a test that wants a frozen state
+/// gives a copy.
+/// </summary>
 public class MemoryDiskSource(byte[] bytes) : IDiskSource
 {
     private long _readBytes;
@@ -23,7 +26,8 @@ public class MemoryDiskSource(byte[] bytes) : IDiskSource
 
     public long SizeBytes => bytes.Length;
 
-    public async IAsyncEnumerable<Extent> GetAllocatedExtentsAsync([EnumeratorCancellation] CancellationToken cancellationToken)
+    public async IAsyncEnumerable<Extent> GetAllocatedExtentsAsync(
+        [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         await Task.Yield();
         foreach (Extent extent in Allocated ?? (bytes.Length == 0 ? [] : [new Extent(0, bytes.Length)]))

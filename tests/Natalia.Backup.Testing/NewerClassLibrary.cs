@@ -82,7 +82,8 @@ namespace System
     {
         extension(Directory)
         {
-            internal static void CreateSymbolicLink(string path, string target) => File.CreateSymbolicLink(path, target);
+            internal static void CreateSymbolicLink(string path, string target) =>
+                File.CreateSymbolicLink(path, target);
         }
     }
 
@@ -95,7 +96,9 @@ namespace System
         }
     }
 
-    /// <summary>What the tests use of .NET 10's class library, for the one of 4.7.2; so that their sources stay as they are.</summary>
+    /// <summary>
+    /// What the tests use of .NET 10's class library, for the one of 4.7.2; so that their sources stay as they are.
+    /// </summary>
     internal static class NewerClassLibrary
     {
         extension(Environment)
@@ -125,7 +128,8 @@ namespace System
 
         extension(Stopwatch)
         {
-            internal static TimeSpan GetElapsedTime(long start) => TimeSpan.FromSeconds((double)(Stopwatch.GetTimestamp() - start) / Stopwatch.Frequency);
+            internal static TimeSpan GetElapsedTime(long start) =>
+                TimeSpan.FromSeconds((double)(Stopwatch.GetTimestamp() - start) / Stopwatch.Frequency);
         }
 
         extension(GC)
@@ -136,12 +140,16 @@ namespace System
 
         extension(Parallel)
         {
-            internal static Task ForEachAsync<T>(IEnumerable<T> items, Func<T, CancellationToken, ValueTask> action) => Parallel.ForEachAsync(items, new ParallelOptions(), action);
+            internal static Task ForEachAsync<T>(IEnumerable<T> items, Func<T, CancellationToken, ValueTask> action) =>
+                Parallel.ForEachAsync(items, new ParallelOptions(), action);
 
-            internal static Task ForEachAsync<T>(IEnumerable<T> items, ParallelOptions options, Func<T, CancellationToken, ValueTask> action)
+            internal static Task ForEachAsync<T>(IEnumerable<T> items, ParallelOptions options,
+                Func<T, CancellationToken, ValueTask> action)
             {
                 var queue = new ConcurrentQueue<T>(items);
-                int workers = options.MaxDegreeOfParallelism > 0 ? options.MaxDegreeOfParallelism : Environment.ProcessorCount;
+                int workers = options.MaxDegreeOfParallelism > 0
+                    ? options.MaxDegreeOfParallelism
+                    : Environment.ProcessorCount;
                 return Task.WhenAll(Enumerable.Range(0, workers).Select(_ => Task.Run(async () =>
                 {
                     while (queue.TryDequeue(out T? item)) await action(item, options.CancellationToken);
@@ -172,12 +180,14 @@ namespace System
 
         extension(string)
         {
-            internal static string Join(char separator, IEnumerable<string> parts) => string.Join(separator.ToString(CultureInfo.InvariantCulture), parts);
+            internal static string Join(char separator, IEnumerable<string> parts) =>
+                string.Join(separator.ToString(CultureInfo.InvariantCulture), parts);
         }
 
         extension(Directory)
         {
-            internal static DirectoryInfo CreateTempSubdirectory(string prefix) => Directory.CreateDirectory(Path.Combine(Path.GetTempPath(), prefix + Guid.NewGuid().ToString("N")));
+            internal static DirectoryInfo CreateTempSubdirectory(string prefix) =>
+                Directory.CreateDirectory(Path.Combine(Path.GetTempPath(), prefix + Guid.NewGuid().ToString("N")));
         }
 
         extension(File)
@@ -187,7 +197,9 @@ namespace System
 
             internal static UnixFileMode GetUnixFileMode(string path)
             {
-                var start = new ProcessStartInfo("stat", $"-c %a \"{path}\"") { RedirectStandardOutput = true, UseShellExecute = false };
+                var start = new ProcessStartInfo("stat",
+                    $"-c %a \"{path}\"")
+                { RedirectStandardOutput = true, UseShellExecute = false };
                 using Process process = Process.Start(start);
                 return (UnixFileMode)Convert.ToInt32(process.StandardOutput.ReadToEnd().Trim(), 8);
             }
@@ -201,7 +213,8 @@ namespace System
 
         extension(Process)
         {
-            internal static Process Start(string program, IEnumerable<string> arguments) => Process.Start(new ProcessStartInfo(program, Quoted(arguments)) { UseShellExecute = false });
+            internal static Process Start(string program, IEnumerable<string> arguments) =>
+                Process.Start(new ProcessStartInfo(program, Quoted(arguments)) { UseShellExecute = false });
         }
 
         internal static IEnumerable<T> TakeLast<T>(this IEnumerable<T> items, int count)
@@ -216,11 +229,15 @@ namespace System
             return all.Take(Math.Max(0, all.Length - count));
         }
 
-        internal static IEnumerable<T> Order<T>(this IEnumerable<T> items, IComparer<T>? comparer = null) => items.OrderBy(i => i, comparer);
+        internal static IEnumerable<T> Order<T>(this IEnumerable<T> items, IComparer<T>? comparer = null) =>
+            items.OrderBy(i => i, comparer);
 
-        internal static T? MaxBy<T, TKey>(this IEnumerable<T> items, Func<T, TKey> key) => items.OrderByDescending(key).FirstOrDefault();
+        internal static T? MaxBy<T, TKey>(this IEnumerable<T> items, Func<T, TKey> key) =>
+            items.OrderByDescending(key).FirstOrDefault();
 
-        internal static IEnumerable<(TFirst First, TSecond Second)> Zip<TFirst, TSecond>(this IEnumerable<TFirst> first, IEnumerable<TSecond> second) => first.Zip(second, (a, b) => (a, b));
+        internal static IEnumerable<(TFirst First, TSecond Second)> Zip<TFirst, TSecond>(this IEnumerable<TFirst> first,
+            IEnumerable<TSecond> second) =>
+            first.Zip(second, (a, b) => (a, b));
 
         internal static bool TryAdd<TKey, TValue>(this Dictionary<TKey, TValue> map, TKey key, TValue value)
         {
@@ -229,12 +246,15 @@ namespace System
             return true;
         }
 
-        internal static void Deconstruct<TKey, TValue>(this KeyValuePair<TKey, TValue> pair, out TKey key, out TValue value) => (key, value) = (pair.Key, pair.Value);
+        internal static void Deconstruct<TKey, TValue>(this KeyValuePair<TKey, TValue> pair, out TKey key,
+            out TValue value) =>
+            (key, value) = (pair.Key, pair.Value);
 
         internal static string Replace(this string text, string old, string fresh, StringComparison comparison) =>
             comparison == StringComparison.Ordinal ? text.Replace(old, fresh) : throw new NotSupportedException();
 
-        internal static string[] Split(this string text, string separator) => text.Split([separator], StringSplitOptions.None);
+        internal static string[] Split(this string text, string separator) =>
+            text.Split([separator], StringSplitOptions.None);
 
         internal static Span<T> AsSpan<T>(this T[] items, Range range)
         {
@@ -260,7 +280,8 @@ namespace System
 
         internal static void Write(this Stream stream, byte[] bytes) => stream.Write(bytes, 0, bytes.Length);
 
-        internal static async ValueTask<int> ReadAsync(this Stream stream, Memory<byte> buffer, CancellationToken cancellationToken)
+        internal static async ValueTask<int> ReadAsync(this Stream stream, Memory<byte> buffer,
+            CancellationToken cancellationToken)
         {
             var bytes = new byte[buffer.Length];
             int read = await stream.ReadAsync(bytes, 0, bytes.Length, cancellationToken);
@@ -276,7 +297,8 @@ namespace System
             }
         }
 
-        private static string Quoted(IEnumerable<string> arguments) => string.Join(" ", arguments.Select(a => $"\"{a}\""));
+        private static string Quoted(IEnumerable<string> arguments) =>
+            string.Join(" ", arguments.Select(a => $"\"{a}\""));
 
         private static void Link(string path, string target) => Check(symlink(target, path));
 

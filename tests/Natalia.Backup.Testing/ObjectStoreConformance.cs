@@ -1,7 +1,6 @@
 using System.Buffers;
 using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Storage;
-using Xunit;
 
 namespace Natalia.Backup.Testing;
 
@@ -39,7 +38,8 @@ public abstract class ObjectStoreConformance : IAsyncLifetime
 
     protected static ObjectContent Content(byte[] bytes) => new(bytes);
 
-    protected Task PutAsync(string name, byte[] bytes) => Store.PutAsync(name, Content(bytes), PutOptions.Metadata, None);
+    protected Task PutAsync(string name, byte[] bytes) =>
+        Store.PutAsync(name, Content(bytes), PutOptions.Metadata, None);
 
     protected static async Task<List<string>> NamesAsync(IObjectStore store, string prefix = "")
     {
@@ -56,7 +56,8 @@ public abstract class ObjectStoreConformance : IAsyncLifetime
         return all.ToArray();
     }
 
-    protected static async Task<string> ErrorOf(Func<Task> action) => (await Assert.ThrowsAnyAsync<NataliaException>(action)).ErrorId;
+    protected static async Task<string> ErrorOf(Func<Task> action) =>
+        (await Assert.ThrowsAnyAsync<NataliaException>(action)).ErrorId;
 
     [StoreFact]
     public async Task Returns_what_was_put()
@@ -74,7 +75,9 @@ public abstract class ObjectStoreConformance : IAsyncLifetime
     public async Task Joins_the_pieces_of_a_content()
     {
         byte[] bytes = Bytes(10_000);
-        await Store.PutAsync("a/b", new ObjectContent(bytes.AsMemory(0, 1), default, bytes.AsMemory(1, 4_998), bytes.AsMemory(4_999)), PutOptions.Data, None);
+        await Store.PutAsync("a/b",
+            new ObjectContent(bytes.AsMemory(0, 1), default, bytes.AsMemory(1, 4_998), bytes.AsMemory(4_999)),
+            PutOptions.Data, None);
         Assert.Equal(bytes, await ReadAllAsync(Store, "a/b"));
     }
 
@@ -151,18 +154,22 @@ public abstract class ObjectStoreConformance : IAsyncLifetime
     [StoreFact]
     public async Task Lists_in_ordinal_order_of_the_complete_names()
     {
-        string[] names = ["a-b", "a.b", "a/b", "a/b-c", "a/c/d", "a0", "a_b", "b", "a/c.d", "a/c-d", "a/c0", "natalia.json", "z/0/0", "z/0.r1", "z/0-1"];
+        string[] names = ["a-b", "a.b", "a/b", "a/b-c", "a/c/d", "a0", "a_b", "b", "a/c.d", "a/c-d", "a/c0",
+            "natalia.json", "z/0/0", "z/0.r1", "z/0-1"];
         foreach (string name in names) await PutAsync(name, [1]);
         Array.Sort(names, string.CompareOrdinal);
         Assert.Equal(names, await NamesAsync(Store));
-        foreach (string prefix in new[] { "a", "a/", "a/c", "a/c/", "a/c/d", "z/0", "q", "natalia.json", "natalia.json2", "a-", "a/b-c/" })
-            Assert.Equal(names.Where(n => n.StartsWith(prefix, StringComparison.Ordinal)), await NamesAsync(Store, prefix));
+        foreach (string prefix in new[] { "a", "a/", "a/c", "a/c/", "a/c/d", "z/0", "q", "natalia.json",
+            "natalia.json2", "a-", "a/b-c/" })
+            Assert.Equal(names.Where(n => n.StartsWith(prefix, StringComparison.Ordinal)),
+                await NamesAsync(Store, prefix));
     }
 
     [StoreFact]
     public async Task Lists_what_stands_behind_a_name()
     {
-        string[] names = ["a-b", "a.b", "a/b", "a/b-c", "a/c/d", "a/c/e", "a0", "b", "a/c.d", "a/c-d", "a/c0", "z/0/0", "z/0.r1", "z/0-1"];
+        string[] names = ["a-b", "a.b", "a/b", "a/b-c", "a/c/d", "a/c/e", "a0", "b", "a/c.d", "a/c-d", "a/c0", "z/0/0",
+            "z/0.r1", "z/0-1"];
         foreach (string name in names) await PutAsync(name, [1]);
         Array.Sort(names, string.CompareOrdinal);
         foreach (string prefix in new[] { "", "a", "a/", "a/c", "a/c/", "z/" })
@@ -171,7 +178,9 @@ public abstract class ObjectStoreConformance : IAsyncLifetime
             {
                 var found = new List<string>();
                 await foreach (StoredObject item in Store.ListAsync(prefix, after, None)) found.Add(item.Name);
-                Assert.Equal(names.Where(n => n.StartsWith(prefix, StringComparison.Ordinal) && string.CompareOrdinal(n, after) > 0), found);
+                Assert.Equal(names
+                    .Where(n => n.StartsWith(prefix, StringComparison.Ordinal) && string.CompareOrdinal(n, after) > 0),
+                    found);
             }
         }
     }
@@ -180,11 +189,14 @@ public abstract class ObjectStoreConformance : IAsyncLifetime
     public async Task Lists_more_objects_than_one_answer_holds()
     {
         string[] names = [.. Enumerable.Range(0, ManyObjects).Select(i => $"appliances/{i % 3}/data/{i:x8}")];
-        await Parallel.ForEachAsync(names, new ParallelOptions { MaxDegreeOfParallelism = 16 }, async (name, token) => await Store.PutAsync(name, Content([1, 2, 3]), PutOptions.Metadata, token));
+        await Parallel.ForEachAsync(names, new ParallelOptions { MaxDegreeOfParallelism = 16 },
+            async (name, token) => await Store.PutAsync(name, Content([1, 2, 3]), PutOptions.Metadata, token));
         Array.Sort(names, string.CompareOrdinal);
         Assert.Equal(names, await NamesAsync(Store));
-        Assert.Equal(names.Where(n => n.StartsWith("appliances/1/", StringComparison.Ordinal)), await NamesAsync(Store, "appliances/1/"));
-        await foreach (StoredObject item in Store.ListAsync("appliances/2/data/0000000", None)) Assert.Equal(3, item.Length);
+        Assert.Equal(names.Where(n => n.StartsWith("appliances/1/", StringComparison.Ordinal)),
+            await NamesAsync(Store, "appliances/1/"));
+        await foreach (StoredObject item in Store.ListAsync("appliances/2/data/0000000", None))
+            Assert.Equal(3, item.Length);
     }
 
     [StoreFact]
@@ -226,11 +238,13 @@ public abstract class ObjectStoreConformance : IAsyncLifetime
         {
             string name = $"leases/{round}";
             var winners = new List<int>();
-            await Parallel.ForEachAsync(Enumerable.Range(0, writers), new ParallelOptions { MaxDegreeOfParallelism = writers }, async (i, token) =>
+            await Parallel.ForEachAsync(Enumerable.Range(0, writers),
+                new ParallelOptions { MaxDegreeOfParallelism = writers }, async (i, token) =>
             {
                 try
                 {
-                    await (i % 2 == 0 ? Store : other).PutAsync(name, Content([(byte)i]), new PutOptions { MustNotExist = true, Class = ObjectClass.Transient }, token);
+                    await (i % 2 == 0 ? Store : other).PutAsync(name, Content([(byte)i]),
+                        new PutOptions { MustNotExist = true, Class = ObjectClass.Transient }, token);
                     lock (winners) winners.Add(i);
                 }
                 catch (NataliaException error) when (error.ErrorId == ErrorIds.ObjectExists) { }
@@ -256,7 +270,8 @@ public abstract class ObjectStoreConformance : IAsyncLifetime
     public async Task Serves_many_writers_readers_and_deleters_at_once()
     {
         using IObjectStore other = await OpenAgainAsync();
-        await Parallel.ForEachAsync(Enumerable.Range(0, 64), new ParallelOptions { MaxDegreeOfParallelism = 8 }, async (i, token) =>
+        await Parallel.ForEachAsync(Enumerable.Range(0, 64),
+            new ParallelOptions { MaxDegreeOfParallelism = 8 }, async (i, token) =>
         {
             string name = $"r{i % 4}/{i}";
             byte[] bytes = Bytes(10_000 + i, i);
@@ -286,9 +301,11 @@ public abstract class ObjectStoreConformance : IAsyncLifetime
     public async Task Stores_a_big_object()
     {
         byte[] bytes = Bytes((64 << 20) + 12_345);
-        await Store.PutAsync("data/big", new ObjectContent(bytes.AsMemory(0, 20 << 20), bytes.AsMemory(20 << 20)), PutOptions.Data, None);
+        await Store.PutAsync("data/big", new ObjectContent(bytes.AsMemory(0, 20 << 20), bytes.AsMemory(20 << 20)),
+            PutOptions.Data, None);
         using Stream stream = await Store.OpenReadAsync("data/big", None);
-        Assert.Equal(System.Security.Cryptography.SHA256.HashData(bytes), await System.Security.Cryptography.SHA256.HashDataAsync(stream));
+        Assert.Equal(System.Security.Cryptography.SHA256.HashData(bytes),
+            await System.Security.Cryptography.SHA256.HashDataAsync(stream));
         byte[] buffer = new byte[70_000];
         Assert.Equal(12_345, await Store.ReadAsync("data/big", 64 << 20, buffer, None));
         Assert.Equal(bytes.AsSpan(bytes.Length - 12_345).ToArray(), buffer.AsSpan(0, 12_345).ToArray());
@@ -296,15 +313,18 @@ public abstract class ObjectStoreConformance : IAsyncLifetime
 
     public static TheoryData<string> HostileNames =>
     [
-        "", "/", "/etc/passwd", "a//b", "a/", "../a", "a/../b", "..", ".", "a/./b", ".tmp/x", "a/.hidden", "A", "a b", "a\\b", "..\\a", "c:\\x", "a\0b", "a\nb", "é", "a:stream",
-        "nul", "a/con", "com1.pack", "a.", "a./b", "a?b", "a*", "a%2fb", "a\u2028b", new string('a', 201), string.Join('/', Enumerable.Repeat("abcdefgh", 60)),
+        "", "/", "/etc/passwd", "a//b", "a/", "../a", "a/../b", "..", ".", "a/./b", ".tmp/x", "a/.hidden", "A", "a b",
+        "a\\b", "..\\a", "c:\\x", "a\0b", "a\nb", "é", "a:stream",
+        "nul", "a/con", "com1.pack", "a.", "a./b", "a?b", "a*", "a%2fb", "a\u2028b", new string('a', 201),
+        string.Join('/', Enumerable.Repeat("abcdefgh", 60)),
     ];
 
     [StoreTheory]
     [MemberData(nameof(HostileNames))]
     public async Task Refuses_a_hostile_name(string name)
     {
-        Assert.Equal(ErrorIds.PathNotContained, await ErrorOf(() => Store.PutAsync(name, Content([1]), PutOptions.Metadata, None)));
+        Assert.Equal(ErrorIds.PathNotContained,
+            await ErrorOf(() => Store.PutAsync(name, Content([1]), PutOptions.Metadata, None)));
         Assert.Equal(ErrorIds.PathNotContained, await ErrorOf(() => Store.ReadAsync(name, 0, new byte[1], None)));
         Assert.Equal(ErrorIds.PathNotContained, await ErrorOf(() => Store.OpenReadAsync(name, None)));
         Assert.Equal(ErrorIds.PathNotContained, await ErrorOf(() => Store.StatAsync(name, None)));
@@ -320,14 +340,16 @@ public abstract class ObjectStoreConformance : IAsyncLifetime
     [InlineData("a//")]
     [InlineData("a/.")]
     [InlineData("A")]
-    public async Task Refuses_a_hostile_prefix(string prefix) => Assert.Equal(ErrorIds.PathNotContained, await ErrorOf(() => NamesAsync(Store, prefix)));
+    public async Task Refuses_a_hostile_prefix(string prefix) =>
+        Assert.Equal(ErrorIds.PathNotContained, await ErrorOf(() => NamesAsync(Store, prefix)));
 
     [StoreFact]
     public async Task Takes_every_name_that_the_rule_allows()
     {
         string[] names =
         [
-            "0", "_", "-", "a.b.c", "a-b_c.d", "console", "com0", "nul1", "com10", "a..b", "a/_/-/0.r1", new string('a', 200), string.Join('/', Enumerable.Repeat(new string('n', 63), 8)),
+            "0", "_", "-", "a.b.c", "a-b_c.d", "console", "com0", "nul1", "com10", "a..b", "a/_/-/0.r1",
+            new string('a', 200), string.Join('/', Enumerable.Repeat(new string('n', 63), 8)),
             "appliances/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/data/0123456789abcdef0123456789abcdef/00000001.r12",
         ];
         foreach (string name in names) await PutAsync(name, Bytes(10, name.Length));
@@ -345,11 +367,18 @@ public abstract class ObjectStoreConformance : IAsyncLifetime
     public async Task Leaves_nothing_of_a_put_that_was_cancelled_on_the_way()
     {
         using var stop = new CancellationTokenSource();
-        using var memory = new WatchedMemory(Bytes(8 << 20)) { BeforeSpan = count => { if (count == 2) stop.Cancel(); } };
+        using var memory = new WatchedMemory(Bytes(8 << 20))
+        {
+            BeforeSpan = count =>
+        {
+            if (count == 2) stop.Cancel();
+        }
+        };
         bool done = false;
         try
         {
-            await Store.PutAsync("data/cancelled", new ObjectContent(Bytes(8 << 20, 2), memory.Memory, Bytes(8 << 20, 3)), PutOptions.Data, stop.Token);
+            await Store.PutAsync("data/cancelled",
+                new ObjectContent(Bytes(8 << 20, 2), memory.Memory, Bytes(8 << 20, 3)), PutOptions.Data, stop.Token);
             done = true;
         }
         catch (OperationCanceledException) { }
@@ -362,8 +391,14 @@ public abstract class ObjectStoreConformance : IAsyncLifetime
     [StoreFact]
     public async Task Leaves_nothing_of_a_put_that_broke_on_the_way()
     {
-        using var memory = new WatchedMemory(Bytes(8 << 20)) { BeforeSpan = _ => throw new InvalidOperationException("broken on purpose") };
-        Exception error = await Assert.ThrowsAnyAsync<Exception>(() => Store.PutAsync("data/broken", new ObjectContent(Bytes(8 << 20), memory.Memory), PutOptions.Data, None));
+        using var memory = new WatchedMemory(Bytes(8 << 20))
+        {
+            BeforeSpan = _ => throw new InvalidOperationException("broken on purpose"),
+        };
+        Exception error =
+            await Assert.ThrowsAnyAsync<Exception>(
+                () => Store.PutAsync("data/broken", new ObjectContent(Bytes(8 << 20), memory.Memory), PutOptions.Data,
+                    None));
         Assert.Contains("broken on purpose", error.ToString(), StringComparison.Ordinal);
         Assert.Empty(await NamesAsync(Store));
         Assert.Null(await Store.StatAsync("data/broken", None));
@@ -377,7 +412,8 @@ public abstract class ObjectStoreConformance : IAsyncLifetime
     {
         var cancelled = new CancellationToken(canceled: true);
         await PutAsync("a", [1]);
-        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => Store.PutAsync("b", Content([1]), PutOptions.Metadata, cancelled));
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(
+            () => Store.PutAsync("b", Content([1]), PutOptions.Metadata, cancelled));
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => Store.DeleteAsync("a", cancelled));
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => Store.ReadAsync("a", 0, new byte[1], cancelled));
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => Store.OpenReadAsync("a", cancelled));
@@ -405,7 +441,8 @@ public abstract class ObjectStoreConformance : IAsyncLifetime
     {
         if (Store.ObjectLock is not null) return;
         var options = new PutOptions { RetainUntilUtc = DateTime.UtcNow.AddDays(1) };
-        Assert.Equal(ErrorIds.ObjectLockNotSupported, await ErrorOf(() => Store.PutAsync("a", Content([1]), options, None)));
+        Assert.Equal(ErrorIds.ObjectLockNotSupported,
+            await ErrorOf(() => Store.PutAsync("a", Content([1]), options, None)));
         Assert.Empty(await NamesAsync(Store));
     }
 

@@ -2,11 +2,13 @@ using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Engine.Points;
 using Natalia.Backup.Engine.Retention;
-using Xunit;
 
 namespace Natalia.Backup.Testing;
 
-/// <summary>What every repository of restore points must do, whoever puts the points there. One passes by deriving from this and opening one with three points of an appliance, made at different times.</summary>
+/// <summary>
+/// What every repository of restore points must do, whoever puts the points there. One passes by deriving from this and
+/// opening one with three points of an appliance, made at different times.
+/// </summary>
 public abstract class PointRepositoryConformance : IAsyncLifetime
 {
     private IPointRepository? _repository;
@@ -30,9 +32,16 @@ public abstract class PointRepositoryConformance : IAsyncLifetime
         IReadOnlyList<RestorePoint> points = await ListAsync();
         Assert.Equal(3, points.Count);
         Assert.Equal(points.OrderByDescending(p => p.TimeUtc), points);
-        Assert.All(points, p => Assert.Equal((Appliance.ApplianceId, Repository.RepositoryId, Repository.Label, Repository.Kind), (p.ApplianceId, p.RepositoryId, p.Repository, p.RepositoryKind)));
+        Assert.All(points,
+            p => Assert.Equal((Appliance.ApplianceId, Repository.RepositoryId, Repository.Label, Repository.Kind),
+                (p.ApplianceId, p.RepositoryId, p.Repository, p.RepositoryKind)));
         Assert.Empty(await ListAsync(new RestorePointFilter { ApplianceId = new string('e', 32) }));
-        RestorePoint inBetween = Assert.Single(await ListAsync(new RestorePointFilter { ApplianceId = Appliance.ApplianceId, AfterUtc = points[1].TimeUtc, BeforeUtc = points[1].TimeUtc }));
+        RestorePoint inBetween = Assert.Single(await ListAsync(new RestorePointFilter
+        {
+            ApplianceId = Appliance.ApplianceId,
+            AfterUtc = points[1].TimeUtc,
+            BeforeUtc = points[1].TimeUtc,
+        }));
         Assert.Equal(points[1].RestorePointId, inBetween.RestorePointId);
     }
 
@@ -61,8 +70,12 @@ public abstract class PointRepositoryConformance : IAsyncLifetime
     {
         IReadOnlyList<RestorePoint> points = await ListAsync();
         var told = new List<(string Id, string? Error)>();
-        await Repository.RemoveRestorePointsAsync(Appliance.ApplianceId, [.. points.Reverse().Select(p => new PointRemoval(p, "test"))], (p, refusal) => told.Add((p.RestorePointId, refusal?.ErrorId)), default);
-        Assert.Equal([(points[2].RestorePointId, null), (points[1].RestorePointId, null), (points[0].RestorePointId, ErrorIds.RestorePointIsNewest)], told);
+        await Repository.RemoveRestorePointsAsync(Appliance.ApplianceId,
+            [.. points.Reverse().Select(p => new PointRemoval(p, "test"))],
+            (p, refusal) => told.Add((p.RestorePointId, refusal?.ErrorId)), default);
+        Assert.Equal([(points[2].RestorePointId, null), (points[1].RestorePointId, null),
+            (points[0].RestorePointId, ErrorIds.RestorePointIsNewest)],
+            told);
         Assert.Equal(points[0].RestorePointId, Assert.Single(await ListAsync()).RestorePointId);
     }
 
@@ -87,7 +100,8 @@ public abstract class PointRepositoryConformance : IAsyncLifetime
     public async Task A_point_tells_its_checks_its_configuration_and_whether_it_is_good()
     {
         IReadOnlyList<RestorePoint> points = await ListAsync();
-        Assert.All(await Repository.VerifyAsync(points[0], TimeSpan.FromDays(30), null, default), c => Assert.Equal(points[0].RestorePointId, c.RestorePointId));
+        Assert.All(await Repository.VerifyAsync(points[0], TimeSpan.FromDays(30), null, default),
+            c => Assert.Equal(points[0].RestorePointId, c.RestorePointId));
         Assert.Equal(Appliance.ApplianceId, (await Repository.GetConfigurationAsync(points[0], default)).ApplianceId);
         IReadOnlyList<RetentionPoint> described = await Repository.DescribeForRetentionAsync(points, default);
         Assert.Equal(points.Select(p => p.RestorePointId), described.Select(p => p.RestorePointId));
@@ -97,13 +111,21 @@ public abstract class PointRepositoryConformance : IAsyncLifetime
     [Fact]
     public async Task A_policy_is_kept_and_can_be_taken_away()
     {
-        var policy = new RetentionPolicy { Daily = 7, Weekly = 4, TimeZoneId = await Repository.GetFixedTimeZoneAsync(default) ?? "UTC" };
+        var policy = new RetentionPolicy
+        {
+            Daily = 7,
+            Weekly = 4,
+            TimeZoneId = await Repository.GetFixedTimeZoneAsync(default) ?? "UTC",
+        };
         await Repository.SetRetentionPolicyAsync(Appliance.ApplianceId, Appliance.Name, policy, default);
         StoredRetentionPolicy stored = Assert.Single(await Repository.GetRetentionPoliciesAsync(default));
         Assert.Equal((Appliance.ApplianceId, policy), (stored.ApplianceId, stored.Policy));
         await Repository.SetRetentionPolicyAsync(Appliance.ApplianceId, Appliance.Name, null, default);
         Assert.Empty(await Repository.GetRetentionPoliciesAsync(default));
-        NataliaException refused = await Assert.ThrowsAnyAsync<NataliaException>(() => Repository.SetRetentionPolicyAsync(Appliance.ApplianceId, Appliance.Name, new RetentionPolicy(), default));
+        NataliaException refused =
+            await Assert.ThrowsAnyAsync<NataliaException>(
+                () => Repository.SetRetentionPolicyAsync(Appliance.ApplianceId, Appliance.Name, new RetentionPolicy(),
+                    default));
         Assert.Equal(ErrorIds.RetentionPolicyKeepsNothing, refused.ErrorId);
     }
 
@@ -111,14 +133,22 @@ public abstract class PointRepositoryConformance : IAsyncLifetime
     public async Task An_enrolment_is_kept_with_its_settings()
     {
         Assert.Empty(await Repository.GetApplianceSettingsAsync(null, default));
-        var settings = new ApplianceSettings { ApplianceId = Appliance.ApplianceId, Name = Appliance.Name, HypervisorKind = Appliance.HypervisorKind, DataDiskId = "scsi1", IncludeSystemDisk = true };
+        var settings = new ApplianceSettings
+        {
+            ApplianceId = Appliance.ApplianceId,
+            Name = Appliance.Name,
+            HypervisorKind = Appliance.HypervisorKind,
+            DataDiskId = "scsi1",
+            IncludeSystemDisk = true,
+        };
         await Repository.SetApplianceSettingsAsync(Appliance, settings, default);
         Assert.Equal(settings, Assert.Single(await Repository.GetApplianceSettingsAsync(null, default)));
         await Repository.SetApplianceSettingsAsync(Appliance, settings with { IncludeSystemDisk = false }, default);
         Assert.False(Assert.Single(await Repository.GetApplianceSettingsAsync(null, default)).IncludeSystemDisk);
     }
 
-    private Task<IReadOnlyList<RestorePoint>> ListAsync(RestorePointFilter? filter = null) => Repository.GetRestorePointsAsync(filter ?? new RestorePointFilter(), null, null, default);
+    private Task<IReadOnlyList<RestorePoint>> ListAsync(RestorePointFilter? filter = null) =>
+        Repository.GetRestorePointsAsync(filter ?? new RestorePointFilter(), null, null, default);
 
     /// <summary>Tries to remove a point, and makes sure that what would be refused was known beforehand.</summary>
     private async Task<string?> RefusalAsync(RestorePoint point)

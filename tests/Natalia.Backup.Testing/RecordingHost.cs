@@ -8,7 +8,8 @@ using System.Text;
 namespace Natalia.Backup.Testing;
 
 /// <summary>
-/// A host that keeps what it is told to show, and answers questions from a list. Without answers it refuses, as a host does that nobody sits at.
+/// A host that keeps what it is told to show, and answers questions from a list. Without answers it refuses, as a host
+/// does that nobody sits at.
 /// </summary>
 public sealed class RecordingHost : PSHost
 {
@@ -16,7 +17,8 @@ public sealed class RecordingHost : PSHost
 
     private readonly Queue<string> _answers;
 
-    public RecordingHost(params string[] answers) => _interface = new RecordingInterface(_answers = new Queue<string>(answers));
+    public RecordingHost(params string[] answers) =>
+        _interface = new RecordingInterface(_answers = new Queue<string>(answers));
 
     /// <summary>The text shown so far.</summary>
     public string Text => _interface.Shown.ToString();
@@ -72,7 +74,8 @@ public sealed class RecordingHost : PSHost
 
         public override void Write(string value) => Shown.Append(value);
 
-        public override void Write(ConsoleColor foregroundColor, ConsoleColor backgroundColor, string value) => Write(value);
+        public override void Write(ConsoleColor foregroundColor, ConsoleColor backgroundColor, string value) =>
+            Write(value);
 
         public override void WriteLine(string value) => Shown.Append(value).Append('\n');
 
@@ -96,32 +99,41 @@ public sealed class RecordingHost : PSHost
 
         public override SecureString ReadLineAsSecureString() => Secure(Answer(""));
 
-        public override Dictionary<string, PSObject> Prompt(string caption, string message, Collection<FieldDescription> descriptions) =>
+        public override Dictionary<string, PSObject> Prompt(string caption, string message,
+            Collection<FieldDescription> descriptions) =>
             descriptions.ToDictionary(
                 d => d.Name,
                 d =>
                 {
                     var answer = Answer(d.Name);
-                    return PSObject.AsPSObject(d.ParameterTypeFullName == typeof(SecureString).FullName ? Secure(answer) : answer);
+                    return PSObject.AsPSObject(d.ParameterTypeFullName == typeof(SecureString).FullName
+                        ? Secure(answer)
+                        : answer);
                 });
 
-        public override int PromptForChoice(string caption, string message, Collection<ChoiceDescription> choices, int defaultChoice)
+        public override int PromptForChoice(string caption, string message, Collection<ChoiceDescription> choices,
+            int defaultChoice)
         {
             var answer = Answer(message);
-            return choices.Select((c, i) => (c, i)).First(p => p.c.Label.Replace("&", "", StringComparison.Ordinal) == answer).i;
+            return choices.Select((c, i) => (c, i))
+                .First(p => p.c.Label.Replace("&", "", StringComparison.Ordinal) == answer).i;
         }
 
-        public override PSCredential PromptForCredential(string caption, string message, string userName, string targetName) =>
+        public override PSCredential PromptForCredential(string caption, string message, string userName,
+            string targetName) =>
             new(userName, Secure(Answer(message)));
 
         public override PSCredential PromptForCredential(
-            string caption, string message, string userName, string targetName, PSCredentialTypes allowedCredentialTypes, PSCredentialUIOptions options) =>
+            string caption, string message, string userName, string targetName,
+            PSCredentialTypes allowedCredentialTypes, PSCredentialUIOptions options) =>
             PromptForCredential(caption, message, userName, targetName);
 
         private string Answer(string question)
         {
             Questions.Add(question);
-            return answers.TryDequeue(out var answer) ? answer : throw new HostException($"Nobody is there to answer '{question}'.");
+            return answers.TryDequeue(out var answer)
+                ? answer
+                : throw new HostException($"Nobody is there to answer '{question}'.");
         }
 
         private static SecureString Secure(string text)
@@ -158,7 +170,8 @@ public sealed class RecordingHost : PSHost
 
         public override bool KeyAvailable => false;
 
-        public override KeyInfo ReadKey(ReadKeyOptions options) => throw new HostException("Nobody is there to press a key.");
+        public override KeyInfo ReadKey(ReadKeyOptions options) =>
+            throw new HostException("Nobody is there to press a key.");
 
         public override void FlushInputBuffer()
         {
@@ -166,10 +179,14 @@ public sealed class RecordingHost : PSHost
 
         public override BufferCell[,] GetBufferContents(Rectangle rectangle) => throw new NotSupportedException();
 
-        public override void SetBufferContents(Coordinates origin, BufferCell[,] contents) => throw new NotSupportedException();
+        public override void SetBufferContents(Coordinates origin, BufferCell[,] contents) =>
+            throw new NotSupportedException();
 
-        public override void SetBufferContents(Rectangle rectangle, BufferCell fill) => throw new NotSupportedException();
+        public override void SetBufferContents(Rectangle rectangle, BufferCell fill) =>
+            throw new NotSupportedException();
 
-        public override void ScrollBufferContents(Rectangle source, Coordinates destination, Rectangle clip, BufferCell fill) => throw new NotSupportedException();
+        public override void ScrollBufferContents(Rectangle source, Coordinates destination, Rectangle clip,
+            BufferCell fill) =>
+            throw new NotSupportedException();
     }
 }

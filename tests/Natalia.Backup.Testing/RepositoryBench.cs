@@ -40,7 +40,12 @@ public sealed class RepositoryBench : IDisposable
 
     public RepositoryOptions Options => new()
     {
-        Label = "bench", CheckpointBytes = CheckpointBytes, Workers = Workers, Clock = Clock, PasswordCost = 2, LockDirectory = HasLockDirectory ? _locks.Path : null,
+        Label = "bench",
+        CheckpointBytes = CheckpointBytes,
+        Workers = Workers,
+        Clock = Clock,
+        PasswordCost = 2,
+        LockDirectory = HasLockDirectory ? _locks.Path : null,
     };
 
     public static RepositoryPassword? Secret(string? password)
@@ -51,23 +56,28 @@ public sealed class RepositoryBench : IDisposable
         return RepositoryPassword.From(secure);
     }
 
-    public Task<Repository> CreateAsync(IObjectStore? through = null) => Repository.CreateAsync(through ?? new FaultStore(Store), Secret(Password), Options, default);
+    public Task<Repository> CreateAsync(IObjectStore? through = null) =>
+        Repository.CreateAsync(through ?? new FaultStore(Store), Secret(Password), Options, default);
 
     public Task<Repository> OpenAsync(IObjectStore? through = null, string? password = null) =>
         Repository.OpenAsync(through ?? new FaultStore(Store), Secret(password ?? Password), Options, default);
 
-    public static BackupRequest Request(IDiskSource source, RequestedBackupType type = RequestedBackupType.Auto, DateTime? time = null) => new()
-    {
-        Appliance = Appliance,
-        Disks = [new BackupDisk("scsi1", DiskRole.Data, source)],
-        RequestedType = type,
-        TimeUtc = time ?? DateTime.UtcNow,
-    };
+    public static BackupRequest Request(IDiskSource source, RequestedBackupType type = RequestedBackupType.Auto,
+        DateTime? time = null) =>
+        new()
+        {
+            Appliance = Appliance,
+            Disks = [new BackupDisk("scsi1", DiskRole.Data, source)],
+            RequestedType = type,
+            TimeUtc = time ?? DateTime.UtcNow,
+        };
 
-    public static Task<RestorePoint> BackupAsync(Repository repository, byte[] disk, RequestedBackupType type = RequestedBackupType.Auto, DateTime? time = null) =>
+    public static Task<RestorePoint> BackupAsync(Repository repository, byte[] disk,
+        RequestedBackupType type = RequestedBackupType.Auto, DateTime? time = null) =>
         BackupAsync(repository, new MemoryDiskSource(disk), time, type);
 
-    public static Task<RestorePoint> BackupAsync(Repository repository, IDiskSource source, DateTime? time = null, RequestedBackupType type = RequestedBackupType.Auto) =>
+    public static Task<RestorePoint> BackupAsync(Repository repository, IDiskSource source, DateTime? time = null,
+        RequestedBackupType type = RequestedBackupType.Auto) =>
         repository.BackupAsync(Request(source, type, time), null, null, default);
 
     public static async Task<byte[]> RestoreAsync(Repository repository, RestorePoint point, string? diskId = null)
@@ -78,7 +88,8 @@ public sealed class RepositoryBench : IDisposable
         return target.Bytes;
     }
 
-    public static async Task<IReadOnlyList<RestorePoint>> PointsAsync(Repository repository) => await repository.GetRestorePointsAsync(new RestorePointFilter(), null, default);
+    public static async Task<IReadOnlyList<RestorePoint>> PointsAsync(Repository repository) =>
+        await repository.GetRestorePointsAsync(new RestorePointFilter(), null, default);
 
     public static async Task<List<CheckResult>> CheckAsync(Repository repository, bool full = true)
     {

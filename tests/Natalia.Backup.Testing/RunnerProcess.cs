@@ -14,7 +14,12 @@ public sealed partial class RunnerProcess : IDisposable
 
     private RunnerProcess(string program, IEnumerable<string> arguments)
     {
-        var start = new ProcessStartInfo(program, arguments) { RedirectStandardInput = true, RedirectStandardOutput = true, RedirectStandardError = true };
+        var start = new ProcessStartInfo(program, arguments)
+        {
+            RedirectStandardInput = true,
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+        };
         _process = Process.Start(start)!;
         _error = _process.StandardError.ReadToEndAsync();
     }
@@ -84,7 +89,8 @@ public sealed partial class RunnerProcess : IDisposable
     }
 
     /// <summary>
-    /// Tests that a shell runs in the background inherit SIGINT as ignored, those under nohup SIGHUP, and would hand it on to the runner, which then ignores it as well.
+    /// Tests that a shell runs in the background inherit SIGINT as ignored, those under nohup SIGHUP, and would hand it
+    /// on to the runner, which then ignores it as well.
     /// </summary>
     private static void StopIgnoringSignals()
     {

@@ -1,6 +1,8 @@
 namespace Natalia.Backup.Testing;
 
-/// <summary>The reason of a skipped test, in its name as well: what 'dotnet test' prints of such a test is its name alone.</summary>
+/// <summary>
+/// The reason of a skipped test, in its name as well: what 'dotnet test' prints of such a test is its name alone.
+/// </summary>
 public static class SkippedTest
 {
     /// <param name="test">The name of the test.</param>

@@ -1,11 +1,13 @@
 using System.Reflection;
-using Xunit;
 using Xunit.Abstractions;
 using Xunit.Sdk;
 
 namespace Natalia.Backup.Testing;
 
-/// <summary>A test of the suite for every store. A class whose store needs a server has a public static string property <c>Obstacle</c>: when it is not null, the inherited tests are skipped with it as the reason.</summary>
+/// <summary>
+/// A test of the suite for every store. A class whose store needs a server has a public static string property
+/// <c>Obstacle</c>: when it is not null, the inherited tests are skipped with it as the reason.
+/// </summary>
 [XunitTestCaseDiscoverer("Natalia.Backup.Testing.StoreFactDiscoverer", "Natalia.Backup.Testing")]
 public sealed class StoreFactAttribute : FactAttribute;
 
@@ -15,15 +17,21 @@ public sealed class StoreTheoryAttribute : TheoryAttribute;
 
 public sealed class StoreFactDiscoverer(IMessageSink messages) : FactDiscoverer(messages)
 {
-    public override IEnumerable<IXunitTestCase> Discover(ITestFrameworkDiscoveryOptions options, ITestMethod method, IAttributeInfo fact) => Obstacles.Of(method) is string reason
-        ? [new SkippedTestCase(DiagnosticMessageSink, options.MethodDisplayOrDefault(), options.MethodDisplayOptionsOrDefault(), method, reason)]
+    public override IEnumerable<IXunitTestCase> Discover(ITestFrameworkDiscoveryOptions options, ITestMethod method,
+        IAttributeInfo fact) =>
+        Obstacles.Of(method) is string reason
+        ? [new SkippedTestCase(DiagnosticMessageSink, options.MethodDisplayOrDefault(),
+            options.MethodDisplayOptionsOrDefault(), method, reason)]
         : base.Discover(options, method, fact);
 }
 
 public sealed class StoreTheoryDiscoverer(IMessageSink messages) : TheoryDiscoverer(messages)
 {
-    public override IEnumerable<IXunitTestCase> Discover(ITestFrameworkDiscoveryOptions options, ITestMethod method, IAttributeInfo theory) => Obstacles.Of(method) is string reason
-        ? [new SkippedTestCase(DiagnosticMessageSink, options.MethodDisplayOrDefault(), options.MethodDisplayOptionsOrDefault(), method, reason)]
+    public override IEnumerable<IXunitTestCase> Discover(ITestFrameworkDiscoveryOptions options, ITestMethod method,
+        IAttributeInfo theory) =>
+        Obstacles.Of(method) is string reason
+        ? [new SkippedTestCase(DiagnosticMessageSink, options.MethodDisplayOrDefault(),
+            options.MethodDisplayOptionsOrDefault(), method, reason)]
         : base.Discover(options, method, theory);
 }
 
@@ -36,7 +44,8 @@ public sealed class SkippedTestCase : XunitSkippedDataRowTestCase
     }
 
     public SkippedTestCase(
-        IMessageSink messages, TestMethodDisplay display, TestMethodDisplayOptions options, ITestMethod method, string reason)
+        IMessageSink messages, TestMethodDisplay display, TestMethodDisplayOptions options, ITestMethod method,
+        string reason)
         : base(messages, display, options, method, reason)
     {
     }
@@ -48,5 +57,7 @@ public sealed class SkippedTestCase : XunitSkippedDataRowTestCase
 public static class Obstacles
 {
     public static string? Of(ITestMethod method) =>
-        method.TestClass.Class.ToRuntimeType().GetProperty("Obstacle", BindingFlags.Public | BindingFlags.Static | BindingFlags.FlattenHierarchy)?.GetValue(null) as string;
+        method.TestClass.Class.ToRuntimeType()
+            .GetProperty("Obstacle",
+                BindingFlags.Public | BindingFlags.Static | BindingFlags.FlattenHierarchy)?.GetValue(null) as string;
 }

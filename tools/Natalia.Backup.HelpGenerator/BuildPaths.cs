@@ -12,5 +12,6 @@ public static class BuildPaths
     public static string Help { get; } = Metadata("Help");
 
     private static string Metadata(string key) =>
-        Path.GetFullPath(typeof(BuildPaths).Assembly.GetCustomAttributes<AssemblyMetadataAttribute>().Single(a => a.Key == key).Value!);
+        Path.GetFullPath(typeof(BuildPaths).Assembly.GetCustomAttributes<AssemblyMetadataAttribute>()
+            .Single(a => a.Key == key).Value!);
 }

@@ -2,6 +2,7 @@ using System.Collections;
 using System.Globalization;
 using System.Management.Automation;
 using System.Management.Automation.Runspaces;
+using System.Reflection;
 
 namespace Natalia.Backup.HelpGenerator;
 
@@ -17,17 +18,22 @@ public sealed class CmdletModel
         _instance = Activator.CreateInstance(info.ImplementingType)!;
         ParameterSets = [.. info.ParameterSets
             .OrderByDescending(s => s.IsDefault).ThenBy(s => s.Name, StringComparer.Ordinal)
-            .Select(s => s.Parameters.Where(p => !s_common.Contains(p.Name)).OrderBy(Order).ThenBy(p => p.Name, StringComparer.Ordinal).ToList())];
+            .Select(s => s.Parameters.Where(p => !s_common.Contains(p.Name)).OrderBy(Order)
+                .ThenBy(p => p.Name, StringComparer.Ordinal).ToList())];
     }
 
     public CmdletInfo Info { get; }
 
-    /// <summary>The parameters of each set, as its syntax shows them: by position, then the mandatory ones, then by name. The default set comes first.</summary>
+    /// <summary>
+    /// The parameters of each set, as its syntax shows them: by position, then the mandatory ones, then by name. The
+    /// default set comes first.
+    /// </summary>
     public IReadOnlyList<IReadOnlyList<CommandParameterInfo>> ParameterSets { get; }
 
     /// <summary>Every parameter once, as the first set that has it shows it.</summary>
     public IEnumerable<CommandParameterInfo> Parameters =>
-        ParameterSets.SelectMany(s => s).DistinctBy(p => p.Name).OrderBy(p => Optional(p.Name)).ThenBy(p => p.Name, StringComparer.Ordinal);
+        ParameterSets.SelectMany(s => s).DistinctBy(p => p.Name).OrderBy(p => Optional(p.Name))
+            .ThenBy(p => p.Name, StringComparer.Ordinal);
 
     /// <summary>The cmdlets of a module, imported into an engine of its own.</summary>
     public static IReadOnlyList<CmdletModel> Read(string manifest)
@@ -35,12 +41,15 @@ public sealed class CmdletModel
         var state = InitialSessionState.CreateDefault2();
         if (OperatingSystem.IsWindows())
             state.ExecutionPolicy = Microsoft.PowerShell.ExecutionPolicy.Bypass;
-        using var runspace = RunspaceFactory.CreateRunspace(state);
+        using Runspace runspace = RunspaceFactory.CreateRunspace(state);
         runspace.Open();
         using var shell = PowerShell.Create();
         shell.Runspace = runspace;
-        shell.AddScript("$ErrorActionPreference = 'Stop'; Import-Module -Name $args[0]; Get-Command -Module Natalia.Backup -CommandType Cmdlet").AddArgument(manifest);
-        return [.. shell.Invoke<CmdletInfo>().OrderBy(c => c.Noun, StringComparer.Ordinal).ThenBy(c => c.Verb, StringComparer.Ordinal).Select(c => new CmdletModel(c))];
+        shell.AddScript("$ErrorActionPreference = 'Stop'; Import-Module -Name $args[0]; Get-Command -Module "
+            + "Natalia.Backup -CommandType Cmdlet")
+            .AddArgument(manifest);
+        return [.. shell.Invoke<CmdletInfo>().OrderBy(c => c.Noun, StringComparer.Ordinal)
+            .ThenBy(c => c.Verb, StringComparer.Ordinal).Select(c => new CmdletModel(c))];
     }
 
     /// <summary>-WhatIf and -Confirm are the engine's own, and documented here once.</summary>
@@ -54,7 +63,8 @@ public sealed class CmdletModel
     /// <summary>The class that declares a parameter.</summary>
     public Type Declares(string parameter)
     {
-        var property = Info.ImplementingType.GetProperty(parameter) ?? throw new InvalidOperationException($"{Info.Name} has no property {parameter}.");
+        PropertyInfo property = Info.ImplementingType.GetProperty(parameter)
+            ?? throw new InvalidOperationException($"{Info.Name} has no property {parameter}.");
         return property.GetMethod!.GetBaseDefinition().DeclaringType == property.DeclaringType
             ? property.DeclaringType!
             : property.GetMethod!.GetBaseDefinition().DeclaringType!;
@@ -80,14 +90,15 @@ public sealed class CmdletModel
     /// <summary>The words that a parameter takes, where it takes only certain words.</summary>
     public static IReadOnlyList<string> Accepted(CommandParameterInfo parameter)
     {
-        var type = Plain(parameter.ParameterType);
+        Type type = Plain(parameter.ParameterType);
         if (parameter.Attributes.OfType<ValidateSetAttribute>().FirstOrDefault() is { } set)
             return [.. set.ValidValues];
         return type.IsEnum ? Enum.GetNames(type) : [];
     }
 
     /// <summary>A type as help names it: without namespace and Nullable.</summary>
-    public static string TypeName(Type type) => type.IsArray ? TypeName(type.GetElementType()!) + "[]" : (Nullable.GetUnderlyingType(type) ?? type).Name;
+    public static string TypeName(Type type) =>
+        type.IsArray ? TypeName(type.GetElementType()!) + "[]" : (Nullable.GetUnderlyingType(type) ?? type).Name;
 
     private static Type Plain(Type type)
     {

@@ -4,14 +4,18 @@ using System.Xml.Linq;
 
 namespace Natalia.Backup.HelpGenerator;
 
-/// <summary>The documentation comments of the module's assemblies, as the compiler writes them, and their text as help shows it.</summary>
+/// <summary>
+/// The documentation comments of the module's assemblies, as the compiler writes them, and their text as help shows it.
+/// </summary>
 public sealed partial class DocumentationComments
 {
     private readonly Dictionary<string, XElement> _members;
     private readonly Func<string, string?> _cmdletName;
 
-    /// <param name="path">The compiler's XML file of the cmdlets; those of the other assemblies of the product, whose types cmdlets write, lie beside it.</param>
-    /// <param name="cmdletName">Gives the name of the cmdlet whose class has this full name; null for other classes.</param>
+    /// <param name="path">The compiler's XML file of the cmdlets; those of the other assemblies of the product, whose
+    /// types cmdlets write, lie beside it.</param>
+    /// <param name="cmdletName">Gives the name of the cmdlet whose class has this full name; null for other
+    /// classes.</param>
     public DocumentationComments(string path, Func<string, string?> cmdletName)
     {
         _cmdletName = cmdletName;
@@ -23,7 +27,8 @@ public sealed partial class DocumentationComments
 
     public XElement? ForType(Type type) => _members.GetValueOrDefault("T:" + Name(type));
 
-    public XElement? ForProperty(Type declaring, string property) => _members.GetValueOrDefault($"P:{Name(declaring)}.{property}");
+    public XElement? ForProperty(Type declaring, string property) =>
+        _members.GetValueOrDefault($"P:{Name(declaring)}.{property}");
 
     /// <summary>An element's text, one entry for each paragraph; none when there is no text.</summary>
     public IReadOnlyList<string> Paragraphs(XElement? element)
@@ -41,7 +46,7 @@ public sealed partial class DocumentationComments
             open.Clear();
         }
 
-        foreach (var node in element.Nodes())
+        foreach (XNode node in element.Nodes())
         {
             switch (node)
             {
@@ -51,7 +56,10 @@ public sealed partial class DocumentationComments
                     break;
                 case XElement { Name.LocalName: "list" } list:
                     Close();
-                    paragraphs.AddRange(list.Elements("item").Select(i => "- " + string.Join(": ", i.HasElements ? i.Elements().SelectMany(Paragraphs) : Paragraphs(i))));
+                    paragraphs.AddRange(list.Elements("item")
+                        .Select(i =>
+                            "- "
+                            + string.Join(": ", i.HasElements ? i.Elements().SelectMany(Paragraphs) : Paragraphs(i))));
                     break;
                 case XElement { Name.LocalName: "code" or "example" }:
                     break;
@@ -73,7 +81,9 @@ public sealed partial class DocumentationComments
         var lines = code.Value.Replace("\r", "", StringComparison.Ordinal).Split('\n');
         var body = lines.Skip(1).Where(l => l.Trim().Length > 0).ToList();
         var indent = body.Count == 0 ? 0 : body.Min(l => l.Length - l.TrimStart().Length);
-        return string.Join('\n', lines.Select((l, i) => i == 0 || l.Length < indent ? l.TrimEnd() : l[indent..].TrimEnd())).Trim('\n');
+        return string.Join('\n',
+            lines.Select((l, i) => i == 0 || l.Length < indent ? l.TrimEnd() : l[indent..].TrimEnd()))
+            .Trim('\n');
     }
 
     private string Inline(XNode node) => node switch

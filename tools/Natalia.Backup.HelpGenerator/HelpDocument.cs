@@ -39,17 +39,26 @@ public sealed class HelpDocument
         gaps = document._gaps;
 
         var text = new StringBuilder();
-        using (var writer = XmlWriter.Create(text, new XmlWriterSettings { Indent = true, NewLineChars = "\n", OmitXmlDeclaration = true }))
+        using (var writer = XmlWriter.Create(text, new XmlWriterSettings
+        {
+            Indent = true,
+            NewLineChars = "\n",
+            OmitXmlDeclaration = true,
+        }))
             items.Save(writer);
-        return "<?xml version=\"1.0\" encoding=\"utf-8\"?>\n<!-- Generated from the documentation comments of the cmdlets; change those. -->\n" + text + "\n";
+        return "<?xml version=\"1.0\" encoding=\"utf-8\"?>\n<!-- Generated from the documentation comments of the "
+            + "cmdlets; change those. -->\n"
+            + text + "\n";
     }
 
     private XElement Command(CmdletModel cmdlet)
     {
-        var info = cmdlet.Info;
-        var comment = _comments.ForType(info.ImplementingType);
-        var synopsis = string.Join(' ', Demand(_comments.Paragraphs(comment?.Element("summary")), $"{info.Name}: <summary>"));
-        var description = Demand(_comments.Paragraphs(comment?.Element("remarks")), $"{info.Name}: <remarks>");
+        CmdletInfo info = cmdlet.Info;
+        XElement? comment = _comments.ForType(info.ImplementingType);
+        var synopsis = string.Join(' ',
+            Demand(_comments.Paragraphs(comment?.Element("summary")), $"{info.Name}: <summary>"));
+        IReadOnlyList<string> description = Demand(_comments.Paragraphs(comment?.Element("remarks")),
+            $"{info.Name}: <remarks>");
         return new XElement(
             s_command + "command",
             new XAttribute(XNamespace.Xmlns + "maml", s_maml),
@@ -85,13 +94,20 @@ public sealed class HelpDocument
             s_command + "parameter",
             new XAttribute("required", XmlConvert.ToString(parameter.IsMandatory)),
             new XAttribute("variableLength", repeats),
-            new XAttribute("globbing", XmlConvert.ToString(parameter.Attributes.OfType<SupportsWildcardsAttribute>().Any())),
+            new XAttribute("globbing",
+                XmlConvert.ToString(parameter.Attributes.OfType<SupportsWildcardsAttribute>().Any())),
             new XAttribute("pipelineInput", Pipeline(parameter)),
             new XAttribute("position", parameter.Position >= 0 ? XmlConvert.ToString(parameter.Position) : "named"),
-            new XAttribute("aliases", parameter.Aliases.Count > 0 ? string.Join(", ", parameter.Aliases.Order(StringComparer.Ordinal)) : "none"),
+            new XAttribute("aliases",
+                parameter.Aliases.Count > 0
+                    ? string.Join(", ", parameter.Aliases.Order(StringComparer.Ordinal))
+                    : "none"),
             new XElement(s_maml + "name", parameter.Name),
             new XElement(s_maml + "description", Description(cmdlet, parameter).Select(Para)),
-            isSwitch ? null : new XElement(s_command + "parameterValue", new XAttribute("required", "true"), new XAttribute("variableLength", repeats), type),
+            isSwitch
+                ? null
+                : new XElement(s_command + "parameterValue", new XAttribute("required", "true"),
+                    new XAttribute("variableLength", repeats), type),
             new XElement(s_dev + "type", new XElement(s_maml + "name", type), new XElement(s_maml + "uri")),
             new XElement(s_dev + "defaultValue", cmdlet.Default(parameter)));
     }
@@ -100,31 +116,37 @@ public sealed class HelpDocument
     {
         if (CmdletModel.StandardText(parameter.Name) is { } standard)
             return [standard];
-        var comment = _comments.ForProperty(cmdlet.Declares(parameter.Name), parameter.Name);
-        var text = Demand(
-            [.. _comments.Paragraphs(comment?.Element("summary")), .. _comments.Paragraphs(comment?.Element("remarks"))],
+        XElement? comment = _comments.ForProperty(cmdlet.Declares(parameter.Name), parameter.Name);
+        IReadOnlyList<string> text = Demand(
+            [.. _comments.Paragraphs(comment?.Element("summary")),
+                .. _comments.Paragraphs(comment?.Element("remarks"))],
             $"{cmdlet.Info.Name} -{parameter.Name}: <summary>");
-        var accepted = CmdletModel.Accepted(parameter);
+        IReadOnlyList<string> accepted = CmdletModel.Accepted(parameter);
         return accepted.Count == 0 ? text : text.Append($"Accepted values: {string.Join(", ", accepted)}.");
     }
 
-    private static string Pipeline(CommandParameterInfo parameter) => (parameter.ValueFromPipeline, parameter.ValueFromPipelineByPropertyName) switch
-    {
-        (true, true) => "True (ByValue, ByPropertyName)",
-        (true, false) => "True (ByValue)",
-        (false, true) => "True (ByPropertyName)",
-        _ => "False",
-    };
+    private static string Pipeline(CommandParameterInfo parameter) =>
+        (parameter.ValueFromPipeline, parameter.ValueFromPipelineByPropertyName) switch
+        {
+            (true, true) => "True (ByValue, ByPropertyName)",
+            (true, false) => "True (ByValue)",
+            (false, true) => "True (ByPropertyName)",
+            _ => "False",
+        };
 
     private static IEnumerable<XElement> Inputs(CmdletModel cmdlet)
     {
         var all = cmdlet.ParameterSets.SelectMany(s => s).ToList();
-        var byValue = all.Where(p => p.ValueFromPipeline).DistinctBy(p => p.Name)
-            .Select(p => Typed("inputType", CmdletModel.TypeName(p.ParameterType), $"Objects from the pipeline bind to -{p.Name}."));
-        var byName = all.Where(p => p.ValueFromPipelineByPropertyName).Select(p => p.Name).Distinct().Order(StringComparer.Ordinal).ToList();
-        var properties = byName.Count == 0
+        IEnumerable<XElement> byValue = all.Where(p => p.ValueFromPipeline).DistinctBy(p => p.Name)
+            .Select(p => Typed("inputType", CmdletModel.TypeName(p.ParameterType),
+                $"Objects from the pipeline bind to -{p.Name}."));
+        var byName = all.Where(p => p.ValueFromPipelineByPropertyName).Select(p => p.Name).Distinct()
+            .Order(StringComparer.Ordinal).ToList();
+        XElement[] properties = byName.Count == 0
             ? []
-            : new[] { Typed("inputType", "Any object", $"Properties of objects from the pipeline bind to parameters of the same name: {string.Join(", ", byName)}.") };
+            : new[] { Typed("inputType", "Any object",
+                $"Properties of objects from the pipeline bind to parameters of the same name: "
+                + $"{string.Join(", ", byName)}.") };
         var inputs = byValue.Concat(properties).ToList();
         return inputs.Count > 0 ? inputs : [Typed("inputType", "None", "This cmdlet takes nothing from the pipeline.")];
     }
@@ -134,7 +156,11 @@ public sealed class HelpDocument
         var types = cmdlet.Info.OutputType.Where(t => t.Type != typeof(void)).ToList();
         return types.Count == 0
             ? [Typed("returnValue", "None", "This cmdlet writes nothing to the pipeline.")]
-            : types.Select(t => Typed("returnValue", t.Name, t.Type is null ? "" : string.Join(' ', _comments.Paragraphs(_comments.ForType(t.Type)?.Element("summary")))));
+            : types.Select(
+                t => Typed("returnValue", t.Name,
+                    t.Type is null
+                        ? ""
+                        : string.Join(' ', _comments.Paragraphs(_comments.ForType(t.Type)?.Element("summary")))));
     }
 
     private static XElement Typed(string element, string type, string text) => new(
@@ -144,7 +170,7 @@ public sealed class HelpDocument
 
     private IEnumerable<XElement> Examples(CmdletModel cmdlet, XElement? comment)
     {
-        var examples = comment?.Elements("example").ToList() ?? [];
+        List<XElement> examples = comment?.Elements("example").ToList() ?? [];
         if (examples.Count < 2)
             _gaps.Add($"{cmdlet.Info.Name}: <example> (there are {examples.Count}, two are needed)");
         return examples.Select((example, i) =>
@@ -152,10 +178,12 @@ public sealed class HelpDocument
             var code = DocumentationComments.Code(example.Element("code"));
             if (code.Length == 0)
                 _gaps.Add($"{cmdlet.Info.Name}: <code> of example {i + 1}");
-            var text = Demand(_comments.Paragraphs(example), $"{cmdlet.Info.Name}: text of example {i + 1}");
+            IReadOnlyList<string> text = Demand(_comments.Paragraphs(example),
+                $"{cmdlet.Info.Name}: text of example {i + 1}");
             return new XElement(
                 s_command + "example",
-                new XElement(s_maml + "title", $"-------------------------- Example {i + 1} --------------------------"),
+                new XElement(s_maml + "title",
+                    $"-------------------------- Example {i + 1} --------------------------"),
                 new XElement(s_dev + "code", code),
                 new XElement(s_dev + "remarks", text.Select(Para)));
         });
@@ -167,8 +195,11 @@ public sealed class HelpDocument
         if (!string.IsNullOrEmpty(online))
             yield return Link("Online version:", online);
 
-        var named = comment?.Elements("seealso").Select(s => string.Concat(_comments.Paragraphs(new XElement("x", s)))) ?? [];
-        var related = _cmdlets.Where(c => c.Info.Noun == cmdlet.Info.Noun && c != cmdlet).Select(c => c.Info.Name);
+        IEnumerable<string> named = comment?.Elements("seealso")
+            .Select(s => string.Concat(_comments.Paragraphs(new XElement("x", s))))
+            ?? [];
+        IEnumerable<string> related = _cmdlets.Where(c => c.Info.Noun == cmdlet.Info.Noun && c != cmdlet)
+            .Select(c => c.Info.Name);
         foreach (var name in named.Concat(related).Append("about_Natalia.Backup").Distinct())
             yield return Link(name, "");
     }

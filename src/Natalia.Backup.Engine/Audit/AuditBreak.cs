@@ -16,7 +16,8 @@ internal enum AuditBreakKind
 }
 
 /// <summary>One break of a log.</summary>
-/// <param name="Number">Where: the number of the record that is wrong, or at most which number the missing one had.</param>
+/// <param name="Number">Where: the number of the record that is wrong, or at most which number the missing one
+/// had.</param>
 /// <param name="Kind">What was done.</param>
 /// <param name="Detail">A full sentence.</param>
 internal sealed record AuditBreak(long Number, AuditBreakKind Kind, string Detail)

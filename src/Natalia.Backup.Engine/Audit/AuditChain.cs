@@ -4,13 +4,17 @@ using Natalia.Backup.Engine.Sealing;
 namespace Natalia.Backup.Engine.Audit;
 
 /// <summary>
-/// The records of one log as they lie, and what is wrong with them. Pure: it is given bytes, and reads nothing. Objects may be added from any thread. docs/format.md §9.
+/// The records of one log as they lie, and what is wrong with them. Pure: it is given bytes, and reads nothing. Objects
+/// may be added from any thread. docs/format.md §9.
 /// </summary>
 /// <param name="applianceId">Whose log it is; null for the repository's own.</param>
 /// <param name="publicKey">The key that must have signed.</param>
 internal sealed class AuditChain(string? applianceId, byte[] publicKey)
 {
-    /// <summary>Two writers who did not see each other wrote at about the same time: this is how far their clocks, and a slow store, may set them apart.</summary>
+    /// <summary>
+    /// Two writers who did not see each other wrote at about the same time: this is how far their clocks, and a slow
+    /// store, may set them apart.
+    /// </summary>
     private static readonly TimeSpan s_atOnce = TimeSpan.FromHours(1);
 
     private readonly object _gate = new();
@@ -44,7 +48,8 @@ internal sealed class AuditChain(string? applianceId, byte[] publicKey)
         {
             AuditBreak found = name is null
                 ? new AuditBreak(long.MaxValue, AuditBreakKind.Inserted, $"'{objectName}' is not a record.")
-                : new AuditBreak(name.Number, AuditBreakKind.Edited, $"'{objectName}' is not what was written: {damage.Message}");
+                : new AuditBreak(name.Number, AuditBreakKind.Edited,
+                    $"'{objectName}' is not what was written: {damage.Message}");
             lock (_gate) _unreadable.Add(found);
         }
     }
@@ -61,10 +66,15 @@ internal sealed class AuditChain(string? applianceId, byte[] publicKey)
             List<Link> open = FindOpen(links);
             FindStrangers(links, open, breaks);
             PlaceUnsigned(links, missing, breaks);
-            if (applianceId is null && !links.Values.Any(l => l.Number == 1 && l.Record.Event == AuditEvents.RepositoryCreated))
-                breaks.Add(new AuditBreak(1, links.Count == 0 ? AuditBreakKind.Cut : AuditBreakKind.Removed, "The record of the repository's making, with which its log begins, is not there."));
-            foreach (KeyValuePair<string, string> anchor in anchors.Where(a => !links.ContainsKey(a.Key) && !missing.Contains(a.Key)))
-                breaks.Add(new AuditBreak(long.MaxValue, AuditBreakKind.Cut, $"{anchor.Value} names the record {Short(anchor.Key)}, which is not there and of which no later record knows: the end of the log was cut off."));
+            if (applianceId is null
+                && !links.Values.Any(l => l.Number == 1 && l.Record.Event == AuditEvents.RepositoryCreated))
+                breaks.Add(new AuditBreak(1, links.Count == 0 ? AuditBreakKind.Cut : AuditBreakKind.Removed,
+                    "The record of the repository's making, with which its log begins, is not there."));
+            foreach (KeyValuePair<string, string> anchor in anchors
+                .Where(a => !links.ContainsKey(a.Key) && !missing.Contains(a.Key)))
+                breaks.Add(new AuditBreak(long.MaxValue, AuditBreakKind.Cut,
+                    $"{anchor.Value} names the record {Short(anchor.Key)}, which is not there and of which no later "
+                    + "record knows: the end of the log was cut off."));
             return new AuditVerdict
             {
                 // What was changed in place explains what then seems to be missing there: the kinds are in that order.
@@ -82,14 +92,20 @@ internal sealed class AuditChain(string? applianceId, byte[] publicKey)
         foreach (Link link in _signed.OrderBy(l => !l.IsNamed).ThenBy(l => l.ObjectName, StringComparer.Ordinal))
         {
             if (link.Record.ApplianceId != applianceId)
-                breaks.Add(new AuditBreak(link.Number, AuditBreakKind.Inserted, $"'{link.ObjectName}' belongs to another log of this repository."));
+                breaks.Add(new AuditBreak(link.Number, AuditBreakKind.Inserted,
+                    $"'{link.ObjectName}' belongs to another log of this repository."));
             else if (links.TryGetValue(link.Hash, out Link? original))
-                breaks.Add(new AuditBreak(link.Number, AuditBreakKind.Inserted, $"'{link.ObjectName}' is a copy of '{original.ObjectName}'."));
+                breaks.Add(new AuditBreak(link.Number, AuditBreakKind.Inserted,
+                    $"'{link.ObjectName}' is a copy of '{original.ObjectName}'."));
             else
             {
                 links.Add(link.Hash, link);
                 if (!link.IsNamed)
-                    breaks.Add(new AuditBreak(Math.Min(link.Number, AuditName.Parse(link.ObjectName)?.Number ?? link.Number), AuditBreakKind.Reordered, $"'{link.ObjectName}' holds the record with the number {link.Number} ({link.Record.Event}), which had another name."));
+                    breaks.Add(
+                        new AuditBreak(Math.Min(link.Number, AuditName.Parse(link.ObjectName)?.Number ?? link.Number),
+                        AuditBreakKind.Reordered,
+                        $"'{link.ObjectName}' holds the record with the number {link.Number} ({link.Record.Event}), "
+                        + "which had another name."));
             }
         }
         return links;
@@ -111,12 +127,18 @@ internal sealed class AuditChain(string? applianceId, byte[] publicKey)
                     continue;
                 }
                 isComplete = false;
-                if (missing.Add(head)) breaks.Add(new AuditBreak(link.Number - 1, AuditBreakKind.Removed, $"'{link.ObjectName}' follows the record {Short(head)}, which is not there."));
+                if (missing.Add(head))
+                    breaks.Add(new AuditBreak(link.Number - 1, AuditBreakKind.Removed,
+                        $"'{link.ObjectName}' follows the record {Short(head)}, which is not there."));
             }
             if (highest >= link.Number)
-                breaks.Add(new AuditBreak(link.Number, AuditBreakKind.Reordered, $"'{link.ObjectName}' has the number {link.Number}, but follows a record with the number {highest}."));
+                breaks.Add(new AuditBreak(link.Number, AuditBreakKind.Reordered,
+                    $"'{link.ObjectName}' has the number {link.Number}, but follows a record with the number "
+                    + $"{highest}."));
             else if (isComplete && highest < link.Number - 1)
-                breaks.Add(new AuditBreak(link.Number - 1, AuditBreakKind.Removed, $"The record with the number {link.Number - 1}, which was there when '{link.ObjectName}' was written, could not be read then, and is gone."));
+                breaks.Add(new AuditBreak(link.Number - 1, AuditBreakKind.Removed,
+                    $"The record with the number {link.Number - 1}, which was there when '{link.ObjectName}' was "
+                    + "written, could not be read then, and is gone."));
         }
         return missing;
     }
@@ -134,13 +156,20 @@ internal sealed class AuditChain(string? applianceId, byte[] publicKey)
         long newest = links.Values.Select(l => l.Number).DefaultIfEmpty(0).Max();
         foreach (Link link in open.Where(l => l.Number < newest))
         {
-            // A writer who saw it would have named it; one who wrote at the same moment has given its own record the same number.
+            // A writer who saw it would have named it; one who wrote at the same moment has given its own record the
+            // same number.
             if (!links.Values.Any(l => l.Number == link.Number && l != link))
-                breaks.Add(new AuditBreak(link.Number + 1, AuditBreakKind.Removed, $"The record that followed '{link.ObjectName}' is not there, although later ones are."));
-            // It saw none of those with its number or a higher one, and none of them saw it: then all of them were written at the same moment.
-            else if (links.Values.FirstOrDefault(l => l.Number >= link.Number && (l.Record.TimeUtc - link.Record.TimeUtc).Duration() > s_atOnce) is Link apart)
+                breaks.Add(new AuditBreak(link.Number + 1, AuditBreakKind.Removed,
+                    $"The record that followed '{link.ObjectName}' is not there, although later ones are."));
+            // It saw none of those with its number or a higher one, and none of them saw it: then all of them were
+            // written at the same moment.
+            else if (links.Values.FirstOrDefault(
+                l => l.Number >= link.Number && (l.Record.TimeUtc - link.Record.TimeUtc).Duration() > s_atOnce)
+                is Link apart)
                 breaks.Add(new AuditBreak(link.Number, AuditBreakKind.Inserted,
-                    $"'{link.ObjectName}', dated {link.Record.TimeUtc:yyyy-MM-dd HH:mm:ss} UTC, neither knows '{apart.ObjectName}', dated {apart.Record.TimeUtc:yyyy-MM-dd HH:mm:ss} UTC, nor is known to it."));
+                    $"'{link.ObjectName}', dated {link.Record.TimeUtc:yyyy-MM-dd HH:mm:ss} UTC, neither knows "
+                    + $"'{apart.ObjectName}', dated {apart.Record.TimeUtc:yyyy-MM-dd HH:mm:ss} UTC, nor is known to "
+                    + "it."));
         }
     }
 
@@ -150,10 +179,12 @@ internal sealed class AuditChain(string? applianceId, byte[] publicKey)
         foreach (Link link in _unsigned)
         {
             // Who changes a record and mends its checksum leaves it where it was, and where one is missed.
-            bool fits = link.IsNamed && link.Record.ApplianceId == applianceId && link.Record.Heads.All(links.ContainsKey)
+            bool fits = link.IsNamed && link.Record.ApplianceId == applianceId
+                && link.Record.Heads.All(links.ContainsKey)
                 && (missing.Count > 0 || !links.Values.Any(l => l.Number == link.Number));
             long number = AuditName.Parse(link.ObjectName)?.Number ?? link.Number;
-            breaks.Add(new AuditBreak(number, fits ? AuditBreakKind.Edited : AuditBreakKind.Inserted, $"'{link.ObjectName}' is not signed by the audit key of this repository."));
+            breaks.Add(new AuditBreak(number, fits ? AuditBreakKind.Edited : AuditBreakKind.Inserted,
+                $"'{link.ObjectName}' is not signed by the audit key of this repository."));
         }
     }
 

@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using System.Text;
 using System.Text.Json;
 using Natalia.Backup.Engine.Format;
@@ -7,13 +6,16 @@ using Natalia.Backup.Engine.Storage;
 
 namespace Natalia.Backup.Engine.Audit;
 
-/// <summary>Where a record stands, told by its name alone, so that a reader fetches only the kinds that it needs.</summary>
+/// <summary>
+/// Where a record stands, told by its name alone, so that a reader fetches only the kinds that it needs.
+/// </summary>
 internal sealed record AuditName(string ObjectName, long Number, string Event, long Sequence, Id128 Id)
 {
     internal static AuditName? Parse(string objectName)
     {
         string[] parts = Layout.FileName(objectName).Split('.');
-        return parts.Length == 4 && Layout.TryParseNumber(parts[0], out long number) && Layout.TryParseNumber(parts[2], out long sequence) && Id128.TryParse(parts[3], out Id128 id)
+        return parts.Length == 4 && Layout.TryParseNumber(parts[0], out long number)
+            && Layout.TryParseNumber(parts[2], out long sequence) && Id128.TryParse(parts[3], out Id128 id)
             ? new AuditName(objectName, number, parts[1], sequence, id) : null;
     }
 
@@ -35,17 +37,20 @@ internal sealed record AuditEntry(string Event)
 }
 
 /// <summary>
-/// One log of signed records: the repository's or an appliance's. Records name the heads that their writer saw, so that two writers at once make a fork, not a break.
-/// docs/format.md §9.
+/// One log of signed records: the repository's or an appliance's. Records name the heads that their writer saw, so that
+/// two writers at once make a fork, not a break. docs/format.md §9.
 /// </summary>
 /// <param name="store">Where it lies.</param>
 /// <param name="applianceId">Whose log it is; null for the repository's own.</param>
 /// <param name="publicKey">The key that must have signed.</param>
 /// <param name="clock">Dates the records.</param>
 /// <param name="known">Where <see cref="ReadAllAsync"/> remembers what it found. Null remembers nothing.</param>
-internal sealed class AuditLog(IObjectStore store, string? applianceId, byte[] publicKey, TimeProvider clock, KnownRecords? known = null)
+internal sealed class AuditLog(IObjectStore store, string? applianceId, byte[] publicKey, TimeProvider clock,
+    KnownRecords? known = null)
 {
-    /// <summary>Fixed fields, one line of the segment table, a signature and the checksum: nothing shorter is a record.</summary>
+    /// <summary>
+    /// Fixed fields, one line of the segment table, a signature and the checksum: nothing shorter is a record.
+    /// </summary>
     private const int ShortestRecord = 48 + 16 + 64 + 32;
 
     private readonly string _prefix = applianceId is null ? Layout.RepositoryLog : Layout.Log(applianceId);
@@ -56,8 +61,9 @@ internal sealed class AuditLog(IObjectStore store, string? applianceId, byte[] p
     private static readonly byte[] s_domain = Encoding.ASCII.GetBytes("natalia audit record 1\n");
 
     /// <summary>
-    /// The names of the records, ascending by number. Numbers follow each other without a gap, and records never go: what stands above a gap is left out, unless a genuine record is among it.
-    /// A name alone may be anybody's. Costs requests only where there is a gap.
+    /// The names of the records, ascending by number. Numbers follow each other without a gap, and records never go:
+    /// what stands above a gap is left out, unless a genuine record is among it. A name alone may be anybody's. Costs
+    /// requests only where there is a gap.
     /// </summary>
     internal async Task<List<AuditName>> ListAsync(CancellationToken cancellationToken)
     {
@@ -90,9 +96,11 @@ internal sealed class AuditLog(IObjectStore store, string? applianceId, byte[] p
     }
 
     /// <summary>The newest genuine record, not looked for below an index; null when none is there.</summary>
-    internal async Task<AuditName?> FindNewestAsync(List<AuditName> names, int first, CancellationToken cancellationToken)
+    internal async Task<AuditName?> FindNewestAsync(List<AuditName> names, int first,
+        CancellationToken cancellationToken)
     {
-        // Nearly always the last one is it. Where somebody put thousands of names there, a request each must not be waited for one by one.
+        // Nearly always the last one is it. Where somebody put thousands of names there, a request each must not be
+        // waited for one by one.
         for (int end = names.Count, count = 1; end > first; count = 4 * ReadsAtOnce)
         {
             int begin = Math.Max(first, end - count);
@@ -106,18 +114,25 @@ internal sealed class AuditLog(IObjectStore store, string? applianceId, byte[] p
     }
 
     /// <summary>Reads a record and checks its signature.</summary>
-    /// <exception cref="FormatException">It is damaged, not signed by this repository's key, of another log, or not what its name says.</exception>
+    /// <exception cref="FormatException">It is damaged, not signed by this repository's key, of another log, or not
+    /// what its name says.</exception>
     internal async Task<AuditRecord> ReadAsync(AuditName name, CancellationToken cancellationToken) =>
         DecodeOwn(await store.ReadAllAsync(name.ObjectName, cancellationToken).ConfigureAwait(false), name);
 
     private AuditRecord DecodeOwn(byte[] bytes, AuditName name)
     {
         AuditRecord record = Decode(bytes, name, publicKey);
-        return record.ApplianceId == applianceId ? record : throw new FormatException("The record belongs to another log of this repository.");
+        return record.ApplianceId == applianceId
+            ? record
+            : throw new FormatException("The record belongs to another log of this repository.");
     }
 
-    /// <summary>Reads several records, in their order, each once in a session; null for one that <see cref="ReadAsync"/> would refuse.</summary>
-    internal async Task<IReadOnlyList<AuditRecord?>> ReadAllAsync(IReadOnlyList<AuditName> names, CancellationToken cancellationToken)
+    /// <summary>
+    /// Reads several records, in their order, each once in a session; null for one that <see cref="ReadAsync"/> would
+    /// refuse.
+    /// </summary>
+    internal async Task<IReadOnlyList<AuditRecord?>> ReadAllAsync(IReadOnlyList<AuditName> names,
+        CancellationToken cancellationToken)
     {
         return await InParallel.SelectAsync<AuditName, AuditRecord?>(names, ReadsAtOnce, async name =>
         {
@@ -132,19 +147,24 @@ internal sealed class AuditLog(IObjectStore store, string? applianceId, byte[] p
     internal static AuditRecord Decode(byte[] bytes, AuditName name, byte[] publicKey)
     {
         Envelope envelope = SmallObject.Check(bytes, ObjectKind.AuditRecord);
-        if (!IsSigned(bytes, envelope, publicKey)) throw new FormatException("The record's signature is not this repository's.");
+        if (!IsSigned(bytes, envelope, publicKey))
+            throw new FormatException("The record's signature is not this repository's.");
         AuditRecord record = DecodeHeader(envelope);
-        return IsNamed(record, envelope, name) ? record : throw new FormatException("The record is not the one that its name says.");
+        return IsNamed(record, envelope, name)
+            ? record
+            : throw new FormatException("The record is not the one that its name says.");
     }
 
     /// <summary>Whether a record, whose envelope was checked, bears the signature of a key.</summary>
     /// <exception cref="FormatException">It has no signature that could be read.</exception>
     internal static bool IsSigned(byte[] bytes, Envelope envelope, byte[] publicKey) =>
-        Signing.Verify(publicKey, [.. s_domain, .. envelope.Header], SmallObject.OpenSegment(bytes, envelope, 0, ObjectKeys.None));
+        Signing.Verify(publicKey, [.. s_domain, .. envelope.Header],
+            SmallObject.OpenSegment(bytes, envelope, 0, ObjectKeys.None));
 
     /// <summary>Whether a record stands under the name that it was written with.</summary>
     internal static bool IsNamed(AuditRecord record, Envelope envelope, AuditName name) =>
-        record.Number == name.Number && record.Event == name.Event && (record.Sequence ?? 0) == name.Sequence && envelope.Id == name.Id;
+        record.Number == name.Number && record.Event == name.Event && (record.Sequence ?? 0) == name.Sequence
+        && envelope.Id == name.Id;
 
     /// <summary>What a record says, whoever signed it.</summary>
     /// <exception cref="FormatException">It lacks what every record says.</exception>
@@ -157,7 +177,9 @@ internal sealed class AuditLog(IObjectStore store, string? applianceId, byte[] p
             RecordHash = Hash256.Of(envelope.Header).ToString(),
             Number = root.ReadLong("number"),
             Event = root.ReadString("event"),
-            TimeUtc = root.ReadTime("timeUtc") is var time && time.Year is > 1 and < 9999 ? time : throw new FormatException("The record's time is impossible."),
+            TimeUtc = root.ReadTime("timeUtc") is var time && time.Year is > 1 and < 9999
+                ? time
+                : throw new FormatException("The record's time is impossible."),
             ApplianceId = root.ReadStringOrNull("appliance"),
             RestorePointId = root.ReadStringOrNull("point"),
             Sequence = root.ReadLongOrNull("sequence"),
@@ -165,15 +187,21 @@ internal sealed class AuditLog(IObjectStore store, string? applianceId, byte[] p
             Actor = root.ReadString("actor"),
             Tool = root.ReadString("tool"),
             Heads = root.ReadArray("heads").Select(h => h.ReadText()).ToArray(),
-            Data = root.TryGet("data", out JsonElement data) ? data.ValueKind == JsonValueKind.Object ? data.GetRawText() : throw new FormatException("What a record says is not an object.") : null,
+            Data = root.TryGet("data", out JsonElement data)
+                ? data.ValueKind == JsonValueKind.Object
+                    ? data.GetRawText()
+                    : throw new FormatException("What a record says is not an object.")
+                : null,
         };
     }
 
     /// <summary>
-    /// The hashes of the records that no later record names. A writer numbers its record one above the highest that it saw, so a record that somebody did not see
-    /// shares its number with another one: only such numbers, and the newest, need a look.
+    /// The hashes of the records that no later record names. A writer numbers its record one above the highest that it
+    /// saw, so a record that somebody did not see shares its number with another one: only such numbers, and the
+    /// newest, need a look.
     /// </summary>
-    internal async Task<IReadOnlyList<string>> FindHeadsAsync(List<AuditName> names, CancellationToken cancellationToken)
+    internal async Task<IReadOnlyList<string>> FindHeadsAsync(List<AuditName> names,
+        CancellationToken cancellationToken)
     {
         var heads = new List<string>();
         List<IGrouping<long, AuditName>> levels = names.GroupBy(n => n.Number).OrderBy(g => g.Key).ToList();
@@ -187,7 +215,8 @@ internal sealed class AuditLog(IObjectStore store, string? applianceId, byte[] p
             }
             for (int above = i + 1; above < levels.Count && open.Count > 0; above++)
             {
-                foreach (AuditRecord? record in await ReadAllAsync([.. levels[above]], cancellationToken).ConfigureAwait(false))
+                foreach (AuditRecord? record in await ReadAllAsync([.. levels[above]],
+                    cancellationToken).ConfigureAwait(false))
                 {
                     if (record is not null) open.ExceptWith(record.Heads);
                 }
@@ -197,9 +226,13 @@ internal sealed class AuditLog(IObjectStore store, string? applianceId, byte[] p
         return heads;
     }
 
-    /// <summary>A record that is damaged cannot be named by the next one, and must not keep a backup from being made: the break stays visible, and the repository's check reports it.</summary>
+    /// <summary>
+    /// A record that is damaged cannot be named by the next one, and must not keep a backup from being made: the break
+    /// stays visible, and the repository's check reports it.
+    /// </summary>
     /// <returns>The record, or whether what is there once was one: it begins like an object of this format.</returns>
-    private async Task<(AuditRecord? Record, bool IsDamaged)> TryReadAsync(AuditName name, CancellationToken cancellationToken)
+    private async Task<(AuditRecord? Record, bool IsDamaged)> TryReadAsync(AuditName name,
+        CancellationToken cancellationToken)
     {
         byte[] bytes = [];
         try
@@ -216,10 +249,12 @@ internal sealed class AuditLog(IObjectStore store, string? applianceId, byte[] p
     /// <summary>Appends one record.</summary>
     /// <param name="entry">What it says.</param>
     /// <param name="signingSeed">The private key.</param>
-    /// <param name="cancellationToken">Stops it.</param>
     /// <returns>The new record's hash.</returns>
-    internal async Task<string> AppendAsync(AuditEntry entry, byte[] signingSeed, CancellationToken cancellationToken) =>
-        await AppendAsync(await FindEndAsync(await ListAsync(cancellationToken).ConfigureAwait(false), cancellationToken).ConfigureAwait(false), entry, signingSeed, cancellationToken).ConfigureAwait(false);
+    internal async Task<string> AppendAsync(AuditEntry entry, byte[] signingSeed,
+        CancellationToken cancellationToken) =>
+        await AppendAsync(await FindEndAsync(await ListAsync(cancellationToken).ConfigureAwait(false),
+            cancellationToken).ConfigureAwait(false),
+            entry, signingSeed, cancellationToken).ConfigureAwait(false);
 
     /// <summary>Where a record is appended.</summary>
     /// <param name="Number">The number of the next record.</param>
@@ -230,15 +265,25 @@ internal sealed class AuditLog(IObjectStore store, string? applianceId, byte[] p
         internal End After(string recordHash) => new(Number + 1, [recordHash]);
     }
 
-    /// <summary>The end of the log as it was listed: behind the newest genuine record. What only bears a higher number sets none.</summary>
+    /// <summary>
+    /// The end of the log as it was listed: behind the newest genuine record. What only bears a higher number sets
+    /// none.
+    /// </summary>
     internal async Task<End> FindEndAsync(List<AuditName> names, CancellationToken cancellationToken)
     {
-        if (await FindNewestAsync(names, 0, cancellationToken).ConfigureAwait(false) is not AuditName newest) return new End(1, []);
-        return new End(newest.Number + 1, await FindHeadsAsync(names.FindAll(n => n.Number <= newest.Number), cancellationToken).ConfigureAwait(false));
+        if (await FindNewestAsync(names, 0, cancellationToken).ConfigureAwait(false) is not AuditName newest)
+            return new End(1, []);
+        return new End(newest.Number + 1,
+            await FindHeadsAsync(names.FindAll(n => n.Number <= newest.Number),
+                cancellationToken).ConfigureAwait(false));
     }
 
-    /// <summary>Appends one record behind an end that the caller has just seen. Several in a row need one look: what others append meanwhile makes a fork, not a break.</summary>
-    internal async Task<string> AppendAsync(End end, AuditEntry entry, byte[] signingSeed, CancellationToken cancellationToken)
+    /// <summary>
+    /// Appends one record behind an end that the caller has just seen. Several in a row need one look: what others
+    /// append meanwhile makes a fork, not a break.
+    /// </summary>
+    internal async Task<string> AppendAsync(End end, AuditEntry entry, byte[] signingSeed,
+        CancellationToken cancellationToken)
     {
         Layout.RequireNumber(end.Number, _prefix);
         Id128 id = Id128.NewRandom();
@@ -267,8 +312,10 @@ internal sealed class AuditLog(IObjectStore store, string? applianceId, byte[] p
             json.WriteEndObject();
         });
         byte[] signature = Signing.Sign(signingSeed, [.. s_domain, .. header]);
-        EncodedObject encoded = SmallObject.Encode(ObjectKind.AuditRecord, id, header, [signature], ObjectKeys.None, compress: false);
-        await store.PutAsync(AuditName.Format(_prefix, end.Number, entry.Event, entry.Sequence, id), encoded.Content, PutOptions.Metadata, cancellationToken).ConfigureAwait(false);
+        EncodedObject encoded = SmallObject.Encode(ObjectKind.AuditRecord, id, header, [signature], ObjectKeys.None,
+            compress: false);
+        await store.PutAsync(AuditName.Format(_prefix, end.Number, entry.Event, entry.Sequence, id), encoded.Content,
+            PutOptions.Metadata, cancellationToken).ConfigureAwait(false);
         return Hash256.Of(header).ToString();
     }
 }

@@ -17,15 +17,21 @@ internal static class AuditEvents
 }
 
 /// <summary>
-/// One link of the audit chain: what was done, when, by whom, why, and which records its writer saw. Signed; readable without a password. Immutable and job-safe.
+/// One link of the audit chain: what was done, when, by whom, why, and which records its writer saw. Signed; readable
+/// without a password. Immutable and job-safe.
 /// </summary>
 public sealed record AuditRecord
 {
-    /// <summary>The SHA-256 of the record as signed: its identity in the chain, 64 lowercase hexadecimal digits.</summary>
+    /// <summary>
+    /// The SHA-256 of the record as signed: its identity in the chain, 64 lowercase hexadecimal digits.
+    /// </summary>
     public required string RecordHash { get; init; }
     /// <summary>The record's number in its log: greater than those of all records that its writer saw.</summary>
     public required long Number { get; init; }
-    /// <summary>What was done, one of a fixed set of words; those that begin with <c>native-</c> are evidence about another repository.</summary>
+    /// <summary>
+    /// What was done, one of a fixed set of words; those that begin with <c>native-</c> are evidence about another
+    /// repository.
+    /// </summary>
     public required string Event { get; init; }
     /// <summary>When, by the writer's clock, UTC.</summary>
     public required DateTime TimeUtc { get; init; }
@@ -51,9 +57,12 @@ public sealed record AuditRecord
     public string? Repository { get; init; }
     /// <summary>The repository's id; null when it was not read through a session.</summary>
     public string? RepositoryId { get; init; }
-    /// <summary>The id of the repository that the record is evidence about, where that keeps no log of its own; else null.</summary>
+    /// <summary>
+    /// The id of the repository that the record is evidence about, where that keeps no log of its own; else null.
+    /// </summary>
     public string? NativeRepositoryId { get; init; }
 
     /// <summary>Time, event and reason.</summary>
-    public override string ToString() => $"{TimeUtc:yyyy-MM-dd HH:mm:ss}Z {Event}{(Reason is null ? "" : ": " + Reason)}";
+    public override string ToString() =>
+        $"{TimeUtc:yyyy-MM-dd HH:mm:ss}Z {Event}{(Reason is null ? "" : ": " + Reason)}";
 }

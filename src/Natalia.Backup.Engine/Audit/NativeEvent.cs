@@ -1,6 +1,9 @@
 namespace Natalia.Backup.Engine.Audit;
 
-/// <summary>What was done in a repository that keeps no log of its own. The word in the audit record is <c>native-</c> and the value in small letters: <c>native-point-made</c>.</summary>
+/// <summary>
+/// What was done in a repository that keeps no log of its own. The word in the audit record is <c>native-</c> and the
+/// value in small letters: <c>native-point-made</c>.
+/// </summary>
 public enum NativeEvent
 {
     /// <summary>A restore point was made.</summary>

@@ -1,8 +1,9 @@
 namespace Natalia.Backup.Engine.Audit;
 
 /// <summary>
-/// Evidence of what was done in a repository that keeps no log of its own, such as a storage of Proxmox VE. A repository of this product keeps it in the appliance's log, where it is evidence
-/// and has no effect: it makes, removes and protects nothing there. docs/format.md §9.
+/// Evidence of what was done in a repository that keeps no log of its own, such as a storage of Proxmox VE. A
+/// repository of this product keeps it in the appliance's log, where it is evidence and has no effect: it makes,
+/// removes and protects nothing there. docs/format.md §9.
 /// </summary>
 public sealed record NativeRecord
 {
@@ -26,6 +27,8 @@ public sealed record NativeRecord
     public DateTime? PointTimeUtc { get; init; }
     /// <summary>Why, in the user's or the policy's words; or null.</summary>
     public string? Reason { get; init; }
-    /// <summary>More, as names and texts, different for each kind of event. What is null is left out. Never a secret.</summary>
+    /// <summary>
+    /// More, as names and texts, different for each kind of event. What is null is left out. Never a secret.
+    /// </summary>
     public IReadOnlyList<KeyValuePair<string, string?>> Details { get; init; } = [];
 }

@@ -3,7 +3,10 @@ using Natalia.Backup.Engine.Format;
 
 namespace Natalia.Backup.Engine.Audit;
 
-/// <summary>How evidence of other repositories stands in a log. The words differ from those of this repository's own events, so that no reader of any version takes one for the other.</summary>
+/// <summary>
+/// How evidence of other repositories stands in a log. The words differ from those of this repository's own events, so
+/// that no reader of any version takes one for the other.
+/// </summary>
 internal static class NativeRecords
 {
     private const string Prefix = "native-";
@@ -47,7 +50,9 @@ internal static class NativeRecords
         },
     };
 
-    /// <summary>The id of the repository that a record is about; null for records of this repository's own events.</summary>
+    /// <summary>
+    /// The id of the repository that a record is about; null for records of this repository's own events.
+    /// </summary>
     internal static string? RepositoryOf(AuditRecord record)
     {
         if (!IsOne(record.Event) || record.Data is null) return null;

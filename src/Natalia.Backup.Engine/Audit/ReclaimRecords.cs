@@ -3,7 +3,9 @@ using Natalia.Backup.Engine.Format;
 
 namespace Natalia.Backup.Engine.Audit;
 
-/// <summary>Which packs were deleted because nothing needed them any more: so that their absence is not taken for a loss.</summary>
+/// <summary>
+/// Which packs were deleted because nothing needed them any more: so that their absence is not taken for a loss.
+/// </summary>
 internal static class ReclaimRecords
 {
     internal const string Event = "space-reclaimed";
@@ -13,6 +15,7 @@ internal static class ReclaimRecords
     {
         if (record.Event != Event || record.Data is null) return [];
         using JsonDocument data = JsonDocument.Parse(record.Data);
-        return [.. data.RootElement.ReadArray("packs").Where(p => p.ValueKind == JsonValueKind.String).Select(p => p.ReadText())];
+        return [.. data.RootElement.ReadArray("packs").Where(p => p.ValueKind == JsonValueKind.String)
+            .Select(p => p.ReadText())];
     }
 }

@@ -64,7 +64,8 @@ internal sealed class BackupRun(
             // The parent cannot be compared with. A point must be made all the same, and it must not lean on what is
             // damaged.
             _resources.StartAnew();
-            string reason = $"The earlier point could not be compared with, so that everything was stored anew: {damage.Message}";
+            string reason =
+                $"The earlier point could not be compared with, so that everything was stored anew: {damage.Message}";
             return await ExecuteAsync(lease, start: null, reason, cancellationToken).ConfigureAwait(false);
         }
     }

@@ -3,7 +3,6 @@ using Natalia.Backup.Engine.Copy;
 using Natalia.Backup.Engine.Core;
 using Natalia.Backup.Engine.Format;
 using Natalia.Backup.Engine.Points;
-using Natalia.Backup.Engine.Sealing;
 using Natalia.Backup.Engine.Storage;
 
 namespace Natalia.Backup.Engine.Backup;
@@ -25,7 +24,8 @@ internal sealed class History(RepositoryCore core, ManifestReader manifests, str
 
     /// <summary>Where runs store what is no manifest, as prefixes of names that go on with the run.</summary>
     private IEnumerable<string> Rooms =>
-        [Layout.Packs(applianceId, PackArea.Data), Layout.Packs(applianceId, PackArea.Meta), Layout.Deltas(applianceId)];
+        [Layout.Packs(applianceId, PackArea.Data), Layout.Packs(applianceId, PackArea.Meta),
+            Layout.Deltas(applianceId)];
 
     /// <summary>The runs with a manifest, checkpoints among them, oldest first.</summary>
     internal IReadOnlyList<Run> Published => _published;
@@ -189,7 +189,8 @@ internal sealed class History(RepositoryCore core, ManifestReader manifests, str
             // Nothing can be said of a point that cannot be read; the repository's check reports it.
             if (manifest is null) _pointsInLog.Add(run.Sequence);
             else if (!manifest.Incomplete)
-                await _log.AppendAsync(Record(manifest, late: true), core.SigningSeed, cancellationToken).ConfigureAwait(false);
+                await _log.AppendAsync(Record(manifest, late: true), core.SigningSeed,
+                    cancellationToken).ConfigureAwait(false);
         }
     }
 
@@ -263,7 +264,8 @@ internal sealed class History(RepositoryCore core, ManifestReader manifests, str
                 PointManifest manifest = await manifests.ReadAsync(applianceId, run,
                     cancellationToken).ConfigureAwait(false);
                 if (manifest.Incomplete)
-                    await core.Store.DeleteAsync(Layout.Manifest(applianceId, run), cancellationToken).ConfigureAwait(false);
+                    await core.Store.DeleteAsync(Layout.Manifest(applianceId, run),
+                        cancellationToken).ConfigureAwait(false);
             }
             catch (Exception failure) when (failure is NataliaException or OperationCanceledException)
             {

@@ -67,11 +67,13 @@ internal sealed class HypervisorDisk(BackupDisk disk, RequestedBackupType reques
                     + "and changes are counted only from points that were made here.");
         }
         if (before.SizeBytes != SizeBytes)
-            return new ChangedExtents(null, $"Disk '{DiskId}' was resized from {before.SizeBytes} to {SizeBytes} bytes.");
+            return new ChangedExtents(null,
+                $"Disk '{DiskId}' was resized from {before.SizeBytes} to {SizeBytes} bytes.");
         ChangedExtents answer = await tracking.GetChangedExtentsAsync(before.TrackingToken,
             cancellationToken).ConfigureAwait(false);
         if (answer.Extents is null)
-            return new ChangedExtents(null, answer.Reason ?? $"The hypervisor could not tell the changes of disk '{DiskId}'.");
+            return new ChangedExtents(null,
+                answer.Reason ?? $"The hypervisor could not tell the changes of disk '{DiskId}'.");
         var changed = new List<Extent>(answer.Extents);
         if (before.CoveredBytes is long covered && covered < before.SizeBytes)
         {

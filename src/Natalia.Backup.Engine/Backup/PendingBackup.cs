@@ -117,7 +117,12 @@ public sealed class PendingBackup : IAsyncDisposable
         if (_core.Store.Find<LockingStore>()?.Measure() is LockCount locked) _locked.Add(locked);
         PointManifest manifest = await run.ExecuteAsync(_lease, _start, cancellationToken).ConfigureAwait(false);
         int? objects = _locked.Count == 0 ? null : _locked.Sum(l => l.Objects);
-        return _describe(manifest) with { ClockWarning = run.ClockWarning, Requests = Requests, LockedObjects = objects };
+        return _describe(manifest) with
+        {
+            ClockWarning = run.ClockWarning,
+            Requests = Requests,
+            LockedObjects = objects,
+        };
     }
 
     private Dictionary<string, string> FindKnownTokens()

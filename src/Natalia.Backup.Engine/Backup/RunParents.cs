@@ -13,7 +13,8 @@ namespace Natalia.Backup.Engine.Backup;
 
 /// <summary>The earlier points that a run compares with, and how far what they refer to can be relied on.</summary>
 internal sealed class RunParents(
-    RepositoryCore core, ManifestReader manifests, History history, string applianceId, IReadOnlyCollection<string> diskIds)
+    RepositoryCore core, ManifestReader manifests, History history, string applianceId,
+    IReadOnlyCollection<string> diskIds)
 {
     private readonly List<PointManifest> _points = [];
     private HashSet<string>? _usablePacks;
@@ -42,7 +43,6 @@ internal sealed class RunParents(
 
     /// <summary>Looks for them.</summary>
     /// <param name="ignore">Why none may be compared with, or null.</param>
-    /// <param name="cancellationToken">Stops it.</param>
     internal async Task FindAsync(string? ignore, CancellationToken cancellationToken)
     {
         string? missing = await history.FindMissingAsync(cancellationToken).ConfigureAwait(false);
@@ -57,9 +57,15 @@ internal sealed class RunParents(
         var warnings = new List<string>();
         DateTime now = core.Clock.UtcNow();
         if (lease.ClockAhead.Duration() > ClockExtensions.Tolerance)
-            warnings.Add($"The clock of this machine ({now:yyyy-MM-dd HH:mm} UTC) and that of {core.Store.Location} ({now - lease.ClockAhead:yyyy-MM-dd HH:mm} UTC) differ by {lease.ClockAhead.Duration().TotalMinutes:0} minutes. Let both be kept by NTP: the times of points, and of locks, go by this machine's.");
+            warnings.Add($"The clock of this machine ({now:yyyy-MM-dd HH:mm} UTC) and that of {core.Store.Location} "
+                + $"({now - lease.ClockAhead:yyyy-MM-dd HH:mm} UTC) differ by "
+                + $"{lease.ClockAhead.Duration().TotalMinutes:0} minutes. Let both be kept by NTP: the times of "
+                + "points, and of locks, go by this machine's.");
         if (_points.Find(p => !p.Incomplete && core.Clock.IsInFuture(p.TimeUtc)) is PointManifest future)
-            warnings.Add($"The earlier point {future.PointId} is of {future.TimeUtc:yyyy-MM-dd HH:mm} UTC, which is in the future: now it is {now:yyyy-MM-dd HH:mm} UTC. Either this machine's clock is wrong now, or it was then. A point of the future is never the newest one and in no slot of a retention policy; Remove-NataliaRestorePoint removes it.");
+            warnings.Add($"The earlier point {future.PointId} is of {future.TimeUtc:yyyy-MM-dd HH:mm} UTC, which is "
+                + $"in the future: now it is {now:yyyy-MM-dd HH:mm} UTC. Either this machine's clock is wrong now, or "
+                + "it was then. A point of the future is never the newest one and in no slot of a retention policy; "
+                + "Remove-NataliaRestorePoint removes it.");
         return warnings.Count == 0 ? null : string.Join(" ", warnings);
     }
 
@@ -83,7 +89,8 @@ internal sealed class RunParents(
             {
                 if ((await StrangeManifests.FindUnconfirmedAsync(core, applianceId, history.Records,
                     [history.Published[i]], cancellationToken).ConfigureAwait(false)).Count > 0) continue;
-                return $"The earlier point could not be compared with, so that everything was stored anew: {damage.Message}";
+                return $"The earlier point could not be compared with, so that everything was stored anew: "
+                    + $"{damage.Message}";
             }
         }
         return null;

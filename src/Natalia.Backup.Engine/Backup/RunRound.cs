@@ -198,32 +198,33 @@ internal sealed class RunRound(
     }
 
     private PointManifest Describe(
-        Reference? configuration, bool complete, Hash256 delta, IReadOnlyList<string> heads) => source.Describe(new PointManifest
-    {
-        ApplianceId = _appliance,
-        Run = run,
-        TimeUtc = core.Clock.UtcNow(),
-        Incomplete = !complete,
-        DeltaHash = delta,
-        LogHeads = heads,
-        ApplianceName = source.Appliance.Name,
-        HypervisorKind = source.Appliance.HypervisorKind,
-        Type = disks.TrueForAll(d => d.IsTracked) ? BackupType.Incremental : BackupType.Full,
-        RequestedType = RequestedBackupType.Auto,
-        Consistency = Consistency.Crash,
-        ReadBytes = resources.ReadBytes,
-        StoredBytes = resources.StoredBytes,
-        Duration = core.Clock.GetElapsedTime(resources.Started),
-        Configuration = configuration,
-        Disks = disks.Select(d => new ManifestDisk
+        Reference? configuration, bool complete, Hash256 delta,
+        IReadOnlyList<string> heads) => source.Describe(new PointManifest
         {
-            DiskId = d.Disk.DiskId,
-            Role = d.Disk.Role,
-            SizeBytes = d.Disk.SizeBytes,
-            Root = d.Root,
-            ParentSequence = d.ParentSequence,
-            CoveredBytes = d.CoveredBytes,
-            DamageSeen = d.DamageSeen,
-        }).ToArray(),
-    }, [.. disks.Select(d => d.Reason).OfType<string>()]);
+            ApplianceId = _appliance,
+            Run = run,
+            TimeUtc = core.Clock.UtcNow(),
+            Incomplete = !complete,
+            DeltaHash = delta,
+            LogHeads = heads,
+            ApplianceName = source.Appliance.Name,
+            HypervisorKind = source.Appliance.HypervisorKind,
+            Type = disks.TrueForAll(d => d.IsTracked) ? BackupType.Incremental : BackupType.Full,
+            RequestedType = RequestedBackupType.Auto,
+            Consistency = Consistency.Crash,
+            ReadBytes = resources.ReadBytes,
+            StoredBytes = resources.StoredBytes,
+            Duration = core.Clock.GetElapsedTime(resources.Started),
+            Configuration = configuration,
+            Disks = disks.Select(d => new ManifestDisk
+            {
+                DiskId = d.Disk.DiskId,
+                Role = d.Disk.Role,
+                SizeBytes = d.Disk.SizeBytes,
+                Root = d.Root,
+                ParentSequence = d.ParentSequence,
+                CoveredBytes = d.CoveredBytes,
+                DamageSeen = d.DamageSeen,
+            }).ToArray(),
+        }, [.. disks.Select(d => d.Reason).OfType<string>()]);
 }

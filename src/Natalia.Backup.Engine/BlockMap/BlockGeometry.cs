@@ -27,5 +27,6 @@ internal static class BlockGeometry
     }
 
     /// <summary>The plain length of a block: 64 KiB, or less for the disk's last one.</summary>
-    internal static int BlockLength(long sizeBytes, long block) => (int)Math.Min(BlockBytes, sizeBytes - block * BlockBytes);
+    internal static int BlockLength(long sizeBytes, long block) =>
+        (int)Math.Min(BlockBytes, sizeBytes - block * BlockBytes);
 }

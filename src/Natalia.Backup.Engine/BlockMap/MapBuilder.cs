@@ -4,8 +4,8 @@ using Natalia.Backup.Engine.Packs;
 namespace Natalia.Backup.Engine.BlockMap;
 
 /// <summary>
-/// Makes a new block map from a parent's and from leaves that changed, given in ascending order. Only nodes above changed leaves are written; all others are shared.
-/// Memory: one node per level. Not thread-safe.
+/// Makes a new block map from a parent's and from leaves that changed, given in ascending order. Only nodes above
+/// changed leaves are written; all others are shared. Memory: one node per level. Not thread-safe.
 /// </summary>
 internal sealed class MapBuilder
 {
@@ -40,13 +40,15 @@ internal sealed class MapBuilder
     /// <param name="leaf">Its number; greater than in the call before.</param>
     /// <param name="content">What it is now; empty when all is zeros.</param>
     /// <param name="old">The parent's leaf that it replaces, or null.</param>
-    /// <param name="cancellationToken">Stops it.</param>
     internal async Task SetLeafAsync(long leaf, MapNode content, Reference? old, CancellationToken cancellationToken)
     {
         if (leaf <= _last) throw new InvalidOperationException("Leaves must come in ascending order.");
-        if (_last < 0 && leaf > 0 && _parentRoot.Reference is not null && _parentRoot.Level < _top) await OpenPathAsync(0, cancellationToken).ConfigureAwait(false);
+        if (_last < 0 && leaf > 0 && _parentRoot.Reference is not null && _parentRoot.Level < _top)
+            await OpenPathAsync(0, cancellationToken).ConfigureAwait(false);
         _last = leaf;
-        Reference? written = content.IsEmpty ? null : await WriteAsync(content, cancellationToken).ConfigureAwait(false);
+        Reference? written = content.IsEmpty
+            ? null
+            : await WriteAsync(content, cancellationToken).ConfigureAwait(false);
         if (old is not null) _dead.Add(PackArea.Meta, old);
         if (_top == 0)
         {
@@ -69,7 +71,10 @@ internal sealed class MapBuilder
         OpenNode root = _open[_top]!;
         if (!root.Dirty) return _parentRoot;
         if (root.Old is not null) _dead.Add(PackArea.Meta, root.Old);
-        return root.Node.IsEmpty ? MapRoot.Empty : new MapRoot(_top, await WriteAsync(root.Node, cancellationToken).ConfigureAwait(false), root.Node.TotalBlocks);
+        return root.Node.IsEmpty
+            ? MapRoot.Empty
+            : new MapRoot(_top, await WriteAsync(root.Node, cancellationToken).ConfigureAwait(false),
+                root.Node.TotalBlocks);
     }
 
     private async Task OpenPathAsync(long leaf, CancellationToken cancellationToken)
@@ -78,7 +83,8 @@ internal sealed class MapBuilder
         {
             long index = leaf >> (BlockGeometry.FanOutBits * level);
             if (_open[level] is OpenNode open && open.Index == index) continue;
-            for (int below = 1; below <= level; below++) await CloseAsync(below, cancellationToken).ConfigureAwait(false);
+            for (int below = 1; below <= level; below++)
+                await CloseAsync(below, cancellationToken).ConfigureAwait(false);
             _open[level] = await OpenAsync(level, index, cancellationToken).ConfigureAwait(false);
         }
     }
@@ -93,7 +99,9 @@ internal sealed class MapBuilder
             if (adopts) node.Set(0, _parentRoot.Reference, _parentRoot.Blocks);
             return new OpenNode(index, node, null) { Dirty = adopts };
         }
-        if (_parent is not null && await _parent.FindAsync(level, index, _meta.Codec, cancellationToken).ConfigureAwait(false) is var (reference, old))
+        if (_parent is not null
+            && await _parent.FindAsync(level, index, _meta.Codec,
+                cancellationToken).ConfigureAwait(false) is var (reference, old))
             return new OpenNode(index, old.Clone(), reference);
         return new OpenNode(index, new MapNode(level), null);
     }
@@ -104,7 +112,9 @@ internal sealed class MapBuilder
         _open[level] = null;
         if (!open.Dirty) return;
         if (open.Old is not null) _dead.Add(PackArea.Meta, open.Old);
-        Reference? written = open.Node.IsEmpty ? null : await WriteAsync(open.Node, cancellationToken).ConfigureAwait(false);
+        Reference? written = open.Node.IsEmpty
+            ? null
+            : await WriteAsync(open.Node, cancellationToken).ConfigureAwait(false);
         OpenNode above = _open[level + 1]!;
         above.Node.Set((int)open.Index & (BlockGeometry.FanOut - 1), written, open.Node.TotalBlocks);
         above.Dirty = true;

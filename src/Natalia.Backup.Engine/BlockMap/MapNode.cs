@@ -5,14 +5,16 @@ using Natalia.Backup.Engine.Packs;
 namespace Natalia.Backup.Engine.BlockMap;
 
 /// <summary>
-/// One page of a block map: up to 128 references, at level 0 to blocks, above to nodes. An absent reference means zeros. docs/format.md §7.
+/// One page of a block map: up to 128 references, at level 0 to blocks, above to nodes. An absent reference means
+/// zeros. docs/format.md §7.
 /// </summary>
 internal sealed class MapNode
 {
     private const byte Version = 1;
 
     /// <summary>No node takes more bytes.</summary>
-    internal const int LargestEncoding = 4 + BlockGeometry.FanOut * 24 + BlockGeometry.FanOut * (1 + 4 * Varint.MaximumLength + Hash256.Size);
+    internal const int LargestEncoding = 4 + BlockGeometry.FanOut * 24
+        + BlockGeometry.FanOut * (1 + 4 * Varint.MaximumLength + Hash256.Size);
 
     private readonly Reference?[] _references = new Reference?[BlockGeometry.FanOut];
     private readonly long[]? _blocks;
@@ -96,7 +98,8 @@ internal sealed class MapNode
     /// <exception cref="FormatException">The bytes are not a node of that level.</exception>
     internal static MapNode Decode(ReadOnlySpan<byte> bytes, int level)
     {
-        if (bytes.Length < 4 || bytes[0] != Version || bytes[1] != level || bytes[2] > BlockGeometry.FanOut || bytes[3] > bytes[2])
+        if (bytes.Length < 4 || bytes[0] != Version || bytes[1] != level || bytes[2] > BlockGeometry.FanOut
+            || bytes[3] > bytes[2])
             throw new FormatException("A node of the block map is not valid.");
         var node = new MapNode(level);
         int count = bytes[2];
@@ -106,20 +109,23 @@ internal sealed class MapNode
         for (int i = 0; i < runs.Length; i++, bytes = bytes.Slice(24))
         {
             ulong sequence = BinaryPrimitives.ReadUInt64LittleEndian(bytes);
-            if (sequence > Layout.HighestNumber) throw new FormatException("A node of the block map names an impossible run.");
+            if (sequence > Layout.HighestNumber)
+                throw new FormatException("A node of the block map names an impossible run.");
             runs[i] = new Run((long)sequence, Id128.Read(bytes.Slice(8)));
         }
         int previous = -1;
         for (int i = 0; i < count; i++)
         {
-            if (bytes.IsEmpty || bytes[0] <= previous || bytes[0] >= BlockGeometry.FanOut) throw new FormatException("A node of the block map is not valid.");
+            if (bytes.IsEmpty || bytes[0] <= previous || bytes[0] >= BlockGeometry.FanOut)
+                throw new FormatException("A node of the block map is not valid.");
             int slot = previous = bytes[0];
             bytes = bytes.Slice(1);
             int run = Varint.ReadInt(ref bytes);
             int pack = Varint.ReadInt(ref bytes);
             int ordinal = Varint.ReadInt(ref bytes);
             ulong blocks = level == 0 ? 1 : Varint.Read(ref bytes);
-            if (run >= runs.Length || blocks > (ulong)BlockGeometry.MaximumBlocks || bytes.Length < Hash256.Size) throw new FormatException("A node of the block map is not valid.");
+            if (run >= runs.Length || blocks > (ulong)BlockGeometry.MaximumBlocks || bytes.Length < Hash256.Size)
+                throw new FormatException("A node of the block map is not valid.");
             node.Set(slot, new Reference(runs[run], pack, ordinal, Hash256.Read(bytes)), (long)blocks);
             bytes = bytes.Slice(Hash256.Size);
         }

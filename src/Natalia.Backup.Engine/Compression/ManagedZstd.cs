@@ -20,7 +20,9 @@ internal sealed class ManagedZstd : Zstd
         _decompressor ??= new Decompressor();
         try
         {
-            return _decompressor.TryUnwrap(frame, plain, out int written) ? written : throw new FormatException("A frame holds more than it should.");
+            return _decompressor.TryUnwrap(frame, plain, out int written)
+                ? written
+                : throw new FormatException("A frame holds more than it should.");
         }
         catch (ZstdException failure)
         {
@@ -31,7 +33,8 @@ internal sealed class ManagedZstd : Zstd
     private static Compressor NewCompressor()
     {
         var compressor = new Compressor(ZstdSettings.Level);
-        foreach ((int parameter, int value) in ZstdSettings.Parameters) compressor.SetParameter((ZSTD_cParameter)parameter, value);
+        foreach ((int parameter, int value) in ZstdSettings.Parameters)
+            compressor.SetParameter((ZSTD_cParameter)parameter, value);
         return compressor;
     }
 

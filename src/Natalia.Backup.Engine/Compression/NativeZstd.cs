@@ -26,8 +26,10 @@ internal sealed unsafe class NativeZstd(ZstdLibrary library) : Zstd
         _decompressor ??= new Context(library.CreateDecompressor(), library.FreeDecompressor);
         nuint written;
         fixed (byte* source = frame, target = plain)
-            written = library.Decompress(_decompressor.Pointer, target, (nuint)plain.Length, source, (nuint)frame.Length);
-        if (library.IsError(written)) throw new FormatException("A frame does not decompress: " + library.ErrorName(written));
+            written = library.Decompress(_decompressor.Pointer, target, (nuint)plain.Length, source,
+                (nuint)frame.Length);
+        if (library.IsError(written))
+            throw new FormatException("A frame does not decompress: " + library.ErrorName(written));
         return (int)written;
     }
 
@@ -35,7 +37,8 @@ internal sealed unsafe class NativeZstd(ZstdLibrary library) : Zstd
     {
         var context = new Context(library.CreateCompressor(), library.FreeCompressor);
         _ = library.SetParameter(context.Pointer, LevelParameter, ZstdSettings.Level);
-        foreach ((int parameter, int value) in ZstdSettings.Parameters) _ = library.SetParameter(context.Pointer, parameter, value);
+        foreach ((int parameter, int value) in ZstdSettings.Parameters)
+            _ = library.SetParameter(context.Pointer, parameter, value);
         return context;
     }
 

@@ -1,9 +1,10 @@
 namespace Natalia.Backup.Engine.Compression;
 
 /// <summary>
-/// zstd for one worker: holds the working memory, not thread-safe. There are two, and either reads what the other wrote: the system's own library where there is one, which decompresses a quarter
-/// and compresses a sixth faster (benchmarks/Natalia.Backup.Benchmarks, compression), from the first block on and not only when the port is compiled well;
-/// and else the port in managed code that comes with the module.
+/// zstd for one worker: holds the working memory, not thread-safe. There are two, and either reads what the other
+/// wrote: the system's own library where there is one, which decompresses a quarter and compresses a sixth faster
+/// (benchmarks/Natalia.Backup.Benchmarks, compression), from the first block on and not only when the port is compiled
+/// well; and else the port in managed code that comes with the module.
 /// </summary>
 internal abstract class Zstd : IDisposable
 {

@@ -4,8 +4,10 @@ using System.Runtime.InteropServices;
 namespace Natalia.Backup.Engine.Compression;
 
 /// <summary>
-/// The entry points of the system's libzstd. Linux distributions have it because their package managers need it. The system's loader finds it, where it finds every library (and in the folder of the host program, pwsh for
-/// instance): nothing is loaded from beside the module or from the current folder. On Windows and macOS it is not part of the system, and is not looked for.
+/// The entry points of the system's libzstd. Linux distributions have it because their package managers need it. The
+/// system's loader finds it, where it finds every library (and in the folder of the host program, pwsh for instance):
+/// nothing is loaded from beside the module or from the current folder. On Windows and macOS it is not part of the
+/// system, and is not looked for.
 /// </summary>
 /// <remarks>zstd.h, "Stable API": the names and signatures here have been stable since 1.4.0.</remarks>
 internal sealed unsafe class ZstdLibrary
@@ -27,11 +29,14 @@ internal sealed unsafe class ZstdLibrary
         _errorName = (delegate* unmanaged<nuint, byte*>)NativeLibrary.GetExport(library, "ZSTD_getErrorName");
         CreateCompressor = (delegate* unmanaged<IntPtr>)NativeLibrary.GetExport(library, "ZSTD_createCCtx");
         FreeCompressor = (delegate* unmanaged<IntPtr, nuint>)NativeLibrary.GetExport(library, "ZSTD_freeCCtx");
-        SetParameter = (delegate* unmanaged<IntPtr, int, int, nuint>)NativeLibrary.GetExport(library, "ZSTD_CCtx_setParameter");
-        Compress = (delegate* unmanaged<IntPtr, byte*, nuint, byte*, nuint, nuint>)NativeLibrary.GetExport(library, "ZSTD_compress2");
+        SetParameter = (delegate* unmanaged<IntPtr, int, int,
+            nuint>)NativeLibrary.GetExport(library, "ZSTD_CCtx_setParameter");
+        Compress = (delegate* unmanaged<IntPtr, byte*, nuint, byte*, nuint,
+            nuint>)NativeLibrary.GetExport(library, "ZSTD_compress2");
         CreateDecompressor = (delegate* unmanaged<IntPtr>)NativeLibrary.GetExport(library, "ZSTD_createDCtx");
         FreeDecompressor = (delegate* unmanaged<IntPtr, nuint>)NativeLibrary.GetExport(library, "ZSTD_freeDCtx");
-        Decompress = (delegate* unmanaged<IntPtr, byte*, nuint, byte*, nuint, nuint>)NativeLibrary.GetExport(library, "ZSTD_decompressDCtx");
+        Decompress = (delegate* unmanaged<IntPtr, byte*, nuint, byte*, nuint,
+            nuint>)NativeLibrary.GetExport(library, "ZSTD_decompressDCtx");
     }
 
     /// <summary>The library, or null where there is none that can do what is needed.</summary>
@@ -54,7 +59,10 @@ internal sealed unsafe class ZstdLibrary
 
     private static ZstdLibrary? TryLoad()
     {
-        if (!OperatingSystem.IsLinux() || !NativeLibrary.TryLoad(FileName, typeof(ZstdLibrary).Assembly, DllImportSearchPath.System32, out IntPtr handle)) return null;
+        if (!OperatingSystem.IsLinux()
+            || !NativeLibrary.TryLoad(FileName, typeof(ZstdLibrary).Assembly, DllImportSearchPath.System32,
+                out IntPtr handle))
+            return null;
         ZstdLibrary library;
         try
         {
@@ -75,7 +83,8 @@ internal sealed unsafe class ZstdLibrary
         if (context == IntPtr.Zero) return false;
         try
         {
-            return Array.TrueForAll(ZstdSettings.Parameters, p => !IsError(SetParameter(context, p.Parameter, p.Value)));
+            return Array.TrueForAll(ZstdSettings.Parameters,
+                p => !IsError(SetParameter(context, p.Parameter, p.Value)));
         }
         finally
         {

@@ -8,14 +8,16 @@ namespace Natalia.Backup.Engine.Copy;
 /// <param name="CopiedFrom">The repository that it is read from, and its id there.</param>
 /// <param name="Configuration">The VM configuration kept with it, as it was stored; null when there is none.</param>
 /// <param name="IsProtected">Whether it is protected there.</param>
-internal sealed record CopiedPoint(PointManifest Source, PointOrigin CopiedFrom, byte[]? Configuration, bool IsProtected)
+internal sealed record CopiedPoint(PointManifest Source, PointOrigin CopiedFrom, byte[]? Configuration,
+    bool IsProtected)
 {
     /// <summary>Where it was first made.</summary>
     internal PointOrigin Origin => Source.CopyOf ?? CopiedFrom;
 
     /// <summary>
-    /// A copy says of the state what the original says: when it was frozen, how it was read, how consistent it is. Its own are the places of its blocks and what it added here.
-    /// Tracking tokens stay behind: whether a hypervisor still counts changes from that state is between it and the repository that asked it to.
+    /// A copy says of the state what the original says: when it was frozen, how it was read, how consistent it is. Its
+    /// own are the places of its blocks and what it added here. Tracking tokens stay behind: whether a hypervisor still
+    /// counts changes from that state is between it and the repository that asked it to.
     /// </summary>
     internal PointManifest Describe(PointManifest made) => made with
     {

@@ -3,8 +3,9 @@ using Natalia.Backup.Engine.Packs;
 namespace Natalia.Backup.Engine.Copy;
 
 /// <summary>
-/// Reads packs in large pieces and remembers the latest of them. A backup's workers fill a pack together, so that the blocks of neighbouring leaves lie among each other: read leaf by leaf, the same bytes would be fetched
-/// several times. Thread-safe; memory is bounded, and used again.
+/// Reads packs in large pieces and remembers the latest of them. A backup's workers fill a pack together, so that the
+/// blocks of neighbouring leaves lie among each other: read leaf by leaf, the same bytes would be fetched several
+/// times. Thread-safe; memory is bounded, and used again.
 /// </summary>
 internal sealed class PackWindow(PackReader packs, Action<long> onFetched)
 {
@@ -16,7 +17,8 @@ internal sealed class PackWindow(PackReader packs, Action<long> onFetched)
 
     /// <summary>Copies bytes of a pack.</summary>
     /// <exception cref="NataliaException"><c>ObjectDamaged</c>, a store error.</exception>
-    internal async ValueTask ReadAsync(PackDirectory directory, long offset, Memory<byte> buffer, CancellationToken cancellationToken)
+    internal async ValueTask ReadAsync(PackDirectory directory, long offset, Memory<byte> buffer,
+        CancellationToken cancellationToken)
     {
         while (buffer.Length > 0)
         {
@@ -45,7 +47,8 @@ internal sealed class PackWindow(PackReader packs, Action<long> onFetched)
             for (LinkedListNode<Piece>? node = _pieces.First; node is not null; node = node.Next)
             {
                 Piece piece = node.Value;
-                if (piece.Number == number && ReferenceEquals(piece.Directory, directory) && !piece.Loading.IsFaulted && !piece.Loading.IsCanceled)
+                if (piece.Number == number && ReferenceEquals(piece.Directory, directory) && !piece.Loading.IsFaulted
+                    && !piece.Loading.IsCanceled)
                 {
                     _pieces.Remove(node);
                     _pieces.AddLast(node);
@@ -70,9 +73,11 @@ internal sealed class PackWindow(PackReader packs, Action<long> onFetched)
     private async Task<int> LoadAsync(Piece piece, CancellationToken cancellationToken)
     {
         // What lies behind the last segment is of no use here.
-        long start = piece.Number * PieceBytes, end = piece.Directory.Envelope.BodyOffset + piece.Directory.Envelope.BodyLength;
+        long start = piece.Number * PieceBytes,
+            end = piece.Directory.Envelope.BodyOffset + piece.Directory.Envelope.BodyLength;
         int length = (int)Math.Min(PieceBytes, end - start);
-        await packs.ReadExactlyAsync(piece.Directory, start, piece.Bytes.AsMemory(0, length), cancellationToken).ConfigureAwait(false);
+        await packs.ReadExactlyAsync(piece.Directory, start, piece.Bytes.AsMemory(0, length),
+            cancellationToken).ConfigureAwait(false);
         onFetched(length);
         return length;
     }
@@ -86,7 +91,10 @@ internal sealed class PackWindow(PackReader packs, Action<long> onFetched)
         /// <summary>How many of its bytes are there, in the end.</summary>
         internal Task<int> Loading { get; set; } = null!;
 
-        /// <summary>How many wait for it or copy from it. A reader stays a user until loading has ended, so that nobody else gets its bytes while they are written.</summary>
+        /// <summary>
+        /// How many wait for it or copy from it. A reader stays a user until loading has ended, so that nobody else
+        /// gets its bytes while they are written.
+        /// </summary>
         internal int Users { get; set; }
     }
 }

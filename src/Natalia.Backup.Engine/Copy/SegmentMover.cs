@@ -8,12 +8,19 @@ using Natalia.Backup.Engine.Sealing;
 namespace Natalia.Backup.Engine.Copy;
 
 /// <summary>
-/// Makes leaves of a copy: compares the hashes of source and destination, and moves the segments that the destination lacks. A segment is opened with the source's key and sealed with the destination's;
-/// what is inside stays compressed. That it is whole, and the one that is meant, is proved by its seal where the seal can prove it, else by its hash. Holds the memory of one worker; not thread-safe.
+/// Makes leaves of a copy: compares the hashes of source and destination, and moves the segments that the destination
+/// lacks. A segment is opened with the source's key and sealed with the destination's; what is inside stays compressed.
+/// That it is whole, and the one that is meant, is proved by its seal where the seal can prove it, else by its hash.
+/// Holds the memory of one worker; not thread-safe.
 /// </summary>
-internal sealed class SegmentMover(CopiedDisk source, MapReader? parent, PackWriter data, Func<Reference, bool> isUsable, byte[] buffer) : ILeafProcessor
+internal sealed class SegmentMover(CopiedDisk source, MapReader? parent, PackWriter data,
+    Func<Reference, bool> isUsable, byte[] buffer)
+    : ILeafProcessor
 {
-    /// <summary>From so many blocks of a leaf in one pack on, the pack is read in large pieces: its other blocks are wanted next.</summary>
+    /// <summary>
+    /// From so many blocks of a leaf in one pack on, the pack is read in large pieces: its other blocks are wanted
+    /// next.
+    /// </summary>
     private const int Bulk = 32;
 
     private readonly PackWriter.Worker _data = data.NewWorker();
@@ -23,7 +30,9 @@ internal sealed class SegmentMover(CopiedDisk source, MapReader? parent, PackWri
 
     public async Task<LeafResult> ProcessAsync(LeafWork work, CancellationToken cancellationToken)
     {
-        (Reference Reference, MapNode Node)? old = parent is null ? null : await parent.FindLeafAsync(work.Leaf, _data.Codec, cancellationToken).ConfigureAwait(false);
+        (Reference Reference, MapNode Node)? old = parent is null
+            ? null
+            : await parent.FindLeafAsync(work.Leaf, _data.Codec, cancellationToken).ConfigureAwait(false);
         MapNode? theirs = await source.FindLeafAsync(work.Leaf, _data.Codec, cancellationToken).ConfigureAwait(false);
         var content = new MapNode(0);
         var wanted = new List<int>();
@@ -33,7 +42,10 @@ internal sealed class SegmentMover(CopiedDisk source, MapReader? parent, PackWri
         {
             Reference? before = old?.Node[slot];
             Reference? there = work.Read[slot] ? theirs?[slot] : null;
-            bool stays = before is not null && (work.Read[slot] ? there is not null && there.Hash == before.Hash && isUsable(before) : work.KeepOthers);
+            bool stays = before is not null
+                && (work.Read[slot]
+                    ? there is not null && there.Hash == before.Hash && isUsable(before)
+                    : work.KeepOthers);
             if (stays)
             {
                 content.Set(slot, before);
@@ -43,23 +55,31 @@ internal sealed class SegmentMover(CopiedDisk source, MapReader? parent, PackWri
             if (there is not null) wanted.Add(slot);
             changed |= before is not null || there is not null;
         }
-        if (theirs is not null) await MoveAsync(theirs, wanted, work.Leaf, content, cancellationToken).ConfigureAwait(false);
+        if (theirs is not null)
+            await MoveAsync(theirs, wanted, work.Leaf, content, cancellationToken).ConfigureAwait(false);
         long looked = Math.Min(BlockGeometry.LeafBytes, source.SizeBytes - work.Leaf * BlockGeometry.LeafBytes);
         return new LeafResult(work.Leaf, changed ? content : null, old?.Reference, dead, looked);
     }
 
-    private async Task MoveAsync(MapNode theirs, List<int> slots, long leaf, MapNode content, CancellationToken cancellationToken)
+    private async Task MoveAsync(MapNode theirs, List<int> slots, long leaf, MapNode content,
+        CancellationToken cancellationToken)
     {
         foreach (IGrouping<(Run Run, int Pack), int> pack in slots.GroupBy(s => (theirs[s]!.Run, theirs[s]!.Pack)))
         {
-            PackDirectory directory = await source.GuardAsync(() => source.Packs.GetDirectoryAsync(PackArea.Data, pack.Key.Run, pack.Key.Pack, cancellationToken)).ConfigureAwait(false);
-            bool isProven = await source.Proofs.IsProvenAsync(PackArea.Data, pack.Key.Run, pack.Key.Pack, directory, cancellationToken).ConfigureAwait(false);
+            PackDirectory directory =
+                await source.GuardAsync(
+                    () => source.Packs.GetDirectoryAsync(PackArea.Data, pack.Key.Run, pack.Key.Pack,
+                        cancellationToken)).ConfigureAwait(false);
+            bool isProven = await source.Proofs.IsProvenAsync(PackArea.Data, pack.Key.Run, pack.Key.Pack, directory,
+                cancellationToken).ConfigureAwait(false);
             var wanted = new List<StoredBlock>();
             foreach (int slot in pack)
             {
                 Reference block = theirs[slot]!;
-                int plainLength = BlockGeometry.BlockLength(source.SizeBytes, (leaf << BlockGeometry.FanOutBits) + slot);
-                if (directory.Find(block.Ordinal) is not var (entry, offset) || entry.PlainLength != plainLength) throw source.Damaged(PackReader.NoSuchSegment(directory, block));
+                int plainLength = BlockGeometry.BlockLength(source.SizeBytes,
+                    (leaf << BlockGeometry.FanOutBits) + slot);
+                if (directory.Find(block.Ordinal) is not var (entry, offset) || entry.PlainLength != plainLength)
+                    throw source.Damaged(PackReader.NoSuchSegment(directory, block));
                 wanted.Add(new StoredBlock(slot, entry, offset));
             }
             foreach (BlockRange range in BlockRange.Split(wanted))
@@ -69,10 +89,13 @@ internal sealed class SegmentMover(CopiedDisk source, MapReader? parent, PackWri
                 foreach (StoredBlock block in range.Blocks)
                 {
                     Reference reference = theirs[block.Slot]!;
-                    Memory<byte> stored = isBulk ? buffer.AsMemory(0, block.Entry.SealedLength) : buffer.AsMemory((int)(block.Offset - range.Offset), block.Entry.SealedLength);
+                    Memory<byte> stored = isBulk
+                        ? buffer.AsMemory(0, block.Entry.SealedLength)
+                        : buffer.AsMemory((int)(block.Offset - range.Offset), block.Entry.SealedLength);
                     if (isBulk) await FetchAsync(directory, block, stored, cancellationToken).ConfigureAwait(false);
                     int length = Open(directory, block.Entry, reference, isProven, stored.Span);
-                    Placement placement = await _data.AddCompressedAsync(_compressed.AsMemory(0, length), block.Entry.Codec, block.Entry.PlainLength, cancellationToken).ConfigureAwait(false);
+                    Placement placement = await _data.AddCompressedAsync(_compressed.AsMemory(0, length),
+                        block.Entry.Codec, block.Entry.PlainLength, cancellationToken).ConfigureAwait(false);
                     content.Set(block.Slot, new Reference(data.Run, placement.Pack, placement.Ordinal, reference.Hash));
                     source.CountMoved(block.Entry.PlainLength);
                 }
@@ -80,14 +103,18 @@ internal sealed class SegmentMover(CopiedDisk source, MapReader? parent, PackWri
         }
     }
 
-    private Task<int> FetchAsync(PackDirectory directory, BlockRange range, CancellationToken cancellationToken) => source.GuardAsync(async () =>
+    private Task<int> FetchAsync(PackDirectory directory, BlockRange range, CancellationToken cancellationToken) =>
+        source.GuardAsync(async () =>
     {
-        await source.Packs.ReadExactlyAsync(directory, range.Offset, buffer.AsMemory(0, range.Length), cancellationToken).ConfigureAwait(false);
+        await source.Packs.ReadExactlyAsync(directory, range.Offset, buffer.AsMemory(0, range.Length),
+            cancellationToken).ConfigureAwait(false);
         source.CountFetched(range.Length);
         return range.Length;
     });
 
-    private Task<int> FetchAsync(PackDirectory directory, StoredBlock block, Memory<byte> stored, CancellationToken cancellationToken) => source.GuardAsync(async () =>
+    private Task<int> FetchAsync(PackDirectory directory, StoredBlock block, Memory<byte> stored,
+        CancellationToken cancellationToken) =>
+        source.GuardAsync(async () =>
     {
         await source.Window.ReadAsync(directory, block.Offset, stored, cancellationToken).ConfigureAwait(false);
         return stored.Length;
@@ -95,22 +122,31 @@ internal sealed class SegmentMover(CopiedDisk source, MapReader? parent, PackWri
 
     /// <summary>Opens a segment's seal; its bytes, still compressed, are then in <see cref="_compressed"/>.</summary>
     /// <returns>How many they are.</returns>
-    private int Open(PackDirectory directory, SegmentEntry entry, Reference reference, bool isProven, ReadOnlySpan<byte> stored)
+    private int Open(PackDirectory directory, SegmentEntry entry, Reference reference, bool isProven,
+        ReadOnlySpan<byte> stored)
     {
         try
         {
             SegmentCipher cipher = CipherOf(directory);
             int length = stored.Length - cipher.Overhead;
-            if (entry.Codec is not (Codec.Stored or Codec.Zstd)) throw new FormatException($"A segment uses codec {(int)entry.Codec}, which this version of the module does not know.");
-            if (length <= 0 || length > _compressed.Length || entry.Codec == Codec.Stored && length != entry.PlainLength) throw new FormatException("A segment's length is not possible.");
+            if (entry.Codec is not (Codec.Stored or Codec.Zstd))
+                throw new FormatException(
+                    $"A segment uses codec {(int)entry.Codec}, which this version of the module does not know.");
+            if (length <= 0 || length > _compressed.Length
+                || entry.Codec == Codec.Stored && length != entry.PlainLength)
+                throw new FormatException("A segment's length is not possible.");
             Span<byte> associated = stackalloc byte[SegmentCodec.MaximumAssociatedLength];
-            int associatedLength = SegmentCodec.WriteAssociated(associated, directory.Envelope.Id, directory.Envelope.Kind, entry.Codec, entry.Ordinal, entry.PlainLength, null);
+            int associatedLength = SegmentCodec.WriteAssociated(associated, directory.Envelope.Id,
+                directory.Envelope.Kind, entry.Codec, entry.Ordinal, entry.PlainLength, null);
             Span<byte> compressed = _compressed.AsSpan(0, length);
-            if (!cipher.TryOpen(entry.Ordinal, associated.Slice(0, associatedLength), stored, compressed)) throw new SealBrokenException("A segment's seal is broken.");
+            if (!cipher.TryOpen(entry.Ordinal, associated.Slice(0, associatedLength), stored, compressed))
+                throw new SealBrokenException("A segment's seal is broken.");
             if (isProven) return length;
             Span<byte> plain = compressed;
-            if (entry.Codec == Codec.Zstd) _data.Codec.Decompress(compressed, plain = _plain.AsSpan(0, entry.PlainLength));
-            if (Hash256.Of(plain) != reference.Hash) throw new FormatException("A segment is whole, but not the one that the block map means.");
+            if (entry.Codec == Codec.Zstd)
+                _data.Codec.Decompress(compressed, plain = _plain.AsSpan(0, entry.PlainLength));
+            if (Hash256.Of(plain) != reference.Hash)
+                throw new FormatException("A segment is whole, but not the one that the block map means.");
             return length;
         }
         catch (FormatException damage)

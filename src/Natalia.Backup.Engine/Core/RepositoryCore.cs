@@ -8,9 +8,14 @@ using Natalia.Backup.Engine.Storage;
 namespace Natalia.Backup.Engine.Core;
 
 /// <summary>What every operation on an open repository needs. Immutable; thread-safe.</summary>
-internal sealed class RepositoryCore(IObjectStore store, RepositorySettings settings, RepositorySecrets? secrets, RepositoryOptions options, ImmutabilityPolicy? immutability = null, ObjectKeys? keys = null) : IDisposable
+internal sealed class RepositoryCore(IObjectStore store, RepositorySettings settings, RepositorySecrets? secrets,
+    RepositoryOptions options, ImmutabilityPolicy? immutability = null, ObjectKeys? keys = null)
+    : IDisposable
 {
-    private readonly ObjectKeys? _keys = keys ?? (secrets is null ? null : settings.Cipher == Cipher.None ? ObjectKeys.None : ObjectKeys.FromSecret(secrets.Master));
+    private readonly ObjectKeys? _keys = keys
+        ?? (secrets is null
+            ? null
+            : settings.Cipher == Cipher.None ? ObjectKeys.None : ObjectKeys.FromSecret(secrets.Master));
 
     internal IObjectStore Store => store;
     internal RepositorySettings Settings => settings;
@@ -20,8 +25,11 @@ internal sealed class RepositoryCore(IObjectStore store, RepositorySettings sett
     /// <summary>For how long what is stored is locked; null for not at all.</summary>
     internal ImmutabilityPolicy? Immutability => immutability;
 
-    /// <summary>The same repository through a wrapper of its store. Not to be disposed: everything belongs to this one.</summary>
-    internal RepositoryCore Through(IObjectStore wrapper) => new(wrapper, settings, secrets, options, immutability, _keys);
+    /// <summary>
+    /// The same repository through a wrapper of its store. Not to be disposed: everything belongs to this one.
+    /// </summary>
+    internal RepositoryCore Through(IObjectStore wrapper) =>
+        new(wrapper, settings, secrets, options, immutability, _keys);
 
     internal string RepositoryId { get; } = settings.Id.ToString();
     internal bool IsUnlocked => _keys is not null;
@@ -43,32 +51,45 @@ internal sealed class RepositoryCore(IObjectStore store, RepositorySettings sett
 
     internal AuditLog RepositoryLog => new(store, null, settings.AuditKey, options.Clock, _records);
 
-    internal AuditLog ApplianceLog(string applianceId) => new(store, applianceId, settings.AuditKey, options.Clock, _records);
+    internal AuditLog ApplianceLog(string applianceId) =>
+        new(store, applianceId, settings.AuditKey, options.Clock, _records);
 
     internal PackReader PackReader(string applianceId) => new(store, applianceId, Keys);
 
     /// <exception cref="NataliaException"><c>LeaseHeld</c>, <c>StoreClockSkewed</c>, a store error.</exception>
-    internal async Task<Lease> AcquireLeaseAsync(string applianceId, string? purpose, CancellationToken cancellationToken)
+    internal async Task<Lease> AcquireLeaseAsync(string applianceId, string? purpose,
+        CancellationToken cancellationToken)
     {
-        Lease lease = await Lease.AcquireAsync(store, RepositoryId, applianceId, options.LockDirectory, options.Clock, purpose, cancellationToken).ConfigureAwait(false);
+        Lease lease = await Lease.AcquireAsync(store, RepositoryId, applianceId, options.LockDirectory, options.Clock,
+            purpose, cancellationToken).ConfigureAwait(false);
         if (lease.ClockAhead.Duration() <= options.ClockLimit) return lease;
         await lease.DisposeAsync().ConfigureAwait(false);
         DateTime now = options.Clock.UtcNow();
         throw new NataliaException(ErrorIds.StoreClockSkewed, NataliaErrorKind.InvalidOperation,
-            $"By the clock of this machine it is {now:yyyy-MM-dd HH:mm} UTC, by that of {store.Location} {now - lease.ClockAhead:yyyy-MM-dd HH:mm} UTC. One of them is wrong by more than a day. Nothing was written: its times would be wrong, and so would retention and locks.",
+            $"By the clock of this machine it is {now:yyyy-MM-dd HH:mm} UTC, by that of {store.Location} "
+            + $"{now - lease.ClockAhead:yyyy-MM-dd HH:mm} UTC. One of them is wrong by more than a day. Nothing was "
+            + "written: its times would be wrong, and so would retention and locks.",
             store.Location, "Set the clock that is wrong (in UTC), and let it be kept by NTP.");
     }
 
-    internal Task<Lease> AcquireLeaseAsync(string applianceId, CancellationToken cancellationToken) => AcquireLeaseAsync(applianceId, null, cancellationToken);
+    internal Task<Lease> AcquireLeaseAsync(string applianceId, CancellationToken cancellationToken) =>
+        AcquireLeaseAsync(applianceId, null, cancellationToken);
 
     /// <summary>The ids of all appliances that have anything here.</summary>
-    internal Task<IReadOnlyList<string>> ListAppliancesAsync(CancellationToken cancellationToken) => ListAppliancesAsync(store, cancellationToken);
+    internal Task<IReadOnlyList<string>> ListAppliancesAsync(CancellationToken cancellationToken) =>
+        ListAppliancesAsync(store, cancellationToken);
 
-    /// <summary>So many names come with one request; from there on it is cheaper to ask for what lies behind the appliance.</summary>
+    /// <summary>
+    /// So many names come with one request; from there on it is cheaper to ask for what lies behind the appliance.
+    /// </summary>
     private const int NamesInAPage = 1000;
 
-    /// <summary>The ids of all appliances that have anything in a store. Costs a request or two for each, however many objects it has.</summary>
-    internal static async Task<IReadOnlyList<string>> ListAppliancesAsync(IObjectStore store, CancellationToken cancellationToken)
+    /// <summary>
+    /// The ids of all appliances that have anything in a store. Costs a request or two for each, however many objects
+    /// it has.
+    /// </summary>
+    internal static async Task<IReadOnlyList<string>> ListAppliancesAsync(IObjectStore store,
+        CancellationToken cancellationToken)
     {
         var ids = new List<string>();
         string? after = null;
@@ -77,7 +98,8 @@ internal sealed class RepositoryCore(IObjectStore store, RepositorySettings sett
             string? from = after, last = null;
             after = null;
             int seen = 0;
-            await foreach (StoredObject found in store.ListAsync(Layout.Appliances, from, cancellationToken).ConfigureAwait(false))
+            await foreach (StoredObject found in store.ListAsync(Layout.Appliances, from,
+                cancellationToken).ConfigureAwait(false))
             {
                 string id = found.Name.Substring(Layout.Appliances.Length).Split('/')[0];
                 if (id != last)
@@ -86,7 +108,8 @@ internal sealed class RepositoryCore(IObjectStore store, RepositorySettings sett
                     if (ApplianceIdentity.IsValid(id)) ids.Add(id);
                 }
                 if (++seen < NamesInAPage) continue;
-                // The first character behind the slash: everything of this appliance comes before it, and nothing of another one does.
+                // The first character behind the slash: everything of this appliance comes before it, and nothing of
+                // another one does.
                 after = Layout.Appliances + id + '0';
                 break;
             }
@@ -96,7 +119,8 @@ internal sealed class RepositoryCore(IObjectStore store, RepositorySettings sett
     }
 
     private NataliaException PasswordRequired() => new(ErrorIds.PasswordRequired, NataliaErrorKind.Authentication,
-        $"The repository '{options.Label}' was opened without its password, which this needs.", options.Label, "Connect it with Connect-NataliaRepository -Password.");
+        $"The repository '{options.Label}' was opened without its password, which this needs.", options.Label,
+        "Connect it with Connect-NataliaRepository -Password.");
 
     public void Dispose()
     {

@@ -15,7 +15,8 @@ public sealed record RepositoryOptions
     public TimeProvider Clock { get; init; } = TimeProvider.System;
 
     /// <summary>
-    /// Where this machine keeps the files that tell whether the holder of a lease still lives; null for nowhere, so that a dead holder's lease must run out.
+    /// Where this machine keeps the files that tell whether the holder of a lease still lives; null for nowhere, so
+    /// that a dead holder's lease must run out.
     /// </summary>
     public string? LockDirectory { get; init; } = LocalLock.DefaultDirectory();
 
@@ -25,13 +26,22 @@ public sealed record RepositoryOptions
     /// <summary>After how many newly stored bytes a long run makes a checkpoint, at the least.</summary>
     public long CheckpointBytes { get; init; } = 128L << 20;
 
-    /// <summary>For a repository that is made: lock everything for this long. Needs a store with object lock. Null: no locks. An existing repository keeps what it was made with.</summary>
+    /// <summary>
+    /// For a repository that is made: lock everything for this long. Needs a store with object lock. Null: no locks. An
+    /// existing repository keeps what it was made with.
+    /// </summary>
     public ImmutabilityPolicy? Immutability { get; init; }
 
-    /// <summary>For a repository that is made: the default retention policy that it begins with. Null: none; refused where locks follow the policy.</summary>
+    /// <summary>
+    /// For a repository that is made: the default retention policy that it begins with. Null: none; refused where locks
+    /// follow the policy.
+    /// </summary>
     public RetentionPolicy? Retention { get; init; }
 
-    /// <summary>For a repository that is made: the storage class in which packs of blocks are put, remembered with the repository so that every session uses it; null for the store's default.</summary>
+    /// <summary>
+    /// For a repository that is made: the storage class in which packs of blocks are put, remembered with the
+    /// repository so that every session uses it; null for the store's default.
+    /// </summary>
     public string? StorageClass { get; init; }
 
     /// <summary>
@@ -42,7 +52,10 @@ public sealed record RepositoryOptions
     /// </summary>
     public Func<ObjectLockMode?, string?, IObjectStore>? Settle { get; init; }
 
-    /// <summary>By how much this machine's clock and the store's may differ at most for anything to be written: the times of points and of records, and locks, would be wrong.</summary>
+    /// <summary>
+    /// By how much this machine's clock and the store's may differ at most for anything to be written: the times of
+    /// points and of records, and locks, would be wrong.
+    /// </summary>
     internal TimeSpan ClockLimit { get; init; } = TimeSpan.FromDays(1);
 
     /// <summary>scrypt's N for new key slots; tests make it small.</summary>

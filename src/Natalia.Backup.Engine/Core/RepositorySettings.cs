@@ -46,9 +46,15 @@ internal sealed record RepositorySettings(Id128 Id, DateTime CreatedUtc, Cipher 
             {
                 if (first.Name.StartsWith(Layout.Probes, StringComparison.Ordinal)) continue;
                 throw new NataliaException(ErrorIds.NotARepository, NataliaErrorKind.InvalidArgument,
-                    $"{store.Location} is not a repository: it holds '{first.Name}', but no {Layout.Settings}.", store.Location, "Name the folder or prefix that New-NataliaRepository was given. When the file was deleted, Connect-NataliaRepository -RebuildSettings makes it again.", missing);
+                    $"{store.Location} is not a repository: it holds '{first.Name}', but no {Layout.Settings}.",
+                    store.Location,
+                    "Name the folder or prefix that New-NataliaRepository was given. When the file was deleted, "
+                    + "Connect-NataliaRepository -RebuildSettings makes it again.",
+                    missing);
             }
-            throw new NataliaException(ErrorIds.RepositoryNotFound, NataliaErrorKind.NotFound, $"There is no repository at {store.Location}.", store.Location, "Make one with New-NataliaRepository.", missing);
+            throw new NataliaException(ErrorIds.RepositoryNotFound, NataliaErrorKind.NotFound,
+                $"There is no repository at {store.Location}.", store.Location, "Make one with New-NataliaRepository.",
+                missing);
         }
         catch (FormatException damage)
         {
@@ -56,7 +62,8 @@ internal sealed record RepositorySettings(Id128 Id, DateTime CreatedUtc, Cipher 
         }
     }
 
-    /// <exception cref="NataliaException"><c>NotARepository</c>, <c>RepositoryDamaged</c>, <c>RepositoryFormatTooNew</c>.</exception>
+    /// <exception cref="NataliaException"><c>NotARepository</c>, <c>RepositoryDamaged</c>,
+    /// <c>RepositoryFormatTooNew</c>.</exception>
     internal static RepositorySettings Decode(byte[] bytes, string location)
     {
         try
@@ -64,19 +71,26 @@ internal sealed record RepositorySettings(Id128 Id, DateTime CreatedUtc, Cipher 
             using JsonDocument document = JsonText.Parse(bytes);
             JsonElement root = document.RootElement;
             if (root.ReadStringOrNull("product") != "Natalia.Backup repository")
-                throw new NataliaException(ErrorIds.NotARepository, NataliaErrorKind.InvalidArgument, $"The file '{Layout.Settings}' in {location} is not that of a Natalia.Backup repository.", location);
+                throw new NataliaException(ErrorIds.NotARepository, NataliaErrorKind.InvalidArgument,
+                    $"The file '{Layout.Settings}' in {location} is not that of a Natalia.Backup repository.",
+                    location);
             // Before anything else: a newer format may have changed everything else.
             long format = root.ReadLong("format");
             string[] features = root.ReadArray("requiredFeatures").Select(f => f.ReadText()).ToArray();
             if (format > FormatVersion || features.Length > 0)
                 throw new NataliaException(ErrorIds.RepositoryFormatTooNew, NataliaErrorKind.NotSupported,
-                    $"The repository {location} has format {format}{(features.Length > 0 ? " with " + string.Join(", ", features) : "")}; this version of the module reads format {FormatVersion}.",
+                    $"The repository {location} has format "
+                    + $"{format}{(features.Length > 0 ? " with " + string.Join(", ", features) : "")}; this version "
+                    + $"of the module reads format {FormatVersion}.",
                     location, "Update the module Natalia.Backup.");
             CheckHash(bytes);
             string cipher = root.ReadString("cipher");
             var auditKey = new byte[Signing.PublicKeyLength];
-            if (format != FormatVersion || cipher is not ("none" or "aes-256-gcm") || !Hex.TryParse(root.ReadString("auditKey"), auditKey)) throw new FormatException("A member has an impossible value.");
-            return new RepositorySettings(root.ReadId("id"), root.ReadTime("createdUtc"), cipher == "none" ? Cipher.None : Cipher.Aes256Gcm, auditKey);
+            if (format != FormatVersion || cipher is not ("none" or "aes-256-gcm")
+                || !Hex.TryParse(root.ReadString("auditKey"), auditKey))
+                throw new FormatException("A member has an impossible value.");
+            return new RepositorySettings(root.ReadId("id"), root.ReadTime("createdUtc"),
+                cipher == "none" ? Cipher.None : Cipher.Aes256Gcm, auditKey);
         }
         catch (FormatException damage)
         {
@@ -84,16 +98,21 @@ internal sealed record RepositorySettings(Id128 Id, DateTime CreatedUtc, Cipher 
         }
     }
 
-    internal static NataliaException Damaged(string location, FormatException damage) => new(ErrorIds.RepositoryDamaged, NataliaErrorKind.InvalidData,
+    internal static NataliaException Damaged(string location, FormatException damage) =>
+        new(ErrorIds.RepositoryDamaged, NataliaErrorKind.InvalidData,
         $"The file '{Layout.Settings}' of the repository {location} is damaged: {damage.Message}", location,
-        "It never changes after the repository was made: put back any copy of it, or have it made again with Connect-NataliaRepository -RebuildSettings.", damage);
+        "It never changes after the repository was made: put back any copy of it, or have it made again with "
+        + "Connect-NataliaRepository -RebuildSettings.",
+        damage);
 
     /// <summary>The last member is the SHA-256 of all bytes before it.</summary>
     private static void CheckHash(byte[] bytes)
     {
         int at = bytes.Length - TailLength;
-        if (at < 0 || !bytes.AsSpan(at, s_hashMember.Length).SequenceEqual(s_hashMember) || !bytes.AsSpan(bytes.Length - 3).SequenceEqual("\"}\n"u8)
-            || Encoding.ASCII.GetString(bytes, at + s_hashMember.Length, 64) != Hash256.Of(bytes.AsSpan(0, at)).ToString())
+        if (at < 0 || !bytes.AsSpan(at, s_hashMember.Length).SequenceEqual(s_hashMember)
+            || !bytes.AsSpan(bytes.Length - 3).SequenceEqual("\"}\n"u8)
+            || Encoding.ASCII.GetString(bytes, at + s_hashMember.Length, 64) != Hash256.Of(bytes.AsSpan(0, at))
+                .ToString())
             throw new FormatException("Its checksum is wrong.");
     }
 }

@@ -5,7 +5,9 @@ using Natalia.Backup.Engine.Storage;
 
 namespace Natalia.Backup.Engine.Core;
 
-/// <summary>How a repository's objects are kept in its store, as its log says since it was made. docs/format.md §9.</summary>
+/// <summary>
+/// How a repository's objects are kept in its store, as its log says since it was made. docs/format.md §9.
+/// </summary>
 internal static class StoreRecord
 {
     internal const string Event = "storage-set";
@@ -16,7 +18,10 @@ internal static class StoreRecord
         WriteData = json => json.WriteString("storageClass", storageClass),
     };
 
-    /// <summary>The storage class of packs of blocks; null for the store's default, also where the record cannot be read: where a pack lies is a matter of cost, and the repository's check reports the record.</summary>
+    /// <summary>
+    /// The storage class of packs of blocks; null for the store's default, also where the record cannot be read: where
+    /// a pack lies is a matter of cost, and the repository's check reports the record.
+    /// </summary>
     internal static async Task<string?> ReadAsync(IObjectStore store, AuditLog log, List<AuditName> names,
         CancellationToken cancellationToken)
     {
@@ -27,7 +32,11 @@ internal static class StoreRecord
             if (name.Event != Event) continue;
             try
             {
-                using JsonDocument data = JsonText.Parse(System.Text.Encoding.UTF8.GetBytes((await log.ReadAsync(name, cancellationToken).ConfigureAwait(false)).Data ?? "{}"));
+                using JsonDocument data =
+                    JsonText.Parse(
+                        System.Text.Encoding.UTF8.GetBytes(
+                            (await log.ReadAsync(name, cancellationToken).ConfigureAwait(false)).Data
+                            ?? "{}"));
                 return data.RootElement.ReadStringOrNull("storageClass");
             }
             catch (FormatException)

@@ -3,22 +3,28 @@ using System.Text;
 namespace Natalia.Backup.Engine.Disks;
 
 /// <summary>
-/// Recognises disk images by their names and by their content. A raw disk has no mark of its own: it is what shows no mark of anything else.
-/// Signatures are those of the formats' specifications and of <c>file(1)</c>'s database.
+/// Recognises disk images by their names and by their content. A raw disk has no mark of its own: it is what shows no
+/// mark of anything else. Signatures are those of the formats' specifications and of <c>file(1)</c>'s database.
 /// </summary>
 public static class ImageFormats
 {
-    /// <summary>How many bytes of a file's beginning <see cref="Detect"/> wants to see; the whole file where it is shorter.</summary>
+    /// <summary>
+    /// How many bytes of a file's beginning <see cref="Detect"/> wants to see; the whole file where it is shorter.
+    /// </summary>
     public const int FirstBytes = 4096;
 
-    /// <summary>How many bytes of a file's end <see cref="Detect"/> wants to see; the whole file where it is shorter.</summary>
+    /// <summary>
+    /// How many bytes of a file's end <see cref="Detect"/> wants to see; the whole file where it is shorter.
+    /// </summary>
     public const int LastBytes = 64 * 1024;
 
     private const int Sector = 512;
 
     private static readonly byte[] s_vhd = Ascii("conectix"), s_dmg = Ascii("koly");
 
-    /// <summary>A LUKS header is none of them: a guest that encrypts a whole disk writes it, and the disk is raw all the same.</summary>
+    /// <summary>
+    /// A LUKS header is none of them: a guest that encrypts a whole disk writes it, and the disk is raw all the same.
+    /// </summary>
     private static readonly (int Offset, byte[] Bytes, ImageFormat Format, string Description)[] s_signatures =
     [
         (0, Ascii("vhdxfile"), ImageFormat.Vhdx, "a VHDX image"),
@@ -87,7 +93,6 @@ public static class ImageFormats
 
     /// <summary>What the content of an image shows it to be; null when nothing speaks against a raw disk.</summary>
     /// <param name="image">The image's file, read byte for byte.</param>
-    /// <param name="cancellationToken">Stops it.</param>
     /// <exception cref="NataliaException"><c>DiskReadFailed</c>.</exception>
     public static async Task<DetectedImage?> DetectAsync(IDiskSource image, CancellationToken cancellationToken)
     {
@@ -106,24 +111,31 @@ public static class ImageFormats
     {
         foreach ((int offset, byte[] bytes, ImageFormat format, string description) in s_signatures)
         {
-            if (first.Length > offset && first.Slice(offset).StartsWith(bytes)) return new DetectedImage(format, description);
+            if (first.Length > offset && first.Slice(offset).StartsWith(bytes))
+                return new DetectedImage(format, description);
         }
-        return IsVmdkText(first) ? new DetectedImage(ImageFormat.Vmdk, "the description of a VMDK image, whose bytes are in other files")
-            : HasVhdFooter(last, length) ? new DetectedImage(ImageFormat.Vhd, "a VHD image of fixed size, as the end of the file shows")
+        return IsVmdkText(first)
+            ? new DetectedImage(ImageFormat.Vmdk, "the description of a VMDK image, whose bytes are in other files")
+            : HasVhdFooter(last, length)
+                ? new DetectedImage(ImageFormat.Vhd, "a VHD image of fixed size, as the end of the file shows")
             : last.Length >= Sector && last.Slice(last.Length - Sector).StartsWith(s_dmg)
                 ? new DetectedImage(ImageFormat.Container, "an Apple disk image (DMG), as the end of the file shows")
             : null;
     }
 
-    /// <summary>People edit these by hand: blank lines, other cases and a byte order mark come before the line that tells.</summary>
+    /// <summary>
+    /// People edit these by hand: blank lines, other cases and a byte order mark come before the line that tells.
+    /// </summary>
     private static bool IsVmdkText(ReadOnlySpan<byte> first)
     {
         string beginning = Encoding.UTF8.GetString(first.Slice(0, Math.Min(first.Length, 256)).ToArray());
-        return beginning.TrimStart('\uFEFF', ' ', '\t', '\r', '\n').StartsWith("# Disk DescriptorFile", StringComparison.OrdinalIgnoreCase);
+        return beginning.TrimStart('\uFEFF', ' ', '\t', '\r', '\n')
+            .StartsWith("# Disk DescriptorFile", StringComparison.OrdinalIgnoreCase);
     }
 
     /// <summary>
-    /// A fixed VHD is a raw disk with a footer of 512 bytes behind it (511 by the oldest Virtual PC). Some tools fill the file up with zeros after that.
+    /// A fixed VHD is a raw disk with a footer of 512 bytes behind it (511 by the oldest Virtual PC). Some tools fill
+    /// the file up with zeros after that.
     /// </summary>
     private static bool HasVhdFooter(ReadOnlySpan<byte> last, long length)
     {

@@ -6,8 +6,8 @@ using Natalia.Backup.Engine.Model;
 namespace Natalia.Backup.Engine.Disks;
 
 /// <summary>
-/// A disk in a raw image file, or on a block device: byte n of the disk is byte n of the file. Holes of a sparse file are known and not read.
-/// Any number of threads may read at once; a read runs on its caller's thread.
+/// A disk in a raw image file, or on a block device: byte n of the disk is byte n of the file. Holes of a sparse file
+/// are known and not read. Any number of threads may read at once; a read runs on its caller's thread.
 /// </summary>
 public sealed class RawDiskSource : IDiskSource
 {
@@ -38,24 +38,30 @@ public sealed class RawDiskSource : IDiskSource
     /// <summary>When the image was last written before it was opened, UTC. Programs can set it.</summary>
     public DateTime LastWriteTimeUtc { get; }
 
-    /// <summary>When anything of the image's file changed last before it was opened, UTC, which no program can set; null where the system does not say (all but Linux).</summary>
+    /// <summary>
+    /// When anything of the image's file changed last before it was opened, UTC, which no program can set; null where
+    /// the system does not say (all but Linux).
+    /// </summary>
     public DateTime? LastChangeTimeUtc { get; }
 
     /// <summary>True when it is a block device and no file.</summary>
     public bool IsBlockDevice { get; }
 
     /// <summary>
-    /// True when <see cref="VerifyUnchanged"/> finds what this machine writes to it meanwhile. False for a block device whose writes the system does not count.
-    /// What another machine writes to a device that both can reach is never seen here.
+    /// True when <see cref="VerifyUnchanged"/> finds what this machine writes to it meanwhile. False for a block device
+    /// whose writes the system does not count. What another machine writes to a device that both can reach is never
+    /// seen here.
     /// </summary>
     public bool WritesAreNoticed { get; } = true;
 
     /// <summary>
-    /// Opens an image for reading. While it is open nobody can write it where the system enforces that (Windows); on Linux an image that somebody
-    /// has open for writing is refused, and a block device that is mounted or carries another one; what is written later is found by <see cref="VerifyUnchanged"/>.
+    /// Opens an image for reading. While it is open nobody can write it where the system enforces that (Windows); on
+    /// Linux an image that somebody has open for writing is refused, and a block device that is mounted or carries
+    /// another one; what is written later is found by <see cref="VerifyUnchanged"/>.
     /// </summary>
     /// <param name="path">The image.</param>
-    /// <exception cref="NataliaException"><c>DiskNotFound</c>, <c>DiskInUse</c>, <c>DiskAccessDenied</c>, <c>DiskFormatNotSupported</c> for a folder or a pipe, <c>DiskReadFailed</c>.</exception>
+    /// <exception cref="NataliaException"><c>DiskNotFound</c>, <c>DiskInUse</c>, <c>DiskAccessDenied</c>,
+    /// <c>DiskFormatNotSupported</c> for a folder or a pipe, <c>DiskReadFailed</c>.</exception>
     public static RawDiskSource Open(string path)
     {
         path = System.IO.Path.GetFullPath(path);
@@ -64,7 +70,8 @@ public sealed class RawDiskSource : IDiskSource
 
     /// <summary>Opens an image that others may replace by a link; see <see cref="Open(string)"/>.</summary>
     /// <param name="image">The image.</param>
-    /// <exception cref="NataliaException">As with a path; <c>PathNotContained</c> when a link took its place.</exception>
+    /// <exception cref="NataliaException">As with a path; <c>PathNotContained</c> when a link took its
+    /// place.</exception>
     public static RawDiskSource Open(ContainedFile image) => Open(image.Path, () => image.Open(FileShare.Read));
 
     private static RawDiskSource Open(string path, Func<PositionalFile> open)
@@ -77,8 +84,10 @@ public sealed class RawDiskSource : IDiskSource
             file = open();
             UnixFileStatus? status = UnixFile.GetStatus(file.Handle);
             if (status is { CanHoldDisk: false }) throw NoImage(path);
-            if (!Platform.IsWindows && UnixFile.IsOpenForWriting(file.Handle)) throw InUse(path, "is open for writing in another program", null);
-            if (status is { IsBlockDevice: true } device && !BlockDevice.IsReadOnly(device.NodeDevice) && UnixOpen.IsClaimed(file.Handle))
+            if (!Platform.IsWindows && UnixFile.IsOpenForWriting(file.Handle))
+                throw InUse(path, "is open for writing in another program", null);
+            if (status is { IsBlockDevice: true } device && !BlockDevice.IsReadOnly(device.NodeDevice)
+                && UnixOpen.IsClaimed(file.Handle))
                 throw InUse(path, "is a block device that is mounted or that another device lies on", null);
             var source = new RawDiskSource(path, file);
             file = null;
@@ -95,7 +104,8 @@ public sealed class RawDiskSource : IDiskSource
     }
 
     /// <inheritdoc/>
-    public async IAsyncEnumerable<Extent> GetAllocatedExtentsAsync([EnumeratorCancellation] CancellationToken cancellationToken)
+    public async IAsyncEnumerable<Extent> GetAllocatedExtentsAsync(
+        [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         await default(ValueTask).ConfigureAwait(false);
         foreach (Extent extent in AllocatedExtents.Find(_file.Handle, SizeBytes))
@@ -113,20 +123,23 @@ public sealed class RawDiskSource : IDiskSource
         int done;
         try
         {
-            // Synchronous on purpose: the caller has its threads, and a positional read then costs no allocation and no thread switch.
+            // Synchronous on purpose: the caller has its threads, and a positional read then costs no allocation and no
+            // thread switch.
             done = _file.Read(offset, buffer.Span);
         }
         catch (Exception e) when (FileTroubles.IsFileError(e))
         {
             throw new NataliaException(ErrorIds.DiskReadFailed, NataliaErrorKind.ReadFailed,
-                $"Reading {buffer.Length} bytes at offset {offset} of '{Path}' failed: {e.Message}", Path, "Check the disk or share that holds the image.", e);
+                $"Reading {buffer.Length} bytes at offset {offset} of '{Path}' failed: {e.Message}", Path,
+                "Check the disk or share that holds the image.", e);
         }
         if (done < buffer.Length) throw Changed("it became shorter");
         return default;
     }
 
     /// <summary>
-    /// Throws when the image is not the file that it was when it was opened, or was written since. Call it when everything was read: what was read is one state only if this returns.
+    /// Throws when the image is not the file that it was when it was opened, or was written since. Call it when
+    /// everything was read: what was read is one state only if this returns.
     /// </summary>
     /// <exception cref="NataliaException"><c>DiskChangedWhileRead</c>.</exception>
     public void VerifyUnchanged()
@@ -135,7 +148,8 @@ public sealed class RawDiskSource : IDiskSource
         try
         {
             // Only what is stored is counted.
-            if (IsBlockDevice && WritesAreNoticed && !UnixFile.TryFlush(_file.Handle)) throw Changed("what was written to it could not be stored");
+            if (IsBlockDevice && WritesAreNoticed && !UnixFile.TryFlush(_file.Handle))
+                throw Changed("what was written to it could not be stored");
             now = FileState.Of(Path, _file);
         }
         catch (Exception e) when (FileTroubles.IsFileError(e))
@@ -152,24 +166,34 @@ public sealed class RawDiskSource : IDiskSource
     /// <summary>The path.</summary>
     public override string ToString() => Path;
 
-    private NataliaException Changed(string how) => new(ErrorIds.DiskChangedWhileRead, NataliaErrorKind.InvalidOperation,
+    private NataliaException Changed(string how) =>
+        new(ErrorIds.DiskChangedWhileRead, NataliaErrorKind.InvalidOperation,
         $"The image '{Path}' changed while it was read ({how}), so what was read is no consistent state.", Path,
         "Switch the VM off before its image is backed up, or use its hypervisor's connection.");
 
-    private static NataliaException NoImage(string path) => new(ErrorIds.DiskFormatNotSupported, NataliaErrorKind.InvalidArgument,
-        $"'{path}' is neither a file nor a block device, so it cannot be read as a disk image.", path, "Name the image file itself.");
+    private static NataliaException NoImage(string path) =>
+        new(ErrorIds.DiskFormatNotSupported, NataliaErrorKind.InvalidArgument,
+        $"'{path}' is neither a file nor a block device, so it cannot be read as a disk image.", path,
+        "Name the image file itself.");
 
-    private static NataliaException InUse(string path, string how, Exception? inner) => new(ErrorIds.DiskInUse, NataliaErrorKind.ResourceBusy,
+    private static NataliaException InUse(string path, string how, Exception? inner) =>
+        new(ErrorIds.DiskInUse, NataliaErrorKind.ResourceBusy,
         $"The image '{path}' {how}.", path,
-        "Switch the VM off, or detach the image, before it is backed up; a running VM needs its hypervisor's connection.", inner);
+        "Switch the VM off, or detach the image, before it is backed up; a running VM needs its hypervisor's "
+        + "connection.",
+        inner);
 
     private static NataliaException Translate(string path, Exception e) => FileTroubles.Classify(e) switch
     {
-        FileTrouble.NotFound => new NataliaException(ErrorIds.DiskNotFound, NataliaErrorKind.NotFound, $"There is no image '{path}'.", path, "Check the path.", e),
+        FileTrouble.NotFound =>
+            new NataliaException(ErrorIds.DiskNotFound, NataliaErrorKind.NotFound, $"There is no image '{path}'.", path,
+                "Check the path.", e),
         FileTrouble.AccessDenied => new NataliaException(ErrorIds.DiskAccessDenied, NataliaErrorKind.PermissionDenied,
-            $"The image '{path}' may not be read by this user.", path, "Give this user read access to the file and its folder.", e),
+            $"The image '{path}' may not be read by this user.", path,
+            "Give this user read access to the file and its folder.", e),
         FileTrouble.InUse => InUse(path, "is open for writing in another program", e),
         _ => new NataliaException(ErrorIds.DiskReadFailed, NataliaErrorKind.ReadFailed,
-            $"The image '{path}' cannot be opened: {e.Message}", path, "Check the disk or share that holds the image.", e),
+            $"The image '{path}' cannot be opened: {e.Message}", path, "Check the disk or share that holds the image.",
+            e),
     };
 }

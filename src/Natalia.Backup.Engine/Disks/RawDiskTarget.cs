@@ -3,8 +3,9 @@ using Natalia.Backup.Engine.Files;
 namespace Natalia.Backup.Engine.Disks;
 
 /// <summary>
-/// Writes a disk to a raw image file. The bytes go to a partial file beside the destination, which gets its name only when all is written and flushed.
-/// The image is sparse: zeros take no room where the file system can do that. Any number of threads may write at once; a write runs on its caller's thread.
+/// Writes a disk to a raw image file. The bytes go to a partial file beside the destination, which gets its name only
+/// when all is written and flushed. The image is sparse: zeros take no room where the file system can do that. Any
+/// number of threads may write at once; a write runs on its caller's thread.
 /// </summary>
 public sealed class RawDiskTarget : IDiskTarget
 {
@@ -51,7 +52,8 @@ public sealed class RawDiskTarget : IDiskTarget
     public bool AcceptsAnyOrder => true;
 
     /// <inheritdoc/>
-    /// <exception cref="NataliaException"><c>DestinationExists</c>, <c>DestinationFull</c>, <c>DestinationWriteFailed</c>.</exception>
+    /// <exception cref="NataliaException"><c>DestinationExists</c>, <c>DestinationFull</c>,
+    /// <c>DestinationWriteFailed</c>.</exception>
     public Task BeginAsync(long sizeBytes, CancellationToken cancellationToken)
     {
         if (_file is not null) throw new InvalidOperationException("The target has begun already.");
@@ -84,13 +86,15 @@ public sealed class RawDiskTarget : IDiskTarget
     public ValueTask WriteAsync(long offset, ReadOnlyMemory<byte> bytes, CancellationToken cancellationToken)
     {
         PositionalFile file = _file ?? throw new InvalidOperationException("The target has not begun.");
-        if (offset < 0 || offset > _size - bytes.Length) throw new ArgumentOutOfRangeException(nameof(offset), "The range must lie inside the disk.");
+        if (offset < 0 || offset > _size - bytes.Length)
+            throw new ArgumentOutOfRangeException(nameof(offset), "The range must lie inside the disk.");
         cancellationToken.ThrowIfCancellationRequested();
         try
         {
             long written = WriteData(file, offset, bytes.Span);
             long total = Interlocked.Add(ref _written, written);
-            if (total / WritebackBytes != (total - written) / WritebackBytes && !Platform.IsWindows) UnixFile.StartWriteback(file.Handle);
+            if (total / WritebackBytes != (total - written) / WritebackBytes && !Platform.IsWindows)
+                UnixFile.StartWriteback(file.Handle);
         }
         catch (Exception e) when (FileTroubles.IsFileError(e))
         {
@@ -101,7 +105,8 @@ public sealed class RawDiskTarget : IDiskTarget
     }
 
     /// <inheritdoc/>
-    /// <exception cref="NataliaException"><c>DestinationExists</c> when somebody made a file of that name meanwhile; <c>DestinationFull</c>, <c>DestinationWriteFailed</c>.</exception>
+    /// <exception cref="NataliaException"><c>DestinationExists</c> when somebody made a file of that name meanwhile;
+    /// <c>DestinationFull</c>, <c>DestinationWriteFailed</c>.</exception>
     public Task CompleteAsync(CancellationToken cancellationToken)
     {
         PositionalFile file = _file ?? throw new InvalidOperationException("The target has not begun.");
@@ -122,7 +127,8 @@ public sealed class RawDiskTarget : IDiskTarget
         catch (FolderNotFlushedException e)
         {
             throw new NataliaException(ErrorIds.DestinationWriteFailed, NataliaErrorKind.WriteFailed,
-                $"'{Path}' is written, but it may not be there any more after a power failure: {e.Message}", Path, "Check the disk or share that holds the destination, then export once more.", e);
+                $"'{Path}' is written, but it may not be there any more after a power failure: {e.Message}", Path,
+                "Check the disk or share that holds the destination, then export once more.", e);
         }
         catch (Exception e) when (FileTroubles.IsFileError(e))
         {
@@ -153,7 +159,10 @@ public sealed class RawDiskTarget : IDiskTarget
     /// <summary>The path.</summary>
     public override string ToString() => Path;
 
-    /// <summary>Writes everything but whole units of zeros, in as few calls as possible, and says how much of it went through the page cache.</summary>
+    /// <summary>
+    /// Writes everything but whole units of zeros, in as few calls as possible, and says how much of it went through
+    /// the page cache.
+    /// </summary>
     private long WriteData(PositionalFile file, long offset, ReadOnlySpan<byte> bytes)
     {
         long written = 0;
@@ -186,19 +195,22 @@ public sealed class RawDiskTarget : IDiskTarget
         if (Directory.Exists(Path))
         {
             throw new NataliaException(ErrorIds.DestinationExists, NataliaErrorKind.AlreadyExists,
-                $"'{Path}' is a folder; an image cannot take its place.", Path, "Name the image file to make, not its folder.");
+                $"'{Path}' is a folder; an image cannot take its place.", Path,
+                "Name the image file to make, not its folder.");
         }
         if (UnixFile.GetStatus(Path) is { IsRegular: false })
         {
             throw new NataliaException(ErrorIds.DestinationExists, NataliaErrorKind.AlreadyExists,
-                $"'{Path}' is not a file but a device or the like; an image cannot take its place.", Path, "Name the image file to make.");
+                $"'{Path}' is not a file but a device or the like; an image cannot take its place.", Path,
+                "Name the image file to make.");
         }
         if (!_overwrite && File.Exists(Path)) throw Exists(null);
         string? folder = System.IO.Path.GetDirectoryName(Path);
         if (folder is not null && !Directory.Exists(folder))
         {
             throw new NataliaException(ErrorIds.DestinationWriteFailed, NataliaErrorKind.NotFound,
-                $"The folder '{folder}' does not exist, so no image can be written there.", Path, "Make the folder first, or name another one.");
+                $"The folder '{folder}' does not exist, so no image can be written there.", Path,
+                "Make the folder first, or name another one.");
         }
     }
 
@@ -213,20 +225,27 @@ public sealed class RawDiskTarget : IDiskTarget
     }
 
     private NataliaException Exists(Exception? inner) => new(ErrorIds.DestinationExists, NataliaErrorKind.AlreadyExists,
-        $"There is a file '{Path}' already, and it is not overwritten.", Path, "Name another file, or use -Force to replace this one.", inner);
+        $"There is a file '{Path}' already, and it is not overwritten.", Path,
+        "Name another file, or use -Force to replace this one.", inner);
 
-    private NataliaException TooLarge(long size, Exception inner) => new(ErrorIds.DestinationWriteFailed, NataliaErrorKind.LimitExceeded,
-        $"The file system of '{Path}' cannot hold a file of {size} bytes.", Path, "Choose a destination on another file system (FAT32 ends at 4 GiB).", inner);
+    private NataliaException TooLarge(long size, Exception inner) =>
+        new(ErrorIds.DestinationWriteFailed, NataliaErrorKind.LimitExceeded,
+        $"The file system of '{Path}' cannot hold a file of {size} bytes.", Path,
+        "Choose a destination on another file system (FAT32 ends at 4 GiB).", inner);
 
     private NataliaException Translate(Exception e) => FileTroubles.Classify(e) switch
     {
         FileTrouble.Full => new NataliaException(ErrorIds.DestinationFull, NataliaErrorKind.ResourceUnavailable,
-            $"There is no room left for '{Path}'.", Path, "Free some space, or choose another destination. The partial file was removed.", e),
+            $"There is no room left for '{Path}'.", Path,
+            "Free some space, or choose another destination. The partial file was removed.", e),
         FileTrouble.Quota => new NataliaException(ErrorIds.DestinationFull, NataliaErrorKind.ResourceUnavailable,
-            $"The quota is used up where '{Path}' is written.", Path, "Raise the quota, or choose another destination. The partial file was removed.", e),
+            $"The quota is used up where '{Path}' is written.", Path,
+            "Raise the quota, or choose another destination. The partial file was removed.", e),
         FileTrouble.TooLarge => TooLarge(_size, e),
-        FileTrouble.AccessDenied => new NataliaException(ErrorIds.DestinationWriteFailed, NataliaErrorKind.PermissionDenied,
-            $"This user may not write '{Path}'.", Path, "Give this user write access to the folder, or choose another destination.", e),
+        FileTrouble.AccessDenied =>
+            new NataliaException(ErrorIds.DestinationWriteFailed, NataliaErrorKind.PermissionDenied,
+            $"This user may not write '{Path}'.", Path,
+            "Give this user write access to the folder, or choose another destination.", e),
         _ => new NataliaException(ErrorIds.DestinationWriteFailed, NataliaErrorKind.WriteFailed,
             $"Writing '{Path}' failed: {e.Message}", Path, "Check the disk or share that holds the destination.", e),
     };

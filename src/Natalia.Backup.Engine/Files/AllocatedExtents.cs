@@ -3,19 +3,25 @@ using Natalia.Backup.Engine.Model;
 
 namespace Natalia.Backup.Engine.Files;
 
-/// <summary>Which parts of a sparse file hold data, by what its file system says. Where that cannot be learned, all of it does.</summary>
+/// <summary>
+/// Which parts of a sparse file hold data, by what its file system says. Where that cannot be learned, all of it does.
+/// </summary>
 internal static class AllocatedExtents
 {
     /// <summary>Holes shorter than this are not worth a request of their own.</summary>
     private const long SmallestHole = 64 * 1024;
 
-    /// <summary>The extents, ascending, not touching, inside <paramref name="size"/>. Lazy, so that a badly fragmented file costs no memory.</summary>
+    /// <summary>
+    /// The extents, ascending, not touching, inside <paramref name="size"/>. Lazy, so that a badly fragmented file
+    /// costs no memory.
+    /// </summary>
     internal static IEnumerable<Extent> Find(SafeHandle handle, long size) =>
         Coalesce(Platform.IsWindows ? FindOnWindows(handle, size) : FindOnUnix(new UnixHoles(handle), size), size);
 
     /// <summary>
-    /// Holes are believed only after a flush: some file systems show what waits in memory as a hole (ZFS did), and a hole is not read. A file with
-    /// no data at all that takes room on its file system is read as well: it may be reserved only, or the file system may not know better.
+    /// Holes are believed only after a flush: some file systems show what waits in memory as a hole (ZFS did), and a
+    /// hole is not read. A file with no data at all that takes room on its file system is read as well: it may be
+    /// reserved only, or the file system may not know better.
     /// </summary>
     internal static IEnumerable<Extent> FindOnUnix(IHoles file, long size)
     {
@@ -29,7 +35,8 @@ internal static class AllocatedExtents
             long? hole = data is long from and >= 0 ? file.FindHole(from) : null;
             if (data is null or < 0 || hole is null || hole <= data)
             {
-                // The file system cannot say, or says nonsense (a file cut short this moment): all the rest may be data.
+                // The file system cannot say, or says nonsense (a file cut short this moment): all the rest may be
+                // data.
                 yield return new Extent(at, size - at);
                 yield break;
             }

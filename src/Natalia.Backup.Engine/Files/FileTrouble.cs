@@ -12,17 +12,24 @@ internal enum FileTrouble
     TooLarge,
 }
 
-/// <summary>Reads the cause out of a framework's exception, whose code is an errno on Unix and a Windows error elsewhere.</summary>
+/// <summary>
+/// Reads the cause out of a framework's exception, whose code is an errno on Unix and a Windows error elsewhere.
+/// </summary>
 internal static class FileTroubles
 {
-    /// <summary>True for what the framework throws when a file operation fails, as opposed to a defect of ours.</summary>
-    internal static bool IsFileError(Exception exception) => exception is IOException or UnauthorizedAccessException or System.Security.SecurityException;
+    /// <summary>
+    /// True for what the framework throws when a file operation fails, as opposed to a defect of ours.
+    /// </summary>
+    internal static bool IsFileError(Exception exception) =>
+        exception is IOException or UnauthorizedAccessException or System.Security.SecurityException;
 
     internal static FileTrouble Classify(Exception exception) => exception switch
     {
         FileNotFoundException or DirectoryNotFoundException or DriveNotFoundException => FileTrouble.NotFound,
         UnauthorizedAccessException or System.Security.SecurityException => FileTrouble.AccessDenied,
-        _ => (exception.HResult >> 16 & 0x1FFF) == 7 ? ByWindowsError(exception.HResult & 0xFFFF) : ByErrno(exception.HResult),
+        _ => (exception.HResult >> 16 & 0x1FFF) == 7
+            ? ByWindowsError(exception.HResult & 0xFFFF)
+            : ByErrno(exception.HResult),
     };
 
     private static FileTrouble ByWindowsError(int error) => error switch

@@ -4,7 +4,8 @@ using Microsoft.Win32.SafeHandles;
 namespace Natalia.Backup.Engine.Files;
 
 /// <summary>
-/// A file that is read or written at offsets, from several threads at once, without a position and without allocating. Throws what the framework throws.
+/// A file that is read or written at offsets, from several threads at once, without a position and without allocating.
+/// Throws what the framework throws.
 /// </summary>
 internal sealed unsafe class PositionalFile : IDisposable
 {
@@ -16,9 +17,13 @@ internal sealed unsafe class PositionalFile : IDisposable
 
     internal SafeHandle Handle { get; }
 
-    /// <summary>Opens a file that nobody may write meanwhile, where the system enforces that. A pipe is not waited for; whether it is one, the caller looks.</summary>
+    /// <summary>
+    /// Opens a file that nobody may write meanwhile, where the system enforces that. A pipe is not waited for; whether
+    /// it is one, the caller looks.
+    /// </summary>
     internal static PositionalFile OpenForReading(string path) => Platform.IsWindows
-        ? new(new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read, bufferSize: 1, FileOptions.SequentialScan))
+        ? new(new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read, bufferSize: 1,
+            FileOptions.SequentialScan))
         : ForReading(UnixOpen.File(path));
 
     /// <summary>Opens a file below a folder so that it is surely there, whatever becomes a link meanwhile.</summary>
@@ -29,10 +34,16 @@ internal sealed unsafe class PositionalFile : IDisposable
     internal static PositionalFile? OpenBelow(string folder, string path, FileShare share)
     {
         if (!Platform.IsWindows)
-            return UnixOpen.FileBelow(folder, path.Substring(folder.Length).Split(['/'], StringSplitOptions.RemoveEmptyEntries)) is SafeHandle handle ? ForReading(handle) : null;
-        // Links are followed here: what deduplication and cloud storage keep looks like one, and is not readable otherwise. Where it led, the handle tells.
-        var file = new PositionalFile(new FileStream(path, FileMode.Open, FileAccess.Read, share, bufferSize: 1, FileOptions.SequentialScan));
-        if (RealPath.OfWindows((SafeFileHandle)file.Handle) is string real && RealPath.IsInside(real, folder)) return file;
+            return UnixOpen.FileBelow(folder,
+                path.Substring(folder.Length).Split(['/'], StringSplitOptions.RemoveEmptyEntries)) is SafeHandle handle
+                ? ForReading(handle)
+                : null;
+        // Links are followed here: what deduplication and cloud storage keep looks like one, and is not readable
+        // otherwise. Where it led, the handle tells.
+        var file = new PositionalFile(new FileStream(path, FileMode.Open, FileAccess.Read, share, bufferSize: 1,
+            FileOptions.SequentialScan));
+        if (RealPath.OfWindows((SafeFileHandle)file.Handle) is string real && RealPath.IsInside(real, folder))
+            return file;
         file.Dispose();
         return null;
     }
@@ -41,11 +52,18 @@ internal sealed unsafe class PositionalFile : IDisposable
     internal static PositionalFile CreateNew(string path)
     {
 #if NET8_0_OR_GREATER
-        var options = new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.Write, Share = FileShare.None, BufferSize = 0 };
+        var options = new FileStreamOptions
+        {
+            Mode = FileMode.CreateNew,
+            Access = FileAccess.Write,
+            Share = FileShare.None,
+            BufferSize = 0,
+        };
         if (!OperatingSystem.IsWindows()) options.UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite;
         return new PositionalFile(new FileStream(path, options));
 #else
-        return new PositionalFile(new FileStream(path, FileMode.CreateNew, FileAccess.Write, FileShare.None, bufferSize: 1));
+        return new PositionalFile(new FileStream(path, FileMode.CreateNew, FileAccess.Write, FileShare.None,
+            bufferSize: 1));
 #endif
     }
 
@@ -79,7 +97,9 @@ internal sealed unsafe class PositionalFile : IDisposable
         {
             int done;
             fixed (byte* p = bytes)
-                done = Platform.IsWindows ? WindowsFile.Write(Handle, p, bytes.Length, offset) : UnixFile.Write(Handle, p, bytes.Length, offset);
+                done = Platform.IsWindows
+                    ? WindowsFile.Write(Handle, p, bytes.Length, offset)
+                    : UnixFile.Write(Handle, p, bytes.Length, offset);
             bytes = bytes.Slice(done);
             offset += done;
         }
@@ -92,7 +112,9 @@ internal sealed unsafe class PositionalFile : IDisposable
         return RandomAccess.Read((SafeFileHandle)Handle, buffer, offset);
 #else
         fixed (byte* p = buffer)
-            return Platform.IsWindows ? WindowsFile.Read(Handle, p, buffer.Length, offset) : UnixFile.Read(Handle, p, buffer.Length, offset);
+            return Platform.IsWindows
+                ? WindowsFile.Read(Handle, p, buffer.Length, offset)
+                : UnixFile.Read(Handle, p, buffer.Length, offset);
 #endif
     }
 

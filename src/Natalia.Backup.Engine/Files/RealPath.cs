@@ -8,10 +8,12 @@ namespace Natalia.Backup.Engine.Files;
 public static unsafe class RealPath
 {
     /// <summary>How the file system compares names, to be used on real paths only.</summary>
-    public static StringComparison Comparison => Platform.IsWindows ? StringComparison.OrdinalIgnoreCase : StringComparison.Ordinal;
+    public static StringComparison Comparison =>
+        Platform.IsWindows ? StringComparison.OrdinalIgnoreCase : StringComparison.Ordinal;
 
     /// <summary>The same as a comparer.</summary>
-    public static StringComparer Comparer => Platform.IsWindows ? StringComparer.OrdinalIgnoreCase : StringComparer.Ordinal;
+    public static StringComparer Comparer =>
+        Platform.IsWindows ? StringComparer.OrdinalIgnoreCase : StringComparer.Ordinal;
 
     /// <summary>The real path of a file or folder, or null when there is none.</summary>
     /// <param name="path">The path.</param>
@@ -22,7 +24,9 @@ public static unsafe class RealPath
     /// <param name="folder">The folder's real path.</param>
     public static bool IsInside(string path, string folder)
     {
-        string start = folder.EndsWith(Path.DirectorySeparatorChar.ToString(), StringComparison.Ordinal) ? folder : folder + Path.DirectorySeparatorChar;
+        string start = folder.EndsWith(Path.DirectorySeparatorChar.ToString(), StringComparison.Ordinal)
+            ? folder
+            : folder + Path.DirectorySeparatorChar;
         return path.Length > start.Length && path.StartsWith(start, Comparison);
     }
 
@@ -46,8 +50,10 @@ public static unsafe class RealPath
 
     private static string? OfWindows(string path)
     {
-        const uint ShareAll = 7, OpenExisting = 3, BackupSemantics = 0x02000000; // the last one, so that folders open too
-        using SafeFileHandle handle = CreateFileW(path, 0, ShareAll, IntPtr.Zero, OpenExisting, BackupSemantics, IntPtr.Zero);
+        // the last one, so that folders open too
+        const uint ShareAll = 7, OpenExisting = 3, BackupSemantics = 0x02000000;
+        using SafeFileHandle handle = CreateFileW(path, 0, ShareAll, IntPtr.Zero, OpenExisting, BackupSemantics,
+            IntPtr.Zero);
         return handle.IsInvalid ? null : OfWindows(handle);
     }
 
@@ -69,7 +75,9 @@ public static unsafe class RealPath
     [DllImport("libc")]
     private static extern void free(void* memory);
     [DllImport("kernel32", CharSet = CharSet.Unicode, ExactSpelling = true, SetLastError = true)]
-    private static extern SafeFileHandle CreateFileW(string path, uint access, uint share, IntPtr security, uint disposition, uint flags, IntPtr template);
+    private static extern SafeFileHandle CreateFileW(string path, uint access, uint share, IntPtr security,
+        uint disposition, uint flags, IntPtr template);
     [DllImport("kernel32", CharSet = CharSet.Unicode, ExactSpelling = true, SetLastError = true)]
-    private static extern uint GetFinalPathNameByHandleW(SafeFileHandle handle, [Out] char[] buffer, uint length, uint flags);
+    private static extern uint GetFinalPathNameByHandleW(SafeFileHandle handle, [Out] char[] buffer, uint length,
+        uint flags);
 }

@@ -4,7 +4,8 @@ using System.Text;
 namespace Natalia.Backup.Engine.Files;
 
 /// <summary>
-/// The file calls of Linux and macOS that no framework offers. Offsets are 64 bits wide, as <c>off_t</c> is in every 64-bit process.
+/// The file calls of Linux and macOS that no framework offers. Offsets are 64 bits wide, as <c>off_t</c> is in every
+/// 64-bit process.
 /// </summary>
 internal static unsafe class UnixFile
 {
@@ -23,10 +24,15 @@ internal static unsafe class UnixFile
         return end >= 0 ? end : throw Error("measured");
     }
 
-    /// <summary>The next byte at or behind <paramref name="from"/> that is data; -1 when there is none; null when the file system cannot say.</summary>
+    /// <summary>
+    /// The next byte at or behind <paramref name="from"/> that is data; -1 when there is none; null when the file
+    /// system cannot say.
+    /// </summary>
     internal static long? FindData(SafeHandle handle, long from) => Find(handle, from, s_seekData);
 
-    /// <summary>The next byte at or behind <paramref name="from"/> that is a hole; the end of the file counts as one.</summary>
+    /// <summary>
+    /// The next byte at or behind <paramref name="from"/> that is a hole; the end of the file counts as one.
+    /// </summary>
     internal static long? FindHole(SafeHandle handle, long from) => Find(handle, from, s_seekHole);
 
     private static long? Find(SafeHandle handle, long from, int what)
@@ -54,7 +60,9 @@ internal static unsafe class UnixFile
         return done >= 0 ? done : throw Error("written", error);
     }
 
-    /// <summary>Writes at an offset; may write less than asked for. Negative when that failed, with the system's error.</summary>
+    /// <summary>
+    /// Writes at an offset; may write less than asked for. Negative when that failed, with the system's error.
+    /// </summary>
     internal static int TryWrite(SafeHandle handle, byte* buffer, int count, long offset, out int error)
     {
         while (true)
@@ -69,14 +77,15 @@ internal static unsafe class UnixFile
     internal static int Open(byte* path, int flags) => open(path, flags);
 
     /// <summary>
-    /// True when some process has the file open for writing: Linux grants a read lease only when nobody has. False as well where leases are not to be had
-    /// (network file systems, files of another user), so a false is no proof.
+    /// True when some process has the file open for writing: Linux grants a read lease only when nobody has. False as
+    /// well where leases are not to be had (network file systems, files of another user), so a false is no proof.
     /// </summary>
     internal static bool IsOpenForWriting(SafeHandle handle)
     {
         const int F_SETSIG = 10, F_SETLEASE = 1024, F_RDLCK = 0, F_UNLCK = 2, SIGURG = 23;
         if (!Platform.IsLinux) return false;
-        // The signal of a broken lease ends a process by default; this one is ignored by default. The lease is given back at once.
+        // The signal of a broken lease ends a process by default; this one is ignored by default. The lease is given
+        // back at once.
         if (fcntl(handle, F_SETSIG, SIGURG) != 0) return false;
         if (fcntl(handle, F_SETLEASE, F_RDLCK) == 0)
         {
@@ -86,14 +95,18 @@ internal static unsafe class UnixFile
         return Marshal.GetLastWin32Error() == EAGAIN;
     }
 
-    /// <summary>Asks the kernel to start writing what is dirty, and does not wait for it. A hint: a failure means nothing.</summary>
+    /// <summary>
+    /// Asks the kernel to start writing what is dirty, and does not wait for it. A hint: a failure means nothing.
+    /// </summary>
     internal static void StartWriteback(SafeHandle handle)
     {
         const uint SYNC_FILE_RANGE_WRITE = 2;
         if (Platform.IsLinux) _ = sync_file_range(handle, 0, 0, SYNC_FILE_RANGE_WRITE);
     }
 
-    /// <summary>What Linux knows of a file, following links; null when it is not there, or the system is another one.</summary>
+    /// <summary>
+    /// What Linux knows of a file, following links; null when it is not there, or the system is another one.
+    /// </summary>
     internal static UnixFileStatus? GetStatus(string path)
     {
         const int AT_FDCWD = -100;
@@ -109,7 +122,10 @@ internal static unsafe class UnixFile
         return TryGetStatus(handle, s) ? Status(s) : null;
     }
 
-    /// <summary>How many bytes of its file system a file takes, what it writes later not counted; null where that cannot be learned.</summary>
+    /// <summary>
+    /// How many bytes of its file system a file takes, what it writes later not counted; null where that cannot be
+    /// learned.
+    /// </summary>
     internal static long? GetAllocatedBytes(SafeHandle handle)
     {
         const int StatUnit = 512; // whatever the file system's own unit is
@@ -162,7 +178,9 @@ internal static unsafe class UnixFile
         static long Nanoseconds(byte* time) => unchecked(*(long*)time * 1_000_000_000 + *(uint*)(time + 8));
     }
 
-    /// <summary>Returns when what was written to a file or device, by whomever, is on stable storage; false when that failed.</summary>
+    /// <summary>
+    /// Returns when what was written to a file or device, by whomever, is on stable storage; false when that failed.
+    /// </summary>
     internal static bool TryFlush(SafeHandle handle)
     {
         while (fsync(handle) != 0)
@@ -175,7 +193,10 @@ internal static unsafe class UnixFile
     /// <summary>Tells the kernel that a file will be read from its beginning to its end. A hint.</summary>
     internal static void WillReadAll(SafeHandle handle) => Advise(handle, 2);
 
-    /// <summary>Lets the kernel forget what it holds of a file and what is on stable storage, so that it is read from there again.</summary>
+    /// <summary>
+    /// Lets the kernel forget what it holds of a file and what is on stable storage, so that it is read from there
+    /// again.
+    /// </summary>
     internal static void ForgetCached(SafeHandle handle) => Advise(handle, 4);
 
     private static void Advise(SafeHandle handle, int advice)
@@ -185,7 +206,8 @@ internal static unsafe class UnixFile
 
     private static IOException Error(string done) => Error(done, Marshal.GetLastWin32Error());
 
-    private static IOException Error(string done, int code) => new($"The file cannot be {done}: error {code} of the operating system.", code);
+    private static IOException Error(string done, int code) =>
+        new($"The file cannot be {done}: error {code} of the operating system.", code);
 
     [DllImport("libc", SetLastError = true)]
     private static extern long lseek(SafeHandle handle, long offset, int whence);

@@ -5,21 +5,27 @@ using Microsoft.Win32.SafeHandles;
 namespace Natalia.Backup.Engine.Files;
 
 /// <summary>
-/// Opens files for reading on Linux and macOS as no framework does: a pipe is not waited for, and links are not followed where they must not be.
-/// Failures are the framework's exceptions, those that have no type of their own with the system's code in HResult.
+/// Opens files for reading on Linux and macOS as no framework does: a pipe is not waited for, and links are not
+/// followed where they must not be. Failures are the framework's exceptions, those that have no type of their own with
+/// the system's code in HResult.
 /// </summary>
 internal static unsafe class UnixOpen
 {
     private const int EPERM = 1, ENOENT = 2, EACCES = 13, ENOTDIR = 20, EBUSY = 16;
-    private static readonly int s_loop = Platform.IsMacOS ? 62 : 40, s_wouldBlock = Platform.IsMacOS ? 35 : UnixFile.EAGAIN;
+    private static readonly int s_loop = Platform.IsMacOS ? 62 : 40,
+        s_wouldBlock = Platform.IsMacOS ? 35 : UnixFile.EAGAIN;
 
-    // Linux numbers two of them by the processor (its asm/fcntl.h); 8 is 64-bit PowerPC, which the older framework has no name for.
-    private static readonly bool s_swapped = RuntimeInformation.ProcessArchitecture is Architecture.Arm or Architecture.Arm64 or (Architecture)8;
+    // Linux numbers two of them by the processor (its asm/fcntl.h); 8 is 64-bit PowerPC, which the older framework has
+    // no name for.
+    private static readonly bool s_swapped =
+        RuntimeInformation.ProcessArchitecture is Architecture.Arm or Architecture.Arm64 or (Architecture)8;
     private static readonly int s_directory = Platform.IsMacOS ? 0x100000 : s_swapped ? 0x4000 : 0x10000;
     private static readonly int s_noFollow = Platform.IsMacOS ? 0x100 : s_swapped ? 0x8000 : 0x20000;
     private static readonly int s_closeOnExec = Platform.IsMacOS ? 0x1000000 : 0x80000;
     private static readonly int s_nonBlocking = Platform.IsMacOS ? 0x4 : 0x800;
-    private static readonly int s_folderOnly = s_directory | s_noFollow | s_closeOnExec | (Platform.IsMacOS ? 0 : 0x200000); // O_PATH: no right to list it is needed
+    // O_PATH: no right to list it is needed
+    private static readonly int s_folderOnly =
+        s_directory | s_noFollow | s_closeOnExec | (Platform.IsMacOS ? 0 : 0x200000);
 
     /// <summary>Opens a file, links followed. What it is, the caller looks at: it may be a pipe.</summary>
     internal static SafeHandle File(string path)
@@ -41,7 +47,8 @@ internal static unsafe class UnixOpen
             for (int i = 0; i < names.Count && at >= 0; i++)
             {
                 path += "/" + names[i];
-                int below = OpenAt(at, names[i], i < names.Count - 1 ? s_folderOnly : s_noFollow | s_closeOnExec | s_nonBlocking, out error);
+                int below = OpenAt(at, names[i],
+                    i < names.Count - 1 ? s_folderOnly : s_noFollow | s_closeOnExec | s_nonBlocking, out error);
                 UnixDescriptor.Close(at);
                 at = below;
             }
@@ -56,7 +63,10 @@ internal static unsafe class UnixOpen
         }
     }
 
-    /// <summary>True when a block device is mounted, or another device lies on it. The kernel keeps such devices from being opened exclusively (open(2)).</summary>
+    /// <summary>
+    /// True when a block device is mounted, or another device lies on it. The kernel keeps such devices from being
+    /// opened exclusively (open(2)).
+    /// </summary>
     internal static bool IsClaimed(SafeHandle device)
     {
         const int O_EXCL = 0x80;
@@ -65,7 +75,8 @@ internal static unsafe class UnixOpen
         try
         {
             device.DangerousAddRef(ref held);
-            int descriptor = OpenAt(CurrentFolder, $"/proc/self/fd/{(int)device.DangerousGetHandle()}", O_EXCL | s_closeOnExec | s_nonBlocking, out int error);
+            int descriptor = OpenAt(CurrentFolder, $"/proc/self/fd/{(int)device.DangerousGetHandle()}",
+                O_EXCL | s_closeOnExec | s_nonBlocking, out int error);
             if (descriptor >= 0) UnixDescriptor.Close(descriptor);
             return descriptor < 0 && error == EBUSY;
         }
@@ -102,8 +113,10 @@ internal static unsafe class UnixOpen
         var handle = new UnixDescriptor(descriptor);
 #endif
         // Only the opening must not wait.
-        if (Platform.IsLinux && fcntl(handle, F_GETFL, 0) is var flags and >= 0) _ = fcntl(handle, F_SETFL, flags & ~s_nonBlocking);
-        // As the framework does: a program of ours that writes the file holds it alone. Where locks are not to be had, that says nothing.
+        if (Platform.IsLinux && fcntl(handle, F_GETFL, 0) is var flags and >= 0)
+            _ = fcntl(handle, F_SETFL, flags & ~s_nonBlocking);
+        // As the framework does: a program of ours that writes the file holds it alone. Where locks are not to be had,
+        // that says nothing.
         if (flock(handle, LOCK_SH | LOCK_NB) != 0 && Marshal.GetLastWin32Error() is var error && error == s_wouldBlock)
         {
             handle.Dispose();

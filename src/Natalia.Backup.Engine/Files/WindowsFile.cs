@@ -25,7 +25,8 @@ internal static unsafe class WindowsFile
         fixed (Extent* answer = ranges)
         {
             // An Extent lies in memory as FILE_ALLOCATED_RANGE_BUFFER does: two 64-bit numbers.
-            if (!DeviceIoControl(handle, FSCTL_QUERY_ALLOCATED_RANGES, &asked, sizeof(Extent), answer, ranges.Length * sizeof(Extent), out int bytes, IntPtr.Zero))
+            if (!DeviceIoControl(handle, FSCTL_QUERY_ALLOCATED_RANGES, &asked, sizeof(Extent), answer,
+                ranges.Length * sizeof(Extent), out int bytes, IntPtr.Zero))
             {
                 if (Marshal.GetLastWin32Error() != ErrorMoreData) return -1;
                 more = true;
@@ -34,7 +35,10 @@ internal static unsafe class WindowsFile
         }
     }
 
-    /// <summary>Makes a file sparse, so that what is never written takes no room. Not every file system can; then the file is just bigger on disk.</summary>
+    /// <summary>
+    /// Makes a file sparse, so that what is never written takes no room. Not every file system can; then the file is
+    /// just bigger on disk.
+    /// </summary>
     internal static void SetSparse(SafeHandle handle)
     {
         const uint FSCTL_SET_SPARSE = 0x000900C4;
@@ -56,10 +60,16 @@ internal static unsafe class WindowsFile
     internal static int Write(SafeHandle handle, byte* buffer, int count, long offset)
     {
         NativeOverlapped at = At(offset);
-        return WriteFile(handle, buffer, count, out int done, &at) ? done : throw Error("written", Marshal.GetLastWin32Error());
+        return WriteFile(handle, buffer, count, out int done, &at)
+            ? done
+            : throw Error("written", Marshal.GetLastWin32Error());
     }
 
-    private static NativeOverlapped At(long offset) => new() { OffsetLow = unchecked((int)offset), OffsetHigh = (int)(offset >> 32) };
+    private static NativeOverlapped At(long offset) => new()
+    {
+        OffsetLow = unchecked((int)offset),
+        OffsetHigh = (int)(offset >> 32),
+    };
 
     private static IOException Error(string done, int error) =>
         new($"The file cannot be {done}: error {error} of the operating system.", unchecked((int)0x80070000) | error);
@@ -69,9 +79,11 @@ internal static unsafe class WindowsFile
     private static extern bool ReadFile(SafeHandle handle, byte* buffer, int count, out int done, NativeOverlapped* at);
     [DllImport("kernel32", SetLastError = true)]
     [return: MarshalAs(UnmanagedType.Bool)]
-    private static extern bool WriteFile(SafeHandle handle, byte* buffer, int count, out int done, NativeOverlapped* at);
+    private static extern bool WriteFile(SafeHandle handle, byte* buffer, int count, out int done,
+        NativeOverlapped* at);
 #endif
     [DllImport("kernel32", SetLastError = true)]
     [return: MarshalAs(UnmanagedType.Bool)]
-    private static extern bool DeviceIoControl(SafeHandle handle, uint code, void* input, int inputBytes, void* output, int outputBytes, out int returned, IntPtr overlapped);
+    private static extern bool DeviceIoControl(SafeHandle handle, uint code, void* input, int inputBytes, void* output,
+        int outputBytes, out int returned, IntPtr overlapped);
 }

@@ -10,7 +10,8 @@ namespace Natalia.Backup.Engine.Format;
 internal readonly record struct SegmentEntry(int Ordinal, int PlainLength, int SealedLength, Codec Codec);
 
 /// <summary>
-/// The part of an object before its segments: fixed fields, plaintext header, segment table. The layout is in docs/format.md §3.
+/// The part of an object before its segments: fixed fields, plaintext header, segment table. The layout is in
+/// docs/format.md §3.
 /// </summary>
 internal sealed class Envelope
 {
@@ -73,19 +74,28 @@ internal sealed class Envelope
         return bytes;
     }
 
-    /// <summary>The length of header and table together, from the fixed fields; so that a reader knows how much to fetch.</summary>
+    /// <summary>
+    /// The length of header and table together, from the fixed fields; so that a reader knows how much to fetch.
+    /// </summary>
     /// <exception cref="FormatException">These are not the fixed fields of an envelope.</exception>
     internal static int PrefixLength(ReadOnlySpan<byte> fixedFields)
     {
-        if (fixedFields.IsEmpty) throw new FormatException("The object has no bytes: it is empty, or not a file but a pipe, a socket or a device.");
+        if (fixedFields.IsEmpty)
+            throw new FormatException(
+                "The object has no bytes: it is empty, or not a file but a pipe, a socket or a device.");
         if (fixedFields.Length < FixedLength) throw new FormatException("The object is shorter than an envelope.");
-        if (!fixedFields.Slice(0, 8).SequenceEqual(Magic)) throw new FormatException("The object does not begin like one of this format.");
+        if (!fixedFields.Slice(0, 8).SequenceEqual(Magic))
+            throw new FormatException("The object does not begin like one of this format.");
         int version = BinaryPrimitives.ReadUInt16LittleEndian(fixedFields.Slice(8));
-        if (version != CurrentVersion) throw new FormatException($"The object has envelope version {version}; this version of the module reads version {CurrentVersion}.");
+        if (version != CurrentVersion)
+            throw new FormatException($"The object has envelope version {version}; this version of the module reads "
+                + $"version {CurrentVersion}.");
         uint header = BinaryPrimitives.ReadUInt32LittleEndian(fixedFields.Slice(12));
         uint segments = BinaryPrimitives.ReadUInt32LittleEndian(fixedFields.Slice(32));
-        if (header > MaximumHeaderLength || segments > MaximumSegments) throw new FormatException("The object's header or segment table is larger than the format allows.");
-        if (BinaryPrimitives.ReadUInt32LittleEndian(fixedFields.Slice(36)) != 0) throw new FormatException("A reserved field of the object is not zero.");
+        if (header > MaximumHeaderLength || segments > MaximumSegments)
+            throw new FormatException("The object's header or segment table is larger than the format allows.");
+        if (BinaryPrimitives.ReadUInt32LittleEndian(fixedFields.Slice(36)) != 0)
+            throw new FormatException("A reserved field of the object is not zero.");
         return FixedLength + (int)header + (int)segments * TableEntryLength;
     }
 
@@ -104,14 +114,16 @@ internal sealed class Envelope
             uint ordinal = BinaryPrimitives.ReadUInt32LittleEndian(table);
             uint plain = BinaryPrimitives.ReadUInt32LittleEndian(table.Slice(4));
             uint stored = BinaryPrimitives.ReadUInt32LittleEndian(table.Slice(8));
-            if (ordinal <= previous || ordinal > int.MaxValue || plain > MaximumSegmentLength || stored > MaximumSegmentLength + 1024
+            if (ordinal <= previous || ordinal > int.MaxValue || plain > MaximumSegmentLength
+                || stored > MaximumSegmentLength + 1024
                 || (table[13] | table[14] | table[15]) != 0)
                 throw new FormatException("The object's segment table is not valid.");
             previous = ordinal;
             body += stored;
             segments[i] = new SegmentEntry((int)ordinal, (int)plain, (int)stored, (Codec)table[12]);
         }
-        if (BinaryPrimitives.ReadUInt64LittleEndian(prefix.Slice(40)) != (ulong)body) throw new FormatException("The object's body length does not agree with its segment table.");
+        if (BinaryPrimitives.ReadUInt64LittleEndian(prefix.Slice(40)) != (ulong)body)
+            throw new FormatException("The object's body length does not agree with its segment table.");
         return new Envelope
         {
             Kind = (ObjectKind)prefix[10],

@@ -3,7 +3,9 @@ using System.Security.Cryptography;
 
 namespace Natalia.Backup.Engine.Format;
 
-/// <summary>A random 128-bit id: of a repository, an object, a run. Written as 32 lowercase hexadecimal digits.</summary>
+/// <summary>
+/// A random 128-bit id: of a repository, an object, a run. Written as 32 lowercase hexadecimal digits.
+/// </summary>
 internal readonly record struct Id128(ulong High, ulong Low) : IComparable<Id128>
 {
     internal const int Size = 16;
@@ -15,7 +17,8 @@ internal readonly record struct Id128(ulong High, ulong Low) : IComparable<Id128
         return Read(bytes);
     }
 
-    internal static Id128 Read(ReadOnlySpan<byte> bytes) => new(BinaryPrimitives.ReadUInt64BigEndian(bytes), BinaryPrimitives.ReadUInt64BigEndian(bytes.Slice(8)));
+    internal static Id128 Read(ReadOnlySpan<byte> bytes) =>
+        new(BinaryPrimitives.ReadUInt64BigEndian(bytes), BinaryPrimitives.ReadUInt64BigEndian(bytes.Slice(8)));
 
     internal void Write(Span<byte> bytes)
     {

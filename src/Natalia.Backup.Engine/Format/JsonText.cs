@@ -1,15 +1,22 @@
-using System.Buffers;
 using System.Globalization;
 using System.Text.Encodings.Web;
 using System.Text.Json;
 
 namespace Natalia.Backup.Engine.Format;
 
-/// <summary>Small helps around the JSON reader and writer. Objects are written by hand, so that what is stored never depends on a serializer's defaults.</summary>
+/// <summary>
+/// Small helps around the JSON reader and writer. Objects are written by hand, so that what is stored never depends on
+/// a serializer's defaults.
+/// </summary>
 internal static class JsonText
 {
-    private static readonly JsonWriterOptions s_compact = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
-    private static readonly JsonWriterOptions s_indented = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping, Indented = true };
+    private static readonly JsonWriterOptions s_compact =
+        new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
+    private static readonly JsonWriterOptions s_indented = new()
+    {
+        Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
+        Indented = true,
+    };
 
     internal static byte[] Write(Action<Utf8JsonWriter> write, bool indented = false)
     {
@@ -19,30 +26,41 @@ internal static class JsonText
     }
 
     /// <summary>UTC with whole ticks, so that what is read equals what was written.</summary>
-    internal static string Time(DateTime utc) => utc.ToUniversalTime().ToString("yyyy-MM-dd'T'HH:mm:ss.fffffff'Z'", CultureInfo.InvariantCulture);
+    internal static string Time(DateTime utc) =>
+        utc.ToUniversalTime().ToString("yyyy-MM-dd'T'HH:mm:ss.fffffff'Z'", CultureInfo.InvariantCulture);
 
     /// <summary>A member; false where it is absent.</summary>
     /// <exception cref="FormatException">The element is no object, so that it cannot have one.</exception>
     internal static bool TryGet(this JsonElement element, string name, out JsonElement value) =>
-        element.ValueKind == JsonValueKind.Object ? element.TryGetProperty(name, out value) : throw new FormatException($"What should hold the member '{name}' is not an object.");
+        element.ValueKind == JsonValueKind.Object
+            ? element.TryGetProperty(name, out value)
+            : throw new FormatException($"What should hold the member '{name}' is not an object.");
 
     internal static DateTime ReadTime(this JsonElement element, string name)
     {
         string text = element.ReadString(name);
-        return DateTime.TryParseExact(text, "yyyy-MM-dd'T'HH:mm:ss.fffffff'Z'", CultureInfo.InvariantCulture, DateTimeStyles.AdjustToUniversal | DateTimeStyles.AssumeUniversal, out DateTime time)
+        return DateTime.TryParseExact(text, "yyyy-MM-dd'T'HH:mm:ss.fffffff'Z'", CultureInfo.InvariantCulture,
+            DateTimeStyles.AdjustToUniversal | DateTimeStyles.AssumeUniversal, out DateTime time)
             ? time : throw new FormatException($"The member '{name}' is not a time.");
     }
 
     internal static DateTime? ReadTimeOrNull(this JsonElement element, string name) =>
-        element.TryGet(name, out JsonElement value) && value.ValueKind == JsonValueKind.String ? element.ReadTime(name) : null;
+        element.TryGet(name, out JsonElement value) && value.ValueKind == JsonValueKind.String
+            ? element.ReadTime(name)
+            : null;
 
     internal static string ReadString(this JsonElement element, string name) =>
         element.ReadStringOrNull(name) ?? throw new FormatException($"The member '{name}' is missing.");
 
     internal static string? ReadStringOrNull(this JsonElement element, string name) =>
-        element.TryGet(name, out JsonElement value) && value.ValueKind == JsonValueKind.String ? value.ReadText() : null;
+        element.TryGet(name, out JsonElement value) && value.ValueKind == JsonValueKind.String
+            ? value.ReadText()
+            : null;
 
-    /// <summary>The text of a string element; damaged text that is no valid UTF-8 is a <see cref="FormatException"/> like all other damage.</summary>
+    /// <summary>
+    /// The text of a string element; damaged text that is no valid UTF-8 is a <see cref="FormatException"/> like all
+    /// other damage.
+    /// </summary>
     internal static string ReadText(this JsonElement value)
     {
         try
@@ -60,7 +78,9 @@ internal static class JsonText
 
     internal static long? ReadLongOrNull(this JsonElement element, string name) =>
         element.TryGet(name, out JsonElement value) && value.ValueKind == JsonValueKind.Number
-            ? value.TryGetInt64(out long number) ? number : throw new FormatException($"The member '{name}' is not a whole number.") : null;
+            ? value.TryGetInt64(out long number)
+                ? number
+                : throw new FormatException($"The member '{name}' is not a whole number.") : null;
 
     /// <summary>A whole number within bounds.</summary>
     /// <exception cref="FormatException">It is missing, or out of bounds: damage, or forged.</exception>
@@ -68,22 +88,35 @@ internal static class JsonText
         element.ReadLongOrNull(name, minimum, maximum) ?? throw new FormatException($"The member '{name}' is missing.");
 
     internal static long? ReadLongOrNull(this JsonElement element, string name, long minimum, long maximum) =>
-        element.ReadLongOrNull(name) is not long number ? null : number >= minimum && number <= maximum ? number : throw new FormatException($"The member '{name}' says {number}, which is impossible.");
+        element.ReadLongOrNull(name) is not long number
+            ? null
+            : number >= minimum && number <= maximum
+                ? number
+                : throw new FormatException($"The member '{name}' says {number}, which is impossible.");
 
     internal static bool ReadBool(this JsonElement element, string name) =>
         element.TryGet(name, out JsonElement value) && value.ValueKind == JsonValueKind.True;
 
     internal static IEnumerable<JsonElement> ReadArray(this JsonElement element, string name) =>
-        element.TryGet(name, out JsonElement value) && value.ValueKind == JsonValueKind.Array ? value.EnumerateArray() : Enumerable.Empty<JsonElement>();
+        element.TryGet(name, out JsonElement value) && value.ValueKind == JsonValueKind.Array
+            ? value.EnumerateArray()
+            : Enumerable.Empty<JsonElement>();
 
     internal static Id128 ReadId(this JsonElement element, string name) =>
-        Id128.TryParse(element.ReadString(name), out Id128 id) ? id : throw new FormatException($"The member '{name}' is not an id.");
+        Id128.TryParse(element.ReadString(name), out Id128 id)
+            ? id
+            : throw new FormatException($"The member '{name}' is not an id.");
 
     internal static Hash256 ReadHash(this JsonElement element, string name) =>
-        Hash256.TryParse(element.ReadString(name), out Hash256 hash) ? hash : throw new FormatException($"The member '{name}' is not a SHA-256 value.");
+        Hash256.TryParse(element.ReadString(name), out Hash256 hash)
+            ? hash
+            : throw new FormatException($"The member '{name}' is not a SHA-256 value.");
 
     internal static T ReadEnum<T>(this JsonElement element, string name) where T : struct =>
-        element.ReadStringOrNull(name) is string text && Enum.TryParse(text, ignoreCase: false, out T value) && Enum.IsDefined(typeof(T), value) ? value : default;
+        element.ReadStringOrNull(name) is string text && Enum.TryParse(text, ignoreCase: false, out T value)
+        && Enum.IsDefined(typeof(T), value)
+            ? value
+            : default;
 
     /// <summary>Parses the data that a record keeps as text.</summary>
     /// <exception cref="FormatException">It is not a JSON object.</exception>

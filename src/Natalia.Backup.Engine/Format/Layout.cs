@@ -2,7 +2,9 @@ using System.Globalization;
 
 namespace Natalia.Backup.Engine.Format;
 
-/// <summary>One execution that writes one manifest. Its sequence orders it within the appliance; its id makes its names unique.</summary>
+/// <summary>
+/// One execution that writes one manifest. Its sequence orders it within the appliance; its id makes its names unique.
+/// </summary>
 internal readonly record struct Run(long Sequence, Id128 Id)
 {
     /// <summary>As it stands in object names.</summary>
@@ -11,7 +13,9 @@ internal readonly record struct Run(long Sequence, Id128 Id)
     internal static bool TryParse(string text, out Run run)
     {
         run = default;
-        if (text.Length != 45 || text[12] != '-' || !Layout.TryParseNumber(text.Substring(0, 12), out long sequence) || !Id128.TryParse(text.Substring(13), out Id128 id)) return false;
+        if (text.Length != 45 || text[12] != '-' || !Layout.TryParseNumber(text.Substring(0, 12), out long sequence)
+            || !Id128.TryParse(text.Substring(13), out Id128 id))
+            return false;
         run = new Run(sequence, id);
         return true;
     }
@@ -41,13 +45,18 @@ internal static class Layout
     /// <summary>Sequences and the numbers of names have twelve digits.</summary>
     internal const long HighestNumber = 999_999_999_999;
 
-    /// <summary>Makes sure that a number fits into a name: behind one that does not, nobody would find what was stored.</summary>
+    /// <summary>
+    /// Makes sure that a number fits into a name: behind one that does not, nobody would find what was stored.
+    /// </summary>
     /// <exception cref="NataliaException"><c>NumberExhausted</c>.</exception>
     internal static void RequireNumber(long number, string place)
     {
         if (number is > 0 and <= HighestNumber) return;
-        throw new NataliaException(ErrorIds.NumberExhausted, NataliaErrorKind.LimitExceeded, $"The highest number that a name under '{place}' can have, {HighestNumber}, is taken. Nothing was stored.", place,
-            "No honest use comes near it: somebody wrote there. Test-NataliaRepository and Test-NataliaAudit tell what they find; go on in a new repository, or in a copy of this one.");
+        throw new NataliaException(ErrorIds.NumberExhausted, NataliaErrorKind.LimitExceeded,
+            $"The highest number that a name under '{place}' can have, {HighestNumber}, is taken. Nothing was stored.",
+            place,
+            "No honest use comes near it: somebody wrote there. Test-NataliaRepository and Test-NataliaAudit tell "
+            + "what they find; go on in a new repository, or in a copy of this one.");
     }
 
     internal static string Number(long number) => number.ToString("D12", CultureInfo.InvariantCulture);
@@ -55,16 +64,20 @@ internal static class Layout
     internal static bool TryParseNumber(string text, out long number)
     {
         number = 0;
-        return text.Length == 12 && text.All(c => c is >= '0' and <= '9') && long.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out number);
+        return text.Length == 12 && text.All(c => c is >= '0' and <= '9')
+            && long.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out number);
     }
 
     internal static string Appliance(string applianceId) => ApplianceIdentity.IsValid(applianceId)
         ? Appliances + applianceId + "/"
-        : throw new NataliaException(ErrorIds.ApplianceNotFound, NataliaErrorKind.InvalidArgument, $"'{applianceId}' is not an appliance id: it should be 32 lowercase hexadecimal digits.", applianceId);
+        : throw new NataliaException(ErrorIds.ApplianceNotFound, NataliaErrorKind.InvalidArgument,
+            $"'{applianceId}' is not an appliance id: it should be 32 lowercase hexadecimal digits.", applianceId);
 
-    internal static string Packs(string applianceId, PackArea area) => Appliance(applianceId) + (area == PackArea.Data ? "data/" : "meta/");
+    internal static string Packs(string applianceId, PackArea area) =>
+        Appliance(applianceId) + (area == PackArea.Data ? "data/" : "meta/");
     internal static string RunPacks(string applianceId, PackArea area, Run run) => Packs(applianceId, area) + run + "/";
-    internal static string Pack(string applianceId, PackArea area, Run run, int number) => RunPacks(applianceId, area, run) + number.ToString("D8", CultureInfo.InvariantCulture);
+    internal static string Pack(string applianceId, PackArea area, Run run, int number) =>
+        RunPacks(applianceId, area, run) + number.ToString("D8", CultureInfo.InvariantCulture);
     internal static string Deltas(string applianceId) => Appliance(applianceId) + "delta/";
     internal static string Delta(string applianceId, Run run) => Deltas(applianceId) + run;
     internal static string Manifests(string applianceId) => Appliance(applianceId) + "points/";
@@ -72,18 +85,26 @@ internal static class Layout
     internal static string Log(string applianceId) => Appliance(applianceId) + "log/";
     internal static string Leases(string applianceId) => Appliance(applianceId) + "leases/";
 
-    /// <summary>The revision that a pack's object name tells: 0 for the plain name; null for what is no name of that pack.</summary>
+    /// <summary>
+    /// The revision that a pack's object name tells: 0 for the plain name; null for what is no name of that pack.
+    /// </summary>
     /// <param name="name">The object's name.</param>
     /// <param name="pack">The pack's plain name, see <see cref="PackOf"/>.</param>
     internal static int? RevisionOf(string name, string pack)
     {
         if (name.Length == pack.Length) return 0;
-        string digits = name.Length > pack.Length + 2 && name.StartsWith(pack + ".r", StringComparison.Ordinal) ? name.Substring(pack.Length + 2) : "";
-        return digits.Length > 0 && digits[0] != '0' && int.TryParse(digits, NumberStyles.None, CultureInfo.InvariantCulture, out int revision) ? revision : null;
+        string digits = name.Length > pack.Length + 2 && name.StartsWith(pack + ".r", StringComparison.Ordinal)
+            ? name.Substring(pack.Length + 2)
+            : "";
+        return digits.Length > 0 && digits[0] != '0'
+            && int.TryParse(digits, NumberStyles.None, CultureInfo.InvariantCulture, out int revision)
+            ? revision
+            : null;
     }
 
     /// <summary>The plain name of the pack that an object holds.</summary>
-    internal static string PackOf(string name) => name.LastIndexOf(".r", StringComparison.Ordinal) is >= 0 and int dot ? name.Substring(0, dot) : name;
+    internal static string PackOf(string name) =>
+        name.LastIndexOf(".r", StringComparison.Ordinal) is >= 0 and int dot ? name.Substring(0, dot) : name;
 
     /// <summary>The last segment of a name.</summary>
     internal static string FileName(string name) => name.Substring(name.LastIndexOf('/') + 1);

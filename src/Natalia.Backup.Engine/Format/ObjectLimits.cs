@@ -1,8 +1,8 @@
 namespace Natalia.Backup.Engine.Format;
 
 /// <summary>
-/// How large objects of each kind may be. Far above what any writer makes and far below what fills a memory: whoever can write into a repository can put a file of a terabyte under any name.
-/// docs/format.md §12.
+/// How large objects of each kind may be. Far above what any writer makes and far below what fills a memory: whoever
+/// can write into a repository can put a file of a terabyte under any name. docs/format.md §12.
 /// </summary>
 internal static class ObjectLimits
 {
@@ -37,6 +37,8 @@ internal static class ObjectLimits
     /// <exception cref="FormatException">It is.</exception>
     internal static void Require(string name, long length)
     {
-        if (length > For(name)) throw new FormatException($"It has {length} bytes, and an object of its kind has at most {For(name)}. It was not read.");
+        if (length > For(name))
+            throw new FormatException(
+                $"It has {length} bytes, and an object of its kind has at most {For(name)}. It was not read.");
     }
 }

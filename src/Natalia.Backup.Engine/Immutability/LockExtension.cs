@@ -11,10 +11,11 @@ internal static class LockExtension
     /// <param name="locks">Where.</param>
     /// <param name="names">The objects.</param>
     /// <param name="until">Until when at least.</param>
-    /// <param name="onFailure">Told of each object whose lock could not be extended, on any thread; null throws at the first.</param>
-    /// <param name="cancellationToken">Stops it.</param>
+    /// <param name="onFailure">Told of each object whose lock could not be extended, on any thread; null throws at the
+    /// first.</param>
     /// <returns>The earliest end of those that were extended; null when there was none.</returns>
-    internal static async Task<DateTime?> ExtendAsync(IObjectLock locks, IReadOnlyCollection<string> names, DateTime until, Action<string, NataliaException>? onFailure, CancellationToken cancellationToken)
+    internal static async Task<DateTime?> ExtendAsync(IObjectLock locks, IReadOnlyCollection<string> names,
+        DateTime until, Action<string, NataliaException>? onFailure, CancellationToken cancellationToken)
     {
         DateTime?[] dates = await InParallel.SelectAsync<string, DateTime?>(names, RequestsAtOnce, async name =>
         {

@@ -8,11 +8,16 @@ using Natalia.Backup.Engine.Storage;
 namespace Natalia.Backup.Engine.Immutability;
 
 /// <summary>
-/// Holds the locks of an appliance's kept points a fixed time ahead. A record in the log tells until when they last; while that is late enough, and neither the policy nor a protection changed,
-/// three requests find it out. Else, once in about a <see cref="ImmutabilityPolicy.Margin"/>, all kept points are extended together, so that they stay together.
+/// Holds the locks of an appliance's kept points a fixed time ahead. A record in the log tells until when they last;
+/// while that is late enough, and neither the policy nor a protection changed, three requests find it out. Else, once
+/// in about a <see cref="ImmutabilityPolicy.Margin"/>, all kept points are extended together, so that they stay
+/// together.
 /// </summary>
-/// <remarks>Needs no lease: extending a lock twice does no harm, and what a run beside it makes is locked by that run.</remarks>
-internal sealed class LockRenewer(RepositoryCore core, ManifestReader manifests, string applianceId, ImmutabilityPolicy policy, IObjectLock locks)
+/// <remarks>
+/// Needs no lease: extending a lock twice does no harm, and what a run beside it makes is locked by that run.
+/// </remarks>
+internal sealed class LockRenewer(RepositoryCore core, ManifestReader manifests, string applianceId,
+    ImmutabilityPolicy policy, IObjectLock locks)
 {
     private readonly Dictionary<string, string> _failures = new(StringComparer.Ordinal);
 
@@ -20,14 +25,19 @@ internal sealed class LockRenewer(RepositoryCore core, ManifestReader manifests,
     /// <param name="readPointsAsync">Reads the appliance's points.</param>
     /// <param name="planAsync">Which of them are kept.</param>
     /// <param name="cancellationToken">Stops it; locks that were extended stay.</param>
-    internal async Task<LockRenewal> ExecuteAsync(bool look, Func<Task<IReadOnlyList<RestorePoint>>> readPointsAsync, Func<IReadOnlyList<RestorePoint>, Task<HashSet<string>>> planAsync, CancellationToken cancellationToken)
+    internal async Task<LockRenewal> ExecuteAsync(bool look, Func<Task<IReadOnlyList<RestorePoint>>> readPointsAsync,
+        Func<IReadOnlyList<RestorePoint>, Task<HashSet<string>>> planAsync, CancellationToken cancellationToken)
     {
         DateTime now = core.Clock.UtcNow(), enough = now + policy.Period + policy.Lead;
         AuditLog log = core.ApplianceLog(applianceId);
         List<AuditName> names = await log.ListAsync(cancellationToken).ConfigureAwait(false);
-        string policyRecord = $"{NewestPolicy(names)}/{NewestPolicy(await core.RepositoryLog.ListAsync(cancellationToken).ConfigureAwait(false))}";
-        RenewalRecord? last = (await RenewalRecord.ReadAsync(log, names, now, cancellationToken, limit: 1).ConfigureAwait(false)).FirstOrDefault();
-        bool changed = last is null || last.Policy != policyRecord || names.Any(n => n.Number > last.Number && n.Event is AuditEvents.PointProtected or AuditEvents.PointUnprotected);
+        string policyRecord = $"{NewestPolicy(names)}/"
+            + $"{NewestPolicy(await core.RepositoryLog.ListAsync(cancellationToken).ConfigureAwait(false))}";
+        RenewalRecord? last = (await RenewalRecord.ReadAsync(log, names, now, cancellationToken,
+            limit: 1).ConfigureAwait(false)).FirstOrDefault();
+        bool changed = last is null || last.Policy != policyRecord
+            || names.Any(
+                n => n.Number > last.Number && n.Event is AuditEvents.PointProtected or AuditEvents.PointUnprotected);
         if (!changed && !look && last!.UntilUtc >= enough) return Result(null, 0, 0, last.UntilUtc);
 
         IReadOnlyList<RestorePoint> points = await readPointsAsync().ConfigureAwait(false);
@@ -39,15 +49,20 @@ internal sealed class LockRenewer(RepositoryCore core, ManifestReader manifests,
         if (earliest >= enough)
         {
             // Written all the same, so that the next run finds out with three requests.
-            if (changed) await RecordAsync(log, earliest, policyRecord, keptIds, 0, cancellationToken).ConfigureAwait(false);
+            if (changed)
+                await RecordAsync(log, earliest, policyRecord, keptIds, 0, cancellationToken).ConfigureAwait(false);
             return Result(kept.Count, 0, 0, earliest);
         }
-        (int objects, long bytes, DateTime until, List<string> good) = await ExtendAsync(kept, names, policy.RetainUntil(now), cancellationToken).ConfigureAwait(false);
-        if (good.Count > 0) await RecordAsync(log, until, policyRecord, good, objects, cancellationToken).ConfigureAwait(false);
+        (int objects, long bytes, DateTime until, List<string> good) = await ExtendAsync(kept, names,
+            policy.RetainUntil(now), cancellationToken).ConfigureAwait(false);
+        if (good.Count > 0)
+            await RecordAsync(log, until, policyRecord, good, objects, cancellationToken).ConfigureAwait(false);
         return Result(kept.Count, objects, bytes, good.Count > 0 ? until : earliest);
     }
 
-    private async Task<(int Objects, long Bytes, DateTime Until, List<string> Good)> ExtendAsync(List<RestorePoint> kept, List<AuditName> records, DateTime wanted, CancellationToken cancellationToken)
+    private async Task<(int Objects, long Bytes, DateTime Until, List<string> Good)> ExtendAsync(
+        List<RestorePoint> kept,
+        List<AuditName> records, DateTime wanted, CancellationToken cancellationToken)
     {
         List<PointManifest> needing = await ReadManifestsAsync(kept, cancellationToken).ConfigureAwait(false);
         var packs = new NeededPacks(core, applianceId);
@@ -55,7 +70,8 @@ internal sealed class LockRenewer(RepositoryCore core, ManifestReader manifests,
         {
             try
             {
-                await packs.AddAsync(manifest.Disks.Select(d => d.Root), manifest.Configuration, cancellationToken).ConfigureAwait(false);
+                await packs.AddAsync(manifest.Disks.Select(d => d.Root), manifest.Configuration,
+                    cancellationToken).ConfigureAwait(false);
             }
             catch (NataliaException damage) when (IsDamage(damage))
             {
@@ -64,48 +80,68 @@ internal sealed class LockRenewer(RepositoryCore core, ManifestReader manifests,
             }
         }
         var refused = new Dictionary<string, string>(StringComparer.Ordinal);
-        IReadOnlyList<StoredObject> located = await packs.LocateAsync(null, missing => refused[missing] = $"The pack '{missing}' is missing.", cancellationToken).ConfigureAwait(false);
+        IReadOnlyList<StoredObject> located = await packs.LocateAsync(null,
+            missing => refused[missing] = $"The pack '{missing}' is missing.", cancellationToken).ConfigureAwait(false);
         var names = new HashSet<string>(located.Select(o => o.Name), StringComparer.Ordinal);
         names.UnionWith(await LockKeeper.FindRepositoryObjectsAsync(core, cancellationToken).ConfigureAwait(false));
         var sequences = new HashSet<long>(needing.Select(m => m.Run.Sequence));
         // Of the log what tells of these points, and the newest word of every setting.
         names.UnionWith(records.Where(r => sequences.Contains(r.Sequence)).Select(r => r.ObjectName));
-        foreach (IGrouping<string, AuditName> setting in records.Where(r => r.Event is AuditEvents.RetentionSet or AuditEvents.ApplianceSet).GroupBy(r => r.Event)) names.Add(setting.Last().ObjectName);
-        foreach (PointManifest manifest in needing) names.UnionWith([Layout.Manifest(applianceId, manifest.Run), Layout.Delta(applianceId, manifest.Run)]);
+        foreach (IGrouping<string, AuditName> setting in records
+            .Where(r => r.Event is AuditEvents.RetentionSet or AuditEvents.ApplianceSet)
+            .GroupBy(r => r.Event))
+            names.Add(setting.Last().ObjectName);
+        foreach (PointManifest manifest in needing)
+            names.UnionWith([Layout.Manifest(applianceId, manifest.Run), Layout.Delta(applianceId, manifest.Run)]);
 
         DateTime until = await LockExtension.ExtendAsync(locks, names, wanted, (name, failure) =>
         {
             lock (refused) refused[name] = failure.Message;
         }, cancellationToken).ConfigureAwait(false) ?? wanted;
         if (refused.Count > 0) await BlameAsync(needing, refused, cancellationToken).ConfigureAwait(false);
-        return (names.Count - names.Count(refused.ContainsKey), located.Where(o => !refused.ContainsKey(o.Name)).Sum(o => o.Length), until, needing.ConvertAll(m => m.PointId));
+        return (names.Count - names.Count(refused.ContainsKey), located.Where(o => !refused.ContainsKey(o.Name))
+            .Sum(o => o.Length), until, needing.ConvertAll(m => m.PointId));
     }
 
-    /// <summary>Finds out which points need what could not be locked. Rare, so that each point's maps are walked by themselves.</summary>
-    private async Task BlameAsync(List<PointManifest> needing, Dictionary<string, string> refused, CancellationToken cancellationToken)
+    /// <summary>
+    /// Finds out which points need what could not be locked. Rare, so that each point's maps are walked by themselves.
+    /// </summary>
+    private async Task BlameAsync(List<PointManifest> needing, Dictionary<string, string> refused,
+        CancellationToken cancellationToken)
     {
         foreach (PointManifest manifest in needing.ToList())
         {
             var own = new NeededPacks(core, applianceId);
-            await own.AddAsync(manifest.Disks.Select(d => d.Root), manifest.Configuration, cancellationToken).ConfigureAwait(false);
-            var names = new List<string> { Layout.Manifest(applianceId, manifest.Run), Layout.Delta(applianceId, manifest.Run) };
-            names.AddRange((await own.LocateAsync(null, names.Add, cancellationToken).ConfigureAwait(false)).Select(o => o.Name));
+            await own.AddAsync(manifest.Disks.Select(d => d.Root), manifest.Configuration,
+                cancellationToken).ConfigureAwait(false);
+            var names = new List<string> { Layout.Manifest(applianceId, manifest.Run), Layout.Delta(applianceId,
+                manifest.Run) };
+            names.AddRange((await own.LocateAsync(null, names.Add, cancellationToken).ConfigureAwait(false))
+                .Select(o => o.Name));
             if (names.Find(refused.ContainsKey) is not string name) continue;
             _failures[manifest.PointId] = Sentence(manifest.ApplianceName, manifest.TimeUtc, refused[name]);
             needing.Remove(manifest);
         }
-        if (_failures.Count == 0) _failures[""] = $"The locks of {refused.Count} objects could not be extended: {refused.First().Value}";
+        if (_failures.Count == 0)
+            _failures[""] = $"The locks of {refused.Count} objects could not be extended: {refused.First().Value}";
     }
 
-    private async Task<List<PointManifest>> ReadManifestsAsync(List<RestorePoint> kept, CancellationToken cancellationToken)
+    private async Task<List<PointManifest>> ReadManifestsAsync(List<RestorePoint> kept,
+        CancellationToken cancellationToken)
     {
         var wanted = new HashSet<string>(kept.Select(p => p.RestorePointId), StringComparer.Ordinal);
-        List<Run> runs = (await manifests.ListAsync(applianceId, cancellationToken).ConfigureAwait(false)).FindAll(r => wanted.Contains(r.Id.ToString()));
-        return [.. (await manifests.ReadAllAsync(applianceId, runs, fromCatalog: false, cancellationToken).ConfigureAwait(false)).Where(m => m.Manifest is not null).Select(m => m.Manifest!)];
+        List<Run> runs = (await manifests.ListAsync(applianceId,
+            cancellationToken).ConfigureAwait(false)).FindAll(r => wanted.Contains(r.Id.ToString()));
+        return [.. (await manifests.ReadAllAsync(applianceId, runs, fromCatalog: false,
+            cancellationToken).ConfigureAwait(false))
+            .Where(m => m.Manifest is not null)
+            .Select(m => m.Manifest!)];
     }
 
-    private Task RecordAsync(AuditLog log, DateTime until, string policyRecord, IReadOnlyCollection<string> points, int objects, CancellationToken cancellationToken) =>
-        log.AppendAsync(RenewalRecord.Entry(applianceId, until, policyRecord, points, objects), core.SigningSeed, cancellationToken);
+    private Task RecordAsync(AuditLog log, DateTime until, string policyRecord, IReadOnlyCollection<string> points,
+        int objects, CancellationToken cancellationToken) =>
+        log.AppendAsync(RenewalRecord.Entry(applianceId, until, policyRecord, points, objects), core.SigningSeed,
+            cancellationToken);
 
     private LockRenewal Result(int? kept, int objects, long bytes, DateTime? until) => new()
     {
@@ -114,15 +150,22 @@ internal sealed class LockRenewer(RepositoryCore core, ManifestReader manifests,
         ExtendedObjects = objects,
         ExtendedBytes = bytes,
         LockedUntilUtc = until,
-        NextRenewalUtc = until > DateTime.MinValue + policy.Period + policy.Lead ? until - policy.Period - policy.Lead : until,
+        NextRenewalUtc = until > DateTime.MinValue + policy.Period + policy.Lead
+            ? until - policy.Period - policy.Lead
+            : until,
         Failures = [.. _failures.Values],
     };
 
-    private void Fail(PointManifest manifest, NataliaException failure) => _failures[manifest.PointId] = Sentence(manifest.ApplianceName, manifest.TimeUtc, failure.Message);
+    private void Fail(PointManifest manifest, NataliaException failure) =>
+        _failures[manifest.PointId] = Sentence(manifest.ApplianceName, manifest.TimeUtc, failure.Message);
 
-    private static string Sentence(string appliance, DateTime timeUtc, string why) => $"The locks of the point {appliance} {timeUtc:yyyy-MM-dd HH:mm:ss}Z could not be extended: {why}";
+    private static string Sentence(string appliance, DateTime timeUtc, string why) =>
+        $"The locks of the point {appliance} {timeUtc:yyyy-MM-dd HH:mm:ss}Z could not be extended: {why}";
 
-    private static bool IsDamage(NataliaException failure) => failure.ErrorId is ErrorIds.BlockMapDamaged or ErrorIds.PackMissing or ErrorIds.ObjectDamaged or ErrorIds.ObjectNotFound;
+    private static bool IsDamage(NataliaException failure) =>
+        failure.ErrorId is ErrorIds.BlockMapDamaged or ErrorIds.PackMissing or ErrorIds.ObjectDamaged
+            or ErrorIds.ObjectNotFound;
 
-    private static string NewestPolicy(List<AuditName> names) => names.FindLast(n => n.Event == AuditEvents.RetentionSet)?.Id.ToString() ?? "";
+    private static string NewestPolicy(List<AuditName> names) =>
+        names.FindLast(n => n.Event == AuditEvents.RetentionSet)?.Id.ToString() ?? "";
 }

@@ -3,7 +3,10 @@ using Natalia.Backup.Engine.Storage;
 
 namespace Natalia.Backup.Engine.Immutability;
 
-/// <summary>Reads a pack of nodes whole when any part of it is wanted, and remembers the latest ones: for walks that need nearly all of them. Everything else passes through. Does not own the inner store.</summary>
+/// <summary>
+/// Reads a pack of nodes whole when any part of it is wanted, and remembers the latest ones: for walks that need nearly
+/// all of them. Everything else passes through. Does not own the inner store.
+/// </summary>
 internal sealed class WholeMetaPacks(IObjectStore inner) : WrappedStore(inner)
 {
     private const long MaximumBytes = 64L << 20;
@@ -11,9 +14,11 @@ internal sealed class WholeMetaPacks(IObjectStore inner) : WrappedStore(inner)
     private readonly Queue<string> _oldest = new();
     private long _bytes;
 
-    public override async Task<int> ReadAsync(string name, long offset, Memory<byte> buffer, CancellationToken cancellationToken)
+    public override async Task<int> ReadAsync(string name, long offset, Memory<byte> buffer,
+        CancellationToken cancellationToken)
     {
-        if (!name.Contains("/meta/")) return await Inner.ReadAsync(name, offset, buffer, cancellationToken).ConfigureAwait(false);
+        if (!name.Contains("/meta/"))
+            return await Inner.ReadAsync(name, offset, buffer, cancellationToken).ConfigureAwait(false);
         if (!_packs.TryGetValue(name, out byte[]? bytes))
         {
             bytes = await ReadWholeAsync(name, cancellationToken).ConfigureAwait(false);

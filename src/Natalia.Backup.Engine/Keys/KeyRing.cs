@@ -8,14 +8,19 @@ using Natalia.Backup.Engine.Storage;
 
 namespace Natalia.Backup.Engine.Keys;
 
-/// <summary>The key slots of an open repository: lists, adds and removes them. docs/format.md §5. Thread-safe.</summary>
+/// <summary>
+/// The key slots of an open repository: lists, adds and removes them. docs/format.md §5. Thread-safe.
+/// </summary>
 /// <param name="core">The repository.</param>
 /// <param name="settingsHash">The SHA-256 of <c>natalia.json</c> as it was opened: every slot names it.</param>
 internal sealed class KeyRing(RepositoryCore core, Hash256 settingsHash)
 {
     private readonly HashSet<string> _proven = new(StringComparer.Ordinal);
 
-    /// <summary>This session has opened the slot, so somebody has its password. A checksum alone does not tell: whoever can write can put there a slot that nobody can open.</summary>
+    /// <summary>
+    /// This session has opened the slot, so somebody has its password. A checksum alone does not tell: whoever can
+    /// write can put there a slot that nobody can open.
+    /// </summary>
     internal void Prove(string keyId)
     {
         lock (_proven) _proven.Add(keyId);
@@ -25,11 +30,13 @@ internal sealed class KeyRing(RepositoryCore core, Hash256 settingsHash)
     {
         RequireEncrypted();
         var keys = new List<RepositoryKey>();
-        foreach (StoredObject slot in await core.Store.ListAllAsync(Layout.Keys, cancellationToken).ConfigureAwait(false))
+        foreach (StoredObject slot in await core.Store.ListAllAsync(Layout.Keys,
+            cancellationToken).ConfigureAwait(false))
         {
             try
             {
-                keys.Add(Describe(slot.Name, await core.Store.ReadAllAsync(slot.Name, cancellationToken).ConfigureAwait(false)));
+                keys.Add(Describe(slot.Name,
+                    await core.Store.ReadAllAsync(slot.Name, cancellationToken).ConfigureAwait(false)));
             }
             catch (FormatException damage)
             {
@@ -47,35 +54,54 @@ internal sealed class KeyRing(RepositoryCore core, Hash256 settingsHash)
         return [.. keys.OrderBy(k => k.CreatedUtc ?? DateTime.MaxValue).ThenBy(k => k.KeyId, StringComparer.Ordinal)];
     }
 
-    internal async Task<RepositoryKey> AddAsync(RepositoryPassword password, string? name, CancellationToken cancellationToken)
+    internal async Task<RepositoryKey> AddAsync(RepositoryPassword password, string? name,
+        CancellationToken cancellationToken)
     {
         RequireEncrypted();
         RepositorySecrets secrets = core.Secrets;
-        if (password.Utf8.IsEmpty) throw new NataliaException(ErrorIds.PasswordRequired, NataliaErrorKind.InvalidArgument, "The new password is empty.", core.Options.Label);
-        if (name is not null && (await ListAsync(cancellationToken).ConfigureAwait(false)).Any(k => string.Equals(k.Name, name, StringComparison.OrdinalIgnoreCase)))
-            throw new NataliaException(ErrorIds.KeyNameInUse, NataliaErrorKind.AlreadyExists, $"A password of the repository '{core.Options.Label}' is called '{name}' already.", name, "Choose another name, or remove that one first.");
+        if (password.Utf8.IsEmpty)
+            throw new NataliaException(ErrorIds.PasswordRequired, NataliaErrorKind.InvalidArgument,
+                "The new password is empty.", core.Options.Label);
+        if (name is not null
+            && (await ListAsync(cancellationToken).ConfigureAwait(false))
+                .Any(k => string.Equals(k.Name, name, StringComparison.OrdinalIgnoreCase)))
+            throw new NataliaException(ErrorIds.KeyNameInUse, NataliaErrorKind.AlreadyExists,
+                $"A password of the repository '{core.Options.Label}' is called '{name}' already.", name,
+                "Choose another name, or remove that one first.");
         // Stretching a password is slow on purpose; it must not hold up the caller's thread.
-        (byte[] bytes, Id128 id) = await Task.Run(() => (KeySlot.Seal(secrets, password, name, settingsHash, core.Clock.UtcNow(), core.Options.PasswordCost, out Id128 made), made), cancellationToken).ConfigureAwait(false);
+        (byte[] bytes,
+            Id128 id) =
+            await Task.Run(
+                () => (KeySlot.Seal(secrets, password, name, settingsHash, core.Clock.UtcNow(),
+                    core.Options.PasswordCost, out Id128 made), made),
+            cancellationToken).ConfigureAwait(false);
         string objectName = Layout.Keys + id;
-        await core.Store.PutAsync(objectName, new ObjectContent(bytes), new PutOptions { MustNotExist = true }, cancellationToken).ConfigureAwait(false);
+        await core.Store.PutAsync(objectName, new ObjectContent(bytes), new PutOptions { MustNotExist = true },
+            cancellationToken).ConfigureAwait(false);
         try
         {
             await core.Store.FlushAsync(cancellationToken).ConfigureAwait(false);
             // From what lies there, so that a password that somebody will rely on is known to open it.
             byte[] stored = await core.Store.ReadAllAsync(objectName, cancellationToken).ConfigureAwait(false);
-            using RepositorySecrets? opened = await Task.Run(() => KeySlot.TryOpen(stored, password, settingsHash), cancellationToken).ConfigureAwait(false);
-            if (opened is null || !opened.Master.AsSpan().SequenceEqual(secrets.Master)) throw new FormatException("It does not open.");
+            using RepositorySecrets? opened = await Task.Run(() => KeySlot.TryOpen(stored, password, settingsHash),
+                cancellationToken).ConfigureAwait(false);
+            if (opened is null || !opened.Master.AsSpan().SequenceEqual(secrets.Master))
+                throw new FormatException("It does not open.");
             await RecordAsync(AuditEvents.KeyAdded, id.ToString(), name, null, cancellationToken).ConfigureAwait(false);
             Prove(id.ToString());
             return Describe(objectName, stored);
         }
         catch (Exception failure)
         {
-            // A way in that the log does not know of must not stay. The attempt is bounded, and what it cannot delete is told by the first error.
+            // A way in that the log does not know of must not stay. The attempt is bounded, and what it cannot delete
+            // is told by the first error.
             using var bounded = new CancellationTokenSource(TimeSpan.FromSeconds(30));
             await DeleteQuietlyAsync(objectName, bounded.Token).ConfigureAwait(false);
             if (failure is not FormatException) throw;
-            throw new NataliaException(ErrorIds.ObjectDamaged, NataliaErrorKind.InvalidData, $"The new key slot '{objectName}' was stored in {core.Store.Location}, but came back different: {failure.Message}", objectName,
+            throw new NataliaException(ErrorIds.ObjectDamaged, NataliaErrorKind.InvalidData,
+                $"The new key slot '{objectName}' was stored in {core.Store.Location}, but came back different: "
+                + $"{failure.Message}",
+                objectName,
                 "The password was not added. Check the store.", failure);
         }
     }
@@ -86,22 +112,35 @@ internal sealed class KeyRing(RepositoryCore core, Hash256 settingsHash)
         _ = core.SigningSeed;
         IReadOnlyList<RepositoryKey> keys = await ListAsync(cancellationToken).ConfigureAwait(false);
         RepositoryKey gone = keys.FirstOrDefault(k => k.KeyId == keyId)
-            ?? throw new NataliaException(ErrorIds.KeySlotNotFound, NataliaErrorKind.NotFound, $"The repository '{core.Options.Label}' has no key slot '{keyId}'.", keyId, "Get-NataliaRepositoryKey lists them.");
+            ?? throw new NataliaException(ErrorIds.KeySlotNotFound, NataliaErrorKind.NotFound,
+                $"The repository '{core.Options.Label}' has no key slot '{keyId}'.", keyId,
+                "Get-NataliaRepositoryKey lists them.");
         List<RepositoryKey> stay = [.. keys.Where(k => k.KeyId != keyId && k.IsWhole)];
         if (stay.Count == 0)
-            throw new NataliaException(ErrorIds.LastKeySlot, NataliaErrorKind.InvalidOperation, $"'{gone}' is the last password of the repository '{core.Options.Label}' that can be used. Without it nobody could open the repository any more.", keyId,
+            throw new NataliaException(ErrorIds.LastKeySlot, NataliaErrorKind.InvalidOperation,
+                $"'{gone}' is the last password of the repository '{core.Options.Label}' that can be used. Without it "
+                + "nobody could open the repository any more.",
+                keyId,
                 "Add another one first, with Add-NataliaRepositoryKey.");
         if (!stay.Exists(k => k.IsProven))
             throw new NataliaException(ErrorIds.KeySlotNotProven, NataliaErrorKind.InvalidOperation,
-                $"'{gone}' is the only password of the repository '{core.Options.Label}' that this session knows to work; whether the others open it cannot be told without them.", keyId,
+                $"'{gone}' is the only password of the repository '{core.Options.Label}' that this session knows to "
+                + "work; whether the others open it cannot be told without them.",
+                keyId,
                 "Connect with a password that stays, then remove this one; or add a new one in this session first.");
-        // The record first: whoever finds the slot missing must find the reason too. It also tells another session that is about to remove the slot that is to stay here.
+        // The record first: whoever finds the slot missing must find the reason too. It also tells another session that
+        // is about to remove the slot that is to stay here.
         await RecordAsync(AuditEvents.KeyRemoved, keyId, gone.Name, null, cancellationToken).ConfigureAwait(false);
         HashSet<string> going = await ReadRemovedAsync(cancellationToken).ConfigureAwait(false);
         if (stay.TrueForAll(k => going.Contains(k.KeyId)))
         {
-            await RecordAsync(AuditEvents.KeyAdded, keyId, gone.Name, "The removal was called off: another session is removing the other passwords.", cancellationToken).ConfigureAwait(false);
-            throw new NataliaException(ErrorIds.LastKeySlot, NataliaErrorKind.ResourceBusy, $"'{gone}' was not removed from the repository '{core.Options.Label}': another session is removing the others at this moment.", keyId, "Look at what is left, then try again.");
+            await RecordAsync(AuditEvents.KeyAdded, keyId, gone.Name,
+                "The removal was called off: another session is removing the other passwords.",
+                cancellationToken).ConfigureAwait(false);
+            throw new NataliaException(ErrorIds.LastKeySlot, NataliaErrorKind.ResourceBusy,
+                $"'{gone}' was not removed from the repository '{core.Options.Label}': another session is removing "
+                + "the others at this moment.",
+                keyId, "Look at what is left, then try again.");
         }
         try
         {
@@ -109,7 +148,8 @@ internal sealed class KeyRing(RepositoryCore core, Hash256 settingsHash)
         }
         catch (NataliaException locked) when (locked.ErrorId == ErrorIds.ObjectLocked)
         {
-            await RecordAsync(AuditEvents.KeyAdded, keyId, gone.Name, "The removal was called off: the slot is locked.", cancellationToken).ConfigureAwait(false);
+            await RecordAsync(AuditEvents.KeyAdded, keyId, gone.Name, "The removal was called off: the slot is locked.",
+                cancellationToken).ConfigureAwait(false);
             throw;
         }
         await core.Store.FlushAsync(cancellationToken).ConfigureAwait(false);
@@ -121,11 +161,20 @@ internal sealed class KeyRing(RepositoryCore core, Hash256 settingsHash)
         string id = Layout.FileName(objectName);
         bool isProven;
         lock (_proven) isProven = _proven.Contains(id);
-        var key = new RepositoryKey { KeyId = id, IsWhole = true, IsProven = isProven, Repository = core.Options.Label, RepositoryId = core.RepositoryId };
+        var key = new RepositoryKey
+        {
+            KeyId = id,
+            IsWhole = true,
+            IsProven = isProven,
+            Repository = core.Options.Label,
+            RepositoryId = core.RepositoryId,
+        };
         try
         {
             KeySlotHeader slot = KeySlot.Describe(bytes, settingsHash);
-            return slot.Id.ToString() == id ? key with { CreatedUtc = slot.CreatedUtc, Name = slot.Name } : throw new FormatException("The key slot is not the one that its name says.");
+            return slot.Id.ToString() == id
+                ? key with { CreatedUtc = slot.CreatedUtc, Name = slot.Name }
+                : throw new FormatException("The key slot is not the one that its name says.");
         }
         catch (FormatException damage)
         {
@@ -134,9 +183,18 @@ internal sealed class KeyRing(RepositoryCore core, Hash256 settingsHash)
     }
 
     private RepositoryKey Unusable(string objectName, string damage) =>
-        new() { KeyId = Layout.FileName(objectName), IsWhole = false, Damage = damage, Repository = core.Options.Label, RepositoryId = core.RepositoryId };
+        new()
+        {
+            KeyId = Layout.FileName(objectName),
+            IsWhole = false,
+            Damage = damage,
+            Repository = core.Options.Label,
+            RepositoryId = core.RepositoryId,
+        };
 
-    /// <summary>The slot that a record of <c>key-added</c> or <c>key-removed</c> names; null when it names none, or is none.</summary>
+    /// <summary>
+    /// The slot that a record of <c>key-added</c> or <c>key-removed</c> names; null when it names none, or is none.
+    /// </summary>
     internal static string? KeyOf(AuditRecord? record)
     {
         if (record?.Data is not string text) return null;
@@ -166,7 +224,8 @@ internal sealed class KeyRing(RepositoryCore core, Hash256 settingsHash)
         return removed;
     }
 
-    private async Task RecordAsync(string what, string keyId, string? name, string? reason, CancellationToken cancellationToken)
+    private async Task RecordAsync(string what, string keyId, string? name, string? reason,
+        CancellationToken cancellationToken)
     {
         await core.RepositoryLog.AppendAsync(new AuditEntry(what)
         {
@@ -188,14 +247,16 @@ internal sealed class KeyRing(RepositoryCore core, Hash256 settingsHash)
         }
         catch (Exception failure) when (failure is NataliaException or OperationCanceledException)
         {
-            // The store is away: the slot is whole and sealed with the new password. The list of keys shows it, and it can be removed.
+            // The store is away: the slot is whole and sealed with the new password. The list of keys shows it, and it
+            // can be removed.
         }
     }
 
     private void RequireEncrypted()
     {
         if (core.Settings.Cipher == Cipher.None)
-            throw new NataliaException(ErrorIds.RepositoryNotEncrypted, NataliaErrorKind.NotSupported, $"The repository '{core.Options.Label}' is not encrypted, and has no passwords.", core.Options.Label,
+            throw new NataliaException(ErrorIds.RepositoryNotEncrypted, NataliaErrorKind.NotSupported,
+                $"The repository '{core.Options.Label}' is not encrypted, and has no passwords.", core.Options.Label,
                 "Make an encrypted repository; the encryption of one that exists cannot be changed.");
     }
 }

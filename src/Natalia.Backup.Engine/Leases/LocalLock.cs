@@ -5,12 +5,15 @@ using Natalia.Backup.Engine.Format;
 namespace Natalia.Backup.Engine.Leases;
 
 /// <summary>
-/// A file on this machine that the operating system unlocks when its holder dies. It tells at once whether a lease's holder on this machine still lives, so that a run after a kill need not wait.
-/// It never decides alone who may write: the lease in the store does.
+/// A file on this machine that the operating system unlocks when its holder dies. It tells at once whether a lease's
+/// holder on this machine still lives, so that a run after a kill need not wait. It never decides alone who may write:
+/// the lease in the store does.
 /// </summary>
 internal sealed class LocalLock : IDisposable
 {
-    /// <summary>Of so many an eighth is kept: enough for holders that were killed between writing here and claiming the lease.</summary>
+    /// <summary>
+    /// Of so many an eighth is kept: enough for holders that were killed between writing here and claiming the lease.
+    /// </summary>
     private const int RememberedNonces = 64;
 
     private readonly FileStream _file;
@@ -22,7 +25,9 @@ internal sealed class LocalLock : IDisposable
         Nonce = nonce;
     }
 
-    /// <summary>What earlier holders wrote: a lease that names one of these is dead, for its holder would still have the lock.</summary>
+    /// <summary>
+    /// What earlier holders wrote: a lease that names one of these is dead, for its holder would still have the lock.
+    /// </summary>
     internal IReadOnlyList<string> Earlier { get; }
 
     /// <summary>What this holder wrote.</summary>
@@ -51,14 +56,16 @@ internal sealed class LocalLock : IDisposable
         }
         catch (IOException failure)
         {
-            // Held by another process, or there is no room, or the place is read-only: either way nothing can be said of the dead.
+            // Held by another process, or there is no room, or the place is read-only: either way nothing can be said
+            // of the dead.
             isHeld = IsSharingViolation(failure) && File.Exists(path);
             return null;
         }
         try
         {
             string text;
-            using (var reader = new StreamReader(file, Encoding.ASCII, false, 1024, leaveOpen: true)) text = reader.ReadToEnd();
+            using (var reader = new StreamReader(file, Encoding.ASCII, false, 1024, leaveOpen: true))
+                text = reader.ReadToEnd();
             string[] earlier = text.Split(['\n'], StringSplitOptions.RemoveEmptyEntries);
             string nonce = Id128.NewRandom().ToString();
             // Appended: a kill here must not lose what earlier holders wrote. Their number is cut only now and then.
@@ -67,7 +74,9 @@ internal sealed class LocalLock : IDisposable
                 earlier = earlier.Skip(earlier.Length - RememberedNonces / 8).ToArray();
                 file.SetLength(0);
             }
-            byte[] lines = Encoding.ASCII.GetBytes(file.Length == 0 ? string.Join("\n", earlier.Concat([nonce])) + "\n" : "\n" + nonce + "\n");
+            byte[] lines = Encoding.ASCII.GetBytes(file.Length == 0
+                ? string.Join("\n", earlier.Concat([nonce])) + "\n"
+                : "\n" + nonce + "\n");
             file.Seek(0, SeekOrigin.End);
             file.Write(lines, 0, lines.Length);
             StableFile.Flush(file);
@@ -88,8 +97,12 @@ internal sealed class LocalLock : IDisposable
         return Path.Combine(root, "Natalia.Backup", "locks");
     }
 
-    /// <summary>Windows says 32 or 33, Linux EWOULDBLOCK (11), macOS the same (35); class libraries other than .NET's own say what Windows says.</summary>
-    private static bool IsSharingViolation(IOException failure) => failure.HResult is 11 or 35 or unchecked((int)0x80070020) or unchecked((int)0x80070021);
+    /// <summary>
+    /// Windows says 32 or 33, Linux EWOULDBLOCK (11), macOS the same (35); class libraries other than .NET's own say
+    /// what Windows says.
+    /// </summary>
+    private static bool IsSharingViolation(IOException failure) =>
+        failure.HResult is 11 or 35 or unchecked((int)0x80070020) or unchecked((int)0x80070021);
 
     public void Dispose() => _file.Dispose();
 }

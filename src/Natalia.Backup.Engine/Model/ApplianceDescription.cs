@@ -24,7 +24,8 @@ public sealed record ApplianceDisk(string DiskId, DiskRole Role, long? SizeBytes
 }
 
 /// <summary>
-/// A VM's configuration at one time: what is needed to build a machine around a restored disk. Kept with every restore point.
+/// A VM's configuration at one time: what is needed to build a machine around a restored disk. Kept with every restore
+/// point.
 /// </summary>
 public sealed record ApplianceDescription
 {
@@ -44,7 +45,10 @@ public sealed record ApplianceDescription
     public IReadOnlyList<ApplianceNetwork> Networks { get; init; } = [];
     /// <summary>All its virtual disks, backed up or not.</summary>
     public IReadOnlyList<ApplianceDisk> Disks { get; init; } = [];
-    /// <summary>The format of <see cref="NativeConfiguration"/>: <c>vm.json</c>, <c>vmx</c>, <c>qemu-server</c>, …; null when there is none.</summary>
+    /// <summary>
+    /// The format of <see cref="NativeConfiguration"/>: <c>vm.json</c>, <c>vmx</c>, <c>qemu-server</c>, …; null when
+    /// there is none.
+    /// </summary>
     public string? NativeFormat { get; init; }
     /// <summary>The hypervisor's own description, word for word, so that nothing it knows is lost; or null.</summary>
     public string? NativeConfiguration { get; init; }

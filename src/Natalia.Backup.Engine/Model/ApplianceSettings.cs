@@ -1,6 +1,9 @@
 namespace Natalia.Backup.Engine.Model;
 
-/// <summary>What <c>Set-NataliaAppliance</c> keeps with a repository about an enrolled appliance. Immutable; a change is a new record of the log.</summary>
+/// <summary>
+/// What <c>Set-NataliaAppliance</c> keeps with a repository about an enrolled appliance. Immutable; a change is a new
+/// record of the log.
+/// </summary>
 public sealed record ApplianceSettings
 {
     /// <summary>The appliance's id.</summary>
@@ -9,7 +12,9 @@ public sealed record ApplianceSettings
     public required string Name { get; init; }
     /// <summary>The kind of hypervisor that it runs on.</summary>
     public required string HypervisorKind { get; init; }
-    /// <summary>The id of the disk that holds the data, where the user said so; null leaves it to the hypervisor's description.</summary>
+    /// <summary>
+    /// The id of the disk that holds the data, where the user said so; null leaves it to the hypervisor's description.
+    /// </summary>
     public string? DataDiskId { get; init; }
     /// <summary>Whether every backup takes the system disk too.</summary>
     public bool IncludeSystemDisk { get; init; }

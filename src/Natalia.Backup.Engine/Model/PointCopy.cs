@@ -5,14 +5,17 @@ public enum CopyStatus
 {
     /// <summary>It was copied.</summary>
     Copied = 0,
-    /// <summary>The destination holds the point, or a copy of it, already, and it is not known to be damaged; nothing was done.</summary>
+    /// <summary>
+    /// The destination holds the point, or a copy of it, already, and it is not known to be damaged; nothing was done.
+    /// </summary>
     AlreadyThere,
     /// <summary>It was in the destination once and was removed there on purpose; nothing was done.</summary>
     RemovedThere,
 }
 
 /// <summary>
-/// What copying one restore point did. <see cref="RestorePointId"/> and <see cref="RepositoryId"/> are those of the copy, so that it can be piped on to what tests or restores it. Immutable and job-safe.
+/// What copying one restore point did. <see cref="RestorePointId"/> and <see cref="RepositoryId"/> are those of the
+/// copy, so that it can be piped on to what tests or restores it. Immutable and job-safe.
 /// </summary>
 public sealed record PointCopy
 {
@@ -44,9 +47,14 @@ public sealed record PointCopy
     public long SkippedBytes { get; init; }
     /// <summary>How long it took.</summary>
     public TimeSpan Duration { get; init; }
-    /// <summary>Until when an object lock keeps everything that the copy needs, UTC; null when nothing is locked.</summary>
+    /// <summary>
+    /// Until when an object lock keeps everything that the copy needs, UTC; null when nothing is locked.
+    /// </summary>
     public DateTime? ImmutableUntilUtc { get; init; }
-    /// <summary>Why it was copied although the destination has it (what is there was found damaged), or why less was shared with the destination's earlier points than could have been; or null.</summary>
+    /// <summary>
+    /// Why it was copied although the destination has it (what is there was found damaged), or why less was shared with
+    /// the destination's earlier points than could have been; or null.
+    /// </summary>
     public string? Reason { get; init; }
 
     /// <summary>The appliance, the time and the status.</summary>

@@ -3,7 +3,10 @@ using Natalia.Backup.Engine.Format;
 
 namespace Natalia.Backup.Engine.Model;
 
-/// <summary>Where a copied point was first made. Copies of copies name the same origin, so that a point is known again wherever it goes.</summary>
+/// <summary>
+/// Where a copied point was first made. Copies of copies name the same origin, so that a point is known again wherever
+/// it goes.
+/// </summary>
 /// <param name="RepositoryId">The repository in which it was made.</param>
 /// <param name="PointId">Its id there.</param>
 internal sealed record PointOrigin(string RepositoryId, string PointId)

@@ -20,7 +20,10 @@ public sealed record ReclaimResult
     public int WaitingPoints { get; init; }
     /// <summary>Packs that were deleted.</summary>
     public int DeletedPacks { get; init; }
-    /// <summary>Packs that were rewritten without what nobody needs; the old ones go with a later optimization, when readers have let go of them.</summary>
+    /// <summary>
+    /// Packs that were rewritten without what nobody needs; the old ones go with a later optimization, when readers
+    /// have let go of them.
+    /// </summary>
     public int RepackedPacks { get; init; }
     /// <summary>Bytes that deleted objects held.</summary>
     public long FreedBytes { get; init; }
@@ -32,7 +35,9 @@ public sealed record ReclaimResult
     public int ReadDeltas { get; init; }
 
     /// <summary>
-    /// Why it could not be found out what else is free, and what to do; null when it could. The manifest of a point or a delta is lost, or two runs made points beside each other because one had lost its lease. No point is harmed by it.
+    /// Why it could not be found out what else is free, and what to do; null when it could. The manifest of a point or
+    /// a delta is lost, or two runs made points beside each other because one had lost its lease. No point is harmed by
+    /// it.
     /// </summary>
     public string? Reason { get; init; }
 

@@ -5,11 +5,16 @@ public enum RepairFindingKind
 {
     /// <summary>Not said.</summary>
     Unknown = 0,
-    /// <summary>A restore point that cannot be restored as a whole; one finding for each disk concerned, or one for its VM configuration when that alone is lost.</summary>
+    /// <summary>
+    /// A restore point that cannot be restored as a whole; one finding for each disk concerned, or one for its VM
+    /// configuration when that alone is lost.
+    /// </summary>
     PointLost,
     /// <summary>A restore point that had been found damaged, and is whole again.</summary>
     PointHealed,
-    /// <summary>The manifest of a restore point is not there, although the log says that the point was made and never removed.</summary>
+    /// <summary>
+    /// The manifest of a restore point is not there, although the log says that the point was made and never removed.
+    /// </summary>
     ManifestMissing,
     /// <summary>The manifest of a restore point cannot be read.</summary>
     ManifestDamaged,
@@ -17,7 +22,9 @@ public enum RepairFindingKind
     PackMissing,
     /// <summary>A pack is cut off, changed, or cannot be read.</summary>
     PackDamaged,
-    /// <summary>What a run added and what died with it is not known any more: costs no data, but space cannot be given back.</summary>
+    /// <summary>
+    /// What a run added and what died with it is not known any more: costs no data, but space cannot be given back.
+    /// </summary>
     DeltaLost,
     /// <summary>A run does not tell all that died with it: costs no data, but space cannot be given back.</summary>
     DeadListIncomplete,
@@ -37,7 +44,10 @@ public enum RepairFindingKind
     LeaseStale,
     /// <summary>A part of the repository could not be looked at.</summary>
     NotExamined,
-    /// <summary>Two runs made points beside each other, because one had lost its lease: costs no data, but space cannot be given back.</summary>
+    /// <summary>
+    /// Two runs made points beside each other, because one had lost its lease: costs no data, but space cannot be given
+    /// back.
+    /// </summary>
     HistoryForked,
 }
 
@@ -48,7 +58,9 @@ public enum RepairAction
     None = 0,
     /// <summary>It stays as it is.</summary>
     Kept,
-    /// <summary>It was noted in the audit log, so that nobody relies on it and the next backup stores it again.</summary>
+    /// <summary>
+    /// It was noted in the audit log, so that nobody relies on it and the next backup stores it again.
+    /// </summary>
     Recorded,
     /// <summary>It was made again from what is whole.</summary>
     Rebuilt,
@@ -77,9 +89,13 @@ public sealed record RepairFinding
     public DateTime? PointTimeUtc { get; init; }
     /// <summary>The disk concerned, or null.</summary>
     public string? DiskId { get; init; }
-    /// <summary>How many bytes of the disk are lost: those that were stored and cannot be had any more. 0 where none are.</summary>
+    /// <summary>
+    /// How many bytes of the disk are lost: those that were stored and cannot be had any more. 0 where none are.
+    /// </summary>
     public long BytesLost { get; init; }
-    /// <summary>Where on the disk they are, ascending; the first 1,000 extents. An extent may hold zeros besides what is lost.</summary>
+    /// <summary>
+    /// Where on the disk they are, ascending; the first 1,000 extents. An extent may hold zeros besides what is lost.
+    /// </summary>
     public IReadOnlyList<Extent> LostExtents { get; init; } = [];
     /// <summary>How many bytes it takes in the store; 0 where that does not matter.</summary>
     public long StoredBytes { get; init; }

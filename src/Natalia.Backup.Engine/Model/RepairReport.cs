@@ -24,15 +24,24 @@ public sealed record RepairReport
     public RepairOutcome Outcome { get; init; }
     /// <summary>True when nothing was changed: the actions are what would be done.</summary>
     public bool IsWhatIf { get; init; }
-    /// <summary>True when every byte was read; else missing and cut off objects were found, and damage in maps and lists, but not every changed byte in packs of blocks.</summary>
+    /// <summary>
+    /// True when every byte was read; else missing and cut off objects were found, and damage in maps and lists, but
+    /// not every changed byte in packs of blocks.
+    /// </summary>
     public bool IsFull { get; init; }
-    /// <summary>Restore points of which nothing is known to be lost. That they are whole is proven only where <see cref="IsFull"/> is true: else their blocks were not read.</summary>
+    /// <summary>
+    /// Restore points of which nothing is known to be lost. That they are whole is proven only where
+    /// <see cref="IsFull"/> is true: else their blocks were not read.
+    /// </summary>
     public int WholePoints { get; init; }
     /// <summary>Restore points that cannot be restored as a whole, those that were removed for it included.</summary>
     public int LostPoints { get; init; }
     /// <summary>Restore points that were removed because they are lost.</summary>
     public int RemovedPoints { get; init; }
-    /// <summary>Bytes in the store that no readable point needs: those that are given back, and those that are kept because a lost point may need them.</summary>
+    /// <summary>
+    /// Bytes in the store that no readable point needs: those that are given back, and those that are kept because a
+    /// lost point may need them.
+    /// </summary>
     public long UnneededBytes { get; init; }
     /// <summary>Bytes that were given back; with -WhatIf those that would be.</summary>
     public long FreedBytes { get; init; }
@@ -42,5 +51,6 @@ public sealed record RepairReport
     public IReadOnlyList<RepairFinding> Findings { get; init; } = [];
 
     /// <summary>The outcome and the counts of points.</summary>
-    public override string ToString() => $"{Outcome}: {WholePoints} points {(IsFull ? "whole" : "not seen damaged")}, {LostPoints} lost";
+    public override string ToString() =>
+        $"{Outcome}: {WholePoints} points {(IsFull ? "whole" : "not seen damaged")}, {LostPoints} lost";
 }

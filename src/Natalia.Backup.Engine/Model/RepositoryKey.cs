@@ -1,6 +1,8 @@
 namespace Natalia.Backup.Engine.Model;
 
-/// <summary>A key slot: one password that opens a repository. Says nothing of the password. Immutable and job-safe.</summary>
+/// <summary>
+/// A key slot: one password that opens a repository. Says nothing of the password. Immutable and job-safe.
+/// </summary>
 public sealed record RepositoryKey
 {
     /// <summary>The slot's id: 32 lowercase hexadecimal digits.</summary>

@@ -5,7 +5,10 @@ public enum BackupType
 {
     /// <summary>Unknown: a restore point of another product, or of a newer version.</summary>
     Unknown = 0,
-    /// <summary>Everything allocated was read and compared; nothing was assumed. Only what differs from the parent point was stored.</summary>
+    /// <summary>
+    /// Everything allocated was read and compared; nothing was assumed. Only what differs from the parent point was
+    /// stored.
+    /// </summary>
     Full,
     /// <summary>Only the extents that the hypervisor reported as changed were read.</summary>
     Incremental,
@@ -75,9 +78,14 @@ public sealed record RestorePoint : IComparable<RestorePoint>
     public required string Repository { get; init; }
     /// <summary>What kind of repository holds it: <c>Natalia</c>, <c>Proxmox</c>.</summary>
     public string RepositoryKind { get; init; } = "Natalia";
-    /// <summary>The order of points within the appliance: a later point has a higher number. Null where the repository has no such order.</summary>
+    /// <summary>
+    /// The order of points within the appliance: a later point has a higher number. Null where the repository has no
+    /// such order.
+    /// </summary>
     public long? Sequence { get; init; }
-    /// <summary>The time of the state that it holds, UTC: when the disks were frozen, not when the copy ended.</summary>
+    /// <summary>
+    /// The time of the state that it holds, UTC: when the disks were frozen, not when the copy ended.
+    /// </summary>
     public required DateTime TimeUtc { get; init; }
     /// <summary>How the disks were read.</summary>
     public BackupType Type { get; init; }
@@ -93,7 +101,10 @@ public sealed record RestorePoint : IComparable<RestorePoint>
     public long? ReadBytes { get; init; }
     /// <summary>How many bytes its making added to the repository, everything counted; null where unknown.</summary>
     public long? StoredBytes { get; init; }
-    /// <summary>How many requests its making sent to the store, which a bucket's owner pays for; null where that was not counted: in a folder, and of points that are listed.</summary>
+    /// <summary>
+    /// How many requests its making sent to the store, which a bucket's owner pays for; null where that was not
+    /// counted: in a folder, and of points that are listed.
+    /// </summary>
     public long? Requests { get; init; }
     /// <summary>How long its making took; null where unknown.</summary>
     public TimeSpan? Duration { get; init; }
@@ -101,13 +112,21 @@ public sealed record RestorePoint : IComparable<RestorePoint>
     public IReadOnlyList<RestorePointDisk> Disks { get; init; } = [];
     /// <summary>True when retention must not take it.</summary>
     public bool IsProtected { get; init; }
-    /// <summary>For a copy: the id of the point whose state it is, where that was first made; null for a point that was made here.</summary>
+    /// <summary>
+    /// For a copy: the id of the point whose state it is, where that was first made; null for a point that was made
+    /// here.
+    /// </summary>
     public string? OriginalRestorePointId { get; init; }
-    /// <summary>For a copy: the id of the repository in which the point was first made; null for a point that was made here.</summary>
+    /// <summary>
+    /// For a copy: the id of the repository in which the point was first made; null for a point that was made here.
+    /// </summary>
     public string? OriginalRepositoryId { get; init; }
     /// <summary>Until when an object lock keeps everything that it needs, UTC; null when nothing is locked.</summary>
     public DateTime? ImmutableUntilUtc { get; init; }
-    /// <summary>How many objects its making stored under a lock, each read back from the store after it was set; null where nothing is locked, and of points that are listed. What the point shares with earlier ones is not among them.</summary>
+    /// <summary>
+    /// How many objects its making stored under a lock, each read back from the store after it was set; null where
+    /// nothing is locked, and of points that are listed. What the point shares with earlier ones is not among them.
+    /// </summary>
     public int? LockedObjects { get; init; }
     /// <summary>The repository's own name of the point, where it is another product's; else null.</summary>
     public string? NativeId { get; init; }
@@ -115,13 +134,27 @@ public sealed record RestorePoint : IComparable<RestorePoint>
     public VerificationState Verification { get; init; }
     /// <summary>When that verification began, UTC; null where there was none or its time is not known.</summary>
     public DateTime? VerifiedUtc { get; init; }
-    /// <summary>False when its manifest is damaged: then what is shown is what the audit log tells, its disks are unknown, and it can be neither restored, copied nor removed. No retention rule counts it. A repair, or the manifest put back, makes it readable again.</summary>
+    /// <summary>
+    /// False when its manifest is damaged: then what is shown is what the audit log tells, its disks are unknown, and
+    /// it can be neither restored, copied nor removed. No retention rule counts it. A repair, or the manifest put back,
+    /// makes it readable again.
+    /// </summary>
     public bool IsReadable { get; init; } = true;
-    /// <summary>True when its time lies in the future by more than a quarter of an hour, by the clock of who looks: it was made while a clock was wrong. It is never the newest one, no retention rule counts it or removes it, and it can be removed by hand.</summary>
+    /// <summary>
+    /// True when its time lies in the future by more than a quarter of an hour, by the clock of who looks: it was made
+    /// while a clock was wrong. It is never the newest one, no retention rule counts it or removes it, and it can be
+    /// removed by hand.
+    /// </summary>
     public bool IsInFuture { get; init; }
-    /// <summary>True when its file bears a name that the storage did not give: its time is then the file's own, and proves nothing. It is never the newest one, no retention rule counts it or removes it, and it can be removed by hand.</summary>
+    /// <summary>
+    /// True when its file bears a name that the storage did not give: its time is then the file's own, and proves
+    /// nothing. It is never the newest one, no retention rule counts it or removes it, and it can be removed by hand.
+    /// </summary>
     public bool IsRenamed { get; init; }
-    /// <summary>What is wrong with clocks, as it was seen while the point was made: this machine's and the store's differ, or the earlier point is of the future. Null where nothing is, and of points that are listed.</summary>
+    /// <summary>
+    /// What is wrong with clocks, as it was seen while the point was made: this machine's and the store's differ, or
+    /// the earlier point is of the future. Null where nothing is, and of points that are listed.
+    /// </summary>
     public string? ClockWarning { get; init; }
     /// <summary>Whether it is encrypted; null where the repository does not say.</summary>
     public bool? IsEncrypted { get; init; }
@@ -130,7 +163,10 @@ public sealed record RestorePoint : IComparable<RestorePoint>
     /// <summary>True when the system disk was left out, so that the point cannot boot by itself.</summary>
     public bool IsDataDiskOnly { get; init; }
 
-    /// <summary>Orders by time, then by sequence; what is of the future or was renamed comes before everything else, so that it is never the newest.</summary>
+    /// <summary>
+    /// Orders by time, then by sequence; what is of the future or was renamed comes before everything else, so that it
+    /// is never the newest.
+    /// </summary>
     /// <param name="other">The other point; null comes first.</param>
     public int CompareTo(RestorePoint? other)
     {

@@ -1,6 +1,9 @@
 namespace Natalia.Backup.Engine.Model;
 
-/// <summary>How far what a restore point needs can be read: what lies in an archive class, and what is being thawed. Immutable and job-safe.</summary>
+/// <summary>
+/// How far what a restore point needs can be read: what lies in an archive class, and what is being thawed. Immutable
+/// and job-safe.
+/// </summary>
 public sealed record ThawStatus
 {
     /// <summary>The restore point.</summary>
@@ -31,12 +34,15 @@ public sealed record ThawStatus
     public long ArchivedBytes { get; init; }
     /// <summary>For how many days what was asked for just now stays readable; null when nothing was.</summary>
     public int? Days { get; init; }
-    /// <summary>By when what is being thawed is usually readable, UTC: the time to come back. Null when nothing is being thawed.</summary>
+    /// <summary>
+    /// By when what is being thawed is usually readable, UTC: the time to come back. Null when nothing is being thawed.
+    /// </summary>
     public DateTime? ExpectedUtc { get; init; }
 
     /// <summary>True when everything can be read now.</summary>
     public bool IsReadable => ThawingObjects == 0 && ArchivedObjects == 0;
 
     /// <summary>The numbers, short.</summary>
-    public override string ToString() => $"{ReadableObjects} of {Objects} objects readable, {ThawingObjects} thawing, {ArchivedObjects} archived";
+    public override string ToString() =>
+        $"{ReadableObjects} of {Objects} objects readable, {ThawingObjects} thawing, {ArchivedObjects} archived";
 }

@@ -4,28 +4,33 @@ using Natalia.Backup.Engine.Format;
 namespace Natalia.Backup.Engine.Packs;
 
 /// <summary>
-/// The references that died with a run, as ranges of ordinals per pack. A reference born at b and dead at d is free when no existing point p has b ≤ p &lt; d. docs/format.md §8.
-/// Not thread-safe.
+/// The references that died with a run, as ranges of ordinals per pack. A reference born at b and dead at d is free
+/// when no existing point p has b ≤ p &lt; d. docs/format.md §8. Not thread-safe.
 /// </summary>
 internal sealed class DeadList
 {
     /// <summary>One encoded segment stays well under the format's limit.</summary>
     private const int SegmentBytes = 1 << 20;
 
-    /// <summary>A pack has at most 2^20 segments; what names ordinals far above that is damage, and would fill the memory.</summary>
+    /// <summary>
+    /// A pack has at most 2^20 segments; what names ordinals far above that is damage, and would fill the memory.
+    /// </summary>
     private const int HighestOrdinal = 16 * Envelope.MaximumSegments;
 
     private readonly Dictionary<(PackArea Area, Run Run, int Pack), List<(int Start, int Count)>> _ranges = [];
 
     internal long Count { get; private set; }
 
-    internal void Add(PackArea area, Reference reference) => Add(area, reference.Run, reference.Pack, reference.Ordinal, 1);
+    internal void Add(PackArea area, Reference reference) =>
+        Add(area, reference.Run, reference.Pack, reference.Ordinal, 1);
 
     internal void Add(PackArea area, Run run, int pack, int ordinal, int count)
     {
         Count += count;
-        if (!_ranges.TryGetValue((area, run, pack), out List<(int Start, int Count)>? ranges)) _ranges[(area, run, pack)] = ranges = [];
-        if (ranges.Count > 0 && ranges[ranges.Count - 1] is var last && last.Start + last.Count == ordinal) ranges[ranges.Count - 1] = (last.Start, last.Count + count);
+        if (!_ranges.TryGetValue((area, run, pack), out List<(int Start, int Count)>? ranges))
+            _ranges[(area, run, pack)] = ranges = [];
+        if (ranges.Count > 0 && ranges[ranges.Count - 1] is var last && last.Start + last.Count == ordinal)
+            ranges[ranges.Count - 1] = (last.Start, last.Count + count);
         else ranges.Add((ordinal, count));
     }
 
@@ -38,7 +43,8 @@ internal sealed class DeadList
         using var current = new MemoryStream();
         var fixedFields = new byte[25];
         var number = new byte[Varint.MaximumLength];
-        foreach ((PackArea Area, Run Run, int Pack) key in _ranges.Keys.OrderBy(k => k.Run.Sequence).ThenBy(k => k.Run.Id).ThenBy(k => k.Area).ThenBy(k => k.Pack))
+        foreach ((PackArea Area, Run Run, int Pack) key in _ranges.Keys.OrderBy(k => k.Run.Sequence)
+            .ThenBy(k => k.Run.Id).ThenBy(k => k.Area).ThenBy(k => k.Pack))
         {
             List<(int Start, int Count)> ranges = _ranges[key];
             ranges.Sort();
@@ -71,7 +77,8 @@ internal sealed class DeadList
     {
         while (!bytes.IsEmpty)
         {
-            if (bytes.Length < 25 || bytes[24] > (byte)PackArea.Meta) throw new FormatException("A dead list is not valid.");
+            if (bytes.Length < 25 || bytes[24] > (byte)PackArea.Meta)
+                throw new FormatException("A dead list is not valid.");
             ulong sequence = BinaryPrimitives.ReadUInt64LittleEndian(bytes);
             if (sequence > Layout.HighestNumber) throw new FormatException("A dead list names an impossible run.");
             var run = new Run((long)sequence, Id128.Read(bytes.Slice(8)));
@@ -85,7 +92,8 @@ internal sealed class DeadList
                 long start = next + Varint.ReadInt(ref bytes);
                 int count = Varint.ReadInt(ref bytes);
                 next = start + count;
-                if (count == 0 || next > HighestOrdinal) throw new FormatException("A dead list has an impossible range.");
+                if (count == 0 || next > HighestOrdinal)
+                    throw new FormatException("A dead list has an impossible range.");
                 Add(area, run, pack, (int)start, count);
             }
         }

@@ -3,7 +3,8 @@ using System.Collections.Concurrent;
 namespace Natalia.Backup.Engine.Packs;
 
 /// <summary>
-/// The memory of packs that are being filled or stored: a fixed number of equal buffers, so that a slow store slows the readers instead of filling the memory.
+/// The memory of packs that are being filled or stored: a fixed number of equal buffers, so that a slow store slows the
+/// readers instead of filling the memory.
 /// </summary>
 internal sealed class PackBuffers(int count, int bytes) : IDisposable
 {

@@ -36,12 +36,13 @@ internal sealed class PackDirectory
         return low < 0 ? null : (segments[low], _offsets[low]);
     }
 
-    private static readonly IComparer<SegmentEntry> s_byOrdinal = Comparer<SegmentEntry>.Create((a, b) => a.Ordinal.CompareTo(b.Ordinal));
+    private static readonly IComparer<SegmentEntry> s_byOrdinal =
+        Comparer<SegmentEntry>.Create((a, b) => a.Ordinal.CompareTo(b.Ordinal));
 }
 
 /// <summary>
-/// Finds, reads, opens and checks segments of an appliance's packs. Thread-safe; each worker brings its own <see cref="SegmentCodec"/>.
-/// Segment tables are remembered, the latest 1,024 of them.
+/// Finds, reads, opens and checks segments of an appliance's packs. Thread-safe; each worker brings its own
+/// <see cref="SegmentCodec"/>. Segment tables are remembered, the latest 1,024 of them.
 /// </summary>
 internal sealed class PackReader(IObjectStore store, string applianceId, ObjectKeys keys)
 {
@@ -53,7 +54,8 @@ internal sealed class PackReader(IObjectStore store, string applianceId, ObjectK
     private readonly ConcurrentDictionary<(PackArea, Run, int), Task<PackDirectory>> _directories = new();
 
     /// <exception cref="NataliaException"><c>PackMissing</c>, <c>ObjectDamaged</c>, a store error.</exception>
-    internal async Task<PackDirectory> GetDirectoryAsync(PackArea area, Run run, int pack, CancellationToken cancellationToken)
+    internal async Task<PackDirectory> GetDirectoryAsync(PackArea area, Run run, int pack,
+        CancellationToken cancellationToken)
     {
         if (_directories.Count > RememberedPacks) _directories.Clear();
         (PackArea, Run, int) key = (area, run, pack);
@@ -67,7 +69,8 @@ internal sealed class PackReader(IObjectStore store, string applianceId, ObjectK
             catch (Exception failure)
             {
                 // A failed load must not be remembered; one that another caller cancelled is tried again.
-                ((ICollection<KeyValuePair<(PackArea, Run, int), Task<PackDirectory>>>)_directories).Remove(new(key, task));
+                ((ICollection<KeyValuePair<(PackArea, Run, int), Task<PackDirectory>>>)_directories).Remove(new(key,
+                    task));
                 if (failure is not OperationCanceledException || cancellationToken.IsCancellationRequested) throw;
             }
         }
@@ -86,8 +89,12 @@ internal sealed class PackReader(IObjectStore store, string applianceId, ObjectK
         }
     }
 
-    /// <summary>A pack that was rewritten has the revision in its name. The highest one that is whole is taken: what only bears a higher number, or broke, must not hide it.</summary>
-    private async Task<PackDirectory> ReadRevisionAsync(PackArea area, string name, NataliaException missing, CancellationToken cancellationToken)
+    /// <summary>
+    /// A pack that was rewritten has the revision in its name. The highest one that is whole is taken: what only bears
+    /// a higher number, or broke, must not hide it.
+    /// </summary>
+    private async Task<PackDirectory> ReadRevisionAsync(PackArea area, string name, NataliaException missing,
+        CancellationToken cancellationToken)
     {
         var revisions = new List<(int Revision, StoredObject Object)>();
         await foreach (StoredObject found in store.ListAsync(name + ".r", cancellationToken).ConfigureAwait(false))
@@ -101,10 +108,16 @@ internal sealed class PackReader(IObjectStore store, string applianceId, ObjectK
             StoredObject item = revisions[i].Object;
             try
             {
-                PackDirectory directory = await ReadDirectoryAsync(area, item.Name, cancellationToken).ConfigureAwait(false);
-                if (directory.Envelope.ObjectLength != item.Length) throw Damaged(item.Name, new FormatException($"The object has {item.Length} bytes and should have {directory.Envelope.ObjectLength}."));
-                // Where there is another one to take, this one must prove itself. Rare: the older ones go when the newest has been there for a while.
-                if (i < revisions.Count - 1) await RequireWholeAsync(item.Name, cancellationToken).ConfigureAwait(false);
+                PackDirectory directory = await ReadDirectoryAsync(area, item.Name,
+                    cancellationToken).ConfigureAwait(false);
+                if (directory.Envelope.ObjectLength != item.Length)
+                    throw Damaged(item.Name,
+                        new FormatException(
+                            $"The object has {item.Length} bytes and should have {directory.Envelope.ObjectLength}."));
+                // Where there is another one to take, this one must prove itself. Rare: the older ones go when the
+                // newest has been there for a while.
+                if (i < revisions.Count - 1)
+                    await RequireWholeAsync(item.Name, cancellationToken).ConfigureAwait(false);
                 return directory;
             }
             catch (NataliaException trouble) when (trouble.ErrorId is ErrorIds.ObjectDamaged or ErrorIds.ObjectNotFound)
@@ -112,8 +125,12 @@ internal sealed class PackReader(IObjectStore store, string applianceId, ObjectK
                 damage ??= trouble;
             }
         }
-        throw damage ?? new NataliaException(ErrorIds.PackMissing, NataliaErrorKind.InvalidData, $"The pack '{name}' is missing from {store.Location}.", name,
-            "Run Test-NataliaRepository -Full to see what else is missing; points that do not need the pack are not affected.", missing);
+        throw damage
+            ?? new NataliaException(ErrorIds.PackMissing, NataliaErrorKind.InvalidData,
+                $"The pack '{name}' is missing from {store.Location}.", name,
+            "Run Test-NataliaRepository -Full to see what else is missing; points that do not need the pack are not "
+            + "affected.",
+            missing);
     }
 
     private async Task RequireWholeAsync(string name, CancellationToken cancellationToken)
@@ -130,25 +147,30 @@ internal sealed class PackReader(IObjectStore store, string applianceId, ObjectK
 
     /// <summary>Reads the beginning of one object that holds a pack, whatever others hold it too.</summary>
     /// <exception cref="NataliaException"><c>ObjectNotFound</c>, <c>ObjectDamaged</c>, a store error.</exception>
-    internal async Task<PackDirectory> ReadDirectoryAsync(PackArea area, string name, CancellationToken cancellationToken)
+    internal async Task<PackDirectory> ReadDirectoryAsync(PackArea area, string name,
+        CancellationToken cancellationToken)
     {
         byte[] buffer = ArrayPool<byte>.Shared.Rent(FirstRead);
         try
         {
-            int read = await store.ReadAsync(name, 0, buffer.AsMemory(0, FirstRead), cancellationToken).ConfigureAwait(false);
+            int read = await store.ReadAsync(name, 0, buffer.AsMemory(0, FirstRead),
+                cancellationToken).ConfigureAwait(false);
             try
             {
                 int prefix = Envelope.PrefixLength(buffer.AsSpan(0, read));
                 byte[] bytes = buffer;
                 if (prefix > read)
                 {
-                    if (prefix > ObjectLimits.PackPrefix) throw new FormatException("The object's header is larger than that of any pack.");
+                    if (prefix > ObjectLimits.PackPrefix)
+                        throw new FormatException("The object's header is larger than that of any pack.");
                     bytes = new byte[prefix];
                     read = await store.ReadAsync(name, 0, bytes, cancellationToken).ConfigureAwait(false);
                 }
                 Envelope envelope = Envelope.Parse(bytes.AsSpan(0, Math.Min(prefix, read)));
-                if (envelope.Kind != (area == PackArea.Data ? ObjectKind.DataPack : ObjectKind.MetaPack)) throw new FormatException($"The object is a {envelope.Kind}.");
-                if (envelope.Cipher != keys.Cipher) throw new FormatException("The object is not sealed the way its repository is.");
+                if (envelope.Kind != (area == PackArea.Data ? ObjectKind.DataPack : ObjectKind.MetaPack))
+                    throw new FormatException($"The object is a {envelope.Kind}.");
+                if (envelope.Cipher != keys.Cipher)
+                    throw new FormatException("The object is not sealed the way its repository is.");
                 return new PackDirectory(name, envelope);
             }
             catch (FormatException damage)
@@ -164,14 +186,18 @@ internal sealed class PackReader(IObjectStore store, string applianceId, ObjectK
 
     /// <summary>Reads one segment whole, and checks its bytes against the reference.</summary>
     /// <exception cref="NataliaException"><c>PackMissing</c>, <c>ObjectDamaged</c>, a store error.</exception>
-    internal async Task<byte[]> ReadSegmentAsync(PackArea area, Reference reference, SegmentCodec codec, CancellationToken cancellationToken)
+    internal async Task<byte[]> ReadSegmentAsync(PackArea area, Reference reference, SegmentCodec codec,
+        CancellationToken cancellationToken)
     {
-        PackDirectory directory = await GetDirectoryAsync(area, reference.Run, reference.Pack, cancellationToken).ConfigureAwait(false);
-        (SegmentEntry entry, long offset) = directory.Find(reference.Ordinal) ?? throw NoSuchSegment(directory, reference);
+        PackDirectory directory = await GetDirectoryAsync(area, reference.Run, reference.Pack,
+            cancellationToken).ConfigureAwait(false);
+        (SegmentEntry entry, long offset) = directory.Find(reference.Ordinal)
+            ?? throw NoSuchSegment(directory, reference);
         byte[] stored = ArrayPool<byte>.Shared.Rent(entry.SealedLength);
         try
         {
-            await ReadExactlyAsync(directory, offset, stored.AsMemory(0, entry.SealedLength), cancellationToken).ConfigureAwait(false);
+            await ReadExactlyAsync(directory, offset, stored.AsMemory(0, entry.SealedLength),
+                cancellationToken).ConfigureAwait(false);
             var plain = new byte[entry.PlainLength];
             using SegmentCipher cipher = keys.For(directory.Envelope.Id, directory.Envelope.Kind);
             Open(directory, entry, reference, cipher, codec, stored.AsSpan(0, entry.SealedLength), plain);
@@ -183,23 +209,30 @@ internal sealed class PackReader(IObjectStore store, string applianceId, ObjectK
         }
     }
 
-    internal SegmentCipher CipherFor(PackDirectory directory) => keys.For(directory.Envelope.Id, directory.Envelope.Kind);
+    internal SegmentCipher CipherFor(PackDirectory directory) =>
+        keys.For(directory.Envelope.Id, directory.Envelope.Kind);
 
-    internal async Task ReadExactlyAsync(PackDirectory directory, long offset, Memory<byte> buffer, CancellationToken cancellationToken)
+    internal async Task ReadExactlyAsync(PackDirectory directory, long offset, Memory<byte> buffer,
+        CancellationToken cancellationToken)
     {
         int read = await store.ReadAsync(directory.ObjectName, offset, buffer, cancellationToken).ConfigureAwait(false);
-        if (read != buffer.Length) throw Damaged(directory.ObjectName, new FormatException($"The object ends at byte {offset + read}, inside a segment."));
+        if (read != buffer.Length)
+            throw Damaged(directory.ObjectName,
+                new FormatException($"The object ends at byte {offset + read}, inside a segment."));
     }
 
     /// <summary>Opens a segment's stored bytes and checks the result against the reference.</summary>
-    internal static void Open(PackDirectory directory, SegmentEntry entry, Reference reference, SegmentCipher cipher, SegmentCodec codec, ReadOnlySpan<byte> stored, Span<byte> plain)
+    internal static void Open(PackDirectory directory, SegmentEntry entry, Reference reference, SegmentCipher cipher,
+        SegmentCodec codec, ReadOnlySpan<byte> stored, Span<byte> plain)
     {
         Span<byte> associated = stackalloc byte[SegmentCodec.MaximumAssociatedLength];
-        int length = SegmentCodec.WriteAssociated(associated, directory.Envelope.Id, directory.Envelope.Kind, entry.Codec, entry.Ordinal, entry.PlainLength, null);
+        int length = SegmentCodec.WriteAssociated(associated, directory.Envelope.Id, directory.Envelope.Kind,
+            entry.Codec, entry.Ordinal, entry.PlainLength, null);
         try
         {
             codec.Open(cipher, entry, associated.Slice(0, length), stored, plain);
-            if (Hash256.Of(plain) != reference.Hash) throw new FormatException("A segment is whole, but not the one that the block map means.");
+            if (Hash256.Of(plain) != reference.Hash)
+                throw new FormatException("A segment is whole, but not the one that the block map means.");
         }
         catch (FormatException damage)
         {
@@ -208,9 +241,13 @@ internal sealed class PackReader(IObjectStore store, string applianceId, ObjectK
     }
 
     internal static NataliaException NoSuchSegment(PackDirectory directory, Reference reference) =>
-        Damaged(directory.ObjectName, new FormatException("The pack does not hold the segment that the block map means."), reference.Ordinal);
+        Damaged(directory.ObjectName,
+            new FormatException("The pack does not hold the segment that the block map means."), reference.Ordinal);
 
-    internal static NataliaException Damaged(string name, FormatException damage, int? ordinal = null) => new(ErrorIds.ObjectDamaged, NataliaErrorKind.InvalidData,
+    internal static NataliaException Damaged(string name, FormatException damage, int? ordinal = null) =>
+        new(ErrorIds.ObjectDamaged, NataliaErrorKind.InvalidData,
         $"The pack '{name}' is damaged{(ordinal is int o ? $" at segment {o}" : "")}: {damage.Message}", name,
-        "Run Test-NataliaRepository -Full to see what else is damaged. The next full backup stores again what the newest point needs.", damage);
+        "Run Test-NataliaRepository -Full to see what else is damaged. The next full backup stores again what the "
+        + "newest point needs.",
+        damage);
 }

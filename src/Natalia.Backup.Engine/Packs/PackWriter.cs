@@ -9,13 +9,17 @@ namespace Natalia.Backup.Engine.Packs;
 internal readonly record struct Placement(int Pack, int Ordinal);
 
 /// <summary>
-/// Fills packs of one run and one area from several workers at once. A worker compresses on its own, reserves a place in the open pack under a short lock, and seals straight into it;
-/// full packs are stored in the background. The first error poisons the writer: nothing more is stored, and every later call throws it.
+/// Fills packs of one run and one area from several workers at once. A worker compresses on its own, reserves a place
+/// in the open pack under a short lock, and seals straight into it; full packs are stored in the background. The first
+/// error poisons the writer: nothing more is stored, and every later call throws it.
 /// </summary>
 /// <remarks>
-/// A pack is often stored after the work that filled it has ended, so uploads follow the writer's own token, which lives as long as the round: a cancellation ends them at once, the normal end of the work does not.
+/// A pack is often stored after the work that filled it has ended, so uploads follow the writer's own token, which
+/// lives as long as the round: a cancellation ends them at once, the normal end of the work does not.
 /// </remarks>
-internal sealed class PackWriter(IObjectStore store, string applianceId, PackArea area, Run run, ObjectKeys keys, PackBuffers buffers, CancellationToken round) : IDisposable
+internal sealed class PackWriter(IObjectStore store, string applianceId, PackArea area, Run run, ObjectKeys keys,
+    PackBuffers buffers, CancellationToken round)
+    : IDisposable
 {
     /// <summary>Keeps a pack's segment table small even where every block is nearly empty.</summary>
     private const int MaximumSegments = 16384;
@@ -58,7 +62,9 @@ internal sealed class PackWriter(IObjectStore store, string applianceId, PackAre
         }
     }
 
-    /// <summary>Gives up: ends the puts that are under way, waits until there are none, and stores nothing more.</summary>
+    /// <summary>
+    /// Gives up: ends the puts that are under way, waits until there are none, and stores nothing more.
+    /// </summary>
     internal async Task AbandonAsync()
     {
         lock (_gate)
@@ -89,14 +95,16 @@ internal sealed class PackWriter(IObjectStore store, string applianceId, PackAre
         }
     }
 
-    private async Task<(OpenPack Pack, int Ordinal, int Offset)> ReserveAsync(int plainLength, int sealedLength, Codec codec, CancellationToken cancellationToken)
+    private async Task<(OpenPack Pack, int Ordinal, int Offset)> ReserveAsync(int plainLength, int sealedLength,
+        Codec codec, CancellationToken cancellationToken)
     {
         while (true)
         {
             lock (_gate)
             {
                 if (_failure is not null) throw Rethrow(_failure);
-                if (_current is not null && _current.TryReserve(plainLength, sealedLength, codec, out int ordinal, out int offset))
+                if (_current is not null
+                    && _current.TryReserve(plainLength, sealedLength, codec, out int ordinal, out int offset))
                 {
                     Interlocked.Add(ref _storedBytes, sealedLength);
                     return (_current, ordinal, offset);
@@ -149,7 +157,14 @@ internal sealed class PackWriter(IObjectStore store, string applianceId, PackAre
                 if (_failure is not null) return;
             }
             _stop.Token.ThrowIfCancellationRequested();
-            var envelope = new Envelope { Kind = Kind, Cipher = keys.Cipher, Id = pack.Id, Header = [], Segments = pack.Table() };
+            var envelope = new Envelope
+            {
+                Kind = Kind,
+                Cipher = keys.Cipher,
+                Id = pack.Id,
+                Header = [],
+                Segments = pack.Table(),
+            };
             byte[] prefix = envelope.EncodePrefix();
             var trailer = new byte[Envelope.TrailerLength];
             using (var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256))
@@ -160,8 +175,11 @@ internal sealed class PackWriter(IObjectStore store, string applianceId, PackAre
             }
             var content = new ObjectContent(prefix, pack.Buffer.AsMemory(0, pack.Length), trailer);
             PutOptions options = area == PackArea.Data ? PutOptions.Data : PutOptions.Metadata;
-            await store.PutAsync(Layout.Pack(applianceId, area, run, pack.Number), content, options, _stop.Token).ConfigureAwait(false);
-            lock (_gate) _packs.Add(new PackInfo(area, pack.Number, pack.Id, content.Length, envelope.Segments.Length, Hash256.Read(trailer)));
+            await store.PutAsync(Layout.Pack(applianceId, area, run, pack.Number), content, options,
+                _stop.Token).ConfigureAwait(false);
+            lock (_gate)
+                _packs.Add(new PackInfo(area, pack.Number, pack.Id, content.Length, envelope.Segments.Length,
+                    Hash256.Read(trailer)));
         }
         catch (Exception failure)
         {
@@ -189,7 +207,6 @@ internal sealed class PackWriter(IObjectStore store, string applianceId, PackAre
 
         /// <summary>Adds one segment.</summary>
         /// <param name="plain">Its bytes; not needed any more when the call has ended.</param>
-        /// <param name="cancellationToken">Stops it.</param>
         internal async ValueTask<Placement> AddAsync(ReadOnlyMemory<byte> plain, CancellationToken cancellationToken)
         {
             ReadOnlyMemory<byte> bytes = Codec.Compress(plain, out Codec how);
@@ -200,11 +217,12 @@ internal sealed class PackWriter(IObjectStore store, string applianceId, PackAre
         /// <param name="bytes">Its bytes as the codec left them; not needed any more when the call has ended.</param>
         /// <param name="how">The codec.</param>
         /// <param name="plainLength">Its length before compression, in bytes.</param>
-        /// <param name="cancellationToken">Stops it.</param>
-        internal async ValueTask<Placement> AddCompressedAsync(ReadOnlyMemory<byte> bytes, Codec how, int plainLength, CancellationToken cancellationToken)
+        internal async ValueTask<Placement> AddCompressedAsync(ReadOnlyMemory<byte> bytes, Codec how, int plainLength,
+            CancellationToken cancellationToken)
         {
             int sealedLength = bytes.Length + writer.SealOverhead;
-            (OpenPack pack, int ordinal, int offset) = await writer.ReserveAsync(plainLength, sealedLength, how, cancellationToken).ConfigureAwait(false);
+            (OpenPack pack, int ordinal, int offset) = await writer.ReserveAsync(plainLength, sealedLength, how,
+                cancellationToken).ConfigureAwait(false);
             try
             {
                 Seal(pack, how, ordinal, offset, plainLength, bytes.Span);
@@ -231,8 +249,10 @@ internal sealed class PackWriter(IObjectStore store, string applianceId, PackAre
                 _sealedFor = pack;
             }
             Span<byte> associated = stackalloc byte[SegmentCodec.MaximumAssociatedLength];
-            int length = SegmentCodec.WriteAssociated(associated, pack.Id, writer.Kind, how, ordinal, plainLength, null);
-            _cipher!.Seal(ordinal, associated.Slice(0, length), bytes, pack.Buffer.AsSpan(offset, bytes.Length + _cipher.Overhead));
+            int length = SegmentCodec.WriteAssociated(associated, pack.Id, writer.Kind, how, ordinal, plainLength,
+                null);
+            _cipher!.Seal(ordinal, associated.Slice(0, length), bytes,
+                pack.Buffer.AsSpan(offset, bytes.Length + _cipher.Overhead));
         }
 
         public void Dispose()
@@ -257,7 +277,8 @@ internal sealed class PackWriter(IObjectStore store, string applianceId, PackAre
         internal Id128 Id { get; } = Id128.NewRandom();
         internal int Length { get; private set; }
 
-        internal bool HasRoom(int sealedLength) => _table.Count < MaximumSegments && Length + sealedLength <= buffer.Length;
+        internal bool HasRoom(int sealedLength) =>
+            _table.Count < MaximumSegments && Length + sealedLength <= buffer.Length;
 
         internal bool TryReserve(int plainLength, int sealedLength, Codec codec, out int ordinal, out int offset)
         {

@@ -3,7 +3,8 @@ using Natalia.Backup.Engine.Format;
 namespace Natalia.Backup.Engine.Packs;
 
 /// <summary>
-/// Where a block or a node lies, and what it must contain. Says nothing of offsets, so that a pack can be rewritten without touching a map.
+/// Where a block or a node lies, and what it must contain. Says nothing of offsets, so that a pack can be rewritten
+/// without touching a map.
 /// </summary>
 /// <param name="Run">The run that wrote it; its sequence is the reference's birth.</param>
 /// <param name="Pack">The pack's number within the run.</param>

@@ -41,7 +41,8 @@ public static class ApplianceDescriptionJson
         }
         json.WriteEndArray();
         if (description.NativeFormat is not null) json.WriteString("nativeFormat", description.NativeFormat);
-        if (description.NativeConfiguration is not null) json.WriteString("nativeConfiguration", description.NativeConfiguration);
+        if (description.NativeConfiguration is not null)
+            json.WriteString("nativeConfiguration", description.NativeConfiguration);
         json.WriteEndObject();
     }, indented);
 
@@ -60,8 +61,14 @@ public static class ApplianceDescriptionJson
             NativeId = root.ReadStringOrNull("nativeId"),
             ProcessorCount = (int?)root.ReadLongOrNull("processorCount", 0, int.MaxValue),
             MemoryBytes = root.ReadLongOrNull("memoryBytes"),
-            Networks = root.ReadArray("networks").Select(n => new ApplianceNetwork(n.ReadString("name"), (int?)n.ReadLongOrNull("vlan", 0, int.MaxValue), n.ReadStringOrNull("macAddress"))).ToArray(),
-            Disks = root.ReadArray("disks").Select(d => new ApplianceDisk(d.ReadString("id"), d.ReadEnum<DiskRole>("role"), d.ReadLongOrNull("sizeBytes"), d.ReadStringOrNull("location"))).ToArray(),
+            Networks = root.ReadArray("networks")
+                .Select(n => new ApplianceNetwork(n.ReadString("name"), (int?)n.ReadLongOrNull("vlan", 0, int.MaxValue),
+                    n.ReadStringOrNull("macAddress")))
+                .ToArray(),
+            Disks = root.ReadArray("disks")
+                .Select(d => new ApplianceDisk(d.ReadString("id"), d.ReadEnum<DiskRole>("role"),
+                    d.ReadLongOrNull("sizeBytes"), d.ReadStringOrNull("location")))
+                .ToArray(),
             NativeFormat = root.ReadStringOrNull("nativeFormat"),
             NativeConfiguration = root.ReadStringOrNull("nativeConfiguration"),
         };

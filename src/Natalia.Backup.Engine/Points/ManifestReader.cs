@@ -5,7 +5,10 @@ using Natalia.Backup.Engine.Storage;
 
 namespace Natalia.Backup.Engine.Points;
 
-/// <summary>Lists and reads manifests. They never change, so each is read once in a session, and many are learnt from the catalog. Thread-safe.</summary>
+/// <summary>
+/// Lists and reads manifests. They never change, so each is read once in a session, and many are learnt from the
+/// catalog. Thread-safe.
+/// </summary>
 internal sealed class ManifestReader(RepositoryCore core)
 {
     /// <summary>Enough to hide the latency of a bucket, few enough not to be throttled.</summary>
@@ -23,7 +26,8 @@ internal sealed class ManifestReader(RepositoryCore core)
     internal async Task<List<Run>> ListAsync(string applianceId, CancellationToken cancellationToken)
     {
         var runs = new List<Run>();
-        await foreach (StoredObject found in core.Store.ListAsync(Layout.Manifests(applianceId), cancellationToken).ConfigureAwait(false))
+        await foreach (StoredObject found in core.Store.ListAsync(Layout.Manifests(applianceId),
+            cancellationToken).ConfigureAwait(false))
         {
             if (!Run.TryParse(Layout.FileName(found.Name), out Run run)) continue;
             _lengths[found.Name] = found.Length;
@@ -34,15 +38,21 @@ internal sealed class ManifestReader(RepositoryCore core)
     }
 
     /// <summary>The length of a manifest's object when it was last listed, in bytes; null when it was not.</summary>
-    internal long? LengthOf(string applianceId, Run run) => _lengths.TryGetValue(Layout.Manifest(applianceId, run), out long length) ? length : null;
+    internal long? LengthOf(string applianceId, Run run) =>
+        _lengths.TryGetValue(Layout.Manifest(applianceId, run), out long length) ? length : null;
 
-    /// <summary>The run of a point whose manifest was listed in this session, and may be gone since; null when none was.</summary>
-    internal Run? Recall(string applianceId, string restorePointId) => _listed.TryGetValue((applianceId, restorePointId), out Run run) ? run : null;
+    /// <summary>
+    /// The run of a point whose manifest was listed in this session, and may be gone since; null when none was.
+    /// </summary>
+    internal Run? Recall(string applianceId, string restorePointId) =>
+        _listed.TryGetValue((applianceId, restorePointId), out Run run) ? run : null;
 
     /// <summary>Reads a manifest itself, never a copy of the catalog.</summary>
     /// <exception cref="NataliaException"><c>ManifestDamaged</c>, <c>ObjectNotFound</c>, a store error.</exception>
     internal Task<PointManifest> ReadAsync(string applianceId, Run run, CancellationToken cancellationToken) =>
-        _known.TryGetValue(Layout.Manifest(applianceId, run), out PointManifest? known) ? Task.FromResult(known) : ReadAnewAsync(applianceId, run, cancellationToken);
+        _known.TryGetValue(Layout.Manifest(applianceId, run), out PointManifest? known)
+            ? Task.FromResult(known)
+            : ReadAnewAsync(applianceId, run, cancellationToken);
 
     /// <summary>Reads a manifest as it is now, also when it was read before.</summary>
     /// <exception cref="NataliaException"><c>ManifestDamaged</c>, <c>ObjectNotFound</c>, a store error.</exception>
@@ -56,20 +66,31 @@ internal sealed class ManifestReader(RepositoryCore core)
         }
         catch (FormatException damage)
         {
-            throw new NataliaException(ErrorIds.ManifestDamaged, NataliaErrorKind.InvalidData, $"The manifest '{name}' in {core.Store.Location} is damaged: {damage.Message}", name,
-                "The point cannot be restored from here; other points are not affected. Repair-NataliaRepository -WhatIf tells what can be done. The next backup stores everything anew where it needs to.", damage);
+            throw new NataliaException(ErrorIds.ManifestDamaged, NataliaErrorKind.InvalidData,
+                $"The manifest '{name}' in {core.Store.Location} is damaged: {damage.Message}", name,
+                "The point cannot be restored from here; other points are not affected. Repair-NataliaRepository "
+                + "-WhatIf tells what can be done. The next backup stores everything anew where it needs to.",
+                damage);
         }
     }
 
-    /// <summary>Reads several that were listed before; damaged ones are handed over with their error, and ones that vanished meanwhile are left out.</summary>
+    /// <summary>
+    /// Reads several that were listed before; damaged ones are handed over with their error, and ones that vanished
+    /// meanwhile are left out.
+    /// </summary>
     /// <param name="applianceId">The appliance.</param>
     /// <param name="runs">Which.</param>
-    /// <param name="fromCatalog">Whether copies will do: for looking, not for restoring. A manifest that was damaged without a change of its length after it was copied is then not noticed.</param>
-    /// <param name="cancellationToken">Stops it.</param>
-    internal async Task<IReadOnlyList<(Run Run, PointManifest? Manifest, NataliaException? Damage)>> ReadAllAsync(string applianceId, IReadOnlyList<Run> runs, bool fromCatalog, CancellationToken cancellationToken)
+    /// <param name="fromCatalog">Whether copies will do: for looking, not for restoring. A manifest that was damaged
+    /// without a change of its length after it was copied is then not noticed.</param>
+    internal async Task<IReadOnlyList<(Run Run, PointManifest? Manifest, NataliaException? Damage)>> ReadAllAsync(
+        string applianceId,
+        IReadOnlyList<Run> runs, bool fromCatalog, CancellationToken cancellationToken)
     {
         if (fromCatalog) await LearnAsync(applianceId, runs, cancellationToken).ConfigureAwait(false);
-        (Run, PointManifest?, NataliaException?)?[] read = await InParallel.SelectAsync<Run, (Run, PointManifest?, NataliaException?)?>(runs, ReadsAtOnce, async run =>
+        (Run, PointManifest?,
+            NataliaException?)?[] read = await InParallel.SelectAsync<Run, (Run, PointManifest?, NataliaException?)?>(
+                runs,
+            ReadsAtOnce, async run =>
         {
             try
             {
@@ -92,7 +113,10 @@ internal sealed class ManifestReader(RepositoryCore core)
     /// <summary>Takes over the catalog's copies of manifests that were not read yet.</summary>
     private async Task LearnAsync(string applianceId, IReadOnlyList<Run> runs, CancellationToken cancellationToken)
     {
-        List<Run> unknown = runs.Where(r => Layout.Manifest(applianceId, r) is string name && !_known.ContainsKey(name) && !_catalogued.ContainsKey(name)).ToList();
+        List<Run> unknown = runs
+            .Where(r => Layout.Manifest(applianceId, r) is string name && !_known.ContainsKey(name)
+                && !_catalogued.ContainsKey(name))
+            .ToList();
         if (unknown.Count < CatalogFrom) return;
         var catalog = new PointCatalog(core, applianceId);
         ILookup<long, string> objects = await catalog.ListAsync(cancellationToken).ConfigureAwait(false);
@@ -101,7 +125,8 @@ internal sealed class ManifestReader(RepositoryCore core)
         {
             foreach (PointCatalog.Entry entry in await catalog.ReadAsync(name, cancellationToken).ConfigureAwait(false))
             {
-                if (LengthOf(applianceId, entry.Manifest.Run) == entry.Length) _catalogued[Layout.Manifest(applianceId, entry.Manifest.Run)] = entry.Manifest;
+                if (LengthOf(applianceId, entry.Manifest.Run) == entry.Length)
+                    _catalogued[Layout.Manifest(applianceId, entry.Manifest.Run)] = entry.Manifest;
             }
         }, cancellationToken).ConfigureAwait(false);
     }

@@ -43,22 +43,38 @@ internal sealed class PointDescriber(RepositoryCore core)
     {
         RestorePoint point = Describe(manifest, states.IsProtected(manifest.PointId, manifest.Run.Sequence),
             states.FoundDamagedUtc(manifest.Run.Sequence));
-        return RenewalRecord.Until(renewals, point.RestorePointId) is DateTime until && !(point.ImmutableUntilUtc >= until) ? point with { ImmutableUntilUtc = until } : point;
+        return RenewalRecord.Until(renewals, point.RestorePointId) is DateTime until
+            && !(point.ImmutableUntilUtc >= until)
+            ? point with { ImmutableUntilUtc = until }
+            : point;
     }
 
     internal static RestorePointDisk Describe(ManifestDisk disk) =>
-        new(disk.DiskId, disk.Role, disk.SizeBytes, Math.Min(disk.Root.Blocks * BlockGeometry.BlockBytes, disk.SizeBytes));
+        new(disk.DiskId, disk.Role, disk.SizeBytes,
+            Math.Min(disk.Root.Blocks * BlockGeometry.BlockBytes, disk.SizeBytes));
 
-    /// <summary>The extensions of an appliance's locks that still last; none in a repository where locks are not extended.</summary>
-    internal async Task<IReadOnlyList<RenewalRecord>> ReadRenewalsAsync(AuditLog log, List<AuditName> names, CancellationToken cancellationToken) =>
-        core.Immutability?.WhileKept == true ? await RenewalRecord.ReadAsync(log, names, core.Clock.UtcNow(), cancellationToken).ConfigureAwait(false) : [];
+    /// <summary>
+    /// The extensions of an appliance's locks that still last; none in a repository where locks are not extended.
+    /// </summary>
+    internal async Task<IReadOnlyList<RenewalRecord>> ReadRenewalsAsync(AuditLog log, List<AuditName> names,
+        CancellationToken cancellationToken) =>
+        core.Immutability?.WhileKept == true
+            ? await RenewalRecord.ReadAsync(log, names, core.Clock.UtcNow(), cancellationToken).ConfigureAwait(false)
+            : [];
 
-    /// <summary>A point whose manifest cannot be read, as the signed record of its making tells of it; null where there is no such record. A damaged checkpoint, which is no point, has none either.</summary>
-    internal async Task<RestorePoint?> DescribeUnreadableAsync(string applianceId, Run run, AuditLog log, List<AuditName> names, PointStates states, CancellationToken cancellationToken)
+    /// <summary>
+    /// A point whose manifest cannot be read, as the signed record of its making tells of it; null where there is no
+    /// such record. A damaged checkpoint, which is no point, has none either.
+    /// </summary>
+    internal async Task<RestorePoint?> DescribeUnreadableAsync(string applianceId, Run run, AuditLog log,
+        List<AuditName> names, PointStates states, CancellationToken cancellationToken)
     {
         string id = run.Id.ToString();
         List<AuditName> made = names.FindAll(n => n.Event == AuditEvents.PointMade && n.Sequence == run.Sequence);
-        if ((await log.ReadAllAsync(made, cancellationToken).ConfigureAwait(false)).FirstOrDefault(r => r?.RestorePointId == id) is not { Data: string text }) return null;
+        if ((await log.ReadAllAsync(made,
+            cancellationToken).ConfigureAwait(false)).FirstOrDefault(r => r?.RestorePointId == id)
+            is not { Data: string text })
+            return null;
         using JsonDocument document = JsonDocument.Parse(text);
         JsonElement data = document.RootElement;
         if (data.ReadTimeOrNull("timeUtc") is not DateTime time) return null;

@@ -2,7 +2,6 @@ using Natalia.Backup.Engine.Audit;
 using Natalia.Backup.Engine.Core;
 using Natalia.Backup.Engine.Format;
 using Natalia.Backup.Engine.Model;
-using Natalia.Backup.Engine.Storage;
 
 namespace Natalia.Backup.Engine.Points;
 
@@ -12,16 +11,25 @@ internal sealed class PointFinder(RepositoryCore core, ManifestReader manifests,
     /// <summary>A point whose manifest was read now, with what the log says of it.</summary>
     internal sealed record Found(PointManifest Manifest, RestorePoint Point);
 
-    /// <summary>Reads the point's manifest itself, never a copy. Of what was listed in this session before, only the log is listed again.</summary>
-    /// <exception cref="NataliaException"><c>RestorePointNotFound</c>, <c>ManifestDamaged</c>, <c>PasswordRequired</c>, a store error.</exception>
+    /// <summary>
+    /// Reads the point's manifest itself, never a copy. Of what was listed in this session before, only the log is
+    /// listed again.
+    /// </summary>
+    /// <exception cref="NataliaException"><c>RestorePointNotFound</c>, <c>ManifestDamaged</c>, <c>PasswordRequired</c>,
+    /// a store error.</exception>
     internal async Task<Found> FindAsync(string applianceId, string restorePointId, CancellationToken cancellationToken)
     {
         _ = core.Keys;
-        // The name is remembered, not what it stands for: that the object is still there and whole shows when it is read.
-        if (manifests.Recall(applianceId, restorePointId) is Run listed && await TryReadAsync(applianceId, listed, cancellationToken).ConfigureAwait(false) is Found recalled) return recalled;
+        // The name is remembered, not what it stands for: that the object is still there and whole shows when it is
+        // read.
+        if (manifests.Recall(applianceId, restorePointId) is Run listed
+            && await TryReadAsync(applianceId, listed, cancellationToken).ConfigureAwait(false) is Found recalled)
+            return recalled;
         foreach (Run run in await manifests.ListAsync(applianceId, cancellationToken).ConfigureAwait(false))
         {
-            if (run.Id.ToString() == restorePointId && await TryReadAsync(applianceId, run, cancellationToken).ConfigureAwait(false) is Found found) return found;
+            if (run.Id.ToString() == restorePointId
+                && await TryReadAsync(applianceId, run, cancellationToken).ConfigureAwait(false) is Found found)
+                return found;
         }
         throw NotFound(restorePointId);
     }
@@ -40,8 +48,13 @@ internal sealed class PointFinder(RepositoryCore core, ManifestReader manifests,
         }
         catch (NataliaException damage) when (damage.ErrorId == ErrorIds.ManifestDamaged)
         {
-            return new NataliaException(damage.ErrorId, damage.Kind, $"The restore point {point} ({point.RestorePointId}) was not removed, because it cannot be read. {damage.Message}", point.RestorePointId,
-                "Repair-NataliaRepository makes the manifest again where a copy of it is left; with -RemoveLost it gives the point up.", damage);
+            return new NataliaException(damage.ErrorId, damage.Kind,
+                $"The restore point {point} ({point.RestorePointId}) was not removed, because it cannot be read. "
+                + $"{damage.Message}",
+                point.RestorePointId,
+                "Repair-NataliaRepository makes the manifest again where a copy of it is left; with -RemoveLost it "
+                + "gives the point up.",
+                damage);
         }
     }
 
@@ -50,13 +63,17 @@ internal sealed class PointFinder(RepositoryCore core, ManifestReader manifests,
     {
         AuditLog log = core.ApplianceLog(applianceId);
         List<AuditName> names = await log.ListAsync(cancellationToken).ConfigureAwait(false);
-        PointStates states = await PointStates.ReadAsync(log, names, [run.Sequence], cancellationToken).ConfigureAwait(false);
+        PointStates states = await PointStates.ReadAsync(log, names, [run.Sequence],
+            cancellationToken).ConfigureAwait(false);
         if (states.IsRemoved(run.Id.ToString())) throw NotFound(run.Id.ToString());
         try
         {
-            PointManifest manifest = await manifests.ReadAnewAsync(applianceId, run, cancellationToken).ConfigureAwait(false);
+            PointManifest manifest = await manifests.ReadAnewAsync(applianceId, run,
+                cancellationToken).ConfigureAwait(false);
             if (manifest.Incomplete) return null;
-            return new Found(manifest, describer.Describe(manifest, states, await describer.ReadRenewalsAsync(log, names, cancellationToken).ConfigureAwait(false)));
+            return new Found(manifest,
+                describer.Describe(manifest, states,
+                    await describer.ReadRenewalsAsync(log, names, cancellationToken).ConfigureAwait(false)));
         }
         catch (NataliaException gone) when (gone.ErrorId == ErrorIds.ObjectNotFound)
         {
@@ -64,6 +81,8 @@ internal sealed class PointFinder(RepositoryCore core, ManifestReader manifests,
         }
     }
 
-    private static NataliaException NotFound(string restorePointId) => new(ErrorIds.RestorePointNotFound, NataliaErrorKind.NotFound,
-        $"There is no restore point '{restorePointId}'.", restorePointId, "List the points with Get-NataliaRestorePoint.");
+    private static NataliaException NotFound(string restorePointId) =>
+        new(ErrorIds.RestorePointNotFound, NataliaErrorKind.NotFound,
+        $"There is no restore point '{restorePointId}'.", restorePointId,
+        "List the points with Get-NataliaRestorePoint.");
 }

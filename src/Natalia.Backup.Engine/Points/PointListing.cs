@@ -10,41 +10,56 @@ namespace Natalia.Backup.Engine.Points;
 internal sealed class PointListing(RepositoryCore core, ManifestReader manifests, PointDescriber describer)
 {
     /// <exception cref="NataliaException"><c>PasswordRequired</c>, <c>ManifestDamaged</c>.</exception>
-    internal async Task<IReadOnlyList<RestorePoint>> ReadAsync(RestorePointFilter filter, Action<NataliaException>? onDamage, Action<MissingPoints>? onMissing, CancellationToken cancellationToken)
+    internal async Task<IReadOnlyList<RestorePoint>> ReadAsync(RestorePointFilter filter,
+        Action<NataliaException>? onDamage, Action<MissingPoints>? onMissing, CancellationToken cancellationToken)
     {
         _ = core.Keys;
-        IReadOnlyList<string> appliances = filter.ApplianceId is string one ? [one] : await core.ListAppliancesAsync(cancellationToken).ConfigureAwait(false);
+        IReadOnlyList<string> appliances = filter.ApplianceId is string one
+            ? [one]
+            : await core.ListAppliancesAsync(cancellationToken).ConfigureAwait(false);
         var points = new List<RestorePoint>();
-        foreach (string appliance in appliances) await AddAsync(points, appliance, filter, onDamage, onMissing, cancellationToken).ConfigureAwait(false);
+        foreach (string appliance in appliances)
+            await AddAsync(points, appliance, filter, onDamage, onMissing, cancellationToken).ConfigureAwait(false);
         points.Sort((a, b) => b.CompareTo(a));
         return points;
     }
 
     private async Task AddAsync(
-        List<RestorePoint> points, string appliance, RestorePointFilter filter, Action<NataliaException>? onDamage, Action<MissingPoints>? onMissing, CancellationToken cancellationToken)
+        List<RestorePoint> points, string appliance, RestorePointFilter filter, Action<NataliaException>? onDamage,
+        Action<MissingPoints>? onMissing, CancellationToken cancellationToken)
     {
         List<Run> runs = await manifests.ListAsync(appliance, cancellationToken).ConfigureAwait(false);
         if (runs.Count == 0 && onMissing is null) return;
         AuditLog log = core.ApplianceLog(appliance);
         List<AuditName> names = await log.ListAsync(cancellationToken).ConfigureAwait(false);
-        if (onMissing is not null && await FindMissingAsync(appliance, log, names, runs, cancellationToken).ConfigureAwait(false) is MissingPoints missing) onMissing(missing);
+        if (onMissing is not null
+            && await FindMissingAsync(appliance, log, names, runs,
+                cancellationToken).ConfigureAwait(false) is MissingPoints missing)
+            onMissing(missing);
         if (runs.Count == 0) return;
-        PointStates states = await PointStates.ReadAsync(log, names, new HashSet<long>(runs.Select(r => r.Sequence)), cancellationToken).ConfigureAwait(false);
+        PointStates states = await PointStates.ReadAsync(log, names, new HashSet<long>(runs.Select(r => r.Sequence)),
+            cancellationToken).ConfigureAwait(false);
         runs.RemoveAll(r => states.IsRemoved(r.Id.ToString()));
-        IReadOnlyList<RenewalRecord> renewals = await describer.ReadRenewalsAsync(log, names, cancellationToken).ConfigureAwait(false);
-        IReadOnlyList<(Run Run, PointManifest? Manifest, NataliaException? Damage)> read = await manifests.ReadAllAsync(appliance, runs, fromCatalog: true, cancellationToken).ConfigureAwait(false);
-        HashSet<Run> strange = await StrangeManifests.FindUnrecordedAsync(log, names, read.Where(r => r.Damage is not null).Select(r => r.Run), cancellationToken).ConfigureAwait(false);
+        IReadOnlyList<RenewalRecord> renewals = await describer.ReadRenewalsAsync(log, names,
+            cancellationToken).ConfigureAwait(false);
+        IReadOnlyList<(Run Run, PointManifest? Manifest, NataliaException? Damage)> read =
+            await manifests.ReadAllAsync(appliance,
+            runs, fromCatalog: true, cancellationToken).ConfigureAwait(false);
+        HashSet<Run> strange = await StrangeManifests.FindUnrecordedAsync(log, names,
+            read.Where(r => r.Damage is not null).Select(r => r.Run), cancellationToken).ConfigureAwait(false);
         if (strange.Count > 0 && onDamage is not null) onDamage(Strange(appliance, strange));
         foreach ((Run run, PointManifest? manifest, NataliaException? damage) in read)
         {
             if (strange.Contains(run)) continue;
             if (damage is not null)
             {
-                RestorePoint? unreadable = await describer.DescribeUnreadableAsync(appliance, run, log, names, states, cancellationToken).ConfigureAwait(false);
+                RestorePoint? unreadable = await describer.DescribeUnreadableAsync(appliance, run, log, names, states,
+                    cancellationToken).ConfigureAwait(false);
                 NataliaException trouble = unreadable is null ? damage : Unreadable(unreadable, damage);
                 if (onDamage is null) throw trouble;
                 onDamage(trouble);
-                if (unreadable is not null && filter.IncludeUnreadable && filter.Spans(unreadable.TimeUtc)) points.Add(unreadable);
+                if (unreadable is not null && filter.IncludeUnreadable && filter.Spans(unreadable.TimeUtc))
+                    points.Add(unreadable);
                 continue;
             }
             if (manifest!.Incomplete || !filter.Spans(manifest.TimeUtc)) continue;
@@ -52,15 +67,21 @@ internal sealed class PointListing(RepositoryCore core, ManifestReader manifests
         }
     }
 
-    /// <summary>The points that the log knows as made and not as removed, and that have no manifest; null without any.</summary>
-    private async Task<MissingPoints?> FindMissingAsync(string applianceId, AuditLog log, List<AuditName> names, List<Run> runs, CancellationToken cancellationToken)
+    /// <summary>
+    /// The points that the log knows as made and not as removed, and that have no manifest; null without any.
+    /// </summary>
+    private async Task<MissingPoints?> FindMissingAsync(string applianceId, AuditLog log, List<AuditName> names,
+        List<Run> runs, CancellationToken cancellationToken)
     {
-        var explained = new HashSet<long>(names.Where(n => n.Event == AuditEvents.PointRemoved).Select(n => n.Sequence));
+        var explained = new HashSet<long>(names.Where(n => n.Event == AuditEvents.PointRemoved)
+            .Select(n => n.Sequence));
         explained.UnionWith(runs.Select(r => r.Sequence));
         List<AuditName> made = names.FindAll(n => n.Event == AuditEvents.PointMade && !explained.Contains(n.Sequence));
         if (made.Count == 0) return null;
         // A point that was made since the manifests were listed is not missing.
-        var present = new HashSet<long>((await manifests.ListAsync(applianceId, cancellationToken).ConfigureAwait(false)).Select(r => r.Sequence));
+        var present =
+            new HashSet<long>((await manifests.ListAsync(applianceId, cancellationToken).ConfigureAwait(false))
+            .Select(r => r.Sequence));
         made.RemoveAll(n => present.Contains(n.Sequence));
         int count = 0;
         string? name = null;
@@ -80,15 +101,22 @@ internal sealed class PointListing(RepositoryCore core, ManifestReader manifests
     /// <summary>One word for all that lies among an appliance's manifests and that nobody knows as a point.</summary>
     private NataliaException Strange(string applianceId, IReadOnlyCollection<Run> runs)
     {
-        string room = Layout.Manifests(applianceId), first = Layout.Manifest(applianceId, runs.OrderBy(r => r.ToString(), StringComparer.Ordinal).First());
+        string room = Layout.Manifests(applianceId),
+            first = Layout.Manifest(applianceId, runs.OrderBy(r => r.ToString(), StringComparer.Ordinal).First());
         string location = core.Store.Location;
         return new NataliaException(ErrorIds.ManifestUnknown, NataliaErrorKind.InvalidData,
-            (runs.Count == 1 ? $"'{first}' in {location} cannot be read, and the audit log does not know it as a restore point. It is not counted as one"
-                : $"{runs.Count} objects under '{room}' in {location} cannot be read, and the audit log does not know them as restore points, '{first}' among them. They are not counted as such")
-            + ": a checkpoint of an interrupted run that was damaged, or something that somebody put there.", room, "Repair-NataliaRepository -WhatIf tells more. No restore point needs what is not one.");
+            (runs.Count == 1
+                ? $"'{first}' in {location} cannot be read, and the audit log does not know it as a restore point. It "
+                    + "is not counted as one"
+                : $"{runs.Count} objects under '{room}' in {location} cannot be read, and the audit log does not know "
+                    + $"them as restore points, '{first}' among them. They are not counted as such")
+            + ": a checkpoint of an interrupted run that was damaged, or something that somebody put there.", room,
+            "Repair-NataliaRepository -WhatIf tells more. No restore point needs what is not one.");
     }
 
     /// <summary>The damage of a manifest in the words of who looks for the point.</summary>
-    private static NataliaException Unreadable(RestorePoint point, NataliaException damage) => new(damage.ErrorId, damage.Kind,
-        $"The restore point {point} ({point.RestorePointId}) cannot be read. {damage.Message}", point.RestorePointId, damage.RecommendedAction, damage);
+    private static NataliaException Unreadable(RestorePoint point, NataliaException damage) =>
+        new(damage.ErrorId, damage.Kind,
+        $"The restore point {point} ({point.RestorePointId}) cannot be read. {damage.Message}", point.RestorePointId,
+        damage.RecommendedAction, damage);
 }

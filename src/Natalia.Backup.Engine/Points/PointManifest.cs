@@ -24,10 +24,15 @@ internal sealed record ManifestDisk
     /// <summary>The VM that the token belongs to; null without a token.</summary>
     internal string? NativeId { get; init; }
 
-    /// <summary>In a checkpoint: bytes from the disk's beginning that hold the frozen state; null when all do.</summary>
+    /// <summary>
+    /// In a checkpoint: bytes from the disk's beginning that hold the frozen state; null when all do.
+    /// </summary>
     internal long? CoveredBytes { get; init; }
 
-    /// <summary>The number of the newest record of damage when the disk was last read as a whole: nothing that was known to be damaged then is referred to. 0 when there was none.</summary>
+    /// <summary>
+    /// The number of the newest record of damage when the disk was last read as a whole: nothing that was known to be
+    /// damaged then is referred to. 0 when there was none.
+    /// </summary>
     internal long DamageSeen { get; init; }
 }
 
@@ -56,7 +61,9 @@ internal sealed record PointManifest
     internal required long ReadBytes { get; init; }
     internal required long StoredBytes { get; init; }
     internal required TimeSpan Duration { get; init; }
-    /// <summary>Until when everything that the point needs was locked when it was made, UTC; null where nothing is.</summary>
+    /// <summary>
+    /// Until when everything that the point needs was locked when it was made, UTC; null where nothing is.
+    /// </summary>
     internal DateTime? ImmutableUntilUtc { get; init; }
 
     internal required Reference? Configuration { get; init; }
@@ -77,7 +84,8 @@ internal sealed record PointManifest
     /// <summary>The id of the point whose state this is: of all copies the same.</summary>
     internal string OriginalPointId => CopyOf?.PointId ?? PointId;
 
-    internal EncodedObject Encode(ObjectKeys keys) => SmallObject.Encode(ObjectKind.Manifest, Id128.NewRandom(), EncodeHeader(), [EncodeBody()], keys);
+    internal EncodedObject Encode(ObjectKeys keys) =>
+        SmallObject.Encode(ObjectKind.Manifest, Id128.NewRandom(), EncodeHeader(), [EncodeBody()], keys);
 
     /// <summary>What stands in the clear.</summary>
     internal byte[] EncodeHeader()
@@ -160,19 +168,24 @@ internal sealed record PointManifest
     /// <exception cref="FormatException">It is not what its name says.</exception>
     internal static PointManifest Decode(JsonElement h, JsonElement b, string applianceId, Run run)
     {
-        if (h.ReadString("appliance") != applianceId || h.ReadLong("sequence") != run.Sequence || h.ReadId("run") != run.Id)
+        if (h.ReadString("appliance") != applianceId || h.ReadLong("sequence") != run.Sequence
+            || h.ReadId("run") != run.Id)
             throw new FormatException("The manifest is not the one that its name says.");
         ManifestDisk[] disks = b.ReadArray("disks").Select(ReadDisk).ToArray();
         // Whoever adds up what a point says, of one or of many points, must not run over.
-        if (disks.Length > MaximumDisks || disks.Sum(d => (decimal)d.SizeBytes) > long.MaxValue || disks.Select(d => d.DiskId).Distinct(StringComparer.Ordinal).Count() < disks.Length)
+        if (disks.Length > MaximumDisks || disks.Sum(d => (decimal)d.SizeBytes) > long.MaxValue
+            || disks.Select(d => d.DiskId).Distinct(StringComparer.Ordinal).Count() < disks.Length)
             throw new FormatException("The point has impossible disks.");
         // A checkpoint of a disk that shrank still holds what lies behind its end.
-        if (!h.ReadBool("incomplete") && disks.Any(d => d.Root.Blocks > BlockGeometry.BlockCount(d.SizeBytes))) throw new FormatException("A disk has more blocks than it is large.");
+        if (!h.ReadBool("incomplete") && disks.Any(d => d.Root.Blocks > BlockGeometry.BlockCount(d.SizeBytes)))
+            throw new FormatException("A disk has more blocks than it is large.");
         return new PointManifest
         {
             ApplianceId = applianceId,
             Run = run,
-            TimeUtc = h.ReadTime("timeUtc") is var time && time.Year is >= FirstYear and <= LastYear ? time : throw new FormatException("The point's time is impossible."),
+            TimeUtc = h.ReadTime("timeUtc") is var time && time.Year is >= FirstYear and <= LastYear
+                ? time
+                : throw new FormatException("The point's time is impossible."),
             Incomplete = h.ReadBool("incomplete"),
             DeltaHash = h.ReadHash("delta"),
             LogHeads = h.ReadArray("logHeads").Select(e => e.ReadText()).ToArray(),
@@ -195,8 +208,11 @@ internal sealed record PointManifest
 
     private static ManifestDisk ReadDisk(JsonElement disk)
     {
-        if (disk.ReadLong("blockBytes") != BlockGeometry.BlockBytes) throw new FormatException("A disk has a block size that this version of the module does not read.");
-        long level = disk.ReadLong("level", 0, BlockGeometry.MaximumLevel), size = disk.ReadLong("sizeBytes", 0, long.MaxValue), blocks = disk.ReadLong("blocks", 0, BlockGeometry.MaximumBlocks);
+        if (disk.ReadLong("blockBytes") != BlockGeometry.BlockBytes)
+            throw new FormatException("A disk has a block size that this version of the module does not read.");
+        long level = disk.ReadLong("level", 0, BlockGeometry.MaximumLevel),
+            size = disk.ReadLong("sizeBytes", 0, long.MaxValue),
+            blocks = disk.ReadLong("blocks", 0, BlockGeometry.MaximumBlocks);
         return new ManifestDisk
         {
             DiskId = disk.ReadString("id"),
@@ -226,7 +242,8 @@ internal sealed record PointManifest
     private static Reference? ReadReference(JsonElement element, string name)
     {
         if (!element.TryGet(name, out JsonElement value) || value.ValueKind != JsonValueKind.Object) return null;
-        long pack = value.ReadLong("pack", 0, int.MaxValue), ordinal = value.ReadLong("ordinal", 0, int.MaxValue), sequence = value.ReadLong("sequence", 0, Layout.HighestNumber);
+        long pack = value.ReadLong("pack", 0, int.MaxValue), ordinal = value.ReadLong("ordinal", 0, int.MaxValue),
+            sequence = value.ReadLong("sequence", 0, Layout.HighestNumber);
         return new Reference(new Run(sequence, value.ReadId("run")), (int)pack, (int)ordinal, value.ReadHash("sha256"));
     }
 }

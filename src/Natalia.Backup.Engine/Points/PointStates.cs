@@ -2,7 +2,9 @@ using Natalia.Backup.Engine.Audit;
 
 namespace Natalia.Backup.Engine.Points;
 
-/// <summary>What the log says of an appliance's points: which are removed, which are protected. A fold over its records.</summary>
+/// <summary>
+/// What the log says of an appliance's points: which are removed, which are protected. A fold over its records.
+/// </summary>
 internal sealed class PointStates
 {
     private readonly Dictionary<string, AuditRecord> _removed = new(StringComparer.Ordinal);
@@ -13,7 +15,8 @@ internal sealed class PointStates
     internal bool IsRemoved(string restorePointId) => _removed.ContainsKey(restorePointId);
 
     /// <summary>The record of a point's removal, or null.</summary>
-    internal AuditRecord? Removal(string restorePointId) => _removed.TryGetValue(restorePointId, out AuditRecord? record) ? record : null;
+    internal AuditRecord? Removal(string restorePointId) =>
+        _removed.TryGetValue(restorePointId, out AuditRecord? record) ? record : null;
 
     /// <summary>Whether a point is protected, or may be: see <see cref="FindDoubt"/>.</summary>
     internal bool IsProtected(string restorePointId, long sequence) => _protected.Contains(restorePointId)
@@ -28,24 +31,29 @@ internal sealed class PointStates
         && _doubtful.TryGetValue(sequence, out string? name) ? name : null;
 
     /// <summary>When the point was found damaged, UTC; null when it was not, or is whole again.</summary>
-    internal DateTime? FoundDamagedUtc(long sequence) => _damage.Points.TryGetValue(sequence, out DateTime found) ? found : null;
+    internal DateTime? FoundDamagedUtc(long sequence) =>
+        _damage.Points.TryGetValue(sequence, out DateTime found) ? found : null;
 
     /// <summary>Reads the records that concern points which still have a manifest.</summary>
     /// <param name="log">The appliance's log.</param>
     /// <param name="sequences">The sequences of the points in question.</param>
-    /// <param name="cancellationToken">Stops it.</param>
-    internal static async Task<PointStates> ReadAsync(AuditLog log, HashSet<long> sequences, CancellationToken cancellationToken)
+    internal static async Task<PointStates> ReadAsync(AuditLog log, HashSet<long> sequences,
+        CancellationToken cancellationToken)
     {
         List<AuditName> names = await log.ListAsync(cancellationToken).ConfigureAwait(false);
         return await ReadAsync(log, names, sequences, cancellationToken).ConfigureAwait(false);
     }
 
     /// <summary>As above, of a log that was listed already.</summary>
-    internal static async Task<PointStates> ReadAsync(AuditLog log, List<AuditName> names, HashSet<long> sequences, CancellationToken cancellationToken)
+    internal static async Task<PointStates> ReadAsync(AuditLog log, List<AuditName> names, HashSet<long> sequences,
+        CancellationToken cancellationToken)
     {
         var states = new PointStates();
         states._damage = await DamageRecords.ReadAsync(log, names, cancellationToken).ConfigureAwait(false);
-        List<AuditName> wanted = names.FindAll(n => n.Event is AuditEvents.PointRemoved or AuditEvents.PointProtected or AuditEvents.PointUnprotected && sequences.Contains(n.Sequence));
+        List<AuditName> wanted =
+            names.FindAll(
+                n => n.Event is AuditEvents.PointRemoved or AuditEvents.PointProtected or AuditEvents.PointUnprotected
+                    && sequences.Contains(n.Sequence));
         IReadOnlyList<AuditRecord?> records = await log.ReadAllAsync(wanted, cancellationToken).ConfigureAwait(false);
         for (int i = 0; i < wanted.Count; i++)
         {

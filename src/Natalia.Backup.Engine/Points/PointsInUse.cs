@@ -1,8 +1,8 @@
 namespace Natalia.Backup.Engine.Points;
 
 /// <summary>
-/// Which points this process reads for a restore, through whatever session. Readers in other processes need no such list: what a removed point needs stays in the store
-/// for a time of grace.
+/// Which points this process reads for a restore, through whatever session. Readers in other processes need no such
+/// list: what a removed point needs stays in the store for a time of grace.
 /// </summary>
 internal static class PointsInUse
 {

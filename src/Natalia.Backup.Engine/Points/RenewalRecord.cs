@@ -4,7 +4,10 @@ using Natalia.Backup.Engine.Format;
 
 namespace Natalia.Backup.Engine.Points;
 
-/// <summary>One extension of locks as the appliance's log holds it: which points were kept, and until when everything they need is locked since. docs/format.md §9.</summary>
+/// <summary>
+/// One extension of locks as the appliance's log holds it: which points were kept, and until when everything they need
+/// is locked since. docs/format.md §9.
+/// </summary>
 /// <param name="Number">The record's number.</param>
 /// <param name="UntilUtc">Until when.</param>
 /// <param name="Policy">The name of the retention record by which the points were chosen; empty for none.</param>
@@ -13,28 +16,34 @@ internal sealed record RenewalRecord(long Number, DateTime UntilUtc, string Poli
 {
     internal const string Event = "locks-extended";
 
-    internal static AuditEntry Entry(string applianceId, DateTime untilUtc, string policy, IReadOnlyCollection<string> points, int objects) => new(Event)
-    {
-        ApplianceId = applianceId,
-        Reason = $"Everything that the {points.Count} kept points need is locked until {untilUtc:yyyy-MM-dd HH:mm:ss} UTC.",
-        WriteData = json =>
+    internal static AuditEntry Entry(string applianceId, DateTime untilUtc, string policy,
+        IReadOnlyCollection<string> points, int objects) =>
+        new(Event)
         {
-            json.WriteString("untilUtc", JsonText.Time(untilUtc));
-            json.WriteNumber("objects", objects);
-            json.WriteString("policy", policy);
-            json.WriteStartArray("points");
-            foreach (string point in points) json.WriteStringValue(point);
-            json.WriteEndArray();
-        },
-    };
+            ApplianceId = applianceId,
+            Reason =
+            $"Everything that the {points.Count} kept points need is locked until {untilUtc:yyyy-MM-dd HH:mm:ss} UTC.",
+            WriteData = json =>
+            {
+                json.WriteString("untilUtc", JsonText.Time(untilUtc));
+                json.WriteNumber("objects", objects);
+                json.WriteString("policy", policy);
+                json.WriteStartArray("points");
+                foreach (string point in points) json.WriteStringValue(point);
+                json.WriteEndArray();
+            },
+        };
 
-    /// <summary>The records whose locks still last, newest first. One that cannot be read has no effect: it promises less than is there, never more.</summary>
+    /// <summary>
+    /// The records whose locks still last, newest first. One that cannot be read has no effect: it promises less than
+    /// is there, never more.
+    /// </summary>
     /// <param name="log">The appliance's log.</param>
     /// <param name="names">Its names, ascending.</param>
     /// <param name="nowUtc">Records whose locks have ended before are left out.</param>
-    /// <param name="cancellationToken">Stops it.</param>
     /// <param name="limit">Not more than this many.</param>
-    internal static async Task<IReadOnlyList<RenewalRecord>> ReadAsync(AuditLog log, IEnumerable<AuditName> names, DateTime nowUtc, CancellationToken cancellationToken, int limit = int.MaxValue)
+    internal static async Task<IReadOnlyList<RenewalRecord>> ReadAsync(AuditLog log, IEnumerable<AuditName> names,
+        DateTime nowUtc, CancellationToken cancellationToken, int limit = int.MaxValue)
     {
         var records = new List<RenewalRecord>();
         foreach (AuditName name in names.Where(n => n.Event == Event).Reverse())
@@ -68,6 +77,7 @@ internal sealed record RenewalRecord(long Number, DateTime UntilUtc, string Poli
     {
         using JsonDocument data = JsonText.Parse(System.Text.Encoding.UTF8.GetBytes(record.Data ?? "{}"));
         JsonElement root = data.RootElement;
-        return new RenewalRecord(record.Number, root.ReadTime("untilUtc"), root.ReadString("policy"), new HashSet<string>(root.ReadArray("points").Select(p => p.ReadText()), StringComparer.Ordinal));
+        return new RenewalRecord(record.Number, root.ReadTime("untilUtc"), root.ReadString("policy"),
+            new HashSet<string>(root.ReadArray("points").Select(p => p.ReadText()), StringComparer.Ordinal));
     }
 }

@@ -5,15 +5,21 @@ using Natalia.Backup.Engine.Sealing;
 
 namespace Natalia.Backup.Engine.Points;
 
-/// <summary>What a run added, what died with it, and which run came before: deltas form a chain from the newest point back, on which runs that never published a manifest are not. The packs stand in the plaintext header, so that a missing one is found without a password. docs/format.md §8.</summary>
+/// <summary>
+/// What a run added, what died with it, and which run came before: deltas form a chain from the newest point back, on
+/// which runs that never published a manifest are not. The packs stand in the plaintext header, so that a missing one
+/// is found without a password. docs/format.md §8.
+/// </summary>
 internal sealed record RunDelta(string ApplianceId, Run Run, Run? After, IReadOnlyList<PackInfo> Packs)
 {
     /// <param name="dead">What died, by the disk whose map it stood in; the empty name is for configurations.</param>
     /// <param name="keys">The repository's.</param>
     /// <param name="kind">What stands in for a delta is a catalog.</param>
-    internal EncodedObject Encode(IReadOnlyDictionary<string, DeadList> dead, ObjectKeys keys, ObjectKind kind = ObjectKind.Delta)
+    internal EncodedObject Encode(IReadOnlyDictionary<string, DeadList> dead, ObjectKeys keys,
+        ObjectKind kind = ObjectKind.Delta)
     {
-        List<(string Disk, List<byte[]> Segments)> lists = dead.Where(d => d.Value.Count > 0).OrderBy(d => d.Key, StringComparer.Ordinal).Select(d => (d.Key, d.Value.Encode())).ToList();
+        List<(string Disk, List<byte[]> Segments)> lists = dead.Where(d => d.Value.Count > 0)
+            .OrderBy(d => d.Key, StringComparer.Ordinal).Select(d => (d.Key, d.Value.Encode())).ToList();
         byte[] header = JsonText.Write(json =>
         {
             json.WriteStartObject();
@@ -55,12 +61,16 @@ internal sealed record RunDelta(string ApplianceId, Run Run, Run? After, IReadOn
         Envelope envelope = SmallObject.Check(bytes, kind);
         using JsonDocument header = JsonText.Parse(envelope.Header);
         JsonElement root = header.RootElement;
-        if (root.ReadString("appliance") != applianceId || root.ReadLong("sequence") != run.Sequence || root.ReadId("run") != run.Id
-            || root.ReadArray("dead").Sum(d => (decimal)d.ReadLong("segments", 0, Envelope.MaximumSegments)) != envelope.Segments.Length)
+        if (root.ReadString("appliance") != applianceId || root.ReadLong("sequence") != run.Sequence
+            || root.ReadId("run") != run.Id
+            || root.ReadArray("dead")
+                .Sum(d => (decimal)d.ReadLong("segments", 0, Envelope.MaximumSegments)) != envelope.Segments.Length)
             throw new FormatException("The delta is not the one that its name says.");
         Run? after = null;
         if (root.ReadStringOrNull("after") is string text)
-            after = Run.TryParse(text, out Run parsed) && parsed.Sequence < run.Sequence ? parsed : throw new FormatException("The delta names an impossible run before it.");
+            after = Run.TryParse(text, out Run parsed) && parsed.Sequence < run.Sequence
+                ? parsed
+                : throw new FormatException("The delta names an impossible run before it.");
         return new RunDelta(applianceId, run, after, root.ReadArray("packs").Select(ReadPack).ToArray());
     }
 
@@ -75,18 +85,22 @@ internal sealed record RunDelta(string ApplianceId, Run Run, Run? After, IReadOn
         foreach (JsonElement list in header.RootElement.ReadArray("dead"))
         {
             var dead = new DeadList();
-            for (long n = list.ReadLong("segments", 0, Envelope.MaximumSegments); n > 0; n--) dead.Decode(SmallObject.OpenSegment(bytes, envelope, next++, keys));
+            for (long n = list.ReadLong("segments", 0, Envelope.MaximumSegments); n > 0; n--)
+                dead.Decode(SmallObject.OpenSegment(bytes, envelope, next++, keys));
             all[list.ReadStringOrNull("disk") ?? ""] = dead;
         }
         return all;
     }
 
-    /// <summary>More than the segments that an envelope can have take together; so few that what all packs take can be added up.</summary>
+    /// <summary>
+    /// More than the segments that an envelope can have take together; so few that what all packs take can be added up.
+    /// </summary>
     private const long MaximumPackBytes = 1L << 45;
 
     private static PackInfo ReadPack(JsonElement pack)
     {
-        long number = pack.ReadLong("number", 0, int.MaxValue), segments = pack.ReadLong("segments", 0, int.MaxValue), bytes = pack.ReadLong("bytes", 0, MaximumPackBytes);
+        long number = pack.ReadLong("number", 0, int.MaxValue), segments = pack.ReadLong("segments", 0, int.MaxValue),
+            bytes = pack.ReadLong("bytes", 0, MaximumPackBytes);
         PackArea area = pack.ReadString("area") switch
         {
             "data" => PackArea.Data,

@@ -7,39 +7,58 @@ using Natalia.Backup.Engine.Storage;
 namespace Natalia.Backup.Engine.Reclaim;
 
 /// <summary>
-/// What earlier optimizations found free in packs that still exist, which points with which disks they looked at, and which packs a lock still keeps. Derived from deltas: when it is lost or damaged, it is made again from all of them.
+/// What earlier optimizations found free in packs that still exist, which points with which disks they looked at, and
+/// which packs a lock still keeps. Derived from deltas: when it is lost or damaged, it is made again from all of them.
 /// docs/format.md §11.
 /// </summary>
-internal sealed record FreeList(IReadOnlyDictionary<long, IReadOnlyList<string>> Points, DeadList Free, IReadOnlyList<string> WaitingPacks)
+internal sealed record FreeList(IReadOnlyDictionary<long, IReadOnlyList<string>> Points, DeadList Free,
+    IReadOnlyList<string> WaitingPacks)
 {
-    /// <summary>The points among <see cref="Points"/> that were looked at themselves, by their runs: two may have the same sequence after a lease was lost.</summary>
+    /// <summary>
+    /// The points among <see cref="Points"/> that were looked at themselves, by their runs: two may have the same
+    /// sequence after a lease was lost.
+    /// </summary>
     internal IReadOnlyCollection<Run> Runs { get; init; } = [];
 
-    /// <summary>For a point the next lower one of those times, where it is known that the one was made after the other on the same line: see <see cref="PointLine"/>.</summary>
+    /// <summary>
+    /// For a point the next lower one of those times, where it is known that the one was made after the other on the
+    /// same line: see <see cref="PointLine"/>.
+    /// </summary>
     internal IReadOnlyDictionary<Run, Run> Below { get; init; } = new Dictionary<Run, Run>();
 
-    /// <summary>The packs that were rewritten and are no leftovers, as far as the records tell that were looked at.</summary>
+    /// <summary>
+    /// The packs that were rewritten and are no leftovers, as far as the records tell that were looked at.
+    /// </summary>
     internal IReadOnlyCollection<string> RewrittenPacks { get; init; } = [];
 
     /// <summary>Which records of packs that were given back were looked at: all with a number up to this one,</summary>
     internal long RecordsThrough { get; init; }
 
-    /// <summary>and how many they were: with two writers at once, one may come later and have no higher number.</summary>
+    /// <summary>
+    /// and how many they were: with two writers at once, one may come later and have no higher number.
+    /// </summary>
     internal int Records { get; init; }
 
     private static string Prefix(string applianceId) => Layout.Appliance(applianceId) + "catalog/free-";
 
-    /// <summary>What all that can be read tell together, and the names of all. There are several after two optimizations at once: each may know what the other could not learn any more.</summary>
-    internal static async Task<(FreeList? List, IReadOnlyList<string> Names)> ReadAsync(IObjectStore store, string applianceId, ObjectKeys keys, CancellationToken cancellationToken)
+    /// <summary>
+    /// What all that can be read tell together, and the names of all. There are several after two optimizations at
+    /// once: each may know what the other could not learn any more.
+    /// </summary>
+    internal static async Task<(FreeList? List, IReadOnlyList<string> Names)> ReadAsync(IObjectStore store,
+        string applianceId, ObjectKeys keys, CancellationToken cancellationToken)
     {
-        string[] names = (await store.ListAllAsync(Prefix(applianceId), cancellationToken).ConfigureAwait(false)).Select(o => o.Name).ToArray();
+        string[] names = (await store.ListAllAsync(Prefix(applianceId), cancellationToken).ConfigureAwait(false))
+            .Select(o => o.Name)
+            .ToArray();
         var lists = new List<FreeList>();
         var free = new DeadList();
         foreach (string name in names)
         {
             try
             {
-                lists.Add(Decode(await store.ReadAllAsync(name, cancellationToken).ConfigureAwait(false), applianceId, keys, free));
+                lists.Add(Decode(await store.ReadAllAsync(name, cancellationToken).ConfigureAwait(false), applianceId,
+                    keys, free));
             }
             catch (FormatException)
             {
@@ -56,7 +75,8 @@ internal sealed record FreeList(IReadOnlyDictionary<long, IReadOnlyList<string>>
     {
         Envelope envelope = SmallObject.Check(bytes, ObjectKind.Catalog);
         using JsonDocument header = JsonText.Parse(envelope.Header);
-        if (header.RootElement.ReadString("appliance") != applianceId) throw new FormatException("It belongs to another appliance.");
+        if (header.RootElement.ReadString("appliance") != applianceId)
+            throw new FormatException("It belongs to another appliance.");
         using JsonDocument body = JsonText.Parse(SmallObject.OpenSegment(bytes, envelope, 0, keys));
         JsonElement root = body.RootElement;
         var points = new Dictionary<long, IReadOnlyList<string>>();
@@ -67,22 +87,36 @@ internal sealed record FreeList(IReadOnlyDictionary<long, IReadOnlyList<string>>
             long sequence = point.ReadLong("sequence", 0, Layout.HighestNumber);
             points[sequence] = point.ReadArray("disks").Select(d => d.ReadText()).ToArray();
             if (point.ReadStringOrNull("run") is not string id) continue;
-            var run = new Run(sequence, Id128.TryParse(id, out Id128 parsed) ? parsed : throw new FormatException("It names an impossible run."));
+            var run = new Run(sequence,
+                Id128.TryParse(id, out Id128 parsed)
+                    ? parsed
+                    : throw new FormatException("It names an impossible run."));
             runs.Add(run);
-            if (point.ReadStringOrNull("below") is string lower) below[run] = Run.TryParse(lower, out Run known) ? known : throw new FormatException("It names an impossible run.");
+            if (point.ReadStringOrNull("below") is string lower)
+                below[run] = Run.TryParse(lower, out Run known)
+                    ? known
+                    : throw new FormatException("It names an impossible run.");
         }
         // All of a list, or nothing of it.
-        byte[][] segments = Enumerable.Range(1, Math.Max(0, envelope.Segments.Length - 1)).Select(i => SmallObject.OpenSegment(bytes, envelope, i, keys)).ToArray();
+        byte[][] segments = Enumerable.Range(1, Math.Max(0, envelope.Segments.Length - 1))
+            .Select(i => SmallObject.OpenSegment(bytes, envelope, i, keys)).ToArray();
         foreach (byte[] segment in segments) free.Decode(segment);
         return new FreeList(points, free, Texts(root, "waiting"))
         {
-            Runs = runs, Below = below, RewrittenPacks = Texts(root, "rewritten"), RecordsThrough = root.ReadLongOrNull("recordsThrough", 0, Layout.HighestNumber) ?? 0, Records = (int)(root.ReadLongOrNull("records", 0, int.MaxValue) ?? 0),
+            Runs = runs,
+            Below = below,
+            RewrittenPacks = Texts(root, "rewritten"),
+            RecordsThrough = root.ReadLongOrNull("recordsThrough", 0, Layout.HighestNumber) ?? 0,
+            Records = (int)(root.ReadLongOrNull("records", 0, int.MaxValue) ?? 0),
         };
     }
 
     private static string[] Texts(JsonElement root, string name) => [.. root.ReadArray(name).Select(w => w.ReadText())];
 
-    /// <summary>What is free stays free, and what is known of the past stays true. A point that one list does not name any more was looked at when it went.</summary>
+    /// <summary>
+    /// What is free stays free, and what is known of the past stays true. A point that one list does not name any more
+    /// was looked at when it went.
+    /// </summary>
     private static FreeList Join(IReadOnlyList<FreeList> lists, DeadList free)
     {
         long[] highest = lists.Select(l => l.Points.Keys.DefaultIfEmpty(0).Max()).ToArray();
@@ -92,22 +126,29 @@ internal sealed record FreeList(IReadOnlyDictionary<long, IReadOnlyList<string>>
         {
             foreach (KeyValuePair<long, IReadOnlyList<string>> point in list.Points)
             {
-                if (lists.Select((l, i) => l.Points.ContainsKey(point.Key) || point.Key > highest[i]).All(open => open)) points[point.Key] = point.Value;
+                if (lists.Select((l, i) => l.Points.ContainsKey(point.Key) || point.Key > highest[i]).All(open => open))
+                    points[point.Key] = point.Value;
             }
             foreach (KeyValuePair<Run, Run> pair in list.Below)
             {
-                if (!below.TryGetValue(pair.Key, out Run other) || pair.Value.Sequence < other.Sequence) below[pair.Key] = pair.Value;
+                if (!below.TryGetValue(pair.Key, out Run other) || pair.Value.Sequence < other.Sequence)
+                    below[pair.Key] = pair.Value;
             }
         }
         FreeList earliest = lists.OrderBy(l => l.RecordsThrough).First();
-        return new FreeList(points, free, lists.SelectMany(l => l.WaitingPacks).Distinct(StringComparer.Ordinal).ToArray())
+        return new FreeList(points, free,
+            lists.SelectMany(l => l.WaitingPacks).Distinct(StringComparer.Ordinal).ToArray())
         {
-            Runs = new HashSet<Run>(lists.SelectMany(l => l.Runs)), Below = below, RewrittenPacks = new HashSet<string>(lists.SelectMany(l => l.RewrittenPacks), StringComparer.Ordinal),
-            RecordsThrough = earliest.RecordsThrough, Records = earliest.Records,
+            Runs = new HashSet<Run>(lists.SelectMany(l => l.Runs)),
+            Below = below,
+            RewrittenPacks = new HashSet<string>(lists.SelectMany(l => l.RewrittenPacks), StringComparer.Ordinal),
+            RecordsThrough = earliest.RecordsThrough,
+            Records = earliest.Records,
         };
     }
 
-    internal async Task WriteAsync(IObjectStore store, string applianceId, ObjectKeys keys, IReadOnlyList<string> older, CancellationToken cancellationToken)
+    internal async Task WriteAsync(IObjectStore store, string applianceId, ObjectKeys keys, IReadOnlyList<string> older,
+        CancellationToken cancellationToken)
     {
         byte[] header = JsonText.Write(json =>
         {
@@ -146,7 +187,8 @@ internal sealed record FreeList(IReadOnlyDictionary<long, IReadOnlyList<string>>
         long number = 1 + older.Select(NumberOf).Where(n => n < Layout.HighestNumber).DefaultIfEmpty(0).Max();
         EncodedObject encoded = SmallObject.Encode(ObjectKind.Catalog, id, header, [points, .. Free.Encode()], keys);
         // Derived, so never locked: the next one replaces it.
-        await store.PutAsync(Prefix(applianceId) + Layout.Number(number) + "-" + id, encoded.Content, new PutOptions { Class = ObjectClass.Transient }, cancellationToken).ConfigureAwait(false);
+        await store.PutAsync(Prefix(applianceId) + Layout.Number(number) + "-" + id, encoded.Content,
+            new PutOptions { Class = ObjectClass.Transient }, cancellationToken).ConfigureAwait(false);
         await store.FlushAsync(cancellationToken).ConfigureAwait(false);
         foreach (string name in older) await store.DeleteAsync(name, cancellationToken).ConfigureAwait(false);
     }

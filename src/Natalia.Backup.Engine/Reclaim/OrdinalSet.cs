@@ -19,7 +19,8 @@ internal sealed class OrdinalSet
         return true;
     }
 
-    internal bool Contains(int ordinal) => ordinal >> 6 is int word && word < _bits.Length && (_bits[word] >> (ordinal & 63) & 1) != 0;
+    internal bool Contains(int ordinal) =>
+        ordinal >> 6 is int word && word < _bits.Length && (_bits[word] >> (ordinal & 63) & 1) != 0;
 
     /// <summary>What is in it, ascending, as ranges.</summary>
     internal IEnumerable<(int Start, int Count)> Ranges()

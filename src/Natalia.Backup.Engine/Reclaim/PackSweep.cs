@@ -10,7 +10,9 @@ using Natalia.Backup.Engine.Storage.Wrappers;
 
 namespace Natalia.Backup.Engine.Reclaim;
 
-/// <summary>Deletes packs of which everything is free, and rewrites those of which little is alive. Counts what it does.</summary>
+/// <summary>
+/// Deletes packs of which everything is free, and rewrites those of which little is alive. Counts what it does.
+/// </summary>
 internal sealed class PackSweep(RepositoryCore core, string applianceId, TimeSpan grace)
 {
     /// <summary>How long a removed point stays readable for those who began to read it.</summary>
@@ -19,7 +21,10 @@ internal sealed class PackSweep(RepositoryCore core, string applianceId, TimeSpa
     /// <summary>A pack is rewritten when less than this part of it is alive.</summary>
     private const double RepackBelow = 0.4;
 
-    /// <summary>The packs that there are, by name, each with its revisions ascending; the first is revision 0. One look for all that follows.</summary>
+    /// <summary>
+    /// The packs that there are, by name, each with its revisions ascending; the first is revision 0. One look for all
+    /// that follows.
+    /// </summary>
     private readonly Dictionary<string, List<(int Revision, StoredObject Object)>> _packs = new(StringComparer.Ordinal);
 
     /// <summary>The runs that have packs.</summary>
@@ -47,17 +52,21 @@ internal sealed class PackSweep(RepositoryCore core, string applianceId, TimeSpa
                 if (!_packs.TryGetValue(name, out List<(int Revision, StoredObject Object)>? revisions))
                 {
                     _packs[name] = revisions = [];
-                    if (RunOf(name) is Run run) _packsOf[run] = _packsOf.TryGetValue(run, out int count) ? count + 1 : 1;
+                    if (RunOf(name) is Run run)
+                        _packsOf[run] = _packsOf.TryGetValue(run, out int count) ? count + 1 : 1;
                 }
                 revisions.Add((revision, pack));
             }
         }
         // Listed by name: revision 10 stands before revision 2.
-        foreach (List<(int Revision, StoredObject Object)> revisions in _packs.Values) revisions.Sort((a, b) => a.Revision.CompareTo(b.Revision));
+        foreach (List<(int Revision, StoredObject Object)> revisions in _packs.Values)
+            revisions.Sort((a, b) => a.Revision.CompareTo(b.Revision));
     }
 
     /// <summary>The packs that were rewritten, by this sweep or before, by name.</summary>
-    internal IEnumerable<string> RewrittenPacks => _packs.Where(p => p.Value[p.Value.Count - 1].Revision > 0).Select(p => p.Key).Concat(_rewritten.Where(_packs.ContainsKey)).Distinct(StringComparer.Ordinal);
+    internal IEnumerable<string> RewrittenPacks =>
+        _packs.Where(p => p.Value[p.Value.Count - 1].Revision > 0).Select(p => p.Key)
+            .Concat(_rewritten.Where(_packs.ContainsKey)).Distinct(StringComparer.Ordinal);
 
     private readonly HashSet<string> _rewritten = new(StringComparer.Ordinal);
 
@@ -65,17 +74,21 @@ internal sealed class PackSweep(RepositoryCore core, string applianceId, TimeSpa
     private readonly HashSet<string> _given = new(StringComparer.Ordinal);
 
     /// <summary>
-    /// Deletes what is there of packs that the log says were given back: one that another optimization was rewriting at that very moment, or whose optimization died between record and deletion. And forgets that a part of them is free.
+    /// Deletes what is there of packs that the log says were given back: one that another optimization was rewriting at
+    /// that very moment, or whose optimization died between record and deletion. And forgets that a part of them is
+    /// free.
     /// </summary>
     /// <param name="given">What the records tell that were not looked at before.</param>
     /// <param name="waiting">What a lock kept the last time; tried once more.</param>
     /// <param name="free">What is free in packs that still exist.</param>
-    /// <param name="cancellationToken">Stops it.</param>
-    internal async Task DeleteGivenBackAsync(IReadOnlyCollection<string> given, IEnumerable<string> waiting, FreeSet free, CancellationToken cancellationToken)
+    internal async Task DeleteGivenBackAsync(IReadOnlyCollection<string> given, IEnumerable<string> waiting,
+        FreeSet free, CancellationToken cancellationToken)
     {
         _given.UnionWith(given);
-        if (_given.Count > 0) free.ForgetAll((area, run, number) => _given.Contains(Layout.Pack(applianceId, area, run, number)));
-        foreach (string name in waiting.Concat(_given.Where(_packs.ContainsKey)).Distinct(StringComparer.Ordinal).ToList())
+        if (_given.Count > 0)
+            free.ForgetAll((area, run, number) => _given.Contains(Layout.Pack(applianceId, area, run, number)));
+        foreach (string name in waiting.Concat(_given.Where(_packs.ContainsKey)).Distinct(StringComparer.Ordinal)
+            .ToList())
         {
             if (!await DeletePackAsync(name, cancellationToken).ConfigureAwait(false)) WaitingPacks.Add(name);
         }
@@ -83,12 +96,17 @@ internal sealed class PackSweep(RepositoryCore core, string applianceId, TimeSpa
 
     internal bool HasPacks(Run run) => _packsOf.ContainsKey(run);
 
-    /// <summary>Deletes revisions that a newer one has replaced for longer than the grace: a reader that began before may still hold the old name.</summary>
+    /// <summary>
+    /// Deletes revisions that a newer one has replaced for longer than the grace: a reader that began before may still
+    /// hold the old name.
+    /// </summary>
     internal async Task DeleteOldRevisionsAsync(CancellationToken cancellationToken)
     {
-        foreach (List<(int Revision, StoredObject Object)> revisions in _packs.Values.Where(r => r[r.Count - 1].Revision > 0))
+        foreach (List<(int Revision, StoredObject Object)> revisions in _packs.Values
+            .Where(r => r[r.Count - 1].Revision > 0))
         {
-            // The highest one that is whole replaced those below it. One above that is not whole is a repair's to judge.
+            // The highest one that is whole replaced those below it. One above that is not whole is a repair's to
+            // judge.
             for (int newest = revisions.Count - 1; newest > 0; newest--)
             {
                 StoredObject replacement = revisions[newest].Object;
@@ -97,7 +115,8 @@ internal sealed class PackSweep(RepositoryCore core, string applianceId, TimeSpa
                 if (!await IsWholeAsync(replacement.Name, cancellationToken).ConfigureAwait(false)) continue;
                 foreach ((int revision, StoredObject old) in revisions.Take(newest).ToList())
                 {
-                    if (await DeleteAsync(old.Name, old.Length, cancellationToken).ConfigureAwait(false)) revisions.RemoveAll(r => r.Revision == revision);
+                    if (await DeleteAsync(old.Name, old.Length, cancellationToken).ConfigureAwait(false))
+                        revisions.RemoveAll(r => r.Revision == revision);
                 }
                 break;
             }
@@ -109,13 +128,15 @@ internal sealed class PackSweep(RepositoryCore core, string applianceId, TimeSpa
 
     /// <param name="free">What is free; what is given back is forgotten there.</param>
     /// <param name="deltas">Tell how many segments a pack was written with.</param>
-    /// <param name="empty">Packs that are known to be empty without looking, by name, with their bytes; those that do not exist are only recorded.</param>
-    /// <param name="cancellationToken">Stops it.</param>
+    /// <param name="empty">Packs that are known to be empty without looking, by name, with their bytes; those that do
+    /// not exist are only recorded.</param>
     /// <returns>True when anything changed.</returns>
-    internal async Task<bool> SweepAsync(FreeSet free, DeltaReader deltas, IReadOnlyDictionary<string, long> empty, CancellationToken cancellationToken)
+    internal async Task<bool> SweepAsync(FreeSet free, DeltaReader deltas, IReadOnlyDictionary<string, long> empty,
+        CancellationToken cancellationToken)
     {
         bool changed = false, isFull = false;
-        var going = empty.ToDictionary(e => e.Key, e => (e.Value, Key: ((PackArea Area, Run Run, int Number)?)null), StringComparer.Ordinal);
+        var going = empty.ToDictionary(e => e.Key, e => (e.Value, Key: ((PackArea Area, Run Run, int Number)?)null),
+            StringComparer.Ordinal);
         foreach (IGrouping<Run, (PackArea Area, Run Run, int Pack)> group in free.Touched.GroupBy(p => p.Run).ToList())
         {
             RunDelta? delta = await deltas.ReadAsync(group.Key, cancellationToken).ConfigureAwait(false);
@@ -130,13 +151,15 @@ internal sealed class PackSweep(RepositoryCore core, string applianceId, TimeSpa
                     continue;
                 }
                 PackInfo? info = delta?.Packs.FirstOrDefault(p => p.Area == area && p.Number == number);
-                if (info is not null && free.Count(area, run, number) >= info.Segments) going[name] = (info.Bytes, (area, run, number));
+                if (info is not null && free.Count(area, run, number) >= info.Segments)
+                    going[name] = (info.Bytes, (area, run, number));
                 else if (!isFull)
                 {
                     (bool IsEmpty, long Bytes)? repacked = null;
                     try
                     {
-                        repacked = await RepackAsync(area, run, number, name, free, cancellationToken).ConfigureAwait(false);
+                        repacked = await RepackAsync(area, run, number, name, free,
+                            cancellationToken).ConfigureAwait(false);
                     }
                     catch (NataliaException full) when (full.ErrorId == ErrorIds.StoreFull)
                     {
@@ -207,14 +230,19 @@ internal sealed class PackSweep(RepositoryCore core, string applianceId, TimeSpa
         }
     }
 
-    /// <summary>Rewrites a pack that is mostly free: the same id, ordinals and sealed bytes, so that no map notices.</summary>
-    /// <returns>Whether everything of it is free and how many bytes it has, or that it was rewritten; null when it stays as it is.</returns>
-    private async Task<(bool IsEmpty, long Bytes)?> RepackAsync(PackArea area, Run run, int number, string name, FreeSet free, CancellationToken cancellationToken)
+    /// <summary>
+    /// Rewrites a pack that is mostly free: the same id, ordinals and sealed bytes, so that no map notices.
+    /// </summary>
+    /// <returns>Whether everything of it is free and how many bytes it has, or that it was rewritten; null when it
+    /// stays as it is.</returns>
+    private async Task<(bool IsEmpty, long Bytes)?> RepackAsync(PackArea area, Run run, int number, string name,
+        FreeSet free, CancellationToken cancellationToken)
     {
         PackDirectory directory;
         try
         {
-            directory = await core.PackReader(applianceId).GetDirectoryAsync(area, run, number, cancellationToken).ConfigureAwait(false);
+            directory = await core.PackReader(applianceId)
+                .GetDirectoryAsync(area, run, number, cancellationToken).ConfigureAwait(false);
         }
         catch (NataliaException damage) when (IsUnreadable(damage))
         {
@@ -232,8 +260,14 @@ internal sealed class PackSweep(RepositoryCore core, string applianceId, TimeSpa
         }
         if (Layout.RevisionOf(directory.ObjectName, name) is not (int current and < int.MaxValue)) return null;
         string revised = name + ".r" + (current + 1).ToString(CultureInfo.InvariantCulture);
-        var fresh = new Envelope { Kind = old.Kind, Cipher = old.Cipher, Id = old.Id, Header = old.Header,
-            Segments = [.. live] };
+        var fresh = new Envelope
+        {
+            Kind = old.Kind,
+            Cipher = old.Cipher,
+            Id = old.Id,
+            Header = old.Header,
+            Segments = [.. live]
+        };
         if (core.Store.Find<RehearsalStore>() is RehearsalStore rehearsal)
         {
             // A plan need not fetch what is to be rewritten. That such a pack is not whole shows when it is read; then
@@ -275,7 +309,11 @@ internal sealed class PackSweep(RepositoryCore core, string applianceId, TimeSpa
         try
         {
             await core.Store.PutAsync(revised, new ObjectContent(bytes),
-                new PutOptions { MustNotExist = true, Class = area == PackArea.Data ? ObjectClass.Data : ObjectClass.Metadata }, cancellationToken).ConfigureAwait(false);
+                new PutOptions
+                {
+                    MustNotExist = true,
+                    Class = area == PackArea.Data ? ObjectClass.Data : ObjectClass.Metadata,
+                }, cancellationToken).ConfigureAwait(false);
         }
         catch (NataliaException lost) when (lost.ErrorId == ErrorIds.ObjectExists)
         {
@@ -284,12 +322,15 @@ internal sealed class PackSweep(RepositoryCore core, string applianceId, TimeSpa
         await core.Store.FlushAsync(cancellationToken).ConfigureAwait(false);
         RepackedPacks++;
         RewrittenBytes += bytes.Length;
-        if (grace == TimeSpan.Zero) await DeleteAsync(directory.ObjectName, all.Length, cancellationToken).ConfigureAwait(false);
+        if (grace == TimeSpan.Zero)
+            await DeleteAsync(directory.ObjectName, all.Length, cancellationToken).ConfigureAwait(false);
         return (false, bytes.Length);
     }
 
     /// <summary>What cannot be read is not rewritten; the checks report it.</summary>
-    private static bool IsUnreadable(NataliaException failure) => failure.ErrorId is ErrorIds.PackMissing or ErrorIds.ObjectDamaged or ErrorIds.ObjectNotFound or ErrorIds.StoreReadFailed or ErrorIds.ObjectArchived;
+    private static bool IsUnreadable(NataliaException failure) =>
+        failure.ErrorId is ErrorIds.PackMissing or ErrorIds.ObjectDamaged or ErrorIds.ObjectNotFound
+            or ErrorIds.StoreReadFailed or ErrorIds.ObjectArchived;
 
     private async Task<bool> DeletePackAsync(string name, CancellationToken cancellationToken)
     {

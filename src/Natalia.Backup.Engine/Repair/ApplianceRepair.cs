@@ -3,7 +3,6 @@ using Natalia.Backup.Engine.Core;
 using Natalia.Backup.Engine.Format;
 using Natalia.Backup.Engine.Leases;
 using Natalia.Backup.Engine.Model;
-using Natalia.Backup.Engine.Reclaim;
 
 namespace Natalia.Backup.Engine.Repair;
 
@@ -40,7 +39,8 @@ internal sealed class ApplianceRepair(
             return;
         }
         // Who gives points up is told of no protection that comes while it looks, so none is granted.
-        Lease lease = await core.AcquireLeaseAsync(applianceId, options.RemoveLost ? LeasePurposes.Removal : LeasePurposes.Repair, cancellationToken).ConfigureAwait(false);
+        Lease lease = await core.AcquireLeaseAsync(applianceId,
+            options.RemoveLost ? LeasePurposes.Removal : LeasePurposes.Repair, cancellationToken).ConfigureAwait(false);
         await using (lease.ConfigureAwait(false))
         {
             if (lease.WasTakenOver) _findings.Add(LeaseStale(view, RepairAction.Removed, RepairWords.LeaseTakenOver));
@@ -91,24 +91,27 @@ internal sealed class ApplianceRepair(
     private RepairFinding LeaseStale(RepairView view, RepairAction action, RepairWords words) =>
         view.Finding(RepairFindingKind.LeaseStale, action, Layout.Leases(applianceId)) with { Detail = words.Done };
 
-    private Task RecordAsync(CancellationToken cancellationToken) => core.ApplianceLog(applianceId).AppendAsync(new AuditEntry(AuditEvents.Repaired)
-    {
-        ApplianceId = applianceId,
-        Reason = _findings.Count == 0 ? "A repair found nothing wrong."
+    private Task RecordAsync(CancellationToken cancellationToken) =>
+        core.ApplianceLog(applianceId).AppendAsync(new AuditEntry(AuditEvents.Repaired)
+        {
+            ApplianceId = applianceId,
+            Reason = _findings.Count == 0 ? "A repair found nothing wrong."
             : $"A repair found {WholePoints} points "
                 + $"{(options.Full ? "whole" : "not damaged, as far as can be seen without reading every byte,")} and "
                 + $"{LostPoints} lost, and removed {RemovedPoints}.",
-        WriteData = json =>
-        {
-            json.WriteBoolean("full", options.Full);
-            json.WriteBoolean("removeLost", options.RemoveLost);
-            json.WriteNumber("wholePoints", WholePoints);
-            json.WriteNumber("lostPoints", LostPoints);
-            json.WriteNumber("removedPoints", RemovedPoints);
-            json.WriteNumber("freedBytes", FreedBytes);
-            json.WriteStartObject("findings");
-            foreach (IGrouping<RepairFindingKind, RepairFinding> kind in _findings.GroupBy(f => f.Kind).OrderBy(g => g.Key)) json.WriteNumber(kind.Key.ToString(), kind.Count());
-            json.WriteEndObject();
-        },
-    }, core.SigningSeed, cancellationToken);
+            WriteData = json =>
+            {
+                json.WriteBoolean("full", options.Full);
+                json.WriteBoolean("removeLost", options.RemoveLost);
+                json.WriteNumber("wholePoints", WholePoints);
+                json.WriteNumber("lostPoints", LostPoints);
+                json.WriteNumber("removedPoints", RemovedPoints);
+                json.WriteNumber("freedBytes", FreedBytes);
+                json.WriteStartObject("findings");
+                foreach (IGrouping<RepairFindingKind, RepairFinding> kind in _findings.GroupBy(f => f.Kind)
+                    .OrderBy(g => g.Key))
+                    json.WriteNumber(kind.Key.ToString(), kind.Count());
+                json.WriteEndObject();
+            },
+        }, core.SigningSeed, cancellationToken);
 }

@@ -21,7 +21,8 @@ internal static class BadPacks
             long bytes = pack.Objects[0].Length;
             bool isWhole = await HoldsAllAsync(view, pack, live, cancellationToken).ConfigureAwait(false);
             RepairFinding finding = view.Finding(RepairFindingKind.PackDamaged, isWhole ? RepairAction.Rebuilt
-                : RepairAction.Kept, name) with { StoredBytes = bytes };
+                : RepairAction.Kept, name) with
+            { StoredBytes = bytes };
             if (!isWhole)
             {
                 plan.Add(finding, RepairWords.PackHoldsAll(name, damage));
@@ -35,7 +36,8 @@ internal static class BadPacks
         {
             plan.Add(view.Finding(pack.IsMissing ? RepairFindingKind.PackMissing : RepairFindingKind.PackDamaged,
                 RepairAction.Recorded, pack.Name)
-                with { StoredBytes = pack.IsMissing ? pack.Info?.Bytes ?? 0 : pack.StoredBytes },
+                with
+            { StoredBytes = pack.IsMissing ? pack.Info?.Bytes ?? 0 : pack.StoredBytes },
                 pack.IsMissing ? RepairWords.PackMissing(pack.Name)
                     : RepairWords.PackDamaged(pack.Objects[0].Name, pack.Bad[pack.Objects[0].Name]));
         }

@@ -1,5 +1,4 @@
 using Natalia.Backup.Engine.Model;
-using Natalia.Backup.Engine.Sealing;
 using Natalia.Backup.Engine.Storage;
 
 namespace Natalia.Backup.Engine.Repair;
@@ -28,7 +27,8 @@ internal static class CoveredPacks
                 (bool Goes, DateTime? LockedUntilUtc) taken = await view.TakeAsync(bad.Name,
                     cancellationToken).ConfigureAwait(false);
                 RepairFinding finding = view.Finding(RepairFindingKind.PackDamaged, RepairAction.Removed, bad.Name,
-                    taken) with { StoredBytes = bad.Length };
+                    taken) with
+                { StoredBytes = bad.Length };
                 changed |= taken.Goes;
                 if (!taken.Goes)
                 {

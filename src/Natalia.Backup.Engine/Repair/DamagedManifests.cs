@@ -41,7 +41,8 @@ internal static class DamagedManifests
         (bool Goes, DateTime? LockedUntilUtc) taken = await view.TakeAsync(name,
             cancellationToken).ConfigureAwait(false);
         RepairFinding finding = view.Finding(RepairFindingKind.ManifestDamaged, RepairAction.Rebuilt, name, taken)
-            with { RestorePointId = id, PointTimeUtc = copy.TimeUtc };
+            with
+        { RestorePointId = id, PointTimeUtc = copy.TimeUtc };
         RepairWords words = RepairWords.DamagedManifestRebuilt(name);
         plan.Add(finding, taken.Goes ? words : words.Planned, taken.Goes ? (hands, stop) =>
             hands.PutManifestAsync(copy, replaces: true, stop) : null);
@@ -88,7 +89,8 @@ internal static class DamagedManifests
 
         RepairFinding Describe((bool, DateTime?) what) =>
             view.Finding(RepairFindingKind.ManifestDamaged, RepairAction.Removed, name, what)
-            with { RestorePointId = id, PointTimeUtc = time };
+            with
+            { RestorePointId = id, PointTimeUtc = time };
     }
 
     /// <summary>Tells once of all that lies among the manifests and is none; nobody needs it, and nothing is kept for

@@ -1,4 +1,3 @@
-using Natalia.Backup.Engine.Core;
 using Natalia.Backup.Engine.Format;
 using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Engine.Packs;
@@ -24,7 +23,8 @@ internal static class Deltas
             bool isMended = view.Analysis.MissingDeltas.Exists(m => m.Manifest.Run == upper && m.CanBeMade);
             string fork = Forks.Describe(lower, upper);
             plan.Add(view.Finding(RepairFindingKind.HistoryForked, isMended ? RepairAction.Rebuilt : RepairAction.Kept,
-                Layout.Manifest(view.ApplianceId, upper)) with { RestorePointId = upper.Id.ToString() },
+                Layout.Manifest(view.ApplianceId, upper)) with
+            { RestorePointId = upper.Id.ToString() },
                 isMended ? RepairWords.ForkMended(fork) : lower.Sequence == upper.Sequence
                     ? RepairWords.ForkOfTwins(fork, Forks.Remedy(lower, upper)) : RepairWords.ForkKept(fork));
         }

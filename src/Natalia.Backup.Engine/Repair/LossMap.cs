@@ -13,17 +13,20 @@ internal readonly record struct SegmentKey(Run Run, int Pack, int Ordinal)
 }
 
 /// <summary>
-/// What is lost below each node of the block maps. Only nodes below which something is lost are kept, so that it grows with the loss and not with the disks. Not thread-safe.
+/// What is lost below each node of the block maps. Only nodes below which something is lost are kept, so that it grows
+/// with the loss and not with the disks. Not thread-safe.
 /// </summary>
 internal sealed class LossMap
 {
     private readonly Dictionary<SegmentKey, Loss> _losses = [];
 
     /// <param name="Blocks">How many stored blocks are lost.</param>
-    /// <param name="HidesReferences">True when a node could not be read, so that nobody knows what it refers to.</param>
+    /// <param name="HidesReferences">True when a node could not be read, so that nobody knows what it refers
+    /// to.</param>
     /// <param name="Lost">In a leaf: the slots whose blocks are lost.</param>
     /// <param name="Children">In an inner node: the children below which something is lost.</param>
-    internal sealed record Loss(long Blocks, bool HidesReferences, BlockMask Lost, IReadOnlyList<(int Slot, SegmentKey Child)>? Children)
+    internal sealed record Loss(long Blocks, bool HidesReferences, BlockMask Lost,
+        IReadOnlyList<(int Slot, SegmentKey Child)>? Children)
     {
         /// <summary>True when the node itself is lost.</summary>
         internal bool IsWhole => HidesReferences && Children is null;
@@ -94,9 +97,13 @@ internal sealed class LossMap
         void Add(long firstBlock, long blocks)
         {
             if (firstBlock > sizeBytes / BlockGeometry.BlockBytes) return;
-            long offset = firstBlock * BlockGeometry.BlockBytes, end = blocks > (sizeBytes - offset) / BlockGeometry.BlockBytes ? sizeBytes : offset + blocks * BlockGeometry.BlockBytes;
+            long offset = firstBlock * BlockGeometry.BlockBytes,
+                end = blocks > (sizeBytes - offset) / BlockGeometry.BlockBytes
+                    ? sizeBytes
+                    : offset + blocks * BlockGeometry.BlockBytes;
             if (offset >= end) return;
-            if (extents.Count > 0 && extents[extents.Count - 1] is var last && last.End == offset) extents[extents.Count - 1] = new Extent(last.Offset, end - last.Offset);
+            if (extents.Count > 0 && extents[extents.Count - 1] is var last && last.End == offset)
+                extents[extents.Count - 1] = new Extent(last.Offset, end - last.Offset);
             else if (extents.Count < maximum) extents.Add(new Extent(offset, end - offset));
         }
     }

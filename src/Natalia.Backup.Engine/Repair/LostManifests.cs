@@ -25,7 +25,8 @@ internal static class LostManifests
             {
                 plan.Add(view.Finding(RepairFindingKind.ManifestMissing, RepairAction.Rebuilt,
                     Layout.Manifest(view.ApplianceId, copy.Run))
-                    with { RestorePointId = id, PointTimeUtc = copy.TimeUtc },
+                    with
+                { RestorePointId = id, PointTimeUtc = copy.TimeUtc },
                     RepairWords.MissingManifestRebuilt(name.Sequence, id), (hands, stop) =>
                         hands.PutManifestAsync(copy, replaces: false, stop));
                 view.Listed.Add((copy.Run, copy));
@@ -43,7 +44,8 @@ internal static class LostManifests
             && !view.States.IsProtected(id, sequence);
         RepairFinding finding = view.Finding(RepairFindingKind.ManifestMissing, givenUp ? RepairAction.Removed
             : RepairAction.Kept, Layout.Manifests(view.ApplianceId))
-            with { RestorePointId = id, PointTimeUtc = time };
+            with
+        { RestorePointId = id, PointTimeUtc = time };
         plan.LostPoints++;
         if (!givenUp)
         {

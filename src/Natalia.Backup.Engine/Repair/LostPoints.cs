@@ -1,7 +1,6 @@
 using Natalia.Backup.Engine.Audit;
 using Natalia.Backup.Engine.BlockMap;
 using Natalia.Backup.Engine.Format;
-using Natalia.Backup.Engine.Immutability;
 using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Engine.Points;
 using Natalia.Backup.Engine.Retention;
@@ -36,8 +35,11 @@ internal sealed class LostPoints(RepairView view, RepairPlan plan, HashSet<Run>?
         await NoteDamageAsync(cancellationToken).ConfigureAwait(false);
         string? newest = IndispensablePoints.Of(points.Select(p => new RetentionPoint
         {
-            RestorePointId = p.Manifest.PointId, TimeUtc = p.Manifest.TimeUtc, Sequence = p.Run.Sequence,
-                IsGood = !p.IsLost, IsInFuture = view.Core.Clock.IsInFuture(p.Manifest.TimeUtc),
+            RestorePointId = p.Manifest.PointId,
+            TimeUtc = p.Manifest.TimeUtc,
+            Sequence = p.Run.Sequence,
+            IsGood = !p.IsLost,
+            IsInFuture = view.Core.Clock.IsInFuture(p.Manifest.TimeUtc),
         })).Newest?.RestorePointId;
         var disksAbove = new HashSet<string>(StringComparer.Ordinal);
         var going = new List<Run>();
@@ -80,8 +82,12 @@ internal sealed class LostPoints(RepairView view, RepairPlan plan, HashSet<Run>?
         foreach ((ManifestDisk disk, LossMap.Loss loss) in walk.LostDisks)
         {
             long bytes = Math.Min(loss.Blocks * BlockGeometry.BlockBytes, disk.SizeBytes);
-            plan.Add(finding with { DiskId = disk.DiskId, BytesLost = bytes,
-                LostExtents = view.Analysis.Losses.Extents(disk.Root, disk.SizeBytes, MaximumExtents) },
+            plan.Add(finding with
+            {
+                DiskId = disk.DiskId,
+                BytesLost = bytes,
+                LostExtents = view.Analysis.Losses.Extents(disk.Root, disk.SizeBytes, MaximumExtents)
+            },
                 RepairWords.DiskLost(bytes, disk.DiskId, RepairWords.Point(walk), walk.IsConfigurationLost, fate));
         }
         if (walk.IsConfigurationLost && walk.LostDisks.Count == 0)
@@ -161,5 +167,6 @@ internal sealed class LostPoints(RepairView view, RepairPlan plan, HashSet<Run>?
 
     private RepairFinding Describe(PointWalk walk, RepairFindingKind kind, RepairAction action) =>
         view.Finding(kind, action, Layout.Manifest(view.ApplianceId, walk.Run))
-            with { RestorePointId = walk.Manifest.PointId, PointTimeUtc = walk.Manifest.TimeUtc };
+            with
+        { RestorePointId = walk.Manifest.PointId, PointTimeUtc = walk.Manifest.TimeUtc };
 }

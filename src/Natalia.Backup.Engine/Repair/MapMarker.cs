@@ -7,15 +7,17 @@ using Natalia.Backup.Engine.Runs;
 namespace Natalia.Backup.Engine.Repair;
 
 /// <summary>
-/// Walks block maps, marks what they need and finds what of it is lost. Points share most of their maps: each node is read once, whatever the number of points, so that points must come newest first.
-/// Holds 16,384 leaves' references at most, the marks, and what is lost. Not thread-safe.
+/// Walks block maps, marks what they need and finds what of it is lost. Points share most of their maps: each node is
+/// read once, whatever the number of points, so that points must come newest first. Holds 16,384 leaves' references at
+/// most, the marks, and what is lost. Not thread-safe.
 /// </summary>
 /// <param name="packs">Where the maps lie.</param>
 /// <param name="inventory">What is known of each pack.</param>
 /// <param name="marks">What was reached.</param>
 /// <param name="losses">What is lost.</param>
 /// <param name="onRead">Told of the plain bytes of each node that was read.</param>
-internal sealed class MapMarker(PackReader packs, PackInventory inventory, SegmentMarks marks, LossMap losses, Action<int> onRead)
+internal sealed class MapMarker(PackReader packs, PackInventory inventory, SegmentMarks marks, LossMap losses,
+    Action<int> onRead)
 {
     private readonly HashSet<SegmentKey> _lostBlocks = [];
 
@@ -28,11 +30,15 @@ internal sealed class MapMarker(PackReader packs, PackInventory inventory, Segme
     /// <param name="root">Its map.</param>
     /// <param name="sizeBytes">Its size.</param>
     /// <param name="onFresh">Told of everything that no point before this one needed.</param>
-    /// <param name="cancellationToken">Stops it.</param>
-    internal Task MarkAsync(MapRoot root, long sizeBytes, Action<PackArea, Reference> onFresh, CancellationToken cancellationToken) =>
-        root.Reference is null ? Task.CompletedTask : VisitAsync([new Visit(root.Reference, 0, root.Blocks)], root.Level, sizeBytes, onFresh, cancellationToken);
+    internal Task MarkAsync(MapRoot root, long sizeBytes, Action<PackArea, Reference> onFresh,
+        CancellationToken cancellationToken) =>
+        root.Reference is null
+            ? Task.CompletedTask
+            : VisitAsync([new Visit(root.Reference, 0, root.Blocks)], root.Level, sizeBytes, onFresh,
+                cancellationToken);
 
-    private async Task VisitAsync(List<Visit> nodes, int level, long sizeBytes, Action<PackArea, Reference> onFresh, CancellationToken cancellationToken)
+    private async Task VisitAsync(List<Visit> nodes, int level, long sizeBytes, Action<PackArea, Reference> onFresh,
+        CancellationToken cancellationToken)
     {
         var fresh = new List<Visit>();
         foreach (Visit node in nodes)
@@ -53,7 +59,8 @@ internal sealed class MapMarker(PackReader packs, PackInventory inventory, Segme
                 else MarkBlocks(fresh[i], leaf, onFresh, suspects);
             }, cancellationToken).ConfigureAwait(false);
             using var reader = new LeafReader(packs, keepsBlocks: false);
-            foreach ((Visit leaf, MapNode node, BlockMask lost) in suspects) await LookAsync(reader, leaf, node, lost, sizeBytes, cancellationToken).ConfigureAwait(false);
+            foreach ((Visit leaf, MapNode node, BlockMask lost) in suspects)
+                await LookAsync(reader, leaf, node, lost, sizeBytes, cancellationToken).ConfigureAwait(false);
             return;
         }
         var read = new MapNode?[references.Length];
@@ -69,21 +76,25 @@ internal sealed class MapMarker(PackReader packs, PackInventory inventory, Segme
             if (read[i] is not MapNode node) continue;
             for (int slot = 0; slot < BlockGeometry.FanOut; slot++)
             {
-                if (node[slot] is Reference child) below.Add(new Visit(child, (fresh[i].Index << BlockGeometry.FanOutBits) + slot, node.Blocks(slot)));
+                if (node[slot] is Reference child)
+                    below.Add(new Visit(child, (fresh[i].Index << BlockGeometry.FanOutBits) + slot, node.Blocks(slot)));
             }
-            // Leaves are read for many nodes at once, so that few requests are needed; above them node by node, so that little is held.
+            // Leaves are read for many nodes at once, so that few requests are needed; above them node by node, so that
+            // little is held.
             if (level == 1) continue;
             await VisitAsync(below, level - 1, sizeBytes, onFresh, cancellationToken).ConfigureAwait(false);
             below.Clear();
         }
-        if (below.Count > 0) await VisitAsync(below, level - 1, sizeBytes, onFresh, cancellationToken).ConfigureAwait(false);
+        if (below.Count > 0)
+            await VisitAsync(below, level - 1, sizeBytes, onFresh, cancellationToken).ConfigureAwait(false);
         for (int i = 0; i < read.Length; i++)
         {
             if (read[i] is MapNode node) losses.AddInner(fresh[i].Reference, node);
         }
     }
 
-    private void MarkBlocks(Visit leaf, MapNode node, Action<PackArea, Reference> onFresh, List<(Visit, MapNode, BlockMask)> suspects)
+    private void MarkBlocks(Visit leaf, MapNode node, Action<PackArea, Reference> onFresh,
+        List<(Visit, MapNode, BlockMask)> suspects)
     {
         onRead(128 * 40);
         var lost = default(BlockMask);
@@ -94,8 +105,11 @@ internal sealed class MapMarker(PackReader packs, PackInventory inventory, Segme
             if (node[slot] is not Reference block) continue;
             bool isFresh = marks.Add(PackArea.Data, block);
             if (isFresh) onFresh(PackArea.Data, block);
-            if (last is null || last.Run != block.Run || last.Number != block.Pack) last = inventory.Find(PackArea.Data, block.Run, block.Pack);
-            if (last is null || last.IsMissing || !isFresh && last.IsSuspect && _lostBlocks.Contains(SegmentKey.Of(block))) lost |= BlockMask.Range(slot, slot);
+            if (last is null || last.Run != block.Run || last.Number != block.Pack)
+                last = inventory.Find(PackArea.Data, block.Run, block.Pack);
+            if (last is null || last.IsMissing
+                || !isFresh && last.IsSuspect && _lostBlocks.Contains(SegmentKey.Of(block)))
+                lost |= BlockMask.Range(slot, slot);
             else if (isFresh && last.IsSuspect) (toLookAt ??= new MapNode(0)).Set(slot, block);
         }
         if (toLookAt is not null) suspects.Add((leaf, toLookAt, lost));
@@ -103,7 +117,8 @@ internal sealed class MapMarker(PackReader packs, PackInventory inventory, Segme
     }
 
     /// <summary>Reads the blocks of a pack that is not whole: most of them may be.</summary>
-    private async Task LookAsync(LeafReader reader, Visit leaf, MapNode node, BlockMask lost, long sizeBytes, CancellationToken cancellationToken)
+    private async Task LookAsync(LeafReader reader, Visit leaf, MapNode node, BlockMask lost, long sizeBytes,
+        CancellationToken cancellationToken)
     {
         await reader.ReadAsync(node, leaf.Index, sizeBytes, (block, _) =>
         {

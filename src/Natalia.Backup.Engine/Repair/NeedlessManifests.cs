@@ -3,7 +3,6 @@ using Natalia.Backup.Engine.Format;
 using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Engine.Points;
 using Natalia.Backup.Engine.Reclaim;
-using Natalia.Backup.Engine.Retention;
 
 namespace Natalia.Backup.Engine.Repair;
 
@@ -56,7 +55,8 @@ internal static class NeedlessManifests
             (bool Goes, DateTime? LockedUntilUtc) taken = await view.TakeAsync(name,
                 cancellationToken).ConfigureAwait(false);
             plan.Add(view.Finding(RepairFindingKind.UnneededSpace, RepairAction.Removed, name, taken)
-                with { RestorePointId = walk.Manifest.PointId, PointTimeUtc = walk.Manifest.TimeUtc },
+                with
+            { RestorePointId = walk.Manifest.PointId, PointTimeUtc = walk.Manifest.TimeUtc },
                 RepairWords.GivenUpBefore(name, RepairWords.Point(walk), removal.TimeUtc), taken.Goes ? (hands, stop) =>
                     hands.DeleteManifestAsync(walk.Run, stop) : null);
             if (!taken.Goes) continue;

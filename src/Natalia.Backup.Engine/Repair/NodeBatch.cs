@@ -7,7 +7,8 @@ using Natalia.Backup.Engine.Sealing;
 namespace Natalia.Backup.Engine.Repair;
 
 /// <summary>
-/// Reads many nodes of block maps at once: sorted by where they lie, neighbours in a pack in one request, several packs at a time. A walk from node to node would ask the store for each.
+/// Reads many nodes of block maps at once: sorted by where they lie, neighbours in a pack in one request, several packs
+/// at a time. A walk from node to node would ask the store for each.
 /// </summary>
 internal static class NodeBatch
 {
@@ -21,14 +22,16 @@ internal static class NodeBatch
     /// <param name="packs">Where they lie.</param>
     /// <param name="nodes">Which are wanted.</param>
     /// <param name="level">Their level.</param>
-    /// <param name="onNode">Told of each with its place in the list: the node, or why it cannot be had. Called by one thread at a time, in any order.</param>
-    /// <param name="cancellationToken">Stops it.</param>
-    internal static async Task ReadAsync(PackReader packs, IReadOnlyList<Reference> nodes, int level, Action<int, MapNode?, NataliaException?> onNode, CancellationToken cancellationToken)
+    /// <param name="onNode">Told of each with its place in the list: the node, or why it cannot be had. Called by one
+    /// thread at a time, in any order.</param>
+    internal static async Task ReadAsync(PackReader packs, IReadOnlyList<Reference> nodes, int level,
+        Action<int, MapNode?, NataliaException?> onNode, CancellationToken cancellationToken)
     {
         object gate = new();
         using var slots = new SemaphoreSlim(RequestsAtOnce);
         var pending = new List<Task>();
-        foreach (IGrouping<(Run Run, int Pack), int> pack in Enumerable.Range(0, nodes.Count).GroupBy(i => (nodes[i].Run, nodes[i].Pack)).OrderBy(g => g.Key.Run.Sequence).ThenBy(g => g.Key.Pack))
+        foreach (IGrouping<(Run Run, int Pack), int> pack in Enumerable.Range(0, nodes.Count)
+            .GroupBy(i => (nodes[i].Run, nodes[i].Pack)).OrderBy(g => g.Key.Run.Sequence).ThenBy(g => g.Key.Pack))
         {
             await slots.WaitAsync(cancellationToken).ConfigureAwait(false);
             pending.Add(ReadPackAsync(pack.Key, [.. pack]));
@@ -42,11 +45,14 @@ internal static class NodeBatch
         {
             try
             {
-                PackDirectory directory = await packs.GetDirectoryAsync(PackArea.Meta, pack.Run, pack.Pack, cancellationToken).ConfigureAwait(false);
+                PackDirectory directory = await packs.GetDirectoryAsync(PackArea.Meta, pack.Run, pack.Pack,
+                    cancellationToken).ConfigureAwait(false);
                 var found = new List<(int Node, SegmentEntry Entry, long Offset)>(wanted.Length);
                 foreach (int node in wanted)
                 {
-                    if (directory.Find(nodes[node].Ordinal) is var (entry, offset) && entry.PlainLength <= MapNode.LargestEncoding) found.Add((node, entry, offset));
+                    if (directory.Find(nodes[node].Ordinal) is var (entry, offset)
+                        && entry.PlainLength <= MapNode.LargestEncoding)
+                        found.Add((node, entry, offset));
                     else Report(node, null, PackReader.NoSuchSegment(directory, nodes[node]));
                 }
                 found.Sort((a, b) => a.Offset.CompareTo(b.Offset));
@@ -56,12 +62,14 @@ internal static class NodeBatch
                 {
                     int next = first + 1;
                     long start = found[first].Offset, end = start + found[first].Entry.SealedLength;
-                    while (next < found.Count && found[next].Offset - end <= LargestGap && found[next].Offset + found[next].Entry.SealedLength - start <= LargestRead)
+                    while (next < found.Count && found[next].Offset - end <= LargestGap
+                        && found[next].Offset + found[next].Entry.SealedLength - start <= LargestRead)
                     {
                         end = found[next].Offset + found[next].Entry.SealedLength;
                         next++;
                     }
-                    await ReadRangeAsync(directory, cipher, codec, found.GetRange(first, next - first), start, (int)(end - start)).ConfigureAwait(false);
+                    await ReadRangeAsync(directory, cipher, codec, found.GetRange(first, next - first), start,
+                        (int)(end - start)).ConfigureAwait(false);
                     first = next;
                 }
             }
@@ -76,19 +84,23 @@ internal static class NodeBatch
             }
         }
 
-        async Task ReadRangeAsync(PackDirectory directory, SegmentCipher cipher, SegmentCodec codec, List<(int Node, SegmentEntry Entry, long Offset)> wanted, long start, int length)
+        async Task ReadRangeAsync(PackDirectory directory, SegmentCipher cipher, SegmentCodec codec,
+            List<(int Node, SegmentEntry Entry, long Offset)> wanted, long start, int length)
         {
             byte[] stored = ArrayPool<byte>.Shared.Rent(length);
             try
             {
                 try
                 {
-                    await packs.ReadExactlyAsync(directory, start, stored.AsMemory(0, length), cancellationToken).ConfigureAwait(false);
+                    await packs.ReadExactlyAsync(directory, start, stored.AsMemory(0, length),
+                        cancellationToken).ConfigureAwait(false);
                 }
                 catch (NataliaException damage) when (Damage.Is(damage) && wanted.Count > 1)
                 {
                     // The object ends here, or the medium is bad somewhere: each by itself.
-                    foreach ((int Node, SegmentEntry Entry, long Offset) one in wanted) await ReadRangeAsync(directory, cipher, codec, [one], one.Offset, one.Entry.SealedLength).ConfigureAwait(false);
+                    foreach ((int Node, SegmentEntry Entry, long Offset) one in wanted)
+                        await ReadRangeAsync(directory, cipher, codec, [one], one.Offset,
+                            one.Entry.SealedLength).ConfigureAwait(false);
                     return;
                 }
                 catch (NataliaException damage) when (Damage.Is(damage))
@@ -103,7 +115,8 @@ internal static class NodeBatch
                     try
                     {
                         var plain = new byte[entry.PlainLength];
-                        PackReader.Open(directory, entry, nodes[node], cipher, codec, stored.AsSpan((int)(offset - start), entry.SealedLength), plain);
+                        PackReader.Open(directory, entry, nodes[node], cipher, codec,
+                            stored.AsSpan((int)(offset - start), entry.SealedLength), plain);
                         read = MapNode.Decode(plain, level);
                     }
                     catch (NataliaException damage) when (Damage.Is(damage))
@@ -112,7 +125,8 @@ internal static class NodeBatch
                     }
                     catch (FormatException damage)
                     {
-                        why = new NataliaException(ErrorIds.BlockMapDamaged, NataliaErrorKind.InvalidData, "The block map is damaged: " + damage.Message, directory.ObjectName, null, damage);
+                        why = new NataliaException(ErrorIds.BlockMapDamaged, NataliaErrorKind.InvalidData,
+                            "The block map is damaged: " + damage.Message, directory.ObjectName, null, damage);
                     }
                     Report(node, read, why);
                 }

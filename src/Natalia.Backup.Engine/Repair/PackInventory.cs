@@ -21,7 +21,9 @@ internal sealed class PackState(PackArea area, Run run, int number, string name)
     /// <summary>What its run's delta says; null when that is lost, or does not list it.</summary>
     internal PackInfo? Info { get; set; }
 
-    /// <summary>The objects that hold it, in the order in which readers take them: as it was first, then the newest rewriting.</summary>
+    /// <summary>
+    /// The objects that hold it, in the order in which readers take them: as it was first, then the newest rewriting.
+    /// </summary>
     internal List<StoredObject> Objects { get; } = [];
 
     /// <summary>Those of them that are not whole, with the reason.</summary>
@@ -48,7 +50,10 @@ internal sealed class PackState(PackArea area, Run run, int number, string name)
     internal long StoredBytes => Objects.Sum(o => o.Length);
 }
 
-/// <summary>All packs of an appliance, those that should be there and those that are, with what is wrong with each. Bounded by the number of packs.</summary>
+/// <summary>
+/// All packs of an appliance, those that should be there and those that are, with what is wrong with each. Bounded by
+/// the number of packs.
+/// </summary>
 internal sealed class PackInventory(RepositoryCore core, string applianceId)
 {
     /// <summary>Enough to hide the latency of a bucket, few enough not to be throttled.</summary>
@@ -66,18 +71,21 @@ internal sealed class PackInventory(RepositoryCore core, string applianceId)
     /// <summary>The deltas that are there and not whole, with the reason.</summary>
     internal IReadOnlyDictionary<Run, string> BadDeltas => _badDeltas;
 
-    internal PackState? Find(PackArea area, Run run, int number) => _packs.TryGetValue((area, run, number), out PackState? state) ? state : null;
+    internal PackState? Find(PackArea area, Run run, int number) =>
+        _packs.TryGetValue((area, run, number), out PackState? state) ? state : null;
 
     /// <param name="deltas">Loaded.</param>
     /// <param name="rotten">Objects that a reading of every byte found damaged, with the reason.</param>
-    /// <param name="cancellationToken">Stops it.</param>
-    internal async Task LoadAsync(DeltaReader deltas, IReadOnlyDictionary<string, string> rotten, CancellationToken cancellationToken)
+    internal async Task LoadAsync(DeltaReader deltas, IReadOnlyDictionary<string, string> rotten,
+        CancellationToken cancellationToken)
     {
         foreach (PackArea area in new[] { PackArea.Data, PackArea.Meta })
         {
-            await foreach (StoredObject found in core.Store.ListAsync(Layout.Packs(applianceId, area), cancellationToken).ConfigureAwait(false))
+            await foreach (StoredObject found in core.Store.ListAsync(Layout.Packs(applianceId, area),
+                cancellationToken).ConfigureAwait(false))
             {
-                if (TryParse(found.Name, area, out Run run, out int number)) GetOrAdd(area, run, number).Objects.Add(found);
+                if (TryParse(found.Name, area, out Run run, out int number))
+                    GetOrAdd(area, run, number).Objects.Add(found);
             }
         }
         foreach (PackState pack in _packs.Values) pack.Objects.Sort((a, b) => Order(pack, a).CompareTo(Order(pack, b)));
@@ -92,21 +100,29 @@ internal sealed class PackInventory(RepositoryCore core, string applianceId)
                 if (rotten.TryGetValue(item.Name, out string? why)) pack.Bad[item.Name] = why;
                 else if (item.Name == pack.Name && pack.Info is PackInfo info)
                 {
-                    if (item.Length != info.Bytes) pack.Bad[item.Name] = $"It has {item.Length} bytes and should have {info.Bytes}.";
+                    if (item.Length != info.Bytes)
+                        pack.Bad[item.Name] = $"It has {item.Length} bytes and should have {info.Bytes}.";
                 }
-                else if (await CheckAsync(reader, pack, item, cancellationToken).ConfigureAwait(false) is string damage) pack.Bad[item.Name] = damage;
+                else if (await CheckAsync(reader, pack, item, cancellationToken).ConfigureAwait(false) is string damage)
+                    pack.Bad[item.Name] = damage;
             }
         }, cancellationToken).ConfigureAwait(false);
     }
 
-    /// <summary>What cannot be told from its length alone: a rewritten pack, or one whose run's delta is lost.</summary>
-    private static async Task<string?> CheckAsync(PackReader reader, PackState pack, StoredObject item, CancellationToken cancellationToken)
+    /// <summary>
+    /// What cannot be told from its length alone: a rewritten pack, or one whose run's delta is lost.
+    /// </summary>
+    private static async Task<string?> CheckAsync(PackReader reader, PackState pack, StoredObject item,
+        CancellationToken cancellationToken)
     {
         try
         {
-            Envelope envelope = (await reader.ReadDirectoryAsync(pack.Area, item.Name, cancellationToken).ConfigureAwait(false)).Envelope;
+            Envelope envelope = (await reader.ReadDirectoryAsync(pack.Area, item.Name,
+                cancellationToken).ConfigureAwait(false)).Envelope;
             if (item.Name == pack.Objects[0].Name) pack.Envelope = envelope;
-            return envelope.ObjectLength == item.Length ? null : $"It has {item.Length} bytes and should have {envelope.ObjectLength}.";
+            return envelope.ObjectLength == item.Length
+                ? null
+                : $"It has {item.Length} bytes and should have {envelope.ObjectLength}.";
         }
         catch (NataliaException damage) when (Damage.Is(damage))
         {
@@ -124,7 +140,8 @@ internal sealed class PackInventory(RepositoryCore core, string applianceId)
             {
                 try
                 {
-                    byte[] bytes = await core.Store.ReadAllAsync(Layout.Delta(applianceId, run), cancellationToken).ConfigureAwait(false);
+                    byte[] bytes = await core.Store.ReadAllAsync(Layout.Delta(applianceId, run),
+                        cancellationToken).ConfigureAwait(false);
                     delta = RunDelta.Decode(bytes, applianceId, run);
                     deltas.Remember(delta);
                     lock (gate) _deltas[run] = SmallObject.Trailer(bytes);
@@ -149,7 +166,9 @@ internal sealed class PackInventory(RepositoryCore core, string applianceId)
 
     private PackState GetOrAdd(PackArea area, Run run, int number)
     {
-        if (!_packs.TryGetValue((area, run, number), out PackState? state)) _packs[(area, run, number)] = state = new PackState(area, run, number, Layout.Pack(applianceId, area, run, number));
+        if (!_packs.TryGetValue((area, run, number), out PackState? state))
+            _packs[(area, run, number)] = state = new PackState(area, run, number,
+                Layout.Pack(applianceId, area, run, number));
         return state;
     }
 
@@ -160,9 +179,13 @@ internal sealed class PackInventory(RepositoryCore core, string applianceId)
         string[] parts = name.Substring(Layout.Packs(applianceId, area).Length).Split('/');
         if (parts.Length != 2 || !Run.TryParse(parts[0], out run)) return false;
         string digits = Layout.PackOf(parts[1]);
-        return digits.Length == 8 && int.TryParse(digits, System.Globalization.NumberStyles.None, System.Globalization.CultureInfo.InvariantCulture, out number) && Layout.RevisionOf(parts[1], digits) is not null;
+        return digits.Length == 8
+            && int.TryParse(digits, System.Globalization.NumberStyles.None,
+                System.Globalization.CultureInfo.InvariantCulture, out number)
+            && Layout.RevisionOf(parts[1], digits) is not null;
     }
 
     /// <summary>As readers take them: the plain name, and where that is absent the highest revision.</summary>
-    private static int Order(PackState pack, StoredObject item) => item.Name == pack.Name ? int.MinValue : -(Layout.RevisionOf(item.Name, pack.Name) ?? 0);
+    private static int Order(PackState pack, StoredObject item) =>
+        item.Name == pack.Name ? int.MinValue : -(Layout.RevisionOf(item.Name, pack.Name) ?? 0);
 }

@@ -1,13 +1,14 @@
 using System.Globalization;
 using Natalia.Backup.Engine.Core;
 using Natalia.Backup.Engine.Format;
-using Natalia.Backup.Engine.Packs;
 using Natalia.Backup.Engine.Sealing;
 using Natalia.Backup.Engine.Storage;
 
 namespace Natalia.Backup.Engine.Repair;
 
-/// <summary>Copies every segment that is whole out of a damaged pack into a new object that holds the same pack.</summary>
+/// <summary>
+/// Copies every segment that is whole out of a damaged pack into a new object that holds the same pack.
+/// </summary>
 internal static class PackSalvage
 {
     /// <summary>Makes the copy, and stores it.</summary>
@@ -24,8 +25,12 @@ internal static class PackSalvage
         int revision = taken.Max() < int.MaxValue ? taken.Max() + 1 : 1;
         while (taken.Contains(revision)) revision++;
         string name = pack.Name + ".r" + revision.ToString(CultureInfo.InvariantCulture);
-        var options = new PutOptions { MustNotExist = true, Class = pack.Area == PackArea.Data ? ObjectClass.Data
-            : ObjectClass.Metadata };
+        var options = new PutOptions
+        {
+            MustNotExist = true,
+            Class = pack.Area == PackArea.Data ? ObjectClass.Data
+            : ObjectClass.Metadata
+        };
         await core.Store.PutAsync(name, new ObjectContent(bytes), options, cancellationToken).ConfigureAwait(false);
         await core.Store.FlushAsync(cancellationToken).ConfigureAwait(false);
         return name;
@@ -59,7 +64,14 @@ internal static class PackSalvage
                 at += entry.SealedLength;
             }
         }
-        var fresh = new Envelope { Kind = old.Kind, Cipher = old.Cipher, Id = old.Id, Header = old.Header, Segments = whole.ConvertAll(w => w.Entry).ToArray() };
+        var fresh = new Envelope
+        {
+            Kind = old.Kind,
+            Cipher = old.Cipher,
+            Id = old.Id,
+            Header = old.Header,
+            Segments = whole.ConvertAll(w => w.Entry).ToArray(),
+        };
         var bytes = new byte[fresh.ObjectLength];
         byte[] prefix = fresh.EncodePrefix();
         prefix.CopyTo(bytes, 0);
@@ -73,14 +85,17 @@ internal static class PackSalvage
         return bytes;
     }
 
-    private static bool IsWhole(Envelope envelope, SegmentEntry entry, SegmentCipher cipher, SegmentCodec codec, byte[] all, long offset)
+    private static bool IsWhole(Envelope envelope, SegmentEntry entry, SegmentCipher cipher, SegmentCodec codec,
+        byte[] all, long offset)
     {
         if (offset + entry.SealedLength > all.Length) return false;
         Span<byte> associated = stackalloc byte[SegmentCodec.MaximumAssociatedLength];
-        int length = SegmentCodec.WriteAssociated(associated, envelope.Id, envelope.Kind, entry.Codec, entry.Ordinal, entry.PlainLength, null);
+        int length = SegmentCodec.WriteAssociated(associated, envelope.Id, envelope.Kind, entry.Codec, entry.Ordinal,
+            entry.PlainLength, null);
         try
         {
-            codec.Open(cipher, entry, associated.Slice(0, length), all.AsSpan((int)offset, entry.SealedLength), new byte[entry.PlainLength]);
+            codec.Open(cipher, entry, associated.Slice(0, length), all.AsSpan((int)offset, entry.SealedLength),
+                new byte[entry.PlainLength]);
             return true;
         }
         catch (FormatException)

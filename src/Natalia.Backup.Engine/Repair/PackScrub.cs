@@ -10,10 +10,13 @@ namespace Natalia.Backup.Engine.Repair;
 internal static class PackScrub
 {
     /// <returns>The objects that are not whole, with the reason.</returns>
-    internal static async Task<Dictionary<string, string>> RunAsync(RepositoryCore core, PackInventory inventory, Action<long> onRead, CancellationToken cancellationToken)
+    internal static async Task<Dictionary<string, string>> RunAsync(RepositoryCore core, PackInventory inventory,
+        Action<long> onRead, CancellationToken cancellationToken)
     {
         var rotten = new Dictionary<string, string>(StringComparer.Ordinal);
-        List<(PackState Pack, StoredObject Object)> objects = inventory.All.SelectMany(p => p.Objects.Select(o => (p, o))).OrderBy(o => o.o.Name, StringComparer.Ordinal).ToList();
+        List<(PackState Pack, StoredObject Object)> objects = inventory.All
+            .SelectMany(p => p.Objects.Select(o => (p, o)))
+            .OrderBy(o => o.o.Name, StringComparer.Ordinal).ToList();
         await InParallel.RunAsync(objects, Math.Min(4, Math.Max(2, core.Options.Workers)), async item =>
         {
             string? damage = null;
@@ -45,9 +48,13 @@ internal static class PackScrub
 
     private static void Check(RepositoryCore core, PackState pack, string name, byte[] bytes)
     {
-        Envelope envelope = SmallObject.Check(bytes, pack.Area == PackArea.Data ? ObjectKind.DataPack : ObjectKind.MetaPack);
-        if (name == pack.Name && pack.Info is PackInfo info && (SmallObject.Trailer(bytes) != info.Hash || envelope.Id != info.Id)) throw new FormatException("It is not the one that its run wrote.");
-        if (envelope.Cipher != core.Keys.Cipher) throw new FormatException("It is not sealed the way its repository is.");
+        Envelope envelope = SmallObject.Check(bytes,
+            pack.Area == PackArea.Data ? ObjectKind.DataPack : ObjectKind.MetaPack);
+        if (name == pack.Name && pack.Info is PackInfo info
+            && (SmallObject.Trailer(bytes) != info.Hash || envelope.Id != info.Id))
+            throw new FormatException("It is not the one that its run wrote.");
+        if (envelope.Cipher != core.Keys.Cipher)
+            throw new FormatException("It is not sealed the way its repository is.");
         using var codec = new SegmentCodec();
         using SegmentCipher cipher = core.Keys.For(envelope.Id, envelope.Kind);
         var plain = new byte[envelope.Segments.Length == 0 ? 0 : envelope.Segments.Max(s => s.PlainLength)];
@@ -55,8 +62,10 @@ internal static class PackScrub
         long at = envelope.BodyOffset;
         foreach (SegmentEntry entry in envelope.Segments)
         {
-            int length = SegmentCodec.WriteAssociated(associated, envelope.Id, envelope.Kind, entry.Codec, entry.Ordinal, entry.PlainLength, null);
-            codec.Open(cipher, entry, associated.Slice(0, length), bytes.AsSpan((int)at, entry.SealedLength), plain.AsSpan(0, entry.PlainLength));
+            int length = SegmentCodec.WriteAssociated(associated, envelope.Id, envelope.Kind, entry.Codec,
+                entry.Ordinal, entry.PlainLength, null);
+            codec.Open(cipher, entry, associated.Slice(0, length), bytes.AsSpan((int)at, entry.SealedLength),
+                plain.AsSpan(0, entry.PlainLength));
             at += entry.SealedLength;
         }
     }

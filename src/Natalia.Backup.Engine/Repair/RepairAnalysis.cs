@@ -22,17 +22,22 @@ internal sealed class PointWalk(PointManifest manifest)
 }
 
 /// <summary>What a run's delta should say, and does not; or should not say, and does.</summary>
-internal sealed record MissingDelta(PointManifest Manifest, Run? After, IReadOnlyDictionary<string, DeadList> Dead, bool IsDeltaLost, bool SaysTooMuch)
+internal sealed record MissingDelta(PointManifest Manifest, Run? After, IReadOnlyDictionary<string, DeadList> Dead,
+    bool IsDeltaLost, bool SaysTooMuch)
 {
-    /// <summary>False as long as a manifest or a part of a block map is lost without which it cannot be told, or must not be.</summary>
+    /// <summary>
+    /// False as long as a manifest or a part of a block map is lost without which it cannot be told, or must not be.
+    /// </summary>
     internal bool CanBeMade { get; init; } = true;
 }
 
 /// <summary>
-/// Mark and sweep: what the manifests need, what of it is lost, and which deltas do not tell all that died. Reads only. Points are walked newest first; a reference that a point needs and no newer one is one
-/// that died with the next run above that holds the disk: that is what that run's delta, or those between, must say.
+/// Mark and sweep: what the manifests need, what of it is lost, and which deltas do not tell all that died. Reads only.
+/// Points are walked newest first; a reference that a point needs and no newer one is one that died with the next run
+/// above that holds the disk: that is what that run's delta, or those between, must say.
 /// </summary>
-internal sealed class RepairAnalysis(RepositoryCore core, string applianceId, PackInventory inventory, DeltaReader deltas, Action<int> onRead)
+internal sealed class RepairAnalysis(RepositoryCore core, string applianceId, PackInventory inventory,
+    DeltaReader deltas, Action<int> onRead)
 {
     private const int RememberedDeltas = 64;
 
@@ -50,7 +55,10 @@ internal sealed class RepairAnalysis(RepositoryCore core, string applianceId, Pa
     /// <summary>Two runs each, of which the upper one did not know of the lower one although that was there.</summary>
     internal IReadOnlyList<(Run Lower, Run Upper)> Forks { get; private set; } = [];
 
-    /// <summary>Sequences that two manifests have: nothing can be put in the place of the deltas there, because one run cannot be told to be after the other.</summary>
+    /// <summary>
+    /// Sequences that two manifests have: nothing can be put in the place of the deltas there, because one run cannot
+    /// be told to be after the other.
+    /// </summary>
     private HashSet<long> _twins = [];
 
     /// <summary>One run above others, whose dead lists are being gathered.</summary>
@@ -63,17 +71,22 @@ internal sealed class RepairAnalysis(RepositoryCore core, string applianceId, Pa
         internal bool SaysTooMuch { get; set; }
         internal Dictionary<string, DeadList> Dead { get; } = new(StringComparer.Ordinal);
         internal Dictionary<string, Run> Below { get; } = new(StringComparer.Ordinal);
-        internal HashSet<string> Open { get; } = new(manifest.Disks.Select(d => d.DiskId).Append(""), StringComparer.Ordinal);
+        internal HashSet<string> Open { get; } = new(manifest.Disks.Select(d => d.DiskId).Append(""),
+            StringComparer.Ordinal);
     }
 
     /// <param name="listed">Every manifest that is to stay, ascending; null for one that cannot be read.</param>
-    /// <param name="cancellationToken">Stops it.</param>
-    internal async Task ExecuteAsync(IReadOnlyList<(Run Run, PointManifest? Manifest)> listed, CancellationToken cancellationToken)
+    internal async Task ExecuteAsync(IReadOnlyList<(Run Run, PointManifest? Manifest)> listed,
+        CancellationToken cancellationToken)
     {
         _twins = new HashSet<long>(listed.GroupBy(l => l.Run.Sequence).Where(g => g.Count() > 1).Select(g => g.Key));
-        Dictionary<Run, PointManifest> read = listed.Where(l => l.Manifest is not null).ToDictionary(l => l.Run, l => l.Manifest!);
-        Forks = (await new PointLine(deltas, null).FindAsync(listed.Select(l => l.Run).ToArray(), read, cancellationToken).ConfigureAwait(false))
-            .Where(p => p.IsAbove == false && (p.Point.Sequence == p.Below.Sequence || !_twins.Contains(p.Below.Sequence))).Select(p => (p.Below, p.Point)).ToArray();
+        Dictionary<Run, PointManifest> read = listed.Where(l => l.Manifest is not null)
+            .ToDictionary(l => l.Run, l => l.Manifest!);
+        Forks = (await new PointLine(deltas, null).FindAsync(listed.Select(l => l.Run).ToArray(), read,
+            cancellationToken).ConfigureAwait(false))
+            .Where(
+                p => p.IsAbove == false && (p.Point.Sequence == p.Below.Sequence || !_twins.Contains(p.Below.Sequence)))
+            .Select(p => (p.Below, p.Point)).ToArray();
         var marker = new MapMarker(_packs, inventory, Marks, Losses, onRead);
         var uppers = new Dictionary<string, Upper>(StringComparer.Ordinal);
         Run? distrusted = null;
@@ -82,15 +95,19 @@ internal sealed class RepairAnalysis(RepositoryCore core, string applianceId, Pa
             Run? below = i > 0 ? listed[i - 1].Run : null;
             if (listed[i].Manifest is not PointManifest manifest)
             {
-                if (await SaysTooMuchAsync(listed[i].Run, below, cancellationToken).ConfigureAwait(false)) distrusted = listed[i].Run;
+                if (await SaysTooMuchAsync(listed[i].Run, below, cancellationToken).ConfigureAwait(false))
+                    distrusted = listed[i].Run;
                 continue;
             }
             var walk = new PointWalk(manifest);
             var here = new Upper(manifest, below);
             foreach (ManifestDisk disk in manifest.Disks)
             {
-                await marker.MarkAsync(disk.Root, disk.SizeBytes, Gather(uppers, disk.DiskId), cancellationToken).ConfigureAwait(false);
-                if (disk.Root.Reference is not Reference root || Losses.Find(SegmentKey.Of(root)) is not LossMap.Loss loss) continue;
+                await marker.MarkAsync(disk.Root, disk.SizeBytes, Gather(uppers, disk.DiskId),
+                    cancellationToken).ConfigureAwait(false);
+                if (disk.Root.Reference is not Reference root
+                    || Losses.Find(SegmentKey.Of(root)) is not LossMap.Loss loss)
+                    continue;
                 walk.LostDisks.Add((disk, loss));
                 walk.HidesReferences |= loss.HidesReferences;
             }
@@ -104,18 +121,22 @@ internal sealed class RepairAnalysis(RepositoryCore core, string applianceId, Pa
                 if (uppers.TryGetValue(disk, out Upper? upper))
                 {
                     upper.Below[disk] = manifest.Run;
-                    if (upper.Open.Remove(disk) && upper.Open.Count == 0) await FinishAsync(upper, cancellationToken).ConfigureAwait(false);
+                    if (upper.Open.Remove(disk) && upper.Open.Count == 0)
+                        await FinishAsync(upper, cancellationToken).ConfigureAwait(false);
                 }
                 uppers[disk] = here;
             }
         }
-        foreach (Upper upper in uppers.Values.Distinct().Where(u => u.Open.Count > 0)) await FinishAsync(upper, cancellationToken).ConfigureAwait(false);
-        // Nothing can be put in the place of that delta, and what it wrongly calls needless would be freed if it came to lie below the other branch: all above it stays as it is.
+        foreach (Upper upper in uppers.Values.Distinct().Where(u => u.Open.Count > 0))
+            await FinishAsync(upper, cancellationToken).ConfigureAwait(false);
+        // Nothing can be put in the place of that delta, and what it wrongly calls needless would be freed if it came
+        // to lie below the other branch: all above it stays as it is.
         if (distrusted is Run lowest)
         {
             for (int i = 0; i < MissingDeltas.Count; i++)
             {
-                if (MissingDeltas[i].Manifest.Run.Sequence > lowest.Sequence) MissingDeltas[i] = MissingDeltas[i] with { CanBeMade = false };
+                if (MissingDeltas[i].Manifest.Run.Sequence > lowest.Sequence)
+                    MissingDeltas[i] = MissingDeltas[i] with { CanBeMade = false };
             }
         }
     }
@@ -128,7 +149,8 @@ internal sealed class RepairAnalysis(RepositoryCore core, string applianceId, Pa
         return (area, reference) => dead.Add(area, reference);
     }
 
-    private async Task MarkConfigurationAsync(PointWalk walk, Action<PackArea, Reference> onFresh, CancellationToken cancellationToken)
+    private async Task MarkConfigurationAsync(PointWalk walk, Action<PackArea, Reference> onFresh,
+        CancellationToken cancellationToken)
     {
         if (walk.Manifest.Configuration is not Reference configuration) return;
         if (Marks.Add(PackArea.Meta, configuration))
@@ -137,7 +159,8 @@ internal sealed class RepairAnalysis(RepositoryCore core, string applianceId, Pa
             using var codec = new SegmentCodec();
             try
             {
-                await _packs.ReadSegmentAsync(PackArea.Meta, configuration, codec, cancellationToken).ConfigureAwait(false);
+                await _packs.ReadSegmentAsync(PackArea.Meta, configuration, codec,
+                    cancellationToken).ConfigureAwait(false);
             }
             catch (NataliaException damage) when (Damage.Is(damage))
             {
@@ -150,26 +173,36 @@ internal sealed class RepairAnalysis(RepositoryCore core, string applianceId, Pa
     /// <summary>All that died with a run is known now: does the chain of deltas tell it?</summary>
     private async Task FinishAsync(Upper upper, CancellationToken cancellationToken)
     {
-        bool isDeltaLost = deltas.StandIns(upper.Run).Count == 0 && (!inventory.Deltas.TryGetValue(upper.Run, out Hash256 hash) || hash != upper.Manifest.DeltaHash);
-        if (_twins.Contains(upper.Run.Sequence) || upper.Previous is Run previous && _twins.Contains(previous.Sequence)) return;
-        if (upper.HidesReferences || !isDeltaLost && !upper.SaysTooMuch && await IsToldAsync(upper, cancellationToken).ConfigureAwait(false))
+        bool isDeltaLost = deltas.StandIns(upper.Run).Count == 0
+            && (!inventory.Deltas.TryGetValue(upper.Run, out Hash256 hash) || hash != upper.Manifest.DeltaHash);
+        if (_twins.Contains(upper.Run.Sequence) || upper.Previous is Run previous && _twins.Contains(previous.Sequence))
+            return;
+        if (upper.HidesReferences
+            || !isDeltaLost && !upper.SaysTooMuch && await IsToldAsync(upper, cancellationToken).ConfigureAwait(false))
         {
-            if (isDeltaLost) MissingDeltas.Add(new MissingDelta(upper.Manifest, null, new Dictionary<string, DeadList>(), true, false) { CanBeMade = !upper.HidesReferences });
+            if (isDeltaLost)
+                MissingDeltas.Add(new MissingDelta(upper.Manifest, null, new Dictionary<string, DeadList>(), true,
+                    false)
+                { CanBeMade = !upper.HidesReferences });
             return;
         }
         MissingDeltas.Add(new MissingDelta(upper.Manifest, upper.Previous, upper.Dead, isDeltaLost, upper.SaysTooMuch));
     }
 
     /// <summary>
-    /// Whether the deltas from a run down to the next manifest list something as dead that a point from that run on needs: one on the other branch of a fork. Asked when these points are marked, and no lower one.
-    /// Between two manifests there may be deltas of runs that have none: of checkpoints, and of points that went.
+    /// Whether the deltas from a run down to the next manifest list something as dead that a point from that run on
+    /// needs: one on the other branch of a fork. Asked when these points are marked, and no lower one. Between two
+    /// manifests there may be deltas of runs that have none: of checkpoints, and of points that went.
     /// </summary>
     private async Task<bool> SaysTooMuchAsync(Run run, Run? below, CancellationToken cancellationToken)
     {
         for (Run? at = run; at is Run here && !(here.Sequence <= below?.Sequence);)
         {
             if (await ReadAsync(here, cancellationToken).ConfigureAwait(false) is not var (delta, dead)) return false;
-            if (dead.Values.SelectMany(d => d.Groups).Any(g => Marks.Find(g.Area, g.Run, g.Pack) is OrdinalSet live && g.Ranges.Any(r => Enumerable.Range(r.Start, r.Count).Any(live.Contains)))) return true;
+            if (dead.Values.SelectMany(d => d.Groups)
+                .Any(g => Marks.Find(g.Area, g.Run, g.Pack) is OrdinalSet live
+                    && g.Ranges.Any(r => Enumerable.Range(r.Start, r.Count).Any(live.Contains))))
+                return true;
             at = delta.After;
         }
         return false;
@@ -187,21 +220,26 @@ internal sealed class RepairAnalysis(RepositoryCore core, string applianceId, Pa
             {
                 if (!dead.TryGetValue(disk, out DeadList? list)) continue;
                 if (!told.TryGetValue(disk, out FreeSet? set)) told[disk] = set = new FreeSet(null);
-                foreach ((PackArea area, Run run, int pack, IReadOnlyList<(int Start, int Count)> ranges) in list.Groups) set.Add(area, run, pack, ranges);
+                foreach ((PackArea area, Run run, int pack,
+                    IReadOnlyList<(int Start, int Count)> ranges) in list.Groups)
+                    set.Add(area, run, pack, ranges);
             }
             if (passedPrevious && open.Count == 0) break;
             // The chain must come by every manifest below, or what it tells of them is never asked for.
-            if (delta.After is not Run next || !passedPrevious && next.Sequence < upper.Previous!.Value.Sequence) return false;
+            if (delta.After is not Run next || !passedPrevious && next.Sequence < upper.Previous!.Value.Sequence)
+                return false;
             if (next == upper.Previous) passedPrevious = true;
             else if (!passedPrevious && next.Sequence == upper.Previous!.Value.Sequence) return false;
             open.RemoveWhere(d => next.Sequence <= upper.Below[d].Sequence);
             if (passedPrevious && open.Count == 0) break;
             at = next;
         }
-        return upper.Dead.All(d => d.Value.Count == 0 || told.TryGetValue(d.Key, out FreeSet? set) && set.Covers(d.Value));
+        return upper.Dead
+            .All(d => d.Value.Count == 0 || told.TryGetValue(d.Key, out FreeSet? set) && set.Covers(d.Value));
     }
 
-    private async Task<(RunDelta Delta, Dictionary<string, DeadList> Dead)?> ReadAsync(Run run, CancellationToken cancellationToken)
+    private async Task<(RunDelta Delta, Dictionary<string, DeadList> Dead)?> ReadAsync(Run run,
+        CancellationToken cancellationToken)
     {
         if (_read.TryGetValue(run, out (RunDelta, Dictionary<string, DeadList>)? known)) return known;
         if (_read.Count >= RememberedDeltas) _read.Clear();

@@ -40,9 +40,10 @@ internal sealed class RepairPlan
 
     internal IEnumerable<RepairFinding> Findings => _steps.Where(s => s.Finding is not null).Select(s => s.Finding!);
 
-    internal void Add(RepairFinding finding, RepairWords words, RepairDeed? deed = null, bool isDoneBeforeDeletion = false) =>
+    internal void Add(RepairFinding finding, RepairWords words, RepairDeed? deed = null,
+        bool isDoneBeforeDeletion = false) =>
         _steps.Add(new RepairStep(finding with { Detail = words.Planned }, words.Done, deed)
-            { IsDoneBeforeDeletion = isDoneBeforeDeletion });
+        { IsDoneBeforeDeletion = isDoneBeforeDeletion });
 
     /// <summary>Adds what is done without a word.</summary>
     internal void Add(RepairDeed deed) => _steps.Add(new RepairStep(null, null, deed));
@@ -51,12 +52,12 @@ internal sealed class RepairPlan
     /// <param name="hands">Who does it.</param>
     /// <param name="onFinding">Told of each finding as it came out, when it has: who is stopped in between knows what
     /// was done.</param>
-    /// <param name="cancellationToken">Stops it.</param>
     internal async Task ExecuteAsync(RepairHands hands, Action<RepairFinding> onFinding,
         CancellationToken cancellationToken)
     {
         // Planning may take hours: a machine may have slept meanwhile, and its lease be another's.
-        if (_steps.Exists(s => s.Deed is not null)) await hands.EnsureHeldAsync(cancellationToken).ConfigureAwait(false);
+        if (_steps.Exists(s => s.Deed is not null))
+            await hands.EnsureHeldAsync(cancellationToken).ConfigureAwait(false);
         foreach (RepairStep step in _steps)
         {
             hands.TakeLocked();

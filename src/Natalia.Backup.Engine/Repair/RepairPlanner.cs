@@ -9,7 +9,6 @@ internal static class RepairPlanner
     /// <param name="view">The appliance's part.</param>
     /// <param name="isLogBroken">Records are missing in its log.</param>
     /// <param name="mayBeWritten">A run may be at work.</param>
-    /// <param name="cancellationToken">Stops it.</param>
     internal static async Task<RepairPlan> MakeAsync(RepairView view, bool isLogBroken, bool mayBeWritten,
         CancellationToken cancellationToken)
     {

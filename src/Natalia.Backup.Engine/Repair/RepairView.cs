@@ -3,10 +3,8 @@ using Natalia.Backup.Engine.Audit;
 using Natalia.Backup.Engine.Core;
 using Natalia.Backup.Engine.Format;
 using Natalia.Backup.Engine.Model;
-using Natalia.Backup.Engine.Packs;
 using Natalia.Backup.Engine.Points;
 using Natalia.Backup.Engine.Reclaim;
-using Natalia.Backup.Engine.Storage;
 using Natalia.Backup.Engine.Storage.Wrappers;
 
 namespace Natalia.Backup.Engine.Repair;
@@ -192,12 +190,19 @@ internal sealed class RepairView(
             .Select(a => Layout.Packs(applianceId, a.Key)).FirstOrDefault();
 
     internal RepairFinding Finding(RepairFindingKind kind, RepairAction action, string? subject) =>
-        new() { Kind = kind, Action = action, Object = subject, ApplianceId = applianceId,
-            ApplianceName = applianceName };
+        new()
+        {
+            Kind = kind,
+            Action = action,
+            Object = subject,
+            ApplianceId = applianceId,
+            ApplianceName = applianceName
+        };
 
     /// <summary>Of something that goes, or that a lock keeps.</summary>
     internal RepairFinding Finding(RepairFindingKind kind, RepairAction action, string? subject,
         (bool Goes, DateTime? LockedUntilUtc) taken) =>
         Finding(kind, taken.Goes ? action : RepairAction.Locked, subject)
-            with { LockedUntilUtc = taken.LockedUntilUtc };
+            with
+        { LockedUntilUtc = taken.LockedUntilUtc };
 }

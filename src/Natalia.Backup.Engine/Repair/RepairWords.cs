@@ -1,5 +1,3 @@
-using Natalia.Backup.Engine.Model;
-
 namespace Natalia.Backup.Engine.Repair;
 
 /// <summary>What a repair says of a finding: before it is done, and when it is. All its prose stands here.</summary>

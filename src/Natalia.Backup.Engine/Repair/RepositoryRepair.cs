@@ -7,28 +7,42 @@ using Natalia.Backup.Engine.Verification;
 
 namespace Natalia.Backup.Engine.Repair;
 
-/// <summary>Repairs a repository: what belongs to all, then one appliance after the other. What fails for one appliance leaves the others alone.</summary>
-internal sealed class RepositoryRepair(RepositoryCore core, KeyRing keys, RepairOptions options, Action<string, NataliaException> onFailure, IProgress<OperationProgress>? progress)
+/// <summary>
+/// Repairs a repository: what belongs to all, then one appliance after the other. What fails for one appliance leaves
+/// the others alone.
+/// </summary>
+internal sealed class RepositoryRepair(RepositoryCore core, KeyRing keys, RepairOptions options,
+    Action<string, NataliaException> onFailure, IProgress<OperationProgress>? progress)
 {
-    internal async Task<RepairReport> ExecuteAsync(IReadOnlyList<KnownAppliance> appliances, CancellationToken cancellationToken)
+    internal async Task<RepairReport> ExecuteAsync(IReadOnlyList<KnownAppliance> appliances,
+        CancellationToken cancellationToken)
     {
         long started = core.Clock.GetTimestamp();
         var findings = new List<RepairFinding>();
-        if (core.Settings.Cipher != Cipher.None) await CheckKeysAsync(findings, cancellationToken).ConfigureAwait(false);
+        if (core.Settings.Cipher != Cipher.None)
+            await CheckKeysAsync(findings, cancellationToken).ConfigureAwait(false);
         HashSet<string> broken = await CheckLogsAsync(findings, cancellationToken).ConfigureAwait(false);
         int whole = 0, lost = 0, removed = 0;
         long unneeded = 0, freed = 0;
         foreach (KnownAppliance appliance in appliances)
         {
             var store = new RereadStore(core.Store);
-            var repair = new ApplianceRepair(core.Through(store), store, appliance.ApplianceId, appliance.Name, options, broken.Contains(appliance.ApplianceId), progress);
+            var repair = new ApplianceRepair(core.Through(store), store, appliance.ApplianceId, appliance.Name, options,
+                broken.Contains(appliance.ApplianceId), progress);
             try
             {
                 await repair.ExecuteAsync(cancellationToken).ConfigureAwait(false);
             }
             catch (NataliaException failure) when (!cancellationToken.IsCancellationRequested)
             {
-                findings.Add(new RepairFinding { Kind = RepairFindingKind.NotExamined, ApplianceId = appliance.ApplianceId, ApplianceName = appliance.Name, Detail = $"The part of the appliance {appliance.Name ?? appliance.ApplianceId} was not, or not wholly, repaired: {failure.Message}" });
+                findings.Add(new RepairFinding
+                {
+                    Kind = RepairFindingKind.NotExamined,
+                    ApplianceId = appliance.ApplianceId,
+                    ApplianceName = appliance.Name,
+                    Detail = $"The part of the appliance {appliance.Name ?? appliance.ApplianceId} was not, or not "
+                        + $"wholly, repaired: {failure.Message}",
+                });
                 onFailure(appliance.Name ?? appliance.ApplianceId, failure);
             }
             findings.AddRange(repair.Findings);
@@ -51,7 +65,11 @@ internal sealed class RepositoryRepair(RepositoryCore core, KeyRing keys, Repair
             FreedBytes = freed,
             Duration = core.Clock.GetElapsedTime(started),
             Findings = [.. findings.OrderBy(f => f.Kind != RepairFindingKind.PointLost)],
-            Outcome = findings.Exists(f => f.Kind == RepairFindingKind.NotExamined) ? RepairOutcome.NotExamined : lost > 0 ? RepairOutcome.PointsLost : findings.Count > 0 ? RepairOutcome.Repaired : RepairOutcome.Whole,
+            Outcome = findings.Exists(f => f.Kind == RepairFindingKind.NotExamined)
+                ? RepairOutcome.NotExamined
+                : lost > 0
+                    ? RepairOutcome.PointsLost
+                    : findings.Count > 0 ? RepairOutcome.Repaired : RepairOutcome.Whole,
         };
     }
 
@@ -62,24 +80,32 @@ internal sealed class RepositoryRepair(RepositoryCore core, KeyRing keys, Repair
             if (key.IsWhole) continue;
             findings.Add(new RepairFinding
             {
-                Kind = RepairFindingKind.KeySlotDamaged, Object = Layout.Keys + key.KeyId,
-                Detail = $"The key slot {key.KeyId} cannot be used: {key.Damage} Its password opens nothing any more; the other ones do. Put the object back from a copy, or remove the slot with Remove-NataliaRepositoryKey and add the password again.",
+                Kind = RepairFindingKind.KeySlotDamaged,
+                Object = Layout.Keys + key.KeyId,
+                Detail = $"The key slot {key.KeyId} cannot be used: {key.Damage} Its password opens nothing any more; "
+                    + "the other ones do. Put the object back from a copy, or remove the slot with "
+                    + "Remove-NataliaRepositoryKey and add the password again.",
             });
         }
     }
 
     /// <returns>The appliances whose log is not what was written.</returns>
-    private async Task<HashSet<string>> CheckLogsAsync(List<RepairFinding> findings, CancellationToken cancellationToken)
+    private async Task<HashSet<string>> CheckLogsAsync(List<RepairFinding> findings,
+        CancellationToken cancellationToken)
     {
         var broken = new HashSet<string>(StringComparer.Ordinal);
-        foreach (CheckResult result in await AuditVerification.ExecuteAsync(core.Store, new AuditExpectations(), cancellationToken).ConfigureAwait(false))
+        foreach (CheckResult result in await AuditVerification.ExecuteAsync(core.Store, new AuditExpectations(),
+            cancellationToken).ConfigureAwait(false))
         {
             if (result.Result != CheckOutcome.Failed) continue;
             if (result.ApplianceId is string appliance) broken.Add(appliance);
             findings.Add(new RepairFinding
             {
-                Kind = RepairFindingKind.AuditLogBroken, Object = result.Target, ApplianceId = result.ApplianceId,
-                Detail = $"{result.Detail} What is lost of the log cannot be made again. Where a record is missing, runs without a manifest are kept: each may be a lost point.",
+                Kind = RepairFindingKind.AuditLogBroken,
+                Object = result.Target,
+                ApplianceId = result.ApplianceId,
+                Detail = $"{result.Detail} What is lost of the log cannot be made again. Where a record is missing, "
+                    + "runs without a manifest are kept: each may be a lost point.",
             });
         }
         return broken;

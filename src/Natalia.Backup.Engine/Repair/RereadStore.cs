@@ -4,8 +4,9 @@ using Natalia.Backup.Engine.Storage;
 namespace Natalia.Backup.Engine.Repair;
 
 /// <summary>
-/// Reads once more what could not be read, so that a passing trouble is not taken for damage, and remembers what could not be read then either. What the medium does not give today it may give tomorrow: nobody may be
-/// given up for that alone.
+/// Reads once more what could not be read, so that a passing trouble is not taken for damage, and remembers what could
+/// not be read then either. What the medium does not give today it may give tomorrow: nobody may be given up for that
+/// alone.
 /// </summary>
 internal sealed class RereadStore(IObjectStore inner) : WrappedStore(inner)
 {
@@ -14,12 +15,15 @@ internal sealed class RereadStore(IObjectStore inner) : WrappedStore(inner)
     /// <summary>The names of objects that are there and that the store could not read.</summary>
     internal ICollection<string> Unreadable => _unreadable.Keys;
 
-    public override Task<int> ReadAsync(string name, long offset, Memory<byte> buffer, CancellationToken cancellationToken) =>
+    public override Task<int> ReadAsync(string name, long offset, Memory<byte> buffer,
+        CancellationToken cancellationToken) =>
         TwiceAsync(name, () => base.ReadAsync(name, offset, buffer, cancellationToken));
 
-    public override Task<Stream> OpenReadAsync(string name, CancellationToken cancellationToken) => TwiceAsync(name, () => base.OpenReadAsync(name, cancellationToken));
+    public override Task<Stream> OpenReadAsync(string name, CancellationToken cancellationToken) =>
+        TwiceAsync(name, () => base.OpenReadAsync(name, cancellationToken));
 
-    public override Task<StoredObject?> StatAsync(string name, CancellationToken cancellationToken) => TwiceAsync(name, () => base.StatAsync(name, cancellationToken));
+    public override Task<StoredObject?> StatAsync(string name, CancellationToken cancellationToken) =>
+        TwiceAsync(name, () => base.StatAsync(name, cancellationToken));
 
     private async Task<T> TwiceAsync<T>(string name, Func<Task<T>> read)
     {

@@ -12,9 +12,11 @@ internal sealed class SegmentMarks
     /// <returns>True when it was not marked.</returns>
     internal bool Add(PackArea area, Reference reference)
     {
-        if (!_marks.TryGetValue((area, reference.Run, reference.Pack), out OrdinalSet? set)) _marks[(area, reference.Run, reference.Pack)] = set = new OrdinalSet();
+        if (!_marks.TryGetValue((area, reference.Run, reference.Pack), out OrdinalSet? set))
+            _marks[(area, reference.Run, reference.Pack)] = set = new OrdinalSet();
         return set.Add(reference.Ordinal);
     }
 
-    internal OrdinalSet? Find(PackArea area, Run run, int pack) => _marks.TryGetValue((area, run, pack), out OrdinalSet? set) ? set : null;
+    internal OrdinalSet? Find(PackArea area, Run run, int pack) =>
+        _marks.TryGetValue((area, run, pack), out OrdinalSet? set) ? set : null;
 }

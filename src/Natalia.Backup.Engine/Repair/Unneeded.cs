@@ -48,7 +48,8 @@ internal sealed class Unneeded(RepairView view, RepairPlan plan, bool isLogBroke
         await ForgetGivenBackAsync(cancellationToken).ConfigureAwait(false);
         foreach ((Run run, Heap heap) in _waiting.Values)
             plan.Add(view.Finding(RepairFindingKind.UnneededSpace, RepairAction.Kept, run.ToString())
-                with { StoredBytes = heap.Bytes }, RepairWords.SpaceKept(heap.Packs, run.ToString(), heap.Bytes));
+                with
+            { StoredBytes = heap.Bytes }, RepairWords.SpaceKept(heap.Packs, run.ToString(), heap.Bytes));
         plan.UnneededBytes += _waiting.Values.Concat(_unneeded.Values).Sum(r => r.Heap.Bytes);
         await PlanSweepAsync(newest, cancellationToken).ConfigureAwait(false);
         await PlanOrphanedDeltasAsync(withManifest, Math.Max(newest, floor), cancellationToken).ConfigureAwait(false);
@@ -168,7 +169,8 @@ internal sealed class Unneeded(RepairView view, RepairPlan plan, bool isLogBroke
             bool isOrphan = run.Sequence > newest;
             plan.Add(view.Finding(isOrphan ? RepairFindingKind.OrphanedRun : RepairFindingKind.UnneededSpace,
                 RepairAction.Removed, run.ToString(), (first is null, first is null ? null : locked[first]))
-                with { StoredBytes = heap.Bytes },
+                with
+            { StoredBytes = heap.Bytes },
                 RepairWords.SpaceUnneeded(heap.Packs, run.ToString(), heap.Bytes, isOrphan),
                 first is not null ? null : (hands, _) => Task.FromResult(hands.Went(heap.Objects.Select(o => o.Name))));
         }

@@ -7,14 +7,17 @@ using Natalia.Backup.Engine.Model;
 
 namespace Natalia.Backup.Engine.Repositories;
 
-/// <summary>What a repository's logs know of appliances: their names, and the settings of those that are enrolled.</summary>
+/// <summary>
+/// What a repository's logs know of appliances: their names, and the settings of those that are enrolled.
+/// </summary>
 internal sealed class ApplianceBook(RepositoryCore core)
 {
     internal async Task<IReadOnlyList<KnownAppliance>> GetAppliancesAsync(CancellationToken cancellationToken)
     {
         var appliances = new List<KnownAppliance>();
         foreach (string id in await core.ListAppliancesAsync(cancellationToken).ConfigureAwait(false))
-            appliances.Add(new KnownAppliance(id, await FindNameAsync(core.ApplianceLog(id), cancellationToken).ConfigureAwait(false)));
+            appliances.Add(new KnownAppliance(id,
+                await FindNameAsync(core.ApplianceLog(id), cancellationToken).ConfigureAwait(false)));
         return appliances;
     }
 
@@ -78,13 +81,17 @@ internal sealed class ApplianceBook(RepositoryCore core)
         };
     }
 
-    /// <summary>The name under which the appliance is enrolled, else the one that its newest point was made with, else the one that evidence of another repository has for it.</summary>
+    /// <summary>
+    /// The name under which the appliance is enrolled, else the one that its newest point was made with, else the one
+    /// that evidence of another repository has for it.
+    /// </summary>
     private static async Task<string?> FindNameAsync(AuditLog log, CancellationToken cancellationToken)
     {
         List<AuditName> names = await log.ListAsync(cancellationToken).ConfigureAwait(false);
         names.Reverse();
         IEnumerable<AuditName> telling = names.Where(n => n.Event == AuditEvents.ApplianceSet)
-            .Concat(names.Where(n => n.Event == AuditEvents.PointMade)).Concat(names.Where(n => NativeRecords.IsOne(n.Event)));
+            .Concat(names.Where(n => n.Event == AuditEvents.PointMade))
+            .Concat(names.Where(n => NativeRecords.IsOne(n.Event)));
         foreach (AuditName name in telling)
         {
             try

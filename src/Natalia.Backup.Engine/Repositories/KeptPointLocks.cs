@@ -8,28 +8,38 @@ using Natalia.Backup.Engine.Storage;
 
 namespace Natalia.Backup.Engine.Repositories;
 
-/// <summary>The locks of the points that the retention policies of an immutable repository keep: extends them, and tells whether they last.</summary>
-internal sealed class KeptPointLocks(RepositoryCore core, ManifestReader manifests, PointListing listing, PointRemover remover, PolicyBook policies)
+/// <summary>
+/// The locks of the points that the retention policies of an immutable repository keep: extends them, and tells whether
+/// they last.
+/// </summary>
+internal sealed class KeptPointLocks(RepositoryCore core, ManifestReader manifests, PointListing listing,
+    PointRemover remover, PolicyBook policies)
 {
-    internal async Task<LockRenewal> RenewAsync(string applianceId, bool look, ImmutabilityPolicy policy, CancellationToken cancellationToken)
+    internal async Task<LockRenewal> RenewAsync(string applianceId, bool look, ImmutabilityPolicy policy,
+        CancellationToken cancellationToken)
     {
         StoreMeter? meter = core.Store.Find<IMeteredStore>()?.Meter.Measure();
-        LockRenewal renewal = await new LockRenewer(core, manifests, applianceId, policy, core.Store.ObjectLock!).ExecuteAsync(look,
-            () => ListAsync(applianceId, cancellationToken), points => FindKeptAsync(applianceId, points, cancellationToken), cancellationToken).ConfigureAwait(false);
+        LockRenewal renewal = await new LockRenewer(core, manifests, applianceId, policy,
+            core.Store.ObjectLock!).ExecuteAsync(look,
+            () => ListAsync(applianceId, cancellationToken),
+            points => FindKeptAsync(applianceId, points, cancellationToken), cancellationToken).ConfigureAwait(false);
         await core.Store.FlushAsync(cancellationToken).ConfigureAwait(false);
         return renewal with { Requests = meter?.Usage.Requests };
     }
 
-    internal async IAsyncEnumerable<CheckResult> CheckAsync([EnumeratorCancellation] CancellationToken cancellationToken)
+    internal async IAsyncEnumerable<CheckResult> CheckAsync(
+        [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         if (core.Immutability is not ImmutabilityPolicy policy) yield break;
         foreach (string appliance in await core.ListAppliancesAsync(cancellationToken).ConfigureAwait(false))
         {
-            if (await CheckAsync(appliance, policy, cancellationToken).ConfigureAwait(false) is CheckResult result) yield return result;
+            if (await CheckAsync(appliance, policy, cancellationToken).ConfigureAwait(false) is CheckResult result)
+                yield return result;
         }
     }
 
-    private async Task<CheckResult?> CheckAsync(string appliance, ImmutabilityPolicy policy, CancellationToken cancellationToken)
+    private async Task<CheckResult?> CheckAsync(string appliance, ImmutabilityPolicy policy,
+        CancellationToken cancellationToken)
     {
         long started = core.Clock.GetTimestamp();
         IReadOnlyList<RestorePoint> points = await ListAsync(appliance, cancellationToken).ConfigureAwait(false);
@@ -37,21 +47,31 @@ internal sealed class KeptPointLocks(RepositoryCore core, ManifestReader manifes
         HashSet<string> kept = await FindKeptAsync(appliance, points, cancellationToken).ConfigureAwait(false);
         if (kept.Count == 0) return null;
         DateTime now = core.Clock.UtcNow();
-        List<DateTime> ends = [.. points.Where(p => kept.Contains(p.RestorePointId)).Select(p => p.ImmutableUntilUtc ?? DateTime.MinValue).OrderBy(d => d)];
+        List<DateTime> ends = [.. points.Where(p => kept.Contains(p.RestorePointId))
+            .Select(p => p.ImmutableUntilUtc ?? DateTime.MinValue).OrderBy(d => d)];
         int open = ends.Count(d => d <= now);
         bool late = policy.WhileKept && ends[0] < now + policy.Period;
         return new CheckResult
         {
             Name = "KeptPointLocks",
-            Result = open > 0 && policy.WhileKept ? CheckOutcome.Failed : open > 0 || late ? CheckOutcome.Warning : CheckOutcome.Passed,
+            Result = open > 0 && policy.WhileKept
+                ? CheckOutcome.Failed
+                : open > 0 || late ? CheckOutcome.Warning : CheckOutcome.Passed,
             Target = points[0].ApplianceName,
             Expected = policy.WhileKept ? $"locked {policy.Days} days ahead" : $"locked for {policy.Days} days",
             Actual = open > 0 ? $"{open} of {ends.Count} kept points without a lock"
-                : $"{ends.Count} kept {(ends.Count == 1 ? "point" : "points")} locked until {ends[0]:yyyy-MM-dd HH:mm} UTC",
+                : $"{ends.Count} kept {(ends.Count == 1 ? "point" : "points")} locked until "
+                    + $"{ends[0]:yyyy-MM-dd HH:mm} UTC",
             Detail = !policy.WhileKept
-                ? open == 0 ? null : "The retention policy keeps points for longer than this repository locks them: who has the bucket's credentials can delete those."
-                : open > 0 ? "Nothing has extended the locks for longer than they are held ahead. Run Invoke-NataliaRetention or a backup now: it locks what is there again."
-                : late ? "The locks were not extended when they should have been. Let Invoke-NataliaBackup or Invoke-NataliaRetention run regularly." : null,
+                ? open == 0
+                    ? null
+                    : "The retention policy keeps points for longer than this repository locks them: who has the "
+                        + "bucket's credentials can delete those."
+                : open > 0
+                    ? "Nothing has extended the locks for longer than they are held ahead. Run "
+                        + "Invoke-NataliaRetention or a backup now: it locks what is there again."
+                : late ? "The locks were not extended when they should have been. Let Invoke-NataliaBackup or "
+                    + "Invoke-NataliaRetention run regularly." : null,
             ErrorId = open > 0 && policy.WhileKept ? ErrorIds.ObjectNotLocked : null,
             ApplianceId = appliance,
             RepositoryId = core.RepositoryId,
@@ -63,12 +83,16 @@ internal sealed class KeptPointLocks(RepositoryCore core, ManifestReader manifes
         listing.ReadAsync(new RestorePointFilter { ApplianceId = applianceId }, _ => { }, null, cancellationToken);
 
     /// <summary>The ids of the points that the policy of an appliance keeps.</summary>
-    private async Task<HashSet<string>> FindKeptAsync(string applianceId, IReadOnlyList<RestorePoint> points, CancellationToken cancellationToken)
+    private async Task<HashSet<string>> FindKeptAsync(string applianceId, IReadOnlyList<RestorePoint> points,
+        CancellationToken cancellationToken)
     {
         StoredRetentionPolicy? stored = await policies.FindAsync(applianceId, cancellationToken).ConfigureAwait(false);
-        IReadOnlyList<RetentionPoint> described = await remover.DescribeAsync(points, cancellationToken).ConfigureAwait(false);
+        IReadOnlyList<RetentionPoint> described = await remover.DescribeAsync(points,
+            cancellationToken).ConfigureAwait(false);
         // No lock goes by a time that cannot be true: it would never end.
-        IEnumerable<RetentionPlanRow> plan = RetentionPlanner.Plan(described.Where(p => !p.IsInFuture), stored?.Policy ?? new RetentionPolicy(), core.Clock.UtcNow());
-        return [.. plan.Where(r => r.Action is RetentionAction.Keep or RetentionAction.Protected).Select(r => r.RestorePointId!)];
+        IEnumerable<RetentionPlanRow> plan = RetentionPlanner.Plan(described.Where(p => !p.IsInFuture),
+            stored?.Policy ?? new RetentionPolicy(), core.Clock.UtcNow());
+        return [.. plan.Where(r => r.Action is RetentionAction.Keep or RetentionAction.Protected)
+            .Select(r => r.RestorePointId!)];
     }
 }

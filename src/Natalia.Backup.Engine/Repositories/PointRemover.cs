@@ -18,14 +18,18 @@ internal sealed class PointRemover(RepositoryCore core, PointListing listing, Po
     /// <summary>Why a point could not be removed as things are now, or null when it could.</summary>
     internal async Task<NataliaException?> FindRefusalAsync(RestorePoint point, CancellationToken cancellationToken)
     {
-        IReadOnlyList<RestorePoint> points = await ListAsync(point.ApplianceId, cancellationToken).ConfigureAwait(false);
-        if (points.FirstOrDefault(p => p.RestorePointId == point.RestorePointId) is not RestorePoint current) return await finder.FindAbsenceAsync(point, cancellationToken).ConfigureAwait(false);
+        IReadOnlyList<RestorePoint> points = await ListAsync(point.ApplianceId,
+            cancellationToken).ConfigureAwait(false);
+        if (points.FirstOrDefault(p => p.RestorePointId == point.RestorePointId) is not RestorePoint current)
+            return await finder.FindAbsenceAsync(point, cancellationToken).ConfigureAwait(false);
         HashSet<long> damaged = await DamagedSequencesAsync(point.ApplianceId, cancellationToken).ConfigureAwait(false);
-        PointStates states = await PointStates.ReadAsync(core.ApplianceLog(point.ApplianceId), [current.Sequence ?? 0], cancellationToken).ConfigureAwait(false);
+        PointStates states = await PointStates.ReadAsync(core.ApplianceLog(point.ApplianceId), [current.Sequence ?? 0],
+            cancellationToken).ConfigureAwait(false);
         return FindRefusal(current, states, IndispensablePoints.Of(points.Select(p => Describe(p, damaged))));
     }
 
-    internal async Task<IReadOnlyList<RetentionPoint>> DescribeAsync(IReadOnlyList<RestorePoint> points, CancellationToken cancellationToken)
+    internal async Task<IReadOnlyList<RetentionPoint>> DescribeAsync(IReadOnlyList<RestorePoint> points,
+        CancellationToken cancellationToken)
     {
         var damaged = new Dictionary<string, HashSet<long>>(StringComparer.Ordinal);
         foreach (string appliance in points.Select(p => p.ApplianceId).Distinct(StringComparer.Ordinal))
@@ -33,12 +37,15 @@ internal sealed class PointRemover(RepositoryCore core, PointListing listing, Po
         return points.Select(p => Describe(p, damaged[p.ApplianceId])).ToArray();
     }
 
-    internal async Task RemoveAsync(string applianceId, IReadOnlyList<PointRemoval> removals, Action<RestorePoint, NataliaException?> removed, CancellationToken cancellationToken)
+    internal async Task RemoveAsync(string applianceId, IReadOnlyList<PointRemoval> removals,
+        Action<RestorePoint, NataliaException?> removed, CancellationToken cancellationToken)
     {
         _ = core.SigningSeed;
-        if (removals.Any(r => r.Point.ApplianceId != applianceId)) throw new ArgumentException("Every point must be one of the appliance's.", nameof(removals));
+        if (removals.Any(r => r.Point.ApplianceId != applianceId))
+            throw new ArgumentException("Every point must be one of the appliance's.", nameof(removals));
         AuditLog log = core.ApplianceLog(applianceId);
-        Lease lease = await core.AcquireLeaseAsync(applianceId, LeasePurposes.Removal, cancellationToken).ConfigureAwait(false);
+        Lease lease = await core.AcquireLeaseAsync(applianceId, LeasePurposes.Removal,
+            cancellationToken).ConfigureAwait(false);
         await using (lease.ConfigureAwait(false))
         {
             // The lease keeps out new points, other removals and changes of protection.
@@ -51,7 +58,8 @@ internal sealed class PointRemover(RepositoryCore core, PointListing listing, Po
             {
                 PointRemoval[] group = removals.Skip(at).Take(RemovalsAtOnce).ToArray();
                 List<AuditName> names = await log.ListAsync(cancellationToken).ConfigureAwait(false);
-                PointStates states = await PointStates.ReadAsync(log, names, [.. group.Select(r => r.Point.Sequence ?? 0)], cancellationToken).ConfigureAwait(false);
+                PointStates states = await PointStates.ReadAsync(log, names,
+                    [.. group.Select(r => r.Point.Sequence ?? 0)], cancellationToken).ConfigureAwait(false);
                 AuditLog.End end = await log.FindEndAsync(names, cancellationToken).ConfigureAwait(false);
                 await lease.EnsureHeldAsync(cancellationToken).ConfigureAwait(false);
                 long looked = core.Clock.GetTimestamp();
@@ -61,7 +69,9 @@ internal sealed class PointRemover(RepositoryCore core, PointListing listing, Po
                     foreach (PointRemoval removal in group)
                     {
                         cancellationToken.ThrowIfCancellationRequested();
-                        NataliaException? refusal = byId.TryGetValue(removal.Point.RestorePointId, out RestorePoint? current) ? FindRefusal(current, states, indispensable)
+                        NataliaException? refusal = byId.TryGetValue(removal.Point.RestorePointId,
+                            out RestorePoint? current)
+                            ? FindRefusal(current, states, indispensable)
                             : await finder.FindAbsenceAsync(removal.Point, cancellationToken).ConfigureAwait(false);
                         if (refusal is null)
                         {
@@ -73,8 +83,11 @@ internal sealed class PointRemover(RepositoryCore core, PointListing listing, Po
                             }
                             AuditEntry entry = RemovalEntry(current!, removal.Reason);
                             // The last one looks at the log again, and so joins what others wrote meanwhile.
-                            string hash = removal == group[group.Length - 1] ? await log.AppendAsync(entry, core.SigningSeed, cancellationToken).ConfigureAwait(false)
-                                : await log.AppendAsync(end, entry, core.SigningSeed, cancellationToken).ConfigureAwait(false);
+                            string hash = removal == group[group.Length - 1]
+                                ? await log.AppendAsync(entry, core.SigningSeed,
+                                    cancellationToken).ConfigureAwait(false)
+                                : await log.AppendAsync(end, entry, core.SigningSeed,
+                                    cancellationToken).ConfigureAwait(false);
                             end = end.After(hash);
                             byId.Remove(current!.RestorePointId);
                         }
@@ -83,15 +96,18 @@ internal sealed class PointRemover(RepositoryCore core, PointListing listing, Po
                 }
                 finally
                 {
-                    // Also when the group was cut short: what is recorded is removed, and must be told. A removal that cannot be flushed is not claimed.
-                    if (refused.Exists(r => r.Refusal is null)) await core.Store.FlushAsync(CancellationToken.None).ConfigureAwait(false);
+                    // Also when the group was cut short: what is recorded is removed, and must be told. A removal that
+                    // cannot be flushed is not claimed.
+                    if (refused.Exists(r => r.Refusal is null))
+                        await core.Store.FlushAsync(CancellationToken.None).ConfigureAwait(false);
                     foreach ((RestorePoint point, NataliaException? refusal) in refused) removed(point, refusal);
                 }
             }
         }
     }
 
-    internal async Task<RestorePoint> SetProtectionAsync(RestorePoint point, bool isProtected, string reason, CancellationToken cancellationToken)
+    internal async Task<RestorePoint> SetProtectionAsync(RestorePoint point, bool isProtected, string reason,
+        CancellationToken cancellationToken)
     {
         _ = core.SigningSeed;
         Lease? lease = null;
@@ -101,22 +117,28 @@ internal sealed class PointRemover(RepositoryCore core, PointListing listing, Po
         }
         catch (NataliaException held) when (held.ErrorId == ErrorIds.LeaseHeld)
         {
-            // A backup that runs for hours must not keep a point unprotected: it removes nothing. A removal may be about to remove this very point, and is over soon.
-            if ((await Lease.FindHolderAsync(core.Store, point.ApplianceId, cancellationToken).ConfigureAwait(false))?.Purpose == LeasePurposes.Removal) throw;
+            // A backup that runs for hours must not keep a point unprotected: it removes nothing. A removal may be
+            // about to remove this very point, and is over soon.
+            if ((await Lease.FindHolderAsync(core.Store, point.ApplianceId,
+                cancellationToken).ConfigureAwait(false))?.Purpose == LeasePurposes.Removal)
+                throw;
         }
         try
         {
-            long sequence = (await finder.FindAsync(point.ApplianceId, point.RestorePointId, cancellationToken).ConfigureAwait(false)).Manifest.Run.Sequence;
-            await core.ApplianceLog(point.ApplianceId).AppendAsync(new AuditEntry(isProtected ? AuditEvents.PointProtected : AuditEvents.PointUnprotected)
-            {
-                ApplianceId = point.ApplianceId,
-                RestorePointId = point.RestorePointId,
-                Sequence = sequence,
-                Reason = reason,
-            }, core.SigningSeed, cancellationToken).ConfigureAwait(false);
+            long sequence = (await finder.FindAsync(point.ApplianceId, point.RestorePointId,
+                cancellationToken).ConfigureAwait(false)).Manifest.Run.Sequence;
+            await core.ApplianceLog(point.ApplianceId)
+                .AppendAsync(new AuditEntry(isProtected ? AuditEvents.PointProtected : AuditEvents.PointUnprotected)
+                {
+                    ApplianceId = point.ApplianceId,
+                    RestorePointId = point.RestorePointId,
+                    Sequence = sequence,
+                    Reason = reason,
+                }, core.SigningSeed, cancellationToken).ConfigureAwait(false);
             await core.Store.FlushAsync(cancellationToken).ConfigureAwait(false);
             // Also tells whether somebody removed it at the same moment.
-            RestorePoint now = (await finder.FindAsync(point.ApplianceId, point.RestorePointId, cancellationToken).ConfigureAwait(false)).Point;
+            RestorePoint now = (await finder.FindAsync(point.ApplianceId, point.RestorePointId,
+                cancellationToken).ConfigureAwait(false)).Point;
             return now with { IsProtected = isProtected };
         }
         finally
@@ -134,24 +156,37 @@ internal sealed class PointRemover(RepositoryCore core, PointListing listing, Po
                 "Put the record back from a copy of the repository; or lift the protection with "
                     + "Unprotect-NataliaRestorePoint, with a reason.");
         if (states.IsProtected(point.RestorePointId, point.Sequence ?? 0))
-            return new NataliaException(ErrorIds.RestorePointProtected, NataliaErrorKind.PermissionDenied, $"The point {point} is protected.", point.RestorePointId, "Lift its protection first, with a reason.");
+            return new NataliaException(ErrorIds.RestorePointProtected, NataliaErrorKind.PermissionDenied,
+                $"The point {point} is protected.", point.RestorePointId, "Lift its protection first, with a reason.");
         if (point.ImmutableUntilUtc is DateTime until && until > core.Clock.UtcNow())
-            return new NataliaException(ErrorIds.RestorePointLocked, NataliaErrorKind.PermissionDenied, $"The point {point} is locked until {until:yyyy-MM-dd HH:mm:ss} UTC.", point.RestorePointId);
+            return new NataliaException(ErrorIds.RestorePointLocked, NataliaErrorKind.PermissionDenied,
+                $"The point {point} is locked until {until:yyyy-MM-dd HH:mm:ss} UTC.", point.RestorePointId);
         if (PointsInUse.Contains(core.RepositoryId, point.RestorePointId))
-            return new NataliaException(ErrorIds.RestorePointInUse, NataliaErrorKind.ResourceBusy, $"A restore reads the point {point}.", point.RestorePointId, "Remove it when the restore has ended.");
-        if (point.RestorePointId == indispensable.Newest?.RestorePointId || point.RestorePointId == indispensable.NewestGood?.RestorePointId)
+            return new NataliaException(ErrorIds.RestorePointInUse, NataliaErrorKind.ResourceBusy,
+                $"A restore reads the point {point}.", point.RestorePointId, "Remove it when the restore has ended.");
+        if (point.RestorePointId == indispensable.Newest?.RestorePointId
+            || point.RestorePointId == indispensable.NewestGood?.RestorePointId)
             return new NataliaException(ErrorIds.RestorePointIsNewest, NataliaErrorKind.InvalidOperation,
-                $"The point {point} is the newest {(point.RestorePointId == indispensable.Newest?.RestorePointId ? "" : "undamaged ")}one of its appliance, and that is never removed.", point.RestorePointId,
+                $"The point {point} is the newest "
+                + $"{(point.RestorePointId == indispensable.Newest?.RestorePointId ? "" : "undamaged ")}one of its "
+                + "appliance, and that is never removed.",
+                point.RestorePointId,
                 "Make a newer point first.");
         if (point.RestorePointId == indispensable.LastMade?.RestorePointId)
             return new NataliaException(ErrorIds.RestorePointIsNewest, NataliaErrorKind.InvalidOperation,
-                $"The point {point} is the undamaged one of its appliance that was made in this repository last, though not the newest by its time, and that is never removed.", point.RestorePointId,
+                $"The point {point} is the undamaged one of its appliance that was made in this repository last, "
+                + "though not the newest by its time, and that is never removed.",
+                point.RestorePointId,
                 "Make or copy another point first.");
         return null;
     }
 
-    private static AuditEntry RemovalEntry(RestorePoint point, string reason) => RemovalRecord.Entry(point.ApplianceId, point.RestorePointId, point.Sequence ?? 0, reason, isLost: false, point.ApplianceName, point.TimeUtc,
-        point is { OriginalRepositoryId: string repository, OriginalRestorePointId: string original } ? new PointOrigin(repository, original) : null);
+    private static AuditEntry RemovalEntry(RestorePoint point, string reason) =>
+        RemovalRecord.Entry(point.ApplianceId, point.RestorePointId, point.Sequence ?? 0, reason, isLost: false,
+            point.ApplianceName, point.TimeUtc,
+        point is { OriginalRepositoryId: string repository, OriginalRestorePointId: string original }
+            ? new PointOrigin(repository, original)
+            : null);
 
     /// <summary>The sequences of points that a verification or a repair found damaged.</summary>
     private async Task<HashSet<long>> DamagedSequencesAsync(string applianceId, CancellationToken cancellationToken) =>

@@ -13,17 +13,24 @@ public sealed partial class Repository
 
     internal ManifestReader Manifests => _manifests;
 
-    /// <exception cref="NataliaException"><c>RestorePointNotFound</c>, <c>ManifestDamaged</c>, <c>PasswordRequired</c>.</exception>
-    internal async Task<PointManifest> FindManifestAsync(string applianceId, string restorePointId, CancellationToken cancellationToken) =>
+    /// <exception cref="NataliaException"><c>RestorePointNotFound</c>, <c>ManifestDamaged</c>,
+    /// <c>PasswordRequired</c>.</exception>
+    internal async Task<PointManifest> FindManifestAsync(string applianceId, string restorePointId,
+        CancellationToken cancellationToken) =>
         (await _finder.FindAsync(applianceId, restorePointId, cancellationToken).ConfigureAwait(false)).Manifest;
 
-    /// <summary>Makes a copy of another repository's point here, under a lease that is held already, or under its own.</summary>
-    internal async Task<CopyRunResult> RunCopyAsync(CopiedPoint point, IReadOnlyList<CopiedDisk> disks, Lease? held, IProgress<OperationProgress>? progress, CancellationToken cancellationToken)
+    /// <summary>
+    /// Makes a copy of another repository's point here, under a lease that is held already, or under its own.
+    /// </summary>
+    internal async Task<CopyRunResult> RunCopyAsync(CopiedPoint point, IReadOnlyList<CopiedDisk> disks, Lease? held,
+        IProgress<OperationProgress>? progress, CancellationToken cancellationToken)
     {
         EnsureCanLock();
         var source = new CopyRun(point, disks);
         var run = new BackupRun(_core, _manifests, source, progress);
-        PointManifest made = held is null ? await run.ExecuteAsync(cancellationToken).ConfigureAwait(false) : await run.ExecuteAsync(held, cancellationToken).ConfigureAwait(false);
+        PointManifest made = held is null
+            ? await run.ExecuteAsync(cancellationToken).ConfigureAwait(false)
+            : await run.ExecuteAsync(held, cancellationToken).ConfigureAwait(false);
         return new CopyRunResult(made, source.WasAlreadyThere, run.IgnoredParentReason);
     }
 }

@@ -12,32 +12,44 @@ public sealed partial class Repository
 
     /// <summary>The audit records, newest first by their writers' clocks. Needs no password.</summary>
     /// <param name="filter">Which are wanted.</param>
-    /// <param name="onDamage">Told of each record that is damaged or not signed by this repository's key; it is left out. Called by one thread at a time.</param>
-    /// <param name="cancellationToken">Stops it.</param>
-    public async Task<IReadOnlyList<AuditRecord>> GetAuditRecordsAsync(AuditRecordFilter filter, Action<NataliaException> onDamage, CancellationToken cancellationToken)
+    /// <param name="onDamage">Told of each record that is damaged or not signed by this repository's key; it is left
+    /// out. Called by one thread at a time.</param>
+    public async Task<IReadOnlyList<AuditRecord>> GetAuditRecordsAsync(AuditRecordFilter filter,
+        Action<NataliaException> onDamage, CancellationToken cancellationToken)
     {
         var records = new List<AuditRecord>();
-        if (filter.ApplianceIds is null) await ReadLogAsync(_core.RepositoryLog, null, filter, records, onDamage, cancellationToken).ConfigureAwait(false);
+        if (filter.ApplianceIds is null)
+            await ReadLogAsync(_core.RepositoryLog, null, filter, records, onDamage,
+                cancellationToken).ConfigureAwait(false);
         foreach (KnownAppliance appliance in await GetAppliancesAsync(cancellationToken).ConfigureAwait(false))
         {
             if (filter.ApplianceIds is null || filter.ApplianceIds.Contains(appliance.ApplianceId))
-                await ReadLogAsync(_core.ApplianceLog(appliance.ApplianceId), appliance.Name, filter, records, onDamage, cancellationToken).ConfigureAwait(false);
+                await ReadLogAsync(_core.ApplianceLog(appliance.ApplianceId), appliance.Name, filter, records, onDamage,
+                    cancellationToken).ConfigureAwait(false);
         }
-        return [.. records.OrderByDescending(r => r.TimeUtc).ThenByDescending(r => r.Number).ThenBy(r => r.RecordHash, StringComparer.Ordinal)];
+        return [.. records.OrderByDescending(r => r.TimeUtc).ThenByDescending(r => r.Number)
+            .ThenBy(r => r.RecordHash, StringComparer.Ordinal)];
     }
 
-    /// <summary>Verifies the audit logs. Needs no password. A session that was opened with one knows the key that must have signed.</summary>
+    /// <summary>
+    /// Verifies the audit logs. Needs no password. A session that was opened with one knows the key that must have
+    /// signed.
+    /// </summary>
     /// <param name="expectations">What was kept elsewhere.</param>
-    /// <param name="cancellationToken">Stops it.</param>
     /// <returns>One result for the key, one for each log, one for each expected head.</returns>
     /// <exception cref="NataliaException"><c>RepositoryDamaged</c>, a store error.</exception>
-    public Task<IReadOnlyList<CheckResult>> VerifyAuditAsync(AuditExpectations expectations, CancellationToken cancellationToken)
+    public Task<IReadOnlyList<CheckResult>> VerifyAuditAsync(AuditExpectations expectations,
+        CancellationToken cancellationToken)
     {
         bool isProven = IsEncrypted && IsUnlocked;
-        return AuditVerification.ExecuteAsync(_core.Store, expectations with { Fingerprint = expectations.Fingerprint ?? (isProven ? AuditKeyFingerprint : null) }, cancellationToken);
+        return AuditVerification.ExecuteAsync(_core.Store, expectations with
+        {
+            Fingerprint = expectations.Fingerprint ?? (isProven ? AuditKeyFingerprint : null),
+        }, cancellationToken);
     }
 
-    private async Task ReadLogAsync(AuditLog log, string? applianceName, AuditRecordFilter filter, List<AuditRecord> records, Action<NataliaException> onDamage, CancellationToken cancellationToken)
+    private async Task ReadLogAsync(AuditLog log, string? applianceName, AuditRecordFilter filter,
+        List<AuditRecord> records, Action<NataliaException> onDamage, CancellationToken cancellationToken)
     {
         List<AuditName> names = await log.ListAllAsync(cancellationToken).ConfigureAwait(false);
         await InParallel.RunAsync(names, RecordReadsAtOnce, async name =>
@@ -48,7 +60,10 @@ public sealed partial class Repository
                 if (record.TimeUtc < filter.AfterUtc || record.TimeUtc > filter.BeforeUtc) return;
                 AuditRecord described = record with
                 {
-                    ApplianceName = applianceName, Repository = Label, RepositoryId = RepositoryId, NativeRepositoryId = NativeRecords.RepositoryOf(record),
+                    ApplianceName = applianceName,
+                    Repository = Label,
+                    RepositoryId = RepositoryId,
+                    NativeRepositoryId = NativeRecords.RepositoryOf(record),
                 };
                 lock (records) records.Add(described);
             }
@@ -57,34 +72,45 @@ public sealed partial class Repository
                 lock (records)
                 {
                     onDamage(new NataliaException(ErrorIds.AuditChainBroken, NataliaErrorKind.Security,
-                        $"The audit record '{name.ObjectName}' in {Location} cannot be trusted, and is left out: {damage.Message}", name.ObjectName,
+                        $"The audit record '{name.ObjectName}' in {Location} cannot be trusted, and is left out: "
+                        + $"{damage.Message}",
+                        name.ObjectName,
                         "Test-NataliaAudit tells what was done to the log.", damage));
                 }
             }
         }, cancellationToken).ConfigureAwait(false);
     }
 
-    /// <summary>Keeps evidence of what was done in a repository that has no log of its own. Possible while a backup of the appliance runs; it has no effect on what this repository holds.</summary>
+    /// <summary>
+    /// Keeps evidence of what was done in a repository that has no log of its own. Possible while a backup of the
+    /// appliance runs; it has no effect on what this repository holds.
+    /// </summary>
     /// <param name="record">What was done.</param>
-    /// <param name="cancellationToken">Stops it.</param>
     /// <returns>The new record's hash.</returns>
-    /// <exception cref="NataliaException"><c>PasswordRequired</c>, <c>ApplianceNotFound</c> for an id that is none, a store error.</exception>
+    /// <exception cref="NataliaException"><c>PasswordRequired</c>, <c>ApplianceNotFound</c> for an id that is none, a
+    /// store error.</exception>
     public async Task<string> RecordNativeAsync(NativeRecord record, CancellationToken cancellationToken)
     {
         byte[] seed = _core.SigningSeed;
-        string hash = await _core.ApplianceLog(record.ApplianceId).AppendAsync(NativeRecords.Entry(record), seed, cancellationToken).ConfigureAwait(false);
+        string hash = await _core.ApplianceLog(record.ApplianceId)
+            .AppendAsync(NativeRecords.Entry(record), seed, cancellationToken).ConfigureAwait(false);
         await _core.Store.FlushAsync(cancellationToken).ConfigureAwait(false);
         return hash;
     }
 
-    /// <summary>Makes sure, as far as that can be known beforehand, that evidence can be kept now: the store answers, and the repository is still the one that was opened.</summary>
-    /// <param name="cancellationToken">Stops it.</param>
-    /// <exception cref="NataliaException"><c>PasswordRequired</c>, <c>RepositoryNotFound</c>, a store error.</exception>
+    /// <summary>
+    /// Makes sure, as far as that can be known beforehand, that evidence can be kept now: the store answers, and the
+    /// repository is still the one that was opened.
+    /// </summary>
+    /// <exception cref="NataliaException"><c>PasswordRequired</c>, <c>RepositoryNotFound</c>, a store
+    /// error.</exception>
     public async Task EnsureRecordableAsync(CancellationToken cancellationToken)
     {
         _ = _core.SigningSeed;
         byte[] bytes = await RepositorySettings.ReadBytesAsync(_core.Store, cancellationToken).ConfigureAwait(false);
         if (RepositorySettings.Decode(bytes, Location).Id.ToString() != RepositoryId)
-            throw new NataliaException(ErrorIds.RepositoryNotFound, NataliaErrorKind.NotFound, $"{Location} holds another repository than the one that was connected as '{Label}'.", Label, "Connect it again.");
+            throw new NataliaException(ErrorIds.RepositoryNotFound, NataliaErrorKind.NotFound,
+                $"{Location} holds another repository than the one that was connected as '{Label}'.", Label,
+                "Connect it again.");
     }
 }

@@ -11,8 +11,9 @@ using Natalia.Backup.Engine.Storage;
 namespace Natalia.Backup.Engine.Repositories;
 
 /// <summary>
-/// An open repository. All members may be called from any thread; operations on one appliance that write exclude each other by its lease, across processes and machines.
-/// Dates are UTC, sizes are bytes. Every member can throw a store error (<see cref="IObjectStore"/>).
+/// An open repository. All members may be called from any thread; operations on one appliance that write exclude each
+/// other by its lease, across processes and machines. Dates are UTC, sizes are bytes. Every member can throw a store
+/// error (<see cref="IObjectStore"/>).
 /// </summary>
 public sealed partial class Repository : IDisposable
 {
@@ -45,17 +46,21 @@ public sealed partial class Repository : IDisposable
         _appliances = new ApplianceBook(core);
     }
 
-    /// <summary>Makes a repository in an empty place and opens it. The store becomes the repository's, and is disposed with it (also when this fails).</summary>
+    /// <summary>
+    /// Makes a repository in an empty place and opens it. The store becomes the repository's, and is disposed with it
+    /// (also when this fails).
+    /// </summary>
     /// <param name="store">Where; must hold no object.</param>
     /// <param name="password">The password; null makes an <i>unencrypted</i> repository.</param>
     /// <param name="options">How.</param>
-    /// <param name="cancellationToken">Stops it.</param>
     /// <exception cref="NataliaException"><c>RepositoryExists</c>, <c>NotARepository</c>.</exception>
-    public static async Task<Repository> CreateAsync(IObjectStore store, RepositoryPassword? password, RepositoryOptions options, CancellationToken cancellationToken)
+    public static async Task<Repository> CreateAsync(IObjectStore store, RepositoryPassword? password,
+        RepositoryOptions options, CancellationToken cancellationToken)
     {
         try
         {
-            return await new RepositoryMaker(store, password, options).ExecuteAsync(cancellationToken).ConfigureAwait(false);
+            return await new RepositoryMaker(store, password,
+                options).ExecuteAsync(cancellationToken).ConfigureAwait(false);
         }
         catch
         {
@@ -64,17 +69,22 @@ public sealed partial class Repository : IDisposable
         }
     }
 
-    /// <summary>Opens a repository. The store becomes the repository's, and is disposed with it (also when this fails).</summary>
+    /// <summary>
+    /// Opens a repository. The store becomes the repository's, and is disposed with it (also when this fails).
+    /// </summary>
     /// <param name="store">Where it is.</param>
-    /// <param name="password">The password; null opens without one, which allows what needs none: scrubbing and the audit log. An unencrypted repository takes none.</param>
+    /// <param name="password">The password; null opens without one, which allows what needs none: scrubbing and the
+    /// audit log. An unencrypted repository takes none.</param>
     /// <param name="options">How.</param>
-    /// <param name="cancellationToken">Stops it.</param>
-    /// <exception cref="NataliaException"><c>RepositoryNotFound</c>, <c>NotARepository</c>, <c>RepositoryDamaged</c>, <c>RepositoryFormatTooNew</c>, <c>WrongPassword</c>, <c>PasswordNotExpected</c>.</exception>
-    public static async Task<Repository> OpenAsync(IObjectStore store, RepositoryPassword? password, RepositoryOptions options, CancellationToken cancellationToken)
+    /// <exception cref="NataliaException"><c>RepositoryNotFound</c>, <c>NotARepository</c>, <c>RepositoryDamaged</c>,
+    /// <c>RepositoryFormatTooNew</c>, <c>WrongPassword</c>, <c>PasswordNotExpected</c>.</exception>
+    public static async Task<Repository> OpenAsync(IObjectStore store, RepositoryPassword? password,
+        RepositoryOptions options, CancellationToken cancellationToken)
     {
         try
         {
-            return await RepositoryOpener.ExecuteAsync(store, password, options, cancellationToken).ConfigureAwait(false);
+            return await RepositoryOpener.ExecuteAsync(store, password, options,
+                cancellationToken).ConfigureAwait(false);
         }
         catch
         {
@@ -83,10 +93,15 @@ public sealed partial class Repository : IDisposable
         }
     }
 
-    /// <summary>The key slots that could not be used when it was opened, each with the reason. They harm no other one; whoever does not know them should find out who put them there.</summary>
+    /// <summary>
+    /// The key slots that could not be used when it was opened, each with the reason. They harm no other one; whoever
+    /// does not know them should find out who put them there.
+    /// </summary>
     public IReadOnlyList<string> UnusableKeySlots { get; internal init; } = [];
 
-    /// <summary>How many key slots were not tried when it was opened, because there are far more than anybody needs.</summary>
+    /// <summary>
+    /// How many key slots were not tried when it was opened, because there are far more than anybody needs.
+    /// </summary>
     public int UntriedKeySlots { get; internal init; }
 
     /// <summary>The repository's id: 32 lowercase hexadecimal digits.</summary>
@@ -103,11 +118,17 @@ public sealed partial class Repository : IDisposable
     public DateTime CreatedUtc => _core.Settings.CreatedUtc;
     /// <summary>Whether what it holds is sealed with a password.</summary>
     public bool IsEncrypted => _core.IsEncrypted;
-    /// <summary>For how many days everything stored is locked against deletion, from its making on or ahead of every run (<see cref="Immutability"/>); null for not at all.</summary>
+    /// <summary>
+    /// For how many days everything stored is locked against deletion, from its making on or ahead of every run
+    /// (<see cref="Immutability"/>); null for not at all.
+    /// </summary>
     public int? ImmutableDays => _core.Immutability?.Days;
     /// <summary>How strong its locks are; null when it sets none.</summary>
     public ObjectLockMode? ImmutabilityMode => _core.Immutability?.Mode;
-    /// <summary>The storage class in which packs of blocks are put, as it was when the repository was made; null for the store's default.</summary>
+    /// <summary>
+    /// The storage class in which packs of blocks are put, as it was when the repository was made; null for the store's
+    /// default.
+    /// </summary>
     public string? StorageClass { get; internal init; }
 
     /// <summary>True when packs that are stored now lie in an archive class, from which they are read only after a
@@ -115,40 +136,59 @@ public sealed partial class Repository : IDisposable
     public bool ArchivesPacks => _core.Store.Find<IObjectArchive>()?.HoldsNewPacks == true;
     /// <summary>True when points can be read and written: a password was given, or none is needed.</summary>
     public bool IsUnlocked => _core.IsUnlocked;
-    /// <summary>The SHA-256 fingerprint of the key that signs the audit log, 64 lowercase hexadecimal digits. Kept elsewhere, it proves later that the log is this repository's.</summary>
+    /// <summary>
+    /// The SHA-256 fingerprint of the key that signs the audit log, 64 lowercase hexadecimal digits. Kept elsewhere, it
+    /// proves later that the log is this repository's.
+    /// </summary>
     public string AuditKeyFingerprint => Signing.Fingerprint(_core.Settings.AuditKey);
 
-    /// <summary>Begins a backup: takes the appliance's lease and reads what the next point will be compared with, before anything is frozen.</summary>
+    /// <summary>
+    /// Begins a backup: takes the appliance's lease and reads what the next point will be compared with, before
+    /// anything is frozen.
+    /// </summary>
     /// <param name="applianceId">Whose history goes on.</param>
-    /// <param name="vm">The VM as its hypervisor lists it; its own <see cref="ApplianceDescription.ApplianceId"/> may be another one.</param>
+    /// <param name="vm">The VM as its hypervisor lists it; its own <see cref="ApplianceDescription.ApplianceId"/> may
+    /// be another one.</param>
     /// <param name="diskIds">The disks that will be backed up.</param>
-    /// <param name="cancellationToken">Stops it.</param>
-    /// <exception cref="NataliaException"><c>LeaseHeld</c>, <c>PasswordRequired</c>, <c>ObjectLockNotSupported</c>, a store error.</exception>
-    public Task<PendingBackup> BeginBackupAsync(string applianceId, ApplianceDescription vm, IReadOnlyCollection<string> diskIds, CancellationToken cancellationToken)
+    /// <exception cref="NataliaException"><c>LeaseHeld</c>, <c>PasswordRequired</c>, <c>ObjectLockNotSupported</c>, a
+    /// store error.</exception>
+    public Task<PendingBackup> BeginBackupAsync(string applianceId, ApplianceDescription vm,
+        IReadOnlyCollection<string> diskIds, CancellationToken cancellationToken)
     {
         EnsureCanLock();
         _ = _core.Keys;
-        return PendingBackup.BeginAsync(_core, _manifests, m => _describer.Describe(m, isProtected: false), applianceId, vm, diskIds, cancellationToken);
+        return PendingBackup.BeginAsync(_core, _manifests, m => _describer.Describe(m, isProtected: false), applianceId,
+            vm, diskIds, cancellationToken);
     }
 
-    /// <summary>Makes a restore point of disks whose tracking tokens, where they have any, are those of the freeze.</summary>
+    /// <summary>
+    /// Makes a restore point of disks whose tracking tokens, where they have any, are those of the freeze.
+    /// </summary>
     /// <param name="request">What to back up.</param>
-    /// <param name="beforePublish">Called when everything was read and nothing is visible yet; when it throws, no point is made. Or null.</param>
+    /// <param name="beforePublish">Called when everything was read and nothing is visible yet; when it throws, no point
+    /// is made. Or null.</param>
     /// <param name="progress">Told how far it is, or null.</param>
-    /// <param name="cancellationToken">Stops it; a checkpoint that was made stays, and the lease is released before this returns.</param>
-    /// <exception cref="NataliaException"><c>LeaseHeld</c>, <c>LeaseLost</c>, <c>PasswordRequired</c>, <c>DiskReadFailed</c>, a store error.</exception>
-    public async Task<RestorePoint> BackupAsync(BackupRequest request, Func<CancellationToken, Task>? beforePublish, IProgress<OperationProgress>? progress, CancellationToken cancellationToken)
+    /// <param name="cancellationToken">Stops it; a checkpoint that was made stays, and the lease is released before
+    /// this returns.</param>
+    /// <exception cref="NataliaException"><c>LeaseHeld</c>, <c>LeaseLost</c>, <c>PasswordRequired</c>,
+    /// <c>DiskReadFailed</c>, a store error.</exception>
+    public async Task<RestorePoint> BackupAsync(BackupRequest request, Func<CancellationToken, Task>? beforePublish,
+        IProgress<OperationProgress>? progress, CancellationToken cancellationToken)
     {
         if (request.Disks.Count == 0) throw new ArgumentException("There is no disk to back up.", nameof(request));
-        PendingBackup pending = await BeginBackupAsync(request.Appliance.ApplianceId, request.Appliance, [.. request.Disks.Select(d => d.DiskId)], cancellationToken).ConfigureAwait(false);
+        PendingBackup pending = await BeginBackupAsync(request.Appliance.ApplianceId, request.Appliance,
+            [.. request.Disks.Select(d => d.DiskId)], cancellationToken).ConfigureAwait(false);
         RestorePoint point;
-        await using (pending.ConfigureAwait(false)) point = await pending.ExecuteAsync(request, beforePublish is null ? null : SealAsync, progress, cancellationToken).ConfigureAwait(false);
+        await using (pending.ConfigureAwait(false))
+            point = await pending.ExecuteAsync(request, beforePublish is null ? null : SealAsync, progress,
+                cancellationToken).ConfigureAwait(false);
         return point with { Requests = pending.Requests };
 
         async Task<IReadOnlyDictionary<string, string>> SealAsync(CancellationToken stop)
         {
             await beforePublish(stop).ConfigureAwait(false);
-            return request.Disks.Where(d => d.Source is IChangeTrackingSource { TrackingToken: not null }).ToDictionary(d => d.DiskId, d => ((IChangeTrackingSource)d.Source).TrackingToken!);
+            return request.Disks.Where(d => d.Source is IChangeTrackingSource { TrackingToken: not null })
+                .ToDictionary(d => d.DiskId, d => ((IChangeTrackingSource)d.Source).TrackingToken!);
         }
     }
 
@@ -157,7 +197,10 @@ public sealed partial class Repository : IDisposable
     internal void EnsureCanLock()
     {
         if (_core.Immutability is not null && _core.Store.ObjectLock is null)
-            throw new NataliaException(ErrorIds.ObjectLockNotSupported, NataliaErrorKind.NotSupported, $"The repository '{Label}' is immutable, but {Location} was opened in a way that cannot lock objects. Nothing was written.", Label);
+            throw new NataliaException(ErrorIds.ObjectLockNotSupported, NataliaErrorKind.NotSupported,
+                $"The repository '{Label}' is immutable, but {Location} was opened in a way that cannot lock objects. "
+                + "Nothing was written.",
+                Label);
     }
 
     /// <inheritdoc/>

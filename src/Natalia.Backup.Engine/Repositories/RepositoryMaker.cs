@@ -7,33 +7,43 @@ using Natalia.Backup.Engine.Storage;
 
 namespace Natalia.Backup.Engine.Repositories;
 
-/// <summary>Makes a repository in an empty place, so that nobody ever opens half of one, and of two who make one in the same place one wins.</summary>
+/// <summary>
+/// Makes a repository in an empty place, so that nobody ever opens half of one, and of two who make one in the same
+/// place one wins.
+/// </summary>
 internal sealed class RepositoryMaker(IObjectStore store, RepositoryPassword? password, RepositoryOptions options)
 {
     private readonly RepositorySecrets _secrets = RepositorySecrets.NewRandom();
 
     /// <exception cref="NataliaException">
-    /// <c>RepositoryExists</c>, <c>NotARepository</c>, <c>ObjectLockNotSupported</c>, <c>ImmutabilityWithoutRetention</c>, <c>ObjectLocked</c>, a store error.
+    /// <c>RepositoryExists</c>, <c>NotARepository</c>, <c>ObjectLockNotSupported</c>,
+    /// <c>ImmutabilityWithoutRetention</c>, <c>ObjectLocked</c>, a store error.
     /// </exception>
     internal async Task<Repository> ExecuteAsync(CancellationToken cancellationToken)
     {
         ImmutabilityPolicy? immutability = CheckImmutability();
         IObjectStore target = immutability is null ? store : new LockingStore(store, immutability, options.Clock);
-        if (await target.StatAsync(Layout.Settings, cancellationToken).ConfigureAwait(false) is not null) throw Exists();
+        if (await target.StatAsync(Layout.Settings, cancellationToken).ConfigureAwait(false) is not null)
+            throw Exists();
         await ClearAsync(target, cancellationToken).ConfigureAwait(false);
         var settings = new RepositorySettings(
-            Id128.NewRandom(), options.Clock.UtcNow(), password is null ? Cipher.None : Cipher.Aes256Gcm, Signing.PublicKey(_secrets.SigningSeed));
+            Id128.NewRandom(), options.Clock.UtcNow(), password is null ? Cipher.None : Cipher.Aes256Gcm,
+            Signing.PublicKey(_secrets.SigningSeed));
         byte[] bytes = settings.Encode();
-        byte[] slot = KeySlot.Seal(_secrets, password, null, Hash256.Of(bytes), options.Clock.UtcNow(), options.PasswordCost, out Id128 slotId);
+        byte[] slot = KeySlot.Seal(_secrets, password, null, Hash256.Of(bytes), options.Clock.UtcNow(),
+            options.PasswordCost, out Id128 slotId);
         var core = new RepositoryCore(target, settings, _secrets, options, immutability);
-        // The settings last: until they are there, the place is not a repository, and nobody opens it. The log before them: whoever finds a repository finds the record of its making.
-        await target.PutAsync(Layout.Keys + slotId, new ObjectContent(slot), PutOptions.Metadata, cancellationToken).ConfigureAwait(false);
+        // The settings last: until they are there, the place is not a repository, and nobody opens it. The log before
+        // them: whoever finds a repository finds the record of its making.
+        await target.PutAsync(Layout.Keys + slotId, new ObjectContent(slot), PutOptions.Metadata,
+            cancellationToken).ConfigureAwait(false);
         foreach (AuditEntry entry in FirstEntries(settings, immutability))
             await core.RepositoryLog.AppendAsync(entry, _secrets.SigningSeed, cancellationToken).ConfigureAwait(false);
         await target.FlushAsync(cancellationToken).ConfigureAwait(false);
         try
         {
-            await target.PutAsync(Layout.Settings, new ObjectContent(bytes), new PutOptions { MustNotExist = true }, cancellationToken).ConfigureAwait(false);
+            await target.PutAsync(Layout.Settings, new ObjectContent(bytes), new PutOptions { MustNotExist = true },
+                cancellationToken).ConfigureAwait(false);
         }
         catch (NataliaException lost) when (lost.ErrorId == ErrorIds.ObjectExists)
         {
@@ -43,7 +53,8 @@ internal sealed class RepositoryMaker(IObjectStore store, RepositoryPassword? pa
         await target.FlushAsync(cancellationToken).ConfigureAwait(false);
         if (await target.StatAsync(Layout.Keys + slotId, cancellationToken).ConfigureAwait(false) is null)
         {
-            // Another one who makes a repository here took this key for a leftover. Without a key it would be a repository that nobody opens.
+            // Another one who makes a repository here took this key for a leftover. Without a key it would be a
+            // repository that nobody opens.
             await target.DeleteAsync(Layout.Settings, cancellationToken).ConfigureAwait(false);
             throw Exists();
         }
@@ -56,28 +67,36 @@ internal sealed class RepositoryMaker(IObjectStore store, RepositoryPassword? pa
         if (store.ObjectLock is null)
         {
             throw new NataliaException(ErrorIds.ObjectLockNotSupported, NataliaErrorKind.NotSupported,
-                $"{store.Location} cannot lock objects, so that points in it cannot be immutable.", store.Location, "Take a bucket that was made with object lock.");
+                $"{store.Location} cannot lock objects, so that points in it cannot be immutable.", store.Location,
+                "Take a bucket that was made with object lock.");
         }
         if (immutability.WhileKept && options.Retention is null or { KeepsEverything: true })
         {
             throw new NataliaException(ErrorIds.ImmutabilityWithoutRetention, NataliaErrorKind.InvalidArgument,
-                "Points that stay locked as long as they are kept need a retention policy that says for how long: without one, everything would stay locked for ever.", store.Location,
+                "Points that stay locked as long as they are kept need a retention policy that says for how long: "
+                + "without one, everything would stay locked for ever.",
+                store.Location,
                 "Give a retention policy with at least one rule.");
         }
         return immutability;
     }
 
-    /// <summary>Makes sure that nothing of anybody is there, and takes away what a making left that died before there was a repository: keys and records without settings and without any appliance.</summary>
+    /// <summary>
+    /// Makes sure that nothing of anybody is there, and takes away what a making left that died before there was a
+    /// repository: keys and records without settings and without any appliance.
+    /// </summary>
     private static async Task ClearAsync(IObjectStore target, CancellationToken cancellationToken)
     {
         var leftovers = new List<string>();
         await foreach (StoredObject first in target.ListAsync("", cancellationToken).ConfigureAwait(false))
         {
             if (first.Name.StartsWith(Layout.Probes, StringComparison.Ordinal)) continue;
-            if (!first.Name.StartsWith(Layout.Keys, StringComparison.Ordinal) && !first.Name.StartsWith(Layout.RepositoryLog, StringComparison.Ordinal))
+            if (!first.Name.StartsWith(Layout.Keys, StringComparison.Ordinal)
+                && !first.Name.StartsWith(Layout.RepositoryLog, StringComparison.Ordinal))
             {
                 throw new NataliaException(ErrorIds.NotARepository, NataliaErrorKind.AlreadyExists,
-                    $"{target.Location} is not empty: it holds '{first.Name}'.", target.Location, "Name an empty place, or one that does not exist yet.");
+                    $"{target.Location} is not empty: it holds '{first.Name}'.", target.Location,
+                    "Name an empty place, or one that does not exist yet.");
             }
             leftovers.Add(first.Name);
         }
@@ -90,7 +109,9 @@ internal sealed class RepositoryMaker(IObjectStore store, RepositoryPassword? pa
             catch (NataliaException locked) when (locked.ErrorId == ErrorIds.ObjectLocked)
             {
                 throw new NataliaException(ErrorIds.ObjectLocked, NataliaErrorKind.PermissionDenied,
-                    $"The making of a repository at {target.Location} was broken off, and what it left is locked: {locked.Message}", target.Location,
+                    $"The making of a repository at {target.Location} was broken off, and what it left is locked: "
+                    + $"{locked.Message}",
+                    target.Location,
                     "Make the repository under another prefix, or here when the lock has ended.", locked);
             }
         }
@@ -111,7 +132,9 @@ internal sealed class RepositoryMaker(IObjectStore store, RepositoryPassword? pa
         if (options.Retention is RetentionPolicy retention) yield return PolicyBook.Entry(null, null, retention);
     }
 
-    /// <summary>Another one made a repository here at the same moment and was first: takes back what this one had begun with.</summary>
+    /// <summary>
+    /// Another one made a repository here at the same moment and was first: takes back what this one had begun with.
+    /// </summary>
     private static async Task TakeBackAsync(RepositoryCore core, Id128 slotId, CancellationToken cancellationToken)
     {
         var mine = new List<string> { Layout.Keys + slotId };
@@ -135,11 +158,13 @@ internal sealed class RepositoryMaker(IObjectStore store, RepositoryPassword? pa
             }
             catch (NataliaException locked) when (locked.ErrorId == ErrorIds.ObjectLocked)
             {
-                // It opens nothing and has no effect; the winner's checks report it until its lock has ended and somebody deletes it.
+                // It opens nothing and has no effect; the winner's checks report it until its lock has ended and
+                // somebody deletes it.
             }
         }
     }
 
     private NataliaException Exists() => new(ErrorIds.RepositoryExists, NataliaErrorKind.AlreadyExists,
-        $"There is a repository at {store.Location} already.", store.Location, "Open it with Connect-NataliaRepository.");
+        $"There is a repository at {store.Location} already.", store.Location,
+        "Open it with Connect-NataliaRepository.");
 }

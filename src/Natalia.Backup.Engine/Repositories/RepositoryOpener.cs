@@ -10,30 +10,40 @@ namespace Natalia.Backup.Engine.Repositories;
 /// <summary>Opens a repository: what it is, with which password, how it locks and where its packs lie.</summary>
 internal static class RepositoryOpener
 {
-    internal static async Task<Repository> ExecuteAsync(IObjectStore store, RepositoryPassword? password, RepositoryOptions options, CancellationToken cancellationToken)
+    internal static async Task<Repository> ExecuteAsync(IObjectStore store, RepositoryPassword? password,
+        RepositoryOptions options, CancellationToken cancellationToken)
     {
         byte[] bytes = await RepositorySettings.ReadBytesAsync(store, cancellationToken).ConfigureAwait(false);
         RepositorySettings settings = RepositorySettings.Decode(bytes, store.Location);
         if (settings.Cipher == Cipher.None && password is not null)
-            throw new NataliaException(ErrorIds.PasswordNotExpected, NataliaErrorKind.InvalidArgument, $"The repository {store.Location} is not encrypted, but a password was given.", store.Location,
+            throw new NataliaException(ErrorIds.PasswordNotExpected, NataliaErrorKind.InvalidArgument,
+                $"The repository {store.Location} is not encrypted, but a password was given.", store.Location,
                 "If you know it to be encrypted, somebody replaced it: do not write to it. Else use -Unencrypted.");
         var search = new KeySlotSearch(store);
         (RepositorySecrets? secrets, string? slot) = settings.Cipher == Cipher.None || password is not null
-            ? await OpenSlotAsync(store, search, password, Hash256.Of(bytes), settings.AuditKey, options.Clock, cancellationToken).ConfigureAwait(false) : (null, null);
+            ? await OpenSlotAsync(store, search, password, Hash256.Of(bytes), settings.AuditKey, options.Clock,
+                cancellationToken).ConfigureAwait(false) : (null, null);
         var log = new AuditLog(store, null, settings.AuditKey, options.Clock);
         List<AuditName> names = await log.ListAsync(cancellationToken).ConfigureAwait(false);
         ImmutabilityPolicy? immutability = await ReadImmutabilityAsync(store, log, names,
             cancellationToken).ConfigureAwait(false);
         string? storageClass = await StoreRecord.ReadAsync(store, log, names, cancellationToken).ConfigureAwait(false);
         if (options.Settle is not null) store = options.Settle(immutability?.Mode, storageClass);
-        if (immutability is not null && store.ObjectLock is not null) store = new LockingStore(store, immutability, options.Clock);
-        return new Repository(new RepositoryCore(store, settings, secrets, options, immutability), Hash256.Of(bytes), slot)
+        if (immutability is not null && store.ObjectLock is not null)
+            store = new LockingStore(store, immutability, options.Clock);
+        return new Repository(new RepositoryCore(store, settings, secrets, options, immutability), Hash256.Of(bytes),
+            slot)
         {
-            StorageClass = storageClass, UnusableKeySlots = [.. search.Unusable.Select(u => $"'{u.ObjectName}': {u.Reason}")], UntriedKeySlots = search.Untried,
+            StorageClass = storageClass,
+            UnusableKeySlots = [.. search.Unusable.Select(u => $"'{u.ObjectName}': {u.Reason}")],
+            UntriedKeySlots = search.Untried,
         };
     }
 
-    /// <summary>The policy that the repository was made with. One that cannot be read stops the opening: writing without locks what should be locked would be a lie.</summary>
+    /// <summary>
+    /// The policy that the repository was made with. One that cannot be read stops the opening: writing without locks
+    /// what should be locked would be a lie.
+    /// </summary>
     private static async Task<ImmutabilityPolicy?> ReadImmutabilityAsync(IObjectStore store, AuditLog log,
         List<AuditName> all, CancellationToken cancellationToken)
     {
@@ -46,10 +56,14 @@ internal static class RepositoryOpener
             }
             catch (FormatException damage)
             {
-                trouble ??= new NataliaException(ErrorIds.RepositoryDamaged, NataliaErrorKind.InvalidData, $"The immutability policy of the repository {store.Location} cannot be read: {damage.Message}", store.Location, $"Put back the object '{name.ObjectName}'.", damage);
-                // It was written when the repository was made, by one writer: where a genuine record has that number, this is none.
+                trouble ??= new NataliaException(ErrorIds.RepositoryDamaged, NataliaErrorKind.InvalidData,
+                    $"The immutability policy of the repository {store.Location} cannot be read: {damage.Message}",
+                    store.Location, $"Put back the object '{name.ObjectName}'.", damage);
+                // It was written when the repository was made, by one writer: where a genuine record has that number,
+                // this is none.
                 List<AuditName> others = all.FindAll(n => n.Number == name.Number && n != name);
-                if ((await log.ReadAllAsync(others, cancellationToken).ConfigureAwait(false)).Any(r => r is not null)) trouble = null;
+                if ((await log.ReadAllAsync(others, cancellationToken).ConfigureAwait(false)).Any(r => r is not null))
+                    trouble = null;
             }
         }
         if (trouble is not null) throw trouble;
@@ -57,14 +71,22 @@ internal static class RepositoryOpener
     }
 
     private static async Task<(RepositorySecrets Secrets, string? Slot)> OpenSlotAsync(
-        IObjectStore store, KeySlotSearch search, RepositoryPassword? password, Hash256 settingsHash, byte[] auditKey, TimeProvider clock, CancellationToken cancellationToken)
+        IObjectStore store, KeySlotSearch search, RepositoryPassword? password, Hash256 settingsHash, byte[] auditKey,
+        TimeProvider clock, CancellationToken cancellationToken)
     {
-        if (await search.FindAsync(password, settingsHash, auditKey, clock, cancellationToken).ConfigureAwait(false) is var (secrets, header)) return (secrets, header.Id.ToString());
+        if (await search.FindAsync(password, settingsHash, auditKey, clock,
+            cancellationToken).ConfigureAwait(false) is var (secrets, header))
+            return (secrets, header.Id.ToString());
         if (search.Whole > 0 && password is not null)
-            throw new NataliaException(ErrorIds.WrongPassword, NataliaErrorKind.Authentication, $"The password is not that of the repository {store.Location}.{search.Describe()}", store.Location,
-                "Check Caps Lock and the keyboard's layout, and that it is the password of this repository and not of another one. A repository may have several passwords; any of them opens it.");
-        string damage = search.Unusable.Count == 0 ? ": there is none." : $"; '{search.Unusable[0].ObjectName}': {search.Unusable[0].Reason}";
-        throw new NataliaException(ErrorIds.RepositoryDamaged, NataliaErrorKind.InvalidData, $"No key slot of the repository {store.Location} can be read{damage}", store.Location,
+            throw new NataliaException(ErrorIds.WrongPassword, NataliaErrorKind.Authentication,
+                $"The password is not that of the repository {store.Location}.{search.Describe()}", store.Location,
+                "Check Caps Lock and the keyboard's layout, and that it is the password of this repository and not of "
+                + "another one. A repository may have several passwords; any of them opens it.");
+        string damage = search.Unusable.Count == 0
+            ? ": there is none."
+            : $"; '{search.Unusable[0].ObjectName}': {search.Unusable[0].Reason}";
+        throw new NataliaException(ErrorIds.RepositoryDamaged, NataliaErrorKind.InvalidData,
+            $"No key slot of the repository {store.Location} can be read{damage}", store.Location,
             $"Put back a copy of a file under '{Layout.Keys}'. Without one, nothing in the repository can be read.");
     }
 }

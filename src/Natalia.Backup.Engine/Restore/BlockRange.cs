@@ -27,7 +27,8 @@ internal readonly record struct BlockRange(long Offset, int Length, IReadOnlyLis
         {
             int next = first + 1;
             long start = wanted[first].Offset, end = start + wanted[first].Entry.SealedLength;
-            while (next < wanted.Count && wanted[next].Offset - end <= LargestGap && wanted[next].Offset + wanted[next].Entry.SealedLength - start <= LargestRead)
+            while (next < wanted.Count && wanted[next].Offset - end <= LargestGap
+                && wanted[next].Offset + wanted[next].Entry.SealedLength - start <= LargestRead)
             {
                 end = wanted[next].Offset + wanted[next].Entry.SealedLength;
                 next++;

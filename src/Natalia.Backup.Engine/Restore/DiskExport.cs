@@ -11,11 +11,14 @@ namespace Natalia.Backup.Engine.Restore;
 /// <param name="core">The repository.</param>
 /// <param name="applianceId">The appliance.</param>
 /// <param name="disk">The disk.</param>
-/// <param name="losses">Told of what cannot be had, and the rest is written all the same; null ends the export at the first.</param>
+/// <param name="losses">Told of what cannot be had, and the rest is written all the same; null ends the export at the
+/// first.</param>
 /// <param name="progress">Told how far it is, or null.</param>
-internal sealed class DiskExport(RepositoryCore core, string applianceId, ManifestDisk disk, LossCollector? losses, IProgress<OperationProgress>? progress)
+internal sealed class DiskExport(RepositoryCore core, string applianceId, ManifestDisk disk, LossCollector? losses,
+    IProgress<OperationProgress>? progress)
 {
-    /// <exception cref="NataliaException"><c>BlockDamaged</c>, <c>BlockMapDamaged</c>, <c>PackMissing</c>, what the target throws.</exception>
+    /// <exception cref="NataliaException"><c>BlockDamaged</c>, <c>BlockMapDamaged</c>, <c>PackMissing</c>, what the
+    /// target throws.</exception>
     internal async Task ExecuteAsync(IDiskTarget target, string activity, CancellationToken cancellationToken)
     {
         PackReader packs = core.PackReader(applianceId);
@@ -24,13 +27,18 @@ internal sealed class DiskExport(RepositoryCore core, string applianceId, Manife
         await target.BeginAsync(disk.SizeBytes, cancellationToken).ConfigureAwait(false);
         int workers = target.AcceptsAnyOrder ? Math.Max(1, core.Options.Workers) : 1;
         var readers = new List<LeafReader>();
-        IAsyncEnumerator<(long Leaf, Reference Reference)> leaves = map.EnumerateLeavesAsync(cancellationToken, losses is null ? null : losses.AddNode).GetAsyncEnumerator(cancellationToken);
+        IAsyncEnumerator<(long Leaf, Reference Reference)> leaves = map.EnumerateLeavesAsync(cancellationToken,
+            losses is null ? null : losses.AddNode)
+            .GetAsyncEnumerator(cancellationToken);
         try
         {
             for (int i = 0; i < workers; i++) readers.Add(new LeafReader(packs));
             await OrderedPipeline.RunAsync(readers,
-                async _ => await leaves.MoveNextAsync().ConfigureAwait(false) ? (true, leaves.Current) : (false, default),
-                async (reader, leaf, stop) => await CopyAsync(reader, map, leaf.Leaf, leaf.Reference, target, stop).ConfigureAwait(false),
+                async _ => await leaves.MoveNextAsync().ConfigureAwait(false)
+                    ? (true, leaves.Current)
+                    : (false, default),
+                async (reader, leaf, stop) => await CopyAsync(reader, map, leaf.Leaf, leaf.Reference, target,
+                    stop).ConfigureAwait(false),
                 (bytes, _) =>
                 {
                     done += bytes;
@@ -40,8 +48,11 @@ internal sealed class DiskExport(RepositoryCore core, string applianceId, Manife
         }
         catch (NataliaException damage) when (damage.ErrorId == ErrorIds.ObjectDamaged)
         {
-            throw new NataliaException(ErrorIds.BlockDamaged, NataliaErrorKind.InvalidData, $"Disk '{disk.DiskId}' cannot be restored from this point: {damage.Message}", damage.Target,
-                "Restore another point; Test-NataliaRestorePoint tells which ones are whole. What is left of this one can be had with -AllowLoss.", damage);
+            throw new NataliaException(ErrorIds.BlockDamaged, NataliaErrorKind.InvalidData,
+                $"Disk '{disk.DiskId}' cannot be restored from this point: {damage.Message}", damage.Target,
+                "Restore another point; Test-NataliaRestorePoint tells which ones are whole. What is left of this one "
+                + "can be had with -AllowLoss.",
+                damage);
         }
         finally
         {
@@ -49,11 +60,14 @@ internal sealed class DiskExport(RepositoryCore core, string applianceId, Manife
             await leaves.DisposeAsync().ConfigureAwait(false);
         }
         if (losses is { Good: 0 } && disk.Root.Blocks > 0)
-            throw new NataliaException(ErrorIds.BlockDamaged, NataliaErrorKind.InvalidData, $"Nothing of disk '{disk.DiskId}' can be read from this point.", disk.DiskId, "Restore another point. Test-NataliaRestorePoint tells which ones are whole.");
+            throw new NataliaException(ErrorIds.BlockDamaged, NataliaErrorKind.InvalidData,
+                $"Nothing of disk '{disk.DiskId}' can be read from this point.", disk.DiskId,
+                "Restore another point. Test-NataliaRestorePoint tells which ones are whole.");
         await target.CompleteAsync(cancellationToken).ConfigureAwait(false);
     }
 
-    private async Task<long> CopyAsync(LeafReader reader, MapReader map, long leaf, Reference reference, IDiskTarget target, CancellationToken cancellationToken)
+    private async Task<long> CopyAsync(LeafReader reader, MapReader map, long leaf, Reference reference,
+        IDiskTarget target, CancellationToken cancellationToken)
     {
         MapNode node;
         try
@@ -66,16 +80,19 @@ internal sealed class DiskExport(RepositoryCore core, string applianceId, Manife
             return 0;
         }
         var lost = new HashSet<Reference>();
-        long bytes = await reader.ReadAsync(node, leaf, disk.SizeBytes, losses is null ? null : (block, _) => lost.Add(block), cancellationToken).ConfigureAwait(false);
+        long bytes = await reader.ReadAsync(node, leaf, disk.SizeBytes,
+            losses is null ? null : (block, _) => lost.Add(block), cancellationToken).ConfigureAwait(false);
         int good = 0;
         for (int slot = 0; slot < BlockGeometry.FanOut; slot++)
         {
-            if (node[slot] is Reference block && lost.Contains(block)) losses!.AddBlock((leaf << BlockGeometry.FanOutBits) + slot);
+            if (node[slot] is Reference block && lost.Contains(block))
+                losses!.AddBlock((leaf << BlockGeometry.FanOutBits) + slot);
             if (!IsGood(slot)) continue;
             int first = slot;
             while (slot + 1 < BlockGeometry.FanOut && IsGood(slot + 1)) slot++;
             long offset = ((leaf << BlockGeometry.FanOutBits) + first) * BlockGeometry.BlockBytes;
-            await target.WriteAsync(offset, reader.Block(first, slot, leaf, disk.SizeBytes), cancellationToken).ConfigureAwait(false);
+            await target.WriteAsync(offset, reader.Block(first, slot, leaf, disk.SizeBytes),
+                cancellationToken).ConfigureAwait(false);
             good += slot - first + 1;
         }
         losses?.CountGood(good);

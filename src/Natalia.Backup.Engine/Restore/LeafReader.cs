@@ -8,13 +8,17 @@ using Natalia.Backup.Engine.Sealing;
 namespace Natalia.Backup.Engine.Restore;
 
 /// <summary>
-/// Reads the blocks of a leaf: neighbours in a pack in one request, each block opened, decompressed and checked against its hash. Holds the memory of one worker; not thread-safe.
+/// Reads the blocks of a leaf: neighbours in a pack in one request, each block opened, decompressed and checked against
+/// its hash. Holds the memory of one worker; not thread-safe.
 /// </summary>
 /// <param name="packs">The appliance's packs.</param>
-/// <param name="keepsBlocks">False when the bytes are only to be checked: then there is room for one block, which stays in the processor's cache, and <see cref="Block"/> has nothing to give.</param>
+/// <param name="keepsBlocks">False when the bytes are only to be checked: then there is room for one block, which stays
+/// in the processor's cache, and <see cref="Block"/> has nothing to give.</param>
 internal sealed class LeafReader(PackReader packs, bool keepsBlocks = true) : IDisposable
 {
-    private readonly Memory<byte> _plain = PageMemory.Allocate(keepsBlocks ? (int)BlockGeometry.LeafBytes : BlockGeometry.BlockBytes);
+    private readonly Memory<byte> _plain = PageMemory.Allocate(keepsBlocks
+        ? (int)BlockGeometry.LeafBytes
+        : BlockGeometry.BlockBytes);
     private (PackDirectory Directory, SegmentCipher Cipher)? _cipher;
 
     internal SegmentCodec Codec { get; } = new();
@@ -33,18 +37,20 @@ internal sealed class LeafReader(PackReader packs, bool keepsBlocks = true) : ID
     /// <param name="node">The leaf.</param>
     /// <param name="leaf">Its number.</param>
     /// <param name="sizeBytes">The disk's size.</param>
-    /// <param name="onDamage">Told of each block that cannot be had, and the rest is read all the same; null throws at the first.</param>
-    /// <param name="cancellationToken">Stops it.</param>
+    /// <param name="onDamage">Told of each block that cannot be had, and the rest is read all the same; null throws at
+    /// the first.</param>
     /// <returns>How many bytes of blocks were read and found good.</returns>
     /// <exception cref="NataliaException"><c>PackMissing</c>, <c>ObjectDamaged</c>, a store error.</exception>
-    internal async Task<long> ReadAsync(MapNode node, long leaf, long sizeBytes, Action<Reference, NataliaException>? onDamage, CancellationToken cancellationToken)
+    internal async Task<long> ReadAsync(MapNode node, long leaf, long sizeBytes,
+        Action<Reference, NataliaException>? onDamage, CancellationToken cancellationToken)
     {
         long good = 0;
         var byPack = new Dictionary<(Run, int), List<int>>();
         for (int slot = 0; slot < BlockGeometry.FanOut; slot++)
         {
             if (node[slot] is not Reference block) continue;
-            if (!byPack.TryGetValue((block.Run, block.Pack), out List<int>? slots)) byPack[(block.Run, block.Pack)] = slots = [];
+            if (!byPack.TryGetValue((block.Run, block.Pack), out List<int>? slots))
+                byPack[(block.Run, block.Pack)] = slots = [];
             slots.Add(slot);
         }
         foreach (((Run run, int pack), List<int> slots) in byPack.Select(p => (p.Key, p.Value)))
@@ -52,7 +58,8 @@ internal sealed class LeafReader(PackReader packs, bool keepsBlocks = true) : ID
             PackDirectory directory;
             try
             {
-                directory = await packs.GetDirectoryAsync(PackArea.Data, run, pack, cancellationToken).ConfigureAwait(false);
+                directory = await packs.GetDirectoryAsync(PackArea.Data, run, pack,
+                    cancellationToken).ConfigureAwait(false);
             }
             catch (NataliaException damage) when (onDamage is not null && IsDamage(damage))
             {
@@ -62,11 +69,13 @@ internal sealed class LeafReader(PackReader packs, bool keepsBlocks = true) : ID
             var wanted = new List<StoredBlock>(slots.Count);
             foreach (int slot in slots)
             {
-                if (directory.Find(node[slot]!.Ordinal) is var (entry, offset)) wanted.Add(new StoredBlock(slot, entry, offset));
+                if (directory.Find(node[slot]!.Ordinal) is var (entry, offset))
+                    wanted.Add(new StoredBlock(slot, entry, offset));
                 else Report(node[slot]!, PackReader.NoSuchSegment(directory, node[slot]!));
             }
             foreach (BlockRange range in BlockRange.Split(wanted))
-                good += await ReadRangeAsync(directory, node, leaf, sizeBytes, range, Report, onDamage is not null, cancellationToken).ConfigureAwait(false);
+                good += await ReadRangeAsync(directory, node, leaf, sizeBytes, range, Report, onDamage is not null,
+                    cancellationToken).ConfigureAwait(false);
         }
         return good;
 
@@ -77,7 +86,8 @@ internal sealed class LeafReader(PackReader packs, bool keepsBlocks = true) : ID
         }
     }
 
-    private async Task<long> ReadRangeAsync(PackDirectory directory, MapNode node, long leaf, long sizeBytes, BlockRange range,
+    private async Task<long> ReadRangeAsync(PackDirectory directory, MapNode node, long leaf, long sizeBytes,
+        BlockRange range,
         Action<Reference, NataliaException> report, bool goOn, CancellationToken cancellationToken)
     {
         long good = 0;
@@ -86,7 +96,8 @@ internal sealed class LeafReader(PackReader packs, bool keepsBlocks = true) : ID
         {
             try
             {
-                await packs.ReadExactlyAsync(directory, range.Offset, stored.AsMemory(0, range.Length), cancellationToken).ConfigureAwait(false);
+                await packs.ReadExactlyAsync(directory, range.Offset, stored.AsMemory(0, range.Length),
+                    cancellationToken).ConfigureAwait(false);
             }
             catch (NataliaException damage) when (goOn && IsDamage(damage))
             {
@@ -95,9 +106,11 @@ internal sealed class LeafReader(PackReader packs, bool keepsBlocks = true) : ID
                     report(node[range.Blocks[0].Slot]!, damage);
                     return 0;
                 }
-                // The object ends here, or the medium is bad somewhere: each block by itself, so that what is whole is had.
+                // The object ends here, or the medium is bad somewhere: each block by itself, so that what is whole is
+                // had.
                 foreach (BlockRange one in range.Blocks.SelectMany(b => BlockRange.Split([b])))
-                    good += await ReadRangeAsync(directory, node, leaf, sizeBytes, one, report, goOn, cancellationToken).ConfigureAwait(false);
+                    good += await ReadRangeAsync(directory, node, leaf, sizeBytes, one, report, goOn,
+                        cancellationToken).ConfigureAwait(false);
                 return good;
             }
             foreach ((int slot, SegmentEntry entry, long offset) in range.Blocks)
@@ -107,7 +120,9 @@ internal sealed class LeafReader(PackReader packs, bool keepsBlocks = true) : ID
                 try
                 {
                     if (entry.PlainLength != plainLength) throw PackReader.NoSuchSegment(directory, block);
-                    PackReader.Open(directory, entry, block, Cipher(directory), Codec, stored.AsSpan((int)(offset - range.Offset), entry.SealedLength), _plain.Span.Slice(keepsBlocks ? slot * BlockGeometry.BlockBytes : 0, plainLength));
+                    PackReader.Open(directory, entry, block, Cipher(directory), Codec,
+                        stored.AsSpan((int)(offset - range.Offset), entry.SealedLength),
+                        _plain.Span.Slice(keepsBlocks ? slot * BlockGeometry.BlockBytes : 0, plainLength));
                     good += plainLength;
                 }
                 catch (NataliaException damage) when (IsDamage(damage))
@@ -123,7 +138,9 @@ internal sealed class LeafReader(PackReader packs, bool keepsBlocks = true) : ID
         }
     }
 
-    private static bool IsDamage(NataliaException failure) => failure.ErrorId is ErrorIds.PackMissing or ErrorIds.ObjectDamaged or ErrorIds.ObjectNotFound or ErrorIds.StoreReadFailed;
+    private static bool IsDamage(NataliaException failure) =>
+        failure.ErrorId is ErrorIds.PackMissing or ErrorIds.ObjectDamaged or ErrorIds.ObjectNotFound
+            or ErrorIds.StoreReadFailed;
 
     private SegmentCipher Cipher(PackDirectory directory)
     {

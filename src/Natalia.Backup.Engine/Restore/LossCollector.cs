@@ -10,7 +10,8 @@ internal sealed class LossCollector
     private long _good;
 
     /// <summary>Everything below a node.</summary>
-    internal void AddNode(int level, long index) => Add(index << (BlockGeometry.FanOutBits * (level + 1)), 1L << (BlockGeometry.FanOutBits * (level + 1)));
+    internal void AddNode(int level, long index) =>
+        Add(index << (BlockGeometry.FanOutBits * (level + 1)), 1L << (BlockGeometry.FanOutBits * (level + 1)));
 
     internal void AddBlock(long block) => Add(block, 1);
 
@@ -26,8 +27,12 @@ internal sealed class LossCollector
         foreach ((long first, long count) in _blocks.OrderBy(b => b.First))
         {
             if (first > sizeBytes / BlockGeometry.BlockBytes) continue;
-            long offset = first * BlockGeometry.BlockBytes, end = count > (sizeBytes - offset) / BlockGeometry.BlockBytes ? sizeBytes : offset + count * BlockGeometry.BlockBytes;
-            if (extents.Count > 0 && extents[extents.Count - 1] is var last && last.End >= offset) extents[extents.Count - 1] = new Extent(last.Offset, Math.Max(last.End, end) - last.Offset);
+            long offset = first * BlockGeometry.BlockBytes,
+                end = count > (sizeBytes - offset) / BlockGeometry.BlockBytes
+                    ? sizeBytes
+                    : offset + count * BlockGeometry.BlockBytes;
+            if (extents.Count > 0 && extents[extents.Count - 1] is var last && last.End >= offset)
+                extents[extents.Count - 1] = new Extent(last.Offset, Math.Max(last.End, end) - last.Offset);
             else if (end > offset) extents.Add(new Extent(offset, end - offset));
         }
         return extents;
@@ -37,8 +42,10 @@ internal sealed class LossCollector
     {
         lock (_blocks)
         {
-            // Neighbours come one after the other where much is lost: so that it grows with the holes and not with the blocks.
-            if (_blocks.Count > 0 && _blocks[_blocks.Count - 1] is var last && last.First + last.Count == first) _blocks[_blocks.Count - 1] = (last.First, last.Count + count);
+            // Neighbours come one after the other where much is lost: so that it grows with the holes and not with the
+            // blocks.
+            if (_blocks.Count > 0 && _blocks[_blocks.Count - 1] is var last && last.First + last.Count == first)
+                _blocks[_blocks.Count - 1] = (last.First, last.Count + count);
             else _blocks.Add((first, count));
         }
     }

@@ -8,7 +8,10 @@ using Natalia.Backup.Engine.Storage.Wrappers;
 
 namespace Natalia.Backup.Engine.Restore;
 
-/// <summary>Finds out which of the packs that a point needs lie in an archive class, and asks for them. Needs nothing that is archived itself: maps and manifests never are.</summary>
+/// <summary>
+/// Finds out which of the packs that a point needs lie in an archive class, and asks for them. Needs nothing that is
+/// archived itself: maps and manifests never are.
+/// </summary>
 internal sealed class PointThaw(RepositoryCore core, PointManifest manifest, IObjectArchive archive)
 {
     private const int RequestsAtOnce = 8;
@@ -16,15 +19,22 @@ internal sealed class PointThaw(RepositoryCore core, PointManifest manifest, IOb
     /// <param name="diskIds">Which disks; null for all.</param>
     /// <param name="days">Ask for what nobody has asked for, to be readable for so many days; null only looks.</param>
     /// <param name="cancellationToken">Stops it; what was asked for stays so.</param>
-    internal async Task<ThawStatus> ExecuteAsync(IReadOnlyCollection<string>? diskIds, int? days, CancellationToken cancellationToken)
+    internal async Task<ThawStatus> ExecuteAsync(IReadOnlyCollection<string>? diskIds, int? days,
+        CancellationToken cancellationToken)
     {
         var needed = new NeededPacks(core, manifest.ApplianceId);
-        await needed.AddAsync(manifest.Disks.Where(d => diskIds is null || diskIds.Contains(d.DiskId, StringComparer.OrdinalIgnoreCase)).Select(d => d.Root), null, cancellationToken).ConfigureAwait(false);
-        IReadOnlyList<StoredObject> packs = await needed.LocateAsync([PackArea.Data], null, cancellationToken).ConfigureAwait(false);
-        (StoredObject Pack, ThawState State, bool Asked)[] states = await InParallel.SelectAsync(packs, RequestsAtOnce, async pack =>
+        await needed.AddAsync(manifest.Disks
+            .Where(d => diskIds is null || diskIds.Contains(d.DiskId, StringComparer.OrdinalIgnoreCase))
+            .Select(d => d.Root),
+            null, cancellationToken).ConfigureAwait(false);
+        IReadOnlyList<StoredObject> packs = await needed.LocateAsync([PackArea.Data], null,
+            cancellationToken).ConfigureAwait(false);
+        (StoredObject Pack, ThawState State, bool Asked)[] states = await InParallel.SelectAsync(packs,
+            RequestsAtOnce, async pack =>
         {
             if (!pack.MayNeedThaw) return (pack, ThawState.Readable, false);
-            ThawState state = await RetryAsync(() => archive.GetThawStateAsync(pack.Name, cancellationToken)).ConfigureAwait(false);
+            ThawState state =
+                await RetryAsync(() => archive.GetThawStateAsync(pack.Name, cancellationToken)).ConfigureAwait(false);
             if (state != ThawState.Archived || days is not int period) return (pack, state, false);
             await RetryAsync(async () =>
             {
@@ -49,10 +59,15 @@ internal sealed class PointThaw(RepositoryCore core, PointManifest manifest, IOb
             ArchivedObjects = states.Count(s => s.State == ThawState.Archived),
             ArchivedBytes = states.Where(s => s.State == ThawState.Archived).Sum(s => s.Pack.Length),
             Days = states.Any(s => s.Asked) ? days : null,
-            ExpectedUtc = states.Any(s => s.State == ThawState.Thawing) ? core.Clock.UtcNow() + archive.UsualThawTime : null,
+            ExpectedUtc = states.Any(s => s.State == ThawState.Thawing)
+                ? core.Clock.UtcNow() + archive.UsualThawTime
+                : null,
         };
 
         // The archive is found below the wrappers, so their patience is asked for here.
-        Task<T> RetryAsync<T>(Func<Task<T>> work) => core.Store.Find<RetryStore>() is RetryStore retry ? retry.RetryAsync(_ => work(), cancellationToken) : work();
+        Task<T> RetryAsync<T>(Func<Task<T>> work) =>
+            core.Store.Find<RetryStore>() is RetryStore retry
+                ? retry.RetryAsync(_ => work(), cancellationToken)
+                : work();
     }
 }

@@ -23,14 +23,22 @@ internal sealed class GroupPlan
     internal IEnumerable<RetentionPlanRow> Rows()
     {
         IndispensablePoints stay = Decide();
-        return _entries.Select(e => ToRow(e, ReferenceEquals(e.Point, stay.NewestGood) ? "The newest good point" : ReferenceEquals(e.Point, stay.LastMade) ? "The good point that was made last" : null));
+        return _entries
+            .Select(e => ToRow(e,
+                ReferenceEquals(e.Point, stay.NewestGood)
+                    ? "The newest good point"
+                    : ReferenceEquals(e.Point, stay.LastMade) ? "The good point that was made last" : null));
     }
 
     /// <summary>The points that stay for another reason than a lock or a reader, without the words.</summary>
     internal IEnumerable<RetentionPoint> Kept()
     {
         IndispensablePoints stay = Decide();
-        return _entries.Where(e => _policy.KeepsEverything || e.Mark is Mark.Keep or Mark.Protected or Mark.KeepUnfinished or Mark.Future or Mark.Renamed || ReferenceEquals(e.Point, stay.NewestGood) || ReferenceEquals(e.Point, stay.LastMade)).Select(e => e.Point);
+        return _entries
+            .Where(e => _policy.KeepsEverything
+                || e.Mark is Mark.Keep or Mark.Protected or Mark.KeepUnfinished or Mark.Future or Mark.Renamed
+                || ReferenceEquals(e.Point, stay.NewestGood) || ReferenceEquals(e.Point, stay.LastMade))
+            .Select(e => e.Point);
     }
 
     /// <summary>Applies the rules.</summary>
@@ -45,7 +53,9 @@ internal sealed class GroupPlan
         return IndispensablePoints.Of(_entries.Select(e => e.Point));
     }
 
-    /// <summary>Decides what no rule looks at: protected and unfinished points, and those whose time is not certain.</summary>
+    /// <summary>
+    /// Decides what no rule looks at: protected and unfinished points, and those whose time is not certain.
+    /// </summary>
     private void MarkUndisposable()
     {
         for (int i = 0; i < _entries.Length; i++)
@@ -107,22 +117,30 @@ internal sealed class GroupPlan
             return Row(RetentionAction.Protected, RetentionRule.None, "Protected: no rule counts it or removes it.");
         if (entry.Point.IsRenamed)
             return Row(RetentionAction.Keep, RetentionRule.None,
-                "Renamed: its file does not bear the storage's own name, so its time is not certain. No rule counts it or removes it; Remove-NataliaRestorePoint does.");
+                "Renamed: its file does not bear the storage's own name, so its time is not certain. No rule counts "
+                + "it or removes it; Remove-NataliaRestorePoint does.");
         if (entry.Point.IsInFuture)
-            return Row(RetentionAction.Keep, RetentionRule.None, $"In the future: now it is {Utc(_nowUtc)}, so that its time cannot be true. No rule counts it or removes it; Remove-NataliaRestorePoint does.");
+            return Row(RetentionAction.Keep, RetentionRule.None,
+                $"In the future: now it is {Utc(_nowUtc)}, so that its time cannot be true. No rule counts it or "
+                + "removes it; Remove-NataliaRestorePoint does.");
         if (_policy.KeepsEverything)
             return Row(RetentionAction.Keep, RetentionRule.None, "No rule is set, so every point is kept.");
         if (entry.Mark == Mark.Keep)
             return Row(RetentionAction.Keep, entry.Step!.Rule, KeepReason(entry), takesSlot: true);
         if (entry.Mark == Mark.KeepUnfinished)
-            return Row(RetentionAction.Keep, RetentionRule.Unfinished, "Unfinished and newer than every other point: a backup may still be writing it.");
+            return Row(RetentionAction.Keep, RetentionRule.Unfinished,
+                "Unfinished and newer than every other point: a backup may still be writing it.");
 
         string why = RemoveReason(entry);
         if (indispensable is not null)
-            return Row(RetentionAction.Keep, RetentionRule.NewestGood, $"{indispensable} is never removed. But for that: {why}");
-        RetentionRule rule = entry.Mark == Mark.RemoveUnfinished ? RetentionRule.Unfinished : entry.Step?.Rule ?? RetentionRule.None;
+            return Row(RetentionAction.Keep, RetentionRule.NewestGood,
+                $"{indispensable} is never removed. But for that: {why}");
+        RetentionRule rule = entry.Mark == Mark.RemoveUnfinished
+            ? RetentionRule.Unfinished
+            : entry.Step?.Rule ?? RetentionRule.None;
         if (entry.Point.LockedUntilUtc is DateTime until && RetentionPlanner.AsUtc(until) > _nowUtc)
-            return Row(RetentionAction.Locked, rule, $"Locked until {Utc(RetentionPlanner.AsUtc(until))}. But for that: {why}");
+            return Row(RetentionAction.Locked, rule,
+                $"Locked until {Utc(RetentionPlanner.AsUtc(until))}. But for that: {why}");
         if (entry.Point.IsInUse)
             return Row(RetentionAction.Keep, RetentionRule.InUse, "A running restore reads it. But for that: " + why);
         return Row(RetentionAction.Remove, rule, why);
@@ -139,7 +157,9 @@ internal sealed class GroupPlan
             _ => "unprotected and finished ",
         };
         if (step.Rule == RetentionRule.Last)
-            return entry.Slot == 1 ? $"The newest {kind}point: {step.SlotText(1)}." : $"One of the newest {kind}points: {step.SlotText(entry.Slot)}.";
+            return entry.Slot == 1
+                ? $"The newest {kind}point: {step.SlotText(1)}."
+                : $"One of the newest {kind}points: {step.SlotText(entry.Slot)}.";
         string left = (entry.Newer & Passed.Removed) != 0 ? " that the rules before left" : "";
         return $"The newest {kind}point of {step.PeriodText(entry.Key(step.Rule))}{left}: {step.SlotText(entry.Slot)}.";
     }
@@ -151,7 +171,8 @@ internal sealed class GroupPlan
             // The same for all that one holder displaces, which may be very many.
             return entry.Holder!.WhyOthersGo ??= step.Rule == RetentionRule.Last
                 ? $"Of the same time as a point that is kept ({step.SlotText(entry.Slot)})."
-                : $"Older than the point of {LocalText(entry.Holder.Local)}, which stands for {step.PeriodText(entry.Key(step.Rule))} ({step.SlotText(entry.Slot)}).";
+                : $"Older than the point of {LocalText(entry.Holder.Local)}, which stands for "
+                    + $"{step.PeriodText(entry.Key(step.Rule))} ({step.SlotText(entry.Slot)}).";
         return "No rule keeps it: " + string.Join("; ", _steps.Select(s => s.WhyNot(entry.Key(s.Rule)))) + ".";
     }
 
@@ -162,7 +183,9 @@ internal sealed class GroupPlan
 
     private enum Mark { None, Keep, Remove, Protected, KeepUnfinished, RemoveUnfinished, Future, Renamed }
 
-    /// <summary>What newer points of its period the holder of a slot has, all passed over; only the reason's words depend on it.</summary>
+    /// <summary>
+    /// What newer points of its period the holder of a slot has, all passed over; only the reason's words depend on it.
+    /// </summary>
     [Flags]
     private enum Passed { None = 0, Protected = 1, Unfinished = 2, Removed = 4 }
 
@@ -183,7 +206,8 @@ internal sealed class GroupPlan
 
         internal PeriodKey Key(RetentionRule kind) => PeriodKey.Of(kind, Utc, Local);
 
-        internal void Decide(Mark mark, Step step, int slot, Entry? holder) => (Mark, Step, Slot, Holder) = (mark, step, slot, holder);
+        internal void Decide(Mark mark, Step step, int slot, Entry? holder) =>
+            (Mark, Step, Slot, Holder) = (mark, step, slot, holder);
 
         internal static int NewestFirst(Entry a, Entry b) => RetentionPoint.NewestFirst(a.Point, b.Point);
     }
@@ -194,7 +218,8 @@ internal sealed class GroupPlan
         private readonly string _name = rule.ToString().ToLowerInvariant();
         private readonly string _allTaken = limit == 1
             ? $"the only {rule.ToString().ToLowerInvariant()} slot is taken"
-            : $"all {limit.ToString(CultureInfo.InvariantCulture)} {rule.ToString().ToLowerInvariant()} slots are taken";
+            : $"all {limit.ToString(CultureInfo.InvariantCulture)} {rule.ToString().ToLowerInvariant()} slots are "
+                + "taken";
         private readonly Dictionary<PeriodKey, Passed> _passed = [];
         private readonly Dictionary<PeriodKey, string> _whyNot = [];
 
@@ -217,12 +242,14 @@ internal sealed class GroupPlan
             if (what != Passed.None) _passed[Shared(key)] = PassedOver(key) | what;
         }
 
-        internal Passed PassedOver(PeriodKey key) => _passed.TryGetValue(Shared(key), out Passed what) ? what : Passed.None;
+        internal Passed PassedOver(PeriodKey key) =>
+            _passed.TryGetValue(Shared(key), out Passed what) ? what : Passed.None;
 
         // "The newest point" of the rule 'last' is so among all points, not among those of its own time.
         private PeriodKey Shared(PeriodKey key) => Rule == RetentionRule.Last ? default : key;
 
-        internal string SlotText(int slot) => $"{_name} {slot.ToString(CultureInfo.InvariantCulture)} of {Limit.ToString(CultureInfo.InvariantCulture)}";
+        internal string SlotText(int slot) =>
+            $"{_name} {slot.ToString(CultureInfo.InvariantCulture)} of {Limit.ToString(CultureInfo.InvariantCulture)}";
 
         internal string PeriodText(PeriodKey key) => Rule switch
         {
@@ -236,7 +263,8 @@ internal sealed class GroupPlan
         internal string WhyNot(PeriodKey key)
         {
             if (Rule == RetentionRule.Last || !(Covered.Contains(key) || Taken.ContainsKey(key))) return _allTaken;
-            if (!_whyNot.TryGetValue(key, out string? text)) _whyNot[key] = text = $"{PeriodText(key)} has a kept point already";
+            if (!_whyNot.TryGetValue(key, out string? text))
+                _whyNot[key] = text = $"{PeriodText(key)} has a kept point already";
             return text;
         }
     }

@@ -2,7 +2,9 @@ using System.Globalization;
 
 namespace Natalia.Backup.Engine.Retention;
 
-/// <summary>What a retention plan says about one point, and why. Immutable; every property survives a job or a remote session.</summary>
+/// <summary>
+/// What a retention plan says about one point, and why. Immutable; every property survives a job or a remote session.
+/// </summary>
 public sealed record RetentionPlanRow
 {
     private readonly DateTime _local;
@@ -50,7 +52,10 @@ public sealed record RetentionPlanRow
     public string TimeZoneId { get; }
     /// <summary>Until when an object lock holds the point, UTC; null when none does.</summary>
     public DateTime? LockedUntilUtc { get; }
-    /// <summary>For a kept point: when its object lock ends while the policy still keeps it, UTC, so that it could be deleted from then on; in the past when it has ended. Null when that does not happen, or nothing is locked.</summary>
+    /// <summary>
+    /// For a kept point: when its object lock ends while the policy still keeps it, UTC, so that it could be deleted
+    /// from then on; in the past when it has ended. Null when that does not happen, or nothing is locked.
+    /// </summary>
     public DateTime? ExposedFromUtc { get; init; }
     /// <summary>The point's id, or null on paper.</summary>
     public string? RestorePointId { get; }

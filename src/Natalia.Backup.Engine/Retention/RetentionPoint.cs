@@ -7,17 +7,23 @@ public sealed record RetentionPoint
 {
     /// <summary>The point's id, or null on paper.</summary>
     public string? RestorePointId { get; init; }
-    /// <summary>Whose point it is. Points of different appliances never compete; null is an appliance of its own.</summary>
+    /// <summary>
+    /// Whose point it is. Points of different appliances never compete; null is an appliance of its own.
+    /// </summary>
     public string? ApplianceId { get; init; }
     /// <summary>What the appliance is called, or null.</summary>
     public string? ApplianceName { get; init; }
-    /// <summary>Where it lies. Points of different repositories never compete; null is a repository of its own.</summary>
+    /// <summary>
+    /// Where it lies. Points of different repositories never compete; null is a repository of its own.
+    /// </summary>
     public string? RepositoryId { get; init; }
     /// <summary>The time of the state that it holds, UTC. A time of unspecified kind is taken as UTC.</summary>
     public required DateTime TimeUtc { get; init; }
     /// <summary>The order among points of the same time: a later point has a higher number; or null.</summary>
     public long? Sequence { get; init; }
-    /// <summary>True when retention must not take it. Such a point uses no slot, and does not stand for its period.</summary>
+    /// <summary>
+    /// True when retention must not take it. Such a point uses no slot, and does not stand for its period.
+    /// </summary>
     public bool IsProtected { get; init; }
     /// <summary>Until when an object lock holds it, UTC; null when none does.</summary>
     public DateTime? LockedUntilUtc { get; init; }
@@ -27,9 +33,15 @@ public sealed record RetentionPoint
     public bool IsGood { get; init; } = true;
     /// <summary>False while a backup writes it, and for ever when that backup was broken off.</summary>
     public bool IsFinished { get; init; } = true;
-    /// <summary>True when its time lies in the future and so cannot be true. Such a point is older than every other one, uses no slot, stands for no period, and is not removed by a rule.</summary>
+    /// <summary>
+    /// True when its time lies in the future and so cannot be true. Such a point is older than every other one, uses no
+    /// slot, stands for no period, and is not removed by a rule.
+    /// </summary>
     public bool IsInFuture { get; init; }
-    /// <summary>True when its time is not certain, because its file was renamed or copied by hand. Such a point is older than every other one, uses no slot, stands for no period, and is not removed by a rule.</summary>
+    /// <summary>
+    /// True when its time is not certain, because its file was renamed or copied by hand. Such a point is older than
+    /// every other one, uses no slot, stands for no period, and is not removed by a rule.
+    /// </summary>
     public bool IsRenamed { get; init; }
     /// <summary>True while a restore reads it.</summary>
     public bool IsInUse { get; init; }
@@ -52,7 +64,10 @@ public sealed record RetentionPoint
         IsGood = point.IsReadable && point.Verification != VerificationState.Failed,
     };
 
-    /// <summary>A total order, newest first, so that nothing depends on the order of input. Of points with one time the better one comes first, then the one made later.</summary>
+    /// <summary>
+    /// A total order, newest first, so that nothing depends on the order of input. Of points with one time the better
+    /// one comes first, then the one made later.
+    /// </summary>
     internal static int NewestFirst(RetentionPoint a, RetentionPoint b)
     {
         int order = a.IsRenamed.CompareTo(b.IsRenamed);

@@ -1,9 +1,11 @@
 namespace Natalia.Backup.Engine.Retention;
 
 /// <summary>What changing a policy would do to the points that are there.</summary>
-/// <param name="NewlyRemoved">What the new policy would remove and the old one kept, newest first. Points whose lock only defers their removal are among them.</param>
+/// <param name="NewlyRemoved">What the new policy would remove and the old one kept, newest first. Points whose lock
+/// only defers their removal are among them.</param>
 /// <param name="NewlyKept">What the old policy would have removed and the new one keeps, newest first.</param>
-public sealed record RetentionPolicyChange(IReadOnlyList<RetentionPlanRow> NewlyRemoved, IReadOnlyList<RetentionPlanRow> NewlyKept)
+public sealed record RetentionPolicyChange(IReadOnlyList<RetentionPlanRow> NewlyRemoved,
+    IReadOnlyList<RetentionPlanRow> NewlyKept)
 {
     /// <summary>Compares two policies on the same points.</summary>
     /// <param name="points">The points, in any order.</param>
@@ -11,7 +13,8 @@ public sealed record RetentionPolicyChange(IReadOnlyList<RetentionPlanRow> Newly
     /// <param name="after">The new policy; null when there will be none.</param>
     /// <param name="nowUtc">The time of the decision, UTC.</param>
     /// <exception cref="NataliaException"><c>TimeZoneNotFound</c>.</exception>
-    public static RetentionPolicyChange Compare(IReadOnlyCollection<RetentionPoint> points, RetentionPolicy? before, RetentionPolicy? after, DateTime nowUtc)
+    public static RetentionPolicyChange Compare(IReadOnlyCollection<RetentionPoint> points, RetentionPolicy? before,
+        RetentionPolicy? after, DateTime nowUtc)
     {
         // Both plans list the same points in the same order, so they are compared row by row; that needs no ids.
         IReadOnlyList<RetentionPlanRow> old = RetentionPlanner.Plan(points, before ?? new RetentionPolicy(), nowUtc);

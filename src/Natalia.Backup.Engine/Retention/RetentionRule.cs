@@ -1,6 +1,8 @@
 namespace Natalia.Backup.Engine.Retention;
 
-/// <summary>Which rule decided about a point. The first six are those of a policy, in the order in which they are applied.</summary>
+/// <summary>
+/// Which rule decided about a point. The first six are those of a policy, in the order in which they are applied.
+/// </summary>
 public enum RetentionRule
 {
     /// <summary>No rule: none asked for the point, or none is set, or the point is protected.</summary>
@@ -17,7 +19,10 @@ public enum RetentionRule
     Monthly,
     /// <summary>One point per year.</summary>
     Yearly,
-    /// <summary>The newest good point is never removed, whatever the policy says; nor is the one that was made last, which is another one only where a clock went back.</summary>
+    /// <summary>
+    /// The newest good point is never removed, whatever the policy says; nor is the one that was made last, which is
+    /// another one only where a clock went back.
+    /// </summary>
     NewestGood,
     /// <summary>A point that a running restore reads is not removed.</summary>
     InUse,

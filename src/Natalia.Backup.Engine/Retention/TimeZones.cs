@@ -3,37 +3,49 @@ using TimeZoneConverter;
 
 namespace Natalia.Backup.Engine.Retention;
 
-/// <summary>Finds time zones by IANA or Windows id on every system: Windows PowerShell knows only the Windows ids, a system without ICU only its own. Thread-safe.</summary>
+/// <summary>
+/// Finds time zones by IANA or Windows id on every system: Windows PowerShell knows only the Windows ids, a system
+/// without ICU only its own. Thread-safe.
+/// </summary>
 public static class TimeZones
 {
     private static readonly Lazy<Dictionary<string, string>> s_exact = new(() =>
     {
         var exact = new Dictionary<string, string>(StringComparer.OrdinalIgnoreCase);
-        foreach (string id in TZConvert.KnownIanaTimeZoneNames.Concat(TZConvert.KnownWindowsTimeZoneIds)) exact[id] = id;
+        foreach (string id in TZConvert.KnownIanaTimeZoneNames.Concat(TZConvert.KnownWindowsTimeZoneIds))
+            exact[id] = id;
         return exact;
     });
 
-    private static readonly Lazy<IReadOnlyList<string>> s_known = new(() => [.. s_exact.Value.Keys.OrderBy(i => i, StringComparer.OrdinalIgnoreCase)]);
+    private static readonly Lazy<IReadOnlyList<string>> s_known =
+        new(() => [.. s_exact.Value.Keys.OrderBy(i => i, StringComparer.OrdinalIgnoreCase)]);
 
     /// <summary>The IANA and Windows ids that can be translated into each other, sorted; for completion.</summary>
     public static IReadOnlyList<string> KnownIds => s_known.Value;
 
     /// <summary>Finds a zone.</summary>
-    /// <param name="id">An IANA id (<c>Europe/Paris</c>) or a Windows id (<c>Romance Standard Time</c>), without regard to case.</param>
+    /// <param name="id">An IANA id (<c>Europe/Paris</c>) or a Windows id (<c>Romance Standard Time</c>), without regard
+    /// to case.</param>
     /// <exception cref="NataliaException"><c>TimeZoneNotFound</c>.</exception>
     public static TimeZoneInfo Find(string id)
     {
         if (TryFind(id, TryFindSystem) is TimeZoneInfo zone) return zone;
-        throw new NataliaException(ErrorIds.TimeZoneNotFound, NataliaErrorKind.NotFound, $"This system knows no time zone '{id}'.", id,
-            "Give an IANA id such as 'Europe/Paris' or a Windows id such as 'Romance Standard Time'. On a small Linux system the package 'tzdata' may be missing.");
+        throw new NataliaException(ErrorIds.TimeZoneNotFound, NataliaErrorKind.NotFound,
+            $"This system knows no time zone '{id}'.", id,
+            "Give an IANA id such as 'Europe/Paris' or a Windows id such as 'Romance Standard Time'. On a small Linux "
+            + "system the package 'tzdata' may be missing.");
     }
 
-    /// <summary>Whether two ids mean the same clock: <c>UTC</c> and <c>Etc/UTC</c> do. An id that this system does not know is only the same as itself.</summary>
+    /// <summary>
+    /// Whether two ids mean the same clock: <c>UTC</c> and <c>Etc/UTC</c> do. An id that this system does not know is
+    /// only the same as itself.
+    /// </summary>
     /// <param name="id">An id.</param>
     /// <param name="other">Another one.</param>
     public static bool AreSame(string id, string other) =>
         string.Equals(id.Trim(), other.Trim(), StringComparison.OrdinalIgnoreCase)
-        || TryFind(id, TryFindSystem) is TimeZoneInfo one && TryFind(other, TryFindSystem) is TimeZoneInfo two && one.BaseUtcOffset == two.BaseUtcOffset && one.HasSameRules(two);
+        || TryFind(id, TryFindSystem) is TimeZoneInfo one && TryFind(other, TryFindSystem) is TimeZoneInfo two
+            && one.BaseUtcOffset == two.BaseUtcOffset && one.HasSameRules(two);
 
     /// <summary>The search, with the system's own knowledge given from outside.</summary>
     internal static TimeZoneInfo? TryFind(string id, Func<string, TimeZoneInfo?> system)
@@ -49,7 +61,9 @@ public static class TimeZones
     // On Unix an id becomes part of a path.
     private static bool IsPlausible(string id) =>
         id.Length is > 0 and <= 100 && id[0] is not ('/' or '.') && !id.Contains("..")
-        && id.All(c => c is >= 'a' and <= 'z' or >= 'A' and <= 'Z' or >= '0' and <= '9' or '/' or '_' or '+' or '-' or '.' or ' ' or '(' or ')');
+        && id.All(
+            c => c is >= 'a' and <= 'z' or >= 'A' and <= 'Z' or >= '0' and <= '9' or '/' or '_' or '+' or '-' or '.'
+                or ' ' or '(' or ')');
 
     private static TimeZoneInfo? TryFindSystem(string id)
     {
@@ -64,7 +78,9 @@ public static class TimeZones
         }
     }
 
-    /// <summary>The id itself in its right case, then what stands for the same zone: the Windows id, its IANA ids.</summary>
+    /// <summary>
+    /// The id itself in its right case, then what stands for the same zone: the Windows id, its IANA ids.
+    /// </summary>
     private static IEnumerable<string> Equivalents(string id)
     {
         if (!s_exact.Value.TryGetValue(id, out string? exact)) yield break;

@@ -6,14 +6,18 @@ using Natalia.Backup.Engine.Packs;
 namespace Natalia.Backup.Engine.Runs;
 
 /// <summary>Reads leaves from a disk, compares and stores them.</summary>
-internal sealed class LeafProcessor(IDiskSource source, MapReader? parent, PackWriter data, Func<Reference, bool> isUsable, byte[] buffer) : ILeafProcessor
+internal sealed class LeafProcessor(IDiskSource source, MapReader? parent, PackWriter data,
+    Func<Reference, bool> isUsable, byte[] buffer)
+    : ILeafProcessor
 {
     private static readonly IReadOnlyList<Reference> s_none = [];
     private readonly PackWriter.Worker _data = data.NewWorker();
 
     public async Task<LeafResult> ProcessAsync(LeafWork work, CancellationToken cancellationToken)
     {
-        (Reference Reference, MapNode Node)? old = parent is null ? null : await parent.FindLeafAsync(work.Leaf, _data.Codec, cancellationToken).ConfigureAwait(false);
+        (Reference Reference, MapNode Node)? old = parent is null
+            ? null
+            : await parent.FindLeafAsync(work.Leaf, _data.Codec, cancellationToken).ConfigureAwait(false);
         long firstBlock = work.Leaf << BlockGeometry.FanOutBits;
         long readBytes = await ReadAsync(work.Read, firstBlock, cancellationToken).ConfigureAwait(false);
         var content = new MapNode(0);
@@ -26,7 +30,8 @@ internal sealed class LeafProcessor(IDiskSource source, MapReader? parent, PackW
             if (work.Read[slot])
             {
                 int length = BlockGeometry.BlockLength(source.SizeBytes, firstBlock + slot);
-                after = await StoreAsync(buffer.AsMemory(slot * BlockGeometry.BlockBytes, length), before, cancellationToken).ConfigureAwait(false);
+                after = await StoreAsync(buffer.AsMemory(slot * BlockGeometry.BlockBytes, length), before,
+                    cancellationToken).ConfigureAwait(false);
             }
             else if (work.KeepOthers)
             {
@@ -40,7 +45,8 @@ internal sealed class LeafProcessor(IDiskSource source, MapReader? parent, PackW
         return new LeafResult(work.Leaf, changed ? content : null, old?.Reference, dead ?? s_none, readBytes);
     }
 
-    private async ValueTask<Reference?> StoreAsync(ReadOnlyMemory<byte> block, Reference? before, CancellationToken cancellationToken)
+    private async ValueTask<Reference?> StoreAsync(ReadOnlyMemory<byte> block, Reference? before,
+        CancellationToken cancellationToken)
     {
         if (ZeroTest.IsZero(block.Span)) return null;
         Hash256 hash = Hash256.Of(block.Span);
@@ -60,7 +66,8 @@ internal sealed class LeafProcessor(IDiskSource source, MapReader? parent, PackW
             while (slot + 1 < BlockGeometry.FanOut && mask[slot + 1]) slot++;
             long offset = (firstBlock + first) * BlockGeometry.BlockBytes;
             int length = (int)(Math.Min((firstBlock + slot + 1) * BlockGeometry.BlockBytes, source.SizeBytes) - offset);
-            await source.ReadAsync(offset, buffer.AsMemory(first * BlockGeometry.BlockBytes, length), cancellationToken).ConfigureAwait(false);
+            await source.ReadAsync(offset, buffer.AsMemory(first * BlockGeometry.BlockBytes, length),
+                cancellationToken).ConfigureAwait(false);
             total += length;
         }
         return total;

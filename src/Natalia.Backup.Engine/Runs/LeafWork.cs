@@ -57,7 +57,8 @@ internal static class LeafPlan
                     leaf = at;
                     blocks = default;
                 }
-                blocks |= BlockMask.Range((int)(first & (BlockGeometry.FanOut - 1)), (int)(lastHere & (BlockGeometry.FanOut - 1)));
+                blocks |= BlockMask.Range((int)(first & (BlockGeometry.FanOut - 1)),
+                    (int)(lastHere & (BlockGeometry.FanOut - 1)));
                 first = lastHere + 1;
             }
         }
@@ -65,7 +66,8 @@ internal static class LeafPlan
     }
 
     /// <summary>Only what changed: all other blocks stay as they are in the parent.</summary>
-    internal static async IAsyncEnumerable<LeafWork> ChangedAsync(IEnumerable<Extent> changed, long sizeBytes, [EnumeratorCancellation] CancellationToken cancellationToken)
+    internal static async IAsyncEnumerable<LeafWork> ChangedAsync(IEnumerable<Extent> changed, long sizeBytes,
+        [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         await Task.CompletedTask.ConfigureAwait(false);
         foreach ((long leaf, BlockMask blocks) in FromExtents(changed, sizeBytes))
@@ -76,10 +78,12 @@ internal static class LeafPlan
     }
 
     /// <summary>Everything allocated; leaves that only the parent has become zeros.</summary>
-    internal static async IAsyncEnumerable<LeafWork> AllocatedAsync(IEnumerable<Extent> allocated, long sizeBytes, MapReader? parent, [EnumeratorCancellation] CancellationToken cancellationToken)
+    internal static async IAsyncEnumerable<LeafWork> AllocatedAsync(IEnumerable<Extent> allocated, long sizeBytes,
+        MapReader? parent, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         using IEnumerator<(long Leaf, BlockMask Blocks)> mine = FromExtents(allocated, sizeBytes).GetEnumerator();
-        IAsyncEnumerator<(long Leaf, Reference Reference)>? theirs = parent?.EnumerateLeavesAsync(cancellationToken).GetAsyncEnumerator(cancellationToken);
+        IAsyncEnumerator<(long Leaf, Reference Reference)>? theirs = parent?.EnumerateLeavesAsync(cancellationToken)
+            .GetAsyncEnumerator(cancellationToken);
         try
         {
             bool haveMine = mine.MoveNext();
@@ -87,7 +91,8 @@ internal static class LeafPlan
             while (haveMine || haveTheirs)
             {
                 cancellationToken.ThrowIfCancellationRequested();
-                long a = haveMine ? mine.Current.Leaf : long.MaxValue, b = haveTheirs ? theirs!.Current.Leaf : long.MaxValue;
+                long a = haveMine ? mine.Current.Leaf : long.MaxValue,
+                    b = haveTheirs ? theirs!.Current.Leaf : long.MaxValue;
                 yield return new LeafWork(Math.Min(a, b), a <= b ? mine.Current.Blocks : default, KeepOthers: false);
                 if (a <= b) haveMine = mine.MoveNext();
                 if (b <= a) haveTheirs = await theirs!.MoveNextAsync().ConfigureAwait(false);

@@ -1,11 +1,13 @@
-using System.Text;
 using System.Text.Json;
 using Natalia.Backup.Engine.Format;
 using Org.BouncyCastle.Crypto.Generators;
 
 namespace Natalia.Backup.Engine.Sealing;
 
-/// <summary>The repository's secrets: the master key from which object keys are derived, and the seed of the key that signs audit records.</summary>
+/// <summary>
+/// The repository's secrets: the master key from which object keys are derived, and the seed of the key that signs
+/// audit records.
+/// </summary>
 internal sealed class RepositorySecrets : IDisposable
 {
     private RepositorySecrets(byte[] master, byte[] signingSeed)
@@ -42,20 +44,27 @@ internal sealed class RepositorySecrets : IDisposable
     public override string ToString() => "(secrets)";
 }
 
-/// <summary>One object under <c>keys/</c>: the repository's secrets, sealed with a key derived from one password by scrypt (RFC 7914). docs/format.md §5.</summary>
+/// <summary>
+/// One object under <c>keys/</c>: the repository's secrets, sealed with a key derived from one password by scrypt (RFC
+/// 7914). docs/format.md §5.
+/// </summary>
 internal static class KeySlot
 {
     /// <summary>64 MiB and about a quarter of a second; written into every slot, so that it may grow later.</summary>
     internal const int DefaultCost = 1 << 16;
     private const int BlockSize = 8, Parallelism = 1;
 
-    /// <summary>What one slot may cost whoever tries it: four times the memory and eight times the work of what is written today. Whoever can write can put a slot there that asks for anything.</summary>
+    /// <summary>
+    /// What one slot may cost whoever tries it: four times the memory and eight times the work of what is written
+    /// today. Whoever can write can put a slot there that asks for anything.
+    /// </summary>
     private const long MaximumMemory = 256L << 20, MaximumWork = 8L * DefaultWork;
 
     /// <summary>The work, n·r·p, of a slot that is written today.</summary>
     internal const long DefaultWork = (long)DefaultCost * BlockSize * Parallelism;
 
-    internal static byte[] Seal(RepositorySecrets secrets, RepositoryPassword? password, string? name, Hash256 settingsHash, DateTime nowUtc, int cost, out Id128 id)
+    internal static byte[] Seal(RepositorySecrets secrets, RepositoryPassword? password, string? name,
+        Hash256 settingsHash, DateTime nowUtc, int cost, out Id128 id)
     {
         id = Id128.NewRandom();
         var salt = Id128.NewRandom().ToArray();
@@ -78,7 +87,9 @@ internal static class KeySlot
         byte[] plain = secrets.Encode();
         try
         {
-            using ObjectKeys keys = password is null ? ObjectKeys.None : ObjectKeys.FromSecret(Stretch(password, salt, cost, BlockSize, Parallelism));
+            using ObjectKeys keys = password is null
+                ? ObjectKeys.None
+                : ObjectKeys.FromSecret(Stretch(password, salt, cost, BlockSize, Parallelism));
             return SmallObject.Encode(ObjectKind.KeySlot, id, header, [plain], keys, compress: false).Bytes;
         }
         finally
@@ -90,24 +101,31 @@ internal static class KeySlot
     /// <summary>What a slot says of itself without a password, and with only its checksum to vouch for it.</summary>
     /// <param name="bytes">The object.</param>
     /// <param name="settingsHash">The repository that it must belong to; null for any.</param>
-    /// <exception cref="FormatException">The slot is damaged, belongs to another repository, or asks for more than any slot needs.</exception>
+    /// <exception cref="FormatException">The slot is damaged, belongs to another repository, or asks for more than any
+    /// slot needs.</exception>
     internal static KeySlotHeader Describe(byte[] bytes, Hash256? settingsHash)
     {
         Envelope envelope = SmallObject.Check(bytes, ObjectKind.KeySlot);
         using JsonDocument header = JsonText.Parse(envelope.Header);
         JsonElement root = header.RootElement;
         Hash256 settings = root.ReadHash("repository");
-        if (settingsHash is Hash256 expected && settings != expected) throw new FormatException("The key slot belongs to another repository, or natalia.json was replaced.");
-        return new KeySlotHeader(envelope.Id, settings, root.ReadTime("createdUtc"), root.ReadStringOrNull("name"), ReadParameters(root));
+        if (settingsHash is Hash256 expected && settings != expected)
+            throw new FormatException("The key slot belongs to another repository, or natalia.json was replaced.");
+        return new KeySlotHeader(envelope.Id, settings, root.ReadTime("createdUtc"), root.ReadStringOrNull("name"),
+            ReadParameters(root));
     }
 
     /// <summary>Opens a slot, or returns null when the password is not this slot's.</summary>
-    /// <exception cref="FormatException">The slot is damaged, belongs to another repository, or asks for more than any slot needs, or than this machine has.</exception>
+    /// <exception cref="FormatException">The slot is damaged, belongs to another repository, or asks for more than any
+    /// slot needs, or than this machine has.</exception>
     internal static RepositorySecrets? TryOpen(byte[] bytes, RepositoryPassword? password, Hash256 settingsHash)
     {
         ScryptParameters? parameters = Describe(bytes, settingsHash).Scrypt;
         Envelope envelope = SmallObject.Check(bytes, ObjectKind.KeySlot);
-        if (parameters is null) return password is null ? RepositorySecrets.Decode(SmallObject.OpenSegment(bytes, envelope, 0, ObjectKeys.None)) : null;
+        if (parameters is null)
+            return password is null
+                ? RepositorySecrets.Decode(SmallObject.OpenSegment(bytes, envelope, 0, ObjectKeys.None))
+                : null;
         if (password is null) return null;
         byte[] stretched;
         try
@@ -116,7 +134,8 @@ internal static class KeySlot
         }
         catch (OutOfMemoryException)
         {
-            throw new FormatException($"The key slot needs {parameters.MemoryBytes >> 20} MiB of memory, which this machine does not give.");
+            throw new FormatException(
+                $"The key slot needs {parameters.MemoryBytes >> 20} MiB of memory, which this machine does not give.");
         }
         try
         {
@@ -137,16 +156,20 @@ internal static class KeySlot
     {
         string kdf = root.ReadString("kdf");
         if (kdf == "none") return null;
-        if (kdf != "scrypt") throw new FormatException($"The key slot uses '{kdf}', which this version of the module does not know.");
+        if (kdf != "scrypt")
+            throw new FormatException($"The key slot uses '{kdf}', which this version of the module does not know.");
         long n = root.ReadLong("n"), r = root.ReadLong("r"), p = root.ReadLong("p");
         string saltText = root.ReadString("salt");
         // Each by itself first, so that no product overflows. RFC 7914 wants N below 2^(16·r).
-        if (n is < 2 or > 1 << 24 || (n & (n - 1)) != 0 || r is < 1 or > 64 || p is < 1 or > 16 || (r == 1 && n >= 1 << 16) || saltText.Length is < 16 or > 128)
+        if (n is < 2 or > 1 << 24 || (n & (n - 1)) != 0 || r is < 1 or > 64 || p is < 1 or > 16
+            || (r == 1 && n >= 1 << 16) || saltText.Length is < 16 or > 128)
             throw new FormatException("The key slot asks for a key derivation that nobody can do.");
         var parameters = new ScryptParameters((int)n, (int)r, (int)p, new byte[saltText.Length / 2]);
         if (!Hex.TryParse(saltText, parameters.Salt)) throw new FormatException("The key slot's salt is not valid.");
         if (parameters.MemoryBytes > MaximumMemory || parameters.Work > MaximumWork)
-            throw new FormatException($"The key slot asks for {parameters.MemoryBytes >> 20} MiB of memory and {parameters.Work / (double)DefaultWork:0.#} times the usual work; at most {MaximumMemory >> 20} MiB and {MaximumWork / DefaultWork} times are allowed.");
+            throw new FormatException($"The key slot asks for {parameters.MemoryBytes >> 20} MiB of memory and "
+                + $"{parameters.Work / (double)DefaultWork:0.#} times the usual work; at most {MaximumMemory >> 20} "
+                + $"MiB and {MaximumWork / DefaultWork} times are allowed.");
         return parameters;
     }
 
@@ -179,4 +202,5 @@ internal sealed record ScryptParameters(int N, int R, int P, byte[] Salt)
 /// <param name="CreatedUtc">When it was made.</param>
 /// <param name="Name">What somebody called it, or null.</param>
 /// <param name="Scrypt">How its password is stretched; null in an unencrypted repository.</param>
-internal sealed record KeySlotHeader(Id128 Id, Hash256 Settings, DateTime CreatedUtc, string? Name, ScryptParameters? Scrypt);
+internal sealed record KeySlotHeader(Id128 Id, Hash256 Settings, DateTime CreatedUtc, string? Name,
+    ScryptParameters? Scrypt);

@@ -4,7 +4,10 @@ using Natalia.Backup.Engine.Format;
 
 namespace Natalia.Backup.Engine.Sealing;
 
-/// <summary>Derives the key of every object from one secret: HKDF-SHA256 (RFC 5869), salt = the object's id, info = a fixed text and the object's kind.</summary>
+/// <summary>
+/// Derives the key of every object from one secret: HKDF-SHA256 (RFC 5869), salt = the object's id, info = a fixed text
+/// and the object's kind.
+/// </summary>
 internal sealed class ObjectKeys : IDisposable
 {
     internal const int KeyLength = 32;

@@ -4,7 +4,9 @@ using System.Text;
 
 namespace Natalia.Backup.Engine.Sealing;
 
-/// <summary>A repository's password as the key derivation takes it: UTF-8 of the NFC form. Cleared when disposed; never shown.</summary>
+/// <summary>
+/// A repository's password as the key derivation takes it: UTF-8 of the NFC form. Cleared when disposed; never shown.
+/// </summary>
 public sealed class RepositoryPassword : IDisposable
 {
     private readonly byte[] _utf8;
@@ -26,12 +28,17 @@ public sealed class RepositoryPassword : IDisposable
             // Normalising needs a string for a moment; only text that is not plain ASCII goes this way.
             for (int i = 0; i < characters.Length; i++)
             {
-                if (char.IsHighSurrogate(characters[i]) && i + 1 < characters.Length && char.IsLowSurrogate(characters[i + 1])) i++;
+                if (char.IsHighSurrogate(characters[i]) && i + 1 < characters.Length
+                    && char.IsLowSurrogate(characters[i + 1]))
+                    i++;
                 else if (char.IsSurrogate(characters[i]))
-                    throw new NataliaException(ErrorIds.PasswordInvalid, NataliaErrorKind.InvalidArgument, "The password holds half of a character, which cannot be written down the same way twice.", null, "Type the password again.");
+                    throw new NataliaException(ErrorIds.PasswordInvalid, NataliaErrorKind.InvalidArgument,
+                        "The password holds half of a character, which cannot be written down the same way twice.",
+                        null, "Type the password again.");
             }
             if (Array.Exists(characters, c => c > 127))
-                return new RepositoryPassword(Encoding.UTF8.GetBytes(new string(characters).Normalize(NormalizationForm.FormC)));
+                return new RepositoryPassword(
+                    Encoding.UTF8.GetBytes(new string(characters).Normalize(NormalizationForm.FormC)));
             return new RepositoryPassword(Encoding.UTF8.GetBytes(characters));
         }
         finally

@@ -11,8 +11,9 @@ using Org.BouncyCastle.Crypto.Parameters;
 namespace Natalia.Backup.Engine.Sealing;
 
 /// <summary>
-/// Seals and opens the segments of one object with AES-256-GCM: nonce = ordinal (4 bytes little endian) and 8 zero bytes, tag of 16 bytes behind the ciphertext.
-/// A key belongs to one object id and an ordinal to one segment, so a nonce is used once. Not thread-safe.
+/// Seals and opens the segments of one object with AES-256-GCM: nonce = ordinal (4 bytes little endian) and 8 zero
+/// bytes, tag of 16 bytes behind the ciphertext. A key belongs to one object id and an ordinal to one segment, so a
+/// nonce is used once. Not thread-safe.
 /// </summary>
 internal sealed class SegmentCipher : IDisposable
 {
@@ -50,7 +51,8 @@ internal sealed class SegmentCipher : IDisposable
         Nonce(ordinal, nonce);
         try
         {
-            _aes.Decrypt(nonce, stored.Slice(0, stored.Length - TagLength), stored.Slice(stored.Length - TagLength), plain, associated);
+            _aes.Decrypt(nonce, stored.Slice(0, stored.Length - TagLength), stored.Slice(stored.Length - TagLength),
+                plain, associated);
             return true;
         }
         catch (AuthenticationTagMismatchException)

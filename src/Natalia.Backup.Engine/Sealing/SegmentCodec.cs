@@ -6,7 +6,8 @@ using Natalia.Backup.Engine.Format;
 namespace Natalia.Backup.Engine.Sealing;
 
 /// <summary>
-/// Turns plain bytes into what a segment stores and back: compress, then seal. Holds the working memory of one worker; not thread-safe.
+/// Turns plain bytes into what a segment stores and back: compress, then seal. Holds the working memory of one worker;
+/// not thread-safe.
 /// </summary>
 internal sealed class SegmentCodec : IDisposable
 {
@@ -24,7 +25,8 @@ internal sealed class SegmentCodec : IDisposable
     {
         if (_scratch.Length < plain.Length) _scratch = new byte[plain.Length];
         int limit = plain.Length - plain.Length / 32;
-        if (plain.Length >= 64 && _zstd.TryCompress(plain.Span, _scratch.AsSpan(0, limit)) is int written && written < limit)
+        if (plain.Length >= 64 && _zstd.TryCompress(plain.Span, _scratch.AsSpan(0, limit)) is int written
+            && written < limit)
         {
             codec = Codec.Zstd;
             return _scratch.AsMemory(0, written);
@@ -33,23 +35,31 @@ internal sealed class SegmentCodec : IDisposable
         return plain;
     }
 
-    /// <summary>Opens and decompresses one segment into <paramref name="plain"/>, which has exactly its plain length.</summary>
-    /// <exception cref="FormatException">The stored bytes are not what was sealed, or do not decompress to that length.</exception>
-    internal void Open(SegmentCipher cipher, SegmentEntry entry, ReadOnlySpan<byte> associated, ReadOnlySpan<byte> stored, Span<byte> plain)
+    /// <summary>
+    /// Opens and decompresses one segment into <paramref name="plain"/>, which has exactly its plain length.
+    /// </summary>
+    /// <exception cref="FormatException">The stored bytes are not what was sealed, or do not decompress to that
+    /// length.</exception>
+    internal void Open(SegmentCipher cipher, SegmentEntry entry, ReadOnlySpan<byte> associated,
+        ReadOnlySpan<byte> stored, Span<byte> plain)
     {
         int length = stored.Length - cipher.Overhead;
         if (length < 0) throw new FormatException("A segment is shorter than its seal.");
         if (entry.Codec == Codec.Stored)
         {
             if (length != plain.Length) throw new FormatException("A stored segment has a wrong length.");
-            if (!cipher.TryOpen(entry.Ordinal, associated, stored, plain)) throw new SealBrokenException("A segment's seal is broken.");
+            if (!cipher.TryOpen(entry.Ordinal, associated, stored, plain))
+                throw new SealBrokenException("A segment's seal is broken.");
             return;
         }
-        if (entry.Codec != Codec.Zstd) throw new FormatException($"A segment uses codec {(int)entry.Codec}, which this version of the module does not know.");
+        if (entry.Codec != Codec.Zstd)
+            throw new FormatException(
+                $"A segment uses codec {(int)entry.Codec}, which this version of the module does not know.");
         byte[] compressed = ArrayPool<byte>.Shared.Rent(length);
         try
         {
-            if (!cipher.TryOpen(entry.Ordinal, associated, stored, compressed.AsSpan(0, length))) throw new SealBrokenException("A segment's seal is broken.");
+            if (!cipher.TryOpen(entry.Ordinal, associated, stored, compressed.AsSpan(0, length)))
+                throw new SealBrokenException("A segment's seal is broken.");
             Decompress(compressed.AsSpan(0, length), plain);
         }
         finally
@@ -62,11 +72,16 @@ internal sealed class SegmentCodec : IDisposable
     /// <exception cref="FormatException">It does not decompress to that length.</exception>
     internal void Decompress(ReadOnlySpan<byte> compressed, Span<byte> plain)
     {
-        if (_zstd.Decompress(compressed, plain) != plain.Length) throw new FormatException("A segment does not decompress to its length.");
+        if (_zstd.Decompress(compressed, plain) != plain.Length)
+            throw new FormatException("A segment does not decompress to its length.");
     }
 
-    /// <summary>What a seal covers besides the bytes: object, kind, codec, ordinal, plain length, and the header except in packs, whose header may change when they are repacked.</summary>
-    internal static int WriteAssociated(Span<byte> associated, Id128 objectId, ObjectKind kind, Codec codec, int ordinal, int plainLength, Hash256? headerHash)
+    /// <summary>
+    /// What a seal covers besides the bytes: object, kind, codec, ordinal, plain length, and the header except in
+    /// packs, whose header may change when they are repacked.
+    /// </summary>
+    internal static int WriteAssociated(Span<byte> associated, Id128 objectId, ObjectKind kind, Codec codec,
+        int ordinal, int plainLength, Hash256? headerHash)
     {
         objectId.Write(associated);
         associated[16] = (byte)kind;

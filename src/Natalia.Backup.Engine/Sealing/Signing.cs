@@ -11,7 +11,8 @@ internal static class Signing
     internal const int PublicKeyLength = 32;
     internal const int SignatureLength = 64;
 
-    internal static byte[] PublicKey(byte[] seed) => new Ed25519PrivateKeyParameters(seed, 0).GeneratePublicKey().GetEncoded();
+    internal static byte[] PublicKey(byte[] seed) =>
+        new Ed25519PrivateKeyParameters(seed, 0).GeneratePublicKey().GetEncoded();
 
     internal static byte[] Sign(byte[] seed, byte[] message)
     {

@@ -12,7 +12,8 @@ internal readonly record struct EncodedObject(byte[] Bytes, Hash256 Hash)
 /// <summary>Objects that are read and written whole: everything but packs.</summary>
 internal static class SmallObject
 {
-    internal static EncodedObject Encode(ObjectKind kind, Id128 id, byte[] header, IReadOnlyList<byte[]> segments, ObjectKeys keys, bool compress = true)
+    internal static EncodedObject Encode(ObjectKind kind, Id128 id, byte[] header, IReadOnlyList<byte[]> segments,
+        ObjectKeys keys, bool compress = true)
     {
         Hash256? headerHash = SegmentCodec.CoversHeader(kind) ? Hash256.Of(header) : null;
         using SegmentCipher cipher = keys.For(id, kind);
@@ -48,28 +49,35 @@ internal static class SmallObject
     internal static Envelope Check(ReadOnlySpan<byte> bytes, ObjectKind? kind = null)
     {
         Envelope envelope = Envelope.Parse(bytes);
-        if (envelope.ObjectLength != bytes.Length) throw new FormatException($"The object has {bytes.Length} bytes and should have {envelope.ObjectLength}.");
+        if (envelope.ObjectLength != bytes.Length)
+            throw new FormatException($"The object has {bytes.Length} bytes and should have {envelope.ObjectLength}.");
         ReadOnlySpan<byte> body = bytes.Slice(0, bytes.Length - Envelope.TrailerLength);
-        if (Hash256.Of(body) != Hash256.Read(bytes.Slice(body.Length))) throw new FormatException("The object's checksum is wrong.");
-        if (kind is ObjectKind expected && envelope.Kind != expected) throw new FormatException($"The object is a {envelope.Kind} and should be a {expected}.");
+        if (Hash256.Of(body) != Hash256.Read(bytes.Slice(body.Length)))
+            throw new FormatException("The object's checksum is wrong.");
+        if (kind is ObjectKind expected && envelope.Kind != expected)
+            throw new FormatException($"The object is a {envelope.Kind} and should be a {expected}.");
         return envelope;
     }
 
     /// <summary>The SHA-256 at the end of an object that was checked.</summary>
-    internal static Hash256 Trailer(ReadOnlySpan<byte> bytes) => Hash256.Read(bytes.Slice(bytes.Length - Envelope.TrailerLength));
+    internal static Hash256 Trailer(ReadOnlySpan<byte> bytes) =>
+        Hash256.Read(bytes.Slice(bytes.Length - Envelope.TrailerLength));
 
-    /// <exception cref="SealBrokenException">The key is not the one that it was sealed with, or the header was changed.</exception>
+    /// <exception cref="SealBrokenException">The key is not the one that it was sealed with, or the header was
+    /// changed.</exception>
     /// <exception cref="FormatException">There is no such segment, or it does not decompress.</exception>
     internal static byte[] OpenSegment(ReadOnlySpan<byte> bytes, Envelope envelope, int index, ObjectKeys keys)
     {
         if (index >= envelope.Segments.Length) throw new FormatException("The object has too few segments.");
-        if (envelope.Cipher != keys.Cipher) throw new FormatException("The object is not sealed the way its repository is.");
+        if (envelope.Cipher != keys.Cipher)
+            throw new FormatException("The object is not sealed the way its repository is.");
         long offset = envelope.BodyOffset;
         for (int i = 0; i < index; i++) offset += envelope.Segments[i].SealedLength;
         SegmentEntry entry = envelope.Segments[index];
         Span<byte> associated = stackalloc byte[SegmentCodec.MaximumAssociatedLength];
         Hash256? headerHash = SegmentCodec.CoversHeader(envelope.Kind) ? Hash256.Of(envelope.Header) : null;
-        int length = SegmentCodec.WriteAssociated(associated, envelope.Id, envelope.Kind, entry.Codec, entry.Ordinal, entry.PlainLength, headerHash);
+        int length = SegmentCodec.WriteAssociated(associated, envelope.Id, envelope.Kind, entry.Codec, entry.Ordinal,
+            entry.PlainLength, headerHash);
         using SegmentCipher cipher = keys.For(envelope.Id, envelope.Kind);
         using var codec = new SegmentCodec();
         var plain = new byte[entry.PlainLength];

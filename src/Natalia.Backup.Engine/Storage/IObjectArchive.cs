@@ -1,6 +1,8 @@
 namespace Natalia.Backup.Engine.Storage;
 
-/// <summary>A store whose objects may lie in an archive class, from where they are read only after they were thawed.</summary>
+/// <summary>
+/// A store whose objects may lie in an archive class, from where they are read only after they were thawed.
+/// </summary>
 public interface IObjectArchive
 {
     /// <summary>Whether packs that are put now lie in an archive class.</summary>
@@ -11,14 +13,15 @@ public interface IObjectArchive
 
     /// <summary>Whether an object can be read now.</summary>
     /// <param name="name">The object's name.</param>
-    /// <param name="cancellationToken">Stops it.</param>
     /// <exception cref="NataliaException"><c>ObjectNotFound</c>, a store error.</exception>
     Task<ThawState> GetThawStateAsync(string name, CancellationToken cancellationToken);
 
-    /// <summary>Asks for an object to be made readable for some days. Takes minutes to days; asking again while it is under way is no error.</summary>
+    /// <summary>
+    /// Asks for an object to be made readable for some days. Takes minutes to days; asking again while it is under way
+    /// is no error.
+    /// </summary>
     /// <param name="name">The object's name.</param>
     /// <param name="days">For how many days a readable copy is kept, 1 or more.</param>
-    /// <param name="cancellationToken">Stops it.</param>
     /// <exception cref="NataliaException"><c>ObjectNotFound</c>, a store error.</exception>
     Task RequestThawAsync(string name, int days, CancellationToken cancellationToken);
 }

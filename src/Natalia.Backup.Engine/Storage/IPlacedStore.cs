@@ -4,6 +4,5 @@ namespace Natalia.Backup.Engine.Storage;
 public interface IPlacedStore
 {
     /// <summary>Finds out where the store lies and how much room it has.</summary>
-    /// <param name="cancellationToken">Stops it.</param>
     Task<StorePlacement> GetPlacementAsync(CancellationToken cancellationToken);
 }

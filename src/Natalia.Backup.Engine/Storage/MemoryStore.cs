@@ -13,7 +13,8 @@ public sealed class MemoryStore : IObjectStore, IObjectLock
 
     /// <summary>Makes an empty store.</summary>
     /// <param name="clock">Dates objects and ends locks; null takes the system's.</param>
-    /// <param name="objectLock">The store can lock objects, as strong as <see cref="ObjectLockMode.Compliance"/>.</param>
+    /// <param name="objectLock">The store can lock objects, as strong as
+    /// <see cref="ObjectLockMode.Compliance"/>.</param>
     public MemoryStore(TimeProvider? clock = null, bool objectLock = false)
     {
         _clock = clock ?? TimeProvider.System;
@@ -47,7 +48,8 @@ public sealed class MemoryStore : IObjectStore, IObjectLock
         ObjectName.Require(name);
         cancellationToken.ThrowIfCancellationRequested();
         if (options.RetainUntilUtc is not null && !_lockable)
-            throw new NataliaException(ErrorIds.ObjectLockNotSupported, NataliaErrorKind.NotSupported, "This store in memory cannot lock objects against deletion.", Location);
+            throw new NataliaException(ErrorIds.ObjectLockNotSupported, NataliaErrorKind.NotSupported,
+                "This store in memory cannot lock objects against deletion.", Location);
         byte[] bytes = content.ToArray();
         lock (_gate)
         {
@@ -57,7 +59,8 @@ public sealed class MemoryStore : IObjectStore, IObjectLock
                 _items.Add(name, new Item { Bytes = bytes, PutUtc = Now, RetainUntilUtc = options.RetainUntilUtc });
             }
             else if (options.MustNotExist || !there.Bytes.AsSpan().SequenceEqual(bytes))
-                throw new NataliaException(ErrorIds.ObjectExists, NataliaErrorKind.AlreadyExists, $"An object '{name}' exists already in '{Location}'.", name);
+                throw new NataliaException(ErrorIds.ObjectExists, NataliaErrorKind.AlreadyExists,
+                    $"An object '{name}' exists already in '{Location}'.", name);
         }
         return Task.CompletedTask;
     }
@@ -74,21 +77,27 @@ public sealed class MemoryStore : IObjectStore, IObjectLock
     }
 
     /// <inheritdoc/>
-    public Task<Stream> OpenReadAsync(string name, CancellationToken cancellationToken) => Task.FromResult<Stream>(new MemoryStream(Find(name, cancellationToken).Bytes, writable: false));
+    public Task<Stream> OpenReadAsync(string name, CancellationToken cancellationToken) =>
+        Task.FromResult<Stream>(new MemoryStream(Find(name, cancellationToken).Bytes, writable: false));
 
     /// <inheritdoc/>
     public Task<StoredObject?> StatAsync(string name, CancellationToken cancellationToken)
     {
         ObjectName.Require(name);
         cancellationToken.ThrowIfCancellationRequested();
-        lock (_gate) return Task.FromResult(_items.TryGetValue(name, out Item? item) ? new StoredObject(name, item.Bytes.Length, item.PutUtc) : null);
+        lock (_gate)
+            return Task.FromResult(_items.TryGetValue(name, out Item? item)
+                ? new StoredObject(name, item.Bytes.Length, item.PutUtc)
+                : null);
     }
 
     /// <inheritdoc/>
-    public async IAsyncEnumerable<StoredObject> ListAsync(string prefix, string? after, [EnumeratorCancellation] CancellationToken cancellationToken)
+    public async IAsyncEnumerable<StoredObject> ListAsync(string prefix, string? after,
+        [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         ObjectName.RequirePrefix(prefix);
-        string first = after is not null && string.CompareOrdinal(after, prefix) > 0 ? after : prefix, last = prefix + char.MaxValue;
+        string first = after is not null && string.CompareOrdinal(after, prefix) > 0 ? after : prefix,
+            last = prefix + char.MaxValue;
         var found = new List<StoredObject>();
         lock (_gate)
         {
@@ -96,7 +105,8 @@ public sealed class MemoryStore : IObjectStore, IObjectLock
             {
                 foreach (string name in _names.GetViewBetween(first, last))
                 {
-                    if (name.StartsWith(prefix, StringComparison.Ordinal) && name != after && _items[name] is Item item) found.Add(new StoredObject(name, item.Bytes.Length, item.PutUtc));
+                    if (name.StartsWith(prefix, StringComparison.Ordinal) && name != after && _items[name] is Item item)
+                        found.Add(new StoredObject(name, item.Bytes.Length, item.PutUtc));
                 }
             }
         }
@@ -116,7 +126,8 @@ public sealed class MemoryStore : IObjectStore, IObjectLock
         lock (_gate)
         {
             if (_items.TryGetValue(name, out Item? item) && item.RetainUntilUtc > Now)
-                throw new NataliaException(ErrorIds.ObjectLocked, NataliaErrorKind.PermissionDenied, $"The object '{name}' is locked until {item.RetainUntilUtc:u}.", name);
+                throw new NataliaException(ErrorIds.ObjectLocked, NataliaErrorKind.PermissionDenied,
+                    $"The object '{name}' is locked until {item.RetainUntilUtc:u}.", name);
             _items.Remove(name);
             _names.Remove(name);
         }
@@ -134,7 +145,8 @@ public sealed class MemoryStore : IObjectStore, IObjectLock
     public Task<int> SweepAsync(TimeSpan olderThan, CancellationToken cancellationToken) => Task.FromResult(0);
 
     /// <inheritdoc/>
-    public Task<DateTime?> GetRetainUntilAsync(string name, CancellationToken cancellationToken) => Task.FromResult(Find(name, cancellationToken).RetainUntilUtc);
+    public Task<DateTime?> GetRetainUntilAsync(string name, CancellationToken cancellationToken) =>
+        Task.FromResult(Find(name, cancellationToken).RetainUntilUtc);
 
     /// <inheritdoc/>
     public Task<DateTime> ExtendAsync(string name, DateTime retainUntilUtc, CancellationToken cancellationToken)
@@ -142,7 +154,8 @@ public sealed class MemoryStore : IObjectStore, IObjectLock
         Item item = Find(name, cancellationToken);
         lock (_gate)
         {
-            if (item.RetainUntilUtc is not DateTime until || until < retainUntilUtc) item.RetainUntilUtc = retainUntilUtc;
+            if (item.RetainUntilUtc is not DateTime until || until < retainUntilUtc)
+                item.RetainUntilUtc = retainUntilUtc;
             return Task.FromResult(item.RetainUntilUtc.Value);
         }
     }
@@ -169,7 +182,8 @@ public sealed class MemoryStore : IObjectStore, IObjectLock
         lock (_gate)
         {
             return _items.TryGetValue(name, out Item? item) ? item
-                : throw new NataliaException(ErrorIds.ObjectNotFound, NataliaErrorKind.NotFound, $"There is no object '{name}' in '{Location}'.", name);
+                : throw new NataliaException(ErrorIds.ObjectNotFound, NataliaErrorKind.NotFound,
+                    $"There is no object '{name}' in '{Location}'.", name);
         }
     }
 }

@@ -1,11 +1,13 @@
 namespace Natalia.Backup.Engine.Storage;
 
 /// <summary>
-/// The rule for names of stored objects: segments joined by '/', each of <c>a-z 0-9 . - _</c>, that mean the same on every file system and in every bucket and never lead out of a store.
+/// The rule for names of stored objects: segments joined by '/', each of <c>a-z 0-9 . - _</c>, that mean the same on
+/// every file system and in every bucket and never lead out of a store.
 /// </summary>
 /// <remarks>
-/// Refused besides other characters: empty segments, segments that begin with a dot (reserved for what is never listed), segments that end with a dot and
-/// device names such as <c>nul</c> (Windows gives both another meaning), and what is too long.
+/// Refused besides other characters: empty segments, segments that begin with a dot (reserved for what is never
+/// listed), segments that end with a dot and device names such as <c>nul</c> (Windows gives both another meaning), and
+/// what is too long.
 /// </remarks>
 public static class ObjectName
 {
@@ -64,7 +66,9 @@ public static class ObjectName
     {
         string shown = Printable(name);
         return new NataliaException(ErrorIds.PathNotContained, NataliaErrorKind.InvalidArgument,
-            $"'{shown}' is not a text that {role}: lowercase letters, digits, '.', '-' and '_' in segments joined by '/', none of which is empty, begins or ends with a dot, or is a device name.", shown);
+            $"'{shown}' is not a text that {role}: lowercase letters, digits, '.', '-' and '_' in segments joined by "
+            + "'/', none of which is empty, begins or ends with a dot, or is a device name.",
+            shown);
     }
 
     // A hostile name ends up in messages and logs: no control characters there, and no novel.
@@ -97,6 +101,8 @@ public static class ObjectName
         string stem = name.Substring(start, length);
         return length == 3
             ? stem is "con" or "prn" or "aux" or "nul"
-            : stem[3] is >= '1' and <= '9' && (stem.StartsWith("com", StringComparison.Ordinal) || stem.StartsWith("lpt", StringComparison.Ordinal));
+            : stem[3] is >= '1' and <= '9'
+                && (stem.StartsWith("com", StringComparison.Ordinal)
+                    || stem.StartsWith("lpt", StringComparison.Ordinal));
     }
 }

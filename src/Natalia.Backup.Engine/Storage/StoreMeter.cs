@@ -1,6 +1,9 @@
 namespace Natalia.Backup.Engine.Storage;
 
-/// <summary>Counts requests and bytes, from any thread. What one operation among several costs is counted by <see cref="Measure"/>.</summary>
+/// <summary>
+/// Counts requests and bytes, from any thread. What one operation among several costs is counted by
+/// <see cref="Measure"/>.
+/// </summary>
 public sealed class StoreMeter
 {
     private readonly AsyncLocal<StoreMeter?> _measured = new();
@@ -13,7 +16,8 @@ public sealed class StoreMeter
     private StoreMeter(StoreMeter? outer) => _outer = outer;
 
     /// <summary>
-    /// Counts apart what the caller, and all that it starts, asks of the store from here on, whatever others ask of it at the same time. Ends with the asynchronous method that called it.
+    /// Counts apart what the caller, and all that it starts, asks of the store from here on, whatever others ask of it
+    /// at the same time. Ends with the asynchronous method that called it.
     /// </summary>
     /// <returns>The meter of this operation.</returns>
     public StoreMeter Measure() => _measured.Value = new StoreMeter(_measured.Value);
@@ -45,7 +49,8 @@ public sealed class StoreMeter
 
     /// <summary>Counts bytes that a read brought.</summary>
     /// <param name="bytes">How many.</param>
-    public void ReadBytes(long bytes) => Count(bytes, static (meter, bytes) => Interlocked.Add(ref meter._bytesRead, bytes));
+    public void ReadBytes(long bytes) =>
+        Count(bytes, static (meter, bytes) => Interlocked.Add(ref meter._bytesRead, bytes));
 
     /// <summary>Counts a question about one object.</summary>
     public void Stat() => Count(1, static (meter, _) => Interlocked.Increment(ref meter._stats));

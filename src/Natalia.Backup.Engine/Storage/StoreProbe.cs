@@ -6,8 +6,9 @@ using Natalia.Backup.Engine.Model;
 namespace Natalia.Backup.Engine.Storage;
 
 /// <summary>
-/// Proves by trying that a destination keeps what a store must promise, instead of trusting it: writes, reads, fights with itself for a name, and tries to delete what is locked.
-/// Works below <c>probes/</c> and removes what it made, except for the locked probe, which a later run removes when its lock has ended.
+/// Proves by trying that a destination keeps what a store must promise, instead of trusting it: writes, reads, fights
+/// with itself for a name, and tries to delete what is locked. Works below <c>probes/</c> and removes what it made,
+/// except for the locked probe, which a later run removes when its lock has ended.
 /// </summary>
 public sealed class StoreProbe
 {
@@ -32,13 +33,15 @@ public sealed class StoreProbe
     }
 
     /// <summary>
-    /// Runs all checks, in this order: <c>StoreReachable</c>, <c>StoreReadAfterWrite</c>, <c>StoreRangedRead</c>, <c>StoreConcurrentWriters</c>, <c>StoreClock</c>, <c>StoreFreeSpace</c>, <c>StoreOffHost</c>, <c>StoreImmutability</c>.
-    /// A check that does not pass is a result with its error id, not an exception.
+    /// Runs all checks, in this order: <c>StoreReachable</c>, <c>StoreReadAfterWrite</c>, <c>StoreRangedRead</c>,
+    /// <c>StoreConcurrentWriters</c>, <c>StoreClock</c>, <c>StoreFreeSpace</c>, <c>StoreOffHost</c>,
+    /// <c>StoreImmutability</c>. A check that does not pass is a result with its error id, not an exception.
     /// </summary>
     /// <param name="store">The destination.</param>
     /// <param name="options">What to compare with; null takes the defaults.</param>
     /// <param name="cancellationToken">Stops it; what was made is still removed.</param>
-    public static async IAsyncEnumerable<CheckResult> RunAsync(IObjectStore store, StoreProbeOptions? options, [EnumeratorCancellation] CancellationToken cancellationToken)
+    public static async IAsyncEnumerable<CheckResult> RunAsync(IObjectStore store, StoreProbeOptions? options,
+        [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         var probe = new StoreProbe(store, options ?? new StoreProbeOptions());
         (string Name, string Expected, Func<CancellationToken, Task<Finding>> Check)[] checks =
@@ -59,10 +62,12 @@ public sealed class StoreProbe
             {
                 if (!reachable)
                 {
-                    yield return probe.Result(name, expected, new Finding(CheckOutcome.Skipped, null, "The store cannot be reached."), TimeSpan.Zero);
+                    yield return probe.Result(name, expected,
+                        new Finding(CheckOutcome.Skipped, null, "The store cannot be reached."), TimeSpan.Zero);
                     continue;
                 }
-                CheckResult result = await probe.TryAsync(name, expected, check, cancellationToken).ConfigureAwait(false);
+                CheckResult result = await probe.TryAsync(name, expected, check,
+                    cancellationToken).ConfigureAwait(false);
                 if (name == "StoreReachable") reachable = result.Result != CheckOutcome.Failed;
                 yield return result;
             }
@@ -73,11 +78,14 @@ public sealed class StoreProbe
         }
     }
 
-    private sealed record Finding(CheckOutcome Result, string? Actual, string? Detail = null, string? ErrorId = null, string? Tolerance = null);
+    private sealed record Finding(CheckOutcome Result, string? Actual, string? Detail = null, string? ErrorId = null,
+        string? Tolerance = null);
 
-    private static Finding Failed(string actual, string detail) => new(CheckOutcome.Failed, actual, detail, ErrorIds.StoreCheckFailed);
+    private static Finding Failed(string actual, string detail) =>
+        new(CheckOutcome.Failed, actual, detail, ErrorIds.StoreCheckFailed);
 
-    private async Task<CheckResult> TryAsync(string name, string expected, Func<CancellationToken, Task<Finding>> check, CancellationToken cancellationToken)
+    private async Task<CheckResult> TryAsync(string name, string expected, Func<CancellationToken, Task<Finding>> check,
+        CancellationToken cancellationToken)
     {
         var watch = Stopwatch.StartNew();
         Finding finding;
@@ -88,11 +96,14 @@ public sealed class StoreProbe
         catch (NataliaException error) when (error.ErrorId == ErrorIds.StoreFull)
         {
             _isFull = true;
-            finding = new Finding(CheckOutcome.Skipped, null, "The store is full, and this check has to write.", error.ErrorId);
+            finding = new Finding(CheckOutcome.Skipped, null, "The store is full, and this check has to write.",
+                error.ErrorId);
         }
         catch (NataliaException error)
         {
-            finding = new Finding(CheckOutcome.Failed, null, error.RecommendedAction is null ? error.Message : $"{error.Message} {error.RecommendedAction}", error.ErrorId);
+            finding = new Finding(CheckOutcome.Failed, null,
+                error.RecommendedAction is null ? error.Message : $"{error.Message} {error.RecommendedAction}",
+                error.ErrorId);
         }
         return Result(name, expected, finding, watch.Elapsed);
     }
@@ -124,11 +135,20 @@ public sealed class StoreProbe
         await PutAsync(name, _bytes, cancellationToken).ConfigureAwait(false);
         DateTime after = Now;
         StoredObject? found = await _store.StatAsync(name, cancellationToken).ConfigureAwait(false);
-        if (found is null || found.Length != _bytes.Length) return Failed(found is null ? "not found after the put" : $"{found.Length} bytes of {_bytes.Length}", "What was put is not there at once, so a run could not see another one's lease.");
+        if (found is null || found.Length != _bytes.Length)
+            return Failed(found is null ? "not found after the put" : $"{found.Length} bytes of {_bytes.Length}",
+                "What was put is not there at once, so a run could not see another one's lease.");
         // The stored second may be cut off, so anything within it counts as the same time.
-        _ahead = found.LastModifiedUtc > after ? found.LastModifiedUtc - after : found.LastModifiedUtc.AddSeconds(1) < before ? found.LastModifiedUtc.AddSeconds(1) - before : TimeSpan.Zero;
-        if (!await ListsAsync(name, cancellationToken).ConfigureAwait(false)) return Failed("not listed after the put", "What was put is not listed at once, so a new restore point could be overlooked.");
-        if (!(await ReadAsync(name, cancellationToken).ConfigureAwait(false)).AsSpan().SequenceEqual(_bytes)) return Failed("other bytes than were put", "The store does not give back what it was given.");
+        _ahead = found.LastModifiedUtc > after
+            ? found.LastModifiedUtc - after
+            : found.LastModifiedUtc.AddSeconds(1) < before
+                ? found.LastModifiedUtc.AddSeconds(1) - before
+                : TimeSpan.Zero;
+        if (!await ListsAsync(name, cancellationToken).ConfigureAwait(false))
+            return Failed("not listed after the put",
+                "What was put is not listed at once, so a new restore point could be overlooked.");
+        if (!(await ReadAsync(name, cancellationToken).ConfigureAwait(false)).AsSpan().SequenceEqual(_bytes))
+            return Failed("other bytes than were put", "The store does not give back what it was given.");
         await _store.FlushAsync(cancellationToken).ConfigureAwait(false);
         try
         {
@@ -136,9 +156,12 @@ public sealed class StoreProbe
         }
         catch (NataliaException error) when (error.ErrorId == ErrorIds.ObjectLocked)
         {
-            return new Finding(CheckOutcome.Warning, "read and listed at once; locked by the store itself", $"The store locks what is put into it without a lock, too, so that short-lived objects stay and cost their storage. {error.Message}");
+            return new Finding(CheckOutcome.Warning, "read and listed at once; locked by the store itself",
+                $"The store locks what is put into it without a lock, too, so that short-lived objects stay and cost "
+                + $"their storage. {error.Message}");
         }
-        if (await _store.StatAsync(name, cancellationToken).ConfigureAwait(false) is not null || await ListsAsync(name, cancellationToken).ConfigureAwait(false))
+        if (await _store.StatAsync(name, cancellationToken).ConfigureAwait(false) is not null
+            || await ListsAsync(name, cancellationToken).ConfigureAwait(false))
             return Failed("still there after its deletion", "Space of removed restore points would not come back.");
         return new Finding(CheckOutcome.Passed, "read, listed and deleted at once");
     }
@@ -147,12 +170,15 @@ public sealed class StoreProbe
     {
         string name = _prefix + "ranges";
         await PutAsync(name, _bytes, cancellationToken).ConfigureAwait(false);
-        foreach ((int offset, int length, int expected) in new[] { (0, 1, 1), (65_536, 65_536, 65_536), (_bytes.Length - 10, 10, 10), (_bytes.Length - 10, 100, 10), (_bytes.Length, 10, 0) })
+        foreach ((int offset, int length,
+            int expected) in new[] { (0, 1, 1), (65_536, 65_536, 65_536), (_bytes.Length - 10, 10,
+                10), (_bytes.Length - 10, 100, 10), (_bytes.Length, 10, 0) })
         {
             byte[] buffer = new byte[length];
             int read = await _store.ReadAsync(name, offset, buffer, cancellationToken).ConfigureAwait(false);
             if (read != expected || !buffer.AsSpan(0, read).SequenceEqual(_bytes.AsSpan(offset, expected)))
-                return Failed($"{read} bytes at offset {offset}, expected {expected}", "Parts of objects are not read as they were written.");
+                return Failed($"{read} bytes at offset {offset}, expected {expected}",
+                    "Parts of objects are not read as they were written.");
         }
         return new Finding(CheckOutcome.Passed, "exact");
     }
@@ -165,7 +191,8 @@ public sealed class StoreProbe
         {
             try
             {
-                await _store.PutAsync(name, new ObjectContent(new[] { (byte)writer }), claim, cancellationToken).ConfigureAwait(false);
+                await _store.PutAsync(name, new ObjectContent(new[] { (byte)writer }), claim,
+                    cancellationToken).ConfigureAwait(false);
                 return writer;
             }
             catch (NataliaException error) when (error.ErrorId == ErrorIds.ObjectExists)
@@ -177,13 +204,16 @@ public sealed class StoreProbe
         byte first = (await ReadAsync(name, cancellationToken).ConfigureAwait(false)).FirstOrDefault();
         if (_store.HasExclusiveCreate)
         {
-            return winners == 1 && won.Contains(first) ? new Finding(CheckOutcome.Passed, "one winner, by exclusive create")
-                : Failed($"{winners} winners", "Two runs could both believe that they may write an appliance's part of the repository.");
+            return winners == 1 && won.Contains(first)
+                ? new Finding(CheckOutcome.Passed, "one winner, by exclusive create")
+                : Failed($"{winners} winners",
+                    "Two runs could both believe that they may write an appliance's part of the repository.");
         }
         // No exclusive create: then the first bytes must stay, so that everybody sees the same winner.
         try
         {
-            await _store.PutAsync(name, new ObjectContent(new byte[] { 200 }), new PutOptions { Class = ObjectClass.Transient }, cancellationToken).ConfigureAwait(false);
+            await _store.PutAsync(name, new ObjectContent(new byte[] { 200 }),
+                new PutOptions { Class = ObjectClass.Transient }, cancellationToken).ConfigureAwait(false);
         }
         catch (NataliaException error) when (error.ErrorId == ErrorIds.ObjectExists)
         {
@@ -191,25 +221,38 @@ public sealed class StoreProbe
         }
         byte later = (await ReadAsync(name, cancellationToken).ConfigureAwait(false)).FirstOrDefault();
         return first == later && won.Contains(first) ? new Finding(CheckOutcome.Passed, "the first one stays")
-            : Failed("a later writer replaced an earlier one", "The server ignores conditions on a put, and the bucket keeps no versions: two runs could both believe that they may write. Switch versioning on for the bucket.");
+            : Failed("a later writer replaced an earlier one",
+                "The server ignores conditions on a put, and the bucket keeps no versions: two runs could both "
+                + "believe that they may write. Switch versioning on for the bucket.");
     }
 
     private Task<Finding> CompareClocksAsync(CancellationToken cancellationToken)
     {
-        if (_ahead is not TimeSpan ahead) return Task.FromResult(new Finding(CheckOutcome.NotEvidenced, null, "Nothing could be written, so the store gave no time."));
-        string actual = ahead == TimeSpan.Zero ? "the same" : $"{Seconds(ahead.Duration())} {(ahead > TimeSpan.Zero ? "ahead" : "behind")}";
+        if (_ahead is not TimeSpan ahead)
+            return Task.FromResult(new Finding(CheckOutcome.NotEvidenced, null,
+                "Nothing could be written, so the store gave no time."));
+        string actual = ahead == TimeSpan.Zero
+            ? "the same"
+            : $"{Seconds(ahead.Duration())} {(ahead > TimeSpan.Zero ? "ahead" : "behind")}";
         bool close = ahead.Duration() <= _options.ClockTolerance;
         return Task.FromResult(new Finding(close ? CheckOutcome.Passed : CheckOutcome.Warning, actual,
-            close ? null : "Let both clocks be kept by NTP: locks are dated by this machine's clock, and servers refuse requests from a clock that is minutes off.", Tolerance: Seconds(_options.ClockTolerance)));
+            close ? null : "Let both clocks be kept by NTP: locks are dated by this machine's clock, and servers "
+                + "refuse requests from a clock that is minutes off.",
+            Tolerance: Seconds(_options.ClockTolerance)));
     }
 
     private async Task<Finding> MeasureRoomAsync(CancellationToken cancellationToken)
     {
         StorePlacement? place = await PlaceAsync(cancellationToken).ConfigureAwait(false);
-        if (_isFull) return new Finding(CheckOutcome.Warning, "none", "The store takes no more: backups fail. Remove restore points and optimize, or make more room.", ErrorIds.StoreFull);
-        if (place?.FreeBytes is not long free) return new Finding(CheckOutcome.Skipped, null, "This kind of store does not tell how much room it has.");
+        if (_isFull)
+            return new Finding(CheckOutcome.Warning, "none",
+                "The store takes no more: backups fail. Remove restore points and optimize, or make more room.",
+                ErrorIds.StoreFull);
+        if (place?.FreeBytes is not long free)
+            return new Finding(CheckOutcome.Skipped, null, "This kind of store does not tell how much room it has.");
         return free >= _options.MinimumFreeBytes ? new Finding(CheckOutcome.Passed, Size(free))
-            : new Finding(CheckOutcome.Warning, Size(free), "Backups will fail when the room ends; make more, or keep fewer restore points.");
+            : new Finding(CheckOutcome.Warning, Size(free),
+                "Backups will fail when the room ends; make more, or keep fewer restore points.");
     }
 
     private async Task<Finding> LocateAsync(CancellationToken cancellationToken)
@@ -218,35 +261,50 @@ public sealed class StoreProbe
         string? host = place?.HostName;
         string actual = host ?? (place?.IsThisMachine == true ? "this machine" : "unknown");
         if (host is not null && _options.HypervisorHosts.Any(h => SameHost(h, host)))
-            return new Finding(CheckOutcome.Warning, actual, "The destination lies on the hypervisor's own host, so what destroys the host destroys the backups too. Use another machine.");
+            return new Finding(CheckOutcome.Warning, actual,
+                "The destination lies on the hypervisor's own host, so what destroys the host destroys the backups "
+                + "too. Use another machine.");
         return place?.IsThisMachine switch
         {
-            null => new Finding(CheckOutcome.NotEvidenced, actual, "It cannot be told on which machine the destination lies."),
-            true => new Finding(CheckOutcome.Warning, actual, "The destination lies on this machine, so what destroys this machine destroys the backups too. Use a share of another machine, or a bucket."),
+            null => new Finding(CheckOutcome.NotEvidenced, actual,
+                "It cannot be told on which machine the destination lies."),
+            true => new Finding(CheckOutcome.Warning, actual,
+                "The destination lies on this machine, so what destroys this machine destroys the backups too. Use a "
+                + "share of another machine, or a bucket."),
             false => new Finding(CheckOutcome.Passed, actual),
         };
     }
 
     private async Task<Finding> TryToDeleteLockedAsync(CancellationToken cancellationToken)
     {
-        if (_store.ObjectLock is not IObjectLock locks) return new Finding(CheckOutcome.Skipped, "none", "This repository sets no locks: whoever has its credentials can delete it.");
+        if (_store.ObjectLock is not IObjectLock locks)
+            return new Finding(CheckOutcome.Skipped, "none",
+                "This repository sets no locks: whoever has its credentials can delete it.");
         string name = _prefix + "locked";
         // By the store's clock: a lock that ends in the past is refused, whatever our clock says.
         DateTime until = Now + (_ahead ?? TimeSpan.Zero) + _options.LockDuration;
-        await _store.PutAsync(name, new ObjectContent(_bytes), new PutOptions { Class = ObjectClass.Transient, RetainUntilUtc = until }, cancellationToken).ConfigureAwait(false);
+        await _store.PutAsync(name, new ObjectContent(_bytes),
+            new PutOptions { Class = ObjectClass.Transient, RetainUntilUtc = until },
+            cancellationToken).ConfigureAwait(false);
         DateTime? locked = await locks.GetRetainUntilAsync(name, cancellationToken).ConfigureAwait(false);
         try
         {
             await _store.DeleteAsync(name, cancellationToken).ConfigureAwait(false);
-            return new Finding(CheckOutcome.Failed, "deleted in spite of its lock", "The server takes locks and does not keep them: nothing in this repository is immutable.", ErrorIds.ObjectNotLocked);
+            return new Finding(CheckOutcome.Failed, "deleted in spite of its lock",
+                "The server takes locks and does not keep them: nothing in this repository is immutable.",
+                ErrorIds.ObjectNotLocked);
         }
         catch (NataliaException error) when (error.ErrorId == ErrorIds.ObjectLocked)
         {
             // As it must be.
         }
-        if (!(await ReadAsync(name, cancellationToken).ConfigureAwait(false)).AsSpan().SequenceEqual(_bytes)) return Failed("changed in spite of its lock", "A refused deletion harmed the object.");
-        string detail = locks.Mode == ObjectLockMode.Compliance ? "Nobody can lift such a lock." : "Who has the right to bypass governance can lift such a lock.";
-        return new Finding(CheckOutcome.Passed, $"refused, locked until {locked?.ToString("u", CultureInfo.InvariantCulture)} ({locks.Mode})", detail);
+        if (!(await ReadAsync(name, cancellationToken).ConfigureAwait(false)).AsSpan().SequenceEqual(_bytes))
+            return Failed("changed in spite of its lock", "A refused deletion harmed the object.");
+        string detail = locks.Mode == ObjectLockMode.Compliance
+            ? "Nobody can lift such a lock."
+            : "Who has the right to bypass governance can lift such a lock.";
+        return new Finding(CheckOutcome.Passed,
+            $"refused, locked until {locked?.ToString("u", CultureInfo.InvariantCulture)} ({locks.Mode})", detail);
     }
 
     /// <summary>Removes what this probe and earlier ones made, as far as no lock forbids it.</summary>
@@ -257,7 +315,8 @@ public sealed class StoreProbe
             DateTime abandoned = Now + (_ahead ?? TimeSpan.Zero) - TimeSpan.FromHours(1);
             var mine = new List<string>();
             await foreach (StoredObject item in _store.ListAsync(Folder, CancellationToken.None).ConfigureAwait(false))
-                if (item.Name.StartsWith(_prefix, StringComparison.Ordinal) || item.LastModifiedUtc < abandoned) mine.Add(item.Name);
+                if (item.Name.StartsWith(_prefix, StringComparison.Ordinal) || item.LastModifiedUtc < abandoned)
+                    mine.Add(item.Name);
             foreach (string name in mine)
             {
                 try { await _store.DeleteAsync(name, CancellationToken.None).ConfigureAwait(false); }
@@ -274,9 +333,13 @@ public sealed class StoreProbe
     }
 
     private async Task<StorePlacement?> PlaceAsync(CancellationToken cancellationToken) =>
-        _store.Find<IPlacedStore>() is IPlacedStore placed ? await placed.GetPlacementAsync(cancellationToken).ConfigureAwait(false) : null;
+        _store.Find<IPlacedStore>() is IPlacedStore placed
+            ? await placed.GetPlacementAsync(cancellationToken).ConfigureAwait(false)
+            : null;
 
-    private Task PutAsync(string name, byte[] bytes, CancellationToken cancellationToken) => _store.PutAsync(name, new ObjectContent(bytes), new PutOptions { Class = ObjectClass.Transient }, cancellationToken);
+    private Task PutAsync(string name, byte[] bytes, CancellationToken cancellationToken) =>
+        _store.PutAsync(name, new ObjectContent(bytes), new PutOptions { Class = ObjectClass.Transient },
+            cancellationToken);
 
     private async Task<byte[]> ReadAsync(string name, CancellationToken cancellationToken)
     {
@@ -295,12 +358,19 @@ public sealed class StoreProbe
 
     private DateTime Now => _options.Clock.GetUtcNow().UtcDateTime;
 
-    // "esx1.example.com" and "esx1" are the same host for a warning's purpose; two addresses are not compared by their beginning.
+    // "esx1.example.com" and "esx1" are the same host for a warning's purpose; two addresses are not compared by their
+    // beginning.
     private static bool SameHost(string a, string b) =>
         a.Equals(b, StringComparison.OrdinalIgnoreCase)
-        || (!System.Net.IPAddress.TryParse(a, out _) && !System.Net.IPAddress.TryParse(b, out _) && a.Split('.')[0].Equals(b.Split('.')[0], StringComparison.OrdinalIgnoreCase) && (!a.Contains('.') || !b.Contains('.')));
+        || (!System.Net.IPAddress.TryParse(a, out _) && !System.Net.IPAddress.TryParse(b, out _)
+            && a.Split('.')[0].Equals(b.Split('.')[0], StringComparison.OrdinalIgnoreCase)
+            && (!a.Contains('.') || !b.Contains('.')));
 
-    private static string Seconds(TimeSpan time) => time.TotalSeconds.ToString("0.#", CultureInfo.InvariantCulture) + " s";
+    private static string Seconds(TimeSpan time) =>
+        time.TotalSeconds.ToString("0.#", CultureInfo.InvariantCulture) + " s";
 
-    private static string Size(long bytes) => bytes >= 1L << 30 ? (bytes / (double)(1L << 30)).ToString("0.#", CultureInfo.InvariantCulture) + " GiB" : (bytes / (double)(1L << 20)).ToString("0.#", CultureInfo.InvariantCulture) + " MiB";
+    private static string Size(long bytes) =>
+        bytes >= 1L << 30
+            ? (bytes / (double)(1L << 30)).ToString("0.#", CultureInfo.InvariantCulture) + " GiB"
+            : (bytes / (double)(1L << 20)).ToString("0.#", CultureInfo.InvariantCulture) + " MiB";
 }

@@ -1,6 +1,8 @@
 namespace Natalia.Backup.Engine.Storage;
 
-/// <summary>What was asked of a store so far: requests by kind, and bytes. On a bucket these are what is paid for.</summary>
+/// <summary>
+/// What was asked of a store so far: requests by kind, and bytes. On a bucket these are what is paid for.
+/// </summary>
 public sealed record StoreUsage
 {
     /// <summary>Objects written, each with its length in one or more requests.</summary>
@@ -41,12 +43,21 @@ public sealed record StoreUsage
         BytesRead = later.BytesRead - earlier.BytesRead,
     };
 
-    /// <summary>The requests by kind, those that were not made left out: <c>26 (puts 8, reads 9, lists 9)</c>.</summary>
+    /// <summary>
+    /// The requests by kind, those that were not made left out: <c>26 (puts 8, reads 9, lists 9)</c>.
+    /// </summary>
     public override string ToString()
     {
-        string kinds = string.Join(", ", new[] { ("puts", Puts), ("reads", Reads), ("stats", Stats), ("lists", Lists), ("deletes", Deletes), ("locks", Locks) }.Where(k => k.Item2 > 0)
+        string kinds = string.Join(", ",
+            new[] { ("puts", Puts), ("reads", Reads), ("stats", Stats), ("lists", Lists), ("deletes",
+                Deletes), ("locks", Locks) }
+                .Where(k => k.Item2 > 0)
             .Select(k => $"{k.Item1} {k.Item2.ToString(System.Globalization.CultureInfo.InvariantCulture)}"));
-        return Requests.ToString(System.Globalization.CultureInfo.InvariantCulture) + (kinds.Length == 0 ? "" : $" ({kinds})") + (Retries > 0 ? $", {Retries.ToString(System.Globalization.CultureInfo.InvariantCulture)} of them repeated" : "");
+        return Requests.ToString(System.Globalization.CultureInfo.InvariantCulture)
+            + (kinds.Length == 0 ? "" : $" ({kinds})")
+            + (Retries > 0
+                ? $", {Retries.ToString(System.Globalization.CultureInfo.InvariantCulture)} of them repeated"
+                : "");
     }
 
     /// <summary>The difference of two looks at a counter; for languages without operators.</summary>

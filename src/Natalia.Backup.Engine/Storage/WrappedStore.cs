@@ -1,6 +1,8 @@
 namespace Natalia.Backup.Engine.Storage;
 
-/// <summary>A store that hands everything on to another one: what wrappers derive from. Disposing it disposes the inner store.</summary>
+/// <summary>
+/// A store that hands everything on to another one: what wrappers derive from. Disposing it disposes the inner store.
+/// </summary>
 /// <param name="inner">The store that does the work.</param>
 public abstract class WrappedStore(IObjectStore inner) : IObjectStore
 {
@@ -20,28 +22,38 @@ public abstract class WrappedStore(IObjectStore inner) : IObjectStore
     public virtual IObjectLock? ObjectLock => Inner.ObjectLock;
 
     /// <inheritdoc/>
-    public virtual Task PutAsync(string name, ObjectContent content, PutOptions options, CancellationToken cancellationToken) => Inner.PutAsync(name, content, options, cancellationToken);
+    public virtual Task PutAsync(string name, ObjectContent content, PutOptions options,
+        CancellationToken cancellationToken) =>
+        Inner.PutAsync(name, content, options, cancellationToken);
 
     /// <inheritdoc/>
-    public virtual Task<int> ReadAsync(string name, long offset, Memory<byte> buffer, CancellationToken cancellationToken) => Inner.ReadAsync(name, offset, buffer, cancellationToken);
+    public virtual Task<int> ReadAsync(string name, long offset, Memory<byte> buffer,
+        CancellationToken cancellationToken) =>
+        Inner.ReadAsync(name, offset, buffer, cancellationToken);
 
     /// <inheritdoc/>
-    public virtual Task<Stream> OpenReadAsync(string name, CancellationToken cancellationToken) => Inner.OpenReadAsync(name, cancellationToken);
+    public virtual Task<Stream> OpenReadAsync(string name, CancellationToken cancellationToken) =>
+        Inner.OpenReadAsync(name, cancellationToken);
 
     /// <inheritdoc/>
-    public virtual Task<StoredObject?> StatAsync(string name, CancellationToken cancellationToken) => Inner.StatAsync(name, cancellationToken);
+    public virtual Task<StoredObject?> StatAsync(string name, CancellationToken cancellationToken) =>
+        Inner.StatAsync(name, cancellationToken);
 
     /// <inheritdoc/>
-    public virtual IAsyncEnumerable<StoredObject> ListAsync(string prefix, string? after, CancellationToken cancellationToken) => Inner.ListAsync(prefix, after, cancellationToken);
+    public virtual IAsyncEnumerable<StoredObject> ListAsync(string prefix, string? after,
+        CancellationToken cancellationToken) =>
+        Inner.ListAsync(prefix, after, cancellationToken);
 
     /// <inheritdoc/>
-    public virtual Task DeleteAsync(string name, CancellationToken cancellationToken) => Inner.DeleteAsync(name, cancellationToken);
+    public virtual Task DeleteAsync(string name, CancellationToken cancellationToken) =>
+        Inner.DeleteAsync(name, cancellationToken);
 
     /// <inheritdoc/>
     public virtual Task FlushAsync(CancellationToken cancellationToken) => Inner.FlushAsync(cancellationToken);
 
     /// <inheritdoc/>
-    public virtual Task<int> SweepAsync(TimeSpan olderThan, CancellationToken cancellationToken) => Inner.SweepAsync(olderThan, cancellationToken);
+    public virtual Task<int> SweepAsync(TimeSpan olderThan, CancellationToken cancellationToken) =>
+        Inner.SweepAsync(olderThan, cancellationToken);
 
     /// <inheritdoc/>
     public void Dispose()

@@ -11,11 +11,13 @@ using Natalia.Backup.Engine.Storage;
 namespace Natalia.Backup.Engine.Verification;
 
 /// <summary>
-/// Verifies the audit logs of a repository, or of a copy of its <c>natalia.json</c> and logs, without a password. Writes nothing.
+/// Verifies the audit logs of a repository, or of a copy of its <c>natalia.json</c> and logs, without a password.
+/// Writes nothing.
 /// </summary>
 /// <remarks>
-/// <para>Seen is every record that was edited, removed, inserted or renamed, and an end that was cut off as far as a manifest or <see cref="AuditExpectations.Heads"/> names what was there.
-/// Not seen is what was appended by somebody who has the signing key: that is what a password protects.</para>
+/// <para>Seen is every record that was edited, removed, inserted or renamed, and an end that was cut off as far as a
+/// manifest or <see cref="AuditExpectations.Heads"/> names what was there. Not seen is what was appended by somebody
+/// who has the signing key: that is what a password protects.</para>
 /// <para>Two writers at once make a fork, which is no break.</para>
 /// </remarks>
 public sealed class AuditVerification
@@ -35,22 +37,35 @@ public sealed class AuditVerification
         _expectations = expectations;
     }
 
-    /// <summary>Verifies all logs. One result for the key, one for each log, one for each expected head, and one for each log that has none although others have; a break is a Failed result, not an exception.</summary>
+    /// <summary>
+    /// Verifies all logs. One result for the key, one for each log, one for each expected head, and one for each log
+    /// that has none although others have; a break is a Failed result, not an exception.
+    /// </summary>
     /// <param name="store">Where the repository or the copy is; stays the caller's.</param>
     /// <param name="expectations">What was kept elsewhere.</param>
-    /// <param name="cancellationToken">Stops it.</param>
-    /// <exception cref="NataliaException"><c>RepositoryNotFound</c>, <c>NotARepository</c>, <c>RepositoryDamaged</c>, <c>RepositoryFormatTooNew</c>, a store error.</exception>
-    public static Task<IReadOnlyList<CheckResult>> ExecuteAsync(IObjectStore store, AuditExpectations expectations, CancellationToken cancellationToken) =>
+    /// <exception cref="NataliaException"><c>RepositoryNotFound</c>, <c>NotARepository</c>, <c>RepositoryDamaged</c>,
+    /// <c>RepositoryFormatTooNew</c>, a store error.</exception>
+    public static Task<IReadOnlyList<CheckResult>> ExecuteAsync(IObjectStore store, AuditExpectations expectations,
+        CancellationToken cancellationToken) =>
         new AuditVerification(store, expectations).ExecuteAsync(cancellationToken);
 
     private async Task<IReadOnlyList<CheckResult>> ExecuteAsync(CancellationToken cancellationToken)
     {
-        _settings = RepositorySettings.Decode(await RepositorySettings.ReadBytesAsync(_store, cancellationToken).ConfigureAwait(false), _store.Location);
+        _settings = RepositorySettings.Decode(await RepositorySettings.ReadBytesAsync(_store,
+            cancellationToken).ConfigureAwait(false),
+            _store.Location);
         var results = new List<CheckResult> { CheckKey() };
         results.Add(await CheckLogAsync(null, cancellationToken).ConfigureAwait(false));
-        foreach (string appliance in await RepositoryCore.ListAppliancesAsync(_store, cancellationToken).ConfigureAwait(false))
-            results.Add(await CheckLogAsync(appliance, cancellationToken).ConfigureAwait(false) with { ApplianceId = appliance });
-        List<string> heads = [.. _expectations.Heads.Where(h => h.RepositoryId is null || string.Equals(h.RepositoryId, _settings.Id.ToString(), StringComparison.OrdinalIgnoreCase)).Select(h => Normalize(h.RecordHash)!).Distinct()];
+        foreach (string appliance in await RepositoryCore.ListAppliancesAsync(_store,
+            cancellationToken).ConfigureAwait(false))
+            results.Add(
+                await CheckLogAsync(appliance,
+                    cancellationToken).ConfigureAwait(false) with
+                { ApplianceId = appliance });
+        List<string> heads = [.. _expectations.Heads
+            .Where(h => h.RepositoryId is null
+                || string.Equals(h.RepositoryId, _settings.Id.ToString(), StringComparison.OrdinalIgnoreCase))
+            .Select(h => Normalize(h.RecordHash)!).Distinct()];
         if (_expectations.Heads.Count > 0) results.AddRange(FindUncovered(heads));
         results.AddRange(heads.Select(CheckHead));
         return results;
@@ -59,17 +74,35 @@ public sealed class AuditVerification
     private CheckResult CheckKey()
     {
         string fingerprint = Signing.Fingerprint(_settings.AuditKey);
-        CheckResult result = new() { Name = "AuditKey", Result = CheckOutcome.Passed, Target = Layout.Settings, Expected = Normalize(_expectations.Fingerprint), Actual = fingerprint, RepositoryId = _settings.Id.ToString() };
+        CheckResult result = new()
+        {
+            Name = "AuditKey",
+            Result = CheckOutcome.Passed,
+            Target = Layout.Settings,
+            Expected = Normalize(_expectations.Fingerprint),
+            Actual = fingerprint,
+            RepositoryId = _settings.Id.ToString(),
+        };
         if (result.Expected is null)
-            return result with { Result = CheckOutcome.NotEvidenced, Detail = "Nobody said which key must have signed: compare this fingerprint with the one that was kept elsewhere when the repository was made." };
+            return result with
+            {
+                Result = CheckOutcome.NotEvidenced,
+                Detail = "Nobody said which key must have signed: compare this fingerprint with the one that was kept "
+                    + "elsewhere when the repository was made.",
+            };
         return result.Expected == fingerprint ? result : result with
         {
-            Result = CheckOutcome.Failed, ErrorId = ErrorIds.AuditChainBroken,
-            Detail = "The audit key is not the one that was expected: this is another repository, or somebody replaced natalia.json and signed a log of their own.",
+            Result = CheckOutcome.Failed,
+            ErrorId = ErrorIds.AuditChainBroken,
+            Detail = "The audit key is not the one that was expected: this is another repository, or somebody "
+                + "replaced natalia.json and signed a log of their own.",
         };
     }
 
-    /// <summary>The logs of whose end nobody noted anything, although they were there when the others' were noted: what was cut off there does not show.</summary>
+    /// <summary>
+    /// The logs of whose end nobody noted anything, although they were there when the others' were noted: what was cut
+    /// off there does not show.
+    /// </summary>
     private IEnumerable<CheckResult> FindUncovered(IReadOnlyList<string> heads)
     {
         List<AuditRecord> noted = [.. heads.Where(_known.ContainsKey).Select(h => _known[h])];
@@ -79,19 +112,39 @@ public sealed class AuditVerification
                where noted.Count == 0 || log.Records.Min(r => r.TimeUtc) <= noted.Max(r => r.TimeUtc)
                select new CheckResult
                {
-                   Name = "AuditHead", Result = CheckOutcome.NotEvidenced, Target = log.Prefix, Expected = "a noted head", Actual = "none", RepositoryId = _settings.Id.ToString(), ApplianceId = log.ApplianceId,
-                   Detail = (noted.Count == 0 ? "None of the expected heads is of this repository, which may be newer than they are"
+                   Name = "AuditHead",
+                   Result = CheckOutcome.NotEvidenced,
+                   Target = log.Prefix,
+                   Expected = "a noted head",
+                   Actual = "none",
+                   RepositoryId = _settings.Id.ToString(),
+                   ApplianceId = log.ApplianceId,
+                   Detail =
+                       (noted.Count == 0
+                           ? "None of the expected heads is of this repository, which may be newer than they are"
                        : "None of the expected heads is of this log, which was there when they were noted")
-                       + ": whether its end was cut off is not known. Get-NataliaAuditRecord -Latest lists the heads of all logs.",
+                       + ": whether its end was cut off is not known. Get-NataliaAuditRecord -Latest lists the heads "
+                       + "of all logs.",
                };
     }
 
     private CheckResult CheckHead(string expected)
     {
-        CheckResult result = new() { Name = "AuditHead", Result = CheckOutcome.Passed, Target = expected, Expected = "present", Actual = "present", RepositoryId = _settings.Id.ToString() };
+        CheckResult result = new()
+        {
+            Name = "AuditHead",
+            Result = CheckOutcome.Passed,
+            Target = expected,
+            Expected = "present",
+            Actual = "present",
+            RepositoryId = _settings.Id.ToString(),
+        };
         return _known.ContainsKey(expected) ? result : result with
         {
-            Result = CheckOutcome.Failed, Actual = "cut", ErrorId = ErrorIds.AuditChainBroken, Detail = $"The record {expected}, which was there once, is in none of the logs.",
+            Result = CheckOutcome.Failed,
+            Actual = "cut",
+            ErrorId = ErrorIds.AuditChainBroken,
+            Detail = $"The record {expected}, which was there once, is in none of the logs.",
         };
     }
 
@@ -101,11 +154,13 @@ public sealed class AuditVerification
         string prefix = applianceId is null ? Layout.RepositoryLog : Layout.Log(applianceId);
         // The manifests first: the records that one names were there before it.
         Anchors anchors = await ReadAnchorsAsync(applianceId, cancellationToken).ConfigureAwait(false);
-        (AuditVerdict verdict, int objects) = await ReadLogAsync(applianceId, prefix, anchors, cancellationToken).ConfigureAwait(false);
+        (AuditVerdict verdict, int objects) = await ReadLogAsync(applianceId, prefix, anchors,
+            cancellationToken).ConfigureAwait(false);
         for (int again = 0; verdict.Breaks.Count > 0 && again < 2; again++)
         {
             // A list that was made while somebody wrote may hold the later of two records and not the earlier one.
-            (AuditVerdict next, int nextObjects) = await ReadLogAsync(applianceId, prefix, anchors, cancellationToken).ConfigureAwait(false);
+            (AuditVerdict next, int nextObjects) = await ReadLogAsync(applianceId, prefix, anchors,
+                cancellationToken).ConfigureAwait(false);
             bool isStill = nextObjects == objects;
             (verdict, objects) = (next, nextObjects);
             if (isStill) break;
@@ -114,27 +169,48 @@ public sealed class AuditVerification
         _logs.Add((prefix, applianceId, verdict.Records));
         CheckResult result = new()
         {
-            Name = "AuditLog", Result = CheckOutcome.Passed, Target = prefix, Expected = "intact", Actual = "intact", Duration = Elapsed(started), RepositoryId = _settings.Id.ToString(),
-            Detail = verdict.Records.Count == 0 ? "There are no records." : $"{verdict.Records.Count} records and {anchors.Hashes.Count} anchors agree; newest: {string.Join(", ", verdict.Heads)}.",
+            Name = "AuditLog",
+            Result = CheckOutcome.Passed,
+            Target = prefix,
+            Expected = "intact",
+            Actual = "intact",
+            Duration = Elapsed(started),
+            RepositoryId = _settings.Id.ToString(),
+            Detail = verdict.Records.Count == 0
+                ? "There are no records."
+                : $"{verdict.Records.Count} records and {anchors.Hashes.Count} anchors agree; newest: "
+                    + $"{string.Join(", ", verdict.Heads)}.",
         };
         if (verdict.Breaks.Count > 0)
         {
             AuditBreak first = verdict.Breaks[0];
-            return result with { Result = CheckOutcome.Failed, Actual = first.Word, ErrorId = ErrorIds.AuditChainBroken, Detail = first.Detail };
+            return result with
+            {
+                Result = CheckOutcome.Failed,
+                Actual = first.Word,
+                ErrorId = ErrorIds.AuditChainBroken,
+                Detail = first.Detail,
+            };
         }
-        var recorded = new HashSet<long>(verdict.Records.Where(r => r.Event == AuditEvents.PointMade).Select(r => r.Sequence ?? 0));
+        var recorded = new HashSet<long>(verdict.Records.Where(r => r.Event == AuditEvents.PointMade)
+            .Select(r => r.Sequence ?? 0));
         List<long> unrecorded = [.. anchors.Points.Where(s => !recorded.Contains(s))];
         if (unrecorded.Count == 0) return result;
         return result with
         {
             Result = CheckOutcome.Warning,
-            Detail = $"The log has no record of the restore point with the sequence {unrecorded.Max()}. Either its run ended right before it could write one, and the next backup writes it; or the end of the log was cut off.",
+            Detail = $"The log has no record of the restore point with the sequence {unrecorded.Max()}. Either its "
+                + "run ended right before it could write one, and the next backup writes it; or the end of the log "
+                + "was cut off.",
         };
     }
 
     private sealed record Anchors(Dictionary<string, string> Hashes, List<long> Points);
 
-    /// <summary>What the manifests of an appliance say of its log, in their plaintext headers. Damaged ones say nothing; the check of the repository reports them.</summary>
+    /// <summary>
+    /// What the manifests of an appliance say of its log, in their plaintext headers. Damaged ones say nothing; the
+    /// check of the repository reports them.
+    /// </summary>
     private async Task<Anchors> ReadAnchorsAsync(string? applianceId, CancellationToken cancellationToken)
     {
         var anchors = new Anchors(new Dictionary<string, string>(StringComparer.Ordinal), []);
@@ -161,16 +237,20 @@ public sealed class AuditVerification
         return anchors;
     }
 
-    private async Task<(AuditVerdict Verdict, int Objects)> ReadLogAsync(string? applianceId, string prefix, Anchors anchors, CancellationToken cancellationToken)
+    private async Task<(AuditVerdict Verdict, int Objects)> ReadLogAsync(string? applianceId, string prefix,
+        Anchors anchors, CancellationToken cancellationToken)
     {
         var chain = new AuditChain(applianceId, _settings.AuditKey);
         int objects = await ReadAllAsync(prefix, chain.Add, cancellationToken).ConfigureAwait(false);
         return (chain.Conclude(anchors.Hashes), objects);
     }
 
-    private async Task<int> ReadAllAsync(string prefix, Action<string, byte[]> take, CancellationToken cancellationToken)
+    private async Task<int> ReadAllAsync(string prefix, Action<string, byte[]> take,
+        CancellationToken cancellationToken)
     {
-        var names = new ConcurrentQueue<string>((await _store.ListAllAsync(prefix, cancellationToken).ConfigureAwait(false)).Select(o => o.Name));
+        var names =
+            new ConcurrentQueue<string>((await _store.ListAllAsync(prefix, cancellationToken).ConfigureAwait(false))
+            .Select(o => o.Name));
         int count = names.Count;
         await Task.WhenAll(Enumerable.Range(0, Math.Min(count, ReadsAtOnce)).Select(_ => Task.Run(async () =>
         {
@@ -199,5 +279,6 @@ public sealed class AuditVerification
 
     private static string? Normalize(string? hash) => hash?.Trim().ToLowerInvariant();
 
-    private static TimeSpan Elapsed(long started) => TimeSpan.FromSeconds((Stopwatch.GetTimestamp() - started) / (double)Stopwatch.Frequency);
+    private static TimeSpan Elapsed(long started) =>
+        TimeSpan.FromSeconds((Stopwatch.GetTimestamp() - started) / (double)Stopwatch.Frequency);
 }

@@ -12,7 +12,8 @@ using Natalia.Backup.Engine.Storage;
 namespace Natalia.Backup.Engine.Verification;
 
 /// <summary>Reads everything that one point needs, and tells whether it could be restored.</summary>
-internal sealed class PointVerification(RepositoryCore core, PointManifest manifest, IProgress<OperationProgress>? progress)
+internal sealed class PointVerification(RepositoryCore core, PointManifest manifest,
+    IProgress<OperationProgress>? progress)
 {
     private readonly ConcurrentDictionary<string, string> _damage = new(StringComparer.Ordinal);
     private long _badBlocks;
@@ -37,18 +38,24 @@ internal sealed class PointVerification(RepositoryCore core, PointManifest manif
             }
         }
         if (!_damage.IsEmpty)
-            await DamageRecords.WriteAsync(core, manifest.ApplianceId, manifest.PointId, manifest.Run.Sequence, _damage.Keys, $"Verification found {_damage.Count} damaged objects.", cancellationToken).ConfigureAwait(false);
+            await DamageRecords.WriteAsync(core, manifest.ApplianceId, manifest.PointId, manifest.Run.Sequence,
+                _damage.Keys, $"Verification found {_damage.Count} damaged objects.",
+                cancellationToken).ConfigureAwait(false);
         return new CheckResult
         {
             Name = "RestorePoint",
             // A delta is needed to give space back, not to restore.
-            Result = !_damage.IsEmpty ? CheckOutcome.Failed : _deltaDamage is not null ? CheckOutcome.Warning : CheckOutcome.Passed,
+            Result = !_damage.IsEmpty
+                ? CheckOutcome.Failed
+                : _deltaDamage is not null ? CheckOutcome.Warning : CheckOutcome.Passed,
             Target = $"{manifest.ApplianceName} {manifest.TimeUtc:yyyy-MM-dd HH:mm:ss}Z",
             Expected = $"{total} bytes",
             Actual = $"{good} bytes",
             Duration = core.Clock.GetElapsedTime(started),
             Detail = _damage.IsEmpty ? _deltaDamage is null ? null : _deltaDamage + " The point can be restored."
-                : (_badBlocks > 0 ? $"{_badBlocks} blocks cannot be restored. " : "") + string.Join(" ", _damage.Values.Take(3)) + (_damage.Count > 3 ? $" And {_damage.Count - 3} more damaged objects." : ""),
+                : (_badBlocks > 0 ? $"{_badBlocks} blocks cannot be restored. " : "")
+                    + string.Join(" ", _damage.Values.Take(3))
+                    + (_damage.Count > 3 ? $" And {_damage.Count - 3} more damaged objects." : ""),
             ErrorId = _damage.IsEmpty ? null : ErrorIds.RestorePointDamaged,
             RestorePointId = manifest.PointId,
             ApplianceId = manifest.ApplianceId,
@@ -59,8 +66,14 @@ internal sealed class PointVerification(RepositoryCore core, PointManifest manif
     /// <summary>What is told of a point that could not be read at all.</summary>
     internal static CheckResult Unread(RestorePoint point, CheckOutcome outcome, string errorId, string detail) => new()
     {
-        Name = "RestorePoint", Result = outcome, Target = point.ToString(), Detail = detail, ErrorId = errorId,
-        RestorePointId = point.RestorePointId, ApplianceId = point.ApplianceId, RepositoryId = point.RepositoryId,
+        Name = "RestorePoint",
+        Result = outcome,
+        Target = point.ToString(),
+        Detail = detail,
+        ErrorId = errorId,
+        RestorePointId = point.RestorePointId,
+        ApplianceId = point.ApplianceId,
+        RepositoryId = point.RepositoryId,
     };
 
     private async Task CheckDeltaAsync(CancellationToken cancellationToken)
@@ -71,7 +84,8 @@ internal sealed class PointVerification(RepositoryCore core, PointManifest manif
             byte[] bytes = await core.Store.ReadAllAsync(name, cancellationToken).ConfigureAwait(false);
             RunDelta.Decode(bytes, manifest.ApplianceId, manifest.Run);
             RunDelta.DecodeDead(bytes, core.Keys);
-            if (SmallObject.Trailer(bytes) != manifest.DeltaHash) throw new FormatException("It is not the one that the manifest names.");
+            if (SmallObject.Trailer(bytes) != manifest.DeltaHash)
+                throw new FormatException("It is not the one that the manifest names.");
         }
         catch (FormatException damage)
         {
@@ -89,7 +103,8 @@ internal sealed class PointVerification(RepositoryCore core, PointManifest manif
         using var codec = new SegmentCodec();
         try
         {
-            ApplianceDescriptionJson.Decode(await packs.ReadSegmentAsync(PackArea.Meta, configuration, codec, cancellationToken).ConfigureAwait(false));
+            ApplianceDescriptionJson.Decode(await packs.ReadSegmentAsync(PackArea.Meta, configuration, codec,
+                cancellationToken).ConfigureAwait(false));
         }
         catch (NataliaException damage) when (damage.ErrorId is ErrorIds.ObjectDamaged or ErrorIds.PackMissing)
         {
@@ -97,21 +112,28 @@ internal sealed class PointVerification(RepositoryCore core, PointManifest manif
         }
         catch (FormatException damage)
         {
-            Add(new NataliaException(ErrorIds.ObjectDamaged, NataliaErrorKind.InvalidData, "The configuration kept with the point cannot be read: " + damage.Message, "configuration", null, damage));
+            Add(new NataliaException(ErrorIds.ObjectDamaged, NataliaErrorKind.InvalidData,
+                "The configuration kept with the point cannot be read: " + damage.Message, "configuration", null,
+                damage));
         }
     }
 
-    private async Task<long> CheckDiskAsync(PackReader packs, ManifestDisk disk, long before, long total, CancellationToken cancellationToken)
+    private async Task<long> CheckDiskAsync(PackReader packs, ManifestDisk disk, long before, long total,
+        CancellationToken cancellationToken)
     {
         var map = new MapReader(packs, disk.Root);
         long good = 0;
         var readers = new List<LeafReader>();
-        IAsyncEnumerator<(long Leaf, Reference Reference)> leaves = map.EnumerateLeavesAsync(cancellationToken).GetAsyncEnumerator(cancellationToken);
+        IAsyncEnumerator<(long Leaf, Reference Reference)> leaves = map.EnumerateLeavesAsync(cancellationToken)
+            .GetAsyncEnumerator(cancellationToken);
         try
         {
-            for (int i = 0; i < Math.Max(1, core.Options.Workers); i++) readers.Add(new LeafReader(packs, keepsBlocks: false));
+            for (int i = 0; i < Math.Max(1, core.Options.Workers); i++)
+                readers.Add(new LeafReader(packs, keepsBlocks: false));
             await OrderedPipeline.RunAsync(readers,
-                async _ => await leaves.MoveNextAsync().ConfigureAwait(false) ? (true, leaves.Current) : (false, default),
+                async _ => await leaves.MoveNextAsync().ConfigureAwait(false)
+                    ? (true, leaves.Current)
+                    : (false, default),
                 async (reader, leaf, stop) =>
                 {
                     MapNode node;
@@ -119,17 +141,22 @@ internal sealed class PointVerification(RepositoryCore core, PointManifest manif
                     {
                         node = await map.ReadAsync(leaf.Reference, 0, reader.Codec, stop).ConfigureAwait(false);
                     }
-                    catch (NataliaException damage) when (damage.ErrorId is ErrorIds.BlockMapDamaged or ErrorIds.PackMissing)
+                    catch (NataliaException damage)
+                        when (damage.ErrorId is ErrorIds.BlockMapDamaged or ErrorIds.PackMissing)
                     {
                         Add(damage);
                         return 0;
                     }
-                    return await reader.ReadAsync(node, leaf.Leaf, disk.SizeBytes, OnBadBlock, stop).ConfigureAwait(false);
+                    return await reader.ReadAsync(node, leaf.Leaf, disk.SizeBytes, OnBadBlock,
+                        stop).ConfigureAwait(false);
                 },
                 (bytes, _) =>
                 {
                     good += bytes;
-                    progress?.Report(new OperationProgress($"Verifying {manifest.ApplianceName} {manifest.TimeUtc:yyyy-MM-dd HH:mm}Z", before + good, total));
+                    progress?.Report(
+                        new OperationProgress(
+                            $"Verifying {manifest.ApplianceName} {manifest.TimeUtc:yyyy-MM-dd HH:mm}Z",
+                        before + good, total));
                     return Task.CompletedTask;
                 }, cancellationToken).ConfigureAwait(false);
         }

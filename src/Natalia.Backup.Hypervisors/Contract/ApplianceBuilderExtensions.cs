@@ -6,7 +6,9 @@ namespace Natalia.Backup.Hypervisors.Contract;
 /// <summary>Help for callers of <see cref="IApplianceBuilder"/>.</summary>
 public static class ApplianceBuilderExtensions
 {
-    /// <summary>Builds a VM of a point, one disk after the other. What a failure leaves is removed before it is told.</summary>
+    /// <summary>
+    /// Builds a VM of a point, one disk after the other. What a failure leaves is removed before it is told.
+    /// </summary>
     /// <param name="builder">The builder.</param>
     /// <param name="image">The point.</param>
     /// <param name="how">How.</param>
@@ -14,14 +16,17 @@ public static class ApplianceBuilderExtensions
     /// <param name="cancellationToken">Stops it and removes what was made before the call returns.</param>
     /// <returns>The VM as it was read back.</returns>
     public static async Task<ApplianceDescription> BuildAsync(
-        this IApplianceBuilder builder, RestoreSource.PointImage image, BuildRequest how, IProgress<OperationProgress>? progress, CancellationToken cancellationToken)
+        this IApplianceBuilder builder, RestoreSource.PointImage image, BuildRequest how,
+        IProgress<OperationProgress>? progress, CancellationToken cancellationToken)
     {
-        IApplianceUnderConstruction vm = await builder.BeginAsync(image.Appliance, how, cancellationToken).ConfigureAwait(false);
+        IApplianceUnderConstruction vm = await builder.BeginAsync(image.Appliance, how,
+            cancellationToken).ConfigureAwait(false);
         await using (vm.ConfigureAwait(false))
         {
             foreach (ApplianceDisk disk in image.Appliance.Disks)
             {
-                long size = disk.SizeBytes ?? throw new ArgumentException($"The disk '{disk.DiskId}' has no size.", nameof(image));
+                long size = disk.SizeBytes
+                    ?? throw new ArgumentException($"The disk '{disk.DiskId}' has no size.", nameof(image));
                 using IDiskTarget target = vm.GetDisk(disk.DiskId, size);
                 await image.Write(disk.DiskId, target, progress, cancellationToken).ConfigureAwait(false);
             }

@@ -4,7 +4,10 @@ using Natalia.Backup.Engine.Model;
 
 namespace Natalia.Backup.Hypervisors.Contract;
 
-/// <summary>What a hypervisor lists: the VMs, and what stood in the way of others. One broken VM hides none of the good ones, and is not silently left out either.</summary>
+/// <summary>
+/// What a hypervisor lists: the VMs, and what stood in the way of others. One broken VM hides none of the good ones,
+/// and is not silently left out either.
+/// </summary>
 public sealed class ApplianceInventory : IReadOnlyList<ApplianceDescription>
 {
     private readonly IReadOnlyList<ApplianceDescription> _appliances;
@@ -12,7 +15,8 @@ public sealed class ApplianceInventory : IReadOnlyList<ApplianceDescription>
     /// <summary>Makes the result of a listing.</summary>
     /// <param name="appliances">The VMs.</param>
     /// <param name="problems">Why others are missing; null for none.</param>
-    public ApplianceInventory(IReadOnlyList<ApplianceDescription> appliances, IReadOnlyList<NataliaException>? problems = null)
+    public ApplianceInventory(IReadOnlyList<ApplianceDescription> appliances,
+        IReadOnlyList<NataliaException>? problems = null)
     {
         _appliances = appliances;
         Problems = problems ?? [];

@@ -5,13 +5,15 @@ public sealed record BuildRequest
 {
     /// <summary>The VM's name. It must be free.</summary>
     public required string Name { get; init; }
-    /// <summary>The building's id: recorded with the VM from its first moment, so that what a crash leaves is found again.</summary>
+    /// <summary>
+    /// The building's id: recorded with the VM from its first moment, so that what a crash leaves is found again.
+    /// </summary>
     public string BuildId { get; init; } = Guid.NewGuid().ToString("N");
     /// <summary>Where it is put.</summary>
     public Placement Placement { get; init; } = new();
     /// <summary>
-    /// For every network of the description, the network to connect instead; those that are not named stay as they were.
-    /// Without meaning under <see cref="Isolation"/>, which has one network for all.
+    /// For every network of the description, the network to connect instead; those that are not named stay as they
+    /// were. Without meaning under <see cref="Isolation"/>, which has one network for all.
     /// </summary>
     public IReadOnlyDictionary<string, string> Networks { get; init; } = new Dictionary<string, string>();
     /// <summary>The isolation of a test VM; null for a VM that is to stay.</summary>

@@ -3,7 +3,9 @@ using Natalia.Backup.Engine.Model;
 
 namespace Natalia.Backup.Hypervisors.Contract;
 
-/// <summary>The test bench of every hypervisor that builds VMs and switches them: a test VM is one that was built isolated.</summary>
+/// <summary>
+/// The test bench of every hypervisor that builds VMs and switches them: a test VM is one that was built isolated.
+/// </summary>
 public sealed class BuilderTestBench : ITestBench
 {
     private static readonly TimeSpan s_cleanUpLimit = TimeSpan.FromMinutes(15);
@@ -14,7 +16,8 @@ public sealed class BuilderTestBench : ITestBench
 
     /// <summary>The bench of a hypervisor.</summary>
     /// <param name="hypervisor">The hypervisor.</param>
-    /// <exception cref="NataliaException"><c>CapabilityMissing</c>: it does not build VMs, or does not switch them.</exception>
+    /// <exception cref="NataliaException"><c>CapabilityMissing</c>: it does not build VMs, or does not switch
+    /// them.</exception>
     public BuilderTestBench(IHypervisor hypervisor)
     {
         _hypervisor = hypervisor;
@@ -25,11 +28,14 @@ public sealed class BuilderTestBench : ITestBench
 
     /// <inheritdoc/>
     public async Task<ITestVM> PrepareAsync(
-        RestoreSource from, TestVMRequest request, IProgress<OperationProgress>? progress, CancellationToken cancellationToken)
+        RestoreSource from, TestVMRequest request, IProgress<OperationProgress>? progress,
+        CancellationToken cancellationToken)
     {
         if (from is not RestoreSource.PointImage image)
             throw new NataliaException(ErrorIds.CapabilityMissing, NataliaErrorKind.NotSupported,
-                $"The {_hypervisor.Kind} hypervisor '{_hypervisor.Location}' has no storage that holds the restore point {from.Point}.", from.Point.RestorePointId);
+                $"The {_hypervisor.Kind} hypervisor '{_hypervisor.Location}' has no storage that holds the restore "
+                + $"point {from.Point}.",
+                from.Point.RestorePointId);
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         stop.CancelAfter(request.Timeout);
         var how = new BuildRequest
@@ -42,25 +48,40 @@ public sealed class BuilderTestBench : ITestBench
         };
         try
         {
-            ApplianceDescription made = await _builder.BuildAsync(image, how, progress, stop.Token).ConfigureAwait(false);
+            ApplianceDescription made = await _builder.BuildAsync(image, how, progress,
+                stop.Token).ConfigureAwait(false);
             return await TakeAsync(made, request, stop.Token).ConfigureAwait(false);
         }
-        catch (OperationCanceledException e) when (stop.IsCancellationRequested && !cancellationToken.IsCancellationRequested)
+        catch (OperationCanceledException e)
+            when (stop.IsCancellationRequested && !cancellationToken.IsCancellationRequested)
         {
             throw new NataliaException(ErrorIds.TaskNotFinished, NataliaErrorKind.Timeout,
-                $"The test VM of the restore point {from.Point} was not made within {request.Timeout.TotalMinutes:0} minutes. What there was of it is removed.", from.Point.RestorePointId,
+                $"The test VM of the restore point {from.Point} was not made within {request.Timeout.TotalMinutes:0} "
+                + "minutes. What there was of it is removed.",
+                from.Point.RestorePointId,
                 "Give it more time.", e);
         }
     }
 
     /// <inheritdoc/>
     public async Task<IReadOnlyList<ITestVM>> FindAsync(CancellationToken cancellationToken) =>
-        [.. (await _control.GetTestVMsAsync(cancellationToken).ConfigureAwait(false)).Select(i => new TestVM(_control, _guests, i, isKept: true))];
+        [.. (await _control.GetTestVMsAsync(cancellationToken).ConfigureAwait(false))
+            .Select(i => new TestVM(_control, _guests, i, isKept: true))];
 
-    /// <summary>The VM in the caller's hands, as its own mark tells. One without this test's mark would never be found again, and is not handed out.</summary>
-    private async Task<ITestVM> TakeAsync(ApplianceDescription made, TestVMRequest request, CancellationToken cancellationToken)
+    /// <summary>
+    /// The VM in the caller's hands, as its own mark tells. One without this test's mark would never be found again,
+    /// and is not handed out.
+    /// </summary>
+    private async Task<ITestVM> TakeAsync(ApplianceDescription made, TestVMRequest request,
+        CancellationToken cancellationToken)
     {
-        var wanted = new TestVMInfo { NativeId = made.NativeId!, Name = made.Name, RunId = request.RunId, IsolatedNetwork = request.IsolatedNetwork };
+        var wanted = new TestVMInfo
+        {
+            NativeId = made.NativeId!,
+            Name = made.Name,
+            RunId = request.RunId,
+            IsolatedNetwork = request.IsolatedNetwork,
+        };
         try
         {
             IReadOnlyList<TestVMInfo> there = await _control.GetTestVMsAsync(cancellationToken).ConfigureAwait(false);
@@ -75,6 +96,7 @@ public sealed class BuilderTestBench : ITestBench
         }
     }
 
-    private static NataliaException Unmarked(ApplianceDescription made) => new(ErrorIds.ServerAnswerInvalid, NataliaErrorKind.InvalidData,
+    private static NataliaException Unmarked(ApplianceDescription made) =>
+        new(ErrorIds.ServerAnswerInvalid, NataliaErrorKind.InvalidData,
         $"The VM {made.NativeId} ('{made.Name}') was built for a test, but is not listed as a test VM.", made.NativeId);
 }

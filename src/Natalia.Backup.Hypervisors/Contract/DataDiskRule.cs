@@ -4,15 +4,18 @@ using Natalia.Backup.Engine.Model;
 namespace Natalia.Backup.Hypervisors.Contract;
 
 /// <summary>
-/// Which disk of an appliance holds its data: the one that the user names; else the one that its hypervisor calls the data disk; else the only one that is not the
-/// system disk. Nothing is guessed beyond that. The same on every hypervisor.
+/// Which disk of an appliance holds its data: the one that the user names; else the one that its hypervisor calls the
+/// data disk; else the only one that is not the system disk. Nothing is guessed beyond that. The same on every
+/// hypervisor.
 /// </summary>
 public static class DataDiskRule
 {
     /// <summary>The data disk.</summary>
     /// <param name="appliance">The VM.</param>
-    /// <param name="statedDiskId">What the user said, by parameter or by the appliance's settings; null when nothing.</param>
-    /// <exception cref="NataliaException"><c>DiskNotFound</c>, <c>DiskAmbiguous</c>; both say which disks there are and how to name one.</exception>
+    /// <param name="statedDiskId">What the user said, by parameter or by the appliance's settings; null when
+    /// nothing.</param>
+    /// <exception cref="NataliaException"><c>DiskNotFound</c>, <c>DiskAmbiguous</c>; both say which disks there are and
+    /// how to name one.</exception>
     public static ApplianceDisk Choose(ApplianceDescription appliance, string? statedDiskId = null)
     {
         if (statedDiskId is not null) return Find(appliance, statedDiskId);
@@ -24,8 +27,11 @@ public static class DataDiskRule
                 ? $"The appliance '{appliance.Name}' has no disk."
                 : $"The appliance '{appliance.Name}' has no disk besides its system disk {List(appliance.Disks)}."),
             _ => throw new NataliaException(ErrorIds.DiskAmbiguous, NataliaErrorKind.InvalidOperation,
-                $"The appliance '{appliance.Name}' has {candidates.Count} disks that could hold its data: {List(candidates)}.", appliance.Name,
-                $"Name the data disk: -DataDisk '{candidates[0].DiskId}', or keep it with Set-NataliaAppliance -DataDisk."),
+                $"The appliance '{appliance.Name}' has {candidates.Count} disks that could hold its data: "
+                + $"{List(candidates)}.",
+                appliance.Name,
+                $"Name the data disk: -DataDisk '{candidates[0].DiskId}', or keep it with Set-NataliaAppliance "
+                + "-DataDisk."),
         };
     }
 
@@ -34,7 +40,9 @@ public static class DataDiskRule
     /// <param name="statedDiskId">What the user said; null when nothing.</param>
     public static ApplianceDisk? TryChoose(ApplianceDescription appliance, string? statedDiskId = null)
     {
-        List<ApplianceDisk> candidates = statedDiskId is null ? Candidates(appliance) : Matches(appliance, statedDiskId);
+        List<ApplianceDisk> candidates = statedDiskId is null
+            ? Candidates(appliance)
+            : Matches(appliance, statedDiskId);
         return candidates.Count == 1 ? candidates[0] : null;
     }
 
@@ -46,7 +54,13 @@ public static class DataDiskRule
     {
         if (statedDiskId is null) return appliance;
         string chosen = Choose(appliance, statedDiskId).DiskId;
-        return appliance with { Disks = [.. appliance.Disks.Select(d => d with { Role = d.DiskId == chosen ? DiskRole.Data : d.Role == DiskRole.Data ? DiskRole.Unknown : d.Role })] };
+        return appliance with
+        {
+            Disks = [.. appliance.Disks.Select(d => d with
+            {
+                Role = d.DiskId == chosen ? DiskRole.Data : d.Role == DiskRole.Data ? DiskRole.Unknown : d.Role,
+            })],
+        };
     }
 
     private static List<ApplianceDisk> Candidates(ApplianceDescription appliance)
@@ -63,15 +77,24 @@ public static class DataDiskRule
             : $"The appliance '{appliance.Name}' has no disk '{diskId}'; it has {List(appliance.Disks)}.");
     }
 
-    /// <summary>People do not type ids in their exact case; where two differ by nothing else, the case decides.</summary>
+    /// <summary>
+    /// People do not type ids in their exact case; where two differ by nothing else, the case decides.
+    /// </summary>
     private static List<ApplianceDisk> Matches(ApplianceDescription appliance, string diskId)
     {
-        List<ApplianceDisk> exact = [.. appliance.Disks.Where(d => string.Equals(d.DiskId, diskId, StringComparison.Ordinal))];
-        return exact.Count > 0 ? exact : [.. appliance.Disks.Where(d => string.Equals(d.DiskId, diskId, StringComparison.OrdinalIgnoreCase))];
+        List<ApplianceDisk> exact = [.. appliance.Disks
+            .Where(d => string.Equals(d.DiskId, diskId, StringComparison.Ordinal))];
+        return exact.Count > 0
+            ? exact
+            : [.. appliance.Disks.Where(d => string.Equals(d.DiskId, diskId, StringComparison.OrdinalIgnoreCase))];
     }
 
-    private static NataliaException NotFound(ApplianceDescription appliance, string message) => new(ErrorIds.DiskNotFound, NataliaErrorKind.NotFound, message, appliance.Name,
-        appliance.Disks.Count == 0 ? "Check the VM on its hypervisor." : $"Name one of its disks: -DataDisk '{appliance.Disks[0].DiskId}'.");
+    private static NataliaException NotFound(ApplianceDescription appliance, string message) =>
+        new(ErrorIds.DiskNotFound, NataliaErrorKind.NotFound, message, appliance.Name,
+        appliance.Disks.Count == 0
+            ? "Check the VM on its hypervisor."
+            : $"Name one of its disks: -DataDisk '{appliance.Disks[0].DiskId}'.");
 
-    private static string List(IEnumerable<ApplianceDisk> disks) => string.Join(", ", disks.Select(d => $"'{d.DiskId}'"));
+    private static string List(IEnumerable<ApplianceDisk> disks) =>
+        string.Join(", ", disks.Select(d => $"'{d.DiskId}'"));
 }

@@ -7,4 +7,5 @@ namespace Natalia.Backup.Hypervisors.Contract;
 /// <param name="Error">What it wrote to its standard error.</param>
 /// <param name="IsTruncated">True when the guest channel cut one of the two.</param>
 /// <param name="Duration">How long it ran.</param>
-public sealed record GuestCommandResult(int? ExitCode, int? Signal, string Output, string Error, bool IsTruncated, TimeSpan Duration);
+public sealed record GuestCommandResult(int? ExitCode, int? Signal, string Output, string Error, bool IsTruncated,
+    TimeSpan Duration);

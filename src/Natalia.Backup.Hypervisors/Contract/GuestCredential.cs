@@ -12,7 +12,8 @@ public sealed class GuestCredential
     public GuestCredential(string userName, SecureString? password, SecureString? privateKey = null)
     {
         if (string.IsNullOrEmpty(userName)) throw new ArgumentException("A user's name is needed.", nameof(userName));
-        if (password is null && privateKey is null) throw new ArgumentException("A password or a private key is needed.", nameof(password));
+        if (password is null && privateKey is null)
+            throw new ArgumentException("A password or a private key is needed.", nameof(password));
         (UserName, Password, PrivateKey) = (userName, password, privateKey);
     }
 

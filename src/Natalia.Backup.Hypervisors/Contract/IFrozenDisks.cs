@@ -42,7 +42,6 @@ public interface IFrozenDisks : IAsyncDisposable
     /// is read afterwards.
     /// What the point before this one needs stays.
     /// </summary>
-    /// <param name="cancellationToken">Stops it.</param>
     /// <exception cref="NataliaException"><c>DiskChangedWhileRead</c> when the state was not frozen after all (a cold
     /// image that somebody wrote meanwhile); no point is made then.</exception>
     Task<IReadOnlyDictionary<string, string>> SealAsync(CancellationToken cancellationToken);
@@ -53,7 +52,6 @@ public interface IFrozenDisks : IAsyncDisposable
     /// nothing that the new point needs may be let go of; what of the old cannot be removed, or was not for a
     /// cancelled token, is a leftover.
     /// </summary>
-    /// <param name="cancellationToken">Stops it.</param>
     Task PublishedAsync(CancellationToken cancellationToken);
 
     /// <summary>
@@ -62,6 +60,5 @@ public interface IFrozenDisks : IAsyncDisposable
     /// and this one; everything else goes with disposing. The next backup knows from the repository which of the two
     /// is left over.
     /// </summary>
-    /// <param name="cancellationToken">Stops it.</param>
     Task UnclearAsync(CancellationToken cancellationToken);
 }

@@ -8,6 +8,7 @@ public interface IGuest : IAsyncDisposable
     /// <summary>Runs a program, without a shell, and waits for its end.</summary>
     /// <param name="command">What to run.</param>
     /// <param name="cancellationToken">Stops the wait; the program itself may run on.</param>
-    /// <exception cref="NataliaException"><c>GuestNotReachable</c>, <c>GuestCommandTimeout</c>, <c>GuestCommandFailed</c>, <c>PermissionDenied</c>.</exception>
+    /// <exception cref="NataliaException"><c>GuestNotReachable</c>, <c>GuestCommandTimeout</c>,
+    /// <c>GuestCommandFailed</c>, <c>PermissionDenied</c>.</exception>
     Task<GuestCommandResult> RunAsync(GuestCommand command, CancellationToken cancellationToken);
 }

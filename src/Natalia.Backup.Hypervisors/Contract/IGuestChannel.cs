@@ -7,9 +7,10 @@ public interface IGuestChannel
 {
     /// <summary>Waits until the guest takes commands.</summary>
     /// <param name="nativeId">The hypervisor's id of the VM.</param>
-    /// <param name="who">Who the commands run as, where the channel asks for that; null where it needs nobody, as a guest agent.</param>
+    /// <param name="who">Who the commands run as, where the channel asks for that; null where it needs nobody, as a
+    /// guest agent.</param>
     /// <param name="timeout">How long at most.</param>
-    /// <param name="cancellationToken">Stops it.</param>
     /// <exception cref="NataliaException"><c>GuestNotReachable</c>, <c>PermissionDenied</c>.</exception>
-    Task<IGuest> OpenAsync(string nativeId, GuestCredential? who, TimeSpan timeout, CancellationToken cancellationToken);
+    Task<IGuest> OpenAsync(string nativeId, GuestCredential? who, TimeSpan timeout,
+        CancellationToken cancellationToken);
 }

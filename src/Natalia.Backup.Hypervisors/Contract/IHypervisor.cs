@@ -3,9 +3,10 @@ using Natalia.Backup.Engine;
 namespace Natalia.Backup.Hypervisors.Contract;
 
 /// <summary>
-/// A connected hypervisor. What it can do beyond listing is a capability: <see cref="Find{T}"/> asks for one, and for <see cref="HypervisorExtensions.Require{T}"/> a missing one is a
-/// typed error that names it. Nobody asks the hypervisor object itself what it is: a capability may be an object of its own.
-/// All members may be called from any thread.
+/// A connected hypervisor. What it can do beyond listing is a capability: <see cref="Find{T}"/> asks for one, and for
+/// <see cref="HypervisorExtensions.Require{T}"/> a missing one is a typed error that names it. Nobody asks the
+/// hypervisor object itself what it is: a capability may be an object of its own. All members may be called from any
+/// thread.
 /// </summary>
 public interface IHypervisor : IDisposable
 {
@@ -15,11 +16,15 @@ public interface IHypervisor : IDisposable
     /// <summary>Where it is, without secrets: a full path, a host name.</summary>
     string Location { get; }
 
-    /// <summary>All VMs that the caller may see, in no particular order, descriptions complete; and what was found but could not be listed.</summary>
-    /// <param name="cancellationToken">Stops it.</param>
+    /// <summary>
+    /// All VMs that the caller may see, in no particular order, descriptions complete; and what was found but could not
+    /// be listed.
+    /// </summary>
     Task<ApplianceInventory> GetAppliancesAsync(CancellationToken cancellationToken);
 
-    /// <summary>A capability, or null where the hypervisor lacks it. It belongs to the hypervisor, and ends with it.</summary>
+    /// <summary>
+    /// A capability, or null where the hypervisor lacks it. It belongs to the hypervisor, and ends with it.
+    /// </summary>
     /// <typeparam name="T">The capability's interface.</typeparam>
     T? Find<T>() where T : class;
 }

@@ -31,12 +31,10 @@ public interface IImageSource
     /// count from. Which of it is left over only the holder of a lease can tell.
     /// </summary>
     /// <param name="appliance">Of which VM; null for all.</param>
-    /// <param name="cancellationToken">Stops it.</param>
     Task<IReadOnlyList<Leftover>> FindLeftoversAsync(ApplianceDescription? appliance,
         CancellationToken cancellationToken);
 
     /// <summary>Removes what <see cref="FindLeftoversAsync"/> gave. What is gone meanwhile is no error.</summary>
     /// <param name="leftover">What to remove.</param>
-    /// <param name="cancellationToken">Stops it.</param>
     Task RemoveLeftoverAsync(Leftover leftover, CancellationToken cancellationToken);
 }

@@ -2,7 +2,10 @@ using Natalia.Backup.Engine;
 
 namespace Natalia.Backup.Hypervisors.Contract;
 
-/// <summary>Capability: the names that earlier answers held, for completion. They may have changed. All members may be called from any thread.</summary>
+/// <summary>
+/// Capability: the names that earlier answers held, for completion. They may have changed. All members may be called
+/// from any thread.
+/// </summary>
 public interface IKnownNames
 {
     /// <summary>Storages that take backups.</summary>
@@ -15,7 +18,6 @@ public interface IKnownNames
     IReadOnlyList<string> VMHosts { get; }
 
     /// <summary>Asks the hypervisor for the names when no answer has held any yet.</summary>
-    /// <param name="cancellationToken">Stops it.</param>
     /// <exception cref="NataliaException">What asking throws.</exception>
     Task LearnAsync(CancellationToken cancellationToken);
 }

@@ -8,7 +8,7 @@ public interface INativeProtection
     /// <summary>Opens one of the hypervisor's backup storages as a repository.</summary>
     /// <param name="storage">The storage's name on the hypervisor.</param>
     /// <param name="label">What the session is called; shows in restore points.</param>
-    /// <param name="cancellationToken">Stops it.</param>
-    /// <exception cref="NataliaException"><c>StorageNotFound</c>, <c>StorageNotSuitable</c>, <c>PermissionDenied</c>.</exception>
+    /// <exception cref="NataliaException"><c>StorageNotFound</c>, <c>StorageNotSuitable</c>,
+    /// <c>PermissionDenied</c>.</exception>
     Task<INativeRepository> OpenRepositoryAsync(string storage, string label, CancellationToken cancellationToken);
 }

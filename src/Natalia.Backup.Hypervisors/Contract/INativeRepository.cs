@@ -5,8 +5,8 @@ using Natalia.Backup.Engine.Points;
 namespace Natalia.Backup.Hypervisors.Contract;
 
 /// <summary>
-/// A storage into which a hypervisor itself puts restore points. It belongs to the hypervisor that opened it and ends with it.
-/// What it can do beside is what every repository of points can.
+/// A storage into which a hypervisor itself puts restore points. It belongs to the hypervisor that opened it and ends
+/// with it. What it can do beside is what every repository of points can.
 /// </summary>
 public interface INativeRepository : IPointRepository
 {
@@ -19,15 +19,19 @@ public interface INativeRepository : IPointRepository
     /// <param name="appliance">The VM.</param>
     /// <param name="request">How.</param>
     /// <param name="progress">Told how far it is, or null.</param>
-    /// <param name="cancellationToken">Stops the run on the hypervisor and undoes what it changed, before the call returns.</param>
-    /// <exception cref="NataliaException"><c>ApplianceNotFound</c>, <c>ApplianceLocked</c>, <c>NothingWasBackedUp</c>, <c>TaskFailed</c>, <c>TaskNotFinished</c>, <c>TaskLost</c>, <c>PermissionDenied</c>, <c>StorageMixesKinds</c>.</exception>
-    Task<NativeBackupResult> BackupAsync(ApplianceDescription appliance, NativeBackupRequest request, IProgress<OperationProgress>? progress, CancellationToken cancellationToken);
+    /// <param name="cancellationToken">Stops the run on the hypervisor and undoes what it changed, before the call
+    /// returns.</param>
+    /// <exception cref="NataliaException"><c>ApplianceNotFound</c>, <c>ApplianceLocked</c>, <c>NothingWasBackedUp</c>,
+    /// <c>TaskFailed</c>, <c>TaskNotFinished</c>, <c>TaskLost</c>, <c>PermissionDenied</c>,
+    /// <c>StorageMixesKinds</c>.</exception>
+    Task<NativeBackupResult> BackupAsync(ApplianceDescription appliance, NativeBackupRequest request,
+        IProgress<OperationProgress>? progress, CancellationToken cancellationToken);
 
     /// <summary>What the storage's own retention would do now: nothing is changed.</summary>
     /// <param name="applianceId">Of which appliance.</param>
     /// <param name="limits">The limits.</param>
-    /// <param name="cancellationToken">Stops it.</param>
-    Task<IReadOnlyList<NativePruneRow>> PlanPruneAsync(string applianceId, RetentionLimits limits, CancellationToken cancellationToken);
+    Task<IReadOnlyList<NativePruneRow>> PlanPruneAsync(string applianceId, RetentionLimits limits,
+        CancellationToken cancellationToken);
 }
 
 /// <summary>Shorter ways to ask a native repository.</summary>
@@ -36,7 +40,7 @@ public static class NativeRepositoryExtensions
     /// <summary>The restore points that can be read now, newest first.</summary>
     /// <param name="repository">The repository.</param>
     /// <param name="filter">Which are wanted.</param>
-    /// <param name="cancellationToken">Stops it.</param>
-    public static Task<IReadOnlyList<RestorePoint>> GetRestorePointsAsync(this INativeRepository repository, RestorePointFilter filter, CancellationToken cancellationToken) =>
+    public static Task<IReadOnlyList<RestorePoint>> GetRestorePointsAsync(this INativeRepository repository,
+        RestorePointFilter filter, CancellationToken cancellationToken) =>
         repository.GetRestorePointsAsync(filter, null, null, cancellationToken);
 }

@@ -6,4 +6,5 @@ namespace Natalia.Backup.Hypervisors.Contract;
 /// <param name="Appliance">The VM as it was read back afterwards.</param>
 /// <param name="Duration">How long the restore took, without the start.</param>
 /// <param name="Warnings">What a person should know; full sentences.</param>
-public sealed record NativeRestoreResult(ApplianceDescription Appliance, TimeSpan Duration, IReadOnlyList<string> Warnings);
+public sealed record NativeRestoreResult(ApplianceDescription Appliance, TimeSpan Duration,
+    IReadOnlyList<string> Warnings);

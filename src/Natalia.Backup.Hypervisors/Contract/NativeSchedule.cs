@@ -17,7 +17,9 @@ public sealed record NativeSchedule
     public string? Expression { get; init; }
     /// <summary>The next runs that the hypervisor foresees, UTC.</summary>
     public DateTime[] NextRunsUtc { get; init; } = [];
-    /// <summary>What its runs keep, whoever says so: the schedule, else the storage, else the host. Null when that is not known.</summary>
+    /// <summary>
+    /// What its runs keep, whoever says so: the schedule, else the storage, else the host. Null when that is not known.
+    /// </summary>
     public RetentionLimits? Retention { get; init; }
     /// <summary>Who says it.</summary>
     public NativeRetentionSource RetentionSource { get; init; }
@@ -25,9 +27,13 @@ public sealed record NativeSchedule
     public bool IsEnabled { get; init; }
     /// <summary>The disks that it takes, as <c>VM:disk</c>; null when that was not asked.</summary>
     public string[]? IncludedDisks { get; init; }
-    /// <summary>The disks that it leaves out with the reason, as <c>VM:disk (reason)</c>; null when that was not asked.</summary>
+    /// <summary>
+    /// The disks that it leaves out with the reason, as <c>VM:disk (reason)</c>; null when that was not asked.
+    /// </summary>
     public string[]? OmittedDisks { get; init; }
-    /// <summary>False when the last <see cref="INativeSchedules.SetScheduleAsync"/> found everything as wanted.</summary>
+    /// <summary>
+    /// False when the last <see cref="INativeSchedules.SetScheduleAsync"/> found everything as wanted.
+    /// </summary>
     public bool WasChanged { get; init; }
 
     /// <summary>What should be known besides, each a full sentence.</summary>

@@ -9,7 +9,9 @@ public sealed record NativeScheduleRequest
     public NativeScheduleKind Kind { get; init; } = NativeScheduleKind.Daily;
     /// <summary>When the first run of the day begins, in the time of the hypervisor: 00:00 to 23:59.</summary>
     public TimeSpan At { get; init; } = TimeSpan.FromHours(1);
-    /// <summary>What the schedule keeps; null leaves it to the storage's own setting, or to what the schedule has already.</summary>
+    /// <summary>
+    /// What the schedule keeps; null leaves it to the storage's own setting, or to what the schedule has already.
+    /// </summary>
     public RetentionLimits? Retention { get; init; }
     /// <summary>False keeps it, but never starts it.</summary>
     public bool IsEnabled { get; init; } = true;

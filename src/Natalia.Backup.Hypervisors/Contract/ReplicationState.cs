@@ -19,11 +19,16 @@ public sealed record ReplicationState
     public string? Expression { get; init; }
     /// <summary>Every how many minutes; null when the expression is of another kind.</summary>
     public int? IntervalMinutes { get; init; }
-    /// <summary>When the last good run began, UTC: the age of the copy counts from here. Null when there was none.</summary>
+    /// <summary>
+    /// When the last good run began, UTC: the age of the copy counts from here. Null when there was none.
+    /// </summary>
     public DateTime? LastSyncUtc { get; init; }
     /// <summary>When the last attempt began, UTC, or null.</summary>
     public DateTime? LastTryUtc { get; init; }
-    /// <summary>When the next one is due, UTC; null before the first attempt, which comes within a minute, and where nothing is known.</summary>
+    /// <summary>
+    /// When the next one is due, UTC; null before the first attempt, which comes within a minute, and where nothing is
+    /// known.
+    /// </summary>
     public DateTime? NextSyncUtc { get; init; }
     /// <summary>How long the last run took, or null.</summary>
     public TimeSpan? Duration { get; init; }
@@ -39,7 +44,10 @@ public sealed record ReplicationState
     public bool IsBeingRemoved { get; init; }
     /// <summary>True while a run is on its way.</summary>
     public bool IsRunning { get; init; }
-    /// <summary>Passed while the copy is younger than three intervals and nothing failed, Warning when it failed but is young, Failed when it is too old, NotEvidenced when there was no run yet or nothing is known.</summary>
+    /// <summary>
+    /// Passed while the copy is younger than three intervals and nothing failed, Warning when it failed but is young,
+    /// Failed when it is too old, NotEvidenced when there was no run yet or nothing is known.
+    /// </summary>
     public CheckOutcome Health { get; init; }
     /// <summary>The verdict in a full sentence.</summary>
     public string? Detail { get; init; }

@@ -3,7 +3,9 @@ using Natalia.Backup.Engine.Model;
 
 namespace Natalia.Backup.Hypervisors.Contract;
 
-/// <summary>What a VM is made of. Either the hypervisor stores the point itself, or somebody else writes its disks.</summary>
+/// <summary>
+/// What a VM is made of. Either the hypervisor stores the point itself, or somebody else writes its disks.
+/// </summary>
 public abstract record RestoreSource
 {
     private RestoreSource(RestorePoint point) => Point = point;
@@ -15,8 +17,8 @@ public abstract record RestoreSource
     /// <param name="diskId">Which one.</param>
     /// <param name="target">Where to; the writer begins and completes it, the caller disposes it.</param>
     /// <param name="progress">Told how far it is, or null.</param>
-    /// <param name="cancellationToken">Stops it.</param>
-    public delegate Task DiskWriter(string diskId, IDiskTarget target, IProgress<OperationProgress>? progress, CancellationToken cancellationToken);
+    public delegate Task DiskWriter(string diskId, IDiskTarget target, IProgress<OperationProgress>? progress,
+        CancellationToken cancellationToken);
 
     /// <summary>A point in a storage of the hypervisor's own, which restores it itself.</summary>
     public sealed record NativePoint : RestoreSource
@@ -31,11 +33,16 @@ public abstract record RestoreSource
     {
         /// <summary>Describes the point.</summary>
         /// <param name="point">The point.</param>
-        /// <param name="appliance">The VM's configuration at the time of the point, with the disks that the point holds, and their sizes.</param>
+        /// <param name="appliance">The VM's configuration at the time of the point, with the disks that the point
+        /// holds, and their sizes.</param>
         /// <param name="write">Writes one of them.</param>
-        public PointImage(RestorePoint point, ApplianceDescription appliance, DiskWriter write) : base(point) => (Appliance, Write) = (appliance, write);
+        public PointImage(RestorePoint point, ApplianceDescription appliance, DiskWriter write)
+            : base(point) => (Appliance, Write) = (appliance, write);
 
-        /// <summary>The VM's configuration at the time of the point; its disks are those that the point holds, each with its size.</summary>
+        /// <summary>
+        /// The VM's configuration at the time of the point; its disks are those that the point holds, each with its
+        /// size.
+        /// </summary>
         public ApplianceDescription Appliance { get; }
 
         /// <summary>Writes one of the disks.</summary>

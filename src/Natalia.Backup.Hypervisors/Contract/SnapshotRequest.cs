@@ -5,7 +5,9 @@ namespace Natalia.Backup.Hypervisors.Contract;
 /// <summary>How a snapshot is made.</summary>
 public sealed record SnapshotRequest
 {
-    /// <summary>Whether the memory is kept too. The guest is not frozen then: its memory holds what was not written.</summary>
+    /// <summary>
+    /// Whether the memory is kept too. The guest is not frozen then: its memory holds what was not written.
+    /// </summary>
     public bool IncludeMemory { get; init; }
     /// <summary>A note for people, or null.</summary>
     public string? Note { get; init; }

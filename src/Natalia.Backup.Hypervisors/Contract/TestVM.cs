@@ -3,7 +3,10 @@ using Natalia.Backup.Engine.Model;
 
 namespace Natalia.Backup.Hypervisors.Contract;
 
-/// <summary>A test VM on any hypervisor that has <see cref="ITestVMControl"/>: the rules that hold everywhere are written here, once.</summary>
+/// <summary>
+/// A test VM on any hypervisor that has <see cref="ITestVMControl"/>: the rules that hold everywhere are written here,
+/// once.
+/// </summary>
 internal sealed class TestVM(ITestVMControl control, IGuestChannel? guests, TestVMInfo info, bool isKept) : ITestVM
 {
     private static readonly TimeSpan s_cleanUpLimit = TimeSpan.FromMinutes(15);
@@ -13,7 +16,8 @@ internal sealed class TestVM(ITestVMControl control, IGuestChannel? guests, Test
 
     public bool IsKept { get; set; } = isKept;
 
-    public Task<IReadOnlyList<CheckResult>> ProveIsolationAsync(CancellationToken cancellationToken) => control.ReadIsolationAsync(info, cancellationToken);
+    public Task<IReadOnlyList<CheckResult>> ProveIsolationAsync(CancellationToken cancellationToken) =>
+        control.ReadIsolationAsync(info, cancellationToken);
 
     public async Task StartAsync(CancellationToken cancellationToken)
     {
@@ -22,8 +26,11 @@ internal sealed class TestVM(ITestVMControl control, IGuestChannel? guests, Test
         List<CheckResult> open = [.. checks.Where(c => c.Result is not (CheckOutcome.Passed or CheckOutcome.Warning))];
         if (open.Count > 0 || checks.Count == 0)
         {
-            string why = open.Count == 0 ? "nothing of it was read" : string.Join("; ", open.Select(c => $"{c.Target}: {c.Actual ?? "unknown"} instead of {c.Expected}"));
-            throw new NataliaException(ErrorIds.IsolationNotProven, NataliaErrorKind.Security, $"The test VM {info.NativeId} is not started: {why}.", info.NativeId,
+            string why = open.Count == 0
+                ? "nothing of it was read"
+                : string.Join("; ", open.Select(c => $"{c.Target}: {c.Actual ?? "unknown"} instead of {c.Expected}"));
+            throw new NataliaException(ErrorIds.IsolationNotProven, NataliaErrorKind.Security,
+                $"The test VM {info.NativeId} is not started: {why}.", info.NativeId,
                 "Destroy it, and find out who changed it.");
         }
         await control.StartTestVMAsync(info, cancellationToken).ConfigureAwait(false);
@@ -32,7 +39,8 @@ internal sealed class TestVM(ITestVMControl control, IGuestChannel? guests, Test
     public Task<IGuest> OpenGuestAsync(GuestCredential? who, TimeSpan timeout, CancellationToken cancellationToken)
     {
         if (guests is null)
-            throw new NataliaException(ErrorIds.CapabilityMissing, NataliaErrorKind.NotSupported, $"There is no way to run commands in the test VM {info}.", info.NativeId);
+            throw new NataliaException(ErrorIds.CapabilityMissing, NataliaErrorKind.NotSupported,
+                $"There is no way to run commands in the test VM {info}.", info.NativeId);
         return guests.OpenAsync(info.NativeId, who, timeout, cancellationToken);
     }
 

@@ -16,6 +16,8 @@ public sealed record TestVMRequest
     /// <summary>How long the making may take.</summary>
     public TimeSpan Timeout { get; init; } = TimeSpan.FromHours(4);
 
-    /// <summary>The name of the VM that is made for a test: it tells people what they see, and decides nothing.</summary>
+    /// <summary>
+    /// The name of the VM that is made for a test: it tells people what they see, and decides nothing.
+    /// </summary>
     public string Name => NamePrefix + (RunId.Length > 8 ? RunId.Substring(0, 8) : RunId).ToLowerInvariant();
 }

@@ -23,38 +23,49 @@ internal static class ApplianceFolder
                 ? DescribedImages(folder, Path.Combine(folder, DescriptionFile.FileName), disks)
                 : FoundImages(folder);
             if (description is null && images.Count == 0) return null;
-            return new FolderAppliance(folder, Describe(folder, description, images), description?.Disks is not null, images);
+            return new FolderAppliance(folder, Describe(folder, description, images), description?.Disks is not null,
+                images);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new NataliaException(ErrorIds.ApplianceDescriptionInvalid, NataliaErrorKind.ReadFailed, $"The folder '{folder}' cannot be read: {e.Message}", folder,
+            throw new NataliaException(ErrorIds.ApplianceDescriptionInvalid, NataliaErrorKind.ReadFailed,
+                $"The folder '{folder}' cannot be read: {e.Message}", folder,
                 "Check the folder and this user's access to it.", e);
         }
     }
 
-    private static ApplianceDescription Describe(string folder, DescriptionFile? description, List<FolderImage> images) => new()
-    {
-        ApplianceId = description?.Id is string id ? ApplianceIdentity.Create(Kind, "", id) : IdentityOfFolder(folder),
-        Name = description?.Name ?? NameOf(folder),
-        HypervisorKind = Kind,
-        NativeId = description?.Id,
-        ProcessorCount = description?.ProcessorCount,
-        MemoryBytes = description?.MemoryBytes,
-        Networks = description?.Networks ?? [],
-        Disks = [.. images.Select(i => new ApplianceDisk(i.DiskId, i.Role, i.Format is ImageFormat.Raw ? i.File.GetLength() : null, i.File.Path))],
-        NativeFormat = description is null ? null : DescriptionFile.FileName,
-        NativeConfiguration = description?.Text,
-    };
+    private static ApplianceDescription Describe(string folder, DescriptionFile? description,
+        List<FolderImage> images) =>
+        new()
+        {
+            ApplianceId = description?.Id is string id
+                ? ApplianceIdentity.Create(Kind, "", id)
+                : IdentityOfFolder(folder),
+            Name = description?.Name ?? NameOf(folder),
+            HypervisorKind = Kind,
+            NativeId = description?.Id,
+            ProcessorCount = description?.ProcessorCount,
+            MemoryBytes = description?.MemoryBytes,
+            Networks = description?.Networks ?? [],
+            Disks = [.. images
+            .Select(i => new ApplianceDisk(i.DiskId, i.Role, i.Format is ImageFormat.Raw ? i.File.GetLength() : null,
+                i.File.Path))],
+            NativeFormat = description is null ? null : DescriptionFile.FileName,
+            NativeConfiguration = description?.Text,
+        };
 
     /// <summary>
-    /// The id of a VM that states none: made of the real path of its folder. Two folders of one name must never share a history, because retention would
-    /// then remove the points of one in favour of the other; a folder that moves merely begins a new one, and a description with an id ends that.
+    /// The id of a VM that states none: made of the real path of its folder. Two folders of one name must never share a
+    /// history, because retention would then remove the points of one in favour of the other; a folder that moves
+    /// merely begins a new one, and a description with an id ends that.
     /// </summary>
     private static string IdentityOfFolder(string folder)
     {
         string real = RealPath.Of(folder) ?? folder;
         // The identity ignores case, which tells folders apart on most systems; as hexadecimal digits it survives.
-        string exact = RealPath.Comparison == StringComparison.Ordinal ? BitConverter.ToString(Encoding.UTF8.GetBytes(real)) : real;
+        string exact = RealPath.Comparison == StringComparison.Ordinal
+            ? BitConverter.ToString(Encoding.UTF8.GetBytes(real))
+            : real;
         return ApplianceIdentity.Create(Kind, "folder", exact);
     }
 
@@ -64,19 +75,25 @@ internal static class ApplianceFolder
         return name.Length == 0 ? folder : name;
     }
 
-    private static List<FolderImage> DescribedImages(string folder, string descriptionPath, IReadOnlyList<DescribedDisk> disks)
+    private static List<FolderImage> DescribedImages(string folder, string descriptionPath,
+        IReadOnlyList<DescribedDisk> disks)
     {
         var images = new List<FolderImage>();
         foreach (DescribedDisk disk in disks)
         {
-            ContainedFile file = ContainedFile.Find(folder, disk.Path, descriptionPath) ?? throw DescriptionFile.Invalid(descriptionPath,
-                Directory.Exists(Path.Combine(folder, disk.Path)) ? $"'{disk.Path}', the image of disk '{disk.Id}', is a folder"
+            ContainedFile file = ContainedFile.Find(folder, disk.Path, descriptionPath)
+                ?? throw DescriptionFile.Invalid(descriptionPath,
+                Directory.Exists(Path.Combine(folder, disk.Path))
+                    ? $"'{disk.Path}', the image of disk '{disk.Id}', is a folder"
                     : $"there is no file '{disk.Path}', the image of disk '{disk.Id}'");
             if (images.Find(i => i.File.IsSameAs(file)) is FolderImage other)
-                throw DescriptionFile.Invalid(descriptionPath, $"the disks '{other.DiskId}' and '{disk.Id}' share the image '{disk.Path}'");
+                throw DescriptionFile.Invalid(descriptionPath,
+                    $"the disks '{other.DiskId}' and '{disk.Id}' share the image '{disk.Path}'");
             if (disk.Changes is not null) ContainedFile.Find(folder, disk.Changes, descriptionPath);
             ImageFormat byName = ImageFormats.FromName(file.Path);
-            images.Add(new FolderImage(disk.Id, file, disk.Role, disk.Format ?? (byName == ImageFormat.Unknown ? ImageFormat.Raw : byName), disk.Format is not null, disk.Changes));
+            images.Add(new FolderImage(disk.Id, file, disk.Role,
+                disk.Format ?? (byName == ImageFormat.Unknown ? ImageFormat.Raw : byName), disk.Format is not null,
+                disk.Changes));
         }
         return images;
     }
@@ -89,8 +106,10 @@ internal static class ApplianceFolder
             if (ImageFormats.FromName(path) is var format and not ImageFormat.Unknown)
             {
                 string name = Path.GetFileName(path);
-                ContainedFile file = ContainedFile.Find(folder, name, folder) ?? throw new FileNotFoundException($"The link '{path}' leads nowhere.", path);
-                images.Add(new FolderImage(name, file, DiskRole.Unknown, format, IsFormatStated: false, StatedChanges: null));
+                ContainedFile file = ContainedFile.Find(folder, name, folder)
+                    ?? throw new FileNotFoundException($"The link '{path}' leads nowhere.", path);
+                images.Add(new FolderImage(name, file, DiskRole.Unknown, format, IsFormatStated: false,
+                    StatedChanges: null));
             }
         }
         return images;

@@ -12,11 +12,14 @@ internal sealed class ChangesDiskSource(RawDiskSource image, ChangesFile changes
 
     public string? TrackingToken => changes.Token;
 
-    public IAsyncEnumerable<Extent> GetAllocatedExtentsAsync(CancellationToken cancellationToken) => image.GetAllocatedExtentsAsync(cancellationToken);
+    public IAsyncEnumerable<Extent> GetAllocatedExtentsAsync(CancellationToken cancellationToken) =>
+        image.GetAllocatedExtentsAsync(cancellationToken);
 
-    public ValueTask ReadAsync(long offset, Memory<byte> buffer, CancellationToken cancellationToken) => image.ReadAsync(offset, buffer, cancellationToken);
+    public ValueTask ReadAsync(long offset, Memory<byte> buffer, CancellationToken cancellationToken) =>
+        image.ReadAsync(offset, buffer, cancellationToken);
 
-    public Task<ChangedExtents> GetChangedExtentsAsync(string sinceToken, CancellationToken cancellationToken) => Task.FromResult(changes.Since(sinceToken));
+    public Task<ChangedExtents> GetChangedExtentsAsync(string sinceToken, CancellationToken cancellationToken) =>
+        Task.FromResult(changes.Since(sinceToken));
 
     public void Dispose() => image.Dispose();
 }

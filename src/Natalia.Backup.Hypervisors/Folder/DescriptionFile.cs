@@ -10,8 +10,9 @@ namespace Natalia.Backup.Hypervisors.Folder;
 internal sealed record DescribedDisk(string Id, string Path, DiskRole Role, ImageFormat? Format, string? Changes);
 
 /// <summary>
-/// What a <c>vm.json</c> says. Members may be written in any case, comments and trailing commas are allowed, members that are not known stay in <see cref="Text"/>.
-/// What is known must be right: a description that is half understood would back up the wrong disk.
+/// What a <c>vm.json</c> says. Members may be written in any case, comments and trailing commas are allowed, members
+/// that are not known stay in <see cref="Text"/>. What is known must be right: a description that is half understood
+/// would back up the wrong disk.
 /// </summary>
 internal sealed record DescriptionFile
 {
@@ -20,7 +21,11 @@ internal sealed record DescriptionFile
     /// <summary>No VM needs more; a file of gigabytes must not be read into memory.</summary>
     private const int MaxBytes = 1024 * 1024;
 
-    private static readonly JsonDocumentOptions s_options = new() { CommentHandling = JsonCommentHandling.Skip, AllowTrailingCommas = true };
+    private static readonly JsonDocumentOptions s_options = new()
+    {
+        CommentHandling = JsonCommentHandling.Skip,
+        AllowTrailingCommas = true,
+    };
 
     internal required string Text { get; init; }
     internal string? Id { get; init; }
@@ -31,8 +36,12 @@ internal sealed record DescriptionFile
     /// <summary>The disks; null when the description has no such member.</summary>
     internal IReadOnlyList<DescribedDisk>? Disks { get; init; }
 
-    /// <summary>Whether a folder has a description, if only by name: what has its name and is no file must not go unnoticed, since a VM would lose its identity with it.</summary>
-    /// <exception cref="IOException">The folder cannot be looked into. So does <see cref="UnauthorizedAccessException"/>.</exception>
+    /// <summary>
+    /// Whether a folder has a description, if only by name: what has its name and is no file must not go unnoticed,
+    /// since a VM would lose its identity with it.
+    /// </summary>
+    /// <exception cref="IOException">The folder cannot be looked into. So does
+    /// <see cref="UnauthorizedAccessException"/>.</exception>
     internal static bool IsIn(string folder) => Directory.EnumerateFileSystemEntries(folder, FileName).Any();
 
     /// <summary>Reads the description of a folder; null when it has none.</summary>
@@ -73,13 +82,16 @@ internal sealed record DescriptionFile
         }
         catch (JsonException e)
         {
-            string place = e.LineNumber is long number ? string.Format(CultureInfo.InvariantCulture, "line {0}", number + 1) : "it";
+            string place = e.LineNumber is long number
+                ? string.Format(CultureInfo.InvariantCulture, "line {0}", number + 1)
+                : "it";
             throw Invalid(path, $"{place} is not JSON: {FirstSentence(e.Message)}", e);
         }
     }
 
     internal static NataliaException Invalid(string path, string what, Exception? inner = null) => new(
-        ErrorIds.ApplianceDescriptionInvalid, NataliaErrorKind.InvalidArgument, $"The description '{path}' is not valid: {what}.", path,
+        ErrorIds.ApplianceDescriptionInvalid, NataliaErrorKind.InvalidArgument,
+        $"The description '{path}' is not valid: {what}.", path,
         "Correct the file; the VM is not listed until then.", inner);
 
     private static ApplianceNetwork ReadNetwork(JsonMember network) => new(
@@ -97,7 +109,8 @@ internal sealed record DescriptionFile
         {
             string id = member.Text("id");
             if (!ids.Add(id)) throw member.Invalid($"its id '{id}' is another disk's as well");
-            disks.Add(new DescribedDisk(id, member.Text("path"), ReadRole(member), ReadFormat(member), member.OptionalText("changes")));
+            disks.Add(new DescribedDisk(id, member.Text("path"), ReadRole(member), ReadFormat(member),
+                member.OptionalText("changes")));
         }
         return disks;
     }
@@ -114,7 +127,10 @@ internal sealed record DescriptionFile
     private static ImageFormat? ReadFormat(JsonMember disk) => disk.OptionalText("format") switch
     {
         null => null,
-        string format => ImageFormats.Parse(format) ?? throw disk.Invalid($"its format '{format}' is none of raw, vhdx, vhd, vmdk, qcow2, qcow, qed, vdi, parallels"),
+        string format =>
+            ImageFormats.Parse(format)
+            ?? throw disk.Invalid(
+                $"its format '{format}' is none of raw, vhdx, vhd, vmdk, qcow2, qcow, qed, vdi, parallels"),
     };
 
     /// <summary>The parser's message without the position that it adds in its own words.</summary>

@@ -7,4 +7,5 @@ namespace Natalia.Backup.Hypervisors.Folder;
 /// <param name="Description">What is told of it.</param>
 /// <param name="AreDisksDescribed">False when its images were found by their names.</param>
 /// <param name="Images">Its disk images, in the order of the description's disks.</param>
-internal sealed record FolderAppliance(string Folder, ApplianceDescription Description, bool AreDisksDescribed, IReadOnlyList<FolderImage> Images);
+internal sealed record FolderAppliance(string Folder, ApplianceDescription Description, bool AreDisksDescribed,
+    IReadOnlyList<FolderImage> Images);

@@ -5,7 +5,9 @@ using Natalia.Backup.Hypervisors.Contract;
 
 namespace Natalia.Backup.Hypervisors.Folder;
 
-/// <summary>Images of a switched-off VM, which nobody may write while they are open; whether somebody did is found at the end.</summary>
+/// <summary>
+/// Images of a switched-off VM, which nobody may write while they are open; whether somebody did is found at the end.
+/// </summary>
 internal sealed class FolderFrozenDisks(DateTime timeUtc, IReadOnlyDictionary<string, FolderDisk> disks) : IFrozenDisks
 {
     public DateTime TimeUtc => timeUtc;
@@ -19,7 +21,8 @@ internal sealed class FolderFrozenDisks(DateTime timeUtc, IReadOnlyDictionary<st
     public IReadOnlyList<string> Warnings { get; } = [.. disks.Values.Select(d => d.Oddity).OfType<string>()];
 
     public IDiskSource GetDisk(string diskId) => disks.TryGetValue(diskId, out FolderDisk? disk) ? disk.Source
-        : throw new NataliaException(ErrorIds.DiskNotFound, NataliaErrorKind.NotFound, $"The disk '{diskId}' was not frozen.", diskId);
+        : throw new NataliaException(ErrorIds.DiskNotFound, NataliaErrorKind.NotFound,
+            $"The disk '{diskId}' was not frozen.", diskId);
 
     public Task<IReadOnlyDictionary<string, string>> SealAsync(CancellationToken cancellationToken)
     {
@@ -44,5 +47,6 @@ internal sealed class FolderFrozenDisks(DateTime timeUtc, IReadOnlyDictionary<st
         return default;
     }
 
-    private static string? Join(IEnumerable<string?> sentences) => string.Join(" ", sentences.Where(s => s is not null)) is { Length: > 0 } all ? all : null;
+    private static string? Join(IEnumerable<string?> sentences) =>
+        string.Join(" ", sentences.Where(s => s is not null)) is { Length: > 0 } all ? all : null;
 }

@@ -9,12 +9,15 @@ using Natalia.Backup.Hypervisors.Contract;
 namespace Natalia.Backup.Hypervisors.Folder;
 
 /// <summary>
-/// A directory of exported or switched-off VMs: one folder per VM, with its disk images and, where somebody wrote one, a description <c>vm.json</c>.
+/// A directory of exported or switched-off VMs: one folder per VM, with its disk images and, where somebody wrote one,
+/// a description <c>vm.json</c>.
 /// </summary>
 /// <remarks>
-/// A folder without a description is a VM named like it, as soon as it holds an image. A description right in the directory makes that directory one VM, whose subfolders are its own;
-/// images right in it are a VM beside those of the subfolders. Folders that are hidden are left out. Everything is read anew at each call.
-/// Whoever fills the directory can say what changed in an image since its last state; then an incremental reads only that (<c>docs/hypervisor-folder.md</c>).
+/// A folder without a description is a VM named like it, as soon as it holds an image. A description right in the
+/// directory makes that directory one VM, whose subfolders are its own; images right in it are a VM beside those of the
+/// subfolders. Folders that are hidden are left out. Everything is read anew at each call. Whoever fills the directory
+/// can say what changed in an image since its last state; then an incremental reads only that
+/// (<c>docs/hypervisor-folder.md</c>).
 /// </remarks>
 public sealed class FolderHypervisor : IHypervisor, IImageSource
 {
@@ -44,7 +47,8 @@ public sealed class FolderHypervisor : IHypervisor, IImageSource
     }
 
     /// <inheritdoc/>
-    /// <exception cref="NataliaException"><c>HypervisorNotFound</c> when the directory is gone. What is wrong with one VM is among the problems of the result.</exception>
+    /// <exception cref="NataliaException"><c>HypervisorNotFound</c> when the directory is gone. What is wrong with one
+    /// VM is among the problems of the result.</exception>
     public T? Find<T>() where T : class => this as T;
 
     /// <inheritdoc/>
@@ -56,27 +60,38 @@ public sealed class FolderHypervisor : IHypervisor, IImageSource
 
     /// <inheritdoc/>
     /// <remarks>A freeze here only opens images, and what is open ends with its process.</remarks>
-    public Task<IReadOnlyList<Leftover>> FindLeftoversAsync(ApplianceDescription? appliance, CancellationToken cancellationToken) => Task.FromResult<IReadOnlyList<Leftover>>([]);
+    public Task<IReadOnlyList<Leftover>> FindLeftoversAsync(ApplianceDescription? appliance,
+        CancellationToken cancellationToken) =>
+        Task.FromResult<IReadOnlyList<Leftover>>([]);
 
     /// <inheritdoc/>
     public Task RemoveLeftoverAsync(Leftover leftover, CancellationToken cancellationToken) => Task.CompletedTask;
 
     /// <inheritdoc/>
     /// <exception cref="NataliaException">
-    /// <c>ApplianceNotFound</c>, <c>DiskNotFound</c>, <c>QuiesceFailed</c>, <c>DiskFormatNotSupported</c>, <c>DiskInUse</c>, <c>DiskAccessDenied</c>, <c>DiskReadFailed</c>, <c>PathNotContained</c>.
+    /// <c>ApplianceNotFound</c>, <c>DiskNotFound</c>, <c>QuiesceFailed</c>, <c>DiskFormatNotSupported</c>,
+    /// <c>DiskInUse</c>, <c>DiskAccessDenied</c>, <c>DiskReadFailed</c>, <c>PathNotContained</c>.
     /// </exception>
-    public async Task<IFrozenDisks> FreezeAsync(ApplianceDescription appliance, FreezeRequest how, CancellationToken cancellationToken)
+    public async Task<IFrozenDisks> FreezeAsync(ApplianceDescription appliance, FreezeRequest how,
+        CancellationToken cancellationToken)
     {
         if (how.Quiescing == Quiescing.Require)
         {
             throw new NataliaException(ErrorIds.QuiesceFailed, NataliaErrorKind.NotSupported,
-                $"The disks of '{appliance.Name}' are images in a folder: there is no guest that could put its data in order, and whether it did before is not known.", appliance.Name,
+                $"The disks of '{appliance.Name}' are images in a folder: there is no guest that could put its data "
+                + "in order, and whether it did before is not known.",
+                appliance.Name,
                 "Do not require it, or back the VM up through its hypervisor.");
         }
-        (List<FolderAppliance> found, List<NataliaException> problems) = await Task.Run(() => Scan(cancellationToken), cancellationToken).ConfigureAwait(false);
-        FolderAppliance vm = found.Find(f => f.Description.ApplianceId == appliance.ApplianceId) ?? throw new NataliaException(
-            ErrorIds.ApplianceNotFound, NataliaErrorKind.NotFound, $"The appliance '{appliance.Name}' is no longer in '{Location}'.", appliance.Name,
-            problems.Count > 0 ? $"Something there cannot be listed: {problems[0].Message}" : "List what is there with Get-NataliaAppliance -Name *.");
+        (List<FolderAppliance> found, List<NataliaException> problems) = await Task.Run(() => Scan(cancellationToken),
+            cancellationToken).ConfigureAwait(false);
+        FolderAppliance vm = found.Find(f => f.Description.ApplianceId == appliance.ApplianceId)
+            ?? throw new NataliaException(
+            ErrorIds.ApplianceNotFound, NataliaErrorKind.NotFound,
+            $"The appliance '{appliance.Name}' is no longer in '{Location}'.", appliance.Name,
+            problems.Count > 0
+                ? $"Something there cannot be listed: {problems[0].Message}"
+                : "List what is there with Get-NataliaAppliance -Name *.");
 
         var disks = new Dictionary<string, FolderDisk>(StringComparer.Ordinal);
         try
@@ -84,7 +99,8 @@ public sealed class FolderHypervisor : IHypervisor, IImageSource
             foreach (string diskId in how.DiskIds)
             {
                 cancellationToken.ThrowIfCancellationRequested();
-                if (!disks.ContainsKey(diskId)) disks.Add(diskId, await OpenAsync(vm, diskId, cancellationToken).ConfigureAwait(false));
+                if (!disks.ContainsKey(diskId))
+                    disks.Add(diskId, await OpenAsync(vm, diskId, cancellationToken).ConfigureAwait(false));
             }
             return new FolderFrozenDisks(_clock.GetUtcNow().UtcDateTime, disks);
         }
@@ -98,26 +114,35 @@ public sealed class FolderHypervisor : IHypervisor, IImageSource
     /// <inheritdoc/>
     public void Dispose() { }
 
-    private static async Task<FolderDisk> OpenAsync(FolderAppliance vm, string diskId, CancellationToken cancellationToken)
+    private static async Task<FolderDisk> OpenAsync(FolderAppliance vm, string diskId,
+        CancellationToken cancellationToken)
     {
-        FolderImage image = vm.Images.FirstOrDefault(i => i.DiskId == diskId) ?? throw new NataliaException(ErrorIds.DiskNotFound, NataliaErrorKind.NotFound,
-            $"The appliance '{vm.Description.Name}' has no disk '{diskId}'.", vm.Description.Name, $"It has: {string.Join(", ", vm.Images.Select(i => i.DiskId))}.");
-        // What is stated is not asked of the content: only the user can know that a raw disk merely looks like something else.
-        if (image is { IsFormatStated: true, Format: not ImageFormat.Raw }) throw NotSupported(image, $"is stated to be in {Name(image.Format)} format");
+        FolderImage image = vm.Images.FirstOrDefault(i => i.DiskId == diskId)
+            ?? throw new NataliaException(ErrorIds.DiskNotFound, NataliaErrorKind.NotFound,
+            $"The appliance '{vm.Description.Name}' has no disk '{diskId}'.", vm.Description.Name,
+            $"It has: {string.Join(", ", vm.Images.Select(i => i.DiskId))}.");
+        // What is stated is not asked of the content: only the user can know that a raw disk merely looks like
+        // something else.
+        if (image is { IsFormatStated: true, Format: not ImageFormat.Raw })
+            throw NotSupported(image, $"is stated to be in {Name(image.Format)} format");
 
         RawDiskSource disk = RawDiskSource.Open(image.File);
         try
         {
-            if (!image.IsFormatStated) await RefuseOtherFormatAsync(vm, image, disk, cancellationToken).ConfigureAwait(false);
+            if (!image.IsFormatStated)
+                await RefuseOtherFormatAsync(vm, image, disk, cancellationToken).ConfigureAwait(false);
             // As a point it would be the newest one, and push whole ones out of their slots.
             if (disk.SizeBytes == 0)
             {
                 throw new NataliaException(ErrorIds.DiskEmpty, NataliaErrorKind.InvalidData,
-                    $"The image '{image.File}' of disk '{diskId}' is empty: there is nothing to back up.", image.File.Path,
-                    "Look what wrote it: an export that failed leaves an empty file, a device with nothing behind it has no length.");
+                    $"The image '{image.File}' of disk '{diskId}' is empty: there is nothing to back up.",
+                    image.File.Path,
+                    "Look what wrote it: an export that failed leaves an empty file, a device with nothing behind it "
+                    + "has no length.");
             }
             if (image.StatedChanges is not string stated) return new FolderDisk(diskId, disk, disk);
-            ContainedFile? file = ContainedFile.Find(vm.Folder, stated, Path.Combine(vm.Folder, DescriptionFile.FileName));
+            ContainedFile? file = ContainedFile.Find(vm.Folder, stated,
+                Path.Combine(vm.Folder, DescriptionFile.FileName));
             ChangesFile changes = file is null
                 ? ChangesFile.Unusable($"There is no file '{Path.Combine(vm.Folder, stated)}' that tells what changed.")
                 : ChangesFile.Read(file, disk);
@@ -130,21 +155,28 @@ public sealed class FolderHypervisor : IHypervisor, IImageSource
         }
     }
 
-    private static async Task RefuseOtherFormatAsync(FolderAppliance vm, FolderImage image, RawDiskSource disk, CancellationToken cancellationToken)
+    private static async Task RefuseOtherFormatAsync(FolderAppliance vm, FolderImage image, RawDiskSource disk,
+        CancellationToken cancellationToken)
     {
         if (await ImageFormats.DetectAsync(disk, cancellationToken).ConfigureAwait(false) is DetectedImage seen)
-            throw NotSupported(image, $"is {seen.Description}", $" Where it really is a raw disk that only looks like one, {HowToStateRaw(vm, image)}");
+            throw NotSupported(image, $"is {seen.Description}",
+                $" Where it really is a raw disk that only looks like one, {HowToStateRaw(vm, image)}");
         if (image.Format != ImageFormat.Raw)
-            throw NotSupported(image, $"is in {Name(image.Format)} format by its name, and raw by its content", $" Where it is a raw disk, {HowToStateRaw(vm, image)}");
+            throw NotSupported(image, $"is in {Name(image.Format)} format by its name, and raw by its content",
+                $" Where it is a raw disk, {HowToStateRaw(vm, image)}");
     }
 
-    private static NataliaException NotSupported(FolderImage image, string what, string more = "") => new(ErrorIds.DiskFormatNotSupported, NataliaErrorKind.NotSupported,
-        $"The image '{image.File}' of disk '{image.DiskId}' {what}, which cannot be backed up from a folder.", image.File.Path,
+    private static NataliaException NotSupported(FolderImage image, string what, string more = "") =>
+        new(ErrorIds.DiskFormatNotSupported, NataliaErrorKind.NotSupported,
+        $"The image '{image.File}' of disk '{image.DiskId}' {what}, which cannot be backed up from a folder.",
+        image.File.Path,
         "Convert it to a raw image (qemu-img convert -O raw), or back the VM up through its hypervisor." + more);
 
     private static string Name(ImageFormat format) => format.ToString().ToUpperInvariant();
 
-    /// <summary>A folder without a description gets the text of one, which leaves the ids of its VM and disks as they are.</summary>
+    /// <summary>
+    /// A folder without a description gets the text of one, which leaves the ids of its VM and disks as they are.
+    /// </summary>
     private static string HowToStateRaw(FolderAppliance vm, FolderImage image)
     {
         const string member = "\"format\": \"raw\"";
@@ -153,10 +185,13 @@ public sealed class FolderHypervisor : IHypervisor, IImageSource
         IEnumerable<string> each = vm.Images.Select(i =>
             $"{{ \"id\": {JsonText(i.DiskId)}, \"path\": {JsonText(i.DiskId)}{(i == image ? ", " + member : "")} }}");
         string disks = $"\"disks\": [ {string.Join(", ", each)} ]";
-        return vm.Description.NativeConfiguration is null ? $"state that in a file '{path}': {{ {disks} }}" : $"state that in '{path}': {disks}";
+        return vm.Description.NativeConfiguration is null
+            ? $"state that in a file '{path}': {{ {disks} }}"
+            : $"state that in '{path}': {disks}";
     }
 
-    private static string JsonText(string text) => "\"" + JsonEncodedText.Encode(text, JavaScriptEncoder.UnsafeRelaxedJsonEscaping) + "\"";
+    private static string JsonText(string text) =>
+        "\"" + JsonEncodedText.Encode(text, JavaScriptEncoder.UnsafeRelaxedJsonEscaping) + "\"";
 
     private (List<FolderAppliance> Found, List<NataliaException> Problems) Scan(CancellationToken cancellationToken)
     {
@@ -186,11 +221,13 @@ public sealed class FolderHypervisor : IHypervisor, IImageSource
         try
         {
             if (DescriptionFile.IsIn(Location)) return folders;
-            folders.AddRange(new DirectoryInfo(Location).GetDirectories().Where(d => !IsHidden(d)).Select(d => d.FullName));
+            folders.AddRange(new DirectoryInfo(Location).GetDirectories().Where(d => !IsHidden(d))
+                .Select(d => d.FullName));
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            problems.Add(new NataliaException(ErrorIds.ApplianceDescriptionInvalid, NataliaErrorKind.ReadFailed, $"The folder '{Location}' cannot be listed: {e.Message}", Location,
+            problems.Add(new NataliaException(ErrorIds.ApplianceDescriptionInvalid, NataliaErrorKind.ReadFailed,
+                $"The folder '{Location}' cannot be listed: {e.Message}", Location,
                 "Check the folder and this user's access to it.", e));
         }
         return [.. folders
@@ -200,16 +237,20 @@ public sealed class FolderHypervisor : IHypervisor, IImageSource
     }
 
     /// <summary>What systems put beside people's own folders.</summary>
-    private static bool IsHidden(DirectoryInfo folder) => folder.Name.StartsWith(".", StringComparison.Ordinal) || folder.Name == "lost+found"
+    private static bool IsHidden(DirectoryInfo folder) =>
+        folder.Name.StartsWith(".", StringComparison.Ordinal) || folder.Name == "lost+found"
         || (folder.Attributes & (FileAttributes.Hidden | FileAttributes.System)) != 0;
 
     /// <summary>Two VMs of one id would write into one history. Which of them is meant, only the user knows.</summary>
     private static void RefuseTwins(List<FolderAppliance> found, List<NataliaException> problems)
     {
-        foreach (IGrouping<string, FolderAppliance> twins in found.GroupBy(f => f.Description.ApplianceId).Where(g => g.Count() > 1).ToList())
+        foreach (IGrouping<string, FolderAppliance> twins in found.GroupBy(f => f.Description.ApplianceId)
+            .Where(g => g.Count() > 1).ToList())
         {
             problems.Add(new NataliaException(ErrorIds.ApplianceDescriptionInvalid, NataliaErrorKind.InvalidArgument,
-                $"The folders {string.Join(", ", twins.Select(t => $"'{t.Folder}'"))} state the same id '{twins.First().Description.NativeId}', so neither is listed.", twins.First().Folder,
+                $"The folders {string.Join(", ", twins.Select(t => $"'{t.Folder}'"))} state the same id "
+                + $"'{twins.First().Description.NativeId}', so neither is listed.",
+                twins.First().Folder,
                 "Give the copy another id, or move it elsewhere."));
             found.RemoveAll(f => f.Description.ApplianceId == twins.Key);
         }
@@ -219,7 +260,10 @@ public sealed class FolderHypervisor : IHypervisor, IImageSource
     {
         if (Directory.Exists(Location)) return;
         throw new NataliaException(ErrorIds.HypervisorNotFound, NataliaErrorKind.NotFound,
-            File.Exists(Location) ? $"'{Location}' is a file; VMs are looked for in a folder." : $"There is no folder '{Location}'.", Location,
+            File.Exists(Location)
+                ? $"'{Location}' is a file; VMs are looked for in a folder."
+                : $"There is no folder '{Location}'.",
+            Location,
             "Name the folder that holds one folder per VM.");
     }
 }

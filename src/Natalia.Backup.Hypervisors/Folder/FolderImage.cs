@@ -8,6 +8,9 @@ namespace Natalia.Backup.Hypervisors.Folder;
 /// <param name="File">The image's file.</param>
 /// <param name="Role">What the disk is for.</param>
 /// <param name="Format">Its format, as stated or as its name promises.</param>
-/// <param name="IsFormatStated">True when the description names the format, so that its content need not be asked.</param>
-/// <param name="StatedChanges">The changes file as the description states it, or null. It may be missing: then there is no tracking this time.</param>
-internal sealed record FolderImage(string DiskId, ContainedFile File, DiskRole Role, ImageFormat Format, bool IsFormatStated, string? StatedChanges);
+/// <param name="IsFormatStated">True when the description names the format, so that its content need not be
+/// asked.</param>
+/// <param name="StatedChanges">The changes file as the description states it, or null. It may be missing: then there is
+/// no tracking this time.</param>
+internal sealed record FolderImage(string DiskId, ContainedFile File, DiskRole Role, ImageFormat Format,
+    bool IsFormatStated, string? StatedChanges);

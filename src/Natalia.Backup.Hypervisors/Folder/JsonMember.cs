@@ -21,8 +21,11 @@ internal readonly struct JsonMember(string file, string place, JsonElement value
     internal long? OptionalNumber(string name, long least, long most)
     {
         if (Find(name) is not JsonElement member) return null;
-        if (member.ValueKind == JsonValueKind.Number && member.TryGetInt64(out long number) && number >= least && number <= most) return number;
-        throw Invalid(string.Format(CultureInfo.InvariantCulture, "'{0}' must be a whole number from {1} to {2}", name, least, most));
+        if (member.ValueKind == JsonValueKind.Number && member.TryGetInt64(out long number) && number >= least
+            && number <= most)
+            return number;
+        throw Invalid(string.Format(CultureInfo.InvariantCulture, "'{0}' must be a whole number from {1} to {2}", name,
+            least, most));
     }
 
     internal IReadOnlyList<JsonMember>? OptionalArray(string name)
@@ -31,16 +34,22 @@ internal readonly struct JsonMember(string file, string place, JsonElement value
         if (member.ValueKind != JsonValueKind.Array) throw Invalid($"'{name}' must be a list");
         var items = new List<JsonMember>();
         foreach (JsonElement item in member.EnumerateArray())
-            items.Add(new JsonMember(file, string.Format(CultureInfo.InvariantCulture, "{0}[{1}]", Join(name), items.Count), item));
+            items.Add(new JsonMember(file,
+                string.Format(CultureInfo.InvariantCulture, "{0}[{1}]", Join(name), items.Count), item));
         return items;
     }
 
-    internal NataliaException Invalid(string what) => DescriptionFile.Invalid(file, place.Length == 0 ? what : $"in {place}, {what}");
+    internal NataliaException Invalid(string what) =>
+        DescriptionFile.Invalid(file, place.Length == 0 ? what : $"in {place}, {what}");
 
-    /// <summary>The member, in whatever case it is written; null when it is absent or null. Two of one name would leave open which one is meant.</summary>
+    /// <summary>
+    /// The member, in whatever case it is written; null when it is absent or null. Two of one name would leave open
+    /// which one is meant.
+    /// </summary>
     private JsonElement? Find(string name)
     {
-        if (value.ValueKind != JsonValueKind.Object) throw Invalid(place.Length == 0 ? "it must be one JSON object" : "there must be a JSON object");
+        if (value.ValueKind != JsonValueKind.Object)
+            throw Invalid(place.Length == 0 ? "it must be one JSON object" : "there must be a JSON object");
         JsonElement? found = null;
         foreach (JsonProperty member in value.EnumerateObject())
         {
@@ -59,7 +68,8 @@ internal readonly struct JsonMember(string file, string place, JsonElement value
         }
         catch (InvalidOperationException)
         {
-            throw Invalid($"'{name}' holds half a character"); // A lone surrogate, which no file name or label can bear.
+            // A lone surrogate, which no file name or label can bear.
+            throw Invalid($"'{name}' holds half a character");
         }
     }
 

@@ -2,10 +2,15 @@ using Natalia.Backup.Engine.Model;
 
 namespace Natalia.Backup.Operations.Appliances;
 
-/// <summary>A VM as its hypervisor shows it, together with what a repository keeps about it. Immutable; every property survives a job or a remote session.</summary>
+/// <summary>
+/// A VM as its hypervisor shows it, together with what a repository keeps about it. Immutable; every property survives
+/// a job or a remote session.
+/// </summary>
 public sealed record Appliance
 {
-    /// <summary>The appliance's id: 32 lowercase hexadecimal digits, the same on every machine that backs it up.</summary>
+    /// <summary>
+    /// The appliance's id: 32 lowercase hexadecimal digits, the same on every machine that backs it up.
+    /// </summary>
     public required string ApplianceId { get; init; }
     /// <summary>Its name on the hypervisor; a label, not an identity.</summary>
     public required string Name { get; init; }
@@ -25,7 +30,9 @@ public sealed record Appliance
     public ApplianceNetwork[] Networks { get; init; } = [];
     /// <summary>All its virtual disks.</summary>
     public ApplianceDisk[] Disks { get; init; } = [];
-    /// <summary>The id of the disk that a backup takes; null when that cannot be said without <c>-DataDisk</c>.</summary>
+    /// <summary>
+    /// The id of the disk that a backup takes; null when that cannot be said without <c>-DataDisk</c>.
+    /// </summary>
     public string? DataDisk { get; init; }
     /// <summary>Whether every backup takes the system disk too.</summary>
     public bool IncludeSystemDisk { get; init; }

@@ -7,67 +7,92 @@ using Natalia.Backup.Operations.Connections;
 namespace Natalia.Backup.Operations.Appliances;
 
 /// <summary>
-/// Asks the connected hypervisors for their VMs and the connected repositories for their settings, each at most once for a command.
-/// One that fails is reported and left out while another one answers, so that a dead server does not hide the rest of the fleet.
+/// Asks the connected hypervisors for their VMs and the connected repositories for their settings, each at most once
+/// for a command. One that fails is reported and left out while another one answers, so that a dead server does not
+/// hide the rest of the fleet.
 /// </summary>
 /// <param name="registry">The runspace's connections; remembers names for completion.</param>
 /// <param name="report">Takes the failure of one of several.</param>
 /// <param name="warn">Takes what stood in the way of listing single VMs.</param>
-internal sealed class ApplianceDirectory(SessionRegistry registry, Action<Exception, object?> report, Action<string> warn)
+internal sealed class ApplianceDirectory(SessionRegistry registry, Action<Exception, object?> report,
+    Action<string> warn)
 {
     private readonly Dictionary<HypervisorConnection, IReadOnlyList<LocatedAppliance>> _appliances = [];
     private readonly Dictionary<HypervisorConnection, List<LocatedAppliance>> _found = [];
     private readonly Dictionary<RepositoryConnection, IReadOnlyList<Enrolment>> _enrolments = [];
 
     /// <summary>The VMs of all these hypervisors.</summary>
-    internal async Task<IReadOnlyList<LocatedAppliance>> ListAsync(IReadOnlyList<HypervisorConnection> hypervisors, CancellationToken cancellationToken) =>
+    internal async Task<IReadOnlyList<LocatedAppliance>> ListAsync(IReadOnlyList<HypervisorConnection> hypervisors,
+        CancellationToken cancellationToken) =>
         Distinct(await CollectAsync(hypervisors, _appliances, c => c.Session, async connection =>
-            Take(connection, await connection.Hypervisor.GetAppliancesAsync(cancellationToken).ConfigureAwait(false)), cancellationToken).ConfigureAwait(false));
+            Take(connection, await connection.Hypervisor.GetAppliancesAsync(cancellationToken).ConfigureAwait(false)),
+            cancellationToken).ConfigureAwait(false));
 
     /// <summary>
-    /// The VMs that any of the selectors means, and perhaps others. Where a hypervisor can describe single VMs, only those are described, each once for a command: describing all of a thousand costs a request each.
+    /// The VMs that any of the selectors means, and perhaps others. Where a hypervisor can describe single VMs, only
+    /// those are described, each once for a command: describing all of a thousand costs a request each.
     /// </summary>
-    internal async Task<IReadOnlyList<LocatedAppliance>> FindAsync(IReadOnlyList<HypervisorConnection> hypervisors, IReadOnlyList<ApplianceSelector> selectors, CancellationToken cancellationToken)
+    internal async Task<IReadOnlyList<LocatedAppliance>> FindAsync(IReadOnlyList<HypervisorConnection> hypervisors,
+        IReadOnlyList<ApplianceSelector> selectors, CancellationToken cancellationToken)
     {
-        // A failure is reported once for a hypervisor, as in a list of everything; what was found is not the whole list, and must not be taken for it.
+        // A failure is reported once for a hypervisor, as in a list of everything; what was found is not the whole
+        // list, and must not be taken for it.
         var found = new Dictionary<HypervisorConnection, IReadOnlyList<LocatedAppliance>>();
         foreach (HypervisorConnection connection in hypervisors)
             if (_appliances.TryGetValue(connection, out IReadOnlyList<LocatedAppliance>? all)) found[connection] = all;
-        IReadOnlyList<LocatedAppliance> answer = await CollectAsync(hypervisors, found, c => c.Session, async connection =>
+        IReadOnlyList<LocatedAppliance> answer = await CollectAsync(hypervisors, found,
+            c => c.Session, async connection =>
         {
-            if (connection.Hypervisor.Find<IApplianceFinder>() is not IApplianceFinder finder) return Take(connection, await connection.Hypervisor.GetAppliancesAsync(cancellationToken).ConfigureAwait(false));
+            if (connection.Hypervisor.Find<IApplianceFinder>() is not IApplianceFinder finder)
+                return Take(connection,
+                    await connection.Hypervisor.GetAppliancesAsync(cancellationToken).ConfigureAwait(false));
             List<LocatedAppliance> known;
             lock (_found) known = _found.TryGetValue(connection, out List<LocatedAppliance>? before) ? [.. before] : [];
             var described = new HashSet<string>(known.Select(k => k.Description.ApplianceId), StringComparer.Ordinal);
             if (selectors.Count > 0 && selectors.All(s => s.IsId && described.Contains(s.Text))) return known;
-            ApplianceInventory inventory = await finder.FindAppliancesAsync(l => !described.Contains(l.ApplianceId) && selectors.Any(s => s.MayMean(l.ApplianceId, l.Name)), cancellationToken).ConfigureAwait(false);
+            ApplianceInventory inventory =
+                await finder.FindAppliancesAsync(
+                    l => !described.Contains(l.ApplianceId) && selectors.Any(s => s.MayMean(l.ApplianceId, l.Name)),
+                cancellationToken).ConfigureAwait(false);
             known.AddRange(Take(connection, inventory));
             lock (_found) _found[connection] = known;
             return known;
         }, cancellationToken).ConfigureAwait(false);
         foreach (HypervisorConnection connection in hypervisors)
-            if (connection.Hypervisor.Find<IApplianceFinder>() is null || !HasAnswered(connection)) _appliances[connection] = found[connection];
+            if (connection.Hypervisor.Find<IApplianceFinder>() is null || !HasAnswered(connection))
+                _appliances[connection] = found[connection];
         return Distinct(answer);
     }
 
     /// <summary>VMs by the numbers that their hypervisor has for them. Those that are gone are left out.</summary>
-    internal async Task<IReadOnlyList<ApplianceDescription>> FindByNativeIdAsync(HypervisorConnection hypervisor, IReadOnlyList<string> nativeIds, CancellationToken cancellationToken)
+    internal async Task<IReadOnlyList<ApplianceDescription>> FindByNativeIdAsync(HypervisorConnection hypervisor,
+        IReadOnlyList<string> nativeIds, CancellationToken cancellationToken)
     {
-        if (hypervisor.Hypervisor.Find<IApplianceFinder>() is IApplianceFinder finder) return [.. await finder.FindAppliancesAsync(l => nativeIds.Contains(l.NativeId), cancellationToken).ConfigureAwait(false)];
-        return [.. (await ListAsync([hypervisor], cancellationToken).ConfigureAwait(false)).Select(a => a.Description).Where(d => d.NativeId is not null && nativeIds.Contains(d.NativeId))];
+        if (hypervisor.Hypervisor.Find<IApplianceFinder>() is IApplianceFinder finder)
+            return [.. await finder.FindAppliancesAsync(l => nativeIds.Contains(l.NativeId),
+                cancellationToken).ConfigureAwait(false)];
+        return [.. (await ListAsync([hypervisor], cancellationToken).ConfigureAwait(false)).Select(a => a.Description)
+            .Where(d => d.NativeId is not null && nativeIds.Contains(d.NativeId))];
     }
 
     /// <summary>The settings that these repositories keep.</summary>
-    internal Task<IReadOnlyList<Enrolment>> ListEnrolmentsAsync(IReadOnlyList<RepositoryConnection> repositories, CancellationToken cancellationToken)
+    internal Task<IReadOnlyList<Enrolment>> ListEnrolmentsAsync(IReadOnlyList<RepositoryConnection> repositories,
+        CancellationToken cancellationToken)
     {
         // What was known of a hypervisor's storage is known of the VMs that were described until then.
         foreach (RepositoryConnection native in repositories.Where(r => !r.IsOwn)) _enrolments.Remove(native);
         return CollectAsync(repositories, _enrolments, c => c.Session, async connection =>
         {
-            // A hypervisor's own storage keeps them with its VMs; those that are described already need not be asked for again.
-            IReadOnlyList<ApplianceDescription>? described = connection.Hypervisor is HypervisorConnection own ? await DescribedAsync(own, cancellationToken).ConfigureAwait(false) : null;
-            IReadOnlyList<ApplianceSettings> settings = await connection.Points.GetApplianceSettingsAsync(described, cancellationToken).ConfigureAwait(false);
-            foreach (ApplianceSettings one in settings) registry.Completion.RememberAppliance(one.Name, $"{one.HypervisorKind}, enrolled in '{connection.Name}'");
+            // A hypervisor's own storage keeps them with its VMs; those that are described already need not be asked
+            // for again.
+            IReadOnlyList<ApplianceDescription>? described = connection.Hypervisor is HypervisorConnection own
+                ? await DescribedAsync(own, cancellationToken).ConfigureAwait(false)
+                : null;
+            IReadOnlyList<ApplianceSettings> settings = await connection.Points.GetApplianceSettingsAsync(described,
+                cancellationToken).ConfigureAwait(false);
+            foreach (ApplianceSettings one in settings)
+                registry.Completion.RememberAppliance(one.Name,
+                    $"{one.HypervisorKind}, enrolled in '{connection.Name}'");
             return [.. settings.Select(s => new Enrolment(connection, s))];
         }, cancellationToken);
     }
@@ -77,59 +102,82 @@ internal sealed class ApplianceDirectory(SessionRegistry registry, Action<Except
         lock (_found) return _found.ContainsKey(connection);
     }
 
-    /// <summary>The VMs of a hypervisor that the command has asked for; all of them when it asked for none in particular.</summary>
-    private async Task<IReadOnlyList<ApplianceDescription>> DescribedAsync(HypervisorConnection hypervisor, CancellationToken cancellationToken)
+    /// <summary>
+    /// The VMs of a hypervisor that the command has asked for; all of them when it asked for none in particular.
+    /// </summary>
+    private async Task<IReadOnlyList<ApplianceDescription>> DescribedAsync(HypervisorConnection hypervisor,
+        CancellationToken cancellationToken)
     {
         lock (_found)
         {
-            if (_found.TryGetValue(hypervisor, out List<LocatedAppliance>? some)) return [.. some.Select(a => a.Description)];
+            if (_found.TryGetValue(hypervisor, out List<LocatedAppliance>? some))
+                return [.. some.Select(a => a.Description)];
         }
         return [.. (await ListAsync([hypervisor], cancellationToken).ConfigureAwait(false)).Select(a => a.Description)];
     }
 
     private IReadOnlyList<LocatedAppliance> Take(HypervisorConnection connection, ApplianceInventory inventory)
     {
-        foreach (NataliaException problem in inventory.Problems) warn($"{problem.Message} {problem.RecommendedAction}".TrimEnd());
+        foreach (NataliaException problem in inventory.Problems)
+            warn($"{problem.Message} {problem.RecommendedAction}".TrimEnd());
         foreach (ApplianceDescription description in inventory) registry.Completion.Remember(description);
         return [.. inventory.Select(d => new LocatedAppliance(connection, d))];
     }
 
     /// <summary>Two sessions to one hypervisor show the same VM: the first one is as good as the other.</summary>
-    private static IReadOnlyList<LocatedAppliance> Distinct(IEnumerable<LocatedAppliance> found) => [.. found.GroupBy(a => a.Description.ApplianceId).Select(g => g.First())];
+    private static IReadOnlyList<LocatedAppliance> Distinct(IEnumerable<LocatedAppliance> found) =>
+        [.. found.GroupBy(a => a.Description.ApplianceId).Select(g => g.First())];
 
     /// <summary>The VMs that one selector means; an error when a plain name or id means none.</summary>
     /// <exception cref="NataliaException"><c>ApplianceNotFound</c>, <c>NamePatternInvalid</c>.</exception>
-    internal static IReadOnlyList<LocatedAppliance> Select(IReadOnlyList<LocatedAppliance> appliances, ApplianceSelector selector)
+    internal static IReadOnlyList<LocatedAppliance> Select(IReadOnlyList<LocatedAppliance> appliances,
+        ApplianceSelector selector)
     {
         IReadOnlyList<LocatedAppliance> found = Choose(appliances, selector);
         if (found.Count == 0 && selector.Miss(() => NotFound(selector.Text)) is NataliaException miss) throw miss;
         return found;
     }
 
-    /// <summary>The one VM that a name or id means, or all that a wildcard means; an error when it means none, because then nothing would be done.</summary>
-    /// <exception cref="NataliaException"><c>ApplianceNotFound</c>, <c>NamePatternInvalid</c>, <c>ApplianceAmbiguous</c>.</exception>
-    internal static IReadOnlyList<LocatedAppliance> SelectForChange(IReadOnlyList<LocatedAppliance> appliances, ApplianceSelector selector)
+    /// <summary>
+    /// The one VM that a name or id means, or all that a wildcard means; an error when it means none, because then
+    /// nothing would be done.
+    /// </summary>
+    /// <exception cref="NataliaException"><c>ApplianceNotFound</c>, <c>NamePatternInvalid</c>,
+    /// <c>ApplianceAmbiguous</c>.</exception>
+    internal static IReadOnlyList<LocatedAppliance> SelectForChange(IReadOnlyList<LocatedAppliance> appliances,
+        ApplianceSelector selector)
     {
         IReadOnlyList<LocatedAppliance> found = Choose(appliances, selector);
         if (found.Count == 0) throw selector.MissForChange(() => NotFound(selector.Text));
         if (found.Count == 1 || selector.MeansSeveral(found.Select(a => a.Description.Name))) return found;
         throw new NataliaException(ErrorIds.ApplianceAmbiguous, NataliaErrorKind.InvalidArgument,
-            $"{found.Count} VMs are called '{selector.Text}': {string.Join(", ", found.Select(a => $"{a.Description.ApplianceId} on '{a.Hypervisor.Name}'"))}.", selector.Text, "Name the one with -ApplianceId.");
+            $"{found.Count} VMs are called '{selector.Text}': "
+            + $"{string.Join(", ", found.Select(a => $"{a.Description.ApplianceId} on '{a.Hypervisor.Name}'"))}.",
+            selector.Text, "Name the one with -ApplianceId.");
     }
 
-    private static IReadOnlyList<LocatedAppliance> Choose(IReadOnlyList<LocatedAppliance> appliances, ApplianceSelector selector) =>
+    private static IReadOnlyList<LocatedAppliance> Choose(IReadOnlyList<LocatedAppliance> appliances,
+        ApplianceSelector selector) =>
         selector.Choose(appliances, a => a.Description.ApplianceId, a => a.Description.Name);
 
     /// <param name="text">What was asked for: a name, a wildcard or an id.</param>
     /// <param name="name">The name of the appliance with this id, where one is known.</param>
-    internal static NataliaException NotFound(string text, string? name = null) => new(ErrorIds.ApplianceNotFound, NataliaErrorKind.NotFound,
+    internal static NataliaException NotFound(string text, string? name = null) =>
+        new(ErrorIds.ApplianceNotFound, NataliaErrorKind.NotFound,
         $"No connected hypervisor shows an appliance {(name is null ? $"'{text}'" : $"'{name}' ({text})")}.", text,
         "Get-NataliaAppliance -Name * lists every VM; Get-NataliaHypervisor lists what is connected.");
 
-    private async Task<IReadOnlyList<TItem>> CollectAsync<TConnection, TItem>(IReadOnlyList<TConnection> connections, Dictionary<TConnection, IReadOnlyList<TItem>> cache,
-        Func<TConnection, object> describe, Func<TConnection, Task<IReadOnlyList<TItem>>> askAsync, CancellationToken cancellationToken) where TConnection : class
+    private async Task<IReadOnlyList<TItem>> CollectAsync<TConnection, TItem>(IReadOnlyList<TConnection> connections,
+        Dictionary<TConnection, IReadOnlyList<TItem>> cache,
+        Func<TConnection, object> describe, Func<TConnection, Task<IReadOnlyList<TItem>>> askAsync,
+        CancellationToken cancellationToken)
+        where TConnection : class
     {
-        (TConnection Connection, Task<IReadOnlyList<TItem>> Answer)[] asked = [.. connections.Select(c => (c, cache.TryGetValue(c, out IReadOnlyList<TItem>? known) ? Task.FromResult(known) : Task.Run(() => askAsync(c))))];
+        (TConnection Connection, Task<IReadOnlyList<TItem>> Answer)[] asked = [.. connections
+            .Select(c =>
+                (c, cache.TryGetValue(c, out IReadOnlyList<TItem>? known)
+                    ? Task.FromResult(known)
+                    : Task.Run(() => askAsync(c))))];
         List<TItem> all = [];
         List<(TConnection Connection, Exception Exception)> failures = [];
         foreach ((TConnection connection, Task<IReadOnlyList<TItem>> answer) in asked)
@@ -146,7 +194,8 @@ internal sealed class ApplianceDirectory(SessionRegistry registry, Action<Except
             }
         }
         cancellationToken.ThrowIfCancellationRequested();
-        if (failures.Count > 0 && failures.Count == connections.Count) ExceptionDispatchInfo.Capture(failures[0].Exception).Throw();
+        if (failures.Count > 0 && failures.Count == connections.Count)
+            ExceptionDispatchInfo.Capture(failures[0].Exception).Throw();
         foreach ((TConnection connection, Exception exception) in failures)
         {
             report(exception, describe(connection));

@@ -23,10 +23,15 @@ internal sealed class ApplianceSelector
 
     internal bool IsId { get; }
 
-    /// <summary>True for everything that it may mean; what it does mean, only <see cref="Choose"/> knows, which sees all.</summary>
+    /// <summary>
+    /// True for everything that it may mean; what it does mean, only <see cref="Choose"/> knows, which sees all.
+    /// </summary>
     internal bool MayMean(string applianceId, string name) => (IsId && applianceId == Text) || _name.MayMean(name);
 
-    /// <summary>What it means of all that there is: what has exactly this id or name; only without any such thing, what fits it as a wildcard.</summary>
+    /// <summary>
+    /// What it means of all that there is: what has exactly this id or name; only without any such thing, what fits it
+    /// as a wildcard.
+    /// </summary>
     /// <param name="all">Everything that is known, of all places that are asked.</param>
     /// <param name="id">The id of one.</param>
     /// <param name="name">The name of one.</param>
@@ -47,13 +52,17 @@ internal sealed class ApplianceSelector
     /// <summary>What to say when it means nothing, and so nothing would be done.</summary>
     internal NataliaException MissForChange(Func<NataliaException> notFound) => _name.MissForChange(notFound);
 
-    /// <summary>What any of the selectors means, each once, in the order of the list; all of it without a selector.</summary>
+    /// <summary>
+    /// What any of the selectors means, each once, in the order of the list; all of it without a selector.
+    /// </summary>
     /// <param name="selectors">The selectors.</param>
     /// <param name="all">Everything that is known, of all places that are asked.</param>
     /// <param name="id">The id of one.</param>
     /// <param name="name">The name of one.</param>
     /// <param name="miss">Takes each selector that means nothing.</param>
-    internal static IReadOnlyList<T> ChooseAny<T>(IReadOnlyList<ApplianceSelector> selectors, IReadOnlyList<T> all, Func<T, string> id, Func<T, string> name, Action<ApplianceSelector> miss) where T : class
+    internal static IReadOnlyList<T> ChooseAny<T>(IReadOnlyList<ApplianceSelector> selectors, IReadOnlyList<T> all,
+        Func<T, string> id, Func<T, string> name, Action<ApplianceSelector> miss)
+        where T : class
     {
         if (selectors.Count == 0) return all;
         var chosen = new HashSet<T>();

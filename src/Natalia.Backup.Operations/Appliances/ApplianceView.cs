@@ -21,9 +21,11 @@ internal static class ApplianceView
             MemoryBytes = description.MemoryBytes,
             Networks = [.. description.Networks],
             Disks = [.. description.Disks],
-            DataDisk = DataDiskRule.TryChoose(description, enrolment?.Settings.DataDiskId)?.DiskId ?? enrolment?.Settings.DataDiskId,
+            DataDisk = DataDiskRule.TryChoose(description, enrolment?.Settings.DataDiskId)?.DiskId
+                ?? enrolment?.Settings.DataDiskId,
             // A hypervisor that protects by itself takes a whole VM unless it is told otherwise.
-            IncludeSystemDisk = enrolment?.Settings.IncludeSystemDisk ?? located.Hypervisor.Hypervisor.Find<INativeProtection>() is not null,
+            IncludeSystemDisk = enrolment?.Settings.IncludeSystemDisk
+                ?? located.Hypervisor.Hypervisor.Find<INativeProtection>() is not null,
             NativeId = description.NativeId,
             VMHost = description.State?.VMHost,
             State = description.State?.Power,

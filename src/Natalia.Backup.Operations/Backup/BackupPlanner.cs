@@ -7,24 +7,30 @@ using Natalia.Backup.Operations.Connections;
 
 namespace Natalia.Backup.Operations.Backup;
 
-/// <summary>Finds out what is to be backed up, which disks of it, and where to. What cannot be planned is reported, and hinders nothing else.</summary>
+/// <summary>
+/// Finds out what is to be backed up, which disks of it, and where to. What cannot be planned is reported, and hinders
+/// nothing else.
+/// </summary>
 /// <param name="registry">The connections.</param>
 /// <param name="wishes">What the user said.</param>
 /// <param name="report">Takes why something is not planned, and what it is about.</param>
 /// <param name="warn">Takes warnings.</param>
-internal sealed class BackupPlanner(SessionRegistry registry, BackupWishes wishes, Action<Exception, object?> report, Action<string> warn)
+internal sealed class BackupPlanner(SessionRegistry registry, BackupWishes wishes, Action<Exception, object?> report,
+    Action<string> warn)
 {
     private readonly ApplianceDirectory _directory = new(registry, report, warn);
 
     /// <summary>The runs that come of all that is wanted, each once.</summary>
-    internal async Task<IReadOnlyList<PlannedRun>> PlanAsync(IReadOnlyList<WantedBackup> wanted, CancellationToken cancellationToken)
+    internal async Task<IReadOnlyList<PlannedRun>> PlanAsync(IReadOnlyList<WantedBackup> wanted,
+        CancellationToken cancellationToken)
     {
         // All that is wanted of a hypervisor is asked for at once.
         foreach (IGrouping<string, WantedBackup> same in wanted.GroupBy(r => string.Join("\n", r.Hypervisors ?? [])))
         {
             try
             {
-                await _directory.FindAsync(registry.Hypervisors.ForReading(same.First().Hypervisors), [.. same.SelectMany(r => r.Appliances)], cancellationToken).ConfigureAwait(false);
+                await _directory.FindAsync(registry.Hypervisors.ForReading(same.First().Hypervisors),
+                    [.. same.SelectMany(r => r.Appliances)], cancellationToken).ConfigureAwait(false);
             }
             catch (NataliaException) when (!cancellationToken.IsCancellationRequested)
             {
@@ -40,15 +46,19 @@ internal sealed class BackupPlanner(SessionRegistry registry, BackupWishes wishe
             }
             catch (Exception e) when (!cancellationToken.IsCancellationRequested)
             {
-                report(e, request.Appliances.Count > 0 ? string.Join(", ", request.Appliances.Select(a => a.Text)) : null);
+                report(e,
+                    request.Appliances.Count > 0 ? string.Join(", ", request.Appliances.Select(a => a.Text)) : null);
             }
         }
-        return [.. runs.GroupBy(r => (r.Located.Description.ApplianceId, r.ApplianceId, r.Repository)).Select(g => g.First())];
+        return [.. runs.GroupBy(r => (r.Located.Description.ApplianceId, r.ApplianceId, r.Repository))
+            .Select(g => g.First())];
     }
 
     private async Task<IReadOnlyList<PlannedRun>> PlanAsync(WantedBackup request, CancellationToken cancellationToken)
     {
-        IReadOnlyList<LocatedAppliance> appliances = await _directory.FindAsync(registry.Hypervisors.ForReading(request.Hypervisors), request.Appliances, cancellationToken).ConfigureAwait(false);
+        IReadOnlyList<LocatedAppliance> appliances =
+            await _directory.FindAsync(registry.Hypervisors.ForReading(request.Hypervisors),
+            request.Appliances, cancellationToken).ConfigureAwait(false);
         List<LocatedAppliance> wanted = [];
         foreach (ApplianceSelector selector in request.Appliances)
         {
@@ -58,14 +68,20 @@ internal sealed class BackupPlanner(SessionRegistry registry, BackupWishes wishe
             }
             catch (NataliaException e)
             {
-                string? name = selector.IsId && e.ErrorId == ErrorIds.ApplianceNotFound ? await NameOfAsync(selector.Text, cancellationToken).ConfigureAwait(false) : null;
+                string? name = selector.IsId && e.ErrorId == ErrorIds.ApplianceNotFound
+                    ? await NameOfAsync(selector.Text, cancellationToken).ConfigureAwait(false)
+                    : null;
                 report(name is null ? e : ApplianceDirectory.NotFound(selector.Text, name), selector.Text);
             }
         }
         if (request.ApplianceId is not null && wanted.Count > 1)
-            throw new NataliaException(ErrorIds.ApplianceAmbiguous, NataliaErrorKind.InvalidArgument, $"{wanted.Count} VMs cannot go on with the history of one appliance, {request.ApplianceId}.", request.ApplianceId, "Name one VM.");
+            throw new NataliaException(ErrorIds.ApplianceAmbiguous, NataliaErrorKind.InvalidArgument,
+                $"{wanted.Count} VMs cannot go on with the history of one appliance, {request.ApplianceId}.",
+                request.ApplianceId, "Name one VM.");
         if (request.ApplianceId is not null && !ApplianceIdentity.IsValid(request.ApplianceId))
-            throw new NataliaException(ErrorIds.ApplianceNotFound, NataliaErrorKind.InvalidArgument, $"'{request.ApplianceId}' is not an appliance's id: 32 lowercase hexadecimal digits.", request.ApplianceId);
+            throw new NataliaException(ErrorIds.ApplianceNotFound, NataliaErrorKind.InvalidArgument,
+                $"'{request.ApplianceId}' is not an appliance's id: 32 lowercase hexadecimal digits.",
+                request.ApplianceId);
         List<PlannedRun> runs = [];
         foreach (LocatedAppliance located in wanted)
         {
@@ -81,54 +97,96 @@ internal sealed class BackupPlanner(SessionRegistry registry, BackupWishes wishe
         return runs;
     }
 
-    /// <summary>The name that an enrolment keeps of a VM: whoever reads a night's errors knows no ids. Null when nobody knows it.</summary>
+    /// <summary>
+    /// The name that an enrolment keeps of a VM: whoever reads a night's errors knows no ids. Null when nobody knows
+    /// it.
+    /// </summary>
     private async Task<string?> NameOfAsync(string applianceId, CancellationToken cancellationToken)
     {
         IReadOnlyList<RepositoryConnection> asked = [.. registry.Repositories.All.Where(r => r.IsOwn && !r.IsLimited)];
-        return (await _directory.ListEnrolmentsAsync(asked, cancellationToken).ConfigureAwait(false)).FirstOrDefault(e => e.Settings.ApplianceId == applianceId)?.Settings.Name;
+        return (await _directory.ListEnrolmentsAsync(asked,
+            cancellationToken).ConfigureAwait(false)).FirstOrDefault(
+                e => e.Settings.ApplianceId == applianceId)?.Settings.Name;
     }
 
-    private async Task<IReadOnlyList<PlannedRun>> PlanAsync(WantedBackup request, LocatedAppliance located, CancellationToken cancellationToken)
+    private async Task<IReadOnlyList<PlannedRun>> PlanAsync(WantedBackup request, LocatedAppliance located,
+        CancellationToken cancellationToken)
     {
         string id = request.ApplianceId ?? located.Description.ApplianceId;
         if (wishes.DataDiskOnly == true && located.Hypervisor.Hypervisor.Find<INativeProtection>() is null)
-            throw new NataliaException(ErrorIds.CapabilityMissing, NataliaErrorKind.InvalidArgument, $"-DataDiskOnly is for Proxmox VE; of '{located.Description.Name}' the data disk alone is taken anyway unless -IncludeSystemDisk is said.", located.Description.Name);
-        if (located.Hypervisor.Hypervisor.Find<INativeProtection>() is not null) return await PlanNativeAsync(request, located, id, cancellationToken).ConfigureAwait(false);
-        IReadOnlyList<RepositoryConnection> repositories = request.Repository is not null ? [registry.RepositoryFor(located.Hypervisor, request.Repository, located.Description.Name)] : [.. registry.RepositoriesWithPoints(null, null).Where(r => r.Takes(located.Hypervisor))];
-        List<Enrolment> enrolments = [.. (await _directory.ListEnrolmentsAsync(repositories, cancellationToken).ConfigureAwait(false)).Where(e => e.Settings.ApplianceId == id)];
-        if (request.Repository is null && enrolments.Count == 0) repositories = [registry.RepositoryFor(located.Hypervisor, null, located.Description.Name)];
+            throw new NataliaException(ErrorIds.CapabilityMissing, NataliaErrorKind.InvalidArgument,
+                $"-DataDiskOnly is for Proxmox VE; of '{located.Description.Name}' the data disk alone is taken "
+                + "anyway unless -IncludeSystemDisk is said.",
+                located.Description.Name);
+        if (located.Hypervisor.Hypervisor.Find<INativeProtection>() is not null)
+            return await PlanNativeAsync(request, located, id, cancellationToken).ConfigureAwait(false);
+        IReadOnlyList<RepositoryConnection> repositories = request.Repository is not null
+            ? [registry.RepositoryFor(located.Hypervisor, request.Repository, located.Description.Name)]
+            : [.. registry.RepositoriesWithPoints(null, null).Where(r => r.Takes(located.Hypervisor))];
+        List<Enrolment> enrolments =
+            [.. (await _directory.ListEnrolmentsAsync(repositories, cancellationToken).ConfigureAwait(false))
+            .Where(e => e.Settings.ApplianceId == id)];
+        if (request.Repository is null && enrolments.Count == 0)
+            repositories = [registry.RepositoryFor(located.Hypervisor, null, located.Description.Name)];
         else if (request.Repository is null) repositories = [.. enrolments.Select(e => e.Repository)];
         List<PlannedRun> runs = [];
         foreach (RepositoryConnection repository in repositories)
         {
             Enrolment? enrolment = enrolments.Find(e => e.Repository == repository);
             bool system = wishes.IncludeSystemDisk ?? enrolment?.Settings.IncludeSystemDisk ?? false;
-            IReadOnlyList<ApplianceDisk> disks = DiskSelection.Select(located.Description, wishes.DataDisk ?? enrolment?.Settings.DataDiskId, system);
-            if (system && disks.Count == 1) warn($"{located.Description.Name} has no other disk than its data disk '{disks[0].DiskId}': there is no system disk to take along.");
-            runs.Add(new PlannedRun(located, id, disks, repository, ApplianceView.Create(located, enrolment) with { ApplianceId = id }));
+            IReadOnlyList<ApplianceDisk> disks = DiskSelection.Select(located.Description,
+                wishes.DataDisk ?? enrolment?.Settings.DataDiskId, system);
+            if (system && disks.Count == 1)
+                warn($"{located.Description.Name} has no other disk than its data disk '{disks[0].DiskId}': there is "
+                    + "no system disk to take along.");
+            runs.Add(new PlannedRun(located, id, disks, repository,
+                ApplianceView.Create(located, enrolment) with { ApplianceId = id }));
         }
         return runs;
     }
 
-    /// <summary>A hypervisor that protects by itself does so into its own storages only: the one named, those that the VM is enrolled in, or the only one.</summary>
-    private async Task<IReadOnlyList<PlannedRun>> PlanNativeAsync(WantedBackup request, LocatedAppliance located, string id, CancellationToken cancellationToken)
+    /// <summary>
+    /// A hypervisor that protects by itself does so into its own storages only: the one named, those that the VM is
+    /// enrolled in, or the only one.
+    /// </summary>
+    private async Task<IReadOnlyList<PlannedRun>> PlanNativeAsync(WantedBackup request, LocatedAppliance located,
+        string id, CancellationToken cancellationToken)
     {
         ApplianceDescription appliance = located.Description;
         if (id != appliance.ApplianceId)
-            throw new NataliaException(ErrorIds.CapabilityMissing, NataliaErrorKind.NotSupported, $"A {appliance.HypervisorKind} hypervisor keeps points by the VM's number: '{appliance.Name}' cannot go on with the history of another appliance.", appliance.Name);
+            throw new NataliaException(ErrorIds.CapabilityMissing, NataliaErrorKind.NotSupported,
+                $"A {appliance.HypervisorKind} hypervisor keeps points by the VM's number: '{appliance.Name}' cannot "
+                + "go on with the history of another appliance.",
+                appliance.Name);
         IReadOnlyList<RepositoryConnection> candidates = request.Repository is not null
             ? [registry.RepositoryFor(located.Hypervisor, request.Repository, appliance.Name)]
             : [.. registry.Repositories.All.Where(r => r.Takes(located.Hypervisor))];
-        List<Enrolment> enrolments = [.. (await _directory.ListEnrolmentsAsync(candidates, cancellationToken).ConfigureAwait(false)).Where(e => e.Settings.ApplianceId == id)];
-        if (request.Repository is null) candidates = enrolments.Count > 0 ? [.. enrolments.Select(e => e.Repository)] : [registry.RepositoryFor(located.Hypervisor, null, appliance.Name)];
+        List<Enrolment> enrolments =
+            [.. (await _directory.ListEnrolmentsAsync(candidates, cancellationToken).ConfigureAwait(false))
+            .Where(e => e.Settings.ApplianceId == id)];
+        if (request.Repository is null)
+            candidates = enrolments.Count > 0
+                ? [.. enrolments.Select(e => e.Repository)]
+                : [registry.RepositoryFor(located.Hypervisor, null, appliance.Name)];
         List<PlannedRun> runs = [];
         foreach (RepositoryConnection repository in candidates)
         {
             Enrolment? enrolment = enrolments.Find(e => e.Repository == repository);
-            bool dataDiskOnly = wishes.DataDiskOnly ?? !wishes.IncludeSystemDisk ?? enrolment is { Settings.IncludeSystemDisk: false };
+            bool dataDiskOnly = wishes.DataDiskOnly ?? !wishes.IncludeSystemDisk
+                ?? enrolment is { Settings.IncludeSystemDisk: false };
             string? dataDisk = wishes.DataDisk ?? enrolment?.Settings.DataDiskId;
-            IReadOnlyList<ApplianceDisk> disks = dataDiskOnly ? [DataDiskRule.Choose(appliance, dataDisk) with { Role = DiskRole.Data }] : appliance.Disks;
-            runs.Add(new PlannedRun(located, id, disks, repository, ApplianceView.Create(located, enrolment)) { NativeRequest = new NativeBackupRequest { RequestedType = wishes.Type, DataDiskOnly = dataDiskOnly, DataDiskId = dataDisk } });
+            IReadOnlyList<ApplianceDisk> disks = dataDiskOnly
+                ? [DataDiskRule.Choose(appliance, dataDisk) with { Role = DiskRole.Data }]
+                : appliance.Disks;
+            runs.Add(new PlannedRun(located, id, disks, repository, ApplianceView.Create(located, enrolment))
+            {
+                NativeRequest = new NativeBackupRequest
+                {
+                    RequestedType = wishes.Type,
+                    DataDiskOnly = dataDiskOnly,
+                    DataDiskId = dataDisk,
+                },
+            });
         }
         return runs;
     }

@@ -126,7 +126,8 @@ internal static class BackupRunner
     }
 
     private static string Unclear(ApplianceDescription vm, Repository repository) =>
-        $"{vm.Name}: whether a point was made is not known: the answer of repository '{repository.Label}' was lost at the "
+        $"{vm.Name}: whether a point was made is not known: the answer of repository '{repository.Label}' was lost at "
+        + "the "
         + "very end. Get-NataliaRestorePoint shows it if it is there. "
         + "What either case needs was kept on the hypervisor, and the next backup removes what is not needed.";
 
@@ -136,7 +137,8 @@ internal static class BackupRunner
         string? consistencyReason = frozen.ConsistencyReason;
         List<string> warnings = [.. frozen.Warnings.Select(w => $"{point.ApplianceName}: {w}")];
         if (point.RequestedType == RequestedBackupType.Incremental && point.Type == BackupType.Full)
-            warnings.Add($"{point.ApplianceName}: an incremental was asked for, and a full was made. {point.Reason}".TrimEnd());
+            warnings.Add(
+                $"{point.ApplianceName}: an incremental was asked for, and a full was made. {point.Reason}".TrimEnd());
         else if (point.RequestedType == RequestedBackupType.Auto && point.Reason is not null
             && point.Reason != consistencyReason)
             warnings.Add($"{point.ApplianceName}: {point.Reason}");

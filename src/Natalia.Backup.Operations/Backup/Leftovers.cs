@@ -31,7 +31,8 @@ internal static class Leftovers
         }
         catch (NataliaException e) when (!cancellationToken.IsCancellationRequested)
         {
-            warnings.Add($"{vm.Name}: it could not be seen whether an earlier backup left anything on the hypervisor: {e.Message}");
+            warnings.Add($"{vm.Name}: it could not be seen whether an earlier backup left anything on the hypervisor: "
+                + $"{e.Message}");
         }
         return warnings;
     }

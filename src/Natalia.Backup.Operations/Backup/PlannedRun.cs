@@ -7,11 +7,13 @@ namespace Natalia.Backup.Operations.Backup;
 
 /// <summary>One appliance to back up into one repository.</summary>
 /// <param name="Located">The VM as its hypervisor shows it.</param>
-/// <param name="ApplianceId">The id whose history goes on: the VM's own, or an older one when the VM was restored from it.</param>
+/// <param name="ApplianceId">The id whose history goes on: the VM's own, or an older one when the VM was restored from
+/// it.</param>
 /// <param name="Disks">The disks to take, with the roles to keep.</param>
 /// <param name="Repository">Where to.</param>
 /// <param name="Target">The appliance as the user knows it; the target of errors.</param>
-internal sealed record PlannedRun(LocatedAppliance Located, string ApplianceId, IReadOnlyList<ApplianceDisk> Disks, RepositoryConnection Repository, Appliance Target)
+internal sealed record PlannedRun(LocatedAppliance Located, string ApplianceId, IReadOnlyList<ApplianceDisk> Disks,
+    RepositoryConnection Repository, Appliance Target)
 {
     /// <summary>How the hypervisor makes the point itself; null where this product does.</summary>
     internal NativeBackupRequest? NativeRequest { get; init; }

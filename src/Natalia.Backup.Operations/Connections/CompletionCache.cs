@@ -23,7 +23,8 @@ internal sealed class CompletionCache
         get { lock (_gate) return [.. _points.Values.OrderByDescending(p => p)]; }
     }
 
-    internal void Remember(ApplianceDescription appliance) => RememberAppliance(appliance.Name, $"{appliance.HypervisorKind}, {appliance.Disks.Count} disk(s)");
+    internal void Remember(ApplianceDescription appliance) =>
+        RememberAppliance(appliance.Name, $"{appliance.HypervisorKind}, {appliance.Disks.Count} disk(s)");
 
     internal void RememberAppliance(string name, string about)
     {

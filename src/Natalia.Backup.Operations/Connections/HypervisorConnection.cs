@@ -3,8 +3,12 @@ using Natalia.Backup.Operations.Kinds;
 
 namespace Natalia.Backup.Operations.Connections;
 
-/// <summary>A connected hypervisor with the session that describes it and what a profile needs to connect again.</summary>
-internal sealed class HypervisorConnection(HypervisorSession session, IHypervisor hypervisor, HypervisorSettings settings) : IConnection
+/// <summary>
+/// A connected hypervisor with the session that describes it and what a profile needs to connect again.
+/// </summary>
+internal sealed class HypervisorConnection(HypervisorSession session, IHypervisor hypervisor,
+    HypervisorSettings settings)
+    : IConnection
 {
     internal HypervisorSession Session { get; } = session;
 

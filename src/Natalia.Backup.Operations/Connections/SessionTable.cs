@@ -9,7 +9,8 @@ namespace Natalia.Backup.Operations.Connections;
 /// <param name="cmdletNoun">The noun of its cmdlets: <c>NataliaRepository</c>.</param>
 /// <param name="notConnectedId">The error id for one that is not there.</param>
 /// <param name="ambiguousId">The error id for several where one is needed.</param>
-internal sealed class SessionTable<T>(string noun, string cmdletNoun, string notConnectedId, string ambiguousId) where T : class, IConnection
+internal sealed class SessionTable<T>(string noun, string cmdletNoun, string notConnectedId, string ambiguousId)
+    where T : class, IConnection
 {
     private readonly object _gate = new();
     private readonly List<T> _connections = [];
@@ -44,12 +45,21 @@ internal sealed class SessionTable<T>(string noun, string cmdletNoun, string not
         lock (_gate) return _away.RemoveAll(a => string.Equals(a.Name, name, StringComparison.OrdinalIgnoreCase)) > 0;
     }
 
-    /// <summary>The error for what could not be connected: that of the attempt, since that is what has to be mended.</summary>
-    internal NataliaException Missing(AwayConnection away) => new(away.Why.ErrorId, away.Why.Kind, $"The {noun} '{away.Name}' of the profile could not be connected: {away.Why.Message}", away.Name,
-        $"{away.Why.RecommendedAction} Import-NataliaProfile connects it when that is mended; Disconnect-{cmdletNoun} '{away.Name}' says that it is to be done without.".TrimStart(), away.Why);
+    /// <summary>
+    /// The error for what could not be connected: that of the attempt, since that is what has to be mended.
+    /// </summary>
+    internal NataliaException Missing(AwayConnection away) =>
+        new(away.Why.ErrorId, away.Why.Kind,
+            $"The {noun} '{away.Name}' of the profile could not be connected: {away.Why.Message}", away.Name,
+        ($"{away.Why.RecommendedAction} Import-NataliaProfile connects it when that is mended; "
+            + $"Disconnect-{cmdletNoun} '{away.Name}' says that it is to be done without.").TrimStart(),
+        away.Why);
 
     /// <summary>A sentence on what is missing, with a space before it; empty when nothing is.</summary>
-    internal static string Describe(IReadOnlyList<AwayConnection> away) => away.Count == 0 ? "" : $" Named by the profile and not connected: {string.Join(", ", away.Select(a => $"'{a.Name}'"))}.";
+    internal static string Describe(IReadOnlyList<AwayConnection> away) =>
+        away.Count == 0
+            ? ""
+            : $" Named by the profile and not connected: {string.Join(", ", away.Select(a => $"'{a.Name}'"))}.";
 
     /// <summary>Takes a connection over. When its name is in use it is disposed.</summary>
     /// <exception cref="NataliaException"><c>NameInUse</c>.</exception>
@@ -105,17 +115,23 @@ internal sealed class SessionTable<T>(string noun, string cmdletNoun, string not
         }
     }
 
-    /// <summary>The connection of a name, or the best one to the thing of that identity; null when there is none.</summary>
+    /// <summary>
+    /// The connection of a name, or the best one to the thing of that identity; null when there is none.
+    /// </summary>
     internal T? Find(string nameOrIdentity)
     {
         lock (_gate)
         {
             return _connections.Find(c => string.Equals(c.Name, nameOrIdentity, StringComparison.OrdinalIgnoreCase))
-                ?? _connections.Where(c => string.Equals(c.Identity, nameOrIdentity, StringComparison.OrdinalIgnoreCase)).OrderBy(c => c.IsLimited).FirstOrDefault();
+                ?? _connections
+                    .Where(c => string.Equals(c.Identity, nameOrIdentity, StringComparison.OrdinalIgnoreCase))
+                    .OrderBy(c => c.IsLimited).FirstOrDefault();
         }
     }
 
-    /// <summary>The connections whose names fit, each once; a name without wildcards that fits none is reported.</summary>
+    /// <summary>
+    /// The connections whose names fit, each once; a name without wildcards that fits none is reported.
+    /// </summary>
     /// <param name="names">Names, identities or wildcards; null or empty for all.</param>
     /// <param name="report">Takes the error for a name that fits none.</param>
     internal IReadOnlyList<T> ByName(IReadOnlyList<NamePattern>? names, Action<NataliaException> report)
@@ -131,7 +147,8 @@ internal sealed class SessionTable<T>(string noun, string cmdletNoun, string not
             else
             {
                 List<T> fitting = [.. All.Where(c => name.MayMean(c.Name))];
-                if (fitting.Count == 0 && name.Miss(() => NotConnected(name.Text)) is NataliaException miss) report(miss);
+                if (fitting.Count == 0 && name.Miss(() => NotConnected(name.Text)) is NataliaException miss)
+                    report(miss);
                 found.AddRange(fitting);
             }
         }
@@ -152,7 +169,8 @@ internal sealed class SessionTable<T>(string noun, string cmdletNoun, string not
 
     /// <summary>The one connection that a command changes: the one named, or the only one.</summary>
     /// <param name="reference">A name or an identity, or null.</param>
-    /// <exception cref="NataliaException">The one named is not connected, none is connected, or several are and none was named.</exception>
+    /// <exception cref="NataliaException">The one named is not connected, none is connected, or several are and none
+    /// was named.</exception>
     internal T ForWriting(string? reference)
     {
         if (!string.IsNullOrEmpty(reference)) return Get(reference!);
@@ -163,7 +181,9 @@ internal sealed class SessionTable<T>(string noun, string cmdletNoun, string not
             // With a part of the profile missing, the only one that is left need not be the one that was meant.
             1 when Away.Count == 0 => all[0],
             _ => throw new NataliaException(ambiguousId, NataliaErrorKind.InvalidOperation,
-                $"Which {noun}? {all.Count} are connected: {string.Join(", ", all.Select(c => $"'{c.Name}'"))}.{Describe(Away)}", recommendedAction: $"Name one, or disconnect the others with Disconnect-{cmdletNoun}."),
+                $"Which {noun}? {all.Count} are connected: "
+                + $"{string.Join(", ", all.Select(c => $"'{c.Name}'"))}.{Describe(Away)}",
+                recommendedAction: $"Name one, or disconnect the others with Disconnect-{cmdletNoun}."),
         };
     }
 
@@ -171,11 +191,21 @@ internal sealed class SessionTable<T>(string noun, string cmdletNoun, string not
     /// <exception cref="NataliaException">There is none.</exception>
     internal T Get(string nameOrIdentity) => Find(nameOrIdentity) ?? throw NotConnected(nameOrIdentity);
 
-    private NataliaException NotConnected(string nameOrIdentity) => Away.FirstOrDefault(a => string.Equals(a.Name, nameOrIdentity, StringComparison.OrdinalIgnoreCase)) is AwayConnection away ? Missing(away) : new(notConnectedId, NataliaErrorKind.NotFound, $"No {noun} '{nameOrIdentity}' is connected in this session.", nameOrIdentity,
+    private NataliaException NotConnected(string nameOrIdentity) =>
+        Away.FirstOrDefault(a => string.Equals(a.Name, nameOrIdentity, StringComparison.OrdinalIgnoreCase))
+            is AwayConnection away
+            ? Missing(away)
+            : new(notConnectedId, NataliaErrorKind.NotFound,
+                $"No {noun} '{nameOrIdentity}' is connected in this session.", nameOrIdentity,
         $"Connect it with Connect-{cmdletNoun}; Get-{cmdletNoun} lists those that are.");
 
-    private NataliaException NoneConnected() => Away.Count > 0 ? Missing(Away[0]) : new(notConnectedId, NataliaErrorKind.NotFound, $"No {noun} is connected in this session.", recommendedAction: $"Connect one with Connect-{cmdletNoun}, or several with Import-NataliaProfile.");
+    private NataliaException NoneConnected() =>
+        Away.Count > 0
+            ? Missing(Away[0])
+            : new(notConnectedId, NataliaErrorKind.NotFound, $"No {noun} is connected in this session.",
+                recommendedAction: $"Connect one with Connect-{cmdletNoun}, or several with Import-NataliaProfile.");
 
-    private NataliaException NameInUse(string name) => new(ErrorIds.NameInUse, NataliaErrorKind.AlreadyExists, $"A {noun} named '{name}' is connected already.", name,
+    private NataliaException NameInUse(string name) =>
+        new(ErrorIds.NameInUse, NataliaErrorKind.AlreadyExists, $"A {noun} named '{name}' is connected already.", name,
         $"Choose another -Name, or disconnect it with Disconnect-{cmdletNoun}.");
 }

@@ -7,5 +7,6 @@ namespace Natalia.Backup.Operations.Evidence;
 internal static class AuditWords
 {
     /// <summary><c>PointMade</c> becomes <c>point made</c>.</summary>
-    internal static string Of(NativeEvent what) => Regex.Replace(what.ToString(), "(?<!^)([A-Z])", " $1").ToLowerInvariant();
+    internal static string Of(NativeEvent what) =>
+        Regex.Replace(what.ToString(), "(?<!^)([A-Z])", " $1").ToLowerInvariant();
 }

@@ -9,41 +9,60 @@ using Natalia.Backup.Operations.Connections;
 namespace Natalia.Backup.Operations.Evidence;
 
 /// <summary>
-/// Writes what a command did in a hypervisor's own storage into the repository that keeps evidence for it. What takes protection away is not begun when no evidence could be kept;
-/// a backup is never refused for its evidence's sake, nor is protection. What was done and could not be recorded is an error.
+/// Writes what a command did in a hypervisor's own storage into the repository that keeps evidence for it. What takes
+/// protection away is not begun when no evidence could be kept; a backup is never refused for its evidence's sake, nor
+/// is protection. What was done and could not be recorded is an error.
 /// </summary>
 /// <param name="registry">The runspace's connections.</param>
 /// <param name="warn">Takes a warning.</param>
 /// <param name="fail">Takes the error that something was done and not recorded.</param>
 internal sealed class EvidenceBook(SessionRegistry registry, Action<string> warn, Action<Exception, object?> fail)
 {
-    /// <summary>What was done must be recorded although the user stopped the command meanwhile; but not for ever.</summary>
+    /// <summary>
+    /// What was done must be recorded although the user stopped the command meanwhile; but not for ever.
+    /// </summary>
     private static readonly TimeSpan s_limit = TimeSpan.FromMinutes(2);
 
     private readonly object _gate = new();
     private readonly HashSet<RepositoryConnection> _warned = [];
 
-    /// <summary>The repository that keeps the evidence of a storage; null when it has none, or is no storage of a hypervisor.</summary>
-    /// <exception cref="NataliaException"><c>EvidenceUnavailable</c>: it has one, which is not connected any more.</exception>
+    /// <summary>
+    /// The repository that keeps the evidence of a storage; null when it has none, or is no storage of a hypervisor.
+    /// </summary>
+    /// <exception cref="NataliaException"><c>EvidenceUnavailable</c>: it has one, which is not connected any
+    /// more.</exception>
     internal static RepositoryConnection? Find(SessionRegistry registry, RepositoryConnection repository)
     {
         if (repository.Evidence is not EvidenceReference evidence) return null;
-        return registry.Repositories.Find(evidence.RepositoryId ?? evidence.Name) ?? throw new NataliaException(ErrorIds.EvidenceUnavailable, NataliaErrorKind.ResourceUnavailable,
-            $"The evidence of the repository '{repository.Name}' is kept in '{evidence.Name}', which is not connected.", evidence.Name, "Connect it with Connect-NataliaRepository.");
+        return registry.Repositories.Find(evidence.RepositoryId ?? evidence.Name)
+            ?? throw new NataliaException(ErrorIds.EvidenceUnavailable, NataliaErrorKind.ResourceUnavailable,
+            $"The evidence of the repository '{repository.Name}' is kept in '{evidence.Name}', which is not connected.",
+            evidence.Name, "Connect it with Connect-NataliaRepository.");
     }
 
-    /// <summary>The repository in whose log the audit records of a repository stand: itself, or the one that keeps its evidence.</summary>
+    /// <summary>
+    /// The repository in whose log the audit records of a repository stand: itself, or the one that keeps its evidence.
+    /// </summary>
     /// <exception cref="NataliaException"><c>CapabilityMissing</c>: none does. <c>EvidenceUnavailable</c>.</exception>
     internal static RepositoryConnection LogOf(SessionRegistry registry, RepositoryConnection repository)
     {
         if (repository.Native is not INativeRepository native) return repository;
-        return Find(registry, repository) ?? throw new NataliaException(ErrorIds.CapabilityMissing, NataliaErrorKind.NotSupported, $"The repository '{repository.Name}' is the storage '{native.Storage}' of a {native.Kind} hypervisor, which keeps no audit log.", repository.Name,
+        return Find(registry, repository)
+            ?? throw new NataliaException(ErrorIds.CapabilityMissing, NataliaErrorKind.NotSupported,
+                $"The repository '{repository.Name}' is the storage '{native.Storage}' of a {native.Kind} hypervisor, "
+                + "which keeps no audit log.",
+                repository.Name,
             "Connect it with -EvidenceRepository: then what this product does there is recorded in that repository.");
     }
 
-    /// <summary>A repository through which everything that is done to its points is recorded: in its own log, or in that of the repository that keeps its evidence.</summary>
+    /// <summary>
+    /// A repository through which everything that is done to its points is recorded: in its own log, or in that of the
+    /// repository that keeps its evidence.
+    /// </summary>
     internal IPointRepository Over(RepositoryConnection repository) =>
-        repository.Native is INativeRepository native ? new EvidencedRepository(native, repository, this) : repository.Repository;
+        repository.Native is INativeRepository native
+            ? new EvidencedRepository(native, repository, this)
+            : repository.Repository;
 
     /// <summary>Without an evidence repository, says once that something is recorded nowhere.</summary>
     internal void WarnIfNone(RepositoryConnection repository, string what)
@@ -53,10 +72,15 @@ internal sealed class EvidenceBook(SessionRegistry registry, Action<string> warn
         {
             if (!_warned.Add(repository)) return;
         }
-        warn($"The storage '{native.Storage}' has no place for {what}: it is recorded nowhere. Connect-NataliaRepository -ProxmoxStorage {native.Storage} -EvidenceRepository keeps it in a repository of this product.");
+        warn($"The storage '{native.Storage}' has no place for {what}: it is recorded nowhere. "
+            + $"Connect-NataliaRepository -ProxmoxStorage {native.Storage} -EvidenceRepository keeps it in a "
+            + "repository of this product.");
     }
 
-    /// <summary>Before something that takes protection away: makes sure that it can be recorded. Without an evidence repository, says once that it is not.</summary>
+    /// <summary>
+    /// Before something that takes protection away: makes sure that it can be recorded. Without an evidence repository,
+    /// says once that it is not.
+    /// </summary>
     /// <exception cref="NataliaException"><c>EvidenceUnavailable</c>: nothing was changed.</exception>
     internal async Task RequireAsync(RepositoryConnection repository, string what, CancellationToken cancellationToken)
     {
@@ -68,17 +92,24 @@ internal sealed class EvidenceBook(SessionRegistry registry, Action<string> warn
         }
         catch (Exception e) when (e is not OperationCanceledException || !cancellationToken.IsCancellationRequested)
         {
-            throw e is NataliaException { ErrorId: ErrorIds.EvidenceUnavailable } ? e : new NataliaException(ErrorIds.EvidenceUnavailable, NataliaErrorKind.ResourceUnavailable,
-                $"The evidence of the repository '{repository.Name}' cannot be kept in '{repository.Evidence.Name}' now, so nothing was changed: {e.Message}", repository.Evidence.Name, "Make the evidence repository reachable, and try again.", e);
+            throw e is NataliaException { ErrorId: ErrorIds.EvidenceUnavailable }
+                ? e
+                : new NataliaException(ErrorIds.EvidenceUnavailable, NataliaErrorKind.ResourceUnavailable,
+                $"The evidence of the repository '{repository.Name}' cannot be kept in '{repository.Evidence.Name}' "
+                + $"now, so nothing was changed: {e.Message}",
+                repository.Evidence.Name, "Make the evidence repository reachable, and try again.", e);
         }
     }
 
     /// <summary>Records what was done to a restore point.</summary>
-    internal Task RecordAsync(RepositoryConnection repository, NativeEvent what, RestorePoint point, string? reason, IReadOnlyList<KeyValuePair<string, string?>>? details = null) =>
+    internal Task RecordAsync(RepositoryConnection repository, NativeEvent what, RestorePoint point, string? reason,
+        IReadOnlyList<KeyValuePair<string, string?>>? details = null) =>
         RecordAsync(repository, what, point.ApplianceId, point.ApplianceName, reason, details, point);
 
     /// <summary>Records what was done for an appliance.</summary>
-    internal async Task RecordAsync(RepositoryConnection repository, NativeEvent what, string applianceId, string applianceName, string? reason, IReadOnlyList<KeyValuePair<string, string?>>? details = null, RestorePoint? point = null)
+    internal async Task RecordAsync(RepositoryConnection repository, NativeEvent what, string applianceId,
+        string applianceName, string? reason, IReadOnlyList<KeyValuePair<string, string?>>? details = null,
+        RestorePoint? point = null)
     {
         if (repository.Native is not INativeRepository native || repository.Evidence is null) return;
         try
@@ -102,11 +133,15 @@ internal sealed class EvidenceBook(SessionRegistry registry, Action<string> warn
         catch (Exception e)
         {
             fail(new NataliaException(ErrorIds.EvidenceNotRecorded, NataliaErrorKind.WriteFailed,
-                $"'{applianceName}' in the repository '{repository.Name}': it was done, but its evidence ({AuditWords.Of(what)}) could not be kept in '{repository.Evidence.Name}': {e.Message}", applianceName,
-                "The work itself is complete and need not be repeated. Make the evidence repository reachable.", e), point ?? (object)applianceName);
+                $"'{applianceName}' in the repository '{repository.Name}': it was done, but its evidence "
+                + $"({AuditWords.Of(what)}) could not be kept in '{repository.Evidence.Name}': {e.Message}",
+                applianceName,
+                "The work itself is complete and need not be repeated. Make the evidence repository reachable.", e),
+                point ?? (object)applianceName);
         }
     }
 
     /// <summary>A number or a time as text; null stays null.</summary>
-    internal static string? Text(IFormattable? value, string? format = null) => value?.ToString(format, CultureInfo.InvariantCulture);
+    internal static string? Text(IFormattable? value, string? format = null) =>
+        value?.ToString(format, CultureInfo.InvariantCulture);
 }

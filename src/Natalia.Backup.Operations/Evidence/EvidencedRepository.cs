@@ -8,10 +8,12 @@ using Natalia.Backup.Operations.Connections;
 namespace Natalia.Backup.Operations.Evidence;
 
 /// <summary>
-/// A hypervisor's own storage, of which everything that is done in it is recorded in the repository that keeps its evidence. What takes protection away is not begun when it could not be recorded; nothing else is refused for its
+/// A hypervisor's own storage, of which everything that is done in it is recorded in the repository that keeps its
+/// evidence. What takes protection away is not begun when it could not be recorded; nothing else is refused for its
 /// evidence's sake. What was done and could not be recorded is told, and is no failure of the deed.
 /// </summary>
-internal sealed class EvidencedRepository(IPointRepository inner, RepositoryConnection connection, EvidenceBook book) : IPointRepository
+internal sealed class EvidencedRepository(IPointRepository inner, RepositoryConnection connection, EvidenceBook book)
+    : IPointRepository
 {
     public string RepositoryId => inner.RepositoryId;
 
@@ -21,20 +23,28 @@ internal sealed class EvidencedRepository(IPointRepository inner, RepositoryConn
 
     public string Location => inner.Location;
 
-    public async Task<IReadOnlyList<CheckResult>> VerifyAsync(RestorePoint point, TimeSpan maximumAge, IProgress<OperationProgress>? progress, CancellationToken cancellationToken)
+    public async Task<IReadOnlyList<CheckResult>> VerifyAsync(RestorePoint point, TimeSpan maximumAge,
+        IProgress<OperationProgress>? progress, CancellationToken cancellationToken)
     {
-        IReadOnlyList<CheckResult> checks = await inner.VerifyAsync(point, maximumAge, progress, cancellationToken).ConfigureAwait(false);
+        IReadOnlyList<CheckResult> checks = await inner.VerifyAsync(point, maximumAge, progress,
+            cancellationToken).ConfigureAwait(false);
         await book.RecordAsync(connection, NativeEvent.PointVerified, point, null,
-            [.. checks.Select(c => new KeyValuePair<string, string?>(c.Name, c.Actual is null ? c.Result.ToString() : $"{c.Result}: {c.Actual}"))]).ConfigureAwait(false);
+            [.. checks
+                .Select(c => new KeyValuePair<string, string?>(c.Name,
+                    c.Actual is null ? c.Result.ToString() : $"{c.Result}: {c.Actual}"))]).ConfigureAwait(
+                    false);
         return checks;
     }
 
-    public async Task<RestorePoint> SetProtectionAsync(RestorePoint point, bool isProtected, string reason, CancellationToken cancellationToken)
+    public async Task<RestorePoint> SetProtectionAsync(RestorePoint point, bool isProtected, string reason,
+        CancellationToken cancellationToken)
     {
         if (isProtected) book.WarnIfNone(connection, "the reason");
         else await book.RequireAsync(connection, "the reason", cancellationToken).ConfigureAwait(false);
-        RestorePoint after = await inner.SetProtectionAsync(point, isProtected, reason, cancellationToken).ConfigureAwait(false);
-        await book.RecordAsync(connection, isProtected ? NativeEvent.PointProtected : NativeEvent.PointUnprotected, after, reason).ConfigureAwait(false);
+        RestorePoint after = await inner.SetProtectionAsync(point, isProtected, reason,
+            cancellationToken).ConfigureAwait(false);
+        await book.RecordAsync(connection, isProtected ? NativeEvent.PointProtected : NativeEvent.PointUnprotected,
+            after, reason).ConfigureAwait(false);
         return after;
     }
 
@@ -46,7 +56,8 @@ internal sealed class EvidencedRepository(IPointRepository inner, RepositoryConn
     }
 
     /// <summary>One by one, so that each removal is recorded before the next one begins.</summary>
-    public async Task RemoveRestorePointsAsync(string applianceId, IReadOnlyList<PointRemoval> removals, Action<RestorePoint, NataliaException?> removed, CancellationToken cancellationToken)
+    public async Task RemoveRestorePointsAsync(string applianceId, IReadOnlyList<PointRemoval> removals,
+        Action<RestorePoint, NataliaException?> removed, CancellationToken cancellationToken)
     {
         if (removals.Count == 0) return;
         await book.RequireAsync(connection, "what retention removes", cancellationToken).ConfigureAwait(false);
@@ -58,39 +69,54 @@ internal sealed class EvidencedRepository(IPointRepository inner, RepositoryConn
                 isGone = refusal is null;
                 removed(point, refusal);
             }, cancellationToken).ConfigureAwait(false);
-            if (isGone) await book.RecordAsync(connection, NativeEvent.PointRemoved, removal.Point, removal.Reason).ConfigureAwait(false);
+            if (isGone)
+                await book.RecordAsync(connection, NativeEvent.PointRemoved, removal.Point,
+                    removal.Reason).ConfigureAwait(false);
         }
     }
 
-    public async Task SetRetentionPolicyAsync(string? applianceId, string? applianceName, RetentionPolicy? policy, CancellationToken cancellationToken)
+    public async Task SetRetentionPolicyAsync(string? applianceId, string? applianceName, RetentionPolicy? policy,
+        CancellationToken cancellationToken)
     {
-        await inner.SetRetentionPolicyAsync(applianceId, applianceName, policy, cancellationToken).ConfigureAwait(false);
+        await inner.SetRetentionPolicyAsync(applianceId, applianceName, policy,
+            cancellationToken).ConfigureAwait(false);
         if (applianceId is not null)
-            await book.RecordAsync(connection, NativeEvent.RetentionSet, applianceId, applianceName ?? applianceId, null, [new("policy", policy?.ToString() ?? "none")]).ConfigureAwait(false);
+            await book.RecordAsync(connection, NativeEvent.RetentionSet, applianceId, applianceName ?? applianceId,
+                null, [new("policy", policy?.ToString() ?? "none")]).ConfigureAwait(false);
     }
 
-    public async Task SetApplianceSettingsAsync(ApplianceDescription appliance, ApplianceSettings settings, CancellationToken cancellationToken)
+    public async Task SetApplianceSettingsAsync(ApplianceDescription appliance, ApplianceSettings settings,
+        CancellationToken cancellationToken)
     {
         await inner.SetApplianceSettingsAsync(appliance, settings, cancellationToken).ConfigureAwait(false);
         await book.RecordAsync(connection, NativeEvent.ApplianceSet, appliance.ApplianceId, appliance.Name, null,
-            [new("dataDisk", settings.DataDiskId), new("includeSystemDisk", settings.IncludeSystemDisk ? "yes" : "no")]).ConfigureAwait(false);
+            [new("dataDisk", settings.DataDiskId),
+                new("includeSystemDisk", settings.IncludeSystemDisk ? "yes" : "no")]).ConfigureAwait(false);
     }
 
     public Task<IReadOnlyList<RestorePoint>> GetRestorePointsAsync(
-        RestorePointFilter filter, Action<NataliaException>? onTrouble, Action<MissingPoints>? onMissing, CancellationToken cancellationToken) =>
+        RestorePointFilter filter, Action<NataliaException>? onTrouble, Action<MissingPoints>? onMissing,
+        CancellationToken cancellationToken) =>
         inner.GetRestorePointsAsync(filter, onTrouble, onMissing, cancellationToken);
 
-    public Task<ApplianceDescription> GetConfigurationAsync(RestorePoint point, CancellationToken cancellationToken) => inner.GetConfigurationAsync(point, cancellationToken);
+    public Task<ApplianceDescription> GetConfigurationAsync(RestorePoint point, CancellationToken cancellationToken) =>
+        inner.GetConfigurationAsync(point, cancellationToken);
 
-    public Task<NataliaException?> FindRemovalRefusalAsync(RestorePoint point, CancellationToken cancellationToken) => inner.FindRemovalRefusalAsync(point, cancellationToken);
+    public Task<NataliaException?> FindRemovalRefusalAsync(RestorePoint point, CancellationToken cancellationToken) =>
+        inner.FindRemovalRefusalAsync(point, cancellationToken);
 
-    public Task<IReadOnlyList<StoredRetentionPolicy>> GetRetentionPoliciesAsync(CancellationToken cancellationToken) => inner.GetRetentionPoliciesAsync(cancellationToken);
+    public Task<IReadOnlyList<StoredRetentionPolicy>> GetRetentionPoliciesAsync(CancellationToken cancellationToken) =>
+        inner.GetRetentionPoliciesAsync(cancellationToken);
 
-    public Task<string?> GetFixedTimeZoneAsync(CancellationToken cancellationToken) => inner.GetFixedTimeZoneAsync(cancellationToken);
+    public Task<string?> GetFixedTimeZoneAsync(CancellationToken cancellationToken) =>
+        inner.GetFixedTimeZoneAsync(cancellationToken);
 
-    public Task<IReadOnlyList<RetentionPoint>> DescribeForRetentionAsync(IReadOnlyList<RestorePoint> points, CancellationToken cancellationToken) =>
+    public Task<IReadOnlyList<RetentionPoint>> DescribeForRetentionAsync(IReadOnlyList<RestorePoint> points,
+        CancellationToken cancellationToken) =>
         inner.DescribeForRetentionAsync(points, cancellationToken);
 
-    public Task<IReadOnlyList<ApplianceSettings>> GetApplianceSettingsAsync(IReadOnlyList<ApplianceDescription>? appliances, CancellationToken cancellationToken) =>
+    public Task<IReadOnlyList<ApplianceSettings>> GetApplianceSettingsAsync(
+        IReadOnlyList<ApplianceDescription>? appliances,
+        CancellationToken cancellationToken) =>
         inner.GetApplianceSettingsAsync(appliances, cancellationToken);
 }

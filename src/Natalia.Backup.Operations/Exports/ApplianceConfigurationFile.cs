@@ -22,7 +22,8 @@ internal static class ApplianceConfigurationFile
             json.WriteStartObject();
             json.WriteString("format", Format);
             json.WriteNumber("version", 1);
-            json.WriteString("timeUtc", timeUtc.ToString("yyyy-MM-dd'T'HH:mm:ss.fffffff'Z'", CultureInfo.InvariantCulture));
+            json.WriteString("timeUtc",
+                timeUtc.ToString("yyyy-MM-dd'T'HH:mm:ss.fffffff'Z'", CultureInfo.InvariantCulture));
             json.WriteString("restorePointId", restorePointId);
             json.WriteString("applianceId", appliance.ApplianceId);
             json.WriteString("name", appliance.Name);

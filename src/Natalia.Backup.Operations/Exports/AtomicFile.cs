@@ -4,7 +4,10 @@ using Natalia.Backup.Engine.Files;
 
 namespace Natalia.Backup.Operations.Exports;
 
-/// <summary>Writes a small file so that its name never shows half of it, nor anybody but the user all of it: who may change a profile decides where backups go, and a VM's configuration may hold secrets.</summary>
+/// <summary>
+/// Writes a small file so that its name never shows half of it, nor anybody but the user all of it: who may change a
+/// profile decides where backups go, and a VM's configuration may hold secrets.
+/// </summary>
 internal static class AtomicFile
 {
     /// <summary>Writes the bytes beside the file, flushes them, and gives them the file's name.</summary>
@@ -13,7 +16,8 @@ internal static class AtomicFile
     {
         ExportDestination.EnsureWritable(file, overwrite);
         // The file's own name can be as long as names may be.
-        string partial = Path.Combine(Path.GetDirectoryName(file) ?? file, $"{PartialFiles.NameFor(file)}.{Guid.NewGuid():n}.partial");
+        string partial = Path.Combine(Path.GetDirectoryName(file) ?? file,
+            $"{PartialFiles.NameFor(file)}.{Guid.NewGuid():n}.partial");
         try
         {
             using (FileStream stream = Create(partial))
@@ -26,7 +30,8 @@ internal static class AtomicFile
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or NotSupportedException)
         {
-            throw new NataliaException(ErrorIds.DestinationWriteFailed, e is UnauthorizedAccessException ? NataliaErrorKind.PermissionDenied : NataliaErrorKind.WriteFailed,
+            throw new NataliaException(ErrorIds.DestinationWriteFailed,
+                e is UnauthorizedAccessException ? NataliaErrorKind.PermissionDenied : NataliaErrorKind.WriteFailed,
                 $"The file '{file}' could not be written: {e.Message}", file, innerException: e);
         }
         finally
@@ -35,11 +40,18 @@ internal static class AtomicFile
         }
     }
 
-    /// <summary>Made with the rights of the user alone, from the first byte on; on Windows the folder's rights count.</summary>
+    /// <summary>
+    /// Made with the rights of the user alone, from the first byte on; on Windows the folder's rights count.
+    /// </summary>
     private static FileStream Create(string file)
     {
 #if NET8_0_OR_GREATER
-        var options = new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.Write, Share = FileShare.None };
+        var options = new FileStreamOptions
+        {
+            Mode = FileMode.CreateNew,
+            Access = FileAccess.Write,
+            Share = FileShare.None,
+        };
         if (!OperatingSystem.IsWindows()) options.UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite;
         return new FileStream(file, options);
 #else

@@ -1,5 +1,3 @@
-using Natalia.Backup.Engine.Model;
-
 namespace Natalia.Backup.Operations.Exports;
 
 /// <summary>A file that an <c>Export-</c> cmdlet wrote.</summary>
@@ -19,7 +17,9 @@ public sealed record ExportedFile
     public string? RestorePointId { get; init; }
     /// <summary>The disk that it holds, or null.</summary>
     public string? DiskId { get; init; }
-    /// <summary>How many bytes of the disk are lost and are zeros in the file: only with -AllowLoss more than 0.</summary>
+    /// <summary>
+    /// How many bytes of the disk are lost and are zeros in the file: only with -AllowLoss more than 0.
+    /// </summary>
     public long BytesLost { get; init; }
     /// <summary>Where in the file they are, ascending. An extent may hold zeros besides what is lost.</summary>
     public IReadOnlyList<Engine.Model.Extent> LostExtents { get; init; } = [];

@@ -33,19 +33,24 @@ internal sealed record BucketSettings : StoreSettings
     /// <summary>The pinned certificate, or null.</summary>
     public string? ServerCertificateThumbprint { get; init; }
 
-    /// <summary>The name of the secret that holds the access key and its secret; empty when one was given and it has no name yet, null when the SDK's own chain is used.</summary>
+    /// <summary>
+    /// The name of the secret that holds the access key and its secret; empty when one was given and it has no name
+    /// yet, null when the SDK's own chain is used.
+    /// </summary>
     public string? CredentialSecret { get; init; }
 
     /// <summary>How strong locks are; null when the repository sets none, or is still to say it.</summary>
     internal ObjectLockMode? LockMode { get; init; }
 
-    internal override string Location => "s3://" + Bucket + (string.IsNullOrEmpty(Prefix) ? "" : "/" + Prefix!.Trim('/'));
+    internal override string Location =>
+        "s3://" + Bucket + (string.IsNullOrEmpty(Prefix) ? "" : "/" + Prefix!.Trim('/'));
 
     internal override string? LoginSecret => CredentialSecret;
 
     internal override string? ClassOfPacks => StorageClass;
 
-    internal override string? Problem => Endpoint is { IsAbsoluteUri: false } ? "endpoint is not an address" : base.Problem;
+    internal override string? Problem =>
+        Endpoint is { IsAbsoluteUri: false } ? "endpoint is not an address" : base.Problem;
 
     internal override RepositorySettings WithSecrets(string? named) => this with
     {
@@ -54,13 +59,16 @@ internal sealed record BucketSettings : StoreSettings
     };
 
     internal override bool LeadsTo(RepositorySettings other) =>
-        base.LeadsTo(other) && other is BucketSettings bucket && bucket.Location == Location && bucket.Endpoint == Endpoint;
+        base.LeadsTo(other) && other is BucketSettings bucket && bucket.Location == Location
+        && bucket.Endpoint == Endpoint;
 
-    internal override async Task<OpenedStore> OpenAsync(UserCredential? credential, bool isNew, CancellationToken cancellationToken)
+    internal override async Task<OpenedStore> OpenAsync(UserCredential? credential, bool isNew,
+        CancellationToken cancellationToken)
     {
         S3Store store = await ConnectAsync(credential, cancellationToken).ConfigureAwait(false);
         // Auto puts the bucket into the path first; what differs was found by trying, and need not be tried again.
-        bool wasFound = AddressingStyle is null && Endpoint is not null && store.AddressingStyle == S3AddressingStyle.Virtual;
+        bool wasFound = AddressingStyle is null && Endpoint is not null
+            && store.AddressingStyle == S3AddressingStyle.Virtual;
         BucketSettings found = wasFound ? this with { AddressingStyle = S3AddressingStyle.Virtual } : this;
         return new OpenedStore(new RetryStore(store), found)
         {
@@ -69,17 +77,18 @@ internal sealed record BucketSettings : StoreSettings
         };
     }
 
-    private Task<S3Store> ConnectAsync(UserCredential? credential, CancellationToken cancellationToken) => S3Store.OpenAsync(new S3StoreOptions
-    {
-        Bucket = Bucket,
-        Endpoint = Endpoint,
-        Region = Region,
-        AddressingStyle = AddressingStyle ?? S3AddressingStyle.Auto,
-        Prefix = Prefix,
-        AccessKey = credential?.UserName,
-        SecretKey = credential?.Password,
-        StorageClass = StorageClass,
-        LockMode = LockMode,
-        ServerCertificateThumbprint = ServerCertificateThumbprint,
-    }, cancellationToken);
+    private Task<S3Store> ConnectAsync(UserCredential? credential, CancellationToken cancellationToken) =>
+        S3Store.OpenAsync(new S3StoreOptions
+        {
+            Bucket = Bucket,
+            Endpoint = Endpoint,
+            Region = Region,
+            AddressingStyle = AddressingStyle ?? S3AddressingStyle.Auto,
+            Prefix = Prefix,
+            AccessKey = credential?.UserName,
+            SecretKey = credential?.Password,
+            StorageClass = StorageClass,
+            LockMode = LockMode,
+            ServerCertificateThumbprint = ServerCertificateThumbprint,
+        }, cancellationToken);
 }

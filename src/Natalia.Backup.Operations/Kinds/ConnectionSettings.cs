@@ -3,8 +3,8 @@ using System.Text.Json.Serialization;
 namespace Natalia.Backup.Operations.Kinds;
 
 /// <summary>
-/// What it takes to connect again, without secrets. A record for each kind; its public properties are the members that a profile has for it, under the same names in camel case,
-/// and those that are required must be there.
+/// What it takes to connect again, without secrets. A record for each kind; its public properties are the members that
+/// a profile has for it, under the same names in camel case, and those that are required must be there.
 /// </summary>
 internal abstract record ConnectionSettings
 {
@@ -16,7 +16,10 @@ internal abstract record ConnectionSettings
     [JsonPropertyOrder(-1)]
     public abstract string Kind { get; }
 
-    /// <summary>The name of the secret with the user that connects; empty when one was given and it has no name yet, null where none is needed.</summary>
+    /// <summary>
+    /// The name of the secret with the user that connects; empty when one was given and it has no name yet, null where
+    /// none is needed.
+    /// </summary>
     internal virtual string? LoginSecret => null;
 
     /// <summary>The names of all secrets that connecting needs.</summary>

@@ -15,14 +15,20 @@ internal sealed record FolderStoreSettings : StoreSettings
     /// <summary>The folder, a full path.</summary>
     public required string Path { get; init; }
 
-    /// <summary>On a share: the name of the secret that holds the user of the share; empty when one was given and it has no name yet, null when the account that runs the command is taken.</summary>
+    /// <summary>
+    /// On a share: the name of the secret that holds the user of the share; empty when one was given and it has no name
+    /// yet, null when the account that runs the command is taken.
+    /// </summary>
     public string? CredentialSecret { get; init; }
 
     internal override string Location => Path;
 
     internal override string? LoginSecret => CredentialSecret;
 
-    internal override RepositorySettings From(string folder) => this with { Path = System.IO.Path.GetFullPath(System.IO.Path.Combine(folder, Path)) };
+    internal override RepositorySettings From(string folder) => this with
+    {
+        Path = System.IO.Path.GetFullPath(System.IO.Path.Combine(folder, Path)),
+    };
 
     internal override RepositorySettings WithSecrets(string? named) => this with
     {
@@ -30,15 +36,19 @@ internal sealed record FolderStoreSettings : StoreSettings
         PasswordSecret = PasswordSecretFor(named),
     };
 
-    internal override bool LeadsTo(RepositorySettings other) => base.LeadsTo(other) && other is FolderStoreSettings folder && folder.Path == Path;
+    internal override bool LeadsTo(RepositorySettings other) =>
+        base.LeadsTo(other) && other is FolderStoreSettings folder && folder.Path == Path;
 
-    internal override Task<OpenedStore> OpenAsync(UserCredential? credential, bool isNew, CancellationToken cancellationToken) =>
+    internal override Task<OpenedStore> OpenAsync(UserCredential? credential, bool isNew,
+        CancellationToken cancellationToken) =>
         Task.FromResult(new OpenedStore(Open(credential, isNew), this));
 
     /// <summary>On a share with its user; files that others have open for a moment are waited for.</summary>
     private IObjectStore Open(UserCredential? credential, bool isNew)
     {
-        NetworkShare? share = credential is null ? null : NetworkShare.Connect(Path, credential.UserName, credential.Password);
+        NetworkShare? share = credential is null
+            ? null
+            : NetworkShare.Connect(Path, credential.UserName, credential.Password);
         try
         {
             // Nothing is made in a folder that holds something already: it will be refused.

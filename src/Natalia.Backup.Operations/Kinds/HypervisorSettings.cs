@@ -18,7 +18,6 @@ internal abstract record HypervisorSettings : ConnectionSettings
 
     /// <summary>Connects.</summary>
     /// <param name="credential">Who connects; null where <see cref="ConnectionSettings.LoginSecret"/> is.</param>
-    /// <param name="cancellationToken">Stops it.</param>
     /// <exception cref="NataliaException">What the hypervisor throws.</exception>
     internal abstract Task<IHypervisor> OpenAsync(UserCredential? credential, CancellationToken cancellationToken);
 

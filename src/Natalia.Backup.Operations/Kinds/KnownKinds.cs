@@ -4,7 +4,10 @@ using Natalia.Backup.Hypervisors.Proxmox;
 
 namespace Natalia.Backup.Operations.Kinds;
 
-/// <summary>Every kind of hypervisor and of repository. A new one is a record of settings, named in <see cref="SettingsJson"/>, and a line here.</summary>
+/// <summary>
+/// Every kind of hypervisor and of repository. A new one is a record of settings, named in <see cref="SettingsJson"/>,
+/// and a line here.
+/// </summary>
 internal static class KnownKinds
 {
     internal static IReadOnlyList<ConnectionKind> Hypervisors { get; } =
@@ -21,7 +24,8 @@ internal static class KnownKinds
     ];
 
     /// <summary>The kind of settings.</summary>
-    internal static ConnectionKind Of(ConnectionSettings settings) => Hypervisors.Concat(Repositories).First(k => k.Form.Type == settings.GetType());
+    internal static ConnectionKind Of(ConnectionSettings settings) =>
+        Hypervisors.Concat(Repositories).First(k => k.Form.Type == settings.GetType());
 }
 
 /// <summary>How settings are read and written, made by the compiler: nothing is looked up at run time.</summary>

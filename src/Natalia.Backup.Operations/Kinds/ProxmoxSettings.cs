@@ -27,25 +27,36 @@ internal sealed record ProxmoxSettings : HypervisorSettings
 
     internal override string? LoginSecret => CredentialSecret;
 
-    internal override string? Problem => Hosts.Count == 0 ? "hosts is empty" : CredentialSecret is null ? "credentialSecret is missing" : null;
+    internal override string? Problem =>
+        Hosts.Count == 0 ? "hosts is empty" : CredentialSecret is null ? "credentialSecret is missing" : null;
 
-    internal override HypervisorSettings From(string folder) => CaCertificate is null ? this : this with { CaCertificate = Path.GetFullPath(Path.Combine(folder, CaCertificate)) };
+    internal override HypervisorSettings From(string folder) => CaCertificate is null ? this : this with
+    {
+        CaCertificate = Path.GetFullPath(Path.Combine(folder, CaCertificate)),
+    };
 
-    internal override HypervisorSettings WithSecrets(string? named) => this with { CredentialSecret = named ?? CredentialSecret ?? $"natalia-{Name}" };
+    internal override HypervisorSettings WithSecrets(string? named) => this with
+    {
+        CredentialSecret = named ?? CredentialSecret ?? $"natalia-{Name}",
+    };
 
     internal override bool LeadsTo(HypervisorSettings other) =>
-        other is ProxmoxSettings cluster && Port == cluster.Port && Hosts.SequenceEqual(cluster.Hosts, StringComparer.OrdinalIgnoreCase);
+        other is ProxmoxSettings cluster && Port == cluster.Port
+        && Hosts.SequenceEqual(cluster.Hosts, StringComparer.OrdinalIgnoreCase);
 
-    internal override async Task<IHypervisor> OpenAsync(UserCredential? credential, CancellationToken cancellationToken) => await ProxmoxHypervisor.ConnectAsync(new ProxmoxConnectOptions
-    {
-        Hosts = Hosts,
-        Port = Port,
-        User = credential!.UserName,
-        Secret = credential.Password,
-        OneTimeCode = credential.OneTimeCode,
-        CertificateThumbprints = Thumbprints,
-        AuthorityFile = CaCertificate,
-    }, cancellationToken).ConfigureAwait(false);
+    internal override async Task<IHypervisor> OpenAsync(UserCredential? credential,
+        CancellationToken cancellationToken) =>
+        await ProxmoxHypervisor.ConnectAsync(new ProxmoxConnectOptions
+        {
+            Hosts = Hosts,
+            Port = Port,
+            User = credential!.UserName,
+            Secret = credential.Password,
+            OneTimeCode = credential.OneTimeCode,
+            CertificateThumbprints = Thumbprints,
+            AuthorityFile = CaCertificate,
+        }, cancellationToken).ConfigureAwait(false);
 
-    internal override Task<IReadOnlyCollection<string>> FindMachinesAsync(CancellationToken cancellationToken) => Task.FromResult<IReadOnlyCollection<string>>(Hosts);
+    internal override Task<IReadOnlyCollection<string>> FindMachinesAsync(CancellationToken cancellationToken) =>
+        Task.FromResult<IReadOnlyCollection<string>>(Hosts);
 }

@@ -6,7 +6,9 @@ namespace Natalia.Backup.Operations.Kinds;
 /// <summary>A store that holds a repository of this product.</summary>
 internal abstract record StoreSettings : RepositorySettings
 {
-    /// <summary>The name of the secret that holds the repository's password, when one is needed and its name is known.</summary>
+    /// <summary>
+    /// The name of the secret that holds the repository's password, when one is needed and its name is known.
+    /// </summary>
     [JsonPropertyOrder(2)]
     public string? PasswordSecret { get; init; }
 
@@ -16,31 +18,36 @@ internal abstract record StoreSettings : RepositorySettings
     /// <summary>The class that a new repository keeps its packs in; null for the store's default.</summary>
     internal virtual string? ClassOfPacks => null;
 
-    internal override IEnumerable<string> Secrets => PasswordSecret is null ? base.Secrets : base.Secrets.Prepend(PasswordSecret);
+    internal override IEnumerable<string> Secrets =>
+        PasswordSecret is null ? base.Secrets : base.Secrets.Prepend(PasswordSecret);
 
     internal override string? Problem => Access switch
     {
-        RepositoryAccess.Hypervisor => "access is Hypervisor, and a repository of this product is not reached through one",
+        RepositoryAccess.Hypervisor =>
+            "access is Hypervisor, and a repository of this product is not reached through one",
         RepositoryAccess.Password when PasswordSecret is null => "passwordSecret is missing",
-        not RepositoryAccess.Password when PasswordSecret is not null => $"passwordSecret is given, but its access is {Access}",
+        not RepositoryAccess.Password
+            when PasswordSecret is not null => $"passwordSecret is given, but its access is {Access}",
         _ => null,
     };
 
     /// <summary>Opens the store.</summary>
     /// <param name="credential">Who connects; null for the account that runs the command, or the machine's own.</param>
     /// <param name="isNew">True when a repository is to be made in it.</param>
-    /// <param name="cancellationToken">Stops it.</param>
     /// <exception cref="NataliaException">What the store throws.</exception>
-    internal abstract Task<OpenedStore> OpenAsync(UserCredential? credential, bool isNew, CancellationToken cancellationToken);
+    internal abstract Task<OpenedStore> OpenAsync(UserCredential? credential, bool isNew,
+        CancellationToken cancellationToken);
 
     /// <summary>The name for the secret with the user that connects.</summary>
     /// <param name="known">The name that it has; empty when it has none yet.</param>
     /// <param name="named">The name that the user gave for the repository; null leaves the choice.</param>
     /// <param name="end">What tells it from the password's name.</param>
-    private protected string LoginName(string known, string? named, string end) => named is null && known.Length > 0 ? known : PasswordName(named) + end;
+    private protected string LoginName(string known, string? named, string end) =>
+        named is null && known.Length > 0 ? known : PasswordName(named) + end;
 
     /// <summary>The name for the password's secret; null when the repository is opened without one.</summary>
-    private protected string? PasswordSecretFor(string? named) => Access == RepositoryAccess.Password ? PasswordName(named) : PasswordSecret;
+    private protected string? PasswordSecretFor(string? named) =>
+        Access == RepositoryAccess.Password ? PasswordName(named) : PasswordSecret;
 
     private string PasswordName(string? named) => named ?? PasswordSecret ?? $"natalia-{Name}";
 }

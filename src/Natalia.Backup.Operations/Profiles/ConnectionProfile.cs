@@ -9,7 +9,9 @@ public sealed record ConnectionProfile
     public string[] Hypervisors { get; init; } = [];
     /// <summary>The names of the repository sessions in it.</summary>
     public string[] Repositories { get; init; } = [];
-    /// <summary>The names of those sessions that could not be connected just now; empty where nothing was tried.</summary>
+    /// <summary>
+    /// The names of those sessions that could not be connected just now; empty where nothing was tried.
+    /// </summary>
     public string[] NotConnected { get; init; } = [];
     /// <summary>The names of the secrets that connecting needs; each must be known to the secret resolver.</summary>
     public string[] SecretNames { get; init; } = [];

@@ -4,8 +4,8 @@ using System.Text.Json.Serialization.Metadata;
 namespace Natalia.Backup.Operations.Profiles;
 
 /// <summary>
-/// One JSON object of a file that people write, read into the record that says what it may hold. The serializer would refuse the same, in words for programmers; these are for
-/// whoever wrote the file.
+/// One JSON object of a file that people write, read into the record that says what it may hold. The serializer would
+/// refuse the same, in words for programmers; these are for whoever wrote the file.
 /// </summary>
 /// <param name="what">Where the object is: <c>repositories[2]</c>.</param>
 /// <param name="element">The object.</param>
@@ -19,7 +19,8 @@ internal sealed class FormReader(string what, JsonElement element)
     internal string OneOf(string member, IReadOnlyList<string> words)
     {
         RequireObject();
-        if (!element.TryGetProperty(member, out JsonElement value) || value.ValueKind == JsonValueKind.Null) throw Invalid($"{member} is missing");
+        if (!element.TryGetProperty(member, out JsonElement value) || value.ValueKind == JsonValueKind.Null)
+            throw Invalid($"{member} is missing");
         if (WrongWord(value, words) is string wrong) throw Invalid($"{member} {wrong}");
         return words.First(w => IsWord(value, w));
     }
@@ -32,12 +33,15 @@ internal sealed class FormReader(string what, JsonElement element)
         RequireObject();
         foreach (JsonProperty member in element.EnumerateObject())
         {
-            JsonPropertyInfo known = form.Properties.FirstOrDefault(p => p.Name == member.Name) ?? throw Invalid($"'{member.Name}' is not known");
-            if (member.Value.ValueKind != JsonValueKind.Null && Wrong(member.Value, known.PropertyType) is string wrong) throw Invalid($"{member.Name} {wrong}");
+            JsonPropertyInfo known = form.Properties.FirstOrDefault(p => p.Name == member.Name)
+                ?? throw Invalid($"'{member.Name}' is not known");
+            if (member.Value.ValueKind != JsonValueKind.Null && Wrong(member.Value, known.PropertyType) is string wrong)
+                throw Invalid($"{member.Name} {wrong}");
         }
         foreach (JsonPropertyInfo property in form.Properties.Where(p => p.IsRequired))
         {
-            if (!element.TryGetProperty(property.Name, out JsonElement value) || value.ValueKind == JsonValueKind.Null) throw Invalid($"{property.Name} is missing");
+            if (!element.TryGetProperty(property.Name, out JsonElement value) || value.ValueKind == JsonValueKind.Null)
+                throw Invalid($"{property.Name} is missing");
         }
         try
         {
@@ -59,16 +63,23 @@ internal sealed class FormReader(string what, JsonElement element)
     {
         Type wanted = Nullable.GetUnderlyingType(type) ?? type;
         if (wanted.IsEnum) return WrongWord(value, Enum.GetNames(wanted));
-        if (wanted == typeof(int)) return value.ValueKind == JsonValueKind.Number && value.TryGetInt32(out _) ? null : "is not a number";
+        if (wanted == typeof(int))
+            return value.ValueKind == JsonValueKind.Number && value.TryGetInt32(out _) ? null : "is not a number";
         if (wanted == typeof(string) || wanted == typeof(Uri)) return IsText(value) ? null : "is not a text";
         if (value.ValueKind != JsonValueKind.Array) return "is not a list";
-        return wanted == typeof(IReadOnlyList<string>) && !value.EnumerateArray().All(IsText) ? "holds something that is not a text" : null;
+        return wanted == typeof(IReadOnlyList<string>) && !value.EnumerateArray().All(IsText)
+            ? "holds something that is not a text"
+            : null;
     }
 
     private static string? WrongWord(JsonElement value, IReadOnlyList<string> words) => !IsText(value) ? "is not a text"
-        : words.Any(w => IsWord(value, w)) ? null : $"is '{value.GetString()}', which is none of {string.Join(", ", words)}";
+        : words.Any(w => IsWord(value, w))
+            ? null
+            : $"is '{value.GetString()}', which is none of {string.Join(", ", words)}";
 
-    private static bool IsWord(JsonElement value, string word) => string.Equals(value.GetString(), word, StringComparison.OrdinalIgnoreCase);
+    private static bool IsWord(JsonElement value, string word) =>
+        string.Equals(value.GetString(), word, StringComparison.OrdinalIgnoreCase);
 
-    private static bool IsText(JsonElement value) => value.ValueKind == JsonValueKind.String && value.GetString() is { Length: > 0 };
+    private static bool IsText(JsonElement value) =>
+        value.ValueKind == JsonValueKind.String && value.GetString() is { Length: > 0 };
 }

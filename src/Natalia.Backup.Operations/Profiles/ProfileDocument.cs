@@ -3,7 +3,8 @@ using Natalia.Backup.Operations.Kinds;
 namespace Natalia.Backup.Operations.Profiles;
 
 /// <summary>What a profile file says.</summary>
-internal sealed record ProfileDocument(IReadOnlyList<HypervisorSettings> Hypervisors, IReadOnlyList<RepositorySettings> Repositories)
+internal sealed record ProfileDocument(IReadOnlyList<HypervisorSettings> Hypervisors,
+    IReadOnlyList<RepositorySettings> Repositories)
 {
     /// <summary>The file in short, for the user.</summary>
     internal ConnectionProfile Describe(string path) => new()

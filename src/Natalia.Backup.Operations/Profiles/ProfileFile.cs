@@ -7,7 +7,8 @@ using Natalia.Backup.Operations.Text;
 namespace Natalia.Backup.Operations.Profiles;
 
 /// <summary>
-/// Reads and writes profile files. An unknown member is refused rather than passed over: a misspelt one would otherwise mean something else than its writer thinks.
+/// Reads and writes profile files. An unknown member is refused rather than passed over: a misspelt one would otherwise
+/// mean something else than its writer thinks.
 /// </summary>
 internal static class ProfileFile
 {
@@ -39,19 +40,27 @@ internal static class ProfileFile
         byte[] bytes;
         try
         {
-            if (!File.Exists(path)) throw new NataliaException(ErrorIds.ProfileNotFound, NataliaErrorKind.NotFound, $"There is no profile '{path}'.", path, "Export-NataliaProfile makes one.");
+            if (!File.Exists(path))
+                throw new NataliaException(ErrorIds.ProfileNotFound, NataliaErrorKind.NotFound,
+                    $"There is no profile '{path}'.", path, "Export-NataliaProfile makes one.");
             if (new FileInfo(path).Length > MaximumBytes) throw Invalid(path, "it is longer than 1 MiB");
             bytes = File.ReadAllBytes(path);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new NataliaException(ErrorIds.ProfileNotFound, e is UnauthorizedAccessException ? NataliaErrorKind.PermissionDenied : NataliaErrorKind.ReadFailed, $"The profile '{path}' could not be read: {e.Message}", path, innerException: e);
+            throw new NataliaException(ErrorIds.ProfileNotFound,
+                e is UnauthorizedAccessException ? NataliaErrorKind.PermissionDenied : NataliaErrorKind.ReadFailed,
+                $"The profile '{path}' could not be read: {e.Message}", path, innerException: e);
         }
         try
         {
             // Editors of Windows like to put a byte order mark before UTF-8.
             ReadOnlyMemory<byte> text = bytes.AsMemory(bytes is [0xEF, 0xBB, 0xBF, ..] ? 3 : 0);
-            using JsonDocument document = JsonDocument.Parse(text, new JsonDocumentOptions { AllowTrailingCommas = true, CommentHandling = JsonCommentHandling.Skip });
+            using JsonDocument document = JsonDocument.Parse(text, new JsonDocumentOptions
+            {
+                AllowTrailingCommas = true,
+                CommentHandling = JsonCommentHandling.Skip,
+            });
             return Read(path, document.RootElement);
         }
         catch (JsonException e)
@@ -75,16 +84,24 @@ internal static class ProfileFile
     {
         var profile = (ProfileForm)new FormReader("the profile", root).Read(ProfileJson.Default.ProfileForm);
         if (profile.Format != Format) throw new InvalidDataException($"its format is not '{Format}'");
-        if (profile.Version != Version) throw new InvalidDataException($"its version is {profile.Version}, and this module knows version {Version}");
+        if (profile.Version != Version)
+            throw new InvalidDataException(
+                $"its version is {profile.Version}, and this module knows version {Version}");
         string folder = Path.GetDirectoryName(path)!;
-        IReadOnlyList<HypervisorSettings> hypervisors = [.. ReadAll<HypervisorSettings>("hypervisors", profile.Hypervisors, KnownKinds.Hypervisors).Select(h => h.From(folder))];
-        IReadOnlyList<RepositorySettings> repositories = [.. ReadAll<RepositorySettings>("repositories", profile.Repositories, KnownKinds.Repositories).Select(r => r.From(folder))];
+        IReadOnlyList<HypervisorSettings> hypervisors = [.. ReadAll<HypervisorSettings>("hypervisors",
+            profile.Hypervisors, KnownKinds.Hypervisors)
+            .Select(h => h.From(folder))];
+        IReadOnlyList<RepositorySettings> repositories = [.. ReadAll<RepositorySettings>("repositories",
+            profile.Repositories, KnownKinds.Repositories)
+            .Select(r => r.From(folder))];
         EnsureDistinct(hypervisors);
         EnsureDistinct(repositories);
         return new ProfileDocument(hypervisors, repositories);
     }
 
-    private static IEnumerable<T> ReadAll<T>(string member, IReadOnlyList<JsonElement> items, IReadOnlyList<ConnectionKind> kinds) where T : ConnectionSettings =>
+    private static IEnumerable<T> ReadAll<T>(string member, IReadOnlyList<JsonElement> items,
+        IReadOnlyList<ConnectionKind> kinds)
+        where T : ConnectionSettings =>
         items.Select((item, i) => (T)Read(new FormReader(FormattableString.Invariant($"{member}[{i}]"), item), kinds));
 
     private static ConnectionSettings Read(FormReader reader, IReadOnlyList<ConnectionKind> kinds)
@@ -105,5 +122,6 @@ internal static class ProfileFile
     }
 
     private static NataliaException Invalid(string path, string why, Exception? inner = null) =>
-        new(ErrorIds.ProfileInvalid, NataliaErrorKind.InvalidData, $"The profile '{path}' cannot be used: {why}.", path, "Get-Help Export-NataliaProfile describes the file.", inner);
+        new(ErrorIds.ProfileInvalid, NataliaErrorKind.InvalidData, $"The profile '{path}' cannot be used: {why}.", path,
+            "Get-Help Export-NataliaProfile describes the file.", inner);
 }

@@ -3,7 +3,8 @@ using Natalia.Backup.Engine.Retention;
 namespace Natalia.Backup.Operations.Retention;
 
 /// <summary>The rules as a user gives them: what is null was not given.</summary>
-internal sealed record RetentionRules(int? Last, int? Hourly, int? Daily, int? Weekly, int? Monthly, int? Yearly, string? TimeZone)
+internal sealed record RetentionRules(int? Last, int? Hourly, int? Daily, int? Weekly, int? Monthly, int? Yearly,
+    string? TimeZone)
 {
     internal bool AnyRule => (Last ?? Hourly ?? Daily ?? Weekly ?? Monthly ?? Yearly) is not null;
 

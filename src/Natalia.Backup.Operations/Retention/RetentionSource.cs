@@ -9,6 +9,9 @@ public enum RetentionSource
     Repository,
     /// <summary>The appliance's own.</summary>
     Appliance,
-    /// <summary>The host's, on which the appliance runs: what its runs apply where neither the appliance nor the repository says anything.</summary>
+    /// <summary>
+    /// The host's, on which the appliance runs: what its runs apply where neither the appliance nor the repository says
+    /// anything.
+    /// </summary>
     Host,
 }

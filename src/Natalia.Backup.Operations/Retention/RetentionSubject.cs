@@ -11,12 +11,15 @@ namespace Natalia.Backup.Operations.Retention;
 /// <param name="Points">Its restore points in the repository, newest first.</param>
 /// <param name="Described">The same points as a plan must know them, in the same order.</param>
 /// <param name="Stored">The policy that holds for it, or null.</param>
-internal sealed record RetentionSubject(RepositoryConnection Repository, string ApplianceId, string Name, IReadOnlyList<RestorePoint> Points, IReadOnlyList<RetentionPoint> Described, StoredRetentionPolicy? Stored)
+internal sealed record RetentionSubject(RepositoryConnection Repository, string ApplianceId, string Name,
+    IReadOnlyList<RestorePoint> Points, IReadOnlyList<RetentionPoint> Described, StoredRetentionPolicy? Stored)
 {
     /// <summary>True when the policy is the appliance's own, not the repository's or its host's default.</summary>
     internal bool HasOwnPolicy => Stored is { ApplianceId: not null, IsHostDefault: false };
 
-    internal IReadOnlyList<RetentionPoint> RetentionPoints => [.. Described.Select(p => p with { ApplianceName = Name })];
+    internal IReadOnlyList<RetentionPoint> RetentionPoints =>
+        [.. Described.Select(p => p with { ApplianceName = Name })];
 
-    internal RetentionSetting ToSetting() => RetentionSetting.Create(Repository.Name, Repository.Session.RepositoryId, ApplianceId, Name, Stored);
+    internal RetentionSetting ToSetting() =>
+        RetentionSetting.Create(Repository.Name, Repository.Session.RepositoryId, ApplianceId, Name, Stored);
 }

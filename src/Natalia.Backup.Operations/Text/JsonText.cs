@@ -6,6 +6,13 @@ namespace Natalia.Backup.Operations.Text;
 /// <summary>How the module writes JSON files that people open.</summary>
 internal static class JsonText
 {
-    /// <summary>Indented, letters of every language as they are. The files are never put into a web page, which is what the default escaping is for.</summary>
-    internal static JsonWriterOptions Readable { get; } = new() { Indented = true, Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
+    /// <summary>
+    /// Indented, letters of every language as they are. The files are never put into a web page, which is what the
+    /// default escaping is for.
+    /// </summary>
+    internal static JsonWriterOptions Readable { get; } = new()
+    {
+        Indented = true,
+        Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
+    };
 }

@@ -7,7 +7,10 @@ internal static class WordWrap
 {
     private static readonly char[] s_seams = ['/', '\\', '-', ',', ';', '_'];
 
-    /// <summary>The text in lines of at most so many characters. A longer word, such as a path, is broken behind a separator in it where there is one, else where the line ends.</summary>
+    /// <summary>
+    /// The text in lines of at most so many characters. A longer word, such as a path, is broken behind a separator in
+    /// it where there is one, else where the line ends.
+    /// </summary>
     /// <param name="text">One line.</param>
     /// <param name="width">How many characters a line has, 1 or more.</param>
     internal static string Break(string text, int width)

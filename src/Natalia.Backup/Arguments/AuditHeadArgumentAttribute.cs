@@ -5,7 +5,9 @@ using Natalia.Backup.Engine.Audit;
 
 namespace Natalia.Backup.Arguments;
 
-/// <summary>Takes noted heads of audit logs: audit records, live or as rows of a file, or their hashes as text.</summary>
+/// <summary>
+/// Takes noted heads of audit logs: audit records, live or as rows of a file, or their hashes as text.
+/// </summary>
 [AttributeUsage(AttributeTargets.Property)]
 public sealed class AuditHeadArgumentAttribute : ArgumentTransformationAttribute
 {
@@ -16,8 +18,12 @@ public sealed class AuditHeadArgumentAttribute : ArgumentTransformationAttribute
     /// <param name="inputData">What the user gave.</param>
     public override object? Transform(EngineIntrinsics engineIntrinsics, object? inputData)
     {
-        object? value = inputData is PSObject { BaseObject: not PSCustomObject } wrapped ? wrapped.BaseObject : inputData;
-        return value is IEnumerable list and not string and not IDictionary ? (ExpectedHead[])[.. list.Cast<object?>().Select(One)] : (ExpectedHead[])[One(inputData)];
+        object? value = inputData is PSObject { BaseObject: not PSCustomObject } wrapped
+            ? wrapped.BaseObject
+            : inputData;
+        return value is IEnumerable list and not string and not IDictionary
+            ? (ExpectedHead[])[.. list.Cast<object?>().Select(One)]
+            : (ExpectedHead[])[One(inputData)];
     }
 
     private static ExpectedHead One(object? item)
@@ -25,11 +31,15 @@ public sealed class AuditHeadArgumentAttribute : ArgumentTransformationAttribute
         if (item is null) throw Refuse("Nothing");
         PSObject value = PSObject.AsPSObject(item);
         if (value.BaseObject is ExpectedHead head) return head;
-        string text = (value.BaseObject as string ?? value.Properties[nameof(AuditRecord.RecordHash)]?.Value?.ToString() ?? "").Trim();
+        string text = (value.BaseObject as string ?? value.Properties[nameof(AuditRecord.RecordHash)]?.Value?.ToString()
+            ?? "").Trim();
         if (!s_hash.IsMatch(text)) throw Refuse($"'{value}'");
-        string? repository = value.BaseObject is string ? null : value.Properties[nameof(AuditRecord.RepositoryId)]?.Value?.ToString();
+        string? repository = value.BaseObject is string
+            ? null
+            : value.Properties[nameof(AuditRecord.RepositoryId)]?.Value?.ToString();
         return new ExpectedHead(text, string.IsNullOrWhiteSpace(repository) ? null : repository!.Trim());
     }
 
-    private static ArgumentTransformationMetadataException Refuse(string what) => new($"{what} is neither an audit record nor the RecordHash of one: 64 hexadecimal digits.");
+    private static ArgumentTransformationMetadataException Refuse(string what) =>
+        new($"{what} is neither an audit record nor the RecordHash of one: 64 hexadecimal digits.");
 }

@@ -3,6 +3,7 @@ using System.Management.Automation;
 using System.Management.Automation.Language;
 using Natalia.Backup.Engine;
 using Natalia.Backup.Operations.Connections;
+using Natalia.Backup.Operations.Text;
 using Natalia.Backup.Sessions;
 
 namespace Natalia.Backup.Arguments;
@@ -18,17 +19,20 @@ public abstract class CacheCompleter : IArgumentCompleter
     /// <param name="wordToComplete">What was typed so far, perhaps with a quote before it.</param>
     /// <param name="commandAst">The command as typed.</param>
     /// <param name="fakeBoundParameters">The other parameters.</param>
-    public IEnumerable<CompletionResult> CompleteArgument(string commandName, string parameterName, string wordToComplete, CommandAst commandAst, IDictionary fakeBoundParameters)
+    public IEnumerable<CompletionResult> CompleteArgument(string commandName, string parameterName,
+        string wordToComplete, CommandAst commandAst, IDictionary fakeBoundParameters)
     {
         try
         {
             if (RunspaceSessions.TryForCurrent() is not SessionRegistry registry) return Nothing(wordToComplete);
             string word = (wordToComplete ?? "").Trim('\'', '"');
-            var pattern = Wildcards.Parse(word + "*");
+            NamePattern pattern = Wildcards.Parse(word + "*");
             List<CompletionResult> results = [.. GetCandidates(registry)
                 // What would command the terminal is not put into the prompt; such a thing can be named by its id.
-                .Where(c => (c.Text.StartsWith(word, StringComparison.OrdinalIgnoreCase) || pattern.MayMean(c.Text)) && DisplayText.IsPlain(c.Text))
-                .Select(c => new CompletionResult(Quote(c.Text), c.Text, CompletionResultType.ParameterValue, DisplayText.CleanLine(c.ToolTip)))];
+                .Where(c => (c.Text.StartsWith(word, StringComparison.OrdinalIgnoreCase) || pattern.MayMean(c.Text))
+                    && DisplayText.IsPlain(c.Text))
+                .Select(c => new CompletionResult(Quote(c.Text), c.Text, CompletionResultType.ParameterValue,
+                    DisplayText.CleanLine(c.ToolTip)))];
             return results.Count > 0 ? results : Nothing(wordToComplete);
         }
         catch (Exception)
@@ -38,7 +42,10 @@ public abstract class CacheCompleter : IArgumentCompleter
         }
     }
 
-    /// <summary>What was typed, unchanged: PowerShell replaces an empty answer by the files of the current folder, which are never meant here.</summary>
+    /// <summary>
+    /// What was typed, unchanged: PowerShell replaces an empty answer by the files of the current folder, which are
+    /// never meant here.
+    /// </summary>
     private static IEnumerable<CompletionResult> Nothing(string? word)
     {
         string same = string.IsNullOrEmpty(word) ? " " : word!;
@@ -50,5 +57,6 @@ public abstract class CacheCompleter : IArgumentCompleter
 
     private protected readonly record struct Candidate(string Text, string ToolTip);
 
-    private static string Quote(string text) => text.All(c => char.IsLetterOrDigit(c) || c is '-' or '_' or '.') ? text : "'" + text.Replace("'", "''") + "'";
+    private static string Quote(string text) =>
+        text.All(c => char.IsLetterOrDigit(c) || c is '-' or '_' or '.') ? text : "'" + text.Replace("'", "''") + "'";
 }

@@ -3,7 +3,10 @@ using Natalia.Backup.Engine;
 
 namespace Natalia.Backup.Arguments;
 
-/// <summary>Turns a path as a user writes it (relative to where the prompt stands, <c>~</c>, a PowerShell drive) into a full path of the file system. Taken literally: wildcards mean themselves.</summary>
+/// <summary>
+/// Turns a path as a user writes it (relative to where the prompt stands, <c>~</c>, a PowerShell drive) into a full
+/// path of the file system. Taken literally: wildcards mean themselves.
+/// </summary>
 internal static class FilePaths
 {
     private const string FileSystem = "FileSystem";
@@ -22,14 +25,19 @@ internal static class FilePaths
         {
             full = session.Path.GetUnresolvedProviderPathFromPSPath(path, out provider, out _);
         }
-        catch (Exception e) when (e is System.Management.Automation.DriveNotFoundException or ProviderNotFoundException or ProviderInvocationException or NotSupportedException or ArgumentException)
+        catch (Exception e)
+            when (e is System.Management.Automation.DriveNotFoundException or ProviderNotFoundException
+                or ProviderInvocationException or NotSupportedException or ArgumentException)
         {
-            throw new NataliaException(ErrorIds.PathNotSupported, NataliaErrorKind.InvalidArgument, $"'{path}' is not a path: {e.Message}", path, innerException: e);
+            throw new NataliaException(ErrorIds.PathNotSupported, NataliaErrorKind.InvalidArgument,
+                $"'{path}' is not a path: {e.Message}", path, innerException: e);
         }
         if (!string.Equals(provider.Name, FileSystem, StringComparison.OrdinalIgnoreCase))
-            throw new NataliaException(ErrorIds.PathNotSupported, NataliaErrorKind.InvalidArgument, $"'{path}' is a path of {provider.Name}, not of the file system.", path);
+            throw new NataliaException(ErrorIds.PathNotSupported, NataliaErrorKind.InvalidArgument,
+                $"'{path}' is a path of {provider.Name}, not of the file system.", path);
         return full;
     }
 
-    private static bool IsRooted(string path) => path.StartsWith(Path.DirectorySeparatorChar == '\\' ? @"\\" : "/", StringComparison.Ordinal);
+    private static bool IsRooted(string path) =>
+        path.StartsWith(Path.DirectorySeparatorChar == '\\' ? @"\\" : "/", StringComparison.Ordinal);
 }

@@ -9,5 +9,8 @@ public sealed class HypervisorReferenceAttribute : ReferenceArgumentAttribute
     private protected override string Expected => "a hypervisor session, or the name of one";
 
     private protected override string? Describe(PSObject value) =>
-        value.Properties[nameof(HypervisorSession.Kind)] is not null && value.Properties[nameof(HypervisorSession.Location)] is not null ? Text(value, nameof(HypervisorSession.Name)) : null;
+        value.Properties[nameof(HypervisorSession.Kind)] is not null
+        && value.Properties[nameof(HypervisorSession.Location)] is not null
+            ? Text(value, nameof(HypervisorSession.Name))
+            : null;
 }

@@ -3,7 +3,10 @@ using Natalia.Backup.Operations.Connections;
 
 namespace Natalia.Backup.Arguments;
 
-/// <summary>Completes names that hypervisors know. One that was connected a moment ago is asked for them once, and not waited for longer than a person would.</summary>
+/// <summary>
+/// Completes names that hypervisors know. One that was connected a moment ago is asked for them once, and not waited
+/// for longer than a person would.
+/// </summary>
 public abstract class KnownNameCompleter : CacheCompleter
 {
     private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(2);
@@ -22,14 +25,18 @@ public abstract class KnownNameCompleter : CacheCompleter
         return able.SelectMany(a => Choose(a.Known).Select(n => new Candidate(n, $"on '{a.Connection.Name}'")));
     }
 
-    /// <summary>Who does not answer in time, or answers with an error, is left out: whoever types must not be disturbed.</summary>
+    /// <summary>
+    /// Who does not answer in time, or answers with an error, is left out: whoever types must not be disturbed.
+    /// </summary>
     private static void Learn(IEnumerable<IKnownNames> able)
     {
         var stop = new CancellationTokenSource();
         CancellationToken token = stop.Token;
         // Not on this thread, whose context may wait for it.
         Task[] asked = [.. able.Select(a => Task.Run(() => a.LearnAsync(token), CancellationToken.None))];
-        Task ended = Task.WhenAll(asked).ContinueWith(all => _ = all.Exception, CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
+        Task ended = Task.WhenAll(asked)
+            .ContinueWith(all => _ = all.Exception, CancellationToken.None,
+                TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
         if (!ended.Wait(s_patience)) stop.Cancel();
         ended.ContinueWith(_ => stop.Dispose(), TaskScheduler.Default);
     }

@@ -9,18 +9,25 @@ namespace Natalia.Backup.Arguments;
 /// <summary>Asks a person for a password.</summary>
 internal static class PasswordPrompt
 {
-    /// <summary>Asks for a password that exists: a wrong one is told by what it does not open. On the pipeline thread.</summary>
+    /// <summary>
+    /// Asks for a password that exists: a wrong one is told by what it does not open. On the pipeline thread.
+    /// </summary>
     /// <param name="console">Where.</param>
     /// <param name="owner">What the password is for.</param>
     /// <returns>The password, empty when nothing was typed; null where the host cannot ask.</returns>
     /// <exception cref="NataliaException"><c>PasswordRequired</c> where nobody can be asked.</exception>
-    internal static SecureString? Ask(PSHostUserInterface? console, string owner) => Read(console, DisplayText.CleanLine($"Password of {owner}: "));
+    internal static SecureString? Ask(PSHostUserInterface? console, string owner) =>
+        Read(console, DisplayText.CleanLine($"Password of {owner}: "));
 
-    /// <summary>Asks for a new password, which nothing can be compared with: a slip of the finger would lock everybody out for ever, so it is typed twice. On the pipeline thread.</summary>
+    /// <summary>
+    /// Asks for a new password, which nothing can be compared with: a slip of the finger would lock everybody out for
+    /// ever, so it is typed twice. On the pipeline thread.
+    /// </summary>
     /// <param name="console">Where.</param>
     /// <param name="owner">What the password is for.</param>
     /// <returns>The password, empty when nothing was typed; null where the host cannot ask.</returns>
-    /// <exception cref="NataliaException"><c>PasswordsDiffer</c>; <c>PasswordRequired</c> where nobody can be asked.</exception>
+    /// <exception cref="NataliaException"><c>PasswordsDiffer</c>; <c>PasswordRequired</c> where nobody can be
+    /// asked.</exception>
     internal static SecureString? AskNew(PSHostUserInterface? console, string owner)
     {
         SecureString? first = Read(console, $"New password of {owner}: ");
@@ -28,7 +35,8 @@ internal static class PasswordPrompt
         using SecureString? second = Read(console, "The same again: ");
         if (second is not null && AreEqual(first, second)) return first;
         first.Dispose();
-        throw new NataliaException(ErrorIds.PasswordsDiffer, NataliaErrorKind.InvalidArgument, "The two passwords differ. Nothing was made.", owner, "Try again.");
+        throw new NataliaException(ErrorIds.PasswordsDiffer, NataliaErrorKind.InvalidArgument,
+            "The two passwords differ. Nothing was made.", owner, "Try again.");
     }
 
     private static SecureString? Read(PSHostUserInterface? console, string text) => HostQuestion.Ask(
@@ -37,7 +45,10 @@ internal static class PasswordPrompt
             console?.Write(text);
             return console?.ReadLineAsSecureString();
         },
-        silent => new NataliaException(ErrorIds.PasswordRequired, NataliaErrorKind.InvalidArgument, "A password is needed, and nobody can be asked here.", recommendedAction: "Give it as a SecureString, for instance -Password (Get-Secret natalia-backup).", innerException: silent));
+        silent => new NataliaException(ErrorIds.PasswordRequired, NataliaErrorKind.InvalidArgument,
+            "A password is needed, and nobody can be asked here.",
+            recommendedAction: "Give it as a SecureString, for instance -Password (Get-Secret natalia-backup).",
+            innerException: silent));
 
     private static bool AreEqual(SecureString first, SecureString second)
     {
@@ -48,7 +59,8 @@ internal static class PasswordPrompt
             one = Marshal.SecureStringToGlobalAllocUnicode(first);
             other = Marshal.SecureStringToGlobalAllocUnicode(second);
             int difference = 0;
-            for (int i = 0; i < first.Length; i++) difference |= Marshal.ReadInt16(one, i * 2) ^ Marshal.ReadInt16(other, i * 2);
+            for (int i = 0; i < first.Length; i++)
+                difference |= Marshal.ReadInt16(one, i * 2) ^ Marshal.ReadInt16(other, i * 2);
             return difference == 0;
         }
         finally

@@ -4,5 +4,6 @@ namespace Natalia.Backup.Arguments;
 internal static class References
 {
     /// <summary>The list without what is empty: a property that is null binds as an empty entry.</summary>
-    internal static IReadOnlyList<string>? Clean(IEnumerable<string?>? references) => references is null ? null : [.. references.Where(r => !string.IsNullOrEmpty(r)).Cast<string>()];
+    internal static IReadOnlyList<string>? Clean(IEnumerable<string?>? references) =>
+        references is null ? null : [.. references.Where(r => !string.IsNullOrEmpty(r)).Cast<string>()];
 }

@@ -11,7 +11,9 @@ public sealed class RepositoryReferenceAttribute : ReferenceArgumentAttribute
 
     private protected override string? Describe(PSObject value)
     {
-        if (Text(value, nameof(RepositorySession.RepositoryId)) is not string id || value.Properties[nameof(RepositorySession.StoreKind)] is null) return null;
+        if (Text(value, nameof(RepositorySession.RepositoryId)) is not string id
+            || value.Properties[nameof(RepositorySession.StoreKind)] is null)
+            return null;
         // The name tells two sessions to one repository apart; but a name may have gone to another repository since.
         string? name = Text(value, nameof(RepositorySession.Name));
         RepositoryConnection? named = name is null ? null : RunspaceSessions.TryForCurrent()?.Repositories.Find(name);

@@ -13,6 +13,7 @@ public sealed class ValidateSessionNameAttribute : ValidateArgumentsAttribute
     protected override void Validate(object arguments, EngineIntrinsics engineIntrinsics)
     {
         if (!SessionName.IsValid(arguments as string))
-            throw new ValidationMetadataException($"'{arguments}' cannot be a session's name: 1 to 64 characters, without wildcards, without spaces at its ends, and not the form of an id.");
+            throw new ValidationMetadataException($"'{arguments}' cannot be a session's name: 1 to 64 characters, "
+                + "without wildcards, without spaces at its ends, and not the form of an id.");
     }
 }

@@ -11,7 +11,8 @@ internal static class Wildcards
     internal static NamePattern Parse(string text) => new(text, Compile(text));
 
     /// <summary>Names or wildcards; null stays null.</summary>
-    internal static IReadOnlyList<NamePattern>? ParseAll(IEnumerable<string>? texts) => texts is null ? null : [.. texts.Select(Parse)];
+    internal static IReadOnlyList<NamePattern>? ParseAll(IEnumerable<string>? texts) =>
+        texts is null ? null : [.. texts.Select(Parse)];
 
     /// <summary>Appliances by their ids, names or wildcards; what is empty is left out.</summary>
     internal static IReadOnlyList<ApplianceSelector> Selectors(IEnumerable<string>? texts) =>

@@ -4,7 +4,8 @@ using System.Runtime.CompilerServices;
 namespace Natalia.Backup.Commands;
 
 /// <summary>
-/// The commands of this module that run in a runspace at this moment, in the order in which they began: those of one pipeline begin from its front to its end. All members may be called from any thread.
+/// The commands of this module that run in a runspace at this moment, in the order in which they began: those of one
+/// pipeline begin from its front to its end. All members may be called from any thread.
 /// </summary>
 internal sealed class ActiveCommands
 {
@@ -31,10 +32,12 @@ internal sealed class ActiveCommands
     {
         lock (_gate)
         {
-            // What began later and still runs while this one does is behind it: what runs inside of it has ended by the time it asks.
+            // What began later and still runs while this one does is behind it: what runs inside of it has ended by the
+            // time it asks.
             int own = _commands.IndexOf(command);
             if (own < 0) return null;
-            return _commands.Skip(own + 1).LastOrDefault(c => c.MyInvocation.PipelineLength == command.MyInvocation.PipelineLength
+            return _commands.Skip(own + 1)
+                .LastOrDefault(c => c.MyInvocation.PipelineLength == command.MyInvocation.PipelineLength
                 && c.MyInvocation.PipelinePosition > command.MyInvocation.PipelinePosition);
         }
     }

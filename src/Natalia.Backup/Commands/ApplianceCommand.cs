@@ -6,7 +6,10 @@ using Natalia.Backup.Operations.Connections;
 
 namespace Natalia.Backup.Commands;
 
-/// <summary>A cmdlet that does something with VMs on their hypervisors. The failure of one VM does not stop the others: its error is written when the last one was done.</summary>
+/// <summary>
+/// A cmdlet that does something with VMs on their hypervisors. The failure of one VM does not stop the others: its
+/// error is written when the last one was done.
+/// </summary>
 public abstract class ApplianceCommand : HypervisorCommand
 {
     private ApplianceDirectory? _directory;
@@ -29,11 +32,14 @@ public abstract class ApplianceCommand : HypervisorCommand
     private protected bool NamesNone => Appliance is not { Length: > 0 } && string.IsNullOrEmpty(ApplianceId);
 
     /// <summary>Does the work for one VM.</summary>
-    private protected abstract Task ProcessApplianceAsync(LocatedAppliance located, CancellationToken cancellationToken);
+    private protected abstract Task ProcessApplianceAsync(LocatedAppliance located,
+        CancellationToken cancellationToken);
 
     /// <summary>Does the work when no appliance was named; by default that is an error.</summary>
     private protected virtual Task ProcessNoneAsync(CancellationToken cancellationToken) =>
-        throw new NataliaException(ErrorIds.ApplianceNotFound, NataliaErrorKind.InvalidArgument, "Which appliance? None was named.", recommendedAction: "Name it with -Appliance, or pipe it in from Get-NataliaAppliance.");
+        throw new NataliaException(ErrorIds.ApplianceNotFound, NataliaErrorKind.InvalidArgument,
+            "Which appliance? None was named.",
+            recommendedAction: "Name it with -Appliance, or pipe it in from Get-NataliaAppliance.");
 
     private protected override async Task ProcessAsync(CancellationToken cancellationToken)
     {
@@ -42,7 +48,9 @@ public abstract class ApplianceCommand : HypervisorCommand
             await ProcessNoneAsync(cancellationToken).ConfigureAwait(false);
             return;
         }
-        foreach (ApplianceSelector selector in Wildcards.Selectors(Appliance is { Length: > 0 } ? Appliance : [ApplianceId!]))
+        foreach (ApplianceSelector selector in Wildcards.Selectors(Appliance is { Length: > 0 }
+            ? Appliance
+            : [ApplianceId!]))
         {
             IReadOnlyList<LocatedAppliance> found;
             try
@@ -68,11 +76,16 @@ public abstract class ApplianceCommand : HypervisorCommand
         }
     }
 
-    /// <summary>The VMs that a selector means. Where a hypervisor can describe single VMs, only the wanted ones are described.</summary>
-    private async Task<IReadOnlyList<LocatedAppliance>> FindAsync(ApplianceSelector selector, CancellationToken cancellationToken)
+    /// <summary>
+    /// The VMs that a selector means. Where a hypervisor can describe single VMs, only the wanted ones are described.
+    /// </summary>
+    private async Task<IReadOnlyList<LocatedAppliance>> FindAsync(ApplianceSelector selector,
+        CancellationToken cancellationToken)
     {
         _directory ??= new ApplianceDirectory(Registry, DeferError, EmitWarning);
         IReadOnlyList<HypervisorConnection> hypervisors = HypervisorsToRead();
-        return ApplianceDirectory.SelectForChange(await _directory.FindAsync(hypervisors, [selector], cancellationToken).ConfigureAwait(false), selector);
+        return ApplianceDirectory.SelectForChange(await _directory.FindAsync(hypervisors, [selector],
+            cancellationToken).ConfigureAwait(false),
+            selector);
     }
 }

@@ -12,13 +12,22 @@ namespace Natalia.Backup.Commands;
 
 /// <summary>Copies restore points to another repository, each point once.</summary>
 /// <remarks>
-/// <para>For a second place: another building, a bucket with Object Lock. Run it every night on all points: only those are copied that the destination has not got, and of them only what changed since the point before. Nothing is
-/// decompressed or compressed again; each segment is opened with the source's key, which proves that it is whole, and sealed with the destination's. The two repositories have passwords of their own.</para>
-/// <para>A copy is a restore point like any other. It has an id of its own and says under OriginalRestorePointId which point it is a copy of; time, type, consistency, VM configuration and protection are the original's. Retention and
-/// locks are the destination's. A point that was removed there is not copied again unless -Force is said, so that both sides may keep points for different times.</para>
-/// <para>Points are copied in the order of their age. A copy that was stopped or killed is gone on with the next time; a half copy is never listed. Backups into the source go on beside a copy; backups of the same appliance into the destination are refused until its last point is copied.</para>
-/// <para>A point whose copy was found damaged in the destination is copied once more, with a warning; the damaged one stays there until it is removed. So is one that a repair gave up there because it was lost: to bring lost points back, copy them back.</para>
-/// <para>A damaged point is not copied, and the error RestorePointDamaged names it; the others are copied all the same. Errors are written when the last point was tried.</para>
+/// <para>For a second place: another building, a bucket with Object Lock. Run it every night on all points: only those
+/// are copied that the destination has not got, and of them only what changed since the point before. Nothing is
+/// decompressed or compressed again; each segment is opened with the source's key, which proves that it is whole, and
+/// sealed with the destination's. The two repositories have passwords of their own.</para>
+/// <para>A copy is a restore point like any other. It has an id of its own and says under OriginalRestorePointId which
+/// point it is a copy of; time, type, consistency, VM configuration and protection are the original's. Retention and
+/// locks are the destination's. A point that was removed there is not copied again unless -Force is said, so that both
+/// sides may keep points for different times.</para>
+/// <para>Points are copied in the order of their age. A copy that was stopped or killed is gone on with the next time;
+/// a half copy is never listed. Backups into the source go on beside a copy; backups of the same appliance into the
+/// destination are refused until its last point is copied.</para>
+/// <para>A point whose copy was found damaged in the destination is copied once more, with a warning; the damaged one
+/// stays there until it is removed. So is one that a repair gave up there because it was lost: to bring lost points
+/// back, copy them back.</para>
+/// <para>A damaged point is not copied, and the error RestorePointDamaged names it; the others are copied all the same.
+/// Errors are written when the last point was tried.</para>
 /// </remarks>
 /// <example>
 /// <code>Get-NataliaRestorePoint -Repository nas | Copy-NataliaRestorePoint -Destination offsite</code>
@@ -43,7 +52,8 @@ public sealed class CopyNataliaRestorePointCommand : RestorePointCommand
     private int _own;
 
     /// <summary>
-    /// The restore point: its id, or at least four digits of its beginning when no other id begins so. Bound from restore points that are piped in, live or from a job.
+    /// The restore point: its id, or at least four digits of its beginning when no other id begins so. Bound from
+    /// restore points that are piped in, live or from a job.
     /// </summary>
     // Not by position, unlike elsewhere: in a pipeline the destination is the one thing left to type.
     [Parameter(Mandatory = true, ValueFromPipelineByPropertyName = true)]
@@ -70,7 +80,8 @@ public sealed class CopyNataliaRestorePointCommand : RestorePointCommand
     private protected override Task BeginAsync(CancellationToken cancellationToken)
     {
         _ = To.Repository;
-        if (Repository is { Length: > 0 } named && Registry.Repositories.Get(named).Identity == To.Identity) throw OntoItself();
+        if (Repository is { Length: > 0 } named && Registry.Repositories.Get(named).Identity == To.Identity)
+            throw OntoItself();
         return Task.CompletedTask;
     }
 
@@ -108,21 +119,33 @@ public sealed class CopyNataliaRestorePointCommand : RestorePointCommand
                 continue;
             }
             if (source.Key.Repository.IsEncrypted && !To.Repository.IsEncrypted)
-                EmitWarning($"The repository '{source.Key.Name}' is encrypted and '{To.Name}' is not: whoever reads {To.Repository.Location} reads the copies.");
+                EmitWarning($"The repository '{source.Key.Name}' is encrypted and '{To.Name}' is not: whoever reads "
+                    + $"{To.Repository.Location} reads the copies.");
             foreach (IGrouping<string, LocatedPoint> appliance in source.GroupBy(p => p.Point.ApplianceId))
             {
-                await CopyAsync(copier, [.. appliance.Select(p => p.Point).GroupBy(p => p.RestorePointId).Select(g => g.First()).OrderBy(p => p.TimeUtc).ThenBy(p => p.Verification == VerificationState.Failed).ThenBy(p => p.Sequence)], source.Key, cancellationToken).ConfigureAwait(false);
+                await CopyAsync(copier,
+                    [.. appliance.Select(p => p.Point).GroupBy(p => p.RestorePointId).Select(g => g.First())
+                        .OrderBy(p => p.TimeUtc).ThenBy(p => p.Verification == VerificationState.Failed)
+                        .ThenBy(p => p.Sequence)],
+                    source.Key, cancellationToken).ConfigureAwait(false);
                 // Where only copies arrive, nothing else comes by every night.
-                if (!await OnPipelineAsync(IsWhatIf).ConfigureAwait(false)) await LockRenewals.RunAsync(To, appliance.Key, appliance.First().Point.ApplianceName, EmitVerbose, EmitWarning, cancellationToken).ConfigureAwait(false);
+                if (!await OnPipelineAsync(IsWhatIf).ConfigureAwait(false))
+                    await LockRenewals.RunAsync(To, appliance.Key, appliance.First().Point.ApplianceName, EmitVerbose,
+                        EmitWarning, cancellationToken).ConfigureAwait(false);
             }
         }
     }
 
-    /// <summary>The points of one appliance, oldest first: each then adds only what changed. Of one state that lies in the source twice, a point that was found damaged comes after the good one, and is there already then.</summary>
-    private async Task CopyAsync(PointCopier copier, IReadOnlyList<RestorePoint> points, RepositoryConnection source, CancellationToken cancellationToken)
+    /// <summary>
+    /// The points of one appliance, oldest first: each then adds only what changed. Of one state that lies in the
+    /// source twice, a point that was found damaged comes after the good one, and is there already then.
+    /// </summary>
+    private async Task CopyAsync(PointCopier copier, IReadOnlyList<RestorePoint> points, RepositoryConnection source,
+        CancellationToken cancellationToken)
     {
         // Asked first: nobody's backup is to wait for an answer.
-        IReadOnlyList<(RestorePoint Point, PointCopy? Known)> chosen = await ChooseAsync(copier, points, source, cancellationToken).ConfigureAwait(false);
+        IReadOnlyList<(RestorePoint Point, PointCopy? Known)> chosen = await ChooseAsync(copier, points, source,
+            cancellationToken).ConfigureAwait(false);
         IAsyncDisposable? held = null;
         try
         {
@@ -135,7 +158,8 @@ public sealed class CopyNataliaRestorePointCommand : RestorePointCommand
                     {
                         held ??= await copier.HoldAsync(point.ApplianceId, cancellationToken).ConfigureAwait(false);
                         using ProgressReporter progress = StartProgress($"Copying {point} to {To.Name}");
-                        result = await copier.CopyAsync(point, Force, progress, cancellationToken).ConfigureAwait(false);
+                        result = await copier.CopyAsync(point, Force, progress,
+                            cancellationToken).ConfigureAwait(false);
                     }
                     if (result.Reason is not null) EmitWarning($"{point}: {result.Reason}");
                     Emit(result with { Repository = To.Name, SourceRepository = source.Name });
@@ -152,8 +176,11 @@ public sealed class CopyNataliaRestorePointCommand : RestorePointCommand
         }
     }
 
-    /// <summary>The points that are to be copied, and those that are there or were removed there, with what is said of them.</summary>
-    private async Task<IReadOnlyList<(RestorePoint Point, PointCopy? Known)>> ChooseAsync(PointCopier copier, IReadOnlyList<RestorePoint> points, RepositoryConnection source, CancellationToken cancellationToken)
+    /// <summary>
+    /// The points that are to be copied, and those that are there or were removed there, with what is said of them.
+    /// </summary>
+    private async Task<IReadOnlyList<(RestorePoint Point, PointCopy? Known)>> ChooseAsync(PointCopier copier,
+        IReadOnlyList<RestorePoint> points, RepositoryConnection source, CancellationToken cancellationToken)
     {
         var chosen = new List<(RestorePoint, PointCopy?)>();
         for (int i = 0; i < points.Count; i++)
@@ -162,7 +189,10 @@ public sealed class CopyNataliaRestorePointCommand : RestorePointCommand
             try
             {
                 PointCopy? known = await copier.FindAsync(point, Force, cancellationToken).ConfigureAwait(false);
-                if (known is not null || await ShouldProcessAsync($"{point} ({point.RestorePointId}) in repository '{source.Name}'", $"Copy the restore point to repository '{To.Name}'").ConfigureAwait(false)) chosen.Add((point, known));
+                if (known is not null
+                    || await ShouldProcessAsync($"{point} ({point.RestorePointId}) in repository '{source.Name}'",
+                        $"Copy the restore point to repository '{To.Name}'").ConfigureAwait(false))
+                    chosen.Add((point, known));
             }
             catch (Exception e) when (!cancellationToken.IsCancellationRequested)
             {
@@ -179,12 +209,21 @@ public sealed class CopyNataliaRestorePointCommand : RestorePointCommand
         DeferError(failure, point);
         if (IsThePoints(failure)) return true;
         // The lease is held, the destination is full or away: the next point would fail the same way.
-        if (newer > 0) EmitWarning($"{newer} newer {(newer == 1 ? "point" : "points")} of {point.ApplianceName} were not tried. The next run goes on from here.");
+        if (newer > 0)
+            EmitWarning($"{newer} newer {(newer == 1 ? "point" : "points")} of {point.ApplianceName} were not tried. "
+                + "The next run goes on from here.");
         return false;
     }
 
-    private static bool IsThePoints(Exception failure) => failure is NataliaException { ErrorId: ErrorIds.RestorePointDamaged or ErrorIds.RestorePointNotFound or ErrorIds.ObjectArchived };
+    private static bool IsThePoints(Exception failure) =>
+        failure is NataliaException
+        {
+            ErrorId: ErrorIds.RestorePointDamaged or ErrorIds.RestorePointNotFound
+            or ErrorIds.ObjectArchived
+        };
 
-    private NataliaException OntoItself() => new(ErrorIds.CopyOntoItself, NataliaErrorKind.InvalidArgument, $"The points lie in the repository '{To.Name}' itself: source and destination of a copy are two.", To.Name,
+    private NataliaException OntoItself() =>
+        new(ErrorIds.CopyOntoItself, NataliaErrorKind.InvalidArgument,
+            $"The points lie in the repository '{To.Name}' itself: source and destination of a copy are two.", To.Name,
         "Name the source with Get-NataliaRestorePoint -Repository, and another repository with -Destination.");
 }

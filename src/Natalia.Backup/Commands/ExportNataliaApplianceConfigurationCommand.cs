@@ -12,7 +12,9 @@ namespace Natalia.Backup.Commands;
 
 /// <summary>Writes a VM's configuration to a JSON file.</summary>
 /// <remarks>
-/// <para>What is needed to build a machine around a restored disk: processors, memory, networks with their VLANs, disks, and the hypervisor's own description word for word. It is kept with every restore point, and can be written from a point or from a live VM.</para>
+/// <para>What is needed to build a machine around a restored disk: processors, memory, networks with their VLANs,
+/// disks, and the hypervisor's own description word for word. It is kept with every restore point, and can be written
+/// from a point or from a live VM.</para>
 /// </remarks>
 /// <example>
 /// <code>Get-NataliaRestorePoint -Appliance natalia-paris -Latest | Export-NataliaApplianceConfiguration -Destination D:\restore\natalia-paris.json</code>
@@ -20,9 +22,11 @@ namespace Natalia.Backup.Commands;
 /// </example>
 /// <example>
 /// <code>Get-NataliaAppliance | Export-NataliaApplianceConfiguration -Destination D:\inventory -Force</code>
-/// <para>Writes the present configuration of every enrolled appliance into a folder that is there, one file for each.</para>
+/// <para>Writes the present configuration of every enrolled appliance into a folder that is there, one file for
+/// each.</para>
 /// </example>
-[Cmdlet(VerbsData.Export, "NataliaApplianceConfiguration", DefaultParameterSetName = ApplianceSet, SupportsShouldProcess = true, ConfirmImpact = ConfirmImpact.Medium)]
+[Cmdlet(VerbsData.Export, "NataliaApplianceConfiguration", DefaultParameterSetName = ApplianceSet,
+    SupportsShouldProcess = true, ConfirmImpact = ConfirmImpact.Medium)]
 [OutputType(typeof(ExportedFile))]
 public sealed class ExportNataliaApplianceConfigurationCommand : HypervisorCommand
 {
@@ -44,14 +48,20 @@ public sealed class ExportNataliaApplianceConfigurationCommand : HypervisorComma
     [ArgumentCompleter(typeof(ApplianceCompleter))]
     public string[] Appliance { get; set; } = [];
 
-    /// <summary>The restore point: its id, or at least four digits of its beginning. Bound from restore points that are piped in.</summary>
+    /// <summary>
+    /// The restore point: its id, or at least four digits of its beginning. Bound from restore points that are piped
+    /// in.
+    /// </summary>
     [Parameter(Mandatory = true, ParameterSetName = PointSet, ValueFromPipelineByPropertyName = true)]
     [RestorePointReference]
     [ValidateNotNullOrEmpty]
     [ArgumentCompleter(typeof(RestorePointCompleter))]
     public string RestorePointId { get; set; } = "";
 
-    /// <summary>The repository of the restore point: the session that Connect-NataliaRepository returned, or its name. Left out, the connected ones are searched.</summary>
+    /// <summary>
+    /// The repository of the restore point: the session that Connect-NataliaRepository returned, or its name. Left out,
+    /// the connected ones are searched.
+    /// </summary>
     [Parameter(ParameterSetName = PointSet)]
     [RepositoryReference]
     [ArgumentCompleter(typeof(RepositoryCompleter))]
@@ -61,7 +71,10 @@ public sealed class ExportNataliaApplianceConfigurationCommand : HypervisorComma
     [Parameter(ParameterSetName = PointSet, ValueFromPipelineByPropertyName = true)]
     public string? RepositoryId { get; set; }
 
-    /// <summary>The file, or a folder that is there. Relative paths, ~ and PowerShell drives are welcome; wildcards are taken literally.</summary>
+    /// <summary>
+    /// The file, or a folder that is there. Relative paths, ~ and PowerShell drives are welcome; wildcards are taken
+    /// literally.
+    /// </summary>
     [Parameter(Mandatory = true, Position = 0)]
     [ValidateNotNullOrEmpty]
     public string Destination { get; set; } = "";
@@ -81,7 +94,8 @@ public sealed class ExportNataliaApplianceConfigurationCommand : HypervisorComma
             return;
         }
         _directory ??= new ApplianceDirectory(Registry, DeferError, EmitWarning);
-        IReadOnlyList<LocatedAppliance> appliances = await _directory.ListAsync(HypervisorsToRead(), cancellationToken).ConfigureAwait(false);
+        IReadOnlyList<LocatedAppliance> appliances = await _directory.ListAsync(HypervisorsToRead(),
+            cancellationToken).ConfigureAwait(false);
         foreach (ApplianceSelector selector in Wildcards.Selectors(Appliance))
         {
             try
@@ -99,18 +113,25 @@ public sealed class ExportNataliaApplianceConfigurationCommand : HypervisorComma
     private async Task ExportFromPointAsync(string path, CancellationToken cancellationToken)
     {
         _finder ??= new RestorePointFinder(Registry.Completion, EmitWarning);
-        IReadOnlyList<RepositoryConnection> repositories = Registry.RepositoriesWithPoints(Repository is { Length: > 0 } named ? [named] : null, RepositoryId);
-        LocatedPoint point = (await _finder.FindAsync(repositories, RestorePointId, null, cancellationToken).ConfigureAwait(false))[0];
+        IReadOnlyList<RepositoryConnection> repositories =
+            Registry.RepositoriesWithPoints(Repository is { Length: > 0 } named
+            ? [named]
+            : null,
+            RepositoryId);
+        LocatedPoint point = (await _finder.FindAsync(repositories, RestorePointId, null,
+            cancellationToken).ConfigureAwait(false))[0];
         ApplianceDescription description = await point.GetConfigurationAsync(cancellationToken).ConfigureAwait(false);
         await ExportAsync(path, description, point.Point.TimeUtc, point.Point.RestorePointId).ConfigureAwait(false);
     }
 
-    private async Task ExportAsync(string path, ApplianceDescription description, DateTime timeUtc, string? restorePointId)
+    private async Task ExportAsync(string path, ApplianceDescription description, DateTime timeUtc,
+        string? restorePointId)
     {
         var clock = Stopwatch.StartNew();
         string file = ChooseFile(path, description, timeUtc, restorePointId);
         ExportDestination.EnsureWritable(file, Force);
-        if (!await ShouldProcessAsync(file, $"Write the configuration of {description.Name}").ConfigureAwait(false)) return;
+        if (!await ShouldProcessAsync(file, $"Write the configuration of {description.Name}").ConfigureAwait(false))
+            return;
         byte[] bytes = ApplianceConfigurationFile.Write(description, timeUtc, restorePointId);
         AtomicFile.Write(file, bytes, Force);
         Emit(new ExportedFile
@@ -127,14 +148,18 @@ public sealed class ExportNataliaApplianceConfigurationCommand : HypervisorComma
     /// <summary>In a folder every VM, or point, gets a file of its own, also where two have one name.</summary>
     private string ChooseFile(string path, ApplianceDescription description, DateTime timeUtc, string? restorePointId)
     {
-        string[] parts = restorePointId is null ? [description.Name] : [description.Name, ExportDestination.Stamp(timeUtc)];
+        string[] parts = restorePointId is null
+            ? [description.Name]
+            : [description.Name, ExportDestination.Stamp(timeUtc)];
         string id = restorePointId ?? description.ApplianceId;
         string file = ExportDestination.GetFile(path, ExportName.Create(parts, ".json", id));
-        if (_written.TryGetValue(file, out string? other) && other != id) file = ExportDestination.GetFile(path, ExportName.Create(parts, ".json", id, withId: true));
+        if (_written.TryGetValue(file, out string? other) && other != id)
+            file = ExportDestination.GetFile(path, ExportName.Create(parts, ".json", id, withId: true));
         // -Force is for older files, not for what this very call has just written.
         if (_written.ContainsKey(file))
         {
-            throw new NataliaException(ErrorIds.DestinationExists, NataliaErrorKind.AlreadyExists, $"'{file}' was written by this command a moment ago, from another configuration.", file,
+            throw new NataliaException(ErrorIds.DestinationExists, NataliaErrorKind.AlreadyExists,
+                $"'{file}' was written by this command a moment ago, from another configuration.", file,
                 "Name a folder that is there: each configuration then gets a name of its own.");
         }
         _written.Add(file, id);

@@ -16,10 +16,14 @@ namespace Natalia.Backup.Commands;
 
 /// <summary>Writes a disk of a restore point to a raw image file.</summary>
 /// <remarks>
-/// <para>The image equals the disk at the time of the point, byte for byte; every block is compared with its SHA-256 on the way. It is sparse where the file system can do that.</para>
-/// <para>The file gets its name when it is complete. An export that fails or is stopped leaves nothing behind. What a killed one left, a file with the ending .partial, is removed by the next one to the same place with a warning that names it;
-/// where another machine may be writing it, on a share or into a folder that this machine shares, the warning asks for that.</para>
-/// <para>A restore point that is damaged is refused, unless -AllowLoss is given: then what is left is written, what is lost becomes zeros, a warning says how much, and the result tells where.</para>
+/// <para>The image equals the disk at the time of the point, byte for byte; every block is compared with its SHA-256 on
+/// the way. It is sparse where the file system can do that.</para>
+/// <para>The file gets its name when it is complete. An export that fails or is stopped leaves nothing behind. What a
+/// killed one left, a file with the ending .partial, is removed by the next one to the same place with a warning that
+/// names it; where another machine may be writing it, on a share or into a folder that this machine shares, the warning
+/// asks for that.</para>
+/// <para>A restore point that is damaged is refused, unless -AllowLoss is given: then what is left is written, what is
+/// lost becomes zeros, a warning says how much, and the result tells where.</para>
 /// </remarks>
 /// <example>
 /// <code>Get-NataliaRestorePoint -Appliance natalia-paris -Latest | Export-NataliaDisk -Destination D:\restore\data.raw</code>
@@ -27,7 +31,8 @@ namespace Natalia.Backup.Commands;
 /// </example>
 /// <example>
 /// <code>Get-NataliaRestorePoint -After 2026-11-01 -Before 2026-12-01 | Export-NataliaDisk -Destination D:\restore</code>
-/// <para>Writes one image for each point of a month into a folder that is there; each is named after its appliance, time and disk, and after its id where that would not tell it from others.</para>
+/// <para>Writes one image for each point of a month into a folder that is there; each is named after its appliance,
+/// time and disk, and after its id where that would not tell it from others.</para>
 /// </example>
 /// <example>
 /// <code>$image = Export-NataliaDisk -RestorePointId 3fa9 -DiskId scsi0 -Destination D:\restore\system.raw -Force
@@ -36,7 +41,8 @@ namespace Natalia.Backup.Commands;
 /// </example>
 /// <example>
 /// <code>Get-NataliaRestorePoint -Appliance natalia-paris -Latest | Export-NataliaDisk -Destination D:\restore -Thaw</code>
-/// <para>Asks for what lies in Glacier, and tells by when it is readable. Run again after that, it writes the disk.</para>
+/// <para>Asks for what lies in Glacier, and tells by when it is readable. Run again after that, it writes the
+/// disk.</para>
 /// </example>
 /// <example>
 /// <code>$image = Export-NataliaDisk -RestorePointId 3fa9 -Destination D:\rescue\data.raw -AllowLoss
@@ -48,7 +54,8 @@ namespace Natalia.Backup.Commands;
 public sealed class ExportNataliaDiskCommand : RestorePointCommand
 {
     /// <summary>
-    /// The restore point: its id, or at least four digits of its beginning when no other id begins so. Bound from restore points that are piped in, live or from a job.
+    /// The restore point: its id, or at least four digits of its beginning when no other id begins so. Bound from
+    /// restore points that are piped in, live or from a job.
     /// </summary>
     // Not by position, unlike elsewhere: in a pipeline the destination is the one thing left to type.
     [Parameter(Mandatory = true, ValueFromPipelineByPropertyName = true)]
@@ -57,12 +64,17 @@ public sealed class ExportNataliaDiskCommand : RestorePointCommand
     [ArgumentCompleter(typeof(RestorePointCompleter))]
     public override string[] RestorePointId { get; set; } = [];
 
-    /// <summary>The image file, or a folder that is there. Relative paths, ~ and PowerShell drives are welcome; wildcards are taken literally.</summary>
+    /// <summary>
+    /// The image file, or a folder that is there. Relative paths, ~ and PowerShell drives are welcome; wildcards are
+    /// taken literally.
+    /// </summary>
     [Parameter(Mandatory = true, Position = 0)]
     [ValidateNotNullOrEmpty]
     public string Destination { get; set; } = "";
 
-    /// <summary>The disk's id, as the point shows it under Disks. Left out, the data disk is taken, or the only one.</summary>
+    /// <summary>
+    /// The disk's id, as the point shows it under Disks. Left out, the data disk is taken, or the only one.
+    /// </summary>
     [Parameter]
     [ValidateNotNullOrEmpty]
     public string? DiskId { get; set; }
@@ -72,7 +84,8 @@ public sealed class ExportNataliaDiskCommand : RestorePointCommand
     public SwitchParameter Force { get; set; }
 
     /// <summary>
-    /// Where what the point needs lies in an archive class (Glacier, Deep Archive): ask for it to be made readable, which takes hours and costs money. The command then tells when to come back, and writes nothing; the same
+    /// Where what the point needs lies in an archive class (Glacier, Deep Archive): ask for it to be made readable,
+    /// which takes hours and costs money. The command then tells when to come back, and writes nothing; the same
     /// command writes the disk when everything is readable, and asks for nothing twice until then.
     /// </summary>
     [Parameter]
@@ -83,7 +96,10 @@ public sealed class ExportNataliaDiskCommand : RestorePointCommand
     [ValidateRange(1, 365)]
     public int ThawDays { get; set; } = 7;
 
-    /// <summary>Write what is left of a damaged restore point. What is lost becomes zeros: the file is not the disk as it was, and a database in it may be broken.</summary>
+    /// <summary>
+    /// Write what is left of a damaged restore point. What is lost becomes zeros: the file is not the disk as it was,
+    /// and a database in it may be broken.
+    /// </summary>
     [Parameter]
     public SwitchParameter AllowLoss { get; set; }
 
@@ -106,22 +122,35 @@ public sealed class ExportNataliaDiskCommand : RestorePointCommand
         string file = ChooseFile(path, one, diskId);
         // -Force is for older files, not for what this very call has just written.
         if (_written.ContainsKey(file))
-            throw new NataliaException(ErrorIds.DestinationExists, NataliaErrorKind.AlreadyExists, $"'{file}' was written by this command a moment ago, from another restore point.", file, "Name a folder that is there: each image then gets a name of its own.");
+            throw new NataliaException(ErrorIds.DestinationExists, NataliaErrorKind.AlreadyExists,
+                $"'{file}' was written by this command a moment ago, from another restore point.", file,
+                "Name a folder that is there: each image then gets a name of its own.");
         _written.Add(file, Content(one, diskId));
         ExportDestination.EnsureWritable(file, Force);
         if (!await ShouldProcessAsync(file, $"Write disk {diskId} of {one}").ConfigureAwait(false)) return;
-        if (!await EnsureReadableAsync(point, [diskId], Thaw ? ThawDays : null, cancellationToken).ConfigureAwait(false)) return;
+        if (!await EnsureReadableAsync(point, [diskId], Thaw ? ThawDays : null,
+            cancellationToken).ConfigureAwait(false))
+            return;
         await TellOfPartialsAsync(path, file, one, cancellationToken).ConfigureAwait(false);
         var clock = Stopwatch.StartNew();
         var written = new SalvagedDisk(new RestorePointDisk("", DiskRole.Unknown, 0, 0), 0, []);
         using (ProgressReporter progress = StartProgress($"Exporting {one}"))
         using (var target = new RawDiskTarget(file, Force))
         {
-            if (AllowLoss) written = await opened.SalvageDiskAsync(diskId, target, progress, cancellationToken).ConfigureAwait(false);
-            else written = written with { Disk = await ReadAsync(point, [diskId], () => opened.ExportDiskAsync(diskId, target, progress, cancellationToken), cancellationToken).ConfigureAwait(false) };
+            if (AllowLoss)
+                written = await opened.SalvageDiskAsync(diskId, target, progress,
+                    cancellationToken).ConfigureAwait(false);
+            else written = written with
+            {
+                Disk = await ReadAsync(point, [diskId],
+                    () => opened.ExportDiskAsync(diskId, target, progress, cancellationToken),
+                    cancellationToken).ConfigureAwait(false),
+            };
         }
         if (written.BytesLost > 0)
-            EmitWarning(string.Format(CultureInfo.InvariantCulture, "{0} of disk {1} of {2} are lost. In '{3}' there are zeros in their place, in {4} extent(s); the property LostExtents of the result tells where. The file is not the disk as it was.",
+            EmitWarning(string.Format(CultureInfo.InvariantCulture,
+                "{0} of disk {1} of {2} are lost. In '{3}' there are zeros in their place, in {4} extent(s); the "
+                + "property LostExtents of the result tells where. The file is not the disk as it was.",
                 ByteSize.Format(written.BytesLost), written.Disk.DiskId, one, file, written.LostExtents.Count));
         Emit(new ExportedFile
         {
@@ -137,7 +166,9 @@ public sealed class ExportNataliaDiskCommand : RestorePointCommand
         });
     }
 
-    /// <summary>In a folder every point gets a file of its own, also where two of one name were made in one second.</summary>
+    /// <summary>
+    /// In a folder every point gets a file of its own, also where two of one name were made in one second.
+    /// </summary>
     private string ChooseFile(string path, RestorePoint point, string diskId)
     {
         string[] parts = [point.ApplianceName, ExportDestination.Stamp(point.TimeUtc), diskId];
@@ -149,17 +180,25 @@ public sealed class ExportNataliaDiskCommand : RestorePointCommand
 
     private static string Content(RestorePoint point, string diskId) => $"{point.RestorePointId} {diskId}";
 
-    /// <summary>An export that was killed could not take back what it had written; that may be what the disk has no room for now.</summary>
-    private async Task TellOfPartialsAsync(string path, string file, RestorePoint point, CancellationToken cancellationToken)
+    /// <summary>
+    /// An export that was killed could not take back what it had written; that may be what the disk has no room for
+    /// now.
+    /// </summary>
+    private async Task TellOfPartialsAsync(string path, string file, RestorePoint point,
+        CancellationToken cancellationToken)
     {
         string name = PartialFiles.NameFor(file);
         bool isFolder = path != file;
         string ofAppliance = PartialFiles.NameFor(ExportName.Beginning(point.ApplianceName));
-        IReadOnlyList<PartialFile> stale = await PartialFiles.RemoveStaleAsync(Path.GetDirectoryName(file) ?? file, image => image == name || isFolder && image.StartsWith(ofAppliance, StringComparison.Ordinal), TimeProvider.System, cancellationToken).ConfigureAwait(false);
+        IReadOnlyList<PartialFile> stale = await PartialFiles.RemoveStaleAsync(Path.GetDirectoryName(file) ?? file,
+            image => image == name || isFolder && image.StartsWith(ofAppliance, StringComparison.Ordinal),
+            TimeProvider.System, cancellationToken).ConfigureAwait(false);
         foreach (PartialFile left in stale)
         {
-            EmitWarning(left.IsRemoved ? $"An earlier export was broken off and had left '{left.Path}', which was removed."
-                : $"An earlier export seems to have been broken off and has left '{left.Path}'. Delete it, unless another machine is writing it now.");
+            EmitWarning(left.IsRemoved
+                ? $"An earlier export was broken off and had left '{left.Path}', which was removed."
+                : $"An earlier export seems to have been broken off and has left '{left.Path}'. Delete it, unless "
+                    + "another machine is writing it now.");
         }
     }
 }

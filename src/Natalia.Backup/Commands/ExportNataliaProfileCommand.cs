@@ -10,11 +10,18 @@ namespace Natalia.Backup.Commands;
 
 /// <summary>Writes this session's connections to a profile file, without secrets.</summary>
 /// <remarks>
-/// <para>A profile is what a scheduled run starts with: Import-NataliaProfile connects everything in it. It holds where things are and the names of secrets; the secrets stay in their vault.</para>
-/// <para>The file is JSON: { "format": "natalia-profile", "version": 1, "hypervisors": [ … ], "repositories": [ … ] }. A hypervisor has name, kind (Folder) and path. A repository has name, kind (Folder), path, access (Password, Unencrypted or AuditOnly) and,
-/// for access Password, passwordSecret: the name of the secret that holds its password. A Proxmox VE cluster has kind Proxmox, hosts, port, thumbprints or caCertificate, and credentialSecret; a storage of it is a repository of kind Proxmox with access Hypervisor, path (the storage's name), hypervisor, and evidenceRepository where one keeps its evidence. Relative paths count from the profile's folder. Members that are not known are refused.</para>
-/// <para>The name of a repository's secret comes from -SecretName, else from the profile that it was connected with, else it is "natalia-" and the session's name.
-/// The access key of a bucket that was connected with -Credential is a second secret: that name with "-s3" behind it, a PSCredential.</para>
+/// <para>A profile is what a scheduled run starts with: Import-NataliaProfile connects everything in it. It holds where
+/// things are and the names of secrets; the secrets stay in their vault.</para>
+/// <para>The file is JSON: { "format": "natalia-profile", "version": 1, "hypervisors": [ … ], "repositories": [ … ] }.
+/// A hypervisor has name, kind (Folder) and path. A repository has name, kind (Folder), path, access (Password,
+/// Unencrypted or AuditOnly) and, for access Password, passwordSecret: the name of the secret that holds its password.
+/// A Proxmox VE cluster has kind Proxmox, hosts, port, thumbprints or caCertificate, and credentialSecret; a storage of
+/// it is a repository of kind Proxmox with access Hypervisor, path (the storage's name), hypervisor, and
+/// evidenceRepository where one keeps its evidence. Relative paths count from the profile's folder. Members that are
+/// not known are refused.</para>
+/// <para>The name of a repository's secret comes from -SecretName, else from the profile that it was connected with,
+/// else it is "natalia-" and the session's name. The access key of a bucket that was connected with -Credential is a
+/// second secret: that name with "-s3" behind it, a PSCredential.</para>
 /// </remarks>
 /// <example>
 /// <code>Connect-NataliaHypervisor D:\Exports -Name exports
@@ -25,13 +32,16 @@ namespace Natalia.Backup.Commands;
 /// <example>
 /// <code>Export-NataliaProfile -Path ./natalia.json -Repository nas -SecretName @{ nas = 'backup/natalia' } -Force
 /// Import-NataliaProfile ./natalia.json -SecretResolver { Get-AutomationPSCredential -Name $args[0] }</code>
-/// <para>Keeps one repository under the name that its secret has in the vault, and connects again as a runbook would.</para>
+/// <para>Keeps one repository under the name that its secret has in the vault, and connects again as a runbook
+/// would.</para>
 /// </example>
 [Cmdlet(VerbsData.Export, "NataliaProfile", SupportsShouldProcess = true, ConfirmImpact = ConfirmImpact.Medium)]
 [OutputType(typeof(ConnectionProfile))]
 public sealed class ExportNataliaProfileCommand : NataliaCommand
 {
-    /// <summary>The file to write. Relative paths, ~ and PowerShell drives are welcome; wildcards are taken literally.</summary>
+    /// <summary>
+    /// The file to write. Relative paths, ~ and PowerShell drives are welcome; wildcards are taken literally.
+    /// </summary>
     [Parameter(Mandatory = true, Position = 0)]
     [ValidateNotNullOrEmpty]
     public string Path { get; set; } = "";
@@ -50,7 +60,9 @@ public sealed class ExportNataliaProfileCommand : NataliaCommand
     [ArgumentCompleter(typeof(RepositoryCompleter))]
     public string[]? Repository { get; set; }
 
-    /// <summary>The name of the secret of each repository, as a table from session to secret: @{ nas = 'backup/natalia' }.</summary>
+    /// <summary>
+    /// The name of the secret of each repository, as a table from session to secret: @{ nas = 'backup/natalia' }.
+    /// </summary>
     [Parameter]
     [ValidateNotNull]
     public Hashtable SecretName { get; set; } = [];
@@ -64,20 +76,32 @@ public sealed class ExportNataliaProfileCommand : NataliaCommand
     private protected override async Task ProcessAsync(CancellationToken cancellationToken)
     {
         string file = await OnPipelineAsync(() => FilePaths.Resolve(SessionState, Path)).ConfigureAwait(false);
-        IReadOnlyList<HypervisorConnection> hypervisors = Registry.Hypervisors.ByName(Wildcards.ParseAll(Hypervisor), e => throw e);
-        IReadOnlyList<RepositoryConnection> repositories = Registry.Repositories.ByName(Wildcards.ParseAll(Repository), e => throw e);
-        Dictionary<string, string> secrets = SecretName.Cast<DictionaryEntry>().ToDictionary(e => $"{e.Key}", e => $"{e.Value}", StringComparer.OrdinalIgnoreCase);
+        IReadOnlyList<HypervisorConnection> hypervisors = Registry.Hypervisors.ByName(Wildcards.ParseAll(Hypervisor),
+            e => throw e);
+        IReadOnlyList<RepositoryConnection> repositories = Registry.Repositories.ByName(Wildcards.ParseAll(Repository),
+            e => throw e);
+        Dictionary<string, string> secrets = SecretName.Cast<DictionaryEntry>()
+            .ToDictionary(e => $"{e.Key}", e => $"{e.Value}", StringComparer.OrdinalIgnoreCase);
         foreach (string name in secrets.Keys)
         {
-            if (!repositories.Any(r => string.Equals(r.Name, name, StringComparison.OrdinalIgnoreCase)) && !hypervisors.Any(h => string.Equals(h.Name, name, StringComparison.OrdinalIgnoreCase)))
-                throw new NataliaException(ErrorIds.RepositoryNotConnected, NataliaErrorKind.NotFound, $"-SecretName names '{name}', which is none of the sessions that are kept.", name, "Its keys are names of sessions.");
+            if (!repositories.Any(r => string.Equals(r.Name, name, StringComparison.OrdinalIgnoreCase))
+                && !hypervisors.Any(h => string.Equals(h.Name, name, StringComparison.OrdinalIgnoreCase)))
+                throw new NataliaException(ErrorIds.RepositoryNotConnected, NataliaErrorKind.NotFound,
+                    $"-SecretName names '{name}', which is none of the sessions that are kept.", name,
+                    "Its keys are names of sessions.");
         }
-        var profile = new ProfileDocument([.. hypervisors.Select(h => h.Settings.WithSecrets(NameOf(h.Name)))], [.. repositories.Select(r => r.Settings.WithSecrets(NameOf(r.Name)))]);
+        var profile = new ProfileDocument([.. hypervisors.Select(h => h.Settings.WithSecrets(NameOf(h.Name)))],
+            [.. repositories.Select(r => r.Settings.WithSecrets(NameOf(r.Name)))]);
         ExportDestination.EnsureWritable(file, Force);
-        if (!await ShouldProcessAsync(file, $"Write a profile of {hypervisors.Count} hypervisor(s) and {repositories.Count} repository(s)").ConfigureAwait(false)) return;
+        if (!await ShouldProcessAsync(file,
+            $"Write a profile of {hypervisors.Count} hypervisor(s) and {repositories.Count} repository(s)")
+            .ConfigureAwait(
+                false))
+            return;
         AtomicFile.Write(file, ProfileFile.Write(profile), Force);
         Emit(profile.Describe(file));
 
-        string? NameOf(string session) => secrets.TryGetValue(session, out string? named) && named.Length > 0 ? named : null;
+        string? NameOf(string session) =>
+            secrets.TryGetValue(session, out string? named) && named.Length > 0 ? named : null;
     }
 }

@@ -11,10 +11,16 @@ namespace Natalia.Backup.Commands;
 
 /// <summary>Lists what was done to repositories: who, when and why; newest first.</summary>
 /// <remarks>
-/// <para>Every restore point that is made or removed, every change of protection, retention policy, settings and passwords, and every space that is given back leaves a signed record. No password is needed to read them: -AuditOnly connects without one.</para>
-/// <para>A storage of a Proxmox VE cluster keeps no log; what this product does there is recorded in the repository that it was connected with as -EvidenceRepository, as events that begin with native-. What the cluster does alone (scheduled backups, and their pruning) is not among it.</para>
-/// <para>Times are those of the clock of the machine that wrote the record. A record that is damaged or not signed by the repository's key is left out with an error of its own; Test-NataliaAudit tells what was done to the log.</para>
-/// <para>To be able to prove later that nothing was cut off, keep what -Latest lists somewhere else, and give it to Test-NataliaAudit as -ExpectedHead.</para>
+/// <para>Every restore point that is made or removed, every change of protection, retention policy, settings and
+/// passwords, and every space that is given back leaves a signed record. No password is needed to read them: -AuditOnly
+/// connects without one.</para>
+/// <para>A storage of a Proxmox VE cluster keeps no log; what this product does there is recorded in the repository
+/// that it was connected with as -EvidenceRepository, as events that begin with native-. What the cluster does alone
+/// (scheduled backups, and their pruning) is not among it.</para>
+/// <para>Times are those of the clock of the machine that wrote the record. A record that is damaged or not signed by
+/// the repository's key is left out with an error of its own; Test-NataliaAudit tells what was done to the log.</para>
+/// <para>To be able to prove later that nothing was cut off, keep what -Latest lists somewhere else, and give it to
+/// Test-NataliaAudit as -ExpectedHead.</para>
 /// </remarks>
 /// <example>
 /// <code>Get-NataliaAuditRecord -After (Get-Date).AddDays(-30) | Where-Object Event -eq point-removed</code>
@@ -42,7 +48,10 @@ public sealed class GetNataliaAuditRecordCommand : RepositoryReaderCommand
     private readonly Dictionary<(RepositoryConnection, string?), IReadOnlyList<AuditRecord>> _read = [];
     private readonly Dictionary<RepositoryConnection, IReadOnlyList<KnownAppliance>> _appliances = [];
 
-    /// <summary>The appliance: an object of Get-NataliaAppliance, its name in the repository, or a wildcard. Left out, all logs are read, the repository's own among them.</summary>
+    /// <summary>
+    /// The appliance: an object of Get-NataliaAppliance, its name in the repository, or a wildcard. Left out, all logs
+    /// are read, the repository's own among them.
+    /// </summary>
     [Parameter(Position = 0)]
     [Alias("VMName", "ApplianceName")]
     [ApplianceReference]
@@ -54,14 +63,17 @@ public sealed class GetNataliaAuditRecordCommand : RepositoryReaderCommand
     [Parameter(ValueFromPipelineByPropertyName = true)]
     public string? ApplianceId { get; set; }
 
-    /// <summary>Only records of this restore point: its whole id. Bound from restore points that are piped in.</summary>
+    /// <summary>
+    /// Only records of this restore point: its whole id. Bound from restore points that are piped in.
+    /// </summary>
     [Parameter(ValueFromPipelineByPropertyName = true)]
     [RestorePointReference]
     [ArgumentCompleter(typeof(RestorePointCompleter))]
     public string? RestorePointId { get; set; }
 
     /// <summary>
-    /// Only the newest record of each log: one for each appliance, and one for the repository itself. Where two machines wrote at the same moment, a log has more than one until the next record.
+    /// Only the newest record of each log: one for each appliance, and one for the repository itself. Where two
+    /// machines wrote at the same moment, a log has more than one until the next record.
     /// </summary>
     [Parameter]
     public SwitchParameter Latest { get; set; }
@@ -77,8 +89,11 @@ public sealed class GetNataliaAuditRecordCommand : RepositoryReaderCommand
     private protected override async Task ProcessAsync(CancellationToken cancellationToken)
     {
         IReadOnlyList<string>? named = References.Clean(Repository);
-        IReadOnlyList<RepositoryConnection> repositories = Registry.Repositories.ForReading(named is { Count: > 0 } ? named : string.IsNullOrEmpty(RepositoryId) ? null : [RepositoryId!]);
-        // A hypervisor's own storage keeps no log, but another repository may keep its evidence. Named, one without evidence says so itself.
+        IReadOnlyList<RepositoryConnection> repositories = Registry.Repositories.ForReading(named is { Count: > 0 }
+            ? named
+            : string.IsNullOrEmpty(RepositoryId) ? null : [RepositoryId!]);
+        // A hypervisor's own storage keeps no log, but another repository may keep its evidence. Named, one without
+        // evidence says so itself.
         bool isNamed = named is { Count: > 0 } || !string.IsNullOrEmpty(RepositoryId);
         if (!isNamed && repositories.Any(r => r.IsOwn)) repositories = [.. repositories.Where(r => r.IsOwn)];
         if (!isNamed) DeferAway(Registry.Repositories);
@@ -90,8 +105,10 @@ public sealed class GetNataliaAuditRecordCommand : RepositoryReaderCommand
             {
                 RepositoryConnection log = EvidenceBook.LogOf(Registry, repository);
                 string? about = repository.IsOwn ? null : repository.Identity;
-                if (selectors.Count == 0) Take(await ReadAsync(log, null, cancellationToken).ConfigureAwait(false), about);
-                else known.AddRange((await ReadAppliancesAsync(log, cancellationToken).ConfigureAwait(false)).Select(a => (log, about, a)));
+                if (selectors.Count == 0)
+                    Take(await ReadAsync(log, null, cancellationToken).ConfigureAwait(false), about);
+                else known.AddRange((await ReadAppliancesAsync(log, cancellationToken).ConfigureAwait(false))
+                    .Select(a => (log, about, a)));
             }
             catch (Exception e) when (repositories.Count > 1 && !cancellationToken.IsCancellationRequested)
             {
@@ -100,9 +117,15 @@ public sealed class GetNataliaAuditRecordCommand : RepositoryReaderCommand
         }
         foreach (ApplianceSelector selector in selectors)
         {
-            IReadOnlyList<(RepositoryConnection Log, string? About, KnownAppliance Appliance)> meant = selector.Choose(known, k => k.Appliance.ApplianceId, k => k.Appliance.Name ?? k.Appliance.ApplianceId);
-            if (meant.Count == 0 && !selector.IsId && selector.Miss(() => new NataliaException(ErrorIds.ApplianceNotFound, NataliaErrorKind.NotFound,
-                    $"There is no record of an appliance '{selector.Text}' in {string.Join(", ", repositories.Select(r => $"'{r.Name}'"))}.", selector.Text)) is NataliaException miss) EmitError(miss);
+            IReadOnlyList<(RepositoryConnection Log, string? About, KnownAppliance Appliance)> meant =
+                selector.Choose(known,
+                k => k.Appliance.ApplianceId, k => k.Appliance.Name ?? k.Appliance.ApplianceId);
+            if (meant.Count == 0 && !selector.IsId
+                && selector.Miss(() => new NataliaException(ErrorIds.ApplianceNotFound, NataliaErrorKind.NotFound,
+                    $"There is no record of an appliance '{selector.Text}' in "
+                    + $"{string.Join(", ", repositories.Select(r => $"'{r.Name}'"))}.",
+                    selector.Text)) is NataliaException miss)
+                EmitError(miss);
             foreach ((RepositoryConnection log, string? about, KnownAppliance appliance) in meant)
             {
                 try
@@ -120,28 +143,44 @@ public sealed class GetNataliaAuditRecordCommand : RepositoryReaderCommand
     private protected override Task EndAsync(CancellationToken cancellationToken)
     {
         // A head is what no later record of its log names.
-        HashSet<(string?, string)> followed = Latest ? [.. _found.SelectMany(r => r.Heads.Select(h => (r.RepositoryId, h)))] : [];
-        foreach (AuditRecord record in _found.Where(r => !followed.Contains((r.RepositoryId, r.RecordHash))).OrderByDescending(r => r.TimeUtc).ThenByDescending(r => r.Number)) Emit(record);
+        HashSet<(string?, string)> followed = Latest
+            ? [.. _found.SelectMany(r => r.Heads.Select(h => (r.RepositoryId, h)))]
+            : [];
+        foreach (AuditRecord record in _found.Where(r => !followed.Contains((r.RepositoryId, r.RecordHash)))
+            .OrderByDescending(r => r.TimeUtc).ThenByDescending(r => r.Number))
+            Emit(record);
         return Task.CompletedTask;
     }
 
-    private async Task<IReadOnlyList<KnownAppliance>> ReadAppliancesAsync(RepositoryConnection repository, CancellationToken cancellationToken)
+    private async Task<IReadOnlyList<KnownAppliance>> ReadAppliancesAsync(RepositoryConnection repository,
+        CancellationToken cancellationToken)
     {
         if (!_appliances.TryGetValue(repository, out IReadOnlyList<KnownAppliance>? appliances))
-            _appliances[repository] = appliances = await repository.Repository.GetAppliancesAsync(cancellationToken).ConfigureAwait(false);
+            _appliances[repository] =
+                appliances = await repository.Repository.GetAppliancesAsync(cancellationToken).ConfigureAwait(false);
         return appliances;
     }
 
     /// <summary>Reads each log at most once for a command, so that a thousand piped points cost one reading.</summary>
-    private async Task<IReadOnlyList<AuditRecord>> ReadAsync(RepositoryConnection repository, string? applianceId, CancellationToken cancellationToken)
+    private async Task<IReadOnlyList<AuditRecord>> ReadAsync(RepositoryConnection repository, string? applianceId,
+        CancellationToken cancellationToken)
     {
         if (_read.TryGetValue((repository, applianceId), out IReadOnlyList<AuditRecord>? known)) return known;
-        var filter = new AuditRecordFilter { ApplianceIds = applianceId is null ? null : [applianceId], AfterUtc = After?.ToUniversalTime(), BeforeUtc = Before?.ToUniversalTime() };
-        return _read[(repository, applianceId)] = await repository.Repository.GetAuditRecordsAsync(filter, damage => DeferError(damage), cancellationToken).ConfigureAwait(false);
+        var filter = new AuditRecordFilter
+        {
+            ApplianceIds = applianceId is null ? null : [applianceId],
+            AfterUtc = After?.ToUniversalTime(),
+            BeforeUtc = Before?.ToUniversalTime(),
+        };
+        return _read[(repository, applianceId)] = await repository.Repository.GetAuditRecordsAsync(filter,
+            damage => DeferError(damage), cancellationToken).ConfigureAwait(false);
     }
 
     /// <param name="records">Records of one log.</param>
     /// <param name="about">The id of the repository that they are to be evidence about; null takes all.</param>
-    private void Take(IEnumerable<AuditRecord> records, string? about) => _found.AddRange(records.Where(r => (about is null || r.NativeRepositoryId == about)
-        && (string.IsNullOrEmpty(RestorePointId) || string.Equals(r.RestorePointId, RestorePointId, StringComparison.OrdinalIgnoreCase)) && _seen.Add((r.RepositoryId, r.RecordHash))));
+    private void Take(IEnumerable<AuditRecord> records, string? about) =>
+        _found.AddRange(records.Where(r => (about is null || r.NativeRepositoryId == about)
+        && (string.IsNullOrEmpty(RestorePointId)
+            || string.Equals(r.RestorePointId, RestorePointId, StringComparison.OrdinalIgnoreCase))
+        && _seen.Add((r.RepositoryId, r.RecordHash))));
 }

@@ -6,7 +6,8 @@ namespace Natalia.Backup.Commands;
 
 /// <summary>Lists the hypervisors that this session is connected to.</summary>
 /// <remarks>
-/// <para>Shows what Connect-NataliaHypervisor and Import-NataliaProfile connected in this PowerShell session. Nothing is asked of the hypervisors themselves.</para>
+/// <para>Shows what Connect-NataliaHypervisor and Import-NataliaProfile connected in this PowerShell session. Nothing
+/// is asked of the hypervisors themselves.</para>
 /// </remarks>
 /// <example>
 /// <code>Get-NataliaHypervisor</code>
@@ -29,7 +30,9 @@ public sealed class GetNataliaHypervisorCommand : NataliaCommand
     private protected override Task ProcessAsync(CancellationToken cancellationToken)
     {
         if (Name is not { Length: > 0 }) DeferAway(Registry.Hypervisors);
-        foreach (HypervisorConnection connection in Registry.Hypervisors.ByName(Wildcards.ParseAll(Name), e => EmitError(e))) Emit(connection.Session);
+        foreach (HypervisorConnection connection in Registry.Hypervisors.ByName(Wildcards.ParseAll(Name),
+            e => EmitError(e)))
+            Emit(connection.Session);
         return Task.CompletedTask;
     }
 }

@@ -6,7 +6,9 @@ namespace Natalia.Backup.Commands;
 
 /// <summary>Lists replications with their state and age.</summary>
 /// <remarks>
-/// <para>Health is Passed while the copy is younger than three intervals and nothing failed, Warning when the last attempt failed but the copy is young, Failed when it is too old, and NotEvidenced when nothing is known. Lag is the age of the copy.</para>
+/// <para>Health is Passed while the copy is younger than three intervals and nothing failed, Warning when the last
+/// attempt failed but the copy is young, Failed when it is too old, and NotEvidenced when nothing is known. Lag is the
+/// age of the copy.</para>
 /// </remarks>
 /// <example>
 /// <code>Get-NataliaReplication</code>
@@ -25,11 +27,14 @@ public sealed class GetNataliaReplicationCommand : ApplianceCommand
 {
     private const string Capability = "replication";
 
-    private protected override async Task ProcessApplianceAsync(LocatedAppliance located, CancellationToken cancellationToken) =>
-        EmitAll(await located.Hypervisor.Hypervisor.Require<IReplication>(Capability).GetReplicationsAsync(located.Description, cancellationToken).ConfigureAwait(false));
+    private protected override async Task ProcessApplianceAsync(LocatedAppliance located,
+        CancellationToken cancellationToken) =>
+        EmitAll(await located.Hypervisor.Hypervisor.Require<IReplication>(Capability)
+            .GetReplicationsAsync(located.Description, cancellationToken).ConfigureAwait(false));
 
     private protected override async Task ProcessNoneAsync(CancellationToken cancellationToken)
     {
-        foreach ((_, IReplication replication) in HypervisorsAbleTo<IReplication>(Capability)) EmitAll(await replication.GetReplicationsAsync(null, cancellationToken).ConfigureAwait(false));
+        foreach ((_, IReplication replication) in HypervisorsAbleTo<IReplication>(Capability))
+            EmitAll(await replication.GetReplicationsAsync(null, cancellationToken).ConfigureAwait(false));
     }
 }

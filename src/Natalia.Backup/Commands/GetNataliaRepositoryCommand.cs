@@ -6,8 +6,10 @@ namespace Natalia.Backup.Commands;
 
 /// <summary>Lists the repositories that this session is connected to.</summary>
 /// <remarks>
-/// <para>Shows what New-NataliaRepository, Connect-NataliaRepository and Import-NataliaProfile connected in this PowerShell session. Nothing is read from the repositories.</para>
-/// <para>AuditKeyFingerprint is worth keeping in another place: it proves later that an audit log is this repository's.</para>
+/// <para>Shows what New-NataliaRepository, Connect-NataliaRepository and Import-NataliaProfile connected in this
+/// PowerShell session. Nothing is read from the repositories.</para>
+/// <para>AuditKeyFingerprint is worth keeping in another place: it proves later that an audit log is this
+/// repository's.</para>
 /// </remarks>
 /// <example>
 /// <code>Get-NataliaRepository | Format-List</code>
@@ -30,7 +32,9 @@ public sealed class GetNataliaRepositoryCommand : NataliaCommand
     private protected override Task ProcessAsync(CancellationToken cancellationToken)
     {
         if (Name is not { Length: > 0 }) DeferAway(Registry.Repositories);
-        foreach (RepositoryConnection connection in Registry.Repositories.ByName(Wildcards.ParseAll(Name), e => EmitError(e))) Emit(connection.Session);
+        foreach (RepositoryConnection connection in Registry.Repositories.ByName(Wildcards.ParseAll(Name),
+            e => EmitError(e)))
+            Emit(connection.Session);
         return Task.CompletedTask;
     }
 }

@@ -1,5 +1,4 @@
 using System.Management.Automation;
-using Natalia.Backup.Arguments;
 using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Operations.Connections;
@@ -8,8 +7,11 @@ namespace Natalia.Backup.Commands;
 
 /// <summary>Lists the passwords that open a repository; not the passwords themselves.</summary>
 /// <remarks>
-/// <para>Each password has a key slot: a small object that holds the repository's master key, sealed with that password. A slot that is damaged is listed with what is wrong with it; the others open the repository all the same.</para>
-/// <para>IsProven tells which slots this session has opened with their passwords. A repository that is not encrypted has none: named with -Repository, it is an error; else it is left out.</para>
+/// <para>Each password has a key slot: a small object that holds the repository's master key, sealed with that
+/// password. A slot that is damaged is listed with what is wrong with it; the others open the repository all the
+/// same.</para>
+/// <para>IsProven tells which slots this session has opened with their passwords. A repository that is not encrypted
+/// has none: named with -Repository, it is an error; else it is left out.</para>
 /// </remarks>
 /// <example>
 /// <code>Get-NataliaRepositoryKey</code>
@@ -33,7 +35,9 @@ public sealed class GetNataliaRepositoryKeyCommand : RepositoryReaderCommand
             if (connection.Session.IsEncrypted != true && named is not { Count: > 0 }) continue;
             try
             {
-                foreach (RepositoryKey key in await connection.Repository.GetKeysAsync(cancellationToken).ConfigureAwait(false)) Emit(key);
+                foreach (RepositoryKey key in await connection.Repository.GetKeysAsync(
+                    cancellationToken).ConfigureAwait(false))
+                    Emit(key);
             }
             catch (NataliaException e) when (repositories.Count > 1 && !cancellationToken.IsCancellationRequested)
             {

@@ -9,8 +9,10 @@ namespace Natalia.Backup.Commands;
 
 /// <summary>Shows which retention policy holds for which appliance.</summary>
 /// <remarks>
-/// <para>An appliance without a policy of its own has its repository's default; Source tells which. Alone, it lists the default of each connected repository and every appliance that the repository knows.</para>
-/// <para>In a storage of Proxmox VE the default is the storage's own retention, which every backup job applies that brings none. Where the storage has none, that of the node's vzdump.conf is applied: Source Host.</para>
+/// <para>An appliance without a policy of its own has its repository's default; Source tells which. Alone, it lists the
+/// default of each connected repository and every appliance that the repository knows.</para>
+/// <para>In a storage of Proxmox VE the default is the storage's own retention, which every backup job applies that
+/// brings none. Where the storage has none, that of the node's vzdump.conf is applied: Source Host.</para>
 /// <para>Source None means that no policy is set: everything is kept, and Invoke-NataliaRetention refuses.</para>
 /// </remarks>
 /// <example>
@@ -30,7 +32,9 @@ public sealed class GetNataliaRetentionCommand : RepositoryReaderCommand
     /// <summary>Makes the command.</summary>
     public GetNataliaRetentionCommand() => _cache = new RetentionCache(damage => EmitWarning(damage.Message));
 
-    /// <summary>The appliance: an object of Get-NataliaAppliance, its name, or a wildcard. Left out, everything is listed.</summary>
+    /// <summary>
+    /// The appliance: an object of Get-NataliaAppliance, its name, or a wildcard. Left out, everything is listed.
+    /// </summary>
     [Parameter(Position = 0)]
     [Alias("VMName", "ApplianceName")]
     [ApplianceReference]
@@ -58,13 +62,17 @@ public sealed class GetNataliaRetentionCommand : RepositoryReaderCommand
                 DeferError(e, repository.Session);
             }
         }
-        ILookup<RepositoryConnection, RetentionSubject> chosen = RepositoryRetention.Select(selectors, retentions, missing =>
+        ILookup<RepositoryConnection, RetentionSubject> chosen = RepositoryRetention.Select(selectors,
+            retentions, missing =>
         {
-            if (missing.Miss(() => RepositoryRetention.NotFound(missing, repositories)) is NataliaException miss) EmitError(miss);
+            if (missing.Miss(() => RepositoryRetention.NotFound(missing, repositories)) is NataliaException miss)
+                EmitError(miss);
         }).ToLookup(s => s.Repository);
         foreach (RepositoryRetention retention in retentions)
         {
-            if (selectors.Count == 0) Emit(RetentionSetting.Create(retention.Repository.Name, retention.Repository.Session.RepositoryId, null, null, retention.Default));
+            if (selectors.Count == 0)
+                Emit(RetentionSetting.Create(retention.Repository.Name, retention.Repository.Session.RepositoryId, null,
+                    null, retention.Default));
             foreach (RetentionSubject subject in chosen[retention.Repository]) Emit(subject.ToSetting());
         }
     }

@@ -14,9 +14,14 @@ namespace Natalia.Backup.Commands;
 
 /// <summary>Shows which restore points a retention policy keeps and removes, and why.</summary>
 /// <remarks>
-/// <para>It changes nothing. Every restore point is one row, newest first, with what happens to it (Keep, Remove, Protected, Locked), the rule that decided, and why.</para>
-/// <para>Restore points that are piped in are planned by the rules that are given; without any rule everything is kept. Any objects with a property TimeUtc will do, so that a policy can be tried on paper. They may also have IsProtected, ImmutableUntilUtc, ApplianceId and RestorePointId. Points of different appliances never compete.</para>
-/// <para>Without piped points the plan is that of the stored policies for what the connected repositories hold. Rules that are given then replace the stored ones, which shows what another policy would do; the stored time zone stays unless -TimeZone replaces it.</para>
+/// <para>It changes nothing. Every restore point is one row, newest first, with what happens to it (Keep, Remove,
+/// Protected, Locked), the rule that decided, and why.</para>
+/// <para>Restore points that are piped in are planned by the rules that are given; without any rule everything is kept.
+/// Any objects with a property TimeUtc will do, so that a policy can be tried on paper. They may also have IsProtected,
+/// ImmutableUntilUtc, ApplianceId and RestorePointId. Points of different appliances never compete.</para>
+/// <para>Without piped points the plan is that of the stored policies for what the connected repositories hold. Rules
+/// that are given then replace the stored ones, which shows what another policy would do; the stored time zone stays
+/// unless -TimeZone replaces it.</para>
 /// <para>about_NataliaRetention explains the rules.</para>
 /// </remarks>
 /// <example>
@@ -43,12 +48,18 @@ public sealed class GetNataliaRetentionPlanCommand : RetentionRulesCommand
     private readonly List<string> _pipedRepositories = [];
     private RetentionRules? _rules;
 
-    /// <summary>Restore points, or any objects with a property TimeUtc. Appliances that are piped in stand for what the repositories hold of them, and a repository's session for all that it holds.</summary>
+    /// <summary>
+    /// Restore points, or any objects with a property TimeUtc. Appliances that are piped in stand for what the
+    /// repositories hold of them, and a repository's session for all that it holds.
+    /// </summary>
     [Parameter(Mandatory = true, ParameterSetName = InputSet, ValueFromPipeline = true)]
     [ValidateNotNull]
     public PSObject? InputObject { get; set; }
 
-    /// <summary>The appliance: an object of Get-NataliaAppliance, its name, or a wildcard. Left out, every appliance of the repositories is planned.</summary>
+    /// <summary>
+    /// The appliance: an object of Get-NataliaAppliance, its name, or a wildcard. Left out, every appliance of the
+    /// repositories is planned.
+    /// </summary>
     [Parameter(Position = 0, ParameterSetName = StoredSet)]
     [Alias("VMName", "ApplianceName")]
     [ApplianceReference]
@@ -56,7 +67,10 @@ public sealed class GetNataliaRetentionPlanCommand : RetentionRulesCommand
     [ArgumentCompleter(typeof(ApplianceCompleter))]
     public string[]? Appliance { get; set; }
 
-    /// <summary>The repository: the session that Connect-NataliaRepository returned, or its name. Left out, every connected repository is read.</summary>
+    /// <summary>
+    /// The repository: the session that Connect-NataliaRepository returned, or its name. Left out, every connected
+    /// repository is read.
+    /// </summary>
     [Parameter]
     [RepositoryReference]
     [ArgumentCompleter(typeof(RepositoryCompleter))]
@@ -74,8 +88,13 @@ public sealed class GetNataliaRetentionPlanCommand : RetentionRulesCommand
         try
         {
             if (RepositoryOf(input) is string repository) _pipedRepositories.Add(repository);
-            else if (!RetentionInput.IsPoint(input) && input.Properties[nameof(RetentionPoint.ApplianceId)]?.Value?.ToString() is { Length: > 0 } applianceId) _pipedAppliances.Add(applianceId);
-            else if (!RetentionInput.IsReadable(input)) WriteWarning($"The restore point {input} cannot be read: the plan does not count it, and no policy removes it.");
+            else if (!RetentionInput.IsPoint(input)
+                && input.Properties[nameof(RetentionPoint.ApplianceId)]?.Value?.ToString()
+                    is { Length: > 0 } applianceId)
+                _pipedAppliances.Add(applianceId);
+            else if (!RetentionInput.IsReadable(input))
+                WriteWarning(
+                    $"The restore point {input} cannot be read: the plan does not count it, and no policy removes it.");
             else _points.Add(RetentionInput.Read(input));
         }
         catch (NataliaException e)
@@ -85,30 +104,40 @@ public sealed class GetNataliaRetentionPlanCommand : RetentionRulesCommand
         return true;
     }
 
-    private protected override Task ProcessAsync(CancellationToken cancellationToken) => PlanStoredAsync(Appliance, cancellationToken);
+    private protected override Task ProcessAsync(CancellationToken cancellationToken) =>
+        PlanStoredAsync(Appliance, cancellationToken);
 
     private protected override async Task EndAsync(CancellationToken cancellationToken)
     {
         if (_points.Count > 0) EmitAll(RetentionPlanner.Plan(_points, _rules!.ToPolicy(), DateTime.UtcNow));
-        if (_pipedAppliances.Count > 0) await PlanStoredAsync(_pipedAppliances, cancellationToken).ConfigureAwait(false);
-        if (_pipedRepositories.Count > 0) await PlanStoredAsync(null, cancellationToken, _pipedRepositories).ConfigureAwait(false);
+        if (_pipedAppliances.Count > 0)
+            await PlanStoredAsync(_pipedAppliances, cancellationToken).ConfigureAwait(false);
+        if (_pipedRepositories.Count > 0)
+            await PlanStoredAsync(null, cancellationToken, _pipedRepositories).ConfigureAwait(false);
     }
 
     /// <summary>The id of a repository session that is piped in; null for anything else.</summary>
     private static string? RepositoryOf(PSObject input) =>
-        input.Properties[nameof(RepositorySession.StoreKind)] is not null ? input.Properties[nameof(RepositorySession.RepositoryId)]?.Value?.ToString() : null;
+        input.Properties[nameof(RepositorySession.StoreKind)] is not null
+            ? input.Properties[nameof(RepositorySession.RepositoryId)]?.Value?.ToString()
+            : null;
 
-    private async Task PlanStoredAsync(IEnumerable<string>? appliances, CancellationToken cancellationToken, IReadOnlyList<string>? inRepositories = null)
+    private async Task PlanStoredAsync(IEnumerable<string>? appliances, CancellationToken cancellationToken,
+        IReadOnlyList<string>? inRepositories = null)
     {
-        IReadOnlyList<RepositoryConnection> repositories = Registry.RepositoriesWithPoints(inRepositories ?? References.Clean(Repository), null);
-        if (inRepositories is null && References.Clean(Repository) is not { Count: > 0 }) DeferAway(Registry.Repositories);
+        IReadOnlyList<RepositoryConnection> repositories = Registry.RepositoriesWithPoints(inRepositories
+            ?? References.Clean(Repository),
+            null);
+        if (inRepositories is null && References.Clean(Repository) is not { Count: > 0 })
+            DeferAway(Registry.Repositories);
         IReadOnlyList<ApplianceSelector> selectors = Wildcards.Selectors(appliances);
         List<RepositoryRetention> retentions = [];
         foreach (RepositoryConnection repository in repositories)
         {
             try
             {
-                RepositoryRetention retention = await RepositoryRetention.ReadAsync(repository, damage => EmitWarning(damage.Message), cancellationToken).ConfigureAwait(false);
+                RepositoryRetention retention = await RepositoryRetention.ReadAsync(repository,
+                    damage => EmitWarning(damage.Message), cancellationToken).ConfigureAwait(false);
                 retention.RequireTimeZone(_rules!.TimeZone);
                 retentions.Add(retention);
             }
@@ -117,15 +146,18 @@ public sealed class GetNataliaRetentionPlanCommand : RetentionRulesCommand
                 DeferError(e, repository.Session);
             }
         }
-        ILookup<RepositoryConnection, RetentionSubject> chosen = RepositoryRetention.Select(selectors, retentions, missing =>
+        ILookup<RepositoryConnection, RetentionSubject> chosen = RepositoryRetention.Select(selectors,
+            retentions, missing =>
         {
-            if (missing.Miss(() => RepositoryRetention.NotFound(missing, repositories)) is NataliaException miss) EmitError(miss);
+            if (missing.Miss(() => RepositoryRetention.NotFound(missing, repositories)) is NataliaException miss)
+                EmitError(miss);
         }).ToLookup(s => s.Repository);
         foreach (RepositoryRetention retention in retentions)
         {
             try
             {
-                foreach (RetentionSubject subject in chosen[retention.Repository]) await PlanAsync(subject, retention.FixedTimeZone, cancellationToken).ConfigureAwait(false);
+                foreach (RetentionSubject subject in chosen[retention.Repository])
+                    await PlanAsync(subject, retention.FixedTimeZone, cancellationToken).ConfigureAwait(false);
             }
             catch (Exception e) when (repositories.Count > 1 && !cancellationToken.IsCancellationRequested)
             {
@@ -138,33 +170,49 @@ public sealed class GetNataliaRetentionPlanCommand : RetentionRulesCommand
     {
         RetentionPolicy policy = _rules!.AnyRule
             ? _rules.ToPolicy(fixedTimeZone ?? subject.Stored?.Policy.TimeZoneId)
-            : _rules.Over(subject.Stored?.Policy ?? new RetentionPolicy { TimeZoneId = fixedTimeZone ?? RetentionPolicy.DefaultTimeZoneId });
+            : _rules.Over(subject.Stored?.Policy ?? new RetentionPolicy
+            {
+                TimeZoneId = fixedTimeZone ?? RetentionPolicy.DefaultTimeZoneId,
+            });
         if (!_rules.AnyRule && subject.Stored?.Damage is string damage)
-            EmitWarning($"The retention policy of '{subject.Name}' in repository '{subject.Repository.Name}' cannot be read, so every point is kept: {damage} Set-NataliaRetention sets it again.");
+            EmitWarning($"The retention policy of '{subject.Name}' in repository '{subject.Repository.Name}' cannot "
+                + $"be read, so every point is kept: {damage} Set-NataliaRetention sets it again.");
         if (!_rules.AnyRule && subject.Stored is null && subject.Points.Count > 0)
-            EmitWarning($"No retention policy is set for '{subject.Name}' in repository '{subject.Repository.Name}': every point is kept. Set-NataliaRetention sets one.");
+            EmitWarning($"No retention policy is set for '{subject.Name}' in repository '{subject.Repository.Name}': "
+                + "every point is kept. Set-NataliaRetention sets one.");
         IReadOnlyList<RetentionPlanRow> plan = RetentionPlanner.Plan(subject.RetentionPoints, policy, DateTime.UtcNow);
-        if (subject.Points.Count > 0 && LockEffectText.Compute(subject.Repository, [subject], policy, DateTime.UtcNow) is LockEffect effect)
+        if (subject.Points.Count > 0
+            && LockEffectText.Compute(subject.Repository, [subject], policy, DateTime.UtcNow) is LockEffect effect)
         {
             EmitVerbose($"'{subject.Name}' in repository '{subject.Repository.Name}': {LockEffectText.All(effect)}");
             plan = effect.Mark(plan);
         }
         EmitAll(plan);
-        if (subject.Repository.Native is INativeRepository native && plan.Count > 0 && !policy.KeepsEverything) await CompareAsync(native, subject, policy, plan, cancellationToken).ConfigureAwait(false);
+        if (subject.Repository.Native is INativeRepository native && plan.Count > 0 && !policy.KeepsEverything)
+            await CompareAsync(native, subject, policy, plan, cancellationToken).ConfigureAwait(false);
     }
 
-    /// <summary>A storage that prunes by itself is asked what it would do; where it disagrees, a person must know.</summary>
-    private async Task CompareAsync(INativeRepository native, RetentionSubject subject, RetentionPolicy policy, IReadOnlyList<RetentionPlanRow> plan, CancellationToken cancellationToken)
+    /// <summary>
+    /// A storage that prunes by itself is asked what it would do; where it disagrees, a person must know.
+    /// </summary>
+    private async Task CompareAsync(INativeRepository native, RetentionSubject subject, RetentionPolicy policy,
+        IReadOnlyList<RetentionPlanRow> plan, CancellationToken cancellationToken)
     {
-        var limits = new RetentionLimits(policy.Last ?? 0, policy.Hourly ?? 0, policy.Daily ?? 0, policy.Weekly ?? 0, policy.Monthly ?? 0, policy.Yearly ?? 0);
-        Dictionary<string, NativePruneMark> server = (await native.PlanPruneAsync(subject.ApplianceId, limits, cancellationToken).ConfigureAwait(false)).ToDictionary(r => r.RestorePointId, r => r.Mark, StringComparer.Ordinal);
+        var limits = new RetentionLimits(policy.Last ?? 0, policy.Hourly ?? 0, policy.Daily ?? 0, policy.Weekly ?? 0,
+            policy.Monthly ?? 0, policy.Yearly ?? 0);
+        Dictionary<string, NativePruneMark> server = (await native.PlanPruneAsync(subject.ApplianceId, limits,
+            cancellationToken).ConfigureAwait(false)).ToDictionary(r => r.RestorePointId,
+            r => r.Mark, StringComparer.Ordinal);
         // A renamed file may be left out of the storage's answer altogether, and stays either way.
-        var renamed = new HashSet<string>(subject.Points.Where(p => p.IsRenamed).Select(p => p.RestorePointId), StringComparer.Ordinal);
+        var renamed = new HashSet<string>(subject.Points.Where(p => p.IsRenamed).Select(p => p.RestorePointId),
+            StringComparer.Ordinal);
         foreach (RetentionPlanRow row in plan.Where(r => !renamed.Contains(r.RestorePointId!)))
         {
             bool known = server.TryGetValue(row.RestorePointId!, out NativePruneMark mark);
             if (known && (mark == NativePruneMark.Remove) == (row.Action == RetentionAction.Remove)) continue;
-            EmitWarning($"The storage '{native.Storage}' and this plan disagree about the point of {row.LocalTime} ({row.TimeZoneId}) of '{subject.Name}': the storage says {(known ? mark.ToString() : "nothing")}, the plan {row.Action}. {row.Reason}");
+            EmitWarning($"The storage '{native.Storage}' and this plan disagree about the point of {row.LocalTime} "
+                + $"({row.TimeZoneId}) of '{subject.Name}': the storage says {(known ? mark.ToString() : "nothing")}, "
+                + $"the plan {row.Action}. {row.Reason}");
         }
     }
 }

@@ -6,8 +6,10 @@ namespace Natalia.Backup.Commands;
 
 /// <summary>Lists the backups that hypervisors start by themselves.</summary>
 /// <remarks>
-/// <para>With an appliance, the schedules that take it; without one, all. Schedules that people made by hand are listed, too; IsOwn tells them apart.</para>
-/// <para>Retention is what will be applied: the schedule's own, else the storage's, else that of the host. RetentionSource tells whose it is.</para>
+/// <para>With an appliance, the schedules that take it; without one, all. Schedules that people made by hand are
+/// listed, too; IsOwn tells them apart.</para>
+/// <para>Retention is what will be applied: the schedule's own, else the storage's, else that of the host.
+/// RetentionSource tells whose it is.</para>
 /// </remarks>
 /// <example>
 /// <code>Get-NataliaSchedule -Appliance natalia-01</code>
@@ -23,11 +25,14 @@ public sealed class GetNataliaScheduleCommand : ApplianceCommand
 {
     private const string Capability = "schedules of its own";
 
-    private protected override async Task ProcessApplianceAsync(LocatedAppliance located, CancellationToken cancellationToken) =>
-        EmitAll(await located.Hypervisor.Hypervisor.Require<INativeSchedules>(Capability).GetSchedulesAsync(located.Description, cancellationToken).ConfigureAwait(false));
+    private protected override async Task ProcessApplianceAsync(LocatedAppliance located,
+        CancellationToken cancellationToken) =>
+        EmitAll(await located.Hypervisor.Hypervisor.Require<INativeSchedules>(Capability)
+            .GetSchedulesAsync(located.Description, cancellationToken).ConfigureAwait(false));
 
     private protected override async Task ProcessNoneAsync(CancellationToken cancellationToken)
     {
-        foreach ((_, INativeSchedules schedules) in HypervisorsAbleTo<INativeSchedules>(Capability)) EmitAll(await schedules.GetSchedulesAsync(null, cancellationToken).ConfigureAwait(false));
+        foreach ((_, INativeSchedules schedules) in HypervisorsAbleTo<INativeSchedules>(Capability))
+            EmitAll(await schedules.GetSchedulesAsync(null, cancellationToken).ConfigureAwait(false));
     }
 }

@@ -7,7 +7,8 @@ namespace Natalia.Backup.Commands;
 
 /// <summary>Lists the snapshots of appliances on their hypervisors, newest first.</summary>
 /// <remarks>
-/// <para>Only snapshots that this product made are listed; -All lists those of others, too, which this product never removes.</para>
+/// <para>Only snapshots that this product made are listed; -All lists those of others, too, which this product never
+/// removes.</para>
 /// </remarks>
 /// <example>
 /// <code>Get-NataliaSnapshot -Appliance natalia-01 -All</code>
@@ -25,10 +26,12 @@ public sealed class GetNataliaSnapshotCommand : ApplianceCommand
     [Parameter]
     public SwitchParameter All { get; set; }
 
-    private protected override async Task ProcessApplianceAsync(LocatedAppliance located, CancellationToken cancellationToken)
+    private protected override async Task ProcessApplianceAsync(LocatedAppliance located,
+        CancellationToken cancellationToken)
     {
         ISnapshots snapshots = located.Hypervisor.Hypervisor.Require<ISnapshots>("snapshots");
-        foreach (ApplianceSnapshot snapshot in await snapshots.GetSnapshotsAsync(located.Description, cancellationToken).ConfigureAwait(false))
+        foreach (ApplianceSnapshot snapshot in await snapshots.GetSnapshotsAsync(located.Description,
+            cancellationToken).ConfigureAwait(false))
             if (All || snapshot.IsOwn) Emit(snapshot);
     }
 }

@@ -1,6 +1,5 @@
 using System.Management.Automation;
 using Natalia.Backup.Arguments;
-using Natalia.Backup.Engine;
 using Natalia.Backup.Hypervisors.Contract;
 using Natalia.Backup.Operations.Connections;
 
@@ -12,7 +11,8 @@ public abstract class HypervisorCommand : NataliaCommand
     private protected HypervisorCommand() { }
 
     /// <summary>
-    /// The hypervisor: the session that <c>Connect-NataliaHypervisor</c> returned, or its name. Left out, every connected hypervisor is asked.
+    /// The hypervisor: the session that <c>Connect-NataliaHypervisor</c> returned, or its name. Left out, every
+    /// connected hypervisor is asked.
     /// </summary>
     [Parameter(ValueFromPipelineByPropertyName = true)]
     [HypervisorReference]
@@ -34,8 +34,10 @@ public abstract class HypervisorCommand : NataliaCommand
     /// <summary>Those of the hypervisors to ask that can do something.</summary>
     /// <typeparam name="T">The capability.</typeparam>
     /// <param name="capability">What a user would call it, for the error.</param>
-    /// <exception cref="Engine.NataliaException"><c>CapabilityMissing</c> when none can; <c>HypervisorNotConnected</c>.</exception>
-    private protected IReadOnlyList<(HypervisorConnection Connection, T Able)> HypervisorsAbleTo<T>(string capability) where T : class
+    /// <exception cref="Engine.NataliaException"><c>CapabilityMissing</c> when none can;
+    /// <c>HypervisorNotConnected</c>.</exception>
+    private protected IReadOnlyList<(HypervisorConnection Connection, T Able)> HypervisorsAbleTo<T>(string capability)
+        where T : class
     {
         IReadOnlyList<HypervisorConnection> all = HypervisorsToRead();
         var able = new List<(HypervisorConnection, T)>();

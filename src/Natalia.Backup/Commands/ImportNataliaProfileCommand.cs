@@ -13,11 +13,18 @@ namespace Natalia.Backup.Commands;
 
 /// <summary>Connects everything that a profile file names.</summary>
 /// <remarks>
-/// <para>Secrets are asked for by name. -SecretResolver is a script block that gets the name as $args[0] and returns a SecureString or a PSCredential. Without one, Get-Secret is called, which comes with Microsoft.PowerShell.SecretManagement.</para>
-/// <para>A connection that is open already under its name, and leads to the same place, is left as it is: importing a profile twice does no harm.</para>
-/// <para>What cannot be connected is a warning here, and stands under NotConnected in the result; the others are open, so that a script with $ErrorActionPreference = 'Stop' goes on and protects what can be reached. It is not forgotten: Invoke-NataliaBackup and every command that looks
-/// at everything write an error for it when they have done their work, and a command that names it fails with the reason. Importing again connects it when it is back; Disconnect-NataliaRepository and Disconnect-NataliaHypervisor with its name say that it is to be done without.
-/// When nothing of the profile can be connected, and when a name is in use for something else, that is an error at once.</para>
+/// <para>Secrets are asked for by name. -SecretResolver is a script block that gets the name as $args[0] and returns a
+/// SecureString or a PSCredential. Without one, Get-Secret is called, which comes with
+/// Microsoft.PowerShell.SecretManagement.</para>
+/// <para>A connection that is open already under its name, and leads to the same place, is left as it is: importing a
+/// profile twice does no harm.</para>
+/// <para>What cannot be connected is a warning here, and stands under NotConnected in the result; the others are open,
+/// so that a script with $ErrorActionPreference = 'Stop' goes on and protects what can be reached. It is not forgotten:
+/// Invoke-NataliaBackup and every command that looks at everything write an error for it when they have done their
+/// work, and a command that names it fails with the reason. Importing again connects it when it is back;
+/// Disconnect-NataliaRepository and Disconnect-NataliaHypervisor with its name say that it is to be done without. When
+/// nothing of the profile can be connected, and when a name is in use for something else, that is an error at
+/// once.</para>
 /// <para>Get-Help Export-NataliaProfile -Full describes the file.</para>
 /// </remarks>
 /// <example>
@@ -28,7 +35,8 @@ namespace Natalia.Backup.Commands;
 /// <code>$ErrorActionPreference = 'Stop'
 /// Import-NataliaProfile ./natalia.json -SecretResolver { Get-AutomationPSCredential -Name $args[0] }
 /// Get-NataliaAppliance | Invoke-NataliaBackup</code>
-/// <para>A whole runbook: connects with the credentials of the automation account, and backs up every enrolled appliance.</para>
+/// <para>A whole runbook: connects with the credentials of the automation account, and backs up every enrolled
+/// appliance.</para>
 /// </example>
 [Cmdlet(VerbsData.Import, "NataliaProfile")]
 [OutputType(typeof(ConnectionProfile))]
@@ -36,12 +44,16 @@ public sealed class ImportNataliaProfileCommand : NataliaCommand
 {
     private readonly List<(string Name, string Noun, Exception Why)> _away = [];
 
-    /// <summary>The profile file. Relative paths, ~ and PowerShell drives are welcome; wildcards are taken literally.</summary>
+    /// <summary>
+    /// The profile file. Relative paths, ~ and PowerShell drives are welcome; wildcards are taken literally.
+    /// </summary>
     [Parameter(Mandatory = true, Position = 0)]
     [ValidateNotNullOrEmpty]
     public string Path { get; set; } = "";
 
-    /// <summary>Returns the secret whose name is in $args[0], as SecureString or PSCredential. Left out, Get-Secret is called.</summary>
+    /// <summary>
+    /// Returns the secret whose name is in $args[0], as SecureString or PSCredential. Left out, Get-Secret is called.
+    /// </summary>
     [Parameter]
     public ScriptBlock? SecretResolver { get; set; }
 
@@ -53,27 +65,37 @@ public sealed class ImportNataliaProfileCommand : NataliaCommand
             await TryAsync(Registry.Hypervisors, settings.Name, null, async () =>
             {
                 if (!IsOpen(Registry.Hypervisors, settings.Name, c => settings.LeadsTo(c.Settings)))
-                    Registry.Hypervisors.Add(await OpenHypervisorAsync(settings, cancellationToken).ConfigureAwait(false));
+                    Registry.Hypervisors.Add(await OpenHypervisorAsync(settings,
+                        cancellationToken).ConfigureAwait(false));
             }, cancellationToken).ConfigureAwait(false);
         // The evidence of one lies in another, which must be there before it.
-        foreach (RepositorySettings settings in profile.Repositories.OrderBy(r => r is HypervisorStorageSettings ? 1 : 0))
-            await TryAsync(Registry.Repositories, settings.Name, (settings as HypervisorStorageSettings)?.Hypervisor, async () =>
+        foreach (RepositorySettings settings in profile.Repositories
+            .OrderBy(r => r is HypervisorStorageSettings ? 1 : 0))
+            await TryAsync(Registry.Repositories, settings.Name,
+                (settings as HypervisorStorageSettings)?.Hypervisor, async () =>
             {
                 if (!IsOpen(Registry.Repositories, settings.Name, c => settings.LeadsTo(c.Settings)))
-                    Registry.Repositories.Add(await OpenRepositoryAsync(settings, cancellationToken).ConfigureAwait(false));
+                    Registry.Repositories.Add(await OpenRepositoryAsync(settings,
+                        cancellationToken).ConfigureAwait(false));
             }, cancellationToken).ConfigureAwait(false);
         bool isUseless = _away.Count > 0 && _away.Count == profile.Hypervisors.Count + profile.Repositories.Count;
         foreach ((string name, string noun, Exception why) in _away)
         {
             // With nothing connected there is nothing that could go on.
             if (isUseless) DeferError(why, name);
-            else EmitWarning($"The {noun} '{name}' could not be connected: {ErrorRecordFactory.Known(why).Message} What needs it will fail; what does not goes on.");
+            else EmitWarning($"The {noun} '{name}' could not be connected: {ErrorRecordFactory.Known(why).Message} "
+                + "What needs it will fail; what does not goes on.");
         }
         Emit(profile.Describe(file) with { NotConnected = [.. _away.Select(a => a.Name)] });
     }
 
-    /// <summary>What fails is remembered: a night whose off-site copy is away must still make the local backup, and fail at its end.</summary>
-    private async Task TryAsync<T>(SessionTable<T> table, string name, string? hypervisor, Func<Task> connectAsync, CancellationToken cancellationToken) where T : class, IConnection
+    /// <summary>
+    /// What fails is remembered: a night whose off-site copy is away must still make the local backup, and fail at its
+    /// end.
+    /// </summary>
+    private async Task TryAsync<T>(SessionTable<T> table, string name, string? hypervisor, Func<Task> connectAsync,
+        CancellationToken cancellationToken)
+        where T : class, IConnection
     {
         try
         {
@@ -98,26 +120,41 @@ public sealed class ImportNataliaProfileCommand : NataliaCommand
         return open is not null;
     }
 
-    private async Task<HypervisorConnection> OpenHypervisorAsync(HypervisorSettings settings, CancellationToken cancellationToken) =>
-        await ConnectionFactory.OpenHypervisorAsync(settings, await FindLoginAsync(settings).ConfigureAwait(false), cancellationToken).ConfigureAwait(false);
+    private async Task<HypervisorConnection> OpenHypervisorAsync(HypervisorSettings settings,
+        CancellationToken cancellationToken) =>
+        await ConnectionFactory.OpenHypervisorAsync(settings, await FindLoginAsync(settings).ConfigureAwait(false),
+            cancellationToken).ConfigureAwait(false);
 
-    private async Task<RepositoryConnection> OpenRepositoryAsync(RepositorySettings settings, CancellationToken cancellationToken)
+    private async Task<RepositoryConnection> OpenRepositoryAsync(RepositorySettings settings,
+        CancellationToken cancellationToken)
     {
         if (settings is HypervisorStorageSettings storage)
-            return await ConnectionFactory.OpenNativeRepositoryAsync(storage, Registry.Hypervisors.Get(storage.Hypervisor), await FindEvidenceAsync(storage, cancellationToken).ConfigureAwait(false), cancellationToken).ConfigureAwait(false);
+            return await ConnectionFactory.OpenNativeRepositoryAsync(storage,
+                Registry.Hypervisors.Get(storage.Hypervisor),
+                await FindEvidenceAsync(storage, cancellationToken).ConfigureAwait(false),
+                cancellationToken).ConfigureAwait(false);
         var store = (StoreSettings)settings;
         UserCredential? credential = await FindLoginAsync(store).ConfigureAwait(false);
-        using RepositoryPassword? password = store.PasswordSecret is string secret ? RepositoryPassword.From(await OnPipelineAsync(() => ResolveSecret(secret)).ConfigureAwait(false)) : null;
-        RepositoryConnection opened = await ConnectionFactory.OpenRepositoryAsync(store, password, credential, cancellationToken).ConfigureAwait(false);
+        using RepositoryPassword? password = store.PasswordSecret is string secret
+            ? RepositoryPassword.From(await OnPipelineAsync(() => ResolveSecret(secret)).ConfigureAwait(false))
+            : null;
+        RepositoryConnection opened = await ConnectionFactory.OpenRepositoryAsync(store, password, credential,
+            cancellationToken).ConfigureAwait(false);
         if (opened.KeySlotWarning is string warning) EmitWarning(warning);
         return opened;
     }
 
     private async Task<UserCredential?> FindLoginAsync(ConnectionSettings settings) =>
-        settings.LoginSecret is string secret ? await OnPipelineAsync(() => ResolveCredential(secret)).ConfigureAwait(false) : null;
+        settings.LoginSecret is string secret
+            ? await OnPipelineAsync(() => ResolveCredential(secret)).ConfigureAwait(false)
+            : null;
 
-    /// <summary>The nightly backup is made although the place for its evidence is away; what removes something will be refused until it is back.</summary>
-    private async Task<RepositoryConnection?> FindEvidenceAsync(HypervisorStorageSettings settings, CancellationToken cancellationToken)
+    /// <summary>
+    /// The nightly backup is made although the place for its evidence is away; what removes something will be refused
+    /// until it is back.
+    /// </summary>
+    private async Task<RepositoryConnection?> FindEvidenceAsync(HypervisorStorageSettings settings,
+        CancellationToken cancellationToken)
     {
         if (settings.EvidenceRepository is not string name) return null;
         try
@@ -128,7 +165,8 @@ public sealed class ImportNataliaProfileCommand : NataliaCommand
         }
         catch (NataliaException e)
         {
-            EmitWarning($"The evidence of the repository '{settings.Name}' cannot be kept in '{name}' now: {e.Message} Backups are made all the same; nothing is removed from it until that is mended.");
+            EmitWarning($"The evidence of the repository '{settings.Name}' cannot be kept in '{name}' now: "
+                + $"{e.Message} Backups are made all the same; nothing is removed from it until that is mended.");
             return null;
         }
     }
@@ -137,7 +175,9 @@ public sealed class ImportNataliaProfileCommand : NataliaCommand
     {
         PSCredential { Password.Length: > 0 } credential => credential.ToUser()!,
         PSCredential => throw NotResolved(name, "it is empty"),
-        object other => throw NotResolved(name, $"its resolver returned a {other.GetType().Name}; a server needs a PSCredential with the user's name"),
+        object other =>
+            throw NotResolved(name,
+                $"its resolver returned a {other.GetType().Name}; a server needs a PSCredential with the user's name"),
     };
 
     private SecureString ResolveSecret(string name) => Resolve(name) switch
@@ -145,7 +185,9 @@ public sealed class ImportNataliaProfileCommand : NataliaCommand
         SecureString { Length: > 0 } password => password,
         PSCredential { Password.Length: > 0 } credential => credential.Password,
         SecureString or PSCredential => throw NotResolved(name, "it is empty"),
-        object other => throw NotResolved(name, $"its resolver returned a {other.GetType().Name}, not a SecureString or PSCredential"),
+        object other =>
+            throw NotResolved(name,
+                $"its resolver returned a {other.GetType().Name}, not a SecureString or PSCredential"),
     };
 
     private object Resolve(string name)
@@ -161,7 +203,8 @@ public sealed class ImportNataliaProfileCommand : NataliaCommand
             throw NotResolved(name, $"its resolver failed: {e.Message}", e);
         }
         if (answer == AutomationNull.Value) answer = null;
-        return (answer is PSObject wrapped ? wrapped.BaseObject : answer) ?? throw NotResolved(name, "its resolver returned nothing");
+        return (answer is PSObject wrapped ? wrapped.BaseObject : answer)
+            ?? throw NotResolved(name, "its resolver returned nothing");
     }
 
     private ScriptBlock DefaultResolver(string name)
@@ -171,6 +214,8 @@ public sealed class ImportNataliaProfileCommand : NataliaCommand
         return InvokeCommand.NewScriptBlock("Get-Secret -Name $args[0] -ErrorAction Stop");
     }
 
-    private static NataliaException NotResolved(string name, string why, Exception? inner = null) => new(ErrorIds.SecretNotResolved, NataliaErrorKind.Authentication,
-        $"The secret '{name}' could not be had: {why}.", name, "Give a -SecretResolver that returns it as SecureString or PSCredential.", inner);
+    private static NataliaException NotResolved(string name, string why, Exception? inner = null) =>
+        new(ErrorIds.SecretNotResolved, NataliaErrorKind.Authentication,
+        $"The secret '{name}' could not be had: {why}.", name,
+        "Give a -SecretResolver that returns it as SecureString or PSCredential.", inner);
 }

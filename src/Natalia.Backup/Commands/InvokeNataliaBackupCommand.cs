@@ -15,14 +15,25 @@ namespace Natalia.Backup.Commands;
 
 /// <summary>Makes a restore point of each appliance.</summary>
 /// <remarks>
-/// <para>Freezes the disks, reads what is needed, stores what differs, and makes the point visible when everything is safely stored. The data disk is taken; with -IncludeSystemDisk the system disk, too. The VM's configuration is kept with every point.</para>
-/// <para>-Type Auto reads only what changed where the hypervisor knows it, and everything else otherwise. -Type Full reads everything; run it daily, to catch what change tracking missed. Either way only what differs is stored, and every point is complete in itself.
-/// When an incremental is asked for and is not possible, a full is made, with a warning; the point's Reason says why.</para>
-/// <para>A Proxmox VE cluster moves the data itself, into a storage that is connected with Connect-NataliaRepository -ProxmoxStorage, and takes the whole VM unless -DataDiskOnly is said. It decides by itself whether it trusts its record of changes; the point's Type and Reason say what it did.</para>
-/// <para>Several appliances run side by side, as many as -ThrottleLimit allows. The failure of one is an error of its own with the appliance as its target, written when the last one has run: even -ErrorAction Stop protects the rest.</para>
-/// <para>What Import-NataliaProfile could not connect is an error, too, after the last backup; unless -Repository or -Hypervisor says that something else is meant.</para>
-/// <para>Ctrl-C stops the run, releases what was frozen, and only then returns. What is stored by then is used by the next run.</para>
-/// <para>Without -Repository an appliance goes to the repository that it is enrolled in, or else to the only one that is connected.</para>
+/// <para>Freezes the disks, reads what is needed, stores what differs, and makes the point visible when everything is
+/// safely stored. The data disk is taken; with -IncludeSystemDisk the system disk, too. The VM's configuration is kept
+/// with every point.</para>
+/// <para>-Type Auto reads only what changed where the hypervisor knows it, and everything else otherwise. -Type Full
+/// reads everything; run it daily, to catch what change tracking missed. Either way only what differs is stored, and
+/// every point is complete in itself. When an incremental is asked for and is not possible, a full is made, with a
+/// warning; the point's Reason says why.</para>
+/// <para>A Proxmox VE cluster moves the data itself, into a storage that is connected with Connect-NataliaRepository
+/// -ProxmoxStorage, and takes the whole VM unless -DataDiskOnly is said. It decides by itself whether it trusts its
+/// record of changes; the point's Type and Reason say what it did.</para>
+/// <para>Several appliances run side by side, as many as -ThrottleLimit allows. The failure of one is an error of its
+/// own with the appliance as its target, written when the last one has run: even -ErrorAction Stop protects the
+/// rest.</para>
+/// <para>What Import-NataliaProfile could not connect is an error, too, after the last backup; unless -Repository or
+/// -Hypervisor says that something else is meant.</para>
+/// <para>Ctrl-C stops the run, releases what was frozen, and only then returns. What is stored by then is used by the
+/// next run.</para>
+/// <para>Without -Repository an appliance goes to the repository that it is enrolled in, or else to the only one that
+/// is connected.</para>
 /// </remarks>
 /// <example>
 /// <code>Invoke-NataliaBackup -Appliance natalia-paris -Repository nas -Type Full</code>
@@ -32,13 +43,15 @@ namespace Natalia.Backup.Commands;
 /// <code>$ErrorActionPreference = 'Stop'
 /// Import-NataliaProfile C:\ProgramData\natalia.json
 /// Get-NataliaAppliance | Invoke-NataliaBackup</code>
-/// <para>A scheduled run: every enrolled appliance goes to its repository. The script fails at its end when one of them failed; the others are protected.</para>
+/// <para>A scheduled run: every enrolled appliance goes to its repository. The script fails at its end when one of them
+/// failed; the others are protected.</para>
 /// </example>
 /// <example>
 /// <code>Invoke-NataliaBackup -Appliance natalia-paris-restored -ApplianceId 0c1f52a6f5bd4d1b9d3f9a3f1d7f7c11 -Repository nas</code>
 /// <para>Goes on with the history of an appliance whose VM was restored, and so has a new id on its hypervisor.</para>
 /// </example>
-[Cmdlet(VerbsLifecycle.Invoke, "NataliaBackup", DefaultParameterSetName = ApplianceSet, SupportsShouldProcess = true, ConfirmImpact = ConfirmImpact.Medium)]
+[Cmdlet(VerbsLifecycle.Invoke, "NataliaBackup", DefaultParameterSetName = ApplianceSet, SupportsShouldProcess = true,
+    ConfirmImpact = ConfirmImpact.Medium)]
 [OutputType(typeof(RestorePoint))]
 public sealed class InvokeNataliaBackupCommand : RepositoryWriterCommand
 {
@@ -57,7 +70,10 @@ public sealed class InvokeNataliaBackupCommand : RepositoryWriterCommand
     [ArgumentCompleter(typeof(ApplianceCompleter))]
     public string[] Appliance { get; set; } = [];
 
-    /// <summary>The appliance's id. Together with -Appliance: the id whose history goes on, for a VM that was restored and has a new one.</summary>
+    /// <summary>
+    /// The appliance's id. Together with -Appliance: the id whose history goes on, for a VM that was restored and has a
+    /// new one.
+    /// </summary>
     [Parameter(ParameterSetName = ApplianceSet, ValueFromPipelineByPropertyName = true)]
     [Parameter(Mandatory = true, ParameterSetName = IdSet, ValueFromPipelineByPropertyName = true)]
     public string? ApplianceId { get; set; }
@@ -66,7 +82,10 @@ public sealed class InvokeNataliaBackupCommand : RepositoryWriterCommand
     [Parameter]
     public RequestedBackupType Type { get; set; } = RequestedBackupType.Auto;
 
-    /// <summary>The id of the disk that holds the data, for this run. Left out, the appliance's settings say it, or the hypervisor's description.</summary>
+    /// <summary>
+    /// The id of the disk that holds the data, for this run. Left out, the appliance's settings say it, or the
+    /// hypervisor's description.
+    /// </summary>
     [Parameter]
     [ValidateNotNullOrEmpty]
     public string? DataDisk { get; set; }
@@ -76,8 +95,9 @@ public sealed class InvokeNataliaBackupCommand : RepositoryWriterCommand
     public SwitchParameter IncludeSystemDisk { get; set; }
 
     /// <summary>
-    /// On a Proxmox VE cluster: leave the system disk out. A whole VM is taken otherwise. Such points need a storage entry of their own, since the cluster's retention cannot tell the two kinds apart;
-    /// the VM's setting that leaves a disk out is changed for the run and changed back, also by the next run after a crash.
+    /// On a Proxmox VE cluster: leave the system disk out. A whole VM is taken otherwise. Such points need a storage
+    /// entry of their own, since the cluster's retention cannot tell the two kinds apart; the VM's setting that leaves
+    /// a disk out is changed for the run and changed back, also by the next run after a crash.
     /// </summary>
     [Parameter]
     public SwitchParameter DataDiskOnly { get; set; }
@@ -99,8 +119,11 @@ public sealed class InvokeNataliaBackupCommand : RepositoryWriterCommand
     private protected override Task ProcessAsync(CancellationToken cancellationToken)
     {
         string? id = string.IsNullOrEmpty(ApplianceId) ? null : ApplianceId;
-        IReadOnlyList<ApplianceSelector> appliances = Wildcards.Selectors(ParameterSetName == IdSet ? [id ?? ""] : Appliance);
-        _requests.Add(new WantedBackup(appliances, id, string.IsNullOrEmpty(Repository) ? null : Repository, References.Clean(Hypervisor)));
+        IReadOnlyList<ApplianceSelector> appliances = Wildcards.Selectors(ParameterSetName == IdSet
+            ? [id ?? ""]
+            : Appliance);
+        _requests.Add(new WantedBackup(appliances, id, string.IsNullOrEmpty(Repository) ? null : Repository,
+            References.Clean(Hypervisor)));
         return Task.CompletedTask;
     }
 
@@ -111,12 +134,15 @@ public sealed class InvokeNataliaBackupCommand : RepositoryWriterCommand
             DeferAway(Registry.Hypervisors);
             DeferAway(Registry.Repositories);
         }
-        var wishes = new BackupWishes(Type, DataDisk, IsBound(nameof(IncludeSystemDisk)) ? IncludeSystemDisk : null, IsBound(nameof(DataDiskOnly)) ? DataDiskOnly : null);
+        var wishes = new BackupWishes(Type, DataDisk, IsBound(nameof(IncludeSystemDisk)) ? IncludeSystemDisk : null,
+            IsBound(nameof(DataDiskOnly)) ? DataDiskOnly : null);
         var planner = new BackupPlanner(Registry, wishes, DeferError, EmitWarning);
         List<PlannedRun> confirmed = [];
         foreach (PlannedRun run in await planner.PlanAsync(_requests, cancellationToken).ConfigureAwait(false))
         {
-            if (await ShouldProcessAsync(run.Target.Name, $"Back up {string.Join(", ", run.Disks)} to repository '{run.Repository.Name}'").ConfigureAwait(false)) confirmed.Add(run);
+            if (await ShouldProcessAsync(run.Target.Name,
+                $"Back up {string.Join(", ", run.Disks)} to repository '{run.Repository.Name}'").ConfigureAwait(false))
+                confirmed.Add(run);
         }
         await RunAllAsync(confirmed, cancellationToken).ConfigureAwait(false);
     }
@@ -127,7 +153,8 @@ public sealed class InvokeNataliaBackupCommand : RepositoryWriterCommand
         try
         {
             using ProgressReporter progress = StartProgress($"Backing up {run.Target.Name} to {run.Repository.Name}");
-            result = await native.BackupAsync(run.Located.Description, run.NativeRequest!, progress, cancellationToken).ConfigureAwait(false);
+            result = await native.BackupAsync(run.Located.Description, run.NativeRequest!, progress,
+                cancellationToken).ConfigureAwait(false);
         }
         catch (Exception e) when (!cancellationToken.IsCancellationRequested)
         {
@@ -143,12 +170,17 @@ public sealed class InvokeNataliaBackupCommand : RepositoryWriterCommand
         RestorePoint point = result.Point;
         await Evidence.RecordAsync(run.Repository, NativeEvent.PointMade, point, point.Reason,
         [
-            new("type", point.Type.ToString()), new("requestedType", point.RequestedType.ToString()), new("consistency", point.Consistency.ToString()), new("run", run.NativeRequest!.RunId),
-            new("disks", string.Join(", ", result.Disks.Where(d => d.IsIncluded).Select(d => d.DiskId))), new("sizeBytes", EvidenceBook.Text(point.SizeBytes)), new("readBytes", EvidenceBook.Text(point.ReadBytes)),
-            new("seconds", EvidenceBook.Text(point.Duration?.TotalSeconds, "0")), new("warnings", result.Warnings.Count == 0 ? null : EvidenceBook.Text(result.Warnings.Count)),
+            new("type", point.Type.ToString()), new("requestedType", point.RequestedType.ToString()),
+            new("consistency", point.Consistency.ToString()), new("run", run.NativeRequest!.RunId),
+            new("disks", string.Join(", ", result.Disks.Where(d => d.IsIncluded).Select(d => d.DiskId))),
+            new("sizeBytes", EvidenceBook.Text(point.SizeBytes)), new("readBytes", EvidenceBook.Text(point.ReadBytes)),
+            new("seconds", EvidenceBook.Text(point.Duration?.TotalSeconds, "0")),
+            new("warnings", result.Warnings.Count == 0 ? null : EvidenceBook.Text(result.Warnings.Count)),
         ]).ConfigureAwait(false);
         foreach (string warning in result.Warnings) EmitWarning(warning);
-        if (result.Point.Reason is string reason && (result.Point.Consistency == Consistency.Crash || Type == RequestedBackupType.Incremental)) EmitWarning($"{run.Target.Name}: {reason}");
+        if (result.Point.Reason is string reason
+            && (result.Point.Consistency == Consistency.Crash || Type == RequestedBackupType.Incremental))
+            EmitWarning($"{run.Target.Name}: {reason}");
         Registry.Completion.Remember(result.Point);
         Emit(result.Point);
     }
@@ -183,22 +215,30 @@ public sealed class InvokeNataliaBackupCommand : RepositoryWriterCommand
             return;
         }
         // Before anything is frozen: it can take its time.
-        LockRenewal? renewal = await LockRenewals.RunAsync(run.Repository, run.ApplianceId, run.Target.Name, EmitVerbose, EmitWarning, cancellationToken).ConfigureAwait(false);
+        LockRenewal? renewal = await LockRenewals.RunAsync(run.Repository, run.ApplianceId, run.Target.Name,
+            EmitVerbose, EmitWarning, cancellationToken).ConfigureAwait(false);
         RunOutcome outcome;
         using (ProgressReporter progress = StartProgress($"Backing up {run.Target.Name} to {run.Repository.Name}"))
-            outcome = await BackupRunner.RunAsync(run, Type, run.Repository.Repository, progress, cancellationToken).ConfigureAwait(false);
+            outcome = await BackupRunner.RunAsync(run, Type, run.Repository.Repository, progress,
+                cancellationToken).ConfigureAwait(false);
         foreach (string warning in outcome.Warnings) EmitWarning(warning);
         if (outcome.Point is not null)
         {
             Registry.Completion.Remember(outcome.Point);
-            if (outcome.Point.Requests is long requests) EmitVerbose(string.Format(CultureInfo.InvariantCulture, "{0}: {1} requests to the bucket.", run.Target.Name, requests + (renewal?.Requests ?? 0)));
+            if (outcome.Point.Requests is long requests)
+                EmitVerbose(string.Format(CultureInfo.InvariantCulture, "{0}: {1} requests to the bucket.",
+                    run.Target.Name, requests + (renewal?.Requests ?? 0)));
             if (outcome.Point is { LockedObjects: int locked, ImmutableUntilUtc: DateTime until })
-                EmitVerbose(string.Format(CultureInfo.InvariantCulture, "{0}: {1} objects were stored, each locked and its lock read back. All that the point needs is locked until {2:yyyy-MM-dd HH:mm} UTC at the least.", run.Target.Name, locked, until));
+                EmitVerbose(string.Format(CultureInfo.InvariantCulture,
+                    "{0}: {1} objects were stored, each locked and its lock read back. All that the point needs is "
+                    + "locked until {2:yyyy-MM-dd HH:mm} UTC at the least.",
+                    run.Target.Name, locked, until));
             Emit(outcome.Point with { Requests = outcome.Point.Requests + (renewal?.Requests ?? 0) });
         }
         if (outcome.ReleaseFailure is not null)
         {
-            EmitLeftover($"{run.Target.Name}: what was frozen on hypervisor '{run.Located.Hypervisor.Name}' could not be released and may still be there: {outcome.ReleaseFailure.Message}");
+            EmitLeftover($"{run.Target.Name}: what was frozen on hypervisor '{run.Located.Hypervisor.Name}' could not "
+                + $"be released and may still be there: {outcome.ReleaseFailure.Message}");
             DeferError(outcome.ReleaseFailure, run.Target);
         }
         cancellationToken.ThrowIfCancellationRequested();

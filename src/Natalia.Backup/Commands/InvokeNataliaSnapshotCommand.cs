@@ -8,8 +8,10 @@ namespace Natalia.Backup.Commands;
 
 /// <summary>Makes a short-lived snapshot of each appliance on its hypervisor.</summary>
 /// <remarks>
-/// <para>A snapshot is not a backup: it lies on the disks that it protects, grows, and slows them down. Make one before a risky change and remove it soon after, with Remove-NataliaSnapshot.</para>
-/// <para>The guest's file systems are frozen for it where the guest agent can do that. What was reached stands in Consistency, and why it is less in Reason: both are looked up, not assumed.</para>
+/// <para>A snapshot is not a backup: it lies on the disks that it protects, grows, and slows them down. Make one before
+/// a risky change and remove it soon after, with Remove-NataliaSnapshot.</para>
+/// <para>The guest's file systems are frozen for it where the guest agent can do that. What was reached stands in
+/// Consistency, and why it is less in Reason: both are looked up, not assumed.</para>
 /// </remarks>
 /// <example>
 /// <code>Invoke-NataliaSnapshot -Appliance natalia-01 -Note 'Before the upgrade to 5.2'</code>
@@ -25,7 +27,10 @@ namespace Natalia.Backup.Commands;
 [OutputType(typeof(ApplianceSnapshot))]
 public sealed class InvokeNataliaSnapshotCommand : ApplianceCommand
 {
-    /// <summary>Keep the memory, too. The guest is not frozen then. A VM that is switched off has no memory: IncludesMemory is False then, and a warning says so.</summary>
+    /// <summary>
+    /// Keep the memory, too. The guest is not frozen then. A VM that is switched off has no memory: IncludesMemory is
+    /// False then, and a warning says so.
+    /// </summary>
     [Parameter]
     public SwitchParameter IncludeMemory { get; set; }
 
@@ -34,21 +39,32 @@ public sealed class InvokeNataliaSnapshotCommand : ApplianceCommand
     [ValidateLength(1, 500)]
     public string? Note { get; set; }
 
-    /// <summary>How many minutes to wait for another operation on the VM, and for the snapshot: 1 to 1440, 30 by default.</summary>
+    /// <summary>
+    /// How many minutes to wait for another operation on the VM, and for the snapshot: 1 to 1440, 30 by default.
+    /// </summary>
     [Parameter]
     [ValidateRange(1, 1440)]
     public int TimeoutMinutes { get; set; } = 30;
 
     private protected override string MissedWithoutInput => "no snapshot was made";
 
-    private protected override async Task ProcessApplianceAsync(LocatedAppliance located, CancellationToken cancellationToken)
+    private protected override async Task ProcessApplianceAsync(LocatedAppliance located,
+        CancellationToken cancellationToken)
     {
         ISnapshots snapshots = located.Hypervisor.Hypervisor.Require<ISnapshots>("snapshots");
         if (!await ShouldProcessAsync(located.Description.Name, "Make a snapshot").ConfigureAwait(false)) return;
         using ProgressReporter progress = StartProgress($"Making a snapshot of {located.Description.Name}");
-        var request = new SnapshotRequest { Progress = progress, IncludeMemory = IncludeMemory, Note = Note, Timeout = TimeSpan.FromMinutes(TimeoutMinutes) };
-        ApplianceSnapshot made = await snapshots.CreateSnapshotAsync(located.Description, request, cancellationToken).ConfigureAwait(false);
-        if (made.Reason is not null && !(IncludeMemory && made.IncludesMemory)) EmitWarning($"{made.ApplianceName}: {made.Reason}");
+        var request = new SnapshotRequest
+        {
+            Progress = progress,
+            IncludeMemory = IncludeMemory,
+            Note = Note,
+            Timeout = TimeSpan.FromMinutes(TimeoutMinutes),
+        };
+        ApplianceSnapshot made = await snapshots.CreateSnapshotAsync(located.Description, request,
+            cancellationToken).ConfigureAwait(false);
+        if (made.Reason is not null && !(IncludeMemory && made.IncludesMemory))
+            EmitWarning($"{made.ApplianceName}: {made.Reason}");
         Emit(made);
     }
 }

@@ -9,11 +9,14 @@ using Natalia.Backup.Sessions;
 namespace Natalia.Backup.Commands;
 
 /// <summary>
-/// What every cmdlet of the module stands on: a body that runs on the thread pool, and a pipeline thread that does for it what only it may do.
+/// What every cmdlet of the module stands on: a body that runs on the thread pool, and a pipeline thread that does for
+/// it what only it may do.
 /// </summary>
 /// <remarks>
-/// <para>The body sends objects, errors, warnings, progress and questions; the pipeline thread delivers them in order. Ctrl-C only cancels the body's token: control returns to the user
-/// when the body has ended, its clean-up included. The same holds when a later command of the pipeline has had enough (<c>Select-Object -First 1</c>), or an error is to stop everything.</para>
+/// <para>The body sends objects, errors, warnings, progress and questions; the pipeline thread delivers them in order.
+/// Ctrl-C only cancels the body's token: control returns to the user when the body has ended, its clean-up included.
+/// The same holds when a later command of the pipeline has had enough (<c>Select-Object -First 1</c>), or an error is
+/// to stop everything.</para>
 /// </remarks>
 public abstract class NataliaCommand : PSCmdlet, IDisposable
 {
@@ -37,12 +40,16 @@ public abstract class NataliaCommand : PSCmdlet, IDisposable
     /// <summary>Keeps evidence of what is done in repositories that have no log of their own.</summary>
     private protected EvidenceBook Evidence => _evidence ??= new EvidenceBook(Registry, EmitWarning, DeferError);
 
-    /// <summary>True for a command that makes one thing or nothing: its failure ends it, instead of the record that it happened with.</summary>
+    /// <summary>
+    /// True for a command that makes one thing or nothing: its failure ends it, instead of the record that it happened
+    /// with.
+    /// </summary>
     private protected virtual bool FailsAsAWhole => false;
 
     /// <summary>
-    /// For a command that protects, proves or gives back: what was not done when a pipeline brought nothing. That is an error then, since a filter that fits nothing must not pass for success.
-    /// Null for commands that list, or take away, where nothing to do is as good as done.
+    /// For a command that protects, proves or gives back: what was not done when a pipeline brought nothing. That is an
+    /// error then, since a filter that fits nothing must not pass for success. Null for commands that list, or take
+    /// away, where nothing to do is as good as done.
     /// </summary>
     private protected virtual string? MissedWithoutInput => null;
 
@@ -53,7 +60,8 @@ public abstract class NataliaCommand : PSCmdlet, IDisposable
     private protected virtual Task BeginAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 
     /// <summary>
-    /// Takes an input on the pipeline thread when keeping it is all that is to be done before the end: a hundred thousand inputs then need no hundred thousand tasks.
+    /// Takes an input on the pipeline thread when keeping it is all that is to be done before the end: a hundred
+    /// thousand inputs then need no hundred thousand tasks.
     /// </summary>
     /// <returns>True when <see cref="ProcessAsync"/> need not run for this input.</returns>
     private protected virtual bool TryCollect() => false;
@@ -85,7 +93,9 @@ public abstract class NataliaCommand : PSCmdlet, IDisposable
     protected sealed override void EndProcessing()
     {
         if (!_hadInput && _deferredErrors.IsEmpty && MissedWithoutInput is string missed)
-            AddDeferred(new NataliaException(ErrorIds.NothingToDo, NataliaErrorKind.InvalidOperation, $"The pipeline brought nothing: {missed}.", recommendedAction: "Look at what the command before this one lists, and at the filters in between."));
+            AddDeferred(new NataliaException(ErrorIds.NothingToDo, NataliaErrorKind.InvalidOperation,
+                $"The pipeline brought nothing: {missed}.",
+                recommendedAction: "Look at what the command before this one lists, and at the filters in between."));
         Run(EndAsync, failureEndsCommand: true);
         WriteDeferredErrors();
         Active.End(this);
@@ -98,10 +108,12 @@ public abstract class NataliaCommand : PSCmdlet, IDisposable
     private protected void Emit(object value) => _bridge.Post(() => WriteObject(value, enumerateCollection: false));
 
     /// <summary>Writes many objects to the pipeline, one by one, with less ado.</summary>
-    private protected void EmitAll(IReadOnlyCollection<object> values) => _bridge.Post(() => WriteObject(values, enumerateCollection: true));
+    private protected void EmitAll(IReadOnlyCollection<object> values) =>
+        _bridge.Post(() => WriteObject(values, enumerateCollection: true));
 
     /// <summary>Writes an error that does not end the command.</summary>
-    private protected void EmitError(Exception exception, object? target = null) => EmitError(ErrorRecordFactory.Create(exception, target));
+    private protected void EmitError(Exception exception, object? target = null) =>
+        EmitError(ErrorRecordFactory.Create(exception, target));
 
     /// <summary>Writes an error that does not end the command.</summary>
     private protected void EmitError(ErrorRecord error)
@@ -110,10 +122,16 @@ public abstract class NataliaCommand : PSCmdlet, IDisposable
         _bridge.Post(() => WriteOrPassOn(error));
     }
 
-    /// <summary>Keeps an error until everything else is done, so that even <c>-ErrorAction Stop</c> lets the rest run.</summary>
-    private protected void DeferError(Exception exception, object? target = null) => EmitVerbose(AddDeferred(exception, target).Exception.Message);
+    /// <summary>
+    /// Keeps an error until everything else is done, so that even <c>-ErrorAction Stop</c> lets the rest run.
+    /// </summary>
+    private protected void DeferError(Exception exception, object? target = null) =>
+        EmitVerbose(AddDeferred(exception, target).Exception.Message);
 
-    /// <summary>An error at the end, for a command that looks at everything: what the profile names and could not be connected was not looked at.</summary>
+    /// <summary>
+    /// An error at the end, for a command that looks at everything: what the profile names and could not be connected
+    /// was not looked at.
+    /// </summary>
     private protected void DeferAway<T>(SessionTable<T> table) where T : class, IConnection
     {
         foreach (AwayConnection away in table.Away)
@@ -125,8 +143,12 @@ public abstract class NataliaCommand : PSCmdlet, IDisposable
     /// <summary>Writes a warning.</summary>
     private protected void EmitWarning(string text) => _bridge.Post(() => WriteWarning(DisplayText.Clean(text)));
 
-    /// <summary>Writes a warning that must reach a person even when the pipeline was stopped: something was left behind.</summary>
-    private protected void EmitLeftover(string text) => _bridge.Post(() => WriteWarning(DisplayText.Clean(text)), () => Host?.UI?.WriteWarningLine(DisplayText.Clean(text)));
+    /// <summary>
+    /// Writes a warning that must reach a person even when the pipeline was stopped: something was left behind.
+    /// </summary>
+    private protected void EmitLeftover(string text) =>
+        _bridge.Post(() => WriteWarning(DisplayText.Clean(text)),
+            () => Host?.UI?.WriteWarningLine(DisplayText.Clean(text)));
 
     /// <summary>Writes a verbose message.</summary>
     private protected void EmitVerbose(string text) => _bridge.Post(() => WriteVerbose(DisplayText.Clean(text)));
@@ -134,10 +156,14 @@ public abstract class NataliaCommand : PSCmdlet, IDisposable
     /// <summary>Asks whether to make a change, on the pipeline thread.</summary>
     /// <param name="target">What would be changed.</param>
     /// <param name="action">How.</param>
-    private protected Task<bool> ShouldProcessAsync(string target, string action) => _bridge.AskAsync(() => ShouldProcess(DisplayText.CleanLine(target), DisplayText.Clean(action)), _ => true);
+    private protected Task<bool> ShouldProcessAsync(string target, string action) =>
+        _bridge.AskAsync(() => ShouldProcess(DisplayText.CleanLine(target), DisplayText.Clean(action)), _ => true);
 
-    /// <summary>Runs something on the pipeline thread; for what needs the session's state, such as paths and script blocks.</summary>
-    private protected Task<T> OnPipelineAsync<T>(Func<T> function) => _bridge.AskAsync(function, e => e is PipelineStoppedException);
+    /// <summary>
+    /// Runs something on the pipeline thread; for what needs the session's state, such as paths and script blocks.
+    /// </summary>
+    private protected Task<T> OnPipelineAsync<T>(Func<T> function) =>
+        _bridge.AskAsync(function, e => e is PipelineStoppedException);
 
     /// <summary>A bar on the progress display. Dispose it when the activity has ended.</summary>
     /// <param name="activity">What is going on, and with what.</param>
@@ -149,14 +175,20 @@ public abstract class NataliaCommand : PSCmdlet, IDisposable
     private protected bool IsBound(string parameterName) => MyInvocation.BoundParameters.ContainsKey(parameterName);
 
     /// <summary>True when the user wants to see what would be done.</summary>
-    private protected bool IsWhatIf() => MyInvocation.BoundParameters.TryGetValue("WhatIf", out object? bound) ? bound is SwitchParameter { IsPresent: true } || bound is true
+    private protected bool IsWhatIf() =>
+        MyInvocation.BoundParameters.TryGetValue("WhatIf", out object? bound)
+            ? bound is SwitchParameter { IsPresent: true } || bound is true
         : LanguagePrimitives.IsTrue(SessionState.PSVariable.GetValue("WhatIfPreference"));
 
-    /// <summary>True when ShouldProcess has asked already, or the user wants no questions: for what is asked only where the preference is the usual one, High.</summary>
+    /// <summary>
+    /// True when ShouldProcess has asked already, or the user wants no questions: for what is asked only where the
+    /// preference is the usual one, High.
+    /// </summary>
     private protected bool HasAnswered()
     {
         if (IsBound("Confirm")) return true;
-        return LanguagePrimitives.TryConvertTo(GetVariableValue("ConfirmPreference"), out ConfirmImpact preference) && preference != ConfirmImpact.High;
+        return LanguagePrimitives.TryConvertTo(GetVariableValue("ConfirmPreference"), out ConfirmImpact preference)
+            && preference != ConfirmImpact.High;
     }
 
     /// <summary>Releases what the command holds.</summary>
@@ -206,7 +238,8 @@ public abstract class NataliaCommand : PSCmdlet, IDisposable
     }
 
     /// <summary>
-    /// Writes an error now; or, where it would end a pipeline in which a command of this module comes later, leaves it to that command's end: the failure of one must not keep the others from being protected.
+    /// Writes an error now; or, where it would end a pipeline in which a command of this module comes later, leaves it
+    /// to that command's end: the failure of one must not keep the others from being protected.
     /// </summary>
     private void WriteOrPassOn(ErrorRecord error)
     {
@@ -239,7 +272,10 @@ public abstract class NataliaCommand : PSCmdlet, IDisposable
 
     private bool FirstErrorStops()
     {
-        object? preference = MyInvocation.BoundParameters.TryGetValue("ErrorAction", out object? bound) ? bound : SessionState.PSVariable.GetValue("ErrorActionPreference");
-        return LanguagePrimitives.TryConvertTo(preference, out ActionPreference action) && action == ActionPreference.Stop;
+        object? preference = MyInvocation.BoundParameters.TryGetValue("ErrorAction", out object? bound)
+            ? bound
+            : SessionState.PSVariable.GetValue("ErrorActionPreference");
+        return LanguagePrimitives.TryConvertTo(preference, out ActionPreference action)
+            && action == ActionPreference.Stop;
     }
 }

@@ -7,7 +7,8 @@ namespace Natalia.Backup.Commands;
 
 /// <summary>Protects restore points from removal: by retention and by hand.</summary>
 /// <remarks>
-/// <para>A protected point stays whatever the retention policy says, until Unprotect-NataliaRestorePoint lifts it. It uses none of the policy's slots and stands for no day, week or month.</para>
+/// <para>A protected point stays whatever the retention policy says, until Unprotect-NataliaRestorePoint lifts it. It
+/// uses none of the policy's slots and stands for no day, week or month.</para>
 /// <para>Who did it, when and why goes into the audit log.</para>
 /// </remarks>
 /// <example>
@@ -18,7 +19,8 @@ namespace Natalia.Backup.Commands;
 /// <code>Protect-NataliaRestorePoint -RestorePointId 3fa9 -Reason 'Evidence for case 17' -WhatIf</code>
 /// <para>Shows which point would be protected.</para>
 /// </example>
-[Cmdlet(VerbsSecurity.Protect, "NataliaRestorePoint", SupportsShouldProcess = true, ConfirmImpact = ConfirmImpact.Medium)]
+[Cmdlet(VerbsSecurity.Protect, "NataliaRestorePoint", SupportsShouldProcess = true,
+    ConfirmImpact = ConfirmImpact.Medium)]
 [OutputType(typeof(RestorePoint))]
 public sealed class ProtectNataliaRestorePointCommand : RestorePointCommand
 {
@@ -33,9 +35,11 @@ public sealed class ProtectNataliaRestorePointCommand : RestorePointCommand
 
     private protected override async Task ProcessPointAsync(LocatedPoint point, CancellationToken cancellationToken)
     {
-        string target = string.Format(CultureInfo.InvariantCulture, "{0} ({1}) in repository '{2}'", point.Point, point.Point.RestorePointId, point.Repository.Name);
+        string target = string.Format(CultureInfo.InvariantCulture, "{0} ({1}) in repository '{2}'", point.Point,
+            point.Point.RestorePointId, point.Repository.Name);
         if (!await ShouldProcessAsync(target, "Protect the restore point from removal").ConfigureAwait(false)) return;
-        RestorePoint after = await Evidence.Over(point.Repository).SetProtectionAsync(point.Point, isProtected: true, Reason, cancellationToken).ConfigureAwait(false);
+        RestorePoint after = await Evidence.Over(point.Repository)
+            .SetProtectionAsync(point.Point, isProtected: true, Reason, cancellationToken).ConfigureAwait(false);
         if (PassThru) Emit(after);
     }
 }

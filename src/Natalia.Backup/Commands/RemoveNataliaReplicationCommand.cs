@@ -7,7 +7,8 @@ namespace Natalia.Backup.Commands;
 
 /// <summary>Ends replications, and removes their copies unless told otherwise.</summary>
 /// <remarks>
-/// <para>On Proxmox VE the node removes the copies in the background; until then the replication stays in the list as being removed, and a new one to the same node has to wait.</para>
+/// <para>On Proxmox VE the node removes the copies in the background; until then the replication stays in the list as
+/// being removed, and a new one to the same node has to wait.</para>
 /// </remarks>
 /// <example>
 /// <code>Get-NataliaReplication -Appliance natalia-01 | Remove-NataliaReplication</code>
@@ -34,10 +35,18 @@ public sealed class RemoveNataliaReplicationCommand : HypervisorCommand
     {
         try
         {
-            IReadOnlyList<(HypervisorConnection Connection, IReplication Able)> able = HypervisorsAbleTo<IReplication>("replication");
-            if (able.Count > 1) throw new NataliaException(ErrorIds.HypervisorAmbiguous, NataliaErrorKind.InvalidOperation, $"Which hypervisor has the replication '{ReplicationId}'? {able.Count} are connected.", ReplicationId, "Name one with -Hypervisor.");
-            if (await ShouldProcessAsync($"{ReplicationId} on '{able[0].Connection.Name}'", KeepReplica ? "End the replication and keep the copy" : "End the replication and remove the copy").ConfigureAwait(false))
-                await able[0].Able.RemoveReplicationAsync(ReplicationId, KeepReplica, cancellationToken).ConfigureAwait(false);
+            IReadOnlyList<(HypervisorConnection Connection, IReplication Able)> able =
+                HypervisorsAbleTo<IReplication>("replication");
+            if (able.Count > 1)
+                throw new NataliaException(ErrorIds.HypervisorAmbiguous, NataliaErrorKind.InvalidOperation,
+                    $"Which hypervisor has the replication '{ReplicationId}'? {able.Count} are connected.",
+                    ReplicationId, "Name one with -Hypervisor.");
+            if (await ShouldProcessAsync($"{ReplicationId} on '{able[0].Connection.Name}'",
+                KeepReplica
+                    ? "End the replication and keep the copy"
+                    : "End the replication and remove the copy").ConfigureAwait(false))
+                await able[0].Able.RemoveReplicationAsync(ReplicationId, KeepReplica,
+                    cancellationToken).ConfigureAwait(false);
         }
         catch (Exception e) when (!cancellationToken.IsCancellationRequested)
         {

@@ -11,10 +11,15 @@ namespace Natalia.Backup.Commands;
 
 /// <summary>Removes restore points for ever.</summary>
 /// <remarks>
-/// <para>The other points stay as they are: none depends on another one. The removal and its reason go into the audit log. The space comes back when the repository is optimized.</para>
-/// <para>Refused are points that are protected or locked, the newest point of an appliance by its time, the newest good one, and the good one that was made last: something to restore from always stays.</para>
-/// <para>Of a retention plan only the rows whose Action is Remove are taken. A row of a point that is kept, the result of a check, a copy or a repair, and an audit record are the error InputRefused: they carry the id of a point that nobody asked to remove.</para>
-/// <para>Asks before it removes; in a runbook, say -Confirm:$false. For the regular clean-up use a retention policy instead.</para>
+/// <para>The other points stay as they are: none depends on another one. The removal and its reason go into the audit
+/// log. The space comes back when the repository is optimized.</para>
+/// <para>Refused are points that are protected or locked, the newest point of an appliance by its time, the newest good
+/// one, and the good one that was made last: something to restore from always stays.</para>
+/// <para>Of a retention plan only the rows whose Action is Remove are taken. A row of a point that is kept, the result
+/// of a check, a copy or a repair, and an audit record are the error InputRefused: they carry the id of a point that
+/// nobody asked to remove.</para>
+/// <para>Asks before it removes; in a runbook, say -Confirm:$false. For the regular clean-up use a retention policy
+/// instead.</para>
 /// </remarks>
 /// <example>
 /// <code>Get-NataliaRestorePoint -Appliance natalia-test -Before (Get-Date).AddMonths(-6) | Remove-NataliaRestorePoint -WhatIf</code>
@@ -32,7 +37,10 @@ namespace Natalia.Backup.Commands;
 [OutputType(typeof(void))]
 public sealed class RemoveNataliaRestorePointCommand : RestorePointCommand
 {
-    /// <summary>What is piped in: restore points, or the rows of a retention plan whose Action is Remove. Other rows, results of checks and audit records carry the ids of points, too, and are refused.</summary>
+    /// <summary>
+    /// What is piped in: restore points, or the rows of a retention plan whose Action is Remove. Other rows, results of
+    /// checks and audit records carry the ids of points, too, and are refused.
+    /// </summary>
     [Parameter(ValueFromPipeline = true)]
     [ValidateNotNull]
     public PSObject? InputObject { get; set; }
@@ -55,10 +63,14 @@ public sealed class RemoveNataliaRestorePointCommand : RestorePointCommand
     private protected override async Task ProcessPointAsync(LocatedPoint point, CancellationToken cancellationToken)
     {
         RestorePoint one = point.Point;
-        string target = string.Format(CultureInfo.InvariantCulture, "{0} ({1}) in repository '{2}'", one, one.RestorePointId, point.Repository.Name);
+        string target = string.Format(CultureInfo.InvariantCulture, "{0} ({1}) in repository '{2}'", one,
+            one.RestorePointId, point.Repository.Name);
         IPointRepository repository = Evidence.Over(point.Repository);
         // -WhatIf tells what would happen, refusals included; the removal itself looks for them again.
-        if (await OnPipelineAsync(IsWhatIf).ConfigureAwait(false) && await repository.FindRemovalRefusalAsync(one, cancellationToken).ConfigureAwait(false) is NataliaException refusal) throw refusal;
+        if (await OnPipelineAsync(IsWhatIf).ConfigureAwait(false)
+            && await repository.FindRemovalRefusalAsync(one,
+                cancellationToken).ConfigureAwait(false) is NataliaException refusal)
+            throw refusal;
         if (!await ShouldProcessAsync(target, "Remove the restore point for ever").ConfigureAwait(false)) return;
         await repository.RemoveRestorePointAsync(one, Reason, cancellationToken).ConfigureAwait(false);
         Registry.Completion.Forget(one.RestorePointId);

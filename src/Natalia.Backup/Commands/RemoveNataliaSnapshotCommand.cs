@@ -39,11 +39,14 @@ public sealed class RemoveNataliaSnapshotCommand : HypervisorCommand
         try
         {
             var directory = new ApplianceDirectory(Registry, DeferError, EmitWarning);
-            IReadOnlyList<LocatedAppliance> all = await directory.ListAsync(HypervisorsToRead(), cancellationToken).ConfigureAwait(false);
+            IReadOnlyList<LocatedAppliance> all = await directory.ListAsync(HypervisorsToRead(),
+                cancellationToken).ConfigureAwait(false);
             LocatedAppliance located = ApplianceDirectory.SelectForChange(all, ApplianceSelector.Of(ApplianceId))[0];
             ISnapshots snapshots = located.Hypervisor.Hypervisor.Require<ISnapshots>("snapshots");
-            if (await ShouldProcessAsync($"{located.Description.Name}: {SnapshotId}", "Remove the snapshot for ever").ConfigureAwait(false))
-                await snapshots.RemoveSnapshotAsync(located.Description, SnapshotId, cancellationToken).ConfigureAwait(false);
+            if (await ShouldProcessAsync($"{located.Description.Name}: {SnapshotId}",
+                "Remove the snapshot for ever").ConfigureAwait(false))
+                await snapshots.RemoveSnapshotAsync(located.Description, SnapshotId,
+                    cancellationToken).ConfigureAwait(false);
         }
         catch (Exception e) when (!cancellationToken.IsCancellationRequested)
         {

@@ -10,7 +10,9 @@ public abstract class RepositoryKeyCommand : NataliaCommand
     private protected RepositoryKeyCommand() { }
 
     /// <summary>
-    /// The repository: the session that Connect-NataliaRepository returned, or its name. Left out, the repository of a piped key is taken, else the only connected one; when several are connected, that is the error RepositoryAmbiguous.
+    /// The repository: the session that Connect-NataliaRepository returned, or its name. Left out, the repository of a
+    /// piped key is taken, else the only connected one; when several are connected, that is the error
+    /// RepositoryAmbiguous.
     /// </summary>
     [Parameter]
     [RepositoryReference]
@@ -23,5 +25,6 @@ public abstract class RepositoryKeyCommand : NataliaCommand
     public string? RepositoryId { get; set; }
 
     /// <summary>The repository to change.</summary>
-    private protected RepositoryConnection RepositoryToChange() => Registry.Repositories.ForWriting(string.IsNullOrEmpty(Repository) ? RepositoryId : Repository);
+    private protected RepositoryConnection RepositoryToChange() =>
+        Registry.Repositories.ForWriting(string.IsNullOrEmpty(Repository) ? RepositoryId : Repository);
 }

@@ -9,7 +9,9 @@ using Natalia.Backup.Storage.S3;
 
 namespace Natalia.Backup.Commands;
 
-/// <summary>What making and connecting a repository have in common: where it is, its password, and the name of the session.</summary>
+/// <summary>
+/// What making and connecting a repository have in common: where it is, its password, and the name of the session.
+/// </summary>
 public abstract class RepositoryOpenerCommand : NataliaCommand
 {
     private protected const string FolderPasswordSet = "Folder";
@@ -21,19 +23,26 @@ public abstract class RepositoryOpenerCommand : NataliaCommand
 
     private protected RepositoryOpenerCommand() { }
 
-    /// <summary>The repository's folder, on a disk or a share. Relative paths, ~ and PowerShell drives are welcome; wildcards are taken literally.</summary>
+    /// <summary>
+    /// The repository's folder, on a disk or a share. Relative paths, ~ and PowerShell drives are welcome; wildcards
+    /// are taken literally.
+    /// </summary>
     [Parameter(Mandatory = true, Position = 0, ParameterSetName = FolderPasswordSet)]
     [Parameter(Mandatory = true, Position = 0, ParameterSetName = FolderUnencryptedSet)]
     [ValidateNotNullOrEmpty]
     public virtual string Path { get; set; } = "";
 
-    /// <summary>The name of an S3 bucket that exists. For immutable repositories it must have been made with Object Lock.</summary>
+    /// <summary>
+    /// The name of an S3 bucket that exists. For immutable repositories it must have been made with Object Lock.
+    /// </summary>
     [Parameter(Mandatory = true, ParameterSetName = BucketPasswordSet)]
     [Parameter(Mandatory = true, ParameterSetName = BucketUnencryptedSet)]
     [ValidateNotNullOrEmpty]
     public virtual string Bucket { get; set; } = "";
 
-    /// <summary>The address of the S3 server, such as https://s3.eu-central-1.wasabisys.com. Left out, AWS is meant.</summary>
+    /// <summary>
+    /// The address of the S3 server, such as https://s3.eu-central-1.wasabisys.com. Left out, AWS is meant.
+    /// </summary>
     [Parameter(ParameterSetName = BucketPasswordSet)]
     [Parameter(ParameterSetName = BucketUnencryptedSet)]
     public virtual Uri? Endpoint { get; set; }
@@ -44,8 +53,9 @@ public abstract class RepositoryOpenerCommand : NataliaCommand
     public virtual string? Region { get; set; }
 
     /// <summary>
-    /// Where requests name the bucket: Path (https://host/bucket), Virtual (https://bucket.host), or Auto, the default: Virtual at AWS, Path at an address or at localhost; elsewhere Path, and where the server refuses
-    /// that, Virtual. What was found goes into profiles.
+    /// Where requests name the bucket: Path (https://host/bucket), Virtual (https://bucket.host), or Auto, the default:
+    /// Virtual at AWS, Path at an address or at localhost; elsewhere Path, and where the server refuses that, Virtual.
+    /// What was found goes into profiles.
     /// </summary>
     [Parameter(ParameterSetName = BucketPasswordSet)]
     [Parameter(ParameterSetName = BucketUnencryptedSet)]
@@ -57,8 +67,9 @@ public abstract class RepositoryOpenerCommand : NataliaCommand
     public virtual string? Prefix { get; set; }
 
     /// <summary>
-    /// With -Bucket: the access key as user name and its secret as password. Left out, the AWS SDK's own chain is used: environment, profile, role of the machine. With -Path, on Windows and for a UNC path: the user of the
-    /// share; the connection ends with the session. Left out, Windows takes the account that runs the command.
+    /// With -Bucket: the access key as user name and its secret as password. Left out, the AWS SDK's own chain is used:
+    /// environment, profile, role of the machine. With -Path, on Windows and for a UNC path: the user of the share; the
+    /// connection ends with the session. Left out, Windows takes the account that runs the command.
     /// </summary>
     [Parameter(ParameterSetName = FolderPasswordSet)]
     [Parameter(ParameterSetName = FolderUnencryptedSet)]
@@ -67,7 +78,10 @@ public abstract class RepositoryOpenerCommand : NataliaCommand
     [Credential]
     public virtual PSCredential? Credential { get; set; }
 
-    /// <summary>The SHA-256 fingerprint of the S3 server's certificate. When it is given, exactly this certificate is trusted and no other.</summary>
+    /// <summary>
+    /// The SHA-256 fingerprint of the S3 server's certificate. When it is given, exactly this certificate is trusted
+    /// and no other.
+    /// </summary>
     [Parameter(ParameterSetName = BucketPasswordSet)]
     [Parameter(ParameterSetName = BucketUnencryptedSet)]
     public virtual string? ServerCertificateThumbprint { get; set; }
@@ -77,7 +91,10 @@ public abstract class RepositoryOpenerCommand : NataliaCommand
     [Parameter(Mandatory = true, ParameterSetName = BucketUnencryptedSet)]
     public SwitchParameter Unencrypted { get; set; }
 
-    /// <summary>What to call the session. Left out, it is called like the folder or the bucket, with a number behind it when that name is in use.</summary>
+    /// <summary>
+    /// What to call the session. Left out, it is called like the folder or the bucket, with a number behind it when
+    /// that name is in use.
+    /// </summary>
     [Parameter]
     [ValidateSessionName]
     public string? Name { get; set; }
@@ -113,7 +130,13 @@ public abstract class RepositoryOpenerCommand : NataliaCommand
     {
         RequireUsablePath();
         string path = await OnPipelineAsync(() => FilePaths.Resolve(SessionState, Path)).ConfigureAwait(false);
-        return new FolderStoreSettings { Name = FreeName(SessionName.FromPath(path, "repository")), Path = path, Access = Access, CredentialSecret = Credential is null ? null : "" };
+        return new FolderStoreSettings
+        {
+            Name = FreeName(SessionName.FromPath(path, "repository")),
+            Path = path,
+            Access = Access,
+            CredentialSecret = Credential is null ? null : "",
+        };
     }
 
     /// <summary>The name that the user gave, or one like the thing's own.</summary>
@@ -125,33 +148,52 @@ public abstract class RepositoryOpenerCommand : NataliaCommand
         return name;
     }
 
-    /// <summary>Elsewhere than on Windows a UNC path would be taken for a folder with strange characters, and made.</summary>
+    /// <summary>
+    /// Elsewhere than on Windows a UNC path would be taken for a folder with strange characters, and made.
+    /// </summary>
     private void RequireUsablePath()
     {
         bool isUnc = Path.StartsWith(@"\\", StringComparison.Ordinal);
         if (isUnc && System.IO.Path.DirectorySeparatorChar != '\\')
-            throw new NataliaException(Credential is null ? ErrorIds.PathNotSupported : ErrorIds.ShareCredentialNotSupported, NataliaErrorKind.NotSupported, $"Only Windows reaches the share '{Path}' by its UNC path.", Path,
+            throw new NataliaException(Credential is null
+                ? ErrorIds.PathNotSupported
+                : ErrorIds.ShareCredentialNotSupported,
+                NataliaErrorKind.NotSupported, $"Only Windows reaches the share '{Path}' by its UNC path.", Path,
                 "Mount the share (mount -t cifs, with its credentials), and name the folder below the mount point.");
         if (!isUnc && Credential is not null)
-            throw new NataliaException(ErrorIds.ShareCredentialNotSupported, NataliaErrorKind.InvalidArgument, $"'{Path}' is not on a share that is named by a UNC path, so -Credential has no meaning for it.", Path, @"Leave -Credential out, or name the folder as \\server\share\folder.");
+            throw new NataliaException(ErrorIds.ShareCredentialNotSupported, NataliaErrorKind.InvalidArgument,
+                $"'{Path}' is not on a share that is named by a UNC path, so -Credential has no meaning for it.", Path,
+                @"Leave -Credential out, or name the folder as \\server\share\folder.");
     }
 
     /// <summary>Opens or makes it; null when the user did not want it after all.</summary>
-    private protected abstract Task<RepositoryConnection?> OpenAsync(StoreSettings settings, RepositoryPassword? password, CancellationToken cancellationToken);
+    private protected abstract Task<RepositoryConnection?> OpenAsync(StoreSettings settings,
+        RepositoryPassword? password, CancellationToken cancellationToken);
 
     private protected override async Task ProcessAsync(CancellationToken cancellationToken)
     {
         if (Access == RepositoryAccess.Unencrypted && !Unencrypted)
-            throw new NataliaException(ErrorIds.PasswordRequired, NataliaErrorKind.InvalidArgument, "A repository that is not -Unencrypted needs a -Password.");
-        SecureString? secret = Access == RepositoryAccess.Password ? await FindPasswordAsync().ConfigureAwait(false) : null;
+            throw new NataliaException(ErrorIds.PasswordRequired, NataliaErrorKind.InvalidArgument,
+                "A repository that is not -Unencrypted needs a -Password.");
+        SecureString? secret = Access == RepositoryAccess.Password
+            ? await FindPasswordAsync().ConfigureAwait(false)
+            : null;
         if (Access == RepositoryAccess.Password && secret is not { Length: > 0 })
-            throw new NataliaException(ErrorIds.PasswordRequired, NataliaErrorKind.InvalidArgument, "The password is empty.", recommendedAction: "Give a -Password, or say -Unencrypted when there is to be none.");
-        StoreSettings settings = Bucket.Length > 0 ? DescribeBucket(FreeName(Bucket)) : await DescribeFolderAsync().ConfigureAwait(false);
+            throw new NataliaException(ErrorIds.PasswordRequired, NataliaErrorKind.InvalidArgument,
+                "The password is empty.",
+                recommendedAction: "Give a -Password, or say -Unencrypted when there is to be none.");
+        StoreSettings settings = Bucket.Length > 0
+            ? DescribeBucket(FreeName(Bucket))
+            : await DescribeFolderAsync().ConfigureAwait(false);
         using RepositoryPassword? password = secret is null ? null : RepositoryPassword.From(secret);
-        if (await OpenAsync(settings, password, cancellationToken).ConfigureAwait(false) is not RepositoryConnection connection) return;
+        if (await OpenAsync(settings, password,
+            cancellationToken).ConfigureAwait(false) is not RepositoryConnection connection)
+            return;
         Registry.Repositories.Add(connection);
         if (connection.Session.BucketRetentionDays is int days)
-            EmitWarning($"The bucket '{Bucket}' locks everything that is put into it for {days} days, leases and other short-lived objects included. That works, and costs their storage: a few KiB with each run, and the space of removed points comes back no earlier than {days} days after it was written.");
+            EmitWarning($"The bucket '{Bucket}' locks everything that is put into it for {days} days, leases and "
+                + $"other short-lived objects included. That works, and costs their storage: a few KiB with each run, "
+                + $"and the space of removed points comes back no earlier than {days} days after it was written.");
         Emit(connection.Session);
     }
 }

@@ -1,6 +1,5 @@
 using System.Management.Automation;
 using Natalia.Backup.Arguments;
-using Natalia.Backup.Engine;
 using Natalia.Backup.Operations.Connections;
 
 namespace Natalia.Backup.Commands;
@@ -11,7 +10,8 @@ public abstract class RepositoryReaderCommand : NataliaCommand
     private protected RepositoryReaderCommand() { }
 
     /// <summary>
-    /// The repository: the session that <c>Connect-NataliaRepository</c> returned, or its name. Left out, every connected repository is read.
+    /// The repository: the session that <c>Connect-NataliaRepository</c> returned, or its name. Left out, every
+    /// connected repository is read.
     /// </summary>
     [Parameter]
     [RepositoryReference]
@@ -23,15 +23,20 @@ public abstract class RepositoryReaderCommand : NataliaCommand
     [ValidateNotNullOrEmpty]
     public string? RepositoryId { get; set; }
 
-    /// <summary>The repositories to read points from. Those that were opened without a password are left out when others are there and none was named.</summary>
+    /// <summary>
+    /// The repositories to read points from. Those that were opened without a password are left out when others are
+    /// there and none was named.
+    /// </summary>
     /// <exception cref="Engine.NataliaException"><c>RepositoryNotConnected</c>.</exception>
     private protected IReadOnlyList<RepositoryConnection> RepositoriesToRead()
     {
-        IReadOnlyList<RepositoryConnection> repositories = Registry.RepositoriesWithPoints(References.Clean(Repository), RepositoryId);
+        IReadOnlyList<RepositoryConnection> repositories = Registry.RepositoriesWithPoints(References.Clean(Repository),
+            RepositoryId);
         if (NamesNoRepository) DeferAway(Registry.Repositories);
         return repositories;
     }
 
     /// <summary>True when all of them are meant.</summary>
-    private protected bool NamesNoRepository => References.Clean(Repository) is not { Count: > 0 } && string.IsNullOrEmpty(RepositoryId);
+    private protected bool NamesNoRepository =>
+        References.Clean(Repository) is not { Count: > 0 } && string.IsNullOrEmpty(RepositoryId);
 }

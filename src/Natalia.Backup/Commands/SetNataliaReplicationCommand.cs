@@ -8,8 +8,10 @@ namespace Natalia.Backup.Commands;
 
 /// <summary>Keeps a copy of each appliance on another VM host, refreshed every few minutes.</summary>
 /// <remarks>
-/// <para>The hypervisor does it by itself. On Proxmox VE this is ZFS replication. Every precondition is checked first, and named when it fails: the target node, a ZFS storage of the same name on both nodes, no disk elsewhere.</para>
-/// <para>A replica is not a backup: deletions and damage arrive there within minutes. Each run freezes the guest's file systems for a moment.</para>
+/// <para>The hypervisor does it by itself. On Proxmox VE this is ZFS replication. Every precondition is checked first,
+/// and named when it fails: the target node, a ZFS storage of the same name on both nodes, no disk elsewhere.</para>
+/// <para>A replica is not a backup: deletions and damage arrive there within minutes. Each run freezes the guest's file
+/// systems for a moment.</para>
 /// <para>The same command twice changes nothing.</para>
 /// </remarks>
 /// <example>
@@ -41,11 +43,20 @@ public sealed class SetNataliaReplicationCommand : ApplianceCommand
     [ValidateRange(1.0, 100000.0)]
     public double? RateLimitMegabytes { get; set; }
 
-    private protected override async Task ProcessApplianceAsync(LocatedAppliance located, CancellationToken cancellationToken)
+    private protected override async Task ProcessApplianceAsync(LocatedAppliance located,
+        CancellationToken cancellationToken)
     {
         IReplication replication = located.Hypervisor.Hypervisor.Require<IReplication>("replication");
-        if (!await ShouldProcessAsync(located.Description.Name, $"Replicate to '{TargetVMHost}' every {IntervalMinutes} minutes").ConfigureAwait(false)) return;
-        var request = new ReplicationRequest { TargetVMHost = TargetVMHost, IntervalMinutes = IntervalMinutes, RateLimitMegabytes = RateLimitMegabytes };
-        Emit(await replication.SetReplicationAsync(located.Description, request, cancellationToken).ConfigureAwait(false));
+        if (!await ShouldProcessAsync(located.Description.Name,
+            $"Replicate to '{TargetVMHost}' every {IntervalMinutes} minutes").ConfigureAwait(false))
+            return;
+        var request = new ReplicationRequest
+        {
+            TargetVMHost = TargetVMHost,
+            IntervalMinutes = IntervalMinutes,
+            RateLimitMegabytes = RateLimitMegabytes,
+        };
+        Emit(await replication.SetReplicationAsync(located.Description, request,
+            cancellationToken).ConfigureAwait(false));
     }
 }

@@ -13,11 +13,18 @@ namespace Natalia.Backup.Commands;
 
 /// <summary>Proves that audit logs are what was written, without a password.</summary>
 /// <remarks>
-/// <para>Every record is signed and names the records that its writer saw; restore points name the newest records of their time. So it shows when a record was edited, removed, inserted or renamed, and when the end was cut off back to before the newest restore point. For each log the first
-/// break is reported: Actual is edited, removed, inserted, reordered or cut, and Detail says where. Two machines that wrote at the same moment are no break.</para>
-/// <para>What was cut off after the newest restore point cannot be seen from the log itself: keep the newest record of every log (Get-NataliaAuditRecord -Latest) and AuditKeyFingerprint in another place, and give them as -ExpectedHead and -ExpectedFingerprint. There is a log for each appliance, and one for the repository. Without a fingerprint, and without a session that was opened
-/// with the password, AuditKey is NotEvidenced: somebody may have replaced the whole log. Whoever knows the password can sign records; an unencrypted repository's log shows accidents, not forgery.</para>
-/// <para>The results are written first. When one of them is Failed, the error AuditChainBroken follows at the end.</para>
+/// <para>Every record is signed and names the records that its writer saw; restore points name the newest records of
+/// their time. So it shows when a record was edited, removed, inserted or renamed, and when the end was cut off back to
+/// before the newest restore point. For each log the first break is reported: Actual is edited, removed, inserted,
+/// reordered or cut, and Detail says where. Two machines that wrote at the same moment are no break.</para>
+/// <para>What was cut off after the newest restore point cannot be seen from the log itself: keep the newest record of
+/// every log (Get-NataliaAuditRecord -Latest) and AuditKeyFingerprint in another place, and give them as -ExpectedHead
+/// and -ExpectedFingerprint. There is a log for each appliance, and one for the repository. Without a fingerprint, and
+/// without a session that was opened with the password, AuditKey is NotEvidenced: somebody may have replaced the whole
+/// log. Whoever knows the password can sign records; an unencrypted repository's log shows accidents, not
+/// forgery.</para>
+/// <para>The results are written first. When one of them is Failed, the error AuditChainBroken follows at the
+/// end.</para>
 /// </remarks>
 /// <example>
 /// <code>Test-NataliaAudit -Path \\nas\backup\natalia -ExpectedFingerprint $fingerprint</code>
@@ -27,7 +34,8 @@ namespace Natalia.Backup.Commands;
 /// <code>Get-NataliaAuditRecord -Repository nas -Latest | Export-Csv X:\heads.csv
 /// # a quarter later
 /// if (-not (Test-NataliaAudit -Repository nas -ExpectedHead (Import-Csv X:\heads.csv) -Quiet)) { throw 'The audit log was tampered with.' }</code>
-/// <para>A quarterly check that nothing is missing of what was there in the quarter before, in none of the logs. Keep the file where whoever can write to the repository cannot.</para>
+/// <para>A quarterly check that nothing is missing of what was there in the quarter before, in none of the logs. Keep
+/// the file where whoever can write to the repository cannot.</para>
 /// </example>
 [Cmdlet(VerbsDiagnostic.Test, "NataliaAudit", DefaultParameterSetName = SessionSet)]
 [OutputType(typeof(CheckResult), typeof(bool))]
@@ -36,13 +44,19 @@ public sealed class TestNataliaAuditCommand : NataliaCommand
     private const string SessionSet = "Session";
     private const string PathSet = "Path";
 
-    /// <summary>The repository: the session that Connect-NataliaRepository returned, or its name. Left out, every connected repository is verified.</summary>
+    /// <summary>
+    /// The repository: the session that Connect-NataliaRepository returned, or its name. Left out, every connected
+    /// repository is verified.
+    /// </summary>
     [Parameter(Position = 0, ValueFromPipeline = true, ParameterSetName = SessionSet)]
     [RepositoryReference]
     [ArgumentCompleter(typeof(RepositoryCompleter))]
     public string[]? Repository { get; set; }
 
-    /// <summary>The folder of a repository, or of a copy of its natalia.json and log folders. Relative paths, ~ and PowerShell drives are welcome; wildcards are taken literally.</summary>
+    /// <summary>
+    /// The folder of a repository, or of a copy of its natalia.json and log folders. Relative paths, ~ and PowerShell
+    /// drives are welcome; wildcards are taken literally.
+    /// </summary>
     [Parameter(Mandatory = true, ParameterSetName = PathSet)]
     [ValidateNotNullOrEmpty]
     public string Path { get; set; } = "";
@@ -53,7 +67,9 @@ public sealed class TestNataliaAuditCommand : NataliaCommand
     public string? ExpectedFingerprint { get; set; }
 
     /// <summary>
-    /// Records that must be there still: what Get-NataliaAuditRecord -Latest listed, live or as the rows of a file, or the RecordHash of each, 64 hexadecimal digits. Note the heads of all logs: a log without one, that was there when the others were noted, is NotEvidenced, and with -Quiet the answer is False.
+    /// Records that must be there still: what Get-NataliaAuditRecord -Latest listed, live or as the rows of a file, or
+    /// the RecordHash of each, 64 hexadecimal digits. Note the heads of all logs: a log without one, that was there
+    /// when the others were noted, is NotEvidenced, and with -Quiet the answer is False.
     /// </summary>
     [Parameter]
     [AuditHeadArgument]
@@ -61,7 +77,9 @@ public sealed class TestNataliaAuditCommand : NataliaCommand
 
     private readonly Verdict _verdict = new();
 
-    /// <summary>Write one True or False for all repositories together instead of the results, and no error for a broken log.</summary>
+    /// <summary>
+    /// Write one True or False for all repositories together instead of the results, and no error for a broken log.
+    /// </summary>
     [Parameter]
     public SwitchParameter Quiet { get; set; }
 
@@ -74,13 +92,16 @@ public sealed class TestNataliaAuditCommand : NataliaCommand
         {
             string path = await OnPipelineAsync(() => FilePaths.Resolve(SessionState, Path)).ConfigureAwait(false);
             using FolderStore store = FolderStore.Open(path, create: false);
-            Report(await AuditVerification.ExecuteAsync(store, expectations, cancellationToken).ConfigureAwait(false), path, path);
+            Report(await AuditVerification.ExecuteAsync(store, expectations, cancellationToken).ConfigureAwait(false),
+                path, path);
             return;
         }
         IReadOnlyList<string>? named = References.Clean(Repository);
         IReadOnlyList<RepositoryConnection> repositories = Registry.Repositories.ForReading(named);
-        // A hypervisor's own storage keeps no log: the log with its evidence is verified, and one without any says so itself when it was named.
-        if (repositories.Any(r => r.IsOwn) && named is not { Count: > 0 }) repositories = [.. repositories.Where(r => r.IsOwn)];
+        // A hypervisor's own storage keeps no log: the log with its evidence is verified, and one without any says so
+        // itself when it was named.
+        if (repositories.Any(r => r.IsOwn) && named is not { Count: > 0 })
+            repositories = [.. repositories.Where(r => r.IsOwn)];
         if (named is not { Count: > 0 }) DeferAway(Registry.Repositories);
         HashSet<RepositoryConnection> done = [];
         foreach (RepositoryConnection repository in repositories)
@@ -89,7 +110,9 @@ public sealed class TestNataliaAuditCommand : NataliaCommand
             {
                 RepositoryConnection connection = EvidenceBook.LogOf(Registry, repository);
                 if (!done.Add(connection)) continue;
-                Report(await connection.Repository.VerifyAuditAsync(expectations, cancellationToken).ConfigureAwait(false), connection.Name, connection.Session);
+                Report(await connection.Repository.VerifyAuditAsync(expectations,
+                    cancellationToken).ConfigureAwait(false),
+                    connection.Name, connection.Session);
             }
             catch (Exception e) when (!cancellationToken.IsCancellationRequested)
             {
@@ -110,12 +133,18 @@ public sealed class TestNataliaAuditCommand : NataliaCommand
         if (Quiet)
         {
             // A head was expected, so that a cut shows: where it cannot show, that is no proof.
-            _verdict.Add(failed.Count == 0 && !results.Any(r => r.Name == "AuditHead" && r.Result == CheckOutcome.NotEvidenced));
+            _verdict.Add(failed.Count == 0
+                && !results.Any(r => r.Name == "AuditHead" && r.Result == CheckOutcome.NotEvidenced));
             return;
         }
         foreach (CheckResult result in results) Emit(result);
         if (failed.Count > 0)
-            DeferError(new NataliaException(ErrorIds.AuditChainBroken, NataliaErrorKind.Security, $"The audit log of the repository '{name}' is broken ({failed[0].Target}: {failed[0].Actual}). {failed[0].Detail}", name,
-                "Keep the repository as it is, find out who could write there, and compare with a copy of the log if there is one. Restore points do not depend on the log: Test-NataliaRestorePoint proves them."), target);
+            DeferError(new NataliaException(ErrorIds.AuditChainBroken, NataliaErrorKind.Security,
+                $"The audit log of the repository '{name}' is broken ({failed[0].Target}: {failed[0].Actual}). "
+                + $"{failed[0].Detail}",
+                name,
+                "Keep the repository as it is, find out who could write there, and compare with a copy of the log if "
+                + "there is one. Restore points do not depend on the log: Test-NataliaRestorePoint proves them."),
+                target);
     }
 }

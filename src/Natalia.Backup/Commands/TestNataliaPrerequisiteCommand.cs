@@ -11,8 +11,11 @@ namespace Natalia.Backup.Commands;
 
 /// <summary>Says beforehand what would fail: rights, guest agent, storages, leftovers.</summary>
 /// <remarks>
-/// <para>Also disks that are left out of backups, and VMs that no schedule takes. Nothing is changed. Each check is an object of its own; a right that is missing is named with its path. NotEvidenced means that a check could not be made, and is no success.</para>
-/// <para>Without an appliance only what concerns the hypervisor is checked. With -Quiet one Boolean is written for all appliances together: True when something was checked and no check failed.</para>
+/// <para>Also disks that are left out of backups, and VMs that no schedule takes. Nothing is changed. Each check is an
+/// object of its own; a right that is missing is named with its path. NotEvidenced means that a check could not be
+/// made, and is no success.</para>
+/// <para>Without an appliance only what concerns the hypervisor is checked. With -Quiet one Boolean is written for all
+/// appliances together: True when something was checked and no check failed.</para>
 /// </remarks>
 /// <example>
 /// <code>Test-NataliaPrerequisite -Appliance natalia-01 -Repository pbs -ReplicationTarget pve2 -IsolatedNetwork vmbr9 | Where-Object Result -ne Passed</code>
@@ -26,7 +29,10 @@ namespace Natalia.Backup.Commands;
 [OutputType(typeof(CheckResult), typeof(bool))]
 public sealed class TestNataliaPrerequisiteCommand : ApplianceCommand
 {
-    /// <summary>The storages that take restore points: sessions that Connect-NataliaRepository -ProxmoxStorage returned, or their names. Left out, those of the appliance's schedules.</summary>
+    /// <summary>
+    /// The storages that take restore points: sessions that Connect-NataliaRepository -ProxmoxStorage returned, or
+    /// their names. Left out, those of the appliance's schedules.
+    /// </summary>
     [Parameter]
     [RepositoryReference]
     [ArgumentCompleter(typeof(RepositoryCompleter))]
@@ -51,11 +57,14 @@ public sealed class TestNataliaPrerequisiteCommand : ApplianceCommand
 
     private protected override string MissedWithoutInput => "nothing was checked";
 
-    private protected override Task ProcessApplianceAsync(LocatedAppliance located, CancellationToken cancellationToken) => TestAsync(located.Hypervisor, located.Description, cancellationToken);
+    private protected override Task ProcessApplianceAsync(LocatedAppliance located,
+        CancellationToken cancellationToken) =>
+        TestAsync(located.Hypervisor, located.Description, cancellationToken);
 
     private protected override async Task ProcessNoneAsync(CancellationToken cancellationToken)
     {
-        foreach ((HypervisorConnection hypervisor, _) in HypervisorsAbleTo<IPrerequisites>("check of prerequisites")) await TestAsync(hypervisor, null, cancellationToken).ConfigureAwait(false);
+        foreach ((HypervisorConnection hypervisor, _) in HypervisorsAbleTo<IPrerequisites>("check of prerequisites"))
+            await TestAsync(hypervisor, null, cancellationToken).ConfigureAwait(false);
     }
 
     private protected override Task EndAsync(CancellationToken cancellationToken)
@@ -64,13 +73,23 @@ public sealed class TestNataliaPrerequisiteCommand : ApplianceCommand
         return Task.CompletedTask;
     }
 
-    private async Task TestAsync(HypervisorConnection hypervisor, ApplianceDescription? appliance, CancellationToken cancellationToken)
+    private async Task TestAsync(HypervisorConnection hypervisor, ApplianceDescription? appliance,
+        CancellationToken cancellationToken)
     {
         IPrerequisites prerequisites = hypervisor.Hypervisor.Require<IPrerequisites>("check of prerequisites");
-        IReadOnlyList<string>? storages = References.Clean(Repository)?.Select(r => Registry.Repositories.Get(r).Native?.Storage
-            ?? throw new NataliaException(ErrorIds.CapabilityMissing, NataliaErrorKind.NotSupported, $"The repository '{r}' is not a hypervisor's own storage.", r)).ToList();
-        var request = new PrerequisiteRequest { Storages = storages, ReplicationTarget = ReplicationTarget, IsolatedNetwork = IsolatedNetwork };
-        IReadOnlyList<CheckResult> checks = await prerequisites.TestPrerequisitesAsync(appliance, request, cancellationToken).ConfigureAwait(false);
+        IReadOnlyList<string>? storages =
+            References.Clean(Repository)?.Select(r => Registry.Repositories.Get(r).Native?.Storage
+            ?? throw new NataliaException(ErrorIds.CapabilityMissing, NataliaErrorKind.NotSupported,
+                $"The repository '{r}' is not a hypervisor's own storage.", r))
+            .ToList();
+        var request = new PrerequisiteRequest
+        {
+            Storages = storages,
+            ReplicationTarget = ReplicationTarget,
+            IsolatedNetwork = IsolatedNetwork,
+        };
+        IReadOnlyList<CheckResult> checks = await prerequisites.TestPrerequisitesAsync(appliance, request,
+            cancellationToken).ConfigureAwait(false);
         if (Quiet)
         {
             _verdict.Add(checks.All(c => c.Result != CheckOutcome.Failed));

@@ -11,13 +11,19 @@ namespace Natalia.Backup.Commands;
 
 /// <summary>Checks a repository as a whole. Needs no password.</summary>
 /// <remarks>
-/// <para>Without -Full the structure is checked: what should be there is there, in its right length. Then the destination is proved by trying: it is written to and read, clocks are compared, several writers fight for a name,
-/// room and place are looked at, and where objects are locked a locked probe is deleted, which must be refused. What was tried is removed again; a locked probe goes with a later check. A session with -AuditOnly tries nothing.</para>
-/// <para>With -Full every byte of every object is read instead, so that any single changed byte is found. Nothing is written.</para>
-/// <para>The results are written first. When one of them is Failed, the error RepositoryCheckFailed follows at the end.</para>
-/// <para>A storage of a Proxmox VE cluster is looked after by its Proxmox Backup Server. With -BackupServer that server is asked: prune, verify and garbage collection runs, the age of verifications, the S3 store behind it.
-/// Nothing is changed there. What the server does not know is NotEvidenced, and no success.</para>
-/// <para>No password is needed, so the check can run on a machine that must not read the disks. To prove that the points can be restored, use Test-NataliaRestorePoint.</para>
+/// <para>Without -Full the structure is checked: what should be there is there, in its right length. Then the
+/// destination is proved by trying: it is written to and read, clocks are compared, several writers fight for a name,
+/// room and place are looked at, and where objects are locked a locked probe is deleted, which must be refused. What
+/// was tried is removed again; a locked probe goes with a later check. A session with -AuditOnly tries nothing.</para>
+/// <para>With -Full every byte of every object is read instead, so that any single changed byte is found. Nothing is
+/// written.</para>
+/// <para>The results are written first. When one of them is Failed, the error RepositoryCheckFailed follows at the
+/// end.</para>
+/// <para>A storage of a Proxmox VE cluster is looked after by its Proxmox Backup Server. With -BackupServer that server
+/// is asked: prune, verify and garbage collection runs, the age of verifications, the S3 store behind it. Nothing is
+/// changed there. What the server does not know is NotEvidenced, and no success.</para>
+/// <para>No password is needed, so the check can run on a machine that must not read the disks. To prove that the
+/// points can be restored, use Test-NataliaRestorePoint.</para>
 /// </remarks>
 /// <example>
 /// <code>Test-NataliaRepository -Repository nas</code>
@@ -40,19 +46,25 @@ public sealed class TestNataliaRepositoryCommand : NataliaCommand
     private const string BackupServerSet = "BackupServer";
 
     /// <summary>
-    /// The repository: the session that Connect-NataliaRepository returned, or its name. Left out, every connected repository is checked.
+    /// The repository: the session that Connect-NataliaRepository returned, or its name. Left out, every connected
+    /// repository is checked.
     /// </summary>
     [Parameter(Position = 0, ValueFromPipeline = true)]
     [RepositoryReference]
     [ArgumentCompleter(typeof(RepositoryCompleter))]
     public string[]? Repository { get; set; }
 
-    /// <summary>The name or address of the Proxmox Backup Server behind the storage; with host:port where the port is not 8007.</summary>
+    /// <summary>
+    /// The name or address of the Proxmox Backup Server behind the storage; with host:port where the port is not 8007.
+    /// </summary>
     [Parameter(Mandatory = true, ParameterSetName = BackupServerSet)]
     [ValidateNotNullOrEmpty]
     public string BackupServer { get; set; } = "";
 
-    /// <summary>Who asks the backup server: user@realm with the password, or user@realm!token with the secret of an API token. Datastore.Audit is enough; the test of an S3 store needs Sys.Modify.</summary>
+    /// <summary>
+    /// Who asks the backup server: user@realm with the password, or user@realm!token with the secret of an API token.
+    /// Datastore.Audit is enough; the test of an S3 store needs Sys.Modify.
+    /// </summary>
     [Parameter(Mandatory = true, ParameterSetName = BackupServerSet)]
     [Credential]
     public PSCredential? Credential { get; set; }
@@ -62,7 +74,10 @@ public sealed class TestNataliaRepositoryCommand : NataliaCommand
     [ValidateNotNullOrEmpty]
     public string Datastore { get; set; } = "";
 
-    /// <summary>The SHA-256 fingerprint of the backup server's certificate, colons allowed. Without it, the system or -CaCertificate must trust the certificate.</summary>
+    /// <summary>
+    /// The SHA-256 fingerprint of the backup server's certificate, colons allowed. Without it, the system or
+    /// -CaCertificate must trust the certificate.
+    /// </summary>
     [Parameter(ParameterSetName = BackupServerSet)]
     [ValidateNotNullOrEmpty]
     public string[]? ServerCertificateThumbprint { get; set; }
@@ -72,7 +87,9 @@ public sealed class TestNataliaRepositoryCommand : NataliaCommand
     [ValidateNotNullOrEmpty]
     public string? CaCertificate { get; set; }
 
-    /// <summary>How many days old the last good run of a job, and the verification of a point, may be: 1 to 3650, 30 by default.</summary>
+    /// <summary>
+    /// How many days old the last good run of a job, and the verification of a point, may be: 1 to 3650, 30 by default.
+    /// </summary>
     [Parameter(ParameterSetName = BackupServerSet)]
     [ValidateRange(1, 3650)]
     public int MaximumAgeDays { get; set; } = 30;
@@ -83,7 +100,9 @@ public sealed class TestNataliaRepositoryCommand : NataliaCommand
 
     private readonly Verdict _verdict = new();
 
-    /// <summary>Write one True or False for all repositories together instead of the results, and no error for a damaged one.</summary>
+    /// <summary>
+    /// Write one True or False for all repositories together instead of the results, and no error for a damaged one.
+    /// </summary>
     [Parameter]
     public SwitchParameter Quiet { get; set; }
 
@@ -98,7 +117,8 @@ public sealed class TestNataliaRepositoryCommand : NataliaCommand
         {
             try
             {
-                if (ParameterSetName == BackupServerSet) await CheckBackupServerAsync(connection, cancellationToken).ConfigureAwait(false);
+                if (ParameterSetName == BackupServerSet)
+                    await CheckBackupServerAsync(connection, cancellationToken).ConfigureAwait(false);
                 else await CheckAsync(connection, cancellationToken).ConfigureAwait(false);
             }
             catch (Exception e) when (!cancellationToken.IsCancellationRequested)
@@ -117,13 +137,23 @@ public sealed class TestNataliaRepositoryCommand : NataliaCommand
     private async Task CheckBackupServerAsync(RepositoryConnection connection, CancellationToken cancellationToken)
     {
         if (connection.IsOwn)
-            throw new NataliaException(ErrorIds.CapabilityMissing, NataliaErrorKind.NotSupported, $"The repository '{connection.Name}' has no Proxmox Backup Server behind it.", connection.Name, "Name the repository that was connected with -ProxmoxStorage.");
-        string? authority = CaCertificate is null ? null : await OnPipelineAsync(() => FilePaths.Resolve(SessionState, CaCertificate)).ConfigureAwait(false);
+            throw new NataliaException(ErrorIds.CapabilityMissing, NataliaErrorKind.NotSupported,
+                $"The repository '{connection.Name}' has no Proxmox Backup Server behind it.", connection.Name,
+                "Name the repository that was connected with -ProxmoxStorage.");
+        string? authority = CaCertificate is null
+            ? null
+            : await OnPipelineAsync(() => FilePaths.Resolve(SessionState, CaCertificate)).ConfigureAwait(false);
         using BackupServerEvidence server = await BackupServerEvidence.ConnectAsync(new ProxmoxConnectOptions
         {
-            Hosts = [BackupServer], Port = 8007, User = Credential!.UserName, Secret = Credential.Password, CertificateThumbprints = ServerCertificateThumbprint ?? [], AuthorityFile = authority,
+            Hosts = [BackupServer],
+            Port = 8007,
+            User = Credential!.UserName,
+            Secret = Credential.Password,
+            CertificateThumbprints = ServerCertificateThumbprint ?? [],
+            AuthorityFile = authority,
         }, cancellationToken).ConfigureAwait(false);
-        IReadOnlyList<CheckResult> checks = await server.ReadAsync(Datastore, TimeSpan.FromDays(MaximumAgeDays), cancellationToken).ConfigureAwait(false);
+        IReadOnlyList<CheckResult> checks = await server.ReadAsync(Datastore, TimeSpan.FromDays(MaximumAgeDays),
+            cancellationToken).ConfigureAwait(false);
         Report(connection, [.. checks.Select(c => c with { RepositoryId = connection.Session.RepositoryId })]);
     }
 
@@ -138,41 +168,65 @@ public sealed class TestNataliaRepositoryCommand : NataliaCommand
         foreach (CheckResult check in checks) Emit(check);
         if (failed.Count > 0)
             DeferError(new NataliaException(ErrorIds.RepositoryCheckFailed, NataliaErrorKind.InvalidData,
-                $"The repository '{connection.Name}' ({connection.Session.Location}) has failed {failed.Count} check(s). The first is {failed[0].Name} ({failed[0].Target}). {failed[0].Detail}".TrimEnd(), connection.Name), connection.Session);
+                ($"The repository '{connection.Name}' ({connection.Session.Location}) has failed {failed.Count} "
+                    + $"check(s). The first is {failed[0].Name} ({failed[0].Target}). {failed[0].Detail}").TrimEnd(),
+                connection.Name), connection.Session);
     }
 
     /// <summary>The machines whose loss takes the appliances along: a destination on one of them is none.</summary>
     private async Task<IReadOnlyCollection<string>> FindHypervisorHostsAsync(CancellationToken cancellationToken)
     {
         var hosts = new HashSet<string>(StringComparer.OrdinalIgnoreCase);
-        foreach (HypervisorConnection hypervisor in Registry.Hypervisors.All) hosts.UnionWith(await hypervisor.Settings.FindMachinesAsync(cancellationToken).ConfigureAwait(false));
+        foreach (HypervisorConnection hypervisor in Registry.Hypervisors.All)
+            hosts.UnionWith(await hypervisor.Settings.FindMachinesAsync(cancellationToken).ConfigureAwait(false));
         return hosts;
     }
 
     private async Task CheckAsync(RepositoryConnection connection, CancellationToken cancellationToken)
     {
         if (!connection.IsOwn)
-            throw new NataliaException(ErrorIds.CapabilityMissing, NataliaErrorKind.NotSupported, $"The repository '{connection.Name}' is a storage of a {connection.Points.Kind} hypervisor, which has no check of the whole.", connection.Name,
-                "Ask the Proxmox Backup Server behind it with -BackupServer, or test points with Test-NataliaRestorePoint.");
+            throw new NataliaException(ErrorIds.CapabilityMissing, NataliaErrorKind.NotSupported,
+                $"The repository '{connection.Name}' is a storage of a {connection.Points.Kind} hypervisor, which has "
+                + "no check of the whole.",
+                connection.Name,
+                "Ask the Proxmox Backup Server behind it with -BackupServer, or test points with "
+                + "Test-NataliaRestorePoint.");
         List<CheckResult> failed = [];
         // What concerns an appliance is told by its name; the log has that without a password.
-        Dictionary<string, string> names = (await connection.Repository.GetAppliancesAsync(cancellationToken).ConfigureAwait(false)).Where(a => a.Name is not null).ToDictionary(a => a.ApplianceId, a => a.Name!, StringComparer.Ordinal);
+        Dictionary<string, string> names =
+            (await connection.Repository.GetAppliancesAsync(cancellationToken).ConfigureAwait(false))
+            .Where(a => a.Name is not null)
+            .ToDictionary(a => a.ApplianceId, a => a.Name!, StringComparer.Ordinal);
         using ProgressReporter progress = StartProgress($"Checking {connection.Name}");
-        await foreach (CheckResult result in connection.Repository.CheckAsync(Full, progress, cancellationToken).ConfigureAwait(false)) Take(result);
+        await foreach (CheckResult result in connection.Repository.CheckAsync(Full, progress,
+            cancellationToken).ConfigureAwait(false))
+            Take(result);
         if (!Full && connection.Session.IsUnlocked)
         {
-            await foreach (CheckResult result in connection.Repository.ProbeAsync(await FindHypervisorHostsAsync(cancellationToken).ConfigureAwait(false), cancellationToken).ConfigureAwait(false)) Take(result);
-            await foreach (CheckResult result in connection.Repository.CheckLocksAsync(cancellationToken).ConfigureAwait(false)) Take(result);
+            await foreach (CheckResult result in connection.Repository.ProbeAsync(
+                await FindHypervisorHostsAsync(cancellationToken).ConfigureAwait(false),
+                cancellationToken).ConfigureAwait(false))
+                Take(result);
+            await foreach (CheckResult result in connection.Repository.CheckLocksAsync(
+                cancellationToken).ConfigureAwait(false))
+                Take(result);
         }
         if (Quiet) _verdict.Add(failed.Count == 0);
         else if (failed.Count > 0)
             DeferError(new NataliaException(ErrorIds.RepositoryCheckFailed, NataliaErrorKind.InvalidData,
-                $"The repository '{connection.Name}' ({connection.Session.Location}) has failed {failed.Count} check(s). The first is {failed[0].Name}. {failed[0].Detail}".TrimEnd(), connection.Name,
-                "Repair-NataliaRepository -WhatIf tells which restore points are concerned and what can be done, and changes nothing" + (connection.Session.IsUnlocked ? "." : "; it needs the password.")), connection.Session);
+                ($"The repository '{connection.Name}' ({connection.Session.Location}) has failed {failed.Count} "
+                    + $"check(s). The first is {failed[0].Name}. {failed[0].Detail}").TrimEnd(),
+                connection.Name,
+                "Repair-NataliaRepository -WhatIf tells which restore points are concerned and what can be done, and "
+                + "changes nothing"
+                + (connection.Session.IsUnlocked ? "." : "; it needs the password.")),
+                connection.Session);
 
         void Take(CheckResult result)
         {
-            if (result.ApplianceId is string id && result.Target == $"appliances/{id}/" && names.TryGetValue(id, out string? name)) result = result with { Target = name };
+            if (result.ApplianceId is string id && result.Target == $"appliances/{id}/"
+                && names.TryGetValue(id, out string? name))
+                result = result with { Target = name };
             if (result.Result == CheckOutcome.Failed) failed.Add(result);
             if (!Quiet) Emit(result);
         }

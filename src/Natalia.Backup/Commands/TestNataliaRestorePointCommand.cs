@@ -8,8 +8,11 @@ namespace Natalia.Backup.Commands;
 
 /// <summary>Proves that restore points can be restored, by reading all they need.</summary>
 /// <remarks>
-/// <para>Everything that a point needs is read, decrypted, decompressed and compared with its SHA-256: block map, blocks, configuration. Nothing is written.</para>
-/// <para>With -Quiet one Boolean comes for all points together, which an if understands; a list of Booleans it would always take for true. One result comes for each point otherwise. A damaged point writes its result first; the error RestorePointDamaged follows when the last point has been read, so that even -ErrorAction Stop tests the rest.</para>
+/// <para>Everything that a point needs is read, decrypted, decompressed and compared with its SHA-256: block map,
+/// blocks, configuration. Nothing is written.</para>
+/// <para>With -Quiet one Boolean comes for all points together, which an if understands; a list of Booleans it would
+/// always take for true. One result comes for each point otherwise. A damaged point writes its result first; the error
+/// RestorePointDamaged follows when the last point has been read, so that even -ErrorAction Stop tests the rest.</para>
 /// </remarks>
 /// <example>
 /// <code>Get-NataliaRestorePoint -Latest | Test-NataliaRestorePoint</code>
@@ -29,11 +32,17 @@ public sealed class TestNataliaRestorePointCommand : RestorePointCommand
 
     private readonly Verdict _verdict = new();
 
-    /// <summary>Write one True or False for all points together instead of the results, and no error for a damaged one. True means that points were tested and each is whole; without any point it is False.</summary>
+    /// <summary>
+    /// Write one True or False for all points together instead of the results, and no error for a damaged one. True
+    /// means that points were tested and each is whole; without any point it is False.
+    /// </summary>
     [Parameter]
     public SwitchParameter Quiet { get; set; }
 
-    /// <summary>For points in a storage that verifies by itself: how many days old the verification may be before that is a warning. 1 to 3650, 30 by default.</summary>
+    /// <summary>
+    /// For points in a storage that verifies by itself: how many days old the verification may be before that is a
+    /// warning. 1 to 3650, 30 by default.
+    /// </summary>
     [Parameter]
     [ValidateRange(1, 3650)]
     public int MaximumVerificationAgeDays { get; set; } = 30;
@@ -46,25 +55,35 @@ public sealed class TestNataliaRestorePointCommand : RestorePointCommand
     {
         IReadOnlyList<CheckResult> checks;
         using (ProgressReporter progress = StartProgress($"Testing {point.Point}"))
-            checks = await point.VerifyAsync(Evidence.Over(point.Repository), TimeSpan.FromDays(MaximumVerificationAgeDays), progress, cancellationToken).ConfigureAwait(false);
+            checks = await point.VerifyAsync(Evidence.Over(point.Repository),
+                TimeSpan.FromDays(MaximumVerificationAgeDays), progress, cancellationToken).ConfigureAwait(false);
         if (Quiet)
         {
             _verdict.Add(IsProven(checks));
             return;
         }
         foreach (CheckResult check in checks) Emit(check);
-        foreach (CheckResult failed in checks.Where(c => c.Result == CheckOutcome.Failed)) DeferError(Damaged(point.Point, failed), point.Point);
+        foreach (CheckResult failed in checks.Where(c => c.Result == CheckOutcome.Failed))
+            DeferError(Damaged(point.Point, failed), point.Point);
     }
 
-    /// <summary>Nothing known, from a storage that verifies by itself or of a point in an archive class, is no success.</summary>
+    /// <summary>
+    /// Nothing known, from a storage that verifies by itself or of a point in an archive class, is no success.
+    /// </summary>
     private static bool IsProven(IReadOnlyList<CheckResult> checks) =>
-        checks.Any(c => c.Name is PointCheck or "Verification" && c.Result is CheckOutcome.Passed or CheckOutcome.Warning) && checks.All(c => c.Result != CheckOutcome.Failed);
+        checks
+            .Any(c => c.Name is PointCheck or "Verification" && c.Result is CheckOutcome.Passed or CheckOutcome.Warning)
+        && checks.All(c => c.Result != CheckOutcome.Failed);
 
     private static NataliaException Damaged(RestorePoint point, CheckResult failed) => failed.Name == PointCheck
-        ? new NataliaException(ErrorIds.RestorePointDamaged, NataliaErrorKind.InvalidData, $"The restore point {point} ({point.RestorePointId}) is damaged. {failed.Detail}".TrimEnd(), point.RestorePointId,
+        ? new NataliaException(ErrorIds.RestorePointDamaged, NataliaErrorKind.InvalidData,
+            $"The restore point {point} ({point.RestorePointId}) is damaged. {failed.Detail}".TrimEnd(),
+            point.RestorePointId,
             "Restore another point. A new full backup stores again what is damaged, as far as the disk still has it.")
         : new NataliaException(failed.ErrorId ?? ErrorIds.RestorePointDamaged, NataliaErrorKind.InvalidData,
-            $"The restore point {point} ({point.RestorePointId}) failed the check '{failed.Name}'. {failed.Detail}".TrimEnd(), point.RestorePointId);
+            ($"The restore point {point} ({point.RestorePointId}) failed the check '{failed.Name}'. "
+                + failed.Detail).TrimEnd(),
+            point.RestorePointId);
 
     private protected override Task EndAsync(CancellationToken cancellationToken)
     {

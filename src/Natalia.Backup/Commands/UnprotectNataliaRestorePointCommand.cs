@@ -8,7 +8,8 @@ namespace Natalia.Backup.Commands;
 
 /// <summary>Lifts the protection of restore points, so that retention may remove them again.</summary>
 /// <remarks>
-/// <para>Nothing is removed by this. At the next Invoke-NataliaRetention the point counts like any other, and goes when the policy does not keep it.</para>
+/// <para>Nothing is removed by this. At the next Invoke-NataliaRetention the point counts like any other, and goes when
+/// the policy does not keep it.</para>
 /// <para>Who did it, when and why goes into the audit log.</para>
 /// </remarks>
 /// <example>
@@ -19,11 +20,15 @@ namespace Natalia.Backup.Commands;
 /// <code>Unprotect-NataliaRestorePoint -RestorePointId 3fa9 -Reason 'Case 17 is closed' -PassThru</code>
 /// <para>Lifts the protection of one point and shows it.</para>
 /// </example>
-[Cmdlet(VerbsSecurity.Unprotect, "NataliaRestorePoint", SupportsShouldProcess = true, ConfirmImpact = ConfirmImpact.Medium)]
+[Cmdlet(VerbsSecurity.Unprotect, "NataliaRestorePoint", SupportsShouldProcess = true,
+    ConfirmImpact = ConfirmImpact.Medium)]
 [OutputType(typeof(RestorePoint))]
 public sealed class UnprotectNataliaRestorePointCommand : RestorePointCommand
 {
-    /// <summary>What is piped in: restore points, or rows of a retention plan. Results of checks and audit records carry the ids of points, too, and are refused.</summary>
+    /// <summary>
+    /// What is piped in: restore points, or rows of a retention plan. Results of checks and audit records carry the ids
+    /// of points, too, and are refused.
+    /// </summary>
     [Parameter(ValueFromPipeline = true)]
     [ValidateNotNull]
     public PSObject? InputObject { get; set; }
@@ -41,9 +46,11 @@ public sealed class UnprotectNataliaRestorePointCommand : RestorePointCommand
 
     private protected override async Task ProcessPointAsync(LocatedPoint point, CancellationToken cancellationToken)
     {
-        string target = string.Format(CultureInfo.InvariantCulture, "{0} ({1}) in repository '{2}'", point.Point, point.Point.RestorePointId, point.Repository.Name);
+        string target = string.Format(CultureInfo.InvariantCulture, "{0} ({1}) in repository '{2}'", point.Point,
+            point.Point.RestorePointId, point.Repository.Name);
         if (!await ShouldProcessAsync(target, "Lift the protection of the restore point").ConfigureAwait(false)) return;
-        RestorePoint after = await Evidence.Over(point.Repository).SetProtectionAsync(point.Point, isProtected: false, Reason, cancellationToken).ConfigureAwait(false);
+        RestorePoint after = await Evidence.Over(point.Repository)
+            .SetProtectionAsync(point.Point, isProtected: false, Reason, cancellationToken).ConfigureAwait(false);
         if (PassThru) Emit(after);
     }
 }

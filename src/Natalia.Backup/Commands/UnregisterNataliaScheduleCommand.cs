@@ -11,7 +11,8 @@ namespace Natalia.Backup.Commands;
 /// <summary>Removes schedules that this product made. Restore points stay.</summary>
 /// <remarks>
 /// <para>A schedule that somebody made by hand is refused.</para>
-/// <para>The retention that the schedule carried still holds for the appliance: it waits in the VM's notes for the next schedule.</para>
+/// <para>The retention that the schedule carried still holds for the appliance: it waits in the VM's notes for the next
+/// schedule.</para>
 /// </remarks>
 /// <example>
 /// <code>Get-NataliaSchedule -Appliance natalia-01 | Where-Object IsOwn | Unregister-NataliaSchedule</code>
@@ -21,7 +22,8 @@ namespace Natalia.Backup.Commands;
 /// <code>Unregister-NataliaSchedule -ScheduleId natalia-100 -WhatIf</code>
 /// <para>Shows what would be removed.</para>
 /// </example>
-[Cmdlet(VerbsLifecycle.Unregister, "NataliaSchedule", SupportsShouldProcess = true, ConfirmImpact = ConfirmImpact.Medium)]
+[Cmdlet(VerbsLifecycle.Unregister, "NataliaSchedule", SupportsShouldProcess = true,
+    ConfirmImpact = ConfirmImpact.Medium)]
 [OutputType(typeof(void))]
 public sealed class UnregisterNataliaScheduleCommand : HypervisorCommand
 {
@@ -34,10 +36,17 @@ public sealed class UnregisterNataliaScheduleCommand : HypervisorCommand
     {
         try
         {
-            IReadOnlyList<(HypervisorConnection Connection, INativeSchedules Able)> able = HypervisorsAbleTo<INativeSchedules>("schedules of its own");
-            if (able.Count > 1) throw new NataliaException(ErrorIds.HypervisorAmbiguous, NataliaErrorKind.InvalidOperation, $"Which hypervisor has the schedule '{ScheduleId}'? {able.Count} are connected.", ScheduleId, "Name one with -Hypervisor.");
-            if (!await ShouldProcessAsync($"{ScheduleId} on '{able[0].Connection.Name}'", "Remove the schedule").ConfigureAwait(false)) return;
-            NativeSchedule gone = await able[0].Able.RemoveScheduleAsync(ScheduleId, cancellationToken).ConfigureAwait(false);
+            IReadOnlyList<(HypervisorConnection Connection, INativeSchedules Able)> able =
+                HypervisorsAbleTo<INativeSchedules>("schedules of its own");
+            if (able.Count > 1)
+                throw new NataliaException(ErrorIds.HypervisorAmbiguous, NataliaErrorKind.InvalidOperation,
+                    $"Which hypervisor has the schedule '{ScheduleId}'? {able.Count} are connected.", ScheduleId,
+                    "Name one with -Hypervisor.");
+            if (!await ShouldProcessAsync($"{ScheduleId} on '{able[0].Connection.Name}'",
+                "Remove the schedule").ConfigureAwait(false))
+                return;
+            NativeSchedule gone = await able[0].Able.RemoveScheduleAsync(ScheduleId,
+                cancellationToken).ConfigureAwait(false);
             await RecordAsync(able[0].Connection, gone, cancellationToken).ConfigureAwait(false);
         }
         catch (Exception e) when (!cancellationToken.IsCancellationRequested)
@@ -47,11 +56,16 @@ public sealed class UnregisterNataliaScheduleCommand : HypervisorCommand
     }
 
     /// <summary>The schedule wrote to one storage; that storage's evidence tells of its end.</summary>
-    private async Task RecordAsync(HypervisorConnection hypervisor, NativeSchedule gone, CancellationToken cancellationToken)
+    private async Task RecordAsync(HypervisorConnection hypervisor, NativeSchedule gone,
+        CancellationToken cancellationToken)
     {
-        RepositoryConnection? repository = Registry.Repositories.All.FirstOrDefault(r => r.Hypervisor == hypervisor && r.Native?.Storage == gone.Storage && r.Evidence is not null);
+        RepositoryConnection? repository =
+            Registry.Repositories.All.FirstOrDefault(
+                r => r.Hypervisor == hypervisor && r.Native?.Storage == gone.Storage && r.Evidence is not null);
         if (repository is null || gone.NativeIds.Length == 0) return;
-        foreach (ApplianceDescription appliance in await new ApplianceDirectory(Registry, DeferError, EmitWarning).FindByNativeIdAsync(hypervisor, gone.NativeIds, cancellationToken).ConfigureAwait(false))
-            await Evidence.RecordAsync(repository, NativeEvent.ScheduleRemoved, appliance.ApplianceId, appliance.Name, null, [new("schedule", gone.ScheduleId), new("when", gone.Expression)]).ConfigureAwait(false);
+        foreach (ApplianceDescription appliance in await new ApplianceDirectory(Registry, DeferError,
+            EmitWarning).FindByNativeIdAsync(hypervisor, gone.NativeIds, cancellationToken).ConfigureAwait(false))
+            await Evidence.RecordAsync(repository, NativeEvent.ScheduleRemoved, appliance.ApplianceId, appliance.Name,
+                null, [new("schedule", gone.ScheduleId), new("when", gone.Expression)]).ConfigureAwait(false);
     }
 }

@@ -6,15 +6,19 @@ namespace Natalia.Backup.Errors;
 /// <summary>The one place where an exception becomes an error record.</summary>
 internal static class ErrorRecordFactory
 {
-    /// <summary>Makes the record. An exception that nobody foresaw becomes <c>Unexpected</c>, with the exception kept inside.</summary>
+    /// <summary>
+    /// Makes the record. An exception that nobody foresaw becomes <c>Unexpected</c>, with the exception kept inside.
+    /// </summary>
     /// <param name="exception">What was caught.</param>
-    /// <param name="target">The object concerned, as the user knows it; null takes the one that the exception names.</param>
+    /// <param name="target">The object concerned, as the user knows it; null takes the one that the exception
+    /// names.</param>
     internal static ErrorRecord Create(Exception exception, object? target = null)
     {
         NataliaException known = Known(exception);
         var record = new ErrorRecord(known, known.ErrorId, CategoryOf(known.Kind), target ?? known.Target);
         // Older consoles print the target's text with the category.
-        if (!DisplayText.IsPlain(record.CategoryInfo.TargetName)) record.CategoryInfo.TargetName = DisplayText.CleanLine(record.CategoryInfo.TargetName);
+        if (!DisplayText.IsPlain(record.CategoryInfo.TargetName))
+            record.CategoryInfo.TargetName = DisplayText.CleanLine(record.CategoryInfo.TargetName);
         if (known.RecommendedAction is not null)
             record.ErrorDetails = new ErrorDetails(known.Message) { RecommendedAction = known.RecommendedAction };
         return record;
@@ -45,9 +49,11 @@ internal static class ErrorRecordFactory
     /// <summary>The exception as this product words it.</summary>
     internal static NataliaException Known(Exception exception)
     {
-        while (exception is AggregateException { InnerExceptions.Count: 1 } aggregate) exception = aggregate.InnerExceptions[0];
+        while (exception is AggregateException { InnerExceptions.Count: 1 } aggregate)
+            exception = aggregate.InnerExceptions[0];
         return exception as NataliaException ?? new NataliaException(ErrorIds.Unexpected, NataliaErrorKind.Unknown,
             $"Something unforeseen happened ({exception.GetType().Name}): {exception.Message}",
-            recommendedAction: "Look at the error's Exception.InnerException, and report it when it comes again.", innerException: exception);
+            recommendedAction: "Look at the error's Exception.InnerException, and report it when it comes again.",
+            innerException: exception);
     }
 }

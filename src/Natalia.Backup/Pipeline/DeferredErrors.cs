@@ -14,7 +14,9 @@ internal sealed class DeferredErrors
         get { lock (_gate) return _errors.Count == 0; }
     }
 
-    /// <summary>Keeps an error, unless a command before this one in the pipeline has met the same trouble and passed it on.</summary>
+    /// <summary>
+    /// Keeps an error, unless a command before this one in the pipeline has met the same trouble and passed it on.
+    /// </summary>
     internal void Add(ErrorRecord error)
     {
         lock (_gate)
@@ -23,7 +25,9 @@ internal sealed class DeferredErrors
         }
     }
 
-    /// <summary>Keeps an error that a command before this one in the pipeline passes on; the same trouble once.</summary>
+    /// <summary>
+    /// Keeps an error that a command before this one in the pipeline passes on; the same trouble once.
+    /// </summary>
     internal void TakeOver(ErrorRecord error)
     {
         lock (_gate)

@@ -3,8 +3,9 @@ using System.Runtime.ExceptionServices;
 namespace Natalia.Backup.Pipeline;
 
 /// <summary>
-/// Lies between a body that runs on the thread pool and the one thread that may talk to the pipeline: what the body sends is done there, in order. Stopping only cancels the
-/// body's token; <see cref="Run"/> returns when the body has ended, its clean-up included.
+/// Lies between a body that runs on the thread pool and the one thread that may talk to the pipeline: what the body
+/// sends is done there, in order. Stopping only cancels the body's token; <see cref="Run"/> returns when the body has
+/// ended, its clean-up included.
 /// </summary>
 internal sealed class PipelineBridge : IDisposable
 {
@@ -32,7 +33,9 @@ internal sealed class PipelineBridge : IDisposable
     /// <summary>The same if there is room at once; for what may be lost.</summary>
     internal void TryPost(Action run) => _queue?.TryPost(new PipelineMessage(run));
 
-    /// <summary>Has something answered on the pipeline thread. The answer is cancelled when the pipeline takes nothing any more.</summary>
+    /// <summary>
+    /// Has something answered on the pipeline thread. The answer is cancelled when the pipeline takes nothing any more.
+    /// </summary>
     /// <param name="function">What to ask.</param>
     /// <param name="endsCommand">Which of its failures end the command, instead of being the answer.</param>
     internal Task<T> AskAsync<T>(Func<T> function, Func<Exception, bool> endsCommand)
@@ -62,9 +65,12 @@ internal sealed class PipelineBridge : IDisposable
         return answer.Task;
     }
 
-    /// <summary>Runs a body on the thread pool and does on the calling thread what it sends, until it has ended.</summary>
+    /// <summary>
+    /// Runs a body on the thread pool and does on the calling thread what it sends, until it has ended.
+    /// </summary>
     /// <returns>What the body failed with; null when it did not.</returns>
-    /// <exception cref="Exception">What the pipeline refused a message with; the body was cancelled then, and has ended.</exception>
+    /// <exception cref="Exception">What the pipeline refused a message with; the body was cancelled then, and has
+    /// ended.</exception>
     internal Exception? Run(Func<CancellationToken, Task> body)
     {
         var queue = new PipelineQueue();
@@ -90,7 +96,10 @@ internal sealed class PipelineBridge : IDisposable
 
     public void Dispose() => _stop.Dispose();
 
-    /// <summary>Delivers until the body has ended. The first message that the pipeline refuses cancels the body; what follows is abandoned, but still taken, so that nobody waits for ever.</summary>
+    /// <summary>
+    /// Delivers until the body has ended. The first message that the pipeline refuses cancels the body; what follows is
+    /// abandoned, but still taken, so that nobody waits for ever.
+    /// </summary>
     private ExceptionDispatchInfo? Drain(PipelineQueue queue)
     {
         ExceptionDispatchInfo? refusal = null;

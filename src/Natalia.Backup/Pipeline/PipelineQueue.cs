@@ -3,7 +3,8 @@ using System.Diagnostics.CodeAnalysis;
 namespace Natalia.Backup.Pipeline;
 
 /// <summary>
-/// A bounded queue from many pool threads to the one pipeline thread. A full queue makes senders wait, so that a slow consumer slows the body instead of filling memory.
+/// A bounded queue from many pool threads to the one pipeline thread. A full queue makes senders wait, so that a slow
+/// consumer slows the body instead of filling memory.
 /// </summary>
 internal sealed class PipelineQueue
 {

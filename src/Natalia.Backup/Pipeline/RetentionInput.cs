@@ -6,11 +6,14 @@ using Natalia.Backup.Engine.Retention;
 
 namespace Natalia.Backup.Pipeline;
 
-/// <summary>Reads restore points from anything that a pipeline brings: live ones, those of a job, rows of a table.</summary>
+/// <summary>
+/// Reads restore points from anything that a pipeline brings: live ones, those of a job, rows of a table.
+/// </summary>
 internal static class RetentionInput
 {
     /// <summary>True when the object has a time, so that it can be planned.</summary>
-    internal static bool IsPoint(PSObject value) => value.BaseObject is RestorePoint || value.Properties[nameof(RetentionPoint.TimeUtc)] is not null;
+    internal static bool IsPoint(PSObject value) =>
+        value.BaseObject is RestorePoint || value.Properties[nameof(RetentionPoint.TimeUtc)] is not null;
 
     /// <summary>False for a restore point whose manifest is damaged: stored policies do not count it either.</summary>
     /// <exception cref="NataliaException"><c>RetentionInputInvalid</c>.</exception>
@@ -23,14 +26,18 @@ internal static class RetentionInput
         if (value.BaseObject is RestorePoint point) return RetentionPoint.From(point);
         return new RetentionPoint
         {
-            TimeUtc = Time(value, nameof(RetentionPoint.TimeUtc)) ?? throw Invalid(value, nameof(RetentionPoint.TimeUtc)),
+            TimeUtc = Time(value, nameof(RetentionPoint.TimeUtc))
+                ?? throw Invalid(value, nameof(RetentionPoint.TimeUtc)),
             RestorePointId = Text(value, nameof(RetentionPoint.RestorePointId)),
             ApplianceId = Text(value, nameof(RetentionPoint.ApplianceId)),
             ApplianceName = Text(value, nameof(RetentionPoint.ApplianceName)),
             RepositoryId = Text(value, nameof(RetentionPoint.RepositoryId)),
-            Sequence = Get(value, nameof(RetentionPoint.Sequence)) is object sequence ? Convert<long>(sequence, value, nameof(RetentionPoint.Sequence)) : null,
+            Sequence = Get(value, nameof(RetentionPoint.Sequence)) is object sequence
+                ? Convert<long>(sequence, value, nameof(RetentionPoint.Sequence))
+                : null,
             IsProtected = Flag(value, nameof(RetentionPoint.IsProtected), absent: false),
-            LockedUntilUtc = Time(value, nameof(RestorePoint.ImmutableUntilUtc)) ?? Time(value, nameof(RetentionPoint.LockedUntilUtc)) ?? Time(value, "LockedUntil"),
+            LockedUntilUtc = Time(value, nameof(RestorePoint.ImmutableUntilUtc))
+                ?? Time(value, nameof(RetentionPoint.LockedUntilUtc)) ?? Time(value, "LockedUntil"),
             IsGood = Flag(value, nameof(RetentionPoint.IsGood), absent: true),
             IsFinished = Flag(value, nameof(RetentionPoint.IsFinished), absent: true),
             IsInFuture = Flag(value, nameof(RetentionPoint.IsInFuture), absent: false),
@@ -45,7 +52,8 @@ internal static class RetentionInput
         var plain => plain,
     };
 
-    private static string? Text(PSObject value, string property) => Get(value, property)?.ToString() is { Length: > 0 } text ? text : null;
+    private static string? Text(PSObject value, string property) =>
+        Get(value, property)?.ToString() is { Length: > 0 } text ? text : null;
 
     /// <summary>A time that says nothing of its zone is UTC, as the property's name promises.</summary>
     private static DateTime? Time(PSObject value, string property)
@@ -56,12 +64,17 @@ internal static class RetentionInput
             case DateTime { Kind: DateTimeKind.Unspecified } time: return DateTime.SpecifyKind(time, DateTimeKind.Utc);
             case DateTime time: return time.ToUniversalTime();
             case DateTimeOffset time: return time.UtcDateTime;
-            case string text when DateTime.TryParse(text, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal | DateTimeStyles.AdjustToUniversal, out DateTime time): return time;
+            case string text
+                when DateTime.TryParse(text, CultureInfo.InvariantCulture,
+                    DateTimeStyles.AssumeUniversal | DateTimeStyles.AdjustToUniversal, out DateTime time):
+                return time;
             default: throw Invalid(value, property);
         }
     }
 
-    /// <summary>The texts <c>False</c> and <c>0</c> mean false, which PowerShell's own conversion of text does not.</summary>
+    /// <summary>
+    /// The texts <c>False</c> and <c>0</c> mean false, which PowerShell's own conversion of text does not.
+    /// </summary>
     private static bool Flag(PSObject value, string property, bool absent) => Get(value, property) switch
     {
         null or "" => absent,
@@ -74,13 +87,19 @@ internal static class RetentionInput
     };
 
     private static T Convert<T>(object found, PSObject value, string property) where T : struct =>
-        LanguagePrimitives.TryConvertTo(found, CultureInfo.InvariantCulture, out T result) ? result : throw Invalid(value, property);
+        LanguagePrimitives.TryConvertTo(found, CultureInfo.InvariantCulture, out T result)
+            ? result
+            : throw Invalid(value, property);
 
     private static NataliaException Invalid(PSObject value, string property)
     {
         object? found = Get(value, property);
         return new NataliaException(ErrorIds.RetentionInputInvalid, NataliaErrorKind.InvalidArgument,
-            found is null ? $"The object '{value}' has no {property}." : $"The object '{value}' has '{found}' as {property}, which cannot be that.", value.ToString(),
-            "Pipe restore points, or objects with a property TimeUtc (a date in UTC) and, where wanted, IsProtected and ImmutableUntilUtc.");
+            found is null
+                ? $"The object '{value}' has no {property}."
+                : $"The object '{value}' has '{found}' as {property}, which cannot be that.",
+            value.ToString(),
+            "Pipe restore points, or objects with a property TimeUtc (a date in UTC) and, where wanted, IsProtected "
+            + "and ImmutableUntilUtc.");
     }
 }

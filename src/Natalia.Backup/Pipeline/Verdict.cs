@@ -1,7 +1,8 @@
 namespace Natalia.Backup.Pipeline;
 
 /// <summary>
-/// The one Boolean that <c>-Quiet</c> comes to, however many things were tested: a list of Booleans would be true in an <c>if</c> whatever it held. Nothing tested is no success.
+/// The one Boolean that <c>-Quiet</c> comes to, however many things were tested: a list of Booleans would be true in an
+/// <c>if</c> whatever it held. Nothing tested is no success.
 /// </summary>
 internal sealed class Verdict
 {

@@ -12,8 +12,8 @@ using Assembly = System.Reflection.Assembly;
 namespace Natalia.Backup.Cmdlets.Tests.Architecture;
 
 /// <summary>
-/// The folders of a project are floors: what stands on one may look down, never up, so that a reader can begin at the bottom and no circle closes unseen.
-/// A new folder gets its place in its project's list, a new project its list.
+/// The folders of a project are floors: what stands on one may look down, never up, so that a reader can begin at the
+/// bottom and no circle closes unseen. A new folder gets its place in its project's list, a new project its list.
 /// </summary>
 public sealed class FloorTests
 {
@@ -24,20 +24,25 @@ public sealed class FloorTests
     private const string Cmdlets = "Natalia.Backup";
 
     /// <summary>From the roof to the ground, by project. The empty name is the project's own folder.</summary>
-    private static readonly Dictionary<string, (Assembly Assembly, string[] Floors)> s_projects = new(StringComparer.Ordinal)
+    private static readonly Dictionary<string, (Assembly Assembly, string[] Floors)> s_projects = new(
+        StringComparer.Ordinal)
     {
         [Engine] = (typeof(Repository).Assembly,
         [
-            "Repositories", "Repair", "Backup", "Copy", "Verification", "Reclaim", "Restore", "Keys", "Immutability", "Runs", "Points", "BlockMap", "Core",
-            "Leases", "Retention", "Packs", "Audit", "Sealing", "Storage.Folders", "Storage.Wrappers", "Storage", "Disks", "Files", "Compression", "Network",
+            "Repositories", "Repair", "Backup", "Copy", "Verification", "Reclaim", "Restore", "Keys", "Immutability",
+            "Runs", "Points", "BlockMap", "Core",
+            "Leases", "Retention", "Packs", "Audit", "Sealing", "Storage.Folders", "Storage.Wrappers", "Storage",
+            "Disks", "Files", "Compression", "Network",
             "Model", "Format", "",
         ]),
         [Hypervisors] = (typeof(ProxmoxHypervisor).Assembly,
         [
-            "Folder", "Proxmox", "Proxmox.Restores", "Proxmox.Backups", "Proxmox.Jobs", "Proxmox.Notes", "Proxmox.Cluster", "Proxmox.BackupServer", "Proxmox.Rest",
+            "Folder", "Proxmox", "Proxmox.Restores", "Proxmox.Backups", "Proxmox.Jobs", "Proxmox.Notes",
+            "Proxmox.Cluster", "Proxmox.BackupServer", "Proxmox.Rest",
             "Contract",
         ]),
-        [Operations] = (typeof(RepositorySession).Assembly, ["Profiles", "Backup", "Evidence", "Retention", "Points", "Appliances", "Connections", "Kinds", "Exports", "Text"]),
+        [Operations] = (typeof(RepositorySession).Assembly, ["Profiles", "Backup", "Evidence", "Retention", "Points",
+            "Appliances", "Connections", "Kinds", "Exports", "Text"]),
         [Cmdlets] = (typeof(NataliaCommand).Assembly, ["Commands", "Arguments", "Sessions", "Pipeline", "Errors", ""]),
     };
 
@@ -45,8 +50,11 @@ public sealed class FloorTests
 
     private static readonly string s_sources = Path.Combine(BuildLayout.RepositoryRoot, "src");
 
-    /// <summary>The names of all projects, the longest first: that of the cmdlets is the beginning of every other one.</summary>
-    private static readonly string[] s_names = [.. Directory.EnumerateDirectories(s_sources).Select(d => Path.GetFileName(d)).OrderByDescending(n => n.Length)];
+    /// <summary>
+    /// The names of all projects, the longest first: that of the cmdlets is the beginning of every other one.
+    /// </summary>
+    private static readonly string[] s_names = [.. Directory.EnumerateDirectories(s_sources)
+        .Select(d => Path.GetFileName(d)).OrderByDescending(n => n.Length)];
 
     public static TheoryData<string> Names => [.. s_names];
 
@@ -61,7 +69,8 @@ public sealed class FloorTests
             where IsOf(project, type.Namespace?.FullName)
             // The reader of assemblies takes type parameters of one name for one.
             from target in type.Dependencies.Select(d => d.Target).Distinct().Where(t => t is not GenericParameter)
-            where IsOf(project, target.Namespace?.FullName) && Floor(project, target.Namespace!.FullName) < Floor(project, type.Namespace!.FullName)
+            where IsOf(project, target.Namespace?.FullName)
+                && Floor(project, target.Namespace!.FullName) < Floor(project, type.Namespace!.FullName)
             select $"{type.FullName} uses {target.FullName}";
         Assert.True(!up.Any(), string.Join("\n", up.Distinct()));
     }
@@ -76,7 +85,8 @@ public sealed class FloorTests
         {
             string text = File.ReadAllText(file);
             int floor = Floor(project, Folder(file, project));
-            foreach (Match used in Regex.Matches(text, $@"^using (?:static )?({Regex.Escape(project)}[\w.]*);", RegexOptions.Multiline))
+            foreach (Match used in Regex.Matches(text, $@"^using (?:static )?({Regex.Escape(project)}[\w.]*);",
+                RegexOptions.Multiline))
             {
                 string name = used.Groups[1].Value;
                 if (IsOf(project, name) && Floor(project, name) < floor) up.Add($"{file} uses {name}");
@@ -88,9 +98,13 @@ public sealed class FloorTests
     [Theory]
     [MemberData(nameof(Names))]
     public void Namespaces_are_folders(string project) =>
-        Assert.All(Sources(project), f => Assert.Matches($@"(?m)^namespace {Regex.Escape(Folder(f, project))};", File.ReadAllText(f)));
+        Assert.All(Sources(project),
+            f => Assert.Matches($@"(?m)^namespace {Regex.Escape(Folder(f, project))};", File.ReadAllText(f)));
 
-    /// <summary>Cmdlets stand on operations, these on hypervisors and stores, these on the engine; and of all of them only the cmdlets see PowerShell.</summary>
+    /// <summary>
+    /// Cmdlets stand on operations, these on hypervisors and stores, these on the engine; and of all of them only the
+    /// cmdlets see PowerShell.
+    /// </summary>
     [Fact]
     public void Projects_look_down()
     {
@@ -100,19 +114,23 @@ public sealed class FloorTests
         Assert.Equal([Engine, Hypervisors, S3], Uses(typeof(RepositorySession).Assembly));
 
         static IEnumerable<string> Uses(Assembly assembly) => assembly.GetReferencedAssemblies().Select(a => a.Name!)
-            .Where(n => n.StartsWith("Natalia.", StringComparison.Ordinal) || n == "System.Management.Automation").Order(StringComparer.Ordinal);
+            .Where(n => n.StartsWith("Natalia.", StringComparison.Ordinal) || n == "System.Management.Automation")
+            .Order(StringComparer.Ordinal);
     }
 
-    private static bool IsOf(string project, string? name) => Array.Find(s_names, p => name == p || name?.StartsWith(p + ".", StringComparison.Ordinal) == true) == project;
+    private static bool IsOf(string project, string? name) =>
+        Array.Find(s_names, p => name == p || name?.StartsWith(p + ".", StringComparison.Ordinal) == true) == project;
 
     private static int Floor(string project, string name)
     {
-        int floor = Array.IndexOf(s_projects[project].Floors, name == project ? "" : name.Substring(project.Length + 1));
+        int floor = Array.IndexOf(s_projects[project].Floors,
+            name == project ? "" : name.Substring(project.Length + 1));
         Assert.True(floor >= 0, $"{name} has no place in the list of floors.");
         return floor;
     }
 
-    private static IEnumerable<string> Sources(string project) => Directory.EnumerateFiles(Path.Combine(s_sources, project), "*.cs", SearchOption.AllDirectories)
+    private static IEnumerable<string> Sources(string project) =>
+        Directory.EnumerateFiles(Path.Combine(s_sources, project), "*.cs", SearchOption.AllDirectories)
         .Where(f => !Regex.IsMatch(Path.GetRelativePath(s_sources, f), @"[\\/](bin|obj)[\\/]"));
 
     private static string Folder(string file, string project)

@@ -32,15 +32,25 @@ public sealed class KnownNameCompleterTests : IDisposable
     public async Task One_that_does_not_answer_is_not_waited_for_long_and_is_let_go()
     {
         var cancelled = new TaskCompletionSource();
-        Add(new FakeHypervisor { OnLearn = async token => { using (token.Register(() => cancelled.SetResult())) await cancelled.Task; throw new OperationCanceledException(token); } });
+        Add(new FakeHypervisor
+        {
+            OnLearn = async token =>
+        {
+            using (token.Register(() => cancelled.SetResult())) await cancelled.Task;
+            throw new OperationCanceledException(token);
+        }
+        });
         var clock = Stopwatch.StartNew();
         Assert.Equal(["x"], Complete("Connect-NataliaRepository -ProxmoxStorage x"));
         Assert.InRange(clock.Elapsed, TimeSpan.Zero, TimeSpan.FromSeconds(20));
         await cancelled.Task.WaitAsync(TimeSpan.FromSeconds(20));
     }
 
-    private void Add(FakeHypervisor hypervisor, string name = "fake") => Assert.Empty(_session.Run("$null = Add-Fake $args[0] -Name $args[1]", hypervisor, name).Errors);
+    private void Add(FakeHypervisor hypervisor, string name = "fake") =>
+        Assert.Empty(_session.Run("$null = Add-Fake $args[0] -Name $args[1]", hypervisor, name).Errors);
 
     private IReadOnlyList<string> Complete(string line) =>
-        _session.Run("[System.Management.Automation.CommandCompletion]::CompleteInput($args[0], $args[0].Length, $null).CompletionMatches | ForEach-Object CompletionText", line).Text;
+        _session.Run("[System.Management.Automation.CommandCompletion]::CompleteInput($args[0], $args[0].Length, "
+            + "$null).CompletionMatches | ForEach-Object CompletionText",
+            line).Text;
 }

@@ -9,7 +9,8 @@ public sealed class ErrorRecordFactoryTests
     [Fact]
     public void Every_known_kind_has_a_category_of_its_own()
     {
-        List<ErrorCategory> categories = [.. Enum.GetValues<NataliaErrorKind>().Where(k => k != NataliaErrorKind.Unknown).Select(ErrorRecordFactory.CategoryOf)];
+        List<ErrorCategory> categories = [.. Enum.GetValues<NataliaErrorKind>()
+            .Where(k => k != NataliaErrorKind.Unknown).Select(ErrorRecordFactory.CategoryOf)];
 
         Assert.DoesNotContain(ErrorCategory.NotSpecified, categories);
         Assert.Equal(categories.Count, categories.Distinct().Count());
@@ -18,7 +19,8 @@ public sealed class ErrorRecordFactoryTests
     [Fact]
     public void The_record_says_what_the_exception_says()
     {
-        ErrorRecord record = ErrorRecordFactory.Create(new NataliaException(ErrorIds.StoreFull, NataliaErrorKind.ResourceUnavailable, "It is full.", "the disk", "Make room."));
+        ErrorRecord record = ErrorRecordFactory.Create(new NataliaException(ErrorIds.StoreFull,
+            NataliaErrorKind.ResourceUnavailable, "It is full.", "the disk", "Make room."));
 
         Assert.Equal("StoreFull", record.FullyQualifiedErrorId);
         Assert.Equal(ErrorCategory.ResourceUnavailable, record.CategoryInfo.Category);
@@ -37,5 +39,8 @@ public sealed class ErrorRecordFactoryTests
 
     [Fact]
     public void The_given_target_wins() =>
-        Assert.Equal(42, ErrorRecordFactory.Create(new NataliaException(ErrorIds.PackMissing, NataliaErrorKind.InvalidData, "A pack is missing.", "pack"), 42).TargetObject);
+        Assert.Equal(42,
+            ErrorRecordFactory.Create(new NataliaException(ErrorIds.PackMissing, NataliaErrorKind.InvalidData,
+                "A pack is missing.", "pack"),
+                42).TargetObject);
 }

@@ -30,7 +30,9 @@ internal sealed class FakeHypervisor : IHypervisor, IImageSource, IKnownNames
     /// <summary>Called while releasing.</summary>
     internal Func<Task>? OnRelease { get; set; }
 
-    /// <summary>Called when it is asked for its names; what it knows then is <c>pbs</c>, <c>tank</c> and <c>pve1</c>.</summary>
+    /// <summary>
+    /// Called when it is asked for its names; what it knows then is <c>pbs</c>, <c>tank</c> and <c>pve1</c>.
+    /// </summary>
     internal Func<CancellationToken, Task> OnLearn { get; init; } = _ => Task.CompletedTask;
 
     public IReadOnlyList<string> BackupStorages { get; private set; } = [];
@@ -59,22 +61,35 @@ internal sealed class FakeHypervisor : IHypervisor, IImageSource, IKnownNames
 
     public T? Find<T>() where T : class => this as T;
 
-    public Task<ApplianceInventory> GetAppliancesAsync(CancellationToken cancellationToken) => Task.FromResult(new ApplianceInventory([Appliance]));
+    public Task<ApplianceInventory> GetAppliancesAsync(CancellationToken cancellationToken) =>
+        Task.FromResult(new ApplianceInventory([Appliance]));
 
-    public Task<IReadOnlyList<Leftover>> FindLeftoversAsync(ApplianceDescription? appliance, CancellationToken cancellationToken) => Task.FromResult<IReadOnlyList<Leftover>>([]);
+    public Task<IReadOnlyList<Leftover>> FindLeftoversAsync(ApplianceDescription? appliance,
+        CancellationToken cancellationToken) =>
+        Task.FromResult<IReadOnlyList<Leftover>>([]);
 
-    public Task RemoveLeftoverAsync(Leftover leftover, CancellationToken cancellationToken) => throw new NotSupportedException();
+    public Task RemoveLeftoverAsync(Leftover leftover, CancellationToken cancellationToken) =>
+        throw new NotSupportedException();
 
-    public Task<IFrozenDisks> FreezeAsync(ApplianceDescription appliance, FreezeRequest how, CancellationToken cancellationToken)
+    public Task<IFrozenDisks> FreezeAsync(ApplianceDescription appliance, FreezeRequest how,
+        CancellationToken cancellationToken)
     {
         Journal.Add("freeze " + string.Join("+", how.DiskIds) + " of " + appliance.ApplianceId[0]);
-        return FreezeFailure is null ? Task.FromResult<IFrozenDisks>(new Frozen(this)) : Task.FromException<IFrozenDisks>(FreezeFailure);
+        return FreezeFailure is null
+            ? Task.FromResult<IFrozenDisks>(new Frozen(this))
+            : Task.FromException<IFrozenDisks>(FreezeFailure);
     }
 
     public void Dispose() => IsDisposed = true;
 
     internal HypervisorConnection Connect(string name) => new(
-        new HypervisorSession { Name = name, Kind = Kind, Location = Location, ConnectedUtc = DateTime.UnixEpoch }, this, new FolderHypervisorSettings { Name = name, Path = Location });
+        new HypervisorSession
+        {
+            Name = name,
+            Kind = Kind,
+            Location = Location,
+            ConnectedUtc = DateTime.UnixEpoch,
+        }, this, new FolderHypervisorSettings { Name = name, Path = Location });
 
     private sealed class Frozen(FakeHypervisor owner) : IFrozenDisks
     {
@@ -117,7 +132,8 @@ internal sealed class FakeHypervisor : IHypervisor, IImageSource, IKnownNames
     {
         public long SizeBytes => 20;
 
-        public async IAsyncEnumerable<Extent> GetAllocatedExtentsAsync([System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken cancellationToken)
+        public async IAsyncEnumerable<Extent> GetAllocatedExtentsAsync(
+            [System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken cancellationToken)
         {
             await Task.Yield();
             yield return new Extent(0, 20);

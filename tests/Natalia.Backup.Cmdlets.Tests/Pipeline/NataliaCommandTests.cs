@@ -5,7 +5,7 @@ namespace Natalia.Backup.Cmdlets.Tests.Pipeline;
 
 public sealed class NataliaCommandTests : IDisposable
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(30);
 
     private readonly EngineSession _session = new();
 
@@ -50,14 +50,14 @@ public sealed class NataliaCommandTests : IDisposable
             }
         });
         IAsyncResult running = shell.BeginInvoke();
-        await started.Task.WaitAsync(Patience);
+        await started.Task.WaitAsync(s_patience);
 
         Task stop = Task.Run(shell.Stop);
-        await cleaning.Task.WaitAsync(Patience);
+        await cleaning.Task.WaitAsync(s_patience);
         Assert.False(stop.IsCompleted);
         Assert.False(running.IsCompleted);
         mayEnd.SetResult();
-        await stop.WaitAsync(Patience);
+        await stop.WaitAsync(s_patience);
 
         Assert.True(cleaned);
         Assert.Equal(PSInvocationState.Stopped, shell.InvocationStateInfo.State);
@@ -108,7 +108,9 @@ public sealed class NataliaCommandTests : IDisposable
     {
         EngineSession.Result result = Run((command, _) =>
         {
-            if (command.Item!.ToString() == "2") throw new NataliaException(ErrorIds.DiskNotFound, NataliaErrorKind.NotFound, "There is no disk.", "disk 2");
+            if (command.Item!.ToString() == "2")
+                throw new NataliaException(ErrorIds.DiskNotFound, NataliaErrorKind.NotFound, "There is no disk.",
+                    "disk 2");
             command.Write(command.Item!);
             return Task.CompletedTask;
         }, "param($body) 1, 2, 3 | Test-Body $body");
@@ -133,7 +135,8 @@ public sealed class NataliaCommandTests : IDisposable
     [Fact]
     public void WhatIf_answers_no_without_asking_anybody()
     {
-        EngineSession.Result result = Run(async (command, _) => command.Write(await command.Should("it", "Change")), "param($body) Test-Body $body -WhatIf");
+        EngineSession.Result result = Run(async (command, _) => command.Write(await command.Should("it", "Change")),
+            "param($body) Test-Body $body -WhatIf");
 
         Assert.Equal(false, Assert.Single(result.Output).BaseObject);
     }
@@ -160,7 +163,9 @@ public sealed class NataliaCommandTests : IDisposable
         EngineSession.Result result = Run(async (command, _) =>
         {
             await Assert.ThrowsAsync<FormatException>(() => command.OnPipeline<int>(() => throw new FormatException()));
-            command.Write(await command.OnPipeline(() => System.Management.Automation.Runspaces.Runspace.DefaultRunspace is not null));
+            command.Write(
+                await command.OnPipeline(
+                    () => System.Management.Automation.Runspaces.Runspace.DefaultRunspace is not null));
         });
 
         Assert.Empty(result.Errors);
@@ -188,7 +193,8 @@ public sealed class NataliaCommandTests : IDisposable
     [Fact]
     public void The_preference_variable_counts_as_the_parameter_does()
     {
-        EngineSession.Result result = Run(DeferEach, "param($body) $ErrorActionPreference = 'Stop'; 1, 2 | Test-Body $body");
+        EngineSession.Result result = Run(DeferEach,
+            "param($body) $ErrorActionPreference = 'Stop'; 1, 2 | Test-Body $body");
 
         Assert.Equal(["failed 2"], result.Warnings);
         Assert.Single(result.Errors);
@@ -197,7 +203,8 @@ public sealed class NataliaCommandTests : IDisposable
     [Fact]
     public void When_the_command_itself_ends_in_an_error_the_deferred_ones_are_not_lost()
     {
-        EngineSession.Result result = _session.Run("param($body, $end) 1 | Test-Body $body -End $end", Delegate(DeferEach),
+        EngineSession.Result result = _session.Run("param($body, $end) 1 | Test-Body $body -End $end",
+            Delegate(DeferEach),
             Delegate((_, _) => throw new NataliaException(ErrorIds.LeaseLost, NataliaErrorKind.ResourceBusy, "Lost.")));
 
         Assert.Equal(["LeaseLost"], result.ErrorIds);
@@ -206,14 +213,21 @@ public sealed class NataliaCommandTests : IDisposable
 
     private static Task DeferEach(TestBodyCommand command, CancellationToken token)
     {
-        command.Defer(new NataliaException(ErrorIds.DiskReadFailed, NataliaErrorKind.ReadFailed, $"failed {command.Item}"), command.Item);
+        command.Defer(new NataliaException(ErrorIds.DiskReadFailed, NataliaErrorKind.ReadFailed,
+            $"failed {command.Item}"),
+            command.Item);
         command.Write($"done {command.Item}");
         return Task.CompletedTask;
     }
 
-    private static Func<TestBodyCommand, CancellationToken, Task> Delegate(Func<TestBodyCommand, CancellationToken, Task> body) => body;
+    private static Func<TestBodyCommand, CancellationToken, Task> Delegate(
+        Func<TestBodyCommand, CancellationToken, Task> body) =>
+        body;
 
-    private PowerShell Create(Func<TestBodyCommand, CancellationToken, Task> body) => _session.Create("param($body) Test-Body $body", body);
+    private PowerShell Create(Func<TestBodyCommand, CancellationToken, Task> body) =>
+        _session.Create("param($body) Test-Body $body", body);
 
-    private EngineSession.Result Run(Func<TestBodyCommand, CancellationToken, Task> body, string script = "param($body) Test-Body $body") => _session.Run(script, body);
+    private EngineSession.Result Run(Func<TestBodyCommand, CancellationToken, Task> body,
+        string script = "param($body) Test-Body $body") =>
+        _session.Run(script, body);
 }

@@ -60,14 +60,16 @@ public sealed class PipelineBridgeTests : IDisposable
     {
         Exception? failure = _bridge.Run(async token =>
         {
-            await Assert.ThrowsAsync<InvalidTimeZoneException>(() => _bridge.AskAsync<int>(() => throw new InvalidTimeZoneException(), _ => false));
+            await Assert.ThrowsAsync<InvalidTimeZoneException>(
+                () => _bridge.AskAsync<int>(() => throw new InvalidTimeZoneException(), _ => false));
             Assert.False(token.IsCancellationRequested);
         });
         Assert.Null(failure);
 
         Assert.Throws<InvalidTimeZoneException>(() => _bridge.Run(async token =>
         {
-            await Assert.ThrowsAnyAsync<OperationCanceledException>(() => _bridge.AskAsync<int>(() => throw new InvalidTimeZoneException(), _ => true));
+            await Assert.ThrowsAnyAsync<OperationCanceledException>(
+                () => _bridge.AskAsync<int>(() => throw new InvalidTimeZoneException(), _ => true));
             Assert.True(token.IsCancellationRequested);
         }));
     }

@@ -69,5 +69,6 @@ public sealed class ProgressReporterTests
         Assert.Equal(percent, Assert.Single(_sent).PercentComplete);
     }
 
-    private ProgressReporter Create() => new((record, _) => _sent.Add(record), _clock, activityId: 7, parentId: -1, "Backing up");
+    private ProgressReporter Create() =>
+        new((record, _) => _sent.Add(record), _clock, activityId: 7, parentId: -1, "Backing up");
 }

@@ -31,8 +31,10 @@ public sealed class TestBodyCommand : NataliaCommand
 
     private protected override Task ProcessAsync(CancellationToken cancellationToken) => Call(Body, cancellationToken);
 
-    private protected override Task EndAsync(CancellationToken cancellationToken) => End is null ? Task.CompletedTask : Call(End, cancellationToken);
+    private protected override Task EndAsync(CancellationToken cancellationToken) =>
+        End is null ? Task.CompletedTask : Call(End, cancellationToken);
 
     private Task Call(object body, CancellationToken cancellationToken) =>
-        ((Func<TestBodyCommand, CancellationToken, Task>)(body is PSObject wrapped ? wrapped.BaseObject : body))(this, cancellationToken);
+        ((Func<TestBodyCommand, CancellationToken, Task>)(body is PSObject wrapped ? wrapped.BaseObject : body))(this,
+            cancellationToken);
 }

@@ -24,9 +24,13 @@ public sealed class ExportedDiskTests : IDisposable
     public async Task Of_two_disks_that_may_both_be_meant_none_is_named_or_asked_for_before_it_is_refused()
     {
         await MakePointAsync(DiskRole.System, DiskRole.System);
-        EngineSession.Result preview = _session.Run("Get-NataliaRestorePoint | Export-NataliaDisk -Destination $args[0] -WhatIf", _folder.FullName);
+        EngineSession.Result preview =
+            _session.Run("Get-NataliaRestorePoint | Export-NataliaDisk -Destination $args[0] -WhatIf",
+            _folder.FullName);
         Assert.Equal([ErrorIds.DiskAmbiguous], preview.ErrorIds);
-        EngineSession.Result unknown = _session.Run("Get-NataliaRestorePoint | Export-NataliaDisk -DiskId scsi7 -Destination $args[0] -WhatIf", _folder.FullName);
+        EngineSession.Result unknown =
+            _session.Run("Get-NataliaRestorePoint | Export-NataliaDisk -DiskId scsi7 -Destination $args[0] -WhatIf",
+            _folder.FullName);
         Assert.Equal([ErrorIds.DiskNotFound], unknown.ErrorIds);
     }
 
@@ -34,7 +38,10 @@ public sealed class ExportedDiskTests : IDisposable
     public async Task The_file_bears_the_disks_own_name_however_it_was_typed()
     {
         await MakePointAsync(DiskRole.System, DiskRole.Data);
-        string[] files = [.. _session.Run("$to = $args[0]; 'SCSI0', 'scsi0' | ForEach-Object { Get-NataliaRestorePoint | Export-NataliaDisk -DiskId $_ -Destination $to -Force }", _folder.FullName).Output
+        string[] files =
+            [.. _session.Run("$to = $args[0]; 'SCSI0', 'scsi0' | ForEach-Object { Get-NataliaRestorePoint | "
+                + "Export-NataliaDisk -DiskId $_ -Destination $to -Force }",
+            _folder.FullName).Output
             .Select(f => (string)f.Properties["Path"].Value)];
         Assert.Equal(2, files.Length);
         Assert.Equal(files[0], files[1]);
@@ -44,11 +51,17 @@ public sealed class ExportedDiskTests : IDisposable
     private async Task MakePointAsync(params DiskRole[] roles)
     {
         string path = Path.Combine(_folder.FullName, "repo");
-        using (Repository repository = await Repository.CreateAsync(FolderStore.Open(path, create: true), null, new RepositoryOptions { Label = "repo" }, default))
+        using (Repository repository = await Repository.CreateAsync(FolderStore.Open(path, create: true), null,
+            new RepositoryOptions { Label = "repo" }, default))
         {
             await repository.BackupAsync(new BackupRequest
             {
-                Appliance = new ApplianceDescription { ApplianceId = new string('a', 32), Name = "natalia-test", HypervisorKind = "Fake" },
+                Appliance = new ApplianceDescription
+                {
+                    ApplianceId = new string('a', 32),
+                    Name = "natalia-test",
+                    HypervisorKind = "Fake",
+                },
                 Disks = [.. roles.Select((role, i) => new BackupDisk($"scsi{i}", role, new EmptyDisk()))],
                 TimeUtc = DateTime.UtcNow,
             }, null, null, default);
@@ -60,7 +73,8 @@ public sealed class ExportedDiskTests : IDisposable
     {
         public long SizeBytes => 1 << 20;
 
-        public async IAsyncEnumerable<Extent> GetAllocatedExtentsAsync([System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken cancellationToken)
+        public async IAsyncEnumerable<Extent> GetAllocatedExtentsAsync(
+            [System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken cancellationToken)
         {
             await Task.Yield();
             yield break;

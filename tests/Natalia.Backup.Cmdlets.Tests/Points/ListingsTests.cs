@@ -8,7 +8,10 @@ using Natalia.Backup.Engine.Storage.Wrappers;
 
 namespace Natalia.Backup.Cmdlets.Tests.Points;
 
-/// <summary>In a bucket each listing is paid for, twelve times as much as a read. What a pipeline has listed once, it does not list again.</summary>
+/// <summary>
+/// In a bucket each listing is paid for, twelve times as much as a read. What a pipeline has listed once, it does not
+/// list again.
+/// </summary>
 public sealed class ListingsTests : IDisposable
 {
     private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("natalia-lists-");
@@ -21,7 +24,8 @@ public sealed class ListingsTests : IDisposable
         _folder.Delete(recursive: true);
     }
 
-    // Of the points and of the log by the one who lists; of the log by the one who opens, so that what was removed meanwhile is not taken for a point.
+    // Of the points and of the log by the one who lists; of the log by the one who opens, so that what was removed
+    // meanwhile is not taken for a point.
     [Theory]
     [InlineData("Export-NataliaDisk -Destination $args[0]", 1, 3)]
     [InlineData("Test-NataliaRestorePoint", 1, 3)]
@@ -31,7 +35,8 @@ public sealed class ListingsTests : IDisposable
     {
         await FillAsync(points);
         StoreUsage before = _store.Usage;
-        EngineSession.Result result = _session.Run($"Get-NataliaRestorePoint -ApplianceId {Id} | {command}", _folder.FullName);
+        EngineSession.Result result = _session.Run($"Get-NataliaRestorePoint -ApplianceId {Id} | {command}",
+            _folder.FullName);
         Assert.Empty(result.Errors);
         Assert.Equal(points, result.Output.Count);
         Assert.Equal(lists, (_store.Usage - before).Lists);
@@ -44,7 +49,8 @@ public sealed class ListingsTests : IDisposable
     {
         string id = (await FillAsync(3)).RestorePointId;
         StoreUsage before = _store.Usage;
-        Assert.Single(_session.Run($"{command} -RestorePointId $args[0] -ApplianceId {Id}", id, _folder.FullName).Output);
+        Assert.Single(_session.Run($"{command} -RestorePointId $args[0] -ApplianceId {Id}", id,
+            _folder.FullName).Output);
         Assert.Equal(2, (_store.Usage - before).Lists);
     }
 
@@ -52,13 +58,15 @@ public sealed class ListingsTests : IDisposable
     [Theory]
     [InlineData(4, 13, 7)]
     [InlineData(8, 21, 7)]
-    public async Task Copying_costs_the_source_two_listings_of_the_log_for_each_point_that_is_copied(int points, int lists, int again)
+    public async Task Copying_costs_the_source_two_listings_of_the_log_for_each_point_that_is_copied(int points,
+        int lists, int again)
     {
         await FillAsync(points);
         var destination = new MemoryStore();
         await Repository.CreateAsync(destination, null, new RepositoryOptions { Label = "offsite" }, default);
         Assert.Empty(_session.Run("$null = Add-Repository $args[0] -Name offsite", destination).Errors);
-        const string copy = "Get-NataliaRestorePoint -Repository repo -ApplianceId $args[0] | Copy-NataliaRestorePoint offsite";
+        const string copy =
+            "Get-NataliaRestorePoint -Repository repo -ApplianceId $args[0] | Copy-NataliaRestorePoint offsite";
         StoreUsage before = _store.Usage;
         Assert.Equal(points, _session.Run(copy, Id).Output.Count);
         long first = (_store.Usage - before).Lists;
@@ -74,12 +82,18 @@ public sealed class ListingsTests : IDisposable
     {
         RestorePoint? made = null;
         var memory = (MemoryStore)_store.Inner;
-        Repository repository = await Repository.CreateAsync(memory, null, new RepositoryOptions { Label = "repo" }, default);
+        Repository repository = await Repository.CreateAsync(memory, null, new RepositoryOptions { Label = "repo" },
+            default);
         for (int i = 0; i < points; i++)
         {
             made = await repository.BackupAsync(new BackupRequest
             {
-                Appliance = new ApplianceDescription { ApplianceId = Id, Name = "natalia-test", HypervisorKind = "Fake" },
+                Appliance = new ApplianceDescription
+                {
+                    ApplianceId = Id,
+                    Name = "natalia-test",
+                    HypervisorKind = "Fake",
+                },
                 Disks = [new BackupDisk("scsi1", DiskRole.Data, new Disk((byte)(i + 1)))],
                 TimeUtc = DateTime.UtcNow.AddMinutes(i - 10),
             }, null, null, default);
@@ -92,7 +106,8 @@ public sealed class ListingsTests : IDisposable
     {
         public long SizeBytes => 1 << 20;
 
-        public async IAsyncEnumerable<Extent> GetAllocatedExtentsAsync([System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken cancellationToken)
+        public async IAsyncEnumerable<Extent> GetAllocatedExtentsAsync(
+            [System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken cancellationToken)
         {
             await Task.Yield();
             yield return new Extent(0, SizeBytes);

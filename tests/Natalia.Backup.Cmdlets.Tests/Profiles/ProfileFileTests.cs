@@ -19,7 +19,13 @@ public sealed class ProfileFileTests : IDisposable
         var profile = new ProfileDocument(
             [new FolderHypervisorSettings { Name = "vms", Path = Full("vms") }],
             [
-                new FolderStoreSettings { Name = "nås", Path = Full("repo"), Access = RepositoryAccess.Password, PasswordSecret = "natalia/nås" },
+                new FolderStoreSettings
+                {
+                    Name = "nås",
+                    Path = Full("repo"),
+                    Access = RepositoryAccess.Password,
+                    PasswordSecret = "natalia/nås",
+                },
                 new FolderStoreSettings { Name = "open", Path = Full("open"), Access = RepositoryAccess.Unencrypted },
                 new FolderStoreSettings { Name = "audit", Path = Full("repo"), Access = RepositoryAccess.AuditOnly },
             ]);
@@ -34,16 +40,46 @@ public sealed class ProfileFileTests : IDisposable
     public void Every_kind_is_written_so_that_a_person_can_read_and_change_it()
     {
         var profile = new ProfileDocument(
-            [new ProxmoxSettings { Name = "pve", Hosts = ["pve1", "pve2:8007"], Port = 8006, Thumbprints = ["AB"], CaCertificate = Full("ca.pem"), CredentialSecret = "token" }],
+            [new ProxmoxSettings
+            {
+                Name = "pve",
+                Hosts = ["pve1", "pve2:8007"],
+                Port = 8006,
+                Thumbprints = ["AB"],
+                CaCertificate = Full("ca.pem"),
+                CredentialSecret = "token",
+            }],
             [
-                new FolderStoreSettings { Name = "nas", Path = Full("repo"), Access = RepositoryAccess.Password, PasswordSecret = "natalia-nås", CredentialSecret = "natalia-nås-share" },
+                new FolderStoreSettings
+                {
+                    Name = "nas",
+                    Path = Full("repo"),
+                    Access = RepositoryAccess.Password,
+                    PasswordSecret = "natalia-nås",
+                    CredentialSecret = "natalia-nås-share",
+                },
                 new BucketSettings
                 {
-                    Name = "s3", Bucket = "b", Endpoint = new Uri("https://s3.example.com"), Region = "r", AddressingStyle = S3AddressingStyle.Virtual, Prefix = "p", StorageClass = "GLACIER",
-                    ServerCertificateThumbprint = "CD", CredentialSecret = "key", Access = RepositoryAccess.Unencrypted, LockMode = ObjectLockMode.Compliance,
+                    Name = "s3", Bucket = "b", Endpoint = new Uri("https://s3.example.com"), Region = "r",
+                    AddressingStyle = S3AddressingStyle.Virtual, Prefix = "p", StorageClass = "GLACIER",
+                    ServerCertificateThumbprint = "CD", CredentialSecret = "key", Access = RepositoryAccess.Unencrypted,
+                    LockMode = ObjectLockMode.Compliance,
                 },
-                new BucketSettings { Name = "aws", Bucket = "b", AddressingStyle = S3AddressingStyle.Auto, Access = RepositoryAccess.AuditOnly },
-                new ProxmoxStorageSettings { Name = "pbs", Path = "store", Hypervisor = "pve", EvidenceRepository = "nas", Access = RepositoryAccess.Hypervisor },
+                new BucketSettings
+                {
+                    Name = "aws",
+                    Bucket = "b",
+                    AddressingStyle = S3AddressingStyle.Auto,
+                    Access = RepositoryAccess.AuditOnly,
+                },
+                new ProxmoxStorageSettings
+                {
+                    Name = "pbs",
+                    Path = "store",
+                    Hypervisor = "pve",
+                    EvidenceRepository = "nas",
+                    Access = RepositoryAccess.Hypervisor,
+                },
             ]);
         string text = Encoding.UTF8.GetString(ProfileFile.Write(profile));
 
@@ -118,7 +154,14 @@ public sealed class ProfileFileTests : IDisposable
     [Fact]
     public void Two_buckets_of_one_name_on_two_servers_are_two_places()
     {
-        var bucket = new BucketSettings { Name = "a", Bucket = "b", Prefix = "p/", Endpoint = new Uri("https://one.example.com"), Access = RepositoryAccess.Unencrypted };
+        var bucket = new BucketSettings
+        {
+            Name = "a",
+            Bucket = "b",
+            Prefix = "p/",
+            Endpoint = new Uri("https://one.example.com"),
+            Access = RepositoryAccess.Unencrypted,
+        };
 
         Assert.True(bucket.LeadsTo(bucket with { Name = "other", Prefix = "p", Region = "r" }));
         Assert.False(bucket.LeadsTo(bucket with { Endpoint = new Uri("https://two.example.com") }));
@@ -127,7 +170,9 @@ public sealed class ProfileFileTests : IDisposable
 
     [Fact]
     public void Relative_paths_count_from_the_profile() =>
-        Assert.Equal(Full("vms"), Read("""{ "format": "natalia-profile", "version": 1, "hypervisors": [ { "name": "a", "kind": "folder", "path": "vms" } ] }""").Hypervisors.Cast<FolderHypervisorSettings>().Single().Path);
+        Assert.Equal(Full("vms"),
+            Read("""{ "format": "natalia-profile", "version": 1, "hypervisors": [ { "name": "a", "kind": "folder", "path": "vms" } ] }""").Hypervisors.Cast<FolderHypervisorSettings>()
+                .Single().Path);
 
     [Fact]
     public void A_byte_order_mark_and_comments_do_no_harm() =>
@@ -144,31 +189,72 @@ public sealed class ProfileFileTests : IDisposable
     [InlineData("""{ "format": "natalia-profile", "version": 2 }""", "version is 2")]
     [InlineData("""{ "format": "natalia-profile", "version": 1, "repositorys": [] }""", "'repositorys' is not known")]
     [InlineData("""{ "format": "natalia-profile", "version": 1, "repositories": {} }""", "repositories is not a list")]
-    [InlineData("""{ "format": "natalia-profile", "version": 1, "hypervisors": [ { "kind": "Folder", "path": "x" } ] }""", "in hypervisors[0], name is missing")]
-    [InlineData("""{ "format": "natalia-profile", "version": 1, "hypervisors": [ { "name": "*", "kind": "Folder", "path": "x" } ] }""", "cannot be a session's name")]
-    [InlineData("""{ "format": "natalia-profile", "version": 1, "hypervisors": [ { "name": "a", "kind": "Fodler", "path": "x" } ] }""", "kind is 'Fodler'")]
-    [InlineData("""{ "format": "natalia-profile", "version": 1, "hypervisors": [ { "name": "a", "kind": "Folder", "path": "x" }, { "name": "A", "kind": "Folder", "path": "y" } ] }""", "'A' stands in it twice")]
-    [InlineData("""{ "format": "natalia-profile", "version": 1, "repositories": [ { "name": "a", "kind": "Folder", "path": "x", "access": "Password" } ] }""", "passwordSecret is missing")]
-    [InlineData("""{ "format": "natalia-profile", "version": 1, "repositories": [ { "name": "a", "kind": "Folder", "path": "x", "access": "AuditOnly", "passwordSecret": "y" } ] }""", "passwordSecret is given")]
-    [InlineData("""{ "format": "natalia-profile", "version": 1, "repositories": [ { "name": "a", "kind": "Folder", "path": "x", "access": "Password", "password": "y" } ] }""", "'password' is not known")]
-    [InlineData("""{ "format": "natalia-profile", "version": 1, "repositories": [ { "name": "a", "kind": "Folder", "path": 5, "access": "AuditOnly" } ] }""", "path is not a text")]
+    [InlineData(
+        """{ "format": "natalia-profile", "version": 1, "hypervisors": [ { "kind": "Folder", "path": "x" } ] }""",
+        "in hypervisors[0], name is missing")]
+    [InlineData(
+        """{ "format": "natalia-profile", "version": 1, "hypervisors": [ { "name": "*", "kind": "Folder", "path": "x" } ] }""",
+        "cannot be a session's name")]
+    [InlineData(
+        """{ "format": "natalia-profile", "version": 1, "hypervisors": [ { "name": "a", "kind": "Fodler", "path": "x" } ] }""",
+        "kind is 'Fodler'")]
+    [InlineData(
+        """{ "format": "natalia-profile", "version": 1, "hypervisors": [ { "name": "a", "kind": "Folder", "path": "x" }, { "name": "A", "kind": "Folder", "path": "y" } ] }""",
+        "'A' stands in it twice")]
+    [InlineData(
+        """{ "format": "natalia-profile", "version": 1, "repositories": [ { "name": "a", "kind": "Folder", "path": "x", "access": "Password" } ] }""",
+        "passwordSecret is missing")]
+    [InlineData(
+        """{ "format": "natalia-profile", "version": 1, "repositories": [ { "name": "a", "kind": "Folder", "path": "x", "access": "AuditOnly", "passwordSecret": "y" } ] }""",
+        "passwordSecret is given")]
+    [InlineData(
+        """{ "format": "natalia-profile", "version": 1, "repositories": [ { "name": "a", "kind": "Folder", "path": "x", "access": "Password", "password": "y" } ] }""",
+        "'password' is not known")]
+    [InlineData(
+        """{ "format": "natalia-profile", "version": 1, "repositories": [ { "name": "a", "kind": "Folder", "path": 5, "access": "AuditOnly" } ] }""",
+        "path is not a text")]
     [InlineData("""{ "format": "natalia-profile", "version": "1" }""", "in the profile, version is not a number")]
-    [InlineData("""{ "format": "natalia-profile", "version": 1, "hypervisors": [ 5 ] }""", "hypervisors[0] is not an object")]
-    [InlineData("""{ "format": "natalia-profile", "version": 1, "hypervisors": [ { "name": "a", "kind": "Proxmox", "hosts": ["h"], "port": 8006, "credentialSecret": "s", "path": "x" } ] }""", "in hypervisors[0], 'path' is not known")]
-    [InlineData("""{ "format": "natalia-profile", "version": 1, "hypervisors": [ { "name": "a", "kind": "Proxmox", "hosts": "h", "port": 8006, "credentialSecret": "s" } ] }""", "hosts is not a list")]
-    [InlineData("""{ "format": "natalia-profile", "version": 1, "hypervisors": [ { "name": "a", "kind": "Proxmox", "hosts": ["h", ""], "port": 8006, "credentialSecret": "s" } ] }""", "hosts holds something that is not a text")]
-    [InlineData("""{ "format": "natalia-profile", "version": 1, "hypervisors": [ { "name": "a", "kind": "Proxmox", "hosts": [], "port": 8006, "credentialSecret": "s" } ] }""", "hosts is empty")]
-    [InlineData("""{ "format": "natalia-profile", "version": 1, "hypervisors": [ { "name": "a", "kind": "Proxmox", "hosts": ["h"], "credentialSecret": "s" } ] }""", "port is missing")]
-    [InlineData("""{ "format": "natalia-profile", "version": 1, "hypervisors": [ { "name": "a", "kind": "Proxmox", "hosts": ["h"], "port": 8006 } ] }""", "credentialSecret is missing")]
-    [InlineData("""{ "format": "natalia-profile", "version": 1, "repositories": [ { "name": "a", "kind": "Folder", "path": "x", "access": "Password, AuditOnly" } ] }""", "access is 'Password, AuditOnly', which is none of Password, Unencrypted, Hypervisor, AuditOnly")]
-    [InlineData("""{ "format": "natalia-profile", "version": 1, "repositories": [ { "name": "a", "kind": "Folder", "path": "x", "access": "3" } ] }""", "access is '3'")]
-    [InlineData("""{ "format": "natalia-profile", "version": 1, "repositories": [ { "name": "a", "kind": "Folder", "path": "x", "access": "Hypervisor" } ] }""", "access is Hypervisor")]
-    [InlineData("""{ "format": "natalia-profile", "version": 1, "repositories": [ { "name": "a", "kind": "Folder", "access": "Unencrypted", "bucket": "b" } ] }""", "'bucket' is not known")]
-    [InlineData("""{ "format": "natalia-profile", "version": 1, "repositories": [ { "name": "a", "kind": "S3", "access": "Unencrypted", "bucket": "b", "endpoint": "s3.example.com" } ] }""", "endpoint is not an address")]
-    [InlineData("""{ "format": "natalia-profile", "version": 1, "repositories": [ { "name": "a", "kind": "Proxmox", "path": "x", "hypervisor": "h", "access": "Unencrypted" } ] }""", "access is Unencrypted")]
+    [InlineData("""{ "format": "natalia-profile", "version": 1, "hypervisors": [ 5 ] }""",
+        "hypervisors[0] is not an object")]
+    [InlineData(
+        """{ "format": "natalia-profile", "version": 1, "hypervisors": [ { "name": "a", "kind": "Proxmox", "hosts": ["h"], "port": 8006, "credentialSecret": "s", "path": "x" } ] }""",
+        "in hypervisors[0], 'path' is not known")]
+    [InlineData(
+        """{ "format": "natalia-profile", "version": 1, "hypervisors": [ { "name": "a", "kind": "Proxmox", "hosts": "h", "port": 8006, "credentialSecret": "s" } ] }""",
+        "hosts is not a list")]
+    [InlineData(
+        """{ "format": "natalia-profile", "version": 1, "hypervisors": [ { "name": "a", "kind": "Proxmox", "hosts": ["h", ""], "port": 8006, "credentialSecret": "s" } ] }""",
+        "hosts holds something that is not a text")]
+    [InlineData(
+        """{ "format": "natalia-profile", "version": 1, "hypervisors": [ { "name": "a", "kind": "Proxmox", "hosts": [], "port": 8006, "credentialSecret": "s" } ] }""",
+        "hosts is empty")]
+    [InlineData(
+        """{ "format": "natalia-profile", "version": 1, "hypervisors": [ { "name": "a", "kind": "Proxmox", "hosts": ["h"], "credentialSecret": "s" } ] }""",
+        "port is missing")]
+    [InlineData(
+        """{ "format": "natalia-profile", "version": 1, "hypervisors": [ { "name": "a", "kind": "Proxmox", "hosts": ["h"], "port": 8006 } ] }""",
+        "credentialSecret is missing")]
+    [InlineData(
+        """{ "format": "natalia-profile", "version": 1, "repositories": [ { "name": "a", "kind": "Folder", "path": "x", "access": "Password, AuditOnly" } ] }""",
+        "access is 'Password, AuditOnly', which is none of Password, Unencrypted, Hypervisor, AuditOnly")]
+    [InlineData(
+        """{ "format": "natalia-profile", "version": 1, "repositories": [ { "name": "a", "kind": "Folder", "path": "x", "access": "3" } ] }""",
+        "access is '3'")]
+    [InlineData(
+        """{ "format": "natalia-profile", "version": 1, "repositories": [ { "name": "a", "kind": "Folder", "path": "x", "access": "Hypervisor" } ] }""",
+        "access is Hypervisor")]
+    [InlineData(
+        """{ "format": "natalia-profile", "version": 1, "repositories": [ { "name": "a", "kind": "Folder", "access": "Unencrypted", "bucket": "b" } ] }""",
+        "'bucket' is not known")]
+    [InlineData(
+        """{ "format": "natalia-profile", "version": 1, "repositories": [ { "name": "a", "kind": "S3", "access": "Unencrypted", "bucket": "b", "endpoint": "s3.example.com" } ] }""",
+        "endpoint is not an address")]
+    [InlineData(
+        """{ "format": "natalia-profile", "version": 1, "repositories": [ { "name": "a", "kind": "Proxmox", "path": "x", "hypervisor": "h", "access": "Unencrypted" } ] }""",
+        "access is Unencrypted")]
     public void What_cannot_be_meant_is_refused_with_the_place(string text, string why)
     {
-        var error = Assert.Throws<NataliaException>(() => Read(text));
+        NataliaException error = Assert.Throws<NataliaException>(() => Read(text));
 
         Assert.Equal(ErrorIds.ProfileInvalid, error.ErrorId);
         Assert.Contains(why, error.Message, StringComparison.Ordinal);
@@ -176,7 +262,8 @@ public sealed class ProfileFileTests : IDisposable
 
     [Fact]
     public void A_missing_file_is_its_own_error() =>
-        Assert.Equal(ErrorIds.ProfileNotFound, Assert.Throws<NataliaException>(() => ProfileFile.Read(Full("none.json"))).ErrorId);
+        Assert.Equal(ErrorIds.ProfileNotFound,
+            Assert.Throws<NataliaException>(() => ProfileFile.Read(Full("none.json"))).ErrorId);
 
     private string Full(string name) => Path.Combine(_folder.FullName, name);
 

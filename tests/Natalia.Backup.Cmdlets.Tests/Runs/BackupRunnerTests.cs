@@ -13,7 +13,7 @@ public sealed class BackupRunnerTests : IDisposable
 {
     private readonly RepositoryBench _bench = new();
 
-    private static readonly IProgress<OperationProgress> NoProgress = new Progress<OperationProgress>();
+    private static readonly IProgress<OperationProgress> s_noProgress = new Progress<OperationProgress>();
 
     public void Dispose() => _bench.Dispose();
 
@@ -161,8 +161,12 @@ public sealed class BackupRunnerTests : IDisposable
         string? consistencyReason, int warnings)
     {
         var hypervisor = new FakeHypervisor { ConsistencyReason = consistencyReason };
-        RestorePoint point = (await RunAsync(hypervisor)).Point! with { RequestedType = asked, Type = made,
-            Reason = "Because." };
+        RestorePoint point = (await RunAsync(hypervisor)).Point! with
+        {
+            RequestedType = asked,
+            Type = made,
+            Reason = "Because."
+        };
         IFrozenDisks frozen = await hypervisor.FreezeAsync(hypervisor.Appliance, How, default);
 
         IReadOnlyList<string> told = BackupRunner.Warnings(point, frozen);
@@ -212,6 +216,6 @@ public sealed class BackupRunnerTests : IDisposable
         var located = new LocatedAppliance(hypervisor.Connect("fake"), hypervisor.Appliance);
         var job = new PlannedRun(located, new string('b', 32),
             DiskSelection.Select(hypervisor.Appliance, null, false), null!, ApplianceView.Create(located, null));
-        return BackupRunner.RunAsync(job, RequestedBackupType.Auto, repository, NoProgress, token);
+        return BackupRunner.RunAsync(job, RequestedBackupType.Auto, repository, s_noProgress, token);
     }
 }

@@ -4,10 +4,12 @@ using Natalia.Backup.Testing;
 
 namespace Natalia.Backup.Cmdlets.Tests.Runs;
 
-/// <summary>Ctrl-C in the middle of a backup: the whole cmdlet over a real repository, with a hypervisor that can be held.</summary>
+/// <summary>
+/// Ctrl-C in the middle of a backup: the whole cmdlet over a real repository, with a hypervisor that can be held.
+/// </summary>
 public sealed class StoppedBackupTests : IDisposable
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
+    private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(60);
 
     private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("natalia-stop-");
     private readonly RecordingHost _host = new();
@@ -33,7 +35,7 @@ public sealed class StoppedBackupTests : IDisposable
         Assert.False(stop.IsCompleted);
         Assert.Equal(PSInvocationState.Stopping, shell.InvocationStateInfo.State);
         _mayRelease.SetResult();
-        await stop.WaitAsync(Patience);
+        await stop.WaitAsync(s_patience);
 
         Assert.Equal("release", hypervisor.Journal[^1]);
         Assert.Empty(_session.Run("Get-NataliaRestorePoint").Output);
@@ -46,11 +48,14 @@ public sealed class StoppedBackupTests : IDisposable
     [Fact]
     public async Task What_could_not_be_released_is_told_to_the_person_although_the_pipeline_takes_nothing_more()
     {
-        FakeHypervisor hypervisor = Connect(new FakeHypervisor { ReleaseFailure = new InvalidOperationException("The snapshot stays.") });
+        FakeHypervisor hypervisor = Connect(new FakeHypervisor
+        {
+            ReleaseFailure = new InvalidOperationException("The snapshot stays."),
+        });
         using PowerShell shell = _session.Create("Invoke-NataliaBackup natalia-test");
         Task stop = await StopWhileReadingAsync(shell, hypervisor);
         _mayRelease.SetResult();
-        await stop.WaitAsync(Patience);
+        await stop.WaitAsync(s_patience);
 
         Assert.Contains("The snapshot stays.", Assert.Single(_host.Warnings), StringComparison.Ordinal);
     }
@@ -74,7 +79,10 @@ public sealed class StoppedBackupTests : IDisposable
             _releasing.TrySetResult();
             await _mayRelease.Task;
         };
-        Assert.Empty(_session.Run("param($fake, $path) $null = Add-Fake $fake -Name fake; $null = New-NataliaRepository $path -Unencrypted", hypervisor, Path.Combine(_folder.FullName, "repository")).Errors);
+        Assert.Empty(
+            _session.Run("param($fake, $path) $null = Add-Fake $fake -Name fake; $null = New-NataliaRepository $path "
+                + "-Unencrypted",
+            hypervisor, Path.Combine(_folder.FullName, "repository")).Errors);
         return hypervisor;
     }
 
@@ -86,9 +94,9 @@ public sealed class StoppedBackupTests : IDisposable
             await Task.Delay(Timeout.Infinite, token);
         };
         shell.BeginInvoke();
-        await _reading.Task.WaitAsync(Patience);
+        await _reading.Task.WaitAsync(s_patience);
         Task stop = Task.Run(shell.Stop);
-        await _releasing.Task.WaitAsync(Patience);
+        await _releasing.Task.WaitAsync(s_patience);
         return stop;
     }
 }

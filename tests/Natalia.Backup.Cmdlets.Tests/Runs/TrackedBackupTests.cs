@@ -109,10 +109,15 @@ public sealed class TrackedBackupTests : IDisposable
         try
         {
             var second = new MemoryHypervisor(host, TokenLife.BornAtSeal);
-            Assert.Empty(session.Run("$null = Add-Fake $args[0] -Name memory; $null = New-NataliaRepository $args[1] -Unencrypted", new MemoryHypervisor(host, TokenLife.BornAtSeal), Path.Combine(folder.FullName, "r")).Errors);
+            Assert.Empty(
+                session.Run(
+                    "$null = Add-Fake $args[0] -Name memory; $null = New-NataliaRepository $args[1] -Unencrypted",
+                new MemoryHypervisor(host, TokenLife.BornAtSeal), Path.Combine(folder.FullName, "r")).Errors);
             Assert.Empty(session.Run("Invoke-NataliaBackup natalia-memory").Errors);
             host.MakeForeign();
-            Assert.Empty(session.Run("Disconnect-NataliaHypervisor memory; $null = Add-Fake $args[0] -Name memory; Invoke-NataliaBackup natalia-memory", second).Errors);
+            Assert.Empty(session.Run("Disconnect-NataliaHypervisor memory; $null = Add-Fake $args[0] -Name memory; "
+                + "Invoke-NataliaBackup natalia-memory",
+                second).Errors);
             return second.Log.IndexOf(name);
         }
         finally

@@ -21,13 +21,21 @@ public sealed class AddFakeHypervisorCommand : NataliaCommand
     private protected override Task ProcessAsync(CancellationToken cancellationToken)
     {
         object given = Hypervisor is PSObject wrapped ? wrapped.BaseObject : Hypervisor;
-        HypervisorConnection connection = given is FakeHypervisor fake ? fake.Connect(Name) : Connect((IHypervisor)given);
+        HypervisorConnection connection = given is FakeHypervisor fake
+            ? fake.Connect(Name)
+            : Connect((IHypervisor)given);
         Registry.Hypervisors.Add(connection);
         Emit(connection.Session);
         return Task.CompletedTask;
     }
 
     private HypervisorConnection Connect(IHypervisor hypervisor) => new(
-        new HypervisorSession { Name = Name, Kind = hypervisor.Kind, Location = hypervisor.Location, ConnectedUtc = DateTime.UnixEpoch }, hypervisor,
+        new HypervisorSession
+        {
+            Name = Name,
+            Kind = hypervisor.Kind,
+            Location = hypervisor.Location,
+            ConnectedUtc = DateTime.UnixEpoch,
+        }, hypervisor,
         new FolderHypervisorSettings { Name = Name, Path = hypervisor.Location });
 }

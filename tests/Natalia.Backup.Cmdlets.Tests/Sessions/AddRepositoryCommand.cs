@@ -22,11 +22,17 @@ public sealed class AddRepositoryCommand : NataliaCommand
     private protected override async Task ProcessAsync(CancellationToken cancellationToken)
     {
         var store = (IObjectStore)(Store is PSObject wrapped ? wrapped.BaseObject : Store);
-        Repository repository = await Repository.OpenAsync(store, null, new RepositoryOptions { Label = Name }, cancellationToken);
+        Repository repository = await Repository.OpenAsync(store, null, new RepositoryOptions { Label = Name },
+            cancellationToken);
         var session = new RepositorySession
         {
-            Name = Name, RepositoryId = repository.RepositoryId, StoreKind = store.Kind, Location = store.Location, AuditKeyFingerprint = repository.AuditKeyFingerprint,
-            IsUnlocked = true, ConnectedUtc = DateTime.UtcNow,
+            Name = Name,
+            RepositoryId = repository.RepositoryId,
+            StoreKind = store.Kind,
+            Location = store.Location,
+            AuditKeyFingerprint = repository.AuditKeyFingerprint,
+            IsUnlocked = true,
+            ConnectedUtc = DateTime.UtcNow,
         };
         var settings = new FolderStoreSettings { Name = Name, Path = store.Location, Access = default };
         Registry.Repositories.Add(new RepositoryConnection(session, repository, settings));

@@ -65,9 +65,11 @@ public sealed class SessionRegistryTests : IDisposable
     {
         Connect("one");
         Connect("two");
-        const string copy = "[System.Management.Automation.PSSerializer]::Deserialize([System.Management.Automation.PSSerializer]::Serialize((Get-NataliaHypervisor two)))";
+        const string copy =
+            "[System.Management.Automation.PSSerializer]::Deserialize([System.Management.Automation.PSSerializer]::Serialize((Get-NataliaHypervisor two)))";
 
-        Assert.Equal(["natalia-test"], _session.Run("Get-NataliaAppliance * -Hypervisor (Get-NataliaHypervisor two)").Text);
+        Assert.Equal(["natalia-test"],
+            _session.Run("Get-NataliaAppliance * -Hypervisor (Get-NataliaHypervisor two)").Text);
         Assert.Equal("two", _session.Run("(Get-NataliaAppliance * -Hypervisor TWO).Hypervisor").Text[0]);
         Assert.Equal("two", _session.Run($"(Get-NataliaAppliance * -Hypervisor ({copy})).Hypervisor").Text[0]);
     }
@@ -115,13 +117,15 @@ public sealed class SessionRegistryTests : IDisposable
     [Fact]
     public void One_writer_needs_one_connection()
     {
-        var table = new SessionTable<HypervisorConnection>("hypervisor", "NataliaHypervisor", ErrorIds.HypervisorNotConnected, ErrorIds.HypervisorAmbiguous);
-        Assert.Equal(ErrorIds.HypervisorNotConnected, Assert.Throws<NataliaException>(() => table.ForWriting(null)).ErrorId);
+        var table = new SessionTable<HypervisorConnection>("hypervisor", "NataliaHypervisor",
+            ErrorIds.HypervisorNotConnected, ErrorIds.HypervisorAmbiguous);
+        Assert.Equal(ErrorIds.HypervisorNotConnected,
+            Assert.Throws<NataliaException>(() => table.ForWriting(null)).ErrorId);
         table.Add(_fake.Connect("one"));
         Assert.Equal("one", table.ForWriting(null).Name);
         table.Add(_fake.Connect("two"));
 
-        var error = Assert.Throws<NataliaException>(() => table.ForWriting(null));
+        NataliaException error = Assert.Throws<NataliaException>(() => table.ForWriting(null));
         Assert.Equal(ErrorIds.HypervisorAmbiguous, error.ErrorId);
         Assert.Contains("'one', 'two'", error.Message, StringComparison.Ordinal);
         Assert.Equal("two", table.ForWriting("Two").Name);
@@ -129,11 +133,15 @@ public sealed class SessionRegistryTests : IDisposable
         Assert.Equal("one-2", table.GetFreeName("one"));
     }
 
-    private void Connect(string name) => Assert.Empty(_session.Run("param($f, $n) Add-Fake $f -Name $n", _fake, name).Errors);
+    private void Connect(string name) =>
+        Assert.Empty(_session.Run("param($f, $n) Add-Fake $f -Name $n", _fake, name).Errors);
 
     private List<string> Complete(string line)
     {
-        using System.Management.Automation.PowerShell shell = _session.Create("param($line) [System.Management.Automation.CommandCompletion]::CompleteInput($line, $line.Length, $null).CompletionMatches | ForEach-Object CompletionText", line);
+        using System.Management.Automation.PowerShell shell = _session.Create("param($line) "
+            + "[System.Management.Automation.CommandCompletion]::CompleteInput($line, $line.Length, "
+            + "$null).CompletionMatches | ForEach-Object CompletionText",
+            line);
         return [.. shell.Invoke().Select(o => o.ToString())];
     }
 }

@@ -18,7 +18,8 @@ public sealed class FormatTests
     [InlineData(6442450944, "6.00 GiB")]
     [InlineData(long.MaxValue, "8.00 EiB")]
     [InlineData(-2048, "-2.00 KiB")]
-    public void Sizes_have_three_digits_and_a_binary_unit(long bytes, string text) => Assert.Equal(text, ByteSize.Format(bytes));
+    public void Sizes_have_three_digits_and_a_binary_unit(long bytes, string text) =>
+        Assert.Equal(text, ByteSize.Format(bytes));
 
     [Theory]
     [InlineData(0.0, "0.00 s")]
@@ -29,7 +30,8 @@ public sealed class FormatTests
     [InlineData(187, "3:07 min")]
     [InlineData(3599.7, "1:00:00 h")]
     [InlineData(90000, "25:00:00 h")]
-    public void Durations_show_what_matters_at_their_length(double seconds, string text) => Assert.Equal(text, _Format.Duration(TimeSpan.FromSeconds(seconds)));
+    public void Durations_show_what_matters_at_their_length(double seconds, string text) =>
+        Assert.Equal(text, _Format.Duration(TimeSpan.FromSeconds(seconds)));
 
     [Fact]
     public void Times_are_shown_in_UTC_whatever_their_kind()

@@ -14,7 +14,8 @@ public sealed class WordWrapTests
     [InlineData("12345678901234", "1234567890|1234")]
     [InlineData("in /srv/store/x.raw", "in|/srv/|store/|x.raw")]
     [InlineData("123456789\U0001F4BE", "123456789|\U0001F4BE")]
-    public void Lines_end_between_words(string text, string lines) => Assert.Equal(lines.Split('|'), WordWrap.Break(text, 10).Split(Environment.NewLine));
+    public void Lines_end_between_words(string text, string lines) =>
+        Assert.Equal(lines.Split('|'), WordWrap.Break(text, 10).Split(Environment.NewLine));
 
     [Fact]
     public void Nothing_is_lost_and_no_line_is_too_long()
@@ -26,7 +27,8 @@ public sealed class WordWrapTests
             int width = random.Next(1, 20);
             string[] lines = WordWrap.Break(text, width).Split(Environment.NewLine);
             Assert.All(lines, l => Assert.InRange(l.Length, 0, Math.Max(width, 1)));
-            Assert.Equal(text.Replace(" ", "", StringComparison.Ordinal), string.Concat(lines).Replace(" ", "", StringComparison.Ordinal));
+            Assert.Equal(text.Replace(" ", "", StringComparison.Ordinal),
+                string.Concat(lines).Replace(" ", "", StringComparison.Ordinal));
         }
     }
 }

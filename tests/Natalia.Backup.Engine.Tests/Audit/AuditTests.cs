@@ -23,11 +23,13 @@ public sealed class AuditTests
         using RepositoryBench bench = await MakeAsync();
         IReadOnlyList<CheckResult> results = await VerifyAsync(bench);
         Assert.Equal(["AuditKey", "AuditLog", "AuditLog"], results.Select(r => r.Name));
-        Assert.Equal([CheckOutcome.NotEvidenced, CheckOutcome.Passed, CheckOutcome.Passed], results.Select(r => r.Result));
+        Assert.Equal([CheckOutcome.NotEvidenced, CheckOutcome.Passed, CheckOutcome.Passed],
+            results.Select(r => r.Result));
         Assert.Equal(Appliance.ApplianceId, results[2].ApplianceId);
 
         string key = results[0].Actual!;
-        Assert.Equal(CheckOutcome.Passed, (await VerifyAsync(bench, new AuditExpectations { Fingerprint = key.ToUpperInvariant() }))[0].Result);
+        Assert.Equal(CheckOutcome.Passed,
+            (await VerifyAsync(bench, new AuditExpectations { Fingerprint = key.ToUpperInvariant() }))[0].Result);
         CheckResult other = (await VerifyAsync(bench, new AuditExpectations { Fingerprint = new string('0', 64) }))[0];
         Assert.Equal((CheckOutcome.Failed, ErrorIds.AuditChainBroken), (other.Result, other.ErrorId));
         using Repository open = await bench.OpenAsync();
@@ -63,7 +65,8 @@ public sealed class AuditTests
     {
         using RepositoryBench bench = await MakeAsync();
         string name = await NameAsync(bench, index);
-        await ReplaceAsync(bench, name, Rewrite(await bench.Store.ReadAllAsync(name, default), "\"actor\":\"", "\"actor\":\"nobody-", null));
+        await ReplaceAsync(bench, name,
+            Rewrite(await bench.Store.ReadAllAsync(name, default), "\"actor\":\"", "\"actor\":\"nobody-", null));
         await AssertBreakAsync(bench, "edited", name);
     }
 
@@ -87,7 +90,8 @@ public sealed class AuditTests
         string made = await NameAsync(bench, 0, "log/");
         await bench.Store.DeleteAsync(made, default);
         await AssertBreakAsync(bench, "cut", null, "log/");
-        using (Repository repository = await bench.OpenAsync()) await repository.SetRetentionPolicyAsync(null, null, RetentionPolicy.For(BackupStrategy.Daily), default);
+        using (Repository repository = await bench.OpenAsync())
+            await repository.SetRetentionPolicyAsync(null, null, RetentionPolicy.For(BackupStrategy.Daily), default);
         await AssertBreakAsync(bench, "removed", null, "log/");
     }
 
@@ -103,7 +107,8 @@ public sealed class AuditTests
         Assert.Equal(CheckOutcome.Warning, warned.Result);
         Assert.Contains("cut off", warned.Detail);
         CheckResult head = (await VerifyAsync(bench, new AuditExpectations { Heads = [newest] }))[^1];
-        Assert.Equal(("AuditHead", CheckOutcome.Failed, "cut", ErrorIds.AuditChainBroken), (head.Name, head.Result, head.Actual, head.ErrorId));
+        Assert.Equal(("AuditHead", CheckOutcome.Failed, "cut", ErrorIds.AuditChainBroken),
+            (head.Name, head.Result, head.Actual, head.ErrorId));
 
         await bench.Store.DeleteAsync(names[^2], default);
         CheckResult cut = await AssertBreakAsync(bench, "cut", null);
@@ -126,7 +131,8 @@ public sealed class AuditTests
     {
         using RepositoryBench bench = await MakeAsync();
         string one = await NameAsync(bench, 2), other = await NameAsync(bench, 4);
-        byte[] first = await bench.Store.ReadAllAsync(one, default), second = await bench.Store.ReadAllAsync(other, default);
+        byte[] first = await bench.Store.ReadAllAsync(one, default),
+            second = await bench.Store.ReadAllAsync(other, default);
         await ReplaceAsync(bench, one, second);
         await ReplaceAsync(bench, other, first);
         await AssertBreakAsync(bench, "reordered", null);
@@ -172,7 +178,8 @@ public sealed class AuditTests
         string before = await NameAsync(bench, 1), beside = await NameAsync(bench, 2);
         string head = Hash256.Of(Envelope.Parse(await bench.Store.ReadAllAsync(before, default)).Header).ToString();
         byte[] seed = await SeedAsync(bench);
-        // Whoever has the key can sign; what the others did not see, although it claims to have been there, gives it away.
+        // Whoever has the key can sign; what the others did not see, although it claims to have been there, gives it
+        // away.
         byte[] model = await bench.Store.ReadAllAsync(beside, default);
         byte[] forged = Rewrite(model, "\"actor\":\"", "\"actor\":\"forger-", seed);
         string name = $"{s_log}{Layout.FileName(beside)[..^32]}{Envelope.Parse(forged).Id}";
@@ -190,7 +197,8 @@ public sealed class AuditTests
         byte[] last = await bench.Store.ReadAllAsync(names[^1], default);
         byte[] forged = Rewrite(last, $"\"number\":{names.Count},", "\"number\":3,", seed);
         await bench.Store.DeleteAsync(names[^1], default);
-        await PutAsync(bench, $"{s_log}000000000003.{Layout.FileName(names[^1])[13..^32]}{Envelope.Parse(forged).Id}", forged);
+        await PutAsync(bench, $"{s_log}000000000003.{Layout.FileName(names[^1])[13..^32]}{Envelope.Parse(forged).Id}",
+            forged);
         await AssertBreakAsync(bench, "reordered", null);
     }
 
@@ -204,9 +212,12 @@ public sealed class AuditTests
             var slow = new HeldStore(bench.Store);
             var settings = RepositorySettings.Decode(await bench.Store.ReadAllAsync(Layout.Settings, default), "test");
             var late = new AuditLog(slow, RepositoryBench.Appliance.ApplianceId, settings.AuditKey, bench.Clock);
-            Task<string> writing = late.AppendAsync(new AuditEntry(AuditEvents.PointProtected) { ApplianceId = Appliance.ApplianceId }, seed, default);
+            Task<string> writing =
+                late.AppendAsync(new AuditEntry(AuditEvents.PointProtected) { ApplianceId = Appliance.ApplianceId },
+                seed, default);
             await slow.Reached;
-            await repository.SetRetentionPolicyAsync(Appliance.ApplianceId, Appliance.Name, RetentionPolicy.For(BackupStrategy.Daily), default);
+            await repository.SetRetentionPolicyAsync(Appliance.ApplianceId, Appliance.Name,
+                RetentionPolicy.For(BackupStrategy.Daily), default);
             await repository.SetRetentionPolicyAsync(Appliance.ApplianceId, Appliance.Name, null, default);
             slow.Release();
             await writing;
@@ -228,11 +239,15 @@ public sealed class AuditTests
         foreach (StoredObject item in await bench.Store.ListAllAsync("", default))
         {
             if (item.Name == Layout.Settings || item.Name.Contains("log/"))
-                await copy.PutAsync(item.Name, new ObjectContent(await bench.Store.ReadAllAsync(item.Name, default)), PutOptions.Metadata, default);
+                await copy.PutAsync(item.Name, new ObjectContent(await bench.Store.ReadAllAsync(item.Name, default)),
+                    PutOptions.Metadata, default);
         }
-        IReadOnlyList<CheckResult> results = await AuditVerification.ExecuteAsync(copy, new AuditExpectations { Heads = [(await NewestAsync(bench)).RecordHash] }, default);
+        IReadOnlyList<CheckResult> results = await AuditVerification.ExecuteAsync(copy,
+            new AuditExpectations { Heads = [(await NewestAsync(bench)).RecordHash] }, default);
         // The fourth says that of the other log nobody noted where it ended.
-        Assert.Equal([CheckOutcome.NotEvidenced, CheckOutcome.Passed, CheckOutcome.Passed, CheckOutcome.NotEvidenced, CheckOutcome.Passed], results.Select(r => r.Result));
+        Assert.Equal([CheckOutcome.NotEvidenced, CheckOutcome.Passed, CheckOutcome.Passed, CheckOutcome.NotEvidenced,
+            CheckOutcome.Passed],
+            results.Select(r => r.Result));
     }
 
     [Fact]
@@ -246,14 +261,24 @@ public sealed class AuditTests
         Assert.Equal(all.OrderByDescending(r => r.TimeUtc).Select(r => r.RecordHash), all.Select(r => r.RecordHash));
         Assert.Equal(AuditEvents.RepositoryCreated, all[^1].Event);
         Assert.Null(all[^1].ApplianceName);
-        Assert.Equal(("natalia-paris", "bench", audit.RepositoryId), (all[0].ApplianceName, all[0].Repository, all[0].RepositoryId));
-        Assert.Equal(all.Take(3).Select(r => r.RecordHash), (await audit.GetAuditRecordsAsync(new AuditRecordFilter { AfterUtc = all[2].TimeUtc }, damage.Add, default)).Select(r => r.RecordHash));
-        Assert.Equal(all[^1], Assert.Single(await audit.GetAuditRecordsAsync(new AuditRecordFilter { BeforeUtc = all[^1].TimeUtc }, damage.Add, default)) with { Heads = all[^1].Heads });
-        Assert.DoesNotContain(await audit.GetAuditRecordsAsync(new AuditRecordFilter { ApplianceIds = [Appliance.ApplianceId] }, damage.Add, default), r => r.ApplianceId is null);
+        Assert.Equal(("natalia-paris", "bench", audit.RepositoryId),
+            (all[0].ApplianceName, all[0].Repository, all[0].RepositoryId));
+        Assert.Equal(all.Take(3).Select(r => r.RecordHash),
+            (await audit.GetAuditRecordsAsync(new AuditRecordFilter { AfterUtc = all[2].TimeUtc }, damage.Add, default))
+                .Select(r => r.RecordHash));
+        Assert.Equal(all[^1],
+            Assert.Single(await audit.GetAuditRecordsAsync(new AuditRecordFilter { BeforeUtc = all[^1].TimeUtc },
+                damage.Add, default)) with
+            { Heads = all[^1].Heads });
+        Assert.DoesNotContain(
+            await audit.GetAuditRecordsAsync(new AuditRecordFilter { ApplianceIds = [Appliance.ApplianceId] },
+            damage.Add, default),
+            r => r.ApplianceId is null);
 
         string name = await NameAsync(bench, 1);
         await ReplaceAsync(bench, name, [1]);
-        Assert.Equal(all.Count - 1, (await audit.GetAuditRecordsAsync(new AuditRecordFilter(), damage.Add, default)).Count);
+        Assert.Equal(all.Count - 1,
+            (await audit.GetAuditRecordsAsync(new AuditRecordFilter(), damage.Add, default)).Count);
         Assert.Equal((ErrorIds.AuditChainBroken, name), (Assert.Single(damage).ErrorId, damage[0].Target));
     }
 
@@ -264,7 +289,12 @@ public sealed class AuditTests
         var bench = new RepositoryBench { Password = password, Clock = clock };
         using Repository repository = await bench.CreateAsync();
         clock.Advance(TimeSpan.FromMinutes(1));
-        await repository.SetApplianceSettingsAsync(new ApplianceSettings { ApplianceId = Appliance.ApplianceId, Name = Appliance.Name, HypervisorKind = "Folder" }, default);
+        await repository.SetApplianceSettingsAsync(new ApplianceSettings
+        {
+            ApplianceId = Appliance.ApplianceId,
+            Name = Appliance.Name,
+            HypervisorKind = "Folder",
+        }, default);
         for (int i = 0; i < 3; i++)
         {
             clock.Advance(TimeSpan.FromDays(1));
@@ -275,29 +305,36 @@ public sealed class AuditTests
             await repository.SetProtectionAsync(point, isProtected: false, "a test", default);
         }
         clock.Advance(TimeSpan.FromDays(1));
-        await repository.SetRetentionPolicyAsync(Appliance.ApplianceId, Appliance.Name, RetentionPolicy.For(BackupStrategy.Daily), default);
+        await repository.SetRetentionPolicyAsync(Appliance.ApplianceId, Appliance.Name,
+            RetentionPolicy.For(BackupStrategy.Daily), default);
         clock.Advance(TimeSpan.FromDays(1));
         await BackupAsync(repository, Disk(100_000, 9), time: clock.GetUtcNow().UtcDateTime);
         return bench;
     }
 
-    private static Task<IReadOnlyList<CheckResult>> VerifyAsync(RepositoryBench bench, AuditExpectations? expectations = null) => AuditVerification.ExecuteAsync(bench.Store, expectations ?? new AuditExpectations(), default);
+    private static Task<IReadOnlyList<CheckResult>> VerifyAsync(RepositoryBench bench,
+        AuditExpectations? expectations = null) =>
+        AuditVerification.ExecuteAsync(bench.Store, expectations ?? new AuditExpectations(), default);
 
-    private static CheckResult Log(IReadOnlyList<CheckResult> results, string? log) => results.Single(r => r.Name == "AuditLog" && r.Target == (log ?? s_log));
+    private static CheckResult Log(IReadOnlyList<CheckResult> results, string? log) =>
+        results.Single(r => r.Name == "AuditLog" && r.Target == (log ?? s_log));
 
     /// <summary>One log is broken in this way, and the other one is intact.</summary>
-    private static async Task<CheckResult> AssertBreakAsync(RepositoryBench bench, string kind, string? mentioned, string? log = null)
+    private static async Task<CheckResult> AssertBreakAsync(RepositoryBench bench, string kind, string? mentioned,
+        string? log = null)
     {
         IReadOnlyList<CheckResult> results = await VerifyAsync(bench);
         CheckResult found = Log(results, log);
-        Assert.True(found.Result == CheckOutcome.Failed && found.Actual == kind, $"{found.Result} {found.Actual}: {found.Detail}");
+        Assert.True(found.Result == CheckOutcome.Failed && found.Actual == kind,
+            $"{found.Result} {found.Actual}: {found.Detail}");
         Assert.Equal(ErrorIds.AuditChainBroken, found.ErrorId);
         if (mentioned is not null) Assert.Contains(mentioned, found.Detail);
         Assert.Single(results, r => r.Result == CheckOutcome.Failed);
         return found;
     }
 
-    private static async Task<List<string>> NamesAsync(RepositoryBench bench, string? log = null) => [.. (await bench.Store.ListAllAsync(log ?? s_log, default)).Select(o => o.Name)];
+    private static async Task<List<string>> NamesAsync(RepositoryBench bench, string? log = null) =>
+        [.. (await bench.Store.ListAllAsync(log ?? s_log, default)).Select(o => o.Name)];
 
     private static async Task<string> NameAsync(RepositoryBench bench, int index, string? log = null)
     {
@@ -314,22 +351,33 @@ public sealed class AuditTests
     private static async Task<byte[]> SeedAsync(RepositoryBench bench)
     {
         Hash256 settings = Hash256.Of(await bench.Store.ReadAllAsync(Layout.Settings, default));
-        using RepositorySecrets secrets = KeySlot.TryOpen(await bench.Store.ReadAllAsync((await bench.Store.ListAllAsync(Layout.Keys, default))[0].Name, default), Secret(bench.Password), settings)!;
+        using RepositorySecrets secrets =
+            KeySlot.TryOpen(
+                await bench.Store.ReadAllAsync((await bench.Store.ListAllAsync(Layout.Keys, default))[0].Name,
+            default),
+            Secret(bench.Password), settings)!;
         return (byte[])secrets.SigningSeed.Clone();
     }
 
-    /// <summary>The record with a changed text and a right checksum: signed again with a key and a new id, or with the old signature and id.</summary>
+    /// <summary>
+    /// The record with a changed text and a right checksum: signed again with a key and a new id, or with the old
+    /// signature and id.
+    /// </summary>
     private static byte[] Rewrite(byte[] bytes, string from, string to, byte[]? seed)
     {
         Envelope envelope = SmallObject.Check(bytes, ObjectKind.AuditRecord);
         string text = System.Text.Encoding.UTF8.GetString(envelope.Header);
         Assert.Contains(from, text);
         byte[] header = System.Text.Encoding.UTF8.GetBytes(text.Replace(from, to));
-        byte[] signature = seed is null ? SmallObject.OpenSegment(bytes, envelope, 0, ObjectKeys.None) : Signing.Sign(seed, [.. "natalia audit record 1\n"u8, .. header]);
-        return SmallObject.Encode(ObjectKind.AuditRecord, seed is null ? envelope.Id : Id128.NewRandom(), header, [signature], ObjectKeys.None, compress: false).Bytes;
+        byte[] signature = seed is null
+            ? SmallObject.OpenSegment(bytes, envelope, 0, ObjectKeys.None)
+            : Signing.Sign(seed, [.. "natalia audit record 1\n"u8, .. header]);
+        return SmallObject.Encode(ObjectKind.AuditRecord, seed is null ? envelope.Id : Id128.NewRandom(), header,
+            [signature], ObjectKeys.None, compress: false).Bytes;
     }
 
-    private static Task PutAsync(RepositoryBench bench, string name, byte[] bytes) => bench.Store.PutAsync(name, new ObjectContent(bytes), PutOptions.Metadata, default);
+    private static Task PutAsync(RepositoryBench bench, string name, byte[] bytes) =>
+        bench.Store.PutAsync(name, new ObjectContent(bytes), PutOptions.Metadata, default);
 
     private static async Task ReplaceAsync(RepositoryBench bench, string name, byte[] bytes)
     {
@@ -340,7 +388,8 @@ public sealed class AuditTests
     /// <summary>Holds the first put until it is released.</summary>
     private sealed class HeldStore(IObjectStore inner) : IObjectStore
     {
-        private readonly TaskCompletionSource _reached = new(TaskCreationOptions.RunContinuationsAsynchronously), _release = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        private readonly TaskCompletionSource _reached = new(TaskCreationOptions.RunContinuationsAsynchronously),
+            _release = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
         internal Task Reached => _reached.Task;
         public string Location => inner.Location;
@@ -350,20 +399,29 @@ public sealed class AuditTests
 
         internal void Release() => _release.TrySetResult();
 
-        public async Task PutAsync(string name, ObjectContent content, PutOptions options, CancellationToken cancellationToken)
+        public async Task PutAsync(string name, ObjectContent content, PutOptions options,
+            CancellationToken cancellationToken)
         {
             _reached.TrySetResult();
             await _release.Task;
             await inner.PutAsync(name, content, options, cancellationToken);
         }
 
-        public Task<int> ReadAsync(string name, long offset, Memory<byte> buffer, CancellationToken cancellationToken) => inner.ReadAsync(name, offset, buffer, cancellationToken);
-        public Task<Stream> OpenReadAsync(string name, CancellationToken cancellationToken) => inner.OpenReadAsync(name, cancellationToken);
-        public Task<StoredObject?> StatAsync(string name, CancellationToken cancellationToken) => inner.StatAsync(name, cancellationToken);
-        public IAsyncEnumerable<StoredObject> ListAsync(string prefix, string? after, CancellationToken cancellationToken) => inner.ListAsync(prefix, after, cancellationToken);
-        public Task DeleteAsync(string name, CancellationToken cancellationToken) => inner.DeleteAsync(name, cancellationToken);
+        public Task<int> ReadAsync(string name, long offset, Memory<byte> buffer,
+            CancellationToken cancellationToken) =>
+            inner.ReadAsync(name, offset, buffer, cancellationToken);
+        public Task<Stream> OpenReadAsync(string name, CancellationToken cancellationToken) =>
+            inner.OpenReadAsync(name, cancellationToken);
+        public Task<StoredObject?> StatAsync(string name, CancellationToken cancellationToken) =>
+            inner.StatAsync(name, cancellationToken);
+        public IAsyncEnumerable<StoredObject> ListAsync(string prefix, string? after,
+            CancellationToken cancellationToken) =>
+            inner.ListAsync(prefix, after, cancellationToken);
+        public Task DeleteAsync(string name, CancellationToken cancellationToken) =>
+            inner.DeleteAsync(name, cancellationToken);
         public Task FlushAsync(CancellationToken cancellationToken) => inner.FlushAsync(cancellationToken);
-        public Task<int> SweepAsync(TimeSpan olderThan, CancellationToken cancellationToken) => inner.SweepAsync(olderThan, cancellationToken);
+        public Task<int> SweepAsync(TimeSpan olderThan, CancellationToken cancellationToken) =>
+            inner.SweepAsync(olderThan, cancellationToken);
         public void Dispose() { }
     }
 }

@@ -22,10 +22,15 @@ public sealed class NativeEvidenceTests
         string hash = await repository.RecordNativeAsync(Record(NativeEvent.PointProtected), default);
 
         AuditRecord record = Assert.Single(await RecordsAsync(repository));
-        Assert.Equal((hash, "native-point-protected", "before the upgrade", s_point, Other), (record.RecordHash, record.Event, record.Reason, record.RestorePointId, record.NativeRepositoryId));
+        Assert.Equal((hash, "native-point-protected", "before the upgrade", s_point, Other),
+            (record.RecordHash, record.Event, record.Reason, record.RestorePointId, record.NativeRepositoryId));
         Assert.Equal(("natalia-01", repository.RepositoryId), (record.ApplianceName, record.RepositoryId));
-        Assert.Contains("\"volume\":\"pbs:backup/vm/100/2026-03-01T00:00:00Z\",\"pointTimeUtc\":\"2026-03-01T00:00:00.0000000Z\",\"details\":{\"size\":\"12\"}", record.Data);
-        Assert.All((await repository.VerifyAuditAsync(new AuditExpectations { Heads = [hash] }, default)).Where(r => r is not { Name: "AuditHead", Target: "log/" }), r => Assert.Equal(CheckOutcome.Passed, r.Result));
+        Assert.Contains(
+            "\"volume\":\"pbs:backup/vm/100/2026-03-01T00:00:00Z\",\"pointTimeUtc\":\"2026-03-01T00:00:00.0000000Z\",\"details\":{\"size\":\"12\"}",
+            record.Data);
+        Assert.All((await repository.VerifyAuditAsync(new AuditExpectations { Heads = [hash] }, default))
+            .Where(r => r is not { Name: "AuditHead", Target: "log/" }),
+            r => Assert.Equal(CheckOutcome.Passed, r.Result));
     }
 
     [Theory]
@@ -37,7 +42,11 @@ public sealed class NativeEvidenceTests
         await BackupAsync(repository, Disk(300_000, 1));
         RestorePoint point = (await PointsAsync(repository)).Single();
         // The same appliance and the same point id: an event that was taken for the repository's own would show.
-        await repository.RecordNativeAsync(Record(what) with { ApplianceId = point.ApplianceId, RestorePointId = point.RestorePointId }, default);
+        await repository.RecordNativeAsync(Record(what) with
+        {
+            ApplianceId = point.ApplianceId,
+            RestorePointId = point.RestorePointId,
+        }, default);
 
         Assert.Equal(point.ToString(), (await PointsAsync(repository)).Single().ToString());
         Assert.False((await PointsAsync(repository)).Single().IsProtected);
@@ -46,7 +55,8 @@ public sealed class NativeEvidenceTests
         Assert.All(await CheckAsync(repository), r => Assert.Equal(CheckOutcome.Passed, r.Result));
         await BackupAsync(repository, Disk(300_000, 2));
         Assert.Equal(2, (await PointsAsync(repository)).Count);
-        Assert.All(await repository.VerifyAuditAsync(new AuditExpectations(), default), r => Assert.Equal(CheckOutcome.Passed, r.Result));
+        Assert.All(await repository.VerifyAuditAsync(new AuditExpectations(), default),
+            r => Assert.Equal(CheckOutcome.Passed, r.Result));
     }
 
     [Fact]
@@ -54,12 +64,14 @@ public sealed class NativeEvidenceTests
     {
         using var bench = new RepositoryBench { Password = "correct horse" };
         using Repository repository = await bench.CreateAsync();
-        await Task.WhenAll(Enumerable.Range(0, 4).Select(_ => repository.RecordNativeAsync(Record(NativeEvent.PointMade), default)));
+        await Task.WhenAll(Enumerable.Range(0, 4)
+            .Select(_ => repository.RecordNativeAsync(Record(NativeEvent.PointMade), default)));
 
         Assert.Equal("natalia-01", Assert.Single(await repository.GetAppliancesAsync(default)).Name);
         Assert.Empty(await PointsAsync(repository));
         Assert.All(await CheckAsync(repository), r => Assert.Equal(CheckOutcome.Passed, r.Result));
-        Assert.All(await repository.VerifyAuditAsync(new AuditExpectations(), default), r => Assert.Equal(CheckOutcome.Passed, r.Result));
+        Assert.All(await repository.VerifyAuditAsync(new AuditExpectations(), default),
+            r => Assert.Equal(CheckOutcome.Passed, r.Result));
         Assert.Equal(4, (await RecordsAsync(repository)).Count);
     }
 
@@ -67,20 +79,33 @@ public sealed class NativeEvidenceTests
     public async Task Without_its_password_a_repository_takes_no_evidence_but_shows_it()
     {
         using var bench = new RepositoryBench { Password = "correct horse" };
-        using (Repository repository = await bench.CreateAsync()) await repository.RecordNativeAsync(Record(NativeEvent.PointRemoved), default);
+        using (Repository repository = await bench.CreateAsync())
+            await repository.RecordNativeAsync(Record(NativeEvent.PointRemoved), default);
         using Repository locked = await Repository.OpenAsync(new FaultStore(bench.Store), null, bench.Options, default);
-        Assert.Equal(ErrorIds.PasswordRequired, (await Assert.ThrowsAsync<NataliaException>(() => locked.RecordNativeAsync(Record(NativeEvent.PointMade), default))).ErrorId);
-        Assert.Equal(ErrorIds.PasswordRequired, (await Assert.ThrowsAsync<NataliaException>(() => locked.EnsureRecordableAsync(default))).ErrorId);
+        Assert.Equal(ErrorIds.PasswordRequired,
+            (await Assert.ThrowsAsync<NataliaException>(
+                () => locked.RecordNativeAsync(Record(NativeEvent.PointMade), default))).ErrorId);
+        Assert.Equal(ErrorIds.PasswordRequired,
+            (await Assert.ThrowsAsync<NataliaException>(() => locked.EnsureRecordableAsync(default))).ErrorId);
         Assert.Equal(Other, Assert.Single(await RecordsAsync(locked)).NativeRepositoryId);
     }
 
     private static NativeRecord Record(NativeEvent what) => new()
     {
-        Event = what, ApplianceId = new string('b', 32), ApplianceName = "natalia-01", RepositoryId = Other, RepositoryKind = "Proxmox", Location = "pve1:pbs",
-        RestorePointId = s_point, NativeId = "pbs:backup/vm/100/2026-03-01T00:00:00Z", PointTimeUtc = new DateTime(2026, 3, 1, 0, 0, 0, DateTimeKind.Utc), Reason = "before the upgrade",
+        Event = what,
+        ApplianceId = new string('b', 32),
+        ApplianceName = "natalia-01",
+        RepositoryId = Other,
+        RepositoryKind = "Proxmox",
+        Location = "pve1:pbs",
+        RestorePointId = s_point,
+        NativeId = "pbs:backup/vm/100/2026-03-01T00:00:00Z",
+        PointTimeUtc = new DateTime(2026, 3, 1, 0, 0, 0, DateTimeKind.Utc),
+        Reason = "before the upgrade",
         Details = [new("size", "12"), new("nothing", null)],
     };
 
     private static async Task<List<AuditRecord>> RecordsAsync(Repository repository) =>
-        [.. (await repository.GetAuditRecordsAsync(new AuditRecordFilter(), damage => throw damage, default)).Where(r => r.ApplianceId is not null)];
+        [.. (await repository.GetAuditRecordsAsync(new AuditRecordFilter(), damage => throw damage, default))
+            .Where(r => r.ApplianceId is not null)];
 }

@@ -10,18 +10,22 @@ public sealed class CancellationTests
 {
     private static readonly TimeSpan s_limit = TimeSpan.FromSeconds(30);
 
-    /// <summary>Its puts of packs of blocks stay under way until somebody lets them go on, or they are cancelled.</summary>
+    /// <summary>
+    /// Its puts of packs of blocks stay under way until somebody lets them go on, or they are cancelled.
+    /// </summary>
     private sealed class SlowLine(IObjectStore inner) : WrappedStore(inner)
     {
         internal TaskCompletionSource<bool> Began { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
         internal TaskCompletionSource<bool> MayEnd { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
-        public override async Task PutAsync(string name, ObjectContent content, PutOptions options, CancellationToken cancellationToken)
+        public override async Task PutAsync(string name, ObjectContent content, PutOptions options,
+            CancellationToken cancellationToken)
         {
             if (options.Class == ObjectClass.Data)
             {
                 Began.TrySetResult(true);
-                using CancellationTokenRegistration stopping = cancellationToken.Register(() => MayEnd.TrySetCanceled());
+                using CancellationTokenRegistration stopping =
+                    cancellationToken.Register(() => MayEnd.TrySetCanceled());
                 await MayEnd.Task;
             }
             await Inner.PutAsync(name, content, options, cancellationToken);
@@ -37,7 +41,8 @@ public sealed class CancellationTests
         using Repository repository = await bench.OpenAsync(line);
         using var stop = new CancellationTokenSource();
         // Everything was read and packed long before: only the upload is waited for.
-        Task<RestorePoint> backup = repository.BackupAsync(Request(new MemoryDiskSource(Disk(1 << 20, 1))), null, null, stop.Token);
+        Task<RestorePoint> backup = repository.BackupAsync(Request(new MemoryDiskSource(Disk(1 << 20, 1))), null, null,
+            stop.Token);
         await line.Began.Task.WaitAsync(s_limit);
         stop.Cancel();
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => backup.WaitAsync(s_limit));

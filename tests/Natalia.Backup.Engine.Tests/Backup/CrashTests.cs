@@ -6,7 +6,10 @@ using static Natalia.Backup.Testing.RepositoryBench;
 
 namespace Natalia.Backup.Engine.Tests.Backup;
 
-/// <summary>Whatever operation of the store the process or the machine dies at: what was good stays good, and the next run succeeds at once.</summary>
+/// <summary>
+/// Whatever operation of the store the process or the machine dies at: what was good stays good, and the next run
+/// succeeds at once.
+/// </summary>
 public sealed class CrashTests
 {
     [Theory]
@@ -32,7 +35,8 @@ public sealed class CrashTests
 
         var faulty = new FaultStore(bench.Store, fault, at);
         bool made = false;
-        using (Repository repository = await bench.OpenAsync(faulty).ContinueWith(t => t.IsCompletedSuccessfully ? t.Result : null!))
+        using (Repository repository = await bench.OpenAsync(faulty)
+            .ContinueWith(t => t.IsCompletedSuccessfully ? t.Result : null!))
         {
             if (repository is not null)
             {
@@ -55,7 +59,8 @@ public sealed class CrashTests
         {
             await BackupAsync(next, three);
         }
-        catch (NataliaException failure) when (fault == Fault.Tear && failure.ErrorId == ErrorIds.LeaseHeld && faulty.Log[at].Contains("/leases/"))
+        catch (NataliaException failure)
+            when (fault == Fault.Tear && failure.ErrorId == ErrorIds.LeaseHeld && faulty.Log[at].Contains("/leases/"))
         {
             // A store that tears a lease hides who holds it: the next run must wait, and says so.
             return operations;
@@ -64,11 +69,13 @@ public sealed class CrashTests
         {
             Assert.Fail($"{what}: the next run failed: {failure.Message}");
         }
-        IReadOnlyList<RestorePoint> points = await next.GetRestorePointsAsync(new RestorePointFilter(), _ => { }, default);
+        IReadOnlyList<RestorePoint> points = await next.GetRestorePointsAsync(new RestorePointFilter(), _ => { },
+            default);
         byte[] newest = await RestoreAsync(next, points[0]);
         Assert.True(three.AsSpan().SequenceEqual(newest), what);
         await CheckAllAsync(next, made, one, two, what, [three]);
-        // A torn object under a final name is what no store may leave; where one did, the check must say so, and only that.
+        // A torn object under a final name is what no store may leave; where one did, the check must say so, and only
+        // that.
         if (fault != Fault.Tear)
         {
             CheckResult? failed = (await CheckAsync(next)).Find(r => r.Result == CheckOutcome.Failed);
@@ -77,29 +84,45 @@ public sealed class CrashTests
         return operations;
     }
 
-    private static async Task CheckAllAsync(Repository repository, bool made, byte[] one, byte[] two, string what, byte[][]? more = null)
+    private static async Task CheckAllAsync(Repository repository, bool made, byte[] one, byte[] two, string what,
+        byte[][]? more = null)
     {
         byte[][] states = [one, two, .. more ?? []];
         var damaged = new List<NataliaException>();
-        IReadOnlyList<RestorePoint> points = await repository.GetRestorePointsAsync(new RestorePointFilter(), damaged.Add, default);
+        IReadOnlyList<RestorePoint> points = await repository.GetRestorePointsAsync(new RestorePointFilter(),
+            damaged.Add, default);
         Assert.True(points.Count >= (made ? 2 : 1), $"{what}: {points.Count} points");
         foreach (RestorePoint point in points)
         {
             byte[] bytes = await RestoreAsync(repository, point);
-            Assert.True(states.Any(s => s.AsSpan().SequenceEqual(bytes)), $"{what}: the point {point.Sequence} restores to something that never was");
+            Assert.True(states.Any(s => s.AsSpan().SequenceEqual(bytes)),
+                $"{what}: the point {point.Sequence} restores to something that never was");
         }
     }
 
-    /// <summary>The power went before a run's last flush: its delta is there, and a pack that it lists is not. No point is concerned, so that nothing is said to be lost.</summary>
+    /// <summary>
+    /// The power went before a run's last flush: its delta is there, and a pack that it lists is not. No point is
+    /// concerned, so that nothing is said to be lost.
+    /// </summary>
     [Fact]
     public async Task What_a_power_cut_took_of_a_run_without_a_point_is_no_damage()
     {
         using var bench = new RepositoryBench();
         using (Repository repository = await bench.CreateAsync()) await BackupAsync(repository, Disk(1 << 20, 1));
         List<StoredObject> before = await bench.Store.ListAllAsync("", default);
-        var hooked = new HookStore(bench.Store) { Before = operation => operation.StartsWith("put ", StringComparison.Ordinal) && operation.Contains("/points/") || operation.StartsWith("delete ", StringComparison.Ordinal) && !operation.Contains("/leases/") ? throw new SimulatedCrashException(operation) : Task.CompletedTask };
-        using (Repository dying = await bench.OpenAsync(hooked)) await Assert.ThrowsAnyAsync<SimulatedCrashException>(() => BackupAsync(dying, Disk(1 << 20, 2)));
-        StoredObject pack = (await bench.Store.ListAllAsync("", default)).Find(o => o.Name.Contains("/data/") && before.TrueForAll(b => b.Name != o.Name))!;
+        var hooked = new HookStore(bench.Store)
+        {
+            Before =
+                operation =>
+                    operation.StartsWith("put ", StringComparison.Ordinal) && operation.Contains("/points/")
+                    || operation.StartsWith("delete ", StringComparison.Ordinal) && !operation.Contains("/leases/")
+                ? throw new SimulatedCrashException(operation)
+                : Task.CompletedTask,
+        };
+        using (Repository dying = await bench.OpenAsync(hooked))
+            await Assert.ThrowsAnyAsync<SimulatedCrashException>(() => BackupAsync(dying, Disk(1 << 20, 2)));
+        StoredObject pack = (await bench.Store.ListAllAsync("",
+            default)).Find(o => o.Name.Contains("/data/") && before.TrueForAll(b => b.Name != o.Name))!;
         await bench.Store.DeleteAsync(pack.Name, default);
         using Repository next = await bench.OpenAsync();
         List<CheckResult> told = (await CheckAsync(next)).FindAll(r => r.Result != CheckOutcome.Passed);
@@ -108,7 +131,8 @@ public sealed class CrashTests
         Assert.All(await CheckAsync(next), r => Assert.Equal(CheckOutcome.Passed, r.Result));
         // The same of a run that made a point is a loss.
         await bench.Store.DeleteAsync(before.Find(o => o.Name.Contains("/data/"))!.Name, default);
-        Assert.Contains(await CheckAsync(next), r => r.Result == CheckOutcome.Failed && r.ErrorId == ErrorIds.PackMissing);
+        Assert.Contains(await CheckAsync(next),
+            r => r.Result == CheckOutcome.Failed && r.ErrorId == ErrorIds.PackMissing);
     }
 
     [Fact]
@@ -118,8 +142,16 @@ public sealed class CrashTests
         new Random(5).NextBytes(disk);
         using var bench = new RepositoryBench { CheckpointBytes = 8 << 20, Password = "p" };
         (await bench.CreateAsync()).Dispose();
-        var killed = new MemoryDiskSource(disk) { OnRead = (offset, _) => { if (offset >= 50 << 20) throw new SimulatedCrashException("read"); } };
-        using (Repository repository = await bench.OpenAsync()) await Assert.ThrowsAsync<SimulatedCrashException>(() => repository.BackupAsync(Request(killed), null, null, default));
+        var killed = new MemoryDiskSource(disk)
+        {
+            OnRead = (offset, _) =>
+        {
+            if (offset >= 50 << 20) throw new SimulatedCrashException("read");
+        }
+        };
+        using (Repository repository = await bench.OpenAsync())
+            await Assert.ThrowsAsync<SimulatedCrashException>(
+                () => repository.BackupAsync(Request(killed), null, null, default));
         using Repository next = await bench.OpenAsync();
         Assert.Empty(await PointsAsync(next));
         RestorePoint point = await BackupAsync(next, disk);
@@ -138,9 +170,14 @@ public sealed class CrashTests
         var hang = new TaskCompletionSource();
         var entered = new TaskCompletionSource();
         using Repository first = await here.OpenAsync(), second = await here.OpenAsync();
-        Task<RestorePoint> running = first.BackupAsync(Request(new MemoryDiskSource(Disk(1 << 20, 1))), async _ => { entered.SetResult(); await hang.Task; }, null, default);
+        Task<RestorePoint> running = first.BackupAsync(Request(new MemoryDiskSource(Disk(1 << 20, 1))), async _ =>
+        {
+            entered.SetResult();
+            await hang.Task;
+        }, null, default);
         await entered.Task;
-        NataliaException refused = await Assert.ThrowsAsync<NataliaException>(() => BackupAsync(second, Disk(1 << 20, 2)));
+        NataliaException refused =
+            await Assert.ThrowsAsync<NataliaException>(() => BackupAsync(second, Disk(1 << 20, 2)));
         Assert.Equal(ErrorIds.LeaseHeld, refused.ErrorId);
         Assert.Contains(Environment.MachineName, refused.Message);
         Assert.Contains("since", refused.Message);
@@ -159,12 +196,14 @@ public sealed class CrashTests
         (await bench.CreateAsync()).Dispose();
         using Repository slow = await bench.OpenAsync(), other = await bench.OpenAsync();
         byte[] theirs = Disk(1 << 20, 2);
-        NataliaException lost = await Assert.ThrowsAsync<NataliaException>(() => slow.BackupAsync(Request(new MemoryDiskSource(Disk(1 << 20, 1))), async _ =>
+        NataliaException lost = await Assert.ThrowsAsync<NataliaException>(() => slow.BackupAsync(
+            Request(new MemoryDiskSource(Disk(1 << 20, 1))), async _ =>
         {
             // The machine slept: nothing was renewed, and another took over.
             foreach (StoredObject lease in await store.ListAllAsync("appliances/", default))
             {
-                if (lease.Name.Contains("/leases/") && lease.Name.EndsWith(".end", StringComparison.Ordinal)) await store.DeleteAsync(lease.Name, default);
+                if (lease.Name.Contains("/leases/") && lease.Name.EndsWith(".end", StringComparison.Ordinal))
+                    await store.DeleteAsync(lease.Name, default);
             }
             await TakeOverAsync(store);
         }, null, default));
@@ -174,9 +213,11 @@ public sealed class CrashTests
 
         static async Task TakeOverAsync(IObjectStore store)
         {
-            StoredObject claim = (await store.ListAllAsync("appliances/", default)).First(o => o.Name.Contains("/leases/"));
+            StoredObject claim = (await store.ListAllAsync("appliances/",
+                default)).First(o => o.Name.Contains("/leases/"));
             string next = claim.Name.Substring(0, claim.Name.LastIndexOf('/') + 1) + "000000000099";
-            await store.PutAsync(next, new ObjectContent(await store.ReadAllAsync(claim.Name, default)), PutOptions.Metadata, default);
+            await store.PutAsync(next, new ObjectContent(await store.ReadAllAsync(claim.Name, default)),
+                PutOptions.Metadata, default);
         }
     }
 }

@@ -28,11 +28,14 @@ public sealed class ShareDropTests
             {
                 if (Interlocked.Increment(ref reads) == 2) mount.Unmount();
             });
-            NataliaException gone = await Assert.ThrowsAsync<NataliaException>(() => repository.BackupAsync(Request(source), null, null, default));
+            NataliaException gone =
+                await Assert.ThrowsAsync<NataliaException>(
+                    () => repository.BackupAsync(Request(source), null, null, default));
             Assert.Equal((ErrorIds.StoreUnavailable, NataliaErrorKind.Connection), (gone.ErrorId, gone.Kind));
             // Nothing was written into the empty mount point.
             Assert.Empty(Directory.EnumerateFileSystemEntries(mount.Path));
-            Assert.Equal(ErrorIds.StoreUnavailable, (await Assert.ThrowsAsync<NataliaException>(() => BackupAsync(repository, changed))).ErrorId);
+            Assert.Equal(ErrorIds.StoreUnavailable,
+                (await Assert.ThrowsAsync<NataliaException>(() => BackupAsync(repository, changed))).ErrorId);
         }
         mount.Mount();
         using Repository again = await bench.OpenAsync(FolderStore.Open(mount.Path, create: false));
@@ -50,7 +53,8 @@ public sealed class ShareDropTests
 
         public long SizeBytes => _inner.SizeBytes;
 
-        public IAsyncEnumerable<Extent> GetAllocatedExtentsAsync(CancellationToken cancellationToken) => _inner.GetAllocatedExtentsAsync(cancellationToken);
+        public IAsyncEnumerable<Extent> GetAllocatedExtentsAsync(CancellationToken cancellationToken) =>
+            _inner.GetAllocatedExtentsAsync(cancellationToken);
 
         public ValueTask ReadAsync(long offset, Memory<byte> buffer, CancellationToken cancellationToken)
         {

@@ -137,7 +137,8 @@ public sealed class ZstdTests
         Assert.Equal(ZstdLibrary.Instance is not null, zstd is NativeZstd);
     }
 
-    private static Zstd New(string kind) => kind == "native" ? new NativeZstd(ZstdLibrary.Instance!) : new ManagedZstd();
+    private static Zstd New(string kind) =>
+        kind == "native" ? new NativeZstd(ZstdLibrary.Instance!) : new ManagedZstd();
 #else
     private static Zstd New(string kind) => new ManagedZstd();
 #endif
@@ -145,7 +146,8 @@ public sealed class ZstdTests
     private static byte[] Plain(Random random, int length, int alphabet)
     {
         var bytes = new byte[length];
-        for (int i = 0; i < length; i++) bytes[i] = i > 100 && random.Next(4) == 0 ? bytes[i - 50] : (byte)random.Next(alphabet);
+        for (int i = 0; i < length; i++)
+            bytes[i] = i > 100 && random.Next(4) == 0 ? bytes[i - 50] : (byte)random.Next(alphabet);
         return bytes;
     }
 }

@@ -1,6 +1,5 @@
 using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Engine.Repositories;
-using Natalia.Backup.Testing;
 using static Natalia.Backup.Testing.RepositoryBench;
 
 namespace Natalia.Backup.Engine.Tests.Copy;
@@ -9,7 +8,9 @@ namespace Natalia.Backup.Engine.Tests.Copy;
 internal static class CopyBench
 {
     /// <summary>Copies every point of the source, oldest first, as the cmdlet does.</summary>
-    internal static async Task<List<PointCopy>> CopyAllAsync(Repository source, Repository destination, bool again = false, Action<NataliaException>? onTrouble = null, Action<RestorePoint, NataliaException>? onFailure = null)
+    internal static async Task<List<PointCopy>> CopyAllAsync(Repository source, Repository destination,
+        bool again = false, Action<NataliaException>? onTrouble = null,
+        Action<RestorePoint, NataliaException>? onFailure = null)
     {
         var copier = new PointCopier(source, destination, onTrouble);
         var copies = new List<PointCopy>();
@@ -20,7 +21,8 @@ internal static class CopyBench
             {
                 try
                 {
-                    if (await copier.FindAsync(point, again, default) is null) held ??= await copier.HoldAsync(point.ApplianceId, default);
+                    if (await copier.FindAsync(point, again, default) is null)
+                        held ??= await copier.HoldAsync(point.ApplianceId, default);
                     copies.Add(await copier.CopyAsync(point, again, null, default));
                 }
                 catch (NataliaException failure) when (onFailure is not null)
@@ -37,12 +39,14 @@ internal static class CopyBench
     }
 
     /// <summary>Every point of the destination is one of the source's states.</summary>
-    internal static async Task AssertCopiesAsync(Repository destination, IReadOnlyDictionary<string, byte[]> states, string what, string? diskId = null)
+    internal static async Task AssertCopiesAsync(Repository destination, IReadOnlyDictionary<string, byte[]> states,
+        string what, string? diskId = null)
     {
         foreach (RestorePoint point in await PointsAsync(destination))
         {
             byte[] bytes = await RestoreAsync(destination, point, diskId);
-            Assert.True(states[point.OriginalRestorePointId ?? point.RestorePointId].AsSpan().SequenceEqual(bytes), $"{what}: point {point.Sequence}");
+            Assert.True(states[point.OriginalRestorePointId ?? point.RestorePointId].AsSpan().SequenceEqual(bytes),
+                $"{what}: point {point.Sequence}");
         }
         CheckResult? failed = (await CheckAsync(destination)).Find(r => r.Result == CheckOutcome.Failed);
         Assert.True(failed is null, $"{what}: {failed?.Detail}");

@@ -8,16 +8,21 @@ using static Natalia.Backup.Testing.RepositoryBench;
 
 namespace Natalia.Backup.Engine.Tests.Copy;
 
-/// <summary>Whatever operation of either store a copy dies at: what was good stays good on both sides, and the next try completes it.</summary>
+/// <summary>
+/// Whatever operation of either store a copy dies at: what was good stays good on both sides, and the next try
+/// completes it.
+/// </summary>
 public sealed class CopyCrashTests
 {
-    private static readonly byte[] s_one = Write(new byte[17 << 20], 200_000, 1), s_two = Write(s_one, 100_000, 2), s_three = Write(s_two, 30_000, 3), s_four = Write(s_three, 30_000, 4);
+    private static readonly byte[] s_one = Write(new byte[17 << 20], 200_000, 1), s_two = Write(s_one, 100_000, 2),
+        s_three = Write(s_two, 30_000, 3), s_four = Write(s_three, 30_000, 4);
 
     /// <summary>Three leaves, most of them zeros, so that a copy has checkpoints and still is quick.</summary>
     private static byte[] Write(byte[] disk, int bytes, int seed)
     {
         byte[] written = (byte[])disk.Clone();
-        for (int leaf = 0; leaf < 3; leaf++) Disk(bytes, seed * 10 + leaf).CopyTo(written, (leaf << 23) + seed * 70_000);
+        for (int leaf = 0; leaf < 3; leaf++)
+            Disk(bytes, seed * 10 + leaf).CopyTo(written, (leaf << 23) + seed * 70_000);
         return written;
     }
 
@@ -66,14 +71,16 @@ public sealed class CopyCrashTests
         var told = new List<PointCopy>();
         try
         {
-            using Repository source = await from.OpenAsync(inSource ? faulty : null), destination = await to.OpenAsync(inSource ? null : faulty);
+            using Repository source = await from.OpenAsync(inSource ? faulty : null),
+                destination = await to.OpenAsync(inSource ? null : faulty);
             told = await CopyAllAsync(source, destination);
         }
         catch (Exception failure) when (failure is SimulatedCrashException or NataliaException)
         {
         }
         int operations = faulty.Operations;
-        string what = $"{fault} at {at} of the {(inSource ? "source" : "destination")}" + (at >= 0 && at < faulty.Log.Count ? ": " + faulty.Log[at] : "");
+        string what = $"{fault} at {at} of the {(inSource ? "source" : "destination")}"
+            + (at >= 0 && at < faulty.Log.Count ? ": " + faulty.Log[at] : "");
 
         using Repository here = await from.OpenAsync(), there = await to.OpenAsync();
         Assert.True((await PointsAsync(there)).Count >= told.Count, what);
@@ -89,12 +96,15 @@ public sealed class CopyCrashTests
             Assert.Fail($"{what}: the next try failed: {failure.Message}");
         }
         IReadOnlyList<RestorePoint> points = await PointsAsync(there);
-        Assert.True(points.Select(p => p.OriginalRestorePointId).Order().SequenceEqual(states.Keys.Order()), $"{what}: {points.Count} points");
+        Assert.True(points.Select(p => p.OriginalRestorePointId).Order().SequenceEqual(states.Keys.Order()),
+            $"{what}: {points.Count} points");
         await AssertCopiesAsync(there, states, what);
 
         states[(await BackupAsync(there, s_four)).RestorePointId] = s_four;
-        List<CheckResult> audit = [.. await here.VerifyAuditAsync(new AuditExpectations(), default), .. await there.VerifyAuditAsync(new AuditExpectations(), default)];
-        Assert.True(audit.TrueForAll(r => r.Result is not (CheckOutcome.Failed or CheckOutcome.Warning)), $"{what}: {audit.Find(r => r.Result is CheckOutcome.Failed or CheckOutcome.Warning)?.Detail}");
+        List<CheckResult> audit = [.. await here.VerifyAuditAsync(new AuditExpectations(), default),
+            .. await there.VerifyAuditAsync(new AuditExpectations(), default)];
+        Assert.True(audit.TrueForAll(r => r.Result is not (CheckOutcome.Failed or CheckOutcome.Warning)),
+            $"{what}: {audit.Find(r => r.Result is CheckOutcome.Failed or CheckOutcome.Warning)?.Detail}");
         foreach (RestorePoint old in points) await there.RemoveRestorePointAsync(old, "a test", default);
         await there.ReclaimAsync(Appliance.ApplianceId, TimeSpan.Zero, default);
         await AssertCopiesAsync(there, states, what);
@@ -103,13 +113,17 @@ public sealed class CopyCrashTests
         return operations;
     }
 
-    /// <summary>Backups, copies, removals, optimizations and crashes on both sides in random order: every point that is left restores, and dead lists and mark-and-sweep agree on both sides.</summary>
+    /// <summary>
+    /// Backups, copies, removals, optimizations and crashes on both sides in random order: every point that is left
+    /// restores, and dead lists and mark-and-sweep agree on both sides.
+    /// </summary>
     [Theory]
     [InlineData(1)]
     [InlineData(2)]
     [InlineData(3)]
     [InlineData(4)]
-    public Task Any_sequence_keeps_every_point_whole_on_both_sides(int seed) => Sequence.CheckAsync(seed, 40, 10, async steps =>
+    public Task Any_sequence_keeps_every_point_whole_on_both_sides(int seed) =>
+        Sequence.CheckAsync(seed, 40, 10, async steps =>
     {
         using var from = new RepositoryBench { CheckpointBytes = 600_000 };
         using var to = new RepositoryBench { CheckpointBytes = 600_000 };
@@ -124,7 +138,10 @@ public sealed class CopyCrashTests
             bool crashes = random.Next(4) == 0;
             RepositoryBench side = random.Next(4) == 0 ? to : from;
             using Repository one = await side.OpenAsync(), source = await from.OpenAsync();
-            using Repository destination = await to.OpenAsync(crashes ? new FaultStore(to.Store, random.Next(2) == 0 ? Fault.CrashBefore : Fault.CrashAfter, random.Next(4, 60), seed: step.Seed) : null);
+            using Repository destination = await to.OpenAsync(crashes
+                ? new FaultStore(to.Store, random.Next(2) == 0 ? Fault.CrashBefore : Fault.CrashAfter,
+                    random.Next(4, 60), seed: step.Seed)
+                : null);
             switch (step.Kind)
             {
                 case < 4:

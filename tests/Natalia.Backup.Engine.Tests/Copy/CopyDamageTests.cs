@@ -10,14 +10,18 @@ using static Natalia.Backup.Testing.RepositoryBench;
 
 namespace Natalia.Backup.Engine.Tests.Copy;
 
-/// <summary>Copies of which one side is damaged: a good copy is made again, lost points come back, and the newest state is never removed, in whatever order the points arrived.</summary>
+/// <summary>
+/// Copies of which one side is damaged: a good copy is made again, lost points come back, and the newest state is never
+/// removed, in whatever order the points arrived.
+/// </summary>
 public sealed class CopyDamageTests
 {
     private static readonly DateTime s_time = new(2026, 3, 1, 2, 0, 0, DateTimeKind.Utc);
     private static readonly RepairOptions s_giveUp = new() { Full = true, RemoveLost = true };
 
     /// <summary>Three points; oldest first.</summary>
-    private static async Task<(RestorePoint[] Points, Dictionary<string, byte[]> States)> FillAsync(Repository repository)
+    private static async Task<(RestorePoint[] Points, Dictionary<string, byte[]> States)> FillAsync(
+        Repository repository)
     {
         var states = new Dictionary<string, byte[]>();
         byte[] disk = Disk(4 << 20, 1);
@@ -31,20 +35,25 @@ public sealed class CopyDamageTests
 
     private static async Task DamageAsync(RepositoryBench bench, string restorePointId)
     {
-        string pack = (await bench.Store.ListAllAsync("appliances/" + Appliance.ApplianceId + "/data/", default)).First(o => o.Name.Contains(restorePointId)).Name;
+        string pack = (await bench.Store.ListAllAsync("appliances/" + Appliance.ApplianceId + "/data/",
+            default)).First(o => o.Name.Contains(restorePointId)).Name;
         byte[] bytes = await bench.Store.ReadAllAsync(pack, default);
         bytes[bytes.Length / 2] ^= 1;
         await bench.Store.DeleteAsync(pack, default);
         await bench.Store.PutAsync(pack, new ObjectContent(bytes), PutOptions.Metadata, default);
     }
 
-    private static async Task<CheckOutcome> TestAsync(Repository repository, RestorePoint point) => (await repository.VerifyRestorePointAsync(point, null, default)).Result;
+    private static async Task<CheckOutcome> TestAsync(Repository repository, RestorePoint point) =>
+        (await repository.VerifyRestorePointAsync(point, null, default)).Result;
 
-    private static async Task<RestorePoint> FindAsync(Repository repository, string id) => (await PointsAsync(repository)).Single(p => p.RestorePointId == id);
+    private static async Task<RestorePoint> FindAsync(Repository repository, string id) =>
+        (await PointsAsync(repository)).Single(p => p.RestorePointId == id);
 
     private static async Task<string> RefusalAsync(Repository repository, RestorePoint point)
     {
-        NataliaException refused = await Assert.ThrowsAsync<NataliaException>(() => repository.RemoveRestorePointAsync(point, "a test", default));
+        NataliaException refused =
+            await Assert.ThrowsAsync<NataliaException>(
+                () => repository.RemoveRestorePointAsync(point, "a test", default));
         Assert.Equal(refused.Message, (await repository.FindRemovalRefusalAsync(point, default))!.Message);
         Assert.Equal(ErrorIds.RestorePointIsNewest, refused.ErrorId);
         return refused.Message;
@@ -66,7 +75,9 @@ public sealed class CopyDamageTests
         Assert.Contains("made in this repository last", await RefusalAsync(destination, copies[1]));
         // What a plan removes is never refused, and what is refused is in no plan.
         IReadOnlyList<RetentionPoint> described = await destination.DescribeForRetentionAsync(copies, default);
-        Assert.Equal([copies[0].RestorePointId], RetentionPlanner.Plan(described, new RetentionPolicy { Last = 1 }, s_time.AddDays(9)).Where(r => r.Action == RetentionAction.Remove).Select(r => r.RestorePointId!));
+        Assert.Equal([copies[0].RestorePointId],
+            RetentionPlanner.Plan(described, new RetentionPolicy { Last = 1 }, s_time.AddDays(9))
+                .Where(r => r.Action == RetentionAction.Remove).Select(r => r.RestorePointId!));
         await destination.RemoveRestorePointAsync(copies[0], "a test", default);
 
         // Damaged, it is the newest one all the same, and the newest undamaged one is safe as well.
@@ -75,15 +86,23 @@ public sealed class CopyDamageTests
         Assert.Equal(CheckOutcome.Failed, await TestAsync(reopened, copies[2]));
         Assert.Contains("is the newest one", await RefusalAsync(reopened, copies[2]));
         Assert.Contains("newest undamaged", await RefusalAsync(reopened, copies[1]));
-        RepairReport report = await reopened.RepairAsync(s_giveUp, (_, why) => Assert.Fail(why.ToString()), null, default);
+        RepairReport report = await reopened.RepairAsync(s_giveUp, (_, why) => Assert.Fail(why.ToString()), null,
+            default);
         Assert.Contains(copies[2].RestorePointId, (await PointsAsync(reopened)).Select(p => p.RestorePointId));
-        Assert.Contains(report.Findings, f => f.RestorePointId == copies[2].RestorePointId && f.Detail!.Contains("stays until there is a newer one"));
+        Assert.Contains(report.Findings,
+            f => f.RestorePointId == copies[2].RestorePointId
+                && f.Detail!.Contains("stays until there is a newer one"));
 
         // Nor is it given up when its manifest is gone.
-        foreach (StoredObject found in (await to.Store.ListAllAsync("appliances/" + Appliance.ApplianceId + "/", default)).Where(o => o.Name.Contains("/catalog/") || o.Name.Contains("/points/") && o.Name.Contains(copies[2].RestorePointId))) await to.Store.DeleteAsync(found.Name, default);
+        foreach (StoredObject found in (await to.Store.ListAllAsync("appliances/" + Appliance.ApplianceId + "/",
+            default))
+            .Where(o => o.Name.Contains("/catalog/")
+                || o.Name.Contains("/points/") && o.Name.Contains(copies[2].RestorePointId)))
+            await to.Store.DeleteAsync(found.Name, default);
         using Repository manifestGone = await to.OpenAsync();
         report = await manifestGone.RepairAsync(s_giveUp, (_, why) => Assert.Fail(why.ToString()), null, default);
-        Assert.Equal(RepairAction.Kept, Assert.Single(report.Findings, f => f.Kind == RepairFindingKind.ManifestMissing).Action);
+        Assert.Equal(RepairAction.Kept,
+            Assert.Single(report.Findings, f => f.Kind == RepairFindingKind.ManifestMissing).Action);
     }
 
     [Fact]
@@ -100,7 +119,8 @@ public sealed class CopyDamageTests
         Assert.Equal(CheckOutcome.Failed, await TestAsync(reopened, await FindAsync(reopened, bad)));
 
         List<PointCopy> again = await CopyAllAsync(source, reopened);
-        Assert.Equal([CopyStatus.AlreadyThere, CopyStatus.Copied, CopyStatus.AlreadyThere], again.Select(c => c.Status));
+        Assert.Equal([CopyStatus.AlreadyThere, CopyStatus.Copied, CopyStatus.AlreadyThere],
+            again.Select(c => c.Status));
         Assert.Contains(bad, again[1].Reason);
         Assert.Contains("found damaged", again[1].Reason);
         RestorePoint made = await FindAsync(reopened, again[1].RestorePointId!);
@@ -110,16 +130,21 @@ public sealed class CopyDamageTests
         Assert.Equal(VerificationState.Failed, (await FindAsync(reopened, bad)).Verification);
         Assert.All(await CopyAllAsync(source, reopened), c => Assert.Equal(CopyStatus.AlreadyThere, c.Status));
 
-        // Retention keeps the good one of the two, and the damaged one's removal does not make anybody think that the state is unwanted.
-        IReadOnlyList<RetentionPoint> described = await reopened.DescribeForRetentionAsync(await PointsAsync(reopened), default);
-        Assert.Equal([bad], RetentionPlanner.Plan(described, new RetentionPolicy { Last = 9 }, s_time.AddDays(9)).Where(r => r.Action == RetentionAction.Remove).Select(r => r.RestorePointId!));
+        // Retention keeps the good one of the two, and the damaged one's removal does not make anybody think that the
+        // state is unwanted.
+        IReadOnlyList<RetentionPoint> described = await reopened.DescribeForRetentionAsync(await PointsAsync(reopened),
+            default);
+        Assert.Equal([bad],
+            RetentionPlanner.Plan(described, new RetentionPolicy { Last = 9 }, s_time.AddDays(9))
+                .Where(r => r.Action == RetentionAction.Remove).Select(r => r.RestorePointId!));
         await reopened.RemoveRestorePointAsync(await FindAsync(reopened, bad), "retention", default);
         Assert.All(await CopyAllAsync(source, reopened), c => Assert.Equal(CopyStatus.AlreadyThere, c.Status));
         await DamageAsync(to, made.RestorePointId);
         using Repository third = await to.OpenAsync();
         Assert.Equal(CheckOutcome.Failed, await TestAsync(third, made));
         Assert.Equal(CopyStatus.Copied, (await CopyAllAsync(source, third))[1].Status);
-        Assert.DoesNotContain(await third.VerifyAuditAsync(new AuditExpectations(), default), r => r.Result is CheckOutcome.Failed or CheckOutcome.Warning);
+        Assert.DoesNotContain(await third.VerifyAuditAsync(new AuditExpectations(), default),
+            r => r.Result is CheckOutcome.Failed or CheckOutcome.Warning);
     }
 
     [Fact]
@@ -136,7 +161,8 @@ public sealed class CopyDamageTests
         List<PointCopy> back = await CopyAllAsync(destination, damaged);
         Assert.Equal([CopyStatus.AlreadyThere, CopyStatus.Copied, CopyStatus.AlreadyThere], back.Select(c => c.Status));
         RestorePoint good = await FindAsync(damaged, back[1].RestorePointId!);
-        Assert.Equal((points[1].RestorePointId, source.RepositoryId), (good.OriginalRestorePointId, good.OriginalRepositoryId));
+        Assert.Equal((points[1].RestorePointId, source.RepositoryId),
+            (good.OriginalRestorePointId, good.OriginalRepositoryId));
         Assert.Equal(states[points[1].RestorePointId], await RestoreAsync(damaged, good));
         // Neither way is anything copied once more.
         Assert.All(await CopyAllAsync(damaged, destination), c => Assert.Equal(CopyStatus.AlreadyThere, c.Status));
@@ -172,15 +198,22 @@ public sealed class CopyDamageTests
             if (manifestGone)
             {
                 foreach (string room in new[] { "points", "catalog" })
-                    foreach (StoredObject found in (await bench.Store.ListAllAsync($"appliances/{Appliance.ApplianceId}/{room}/", default)).Where(o => room == "catalog" || o.Name.Contains(id))) await bench.Store.DeleteAsync(found.Name, default);
+                    foreach (StoredObject found in (await bench.Store.ListAllAsync(
+                        $"appliances/{Appliance.ApplianceId}/{room}/",
+                        default))
+                        .Where(o => room == "catalog" || o.Name.Contains(id)))
+                        await bench.Store.DeleteAsync(found.Name, default);
             }
             else
             {
                 await DamageAsync(bench, id);
             }
             using Repository damaged = await bench.OpenAsync();
-            Assert.Equal(1, (await damaged.RepairAsync(s_giveUp, (_, why) => Assert.Fail(why.ToString()), null, default)).RemovedPoints);
-            AuditRecord removal = (await damaged.GetAuditRecordsAsync(new AuditRecordFilter(), e => throw e, default)).Single(r => r.Event == AuditEvents.PointRemoved && r.RestorePointId == id);
+            Assert.Equal(1,
+                (await damaged.RepairAsync(s_giveUp, (_, why) => Assert.Fail(why.ToString()), null,
+                    default)).RemovedPoints);
+            AuditRecord removal = (await damaged.GetAuditRecordsAsync(new AuditRecordFilter(), e => throw e,
+                default)).Single(r => r.Event == AuditEvents.PointRemoved && r.RestorePointId == id);
             Assert.Contains("\"lost\":true", removal.Data);
             if (bench == to) Assert.Contains(points[1].RestorePointId, removal.Data);
             List<PointCopy> back = await CopyAllAsync(good, damaged);
@@ -190,12 +223,18 @@ public sealed class CopyDamageTests
             // The newest one, which is never given up, leaned on what was lost, too.
             PointCopy newest = back.First(c => c.TimeUtc == points[2].TimeUtc);
             Assert.Equal(manifestGone ? CopyStatus.AlreadyThere : CopyStatus.Copied, newest.Status);
-            foreach (PointCopy whole in new[] { copied, newest }) Assert.Equal(states[points[whole == copied ? 1 : 2].RestorePointId], await RestoreAsync(damaged, await FindAsync(damaged, whole.RestorePointId!)));
+            foreach (PointCopy whole in new[] { copied, newest })
+                Assert.Equal(states[points[whole == copied ? 1 : 2].RestorePointId],
+                    await RestoreAsync(damaged, await FindAsync(damaged, whole.RestorePointId!)));
             // What came back and is then removed by somebody stays away.
             await BackupAsync(damaged, states[points[2].RestorePointId], time: s_time.AddDays(7));
-            await damaged.RemoveRestorePointAsync(await FindAsync(damaged, copied.RestorePointId!), "no longer wanted", default);
-            Assert.Equal(CopyStatus.RemovedThere, (await CopyAllAsync(good, damaged)).Single(c => c.TimeUtc == points[1].TimeUtc).Status);
-            await new PointCopier(good, damaged, null).CopyAsync((await PointsAsync(good)).Single(p => p.TimeUtc == points[1].TimeUtc), true, null, default);
+            await damaged.RemoveRestorePointAsync(await FindAsync(damaged, copied.RestorePointId!), "no longer wanted",
+                default);
+            Assert.Equal(CopyStatus.RemovedThere,
+                (await CopyAllAsync(good, damaged)).Single(c => c.TimeUtc == points[1].TimeUtc).Status);
+            await new PointCopier(good, damaged,
+                null).CopyAsync((await PointsAsync(good)).Single(p => p.TimeUtc == points[1].TimeUtc), true, null,
+                    default);
         }
     }
 }

@@ -16,7 +16,9 @@ public sealed class CopyLeaseTests
         for (int i = 0; i < points; i++) await BackupAsync(source, disk = Change(disk, 3, i));
     }
 
-    private static bool IsClaim(string operation) => operation.StartsWith("put ", StringComparison.Ordinal) && operation.Contains("/leases/") && Layout.TryParseNumber(Layout.FileName(operation), out _);
+    private static bool IsClaim(string operation) =>
+        operation.StartsWith("put ", StringComparison.Ordinal) && operation.Contains("/leases/")
+        && Layout.TryParseNumber(Layout.FileName(operation), out _);
 
     [Fact]
     public async Task One_claim_does_for_all_points()
@@ -36,13 +38,15 @@ public sealed class CopyLeaseTests
             else
             {
                 var copier = new PointCopier(source, destination, null);
-                foreach (RestorePoint point in (await PointsAsync(source)).OrderBy(p => p)) await copier.CopyAsync(point, false, null, default);
+                foreach (RestorePoint point in (await PointsAsync(source)).OrderBy(p => p))
+                    await copier.CopyAsync(point, false, null, default);
             }
             Assert.Equal(Points, (await PointsAsync(destination)).Count);
             Assert.Equal(isHeld ? 1 : Points, counter.Log.Count(IsClaim));
             operations[isHeld] = counter.Operations;
         }
-        // List, claim, read back, its date, end and two deletions fall away; one look whether the lease is still held comes with each point.
+        // List, claim, read back, its date, end and two deletions fall away; one look whether the lease is still held
+        // comes with each point.
         Assert.Equal((Points - 1) * 7 - Points, operations[false] - operations[true]);
     }
 
@@ -63,13 +67,15 @@ public sealed class CopyLeaseTests
     public async Task A_backup_is_refused_while_points_are_copied_and_goes_at_once_after()
     {
         using RepositoryBench from = new(), to = new();
-        using Repository source = await from.CreateAsync(), destination = await to.CreateAsync(), other = await to.OpenAsync();
+        using Repository source = await from.CreateAsync(), destination = await to.CreateAsync(),
+            other = await to.OpenAsync();
         await FillAsync(source, 3);
         var copier = new PointCopier(source, destination, null);
         RestorePoint[] points = [.. (await PointsAsync(source)).OrderBy(p => p)];
         IAsyncDisposable held = await copier.HoldAsync(Appliance.ApplianceId, default);
         await copier.CopyAsync(points[0], false, null, default);
-        NataliaException refused = await Assert.ThrowsAsync<NataliaException>(() => BackupAsync(other, Disk(1 << 20, 9)));
+        NataliaException refused =
+            await Assert.ThrowsAsync<NataliaException>(() => BackupAsync(other, Disk(1 << 20, 9)));
         Assert.Equal(ErrorIds.LeaseHeld, refused.ErrorId);
         await copier.CopyAsync(points[1], false, null, default);
         await held.DisposeAsync();
@@ -80,7 +86,10 @@ public sealed class CopyLeaseTests
         Assert.Equal(4, (await PointsAsync(destination)).Count);
     }
 
-    /// <summary>The machine slept between two points, and a backup began meanwhile: what it has stored is not taken for what a dead run left.</summary>
+    /// <summary>
+    /// The machine slept between two points, and a backup began meanwhile: what it has stored is not taken for what a
+    /// dead run left.
+    /// </summary>
     [Fact]
     public async Task A_copy_that_lost_its_lease_between_two_points_touches_nothing_of_the_other_run()
     {
@@ -93,10 +102,12 @@ public sealed class CopyLeaseTests
         await copier.CopyAsync(points[0], false, null, default);
         string appliance = Layout.Appliance(Appliance.ApplianceId);
         StoredObject claim = (await to.Store.ListAllAsync(appliance + "leases/", default))[0];
-        await to.Store.PutAsync(appliance + "leases/000000000099", new ObjectContent(await to.Store.ReadAllAsync(claim.Name, default)), PutOptions.Metadata, default);
+        await to.Store.PutAsync(appliance + "leases/000000000099",
+            new ObjectContent(await to.Store.ReadAllAsync(claim.Name, default)), PutOptions.Metadata, default);
         string stored = appliance + "data/000000000099-" + new string('a', 32) + "/00000000";
         await to.Store.PutAsync(stored, new ObjectContent(new byte[100]), PutOptions.Data, default);
-        NataliaException lost = await Assert.ThrowsAsync<NataliaException>(() => copier.CopyAsync(points[1], false, null, default));
+        NataliaException lost =
+            await Assert.ThrowsAsync<NataliaException>(() => copier.CopyAsync(points[1], false, null, default));
         Assert.Equal(ErrorIds.LeaseLost, lost.ErrorId);
         Assert.NotNull(await to.Store.StatAsync(stored, default));
         Assert.Single(await PointsAsync(destination));

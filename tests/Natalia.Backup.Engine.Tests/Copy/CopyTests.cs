@@ -18,7 +18,8 @@ public sealed class CopyTests
     private static readonly DateTime s_time = new(2026, 3, 1, 2, 0, 0, DateTimeKind.Utc);
 
     /// <summary>Makes points of a disk that goes on changing.</summary>
-    private static async Task<Dictionary<string, byte[]>> FillAsync(Repository repository, int points, int bytes = 20 << 20, int seed = 1)
+    private static async Task<Dictionary<string, byte[]>> FillAsync(Repository repository, int points,
+        int bytes = 20 << 20, int seed = 1)
     {
         var states = new Dictionary<string, byte[]>();
         byte[] disk = Disk(bytes, seed);
@@ -53,11 +54,13 @@ public sealed class CopyTests
             RestorePoint a = originals[i], b = copied[i];
             Assert.Equal((a.RestorePointId, source.RepositoryId), (b.OriginalRestorePointId, b.OriginalRepositoryId));
             Assert.NotEqual(a.RestorePointId, b.RestorePointId);
-            Assert.Equal((a.ApplianceId, a.ApplianceName, a.TimeUtc, a.Type, a.RequestedType, a.Reason, a.Consistency), (b.ApplianceId, b.ApplianceName, b.TimeUtc, b.Type, b.RequestedType, b.Reason, b.Consistency));
+            Assert.Equal((a.ApplianceId, a.ApplianceName, a.TimeUtc, a.Type, a.RequestedType, a.Reason, a.Consistency),
+                (b.ApplianceId, b.ApplianceName, b.TimeUtc, b.Type, b.RequestedType, b.Reason, b.Consistency));
             Assert.Equal((a.SizeBytes, a.ReadBytes, a.Duration), (b.SizeBytes, b.ReadBytes, b.Duration));
             Assert.Equal(a.Disks, b.Disks);
             Assert.InRange(b.StoredBytes!.Value, a.StoredBytes!.Value * 0.97, a.StoredBytes.Value * 1.03 + 1000);
-            Assert.Equal((await (await source.OpenPointAsync(a, default)).GetConfigurationAsync(default)).ToString(), (await (await destination.OpenPointAsync(b, default)).GetConfigurationAsync(default)).ToString());
+            Assert.Equal((await (await source.OpenPointAsync(a, default)).GetConfigurationAsync(default)).ToString(),
+                (await (await destination.OpenPointAsync(b, default)).GetConfigurationAsync(default)).ToString());
             Assert.Equal(CheckOutcome.Passed, (await destination.VerifyRestorePointAsync(b, null, default)).Result);
         }
         // What a copy moves is what changed, and its figures say so.
@@ -82,11 +85,14 @@ public sealed class CopyTests
         var destinationLog = new FaultStore(to.Store);
         using Repository again = await from.OpenAsync(sourceLog), there = await to.OpenAsync(destinationLog);
         List<PointCopy> copies = await CopyAllAsync(again, there);
-        Assert.All(copies, c => Assert.Equal((CopyStatus.AlreadyThere, 0L, 0L), (c.Status, c.ReadBytes, c.WrittenBytes)));
+        Assert.All(copies,
+            c => Assert.Equal((CopyStatus.AlreadyThere, 0L, 0L), (c.Status, c.ReadBytes, c.WrittenBytes)));
         Assert.All(copies, c => Assert.NotNull(c.RestorePointId));
-        Assert.DoesNotContain(sourceLog.Log.Concat(destinationLog.Log), l => l.StartsWith("put", StringComparison.Ordinal) || l.StartsWith("delete", StringComparison.Ordinal));
+        Assert.DoesNotContain(sourceLog.Log.Concat(destinationLog.Log),
+            l => l.StartsWith("put", StringComparison.Ordinal) || l.StartsWith("delete", StringComparison.Ordinal));
         await BackupAsync(again, Disk(20 << 20, 9), time: s_time.AddDays(9));
-        Assert.Equal([CopyStatus.AlreadyThere, CopyStatus.AlreadyThere, CopyStatus.AlreadyThere, CopyStatus.Copied], (await CopyAllAsync(again, there)).Select(c => c.Status));
+        Assert.Equal([CopyStatus.AlreadyThere, CopyStatus.AlreadyThere, CopyStatus.AlreadyThere, CopyStatus.Copied],
+            (await CopyAllAsync(again, there)).Select(c => c.Status));
     }
 
     [Fact]
@@ -106,14 +112,19 @@ public sealed class CopyTests
         using Repository again = await from.OpenAsync(sourceLog), there = await to.OpenAsync(destinationLog);
         PointCopy copy = await new PointCopier(again, there, null).CopyAsync(second, false, null, default);
         Assert.InRange(copy.ReadBytes, 100_000, 400_000);
-        int Reads(FaultStore log) => log.Log.Count(l => l.StartsWith("read", StringComparison.Ordinal) && (l.Contains("/meta/") || l.Contains("/data/")));
+        int Reads(FaultStore log) =>
+            log.Log.Count(
+                l => l.StartsWith("read", StringComparison.Ordinal) && (l.Contains("/meta/") || l.Contains("/data/")));
         // 25 leaves; of one of them the content differs.
         Assert.InRange(Reads(sourceLog), 1, 14);
         Assert.InRange(Reads(destinationLog), 1, 10);
         Assert.Equal(disk, await RestoreAsync(there, (await PointsAsync(there))[0]));
     }
 
-    /// <summary>The workers of a backup write among each other. One worker, which goes from leaf to leaf, must not fetch what lies between three times.</summary>
+    /// <summary>
+    /// The workers of a backup write among each other. One worker, which goes from leaf to leaf, must not fetch what
+    /// lies between three times.
+    /// </summary>
     [Fact]
     public async Task Each_byte_of_the_source_is_fetched_once()
     {
@@ -138,10 +149,12 @@ public sealed class CopyTests
         var copier = new PointCopier(source, destination, null);
         foreach (int i in new[] { 0, 5, 2, 3 }) await copier.CopyAsync(points[i], false, null, default);
         await AssertCopiesAsync(destination, states, "any order");
-        Assert.Equal(new[] { 0, 2, 3, 5 }.Select(i => points[i].TimeUtc), (await PointsAsync(destination)).Select(p => p.TimeUtc));
+        Assert.Equal(new[] { 0, 2, 3, 5 }.Select(i => points[i].TimeUtc),
+            (await PointsAsync(destination)).Select(p => p.TimeUtc));
         foreach (RestorePoint copy in (await PointsAsync(destination)).Where(p => p.Sequence < 4).ToList())
         {
-            if (copy.OriginalRestorePointId != points[0].RestorePointId) await destination.RemoveRestorePointAsync(copy, "a test", default);
+            if (copy.OriginalRestorePointId != points[0].RestorePointId)
+                await destination.RemoveRestorePointAsync(copy, "a test", default);
         }
         await destination.ReclaimAsync(Appliance.ApplianceId, TimeSpan.Zero, default);
         await AssertCopiesAsync(destination, states, "after reclaim");
@@ -155,11 +168,16 @@ public sealed class CopyTests
         using var to = new RepositoryBench { Password = "b" };
         using Repository source = await from.CreateAsync(), destination = await to.CreateAsync();
         byte[] data = Disk(9 << 20, 1), system = Disk((3 << 20) + 777, 2);
-        byte[][][] states = [[data, system], [data.AsSpan(0, 5_000_001).ToArray(), Change(system, 3, 3)], [new byte[12 << 20], system], [Disk(30 << 20, 4), new byte[100]]];
+        byte[][][] states = [[data, system], [data.AsSpan(0, 5_000_001).ToArray(), Change(system, 3, 3)],
+            [new byte[12 << 20], system], [Disk(30 << 20, 4), new byte[100]]];
         for (int i = 0; i < states.Length; i++)
         {
             BackupRequest request = Request(new MemoryDiskSource(states[i][0]), time: s_time.AddDays(i));
-            if (i != 2) request = request with { Disks = [.. request.Disks, new BackupDisk("scsi0", DiskRole.System, new MemoryDiskSource(states[i][1]))] };
+            if (i != 2) request = request with
+            {
+                Disks = [.. request.Disks,
+                    new BackupDisk("scsi0", DiskRole.System, new MemoryDiskSource(states[i][1]))],
+            };
             await source.BackupAsync(request, null, null, default);
         }
         await CopyAllAsync(source, destination);
@@ -188,11 +206,13 @@ public sealed class CopyTests
         {
             After = operation =>
             {
-                if (operation.StartsWith("put ") && operation.Contains("/points/")) Volatile.Write(ref hasCheckpoint, true);
+                if (operation.StartsWith("put ") && operation.Contains("/points/"))
+                    Volatile.Write(ref hasCheckpoint, true);
                 return Task.CompletedTask;
             },
         };
-        using (Repository dying = await from.OpenAsync(new DyingStore(from.Store, _ => Volatile.Read(ref hasCheckpoint))))
+        using (Repository dying = await from.OpenAsync(new DyingStore(from.Store,
+            _ => Volatile.Read(ref hasCheckpoint))))
         using (Repository there = await to.OpenAsync(watched))
             await Assert.ThrowsAsync<SimulatedCrashException>(() => CopyAllAsync(dying, there));
         using Repository destination = await to.OpenAsync();
@@ -218,7 +238,8 @@ public sealed class CopyTests
             IReadOnlyList<RestorePoint> points = await PointsAsync(source);
             using (Repository dying = await from.OpenAsync(new DyingStore(from.Store, read => read > 10 << 20)))
             using (Repository there = await to.OpenAsync())
-                await Assert.ThrowsAsync<SimulatedCrashException>(() => new PointCopier(dying, there, null).CopyAsync(points[1], false, null, default));
+                await Assert.ThrowsAsync<SimulatedCrashException>(
+                    () => new PointCopier(dying, there, null).CopyAsync(points[1], false, null, default));
             using Repository destination = await to.OpenAsync();
             byte[] third = Change(states[points[0].RestorePointId], 9, 9);
             if (byBackup) states[(await BackupAsync(destination, third)).RestorePointId] = third;
@@ -236,7 +257,8 @@ public sealed class CopyTests
         Dictionary<string, byte[]> states = await FillAsync(source, 3, 6 << 20);
         RestorePoint[] points = [.. (await PointsAsync(source)).Reverse()];
         // A byte in the middle of the pack that the second point added.
-        string pack = (await from.Store.ListAllAsync("appliances/" + Appliance.ApplianceId + "/data/", default)).First(o => o.Name.Contains(points[1].RestorePointId)).Name;
+        string pack = (await from.Store.ListAllAsync("appliances/" + Appliance.ApplianceId + "/data/",
+            default)).First(o => o.Name.Contains(points[1].RestorePointId)).Name;
         byte[] good = await from.Store.ReadAllAsync(pack, default), bad = (byte[])good.Clone();
         bad[bad.Length / 2] ^= 4;
         await ReplaceAsync(from.Store, pack, bad);
@@ -251,8 +273,10 @@ public sealed class CopyTests
         await AssertCopiesAsync(destination, states, "damaged source");
         Assert.Equal(copies.Count, (await PointsAsync(destination)).Count);
         // Nothing half-made lies around.
-        Assert.All(await to.Store.ListAllAsync("appliances/" + Appliance.ApplianceId + "/data/", default), o => Assert.Contains(copies, c => o.Name.Contains(c.RestorePointId!)));
-        Assert.Single(await reopened.GetAuditRecordsAsync(new AuditRecordFilter(), e => throw e, default), r => r.Event == "damage-found");
+        Assert.All(await to.Store.ListAllAsync("appliances/" + Appliance.ApplianceId + "/data/", default),
+            o => Assert.Contains(copies, c => o.Name.Contains(c.RestorePointId!)));
+        Assert.Single(await reopened.GetAuditRecordsAsync(new AuditRecordFilter(), e => throw e, default),
+            r => r.Event == "damage-found");
 
         await ReplaceAsync(from.Store, pack, good);
         await CopyAllAsync(reopened, destination);
@@ -274,9 +298,11 @@ public sealed class CopyTests
         new Random(2).NextBytes(disk);
         await BackupAsync(source, disk, time: s_time.AddDays(1));
         // Two packs of equal shape change places, as a mistake of whoever restores a share from tape would have it.
-        string[] packs = [.. (await from.Store.ListAllAsync("appliances/" + Appliance.ApplianceId + "/data/", default)).Select(o => o.Name)];
+        string[] packs = [.. (await from.Store.ListAllAsync("appliances/" + Appliance.ApplianceId + "/data/", default))
+            .Select(o => o.Name)];
         Assert.Equal(2, packs.Length);
-        byte[] one = await from.Store.ReadAllAsync(packs[0], default), two = await from.Store.ReadAllAsync(packs[1], default);
+        byte[] one = await from.Store.ReadAllAsync(packs[0], default),
+            two = await from.Store.ReadAllAsync(packs[1], default);
         await ReplaceAsync(from.Store, packs[0], two);
         await ReplaceAsync(from.Store, packs[1], one);
         int failures = 0;
@@ -303,7 +329,8 @@ public sealed class CopyTests
         bytes[bytes.Length / 2] ^= 1;
         await ReplaceAsync(to.Store, pack, bytes);
         using Repository reopened = await to.OpenAsync();
-        Assert.Equal(CheckOutcome.Failed, (await reopened.VerifyRestorePointAsync((await PointsAsync(reopened))[0], null, default)).Result);
+        Assert.Equal(CheckOutcome.Failed,
+            (await reopened.VerifyRestorePointAsync((await PointsAsync(reopened))[0], null, default)).Result);
         disk = Change(disk, 1, 2);
         await BackupAsync(source, disk, time: s_time.AddDays(1));
         List<PointCopy> night = await CopyAllAsync(source, reopened);
@@ -333,7 +360,8 @@ public sealed class CopyTests
         using Repository reopened = await to.OpenAsync();
         PointCopy skipped = (await CopyAllAsync(source, reopened))[0];
         Assert.Equal((CopyStatus.RemovedThere, (string?)null), (skipped.Status, skipped.RestorePointId));
-        Assert.Equal([CopyStatus.Copied, CopyStatus.AlreadyThere, CopyStatus.AlreadyThere], (await CopyAllAsync(source, reopened, again: true)).Select(c => c.Status));
+        Assert.Equal([CopyStatus.Copied, CopyStatus.AlreadyThere, CopyStatus.AlreadyThere],
+            (await CopyAllAsync(source, reopened, again: true)).Select(c => c.Status));
         Assert.Equal(3, (await PointsAsync(reopened)).Count);
         await AssertCopiesAsync(reopened, states, "again");
     }
@@ -357,7 +385,8 @@ public sealed class CopyTests
         using Repository fresh = await d.CreateAsync();
         await CopyAllAsync(third, fresh);
         await AssertCopiesAsync(fresh, states, "back home");
-        Assert.DoesNotContain(await third.GetAuditRecordsAsync(new AuditRecordFilter(), e => throw e, default), r => r.Event == "point-copied" && !r.Data!.Contains(fresh.RepositoryId));
+        Assert.DoesNotContain(await third.GetAuditRecordsAsync(new AuditRecordFilter(), e => throw e, default),
+            r => r.Event == "point-copied" && !r.Data!.Contains(fresh.RepositoryId));
     }
 
     [Fact]
@@ -369,9 +398,14 @@ public sealed class CopyTests
         var states = new Dictionary<string, byte[]>();
         byte[] one = Disk(10 << 20, 1), two = Change(one, 5, 2), three = Change(two, 5, 3);
         var known = new Dictionary<string, byte[]> { ["t1"] = one, ["t2"] = two, ["t3"] = three };
-        async Task<RestorePoint> TrackedAsync(Repository repository, string token, Func<string, ChangedExtents>? answer = null)
+        async Task<RestorePoint> TrackedAsync(Repository repository, string token,
+            Func<string, ChangedExtents>? answer = null)
         {
-            RestorePoint made = await repository.BackupAsync(Request(new TrackedMemoryDiskSource(known[token], token, known) { Answer = answer }, time: s_time.AddDays(states.Count)), null, null, default);
+            RestorePoint made =
+                await repository.BackupAsync(
+                    Request(new TrackedMemoryDiskSource(known[token], token, known) { Answer = answer },
+                time: s_time.AddDays(states.Count)),
+                null, null, default);
             states[made.RestorePointId] = known[token];
             return made;
         }
@@ -405,14 +439,19 @@ public sealed class CopyTests
         await source.SetProtectionAsync(first, true, "evidence", default);
         List<PointCopy> copies = await CopyAllAsync(source, destination);
         Assert.Equal([false, true], (await PointsAsync(destination)).Select(p => p.IsProtected));
-        AuditRecord made = Assert.Single(await destination.GetAuditRecordsAsync(new AuditRecordFilter(), e => throw e, default), r => r.RestorePointId == copies[0].RestorePointId && r.Event == "point-made");
+        AuditRecord made = Assert.Single(await destination.GetAuditRecordsAsync(new AuditRecordFilter(), e => throw e,
+            default),
+            r => r.RestorePointId == copies[0].RestorePointId && r.Event == "point-made");
         Assert.Contains(source.RepositoryId, made.Data);
         Assert.Contains(first.RestorePointId, made.Data);
-        AuditRecord told = Assert.Single(await source.GetAuditRecordsAsync(new AuditRecordFilter(), e => throw e, default), r => r.RestorePointId == first.RestorePointId && r.Event == "point-copied");
+        AuditRecord told = Assert.Single(await source.GetAuditRecordsAsync(new AuditRecordFilter(), e => throw e,
+            default),
+            r => r.RestorePointId == first.RestorePointId && r.Event == "point-copied");
         Assert.Contains(destination.RepositoryId, told.Data);
         Assert.Contains(copies[0].RestorePointId!, told.Data);
         foreach (Repository repository in new[] { source, destination })
-            Assert.All(await repository.VerifyAuditAsync(new AuditExpectations(), default), r => Assert.Equal(CheckOutcome.Passed, r.Result));
+            Assert.All(await repository.VerifyAuditAsync(new AuditExpectations(), default),
+                r => Assert.Equal(CheckOutcome.Passed, r.Result));
     }
 
     [Fact]
@@ -421,7 +460,8 @@ public sealed class CopyTests
         using var from = new RepositoryBench { Password = "a" };
         using var to = new RepositoryBench { Password = "b" };
         using (Repository filling = await from.CreateAsync()) await FillAsync(filling, 2, 1 << 20);
-        using Repository source = await from.OpenAsync(new ReadOnlyStore(from.Store)), destination = await to.CreateAsync();
+        using Repository source = await from.OpenAsync(new ReadOnlyStore(from.Store)),
+            destination = await to.CreateAsync();
         var trouble = new List<NataliaException>();
         Assert.Equal(2, (await CopyAllAsync(source, destination, onTrouble: trouble.Add)).Count);
         Assert.All(trouble, t => Assert.Equal(ErrorIds.StoreAccessDenied, t.ErrorId));
@@ -429,10 +469,14 @@ public sealed class CopyTests
         // The next run, with the right to write, makes up for the newest.
         using Repository writable = await from.OpenAsync();
         await CopyAllAsync(writable, destination);
-        Assert.Single(await writable.GetAuditRecordsAsync(new AuditRecordFilter(), e => throw e, default), r => r.Event == "point-copied" && r.Data!.Contains("late"));
+        Assert.Single(await writable.GetAuditRecordsAsync(new AuditRecordFilter(), e => throw e, default),
+            r => r.Event == "point-copied" && r.Data!.Contains("late"));
         await CopyAllAsync(writable, destination);
-        Assert.Single(await writable.GetAuditRecordsAsync(new AuditRecordFilter(), e => throw e, default), r => r.Event == "point-copied");
-        NataliaException refused = await Assert.ThrowsAsync<NataliaException>(() => CopyAllAsync(destination, source, again: true).ContinueWith(_ => BackupAsync(source, Disk(100_000, 1))).Unwrap());
+        Assert.Single(await writable.GetAuditRecordsAsync(new AuditRecordFilter(), e => throw e, default),
+            r => r.Event == "point-copied");
+        NataliaException refused =
+            await Assert.ThrowsAsync<NataliaException>(() => CopyAllAsync(destination, source, again: true)
+                .ContinueWith(_ => BackupAsync(source, Disk(100_000, 1))).Unwrap());
         Assert.Equal(ErrorIds.StoreAccessDenied, refused.ErrorId);
     }
 
@@ -441,24 +485,36 @@ public sealed class CopyTests
     {
         using var from = new RepositoryBench { Password = "a" };
         using var to = new RepositoryBench { Password = "b" };
-        using Repository source = await from.CreateAsync(), destination = await to.CreateAsync(), twin = await from.OpenAsync();
+        using Repository source = await from.CreateAsync(), destination = await to.CreateAsync(),
+            twin = await from.OpenAsync();
         await FillAsync(source, 1, 1 << 20);
         RestorePoint point = (await PointsAsync(source))[0];
-        Assert.Equal(ErrorIds.CopyOntoItself, Assert.Throws<NataliaException>(() => new PointCopier(source, twin, null)).ErrorId);
+        Assert.Equal(ErrorIds.CopyOntoItself,
+            Assert.Throws<NataliaException>(() => new PointCopier(source, twin, null)).ErrorId);
         using Repository locked = await Repository.OpenAsync(new FaultStore(to.Store), null, to.Options, default);
-        Assert.Equal(ErrorIds.PasswordRequired, Assert.Throws<NataliaException>(() => new PointCopier(source, locked, null)).ErrorId);
-        Assert.Equal(ErrorIds.PasswordRequired, Assert.Throws<NataliaException>(() => new PointCopier(locked, source, null)).ErrorId);
+        Assert.Equal(ErrorIds.PasswordRequired,
+            Assert.Throws<NataliaException>(() => new PointCopier(source, locked, null)).ErrorId);
+        Assert.Equal(ErrorIds.PasswordRequired,
+            Assert.Throws<NataliaException>(() => new PointCopier(locked, source, null)).ErrorId);
 
-        async Task<string> ErrorAsync(Repository there, RestorePoint what) => (await Assert.ThrowsAsync<NataliaException>(() => new PointCopier(source, there, null).CopyAsync(what, false, null, default))).ErrorId;
-        Assert.Equal(ErrorIds.RestorePointNotFound, await ErrorAsync(destination, point with { RestorePointId = new string('a', 32) }));
-        using (Repository full = await to.OpenAsync(new RefusingStore(to.Store, ErrorIds.StoreFull))) Assert.Equal(ErrorIds.StoreFull, await ErrorAsync(full, point));
-        using (Repository denied = await to.OpenAsync(new RefusingStore(to.Store, ErrorIds.StoreAccessDenied))) Assert.Equal(ErrorIds.StoreAccessDenied, await ErrorAsync(denied, point));
+        async Task<string> ErrorAsync(Repository there, RestorePoint what) =>
+            (await Assert.ThrowsAsync<NataliaException>(
+                () => new PointCopier(source, there, null).CopyAsync(what, false, null, default))).ErrorId;
+        Assert.Equal(ErrorIds.RestorePointNotFound,
+            await ErrorAsync(destination, point with { RestorePointId = new string('a', 32) }));
+        using (Repository full = await to.OpenAsync(new RefusingStore(to.Store, ErrorIds.StoreFull)))
+            Assert.Equal(ErrorIds.StoreFull, await ErrorAsync(full, point));
+        using (Repository denied = await to.OpenAsync(new RefusingStore(to.Store, ErrorIds.StoreAccessDenied)))
+            Assert.Equal(ErrorIds.StoreAccessDenied, await ErrorAsync(denied, point));
         Assert.Empty(await PointsAsync(destination));
         Assert.Empty(await to.Store.ListAllAsync("appliances/" + Appliance.ApplianceId + "/data/", default));
 
         // In an archive class nothing can be read; that is no damage, and nothing is noted.
         using (Repository archived = await from.OpenAsync(new ArchivedStore(from.Store)))
-            Assert.Equal(ErrorIds.ObjectArchived, (await Assert.ThrowsAsync<NataliaException>(() => new PointCopier(archived, destination, null).CopyAsync(point, false, null, default))).ErrorId);
+            Assert.Equal(ErrorIds.ObjectArchived,
+                (await Assert.ThrowsAsync<NataliaException>(
+                    () => new PointCopier(archived, destination, null).CopyAsync(point, false, null,
+                        default))).ErrorId);
 
         // A run holds the destination; one that holds the source is in nobody's way.
         var hang = new TaskCompletionSource<bool>();
@@ -469,7 +525,8 @@ public sealed class CopyTests
             await hang.Task;
         }
         using Repository busy = await to.OpenAsync();
-        Task<RestorePoint> running = busy.BackupAsync(Request(new MemoryDiskSource(Disk(1 << 20, 1))), HangAsync, null, default);
+        Task<RestorePoint> running = busy.BackupAsync(Request(new MemoryDiskSource(Disk(1 << 20, 1))), HangAsync, null,
+            default);
         await entered.Task;
         Assert.Equal(ErrorIds.LeaseHeld, await ErrorAsync(destination, point));
         hang.SetResult(true);
@@ -478,7 +535,8 @@ public sealed class CopyTests
         hang = new TaskCompletionSource<bool>();
         running = twin.BackupAsync(Request(new MemoryDiskSource(Disk(1 << 20, 7))), HangAsync, null, default);
         await entered.Task;
-        Assert.Equal(CopyStatus.Copied, (await new PointCopier(source, destination, null).CopyAsync(point, false, null, default)).Status);
+        Assert.Equal(CopyStatus.Copied,
+            (await new PointCopier(source, destination, null).CopyAsync(point, false, null, default)).Status);
         hang.SetResult(true);
         await running;
     }
@@ -488,7 +546,8 @@ public sealed class CopyTests
     {
         using var from = new RepositoryBench { Password = "a" };
         using var to = new RepositoryBench { Password = "b" };
-        using Repository source = await from.CreateAsync(), destination = await to.CreateAsync(), other = await to.OpenAsync();
+        using Repository source = await from.CreateAsync(), destination = await to.CreateAsync(),
+            other = await to.OpenAsync();
         await FillAsync(source, 1, 1 << 20);
         RestorePoint point = (await PointsAsync(source))[0];
         PointCopier slow = new(source, destination, null), quick = new(source, other, null);
@@ -506,22 +565,28 @@ public sealed class CopyTests
         using var from = new RepositoryBench { Password = "a" };
         using var to = new RepositoryBench(store) { Password = "b", Clock = clock };
         using Repository source = await from.CreateAsync();
-        using (await Repository.CreateAsync(new FaultStore(store), Secret("b"), to.Options with { Immutability = new ImmutabilityPolicy(30) }, default)) { }
+        using (await Repository.CreateAsync(new FaultStore(store), Secret("b"),
+            to.Options with { Immutability = new ImmutabilityPolicy(30) }, default)) { }
         byte[] disk = Disk(5 << 20, 1);
         for (int day = 0; day < 25; day++)
         {
             await BackupAsync(source, disk = Change(disk, 2, day), time: s_time.AddDays(day));
             using Repository destination = await to.OpenAsync();
             PointCopy copy = (await CopyAllAsync(source, destination))[day];
-            Assert.True(copy.ImmutableUntilUtc >= clock.GetUtcNow().UtcDateTime.AddDays(30), $"day {day}: {copy.ImmutableUntilUtc:o}");
+            Assert.True(copy.ImmutableUntilUtc >= clock.GetUtcNow().UtcDateTime.AddDays(30),
+                $"day {day}: {copy.ImmutableUntilUtc:o}");
             var log = new FaultStore(store);
             using Repository reader = await to.OpenAsync(log);
             RestorePoint point = (await PointsAsync(destination))[0];
             Assert.Equal(disk, await RestoreAsync(reader, point));
-            foreach (string name in log.Log.Where(l => !l.StartsWith("list", StringComparison.Ordinal)).Select(l => l.Split(' ')[1]).Where(n => !n.Contains("/leases/") && !n.Contains("log/")).Distinct())
-                Assert.True(await store.GetRetainUntilAsync(name, default) >= point.ImmutableUntilUtc, $"day {day}: {name}");
+            foreach (string name in log.Log.Where(l => !l.StartsWith("list", StringComparison.Ordinal))
+                .Select(l => l.Split(' ')[1]).Where(n => !n.Contains("/leases/") && !n.Contains("log/")).Distinct())
+                Assert.True(await store.GetRetainUntilAsync(name, default) >= point.ImmutableUntilUtc,
+                    $"day {day}: {name}");
             if (day == 24)
-                Assert.Equal(ErrorIds.RestorePointLocked, (await Assert.ThrowsAsync<NataliaException>(() => reader.RemoveRestorePointAsync(point, "a test", default))).ErrorId);
+                Assert.Equal(ErrorIds.RestorePointLocked,
+                    (await Assert.ThrowsAsync<NataliaException>(
+                        () => reader.RemoveRestorePointAsync(point, "a test", default))).ErrorId);
             clock.Advance(TimeSpan.FromDays(1));
         }
     }
@@ -537,7 +602,8 @@ public sealed class CopyTests
     {
         private long _read;
 
-        public override Task<int> ReadAsync(string name, long offset, Memory<byte> buffer, CancellationToken cancellationToken) =>
+        public override Task<int> ReadAsync(string name, long offset, Memory<byte> buffer,
+            CancellationToken cancellationToken) =>
             name.Contains("/data/") && isEnough(Interlocked.Add(ref _read, buffer.Length))
                 ? throw new SimulatedCrashException(name)
                 : base.ReadAsync(name, offset, buffer, cancellationToken);
@@ -545,19 +611,27 @@ public sealed class CopyTests
 
     private sealed class ReadOnlyStore(IObjectStore inner) : WrappedStore(new FaultStore(inner))
     {
-        public override Task PutAsync(string name, ObjectContent content, PutOptions options, CancellationToken cancellationToken) =>
-            throw new NataliaException(ErrorIds.StoreAccessDenied, NataliaErrorKind.PermissionDenied, "This may only be read.", name);
+        public override Task PutAsync(string name, ObjectContent content, PutOptions options,
+            CancellationToken cancellationToken) =>
+            throw new NataliaException(ErrorIds.StoreAccessDenied, NataliaErrorKind.PermissionDenied,
+                "This may only be read.", name);
     }
 
     private sealed class RefusingStore(IObjectStore inner, string errorId) : WrappedStore(new FaultStore(inner))
     {
-        public override Task PutAsync(string name, ObjectContent content, PutOptions options, CancellationToken cancellationToken) => options.Class == ObjectClass.Data
-            ? throw new NataliaException(errorId, NataliaErrorKind.WriteFailed, "Refused, on purpose.", name) : base.PutAsync(name, content, options, cancellationToken);
+        public override Task PutAsync(string name, ObjectContent content, PutOptions options,
+            CancellationToken cancellationToken) =>
+            options.Class == ObjectClass.Data
+            ? throw new NataliaException(errorId, NataliaErrorKind.WriteFailed, "Refused, on purpose.",
+                name) : base.PutAsync(name, content, options, cancellationToken);
     }
 
     private sealed class ArchivedStore(IObjectStore inner) : WrappedStore(new FaultStore(inner))
     {
-        public override Task<int> ReadAsync(string name, long offset, Memory<byte> buffer, CancellationToken cancellationToken) => name.Contains("/data/")
-            ? throw new NataliaException(ErrorIds.ObjectArchived, NataliaErrorKind.ResourceUnavailable, "It is archived, on purpose.", name) : base.ReadAsync(name, offset, buffer, cancellationToken);
+        public override Task<int> ReadAsync(string name, long offset, Memory<byte> buffer,
+            CancellationToken cancellationToken) =>
+            name.Contains("/data/")
+            ? throw new NataliaException(ErrorIds.ObjectArchived, NataliaErrorKind.ResourceUnavailable,
+                "It is archived, on purpose.", name) : base.ReadAsync(name, offset, buffer, cancellationToken);
     }
 }

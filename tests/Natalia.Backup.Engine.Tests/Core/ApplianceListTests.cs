@@ -24,7 +24,9 @@ public sealed class ApplianceListTests
 
         async Task FillAsync(string appliance, int objects)
         {
-            for (int i = 0; i < objects; i++) await memory.PutAsync($"appliances/{appliance}/data/{i:D8}", new ObjectContent(), PutOptions.Metadata, default);
+            for (int i = 0; i < objects; i++)
+                await memory.PutAsync($"appliances/{appliance}/data/{i:D8}", new ObjectContent(), PutOptions.Metadata,
+                    default);
         }
     }
 }

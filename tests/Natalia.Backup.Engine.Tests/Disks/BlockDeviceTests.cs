@@ -52,7 +52,8 @@ public sealed class BlockDeviceTests : IDisposable
     public void What_is_written_to_a_block_device_while_it_is_read_is_noticed_even_before_it_is_stored()
     {
         using RawDiskSource disk = RawDiskSource.Open(_device);
-        using (var writer = new FileStream(_device, FileMode.Open, FileAccess.Write, FileShare.ReadWrite)) writer.WriteByte(1);
+        using (var writer = new FileStream(_device, FileMode.Open, FileAccess.Write, FileShare.ReadWrite))
+            writer.WriteByte(1);
 
         Assert.Equal(ErrorIds.DiskChangedWhileRead, Assert.Throws<NataliaException>(disk.VerifyUnchanged).ErrorId);
     }
@@ -65,7 +66,8 @@ public sealed class BlockDeviceTests : IDisposable
         LoopFactAttribute.Run("mount", $"{_device} {_folder["mount"]}");
         try
         {
-            Assert.Equal(ErrorIds.DiskInUse, Assert.Throws<NataliaException>(() => RawDiskSource.Open(_device)).ErrorId);
+            Assert.Equal(ErrorIds.DiskInUse,
+                Assert.Throws<NataliaException>(() => RawDiskSource.Open(_device)).ErrorId);
         }
         finally
         {
@@ -84,7 +86,12 @@ public sealed class LoopFactAttribute : FactAttribute
 
     internal static string Run(string program, string arguments)
     {
-        var start = new ProcessStartInfo(program, arguments) { RedirectStandardOutput = true, RedirectStandardError = true, UseShellExecute = false };
+        var start = new ProcessStartInfo(program, arguments)
+        {
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+            UseShellExecute = false,
+        };
         using Process process = Process.Start(start)!;
         string output = process.StandardOutput.ReadToEnd(), errors = process.StandardError.ReadToEnd();
         process.WaitForExit();

@@ -45,10 +45,12 @@ public sealed class ContainedFileTests : IDisposable
         else
         {
             Directory.CreateDirectory(Path.Combine(_vm, "disks"));
-            Directory.CreateSymbolicLink(Path.Combine(_vm, "disks", "data.raw"), Path.Combine(_root["outside"], "data.raw"));
+            Directory.CreateSymbolicLink(Path.Combine(_vm, "disks", "data.raw"),
+                Path.Combine(_root["outside"], "data.raw"));
         }
 
-        Assert.Equal(ErrorIds.PathNotContained, Assert.Throws<NataliaException>(() => RawDiskSource.Open(file)).ErrorId);
+        Assert.Equal(ErrorIds.PathNotContained,
+            Assert.Throws<NataliaException>(() => RawDiskSource.Open(file)).ErrorId);
         Assert.Equal(ErrorIds.PathNotContained, Assert.Throws<NataliaException>(() => file.ReadText(100)).ErrorId);
     }
 
@@ -60,8 +62,10 @@ public sealed class ContainedFileTests : IDisposable
         File.Delete(file.Path);
         using (Process made = Process.Start("mkfifo", [file.Path])) made.WaitForExit();
 
-        Assert.Equal(ErrorIds.DiskFormatNotSupported, Assert.Throws<NataliaException>(() => RawDiskSource.Open(file)).ErrorId);
-        Assert.Contains("regular file", Assert.Throws<InvalidDataException>(() => file.ReadText(100)).Message, StringComparison.Ordinal);
+        Assert.Equal(ErrorIds.DiskFormatNotSupported,
+            Assert.Throws<NataliaException>(() => RawDiskSource.Open(file)).ErrorId);
+        Assert.Contains("regular file", Assert.Throws<InvalidDataException>(() => file.ReadText(100)).Message,
+            StringComparison.Ordinal);
         Assert.Null(file.GetLength());
     }
 
@@ -70,7 +74,8 @@ public sealed class ContainedFileTests : IDisposable
     {
         using (FileStream huge = File.OpenWrite(Path.Combine(_vm, "huge"))) huge.SetLength(1L << 40);
 
-        Assert.Contains("1099511627776 bytes", Assert.Throws<InvalidDataException>(() => Find("huge").ReadText(1000)).Message, StringComparison.Ordinal);
+        Assert.Contains("1099511627776 bytes",
+            Assert.Throws<InvalidDataException>(() => Find("huge").ReadText(1000)).Message, StringComparison.Ordinal);
         Assert.Equal(6, Find("disks/data.raw").ReadText(6).Text.Length);
         Assert.Throws<InvalidDataException>(() => Find("disks/data.raw").ReadText(5));
     }

@@ -6,7 +6,10 @@ using Xunit;
 
 namespace Natalia.Backup.Engine.Tests.Disks;
 
-/// <summary>Long runs of an image are written past the page cache; the bytes are the same as by the other way, and so are the errors. On an ext4 of its own where the user may mount one.</summary>
+/// <summary>
+/// Long runs of an image are written past the page cache; the bytes are the same as by the other way, and so are the
+/// errors. On an ext4 of its own where the user may mount one.
+/// </summary>
 public sealed class DirectWriteTests : IDisposable
 {
     private const int MiB = 1 << 20, Unit = 64 * 1024;
@@ -62,7 +65,8 @@ public sealed class DirectWriteTests : IDisposable
         {
             await target.BeginAsync(size, None);
             int[] edges = [0, 3 * MiB, 3 * MiB + 4096, 9 * MiB + 1, 9 * MiB + 4097, 20 * MiB, 30 * MiB + Unit, size];
-            await Parallel.ForEachAsync(Enumerable.Range(0, edges.Length - 1).Reverse(), new ParallelOptions { MaxDegreeOfParallelism = 4 }, async (i, stop) =>
+            await Parallel.ForEachAsync(Enumerable.Range(0, edges.Length - 1).Reverse(),
+                new ParallelOptions { MaxDegreeOfParallelism = 4 }, async (i, stop) =>
                 await target.WriteAsync(edges[i], bytes[edges[i]..edges[i + 1]], stop));
             await target.CompleteAsync(None);
         }
@@ -81,13 +85,18 @@ public sealed class DirectWriteTests : IDisposable
             await target.BeginAsync(bytes.Length, None);
             await target.WriteAsync(0, bytes.Slice(0, MiB), None);
             Assert.Equal(MiB, target.DirectBytes);
-            NataliaException full = await Assert.ThrowsAsync<NataliaException>(async () => await target.WriteAsync(MiB, bytes.Slice(MiB), None));
+            NataliaException full =
+                await Assert.ThrowsAsync<NataliaException>(
+                    async () => await target.WriteAsync(MiB, bytes.Slice(MiB), None));
             Assert.Equal(ErrorIds.DestinationFull, full.ErrorId);
         }
-        Assert.DoesNotContain(Directory.EnumerateFiles(_folder["mount"]), f => f.Contains("disk.raw", StringComparison.Ordinal));
+        Assert.DoesNotContain(Directory.EnumerateFiles(_folder["mount"]),
+            f => f.Contains("disk.raw", StringComparison.Ordinal));
     }
 
-    /// <summary>Where no ext4 can be mounted, whatever file system the test's folder is on; there only the bytes are looked at.</summary>
+    /// <summary>
+    /// Where no ext4 can be mounted, whatever file system the test's folder is on; there only the bytes are looked at.
+    /// </summary>
     private string Place => _mounted ? _folder["mount"] : _folder.Path;
 
     /// <summary>An ext4 of some MiB below the test's folder.</summary>
@@ -95,13 +104,20 @@ public sealed class DirectWriteTests : IDisposable
     {
         using (FileStream image = File.Create(_folder["image"])) image.SetLength((long)mebibytes * MiB);
         Directory.CreateDirectory(_folder["mount"]);
-        _mounted = OperatingSystem.IsLinux() && Environment.IsPrivilegedProcess && Run("mkfs.ext4", "-q", _folder["image"]) == 0 && Run("mount", "-o", "loop", _folder["image"], _folder["mount"]) == 0;
+        _mounted = OperatingSystem.IsLinux() && Environment.IsPrivilegedProcess
+            && Run("mkfs.ext4", "-q", _folder["image"]) == 0
+            && Run("mount", "-o", "loop", _folder["image"], _folder["mount"]) == 0;
         return _mounted;
     }
 
     private static int Run(string program, params string[] arguments)
     {
-        using Process process = Process.Start(new ProcessStartInfo(program, string.Join(" ", arguments)) { RedirectStandardError = true, UseShellExecute = false })!;
+        var start = new ProcessStartInfo(program, string.Join(" ", arguments))
+        {
+            RedirectStandardError = true,
+            UseShellExecute = false,
+        };
+        using Process process = Process.Start(start)!;
         process.WaitForExit();
         return process.ExitCode;
     }

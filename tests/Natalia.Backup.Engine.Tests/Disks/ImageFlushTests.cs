@@ -1,7 +1,6 @@
 using Natalia.Backup.Engine.Disks;
 using Natalia.Backup.Engine.Files;
 using Natalia.Backup.Testing;
-using Xunit;
 
 namespace Natalia.Backup.Engine.Tests.Disks;
 
@@ -17,11 +16,19 @@ public sealed class ImageFlushTests : IDisposable
     [InlineData(5, ErrorIds.DestinationWriteFailed, "stable storage")]
     [InlineData(28, ErrorIds.DestinationFull, "no room")]
     [InlineData(122, ErrorIds.DestinationFull, "quota")]
-    public async Task An_image_that_cannot_be_flushed_gets_no_name_and_is_not_flushed_again(int code, string id, string words)
+    public async Task An_image_that_cannot_be_flushed_gets_no_name_and_is_not_flushed_again(int code, string id,
+        string words)
     {
         File.WriteAllText(_folder["disk.raw"], "the one before");
         int flushes = 0;
-        using (var target = new RawDiskTarget(_folder["disk.raw"], overwrite: true) { FlushFile = _ => { flushes++; throw new IOException("It could not be brought to stable storage.", code); } })
+        using (var target = new RawDiskTarget(_folder["disk.raw"], overwrite: true)
+        {
+            FlushFile = _ =>
+        {
+            flushes++;
+            throw new IOException("It could not be brought to stable storage.", code);
+        }
+        })
         {
             await target.BeginAsync(100_000, None);
             await target.WriteAsync(0, new byte[100_000], None);
@@ -38,7 +45,10 @@ public sealed class ImageFlushTests : IDisposable
     [Fact]
     public async Task An_image_whose_name_cannot_be_flushed_is_not_told_to_be_made()
     {
-        using (var target = new RawDiskTarget(_folder["disk.raw"]) { FlushFolder = folder => throw new FolderNotFlushedException($"The names in '{folder}'.", 5) })
+        using (var target = new RawDiskTarget(_folder["disk.raw"])
+        {
+            FlushFolder = folder => throw new FolderNotFlushedException($"The names in '{folder}'.", 5),
+        })
         {
             await target.BeginAsync(100_000, None);
             NataliaException error = await Assert.ThrowsAsync<NataliaException>(() => target.CompleteAsync(None));

@@ -62,7 +62,8 @@ public sealed class ImageFormatsTests
 
     private static DetectedImage? Detect(byte[] file)
     {
-        int first = Math.Min(file.Length, ImageFormats.FirstBytes), last = Math.Min(file.Length, ImageFormats.LastBytes);
+        int first = Math.Min(file.Length, ImageFormats.FirstBytes),
+            last = Math.Min(file.Length, ImageFormats.LastBytes);
         return ImageFormats.Detect(file.AsSpan(0, first), file.AsSpan(file.Length - last), file.Length);
     }
 

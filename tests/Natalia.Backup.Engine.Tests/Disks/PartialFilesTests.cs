@@ -1,8 +1,6 @@
 using Microsoft.Extensions.Time.Testing;
 using Natalia.Backup.Engine.Disks;
-using Natalia.Backup.Engine.Files;
 using Natalia.Backup.Testing;
-using Xunit;
 
 namespace Natalia.Backup.Engine.Tests.Disks;
 
@@ -42,7 +40,8 @@ public sealed class PartialFilesTests : IDisposable
     {
         string complete = await LeaveAsync();
 
-        Task<IReadOnlyList<PartialFile>> removing = PartialFiles.RemoveStaleAsync(_folder.Path, _ => true, _clock, default);
+        Task<IReadOnlyList<PartialFile>> removing = PartialFiles.RemoveStaleAsync(_folder.Path, _ => true, _clock,
+            default);
         Assert.False(removing.IsCompleted);
         File.Move(complete, _folder["disk.raw"]);
         _clock.Advance(TimeSpan.FromSeconds(1));
@@ -57,7 +56,8 @@ public sealed class PartialFilesTests : IDisposable
         if (Natalia.Backup.Engine.Files.Platform.IsWindows) return; // There a hold through a share is seen.
         string own = await LeaveAsync();
         int mark = own.Length - "0123456789abcdef.partial".Length;
-        string others = own.Substring(0, mark) + (own.Substring(mark, 8) == "01234567" ? "11234567" : "01234567") + own.Substring(mark + 8);
+        string others = own.Substring(0, mark) + (own.Substring(mark, 8) == "01234567" ? "11234567" : "01234567")
+            + own.Substring(mark + 8);
         File.Move(own, others);
 
         PartialFile left = Assert.Single(await RemoveAsync(_ => true));
@@ -102,11 +102,13 @@ public sealed class PartialFilesTests : IDisposable
 #endif
 
     [Fact]
-    public async Task A_folder_that_is_not_there_holds_none() => Assert.Empty(await PartialFiles.RemoveStaleAsync(_folder["nix"], _ => true, _clock, default));
+    public async Task A_folder_that_is_not_there_holds_none() =>
+        Assert.Empty(await PartialFiles.RemoveStaleAsync(_folder["nix"], _ => true, _clock, default));
 
     private async Task<IReadOnlyList<PartialFile>> RemoveAsync(Func<string, bool> isWanted)
     {
-        Task<IReadOnlyList<PartialFile>> removing = PartialFiles.RemoveStaleAsync(_folder.Path, isWanted, _clock, default);
+        Task<IReadOnlyList<PartialFile>> removing = PartialFiles.RemoveStaleAsync(_folder.Path, isWanted, _clock,
+            default);
         _clock.Advance(TimeSpan.FromSeconds(1));
         return await removing;
     }

@@ -1,10 +1,8 @@
 using System.Diagnostics;
-using System.Runtime.InteropServices;
 using Natalia.Backup.Engine.Disks;
 using Natalia.Backup.Engine.Files;
 using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Testing;
-using Xunit;
 
 namespace Natalia.Backup.Engine.Tests.Disks;
 
@@ -39,7 +37,8 @@ public sealed class RawDiskSourceTests : IDisposable
         byte[] bytes = RandomBytes(4 << 20);
         using RawDiskSource disk = RawDiskSource.Open(Image(bytes));
 
-        await Parallel.ForEachAsync(Enumerable.Range(0, 400), new ParallelOptions { MaxDegreeOfParallelism = 8 }, async (i, stop) =>
+        await Parallel.ForEachAsync(Enumerable.Range(0, 400),
+            new ParallelOptions { MaxDegreeOfParallelism = 8 }, async (i, stop) =>
         {
             int offset = i * 9973, length = 1 + i * 131;
             var buffer = new byte[length];
@@ -84,8 +83,12 @@ public sealed class RawDiskSourceTests : IDisposable
 
         Assert.All(extents, e => Assert.True(e.Offset >= 0 && e.Length > 0 && e.End <= disk.SizeBytes));
         Assert.All(extents.Zip(extents.Skip(1)), p => Assert.True(p.First.End < p.Second.Offset));
-        Assert.All(new[] { 3, 30, 31, 60 }, at => Assert.Contains(extents, e => e.Offset <= at * mebibyte && e.End >= (at + 1) * mebibyte));
-        if (UnixFile.GetStatus(path) is not null) Assert.Equal([new Extent(3 * mebibyte, mebibyte), new Extent(30 * mebibyte, 2 * mebibyte), new Extent(60 * mebibyte, mebibyte)], extents);
+        Assert.All(new[] { 3, 30, 31, 60 },
+            at => Assert.Contains(extents, e => e.Offset <= at * mebibyte && e.End >= (at + 1) * mebibyte));
+        if (UnixFile.GetStatus(path) is not null)
+            Assert.Equal([new Extent(3 * mebibyte, mebibyte), new Extent(30 * mebibyte, 2 * mebibyte),
+                new Extent(60 * mebibyte, mebibyte)],
+                extents);
     }
 
     [Fact]
@@ -103,16 +106,19 @@ public sealed class RawDiskSourceTests : IDisposable
     [Fact]
     public void Extents_with_small_holes_between_them_become_one_and_end_with_the_disk()
     {
-        Extent[] found = [new(0, 4096), new(8192, 4096), new(1_000_000, 10), new(1_000_010, 90), new(2_000_000, 4096), new(3_000_000, 50)];
+        Extent[] found = [new(0, 4096), new(8192, 4096), new(1_000_000, 10), new(1_000_010, 90), new(2_000_000, 4096),
+            new(3_000_000, 50)];
 
-        Assert.Equal([new Extent(0, 12288), new Extent(1_000_000, 100), new Extent(2_000_000, 1000)], AllocatedExtents.Coalesce(found, 2_001_000));
+        Assert.Equal([new Extent(0, 12288), new Extent(1_000_000, 100), new Extent(2_000_000, 1000)],
+            AllocatedExtents.Coalesce(found, 2_001_000));
     }
 
     [Fact]
     public void Holes_are_asked_for_after_a_flush_and_not_believed_where_that_fails()
     {
         Assert.Equal([new Extent(0, 100)], AllocatedExtents.FindOnUnix(new LateFileSystem(), 1000));
-        Assert.Equal([new Extent(0, 1000)], AllocatedExtents.FindOnUnix(new LateFileSystem { CannotFlush = true }, 1000));
+        Assert.Equal([new Extent(0, 1000)],
+            AllocatedExtents.FindOnUnix(new LateFileSystem { CannotFlush = true }, 1000));
     }
 
     [Theory]
@@ -120,7 +126,9 @@ public sealed class RawDiskSourceTests : IDisposable
     [InlineData(4096, 1)]
     public void A_file_without_data_that_takes_room_is_read(long allocated, int extents)
     {
-        Assert.Equal(extents, AllocatedExtents.FindOnUnix(new LateFileSystem { HasNoData = true, AllocatedBytes = allocated }, 1000).Count());
+        Assert.Equal(extents,
+            AllocatedExtents.FindOnUnix(new LateFileSystem { HasNoData = true, AllocatedBytes = allocated }, 1000)
+                .Count());
     }
 
     /// <summary>Shows what was not flushed as a hole, as ZFS did.</summary>
@@ -144,7 +152,7 @@ public sealed class RawDiskSourceTests : IDisposable
     [Fact]
     public void A_missing_image_is_named()
     {
-        var e = Assert.Throws<NataliaException>(() => RawDiskSource.Open(_folder["none.raw"]));
+        NataliaException e = Assert.Throws<NataliaException>(() => RawDiskSource.Open(_folder["none.raw"]));
 
         Assert.Equal(ErrorIds.DiskNotFound, e.ErrorId);
         Assert.Contains("none.raw", e.Message);
@@ -153,7 +161,8 @@ public sealed class RawDiskSourceTests : IDisposable
     [Fact]
     public void A_folder_is_no_image()
     {
-        Assert.Equal(ErrorIds.DiskFormatNotSupported, Assert.Throws<NataliaException>(() => RawDiskSource.Open(_folder.Path)).ErrorId);
+        Assert.Equal(ErrorIds.DiskFormatNotSupported,
+            Assert.Throws<NataliaException>(() => RawDiskSource.Open(_folder.Path)).ErrorId);
     }
 
     [Fact]
@@ -162,7 +171,8 @@ public sealed class RawDiskSourceTests : IDisposable
         if (!OperatingSystem.IsLinux()) return;
         using (Process made = Process.Start("mkfifo", [_folder["pipe"]])) made.WaitForExit();
 
-        Assert.Equal(ErrorIds.DiskFormatNotSupported, Assert.Throws<NataliaException>(() => RawDiskSource.Open(_folder["pipe"])).ErrorId);
+        Assert.Equal(ErrorIds.DiskFormatNotSupported,
+            Assert.Throws<NataliaException>(() => RawDiskSource.Open(_folder["pipe"])).ErrorId);
     }
 
     [Fact]
@@ -172,7 +182,7 @@ public sealed class RawDiskSourceTests : IDisposable
         string path = Image(RandomBytes(1000));
         using (new FileStream(path, FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite))
         {
-            var e = Assert.Throws<NataliaException>(() => RawDiskSource.Open(path));
+            NataliaException e = Assert.Throws<NataliaException>(() => RawDiskSource.Open(path));
 
             Assert.Equal(ErrorIds.DiskInUse, e.ErrorId);
             Assert.Equal(NataliaErrorKind.ResourceBusy, e.Kind);
@@ -187,7 +197,8 @@ public sealed class RawDiskSourceTests : IDisposable
         string path = Image(RandomBytes(1000));
         File.SetUnixFileMode(path, UnixFileMode.None);
 
-        Assert.Equal(ErrorIds.DiskAccessDenied, Assert.Throws<NataliaException>(() => RawDiskSource.Open(path)).ErrorId);
+        Assert.Equal(ErrorIds.DiskAccessDenied,
+            Assert.Throws<NataliaException>(() => RawDiskSource.Open(path)).ErrorId);
     }
 
     [Fact]
@@ -201,7 +212,8 @@ public sealed class RawDiskSourceTests : IDisposable
         disk.VerifyUnchanged();
     }
 
-    public static TheoryData<string> Changes => ["one byte", "same bytes and time put back", "longer", "shorter", "deleted", "replaced"];
+    public static TheoryData<string> Changes =>
+        ["one byte", "same bytes and time put back", "longer", "shorter", "deleted", "replaced"];
 
     [Theory]
     [MemberData(nameof(Changes))]
@@ -216,7 +228,9 @@ public sealed class RawDiskSourceTests : IDisposable
         switch (change)
         {
             case "one byte": Overwrite(path, f => f.WriteByte(1)); break;
-            case "same bytes and time put back": Overwrite(path, f => f.Write(bytes)); File.SetLastWriteTimeUtc(path, time); break;
+            case "same bytes and time put back":
+                Overwrite(path, f => f.Write(bytes));
+                File.SetLastWriteTimeUtc(path, time); break;
             case "longer": Overwrite(path, f => f.SetLength(1001)); break;
             case "shorter": Overwrite(path, f => f.SetLength(999)); break;
             case "deleted": File.Delete(path); break;
@@ -234,7 +248,8 @@ public sealed class RawDiskSourceTests : IDisposable
         using RawDiskSource disk = RawDiskSource.Open(path);
         Overwrite(path, f => f.SetLength(50_000));
 
-        var e = await Assert.ThrowsAsync<NataliaException>(async () => await disk.ReadAsync(0, new byte[100_000], None));
+        NataliaException e =
+            await Assert.ThrowsAsync<NataliaException>(async () => await disk.ReadAsync(0, new byte[100_000], None));
         Assert.Equal(ErrorIds.DiskChangedWhileRead, e.ErrorId);
     }
 
@@ -243,8 +258,12 @@ public sealed class RawDiskSourceTests : IDisposable
     {
         using RawDiskSource disk = RawDiskSource.Open(Image(RandomBytes(1000)));
 
-        await Assert.ThrowsAnyAsync<OperationCanceledException>(async () => await disk.ReadAsync(0, new byte[10], new CancellationToken(true)));
-        await Assert.ThrowsAnyAsync<OperationCanceledException>(async () => { await foreach (Extent _ in disk.GetAllocatedExtentsAsync(new CancellationToken(true))) { } });
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(
+            async () => await disk.ReadAsync(0, new byte[10], new CancellationToken(true)));
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(async () =>
+        {
+            await foreach (Extent _ in disk.GetAllocatedExtentsAsync(new CancellationToken(true))) { }
+        });
     }
 
     [Fact]

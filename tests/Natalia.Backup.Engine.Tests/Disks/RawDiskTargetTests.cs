@@ -2,7 +2,6 @@ using System.Diagnostics;
 using Natalia.Backup.Engine.Disks;
 using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Testing;
-using Xunit;
 
 namespace Natalia.Backup.Engine.Tests.Disks;
 
@@ -42,7 +41,8 @@ public sealed class RawDiskTargetTests : IDisposable
 
         await target.BeginAsync(bytes.Length, None);
         const int step = 99_991;
-        await Parallel.ForEachAsync(Enumerable.Range(0, bytes.Length / step + 1).Reverse(), new ParallelOptions { MaxDegreeOfParallelism = 8 }, async (i, stop) =>
+        await Parallel.ForEachAsync(Enumerable.Range(0, bytes.Length / step + 1).Reverse(),
+            new ParallelOptions { MaxDegreeOfParallelism = 8 }, async (i, stop) =>
             await target.WriteAsync(i * step, bytes.AsMemory(i * step, Math.Min(step, bytes.Length - i * step)), stop));
         await target.CompleteAsync(None);
 
@@ -67,7 +67,8 @@ public sealed class RawDiskTargetTests : IDisposable
         await foreach (Extent extent in disk.GetAllocatedExtentsAsync(None)) extents.Add(extent);
 
         Assert.Equal(size, disk.SizeBytes);
-        if (OperatingSystem.IsLinux()) Assert.Equal([new Extent(10 << 20, Block), new Extent(102 << 20, Block)], extents);
+        if (OperatingSystem.IsLinux())
+            Assert.Equal([new Extent(10 << 20, Block), new Extent(102 << 20, Block)], extents);
         byte[] one = new byte[1];
         await disk.ReadAsync(102 << 20, one, None);
         Assert.Equal(1, one[0]);
@@ -194,7 +195,8 @@ public sealed class RawDiskTargetTests : IDisposable
             using (var target = new RawDiskTarget(Path.Combine(mount, "disk.raw")))
             {
                 await target.BeginAsync(16 << 20, None);
-                await Fails(ErrorIds.DestinationFull, async () => await target.WriteAsync(0, RandomBytes(4 << 20), None));
+                await Fails(ErrorIds.DestinationFull,
+                    async () => await target.WriteAsync(0, RandomBytes(4 << 20), None));
                 await Assert.ThrowsAsync<InvalidOperationException>(() => target.CompleteAsync(None));
             }
             Assert.Empty(Directory.EnumerateFileSystemEntries(mount));
@@ -221,7 +223,8 @@ public sealed class RawDiskTargetTests : IDisposable
         using var target = new RawDiskTarget(_folder["disk.raw"]);
         await target.BeginAsync(10, None);
 
-        await Assert.ThrowsAsync<ArgumentOutOfRangeException>(async () => await target.WriteAsync(5, new byte[6], None));
+        await Assert.ThrowsAsync<ArgumentOutOfRangeException>(
+            async () => await target.WriteAsync(5, new byte[6], None));
     }
 
     [Fact]
@@ -248,14 +251,16 @@ public sealed class RawDiskTargetTests : IDisposable
 
     private static async Task<NataliaException> Fails(string errorId, Func<Task> action)
     {
-        var e = await Assert.ThrowsAsync<NataliaException>(action);
+        NataliaException e = await Assert.ThrowsAsync<NataliaException>(action);
         Assert.Equal(errorId, e.ErrorId);
         return e;
     }
 
     private static int Run(string program, params string[] arguments)
     {
-        using Process process = Process.Start(new ProcessStartInfo(program, string.Join(" ", arguments)) { RedirectStandardError = true, UseShellExecute = false })!;
+        using Process process = Process.Start(new ProcessStartInfo(program,
+            string.Join(" ", arguments))
+        { RedirectStandardError = true, UseShellExecute = false })!;
         process.WaitForExit();
         return process.ExitCode;
     }

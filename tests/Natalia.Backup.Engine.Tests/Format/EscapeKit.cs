@@ -9,7 +9,11 @@ internal static class EscapeKit
     private static string Script => Path.Combine(AppContext.BaseDirectory, "escape-kit", "natalia_reader.py");
 
     internal static (int Code, string Output, string Errors) Run(string? password, params string[] arguments) =>
-        Counterpart.Python.Run(new Dictionary<string, string?> { ["NATALIA_PASSWORD"] = password, ["PYTHONIOENCODING"] = "utf-8" }, [Script, .. arguments]);
+        Counterpart.Python.Run(new Dictionary<string, string?>
+        {
+            ["NATALIA_PASSWORD"] = password,
+            ["PYTHONIOENCODING"] = "utf-8",
+        }, [Script, .. arguments]);
 
     internal static string MustRun(string? password, params string[] arguments)
     {

@@ -10,7 +10,10 @@ using static Natalia.Backup.Testing.RepositoryBench;
 
 namespace Natalia.Backup.Engine.Tests.Format;
 
-/// <summary>The reader that was written from docs/format.md alone reads what the engine writes: the document says enough, and tells the truth.</summary>
+/// <summary>
+/// The reader that was written from docs/format.md alone reads what the engine writes: the document says enough, and
+/// tells the truth.
+/// </summary>
 public sealed class EscapeKitTests
 {
     private const string Secret = "zwölf Boxkämpfer";
@@ -21,7 +24,9 @@ public sealed class EscapeKitTests
     public async Task Every_point_that_the_engine_makes_restores_without_it(string? password)
     {
         using var folder = new TemporaryFolder();
-        using var bench = new RepositoryBench(FolderStore.Open(folder["repository"], create: true)) { Password = password, CheckpointBytes = 1 };
+        using var bench = new RepositoryBench(FolderStore.Open(folder["repository"],
+            create: true))
+        { Password = password, CheckpointBytes = 1 };
         var expected = new Dictionary<(string Point, string Disk), byte[]>();
         using (Repository repository = await bench.CreateAsync())
         {
@@ -37,24 +42,48 @@ public sealed class EscapeKitTests
             Assert.Equal(BackupType.Incremental, incremental.Type);
             Keep(incremental, data3, system2);
             // Grown to another level of the map, shrunk, all zeros, and nothing at all.
-            foreach (byte[] state in new[] { Change(data3, 2, 6).AsSpan(0, 9_000_001).ToArray(), empty, [] }) Keep(await BackupAsync(repository, state), state, null);
+            foreach (byte[] state in new[] { Change(data3, 2, 6).AsSpan(0, 9_000_001).ToArray(), empty, [] })
+                Keep(await BackupAsync(repository, state), state, null);
             await repository.RemoveRestorePointAsync(removed, "a test", default);
             // A first full of another appliance that dies leaves checkpoints, which are no points.
-            var dying = new MemoryDiskSource(Disk(40 << 20, 7)) { OnRead = (offset, _) => { if (offset >= 20 << 20) throw new IOException("The disk has gone."); } };
+            var dying = new MemoryDiskSource(Disk(40 << 20, 7))
+            {
+                OnRead = (offset, _) =>
+            {
+                if (offset >= 20 << 20) throw new IOException("The disk has gone.");
+            }
+            };
             ApplianceDescription other = Appliance with { ApplianceId = ApplianceIdentity.Create("Folder", "", "2") };
-            await Assert.ThrowsAnyAsync<Exception>(() => repository.BackupAsync(Request(dying) with { Appliance = other }, null, null, default));
-            Assert.NotEmpty(Directory.GetFiles(Path.Combine(folder["repository"], "appliances", other.ApplianceId, "points")));
+            await Assert.ThrowsAnyAsync<Exception>(
+                () => repository.BackupAsync(Request(dying) with { Appliance = other }, null, null, default));
+            Assert.NotEmpty(
+                Directory.GetFiles(Path.Combine(folder["repository"], "appliances", other.ApplianceId, "points")));
 
             // Evidence about another repository is passed over, whatever it says.
-            await repository.RecordNativeAsync(new NativeRecord { Event = NativeEvent.PointRemoved, ApplianceId = Appliance.ApplianceId, ApplianceName = "x", RepositoryId = repository.RepositoryId, RepositoryKind = "Proxmox", Location = "x", RestorePointId = expected.Keys.First().Point }, default);
-            Assert.Contains(removed.RestorePointId, EscapeKit.List(folder["repository"], password, "--removed").Select(p => p.GetProperty("point").GetString()));
+            await repository.RecordNativeAsync(new NativeRecord
+            {
+                Event = NativeEvent.PointRemoved,
+                ApplianceId = Appliance.ApplianceId,
+                ApplianceName = "x",
+                RepositoryId = repository.RepositoryId,
+                RepositoryKind = "Proxmox",
+                Location = "x",
+                RestorePointId = expected.Keys.First().Point,
+            }, default);
+            Assert.Contains(removed.RestorePointId,
+                EscapeKit.List(folder["repository"], password, "--removed")
+                    .Select(p => p.GetProperty("point").GetString()));
             Assert.Equal(data, EscapeKit.Restore(folder["repository"], password, removed.RestorePointId, "scsi1"));
         }
 
         IReadOnlyList<JsonElement> listed = EscapeKit.List(folder["repository"], password);
-        Assert.Equal(expected.Keys.Select(k => k.Point).Distinct().Order(), listed.Select(p => p.GetProperty("point").GetString()!).Order());
+        Assert.Equal(expected.Keys.Select(k => k.Point).Distinct().Order(),
+            listed.Select(p => p.GetProperty("point").GetString()!).Order());
         Assert.All(listed, p => Assert.Equal(Appliance.Name, p.GetProperty("name").GetString()));
-        foreach (((string point, string disk), byte[] bytes) in expected) Assert.True(bytes.AsSpan().SequenceEqual(EscapeKit.Restore(folder["repository"], password, point[..8], disk)), $"{disk} of {point}");
+        foreach (((string point, string disk), byte[] bytes) in expected)
+            Assert.True(bytes.AsSpan()
+                .SequenceEqual(EscapeKit.Restore(folder["repository"], password, point[..8], disk)),
+                $"{disk} of {point}");
         Assert.Empty(EscapeKit.Restore(folder["repository"], password, "latest", "Data"));
         EscapeKit.MustRun(null, "check", folder["repository"]);
         EscapeKit.MustRun(password, "check", folder["repository"], "--data");
@@ -75,14 +104,18 @@ public sealed class EscapeKitTests
         Assert.Contains("password is wrong", Refused(2, "another password", "list", folder["repository"]));
         Assert.Contains("No password", Refused(2, "", "list", folder["repository"]));
         File.WriteAllText(folder["disk.raw"], "precious");
-        Assert.Contains("not overwritten", Refused(2, Secret, "restore", folder["repository"], "latest", "Data", folder["disk.raw"]));
+        Assert.Contains("not overwritten",
+            Refused(2, Secret, "restore", folder["repository"], "latest", "Data", folder["disk.raw"]));
         Assert.Equal("precious", File.ReadAllText(folder["disk.raw"]));
         Assert.Contains("no repository", Refused(2, Secret, "list", folder.Path));
-        Assert.Contains("has no disk", Refused(2, Secret, "restore", folder["repository"], "latest", "scsi7", folder["other.raw"]));
+        Assert.Contains("has no disk",
+            Refused(2, Secret, "restore", folder["repository"], "latest", "scsi7", folder["other.raw"]));
         // In the clear, as somebody would write it who wants the next backup to be readable.
-        string settings = Path.Combine(folder["repository"], "natalia.json"), text = File.ReadAllText(settings).Replace("aes-256-gcm", "none");
+        string settings = Path.Combine(folder["repository"], "natalia.json"),
+            text = File.ReadAllText(settings).Replace("aes-256-gcm", "none");
         text = text[..text.IndexOf(",\"sha256\":\"", StringComparison.Ordinal)];
-        File.WriteAllText(settings, $"{text},\"sha256\":\"{Engine.Format.Hash256.Of(System.Text.Encoding.UTF8.GetBytes(text))}\"}}\n");
+        File.WriteAllText(settings,
+            $"{text},\"sha256\":\"{Engine.Format.Hash256.Of(System.Text.Encoding.UTF8.GetBytes(text))}\"}}\n");
         (int code, string output, string errors) = EscapeKit.Run(Secret, "list", folder["repository"]);
         Assert.NotEqual(0, code);
         Assert.Contains("encrypted", errors + output);
@@ -93,21 +126,26 @@ public sealed class EscapeKitTests
     {
         using var folder = new TemporaryFolder();
         byte[] disk = await MakeSmallAsync(folder["repository"]);
-        string pack = Assert.Single(Directory.GetFiles(folder["repository"], "*", SearchOption.AllDirectories), p => p.Contains($"{Path.DirectorySeparatorChar}data{Path.DirectorySeparatorChar}"));
+        string pack = Assert.Single(Directory.GetFiles(folder["repository"], "*", SearchOption.AllDirectories),
+            p => p.Contains($"{Path.DirectorySeparatorChar}data{Path.DirectorySeparatorChar}"));
         byte[] bytes = File.ReadAllBytes(pack);
         bytes[bytes.Length / 2] ^= 1;
         File.WriteAllBytes(pack, bytes);
         Assert.Contains("checksum", Refused(1, null, "check", folder["repository"]));
-        Assert.Contains("cannot be restored whole", Refused(1, Secret, "restore", folder["repository"], "latest", "Data", folder["disk.raw"]));
+        Assert.Contains("cannot be restored whole",
+            Refused(1, Secret, "restore", folder["repository"], "latest", "Data", folder["disk.raw"]));
         Assert.False(File.Exists(folder["disk.raw"]));
         File.Delete(folder["disk.raw.unfinished"]);
-        Assert.Contains("lost: offset", Refused(1, Secret, "restore", folder["repository"], "latest", "Data", folder["disk.raw"], "--keep-going"));
+        Assert.Contains("lost: offset",
+            Refused(1, Secret, "restore", folder["repository"], "latest", "Data", folder["disk.raw"], "--keep-going"));
         byte[] saved = File.ReadAllBytes(folder["disk.raw"]);
         Assert.Equal(disk.Length, saved.Length);
-        int[] different = [.. Enumerable.Range(0, (disk.Length + 65535) / 65536).Where(b => !Block(disk, b).SequenceEqual(Block(saved, b)))];
+        int[] different = [.. Enumerable.Range(0, (disk.Length + 65535) / 65536)
+            .Where(b => !Block(disk, b).SequenceEqual(Block(saved, b)))];
         Assert.All(Block(saved, Assert.Single(different)).ToArray(), b => Assert.Equal(0, b));
 
-        static ReadOnlySpan<byte> Block(byte[] disk, int number) => disk.AsSpan(number * 65536, Math.Min(65536, disk.Length - number * 65536));
+        static ReadOnlySpan<byte> Block(byte[] disk, int number) =>
+            disk.AsSpan(number * 65536, Math.Min(65536, disk.Length - number * 65536));
     }
 
     [PythonFact]
@@ -117,11 +155,14 @@ public sealed class EscapeKitTests
         byte[] disk = await MakeSmallAsync(folder["repository"]);
         foreach (string area in new[] { "data", "meta" })
         {
-            foreach (string pack in Directory.GetFiles(folder["repository"], "00000???", SearchOption.AllDirectories).Where(p => p.Contains($"{Path.DirectorySeparatorChar}{area}{Path.DirectorySeparatorChar}"))) File.Move(pack, pack + ".r2");
+            foreach (string pack in Directory.GetFiles(folder["repository"], "00000???", SearchOption.AllDirectories)
+                .Where(p => p.Contains($"{Path.DirectorySeparatorChar}{area}{Path.DirectorySeparatorChar}")))
+                File.Move(pack, pack + ".r2");
         }
         Assert.Equal(disk, EscapeKit.Restore(folder["repository"], Secret, "latest", "Data"));
         EscapeKit.MustRun(null, "check", folder["repository"]);
-        string first = Directory.GetFiles(folder["repository"], "*.point-made.*", SearchOption.AllDirectories).Order(StringComparer.Ordinal).First();
+        string first = Directory.GetFiles(folder["repository"], "*.point-made.*", SearchOption.AllDirectories)
+            .Order(StringComparer.Ordinal).First();
         File.Delete(first);
         Assert.Contains("missing or damaged", Refused(1, null, "check", folder["repository"]));
     }
@@ -145,9 +186,15 @@ public sealed class EscapeKitTests
         return disk;
     }
 
-    private static Task<RestorePoint> MakeAsync(Repository repository, byte[] data, byte[] system, string token, Dictionary<string, byte[]> states)
+    private static Task<RestorePoint> MakeAsync(Repository repository, byte[] data, byte[] system, string token,
+        Dictionary<string, byte[]> states)
     {
         BackupRequest request = Request(new TrackedMemoryDiskSource(data, token, states));
-        return repository.BackupAsync(request with { Disks = [new BackupDisk("scsi0", DiskRole.System, new TrackedMemoryDiskSource(system, token, new Dictionary<string, byte[]> { ["t2"] = system })), .. request.Disks] }, null, null, default);
+        return repository.BackupAsync(request with
+        {
+            Disks = [new BackupDisk("scsi0", DiskRole.System,
+                new TrackedMemoryDiskSource(system, token, new Dictionary<string, byte[]> { ["t2"] = system })),
+                .. request.Disks],
+        }, null, null, default);
     }
 }

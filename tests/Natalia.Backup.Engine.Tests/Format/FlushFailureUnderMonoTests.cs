@@ -8,7 +8,8 @@ namespace Natalia.Backup.Engine.Tests.Format;
 [Trait("Category", "SecondRuntime")]
 public sealed class FlushFailureUnderMonoTests
 {
-    private static readonly string s_program = Path.Combine(AppContext.BaseDirectory, "mono", "Natalia.Backup.Engine.Mono.exe");
+    private static readonly string s_program = Path.Combine(AppContext.BaseDirectory, "mono",
+        "Natalia.Backup.Engine.Mono.exe");
 
     [StraceMonoTheory]
     [InlineData("EIO", "StoreWriteFailed")]
@@ -17,11 +18,13 @@ public sealed class FlushFailureUnderMonoTests
     {
         using var folder = new TemporaryFolder();
         File.WriteAllBytes(folder["disk.raw"], RepositoryBench.Disk(300_000, 1));
-        (int made, string output, string errors) = Counterpart.Mono.Run(new Dictionary<string, string?>(), s_program, "make", folder["repository"]);
+        (int made, string output, string errors) = Counterpart.Mono.Run(new Dictionary<string, string?>(), s_program,
+            "make", folder["repository"]);
         Assert.True(made == 0, errors + output);
 
         (int code, _, string told, IReadOnlyList<string> flushed) = InjectedFlushFailures.Run(
-            error, folder["strace"], new Dictionary<string, string?>(), "mono", s_program, "add", folder["repository"], folder["disk.raw"]);
+            error, folder["strace"], new Dictionary<string, string?>(), "mono", s_program, "add", folder["repository"],
+            folder["disk.raw"]);
 
         Assert.Equal(1, code);
         Assert.StartsWith(id + ":", told.TrimStart());

@@ -1,4 +1,3 @@
-using System.Text.Json;
 using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Engine.Repositories;
 using Natalia.Backup.Engine.Storage.Folders;
@@ -7,12 +6,16 @@ using static Natalia.Backup.Testing.RepositoryBench;
 
 namespace Natalia.Backup.Engine.Tests.Format;
 
-/// <summary>What was written once is readable for ever: tests/golden holds repositories that earlier versions wrote. See tests/golden/README.md.</summary>
+/// <summary>
+/// What was written once is readable for ever: tests/golden holds repositories that earlier versions wrote. See
+/// tests/golden/README.md.
+/// </summary>
 public sealed class GoldenTests
 {
     private const string Password = "natalia golden repository";
 
-    public static TheoryData<string> Repositories => [.. Directory.GetDirectories(Golden).Order(StringComparer.Ordinal).SelectMany(format =>
+    public static TheoryData<string> Repositories =>
+        [.. Directory.GetDirectories(Golden).Order(StringComparer.Ordinal).SelectMany(format =>
         Expected(format).Select(r => $"{Path.GetFileName(format)}/{r.Folder}"))];
 
     private static string Golden => Path.Combine(AppContext.BaseDirectory, "golden");
@@ -32,26 +35,36 @@ public sealed class GoldenTests
         using var folder = new TemporaryFolder();
         string path = CopyOf(name, folder);
         GoldenRepository golden = Get(name);
-        Assert.Equal(golden.Points.Select(p => p.Point).Order(), EscapeKit.List(path, golden.Password).Select(p => p.GetProperty("point").GetString()!).Order());
+        Assert.Equal(golden.Points.Select(p => p.Point).Order(),
+            EscapeKit.List(path, golden.Password).Select(p => p.GetProperty("point").GetString()!).Order());
         foreach (GoldenPoint point in golden.Points)
         {
-            foreach ((string disk, string hash) in point.Disks) Assert.Equal(hash, GoldenMaker.Sha256(EscapeKit.Restore(path, golden.Password, point.Point, disk)));
+            foreach ((string disk, string hash) in point.Disks)
+                Assert.Equal(hash, GoldenMaker.Sha256(EscapeKit.Restore(path, golden.Password, point.Point, disk)));
         }
         EscapeKit.MustRun(golden.Password, "check", path, "--data");
     }
 
-    /// <summary>What today's engine writes meets what the golden ones must; where NATALIA_WRITE_GOLDEN names a folder, it is written there.</summary>
+    /// <summary>
+    /// What today's engine writes meets what the golden ones must; where NATALIA_WRITE_GOLDEN names a folder, it is
+    /// written there.
+    /// </summary>
     [Fact]
     public async Task A_repository_made_today_passes_as_golden()
     {
         using var folder = new TemporaryFolder();
-        string place = Environment.GetEnvironmentVariable("NATALIA_WRITE_GOLDEN") is { Length: > 0 } wanted ? wanted : folder["format"];
-        if (Directory.Exists(place)) throw new InvalidOperationException($"'{place}' is there already: a golden repository is never changed. Remove it first if its format was never released.");
+        string place = Environment.GetEnvironmentVariable("NATALIA_WRITE_GOLDEN") is { Length: > 0 } wanted
+            ? wanted
+            : folder["format"];
+        if (Directory.Exists(place))
+            throw new InvalidOperationException($"'{place}' is there already: a golden repository is never changed. "
+                + "Remove it first if its format was never released.");
         var made = new List<GoldenRepository>();
         foreach (string? password in new[] { Password, null })
         {
             string name = password is null ? "unencrypted" : "encrypted";
-            made.Add(new GoldenRepository(name, password, await GoldenMaker.MakeAsync(Path.Combine(place, name), password)));
+            made.Add(new GoldenRepository(name, password,
+                await GoldenMaker.MakeAsync(Path.Combine(place, name), password)));
         }
         long size = Directory.GetFiles(place, "*", SearchOption.AllDirectories).Sum(f => new FileInfo(f).Length);
         Assert.InRange(size, 1, 300_000);
@@ -69,13 +82,16 @@ public sealed class GoldenTests
     {
         using var bench = new RepositoryBench(FolderStore.Open(path, create: false)) { Password = golden.Password };
         using Repository repository = await bench.OpenAsync();
-        Assert.DoesNotContain(await RepositoryBench.CheckAsync(repository), r => r.Result is CheckOutcome.Failed or CheckOutcome.Warning);
+        Assert.DoesNotContain(await RepositoryBench.CheckAsync(repository),
+            r => r.Result is CheckOutcome.Failed or CheckOutcome.Warning);
         IReadOnlyList<RestorePoint> points = [.. (await PointsAsync(repository)).OrderBy(p => p.Sequence)];
-        Assert.Equal(golden.Points.Select(p => (p.Point, p.Sequence, p.TimeUtc, p.Type, p.IsProtected)), points.Select(p => (p.RestorePointId, p.Sequence!.Value, p.TimeUtc, p.Type, p.IsProtected)));
+        Assert.Equal(golden.Points.Select(p => (p.Point, p.Sequence, p.TimeUtc, p.Type, p.IsProtected)),
+            points.Select(p => (p.RestorePointId, p.Sequence!.Value, p.TimeUtc, p.Type, p.IsProtected)));
         await AssertRestoresAsync(repository, golden, points);
         Assert.Equal("scsi1", Assert.Single(await repository.GetApplianceSettingsAsync(default)).DataDiskId);
         Assert.Equal(7, Assert.Single(await repository.GetRetentionPoliciesAsync(default)).Policy.Daily);
-        Assert.Equal("natalia-paris", (await (await repository.OpenPointAsync(points[^1], default)).GetConfigurationAsync(default)).Name);
+        Assert.Equal("natalia-paris",
+            (await (await repository.OpenPointAsync(points[^1], default)).GetConfigurationAsync(default)).Name);
 
         // It is not only read: it goes on, and what it held stays.
         byte[] next = Disk(9 << 20, 1);
@@ -86,24 +102,29 @@ public sealed class GoldenTests
         await repository.RemoveRestorePointAsync(points[0], "a test", default);
         await repository.ReclaimAsync(added.ApplianceId, TimeSpan.Zero, default);
         await AssertRestoresAsync(repository, golden, [.. points.Skip(1)]);
-        Assert.DoesNotContain(await RepositoryBench.CheckAsync(repository), r => r.Result is CheckOutcome.Failed or CheckOutcome.Warning);
+        Assert.DoesNotContain(await RepositoryBench.CheckAsync(repository),
+            r => r.Result is CheckOutcome.Failed or CheckOutcome.Warning);
     }
 
-    private static async Task AssertRestoresAsync(Repository repository, GoldenRepository golden, IReadOnlyList<RestorePoint> points)
+    private static async Task AssertRestoresAsync(Repository repository, GoldenRepository golden,
+        IReadOnlyList<RestorePoint> points)
     {
         foreach (RestorePoint point in points)
         {
             GoldenPoint wanted = golden.Points.Single(p => p.Point == point.RestorePointId);
             Assert.Equal(wanted.Disks.Keys.Order(), point.Disks.Select(d => d.DiskId).Order());
-            foreach ((string disk, string hash) in wanted.Disks) Assert.Equal(hash, GoldenMaker.Sha256(await RestoreAsync(repository, point, disk)));
+            foreach ((string disk, string hash) in wanted.Disks)
+                Assert.Equal(hash, GoldenMaker.Sha256(await RestoreAsync(repository, point, disk)));
             CheckResult verified = await repository.VerifyRestorePointAsync(point, null, default);
             Assert.True(verified.Result == CheckOutcome.Passed, verified.Detail);
         }
     }
 
-    private static IReadOnlyList<GoldenRepository> Expected(string format) => GoldenRepository.Decode(File.ReadAllText(Path.Combine(format, "expected.json")));
+    private static IReadOnlyList<GoldenRepository> Expected(string format) =>
+        GoldenRepository.Decode(File.ReadAllText(Path.Combine(format, "expected.json")));
 
-    private static GoldenRepository Get(string name) => Expected(Path.Combine(Golden, Path.GetDirectoryName(name)!)).Single(r => r.Folder == Path.GetFileName(name));
+    private static GoldenRepository Get(string name) =>
+        Expected(Path.Combine(Golden, Path.GetDirectoryName(name)!)).Single(r => r.Folder == Path.GetFileName(name));
 
     private static string CopyOf(string name, TemporaryFolder folder)
     {

@@ -18,18 +18,24 @@ using static Natalia.Backup.Testing.RepositoryBench;
 
 namespace Natalia.Backup.Engine.Tests.Format;
 
-/// <summary>Every field of what is stored, with every extreme value in its place: a reader finds damage, of that object alone, and nothing that it did not foresee.</summary>
+/// <summary>
+/// Every field of what is stored, with every extreme value in its place: a reader finds damage, of that object alone,
+/// and nothing that it did not foresee.
+/// </summary>
 public sealed class MutationTests
 {
     private static readonly string[] s_extremes =
     [
-        "0", "-1", "1", "9223372036854775807", "-9223372036854775808", "9223372036854775808", "18446744073709551615", "4611686018427387904", "999999999999", "1000000000000", "2147483647", "2147483648", "1e400", "0.5",
-        "null", "true", "[]", "{}", "[1]", "[{}]", "[null]", "\"\"", "\"x\"", "\"9999-12-31T23:59:59.9999999Z\"", "\"0001-01-01T00:00:00.0000000Z\"", "\"1970-01-01T00:00:00.0000000Z\"", "\"2099-01-01T00:00:00.0000000Z\"",
+        "0", "-1", "1", "9223372036854775807", "-9223372036854775808", "9223372036854775808", "18446744073709551615",
+        "4611686018427387904", "999999999999", "1000000000000", "2147483647", "2147483648", "1e400", "0.5",
+        "null", "true", "[]", "{}", "[1]", "[{}]", "[null]", "\"\"", "\"x\"", "\"9999-12-31T23:59:59.9999999Z\"",
+        "\"0001-01-01T00:00:00.0000000Z\"", "\"1970-01-01T00:00:00.0000000Z\"", "\"2099-01-01T00:00:00.0000000Z\"",
     ];
 
     /// <summary>The most telling of them, where each costs a whole repository.</summary>
     private static readonly string[] s_few =
-        ["-1", "9223372036854775807", "-9223372036854775808", "18446744073709551615", "1000000000000", "[1]", "{}", "\"x\"", "\"9999-12-31T23:59:59.9999999Z\"", "\"0001-01-01T00:00:00.0000000Z\""];
+        ["-1", "9223372036854775807", "-9223372036854775808", "18446744073709551615", "1000000000000", "[1]", "{}",
+            "\"x\"", "\"9999-12-31T23:59:59.9999999Z\"", "\"0001-01-01T00:00:00.0000000Z\""];
 
     private static string Id => RepositoryBench.Appliance.ApplianceId;
 
@@ -38,18 +44,23 @@ public sealed class MutationTests
     {
         using var bench = new RepositoryBench();
         using (Repository repository = await bench.CreateAsync())
-            for (int i = 0; i < 3; i++) await BackupAsync(repository, Disk(300_000, i), time: new DateTime(2026, 11, 20 + i, 6, 0, 0, DateTimeKind.Utc));
+            for (int i = 0; i < 3; i++)
+                await BackupAsync(repository, Disk(300_000, i),
+                    time: new DateTime(2026, 11, 20 + i, 6, 0, 0, DateTimeKind.Utc));
         StoredObject[] names = [.. await bench.Store.ListAllAsync(Layout.Manifests(Id), default)];
         foreach (StoredObject name in new[] { names[1], names[2] })
         {
             byte[] whole = await bench.Store.ReadAllAsync(name.Name, default);
             Envelope envelope = SmallObject.Check(whole, ObjectKind.Manifest);
             byte[] body = SmallObject.OpenSegment(whole, envelope, 0, ObjectKeys.None);
-            IEnumerable<(string What, byte[] Header, byte[] Body)> mutants = Mutations(envelope.Header, s_few).Select(m => (m.What, m.Bytes, body)).Concat(Mutations(body, s_few).Select(m => (m.What, envelope.Header, m.Bytes)));
+            IEnumerable<(string What, byte[] Header, byte[] Body)> mutants = Mutations(envelope.Header, s_few)
+                .Select(m => (m.What, m.Bytes, body))
+                .Concat(Mutations(body, s_few).Select(m => (m.What, envelope.Header, m.Bytes)));
             // The newest one is read by everything; the others by fewer.
             foreach ((string what, byte[] header, byte[] changed) in name == names[2] ? mutants : mutants.Take(0))
             {
-                byte[] forged = SmallObject.Encode(ObjectKind.Manifest, Id128.NewRandom(), header, [changed], ObjectKeys.None).Bytes;
+                byte[] forged = SmallObject.Encode(ObjectKind.Manifest, Id128.NewRandom(), header, [changed],
+                    ObjectKeys.None).Bytes;
                 await UseAsync(bench, name.Name, forged, what);
             }
             // What most tries to add up: two disks that are too large together.
@@ -59,7 +70,10 @@ public sealed class MutationTests
             JsonNode second = JsonNode.Parse(disks[0]!.ToJsonString())!;
             second["id"] = "scsi2";
             disks.Add(second);
-            await UseAsync(bench, name.Name, SmallObject.Encode(ObjectKind.Manifest, Id128.NewRandom(), envelope.Header, [JsonSerializer.SerializeToUtf8Bytes(twice)], ObjectKeys.None).Bytes, "two disks of 2^63-1");
+            await UseAsync(bench, name.Name,
+                SmallObject.Encode(ObjectKind.Manifest, Id128.NewRandom(), envelope.Header,
+                    [JsonSerializer.SerializeToUtf8Bytes(twice)], ObjectKeys.None).Bytes,
+                "two disks of 2^63-1");
         }
     }
 
@@ -67,25 +81,47 @@ public sealed class MutationTests
     private static async Task UseAsync(RepositoryBench bench, string name, byte[] forged, string what)
     {
         using var store = new MemoryStore();
-        foreach (StoredObject item in await bench.Store.ListAllAsync("", default)) await store.PutAsync(item.Name, new ObjectContent(item.Name == name ? forged : await bench.Store.ReadAllAsync(item.Name, default)), PutOptions.Metadata, default);
+        foreach (StoredObject item in await bench.Store.ListAllAsync("", default))
+            await store.PutAsync(item.Name,
+                new ObjectContent(item.Name == name ? forged : await bench.Store.ReadAllAsync(item.Name, default)),
+                PutOptions.Metadata, default);
         using var copy = new RepositoryBench(store) { HasLockDirectory = false };
         try
         {
             using Repository repository = await copy.OpenAsync();
-            IReadOnlyList<RestorePoint> points = await repository.GetRestorePointsAsync(new RestorePointFilter { IncludeUnreadable = true }, _ => { }, _ => { }, default);
+            IReadOnlyList<RestorePoint> points =
+                await repository.GetRestorePointsAsync(new RestorePointFilter { IncludeUnreadable = true },
+                _ => { }, _ => { }, default);
             Assert.InRange(points.Count(p => p.IsReadable), 2, 3);
             _ = points.Sum(p => p.StoredBytes ?? 0) + points.Sum(p => p.ReadBytes ?? 0);
-            var policy = new RetentionPolicy { Last = 1, Daily = 7, Weekly = 4, Monthly = 3, Yearly = 2, TimeZoneId = "Europe/Paris" };
+            var policy = new RetentionPolicy
+            {
+                Last = 1,
+                Daily = 7,
+                Weekly = 4,
+                Monthly = 3,
+                Yearly = 2,
+                TimeZoneId = "Europe/Paris",
+            };
             IReadOnlyList<RetentionPoint> described = await repository.DescribeForRetentionAsync(points, default);
-            foreach (RetentionPlanRow row in RetentionPlanner.Plan(described, policy, new DateTime(2026, 11, 29, 0, 0, 0, DateTimeKind.Utc))) _ = $"{row} {row.Week} {row.Year} {row.Reason}";
-            LockEffect.Compute([.. described], policy, new ImmutabilityPolicy(30), new DateTime(2026, 11, 29, 0, 0, 0, DateTimeKind.Utc));
-            foreach (RestorePoint point in points.Where(p => p.SizeBytes is null or < 1 << 20)) await AsDamageAsync(() => repository.VerifyRestorePointAsync(point, null, default));
-            foreach (RestorePoint point in points) await AsDamageAsync(async () => await (await repository.OpenPointAsync(point, default)).GetConfigurationAsync(default));
+            foreach (RetentionPlanRow row in RetentionPlanner.Plan(described, policy,
+                new DateTime(2026, 11, 29, 0, 0, 0, DateTimeKind.Utc)))
+                _ = $"{row} {row.Week} {row.Year} {row.Reason}";
+            LockEffect.Compute([.. described], policy, new ImmutabilityPolicy(30),
+                new DateTime(2026, 11, 29, 0, 0, 0, DateTimeKind.Utc));
+            foreach (RestorePoint point in points.Where(p => p.SizeBytes is null or < 1 << 20))
+                await AsDamageAsync(() => repository.VerifyRestorePointAsync(point, null, default));
+            foreach (RestorePoint point in points)
+                await AsDamageAsync(
+                    async () => await (await repository.OpenPointAsync(point, default)).GetConfigurationAsync(default));
             Assert.NotEmpty(await CheckAsync(repository, full: false));
             await repository.VerifyAuditAsync(new AuditExpectations(), default);
-            await BackupAsync(repository, Disk(300_000, 7), time: new DateTime(2026, 11, 28, 0, 0, 0, DateTimeKind.Utc));
+            await BackupAsync(repository, Disk(300_000, 7),
+                time: new DateTime(2026, 11, 28, 0, 0, 0, DateTimeKind.Utc));
             await repository.ReclaimAsync(Id, TimeSpan.Zero, default);
-            await AsDamageAsync(() => repository.RepairAsync(new RepairOptions { WhatIf = true }, (_, failure) => throw failure, null, default));
+            await AsDamageAsync(
+                () => repository.RepairAsync(new RepairOptions { WhatIf = true }, (_, failure) => throw failure, null,
+                    default));
         }
         catch (NataliaException limit) when (limit.ErrorId == ErrorIds.NumberExhausted)
         {
@@ -102,13 +138,15 @@ public sealed class MutationTests
         var run = new Run(7, Id128.NewRandom());
         var dead = new DeadList();
         dead.Add(PackArea.Data, new Run(3, Id128.NewRandom()), 1, 4, 9);
-        byte[] whole = new RunDelta(Id, run, new Run(6, Id128.NewRandom()), [new PackInfo(PackArea.Data, 1, Id128.NewRandom(), 900, 5, Hash256.Of("x"u8))])
+        byte[] whole = new RunDelta(Id, run, new Run(6, Id128.NewRandom()),
+            [new PackInfo(PackArea.Data, 1, Id128.NewRandom(), 900, 5, Hash256.Of("x"u8))])
             .Encode(new Dictionary<string, DeadList> { ["scsi1"] = dead }, ObjectKeys.None).Bytes;
         Envelope envelope = SmallObject.Check(whole);
         byte[] list = SmallObject.OpenSegment(whole, envelope, 0, ObjectKeys.None);
         foreach ((string what, byte[] header) in Mutations(envelope.Header))
         {
-            byte[] forged = SmallObject.Encode(ObjectKind.Delta, Id128.NewRandom(), header, [list], ObjectKeys.None).Bytes;
+            byte[] forged = SmallObject.Encode(ObjectKind.Delta, Id128.NewRandom(), header, [list],
+                ObjectKeys.None).Bytes;
             AsDamage(what, () => _ = RunDelta.Decode(forged, Id, run).Packs.Sum(p => p.Bytes));
             AsDamage(what, () => RunDelta.DecodeDead(forged, ObjectKeys.None));
         }
@@ -121,8 +159,10 @@ public sealed class MutationTests
         foreach (int level in new[] { 0, 1, 6 })
         {
             var node = new MapNode(level);
-            for (int slot = 0; slot < 3; slot++) node.Set(slot * 60, new Reference(new Run(5, Id128.NewRandom()), 1, slot, Hash256.Of("x"u8)), 100);
-            foreach (byte[] bytes in ByteMutations(node.Encode())) AsDamage("a node", () => _ = MapNode.Decode(bytes, level).TotalBlocks);
+            for (int slot = 0; slot < 3; slot++)
+                node.Set(slot * 60, new Reference(new Run(5, Id128.NewRandom()), 1, slot, Hash256.Of("x"u8)), 100);
+            foreach (byte[] bytes in ByteMutations(node.Encode()))
+                AsDamage("a node", () => _ = MapNode.Decode(bytes, level).TotalBlocks);
         }
         // A count of 2^64-1 below one slot, and of 2^63-1 below each of two.
         foreach (ulong blocks in new ulong[] { ulong.MaxValue, long.MaxValue, 1UL << 47 })
@@ -152,7 +192,8 @@ public sealed class MutationTests
             await BackupAsync(repository, Disk(300_000, 3));
             await repository.SetProtectionAsync(second, true, "keep", default);
             await repository.SetRetentionPolicyAsync(Id, "natalia-paris", new RetentionPolicy { Last = 7 }, default);
-            await DamageRecords.WriteAsync(repository.Core, Id, healed: false, leans: true, ["a"], [1], "test", default);
+            await DamageRecords.WriteAsync(repository.Core, Id, healed: false, leans: true, ["a"], [1], "test",
+                default);
             seed = repository.Core.SigningSeed;
             foreach (StoredObject item in await bench.Store.ListAllAsync(Layout.Log(Id), default))
             {
@@ -161,15 +202,21 @@ public sealed class MutationTests
                 foreach ((string what, byte[] header) in Mutations(envelope.Header, s_few))
                 {
                     byte[] signature = Signing.Sign(seed, [.. "natalia audit record 1\n"u8, .. header]);
-                    byte[] forged = SmallObject.Encode(ObjectKind.AuditRecord, envelope.Id, header, [signature], ObjectKeys.None, compress: false).Bytes;
+                    byte[] forged = SmallObject.Encode(ObjectKind.AuditRecord, envelope.Id, header, [signature],
+                        ObjectKeys.None, compress: false).Bytes;
                     using var store = new MemoryStore();
                     foreach (StoredObject other in await bench.Store.ListAllAsync("", default))
-                        await store.PutAsync(other.Name, new ObjectContent(other.Name == item.Name ? forged : await bench.Store.ReadAllAsync(other.Name, default)), PutOptions.Metadata, default);
+                        await store.PutAsync(other.Name,
+                            new ObjectContent(other.Name == item.Name
+                                ? forged
+                                : await bench.Store.ReadAllAsync(other.Name, default)),
+                            PutOptions.Metadata, default);
                     using var copy = new RepositoryBench(store) { HasLockDirectory = false };
                     try
                     {
                         using Repository look = await copy.OpenAsync();
-                        await look.GetRestorePointsAsync(new RestorePointFilter { IncludeUnreadable = true }, _ => { }, _ => { }, default);
+                        await look.GetRestorePointsAsync(new RestorePointFilter { IncludeUnreadable = true }, _ => { },
+                            _ => { }, default);
                         await look.GetRetentionPoliciesAsync(default);
                         await look.GetAuditRecordsAsync(new AuditRecordFilter(), _ => { }, default);
                         await look.VerifyAuditAsync(new AuditExpectations(), default);
@@ -221,7 +268,9 @@ public sealed class MutationTests
                 JsonNode root = JsonNode.Parse(json)!;
                 int left = i;
                 string name = Replace(root, extreme, ref left)!;
-                yield return ($"{name} = {extreme ?? "absent"}", System.Text.Encoding.UTF8.GetBytes(root.ToJsonString().Replace("\"@", "").Replace("@\"", "").Replace("\\u0022", "\"")));
+                yield return ($"{name} = {extreme ?? "absent"}",
+                    System.Text.Encoding.UTF8.GetBytes(root.ToJsonString().Replace("\"@", "").Replace("@\"", "")
+                        .Replace("\\u0022", "\"")));
             }
         }
     }
@@ -255,7 +304,9 @@ public sealed class MutationTests
         return null;
     }
 
-    /// <summary>The bytes cut off anywhere, and with 0, 127, 128 and 255 at every place, alone and eight in a row.</summary>
+    /// <summary>
+    /// The bytes cut off anywhere, and with 0, 127, 128 and 255 at every place, alone and eight in a row.
+    /// </summary>
     private static IEnumerable<byte[]> ByteMutations(byte[] bytes)
     {
         for (int at = 0; at < bytes.Length; at++)

@@ -20,7 +20,8 @@ public sealed class ImmutabilityTests
     }
 
     private static Task<Repository> CreateAsync(RepositoryBench bench, IObjectStore through, int days = 30) =>
-        Repository.CreateAsync(through, null, bench.Options with { Immutability = new ImmutabilityPolicy(days) }, default);
+        Repository.CreateAsync(through, null, bench.Options with { Immutability = new ImmutabilityPolicy(days) },
+            default);
 
     [Fact]
     public async Task Every_point_is_locked_for_its_days_and_what_it_shares_is_extended_in_generations()
@@ -36,11 +37,14 @@ public sealed class ImmutabilityTests
             var counting = new CountingStore(new FaultStore(store));
             using Repository repository = await bench.OpenAsync(counting);
             Assert.Equal(30, repository.ImmutableDays);
-            RestorePoint point = await BackupAsync(repository, disk = Change(disk, 3, day), time: _clock.GetUtcNow().UtcDateTime);
-            Assert.True(point.ImmutableUntilUtc >= _clock.GetUtcNow().UtcDateTime.AddDays(30), $"day {day}: {point.ImmutableUntilUtc:o}");
+            RestorePoint point = await BackupAsync(repository, disk = Change(disk, 3, day),
+                time: _clock.GetUtcNow().UtcDateTime);
+            Assert.True(point.ImmutableUntilUtc >= _clock.GetUtcNow().UtcDateTime.AddDays(30),
+                $"day {day}: {point.ImmutableUntilUtc:o}");
             // What the point says is true of every object that a restore of it reads.
             foreach (string name in await ReadByRestoreAsync(bench, store, point))
-                Assert.True(await store.GetRetainUntilAsync(name, default) >= point.ImmutableUntilUtc, $"day {day}: {name}");
+                Assert.True(await store.GetRetainUntilAsync(name, default) >= point.ImmutableUntilUtc,
+                    $"day {day}: {name}");
             if (counting.Usage.Requests > 150) extended++;
             _clock.Advance(TimeSpan.FromDays(1));
         }
@@ -57,7 +61,9 @@ public sealed class ImmutabilityTests
         RestorePoint point = await BackupAsync(repository, Disk(10 << 20, 1), time: _clock.GetUtcNow().UtcDateTime);
         int locked = 0;
         foreach (StoredObject made in await store.ListAllAsync("", default))
-            if (!before.Contains(made.Name) && await store.GetRetainUntilAsync(made.Name, default) >= point.ImmutableUntilUtc) locked++;
+            if (!before.Contains(made.Name)
+                && await store.GetRetainUntilAsync(made.Name, default) >= point.ImmutableUntilUtc)
+                locked++;
 
         Assert.InRange(locked, 4, 1000);
         Assert.Equal(locked, point.LockedObjects);
@@ -68,12 +74,14 @@ public sealed class ImmutabilityTests
     }
 
     /// <summary>The names of all objects that restoring the point reads.</summary>
-    private static async Task<HashSet<string>> ReadByRestoreAsync(RepositoryBench bench, MemoryStore store, RestorePoint point)
+    private static async Task<HashSet<string>> ReadByRestoreAsync(RepositoryBench bench, MemoryStore store,
+        RestorePoint point)
     {
         var log = new FaultStore(store);
         using Repository reader = await bench.OpenAsync(log);
         await RestoreAsync(reader, point);
-        return log.Log.Where(l => !l.StartsWith("list", StringComparison.Ordinal)).Select(l => l.Split(' ')[1]).Where(n => !n.Contains("/leases/") && !n.Contains("log/")).ToHashSet();
+        return log.Log.Where(l => !l.StartsWith("list", StringComparison.Ordinal)).Select(l => l.Split(' ')[1])
+            .Where(n => !n.Contains("/leases/") && !n.Contains("log/")).ToHashSet();
     }
 
     [Fact]
@@ -84,7 +92,9 @@ public sealed class ImmutabilityTests
         using Repository repository = await CreateAsync(bench, new FaultStore(store), days: 7);
         RestorePoint first = await BackupAsync(repository, Disk(1 << 20, 1), time: _clock.GetUtcNow().UtcDateTime);
         await BackupAsync(repository, Disk(1 << 20, 2), time: _clock.GetUtcNow().UtcDateTime);
-        NataliaException refused = await Assert.ThrowsAsync<NataliaException>(() => repository.RemoveRestorePointAsync(first, "a test", default));
+        NataliaException refused =
+            await Assert.ThrowsAsync<NataliaException>(
+                () => repository.RemoveRestorePointAsync(first, "a test", default));
         Assert.Equal((ErrorIds.RestorePointLocked, NataliaErrorKind.PermissionDenied), (refused.ErrorId, refused.Kind));
         _clock.Advance(TimeSpan.FromDays(10));
         await repository.RemoveRestorePointAsync(first, "a test", default);
@@ -98,10 +108,12 @@ public sealed class ImmutabilityTests
     public async Task A_store_that_cannot_lock_refuses_an_immutable_repository_and_stays_empty()
     {
         using var bench = new RepositoryBench();
-        NataliaException refused = await Assert.ThrowsAsync<NataliaException>(() => CreateAsync(bench, new FaultStore(bench.Store)));
+        NataliaException refused =
+            await Assert.ThrowsAsync<NataliaException>(() => CreateAsync(bench, new FaultStore(bench.Store)));
         Assert.Equal(ErrorIds.ObjectLockNotSupported, refused.ErrorId);
         Assert.Empty(await bench.Store.ListAllAsync("", default));
-        NataliaException invalid = await Assert.ThrowsAsync<NataliaException>(() => CreateAsync(bench, new FaultStore(bench.Store), days: 0));
+        NataliaException invalid =
+            await Assert.ThrowsAsync<NataliaException>(() => CreateAsync(bench, new FaultStore(bench.Store), days: 0));
         Assert.Equal(ErrorIds.ImmutabilityInvalid, invalid.ErrorId);
     }
 
@@ -117,8 +129,10 @@ public sealed class ImmutabilityTests
             (await CreateAsync(bench, log)).Dispose();
             settings = log.Log.FindIndex(l => l.StartsWith("put natalia.json", StringComparison.Ordinal));
         }
-        await Assert.ThrowsAsync<SimulatedCrashException>(() => CreateAsync(bench, new FaultStore(store, Fault.CrashBefore, settings)));
-        NataliaException locked = await Assert.ThrowsAsync<NataliaException>(() => CreateAsync(bench, new FaultStore(store)));
+        await Assert.ThrowsAsync<SimulatedCrashException>(
+            () => CreateAsync(bench, new FaultStore(store, Fault.CrashBefore, settings)));
+        NataliaException locked =
+            await Assert.ThrowsAsync<NataliaException>(() => CreateAsync(bench, new FaultStore(store)));
         Assert.Equal(ErrorIds.ObjectLocked, locked.ErrorId);
         Assert.Contains("another prefix", locked.RecommendedAction!, StringComparison.Ordinal);
         _clock.Advance(TimeSpan.FromDays(41));
@@ -137,7 +151,9 @@ public sealed class ImmutabilityTests
         {
             await BackupAsync(repository, disk = Change(disk, 2, day), time: _clock.GetUtcNow().UtcDateTime);
             foreach (StoredObject record in await store.ListAllAsync("log/", default))
-                Assert.True(await store.GetRetainUntilAsync(record.Name, default) >= _clock.GetUtcNow().UtcDateTime.AddDays(5), $"day {day}: {record.Name}");
+                Assert.True(
+                    await store.GetRetainUntilAsync(record.Name, default) >= _clock.GetUtcNow().UtcDateTime.AddDays(5),
+                    $"day {day}: {record.Name}");
             _clock.Advance(TimeSpan.FromDays(1));
         }
     }

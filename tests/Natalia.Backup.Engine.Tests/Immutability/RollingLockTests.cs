@@ -32,15 +32,23 @@ public sealed class RollingLockTests : IDisposable
 
     private DateTime Now => _clock.GetUtcNow().UtcDateTime;
 
-    private Task<Repository> CreateAsync(RetentionPolicy? policy, int days = Ahead) => Repository.CreateAsync(new FaultStore(_store), null,
-        _bench.Options with { Immutability = new ImmutabilityPolicy(days, WhileKept: true), Retention = policy }, default);
+    private Task<Repository> CreateAsync(RetentionPolicy? policy, int days = Ahead) =>
+        Repository.CreateAsync(new FaultStore(_store), null,
+        _bench.Options with
+        {
+            Immutability = new ImmutabilityPolicy(days, WhileKept: true),
+            Retention = policy,
+        }, default);
 
     /// <summary>The points that the policy keeps now, and those that it would remove.</summary>
     private async Task<(List<RestorePoint> Kept, List<RestorePoint> Gone)> PlanAsync(Repository repository)
     {
         IReadOnlyList<RestorePoint> points = await PointsAsync(repository);
-        HashSet<string?> kept = [.. RetentionPlanner.Plan(await repository.DescribeForRetentionAsync(points, default), s_policy, Now).Where(r => r.Action is RetentionAction.Keep or RetentionAction.Protected).Select(r => r.RestorePointId)];
-        return ([.. points.Where(p => kept.Contains(p.RestorePointId))], [.. points.Where(p => !kept.Contains(p.RestorePointId))]);
+        HashSet<string?> kept = [.. RetentionPlanner.Plan(await repository.DescribeForRetentionAsync(points, default),
+            s_policy, Now)
+            .Where(r => r.Action is RetentionAction.Keep or RetentionAction.Protected).Select(r => r.RestorePointId)];
+        return ([.. points.Where(p => kept.Contains(p.RestorePointId))],
+            [.. points.Where(p => !kept.Contains(p.RestorePointId))]);
     }
 
     /// <summary>The earliest end of a lock among all objects that restoring the point reads.</summary>
@@ -50,7 +58,8 @@ public sealed class RollingLockTests : IDisposable
         using Repository reader = await _bench.OpenAsync(log);
         await RestoreAsync(reader, point);
         DateTime earliest = DateTime.MaxValue;
-        foreach (string name in log.Log.Where(l => !l.StartsWith("list", StringComparison.Ordinal)).Select(l => l.Split(' ')[1]).Where(n => !n.Contains("/leases/")).Distinct())
+        foreach (string name in log.Log.Where(l => !l.StartsWith("list", StringComparison.Ordinal))
+            .Select(l => l.Split(' ')[1]).Where(n => !n.Contains("/leases/")).Distinct())
         {
             // A log of an appliance holds words about other points, too.
             if (name.Contains("appliances/") && name.Contains("/log/")) continue;
@@ -76,11 +85,15 @@ public sealed class RollingLockTests : IDisposable
             requests.Add(renewal.Requests!.Value);
             await BackupAsync(repository, disk = Change(disk, 2, day), time: Now);
             (List<RestorePoint> kept, List<RestorePoint> gone) = await PlanAsync(repository);
-            Assert.All(kept, p => Assert.True(p.ImmutableUntilUtc >= Now.AddDays(Ahead), $"day {day}: {p} until {p.ImmutableUntilUtc:o}"));
+            Assert.All(kept,
+                p => Assert.True(p.ImmutableUntilUtc >= Now.AddDays(Ahead),
+                    $"day {day}: {p} until {p.ImmutableUntilUtc:o}"));
             // What the points say is true of the objects.
             if (day % 14 == 13)
-                foreach (RestorePoint point in kept) Assert.True(await LockedUntilAsync(point) >= point.ImmutableUntilUtc, $"day {day}: {point}");
-            await repository.RemoveRestorePointsAsync(Appliance.ApplianceId, [.. gone.Select(p => new PointRemoval(p, "a test"))], (point, refusal) =>
+                foreach (RestorePoint point in kept)
+                    Assert.True(await LockedUntilAsync(point) >= point.ImmutableUntilUtc, $"day {day}: {point}");
+            await repository.RemoveRestorePointsAsync(Appliance.ApplianceId,
+                [.. gone.Select(p => new PointRemoval(p, "a test"))], (point, refusal) =>
             {
                 Assert.Equal(point.ImmutableUntilUtc > Now ? ErrorIds.RestorePointLocked : null, refusal?.ErrorId);
                 if (refusal is null) removed++;
@@ -96,7 +109,8 @@ public sealed class RollingLockTests : IDisposable
         Assert.True(requests.Count(r => r == 3) >= 44, string.Join(" ", requests));
         Assert.InRange(requests.Max(), 1, 200);
         Assert.DoesNotContain(await CheckAsync(last), r => r.Result == CheckOutcome.Failed);
-        Assert.DoesNotContain(await last.VerifyAuditAsync(new AuditExpectations(), default), r => r.Result == CheckOutcome.Failed);
+        Assert.DoesNotContain(await last.VerifyAuditAsync(new AuditExpectations(), default),
+            r => r.Result == CheckOutcome.Failed);
     }
 
     [Fact]
@@ -132,7 +146,8 @@ public sealed class RollingLockTests : IDisposable
         _clock.Advance(TimeSpan.FromDays(1));
         await BackupAsync(repository, Disk(1 << 20, 2), time: Now);
         await repository.RenewLocksAsync(Appliance.ApplianceId, look: false, default);
-        Assert.Equal(0, (await repository.RenewLocksAsync(Appliance.ApplianceId, look: false, default))!.ExtendedObjects);
+        Assert.Equal(0,
+            (await repository.RenewLocksAsync(Appliance.ApplianceId, look: false, default))!.ExtendedObjects);
         _clock.Advance(TimeSpan.FromDays(2));
         await repository.SetProtectionAsync(first, true, "evidence", default);
         // The change alone makes the next run look.
@@ -164,7 +179,8 @@ public sealed class RollingLockTests : IDisposable
     {
         NataliaException none = await Assert.ThrowsAsync<NataliaException>(() => CreateAsync(null));
         Assert.Equal(ErrorIds.ImmutabilityWithoutRetention, none.ErrorId);
-        NataliaException everything = await Assert.ThrowsAsync<NataliaException>(() => CreateAsync(new RetentionPolicy()));
+        NataliaException everything =
+            await Assert.ThrowsAsync<NataliaException>(() => CreateAsync(new RetentionPolicy()));
         Assert.Equal(ErrorIds.ImmutabilityWithoutRetention, everything.ErrorId);
         NataliaException day = await Assert.ThrowsAsync<NataliaException>(() => CreateAsync(s_policy, days: 1));
         Assert.Equal(ErrorIds.ImmutabilityInvalid, day.ErrorId);
@@ -173,10 +189,13 @@ public sealed class RollingLockTests : IDisposable
         using Repository repository = await CreateAsync(s_policy);
         Assert.Equal(s_policy, Assert.Single(await repository.GetRetentionPoliciesAsync(default)).Policy);
         Assert.Equal(new ImmutabilityPolicy(Ahead, WhileKept: true), repository.Immutability);
-        NataliaException last = await Assert.ThrowsAsync<NataliaException>(() => repository.SetRetentionPolicyAsync(null, null, null, default));
+        NataliaException last =
+            await Assert.ThrowsAsync<NataliaException>(
+                () => repository.SetRetentionPolicyAsync(null, null, null, default));
         Assert.Equal(ErrorIds.ImmutabilityWithoutRetention, last.ErrorId);
         // One of its own may go: the default holds then.
-        await repository.SetRetentionPolicyAsync(Appliance.ApplianceId, "natalia-paris", new RetentionPolicy { Last = 2 }, default);
+        await repository.SetRetentionPolicyAsync(Appliance.ApplianceId, "natalia-paris",
+            new RetentionPolicy { Last = 2 }, default);
         await repository.SetRetentionPolicyAsync(Appliance.ApplianceId, "natalia-paris", null, default);
         using Repository again = await _bench.OpenAsync();
         Assert.Equal(new ImmutabilityPolicy(Ahead, WhileKept: true), again.Immutability);
@@ -185,7 +204,8 @@ public sealed class RollingLockTests : IDisposable
     [Fact]
     public async Task A_repository_with_a_fixed_time_extends_nothing_but_what_new_points_need()
     {
-        using Repository repository = await Repository.CreateAsync(new FaultStore(_store), null, _bench.Options with { Immutability = new ImmutabilityPolicy(5) }, default);
+        using Repository repository = await Repository.CreateAsync(new FaultStore(_store), null,
+            _bench.Options with { Immutability = new ImmutabilityPolicy(5) }, default);
         await BackupAsync(repository, Disk(1 << 20, 1), time: Now);
         Assert.Null(await repository.RenewLocksAsync(Appliance.ApplianceId, look: true, default));
     }

@@ -10,7 +10,10 @@ using static Natalia.Backup.Testing.RepositoryBench;
 
 namespace Natalia.Backup.Engine.Tests.Keys;
 
-/// <summary>Whoever can write can put key slots there. None keeps the right password from opening the repository, and they are told.</summary>
+/// <summary>
+/// Whoever can write can put key slots there. None keeps the right password from opening the repository, and they are
+/// told.
+/// </summary>
 public sealed class HostileKeySlotTests
 {
     [Theory]
@@ -41,7 +44,8 @@ public sealed class HostileKeySlotTests
         Assert.True(key is { IsWhole: false, Damage: not null });
         Assert.Contains(await CheckAsync(repository), c => c.Result == CheckOutcome.Failed && c.Target == "keys/" + id);
         await repository.RemoveKeyAsync(id, default);
-        Assert.DoesNotContain(await CheckAsync(repository), c => c.Result is CheckOutcome.Failed or CheckOutcome.Warning);
+        Assert.DoesNotContain(await CheckAsync(repository),
+            c => c.Result is CheckOutcome.Failed or CheckOutcome.Warning);
         Assert.Empty((await bench.OpenAsync()).UnusableKeySlots);
     }
 
@@ -61,7 +65,8 @@ public sealed class HostileKeySlotTests
     {
         using var bench = new RepositoryBench { Password = "first" };
         (await bench.CreateAsync()).Dispose();
-        // As dear as they may be, so that trying them all would take minutes; and so many that they are not even all read.
+        // As dear as they may be, so that trying them all would take minutes; and so many that they are not even all
+        // read.
         for (int i = 0; i < 300; i++) await AddAsync(bench.Store, "262144", "8", "2");
         using (Repository made = await bench.OpenAsync()) await made.AddKeyAsync(Secret("added")!, null, default);
         long started = Stopwatch.GetTimestamp();
@@ -69,7 +74,8 @@ public sealed class HostileKeySlotTests
         {
             using Repository repository = await bench.OpenAsync(password: password);
             Assert.Equal(46, repository.UntriedKeySlots);
-            Assert.Contains(await CheckAsync(repository), c => c is { Result: CheckOutcome.Warning, Name: "KeySlots", Target: "keys/" });
+            Assert.Contains(await CheckAsync(repository),
+                c => c is { Result: CheckOutcome.Warning, Name: "KeySlots", Target: "keys/" });
         }
         // The dear ones come last, and were not tried.
         Assert.True(Stopwatch.GetElapsedTime(started) < TimeSpan.FromSeconds(20));
@@ -93,7 +99,8 @@ public sealed class HostileKeySlotTests
         (await bench.CreateAsync()).Dispose();
         byte[] settings = await bench.Store.ReadAllAsync("natalia.json", default);
         // Somebody who knew the password: cheaper than the genuine one, so that it is tried first.
-        byte[] forged = KeySlot.Seal(RepositorySecrets.NewRandom(), Secret("one"), null, Hash256.Of(settings), DateTime.UtcNow, 2, out Id128 id);
+        byte[] forged = KeySlot.Seal(RepositorySecrets.NewRandom(), Secret("one"), null, Hash256.Of(settings),
+            DateTime.UtcNow, 2, out Id128 id);
         await bench.Store.PutAsync("keys/" + id, new ObjectContent(forged), PutOptions.Metadata, default);
         using Repository repository = await bench.OpenAsync();
         await BackupAsync(repository, Disk(100_000, 1));
@@ -108,17 +115,22 @@ public sealed class HostileKeySlotTests
         await AddAsync(bench.Store, "65536", "1", "1");
         await AddAsync(bench.Store, "2", "8", "1", created: "1999-01-01T00:00:00.0000000Z");
         await bench.Store.DeleteAsync("natalia.json", default);
-        Assert.Equal(SettingsState.Missing, await Repository.RebuildSettingsAsync(bench.Store, Secret("one"), TimeProvider.System, default));
+        Assert.Equal(SettingsState.Missing,
+            await Repository.RebuildSettingsAsync(bench.Store, Secret("one"), TimeProvider.System, default));
         Assert.Equal(settings, await bench.Store.ReadAllAsync("natalia.json", default));
     }
 
     /// <summary>Puts a slot there that is whole, belongs to the repository and opens with no password.</summary>
-    private static async Task<string> AddAsync(IObjectStore store, string n, string r, string p, string created = "2026-11-23T18:04:25.1234567Z")
+    private static async Task<string> AddAsync(IObjectStore store, string n, string r, string p,
+        string created = "2026-11-23T18:04:25.1234567Z")
     {
         Hash256 settings = Hash256.Of(await store.ReadAllAsync("natalia.json", default));
-        byte[] header = Encoding.ASCII.GetBytes($$"""{"repository":"{{settings}}","createdUtc":"{{created}}","kdf":"scrypt","n":{{n}},"r":{{r}},"p":{{p}},"salt":"00112233445566778899aabbccddeeff"}""");
+        byte[] header =
+            Encoding.ASCII.GetBytes(
+                $$"""{"repository":"{{settings}}","createdUtc":"{{created}}","kdf":"scrypt","n":{{n}},"r":{{r}},"p":{{p}},"salt":"00112233445566778899aabbccddeeff"}""");
         Id128 id = Id128.NewRandom();
-        byte[] bytes = SmallObject.Encode(ObjectKind.KeySlot, id, header, [new byte[64]], ObjectKeys.FromSecret(new byte[32]), compress: false).Bytes;
+        byte[] bytes = SmallObject.Encode(ObjectKind.KeySlot, id, header, [new byte[64]],
+            ObjectKeys.FromSecret(new byte[32]), compress: false).Bytes;
         await store.PutAsync("keys/" + id, new ObjectContent(bytes), PutOptions.Metadata, default);
         return id.ToString();
     }

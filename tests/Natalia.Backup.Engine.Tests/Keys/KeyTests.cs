@@ -27,17 +27,23 @@ public sealed class KeyTests
             Assert.Equal(made, Assert.Single(await repository.GetKeysAsync(default)));
             // One slot and two records came, one slot went.
             List<StoredObject> after = await bench.Store.ListAllAsync("", default);
-            Assert.Equal("keys/" + old.KeyId, Assert.Single(before.Select(o => o.Name).Except(after.Select(o => o.Name))));
+            Assert.Equal("keys/" + old.KeyId,
+                Assert.Single(before.Select(o => o.Name).Except(after.Select(o => o.Name))));
             Assert.Equal(3, after.Select(o => o.Name).Except(before.Select(o => o.Name)).Count());
         }
-        Assert.Equal(ErrorIds.WrongPassword, (await Assert.ThrowsAsync<NataliaException>(() => bench.OpenAsync(password: "old"))).ErrorId);
+        Assert.Equal(ErrorIds.WrongPassword,
+            (await Assert.ThrowsAsync<NataliaException>(() => bench.OpenAsync(password: "old"))).ErrorId);
         using Repository open = await bench.OpenAsync(password: "new");
         Assert.Equal(disk, await RestoreAsync(open, (await PointsAsync(open))[0]));
         await BackupAsync(open, Change(disk, 3, 3));
         Assert.DoesNotContain(await CheckAsync(open), r => r.Result is CheckOutcome.Failed or CheckOutcome.Warning);
-        Assert.DoesNotContain(await open.VerifyAuditAsync(new AuditExpectations(), default), r => r.Result != CheckOutcome.Passed);
-        IReadOnlyList<AuditRecord> records = await open.GetAuditRecordsAsync(new AuditRecordFilter(), e => throw e, default);
-        Assert.Equal(["key-removed", "key-added"], records.Where(r => r.Event.StartsWith("key-", StringComparison.Ordinal)).OrderByDescending(r => r.Number).Select(r => r.Event));
+        Assert.DoesNotContain(await open.VerifyAuditAsync(new AuditExpectations(), default),
+            r => r.Result != CheckOutcome.Passed);
+        IReadOnlyList<AuditRecord> records = await open.GetAuditRecordsAsync(new AuditRecordFilter(), e => throw e,
+            default);
+        Assert.Equal(["key-removed", "key-added"],
+            records.Where(r => r.Event.StartsWith("key-", StringComparison.Ordinal)).OrderByDescending(r => r.Number)
+                .Select(r => r.Event));
         Assert.Contains("in the safe", records.Single(r => r.Event == "key-added").Data);
     }
 
@@ -53,10 +59,14 @@ public sealed class KeyTests
         using Repository other = await bench.OpenAsync(password: "two");
         RepositoryKey damaged = (await other.GetKeysAsync(default)).Single(k => k.KeyId == first);
         Assert.True(damaged is { IsWhole: false, IsProven: false, Damage: not null });
-        NataliaException last = await Assert.ThrowsAsync<NataliaException>(async () => await other.RemoveKeyAsync((await other.GetKeysAsync(default)).Single(k => k.IsWhole).KeyId, default));
+        NataliaException last =
+            await Assert.ThrowsAsync<NataliaException>(
+                async () => await other.RemoveKeyAsync((await other.GetKeysAsync(default)).Single(k => k.IsWhole).KeyId,
+                    default));
         Assert.Equal(ErrorIds.LastKeySlot, last.ErrorId);
         await other.RemoveKeyAsync(first, default);
-        Assert.Equal(ErrorIds.KeySlotNotFound, (await Assert.ThrowsAsync<NataliaException>(() => other.RemoveKeyAsync(first, default))).ErrorId);
+        Assert.Equal(ErrorIds.KeySlotNotFound,
+            (await Assert.ThrowsAsync<NataliaException>(() => other.RemoveKeyAsync(first, default))).ErrorId);
         (await bench.OpenAsync(password: "two")).Dispose();
     }
 
@@ -70,10 +80,12 @@ public sealed class KeyTests
         {
             int at = bytes.AsSpan().IndexOf("aaaa"u8);
             "bbbb"u8.CopyTo(bytes.AsSpan(at));
-            System.Security.Cryptography.SHA256.HashData(bytes.AsSpan(0, bytes.Length - 32), bytes.AsSpan(bytes.Length - 32));
+            System.Security.Cryptography.SHA256.HashData(bytes.AsSpan(0, bytes.Length - 32),
+                bytes.AsSpan(bytes.Length - 32));
             return bytes;
         });
-        Assert.Equal(ErrorIds.WrongPassword, (await Assert.ThrowsAsync<NataliaException>(() => bench.OpenAsync(password: "two"))).ErrorId);
+        Assert.Equal(ErrorIds.WrongPassword,
+            (await Assert.ThrowsAsync<NataliaException>(() => bench.OpenAsync(password: "two"))).ErrorId);
         (await bench.OpenAsync(password: "one")).Dispose();
     }
 
@@ -83,11 +95,14 @@ public sealed class KeyTests
         using var bench = new RepositoryBench { Password = "one" };
         using Repository repository = await bench.CreateAsync();
         string first = (await repository.GetKeysAsync(default))[0].KeyId;
-        Assert.Equal(ErrorIds.LastKeySlot, (await Assert.ThrowsAsync<NataliaException>(() => repository.RemoveKeyAsync(first, default))).ErrorId);
+        Assert.Equal(ErrorIds.LastKeySlot,
+            (await Assert.ThrowsAsync<NataliaException>(() => repository.RemoveKeyAsync(first, default))).ErrorId);
 
         string second;
-        using (Repository elsewhere = await bench.OpenAsync()) second = (await elsewhere.AddKeyAsync(Secret("two")!, null, default)).KeyId;
-        Assert.Equal(ErrorIds.KeySlotNotProven, (await Assert.ThrowsAsync<NataliaException>(() => repository.RemoveKeyAsync(first, default))).ErrorId);
+        using (Repository elsewhere = await bench.OpenAsync())
+            second = (await elsewhere.AddKeyAsync(Secret("two")!, null, default)).KeyId;
+        Assert.Equal(ErrorIds.KeySlotNotProven,
+            (await Assert.ThrowsAsync<NataliaException>(() => repository.RemoveKeyAsync(first, default))).ErrorId);
         await repository.RemoveKeyAsync(second, default);
         (await bench.OpenAsync()).Dispose();
     }
@@ -108,10 +123,12 @@ public sealed class KeyTests
             await Assert.ThrowsAsync<SimulatedCrashException>(() => other.RemoveKeyAsync(first, default));
             if ((await bench.Store.ListAllAsync("log/", default)).Exists(o => o.Name.Contains(".key-removed."))) break;
         }
-        NataliaException refused = await Assert.ThrowsAsync<NataliaException>(() => repository.RemoveKeyAsync(second, default));
+        NataliaException refused =
+            await Assert.ThrowsAsync<NataliaException>(() => repository.RemoveKeyAsync(second, default));
         Assert.Equal(ErrorIds.LastKeySlot, refused.ErrorId);
         (await bench.OpenAsync(password: "two")).Dispose();
-        Assert.DoesNotContain(await repository.VerifyAuditAsync(new AuditExpectations(), default), r => r.Result != CheckOutcome.Passed);
+        Assert.DoesNotContain(await repository.VerifyAuditAsync(new AuditExpectations(), default),
+            r => r.Result != CheckOutcome.Passed);
     }
 
     [Fact]
@@ -122,7 +139,11 @@ public sealed class KeyTests
             using var bench = new RepositoryBench { Password = "one" };
             (await bench.CreateAsync()).Dispose();
             int opening;
-            using (var counting = new FaultStore(bench.Store)) { (await bench.OpenAsync(counting)).Dispose(); opening = counting.Operations; }
+            using (var counting = new FaultStore(bench.Store))
+            {
+                (await bench.OpenAsync(counting)).Dispose();
+                opening = counting.Operations;
+            }
             var faulty = new FaultStore(bench.Store, Fault.FailBefore, opening + at);
             using Repository repository = await bench.OpenAsync(faulty);
             bool failed = false;
@@ -135,7 +156,8 @@ public sealed class KeyTests
                 failed = true;
             }
             using Repository after = await bench.OpenAsync();
-            bool isRecorded = (await bench.Store.ListAllAsync("log/", default)).Exists(o => o.Name.Contains(".key-added."));
+            bool isRecorded = (await bench.Store.ListAllAsync("log/",
+                default)).Exists(o => o.Name.Contains(".key-added."));
             Assert.True((await after.GetKeysAsync(default)).Count == (failed ? 1 : 2), $"operation {at}");
             Assert.True(failed || isRecorded, $"operation {at}");
             if (!faulty.HasStruck) break;
@@ -148,22 +170,31 @@ public sealed class KeyTests
         using var bench = new RepositoryBench { Password = "one" };
         using Repository repository = await bench.CreateAsync();
         await repository.AddKeyAsync(Secret("two")!, "Safe", default);
-        NataliaException taken = await Assert.ThrowsAsync<NataliaException>(() => repository.AddKeyAsync(Secret("hush")!, "SAFE", default));
+        NataliaException taken =
+            await Assert.ThrowsAsync<NataliaException>(() => repository.AddKeyAsync(Secret("hush")!, "SAFE", default));
         Assert.Equal(ErrorIds.KeyNameInUse, taken.ErrorId);
         Assert.DoesNotContain("hush", taken.ToString());
-        Assert.Equal(ErrorIds.PasswordRequired, (await Assert.ThrowsAsync<NataliaException>(() => repository.AddKeyAsync(Secret("")!, null, default))).ErrorId);
+        Assert.Equal(ErrorIds.PasswordRequired,
+            (await Assert.ThrowsAsync<NataliaException>(
+                () => repository.AddKeyAsync(Secret("")!, null, default))).ErrorId);
         using (Repository audit = await Repository.OpenAsync(new FaultStore(bench.Store), null, bench.Options, default))
         {
             Assert.Equal(2, (await audit.GetKeysAsync(default)).Count);
             Assert.DoesNotContain(await audit.GetKeysAsync(default), k => k.IsProven);
-            Assert.Equal(ErrorIds.PasswordRequired, (await Assert.ThrowsAsync<NataliaException>(() => audit.AddKeyAsync(Secret("x")!, null, default))).ErrorId);
-            Assert.Equal(ErrorIds.PasswordRequired, (await Assert.ThrowsAsync<NataliaException>(() => audit.RemoveKeyAsync("x", default))).ErrorId);
+            Assert.Equal(ErrorIds.PasswordRequired,
+                (await Assert.ThrowsAsync<NataliaException>(
+                    () => audit.AddKeyAsync(Secret("x")!, null, default))).ErrorId);
+            Assert.Equal(ErrorIds.PasswordRequired,
+                (await Assert.ThrowsAsync<NataliaException>(() => audit.RemoveKeyAsync("x", default))).ErrorId);
         }
 
         using var plain = new RepositoryBench();
         using Repository open = await plain.CreateAsync();
-        Assert.Equal(ErrorIds.RepositoryNotEncrypted, (await Assert.ThrowsAsync<NataliaException>(() => open.GetKeysAsync(default))).ErrorId);
-        Assert.Equal(ErrorIds.RepositoryNotEncrypted, (await Assert.ThrowsAsync<NataliaException>(() => open.AddKeyAsync(Secret("x")!, null, default))).ErrorId);
-        Assert.Equal(ErrorIds.RepositoryNotEncrypted, (await Assert.ThrowsAsync<NataliaException>(() => open.RemoveKeyAsync("x", default))).ErrorId);
+        Assert.Equal(ErrorIds.RepositoryNotEncrypted,
+            (await Assert.ThrowsAsync<NataliaException>(() => open.GetKeysAsync(default))).ErrorId);
+        Assert.Equal(ErrorIds.RepositoryNotEncrypted,
+            (await Assert.ThrowsAsync<NataliaException>(() => open.AddKeyAsync(Secret("x")!, null, default))).ErrorId);
+        Assert.Equal(ErrorIds.RepositoryNotEncrypted,
+            (await Assert.ThrowsAsync<NataliaException>(() => open.RemoveKeyAsync("x", default))).ErrorId);
     }
 }

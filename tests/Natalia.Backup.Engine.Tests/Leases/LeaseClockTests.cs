@@ -7,7 +7,10 @@ using static Natalia.Backup.Testing.RepositoryBench;
 
 namespace Natalia.Backup.Engine.Tests.Leases;
 
-/// <summary>A lease that was left behind in a store whose clock cannot be relied on: a machine's own steady clock tells that its holder is dead, and never that of a living one.</summary>
+/// <summary>
+/// A lease that was left behind in a store whose clock cannot be relied on: a machine's own steady clock tells that its
+/// holder is dead, and never that of a living one.
+/// </summary>
 public sealed class LeaseClockTests
 {
     [Theory]
@@ -16,12 +19,19 @@ public sealed class LeaseClockTests
     public async Task One_left_behind_is_taken_over_when_this_machine_saw_no_change_for_its_term(int minutesAhead)
     {
         // The store's clock: a day ahead when the lease was made and set right since, or standing still.
-        var stores = new FakeTimeProvider(new DateTimeOffset(2026, 11, 20, 8, 0, 0, TimeSpan.Zero).AddMinutes(minutesAhead));
+        var stores = new FakeTimeProvider(new DateTimeOffset(2026, 11, 20, 8, 0, 0,
+            TimeSpan.Zero).AddMinutes(minutesAhead));
         using var memory = new MemoryStore(stores);
         var clock = new FakeTimeProvider(new DateTimeOffset(2026, 11, 20, 8, 0, 0, TimeSpan.Zero));
         using var bench = new RepositoryBench(memory) { Clock = clock };
-        using (Repository dying = await new RepositoryBench(memory) { Clock = clock }.CreateAsync()) await LeaveLeaseAsync(memory, dying);
-        IObjectStore store = new StampedStore(memory, item => item with { LastModifiedUtc = item.Name.Contains("probe-") ? stores.GetUtcNow().UtcDateTime.AddMinutes(-minutesAhead) : item.LastModifiedUtc });
+        using (Repository dying = await new RepositoryBench(memory) { Clock = clock }.CreateAsync())
+            await LeaveLeaseAsync(memory, dying);
+        IObjectStore store = new StampedStore(memory, item => item with
+        {
+            LastModifiedUtc = item.Name.Contains("probe-")
+                ? stores.GetUtcNow().UtcDateTime.AddMinutes(-minutesAhead)
+                : item.LastModifiedUtc,
+        });
 
         Assert.Contains("in at most 10 minutes", (await RefusedAsync(bench, store)).Message);
         clock.Advance(TimeSpan.FromMinutes(4));
@@ -54,7 +64,9 @@ public sealed class LeaseClockTests
         Assert.Single(await PointsAsync(first));
     }
 
-    /// <summary>A living holder passes over a name that is no claim; so must whoever wants the lease, or both would write.</summary>
+    /// <summary>
+    /// A living holder passes over a name that is no claim; so must whoever wants the lease, or both would write.
+    /// </summary>
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
@@ -70,7 +82,8 @@ public sealed class LeaseClockTests
         {
             if (await memory.StatAsync(junk, default) is not null) return;
             await memory.PutAsync(junk, new ObjectContent(new byte[300]), PutOptions.Metadata, default);
-            if (ended) await memory.PutAsync(junk + ".end", new ObjectContent(new byte[300]), PutOptions.Metadata, default);
+            if (ended)
+                await memory.PutAsync(junk + ".end", new ObjectContent(new byte[300]), PutOptions.Metadata, default);
             for (int minutes = 0; minutes < 30; minutes += 3)
             {
                 Assert.Equal(ErrorIds.LeaseHeld, (await RefusedAsync(other, memory)).ErrorId);
@@ -86,7 +99,9 @@ public sealed class LeaseClockTests
         Assert.Equal(2, (await BackupAsync(late, Disk(1 << 20, 2))).Sequence);
     }
 
-    /// <summary>Others count from when the store took a renewal: so must the holder, however late the answer comes.</summary>
+    /// <summary>
+    /// Others count from when the store took a renewal: so must the holder, however late the answer comes.
+    /// </summary>
     [Fact]
     public async Task A_renewal_counts_from_when_it_was_asked_for()
     {
@@ -95,7 +110,8 @@ public sealed class LeaseClockTests
         using var bench = new RepositoryBench(memory) { Clock = clock };
         var late = new LateAnswers(memory);
         using Repository repository = await bench.CreateAsync(late);
-        NataliaException lost = await Assert.ThrowsAsync<NataliaException>(() => repository.BackupAsync(Request(new MemoryDiskSource(Disk(1 << 20, 1))), async _ =>
+        NataliaException lost = await Assert.ThrowsAsync<NataliaException>(() => repository.BackupAsync(
+            Request(new MemoryDiskSource(Disk(1 << 20, 1))), async _ =>
         {
             clock.Advance(TimeSpan.FromMinutes(2));
             await late.Taken.Task;
@@ -109,7 +125,9 @@ public sealed class LeaseClockTests
     }
 
     private static async Task<int> RenewalsAsync(IObjectStore store) =>
-        (await store.ListAllAsync(Layout.Leases(RepositoryBench.Appliance.ApplianceId), default)).Select(o => o.Name.Split('.')).Where(p => p.Length == 2).Select(p => int.TryParse(p[1], out int n) ? n : 0).DefaultIfEmpty(0).Max();
+        (await store.ListAllAsync(Layout.Leases(RepositoryBench.Appliance.ApplianceId), default))
+            .Select(o => o.Name.Split('.'))
+            .Where(p => p.Length == 2).Select(p => int.TryParse(p[1], out int n) ? n : 0).DefaultIfEmpty(0).Max();
 
     private static async Task<NataliaException> RefusedAsync(RepositoryBench bench, IObjectStore store)
     {
@@ -124,10 +142,12 @@ public sealed class LeaseClockTests
         string name = "";
         await repository.BackupAsync(Request(new MemoryDiskSource(Disk(1 << 20, 1))), async _ =>
         {
-            StoredObject found = (await store.ListAllAsync(Layout.Leases(RepositoryBench.Appliance.ApplianceId), default)).Single();
+            StoredObject found = (await store.ListAllAsync(Layout.Leases(RepositoryBench.Appliance.ApplianceId),
+                default)).Single();
             (name, claim) = (found.Name, await store.ReadAllAsync(found.Name, default));
         }, null, default);
-        foreach (StoredObject item in await store.ListAllAsync("appliances/", default)) await store.DeleteAsync(item.Name, default);
+        foreach (StoredObject item in await store.ListAllAsync("appliances/", default))
+            await store.DeleteAsync(item.Name, default);
         await store.PutAsync(name, new ObjectContent(claim!), PutOptions.Metadata, default);
     }
 
@@ -138,7 +158,8 @@ public sealed class LeaseClockTests
         internal TaskCompletionSource<bool> Answer { get; } = new();
         internal TaskCompletionSource<bool> Answered { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
-        public override async Task PutAsync(string name, ObjectContent content, PutOptions options, CancellationToken cancellationToken)
+        public override async Task PutAsync(string name, ObjectContent content, PutOptions options,
+            CancellationToken cancellationToken)
         {
             await base.PutAsync(name, content, options, cancellationToken);
             if (!name.EndsWith("/" + Layout.Number(1) + "." + Layout.Number(1), StringComparison.Ordinal)) return;
@@ -158,7 +179,8 @@ public sealed class LeaseClockTests
     /// <summary>A store that stamps what it likes.</summary>
     private sealed class StampedStore(IObjectStore inner, Func<StoredObject, StoredObject> stamp) : WrappedStore(inner)
     {
-        public override async Task<StoredObject?> StatAsync(string name, CancellationToken cancellationToken) => await base.StatAsync(name, cancellationToken) is StoredObject found ? stamp(found) : null;
+        public override async Task<StoredObject?> StatAsync(string name, CancellationToken cancellationToken) =>
+            await base.StatAsync(name, cancellationToken) is StoredObject found ? stamp(found) : null;
 
         protected override void Dispose(bool disposing) { }
     }

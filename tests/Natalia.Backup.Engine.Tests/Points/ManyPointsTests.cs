@@ -8,7 +8,10 @@ using Natalia.Backup.Testing;
 
 namespace Natalia.Backup.Engine.Tests.Points;
 
-/// <summary>Very many points: what is asked of the store follows what is done, not what is there. Seconds are for benchmarks; requests are counted here.</summary>
+/// <summary>
+/// Very many points: what is asked of the store follows what is done, not what is there. Seconds are for benchmarks;
+/// requests are counted here.
+/// </summary>
 public sealed class ManyPointsTests
 {
     private static readonly DateTime s_first = new(2026, 1, 1, 0, 0, 0, DateTimeKind.Utc);
@@ -24,7 +27,9 @@ public sealed class ManyPointsTests
         Assert.InRange(requests, 1, 95);
 
         // The catalog is derived: without it, and with a damaged one, the list is the same.
-        List<StoredObject> catalog = await bench.Store.ListAllAsync(Layout.Appliance(RepositoryBench.Appliance.ApplianceId) + "catalog/", default);
+        List<StoredObject> catalog =
+            await bench.Store.ListAllAsync(Layout.Appliance(RepositoryBench.Appliance.ApplianceId) + "catalog/",
+            default);
         Assert.NotEmpty(catalog);
         foreach (StoredObject item in catalog)
         {
@@ -48,14 +53,19 @@ public sealed class ManyPointsTests
         string room = Layout.Manifests(RepositoryBench.Appliance.ApplianceId);
         foreach (StoredObject manifest in await bench.Store.ListAllAsync(room, default))
         {
-            if (!manifest.Name.EndsWith(gone.RestorePointId, StringComparison.Ordinal) && !manifest.Name.EndsWith(cut.RestorePointId, StringComparison.Ordinal)) continue;
+            if (!manifest.Name.EndsWith(gone.RestorePointId, StringComparison.Ordinal)
+                && !manifest.Name.EndsWith(cut.RestorePointId, StringComparison.Ordinal))
+                continue;
             byte[] bytes = await bench.Store.ReadAllAsync(manifest.Name, default);
             await bench.Store.DeleteAsync(manifest.Name, default);
-            if (manifest.Name.EndsWith(cut.RestorePointId, StringComparison.Ordinal)) await bench.Store.PutAsync(manifest.Name, new ObjectContent(bytes.AsMemory(0, bytes.Length - 1)), PutOptions.Metadata, default);
+            if (manifest.Name.EndsWith(cut.RestorePointId, StringComparison.Ordinal))
+                await bench.Store.PutAsync(manifest.Name, new ObjectContent(bytes.AsMemory(0, bytes.Length - 1)),
+                    PutOptions.Metadata, default);
         }
         using Repository repository = await bench.OpenAsync();
         var damaged = new List<NataliaException>();
-        IReadOnlyList<RestorePoint> left = await repository.GetRestorePointsAsync(new RestorePointFilter(), damaged.Add, default);
+        IReadOnlyList<RestorePoint> left = await repository.GetRestorePointsAsync(new RestorePointFilter(), damaged.Add,
+            default);
         Assert.Equal(298, left.Count);
         Assert.Equal(ErrorIds.ManifestDamaged, Assert.Single(damaged).ErrorId);
     }
@@ -86,7 +96,9 @@ public sealed class ManyPointsTests
         Assert.Equal(640, (await CountAsync(bench, ListAsync)).Result.Count);
     }
 
-    private static string Key(RestorePoint point) => $"{point.RestorePointId} {point.TimeUtc:O} {point.Type} {point.SizeBytes} {point.StoredBytes} {point.Reason} {point.Disks.Count}";
+    private static string Key(RestorePoint point) =>
+        $"{point.RestorePointId} {point.TimeUtc:O} {point.Type} {point.SizeBytes} {point.StoredBytes} {point.Reason} "
+        + $"{point.Disks.Count}";
 
     private static async Task<(long Remove, long Reclaim)> RemoveOldestAsync(RepositoryBench bench, int count)
     {
@@ -98,7 +110,8 @@ public sealed class ManyPointsTests
             await r.RemoveRestorePointsAsync(appliance, removals, (_, refusal) => Assert.Null(refusal), default);
             return 0;
         })).Requests;
-        (ReclaimResult result, long reclaim) = await CountAsync(bench, r => r.ReclaimAsync(appliance, TimeSpan.Zero, default));
+        (ReclaimResult result, long reclaim) = await CountAsync(bench,
+            r => r.ReclaimAsync(appliance, TimeSpan.Zero, default));
         Assert.Equal(count, result.ForgottenPoints);
         return (remove, reclaim);
     }
@@ -119,14 +132,17 @@ public sealed class ManyPointsTests
             new Random(state).NextBytes(disk.AsSpan((state & 3) * 65536, 65536));
             return disk;
         }
-        var source = new TrackedMemoryDiskSource(Disk(number), "t" + number, new Dictionary<string, byte[]> { ["t" + (number - 1)] = Disk(number - 1) });
+        var source = new TrackedMemoryDiskSource(Disk(number), "t" + number,
+            new Dictionary<string, byte[]> { ["t" + (number - 1)] = Disk(number - 1) });
         return RepositoryBench.BackupAsync(repository, source, s_first.AddHours(6 * number));
     }
 
-    private static async Task<IReadOnlyList<RestorePoint>> ListAsync(Repository repository) => await repository.GetRestorePointsAsync(new RestorePointFilter(), null, default);
+    private static async Task<IReadOnlyList<RestorePoint>> ListAsync(Repository repository) =>
+        await repository.GetRestorePointsAsync(new RestorePointFilter(), null, default);
 
     /// <summary>Does something in a session of its own, and counts what it asks of the store.</summary>
-    private static async Task<(T Result, long Requests)> CountAsync<T>(RepositoryBench bench, Func<Repository, Task<T>> work)
+    private static async Task<(T Result, long Requests)> CountAsync<T>(RepositoryBench bench,
+        Func<Repository, Task<T>> work)
     {
         var counting = new CountingStore(new FaultStore(bench.Store));
         using Repository repository = await bench.OpenAsync(counting);

@@ -7,7 +7,9 @@ using static Natalia.Backup.Testing.RepositoryBench;
 
 namespace Natalia.Backup.Engine.Tests.Points;
 
-/// <summary>A point whose manifest is damaged: what the log tells of it is shown, and nothing else is made of it.</summary>
+/// <summary>
+/// A point whose manifest is damaged: what the log tells of it is shown, and nothing else is made of it.
+/// </summary>
 public sealed class UnreadablePointTests
 {
     private static readonly DateTime s_first = new(2026, 11, 20, 6, 0, 0, DateTimeKind.Utc);
@@ -21,12 +23,15 @@ public sealed class UnreadablePointTests
         using Repository repository = await bench.OpenAsync();
         var damage = new List<NataliaException>();
 
-        IReadOnlyList<RestorePoint> all = await repository.GetRestorePointsAsync(new RestorePointFilter { IncludeUnreadable = true }, damage.Add, default);
+        IReadOnlyList<RestorePoint> all =
+            await repository.GetRestorePointsAsync(new RestorePointFilter { IncludeUnreadable = true },
+            damage.Add, default);
         Assert.Equal(made.Select(p => p.RestorePointId).Reverse(), all.Select(p => p.RestorePointId));
         RestorePoint found = all[1];
         Assert.False(found.IsReadable);
         Assert.Equal(VerificationState.Failed, found.Verification);
-        Assert.Equal((made[1].TimeUtc, made[1].Sequence, made[1].Type, made[1].ApplianceName, made[1].StoredBytes), (found.TimeUtc, found.Sequence, found.Type, found.ApplianceName, found.StoredBytes));
+        Assert.Equal((made[1].TimeUtc, made[1].Sequence, made[1].Type, made[1].ApplianceName, made[1].StoredBytes),
+            (found.TimeUtc, found.Sequence, found.Type, found.ApplianceName, found.StoredBytes));
         Assert.Empty(found.Disks);
         Assert.Null(found.SizeBytes);
         Assert.All([all[0], all[2]], p => Assert.True(p.IsReadable));
@@ -37,9 +42,16 @@ public sealed class UnreadablePointTests
         Assert.Contains(made[1].RestorePointId, told.Message);
         Assert.Contains("Repair-NataliaRepository", told.RecommendedAction);
 
-        var around = new RestorePointFilter { IncludeUnreadable = true, AfterUtc = s_first.AddMinutes(30), BeforeUtc = s_first.AddMinutes(90) };
-        Assert.Equal(found.RestorePointId, Assert.Single(await repository.GetRestorePointsAsync(around, _ => { }, default)).RestorePointId);
-        Assert.Empty(await repository.GetRestorePointsAsync(around with { AfterUtc = s_first.AddMinutes(70) }, _ => { }, default));
+        var around = new RestorePointFilter
+        {
+            IncludeUnreadable = true,
+            AfterUtc = s_first.AddMinutes(30),
+            BeforeUtc = s_first.AddMinutes(90),
+        };
+        Assert.Equal(found.RestorePointId,
+            Assert.Single(await repository.GetRestorePointsAsync(around, _ => { }, default)).RestorePointId);
+        Assert.Empty(await repository.GetRestorePointsAsync(around with { AfterUtc = s_first.AddMinutes(70) }, _ => { },
+            default));
         Assert.Equal(2, (await repository.GetRestorePointsAsync(new RestorePointFilter(), _ => { }, default)).Count);
         await Assert.ThrowsAsync<NataliaException>(() => PointsAsync(repository));
     }
@@ -53,14 +65,19 @@ public sealed class UnreadablePointTests
         using Repository repository = await bench.OpenAsync();
         RestorePoint found = await FindAsync(repository);
 
-        foreach (Func<Task> use in new Func<Task>[] { () => RestoreAsync(repository, found), () => repository.RemoveRestorePointAsync(found, "t", default), () => repository.SetProtectionAsync(found, true, "t", default), async () => await (await repository.OpenPointAsync(found, default)).GetConfigurationAsync(default) })
+        foreach (Func<Task> use in new Func<Task>[] { () => RestoreAsync(repository,
+            found), () => repository.RemoveRestorePointAsync(found, "t", default),
+            () => repository.SetProtectionAsync(found, true, "t", default),
+            async () => await (await repository.OpenPointAsync(found, default)).GetConfigurationAsync(default) })
             Assert.Equal(ErrorIds.ManifestDamaged, (await Assert.ThrowsAsync<NataliaException>(use)).ErrorId);
         NataliaException? refusal = await repository.FindRemovalRefusalAsync(found, default);
         Assert.Equal(ErrorIds.ManifestDamaged, refusal?.ErrorId);
         Assert.Contains("was not removed", refusal?.Message);
         CheckResult verified = await repository.VerifyRestorePointAsync(found, null, default);
         Assert.Equal((CheckOutcome.Failed, ErrorIds.ManifestDamaged), (verified.Result, verified.ErrorId));
-        Assert.Equal(3, (await repository.GetRestorePointsAsync(new RestorePointFilter { IncludeUnreadable = true }, _ => { }, default)).Count);
+        Assert.Equal(3,
+            (await repository.GetRestorePointsAsync(new RestorePointFilter { IncludeUnreadable = true }, _ => { },
+                default)).Count);
     }
 
     [Fact]
@@ -71,7 +88,9 @@ public sealed class UnreadablePointTests
         await DamageAsync(bench, made[2]);
         using Repository repository = await bench.OpenAsync();
 
-        Assert.Equal(ErrorIds.RestorePointIsNewest, (await Assert.ThrowsAsync<NataliaException>(() => repository.RemoveRestorePointAsync(made[1], "t", default))).ErrorId);
+        Assert.Equal(ErrorIds.RestorePointIsNewest,
+            (await Assert.ThrowsAsync<NataliaException>(
+                () => repository.RemoveRestorePointAsync(made[1], "t", default))).ErrorId);
         Assert.False(RetentionPoint.From(await FindAsync(repository)).IsGood);
     }
 
@@ -81,11 +100,15 @@ public sealed class UnreadablePointTests
         using var bench = new RepositoryBench();
         RestorePoint[] made = await MakeAsync(bench, 2);
         await DamageAsync(bench, made[0]);
-        foreach (StoredObject record in (await bench.Store.ListAllAsync("appliances/", default)).FindAll(o => o.Name.Contains("/log/") && o.Name.Contains("point-made"))) await bench.Store.DeleteAsync(record.Name, default);
+        foreach (StoredObject record in (await bench.Store.ListAllAsync("appliances/",
+            default)).FindAll(o => o.Name.Contains("/log/") && o.Name.Contains("point-made")))
+            await bench.Store.DeleteAsync(record.Name, default);
         using Repository repository = await bench.OpenAsync();
         var damage = new List<NataliaException>();
 
-        IReadOnlyList<RestorePoint> all = await repository.GetRestorePointsAsync(new RestorePointFilter { IncludeUnreadable = true }, damage.Add, default);
+        IReadOnlyList<RestorePoint> all =
+            await repository.GetRestorePointsAsync(new RestorePointFilter { IncludeUnreadable = true },
+            damage.Add, default);
         Assert.Equal([made[1].RestorePointId], all.Select(p => p.RestorePointId));
         Assert.Contains(made[0].RestorePointId, Assert.Single(damage).Message);
     }
@@ -95,27 +118,34 @@ public sealed class UnreadablePointTests
     {
         using var bench = new RepositoryBench();
         RestorePoint[] made = await MakeAsync(bench, 3);
-        using (Repository repository = await bench.OpenAsync()) await repository.RemoveRestorePointAsync(made[0], "t", default);
+        using (Repository repository = await bench.OpenAsync())
+            await repository.RemoveRestorePointAsync(made[0], "t", default);
         await DamageAsync(bench, made[0]);
         using Repository again = await bench.OpenAsync();
 
-        Assert.Equal(2, (await again.GetRestorePointsAsync(new RestorePointFilter { IncludeUnreadable = true }, e => Assert.Fail(e.Message), default)).Count);
+        Assert.Equal(2,
+            (await again.GetRestorePointsAsync(new RestorePointFilter { IncludeUnreadable = true },
+                e => Assert.Fail(e.Message), default)).Count);
     }
 
     private static async Task<RestorePoint[]> MakeAsync(RepositoryBench bench, int count)
     {
         var made = new RestorePoint[count];
         using Repository repository = await bench.CreateAsync();
-        for (int i = 0; i < count; i++) made[i] = await BackupAsync(repository, Disk(100_000, i), time: s_first.AddHours(i));
+        for (int i = 0; i < count; i++)
+            made[i] = await BackupAsync(repository, Disk(100_000, i), time: s_first.AddHours(i));
         return made;
     }
 
     private static async Task<RestorePoint> FindAsync(Repository repository) =>
-        (await repository.GetRestorePointsAsync(new RestorePointFilter { IncludeUnreadable = true }, _ => { }, default)).Single(p => !p.IsReadable);
+        (await repository.GetRestorePointsAsync(new RestorePointFilter { IncludeUnreadable = true }, _ => { },
+            default)).Single(p => !p.IsReadable);
 
     private static async Task DamageAsync(RepositoryBench bench, RestorePoint point)
     {
-        StoredObject manifest = (await bench.Store.ListAllAsync("appliances/", default)).Single(o => o.Name.Contains("/points/") && o.Name.EndsWith(point.RestorePointId, StringComparison.Ordinal));
+        StoredObject manifest = (await bench.Store.ListAllAsync("appliances/",
+            default)).Single(
+                o => o.Name.Contains("/points/") && o.Name.EndsWith(point.RestorePointId, StringComparison.Ordinal));
         byte[] bytes = await bench.Store.ReadAllAsync(manifest.Name, default);
         bytes[bytes.Length / 2] ^= 1;
         await bench.Store.DeleteAsync(manifest.Name, default);

@@ -15,7 +15,10 @@ namespace Natalia.Backup.Engine.Tests.Reclaim;
 
 public sealed class ReclaimTests
 {
-    /// <summary>Backups, removals, optimizations and crashes in random order: every point that is left restores, and dead lists and mark-and-sweep agree on what is free.</summary>
+    /// <summary>
+    /// Backups, removals, optimizations and crashes in random order: every point that is left restores, and dead lists
+    /// and mark-and-sweep agree on what is free.
+    /// </summary>
     [Theory]
     [InlineData(1)]
     [InlineData(2)]
@@ -23,7 +26,8 @@ public sealed class ReclaimTests
     [InlineData(4)]
     [InlineData(5)]
     [InlineData(6)]
-    public Task Any_sequence_of_backup_removal_and_reclaim_keeps_every_point_whole(int seed) => Sequence.CheckAsync(seed, 40, 10, async steps =>
+    public Task Any_sequence_of_backup_removal_and_reclaim_keeps_every_point_whole(int seed) =>
+        Sequence.CheckAsync(seed, 40, 10, async steps =>
     {
         using var bench = new RepositoryBench { CheckpointBytes = 600_000 };
         (await bench.CreateAsync()).Dispose();
@@ -40,7 +44,11 @@ public sealed class ReclaimTests
                     bool both = random.Next(3) == 0;
                     if (both) system = Change(system, random.Next(1, 10), random.Next());
                     BackupRequest request = Request(new MemoryDiskSource(disk));
-                    if (both) request = request with { Disks = [.. request.Disks, new BackupDisk("scsi0", DiskRole.System, new MemoryDiskSource(system))] };
+                    if (both) request = request with
+                    {
+                        Disks = [.. request.Disks,
+                            new BackupDisk("scsi0", DiskRole.System, new MemoryDiskSource(system))],
+                    };
                     RestorePoint made = await repository.BackupAsync(request, null, null, default);
                     states[made.RestorePointId] = (disk, both ? system : null);
                     break;
@@ -55,15 +63,18 @@ public sealed class ReclaimTests
                     ReclaimResult planned = await repository.PlanReclaimAsync(Appliance.ApplianceId, TimeSpan.Zero,
                         default);
                     Assert.Equal(planned, await repository.ReclaimAsync(Appliance.ApplianceId, TimeSpan.Zero, default)
-                        with { IsWhatIf = true });
+                        with
+                    { IsWhatIf = true });
                     break;
                 default:
                     repository.Dispose();
-                    var faulty = new FaultStore(bench.Store, random.Next(2) == 0 ? Fault.CrashBefore : Fault.CrashAfter, random.Next(4, 40), seed: seed);
+                    var faulty = new FaultStore(bench.Store, random.Next(2) == 0 ? Fault.CrashBefore : Fault.CrashAfter,
+                        random.Next(4, 40), seed: seed);
                     try
                     {
                         using Repository dying = await bench.OpenAsync(faulty);
-                        if (random.Next(2) == 0) await dying.ReclaimAsync(Appliance.ApplianceId, TimeSpan.Zero, default);
+                        if (random.Next(2) == 0)
+                            await dying.ReclaimAsync(Appliance.ApplianceId, TimeSpan.Zero, default);
                         else
                         {
                             byte[] next = Change(disk, 10, random.Next());
@@ -77,7 +88,8 @@ public sealed class ReclaimTests
                     // A point that the dying process had just published counts as made.
                     foreach (RestorePoint found in await PointsAsync(repository))
                     {
-                        if (!states.ContainsKey(found.RestorePointId)) states[found.RestorePointId] = (await RestoreAsync(repository, found, "scsi1"), null);
+                        if (!states.ContainsKey(found.RestorePointId))
+                            states[found.RestorePointId] = (await RestoreAsync(repository, found, "scsi1"), null);
                     }
                     break;
             }
@@ -88,7 +100,8 @@ public sealed class ReclaimTests
         repository.Dispose();
     });
 
-    private static async Task AssertWholeAsync(Repository repository, Dictionary<string, (byte[] Data, byte[]? System)> states, string what)
+    private static async Task AssertWholeAsync(Repository repository,
+        Dictionary<string, (byte[] Data, byte[]? System)> states, string what)
     {
         IReadOnlyList<RestorePoint> points = await PointsAsync(repository);
         Assert.Equal(states.Keys.Order(), points.Select(p => p.RestorePointId).Order());
@@ -110,7 +123,11 @@ public sealed class ReclaimTests
     {
         string appliance = Appliance.ApplianceId;
         var settings = RepositorySettings.Decode(await bench.Store.ReadAllAsync(Layout.Settings, default), "test");
-        using RepositorySecrets secrets = KeySlot.TryOpen(await bench.Store.ReadAllAsync((await bench.Store.ListAllAsync(Layout.Keys, default))[0].Name, default), Secret(bench.Password), Hash256.Of(await bench.Store.ReadAllAsync(Layout.Settings, default)))!;
+        using RepositorySecrets secrets =
+            KeySlot.TryOpen(
+                await bench.Store.ReadAllAsync((await bench.Store.ListAllAsync(Layout.Keys, default))[0].Name,
+            default),
+            Secret(bench.Password), Hash256.Of(await bench.Store.ReadAllAsync(Layout.Settings, default)))!;
         var core = new RepositoryCore(bench.Store, settings, secrets, bench.Options);
         var manifests = new ManifestReader(core);
         var reached = new HashSet<string>();
@@ -118,9 +135,11 @@ public sealed class ReclaimTests
         foreach (Run run in await manifests.ListAsync(appliance, default))
         {
             PointManifest manifest = await manifests.ReadAsync(appliance, run, default);
-            if (manifest.Configuration is Reference configuration) reached.Add(Layout.Pack(appliance, PackArea.Meta, configuration.Run, configuration.Pack));
+            if (manifest.Configuration is Reference configuration)
+                reached.Add(Layout.Pack(appliance, PackArea.Meta, configuration.Run, configuration.Pack));
             foreach (ManifestDisk disk in manifest.Disks)
-                if (disk.Root.Reference is Reference root) await MarkAsync(new MapReader(core.PackReader(appliance), disk.Root), root, disk.Root.Level);
+                if (disk.Root.Reference is Reference root)
+                    await MarkAsync(new MapReader(core.PackReader(appliance), disk.Root), root, disk.Root.Level);
         }
         // Runs that died before their manifest are the next run's to sweep.
         long newest = (await manifests.ListAsync(appliance, default)).Select(r => r.Sequence).DefaultIfEmpty(0).Max();
@@ -129,7 +148,8 @@ public sealed class ReclaimTests
             if (!pack.Name.Contains("/data/") && !pack.Name.Contains("/meta/")) continue;
             string name = pack.Name.Split(".r")[0];
             if (Run.TryParse(name.Split('/')[3], out Run run) && run.Sequence > newest) continue;
-            Assert.True(reached.Contains(name), $"{what}: nothing needs {pack.Name} ({pack.Length} bytes), and it is still there");
+            Assert.True(reached.Contains(name),
+                $"{what}: nothing needs {pack.Name} ({pack.Length} bytes), and it is still there");
         }
 
         async Task MarkAsync(MapReader map, Reference reference, int level)

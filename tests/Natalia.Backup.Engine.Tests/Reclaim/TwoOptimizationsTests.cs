@@ -9,12 +9,15 @@ using static Natalia.Backup.Testing.RepositoryBench;
 namespace Natalia.Backup.Engine.Tests.Reclaim;
 
 /// <summary>
-/// Optimizations of one appliance that meet: whatever operation of the one the other comes before, points restore, and after one more nothing is left that only a repair would find.
+/// Optimizations of one appliance that meet: whatever operation of the one the other comes before, points restore, and
+/// after one more nothing is left that only a repair would find.
 /// </summary>
 public sealed class TwoOptimizationsTests
 {
-    /// <param name="twice">Whether an earlier optimization has rewritten packs, and left what it replaced to readers.</param>
-    /// <param name="first">What becomes of the one that was interrupted by the other: it goes on, or dies one operation later.</param>
+    /// <param name="twice">Whether an earlier optimization has rewritten packs, and left what it replaced to
+    /// readers.</param>
+    /// <param name="first">What becomes of the one that was interrupted by the other: it goes on, or dies one operation
+    /// later.</param>
     /// <param name="meet">Whether another one comes; else the one dies alone.</param>
     [Theory]
     [InlineData(false, Fault.None, true)]
@@ -34,10 +37,13 @@ public sealed class TwoOptimizationsTests
         using (Repository repository = await bench.CreateAsync())
         {
             await MakeAsync(repository);
-            // Of what each adds, most dies with the next point and the rest with the one after. Or, of the first, a part dies with a point of which nothing is left then.
+            // Of what each adds, most dies with the next point and the rest with the one after. Or, of the first, a
+            // part dies with a point of which nothing is left then.
             for (int i = 0; i < 5; i++)
             {
-                disk = Renew(disk, !meet ? Enumerable.Range(0, 10) : i % 2 == 0 ? Enumerable.Range(0, 17) : Enumerable.Range(17, 7), i);
+                disk = Renew(disk,
+                    !meet ? Enumerable.Range(0, 10) : i % 2 == 0 ? Enumerable.Range(0, 17) : Enumerable.Range(17, 7),
+                    i);
                 await MakeAsync(repository);
             }
             await RemoveAsync(repository, 0);
@@ -77,15 +83,19 @@ public sealed class TwoOptimizationsTests
             foreach (RestorePoint point in await PointsAsync(next))
             {
                 byte[] restored = await RestoreAsync(next, point);
-                Assert.True(states[point.RestorePointId].AsSpan().SequenceEqual(restored), $"{what}: the point {point.Sequence}");
+                Assert.True(states[point.RestorePointId].AsSpan().SequenceEqual(restored),
+                    $"{what}: the point {point.Sequence}");
             }
             await ReclaimTests.AssertSweptAsync(bench, what);
             CheckResult? failed = (await CheckAsync(next)).Find(r => r.Result == CheckOutcome.Failed);
             Assert.True(failed is null, $"{what}: {failed?.Detail}");
-            RepairReport repair = await next.RepairAsync(new RepairOptions { WhatIf = true }, (_, why) => throw why, null, default);
-            Assert.True(repair.Findings.Count == 0 && repair.UnneededBytes == 0, $"{what}: {repair.UnneededBytes} bytes that only a repair finds; {string.Join(" ", repair.Findings)}");
+            RepairReport repair = await next.RepairAsync(new RepairOptions { WhatIf = true }, (_, why) => throw why,
+                null, default);
+            Assert.True(repair.Findings.Count == 0 && repair.UnneededBytes == 0,
+                $"{what}: {repair.UnneededBytes} bytes that only a repair finds; {string.Join(" ", repair.Findings)}");
         }
-        Assert.True(operations > 20 && (twice || !meet || repacked > 0), $"{operations} operations, {repacked} rewritten");
+        Assert.True(operations > 20 && (twice || !meet || repacked > 0),
+            $"{operations} operations, {repacked} rewritten");
 
         async Task MakeAsync(Repository repository)
         {
@@ -94,10 +104,16 @@ public sealed class TwoOptimizationsTests
             ids.Add(id);
         }
 
-        async Task RemoveAsync(Repository repository, int index) => await repository.RemoveRestorePointAsync((await PointsAsync(repository)).Single(p => p.RestorePointId == ids[index]), "a test", default);
+        async Task RemoveAsync(Repository repository, int index) =>
+            await repository.RemoveRestorePointAsync(
+                (await PointsAsync(repository)).Single(p => p.RestorePointId == ids[index]),
+                "a test", default);
     }
 
-    /// <summary>Whatever operation a backup comes before: the optimization takes nothing for missing, and the new point is whole.</summary>
+    /// <summary>
+    /// Whatever operation a backup comes before: the optimization takes nothing for missing, and the new point is
+    /// whole.
+    /// </summary>
     [Fact]
     public async Task A_backup_beside_an_optimization_is_no_reason_to_warn()
     {

@@ -7,7 +7,10 @@ using static Natalia.Backup.Testing.RepositoryBench;
 
 namespace Natalia.Backup.Engine.Tests.Reclaim;
 
-/// <summary>Whatever operation of the store a removal or an optimization dies at: every point that was not removed restores, a new backup works, and all space can be given back.</summary>
+/// <summary>
+/// Whatever operation of the store a removal or an optimization dies at: every point that was not removed restores, a
+/// new backup works, and all space can be given back.
+/// </summary>
 public sealed class UpkeepCrashTests
 {
     [Theory]
@@ -18,10 +21,15 @@ public sealed class UpkeepCrashTests
     [InlineData(Fault.FailBefore)]
     [InlineData(Fault.FailAfter)]
     [InlineData(Fault.Gone)]
-    public Task A_removal_that_dies_at_any_operation_harms_nothing(Fault fault) => SweepAsync(fault, removeFirst: false, async repository =>
+    public Task A_removal_that_dies_at_any_operation_harms_nothing(Fault fault) =>
+        SweepAsync(fault, removeFirst: false, async repository =>
     {
         IReadOnlyList<RestorePoint> points = await PointsAsync(repository);
-        await repository.RemoveRestorePointsAsync(Appliance.ApplianceId, [new PointRemoval(points[1], "a test"), new PointRemoval(points[3], "a test")], (_, refusal) => { if (refusal is not null) throw refusal; }, default);
+        await repository.RemoveRestorePointsAsync(Appliance.ApplianceId,
+            [new PointRemoval(points[1], "a test"), new PointRemoval(points[3], "a test")], (_, refusal) =>
+        {
+            if (refusal is not null) throw refusal;
+        }, default);
     });
 
     [Theory]
@@ -32,7 +40,9 @@ public sealed class UpkeepCrashTests
     [InlineData(Fault.FailBefore)]
     [InlineData(Fault.FailAfter)]
     [InlineData(Fault.Gone)]
-    public Task An_optimization_that_dies_at_any_operation_harms_nothing(Fault fault) => SweepAsync(fault, removeFirst: true, repository => repository.ReclaimAsync(Appliance.ApplianceId, TimeSpan.Zero, default));
+    public Task An_optimization_that_dies_at_any_operation_harms_nothing(Fault fault) =>
+        SweepAsync(fault, removeFirst: true,
+            repository => repository.ReclaimAsync(Appliance.ApplianceId, TimeSpan.Zero, default));
 
     private static async Task SweepAsync(Fault fault, bool removeFirst, Func<Repository, Task> work)
     {
@@ -42,10 +52,12 @@ public sealed class UpkeepCrashTests
         string[] removed;
         using (Repository repository = await bench.CreateAsync())
         {
-            for (int i = 0; i < 5; i++) states[(await BackupAsync(repository, disk = Change(disk, 14, i))).RestorePointId] = disk;
+            for (int i = 0; i < 5; i++)
+                states[(await BackupAsync(repository, disk = Change(disk, 14, i))).RestorePointId] = disk;
             IReadOnlyList<RestorePoint> points = await PointsAsync(repository);
             removed = [points[1].RestorePointId, points[3].RestorePointId];
-            foreach (string id in removeFirst ? removed : []) await repository.RemoveRestorePointAsync(points.Single(p => p.RestorePointId == id), "a test", default);
+            foreach (string id in removeFirst ? removed : [])
+                await repository.RemoveRestorePointAsync(points.Single(p => p.RestorePointId == id), "a test", default);
         }
         Dictionary<string, byte[]> before = await CopyAsync(bench.Store);
         int operations = int.MaxValue;
@@ -68,8 +80,10 @@ public sealed class UpkeepCrashTests
             string what = $"{fault} at {at}" + (at >= 0 && at < faulty.Log.Count ? ": " + faulty.Log[at] : "");
             using Repository repository = await bench.OpenAsync();
             IReadOnlyList<RestorePoint> points = await PointsAsync(repository);
-            Assert.True(states.Keys.Except(removed).All(id => points.Any(p => p.RestorePointId == id)), $"{what}: a point that nobody removed is gone");
-            if (done || removeFirst) Assert.True(!points.Any(p => removed.Contains(p.RestorePointId)), $"{what}: a removed point is there");
+            Assert.True(states.Keys.Except(removed).All(id => points.Any(p => p.RestorePointId == id)),
+                $"{what}: a point that nobody removed is gone");
+            if (done || removeFirst)
+                Assert.True(!points.Any(p => removed.Contains(p.RestorePointId)), $"{what}: a removed point is there");
             if (fault == Fault.Tear && at >= 0 && faulty.Log[at].Contains("/leases/")) continue;
             byte[] next = Change(disk, 6, 99);
             string made = (await BackupAsync(repository, next)).RestorePointId;
@@ -77,7 +91,9 @@ public sealed class UpkeepCrashTests
             foreach (RestorePoint point in await PointsAsync(repository))
             {
                 byte[] bytes = await RestoreAsync(repository, point);
-                Assert.True((point.RestorePointId == made ? next : states[point.RestorePointId]).AsSpan().SequenceEqual(bytes), $"{what}: the point {point.Sequence}");
+                Assert.True((point.RestorePointId == made ? next : states[point.RestorePointId]).AsSpan()
+                    .SequenceEqual(bytes),
+                    $"{what}: the point {point.Sequence}");
             }
             await ReclaimTests.AssertSweptAsync(bench, what);
             // A torn object under a final name is what no store may leave; where one did, the check says so.
@@ -91,13 +107,16 @@ public sealed class UpkeepCrashTests
     private static async Task<Dictionary<string, byte[]>> CopyAsync(IObjectStore store)
     {
         var copy = new Dictionary<string, byte[]>(StringComparer.Ordinal);
-        foreach (StoredObject item in await store.ListAllAsync("", default)) copy[item.Name] = await store.ReadAllAsync(item.Name, default);
+        foreach (StoredObject item in await store.ListAllAsync("", default))
+            copy[item.Name] = await store.ReadAllAsync(item.Name, default);
         return copy;
     }
 
     private static async Task ResetAsync(IObjectStore store, Dictionary<string, byte[]> copy)
     {
-        foreach (StoredObject item in await store.ListAllAsync("", default)) await store.DeleteAsync(item.Name, default);
-        foreach (KeyValuePair<string, byte[]> item in copy) await store.PutAsync(item.Key, new ObjectContent(item.Value), PutOptions.Metadata, default);
+        foreach (StoredObject item in await store.ListAllAsync("", default))
+            await store.DeleteAsync(item.Name, default);
+        foreach (KeyValuePair<string, byte[]> item in copy)
+            await store.PutAsync(item.Key, new ObjectContent(item.Value), PutOptions.Metadata, default);
     }
 }

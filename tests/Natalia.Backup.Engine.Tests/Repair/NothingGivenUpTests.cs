@@ -11,7 +11,10 @@ using static Natalia.Backup.Testing.RepositoryBench;
 
 namespace Natalia.Backup.Engine.Tests.Repair;
 
-/// <summary>What looks like loss and is none, and what others do meanwhile: nothing that somebody may still want goes, not even where giving up was asked for.</summary>
+/// <summary>
+/// What looks like loss and is none, and what others do meanwhile: nothing that somebody may still want goes, not even
+/// where giving up was asked for.
+/// </summary>
 public sealed class NothingGivenUpTests
 {
     private static string Id => RepositoryBench.Appliance.ApplianceId;
@@ -34,7 +37,8 @@ public sealed class NothingGivenUpTests
             await bench.Store.DeleteAsync(item.Name, default);
         }
         Assert.Equal(0, (await RepairAsync(bench, s_giveUp)).RemovedPoints);
-        foreach (KeyValuePair<string, byte[]> item in away) await bench.Store.PutAsync(item.Key, new ObjectContent(item.Value), PutOptions.Metadata, default);
+        foreach (KeyValuePair<string, byte[]> item in away)
+            await bench.Store.PutAsync(item.Key, new ObjectContent(item.Value), PutOptions.Metadata, default);
         await AssertWholeAsync(bench, states);
     }
 
@@ -78,8 +82,10 @@ public sealed class NothingGivenUpTests
                 await BackupAsync(repository, disk);
             }
         }
-        foreach (StoredObject manifest in (await bench.Store.ListAllAsync(Layout.Manifests(Id), default)).Take(255)) await bench.Store.DeleteAsync(manifest.Name, default);
-        using (Repository repository = await bench.OpenAsync()) await repository.ReclaimAsync(Id, Repository.DefaultGrace, default);
+        foreach (StoredObject manifest in (await bench.Store.ListAllAsync(Layout.Manifests(Id), default)).Take(255))
+            await bench.Store.DeleteAsync(manifest.Name, default);
+        using (Repository repository = await bench.OpenAsync())
+            await repository.ReclaimAsync(Id, Repository.DefaultGrace, default);
         Assert.Equal(0, (await RepairAsync(bench, new RepairOptions())).LostPoints);
         using Repository look = await bench.OpenAsync();
         Assert.Equal(330, (await PointsAsync(look)).Count);
@@ -99,9 +105,12 @@ public sealed class NothingGivenUpTests
         string? refusal = null;
         // While it looks through the maps, which takes hours where there is much.
         var store = new HookedStore(bench.Store, (what, name) => what == "read" && name.Contains("/meta/"), async () =>
-            refusal = (await Assert.ThrowsAsync<NataliaException>(() => admin.SetProtectionAsync(point, true, "keep what is left", default))).ErrorId);
+            refusal =
+                (await Assert.ThrowsAsync<NataliaException>(
+                    () => admin.SetProtectionAsync(point, true, "keep what is left", default))).ErrorId);
         using Repository repairing = await bench.OpenAsync(store);
-        await repairing.RepairAsync(new RepairOptions { RemoveLost = true }, (_, failure) => throw failure, null, default);
+        await repairing.RepairAsync(new RepairOptions { RemoveLost = true }, (_, failure) => throw failure, null,
+            default);
         Assert.Equal(ErrorIds.LeaseHeld, refusal);
     }
 
@@ -111,12 +120,18 @@ public sealed class NothingGivenUpTests
         using var bench = new RepositoryBench();
         await MakeAsync(bench, 6);
         using Repository repository = await bench.OpenAsync();
-        foreach (RestorePoint point in (await PointsAsync(repository)).Skip(2)) await repository.RemoveRestorePointAsync(point, "test", default);
+        foreach (RestorePoint point in (await PointsAsync(repository)).Skip(2))
+            await repository.RemoveRestorePointAsync(point, "test", default);
         using Repository other = await bench.OpenAsync();
-        var store = new HookedStore(bench.Store, (what, name) => what == "read" && name.Contains("/meta/"), () => other.ReclaimAsync(Id, TimeSpan.Zero, default));
-        using (Repository repairing = await bench.OpenAsync(store)) Assert.Equal(0, (await repairing.RepairAsync(new RepairOptions(), (_, failure) => throw failure, null, default)).LostPoints);
+        var store = new HookedStore(bench.Store, (what, name) => what == "read" && name.Contains("/meta/"),
+            () => other.ReclaimAsync(Id, TimeSpan.Zero, default));
+        using (Repository repairing = await bench.OpenAsync(store))
+            Assert.Equal(0,
+                (await repairing.RepairAsync(new RepairOptions(), (_, failure) => throw failure, null,
+                    default)).LostPoints);
         Assert.True(store.HasStruck);
-        Assert.DoesNotContain(await repository.GetAuditRecordsAsync(new AuditRecordFilter(), _ => { }, default), r => r.Event == "damage-found");
+        Assert.DoesNotContain(await repository.GetAuditRecordsAsync(new AuditRecordFilter(), _ => { }, default),
+            r => r.Event == "damage-found");
     }
 
     [Fact]
@@ -128,15 +143,20 @@ public sealed class NothingGivenUpTests
         using Repository other = await bench.OpenAsync();
         List<RestorePoint> points = [.. (await PointsAsync(other)).Reverse()];
         int removals = 0;
-        var store = new HookedStore(bench.Store, (what, name) => what == "put" && name.Contains("point-removed") && ++removals == 5, async () =>
+        var store = new HookedStore(bench.Store,
+            (what, name) => what == "put" && name.Contains("point-removed") && ++removals == 5, async () =>
         {
             clock.Sleep(TimeSpan.FromMinutes(7));
-            string claim = (await bench.Store.ListAllAsync(Layout.Leases(Id), default)).Last(o => !o.Name.EndsWith(".end", StringComparison.Ordinal)).Name;
+            string claim = (await bench.Store.ListAllAsync(Layout.Leases(Id),
+                default)).Last(o => !o.Name.EndsWith(".end", StringComparison.Ordinal)).Name;
             await bench.Store.PutAsync(claim + ".end", new ObjectContent(new byte[1]), PutOptions.Metadata, default);
             Assert.True((await other.SetProtectionAsync(points[20], true, "keep", default)).IsProtected);
         });
         using Repository removing = await bench.OpenAsync(store);
-        NataliaException lost = await Assert.ThrowsAsync<NataliaException>(() => removing.RemoveRestorePointsAsync(Id, [.. points.Take(25).Select(p => new PointRemoval(p, "test"))], (_, _) => { }, default));
+        NataliaException lost =
+            await Assert.ThrowsAsync<NataliaException>(
+                () => removing.RemoveRestorePointsAsync(Id,
+                    [.. points.Take(25).Select(p => new PointRemoval(p, "test"))], (_, _) => { }, default));
         Assert.Equal(ErrorIds.LeaseLost, lost.ErrorId);
         using Repository look = await bench.OpenAsync();
         Assert.Contains(await PointsAsync(look), p => p.RestorePointId == points[20].RestorePointId);
@@ -152,12 +172,16 @@ public sealed class NothingGivenUpTests
         using var lateBench = new RepositoryBench(bench.Store) { Clock = late };
         using Repository other = await lateBench.OpenAsync();
         int removals = 0;
-        var store = new HookedStore(bench.Store, (what, name) => what == "put" && name.Contains("point-removed") && ++removals == 20, () => other.SetRetentionPolicyAsync(Id, "x", null, default));
+        var store = new HookedStore(bench.Store,
+            (what, name) => what == "put" && name.Contains("point-removed") && ++removals == 20,
+            () => other.SetRetentionPolicyAsync(Id, "x", null, default));
         using Repository removing = await bench.OpenAsync(store);
         List<RestorePoint> points = [.. (await PointsAsync(removing)).Reverse()];
-        await removing.RemoveRestorePointsAsync(Id, [.. points.Take(60).Select(p => new PointRemoval(p, "test"))], (_, _) => { }, default);
+        await removing.RemoveRestorePointsAsync(Id, [.. points.Take(60).Select(p => new PointRemoval(p, "test"))],
+            (_, _) => { }, default);
         Assert.True(store.HasStruck);
-        Assert.DoesNotContain(await AuditVerification.ExecuteAsync(bench.Store, new AuditExpectations(), default), r => r.Result == CheckOutcome.Failed);
+        Assert.DoesNotContain(await AuditVerification.ExecuteAsync(bench.Store, new AuditExpectations(), default),
+            r => r.Result == CheckOutcome.Failed);
     }
 
     private static async Task<byte[][]> MakeAsync(RepositoryBench bench, int count, int bytes = 9 << 20)
@@ -184,7 +208,8 @@ public sealed class NothingGivenUpTests
         using Repository repository = await bench.OpenAsync();
         IReadOnlyList<RestorePoint> points = await PointsAsync(repository);
         Assert.Equal(states.Length, points.Count);
-        foreach (RestorePoint point in points) Assert.Equal(states[point.Sequence!.Value - 1], await RestoreAsync(repository, point));
+        foreach (RestorePoint point in points)
+            Assert.Equal(states[point.Sequence!.Value - 1], await RestoreAsync(repository, point));
     }
 
     private static byte[] Flipped(byte[] bytes, int at)
@@ -201,13 +226,15 @@ public sealed class NothingGivenUpTests
     }
 
     /// <summary>Does something once, at a certain request.</summary>
-    private sealed class HookedStore(IObjectStore inner, Func<string, string, bool> when, Func<Task> work) : WrappedStore(inner)
+    private sealed class HookedStore(IObjectStore inner, Func<string, string, bool> when, Func<Task> work)
+        : WrappedStore(inner)
     {
         private int _struck;
 
         internal bool HasStruck => _struck > 0;
 
-        public override async Task<int> ReadAsync(string name, long offset, Memory<byte> buffer, CancellationToken cancellationToken)
+        public override async Task<int> ReadAsync(string name, long offset, Memory<byte> buffer,
+            CancellationToken cancellationToken)
         {
             await StrikeAsync("read", name);
             return await base.ReadAsync(name, offset, buffer, cancellationToken);
@@ -219,7 +246,8 @@ public sealed class NothingGivenUpTests
             return await base.OpenReadAsync(name, cancellationToken);
         }
 
-        public override async Task PutAsync(string name, ObjectContent content, PutOptions options, CancellationToken cancellationToken)
+        public override async Task PutAsync(string name, ObjectContent content, PutOptions options,
+            CancellationToken cancellationToken)
         {
             await StrikeAsync("put", name);
             await base.PutAsync(name, content, options, cancellationToken);

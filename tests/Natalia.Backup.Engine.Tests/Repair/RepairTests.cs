@@ -1,5 +1,4 @@
 using Natalia.Backup.Engine.Audit;
-using Natalia.Backup.Engine.Core;
 using Natalia.Backup.Engine.Format;
 using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Engine.Points;
@@ -14,7 +13,8 @@ namespace Natalia.Backup.Engine.Tests.Repair;
 
 public sealed class RepairTests
 {
-    private static readonly RepairOptions s_usual = new(), s_full = new() { Full = true }, s_giveUp = new() { Full = true, RemoveLost = true };
+    private static readonly RepairOptions s_usual = new(), s_full = new() { Full = true },
+        s_giveUp = new() { Full = true, RemoveLost = true };
 
     [Fact]
     public async Task A_whole_repository_is_found_whole_and_left_alone()
@@ -31,13 +31,18 @@ public sealed class RepairTests
         RepairReport done = await RepairAsync(repository, s_full);
         Assert.Equal(RepairOutcome.Whole, done.Outcome);
         Assert.Equal(0, done.FreedBytes);
-        Assert.All((await NamesAsync(bench.Store)).Except(before), n => Assert.True(n.Contains("/log/") || n.Contains("/catalog/") || n.Contains("/leases/"), n));
-        AuditRecord record = (await repository.GetAuditRecordsAsync(new AuditRecordFilter(), _ => { }, default)).First(r => r.Event == "repaired");
+        Assert.All((await NamesAsync(bench.Store)).Except(before),
+            n => Assert.True(n.Contains("/log/") || n.Contains("/catalog/") || n.Contains("/leases/"), n));
+        AuditRecord record = (await repository.GetAuditRecordsAsync(new AuditRecordFilter(), _ => { },
+            default)).First(r => r.Event == "repaired");
         Assert.Contains("nothing wrong", record.Reason);
         await AssertCleanAsync(repository, "a whole repository");
     }
 
-    /// <summary>Whatever object is deleted, cut off or changed: what is said to be lost is what cannot be restored, everything else restores, and the next backups are whole again.</summary>
+    /// <summary>
+    /// Whatever object is deleted, cut off or changed: what is said to be lost is what cannot be restored, everything
+    /// else restores, and the next backups are whole again.
+    /// </summary>
     [Theory]
     [InlineData("p", "deleted")]
     [InlineData("p", "cut")]
@@ -58,11 +63,17 @@ public sealed class RepairTests
         }
         Dictionary<string, byte[]> good = await CopyAsync(bench.Store);
         var random = new Random(7);
-        foreach (string name in good.Keys.Where(n => n.StartsWith("appliances/", StringComparison.Ordinal) && !n.Contains("/leases/") && !n.Contains("/log/")).ToArray())
+        foreach (string name in good.Keys
+            .Where(n => n.StartsWith("appliances/", StringComparison.Ordinal) && !n.Contains("/leases/")
+                && !n.Contains("/log/"))
+            .ToArray())
         {
             await ResetAsync(bench.Store, good);
             await bench.Store.DeleteAsync(name, default);
-            if (how == "cut") await bench.Store.PutAsync(name, new ObjectContent(good[name].AsSpan(0, random.Next(good[name].Length)).ToArray()), PutOptions.Metadata, default);
+            if (how == "cut")
+                await bench.Store.PutAsync(name,
+                    new ObjectContent(good[name].AsSpan(0, random.Next(good[name].Length)).ToArray()),
+                    PutOptions.Metadata, default);
             if (how == "changed")
             {
                 byte[] bad = (byte[])good[name].Clone();
@@ -77,10 +88,19 @@ public sealed class RepairTests
             Assert.True(report.Outcome is RepairOutcome.Repaired or RepairOutcome.PointsLost, $"{what}: {report}");
             Assert.Equal(planned.Findings.Select(f => f.Kind).Order(), report.Findings.Select(f => f.Kind).Order());
             bool manifest = name.Contains("/points/");
-            Assert.True(lost.Count + (manifest ? 1 : 0) == report.LostPoints && whole.Count == report.WholePoints, $"{what}: {report}, but {whole.Count} restore and {lost.Count} do not");
-            if (!manifest) Assert.Equal(lost.Order(), report.Findings.Where(f => f.Kind == RepairFindingKind.PointLost).Select(f => f.RestorePointId!).Distinct().Order());
-            foreach (RestorePoint point in await repository.GetRestorePointsAsync(new RestorePointFilter(), _ => { }, default))
-                Assert.True(point.Verification == (lost.Contains(point.RestorePointId) ? VerificationState.Failed : VerificationState.Unknown), what);
+            Assert.True(lost.Count + (manifest ? 1 : 0) == report.LostPoints && whole.Count == report.WholePoints,
+                $"{what}: {report}, but {whole.Count} restore and {lost.Count} do not");
+            if (!manifest)
+                Assert.Equal(lost.Order(),
+                    report.Findings.Where(f => f.Kind == RepairFindingKind.PointLost).Select(f => f.RestorePointId!)
+                        .Distinct().Order());
+            foreach (RestorePoint point in await repository.GetRestorePointsAsync(new RestorePointFilter(), _ => { },
+                default))
+                Assert.True(
+                    point.Verification == (lost.Contains(point.RestorePointId)
+                        ? VerificationState.Failed
+                        : VerificationState.Unknown),
+                    what);
             Assert.Equal(whole.Order(), (await TryAllAsync(bench)).Whole.Order());
 
             // An incremental that took over what is lost would be lost, too.
@@ -104,7 +124,10 @@ public sealed class RepairTests
         }
     }
 
-    /// <summary>A backup beside a parent that could not be read declares nothing dead: what the old points alone need is given back all the same, after a repair.</summary>
+    /// <summary>
+    /// A backup beside a parent that could not be read declares nothing dead: what the old points alone need is given
+    /// back all the same, after a repair.
+    /// </summary>
     [Fact]
     public async Task Space_that_a_run_without_parent_leaked_is_found_and_given_back_when_the_old_points_go()
     {
@@ -123,7 +146,8 @@ public sealed class RepairTests
         using Repository again = await bench.OpenAsync();
         await BackupAsync(again, disk = Change(disk, 5, 9));
         RepairReport report = await RepairAsync(again, s_usual);
-        Assert.Contains(report.Findings, f => f.Kind == RepairFindingKind.DeadListIncomplete && f.Action == RepairAction.Rebuilt);
+        Assert.Contains(report.Findings,
+            f => f.Kind == RepairFindingKind.DeadListIncomplete && f.Action == RepairAction.Rebuilt);
         Assert.Equal(5, report.WholePoints);
         await ReclaimTests.AssertSweptAsync(bench, "after the repair");
         foreach (RestorePoint point in old) await again.RemoveRestorePointAsync(point, "a test", default);
@@ -143,7 +167,8 @@ public sealed class RepairTests
         var old = new List<RestorePoint>();
         for (int i = 0; i < 3; i++) old.Add(await BackupAsync(repository, disk = Change(disk, 20, i)));
         // The deltas in the middle are lost, the points go: nobody knows any more what is free.
-        foreach (string delta in (await NamesAsync(bench.Store)).Where(n => n.Contains("/delta/")).Skip(1)) await bench.Store.DeleteAsync(delta, default);
+        foreach (string delta in (await NamesAsync(bench.Store)).Where(n => n.Contains("/delta/")).Skip(1))
+            await bench.Store.DeleteAsync(delta, default);
         await BackupAsync(repository, disk = Disk(9 << 20, 50));
         foreach (RestorePoint point in old) await repository.RemoveRestorePointAsync(point, "a test", default);
         await repository.ReclaimAsync(Appliance.ApplianceId, TimeSpan.Zero, default);
@@ -151,8 +176,10 @@ public sealed class RepairTests
         long before = await BytesAsync(bench.Store);
         RepairReport planned = await RepairAsync(repository, s_usual with { WhatIf = true });
         RepairReport report = await RepairAsync(repository, s_usual);
-        Assert.True(report.UnneededBytes > 500_000 && planned.UnneededBytes == report.UnneededBytes, $"{planned.UnneededBytes} {report.UnneededBytes}");
-        Assert.Equal(report.Findings.Where(f => f.Kind == RepairFindingKind.UnneededSpace).Sum(f => f.StoredBytes), before - await BytesAsync(bench.Store), 20_000d);
+        Assert.True(report.UnneededBytes > 500_000 && planned.UnneededBytes == report.UnneededBytes,
+            $"{planned.UnneededBytes} {report.UnneededBytes}");
+        Assert.Equal(report.Findings.Where(f => f.Kind == RepairFindingKind.UnneededSpace).Sum(f => f.StoredBytes),
+            before - await BytesAsync(bench.Store), 20_000d);
         await ReclaimTests.AssertSweptAsync(bench, "after");
         Assert.Single((await TryAllAsync(bench)).Whole);
         await AssertCleanAsync(repository, "after");
@@ -205,7 +232,8 @@ public sealed class RepairTests
         Assert.Equal((1, "natalia-paris: 1"), await ListAsync());
         using (Repository repository = await bench.OpenAsync())
         {
-            RepairFinding finding = Assert.Single((await RepairAsync(repository, s_full)).Findings, f => f.Kind == RepairFindingKind.ManifestMissing);
+            RepairFinding finding = Assert.Single((await RepairAsync(repository, s_full)).Findings,
+                f => f.Kind == RepairFindingKind.ManifestMissing);
             Assert.Equal(points[1].TimeUtc, finding.PointTimeUtc);
         }
         Assert.Equal((1, "natalia-paris: 1"), await ListAsync());
@@ -216,7 +244,8 @@ public sealed class RepairTests
         {
             using Repository repository = await bench.OpenAsync();
             var told = new List<string>();
-            IReadOnlyList<RestorePoint> listed = await repository.GetRestorePointsAsync(new RestorePointFilter(), null, m => told.Add($"{m.ApplianceName}: {m.Count}"), default);
+            IReadOnlyList<RestorePoint> listed = await repository.GetRestorePointsAsync(new RestorePointFilter(), null,
+                m => told.Add($"{m.ApplianceName}: {m.Count}"), default);
             return (listed.Count, string.Join(", ", told));
         }
     }
@@ -251,7 +280,8 @@ public sealed class RepairTests
         string manifest = (await NamesAsync(bench.Store)).Where(n => n.Contains("/points/")).ElementAt(1);
         byte[] bytes = await bench.Store.ReadAllAsync(manifest, default);
         await bench.Store.DeleteAsync(manifest, default);
-        RepairFinding removed = Assert.Single((await RepairAsync(repository, s_giveUp)).Findings, f => f.Kind == RepairFindingKind.ManifestMissing);
+        RepairFinding removed = Assert.Single((await RepairAsync(repository, s_giveUp)).Findings,
+            f => f.Kind == RepairFindingKind.ManifestMissing);
         Assert.DoesNotContain("the point is there again", removed.Detail);
         await bench.Store.PutAsync(manifest, new ObjectContent(bytes), PutOptions.Metadata, default);
 
@@ -259,7 +289,8 @@ public sealed class RepairTests
         RepairReport report = await RepairAsync(again, s_full);
         Assert.Equal((RepairOutcome.Repaired, 2, 0), (report.Outcome, report.WholePoints, report.LostPoints));
         Assert.Equal(manifest, Assert.Single(report.Findings).Object);
-        Assert.DoesNotContain(await again.GetAuditRecordsAsync(new AuditRecordFilter(), _ => { }, default), r => r.Event == "damage-found");
+        Assert.DoesNotContain(await again.GetAuditRecordsAsync(new AuditRecordFilter(), _ => { }, default),
+            r => r.Event == "damage-found");
         Assert.Equal(RepairOutcome.Whole, (await RepairAsync(again, s_full)).Outcome);
         await AssertCleanAsync(again, "put back in vain");
     }
@@ -271,13 +302,16 @@ public sealed class RepairTests
         using var bench = new RepositoryBench();
         using Repository repository = await bench.CreateAsync();
         await BackupAsync(repository, Disk(1 << 20, 1));
-        foreach (string name in (await NamesAsync(bench.Store)).Where(n => n.Contains("/meta/") || n.Contains("/data/") || n.Contains("/delta/"))) await bench.Store.DeleteAsync(name, default);
+        foreach (string name in (await NamesAsync(bench.Store))
+            .Where(n => n.Contains("/meta/") || n.Contains("/data/") || n.Contains("/delta/")))
+            await bench.Store.DeleteAsync(name, default);
         using Repository again = await bench.OpenAsync();
         RepairReport planned = await RepairAsync(again, s_full with { WhatIf = true });
         RepairFinding finding = Assert.Single(planned.Findings, f => f.Kind == RepairFindingKind.PointLost);
         Assert.Equal("scsi1", finding.DiskId);
         Assert.Contains("VM configuration", finding.Detail);
-        Assert.All(planned.Findings, f => Assert.DoesNotMatch("was made again|is kept, and marked|was removed|given up\\.", f.Detail!));
+        Assert.All(planned.Findings,
+            f => Assert.DoesNotMatch("was made again|is kept, and marked|was removed|given up\\.", f.Detail!));
     }
 
     [Theory]
@@ -287,8 +321,12 @@ public sealed class RepairTests
     {
         using var bench = new RepositoryBench { Password = password };
         using (Repository repository = await bench.CreateAsync()) await BackupAsync(repository, Disk(100_000, 1));
-        foreach (string name in (await NamesAsync(bench.Store)).Where(n => n.StartsWith("keys/", StringComparison.Ordinal) || n == "natalia.json")) await bench.Store.DeleteAsync(name, default);
-        NataliaException impossible = await Assert.ThrowsAsync<NataliaException>(() => Repository.RebuildSettingsAsync(bench.Store, Secret(password), TimeProvider.System, default));
+        foreach (string name in (await NamesAsync(bench.Store))
+            .Where(n => n.StartsWith("keys/", StringComparison.Ordinal) || n == "natalia.json"))
+            await bench.Store.DeleteAsync(name, default);
+        NataliaException impossible =
+            await Assert.ThrowsAsync<NataliaException>(
+                () => Repository.RebuildSettingsAsync(bench.Store, Secret(password), TimeProvider.System, default));
         Assert.Equal(ErrorIds.RepositoryDamaged, impossible.ErrorId);
         Assert.Contains("'keys/'", impossible.RecommendedAction);
     }
@@ -300,7 +338,8 @@ public sealed class RepairTests
         using (Repository repository = await bench.CreateAsync()) await BackupAsync(repository, Disk(100_000, 1));
         byte[] good = await bench.Store.ReadAllAsync("natalia.json", default);
         await bench.Store.DeleteAsync("natalia.json", default);
-        await bench.Store.PutAsync("natalia.json", new ObjectContent(good.AsSpan(0, 100).ToArray()), PutOptions.Metadata, default);
+        await bench.Store.PutAsync("natalia.json", new ObjectContent(good.AsSpan(0, 100).ToArray()),
+            PutOptions.Metadata, default);
         NataliaException damage = await Assert.ThrowsAsync<NataliaException>(() => bench.OpenAsync());
         Assert.Equal(ErrorIds.RepositoryDamaged, damage.ErrorId);
         Assert.DoesNotContain("LineNumber", damage.Message);
@@ -321,10 +360,12 @@ public sealed class RepairTests
         string[] manifests = [.. (await NamesAsync(bench.Store)).Where(n => n.Contains("/points/"))];
         await bench.Store.DeleteAsync(manifests[10], default);
         await bench.Store.DeleteAsync(manifests[20], default);
-        await bench.Store.PutAsync(manifests[20], new ObjectContent(new byte[] { 1, 2, 3 }), PutOptions.Metadata, default);
+        await bench.Store.PutAsync(manifests[20], new ObjectContent(new byte[] { 1, 2, 3 }), PutOptions.Metadata,
+            default);
         using Repository again = await bench.OpenAsync();
         RepairReport report = await RepairAsync(again, s_giveUp);
-        Assert.Equal((RepairOutcome.Repaired, manifests.Length, 0), (report.Outcome, report.WholePoints, report.LostPoints));
+        Assert.Equal((RepairOutcome.Repaired, manifests.Length, 0),
+            (report.Outcome, report.WholePoints, report.LostPoints));
         Assert.All(report.Findings, f => Assert.Equal(RepairAction.Rebuilt, f.Action));
         Assert.Equal(manifests.Length, (await TryAllAsync(bench)).Whole.Count);
         await AssertCleanAsync(again, "made again");
@@ -344,7 +385,8 @@ public sealed class RepairTests
         Assert.Equal(1, report.LostPoints);
         RepairFinding lost = Assert.Single(report.Findings, f => f.Kind == RepairFindingKind.PointLost);
         Assert.Equal("scsi1", lost.DiskId);
-        Assert.True(lost.BytesLost > 1_000_000 && lost.LostExtents.Sum(e => e.Length) >= lost.BytesLost - 65_536, $"{lost.BytesLost} {lost.LostExtents.Sum(e => e.Length)}");
+        Assert.True(lost.BytesLost > 1_000_000 && lost.LostExtents.Sum(e => e.Length) >= lost.BytesLost - 65_536,
+            $"{lost.BytesLost} {lost.LostExtents.Sum(e => e.Length)}");
         await bench.Store.PutAsync(pack, new ObjectContent(bytes), PutOptions.Metadata, default);
         RepairReport healed = await RepairAsync(repository, s_full);
         Assert.Equal((RepairOutcome.Repaired, 2, 0), (healed.Outcome, healed.WholePoints, healed.LostPoints));
@@ -362,19 +404,29 @@ public sealed class RepairTests
         using (Repository repository = await bench.CreateAsync()) await BackupAsync(repository, Disk(1 << 20, 1));
         byte[] good = await bench.Store.ReadAllAsync("natalia.json", default);
         await bench.Store.DeleteAsync("natalia.json", default);
-        if (!deleted) await bench.Store.PutAsync("natalia.json", new ObjectContent(good.AsSpan(0, 60).ToArray()), PutOptions.Metadata, default);
-        if (password is not null) Assert.Equal(ErrorIds.WrongPassword, (await Assert.ThrowsAsync<NataliaException>(() => Repository.RebuildSettingsAsync(bench.Store, Secret("other"), TimeProvider.System, default))).ErrorId);
+        if (!deleted)
+            await bench.Store.PutAsync("natalia.json", new ObjectContent(good.AsSpan(0, 60).ToArray()),
+                PutOptions.Metadata, default);
+        if (password is not null)
+            Assert.Equal(ErrorIds.WrongPassword,
+                (await Assert.ThrowsAsync<NataliaException>(
+                    () => Repository.RebuildSettingsAsync(bench.Store, Secret("other"), TimeProvider.System,
+                        default))).ErrorId);
         SettingsState how = deleted ? SettingsState.Missing : SettingsState.Damaged;
         Assert.Equal(how, await Repository.InspectSettingsAsync(bench.Store, default));
-        Assert.Equal(how, await Repository.RebuildSettingsAsync(bench.Store, Secret(password), TimeProvider.System, default));
+        Assert.Equal(how,
+            await Repository.RebuildSettingsAsync(bench.Store, Secret(password), TimeProvider.System, default));
         Assert.Equal(good, await bench.Store.ReadAllAsync("natalia.json", default));
-        Assert.Equal(SettingsState.Whole, await Repository.RebuildSettingsAsync(bench.Store, Secret(password), TimeProvider.System, default));
+        Assert.Equal(SettingsState.Whole,
+            await Repository.RebuildSettingsAsync(bench.Store, Secret(password), TimeProvider.System, default));
         using Repository again = await bench.OpenAsync();
         Assert.Single((await TryAllAsync(bench)).Whole);
         await AssertCleanAsync(again, "made again");
     }
 
-    /// <summary>Each pack, map, list and record is asked for a few times, whatever it holds: a bucket must be repairable.</summary>
+    /// <summary>
+    /// Each pack, map, list and record is asked for a few times, whatever it holds: a bucket must be repairable.
+    /// </summary>
     [Fact]
     public async Task Requests_follow_the_number_of_runs_and_not_of_blocks()
     {
@@ -390,10 +442,14 @@ public sealed class RepairTests
         using Repository again = await bench.OpenAsync(counting);
         Assert.Equal(RepairOutcome.Whole, (await RepairAsync(again, s_usual with { WhatIf = true })).Outcome);
         Assert.InRange(counting.Operations, 1, Runs * 12 + 60);
-        Assert.DoesNotContain(counting.Log, l => l.StartsWith("read ", StringComparison.Ordinal) && l.Contains("/data/"));
+        Assert.DoesNotContain(counting.Log,
+            l => l.StartsWith("read ", StringComparison.Ordinal) && l.Contains("/data/"));
     }
 
-    /// <summary>Of any damage to a map or to blocks, an export that allows loss has everything but what it says is lost, and that is zeros.</summary>
+    /// <summary>
+    /// Of any damage to a map or to blocks, an export that allows loss has everything but what it says is lost, and
+    /// that is zeros.
+    /// </summary>
     [Theory]
     [InlineData(null)]
     [InlineData("p")]
@@ -408,7 +464,8 @@ public sealed class RepairTests
         for (int round = 0; round < 24; round++)
         {
             await ResetAsync(bench.Store, good);
-            string name = good.Keys.Where(n => n.Contains(round % 2 == 0 ? "/data/" : "/meta/")).OrderBy(_ => random.Next()).First();
+            string name = good.Keys.Where(n => n.Contains(round % 2 == 0 ? "/data/" : "/meta/"))
+                .OrderBy(_ => random.Next()).First();
             byte[] bad = (byte[])good[name].Clone();
             await bench.Store.DeleteAsync(name, default);
             if (round % 3 == 0) bad = bad.AsSpan(0, random.Next(bad.Length / 2, bad.Length)).ToArray();
@@ -420,7 +477,8 @@ public sealed class RepairTests
             SalvagedDisk salvaged;
             try
             {
-                salvaged = await (await repository.OpenPointAsync(point, default)).SalvageDiskAsync(null, target, null, default);
+                salvaged = await (await repository.OpenPointAsync(point, default)).SalvageDiskAsync(null, target, null,
+                    default);
             }
             catch (NataliaException nothing) when (nothing.ErrorId == ErrorIds.BlockDamaged && round % 2 == 1)
             {
@@ -428,13 +486,17 @@ public sealed class RepairTests
                 Assert.False(target.IsComplete);
                 continue;
             }
-            Assert.True(target.IsComplete && salvaged.BytesLost > 0 && salvaged.BytesLost < disk.Length, $"round {round}: {salvaged.BytesLost}");
+            Assert.True(target.IsComplete && salvaged.BytesLost > 0 && salvaged.BytesLost < disk.Length,
+                $"round {round}: {salvaged.BytesLost}");
             byte[] expected = (byte[])disk.Clone();
-            foreach (Extent extent in salvaged.LostExtents) expected.AsSpan((int)extent.Offset, (int)extent.Length).Clear();
+            foreach (Extent extent in salvaged.LostExtents)
+                expected.AsSpan((int)extent.Offset, (int)extent.Length).Clear();
             Assert.True(expected.AsSpan().SequenceEqual(target.Bytes), $"round {round}");
             Assert.Equal(salvaged.BytesLost, salvaged.LostExtents.Sum(e => e.Length));
             RepairReport report = await RepairAsync(repository, s_full with { WhatIf = true });
-            Assert.Equal(salvaged.LostExtents, report.Findings.Where(f => f.Kind == RepairFindingKind.PointLost && f.DiskId is not null).SelectMany(f => f.LostExtents));
+            Assert.Equal(salvaged.LostExtents,
+                report.Findings.Where(f => f.Kind == RepairFindingKind.PointLost && f.DiskId is not null)
+                    .SelectMany(f => f.LostExtents));
         }
     }
 
@@ -450,7 +512,8 @@ public sealed class RepairTests
         await bench.Store.DeleteAsync((await NamesAsync(bench.Store)).First(n => n.Contains("/data/")), default);
         RepairReport report = await RepairAsync(repository, s_giveUp);
         Assert.Equal((0, 3, 1), (report.WholePoints, report.LostPoints, report.RemovedPoints));
-        Assert.Equal(new[] { points[0].RestorePointId, points[2].RestorePointId }.Order(), (await PointsAsync(repository)).Select(p => p.RestorePointId).Order());
+        Assert.Equal(new[] { points[0].RestorePointId, points[2].RestorePointId }.Order(),
+            (await PointsAsync(repository)).Select(p => p.RestorePointId).Order());
         RestorePoint next = await BackupAsync(repository, disk);
         Assert.Equal(disk, await RestoreAsync(repository, next));
         Assert.Equal(1, (await RepairAsync(repository, s_giveUp)).RemovedPoints);
@@ -462,10 +525,15 @@ public sealed class RepairTests
         var clock = new Microsoft.Extensions.Time.Testing.FakeTimeProvider(DateTimeOffset.UtcNow);
         using var store = new MemoryStore(clock, objectLock: true);
         using var bench = new RepositoryBench(store) { Clock = clock, HasLockDirectory = false };
-        using Repository repository = await Repository.CreateAsync(new FaultStore(store), null, bench.Options with { Immutability = new Natalia.Backup.Engine.Core.ImmutabilityPolicy(3, ObjectLockMode.Compliance) }, default);
+        using Repository repository = await Repository.CreateAsync(new FaultStore(store), null, bench.Options with
+        {
+            Immutability = new Natalia.Backup.Engine.Core.ImmutabilityPolicy(3, ObjectLockMode.Compliance),
+        }, default);
         for (int i = 0; i < 2; i++) await BackupAsync(repository, Disk(3 << 20, i));
         // A run that died before its manifest.
-        await Assert.ThrowsAsync<SimulatedCrashException>(() => repository.BackupAsync(Request(new MemoryDiskSource(Disk(3 << 20, 8))), _ => throw new SimulatedCrashException("publish"), null, default));
+        await Assert.ThrowsAsync<SimulatedCrashException>(
+            () => repository.BackupAsync(Request(new MemoryDiskSource(Disk(3 << 20, 8))),
+                _ => throw new SimulatedCrashException("publish"), null, default));
         Assert.All((await RepairAsync(repository, s_usual)).Findings, f => Assert.Equal(RepairAction.Kept, f.Action));
         RepairReport report = await RepairAsync(repository, s_giveUp);
         RepairFinding orphan = Assert.Single(report.Findings, f => f.Kind == RepairFindingKind.OrphanedRun);
@@ -514,7 +582,8 @@ public sealed class RepairTests
         using var store = new MemoryStore(clock, objectLock: true);
         using var bench = new RepositoryBench(store) { Clock = clock, HasLockDirectory = false };
         using Repository repository = await Repository.CreateAsync(new FaultStore(store), null, bench.Options
-            with { Immutability = new Natalia.Backup.Engine.Core.ImmutabilityPolicy(3, ObjectLockMode.Compliance) },
+            with
+        { Immutability = new Natalia.Backup.Engine.Core.ImmutabilityPolicy(3, ObjectLockMode.Compliance) },
             default);
         for (int i = 0; i < 2; i++) await BackupAsync(repository, Disk(2 << 20, i));
         string pack = (await NamesAsync(store)).First(n => n.Contains("/data/"));
@@ -530,7 +599,9 @@ public sealed class RepairTests
             && f.LockedUntilUtc > clock.GetUtcNow().UtcDateTime);
     }
 
-    /// <summary>A hold that nobody could see beforehand: the plan is not carried on as if the manifest had gone.</summary>
+    /// <summary>
+    /// A hold that nobody could see beforehand: the plan is not carried on as if the manifest had gone.
+    /// </summary>
     [Fact]
     public async Task Where_a_lock_shows_only_at_the_try_nothing_is_given_back_that_the_manifest_needs()
     {
@@ -545,15 +616,18 @@ public sealed class RepairTests
         var hooked = new HookStore(bench.Store)
         {
             Before = operation => operation == "delete " + manifest
-                ? throw new NataliaException(ErrorIds.ObjectLocked, NataliaErrorKind.PermissionDenied, "A hold.") : Task.CompletedTask,
+                ? throw new NataliaException(ErrorIds.ObjectLocked, NataliaErrorKind.PermissionDenied,
+                    "A hold.") : Task.CompletedTask,
         };
         using (Repository held = await bench.OpenAsync(hooked))
         {
-            RepairReport report = await held.RepairAsync(s_giveUp, (_, why) => Assert.Fail(why.ToString()), null, default);
+            RepairReport report = await held.RepairAsync(s_giveUp, (_, why) => Assert.Fail(why.ToString()), null,
+                default);
             RepairFinding finding = Assert.Single(report.Findings, f => f.Object == manifest);
             Assert.Equal((RepairAction.Locked, 1, 0L), (finding.Action, report.RemovedPoints, report.FreedBytes));
             Assert.Contains("Its point was given up", finding.Detail);
-            Assert.All(report.Findings.Where(f => f.Kind == RepairFindingKind.UnneededSpace), f => Assert.Equal(RepairAction.Locked, f.Action));
+            Assert.All(report.Findings.Where(f => f.Kind == RepairFindingKind.UnneededSpace),
+                f => Assert.Equal(RepairAction.Locked, f.Action));
         }
         using Repository again = await bench.OpenAsync();
         RepairReport after = await RepairAsync(again, s_giveUp);
@@ -572,7 +646,8 @@ public sealed class RepairTests
         RepairReport? report = null;
         await first.BackupAsync(Request(new MemoryDiskSource(Disk(1 << 20, 2))), async _ =>
         {
-            Assert.DoesNotContain((await RepairAsync(second, s_usual with { WhatIf = true })).Findings, f => f.Kind == RepairFindingKind.OrphanedRun);
+            Assert.DoesNotContain((await RepairAsync(second, s_usual with { WhatIf = true })).Findings,
+                f => f.Kind == RepairFindingKind.OrphanedRun);
             report = await second.RepairAsync(s_usual, (_, why) => failures.Add(why), null, default);
         }, null, default);
         Assert.Equal(ErrorIds.LeaseHeld, Assert.Single(failures).ErrorId);
@@ -596,7 +671,9 @@ public sealed class RepairTests
         await entered.Task;
         async Task EndAsync(string operation)
         {
-            if (!operation.StartsWith("list ", StringComparison.Ordinal) || !operation.Contains("/leases/") || goOn.Task.IsCompleted) return;
+            if (!operation.StartsWith("list ", StringComparison.Ordinal) || !operation.Contains("/leases/")
+                || goOn.Task.IsCompleted)
+                return;
             goOn.SetResult(true);
             await running;
         }
@@ -608,7 +685,8 @@ public sealed class RepairTests
         // Refused, when the first look is that of taking the lease; and then said to be held, not stale.
         Assert.All(failures, f => Assert.Equal(ErrorIds.LeaseHeld, f.ErrorId));
         Assert.DoesNotContain(report.Findings, f => f.Kind == RepairFindingKind.LeaseStale);
-        Assert.DoesNotContain((await RepairAsync(second, s_usual)).Findings, f => f.Kind == RepairFindingKind.LeaseStale);
+        Assert.DoesNotContain((await RepairAsync(second, s_usual)).Findings,
+            f => f.Kind == RepairFindingKind.LeaseStale);
     }
 
     [Fact]
@@ -616,12 +694,26 @@ public sealed class RepairTests
     {
         using var bench = new RepositoryBench();
         using (Repository first = await bench.CreateAsync()) await BackupAsync(first, Disk(1 << 20, 1));
-        var killed = new MemoryDiskSource(Disk(1 << 20, 2)) { OnRead = (_, _) => throw new SimulatedCrashException("read") };
+        var killed = new MemoryDiskSource(Disk(1 << 20, 2))
+        {
+            OnRead = (_, _) => throw new SimulatedCrashException("read"),
+        };
         // The process is gone before it can end its lease.
-        var hooked = new HookStore(bench.Store) { Before = operation => operation.StartsWith("put ", StringComparison.Ordinal) && operation.EndsWith(".end", StringComparison.Ordinal) ? throw new NataliaException(ErrorIds.StoreUnavailable, NataliaErrorKind.Connection, "Gone.") : Task.CompletedTask };
-        using (Repository dead = await bench.OpenAsync(hooked)) await Assert.ThrowsAsync<SimulatedCrashException>(() => BackupAsync(dead, killed));
+        var hooked = new HookStore(bench.Store)
+        {
+            Before =
+                operation =>
+                    operation.StartsWith("put ", StringComparison.Ordinal)
+                    && operation.EndsWith(".end", StringComparison.Ordinal)
+                ? throw new NataliaException(ErrorIds.StoreUnavailable, NataliaErrorKind.Connection, "Gone.")
+                : Task.CompletedTask,
+        };
+        using (Repository dead = await bench.OpenAsync(hooked))
+            await Assert.ThrowsAsync<SimulatedCrashException>(() => BackupAsync(dead, killed));
         using Repository next = await bench.OpenAsync();
-        Assert.Equal(RepairAction.Removed, Assert.Single((await RepairAsync(next, s_usual)).Findings, f => f.Kind == RepairFindingKind.LeaseStale).Action);
+        Assert.Equal(RepairAction.Removed,
+            Assert.Single((await RepairAsync(next, s_usual)).Findings,
+                f => f.Kind == RepairFindingKind.LeaseStale).Action);
     }
 
     [Theory]
@@ -644,8 +736,11 @@ public sealed class RepairTests
             await repository.RemoveRestorePointAsync((await PointsAsync(repository))[3], "a test", default);
         }
         string[] names = await NamesAsync(bench.Store);
-        string[] packs = [.. names.Where(n => n.Contains("/data/"))], deltas = [.. names.Where(n => n.Contains("/delta/"))];
-        foreach (string gone in new[] { packs[^2], deltas[^2], deltas[1], names.Last(n => n.Contains("/catalog/") || n.Contains("/meta/") && n.Contains(deltas[2].Split('/')[^1])) }.Distinct()) await bench.Store.DeleteAsync(gone, default);
+        string[] packs = [.. names.Where(n => n.Contains("/data/"))],
+            deltas = [.. names.Where(n => n.Contains("/delta/"))];
+        foreach (string gone in new[] { packs[^2], deltas[^2], deltas[1], names.Last(
+            n => n.Contains("/catalog/") || n.Contains("/meta/") && n.Contains(deltas[2].Split('/')[^1])) }.Distinct())
+            await bench.Store.DeleteAsync(gone, default);
         Dictionary<string, byte[]> damaged = await CopyAsync(bench.Store);
         (HashSet<string> whole, _) = await TryAllAsync(bench);
         Assert.NotEmpty(whole);
@@ -680,7 +775,10 @@ public sealed class RepairTests
         Assert.True(operations > 12, $"{operations} operations");
     }
 
-    /// <summary>Backups, removals, optimizations, damage, repairs and crashes in random order: what restored before a repair restores after it, and what it says is lost is what does not restore.</summary>
+    /// <summary>
+    /// Backups, removals, optimizations, damage, repairs and crashes in random order: what restored before a repair
+    /// restores after it, and what it says is lost is what does not restore.
+    /// </summary>
     [Theory]
     [InlineData(1)]
     [InlineData(2)]
@@ -688,7 +786,8 @@ public sealed class RepairTests
     [InlineData(4)]
     [InlineData(5)]
     [InlineData(6)]
-    public Task Any_sequence_with_damage_and_repair_keeps_what_is_whole(int seed) => Sequence.CheckAsync(seed, 25, 12, async steps =>
+    public Task Any_sequence_with_damage_and_repair_keeps_what_is_whole(int seed) =>
+        Sequence.CheckAsync(seed, 25, 12, async steps =>
     {
         using var bench = new RepositoryBench { CheckpointBytes = 600_000, Password = seed % 2 == 0 ? "p" : null };
         (await bench.CreateAsync()).Dispose();
@@ -704,17 +803,22 @@ public sealed class RepairTests
                 case < 4:
                     states.Add(Change(states[^1], random.Next(1, 30), random.Next()));
                     bool heals = (await RepairAsync(repository, s_full)).Outcome != RepairOutcome.NotExamined;
-                    RestorePoint made = random.Next(2) == 0 ? await BackupTrackedAsync(repository, states) : await BackupAsync(repository, states[^1]);
+                    RestorePoint made = random.Next(2) == 0
+                        ? await BackupTrackedAsync(repository, states)
+                        : await BackupAsync(repository, states[^1]);
                     model[made.RestorePointId] = states[^1];
                     byte[] bytes = await RestoreAsync(repository, made);
                     Assert.True(heals && states[^1].AsSpan().SequenceEqual(bytes), $"{what}: the new point");
                     break;
                 case < 6:
-                    IReadOnlyList<RestorePoint> points = await repository.GetRestorePointsAsync(new RestorePointFilter(), _ => { }, default);
+                    IReadOnlyList<RestorePoint> points =
+                        await repository.GetRestorePointsAsync(new RestorePointFilter(),
+                        _ => { }, default);
                     if (points.Count < 2) break;
                     try
                     {
-                        await repository.RemoveRestorePointAsync(points[random.Next(1, points.Count)], "a test", default);
+                        await repository.RemoveRestorePointAsync(points[random.Next(1, points.Count)], "a test",
+                            default);
                     }
                     catch (NataliaException refused) when (refused.ErrorId == ErrorIds.RestorePointIsNewest)
                     {
@@ -726,13 +830,18 @@ public sealed class RepairTests
                     Assert.True((await TryAllAsync(bench, model)).Whole.IsSupersetOf(before), $"{what}: optimize");
                     break;
                 case < 9:
-                    string[] names = [.. (await NamesAsync(bench.Store)).Where(n => n.StartsWith("appliances/", StringComparison.Ordinal) && !n.Contains("/leases/") && !n.Contains("/log/"))];
+                    string[] names = [.. (await NamesAsync(bench.Store))
+                        .Where(n => n.StartsWith("appliances/", StringComparison.Ordinal) && !n.Contains("/leases/")
+                            && !n.Contains("/log/"))];
                     if (names.Length == 0) break;
                     string victim = names[random.Next(names.Length)];
                     byte[] good = await bench.Store.ReadAllAsync(victim, default);
                     await bench.Store.DeleteAsync(victim, default);
                     int kind = random.Next(3);
-                    if (kind == 1) await bench.Store.PutAsync(victim, new ObjectContent(good.AsSpan(0, random.Next(good.Length)).ToArray()), PutOptions.Metadata, default);
+                    if (kind == 1)
+                        await bench.Store.PutAsync(victim,
+                            new ObjectContent(good.AsSpan(0, random.Next(good.Length)).ToArray()), PutOptions.Metadata,
+                            default);
                     if (kind == 2)
                     {
                         good[random.Next(good.Length)] ^= 1;
@@ -745,7 +854,9 @@ public sealed class RepairTests
                     RepairOptions options = random.Next(2) == 0 ? s_full : s_giveUp;
                     if (dies)
                     {
-                        var faulty = new FaultStore(bench.Store, random.Next(2) == 0 ? Fault.CrashBefore : Fault.CrashAfter, random.Next(4, 120), seed: seed);
+                        var faulty = new FaultStore(bench.Store,
+                            random.Next(2) == 0 ? Fault.CrashBefore : Fault.CrashAfter, random.Next(4, 120),
+                            seed: seed);
                         try
                         {
                             using Repository dying = await bench.OpenAsync(faulty);
@@ -758,13 +869,21 @@ public sealed class RepairTests
                     else
                     {
                         RepairReport report = await RepairAsync(repository, options);
-                        Assert.True(report.WholePoints == whole.Count && report.Findings.Where(f => f.Kind == RepairFindingKind.PointLost).Select(f => f.RestorePointId!).ToHashSet().SetEquals(lost),
-                            $"{what}: {report}, but {whole.Count} restore and {lost.Count} do not; {string.Join("; ", report.Findings)}");
+                        Assert.True(report.WholePoints == whole.Count
+                            && report.Findings.Where(f => f.Kind == RepairFindingKind.PointLost)
+                                .Select(f => f.RestorePointId!).ToHashSet().SetEquals(lost),
+                            $"{what}: {report}, but {whole.Count} restore and {lost.Count} do not; "
+                            + $"{string.Join("; ", report.Findings)}");
                         // Once more there is nothing left to do but what has to wait.
                         RepairReport second = await RepairAsync(repository, options);
-                        Assert.True(second.FreedBytes == 0 || report.RemovedPoints > 0, $"{what}: {second}; {string.Join("; ", second.Findings)}");
+                        Assert.True(second.FreedBytes == 0 || report.RemovedPoints > 0,
+                            $"{what}: {second}; {string.Join("; ", second.Findings)}");
                         // A removed point that stays for its grace may be lost: then nobody knows all that it needs.
-                        if (!report.Findings.Any(f => f.BytesLost > 0 || f.Kind is RepairFindingKind.PackDamaged or RepairFindingKind.PackMissing or RepairFindingKind.ManifestMissing or RepairFindingKind.ManifestDamaged)) await ReclaimTests.AssertSweptAsync(bench, what);
+                        if (!report.Findings
+                            .Any(f => f.BytesLost > 0
+                                || f.Kind is RepairFindingKind.PackDamaged or RepairFindingKind.PackMissing
+                                    or RepairFindingKind.ManifestMissing or RepairFindingKind.ManifestDamaged))
+                            await ReclaimTests.AssertSweptAsync(bench, what);
                     }
                     Assert.True((await TryAllAsync(bench, model)).Whole.IsSupersetOf(whole), $"{what}: repair");
                     break;
@@ -810,24 +929,31 @@ public sealed class RepairTests
     private static Task<RestorePoint> BackupTrackedAsync(Repository repository, List<byte[]> states)
     {
         Dictionary<string, byte[]> earlier = states.Select((s, i) => (s, i)).ToDictionary(s => "t" + s.i, s => s.s);
-        return repository.BackupAsync(Request(new TrackedMemoryDiskSource(states[^1], "t" + (states.Count - 1), earlier)), null, null, default);
+        return repository.BackupAsync(
+            Request(new TrackedMemoryDiskSource(states[^1], "t" + (states.Count - 1), earlier)),
+            null, null, default);
     }
 
     /// <summary>The independent model: a point is whole when it can be restored.</summary>
-    private static async Task<(HashSet<string> Whole, HashSet<string> Lost)> TryAllAsync(RepositoryBench bench, Dictionary<string, byte[]>? model = null)
+    private static async Task<(HashSet<string> Whole, HashSet<string> Lost)> TryAllAsync(RepositoryBench bench,
+        Dictionary<string, byte[]>? model = null)
     {
         using Repository repository = await bench.OpenAsync();
         HashSet<string> whole = [], lost = [];
-        foreach (RestorePoint point in await repository.GetRestorePointsAsync(new RestorePointFilter(), _ => { }, default))
+        foreach (RestorePoint point in await repository.GetRestorePointsAsync(new RestorePointFilter(), _ => { },
+            default))
         {
             try
             {
                 byte[] bytes = await RestoreAsync(repository, point);
                 await (await repository.OpenPointAsync(point, default)).GetConfigurationAsync(default);
-                if (model is not null && model.TryGetValue(point.RestorePointId, out byte[]? expected)) Assert.True(expected.AsSpan().SequenceEqual(bytes), $"{point.Sequence} restores to something else");
+                if (model is not null && model.TryGetValue(point.RestorePointId, out byte[]? expected))
+                    Assert.True(expected.AsSpan().SequenceEqual(bytes), $"{point.Sequence} restores to something else");
                 whole.Add(point.RestorePointId);
             }
-            catch (NataliaException damage) when (damage.ErrorId is ErrorIds.BlockDamaged or ErrorIds.BlockMapDamaged or ErrorIds.PackMissing or ErrorIds.ObjectDamaged)
+            catch (NataliaException damage)
+                when (damage.ErrorId is ErrorIds.BlockDamaged or ErrorIds.BlockMapDamaged or ErrorIds.PackMissing
+                    or ErrorIds.ObjectDamaged)
             {
                 lost.Add(point.RestorePointId);
             }
@@ -839,7 +965,9 @@ public sealed class RepairTests
     private static async Task AssertDisksAsync(RepositoryBench bench, HashSet<string> points, string what)
     {
         using Repository repository = await bench.OpenAsync();
-        foreach (RestorePoint point in (await repository.GetRestorePointsAsync(new RestorePointFilter(), _ => { }, default)).Where(p => points.Contains(p.RestorePointId)))
+        foreach (RestorePoint point in (await repository.GetRestorePointsAsync(new RestorePointFilter(), _ => { },
+            default))
+            .Where(p => points.Contains(p.RestorePointId)))
         {
             Exception? failure = await Record.ExceptionAsync(() => RestoreAsync(repository, point));
             Assert.True(failure is null, $"{what}: {point.Sequence} is lost and stays: {failure?.Message}");
@@ -852,9 +980,12 @@ public sealed class RepairTests
         Assert.True(failed is null, $"{what}: {failed?.Detail}");
     }
 
-    private static async Task<string[]> NamesAsync(IObjectStore store) => [.. (await store.ListAllAsync("", default)).Select(o => o.Name)];
+    private static async Task<string[]> NamesAsync(IObjectStore store) =>
+        [.. (await store.ListAllAsync("", default)).Select(o => o.Name)];
 
-    private static async Task<long> BytesAsync(IObjectStore store) => (await store.ListAllAsync("", default)).Where(o => o.Name.Contains("/data/") || o.Name.Contains("/meta/")).Sum(o => o.Length);
+    private static async Task<long> BytesAsync(IObjectStore store) =>
+        (await store.ListAllAsync("", default)).Where(o => o.Name.Contains("/data/") || o.Name.Contains("/meta/"))
+            .Sum(o => o.Length);
 
     private static async Task<Dictionary<string, byte[]>> CopyAsync(IObjectStore store)
     {
@@ -866,6 +997,7 @@ public sealed class RepairTests
     private static async Task ResetAsync(IObjectStore store, Dictionary<string, byte[]> copy)
     {
         foreach (string name in await NamesAsync(store)) await store.DeleteAsync(name, default);
-        foreach (KeyValuePair<string, byte[]> item in copy) await store.PutAsync(item.Key, new ObjectContent(item.Value), PutOptions.Metadata, default);
+        foreach (KeyValuePair<string, byte[]> item in copy)
+            await store.PutAsync(item.Key, new ObjectContent(item.Value), PutOptions.Metadata, default);
     }
 }

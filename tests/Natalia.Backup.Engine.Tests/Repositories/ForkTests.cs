@@ -10,14 +10,17 @@ using static Natalia.Backup.Testing.RepositoryBench;
 namespace Natalia.Backup.Engine.Tests.Repositories;
 
 /// <summary>
-/// Two runs that published beside each other, because one had lost its lease and did not know: no point of either branch may lose anything, whatever goes; it is told; and a repair makes one line of it.
+/// Two runs that published beside each other, because one had lost its lease and did not know: no point of either
+/// branch may lose anything, whatever goes; it is told; and a repair makes one line of it.
 /// </summary>
 public sealed class ForkTests
 {
     private static readonly string s_appliance = Layout.Appliance(Appliance.ApplianceId);
 
     /// <summary>Before the fork, on the first branch, on the second, after both.</summary>
-    private sealed record Fork(RepositoryBench Bench, Dictionary<string, byte[]> States, List<string> Base, List<string> First, List<string> Second, List<string> After) : IDisposable
+    private sealed record Fork(RepositoryBench Bench, Dictionary<string, byte[]> States, List<string> Base,
+        List<string> First, List<string> Second, List<string> After)
+        : IDisposable
     {
         internal IEnumerable<string> All => [.. Base, .. First, .. Second, .. After];
 
@@ -27,8 +30,10 @@ public sealed class ForkTests
     /// <param name="sameSequence">Both runs began at the same time, so that they took the same number.</param>
     /// <param name="seed">Which blocks change.</param>
     /// <param name="firstPoints">How many points the first branch has: 1 or 2.</param>
-    /// <param name="onTheWay">What is done at: after the base; the second branch with its middle; and at the end.</param>
-    private static async Task<Fork> MakeAsync(bool sameSequence, int seed, Func<string, Repository, List<string>, Task>? onTheWay = null, int firstPoints = 1)
+    /// <param name="onTheWay">What is done at: after the base; the second branch with its middle; and at the
+    /// end.</param>
+    private static async Task<Fork> MakeAsync(bool sameSequence, int seed,
+        Func<string, Repository, List<string>, Task>? onTheWay = null, int firstPoints = 1)
     {
         var bench = new RepositoryBench(new MemoryStore());
         using var other = new RepositoryBench(new MemoryStore());
@@ -51,19 +56,23 @@ public sealed class ForkTests
         {
             // The run that takes over sees what the other has stored, and counts on from there.
             foreach (StoredObject delta in await bench.Store.ListAllAsync(s_appliance + "delta/", default))
-                await other.Store.PutAsync(delta.Name, new ObjectContent(await bench.Store.ReadAllAsync(delta.Name, default)), PutOptions.Metadata, default);
+                await other.Store.PutAsync(delta.Name,
+                    new ObjectContent(await bench.Store.ReadAllAsync(delta.Name, default)), PutOptions.Metadata,
+                    default);
         }
         byte[] second = await AddAsync(other, disk, fork.Second, 20);
         second = await AddAsync(other, second, fork.Second, 21);
         await DoAsync("second", other, fork.Second);
         foreach (KeyValuePair<string, byte[]> item in await StoreCopy.TakeAsync(other.Store))
         {
-            if (!item.Key.Contains("/leases/") && await bench.Store.StatAsync(item.Key, default) is null) await bench.Store.PutAsync(item.Key, new ObjectContent(item.Value), PutOptions.Metadata, default);
+            if (!item.Key.Contains("/leases/") && await bench.Store.StatAsync(item.Key, default) is null)
+                await bench.Store.PutAsync(item.Key, new ObjectContent(item.Value), PutOptions.Metadata, default);
         }
         second = await AddAsync(bench, second, fork.After, 30);
         return fork;
 
-        Task<byte[]> AddAsync(RepositoryBench where, byte[] before, List<string> ids, int number) => StoreAsync(where, Change(before, 25, seed * 100 + number), ids);
+        Task<byte[]> AddAsync(RepositoryBench where, byte[] before, List<string> ids, int number) =>
+            StoreAsync(where, Change(before, 25, seed * 100 + number), ids);
 
         async Task<byte[]> StoreAsync(RepositoryBench where, byte[] state, List<string> ids)
         {
@@ -82,21 +91,29 @@ public sealed class ForkTests
         }
     }
 
-    private static Task<ReclaimResult> ReclaimAsync(Repository repository) => repository.ReclaimAsync(Appliance.ApplianceId, TimeSpan.Zero, default);
+    private static Task<ReclaimResult> ReclaimAsync(Repository repository) =>
+        repository.ReclaimAsync(Appliance.ApplianceId, TimeSpan.Zero, default);
 
-    private static async Task RemoveAsync(Repository repository, string id) => await repository.RemoveRestorePointAsync((await repository.GetRestorePointsAsync(new RestorePointFilter(), _ => { }, default)).Single(p => p.RestorePointId == id), "a test", default);
+    private static async Task RemoveAsync(Repository repository, string id) =>
+        await repository.RemoveRestorePointAsync(
+            (await repository.GetRestorePointsAsync(new RestorePointFilter(), _ => { },
+                default)).Single(p => p.RestorePointId == id),
+            "a test", default);
 
-    private static Task<RepairReport> RepairAsync(Repository repository, bool whatIf = false) => repository.RepairAsync(new RepairOptions { WhatIf = whatIf }, (_, why) => throw why, null, default);
+    private static Task<RepairReport> RepairAsync(Repository repository, bool whatIf = false) =>
+        repository.RepairAsync(new RepairOptions { WhatIf = whatIf }, (_, why) => throw why, null, default);
 
     private static async Task AssertWholeAsync(Fork fork, IEnumerable<string> ids, string what, bool check = true)
     {
         using Repository repository = await fork.Bench.OpenAsync();
         IReadOnlyList<RestorePoint> points = await PointsAsync(repository);
-        Assert.Equal(ids.OrderBy(i => i, StringComparer.Ordinal), points.Select(p => p.RestorePointId).OrderBy(i => i, StringComparer.Ordinal));
+        Assert.Equal(ids.OrderBy(i => i, StringComparer.Ordinal),
+            points.Select(p => p.RestorePointId).OrderBy(i => i, StringComparer.Ordinal));
         foreach (RestorePoint point in points)
         {
             byte[] bytes = await RestoreAsync(repository, point);
-            Assert.True(fork.States[point.RestorePointId].AsSpan().SequenceEqual(bytes), $"{what}: the point {point.Sequence}");
+            Assert.True(fork.States[point.RestorePointId].AsSpan().SequenceEqual(bytes),
+                $"{what}: the point {point.Sequence}");
         }
         if (!check) return;
         CheckResult? failed = (await CheckAsync(repository)).Find(r => r.Result == CheckOutcome.Failed);
@@ -139,7 +156,8 @@ public sealed class ForkTests
             Assert.True(result.Reason is null, $"{what}: {result.Reason}");
             await ReclaimTests.AssertSweptAsync(fork.Bench, what);
             RepairReport again = await RepairAsync(last, whatIf: true);
-            Assert.True(again.Findings.Count == 0 && again.UnneededBytes == 0, $"{what}: {again.UnneededBytes} bytes; {string.Join(" ", again.Findings)}");
+            Assert.True(again.Findings.Count == 0 && again.UnneededBytes == 0,
+                $"{what}: {again.UnneededBytes} bytes; {string.Join(" ", again.Findings)}");
         }
     }
 
@@ -179,17 +197,24 @@ public sealed class ForkTests
         using Fork fork = await MakeAsync(sameSequence: false, 3);
         using Repository repository = await fork.Bench.OpenAsync();
         Assert.Contains("lost its lease", (await ReclaimAsync(repository)).Reason);
-        CheckResult told = Assert.Single(await CheckAsync(repository, full: false), r => r.Result == CheckOutcome.Warning);
+        CheckResult told = Assert.Single(await CheckAsync(repository, full: false),
+            r => r.Result == CheckOutcome.Warning);
         Assert.Contains("Repair-NataliaRepository", told.Detail);
-        RepairFinding planned = Assert.Single((await RepairAsync(repository, whatIf: true)).Findings, f => f.Kind == RepairFindingKind.HistoryForked);
+        RepairFinding planned = Assert.Single((await RepairAsync(repository, whatIf: true)).Findings,
+            f => f.Kind == RepairFindingKind.HistoryForked);
         Assert.Contains("would", planned.Detail);
-        Assert.Equal(RepairAction.Rebuilt, Assert.Single((await RepairAsync(repository)).Findings, f => f.Kind == RepairFindingKind.HistoryForked).Action);
+        Assert.Equal(RepairAction.Rebuilt,
+            Assert.Single((await RepairAsync(repository)).Findings,
+                f => f.Kind == RepairFindingKind.HistoryForked).Action);
         Assert.Null((await ReclaimAsync(repository)).Reason);
         Assert.All(await CheckAsync(repository), r => Assert.Equal(CheckOutcome.Passed, r.Result));
         Assert.Empty((await RepairAsync(repository)).Findings);
     }
 
-    /// <summary>As long as nothing can stand in for the delta of the first branch, which calls needless what the second one needs, that delta must not come to lie below the second one.</summary>
+    /// <summary>
+    /// As long as nothing can stand in for the delta of the first branch, which calls needless what the second one
+    /// needs, that delta must not come to lie below the second one.
+    /// </summary>
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
@@ -197,12 +222,17 @@ public sealed class ForkTests
     {
         using Fork fork = await MakeAsync(sameSequence: false, 3);
         using Repository repository = await fork.Bench.OpenAsync();
-        Dictionary<string, byte[]> lost = (await StoreCopy.TakeAsync(fork.Bench.Store)).Where(o => o.Key.Contains("/meta/") && o.Key.Contains(fork.First[0])).ToDictionary(o => o.Key, o => o.Value, StringComparer.Ordinal);
+        Dictionary<string, byte[]> lost = (await StoreCopy.TakeAsync(fork.Bench.Store))
+            .Where(o => o.Key.Contains("/meta/") && o.Key.Contains(fork.First[0]))
+            .ToDictionary(o => o.Key, o => o.Value, StringComparer.Ordinal);
         foreach (string name in lost.Keys) await fork.Bench.Store.DeleteAsync(name, default);
-        Assert.Equal(RepairAction.Kept, Assert.Single((await RepairAsync(repository)).Findings, f => f.Kind == RepairFindingKind.HistoryForked).Action);
+        Assert.Equal(RepairAction.Kept,
+            Assert.Single((await RepairAsync(repository)).Findings,
+                f => f.Kind == RepairFindingKind.HistoryForked).Action);
         if (isPutBack)
         {
-            foreach (KeyValuePair<string, byte[]> item in lost) await fork.Bench.Store.PutAsync(item.Key, new ObjectContent(item.Value), PutOptions.Metadata, default);
+            foreach (KeyValuePair<string, byte[]> item in lost)
+                await fork.Bench.Store.PutAsync(item.Key, new ObjectContent(item.Value), PutOptions.Metadata, default);
         }
         else
         {
@@ -216,14 +246,19 @@ public sealed class ForkTests
             await ReclaimAsync(repository);
             await AssertWholeAsync(fork, left, "removed " + id, check: isPutBack);
         }
-        if (isPutBack) Assert.Equal(RepairAction.Rebuilt, Assert.Single((await RepairAsync(repository)).Findings, f => f.Kind == RepairFindingKind.HistoryForked).Action);
+        if (isPutBack)
+            Assert.Equal(RepairAction.Rebuilt,
+                Assert.Single((await RepairAsync(repository)).Findings,
+                    f => f.Kind == RepairFindingKind.HistoryForked).Action);
         await RepairAsync(repository);
         Assert.Null((await ReclaimAsync(repository)).Reason);
         await AssertWholeAsync(fork, left, "repaired");
         await ReclaimTests.AssertSweptAsync(fork.Bench, "repaired");
     }
 
-    /// <summary>What a run that left no manifest calls needless counts as well: a checkpoint, or a point that went.</summary>
+    /// <summary>
+    /// What a run that left no manifest calls needless counts as well: a checkpoint, or a point that went.
+    /// </summary>
     [Fact]
     public async Task What_the_beginning_of_a_branch_called_needless_stays_for_the_other_one()
     {
@@ -248,7 +283,8 @@ public sealed class ForkTests
     {
         using Fork fork = await MakeAsync(sameSequence: false, 3);
         using Repository repository = await fork.Bench.OpenAsync();
-        string manifest = (await fork.Bench.Store.ListAllAsync(s_appliance + "points/", default)).Select(o => o.Name).Single(n => n.EndsWith(fork.First[0], StringComparison.Ordinal));
+        string manifest = (await fork.Bench.Store.ListAllAsync(s_appliance + "points/", default)).Select(o => o.Name)
+            .Single(n => n.EndsWith(fork.First[0], StringComparison.Ordinal));
         byte[] good = await fork.Bench.Store.ReadAllAsync(manifest, default);
         await PutAsync(good.AsSpan(0, 50).ToArray());
         await RepairAsync(repository);
@@ -285,8 +321,10 @@ public sealed class ForkTests
         using Fork fork = await MakeAsync(sameSequence: true, 3);
         using Repository repository = await fork.Bench.OpenAsync();
         Assert.Contains("lost its lease", (await ReclaimAsync(repository)).Reason);
-        Assert.Contains("Remove-NataliaRestorePoint", Assert.Single(await CheckAsync(repository, full: false), r => r.Result == CheckOutcome.Warning).Detail);
-        RepairFinding kept = Assert.Single((await RepairAsync(repository)).Findings, f => f.Kind == RepairFindingKind.HistoryForked);
+        Assert.Contains("Remove-NataliaRestorePoint",
+            Assert.Single(await CheckAsync(repository, full: false), r => r.Result == CheckOutcome.Warning).Detail);
+        RepairFinding kept = Assert.Single((await RepairAsync(repository)).Findings,
+            f => f.Kind == RepairFindingKind.HistoryForked);
         Assert.Equal(RepairAction.Kept, kept.Action);
         Assert.Contains("Remove-NataliaRestorePoint", kept.Detail);
         await AssertWholeAsync(fork, fork.All, "repaired");

@@ -15,7 +15,9 @@ public sealed class PointRepositoryTests : PointRepositoryConformance
     protected override async Task<IPointRepository> OpenAsync()
     {
         _repository = await _bench.CreateAsync();
-        for (int i = 2; i >= 0; i--) await RepositoryBench.BackupAsync(_repository, RepositoryBench.Disk(1 << 20, i), time: DateTime.UtcNow.AddDays(-i));
+        for (int i = 2; i >= 0; i--)
+            await RepositoryBench.BackupAsync(_repository, RepositoryBench.Disk(1 << 20, i),
+                time: DateTime.UtcNow.AddDays(-i));
         return _repository;
     }
 

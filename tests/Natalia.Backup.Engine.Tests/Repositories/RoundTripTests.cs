@@ -41,9 +41,11 @@ public sealed class RoundTripTests
             for (int i = 0; i < 3; i++)
             {
                 Assert.Equal(states[i], await RestoreAsync(again, points[i]));
-                Assert.Equal(CheckOutcome.Passed, (await again.VerifyRestorePointAsync(points[i], null, default)).Result);
+                Assert.Equal(CheckOutcome.Passed,
+                    (await again.VerifyRestorePointAsync(points[i], null, default)).Result);
             }
-            Assert.DoesNotContain(await CheckAsync(again), r => r.Result is CheckOutcome.Failed or CheckOutcome.Warning);
+            Assert.DoesNotContain(await CheckAsync(again),
+                r => r.Result is CheckOutcome.Failed or CheckOutcome.Warning);
         }
     }
 
@@ -99,7 +101,8 @@ public sealed class RoundTripTests
         var first = new SparseDisk(firstSize, 11);
         var second = new SparseDisk(secondSize, 11) { Also = secondSize > 0 ? secondSize - 1 : null };
         var third = new SparseDisk(firstSize, 11);
-        foreach (SparseDisk disk in new[] { first, second, third }) await repository.BackupAsync(Request(disk), null, null, default);
+        foreach (SparseDisk disk in new[] { first, second, third })
+            await repository.BackupAsync(Request(disk), null, null, default);
         IReadOnlyList<RestorePoint> points = await PointsAsync(repository);
         SparseDisk[] states = [third, second, first];
         for (int i = 0; i < 3; i++)
@@ -118,8 +121,11 @@ public sealed class RoundTripTests
         var states = new Dictionary<string, byte[]> { ["t1"] = one, ["t2"] = two };
         using Repository repository = await bench.CreateAsync();
         await repository.BackupAsync(Request(new TrackedMemoryDiskSource(one, "t1", states)), null, null, default);
-        RestorePoint second = await repository.BackupAsync(Request(new TrackedMemoryDiskSource(two, "t2", states), RequestedBackupType.Incremental), null, null, default);
-        RestorePoint third = await repository.BackupAsync(Request(new TrackedMemoryDiskSource(three, "t3", states)), null, null, default);
+        RestorePoint second = await repository.BackupAsync(Request(new TrackedMemoryDiskSource(two, "t2", states),
+            RequestedBackupType.Incremental),
+            null, null, default);
+        RestorePoint third = await repository.BackupAsync(Request(new TrackedMemoryDiskSource(three, "t3", states)),
+            null, null, default);
         Assert.Equal(BackupType.Incremental, second.Type);
         Assert.Equal(BackupType.Incremental, third.Type);
         Assert.Null(second.Reason);
@@ -135,9 +141,18 @@ public sealed class RoundTripTests
         byte[] one = Disk(5 << 20, 5), other = Disk(5 << 20, 6);
         var states = new Dictionary<string, byte[]> { ["t1"] = other };
         using Repository repository = await bench.CreateAsync();
-        await repository.BackupAsync(Request(new TrackedMemoryDiskSource(one, "t1", states)) with { Appliance = Appliance with { NativeId = "a" } }, null, null, default);
+        await repository.BackupAsync(
+            Request(new TrackedMemoryDiskSource(one, "t1", states))
+                with
+            { Appliance = Appliance with { NativeId = "a" } },
+            null, null, default);
         // The restored VM goes on with the history, and its tracker happens to know a token of that name.
-        RestorePoint adopted = await repository.BackupAsync(Request(new TrackedMemoryDiskSource(other, "t1", states), RequestedBackupType.Incremental) with { Appliance = Appliance with { NativeId = "b" } }, null, null, default);
+        RestorePoint adopted =
+            await repository.BackupAsync(
+                Request(new TrackedMemoryDiskSource(other, "t1", states),
+                    RequestedBackupType.Incremental) with
+                { Appliance = Appliance with { NativeId = "b" } },
+            null, null, default);
         Assert.Equal(BackupType.Full, adopted.Type);
         Assert.Contains("another VM", adopted.Reason);
         Assert.Equal(other, await RestoreAsync(repository, adopted));
@@ -149,10 +164,19 @@ public sealed class RoundTripTests
         using var bench = new RepositoryBench();
         byte[] one = Disk(10 << 20, 5), two = Change(one, 30, 6);
         using Repository repository = await bench.CreateAsync();
-        RestorePoint none = await repository.BackupAsync(Request(new TrackedMemoryDiskSource(one, "t1", new Dictionary<string, byte[]>()), RequestedBackupType.Incremental), null, null, default);
-        RestorePoint lost = await repository.BackupAsync(Request(new TrackedMemoryDiskSource(two, "t2", new Dictionary<string, byte[]>()), RequestedBackupType.Incremental), null, null, default);
+        RestorePoint none =
+            await repository.BackupAsync(
+                Request(new TrackedMemoryDiskSource(one, "t1", new Dictionary<string, byte[]>()),
+            RequestedBackupType.Incremental),
+            null, null, default);
+        RestorePoint lost =
+            await repository.BackupAsync(
+                Request(new TrackedMemoryDiskSource(two, "t2", new Dictionary<string, byte[]>()),
+            RequestedBackupType.Incremental),
+            null, null, default);
         RestorePoint untracked = await BackupAsync(repository, two, RequestedBackupType.Incremental);
-        Assert.Equal([BackupType.Full, BackupType.Full, BackupType.Full], new[] { none.Type, lost.Type, untracked.Type });
+        Assert.Equal([BackupType.Full, BackupType.Full, BackupType.Full],
+            new[] { none.Type, lost.Type, untracked.Type });
         Assert.Contains("no earlier point", none.Reason);
         Assert.Contains("no longer known", lost.Reason);
         Assert.Contains("not known now", untracked.Reason);
@@ -165,7 +189,8 @@ public sealed class RoundTripTests
     public async Task Two_disks_are_kept_apart_and_one_may_be_left_out()
     {
         using var bench = new RepositoryBench();
-        byte[] data = Disk(12 << 20, 1), system = Disk(9 << 20, 2), data2 = Change(data, 10, 3), system2 = Change(system, 10, 4);
+        byte[] data = Disk(12 << 20, 1), system = Disk(9 << 20, 2), data2 = Change(data, 10, 3),
+            system2 = Change(system, 10, 4);
         using Repository repository = await bench.CreateAsync();
         RestorePoint both = await repository.BackupAsync(Two(data, system), null, null, default);
         RestorePoint one = await BackupAsync(repository, data2);
@@ -174,13 +199,16 @@ public sealed class RoundTripTests
         Assert.Equal(data, await RestoreAsync(repository, both));
         Assert.Equal(data2, await RestoreAsync(repository, one));
         Assert.Equal(system2, await RestoreAsync(repository, bothAgain, "SCSI0"));
-        Assert.True(bothAgain.StoredBytes < both.StoredBytes / 2, "the system disk was compared with its last point, not stored anew");
-        NataliaException missing = await Assert.ThrowsAsync<NataliaException>(() => RestoreAsync(repository, one, "scsi0"));
+        Assert.True(bothAgain.StoredBytes < both.StoredBytes / 2,
+            "the system disk was compared with its last point, not stored anew");
+        NataliaException missing =
+            await Assert.ThrowsAsync<NataliaException>(() => RestoreAsync(repository, one, "scsi0"));
         Assert.Equal(ErrorIds.DiskNotFound, missing.ErrorId);
 
         static BackupRequest Two(byte[] data, byte[] system) => Request(new MemoryDiskSource(data)) with
         {
-            Disks = [new BackupDisk("scsi0", DiskRole.System, new MemoryDiskSource(system)), new BackupDisk("scsi1", DiskRole.Data, new MemoryDiskSource(data))],
+            Disks = [new BackupDisk("scsi0", DiskRole.System, new MemoryDiskSource(system)),
+                new BackupDisk("scsi1", DiskRole.Data, new MemoryDiskSource(data))],
         };
     }
 
@@ -206,7 +234,8 @@ public sealed class RoundTripTests
         using var bench = new RepositoryBench { Password = "p" };
         using Repository repository = await bench.CreateAsync();
         RestorePoint point = await BackupAsync(repository, Disk(100_000, 1));
-        ApplianceDescription kept = await (await repository.OpenPointAsync(point, default)).GetConfigurationAsync(default);
+        ApplianceDescription kept = await (await repository.OpenPointAsync(point,
+            default)).GetConfigurationAsync(default);
         Assert.Equal(ApplianceDescriptionJson.Encode(Appliance), ApplianceDescriptionJson.Encode(kept));
         Assert.Equal(110, kept.Networks[0].Vlan);
     }
@@ -221,8 +250,11 @@ public sealed class RoundTripTests
         await repository.RemoveRestorePointAsync(first, "a test", default);
         Assert.Equal(second.RestorePointId, Assert.Single(await PointsAsync(repository)).RestorePointId);
         Assert.Equal(two, await RestoreAsync(repository, second));
-        Assert.Equal(ErrorIds.RestorePointNotFound, (await Assert.ThrowsAsync<NataliaException>(() => RestoreAsync(repository, first))).ErrorId);
-        Assert.Equal(ErrorIds.RestorePointIsNewest, (await Assert.ThrowsAsync<NataliaException>(() => repository.RemoveRestorePointAsync(second, "a test", default))).ErrorId);
+        Assert.Equal(ErrorIds.RestorePointNotFound,
+            (await Assert.ThrowsAsync<NataliaException>(() => RestoreAsync(repository, first))).ErrorId);
+        Assert.Equal(ErrorIds.RestorePointIsNewest,
+            (await Assert.ThrowsAsync<NataliaException>(
+                () => repository.RemoveRestorePointAsync(second, "a test", default))).ErrorId);
         Assert.DoesNotContain(await CheckAsync(repository), r => r.Result == CheckOutcome.Failed);
     }
 
@@ -230,14 +262,21 @@ public sealed class RoundTripTests
     public async Task Settings_of_an_enrolled_appliance_are_kept_and_changed()
     {
         using var bench = new RepositoryBench { Password = "p" };
-        var settings = new ApplianceSettings { ApplianceId = Appliance.ApplianceId, Name = "natalia-paris", HypervisorKind = "Folder", DataDiskId = "scsi1" };
+        var settings = new ApplianceSettings
+        {
+            ApplianceId = Appliance.ApplianceId,
+            Name = "natalia-paris",
+            HypervisorKind = "Folder",
+            DataDiskId = "scsi1",
+        };
         using (Repository repository = await bench.CreateAsync())
         {
             await repository.SetApplianceSettingsAsync(settings, default);
             await repository.SetApplianceSettingsAsync(settings with { IncludeSystemDisk = true }, default);
         }
         using Repository again = await bench.OpenAsync();
-        Assert.Equal(settings with { IncludeSystemDisk = true }, Assert.Single(await again.GetApplianceSettingsAsync(default)));
+        Assert.Equal(settings with { IncludeSystemDisk = true },
+            Assert.Single(await again.GetApplianceSettingsAsync(default)));
     }
 
     [Fact]
@@ -247,8 +286,10 @@ public sealed class RoundTripTests
         using Repository repository = await bench.CreateAsync();
         await BackupAsync(repository, Disk(1 << 20, 1));
         long before = await CountAsync(bench.Store, "appliances/");
-        await Assert.ThrowsAsync<NataliaException>(() => repository.BackupAsync(Request(new MemoryDiskSource(Disk(9 << 20, 2))),
-            _ => throw new NataliaException(ErrorIds.DiskChangedWhileRead, NataliaErrorKind.InvalidData, "It changed."), null, default));
+        await Assert.ThrowsAsync<NataliaException>(
+            () => repository.BackupAsync(Request(new MemoryDiskSource(Disk(9 << 20, 2))),
+            _ => throw new NataliaException(ErrorIds.DiskChangedWhileRead, NataliaErrorKind.InvalidData, "It changed."),
+            null, default));
         Assert.Single(await PointsAsync(repository));
         // One object more: the lease's end replaces the earlier one's files.
         Assert.InRange(await CountAsync(bench.Store, "appliances/"), before - 2, before);
@@ -260,8 +301,15 @@ public sealed class RoundTripTests
         using var bench = new RepositoryBench();
         using Repository repository = await bench.CreateAsync();
         using var cancel = new CancellationTokenSource();
-        var disk = new MemoryDiskSource(Disk(40 << 20, 1)) { OnRead = (offset, _) => { if (offset > 10 << 20) cancel.Cancel(); } };
-        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => repository.BackupAsync(Request(disk), null, null, cancel.Token));
+        var disk = new MemoryDiskSource(Disk(40 << 20, 1))
+        {
+            OnRead = (offset, _) =>
+        {
+            if (offset > 10 << 20) cancel.Cancel();
+        }
+        };
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(
+            () => repository.BackupAsync(Request(disk), null, null, cancel.Token));
         Assert.Empty(await PointsAsync(repository));
         await BackupAsync(repository, disk.Bytes);
         Assert.Single(await PointsAsync(repository));
@@ -302,7 +350,8 @@ internal sealed class SparseDisk(long size, int seed) : IDiskSource
         return places;
     }
 
-    public async IAsyncEnumerable<Extent> GetAllocatedExtentsAsync([System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken cancellationToken)
+    public async IAsyncEnumerable<Extent> GetAllocatedExtentsAsync(
+        [System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken cancellationToken)
     {
         await Task.Yield();
         long end = 0;
@@ -319,7 +368,8 @@ internal sealed class SparseDisk(long size, int seed) : IDiskSource
         buffer.Span.Clear();
         foreach (long place in Filled())
         {
-            if (place >= offset && place < offset + buffer.Length) buffer.Span[(int)(place - offset)] = (byte)(1 + (place + seed) % 255);
+            if (place >= offset && place < offset + buffer.Length)
+                buffer.Span[(int)(place - offset)] = (byte)(1 + (place + seed) % 255);
         }
         return ValueTask.CompletedTask;
     }

@@ -1,12 +1,10 @@
 using Natalia.Backup.Engine.Audit;
 using Natalia.Backup.Engine.Format;
 using Natalia.Backup.Engine.Model;
-using Natalia.Backup.Engine.Packs;
 using Natalia.Backup.Engine.Points;
 using Natalia.Backup.Engine.Repair;
 using Natalia.Backup.Engine.Repositories;
 using Natalia.Backup.Engine.Retention;
-using Natalia.Backup.Engine.Sealing;
 using Natalia.Backup.Engine.Storage;
 using Natalia.Backup.Engine.Storage.Folders;
 using Natalia.Backup.Testing;
@@ -14,7 +12,10 @@ using static Natalia.Backup.Testing.RepositoryBench;
 
 namespace Natalia.Backup.Engine.Tests.Repositories;
 
-/// <summary>Who can write to a store can put any name there, and needs no password for it. What nothing confirms sets no number, hides nothing, and is told once.</summary>
+/// <summary>
+/// Who can write to a store can put any name there, and needs no password for it. What nothing confirms sets no number,
+/// hides nothing, and is told once.
+/// </summary>
 public sealed class StrangeNamesTests
 {
     private const string Highest = "999999999999";
@@ -46,7 +47,9 @@ public sealed class StrangeNamesTests
         using Repository look = await bench.OpenAsync();
         var told = new List<NataliaException>();
         var missing = new List<MissingPoints>();
-        IReadOnlyList<RestorePoint> points = await look.GetRestorePointsAsync(new RestorePointFilter { IncludeUnreadable = true }, told.Add, missing.Add, default);
+        IReadOnlyList<RestorePoint> points =
+            await look.GetRestorePointsAsync(new RestorePointFilter { IncludeUnreadable = true },
+            told.Add, missing.Add, default);
         Assert.Equal([3L, 2, 1], points.Select(p => p.Sequence!.Value));
         Assert.Equal(ErrorIds.ManifestUnknown, Assert.Single(told).ErrorId);
         Assert.Contains("2 objects", told[0].Message);
@@ -64,14 +67,17 @@ public sealed class StrangeNamesTests
         using Repository repository = await bench.CreateAsync();
         await BackupAsync(repository, Disk(1 << 20, 1));
         Run forged = new(999_999_999_998, Id128.NewRandom());
-        byte[] delta = new RunDelta(Id, forged, null, []).Encode(new Dictionary<string, Packs.DeadList>(), Sealing.ObjectKeys.None).Bytes;
+        byte[] delta = new RunDelta(Id, forged, null, []).Encode(new Dictionary<string, Packs.DeadList>(),
+            Sealing.ObjectKeys.None).Bytes;
         await bench.Store.PutAsync(Layout.Delta(Id, forged), new ObjectContent(delta), PutOptions.Metadata, default);
         await PutAsync(bench, $"{Room}log/{Highest}.point-made.{Highest}.{new string('c', 32)}", 500);
         Assert.Equal(2, (await BackupAsync(repository, Disk(1 << 20, 2))).Sequence);
         Assert.Equal(3, (await BackupAsync(repository, Disk(1 << 20, 3))).Sequence);
     }
 
-    /// <summary>A name alone must not keep space, and much less give it back: the manifest may be away for a moment.</summary>
+    /// <summary>
+    /// A name alone must not keep space, and much less give it back: the manifest may be away for a moment.
+    /// </summary>
     [Theory]
     [InlineData(0)]
     [InlineData(700)]
@@ -86,7 +92,8 @@ public sealed class StrangeNamesTests
         string manifest = (await bench.Store.ListAllAsync($"{Room}points/", default))[0].Name;
         byte[] away = await bench.Store.ReadAllAsync(manifest, default);
         await bench.Store.DeleteAsync(manifest, default);
-        await PutAsync(bench, $"{Room}log/{Layout.Number(4)}.point-removed.{Layout.Number(1)}.{new string('c', 32)}", bytes);
+        await PutAsync(bench, $"{Room}log/{Layout.Number(4)}.point-removed.{Layout.Number(1)}.{new string('c', 32)}",
+            bytes);
         using (Repository another = await bench.OpenAsync())
         {
             ReclaimResult result = await another.ReclaimAsync(Id, TimeSpan.Zero, default);
@@ -133,7 +140,8 @@ public sealed class StrangeNamesTests
         using var bench = new RepositoryBench { Password = password };
         byte[] disk = Disk(1 << 20, 1);
         (await bench.CreateAsync()).Dispose();
-        foreach (string log in new[] { "log/", Room + "log/" }) await PutAsync(bench, $"{log}{Highest}.{what}.000000000000.{new string('d', 32)}", bytes);
+        foreach (string log in new[] { "log/", Room + "log/" })
+            await PutAsync(bench, $"{log}{Highest}.{what}.000000000000.{new string('d', 32)}", bytes);
         using (Repository repository = await bench.OpenAsync())
         {
             for (int i = 0; i < 4; i++) await BackupAsync(repository, Change(disk, i, i));
@@ -146,10 +154,13 @@ public sealed class StrangeNamesTests
         using Repository look = await bench.OpenAsync();
         IReadOnlyList<RestorePoint> left = await PointsAsync(look);
         Assert.Equal([(4L, false), (2, true), (1, false)], left.Select(p => (p.Sequence!.Value, p.IsProtected)));
-        Assert.Equal(["daily 5", "last 7"], (await look.GetRetentionPoliciesAsync(default)).Select(p => p.Policy.ToString().Split(" (")[0]).Order());
+        Assert.Equal(["daily 5", "last 7"],
+            (await look.GetRetentionPoliciesAsync(default)).Select(p => p.Policy.ToString().Split(" (")[0]).Order());
         // Nothing of it broke the chain but the strangers themselves, and when they are gone, nothing is left of them.
-        foreach (string log in new[] { "log/", Room + "log/" }) await bench.Store.DeleteAsync($"{log}{Highest}.{what}.000000000000.{new string('d', 32)}", default);
-        Assert.All(await look.VerifyAuditAsync(new AuditExpectations(), default), r => Assert.NotEqual(CheckOutcome.Failed, r.Result));
+        foreach (string log in new[] { "log/", Room + "log/" })
+            await bench.Store.DeleteAsync($"{log}{Highest}.{what}.000000000000.{new string('d', 32)}", default);
+        Assert.All(await look.VerifyAuditAsync(new AuditExpectations(), default),
+            r => Assert.NotEqual(CheckOutcome.Failed, r.Result));
     }
 
     [Fact]
@@ -162,10 +173,15 @@ public sealed class StrangeNamesTests
         await PutAsync(bench, AuditName.Format(Layout.Log(Id), next, "retention-set", 0, Id128.NewRandom()), 0);
         Assert.NotNull(Assert.Single(await repository.GetRetentionPoliciesAsync(default)).Damage);
         await repository.SetRetentionPolicyAsync(Id, "natalia-paris", new RetentionPolicy { Last = 3 }, default);
-        Assert.Equal((3, null), (await repository.GetRetentionPoliciesAsync(default)).Select(p => (p.Policy.Last, p.Damage)).Single());
+        Assert.Equal((3, null),
+            (await repository.GetRetentionPoliciesAsync(default)).Select(p => (p.Policy.Last, p.Damage)).Single());
         // Two in a row: what has no effect is no success.
-        for (int i = 1; i < 4; i++) await PutAsync(bench, AuditName.Format(Layout.Log(Id), next + i, "retention-set", 0, Id128.NewRandom()), 0);
-        NataliaException refused = await Assert.ThrowsAsync<NataliaException>(() => repository.SetRetentionPolicyAsync(Id, "natalia-paris", new RetentionPolicy { Last = 4 }, default));
+        for (int i = 1; i < 4; i++)
+            await PutAsync(bench, AuditName.Format(Layout.Log(Id), next + i, "retention-set", 0, Id128.NewRandom()), 0);
+        NataliaException refused =
+            await Assert.ThrowsAsync<NataliaException>(
+                () => repository.SetRetentionPolicyAsync(Id, "natalia-paris", new RetentionPolicy { Last = 4 },
+                    default));
         Assert.Equal(ErrorIds.RetentionPolicyDamaged, refused.ErrorId);
     }
 
@@ -179,9 +195,11 @@ public sealed class StrangeNamesTests
         await repository.SetRetentionPolicyAsync(other, "other", new RetentionPolicy { Last = 1 }, default);
         await repository.SetRetentionPolicyAsync(other, "other", new RetentionPolicy { Last = 2 }, default);
         StoredObject genuine = (await bench.Store.ListAllAsync(Layout.Log(other), default))[1];
-        await bench.Store.PutAsync(Layout.Log(Id) + Layout.FileName(genuine.Name), new ObjectContent(await bench.Store.ReadAllAsync(genuine.Name, default)), PutOptions.Metadata, default);
+        await bench.Store.PutAsync(Layout.Log(Id) + Layout.FileName(genuine.Name),
+            new ObjectContent(await bench.Store.ReadAllAsync(genuine.Name, default)), PutOptions.Metadata, default);
         using Repository look = await bench.OpenAsync();
-        Assert.NotEqual(2, (await look.GetRetentionPoliciesAsync(default)).Single(p => p.ApplianceId == Id).Policy.Last);
+        Assert.NotEqual(2,
+            (await look.GetRetentionPoliciesAsync(default)).Single(p => p.ApplianceId == Id).Policy.Last);
     }
 
     [Fact]
@@ -193,13 +211,16 @@ public sealed class StrangeNamesTests
             RestorePoint point = await BackupAsync(repository, Disk(1 << 20, 1));
             // Genuine, as far as an unencrypted repository can tell.
             var reader = new ManifestReader(repository.Core);
-            Run run = Assert.Single(await reader.ListAsync(Id, default)), last = new(Layout.HighestNumber, Id128.NewRandom());
+            Run run = Assert.Single(await reader.ListAsync(Id, default)),
+                last = new(Layout.HighestNumber, Id128.NewRandom());
             PointManifest forged = await reader.ReadAsync(Id, run, default) with { Run = last };
-            await bench.Store.PutAsync(Layout.Manifest(Id, last), forged.Encode(Sealing.ObjectKeys.None).Content, PutOptions.Metadata, default);
+            await bench.Store.PutAsync(Layout.Manifest(Id, last), forged.Encode(Sealing.ObjectKeys.None).Content,
+                PutOptions.Metadata, default);
         }
         using Repository next = await bench.OpenAsync();
         string[] before = await NamesAsync(bench);
-        NataliaException refused = await Assert.ThrowsAsync<NataliaException>(() => BackupAsync(next, Disk(1 << 20, 2)));
+        NataliaException refused =
+            await Assert.ThrowsAsync<NataliaException>(() => BackupAsync(next, Disk(1 << 20, 2)));
         Assert.Equal(ErrorIds.NumberExhausted, refused.ErrorId);
         Assert.Equal(before, await NamesAsync(bench));
     }
@@ -210,17 +231,21 @@ public sealed class StrangeNamesTests
         using var bench = new RepositoryBench();
         using (Repository repository = await bench.CreateAsync())
             for (int i = 0; i < 3; i++) await BackupAsync(repository, Disk(1 << 20, i));
-        for (int i = 0; i < 3_000; i++) await PutAsync(bench, $"{Room}points/{new Run(500 + i, Id128.NewRandom())}", i % 5 == 0 ? 600 : 0);
+        for (int i = 0; i < 3_000; i++)
+            await PutAsync(bench, $"{Room}points/{new Run(500 + i, Id128.NewRandom())}", i % 5 == 0 ? 600 : 0);
         using Repository look = await bench.OpenAsync();
         var told = new List<NataliaException>();
-        Assert.Equal(3, (await look.GetRestorePointsAsync(new RestorePointFilter { IncludeUnreadable = true }, told.Add, default)).Count);
+        Assert.Equal(3,
+            (await look.GetRestorePointsAsync(new RestorePointFilter { IncludeUnreadable = true }, told.Add,
+                default)).Count);
         Assert.Contains("3000 objects", Assert.Single(told).Message);
         Assert.Equal(3, (await PointsAsync(look)).Count);
         CheckResult check = Assert.Single(await CheckAsync(look), r => r.Result == CheckOutcome.Failed);
         Assert.Contains("3000 objects", check.Detail);
         RepairReport report = await look.RepairAsync(new RepairOptions(), (_, failure) => throw failure, null, default);
         Assert.Equal((3, 0), (report.WholePoints, report.LostPoints));
-        Assert.Contains("3000 objects", Assert.Single(report.Findings, f => f.Kind == RepairFindingKind.ManifestDamaged).Detail);
+        Assert.Contains("3000 objects",
+            Assert.Single(report.Findings, f => f.Kind == RepairFindingKind.ManifestDamaged).Detail);
         Assert.Equal(4, (await BackupAsync(look, Disk(1 << 20, 9))).Sequence);
     }
 
@@ -240,7 +265,8 @@ public sealed class StrangeNamesTests
             await PutAsync(bench, pack.Name + ".r2147483647", 0);
             await PutAsync(bench, pack.Name + ".r99999999999", 10);
             // Begins like the pack, and broke off; in its right length, but not what was written.
-            await bench.Store.PutAsync(pack.Name + ".r7", new ObjectContent(whole.AsMemory(0, whole.Length - 100)), PutOptions.Metadata, default);
+            await bench.Store.PutAsync(pack.Name + ".r7", new ObjectContent(whole.AsMemory(0, whole.Length - 100)),
+                PutOptions.Metadata, default);
             byte[] rotten = (byte[])whole.Clone();
             rotten[^100] ^= 1;
             await bench.Store.PutAsync(pack.Name + ".r9", new ObjectContent(rotten), PutOptions.Metadata, default);
@@ -266,7 +292,8 @@ public sealed class StrangeNamesTests
         await PutAsync(bench, $"{Room}leases/999999999998.end", 0);
         Assert.Equal(1, (await BackupAsync(repository, Disk(1 << 20, 1))).Sequence);
         Assert.Equal(2, (await BackupAsync(repository, Disk(1 << 20, 2))).Sequence);
-        Assert.DoesNotContain(await bench.Store.ListAllAsync(Room + "leases/", default), o => Layout.FileName(o.Name).Split('.')[0].Length != 12);
+        Assert.DoesNotContain(await bench.Store.ListAllAsync(Room + "leases/", default),
+            o => Layout.FileName(o.Name).Split('.')[0].Length != 12);
     }
 
     private static async Task PutAsync(RepositoryBench bench, string name, int bytes)

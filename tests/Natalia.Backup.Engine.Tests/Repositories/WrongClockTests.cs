@@ -32,23 +32,35 @@ public sealed class WrongClockTests
 
         using Repository repository = await shared.OpenAsync(s_true.AddDays(3).AddHours(1));
         IReadOnlyList<RestorePoint> points = await PointsAsync(repository);
-        Assert.Equal(made.Select(p => p.RestorePointId).Reverse().Append(wrong.RestorePointId), points.Select(p => p.RestorePointId));
+        Assert.Equal(made.Select(p => p.RestorePointId).Reverse().Append(wrong.RestorePointId),
+            points.Select(p => p.RestorePointId));
         Assert.Equal([false, false, false, false, true], points.Select(p => p.IsInFuture));
 
         var policy = new RetentionPolicy { Last = 1, Daily = 2, Yearly = 1, TimeZoneId = "UTC" };
-        IReadOnlyList<RetentionPlanRow> plan = RetentionPlanner.Plan(await repository.DescribeForRetentionAsync(points, default), policy, shared.Clock.GetUtcNow().UtcDateTime);
+        IReadOnlyList<RetentionPlanRow> plan = RetentionPlanner.Plan(await repository.DescribeForRetentionAsync(points,
+            default),
+            policy, shared.Clock.GetUtcNow().UtcDateTime);
         RetentionPlanRow row = plan.Single(r => r.RestorePointId == wrong.RestorePointId);
         Assert.Equal((RetentionAction.Keep, (int?)null), (row.Action, row.Slot));
         Assert.Contains("In the future", row.Reason);
         // As if it were not there.
-        IReadOnlyList<RetentionPlanRow> without = RetentionPlanner.Plan(await repository.DescribeForRetentionAsync([.. points.Take(4)], default), policy, shared.Clock.GetUtcNow().UtcDateTime);
-        Assert.Equal(without.Select(r => (r.RestorePointId, r.Action, r.Slot, r.Reason)), plan.Where(r => r != row).Select(r => (r.RestorePointId, r.Action, r.Slot, r.Reason)));
+        IReadOnlyList<RetentionPlanRow> without =
+            RetentionPlanner.Plan(await repository.DescribeForRetentionAsync([.. points.Take(4)],
+            default),
+            policy, shared.Clock.GetUtcNow().UtcDateTime);
+        Assert.Equal(without.Select(r => (r.RestorePointId, r.Action, r.Slot, r.Reason)),
+            plan.Where(r => r != row).Select(r => (r.RestorePointId, r.Action, r.Slot, r.Reason)));
         var locks = new ImmutabilityPolicy(30);
         RetentionPoint[] described = [.. await repository.DescribeForRetentionAsync(points, default)];
-        Assert.Equal(LockEffect.Compute([.. described.Where(p => !p.IsInFuture)], policy, locks, shared.Clock.GetUtcNow().UtcDateTime).ToString(), LockEffect.Compute(described, policy, locks, shared.Clock.GetUtcNow().UtcDateTime).ToString());
+        Assert.Equal(LockEffect.Compute([.. described.Where(p => !p.IsInFuture)], policy, locks,
+            shared.Clock.GetUtcNow().UtcDateTime)
+            .ToString(),
+            LockEffect.Compute(described, policy, locks, shared.Clock.GetUtcNow().UtcDateTime).ToString());
 
         // The guard holds the true newest one, and lets the wrong one go.
-        Assert.Equal(ErrorIds.RestorePointIsNewest, (await Assert.ThrowsAsync<NataliaException>(() => repository.RemoveRestorePointAsync(next, "t", default))).ErrorId);
+        Assert.Equal(ErrorIds.RestorePointIsNewest,
+            (await Assert.ThrowsAsync<NataliaException>(
+                () => repository.RemoveRestorePointAsync(next, "t", default))).ErrorId);
         Assert.Null(await repository.FindRemovalRefusalAsync(wrong, default));
         await repository.RemoveRestorePointAsync(wrong, "made while a clock was wrong", default);
         Assert.Equal(4, (await PointsAsync(repository)).Count);
@@ -61,7 +73,9 @@ public sealed class WrongClockTests
         RestorePoint wrong = (await shared.MakeAsync(1, s_wrong))[0];
         using Repository repository = await shared.OpenAsync(s_true);
         Assert.True(Assert.Single(await PointsAsync(repository)).IsInFuture);
-        Assert.Equal(ErrorIds.RestorePointIsNewest, (await Assert.ThrowsAsync<NataliaException>(() => repository.RemoveRestorePointAsync(wrong, "t", default))).ErrorId);
+        Assert.Equal(ErrorIds.RestorePointIsNewest,
+            (await Assert.ThrowsAsync<NataliaException>(
+                () => repository.RemoveRestorePointAsync(wrong, "t", default))).ErrorId);
     }
 
     [Fact]
@@ -69,7 +83,8 @@ public sealed class WrongClockTests
     {
         using var shared = new SharedClock();
         List<RestorePoint> made = await shared.MakeAsync(3, s_true);
-        using (Repository wrong = await shared.OpenAsync(s_wrong)) await wrong.RemoveRestorePointAsync(made[0], "t", default);
+        using (Repository wrong = await shared.OpenAsync(s_wrong))
+            await wrong.RemoveRestorePointAsync(made[0], "t", default);
         await shared.MakeAsync(1, s_true.AddDays(3));
         using Repository soon = await shared.OpenAsync(s_true.AddDays(4));
         Assert.Equal((0, 1), Waiting(await soon.ReclaimAsync(Id, Repository.DefaultGrace, default)));
@@ -86,17 +101,25 @@ public sealed class WrongClockTests
         using var store = new MemoryStore(clock, objectLock: true);
         using var bench = new RepositoryBench(store) { Clock = clock };
         using Repository repository = await Repository.CreateAsync(new FaultStore(store), null,
-            bench.Options with { Immutability = new ImmutabilityPolicy(4, WhileKept: true), Retention = new RetentionPolicy { Last = 3, TimeZoneId = "UTC" } }, default);
+            bench.Options with
+            {
+                Immutability = new ImmutabilityPolicy(4, WhileKept: true),
+                Retention = new RetentionPolicy { Last = 3, TimeZoneId = "UTC" },
+            }, default);
         await BackupAsync(repository, Disk(1 << 20, 1), time: clock.GetUtcNow().UtcDateTime);
         // The hypervisor's clock is the one that is wrong.
         RestorePoint wrong = await BackupAsync(repository, Disk(1 << 20, 2), time: s_wrong.UtcDateTime);
         Assert.True(wrong.IsInFuture);
-        RestorePoint good = await BackupAsync(repository, Disk(1 << 20, 3), time: clock.GetUtcNow().UtcDateTime.AddMinutes(1));
+        RestorePoint good = await BackupAsync(repository, Disk(1 << 20, 3),
+            time: clock.GetUtcNow().UtcDateTime.AddMinutes(1));
         clock.Advance(TimeSpan.FromDays(3));
         Assert.Equal(2, (await repository.RenewLocksAsync(Id, look: true, default))!.KeptPoints);
         IReadOnlyList<RestorePoint> points = await PointsAsync(repository);
-        Assert.True(points.Single(p => p.RestorePointId == good.RestorePointId).ImmutableUntilUtc > clock.GetUtcNow().UtcDateTime.AddDays(4));
-        Assert.Equal(wrong.ImmutableUntilUtc, points.Single(p => p.RestorePointId == wrong.RestorePointId).ImmutableUntilUtc);
+        Assert.True(
+            points.Single(p => p.RestorePointId == good.RestorePointId).ImmutableUntilUtc
+            > clock.GetUtcNow().UtcDateTime.AddDays(4));
+        Assert.Equal(wrong.ImmutableUntilUtc,
+            points.Single(p => p.RestorePointId == wrong.RestorePointId).ImmutableUntilUtc);
     }
 
     [Theory]
@@ -124,15 +147,20 @@ public sealed class WrongClockTests
         using var bench = new RepositoryBench(store) { Clock = new FakeTimeProvider(s_true.AddHours(hours)) };
         using Repository repository = await bench.CreateAsync();
         string[] before = await NamesAsync(store);
-        NataliaException refused = await Assert.ThrowsAsync<NataliaException>(() => BackupAsync(repository, Disk(1 << 20, 1), time: s_true.UtcDateTime));
+        NataliaException refused =
+            await Assert.ThrowsAsync<NataliaException>(
+                () => BackupAsync(repository, Disk(1 << 20, 1), time: s_true.UtcDateTime));
         Assert.Equal(ErrorIds.StoreClockSkewed, refused.ErrorId);
         Assert.Contains("2026-11-20 06:00", refused.Message);
         Assert.Equal(before, await NamesAsync(store));
     }
 
-    private static async Task<string[]> NamesAsync(IObjectStore store) => [.. (await store.ListAllAsync("", default)).Select(o => o.Name).Where(n => !n.Contains("/leases/"))];
+    private static async Task<string[]> NamesAsync(IObjectStore store) =>
+        [.. (await store.ListAllAsync("", default)).Select(o => o.Name).Where(n => !n.Contains("/leases/"))];
 
-    /// <summary>A repository whose store goes by the clock of the machine, right or wrong, as a folder on its disk does.</summary>
+    /// <summary>
+    /// A repository whose store goes by the clock of the machine, right or wrong, as a folder on its disk does.
+    /// </summary>
     private sealed class SharedClock : IDisposable
     {
         private readonly TurnableClock _clock = new();
@@ -151,7 +179,9 @@ public sealed class WrongClockTests
         internal async Task<Repository> OpenAsync(DateTimeOffset now)
         {
             _clock.Now = now;
-            return _made == 0 && (await _store.ListAllAsync("", default)).Count == 0 ? await _bench.CreateAsync() : await _bench.OpenAsync();
+            return _made == 0 && (await _store.ListAllAsync("", default)).Count == 0
+                ? await _bench.CreateAsync()
+                : await _bench.OpenAsync();
         }
 
         /// <summary>Points, a day apart.</summary>

@@ -12,7 +12,8 @@ public sealed class DiskChoiceTests
     [InlineData("scsi0:System scsi1:Data", "SCSI0", "scsi0")]
     [InlineData("Disk:System disk:Data", "disk", "disk")]
     [InlineData("Disk:System disk:Data", "DISK", "Disk")]
-    public void The_disk_is_the_named_one_or_the_only_one_or_the_only_data_disk(string disks, string? asked, string meant) =>
+    public void The_disk_is_the_named_one_or_the_only_one_or_the_only_data_disk(string disks, string? asked,
+        string meant) =>
         Assert.Equal(meant, DiskChoice.Of(Point(disks), asked).DiskId);
 
     [Theory]
@@ -29,7 +30,13 @@ public sealed class DiskChoiceTests
 
     private static RestorePoint Point(string disks) => new()
     {
-        RestorePointId = new string('1', 32), ApplianceId = new string('a', 32), ApplianceName = "natalia-paris", RepositoryId = new string('b', 32), Repository = "nas", TimeUtc = DateTime.UnixEpoch,
-        Disks = [.. disks.Split(' ').Select(d => d.Split(':')).Select(d => new RestorePointDisk(d[0], (DiskRole)Enum.Parse(typeof(DiskRole), d[1]), 10, 10))],
+        RestorePointId = new string('1', 32),
+        ApplianceId = new string('a', 32),
+        ApplianceName = "natalia-paris",
+        RepositoryId = new string('b', 32),
+        Repository = "nas",
+        TimeUtc = DateTime.UnixEpoch,
+        Disks = [.. disks.Split(' ').Select(d => d.Split(':'))
+            .Select(d => new RestorePointDisk(d[0], (DiskRole)Enum.Parse(typeof(DiskRole), d[1]), 10, 10))],
     };
 }

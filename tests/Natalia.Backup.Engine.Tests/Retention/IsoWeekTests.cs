@@ -1,6 +1,5 @@
 using System.Globalization;
 using Natalia.Backup.Engine.Retention;
-using Xunit;
 
 namespace Natalia.Backup.Engine.Tests.Retention;
 
@@ -30,8 +29,10 @@ public sealed class IsoWeekTests
     public void Keys_of_different_kinds_never_meet()
     {
         var time = new DateTime(2026, 1, 1, 0, 0, 0, DateTimeKind.Utc);
-        RetentionRule[] kinds = [RetentionRule.Last, RetentionRule.Hourly, RetentionRule.Daily, RetentionRule.Weekly, RetentionRule.Monthly, RetentionRule.Yearly];
+        RetentionRule[] kinds = [RetentionRule.Last, RetentionRule.Hourly, RetentionRule.Daily, RetentionRule.Weekly,
+            RetentionRule.Monthly, RetentionRule.Yearly];
         Assert.Equal(kinds.Length, kinds.Select(k => PeriodKey.Of(k, time, time)).Distinct().Count());
-        Assert.NotEqual(PeriodKey.Of(RetentionRule.Weekly, time, time), PeriodKey.Of(RetentionRule.Monthly, time, time));
+        Assert.NotEqual(PeriodKey.Of(RetentionRule.Weekly, time, time),
+            PeriodKey.Of(RetentionRule.Monthly, time, time));
     }
 }

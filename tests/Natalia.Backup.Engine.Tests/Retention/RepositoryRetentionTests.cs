@@ -15,7 +15,16 @@ namespace Natalia.Backup.Engine.Tests.Retention;
 public sealed class RepositoryRetentionTests
 {
     private static readonly string s_appliance = RepositoryBench.Appliance.ApplianceId;
-    private static readonly RetentionPolicy s_gfs = new() { Last = 4, Daily = 7, Weekly = 4, Monthly = 3, Hourly = 1, Yearly = 9, TimeZoneId = "Europe/Paris" };
+    private static readonly RetentionPolicy s_gfs = new()
+    {
+        Last = 4,
+        Daily = 7,
+        Weekly = 4,
+        Monthly = 3,
+        Hourly = 1,
+        Yearly = 9,
+        TimeZoneId = "Europe/Paris",
+    };
 
     [Fact]
     public async Task A_policy_is_kept_with_the_repository()
@@ -25,17 +34,20 @@ public sealed class RepositoryRetentionTests
         {
             Assert.Empty(await repository.GetRetentionPoliciesAsync(default));
             await repository.SetRetentionPolicyAsync(null, null, new RetentionPolicy { Last = 1 }, default);
-            await repository.SetRetentionPolicyAsync(s_appliance, "natalia-paris", new RetentionPolicy { Last = 2 }, default);
+            await repository.SetRetentionPolicyAsync(s_appliance, "natalia-paris", new RetentionPolicy { Last = 2 },
+                default);
             await repository.SetRetentionPolicyAsync(s_appliance, "natalia-paris", s_gfs, default);
         }
         using Repository again = await bench.OpenAsync();
         IReadOnlyList<StoredRetentionPolicy> policies = await again.GetRetentionPoliciesAsync(default);
         Assert.Equal(2, policies.Count);
         Assert.Equal(s_gfs, StoredRetentionPolicy.For(policies, s_appliance)!.Policy);
-        Assert.Equal(new RetentionPolicy { Last = 1 }, StoredRetentionPolicy.For(policies, new string('0', 32))!.Policy);
+        Assert.Equal(new RetentionPolicy { Last = 1 },
+            StoredRetentionPolicy.For(policies, new string('0', 32))!.Policy);
 
         await again.SetRetentionPolicyAsync(s_appliance, "natalia-paris", null, default);
-        Assert.Equal(new RetentionPolicy { Last = 1 }, StoredRetentionPolicy.For(await again.GetRetentionPoliciesAsync(default), s_appliance)!.Policy);
+        Assert.Equal(new RetentionPolicy { Last = 1 },
+            StoredRetentionPolicy.For(await again.GetRetentionPoliciesAsync(default), s_appliance)!.Policy);
         await again.SetRetentionPolicyAsync(null, null, null, default);
         Assert.Empty(await again.GetRetentionPoliciesAsync(default));
     }
@@ -45,8 +57,13 @@ public sealed class RepositoryRetentionTests
     {
         using var bench = new RepositoryBench();
         using Repository repository = await bench.CreateAsync();
-        Assert.Equal(ErrorIds.RetentionPolicyKeepsNothing, (await Assert.ThrowsAsync<NataliaException>(() => repository.SetRetentionPolicyAsync(null, null, new RetentionPolicy(), default))).ErrorId);
-        Assert.Equal(ErrorIds.TimeZoneNotFound, (await Assert.ThrowsAsync<NataliaException>(() => repository.SetRetentionPolicyAsync(null, null, s_gfs with { TimeZoneId = "Mars/Olympus" }, default))).ErrorId);
+        Assert.Equal(ErrorIds.RetentionPolicyKeepsNothing,
+            (await Assert.ThrowsAsync<NataliaException>(
+                () => repository.SetRetentionPolicyAsync(null, null, new RetentionPolicy(), default))).ErrorId);
+        Assert.Equal(ErrorIds.TimeZoneNotFound,
+            (await Assert.ThrowsAsync<NataliaException>(
+                () => repository.SetRetentionPolicyAsync(null, null, s_gfs with { TimeZoneId = "Mars/Olympus" },
+                    default))).ErrorId);
         Assert.Empty(await repository.GetRetentionPoliciesAsync(default));
     }
 
@@ -56,10 +73,17 @@ public sealed class RepositoryRetentionTests
         var store = new MemoryStore();
         using var bench = new RepositoryBench(store);
         using Repository repository = await bench.CreateAsync();
-        await repository.SetRetentionPolicyAsync(s_appliance, "natalia-paris", new RetentionPolicy { Last = 1 }, default);
+        await repository.SetRetentionPolicyAsync(s_appliance, "natalia-paris", new RetentionPolicy { Last = 1 },
+            default);
         await repository.SetRetentionPolicyAsync(s_appliance, "natalia-paris", s_gfs, default);
-        string newest = (await store.ListAllAsync(Layout.Log(s_appliance), default)).Last(o => o.Name.Contains(AuditEvents.RetentionSet, StringComparison.Ordinal)).Name;
-        await repository.SetApplianceSettingsAsync(new ApplianceSettings { ApplianceId = s_appliance, Name = "natalia-paris", HypervisorKind = "Folder" }, default);
+        string newest = (await store.ListAllAsync(Layout.Log(s_appliance),
+            default)).Last(o => o.Name.Contains(AuditEvents.RetentionSet, StringComparison.Ordinal)).Name;
+        await repository.SetApplianceSettingsAsync(new ApplianceSettings
+        {
+            ApplianceId = s_appliance,
+            Name = "natalia-paris",
+            HypervisorKind = "Folder",
+        }, default);
         store.Tamper(newest, bytes => { bytes[bytes.Length / 2] ^= 1; return bytes; });
 
         StoredRetentionPolicy stored = Assert.Single(await repository.GetRetentionPoliciesAsync(default));
@@ -77,7 +101,8 @@ public sealed class RepositoryRetentionTests
     [InlineData("""{"policy":{"timeZone":"UTC"}}""", "no rule")]
     [InlineData("{}", "no policy")]
     public void A_rule_that_this_version_does_not_know_is_not_left_out(string data, string message) =>
-        Assert.Contains(message, Assert.Throws<FormatException>(() => RetentionPolicyData.Read(data, out _)).Message, StringComparison.Ordinal);
+        Assert.Contains(message, Assert.Throws<FormatException>(() => RetentionPolicyData.Read(data, out _)).Message,
+            StringComparison.Ordinal);
 
     /// <summary>Whoever protected the point asked that it stays. Rot must not lift that, nor wait for somebody to check
     /// the log.</summary>
@@ -126,16 +151,27 @@ public sealed class RepositoryRetentionTests
         using Repository repository = await bench.CreateAsync();
         RestorePoint[] points = await MakeAsync(repository, 2);
         Assert.True((await repository.SetProtectionAsync(points[0], true, "before the upgrade", default)).IsProtected);
-        Assert.True((await RepositoryBench.PointsAsync(repository)).Single(p => p.RestorePointId == points[0].RestorePointId).IsProtected);
-        Assert.Equal(ErrorIds.RestorePointProtected, (await Assert.ThrowsAsync<NataliaException>(() => repository.RemoveRestorePointAsync(points[0], "x", default))).ErrorId);
+        Assert.True(
+            (await RepositoryBench.PointsAsync(repository)).Single(
+                p => p.RestorePointId == points[0].RestorePointId).IsProtected);
+        Assert.Equal(ErrorIds.RestorePointProtected,
+            (await Assert.ThrowsAsync<NataliaException>(
+                () => repository.RemoveRestorePointAsync(points[0], "x", default))).ErrorId);
 
-        Assert.False((await repository.SetProtectionAsync(points[0], false, "the upgrade is accepted", default)).IsProtected);
+        Assert.False(
+            (await repository.SetProtectionAsync(points[0], false, "the upgrade is accepted", default)).IsProtected);
         await repository.RemoveRestorePointAsync(points[0], "no longer wanted", default);
-        Assert.Equal(points[1].RestorePointId, Assert.Single(await RepositoryBench.PointsAsync(repository)).RestorePointId);
-        Assert.Equal(ErrorIds.RestorePointNotFound, (await Assert.ThrowsAsync<NataliaException>(() => repository.SetProtectionAsync(points[0], true, "too late", default))).ErrorId);
+        Assert.Equal(points[1].RestorePointId,
+            Assert.Single(await RepositoryBench.PointsAsync(repository)).RestorePointId);
+        Assert.Equal(ErrorIds.RestorePointNotFound,
+            (await Assert.ThrowsAsync<NataliaException>(
+                () => repository.SetProtectionAsync(points[0], true, "too late", default))).ErrorId);
 
-        Assert.Equal(["point-protected: before the upgrade", "point-unprotected: the upgrade is accepted", "point-removed: no longer wanted"],
-            (await RecordsAsync(bench.Store)).Where(r => r.RestorePointId == points[0].RestorePointId && r.Event != AuditEvents.PointMade).Select(r => $"{r.Event}: {r.Reason}"));
+        Assert.Equal(["point-protected: before the upgrade", "point-unprotected: the upgrade is accepted",
+            "point-removed: no longer wanted"],
+            (await RecordsAsync(bench.Store))
+                .Where(r => r.RestorePointId == points[0].RestorePointId && r.Event != AuditEvents.PointMade)
+                .Select(r => $"{r.Event}: {r.Reason}"));
     }
 
     [Fact]
@@ -145,10 +181,13 @@ public sealed class RepositoryRetentionTests
         using Repository repository = await bench.CreateAsync();
         RestorePoint point = (await MakeAsync(repository, 1))[0];
         // Another machine's backup holds the lease.
-        await using Lease lease = await Lease.AcquireAsync(bench.Store, repository.RepositoryId, s_appliance, null, TimeProvider.System, null, default);
+        await using Lease lease = await Lease.AcquireAsync(bench.Store, repository.RepositoryId, s_appliance, null,
+            TimeProvider.System, null, default);
         await repository.SetRetentionPolicyAsync(s_appliance, "natalia-paris", s_gfs, default);
         Assert.True((await repository.SetProtectionAsync(point, true, "now", default)).IsProtected);
-        Assert.Equal(ErrorIds.LeaseHeld, (await Assert.ThrowsAsync<NataliaException>(() => repository.RemoveRestorePointAsync(point, "x", default))).ErrorId);
+        Assert.Equal(ErrorIds.LeaseHeld,
+            (await Assert.ThrowsAsync<NataliaException>(
+                () => repository.RemoveRestorePointAsync(point, "x", default))).ErrorId);
     }
 
     [Fact]
@@ -159,11 +198,15 @@ public sealed class RepositoryRetentionTests
         RestorePoint[] points = await MakeAsync(repository, 4);
         await repository.SetProtectionAsync(points[1], true, "kept", default);
         var told = new List<string>();
-        await repository.RemoveRestorePointsAsync(s_appliance, [.. points.Select((p, i) => new PointRemoval(p, $"reason {i}"))], (p, why) => told.Add($"{Array.IndexOf(points, p)} {why?.ErrorId}"), default);
+        await repository.RemoveRestorePointsAsync(s_appliance,
+            [.. points.Select((p, i) => new PointRemoval(p, $"reason {i}"))],
+            (p, why) => told.Add($"{Array.IndexOf(points, p)} {why?.ErrorId}"), default);
 
         Assert.Equal(["0 ", "1 RestorePointProtected", "2 ", "3 RestorePointIsNewest"], told);
-        Assert.Equal([points[3].RestorePointId, points[1].RestorePointId], (await RepositoryBench.PointsAsync(repository)).Select(p => p.RestorePointId));
-        Assert.Equal(["reason 0", "reason 2"], (await RecordsAsync(bench.Store)).Where(r => r.Event == AuditEvents.PointRemoved).Select(r => r.Reason));
+        Assert.Equal([points[3].RestorePointId, points[1].RestorePointId],
+            (await RepositoryBench.PointsAsync(repository)).Select(p => p.RestorePointId));
+        Assert.Equal(["reason 0", "reason 2"],
+            (await RecordsAsync(bench.Store)).Where(r => r.Event == AuditEvents.PointRemoved).Select(r => r.Reason));
     }
 
     [Fact]
@@ -174,11 +217,15 @@ public sealed class RepositoryRetentionTests
         using Repository another = await bench.OpenAsync();
         RestorePoint[] points = await MakeAsync(repository, 2);
         using var target = new GatedTarget();
-        Task export = (await repository.OpenPointAsync(points[0], default)).ExportDiskAsync(null, target, null, default);
+        Task export = (await repository.OpenPointAsync(points[0], default)).ExportDiskAsync(null, target, null,
+            default);
         await target.Begun;
 
-        Assert.Equal([false, true], (await another.DescribeForRetentionAsync([points[1], points[0]], default)).Select(p => p.IsInUse));
-        Assert.Equal(ErrorIds.RestorePointInUse, (await Assert.ThrowsAsync<NataliaException>(() => another.RemoveRestorePointAsync(points[0], "x", default))).ErrorId);
+        Assert.Equal([false, true],
+            (await another.DescribeForRetentionAsync([points[1], points[0]], default)).Select(p => p.IsInUse));
+        Assert.Equal(ErrorIds.RestorePointInUse,
+            (await Assert.ThrowsAsync<NataliaException>(
+                () => another.RemoveRestorePointAsync(points[0], "x", default))).ErrorId);
         target.Open();
         await export;
         await another.RemoveRestorePointAsync(points[0], "x", default);
@@ -191,13 +238,18 @@ public sealed class RepositoryRetentionTests
         using var bench = new RepositoryBench(store);
         using Repository repository = await bench.CreateAsync();
         RestorePoint[] points = await MakeAsync(repository, 3);
-        string newestPack = (await store.ListAllAsync(Layout.Packs(s_appliance, PackArea.Meta), default)).Select(o => o.Name).Order(StringComparer.Ordinal).Last();
+        string newestPack = (await store.ListAllAsync(Layout.Packs(s_appliance, PackArea.Meta), default))
+            .Select(o => o.Name)
+            .Order(StringComparer.Ordinal).Last();
         store.Tamper(newestPack, bytes => { bytes[bytes.Length / 2] ^= 1; return bytes; });
         using Repository fresh = await bench.OpenAsync();
         Assert.Equal(CheckOutcome.Failed, (await fresh.VerifyRestorePointAsync(points[2], null, default)).Result);
 
-        Assert.Equal([true, true, false], (await fresh.DescribeForRetentionAsync(points, default)).Select(p => p.IsGood));
-        Assert.Equal(ErrorIds.RestorePointIsNewest, (await Assert.ThrowsAsync<NataliaException>(() => fresh.RemoveRestorePointAsync(points[1], "x", default))).ErrorId);
+        Assert.Equal([true, true, false],
+            (await fresh.DescribeForRetentionAsync(points, default)).Select(p => p.IsGood));
+        Assert.Equal(ErrorIds.RestorePointIsNewest,
+            (await Assert.ThrowsAsync<NataliaException>(
+                () => fresh.RemoveRestorePointAsync(points[1], "x", default))).ErrorId);
         await fresh.RemoveRestorePointAsync(points[0], "x", default);
     }
 
@@ -210,32 +262,42 @@ public sealed class RepositoryRetentionTests
         for (int i = 0; i < 12; i++)
         {
             disk[i] = 1;
-            await RepositoryBench.BackupAsync(repository, disk, time: Plans.Utc("2026-03-01T00:00:00Z").AddHours(9 * i));
+            await RepositoryBench.BackupAsync(repository, disk,
+                time: Plans.Utc("2026-03-01T00:00:00Z").AddHours(9 * i));
         }
         var policy = new RetentionPolicy { Last = 1, Daily = 2, Weekly = 2 };
         for (int run = 0; run < 2; run++)
         {
             IReadOnlyList<RestorePoint> points = await RepositoryBench.PointsAsync(repository);
-            IReadOnlyList<RetentionPlanRow> plan = RetentionPlanner.Plan(await repository.DescribeForRetentionAsync(points, default), policy, DateTime.UtcNow);
-            PointRemoval[] removals = [.. plan.Where(r => r.Action == RetentionAction.Remove).Select(r => new PointRemoval(points.Single(p => p.RestorePointId == r.RestorePointId), r.Reason))];
+            IReadOnlyList<RetentionPlanRow> plan =
+                RetentionPlanner.Plan(await repository.DescribeForRetentionAsync(points,
+                default),
+                policy, DateTime.UtcNow);
+            PointRemoval[] removals = [.. plan.Where(r => r.Action == RetentionAction.Remove)
+                .Select(r => new PointRemoval(points.Single(p => p.RestorePointId == r.RestorePointId), r.Reason))];
             Assert.Equal(run == 0 ? 8 : 0, removals.Length);
             await repository.RemoveRestorePointsAsync(s_appliance, removals, (_, why) => Assert.Null(why), default);
         }
         IReadOnlyList<RestorePoint> left = await RepositoryBench.PointsAsync(repository);
-        Assert.Equal(["03-05 03", "03-04 18", "03-03 15", "03-01 18"], left.Select(p => p.TimeUtc.ToString("MM-dd HH")));
-        foreach (RestorePoint point in left) Assert.Equal(CheckOutcome.Passed, (await repository.VerifyRestorePointAsync(point, null, default)).Result);
+        Assert.Equal(["03-05 03", "03-04 18", "03-03 15", "03-01 18"],
+            left.Select(p => p.TimeUtc.ToString("MM-dd HH")));
+        foreach (RestorePoint point in left)
+            Assert.Equal(CheckOutcome.Passed, (await repository.VerifyRestorePointAsync(point, null, default)).Result);
     }
 
     private static async Task<RestorePoint[]> MakeAsync(Repository repository, int count)
     {
         var points = new RestorePoint[count];
-        for (int i = 0; i < count; i++) points[i] = await RepositoryBench.BackupAsync(repository, RepositoryBench.Disk(256 * 1024, i), time: Plans.Now.AddDays(i));
+        for (int i = 0; i < count; i++)
+            points[i] = await RepositoryBench.BackupAsync(repository, RepositoryBench.Disk(256 * 1024, i),
+                time: Plans.Now.AddDays(i));
         return points;
     }
 
     private static async Task<List<AuditRecord>> RecordsAsync(IObjectStore store)
     {
-        RepositorySettings settings = RepositorySettings.Decode(await store.ReadAllAsync(Layout.Settings, default), "here");
+        RepositorySettings settings = RepositorySettings.Decode(await store.ReadAllAsync(Layout.Settings, default),
+            "here");
         var log = new AuditLog(store, s_appliance, settings.AuditKey, TimeProvider.System);
         var records = new List<AuditRecord>();
         foreach (AuditName name in await log.ListAsync(default)) records.Add(await log.ReadAsync(name, default));
@@ -258,7 +320,8 @@ public sealed class RepositoryRetentionTests
             return _open.Task;
         }
 
-        public ValueTask WriteAsync(long offset, ReadOnlyMemory<byte> bytes, CancellationToken cancellationToken) => ValueTask.CompletedTask;
+        public ValueTask WriteAsync(long offset, ReadOnlyMemory<byte> bytes, CancellationToken cancellationToken) =>
+            ValueTask.CompletedTask;
         public Task CompleteAsync(CancellationToken cancellationToken) => Task.CompletedTask;
         public void Dispose() => _open.TrySetResult();
     }

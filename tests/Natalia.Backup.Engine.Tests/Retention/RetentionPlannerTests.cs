@@ -1,6 +1,5 @@
 using System.Diagnostics;
 using Natalia.Backup.Engine.Retention;
-using Xunit;
 
 namespace Natalia.Backup.Engine.Tests.Retention;
 
@@ -11,9 +10,19 @@ public sealed class RetentionPlannerTests
     [Fact]
     public void A_kept_point_names_its_period_and_slot()
     {
-        var rows = new RetentionPolicy { Last = 1, Hourly = 1, Daily = 2, Weekly = 1, Monthly = 1, Yearly = 2 }.Plan(
-            Plans.At("2026-03-04T18:20:00Z"), Plans.At("2026-03-04T17:20:00Z"), Plans.At("2026-03-03T12:00:00Z"), Plans.At("2026-03-02T12:00:00Z"),
-            Plans.At("2026-02-22T12:00:00Z"), Plans.At("2026-01-04T12:00:00Z"), Plans.At("2024-02-29T12:00:00Z"), Plans.At("2023-02-28T12:00:00Z"));
+        IReadOnlyList<RetentionPlanRow> rows = new RetentionPolicy
+        {
+            Last = 1,
+            Hourly = 1,
+            Daily = 2,
+            Weekly = 1,
+            Monthly = 1,
+            Yearly = 2,
+        }.Plan(
+            Plans.At("2026-03-04T18:20:00Z"), Plans.At("2026-03-04T17:20:00Z"), Plans.At("2026-03-03T12:00:00Z"),
+            Plans.At("2026-03-02T12:00:00Z"),
+            Plans.At("2026-02-22T12:00:00Z"), Plans.At("2026-01-04T12:00:00Z"), Plans.At("2024-02-29T12:00:00Z"),
+            Plans.At("2023-02-28T12:00:00Z"));
 
         Assert.Equal(
         [
@@ -32,8 +41,10 @@ public sealed class RetentionPlannerTests
     public void A_removed_point_names_the_newer_one_that_stands_for_its_period()
     {
         RetentionPlanRow row = new RetentionPolicy { Daily = 2, TimeZoneId = "Europe/Paris" }
-            .Plan(Plans.At("2026-03-04T17:00:00Z"), Plans.At("2026-03-04T11:00:00Z"), Plans.At("2026-03-03T11:00:00Z")).Row("2026-03-04T11:00:00Z");
-        Assert.Equal("Older than the point of 2026-03-04 18:00, which stands for day 2026-03-04 (daily 1 of 2).", row.Reason);
+            .Plan(Plans.At("2026-03-04T17:00:00Z"), Plans.At("2026-03-04T11:00:00Z"), Plans.At("2026-03-03T11:00:00Z"))
+            .Row("2026-03-04T11:00:00Z");
+        Assert.Equal("Older than the point of 2026-03-04 18:00, which stands for day 2026-03-04 (daily 1 of 2).",
+            row.Reason);
         Assert.Equal(RetentionRule.Daily, row.Rule);
         Assert.Null(row.Slot);
     }
@@ -43,21 +54,28 @@ public sealed class RetentionPlannerTests
     {
         RetentionPlanRow row = new RetentionPolicy { Last = 2, Daily = 1, Monthly = 1 }
             .Plan(Plans.Every("2026-03-01T12:00:00Z", 24, 9)).Row("2026-03-02T12:00:00Z");
-        Assert.Equal("No rule keeps it: all 2 last slots are taken; the only daily slot is taken; month 2026-03 has a kept point already.", row.Reason);
+        Assert.Equal("No rule keeps it: all 2 last slots are taken; the only daily slot is taken; month 2026-03 has a "
+            + "kept point already.",
+            row.Reason);
         Assert.Equal(RetentionRule.None, row.Rule);
     }
 
     [Fact]
     public void What_newer_points_were_passed_over_is_not_hidden()
     {
-        var rows = new RetentionPolicy { Weekly = 2, Monthly = 3 }.Plan(
-            Plans.At("2026-02-08T12:00:00Z"), Plans.At("2026-02-01T12:00:00Z"), Plans.At("2026-01-31T12:00:00Z"), Plans.At("2026-01-25T12:00:00Z"));
-        Assert.Equal("The newest point of month 2026-01 that the rules before left: monthly 1 of 3.", rows.Row("2026-01-25T12:00:00Z").Reason);
+        IReadOnlyList<RetentionPlanRow> rows = new RetentionPolicy { Weekly = 2, Monthly = 3 }.Plan(
+            Plans.At("2026-02-08T12:00:00Z"), Plans.At("2026-02-01T12:00:00Z"), Plans.At("2026-01-31T12:00:00Z"),
+            Plans.At("2026-01-25T12:00:00Z"));
+        Assert.Equal("The newest point of month 2026-01 that the rules before left: monthly 1 of 3.",
+            rows.Row("2026-01-25T12:00:00Z").Reason);
 
-        rows = new RetentionPolicy { Daily = 1 }.Plan(Plans.At("2026-03-05T12:00:00Z") with { IsProtected = true }, Plans.At("2026-03-05T06:00:00Z"));
-        Assert.Equal("The newest unprotected point of day 2026-03-05: daily 1 of 1.", rows.Row("2026-03-05T06:00:00Z").Reason);
+        rows = new RetentionPolicy { Daily = 1 }.Plan(Plans.At("2026-03-05T12:00:00Z") with { IsProtected = true },
+            Plans.At("2026-03-05T06:00:00Z"));
+        Assert.Equal("The newest unprotected point of day 2026-03-05: daily 1 of 1.",
+            rows.Row("2026-03-05T06:00:00Z").Reason);
 
-        rows = new RetentionPolicy { Last = 2 }.Plan(Plans.At("2026-03-05T18:00:00Z") with { IsFinished = false }, Plans.At("2026-03-05T06:00:00Z"));
+        rows = new RetentionPolicy { Last = 2 }.Plan(Plans.At("2026-03-05T18:00:00Z") with { IsFinished = false },
+            Plans.At("2026-03-05T06:00:00Z"));
         Assert.Equal("The newest finished point: last 1 of 2.", rows.Row("2026-03-05T06:00:00Z").Reason);
     }
 
@@ -65,11 +83,13 @@ public sealed class RetentionPlannerTests
     public void A_lock_defers_the_removal_and_names_its_end()
     {
         RetentionPoint locked = Plans.At("2026-03-04T11:00:00Z") with { LockedUntilUtc = Plans.Now.AddHours(1) };
-        RetentionPoint[] points = [Plans.At("2026-03-04T17:00:00Z"), locked, Plans.At("2026-03-04T06:00:00Z") with { LockedUntilUtc = Plans.Now }];
-        var rows = new RetentionPolicy { Daily = 1 }.Plan(points);
+        RetentionPoint[] points = [Plans.At("2026-03-04T17:00:00Z"), locked,
+            Plans.At("2026-03-04T06:00:00Z") with { LockedUntilUtc = Plans.Now }];
+        IReadOnlyList<RetentionPlanRow> rows = new RetentionPolicy { Daily = 1 }.Plan(points);
         Assert.Equal(RetentionAction.Locked, rows[1].Action);
         Assert.Equal(RetentionRule.Daily, rows[1].Rule);
-        Assert.StartsWith("Locked until 2026-03-10 01:00 UTC. But for that: Older than the point of 2026-03-04 17:00", rows[1].Reason);
+        Assert.StartsWith("Locked until 2026-03-10 01:00 UTC. But for that: Older than the point of 2026-03-04 17:00",
+            rows[1].Reason);
         // A lock ends at its time, not after it.
         Assert.Equal(RetentionAction.Remove, rows[2].Action);
     }
@@ -77,7 +97,8 @@ public sealed class RetentionPlannerTests
     [Fact]
     public void A_kept_point_is_kept_whether_it_is_locked_or_not()
     {
-        var row = Assert.Single(s_gfs.Plan(Plans.At("2026-03-04T11:00:00Z") with { LockedUntilUtc = Plans.Now.AddYears(1) }));
+        RetentionPlanRow row =
+            Assert.Single(s_gfs.Plan(Plans.At("2026-03-04T11:00:00Z") with { LockedUntilUtc = Plans.Now.AddYears(1) }));
         Assert.Equal("keep daily 1/7", row.Mark());
     }
 
@@ -86,15 +107,19 @@ public sealed class RetentionPlannerTests
     {
         RetentionPoint bad = Plans.At("2026-03-04T17:00:00Z") with { IsGood = false };
         RetentionPoint worse = Plans.At("2026-03-05T17:00:00Z") with { IsGood = false };
-        var rows = new RetentionPolicy { Daily = 3 }.Plan(worse, bad, Plans.At("2026-03-04T11:00:00Z"), Plans.At("2026-03-04T10:00:00Z"), Plans.At("2026-03-03T10:00:00Z"));
-        Assert.Equal(["keep daily 1/3", "keep daily 2/3", "keep newestgood", "remove daily", "keep daily 3/3"], rows.Select(r => r.Mark()));
+        IReadOnlyList<RetentionPlanRow> rows = new RetentionPolicy { Daily = 3 }.Plan(worse, bad,
+            Plans.At("2026-03-04T11:00:00Z"),
+            Plans.At("2026-03-04T10:00:00Z"), Plans.At("2026-03-03T10:00:00Z"));
+        Assert.Equal(["keep daily 1/3", "keep daily 2/3", "keep newestgood", "remove daily", "keep daily 3/3"],
+            rows.Select(r => r.Mark()));
         Assert.StartsWith("The newest good point is never removed.", rows[2].Reason);
     }
 
     [Fact]
     public void A_point_that_a_restore_reads_stays()
     {
-        var rows = new RetentionPolicy { Last = 1 }.Plan(Plans.At("2026-03-05T17:00:00Z"), Plans.At("2026-03-04T17:00:00Z") with { IsInUse = true });
+        IReadOnlyList<RetentionPlanRow> rows = new RetentionPolicy { Last = 1 }.Plan(Plans.At("2026-03-05T17:00:00Z"),
+            Plans.At("2026-03-04T17:00:00Z") with { IsInUse = true });
         Assert.Equal("keep inuse", rows[1].Mark());
         Assert.StartsWith("A running restore reads it.", rows[1].Reason);
     }
@@ -102,9 +127,15 @@ public sealed class RetentionPlannerTests
     [Fact]
     public void Points_of_one_time_are_one_point_to_the_rules()
     {
-        RetentionPoint[] points = Enumerable.Range(0, 3).Select(i => new RetentionPoint { TimeUtc = Plans.Utc("2026-03-04T12:00:00Z"), Sequence = i, RestorePointId = $"p{i}" }).ToArray();
-        var rows = new RetentionPolicy { Last = 3 }.Plan(points);
-        Assert.Equal(["p2 keep last 1/3", "p1 remove last", "p0 remove last"], rows.Select(r => $"{r.RestorePointId} {r.Mark()}"));
+        RetentionPoint[] points = Enumerable.Range(0, 3).Select(i => new RetentionPoint
+        {
+            TimeUtc = Plans.Utc("2026-03-04T12:00:00Z"),
+            Sequence = i,
+            RestorePointId = $"p{i}",
+        }).ToArray();
+        IReadOnlyList<RetentionPlanRow> rows = new RetentionPolicy { Last = 3 }.Plan(points);
+        Assert.Equal(["p2 keep last 1/3", "p1 remove last", "p0 remove last"],
+            rows.Select(r => $"{r.RestorePointId} {r.Mark()}"));
         Assert.Equal("Of the same time as a point that is kept (last 1 of 3).", rows[1].Reason);
     }
 
@@ -119,14 +150,17 @@ public sealed class RetentionPlannerTests
             Plans.At("2026-03-01T12:00:00Z") with { ApplianceId = "a", RepositoryId = "s" },
             Plans.At("2026-02-01T12:00:00Z"),
         ];
-        var rows = new RetentionPolicy { Last = 1 }.Plan(points);
-        Assert.Equal("2026-03-03T12:00:00Z", Assert.Single(rows, r => r.Action == RetentionAction.Remove).RestorePointId);
+        IReadOnlyList<RetentionPlanRow> rows = new RetentionPolicy { Last = 1 }.Plan(points);
+        Assert.Equal("2026-03-03T12:00:00Z",
+            Assert.Single(rows, r => r.Action == RetentionAction.Remove).RestorePointId);
     }
 
     [Fact]
     public void No_rule_keeps_everything_but_still_shows_what_is_protected()
     {
-        var rows = new RetentionPolicy().Plan(Plans.At("2026-03-04T12:00:00Z"), Plans.At("2026-03-03T12:00:00Z") with { IsProtected = true, IsFinished = false }, Plans.At("2026-03-02T12:00:00Z") with { IsFinished = false });
+        IReadOnlyList<RetentionPlanRow> rows = new RetentionPolicy().Plan(Plans.At("2026-03-04T12:00:00Z"),
+            Plans.At("2026-03-03T12:00:00Z") with { IsProtected = true, IsFinished = false },
+            Plans.At("2026-03-02T12:00:00Z") with { IsFinished = false });
         Assert.Equal(["keep -", "protected", "keep -"], rows.Select(r => r.Mark()));
     }
 
@@ -135,7 +169,8 @@ public sealed class RetentionPlannerTests
     {
         RetentionPoint[] points = Plans.Every("2026-03-01T00:00:00Z", 6, 20);
         Assert.Equal(5, s_gfs.Plan(points).Count(r => r.Action == RetentionAction.Keep));
-        Assert.Equal(["keep last 1/4", "keep last 2/4", "keep last 3/4", "keep last 4/4", "keep daily 1/7", "remove daily"],
+        Assert.Equal(["keep last 1/4", "keep last 2/4", "keep last 3/4", "keep last 4/4", "keep daily 1/7",
+            "remove daily"],
             RetentionPolicy.For(Model.BackupStrategy.SixHourly).Plan(points).Take(6).Select(r => r.Mark()));
     }
 
@@ -157,8 +192,12 @@ public sealed class RetentionPlannerTests
     {
         foreach (string zone in new[] { "UTC", "Pacific/Kiritimati", "Etc/GMT+12" })
         {
-            var rows = new RetentionPolicy { Hourly = 1, Weekly = 2, TimeZoneId = zone }.Plan(
-                new RetentionPoint { TimeUtc = DateTime.SpecifyKind(DateTime.MaxValue, DateTimeKind.Utc) }, new RetentionPoint { TimeUtc = DateTime.SpecifyKind(DateTime.MinValue, DateTimeKind.Utc) });
+            IReadOnlyList<RetentionPlanRow> rows =
+                new RetentionPolicy { Hourly = 1, Weekly = 2, TimeZoneId = zone }.Plan(
+                new RetentionPoint
+                {
+                    TimeUtc = DateTime.SpecifyKind(DateTime.MaxValue, DateTimeKind.Utc),
+                }, new RetentionPoint { TimeUtc = DateTime.SpecifyKind(DateTime.MinValue, DateTimeKind.Utc) });
             Assert.Equal(2, rows.Count(r => r.Action == RetentionAction.Keep));
             Assert.All(rows, r => Assert.NotEmpty(r.Week + r.Hour + r.ToString()));
         }
@@ -168,7 +207,16 @@ public sealed class RetentionPlannerTests
     public void A_hundred_thousand_points_take_less_than_a_second()
     {
         RetentionPoint[] points = Plans.Every("2000-01-01T00:00:00Z", 6, 100_000);
-        var policy = new RetentionPolicy { Last = 4, Hourly = 24, Daily = 7, Weekly = 4, Monthly = 12, Yearly = 10, TimeZoneId = "Europe/Paris" };
+        var policy = new RetentionPolicy
+        {
+            Last = 4,
+            Hourly = 24,
+            Daily = 7,
+            Weekly = 4,
+            Monthly = 12,
+            Yearly = 10,
+            TimeZoneId = "Europe/Paris",
+        };
         // Held against work of a known size, timed just before: on a machine that others keep busy both take longer.
         TimeSpan best = TimeSpan.MaxValue, allowed = TimeSpan.FromSeconds(1);
         for (int attempt = 0; attempt < 10 && best >= allowed; attempt++)

@@ -1,15 +1,18 @@
 using System.Globalization;
 using CsCheck;
 using Natalia.Backup.Engine.Retention;
-using Xunit;
 
 namespace Natalia.Backup.Engine.Tests.Retention;
 
-/// <summary>Statements that hold for every set of points. A failure is made as small as it gets, and names the seed that repeats it.</summary>
+/// <summary>
+/// Statements that hold for every set of points. A failure is made as small as it gets, and names the seed that repeats
+/// it.
+/// </summary>
 public sealed class RetentionPropertyTests
 {
     private static readonly string[] s_zones =
-        ["UTC", "Europe/Paris", "Europe/Moscow", "America/New_York", "America/St_Johns", "Asia/Kathmandu", "Australia/Lord_Howe", "Pacific/Kiritimati", "Pacific/Apia", "Etc/GMT+12", "America/Sao_Paulo"];
+        ["UTC", "Europe/Paris", "Europe/Moscow", "America/New_York", "America/St_Johns", "Asia/Kathmandu",
+            "Australia/Lord_Howe", "Pacific/Kiritimati", "Pacific/Apia", "Etc/GMT+12", "America/Sao_Paulo"];
 
     [Fact]
     public void The_plan_is_that_of_a_plain_second_implementation() => ForRandomCases(2000, (points, policy) =>
@@ -20,11 +23,13 @@ public sealed class RetentionPropertyTests
             RetentionPoint point = points.Single(p => p.RestorePointId == row.RestorePointId);
             string mark = expected[point];
             RetentionPoint[] good = NewestFirst(points).Where(p => p.IsGood && p.IsFinished).ToArray();
-            bool isNewestGood = ReferenceEquals(point, good.FirstOrDefault()) || ReferenceEquals(point, good.MaxBy(p => p.Sequence));
+            bool isNewestGood = ReferenceEquals(point, good.FirstOrDefault())
+                || ReferenceEquals(point, good.MaxBy(p => p.Sequence));
             if (mark.StartsWith("remove", StringComparison.Ordinal))
             {
                 if (isNewestGood) mark = "keep newestgood";
-                else if (point.LockedUntilUtc > Plans.Now) mark = mark.Replace("remove", "locked", StringComparison.Ordinal);
+                else if (point.LockedUntilUtc > Plans.Now)
+                    mark = mark.Replace("remove", "locked", StringComparison.Ordinal);
                 else if (point.IsInUse) mark = "keep inuse";
             }
             Assert.Equal(mark, row.Mark());
@@ -35,8 +40,12 @@ public sealed class RetentionPropertyTests
     public void Never_more_is_kept_than_the_limits_allow() => ForRandomCases(1000, (points, policy) =>
     {
         if (policy.KeepsEverything) return;
-        long limits = new[] { policy.Last, policy.Hourly, policy.Daily, policy.Weekly, policy.Monthly, policy.Yearly }.Sum(l => (long)(l ?? 0));
-        int counted = RetentionPlanner.Plan(points, policy, Plans.Now).Count(r => r.Action == RetentionAction.Keep && r.Rule is not (RetentionRule.NewestGood or RetentionRule.InUse or RetentionRule.Unfinished));
+        long limits =
+            new[] { policy.Last, policy.Hourly, policy.Daily, policy.Weekly, policy.Monthly, policy.Yearly }.Sum(
+                l => (long)(l ?? 0));
+        int counted = RetentionPlanner.Plan(points, policy, Plans.Now)
+            .Count(r => r.Action == RetentionAction.Keep
+                && r.Rule is not (RetentionRule.NewestGood or RetentionRule.InUse or RetentionRule.Unfinished));
         Assert.True(counted <= limits, $"{counted} points kept by rules with {limits} slots");
     });
 
@@ -54,7 +63,9 @@ public sealed class RetentionPropertyTests
                  })
         {
             if (stays is not null && (stays.IsFinished || stays == newestFirst[0]))
-                Assert.Contains(rows, r => r.RestorePointId == stays.RestorePointId && r.Action is RetentionAction.Keep or RetentionAction.Protected);
+                Assert.Contains(rows,
+                    r => r.RestorePointId == stays.RestorePointId
+                        && r.Action is RetentionAction.Keep or RetentionAction.Protected);
         }
     });
 
@@ -62,22 +73,29 @@ public sealed class RetentionPropertyTests
     public void A_plan_applied_twice_removes_nothing_the_second_time() => ForRandomCases(2000, (points, policy) =>
     {
         IReadOnlyList<RetentionPlanRow> first = RetentionPlanner.Plan(points, policy, Plans.Now);
-        HashSet<string> gone = first.Where(r => r.Action == RetentionAction.Remove).Select(r => r.RestorePointId!).ToHashSet();
+        HashSet<string> gone = first.Where(r => r.Action == RetentionAction.Remove).Select(r => r.RestorePointId!)
+            .ToHashSet();
         RetentionPoint[] left = points.Where(p => !gone.Contains(p.RestorePointId!)).ToArray();
         IReadOnlyList<RetentionPlanRow> second = RetentionPlanner.Plan(left, policy, Plans.Now);
         Assert.DoesNotContain(second, r => r.Action == RetentionAction.Remove);
         // More than that: the same rules hold the same points in the same slots.
-        Assert.Equal(first.Where(r => r.Slot is not null).Select(r => (r.RestorePointId, r.Mark())), second.Where(r => r.Slot is not null).Select(r => (r.RestorePointId, r.Mark())));
+        Assert.Equal(first.Where(r => r.Slot is not null).Select(r => (r.RestorePointId, r.Mark())),
+            second.Where(r => r.Slot is not null).Select(r => (r.RestorePointId, r.Mark())));
     });
 
     [Fact]
-    public void A_removal_that_fails_half_way_changes_nothing_for_the_others() => ForRandomCases(1000, (points, policy, salt) =>
+    public void A_removal_that_fails_half_way_changes_nothing_for_the_others() =>
+        ForRandomCases(1000, (points, policy, salt) =>
     {
         var random = new Random(salt);
         IReadOnlyList<RetentionPlanRow> first = RetentionPlanner.Plan(points, policy, Plans.Now);
-        HashSet<string> gone = first.Where(r => r.Action == RetentionAction.Remove && random.Next(2) == 0).Select(r => r.RestorePointId!).ToHashSet();
-        IReadOnlyList<RetentionPlanRow> second = RetentionPlanner.Plan(points.Where(p => !gone.Contains(p.RestorePointId!)), policy, Plans.Now);
-        Assert.Equal(first.Where(r => !gone.Contains(r.RestorePointId!)).Select(r => (r.RestorePointId, r.Action)), second.Select(r => (r.RestorePointId, r.Action)));
+        HashSet<string> gone = first.Where(r => r.Action == RetentionAction.Remove && random.Next(2) == 0)
+            .Select(r => r.RestorePointId!).ToHashSet();
+        IReadOnlyList<RetentionPlanRow> second = RetentionPlanner.Plan(points
+            .Where(p => !gone.Contains(p.RestorePointId!)),
+            policy, Plans.Now);
+        Assert.Equal(first.Where(r => !gone.Contains(r.RestorePointId!)).Select(r => (r.RestorePointId, r.Action)),
+            second.Select(r => (r.RestorePointId, r.Action)));
     });
 
     [Fact]
@@ -85,7 +103,8 @@ public sealed class RetentionPropertyTests
     {
         RetentionPoint[] shuffled = points.ToArray();
         new Random(salt).Shuffle(shuffled);
-        Assert.Equal(RetentionPlanner.Plan(points, policy, Plans.Now), RetentionPlanner.Plan(shuffled, policy, Plans.Now));
+        Assert.Equal(RetentionPlanner.Plan(points, policy, Plans.Now),
+            RetentionPlanner.Plan(shuffled, policy, Plans.Now));
     });
 
     [Fact]
@@ -95,7 +114,8 @@ public sealed class RetentionPropertyTests
         IReadOnlyList<RetentionPlanRow> without = RetentionPlanner.Plan(points, policy, DateTime.MaxValue);
         foreach ((RetentionPlanRow locked, RetentionPlanRow free) in with.Zip(without))
         {
-            if (locked.Action == RetentionAction.Locked) Assert.True(free.Action == RetentionAction.Remove || free.Rule == RetentionRule.InUse);
+            if (locked.Action == RetentionAction.Locked)
+                Assert.True(free.Action == RetentionAction.Remove || free.Rule == RetentionRule.InUse);
             else Assert.Equal(free, locked);
         }
     });
@@ -103,7 +123,8 @@ public sealed class RetentionPropertyTests
     [Fact]
     public void Every_hour_from_2000_to_2100_belongs_to_its_periods()
     {
-        // The periods that the calendar of .NET itself gives, for each day of a century in zones on both edges of the world.
+        // The periods that the calendar of .NET itself gives, for each day of a century in zones on both edges of the
+        // world.
         foreach (string zone in new[] { "UTC", "Pacific/Kiritimati", "Etc/GMT+12", "Europe/Paris", "Asia/Kolkata" })
         {
             TimeZoneInfo info = TimeZones.Find(zone);
@@ -119,7 +140,9 @@ public sealed class RetentionPropertyTests
         }
     }
 
-    /// <summary>The rules as a person would first write them down: labels are text, and every step looks at everything.</summary>
+    /// <summary>
+    /// The rules as a person would first write them down: labels are text, and every step looks at everything.
+    /// </summary>
     private static Dictionary<RetentionPoint, string> PlainPlan(RetentionPoint[] points, RetentionPolicy policy)
     {
         var marks = new Dictionary<RetentionPoint, string>(ReferenceEqualityComparer.Instance);
@@ -139,13 +162,20 @@ public sealed class RetentionPropertyTests
         foreach (RetentionPoint point in sorted)
         {
             if (point.IsProtected) marks[point] = "protected";
-            else if (!point.IsFinished) marks[point] = ReferenceEquals(point, sorted[0]) ? "keep unfinished" : "remove unfinished";
+            else if (!point.IsFinished)
+                marks[point] = ReferenceEquals(point, sorted[0]) ? "keep unfinished" : "remove unfinished";
         }
         foreach ((string name, int? limit, Func<DateTime, string> label) in rules)
         {
             if (limit is null) continue;
-            string LabelOf(RetentionPoint p) => name == "last" ? p.TimeUtc.ToString("O", CultureInfo.InvariantCulture) : label(TimeZoneInfo.ConvertTimeFromUtc(p.TimeUtc, zone));
-            List<string> covered = sorted.Where(p => marks.TryGetValue(p, out string? m) && m.StartsWith("keep ", StringComparison.Ordinal) && m != "keep unfinished").Select(LabelOf).ToList();
+            string LabelOf(RetentionPoint p) =>
+                name == "last"
+                    ? p.TimeUtc.ToString("O", CultureInfo.InvariantCulture)
+                    : label(TimeZoneInfo.ConvertTimeFromUtc(p.TimeUtc, zone));
+            List<string> covered = sorted
+                .Where(p => marks.TryGetValue(p, out string? m) && m.StartsWith("keep ", StringComparison.Ordinal)
+                    && m != "keep unfinished")
+                .Select(LabelOf).ToList();
             var taken = new List<string>();
             foreach (RetentionPoint point in sorted)
             {
@@ -163,24 +193,41 @@ public sealed class RetentionPropertyTests
         return marks;
     }
 
-    private static RetentionPoint[] NewestFirst(RetentionPoint[] points) => points.OrderByDescending(p => p.TimeUtc).ThenByDescending(p => p.IsGood).ThenByDescending(p => p.Sequence).ToArray();
+    private static RetentionPoint[] NewestFirst(RetentionPoint[] points) =>
+        points.OrderByDescending(p => p.TimeUtc).ThenByDescending(p => p.IsGood).ThenByDescending(p => p.Sequence)
+            .ToArray();
 
-    private static void ForRandomCases(int count, Action<RetentionPoint[], RetentionPolicy> check) => ForRandomCases(count, (points, policy, _) => check(points, policy));
+    private static void ForRandomCases(int count, Action<RetentionPoint[], RetentionPolicy> check) =>
+        ForRandomCases(count, (points, policy, _) => check(points, policy));
 
     /// <param name="count">How many cases.</param>
     /// <param name="check">Gets the points, the policy, and a number for what it draws itself.</param>
     private static void ForRandomCases(int count, Action<RetentionPoint[], RetentionPolicy, int> check) =>
-        Gen.Select(s_points, s_policies, Gen.Int[0, 1_000_000]).Sample((points, policy, salt) => check(points, policy, salt), iter: count, threads: 1,
+        Gen.Select(s_points, s_policies, Gen.Int[0, 1_000_000])
+            .Sample((points, policy, salt) => check(points, policy, salt), iter: count, threads: 1,
             print: c => $"{c.Item2}, {c.Item1.Length} points:\n{string.Join("\n", c.Item1.Select(Print))}");
 
     private static string Print(RetentionPoint point) =>
-        $"{point.RestorePointId} {point.TimeUtc:u} sequence {point.Sequence}{(point.IsProtected ? " protected" : "")}{(point.IsFinished ? "" : " unfinished")}"
-        + $"{(point.IsGood ? "" : " bad")}{(point.IsInUse ? " in use" : "")}{(point.LockedUntilUtc is DateTime until ? $" locked until {until:u}" : "")}";
+        $"{point.RestorePointId} {point.TimeUtc:u} sequence "
+        + $"{point.Sequence}{(point.IsProtected ? " protected" : "")}{(point.IsFinished ? "" : " unfinished")}"
+        + $"{(point.IsGood ? "" : " bad")}{(point.IsInUse ? " in use" : "")}"
+        + $"{(point.LockedUntilUtc is DateTime until ? $" locked until {until:u}" : "")}";
 
-    private static readonly Gen<int?> s_limit = Gen.Frequency((2, Gen.Const((int?)null)), (1, Gen.Int[0, 8].Select(n => (int?)n)));
+    private static readonly Gen<int?> s_limit = Gen.Frequency((2, Gen.Const((int?)null)),
+        (1, Gen.Int[0, 8].Select(n => (int?)n)));
 
-    private static readonly Gen<RetentionPolicy> s_policies = Gen.Select(s_limit, s_limit, s_limit, s_limit, s_limit, s_limit, Gen.OneOf(s_zones), (last, hourly, daily, weekly, monthly, yearly, zone) =>
-        new RetentionPolicy { Last = last, Hourly = hourly, Daily = daily, Weekly = weekly, Monthly = monthly, Yearly = yearly, TimeZoneId = zone });
+    private static readonly Gen<RetentionPolicy> s_policies = Gen.Select(s_limit, s_limit, s_limit, s_limit, s_limit,
+        s_limit, Gen.OneOf(s_zones), (last, hourly, daily, weekly, monthly, yearly, zone) =>
+        new RetentionPolicy
+        {
+            Last = last,
+            Hourly = hourly,
+            Daily = daily,
+            Weekly = weekly,
+            Monthly = monthly,
+            Yearly = yearly,
+            TimeZoneId = zone,
+        });
 
     /// <summary>Anywhere in the century, but half of the time around a clock change or a turn of the year.</summary>
     private static readonly Gen<DateTime> s_start = Gen.Frequency(
@@ -188,19 +235,26 @@ public sealed class RetentionPropertyTests
         (1, Gen.Const(Plans.Utc("2026-10-24T20:00:00Z"))),
         (1, Gen.Const(Plans.Utc("2010-11-06T20:00:00Z"))),
         (1, Gen.Int[0, 99].Select(y => new DateTime(2000 + y, 12, 24, 3, 0, 0, DateTimeKind.Utc))),
-        (2, Gen.Int[0, 100 * 365 * 24 * 60 - 1].Select(m => new DateTime(2000, 1, 1, 0, 0, 0, DateTimeKind.Utc).AddMinutes(m))));
+        (2, Gen.Int[0, 100 * 365 * 24 * 60 - 1]
+            .Select(m => new DateTime(2000, 1, 1, 0, 0, 0, DateTimeKind.Utc).AddMinutes(m))));
 
     private static Gen<bool> OneIn(int n) => Gen.Int[0, n - 1].Select(d => d == n - 1);
 
-    private static readonly Gen<int?> s_lock = Gen.Frequency((3, Gen.Const((int?)null)), (1, Gen.Int[-5, 5].Select(d => (int?)d)));
+    private static readonly Gen<int?> s_lock = Gen.Frequency((3, Gen.Const((int?)null)),
+        (1, Gen.Int[-5, 5].Select(d => (int?)d)));
 
-    /// <summary>Sometimes two points of one time, and now and then a clock that went back: what was made later has an earlier time.</summary>
+    /// <summary>
+    /// Sometimes two points of one time, and now and then a clock that went back: what was made later has an earlier
+    /// time.
+    /// </summary>
     private static readonly Gen<DrawnPoint> s_drawn = Gen.Select(
         OneIn(12), Gen.Int[0, 99], OneIn(30), OneIn(10), OneIn(20), OneIn(6), OneIn(15), s_lock,
-        (together, spread, wentBack, isProtected, unfinished, bad, inUse, locked) => new DrawnPoint(together, spread, wentBack, isProtected, unfinished, bad, inUse, locked));
+        (together, spread, wentBack, isProtected, unfinished, bad, inUse, locked) => new DrawnPoint(together, spread,
+            wentBack, isProtected, unfinished, bad, inUse, locked));
 
     private static readonly Gen<RetentionPoint[]> s_points = Gen.Select(
-        s_start, Gen.OneOf(0.2, 1, 6, 24, 24, 170, 900), OneIn(3), s_drawn.Array[0, 69], (start, step, plain, drawn) => Points(start, step, plain, drawn));
+        s_start, Gen.OneOf(0.2, 1, 6, 24, 24, 170, 900), OneIn(3), s_drawn.Array[0, 69],
+        (start, step, plain, drawn) => Points(start, step, plain, drawn));
 
     private static RetentionPoint[] Points(DateTime start, double step, bool plain, DrawnPoint[] drawn)
     {
@@ -222,7 +276,11 @@ public sealed class RetentionPropertyTests
         })];
     }
 
-    /// <summary>A point before it has a time: at the one before it, or 0.3 steps and so many hundredths after that; locked for so many days from now.</summary>
+    /// <summary>
+    /// A point before it has a time: at the one before it, or 0.3 steps and so many hundredths after that; locked for
+    /// so many days from now.
+    /// </summary>
     private sealed record DrawnPoint(
-        bool Together, int Spread, bool ClockWentBack, bool IsProtected, bool IsUnfinished, bool IsBad, bool IsInUse, int? LockedDays);
+        bool Together, int Spread, bool ClockWentBack, bool IsProtected, bool IsUnfinished, bool IsBad, bool IsInUse,
+        int? LockedDays);
 }

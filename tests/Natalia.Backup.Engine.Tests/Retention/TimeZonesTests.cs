@@ -1,13 +1,18 @@
 using Natalia.Backup.Engine.Retention;
-using Xunit;
 
 namespace Natalia.Backup.Engine.Tests.Retention;
 
 public sealed class TimeZonesTests
 {
     // A system that knows only its own kind of ids, as .NET Framework does, or .NET without ICU.
-    private static readonly Func<string, TimeZoneInfo?> s_windowsOnly = id => id is "Romance Standard Time" or "India Standard Time" or "FLE Standard Time" ? Named(id) : null;
-    private static readonly Func<string, TimeZoneInfo?> s_ianaOnly = id => id is "Europe/Paris" or "Asia/Kolkata" or "Asia/Calcutta" ? Named(id) : null;
+    private static readonly Func<string, TimeZoneInfo?> s_windowsOnly =
+        id => id is "Romance Standard Time" or "India Standard Time" or "FLE Standard Time"
+        ? Named(id)
+        : null;
+    private static readonly Func<string, TimeZoneInfo?> s_ianaOnly =
+        id => id is "Europe/Paris" or "Asia/Kolkata" or "Asia/Calcutta"
+        ? Named(id)
+        : null;
 
     [Theory]
     [InlineData("Europe/Paris", "Romance Standard Time")]
@@ -18,7 +23,8 @@ public sealed class TimeZonesTests
     [InlineData("Europe/Kyiv", "FLE Standard Time")]
     [InlineData("Europe/Kiev", "FLE Standard Time")]
     [InlineData("Romance Standard Time", "Romance Standard Time")]
-    public void A_system_with_windows_ids_finds_both(string id, string found) => Assert.Equal(found, TimeZones.TryFind(id, s_windowsOnly)?.Id);
+    public void A_system_with_windows_ids_finds_both(string id, string found) =>
+        Assert.Equal(found, TimeZones.TryFind(id, s_windowsOnly)?.Id);
 
     [Theory]
     [InlineData("Romance Standard Time", "Europe/Paris")]
@@ -26,7 +32,8 @@ public sealed class TimeZonesTests
     [InlineData("Europe/Paris", "Europe/Paris")]
     [InlineData("EUROPE/PARIS", "Europe/Paris")]
     [InlineData("India Standard Time", "Asia/Calcutta")]
-    public void A_system_with_iana_ids_finds_both(string id, string found) => Assert.Equal(found, TimeZones.TryFind(id, s_ianaOnly)?.Id);
+    public void A_system_with_iana_ids_finds_both(string id, string found) =>
+        Assert.Equal(found, TimeZones.TryFind(id, s_ianaOnly)?.Id);
 
     [Fact]
     public void Utc_needs_no_data_at_all()
@@ -43,7 +50,7 @@ public sealed class TimeZonesTests
     [InlineData("Europe")]
     public void An_unknown_zone_is_an_error_that_names_it(string id)
     {
-        var error = Assert.Throws<NataliaException>(() => TimeZones.Find(id));
+        NataliaException error = Assert.Throws<NataliaException>(() => TimeZones.Find(id));
         Assert.Equal(ErrorIds.TimeZoneNotFound, error.ErrorId);
         Assert.Contains($"'{id}'", error.Message, StringComparison.Ordinal);
     }
@@ -60,8 +67,10 @@ public sealed class TimeZonesTests
     {
         RetentionPoint[] points = Plans.Every("2026-03-25T21:30:00Z", 1, 200);
         var iana = new RetentionPolicy { Hourly = 12, Daily = 7, TimeZoneId = "Europe/Paris" };
-        Assert.Equal(iana.Plan(points).Select(r => r.Mark()), (iana with { TimeZoneId = "Romance Standard Time" }).Plan(points).Select(r => r.Mark()));
+        Assert.Equal(iana.Plan(points).Select(r => r.Mark()),
+            (iana with { TimeZoneId = "Romance Standard Time" }).Plan(points).Select(r => r.Mark()));
     }
 
-    private static TimeZoneInfo Named(string id) => TimeZoneInfo.CreateCustomTimeZone(id, TimeSpan.FromHours(1), id, id);
+    private static TimeZoneInfo Named(string id) =>
+        TimeZoneInfo.CreateCustomTimeZone(id, TimeSpan.FromHours(1), id, id);
 }

@@ -1,6 +1,5 @@
 using Natalia.Backup.Engine.Storage;
 using Natalia.Backup.Engine.Storage.Wrappers;
-using Xunit;
 
 namespace Natalia.Backup.Engine.Tests.Storage;
 
@@ -22,7 +21,17 @@ public sealed class CountingStoreTests
         await store.ObjectLock!.ExtendAsync("b", DateTime.UtcNow.AddMilliseconds(1), None);
         await store.ObjectLock!.GetRetainUntilAsync("b", None);
         await store.DeleteAsync("a", None);
-        Assert.Equal(new StoreUsage { Puts = 1, BytesWritten = 15, Reads = 2, BytesRead = 105, Stats = 2, Lists = 1, Locks = 1, Deletes = 1 }, store.Usage.Since(before));
+        Assert.Equal(new StoreUsage
+        {
+            Puts = 1,
+            BytesWritten = 15,
+            Reads = 2,
+            BytesRead = 105,
+            Stats = 2,
+            Lists = 1,
+            Locks = 1,
+            Deletes = 1,
+        }, store.Usage.Since(before));
         Assert.Equal(8, store.Usage.Since(before).Requests);
     }
 
@@ -30,7 +39,8 @@ public sealed class CountingStoreTests
     public async Task Counts_the_pages_of_a_long_list()
     {
         using var store = new CountingStore(new MemoryStore());
-        for (int i = 0; i < 2_500; i++) await store.Inner.PutAsync($"{i}", new ObjectContent(), PutOptions.Metadata, None);
+        for (int i = 0; i < 2_500; i++)
+            await store.Inner.PutAsync($"{i}", new ObjectContent(), PutOptions.Metadata, None);
         await foreach (StoredObject _ in store.ListAsync("", None)) { }
         Assert.Equal(3, store.Usage.Lists);
     }
@@ -51,7 +61,8 @@ public sealed class ThrottledStoreTests
     {
         var slow = new SlowStore();
         using var store = new ThrottledStore(slow, 3);
-        Task[] puts = [.. Enumerable.Range(0, 10).Select(i => store.PutAsync($"{i}", new ObjectContent(), PutOptions.Metadata, CancellationToken.None))];
+        Task[] puts = [.. Enumerable.Range(0, 10)
+            .Select(i => store.PutAsync($"{i}", new ObjectContent(), PutOptions.Metadata, CancellationToken.None))];
         SpinWait.SpinUntil(() => slow.Running == 3, TimeSpan.FromSeconds(10));
         Assert.Equal(3, slow.Running);
         slow.Go.SetResult();
@@ -82,7 +93,8 @@ public sealed class ThrottledStoreTests
         public int Running => Volatile.Read(ref _running);
         public int Most => Volatile.Read(ref _most);
 
-        public override async Task PutAsync(string name, ObjectContent content, PutOptions options, CancellationToken cancellationToken)
+        public override async Task PutAsync(string name, ObjectContent content, PutOptions options,
+            CancellationToken cancellationToken)
         {
             int now = Interlocked.Increment(ref _running);
             while (_most < now) Interlocked.CompareExchange(ref _most, now, _most);
@@ -104,7 +116,8 @@ public sealed class ThrottledStoreTests
         {
             StoreMeter mine = store.Meter.Measure();
             await Task.Yield();
-            for (int i = 0; i < puts; i++) await Task.Run(() => store.PutAsync($"{name}/{i}", new ObjectContent(), PutOptions.Metadata, default));
+            for (int i = 0; i < puts; i++)
+                await Task.Run(() => store.PutAsync($"{name}/{i}", new ObjectContent(), PutOptions.Metadata, default));
             Assert.Equal(puts, mine.Usage.Requests);
             await WithinAsync();
             Assert.Equal(puts + 1, mine.Usage.Requests);

@@ -1,6 +1,5 @@
 using Natalia.Backup.Engine.Storage;
 using Natalia.Backup.Testing;
-using Xunit;
 
 namespace Natalia.Backup.Engine.Tests.Storage;
 

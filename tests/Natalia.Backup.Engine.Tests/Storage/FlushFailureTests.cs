@@ -2,7 +2,6 @@ using Natalia.Backup.Engine.Files;
 using Natalia.Backup.Engine.Storage;
 using Natalia.Backup.Engine.Storage.Folders;
 using Natalia.Backup.Testing;
-using Xunit;
 
 namespace Natalia.Backup.Engine.Tests.Storage;
 
@@ -30,7 +29,8 @@ public sealed class FlushFailureTests : IDisposable
             if (fails) throw new IOException($"'{file.Name}' could not be brought to stable storage.", code);
             StableFile.Flush(file);
         });
-        NataliaException error = await Assert.ThrowsAsync<NataliaException>(() => store.PutAsync("a/b", Some, PutOptions.Data, None));
+        NataliaException error =
+            await Assert.ThrowsAsync<NataliaException>(() => store.PutAsync("a/b", Some, PutOptions.Data, None));
         Assert.Equal((id, _folder["a/b"]), (error.ErrorId, error.Target));
         Assert.Contains(words, error.Message);
         Assert.Null(await store.StatAsync("a/b", None));
@@ -48,7 +48,11 @@ public sealed class FlushFailureTests : IDisposable
     public async Task A_folder_that_cannot_be_flushed_is_not_flushed_again_and_taken_for_durable()
     {
         int flushes = 0;
-        using (FolderStore store = Open(StableFile.Flush, folder => throw (++flushes == 1 ? new FolderNotFlushedException($"The names in '{folder}'.", 5) : new InvalidOperationException("once"))))
+        using (FolderStore store = Open(StableFile.Flush,
+            folder =>
+                throw (++flushes == 1
+                    ? new FolderNotFlushedException($"The names in '{folder}'.", 5)
+                    : new InvalidOperationException("once"))))
         {
             await store.PutAsync("a/b", Some, PutOptions.Data, None);
             for (int i = 0; i < 3; i++)
@@ -70,7 +74,8 @@ public sealed class FlushFailureTests : IDisposable
         if (Path.DirectorySeparatorChar == '\\') return;
         foreach (int code in new[] { 23, 24, 12 })
         {
-            NataliaException error = FolderErrors.Translate(new IOException("the system's words", code), "/backup/x", writing: false);
+            NataliaException error = FolderErrors.Translate(new IOException("the system's words", code), "/backup/x",
+                writing: false);
             Assert.Equal(ErrorIds.SystemLimitReached, error.ErrorId);
             Assert.Contains("ulimit", error.RecommendedAction);
         }
@@ -90,5 +95,6 @@ public sealed class FlushFailureTests : IDisposable
         Assert.Throws<DirectoryNotFoundException>(() => StableFile.FlushFolder(_folder["not/there"]));
     }
 
-    private FolderStore Open(Action<FileStream> flushFile, Action<string>? flushFolder = null) => FolderStore.Open(_folder.Path, create: true, flushFile, flushFolder ?? StableFile.FlushFolder);
+    private FolderStore Open(Action<FileStream> flushFile, Action<string>? flushFolder = null) =>
+        FolderStore.Open(_folder.Path, create: true, flushFile, flushFolder ?? StableFile.FlushFolder);
 }

@@ -8,9 +8,11 @@ public sealed class FolderStoreConformance : ObjectStoreConformance
 {
     private readonly TemporaryFolder _folder = new();
 
-    protected override Task<IObjectStore> OpenEmptyAsync() => Task.FromResult<IObjectStore>(FolderStore.Open(_folder.Path, create: true));
+    protected override Task<IObjectStore> OpenEmptyAsync() =>
+        Task.FromResult<IObjectStore>(FolderStore.Open(_folder.Path, create: true));
 
-    protected override Task<IObjectStore> OpenAgainAsync() => Task.FromResult<IObjectStore>(FolderStore.Open(_folder.Path, create: false));
+    protected override Task<IObjectStore> OpenAgainAsync() =>
+        Task.FromResult<IObjectStore>(FolderStore.Open(_folder.Path, create: false));
 
     public override async Task DisposeAsync()
     {

@@ -1,7 +1,6 @@
 using Natalia.Backup.Engine.Storage;
 using Natalia.Backup.Engine.Storage.Folders;
 using Natalia.Backup.Testing;
-using Xunit;
 
 namespace Natalia.Backup.Engine.Tests.Storage;
 
@@ -14,7 +13,8 @@ public sealed class FolderStoreTests : IDisposable
 
     public void Dispose() => _folder.Dispose();
 
-    private static async Task<NataliaException> ErrorOf(Func<Task> action) => await Assert.ThrowsAsync<NataliaException>(action);
+    private static async Task<NataliaException> ErrorOf(Func<Task> action) =>
+        await Assert.ThrowsAsync<NataliaException>(action);
 
     private static async Task<int> CountAsync(IObjectStore store, string prefix = "")
     {
@@ -31,9 +31,11 @@ public sealed class FolderStoreTests : IDisposable
         Assert.Equal((ErrorIds.RepositoryNotFound, path), (error.ErrorId, error.Target));
         Assert.False(Directory.Exists(_folder["a"]));
         using (FolderStore store = FolderStore.Open(path + "/", create: true)) Assert.Equal(path, store.Location);
-        using (FolderStore store = FolderStore.Open(_folder["a/x/../b/./c"], create: false)) Assert.Equal(path, store.Location);
+        using (FolderStore store = FolderStore.Open(_folder["a/x/../b/./c"], create: false))
+            Assert.Equal(path, store.Location);
         File.WriteAllText(_folder["file"], "");
-        Assert.Equal(ErrorIds.NotARepository, Assert.Throws<NataliaException>(() => FolderStore.Open(_folder["file"], create: true)).ErrorId);
+        Assert.Equal(ErrorIds.NotARepository,
+            Assert.Throws<NataliaException>(() => FolderStore.Open(_folder["file"], create: true)).ErrorId);
         Assert.Throws<ArgumentException>(() => FolderStore.Open("relative/path", create: true));
         Assert.Throws<ArgumentException>(() => FolderStore.Open("", create: true));
     }
@@ -107,7 +109,8 @@ public sealed class FolderStoreTests : IDisposable
         {
             for (int i = 0; i < 200; i++)
             {
-                await store.PutAsync($"shared/deep/{worker}", new ObjectContent(new byte[] { 1 }), PutOptions.Metadata, token);
+                await store.PutAsync($"shared/deep/{worker}", new ObjectContent(new byte[] { 1 }), PutOptions.Metadata,
+                    token);
                 Assert.NotNull(await store.StatAsync($"shared/deep/{worker}", token));
                 await store.DeleteAsync($"shared/deep/{worker}", token);
             }
@@ -149,9 +152,12 @@ public sealed class FolderStoreTests : IDisposable
     {
         Func<Task>[] calls =
         [
-            () => store.PutAsync("a/c", Some, PutOptions.Metadata, None), () => store.PutAsync("new/c", Some, new PutOptions { MustNotExist = true }, None),
-            () => store.ReadAsync("a/b", 0, new byte[1], None), () => store.OpenReadAsync("a/b", None), () => store.StatAsync("a/b", None), () => store.DeleteAsync("a/b", None),
-            () => CountAsync(store), () => CountAsync(store, "a/"), () => CountAsync(store, "elsewhere/"), () => store.FlushAsync(None), () => store.SweepAsync(TimeSpan.Zero, None),
+            () => store.PutAsync("a/c", Some, PutOptions.Metadata, None),
+            () => store.PutAsync("new/c", Some, new PutOptions { MustNotExist = true }, None),
+            () => store.ReadAsync("a/b", 0, new byte[1], None), () => store.OpenReadAsync("a/b", None),
+            () => store.StatAsync("a/b", None), () => store.DeleteAsync("a/b", None),
+            () => CountAsync(store), () => CountAsync(store, "a/"), () => CountAsync(store, "elsewhere/"),
+            () => store.FlushAsync(None), () => store.SweepAsync(TimeSpan.Zero, None),
         ];
         foreach (Func<Task> call in calls)
         {
@@ -176,29 +182,38 @@ public sealed class FolderStoreTests : IDisposable
     {
         using var mount = new MountedFolder("3m");
         using FolderStore store = FolderStore.Open(mount.Path, create: true);
-        await store.PutAsync("a/first", new ObjectContent(ObjectStoreConformance.Bytes(2 << 20)), PutOptions.Data, None);
-        NataliaException error = await ErrorOf(() => store.PutAsync("a/second", new ObjectContent(ObjectStoreConformance.Bytes(2 << 20)), PutOptions.Data, None));
+        await store.PutAsync("a/first", new ObjectContent(ObjectStoreConformance.Bytes(2 << 20)), PutOptions.Data,
+            None);
+        NataliaException error =
+            await ErrorOf(
+                () => store.PutAsync("a/second", new ObjectContent(ObjectStoreConformance.Bytes(2 << 20)),
+                    PutOptions.Data, None));
         Assert.Equal((ErrorIds.StoreFull, Path.Combine(mount.Path, "a/second")), (error.ErrorId, error.Target));
         Assert.NotNull(error.RecommendedAction);
         Assert.Equal(1, await CountAsync(store));
         Assert.Empty(Directory.EnumerateFiles(Path.Combine(mount.Path, ".tmp")));
         await store.DeleteAsync("a/first", None);
-        await store.PutAsync("a/second", new ObjectContent(ObjectStoreConformance.Bytes(2 << 20)), PutOptions.Data, None);
+        await store.PutAsync("a/second", new ObjectContent(ObjectStoreConformance.Bytes(2 << 20)), PutOptions.Data,
+            None);
     }
 
     [MountFact]
     public async Task Reads_from_a_read_only_place_and_says_that_it_cannot_write()
     {
         using var mount = new MountedFolder("4m");
-        using (FolderStore store = FolderStore.Open(mount.Path, create: true)) await store.PutAsync("a/b", Some, PutOptions.Metadata, None);
+        using (FolderStore store = FolderStore.Open(mount.Path, create: true))
+            await store.PutAsync("a/b", Some, PutOptions.Metadata, None);
         Directory.Delete(Path.Combine(mount.Path, ".tmp"));
         mount.MakeReadOnly();
         using FolderStore reader = FolderStore.Open(mount.Path, create: false);
         Assert.Equal(1, await CountAsync(reader));
         Assert.Equal(1, await reader.ReadAsync("a/b", 0, new byte[1], None));
-        foreach (Func<Task> call in new Func<Task>[] { () => reader.PutAsync("a/c", Some, PutOptions.Metadata, None), () => reader.DeleteAsync("a/b", None), () => reader.SweepAsync(TimeSpan.Zero, None) })
+        foreach (Func<Task> call in new Func<Task>[] { () => reader.PutAsync("a/c", Some, PutOptions.Metadata,
+            None), () => reader.DeleteAsync("a/b", None), () => reader.SweepAsync(TimeSpan.Zero, None) })
             Assert.Equal(ErrorIds.StoreAccessDenied, (await ErrorOf(call)).ErrorId);
-        Assert.Equal(ErrorIds.StoreAccessDenied, Assert.Throws<NataliaException>(() => FolderStore.Open(Path.Combine(mount.Path, "new"), create: true)).ErrorId);
+        Assert.Equal(ErrorIds.StoreAccessDenied,
+            Assert.Throws<NataliaException>(
+                () => FolderStore.Open(Path.Combine(mount.Path, "new"), create: true)).ErrorId);
         Assert.Equal(1, await CountAsync(reader));
     }
 
@@ -216,7 +231,8 @@ public sealed class FolderStoreTests : IDisposable
         {
             Func<Task>[] calls =
             [
-                () => store.ReadAsync(name, 0, new byte[1], None), () => store.OpenReadAsync(name, None), () => store.StatAsync(name, None), () => store.DeleteAsync(name, None),
+                () => store.ReadAsync(name, 0, new byte[1], None), () => store.OpenReadAsync(name, None),
+                () => store.StatAsync(name, None), () => store.DeleteAsync(name, None),
                 () => store.PutAsync(name, Some, PutOptions.Metadata, None),
             ];
             foreach (Func<Task> call in calls) Assert.Equal(ErrorIds.PathNotContained, (await ErrorOf(call)).ErrorId);
@@ -232,7 +248,8 @@ public sealed class FolderStoreTests : IDisposable
     {
         using var outside = new TemporaryFolder();
         Directory.CreateSymbolicLink(_folder[".tmp"], outside.Path);
-        Assert.Equal(ErrorIds.PathNotContained, Assert.Throws<NataliaException>(() => FolderStore.Open(_folder.Path, create: true)).ErrorId);
+        Assert.Equal(ErrorIds.PathNotContained,
+            Assert.Throws<NataliaException>(() => FolderStore.Open(_folder.Path, create: true)).ErrorId);
     }
 
     [UnixFact]
@@ -265,7 +282,8 @@ public sealed class FolderStoreTests : IDisposable
     public void Translates_what_the_system_says(int code, string id)
     {
         if (OperatingSystem.IsWindows() && code > 0) return;
-        NataliaException error = FolderErrors.Translate(new IOException("the system's words", code), "/backup/x", writing: true);
+        NataliaException error = FolderErrors.Translate(new IOException("the system's words", code), "/backup/x",
+            writing: true);
         Assert.Equal((id, "/backup/x"), (error.ErrorId, error.Target));
         Assert.Contains("/backup/x", error.Message, StringComparison.Ordinal);
         Assert.NotNull(error.RecommendedAction);

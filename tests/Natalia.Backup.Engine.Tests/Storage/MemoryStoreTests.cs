@@ -1,7 +1,6 @@
 using Microsoft.Extensions.Time.Testing;
 using Natalia.Backup.Engine.Storage;
 using Natalia.Backup.Testing;
-using Xunit;
 
 namespace Natalia.Backup.Engine.Tests.Storage;
 

@@ -2,11 +2,12 @@ using System.Diagnostics;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using Natalia.Backup.Testing;
-using Xunit;
 
 namespace Natalia.Backup.Engine.Tests.Storage;
 
-/// <summary>A small file system in memory, mounted for one test: can be filled, made read-only and taken away.</summary>
+/// <summary>
+/// A small file system in memory, mounted for one test: can be filled, made read-only and taken away.
+/// </summary>
 public sealed class MountedFolder : IDisposable
 {
     private readonly TemporaryFolder _folder = new();
@@ -23,7 +24,9 @@ public sealed class MountedFolder : IDisposable
         Mount();
     }
 
-    /// <summary>Another folder, mounted here as a share of another machine would be: it keeps its files while it is away.</summary>
+    /// <summary>
+    /// Another folder, mounted here as a share of another machine would be: it keeps its files while it is away.
+    /// </summary>
     public static MountedFolder Of(string folder) => new(["--bind", folder]);
 
     public string Path => _folder.Path;
@@ -54,7 +57,8 @@ public sealed class MountedFolder : IDisposable
 
     private static string? FindObstacle()
     {
-        if (!RuntimeInformation.IsOSPlatform(OSPlatform.Linux)) return "Mounting a file system for a test is done on Linux only.";
+        if (!RuntimeInformation.IsOSPlatform(OSPlatform.Linux))
+            return "Mounting a file system for a test is done on Linux only.";
         if (!Environment.IsPrivilegedProcess) return "Mounting a file system for a test needs root.";
         try
         {
@@ -69,7 +73,9 @@ public sealed class MountedFolder : IDisposable
 
     private static void Run(string program, params string[] arguments)
     {
-        using Process process = Process.Start(new ProcessStartInfo(program, string.Join(" ", arguments)) { RedirectStandardError = true, UseShellExecute = false })!;
+        using Process process = Process.Start(new ProcessStartInfo(program,
+            string.Join(" ", arguments))
+        { RedirectStandardError = true, UseShellExecute = false })!;
         string errors = process.StandardError.ReadToEnd();
         process.WaitForExit();
         if (process.ExitCode != 0) throw new InvalidOperationException($"{program}: {errors.Trim()}");
@@ -87,5 +93,6 @@ public sealed class MountFactAttribute : FactAttribute
 public sealed class UnixFactAttribute : FactAttribute
 {
     public UnixFactAttribute([CallerMemberName] string test = "") => (Skip, DisplayName) =
-        SkippedTest.With(test, RuntimeInformation.IsOSPlatform(OSPlatform.Windows) ? "Only where the system is Unix." : null);
+        SkippedTest.With(test,
+            RuntimeInformation.IsOSPlatform(OSPlatform.Windows) ? "Only where the system is Unix." : null);
 }

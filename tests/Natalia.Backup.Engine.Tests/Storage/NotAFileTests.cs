@@ -1,11 +1,13 @@
 using Natalia.Backup.Engine.Storage;
 using Natalia.Backup.Engine.Storage.Folders;
 using Natalia.Backup.Testing;
-using Xunit;
 
 namespace Natalia.Backup.Engine.Tests.Storage;
 
-/// <summary>Pipes, sockets, devices and folders under the names of objects: nothing waits for them, and none is taken for a file.</summary>
+/// <summary>
+/// Pipes, sockets, devices and folders under the names of objects: nothing waits for them, and none is taken for a
+/// file.
+/// </summary>
 public sealed class NotAFileTests : IDisposable
 {
     private static readonly TimeSpan s_limit = TimeSpan.FromSeconds(30);
@@ -24,9 +26,13 @@ public sealed class NotAFileTests : IDisposable
         {
             if (!SpecialFiles.TryMake(_folder["a/b"], kind)) continue;
             Assert.Equal(0, await store.ReadAsync("a/b", 0, new byte[100], None).WaitAsync(s_limit));
-            using (Stream stream = await store.OpenReadAsync("a/b", None).WaitAsync(s_limit)) Assert.Equal(0, stream.Read(new byte[10], 0, 10));
+            using (Stream stream = await store.OpenReadAsync("a/b", None).WaitAsync(s_limit))
+                Assert.Equal(0, stream.Read(new byte[10], 0, 10));
             Assert.Equal(0, (await store.StatAsync("a/b", None).WaitAsync(s_limit))!.Length);
-            NataliaException taken = await Assert.ThrowsAsync<NataliaException>(() => store.PutAsync("a/b", new ObjectContent(new byte[3]), PutOptions.Metadata, None).WaitAsync(s_limit));
+            NataliaException taken =
+                await Assert.ThrowsAsync<NataliaException>(
+                    () => store.PutAsync("a/b", new ObjectContent(new byte[3]), PutOptions.Metadata, None)
+                    .WaitAsync(s_limit));
             Assert.Equal(ErrorIds.ObjectExists, taken.ErrorId);
             await store.DeleteAsync("a/b", None).WaitAsync(s_limit);
             Assert.Null(await store.StatAsync("a/b", None));
@@ -38,13 +44,18 @@ public sealed class NotAFileTests : IDisposable
     {
         using FolderStore store = FolderStore.Open(_folder.Path, create: true);
         Directory.CreateDirectory(_folder["a/b"]);
-        Assert.Equal(ErrorIds.ObjectNotFound, (await Assert.ThrowsAsync<NataliaException>(() => store.ReadAsync("a/b", 0, new byte[1], None))).ErrorId);
-        Assert.Equal(ErrorIds.ObjectNotFound, (await Assert.ThrowsAsync<NataliaException>(() => store.OpenReadAsync("a/b", None))).ErrorId);
+        Assert.Equal(ErrorIds.ObjectNotFound,
+            (await Assert.ThrowsAsync<NataliaException>(() => store.ReadAsync("a/b", 0, new byte[1], None))).ErrorId);
+        Assert.Equal(ErrorIds.ObjectNotFound,
+            (await Assert.ThrowsAsync<NataliaException>(() => store.OpenReadAsync("a/b", None))).ErrorId);
         Assert.Null(await store.StatAsync("a/b", None));
         await store.DeleteAsync("a/b", None);
         foreach (bool exclusive in new[] { false, true })
         {
-            NataliaException error = await Assert.ThrowsAsync<NataliaException>(() => store.PutAsync("a/b", new ObjectContent(new byte[3]), new PutOptions { MustNotExist = exclusive }, None));
+            NataliaException error =
+                await Assert.ThrowsAsync<NataliaException>(
+                    () => store.PutAsync("a/b", new ObjectContent(new byte[3]),
+                        new PutOptions { MustNotExist = exclusive }, None));
             Assert.Equal((ErrorIds.StoreWriteFailed, _folder["a/b"]), (error.ErrorId, error.Target));
             Assert.Contains("is a folder", error.Message);
         }
@@ -59,7 +70,9 @@ public sealed class NotAFileTests : IDisposable
         using FolderStore store = FolderStore.Open(_folder.Path, create: true);
         Directory.Delete(_folder[".tmp"]);
         Directory.CreateSymbolicLink(_folder[".tmp"], outside.Path);
-        Assert.Equal(ErrorIds.PathNotContained, (await Assert.ThrowsAsync<NataliaException>(() => store.PutAsync("a", new ObjectContent(new byte[3]), PutOptions.Metadata, None))).ErrorId);
+        Assert.Equal(ErrorIds.PathNotContained,
+            (await Assert.ThrowsAsync<NataliaException>(
+                () => store.PutAsync("a", new ObjectContent(new byte[3]), PutOptions.Metadata, None))).ErrorId);
         Assert.Empty(Directory.EnumerateFileSystemEntries(outside.Path));
     }
 }

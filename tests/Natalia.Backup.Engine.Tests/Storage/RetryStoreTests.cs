@@ -2,7 +2,6 @@ using Microsoft.Extensions.Time.Testing;
 using Natalia.Backup.Engine.Storage;
 using Natalia.Backup.Engine.Storage.Wrappers;
 using Natalia.Backup.Testing;
-using Xunit;
 
 namespace Natalia.Backup.Engine.Tests.Storage;
 
@@ -13,12 +12,13 @@ public sealed class RetryStoreConformance : ObjectStoreConformance
 
     protected override Task<IObjectStore> OpenEmptyAsync() => OpenAgainAsync();
 
-    protected override Task<IObjectStore> OpenAgainAsync() => Task.FromResult<IObjectStore>(new ThrottledStore(new CountingStore(new RetryStore(_memory)), 4));
+    protected override Task<IObjectStore> OpenAgainAsync() =>
+        Task.FromResult<IObjectStore>(new ThrottledStore(new CountingStore(new RetryStore(_memory)), 4));
 }
 
 public sealed class RetryStoreTests
 {
-    private static readonly RetryPolicy Immediate = new() { FirstDelay = TimeSpan.Zero };
+    private static readonly RetryPolicy s_immediate = new() { FirstDelay = TimeSpan.Zero };
     private static CancellationToken None => CancellationToken.None;
 
     [Theory]
@@ -30,9 +30,10 @@ public sealed class RetryStoreTests
         {
             using var memory = new MemoryStore();
             var broken = new FaultStore(memory, fault, at);
-            using var store = new RetryStore(broken, Immediate);
+            using var store = new RetryStore(broken, s_immediate);
             await store.PutAsync("a", new ObjectContent(new byte[] { 1, 2 }), PutOptions.Metadata, None);
-            await store.PutAsync("lease", new ObjectContent(new byte[] { 7 }), new PutOptions { MustNotExist = true }, None);
+            await store.PutAsync("lease", new ObjectContent(new byte[] { 7 }), new PutOptions { MustNotExist = true },
+                None);
             Assert.Equal(2, await store.ReadAsync("a", 0, new byte[5], None));
             using (Stream stream = await store.OpenReadAsync("a", None)) Assert.Equal(1, stream.ReadByte());
             Assert.NotNull(await store.StatAsync("a", None));
@@ -51,8 +52,11 @@ public sealed class RetryStoreTests
     {
         using var memory = new MemoryStore();
         await memory.PutAsync("lease", new ObjectContent(new byte[] { 8 }), PutOptions.Metadata, None);
-        using var store = new RetryStore(new FaultStore(memory, Fault.FailBefore, 0), Immediate);
-        NataliaException error = await Assert.ThrowsAsync<NataliaException>(() => store.PutAsync("lease", new ObjectContent(new byte[] { 7 }), new PutOptions { MustNotExist = true }, None));
+        using var store = new RetryStore(new FaultStore(memory, Fault.FailBefore, 0), s_immediate);
+        NataliaException error =
+            await Assert.ThrowsAsync<NataliaException>(
+                () => store.PutAsync("lease", new ObjectContent(new byte[] { 7 }),
+                    new PutOptions { MustNotExist = true }, None));
         Assert.Equal(ErrorIds.ObjectExists, error.ErrorId);
     }
 
@@ -60,7 +64,12 @@ public sealed class RetryStoreTests
     public async Task Gives_up_after_the_last_attempt_and_waits_longer_each_time()
     {
         var clock = new TimerCountingClock();
-        using var store = new RetryStore(new MemoryStore(), new RetryPolicy { MaxAttempts = 4, FirstDelay = TimeSpan.FromSeconds(1), MaxDelay = TimeSpan.FromSeconds(3) }, clock);
+        using var store = new RetryStore(new MemoryStore(), new RetryPolicy
+        {
+            MaxAttempts = 4,
+            FirstDelay = TimeSpan.FromSeconds(1),
+            MaxDelay = TimeSpan.FromSeconds(3),
+        }, clock);
         int attempts = 0;
         Task<int> work = store.RetryAsync<int>(_ =>
         {
@@ -88,7 +97,7 @@ public sealed class RetryStoreTests
     [InlineData(ErrorIds.ObjectLocked)]
     public async Task Does_not_repeat_what_a_person_must_repair(string id)
     {
-        using var store = new RetryStore(new MemoryStore(), Immediate);
+        using var store = new RetryStore(new MemoryStore(), s_immediate);
         int attempts = 0;
         await Assert.ThrowsAsync<NataliaException>(() => store.RetryAsync<int>(_ =>
         {
@@ -110,7 +119,8 @@ public sealed class RetryStoreTests
         stop.Cancel();
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => put);
         clock.Advance(TimeSpan.FromMinutes(10));
-        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => store.PutAsync("b", new ObjectContent(new byte[] { 1 }), PutOptions.Metadata, stop.Token));
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(
+            () => store.PutAsync("b", new ObjectContent(new byte[] { 1 }), PutOptions.Metadata, stop.Token));
         Assert.Equal(["put a"], broken.Log);
     }
 
@@ -120,7 +130,7 @@ public sealed class RetryStoreTests
         byte[] bytes = ObjectStoreConformance.Bytes(9_000_000);
         using var memory = new MemoryStore();
         await memory.PutAsync("a", new ObjectContent(bytes), PutOptions.Data, None);
-        using var store = new RetryStore(new BreakingStore(memory), Immediate);
+        using var store = new RetryStore(new BreakingStore(memory), s_immediate);
         using Stream stream = await store.OpenReadAsync("a", None);
         using var all = new MemoryStream();
         await stream.CopyToAsync(all);
@@ -132,8 +142,9 @@ public sealed class RetryStoreTests
     {
         using var memory = new MemoryStore();
         string[] names = [.. Enumerable.Range(0, 50).Select(i => $"a/{i:d2}")];
-        foreach (string name in names) await memory.PutAsync(name, new ObjectContent(new byte[] { 1 }), PutOptions.Metadata, None);
-        using var store = new RetryStore(new BreakingStore(memory), Immediate);
+        foreach (string name in names)
+            await memory.PutAsync(name, new ObjectContent(new byte[] { 1 }), PutOptions.Metadata, None);
+        using var store = new RetryStore(new BreakingStore(memory), s_immediate);
         var listed = new List<string>();
         await foreach (StoredObject item in store.ListAsync("a/", None)) listed.Add(item.Name);
         Assert.Equal(names, listed);
@@ -159,14 +170,18 @@ public sealed class RetryStoreTests
     {
         private int _listings;
 
-        public override async Task<Stream> OpenReadAsync(string name, CancellationToken cancellationToken) => new BreakingStream(await Inner.OpenReadAsync(name, cancellationToken));
+        public override async Task<Stream> OpenReadAsync(string name, CancellationToken cancellationToken) =>
+            new BreakingStream(await Inner.OpenReadAsync(name, cancellationToken));
 
-        public override async IAsyncEnumerable<StoredObject> ListAsync(string prefix, string? after, [System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken cancellationToken)
+        public override async IAsyncEnumerable<StoredObject> ListAsync(string prefix, string? after,
+            [System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken cancellationToken)
         {
             int left = 20 * ++_listings;
             await foreach (StoredObject item in Inner.ListAsync(prefix, after, cancellationToken))
             {
-                if (left-- == 0) throw new NataliaException(ErrorIds.StoreReadFailed, NataliaErrorKind.ReadFailed, "broken on purpose");
+                if (left-- == 0)
+                    throw new NataliaException(ErrorIds.StoreReadFailed, NataliaErrorKind.ReadFailed,
+                        "broken on purpose");
                 yield return item;
             }
         }
@@ -176,9 +191,11 @@ public sealed class RetryStoreTests
     {
         private int _left = 100_000;
 
-        public override async Task<int> ReadAsync(byte[] buffer, int offset, int count, CancellationToken cancellationToken)
+        public override async Task<int> ReadAsync(byte[] buffer, int offset, int count,
+            CancellationToken cancellationToken)
         {
-            if (_left == 0) throw new NataliaException(ErrorIds.StoreReadFailed, NataliaErrorKind.ReadFailed, "broken on purpose");
+            if (_left == 0)
+                throw new NataliaException(ErrorIds.StoreReadFailed, NataliaErrorKind.ReadFailed, "broken on purpose");
             int read = await inner.ReadAsync(buffer.AsMemory(offset, Math.Min(count, _left)), cancellationToken);
             _left -= read;
             return read;

@@ -4,11 +4,13 @@ using Natalia.Backup.Engine.Storage;
 using Natalia.Backup.Engine.Storage.Folders;
 using Natalia.Backup.Engine.Storage.Wrappers;
 using Natalia.Backup.Testing;
-using Xunit;
 
 namespace Natalia.Backup.Engine.Tests.Storage;
 
-/// <summary>What shares do that disks do not. The calls of Windows are a stand-in here; what they answer is what Windows documents.</summary>
+/// <summary>
+/// What shares do that disks do not. The calls of Windows are a stand-in here; what they answer is what Windows
+/// documents.
+/// </summary>
 public sealed class ShareTests : IDisposable
 {
     private const string Path = @"\\nas\backup\natalia";
@@ -57,7 +59,8 @@ public sealed class ShareTests : IDisposable
         store.Dispose();
         Assert.DoesNotContain(shares.Calls, c => c.StartsWith("cancel", StringComparison.Ordinal));
         second.Dispose();
-        Assert.Equal([@"add \\nas\backup NAS\natalia 10", @"add \\NAS\Backup NAS\natalia 10", @"cancel \\NAS\Backup"], shares.Calls);
+        Assert.Equal([@"add \\nas\backup NAS\natalia 10", @"add \\NAS\Backup NAS\natalia 10", @"cancel \\NAS\Backup"],
+            shares.Calls);
     }
 
     [Theory]
@@ -71,7 +74,8 @@ public sealed class ShareTests : IDisposable
     public void Says_why_a_share_cannot_be_connected_and_never_the_password(int answer, string id)
     {
         var shares = new Shares(answer);
-        NataliaException error = Assert.Throws<NataliaException>(() => NetworkShare.Connect(Path, "natalia", Password, shares));
+        NataliaException error =
+            Assert.Throws<NataliaException>(() => NetworkShare.Connect(Path, "natalia", Password, shares));
         Assert.Equal((id, @"\\nas\backup"), (error.ErrorId, error.Target));
         Assert.NotNull(error.RecommendedAction);
         Assert.DoesNotContain("top-secret", error.ToString(), StringComparison.Ordinal);
@@ -86,15 +90,19 @@ public sealed class ShareTests : IDisposable
     [InlineData(@"\\?\C:\backup")]
     public void Credentials_mean_nothing_for_a_path_that_is_not_on_a_share(string path)
     {
-        NataliaException error = Assert.Throws<NataliaException>(() => NetworkShare.Connect(path, "natalia", Password, new Shares()));
-        Assert.Equal((ErrorIds.ShareCredentialNotSupported, NataliaErrorKind.InvalidArgument), (error.ErrorId, error.Kind));
+        NataliaException error =
+            Assert.Throws<NataliaException>(() => NetworkShare.Connect(path, "natalia", Password, new Shares()));
+        Assert.Equal((ErrorIds.ShareCredentialNotSupported, NataliaErrorKind.InvalidArgument),
+            (error.ErrorId, error.Kind));
     }
 
     [Fact]
     public void Another_system_than_windows_says_how_it_is_done_there()
     {
-        NataliaException error = Assert.Throws<NataliaException>(() => NetworkShare.Connect(Path, "natalia", Password, null));
-        Assert.Equal((ErrorIds.ShareCredentialNotSupported, NataliaErrorKind.NotSupported), (error.ErrorId, error.Kind));
+        NataliaException error =
+            Assert.Throws<NataliaException>(() => NetworkShare.Connect(Path, "natalia", Password, null));
+        Assert.Equal((ErrorIds.ShareCredentialNotSupported, NataliaErrorKind.NotSupported),
+            (error.ErrorId, error.Kind));
         Assert.Contains("mount", error.RecommendedAction!, StringComparison.OrdinalIgnoreCase);
     }
 
@@ -112,9 +120,12 @@ public sealed class ShareTests : IDisposable
                 Assert.Equal(10, await store.ReadAsync("data/1", 0, new byte[10], default));
                 return;
             }
-            NataliaException error = await Assert.ThrowsAsync<NataliaException>(() => store.ReadAsync("data/1", 0, new byte[10], default));
-            Assert.Equal((ErrorIds.StoreFileInUse, NataliaErrorKind.ResourceBusy, file), (error.ErrorId, error.Kind, error.Target));
-            Assert.Equal(ErrorIds.StoreFileInUse, (await Assert.ThrowsAsync<NataliaException>(() => store.OpenReadAsync("data/1", default))).ErrorId);
+            NataliaException error =
+                await Assert.ThrowsAsync<NataliaException>(() => store.ReadAsync("data/1", 0, new byte[10], default));
+            Assert.Equal((ErrorIds.StoreFileInUse, NataliaErrorKind.ResourceBusy, file),
+                (error.ErrorId, error.Kind, error.Target));
+            Assert.Equal(ErrorIds.StoreFileInUse,
+                (await Assert.ThrowsAsync<NataliaException>(() => store.OpenReadAsync("data/1", default))).ErrorId);
         }
         Assert.Equal(10, await store.ReadAsync("data/1", 0, new byte[10], default));
     }
@@ -130,10 +141,14 @@ public sealed class ShareTests : IDisposable
         Assert.Equal(10, await store.ReadAsync("data/1", 0, new byte[10], default));
         Assert.Equal(0, busy.Left);
         busy.Left = int.MaxValue;
-        Assert.Equal(ErrorIds.StoreFileInUse, (await Assert.ThrowsAsync<NataliaException>(() => store.ReadAsync("data/1", 0, new byte[10], default))).ErrorId);
+        Assert.Equal(ErrorIds.StoreFileInUse,
+            (await Assert.ThrowsAsync<NataliaException>(
+                () => store.ReadAsync("data/1", 0, new byte[10], default))).ErrorId);
         busy.Left = 1;
         busy.Id = ErrorIds.StoreUnavailable;
-        Assert.Equal(ErrorIds.StoreUnavailable, (await Assert.ThrowsAsync<NataliaException>(() => store.ReadAsync("data/1", 0, new byte[10], default))).ErrorId);
+        Assert.Equal(ErrorIds.StoreUnavailable,
+            (await Assert.ThrowsAsync<NataliaException>(
+                () => store.ReadAsync("data/1", 0, new byte[10], default))).ErrorId);
     }
 
     /// <summary>Somebody else has the files open for some attempts.</summary>
@@ -142,8 +157,11 @@ public sealed class ShareTests : IDisposable
         internal int Left { get; set; }
         internal string Id { get; set; } = ErrorIds.StoreFileInUse;
 
-        public override Task<int> ReadAsync(string name, long offset, Memory<byte> buffer, CancellationToken cancellationToken) =>
-            Left-- > 0 ? throw new NataliaException(Id, NataliaErrorKind.ResourceBusy, "on purpose", name) : WithoutCount(() => Inner.ReadAsync(name, offset, buffer, cancellationToken));
+        public override Task<int> ReadAsync(string name, long offset, Memory<byte> buffer,
+            CancellationToken cancellationToken) =>
+            Left-- > 0
+                ? throw new NataliaException(Id, NataliaErrorKind.ResourceBusy, "on purpose", name)
+                : WithoutCount(() => Inner.ReadAsync(name, offset, buffer, cancellationToken));
 
         private Task<int> WithoutCount(Func<Task<int>> work)
         {

@@ -52,5 +52,6 @@ internal static class SpecialFiles
     private static extern int mknod([MarshalAs(UnmanagedType.LPStr)] string path, uint mode, UIntPtr device);
 
     [DllImport("libc", SetLastError = true)]
-    private static extern int symlink([MarshalAs(UnmanagedType.LPStr)] string target, [MarshalAs(UnmanagedType.LPStr)] string path);
+    private static extern int symlink([MarshalAs(UnmanagedType.LPStr)] string target,
+        [MarshalAs(UnmanagedType.LPStr)] string path);
 }

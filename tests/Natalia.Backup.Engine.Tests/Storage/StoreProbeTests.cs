@@ -4,7 +4,6 @@ using Natalia.Backup.Engine.Storage;
 using Natalia.Backup.Engine.Storage.Folders;
 using Natalia.Backup.Engine.Storage.Wrappers;
 using Natalia.Backup.Testing;
-using Xunit;
 
 namespace Natalia.Backup.Engine.Tests.Storage;
 
@@ -12,10 +11,12 @@ public sealed class StoreProbeTests
 {
     private static CancellationToken None => CancellationToken.None;
 
-    private static async Task<Dictionary<string, CheckResult>> ProbeAsync(IObjectStore store, StoreProbeOptions? options = null)
+    private static async Task<Dictionary<string, CheckResult>> ProbeAsync(IObjectStore store,
+        StoreProbeOptions? options = null)
     {
         var results = new Dictionary<string, CheckResult>();
-        await foreach (CheckResult result in StoreProbe.RunAsync(store, options, None)) results.Add(result.Name, result);
+        await foreach (CheckResult result in StoreProbe.RunAsync(store, options, None))
+            results.Add(result.Name, result);
         return results;
     }
 
@@ -31,10 +32,14 @@ public sealed class StoreProbeTests
     {
         using var folder = new TemporaryFolder();
         using var store = new CountingStore(new RetryStore(FolderStore.Open(folder.Path, create: true)));
-        Dictionary<string, CheckResult> results = await ProbeAsync(store, new StoreProbeOptions { MinimumFreeBytes = 1, RepositoryId = "id" });
-        Assert.Equal(["StoreReachable", "StoreReadAfterWrite", "StoreRangedRead", "StoreConcurrentWriters", "StoreClock", "StoreFreeSpace", "StoreOffHost", "StoreImmutability"], results.Keys);
+        Dictionary<string, CheckResult> results = await ProbeAsync(store,
+            new StoreProbeOptions { MinimumFreeBytes = 1, RepositoryId = "id" });
+        Assert.Equal(["StoreReachable", "StoreReadAfterWrite", "StoreRangedRead", "StoreConcurrentWriters",
+            "StoreClock", "StoreFreeSpace", "StoreOffHost", "StoreImmutability"],
+            results.Keys);
         Assert.All(results.Values, r => Assert.Equal((folder.Path, "id"), (r.Target, r.RepositoryId)));
-        foreach (string name in results.Keys.Except(["StoreOffHost", "StoreImmutability"])) Assert.Equal(CheckOutcome.Passed, results[name].Result);
+        foreach (string name in results.Keys.Except(["StoreOffHost", "StoreImmutability"]))
+            Assert.Equal(CheckOutcome.Passed, results[name].Result);
         Assert.Equal(CheckOutcome.Warning, results["StoreOffHost"].Result);
         Assert.Equal(CheckOutcome.Skipped, results["StoreImmutability"].Result);
         Assert.Equal(0, await CountAsync(store));
@@ -65,7 +70,8 @@ public sealed class StoreProbeTests
     public async Task Finds_a_store_that_lets_two_writers_win()
     {
         using var store = new Liar(new MemoryStore()) { ExcludesWriters = false };
-        Assert.Equal((CheckOutcome.Failed, ErrorIds.StoreCheckFailed), ((await ProbeAsync(store))["StoreConcurrentWriters"] is var r ? r.Result : default, r.ErrorId));
+        Assert.Equal((CheckOutcome.Failed, ErrorIds.StoreCheckFailed),
+            ((await ProbeAsync(store))["StoreConcurrentWriters"] is var r ? r.Result : default, r.ErrorId));
     }
 
     [Fact]
@@ -91,7 +97,8 @@ public sealed class StoreProbeTests
     {
         DateTimeOffset now = DateTimeOffset.UtcNow;
         using var store = new MemoryStore(new FakeTimeProvider(now.AddSeconds(ahead < 0 ? ahead - 1 : ahead)));
-        CheckResult result = (await ProbeAsync(store, new StoreProbeOptions { Clock = new FakeTimeProvider(now) }))["StoreClock"];
+        CheckResult result = (await ProbeAsync(store,
+            new StoreProbeOptions { Clock = new FakeTimeProvider(now) }))["StoreClock"];
         Assert.Equal((outcome, actual), (result.Result, result.Actual));
     }
 
@@ -99,7 +106,8 @@ public sealed class StoreProbeTests
     public async Task Says_once_that_nothing_can_be_reached()
     {
         Dictionary<string, CheckResult> results = await ProbeAsync(new FaultStore(new MemoryStore(), Fault.Gone, 0));
-        Assert.Equal((CheckOutcome.Failed, ErrorIds.StoreUnavailable), (results["StoreReachable"].Result, results["StoreReachable"].ErrorId));
+        Assert.Equal((CheckOutcome.Failed, ErrorIds.StoreUnavailable),
+            (results["StoreReachable"].Result, results["StoreReachable"].ErrorId));
         Assert.All(results.Values.Skip(1), r => Assert.Equal(CheckOutcome.Skipped, r.Result));
     }
 
@@ -111,10 +119,15 @@ public sealed class StoreProbeTests
     [InlineData("a.x.com", false, "a.y.com", CheckOutcome.Passed)]
     [InlineData("localhost", true, "esx1", CheckOutcome.Warning)]
     [InlineData(null, null, "esx1", CheckOutcome.NotEvidenced)]
-    public async Task Warns_when_the_destination_lies_where_the_machine_does(string? host, bool? here, string hypervisor, CheckOutcome outcome)
+    public async Task Warns_when_the_destination_lies_where_the_machine_does(string? host, bool? here,
+        string hypervisor, CheckOutcome outcome)
     {
-        using var store = new Liar(new MemoryStore()) { Placement = new StorePlacement { HostName = host, IsThisMachine = here, FreeBytes = 5 } };
-        Dictionary<string, CheckResult> results = await ProbeAsync(store, new StoreProbeOptions { HypervisorHosts = [hypervisor] });
+        using var store = new Liar(new MemoryStore())
+        {
+            Placement = new StorePlacement { HostName = host, IsThisMachine = here, FreeBytes = 5 },
+        };
+        Dictionary<string, CheckResult> results = await ProbeAsync(store,
+            new StoreProbeOptions { HypervisorHosts = [hypervisor] });
         Assert.Equal(outcome, results["StoreOffHost"].Result);
         Assert.Equal(CheckOutcome.Warning, results["StoreFreeSpace"].Result);
     }
@@ -129,7 +142,8 @@ public sealed class StoreProbeTests
         public bool ListsAtOnce { get; init; } = true;
         public StorePlacement Placement { get; init; } = new();
 
-        public override async Task PutAsync(string name, ObjectContent content, PutOptions options, CancellationToken cancellationToken)
+        public override async Task PutAsync(string name, ObjectContent content, PutOptions options,
+            CancellationToken cancellationToken)
         {
             if (!ExcludesWriters)
             {
@@ -141,15 +155,20 @@ public sealed class StoreProbeTests
             _last = name;
         }
 
-        public override async Task<int> ReadAsync(string name, long offset, Memory<byte> buffer, CancellationToken cancellationToken)
+        public override async Task<int> ReadAsync(string name, long offset, Memory<byte> buffer,
+            CancellationToken cancellationToken)
         {
             int read = await base.ReadAsync(name, offset, buffer, cancellationToken);
             return ReadsRanges ? read : Math.Min(read, 1000);
         }
 
-        public override IAsyncEnumerable<StoredObject> ListAsync(string prefix, string? after, CancellationToken cancellationToken) =>
-            ListsAtOnce ? base.ListAsync(prefix, after, cancellationToken) : base.ListAsync(prefix, after, cancellationToken).Where(o => o.Name != _last);
+        public override IAsyncEnumerable<StoredObject> ListAsync(string prefix, string? after,
+            CancellationToken cancellationToken) =>
+            ListsAtOnce
+                ? base.ListAsync(prefix, after, cancellationToken)
+                : base.ListAsync(prefix, after, cancellationToken).Where(o => o.Name != _last);
 
-        public Task<StorePlacement> GetPlacementAsync(CancellationToken cancellationToken) => Task.FromResult(Placement);
+        public Task<StorePlacement> GetPlacementAsync(CancellationToken cancellationToken) =>
+            Task.FromResult(Placement);
     }
 }

@@ -18,7 +18,12 @@ public sealed class DamageTests
         using (Repository repository = await bench.CreateAsync())
         {
             byte[] disk = Disk(150_000, 1);
-            await repository.SetApplianceSettingsAsync(new ApplianceSettings { ApplianceId = Appliance.ApplianceId, Name = "n", HypervisorKind = "Folder" }, default);
+            await repository.SetApplianceSettingsAsync(new ApplianceSettings
+            {
+                ApplianceId = Appliance.ApplianceId,
+                Name = "n",
+                HypervisorKind = "Folder",
+            }, default);
             await BackupAsync(repository, disk);
             await BackupAsync(repository, Change(disk, 2, 3));
         }
@@ -30,13 +35,15 @@ public sealed class DamageTests
         {
             byte[] good = await bench.Store.ReadAllAsync(item.Name, default);
             // Every byte of what frames an object, and samples of what lies between.
-            foreach (int at in Enumerable.Range(0, good.Length).Where(i => i < 56 || i >= good.Length - 36 || random.Next(good.Length) < 12).ToArray())
+            foreach (int at in Enumerable.Range(0, good.Length)
+                .Where(i => i < 56 || i >= good.Length - 36 || random.Next(good.Length) < 12).ToArray())
             {
                 byte[] bad = (byte[])good.Clone();
                 bad[at] ^= (byte)(1 << random.Next(8));
                 await ReplaceAsync(bench.Store, item.Name, bad);
                 List<CheckResult> results = await CheckAsync(audit);
-                Assert.True(results.Exists(r => r.Result == CheckOutcome.Failed), $"byte {at} of {item.Name} ({good.Length} bytes)");
+                Assert.True(results.Exists(r => r.Result == CheckOutcome.Failed),
+                    $"byte {at} of {item.Name} ({good.Length} bytes)");
                 tried++;
             }
             await ReplaceAsync(bench.Store, item.Name, good);
@@ -60,7 +67,9 @@ public sealed class DamageTests
             if (item.Name.Contains("/leases/") || item.Name.Contains("/log/")) continue;
             byte[] good = await bench.Store.ReadAllAsync(item.Name, default);
             // A pack's own checksum at its end belongs to the repository's check; a point needs everything before it.
-            int end = item.Name.Contains("/data/") || item.Name.Contains("/meta/") ? good.Length - Envelope.TrailerLength : good.Length;
+            int end = item.Name.Contains("/data/") || item.Name.Contains("/meta/")
+                ? good.Length - Envelope.TrailerLength
+                : good.Length;
             for (int n = 0; n < 40; n++)
             {
                 int at = n < 8 ? n : random.Next(end);
@@ -71,7 +80,8 @@ public sealed class DamageTests
                 CheckResult result = await fresh.VerifyRestorePointAsync(point, null, default);
                 if (password is null && result.Result == CheckOutcome.Passed)
                 {
-                    // Without seals some bytes of a pack are not needed: its id, parts of a compressed frame. Then everything restores all the same.
+                    // Without seals some bytes of a pack are not needed: its id, parts of a compressed frame. Then
+                    // everything restores all the same.
                     Assert.Equal(disk, await RestoreAsync(fresh, point));
                     continue;
                 }
@@ -101,7 +111,8 @@ public sealed class DamageTests
             if (item.Name.Contains("/leases/") || item.Name.Contains("/log/")) continue;
             byte[] good = await bench.Store.ReadAllAsync(item.Name, default);
             await bench.Store.DeleteAsync(item.Name, default);
-            List<CheckResult> failed = (await CheckAsync(audit, full: false)).FindAll(r => r.Result == CheckOutcome.Failed);
+            List<CheckResult> failed = (await CheckAsync(audit,
+                full: false)).FindAll(r => r.Result == CheckOutcome.Failed);
             Assert.True(failed.Exists(r => r.Detail!.Contains("missing")), item.Name);
             await bench.Store.PutAsync(item.Name, new ObjectContent(good), PutOptions.Metadata, default);
         }
@@ -116,14 +127,16 @@ public sealed class DamageTests
         await BackupAsync(repository, Disk(300_000, 2));
         await repository.RemoveRestorePointAsync(first, "a test", default);
         await BackupAsync(repository, Disk(300_000, 3));
-        List<StoredObject> records = (await bench.Store.ListAllAsync("appliances/", default)).FindAll(o => o.Name.Contains("/log/"));
+        List<StoredObject> records = (await bench.Store.ListAllAsync("appliances/",
+            default)).FindAll(o => o.Name.Contains("/log/"));
         Assert.Equal(4, records.Count);
         // The newest record cannot be missed from inside.
         foreach (StoredObject record in records.Take(3))
         {
             byte[] bytes = await bench.Store.ReadAllAsync(record.Name, default);
             await bench.Store.DeleteAsync(record.Name, default);
-            Assert.Contains(await CheckAsync(repository, full: false), r => r.Name == "AuditChain" && r.Result == CheckOutcome.Failed);
+            Assert.Contains(await CheckAsync(repository, full: false),
+                r => r.Name == "AuditChain" && r.Result == CheckOutcome.Failed);
             await bench.Store.PutAsync(record.Name, new ObjectContent(bytes), PutOptions.Metadata, default);
         }
         Assert.DoesNotContain(await CheckAsync(repository), r => r.Result == CheckOutcome.Failed);
@@ -139,7 +152,9 @@ public sealed class DamageTests
         using (Repository repository = await bench.CreateAsync())
             for (int i = 0; i < 3; i++) await BackupAsync(repository, states[i]);
         var away = new List<(string Name, byte[] Bytes)>();
-        foreach (StoredObject manifest in (await bench.Store.ListAllAsync("appliances/", default)).FindAll(o => o.Name.Contains("/points/")).TakeLast(missing))
+        foreach (StoredObject manifest in (await bench.Store.ListAllAsync("appliances/",
+            default)).FindAll(o => o.Name.Contains("/points/"))
+            .TakeLast(missing))
         {
             away.Add((manifest.Name, await bench.Store.ReadAllAsync(manifest.Name, default)));
             await bench.Store.DeleteAsync(manifest.Name, default);
@@ -149,9 +164,11 @@ public sealed class DamageTests
             RestorePoint made = await BackupAsync(repository, states[3]);
             Assert.Contains("missing", made.Reason);
             await repository.ReclaimAsync(Appliance.ApplianceId, TimeSpan.Zero, default);
-            Assert.Contains(await CheckAsync(repository, full: false), r => r.Result == CheckOutcome.Failed && r.ErrorId == ErrorIds.ManifestDamaged);
+            Assert.Contains(await CheckAsync(repository, full: false),
+                r => r.Result == CheckOutcome.Failed && r.ErrorId == ErrorIds.ManifestDamaged);
         }
-        foreach ((string name, byte[] bytes) in away) await bench.Store.PutAsync(name, new ObjectContent(bytes), PutOptions.Metadata, default);
+        foreach ((string name, byte[] bytes) in away)
+            await bench.Store.PutAsync(name, new ObjectContent(bytes), PutOptions.Metadata, default);
         using Repository again = await bench.OpenAsync();
         IReadOnlyList<RestorePoint> points = await PointsAsync(again);
         Assert.Equal(4, points.Count);
@@ -170,8 +187,10 @@ public sealed class DamageTests
         using Repository repository = await bench.CreateAsync();
         await BackupAsync(repository, Disk(100_000, 1));
         string root = "appliances/" + Appliance.ApplianceId;
-        await bench.Store.PutAsync(root + "/log/000000000004.point-made.999999999998." + new string('0', 32), new ObjectContent(new byte[] { 1 }), PutOptions.Metadata, default);
-        await bench.Store.PutAsync(root + "/delta/000000100000-" + new string('0', 32), new ObjectContent(new byte[] { 1 }), PutOptions.Metadata, default);
+        await bench.Store.PutAsync(root + "/log/000000000004.point-made.999999999998." + new string('0', 32),
+            new ObjectContent(new byte[] { 1 }), PutOptions.Metadata, default);
+        await bench.Store.PutAsync(root + "/delta/000000100000-" + new string('0', 32),
+            new ObjectContent(new byte[] { 1 }), PutOptions.Metadata, default);
         Assert.Equal(2, (await BackupAsync(repository, Disk(100_000, 2))).Sequence);
     }
 
@@ -192,7 +211,8 @@ public sealed class DamageTests
         using var bench = new RepositoryBench { Password = "p" };
         byte[] disk = Disk(20 << 20, 4);
         using (Repository repository = await bench.CreateAsync()) await BackupAsync(repository, disk);
-        string pack = (await bench.Store.ListAllAsync("appliances/", default)).First(o => o.Name.Contains("/data/")).Name;
+        string pack = (await bench.Store.ListAllAsync("appliances/",
+            default)).First(o => o.Name.Contains("/data/")).Name;
         byte[] bytes = await bench.Store.ReadAllAsync(pack, default);
         bytes[bytes.Length / 2] ^= 4;
         await ReplaceAsync(bench.Store, pack, bytes);
@@ -202,7 +222,8 @@ public sealed class DamageTests
             CheckResult result = await repository.VerifyRestorePointAsync(rotten, null, default);
             Assert.Equal(CheckOutcome.Failed, result.Result);
             Assert.Contains(pack, result.Detail);
-            NataliaException refused = await Assert.ThrowsAsync<NataliaException>(() => RestoreAsync(repository, rotten));
+            NataliaException refused =
+                await Assert.ThrowsAsync<NataliaException>(() => RestoreAsync(repository, rotten));
             Assert.Equal(ErrorIds.BlockDamaged, refused.ErrorId);
             RestorePoint healed = await BackupAsync(repository, disk, RequestedBackupType.Full);
             Assert.Equal(CheckOutcome.Passed, (await repository.VerifyRestorePointAsync(healed, null, default)).Result);
@@ -241,18 +262,24 @@ public sealed class DamageTests
         Assert.Equal(ErrorIds.WrongPassword, await ErrorOf(() => bench.OpenAsync(password: "wrong")));
         Assert.Equal(ErrorIds.RepositoryExists, await ErrorOf(() => bench.CreateAsync()));
 
-        using (Repository unread = await Repository.OpenAsync(new FaultStore(bench.Store), null, bench.Options, default))
+        using (Repository unread = await Repository.OpenAsync(new FaultStore(bench.Store), null, bench.Options,
+            default))
         {
             Assert.False(unread.IsUnlocked);
-            Assert.Equal(ErrorIds.PasswordRequired, (await Assert.ThrowsAsync<NataliaException>(() => PointsAsync(unread))).ErrorId);
-            Assert.Equal(ErrorIds.PasswordRequired, (await Assert.ThrowsAsync<NataliaException>(() => BackupAsync(unread, [1]))).ErrorId);
+            Assert.Equal(ErrorIds.PasswordRequired,
+                (await Assert.ThrowsAsync<NataliaException>(() => PointsAsync(unread))).ErrorId);
+            Assert.Equal(ErrorIds.PasswordRequired,
+                (await Assert.ThrowsAsync<NataliaException>(() => BackupAsync(unread, [1]))).ErrorId);
         }
 
         byte[] settings = await bench.Store.ReadAllAsync("natalia.json", default);
         string text = System.Text.Encoding.UTF8.GetString(settings);
-        await ReplaceAsync(bench.Store, "natalia.json", System.Text.Encoding.UTF8.GetBytes(text.Replace("\"format\":1", "\"format\":2")));
+        await ReplaceAsync(bench.Store, "natalia.json",
+            System.Text.Encoding.UTF8.GetBytes(text.Replace("\"format\":1", "\"format\":2")));
         Assert.Equal(ErrorIds.RepositoryFormatTooNew, await ErrorOf(() => bench.OpenAsync()));
-        await ReplaceAsync(bench.Store, "natalia.json", System.Text.Encoding.UTF8.GetBytes(text.Replace("\"requiredFeatures\":[]", "\"requiredFeatures\":[\"x\"]")));
+        await ReplaceAsync(bench.Store, "natalia.json",
+            System.Text.Encoding.UTF8.GetBytes(text.Replace("\"requiredFeatures\":[]",
+                "\"requiredFeatures\":[\"x\"]")));
         Assert.Equal(ErrorIds.RepositoryFormatTooNew, await ErrorOf(() => bench.OpenAsync()));
         await ReplaceAsync(bench.Store, "natalia.json", settings.AsSpan(0, 40).ToArray());
         Assert.Equal(ErrorIds.RepositoryDamaged, await ErrorOf(() => bench.OpenAsync()));
@@ -261,7 +288,8 @@ public sealed class DamageTests
         await bench.Store.DeleteAsync("natalia.json", default);
         Assert.Equal(ErrorIds.NotARepository, await ErrorOf(() => bench.OpenAsync()));
         await ReplaceAsync(bench.Store, "natalia.json", settings);
-        foreach (StoredObject slot in await bench.Store.ListAllAsync("keys/", default)) await bench.Store.DeleteAsync(slot.Name, default);
+        foreach (StoredObject slot in await bench.Store.ListAllAsync("keys/", default))
+            await bench.Store.DeleteAsync(slot.Name, default);
         Assert.Equal(ErrorIds.RepositoryDamaged, await ErrorOf(() => bench.OpenAsync()));
 
         using var empty = new RepositoryBench();
@@ -282,9 +310,11 @@ public sealed class DamageTests
         // Somebody replaces the settings and the key slot with those of an unencrypted repository of theirs.
         using var theirs = new RepositoryBench();
         (await theirs.CreateAsync()).Dispose();
-        foreach (StoredObject item in await bench.Store.ListAllAsync("", default)) await bench.Store.DeleteAsync(item.Name, default);
+        foreach (StoredObject item in await bench.Store.ListAllAsync("", default))
+            await bench.Store.DeleteAsync(item.Name, default);
         foreach (StoredObject item in await theirs.Store.ListAllAsync("", default))
-            await bench.Store.PutAsync(item.Name, new ObjectContent(await theirs.Store.ReadAllAsync(item.Name, default)), PutOptions.Metadata, default);
+            await bench.Store.PutAsync(item.Name,
+                new ObjectContent(await theirs.Store.ReadAllAsync(item.Name, default)), PutOptions.Metadata, default);
         Assert.Equal(ErrorIds.PasswordNotExpected, await ErrorOf(() => bench.OpenAsync()));
     }
 
@@ -304,7 +334,8 @@ public sealed class DamageTests
         }
     }
 
-    private static async Task<string> ErrorOf(Func<Task<Repository>> open) => (await Assert.ThrowsAsync<NataliaException>(async () => (await open()).Dispose())).ErrorId;
+    private static async Task<string> ErrorOf(Func<Task<Repository>> open) =>
+        (await Assert.ThrowsAsync<NataliaException>(async () => (await open()).Dispose())).ErrorId;
 
     private static async Task ReplaceAsync(IObjectStore store, string name, byte[] bytes)
     {

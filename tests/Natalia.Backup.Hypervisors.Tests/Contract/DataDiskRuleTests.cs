@@ -1,7 +1,6 @@
 using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Hypervisors.Contract;
-using Xunit;
 
 namespace Natalia.Backup.Hypervisors.Tests.Contract;
 
@@ -24,7 +23,7 @@ public sealed class DataDiskRuleTests
     [InlineData("s:System a:Unknown b:Unknown")]
     public void Several_that_could_be_meant_are_named_and_none_is_guessed(string disks)
     {
-        var e = Assert.Throws<NataliaException>(() => DataDiskRule.Choose(Vm(disks)));
+        NataliaException e = Assert.Throws<NataliaException>(() => DataDiskRule.Choose(Vm(disks)));
 
         Assert.Equal(ErrorIds.DiskAmbiguous, e.ErrorId);
         Assert.Contains("'a', 'b'", e.Message);
@@ -37,7 +36,8 @@ public sealed class DataDiskRuleTests
     [InlineData("scsi0:System")]
     public void Without_any_that_could_hold_data_there_is_none(string disks)
     {
-        Assert.Equal(ErrorIds.DiskNotFound, Assert.Throws<NataliaException>(() => DataDiskRule.Choose(Vm(disks))).ErrorId);
+        Assert.Equal(ErrorIds.DiskNotFound,
+            Assert.Throws<NataliaException>(() => DataDiskRule.Choose(Vm(disks))).ErrorId);
         Assert.Null(DataDiskRule.TryChoose(Vm(disks)));
     }
 
@@ -59,13 +59,14 @@ public sealed class DataDiskRuleTests
         ApplianceDescription vm = Vm("disk:Unknown DISK:Unknown");
 
         Assert.Equal("DISK", DataDiskRule.Choose(vm, "DISK").DiskId);
-        Assert.Equal(ErrorIds.DiskNotFound, Assert.Throws<NataliaException>(() => DataDiskRule.Choose(vm, "Disk")).ErrorId);
+        Assert.Equal(ErrorIds.DiskNotFound,
+            Assert.Throws<NataliaException>(() => DataDiskRule.Choose(vm, "Disk")).ErrorId);
     }
 
     [Fact]
     public void A_name_that_is_no_disk_is_answered_with_those_there_are()
     {
-        var e = Assert.Throws<NataliaException>(() => DataDiskRule.Choose(Vm("a:Data b:System"), "c"));
+        NataliaException e = Assert.Throws<NataliaException>(() => DataDiskRule.Choose(Vm("a:Data b:System"), "c"));
 
         Assert.Equal(ErrorIds.DiskNotFound, e.ErrorId);
         Assert.Contains("'a', 'b'", e.Message);
@@ -77,6 +78,7 @@ public sealed class DataDiskRuleTests
         ApplianceId = new string('0', 32),
         Name = "natalia",
         HypervisorKind = "Folder",
-        Disks = [.. disks.Split(' ', StringSplitOptions.RemoveEmptyEntries).Select(d => d.Split(':')).Select(d => new ApplianceDisk(d[0], Enum.Parse<DiskRole>(d[1]), null))],
+        Disks = [.. disks.Split(' ', StringSplitOptions.RemoveEmptyEntries).Select(d => d.Split(':'))
+            .Select(d => new ApplianceDisk(d[0], Enum.Parse<DiskRole>(d[1]), null))],
     };
 }

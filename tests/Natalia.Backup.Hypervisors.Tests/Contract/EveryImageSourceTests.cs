@@ -15,7 +15,8 @@ public sealed class EveryImageSourceTests
         string[] suites = [.. Concrete<HypervisorConformance>(typeof(EveryImageSourceTests).Assembly)];
 
         Assert.Contains(nameof(FolderHypervisor), sources);
-        Assert.All(sources, s => Assert.Contains(s.Replace("Hypervisor", "ConformanceTests", StringComparison.Ordinal), suites));
+        Assert.All(sources,
+            s => Assert.Contains(s.Replace("Hypervisor", "ConformanceTests", StringComparison.Ordinal), suites));
     }
 
     private static IEnumerable<string> Concrete<T>(Assembly assembly) =>

@@ -3,7 +3,9 @@ using Natalia.Backup.Testing.Hypervisors;
 
 namespace Natalia.Backup.Hypervisors.Tests.Contract;
 
-/// <summary>The suite of test benches on the bench that stands on any builder, here that of the memory hypervisor.</summary>
+/// <summary>
+/// The suite of test benches on the bench that stands on any builder, here that of the memory hypervisor.
+/// </summary>
 public sealed class MemoryTestBenchTests : TestBenchConformance
 {
     protected override Task<ITestBenchSite> OpenAsync() => Task.FromResult<ITestBenchSite>(new Site());

@@ -16,7 +16,8 @@ public sealed class ProxmoxPointRepositoryTests : PointRepositoryConformance
     {
         _lab = await Lab.StartAsync(c =>
         {
-            for (int i = 0; i < 3; i++) c.Storage("pbs").Points.Add(Lab.Point("pbs", 100, c.Clock.GetUtcNow().AddDays(-i)));
+            for (int i = 0; i < 3; i++)
+                c.Storage("pbs").Points.Add(Lab.Point("pbs", 100, c.Clock.GetUtcNow().AddDays(-i)));
         });
         (_, _appliance, IPointRepository repository) = await _lab.OpenAsync();
         return repository;

@@ -118,7 +118,7 @@ public sealed class ReferencePointBackupTests : IDisposable
             && operation.Contains("/points/", StringComparison.Ordinal);
 
     [Fact]
-    public async Task An_incremental_that_broke_off_behind_a_checkpoint_goes_on_as_one_and_asks_for_no_token_that_never_was()
+    public async Task An_incremental_that_broke_off_goes_on_as_one_and_asks_for_no_token_that_never_was()
     {
         _bench.Dispose();
         _bench = new RepositoryBench { CheckpointBytes = 200_000, Workers = 1 };
@@ -192,7 +192,8 @@ public sealed class ReferencePointBackupTests : IDisposable
 
     private static string History => new('b', 32);
 
-    private static NataliaException Broken() => new(ErrorIds.DiskReadFailed, NataliaErrorKind.ReadFailed, "The line broke.");
+    private static NataliaException Broken() =>
+        new(ErrorIds.DiskReadFailed, NataliaErrorKind.ReadFailed, "The line broke.");
 
     private MemoryHypervisor New() => new(_host, TokenLife.BornAtSeal);
 

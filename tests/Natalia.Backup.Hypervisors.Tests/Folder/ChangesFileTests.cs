@@ -1,7 +1,6 @@
 using Natalia.Backup.Engine.Disks;
 using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Hypervisors.Folder;
-using Xunit;
 
 namespace Natalia.Backup.Hypervisors.Tests.Folder;
 
@@ -60,18 +59,28 @@ public sealed class ChangesFileTests
     [InlineData("")]
     [InlineData("[]")]
     [InlineData("{}")]
-    [InlineData("""{ "token": "", "imageLength": 1000000, "imageModifiedUtc": "2031-05-06T07:08:09.1234567Z", "changes": [] }""")]
-    [InlineData("""{ "token": 3, "imageLength": 1000000, "imageModifiedUtc": "2031-05-06T07:08:09.1234567Z", "changes": [] }""")]
-    [InlineData("""{ "token": "t", "imageLength": "many", "imageModifiedUtc": "2031-05-06T07:08:09.1234567Z", "changes": [] }""")]
+    [InlineData(
+        """{ "token": "", "imageLength": 1000000, "imageModifiedUtc": "2031-05-06T07:08:09.1234567Z", "changes": [] }""")]
+    [InlineData(
+        """{ "token": 3, "imageLength": 1000000, "imageModifiedUtc": "2031-05-06T07:08:09.1234567Z", "changes": [] }""")]
+    [InlineData(
+        """{ "token": "t", "imageLength": "many", "imageModifiedUtc": "2031-05-06T07:08:09.1234567Z", "changes": [] }""")]
     [InlineData("""{ "token": "t", "imageLength": 1000000, "imageModifiedUtc": "yesterday", "changes": [] }""")]
     [InlineData("""{ "token": "t", "imageLength": 1000000, "imageModifiedUtc": "2031-05-06T07:08:09.1234567Z" }""")]
-    [InlineData("""{ "token": "t", "imageLength": 1000000, "imageModifiedUtc": "2031-05-06T07:08:09.1234567Z", "changes": [ { "since": "s", "extents": [[0]] } ] }""")]
-    [InlineData("""{ "token": "t", "imageLength": 1000000, "imageModifiedUtc": "2031-05-06T07:08:09.1234567Z", "changes": [ { "since": "s", "extents": [[0, "8"]] } ] }""")]
-    [InlineData("""{ "token": "t", "imageLength": 1000000, "imageModifiedUtc": "2031-05-06T07:08:09.1234567Z", "changes": [ { "since": "s", "extents": [[-1, 8]] } ] }""")]
-    [InlineData("""{ "token": "t", "imageLength": 1000000, "imageModifiedUtc": "2031-05-06T07:08:09.1234567Z", "changes": [ { "since": "s", "extents": [[8, -1]] } ] }""")]
-    [InlineData("""{ "token": "t", "imageLength": 1000000, "imageModifiedUtc": "2031-05-06T07:08:09.1234567Z", "changes": [ { "since": "s", "extents": [[999999, 2]] } ] }""")]
-    [InlineData("""{ "token": "t", "imageLength": 1000000, "imageModifiedUtc": "2031-05-06T07:08:09.1234567Z", "changes": [ { "since": "s", "extents": [[9223372036854775807, 9223372036854775807]] } ] }""")]
-    [InlineData("""{ "token": "t", "imageLength": 1000000, "imageModifiedUtc": "2031-05-06T07:08:09.1234567Z", "changes": [ { "since": "s", "extents": [] }, { "since": "s", "extents": [] } ] }""")]
+    [InlineData(
+        """{ "token": "t", "imageLength": 1000000, "imageModifiedUtc": "2031-05-06T07:08:09.1234567Z", "changes": [ { "since": "s", "extents": [[0]] } ] }""")]
+    [InlineData(
+        """{ "token": "t", "imageLength": 1000000, "imageModifiedUtc": "2031-05-06T07:08:09.1234567Z", "changes": [ { "since": "s", "extents": [[0, "8"]] } ] }""")]
+    [InlineData(
+        """{ "token": "t", "imageLength": 1000000, "imageModifiedUtc": "2031-05-06T07:08:09.1234567Z", "changes": [ { "since": "s", "extents": [[-1, 8]] } ] }""")]
+    [InlineData(
+        """{ "token": "t", "imageLength": 1000000, "imageModifiedUtc": "2031-05-06T07:08:09.1234567Z", "changes": [ { "since": "s", "extents": [[8, -1]] } ] }""")]
+    [InlineData(
+        """{ "token": "t", "imageLength": 1000000, "imageModifiedUtc": "2031-05-06T07:08:09.1234567Z", "changes": [ { "since": "s", "extents": [[999999, 2]] } ] }""")]
+    [InlineData(
+        """{ "token": "t", "imageLength": 1000000, "imageModifiedUtc": "2031-05-06T07:08:09.1234567Z", "changes": [ { "since": "s", "extents": [[9223372036854775807, 9223372036854775807]] } ] }""")]
+    [InlineData(
+        """{ "token": "t", "imageLength": 1000000, "imageModifiedUtc": "2031-05-06T07:08:09.1234567Z", "changes": [ { "since": "s", "extents": [] }, { "since": "s", "extents": [] } ] }""")]
     public void A_bad_file_means_no_tracking_and_says_why(string text)
     {
         ChangesFile file = Parse(text);

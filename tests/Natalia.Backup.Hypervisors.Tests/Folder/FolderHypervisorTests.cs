@@ -5,7 +5,6 @@ using Natalia.Backup.Engine.Format;
 using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Hypervisors.Contract;
 using Natalia.Backup.Hypervisors.Folder;
-using Xunit;
 
 namespace Natalia.Backup.Hypervisors.Tests.Folder;
 
@@ -34,7 +33,8 @@ public sealed class FolderHypervisorTests : IDisposable
         Image("paris/system.raw", 100);
         Image("paris/disks/data.raw", 70_001);
         Directory.CreateDirectory(Path.Combine(_root, "lyon"));
-        using (var make = System.Diagnostics.Process.Start("mkfifo", [Path.Combine(_root, "lyon", "vm.json")])) await make.WaitForExitAsync();
+        using (var make = System.Diagnostics.Process.Start("mkfifo", [Path.Combine(_root, "lyon", "vm.json")]))
+            await make.WaitForExitAsync();
 
         ApplianceInventory inventory = await List().WaitAsync(TimeSpan.FromSeconds(30));
 
@@ -54,9 +54,12 @@ public sealed class FolderHypervisorTests : IDisposable
         ApplianceDescription vm = Assert.Single(inventory);
         Assert.Empty(inventory.Problems);
         Assert.Equal(ApplianceIdentity.Create("Folder", "", "6f0f8f9e-3a55-4a6e-9a86-1f3c2f0f7c11"), vm.ApplianceId);
-        Assert.Equal(("natalia-paris", "Folder", 4, 8589934592), (vm.Name, vm.HypervisorKind, vm.ProcessorCount!.Value, vm.MemoryBytes!.Value));
-        Assert.Equal([new ApplianceNetwork("voice", 110, "00:50:56:00:00:01"), new ApplianceNetwork("admin")], vm.Networks);
-        Assert.Equal([("scsi0", DiskRole.System, 100L), ("scsi1", DiskRole.Data, 70_001L)], vm.Disks.Select(d => (d.DiskId, d.Role, d.SizeBytes!.Value)));
+        Assert.Equal(("natalia-paris", "Folder", 4, 8589934592),
+            (vm.Name, vm.HypervisorKind, vm.ProcessorCount!.Value, vm.MemoryBytes!.Value));
+        Assert.Equal([new ApplianceNetwork("voice", 110, "00:50:56:00:00:01"), new ApplianceNetwork("admin")],
+            vm.Networks);
+        Assert.Equal([("scsi0", DiskRole.System, 100L), ("scsi1", DiskRole.Data, 70_001L)],
+            vm.Disks.Select(d => (d.DiskId, d.Role, d.SizeBytes!.Value)));
         Assert.Equal(("vm.json", Paris), (vm.NativeFormat, vm.NativeConfiguration));
     }
 
@@ -81,7 +84,8 @@ public sealed class FolderHypervisorTests : IDisposable
 
         ApplianceDescription vm = Assert.Single(await List());
 
-        Assert.Equal([("a.raw", DiskRole.Unknown), ("b.raw", DiskRole.Unknown)], vm.Disks.Select(d => (d.DiskId, d.Role)));
+        Assert.Equal([("a.raw", DiskRole.Unknown), ("b.raw", DiskRole.Unknown)],
+            vm.Disks.Select(d => (d.DiskId, d.Role)));
         Assert.Equal(ErrorIds.DiskAmbiguous, Assert.Throws<NataliaException>(() => DataDiskRule.Choose(vm)).ErrorId);
         Assert.Equal("b.raw", DataDiskRule.Choose(vm, "b.raw").DiskId);
     }
@@ -178,8 +182,10 @@ public sealed class FolderHypervisorTests : IDisposable
         { """{ "disks": [ { "id": "a" } ] }""", "in disks[0], 'path' is missing" },
         { """{ "disks": [ { "id": "a", "path": "data.raw", "role": "Boot" } ] }""", "'Boot'" },
         { """{ "disks": [ { "id": "a", "path": "data.raw", "format": "Raw,Vhdx" } ] }""", "format" },
-        { """{ "disks": [ { "id": "a", "path": "data.raw" }, { "id": "A", "path": "other.raw" } ] }""", "in disks[1], its id 'A'" },
-        { """{ "disks": [ { "id": "a", "path": "data.raw" }, { "id": "b", "path": "./data.raw" } ] }""", "share the image" },
+        { """{ "disks": [ { "id": "a", "path": "data.raw" }, { "id": "A", "path": "other.raw" } ] }""",
+            "in disks[1], its id 'A'" },
+        { """{ "disks": [ { "id": "a", "path": "data.raw" }, { "id": "b", "path": "./data.raw" } ] }""",
+            "share the image" },
         { """{ "disks": [ { "id": "a", "path": "none.raw" } ] }""", "there is no file 'none.raw'" },
         { """{ "id": "1", "ID": "2" }""", "'id' is stated twice" },
         { """{ "id": "\ud800" }""", "half a character" },
@@ -288,7 +294,7 @@ public sealed class FolderHypervisorTests : IDisposable
         Directory.CreateDirectory(Path.Combine(_root, "gone"));
         using FolderHypervisor hypervisor = Connect("gone");
         Directory.Delete(Path.Combine(_root, "gone"));
-        var e = await Assert.ThrowsAsync<NataliaException>(() => hypervisor.GetAppliancesAsync(None));
+        NataliaException e = await Assert.ThrowsAsync<NataliaException>(() => hypervisor.GetAppliancesAsync(None));
         Assert.Equal(ErrorIds.HypervisorNotFound, e.ErrorId);
     }
 
@@ -298,7 +304,8 @@ public sealed class FolderHypervisorTests : IDisposable
         Write("paris/vm.json", Paris);
         Image("paris/system.raw", 100);
         byte[] data = Image("paris/disks/data.raw", 70_001);
-        File.SetLastWriteTimeUtc(Path.Combine(_root, "paris/disks/data.raw"), new DateTime(2020, 1, 1, 0, 0, 0, DateTimeKind.Utc));
+        File.SetLastWriteTimeUtc(Path.Combine(_root, "paris/disks/data.raw"),
+            new DateTime(2020, 1, 1, 0, 0, 0, DateTimeKind.Utc));
 
         IFrozenDisks frozen = await Freeze("scsi1");
 
@@ -321,9 +328,11 @@ public sealed class FolderHypervisorTests : IDisposable
         Image("vm/data.raw", 5);
         IFrozenDisks frozen = await Freeze("data.raw");
 
-        using (var writer = new FileStream(Path.Combine(_root, "vm/data.raw"), FileMode.Open, FileAccess.Write, FileShare.ReadWrite)) writer.WriteByte(1);
+        using (var writer = new FileStream(Path.Combine(_root, "vm/data.raw"), FileMode.Open, FileAccess.Write,
+            FileShare.ReadWrite))
+            writer.WriteByte(1);
 
-        var e = await Assert.ThrowsAsync<NataliaException>(() => frozen.SealAsync(None));
+        NataliaException e = await Assert.ThrowsAsync<NataliaException>(() => frozen.SealAsync(None));
         Assert.Equal(ErrorIds.DiskChangedWhileRead, e.ErrorId);
         await frozen.DisposeAsync();
     }
@@ -333,7 +342,8 @@ public sealed class FolderHypervisorTests : IDisposable
     {
         Image("vm/data.raw", 5);
 
-        Assert.Equal(ErrorIds.DiskNotFound, (await Assert.ThrowsAsync<NataliaException>(() => Freeze("data.raw", "other"))).ErrorId);
+        Assert.Equal(ErrorIds.DiskNotFound,
+            (await Assert.ThrowsAsync<NataliaException>(() => Freeze("data.raw", "other"))).ErrorId);
         File.Move(Path.Combine(_root, "vm/data.raw"), Path.Combine(_root, "vm/renamed.raw")); // nothing holds it
     }
 
@@ -345,7 +355,8 @@ public sealed class FolderHypervisorTests : IDisposable
         ApplianceDescription vm = Assert.Single(await hypervisor.GetAppliancesAsync(None));
         Directory.Delete(Path.Combine(_root, "vm"), recursive: true);
 
-        var e = await Assert.ThrowsAsync<NataliaException>(() => hypervisor.FreezeAsync(vm, How("data.raw"), None));
+        NataliaException e =
+            await Assert.ThrowsAsync<NataliaException>(() => hypervisor.FreezeAsync(vm, How("data.raw"), None));
         Assert.Equal(ErrorIds.ApplianceNotFound, e.ErrorId);
     }
 
@@ -360,7 +371,7 @@ public sealed class FolderHypervisorTests : IDisposable
         Write("vm/" + name, beginning);
         Assert.Equal(name, Assert.Single(Assert.Single(await List()).Disks).DiskId);
 
-        var e = await Assert.ThrowsAsync<NataliaException>(() => Freeze(name));
+        NataliaException e = await Assert.ThrowsAsync<NataliaException>(() => Freeze(name));
 
         Assert.Equal(ErrorIds.DiskFormatNotSupported, e.ErrorId);
         Assert.Contains(format, e.Message);
@@ -384,13 +395,14 @@ public sealed class FolderHypervisorTests : IDisposable
         Image("vm/other [1].img", 512);
         string identity = Assert.Single(await List()).ApplianceId;
 
-        var e = await Assert.ThrowsAsync<NataliaException>(() => Freeze("data.img"));
+        NataliaException e = await Assert.ThrowsAsync<NataliaException>(() => Freeze("data.img"));
         Assert.Equal(ErrorIds.DiskFormatNotSupported, e.ErrorId);
         Assert.Contains("VHD image of fixed size", e.Message);
 
         Write("vm/vm.json", e.RecommendedAction![e.RecommendedAction!.IndexOf('{', StringComparison.Ordinal)..]);
         ApplianceDescription vm = Assert.Single(await List());
-        Assert.Equal((identity, "data.img,other [1].img"), (vm.ApplianceId, string.Join(",", vm.Disks.Select(d => d.DiskId))));
+        Assert.Equal((identity, "data.img,other [1].img"),
+            (vm.ApplianceId, string.Join(",", vm.Disks.Select(d => d.DiskId))));
         await (await Freeze("data.img")).DisposeAsync();
     }
 
@@ -399,7 +411,7 @@ public sealed class FolderHypervisorTests : IDisposable
     {
         Image("vm/data-flat.vmdk", 512);
 
-        var e = await Assert.ThrowsAsync<NataliaException>(() => Freeze("data-flat.vmdk"));
+        NataliaException e = await Assert.ThrowsAsync<NataliaException>(() => Freeze("data-flat.vmdk"));
 
         Assert.Contains("raw by its content", e.Message);
         Assert.Contains("\"format\": \"raw\"", e.RecommendedAction);
@@ -424,7 +436,7 @@ public sealed class FolderHypervisorTests : IDisposable
     {
         Image("vm/data.raw", 0);
 
-        var e = await Assert.ThrowsAsync<NataliaException>(() => Freeze("data.raw"));
+        NataliaException e = await Assert.ThrowsAsync<NataliaException>(() => Freeze("data.raw"));
 
         Assert.Equal(ErrorIds.DiskEmpty, e.ErrorId);
         Assert.Equal(Path.Combine(_root, "vm/data.raw"), e.Target);
@@ -438,13 +450,14 @@ public sealed class FolderHypervisorTests : IDisposable
         Image("vm/data.raw", 1024);
         string image = Path.Combine(_root, "vm/data.raw"), changes = Path.Combine(_root, "vm/data.changes.json");
         DateTime written = File.GetLastWriteTimeUtc(image);
-        Write("vm/data.changes.json", $$"""{ "token": "now", "imageLength": 1024, "imageModifiedUtc": "{{written:o}}", "changes": [ { "since": "then", "extents": [] } ] }""");
+        Write("vm/data.changes.json",
+            $$"""{ "token": "now", "imageLength": 1024, "imageModifiedUtc": "{{written:o}}", "changes": [ { "since": "then", "extents": [] } ] }""");
         File.SetLastWriteTimeUtc(changes, DateTime.UtcNow.AddMinutes(-1));
         File.WriteAllBytes(image, new byte[1024]);
         File.SetLastWriteTimeUtc(image, written);
 
         IFrozenDisks frozen = await Freeze("d");
-        var tracked = Assert.IsAssignableFrom<IChangeTrackingSource>(frozen.GetDisk("d"));
+        IChangeTrackingSource tracked = Assert.IsAssignableFrom<IChangeTrackingSource>(frozen.GetDisk("d"));
 
         Assert.Null(tracked.TrackingToken);
         Assert.Contains("whatever its time", (await tracked.GetChangedExtentsAsync("now", None)).Reason);
@@ -473,7 +486,8 @@ public sealed class FolderHypervisorTests : IDisposable
         ApplianceInventory inventory = await List();
 
         Assert.Equal("good", Assert.Single(inventory).Name);
-        Assert.Equal(what == "link out" ? ErrorIds.PathNotContained : ErrorIds.ApplianceDescriptionInvalid, Assert.Single(inventory.Problems).ErrorId);
+        Assert.Equal(what == "link out" ? ErrorIds.PathNotContained : ErrorIds.ApplianceDescriptionInvalid,
+            Assert.Single(inventory.Problems).ErrorId);
     }
 
     [Fact]
@@ -487,7 +501,7 @@ public sealed class FolderHypervisorTests : IDisposable
             """);
 
         IFrozenDisks frozen = await Freeze("d");
-        var tracked = Assert.IsAssignableFrom<IChangeTrackingSource>(frozen.GetDisk("d"));
+        IChangeTrackingSource tracked = Assert.IsAssignableFrom<IChangeTrackingSource>(frozen.GetDisk("d"));
         Assert.Equal("now", tracked.TrackingToken);
         Assert.Equal([new Extent(4096, 4096)], (await tracked.GetChangedExtentsAsync("then", None)).Extents);
         var read = new byte[data.Length];
@@ -510,7 +524,7 @@ public sealed class FolderHypervisorTests : IDisposable
         Image("vm/data.raw", 5);
 
         IFrozenDisks frozen = await Freeze("d");
-        var tracked = Assert.IsAssignableFrom<IChangeTrackingSource>(frozen.GetDisk("d"));
+        IChangeTrackingSource tracked = Assert.IsAssignableFrom<IChangeTrackingSource>(frozen.GetDisk("d"));
 
         Assert.Null(tracked.TrackingToken);
         Assert.Contains("none.json", (await tracked.GetChangedExtentsAsync("then", None)).Reason);
@@ -546,7 +560,10 @@ public sealed class FolderHypervisorTests : IDisposable
 
     private static FreezeRequest How(params string[] diskIds) => new()
     {
-        DiskIds = diskIds, RunId = new string('1', 32), RepositoryId = new string('2', 32), HistoryId = new string('3', 32),
+        DiskIds = diskIds,
+        RunId = new string('1', 32),
+        RepositoryId = new string('2', 32),
+        HistoryId = new string('3', 32),
     };
 
     private FolderHypervisor Connect(string folder) => FolderHypervisor.Open(Path.Combine(_root, folder), _clock);

@@ -3,7 +3,6 @@ using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Hypervisors.Contract;
 using Natalia.Backup.Hypervisors.Proxmox;
 using Natalia.Backup.ProxmoxSimulator;
-using Xunit;
 using static Natalia.Backup.Hypervisors.Tests.Proxmox.TransportTests;
 
 namespace Natalia.Backup.Hypervisors.Tests.Proxmox;
@@ -16,20 +15,27 @@ public sealed class BackupTests
         await using Lab lab = await Lab.StartAsync();
         (_, ApplianceDescription appliance, INativeRepository repository) = await lab.OpenAsync();
         var progress = new List<OperationProgress>();
-        NativeBackupResult result = await repository.BackupAsync(appliance, new NativeBackupRequest { RunId = "run1" }, new Collect(progress), default);
-        Assert.Equal((BackupType.Full, Consistency.FileSystem, 232L << 30), (result.Point.Type, result.Point.Consistency, result.Point.SizeBytes));
+        NativeBackupResult result = await repository.BackupAsync(appliance, new NativeBackupRequest { RunId = "run1" },
+            new Collect(progress), default);
+        Assert.Equal((BackupType.Full, Consistency.FileSystem, 232L << 30),
+            (result.Point.Type, result.Point.Consistency, result.Point.SizeBytes));
         Assert.Equal(["scsi0", "scsi1"], result.Disks.Select(d => d.DiskId));
         Assert.All(result.Disks, d => Assert.Equal("created new", d.ChangeTracking));
         Assert.InRange(result.Point.Duration!.Value, TimeSpan.FromMinutes(3), TimeSpan.FromMinutes(4));
         Assert.Contains(progress, p => p.DoneBytes > 0 && p.TotalBytes == 232L << 30);
         Assert.Empty(result.Warnings);
 
-        NativeBackupResult second = await repository.BackupAsync(appliance, new NativeBackupRequest { RequestedType = RequestedBackupType.Incremental }, null, default);
-        Assert.Equal((BackupType.Incremental, 3L << 30, null), (second.Point.Type, second.Point.ReadBytes, second.Point.Reason));
+        NativeBackupResult second = await repository.BackupAsync(appliance,
+            new NativeBackupRequest { RequestedType = RequestedBackupType.Incremental }, null, default);
+        Assert.Equal((BackupType.Incremental, 3L << 30, null),
+            (second.Point.Type, second.Point.ReadBytes, second.Point.Reason));
 
         // The list knows it later, too, from the notes.
-        RestorePoint listed = (await repository.GetRestorePointsAsync(new RestorePointFilter { ApplianceId = appliance.ApplianceId }, default))[1];
-        Assert.Equal((result.Point.RestorePointId, Consistency.FileSystem, BackupType.Full, "natalia-01"), (listed.RestorePointId, listed.Consistency, listed.Type, listed.Note));
+        RestorePoint listed =
+            (await repository.GetRestorePointsAsync(new RestorePointFilter { ApplianceId = appliance.ApplianceId },
+            default))[1];
+        Assert.Equal((result.Point.RestorePointId, Consistency.FileSystem, BackupType.Full, "natalia-01"),
+            (listed.RestorePointId, listed.Consistency, listed.Type, listed.Note));
     }
 
     [Fact]
@@ -39,25 +45,39 @@ public sealed class BackupTests
         {
             // The storage would let every run prune that says nothing of it.
             c.Storage("pbs").PruneBackups = "keep-last=1";
-            for (int i = 1; i <= 5; i++) c.Storage("pbs").Points.Add(Lab.Point("pbs", 100, c.Clock.GetUtcNow().AddDays(-i)));
+            for (int i = 1; i <= 5; i++)
+                c.Storage("pbs").Points.Add(Lab.Point("pbs", 100, c.Clock.GetUtcNow().AddDays(-i)));
         });
         (_, ApplianceDescription appliance, INativeRepository repository) = await lab.OpenAsync();
         await repository.BackupAsync(appliance, new NativeBackupRequest(), null, default);
         Assert.Equal(6, lab.Cluster.Storage("pbs").Points.Count);
         SimulatorRequest request = lab.Server.Requests.Single(r => r.Path.EndsWith("/vzdump"));
-        Assert.Equal(("snapshot", "zstd", "keep-all=1", null), (request["mode"], request["compress"], request["prune-backups"], request["remove"]));
+        Assert.Equal(("snapshot", "zstd", "keep-all=1", null),
+            (request["mode"], request["compress"], request["prune-backups"], request["remove"]));
     }
 
     [Fact]
     public async Task A_yes_without_a_task_means_that_nothing_ran()
     {
         // The overview keeps naming the old node.
-        await using Lab lab = await Lab.StartAsync(c => (c.Guest(100).Node, c.Guest(100).ListedNode) = ("pve2", "pve1"));
+        await using Lab lab =
+            await Lab.StartAsync(c => (c.Guest(100).Node, c.Guest(100).ListedNode) = ("pve2", "pve1"));
         ProxmoxHypervisor hypervisor = await lab.ConnectAsync();
-        lab.Server.Intercept = r => r.Path == "/nodes/pve1/qemu/100/config" ? SimulatorReply.Ok(new { name = "natalia-01", scsi0 = "tank:vm-100-disk-0,size=1G", scsi1 = "tank:vm-100-disk-1,size=1G", boot = "order=scsi0", digest = "d" }) : null;
+        lab.Server.Intercept = r => r.Path == "/nodes/pve1/qemu/100/config"
+            ? SimulatorReply.Ok(new
+            {
+                name = "natalia-01",
+                scsi0 = "tank:vm-100-disk-0,size=1G",
+                scsi1 = "tank:vm-100-disk-1,size=1G",
+                boot = "order=scsi0",
+                digest = "d"
+            })
+            : null;
         ApplianceDescription appliance = (await hypervisor.GetAppliancesAsync(default)).Single();
-        INativeRepository repository = await hypervisor.Find<INativeProtection>()!.OpenRepositoryAsync("pbs", "pbs", default);
-        NataliaException error = await ThrowsAsync(ErrorIds.NothingWasBackedUp, () => repository.BackupAsync(appliance, new NativeBackupRequest(), null, default));
+        INativeRepository repository = await hypervisor.Find<INativeProtection>()!.OpenRepositoryAsync("pbs", "pbs",
+            default);
+        NataliaException error = await ThrowsAsync(ErrorIds.NothingWasBackedUp,
+            () => repository.BackupAsync(appliance, new NativeBackupRequest(), null, default));
         Assert.Contains("'OK'", error.Message);
         Assert.Empty(lab.Cluster.Storage("pbs").Points);
     }
@@ -83,7 +103,8 @@ public sealed class BackupTests
         await using Lab lab = await Lab.StartAsync();
         (ProxmoxHypervisor hypervisor, ApplianceDescription appliance, _) = await lab.OpenAsync();
         lab.Cluster.Guest(100).ListedNode = "pve3";
-        await ThrowsAsync(ErrorIds.ApplianceMoved, () => hypervisor.Find<ISnapshots>()!.GetSnapshotsAsync(appliance, default));
+        await ThrowsAsync(ErrorIds.ApplianceMoved,
+            () => hypervisor.Find<ISnapshots>()!.GetSnapshotsAsync(appliance, default));
     }
 
     [Fact]
@@ -91,7 +112,8 @@ public sealed class BackupTests
     {
         await using Lab lab = await Lab.StartAsync(c => c.Guest(100).Lock = "migrate");
         (_, ApplianceDescription appliance, INativeRepository repository) = await lab.OpenAsync();
-        Task<NativeBackupResult> run = repository.BackupAsync(appliance, new NativeBackupRequest { LockTimeout = TimeSpan.FromMinutes(5) }, null, default);
+        Task<NativeBackupResult> run = repository.BackupAsync(appliance,
+            new NativeBackupRequest { LockTimeout = TimeSpan.FromMinutes(5) }, null, default);
         NataliaException error = await ThrowsAsync(ErrorIds.ApplianceLocked, () => run);
         Assert.Contains("'migrate'", error.Message);
         Assert.True(lab.Clock.Waited >= TimeSpan.FromMinutes(5));
@@ -136,9 +158,13 @@ public sealed class BackupTests
     [InlineData(false, null, true, "not running")]
     [InlineData(true, "got timeout", false, "got timeout")]
     [InlineData(true, "got timeout", true, "got timeout")]
-    public async Task A_freeze_that_failed_is_crash_consistency_although_the_task_ends_ok(bool answers, string? error, bool oldWords, string reason)
+    public async Task A_freeze_that_failed_is_crash_consistency_although_the_task_ends_ok(bool answers, string? error,
+        bool oldWords, string reason)
     {
-        await using Lab lab = await Lab.StartAsync(c => (c.Guest(100).AgentAnswers, c.Guest(100).FreezeError, c.HasOldFreezeWords) = (answers, error, oldWords));
+        await using Lab lab =
+            await Lab.StartAsync(
+                c => (c.Guest(100).AgentAnswers, c.Guest(100).FreezeError, c.HasOldFreezeWords) = (answers, error,
+                    oldWords));
         (_, ApplianceDescription appliance, INativeRepository repository) = await lab.OpenAsync();
         NativeBackupResult result = await repository.BackupAsync(appliance, new NativeBackupRequest(), null, default);
         Assert.Equal(Consistency.Crash, result.Point.Consistency);
@@ -168,9 +194,11 @@ public sealed class BackupTests
     [Fact]
     public async Task A_failure_has_the_end_of_the_log_in_it()
     {
-        await using Lab lab = await Lab.StartAsync(c => c.BackupFailure = "backup write data failed: No space left on device");
+        await using Lab lab =
+            await Lab.StartAsync(c => c.BackupFailure = "backup write data failed: No space left on device");
         (_, ApplianceDescription appliance, INativeRepository repository) = await lab.OpenAsync();
-        NataliaException error = await ThrowsAsync(ErrorIds.TaskFailed, () => repository.BackupAsync(appliance, new NativeBackupRequest(), null, default));
+        NataliaException error = await ThrowsAsync(ErrorIds.TaskFailed,
+            () => repository.BackupAsync(appliance, new NativeBackupRequest(), null, default));
         Assert.Contains("No space left on device", error.Message);
         Assert.Empty(lab.Cluster.Storage("pbs").Points);
     }
@@ -178,9 +206,12 @@ public sealed class BackupTests
     [Fact]
     public async Task A_point_that_is_there_although_the_step_failed_is_named()
     {
-        await using Lab lab = await Lab.StartAsync(c => (c.BackupFailure, c.FailureLeavesPoint) = ("prune 'vm/100': permission check failed", true));
+        await using Lab lab =
+            await Lab.StartAsync(
+                c => (c.BackupFailure, c.FailureLeavesPoint) = ("prune 'vm/100': permission check failed", true));
         (_, ApplianceDescription appliance, INativeRepository repository) = await lab.OpenAsync();
-        NataliaException error = await ThrowsAsync(ErrorIds.TaskFailed, () => repository.BackupAsync(appliance, new NativeBackupRequest(), null, default));
+        NataliaException error = await ThrowsAsync(ErrorIds.TaskFailed,
+            () => repository.BackupAsync(appliance, new NativeBackupRequest(), null, default));
         Assert.Contains(lab.Cluster.Storage("pbs").Points.Single().Volid, error.Message);
     }
 
@@ -192,10 +223,12 @@ public sealed class BackupTests
         int polls = 0;
         lab.Server.Intercept = r =>
         {
-            if (r.Path.EndsWith("/status") && r.Path.Contains("/tasks/") && ++polls == 5) lab.Cluster.Tasks.Single().IsLost = true;
+            if (r.Path.EndsWith("/status") && r.Path.Contains("/tasks/") && ++polls == 5)
+                lab.Cluster.Tasks.Single().IsLost = true;
             return null;
         };
-        await ThrowsAsync(ErrorIds.TaskLost, () => repository.BackupAsync(appliance, new NativeBackupRequest(), null, default));
+        await ThrowsAsync(ErrorIds.TaskLost,
+            () => repository.BackupAsync(appliance, new NativeBackupRequest(), null, default));
     }
 
     [Fact]
@@ -205,10 +238,12 @@ public sealed class BackupTests
         (_, ApplianceDescription appliance, INativeRepository repository) = await lab.OpenAsync();
         lab.Server.Intercept = r =>
         {
-            if (lab.Cluster.Tasks.FirstOrDefault() is { ExitStatus: "job errors" } task) task.ExitStatus = "unexpected status";
+            if (lab.Cluster.Tasks.FirstOrDefault() is { ExitStatus: "job errors" } task)
+                task.ExitStatus = "unexpected status";
             return null;
         };
-        await ThrowsAsync(ErrorIds.TaskLost, () => repository.BackupAsync(appliance, new NativeBackupRequest(), null, default));
+        await ThrowsAsync(ErrorIds.TaskLost,
+            () => repository.BackupAsync(appliance, new NativeBackupRequest(), null, default));
     }
 
     [Fact]
@@ -216,7 +251,9 @@ public sealed class BackupTests
     {
         await using Lab lab = await Lab.StartAsync(c => c.BackupDuration = TimeSpan.FromHours(10));
         (_, ApplianceDescription appliance, INativeRepository repository) = await lab.OpenAsync();
-        await ThrowsAsync(ErrorIds.TaskNotFinished, () => repository.BackupAsync(appliance, new NativeBackupRequest { Timeout = TimeSpan.FromHours(1) }, null, default));
+        await ThrowsAsync(ErrorIds.TaskNotFinished,
+            () => repository.BackupAsync(appliance, new NativeBackupRequest { Timeout = TimeSpan.FromHours(1) }, null,
+                default));
         Assert.Null(lab.Cluster.Tasks.Single().End);
         Assert.DoesNotContain(lab.Server.Requests, r => r.Method == "DELETE");
         // One question a second at first, then slower.
@@ -232,10 +269,12 @@ public sealed class BackupTests
         using var stop = new CancellationTokenSource();
         lab.Server.Intercept = r =>
         {
-            if (lab.Cluster.Tasks.Count == 1 && r.Path.EndsWith("/log") && lab.Clock.Waited > TimeSpan.FromMinutes(1)) stop.Cancel();
+            if (lab.Cluster.Tasks.Count == 1 && r.Path.EndsWith("/log") && lab.Clock.Waited > TimeSpan.FromMinutes(1))
+                stop.Cancel();
             return null;
         };
-        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => repository.BackupAsync(appliance, new NativeBackupRequest(), null, stop.Token));
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(
+            () => repository.BackupAsync(appliance, new NativeBackupRequest(), null, stop.Token));
         Assert.Equal("interrupted by signal", lab.Cluster.Tasks.Single().ExitStatus);
         Assert.Null(lab.Cluster.Guest(100).Lock);
     }
@@ -246,7 +285,10 @@ public sealed class BackupTests
         await using Lab lab = await Lab.StartAsync();
         (_, ApplianceDescription appliance, INativeRepository repository) = await lab.OpenAsync();
         int silent = 12;
-        lab.Server.Intercept = r => r.Path.Contains("/tasks/") && lab.Clock.Waited > TimeSpan.FromSeconds(30) && silent-- > 0 ? new SimulatorReply(595, null, "Connection refused", RawBody: "") : null;
+        lab.Server.Intercept =
+            r => r.Path.Contains("/tasks/") && lab.Clock.Waited > TimeSpan.FromSeconds(30) && silent-- > 0
+            ? new SimulatorReply(595, null, "Connection refused", RawBody: "")
+            : null;
         NativeBackupResult result = await repository.BackupAsync(appliance, new NativeBackupRequest(), null, default);
         Assert.NotNull(result.Point.NativeId);
     }
@@ -256,8 +298,11 @@ public sealed class BackupTests
     {
         await using Lab lab = await Lab.StartAsync(c => c.BackupDuration = TimeSpan.FromHours(20));
         (_, ApplianceDescription appliance, INativeRepository repository) = await lab.OpenAsync();
-        lab.Server.Intercept = r => r.Path.Contains("/tasks/") ? new SimulatorReply(595, null, "Connection refused", RawBody: "") : null;
-        await ThrowsAsync(ErrorIds.TaskLost, () => repository.BackupAsync(appliance, new NativeBackupRequest(), null, default));
+        lab.Server.Intercept = r => r.Path.Contains("/tasks/")
+            ? new SimulatorReply(595, null, "Connection refused", RawBody: "")
+            : null;
+        await ThrowsAsync(ErrorIds.TaskLost,
+            () => repository.BackupAsync(appliance, new NativeBackupRequest(), null, default));
         Assert.True(lab.Clock.Waited < TimeSpan.FromHours(1));
     }
 
@@ -269,7 +314,8 @@ public sealed class BackupTests
         lab.Server.Intercept = r =>
         {
             // Before the line that names the archive come more lines than a page has.
-            if (lab.Cluster.Tasks.FirstOrDefault() is { Log.Count: 1 } task) for (int i = 0; i < 1200; i++) task.Log.Add($"INFO: line {i}");
+            if (lab.Cluster.Tasks.FirstOrDefault() is { Log.Count: 1 } task) for (int i = 0; i < 1200; i++)
+                task.Log.Add($"INFO: line {i}");
             return null;
         };
         NativeBackupResult result = await repository.BackupAsync(appliance, new NativeBackupRequest(), null, default);
@@ -281,7 +327,8 @@ public sealed class BackupTests
     {
         await using Lab lab = await Lab.StartAsync(c => c.Guest(100).Config["scsi1"] += ",backup=0");
         (_, ApplianceDescription appliance, INativeRepository repository) = await lab.OpenAsync();
-        await ThrowsAsync(ErrorIds.DiskExcluded, () => repository.BackupAsync(appliance, new NativeBackupRequest(), null, default));
+        await ThrowsAsync(ErrorIds.DiskExcluded,
+            () => repository.BackupAsync(appliance, new NativeBackupRequest(), null, default));
         Assert.Empty(lab.Cluster.Tasks);
     }
 
@@ -299,7 +346,8 @@ public sealed class BackupTests
     {
         await using Lab lab = await Lab.StartAsync();
         (_, ApplianceDescription appliance, INativeRepository repository) = await lab.OpenAsync("nas");
-        NativeBackupResult result = await repository.BackupAsync(appliance, new NativeBackupRequest { RequestedType = RequestedBackupType.Incremental }, null, default);
+        NativeBackupResult result = await repository.BackupAsync(appliance,
+            new NativeBackupRequest { RequestedType = RequestedBackupType.Incremental }, null, default);
         // The file's name is in the node's local time; the point's time is not.
         Assert.StartsWith("nas:backup/vzdump-qemu-100-2026_11_23-15_", result.Point.NativeId);
         Assert.Equal(12, result.Point.TimeUtc.Hour);

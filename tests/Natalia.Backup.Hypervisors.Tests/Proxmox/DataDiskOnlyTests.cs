@@ -3,7 +3,6 @@ using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Hypervisors.Contract;
 using Natalia.Backup.Hypervisors.Proxmox;
 using Natalia.Backup.ProxmoxSimulator;
-using Xunit;
 using static Natalia.Backup.Hypervisors.Tests.Proxmox.TransportTests;
 
 namespace Natalia.Backup.Hypervisors.Tests.Proxmox;
@@ -23,7 +22,8 @@ public sealed class DataDiskOnlyTests
         Assert.True(result.Point.IsDataDiskOnly);
         Assert.False(result.Disks.Single(d => d.DiskId == "scsi0").IsIncluded);
         Assert.Equal(before.OrderBy(c => c.Key), lab.Cluster.Guest(100).Config.OrderBy(c => c.Key));
-        Assert.True((await repository.GetRestorePointsAsync(new RestorePointFilter(), default)).Single().IsDataDiskOnly);
+        Assert.True(
+            (await repository.GetRestorePointsAsync(new RestorePointFilter(), default)).Single().IsDataDiskOnly);
         // Switch and mark come in one request, with the digest.
         SimulatorRequest switched = lab.Server.Requests.First(r => r.Method == "PUT" && r.Path.EndsWith("/config"));
         Assert.EndsWith(",backup=0", switched["scsi0"]);
@@ -61,7 +61,8 @@ public sealed class DataDiskOnlyTests
         await using Lab lab = await Lab.StartAsync(c =>
         {
             c.Guest(100).Config["scsi0"] += ",backup=0";
-            c.Guest(100).Config["description"] = $"Owner: ops\n[natalia-backup left-out=scsi0 run=dead1 since={c.Clock.GetUtcNow().AddHours(-3).ToUnixTimeSeconds()}]\n";
+            c.Guest(100).Config["description"] = $"Owner: ops\n[natalia-backup left-out=scsi0 run=dead1 "
+                + $"since={c.Clock.GetUtcNow().AddHours(-3).ToUnixTimeSeconds()}]\n";
         });
         (_, ApplianceDescription appliance, INativeRepository repository) = await lab.OpenAsync();
         NativeBackupResult result = await repository.BackupAsync(appliance, new NativeBackupRequest(), null, default);
@@ -73,16 +74,23 @@ public sealed class DataDiskOnlyTests
     [Fact]
     public async Task A_live_runs_mark_makes_the_vm_busy()
     {
-        await using Lab lab = await Lab.StartAsync(c => c.Guest(100).Config["description"] = $"[natalia-backup left-out=scsi0 run=live1 since={c.Clock.GetUtcNow().AddMinutes(-2).ToUnixTimeSeconds()}]\n");
+        await using Lab lab =
+            await Lab.StartAsync(
+                c => c.Guest(100).Config["description"] = $"[natalia-backup left-out=scsi0 run=live1 "
+                    + $"since={c.Clock.GetUtcNow().AddMinutes(-2).ToUnixTimeSeconds()}]\n");
         (_, ApplianceDescription appliance, INativeRepository repository) = await lab.OpenAsync("pbs-data");
-        NataliaException error = await ThrowsAsync(ErrorIds.ApplianceLocked, () => repository.BackupAsync(appliance, s_dataOnly, null, default));
+        NataliaException error = await ThrowsAsync(ErrorIds.ApplianceLocked,
+            () => repository.BackupAsync(appliance, s_dataOnly, null, default));
         Assert.Contains("live1", error.Message);
     }
 
     [Fact]
     public async Task A_long_runs_mark_is_not_repaired_while_its_task_runs()
     {
-        await using Lab lab = await Lab.StartAsync(c => c.Guest(100).Config["description"] = $"[natalia-backup left-out=scsi0 run=live1 since={c.Clock.GetUtcNow().AddHours(-2).ToUnixTimeSeconds()}]\n");
+        await using Lab lab =
+            await Lab.StartAsync(
+                c => c.Guest(100).Config["description"] = $"[natalia-backup left-out=scsi0 run=live1 "
+                    + $"since={c.Clock.GetUtcNow().AddHours(-2).ToUnixTimeSeconds()}]\n");
         lab.Cluster.NewTask("pve1", "vzdump", "100", "backup@pve").Steps.Add((TimeSpan.FromDays(1), null, null));
         (_, ApplianceDescription appliance, INativeRepository repository) = await lab.OpenAsync("pbs-data");
         await ThrowsAsync(ErrorIds.ApplianceLocked, () => repository.BackupAsync(appliance, s_dataOnly, null, default));
@@ -94,7 +102,8 @@ public sealed class DataDiskOnlyTests
         await using Lab lab = await Lab.StartAsync();
         (_, ApplianceDescription appliance, INativeRepository repository) = await lab.OpenAsync();
         await repository.BackupAsync(appliance, new NativeBackupRequest(), null, default);
-        NataliaException error = await ThrowsAsync(ErrorIds.StorageMixesKinds, () => repository.BackupAsync(appliance, s_dataOnly, null, default));
+        NataliaException error = await ThrowsAsync(ErrorIds.StorageMixesKinds,
+            () => repository.BackupAsync(appliance, s_dataOnly, null, default));
         Assert.Contains("namespace", error.RecommendedAction);
         Assert.DoesNotContain("backup=0", lab.Cluster.Guest(100).Config["scsi0"]);
     }
@@ -139,7 +148,8 @@ public sealed class DataDiskOnlyTests
             Assert.Equal(200, lab.Cluster.Answer(r).Status);
             throw new IOException();
         };
-        await ThrowsAsync(ErrorIds.RequestOutcomeUnknown, () => repository.BackupAsync(appliance, s_dataOnly, null, default));
+        await ThrowsAsync(ErrorIds.RequestOutcomeUnknown,
+            () => repository.BackupAsync(appliance, s_dataOnly, null, default));
         Assert.DoesNotContain("backup=0", lab.Cluster.Guest(100).Config["scsi0"]);
         Assert.False(lab.Cluster.Guest(100).Config.ContainsKey("description"));
     }
@@ -154,7 +164,9 @@ public sealed class DataDiskOnlyTests
         {
             if (r.Method != "PUT" || !r.Path.EndsWith("/config") || lab.Cluster.Tasks.Count == 0) return null;
             since ??= lab.Clock.GetUtcNow();
-            return lab.Clock.GetUtcNow() - since > TimeSpan.FromMinutes(5) ? null : SimulatorReply.Fail(500, "cluster not ready - no quorum?");
+            return lab.Clock.GetUtcNow() - since > TimeSpan.FromMinutes(5)
+                ? null
+                : SimulatorReply.Fail(500, "cluster not ready - no quorum?");
         };
         await repository.BackupAsync(appliance, s_dataOnly, null, default);
         Assert.DoesNotContain("backup=0", lab.Cluster.Guest(100).Config["scsi0"]);
@@ -164,14 +176,19 @@ public sealed class DataDiskOnlyTests
     public async Task What_could_not_be_put_back_is_put_back_by_the_next_run()
     {
         await using Lab lab = await Lab.StartAsync();
-        (ProxmoxHypervisor hypervisor, ApplianceDescription appliance, INativeRepository repository) = await lab.OpenAsync("pbs-data");
-        lab.Server.Intercept = r => r.Method == "PUT" && r.Path.EndsWith("/config") && lab.Cluster.Tasks.Count > 0 ? SimulatorReply.Fail(500, lab.Cluster.DigestRefusal) : null;
-        NataliaException error = await ThrowsAsync(ErrorIds.DiskExcluded, () => repository.BackupAsync(appliance, s_dataOnly, null, default));
+        (ProxmoxHypervisor hypervisor, ApplianceDescription appliance,
+            INativeRepository repository) = await lab.OpenAsync("pbs-data");
+        lab.Server.Intercept = r => r.Method == "PUT" && r.Path.EndsWith("/config") && lab.Cluster.Tasks.Count > 0
+            ? SimulatorReply.Fail(500, lab.Cluster.DigestRefusal)
+            : null;
+        NataliaException error = await ThrowsAsync(ErrorIds.DiskExcluded,
+            () => repository.BackupAsync(appliance, s_dataOnly, null, default));
         Assert.Contains("every backup leaves them out", error.Message);
         Assert.Contains("backup=0", lab.Cluster.Guest(100).Config["scsi0"]);
         lab.Server.Intercept = null;
         lab.Clock.Advance(TimeSpan.FromHours(1));
-        INativeRepository whole = await hypervisor.Find<INativeProtection>()!.OpenRepositoryAsync("pbs", "pbs", default);
+        INativeRepository whole = await hypervisor.Find<INativeProtection>()!.OpenRepositoryAsync("pbs", "pbs",
+            default);
         NativeBackupResult next = await whole.BackupAsync(appliance, new NativeBackupRequest(), null, default);
         Assert.Contains(next.Warnings, w => w.Contains("run1") && w.Contains("included again"));
         Assert.Equal(["scsi0", "scsi1"], lab.Cluster.Storage("pbs").Points.Single().IncludedDisks);
@@ -184,7 +201,8 @@ public sealed class DataDiskOnlyTests
         (_, ApplianceDescription appliance, INativeRepository repository) = await lab.OpenAsync("pbs-data");
         lab.Server.Intercept = r =>
         {
-            if (r.Method == "PUT" && r.Path.EndsWith("/config") && r["scsi0"]?.Contains("backup=0") != true && lab.Cluster.Tasks.Count == 1)
+            if (r.Method == "PUT" && r.Path.EndsWith("/config") && r["scsi0"]?.Contains("backup=0") != true
+                && lab.Cluster.Tasks.Count == 1)
             {
                 lab.Cluster.StartScheduledBackup(lab.Cluster.Guest(100), lab.Cluster.Storage("pbs"));
                 lab.Cluster.Guest(100).Lock = null;
@@ -200,8 +218,11 @@ public sealed class DataDiskOnlyTests
     {
         await using Lab lab = await Lab.StartAsync();
         (_, ApplianceDescription appliance, INativeRepository repository) = await lab.OpenAsync("pbs-data");
-        lab.Server.Intercept = r => r.Method == "PUT" && r.Path.EndsWith("/config") && lab.Cluster.Tasks.Count > 0 ? SimulatorReply.Fail(403, "Permission check failed (/vms/100, VM.Config.Disk)") : null;
-        NataliaException error = await ThrowsAsync(ErrorIds.DiskExcluded, () => repository.BackupAsync(appliance, s_dataOnly, null, default));
+        lab.Server.Intercept = r => r.Method == "PUT" && r.Path.EndsWith("/config") && lab.Cluster.Tasks.Count > 0
+            ? SimulatorReply.Fail(403, "Permission check failed (/vms/100, VM.Config.Disk)")
+            : null;
+        NataliaException error = await ThrowsAsync(ErrorIds.DiskExcluded,
+            () => repository.BackupAsync(appliance, s_dataOnly, null, default));
         Assert.Contains("scsi0", error.Message);
         Assert.Contains(lab.Cluster.Storage("pbs-data").Points.Single().Volid, error.Message);
     }
@@ -212,7 +233,8 @@ public sealed class DataDiskOnlyTests
         await using Lab lab = await Lab.StartAsync(c => c.Guest(100).Config["scsi2"] = "tank:vm-100-disk-2,size=10G");
         (_, ApplianceDescription appliance, INativeRepository repository) = await lab.OpenAsync("pbs-data");
         await ThrowsAsync(ErrorIds.DiskAmbiguous, () => repository.BackupAsync(appliance, s_dataOnly, null, default));
-        NativeBackupResult result = await repository.BackupAsync(appliance, s_dataOnly with { DataDiskId = "scsi2" }, null, default);
+        NativeBackupResult result = await repository.BackupAsync(appliance, s_dataOnly with { DataDiskId = "scsi2" },
+            null, default);
         Assert.Equal(["scsi2"], result.Disks.Where(d => d.IsIncluded).Select(d => d.DiskId));
     }
 
@@ -221,10 +243,12 @@ public sealed class DataDiskOnlyTests
     {
         await using Lab lab = await Lab.StartAsync();
         (ProxmoxHypervisor hypervisor, ApplianceDescription appliance, INativeRepository whole) = await lab.OpenAsync();
-        INativeRepository partial = await hypervisor.Find<INativeProtection>()!.OpenRepositoryAsync("pbs-data", "pbs-data", default);
+        INativeRepository partial = await hypervisor.Find<INativeProtection>()!.OpenRepositoryAsync("pbs-data",
+            "pbs-data", default);
         await whole.BackupAsync(appliance, new NativeBackupRequest(), null, default);
         await partial.BackupAsync(appliance, s_dataOnly, null, default);
-        NativeBackupResult next = await whole.BackupAsync(appliance, new NativeBackupRequest { RequestedType = RequestedBackupType.Incremental }, null, default);
+        NativeBackupResult next = await whole.BackupAsync(appliance,
+            new NativeBackupRequest { RequestedType = RequestedBackupType.Incremental }, null, default);
         Assert.Equal(BackupType.Full, next.Point.Type);
         Assert.Contains("scsi0: created new", next.Point.Reason);
         Assert.Equal((32L << 30) + 1610612736, next.Point.ReadBytes);

@@ -2,7 +2,6 @@ using Natalia.Backup.Engine;
 using Natalia.Backup.Hypervisors.Contract;
 using Natalia.Backup.Hypervisors.Proxmox;
 using Natalia.Backup.ProxmoxSimulator;
-using Xunit;
 using static Natalia.Backup.Hypervisors.Tests.Proxmox.TransportTests;
 
 namespace Natalia.Backup.Hypervisors.Tests.Proxmox;
@@ -11,19 +10,28 @@ public sealed class GuestAgentTests
 {
     private static GuestCommand Command(params string[] arguments) => new() { Arguments = arguments };
 
-    private static async Task<GuestCommandResult> RunAsync(ProxmoxHypervisor hypervisor, GuestCommand command, CancellationToken cancellationToken)
+    private static async Task<GuestCommandResult> RunAsync(ProxmoxHypervisor hypervisor, GuestCommand command,
+        CancellationToken cancellationToken)
     {
-        await using IGuest guest = await hypervisor.Find<IGuestChannel>()!.OpenAsync("100", null, TimeSpan.FromMinutes(1), cancellationToken);
+        await using IGuest guest = await hypervisor.Find<IGuestChannel>()!.OpenAsync("100", null,
+            TimeSpan.FromMinutes(1), cancellationToken);
         return await guest.RunAsync(command, cancellationToken);
     }
 
     [Fact]
     public async Task A_command_runs_with_its_arguments_as_they_are()
     {
-        await using Lab lab = await Lab.StartAsync(c => c.Guest(100).Programs["/usr/bin/natalia-cli check-integrity --path /data; a b&c"] = new SimulatedProcess(3, "out", "err", 4));
+        await using Lab lab =
+            await Lab.StartAsync(
+                c => c.Guest(100).Programs["/usr/bin/natalia-cli check-integrity --path /data; a b&c"] =
+                    new SimulatedProcess(3,
+                    "out", "err", 4));
         ProxmoxHypervisor hypervisor = await lab.ConnectAsync();
-        GuestCommandResult result = await RunAsync(hypervisor, Command("/usr/bin/natalia-cli", "check-integrity", "--path", "/data; a b&c") with { Input = "{}" }, default);
-        Assert.Equal((3, null, "out", "err", false), (result.ExitCode, result.Signal, result.Output, result.Error, result.IsTruncated));
+        GuestCommandResult result = await RunAsync(hypervisor,
+            Command("/usr/bin/natalia-cli", "check-integrity", "--path", "/data; a b&c") with { Input = "{}" },
+            default);
+        Assert.Equal((3, null, "out", "err", false),
+            (result.ExitCode, result.Signal, result.Output, result.Error, result.IsTruncated));
         SimulatorRequest exec = lab.Server.Requests.Single(r => r.Path.EndsWith("/exec"));
         Assert.Equal(4, exec.Arguments["command"].Count);
         Assert.Equal("{}", exec["input-data"]);
@@ -42,15 +50,18 @@ public sealed class GuestAgentTests
     [Fact]
     public async Task A_command_that_does_not_end_is_a_timeout()
     {
-        await using Lab lab = await Lab.StartAsync(c => c.Guest(100).Programs["/bin/x"] = new SimulatedProcess(0, "", "", int.MaxValue));
+        await using Lab lab =
+            await Lab.StartAsync(c => c.Guest(100).Programs["/bin/x"] = new SimulatedProcess(0, "", "", int.MaxValue));
         ProxmoxHypervisor hypervisor = await lab.ConnectAsync();
-        await ThrowsAsync(ErrorIds.GuestCommandTimeout, () => RunAsync(hypervisor, Command("/bin/x") with { Timeout = TimeSpan.FromMinutes(1) }, default));
+        await ThrowsAsync(ErrorIds.GuestCommandTimeout,
+            () => RunAsync(hypervisor, Command("/bin/x") with { Timeout = TimeSpan.FromMinutes(1) }, default));
     }
 
     [Fact]
     public async Task A_result_that_was_lost_on_its_way_is_said_to_be_lost()
     {
-        await using Lab lab = await Lab.StartAsync(c => c.Guest(100).Programs["/bin/x"] = new SimulatedProcess(0, "done", "", 0));
+        await using Lab lab =
+            await Lab.StartAsync(c => c.Guest(100).Programs["/bin/x"] = new SimulatedProcess(0, "done", "", 0));
         ProxmoxHypervisor hypervisor = await lab.ConnectAsync();
         bool once = false;
         lab.Server.Intercept = r =>
@@ -68,7 +79,8 @@ public sealed class GuestAgentTests
     {
         await using Lab lab = await Lab.StartAsync(c => c.Guest(100).AgentAnswers = false);
         ProxmoxHypervisor hypervisor = await lab.ConnectAsync();
-        await ThrowsAsync(ErrorIds.GuestNotReachable, () => hypervisor.Find<IGuestChannel>()!.OpenAsync("100", null, TimeSpan.FromMinutes(2), default));
+        await ThrowsAsync(ErrorIds.GuestNotReachable,
+            () => hypervisor.Find<IGuestChannel>()!.OpenAsync("100", null, TimeSpan.FromMinutes(2), default));
         int pings = 0;
         lab.Server.Intercept = r =>
         {
@@ -85,7 +97,8 @@ public sealed class GuestAgentTests
     {
         await using Lab lab = await Lab.StartAsync(c => c.Guest(100).Config.Remove("agent"));
         ProxmoxHypervisor hypervisor = await lab.ConnectAsync();
-        await ThrowsAsync(ErrorIds.GuestNotReachable, () => hypervisor.Find<IGuestChannel>()!.OpenAsync("100", null, TimeSpan.FromHours(2), default));
+        await ThrowsAsync(ErrorIds.GuestNotReachable,
+            () => hypervisor.Find<IGuestChannel>()!.OpenAsync("100", null, TimeSpan.FromHours(2), default));
         Assert.Equal(TimeSpan.Zero, lab.Clock.Waited);
     }
 
@@ -96,7 +109,11 @@ public sealed class GuestAgentTests
     {
         await using Lab lab = await Lab.StartAsync(c => c.Version = version);
         ProxmoxHypervisor hypervisor = await lab.ConnectAsync();
-        lab.Server.Intercept = r => r.Path.EndsWith("/exec") ? SimulatorReply.Fail(403, "Permission check failed") : null;
-        Assert.Contains(right, (await ThrowsAsync(ErrorIds.PermissionDenied, () => RunAsync(hypervisor, Command("/bin/x"), default))).Message);
+        lab.Server.Intercept = r => r.Path.EndsWith("/exec")
+            ? SimulatorReply.Fail(403, "Permission check failed")
+            : null;
+        Assert.Contains(right,
+            (await ThrowsAsync(ErrorIds.PermissionDenied,
+                () => RunAsync(hypervisor, Command("/bin/x"), default))).Message);
     }
 }

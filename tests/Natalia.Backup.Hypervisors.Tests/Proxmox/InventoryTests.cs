@@ -5,9 +5,7 @@ using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Hypervisors.Contract;
 using Natalia.Backup.Hypervisors.Proxmox;
 using Natalia.Backup.ProxmoxSimulator;
-using Xunit;
 using Xunit.Abstractions;
-using static Natalia.Backup.Hypervisors.Tests.Proxmox.TransportTests;
 
 namespace Natalia.Backup.Hypervisors.Tests.Proxmox;
 
@@ -24,13 +22,19 @@ public sealed class InventoryTests(ITestOutputHelper output)
             guest.Config["cipassword"] = "**********";
         });
         ApplianceDescription appliance = (await (await lab.ConnectAsync()).GetAppliancesAsync(default)).Single();
-        Assert.Equal(("natalia-01", "Proxmox", "100", 4, 8L << 30), (appliance.Name, appliance.HypervisorKind, appliance.NativeId, appliance.ProcessorCount!.Value, appliance.MemoryBytes!.Value));
-        Assert.Equal([("efidisk0", DiskRole.System, 4L << 20), ("scsi0", DiskRole.System, 32L << 30), ("scsi1", DiskRole.Data, 200L << 30)], appliance.Disks.OrderBy(d => d.DiskId).Select(d => (d.DiskId, d.Role, d.SizeBytes!.Value)));
+        Assert.Equal(("natalia-01", "Proxmox", "100", 4, 8L << 30),
+            (appliance.Name, appliance.HypervisorKind, appliance.NativeId, appliance.ProcessorCount!.Value,
+                appliance.MemoryBytes!.Value));
+        Assert.Equal([("efidisk0", DiskRole.System, 4L << 20), ("scsi0", DiskRole.System, 32L << 30),
+            ("scsi1", DiskRole.Data, 200L << 30)],
+            appliance.Disks.OrderBy(d => d.DiskId).Select(d => (d.DiskId, d.Role, d.SizeBytes!.Value)));
         Assert.Equal(new ApplianceNetwork("vmbr0", 20, "BC:24:11:12:34:56"), Assert.Single(appliance.Networks));
         ApplianceState state = appliance.State!;
-        Assert.Equal(("pve1", "running", GuestAgentState.Enabled, "started", "prod"), (state.VMHost, state.Power, state.GuestAgent, state.HighAvailability, state.Pool));
+        Assert.Equal(("pve1", "running", GuestAgentState.Enabled, "started", "prod"),
+            (state.VMHost, state.Power, state.GuestAgent, state.HighAvailability, state.Pool));
         Assert.Equal(["cdr", "natalia"], state.Tags);
-        Assert.Contains("scsi1: tank:vm-100-disk-1,discard=on,iothread=1,serial=DATA100,size=200G", appliance.NativeConfiguration);
+        Assert.Contains("scsi1: tank:vm-100-disk-1,discard=on,iothread=1,serial=DATA100,size=200G",
+            appliance.NativeConfiguration);
         Assert.DoesNotContain("cipassword", appliance.NativeConfiguration);
         Assert.True(ApplianceIdentity.IsValid(appliance.ApplianceId));
     }
@@ -41,7 +45,9 @@ public sealed class InventoryTests(ITestOutputHelper output)
         await using Lab lab = await Lab.StartAsync();
         await using Lab other = await Lab.StartAsync();
         string first = (await (await lab.ConnectAsync()).GetAppliancesAsync(default)).Single().ApplianceId;
-        Assert.Equal(first, (await (await lab.ConnectAsync(lab.Options(hosts: [lab.Host("pve3")]))).GetAppliancesAsync(default)).Single().ApplianceId);
+        Assert.Equal(first,
+            (await (await lab.ConnectAsync(lab.Options(hosts: [lab.Host("pve3")]))).GetAppliancesAsync(
+                default)).Single().ApplianceId);
         Assert.NotEqual(first, (await (await other.ConnectAsync()).GetAppliancesAsync(default)).Single().ApplianceId);
     }
 
@@ -59,7 +65,8 @@ public sealed class InventoryTests(ITestOutputHelper output)
         Assert.Equal(["natalia-01", "natalia-02", "natalia-03"], inventory.Select(a => a.Name));
         // What cannot be read is there all the same, and nothing is made up about it.
         ApplianceDescription silent = inventory.Single(a => a.Name == "natalia-02");
-        Assert.Equal(("unknown", "pve2", null, 0), (silent.State!.Power, silent.State.VMHost, silent.ProcessorCount, silent.Disks.Count));
+        Assert.Equal(("unknown", "pve2", null, 0),
+            (silent.State!.Power, silent.State.VMHost, silent.ProcessorCount, silent.Disks.Count));
         Assert.Equal(ErrorIds.ServerUnreachable, Assert.Single(inventory.Problems).ErrorId);
         Assert.Contains("natalia-02", inventory.Problems[0].Message);
     }
@@ -67,7 +74,9 @@ public sealed class InventoryTests(ITestOutputHelper output)
     [Fact]
     public async Task A_dead_nodes_vms_cost_one_wait_and_not_one_each()
     {
-        await using Lab lab = await Lab.StartAsync(c => c.Guests.AddRange(Enumerable.Range(101, 200).Select(i => Lab.Appliance(i, $"vm-{i}", "pve2"))));
+        await using Lab lab =
+            await Lab.StartAsync(
+                c => c.Guests.AddRange(Enumerable.Range(101, 200).Select(i => Lab.Appliance(i, $"vm-{i}", "pve2"))));
         ProxmoxHypervisor hypervisor = await lab.ConnectAsync();
         lab.Cluster.OfflineNodes.Add("pve2");
         lab.Clock.Advance(TimeSpan.FromMinutes(6));
@@ -93,7 +102,9 @@ public sealed class InventoryTests(ITestOutputHelper output)
     [Fact]
     public async Task One_wanted_vm_costs_one_request_more_than_the_overview()
     {
-        await using Lab lab = await Lab.StartAsync(c => c.Guests.AddRange(Enumerable.Range(101, 50).Select(i => Lab.Appliance(i, $"vm-{i}", "pve2"))));
+        await using Lab lab =
+            await Lab.StartAsync(
+                c => c.Guests.AddRange(Enumerable.Range(101, 50).Select(i => Lab.Appliance(i, $"vm-{i}", "pve2"))));
         ProxmoxHypervisor hypervisor = await lab.ConnectAsync();
         long before = hypervisor.RequestCount;
         Assert.Single(await hypervisor.FindAppliancesAsync(l => l.Name == "vm-120", default));
@@ -109,10 +120,20 @@ public sealed class InventoryTests(ITestOutputHelper output)
             DateTimeOffset now = c.Clock.GetUtcNow();
             for (int vmid = 100; vmid < 1100; vmid++)
                 for (int n = 0; n < 20; n++)
-                    c.Storage("pbs").Points.Add(new SimulatedPoint { Volid = $"pbs:backup/vm/{vmid}/{now.AddHours(-6 * n).UtcDateTime:yyyy-MM-dd'T'HH:mm:ss'Z'}", Vmid = vmid, Time = now.AddHours(-6 * n), Size = 232L << 30, Notes = $"vm-{vmid} [natalia-backup run=natalia-{vmid} disks=all]", VerifyState = "ok", VerifyUpid = "UPID:pbs:000003E9:00001B5F:0000ABCD:6743C1C0:verify:store:root@pam:" });
+                    c.Storage("pbs").Points.Add(new SimulatedPoint
+                    {
+                        Volid = $"pbs:backup/vm/{vmid}/{now.AddHours(-6 * n).UtcDateTime:yyyy-MM-dd'T'HH:mm:ss'Z'}",
+                        Vmid = vmid,
+                        Time = now.AddHours(-6 * n),
+                        Size = 232L << 30,
+                        Notes = $"vm-{vmid} [natalia-backup run=natalia-{vmid} disks=all]",
+                        VerifyState = "ok",
+                        VerifyUpid = "UPID:pbs:000003E9:00001B5F:0000ABCD:6743C1C0:verify:store:root@pam:",
+                    });
         });
         ProxmoxHypervisor hypervisor = await lab.ConnectAsync();
-        INativeRepository repository = await hypervisor.Find<INativeProtection>()!.OpenRepositoryAsync("pbs", "pbs", default);
+        INativeRepository repository = await hypervisor.Find<INativeProtection>()!.OpenRepositoryAsync("pbs", "pbs",
+            default);
         await hypervisor.FindAppliancesAsync(l => l.NativeId == "100", default);
 
         long before = hypervisor.RequestCount;
@@ -122,7 +143,8 @@ public sealed class InventoryTests(ITestOutputHelper output)
         long listed = hypervisor.RequestCount - before;
         watch.Restart();
         IReadOnlyList<RestorePoint> points = await repository.GetRestorePointsAsync(new RestorePointFilter(), default);
-        output.WriteLine($"1,000 VMs: {listed} requests, {listing.TotalSeconds:0.00} s; 20,000 points: {hypervisor.RequestCount - before - listed} requests, {watch.Elapsed.TotalSeconds:0.00} s");
+        output.WriteLine($"1,000 VMs: {listed} requests, {listing.TotalSeconds:0.00} s; 20,000 points: "
+            + $"{hypervisor.RequestCount - before - listed} requests, {watch.Elapsed.TotalSeconds:0.00} s");
         Assert.Equal((1000, 20000), (appliances.Count, points.Count));
         // The overview and one configuration each; storages, VMs, rights and one list.
         Assert.Equal((1001, 4), (listed, hypervisor.RequestCount - before - listed));

@@ -4,14 +4,17 @@ using Natalia.Backup.Engine.Retention;
 using Natalia.Backup.Hypervisors.Contract;
 using Natalia.Backup.Hypervisors.Proxmox;
 using Natalia.Backup.ProxmoxSimulator;
-using Xunit;
 using static Natalia.Backup.Hypervisors.Tests.Proxmox.TransportTests;
 
 namespace Natalia.Backup.Hypervisors.Tests.Proxmox;
 
 public sealed class JobTests
 {
-    private static readonly NativeScheduleRequest s_daily = new() { Storage = "pbs", Retention = new RetentionLimits(Daily: 7, Weekly: 4, Monthly: 3) };
+    private static readonly NativeScheduleRequest s_daily = new()
+    {
+        Storage = "pbs",
+        Retention = new RetentionLimits(Daily: 7, Weekly: 4, Monthly: 3),
+    };
 
     [Fact]
     public async Task A_schedule_is_made_once_and_changed_only_where_it_differs()
@@ -19,17 +22,21 @@ public sealed class JobTests
         await using Lab lab = await Lab.StartAsync();
         (ProxmoxHypervisor hypervisor, ApplianceDescription appliance, _) = await lab.OpenAsync();
         NativeSchedule made = await hypervisor.Find<INativeSchedules>()!.SetScheduleAsync(appliance, s_daily, default);
-        Assert.Equal(("natalia-100", true, NativeScheduleKind.Daily, "01:00", true), (made.ScheduleId, made.IsOwn, made.Kind, made.Expression, made.WasChanged));
+        Assert.Equal(("natalia-100", true, NativeScheduleKind.Daily, "01:00", true),
+            (made.ScheduleId, made.IsOwn, made.Kind, made.Expression, made.WasChanged));
         Assert.Equal(s_daily.Retention, made.Retention);
         Assert.Equal(["100:scsi0", "100:scsi1"], made.IncludedDisks!);
         Assert.Equal(["100:ide2 (enabled)"], made.OmittedDisks!);
         Assert.Equal(4, made.NextRunsUtc.Length);
 
-        Assert.False((await hypervisor.Find<INativeSchedules>()!.SetScheduleAsync(appliance, s_daily, default)).WasChanged);
+        Assert.False(
+            (await hypervisor.Find<INativeSchedules>()!.SetScheduleAsync(appliance, s_daily, default)).WasChanged);
         Assert.DoesNotContain(lab.Server.Requests, r => r.Method == "PUT");
 
-        NativeSchedule six = await hypervisor.Find<INativeSchedules>()!.SetScheduleAsync(appliance, s_daily with { Kind = NativeScheduleKind.SixHourly }, default);
-        Assert.Equal((NativeScheduleKind.SixHourly, "01,07,13,19:00", true), (six.Kind, six.Expression, six.WasChanged));
+        NativeSchedule six = await hypervisor.Find<INativeSchedules>()!.SetScheduleAsync(appliance,
+            s_daily with { Kind = NativeScheduleKind.SixHourly }, default);
+        Assert.Equal((NativeScheduleKind.SixHourly, "01,07,13,19:00", true),
+            (six.Kind, six.Expression, six.WasChanged));
         SimulatorRequest change = lab.Server.Requests.Single(r => r.Method == "PUT");
         Assert.Equal(["comment", "schedule"], change.Arguments.Keys.Order());
         Assert.Single(lab.Cluster.Jobs);
@@ -40,7 +47,8 @@ public sealed class JobTests
     {
         await using Lab lab = await Lab.StartAsync(c => c.Guest(100).Config["scsi1"] += ",backup=0");
         (ProxmoxHypervisor hypervisor, ApplianceDescription appliance, _) = await lab.OpenAsync();
-        await ThrowsAsync(ErrorIds.ScheduleOmitsDisk, () => hypervisor.Find<INativeSchedules>()!.SetScheduleAsync(appliance, s_daily, default));
+        await ThrowsAsync(ErrorIds.ScheduleOmitsDisk,
+            () => hypervisor.Find<INativeSchedules>()!.SetScheduleAsync(appliance, s_daily, default));
         Assert.Empty(lab.Cluster.Jobs);
     }
 
@@ -49,8 +57,16 @@ public sealed class JobTests
     {
         await using Lab lab = await Lab.StartAsync();
         (ProxmoxHypervisor hypervisor, ApplianceDescription appliance, _) = await lab.OpenAsync();
-        lab.Server.Intercept = r => r.Path.EndsWith("/included_volumes") ? SimulatorReply.Ok(new { children = new[] { new { id = 100, type = "qemu", children = new[] { new { id = "100:scsi1", included = "0", reason = "disabled" } } } } }) : null;
-        NataliaException error = await ThrowsAsync(ErrorIds.ScheduleOmitsDisk, () => hypervisor.Find<INativeSchedules>()!.SetScheduleAsync(appliance, s_daily, default));
+        lab.Server.Intercept = r => r.Path.EndsWith("/included_volumes")
+            ? SimulatorReply.Ok(
+                new
+                {
+                    children = new[] { new { id = 100, type = "qemu",
+                    children = new[] { new { id = "100:scsi1", included = "0", reason = "disabled" } } } }
+                })
+            : null;
+        NataliaException error = await ThrowsAsync(ErrorIds.ScheduleOmitsDisk,
+            () => hypervisor.Find<INativeSchedules>()!.SetScheduleAsync(appliance, s_daily, default));
         Assert.Contains("disabled", error.Message);
     }
 
@@ -59,17 +75,35 @@ public sealed class JobTests
     {
         await using Lab lab = await Lab.StartAsync(c =>
         {
-            c.Jobs["backup-old"] = new() { ["id"] = "backup-old", ["all"] = "1", ["exclude"] = "101", ["storage"] = "nas", ["schedule"] = "sat 02:00", ["enabled"] = "0" };
-            c.Jobs["natalia-by-hand"] = new() { ["id"] = "natalia-by-hand", ["vmid"] = "101", ["storage"] = "nas", ["schedule"] = "*-*-* 00/6:00" };
+            c.Jobs["backup-old"] = new()
+            {
+                ["id"] = "backup-old",
+                ["all"] = "1",
+                ["exclude"] = "101",
+                ["storage"] = "nas",
+                ["schedule"] = "sat 02:00",
+                ["enabled"] = "0",
+            };
+            c.Jobs["natalia-by-hand"] = new()
+            {
+                ["id"] = "natalia-by-hand",
+                ["vmid"] = "101",
+                ["storage"] = "nas",
+                ["schedule"] = "*-*-* 00/6:00",
+            };
         });
         (ProxmoxHypervisor hypervisor, ApplianceDescription appliance, _) = await lab.OpenAsync();
-        NativeSchedule foreign = Assert.Single(await hypervisor.Find<INativeSchedules>()!.GetSchedulesAsync(appliance, default));
+        NativeSchedule foreign = Assert.Single(await hypervisor.Find<INativeSchedules>()!.GetSchedulesAsync(appliance,
+            default));
         Assert.Equal((false, false, NativeScheduleKind.Other), (foreign.IsOwn, foreign.IsEnabled, foreign.Kind));
         IReadOnlyList<NativeSchedule> all = await hypervisor.Find<INativeSchedules>()!.GetSchedulesAsync(null, default);
         Assert.Equal(NativeScheduleKind.SixHourly, all.Single(s => s.ScheduleId == "natalia-by-hand").Kind);
-        await ThrowsAsync(ErrorIds.ScheduleNotOwn, () => hypervisor.Find<INativeSchedules>()!.RemoveScheduleAsync("backup-old", default));
-        await ThrowsAsync(ErrorIds.ScheduleNotOwn, () => hypervisor.Find<INativeSchedules>()!.RemoveScheduleAsync("natalia-by-hand", default));
-        await ThrowsAsync(ErrorIds.ScheduleNotFound, () => hypervisor.Find<INativeSchedules>()!.RemoveScheduleAsync("natalia-100", default));
+        await ThrowsAsync(ErrorIds.ScheduleNotOwn,
+            () => hypervisor.Find<INativeSchedules>()!.RemoveScheduleAsync("backup-old", default));
+        await ThrowsAsync(ErrorIds.ScheduleNotOwn,
+            () => hypervisor.Find<INativeSchedules>()!.RemoveScheduleAsync("natalia-by-hand", default));
+        await ThrowsAsync(ErrorIds.ScheduleNotFound,
+            () => hypervisor.Find<INativeSchedules>()!.RemoveScheduleAsync("natalia-100", default));
         await hypervisor.Find<INativeSchedules>()!.SetScheduleAsync(appliance, s_daily, default);
         await hypervisor.Find<INativeSchedules>()!.RemoveScheduleAsync("natalia-100", default);
         Assert.Equal(2, lab.Cluster.Jobs.Count);
@@ -80,10 +114,18 @@ public sealed class JobTests
     {
         await using Lab lab = await Lab.StartAsync(c =>
         {
-            foreach (string node in new[] { "pve1", "pve2" }) c.Jobs[node] = new() { ["id"] = node, ["all"] = "1", ["node"] = node, ["storage"] = "nas", ["schedule"] = "02:00" };
+            foreach (string node in new[] { "pve1", "pve2" }) c.Jobs[node] = new()
+            {
+                ["id"] = node,
+                ["all"] = "1",
+                ["node"] = node,
+                ["storage"] = "nas",
+                ["schedule"] = "02:00",
+            };
         });
         (ProxmoxHypervisor hypervisor, ApplianceDescription appliance, _) = await lab.OpenAsync();
-        Assert.Equal("pve1", Assert.Single(await hypervisor.Find<INativeSchedules>()!.GetSchedulesAsync(appliance, default)).ScheduleId);
+        Assert.Equal("pve1",
+            Assert.Single(await hypervisor.Find<INativeSchedules>()!.GetSchedulesAsync(appliance, default)).ScheduleId);
         Assert.Equal(2, (await hypervisor.Find<INativeSchedules>()!.GetSchedulesAsync(null, default)).Count);
     }
 
@@ -94,7 +136,8 @@ public sealed class JobTests
         (ProxmoxHypervisor hypervisor, ApplianceDescription appliance, _) = await lab.OpenAsync();
         await hypervisor.Find<INativeSchedules>()!.SetScheduleAsync(appliance, s_daily, default);
         lab.Cluster.Jobs["natalia-100"]["node"] = "pve3";
-        Assert.True((await hypervisor.Find<INativeSchedules>()!.SetScheduleAsync(appliance, s_daily, default)).WasChanged);
+        Assert.True(
+            (await hypervisor.Find<INativeSchedules>()!.SetScheduleAsync(appliance, s_daily, default)).WasChanged);
         Assert.False(lab.Cluster.Jobs["natalia-100"].ContainsKey("node"));
     }
 
@@ -102,25 +145,47 @@ public sealed class JobTests
     public async Task A_retention_waits_for_its_schedule()
     {
         await using Lab lab = await Lab.StartAsync(c => c.Guest(100).Config["description"] = "Owner: ops\n");
-        (ProxmoxHypervisor hypervisor, ApplianceDescription appliance, INativeRepository repository) = await lab.OpenAsync();
-        var policy = new RetentionPolicy { Last = 4, Daily = 7, Weekly = 4, Monthly = 3, TimeZoneId = (await repository.GetFixedTimeZoneAsync(default))! };
+        (ProxmoxHypervisor hypervisor, ApplianceDescription appliance,
+            INativeRepository repository) = await lab.OpenAsync();
+        var policy = new RetentionPolicy
+        {
+            Last = 4,
+            Daily = 7,
+            Weekly = 4,
+            Monthly = 3,
+            TimeZoneId = (await repository.GetFixedTimeZoneAsync(default))!,
+        };
         var limits = new RetentionLimits(Last: 4, Daily: 7, Weekly: 4, Monthly: 3);
         Assert.Empty(await repository.GetRetentionPoliciesAsync(default));
         await repository.SetRetentionPolicyAsync(appliance.ApplianceId, appliance.Name, policy, default);
         Assert.Empty(lab.Cluster.Jobs);
-        NativeSchedule made = await hypervisor.Find<INativeSchedules>()!.SetScheduleAsync(appliance, s_daily with { Retention = null }, default);
+        NativeSchedule made = await hypervisor.Find<INativeSchedules>()!.SetScheduleAsync(appliance,
+            s_daily with { Retention = null }, default);
         Assert.Equal(limits, made.Retention);
         Assert.Equal("Owner: ops\n", lab.Cluster.Guest(100).Config["description"]);
-        await repository.SetRetentionPolicyAsync(appliance.ApplianceId, appliance.Name, policy with { Daily = 14 }, default);
-        Assert.Contains("keep-daily=14", $"{lab.Cluster.Jobs["natalia-100"]["prune-backups"]}", StringComparison.Ordinal);
+        await repository.SetRetentionPolicyAsync(appliance.ApplianceId, appliance.Name, policy with { Daily = 14 },
+            default);
+        Assert.Contains("keep-daily=14", $"{lab.Cluster.Jobs["natalia-100"]["prune-backups"]}",
+            StringComparison.Ordinal);
         Assert.Equal(14, (await repository.GetRetentionPoliciesAsync(default)).Single().Policy!.Daily);
     }
 
     [Fact]
     public async Task Without_the_right_the_missing_one_is_named()
     {
-        await using Lab lab = await Lab.StartAsync(c => c.Rights = new() { ["/"] = new() { ["VM.Audit"] = true, ["Sys.Audit"] = true, ["Datastore.Audit"] = true, ["Datastore.AllocateSpace"] = true } });
+        await using Lab lab = await Lab.StartAsync(c => c.Rights = new()
+        {
+            ["/"] = new()
+            {
+                ["VM.Audit"] = true,
+                ["Sys.Audit"] = true,
+                ["Datastore.Audit"] = true,
+                ["Datastore.AllocateSpace"] = true,
+            },
+        });
         (ProxmoxHypervisor hypervisor, ApplianceDescription appliance, _) = await lab.OpenAsync();
-        Assert.Contains("Sys.Modify on /", (await ThrowsAsync(ErrorIds.PermissionDenied, () => hypervisor.Find<INativeSchedules>()!.SetScheduleAsync(appliance, s_daily, default))).Message);
+        Assert.Contains("Sys.Modify on /",
+            (await ThrowsAsync(ErrorIds.PermissionDenied,
+                () => hypervisor.Find<INativeSchedules>()!.SetScheduleAsync(appliance, s_daily, default))).Message);
     }
 }

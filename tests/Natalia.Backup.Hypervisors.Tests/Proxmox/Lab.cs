@@ -4,11 +4,13 @@ using Natalia.Backup.Hypervisors.Contract;
 using Natalia.Backup.Hypervisors.Proxmox;
 using Natalia.Backup.Hypervisors.Proxmox.Rest;
 using Natalia.Backup.ProxmoxSimulator;
-using Xunit;
 
 namespace Natalia.Backup.Hypervisors.Tests.Proxmox;
 
-/// <summary>A simulated cluster with an appliance in it, and a connection to it. Ends with a failure when the client broke the contract.</summary>
+/// <summary>
+/// A simulated cluster with an appliance in it, and a connection to it. Ends with a failure when the client broke the
+/// contract.
+/// </summary>
 internal sealed class Lab : IAsyncDisposable
 {
     private readonly List<IDisposable> _connections = [];
@@ -29,24 +31,29 @@ internal sealed class Lab : IAsyncDisposable
         SampleCluster.AddStorages(cluster);
         cluster.Guests.Add(Appliance(100, "natalia-01", "pve1"));
         arrange?.Invoke(cluster);
-        SimulatorServer server = await SimulatorServer.StartAsync(cluster.Nodes, OperationTable.VirtualEnvironment, cluster.Answer);
+        SimulatorServer server = await SimulatorServer.StartAsync(cluster.Nodes, OperationTable.VirtualEnvironment,
+            cluster.Answer);
         cluster.AuthorityFingerprint = server.AuthorityFingerprint;
         return new Lab(cluster, server);
     }
 
-    internal static SimulatedGuest Appliance(int vmid, string name, string node) => SampleCluster.Appliance(vmid, name, node);
+    internal static SimulatedGuest Appliance(int vmid, string name, string node) =>
+        SampleCluster.Appliance(vmid, name, node);
 
-    internal ProxmoxConnectOptions Options(string user = "root@pam", string secret = "correct horse", IEnumerable<string>? hosts = null, string? code = null, IReadOnlyList<string>? pins = null, string? authority = null) => new()
-    {
-        Hosts = [.. hosts ?? [Host("pve1")]],
-        User = user,
-        Secret = Secure(secret),
-        OneTimeCode = code,
-        CertificateThumbprints = pins ?? (authority is null ? [.. Cluster.Nodes.Select(Server.Thumbprint)] : []),
-        AuthorityFile = authority,
-        Clock = Clock,
-        Trace = line => { lock (Trace) Trace.Add(line); },
-    };
+    internal ProxmoxConnectOptions Options(string user = "root@pam", string secret = "correct horse",
+        IEnumerable<string>? hosts = null, string? code = null, IReadOnlyList<string>? pins = null,
+        string? authority = null) =>
+        new()
+        {
+            Hosts = [.. hosts ?? [Host("pve1")]],
+            User = user,
+            Secret = Secure(secret),
+            OneTimeCode = code,
+            CertificateThumbprints = pins ?? (authority is null ? [.. Cluster.Nodes.Select(Server.Thumbprint)] : []),
+            AuthorityFile = authority,
+            Clock = Clock,
+            Trace = line => { lock (Trace) Trace.Add(line); },
+        };
 
     internal string Host(string node) => $"127.0.0.1:{Server.Ports[node]}";
 
@@ -57,11 +64,16 @@ internal sealed class Lab : IAsyncDisposable
         return hypervisor;
     }
 
-    internal async Task<(ProxmoxHypervisor Hypervisor, ApplianceDescription Appliance, INativeRepository Repository)> OpenAsync(string storage = "pbs", int vmid = 100, ProxmoxConnectOptions? options = null)
+    internal async Task<(ProxmoxHypervisor Hypervisor, ApplianceDescription Appliance,
+        INativeRepository Repository)> OpenAsync(
+        string storage = "pbs",
+        int vmid = 100, ProxmoxConnectOptions? options = null)
     {
         ProxmoxHypervisor hypervisor = await ConnectAsync(options);
-        ApplianceDescription appliance = (await hypervisor.FindAppliancesAsync(l => l.NativeId == vmid.ToString(), default)).Single();
-        return (hypervisor, appliance, await hypervisor.Find<INativeProtection>()!.OpenRepositoryAsync(storage, storage, default));
+        ApplianceDescription appliance = (await hypervisor.FindAppliancesAsync(l => l.NativeId == vmid.ToString(),
+            default)).Single();
+        return (hypervisor, appliance, await hypervisor.Find<INativeProtection>()!.OpenRepositoryAsync(storage, storage,
+            default));
     }
 
     internal static SecureString Secure(string text)
@@ -73,7 +85,12 @@ internal sealed class Lab : IAsyncDisposable
 
     internal static SimulatedPoint Point(string storage, int vmid, DateTimeOffset time, string notes = "") => new()
     {
-        Volid = $"{storage}:backup/vm/{vmid}/{time.UtcDateTime:yyyy-MM-dd'T'HH:mm:ss'Z'}", Vmid = vmid, Time = time, Size = 232L << 30, Notes = notes, ConfigText = SimulatedCluster.ConfigTextOf(Appliance(vmid, $"natalia-{vmid}", "pve1")),
+        Volid = $"{storage}:backup/vm/{vmid}/{time.UtcDateTime:yyyy-MM-dd'T'HH:mm:ss'Z'}",
+        Vmid = vmid,
+        Time = time,
+        Size = 232L << 30,
+        Notes = notes,
+        ConfigText = SimulatedCluster.ConfigTextOf(Appliance(vmid, $"natalia-{vmid}", "pve1")),
     };
 
     public async ValueTask DisposeAsync()

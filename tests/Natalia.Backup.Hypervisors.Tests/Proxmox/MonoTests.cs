@@ -1,17 +1,18 @@
 using Natalia.Backup.ProxmoxSimulator;
 using Natalia.Backup.Testing;
-using Xunit;
 
 namespace Natalia.Backup.Hypervisors.Tests.Proxmox;
 
 /// <summary>
-/// The build that Windows PowerShell 5.1 loads, run by Mono against the simulator: another class library, another TLS. Mono's HttpClient stands on sockets, the .NET Framework's on HttpWebRequest,
-/// which nothing here has; so this shows that the netstandard2.0 code paths and the pinning work outside .NET, and nothing of HttpWebRequest's own ways.
+/// The build that Windows PowerShell 5.1 loads, run by Mono against the simulator: another class library, another TLS.
+/// Mono's HttpClient stands on sockets, the .NET Framework's on HttpWebRequest, which nothing here has; so this shows
+/// that the netstandard2.0 code paths and the pinning work outside .NET, and nothing of HttpWebRequest's own ways.
 /// </summary>
 [Trait("Category", "SecondRuntime")]
 public sealed class MonoTests
 {
-    private static readonly string s_program = Path.Combine(AppContext.BaseDirectory, "mono", "Natalia.Backup.Hypervisors.Mono.exe");
+    private static readonly string s_program = Path.Combine(AppContext.BaseDirectory, "mono",
+        "Natalia.Backup.Hypervisors.Mono.exe");
     private const string Token = "backup@pve!natalia", Secret = "11111111-2222-3333-4444-555555555555";
 
     [MonoFact]
@@ -76,14 +77,17 @@ public sealed class MonoTests
             SimulatedGuest guest = SampleCluster.Appliance(100, "natalia-01", "pve1");
             guest.Programs["/bin/echo a b&c=d+ü"] = new SimulatedProcess(0, "a b&c=d+ü");
             cluster.Guests.Add(guest);
-            SimulatorServer server = await SimulatorServer.StartAsync(cluster.Nodes, OperationTable.VirtualEnvironment, cluster.Answer, useRsa: true);
+            SimulatorServer server = await SimulatorServer.StartAsync(cluster.Nodes, OperationTable.VirtualEnvironment,
+                cluster.Answer, useRsa: true);
             cluster.AuthorityFingerprint = server.AuthorityFingerprint;
             return new Bench(cluster, server);
         }
 
-        internal (int Code, string Output) Run(string user, string secret, string pins, string authority, string action = "", string? hosts = null)
+        internal (int Code, string Output) Run(string user, string secret, string pins, string authority,
+            string action = "", string? hosts = null)
         {
-            (int code, string output, string errors) = Counterpart.Mono.Run(new Dictionary<string, string?>(), s_program, hosts ?? Hosts, user, secret, pins, authority, action);
+            (int code, string output, string errors) = Counterpart.Mono.Run(new Dictionary<string, string?>(),
+                s_program, hosts ?? Hosts, user, secret, pins, authority, action);
             return (code, output + errors);
         }
 

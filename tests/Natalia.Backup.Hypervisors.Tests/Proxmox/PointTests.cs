@@ -3,7 +3,6 @@ using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Hypervisors.Contract;
 using Natalia.Backup.Hypervisors.Proxmox;
 using Natalia.Backup.ProxmoxSimulator;
-using Xunit;
 using static Natalia.Backup.Hypervisors.Tests.Proxmox.TransportTests;
 
 namespace Natalia.Backup.Hypervisors.Tests.Proxmox;
@@ -20,21 +19,37 @@ public sealed class PointTests
         {
             DateTimeOffset now = c.Clock.GetUtcNow();
             SimulatedPoint verified = Lab.Point("pbs", 100, now.AddDays(-1), "before the update");
-            (verified.VerifyState, verified.VerifyUpid, verified.Encrypted, verified.Protected) = ("ok", VerifyTask, "ab:cd:ef", true);
+            (verified.VerifyState, verified.VerifyUpid, verified.Encrypted, verified.Protected) = ("ok", VerifyTask,
+                "ab:cd:ef", true);
             SimulatedPoint unknown = Lab.Point("pbs", 100, now.AddDays(-2));
             unknown.Size = 1;
             SimulatedPoint approximate = Lab.Point("pbs", 100, now.AddDays(-3));
-            (approximate.Size, approximate.ApproximateSize, approximate.VerifyState, approximate.Encrypted) = (null, 5L << 30, "failed", "1");
-            SimulatedPoint container = new() { Volid = "pbs:backup/ct/200/2026-11-20T00:00:00Z", Vmid = 200, Time = now, Subtype = "lxc" };
+            (approximate.Size, approximate.ApproximateSize, approximate.VerifyState, approximate.Encrypted) = (null,
+                5L << 30, "failed", "1");
+            SimulatedPoint container = new()
+            {
+                Volid = "pbs:backup/ct/200/2026-11-20T00:00:00Z",
+                Vmid = 200,
+                Time = now,
+                Subtype = "lxc",
+            };
             c.Storage("pbs").Points.AddRange([approximate, verified, container, unknown]);
         });
         (_, ApplianceDescription appliance, INativeRepository repository) = await lab.OpenAsync();
         IReadOnlyList<RestorePoint> points = await repository.GetRestorePointsAsync(s_all, default);
         Assert.Equal(3, points.Count);
-        Assert.Equal((true, true, VerificationState.Good, DateTimeOffset.FromUnixTimeSeconds(0x6743C1C0).UtcDateTime, "before the update"), (points[0].IsProtected, points[0].IsEncrypted!.Value, points[0].Verification, points[0].VerifiedUtc!.Value, points[0].Note));
-        Assert.Equal((null, VerificationState.Unknown, null, false), (points[1].SizeBytes, points[1].Verification, points[1].VerifiedUtc, points[1].IsEncrypted!.Value));
-        Assert.Equal((5L << 30, VerificationState.Failed, true), (points[2].SizeBytes!.Value, points[2].Verification, points[2].IsEncrypted!.Value));
-        Assert.All(points, p => Assert.Equal((appliance.ApplianceId, "Proxmox", "natalia-01"), (p.ApplianceId, p.RepositoryKind, p.ApplianceName)));
+        Assert.Equal(
+            (true, true, VerificationState.Good, DateTimeOffset.FromUnixTimeSeconds(0x6743C1C0).UtcDateTime,
+                "before the update"),
+            (points[0].IsProtected, points[0].IsEncrypted!.Value, points[0].Verification, points[0].VerifiedUtc!.Value,
+                points[0].Note));
+        Assert.Equal((null, VerificationState.Unknown, null, false),
+            (points[1].SizeBytes, points[1].Verification, points[1].VerifiedUtc, points[1].IsEncrypted!.Value));
+        Assert.Equal((5L << 30, VerificationState.Failed, true),
+            (points[2].SizeBytes!.Value, points[2].Verification, points[2].IsEncrypted!.Value));
+        Assert.All(points,
+            p => Assert.Equal((appliance.ApplianceId, "Proxmox", "natalia-01"),
+                (p.ApplianceId, p.RepositoryKind, p.ApplianceName)));
     }
 
     [Fact]
@@ -42,13 +57,23 @@ public sealed class PointTests
     {
         await using Lab lab = await Lab.StartAsync(c =>
         {
-            for (int i = 0; i < 5; i++) c.Storage("pbs").Points.AddRange([Lab.Point("pbs", 100, c.Clock.GetUtcNow().AddDays(-i)), Lab.Point("pbs", 555, c.Clock.GetUtcNow().AddDays(-i))]);
+            for (int i = 0; i < 5; i++)
+                c.Storage("pbs").Points.AddRange([Lab.Point("pbs", 100, c.Clock.GetUtcNow().AddDays(-i)),
+                    Lab.Point("pbs", 555, c.Clock.GetUtcNow().AddDays(-i))]);
         });
-        (ProxmoxHypervisor hypervisor, ApplianceDescription appliance, INativeRepository repository) = await lab.OpenAsync();
+        (ProxmoxHypervisor hypervisor, ApplianceDescription appliance,
+            INativeRepository repository) = await lab.OpenAsync();
         DateTime now = lab.Clock.GetUtcNow().UtcDateTime;
-        Assert.Equal(3, (await repository.GetRestorePointsAsync(new RestorePointFilter { ApplianceId = appliance.ApplianceId, AfterUtc = now.AddDays(-3).AddHours(-1), BeforeUtc = now.AddHours(-2) }, default)).Count);
-        string gone = (await repository.GetRestorePointsAsync(s_all, default)).First(p => p.ApplianceName == "VM 555").ApplianceId;
-        Assert.Equal(5, (await repository.GetRestorePointsAsync(new RestorePointFilter { ApplianceId = gone }, default)).Count);
+        Assert.Equal(3, (await repository.GetRestorePointsAsync(new RestorePointFilter
+        {
+            ApplianceId = appliance.ApplianceId,
+            AfterUtc = now.AddDays(-3).AddHours(-1),
+            BeforeUtc = now.AddHours(-2),
+        }, default)).Count);
+        string gone = (await repository.GetRestorePointsAsync(s_all,
+            default)).First(p => p.ApplianceName == "VM 555").ApplianceId;
+        Assert.Equal(5,
+            (await repository.GetRestorePointsAsync(new RestorePointFilter { ApplianceId = gone }, default)).Count);
     }
 
     public static TheoryData<string, string> MissingRights => new()
@@ -67,9 +92,12 @@ public sealed class PointTests
             c.Rights = new() { ["/"] = rights.Split(';').ToDictionary(r => r, _ => true) };
         });
         (_, ApplianceDescription appliance, INativeRepository repository) = await lab.OpenAsync();
-        NataliaException error = await ThrowsAsync(ErrorIds.PermissionDenied, () => repository.GetRestorePointsAsync(s_all, default));
+        NataliaException error = await ThrowsAsync(ErrorIds.PermissionDenied,
+            () => repository.GetRestorePointsAsync(s_all, default));
         Assert.Contains(missing, error.Message);
-        await ThrowsAsync(ErrorIds.PermissionDenied, () => repository.GetRestorePointsAsync(new RestorePointFilter { ApplianceId = appliance.ApplianceId }, default));
+        await ThrowsAsync(ErrorIds.PermissionDenied,
+            () => repository.GetRestorePointsAsync(new RestorePointFilter { ApplianceId = appliance.ApplianceId },
+                default));
     }
 
     [Fact]
@@ -79,11 +107,18 @@ public sealed class PointTests
         {
             c.Guests.Add(Lab.Appliance(101, "natalia-02", "pve2"));
             c.Storage("pbs").Points.Add(Lab.Point("pbs", 100, c.Clock.GetUtcNow()));
-            c.Rights = new() { ["/"] = new() { ["Datastore.AllocateSpace"] = true, ["Datastore.Audit"] = true, ["VM.Audit"] = true }, ["/vms/101"] = new() { ["VM.Backup"] = true, ["VM.Audit"] = true } };
+            c.Rights = new()
+            {
+                ["/"] = new() { ["Datastore.AllocateSpace"] = true, ["Datastore.Audit"] = true, ["VM.Audit"] = true },
+                ["/vms/101"] = new() { ["VM.Backup"] = true, ["VM.Audit"] = true },
+            };
         });
         (_, _, INativeRepository repository) = await lab.OpenAsync();
-        Assert.Equal("/vms/100", (await ThrowsAsync(ErrorIds.PermissionDenied, () => repository.GetRestorePointsAsync(s_all, default))).Target);
-        string visible = (await (await lab.ConnectAsync()).FindAppliancesAsync(l => l.NativeId == "101", default)).Single().ApplianceId;
+        Assert.Equal("/vms/100",
+            (await ThrowsAsync(ErrorIds.PermissionDenied,
+                () => repository.GetRestorePointsAsync(s_all, default))).Target);
+        string visible = (await (await lab.ConnectAsync()).FindAppliancesAsync(l => l.NativeId == "101",
+            default)).Single().ApplianceId;
         Assert.Empty(await repository.GetRestorePointsAsync(new RestorePointFilter { ApplianceId = visible }, default));
     }
 
@@ -100,16 +135,28 @@ public sealed class PointTests
     {
         await using Lab lab = await Lab.StartAsync();
         ProxmoxHypervisor hypervisor = await lab.ConnectAsync();
-        Assert.Contains("It has: local, nas, pbs", (await ThrowsAsync(ErrorIds.StorageNotFound, () => hypervisor.Find<INativeProtection>()!.OpenRepositoryAsync("typo", "x", default))).Message);
-        await ThrowsAsync(ErrorIds.StorageNotSuitable, () => hypervisor.Find<INativeProtection>()!.OpenRepositoryAsync("tank", "x", default));
+        Assert.Contains("It has: local, nas, pbs",
+            (await ThrowsAsync(ErrorIds.StorageNotFound,
+                () => hypervisor.Find<INativeProtection>()!.OpenRepositoryAsync("typo", "x", default))).Message);
+        await ThrowsAsync(ErrorIds.StorageNotSuitable,
+            () => hypervisor.Find<INativeProtection>()!.OpenRepositoryAsync("tank", "x", default));
         lab.Cluster.Rights = new() { ["/"] = new() { ["VM.Audit"] = true } };
-        await ThrowsAsync(ErrorIds.PermissionDenied, () => hypervisor.Find<INativeProtection>()!.OpenRepositoryAsync("pbs", "x", default));
+        await ThrowsAsync(ErrorIds.PermissionDenied,
+            () => hypervisor.Find<INativeProtection>()!.OpenRepositoryAsync("pbs", "x", default));
     }
 
     [Fact]
     public async Task Local_storages_are_read_on_every_node()
     {
-        await using Lab lab = await Lab.StartAsync(c => c.Storage("local").Points.AddRange(c.Nodes.Select((n, i) => new SimulatedPoint { Volid = $"local:backup/vzdump-qemu-100-2026_11_0{i + 1}-00_00_00.vma.zst", Vmid = 100, Time = c.Clock.GetUtcNow().AddDays(-i), Node = n, Size = 5 << 20 })));
+        await using Lab lab = await Lab.StartAsync(c => c.Storage("local").Points.AddRange(c.Nodes
+            .Select((n, i) => new SimulatedPoint
+            {
+                Volid = $"local:backup/vzdump-qemu-100-2026_11_0{i + 1}-00_00_00.vma.zst",
+                Vmid = 100,
+                Time = c.Clock.GetUtcNow().AddDays(-i),
+                Node = n,
+                Size = 5 << 20,
+            })));
         (_, _, INativeRepository repository) = await lab.OpenAsync("local");
         Assert.Equal(3, (await repository.GetRestorePointsAsync(s_all, default)).Count);
     }
@@ -128,22 +175,29 @@ public sealed class PointTests
     {
         await using Lab lab = await Lab.StartAsync(c =>
         {
-            for (int i = 0; i < 3; i++) c.Storage("pbs").Points.Add(Lab.Point("pbs", 100, c.Clock.GetUtcNow().AddDays(-i)));
+            for (int i = 0; i < 3; i++)
+                c.Storage("pbs").Points.Add(Lab.Point("pbs", 100, c.Clock.GetUtcNow().AddDays(-i)));
         });
         (_, _, INativeRepository repository) = await lab.OpenAsync();
         IReadOnlyList<RestorePoint> points = await repository.GetRestorePointsAsync(s_all, default);
         Assert.True((await repository.SetProtectionAsync(points[2], true, "test", default)).IsProtected);
-        Assert.Equal(ErrorIds.RestorePointProtected, (await repository.FindRemovalRefusalAsync(points[2], default))?.ErrorId);
-        Assert.Equal(ErrorIds.RestorePointIsNewest, (await repository.FindRemovalRefusalAsync(points[0], default))?.ErrorId);
+        Assert.Equal(ErrorIds.RestorePointProtected,
+            (await repository.FindRemovalRefusalAsync(points[2], default))?.ErrorId);
+        Assert.Equal(ErrorIds.RestorePointIsNewest,
+            (await repository.FindRemovalRefusalAsync(points[0], default))?.ErrorId);
         Assert.Null(await repository.FindRemovalRefusalAsync(points[1], default));
-        await ThrowsAsync(ErrorIds.RestorePointProtected, () => repository.RemoveRestorePointAsync(points[2], "test", default));
+        await ThrowsAsync(ErrorIds.RestorePointProtected,
+            () => repository.RemoveRestorePointAsync(points[2], "test", default));
         Assert.False((await repository.SetProtectionAsync(points[2], false, "test", default)).IsProtected);
         await repository.RemoveRestorePointAsync(points[2], "test", default);
-        await ThrowsAsync(ErrorIds.RestorePointNotFound, () => repository.RemoveRestorePointAsync(points[2], "test", default));
-        await ThrowsAsync(ErrorIds.RestorePointIsNewest, () => repository.RemoveRestorePointAsync(points[0], "test", default));
+        await ThrowsAsync(ErrorIds.RestorePointNotFound,
+            () => repository.RemoveRestorePointAsync(points[2], "test", default));
+        await ThrowsAsync(ErrorIds.RestorePointIsNewest,
+            () => repository.RemoveRestorePointAsync(points[0], "test", default));
         // When the newest is damaged, the one before is the newest good one.
         lab.Cluster.Storage("pbs").Points.Single(p => p.Volid == points[0].NativeId).VerifyState = "failed";
-        await ThrowsAsync(ErrorIds.RestorePointIsNewest, () => repository.RemoveRestorePointAsync(points[1], "test", default));
+        await ThrowsAsync(ErrorIds.RestorePointIsNewest,
+            () => repository.RemoveRestorePointAsync(points[1], "test", default));
         await repository.RemoveRestorePointAsync(points[0], "test", default);
         Assert.Equal(points[1].NativeId, Assert.Single(lab.Cluster.Storage("pbs").Points).Volid);
     }
@@ -151,11 +205,16 @@ public sealed class PointTests
     [Fact]
     public async Task A_removal_that_is_reported_but_did_not_happen_is_an_error()
     {
-        await using Lab lab = await Lab.StartAsync(c => c.Storage("pbs").Points.AddRange([Lab.Point("pbs", 100, c.Clock.GetUtcNow()), Lab.Point("pbs", 100, c.Clock.GetUtcNow().AddDays(-1))]));
+        await using Lab lab =
+            await Lab.StartAsync(
+                c => c.Storage("pbs").Points.AddRange([Lab.Point("pbs", 100, c.Clock.GetUtcNow()),
+                    Lab.Point("pbs", 100, c.Clock.GetUtcNow().AddDays(-1))]));
         (_, _, INativeRepository repository) = await lab.OpenAsync();
         lab.Server.Intercept = r => r.Method == "DELETE" ? SimulatorReply.Ok(null) : null;
         RestorePoint old = (await repository.GetRestorePointsAsync(s_all, default))[1];
-        Assert.Contains("still there", (await ThrowsAsync(ErrorIds.ServerError, () => repository.RemoveRestorePointAsync(old, "test", default))).Message);
+        Assert.Contains("still there",
+            (await ThrowsAsync(ErrorIds.ServerError,
+                () => repository.RemoveRestorePointAsync(old, "test", default))).Message);
     }
 
     [Theory]
@@ -163,12 +222,14 @@ public sealed class PointTests
     [InlineData("failed", 1, CheckOutcome.Failed, null)]
     [InlineData("ok", 1, CheckOutcome.Passed, CheckOutcome.Passed)]
     [InlineData("ok", 40, CheckOutcome.Passed, CheckOutcome.Warning)]
-    public async Task Verification_is_told_with_its_age(string? state, int days, CheckOutcome verification, CheckOutcome? age)
+    public async Task Verification_is_told_with_its_age(string? state, int days, CheckOutcome verification,
+        CheckOutcome? age)
     {
         await using Lab lab = await Lab.StartAsync(c =>
         {
             SimulatedPoint point = Lab.Point("pbs", 100, c.Clock.GetUtcNow());
-            (point.VerifyState, point.VerifyUpid) = (state, $"UPID:pbs:000003E9:00001B5F:0000ABCD:{c.Clock.GetUtcNow().AddDays(-days).ToUnixTimeSeconds():X8}:verify:store:root@pam:");
+            (point.VerifyState, point.VerifyUpid) = (state, $"UPID:pbs:000003E9:00001B5F:0000ABCD:"
+                + $"{c.Clock.GetUtcNow().AddDays(-days).ToUnixTimeSeconds():X8}:verify:store:root@pam:");
             c.Storage("pbs").Points.Add(point);
         });
         (_, _, INativeRepository repository) = await lab.OpenAsync();
@@ -190,8 +251,12 @@ public sealed class PointTests
         });
         (ProxmoxHypervisor hypervisor, _, INativeRepository repository) = await lab.OpenAsync();
         RestorePoint point = (await repository.GetRestorePointsAsync(s_all, default)).Single();
-        Assert.Equal(CheckOutcome.Warning, (await repository.VerifyAsync(point, TimeSpan.FromDays(30), null, default)).Single(c => c.Name == "SameAppliance").Result);
-        await ThrowsAsync(ErrorIds.ApplianceMismatch, () => hypervisor.Find<INativeRestore>()!.RestoreAsync(point, new NativeRestoreRequest { OverExisting = true }, null, default));
+        Assert.Equal(CheckOutcome.Warning,
+            (await repository.VerifyAsync(point, TimeSpan.FromDays(30), null,
+                default)).Single(c => c.Name == "SameAppliance").Result);
+        await ThrowsAsync(ErrorIds.ApplianceMismatch,
+            () => hypervisor.Find<INativeRestore>()!.RestoreAsync(point,
+                new NativeRestoreRequest { OverExisting = true }, null, default));
     }
 
     [Fact]
@@ -207,10 +272,13 @@ public sealed class PointTests
         (_, ApplianceDescription appliance, INativeRepository repository) = await lab.OpenAsync();
         var limits = new RetentionLimits(Daily: 7, Weekly: 4, Monthly: 3);
         IReadOnlyList<NativePruneRow> plan = await repository.PlanPruneAsync(appliance.ApplianceId, limits, default);
-        Assert.Equal((3, 6, 1), (plan.Count(r => r.Mark == NativePruneMark.Keep), plan.Count(r => r.Mark == NativePruneMark.Remove), plan.Count(r => r.Mark == NativePruneMark.Protected)));
+        Assert.Equal((3, 6, 1),
+            (plan.Count(r => r.Mark == NativePruneMark.Keep), plan.Count(r => r.Mark == NativePruneMark.Remove),
+                plan.Count(r => r.Mark == NativePruneMark.Protected)));
         Assert.Equal(11, lab.Cluster.Storage("pbs").Points.Count);
         // Limits that are 0 are left out: a backup server refuses them.
-        Assert.Equal("keep-daily=7,keep-weekly=4,keep-monthly=3", lab.Server.Requests.Last(r => r.Path.EndsWith("/prunebackups", StringComparison.Ordinal))["prune-backups"]);
+        Assert.Equal("keep-daily=7,keep-weekly=4,keep-monthly=3",
+            lab.Server.Requests.Last(r => r.Path.EndsWith("/prunebackups", StringComparison.Ordinal))["prune-backups"]);
     }
 
     [Fact]
@@ -218,22 +286,29 @@ public sealed class PointTests
     {
         await using Lab lab = await Lab.StartAsync(c =>
         {
-            for (int i = 0; i < 2; i++) c.Storage("pbs").Points.Add(Lab.Point("pbs", 100, c.Clock.GetUtcNow().AddHours(-i)));
-            c.Storage("pbs").RemovalError = "proxmox-backup-client failed: Error: permission check failed - missing Datastore.Modify|Datastore.Prune";
+            for (int i = 0; i < 2; i++)
+                c.Storage("pbs").Points.Add(Lab.Point("pbs", 100, c.Clock.GetUtcNow().AddHours(-i)));
+            c.Storage("pbs").RemovalError = "proxmox-backup-client failed: Error: permission check failed - missing "
+                + "Datastore.Modify|Datastore.Prune";
         });
         (_, _, INativeRepository repository) = await lab.OpenAsync();
         RestorePoint old = (await repository.GetRestorePointsAsync(s_all, default))[1];
-        NataliaException error = await ThrowsAsync(ErrorIds.TaskFailed, () => repository.RemoveRestorePointAsync(old, "test", default));
+        NataliaException error = await ThrowsAsync(ErrorIds.TaskFailed,
+            () => repository.RemoveRestorePointAsync(old, "test", default));
         Assert.Contains("prune job of the backup server", error.Message);
     }
 
     [Fact]
     public async Task The_configuration_of_a_point_is_read()
     {
-        await using Lab lab = await Lab.StartAsync(c => c.Storage("pbs").Points.Add(Lab.Point("pbs", 100, c.Clock.GetUtcNow())));
+        await using Lab lab =
+            await Lab.StartAsync(c => c.Storage("pbs").Points.Add(Lab.Point("pbs", 100, c.Clock.GetUtcNow())));
         (_, _, INativeRepository repository) = await lab.OpenAsync();
-        ApplianceDescription archived = await repository.GetConfigurationAsync((await repository.GetRestorePointsAsync(s_all, default)).Single(), default);
-        Assert.Equal((4, 8L << 30, "natalia-100"), (archived.ProcessorCount!.Value, archived.MemoryBytes!.Value, archived.Name));
+        ApplianceDescription archived =
+            await repository.GetConfigurationAsync((await repository.GetRestorePointsAsync(s_all, default)).Single(),
+            default);
+        Assert.Equal((4, 8L << 30, "natalia-100"),
+            (archived.ProcessorCount!.Value, archived.MemoryBytes!.Value, archived.Name));
         Assert.Equal(DiskRole.Data, archived.Disks.Single(d => d.DiskId == "scsi1").Role);
     }
 }

@@ -29,13 +29,15 @@ public sealed class ProxmoxTestBenchTests : TestBenchConformance
         {
             lab.Server.Intercept = null;
             ProxmoxHypervisor hypervisor = await lab.ConnectAsync();
-            if (lifetime is int calls) lab.Server.Intercept = _ => calls-- > 0 ? null : SimulatorReply.Fail(500, "the client has died");
+            if (lifetime is int calls)
+                lab.Server.Intercept = _ => calls-- > 0 ? null : SimulatorReply.Fail(500, "the client has died");
             return hypervisor;
         }
 
         public bool IsRunning(string nativeId) => Guest(nativeId).Running;
 
-        public void MoveAdapter(string nativeId) => Guest(nativeId).Config["net0"] = "virtio=BC:24:11:00:00:01,bridge=vmbr0,link_down=1";
+        public void MoveAdapter(string nativeId) =>
+            Guest(nativeId).Config["net0"] = "virtio=BC:24:11:00:00:01,bridge=vmbr0,link_down=1";
 
         public void TakeMark(string nativeId) => Guest(nativeId).Config["description"] = "somebody's VM";
 

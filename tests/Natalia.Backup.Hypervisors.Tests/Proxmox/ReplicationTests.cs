@@ -3,7 +3,6 @@ using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Hypervisors.Contract;
 using Natalia.Backup.Hypervisors.Proxmox;
 using Natalia.Backup.Hypervisors.Proxmox.Jobs;
-using Xunit;
 using static Natalia.Backup.Hypervisors.Tests.Proxmox.TransportTests;
 
 namespace Natalia.Backup.Hypervisors.Tests.Proxmox;
@@ -17,13 +16,17 @@ public sealed class ReplicationTests
     {
         await using Lab lab = await Lab.StartAsync();
         (ProxmoxHypervisor hypervisor, ApplianceDescription appliance, _) = await lab.OpenAsync();
-        ReplicationState made = await hypervisor.Find<IReplication>()!.SetReplicationAsync(appliance, s_toSecond, default);
-        Assert.Equal(("100-0", "pve1", "pve2", "*/5", 5, CheckOutcome.NotEvidenced), (made.ReplicationId, made.SourceVMHost, made.TargetVMHost, made.Expression, made.IntervalMinutes!.Value, made.Health));
+        ReplicationState made = await hypervisor.Find<IReplication>()!.SetReplicationAsync(appliance, s_toSecond,
+            default);
+        Assert.Equal(("100-0", "pve1", "pve2", "*/5", 5, CheckOutcome.NotEvidenced),
+            (made.ReplicationId, made.SourceVMHost, made.TargetVMHost, made.Expression, made.IntervalMinutes!.Value,
+                made.Health));
         // The server counts the next run of one that never ran from 1970.
         Assert.Null(made.NextSyncUtc);
         await hypervisor.Find<IReplication>()!.SetReplicationAsync(appliance, s_toSecond, default);
         Assert.DoesNotContain(lab.Server.Requests, r => r.Method == "PUT");
-        ReplicationState slower = await hypervisor.Find<IReplication>()!.SetReplicationAsync(appliance, s_toSecond with { IntervalMinutes = 15, RateLimitMegabytes = 12.5 }, default);
+        ReplicationState slower = await hypervisor.Find<IReplication>()!.SetReplicationAsync(appliance,
+            s_toSecond with { IntervalMinutes = 15, RateLimitMegabytes = 12.5 }, default);
         Assert.Equal("*/15", slower.Expression);
         Assert.Equal("12.5", lab.Cluster.ReplicationJobs["100-0"]["rate"]);
         await hypervisor.Find<IReplication>()!.SetReplicationAsync(appliance, s_toSecond, default);
@@ -42,7 +45,9 @@ public sealed class ReplicationTests
             if (r.Method == "PUT" && ++tries == 1) lab.Cluster.ReplicationJobs["100-0"]["digest"] = "d2";
             return null;
         };
-        Assert.Equal("*/15", (await hypervisor.Find<IReplication>()!.SetReplicationAsync(appliance, s_toSecond with { IntervalMinutes = 15 }, default)).Expression);
+        Assert.Equal("*/15",
+            (await hypervisor.Find<IReplication>()!.SetReplicationAsync(appliance,
+                s_toSecond with { IntervalMinutes = 15 }, default)).Expression);
         Assert.Equal(2, tries);
     }
 
@@ -54,7 +59,9 @@ public sealed class ReplicationTests
     {
         await using Lab lab = await Lab.StartAsync();
         (ProxmoxHypervisor hypervisor, ApplianceDescription appliance, _) = await lab.OpenAsync();
-        NataliaException error = await ThrowsAsync(ErrorIds.ReplicationPreconditionFailed, () => hypervisor.Find<IReplication>()!.SetReplicationAsync(appliance, new ReplicationRequest { TargetVMHost = target }, default));
+        NataliaException error = await ThrowsAsync(ErrorIds.ReplicationPreconditionFailed,
+            () => hypervisor.Find<IReplication>()!.SetReplicationAsync(appliance,
+                new ReplicationRequest { TargetVMHost = target }, default));
         Assert.Contains(check, error.Message);
         Assert.Contains(why, error.Message);
         Assert.Empty(lab.Cluster.ReplicationJobs);
@@ -65,12 +72,16 @@ public sealed class ReplicationTests
     {
         await using Lab lab = await Lab.StartAsync(c => c.Guest(100).Config["scsi2"] = "thin:vm-100-disk-2,size=1G");
         (ProxmoxHypervisor hypervisor, ApplianceDescription appliance, _) = await lab.OpenAsync();
-        Assert.Contains("kind 'lvmthin'", (await ThrowsAsync(ErrorIds.ReplicationPreconditionFailed, () => hypervisor.Find<IReplication>()!.SetReplicationAsync(appliance, s_toSecond, default))).Message);
+        Assert.Contains("kind 'lvmthin'",
+            (await ThrowsAsync(ErrorIds.ReplicationPreconditionFailed,
+                () => hypervisor.Find<IReplication>()!.SetReplicationAsync(appliance, s_toSecond, default))).Message);
         lab.Cluster.Guest(100).Config["scsi2"] += ",replicate=0";
         lab.Cluster.Guest(100).Config["scsi3"] = "nas:vm-100-disk-3,size=1G";
-        Assert.All(await hypervisor.Find<ReplicationService>()!.TestAsync("100", "pve2", default), c => Assert.Equal(CheckOutcome.Passed, c.Result));
+        Assert.All(await hypervisor.Find<ReplicationService>()!.TestAsync("100", "pve2", default),
+            c => Assert.Equal(CheckOutcome.Passed, c.Result));
         lab.Cluster.OfflineNodes.Add("pve2");
-        Assert.Contains(await hypervisor.Find<ReplicationService>()!.TestAsync("100", "pve2", default), c => c.Result == CheckOutcome.Failed && c.Detail!.Contains("offline"));
+        Assert.Contains(await hypervisor.Find<ReplicationService>()!.TestAsync("100", "pve2", default),
+            c => c.Result == CheckOutcome.Failed && c.Detail!.Contains("offline"));
     }
 
     [Theory]
@@ -85,11 +96,12 @@ public sealed class ReplicationTests
         await using Lab lab = await Lab.StartAsync();
         (ProxmoxHypervisor hypervisor, ApplianceDescription appliance, _) = await lab.OpenAsync();
         await hypervisor.Find<IReplication>()!.SetReplicationAsync(appliance, s_toSecond, default);
-        var state = lab.Cluster.ReplicationStates["100-0"];
+        Dictionary<string, object> state = lab.Cluster.ReplicationStates["100-0"];
         state["last_sync"] = minutes < 0 ? 0 : lab.Clock.GetUtcNow().AddMinutes(-minutes).ToUnixTimeSeconds();
         (state["fail_count"], state["duration"]) = (failures, 3.5);
         if (error is not null) state["error"] = error;
-        ReplicationState listed = Assert.Single(await hypervisor.Find<IReplication>()!.GetReplicationsAsync(appliance, default));
+        ReplicationState listed = Assert.Single(await hypervisor.Find<IReplication>()!.GetReplicationsAsync(appliance,
+            default));
         Assert.Equal(health, listed.Health);
         Assert.Equal(minutes < 0 ? null : TimeSpan.FromMinutes(minutes), listed.Lag);
         Assert.Equal(error is null && health is CheckOutcome.Passed, listed.Detail is null);
@@ -104,7 +116,8 @@ public sealed class ReplicationTests
         await hypervisor.Find<IReplication>()!.SetReplicationAsync(appliance, s_toSecond, default);
         lab.Cluster.ReplicationStates["100-0"]["last_sync"] = lab.Clock.GetUtcNow().AddMinutes(-1).ToUnixTimeSeconds();
         lab.Cluster.Guest(100).Node = "pve3";
-        ReplicationState listed = Assert.Single(await hypervisor.Find<IReplication>()!.GetReplicationsAsync(null, default));
+        ReplicationState listed = Assert.Single(await hypervisor.Find<IReplication>()!.GetReplicationsAsync(null,
+            default));
         Assert.Equal(("pve3", CheckOutcome.Passed), (listed.SourceVMHost, listed.Health));
     }
 
@@ -113,12 +126,15 @@ public sealed class ReplicationTests
     {
         await using Lab lab = await Lab.StartAsync(c => c.Guests.Add(Lab.Appliance(101, "natalia-02", "pve2")));
         (ProxmoxHypervisor hypervisor, ApplianceDescription appliance, _) = await lab.OpenAsync();
-        ApplianceDescription second = (await hypervisor.FindAppliancesAsync(l => l.NativeId == "101", default)).Single();
+        ApplianceDescription second = (await hypervisor.FindAppliancesAsync(l => l.NativeId == "101",
+            default)).Single();
         await hypervisor.Find<IReplication>()!.SetReplicationAsync(appliance, s_toSecond, default);
-        await hypervisor.Find<IReplication>()!.SetReplicationAsync(second, new ReplicationRequest { TargetVMHost = "pve1" }, default);
+        await hypervisor.Find<IReplication>()!.SetReplicationAsync(second,
+            new ReplicationRequest { TargetVMHost = "pve1" }, default);
         lab.Cluster.ReplicationStates["101-0"]["last_sync"] = lab.Clock.GetUtcNow().ToUnixTimeSeconds();
         lab.Cluster.OfflineNodes.Add("pve1");
-        IReadOnlyList<ReplicationState> all = await hypervisor.Find<IReplication>()!.GetReplicationsAsync(null, default);
+        IReadOnlyList<ReplicationState> all = await hypervisor.Find<IReplication>()!.GetReplicationsAsync(null,
+            default);
         Assert.Equal([CheckOutcome.NotEvidenced, CheckOutcome.Passed], all.Select(r => r.Health));
     }
 
@@ -129,10 +145,14 @@ public sealed class ReplicationTests
         (ProxmoxHypervisor hypervisor, ApplianceDescription appliance, _) = await lab.OpenAsync();
         await hypervisor.Find<IReplication>()!.SetReplicationAsync(appliance, s_toSecond, default);
         await hypervisor.Find<IReplication>()!.RemoveReplicationAsync("100-0", true, default);
-        ReplicationState going = Assert.Single(await hypervisor.Find<IReplication>()!.GetReplicationsAsync(appliance, default));
+        ReplicationState going = Assert.Single(await hypervisor.Find<IReplication>()!.GetReplicationsAsync(appliance,
+            default));
         Assert.Equal((true, CheckOutcome.Skipped), (going.IsBeingRemoved, going.Health));
         Assert.Equal("local", lab.Cluster.ReplicationJobs["100-0"]["remove_job"]);
-        Assert.Contains("being removed", (await ThrowsAsync(ErrorIds.ReplicationPreconditionFailed, () => hypervisor.Find<IReplication>()!.SetReplicationAsync(appliance, s_toSecond, default))).Message);
-        await ThrowsAsync(ErrorIds.ReplicationNotFound, () => hypervisor.Find<IReplication>()!.RemoveReplicationAsync("100-7", false, default));
+        Assert.Contains("being removed",
+            (await ThrowsAsync(ErrorIds.ReplicationPreconditionFailed,
+                () => hypervisor.Find<IReplication>()!.SetReplicationAsync(appliance, s_toSecond, default))).Message);
+        await ThrowsAsync(ErrorIds.ReplicationNotFound,
+            () => hypervisor.Find<IReplication>()!.RemoveReplicationAsync("100-7", false, default));
     }
 }

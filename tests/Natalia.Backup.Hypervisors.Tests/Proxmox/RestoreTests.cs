@@ -3,7 +3,6 @@ using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Hypervisors.Contract;
 using Natalia.Backup.Hypervisors.Proxmox;
 using Natalia.Backup.ProxmoxSimulator;
-using Xunit;
 using static Natalia.Backup.Hypervisors.Tests.Proxmox.TransportTests;
 
 namespace Natalia.Backup.Hypervisors.Tests.Proxmox;
@@ -16,8 +15,16 @@ public sealed class RestoreTests
         await using Lab lab = await Lab.StartAsync();
         (ProxmoxHypervisor hypervisor, RestorePoint point) = await OneAsync(lab);
         var progress = new List<OperationProgress>();
-        NativeRestoreResult result = await hypervisor.Find<INativeRestore>()!.RestoreAsync(point, new NativeRestoreRequest { NewName = "natalia-copy", Networks = new Dictionary<string, string> { ["vmbr0"] = "vmbr9" }, Storage = "thin", Start = true }, new Collect(progress), default);
-        Assert.Equal(("101", "natalia-copy", "running"), (result.Appliance.NativeId, result.Appliance.Name, result.Appliance.State!.Power));
+        NativeRestoreResult result = await hypervisor.Find<INativeRestore>()!.RestoreAsync(
+            point, new NativeRestoreRequest
+            {
+                NewName = "natalia-copy",
+                Networks = new Dictionary<string, string> { ["vmbr0"] = "vmbr9" },
+                Storage = "thin",
+                Start = true,
+            }, new Collect(progress), default);
+        Assert.Equal(("101", "natalia-copy", "running"),
+            (result.Appliance.NativeId, result.Appliance.Name, result.Appliance.State!.Power));
         Assert.NotEqual(point.ApplianceId, result.Appliance.ApplianceId);
         ApplianceNetwork network = Assert.Single(result.Appliance.Networks);
         Assert.Equal(("vmbr9", 20), (network.Name, network.Vlan));
@@ -35,10 +42,26 @@ public sealed class RestoreTests
     {
         await using Lab lab = await Lab.StartAsync();
         (ProxmoxHypervisor hypervisor, RestorePoint point) = await OneAsync(lab);
-        await ThrowsAsync(ErrorIds.NetworkNotFound, () => hypervisor.Find<INativeRestore>()!.RestoreAsync(point, new NativeRestoreRequest { NewName = "copy", Networks = new Dictionary<string, string> { ["vmbr0"] = "vmbr77" } }, null, default));
-        await ThrowsAsync(ErrorIds.NetworkNotFound, () => hypervisor.Find<INativeRestore>()!.RestoreAsync(point, new NativeRestoreRequest { NewName = "copy", Networks = new Dictionary<string, string> { ["vmbr5"] = "vmbr9" } }, null, default));
-        await ThrowsAsync(ErrorIds.StorageNotSuitable, () => hypervisor.Find<INativeRestore>()!.RestoreAsync(point, new NativeRestoreRequest { NewName = "copy", Storage = "nas" }, null, default));
-        await ThrowsAsync(ErrorIds.StorageNotSuitable, () => hypervisor.Find<INativeRestore>()!.RestoreAsync(point, new NativeRestoreRequest { NewName = "copy", Storage = "tank", VMHost = "pve3" }, null, default));
+        await ThrowsAsync(
+            ErrorIds.NetworkNotFound,
+            () => hypervisor.Find<INativeRestore>()!.RestoreAsync(point, new NativeRestoreRequest
+            {
+                NewName = "copy",
+                Networks = new Dictionary<string, string> { ["vmbr0"] = "vmbr77" },
+            }, null, default));
+        await ThrowsAsync(
+            ErrorIds.NetworkNotFound,
+            () => hypervisor.Find<INativeRestore>()!.RestoreAsync(point, new NativeRestoreRequest
+            {
+                NewName = "copy",
+                Networks = new Dictionary<string, string> { ["vmbr5"] = "vmbr9" },
+            }, null, default));
+        await ThrowsAsync(ErrorIds.StorageNotSuitable,
+            () => hypervisor.Find<INativeRestore>()!.RestoreAsync(point,
+                new NativeRestoreRequest { NewName = "copy", Storage = "nas" }, null, default));
+        await ThrowsAsync(ErrorIds.StorageNotSuitable,
+            () => hypervisor.Find<INativeRestore>()!.RestoreAsync(point,
+                new NativeRestoreRequest { NewName = "copy", Storage = "tank", VMHost = "pve3" }, null, default));
         Assert.Single(lab.Cluster.Guests);
     }
 
@@ -47,10 +70,13 @@ public sealed class RestoreTests
     {
         await using Lab lab = await Lab.StartAsync(c => c.StaleNextId = 100);
         (ProxmoxHypervisor hypervisor, RestorePoint point) = await OneAsync(lab);
-        NativeRestoreResult result = await hypervisor.Find<INativeRestore>()!.RestoreAsync(point, Copy(), null, default);
+        NativeRestoreResult result = await hypervisor.Find<INativeRestore>()!.RestoreAsync(point, Copy(), null,
+            default);
         Assert.Equal("101", result.Appliance.NativeId);
         Assert.Equal("natalia-01", lab.Cluster.Guest(100).Name);
-        await ThrowsAsync(ErrorIds.DestinationExists, () => hypervisor.Find<INativeRestore>()!.RestoreAsync(point, Copy() with { NativeId = "100", NewName = "other" }, null, default));
+        await ThrowsAsync(ErrorIds.DestinationExists,
+            () => hypervisor.Find<INativeRestore>()!.RestoreAsync(point,
+                Copy() with { NativeId = "100", NewName = "other" }, null, default));
     }
 
     [Fact]
@@ -58,9 +84,13 @@ public sealed class RestoreTests
     {
         await using Lab lab = await Lab.StartAsync(c => c.RestoreFailure = "command 'vma extract' failed: exit code 1");
         (ProxmoxHypervisor hypervisor, RestorePoint point) = await OneAsync(lab);
-        Assert.Contains("vma extract", (await ThrowsAsync(ErrorIds.TaskFailed, () => hypervisor.Find<INativeRestore>()!.RestoreAsync(point, Copy(), null, default))).Message);
+        Assert.Contains("vma extract",
+            (await ThrowsAsync(ErrorIds.TaskFailed,
+                () => hypervisor.Find<INativeRestore>()!.RestoreAsync(point, Copy(), null, default))).Message);
         Assert.Equal(100, lab.Cluster.Guests.Single().Vmid);
-        Assert.Contains("short vma extent", (await ThrowsAsync(ErrorIds.TaskFailed, () => hypervisor.Find<INativeRestore>()!.RestoreAsync(point, Copy(), null, default))).Message);
+        Assert.Contains("short vma extent",
+            (await ThrowsAsync(ErrorIds.TaskFailed,
+                () => hypervisor.Find<INativeRestore>()!.RestoreAsync(point, Copy(), null, default))).Message);
         // Never by number alone: other disks of that number may be somebody's.
         Assert.DoesNotContain(lab.Server.Requests, r => r.Arguments.ContainsKey("destroy-unreferenced-disks"));
     }
@@ -72,19 +102,29 @@ public sealed class RestoreTests
         (ProxmoxHypervisor hypervisor, RestorePoint point) = await OneAsync(lab);
         lab.Server.Intercept = r =>
         {
-            if (r.Method == "POST" && r.Path.EndsWith("/qemu")) lab.Cluster.Rights = new() { ["/"] = new[] { "VM.Allocate", "VM.Backup", "Datastore.Audit", "Datastore.AllocateSpace" }.ToDictionary(n => n, _ => true) };
+            if (r.Method == "POST" && r.Path.EndsWith("/qemu")) lab.Cluster.Rights = new()
+            {
+                ["/"] = new[] { "VM.Allocate", "VM.Backup", "Datastore.Audit", "Datastore.AllocateSpace" }.ToDictionary(
+                    n => n,
+                    _ => true),
+            };
             return null;
         };
-        Assert.Contains("no space left", (await ThrowsAsync(ErrorIds.TaskFailed, () => hypervisor.Find<INativeRestore>()!.RestoreAsync(point, Copy(), null, default))).Message);
+        Assert.Contains("no space left",
+            (await ThrowsAsync(ErrorIds.TaskFailed,
+                () => hypervisor.Find<INativeRestore>()!.RestoreAsync(point, Copy(), null, default))).Message);
         Assert.Equal(100, lab.Cluster.Guests.Single().Vmid);
     }
 
     [Fact]
     public async Task What_cannot_be_cleared_is_told_beside_the_cause()
     {
-        await using Lab lab = await Lab.StartAsync(c => (c.RestoreFailure, c.DestroyError) = ("no space left", "storage 'tank' is not online"));
+        await using Lab lab =
+            await Lab.StartAsync(
+                c => (c.RestoreFailure, c.DestroyError) = ("no space left", "storage 'tank' is not online"));
         (ProxmoxHypervisor hypervisor, RestorePoint point) = await OneAsync(lab);
-        string message = (await ThrowsAsync(ErrorIds.TaskFailed, () => hypervisor.Find<INativeRestore>()!.RestoreAsync(point, Copy(), null, default))).Message;
+        string message = (await ThrowsAsync(ErrorIds.TaskFailed,
+            () => hypervisor.Find<INativeRestore>()!.RestoreAsync(point, Copy(), null, default))).Message;
         Assert.Contains("no space left", message);
         Assert.Contains("half of VM 101 on node 'pve1', could not be removed", message);
         Assert.Contains("storage 'tank' is not online", message);
@@ -100,7 +140,8 @@ public sealed class RestoreTests
         Assert.Contains(copy.Warnings, w => w.Contains("Start at boot"));
         // Where it takes the place of one that is gone, it is what that was.
         lab.Cluster.Guests.Clear();
-        NativeRestoreResult instead = await hypervisor.Find<INativeRestore>()!.RestoreAsync(point, new NativeRestoreRequest(), null, default);
+        NativeRestoreResult instead = await hypervisor.Find<INativeRestore>()!.RestoreAsync(point,
+            new NativeRestoreRequest(), null, default);
         Assert.Equal("1", lab.Cluster.Guests.Single().Config["onboot"]);
         Assert.Empty(instead.Warnings);
     }
@@ -113,10 +154,12 @@ public sealed class RestoreTests
         using var stop = new CancellationTokenSource();
         lab.Server.Intercept = r =>
         {
-            if (r.Path.EndsWith("/log") && r.Path.Contains("qmrestore") && lab.Cluster.Tasks[^1].Log.Count > 1) stop.Cancel();
+            if (r.Path.EndsWith("/log") && r.Path.Contains("qmrestore") && lab.Cluster.Tasks[^1].Log.Count > 1)
+                stop.Cancel();
             return null;
         };
-        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => hypervisor.Find<INativeRestore>()!.RestoreAsync(point, Copy(), null, stop.Token));
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(
+            () => hypervisor.Find<INativeRestore>()!.RestoreAsync(point, Copy(), null, stop.Token));
         Assert.Equal(100, lab.Cluster.Guests.Single().Vmid);
     }
 
@@ -125,28 +168,38 @@ public sealed class RestoreTests
     {
         await using Lab lab = await Lab.StartAsync();
         (ProxmoxHypervisor hypervisor, RestorePoint point) = await OneAsync(lab);
-        await ThrowsAsync(ErrorIds.ApplianceRunning, () => hypervisor.Find<INativeRestore>()!.RestoreAsync(point, new NativeRestoreRequest { OverExisting = true }, null, default));
+        await ThrowsAsync(ErrorIds.ApplianceRunning,
+            () => hypervisor.Find<INativeRestore>()!.RestoreAsync(point,
+                new NativeRestoreRequest { OverExisting = true }, null, default));
         lab.Cluster.Guest(100).Running = false;
         lab.Cluster.Guest(100).Config["cores"] = "16";
-        NativeRestoreResult result = await hypervisor.Find<INativeRestore>()!.RestoreAsync(point, new NativeRestoreRequest { OverExisting = true }, null, default);
+        NativeRestoreResult result = await hypervisor.Find<INativeRestore>()!.RestoreAsync(point,
+            new NativeRestoreRequest { OverExisting = true }, null, default);
         Assert.Equal(point.ApplianceId, result.Appliance.ApplianceId);
         Assert.Equal("4", lab.Cluster.Guest(100).Config["cores"]);
         Assert.Contains("BC:24:11:12:34:56", lab.Cluster.Guest(100).Config["net0"]);
-        Assert.Equal(("1", null), (lab.Server.Requests.Last(r => r.Method == "POST" && r.Path.EndsWith("/qemu"))["force"], lab.Server.Requests.Last(r => r.Method == "POST" && r.Path.EndsWith("/qemu"))["unique"]));
+        Assert.Equal(("1", null),
+            (lab.Server.Requests.Last(r => r.Method == "POST" && r.Path.EndsWith("/qemu"))["force"],
+                lab.Server.Requests.Last(r => r.Method == "POST" && r.Path.EndsWith("/qemu"))["unique"]));
     }
 
     [Fact]
     public async Task A_point_of_the_data_disk_alone_says_that_it_cannot_boot_and_never_goes_over_a_vm()
     {
         await using Lab lab = await Lab.StartAsync();
-        (ProxmoxHypervisor hypervisor, ApplianceDescription appliance, INativeRepository repository) = await lab.OpenAsync("pbs-data");
-        RestorePoint point = (await repository.BackupAsync(appliance, new NativeBackupRequest { DataDiskOnly = true }, null, default)).Point;
-        NativeRestoreResult result = await hypervisor.Find<INativeRestore>()!.RestoreAsync(point, Copy(), null, default);
+        (ProxmoxHypervisor hypervisor, ApplianceDescription appliance,
+            INativeRepository repository) = await lab.OpenAsync("pbs-data");
+        RestorePoint point = (await repository.BackupAsync(appliance, new NativeBackupRequest { DataDiskOnly = true },
+            null, default)).Point;
+        NativeRestoreResult result = await hypervisor.Find<INativeRestore>()!.RestoreAsync(point, Copy(), null,
+            default);
         Assert.Contains(result.Warnings, w => w.Contains("cannot boot"));
         // The mark of the run that made it does not live on in the copy.
         Assert.DoesNotContain("left-out", lab.Cluster.Guest(101).Config.GetValueOrDefault("description", ""));
         lab.Cluster.Guest(100).Running = false;
-        await ThrowsAsync(ErrorIds.StorageMixesKinds, () => hypervisor.Find<INativeRestore>()!.RestoreAsync(point, new NativeRestoreRequest { OverExisting = true }, null, default));
+        await ThrowsAsync(ErrorIds.StorageMixesKinds,
+            () => hypervisor.Find<INativeRestore>()!.RestoreAsync(point,
+                new NativeRestoreRequest { OverExisting = true }, null, default));
     }
 
     [Fact]
@@ -162,11 +215,19 @@ public sealed class RestoreTests
             guest.Config["onboot"] = "1";
         });
         (ProxmoxHypervisor hypervisor, RestorePoint point) = await OneAsync(lab);
-        var how = new TestVMRequest { IsolatedNetwork = "vmbr9", RunId = "0123456789abcdef", Placement = new() { Storage = "thin" }, MemoryBytes = 2L << 30 };
+        var how = new TestVMRequest
+        {
+            IsolatedNetwork = "vmbr9",
+            RunId = "0123456789abcdef",
+            Placement = new() { Storage = "thin" },
+            MemoryBytes = 2L << 30,
+        };
         ITestBench bench = hypervisor.Find<ITestBench>()!;
         await using ITestVM test = await bench.PrepareAsync(new RestoreSource.NativePoint(point), how, null, default);
         SimulatorRequest restore = lab.Server.Requests.Single(r => r.Method == "POST" && r.Path.EndsWith("/qemu"));
-        Assert.Equal(("virtio,bridge=vmbr9,link_down=1", "e1000,bridge=vmbr9,link_down=1", "0", "1", null, "2048"), (restore["net0"], restore["net1"], restore["onboot"], restore["unique"], restore["force"], restore["memory"]));
+        Assert.Equal(("virtio,bridge=vmbr9,link_down=1", "e1000,bridge=vmbr9,link_down=1", "0", "1", null, "2048"),
+            (restore["net0"], restore["net1"], restore["onboot"], restore["unique"], restore["force"],
+                restore["memory"]));
         SimulatedGuest made = lab.Cluster.Guest(101);
         Assert.Equal(("natalia-test-01234567", false), (made.Name, made.Running));
         Assert.DoesNotContain(made.Config.Keys, k => k is "hostpci0" or "usb0");
@@ -192,7 +253,9 @@ public sealed class RestoreTests
         await using Lab lab = await Lab.StartAsync();
         (ProxmoxHypervisor hypervisor, RestorePoint point) = await OneAsync(lab);
         var how = new TestVMRequest { IsolatedNetwork = "vmbr9" };
-        await using ITestVM test = await hypervisor.Find<ITestBench>()!.PrepareAsync(new RestoreSource.NativePoint(point), how, null, default);
+        await using ITestVM test =
+            await hypervisor.Find<ITestBench>()!.PrepareAsync(new RestoreSource.NativePoint(point),
+            how, null, default);
         lab.Cluster.Guest(101).Config[key] = value;
         NataliaException error = await ThrowsAsync(ErrorIds.IsolationNotProven, () => test.StartAsync(default));
         Assert.Equal(NataliaErrorKind.Security, error.Kind);
@@ -204,8 +267,15 @@ public sealed class RestoreTests
     {
         await using Lab lab = await Lab.StartAsync();
         ProxmoxHypervisor hypervisor = await lab.ConnectAsync();
-        var foreign = new TestVMInfo { NativeId = "100", Name = "natalia-test-x", RunId = "x", IsolatedNetwork = "vmbr9" };
-        await ThrowsAsync(ErrorIds.NotATestAppliance, () => hypervisor.Find<ITestVMControl>()!.DestroyTestVMAsync(foreign, default));
+        var foreign = new TestVMInfo
+        {
+            NativeId = "100",
+            Name = "natalia-test-x",
+            RunId = "x",
+            IsolatedNetwork = "vmbr9",
+        };
+        await ThrowsAsync(ErrorIds.NotATestAppliance,
+            () => hypervisor.Find<ITestVMControl>()!.DestroyTestVMAsync(foreign, default));
         lab.Cluster.Guest(100).Config["name"] = "natalia-test-impostor";
         Assert.Empty(await hypervisor.Find<ITestBench>()!.FindAsync(default));
     }
@@ -216,8 +286,11 @@ public sealed class RestoreTests
         await using Lab lab = await Lab.StartAsync(c => c.Bridges["vmbr9"] = "eno2");
         (ProxmoxHypervisor hypervisor, RestorePoint point) = await OneAsync(lab);
         var how = new TestVMRequest { IsolatedNetwork = "vmbr9" };
-        await using ITestVM test = await hypervisor.Find<ITestBench>()!.PrepareAsync(new RestoreSource.NativePoint(point), how, null, default);
-        Assert.Equal("eno2", (await test.ProveIsolationAsync(default)).Single(c => c.Result == CheckOutcome.Warning).Actual);
+        await using ITestVM test =
+            await hypervisor.Find<ITestBench>()!.PrepareAsync(new RestoreSource.NativePoint(point),
+            how, null, default);
+        Assert.Equal("eno2",
+            (await test.ProveIsolationAsync(default)).Single(c => c.Result == CheckOutcome.Warning).Actual);
     }
 
     [Fact]
@@ -226,15 +299,26 @@ public sealed class RestoreTests
         await using Lab lab = await Lab.StartAsync();
         (ProxmoxHypervisor hypervisor, RestorePoint point) = await OneAsync(lab);
         int before = lab.Server.Requests.Count;
-        NataliaException taken = await ThrowsAsync(ErrorIds.ApplianceNameInUse, () => hypervisor.Find<INativeRestore>()!.RestoreAsync(point, new NativeRestoreRequest { Networks = Copy().Networks }, null, default));
+        NataliaException taken = await ThrowsAsync(ErrorIds.ApplianceNameInUse,
+            () => hypervisor.Find<INativeRestore>()!.RestoreAsync(point,
+                new NativeRestoreRequest { Networks = Copy().Networks }, null, default));
         Assert.Contains("'natalia-01'", taken.Message);
         Assert.Contains("-OverExisting", taken.RecommendedAction);
-        await ThrowsAsync(ErrorIds.ApplianceNameInUse, () => hypervisor.Find<INativeRestore>()!.RestoreAsync(point, Copy() with { NewName = "NATALIA-01" }, null, default));
-        NataliaException shared = await ThrowsAsync(ErrorIds.NetworkChoiceRequired, () => hypervisor.Find<INativeRestore>()!.CheckRestoreAsync(point, new NativeRestoreRequest { NewName = "copy" }, default));
+        await ThrowsAsync(ErrorIds.ApplianceNameInUse,
+            () => hypervisor.Find<INativeRestore>()!.RestoreAsync(point, Copy() with { NewName = "NATALIA-01" }, null,
+                default));
+        NataliaException shared = await ThrowsAsync(ErrorIds.NetworkChoiceRequired,
+            () => hypervisor.Find<INativeRestore>()!.CheckRestoreAsync(point,
+                new NativeRestoreRequest { NewName = "copy" }, default));
         Assert.Contains("'vmbr0' = 'vmbr0'", shared.RecommendedAction);
         Assert.All(lab.Server.Requests.Skip(before), r => Assert.Equal("GET", r.Method));
         // Said explicitly, the same network is a choice like any other.
-        NativeRestoreResult result = await hypervisor.Find<INativeRestore>()!.RestoreAsync(point, new NativeRestoreRequest { NewName = "copy", Networks = new Dictionary<string, string> { ["vmbr0"] = "vmbr0" } }, null, default);
+        NativeRestoreResult result = await hypervisor.Find<INativeRestore>()!.RestoreAsync(
+            point, new NativeRestoreRequest
+            {
+                NewName = "copy",
+                Networks = new Dictionary<string, string> { ["vmbr0"] = "vmbr0" },
+            }, null, default);
         Assert.Equal("vmbr0", Assert.Single(result.Appliance.Networks).Name);
         Assert.NotEqual("BC:24:11:12:34:56", result.Appliance.Networks[0].MacAddress);
     }
@@ -245,15 +329,21 @@ public sealed class RestoreTests
         await using Lab lab = await Lab.StartAsync();
         (ProxmoxHypervisor hypervisor, RestorePoint point) = await OneAsync(lab);
         lab.Cluster.Guests.Clear();
-        NativeRestoreResult result = await hypervisor.Find<INativeRestore>()!.RestoreAsync(point, new NativeRestoreRequest(), null, default);
+        NativeRestoreResult result = await hypervisor.Find<INativeRestore>()!.RestoreAsync(point,
+            new NativeRestoreRequest(), null, default);
         Assert.Equal(("natalia-01", "vmbr0"), (result.Appliance.Name, Assert.Single(result.Appliance.Networks).Name));
     }
 
-    private static NativeRestoreRequest Copy() => new() { NewName = "natalia-copy", Networks = new Dictionary<string, string> { ["vmbr0"] = "vmbr9" } };
+    private static NativeRestoreRequest Copy() => new()
+    {
+        NewName = "natalia-copy",
+        Networks = new Dictionary<string, string> { ["vmbr0"] = "vmbr9" },
+    };
 
     internal static async Task<(ProxmoxHypervisor, RestorePoint)> OneAsync(Lab lab)
     {
-        (ProxmoxHypervisor hypervisor, ApplianceDescription appliance, INativeRepository repository) = await lab.OpenAsync();
+        (ProxmoxHypervisor hypervisor, ApplianceDescription appliance,
+            INativeRepository repository) = await lab.OpenAsync();
         return (hypervisor, (await repository.BackupAsync(appliance, new NativeBackupRequest(), null, default)).Point);
     }
 

@@ -3,7 +3,6 @@ using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Hypervisors.Contract;
 using Natalia.Backup.Hypervisors.Proxmox;
 using Natalia.Backup.ProxmoxSimulator;
-using Xunit;
 using static Natalia.Backup.Hypervisors.Tests.Proxmox.TransportTests;
 
 namespace Natalia.Backup.Hypervisors.Tests.Proxmox;
@@ -13,16 +12,25 @@ public sealed class SnapshotTests
     [Fact]
     public async Task A_snapshot_is_made_listed_and_removed()
     {
-        await using Lab lab = await Lab.StartAsync(c => c.Guest(100).Snapshots.Add(new SimulatedSnapshot("before-update", c.Clock.GetUtcNow().AddDays(-1), false)));
+        await using Lab lab =
+            await Lab.StartAsync(
+                c => c.Guest(100).Snapshots.Add(new SimulatedSnapshot("before-update", c.Clock.GetUtcNow().AddDays(-1),
+                    false)));
         (ProxmoxHypervisor hypervisor, ApplianceDescription appliance, _) = await lab.OpenAsync();
-        ApplianceSnapshot made = await hypervisor.Find<ISnapshots>()!.CreateSnapshotAsync(appliance, new SnapshotRequest { Note = "before maintenance" }, default);
-        Assert.Equal((Consistency.FileSystem, null, true, "before maintenance"), (made.Consistency, made.Reason, made.IsOwn, made.Note));
+        ApplianceSnapshot made = await hypervisor.Find<ISnapshots>()!.CreateSnapshotAsync(appliance,
+            new SnapshotRequest { Note = "before maintenance" }, default);
+        Assert.Equal((Consistency.FileSystem, null, true, "before maintenance"),
+            (made.Consistency, made.Reason, made.IsOwn, made.Note));
         Assert.Matches("^natalia-[0-9T]{18}$", made.SnapshotId);
-        IReadOnlyList<ApplianceSnapshot> listed = await hypervisor.Find<ISnapshots>()!.GetSnapshotsAsync(appliance, default);
-        Assert.Equal([(made.SnapshotId, true, Consistency.FileSystem), ("before-update", false, Consistency.Unknown)], listed.Select(s => (s.SnapshotId, s.IsOwn, s.Consistency)));
-        await ThrowsAsync(ErrorIds.SnapshotNotOwn, () => hypervisor.Find<ISnapshots>()!.RemoveSnapshotAsync(appliance, "before-update", default));
+        IReadOnlyList<ApplianceSnapshot> listed = await hypervisor.Find<ISnapshots>()!.GetSnapshotsAsync(appliance,
+            default);
+        Assert.Equal([(made.SnapshotId, true, Consistency.FileSystem), ("before-update", false, Consistency.Unknown)],
+            listed.Select(s => (s.SnapshotId, s.IsOwn, s.Consistency)));
+        await ThrowsAsync(ErrorIds.SnapshotNotOwn,
+            () => hypervisor.Find<ISnapshots>()!.RemoveSnapshotAsync(appliance, "before-update", default));
         await hypervisor.Find<ISnapshots>()!.RemoveSnapshotAsync(appliance, made.SnapshotId, default);
-        await ThrowsAsync(ErrorIds.SnapshotNotFound, () => hypervisor.Find<ISnapshots>()!.RemoveSnapshotAsync(appliance, made.SnapshotId, default));
+        await ThrowsAsync(ErrorIds.SnapshotNotFound,
+            () => hypervisor.Find<ISnapshots>()!.RemoveSnapshotAsync(appliance, made.SnapshotId, default));
         Assert.Equal("before-update", lab.Cluster.Guest(100).Snapshots.Single().Name);
     }
 
@@ -44,17 +52,23 @@ public sealed class SnapshotTests
             if (trouble == "no agent") guest.Config.Remove("agent");
             if (trouble == "forbidden") guest.Config["agent"] = "1,freeze-fs=0";
             c.HasOldFreezeWords = trouble.EndsWith("old words");
-            if (trouble.StartsWith("fails")) guest.FreezeError = "VM 100 qmp command 'guest-fsfreeze-freeze' failed - got timeout";
+            if (trouble.StartsWith("fails"))
+                guest.FreezeError = "VM 100 qmp command 'guest-fsfreeze-freeze' failed - got timeout";
             if (trouble == "thaws late") guest.ThawError = "got timeout";
             guest.AgentAnswers = trouble != "silent";
             guest.Running = trouble != "stopped";
         });
-        if (trouble == "log is gone") lab.Server.Intercept = r => r.Path.EndsWith("/log") ? SimulatorReply.Ok(new[] { new { n = 1, t = "unable to open file - No such file or directory" } }, 1) : null;
+        if (trouble == "log is gone")
+            lab.Server.Intercept = r => r.Path.EndsWith("/log")
+                ? SimulatorReply.Ok(new[] { new { n = 1, t = "unable to open file - No such file or directory" } }, 1)
+                : null;
         (ProxmoxHypervisor hypervisor, ApplianceDescription appliance, _) = await lab.OpenAsync();
-        ApplianceSnapshot made = await hypervisor.Find<ISnapshots>()!.CreateSnapshotAsync(appliance, new SnapshotRequest { IncludeMemory = trouble == "memory" }, default);
+        ApplianceSnapshot made = await hypervisor.Find<ISnapshots>()!.CreateSnapshotAsync(appliance,
+            new SnapshotRequest { IncludeMemory = trouble == "memory" }, default);
         Assert.Equal(Consistency.Crash, made.Consistency);
         Assert.Contains(reason, made.Reason);
-        Assert.Equal(Consistency.Crash, (await hypervisor.Find<ISnapshots>()!.GetSnapshotsAsync(appliance, default)).Single().Consistency);
+        Assert.Equal(Consistency.Crash,
+            (await hypervisor.Find<ISnapshots>()!.GetSnapshotsAsync(appliance, default)).Single().Consistency);
     }
 
     [Fact]
@@ -62,7 +76,8 @@ public sealed class SnapshotTests
     {
         await using Lab lab = await Lab.StartAsync(c => c.Guest(100).Running = false);
         (ProxmoxHypervisor hypervisor, ApplianceDescription appliance, _) = await lab.OpenAsync();
-        ApplianceSnapshot made = await hypervisor.Find<ISnapshots>()!.CreateSnapshotAsync(appliance, new SnapshotRequest { IncludeMemory = true }, default);
+        ApplianceSnapshot made = await hypervisor.Find<ISnapshots>()!.CreateSnapshotAsync(appliance,
+            new SnapshotRequest { IncludeMemory = true }, default);
         Assert.False(made.IncludesMemory);
         Assert.Contains("no memory", made.Reason);
     }
@@ -72,7 +87,9 @@ public sealed class SnapshotTests
     {
         await using Lab lab = await Lab.StartAsync(c => c.Guest(100).Lock = "backup");
         (ProxmoxHypervisor hypervisor, ApplianceDescription appliance, _) = await lab.OpenAsync();
-        NataliaException error = await ThrowsAsync(ErrorIds.ApplianceLocked, () => hypervisor.Find<ISnapshots>()!.CreateSnapshotAsync(appliance, new SnapshotRequest { Timeout = TimeSpan.FromMinutes(2) }, default));
+        NataliaException error = await ThrowsAsync(ErrorIds.ApplianceLocked,
+            () => hypervisor.Find<ISnapshots>()!.CreateSnapshotAsync(appliance,
+                new SnapshotRequest { Timeout = TimeSpan.FromMinutes(2) }, default));
         Assert.Contains("'backup'", error.Message);
         Assert.Empty(lab.Cluster.Tasks);
     }
@@ -81,19 +98,34 @@ public sealed class SnapshotTests
     public async Task What_is_waited_for_is_told_and_marks_in_notes_do_not_wait_for_a_backup()
     {
         await using Lab lab = await Lab.StartAsync(c => c.BackupDuration = TimeSpan.FromHours(3));
-        (ProxmoxHypervisor hypervisor, ApplianceDescription appliance, INativeRepository repository) = await lab.OpenAsync();
+        (ProxmoxHypervisor hypervisor, ApplianceDescription appliance,
+            INativeRepository repository) = await lab.OpenAsync();
         lab.Cluster.StartScheduledBackup(lab.Cluster.Guest(100), lab.Cluster.Storage("nas"));
         TimeSpan before = lab.Clock.Waited;
-        NataliaException held = await ThrowsAsync(ErrorIds.ApplianceLocked, () => repository.SetApplianceSettingsAsync(appliance, new ApplianceSettings { ApplianceId = appliance.ApplianceId, Name = appliance.Name, HypervisorKind = "Proxmox" }, default));
+        NataliaException held = await ThrowsAsync(
+            ErrorIds.ApplianceLocked, () => repository.SetApplianceSettingsAsync(appliance, new ApplianceSettings
+            {
+                ApplianceId = appliance.ApplianceId,
+                Name = appliance.Name,
+                HypervisorKind = "Proxmox",
+            }, default));
         Assert.InRange(lab.Clock.Waited - before, TimeSpan.Zero, TimeSpan.FromSeconds(30));
         Assert.Contains("held by 'backup' (task vzdump of root@pam on node 'pve1', since 2026-11-23", held.Message);
 
         var told = new List<string>();
-        await ThrowsAsync(ErrorIds.ApplianceLocked, () => hypervisor.Find<ISnapshots>()!.CreateSnapshotAsync(appliance, new SnapshotRequest { Timeout = TimeSpan.FromMinutes(2), Progress = new Told(told) }, default));
+        await ThrowsAsync(
+            ErrorIds.ApplianceLocked,
+            () => hypervisor.Find<ISnapshots>()!.CreateSnapshotAsync(appliance, new SnapshotRequest
+            {
+                Timeout = TimeSpan.FromMinutes(2),
+                Progress = new Told(told),
+            }, default));
         Assert.All(told, t => Assert.Equal("Waiting for VM 100, which is held by 'backup'", t));
         Assert.NotEmpty(told);
         told.Clear();
-        await ThrowsAsync(ErrorIds.ApplianceLocked, () => repository.BackupAsync(appliance, new NativeBackupRequest { LockTimeout = TimeSpan.FromMinutes(2) }, new Told(told), default));
+        await ThrowsAsync(ErrorIds.ApplianceLocked,
+            () => repository.BackupAsync(appliance, new NativeBackupRequest { LockTimeout = TimeSpan.FromMinutes(2) },
+                new Told(told), default));
         Assert.NotEmpty(told);
     }
 
@@ -113,7 +145,8 @@ public sealed class SnapshotTests
             if (r.Path.EndsWith("/log")) stop.Cancel();
             return null;
         };
-        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => hypervisor.Find<ISnapshots>()!.CreateSnapshotAsync(appliance, new SnapshotRequest(), stop.Token));
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(
+            () => hypervisor.Find<ISnapshots>()!.CreateSnapshotAsync(appliance, new SnapshotRequest(), stop.Token));
         Assert.Empty(lab.Cluster.Guest(100).Snapshots);
         Assert.Null(lab.Cluster.Guest(100).Lock);
         Assert.Contains(lab.Cluster.Tasks, t => t.Type == "qmdelsnapshot");
@@ -124,7 +157,8 @@ public sealed class SnapshotTests
     {
         await using Lab lab = await Lab.StartAsync();
         (ProxmoxHypervisor hypervisor, ApplianceDescription appliance, _) = await lab.OpenAsync();
-        ApplianceSnapshot made = await hypervisor.Find<ISnapshots>()!.CreateSnapshotAsync(appliance, new SnapshotRequest(), default);
+        ApplianceSnapshot made = await hypervisor.Find<ISnapshots>()!.CreateSnapshotAsync(appliance,
+            new SnapshotRequest(), default);
         lab.Cluster.Guest(100).Node = "pve2";
         await hypervisor.Find<ISnapshots>()!.RemoveSnapshotAsync(appliance, made.SnapshotId, default);
         Assert.Empty(lab.Cluster.Guest(100).Snapshots);

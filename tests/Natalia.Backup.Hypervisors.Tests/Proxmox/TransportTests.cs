@@ -4,7 +4,6 @@ using Natalia.Backup.Hypervisors.Contract;
 using Natalia.Backup.Hypervisors.Proxmox;
 using Natalia.Backup.Hypervisors.Proxmox.Rest;
 using Natalia.Backup.ProxmoxSimulator;
-using Xunit;
 
 namespace Natalia.Backup.Hypervisors.Tests.Proxmox;
 
@@ -16,7 +15,9 @@ public sealed class TransportTests
         await using Lab lab = await Lab.StartAsync();
         ProxmoxHypervisor hypervisor = await lab.ConnectAsync();
         Assert.Equal(("Proxmox", "9.2", "root@pam"), (hypervisor.Kind, hypervisor.ServerVersion, hypervisor.User));
-        var wrong = await Assert.ThrowsAsync<Backup.Hypervisors.Proxmox.Rest.ApiException>(() => lab.ConnectAsync(lab.Options(secret: "battery staple")));
+        ApiException wrong =
+            await Assert.ThrowsAsync<Backup.Hypervisors.Proxmox.Rest.ApiException>(
+                () => lab.ConnectAsync(lab.Options(secret: "battery staple")));
         Assert.Equal((ErrorIds.AuthenticationFailed, NataliaErrorKind.Authentication), (wrong.ErrorId, wrong.Kind));
         Assert.DoesNotContain("battery", wrong.ToString());
     }
@@ -33,7 +34,8 @@ public sealed class TransportTests
     public async Task A_user_with_an_exclamation_mark_is_a_token()
     {
         await using Lab lab = await Lab.StartAsync();
-        ProxmoxHypervisor hypervisor = await lab.ConnectAsync(lab.Options("backup@pve!natalia", "11111111-2222-3333-4444-555555555555"));
+        ProxmoxHypervisor hypervisor = await lab.ConnectAsync(lab.Options("backup@pve!natalia",
+            "11111111-2222-3333-4444-555555555555"));
         Assert.Single(await hypervisor.GetAppliancesAsync(default));
         Assert.All(lab.Server.Requests, r => Assert.Null(r.Cookie));
         Assert.DoesNotContain(lab.Server.Requests, r => r.Path == "/access/ticket");
@@ -43,7 +45,8 @@ public sealed class TransportTests
     public async Task A_wrong_token_is_tried_once()
     {
         await using Lab lab = await Lab.StartAsync();
-        NataliaException error = await ThrowsAsync(ErrorIds.AuthenticationFailed, () => lab.ConnectAsync(lab.Options("backup@pve!natalia", "00000000-2222-3333-4444-555555555555")));
+        NataliaException error = await ThrowsAsync(ErrorIds.AuthenticationFailed,
+            () => lab.ConnectAsync(lab.Options("backup@pve!natalia", "00000000-2222-3333-4444-555555555555")));
         Assert.DoesNotContain("00000000-2222", error.ToString());
         Assert.Single(lab.Server.Requests);
     }
@@ -109,7 +112,9 @@ public sealed class TransportTests
     {
         await using Lab lab = await Lab.StartAsync();
         ProxmoxHypervisor hypervisor = await lab.ConnectAsync();
-        lab.Server.Intercept = r => r.Path == "/cluster/resources" ? SimulatorReply.Fail(401, "permission denied - invalid PVE ticket") : null;
+        lab.Server.Intercept = r => r.Path == "/cluster/resources"
+            ? SimulatorReply.Fail(401, "permission denied - invalid PVE ticket")
+            : null;
         int before = lab.Server.Requests.Count(r => r.Path == "/cluster/resources");
         await ThrowsAsync(ErrorIds.AuthenticationFailed, () => hypervisor.GetAppliancesAsync(default));
         Assert.Equal(2, lab.Server.Requests.Count(r => r.Path == "/cluster/resources") - before);
@@ -121,7 +126,8 @@ public sealed class TransportTests
         await using Lab lab = await Lab.StartAsync();
         (ProxmoxHypervisor hypervisor, ApplianceDescription appliance, _) = await lab.OpenAsync();
         await hypervisor.Find<ISnapshots>()!.CreateSnapshotAsync(appliance, new SnapshotRequest(), default);
-        Assert.All(lab.Server.Requests.Where(r => r.Path != "/access/ticket"), r => Assert.Equal(r.Method == "GET", r.Csrf is null));
+        Assert.All(lab.Server.Requests.Where(r => r.Path != "/access/ticket"),
+            r => Assert.Equal(r.Method == "GET", r.Csrf is null));
     }
 
     [Fact]
@@ -131,7 +137,8 @@ public sealed class TransportTests
         string pin = lab.Server.Thumbprint("pve1");
         string spelled = string.Join(':', pin.Chunk(2).Select(c => new string(c).ToUpperInvariant()));
         await lab.ConnectAsync(lab.Options(pins: [spelled]));
-        NataliaException stranger = await ThrowsAsync(ErrorIds.ServerNotTrusted, () => lab.ConnectAsync(lab.Options(pins: [lab.Server.Thumbprint("pve2")])));
+        NataliaException stranger = await ThrowsAsync(ErrorIds.ServerNotTrusted,
+            () => lab.ConnectAsync(lab.Options(pins: [lab.Server.Thumbprint("pve2")])));
         Assert.Contains(pin, stranger.Message);
         Assert.Equal(NataliaErrorKind.Security, stranger.Kind);
         await ThrowsAsync(ErrorIds.ServerNotTrusted, () => lab.ConnectAsync(lab.Options(pins: ["AB:CD"])));
@@ -162,7 +169,8 @@ public sealed class TransportTests
     public async Task Without_pin_or_authority_a_self_signed_server_is_refused_and_nothing_is_sent()
     {
         await using Lab lab = await Lab.StartAsync();
-        NataliaException error = await ThrowsAsync(ErrorIds.ServerNotTrusted, () => lab.ConnectAsync(lab.Options(pins: [])));
+        NataliaException error = await ThrowsAsync(ErrorIds.ServerNotTrusted,
+            () => lab.ConnectAsync(lab.Options(pins: [])));
         Assert.Contains("-ServerCertificateThumbprint", error.RecommendedAction);
         Assert.Empty(lab.Server.Requests);
     }
@@ -184,7 +192,8 @@ public sealed class TransportTests
     public async Task A_closed_port_is_passed_over_for_a_change_too()
     {
         await using Lab lab = await Lab.StartAsync();
-        (ProxmoxHypervisor hypervisor, ApplianceDescription appliance, _) = await lab.OpenAsync(options: lab.Options(hosts: ["127.0.0.1:1", lab.Host("pve1")]));
+        (ProxmoxHypervisor hypervisor, ApplianceDescription appliance,
+            _) = await lab.OpenAsync(options: lab.Options(hosts: ["127.0.0.1:1", lab.Host("pve1")]));
         await hypervisor.Find<ISnapshots>()!.CreateSnapshotAsync(appliance, new SnapshotRequest(), default);
         Assert.Single(lab.Cluster.Guest(100).Snapshots);
     }
@@ -193,7 +202,9 @@ public sealed class TransportTests
     public async Task A_stranger_at_the_first_address_is_not_passed_over()
     {
         await using Lab lab = await Lab.StartAsync();
-        await ThrowsAsync(ErrorIds.ServerNotTrusted, () => lab.ConnectAsync(lab.Options(hosts: [lab.Host("pve2"), lab.Host("pve1")], pins: [lab.Server.Thumbprint("pve1")])));
+        await ThrowsAsync(ErrorIds.ServerNotTrusted,
+            () => lab.ConnectAsync(lab.Options(hosts: [lab.Host("pve2"), lab.Host("pve1")],
+                pins: [lab.Server.Thumbprint("pve1")])));
     }
 
     [Theory]
@@ -205,7 +216,9 @@ public sealed class TransportTests
         await using Lab lab = await Lab.StartAsync();
         ProxmoxHypervisor hypervisor = await lab.ConnectAsync();
         int failures = 2;
-        lab.Server.Intercept = r => r.Path == "/cluster/resources" && failures-- > 0 ? new SimulatorReply(status, null, "Connection timed out", RawBody: "") : null;
+        lab.Server.Intercept = r => r.Path == "/cluster/resources" && failures-- > 0
+            ? new SimulatorReply(status, null, "Connection timed out", RawBody: "")
+            : null;
         Assert.Single(await hypervisor.GetAppliancesAsync(default));
     }
 
@@ -231,16 +244,22 @@ public sealed class TransportTests
         await using Lab lab = await Lab.StartAsync();
         (_, ApplianceDescription appliance, INativeRepository repository) = await lab.OpenAsync();
         lab.Server.Intercept = r => r.Path.EndsWith("/vzdump") ? throw new IOException("broken") : null;
-        await ThrowsAsync(ErrorIds.RequestOutcomeUnknown, () => repository.BackupAsync(appliance, new NativeBackupRequest(), null, default));
+        await ThrowsAsync(ErrorIds.RequestOutcomeUnknown,
+            () => repository.BackupAsync(appliance, new NativeBackupRequest(), null, default));
         Assert.Single(lab.Server.Requests, r => r.Path.EndsWith("/vzdump"));
     }
 
     [Fact]
     public async Task A_missing_right_is_named_with_its_path_and_not_asked_twice()
     {
-        await using Lab lab = await Lab.StartAsync(c => c.Rights = new() { ["/"] = new() { ["VM.Audit"] = true, ["VM.GuestAgent.Audit"] = true } });
-        (ProxmoxHypervisor hypervisor, ApplianceDescription appliance) = (await lab.ConnectAsync(), (await (await lab.ConnectAsync()).GetAppliancesAsync(default)).Single());
-        NataliaException error = await ThrowsAsync(ErrorIds.PermissionDenied, () => hypervisor.Find<ISnapshots>()!.CreateSnapshotAsync(appliance, new SnapshotRequest(), default));
+        await using Lab lab = await Lab.StartAsync(c => c.Rights = new()
+        {
+            ["/"] = new() { ["VM.Audit"] = true, ["VM.GuestAgent.Audit"] = true },
+        });
+        (ProxmoxHypervisor hypervisor, ApplianceDescription appliance) = (await lab.ConnectAsync(),
+            (await (await lab.ConnectAsync()).GetAppliancesAsync(default)).Single());
+        NataliaException error = await ThrowsAsync(ErrorIds.PermissionDenied,
+            () => hypervisor.Find<ISnapshots>()!.CreateSnapshotAsync(appliance, new SnapshotRequest(), default));
         Assert.Contains("Missing: VM.Snapshot on /vms/100", error.Message);
         Assert.Equal("/vms/100", error.Target);
         Assert.Contains("privilege separation", error.RecommendedAction);
@@ -252,8 +271,11 @@ public sealed class TransportTests
     {
         await using Lab lab = await Lab.StartAsync();
         (ProxmoxHypervisor hypervisor, ApplianceDescription appliance, _) = await lab.OpenAsync();
-        lab.Server.Intercept = r => r.Method == "POST" && r.Path.EndsWith("/snapshot") ? SimulatorReply.Fail(403, "Permission check failed") : null;
-        NataliaException error = await ThrowsAsync(ErrorIds.PermissionDenied, () => hypervisor.Find<ISnapshots>()!.CreateSnapshotAsync(appliance, new SnapshotRequest(), default));
+        lab.Server.Intercept = r => r.Method == "POST" && r.Path.EndsWith("/snapshot")
+            ? SimulatorReply.Fail(403, "Permission check failed")
+            : null;
+        NataliaException error = await ThrowsAsync(ErrorIds.PermissionDenied,
+            () => hypervisor.Find<ISnapshots>()!.CreateSnapshotAsync(appliance, new SnapshotRequest(), default));
         Assert.Contains("VM.Snapshot on /vms/100", error.Message);
     }
 
@@ -262,8 +284,13 @@ public sealed class TransportTests
     {
         await using Lab lab = await Lab.StartAsync();
         ProxmoxHypervisor hypervisor = await lab.ConnectAsync();
-        lab.Server.Intercept = r => r.Path == "/cluster/resources" ? SimulatorReply.Fail(400, "Parameter verification failed.", new Dictionary<string, string> { ["type"] = "value 'vm' does not have a value in the enumeration" }) : null;
-        NataliaException error = await ThrowsAsync(ErrorIds.ServerRefused, () => hypervisor.GetAppliancesAsync(default));
+        lab.Server.Intercept = r => r.Path == "/cluster/resources"
+            ? SimulatorReply.Fail(400, "Parameter verification failed.", new Dictionary<string, string>
+            {
+                ["type"] = "value 'vm' does not have a value in the enumeration",
+            }) : null;
+        NataliaException error = await ThrowsAsync(ErrorIds.ServerRefused,
+            () => hypervisor.GetAppliancesAsync(default));
         Assert.Contains("type: value 'vm' does not have a value", error.Message);
     }
 
@@ -274,7 +301,9 @@ public sealed class TransportTests
     {
         await using Lab lab = await Lab.StartAsync();
         ProxmoxHypervisor hypervisor = await lab.ConnectAsync();
-        lab.Server.Intercept = r => r.Path == "/cluster/resources" ? new SimulatorReply(200, null, RawBody: body) : null;
+        lab.Server.Intercept = r => r.Path == "/cluster/resources"
+            ? new SimulatorReply(200, null, RawBody: body)
+            : null;
         await ThrowsAsync(ErrorIds.ServerAnswerInvalid, () => hypervisor.GetAppliancesAsync(default));
     }
 
@@ -286,7 +315,9 @@ public sealed class TransportTests
     {
         await using Lab lab = await Lab.StartAsync();
         ProxmoxHypervisor hypervisor = await lab.ConnectAsync();
-        lab.Server.Intercept = r => r.Path == "/cluster/resources" ? new SimulatorReply(200, null, RawBody: body) : null;
+        lab.Server.Intercept = r => r.Path == "/cluster/resources"
+            ? new SimulatorReply(200, null, RawBody: body)
+            : null;
         Assert.Empty(await hypervisor.GetAppliancesAsync(default));
     }
 
@@ -294,7 +325,8 @@ public sealed class TransportTests
     public async Task No_secret_appears_in_traces_errors_or_texts()
     {
         await using Lab lab = await Lab.StartAsync();
-        (ProxmoxHypervisor hypervisor, ApplianceDescription appliance, INativeRepository repository) = await lab.OpenAsync();
+        (ProxmoxHypervisor hypervisor, ApplianceDescription appliance,
+            INativeRepository repository) = await lab.OpenAsync();
         string? ticket = null;
         lab.Server.Intercept = r =>
         {
@@ -302,7 +334,9 @@ public sealed class TransportTests
             // A server that repeats what it was sent.
             return r.Method == "POST" ? SimulatorReply.Fail(500, $"bad request {ticket} {r.Csrf}") : null;
         };
-        NataliaException error = await ThrowsAsync(ErrorIds.ServerError, () => hypervisor.Find<ISnapshots>()!.CreateSnapshotAsync(appliance, new SnapshotRequest { Note = "private note" }, default));
+        NataliaException error = await ThrowsAsync(ErrorIds.ServerError,
+            () => hypervisor.Find<ISnapshots>()!.CreateSnapshotAsync(appliance,
+                new SnapshotRequest { Note = "private note" }, default));
         string all = string.Join('\n', lab.Trace) + error + hypervisor + repository + lab.Options() + appliance;
         Assert.DoesNotContain("correct horse", all);
         Assert.DoesNotContain(ticket!, all);

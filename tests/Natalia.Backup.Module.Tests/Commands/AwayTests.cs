@@ -12,7 +12,10 @@ public sealed class AwayTests : IDisposable
     public AwayTests()
     {
         _profile = _scenario.Full("profile.json");
-        _scenario.Run("Get-NataliaAppliance -Name * | Set-NataliaAppliance -Repository nas; $null = Export-NataliaProfile $args[0]; Disconnect-NataliaRepository *", _profile).ThrowIfFailed();
+        _scenario.Run("Get-NataliaAppliance -Name * | Set-NataliaAppliance -Repository nas; $null = "
+            + "Export-NataliaProfile $args[0]; Disconnect-NataliaRepository *",
+            _profile)
+            .ThrowIfFailed();
         Directory.Move(_scenario.Full("offsite"), _scenario.Full("away"));
     }
 
@@ -28,10 +31,14 @@ public sealed class AwayTests : IDisposable
     [InlineData("Get-NataliaAppliance -Name * | Invoke-NataliaBackup")]
     public void The_local_backup_is_made_and_the_night_fails_at_its_end(string run)
     {
-        ScriptResult night = _night.Run($"$ErrorActionPreference = 'Stop'; $null = Import-NataliaProfile $args[0]; {run}; 'went on'", _profile);
+        ScriptResult night =
+            _night.Run($"$ErrorActionPreference = 'Stop'; $null = Import-NataliaProfile $args[0]; {run}; 'went on'",
+            _profile);
 
-        Assert.Equal(["natalia-lyon", "natalia-paris"], night.Output.Select(o => o!.Properties["ApplianceName"].Value.ToString()).Order());
-        Assert.StartsWith("RepositoryNotFound,", night.TerminatingError!.FullyQualifiedErrorId, StringComparison.Ordinal);
+        Assert.Equal(["natalia-lyon", "natalia-paris"],
+            night.Output.Select(o => o!.Properties["ApplianceName"].Value.ToString()).Order());
+        Assert.StartsWith("RepositoryNotFound,", night.TerminatingError!.FullyQualifiedErrorId,
+            StringComparison.Ordinal);
         Assert.Equal("offsite", night.TerminatingError.TargetObject.ToString());
         Assert.Contains(night.Warnings, w => w.Contains("'offsite'", StringComparison.Ordinal));
     }
@@ -41,9 +48,12 @@ public sealed class AwayTests : IDisposable
     {
         ScriptResult import = _night.Run("Import-NataliaProfile $args[0]", _profile).ThrowIfFailed();
         Assert.Equal(["offsite"], (string[])import.Value("NotConnected")!);
-        _night.Run("$ErrorActionPreference = 'Stop'; $null = Get-NataliaAppliance | Invoke-NataliaBackup -Repository nas").ThrowIfFailed();
+        _night.Run(
+            "$ErrorActionPreference = 'Stop'; $null = Get-NataliaAppliance | Invoke-NataliaBackup -Repository nas")
+            .ThrowIfFailed();
 
-        ErrorRecord error = _night.Run("Get-NataliaRestorePoint -Repository nas | Copy-NataliaRestorePoint offsite").TerminatingError!;
+        ErrorRecord error =
+            _night.Run("Get-NataliaRestorePoint -Repository nas | Copy-NataliaRestorePoint offsite").TerminatingError!;
         Assert.StartsWith("RepositoryNotFound,", error.FullyQualifiedErrorId, StringComparison.Ordinal);
         Assert.Contains(_scenario.Full("offsite"), error.Exception.Message, StringComparison.Ordinal);
         Assert.NotNull(error.Exception.InnerException);
@@ -57,7 +67,10 @@ public sealed class AwayTests : IDisposable
     [InlineData("Test-NataliaAudit", 4)]
     public void What_looks_at_everything_shows_what_is_there_and_says_what_is_missing(string script, int count)
     {
-        _night.Run("$null = Import-NataliaProfile $args[0]; $null = Get-NataliaAppliance | Invoke-NataliaBackup -Repository nas", _profile).ThrowIfFailed();
+        _night.Run("$null = Import-NataliaProfile $args[0]; $null = Get-NataliaAppliance | Invoke-NataliaBackup "
+            + "-Repository nas",
+            _profile)
+            .ThrowIfFailed();
 
         ScriptResult result = _night.Run(script);
 
@@ -73,9 +86,13 @@ public sealed class AwayTests : IDisposable
         _scenario.AddAppliance("natalia-metz", "11111111-0000-0000-0000-000000000003", seed: 3);
         _night.Run("$null = Import-NataliaProfile $args[0]", _profile).ThrowIfFailed();
 
-        Assert.Contains(_night.Run("Invoke-NataliaBackup natalia-metz").ErrorIds, id => id.StartsWith("RepositoryAmbiguous,", StringComparison.Ordinal));
-        Assert.StartsWith("RepositoryAmbiguous,", _night.Run("Optimize-NataliaRepository").ErrorIds.Single(), StringComparison.Ordinal);
-        _night.Run("Disconnect-NataliaRepository offsite; $null = Invoke-NataliaBackup natalia-metz; $null = Get-NataliaRepository").ThrowIfFailed();
+        Assert.Contains(_night.Run("Invoke-NataliaBackup natalia-metz").ErrorIds,
+            id => id.StartsWith("RepositoryAmbiguous,", StringComparison.Ordinal));
+        Assert.StartsWith("RepositoryAmbiguous,", _night.Run("Optimize-NataliaRepository").ErrorIds.Single(),
+            StringComparison.Ordinal);
+        _night.Run("Disconnect-NataliaRepository offsite; $null = Invoke-NataliaBackup natalia-metz; $null = "
+            + "Get-NataliaRepository")
+            .ThrowIfFailed();
     }
 
     [Fact]
@@ -84,7 +101,9 @@ public sealed class AwayTests : IDisposable
         _night.Run("$null = Import-NataliaProfile $args[0]", _profile).ThrowIfFailed();
         Directory.Move(_scenario.Full("away"), _scenario.Full("offsite"));
 
-        ScriptResult again = _night.Run("$null = Import-NataliaProfile $args[0]; (Get-NataliaRepository).Name", _profile).ThrowIfFailed();
+        ScriptResult again = _night.Run("$null = Import-NataliaProfile $args[0]; (Get-NataliaRepository).Name",
+            _profile)
+            .ThrowIfFailed();
 
         Assert.Empty(again.Warnings);
         Assert.Equal(["nas", "offsite"], again.Text);
@@ -96,7 +115,8 @@ public sealed class AwayTests : IDisposable
         foreach (string folder in new[] { "nas", "vms" }) Directory.Delete(_scenario.Full(folder), recursive: true);
 
         Assert.Equal(3, _night.Run("Import-NataliaProfile $args[0]", _profile).Errors.Count);
-        Assert.NotNull(_night.Run("$ErrorActionPreference = 'Stop'; Import-NataliaProfile $args[0]", _profile).TerminatingError);
+        Assert.NotNull(_night.Run("$ErrorActionPreference = 'Stop'; Import-NataliaProfile $args[0]",
+            _profile).TerminatingError);
     }
 
     [Theory]
@@ -107,13 +127,17 @@ public sealed class AwayTests : IDisposable
     {
         Directory.Move(_scenario.Full("away"), _scenario.Full("offsite"));
         string second = Directory.CreateDirectory(_scenario.Full("second")).FullName;
-        _night.Run("$null = Import-NataliaProfile $args[0]; $null = Connect-NataliaHypervisor $args[1]", _profile, second).ThrowIfFailed();
+        _night.Run("$null = Import-NataliaProfile $args[0]; $null = Connect-NataliaHypervisor $args[1]", _profile,
+            second)
+            .ThrowIfFailed();
         Directory.Delete(second);
 
         ScriptResult night = _night.Run($"$ErrorActionPreference = 'Stop'; {list} | Invoke-NataliaBackup; 'went on'");
 
         if (list != "Get-NataliaAppliance") Assert.NotNull(night.TerminatingError);
-        Assert.Equal(["natalia-lyon", "natalia-paris"], night.Output.Select(o => o!.Properties["ApplianceName"]?.Value.ToString()).Where(n => n is not null).Order());
+        Assert.Equal(["natalia-lyon", "natalia-paris"],
+            night.Output.Select(o => o!.Properties["ApplianceName"]?.Value.ToString()).Where(n => n is not null)
+                .Order());
     }
 
     [Fact]
@@ -121,7 +145,12 @@ public sealed class AwayTests : IDisposable
     {
         _night.Run("$null = Import-NataliaProfile $args[0]", _profile).ThrowIfFailed();
 
-        Assert.Equal(["caught", "natalia-paris"], _night.Run("try { Get-NataliaAppliance -Name nowhere -ErrorAction Stop } catch { 'caught' }; (Get-NataliaAppliance natalia-paris).Name").ThrowIfFailed().Text);
-        Assert.Equal("caught", _night.Run("1 | ForEach-Object { try { Get-NataliaAppliance -Name nowhere -ErrorAction Stop } catch { 'caught' } } | ForEach-Object { $_ }").Text.Single());
+        Assert.Equal(["caught", "natalia-paris"],
+            _night.Run("try { Get-NataliaAppliance -Name nowhere -ErrorAction Stop } catch { 'caught' }; "
+                + "(Get-NataliaAppliance natalia-paris).Name")
+                .ThrowIfFailed().Text);
+        Assert.Equal("caught",
+            _night.Run("1 | ForEach-Object { try { Get-NataliaAppliance -Name nowhere -ErrorAction Stop } catch { "
+                + "'caught' } } | ForEach-Object { $_ }").Text.Single());
     }
 }

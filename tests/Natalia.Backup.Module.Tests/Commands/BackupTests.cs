@@ -1,10 +1,9 @@
-using System.Management.Automation;
-
 namespace Natalia.Backup.Module.Tests.Commands;
 
 public sealed class BackupTests : IDisposable
 {
-    private const string Copy = "[System.Management.Automation.PSSerializer]::Deserialize([System.Management.Automation.PSSerializer]::Serialize(";
+    private const string Copy =
+        "[System.Management.Automation.PSSerializer]::Deserialize([System.Management.Automation.PSSerializer]::Serialize(";
 
     private readonly Scenario _scenario = new();
 
@@ -27,7 +26,8 @@ public sealed class BackupTests : IDisposable
                 """, _scenario.Full("out.raw"), _scenario.Full("out.json")).ThrowIfFailed();
 
             Assert.Equal(["True", "Passed", "300032", "natalia-paris", "natalia-paris"], result.Text);
-            Assert.Equal(File.ReadAllBytes(_scenario.Disk("natalia-paris")), File.ReadAllBytes(_scenario.Full("out.raw")));
+            Assert.Equal(File.ReadAllBytes(_scenario.Disk("natalia-paris")),
+                File.ReadAllBytes(_scenario.Full("out.raw")));
             Assert.Contains("voice", File.ReadAllText(_scenario.Full("out.json")), StringComparison.Ordinal);
         }
     }
@@ -37,9 +37,14 @@ public sealed class BackupTests : IDisposable
     {
         _scenario.WithRepository("local");
 
-        foreach (string appliance in new[] { "Get-NataliaAppliance -Name natalia-paris", $"{Copy}(Get-NataliaAppliance -Name natalia-paris)))", "'natalia-paris'", "[pscustomobject]@{ VMName = 'natalia-paris' }" })
-            Assert.Equal("natalia-paris", _scenario.Run($"{appliance} | Invoke-NataliaBackup").ThrowIfFailed().Value("ApplianceName"));
-        Assert.Equal("natalia-paris", _scenario.Run("Invoke-NataliaBackup -Appliance (Get-NataliaAppliance -Name natalia-paris)").ThrowIfFailed().Value("ApplianceName"));
+        foreach (string appliance in new[] { "Get-NataliaAppliance -Name natalia-paris",
+            $"{Copy}(Get-NataliaAppliance -Name natalia-paris)))", "'natalia-paris'",
+            "[pscustomobject]@{ VMName = 'natalia-paris' }" })
+            Assert.Equal("natalia-paris",
+                _scenario.Run($"{appliance} | Invoke-NataliaBackup").ThrowIfFailed().Value("ApplianceName"));
+        Assert.Equal("natalia-paris",
+            _scenario.Run("Invoke-NataliaBackup -Appliance (Get-NataliaAppliance -Name natalia-paris)").ThrowIfFailed()
+                .Value("ApplianceName"));
     }
 
     [Theory]
@@ -48,16 +53,21 @@ public sealed class BackupTests : IDisposable
     public void The_failure_of_one_appliance_comes_after_the_others_are_protected(string action)
     {
         _scenario.WithRepository("local");
-        _scenario.AddAppliance("natalia-brest", "11111111-0000-0000-0000-000000000003", 3, """{ "id": "a", "path": "data.raw" }, { "id": "b", "path": "more.raw" }""");
+        _scenario.AddAppliance("natalia-brest", "11111111-0000-0000-0000-000000000003", 3,
+            """{ "id": "a", "path": "data.raw" }, { "id": "b", "path": "more.raw" }""");
         File.Copy(_scenario.Disk("natalia-brest"), Path.Combine(_scenario.Appliances, "natalia-brest", "more.raw"));
         ScriptResult result = _scenario.Run($"'nix', 'natalia-*' | Invoke-NataliaBackup -ThrottleLimit 1 {action}");
 
-        Assert.Equal(["natalia-lyon", "natalia-paris"], result.Output.Select(o => (string)o!.Properties["ApplianceName"].Value).Order());
+        Assert.Equal(["natalia-lyon", "natalia-paris"],
+            result.Output.Select(o => (string)o!.Properties["ApplianceName"].Value).Order());
         Assert.Contains("ApplianceNotFound,Natalia.Backup.Commands.InvokeNataliaBackupCommand", result.ErrorIds);
         if (action.Length == 0)
         {
             Assert.Equal(["ApplianceNotFound", "DiskAmbiguous"], result.ErrorIds.Select(i => i.Split(',')[0]).Order());
-            Assert.Equal("natalia-brest", result.Errors.Single(e => e.FullyQualifiedErrorId.StartsWith("DiskAmbiguous", StringComparison.Ordinal)).TargetObject.ToString());
+            Assert.Equal("natalia-brest",
+                result.Errors.Single(
+                    e => e.FullyQualifiedErrorId.StartsWith("DiskAmbiguous",
+                        StringComparison.Ordinal)).TargetObject.ToString());
         }
         else
         {
@@ -89,15 +99,19 @@ public sealed class BackupTests : IDisposable
         Assert.Equal("two", enrolled.Value("Repository"));
         Assert.Equal("vms", enrolled.Value("Hypervisor"));
         Assert.Equal("two", _scenario.Run("Invoke-NataliaBackup natalia-paris").ThrowIfFailed().Value("Repository"));
-        Assert.Equal("two", _scenario.Run("Get-NataliaAppliance | Invoke-NataliaBackup").ThrowIfFailed().Value("Repository"));
-        Assert.Equal("one", _scenario.Run("Get-NataliaAppliance | Invoke-NataliaBackup -Repository one").ThrowIfFailed().Value("Repository"));
+        Assert.Equal("two",
+            _scenario.Run("Get-NataliaAppliance | Invoke-NataliaBackup").ThrowIfFailed().Value("Repository"));
+        Assert.Equal("one",
+            _scenario.Run("Get-NataliaAppliance | Invoke-NataliaBackup -Repository one").ThrowIfFailed()
+                .Value("Repository"));
     }
 
     [Fact]
     public void An_appliance_in_two_repositories_goes_to_both()
     {
         _scenario.WithRepository("one").WithRepository("two");
-        _scenario.Run("'one', 'two' | ForEach-Object { Set-NataliaAppliance natalia-paris -Repository $_ }").ThrowIfFailed();
+        _scenario.Run("'one', 'two' | ForEach-Object { Set-NataliaAppliance natalia-paris -Repository $_ }")
+            .ThrowIfFailed();
 
         ScriptResult result = _scenario.Run("Get-NataliaAppliance | Invoke-NataliaBackup").ThrowIfFailed();
         Assert.Equal(["one", "two"], result.Output.Select(o => (string)o!.Properties["Repository"].Value).Order());
@@ -107,17 +121,27 @@ public sealed class BackupTests : IDisposable
     public void Settings_stay_until_they_are_changed()
     {
         _scenario.WithRepository("local");
-        _scenario.AddAppliance("natalia-brest", "11111111-0000-0000-0000-000000000003", 3, """{ "id": "a", "path": "data.raw" }, { "id": "b", "path": "more.raw" }""");
+        _scenario.AddAppliance("natalia-brest", "11111111-0000-0000-0000-000000000003", 3,
+            """{ "id": "a", "path": "data.raw" }, { "id": "b", "path": "more.raw" }""");
         File.Copy(_scenario.Disk("natalia-brest"), Path.Combine(_scenario.Appliances, "natalia-brest", "more.raw"));
 
         Assert.Equal(["DiskAmbiguous"], Ids(_scenario.Run("Set-NataliaAppliance natalia-brest")));
         Assert.Equal(["DiskNotFound"], Ids(_scenario.Run("Set-NataliaAppliance natalia-brest -DataDisk c")));
-        Assert.Equal("b", _scenario.Run("Set-NataliaAppliance natalia-brest -DataDisk B -PassThru").ThrowIfFailed().Value("DataDisk"));
-        Assert.Equal("b", _scenario.Run("Set-NataliaAppliance natalia-brest -IncludeSystemDisk -PassThru").ThrowIfFailed().Value("DataDisk"));
+        Assert.Equal("b",
+            _scenario.Run("Set-NataliaAppliance natalia-brest -DataDisk B -PassThru").ThrowIfFailed()
+                .Value("DataDisk"));
+        Assert.Equal("b",
+            _scenario.Run("Set-NataliaAppliance natalia-brest -IncludeSystemDisk -PassThru").ThrowIfFailed()
+                .Value("DataDisk"));
 
-        ScriptResult point = _scenario.Run("(Get-NataliaAppliance | Invoke-NataliaBackup).Disks | ForEach-Object DiskId").ThrowIfFailed();
+        ScriptResult point =
+            _scenario.Run("(Get-NataliaAppliance | Invoke-NataliaBackup).Disks | ForEach-Object DiskId")
+            .ThrowIfFailed();
         Assert.Equal(["b", "a"], point.Text);
-        Assert.Equal(["b"], _scenario.Run("(Invoke-NataliaBackup natalia-brest -IncludeSystemDisk:$false).Disks | ForEach-Object DiskId").ThrowIfFailed().Text);
+        Assert.Equal(["b"],
+            _scenario.Run(
+                "(Invoke-NataliaBackup natalia-brest -IncludeSystemDisk:$false).Disks | ForEach-Object DiskId")
+                .ThrowIfFailed().Text);
     }
 
     [Fact]
@@ -128,7 +152,8 @@ public sealed class BackupTests : IDisposable
         Directory.Delete(Path.Combine(_scenario.Appliances, "natalia-paris"), recursive: true);
 
         Assert.Equal(["natalia-lyon", "natalia-paris"], _scenario.Run("Get-NataliaAppliance").ThrowIfFailed().Text);
-        Assert.Equal(["natalia-lyon", "natalia-paris"], _scenario.Run("Get-NataliaAppliance | Get-NataliaAppliance").ThrowIfFailed().Text);
+        Assert.Equal(["natalia-lyon", "natalia-paris"],
+            _scenario.Run("Get-NataliaAppliance | Get-NataliaAppliance").ThrowIfFailed().Text);
         ScriptResult result = _scenario.Run("Get-NataliaAppliance | Invoke-NataliaBackup");
         Assert.Equal("natalia-lyon", result.Value("ApplianceName"));
         Assert.Equal(["ApplianceNotFound"], Ids(result));
@@ -141,8 +166,11 @@ public sealed class BackupTests : IDisposable
         _scenario.WithRepository("local").BackUp();
         string id = (string)_scenario.Run("(Get-NataliaAppliance -Name natalia-paris).ApplianceId").Single.BaseObject;
 
-        Assert.Equal(id, _scenario.Run("Invoke-NataliaBackup natalia-lyon -ApplianceId $args[0]", id).ThrowIfFailed().Value("ApplianceId"));
-        Assert.Equal(["ApplianceAmbiguous"], Ids(_scenario.Run("Invoke-NataliaBackup natalia-* -ApplianceId $args[0]", id)));
+        Assert.Equal(id,
+            _scenario.Run("Invoke-NataliaBackup natalia-lyon -ApplianceId $args[0]", id).ThrowIfFailed()
+                .Value("ApplianceId"));
+        Assert.Equal(["ApplianceAmbiguous"],
+            Ids(_scenario.Run("Invoke-NataliaBackup natalia-* -ApplianceId $args[0]", id)));
     }
 
     [Fact]

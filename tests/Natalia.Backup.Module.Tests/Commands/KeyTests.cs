@@ -1,4 +1,3 @@
-using System.Management.Automation;
 using System.Text.RegularExpressions;
 
 namespace Natalia.Backup.Module.Tests.Commands;
@@ -7,7 +6,10 @@ public sealed class KeyTests : IDisposable
 {
     private readonly Scenario _scenario = new();
 
-    public KeyTests() => _scenario.Run("$null = New-NataliaRepository $args[0] -Password $args[1]", _scenario.Full("safe"), Scenario.Password("first one")).ThrowIfFailed();
+    public KeyTests() =>
+        _scenario.Run("$null = New-NataliaRepository $args[0] -Password $args[1]", _scenario.Full("safe"),
+            Scenario.Password("first one"))
+            .ThrowIfFailed();
 
     public void Dispose() => _scenario.Dispose();
 
@@ -27,23 +29,32 @@ public sealed class KeyTests : IDisposable
         Assert.Equal(["LastKeySlot"], Errors("Remove-NataliaRepositoryKey -Name 'IN THE SAFE' -Confirm:$false"));
 
         _scenario.Run("Disconnect-NataliaRepository safe").ThrowIfFailed();
-        Assert.Equal(["WrongPassword"], Errors("Connect-NataliaRepository $args[0] -Password $args[1]", _scenario.Full("safe"), Scenario.Password("first one")));
-        _scenario.Run("Connect-NataliaRepository $args[0] -Password $args[1]", _scenario.Full("safe"), Scenario.Password("second one")).ThrowIfFailed();
+        Assert.Equal(["WrongPassword"],
+            Errors("Connect-NataliaRepository $args[0] -Password $args[1]", _scenario.Full("safe"),
+                Scenario.Password("first one")));
+        _scenario.Run("Connect-NataliaRepository $args[0] -Password $args[1]", _scenario.Full("safe"),
+            Scenario.Password("second one"))
+            .ThrowIfFailed();
     }
 
     [Fact]
     public void WhatIf_adds_and_removes_nothing_and_wrong_names_are_errors_of_their_own()
     {
         IReadOnlyList<string> before = _scenario.Everything();
-        Assert.Empty(_scenario.Run("Add-NataliaRepositoryKey -NewPassword $args[0] -WhatIf; Get-NataliaRepositoryKey | Remove-NataliaRepositoryKey -WhatIf", Scenario.Password("x")).ThrowIfFailed().Output);
+        Assert.Empty(_scenario.Run("Add-NataliaRepositoryKey -NewPassword $args[0] -WhatIf; Get-NataliaRepositoryKey "
+            + "| Remove-NataliaRepositoryKey -WhatIf",
+            Scenario.Password("x"))
+            .ThrowIfFailed().Output);
         Assert.Equal(2, _scenario.Session.Host.Text.Split("What if:").Length - 1);
         Assert.Equal(before, _scenario.Everything());
 
         Assert.Equal(["KeySlotNotFound"], Errors("Remove-NataliaRepositoryKey -Name nix -Confirm:$false"));
         Assert.Equal(["KeySlotNotFound"], Errors("Remove-NataliaRepositoryKey 0123456789abcdef -Confirm:$false"));
-        Assert.Equal(["PasswordRequired"], Errors("Add-NataliaRepositoryKey -NewPassword $args[0]", Scenario.Password("")));
+        Assert.Equal(["PasswordRequired"],
+            Errors("Add-NataliaRepositoryKey -NewPassword $args[0]", Scenario.Password("")));
         Assert.Equal(["ParameterArgumentTransformationError"], Errors("Add-NataliaRepositoryKey -NewPassword secret"));
-        Assert.Equal(["ParameterArgumentValidationError"], Errors("Add-NataliaRepositoryKey -NewPassword $args[0] -Name \"a`nb\"", Scenario.Password("x")));
+        Assert.Equal(["ParameterArgumentValidationError"],
+            Errors("Add-NataliaRepositoryKey -NewPassword $args[0] -Name \"a`nb\"", Scenario.Password("x")));
     }
 
     [Fact]
@@ -53,8 +64,10 @@ public sealed class KeyTests : IDisposable
 
         Assert.Single(_scenario.Run("Get-NataliaRepositoryKey").ThrowIfFailed().Output);
         Assert.Equal(["RepositoryNotEncrypted"], Errors("Get-NataliaRepositoryKey -Repository open"));
-        Assert.Equal(["RepositoryNotEncrypted"], Errors("Add-NataliaRepositoryKey -Repository open -NewPassword $args[0]", Scenario.Password("x")));
-        Assert.Equal(["RepositoryAmbiguous"], Errors("Add-NataliaRepositoryKey -NewPassword $args[0]", Scenario.Password("x")));
+        Assert.Equal(["RepositoryNotEncrypted"],
+            Errors("Add-NataliaRepositoryKey -Repository open -NewPassword $args[0]", Scenario.Password("x")));
+        Assert.Equal(["RepositoryAmbiguous"],
+            Errors("Add-NataliaRepositoryKey -NewPassword $args[0]", Scenario.Password("x")));
     }
 
     [Fact]
@@ -64,12 +77,17 @@ public sealed class KeyTests : IDisposable
         string id = new('a', 32);
         File.WriteAllText(Path.Combine(_scenario.Full("safe"), "keys", id), "somebody else's");
 
-        ScriptResult result = _scenario.Run("$null = Connect-NataliaRepository $args[0] -Password $args[1]", _scenario.Full("safe"), Scenario.Password("first one")).ThrowIfFailed();
+        ScriptResult result = _scenario.Run("$null = Connect-NataliaRepository $args[0] -Password $args[1]",
+            _scenario.Full("safe"), Scenario.Password("first one"))
+            .ThrowIfFailed();
         Assert.Contains(id, Assert.Single(result.Warnings));
-        Assert.Equal(["False"], _scenario.Run("[string](Get-NataliaRepositoryKey | Where-Object KeyId -eq $args[0]).IsWhole", id).ThrowIfFailed().Text);
+        Assert.Equal(["False"],
+            _scenario.Run("[string](Get-NataliaRepositoryKey | Where-Object KeyId -eq $args[0]).IsWhole", id)
+                .ThrowIfFailed().Text);
         _scenario.Run("Remove-NataliaRepositoryKey $args[0] -Confirm:$false", id).ThrowIfFailed();
         Assert.Equal(["True"], _scenario.Run("[string](Test-NataliaRepository -Quiet)").ThrowIfFailed().Text);
     }
 
-    private IReadOnlyList<string> Errors(string script, params object?[] arguments) => [.. _scenario.Run(script, arguments).ErrorIds.Select(i => i.Split(',')[0])];
+    private IReadOnlyList<string> Errors(string script, params object?[] arguments) =>
+        [.. _scenario.Run(script, arguments).ErrorIds.Select(i => i.Split(',')[0])];
 }

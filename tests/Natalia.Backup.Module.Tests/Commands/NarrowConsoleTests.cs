@@ -31,20 +31,28 @@ public sealed class NarrowConsoleTests : IDisposable
     public void A_copy_is_told_from_its_original_and_a_policy_is_shown_whole()
     {
         _scenario.WithRepository("nas").BackUp();
-        _scenario.WithRepository("offsite").Run("$null = Get-NataliaRestorePoint -Repository nas | Copy-NataliaRestorePoint offsite").ThrowIfFailed();
+        _scenario.WithRepository("offsite")
+            .Run("$null = Get-NataliaRestorePoint -Repository nas | Copy-NataliaRestorePoint offsite").ThrowIfFailed();
         string points = Render("Get-NataliaRestorePoint");
         Assert.Matches(@"natalia-paris .* Full +nas ", points);
         Assert.Matches(@"natalia-paris .* Full +offsite ", points);
-        Assert.Equal(["False", "False"], _scenario.Run("Get-NataliaRestorePoint | ForEach-Object IsEncrypted | ForEach-Object ToString").Text);
+        Assert.Equal(["False", "False"],
+            _scenario.Run("Get-NataliaRestorePoint | ForEach-Object IsEncrypted | ForEach-Object ToString").Text);
 
-        _scenario.Run("Set-NataliaRetention natalia-paris -Repository nas -Last 4 -Daily 7 -Weekly 4 -Monthly 3 -Yearly 2 -TimeZone Europe/Paris -Force").ThrowIfFailed();
-        string words = string.Join(' ', Render("Get-NataliaRetention natalia-paris -Repository nas").Split((char[])[' ', '\n', '\r'], StringSplitOptions.RemoveEmptyEntries));
-        foreach (string rule in new[] { "last 4", "daily 7", "weekly 4", "monthly 3", "yearly 2", "Europe/Paris" }) Assert.Contains(rule, words, StringComparison.Ordinal);
+        _scenario.Run("Set-NataliaRetention natalia-paris -Repository nas -Last 4 -Daily 7 -Weekly 4 -Monthly 3 "
+            + "-Yearly 2 -TimeZone Europe/Paris -Force")
+            .ThrowIfFailed();
+        string words = string.Join(' ',
+            Render("Get-NataliaRetention natalia-paris -Repository nas")
+                .Split((char[])[' ', '\n', '\r'], StringSplitOptions.RemoveEmptyEntries));
+        foreach (string rule in new[] { "last 4", "daily 7", "weekly 4", "monthly 3", "yearly 2", "Europe/Paris" })
+            Assert.Contains(rule, words, StringComparison.Ordinal);
     }
 
     private string Render(string script)
     {
-        string text = System.Text.RegularExpressions.Regex.Replace(_scenario.Session.Render(script), "\x1b\\[[0-9;]*m", "");
+        string text = System.Text.RegularExpressions.Regex.Replace(_scenario.Session.Render(script), "\x1b\\[[0-9;]*m",
+            "");
         Assert.All(text.Split('\n'), line => Assert.InRange(line.TrimEnd('\r').Length, 0, 80));
         return text;
     }

@@ -16,15 +16,18 @@ public sealed class NothingLostTests : IDisposable
         Assert.StartsWith("NothingEnrolled,", list.ErrorIds.Single(), StringComparison.Ordinal);
         Assert.Equal(ErrorCategory.ObjectNotFound, list.Errors.Single().CategoryInfo.Category);
 
-        ScriptResult night = _scenario.Run("$ErrorActionPreference = 'Stop'; Get-NataliaAppliance | Invoke-NataliaBackup; 'went on'");
+        ScriptResult night =
+            _scenario.Run("$ErrorActionPreference = 'Stop'; Get-NataliaAppliance | Invoke-NataliaBackup; 'went on'");
         Assert.Empty(night.Output);
         Assert.StartsWith("NothingEnrolled,", night.TerminatingError!.FullyQualifiedErrorId, StringComparison.Ordinal);
 
         _scenario.Run("Set-NataliaAppliance natalia-paris -Repository local").ThrowIfFailed();
         Assert.Single(_scenario.Run("Get-NataliaAppliance").ThrowIfFailed().Output);
         Directory.CreateDirectory(_scenario.Full("others"));
-        _scenario.Run("$null = Connect-NataliaHypervisor $args[0] -Name others", _scenario.Full("others")).ThrowIfFailed();
-        Assert.StartsWith("NothingEnrolled,", _scenario.Run("Get-NataliaAppliance -Hypervisor others").ErrorIds.Single(), StringComparison.Ordinal);
+        _scenario.Run("$null = Connect-NataliaHypervisor $args[0] -Name others", _scenario.Full("others"))
+            .ThrowIfFailed();
+        Assert.StartsWith("NothingEnrolled,",
+            _scenario.Run("Get-NataliaAppliance -Hypervisor others").ErrorIds.Single(), StringComparison.Ordinal);
     }
 
     [Theory]
@@ -51,23 +54,29 @@ public sealed class NothingLostTests : IDisposable
 
     [Fact]
     public void A_removal_without_input_is_done() =>
-        _scenario.Run("Get-NataliaRestorePoint | Where-Object IsProtected | Remove-NataliaRestorePoint -Confirm:$false").ThrowIfFailed();
+        _scenario.Run("Get-NataliaRestorePoint | Where-Object IsProtected | Remove-NataliaRestorePoint -Confirm:$false")
+            .ThrowIfFailed();
 
     [Fact]
     public void Quiet_is_one_Boolean_for_the_whole_pipeline()
     {
         _scenario.BackUp();
         _scenario.BackUp("natalia-lyon");
-        Assert.Equal(["True"], _scenario.Run("Get-NataliaRestorePoint | Test-NataliaRestorePoint -Quiet").ThrowIfFailed().Text);
+        Assert.Equal(["True"],
+            _scenario.Run("Get-NataliaRestorePoint | Test-NataliaRestorePoint -Quiet").ThrowIfFailed().Text);
         _scenario.WithRepository("second");
         Assert.Equal(["True"], _scenario.Run("Test-NataliaRepository -Full -Quiet").ThrowIfFailed().Text);
         Assert.Equal(["True"], _scenario.Run("Get-NataliaRepository | Test-NataliaAudit -Quiet").ThrowIfFailed().Text);
 
         _scenario.Damage("local", "natalia-lyon");
 
-        Assert.Equal(["False"], _scenario.Run("Get-NataliaRestorePoint | Test-NataliaRestorePoint -Quiet").ThrowIfFailed().Text);
-        Assert.Equal(["False"], _scenario.Run("Get-NataliaRepository | Test-NataliaRepository -Full -Quiet").ThrowIfFailed().Text);
-        Assert.Equal("damaged", _scenario.Run("if (-not (Get-NataliaRestorePoint | Test-NataliaRestorePoint -Quiet)) { 'damaged' }").ThrowIfFailed().Text.Single());
+        Assert.Equal(["False"],
+            _scenario.Run("Get-NataliaRestorePoint | Test-NataliaRestorePoint -Quiet").ThrowIfFailed().Text);
+        Assert.Equal(["False"],
+            _scenario.Run("Get-NataliaRepository | Test-NataliaRepository -Full -Quiet").ThrowIfFailed().Text);
+        Assert.Equal("damaged",
+            _scenario.Run("if (-not (Get-NataliaRestorePoint | Test-NataliaRestorePoint -Quiet)) { 'damaged' }")
+                .ThrowIfFailed().Text.Single());
     }
 
     [Fact]
@@ -85,15 +94,19 @@ public sealed class NothingLostTests : IDisposable
     {
         string[] points = [_scenario.BackUp(), _scenario.BackUp(), _scenario.BackUp()];
 
-        ScriptResult all = _scenario.Run("Get-NataliaRetentionPlan -Last 2 | Remove-NataliaRestorePoint -Confirm:$false");
+        ScriptResult all =
+            _scenario.Run("Get-NataliaRetentionPlan -Last 2 | Remove-NataliaRestorePoint -Confirm:$false");
         Assert.Equal(2, all.Errors.Count);
         Assert.All(all.ErrorIds, id => Assert.StartsWith("InputRefused,", id, StringComparison.Ordinal));
         Assert.Equal(points[1..].Order(), _scenario.Run("(Get-NataliaRestorePoint).RestorePointId").Text.Order());
 
         // As a row comes back from a file or a job.
-        foreach (string row in new[] { "[pscustomobject]@{ RestorePointId = $_.RestorePointId; Action = \"$($_.Action)\" }", "[System.Management.Automation.PSSerializer]::Deserialize([System.Management.Automation.PSSerializer]::Serialize($_))" })
+        foreach (string row in new[] {
+            "[pscustomobject]@{ RestorePointId = $_.RestorePointId; Action = \"$($_.Action)\" }",
+            "[System.Management.Automation.PSSerializer]::Deserialize([System.Management.Automation.PSSerializer]::Serialize($_))" })
         {
-            ScriptResult refused = _scenario.Run($"Get-NataliaRetentionPlan -Last 9 | ForEach-Object {{ {row} }} | Remove-NataliaRestorePoint -Confirm:$false");
+            ScriptResult refused = _scenario.Run($"Get-NataliaRetentionPlan -Last 9 | ForEach-Object {{ {row} }} | "
+                + "Remove-NataliaRestorePoint -Confirm:$false");
             Assert.Equal(2, refused.Errors.Count);
             Assert.All(refused.ErrorIds, id => Assert.StartsWith("InputRefused,", id, StringComparison.Ordinal));
         }
@@ -104,10 +117,12 @@ public sealed class NothingLostTests : IDisposable
     [InlineData("Get-NataliaRestorePoint | Test-NataliaRestorePoint | Remove-NataliaRestorePoint -Confirm:$false")]
     [InlineData("Get-NataliaAuditRecord natalia-paris | Remove-NataliaRestorePoint -Confirm:$false")]
     [InlineData("Get-NataliaAuditRecord natalia-paris | Unprotect-NataliaRestorePoint -Reason x")]
-    [InlineData("Get-NataliaAuditRecord natalia-paris | ForEach-Object { [pscustomobject]@{ RestorePointId = $_.RestorePointId; RecordHash = $_.RecordHash } } | Remove-NataliaRestorePoint -Confirm:$false")]
+    [InlineData("Get-NataliaAuditRecord natalia-paris | ForEach-Object { [pscustomobject]@{ RestorePointId = "
+        + "$_.RestorePointId; RecordHash = $_.RecordHash } } | Remove-NataliaRestorePoint -Confirm:$false")]
     [InlineData("Get-NataliaRetentionPlan -Last 1 | Invoke-NataliaRetention")]
     [InlineData("Get-NataliaAuditRecord natalia-paris | Set-NataliaRetention -Last 1 -Force")]
-    [InlineData("Get-NataliaRestorePoint -Latest | Export-NataliaDisk -Destination $args[0] | Remove-NataliaRestorePoint -Confirm:$false")]
+    [InlineData("Get-NataliaRestorePoint -Latest | Export-NataliaDisk -Destination $args[0] | "
+        + "Remove-NataliaRestorePoint -Confirm:$false")]
     public void What_only_tells_of_points_and_appliances_is_refused_by_what_changes_them(string script)
     {
         _scenario.BackUp();
@@ -127,7 +142,9 @@ public sealed class NothingLostTests : IDisposable
         _scenario.BackUp();
         _scenario.BackUp();
 
-        _scenario.Run("[pscustomobject]@{ RestorePointId = (Get-NataliaRestorePoint)[-1].RestorePointId } | Remove-NataliaRestorePoint -Confirm:$false").ThrowIfFailed();
+        _scenario.Run("[pscustomobject]@{ RestorePointId = (Get-NataliaRestorePoint)[-1].RestorePointId } | "
+            + "Remove-NataliaRestorePoint -Confirm:$false")
+            .ThrowIfFailed();
         _scenario.Run("(Get-NataliaRestorePoint)[-1] | Remove-NataliaRestorePoint -Confirm:$false").ThrowIfFailed();
 
         Assert.Single(_scenario.Run("Get-NataliaRestorePoint").Output);
@@ -141,7 +158,8 @@ public sealed class NothingLostTests : IDisposable
         _scenario.Run("$null = Get-NataliaRestorePoint | Copy-NataliaRestorePoint offsite").ThrowIfFailed();
         _scenario.BackUp(more: "-Repository local");
 
-        Assert.Equal(["local", "offsite"], _scenario.Run("(Get-NataliaRestorePoint -Latest).Repository").ThrowIfFailed().Text.Order());
+        Assert.Equal(["local", "offsite"],
+            _scenario.Run("(Get-NataliaRestorePoint -Latest).Repository").ThrowIfFailed().Text.Order());
         Assert.Single(_scenario.Run("Get-NataliaRestorePoint -Latest -Repository offsite").ThrowIfFailed().Output);
     }
 
@@ -155,17 +173,30 @@ public sealed class NothingLostTests : IDisposable
 
         foreach (string name in new[] { "web[01]", "WEB[01]", "web0", "x[unclosed", "IP [a-Z=2017-07]" })
         {
-            Assert.Equal(name, _scenario.Run("Get-NataliaAppliance -Name $args[0]", name).ThrowIfFailed().Value("Name")?.ToString(), ignoreCase: true);
-            Assert.Equal(name, _scenario.Run("Invoke-NataliaBackup -Appliance $args[0]", name).ThrowIfFailed().Value("ApplianceName")?.ToString(), ignoreCase: true);
+            Assert.Equal(name,
+                _scenario.Run("Get-NataliaAppliance -Name $args[0]", name).ThrowIfFailed().Value("Name")?.ToString(),
+                ignoreCase: true);
+            Assert.Equal(name,
+                _scenario.Run("Invoke-NataliaBackup -Appliance $args[0]", name).ThrowIfFailed()
+                    .Value("ApplianceName")?.ToString(),
+                ignoreCase: true);
         }
         Assert.Equal(2, _scenario.Run("Get-NataliaRestorePoint -Appliance 'web[01]'").ThrowIfFailed().Output.Count);
         Assert.Single(_scenario.Run("Get-NataliaRestorePoint -Appliance web0").ThrowIfFailed().Output);
-        Assert.Equal(["web[01]"], _scenario.Run("(Get-NataliaRetention -Appliance 'web[01]').ApplianceName").ThrowIfFailed().Text);
-        Assert.Equal(["web[01]"], _scenario.Run("(Get-NataliaRetentionPlan -Appliance 'web[01]').ApplianceName").ThrowIfFailed().Text.Distinct());
-        Assert.Equal(["web[01]"], _scenario.Run("(Get-NataliaAuditRecord 'web[01]').ApplianceName").ThrowIfFailed().Text.Distinct());
-        Assert.Equal(["web[01]"], _scenario.Run("(Optimize-NataliaRepository -Appliance 'web[01]').ApplianceName").ThrowIfFailed().Text);
+        Assert.Equal(["web[01]"],
+            _scenario.Run("(Get-NataliaRetention -Appliance 'web[01]').ApplianceName").ThrowIfFailed().Text);
+        Assert.Equal(["web[01]"],
+            _scenario.Run("(Get-NataliaRetentionPlan -Appliance 'web[01]').ApplianceName")
+                .ThrowIfFailed().Text.Distinct());
+        Assert.Equal(["web[01]"],
+            _scenario.Run("(Get-NataliaAuditRecord 'web[01]').ApplianceName").ThrowIfFailed().Text.Distinct());
+        Assert.Equal(["web[01]"],
+            _scenario.Run("(Optimize-NataliaRepository -Appliance 'web[01]').ApplianceName").ThrowIfFailed().Text);
         // A row of a list names word for word, too.
-        Assert.Equal(["web[01]"], _scenario.Run("[pscustomobject]@{ VMName = 'web[01]' } | Invoke-NataliaBackup | ForEach-Object ApplianceName").ThrowIfFailed().Text);
+        Assert.Equal(["web[01]"],
+            _scenario.Run(
+                "[pscustomobject]@{ VMName = 'web[01]' } | Invoke-NataliaBackup | ForEach-Object ApplianceName")
+                .ThrowIfFailed().Text);
         Assert.Equal(["web0", "web[01]"], _scenario.Run("(Get-NataliaAppliance -Name web*).Name").ThrowIfFailed().Text);
     }
 
@@ -175,7 +206,8 @@ public sealed class NothingLostTests : IDisposable
     public void A_pattern_that_cannot_be_is_an_error_of_that_argument_alone(string name)
     {
         _scenario.BackUp();
-        foreach (string command in new[] { "Get-NataliaAppliance -Name", "Get-NataliaRestorePoint -Appliance", "Get-NataliaRetention -Appliance", "Get-NataliaAuditRecord -Appliance", "Invoke-NataliaBackup -Appliance" })
+        foreach (string command in new[] { "Get-NataliaAppliance -Name", "Get-NataliaRestorePoint -Appliance",
+            "Get-NataliaRetention -Appliance", "Get-NataliaAuditRecord -Appliance", "Invoke-NataliaBackup -Appliance" })
         {
             ScriptResult result = _scenario.Run($"{command} $args[0], natalia-paris", name);
             Assert.StartsWith("NamePatternInvalid,", result.ErrorIds.Single(), StringComparison.Ordinal);

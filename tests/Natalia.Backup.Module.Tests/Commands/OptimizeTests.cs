@@ -1,4 +1,5 @@
 using System.Management.Automation;
+using System.Security;
 using System.Text.RegularExpressions;
 
 namespace Natalia.Backup.Module.Tests.Commands;
@@ -19,7 +20,8 @@ public sealed class OptimizeTests : IDisposable
         Assert.Equal(1, early.Value("WaitingPoints"));
         Assert.Equal(0, early.Value("ForgottenPoints"));
 
-        ScriptResult late = _scenario.Run("Optimize-NataliaRepository local -Appliance NATALIA-p* -GraceHours 0 -Force").ThrowIfFailed();
+        ScriptResult late = _scenario.Run("Optimize-NataliaRepository local -Appliance NATALIA-p* -GraceHours 0 -Force")
+            .ThrowIfFailed();
         Assert.Equal("natalia-paris", late.Value("ApplianceName"));
         Assert.Equal("local", late.Value("Repository"));
         Assert.Equal(1, late.Value("ForgottenPoints"));
@@ -28,7 +30,8 @@ public sealed class OptimizeTests : IDisposable
         Assert.InRange(Size(), before - freed, before - freed + 5_000);
         Assert.DoesNotContain(first, _scenario.Run("Get-NataliaRestorePoint | ForEach-Object RestorePointId").Text);
         Assert.Equal("True", _scenario.Run("Test-NataliaRepository -Full -Quiet").ThrowIfFailed().Text[0]);
-        Assert.Equal(["True"], _scenario.Run("Get-NataliaRestorePoint | Test-NataliaRestorePoint -Quiet").ThrowIfFailed().Text);
+        Assert.Equal(["True"],
+            _scenario.Run("Get-NataliaRestorePoint | Test-NataliaRestorePoint -Quiet").ThrowIfFailed().Text);
     }
 
     [Fact]
@@ -57,20 +60,28 @@ public sealed class OptimizeTests : IDisposable
         _scenario.BackUp();
         _scenario.BackUp("natalia-lyon");
 
-        ScriptResult result = _scenario.Run("Get-NataliaRepository | Optimize-NataliaRepository -Appliance natalia-metz, natalia-*");
-        Assert.Equal(["natalia-lyon", "natalia-paris"], result.Output.Select(o => (string)o!.Properties["ApplianceName"].Value));
+        ScriptResult result =
+            _scenario.Run("Get-NataliaRepository | Optimize-NataliaRepository -Appliance natalia-metz, natalia-*");
+        Assert.Equal(["natalia-lyon", "natalia-paris"],
+            result.Output.Select(o => (string)o!.Properties["ApplianceName"].Value));
         Assert.StartsWith("ApplianceNotFound,", result.ErrorIds.Single(), StringComparison.Ordinal);
         _scenario.WithRepository("other");
-        Assert.StartsWith("RepositoryAmbiguous,", _scenario.Run("Optimize-NataliaRepository").ErrorIds.Single(), StringComparison.Ordinal);
+        Assert.StartsWith("RepositoryAmbiguous,", _scenario.Run("Optimize-NataliaRepository").ErrorIds.Single(),
+            StringComparison.Ordinal);
     }
 
     [Fact]
     public void A_session_without_the_password_cannot_optimize()
     {
-        var password = Scenario.Password("correct horse");
-        _scenario.Run("$null = New-NataliaRepository $args[0] -Password $args[1]; Invoke-NataliaBackup natalia-paris -Repository safe; Disconnect-NataliaRepository safe", _scenario.Full("safe"), password).ThrowIfFailed();
+        SecureString password = Scenario.Password("correct horse");
+        _scenario.Run("$null = New-NataliaRepository $args[0] -Password $args[1]; Invoke-NataliaBackup natalia-paris "
+            + "-Repository safe; Disconnect-NataliaRepository safe",
+            _scenario.Full("safe"), password)
+            .ThrowIfFailed();
 
-        ScriptResult result = _scenario.Run("Connect-NataliaRepository $args[0] -AuditOnly | Optimize-NataliaRepository", _scenario.Full("safe"));
+        ScriptResult result =
+            _scenario.Run("Connect-NataliaRepository $args[0] -AuditOnly | Optimize-NataliaRepository",
+            _scenario.Full("safe"));
         Assert.StartsWith("PasswordRequired,", result.ErrorIds.Single(), StringComparison.Ordinal);
     }
 
@@ -78,7 +89,8 @@ public sealed class OptimizeTests : IDisposable
     public void The_table_shows_sizes_for_people()
     {
         Removed();
-        string text = Regex.Replace(_scenario.Session.Render("Optimize-NataliaRepository -GraceHours 0 -Force"), "\x1b\\[[0-9;]*m", "");
+        string text = Regex.Replace(_scenario.Session.Render("Optimize-NataliaRepository -GraceHours 0 -Force"),
+            "\x1b\\[[0-9;]*m", "");
 
         Assert.True(Regex.IsMatch(text, @"natalia-paris +local +2\d\d KiB +0 B +\d+ B +1 +0 +1 +0"), text);
         Assert.All(text.Split('\n'), line => Assert.InRange(line.TrimEnd('\r').Length, 0, 120));
@@ -89,10 +101,13 @@ public sealed class OptimizeTests : IDisposable
     {
         Removed();
         _scenario.BackUp();
-        string manifest = Directory.EnumerateFiles(_scenario.Full("local"), "*", SearchOption.AllDirectories).Where(f => Path.GetFileName(Path.GetDirectoryName(f)) == "points").OrderBy(Path.GetFileName, StringComparer.Ordinal).ElementAt(1);
+        string manifest = Directory.EnumerateFiles(_scenario.Full("local"), "*", SearchOption.AllDirectories)
+            .Where(f => Path.GetFileName(Path.GetDirectoryName(f)) == "points")
+            .OrderBy(Path.GetFileName, StringComparer.Ordinal).ElementAt(1);
         File.Move(manifest, _scenario.Full("aside"));
         ScriptResult result = _scenario.Run("Optimize-NataliaRepository -GraceHours 0 -Force").ThrowIfFailed();
-        Assert.StartsWith("natalia-paris: The manifest of a point is missing.", Assert.Single(result.Warnings), StringComparison.Ordinal);
+        Assert.StartsWith("natalia-paris: The manifest of a point is missing.", Assert.Single(result.Warnings),
+            StringComparison.Ordinal);
         Assert.EndsWith((string)result.Value("Reason")!, result.Warnings[0], StringComparison.Ordinal);
         File.Move(_scenario.Full("aside"), manifest);
         result = _scenario.Run("Optimize-NataliaRepository -GraceHours 0 -Force").ThrowIfFailed();
@@ -112,5 +127,6 @@ public sealed class OptimizeTests : IDisposable
         return first;
     }
 
-    private long Size() => new DirectoryInfo(_scenario.Full("local")).EnumerateFiles("*", SearchOption.AllDirectories).Sum(f => f.Length);
+    private long Size() =>
+        new DirectoryInfo(_scenario.Full("local")).EnumerateFiles("*", SearchOption.AllDirectories).Sum(f => f.Length);
 }

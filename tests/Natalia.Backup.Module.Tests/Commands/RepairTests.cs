@@ -1,4 +1,3 @@
-using System.Management.Automation;
 using System.Text.RegularExpressions;
 
 namespace Natalia.Backup.Module.Tests.Commands;
@@ -14,21 +13,28 @@ public sealed class RepairTests : IDisposable
     {
         string point = Damaged();
         IReadOnlyList<string> before = _scenario.Everything();
-        ScriptResult looked = _scenario.Run("Repair-NataliaRepository local -Full -WhatIf -WarningAction SilentlyContinue").ThrowIfFailed();
+        ScriptResult looked =
+            _scenario.Run("Repair-NataliaRepository local -Full -WhatIf -WarningAction SilentlyContinue")
+            .ThrowIfFailed();
         Assert.Equal("PointsLost", $"{looked.Value("Outcome")}");
         Assert.Equal(true, looked.Value("IsWhatIf"));
         Assert.Equal(before, _scenario.Everything());
 
-        ScriptResult done = _scenario.Run("$global:report = Repair-NataliaRepository -Full -WarningVariable warnings; $global:count = $warnings.Count; $global:report").ThrowIfFailed();
+        ScriptResult done = _scenario.Run("$global:report = Repair-NataliaRepository -Full -WarningVariable warnings; "
+            + "$global:count = $warnings.Count; $global:report")
+            .ThrowIfFailed();
         Assert.Equal("local", done.Value("Repository"));
         Assert.Equal(1, done.Value("LostPoints"));
         Assert.Equal("1", _scenario.Run("$global:count").Text[0]);
-        Assert.Equal([point], _scenario.Run("Get-NataliaRestorePoint | Where-Object Verification -eq Failed | ForEach-Object RestorePointId").Text);
+        Assert.Equal([point],
+            _scenario.Run(
+                "Get-NataliaRestorePoint | Where-Object Verification -eq Failed | ForEach-Object RestorePointId").Text);
         Assert.Contains("DAMAGED", _scenario.Session.Render("Get-NataliaRestorePoint"), StringComparison.Ordinal);
 
         string healed = _scenario.BackUp();
         Assert.Equal("True", _scenario.Run("Test-NataliaRestorePoint $args[0] -Quiet", healed).ThrowIfFailed().Text[0]);
-        ScriptResult givenUp = _scenario.Run("Repair-NataliaRepository -Full -RemoveLost -Confirm:$false").ThrowIfFailed();
+        ScriptResult givenUp = _scenario.Run("Repair-NataliaRepository -Full -RemoveLost -Confirm:$false")
+            .ThrowIfFailed();
         Assert.Equal(1, givenUp.Value("RemovedPoints"));
         Assert.Equal([healed], _scenario.Run("Get-NataliaRestorePoint | ForEach-Object RestorePointId").Text);
         Assert.Equal("True", _scenario.Run("Test-NataliaRepository -Full -Quiet").ThrowIfFailed().Text[0]);
@@ -39,12 +45,19 @@ public sealed class RepairTests : IDisposable
     public void What_is_left_of_a_damaged_point_is_exported_when_loss_is_allowed()
     {
         string point = Damaged();
-        Assert.StartsWith("BlockDamaged,", _scenario.Run("Export-NataliaDisk -RestorePointId $args[0] -Destination $args[1]", point, _scenario.Full("a.raw")).ErrorIds.Single(), StringComparison.Ordinal);
+        Assert.StartsWith("BlockDamaged,",
+            _scenario.Run("Export-NataliaDisk -RestorePointId $args[0] -Destination $args[1]", point,
+                _scenario.Full("a.raw")).ErrorIds.Single(),
+            StringComparison.Ordinal);
         Assert.False(File.Exists(_scenario.Full("a.raw")));
-        ScriptResult result = _scenario.Run("Export-NataliaDisk -RestorePointId $args[0] -Destination $args[1] -AllowLoss -WarningVariable global:warnings", point, _scenario.Full("a.raw")).ThrowIfFailed();
+        ScriptResult result = _scenario.Run("Export-NataliaDisk -RestorePointId $args[0] -Destination $args[1] "
+            + "-AllowLoss -WarningVariable global:warnings",
+            point, _scenario.Full("a.raw"))
+            .ThrowIfFailed();
         Assert.Equal(65_536L, result.Value("BytesLost"));
         Assert.Contains("are lost", _scenario.Run("\"$global:warnings\"").Text[0], StringComparison.Ordinal);
-        Assert.Equal(new FileInfo(_scenario.Disk("natalia-paris")).Length, new FileInfo(_scenario.Full("a.raw")).Length);
+        Assert.Equal(new FileInfo(_scenario.Disk("natalia-paris")).Length,
+            new FileInfo(_scenario.Full("a.raw")).Length);
     }
 
     [Fact]
@@ -56,11 +69,17 @@ public sealed class RepairTests : IDisposable
         byte[] good = File.ReadAllBytes(file);
         File.SetAttributes(file, FileAttributes.Normal);
         File.Delete(file);
-        ScriptResult refused = _scenario.Run("Connect-NataliaRepository $args[0] -Unencrypted", _scenario.Full("local"));
+        ScriptResult refused = _scenario.Run("Connect-NataliaRepository $args[0] -Unencrypted",
+            _scenario.Full("local"));
         Assert.StartsWith("NotARepository,", refused.ErrorIds.Single(), StringComparison.Ordinal);
-        Assert.Empty(_scenario.Run("Connect-NataliaRepository $args[0] -Unencrypted -RebuildSettings -WhatIf", _scenario.Full("local")).ThrowIfFailed().Output);
+        Assert.Empty(_scenario.Run("Connect-NataliaRepository $args[0] -Unencrypted -RebuildSettings -WhatIf",
+            _scenario.Full("local"))
+            .ThrowIfFailed().Output);
         Assert.False(File.Exists(file));
-        ScriptResult result = _scenario.Run("Connect-NataliaRepository $args[0] -Unencrypted -RebuildSettings -WarningVariable warnings; $warnings.Count", _scenario.Full("local")).ThrowIfFailed();
+        ScriptResult result = _scenario.Run("Connect-NataliaRepository $args[0] -Unencrypted -RebuildSettings "
+            + "-WarningVariable warnings; $warnings.Count",
+            _scenario.Full("local"))
+            .ThrowIfFailed();
         Assert.Equal("1", result.Text[1]);
         Assert.Equal(good, File.ReadAllBytes(file));
         Assert.Single(_scenario.Run("Get-NataliaRestorePoint").ThrowIfFailed().Output);
@@ -70,7 +89,10 @@ public sealed class RepairTests : IDisposable
     public void The_report_reads_well()
     {
         Damaged();
-        string text = Regex.Replace(_scenario.Session.Render("Repair-NataliaRepository -Full -WhatIf -WarningAction SilentlyContinue"), "\x1b\\[[0-9;]*m", "");
+        string text =
+            Regex.Replace(
+                _scenario.Session.Render("Repair-NataliaRepository -Full -WhatIf -WarningAction SilentlyContinue"),
+            "\x1b\\[[0-9;]*m", "");
         Assert.Matches(@"Outcome +: PointsLost", text);
         Assert.Matches(@"Points +: 0 whole, 1 lost", text);
         Assert.Matches(@"Findings +: PointLost \(Recorded\): 65536 bytes", text);
@@ -82,12 +104,14 @@ public sealed class RepairTests : IDisposable
         Damaged();
         string healed = _scenario.BackUp();
         _scenario.Run("$null = Repair-NataliaRepository -Full").ThrowIfFailed();
-        Assert.StartsWith("RemovalNotConfirmed,", _scenario.Run("Repair-NataliaRepository -Full -RemoveLost").ErrorIds.Single(), StringComparison.Ordinal);
+        Assert.StartsWith("RemovalNotConfirmed,",
+            _scenario.Run("Repair-NataliaRepository -Full -RemoveLost").ErrorIds.Single(), StringComparison.Ordinal);
         _scenario.Session.Host.Reply("No");
         Assert.Empty(_scenario.Run("Repair-NataliaRepository -Full -RemoveLost").ThrowIfFailed().Output);
         Assert.Equal(2, _scenario.Run("Get-NataliaRestorePoint").ThrowIfFailed().Output.Count);
         _scenario.Session.Host.Reply("Yes");
-        Assert.Equal(1, _scenario.Run("Repair-NataliaRepository -Full -RemoveLost").ThrowIfFailed().Value("RemovedPoints"));
+        Assert.Equal(1,
+            _scenario.Run("Repair-NataliaRepository -Full -RemoveLost").ThrowIfFailed().Value("RemovedPoints"));
         Assert.Equal([healed], _scenario.Run("Get-NataliaRestorePoint | ForEach-Object RestorePointId").Text);
     }
 
@@ -97,7 +121,8 @@ public sealed class RepairTests : IDisposable
         _scenario.BackUp();
         string lost = _scenario.BackUp();
         _scenario.BackUp("natalia-lyon");
-        string manifest = Directory.EnumerateFiles(_scenario.Full("local"), "*" + lost, SearchOption.AllDirectories).Single(f => f.Contains("points", StringComparison.Ordinal));
+        string manifest = Directory.EnumerateFiles(_scenario.Full("local"), "*" + lost, SearchOption.AllDirectories)
+            .Single(f => f.Contains("points", StringComparison.Ordinal));
         File.SetAttributes(manifest, FileAttributes.Normal);
         File.Delete(manifest);
         ScriptResult listed = _scenario.Run("Get-NataliaRestorePoint").ThrowIfFailed();
@@ -106,8 +131,15 @@ public sealed class RepairTests : IDisposable
         Assert.StartsWith("1 restore point of natalia-paris in 'local' is missing", warning, StringComparison.Ordinal);
         Assert.Contains("Repair-NataliaRepository", warning, StringComparison.Ordinal);
         Assert.Empty(_scenario.Run("Get-NataliaRestorePoint natalia-lyon").ThrowIfFailed().Warnings);
-        Assert.Contains("Repair-NataliaRepository", Assert.Single(_scenario.Run("Test-NataliaRepository -WarningAction SilentlyContinue | Out-Null").Errors).ErrorDetails.RecommendedAction, StringComparison.Ordinal);
-        Assert.Contains("is missing", Assert.Single(_scenario.Run("Test-NataliaRestorePoint $args[0]", lost).Errors).ErrorDetails.RecommendedAction, StringComparison.Ordinal);
+        Assert.Contains("Repair-NataliaRepository",
+            Assert.Single(
+                _scenario.Run(
+                    "Test-NataliaRepository -WarningAction SilentlyContinue | Out-Null").Errors).ErrorDetails.RecommendedAction,
+            StringComparison.Ordinal);
+        Assert.Contains("is missing",
+            Assert.Single(_scenario.Run("Test-NataliaRestorePoint $args[0]",
+                lost).Errors).ErrorDetails.RecommendedAction,
+            StringComparison.Ordinal);
     }
 
     [Fact]
@@ -115,7 +147,8 @@ public sealed class RepairTests : IDisposable
     {
         string older = _scenario.BackUp();
         string lost = _scenario.BackUp();
-        string manifest = Directory.EnumerateFiles(_scenario.Full("local"), "*" + lost, SearchOption.AllDirectories).Single(f => f.Contains("points", StringComparison.Ordinal));
+        string manifest = Directory.EnumerateFiles(_scenario.Full("local"), "*" + lost, SearchOption.AllDirectories)
+            .Single(f => f.Contains("points", StringComparison.Ordinal));
         File.SetAttributes(manifest, FileAttributes.Normal);
         File.Delete(manifest);
 
@@ -124,7 +157,8 @@ public sealed class RepairTests : IDisposable
         Assert.StartsWith("RestorePointMissing,", Assert.Single(latest.ErrorIds), StringComparison.Ordinal);
         Assert.Empty(latest.Warnings);
 
-        ScriptResult recipe = _scenario.Run("$ErrorActionPreference = 'Stop'; if (-not (Get-NataliaRestorePoint -Latest | Test-NataliaRestorePoint -Quiet)) { throw 'damaged' }; 'proved'");
+        ScriptResult recipe = _scenario.Run("$ErrorActionPreference = 'Stop'; if (-not (Get-NataliaRestorePoint "
+            + "-Latest | Test-NataliaRestorePoint -Quiet)) { throw 'damaged' }; 'proved'");
         Assert.Empty(recipe.Output);
         Assert.StartsWith("RestorePointMissing,", Assert.Single(recipe.ErrorIds), StringComparison.Ordinal);
     }
@@ -133,9 +167,15 @@ public sealed class RepairTests : IDisposable
     public void What_was_not_read_is_not_called_whole_and_findings_show_what_they_are_about()
     {
         Damaged();
-        string text = Regex.Replace(_scenario.Session.Render("Repair-NataliaRepository -WhatIf -WarningAction SilentlyContinue"), "\x1b\\[[0-9;]*m", "");
+        string text =
+            Regex.Replace(_scenario.Session.Render("Repair-NataliaRepository -WhatIf -WarningAction SilentlyContinue"),
+            "\x1b\\[[0-9;]*m", "");
         Assert.Matches(@"Points +: 1 not seen damaged, 0 lost \(bytes were not read; -Full reads them\)", text);
-        string findings = Regex.Replace(_scenario.Session.Render("(Repair-NataliaRepository -Full -WhatIf -WarningAction SilentlyContinue).Findings"), "\x1b\\[[0-9;]*m", "");
+        string findings =
+            Regex.Replace(
+                _scenario.Session.Render(
+                    "(Repair-NataliaRepository -Full -WhatIf -WarningAction SilentlyContinue).Findings"),
+            "\x1b\\[[0-9;]*m", "");
         Assert.Matches(@"Kind +: PackDamaged", findings);
         Assert.Matches(@"Object +: appliances/", findings);
         Assert.DoesNotContain("LockedUntilUtc", findings, StringComparison.Ordinal);
@@ -148,7 +188,9 @@ public sealed class RepairTests : IDisposable
         new Random(7).NextBytes(bytes);
         File.WriteAllBytes(_scenario.Disk("natalia-paris"), bytes);
         string point = _scenario.BackUp();
-        string pack = Directory.EnumerateFiles(_scenario.Full("local"), "00000000", SearchOption.AllDirectories).First(f => f.Contains("/data/", StringComparison.Ordinal) || f.Contains("\\data\\", StringComparison.Ordinal));
+        string pack = Directory.EnumerateFiles(_scenario.Full("local"), "00000000", SearchOption.AllDirectories)
+            .First(f => f.Contains("/data/", StringComparison.Ordinal)
+                || f.Contains("\\data\\", StringComparison.Ordinal));
         File.SetAttributes(pack, FileAttributes.Normal);
         byte[] stored = File.ReadAllBytes(pack);
         stored[stored.Length / 2] ^= 1;

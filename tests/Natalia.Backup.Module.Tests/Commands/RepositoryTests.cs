@@ -1,4 +1,5 @@
 using System.Management.Automation;
+using System.Security;
 using Natalia.Backup.Testing;
 
 namespace Natalia.Backup.Module.Tests.Commands;
@@ -12,27 +13,39 @@ public sealed class RepositoryTests : IDisposable
     [Fact]
     public void An_encrypted_repository_opens_with_its_password_only()
     {
-        var password = Scenario.Password("correct horse");
-        ScriptResult made = _scenario.Run("New-NataliaRepository $args[0] -Password $args[1] | Get-NataliaRestorePoint; Get-NataliaRepository", _scenario.Full("safe"), password).ThrowIfFailed();
+        SecureString password = Scenario.Password("correct horse");
+        ScriptResult made =
+            _scenario.Run(
+                "New-NataliaRepository $args[0] -Password $args[1] | Get-NataliaRestorePoint; Get-NataliaRepository",
+            _scenario.Full("safe"), password)
+            .ThrowIfFailed();
         Assert.Equal("safe", made.Value("Name"));
         Assert.Equal(true, made.Value("IsEncrypted"));
         Assert.Equal(true, made.Value("IsUnlocked"));
         _scenario.BackUp();
         _scenario.Run("Disconnect-NataliaRepository safe").ThrowIfFailed();
 
-        Fails("WrongPassword", ErrorCategory.AuthenticationError, "Connect-NataliaRepository $args[0] -Password $args[1]", _scenario.Full("safe"), Scenario.Password("wrong"));
-        Fails("PasswordRequired", ErrorCategory.AuthenticationError, "Connect-NataliaRepository $args[0] -Unencrypted", _scenario.Full("safe"));
-        Fails("RepositoryExists", ErrorCategory.ResourceExists, "New-NataliaRepository $args[0] -Password $args[1]", _scenario.Full("safe"), password);
+        Fails("WrongPassword", ErrorCategory.AuthenticationError,
+            "Connect-NataliaRepository $args[0] -Password $args[1]", _scenario.Full("safe"),
+            Scenario.Password("wrong"));
+        Fails("PasswordRequired", ErrorCategory.AuthenticationError, "Connect-NataliaRepository $args[0] -Unencrypted",
+            _scenario.Full("safe"));
+        Fails("RepositoryExists", ErrorCategory.ResourceExists, "New-NataliaRepository $args[0] -Password $args[1]",
+            _scenario.Full("safe"), password);
         Assert.Empty(_scenario.Run("Get-NataliaRepository").Output);
 
-        ScriptResult audit = _scenario.Run("Connect-NataliaRepository $args[0] -AuditOnly -Name audit", _scenario.Full("safe")).ThrowIfFailed();
+        ScriptResult audit = _scenario.Run("Connect-NataliaRepository $args[0] -AuditOnly -Name audit",
+            _scenario.Full("safe"))
+            .ThrowIfFailed();
         Assert.Equal(false, audit.Value("IsUnlocked"));
         Assert.Equal("True", _scenario.Run("Test-NataliaRepository -Full -Quiet").ThrowIfFailed().Single.ToString());
         Fails("PasswordRequired", ErrorCategory.AuthenticationError, "Get-NataliaRestorePoint");
 
         // With the password beside it, the locked session is left out.
         var credential = new PSCredential("whoever", password);
-        _scenario.Run("$null = Connect-NataliaRepository $args[0] -Password $args[1]", _scenario.Full("safe"), credential).ThrowIfFailed();
+        _scenario.Run("$null = Connect-NataliaRepository $args[0] -Password $args[1]", _scenario.Full("safe"),
+            credential)
+            .ThrowIfFailed();
         Assert.Equal("safe", _scenario.Run("Get-NataliaRestorePoint").ThrowIfFailed().Value("Repository"));
     }
 
@@ -42,35 +55,51 @@ public sealed class RepositoryTests : IDisposable
         string folder = _scenario.Full("typed");
         using (var slip = new ModuleSession(new RecordingHost("correct horse", "correct hoarse")))
         {
-            Assert.StartsWith("PasswordsDiffer,", slip.Run("New-NataliaRepository $args[0]", folder).Errors.Single().FullyQualifiedErrorId, StringComparison.Ordinal);
+            Assert.StartsWith("PasswordsDiffer,",
+                slip.Run("New-NataliaRepository $args[0]", folder).Errors.Single().FullyQualifiedErrorId,
+                StringComparison.Ordinal);
             Assert.False(Directory.Exists(folder));
         }
         using (var nobody = new ModuleSession(new RecordingHost()))
-            Assert.StartsWith("PasswordRequired,", nobody.Run("New-NataliaRepository $args[0]", folder).Errors.Single().FullyQualifiedErrorId, StringComparison.Ordinal);
+            Assert.StartsWith("PasswordRequired,",
+                nobody.Run("New-NataliaRepository $args[0]", folder).Errors.Single().FullyQualifiedErrorId,
+                StringComparison.Ordinal);
         using (var person = new ModuleSession(new RecordingHost("correct horse", "correct horse", "second", "second")))
         {
-            person.Run("$null = New-NataliaRepository $args[0]; $null = Add-NataliaRepositoryKey -Name 'in the safe'", folder).ThrowIfFailed();
+            person.Run("$null = New-NataliaRepository $args[0]; $null = Add-NataliaRepositoryKey -Name 'in the safe'",
+                folder)
+                .ThrowIfFailed();
             Assert.DoesNotContain("correct horse", person.Host.Text, StringComparison.Ordinal);
         }
         foreach (string password in new[] { "correct horse", "second" })
-            _scenario.Run("Connect-NataliaRepository $args[0] -Password $args[1] | Disconnect-NataliaRepository", folder, Scenario.Password(password)).ThrowIfFailed();
-        Assert.StartsWith("PasswordRequired,", Fail("New-NataliaRepository $args[0] -Password $null", _scenario.Full("other")).FullyQualifiedErrorId, StringComparison.Ordinal);
+            _scenario.Run("Connect-NataliaRepository $args[0] -Password $args[1] | Disconnect-NataliaRepository",
+                folder, Scenario.Password(password))
+                .ThrowIfFailed();
+        Assert.StartsWith("PasswordRequired,",
+            Fail("New-NataliaRepository $args[0] -Password $null", _scenario.Full("other")).FullyQualifiedErrorId,
+            StringComparison.Ordinal);
     }
 
     [Fact]
     public void A_password_that_exists_is_asked_for_once_and_a_wrong_one_comes_with_advice()
     {
         string folder = _scenario.Full("asked");
-        _scenario.Run("New-NataliaRepository $args[0] -Password $args[1] | Disconnect-NataliaRepository", folder, Scenario.Password("correct horse")).ThrowIfFailed();
+        _scenario.Run("New-NataliaRepository $args[0] -Password $args[1] | Disconnect-NataliaRepository", folder,
+            Scenario.Password("correct horse"))
+            .ThrowIfFailed();
         using (var person = new ModuleSession(new RecordingHost("correct horse")))
         {
-            Assert.Equal(true, person.Run("Connect-NataliaRepository $args[0]", folder).ThrowIfFailed().Value("IsUnlocked"));
+            Assert.Equal(true,
+                person.Run("Connect-NataliaRepository $args[0]", folder).ThrowIfFailed().Value("IsUnlocked"));
             Assert.Contains($"Password of the repository '{folder}': ", person.Host.Text, StringComparison.Ordinal);
             Assert.DoesNotContain("command pipeline position", person.Host.Text, StringComparison.Ordinal);
         }
         using (var nobody = new ModuleSession(new RecordingHost()))
-            Assert.StartsWith("PasswordRequired,", Assert.Single(nobody.Run("Connect-NataliaRepository $args[0]", folder).ErrorIds), StringComparison.Ordinal);
-        ErrorRecord wrong = Fail("Connect-NataliaRepository $args[0] -Password $args[1]", folder, Scenario.Password("correct hoarse"));
+            Assert.StartsWith("PasswordRequired,",
+                Assert.Single(nobody.Run("Connect-NataliaRepository $args[0]", folder).ErrorIds),
+                StringComparison.Ordinal);
+        ErrorRecord wrong = Fail("Connect-NataliaRepository $args[0] -Password $args[1]", folder,
+            Scenario.Password("correct hoarse"));
         Assert.StartsWith("WrongPassword,", wrong.FullyQualifiedErrorId, StringComparison.Ordinal);
         Assert.Contains("Caps Lock", wrong.ErrorDetails.RecommendedAction, StringComparison.Ordinal);
     }
@@ -83,24 +112,40 @@ public sealed class RepositoryTests : IDisposable
         Directory.CreateDirectory(_scenario.Full("foreign"));
         File.WriteAllText(_scenario.Full("foreign/letter.txt"), "hello");
 
-        Fails("RepositoryNotFound", ErrorCategory.ObjectNotFound, "Connect-NataliaRepository $args[0] -Unencrypted", _scenario.Full("nowhere"));
-        Assert.StartsWith("NotARepository,", Fail("Connect-NataliaRepository $args[0] -Unencrypted", _scenario.Full("foreign")).FullyQualifiedErrorId, StringComparison.Ordinal);
-        Assert.StartsWith("NotARepository,", Fail("New-NataliaRepository $args[0] -Unencrypted", _scenario.Full("foreign")).FullyQualifiedErrorId, StringComparison.Ordinal);
-        Assert.StartsWith("PasswordNotExpected,", Fail("Connect-NataliaRepository $args[0] -Password $args[1]", _scenario.Full("open"), Scenario.Password("x")).FullyQualifiedErrorId, StringComparison.Ordinal);
-        Fails("PasswordRequired", ErrorCategory.InvalidArgument, "Connect-NataliaRepository $args[0] -Password $args[1]", _scenario.Full("open"), Scenario.Password(""));
-        Fails("HypervisorNotFound", ErrorCategory.ObjectNotFound, "Connect-NataliaHypervisor $args[0]", _scenario.Full("nowhere"));
-        Assert.Equal("letter.txt", Assert.Single(new DirectoryInfo(_scenario.Full("foreign")).EnumerateFileSystemInfos()).Name);
+        Fails("RepositoryNotFound", ErrorCategory.ObjectNotFound, "Connect-NataliaRepository $args[0] -Unencrypted",
+            _scenario.Full("nowhere"));
+        Assert.StartsWith("NotARepository,",
+            Fail("Connect-NataliaRepository $args[0] -Unencrypted", _scenario.Full("foreign")).FullyQualifiedErrorId,
+            StringComparison.Ordinal);
+        Assert.StartsWith("NotARepository,",
+            Fail("New-NataliaRepository $args[0] -Unencrypted", _scenario.Full("foreign")).FullyQualifiedErrorId,
+            StringComparison.Ordinal);
+        Assert.StartsWith("PasswordNotExpected,",
+            Fail("Connect-NataliaRepository $args[0] -Password $args[1]", _scenario.Full("open"),
+                Scenario.Password("x")).FullyQualifiedErrorId,
+            StringComparison.Ordinal);
+        Fails("PasswordRequired", ErrorCategory.InvalidArgument,
+            "Connect-NataliaRepository $args[0] -Password $args[1]", _scenario.Full("open"), Scenario.Password(""));
+        Fails("HypervisorNotFound", ErrorCategory.ObjectNotFound, "Connect-NataliaHypervisor $args[0]",
+            _scenario.Full("nowhere"));
+        Assert.Equal("letter.txt",
+            Assert.Single(new DirectoryInfo(_scenario.Full("foreign")).EnumerateFileSystemInfos()).Name);
     }
 
     [Fact]
     public void Text_is_no_password() =>
-        Assert.Contains("never as text", Fail("New-NataliaRepository $args[0] -Password 'abc'", _scenario.Full("x")).Exception.Message, StringComparison.Ordinal);
+        Assert.Contains("never as text",
+            Fail("New-NataliaRepository $args[0] -Password 'abc'", _scenario.Full("x")).Exception.Message,
+            StringComparison.Ordinal);
 
     [Fact]
     public void Names_that_could_be_mistaken_are_refused()
     {
         foreach (string name in new[] { "a*", "[x]", " a", new string('0', 32), new string('x', 65) })
-            Assert.StartsWith("ParameterArgumentValidationError,", Fail("New-NataliaRepository $args[0] -Unencrypted -Name $args[1]", _scenario.Full("x"), name).FullyQualifiedErrorId, StringComparison.Ordinal);
+            Assert.StartsWith("ParameterArgumentValidationError,",
+                Fail("New-NataliaRepository $args[0] -Unencrypted -Name $args[1]", _scenario.Full("x"),
+                    name).FullyQualifiedErrorId,
+                StringComparison.Ordinal);
         Assert.False(Directory.Exists(_scenario.Full("x")));
     }
 
@@ -108,7 +153,8 @@ public sealed class RepositoryTests : IDisposable
     public void A_name_in_use_is_refused_before_anything_is_made()
     {
         _scenario.WithRepository("one");
-        Fails("NameInUse", ErrorCategory.ResourceExists, "New-NataliaRepository $args[0] -Unencrypted -Name ONE", _scenario.Full("two"));
+        Fails("NameInUse", ErrorCategory.ResourceExists, "New-NataliaRepository $args[0] -Unencrypted -Name ONE",
+            _scenario.Full("two"));
 
         Assert.False(Directory.Exists(_scenario.Full("two")));
     }
@@ -119,21 +165,26 @@ public sealed class RepositoryTests : IDisposable
     public void A_bucket_without_a_word_about_a_password_asks_for_one_and_is_never_taken_to_have_none(string verb)
     {
         // Nothing listens there: what is asked comes before anything is sent.
-        string script = $"$null = {verb}-NataliaRepository -Bucket b -Endpoint http://127.0.0.1:9 -Credential ([pscredential]::new('key', $args[0]))";
+        string script = $"$null = {verb}-NataliaRepository -Bucket b -Endpoint http://127.0.0.1:9 -Credential "
+            + "([pscredential]::new('key', $args[0]))";
         using var asked = new ModuleSession(new RecordingHost("correct horse", "correct horse"));
-        Assert.StartsWith("StoreUnavailable,", Assert.Single(asked.Run(script, Scenario.Password("secret")).ErrorIds), StringComparison.Ordinal);
+        Assert.StartsWith("StoreUnavailable,", Assert.Single(asked.Run(script, Scenario.Password("secret")).ErrorIds),
+            StringComparison.Ordinal);
         using var nobody = new ModuleSession(new RecordingHost(""));
-        Assert.StartsWith("PasswordRequired,", Assert.Single(nobody.Run(script, Scenario.Password("secret")).ErrorIds), StringComparison.Ordinal);
+        Assert.StartsWith("PasswordRequired,", Assert.Single(nobody.Run(script, Scenario.Password("secret")).ErrorIds),
+            StringComparison.Ordinal);
     }
 
     [Fact]
     public void Credentials_of_a_share_are_for_unc_paths_on_windows()
     {
         var credential = new PSCredential("natalia", Scenario.Password("secret"));
-        Fails("ShareCredentialNotSupported", ErrorCategory.InvalidArgument, "New-NataliaRepository $args[0] -Unencrypted -Credential $args[1]", _scenario.Full("here"), credential);
+        Fails("ShareCredentialNotSupported", ErrorCategory.InvalidArgument,
+            "New-NataliaRepository $args[0] -Unencrypted -Credential $args[1]", _scenario.Full("here"), credential);
         Assert.False(Directory.Exists(_scenario.Full("here")));
         if (OperatingSystem.IsWindows()) return;
-        Fails("ShareCredentialNotSupported", ErrorCategory.NotImplemented, @"New-NataliaRepository \\nas\backup -Unencrypted -Credential $args[0]", credential);
+        Fails("ShareCredentialNotSupported", ErrorCategory.NotImplemented,
+            @"New-NataliaRepository \\nas\backup -Unencrypted -Credential $args[0]", credential);
         Fails("PathNotSupported", ErrorCategory.NotImplemented, @"Connect-NataliaRepository \\nas\backup -Unencrypted");
     }
 
@@ -146,16 +197,24 @@ public sealed class RepositoryTests : IDisposable
         Fails("ImmutabilityInvalid", ErrorCategory.InvalidArgument, start + "-ImmutableDays 3 -LockAheadDays 20");
         // What it comes to is shown before anything is asked of the server.
         ScriptResult shown = _scenario.Run(start + "-ImmutableDays 30 -WhatIf -Verbose").ThrowIfFailed();
-        Assert.Contains(shown.Verbose, v => v.Contains("locked for 30 days", StringComparison.Ordinal) && v.Contains("kept without a lock at any time", StringComparison.Ordinal));
+        Assert.Contains(shown.Verbose,
+            v => v.Contains("locked for 30 days", StringComparison.Ordinal)
+                && v.Contains("kept without a lock at any time", StringComparison.Ordinal));
         ScriptResult kept = _scenario.Run(start + "-ImmutableWhileKept -WhatIf -Verbose").ThrowIfFailed();
-        Assert.Contains(kept.Verbose, v => v.Contains("14 days ahead", StringComparison.Ordinal) && !v.Contains("without a lock", StringComparison.Ordinal));
+        Assert.Contains(kept.Verbose,
+            v => v.Contains("14 days ahead", StringComparison.Ordinal)
+                && !v.Contains("without a lock", StringComparison.Ordinal));
     }
 
     [Fact]
     public void Removing_the_module_closes_its_sessions()
     {
         _scenario.WithRepository("one");
-        ScriptResult result = _scenario.Run("Remove-Module Natalia.Backup; Import-Module $args[0]; Get-NataliaRepository; Get-NataliaHypervisor", BuildLayout.Manifest).ThrowIfFailed();
+        ScriptResult result =
+            _scenario.Run(
+                "Remove-Module Natalia.Backup; Import-Module $args[0]; Get-NataliaRepository; Get-NataliaHypervisor",
+            BuildLayout.Manifest)
+            .ThrowIfFailed();
 
         Assert.Empty(result.Output);
     }
@@ -163,19 +222,27 @@ public sealed class RepositoryTests : IDisposable
     [Fact]
     public void A_profile_connects_again_what_was_connected()
     {
-        var password = Scenario.Password("correct horse");
-        _scenario.Run("$null = New-NataliaRepository $args[0] -Password $args[1] -Name safe", _scenario.Full("safe"), password).ThrowIfFailed();
+        SecureString password = Scenario.Password("correct horse");
+        _scenario.Run("$null = New-NataliaRepository $args[0] -Password $args[1] -Name safe", _scenario.Full("safe"),
+            password)
+            .ThrowIfFailed();
         _scenario.WithRepository("open");
         _scenario.Run("Set-NataliaAppliance natalia-* -Repository open").ThrowIfFailed();
         string profile = _scenario.Full("profile.json");
 
-        ScriptResult kept = _scenario.Run("Export-NataliaProfile $args[0] -SecretName @{ SAFE = 'vault/safe' }", profile).ThrowIfFailed();
+        ScriptResult kept = _scenario.Run("Export-NataliaProfile $args[0] -SecretName @{ SAFE = 'vault/safe' }",
+            profile)
+            .ThrowIfFailed();
         Assert.Equal(["vault/safe"], (string[])kept.Value("SecretNames")!);
         Assert.DoesNotContain("correct horse", File.ReadAllText(profile), StringComparison.Ordinal);
-        Assert.StartsWith("DestinationExists,", Fail("Export-NataliaProfile $args[0]", profile).FullyQualifiedErrorId, StringComparison.Ordinal);
+        Assert.StartsWith("DestinationExists,", Fail("Export-NataliaProfile $args[0]", profile).FullyQualifiedErrorId,
+            StringComparison.Ordinal);
 
         using var fresh = new ModuleSession();
-        ScriptResult connected = fresh.Run("param($file, $password) Import-NataliaProfile $file -SecretResolver { if ($args[0] -eq 'vault/safe') { $password } }", profile, password).ThrowIfFailed();
+        ScriptResult connected = fresh.Run("param($file, $password) Import-NataliaProfile $file -SecretResolver { if "
+            + "($args[0] -eq 'vault/safe') { $password } }",
+            profile, password)
+            .ThrowIfFailed();
         Assert.Equal(["safe", "open"], (string[])connected.Value("Repositories")!);
         Assert.Equal(["safe", "open", "vms"], fresh.Run("Get-NataliaRepository; Get-NataliaHypervisor").Text);
         Assert.Equal(2, fresh.Run("Get-NataliaAppliance | Invoke-NataliaBackup").ThrowIfFailed().Output.Count);
@@ -207,8 +274,11 @@ public sealed class RepositoryTests : IDisposable
     [InlineData("", "no command Get-Secret")]
     public void A_secret_that_cannot_be_had_leaves_the_rest_connected(string resolver, string why)
     {
-        _scenario.Run("$null = New-NataliaRepository $args[0] -Password $args[1] -Name safe", _scenario.Full("safe"), Scenario.Password("correct horse")).ThrowIfFailed();
-        _scenario.WithRepository("open").Run("Export-NataliaProfile $args[0]", _scenario.Full("p.json")).ThrowIfFailed();
+        _scenario.Run("$null = New-NataliaRepository $args[0] -Password $args[1] -Name safe", _scenario.Full("safe"),
+            Scenario.Password("correct horse"))
+            .ThrowIfFailed();
+        _scenario.WithRepository("open").Run("Export-NataliaProfile $args[0]", _scenario.Full("p.json"))
+            .ThrowIfFailed();
         using var fresh = new ModuleSession();
 
         ScriptResult result = fresh.Run($"Import-NataliaProfile $args[0] {resolver}", _scenario.Full("p.json"));
@@ -224,8 +294,12 @@ public sealed class RepositoryTests : IDisposable
     public void A_profile_that_is_not_there_or_not_one_is_an_error_of_its_own()
     {
         File.WriteAllText(_scenario.Full("bad.json"), "{}");
-        Assert.StartsWith("ProfileNotFound,", Fail("Import-NataliaProfile $args[0]", _scenario.Full("none.json")).FullyQualifiedErrorId, StringComparison.Ordinal);
-        Assert.StartsWith("ProfileInvalid,", Fail("Import-NataliaProfile $args[0]", _scenario.Full("bad.json")).FullyQualifiedErrorId, StringComparison.Ordinal);
+        Assert.StartsWith("ProfileNotFound,",
+            Fail("Import-NataliaProfile $args[0]", _scenario.Full("none.json")).FullyQualifiedErrorId,
+            StringComparison.Ordinal);
+        Assert.StartsWith("ProfileInvalid,",
+            Fail("Import-NataliaProfile $args[0]", _scenario.Full("bad.json")).FullyQualifiedErrorId,
+            StringComparison.Ordinal);
     }
 
     private ErrorRecord Fail(string script, params object?[] arguments)

@@ -28,12 +28,16 @@ public sealed class RestorePointTests : IDisposable
     public void Times_are_understood_in_every_kind()
     {
         _scenario.BackUp();
-        const string around = "$t = (Get-NataliaRestorePoint).TimeUtc; $before = $t.AddMinutes(-1); $after = $t.AddMinutes(1);";
+        const string around =
+            "$t = (Get-NataliaRestorePoint).TimeUtc; $before = $t.AddMinutes(-1); $after = $t.AddMinutes(1);";
 
         Assert.Single(Ids($"{around} Get-NataliaRestorePoint -After $before -Before $after"));
-        Assert.Single(Ids($"{around} Get-NataliaRestorePoint -After $before.ToLocalTime() -Before $after.ToLocalTime()"));
-        Assert.Single(Ids($"{around} Get-NataliaRestorePoint -After ([DateTime]::SpecifyKind($before.ToLocalTime(), 'Unspecified')) -Before ([DateTime]::SpecifyKind($after.ToLocalTime(), 'Unspecified'))"));
-        Assert.Single(Ids($"{around} Get-NataliaRestorePoint -After $before.ToString('o') -Before $after.ToString('o')"));
+        Assert.Single(
+            Ids($"{around} Get-NataliaRestorePoint -After $before.ToLocalTime() -Before $after.ToLocalTime()"));
+        Assert.Single(Ids($"{around} Get-NataliaRestorePoint -After ([DateTime]::SpecifyKind($before.ToLocalTime(), "
+            + "'Unspecified')) -Before ([DateTime]::SpecifyKind($after.ToLocalTime(), 'Unspecified'))"));
+        Assert.Single(
+            Ids($"{around} Get-NataliaRestorePoint -After $before.ToString('o') -Before $after.ToString('o')"));
         Assert.Single(Ids($"{around} Get-NataliaRestorePoint -After $t -Before $t"));
         Assert.Empty(Ids($"{around} Get-NataliaRestorePoint -After $after"));
         Assert.Empty(Ids($"{around} Get-NataliaRestorePoint natalia-paris -Before $before"));
@@ -47,11 +51,20 @@ public sealed class RestorePointTests : IDisposable
         Assert.Equal([id], Ids($"Get-NataliaRestorePoint -RestorePointId {id[..6]}"));
         Assert.Equal([id], Ids($"Get-NataliaRestorePoint -RestorePointId {id.ToUpperInvariant()}"));
         Assert.Equal(["RestorePointNotFound"], Errors($"Get-NataliaRestorePoint -RestorePointId {id[..3]}"));
-        Assert.Equal(["RestorePointNotFound", "RestorePointNotFound"], Errors("Get-NataliaRestorePoint -RestorePointId '0123456789', ffffffffff"));
-        Assert.Contains("'01234567'", Assert.Single(_scenario.Run("Test-NataliaRestorePoint 01234567").Errors).Exception.Message, StringComparison.Ordinal);
-        Assert.Contains("'12345678'", Assert.Single(_scenario.Run("Test-NataliaRestorePoint 12345678").Errors).Exception.Message, StringComparison.Ordinal);
-        Assert.Contains("'1e10'", Assert.Single(_scenario.Run("Test-NataliaRestorePoint 1e10").Errors).Exception.Message, StringComparison.Ordinal);
-        Assert.Contains("'123456d'", Assert.Single(_scenario.Run("Test-NataliaRestorePoint 123456d").Errors).Exception.Message, StringComparison.Ordinal);
+        Assert.Equal(["RestorePointNotFound", "RestorePointNotFound"],
+            Errors("Get-NataliaRestorePoint -RestorePointId '0123456789', ffffffffff"));
+        Assert.Contains("'01234567'",
+            Assert.Single(_scenario.Run("Test-NataliaRestorePoint 01234567").Errors).Exception.Message,
+            StringComparison.Ordinal);
+        Assert.Contains("'12345678'",
+            Assert.Single(_scenario.Run("Test-NataliaRestorePoint 12345678").Errors).Exception.Message,
+            StringComparison.Ordinal);
+        Assert.Contains("'1e10'",
+            Assert.Single(_scenario.Run("Test-NataliaRestorePoint 1e10").Errors).Exception.Message,
+            StringComparison.Ordinal);
+        Assert.Contains("'123456d'",
+            Assert.Single(_scenario.Run("Test-NataliaRestorePoint 123456d").Errors).Exception.Message,
+            StringComparison.Ordinal);
         Assert.Equal(["RestorePointNotFound"], Errors("Get-NataliaRestorePoint natalia-metz"));
         Assert.Empty(Errors("Get-NataliaRestorePoint natalia-metz*"));
     }
@@ -61,13 +74,15 @@ public sealed class RestorePointTests : IDisposable
     {
         string first = _scenario.BackUp();
         string last = _scenario.BackUp();
-        ScriptResult refused = _scenario.Run("Get-NataliaRestorePoint -Latest | Remove-NataliaRestorePoint -Confirm:$false");
+        ScriptResult refused =
+            _scenario.Run("Get-NataliaRestorePoint -Latest | Remove-NataliaRestorePoint -Confirm:$false");
 
         Assert.StartsWith("RestorePointIsNewest,", refused.ErrorIds.Single(), StringComparison.Ordinal);
         Assert.Equal(last, PSObject.AsPSObject(refused.Errors[0].TargetObject).Properties["RestorePointId"].Value);
         // -WhatIf tells the same, and says nothing of removing what stays.
         ScriptResult shown = _scenario.Run("Get-NataliaRestorePoint | Remove-NataliaRestorePoint -WhatIf");
-        Assert.StartsWith("RestorePointIsNewest,", shown.Errors.Single().FullyQualifiedErrorId, StringComparison.Ordinal);
+        Assert.StartsWith("RestorePointIsNewest,", shown.Errors.Single().FullyQualifiedErrorId,
+            StringComparison.Ordinal);
         _scenario.Run("Remove-NataliaRestorePoint $args[0] -Reason 'test' -Confirm:$false", first).ThrowIfFailed();
         Assert.Equal([last], Ids("Get-NataliaRestorePoint"));
     }
@@ -88,23 +103,29 @@ public sealed class RestorePointTests : IDisposable
     {
         _scenario.BackUp();
         string whole = _scenario.BackUp("natalia-lyon");
-        string pack = Directory.EnumerateFiles(Path.Combine(_scenario.Full("local"), "appliances"), "*", SearchOption.AllDirectories)
-            .Where(f => f.Contains($"{Path.DirectorySeparatorChar}data{Path.DirectorySeparatorChar}", StringComparison.Ordinal)).OrderBy(File.GetCreationTimeUtc).First();
+        string pack = Directory.EnumerateFiles(Path.Combine(_scenario.Full("local"), "appliances"), "*",
+            SearchOption.AllDirectories)
+            .Where(f => f.Contains($"{Path.DirectorySeparatorChar}data{Path.DirectorySeparatorChar}",
+                StringComparison.Ordinal))
+            .OrderBy(File.GetCreationTimeUtc).First();
         byte[] bytes = File.ReadAllBytes(pack);
         bytes[bytes.Length / 2] ^= 1;
         File.WriteAllBytes(pack, bytes);
 
         ScriptResult result = _scenario.Run("Get-NataliaRestorePoint | Test-NataliaRestorePoint -ErrorAction Stop");
-        Assert.Equal(["Failed", "Passed"], result.Output.Select(o => o!.Properties["Result"].Value.ToString()!).Order(StringComparer.Ordinal));
+        Assert.Equal(["Failed", "Passed"],
+            result.Output.Select(o => o!.Properties["Result"].Value.ToString()!).Order(StringComparer.Ordinal));
         Assert.StartsWith("RestorePointDamaged,", result.ErrorIds.Single(), StringComparison.Ordinal);
         Assert.Equal(ErrorCategory.InvalidData, result.TerminatingError!.CategoryInfo.Category);
-        Assert.Equal(["False"], _scenario.Run("Get-NataliaRestorePoint | Test-NataliaRestorePoint -Quiet").ThrowIfFailed().Text);
+        Assert.Equal(["False"],
+            _scenario.Run("Get-NataliaRestorePoint | Test-NataliaRestorePoint -Quiet").ThrowIfFailed().Text);
         Assert.Equal(["True"], _scenario.Run("Test-NataliaRestorePoint $args[0] -Quiet", whole).ThrowIfFailed().Text);
 
         ScriptResult scrub = _scenario.Run("Test-NataliaRepository -Full");
         Assert.Contains(scrub.Output, o => o!.Properties["Result"].Value.ToString() == "Failed");
         Assert.StartsWith("RepositoryCheckFailed,", scrub.ErrorIds.Single(), StringComparison.Ordinal);
-        Assert.Equal("False", _scenario.Run("Test-NataliaRepository local -Full -Quiet").ThrowIfFailed().Single.ToString());
+        Assert.Equal("False",
+            _scenario.Run("Test-NataliaRepository local -Full -Quiet").ThrowIfFailed().Single.ToString());
     }
 
     [Fact]
@@ -112,30 +133,48 @@ public sealed class RestorePointTests : IDisposable
     {
         string first = _scenario.BackUp();
         string last = _scenario.BackUp();
-        string manifest = Directory.EnumerateFiles(Path.Combine(_scenario.Full("local"), "appliances"), "*" + last, SearchOption.AllDirectories).Single(f => Path.GetFileName(Path.GetDirectoryName(f)) == "points");
+        string manifest = Directory.EnumerateFiles(Path.Combine(_scenario.Full("local"), "appliances"), "*" + last,
+            SearchOption.AllDirectories)
+            .Single(f => Path.GetFileName(Path.GetDirectoryName(f)) == "points");
         byte[] bytes = File.ReadAllBytes(manifest);
         bytes[bytes.Length / 2] ^= 1;
         File.WriteAllBytes(manifest, bytes);
         // What was read before is remembered: a new session sees it as the next morning's does.
-        _scenario.Run("Disconnect-NataliaRepository local; $null = Connect-NataliaRepository -Path $args[0] -Name local -Unencrypted", _scenario.Full("local")).ThrowIfFailed();
+        _scenario.Run("Disconnect-NataliaRepository local; $null = Connect-NataliaRepository -Path $args[0] -Name "
+            + "local -Unencrypted",
+            _scenario.Full("local"))
+            .ThrowIfFailed();
 
         ScriptResult listed = _scenario.Run("Get-NataliaRestorePoint");
         Assert.Equal([last, first], listed.Output.Select(o => (string)o!.Properties["RestorePointId"].Value));
         Assert.Equal(["ManifestDamaged"], listed.ErrorIds.Select(i => i.Split(',')[0]));
         Assert.Contains("natalia-paris", listed.Errors[0].Exception.Message, StringComparison.Ordinal);
         Assert.Contains(last, listed.Errors[0].Exception.Message, StringComparison.Ordinal);
-        Assert.Matches($"natalia-paris .* DAMAGED +local +{last[..8]} ", Render("Get-NataliaRestorePoint -ErrorAction SilentlyContinue"));
-        Assert.Equal([first], _scenario.Run("Get-NataliaRestorePoint -Latest").Output.Select(o => (string)o!.Properties["RestorePointId"].Value));
+        Assert.Matches($"natalia-paris .* DAMAGED +local +{last[..8]} ",
+            Render("Get-NataliaRestorePoint -ErrorAction SilentlyContinue"));
+        Assert.Equal([first],
+            _scenario.Run("Get-NataliaRestorePoint -Latest").Output
+                .Select(o => (string)o!.Properties["RestorePointId"].Value));
 
-        ScriptResult export = _scenario.Run("Get-NataliaRestorePoint -RestorePointId $args[0] | Export-NataliaDisk -Destination $args[1]", last, _scenario.Full("x.raw"));
+        ScriptResult export =
+            _scenario.Run("Get-NataliaRestorePoint -RestorePointId $args[0] | Export-NataliaDisk -Destination $args[1]",
+            last, _scenario.Full("x.raw"));
         Assert.Equal(["ManifestDamaged"], export.ErrorIds.Select(i => i.Split(',')[0]));
         Assert.Empty(export.Warnings);
         Assert.Empty(Directory.EnumerateFiles(_scenario.Root, "x.raw*"));
-        Assert.Equal(["ManifestDamaged"], Errors("Remove-NataliaRestorePoint $args[0] -Confirm:$false".Replace("$args[0]", last, StringComparison.Ordinal)));
-        Assert.Equal(["False"], _scenario.Run("Get-NataliaRestorePoint -ErrorAction SilentlyContinue | Test-NataliaRestorePoint -Quiet").Text);
+        Assert.Equal(["ManifestDamaged"],
+            Errors("Remove-NataliaRestorePoint $args[0] -Confirm:$false".Replace("$args[0]", last,
+                StringComparison.Ordinal)));
+        Assert.Equal(["False"],
+            _scenario.Run(
+                "Get-NataliaRestorePoint -ErrorAction SilentlyContinue | Test-NataliaRestorePoint -Quiet").Text);
 
-        ScriptResult plan = _scenario.Run("Get-NataliaRestorePoint -ErrorAction SilentlyContinue | Get-NataliaRetentionPlan -Last 1");
-        Assert.Equal([(first, "Keep")], plan.Output.Select(r => ((string)r!.Properties["RestorePointId"].Value, r.Properties["Action"].Value.ToString()!)));
+        ScriptResult plan =
+            _scenario.Run("Get-NataliaRestorePoint -ErrorAction SilentlyContinue | Get-NataliaRetentionPlan -Last 1");
+        Assert.Equal([(first, "Keep")],
+            plan.Output
+                .Select(
+                    r => ((string)r!.Properties["RestorePointId"].Value, r.Properties["Action"].Value.ToString()!)));
         Assert.Single(plan.Warnings);
     }
 
@@ -149,7 +188,9 @@ public sealed class RestorePointTests : IDisposable
         ScriptResult refused = _scenario.Run(export, id, _scenario.Full("x.raw"));
         Assert.StartsWith("DestinationExists,", refused.ErrorIds.Single(), StringComparison.Ordinal);
         Assert.Equal("precious", File.ReadAllText(_scenario.Full("x.raw")));
-        Assert.StartsWith("DiskNotFound,", _scenario.Run(export + " -DiskId nix -Force", id, _scenario.Full("x.raw")).ErrorIds.Single(), StringComparison.Ordinal);
+        Assert.StartsWith("DiskNotFound,",
+            _scenario.Run(export + " -DiskId nix -Force", id, _scenario.Full("x.raw")).ErrorIds.Single(),
+            StringComparison.Ordinal);
         Assert.Equal("precious", File.ReadAllText(_scenario.Full("x.raw")));
 
         Directory.CreateDirectory(_scenario.Full("out"));
@@ -168,11 +209,14 @@ public sealed class RestorePointTests : IDisposable
             File.WriteAllBytes(Path.Combine(folder, "data.raw"), new byte[512]);
             File.WriteAllText(Path.Combine(folder, "vm.json"), $$"""{ "id": "odd{{i}}", "name": "{{names[i]}}" }""");
         }
-        _scenario.Run("Get-NataliaAppliance -Name * | Where-Object Name -notlike 'natalia-*' | Invoke-NataliaBackup").ThrowIfFailed();
+        _scenario.Run("Get-NataliaAppliance -Name * | Where-Object Name -notlike 'natalia-*' | Invoke-NataliaBackup")
+            .ThrowIfFailed();
         Directory.CreateDirectory(_scenario.Full("out"));
 
         _scenario.Run("Get-NataliaRestorePoint | Export-NataliaDisk $args[0]", _scenario.Full("out")).ThrowIfFailed();
-        _scenario.Run("Get-NataliaRestorePoint | Export-NataliaApplianceConfiguration -Destination $args[0]", _scenario.Full("out")).ThrowIfFailed();
+        _scenario.Run("Get-NataliaRestorePoint | Export-NataliaApplianceConfiguration -Destination $args[0]",
+            _scenario.Full("out"))
+            .ThrowIfFailed();
 
         Assert.Equal(names.Length, Directory.GetFiles(_scenario.Full("out"), "*.raw").Length);
         Assert.Equal(names.Length, Directory.GetFiles(_scenario.Full("out"), "*.json").Length);
@@ -183,7 +227,8 @@ public sealed class RestorePointTests : IDisposable
     {
         string id = _scenario.BackUp();
         string folder = Directory.CreateDirectory(_scenario.Full("out")).FullName;
-        string[] stale = [PartialOf(Path.Combine(folder, "x.raw")), PartialOf(Path.Combine(folder, "natalia-paris-20260101T000000Z-scsi1.raw"))];
+        string[] stale = [PartialOf(Path.Combine(folder, "x.raw")),
+            PartialOf(Path.Combine(folder, "natalia-paris-20260101T000000Z-scsi1.raw"))];
         string other = PartialOf(Path.Combine(folder, "natalia-lyon-20260101T000000Z-scsi1.raw"));
         foreach (string file in stale.Append(other)) File.WriteAllText(file, "half");
         const string export = "$null = Export-NataliaDisk -RestorePointId $args[0] -Destination $args[1]";
@@ -192,7 +237,8 @@ public sealed class RestorePointTests : IDisposable
         ScriptResult toFile = _scenario.Run(export, id, Path.Combine(folder, "x.raw")).ThrowIfFailed();
         Assert.Contains($"'{stale[0]}', which was removed", Assert.Single(toFile.Warnings), StringComparison.Ordinal);
         Assert.Equal([false, true, true], stale.Append(other).Select(File.Exists));
-        Assert.Contains(stale[1], Assert.Single(_scenario.Run(export, id, folder).ThrowIfFailed().Warnings), StringComparison.Ordinal);
+        Assert.Contains(stale[1], Assert.Single(_scenario.Run(export, id, folder).ThrowIfFailed().Warnings),
+            StringComparison.Ordinal);
         Assert.Equal([false, false, true], stale.Append(other).Select(File.Exists));
     }
 
@@ -225,21 +271,28 @@ public sealed class RestorePointTests : IDisposable
     public void The_tables_fit_a_console_of_120_columns_and_say_what_matters()
     {
         _scenario.BackUp();
-        foreach (string script in new[] { "Get-NataliaRestorePoint", "Get-NataliaAppliance -Name *", "Get-NataliaHypervisor", "Get-NataliaRepository", "Test-NataliaRepository", "Get-NataliaRestorePoint | Test-NataliaRestorePoint" })
+        foreach (string script in new[] { "Get-NataliaRestorePoint", "Get-NataliaAppliance -Name *",
+            "Get-NataliaHypervisor", "Get-NataliaRepository", "Test-NataliaRepository",
+            "Get-NataliaRestorePoint | Test-NataliaRestorePoint" })
         {
             string text = Render(script);
             Assert.All(text.Split('\n'), line => Assert.InRange(line.TrimEnd('\r').Length, 0, 120));
             Assert.Contains("---", text, StringComparison.Ordinal);
         }
-        Assert.Matches(@"natalia-paris +\d{4}-\d\d-\d\d \d\d:\d\d:\d\d Full +\S+ +[0-9a-f]{8} +\S+ KiB +293 KiB", Render("Get-NataliaRestorePoint"));
-        Assert.Matches(@"natalia-paris +vms +4 +8\.00 GiB scsi1 +voice \(VLAN 110\)", Render("Get-NataliaAppliance -Name natalia-paris"));
+        Assert.Matches(@"natalia-paris +\d{4}-\d\d-\d\d \d\d:\d\d:\d\d Full +\S+ +[0-9a-f]{8} +\S+ KiB +293 KiB",
+            Render("Get-NataliaRestorePoint"));
+        Assert.Matches(@"natalia-paris +vms +4 +8\.00 GiB scsi1 +voice \(VLAN 110\)",
+            Render("Get-NataliaAppliance -Name natalia-paris"));
     }
 
     [Fact]
     public void Completion_knows_the_points_that_were_listed()
     {
         string id = _scenario.BackUp();
-        ScriptResult result = _scenario.Run("$line = \"Test-NataliaRestorePoint $($args[0].Substring(0, 2))\"; [System.Management.Automation.CommandCompletion]::CompleteInput($line, $line.Length, $null).CompletionMatches | ForEach-Object { $_.CompletionText; $_.ToolTip }", id);
+        ScriptResult result = _scenario.Run("$line = \"Test-NataliaRestorePoint $($args[0].Substring(0, 2))\"; "
+            + "[System.Management.Automation.CommandCompletion]::CompleteInput($line, $line.Length, "
+            + "$null).CompletionMatches | ForEach-Object { $_.CompletionText; $_.ToolTip }",
+            id);
 
         Assert.Equal(id, result.Text[0]);
         Assert.Contains("natalia-paris", result.Text[1], StringComparison.Ordinal);
@@ -249,8 +302,14 @@ public sealed class RestorePointTests : IDisposable
     public void What_is_not_known_completes_to_what_was_typed_and_never_to_files()
     {
         _scenario.BackUp();
-        foreach (string line in new[] { "Connect-NataliaRepository -ProxmoxStorage ", "Set-NataliaReplication -TargetVMHost zz", "Restore-NataliaAppliance -Storage ", "Restore-NataliaAppliance -VMHost x" })
-            Assert.Equal([line.Split(' ')[^1] is { Length: > 0 } typed ? typed : " "], _scenario.Run("$line = $args[0]; [System.Management.Automation.CommandCompletion]::CompleteInput($line, $line.Length, $null).CompletionMatches | ForEach-Object CompletionText", line).Text);
+        foreach (string line in new[] { "Connect-NataliaRepository -ProxmoxStorage ",
+            "Set-NataliaReplication -TargetVMHost zz", "Restore-NataliaAppliance -Storage ",
+            "Restore-NataliaAppliance -VMHost x" })
+            Assert.Equal([line.Split(' ')[^1] is { Length: > 0 } typed ? typed : " "],
+                _scenario.Run("$line = $args[0]; "
+                    + "[System.Management.Automation.CommandCompletion]::CompleteInput($line, $line.Length, "
+                    + "$null).CompletionMatches | ForEach-Object CompletionText",
+                    line).Text);
     }
 
     [Fact]
@@ -258,13 +317,16 @@ public sealed class RestorePointTests : IDisposable
     {
         string id = _scenario.BackUp();
         string folder = Directory.CreateDirectory(_scenario.Full("out")).FullName;
-        _scenario.Run("$null = Export-NataliaDisk -RestorePointId $args[0] -Destination $args[1]", id, folder).ThrowIfFailed();
+        _scenario.Run("$null = Export-NataliaDisk -RestorePointId $args[0] -Destination $args[1]", id, folder)
+            .ThrowIfFailed();
         Assert.EndsWith("-scsi1.raw", Assert.Single(Directory.GetFiles(folder)), StringComparison.Ordinal);
     }
 
     private string Render(string script) => Regex.Replace(_scenario.Session.Render(script), "\x1b\\[[0-9;]*m", "");
 
-    private IReadOnlyList<string> Ids(string script) => [.. _scenario.Run(script).ThrowIfFailed().Output.Select(o => (string)o!.Properties["RestorePointId"].Value)];
+    private IReadOnlyList<string> Ids(string script) =>
+        [.. _scenario.Run(script).ThrowIfFailed().Output.Select(o => (string)o!.Properties["RestorePointId"].Value)];
 
-    private IReadOnlyList<string> Errors(string script) => [.. _scenario.Run(script).ErrorIds.Select(i => i.Split(',')[0])];
+    private IReadOnlyList<string> Errors(string script) =>
+        [.. _scenario.Run(script).ErrorIds.Select(i => i.Split(',')[0])];
 }

@@ -2,7 +2,9 @@ using System.Security;
 
 namespace Natalia.Backup.Module.Tests.Commands;
 
-/// <summary>A folder with two VMs of one small disk each and room for repositories, and a session that is connected to the VMs.</summary>
+/// <summary>
+/// A folder with two VMs of one small disk each and room for repositories, and a session that is connected to the VMs.
+/// </summary>
 public sealed class Scenario : IDisposable
 {
     private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("natalia-scenario-");
@@ -37,13 +39,15 @@ public sealed class Scenario : IDisposable
     /// <summary>Makes an unencrypted repository, which costs no key derivation, and connects it.</summary>
     public Scenario WithRepository(string name)
     {
-        Run("$null = New-NataliaRepository -Path $args[0] -Name $args[1] -Unencrypted", Full(name), name).ThrowIfFailed();
+        Run("$null = New-NataliaRepository -Path $args[0] -Name $args[1] -Unencrypted", Full(name), name)
+            .ThrowIfFailed();
         return this;
     }
 
     /// <summary>Backs an appliance up and returns the new point's id.</summary>
     public string BackUp(string appliance = "natalia-paris", string more = "") =>
-        (string)Run($"Invoke-NataliaBackup -Appliance $args[0] {more}", appliance).ThrowIfFailed().Value("RestorePointId")!;
+        (string)Run($"Invoke-NataliaBackup -Appliance $args[0] {more}", appliance).ThrowIfFailed()
+            .Value("RestorePointId")!;
 
     public void Change(string appliance, int at)
     {
@@ -55,8 +59,12 @@ public sealed class Scenario : IDisposable
     /// <summary>Changes a byte in a pack of one appliance, so that its points cannot be restored.</summary>
     public void Damage(string repository, string appliance)
     {
-        string id = (string)Run("(Get-NataliaRestorePoint -Appliance $args[0] -Repository $args[1])[0].ApplianceId", appliance, repository).ThrowIfFailed().Single.BaseObject;
-        string pack = Directory.EnumerateFiles(Path.Combine(Full(repository), "appliances", id, "data"), "*", SearchOption.AllDirectories).OrderByDescending(p => new FileInfo(p).Length).First();
+        string id = (string)Run("(Get-NataliaRestorePoint -Appliance $args[0] -Repository $args[1])[0].ApplianceId",
+            appliance, repository)
+            .ThrowIfFailed().Single.BaseObject;
+        string pack = Directory.EnumerateFiles(Path.Combine(Full(repository), "appliances", id, "data"), "*",
+            SearchOption.AllDirectories)
+            .OrderByDescending(p => new FileInfo(p).Length).First();
         File.SetAttributes(pack, FileAttributes.Normal);
         using FileStream file = File.Open(pack, FileMode.Open);
         file.Position = file.Length / 2;
@@ -78,7 +86,9 @@ public sealed class Scenario : IDisposable
 
     /// <summary>Every file with its length and the time of its last change, to see that nothing was written.</summary>
     public IReadOnlyList<string> Everything() =>
-        [.. _folder.EnumerateFileSystemInfos("*", SearchOption.AllDirectories).Select(f => $"{f.FullName} {(f as FileInfo)?.Length} {f.LastWriteTimeUtc:o}").Order(StringComparer.Ordinal)];
+        [.. _folder.EnumerateFileSystemInfos("*", SearchOption.AllDirectories)
+            .Select(f => $"{f.FullName} {(f as FileInfo)?.Length} {f.LastWriteTimeUtc:o}")
+            .Order(StringComparer.Ordinal)];
 
     public void Dispose()
     {

@@ -3,8 +3,9 @@ using Natalia.Backup.Testing;
 namespace Natalia.Backup.Module.Tests;
 
 /// <summary>
-/// One session with the module imported, and a folder of its own, for the tests of one class: <c>IClassFixture&lt;ModuleFixture&gt;</c>.
-/// Tests that must not see each other's connections open their own with <see cref="NewSession"/>.
+/// One session with the module imported, and a folder of its own, for the tests of one class:
+/// <c>IClassFixture&lt;ModuleFixture&gt;</c>. Tests that must not see each other's connections open their own with
+/// <see cref="NewSession"/>.
 /// </summary>
 public sealed class ModuleFixture : IDisposable
 {
@@ -23,7 +24,8 @@ public sealed class ModuleFixture : IDisposable
 
     /// <summary>A new empty folder that goes with the fixture.</summary>
     public string NewFolder() =>
-        _folder.CreateSubdirectory(Interlocked.Increment(ref _folders).ToString(System.Globalization.CultureInfo.InvariantCulture)).FullName;
+        _folder.CreateSubdirectory(Interlocked.Increment(ref _folders)
+            .ToString(System.Globalization.CultureInfo.InvariantCulture)).FullName;
 
     public void Dispose()
     {

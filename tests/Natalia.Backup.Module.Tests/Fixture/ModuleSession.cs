@@ -5,7 +5,9 @@ using Natalia.Backup.Testing;
 
 namespace Natalia.Backup.Module.Tests;
 
-/// <summary>A runspace of the real engine with the laid out module imported. Not thread-safe, as a runspace is not.</summary>
+/// <summary>
+/// A runspace of the real engine with the laid out module imported. Not thread-safe, as a runspace is not.
+/// </summary>
 public sealed class ModuleSession : IDisposable
 {
     public ModuleSession(RecordingHost? host = null, bool import = true)
@@ -25,12 +27,12 @@ public sealed class ModuleSession : IDisposable
     public Runspace Runspace { get; }
 
     /// <summary>
-    /// Runs a script with <c>$args</c>, or the parameters that its <c>param()</c> block takes by position, and gives back everything that it wrote.
-    /// A terminating error is in the result, not thrown.
+    /// Runs a script with <c>$args</c>, or the parameters that its <c>param()</c> block takes by position, and gives
+    /// back everything that it wrote. A terminating error is in the result, not thrown.
     /// </summary>
     public ScriptResult Run(string script, params object?[] arguments)
     {
-        using var shell = NewPowerShell(script, arguments);
+        using PowerShell shell = NewPowerShell(script, arguments);
         List<PSObject?> output = [];
         RuntimeException? terminating = null;
         try
@@ -54,13 +56,16 @@ public sealed class ModuleSession : IDisposable
         };
     }
 
-    /// <summary>Runs a script as if it were typed at the prompt, and gives back the text that a person sees, 120 columns wide and without colours.</summary>
+    /// <summary>
+    /// Runs a script as if it were typed at the prompt, and gives back the text that a person sees, 120 columns wide
+    /// and without colours.
+    /// </summary>
     public string Render(string script, params object?[] arguments)
     {
         Host.Clear();
-        using var shell = NewPowerShell("$PSStyle.OutputRendering = 'PlainText'");
+        using PowerShell shell = NewPowerShell("$PSStyle.OutputRendering = 'PlainText'");
         shell.Invoke();
-        using var typed = NewPowerShell(script, arguments);
+        using PowerShell typed = NewPowerShell(script, arguments);
         typed.AddCommand("Out-Default");
         typed.Commands.Commands[0].MergeMyResults(PipelineResultTypes.Error, PipelineResultTypes.Output);
         typed.Invoke();

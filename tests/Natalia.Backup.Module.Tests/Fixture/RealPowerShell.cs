@@ -4,7 +4,9 @@ using Natalia.Backup.Testing;
 
 namespace Natalia.Backup.Module.Tests;
 
-/// <summary>The real pwsh, as a process of its own: NATALIA_PWSH, the one on the path, or the one that the build has fetched.</summary>
+/// <summary>
+/// The real pwsh, as a process of its own: NATALIA_PWSH, the one on the path, or the one that the build has fetched.
+/// </summary>
 public static class RealPowerShell
 {
     private static readonly TimeSpan s_limit = TimeSpan.FromMinutes(8);
@@ -14,11 +16,17 @@ public static class RealPowerShell
     public sealed record Result(int ExitCode, string Output, string Error);
 
     /// <summary>Runs pwsh without a profile and without anybody to answer.</summary>
-    public static Task<Result> RunAsync(params string[] arguments) => RunProgramAsync(Path!, ["-NoProfile", "-NonInteractive", .. arguments]);
+    public static Task<Result> RunAsync(params string[] arguments) =>
+        RunProgramAsync(Path!, ["-NoProfile", "-NonInteractive", .. arguments]);
 
     public static async Task<Result> RunProgramAsync(string program, params string[] arguments)
     {
-        var start = new ProcessStartInfo(program, arguments) { RedirectStandardInput = true, RedirectStandardOutput = true, RedirectStandardError = true };
+        var start = new ProcessStartInfo(program, arguments)
+        {
+            RedirectStandardInput = true,
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+        };
         start.Environment["NO_COLOR"] = "1";
         using Process process = Process.Start(start)!;
         process.StandardInput.Close();
@@ -40,7 +48,9 @@ public static class RealPowerShell
     {
         if (Environment.GetEnvironmentVariable("NATALIA_PWSH") is { Length: > 0 } named) yield return named;
         string name = OperatingSystem.IsWindows() ? "pwsh.exe" : "pwsh";
-        foreach (string folder in (Environment.GetEnvironmentVariable("PATH") ?? "").Split(System.IO.Path.PathSeparator)) yield return System.IO.Path.Combine(folder, name);
+        foreach (string folder in (Environment.GetEnvironmentVariable("PATH")
+            ?? "").Split(System.IO.Path.PathSeparator))
+            yield return System.IO.Path.Combine(folder, name);
         yield return "/opt/microsoft/powershell/7/pwsh";
         yield return BuildLayout.Pwsh;
     }
@@ -53,5 +63,7 @@ public sealed class RealPowerShellFactAttribute : FactAttribute
         (Skip, DisplayName) = SkippedTest.With(test, Obstacle);
 
     private static string? Obstacle =>
-        RealPowerShell.Path is null && Environment.GetEnvironmentVariable("NATALIA_REQUIRE_REAL") != "1" ? "pwsh is not installed" : null;
+        RealPowerShell.Path is null && Environment.GetEnvironmentVariable("NATALIA_REQUIRE_REAL") != "1"
+            ? "pwsh is not installed"
+            : null;
 }

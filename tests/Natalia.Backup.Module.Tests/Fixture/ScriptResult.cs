@@ -39,8 +39,11 @@ public sealed class ScriptResult
     /// <summary>The output as text, one entry for each object.</summary>
     public IReadOnlyList<string> Text => [.. Output.Select(o => o?.ToString() ?? "")];
 
-    public ScriptResult ThrowIfFailed() => AllErrors.Any() ? throw new InvalidOperationException("The script failed." + Describe()) : this;
+    public ScriptResult ThrowIfFailed() =>
+        AllErrors.Any() ? throw new InvalidOperationException("The script failed." + Describe()) : this;
 
     private string Describe() =>
-        string.Concat(AllErrors.Select(e => $"{Environment.NewLine}{e.FullyQualifiedErrorId}: {e.Exception}{Environment.NewLine}{e.ScriptStackTrace}"));
+        string.Concat(AllErrors
+            .Select(e => $"{Environment.NewLine}{e.FullyQualifiedErrorId}: "
+                + $"{e.Exception}{Environment.NewLine}{e.ScriptStackTrace}"));
 }

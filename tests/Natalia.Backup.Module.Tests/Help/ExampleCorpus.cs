@@ -19,31 +19,39 @@ public static partial class ExampleCorpus
     public static bool IsRecipe(Example example) => RecipeWords().IsMatch(example.Code) && !NeedsMore(example);
 
     /// <summary>True for what says by throwing that something is damaged.</summary>
-    public static bool IsProof(Example example) => example.Code.Contains("-Quiet", StringComparison.Ordinal) && example.Code.Contains("throw", StringComparison.Ordinal);
+    public static bool IsProof(Example example) =>
+        example.Code.Contains("-Quiet", StringComparison.Ordinal)
+        && example.Code.Contains("throw", StringComparison.Ordinal);
 
     public static IReadOnlyList<Example> All { get; } = [.. OfHelp(), .. OfMarkdown(), .. OfTopics()];
 
     private static IEnumerable<Example> OfHelp()
     {
-        XNamespace command = "http://schemas.microsoft.com/maml/dev/command/2004/10", dev = "http://schemas.microsoft.com/maml/dev/2004/10";
-        XDocument help = XDocument.Load(Path.Combine(BuildLayout.RepositoryRoot, "en-US", "Natalia.Backup.dll-Help.xml"));
+        XNamespace command = "http://schemas.microsoft.com/maml/dev/command/2004/10",
+            dev = "http://schemas.microsoft.com/maml/dev/2004/10";
+        XDocument help = XDocument.Load(Path.Combine(BuildLayout.RepositoryRoot, "en-US",
+            "Natalia.Backup.dll-Help.xml"));
         foreach (XElement cmdlet in help.Root!.Elements(command + "command"))
         {
             int number = 0;
             foreach (XElement code in cmdlet.Descendants(dev + "code"))
-                yield return new Example($"{cmdlet.Descendants(command + "name").First().Value} example {++number}", code.Value.ReplaceLineEndings("\n"));
+                yield return new Example($"{cmdlet.Descendants(command + "name").First().Value} example {++number}",
+                    code.Value.ReplaceLineEndings("\n"));
         }
     }
 
     private static IEnumerable<Example> OfMarkdown()
     {
-        string[] files = [Path.Combine(BuildLayout.RepositoryRoot, "README.md"), .. Directory.EnumerateFiles(Path.Combine(BuildLayout.RepositoryRoot, "docs"), "*.md").Order(StringComparer.Ordinal)];
+        string[] files = [Path.Combine(BuildLayout.RepositoryRoot, "README.md"),
+            .. Directory.EnumerateFiles(Path.Combine(BuildLayout.RepositoryRoot, "docs"), "*.md")
+                .Order(StringComparer.Ordinal)];
         foreach (string file in files)
         {
             int number = 0;
             foreach (Match block in MarkdownBlock().Matches(File.ReadAllText(file).ReplaceLineEndings("\n")))
             {
-                if (CmdletName().IsMatch(block.Groups[1].Value)) yield return new Example($"{Path.GetFileName(file)} block {++number}", block.Groups[1].Value);
+                if (CmdletName().IsMatch(block.Groups[1].Value))
+                    yield return new Example($"{Path.GetFileName(file)} block {++number}", block.Groups[1].Value);
             }
         }
     }
@@ -51,18 +59,22 @@ public static partial class ExampleCorpus
     /// <summary>In about topics what is to be typed is indented by eight.</summary>
     private static IEnumerable<Example> OfTopics()
     {
-        foreach (string file in Directory.EnumerateFiles(Path.Combine(BuildLayout.RepositoryRoot, "en-US"), "about_*.txt").Order(StringComparer.Ordinal))
+        foreach (string file in Directory.EnumerateFiles(Path.Combine(BuildLayout.RepositoryRoot, "en-US"),
+            "about_*.txt")
+            .Order(StringComparer.Ordinal))
         {
             int number = 0;
             foreach (Match block in TopicBlock().Matches(File.ReadAllText(file).ReplaceLineEndings("\n")))
             {
                 string code = TopicIndent().Replace(block.Value, "");
-                if (FirstWord().IsMatch(code) && CmdletName().IsMatch(code)) yield return new Example($"{Path.GetFileName(file)} block {++number}", code);
+                if (FirstWord().IsMatch(code) && CmdletName().IsMatch(code))
+                    yield return new Example($"{Path.GetFileName(file)} block {++number}", code);
             }
         }
     }
 
-    [GeneratedRegex(@"-Proxmox|\bpbs\b|\bpve\d?\b|-Bucket|Replication|Schedule|NataliaSnapshot|Prerequisite|Restore-NataliaAppliance|-BackupServer|natalia-01|nas-user|Receive-Job")]
+    [GeneratedRegex(
+        @"-Proxmox|\bpbs\b|\bpve\d?\b|-Bucket|Replication|Schedule|NataliaSnapshot|Prerequisite|Restore-NataliaAppliance|-BackupServer|natalia-01|nas-user|Receive-Job")]
     private static partial Regex ServerWords();
 
     [GeneratedRegex(@"Import-NataliaProfile[^\n]*\n[\s\S]*-Natalia")]

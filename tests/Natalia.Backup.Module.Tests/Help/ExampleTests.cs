@@ -42,8 +42,10 @@ public sealed class ExampleTests(ModuleFixture module) : IClassFixture<ModuleFix
     [RealPowerShellFact]
     public async Task Every_example_runs_on_a_site_as_it_describes()
     {
-        IReadOnlyList<Result> results = await RunAsync(ExampleCorpus.All.Where(e => !ExampleCorpus.NeedsMore(e)).Select(e => (e, false)));
-        List<string> wrong = [.. from result in results where result.Ended is not null || result.Errors.Count > 0 select $"{result.Id}: {result.Ended} {string.Join("; ", result.Errors)}"];
+        IReadOnlyList<Result> results = await RunAsync(ExampleCorpus.All.Where(e => !ExampleCorpus.NeedsMore(e))
+            .Select(e => (e, false)));
+        List<string> wrong = [.. from result in results where result.Ended is not null || result.Errors.Count > 0
+            select $"{result.Id}: {result.Ended} {string.Join("; ", result.Errors)}"];
 
         Assert.True(results.Count >= 80, "Examples are missing.");
         Assert.True(wrong.Count == 0, string.Join(Environment.NewLine, wrong));
@@ -52,24 +54,35 @@ public sealed class ExampleTests(ModuleFixture module) : IClassFixture<ModuleFix
     [RealPowerShellFact]
     public async Task Every_example_that_proves_something_throws_where_something_is_damaged()
     {
-        List<Example> proofs = [.. ExampleCorpus.All.Where(e => ExampleCorpus.IsProof(e) && !ExampleCorpus.NeedsMore(e) && !e.Code.Contains("NataliaAudit", StringComparison.Ordinal))];
+        List<Example> proofs = [.. ExampleCorpus.All
+            .Where(e => ExampleCorpus.IsProof(e) && !ExampleCorpus.NeedsMore(e)
+                && !e.Code.Contains("NataliaAudit", StringComparison.Ordinal))];
         Assert.True(proofs.Count >= 4, "The examples with -Quiet are gone.");
 
-        Assert.Empty(from result in await RunAsync(proofs.Select(e => (e, true))) where result.Ended?.Contains("damaged", StringComparison.Ordinal) != true select $"{result.Id}: {result.Ended} {string.Join("; ", result.Errors)}");
+        Assert.Empty(from result in await RunAsync(proofs.Select(e => (e, true)))
+                     where result.Ended?.Contains("damaged", StringComparison.Ordinal) != true
+                     select $"{result.Id}: {result.Ended} {string.Join("; ", result.Errors)}");
     }
 
     private sealed record Result(string Id, string? Ended, List<string> Errors);
 
     private async Task<IReadOnlyList<Result>> RunAsync(IEnumerable<(Example Example, bool Damaged)> examples)
     {
-        string folder = module.NewFolder(), list = Path.Combine(folder, "examples.json"), sandbox = Directory.CreateDirectory(Path.Combine(folder, "sandbox")).FullName;
-        File.WriteAllText(list, JsonSerializer.Serialize(examples.Select(e => new { id = e.Example.Id, code = e.Example.Code, damaged = e.Damaged })));
-        RealPowerShell.Result run = await RealPowerShell.RunAsync("-File", Path.Combine(BuildLayout.RepositoryRoot, "tests", "Natalia.Backup.Module.Tests", "Help", "RunExamples.ps1"), "-Module", BuildLayout.Manifest, "-Examples", list, "-Sandbox", sandbox);
+        string folder = module.NewFolder(), list = Path.Combine(folder, "examples.json"),
+            sandbox = Directory.CreateDirectory(Path.Combine(folder, "sandbox")).FullName;
+        File.WriteAllText(list,
+            JsonSerializer.Serialize(examples
+                .Select(e => new { id = e.Example.Id, code = e.Example.Code, damaged = e.Damaged })));
+        RealPowerShell.Result run = await RealPowerShell.RunAsync("-File",
+            Path.Combine(BuildLayout.RepositoryRoot, "tests", "Natalia.Backup.Module.Tests", "Help", "RunExamples.ps1"),
+            "-Module", BuildLayout.Manifest, "-Examples", list, "-Sandbox", sandbox);
         Assert.True(run.ExitCode == 0, run.Error + run.Output);
         return [.. run.Output.Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(line =>
         {
             using JsonDocument json = JsonDocument.Parse(line);
-            return new Result(json.RootElement.GetProperty("id").GetString()!, json.RootElement.GetProperty("ended").GetString(), [.. json.RootElement.GetProperty("errors").EnumerateArray().Select(e => e.GetString()!)]);
+            return new Result(json.RootElement.GetProperty("id").GetString()!,
+                json.RootElement.GetProperty("ended").GetString(),
+                [.. json.RootElement.GetProperty("errors").EnumerateArray().Select(e => e.GetString()!)]);
         })];
     }
 }

@@ -14,17 +14,19 @@ public sealed partial class HelpTests(ModuleFixture module) : IClassFixture<Modu
     [Fact]
     public void The_help_file_is_what_the_comments_say_now_and_nothing_lacks_text()
     {
-        var expected = HelpDocument.Generate(BuildLayout.Manifest, BuildPaths.Comments, out var gaps);
+        var expected = HelpDocument.Generate(BuildLayout.Manifest, BuildPaths.Comments,
+            out IReadOnlyList<string>? gaps);
 
         Assert.Empty(gaps);
         Assert.True(File.Exists(BuildPaths.Help), $"{BuildPaths.Help} is missing. {Regenerate}");
-        Assert.True(File.ReadAllText(BuildPaths.Help).ReplaceLineEndings("\n") == expected, $"{BuildPaths.Help} is out of date. {Regenerate}");
+        Assert.True(File.ReadAllText(BuildPaths.Help).ReplaceLineEndings("\n") == expected,
+            $"{BuildPaths.Help} is out of date. {Regenerate}");
     }
 
     [Fact]
     public void The_engine_finds_text_for_every_cmdlet_and_every_parameter()
     {
-        var found = module.Run(
+        ScriptResult found = module.Run(
             """
             foreach ($command in Get-Command -Module Natalia.Backup) {
                 $help = Get-Help $command.Name -Full
@@ -46,7 +48,9 @@ public sealed partial class HelpTests(ModuleFixture module) : IClassFixture<Modu
     [Fact]
     public void A_synopsis_is_one_short_line()
     {
-        var synopses = module.Run("Get-Command -Module Natalia.Backup | ForEach-Object { (Get-Help $_.Name).Synopsis.Trim() }").ThrowIfFailed().Text;
+        IReadOnlyList<string> synopses =
+            module.Run("Get-Command -Module Natalia.Backup | ForEach-Object { (Get-Help $_.Name).Synopsis.Trim() }")
+            .ThrowIfFailed().Text;
 
         Assert.NotEmpty(synopses);
         Assert.All(synopses, s => Assert.InRange(s.Length, 10, 90));
@@ -76,10 +80,14 @@ public sealed partial class HelpTests(ModuleFixture module) : IClassFixture<Modu
     [Fact]
     public void About_topics_name_only_cmdlets_that_exist_and_parameters_that_they_have()
     {
-        var commands = module.Run("Get-Command -Module Natalia.Backup").ThrowIfFailed().Output.Select(o => (CmdletInfo)o!.BaseObject).ToDictionary(c => c.Name);
-        var text = string.Join('\n', Directory.EnumerateFiles(Path.Combine(BuildLayout.RepositoryRoot, "en-US"), "about_*.txt").Select(File.ReadAllText));
+        var commands = module.Run("Get-Command -Module Natalia.Backup")
+            .ThrowIfFailed().Output.Select(o => (CmdletInfo)o!.BaseObject).ToDictionary(c => c.Name);
+        var text = string.Join('\n',
+            Directory.EnumerateFiles(Path.Combine(BuildLayout.RepositoryRoot, "en-US"), "about_*.txt")
+                .Select(File.ReadAllText));
 
-        var unknown = CmdletName().Matches(text).Select(m => m.Value).Distinct().Where(n => !commands.ContainsKey(n)).ToList();
+        var unknown = CmdletName().Matches(text).Select(m => m.Value).Distinct().Where(n => !commands.ContainsKey(n))
+            .ToList();
         Assert.Empty(unknown);
         Assert.Empty(
             from use in CmdletUse().Matches(text)
@@ -93,9 +101,15 @@ public sealed partial class HelpTests(ModuleFixture module) : IClassFixture<Modu
     public void Every_error_id_is_explained_and_nothing_else_is()
     {
         var cmdlet = (CmdletInfo)module.Run("Get-Command Invoke-NataliaBackup").Single.BaseObject;
-        var engine = AssemblyLoadContext.GetLoadContext(cmdlet.ImplementingType.Assembly)!.LoadFromAssemblyName(new AssemblyName("Natalia.Backup.Engine"));
-        var ids = engine.GetType("Natalia.Backup.Engine.ErrorIds", throwOnError: true)!.GetFields().Select(f => (string)f.GetRawConstantValue()!).ToList();
-        var explained = ExplainedId().Matches(File.ReadAllText(Path.Combine(BuildLayout.RepositoryRoot, "en-US", "about_NataliaErrors.help.txt"))).Select(m => m.Groups[1].Value);
+        Assembly engine =
+            AssemblyLoadContext.GetLoadContext(cmdlet.ImplementingType.Assembly)!.LoadFromAssemblyName(
+                new AssemblyName("Natalia.Backup.Engine"));
+        var ids = engine.GetType("Natalia.Backup.Engine.ErrorIds", throwOnError: true)!.GetFields()
+            .Select(f => (string)f.GetRawConstantValue()!).ToList();
+        IEnumerable<string> explained = ExplainedId()
+            .Matches(
+                File.ReadAllText(Path.Combine(BuildLayout.RepositoryRoot, "en-US", "about_NataliaErrors.help.txt")))
+            .Select(m => m.Groups[1].Value);
 
         Assert.NotEmpty(ids);
         Assert.Equal(ids.Order(StringComparer.Ordinal), explained.Order(StringComparer.Ordinal));

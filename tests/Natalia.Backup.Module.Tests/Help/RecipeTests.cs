@@ -3,10 +3,13 @@ using Natalia.Backup.Testing;
 
 namespace Natalia.Backup.Module.Tests.Help;
 
-/// <summary>Scripts that documents give for runs that nobody watches: what fails in them must be seen by whatever started them.</summary>
+/// <summary>
+/// Scripts that documents give for runs that nobody watches: what fails in them must be seen by whatever started them.
+/// </summary>
 public sealed class RecipeTests : IDisposable
 {
-    private static readonly string[] s_profiles = [@"C:\ProgramData\natalia.json", "./natalia.json", "/etc/natalia/profile.json"];
+    private static readonly string[] s_profiles = [@"C:\ProgramData\natalia.json", "./natalia.json",
+        "/etc/natalia/profile.json"];
 
     private readonly Scenario _scenario = new Scenario().WithRepository("nas").WithRepository("offsite");
     private readonly string _profile;
@@ -14,12 +17,17 @@ public sealed class RecipeTests : IDisposable
     public RecipeTests()
     {
         _profile = _scenario.Full("profile.json");
-        _scenario.Run("Get-NataliaAppliance -Name * | Set-NataliaAppliance -Repository nas; $null = Get-NataliaAppliance | Invoke-NataliaBackup; 'nas', 'offsite' | ForEach-Object { Set-NataliaRetention -Repository $_ }; $null = Export-NataliaProfile $args[0]", _profile).ThrowIfFailed();
+        _scenario.Run("Get-NataliaAppliance -Name * | Set-NataliaAppliance -Repository nas; $null = "
+            + "Get-NataliaAppliance | Invoke-NataliaBackup; 'nas', 'offsite' | ForEach-Object { Set-NataliaRetention "
+            + "-Repository $_ }; $null = Export-NataliaProfile $args[0]",
+            _profile)
+            .ThrowIfFailed();
     }
 
     public void Dispose() => _scenario.Dispose();
 
-    public static IEnumerable<object[]> Recipes => ExampleCorpus.All.Where(ExampleCorpus.IsRecipe).Select(e => new object[] { e.Id });
+    public static IEnumerable<object[]> Recipes =>
+        ExampleCorpus.All.Where(ExampleCorpus.IsRecipe).Select(e => new object[] { e.Id });
 
     [Fact]
     public void There_are_recipes_in_the_README_in_help_and_in_the_about_topics()
@@ -39,7 +47,8 @@ public sealed class RecipeTests : IDisposable
         string script = Write(id);
         FailEverything();
 
-        Assert.NotEqual(0, (await RealPowerShell.RunProgramAsync(BuildLayout.Runner, "--non-interactive", script)).ExitCode);
+        Assert.NotEqual(0,
+            (await RealPowerShell.RunProgramAsync(BuildLayout.Runner, "--non-interactive", script)).ExitCode);
         if (RealPowerShell.Path is null) return;
         Assert.NotEqual(0, (await RealPowerShell.RunAsync("-File", script)).ExitCode);
     }
@@ -47,7 +56,8 @@ public sealed class RecipeTests : IDisposable
     [RealPowerShellFact]
     public async Task The_nightly_recipe_ends_well_when_all_goes_well_and_fails_by_command_line_too()
     {
-        string script = Write(Recipes.Select(r => (string)r[0]).Single(i => i.StartsWith("README.md", StringComparison.Ordinal)));
+        string script = Write(Recipes.Select(r => (string)r[0])
+            .Single(i => i.StartsWith("README.md", StringComparison.Ordinal)));
 
         RealPowerShell.Result good = await RealPowerShell.RunAsync("-File", script);
         Assert.True(good.ExitCode == 0, good.Error);
@@ -61,11 +71,15 @@ public sealed class RecipeTests : IDisposable
         string code = ExampleCorpus.All.Single(e => e.Id == id).Code;
         foreach (string path in s_profiles) code = code.Replace(path, _profile, StringComparison.Ordinal);
         string script = _scenario.Full("recipe.ps1");
-        File.WriteAllText(script, $"if (-not (Get-Command Get-NataliaAppliance -ErrorAction Ignore)) {{ Import-Module '{BuildLayout.Manifest}' }}\n{code}\n");
+        File.WriteAllText(script,
+            $"if (-not (Get-Command Get-NataliaAppliance -ErrorAction Ignore)) {{ Import-Module "
+            + $"'{BuildLayout.Manifest}' }}\n{code}\n");
         return script;
     }
 
-    /// <summary>No disk can be read, no policy is set, what is stored is damaged, and the other place is away.</summary>
+    /// <summary>
+    /// No disk can be read, no policy is set, what is stored is damaged, and the other place is away.
+    /// </summary>
     private void FailEverything()
     {
         foreach (string appliance in new[] { "natalia-paris", "natalia-lyon" })

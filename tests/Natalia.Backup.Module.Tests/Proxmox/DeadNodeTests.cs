@@ -2,7 +2,10 @@ using Natalia.Backup.ProxmoxSimulator;
 
 namespace Natalia.Backup.Module.Tests.Proxmox;
 
-/// <summary>A host that died: the case that a backup is for. The cluster is our simulator, which forgets what it knew of such a host's VMs after five minutes, their names first.</summary>
+/// <summary>
+/// A host that died: the case that a backup is for. The cluster is our simulator, which forgets what it knew of such a
+/// host's VMs after five minutes, their names first.
+/// </summary>
 public sealed class DeadNodeTests
 {
     [Fact]
@@ -10,29 +13,44 @@ public sealed class DeadNodeTests
     {
         await using ProxmoxScenario scenario = await StartAsync();
         scenario.Cluster.Guest(100).Config["onboot"] = "1";
-        scenario.Do("Set-NataliaAppliance natalia-01 -Repository pbs; $null = Get-NataliaAppliance | Invoke-NataliaBackup");
+        scenario.Do(
+            "Set-NataliaAppliance natalia-01 -Repository pbs; $null = Get-NataliaAppliance | Invoke-NataliaBackup");
         Kill(scenario, TimeSpan.FromMinutes(6));
         // A new session remembers nothing.
-        scenario.Do("Get-NataliaRepository | Disconnect-NataliaRepository; Get-NataliaHypervisor | Disconnect-NataliaHypervisor");
+        scenario.Do("Get-NataliaRepository | Disconnect-NataliaRepository; Get-NataliaHypervisor | "
+            + "Disconnect-NataliaHypervisor");
         scenario.Connect();
 
         ScriptResult found = scenario.Do("Get-NataliaAppliance -Name natalia-01");
-        Assert.Equal(("natalia-01", "pve1", "unknown", "scsi1", "pbs"), (found.Value("Name"), found.Value("VMHost"), found.Value("State"), found.Value("DataDisk"), found.Value("Repository")));
+        Assert.Equal(("natalia-01", "pve1", "unknown", "scsi1", "pbs"),
+            (found.Value("Name"), found.Value("VMHost"), found.Value("State"), found.Value("DataDisk"),
+                found.Value("Repository")));
         Assert.Contains("'pve1' does not answer", Assert.Single(found.Warnings));
         Assert.Contains("'natalia-01' (100) as its restore point of", found.Warnings[0]);
         Assert.Equal("natalia-01", scenario.Do("(Get-NataliaAppliance).Name").Text.Single());
 
-        ScriptResult open = scenario.Try("Get-NataliaRestorePoint natalia-01 -Latest | Restore-NataliaAppliance -NewName natalia-new");
+        ScriptResult open =
+            scenario.Try("Get-NataliaRestorePoint natalia-01 -Latest | Restore-NataliaAppliance -NewName natalia-new");
         Assert.StartsWith("NetworkChoiceRequired,", Assert.Single(open.ErrorIds));
         Assert.Contains("cannot be read", open.Errors[0].Exception.Message);
         Assert.Contains("'vmbr0' = 'vmbr0'", open.Errors[0].ErrorDetails.RecommendedAction);
-        Assert.StartsWith("ApplianceNameInUse,", Assert.Single(scenario.Try("Get-NataliaRestorePoint natalia-01 -Latest | Restore-NataliaAppliance -Network @{ vmbr0 = 'vmbr0' }").ErrorIds));
-        Assert.StartsWith("ServerUnreachable,", Assert.Single(scenario.Try("Get-NataliaRestorePoint natalia-01 -Latest | Restore-NataliaAppliance -OverExisting").ErrorIds));
-        Assert.StartsWith("StorageNotSuitable,", Assert.Single(scenario.Try("Get-NataliaRestorePoint natalia-01 -Latest | Restore-NataliaAppliance -NewName natalia-new -Network @{ vmbr0 = 'vmbr0' } -VMHost pve1").ErrorIds));
+        Assert.StartsWith("ApplianceNameInUse,",
+            Assert.Single(
+                scenario.Try("Get-NataliaRestorePoint natalia-01 -Latest | Restore-NataliaAppliance -Network @{ vmbr0 "
+                    + "= 'vmbr0' }").ErrorIds));
+        Assert.StartsWith("ServerUnreachable,",
+            Assert.Single(
+                scenario.Try(
+                    "Get-NataliaRestorePoint natalia-01 -Latest | Restore-NataliaAppliance -OverExisting").ErrorIds));
+        Assert.StartsWith("StorageNotSuitable,",
+            Assert.Single(scenario.Try("Get-NataliaRestorePoint natalia-01 -Latest | Restore-NataliaAppliance "
+                + "-NewName natalia-new -Network @{ vmbr0 = 'vmbr0' } -VMHost pve1").ErrorIds));
         Assert.Equal(2, scenario.Cluster.Guests.Count);
 
-        ScriptResult restored = scenario.Do("Get-NataliaAppliance -Name natalia-01 | Get-NataliaRestorePoint -Latest | Restore-NataliaAppliance -NewName natalia-new -Network @{ vmbr0 = 'vmbr0' }");
-        Assert.Equal(("natalia-new", "pve2", "stopped"), (restored.Value("Name"), restored.Value("VMHost"), restored.Value("State")));
+        ScriptResult restored = scenario.Do("Get-NataliaAppliance -Name natalia-01 | Get-NataliaRestorePoint -Latest "
+            + "| Restore-NataliaAppliance -NewName natalia-new -Network @{ vmbr0 = 'vmbr0' }");
+        Assert.Equal(("natalia-new", "pve2", "stopped"),
+            (restored.Value("Name"), restored.Value("VMHost"), restored.Value("State")));
         Assert.Contains(restored.Warnings, w => w.Contains("When it comes back, it runs beside the restored VM"));
         Assert.Contains(restored.Warnings, w => w.Contains("Start at boot"));
         Assert.Equal("0", scenario.Cluster.Guest(102).Config["onboot"]);
@@ -45,7 +63,9 @@ public sealed class DeadNodeTests
     {
         await using ProxmoxScenario scenario = await StartAsync();
         for (int day = 1; day < 5; day++)
-            foreach (int vmid in new[] { 100, 101 }) scenario.AddPoint(DateTimeOffset.UtcNow.AddDays(-day), vmid).ConfigText = SimulatedCluster.ConfigTextOf(scenario.Cluster.Guest(vmid));
+            foreach (int vmid in new[] { 100, 101 })
+                scenario.AddPoint(DateTimeOffset.UtcNow.AddDays(-day),
+                    vmid).ConfigText = SimulatedCluster.ConfigTextOf(scenario.Cluster.Guest(vmid));
         scenario.Do("Set-NataliaRetention natalia-01, other -Repository pbs -Daily 2 -Force");
         Kill(scenario, TimeSpan.FromMinutes(minutes));
 
@@ -59,10 +79,16 @@ public sealed class DeadNodeTests
         Assert.Contains("'natalia-01'", retention.Errors[0].Exception.Message);
         Assert.Contains("cannot be read", retention.Errors[0].Exception.Message);
         Assert.Equal(4, scenario.Cluster.Storage("pbs").Points.Count(p => p.Vmid == 100));
-        Assert.Equal(["natalia-01", "other"], scenario.Do("Get-NataliaRestorePoint | ForEach-Object ApplianceName").Text.Distinct().Order());
-        Assert.Equal("NotEvidenced", scenario.Do("(Get-NataliaRestorePoint natalia-01 -Latest | Test-NataliaRestorePoint | Where-Object Name -eq SameAppliance).Result").Text.Single());
-        ScriptResult checks = scenario.Do("Test-NataliaPrerequisite natalia-01 -Repository pbs | Where-Object { $_.Name -in 'Node', 'VmReadable' }");
-        Assert.Equal(["pve1 Warning", "natalia-01 Failed"], checks.Output.Select(c => $"{c!.Properties["Target"].Value} {c.Properties["Result"].Value}"));
+        Assert.Equal(["natalia-01", "other"],
+            scenario.Do("Get-NataliaRestorePoint | ForEach-Object ApplianceName").Text.Distinct().Order());
+        Assert.Equal("NotEvidenced",
+            scenario.Do("(Get-NataliaRestorePoint natalia-01 -Latest | Test-NataliaRestorePoint | Where-Object Name "
+                + "-eq SameAppliance).Result").Text.Single());
+        ScriptResult checks =
+            scenario.Do("Test-NataliaPrerequisite natalia-01 -Repository pbs | Where-Object { $_.Name -in 'Node', "
+                + "'VmReadable' }");
+        Assert.Equal(["pve1 Warning", "natalia-01 Failed"],
+            checks.Output.Select(c => $"{c!.Properties["Target"].Value} {c.Properties["Result"].Value}"));
     }
 
     [Fact]
@@ -70,7 +96,14 @@ public sealed class DeadNodeTests
     {
         await using ProxmoxScenario scenario = await StartAsync();
         foreach (string node in scenario.Cluster.Nodes)
-            scenario.Cluster.Storage("local").Points.Add(new SimulatedPoint { Volid = $"local:backup/vzdump-qemu-101-2026_11_0{node[^1]}-00_00_00.vma.zst", Vmid = 101, Time = DateTimeOffset.UtcNow.AddDays(-1), Node = node, Size = 5 << 20 });
+            scenario.Cluster.Storage("local").Points.Add(new SimulatedPoint
+            {
+                Volid = $"local:backup/vzdump-qemu-101-2026_11_0{node[^1]}-00_00_00.vma.zst",
+                Vmid = 101,
+                Time = DateTimeOffset.UtcNow.AddDays(-1),
+                Node = node,
+                Size = 5 << 20,
+            });
         scenario.Do("$null = Connect-NataliaRepository -ProxmoxStorage local");
         Kill(scenario, TimeSpan.FromMinutes(1));
         ScriptResult listed = scenario.Do("Get-NataliaRestorePoint -Repository local");

@@ -1,6 +1,9 @@
 namespace Natalia.Backup.Module.Tests.Proxmox;
 
-/// <summary>A storage of Proxmox VE keeps no audit log: a repository of this product keeps its evidence. The cluster is our simulator.</summary>
+/// <summary>
+/// A storage of Proxmox VE keeps no audit log: a repository of this product keeps its evidence. The cluster is our
+/// simulator.
+/// </summary>
 public sealed class EvidenceTests
 {
     [Fact]
@@ -27,12 +30,18 @@ public sealed class EvidenceTests
             """);
         Assert.Equal(
             [
-                "native-appliance-set ", "native-point-made ", "native-point-protected Evidence for case 17", "native-point-unprotected Case 17 is closed", "native-point-removed Ticket 4711",
-                "native-point-verified ", "native-schedule-set ", "native-retention-set ", "native-point-restored ", "native-schedule-removed ",
+                "native-appliance-set ", "native-point-made ", "native-point-protected Evidence for case 17",
+                "native-point-unprotected Case 17 is closed", "native-point-removed Ticket 4711",
+                "native-point-verified ", "native-schedule-set ", "native-retention-set ", "native-point-restored ",
+                "native-schedule-removed ",
             ],
-            scenario.Do("$r = @(Get-NataliaAuditRecord -Repository pbs); [array]::Reverse($r); $r | ForEach-Object { \"$($_.Event) $($_.Reason)\" }").Text);
-        Assert.Equal("natalia-01", scenario.Do("@(Get-NataliaAuditRecord -Appliance natalia-01 -Repository evidence)[0].ApplianceName").Text.Single());
-        string made = scenario.Do("(Get-NataliaRestorePoint -Latest -Repository pbs | Get-NataliaAuditRecord | Where-Object Event -eq native-point-made).Data").Text.Single();
+            scenario.Do("$r = @(Get-NataliaAuditRecord -Repository pbs); [array]::Reverse($r); $r | ForEach-Object { "
+                + "\"$($_.Event) $($_.Reason)\" }").Text);
+        Assert.Equal("natalia-01",
+            scenario.Do(
+                "@(Get-NataliaAuditRecord -Appliance natalia-01 -Repository evidence)[0].ApplianceName").Text.Single());
+        string made = scenario.Do("(Get-NataliaRestorePoint -Latest -Repository pbs | Get-NataliaAuditRecord | "
+            + "Where-Object Event -eq native-point-made).Data").Text.Single();
         Assert.Contains("\"volume\":\"pbs:backup/vm/100/", made);
         Assert.Contains("\"consistency\":\"FileSystem\"", made);
         Assert.DoesNotContain("11111111-2222", made);
@@ -54,8 +63,10 @@ public sealed class EvidenceTests
         await using ProxmoxScenario scenario = await ProxmoxScenario.StartAsync();
         for (int i = 0; i < 5; i++) scenario.AddPoint(DateTimeOffset.UtcNow.AddDays(-i));
         scenario.ConnectWithEvidence();
-        scenario.Do("Set-NataliaRetention natalia-01 -Repository pbs -Daily 2 -Force; Invoke-NataliaRetention natalia-01 -Repository pbs");
-        IReadOnlyList<string> reasons = scenario.Do("Get-NataliaAuditRecord -Repository pbs | Where-Object Event -eq native-point-removed | ForEach-Object Reason").Text;
+        scenario.Do("Set-NataliaRetention natalia-01 -Repository pbs -Daily 2 -Force; Invoke-NataliaRetention "
+            + "natalia-01 -Repository pbs");
+        IReadOnlyList<string> reasons = scenario.Do("Get-NataliaAuditRecord -Repository pbs | Where-Object Event -eq "
+            + "native-point-removed | ForEach-Object Reason").Text;
         Assert.Equal(3, reasons.Count);
         Assert.All(reasons, r => Assert.StartsWith("Retention policy ", r));
     }
@@ -68,14 +79,17 @@ public sealed class EvidenceTests
         scenario.AddPoint(DateTimeOffset.UtcNow);
         Assert.Contains("-EvidenceRepository", Assert.Single(scenario.Connect().Warnings));
         // One warning for a command, not one for each point.
-        Assert.Contains("recorded nowhere", Assert.Single(scenario.Do("Get-NataliaRestorePoint | Protect-NataliaRestorePoint -Reason x").Warnings));
+        Assert.Contains("recorded nowhere",
+            Assert.Single(scenario.Do("Get-NataliaRestorePoint | Protect-NataliaRestorePoint -Reason x").Warnings));
         Assert.All(scenario.Cluster.Storage("pbs").Points, p => Assert.True(p.Protected));
 
-        foreach (string command in new[] { "Get-NataliaAuditRecord -Repository pbs", "Test-NataliaAudit pbs", "Get-NataliaRestorePoint -Latest | Get-NataliaAuditRecord" })
+        foreach (string command in new[] { "Get-NataliaAuditRecord -Repository pbs", "Test-NataliaAudit pbs",
+            "Get-NataliaRestorePoint -Latest | Get-NataliaAuditRecord" })
         {
             ScriptResult refused = scenario.Try(command);
             Assert.StartsWith("CapabilityMissing,", Assert.Single(refused.ErrorIds));
-            Assert.Contains("-EvidenceRepository", (refused.TerminatingError ?? refused.Errors[0]).ErrorDetails.RecommendedAction);
+            Assert.Contains("-EvidenceRepository",
+                (refused.TerminatingError ?? refused.Errors[0]).ErrorDetails.RecommendedAction);
         }
     }
 
@@ -88,15 +102,20 @@ public sealed class EvidenceTests
         scenario.Do("Set-NataliaRetention natalia-01 -Repository pbs -Daily 2 -Force");
         Directory.Move(folder, folder + "-away");
 
-        foreach (string command in new[] { "$p | Remove-NataliaRestorePoint -Reason x -Confirm:$false", "$p | Unprotect-NataliaRestorePoint -Reason x", "Invoke-NataliaRetention natalia-01 -Repository pbs" })
+        foreach (string command in new[] { "$p | Remove-NataliaRestorePoint -Reason x -Confirm:$false",
+            "$p | Unprotect-NataliaRestorePoint -Reason x", "Invoke-NataliaRetention natalia-01 -Repository pbs" })
         {
-            ScriptResult refused = scenario.Try(command.Replace("$p |", "@(Get-NataliaRestorePoint -Repository pbs)[-1] |"));
+            ScriptResult refused = scenario.Try(command.Replace("$p |",
+                "@(Get-NataliaRestorePoint -Repository pbs)[-1] |"));
             Assert.StartsWith("EvidenceUnavailable,", Assert.Single(refused.ErrorIds));
         }
         Assert.Equal(4, scenario.Cluster.Storage("pbs").Points.Count);
 
         // Protecting loses nothing, and waits for no share: it is done, and that its record is missing is an error.
-        Assert.StartsWith("EvidenceNotRecorded,", Assert.Single(scenario.Try("Get-NataliaRestorePoint -Latest -Repository pbs | Protect-NataliaRestorePoint -Reason x").ErrorIds));
+        Assert.StartsWith("EvidenceNotRecorded,",
+            Assert.Single(
+                scenario.Try(
+                    "Get-NataliaRestorePoint -Latest -Repository pbs | Protect-NataliaRestorePoint -Reason x").ErrorIds));
         Assert.Single(scenario.Cluster.Storage("pbs").Points, p => p.Protected);
 
         ScriptResult made = scenario.Try("Invoke-NataliaBackup natalia-01 -Repository pbs");
@@ -106,7 +125,8 @@ public sealed class EvidenceTests
 
         // It is there again: the same session goes on.
         Directory.Move(folder + "-away", folder);
-        scenario.Do("@(Get-NataliaRestorePoint -Repository pbs)[-1] | Remove-NataliaRestorePoint -Reason x -Confirm:$false");
+        scenario.Do(
+            "@(Get-NataliaRestorePoint -Repository pbs)[-1] | Remove-NataliaRestorePoint -Reason x -Confirm:$false");
         Assert.Equal(4, scenario.Cluster.Storage("pbs").Points.Count);
     }
 
@@ -117,11 +137,14 @@ public sealed class EvidenceTests
         scenario.AddPoint(DateTimeOffset.UtcNow);
         string folder = scenario.ConnectWithEvidence();
         scenario.Do("Disconnect-NataliaRepository evidence");
-        Assert.StartsWith("EvidenceUnavailable,", Assert.Single(scenario.Try("Get-NataliaRestorePoint | Unprotect-NataliaRestorePoint -Reason x").ErrorIds));
-        Assert.StartsWith("EvidenceUnavailable,", Assert.Single(scenario.Try("Get-NataliaAuditRecord -Repository pbs").ErrorIds));
+        Assert.StartsWith("EvidenceUnavailable,",
+            Assert.Single(scenario.Try("Get-NataliaRestorePoint | Unprotect-NataliaRestorePoint -Reason x").ErrorIds));
+        Assert.StartsWith("EvidenceUnavailable,",
+            Assert.Single(scenario.Try("Get-NataliaAuditRecord -Repository pbs").ErrorIds));
         scenario.Do("$null = Connect-NataliaRepository -Path $args[0] -Unencrypted -Name other", folder);
         scenario.Do("Get-NataliaRestorePoint -Repository pbs | Protect-NataliaRestorePoint -Reason x");
-        Assert.Equal("native-point-protected", scenario.Do("(Get-NataliaAuditRecord -Repository pbs).Event").Text.Single());
+        Assert.Equal("native-point-protected",
+            scenario.Do("(Get-NataliaAuditRecord -Repository pbs).Event").Text.Single());
     }
 
     [Fact]
@@ -130,11 +153,21 @@ public sealed class EvidenceTests
         await using ProxmoxScenario scenario = await ProxmoxScenario.StartAsync();
         scenario.Connect();
         string folder = Path.Combine(scenario.Module.NewFolder(), "locked");
-        scenario.Do("$null = New-NataliaRepository -Path $args[0] -Password $args[1] -Name made; Disconnect-NataliaRepository made; $null = Connect-NataliaRepository -Path $args[0] -AuditOnly -Name locked", folder, ProxmoxScenario.Credential());
-        Assert.StartsWith("PasswordRequired,", Assert.Single(scenario.Try("Connect-NataliaRepository -ProxmoxStorage nas -EvidenceRepository locked").ErrorIds));
-        Assert.StartsWith("CapabilityMissing,", Assert.Single(scenario.Try("Connect-NataliaRepository -ProxmoxStorage nas -EvidenceRepository pbs").ErrorIds));
-        Assert.StartsWith("RepositoryNotConnected,", Assert.Single(scenario.Try("Connect-NataliaRepository -ProxmoxStorage nas -EvidenceRepository nowhere").ErrorIds));
-        Assert.Equal("pbs", scenario.Do("(Get-NataliaRepository | Where-Object RepositoryKind -eq Proxmox).Name").Text.Single());
+        scenario.Do("$null = New-NataliaRepository -Path $args[0] -Password $args[1] -Name made; "
+            + "Disconnect-NataliaRepository made; $null = Connect-NataliaRepository -Path $args[0] -AuditOnly -Name "
+            + "locked",
+            folder, ProxmoxScenario.Credential());
+        Assert.StartsWith("PasswordRequired,",
+            Assert.Single(
+                scenario.Try("Connect-NataliaRepository -ProxmoxStorage nas -EvidenceRepository locked").ErrorIds));
+        Assert.StartsWith("CapabilityMissing,",
+            Assert.Single(
+                scenario.Try("Connect-NataliaRepository -ProxmoxStorage nas -EvidenceRepository pbs").ErrorIds));
+        Assert.StartsWith("RepositoryNotConnected,",
+            Assert.Single(
+                scenario.Try("Connect-NataliaRepository -ProxmoxStorage nas -EvidenceRepository nowhere").ErrorIds));
+        Assert.Equal("pbs",
+            scenario.Do("(Get-NataliaRepository | Where-Object RepositoryKind -eq Proxmox).Name").Text.Single());
     }
 
     [Fact]
@@ -145,7 +178,10 @@ public sealed class EvidenceTests
         string file = Path.Combine(scenario.Module.NewFolder(), "profile.json");
         scenario.Do("Export-NataliaProfile -Path $args[0] -SecretName @{ pve = 'token' }", file);
         using ModuleSession other = scenario.Module.NewSession();
-        ScriptResult imported = other.Run("$credential = $args[1]; $null = Import-NataliaProfile -Path $args[0] -SecretResolver { $credential }; Get-NataliaRepository pbs", file, ProxmoxScenario.Credential()).ThrowIfFailed();
+        ScriptResult imported = other.Run("$credential = $args[1]; $null = Import-NataliaProfile -Path $args[0] "
+            + "-SecretResolver { $credential }; Get-NataliaRepository pbs",
+            file, ProxmoxScenario.Credential())
+            .ThrowIfFailed();
         Assert.Equal("evidence", imported.Value("EvidenceRepository"));
         other.Run("$null = Import-NataliaProfile -Path $args[0] -SecretResolver { throw }", file).ThrowIfFailed();
 
@@ -153,12 +189,19 @@ public sealed class EvidenceTests
         scenario.AddPoint(DateTimeOffset.UtcNow.AddDays(-1));
         Directory.Move(folder, folder + "-away");
         using ModuleSession night = scenario.Module.NewSession();
-        ScriptResult partly = night.Run("$credential = $args[1]; $null = Import-NataliaProfile -Path $args[0] -SecretResolver { $credential }", file, ProxmoxScenario.Credential());
+        ScriptResult partly =
+            night.Run(
+                "$credential = $args[1]; $null = Import-NataliaProfile -Path $args[0] -SecretResolver { $credential }",
+            file, ProxmoxScenario.Credential());
         Assert.Empty(partly.ErrorIds);
         Assert.Contains(partly.Warnings, w => w.Contains("Backups are made all the same"));
         ScriptResult made = night.Run("Invoke-NataliaBackup natalia-01");
         Assert.Single(made.Output);
         Assert.Equal(["EvidenceNotRecorded", "RepositoryNotFound"], made.ErrorIds.Select(e => e.Split(',')[0]).Order());
-        Assert.StartsWith("EvidenceUnavailable,", Assert.Single(night.Run("@(Get-NataliaRestorePoint -Repository pbs)[-1] | Remove-NataliaRestorePoint -Confirm:$false").ErrorIds));
+        Assert.StartsWith("EvidenceUnavailable,",
+            Assert.Single(
+                night.Run(
+                    "@(Get-NataliaRestorePoint -Repository pbs)[-1] | Remove-NataliaRestorePoint "
+                    + "-Confirm:$false").ErrorIds));
     }
 }

@@ -10,7 +10,8 @@ public sealed class FaultTests
     [Fact]
     public async Task A_killed_run_of_the_data_disk_alone_leaves_a_mark_that_is_seen_respected_and_undone()
     {
-        await using ProxmoxScenario scenario = await ProxmoxScenario.StartAsync(c => c.BackupDuration = TimeSpan.FromHours(2));
+        await using ProxmoxScenario scenario =
+            await ProxmoxScenario.StartAsync(c => c.BackupDuration = TimeSpan.FromHours(2));
         SimulatedGuest guest = scenario.Cluster.Guest(100);
         guest.Config["description"] = "Owner: telephony\n";
         var before = new Dictionary<string, string>(guest.Config);
@@ -31,11 +32,14 @@ public sealed class FaultTests
         scenario.Connect();
 
         // The mark is seen; while the run may still be alive, nobody touches the disks.
-        ScriptResult seen = scenario.Do("Test-NataliaPrerequisite natalia-01 -Repository pbs | Where-Object { $_.Name -eq 'DiskIncluded' -and $_.Result -eq 'Failed' }");
+        ScriptResult seen = scenario.Do("Test-NataliaPrerequisite natalia-01 -Repository pbs | Where-Object { $_.Name "
+            + "-eq 'DiskIncluded' -and $_.Result -eq 'Failed' }");
         Assert.Equal("scsi0", seen.Value("Target"));
         Assert.Contains("Invoke-NataliaBackup repairs", (string)seen.Value("Detail")!);
-        Assert.StartsWith("ApplianceLocked,", Assert.Single(scenario.Try("Invoke-NataliaBackup natalia-01 -Repository pbs").ErrorIds));
-        Assert.StartsWith("ApplianceLocked,", Assert.Single(scenario.Try("Register-NataliaSchedule natalia-01 -Repository pbs").ErrorIds));
+        Assert.StartsWith("ApplianceLocked,",
+            Assert.Single(scenario.Try("Invoke-NataliaBackup natalia-01 -Repository pbs").ErrorIds));
+        Assert.StartsWith("ApplianceLocked,",
+            Assert.Single(scenario.Try("Register-NataliaSchedule natalia-01 -Repository pbs").ErrorIds));
 
         // An hour later the task has ended as well.
         SimulatedTask task = scenario.Cluster.Tasks.Single(t => t.Type == "vzdump");
@@ -43,11 +47,13 @@ public sealed class FaultTests
         task.ExitStatus = "OK";
         task.OnStop!();
         scenario.Cluster.BackupDuration = TimeSpan.FromMinutes(1);
-        guest.Config["description"] = Regex.Replace(guest.Config["description"], "since=\\d+", $"since={DateTimeOffset.UtcNow.AddHours(-1).ToUnixTimeSeconds()}");
+        guest.Config["description"] = Regex.Replace(guest.Config["description"], "since=\\d+",
+            $"since={DateTimeOffset.UtcNow.AddHours(-1).ToUnixTimeSeconds()}");
         ScriptResult repaired = scenario.Do("Invoke-NataliaBackup natalia-01 -Repository pbs");
         Assert.Contains(repaired.Warnings, w => w.Contains("had died and left scsi0 of VM 100 out"));
         Assert.Equal(["scsi0", "scsi1"], scenario.Cluster.Storage("pbs").Points.Single().IncludedDisks);
-        Assert.Equal(before.Select(c => $"{c.Key}={c.Value.TrimEnd('\n')}").Order(), guest.Config.Select(c => $"{c.Key}={c.Value.TrimEnd('\n')}").Order());
+        Assert.Equal(before.Select(c => $"{c.Key}={c.Value.TrimEnd('\n')}").Order(),
+            guest.Config.Select(c => $"{c.Key}={c.Value.TrimEnd('\n')}").Order());
         Assert.Equal("True", scenario.Do("Test-NataliaPrerequisite natalia-01 -Repository pbs -Quiet").Text.Single());
     }
 
@@ -57,7 +63,8 @@ public sealed class FaultTests
         await using ProxmoxScenario scenario = await ProxmoxScenario.StartAsync();
         SimulatedGuest guest = scenario.Cluster.Guest(100);
         guest.Config["scsi0"] += ",backup=0";
-        guest.Config["description"] = $"Owner: telephony\n[natalia-backup left-out=scsi0 run=abc since={DateTimeOffset.UtcNow.AddHours(-1).ToUnixTimeSeconds()}]\n";
+        guest.Config["description"] = $"Owner: telephony\n[natalia-backup left-out=scsi0 run=abc "
+            + $"since={DateTimeOffset.UtcNow.AddHours(-1).ToUnixTimeSeconds()}]\n";
         scenario.Connect();
         ScriptResult registered = scenario.Do("Register-NataliaSchedule natalia-01 -Repository pbs");
         Assert.Contains("had died and left scsi0 of VM 100 out", Assert.Single(registered.Warnings));
@@ -68,7 +75,8 @@ public sealed class FaultTests
     [Fact]
     public async Task Without_a_boot_order_the_data_disk_is_the_same_one_in_each_run()
     {
-        await using ProxmoxScenario scenario = await ProxmoxScenario.StartAsync(c => c.BackupDuration = TimeSpan.FromSeconds(5));
+        await using ProxmoxScenario scenario =
+            await ProxmoxScenario.StartAsync(c => c.BackupDuration = TimeSpan.FromSeconds(5));
         SimulatedGuest guest = scenario.Cluster.Guest(100);
         guest.Config.Remove("boot");
         guest.Config["net1"] = "virtio=BC:24:11:12:34:57,bridge=vmbr9";
@@ -76,7 +84,8 @@ public sealed class FaultTests
         scenario.Do("$null = Connect-NataliaRepository -ProxmoxStorage pbs-data");
         for (int run = 0; run < 5; run++)
         {
-            ScriptResult shown = scenario.Do("Get-NataliaAppliance -Name natalia-01 | ForEach-Object { \"$($_.DataDisk) $($_.Disks.DiskId) $($_.Networks.Name)\" }");
+            ScriptResult shown = scenario.Do("Get-NataliaAppliance -Name natalia-01 | ForEach-Object { "
+                + "\"$($_.DataDisk) $($_.Disks.DiskId) $($_.Networks.Name)\" }");
             Assert.Equal("scsi1 scsi0 scsi1 vmbr0 vmbr9", shown.Text.Single());
             scenario.Do("$null = Invoke-NataliaBackup natalia-01 -DataDiskOnly");
         }
@@ -89,21 +98,34 @@ public sealed class FaultTests
     {
         await using ProxmoxScenario scenario = await ProxmoxScenario.StartAsync();
         scenario.Connect();
-        scenario.Server.Intercept = r => r.Path.EndsWith("/included_volumes") ? SimulatorReply.Ok(new { children = new[] { new { id = 100, type = "qemu", children = new[] { new { id = "100:scsi1", included = "0", reason = "backup=no" } } } } }) : null;
+        scenario.Server.Intercept = r => r.Path.EndsWith("/included_volumes")
+            ? SimulatorReply.Ok(
+                new
+                {
+                    children = new[] { new { id = 100, type = "qemu",
+                    children = new[] { new { id = "100:scsi1", included = "0", reason = "backup=no" } } } }
+                })
+            : null;
         ScriptResult refused = scenario.Try("Register-NataliaSchedule natalia-01 -Repository pbs");
         Assert.StartsWith("ScheduleOmitsDisk,", Assert.Single(refused.ErrorIds));
         Assert.Contains("scsi1", refused.Errors[0].Exception.Message);
         scenario.Server.Intercept = null;
-        Assert.Equal(["100:scsi0", "100:scsi1"], ((System.Collections.IEnumerable)scenario.Do("Register-NataliaSchedule natalia-01 -Repository pbs").Value("IncludedDisks")!).Cast<object>().Select(d => d.ToString()));
+        Assert.Equal(["100:scsi0", "100:scsi1"],
+            ((System.Collections.IEnumerable)scenario.Do("Register-NataliaSchedule natalia-01 -Repository pbs")
+                .Value("IncludedDisks")!).Cast<object>()
+                .Select(d => d.ToString()));
     }
 
     [Fact]
     public async Task One_vms_trouble_stops_no_other_and_comes_last()
     {
-        await using ProxmoxScenario scenario = await ProxmoxScenario.StartAsync(c => c.Guests.Add(SampleCluster.Appliance(101, "broken", "pve2")));
+        await using ProxmoxScenario scenario =
+            await ProxmoxScenario.StartAsync(c => c.Guests.Add(SampleCluster.Appliance(101, "broken", "pve2")));
         scenario.Cluster.Guest(101).Config["scsi1"] += ",backup=0";
         scenario.Connect();
-        ScriptResult result = scenario.Try("$ErrorActionPreference = 'Stop'; 'broken', 'natalia-01' | Invoke-NataliaBackup -Repository pbs");
+        ScriptResult result =
+            scenario.Try(
+                "$ErrorActionPreference = 'Stop'; 'broken', 'natalia-01' | Invoke-NataliaBackup -Repository pbs");
         Assert.Equal("natalia-01", Assert.Single(result.Output)!.Properties["ApplianceName"].Value);
         Assert.StartsWith("DiskExcluded,", Assert.Single(result.ErrorIds));
     }
@@ -136,7 +158,9 @@ public sealed class FaultTests
         ScriptResult result = scenario.Try("Invoke-NataliaRetention natalia-01 -Repository pbs");
         Assert.Equal(2, result.Output.Count);
         Assert.InRange(result.ErrorIds.Count, 1, 2);
-        Assert.Equal("2", scenario.Do("@(Get-NataliaAuditRecord -Repository pbs | Where-Object Event -eq native-point-removed).Count").Text.Single());
+        Assert.Equal("2",
+            scenario.Do(
+                "@(Get-NataliaAuditRecord -Repository pbs | Where-Object Event -eq native-point-removed).Count").Text.Single());
     }
 
     private static async Task Eventually(Func<bool> condition)

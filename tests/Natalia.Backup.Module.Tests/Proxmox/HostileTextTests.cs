@@ -5,7 +5,10 @@ using Natalia.Backup.Testing;
 
 namespace Natalia.Backup.Module.Tests.Proxmox;
 
-/// <summary>Names, notes and logs come from guests and servers: none of them commands the terminal or turns its writing round. Data keeps them as they are. The cluster is our simulator.</summary>
+/// <summary>
+/// Names, notes and logs come from guests and servers: none of them commands the terminal or turns its writing round.
+/// Data keeps them as they are. The cluster is our simulator.
+/// </summary>
 public sealed class HostileTextTests
 {
     private const string Name = "natalia\u001b[2J\u202egnp";
@@ -18,21 +21,29 @@ public sealed class HostileTextTests
         guest.Config["name"] = Name;
         scenario.AddPoint(DateTimeOffset.UtcNow.AddDays(-2)).Notes = "\u001b]0;owned\u0007 note";
         scenario.AddPoint(DateTimeOffset.UtcNow.AddDays(-1));
-        guest.Snapshots.Add(new SimulatedSnapshot("natalia-x", DateTimeOffset.UtcNow.AddDays(-2), false) { Description = "\u001b[1Ared\u009b0m" });
+        guest.Snapshots.Add(new SimulatedSnapshot("natalia-x", DateTimeOffset.UtcNow.AddDays(-2),
+            false)
+        { Description = "\u001b[1Ared\u009b0m" });
         scenario.ConnectWithEvidence();
         Assert.Equal(Name, scenario.Do("(Get-NataliaAppliance -Name natalia*).Name").Text.Single());
 
         foreach (string script in new[]
         {
             "Get-NataliaAppliance -Name *", "Get-NataliaRestorePoint", "Get-NataliaSnapshot natalia* -All",
-            "Test-NataliaPrerequisite natalia*", "Set-NataliaRetention natalia* -Repository pbs -Daily 1 -Force -Verbose", "Get-NataliaRetention -Repository pbs", "Get-NataliaRetentionPlan -Repository pbs",
-            "Invoke-NataliaBackup natalia* -Repository pbs -Verbose", "Invoke-NataliaBackup natalia* -WhatIf", "Get-NataliaRestorePoint -Latest -Repository pbs | Remove-NataliaRestorePoint -Confirm:$false", "Get-NataliaRestorePoint -Repository pbs | Protect-NataliaRestorePoint -Reason \"a$([char]27)b\"",
-            "Get-NataliaAuditRecord", "Set-NataliaReplication natalia* -TargetVMHost pve2", "Get-NataliaReplication", "Register-NataliaSchedule natalia* -Repository pbs", "Get-NataliaSchedule",
+            "Test-NataliaPrerequisite natalia*",
+            "Set-NataliaRetention natalia* -Repository pbs -Daily 1 -Force -Verbose",
+            "Get-NataliaRetention -Repository pbs", "Get-NataliaRetentionPlan -Repository pbs",
+            "Invoke-NataliaBackup natalia* -Repository pbs -Verbose", "Invoke-NataliaBackup natalia* -WhatIf",
+            "Get-NataliaRestorePoint -Latest -Repository pbs | Remove-NataliaRestorePoint -Confirm:$false",
+            "Get-NataliaRestorePoint -Repository pbs | Protect-NataliaRestorePoint -Reason \"a$([char]27)b\"",
+            "Get-NataliaAuditRecord", "Set-NataliaReplication natalia* -TargetVMHost pve2", "Get-NataliaReplication",
+            "Register-NataliaSchedule natalia* -Repository pbs", "Get-NataliaSchedule",
         })
         {
             // The colours of a table's head are PowerShell's own.
             string shown = Regex.Replace(scenario.Module.Session.Render(script), "\u001b\\[[0-9;]*m", "");
-            Assert.False(shown.Any(c => (char.IsControl(c) && c is not ('\n' or '\r')) || c == '\u202e'), $"{script}: {string.Concat(shown.Select(c => char.IsControl(c) && c != '\n' ? $"<{(int)c:X2}>" : c.ToString()))}");
+            Assert.False(shown.Any(c => (char.IsControl(c) && c is not ('\n' or '\r')) || c == '\u202e'),
+                $"{script}: {string.Concat(shown.Select(c => char.IsControl(c) && c != '\n' ? $"<{(int)c:X2}>" : c.ToString()))}");
         }
         Assert.Contains("natalia\\u001B[2J", scenario.Module.Session.Render("Get-NataliaAppliance -Name *"));
     }
@@ -40,21 +51,26 @@ public sealed class HostileTextTests
     [Fact]
     public async Task What_a_log_says_is_shown_and_commands_nothing()
     {
-        await using ProxmoxScenario scenario = await ProxmoxScenario.StartAsync(c => c.BackupFailure = "no space\u001b[1A\u001b[2K left");
+        await using ProxmoxScenario scenario =
+            await ProxmoxScenario.StartAsync(c => c.BackupFailure = "no space\u001b[1A\u001b[2K left");
         scenario.Connect();
         ScriptResult failed = scenario.Try("Invoke-NataliaBackup natalia-01");
         Assert.Contains("no space\\u001B[1A\\u001B[2K left", failed.Errors.Single().Exception.Message);
         Assert.DoesNotContain('\u001b', failed.Errors.Single().ToString());
         Assert.DoesNotContain(failed.Warnings.Concat(failed.Verbose), t => t.Contains('\u001b'));
-        Assert.DoesNotContain(failed.Progress, p => (p.Activity + p.CurrentOperation + p.StatusDescription).Contains('\u001b'));
+        Assert.DoesNotContain(failed.Progress,
+            p => (p.Activity + p.CurrentOperation + p.StatusDescription).Contains('\u001b'));
     }
 
     [Fact]
     public async Task A_name_that_would_command_the_prompt_is_not_completed()
     {
-        await using ProxmoxScenario scenario = await ProxmoxScenario.StartAsync(c => c.Guests.Add(SampleCluster.Appliance(101, Name, "pve1")));
+        await using ProxmoxScenario scenario =
+            await ProxmoxScenario.StartAsync(c => c.Guests.Add(SampleCluster.Appliance(101, Name, "pve1")));
         scenario.ConnectCluster();
-        Assert.Equal("natalia-01", scenario.Do("$null = Get-NataliaAppliance -Name *; (TabExpansion2 'Invoke-NataliaBackup -Appliance nat' -cursorColumn 35).CompletionMatches | ForEach-Object CompletionText").Text.Single());
+        Assert.Equal("natalia-01",
+            scenario.Do("$null = Get-NataliaAppliance -Name *; (TabExpansion2 'Invoke-NataliaBackup -Appliance nat' "
+                + "-cursorColumn 35).CompletionMatches | ForEach-Object CompletionText").Text.Single());
     }
 
     [Fact]
@@ -63,16 +79,24 @@ public sealed class HostileTextTests
         await using ProxmoxScenario scenario = await ProxmoxScenario.StartAsync();
         scenario.ConnectWithEvidence();
         // What this product makes itself: ids, hashes, words of a fixed set.
-        string[] own = ["ApplianceId", "RestorePointId", "RepositoryId", "OriginalRestorePointId", "OriginalRepositoryId", "SourceRepositoryId", "SourceRestorePointId", "KeyId", "RecordHash", "AuditKeyFingerprint", "ErrorId", "Event", "Rule", "Hour", "Day", "Week", "Month", "Year", "LocalTime", "TimeZone", "Kind", "RepositoryKind", "HypervisorKind", "StoreKind"];
+        string[] own = ["ApplianceId", "RestorePointId", "RepositoryId", "OriginalRestorePointId",
+            "OriginalRepositoryId", "SourceRepositoryId", "SourceRestorePointId", "KeyId", "RecordHash",
+            "AuditKeyFingerprint", "ErrorId", "Event", "Rule", "Hour", "Day", "Week", "Month", "Year", "LocalTime",
+            "TimeZone", "Kind", "RepositoryKind", "HypervisorKind", "StoreKind"];
         List<string> raw = [];
-        foreach (string file in Directory.GetFiles(BuildLayout.ModuleRoot, "*.Format.ps1xml", SearchOption.AllDirectories))
+        foreach (string file in Directory.GetFiles(BuildLayout.ModuleRoot, "*.Format.ps1xml",
+            SearchOption.AllDirectories))
         {
             foreach (XElement view in XDocument.Load(file).Descendants("View"))
             {
                 string name = view.Descendants("TypeName").First().Value;
-                Type? type = AppDomain.CurrentDomain.GetAssemblies().Where(a => a.GetName().Name!.StartsWith("Natalia", StringComparison.Ordinal)).Select(a => a.GetType(name)).FirstOrDefault(t => t is not null);
+                Type? type = AppDomain.CurrentDomain.GetAssemblies()
+                    .Where(a => a.GetName().Name!.StartsWith("Natalia", StringComparison.Ordinal))
+                    .Select(a => a.GetType(name)).FirstOrDefault(t => t is not null);
                 Assert.NotNull(type);
-                raw.AddRange(view.Descendants("PropertyName").Select(n => n.Value).Where(n => type.GetProperty(n)?.PropertyType == typeof(string) && !own.Contains(n)).Select(n => $"{type.Name}.{n}"));
+                raw.AddRange(view.Descendants("PropertyName").Select(n => n.Value)
+                    .Where(n => type.GetProperty(n)?.PropertyType == typeof(string) && !own.Contains(n))
+                    .Select(n => $"{type.Name}.{n}"));
             }
         }
         Assert.Empty(raw);

@@ -10,7 +10,9 @@ public sealed class PipelineTests : IAsyncLifetime
         _scenario = await ProxmoxScenario.StartAsync();
         _scenario.ConnectWithEvidence();
         string export = _scenario.Module.NewFolder();
-        File.WriteAllBytes(Path.Combine(Directory.CreateDirectory(Path.Combine(export, "exported")).FullName, "data.raw"), new byte[1 << 20]);
+        File.WriteAllBytes(Path.Combine(Directory.CreateDirectory(Path.Combine(export, "exported")).FullName,
+            "data.raw"),
+            new byte[1 << 20]);
         _scenario.Do("$null = Connect-NataliaHypervisor -Folder $args[0] -Name exports", export);
         for (int i = 0; i < 4; i++) _scenario.AddPoint(DateTimeOffset.UtcNow.AddDays(-i));
     }
@@ -20,23 +22,39 @@ public sealed class PipelineTests : IAsyncLifetime
     [Theory]
     [InlineData("Get-NataliaHypervisor pve | Get-NataliaAppliance -Name * | ForEach-Object Name", "natalia-01")]
     [InlineData("Get-NataliaHypervisor exports | Get-NataliaAppliance -Name * | ForEach-Object Name", "exported")]
-    [InlineData("(Get-NataliaHypervisor | Get-NataliaAppliance -Name * | ForEach-Object Name) -join ' '", "natalia-01 exported")]
-    [InlineData("[System.Management.Automation.PSSerializer]::Deserialize([System.Management.Automation.PSSerializer]::Serialize((Get-NataliaHypervisor exports))) | Get-NataliaAppliance -Name * | ForEach-Object Name", "exported")]
-    [InlineData("(Get-NataliaHypervisor pve | Test-NataliaPrerequisite | Where-Object Name -eq ServerVersion).Result", "Passed")]
-    [InlineData("$null = Get-NataliaHypervisor pve | Invoke-NataliaSnapshot natalia-01; @(Get-NataliaHypervisor pve | Get-NataliaSnapshot natalia-01).Count", "1")]
-    [InlineData("Get-NataliaRepository pbs | Set-NataliaRetention natalia-01 -Daily 2 -Force; (Get-NataliaRepository pbs | Get-NataliaRetention natalia-01).Daily", "2")]
-    [InlineData("Get-NataliaRepository evidence | Set-NataliaRetention -Daily 5 -Force; @(Get-NataliaRepository evidence | Get-NataliaRetention)[0].Daily", "5")]
-    [InlineData("Set-NataliaRetention natalia-01 -Repository pbs -Daily 2 -Force; @(Get-NataliaRepository pbs | Invoke-NataliaRetention).Count", "2")]
-    [InlineData("Set-NataliaRetention natalia-01 -Repository pbs -Daily 2 -Force; @(Get-NataliaRepository pbs | Get-NataliaRetentionPlan | Where-Object Action -eq Remove).Count", "2")]
+    [InlineData("(Get-NataliaHypervisor | Get-NataliaAppliance -Name * | ForEach-Object Name) -join ' '",
+        "natalia-01 exported")]
+    [InlineData(
+        "[System.Management.Automation.PSSerializer]::Deserialize([System.Management.Automation.PSSerializer]::Serialize((Get-NataliaHypervisor exports))) | Get-NataliaAppliance -Name * | ForEach-Object Name",
+        "exported")]
+    [InlineData("(Get-NataliaHypervisor pve | Test-NataliaPrerequisite | Where-Object Name -eq ServerVersion).Result",
+        "Passed")]
+    [InlineData("$null = Get-NataliaHypervisor pve | Invoke-NataliaSnapshot natalia-01; @(Get-NataliaHypervisor pve | "
+        + "Get-NataliaSnapshot natalia-01).Count",
+        "1")]
+    [InlineData("Get-NataliaRepository pbs | Set-NataliaRetention natalia-01 -Daily 2 -Force; (Get-NataliaRepository "
+        + "pbs | Get-NataliaRetention natalia-01).Daily",
+        "2")]
+    [InlineData("Get-NataliaRepository evidence | Set-NataliaRetention -Daily 5 -Force; @(Get-NataliaRepository "
+        + "evidence | Get-NataliaRetention)[0].Daily",
+        "5")]
+    [InlineData("Set-NataliaRetention natalia-01 -Repository pbs -Daily 2 -Force; @(Get-NataliaRepository pbs | "
+        + "Invoke-NataliaRetention).Count",
+        "2")]
+    [InlineData("Set-NataliaRetention natalia-01 -Repository pbs -Daily 2 -Force; @(Get-NataliaRepository pbs | "
+        + "Get-NataliaRetentionPlan | Where-Object Action -eq Remove).Count",
+        "2")]
     [InlineData("(Get-NataliaRepository pbs | Register-NataliaSchedule natalia-01).Storage", "pbs")]
     [InlineData("(Get-NataliaRepository pbs | Invoke-NataliaBackup -Appliance natalia-01).Repository", "pbs")]
     [InlineData("@(Get-NataliaRepository pbs | Get-NataliaRestorePoint).Count", "4")]
-    public void A_session_binds(string script, string expected) => Assert.Equal(expected, _scenario.Do(script).Text.Last());
+    public void A_session_binds(string script, string expected) =>
+        Assert.Equal(expected, _scenario.Do(script).Text.Last());
 
     [Theory]
     [InlineData("Get-NataliaHypervisor pve | Get-NataliaSnapshot", "ApplianceNotFound")]
     [InlineData("Get-NataliaRepository pbs | Get-NataliaSnapshot", "InputObjectNotBound")]
     [InlineData("Get-NataliaHypervisor pve | Invoke-NataliaBackup", "InputObjectMissingMandatory")]
     [InlineData("[datetime]::Now | Get-NataliaSnapshot", "ParameterArgumentTransformationError")]
-    public void What_is_no_appliance_is_not_taken_for_one(string script, string error) => Assert.StartsWith(error + ",", _scenario.Try(script).ErrorIds[0]);
+    public void What_is_no_appliance_is_not_taken_for_one(string script, string error) =>
+        Assert.StartsWith(error + ",", _scenario.Try(script).ErrorIds[0]);
 }

@@ -4,7 +4,10 @@ using Natalia.Backup.ProxmoxSimulator;
 
 namespace Natalia.Backup.Module.Tests.Proxmox;
 
-/// <summary>A PowerShell session and a simulated Proxmox VE cluster with one appliance. Ends with a failure when the client broke the published interface.</summary>
+/// <summary>
+/// A PowerShell session and a simulated Proxmox VE cluster with one appliance. Ends with a failure when the client
+/// broke the published interface.
+/// </summary>
 public sealed class ProxmoxScenario : IAsyncDisposable
 {
     private ProxmoxScenario(SimulatedCluster cluster, SimulatorServer server) => (Cluster, Server) = (cluster, server);
@@ -15,14 +18,17 @@ public sealed class ProxmoxScenario : IAsyncDisposable
 
     internal ModuleFixture Module { get; } = new();
 
-    /// <summary>The clock of cluster and tasks runs a hundred times as fast, for the client waits in real time.</summary>
+    /// <summary>
+    /// The clock of cluster and tasks runs a hundred times as fast, for the client waits in real time.
+    /// </summary>
     internal static async Task<ProxmoxScenario> StartAsync(Action<SimulatedCluster>? arrange = null)
     {
         var cluster = new SimulatedCluster(new JumpingClock(speed: 100)) { TimeZone = "Etc/UTC" };
         SampleCluster.AddStorages(cluster);
         cluster.Guests.Add(SampleCluster.Appliance(100, "natalia-01", "pve1"));
         arrange?.Invoke(cluster);
-        SimulatorServer server = await SimulatorServer.StartAsync(cluster.Nodes, OperationTable.VirtualEnvironment, cluster.Answer);
+        SimulatorServer server = await SimulatorServer.StartAsync(cluster.Nodes, OperationTable.VirtualEnvironment,
+            cluster.Answer);
         cluster.AuthorityFingerprint = server.AuthorityFingerprint;
         return new ProxmoxScenario(cluster, server);
     }
@@ -31,7 +37,8 @@ public sealed class ProxmoxScenario : IAsyncDisposable
 
     internal string[] Pins => [.. Cluster.Nodes.Select(Server.Thumbprint)];
 
-    internal static PSCredential Credential(string user = "backup@pve!natalia", string secret = "11111111-2222-3333-4444-555555555555")
+    internal static PSCredential Credential(string user = "backup@pve!natalia",
+        string secret = "11111111-2222-3333-4444-555555555555")
     {
         var secure = new SecureString();
         foreach (char c in secret) secure.AppendChar(c);
@@ -39,13 +46,17 @@ public sealed class ProxmoxScenario : IAsyncDisposable
     }
 
     /// <summary>Runs a script and fails when it wrote an error.</summary>
-    internal ScriptResult Do(string script, params object?[] arguments) => Module.Run(script, arguments).ThrowIfFailed();
+    internal ScriptResult Do(string script, params object?[] arguments) =>
+        Module.Run(script, arguments).ThrowIfFailed();
 
     /// <summary>Runs a script that may write errors.</summary>
     internal ScriptResult Try(string script, params object?[] arguments) => Module.Run(script, arguments);
 
     /// <summary>Connects the cluster, and nothing else.</summary>
-    internal void ConnectCluster() => Do("$null = Connect-NataliaHypervisor -Proxmox $args[0] -Credential $args[1] -ServerCertificateThumbprint $args[2] -Name pve", Hosts, Credential(), Pins);
+    internal void ConnectCluster() =>
+        Do("$null = Connect-NataliaHypervisor -Proxmox $args[0] -Credential $args[1] -ServerCertificateThumbprint "
+            + "$args[2] -Name pve",
+            Hosts, Credential(), Pins);
 
     /// <summary>Connects the cluster and its backup server.</summary>
     internal ScriptResult Connect()
@@ -60,7 +71,9 @@ public sealed class ProxmoxScenario : IAsyncDisposable
     {
         ConnectCluster();
         string folder = Path.Combine(Module.NewFolder(), "evidence");
-        Do("$null = New-NataliaRepository -Path $args[0] -Unencrypted -Name evidence; $null = Connect-NataliaRepository -ProxmoxStorage pbs -EvidenceRepository evidence", folder);
+        Do("$null = New-NataliaRepository -Path $args[0] -Unencrypted -Name evidence; $null = "
+            + "Connect-NataliaRepository -ProxmoxStorage pbs -EvidenceRepository evidence",
+            folder);
         return folder;
     }
 
@@ -73,7 +86,13 @@ public sealed class ProxmoxScenario : IAsyncDisposable
 
     internal SimulatedPoint AddPoint(DateTimeOffset time, int vmid = 100)
     {
-        var point = new SimulatedPoint { Volid = $"pbs:backup/vm/{vmid}/{time.UtcDateTime:yyyy-MM-dd'T'HH:mm:ss'Z'}", Vmid = vmid, Time = time, Size = 1 << 30 };
+        var point = new SimulatedPoint
+        {
+            Volid = $"pbs:backup/vm/{vmid}/{time.UtcDateTime:yyyy-MM-dd'T'HH:mm:ss'Z'}",
+            Vmid = vmid,
+            Time = time,
+            Size = 1 << 30,
+        };
         Cluster.Storage("pbs").Points.Add(point);
         return point;
     }

@@ -1,9 +1,14 @@
 namespace Natalia.Backup.Module.Tests.Proxmox;
 
-/// <summary>What an account with too few rights is told. The server leaves out what may not be seen, and says nothing. The cluster is our simulator.</summary>
+/// <summary>
+/// What an account with too few rights is told. The server leaves out what may not be seen, and says nothing. The
+/// cluster is our simulator.
+/// </summary>
 public sealed class RightsTests
 {
-    private static readonly string[] s_documented = ["VM.Audit", "VM.Backup", "Datastore.Audit", "Datastore.AllocateSpace", "Datastore.Allocate", "Sys.Audit", "VM.Allocate", "VM.Config.Network", "VM.Config.Options", "VM.PowerMgmt", "SDN.Use"];
+    private static readonly string[] s_documented = ["VM.Audit", "VM.Backup", "Datastore.Audit",
+        "Datastore.AllocateSpace", "Datastore.Allocate", "Sys.Audit", "VM.Allocate", "VM.Config.Network",
+        "VM.Config.Options", "VM.PowerMgmt", "SDN.Use"];
 
     [Fact]
     public async Task A_storage_that_is_hidden_is_a_missing_right_and_not_a_missing_storage()
@@ -37,16 +42,19 @@ public sealed class RightsTests
     [Fact]
     public async Task A_restore_that_its_maker_could_not_see_is_refused_before_anything_is_made()
     {
-        await using ProxmoxScenario scenario = await ProxmoxScenario.StartAsync(c => c.BackupDuration = TimeSpan.FromSeconds(20));
+        await using ProxmoxScenario scenario =
+            await ProxmoxScenario.StartAsync(c => c.BackupDuration = TimeSpan.FromSeconds(20));
         scenario.Connect();
         scenario.Do("$null = Invoke-NataliaBackup natalia-01");
-        const string restore = "Get-NataliaRestorePoint -Latest | Restore-NataliaAppliance -NewName copy -Network @{ vmbr0 = 'vmbr9' } -Storage thin";
+        const string restore = "Get-NataliaRestorePoint -Latest | Restore-NataliaAppliance -NewName copy -Network @{ "
+            + "vmbr0 = 'vmbr9' } -Storage thin";
         scenario.Cluster.Rights = Without("VM.Audit");
         scenario.Cluster.Rights["/vms/100"] = s_documented.ToDictionary(r => r, _ => true);
         ScriptResult blind = scenario.Try(restore);
         Assert.StartsWith("PermissionDenied,", Assert.Single(blind.ErrorIds));
         Assert.Contains("Missing: VM.Audit on /vms/101", Message(blind));
-        ScriptResult checks = scenario.Do("Test-NataliaPrerequisite natalia-01 -Repository pbs | Where-Object { $_.Name -eq 'RestoreRight' -and $_.Result -ne 'Passed' }");
+        ScriptResult checks = scenario.Do("Test-NataliaPrerequisite natalia-01 -Repository pbs | Where-Object { "
+            + "$_.Name -eq 'RestoreRight' -and $_.Result -ne 'Passed' }");
         Assert.Equal("VM.Audit on /vms", checks.Value("Target"));
 
         scenario.Cluster.Rights = Without("SDN.Use");
@@ -71,7 +79,11 @@ public sealed class RightsTests
         Assert.DoesNotContain("VM.Config.CDROM", Message(refused) + refused.Errors[0].ErrorDetails.RecommendedAction);
     }
 
-    private static string Message(ScriptResult result) => (result.TerminatingError ?? result.Errors[0]).Exception.Message;
+    private static string Message(ScriptResult result) =>
+        (result.TerminatingError ?? result.Errors[0]).Exception.Message;
 
-    private static Dictionary<string, Dictionary<string, bool>> Without(params string[] rights) => new() { ["/"] = s_documented.Except(rights).ToDictionary(r => r, _ => true) };
+    private static Dictionary<string, Dictionary<string, bool>> Without(params string[] rights) => new()
+    {
+        ["/"] = s_documented.Except(rights).ToDictionary(r => r, _ => true),
+    };
 }

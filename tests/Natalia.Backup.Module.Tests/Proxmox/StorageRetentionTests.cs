@@ -2,12 +2,18 @@ using Natalia.Backup.ProxmoxSimulator;
 
 namespace Natalia.Backup.Module.Tests.Proxmox;
 
-/// <summary>What a storage or a node prunes by itself, and files that people renamed, as a user sees them. The cluster is our simulator.</summary>
+/// <summary>
+/// What a storage or a node prunes by itself, and files that people renamed, as a user sees them. The cluster is our
+/// simulator.
+/// </summary>
 public sealed class StorageRetentionTests
 {
-    private const string Setting = "Get-NataliaRetention natalia-01 | ForEach-Object { \"$($_.Source): $($_.Policy)\" }";
-    private const string Schedule = "Get-NataliaSchedule natalia-01 | ForEach-Object { \"$($_.RetentionSource): $($_.Retention)\" }";
-    private const string Kept = "Get-NataliaRetentionPlan natalia-01 | Where-Object Action -eq Keep | ForEach-Object { $_.Rule }";
+    private const string Setting =
+        "Get-NataliaRetention natalia-01 | ForEach-Object { \"$($_.Source): $($_.Policy)\" }";
+    private const string Schedule =
+        "Get-NataliaSchedule natalia-01 | ForEach-Object { \"$($_.RetentionSource): $($_.Retention)\" }";
+    private const string Kept =
+        "Get-NataliaRetentionPlan natalia-01 | Where-Object Action -eq Keep | ForEach-Object { $_.Rule }";
     private static readonly DateTimeOffset s_newest = new(2026, 3, 4, 6, 0, 0, TimeSpan.Zero);
 
     [Fact]
@@ -15,22 +21,26 @@ public sealed class StorageRetentionTests
     {
         await using ProxmoxScenario scenario = await StartAsync(c => c.Storage("pbs").PruneBackups = "keep-daily=2");
         Assert.Equal("Repository: daily 2 (Etc/UTC)", scenario.Do(Setting).Text.Single());
-        Assert.Equal(["", "natalia-01"], scenario.Do("Get-NataliaRetention | ForEach-Object { [string] $_.ApplianceName }").Text);
+        Assert.Equal(["", "natalia-01"],
+            scenario.Do("Get-NataliaRetention | ForEach-Object { [string] $_.ApplianceName }").Text);
         ScriptResult plan = scenario.Do(Kept);
         Assert.Equal(["Daily", "Daily"], plan.Text);
         // Neither "every point is kept", nor a disagreement with the storage's own dry run.
         Assert.Empty(plan.Warnings);
 
         ScriptResult registered = scenario.Do("Register-NataliaSchedule natalia-01 -Repository pbs");
-        Assert.Equal(("Storage", "daily 2"), (registered.Value("RetentionSource")!.ToString(), registered.Value("Retention")!.ToString()));
+        Assert.Equal(("Storage", "daily 2"),
+            (registered.Value("RetentionSource")!.ToString(), registered.Value("Retention")!.ToString()));
         Assert.DoesNotContain("prune-backups", scenario.Cluster.Jobs["natalia-100"].Keys);
         Assert.Equal("Storage: daily 2", scenario.Do(Schedule).Text.Single());
-        Assert.Contains("daily 2 (by the storage)", scenario.Do("Get-NataliaSchedule | Out-String -Width 200").Text.Single());
+        Assert.Contains("daily 2 (by the storage)",
+            scenario.Do("Get-NataliaSchedule | Out-String -Width 200").Text.Single());
         Assert.Equal("8", scenario.Do("@(Invoke-NataliaRetention natalia-01 -Repository pbs).Count").Text.Single());
 
         // Its own comes first, and "everything" is one, too.
         scenario.Do("Set-NataliaRetention natalia-01 -Repository pbs -Daily 1 -Force");
-        Assert.Equal(("Appliance: daily 1 (Etc/UTC)", "Schedule: daily 1"), (scenario.Do(Setting).Text.Single(), scenario.Do(Schedule).Text.Single()));
+        Assert.Equal(("Appliance: daily 1 (Etc/UTC)", "Schedule: daily 1"),
+            (scenario.Do(Setting).Text.Single(), scenario.Do(Schedule).Text.Single()));
         scenario.Do("$null = Register-NataliaSchedule natalia-01 -Repository pbs -Last 0");
         Assert.Equal("Schedule: everything", scenario.Do(Schedule).Text.Single());
         Assert.StartsWith("Appliance: ", scenario.Do(Setting).Text.Single());
@@ -48,8 +58,11 @@ public sealed class StorageRetentionTests
     {
         await using ProxmoxScenario scenario = await StartAsync(_ => { });
         scenario.Do("$null = Register-NataliaSchedule natalia-01 -Repository pbs -Last 5");
-        scenario.Server.Intercept = r => r.Method == "DELETE" ? SimulatorReply.Fail(403, "Permission check failed (/, Sys.Modify)") : null;
-        Assert.StartsWith("PermissionDenied,", Assert.Single(scenario.Try("Unregister-NataliaSchedule natalia-100").ErrorIds));
+        scenario.Server.Intercept = r => r.Method == "DELETE"
+            ? SimulatorReply.Fail(403, "Permission check failed (/, Sys.Modify)")
+            : null;
+        Assert.StartsWith("PermissionDenied,",
+            Assert.Single(scenario.Try("Unregister-NataliaSchedule natalia-100").ErrorIds));
         Assert.DoesNotContain("retention=", scenario.Cluster.Guest(100).Config.GetValueOrDefault("description", ""));
         Assert.Equal("Schedule: last 5", scenario.Do(Schedule).Text.Single());
     }
@@ -57,7 +70,8 @@ public sealed class StorageRetentionTests
     [Fact]
     public async Task Where_the_storage_says_nothing_the_nodes_own_setting_counts()
     {
-        await using ProxmoxScenario scenario = await StartAsync(c => (c.NodeRetention["pve1"], c.NodeRetention["pve2"]) = ("keep-last=3", "keep-last=9"));
+        await using ProxmoxScenario scenario =
+            await StartAsync(c => (c.NodeRetention["pve1"], c.NodeRetention["pve2"]) = ("keep-last=3", "keep-last=9"));
         Assert.Equal("Host: last 3 (Etc/UTC)", scenario.Do(Setting).Text.Single());
         ScriptResult plan = scenario.Do(Kept);
         Assert.Equal(["Last", "Last", "Last"], plan.Text);
@@ -69,7 +83,8 @@ public sealed class StorageRetentionTests
         // What holds again without a policy of its own is told before, with what it would remove.
         scenario.Do("Set-NataliaRetention natalia-01 -Repository pbs -Last 9 -Force");
         Assert.Equal("Appliance: last 9 (Etc/UTC)", scenario.Do(Setting).Text.Single());
-        Assert.StartsWith("RetentionChangeNotConfirmed,", Assert.Single(scenario.Try("Set-NataliaRetention natalia-01 -Repository pbs -Inherit").ErrorIds));
+        Assert.StartsWith("RetentionChangeNotConfirmed,",
+            Assert.Single(scenario.Try("Set-NataliaRetention natalia-01 -Repository pbs -Inherit").ErrorIds));
         scenario.Do("Set-NataliaRetention natalia-01 -Repository pbs -Inherit -Force");
         Assert.Equal("Host: last 3 (Etc/UTC)", scenario.Do(Setting).Text.Single());
     }
@@ -79,13 +94,16 @@ public sealed class StorageRetentionTests
     {
         await using ProxmoxScenario scenario = await StartAsync(c => c.NodeRetention["pve1"] = "keep-last=3");
         scenario.Do("$null = Register-NataliaSchedule natalia-01 -Repository pbs");
-        scenario.Server.Intercept = r => r.Path.EndsWith("/vzdump/defaults") ? SimulatorReply.Fail(595, "No route to host") : null;
+        scenario.Server.Intercept = r => r.Path.EndsWith("/vzdump/defaults")
+            ? SimulatorReply.Fail(595, "No route to host")
+            : null;
         Assert.Equal("Unknown: ", scenario.Do(Schedule).Text.Single());
         Assert.Contains("not known", scenario.Do("Get-NataliaSchedule | Out-String -Width 200").Text.Single());
         ScriptResult setting = scenario.Do("Get-NataliaRetention natalia-01");
         Assert.Equal("Host", setting.Value("Source")!.ToString());
         Assert.Contains("node 'pve1'", (string)setting.Value("Damage")!);
-        Assert.StartsWith("RetentionPolicyDamaged,", Assert.Single(scenario.Try("Invoke-NataliaRetention natalia-01 -Repository pbs").ErrorIds));
+        Assert.StartsWith("RetentionPolicyDamaged,",
+            Assert.Single(scenario.Try("Invoke-NataliaRetention natalia-01 -Repository pbs").ErrorIds));
         Assert.Equal(10, scenario.Cluster.Storage("pbs").Points.Count);
     }
 
@@ -94,8 +112,10 @@ public sealed class StorageRetentionTests
     {
         await using ProxmoxScenario scenario = await StartAsync(_ => { });
         Assert.Equal("None: ", scenario.Do(Setting).Text.Single());
-        Assert.Contains("every point is kept", Assert.Single(scenario.Do("Get-NataliaRetentionPlan natalia-01").Warnings));
-        Assert.StartsWith("RetentionPolicyMissing,", Assert.Single(scenario.Try("Invoke-NataliaRetention natalia-01 -Repository pbs").ErrorIds));
+        Assert.Contains("every point is kept",
+            Assert.Single(scenario.Do("Get-NataliaRetentionPlan natalia-01").Warnings));
+        Assert.StartsWith("RetentionPolicyMissing,",
+            Assert.Single(scenario.Try("Invoke-NataliaRetention natalia-01 -Repository pbs").ErrorIds));
         scenario.Do("$null = Register-NataliaSchedule natalia-01 -Repository pbs");
         Assert.Equal("Host: everything", scenario.Do(Schedule).Text.Single());
     }
@@ -105,7 +125,8 @@ public sealed class StorageRetentionTests
     {
         await using ProxmoxScenario scenario = await ProxmoxScenario.StartAsync(c =>
         {
-            for (int day = 1; day <= 4; day++) AddFile(c, $"100-2026_03_0{day}-06_00_00.vma.zst", new(2026, 3, day, 6, 0, 0, TimeSpan.Zero), false);
+            for (int day = 1; day <= 4; day++)
+                AddFile(c, $"100-2026_03_0{day}-06_00_00.vma.zst", new(2026, 3, day, 6, 0, 0, TimeSpan.Zero), false);
             // Two old states whose files somebody touched later, and one with a day that no calendar has.
             AddFile(c, "100-before-update.vma.zst", new(2026, 3, 4, 9, 0, 0, TimeSpan.Zero), true);
             AddFile(c, "100-2026_03_01-06_00_00.old.vma.zst", new(2026, 3, 3, 9, 0, 0, TimeSpan.Zero), true);
@@ -115,24 +136,33 @@ public sealed class StorageRetentionTests
         scenario.Do("$null = Connect-NataliaRepository -ProxmoxStorage nas");
         string table = scenario.Do("Get-NataliaRestorePoint natalia-01 | Out-String -Width 200").Text.Single();
         Assert.Equal(3, table.Split("renamed").Length - 1);
-        Assert.Equal("2026-03-04 06:00 False", scenario.Do("Get-NataliaRestorePoint natalia-01 -Latest | ForEach-Object { \"$($_.TimeUtc.ToString('yyyy-MM-dd HH:mm')) $($_.IsRenamed)\" }").Text.Single());
-        Assert.Equal("2026-03-04 06:00", scenario.Do("(Get-NataliaRestorePoint natalia-01)[0].TimeUtc.ToString('yyyy-MM-dd HH:mm')").Text.Single());
+        Assert.Equal("2026-03-04 06:00 False",
+            scenario.Do("Get-NataliaRestorePoint natalia-01 -Latest | ForEach-Object { "
+                + "\"$($_.TimeUtc.ToString('yyyy-MM-dd HH:mm')) $($_.IsRenamed)\" }").Text.Single());
+        Assert.Equal("2026-03-04 06:00",
+            scenario.Do("(Get-NataliaRestorePoint natalia-01)[0].TimeUtc.ToString('yyyy-MM-dd HH:mm')").Text.Single());
 
         scenario.Do("Set-NataliaRetention natalia-01 -Repository nas -Daily 2 -Force");
-        ScriptResult plan = scenario.Do("Get-NataliaRetentionPlan natalia-01 | ForEach-Object { \"$($_.Action) $($_.Rule) $($_.Reason.Split(':')[0])\" }");
+        ScriptResult plan = scenario.Do("Get-NataliaRetentionPlan natalia-01 | ForEach-Object { \"$($_.Action) "
+            + "$($_.Rule) $($_.Reason.Split(':')[0])\" }");
         Assert.Empty(plan.Warnings);
         Assert.Equal(2, plan.Text.Count(r => r.StartsWith("Keep Daily")));
         Assert.Equal(2, plan.Text.Count(r => r.StartsWith("Remove ")));
         Assert.Equal(3, plan.Text.Count(r => r == "Keep None Renamed"));
         // Through the pipeline, and through a job's copy of it, it is the same.
-        string copied = "Get-NataliaRestorePoint natalia-01 | Select-Object * | Get-NataliaRetentionPlan -Daily 2 | Where-Object Reason -like 'Renamed*'";
+        string copied = "Get-NataliaRestorePoint natalia-01 | Select-Object * | Get-NataliaRetentionPlan -Daily 2 | "
+            + "Where-Object Reason -like 'Renamed*'";
         Assert.Equal(3, scenario.Do(copied).Output.Count);
 
         Assert.Equal("2", scenario.Do("@(Invoke-NataliaRetention natalia-01 -Repository nas).Count").Text.Single());
         Assert.Equal(3, scenario.Cluster.Storage("nas").Points.Count(p => p.IsRenamed));
         // The newest good one stays, whatever somebody copied since; what was renamed goes by hand.
-        Assert.StartsWith("RestorePointIsNewest,", Assert.Single(scenario.Try("Get-NataliaRestorePoint natalia-01 -Latest | Remove-NataliaRestorePoint -Confirm:$false").ErrorIds));
-        scenario.Do("Get-NataliaRestorePoint natalia-01 | Where-Object IsRenamed | Remove-NataliaRestorePoint -Confirm:$false");
+        Assert.StartsWith("RestorePointIsNewest,",
+            Assert.Single(
+                scenario.Try(
+                    "Get-NataliaRestorePoint natalia-01 -Latest | Remove-NataliaRestorePoint -Confirm:$false").ErrorIds));
+        scenario.Do(
+            "Get-NataliaRestorePoint natalia-01 | Where-Object IsRenamed | Remove-NataliaRestorePoint -Confirm:$false");
         Assert.Equal(2, scenario.Cluster.Storage("nas").Points.Count);
     }
 
@@ -150,7 +180,14 @@ public sealed class StorageRetentionTests
     }
 
     private static void AddFile(SimulatedCluster cluster, string name, DateTimeOffset time, bool isRenamed) =>
-        cluster.Storage("nas").Points.Add(new SimulatedPoint { Volid = $"nas:backup/vzdump-qemu-{name}", Vmid = 100, Time = time, Size = 1 << 30, IsRenamed = isRenamed });
+        cluster.Storage("nas").Points.Add(new SimulatedPoint
+        {
+            Volid = $"nas:backup/vzdump-qemu-{name}",
+            Vmid = 100,
+            Time = time,
+            Size = 1 << 30,
+            IsRenamed = isRenamed,
+        });
 
     private static async Task<ProxmoxScenario> StartAsync(Action<SimulatedCluster> arrange)
     {

@@ -1,7 +1,8 @@
 namespace Natalia.Backup.Module.Tests.Proxmox;
 
 /// <summary>
-/// A cluster on which nobody ever made a backup job. It says so with 400 and the words in <c>errors</c>, and gives the keys of each answer in another order.
+/// A cluster on which nobody ever made a backup job. It says so with 400 and the words in <c>errors</c>, and gives the
+/// keys of each answer in another order.
 /// </summary>
 public sealed class VirginClusterTests
 {
@@ -13,7 +14,8 @@ public sealed class VirginClusterTests
         await using ProxmoxScenario scenario = await ProxmoxScenario.StartAsync();
         Assert.Empty(scenario.Cluster.Jobs);
         scenario.Connect();
-        Assert.Equal("None: ", scenario.Do("Get-NataliaRetention | ForEach-Object { \"$($_.Source): $($_.Policy)\" }").Text.First());
+        Assert.Equal("None: ",
+            scenario.Do("Get-NataliaRetention | ForEach-Object { \"$($_.Source): $($_.Policy)\" }").Text.First());
         Assert.Empty(scenario.Do("Get-NataliaSchedule").Output);
         Assert.Empty(scenario.Do("Get-NataliaSchedule natalia-01").Output);
 
@@ -21,22 +23,28 @@ public sealed class VirginClusterTests
         Assert.Equal("Appliance: last 4, daily 7, weekly 4, monthly 3 (Etc/UTC)", scenario.Do(Show).Text.Single());
         Assert.Empty(scenario.Cluster.Jobs);
 
-        ScriptResult first = scenario.Do("Register-NataliaSchedule natalia-01 -Repository pbs -Strategy SixHourly -At 01:30");
-        Assert.Equal((true, "natalia-100", "last 4, daily 7, weekly 4, monthly 3"), (first.Value("WasChanged"), first.Value("ScheduleId"), first.Value("Retention")!.ToString()));
+        ScriptResult first =
+            scenario.Do("Register-NataliaSchedule natalia-01 -Repository pbs -Strategy SixHourly -At 01:30");
+        Assert.Equal((true, "natalia-100", "last 4, daily 7, weekly 4, monthly 3"),
+            (first.Value("WasChanged"), first.Value("ScheduleId"), first.Value("Retention")!.ToString()));
         Assert.Empty(first.Warnings);
-        Assert.Equal("False", scenario.Do("(Register-NataliaSchedule natalia-01 -Repository pbs -Strategy SixHourly -At 01:30).WasChanged").Text.Single());
+        Assert.Equal("False",
+            scenario.Do(
+                "(Register-NataliaSchedule natalia-01 -Repository pbs -Strategy SixHourly -At 01:30).WasChanged").Text.Single());
         // What waited in the notes is in the job now, and only there.
         Assert.DoesNotContain("retention=", scenario.Cluster.Guest(100).Config.GetValueOrDefault("description", ""));
         Assert.Equal("Appliance: last 4, daily 7, weekly 4, monthly 3 (Etc/UTC)", scenario.Do(Show).Text.Single());
         Assert.Equal("natalia-100 True SixHourly Schedule",
-            scenario.Do("Get-NataliaSchedule natalia-01 | ForEach-Object { \"$($_.ScheduleId) $($_.IsOwn) $($_.Kind) $($_.RetentionSource)\" }").Text.Single());
+            scenario.Do("Get-NataliaSchedule natalia-01 | ForEach-Object { \"$($_.ScheduleId) $($_.IsOwn) $($_.Kind) "
+                + "$($_.RetentionSource)\" }").Text.Single());
 
         scenario.Do("Get-NataliaSchedule natalia-01 | Unregister-NataliaSchedule");
         Assert.Empty(scenario.Cluster.Jobs);
         Assert.Empty(scenario.Do("Get-NataliaSchedule natalia-01").Output);
         // The policy is the appliance's, with a schedule or without.
         Assert.Equal("Appliance: last 4, daily 7, weekly 4, monthly 3 (Etc/UTC)", scenario.Do(Show).Text.Single());
-        Assert.StartsWith("ScheduleNotFound,", Assert.Single(scenario.Try("Unregister-NataliaSchedule natalia-100").ErrorIds));
+        Assert.StartsWith("ScheduleNotFound,",
+            Assert.Single(scenario.Try("Unregister-NataliaSchedule natalia-100").ErrorIds));
         Assert.Contains(scenario.Server.Requests, r => r.Method == "GET" && r.Path == "/cluster/backup/natalia-100");
     }
 }

@@ -16,7 +16,10 @@ public sealed class StoredRetentionTests : IDisposable
         Directory.CreateDirectory(vm);
         _disk = Path.Combine(vm, "data.raw");
         File.WriteAllBytes(_disk, new byte[1 << 20]);
-        Run("$null = Connect-NataliaHypervisor -Folder $args[0]; $null = New-NataliaRepository -Name local -Path $args[1] -Unencrypted", _vms, _repository).ThrowIfFailed();
+        Run("$null = Connect-NataliaHypervisor -Folder $args[0]; $null = New-NataliaRepository -Name local -Path "
+            + "$args[1] -Unencrypted",
+            _vms, _repository)
+            .ThrowIfFailed();
     }
 
     [Fact]
@@ -24,7 +27,10 @@ public sealed class StoredRetentionTests : IDisposable
     {
         Run("Set-NataliaRetention -Appliance natalia-paris -Strategy SixHourly -TimeZone Europe/Paris").ThrowIfFailed();
         Assert.Equal(["default: None  ", "natalia-paris: Appliance 4 7 4 3 Europe/Paris"],
-            Run("Get-NataliaRetention | ForEach-Object { if ($_.ApplianceName) { \"$($_.ApplianceName): $($_.Source) $($_.Last) $($_.Daily) $($_.Weekly) $($_.Monthly) $($_.TimeZone)\" } else { \"default: $($_.Source) $($_.Daily) $($_.TimeZone)\" } }").ThrowIfFailed().Text);
+            Run("Get-NataliaRetention | ForEach-Object { if ($_.ApplianceName) { \"$($_.ApplianceName): $($_.Source) "
+                + "$($_.Last) $($_.Daily) $($_.Weekly) $($_.Monthly) $($_.TimeZone)\" } else { \"default: "
+                + "$($_.Source) $($_.Daily) $($_.TimeZone)\" } }")
+                .ThrowIfFailed().Text);
     }
 
     [Fact]
@@ -34,14 +40,21 @@ public sealed class StoredRetentionTests : IDisposable
         ScriptResult set = Run("Set-NataliaRetention -PassThru").ThrowIfFailed();
         Assert.Equal(7, set.Value("Daily"));
         Assert.Null(set.Value("Last"));
-        Assert.Equal("Repository", Run("Get-NataliaRetention -Appliance natalia-paris").ThrowIfFailed().Value("Source")!.ToString());
+        Assert.Equal("Repository",
+            Run("Get-NataliaRetention -Appliance natalia-paris").ThrowIfFailed().Value("Source")!.ToString());
 
         Run("Get-NataliaAppliance -Name natalia-paris | Set-NataliaRetention -Last 3").ThrowIfFailed();
-        Assert.Equal("Appliance 3  UTC", Run("Get-NataliaRetention natalia-* | ForEach-Object { \"$($_.Source) $($_.Last) $($_.Daily) $($_.TimeZone)\" }").ThrowIfFailed().Text[0]);
+        Assert.Equal("Appliance 3  UTC",
+            Run("Get-NataliaRetention natalia-* | ForEach-Object { \"$($_.Source) $($_.Last) $($_.Daily) "
+                + "$($_.TimeZone)\" }")
+                .ThrowIfFailed().Text[0]);
         Run("Set-NataliaRetention natalia-paris -TimeZone Asia/Kolkata").ThrowIfFailed();
-        Assert.Equal("3 Asia/Kolkata", Run("Get-NataliaRetention natalia-paris | ForEach-Object { \"$($_.Last) $($_.TimeZone)\" }").ThrowIfFailed().Text[0]);
+        Assert.Equal("3 Asia/Kolkata",
+            Run("Get-NataliaRetention natalia-paris | ForEach-Object { \"$($_.Last) $($_.TimeZone)\" }")
+                .ThrowIfFailed().Text[0]);
         Run("Set-NataliaRetention natalia-paris -Inherit").ThrowIfFailed();
-        Assert.Equal("Repository", Run("Get-NataliaRetention natalia-paris").ThrowIfFailed().Value("Source")!.ToString());
+        Assert.Equal("Repository",
+            Run("Get-NataliaRetention natalia-paris").ThrowIfFailed().Value("Source")!.ToString());
     }
 
     [Theory]
@@ -56,7 +69,8 @@ public sealed class StoredRetentionTests : IDisposable
     public void What_cannot_be_meant_is_refused(string command, string errorId)
     {
         Assert.StartsWith(errorId + ",", Assert.Single(Run(command).ErrorIds), StringComparison.Ordinal);
-        Assert.All(Run("Get-NataliaRetention").ThrowIfFailed().Output, s => Assert.Equal("None", s!.Properties["Source"].Value.ToString()));
+        Assert.All(Run("Get-NataliaRetention").ThrowIfFailed().Output,
+            s => Assert.Equal("None", s!.Properties["Source"].Value.ToString()));
     }
 
     [Fact]
@@ -76,7 +90,8 @@ public sealed class StoredRetentionTests : IDisposable
         // Nobody is there to ask.
         ScriptResult refused = Run("Set-NataliaRetention natalia-paris -Last 1");
         Assert.StartsWith("RetentionChangeNotConfirmed,", Assert.Single(refused.ErrorIds), StringComparison.Ordinal);
-        Assert.Contains("3 restore points that are kept now would be removed", refused.Errors[0].ToString(), StringComparison.Ordinal);
+        Assert.Contains("3 restore points that are kept now would be removed", refused.Errors[0].ToString(),
+            StringComparison.Ordinal);
         Assert.Equal("None", Source());
 
         using (ModuleSession asked = Session("No"))
@@ -88,10 +103,13 @@ public sealed class StoredRetentionTests : IDisposable
         using (ModuleSession asked = Session("Yes"))
         {
             asked.Run("Set-NataliaRetention natalia-paris -Last 3").ThrowIfFailed();
-            Assert.Contains("1 restore point that is kept now", Assert.Single(asked.Host.Questions), StringComparison.Ordinal);
+            Assert.Contains("1 restore point that is kept now", Assert.Single(asked.Host.Questions),
+                StringComparison.Ordinal);
             Assert.Equal("Appliance", Source());
         }
-        Run("Set-NataliaRetention natalia-paris -Last 2 -Force; Set-NataliaRetention natalia-paris -Last 1 -Confirm:$false").ThrowIfFailed();
+        Run("Set-NataliaRetention natalia-paris -Last 2 -Force; Set-NataliaRetention natalia-paris -Last 1 "
+            + "-Confirm:$false")
+            .ThrowIfFailed();
         // Keeping more takes nobody's yes.
         Run("Set-NataliaRetention natalia-paris -Last 9").ThrowIfFailed();
         // Setting a policy removes nothing.
@@ -103,7 +121,9 @@ public sealed class StoredRetentionTests : IDisposable
     {
         Backup(4);
         Run("Set-NataliaRetention -Last 2 -Force").ThrowIfFailed();
-        string[] planned = [.. Run("Get-NataliaRetentionPlan | Where-Object Action -eq Remove | ForEach-Object RestorePointId").ThrowIfFailed().Text];
+        string[] planned =
+            [.. Run("Get-NataliaRetentionPlan | Where-Object Action -eq Remove | ForEach-Object RestorePointId")
+            .ThrowIfFailed().Text];
         Assert.Equal(2, planned.Length);
 
         string[] before = Files();
@@ -115,12 +135,18 @@ public sealed class StoredRetentionTests : IDisposable
         ScriptResult done = Run("Invoke-NataliaRetention -Verbose").ThrowIfFailed();
         Assert.Equal(planned.Order(), done.Output.Select(r => (string)r!.Properties["RestorePointId"].Value).Order());
         Assert.All(done.Output, r => Assert.Equal("Remove", r!.Properties["Action"].Value.ToString()));
-        Assert.All(done.Output, r => Assert.Equal(32, ((string)r!.Properties["ApplianceId"].Value).Length + 0 * ((string)r.Properties["RepositoryId"].Value).Length));
-        Assert.Contains(done.Verbose, v => v.Contains("2 removed, 2 kept, 0 protected, 0 locked", StringComparison.Ordinal));
+        Assert.All(done.Output,
+            r => Assert.Equal(32,
+                ((string)r!.Properties["ApplianceId"].Value).Length
+                + 0 * ((string)r.Properties["RepositoryId"].Value).Length));
+        Assert.Contains(done.Verbose,
+            v => v.Contains("2 removed, 2 kept, 0 protected, 0 locked", StringComparison.Ordinal));
         Assert.Equal(2, Count());
         Assert.Empty(Run("Invoke-NataliaRetention").ThrowIfFailed().Output);
         Assert.Contains(Directory.EnumerateFiles(_repository, "*point-removed*", SearchOption.AllDirectories),
-            f => System.Text.Encoding.UTF8.GetString(File.ReadAllBytes(f)).Contains("Retention policy last 2 (UTC): No rule keeps it: all 2 last slots are taken.", StringComparison.Ordinal));
+            f => System.Text.Encoding.UTF8.GetString(File.ReadAllBytes(f))
+                .Contains("Retention policy last 2 (UTC): No rule keeps it: all 2 last slots are taken.",
+                    StringComparison.Ordinal));
     }
 
     [Fact]
@@ -128,15 +154,22 @@ public sealed class StoredRetentionTests : IDisposable
     {
         Backup(3);
         Run("Set-NataliaRetention -Last 1 -Force").ThrowIfFailed();
-        Run("Get-NataliaRestorePoint | ForEach-Object { $script:last = $_ }; $script:last | Protect-NataliaRestorePoint -Reason 'Before the upgrade' -WhatIf").ThrowIfFailed();
-        Assert.DoesNotContain("Protected", Run("Get-NataliaRetentionPlan | ForEach-Object { [string] $_.Action }").ThrowIfFailed().Text);
+        Run("Get-NataliaRestorePoint | ForEach-Object { $script:last = $_ }; $script:last | "
+            + "Protect-NataliaRestorePoint -Reason 'Before the upgrade' -WhatIf")
+            .ThrowIfFailed();
+        Assert.DoesNotContain("Protected",
+            Run("Get-NataliaRetentionPlan | ForEach-Object { [string] $_.Action }").ThrowIfFailed().Text);
 
-        Assert.Equal(true, Run("$script:last | Protect-NataliaRestorePoint -Reason 'Before the upgrade' -PassThru").ThrowIfFailed().Value("IsProtected"));
-        Assert.Equal(["Keep", "Remove", "Protected"], Run("Get-NataliaRetentionPlan | ForEach-Object { [string] $_.Action }").ThrowIfFailed().Text);
+        Assert.Equal(true,
+            Run("$script:last | Protect-NataliaRestorePoint -Reason 'Before the upgrade' -PassThru").ThrowIfFailed()
+                .Value("IsProtected"));
+        Assert.Equal(["Keep", "Remove", "Protected"],
+            Run("Get-NataliaRetentionPlan | ForEach-Object { [string] $_.Action }").ThrowIfFailed().Text);
         Assert.Single(Run("Get-NataliaAppliance -Name natalia-paris | Invoke-NataliaRetention").ThrowIfFailed().Output);
         Assert.Equal(2, Count());
 
-        Run("Get-NataliaRestorePoint | Where-Object IsProtected | Unprotect-NataliaRestorePoint -Reason 'Accepted'").ThrowIfFailed();
+        Run("Get-NataliaRestorePoint | Where-Object IsProtected | Unprotect-NataliaRestorePoint -Reason 'Accepted'")
+            .ThrowIfFailed();
         Assert.Single(Run("Invoke-NataliaRetention").ThrowIfFailed().Output);
         Assert.Equal(1, Count());
     }
@@ -158,9 +191,17 @@ public sealed class StoredRetentionTests : IDisposable
     {
         Backup(3);
         Run("Set-NataliaRetention -Last 9 -TimeZone Asia/Tokyo").ThrowIfFailed();
-        Assert.Equal(["Keep Asia/Tokyo", "Remove Asia/Tokyo", "Remove Asia/Tokyo"], Run("Get-NataliaRetentionPlan natalia-paris -Last 1 | ForEach-Object { \"$($_.Action) $($_.TimeZoneId)\" }").ThrowIfFailed().Text);
-        Assert.Equal(["Keep", "Keep", "Keep"], Run("Get-NataliaAppliance -Name natalia-paris | Get-NataliaRetentionPlan | ForEach-Object { [string] $_.Action }").ThrowIfFailed().Text);
-        Assert.Equal(3, Run("Get-NataliaRestorePoint | Get-NataliaRetentionPlan -Last 1 | Where-Object { $_.RestorePointId -and $_.ApplianceId -and $_.RepositoryId }").ThrowIfFailed().Output.Count);
+        Assert.Equal(["Keep Asia/Tokyo", "Remove Asia/Tokyo", "Remove Asia/Tokyo"],
+            Run("Get-NataliaRetentionPlan natalia-paris -Last 1 | ForEach-Object { \"$($_.Action) $($_.TimeZoneId)\" }")
+                .ThrowIfFailed().Text);
+        Assert.Equal(["Keep", "Keep", "Keep"],
+            Run("Get-NataliaAppliance -Name natalia-paris | Get-NataliaRetentionPlan | ForEach-Object { [string] "
+                + "$_.Action }")
+                .ThrowIfFailed().Text);
+        Assert.Equal(3,
+            Run("Get-NataliaRestorePoint | Get-NataliaRetentionPlan -Last 1 | Where-Object { $_.RestorePointId -and "
+                + "$_.ApplianceId -and $_.RepositoryId }")
+                .ThrowIfFailed().Output.Count);
     }
 
     public void Dispose() => _module.Dispose();
@@ -172,7 +213,8 @@ public sealed class StoredRetentionTests : IDisposable
         for (int i = 0; i < times; i++)
         {
             File.WriteAllBytes(_disk, Enumerable.Repeat((byte)(i + 1), 1 << 16).ToArray());
-            Run("$null = Get-NataliaAppliance -Name natalia-paris | Invoke-NataliaBackup -Repository local").ThrowIfFailed();
+            Run("$null = Get-NataliaAppliance -Name natalia-paris | Invoke-NataliaBackup -Repository local")
+                .ThrowIfFailed();
         }
     }
 
@@ -183,9 +225,11 @@ public sealed class StoredRetentionTests : IDisposable
     private ModuleSession Session(params string[] answers)
     {
         ModuleSession session = _module.NewSession(new RecordingHost(answers));
-        session.Run("$null = Connect-NataliaRepository -Name local -Path $args[0] -Unencrypted", _repository).ThrowIfFailed();
+        session.Run("$null = Connect-NataliaRepository -Name local -Path $args[0] -Unencrypted", _repository)
+            .ThrowIfFailed();
         return session;
     }
 
-    private string[] Files() => [.. Directory.EnumerateFiles(_repository, "*", SearchOption.AllDirectories).Order(StringComparer.Ordinal)];
+    private string[] Files() =>
+        [.. Directory.EnumerateFiles(_repository, "*", SearchOption.AllDirectories).Order(StringComparer.Ordinal)];
 }

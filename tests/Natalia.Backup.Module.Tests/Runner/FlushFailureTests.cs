@@ -14,7 +14,8 @@ public sealed class FlushFailureTests : IDisposable
     public void A_backup_that_cannot_be_flushed_fails_and_makes_no_point()
     {
         _scenario.BackUp();
-        foreach ((string error, string id) in new[] { ("EIO", "StoreWriteFailed"), ("ENOSPC", "StoreFull"), ("EDQUOT", "StoreFull") })
+        foreach ((string error,
+            string id) in new[] { ("EIO", "StoreWriteFailed"), ("ENOSPC", "StoreFull"), ("EDQUOT", "StoreFull") })
         {
             string told = RunWithoutFlush(error, $"""
                 $null = Connect-NataliaHypervisor -Folder '{_scenario.Appliances}'
@@ -28,7 +29,9 @@ public sealed class FlushFailureTests : IDisposable
         // What the failed runs left harms nothing, and is written anew.
         _scenario.BackUp();
         Assert.Equal(true, _scenario.Run("Test-NataliaRepository -Full -Quiet").ThrowIfFailed().Single.BaseObject);
-        Assert.Equal(2, _scenario.Run("(Get-NataliaRestorePoint | Test-NataliaRestorePoint | Where-Object Result -eq Passed).Count").ThrowIfFailed().Single.BaseObject);
+        Assert.Equal(2,
+            _scenario.Run("(Get-NataliaRestorePoint | Test-NataliaRestorePoint | Where-Object Result -eq Passed).Count")
+                .ThrowIfFailed().Single.BaseObject);
     }
 
     [StraceFact]
@@ -50,7 +53,8 @@ public sealed class FlushFailureTests : IDisposable
         string path = _scenario.Full("script.ps1");
         File.WriteAllText(path, script);
         var environment = new Dictionary<string, string?>();
-        (_, string output, string errors, IReadOnlyList<string> flushed) = InjectedFlushFailures.Run(error, _scenario.Full("strace"), environment, BuildLayout.Runner, path);
+        (_, string output, string errors, IReadOnlyList<string> flushed) = InjectedFlushFailures.Run(error,
+            _scenario.Full("strace"), environment, BuildLayout.Runner, path);
         Assert.True(flushed.Count > 0, errors + output);
         // A flush that failed proves nothing when it is repeated.
         Assert.Equal(flushed.Distinct(), flushed);

@@ -57,7 +57,8 @@ public sealed class LifeAndDeathTests : IDisposable
 
         RunnerProcess.Result second = await RunnerProcess.RunAsync(script, _folder, "vm");
         Assert.NotEqual(0, second.ExitCode);
-        Assert.Contains($"(process {first.Id}, backup) since", second.Error.ReplaceLineEndings(" "), StringComparison.Ordinal);
+        Assert.Contains($"(process {first.Id}, backup) since", second.Error.ReplaceLineEndings(" "),
+            StringComparison.Ordinal);
         RunnerProcess.Result other = await RunnerProcess.RunAsync(script, _folder, "other");
         Assert.True(other.ExitCode == 0, other.Error);
         Assert.Contains("points 1", other.Lines);
@@ -79,8 +80,10 @@ public sealed class LifeAndDeathTests : IDisposable
         var peaks = new List<long>();
         foreach (long size in new[] { 256L << 20, 2L << 40 })
         {
-            string work = Directory.CreateDirectory(Path.Combine(_folder, size.ToString(System.Globalization.CultureInfo.InvariantCulture))).FullName;
-            string image = Path.Combine(Directory.CreateDirectory(Path.Combine(work, "vms", "vm")).FullName, "data.raw");
+            string work = Directory.CreateDirectory(Path.Combine(_folder,
+                size.ToString(System.Globalization.CultureInfo.InvariantCulture))).FullName;
+            string image = Path.Combine(Directory.CreateDirectory(Path.Combine(work, "vms", "vm")).FullName,
+                "data.raw");
             using (FileStream file = File.Create(image))
             {
                 file.SetLength(size);
@@ -102,7 +105,8 @@ public sealed class LifeAndDeathTests : IDisposable
     }
 
     private static long Number(RunnerProcess.Result result, string what) =>
-        long.Parse(result.Lines.Single(l => l.StartsWith(what + " ", StringComparison.Ordinal)).Split(' ')[1], System.Globalization.CultureInfo.InvariantCulture);
+        long.Parse(result.Lines.Single(l => l.StartsWith(what + " ", StringComparison.Ordinal)).Split(' ')[1],
+            System.Globalization.CultureInfo.InvariantCulture);
 
     private string Script()
     {
@@ -130,8 +134,8 @@ public sealed class LifeAndDeathTests : IDisposable
     }
 
     /// <summary>
-    /// Lets the backup run in short steps until it has published its first object under any points folder, and leaves it paused there.
-    /// Looking only while it stands still, the test cannot be late, however busy the machine is.
+    /// Lets the backup run in short steps until it has published its first object under any points folder, and leaves
+    /// it paused there. Looking only while it stands still, the test cannot be late, however busy the machine is.
     /// </summary>
     private async Task PauseAtFirstCheckpointAsync(RunnerProcess running)
     {
@@ -146,7 +150,8 @@ public sealed class LifeAndDeathTests : IDisposable
         }
         Assert.False(running.HasExited, "It ended before it could be paused.");
 
-        bool Published() => Directory.EnumerateFiles(Path.Combine(_folder, "repository"), "*", SearchOption.AllDirectories)
+        bool Published() =>
+            Directory.EnumerateFiles(Path.Combine(_folder, "repository"), "*", SearchOption.AllDirectories)
             .Any(f => f.Contains("/points/", StringComparison.Ordinal) && !Path.GetFileName(f).StartsWith('.'));
     }
 

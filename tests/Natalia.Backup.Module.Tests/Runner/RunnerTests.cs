@@ -9,7 +9,8 @@ public sealed class RunnerTests : IDisposable
     [Fact]
     public async Task The_module_is_imported()
     {
-        var run = await RunnerProcess.RunAsync("-c", "Get-Command -Module Natalia.Backup | ForEach-Object Name");
+        RunnerProcess.Result run = await RunnerProcess.RunAsync("-c",
+            "Get-Command -Module Natalia.Backup | ForEach-Object Name");
 
         Assert.Equal(0, run.ExitCode);
         Assert.Empty(run.Error);
@@ -19,10 +20,14 @@ public sealed class RunnerTests : IDisposable
     [Fact]
     public async Task Arguments_bind_by_name_as_switches_and_by_position()
     {
-        var script = Script("param([string] $Name, [int] $Count = 1, [switch] $Force, [switch] $Not) \"$Name|$($Count + 1)|$Force|$Not|$($args -join ',')|$PSScriptRoot\"");
+        var script = Script("param([string] $Name, [int] $Count = 1, [switch] $Force, [switch] $Not) \"$Name|$($Count "
+            + "+ 1)|$Force|$Not|$($args -join ',')|$PSScriptRoot\"");
 
-        Assert.Equal($"a b|8|True|False|x,y|{_folder.FullName}", (await RunnerProcess.RunAsync(script, "-Name", "a b", "-Force", "7", "-Not:$false", "x", "y")).Output.TrimEnd());
-        Assert.Equal($"first|3|False|False||{_folder.FullName}", (await RunnerProcess.RunAsync(script, "first", "2")).Output.TrimEnd());
+        Assert.Equal($"a b|8|True|False|x,y|{_folder.FullName}",
+            (await RunnerProcess.RunAsync(script, "-Name", "a b", "-Force", "7", "-Not:$false", "x",
+                "y")).Output.TrimEnd());
+        Assert.Equal($"first|3|False|False||{_folder.FullName}",
+            (await RunnerProcess.RunAsync(script, "first", "2")).Output.TrimEnd());
     }
 
     [Theory]
@@ -35,7 +40,7 @@ public sealed class RunnerTests : IDisposable
     [InlineData("if (", 1)]
     public async Task A_script_ends_with_its_exit_code(string text, int expected)
     {
-        var run = await RunnerProcess.RunAsync(Script(text));
+        RunnerProcess.Result run = await RunnerProcess.RunAsync(Script(text));
 
         Assert.Equal(expected, run.ExitCode);
     }
@@ -54,7 +59,7 @@ public sealed class RunnerTests : IDisposable
     [InlineData("-c")]
     public async Task A_wrong_command_line_is_told_from_a_failed_script(params string[] arguments)
     {
-        var run = await RunnerProcess.RunAsync(arguments);
+        RunnerProcess.Result run = await RunnerProcess.RunAsync(arguments);
 
         Assert.Equal(64, run.ExitCode);
         Assert.NotEmpty(run.Error);
@@ -64,7 +69,7 @@ public sealed class RunnerTests : IDisposable
     [Fact]
     public async Task Errors_go_to_stderr_and_all_else_to_stdout_as_in_pwsh()
     {
-        var run = await RunnerProcess.RunAsync(Script(
+        RunnerProcess.Result run = await RunnerProcess.RunAsync(Script(
             """
             'data'
             Write-Warning 'careful'
@@ -81,7 +86,8 @@ public sealed class RunnerTests : IDisposable
     [Fact]
     public async Task An_error_shows_its_id_in_the_normal_view()
     {
-        var run = await RunnerProcess.RunAsync("-c", "$ErrorView = 'NormalView'; Get-NataliaRestorePoint -Repository nowhere");
+        RunnerProcess.Result run = await RunnerProcess.RunAsync("-c",
+            "$ErrorView = 'NormalView'; Get-NataliaRestorePoint -Repository nowhere");
 
         Assert.Contains("FullyQualifiedErrorId : RepositoryNotConnected", run.Error);
     }
@@ -89,7 +95,9 @@ public sealed class RunnerTests : IDisposable
     [Fact]
     public async Task Redirected_output_is_plain_and_formatted()
     {
-        var run = await RunnerProcess.RunAsync("-c", "Get-Command -Module Natalia.Backup; [pscustomobject]@{ Name = 'a'; Size = 1 } | Format-List; Write-Error 'x'");
+        RunnerProcess.Result run = await RunnerProcess.RunAsync("-c",
+            "Get-Command -Module Natalia.Backup; [pscustomobject]@{ Name = 'a'; Size = 1 } | Format-List; Write-Error "
+            + "'x'");
 
         Assert.DoesNotContain('\e', run.Output);
         Assert.DoesNotContain('\e', run.Error);
@@ -100,7 +108,7 @@ public sealed class RunnerTests : IDisposable
     [Fact]
     public async Task Input_from_a_pipe_is_run()
     {
-        var run = await RunnerProcess.RunWithInputAsync("1 + 1\n'two'\n");
+        RunnerProcess.Result run = await RunnerProcess.RunWithInputAsync("1 + 1\n'two'\n");
 
         Assert.Equal(["2", "two"], run.Lines);
         Assert.Equal(0, run.ExitCode);
@@ -109,12 +117,14 @@ public sealed class RunnerTests : IDisposable
     [Fact]
     public async Task A_question_without_somebody_to_answer_is_an_error_that_says_so()
     {
-        var run = await RunnerProcess.RunAsync("-c", "Connect-NataliaRepository -Path ./nowhere");
+        RunnerProcess.Result run = await RunnerProcess.RunAsync("-c", "Connect-NataliaRepository -Path ./nowhere");
 
         Assert.Equal(1, run.ExitCode);
         Assert.Contains("Password", run.Error);
 
-        var confirmation = await RunnerProcess.RunAsync("-c", "function f { [CmdletBinding(SupportsShouldProcess, ConfirmImpact = 'High')] param() if ($PSCmdlet.ShouldProcess('it')) { 'done' } }; f");
+        RunnerProcess.Result confirmation = await RunnerProcess.RunAsync("-c",
+            "function f { [CmdletBinding(SupportsShouldProcess, ConfirmImpact = 'High')] param() if "
+            + "($PSCmdlet.ShouldProcess('it')) { 'done' } }; f");
         Assert.DoesNotContain("done", confirmation.Output);
         Assert.Contains("NonInteractive", confirmation.Error);
     }
@@ -152,7 +162,7 @@ public sealed class RunnerTests : IDisposable
             }
         }
 
-        var run = await runner.FinishAsync();
+        RunnerProcess.Result run = await runner.FinishAsync();
         Assert.Equal(expected, run.ExitCode);
         Assert.Equal(["cleaned up"], run.Lines);
     }
@@ -160,7 +170,7 @@ public sealed class RunnerTests : IDisposable
     [Fact]
     public async Task Help_is_readable()
     {
-        var run = await RunnerProcess.RunAsync("-c", "Get-Help Invoke-NataliaBackup -Full");
+        RunnerProcess.Result run = await RunnerProcess.RunAsync("-c", "Get-Help Invoke-NataliaBackup -Full");
 
         Assert.Equal(0, run.ExitCode);
         Assert.Contains("SYNOPSIS", run.Lines);
@@ -178,11 +188,13 @@ public sealed class RunnerTests : IDisposable
             ("'{ \"a\": [1, 2] }' | ConvertFrom-Json | ForEach-Object a", "1,2"),
             ("(Get-Item $PSCommandPath | Get-FileHash).Algorithm", "SHA256"),
             ("Add-Type 'public static class Four { public static int Get() => 4; }'; [Four]::Get()", "4"),
-            ("1, 2 | ForEach-Object -Parallel { (Get-Command Get-NataliaAppliance).Source }", "Natalia.Backup,Natalia.Backup"),
+            ("1, 2 | ForEach-Object -Parallel { (Get-Command Get-NataliaAppliance).Source }",
+                "Natalia.Backup,Natalia.Backup"),
             ("Start-ThreadJob { (Get-Command Get-NataliaAppliance).Source } | Receive-Job -Wait", "Natalia.Backup"),
             ("try { Start-Job { 1 } } catch { \"$_\" -like '*ThreadJob*' }", "True"),
         ];
-        var run = await RunnerProcess.RunAsync(Script(string.Join('\n', cases.Select(c => $"(& {{ {c.Text} }}) -join ','"))));
+        RunnerProcess.Result run =
+            await RunnerProcess.RunAsync(Script(string.Join('\n', cases.Select(c => $"(& {{ {c.Text} }}) -join ','"))));
 
         Assert.Empty(run.Error);
         Assert.Equal(cases.Select(c => c.Expected), run.Lines);
@@ -193,11 +205,16 @@ public sealed class RunnerTests : IDisposable
     {
         if (!OperatingSystem.IsLinux())
             return;
-        var files = await RunnerProcess.RunProgramAsync("bash", "-c", "ulimit -n 80; exec \"$0\" -c 1", BuildLayout.Runner);
+        RunnerProcess.Result files = await RunnerProcess.RunProgramAsync("bash", "-c", "ulimit -n 80; exec \"$0\" -c 1",
+            BuildLayout.Runner);
         Assert.Equal(70, files.ExitCode);
-        Assert.Equal("natalia: This process may open 80 files, and PowerShell needs 256: raise it, for instance with 'ulimit -n 1024'.", files.Error.TrimEnd());
+        Assert.Equal("natalia: This process may open 80 files, and PowerShell needs 256: raise it, for instance with "
+            + "'ulimit -n 1024'.",
+            files.Error.TrimEnd());
 
-        var memory = await RunnerProcess.RunProgramAsync("env", "DOTNET_GCHeapHardLimit=0x800000", BuildLayout.Runner, "-c", "1");
+        RunnerProcess.Result memory = await RunnerProcess.RunProgramAsync("env", "DOTNET_GCHeapHardLimit=0x800000",
+            BuildLayout.Runner,
+            "-c", "1");
         Assert.Equal(70, memory.ExitCode);
         Assert.StartsWith("natalia: This process may have 8 MiB of memory", memory.Error, StringComparison.Ordinal);
     }
@@ -210,7 +227,7 @@ public sealed class RunnerTests : IDisposable
     {
         if (!OperatingSystem.IsLinux())
             return;
-        var run = await RunnerProcess.RunProgramAsync(
+        RunnerProcess.Result run = await RunnerProcess.RunProgramAsync(
             "env", $"HOME={home}", BuildLayout.Runner, "-c", "@(Get-Command -Module Natalia.Backup).Count -gt 10");
 
         Assert.Empty(run.Error);

@@ -52,7 +52,8 @@ public abstract class BuilderConformance
         using var stop = new CancellationTokenSource();
         RestoreSource.PointImage image = PointImages.Create(disk => { if (disk == "data") stop.Cancel(); });
         IApplianceBuilder builder = await BuilderAsync(site);
-        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => builder.BuildAsync(image, How(), null, stop.Token));
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(
+            () => builder.BuildAsync(image, How(), null, stop.Token));
         Assert.Equal(before, site.VMs);
     }
 
@@ -66,7 +67,8 @@ public abstract class BuilderConformance
             IHypervisor mortal = await site.ConnectAsync(lifetime);
             try
             {
-                await mortal.Require<IApplianceBuilder>("building").BuildAsync(s_image, How() with { BuildId = "mine" }, null, default);
+                await mortal.Require<IApplianceBuilder>("building")
+                    .BuildAsync(s_image, How() with { BuildId = "mine" }, null, default);
                 Assert.True(lifetime > 4, "The whole building was over before anything could be made.");
                 return;
             }
@@ -91,7 +93,8 @@ public abstract class BuilderConformance
         await using IApplianceUnderConstruction two = await builder.BeginAsync(s_image.Appliance, How("two"), default);
         Assert.Equal(2, (await builder.FindUnfinishedAsync(default)).Count);
         await one.DisposeAsync();
-        using (IDiskTarget disk = two.GetDisk("system", PointImages.Disks["system"].Length)) await s_image.Write("system", disk, null, default);
+        using (IDiskTarget disk = two.GetDisk("system", PointImages.Disks["system"].Length))
+            await s_image.Write("system", disk, null, default);
         ApplianceDescription made = await two.CompleteAsync(default);
         Assert.DoesNotContain(one.NativeId, site.VMs);
         Assert.Equal(PointImages.Disks["system"], site.Read(made.NativeId!, "system"));
@@ -105,7 +108,8 @@ public abstract class BuilderConformance
         IApplianceUnderConstruction vm = await builder.BeginAsync(s_image.Appliance, How(), default);
         UnfinishedAppliance found = Assert.Single(await builder.FindUnfinishedAsync(default));
         site.Replace(found.NativeId);
-        NataliaException error = await Assert.ThrowsAsync<NataliaException>(() => builder.RemoveUnfinishedAsync(found, default));
+        NataliaException error =
+            await Assert.ThrowsAsync<NataliaException>(() => builder.RemoveUnfinishedAsync(found, default));
         Assert.Equal(ErrorIds.NotAnUnfinishedAppliance, error.ErrorId);
         await Assert.ThrowsAsync<NataliaException>(() => vm.DisposeAsync().AsTask());
         Assert.Contains(found.NativeId, site.VMs);
@@ -119,13 +123,19 @@ public abstract class BuilderConformance
         IApplianceBuilder builder = await BuilderAsync(site);
         await builder.BuildAsync(s_image, How(), null, default);
         IReadOnlyCollection<string> before = [.. site.VMs];
-        NataliaException name = await Assert.ThrowsAsync<NataliaException>(() => builder.BeginAsync(s_image.Appliance, How(), default));
+        NataliaException name =
+            await Assert.ThrowsAsync<NataliaException>(() => builder.BeginAsync(s_image.Appliance, How(), default));
         Assert.Equal(ErrorIds.ApplianceNameInUse, name.ErrorId);
-        BuildRequest elsewhere = How("other") with { Networks = new Dictionary<string, string> { ["lan"] = "no-such-network" } };
-        NataliaException network = await Assert.ThrowsAsync<NataliaException>(() => builder.BeginAsync(s_image.Appliance, elsewhere, default));
+        BuildRequest elsewhere = How("other") with
+        {
+            Networks = new Dictionary<string, string> { ["lan"] = "no-such-network" },
+        };
+        NataliaException network =
+            await Assert.ThrowsAsync<NataliaException>(() => builder.BeginAsync(s_image.Appliance, elsewhere, default));
         Assert.Equal(ErrorIds.NetworkNotFound, network.ErrorId);
         Assert.Equal(before, site.VMs);
     }
 
-    private static async Task<IApplianceBuilder> BuilderAsync(IBuilderSite site) => (await site.ConnectAsync()).Require<IApplianceBuilder>("building");
+    private static async Task<IApplianceBuilder> BuilderAsync(IBuilderSite site) =>
+        (await site.ConnectAsync()).Require<IApplianceBuilder>("building");
 }

@@ -2,7 +2,10 @@ using Natalia.Backup.Hypervisors.Contract;
 
 namespace Natalia.Backup.Testing.Hypervisors;
 
-/// <summary>A hypervisor that builds VMs, seen from outside: what a conformance test changes and looks at behind the builder's back.</summary>
+/// <summary>
+/// A hypervisor that builds VMs, seen from outside: what a conformance test changes and looks at behind the builder's
+/// back.
+/// </summary>
 public interface IBuilderSite : IAsyncDisposable
 {
     /// <summary>A connection of its own, as another process would make it.</summary>

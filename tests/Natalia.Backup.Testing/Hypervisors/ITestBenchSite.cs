@@ -2,7 +2,10 @@ using Natalia.Backup.Hypervisors.Contract;
 
 namespace Natalia.Backup.Testing.Hypervisors;
 
-/// <summary>A hypervisor with a test bench, seen from outside: what a conformance test changes and looks at behind the bench's back.</summary>
+/// <summary>
+/// A hypervisor with a test bench, seen from outside: what a conformance test changes and looks at behind the bench's
+/// back.
+/// </summary>
 public interface ITestBenchSite : IAsyncDisposable
 {
     /// <summary>A connection of its own, as another process would make it.</summary>

@@ -7,7 +7,8 @@ namespace Natalia.Backup.Testing.Hypervisors;
 
 /// <summary>Disks of a snapshot in memory, from the snapshot to the reference point that it becomes.</summary>
 internal sealed class MemoryFrozenDisks(
-    MemoryHypervisor hypervisor, MemoryObject snapshot, FreezeRequest how, Consistency consistency, string? reason) : IFrozenDisks
+    MemoryHypervisor hypervisor, MemoryObject snapshot, FreezeRequest how, Consistency consistency,
+    string? reason) : IFrozenDisks
 {
     private MemoryObject? _reference;
     private bool _isSealing, _isKept, _isDisposed;
@@ -83,7 +84,8 @@ internal sealed class MemoryFrozenDisks(
             // On the real host the snapshot is gone from the conversion on.
             if (frozen._isSealing) throw new InvalidOperationException("Nothing can be read of a sealed state.");
             if (!frozen.Hypervisor.Host.Has(diskId))
-                throw new NataliaException(ErrorIds.DiskReadFailed, NataliaErrorKind.ReadFailed, $"The disk '{diskId}' is gone.", diskId);
+                throw new NataliaException(ErrorIds.DiskReadFailed, NataliaErrorKind.ReadFailed,
+                    $"The disk '{diskId}' is gone.", diskId);
             frozen.Hypervisor.CountRead(buffer.Length);
             return ReadAsync(offset, buffer, cancellationToken);
         }

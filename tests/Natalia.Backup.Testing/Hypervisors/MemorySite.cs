@@ -1,6 +1,8 @@
 namespace Natalia.Backup.Testing.Hypervisors;
 
-/// <summary>What a memory hypervisor consists of, whoever is connected to it: VMs, and networks to connect them to.</summary>
+/// <summary>
+/// What a memory hypervisor consists of, whoever is connected to it: VMs, and networks to connect them to.
+/// </summary>
 public sealed class MemorySite
 {
     private int _lastId = 100;

@@ -6,7 +6,10 @@ using Natalia.Backup.Hypervisors.Contract;
 
 namespace Natalia.Backup.Testing.Hypervisors;
 
-/// <summary>A connection to a memory hypervisor that builds VMs and switches them. It can die before any of its calls, as the process that holds it would.</summary>
+/// <summary>
+/// A connection to a memory hypervisor that builds VMs and switches them. It can die before any of its calls, as the
+/// process that holds it would.
+/// </summary>
 public sealed class MemoryVMHost(MemorySite site) : IHypervisor, IApplianceBuilder, ITestVMControl, IGuestChannel
 {
     private int _calls;
@@ -18,18 +21,25 @@ public sealed class MemoryVMHost(MemorySite site) : IHypervisor, IApplianceBuild
 
     public string Location => "memory";
 
-    public T? Find<T>() where T : class => typeof(T) == typeof(ITestBench) ? new BuilderTestBench(this) as T : this as T;
+    public T? Find<T>()
+        where T : class => typeof(T) == typeof(ITestBench) ? new BuilderTestBench(this) as T : this as T;
 
     public Task<ApplianceInventory> GetAppliancesAsync(CancellationToken cancellationToken) =>
         Call(cancellationToken, () => new ApplianceInventory([.. site.VMs.Select(v => Describe(v.Key, v.Value))]));
 
-    public Task<IApplianceUnderConstruction> BeginAsync(ApplianceDescription like, BuildRequest how, CancellationToken cancellationToken) => Call(cancellationToken, () =>
+    public Task<IApplianceUnderConstruction> BeginAsync(ApplianceDescription like, BuildRequest how,
+        CancellationToken cancellationToken) =>
+        Call(cancellationToken, () =>
     {
         if (site.VMs.Values.Any(v => v.Name == how.Name))
-            throw new NataliaException(ErrorIds.ApplianceNameInUse, NataliaErrorKind.AlreadyExists, $"A VM is called '{how.Name}' already.", how.Name);
-        List<string> networks = [.. like.Networks.Select(n => how.Isolation?.Network ?? (how.Networks.TryGetValue(n.Name, out string? other) ? other : n.Name))];
+            throw new NataliaException(ErrorIds.ApplianceNameInUse, NataliaErrorKind.AlreadyExists,
+                $"A VM is called '{how.Name}' already.", how.Name);
+        List<string> networks = [.. like.Networks
+            .Select(
+                n => how.Isolation?.Network ?? (how.Networks.TryGetValue(n.Name, out string? other) ? other : n.Name))];
         if (networks.Find(n => !site.Networks.Contains(n)) is string unknown)
-            throw new NataliaException(ErrorIds.NetworkNotFound, NataliaErrorKind.NotFound, $"There is no network '{unknown}'.", unknown);
+            throw new NataliaException(ErrorIds.NetworkNotFound, NataliaErrorKind.NotFound,
+                $"There is no network '{unknown}'.", unknown);
         var vm = new MemoryVM
         {
             Name = how.Name,
@@ -40,43 +50,61 @@ public sealed class MemoryVMHost(MemorySite site) : IHypervisor, IApplianceBuild
         return (IApplianceUnderConstruction)new Construction(this, site.Add(vm), vm);
     });
 
-    public Task<IReadOnlyList<UnfinishedAppliance>> FindUnfinishedAsync(CancellationToken cancellationToken) => Call(cancellationToken, () =>
+    public Task<IReadOnlyList<UnfinishedAppliance>> FindUnfinishedAsync(CancellationToken cancellationToken) =>
+        Call(cancellationToken, () =>
         (IReadOnlyList<UnfinishedAppliance>)[.. from v in site.VMs where v.Value.Building is not null
-            select new UnfinishedAppliance(v.Key, v.Value.Name, v.Value.Building!.Value.BuildId, v.Value.Building.Value.StartedUtc)]);
+            select new UnfinishedAppliance(v.Key, v.Value.Name, v.Value.Building!.Value.BuildId,
+                v.Value.Building.Value.StartedUtc)]);
 
-    public Task RemoveUnfinishedAsync(UnfinishedAppliance unfinished, CancellationToken cancellationToken) => Call(cancellationToken, () =>
+    public Task RemoveUnfinishedAsync(UnfinishedAppliance unfinished, CancellationToken cancellationToken) =>
+        Call(cancellationToken, () =>
     {
         if (!site.VMs.TryGetValue(unfinished.NativeId, out MemoryVM? vm)) return false;
         if (vm.Building?.BuildId != unfinished.BuildId)
-            throw new NataliaException(ErrorIds.NotAnUnfinishedAppliance, NataliaErrorKind.Security, $"The VM {unfinished.NativeId} is another.", unfinished.NativeId);
+            throw new NataliaException(ErrorIds.NotAnUnfinishedAppliance, NataliaErrorKind.Security,
+                $"The VM {unfinished.NativeId} is another.", unfinished.NativeId);
         return site.VMs.Remove(unfinished.NativeId);
     });
 
-    public Task<IReadOnlyList<TestVMInfo>> GetTestVMsAsync(CancellationToken cancellationToken) => Call(cancellationToken, () =>
+    public Task<IReadOnlyList<TestVMInfo>> GetTestVMsAsync(CancellationToken cancellationToken) =>
+        Call(cancellationToken, () =>
         (IReadOnlyList<TestVMInfo>)[.. from v in site.VMs where v.Value.Test is not null let test = v.Value.Test!.Value
-            select new TestVMInfo { NativeId = v.Key, Name = v.Value.Name, RunId = test.RunId, IsolatedNetwork = test.Network, CreatedUtc = test.CreatedUtc }]);
+            select new TestVMInfo
+            {
+                NativeId = v.Key,
+                Name = v.Value.Name,
+                RunId = test.RunId,
+                IsolatedNetwork = test.Network,
+                CreatedUtc = test.CreatedUtc,
+            }]);
 
-    public Task<IReadOnlyList<CheckResult>> ReadIsolationAsync(TestVMInfo vm, CancellationToken cancellationToken) => Call(cancellationToken, () =>
+    public Task<IReadOnlyList<CheckResult>> ReadIsolationAsync(TestVMInfo vm, CancellationToken cancellationToken) =>
+        Call(cancellationToken, () =>
         (IReadOnlyList<CheckResult>)[.. site.VMs[vm.NativeId].Networks.Select(n => new CheckResult
         {
             Name = "NetworkIsolation", Target = vm.NativeId, Expected = vm.IsolatedNetwork, Actual = n,
             Result = n == vm.IsolatedNetwork ? CheckOutcome.Passed : CheckOutcome.Failed,
         })]);
 
-    public Task StartTestVMAsync(TestVMInfo vm, CancellationToken cancellationToken) => Call(cancellationToken, () => site.VMs[vm.NativeId].IsRunning = true);
+    public Task StartTestVMAsync(TestVMInfo vm, CancellationToken cancellationToken) =>
+        Call(cancellationToken, () => site.VMs[vm.NativeId].IsRunning = true);
 
     public Task DestroyTestVMAsync(TestVMInfo vm, CancellationToken cancellationToken) => Call(cancellationToken, () =>
     {
         if (!site.VMs.TryGetValue(vm.NativeId, out MemoryVM? there)) return false;
         if (there.Test?.RunId != vm.RunId)
-            throw new NataliaException(ErrorIds.NotATestAppliance, NataliaErrorKind.Security, $"The VM {vm.NativeId} carries no mark of the test.", vm.NativeId);
+            throw new NataliaException(ErrorIds.NotATestAppliance, NataliaErrorKind.Security,
+                $"The VM {vm.NativeId} carries no mark of the test.", vm.NativeId);
         return site.VMs.Remove(vm.NativeId);
     });
 
-    public Task<IGuest> OpenAsync(string nativeId, GuestCredential? who, TimeSpan timeout, CancellationToken cancellationToken) => Call(cancellationToken, () =>
+    public Task<IGuest> OpenAsync(string nativeId, GuestCredential? who, TimeSpan timeout,
+        CancellationToken cancellationToken) =>
+        Call(cancellationToken, () =>
     {
         if (!site.GuestsAnswer || !site.VMs[nativeId].IsRunning)
-            throw new NataliaException(ErrorIds.GuestNotReachable, NataliaErrorKind.Timeout, $"The guest of VM {nativeId} does not answer.", nativeId);
+            throw new NataliaException(ErrorIds.GuestNotReachable, NataliaErrorKind.Timeout,
+                $"The guest of VM {nativeId} does not answer.", nativeId);
         return (IGuest)new Guest(this);
     });
 
@@ -108,7 +136,8 @@ public sealed class MemoryVMHost(MemorySite site) : IHypervisor, IApplianceBuild
 
     private sealed class Guest(MemoryVMHost host) : IGuest
     {
-        public Task<GuestCommandResult> RunAsync(GuestCommand command, CancellationToken cancellationToken) => host.Call(cancellationToken, () =>
+        public Task<GuestCommandResult> RunAsync(GuestCommand command, CancellationToken cancellationToken) =>
+            host.Call(cancellationToken, () =>
         {
             (int code, string output) = host.Programs[string.Join(" ", command.Arguments)];
             return new GuestCommandResult(code, null, output, "", false, TimeSpan.Zero);
@@ -151,7 +180,10 @@ public sealed class MemoryVMHost(MemorySite site) : IHypervisor, IApplianceBuild
 
         public async ValueTask DisposeAsync()
         {
-            if (!_isCompleted) await host.RemoveUnfinishedAsync(new UnfinishedAppliance(id, vm.Name, vm.Building!.Value.BuildId, default), CancellationToken.None);
+            if (!_isCompleted)
+                await host.RemoveUnfinishedAsync(new UnfinishedAppliance(id, vm.Name, vm.Building!.Value.BuildId,
+                    default),
+                    CancellationToken.None);
         }
 
         private static void Assert(bool isTrue, string otherwise)
@@ -170,12 +202,15 @@ public sealed class MemoryVMHost(MemorySite site) : IHypervisor, IApplianceBuild
 
         public bool AcceptsAnyOrder => true;
 
-        public Task BeginAsync(long sizeBytes, CancellationToken cancellationToken) => host.Call(cancellationToken, () => sizeBytes);
+        public Task BeginAsync(long sizeBytes, CancellationToken cancellationToken) =>
+            host.Call(cancellationToken, () => sizeBytes);
 
-        public async ValueTask WriteAsync(long offset, ReadOnlyMemory<byte> data, CancellationToken cancellationToken) =>
+        public async ValueTask WriteAsync(long offset, ReadOnlyMemory<byte> data,
+            CancellationToken cancellationToken) =>
             await host.Call(cancellationToken, () => data.TryCopyTo(bytes.AsMemory((int)offset)));
 
-        public Task CompleteAsync(CancellationToken cancellationToken) => host.Call(cancellationToken, () => IsCompleted = true);
+        public Task CompleteAsync(CancellationToken cancellationToken) =>
+            host.Call(cancellationToken, () => IsCompleted = true);
 
         public void Dispose() { }
     }

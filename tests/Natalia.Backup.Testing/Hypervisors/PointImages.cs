@@ -26,8 +26,13 @@ public static class PointImages
         };
         var point = new RestorePoint
         {
-            RestorePointId = new string('b', 32), ApplianceId = appliance.ApplianceId, ApplianceName = appliance.Name, RepositoryId = new string('c', 32),
-            Repository = "nas", RepositoryKind = "Folder", TimeUtc = DateTime.UnixEpoch,
+            RestorePointId = new string('b', 32),
+            ApplianceId = appliance.ApplianceId,
+            ApplianceName = appliance.Name,
+            RepositoryId = new string('c', 32),
+            Repository = "nas",
+            RepositoryKind = "Folder",
+            TimeUtc = DateTime.UnixEpoch,
         };
         return new RestoreSource.PointImage(point, appliance, async (diskId, target, progress, cancellationToken) =>
         {
@@ -35,7 +40,8 @@ public static class PointImages
             await target.BeginAsync(bytes.Length, cancellationToken);
             onDisk?.Invoke(diskId);
             for (int at = 0; at < bytes.Length; at += 32 << 10)
-                await target.WriteAsync(at, bytes.AsMemory(at, Math.Min(32 << 10, bytes.Length - at)), cancellationToken);
+                await target.WriteAsync(at, bytes.AsMemory(at, Math.Min(32 << 10, bytes.Length - at)),
+                    cancellationToken);
             await target.CompleteAsync(cancellationToken);
         });
     }

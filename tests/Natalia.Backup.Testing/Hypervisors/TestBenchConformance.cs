@@ -9,7 +9,8 @@ public abstract class TestBenchConformance
 {
     protected abstract Task<ITestBenchSite> OpenAsync();
 
-    private static TestVMRequest How(ITestBenchSite site, string runId = "0123456789abcdef") => new() { IsolatedNetwork = site.IsolatedNetwork, RunId = runId };
+    private static TestVMRequest How(ITestBenchSite site, string runId = "0123456789abcdef") =>
+        new() { IsolatedNetwork = site.IsolatedNetwork, RunId = runId };
 
     [Fact]
     public async Task A_test_vm_is_isolated_starts_answers_and_is_gone_in_the_end()
@@ -84,7 +85,8 @@ public abstract class TestBenchConformance
         {
             await vm.StartAsync(stop.Token);
             await stop.CancelAsync();
-            await Assert.ThrowsAnyAsync<OperationCanceledException>(() => vm.OpenGuestAsync(null, TimeSpan.FromMinutes(1), stop.Token));
+            await Assert.ThrowsAnyAsync<OperationCanceledException>(
+                () => vm.OpenGuestAsync(null, TimeSpan.FromMinutes(1), stop.Token));
         }
         Assert.Equal(before, site.VMs);
     }
@@ -99,7 +101,9 @@ public abstract class TestBenchConformance
         {
             await vm.StartAsync(default);
             site.SetGuest(vm.Info.NativeId, answers: false, "");
-            NataliaException error = await Assert.ThrowsAsync<NataliaException>(() => vm.OpenGuestAsync(null, TimeSpan.FromMinutes(1), default));
+            NataliaException error =
+                await Assert.ThrowsAsync<NataliaException>(
+                    () => vm.OpenGuestAsync(null, TimeSpan.FromMinutes(1), default));
             Assert.Equal(ErrorIds.GuestNotReachable, error.ErrorId);
         }
         Assert.Equal(before, site.VMs);
@@ -135,7 +139,8 @@ public abstract class TestBenchConformance
             try
             {
                 IHypervisor mortal = await site.ConnectAsync(lifetime);
-                await using ITestVM vm = await mortal.Require<ITestBench>("test bench").PrepareAsync(site.Source, How(site), null, default);
+                await using ITestVM vm = await mortal.Require<ITestBench>("test bench")
+                    .PrepareAsync(site.Source, How(site), null, default);
                 await vm.StartAsync(default);
                 vm.IsKept = true;
             }
@@ -151,5 +156,6 @@ public abstract class TestBenchConformance
         }
     }
 
-    private static async Task<ITestBench> BenchAsync(ITestBenchSite site) => (await site.ConnectAsync()).Require<ITestBench>("test bench");
+    private static async Task<ITestBench> BenchAsync(ITestBenchSite site) =>
+        (await site.ConnectAsync()).Require<ITestBench>("test bench");
 }

@@ -2,7 +2,10 @@ using System.Diagnostics;
 
 namespace Natalia.Backup.ProxmoxSimulator;
 
-/// <summary>A clock that jumps to the end of whatever anybody waits for. The simulated cluster runs on it too, so that its tasks go on while the client waits, and no test sleeps.</summary>
+/// <summary>
+/// A clock that jumps to the end of whatever anybody waits for. The simulated cluster runs on it too, so that its tasks
+/// go on while the client waits, and no test sleeps.
+/// </summary>
 internal sealed class JumpingClock : TimeProvider
 {
     private readonly Lock _gate = new();

@@ -5,12 +5,15 @@ using System.Text.Json.Nodes;
 namespace Natalia.Backup.ProxmoxSimulator;
 
 /// <summary>
-/// Perl gives the keys of an object in another order with each answer, and so does this. The order follows from the request and how often it was asked:
-/// a test that fails by it fails again. NATALIA_KEY_ORDER sets another beginning.
+/// Perl gives the keys of an object in another order with each answer, and so does this. The order follows from the
+/// request and how often it was asked: a test that fails by it fails again. NATALIA_KEY_ORDER sets another beginning.
 /// </summary>
 internal sealed class KeyOrder
 {
-    private static readonly int s_seed = int.TryParse(Environment.GetEnvironmentVariable("NATALIA_KEY_ORDER"), out int seed) ? seed : 20261129;
+    private static readonly int s_seed = int.TryParse(Environment.GetEnvironmentVariable("NATALIA_KEY_ORDER"),
+        out int seed)
+        ? seed
+        : 20261129;
     private readonly ConcurrentDictionary<string, int> _asked = [];
 
     internal byte[] Shuffle(byte[] json, string request)

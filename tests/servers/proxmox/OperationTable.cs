@@ -2,7 +2,10 @@ using System.Text.Json;
 
 namespace Natalia.Backup.ProxmoxSimulator;
 
-/// <summary>The published operations. Where the whole contract lies beside the checkout it is used; else the test project's own table of what the simulator serves.</summary>
+/// <summary>
+/// The published operations. Where the whole contract lies beside the checkout it is used; else the test project's own
+/// table of what the simulator serves.
+/// </summary>
 internal sealed class OperationTable
 {
     private readonly Dictionary<string, List<Operation>> _byMethod = [];
@@ -12,18 +15,23 @@ internal sealed class OperationTable
         IsWhole = isWhole;
         foreach (JsonElement operation in operations.EnumerateArray())
         {
-            var parsed = new Operation(operation.GetProperty("m").GetString()!, operation.GetProperty("p").GetString()!, Arguments(operation, "path"), Arguments(operation, "args"),
+            var parsed = new Operation(operation.GetProperty("m").GetString()!, operation.GetProperty("p").GetString()!,
+                Arguments(operation, "path"), Arguments(operation, "args"),
                 operation.TryGetProperty("argsOpen", out _));
-            if (!_byMethod.TryGetValue(parsed.Method, out List<Operation>? list)) _byMethod.Add(parsed.Method, list = []);
+            if (!_byMethod.TryGetValue(parsed.Method, out List<Operation>? list))
+                _byMethod.Add(parsed.Method, list = []);
             list.Add(parsed);
         }
 
         Dictionary<string, JsonElement> Arguments(JsonElement operation, string name) =>
-            operation.TryGetProperty(name, out JsonElement members) ? members.EnumerateObject().ToDictionary(m => m.Name, m => Resolve(m.Value)) : [];
+            operation.TryGetProperty(name, out JsonElement members)
+                ? members.EnumerateObject().ToDictionary(m => m.Name, m => Resolve(m.Value))
+                : [];
 
         JsonElement Resolve(JsonElement value)
         {
-            while (value.ValueKind == JsonValueKind.Object && value.TryGetProperty("$", out JsonElement name)) value = definitions.GetProperty(name.GetString()!);
+            while (value.ValueKind == JsonValueKind.Object && value.TryGetProperty("$", out JsonElement name))
+                value = definitions.GetProperty(name.GetString()!);
             return value;
         }
 
@@ -40,12 +48,16 @@ internal sealed class OperationTable
 
     internal static OperationTable OwnTable(string product)
     {
-        JsonElement own = JsonDocument.Parse(File.ReadAllBytes(Path.Combine(AppContext.BaseDirectory, "simulator", "operations.json"))).RootElement;
+        JsonElement own =
+            JsonDocument.Parse(
+                File.ReadAllBytes(Path.Combine(AppContext.BaseDirectory, "simulator", "operations.json"))).RootElement;
         return new OperationTable(own.GetProperty(product), JsonDocument.Parse("{}").RootElement, false);
     }
 
     internal Operation? Find(string method, IReadOnlyList<string> segments) =>
-        _byMethod.TryGetValue(method, out List<Operation>? list) ? list.Where(o => o.Matches(segments)).OrderBy(o => o.Segments.Count(s => s[0] == '{')).FirstOrDefault() : null;
+        _byMethod.TryGetValue(method, out List<Operation>? list)
+            ? list.Where(o => o.Matches(segments)).OrderBy(o => o.Segments.Count(s => s[0] == '{')).FirstOrDefault()
+            : null;
 
     internal IEnumerable<Operation> All => _byMethod.Values.SelectMany(o => o);
 
@@ -61,10 +73,12 @@ internal sealed class OperationTable
         return OwnTable(product);
     }
 
-    internal sealed record Operation(string Method, string Path, Dictionary<string, JsonElement> PathArguments, Dictionary<string, JsonElement> Arguments, bool IsOpen)
+    internal sealed record Operation(string Method, string Path, Dictionary<string, JsonElement> PathArguments,
+        Dictionary<string, JsonElement> Arguments, bool IsOpen)
     {
         internal string[] Segments { get; } = Path.Split('/', StringSplitOptions.RemoveEmptyEntries);
 
-        internal bool Matches(IReadOnlyList<string> actual) => actual.Count == Segments.Length && !Segments.Where((s, i) => s[0] != '{' && s != actual[i]).Any();
+        internal bool Matches(IReadOnlyList<string> actual) =>
+            actual.Count == Segments.Length && !Segments.Where((s, i) => s[0] != '{' && s != actual[i]).Any();
     }
 }

@@ -1,31 +1,43 @@
 using System.Globalization;
 using Natalia.Backup.ProxmoxSimulator;
 
-// A simulated cluster of three nodes until the input ends (Ctrl-D) or Ctrl-C. Everything here is a model of ours: it is good for a try, and no proof of how Proxmox VE behaves.
+// A simulated cluster of three nodes until the input ends (Ctrl-D) or Ctrl-C. Everything here is a model of ours: it is
+// good for a try, and no proof of how Proxmox VE behaves.
 int guests = Number("--guests", 1), points = Number("--points", 0), speed = Number("--speed", 60);
 var cluster = new SimulatedCluster(new JumpingClock(speed)) { TimeZone = "Europe/Paris" };
 SampleCluster.AddStorages(cluster);
 DateTimeOffset now = DateTimeOffset.UtcNow;
 for (int i = 0; i < guests; i++)
 {
-    SimulatedGuest guest = SampleCluster.Appliance(100 + i, i == 0 ? "natalia-01" : $"vm-{100 + i}", cluster.Nodes[i % cluster.Nodes.Count]);
+    SimulatedGuest guest = SampleCluster.Appliance(100 + i, i == 0 ? "natalia-01" : $"vm-{100 + i}",
+        cluster.Nodes[i % cluster.Nodes.Count]);
     cluster.Guests.Add(guest);
     for (int n = 0; n < points; n++)
     {
         DateTimeOffset time = now.AddHours(-6 * (n + 1));
         cluster.Storage("pbs").Points.Add(new SimulatedPoint
         {
-            Volid = $"pbs:backup/vm/{guest.Vmid}/{time.UtcDateTime:yyyy-MM-dd'T'HH:mm:ss'Z'}", Vmid = guest.Vmid, Time = time, Size = 232L << 30, ConfigText = SimulatedCluster.ConfigTextOf(guest),
-            VerifyState = n > 2 ? "ok" : null, VerifyUpid = n > 2 ? $"UPID:pbs:000003E9:00001B5F:00000001:{now.AddDays(-3).ToUnixTimeSeconds():X8}:verify:tank:root@pam:" : null,
+            Volid = $"pbs:backup/vm/{guest.Vmid}/{time.UtcDateTime:yyyy-MM-dd'T'HH:mm:ss'Z'}",
+            Vmid = guest.Vmid,
+            Time = time,
+            Size = 232L << 30,
+            ConfigText = SimulatedCluster.ConfigTextOf(guest),
+            VerifyState = n > 2 ? "ok" : null,
+            VerifyUpid = n > 2
+                ? $"UPID:pbs:000003E9:00001B5F:00000001:{now.AddDays(-3).ToUnixTimeSeconds():X8}:verify:tank:root@pam:"
+                : null,
         });
     }
 }
-await using SimulatorServer server = await SimulatorServer.StartAsync(cluster.Nodes, OperationTable.VirtualEnvironment, cluster.Answer);
+await using SimulatorServer server = await SimulatorServer.StartAsync(cluster.Nodes, OperationTable.VirtualEnvironment,
+    cluster.Answer);
 cluster.AuthorityFingerprint = server.AuthorityFingerprint;
 Console.WriteLine($"$hosts = {List(cluster.Nodes.Select(n => $"127.0.0.1:{server.Ports[n]}"))}");
 Console.WriteLine($"$pins = {List(cluster.Nodes.Select(server.Thumbprint))}");
-Console.WriteLine("$credential = [pscredential]::new('backup@pve!natalia', (ConvertTo-SecureString '11111111-2222-3333-4444-555555555555' -AsPlainText -Force))");
-Console.WriteLine("Connect-NataliaHypervisor -Proxmox $hosts -Credential $credential -ServerCertificateThumbprint $pins -Name pve");
+Console.WriteLine("$credential = [pscredential]::new('backup@pve!natalia', (ConvertTo-SecureString "
+    + "'11111111-2222-3333-4444-555555555555' -AsPlainText -Force))");
+Console.WriteLine(
+    "Connect-NataliaHypervisor -Proxmox $hosts -Credential $credential -ServerCertificateThumbprint $pins -Name pve");
 Console.Out.Flush();
 using var stop = new CancellationTokenSource();
 Console.CancelKeyPress += (_, e) =>

@@ -9,7 +9,10 @@ internal sealed class SimulatedAccounts(JumpingClock clock)
     private int _serial;
 
     internal Dictionary<string, string> Passwords { get; } = new() { ["root@pam"] = "correct horse" };
-    internal Dictionary<string, string> Tokens { get; } = new() { ["backup@pve!natalia"] = "11111111-2222-3333-4444-555555555555" };
+    internal Dictionary<string, string> Tokens { get; } = new()
+    {
+        ["backup@pve!natalia"] = "11111111-2222-3333-4444-555555555555",
+    };
     /// <summary>Users with a second factor, and the code that is right now.</summary>
     internal Dictionary<string, string> Codes { get; } = [];
     /// <summary>Users whose only second factor is a security key.</summary>
@@ -25,11 +28,15 @@ internal sealed class SimulatedAccounts(JumpingClock clock)
         string user = request["username"]!, password = request["password"]!;
         if (request["tfa-challenge"] is string challenge)
         {
-            if (!_challenges.Remove(challenge, out string? challenged) || challenged != user || password != "totp:" + Codes[user]) return SimulatorReply.Fail(401, "authentication failure");
+            if (!_challenges.Remove(challenge, out string? challenged) || challenged != user
+                || password != "totp:" + Codes[user])
+                return SimulatorReply.Fail(401, "authentication failure");
             Logins++;
             return Issue(user);
         }
-        if (_tickets.TryGetValue(password, out var old) && old.User == user && clock.GetUtcNow() - old.Issued < TicketLife)
+        if (_tickets.TryGetValue(password, out (string User, DateTimeOffset Issued, string Csrf) old)
+            && old.User == user
+            && clock.GetUtcNow() - old.Issued < TicketLife)
         {
             Renewals++;
             return Issue(user);
@@ -41,7 +48,9 @@ internal sealed class SimulatedAccounts(JumpingClock clock)
         }
         if (Codes.ContainsKey(user) || KeyOnly.Contains(user))
         {
-            string json = KeyOnly.Contains(user) ? "{\"totp\":false,\"webauthn\":{\"publicKey\":{}}}" : "{\"totp\":true,\"recovery\":\"available\"}";
+            string json = KeyOnly.Contains(user)
+                ? "{\"totp\":false,\"webauthn\":{\"publicKey\":{}}}"
+                : "{\"totp\":true,\"recovery\":\"available\"}";
             string ticket = $"PVE:!tfa!{Uri.EscapeDataString(json)}:{++_serial:X8}::c2lnbmF0dXJl";
             _challenges[ticket] = user;
             return SimulatorReply.Ok(new { username = user, ticket, CSRFPreventionToken = "none", NeedTFA = 1 });
@@ -56,15 +65,19 @@ internal sealed class SimulatedAccounts(JumpingClock clock)
         if (request.Cookie?.StartsWith(cookieName, StringComparison.Ordinal) == true)
         {
             string ticket = Uri.UnescapeDataString(request.Cookie[cookieName.Length..]);
-            if (!_tickets.TryGetValue(ticket, out var known) || clock.GetUtcNow() - known.Issued >= TicketLife) throw Refuse("permission denied - invalid PVE ticket");
-            if (request.Method != "GET" && request.Csrf != known.Csrf) throw Refuse("Permission denied - invalid csrf token");
+            if (!_tickets.TryGetValue(ticket, out (string User, DateTimeOffset Issued, string Csrf) known)
+                || clock.GetUtcNow() - known.Issued >= TicketLife)
+                throw Refuse("permission denied - invalid PVE ticket");
+            if (request.Method != "GET" && request.Csrf != known.Csrf)
+                throw Refuse("Permission denied - invalid csrf token");
             return known.User;
         }
         if (request.Authorization?.StartsWith(scheme, StringComparison.Ordinal) == true)
         {
             string token = request.Authorization[scheme.Length..];
             int equals = token.LastIndexOf('=');
-            if (equals > 0 && Tokens.TryGetValue(token[..equals], out string? secret) && secret == token[(equals + 1)..])
+            if (equals > 0 && Tokens.TryGetValue(token[..equals], out string? secret)
+                && secret == token[(equals + 1)..])
             {
                 if (request.Csrf is not null) throw new SimulatorRefusal(400, "a token with a CSRF token");
                 return token[..equals];
@@ -85,6 +98,12 @@ internal sealed class SimulatedAccounts(JumpingClock clock)
         // Slashes, plus and equals signs as in a real signature.
         string ticket = $"PVE:{user}:{++_serial:X8}::c2ln+bmF0/dXJl{_serial}==";
         _tickets[ticket] = (user, clock.GetUtcNow(), $"{_serial:X8}:csrf+token/");
-        return SimulatorReply.Ok(new { username = user, ticket, CSRFPreventionToken = _tickets[ticket].Csrf, clustername = "lab" });
+        return SimulatorReply.Ok(new
+        {
+            username = user,
+            ticket,
+            CSRFPreventionToken = _tickets[ticket].Csrf,
+            clustername = "lab"
+        });
     }
 }

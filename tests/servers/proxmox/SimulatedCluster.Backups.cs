@@ -16,56 +16,84 @@ internal sealed partial class SimulatedCluster
         if (request["prune-backups"] is not null) Need($"/storage/{storage.Name}", "Datastore.Allocate");
         // vzdump serves the node's own guests only; others are no work, which is success.
         if (guest is null || guest.Node != node) return SimulatorReply.Ok("OK");
-        return SimulatorReply.Ok(StartBackup(node, guest, storage, user, vmid.ToString(CultureInfo.InvariantCulture), request["notes-template"], request["protected"] == "1", request["prune-backups"]).Upid);
+        return SimulatorReply.Ok(StartBackup(node, guest, storage, user, vmid.ToString(CultureInfo.InvariantCulture),
+            request["notes-template"], request["protected"] == "1", request["prune-backups"]).Upid);
     }
 
     /// <summary>A run as the scheduler would start it: its task carries no VM number.</summary>
-    internal SimulatedTask StartScheduledBackup(SimulatedGuest guest, SimulatedStorage storage) => StartBackup(guest.Node, guest, storage, "root@pam", "", null, false, null);
+    internal SimulatedTask StartScheduledBackup(SimulatedGuest guest, SimulatedStorage storage) =>
+        StartBackup(guest.Node, guest, storage, "root@pam", "", null, false, null);
 
     /// <summary>A job as the scheduler would run it: for each VM that it takes, on the node where that is.</summary>
     internal void RunJob(string id)
     {
         Dictionary<string, object> job = Jobs[id];
         foreach (SimulatedGuest guest in Guests.Where(g => Takes(job, g)))
-            StartBackup(guest.Node, guest, Storage((string)job["storage"]), "root@pam", "", (string?)job.GetValueOrDefault("notes-template"), false, (string?)job.GetValueOrDefault("prune-backups"));
+            StartBackup(guest.Node, guest, Storage((string)job["storage"]), "root@pam", "",
+                (string?)job.GetValueOrDefault("notes-template"), false,
+                (string?)job.GetValueOrDefault("prune-backups"));
     }
 
     /// <summary>What a run keeps: what it brings, else what the storage says, else the node.</summary>
-    private string RetentionOf(string? own, SimulatedStorage storage, string node) => own ?? storage.PruneBackups ?? NodeRetention.GetValueOrDefault(node) ?? "keep-all=1";
+    private string RetentionOf(string? own, SimulatedStorage storage, string node) =>
+        own ?? storage.PruneBackups ?? NodeRetention.GetValueOrDefault(node) ?? "keep-all=1";
 
     private SimulatorReply BackupDefaults(SimulatorRequest request, string node)
     {
         SimulatedStorage storage = Storage(request["storage"] ?? "local");
         Need($"/storage/{storage.Name}", "Datastore.Audit", "Datastore.AllocateSpace");
-        if (!storage.Content.Contains("backup")) throw new SimulatorRefusal(500, $"can't use storage '{storage.Name}' for backups - wrong content type");
-        return SimulatorReply.Ok(new Dictionary<string, object> { ["storage"] = storage.Name, ["mode"] = "snapshot", ["compress"] = "0", ["remove"] = 1, ["prune-backups"] = RetentionOf(null, storage, node) });
+        if (!storage.Content.Contains("backup"))
+            throw new SimulatorRefusal(500, $"can't use storage '{storage.Name}' for backups - wrong content type");
+        return SimulatorReply.Ok(new Dictionary<string, object>
+        {
+            ["storage"] = storage.Name,
+            ["mode"] = "snapshot",
+            ["compress"] = "0",
+            ["remove"] = 1,
+            ["prune-backups"] = RetentionOf(null, storage, node),
+        });
     }
 
     private static Dictionary<string, object> StorageConfigOf(SimulatedStorage storage)
     {
-        var config = new Dictionary<string, object> { ["storage"] = storage.Name, ["type"] = storage.Type, ["content"] = storage.Content, ["digest"] = "d1" };
+        var config = new Dictionary<string, object>
+        {
+            ["storage"] = storage.Name,
+            ["type"] = storage.Type,
+            ["content"] = storage.Content,
+            ["digest"] = "d1",
+        };
         if (storage.Nodes.Count > 0) config["nodes"] = string.Join(',', storage.Nodes);
         if (storage.PruneBackups is not null) config["prune-backups"] = storage.PruneBackups;
         return config;
     }
 
-    private SimulatedTask StartBackup(string node, SimulatedGuest guest, SimulatedStorage storage, string user, string id, string? notes, bool protect, string? prune)
+    private SimulatedTask StartBackup(string node, SimulatedGuest guest, SimulatedStorage storage, string user,
+        string id, string? notes, bool protect, string? prune)
     {
         SimulatedTask task = NewTask(node, "vzdump", id, user);
         int vmid = guest.Vmid;
-        task.Steps.Add((TimeSpan.Zero, $"INFO: starting new backup job: vzdump {vmid} --storage {storage.Name} --mode snapshot --compress zstd", null));
+        task.Steps.Add(
+            (TimeSpan.Zero, $"INFO: starting new backup job: vzdump {vmid} --storage {storage.Name} --mode snapshot "
+                + "--compress zstd", null));
         if (guest.Lock is string held)
         {
-            task.Steps.Add((TimeSpan.FromSeconds(1), $"ERROR: Backup of VM {vmid} failed - VM is locked ({held})", () => task.ExitStatus = "job errors"));
+            task.Steps.Add(
+                (TimeSpan.FromSeconds(1), $"ERROR: Backup of VM {vmid} failed - VM is locked ({held})",
+                    () => task.ExitStatus = "job errors"));
             return task;
         }
         DateTimeOffset at = Clock.GetUtcNow().AddSeconds(1);
         bool onServer = storage.Type == "pbs";
-        string archive = onServer ? $"vm/{vmid}/{at.UtcDateTime:yyyy-MM-dd'T'HH:mm:ss'Z'}" : $"vzdump-qemu-{vmid}-{at.UtcDateTime.AddHours(3):yyyy_MM_dd-HH_mm_ss}.vma.zst";
+        string archive = onServer
+            ? $"vm/{vmid}/{at.UtcDateTime:yyyy-MM-dd'T'HH:mm:ss'Z'}"
+            : $"vzdump-qemu-{vmid}-{at.UtcDateTime.AddHours(3):yyyy_MM_dd-HH_mm_ss}.vma.zst";
         // Which disks are taken is read when the task begins, and never again.
-        var included = guest.Config.Where(c => IsDisk(c.Key) && !c.Value.Contains("media=cdrom") && IsBackedUp(c.Value)).Select(c => c.Key).ToList();
+        var included = guest.Config.Where(c => IsDisk(c.Key) && !c.Value.Contains("media=cdrom") && IsBackedUp(c.Value))
+            .Select(c => c.Key).ToList();
         string configText = ConfigTextOf(guest);
-        bool agent = guest.Config.GetValueOrDefault("agent", "0") is var a && (a.StartsWith('1') || a.Contains("enabled=1"));
+        bool agent = guest.Config.GetValueOrDefault("agent", "0") is var a
+            && (a.StartsWith('1') || a.Contains("enabled=1"));
         bool freezeAllowed = !a.Contains("freeze-fs-on-backup=0") && !a.Contains("freeze-fs=0");
         guest.Lock = "backup";
         long total = included.Sum(d => SizeOf(guest.Config[d]));
@@ -74,29 +102,47 @@ internal sealed partial class SimulatedCluster
         Log(s, $"INFO: Backup started at {at.UtcDateTime:yyyy-MM-dd HH:mm:ss}");
         Log(s, $"INFO: status = {(guest.Running ? "running" : "stopped")}");
         Log(s, $"INFO: VM Name: {guest.Name}");
-        foreach (var disk in guest.Config.Where(c => IsDisk(c.Key) && !c.Value.Contains("media=cdrom")))
-            Log(s, included.Contains(disk.Key) ? $"INFO: include disk '{disk.Key}' '{disk.Value.Split(',')[0]}' {Regex.Match(disk.Value, "size=([^,]+)").Groups[1].Value}" : $"INFO: exclude disk '{disk.Key}' '{disk.Value.Split(',')[0]}' (backup=no)");
+        foreach (KeyValuePair<string, string> disk in guest.Config
+            .Where(c => IsDisk(c.Key) && !c.Value.Contains("media=cdrom")))
+            Log(s, included.Contains(disk.Key)
+                ? $"INFO: include disk '{disk.Key}' '{disk.Value.Split(',')[0]}' "
+                    + $"{Regex.Match(disk.Value, "size=([^,]+)").Groups[1].Value}"
+                : $"INFO: exclude disk '{disk.Key}' '{disk.Value.Split(',')[0]}' (backup=no)");
         Log(s, "INFO: backup mode: snapshot");
-        Log(s, onServer ? $"INFO: creating Proxmox Backup Server archive '{archive}'" : $"INFO: creating vzdump archive '/mnt/pve/{storage.Name}/dump/{archive}'");
+        Log(s, onServer
+            ? $"INFO: creating Proxmox Backup Server archive '{archive}'"
+            : $"INFO: creating vzdump archive '/mnt/pve/{storage.Name}/dump/{archive}'");
         if (agent && guest.Running)
         {
-            string skipping = HasOldFreezeWords ? "INFO: skipping guest-agent 'fs-freeze', " : "INFO: skipping guest filesystem freeze - ";
+            string skipping = HasOldFreezeWords
+                ? "INFO: skipping guest-agent 'fs-freeze', "
+                : "INFO: skipping guest filesystem freeze - ";
             if (!freezeAllowed) Log(s, skipping + "disabled in VM options");
             else if (!guest.AgentAnswers) Log(s, skipping + "agent configured but not running?");
             else
             {
                 Log(s, "INFO: issuing guest-agent 'fs-freeze' command");
-                if (guest.FreezeError is not null) Log(s, (HasOldFreezeWords ? $"ERROR: VM {vmid} qmp command 'guest-fsfreeze-freeze' failed - " : "ERROR: unable to freeze guest fs - ") + guest.FreezeError);
+                if (guest.FreezeError is not null)
+                    Log(s, (HasOldFreezeWords
+                        ? $"ERROR: VM {vmid} qmp command 'guest-fsfreeze-freeze' failed - "
+                        : "ERROR: unable to freeze guest fs - ")
+                        + guest.FreezeError);
                 Log(s, "INFO: issuing guest-agent 'fs-thaw' command");
-                if (guest.ThawError is not null) Log(s, $"ERROR: VM {vmid} qmp command 'guest-fsfreeze-thaw' failed - {guest.ThawError}");
+                if (guest.ThawError is not null)
+                    Log(s, $"ERROR: VM {vmid} qmp command 'guest-fsfreeze-thaw' failed - {guest.ThawError}");
             }
         }
         Log(s, "INFO: started backup task '68f74467-5ca9-402e-b37e-636455024850'");
         if (onServer)
             foreach (string disk in included)
-                Log(s, $"INFO: {disk}: dirty-bitmap status: {(guest.Bitmaps.Contains(disk) ? $"OK (1.5 GiB of {SizeOf(guest.Config[disk]) / 1073741824.0:0.0} GiB dirty)".Replace(',', '.') : "created new")}");
+                Log(s, $"INFO: {disk}: dirty-bitmap status: "
+                    + $"{(guest.Bitmaps.Contains(disk) ? $"OK (1.5 GiB of {SizeOf(guest.Config[disk]) / 1073741824.0:0.0} GiB dirty)".Replace(',', '.') : "created new")}");
         for (int percent = 25; percent <= 100; percent += 25)
-            Log(BackupDuration * percent / 100, string.Create(CultureInfo.InvariantCulture, $"INFO: {percent,3}% ({total * percent / 100 / 1073741824.0:0.0} GiB of {total / 1073741824.0:0.0} GiB) in {(int)(BackupDuration.TotalSeconds * percent / 100)}s, read: 500.0 MiB/s, write: 90.0 MiB/s"));
+            Log(BackupDuration * percent / 100,
+                string.Create(CultureInfo.InvariantCulture,
+                    $"INFO: {percent,3}% ({total * percent / 100 / 1073741824.0:0.0} GiB of "
+                    + $"{total / 1073741824.0:0.0} GiB) in {(int)(BackupDuration.TotalSeconds * percent / 100)}s, "
+                    + $"read: 500.0 MiB/s, write: 90.0 MiB/s"));
         task.Steps.Add((BackupDuration + s, null, () =>
         {
             guest.Lock = null;
@@ -104,8 +150,15 @@ internal sealed partial class SimulatedCluster
             {
                 storage.Points.Add(new SimulatedPoint
                 {
-                    Volid = $"{storage.Name}:backup/{archive}", Vmid = vmid, Time = at, Node = storage.Shared ? null : node, Size = total, Protected = protect, IncludedDisks = included,
-                    Notes = (notes ?? "").Replace("{{guestname}}", guest.Name), ConfigText = configText,
+                    Volid = $"{storage.Name}:backup/{archive}",
+                    Vmid = vmid,
+                    Time = at,
+                    Node = storage.Shared ? null : node,
+                    Size = total,
+                    Protected = protect,
+                    IncludedDisks = included,
+                    Notes = (notes ?? "").Replace("{{guestname}}", guest.Name),
+                    ConfigText = configText,
                 });
                 if (onServer)
                 {
@@ -130,7 +183,8 @@ internal sealed partial class SimulatedCluster
             task.Log.Add($"INFO: Finished Backup of VM {vmid} (00:03:00)");
             for (int i = 0; i < BackupWarnings; i++) task.Log.Add("WARN: the EFI disk has an old certificate");
             if (BackupWarnings > 0) task.ExitStatus = $"WARNINGS: {BackupWarnings}";
-        }));
+        }
+        ));
         task.OnStop = () => guest.Lock = null;
         return task;
 
@@ -140,7 +194,16 @@ internal sealed partial class SimulatedCluster
     internal static long SizeOf(string drive)
     {
         Match m = Regex.Match(drive, @"size=(\d+)([KMGT]?)");
-        return m.Success ? long.Parse(m.Groups[1].Value, CultureInfo.InvariantCulture) << (m.Groups[2].Value switch { "K" => 10, "M" => 20, "G" => 30, "T" => 40, _ => 0 }) : 0;
+        return m.Success
+            ? long.Parse(m.Groups[1].Value, CultureInfo.InvariantCulture) << (m.Groups[2].Value switch
+            {
+                "K" =>
+            10,
+                "M" => 20,
+                "G" => 30,
+                "T" => 40,
+                _ => 0
+            }) : 0;
     }
 
     private SimulatorReply StorageRequest(SimulatorRequest request, string user)
@@ -148,14 +211,18 @@ internal sealed partial class SimulatedCluster
         string node = request.Segments[1];
         SimulatedStorage storage = Storage(request.Segments[3]);
         string path = $"/storage/{storage.Name}";
-        if (storage.InactiveNodes.Contains(node)) throw new SimulatorRefusal(500, $"storage '{storage.Name}' is not online");
+        if (storage.InactiveNodes.Contains(node))
+            throw new SimulatorRefusal(500, $"storage '{storage.Name}' is not online");
         switch (request.Method, request.Segments[4], request.Segments.Length)
         {
             case ("GET", "content", 5):
                 Need(path, "Datastore.Audit", "Datastore.AllocateSpace");
                 return SimulatorReply.Ok(Visible(storage, node, request["vmid"]).Select(ContentRow));
             case (var method, "content", 6):
-                SimulatedPoint point = storage.Points.FirstOrDefault(p => p.Volid == request.Segments[5] && (p.Node is null || p.Node == node)) ?? throw new SimulatorRefusal(500, $"volume '{request.Segments[5]}' does not exist");
+                SimulatedPoint point =
+                    storage.Points.FirstOrDefault(
+                        p => p.Volid == request.Segments[5] && (p.Node is null || p.Node == node))
+                    ?? throw new SimulatorRefusal(500, $"volume '{request.Segments[5]}' does not exist");
                 Need(path, "Datastore.AllocateSpace", "Datastore.Allocate");
                 if (!Has(path, "Datastore.Allocate")) Need($"/vms/{point.Vmid}", "VM.Backup");
                 if (method == "PUT")
@@ -170,22 +237,36 @@ internal sealed partial class SimulatedCluster
                 {
                     if (storage.RemovalError is string error) removal.ExitStatus = error;
                     else storage.Points.Remove(point);
-                }));
+                }
+                ));
                 return SimulatorReply.Ok(removal.Upid);
             case (var method, "prunebackups", 5):
-                if (request["vmid"] is null || request["type"] is null) throw new SimulatorRefusal(400, "a prune of everything");
-                var marks = Prune(storage, node, int.Parse(request["vmid"]!, CultureInfo.InvariantCulture), request["prune-backups"] ?? "keep-all=1");
+                if (request["vmid"] is null || request["type"] is null)
+                    throw new SimulatorRefusal(400, "a prune of everything");
+                List<(SimulatedPoint Point, string Mark)> marks = Prune(storage, node,
+                    int.Parse(request["vmid"]!, CultureInfo.InvariantCulture),
+                    request["prune-backups"] ?? "keep-all=1");
                 if (method == "GET")
                 {
                     Need(path, "Datastore.Audit", "Datastore.AllocateSpace");
-                    return SimulatorReply.Ok(marks.Select(m => new { volid = m.Point.Volid, ctime = m.Point.Time.ToUnixTimeSeconds(), type = "qemu", vmid = m.Point.Vmid, mark = m.Mark }));
+                    return SimulatorReply.Ok(marks
+                        .Select(m => new
+                        {
+                            volid = m.Point.Volid,
+                            ctime = m.Point.Time.ToUnixTimeSeconds(),
+                            type = "qemu",
+                            vmid = m.Point.Vmid,
+                            mark = m.Mark
+                        }));
                 }
                 Need(path, "Datastore.AllocateSpace", "Datastore.Allocate");
                 SimulatedTask prune = NewTask(node, "prunebackups", $"{request["vmid"]}@{storage.Name}", user);
                 prune.Steps.Add((TimeSpan.FromSeconds(5), null, () =>
                 {
-                    foreach (var m in marks.Where(m => m.Mark == "remove")) storage.Points.Remove(m.Point);
-                }));
+                    foreach ((SimulatedPoint Point, string Mark) m in marks.Where(m => m.Mark == "remove"))
+                        storage.Points.Remove(m.Point);
+                }
+                ));
                 return SimulatorReply.Ok(prune.Upid);
             default:
                 return SimulatorReply.Fail(501, "not implemented");
@@ -194,12 +275,23 @@ internal sealed partial class SimulatedCluster
 
     private IEnumerable<SimulatedPoint> Visible(SimulatedStorage storage, string node, string? vmid) =>
         // Points of guests that the caller may not back up are left out, without a word.
-        storage.Points.Where(p => (p.Node is null || p.Node == node) && (vmid is null || p.Vmid.ToString(CultureInfo.InvariantCulture) == vmid)
-            && (Has($"/storage/{storage.Name}", "Datastore.Allocate") || (Has($"/storage/{storage.Name}", "Datastore.AllocateSpace") && Has($"/vms/{p.Vmid}", "VM.Backup"))));
+        storage.Points
+            .Where(p => (p.Node is null || p.Node == node)
+                && (vmid is null || p.Vmid.ToString(CultureInfo.InvariantCulture) == vmid)
+            && (Has($"/storage/{storage.Name}", "Datastore.Allocate")
+                || (Has($"/storage/{storage.Name}", "Datastore.AllocateSpace") && Has($"/vms/{p.Vmid}", "VM.Backup"))));
 
     private static Dictionary<string, object> ContentRow(SimulatedPoint p)
     {
-        var row = new Dictionary<string, object> { ["volid"] = p.Volid, ["ctime"] = p.Time.ToUnixTimeSeconds(), ["content"] = "backup", ["subtype"] = p.Subtype, ["vmid"] = p.Vmid % 2 == 0 ? p.Vmid : p.Vmid.ToString(CultureInfo.InvariantCulture), ["format"] = p.Volid.Contains("/vm/") ? "pbs-vm" : "vma.zst" };
+        var row = new Dictionary<string, object>
+        {
+            ["volid"] = p.Volid,
+            ["ctime"] = p.Time.ToUnixTimeSeconds(),
+            ["content"] = "backup",
+            ["subtype"] = p.Subtype,
+            ["vmid"] = p.Vmid % 2 == 0 ? p.Vmid : p.Vmid.ToString(CultureInfo.InvariantCulture),
+            ["format"] = p.Volid.Contains("/vm/") ? "pbs-vm" : "vma.zst",
+        };
         if (p.Size is long size) row["size"] = size;
         if (p.ApproximateSize is long approximate) row["approximate-size"] = approximate;
         if (p.Protected) row["protected"] = 1;
@@ -210,16 +302,24 @@ internal sealed partial class SimulatedCluster
     }
 
     /// <summary>The server's own rules, in their order, in UTC.</summary>
-    internal static List<(SimulatedPoint Point, string Mark)> Prune(SimulatedStorage storage, string node, int vmid, string policy)
+    internal static List<(SimulatedPoint Point, string Mark)> Prune(SimulatedStorage storage, string node, int vmid,
+        string policy)
     {
-        var limits = policy.Split(',').Select(p => p.Split('=')).ToDictionary(p => p[0], p => int.Parse(p[1], CultureInfo.InvariantCulture));
+        var limits = policy.Split(',').Select(p => p.Split('='))
+            .ToDictionary(p => p[0], p => int.Parse(p[1], CultureInfo.InvariantCulture));
         // A name that says nothing of its type is left out; one without a time in it is shown, and never counted.
-        var points = storage.Points.Where(p => p.Vmid == vmid && (p.Node is null || p.Node == node) && p.Subtype == "qemu").OrderByDescending(p => p.Time).ToList();
+        var points = storage.Points
+            .Where(p => p.Vmid == vmid && (p.Node is null || p.Node == node) && p.Subtype == "qemu")
+            .OrderByDescending(p => p.Time).ToList();
         var marks = points.ToDictionary(p => p, p => p.Protected ? "protected" : p.IsRenamed ? "renamed" : "");
         Func<DateTime, string>[] labels =
         [
-            t => t.Ticks.ToString(CultureInfo.InvariantCulture), t => t.ToString("yyyyMMddHH", CultureInfo.InvariantCulture), t => t.ToString("yyyyMMdd", CultureInfo.InvariantCulture),
-            t => $"{ISOWeek.GetYear(t)}-{ISOWeek.GetWeekOfYear(t)}", t => t.ToString("yyyyMM", CultureInfo.InvariantCulture), t => t.ToString("yyyy", CultureInfo.InvariantCulture),
+            t => t.Ticks.ToString(CultureInfo.InvariantCulture),
+            t => t.ToString("yyyyMMddHH", CultureInfo.InvariantCulture),
+            t => t.ToString("yyyyMMdd", CultureInfo.InvariantCulture),
+            t => $"{ISOWeek.GetYear(t)}-{ISOWeek.GetWeekOfYear(t)}",
+            t => t.ToString("yyyyMM", CultureInfo.InvariantCulture),
+            t => t.ToString("yyyy", CultureInfo.InvariantCulture),
         ];
         string[] names = ["keep-last", "keep-hourly", "keep-daily", "keep-weekly", "keep-monthly", "keep-yearly"];
         for (int i = 0; i < names.Length; i++)

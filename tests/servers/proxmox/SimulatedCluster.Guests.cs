@@ -12,9 +12,12 @@ internal sealed partial class SimulatedCluster
         if (request is { Method: "POST", Segments: [_, _, "qemu"] }) return Restore(request, node, user);
         int vmid = int.Parse(request.Segments[3], CultureInfo.InvariantCulture);
         SimulatedGuest? guest = Guests.FirstOrDefault(g => g.Vmid == vmid && g.Node == node);
-        if (guest is null) return SimulatorReply.Fail(500, $"Configuration file 'nodes/{node}/qemu-server/{vmid}.conf' does not exist");
+        if (guest is null)
+            return SimulatorReply.Fail(500,
+                $"Configuration file 'nodes/{node}/qemu-server/{vmid}.conf' does not exist");
         string path = $"/vms/{vmid}";
-        switch (request.Method, string.Join('/', request.Segments.Skip(4).Select((s, i) => i == 1 && request.Segments[4] == "snapshot" ? "*" : s)))
+        switch (request.Method, string.Join('/',
+            request.Segments.Skip(4).Select((s, i) => i == 1 && request.Segments[4] == "snapshot" ? "*" : s)))
         {
             case ("GET", "config"):
                 Need(path, "VM.Audit");
@@ -28,7 +31,9 @@ internal sealed partial class SimulatedCluster
                 return Simple(node, "qmdestroy", vmid, user, () =>
                 {
                     Guests.Remove(guest);
-                    if (request["purge"] == "1") foreach (string id in ReplicationJobs.Keys.Where(k => k.StartsWith(vmid + "-")).ToList()) ReplicationJobs.Remove(id);
+                    if (request["purge"] == "1")
+                        foreach (string id in ReplicationJobs.Keys.Where(k => k.StartsWith(vmid + "-")).ToList())
+                            ReplicationJobs.Remove(id);
                 });
             case ("POST", "status/start"):
                 Need(path, "VM.PowerMgmt");
@@ -38,17 +43,33 @@ internal sealed partial class SimulatedCluster
                 return Simple(node, "qmstop", vmid, user, () => guest.Running = false);
             case ("GET", "snapshot"):
                 Need(path, "VM.Audit");
-                return SimulatorReply.Ok(guest.Snapshots.Select(s => (object)new { name = s.Name, snaptime = s.Time.ToUnixTimeSeconds(), vmstate = s.VmState ? 1 : 0, description = s.Description + "\n" })
-                    .Append(new { name = "current", description = "You are here!", running = guest.Running ? 1 : 0, digest = guest.Digest }));
+                return SimulatorReply.Ok(guest.Snapshots
+                    .Select(s => (object)new
+                    {
+                        name = s.Name,
+                        snaptime = s.Time.ToUnixTimeSeconds(),
+                        vmstate = s.VmState ? 1 : 0,
+                        description = s.Description + "\n"
+                    })
+                    .Append(new
+                    {
+                        name = "current",
+                        description = "You are here!",
+                        running = guest.Running ? 1 : 0,
+                        digest = guest.Digest
+                    }));
             case ("POST", "snapshot"):
                 return Snapshot(request, guest, user);
             case ("DELETE", "snapshot/*"):
                 Need(path, "VM.Snapshot");
-                SimulatedSnapshot gone = guest.Snapshots.FirstOrDefault(s => s.Name == request.Segments[5]) ?? throw new SimulatorRefusal(500, $"snapshot '{request.Segments[5]}' does not exist");
+                SimulatedSnapshot gone = guest.Snapshots.FirstOrDefault(s => s.Name == request.Segments[5])
+                    ?? throw new SimulatorRefusal(500, $"snapshot '{request.Segments[5]}' does not exist");
                 return Simple(node, "qmdelsnapshot", vmid, user, () => guest.Snapshots.Remove(gone));
             case ("PUT", "snapshot/*/config"):
                 Need(path, "VM.Snapshot");
-                (guest.Snapshots.FirstOrDefault(s => s.Name == request.Segments[5]) ?? throw new SimulatorRefusal(500, "snapshot does not exist")).Description = request["description"] ?? "";
+                (guest.Snapshots.FirstOrDefault(s => s.Name == request.Segments[5])
+                    ?? throw new SimulatorRefusal(500, "snapshot does not exist")).Description = request["description"]
+                    ?? "";
                 return SimulatorReply.Ok(null);
             case ("POST", "agent/ping"):
                 Need(path, "VM.GuestAgent.Audit", "VM.GuestAgent.Unrestricted");
@@ -59,18 +80,27 @@ internal sealed partial class SimulatedCluster
                 NeedAgent(guest);
                 string line = string.Join(' ', request.Arguments["command"]);
                 int pid = ++_pid;
-                guest.Processes[pid] = guest.Programs.TryGetValue(line, out SimulatedProcess? program) ? program with { Polls = 0 } : new SimulatedProcess(127, "", "not found");
+                guest.Processes[pid] = guest.Programs.TryGetValue(line, out SimulatedProcess? program)
+                    ? program with { Polls = 0 }
+                    : new SimulatedProcess(127, "", "not found");
                 return SimulatorReply.Ok(new { pid });
             case ("GET", "agent/exec-status"):
                 Need(path, "VM.GuestAgent.Unrestricted");
                 NeedAgent(guest);
                 int asked = int.Parse(request["pid"]!, CultureInfo.InvariantCulture);
-                if (!guest.Processes.TryGetValue(asked, out SimulatedProcess? process)) throw new SimulatorRefusal(500, $"Agent error: PID {asked} does not exist");
+                if (!guest.Processes.TryGetValue(asked, out SimulatedProcess? process))
+                    throw new SimulatorRefusal(500, $"Agent error: PID {asked} does not exist");
                 if (++process.Polls <= process.PollsBeforeEnd) return SimulatorReply.Ok(new { exited = 0 });
                 guest.Processes.Remove(asked);
                 return SimulatorReply.Ok(process.ExitCode < 0
                     ? new Dictionary<string, object> { ["exited"] = 1, ["signal"] = -process.ExitCode }
-                    : new Dictionary<string, object> { ["exited"] = 1, ["exitcode"] = process.ExitCode, ["out-data"] = process.Output, ["err-data"] = process.Error });
+                    : new Dictionary<string, object>
+                    {
+                        ["exited"] = 1,
+                        ["exitcode"] = process.ExitCode,
+                        ["out-data"] = process.Output,
+                        ["err-data"] = process.Error,
+                    });
             default:
                 return SimulatorReply.Fail(501, "not implemented");
         }
@@ -78,7 +108,10 @@ internal sealed partial class SimulatedCluster
 
     private static Dictionary<string, object> ConfigOf(SimulatedGuest guest)
     {
-        var config = guest.Config.ToDictionary(c => c.Key, c => c.Value.All(char.IsDigit) && c.Value.Length is > 0 and < 10 ? int.Parse(c.Value, CultureInfo.InvariantCulture) : (object)c.Value);
+        var config = guest.Config.ToDictionary(c => c.Key,
+            c => c.Value.All(char.IsDigit) && c.Value.Length is > 0 and < 10
+                ? int.Parse(c.Value, CultureInfo.InvariantCulture)
+                : (object)c.Value);
         config["digest"] = guest.Digest;
         if (guest.Lock is not null) config["lock"] = guest.Lock;
         return config;
@@ -86,7 +119,9 @@ internal sealed partial class SimulatedCluster
 
     private static void NeedAgent(SimulatedGuest guest)
     {
-        if (!guest.Config.TryGetValue("agent", out string? agent) || !(agent.StartsWith('1') || agent.Contains("enabled=1"))) throw new SimulatorRefusal(500, "No QEMU guest agent configured");
+        if (!guest.Config.TryGetValue("agent", out string? agent)
+            || !(agent.StartsWith('1') || agent.Contains("enabled=1")))
+            throw new SimulatorRefusal(500, "No QEMU guest agent configured");
         if (!guest.Running) throw new SimulatorRefusal(500, $"VM {guest.Vmid} is not running");
         if (!guest.AgentAnswers) throw new SimulatorRefusal(500, "QEMU guest agent is not running");
     }
@@ -95,14 +130,18 @@ internal sealed partial class SimulatedCluster
     {
         string path = $"/vms/{guest.Vmid}";
         // One of these opens the request; which of them its arguments need is looked at then.
-        Need(path, "VM.Config.Disk", "VM.Config.CDROM", "VM.Config.CPU", "VM.Config.Memory", "VM.Config.Network", "VM.Config.HWType", "VM.Config.Options", "VM.Config.Cloudinit");
+        Need(path, "VM.Config.Disk", "VM.Config.CDROM", "VM.Config.CPU", "VM.Config.Memory", "VM.Config.Network",
+            "VM.Config.HWType", "VM.Config.Options", "VM.Config.Cloudinit");
         foreach (string key in request.Arguments.Keys)
             if (Regex.IsMatch(key, @"^(scsi|virtio|sata|ide)\d+$")) Need(path, "VM.Config.Disk");
             else if (key == "description") Need(path, "VM.Config.Options");
-        if (request["digest"] is string digest && digest != guest.Digest) throw new SimulatorRefusal(500, DigestRefusal);
+        if (request["digest"] is string digest && digest != guest.Digest)
+            throw new SimulatorRefusal(500, DigestRefusal);
         if (guest.Lock is not null) throw new SimulatorRefusal(500, $"VM is locked ({guest.Lock})");
-        foreach (string key in (request["delete"] ?? "").Split(',', StringSplitOptions.RemoveEmptyEntries)) guest.Config.Remove(key);
-        foreach (var argument in request.Arguments.Where(a => a.Key is not ("digest" or "delete")))
+        foreach (string key in (request["delete"] ?? "").Split(',', StringSplitOptions.RemoveEmptyEntries))
+            guest.Config.Remove(key);
+        foreach (KeyValuePair<string, List<string>> argument in request.Arguments
+            .Where(a => a.Key is not ("digest" or "delete")))
             // The server ends a description with a line break.
             guest.Config[argument.Key] = argument.Key == "description" ? argument.Value[0] + "\n" : argument.Value[0];
         guest.Revision++;
@@ -120,7 +159,8 @@ internal sealed partial class SimulatedCluster
     {
         Need($"/vms/{guest.Vmid}", "VM.Snapshot");
         string name = request["snapname"]!;
-        if (name is "current" or "pending" || !Regex.IsMatch(name, "^[A-Za-z][A-Za-z0-9_-]{1,39}$")) throw new SimulatorRefusal(400, "invalid snapshot name");
+        if (name is "current" or "pending" || !Regex.IsMatch(name, "^[A-Za-z][A-Za-z0-9_-]{1,39}$"))
+            throw new SimulatorRefusal(400, "invalid snapshot name");
         bool state = request["vmstate"] == "1";
         SimulatedTask task = NewTask(guest.Node, "qmsnapshot", guest.Vmid.ToString(CultureInfo.InvariantCulture), user);
         if (guest.Lock is not null)
@@ -130,30 +170,42 @@ internal sealed partial class SimulatedCluster
             task.Steps.Add((TimeSpan.FromSeconds(1), null, () => task.ExitStatus = $"VM is locked ({held})"));
             return SimulatorReply.Ok(task.Upid);
         }
-        bool agent = guest.Config.GetValueOrDefault("agent", "0") is var a && (a.StartsWith('1') || a.Contains("enabled=1"));
+        bool agent = guest.Config.GetValueOrDefault("agent", "0") is var a
+            && (a.StartsWith('1') || a.Contains("enabled=1"));
         guest.Lock = "snapshot";
         if (guest.Running && agent && !state)
         {
             if (FreezeOf(guest, a) is string trouble) task.Steps.Add((TimeSpan.FromSeconds(1), trouble, null));
-            if (guest.ThawError is not null) task.Steps.Add((TimeSpan.FromSeconds(3), $"guest-fsfreeze-thaw problems - {guest.ThawError}", null));
+            if (guest.ThawError is not null)
+                task.Steps.Add((TimeSpan.FromSeconds(3), $"guest-fsfreeze-thaw problems - {guest.ThawError}", null));
         }
-        foreach (string disk in guest.Config.Keys.Where(IsDisk)) task.Steps.Add((TimeSpan.FromSeconds(2), $"snapshotting 'drive-{disk}' ({guest.Config[disk].Split(',')[0]})", null));
+        foreach (string disk in guest.Config.Keys.Where(IsDisk))
+            task.Steps.Add(
+                (TimeSpan.FromSeconds(2), $"snapshotting 'drive-{disk}' ({guest.Config[disk].Split(',')[0]})", null));
         task.Steps.Add((TimeSpan.FromSeconds(4), null, () =>
         {
             // A VM that is off has no memory to keep, and nobody says so.
-            guest.Snapshots.Add(new SimulatedSnapshot(name, Clock.GetUtcNow(), state && guest.Running) { Description = request["description"] ?? "" });
+            guest.Snapshots.Add(new SimulatedSnapshot(name, Clock.GetUtcNow(),
+                state && guest.Running)
+            { Description = request["description"] ?? "" });
             guest.Lock = null;
-        }));
+        }
+        ));
         task.OnStop = () => guest.Lock = null;
         return SimulatorReply.Ok(task.Upid);
     }
 
-    /// <summary>What a snapshot's log says of a freeze that does not happen; null when it works, which leaves no line.</summary>
+    /// <summary>
+    /// What a snapshot's log says of a freeze that does not happen; null when it works, which leaves no line.
+    /// </summary>
     private string? FreezeOf(SimulatedGuest guest, string agent) =>
-        agent.Contains("freeze-fs=0") || agent.Contains("freeze-fs-on-backup=0") ? HasOldFreezeWords ? null : "skipping guest filesystem freeze - disabled in VM options"
-        : !guest.AgentAnswers ? HasOldFreezeWords ? null : "skipping guest filesystem freeze - agent configured but not running?"
+        agent.Contains("freeze-fs=0") || agent.Contains("freeze-fs-on-backup=0")
+            ? HasOldFreezeWords ? null : "skipping guest filesystem freeze - disabled in VM options"
+        : !guest.AgentAnswers
+            ? HasOldFreezeWords ? null : "skipping guest filesystem freeze - agent configured but not running?"
         : guest.FreezeError is null ? null
-        : (HasOldFreezeWords ? "guest-fsfreeze-freeze problems - " : "unable to freeze guest fs - ") + guest.FreezeError;
+        : (HasOldFreezeWords ? "guest-fsfreeze-freeze problems - " : "unable to freeze guest fs - ")
+            + guest.FreezeError;
 
     private static bool IsDisk(string key) => Regex.IsMatch(key, @"^(scsi|virtio|sata|ide)\d+$|^efidisk0$|^tpmstate0$");
 
@@ -164,16 +216,22 @@ internal sealed partial class SimulatedCluster
         int vmid = int.Parse(request["vmid"]!, CultureInfo.InvariantCulture);
         string archive = request["archive"] ?? throw new SimulatorRefusal(400, "only restores are served");
         SimulatedStorage storage = Storage(archive.Split(':')[0]);
-        SimulatedPoint point = storage.Points.FirstOrDefault(p => p.Volid == archive) ?? throw new SimulatorRefusal(500, $"can't find archive '{archive}'");
-        if (request.Arguments.Keys.Any(k => IsDisk(k))) throw new SimulatorRefusal(400, "Parameter verification failed.", new Dictionary<string, string> { ["archive"] = "option conflicts with drive options" });
+        SimulatedPoint point = storage.Points.FirstOrDefault(p => p.Volid == archive)
+            ?? throw new SimulatorRefusal(500, $"can't find archive '{archive}'");
+        if (request.Arguments.Keys.Any(k => IsDisk(k)))
+            throw new SimulatorRefusal(400, "Parameter verification failed.",
+                new Dictionary<string, string> { ["archive"] = "option conflicts with drive options" });
         Need(request["pool"] is string pool ? $"/pool/{pool}" : $"/vms/{vmid}", "VM.Allocate");
         Need($"/vms/{point.Vmid}", "VM.Backup");
         if (request["storage"] is string target) Need($"/storage/{target}", "Datastore.AllocateSpace");
         bool force = request["force"] == "1";
         SimulatedGuest? existing = Guests.FirstOrDefault(g => g.Vmid == vmid);
         StaleNextId = null;
-        if (existing is not null && !force) throw new SimulatorRefusal(500, $"unable to create VM {vmid} - VM {vmid} already exists on node '{existing.Node}'");
-        if (existing is { Running: true }) throw new SimulatorRefusal(500, $"unable to restore VM {vmid} - VM {vmid} is running - destroy failed");
+        if (existing is not null && !force)
+            throw new SimulatorRefusal(500,
+                $"unable to create VM {vmid} - VM {vmid} already exists on node '{existing.Node}'");
+        if (existing is { Running: true })
+            throw new SimulatorRefusal(500, $"unable to restore VM {vmid} - VM {vmid} is running - destroy failed");
         SimulatedTask task = NewTask(node, "qmrestore", vmid.ToString(CultureInfo.InvariantCulture), user);
         SimulatedGuest guest = existing ?? new SimulatedGuest { Vmid = vmid, Node = node };
         if (existing is null) Guests.Add(guest);
@@ -183,19 +241,29 @@ internal sealed partial class SimulatedCluster
         var config = new Dictionary<string, string>();
         foreach (string line in point.ConfigText.Split('\n'))
         {
-            if (line.StartsWith('#')) config["description"] = config.GetValueOrDefault("description", "") + Uri.UnescapeDataString(line[1..]) + "\n";
-            else if (line.IndexOf(": ", StringComparison.Ordinal) is > 0 and int colon) config[line[..colon]] = line[(colon + 2)..];
+            if (line.StartsWith('#'))
+                config["description"] = config.GetValueOrDefault("description", "") + Uri.UnescapeDataString(line[1..])
+                    + "\n";
+            else if (line.IndexOf(": ", StringComparison.Ordinal) is > 0 and int colon)
+                config[line[..colon]] = line[(colon + 2)..];
         }
         foreach (string disk in config.Keys.Where(IsDisk).ToList())
         {
             // What the archive does not hold is commented out.
             if (point.IncludedDisks.Count > 0 && !point.IncludedDisks.Contains(disk)) config.Remove(disk);
-            else if (request["storage"] is string s) config[disk] = Regex.Replace(config[disk], @"^[^:]+:vm-\d+", $"{s}:vm-{vmid}");
+            else if (request["storage"] is string s)
+                config[disk] = Regex.Replace(config[disk], @"^[^:]+:vm-\d+", $"{s}:vm-{vmid}");
         }
-        foreach (string net in config.Keys.Where(k => k.StartsWith("net", StringComparison.Ordinal) && char.IsDigit(k[^1])).ToList())
-            if (request["unique"] == "1") config[net] = Regex.Replace(config[net], "=([0-9A-F]{2}:){5}[0-9A-F]{2}", "=BC:24:11:00:00:" + (Random.Shared.Next(256)).ToString("X2"));
-        foreach (var o in request.Arguments.Where(o => o.Key is not ("vmid" or "archive" or "storage" or "unique" or "force" or "pool" or "start")))
-            config[o.Key] = o.Key.StartsWith("net", StringComparison.Ordinal) && !o.Value[0].Contains(":") ? o.Value[0].Split(',', 2)[0] + "=BC:24:11:AA:BB:0" + o.Key[3..] + "," + o.Value[0].Split(',', 2)[1]
+        foreach (string net in config.Keys
+            .Where(k => k.StartsWith("net", StringComparison.Ordinal) && char.IsDigit(k[^1]))
+            .ToList())
+            if (request["unique"] == "1")
+                config[net] = Regex.Replace(config[net], "=([0-9A-F]{2}:){5}[0-9A-F]{2}",
+                    "=BC:24:11:00:00:" + (Random.Shared.Next(256)).ToString("X2"));
+        foreach (KeyValuePair<string, List<string>> o in request.Arguments
+            .Where(o => o.Key is not ("vmid" or "archive" or "storage" or "unique" or "force" or "pool" or "start")))
+            config[o.Key] = o.Key.StartsWith("net", StringComparison.Ordinal) && !o.Value[0].Contains(":")
+                ? o.Value[0].Split(',', 2)[0] + "=BC:24:11:AA:BB:0" + o.Key[3..] + "," + o.Value[0].Split(',', 2)[1]
                 : o.Key == "description" ? o.Value[0] + "\n" : o.Value[0];
         config.Remove("lock");
         if (request["pool"] is string inPool) guest.Pool = inPool;
@@ -205,31 +273,40 @@ internal sealed partial class SimulatedCluster
         {
             // The cause comes first, and then what is cleared up, at length.
             task.Steps.Add((TimeSpan.FromSeconds(25), RestoreFailureCause, null));
-            for (int percent = 1; percent <= 100; percent++) task.Steps.Add((TimeSpan.FromSeconds(26), $"Removing image: {percent}% complete...", null));
-            for (int disk = 0; disk < 3; disk++) task.Steps.Add((TimeSpan.FromSeconds(27), $"temporary volume 'tank:vm-{vmid}-disk-{disk}' sucessfuly removed", null));
+            for (int percent = 1; percent <= 100; percent++)
+                task.Steps.Add((TimeSpan.FromSeconds(26), $"Removing image: {percent}% complete...", null));
+            for (int disk = 0; disk < 3; disk++)
+                task.Steps.Add(
+                    (TimeSpan.FromSeconds(27), $"temporary volume 'tank:vm-{vmid}-disk-{disk}' sucessfuly removed",
+                        null));
             task.Steps.Add((TimeSpan.FromSeconds(28), "no lock found trying to remove 'create'  lock", null));
-            task.Steps.Add((TimeSpan.FromSeconds(29), $"error before or during data restore, some or all disks were not completely restored. VM {vmid} state is NOT cleaned up.", null));
+            task.Steps.Add((TimeSpan.FromSeconds(29), $"error before or during data restore, some or all disks were "
+                + $"not completely restored. VM {vmid} state is NOT cleaned up.", null));
             task.Steps.Add((TimeSpan.FromSeconds(30), null, () =>
             {
                 task.ExitStatus = failure;
                 guest.Lock = null;
-            }));
+            }
+            ));
         }
         else
             task.Steps.Add((TimeSpan.FromSeconds(60), "progress 100% (read 34359738368 bytes, duration 60 sec)", () =>
             {
                 guest.Config.Clear();
-                foreach (var c in config) guest.Config[c.Key] = c.Value;
+                foreach (KeyValuePair<string, string> c in config) guest.Config[c.Key] = c.Value;
                 guest.Revision++;
                 guest.Lock = null;
-            }));
+            }
+            ));
         task.OnStop = () => guest.Lock = null;
         return SimulatorReply.Ok(task.Upid);
     }
 
     private SimulatorReply ExtractConfig(SimulatorRequest request)
     {
-        SimulatedPoint point = Storage(request["volume"]!.Split(':')[0]).Points.FirstOrDefault(p => p.Volid == request["volume"]) ?? throw new SimulatorRefusal(500, "no such volume");
+        SimulatedPoint point =
+            Storage(request["volume"]!.Split(':')[0]).Points.FirstOrDefault(p => p.Volid == request["volume"])
+            ?? throw new SimulatorRefusal(500, "no such volume");
         Need($"/vms/{point.Vmid}", "VM.Backup");
         return SimulatorReply.Ok(point.ConfigText);
     }
@@ -237,8 +314,11 @@ internal sealed partial class SimulatedCluster
     internal static string ConfigTextOf(SimulatedGuest guest)
     {
         var text = new StringBuilder();
-        foreach (string line in guest.Config.GetValueOrDefault("description", "").Split('\n', StringSplitOptions.RemoveEmptyEntries)) text.Append('#').Append(line.Replace(":", "%3A")).Append('\n');
-        foreach (var c in guest.Config.Where(c => c.Key != "description")) text.Append(c.Key).Append(": ").Append(c.Value).Append('\n');
+        foreach (string line in guest.Config.GetValueOrDefault("description", "")
+            .Split('\n', StringSplitOptions.RemoveEmptyEntries))
+            text.Append('#').Append(line.Replace(":", "%3A")).Append('\n');
+        foreach (KeyValuePair<string, string> c in guest.Config.Where(c => c.Key != "description"))
+            text.Append(c.Key).Append(": ").Append(c.Value).Append('\n');
         return text.ToString();
     }
 }

@@ -10,14 +10,21 @@ internal sealed partial class SimulatedCluster
         {
             case ("GET", ["cluster", "jobs", "schedule-analyze"]):
                 DateTimeOffset first = new(Clock.GetUtcNow().Date.AddDays(1), TimeSpan.Zero);
-                return SimulatorReply.Ok(Enumerable.Range(0, int.Parse(request["iterations"] ?? "10", CultureInfo.InvariantCulture)).Select(i => new { timestamp = first.AddHours(6 * i).ToUnixTimeSeconds(), utc = "" }));
+                return SimulatorReply.Ok(Enumerable.Range(0,
+                    int.Parse(request["iterations"] ?? "10", CultureInfo.InvariantCulture))
+                    .Select(i => new { timestamp = first.AddHours(6 * i).ToUnixTimeSeconds(), utc = "" }));
             case ("GET", ["cluster", "backup-info", "not-backed-up"]):
                 Need("/", "Sys.Audit");
-                return SimulatorReply.Ok(Guests.Where(g => !Jobs.Values.Any(j => Takes(j, g))).Select(g => new { vmid = g.Vmid, name = g.Name, type = "qemu" }));
+                return SimulatorReply.Ok(Guests.Where(g => !Jobs.Values.Any(j => Takes(j, g)))
+                    .Select(g => new { vmid = g.Vmid, name = g.Name, type = "qemu" }));
             case ("GET", ["cluster", "backup"]):
                 Need("/", "Sys.Audit");
                 // Only the list foresees the next run.
-                return SimulatorReply.Ok(Jobs.Values.Select(j => new Dictionary<string, object>(Shown(j)) { ["next-run"] = new DateTimeOffset(Clock.GetUtcNow().Date.AddDays(1), TimeSpan.Zero).ToUnixTimeSeconds() }));
+                return SimulatorReply.Ok(Jobs.Values.Select(j => new Dictionary<string, object>(Shown(j))
+                {
+                    ["next-run"] = new DateTimeOffset(Clock.GetUtcNow().Date.AddDays(1),
+                        TimeSpan.Zero).ToUnixTimeSeconds(),
+                }));
             case ("POST", ["cluster", "backup"]):
                 Need("/", "Sys.Modify");
                 Need($"/storage/{request["storage"]}", "Datastore.Allocate");
@@ -29,7 +36,10 @@ internal sealed partial class SimulatedCluster
                 return SimulatorReply.Ok(null);
         }
         string name = request.Segments[2];
-        if (!Jobs.TryGetValue(name, out var job)) throw request.Method == "PUT" ? new SimulatorRefusal(500, "no such vzdump job") : SimulatorRefusal.Parameter("id", $"No such job '{name}'");
+        if (!Jobs.TryGetValue(name, out Dictionary<string, object>? job))
+            throw request.Method == "PUT"
+                ? new SimulatorRefusal(500, "no such vzdump job")
+                : SimulatorRefusal.Parameter("id", $"No such job '{name}'");
         switch (request.Method, request.Segments.Length)
         {
             case ("GET", 3):
@@ -37,9 +47,12 @@ internal sealed partial class SimulatedCluster
                 return SimulatorReply.Ok(Shown(job));
             case ("PUT", 3):
                 Need("/", "Sys.Modify");
-                foreach (string key in (request["delete"] ?? "").Split(',', StringSplitOptions.RemoveEmptyEntries)) job.Remove(key);
-                foreach (var a in request.Arguments.Where(a => a.Key != "delete")) job[a.Key] = a.Value[0];
-                if (request["vmid"] is not null) foreach (string key in new[] { "all", "exclude", "pool" }) job.Remove(key);
+                foreach (string key in (request["delete"] ?? "").Split(',', StringSplitOptions.RemoveEmptyEntries))
+                    job.Remove(key);
+                foreach (KeyValuePair<string, List<string>> a in request.Arguments.Where(a => a.Key != "delete"))
+                    job[a.Key] = a.Value[0];
+                if (request["vmid"] is not null) foreach (string key in new[] { "all", "exclude", "pool" })
+                    job.Remove(key);
                 return SimulatorReply.Ok(null);
             case ("DELETE", 3):
                 Need("/", "Sys.Modify");
@@ -51,8 +64,17 @@ internal sealed partial class SimulatedCluster
                 {
                     children = Guests.Where(g => Takes(job, g)).Select(g => new
                     {
-                        id = g.Vmid, name = g.Name, type = "qemu",
-                        children = g.Config.Where(c => IsDisk(c.Key)).Select(c => new { id = $"{g.Vmid}:{c.Key}", name = c.Value.Split(',')[0], included = IsBackedUp(c.Value) && !c.Value.Contains("media=cdrom") ? 1 : 0, reason = IsBackedUp(c.Value) ? "enabled" : "disabled" }),
+                        id = g.Vmid,
+                        name = g.Name,
+                        type = "qemu",
+                        children = g.Config.Where(c => IsDisk(c.Key))
+                            .Select(c => new
+                            {
+                                id = $"{g.Vmid}:{c.Key}",
+                                name = c.Value.Split(',')[0],
+                                included = IsBackedUp(c.Value) && !c.Value.Contains("media=cdrom") ? 1 : 0,
+                                reason = IsBackedUp(c.Value) ? "enabled" : "disabled"
+                            }),
                     }),
                 });
             default:
@@ -64,8 +86,11 @@ internal sealed partial class SimulatedCluster
     private static Dictionary<string, object> Shown(Dictionary<string, object> job)
     {
         var shown = new Dictionary<string, object>(job) { ["type"] = "vzdump" };
-        if (job.TryGetValue("prune-backups", out object? prune)) shown["prune-backups"] = ((string)prune).Split(',').ToDictionary(p => p.Split('=')[0], p => p.Split('=')[1]);
-        if (job.TryGetValue("enabled", out object? enabled)) shown["enabled"] = int.Parse((string)enabled, CultureInfo.InvariantCulture);
+        if (job.TryGetValue("prune-backups", out object? prune))
+            shown["prune-backups"] = ((string)prune).Split(',')
+                .ToDictionary(p => p.Split('=')[0], p => p.Split('=')[1]);
+        if (job.TryGetValue("enabled", out object? enabled))
+            shown["enabled"] = int.Parse((string)enabled, CultureInfo.InvariantCulture);
         return shown;
     }
 
@@ -73,7 +98,8 @@ internal sealed partial class SimulatedCluster
     {
         string vmid = guest.Vmid.ToString(CultureInfo.InvariantCulture);
         if (job.TryGetValue("node", out object? node) && (string)node != guest.Node) return false;
-        if (job.TryGetValue("all", out object? all) && all is "1" or 1) return !((string)job.GetValueOrDefault("exclude", "")).Split(',').Contains(vmid);
+        if (job.TryGetValue("all", out object? all) && all is "1" or 1)
+            return !((string)job.GetValueOrDefault("exclude", "")).Split(',').Contains(vmid);
         if (job.TryGetValue("pool", out object? pool)) return (string)pool == guest.Pool;
         return ((string)job.GetValueOrDefault("vmid", "")).Split(',').Contains(vmid);
     }
@@ -86,21 +112,43 @@ internal sealed partial class SimulatedCluster
         Need($"/vms/{vmid}", "VM.Replicate");
         if (request.Method == "POST")
         {
-            if (ReplicationJobs.ContainsKey(id)) throw new SimulatorRefusal(500, $"replication job '{id}' already exists");
-            ReplicationJobs[id] = new Dictionary<string, object> { ["id"] = id, ["type"] = "local", ["guest"] = vmid, ["jobnum"] = int.Parse(id.Split('-')[1], CultureInfo.InvariantCulture), ["target"] = request["target"]!, ["digest"] = "d1" };
+            if (ReplicationJobs.ContainsKey(id))
+                throw new SimulatorRefusal(500, $"replication job '{id}' already exists");
+            ReplicationJobs[id] = new Dictionary<string, object>
+            {
+                ["id"] = id,
+                ["type"] = "local",
+                ["guest"] = vmid,
+                ["jobnum"] = int.Parse(id.Split('-')[1], CultureInfo.InvariantCulture),
+                ["target"] = request["target"]!,
+                ["digest"] = "d1",
+            };
             foreach (string key in new[] { "schedule", "rate", "comment" })
                 if (request[key] is string value) ReplicationJobs[id][key] = value;
-            ReplicationStates[id] = new Dictionary<string, object>(ReplicationJobs[id]) { ["source"] = Guest(vmid).Node, ["last_sync"] = 0, ["last_try"] = 0, ["fail_count"] = 0, ["vmtype"] = "qemu",
+            ReplicationStates[id] = new Dictionary<string, object>(ReplicationJobs[id])
+            {
+                ["source"] = Guest(vmid).Node,
+                ["last_sync"] = 0,
+                ["last_try"] = 0,
+                ["fail_count"] = 0,
+                ["vmtype"] = "qemu",
                 // Counted from the last attempt, and that was never: a time in 1970.
-                ["next_sync"] = 60 * int.Parse((request["schedule"] ?? "*/15")[2..], CultureInfo.InvariantCulture) };
+                ["next_sync"] = 60 * int.Parse((request["schedule"] ?? "*/15")[2..], CultureInfo.InvariantCulture)
+            };
             return SimulatorReply.Ok(null);
         }
-        if (!ReplicationJobs.TryGetValue(id, out var job)) throw new SimulatorRefusal(500, $"no such job '{id}'");
+        if (!ReplicationJobs.TryGetValue(id, out Dictionary<string, object>? job))
+            throw new SimulatorRefusal(500, $"no such job '{id}'");
         if (request.Method == "PUT")
         {
-            if (request["digest"] is string digest && digest != (string)job["digest"]) throw new SimulatorRefusal(500, "detected modified configuration - file changed by other user? Try again.");
-            foreach (string key in (request["delete"] ?? "").Split(',', StringSplitOptions.RemoveEmptyEntries)) job.Remove(key);
-            foreach (var a in request.Arguments.Where(a => a.Key is not ("delete" or "digest"))) job[a.Key] = a.Value[0];
+            if (request["digest"] is string digest && digest != (string)job["digest"])
+                throw new SimulatorRefusal(500,
+                    "detected modified configuration - file changed by other user? Try again.");
+            foreach (string key in (request["delete"] ?? "").Split(',', StringSplitOptions.RemoveEmptyEntries))
+                job.Remove(key);
+            foreach (KeyValuePair<string, List<string>> a in request.Arguments
+                .Where(a => a.Key is not ("delete" or "digest")))
+                job[a.Key] = a.Value[0];
             return SimulatorReply.Ok(null);
         }
         // Only a mark: the node removes the job and its copies in the background.

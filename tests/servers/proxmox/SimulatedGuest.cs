@@ -8,7 +8,9 @@ internal sealed class SimulatedGuest
     internal Dictionary<string, string> Config { get; init; } = [];
     internal bool Running { get; set; } = true;
     internal string? Lock { get; set; }
-    /// <summary>Where the overview says that it is, while that lags behind a migration; null when it is right.</summary>
+    /// <summary>
+    /// Where the overview says that it is, while that lags behind a migration; null when it is right.
+    /// </summary>
     internal string? ListedNode { get; set; }
     internal bool AgentAnswers { get; set; } = true;
     /// <summary>What the agent says to a freeze; null when it works.</summary>
@@ -48,7 +50,9 @@ internal sealed class SimulatedStorage
     internal List<string> Nodes { get; init; } = [];
     internal HashSet<string> InactiveNodes { get; } = [];
     internal List<SimulatedPoint> Points { get; } = [];
-    /// <summary>The storage's own retention, which holds for every run that brings none; null when it has none.</summary>
+    /// <summary>
+    /// The storage's own retention, which holds for every run that brings none; null when it has none.
+    /// </summary>
     internal string? PruneBackups { get; set; }
     /// <summary>What the storage's own rights make a removal answer; null when they suffice.</summary>
     internal string? RemovalError { get; set; }

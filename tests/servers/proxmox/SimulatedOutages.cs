@@ -3,7 +3,8 @@ using System.Collections.Concurrent;
 namespace Natalia.Backup.ProxmoxSimulator;
 
 /// <summary>
-/// Nodes that are down. The cluster knows that at once; the overview shows what it last heard of their VMs and storages for five minutes more, and then only that they exist.
+/// Nodes that are down. The cluster knows that at once; the overview shows what it last heard of their VMs and storages
+/// for five minutes more, and then only that they exist.
 /// </summary>
 internal sealed class SimulatedOutages(JumpingClock clock)
 {
@@ -16,5 +17,6 @@ internal sealed class SimulatedOutages(JumpingClock clock)
 
     internal bool Contains(string node) => _since.ContainsKey(node);
 
-    internal bool IsForgotten(string node) => _since.TryGetValue(node, out DateTimeOffset since) && clock.GetUtcNow() - since > s_memory;
+    internal bool IsForgotten(string node) =>
+        _since.TryGetValue(node, out DateTimeOffset since) && clock.GetUtcNow() - since > s_memory;
 }

@@ -1,9 +1,12 @@
 namespace Natalia.Backup.ProxmoxSimulator;
 
 /// <summary>A request as it came over the wire.</summary>
-internal sealed record SimulatorRequest(string Node, string Method, string RawPath, Dictionary<string, List<string>> Query, Dictionary<string, List<string>> Form, bool HasBody, string? ContentType, string? Cookie, string? Csrf, string? Authorization)
+internal sealed record SimulatorRequest(string Node, string Method, string RawPath,
+    Dictionary<string, List<string>> Query, Dictionary<string, List<string>> Form, bool HasBody, string? ContentType,
+    string? Cookie, string? Csrf, string? Authorization)
 {
-    internal string[] RawSegments { get; } = RawPath["/api2/json".Length..].Split('/', StringSplitOptions.RemoveEmptyEntries);
+    internal string[] RawSegments { get; } = RawPath["/api2/json".Length..]
+        .Split('/', StringSplitOptions.RemoveEmptyEntries);
 
     internal string[] Segments => field ??= [.. RawSegments.Select(Uri.UnescapeDataString)];
 
@@ -13,22 +16,29 @@ internal sealed record SimulatorRequest(string Node, string Method, string RawPa
 
     internal string Path => "/" + string.Join('/', Segments);
 
-    public override string ToString() => $"{Method} {Path} {string.Join('&', Arguments.SelectMany(a => a.Value.Select(v => $"{a.Key}={v}")))}";
+    public override string ToString() =>
+        $"{Method} {Path} {string.Join('&', Arguments.SelectMany(a => a.Value.Select(v => $"{a.Key}={v}")))}";
 }
 
 /// <summary>An answer.</summary>
-internal sealed record SimulatorReply(int Status, object? Data, string? Reason = null, object? Errors = null, long? Total = null, string? RawBody = null)
+internal sealed record SimulatorReply(int Status, object? Data, string? Reason = null, object? Errors = null,
+    long? Total = null, string? RawBody = null)
 {
     internal static SimulatorReply Ok(object? data, long? total = null) => new(200, data, Total: total);
 
-    internal static SimulatorReply Fail(int status, string reason, object? errors = null) => new(status, null, reason, errors);
+    internal static SimulatorReply Fail(int status, string reason, object? errors = null) =>
+        new(status, null, reason, errors);
 }
 
 /// <summary>Breaks off a request with an answer of the server's own.</summary>
 internal sealed class SimulatorRefusal(int status, string reason, object? errors = null) : Exception(reason)
 {
-    /// <summary>How the server's own code refuses an argument: the reason is always the same, and the words stand under the argument's name.</summary>
-    internal static SimulatorRefusal Parameter(string name, string words) => new(400, "Parameter verification failed.", new Dictionary<string, string> { [name] = words });
+    /// <summary>
+    /// How the server's own code refuses an argument: the reason is always the same, and the words stand under the
+    /// argument's name.
+    /// </summary>
+    internal static SimulatorRefusal Parameter(string name, string words) =>
+        new(400, "Parameter verification failed.", new Dictionary<string, string> { [name] = words });
 
     internal SimulatorReply Reply { get; } = SimulatorReply.Fail(status, reason, errors);
 }

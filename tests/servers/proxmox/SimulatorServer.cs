@@ -13,7 +13,10 @@ using Microsoft.Extensions.Logging;
 
 namespace Natalia.Backup.ProxmoxSimulator;
 
-/// <summary>HTTPS on 127.0.0.1, one port and one certificate for each node, all signed by one authority made at run time. Every request is held against the published operations.</summary>
+/// <summary>
+/// HTTPS on 127.0.0.1, one port and one certificate for each node, all signed by one authority made at run time. Every
+/// request is held against the published operations.
+/// </summary>
 internal sealed class SimulatorServer : IAsyncDisposable
 {
     private readonly WebApplication _application;
@@ -23,24 +26,34 @@ internal sealed class SimulatorServer : IAsyncDisposable
     private readonly ConcurrentDictionary<string, bool> _down = [];
     private readonly KeyOrder _keys = new();
 
-    private SimulatorServer(WebApplication application, RequestValidator validator, Func<SimulatorRequest, SimulatorReply> answer) => (_application, _validator, _answer) = (application, validator, answer);
+    private SimulatorServer(WebApplication application, RequestValidator validator,
+        Func<SimulatorRequest, SimulatorReply> answer) =>
+        (_application, _validator, _answer) = (application, validator, answer);
 
-    internal static async Task<SimulatorServer> StartAsync(IReadOnlyList<string> nodes, OperationTable table, Func<SimulatorRequest, SimulatorReply> answer, bool useRsa = false)
+    internal static async Task<SimulatorServer> StartAsync(IReadOnlyList<string> nodes, OperationTable table,
+        Func<SimulatorRequest, SimulatorReply> answer, bool useRsa = false)
     {
         WebApplicationBuilder builder = WebApplication.CreateSlimBuilder();
         builder.Logging.ClearProviders();
         using AsymmetricAlgorithm authorityKey = MakeKey(useRsa);
         CertificateRequest authorityRequest = Request("CN=Proxmox Virtual Environment", authorityKey);
         authorityRequest.CertificateExtensions.Add(new X509BasicConstraintsExtension(true, false, 0, true));
-        X509Certificate2 authority = authorityRequest.CreateSelfSigned(DateTimeOffset.UtcNow.AddDays(-1), DateTimeOffset.UtcNow.AddYears(10));
+        X509Certificate2 authority = authorityRequest.CreateSelfSigned(DateTimeOffset.UtcNow.AddDays(-1),
+            DateTimeOffset.UtcNow.AddYears(10));
         var certificates = nodes.ToDictionary(n => n, n => MakeLeaf(n, authority, useRsa));
         builder.WebHost.ConfigureKestrel(kestrel =>
         {
             kestrel.AddServerHeader = false;
-            foreach (string node in nodes) kestrel.Listen(IPAddress.Loopback, 0, listen => { listen.Protocols = HttpProtocols.Http1; listen.UseHttps(certificates[node]); });
+            foreach (string node in nodes) kestrel.Listen(IPAddress.Loopback, 0, listen =>
+            {
+                listen.Protocols = HttpProtocols.Http1;
+                listen.UseHttps(certificates[node]);
+            });
         });
         WebApplication application = builder.Build();
-        var server = new SimulatorServer(application, new RequestValidator(table), answer) { Authority = authority, Certificates = certificates };
+        var server = new SimulatorServer(application, new RequestValidator(table),
+            answer)
+        { Authority = authority, Certificates = certificates };
         application.Run(server.HandleAsync);
         await application.StartAsync();
         int index = 0;
@@ -64,12 +77,15 @@ internal sealed class SimulatorServer : IAsyncDisposable
 
     internal ConcurrentQueue<SimulatorRequest> Requests { get; } = [];
 
-    /// <summary>Looks at a request first; what it gives is the answer. A thrown IOException breaks the connection.</summary>
+    /// <summary>
+    /// Looks at a request first; what it gives is the answer. A thrown IOException breaks the connection.
+    /// </summary>
     internal Func<SimulatorRequest, SimulatorReply?>? Intercept { get; set; }
 
     internal string Thumbprint(string node) => Convert.ToHexStringLower(SHA256.HashData(Certificates[node].RawData));
 
-    internal string AuthorityFingerprint => string.Join(':', SHA256.HashData(Authority.RawData).Select(b => b.ToString("X2")));
+    internal string AuthorityFingerprint =>
+        string.Join(':', SHA256.HashData(Authority.RawData).Select(b => b.ToString("X2")));
 
     /// <summary>A node that is down breaks every connection.</summary>
     internal void SetDown(string node, bool isDown) => _down[node] = isDown;
@@ -110,7 +126,8 @@ internal sealed class SimulatorServer : IAsyncDisposable
             reply = SimulatorReply.Fail(500, "simulator failed");
         }
         context.Response.StatusCode = reply.Status;
-        if (reply.Reason is not null) context.Features.Get<IHttpResponseFeature>()!.ReasonPhrase = reply.Reason.Replace('\n', ' ');
+        if (reply.Reason is not null)
+            context.Features.Get<IHttpResponseFeature>()!.ReasonPhrase = reply.Reason.Replace('\n', ' ');
         byte[] body;
         if (reply.RawBody is not null)
         {
@@ -134,7 +151,9 @@ internal sealed class SimulatorServer : IAsyncDisposable
     {
         IReadOnlyList<string> violations = _validator.Check(request);
         foreach (string violation in violations) Violations.Enqueue($"{request}: {violation}");
-        if (violations.Count > 0) return SimulatorReply.Fail(400, "Parameter verification failed.", violations.Select((v, i) => (v, i)).ToDictionary(v => "e" + v.i, v => v.v));
+        if (violations.Count > 0)
+            return SimulatorReply.Fail(400, "Parameter verification failed.",
+                violations.Select((v, i) => (v, i)).ToDictionary(v => "e" + v.i, v => v.v));
         return _answer(request);
     }
 
@@ -144,8 +163,11 @@ internal sealed class SimulatorServer : IAsyncDisposable
         await context.Request.Body.CopyToAsync(body);
         string target = context.Features.Get<IHttpRequestFeature>()!.RawTarget;
         int question = target.IndexOf('?');
-        return new SimulatorRequest(node, context.Request.Method, question < 0 ? target : target[..question], Pairs(question < 0 ? "" : target[(question + 1)..]), Pairs(Encoding.ASCII.GetString(body.ToArray())), body.Length > 0,
-            context.Request.ContentType, context.Request.Headers.Cookie, context.Request.Headers["CSRFPreventionToken"], context.Request.Headers.Authorization);
+        return new SimulatorRequest(node, context.Request.Method, question < 0 ? target : target[..question],
+            Pairs(question < 0 ? "" : target[(question + 1)..]), Pairs(Encoding.ASCII.GetString(body.ToArray())),
+            body.Length > 0,
+            context.Request.ContentType, context.Request.Headers.Cookie, context.Request.Headers["CSRFPreventionToken"],
+            context.Request.Headers.Authorization);
     }
 
     private static Dictionary<string, List<string>> Pairs(string text)
@@ -162,11 +184,17 @@ internal sealed class SimulatorServer : IAsyncDisposable
         return pairs;
     }
 
-    /// <summary>Real clusters have RSA keys. Elliptic ones are made a hundred times as fast, and only the oldest class libraries tell the difference.</summary>
-    private static AsymmetricAlgorithm MakeKey(bool useRsa) => useRsa ? RSA.Create(2048) : ECDsa.Create(ECCurve.NamedCurves.nistP256);
+    /// <summary>
+    /// Real clusters have RSA keys. Elliptic ones are made a hundred times as fast, and only the oldest class libraries
+    /// tell the difference.
+    /// </summary>
+    private static AsymmetricAlgorithm MakeKey(bool useRsa) =>
+        useRsa ? RSA.Create(2048) : ECDsa.Create(ECCurve.NamedCurves.nistP256);
 
     private static CertificateRequest Request(string subject, AsymmetricAlgorithm key) =>
-        key is RSA rsa ? new CertificateRequest(subject, rsa, HashAlgorithmName.SHA256, RSASignaturePadding.Pkcs1) : new CertificateRequest(subject, (ECDsa)key, HashAlgorithmName.SHA256);
+        key is RSA rsa
+            ? new CertificateRequest(subject, rsa, HashAlgorithmName.SHA256, RSASignaturePadding.Pkcs1)
+            : new CertificateRequest(subject, (ECDsa)key, HashAlgorithmName.SHA256);
 
     private static X509Certificate2 MakeLeaf(string node, X509Certificate2 authority, bool useRsa)
     {
@@ -177,8 +205,11 @@ internal sealed class SimulatorServer : IAsyncDisposable
         names.AddDnsName(node);
         request.CertificateExtensions.Add(names.Build());
         request.CertificateExtensions.Add(new X509BasicConstraintsExtension(false, false, 0, true));
-        using X509Certificate2 signed = request.Create(authority, DateTimeOffset.UtcNow.AddDays(-1), DateTimeOffset.UtcNow.AddYears(1), RandomNumberGenerator.GetBytes(8));
-        using X509Certificate2 withKey = key is RSA rsa ? signed.CopyWithPrivateKey(rsa) : signed.CopyWithPrivateKey((ECDsa)key);
+        using X509Certificate2 signed = request.Create(authority, DateTimeOffset.UtcNow.AddDays(-1),
+            DateTimeOffset.UtcNow.AddYears(1), RandomNumberGenerator.GetBytes(8));
+        using X509Certificate2 withKey = key is RSA rsa
+            ? signed.CopyWithPrivateKey(rsa)
+            : signed.CopyWithPrivateKey((ECDsa)key);
         return X509CertificateLoader.LoadPkcs12(withKey.Export(X509ContentType.Pfx), null);
     }
 }

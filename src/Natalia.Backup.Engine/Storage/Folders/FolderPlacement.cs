@@ -7,7 +7,8 @@ namespace Natalia.Backup.Engine.Storage.Folders;
 public static class FolderPlacement
 {
     // File systems of Linux and macOS whose bytes lie on another machine.
-    private static readonly string[] NetworkTypes = ["nfs", "nfs4", "cifs", "smb3", "smbfs", "smb2", "9p", "ceph", "glusterfs", "lustre", "afpfs", "webdav", "davfs", "fuse.sshfs", "fuse.glusterfs", "fuse.s3fs", "fuse.rclone"];
+    private static readonly string[] s_networkTypes = ["nfs", "nfs4", "cifs", "smb3", "smbfs", "smb2", "9p", "ceph",
+        "glusterfs", "lustre", "afpfs", "webdav", "davfs", "fuse.sshfs", "fuse.glusterfs", "fuse.s3fs", "fuse.rclone"];
 
     /// <summary>Looks. Asks no name server.</summary>
     /// <param name="folder">The folder, a full path. It must be there.</param>
@@ -15,7 +16,10 @@ public static class FolderPlacement
     public static StorePlacement Find(string folder)
     {
         try { return Look(folder); }
-        catch (Exception error) when (FolderErrors.IsFileSystem(error)) { throw FolderErrors.Translate(error, folder, writing: false); }
+        catch (Exception error) when (FolderErrors.IsFileSystem(error))
+        {
+            throw FolderErrors.Translate(error, folder, writing: false);
+        }
     }
 
     private static StorePlacement Look(string root)
@@ -23,14 +27,23 @@ public static class FolderPlacement
         if (NativeFiles.IsWindows)
         {
             if (root.StartsWith(@"\\", StringComparison.Ordinal))
-                return new StorePlacement { HostName = UncHost(root), IsThisMachine = ThisMachine.Is(UncHost(root)),
-                    FreeBytes = FreeOnWindows(root) };
+                return new StorePlacement
+                {
+                    HostName = UncHost(root),
+                    IsThisMachine = ThisMachine.Is(UncHost(root)),
+                    FreeBytes = FreeOnWindows(root)
+                };
             var drive = new DriveInfo(root);
             // A mapped drive is on another machine; which one is not needed to say that it is off this one.
-            return new StorePlacement { IsThisMachine = drive.DriveType != DriveType.Network, FreeBytes = FreeOnWindows(root), FileSystem = drive.DriveFormat };
+            return new StorePlacement
+            {
+                IsThisMachine = drive.DriveType != DriveType.Network,
+                FreeBytes = FreeOnWindows(root),
+                FileSystem = drive.DriveFormat,
+            };
         }
         (string type, string? source) = MountOf(root);
-        bool network = NetworkTypes.Contains(type, StringComparer.OrdinalIgnoreCase);
+        bool network = s_networkTypes.Contains(type, StringComparer.OrdinalIgnoreCase);
         string? host = network ? MountHost(source) : null;
         return new StorePlacement
         {
@@ -69,12 +82,18 @@ public static class FolderPlacement
         return at < 0 ? host : host.Substring(at + 1);
     }
 
-    private static string UncHost(string root) => root.TrimStart('\\', '?').Split('\\').First(s => s is not ("" or "UNC"));
+    private static string UncHost(string root) =>
+        root.TrimStart('\\', '?').Split('\\').First(s => s is not ("" or "UNC"));
 
-    private static long? FreeOnWindows(string root) => GetDiskFreeSpaceEx(root.EndsWith(@"\", StringComparison.Ordinal) ? root : root + @"\", out ulong free, out _, out _) ? (long)Math.Min(free, long.MaxValue) : null;
+    private static long? FreeOnWindows(string root) =>
+        GetDiskFreeSpaceEx(root.EndsWith(@"\", StringComparison.Ordinal) ? root : root + @"\", out ulong free, out _,
+            out _)
+            ? (long)Math.Min(free, long.MaxValue)
+            : null;
 
 #pragma warning disable SYSLIB1054 // LibraryImport is not in netstandard2.0.
-    [DllImport("kernel32", EntryPoint = "GetDiskFreeSpaceExW", SetLastError = true, CharSet = CharSet.Unicode, ExactSpelling = true)]
+    [DllImport("kernel32", EntryPoint = "GetDiskFreeSpaceExW", SetLastError = true, CharSet = CharSet.Unicode,
+        ExactSpelling = true)]
     [return: MarshalAs(UnmanagedType.Bool)]
     private static extern bool GetDiskFreeSpaceEx(string folder, out ulong free, out ulong total, out ulong totalFree);
 #pragma warning restore SYSLIB1054

@@ -22,10 +22,13 @@ internal sealed class FolderReadStream(ObjectFile file, string path) : ReadOnlyS
         }
     }
 
-    public override Task<int> ReadAsync(byte[] buffer, int offset, int count, CancellationToken cancellationToken) => Task.Run(() => Read(buffer, offset, count), cancellationToken);
+    public override Task<int> ReadAsync(byte[] buffer, int offset, int count, CancellationToken cancellationToken) =>
+        Task.Run(() => Read(buffer, offset, count), cancellationToken);
 
 #if NET8_0_OR_GREATER
-    public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default) => await Task.Run(() =>
+    public override async ValueTask<int> ReadAsync(Memory<byte> buffer,
+        CancellationToken cancellationToken = default) =>
+        await Task.Run(() =>
     {
         try
         {

@@ -6,14 +6,19 @@ namespace Natalia.Backup.Engine.Storage.Folders;
 
 /// <summary>A repository's objects as files below one folder: a local disk, a mounted share, a UNC path.</summary>
 /// <remarks>
-/// <para><b>Atomic.</b> An object is written to a temporary file in <c>.tmp</c>, flushed, and renamed without overwriting. That is one step for every reader, on NTFS, ext4, XFS, SMB and NFS alike, and decides between two
+/// <para><b>Atomic.</b> An object is written to a temporary file in <c>.tmp</c>, flushed, and renamed without
+/// overwriting. That is one step for every reader, on NTFS, ext4, XFS, SMB and NFS alike, and decides between two
 /// writers of one name. No lock of any kind is used, because shares may not give them.</para>
-/// <para><b>Durable.</b> Each file is flushed before its rename, so that a crash of the machine can lose an object but never leaves a torn one under its name; <see cref="FlushAsync"/> then flushes the folders that hold
-/// the new names. With packs of tens of megabytes and two writers, the flush of one overlaps the writing of the other. What the system fails to flush is never flushed a second time, which would prove nothing
-/// (<see cref="StableFile"/>): a file is thrown away, and a folder makes this store's later flushes fail too, until it is opened anew.</para>
-/// <para><b>Only files.</b> A pipe, a socket or a device under an object's name is an object without bytes, and so a damaged one; a folder there is no object; a link is refused.</para>
-/// <para><b>Gone is not empty.</b> The folder <c>.tmp</c> is made with the store and never again. When it is missing, the share has gone (an empty mount point remains), and every call says so with
-/// <c>StoreUnavailable</c> instead of finding nothing or writing into the mount point.</para>
+/// <para><b>Durable.</b> Each file is flushed before its rename, so that a crash of the machine can lose an object but
+/// never leaves a torn one under its name; <see cref="FlushAsync"/> then flushes the folders that hold the new names.
+/// With packs of tens of megabytes and two writers, the flush of one overlaps the writing of the other. What the system
+/// fails to flush is never flushed a second time, which would prove nothing (<see cref="StableFile"/>): a file is
+/// thrown away, and a folder makes this store's later flushes fail too, until it is opened anew.</para>
+/// <para><b>Only files.</b> A pipe, a socket or a device under an object's name is an object without bytes, and so a
+/// damaged one; a folder there is no object; a link is refused.</para>
+/// <para><b>Gone is not empty.</b> The folder <c>.tmp</c> is made with the store and never again. When it is missing,
+/// the share has gone (an empty mount point remains), and every call says so with <c>StoreUnavailable</c> instead of
+/// finding nothing or writing into the mount point.</para>
 /// </remarks>
 public sealed class FolderStore : IObjectStore, IPlacedStore
 {
@@ -28,7 +33,8 @@ public sealed class FolderStore : IObjectStore, IPlacedStore
     private volatile bool _hasTemporaryFolder;
     private volatile FolderNotFlushedException? _notFlushed;
 
-    private FolderStore(FolderLayout layout, bool hasTemporaryFolder, Action<FileStream> flushFile, Action<string> flushFolder)
+    private FolderStore(FolderLayout layout, bool hasTemporaryFolder, Action<FileStream> flushFile,
+        Action<string> flushFolder)
     {
         _layout = layout;
         _hasTemporaryFolder = hasTemporaryFolder;
@@ -39,9 +45,11 @@ public sealed class FolderStore : IObjectStore, IPlacedStore
     /// <summary>Opens a folder as a store. A folder that cannot be written opens for reading.</summary>
     /// <param name="path">The folder's full path; UNC paths and long paths are welcome.</param>
     /// <param name="create">Make the folder when it is not there.</param>
-    /// <exception cref="NataliaException"><c>RepositoryNotFound</c> when there is no folder and none is to be made, <c>NotARepository</c> when the path is a file, or a store error.</exception>
+    /// <exception cref="NataliaException"><c>RepositoryNotFound</c> when there is no folder and none is to be made,
+    /// <c>NotARepository</c> when the path is a file, or a store error.</exception>
     /// <exception cref="ArgumentException">The path is relative.</exception>
-    public static FolderStore Open(string path, bool create) => Open(path, create, StableFile.Flush, StableFile.FlushFolder);
+    public static FolderStore Open(string path, bool create) =>
+        Open(path, create, StableFile.Flush, StableFile.FlushFolder);
 
     /// <summary>With flushes that a test can let fail.</summary>
     internal static FolderStore Open(string path, bool create, Action<FileStream> flushFile, Action<string> flushFolder)
@@ -49,15 +57,20 @@ public sealed class FolderStore : IObjectStore, IPlacedStore
         if (!OlderFramework.IsFullPath(path))
             throw new ArgumentException($"'{path}' is not a full path.", nameof(path));
         string root = Path.GetFullPath(path);
-        if (root.Length > Path.GetPathRoot(root)!.Length) root = root.TrimEnd(Path.DirectorySeparatorChar, Path.AltDirectorySeparatorChar);
+        if (root.Length > Path.GetPathRoot(root)!.Length)
+            root = root.TrimEnd(Path.DirectorySeparatorChar, Path.AltDirectorySeparatorChar);
         try
         {
             if (File.Exists(root))
-                throw new NataliaException(ErrorIds.NotARepository, NataliaErrorKind.InvalidArgument, $"'{root}' is a file. A repository is a folder.", root, "Name the folder that holds the repository.");
+                throw new NataliaException(ErrorIds.NotARepository, NataliaErrorKind.InvalidArgument,
+                    $"'{root}' is a file. A repository is a folder.", root,
+                    "Name the folder that holds the repository.");
             if (!Directory.Exists(root))
             {
                 if (!create)
-                    throw new NataliaException(ErrorIds.RepositoryNotFound, NataliaErrorKind.NotFound, $"There is no folder '{root}'.", root, "Check the path, and that the disk or share is mounted.");
+                    throw new NataliaException(ErrorIds.RepositoryNotFound, NataliaErrorKind.NotFound,
+                        $"There is no folder '{root}'.", root,
+                        "Check the path, and that the disk or share is mounted.");
                 Directory.CreateDirectory(root);
             }
             var layout = new FolderLayout(root);
@@ -65,7 +78,10 @@ public sealed class FolderStore : IObjectStore, IPlacedStore
             if (create) Directory.CreateDirectory(layout.Temporary);
             FileAttributes temporary = FolderLayout.AttributesOf(layout.Temporary);
             if (FolderLayout.IsLink(layout.Temporary, temporary))
-                throw new NataliaException(ErrorIds.PathNotContained, NataliaErrorKind.Security, $"'{layout.Temporary}' is a link. Links inside a repository folder are not followed, because they may lead out of it.", layout.Temporary,
+                throw new NataliaException(ErrorIds.PathNotContained, NataliaErrorKind.Security,
+                    $"'{layout.Temporary}' is a link. Links inside a repository folder are not followed, because they "
+                    + "may lead out of it.",
+                    layout.Temporary,
                     "Delete the link.");
             return new FolderStore(layout, temporary != FolderLayout.Missing, flushFile, flushFolder);
         }
@@ -92,7 +108,8 @@ public sealed class FolderStore : IObjectStore, IPlacedStore
     {
         ObjectName.Require(name);
         if (options.RetainUntilUtc is not null)
-            throw new NataliaException(ErrorIds.ObjectLockNotSupported, NataliaErrorKind.NotSupported, $"The folder '{Location}' cannot lock objects against deletion.", Location,
+            throw new NataliaException(ErrorIds.ObjectLockNotSupported, NataliaErrorKind.NotSupported,
+                $"The folder '{Location}' cannot lock objects against deletion.", Location,
                 "Use a bucket made with object lock for an immutable repository.");
         // The bytes are in memory and the file system has no asynchronous flush, so one thread of the pool does it all.
         return Task.Run(() => Put(name, content, options.MustNotExist, cancellationToken), cancellationToken);
@@ -110,7 +127,9 @@ public sealed class FolderStore : IObjectStore, IPlacedStore
     public Task<Stream> OpenReadAsync(string name, CancellationToken cancellationToken)
     {
         ObjectName.Require(name);
-        return Task.Run<Stream>(() => Access(name, writing: false, path => new FolderReadStream(ObjectFile.Open(path), path)), cancellationToken);
+        return Task.Run<Stream>(
+            () => Access(name, writing: false, path => new FolderReadStream(ObjectFile.Open(path), path)),
+            cancellationToken);
     }
 
     /// <inheritdoc/>
@@ -121,20 +140,23 @@ public sealed class FolderStore : IObjectStore, IPlacedStore
         {
             var file = new FileInfo(path);
             FileAttributes attributes = file.Attributes;
-            if (attributes != FolderLayout.Missing && !IsFolder(attributes)) return new StoredObject(name, file.Length, file.LastWriteTimeUtc);
+            if (attributes != FolderLayout.Missing && !IsFolder(attributes))
+                return new StoredObject(name, file.Length, file.LastWriteTimeUtc);
             RequireRoot();
             return null;
         }), cancellationToken);
     }
 
     /// <inheritdoc/>
-    public async IAsyncEnumerable<StoredObject> ListAsync(string prefix, string? after, [EnumeratorCancellation] CancellationToken cancellationToken)
+    public async IAsyncEnumerable<StoredObject> ListAsync(string prefix, string? after,
+        [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         ObjectName.RequirePrefix(prefix);
         int slash = prefix.LastIndexOf('/');
         string folder = slash < 0 ? "" : prefix.Substring(0, slash);
         var open = new Stack<IEnumerator<Entry>>();
-        open.Push(await Task.Run(() => Entries(folder, prefix.Substring(slash + 1), after), cancellationToken).ConfigureAwait(false));
+        open.Push(await Task.Run(() => Entries(folder, prefix.Substring(slash + 1), after),
+            cancellationToken).ConfigureAwait(false));
         while (open.Count > 0)
         {
             cancellationToken.ThrowIfCancellationRequested();
@@ -145,7 +167,8 @@ public sealed class FolderStore : IObjectStore, IPlacedStore
             }
             Entry entry = open.Peek().Current;
             if (entry.Object is not null) yield return entry.Object;
-            else open.Push(await Task.Run(() => Entries(entry.Folder!, "", after), cancellationToken).ConfigureAwait(false));
+            else open.Push(await Task.Run(() => Entries(entry.Folder!, "", after),
+                cancellationToken).ConfigureAwait(false));
         }
         // A share that went away meanwhile looks like empty folders; half a list would be taken for the whole.
         RequireRoot();
@@ -189,7 +212,8 @@ public sealed class FolderStore : IObjectStore, IPlacedStore
     }
 
     /// <inheritdoc/>
-    public Task<int> SweepAsync(TimeSpan olderThan, CancellationToken cancellationToken) => Task.Run(() => Sweep(olderThan, cancellationToken), cancellationToken);
+    public Task<int> SweepAsync(TimeSpan olderThan, CancellationToken cancellationToken) =>
+        Task.Run(() => Sweep(olderThan, cancellationToken), cancellationToken);
 
     /// <inheritdoc/>
     public Task<StorePlacement> GetPlacementAsync(CancellationToken cancellationToken) => Task.Run(() =>
@@ -227,7 +251,8 @@ public sealed class FolderStore : IObjectStore, IPlacedStore
         if (published) return;
         if (Directory.Exists(final)) throw FolderErrors.FolderInPlace(final);
         // The same put again, after an answer that did not arrive, is no error; other bytes are.
-        if (mustNotExist || !Access(name, writing: false, path => Holds(path, content))) throw FolderErrors.Exists(name, Location);
+        if (mustNotExist || !Access(name, writing: false, path => Holds(path, content)))
+            throw FolderErrors.Exists(name, Location);
         // Whoever put it may not have flushed its name yet.
         _unflushedFolders[Path.GetDirectoryName(final)!] = true;
     }
@@ -235,7 +260,8 @@ public sealed class FolderStore : IObjectStore, IPlacedStore
     private void WriteFile(string path, ObjectContent content, CancellationToken cancellationToken)
     {
         // A buffer size of 1 switches FileStream's own buffer off. Sharing is open, so that no system sets a lock.
-        using var file = new FileStream(path, FileMode.CreateNew, FileAccess.Write, FileShare.ReadWrite | FileShare.Delete, 1);
+        using var file = new FileStream(path, FileMode.CreateNew, FileAccess.Write,
+            FileShare.ReadWrite | FileShare.Delete, 1);
         foreach (ReadOnlyMemory<byte> part in content.Parts)
         {
             for (int at = 0; at < part.Length; at += WriteSize)
@@ -254,7 +280,8 @@ public sealed class FolderStore : IObjectStore, IPlacedStore
         {
             try
             {
-                // Making a folder whose parent goes at that moment fails as well: not in .NET, which tries again itself, but in other class libraries.
+                // Making a folder whose parent goes at that moment fails as well: not in .NET, which tries again
+                // itself, but in other class libraries.
                 EnsureFolder(folder);
                 bool published = NativeFiles.TryPublish(temporary, final);
                 if (published) _unflushedFolders[folder] = true;
@@ -264,9 +291,11 @@ public sealed class FolderStore : IObjectStore, IPlacedStore
             {
                 // Another process deleted the last object of the folder, and the folder with it.
             }
-            catch (IOException) when (attempt < 64 && !Directory.Exists(folder) && !File.Exists(folder) && File.Exists(temporary))
+            catch (IOException)
+                when (attempt < 64 && !Directory.Exists(folder) && !File.Exists(folder) && File.Exists(temporary))
             {
-                // The same, in the moment between making the folder, which was there already, and looking that it is one: .NET then says that a file of this name exists.
+                // The same, in the moment between making the folder, which was there already, and looking that it is
+                // one: .NET then says that a file of this name exists.
             }
         }
     }
@@ -317,7 +346,9 @@ public sealed class FolderStore : IObjectStore, IPlacedStore
 
     private static bool IsFolder(FileAttributes attributes) => (attributes & FileAttributes.Directory) != 0;
 
-    /// <summary>Resolves a name and works on its path, with every failure of the file system as a store error.</summary>
+    /// <summary>
+    /// Resolves a name and works on its path, with every failure of the file system as a store error.
+    /// </summary>
     private T Access<T>(string name, bool writing, Func<string, T> work)
     {
         try
@@ -378,14 +409,17 @@ public sealed class FolderStore : IObjectStore, IPlacedStore
         {
             foreach (FileSystemInfo item in new DirectoryInfo(path).EnumerateFileSystemInfos())
             {
-                // What no put can have made is not an object: temporary files, what a NAS or a desktop leaves in every folder, links.
-                if (!item.Name.StartsWith(prefix, StringComparison.Ordinal) || !ObjectName.IsValid(start + item.Name)) continue;
+                // What no put can have made is not an object: temporary files, what a NAS or a desktop leaves in every
+                // folder, links.
+                if (!item.Name.StartsWith(prefix, StringComparison.Ordinal) || !ObjectName.IsValid(start + item.Name))
+                    continue;
                 // Before its attributes are asked for: each costs a request on a share.
                 if (after is not null && IsBefore(start + item.Name, item is FileInfo, after)) continue;
                 FileAttributes attributes = item.Attributes;
                 if (attributes == FolderLayout.Missing || FolderLayout.IsLink(item.FullName, attributes)) continue;
                 if (item is not FileInfo file) entries.Add(new Entry(item.Name + "/", null, start + item.Name));
-                else if (Describe(file, start + item.Name) is StoredObject found) entries.Add(new Entry(item.Name, found, null));
+                else if (Describe(file, start + item.Name) is StoredObject found)
+                    entries.Add(new Entry(item.Name, found, null));
             }
         }
         catch (DirectoryNotFoundException)
@@ -407,7 +441,8 @@ public sealed class FolderStore : IObjectStore, IPlacedStore
 
     /// <summary>Whether an object, or everything in a folder, stands at or before a name.</summary>
     private static bool IsBefore(string name, bool isFile, string after) =>
-        isFile ? string.CompareOrdinal(name, after) <= 0 : string.CompareOrdinal(name + "/", after) < 0 && !after.StartsWith(name + "/", StringComparison.Ordinal);
+        isFile ? string.CompareOrdinal(name, after) <= 0 : string.CompareOrdinal(name + "/", after) < 0
+            && !after.StartsWith(name + "/", StringComparison.Ordinal);
 
     private static StoredObject? Describe(FileInfo file, string name)
     {
@@ -418,7 +453,8 @@ public sealed class FolderStore : IObjectStore, IPlacedStore
     private void FlushFolders()
     {
         RequireRoot();
-        if (_notFlushed is FolderNotFlushedException earlier) throw FolderErrors.Translate(earlier, Location, writing: true);
+        if (_notFlushed is FolderNotFlushedException earlier)
+            throw FolderErrors.Translate(earlier, Location, writing: true);
         foreach (string folder in _unflushedFolders.Keys)
         {
             // Taken out first: what is put from here on marks it again.

@@ -5,8 +5,9 @@ using Natalia.Backup.Engine.Files;
 namespace Natalia.Backup.Engine.Storage.Folders;
 
 /// <summary>
-/// The file of one object, open for reading. Whoever can write into the folder can put a pipe, a socket or a device under an object's name; opening one of those could wait for ever, and reading one never end.
-/// So nothing is waited for, no link is followed, and what was opened is looked at before it is read. Positional and thread-safe.
+/// The file of one object, open for reading. Whoever can write into the folder can put a pipe, a socket or a device
+/// under an object's name; opening one of those could wait for ever, and reading one never end. So nothing is waited
+/// for, no link is followed, and what was opened is looked at before it is read. Positional and thread-safe.
 /// </summary>
 internal sealed unsafe class ObjectFile : IDisposable
 {
@@ -32,7 +33,10 @@ internal sealed unsafe class ObjectFile : IDisposable
     /// <summary>How many bytes it had when it was opened.</summary>
     internal long Length { get; }
 
-    /// <summary>Opens it. What is there but is no file counts as one without bytes: a damaged object, which can be told of and deleted as any other.</summary>
+    /// <summary>
+    /// Opens it. What is there but is no file counts as one without bytes: a damaged object, which can be told of and
+    /// deleted as any other.
+    /// </summary>
     /// <exception cref="NataliaException"><c>PathNotContained</c> for a link.</exception>
     /// <exception cref="FileNotFoundException">There is nothing, or a folder.</exception>
     internal static ObjectFile Open(string path)
@@ -40,7 +44,8 @@ internal sealed unsafe class ObjectFile : IDisposable
         if (!Platform.IsWindows) return new ObjectFile(OpenOnUnix(path));
         try
         {
-            return new ObjectFile(new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete, 1));
+            return new ObjectFile(new FileStream(path, FileMode.Open, FileAccess.Read,
+                FileShare.ReadWrite | FileShare.Delete, 1));
         }
         catch (UnauthorizedAccessException) when (Directory.Exists(path))
         {
@@ -81,7 +86,8 @@ internal sealed unsafe class ObjectFile : IDisposable
             int code = Marshal.GetLastWin32Error();
             if (code == EINTR) continue;
             // So a socket, and a device that nobody drives, refuse to be opened.
-            if (code is ENXIO or ENODEV || code == s_notSupported) return UnixFile.GetStatus(path) is { IsRegular: true } ? throw Failure(path, code) : null;
+            if (code is ENXIO or ENODEV || code == s_notSupported)
+                return UnixFile.GetStatus(path) is { IsRegular: true } ? throw Failure(path, code) : null;
             if (code == s_loop) throw FolderLayout.LinkRefused(path);
             throw code switch
             {
@@ -106,7 +112,8 @@ internal sealed unsafe class ObjectFile : IDisposable
 
     private static Kind KindOf(UnixDescriptor descriptor)
     {
-        if (UnixFile.GetStatus(descriptor) is UnixFileStatus status) return status.IsRegular ? Kind.File : status.IsFolder ? Kind.Folder : Kind.Other;
+        if (UnixFile.GetStatus(descriptor) is UnixFileStatus status)
+            return status.IsRegular ? Kind.File : status.IsFolder ? Kind.Folder : Kind.Other;
         // Elsewhere than on Linux: what has no end is a pipe or the like; a folder cannot be read.
         byte nothing;
         if (lseek(descriptor, 0, 2) < 0) return Kind.Other;
@@ -115,14 +122,19 @@ internal sealed unsafe class ObjectFile : IDisposable
 
     private static FileNotFoundException Absent(string path) => new($"There is no file '{path}'.", path);
 
-    private static IOException Failure(string path, int code) => new($"{new Win32Exception(code).Message}: '{path}'", code);
+    private static IOException Failure(string path, int code) =>
+        new($"{new Win32Exception(code).Message}: '{path}'", code);
 
-    // O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY. Linux numbers the second of them by the processor (its asm/fcntl.h); 8 is 64-bit PowerPC, which the older framework has no name for.
+    // O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY. Linux numbers the second of them by the processor (its
+    // asm/fcntl.h); 8 is 64-bit PowerPC, which the older framework has no name for.
     private static int OpenFlags() => Platform.IsMacOS
         ? 0x4 | 0x100 | 0x1000000 | 0x20000
-        : 0x800 | (RuntimeInformation.ProcessArchitecture is Architecture.Arm or Architecture.Arm64 or (Architecture)8 ? 0x8000 : 0x20000) | 0x80000 | 0x100;
+        : 0x800 | (RuntimeInformation.ProcessArchitecture is Architecture.Arm or Architecture.Arm64 or (Architecture)8
+            ? 0x8000
+            : 0x20000) | 0x80000 | 0x100;
 
-#pragma warning disable SYSLIB1054, IDE1006, CA2101 // LibraryImport is not in netstandard2.0; the names are libc's; LPStr is UTF-8 there.
+// LibraryImport is not in netstandard2.0; the names are libc's; LPStr is UTF-8 there.
+#pragma warning disable SYSLIB1054, IDE1006, CA2101
     [DllImport("libc", SetLastError = true)]
     private static extern int open([MarshalAs(UnmanagedType.LPStr)] string path, int flags);
 

@@ -3,7 +3,8 @@ using System.Runtime.CompilerServices;
 namespace Natalia.Backup.Engine.Storage.Wrappers;
 
 /// <summary>
-/// Counts requests and bytes. Where the innermost store counts its own requests (<see cref="IMeteredStore"/>), its numbers are shown; else calls are counted, a listing as one page for each 1,000 objects.
+/// Counts requests and bytes. Where the innermost store counts its own requests (<see cref="IMeteredStore"/>), its
+/// numbers are shown; else calls are counted, a listing as one page for each 1,000 objects.
 /// </summary>
 public sealed class CountingStore : WrappedStore, IMeteredStore
 {
@@ -25,17 +26,20 @@ public sealed class CountingStore : WrappedStore, IMeteredStore
     public StoreUsage Usage => Meter.Usage;
 
     /// <inheritdoc/>
-    public override IObjectLock? ObjectLock => Inner.ObjectLock is IObjectLock inner ? _counts ? new CountedLock(inner, Meter) : inner : null;
+    public override IObjectLock? ObjectLock =>
+        Inner.ObjectLock is IObjectLock inner ? _counts ? new CountedLock(inner, Meter) : inner : null;
 
     /// <inheritdoc/>
-    public override Task PutAsync(string name, ObjectContent content, PutOptions options, CancellationToken cancellationToken)
+    public override Task PutAsync(string name, ObjectContent content, PutOptions options,
+        CancellationToken cancellationToken)
     {
         if (_counts) Meter.Put(content.Length);
         return Inner.PutAsync(name, content, options, cancellationToken);
     }
 
     /// <inheritdoc/>
-    public override async Task<int> ReadAsync(string name, long offset, Memory<byte> buffer, CancellationToken cancellationToken)
+    public override async Task<int> ReadAsync(string name, long offset, Memory<byte> buffer,
+        CancellationToken cancellationToken)
     {
         if (_counts) Meter.Read();
         int count = await Inner.ReadAsync(name, offset, buffer, cancellationToken).ConfigureAwait(false);
@@ -59,7 +63,8 @@ public sealed class CountingStore : WrappedStore, IMeteredStore
     }
 
     /// <inheritdoc/>
-    public override async IAsyncEnumerable<StoredObject> ListAsync(string prefix, string? after, [EnumeratorCancellation] CancellationToken cancellationToken)
+    public override async IAsyncEnumerable<StoredObject> ListAsync(string prefix, string? after,
+        [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         long seen = 0;
         if (_counts) Meter.List();

@@ -9,12 +9,14 @@ internal sealed class CountingStream(Stream inner, StoreMeter meter) : ReadOnlyS
     public override int Read(byte[] buffer, int offset, int count) => Counted(inner.Read(buffer, offset, count));
 
 #pragma warning disable CA1835 // The array overload is the one that both frameworks have.
-    public override async Task<int> ReadAsync(byte[] buffer, int offset, int count, CancellationToken cancellationToken) =>
+    public override async Task<int> ReadAsync(byte[] buffer, int offset, int count,
+        CancellationToken cancellationToken) =>
         Counted(await inner.ReadAsync(buffer, offset, count, cancellationToken).ConfigureAwait(false));
 #pragma warning restore CA1835
 
 #if NET8_0_OR_GREATER
-    public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default) =>
+    public override async ValueTask<int> ReadAsync(Memory<byte> buffer,
+        CancellationToken cancellationToken = default) =>
         Counted(await inner.ReadAsync(buffer, cancellationToken).ConfigureAwait(false));
 #endif
 

@@ -3,12 +3,15 @@ using System.Runtime.CompilerServices;
 namespace Natalia.Backup.Engine.Storage.Wrappers;
 
 /// <summary>
-/// Repeats what failed for a reason that may pass: a bounded number of times, with growing waits. After a cancellation no request is made any more. An error that lasts is thrown as it is.
+/// Repeats what failed for a reason that may pass: a bounded number of times, with growing waits. After a cancellation
+/// no request is made any more. An error that lasts is thrown as it is.
 /// </summary>
 /// <remarks>
-/// Puts are repeated with the same bytes, so an attempt whose answer was lost does no harm. With <see cref="PutOptions.MustNotExist"/>, a repeated attempt can meet the object of the earlier one: then the bytes there
-/// are compared, and the caller's own count as success. (A caller that must tell itself from another one puts something unique into the object.)
-/// A listing that breaks goes on behind the last name it gave. A stream that breaks is opened again where it stood.
+/// Puts are repeated with the same bytes, so an attempt whose answer was lost does no harm. With
+/// <see cref="PutOptions.MustNotExist"/>, a repeated attempt can meet the object of the earlier one: then the bytes
+/// there are compared, and the caller's own count as success. (A caller that must tell itself from another one puts
+/// something unique into the object.) A listing that breaks goes on behind the last name it gave. A stream that breaks
+/// is opened again where it stood.
 /// </remarks>
 public sealed class RetryStore : WrappedStore
 {
@@ -30,16 +33,20 @@ public sealed class RetryStore : WrappedStore
     }
 
     /// <inheritdoc/>
-    public override IObjectLock? ObjectLock => Inner.ObjectLock is IObjectLock inner ? new RetriedLock(this, inner) : null;
+    public override IObjectLock? ObjectLock =>
+        Inner.ObjectLock is IObjectLock inner ? new RetriedLock(this, inner) : null;
 
     /// <inheritdoc/>
-    public override Task PutAsync(string name, ObjectContent content, PutOptions options, CancellationToken cancellationToken) => RetryAsync(async attempt =>
+    public override Task PutAsync(string name, ObjectContent content, PutOptions options,
+        CancellationToken cancellationToken) =>
+        RetryAsync(async attempt =>
     {
         try
         {
             await Inner.PutAsync(name, content, options, cancellationToken).ConfigureAwait(false);
         }
-        catch (NataliaException error) when (attempt > 1 && options.MustNotExist && error.ErrorId == ErrorIds.ObjectExists)
+        catch (NataliaException error)
+            when (attempt > 1 && options.MustNotExist && error.ErrorId == ErrorIds.ObjectExists)
         {
             if (!await HoldsAsync(name, content, cancellationToken).ConfigureAwait(false)) throw;
         }
@@ -47,21 +54,27 @@ public sealed class RetryStore : WrappedStore
     }, cancellationToken);
 
     /// <inheritdoc/>
-    public override Task<int> ReadAsync(string name, long offset, Memory<byte> buffer, CancellationToken cancellationToken) =>
+    public override Task<int> ReadAsync(string name, long offset, Memory<byte> buffer,
+        CancellationToken cancellationToken) =>
         RetryAsync(_ => Inner.ReadAsync(name, offset, buffer, cancellationToken), cancellationToken);
 
     /// <inheritdoc/>
     public override async Task<Stream> OpenReadAsync(string name, CancellationToken cancellationToken) =>
-        new RetryStream(this, name, await RetryAsync(_ => Inner.OpenReadAsync(name, cancellationToken), cancellationToken).ConfigureAwait(false));
+        new RetryStream(this, name,
+            await RetryAsync(_ => Inner.OpenReadAsync(name, cancellationToken),
+                cancellationToken).ConfigureAwait(false));
 
     /// <inheritdoc/>
-    public override Task<StoredObject?> StatAsync(string name, CancellationToken cancellationToken) => RetryAsync(_ => Inner.StatAsync(name, cancellationToken), cancellationToken);
+    public override Task<StoredObject?> StatAsync(string name, CancellationToken cancellationToken) =>
+        RetryAsync(_ => Inner.StatAsync(name, cancellationToken), cancellationToken);
 
     /// <inheritdoc/>
-    public override async IAsyncEnumerable<StoredObject> ListAsync(string prefix, string? after, [EnumeratorCancellation] CancellationToken cancellationToken)
+    public override async IAsyncEnumerable<StoredObject> ListAsync(string prefix, string? after,
+        [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         string? last = after;
-        IAsyncEnumerator<StoredObject> items = Inner.ListAsync(prefix, after, cancellationToken).GetAsyncEnumerator(cancellationToken);
+        IAsyncEnumerator<StoredObject> items = Inner.ListAsync(prefix, after, cancellationToken)
+            .GetAsyncEnumerator(cancellationToken);
         try
         {
             while (true)
@@ -103,7 +116,8 @@ public sealed class RetryStore : WrappedStore
     }, cancellationToken);
 
     /// <inheritdoc/>
-    public override Task<int> SweepAsync(TimeSpan olderThan, CancellationToken cancellationToken) => RetryAsync(_ => Inner.SweepAsync(olderThan, cancellationToken), cancellationToken);
+    public override Task<int> SweepAsync(TimeSpan olderThan, CancellationToken cancellationToken) =>
+        RetryAsync(_ => Inner.SweepAsync(olderThan, cancellationToken), cancellationToken);
 
     internal async Task<T> RetryAsync<T>(Func<int, Task<T>> attemptAsync, CancellationToken cancellationToken)
     {
@@ -114,7 +128,9 @@ public sealed class RetryStore : WrappedStore
             {
                 return await attemptAsync(attempt).ConfigureAwait(false);
             }
-            catch (NataliaException error) when (attempt < _policy.MaxAttempts && _policy.Repeats(error) && !cancellationToken.IsCancellationRequested)
+            catch (NataliaException error)
+                when (attempt < _policy.MaxAttempts && _policy.Repeats(error)
+                    && !cancellationToken.IsCancellationRequested)
             {
                 _meter?.Retry();
             }

@@ -1,6 +1,8 @@
 namespace Natalia.Backup.Engine.Storage.Wrappers;
 
-/// <summary>An object's bytes in order; when the connection breaks, it is opened again and read up to where it stood.</summary>
+/// <summary>
+/// An object's bytes in order; when the connection breaks, it is opened again and read up to where it stood.
+/// </summary>
 internal sealed class RetryStream(RetryStore store, string name, Stream first) : ReadOnlyStream
 {
     private Stream? _stream = first;
@@ -8,9 +10,11 @@ internal sealed class RetryStream(RetryStore store, string name, Stream first) :
 
     public override long Position { get => _position; set => throw new NotSupportedException(); }
 
-    public override int Read(byte[] buffer, int offset, int count) => ReadAsync(buffer, offset, count, CancellationToken.None).GetAwaiter().GetResult();
+    public override int Read(byte[] buffer, int offset, int count) =>
+        ReadAsync(buffer, offset, count, CancellationToken.None).GetAwaiter().GetResult();
 
-    public override Task<int> ReadAsync(byte[] buffer, int offset, int count, CancellationToken cancellationToken) => store.RetryAsync(async attempt =>
+    public override Task<int> ReadAsync(byte[] buffer, int offset, int count, CancellationToken cancellationToken) =>
+        store.RetryAsync(async attempt =>
     {
         if (attempt > 1 || _stream is null) await OpenAgainAsync(cancellationToken).ConfigureAwait(false);
 #pragma warning disable CA1835 // The array overload is the one that both frameworks have.

@@ -2,7 +2,10 @@ using System.Runtime.CompilerServices;
 
 namespace Natalia.Backup.Engine.Storage.Wrappers;
 
-/// <summary>Lets only so many requests run at once; the others wait their turn. An open stream does not hold a place, a listing holds one while it fetches.</summary>
+/// <summary>
+/// Lets only so many requests run at once; the others wait their turn. An open stream does not hold a place, a listing
+/// holds one while it fetches.
+/// </summary>
 public sealed class ThrottledStore : WrappedStore
 {
     private readonly SemaphoreSlim _places;
@@ -17,32 +20,42 @@ public sealed class ThrottledStore : WrappedStore
     }
 
     /// <inheritdoc/>
-    public override IObjectLock? ObjectLock => Inner.ObjectLock is IObjectLock inner ? new ThrottledLock(this, inner) : null;
+    public override IObjectLock? ObjectLock =>
+        Inner.ObjectLock is IObjectLock inner ? new ThrottledLock(this, inner) : null;
 
     /// <inheritdoc/>
-    public override Task PutAsync(string name, ObjectContent content, PutOptions options, CancellationToken cancellationToken) => InTurnAsync(async () =>
+    public override Task PutAsync(string name, ObjectContent content, PutOptions options,
+        CancellationToken cancellationToken) =>
+        InTurnAsync(async () =>
     {
         await Inner.PutAsync(name, content, options, cancellationToken).ConfigureAwait(false);
         return true;
     }, cancellationToken);
 
     /// <inheritdoc/>
-    public override Task<int> ReadAsync(string name, long offset, Memory<byte> buffer, CancellationToken cancellationToken) => InTurnAsync(() => Inner.ReadAsync(name, offset, buffer, cancellationToken), cancellationToken);
+    public override Task<int> ReadAsync(string name, long offset, Memory<byte> buffer,
+        CancellationToken cancellationToken) =>
+        InTurnAsync(() => Inner.ReadAsync(name, offset, buffer, cancellationToken), cancellationToken);
 
     /// <inheritdoc/>
-    public override Task<Stream> OpenReadAsync(string name, CancellationToken cancellationToken) => InTurnAsync(() => Inner.OpenReadAsync(name, cancellationToken), cancellationToken);
+    public override Task<Stream> OpenReadAsync(string name, CancellationToken cancellationToken) =>
+        InTurnAsync(() => Inner.OpenReadAsync(name, cancellationToken), cancellationToken);
 
     /// <inheritdoc/>
-    public override Task<StoredObject?> StatAsync(string name, CancellationToken cancellationToken) => InTurnAsync(() => Inner.StatAsync(name, cancellationToken), cancellationToken);
+    public override Task<StoredObject?> StatAsync(string name, CancellationToken cancellationToken) =>
+        InTurnAsync(() => Inner.StatAsync(name, cancellationToken), cancellationToken);
 
     /// <inheritdoc/>
-    public override async IAsyncEnumerable<StoredObject> ListAsync(string prefix, string? after, [EnumeratorCancellation] CancellationToken cancellationToken)
+    public override async IAsyncEnumerable<StoredObject> ListAsync(string prefix, string? after,
+        [EnumeratorCancellation] CancellationToken cancellationToken)
     {
-        IAsyncEnumerator<StoredObject> items = Inner.ListAsync(prefix, after, cancellationToken).GetAsyncEnumerator(cancellationToken);
+        IAsyncEnumerator<StoredObject> items = Inner.ListAsync(prefix, after, cancellationToken)
+            .GetAsyncEnumerator(cancellationToken);
         try
         {
             // The caller may use the store between two items, so the place is given back each time.
-            while (await InTurnAsync(() => items.MoveNextAsync().AsTask(), cancellationToken).ConfigureAwait(false)) yield return items.Current;
+            while (await InTurnAsync(() => items.MoveNextAsync().AsTask(), cancellationToken).ConfigureAwait(false))
+                yield return items.Current;
         }
         finally
         {
@@ -81,8 +94,10 @@ public sealed class ThrottledStore : WrappedStore
     {
         public ObjectLockMode Mode => inner.Mode;
 
-        public Task<DateTime?> GetRetainUntilAsync(string name, CancellationToken cancellationToken) => store.InTurnAsync(() => inner.GetRetainUntilAsync(name, cancellationToken), cancellationToken);
+        public Task<DateTime?> GetRetainUntilAsync(string name, CancellationToken cancellationToken) =>
+            store.InTurnAsync(() => inner.GetRetainUntilAsync(name, cancellationToken), cancellationToken);
 
-        public Task<DateTime> ExtendAsync(string name, DateTime retainUntilUtc, CancellationToken cancellationToken) => store.InTurnAsync(() => inner.ExtendAsync(name, retainUntilUtc, cancellationToken), cancellationToken);
+        public Task<DateTime> ExtendAsync(string name, DateTime retainUntilUtc, CancellationToken cancellationToken) =>
+            store.InTurnAsync(() => inner.ExtendAsync(name, retainUntilUtc, cancellationToken), cancellationToken);
     }
 }

@@ -11,42 +11,70 @@ internal sealed partial class ProxmoxRepository
 {
     private const int ParallelReads = 12;
 
-    public async Task<IReadOnlyList<ApplianceSettings>> GetApplianceSettingsAsync(IReadOnlyList<ApplianceDescription>? appliances, CancellationToken cancellationToken)
+    public async Task<IReadOnlyList<ApplianceSettings>> GetApplianceSettingsAsync(
+        IReadOnlyList<ApplianceDescription>? appliances,
+        CancellationToken cancellationToken)
     {
-        IReadOnlyCollection<string> scheduled = await Jobs.GetScheduledAsync(Storage, cancellationToken).ConfigureAwait(false);
+        IReadOnlyCollection<string> scheduled = await Jobs.GetScheduledAsync(Storage,
+            cancellationToken).ConfigureAwait(false);
         IReadOnlyList<(string Vmid, string Name, string Notes)> guests = appliances is not null
-            ? [.. appliances.Where(a => a.NativeId is not null && a.ApplianceId == _cluster.ApplianceIdOf(a.NativeId)).Select(a => (a.NativeId!, a.Name, a.NativeConfiguration ?? ""))]
+            ? [.. appliances.Where(a => a.NativeId is not null && a.ApplianceId == _cluster.ApplianceIdOf(a.NativeId))
+                .Select(a => (a.NativeId!, a.Name, a.NativeConfiguration ?? ""))]
             : await ReadNotesAsync(cancellationToken).ConfigureAwait(false);
         return
         [
             .. from g in guests
-               let mark = EnrolmentMark.Parse(g.Notes, g.Vmid).FirstOrDefault(m => m.Storage == Storage) ?? (scheduled.Contains(g.Vmid) ? new EnrolmentMark(g.Vmid, Storage, null, true) : null)
+               let mark = EnrolmentMark.Parse(g.Notes, g.Vmid).FirstOrDefault(m => m.Storage == Storage)
+                   ?? (scheduled.Contains(g.Vmid) ? new EnrolmentMark(g.Vmid, Storage, null, true) : null)
                where mark is not null
-               select new ApplianceSettings { ApplianceId = _cluster.ApplianceIdOf(g.Vmid), Name = g.Name, HypervisorKind = Kind, DataDiskId = mark.DataDisk, IncludeSystemDisk = mark.IncludesSystemDisk },
+               select new ApplianceSettings
+               {
+                   ApplianceId = _cluster.ApplianceIdOf(g.Vmid),
+                   Name = g.Name,
+                   HypervisorKind = Kind,
+                   DataDiskId = mark.DataDisk,
+                   IncludeSystemDisk = mark.IncludesSystemDisk,
+               },
         ];
     }
 
-    public Task SetApplianceSettingsAsync(ApplianceDescription appliance, ApplianceSettings settings, CancellationToken cancellationToken)
+    public Task SetApplianceSettingsAsync(ApplianceDescription appliance, ApplianceSettings settings,
+        CancellationToken cancellationToken)
     {
         if (appliance.NativeId is not string vmid || appliance.ApplianceId != _cluster.ApplianceIdOf(vmid))
-            throw new NataliaException(ErrorIds.ApplianceNotFound, NataliaErrorKind.InvalidArgument, $"'{appliance.Name}' is not a VM of the cluster '{_cluster.Location}', so it cannot be enrolled in its storage '{Storage}'.", appliance.Name);
+            throw new NataliaException(ErrorIds.ApplianceNotFound, NataliaErrorKind.InvalidArgument,
+                $"'{appliance.Name}' is not a VM of the cluster '{_cluster.Location}', so it cannot be enrolled in "
+                + $"its storage '{Storage}'.",
+                appliance.Name);
         var mark = new EnrolmentMark(vmid, Storage, settings.DataDiskId, settings.IncludeSystemDisk);
         return new GuestNotes(_cluster).ChangeAsync(vmid, mark.AddTo, cancellationToken);
     }
 
-    /// <summary>The notes of all VMs. Of one whose node is down, those that its newest restore point holds; of one that cannot be read otherwise, none.</summary>
-    private async Task<IReadOnlyList<(string Vmid, string Name, string Notes)>> ReadNotesAsync(CancellationToken cancellationToken)
+    /// <summary>
+    /// The notes of all VMs. Of one whose node is down, those that its newest restore point holds; of one that cannot
+    /// be read otherwise, none.
+    /// </summary>
+    private async Task<IReadOnlyList<(string Vmid, string Name, string Notes)>> ReadNotesAsync(
+        CancellationToken cancellationToken)
     {
         IReadOnlyList<ClusterGuest> guests = await _cluster.GetGuestsAsync(cancellationToken).ConfigureAwait(false);
         // Gone meanwhile, on a node that is down, or hidden: that must not hide the others' settings.
-        var read = await InParallel.SelectAsync(guests, ParallelReads,
-            async guest => (Guest: guest, Answer: await _cluster.TryGetConfigAsync(guest, cancellationToken).ConfigureAwait(false)), cancellationToken).ConfigureAwait(false);
-        List<string> silent = [.. read.Where(r => r.Answer.Problem is ApiException { IsSilentNode: true }).Select(r => r.Guest.Vmid)];
-        IReadOnlyDictionary<string, ArchivedGuest> archived = await _archived.ReadAsync(silent, cancellationToken).ConfigureAwait(false);
+        (ClusterGuest Guest,
+            (GuestConfig? Config, NataliaException? Problem) Answer)[] read = await InParallel.SelectAsync(guests,
+            ParallelReads,
+            async guest =>
+                (Guest: guest, Answer: await _cluster.TryGetConfigAsync(guest,
+                    cancellationToken).ConfigureAwait(false)),
+            cancellationToken).ConfigureAwait(false);
+        List<string> silent = [.. read.Where(r => r.Answer.Problem is ApiException { IsSilentNode: true })
+            .Select(r => r.Guest.Vmid)];
+        IReadOnlyDictionary<string, ArchivedGuest> archived = await _archived.ReadAsync(silent,
+            cancellationToken).ConfigureAwait(false);
         return
         [
             .. from r in read
-               let config = r.Answer.Config ?? (archived.TryGetValue(r.Guest.Vmid, out ArchivedGuest? then) ? then.Config : null)
+               let config = r.Answer.Config
+                   ?? (archived.TryGetValue(r.Guest.Vmid, out ArchivedGuest? then) ? then.Config : null)
                select (r.Guest.Vmid, r.Guest.KnownName ?? config?["name"] ?? r.Guest.Name, config?.Description ?? ""),
         ];
     }

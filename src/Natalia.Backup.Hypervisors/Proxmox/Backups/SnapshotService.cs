@@ -9,13 +9,18 @@ using Natalia.Backup.Hypervisors.Proxmox.Rest;
 
 namespace Natalia.Backup.Hypervisors.Proxmox.Backups;
 
-/// <summary>Snapshots with the product's mark: a name that begins with its prefix, and a line in the description that says what was reached.</summary>
+/// <summary>
+/// Snapshots with the product's mark: a name that begins with its prefix, and a line in the description that says what
+/// was reached.
+/// </summary>
 internal sealed class SnapshotService(ProxmoxCluster cluster, GuestAgentService agent) : ISnapshots
 {
     internal const string Prefix = "natalia-";
-    private static readonly Regex s_mark = new(@"\[natalia-backup consistency=(?<consistency>\w+)\]", RegexOptions.CultureInvariant);
+    private static readonly Regex s_mark = new(@"\[natalia-backup consistency=(?<consistency>\w+)\]",
+        RegexOptions.CultureInvariant);
 
-    public async Task<ApplianceSnapshot> CreateSnapshotAsync(ApplianceDescription appliance, SnapshotRequest request, CancellationToken cancellationToken)
+    public async Task<ApplianceSnapshot> CreateSnapshotAsync(ApplianceDescription appliance, SnapshotRequest request,
+        CancellationToken cancellationToken)
     {
         string vmid = ProxmoxCluster.VmidOf(appliance);
         DateTimeOffset start = cluster.Client.Clock.GetUtcNow();
@@ -28,37 +33,65 @@ internal sealed class SnapshotService(ProxmoxCluster cluster, GuestAgentService 
             : request.IncludeMemory ? "a snapshot with memory is not frozen: the memory holds what was not written"
             : !config.IsAgentEnabled ? "the guest agent is not enabled for this VM"
             : !config.IsFreezeAllowed ? "freezing is switched off in the VM's agent option"
-            : await agent.PingAsync(vmid, cancellationToken).ConfigureAwait(false) != GuestAgentState.Running ? "the guest agent did not answer"
+            : await agent.PingAsync(vmid, cancellationToken).ConfigureAwait(false) != GuestAgentState.Running
+                ? "the guest agent did not answer"
             : null;
         var freeze = new FreezeEvidence();
-        var options = new TaskWaitOptions { Timeout = request.Timeout, OnLogLine = freeze.Read, OnWaiting = text => request.Progress?.Report(new OperationProgress(text, 0, null)), MaximumInterval = TimeSpan.FromSeconds(3), FinishWhenCancelled = true };
-        var arguments = new ApiArguments { { "snapname", name }, { "vmstate", request.IncludeMemory ? true : null }, { "description", request.Note } };
+        var options = new TaskWaitOptions
+        {
+            Timeout = request.Timeout,
+            OnLogLine = freeze.Read,
+            OnWaiting = text => request.Progress?.Report(new OperationProgress(text, 0, null)),
+            MaximumInterval = TimeSpan.FromSeconds(3),
+            FinishWhenCancelled = true,
+        };
+        var arguments =
+            new ApiArguments { { "snapname", name }, { "vmstate", request.IncludeMemory
+                ? true
+                : null }, { "description", request.Note } };
         TaskOutcome outcome;
         try
         {
             outcome = await cluster.RunAtGuestAsync(vmid, $"The snapshot of VM {vmid}", request.Timeout, options,
-                g => cluster.Client.PostAsync(ApiPath.Of($"/nodes/{g.Node}/qemu/{vmid}/snapshot"), arguments, cancellationToken, new RequiredRight("VM.Snapshot", $"/vms/{vmid}")), cancellationToken).ConfigureAwait(false);
+                g => cluster.Client.PostAsync(ApiPath.Of($"/nodes/{g.Node}/qemu/{vmid}/snapshot"), arguments,
+                    cancellationToken, new RequiredRight("VM.Snapshot", $"/vms/{vmid}")),
+                cancellationToken).ConfigureAwait(false);
         }
         catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
         {
             await RemoveIfThereAsync(vmid, name).ConfigureAwait(false);
             throw;
         }
-        if (!outcome.Succeeded && outcome.State != TaskState.Running) await RemoveIfThereAsync(vmid, name).ConfigureAwait(false);
+        if (!outcome.Succeeded && outcome.State != TaskState.Running)
+            await RemoveIfThereAsync(vmid, name).ConfigureAwait(false);
         outcome.ThrowUnlessDone($"The snapshot '{name}' of VM {vmid} ('{guest.Name}')");
 
         (Consistency consistency, string? reason) = freeze.ConcludeSilent(noFreeze, outcome.IsLogWhole);
-        string description = (request.Note is null ? "" : request.Note + "\n") + $"[natalia-backup consistency={consistency}]";
-        await cluster.AtGuestAsync(vmid, g => cluster.Client.PutAsync(ApiPath.Of($"/nodes/{g.Node}/qemu/{vmid}/snapshot/{name}/config"), new ApiArguments { { "description", description } }, cancellationToken, new RequiredRight("VM.Snapshot", $"/vms/{vmid}")), cancellationToken).ConfigureAwait(false);
+        string description = (request.Note is null ? "" : request.Note + "\n")
+            + $"[natalia-backup consistency={consistency}]";
+        await cluster.AtGuestAsync(vmid,
+            g => cluster.Client.PutAsync(ApiPath.Of($"/nodes/{g.Node}/qemu/{vmid}/snapshot/{name}/config"),
+                new ApiArguments { { "description", description } }, cancellationToken,
+                new RequiredRight("VM.Snapshot", $"/vms/{vmid}")),
+            cancellationToken).ConfigureAwait(false);
 
-        ApplianceSnapshot made = (await ListAsync(vmid, cancellationToken).ConfigureAwait(false)).FirstOrDefault(s => s.SnapshotId == name)
-            ?? throw new NataliaException(ErrorIds.SnapshotNotFound, NataliaErrorKind.InvalidOperation, $"The snapshot '{name}' of VM {vmid} was reported as made, but is not there.", name);
+        ApplianceSnapshot made =
+            (await ListAsync(vmid, cancellationToken).ConfigureAwait(false)).FirstOrDefault(s => s.SnapshotId == name)
+            ?? throw new NataliaException(ErrorIds.SnapshotNotFound, NataliaErrorKind.InvalidOperation,
+                $"The snapshot '{name}' of VM {vmid} was reported as made, but is not there.", name);
         // A VM that is off has no memory: the server makes the snapshot without it, and says nothing.
-        if (request.IncludeMemory && !made.IncludesMemory) reason = "There is no memory in the snapshot: the VM was switched off, and has none.";
-        return made with { Consistency = consistency, Reason = reason, Duration = cluster.Client.Clock.GetUtcNow() - start };
+        if (request.IncludeMemory && !made.IncludesMemory)
+            reason = "There is no memory in the snapshot: the VM was switched off, and has none.";
+        return made with
+        {
+            Consistency = consistency,
+            Reason = reason,
+            Duration = cluster.Client.Clock.GetUtcNow() - start,
+        };
     }
 
-    public Task<IReadOnlyList<ApplianceSnapshot>> GetSnapshotsAsync(ApplianceDescription appliance, CancellationToken cancellationToken) =>
+    public Task<IReadOnlyList<ApplianceSnapshot>> GetSnapshotsAsync(ApplianceDescription appliance,
+        CancellationToken cancellationToken) =>
         ListAsync(ProxmoxCluster.VmidOf(appliance), cancellationToken);
 
     internal async Task<IReadOnlyList<ApplianceSnapshot>> ListAsync(string vmid, CancellationToken cancellationToken)
@@ -67,7 +100,8 @@ internal sealed class SnapshotService(ProxmoxCluster cluster, GuestAgentService 
         JsonElement data = (await cluster.AtGuestAsync(vmid, g =>
         {
             vmName = g.Name;
-            return cluster.Client.GetAsync(ApiPath.Of($"/nodes/{g.Node}/qemu/{vmid}/snapshot"), cancellationToken, new RequiredRight("VM.Audit", $"/vms/{vmid}"));
+            return cluster.Client.GetAsync(ApiPath.Of($"/nodes/{g.Node}/qemu/{vmid}/snapshot"), cancellationToken,
+                new RequiredRight("VM.Audit", $"/vms/{vmid}"));
         }, cancellationToken).ConfigureAwait(false)).Data;
         return
         [
@@ -87,32 +121,48 @@ internal sealed class SnapshotService(ProxmoxCluster cluster, GuestAgentService 
                    TimeUtc = time,
                    IsOwn = name.StartsWith(Prefix, StringComparison.Ordinal),
                    IncludesMemory = s.Flag("vmstate") == true,
-                   Consistency = mark.Success && Enum.TryParse(mark.Groups["consistency"].Value, out Consistency c) ? c : Consistency.Unknown,
+                   Consistency = mark.Success && Enum.TryParse(mark.Groups["consistency"].Value, out Consistency c)
+                       ? c
+                       : Consistency.Unknown,
                    Note = s_mark.Replace(note ?? "", "").Trim() is { Length: > 0 } text ? text : null,
                },
         ];
     }
 
-    public async Task RemoveSnapshotAsync(ApplianceDescription appliance, string snapshotId, CancellationToken cancellationToken)
+    public async Task RemoveSnapshotAsync(ApplianceDescription appliance, string snapshotId,
+        CancellationToken cancellationToken)
     {
         string vmid = ProxmoxCluster.VmidOf(appliance);
         if (!snapshotId.StartsWith(Prefix, StringComparison.Ordinal))
-            throw new NataliaException(ErrorIds.SnapshotNotOwn, NataliaErrorKind.InvalidOperation, $"The snapshot '{snapshotId}' of VM {vmid} was not made by this product and is left alone.", snapshotId, "Remove it in the web interface if it is not needed.");
+            throw new NataliaException(ErrorIds.SnapshotNotOwn, NataliaErrorKind.InvalidOperation,
+                $"The snapshot '{snapshotId}' of VM {vmid} was not made by this product and is left alone.", snapshotId,
+                "Remove it in the web interface if it is not needed.");
         if (!(await ListAsync(vmid, cancellationToken).ConfigureAwait(false)).Any(s => s.SnapshotId == snapshotId))
-            throw new NataliaException(ErrorIds.SnapshotNotFound, NataliaErrorKind.NotFound, $"VM {vmid} has no snapshot '{snapshotId}'.", snapshotId);
-        TaskOutcome outcome = await DeleteAsync(vmid, snapshotId, TimeSpan.FromMinutes(1), cancellationToken).ConfigureAwait(false);
+            throw new NataliaException(ErrorIds.SnapshotNotFound, NataliaErrorKind.NotFound,
+                $"VM {vmid} has no snapshot '{snapshotId}'.", snapshotId);
+        TaskOutcome outcome = await DeleteAsync(vmid, snapshotId, TimeSpan.FromMinutes(1),
+            cancellationToken).ConfigureAwait(false);
         outcome.ThrowUnlessDone($"The removal of snapshot '{snapshotId}' of VM {vmid}");
     }
 
-    private Task<TaskOutcome> DeleteAsync(string vmid, string name, TimeSpan lockTimeout, CancellationToken cancellationToken) =>
-        cluster.RunAtGuestAsync(vmid, $"The removal of snapshot '{name}' of VM {vmid}", lockTimeout, new TaskWaitOptions { Timeout = TimeSpan.FromHours(2), FinishWhenCancelled = true },
-            g => cluster.Client.DeleteAsync(ApiPath.Of($"/nodes/{g.Node}/qemu/{vmid}/snapshot/{name}"), null, cancellationToken, new RequiredRight("VM.Snapshot", $"/vms/{vmid}")), cancellationToken);
+    private Task<TaskOutcome> DeleteAsync(string vmid, string name, TimeSpan lockTimeout,
+        CancellationToken cancellationToken) =>
+        cluster.RunAtGuestAsync(vmid, $"The removal of snapshot '{name}' of VM {vmid}", lockTimeout, new TaskWaitOptions
+        {
+            Timeout = TimeSpan.FromHours(2),
+            FinishWhenCancelled = true,
+        },
+            g => cluster.Client.DeleteAsync(ApiPath.Of($"/nodes/{g.Node}/qemu/{vmid}/snapshot/{name}"), null,
+                cancellationToken, new RequiredRight("VM.Snapshot", $"/vms/{vmid}")),
+            cancellationToken);
 
     /// <summary>Leaves nothing behind when the making was stopped or failed.</summary>
     private async Task RemoveIfThereAsync(string vmid, string name)
     {
         using var limit = new CancellationTokenSource(TimeSpan.FromMinutes(10));
         if ((await ListAsync(vmid, limit.Token).ConfigureAwait(false)).Any(s => s.SnapshotId == name))
-            (await DeleteAsync(vmid, name, TimeSpan.FromMinutes(10), limit.Token).ConfigureAwait(false)).ThrowUnlessDone($"The removal of the half-made snapshot '{name}' of VM {vmid}");
+            (await DeleteAsync(vmid, name, TimeSpan.FromMinutes(10),
+                limit.Token).ConfigureAwait(false)).ThrowUnlessDone(
+                    $"The removal of the half-made snapshot '{name}' of VM {vmid}");
     }
 }

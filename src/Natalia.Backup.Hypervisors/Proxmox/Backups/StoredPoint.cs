@@ -9,4 +9,5 @@ namespace Natalia.Backup.Hypervisors.Proxmox.Backups;
 /// <param name="Storage">The storage.</param>
 /// <param name="Node">A node that reaches it.</param>
 /// <param name="GuestName">What the VM was called when this product made the point; null where nothing says so.</param>
-internal sealed record StoredPoint(RestorePoint Point, string Vmid, string Volid, string Storage, string Node, string? GuestName = null);
+internal sealed record StoredPoint(RestorePoint Point, string Vmid, string Volid, string Storage, string Node,
+    string? GuestName = null);

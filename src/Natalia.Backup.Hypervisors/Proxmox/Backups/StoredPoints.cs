@@ -10,7 +10,10 @@ using Natalia.Backup.Hypervisors.Proxmox.Rest;
 
 namespace Natalia.Backup.Hypervisors.Proxmox.Backups;
 
-/// <summary>Reads the restore points of a storage. What rights hide is told as an error: an empty list must mean that there is nothing.</summary>
+/// <summary>
+/// Reads the restore points of a storage. What rights hide is told as an error: an empty list must mean that there is
+/// nothing.
+/// </summary>
 internal sealed class StoredPoints(ProxmoxCluster cluster)
 {
     private const int ParallelReads = 12;
@@ -21,14 +24,17 @@ internal sealed class StoredPoints(ProxmoxCluster cluster)
     /// <param name="storage">The storage.</param>
     /// <param name="label">What the repository is called.</param>
     /// <param name="vmid">The VM; null for all.</param>
-    /// <param name="cancellationToken">Stops it.</param>
     /// <param name="onHidden">Told which nodes' part of the storage cannot be read now; or null.</param>
-    /// <param name="askArchives">Whether an archive is opened to name a VM whose name the overview has forgotten.</param>
-    internal async Task<IReadOnlyList<StoredPoint>> ListAsync(string storage, string label, string? vmid, CancellationToken cancellationToken, Action<NataliaException>? onHidden = null, bool askArchives = true)
+    /// <param name="askArchives">Whether an archive is opened to name a VM whose name the overview has
+    /// forgotten.</param>
+    internal async Task<IReadOnlyList<StoredPoint>> ListAsync(string storage, string label, string? vmid,
+        CancellationToken cancellationToken, Action<NataliaException>? onHidden = null, bool askArchives = true)
     {
         StorageInfo info = await cluster.GetStorageAsync(storage, cancellationToken).ConfigureAwait(false);
         if (info.Nodes.Count == 0)
-            throw new NataliaException(ErrorIds.StoreUnavailable, NataliaErrorKind.ResourceUnavailable, $"No node of '{cluster.Location}' reaches the storage '{storage}' now.", storage, "Check the storage's server and the nodes' status.");
+            throw new NataliaException(ErrorIds.StoreUnavailable, NataliaErrorKind.ResourceUnavailable,
+                $"No node of '{cluster.Location}' reaches the storage '{storage}' now.", storage,
+                "Check the storage's server and the nodes' status.");
         IReadOnlyList<ClusterGuest> guests = await cluster.GetGuestsAsync(cancellationToken).ConfigureAwait(false);
         RightsMap rights = await cluster.GetRightsAsync(cancellationToken).ConfigureAwait(false);
         CheckRights(rights, storage, vmid, guests);
@@ -38,21 +44,27 @@ internal sealed class StoredPoints(ProxmoxCluster cluster)
         var ids = new Dictionary<string, string>();
         string repositoryId = RepositoryIdOf(storage);
         // Every node sees the same content of a shared storage; of a local one each node has its own part.
-        foreach ((string node, JsonElement data) in await ReadContentAsync(info, vmid, onHidden, cancellationToken).ConfigureAwait(false))
+        foreach ((string node, JsonElement data) in await ReadContentAsync(info, vmid, onHidden,
+            cancellationToken).ConfigureAwait(false))
         {
             foreach (JsonElement item in data.Items())
-                if (Read(item, info, repositoryId, label, node, names, ids) is { } point && (vmid is null || point.Vmid == vmid) && !found.ContainsKey(point.Volid)) found.Add(point.Volid, point);
+                if (Read(item, info, repositoryId, label, node, names, ids) is { } point
+                    && (vmid is null || point.Vmid == vmid) && !found.ContainsKey(point.Volid))
+                    found.Add(point.Volid, point);
         }
         if (found.Count == 0 && vmid is null) CheckNothingIsHidden(rights, storage, guests);
-        List<StoredPoint> ordered = [.. found.Values.OrderByDescending(p => p.Point).ThenBy(p => p.Volid, StringComparer.Ordinal)];
+        List<StoredPoint> ordered = [.. found.Values.OrderByDescending(p => p.Point)
+            .ThenBy(p => p.Volid, StringComparer.Ordinal)];
         return await NameAsync(ordered, names, guests, askArchives, cancellationToken).ConfigureAwait(false);
     }
 
-    private async Task<IReadOnlyList<(string Node, JsonElement Data)>> ReadContentAsync(StorageInfo info, string? vmid, Action<NataliaException>? onHidden, CancellationToken cancellationToken)
+    private async Task<IReadOnlyList<(string Node, JsonElement Data)>> ReadContentAsync(StorageInfo info, string? vmid,
+        Action<NataliaException>? onHidden, CancellationToken cancellationToken)
     {
         if (info.IsShared) return [await ProxmoxCluster.AtAnyNodeAsync(info.Nodes, ReadAsync).ConfigureAwait(false)];
         var parts = new List<(string, JsonElement)>();
-        foreach (string away in info.AllNodes.Where(n => !info.Nodes.Contains(n))) onHidden?.Invoke(OutOfReach(info.Name, away, "the storage is not active there", null));
+        foreach (string away in info.AllNodes.Where(n => !info.Nodes.Contains(n)))
+            onHidden?.Invoke(OutOfReach(info.Name, away, "the storage is not active there", null));
         foreach (string node in info.Nodes)
         {
             try
@@ -66,19 +78,27 @@ internal sealed class StoredPoints(ProxmoxCluster cluster)
         }
         return parts;
 
-        async Task<(string, JsonElement)> ReadAsync(string node) => (node, (await cluster.Client.GetAsync(ApiPath.Of($"/nodes/{node}/storage/{info.Name}/content"),
-            new ApiArguments { { "content", "backup" }, { "vmid", vmid } }, cancellationToken, new RequiredRight("Datastore.AllocateSpace", $"/storage/{info.Name}")).ConfigureAwait(false)).Data);
+        async Task<(string, JsonElement)> ReadAsync(string node) =>
+            (node, (await cluster.Client.GetAsync(ApiPath.Of($"/nodes/{node}/storage/{info.Name}/content"),
+            new ApiArguments { { "content", "backup" }, { "vmid", vmid } }, cancellationToken,
+            new RequiredRight("Datastore.AllocateSpace", $"/storage/{info.Name}")).ConfigureAwait(false)).Data);
     }
 
-    private static NataliaException OutOfReach(string storage, string node, string why, Exception? cause) => new(ErrorIds.StoreUnavailable, NataliaErrorKind.ResourceUnavailable,
-        $"What the local storage '{storage}' of node '{node}' holds is not known: {why.TrimEnd('.')}. Its restore points are missing from the list.", $"{storage} on {node}", "They are there again when the node is.", cause);
+    private static NataliaException OutOfReach(string storage, string node, string why, Exception? cause) =>
+        new(ErrorIds.StoreUnavailable, NataliaErrorKind.ResourceUnavailable,
+        $"What the local storage '{storage}' of node '{node}' holds is not known: {why.TrimEnd('.')}. Its restore "
+        + "points are missing from the list.",
+        $"{storage} on {node}", "They are there again when the node is.", cause);
 
     /// <summary>
-    /// Names the VMs that the overview does not name, by what was written into their points: those of VMs that are gone, and those whose node has been down for more than five minutes.
+    /// Names the VMs that the overview does not name, by what was written into their points: those of VMs that are
+    /// gone, and those whose node has been down for more than five minutes.
     /// </summary>
-    private async Task<IReadOnlyList<StoredPoint>> NameAsync(List<StoredPoint> points, Dictionary<string, string> names, IReadOnlyList<ClusterGuest> guests, bool askArchives, CancellationToken cancellationToken)
+    private async Task<IReadOnlyList<StoredPoint>> NameAsync(List<StoredPoint> points, Dictionary<string, string> names,
+        IReadOnlyList<ClusterGuest> guests, bool askArchives, CancellationToken cancellationToken)
     {
-        List<StoredPoint> newest = [.. points.Where(p => !names.ContainsKey(p.Vmid)).GroupBy(p => p.Vmid).Select(g => g.First())];
+        List<StoredPoint> newest = [.. points.Where(p => !names.ContainsKey(p.Vmid)).GroupBy(p => p.Vmid)
+            .Select(g => g.First())];
         if (newest.Count == 0) return points;
         foreach (StoredPoint point in points.Where(p => !names.ContainsKey(p.Vmid)))
             if (point.GuestName is string noted) names[point.Vmid] = noted;
@@ -86,11 +106,13 @@ internal sealed class StoredPoints(ProxmoxCluster cluster)
         if (askArchives)
         {
             // Only for VMs that are there: that of one which is gone would cost a request in each list for ever.
-            await InParallel.RunAsync(newest.FindAll(p => exist.Contains(p.Vmid) && !names.ContainsKey(p.Vmid)), ParallelReads, async point =>
+            await InParallel.RunAsync(newest.FindAll(p => exist.Contains(p.Vmid) && !names.ContainsKey(p.Vmid)),
+                ParallelReads, async point =>
             {
                 try
                 {
-                    if ((await ProxmoxRepository.ReadArchivedConfigAsync(cluster, point, cancellationToken).ConfigureAwait(false))["name"] is string archived)
+                    if ((await ProxmoxRepository.ReadArchivedConfigAsync(cluster, point,
+                        cancellationToken).ConfigureAwait(false))["name"] is string archived)
                         lock (names) names[point.Vmid] = archived;
                 }
                 catch (NataliaException)
@@ -100,8 +122,12 @@ internal sealed class StoredPoints(ProxmoxCluster cluster)
             }, cancellationToken).ConfigureAwait(false);
         }
         foreach (StoredPoint point in newest)
-            if (exist.Contains(point.Vmid) && names.TryGetValue(point.Vmid, out string? name)) cluster.RememberName(point.Vmid, name);
-        return [.. points.Select(p => names.TryGetValue(p.Vmid, out string? name) && p.Point.ApplianceName != name ? p with { Point = p.Point with { ApplianceName = name } } : p)];
+            if (exist.Contains(point.Vmid) && names.TryGetValue(point.Vmid, out string? name))
+                cluster.RememberName(point.Vmid, name);
+        return [.. points
+            .Select(p => names.TryGetValue(p.Vmid, out string? name) && p.Point.ApplianceName != name
+                ? p with { Point = p.Point with { ApplianceName = name } }
+                : p)];
     }
 
     /// <summary>A point as it is now.</summary>
@@ -111,29 +137,38 @@ internal sealed class StoredPoints(ProxmoxCluster cluster)
         string volid = point.NativeId ?? "";
         int colon = volid.IndexOf(':');
         if (point.RepositoryKind != ProxmoxCluster.KindName || colon <= 0)
-            throw new NataliaException(ErrorIds.RestorePointNotFound, NataliaErrorKind.InvalidArgument, $"The restore point {point} does not lie in a Proxmox VE storage.", point.RestorePointId);
+            throw new NataliaException(ErrorIds.RestorePointNotFound, NataliaErrorKind.InvalidArgument,
+                $"The restore point {point} does not lie in a Proxmox VE storage.", point.RestorePointId);
         string storage = volid.Substring(0, colon);
         var hidden = new List<NataliaException>();
-        IReadOnlyList<StoredPoint> all = await ListAsync(storage, point.Repository, VmidOf(volid), cancellationToken, hidden.Add).ConfigureAwait(false);
+        IReadOnlyList<StoredPoint> all = await ListAsync(storage, point.Repository, VmidOf(volid), cancellationToken,
+            hidden.Add).ConfigureAwait(false);
         if (all.FirstOrDefault(p => p.Volid == volid) is StoredPoint found) return found;
         // What cannot be looked at is not gone.
         if (hidden.Count > 0) throw hidden[0];
-        throw new NataliaException(ErrorIds.RestorePointNotFound, NataliaErrorKind.NotFound, $"The restore point {point} ('{volid}') is no longer in the storage '{storage}'.", point.RestorePointId);
+        throw new NataliaException(ErrorIds.RestorePointNotFound, NataliaErrorKind.NotFound,
+            $"The restore point {point} ('{volid}') is no longer in the storage '{storage}'.", point.RestorePointId);
     }
 
     internal string PointIdOf(string volid) => Identify("natalia-proxmox-point-1", volid);
 
-    /// <summary>The VM's number in a volume name: <c>pbs:backup/vm/100/…</c>, <c>nas:backup/vzdump-qemu-100-…</c>; null where it has another name.</summary>
+    /// <summary>
+    /// The VM's number in a volume name: <c>pbs:backup/vm/100/…</c>, <c>nas:backup/vzdump-qemu-100-…</c>; null where it
+    /// has another name.
+    /// </summary>
     internal static string? VmidOf(string volid)
     {
         string path = volid.Substring(volid.IndexOf(':') + 1);
         string[] parts = path.Split('/');
         if (parts.Length >= 4 && parts[1] == "vm") return parts[2];
         string[] name = parts[parts.Length - 1].Split('-');
-        return name.Length > 3 && name[0] == "vzdump" && name[1] == "qemu" && name[2].All(char.IsDigit) ? name[2] : null;
+        return name.Length > 3 && name[0] == "vzdump" && name[1] == "qemu" && name[2].All(char.IsDigit)
+            ? name[2]
+            : null;
     }
 
-    private StoredPoint? Read(JsonElement item, StorageInfo storage, string repositoryId, string label, string node, Dictionary<string, string> names, Dictionary<string, string> ids)
+    private StoredPoint? Read(JsonElement item, StorageInfo storage, string repositoryId, string label, string node,
+        Dictionary<string, string> names, Dictionary<string, string> ids)
     {
         if (item.Text("volid") is not string volid) return null;
         string? kind = item.Text("subtype") ?? item.Text("format");
@@ -143,7 +178,9 @@ internal sealed class StoredPoints(ProxmoxCluster cluster)
         if (!ids.TryGetValue(vmid, out string? applianceId)) ids.Add(vmid, applianceId = cluster.ApplianceIdOf(vmid));
         PointNotes? notes = PointNotes.Parse(item.Text("notes"));
         JsonElement? verification = item.Member("verification");
-        long? size = item.Long("size") is > 1 and long s ? s : item.Long("approximate-size") is > 1 and long a ? a : null;
+        long? size = item.Long("size") is > 1 and long s
+            ? s
+            : item.Long("approximate-size") is > 1 and long a ? a : null;
         var point = new RestorePoint
         {
             RestorePointId = PointIdOf(volid),
@@ -160,8 +197,16 @@ internal sealed class StoredPoints(ProxmoxCluster cluster)
             SizeBytes = size,
             IsProtected = item.Flag("protected") == true,
             // A file storage does not say; on a backup server the fingerprint of the key is there, or a bare 1.
-            IsEncrypted = item.Text("encrypted") is string encrypted ? encrypted is not ("" or "0") : storage.IsBackupServer ? false : null,
-            Verification = verification?.Text("state") switch { "ok" => VerificationState.Good, null => VerificationState.Unknown, _ => VerificationState.Failed },
+            IsEncrypted = item.Text("encrypted") is string encrypted
+                ? encrypted is not ("" or "0")
+                : storage.IsBackupServer ? false : null,
+            Verification = verification?.Text("state") switch
+            {
+                "ok" => VerificationState.Good,
+                null =>
+                VerificationState.Unknown,
+                _ => VerificationState.Failed
+            },
             VerifiedUtc = Upid.TryParse(verification?.Text("upid"), out Upid task) ? task.StartUtc : null,
             Note = PointNotes.HumanPart(item.Text("notes")),
             IsDataDiskOnly = notes?.DataDiskOnly ?? false,
@@ -175,9 +220,13 @@ internal sealed class StoredPoints(ProxmoxCluster cluster)
     {
         string path = $"/storage/{storage}";
         if (rights.Has(path, "Datastore.Allocate")) return;
-        if (!rights.Has(path, "Datastore.AllocateSpace")) throw Hidden(storage, "Datastore.AllocateSpace (or Datastore.Allocate)", path);
-        if (vmid is not null && !rights.Has($"/vms/{vmid}", "VM.Backup")) throw Hidden(storage, "VM.Backup", $"/vms/{vmid}");
-        if (vmid is null && !rights.Has("/vms", "VM.Backup") && !guests.Any(g => rights.Has($"/vms/{g.Vmid}", "VM.Backup"))) throw Hidden(storage, "VM.Backup", "/vms");
+        if (!rights.Has(path, "Datastore.AllocateSpace"))
+            throw Hidden(storage, "Datastore.AllocateSpace (or Datastore.Allocate)", path);
+        if (vmid is not null && !rights.Has($"/vms/{vmid}", "VM.Backup"))
+            throw Hidden(storage, "VM.Backup", $"/vms/{vmid}");
+        if (vmid is null && !rights.Has("/vms", "VM.Backup")
+            && !guests.Any(g => rights.Has($"/vms/{g.Vmid}", "VM.Backup")))
+            throw Hidden(storage, "VM.Backup", "/vms");
     }
 
     private void CheckNothingIsHidden(RightsMap rights, string storage, IReadOnlyList<ClusterGuest> guests)
@@ -188,9 +237,13 @@ internal sealed class StoredPoints(ProxmoxCluster cluster)
         if (hidden is not null) throw Hidden(storage, "VM.Backup", $"/vms/{hidden.Vmid}");
     }
 
-    private NataliaException Hidden(string storage, string privilege, string path) => new(ErrorIds.PermissionDenied, NataliaErrorKind.PermissionDenied,
-        $"'{cluster.Client.User}' cannot see the restore points in the storage '{storage}' on '{cluster.Location}': the server would leave them out without a word. Missing: {privilege} on {path}.", path,
-        $"Give the account a role with {privilege} on {path}. An API token with privilege separation needs it itself, besides its user.");
+    private NataliaException Hidden(string storage, string privilege, string path) =>
+        new(ErrorIds.PermissionDenied, NataliaErrorKind.PermissionDenied,
+        $"'{cluster.Client.User}' cannot see the restore points in the storage '{storage}' on '{cluster.Location}': "
+        + $"the server would leave them out without a word. Missing: {privilege} on {path}.",
+        path,
+        $"Give the account a role with {privilege} on {path}. An API token with privilege separation needs it itself, "
+        + "besides its user.");
 
     private string Identify(string purpose, string name)
     {

@@ -9,33 +9,47 @@ using Natalia.Backup.Hypervisors.Proxmox.Rest;
 namespace Natalia.Backup.Hypervisors.Proxmox.Backups;
 
 /// <summary>One vzdump run of one VM into one storage, from finding the node to reading the point back.</summary>
-internal sealed class VzdumpRun(ProxmoxCluster cluster, StoredPoints points, LeftOutDisks leftOut, string storage, string label)
+internal sealed class VzdumpRun(ProxmoxCluster cluster, StoredPoints points, LeftOutDisks leftOut, string storage,
+    string label)
 {
     private const int MaximumNoOps = 3;
 
-    internal async Task<NativeBackupResult> RunAsync(string vmid, NativeBackupRequest request, IProgress<OperationProgress>? progress, CancellationToken cancellationToken)
+    internal async Task<NativeBackupResult> RunAsync(string vmid, NativeBackupRequest request,
+        IProgress<OperationProgress>? progress, CancellationToken cancellationToken)
     {
         var warnings = new List<string>();
-        if (await leftOut.RepairAsync(vmid, cancellationToken).ConfigureAwait(false) is string repaired) warnings.Add(repaired);
+        if (await leftOut.RepairAsync(vmid, cancellationToken).ConfigureAwait(false) is string repaired)
+            warnings.Add(repaired);
         ClusterGuest guest = await cluster.GetGuestAsync(vmid, cancellationToken).ConfigureAwait(false);
         GuestConfig config = await cluster.GetConfigAsync(vmid, cancellationToken).ConfigureAwait(false);
         string dataDisk = FindDataDisk(vmid, guest, config, request);
         CheckDisksAreIncluded(vmid, guest, config, dataDisk, request, warnings);
         // Rights are checked before anything is changed; the same list tells what is there already.
-        IReadOnlyList<StoredPoint> before = await points.ListAsync(storage, label, vmid, cancellationToken).ConfigureAwait(false);
+        IReadOnlyList<StoredPoint> before = await points.ListAsync(storage, label, vmid,
+            cancellationToken).ConfigureAwait(false);
         CheckKinds(guest, before, request);
 
-        Dictionary<string, DiskRole> roles = GuestDescriber.Describe("", vmid, guest.Name, config, guest).Disks.ToDictionary(d => d.DiskId, d => d.DiskId == dataDisk && (request.DataDiskId is not null || d.Role == DiskRole.Data) ? DiskRole.Data : d.Role, StringComparer.Ordinal);
-        var disksToLeaveOut = request.DataDiskOnly ? config.Disks.Where(d => d.Key != dataDisk && d.IsBackedUp).Select(d => d.Key).ToList() : [];
+        Dictionary<string, DiskRole> roles = GuestDescriber.Describe("", vmid, guest.Name, config,
+            guest).Disks.ToDictionary(d => d.DiskId,
+                d => d.DiskId == dataDisk && (request.DataDiskId is not null || d.Role == DiskRole.Data)
+                    ? DiskRole.Data
+                    : d.Role,
+                StringComparer.Ordinal);
+        List<string> disksToLeaveOut = request.DataDiskOnly
+            ? config.Disks.Where(d => d.Key != dataDisk && d.IsBackedUp).Select(d => d.Key).ToList()
+            : [];
         var watch = cluster.Client.Clock.GetTimestamp();
         if (disksToLeaveOut.Count == 0)
-            return await DumpAsync(vmid, guest, roles, request, before, warnings, watch, progress, cancellationToken).ConfigureAwait(false);
+            return await DumpAsync(vmid, guest, roles, request, before, warnings, watch, progress,
+                cancellationToken).ConfigureAwait(false);
 
-        LeftOutMark mark = await leftOut.LeaveOutAsync(vmid, disksToLeaveOut, request.RunId, cancellationToken).ConfigureAwait(false);
+        LeftOutMark mark = await leftOut.LeaveOutAsync(vmid, disksToLeaveOut, request.RunId,
+            cancellationToken).ConfigureAwait(false);
         NativeBackupResult result;
         try
         {
-            result = await DumpAsync(vmid, guest, roles, request, before, warnings, watch, progress, cancellationToken).ConfigureAwait(false);
+            result = await DumpAsync(vmid, guest, roles, request, before, warnings, watch, progress,
+                cancellationToken).ConfigureAwait(false);
         }
         catch
         {
@@ -45,16 +59,21 @@ internal sealed class VzdumpRun(ProxmoxCluster cluster, StoredPoints points, Lef
         await leftOut.PutBackAsync(vmid, mark, result.Point).ConfigureAwait(false);
         try
         {
-            if (await FindOtherRunAsync(vmid, mark.SinceUtc, request, cancellationToken).ConfigureAwait(false) is string other) warnings.Add(other);
+            if (await FindOtherRunAsync(vmid, mark.SinceUtc, request,
+                cancellationToken).ConfigureAwait(false) is string other)
+                warnings.Add(other);
         }
         catch (ApiException e)
         {
-            warnings.Add($"Whether another backup ran while disks of VM {vmid} were left out could not be looked up: {e.Message}");
+            warnings.Add($"Whether another backup ran while disks of VM {vmid} were left out could not be looked up: "
+                + $"{e.Message}");
         }
         return result with { Warnings = [.. warnings] };
     }
 
-    private async Task<NativeBackupResult> DumpAsync(string vmid, ClusterGuest guest, Dictionary<string, DiskRole> roles, NativeBackupRequest request, IReadOnlyList<StoredPoint> before, List<string> warnings, long watch, IProgress<OperationProgress>? progress, CancellationToken cancellationToken)
+    private async Task<NativeBackupResult> DumpAsync(string vmid, ClusterGuest guest,
+        Dictionary<string, DiskRole> roles, NativeBackupRequest request, IReadOnlyList<StoredPoint> before,
+        List<string> warnings, long watch, IProgress<OperationProgress>? progress, CancellationToken cancellationToken)
     {
         BackupLog log = new();
         string what = $"The backup of VM {vmid} ('{guest.Name}') to '{storage}'";
@@ -73,51 +92,80 @@ internal sealed class VzdumpRun(ProxmoxCluster cluster, StoredPoints points, Lef
                 OnLogLine = line =>
                 {
                     current.Read(line);
-                    progress?.Report(new OperationProgress($"Backing up {guest.Name} to {storage}", current.DoneBytes, current.TotalBytes));
+                    progress?.Report(new OperationProgress($"Backing up {guest.Name} to {storage}", current.DoneBytes,
+                        current.TotalBytes));
                 },
             };
             Upid task = await StartAsync(vmid, request, progress, cancellationToken).ConfigureAwait(false);
             outcome = await cluster.Tasks.WaitAsync(task, options, cancellationToken).ConfigureAwait(false);
             string words = outcome.ExitStatus + "\n" + string.Join("\n", log.Errors);
-            if (outcome.State != TaskState.Failed || log.Archive is not null || !ProxmoxCluster.IsLockText(words, out string by)) break;
-            if (cluster.Client.Clock.GetUtcNow() - since >= request.LockTimeout) throw await cluster.LockedAsync(vmid, by, request.LockTimeout, cancellationToken).ConfigureAwait(false);
+            if (outcome.State != TaskState.Failed || log.Archive is not null
+                || !ProxmoxCluster.IsLockText(words, out string by))
+                break;
+            if (cluster.Client.Clock.GetUtcNow() - since >= request.LockTimeout)
+                throw await cluster.LockedAsync(vmid, by, request.LockTimeout, cancellationToken).ConfigureAwait(false);
             progress?.Report(new OperationProgress(ProxmoxCluster.WaitingText(vmid, by), 0, null));
             await cluster.Client.Clock.WaitAsync(TimeSpan.FromSeconds(30), cancellationToken).ConfigureAwait(false);
         }
 
         // After a failure too, the storage tells what is there: pruning may have failed although the point is good.
-        IReadOnlyList<StoredPoint> after = outcome.State == TaskState.Running ? [] : await points.ListAsync(storage, label, vmid, cancellationToken).ConfigureAwait(false);
-        StoredPoint? made = after.FirstOrDefault(p => log.Archive is string archive && (p.Volid.EndsWith("/" + archive, StringComparison.Ordinal)))
-            ?? (log.Archive is null ? null : after.FirstOrDefault(p => before.All(b => b.Volid != p.Volid) && !p.Point.IsRenamed && p.Point.TimeUtc >= outcome.Task.StartUtc.AddSeconds(-1)));
-        string? note = outcome.Succeeded || made is null ? log.Errors.LastOrDefault() : $"A point is in the storage nevertheless: '{made.Volid}'. Verify it before relying on it.";
+        IReadOnlyList<StoredPoint> after = outcome.State == TaskState.Running
+            ? []
+            : await points.ListAsync(storage, label, vmid, cancellationToken).ConfigureAwait(false);
+        StoredPoint? made =
+            after.FirstOrDefault(
+                p => log.Archive is string archive && (p.Volid.EndsWith("/" + archive, StringComparison.Ordinal)))
+            ?? (log.Archive is null
+                ? null
+                : after.FirstOrDefault(
+                    p => before.All(b => b.Volid != p.Volid) && !p.Point.IsRenamed
+                        && p.Point.TimeUtc >= outcome.Task.StartUtc.AddSeconds(-1)));
+        string? note = outcome.Succeeded || made is null
+            ? log.Errors.LastOrDefault()
+            : $"A point is in the storage nevertheless: '{made.Volid}'. Verify it before relying on it.";
         outcome.ThrowUnlessDone(what, note);
         if (made is null)
-            throw new NataliaException(ErrorIds.NothingWasBackedUp, NataliaErrorKind.InvalidOperation, $"{what} was reported as done, but the storage holds no new point of it.", vmid, $"Look at the log of the task {outcome.Task.Text} on node '{outcome.Task.Node}'.");
+            throw new NataliaException(ErrorIds.NothingWasBackedUp, NataliaErrorKind.InvalidOperation,
+                $"{what} was reported as done, but the storage holds no new point of it.", vmid,
+                $"Look at the log of the task {outcome.Task.Text} on node '{outcome.Task.Node}'.");
         if (outcome.State == TaskState.Warnings)
-            warnings.Add($"The task gave {outcome.WarningCount} warning(s): {string.Join(" | ", outcome.LogTail.Where(l => l.StartsWith("WARN", StringComparison.Ordinal)).DefaultIfEmpty("see its log"))}");
+            warnings.Add($"The task gave {outcome.WarningCount} warning(s): "
+                + string.Join(" | ", outcome.LogTail.Where(l => l.StartsWith("WARN", StringComparison.Ordinal))
+                    .DefaultIfEmpty("see its log")));
 
         (Consistency consistency, string? reason) = log.Freeze.Conclude(log.WasRunning, outcome.IsLogWhole);
         (BackupType type, string? typeReason) = Classify(request.RequestedType, log);
         var notes = new PointNotes(request.RunId, request.DataDiskOnly, consistency, type, request.RequestedType);
         await WriteNotesAsync(made, $"{guest.Name} {notes}", warnings, cancellationToken).ConfigureAwait(false);
-        var disks = log.Disks;
+        IReadOnlyList<NativeBackupDisk> disks = log.Disks;
         RestorePoint point = made.Point with
         {
             Type = type,
             RequestedType = request.RequestedType,
             Consistency = consistency,
-            Reason = string.Join(" ", new[] { typeReason, reason }.OfType<string>()) is { Length: > 0 } text ? text : null,
-            ReadBytes = disks.All(d => !d.IsIncluded || d.DirtyBytes is not null || d.SizeBytes is not null) && disks.Count > 0 ? disks.Where(d => d.IsIncluded).Sum(d => d.DirtyBytes ?? d.SizeBytes ?? 0) : null,
+            Reason = string.Join(" ", new[] { typeReason, reason }.OfType<string>()) is { Length: > 0 } text
+                ? text
+                : null,
+            ReadBytes = disks.All(d => !d.IsIncluded || d.DirtyBytes is not null || d.SizeBytes is not null)
+                && disks.Count > 0
+                ? disks.Where(d => d.IsIncluded).Sum(d => d.DirtyBytes ?? d.SizeBytes ?? 0)
+                : null,
             Duration = cluster.Client.Clock.GetElapsedTime(watch),
-            Disks = disks.Where(d => d.IsIncluded && d.SizeBytes is not null).Select(d => new RestorePointDisk(d.DiskId, roles.TryGetValue(d.DiskId, out DiskRole role) ? role : DiskRole.Unknown, d.SizeBytes!.Value, 0)).ToArray(),
+            Disks = disks.Where(d => d.IsIncluded && d.SizeBytes is not null)
+                .Select(d => new RestorePointDisk(d.DiskId,
+                    roles.TryGetValue(d.DiskId, out DiskRole role) ? role : DiskRole.Unknown, d.SizeBytes!.Value, 0))
+                .ToArray(),
             IsDataDiskOnly = request.DataDiskOnly,
             Note = null,
         };
         return new NativeBackupResult(point, disks, [.. warnings]);
     }
 
-    /// <summary>Starts vzdump where the VM is. An answer that is no task means that nothing ran: the VM is elsewhere by now.</summary>
-    private async Task<Upid> StartAsync(string vmid, NativeBackupRequest request, IProgress<OperationProgress>? progress, CancellationToken cancellationToken)
+    /// <summary>
+    /// Starts vzdump where the VM is. An answer that is no task means that nothing ran: the VM is elsewhere by now.
+    /// </summary>
+    private async Task<Upid> StartAsync(string vmid, NativeBackupRequest request,
+        IProgress<OperationProgress>? progress, CancellationToken cancellationToken)
     {
         DateTimeOffset since = cluster.Client.Clock.GetUtcNow();
         string answer = "";
@@ -126,7 +174,9 @@ internal sealed class VzdumpRun(ProxmoxCluster cluster, StoredPoints points, Lef
             ClusterGuest guest = await cluster.GetGuestAsync(vmid, cancellationToken).ConfigureAwait(false);
             if (guest.Lock is string by)
             {
-                if (cluster.Client.Clock.GetUtcNow() - since >= request.LockTimeout) throw await cluster.LockedAsync(vmid, by, request.LockTimeout, cancellationToken).ConfigureAwait(false);
+                if (cluster.Client.Clock.GetUtcNow() - since >= request.LockTimeout)
+                    throw await cluster.LockedAsync(vmid, by, request.LockTimeout,
+                        cancellationToken).ConfigureAwait(false);
                 progress?.Report(new OperationProgress(ProxmoxCluster.WaitingText(vmid, by), 0, null));
                 await cluster.Client.Clock.WaitAsync(TimeSpan.FromSeconds(10), cancellationToken).ConfigureAwait(false);
                 continue;
@@ -145,12 +195,15 @@ internal sealed class VzdumpRun(ProxmoxCluster cluster, StoredPoints points, Lef
             ApiAnswer reply;
             try
             {
-                reply = await cluster.Client.PostAsync(ApiPath.Of($"/nodes/{guest.Node}/vzdump"), arguments, cancellationToken, new RequiredRight("VM.Backup", $"/vms/{vmid}")).ConfigureAwait(false);
+                reply = await cluster.Client.PostAsync(ApiPath.Of($"/nodes/{guest.Node}/vzdump"), arguments,
+                    cancellationToken, new RequiredRight("VM.Backup", $"/vms/{vmid}")).ConfigureAwait(false);
             }
             catch (ApiException e) when (e.ErrorId == ErrorIds.RequestOutcomeUnknown)
             {
                 // It may have started: a second run beside it would be worse than looking.
-                if (await cluster.Tasks.FindStartedAsync(guest.Node, "vzdump", vmid, startUtc.AddSeconds(-2), cancellationToken).ConfigureAwait(false) is { } started) return started;
+                if (await cluster.Tasks.FindStartedAsync(guest.Node, "vzdump", vmid, startUtc.AddSeconds(-2),
+                    cancellationToken).ConfigureAwait(false) is { } started)
+                    return started;
                 throw;
             }
             if (Upid.TryParse(reply.Text, out Upid upid)) return upid;
@@ -159,77 +212,116 @@ internal sealed class VzdumpRun(ProxmoxCluster cluster, StoredPoints points, Lef
             await cluster.Client.Clock.WaitAsync(TimeSpan.FromSeconds(5), cancellationToken).ConfigureAwait(false);
         }
         throw new NataliaException(ErrorIds.NothingWasBackedUp, NataliaErrorKind.InvalidOperation,
-            $"Nothing was backed up: the server answered '{answer}' without starting a task, {MaximumNoOps} times. It does so when VM {vmid} does not run on the node that was asked.", vmid,
+            $"Nothing was backed up: the server answered '{answer}' without starting a task, {MaximumNoOps} times. It "
+            + $"does so when VM {vmid} does not run on the node that was asked.",
+            vmid,
             "The VM may be migrating; try again when it has settled.");
     }
 
     private string FindDataDisk(string vmid, ClusterGuest guest, GuestConfig config, NativeBackupRequest request)
     {
-        ApplianceDescription described = GuestDescriber.Describe(cluster.ApplianceIdOf(vmid), vmid, guest.Name, config, guest);
-        if (request.DataDiskOnly || request.DataDiskId is not null) return DataDiskRule.Choose(described, request.DataDiskId).DiskId;
+        ApplianceDescription described = GuestDescriber.Describe(cluster.ApplianceIdOf(vmid), vmid, guest.Name, config,
+            guest);
+        if (request.DataDiskOnly || request.DataDiskId is not null)
+            return DataDiskRule.Choose(described, request.DataDiskId).DiskId;
         // A whole point holds the data wherever it lies; only a partial one must know.
-        return DataDiskRule.TryChoose(described)?.DiskId ?? config.BootDrive ?? config.Disks.Select(d => d.Key).FirstOrDefault()
-            ?? throw new NataliaException(ErrorIds.DiskNotFound, NataliaErrorKind.NotFound, $"VM {vmid} ('{guest.Name}') has no disk.", vmid);
+        return DataDiskRule.TryChoose(described)?.DiskId ?? config.BootDrive
+            ?? config.Disks.Select(d => d.Key).FirstOrDefault()
+            ?? throw new NataliaException(ErrorIds.DiskNotFound, NataliaErrorKind.NotFound,
+                $"VM {vmid} ('{guest.Name}') has no disk.", vmid);
     }
 
-    private static void CheckDisksAreIncluded(string vmid, ClusterGuest guest, GuestConfig config, string dataDisk, NativeBackupRequest request, List<string> warnings)
+    private static void CheckDisksAreIncluded(string vmid, ClusterGuest guest, GuestConfig config, string dataDisk,
+        NativeBackupRequest request, List<string> warnings)
     {
         foreach (GuestDrive drive in config.Disks.Where(d => !d.IsBackedUp))
         {
             if (drive.Key == dataDisk)
-                throw new NataliaException(ErrorIds.DiskExcluded, NataliaErrorKind.InvalidOperation, $"The data disk '{drive.Key}' of VM {vmid} ('{guest.Name}') is excluded from backups by its own setting (backup=0), so no backup would hold it.", vmid,
+                throw new NataliaException(ErrorIds.DiskExcluded, NataliaErrorKind.InvalidOperation,
+                    $"The data disk '{drive.Key}' of VM {vmid} ('{guest.Name}') is excluded from backups by its own "
+                    + "setting (backup=0), so no backup would hold it.",
+                    vmid,
                     $"Switch on 'Backup' for {drive.Key} in the VM's hardware.");
-            if (!request.DataDiskOnly) warnings.Add($"The disk '{drive.Key}' of VM {vmid} ('{guest.Name}') is excluded from backups by its own setting (backup=0), and is not in the point.");
+            if (!request.DataDiskOnly)
+                warnings.Add($"The disk '{drive.Key}' of VM {vmid} ('{guest.Name}') is excluded from backups by its "
+                    + "own setting (backup=0), and is not in the point.");
         }
     }
 
-    /// <summary>Whole and partial points in one group would make retention keep the newest of the day, whichever kind it is.</summary>
+    /// <summary>
+    /// Whole and partial points in one group would make retention keep the newest of the day, whichever kind it is.
+    /// </summary>
     private void CheckKinds(ClusterGuest guest, IReadOnlyList<StoredPoint> before, NativeBackupRequest request)
     {
-        StoredPoint? other = before.FirstOrDefault(p => !p.Point.IsRenamed && p.Point.IsDataDiskOnly != request.DataDiskOnly);
+        StoredPoint? other =
+            before.FirstOrDefault(p => !p.Point.IsRenamed && p.Point.IsDataDiskOnly != request.DataDiskOnly);
         if (other is null) return;
         throw new NataliaException(ErrorIds.StorageMixesKinds, NataliaErrorKind.InvalidOperation,
             request.DataDiskOnly
-                ? $"The storage '{storage}' holds whole points of '{guest.Name}' (the newest of {other.Point.TimeUtc:yyyy-MM-dd HH:mm:ss} UTC); points of the data disk alone do not go there, since retention cannot tell the two apart."
-                : $"The storage '{storage}' holds points of the data disk alone of '{guest.Name}' (the newest of {other.Point.TimeUtc:yyyy-MM-dd HH:mm:ss} UTC); whole points do not go there, since retention cannot tell the two apart.",
-            storage, "Make a second storage entry with a namespace of its own on the backup server, and use that for points of the data disk alone.");
+                ? $"The storage '{storage}' holds whole points of '{guest.Name}' (the newest of "
+                    + $"{other.Point.TimeUtc:yyyy-MM-dd HH:mm:ss} UTC); points of the data disk alone do not go "
+                    + "there, since retention cannot tell the two apart."
+                : $"The storage '{storage}' holds points of the data disk alone of '{guest.Name}' (the newest of "
+                    + $"{other.Point.TimeUtc:yyyy-MM-dd HH:mm:ss} UTC); whole points do not go there, since retention "
+                    + "cannot tell the two apart.",
+            storage,
+            "Make a second storage entry with a namespace of its own on the backup server, and use that for points of "
+            + "the data disk alone.");
     }
 
     private static (BackupType Type, string? Reason) Classify(RequestedBackupType requested, BackupLog log)
     {
         var included = log.Disks.Where(d => d.IsIncluded).ToList();
-        var readWhole = included.Where(d => d.DirtyBytes is null && !d.DiskId.StartsWith("efidisk", StringComparison.Ordinal) && !d.DiskId.StartsWith("tpmstate", StringComparison.Ordinal)).ToList();
+        var readWhole = included
+            .Where(d => d.DirtyBytes is null && !d.DiskId.StartsWith("efidisk", StringComparison.Ordinal)
+                && !d.DiskId.StartsWith("tpmstate", StringComparison.Ordinal))
+            .ToList();
         BackupType type = included.Count > 0 && readWhole.Count == 0 ? BackupType.Incremental : BackupType.Full;
         if (requested == RequestedBackupType.Incremental && type == BackupType.Full)
             return (type, "Everything was read: " + (readWhole.Any(d => d.ChangeTracking is not null)
-                ? string.Join(", ", readWhole.Where(d => d.ChangeTracking is not null).Select(d => $"{d.DiskId}: {d.ChangeTracking}")) + "."
+                ? string.Join(", ",
+                    readWhole.Where(d => d.ChangeTracking is not null).Select(d => $"{d.DiskId}: {d.ChangeTracking}"))
+                    + "."
                 : "this storage keeps no dirty bitmap."));
         if (requested == RequestedBackupType.Full && type == BackupType.Incremental)
-            return (type, "Proxmox VE trusted its dirty bitmap and read only what had changed; it offers no way to make it read everything.");
+            return (type, "Proxmox VE trusted its dirty bitmap and read only what had changed; it offers no way to "
+                + "make it read everything.");
         return (type, null);
     }
 
-    private async Task WriteNotesAsync(StoredPoint made, string notes, List<string> warnings, CancellationToken cancellationToken)
+    private async Task WriteNotesAsync(StoredPoint made, string notes, List<string> warnings,
+        CancellationToken cancellationToken)
     {
         try
         {
-            await cluster.Client.PutAsync(ApiPath.Of($"/nodes/{made.Node}/storage/{storage}/content/{made.Volid}"), new ApiArguments { { "notes", notes } }, cancellationToken, new RequiredRight("Datastore.AllocateSpace", $"/storage/{storage}")).ConfigureAwait(false);
+            await cluster.Client.PutAsync(ApiPath.Of($"/nodes/{made.Node}/storage/{storage}/content/{made.Volid}"),
+                new ApiArguments { { "notes", notes } }, cancellationToken,
+                new RequiredRight("Datastore.AllocateSpace", $"/storage/{storage}")).ConfigureAwait(false);
         }
         catch (ApiException e)
         {
             // The point is good; only what later lists say about it is less.
-            warnings.Add($"The notes of the point '{made.Volid}' could not be completed, so later lists will not show its consistency: {e.Message}");
+            warnings.Add($"The notes of the point '{made.Volid}' could not be completed, so later lists will not show "
+                + $"its consistency: {e.Message}");
         }
     }
 
-    /// <summary>A scheduled run that read the VM's configuration while disks were switched off has left them out, too.</summary>
-    private async Task<string?> FindOtherRunAsync(string vmid, DateTime sinceUtc, NativeBackupRequest request, CancellationToken cancellationToken)
+    /// <summary>
+    /// A scheduled run that read the VM's configuration while disks were switched off has left them out, too.
+    /// </summary>
+    private async Task<string?> FindOtherRunAsync(string vmid, DateTime sinceUtc, NativeBackupRequest request,
+        CancellationToken cancellationToken)
     {
         ClusterGuest guest = await cluster.GetGuestAsync(vmid, cancellationToken).ConfigureAwait(false);
         JsonElement tasks = (await cluster.Client.GetAsync(ApiPath.Of($"/nodes/{guest.Node}/tasks"),
-            new ApiArguments { { "source", "all" }, { "typefilter", "vzdump" }, { "since", new DateTimeOffset(sinceUtc, TimeSpan.Zero).ToUnixTimeSeconds() }, { "limit", 100 } }, cancellationToken).ConfigureAwait(false)).Data;
-        var others = tasks.Items().Select(t => Upid.TryParse(t.Text("upid"), out Upid u) ? u : null).OfType<Upid>().Where(u => u.Id is "" || u.Id == vmid).ToList();
+            new ApiArguments { { "source", "all" }, { "typefilter", "vzdump" }, { "since", new DateTimeOffset(sinceUtc,
+                TimeSpan.Zero).ToUnixTimeSeconds() }, { "limit", 100 } },
+            cancellationToken).ConfigureAwait(false)).Data;
+        var others = tasks.Items().Select(t => Upid.TryParse(t.Text("upid"), out Upid u) ? u : null).OfType<Upid>()
+            .Where(u => u.Id is "" || u.Id == vmid).ToList();
         return others.Count <= 1 ? null
-            : $"Other backups ran on node '{guest.Node}' while disks of VM {vmid} were left out for run {request.RunId}: {string.Join(", ", others.Select(u => u.Text))}. Their points of this VM may lack those disks.";
+            : $"Other backups ran on node '{guest.Node}' while disks of VM {vmid} were left out for run "
+                + $"{request.RunId}: {string.Join(", ", others.Select(u => u.Text))}. Their points of this VM may "
+                + "lack those disks.";
     }
 }

@@ -3,8 +3,9 @@ using System.Globalization;
 namespace Natalia.Backup.Hypervisors.Proxmox.Cluster;
 
 /// <summary>
-/// A fixed order of a configuration's keys. The server answers with an object whose members come in another order each time, and nothing may depend on that.
-/// Drives come as qemu-server's Drive.pm tries them for a VM without a boot order (<c>valid_drive_names_for_boot</c>): IDE, SCSI, VirtIO, SATA, each by number.
+/// A fixed order of a configuration's keys. The server answers with an object whose members come in another order each
+/// time, and nothing may depend on that. Drives come as qemu-server's Drive.pm tries them for a VM without a boot order
+/// (<c>valid_drive_names_for_boot</c>): IDE, SCSI, VirtIO, SATA, each by number.
 /// </summary>
 internal sealed class ConfigOrder : IComparer<string>
 {
@@ -27,6 +28,8 @@ internal sealed class ConfigOrder : IComparer<string>
     {
         int digits = key.Length;
         while (digits > 0 && key[digits - 1] is >= '0' and <= '9') digits--;
-        return long.TryParse(key.Substring(digits), NumberStyles.None, CultureInfo.InvariantCulture, out long number) ? (key.Substring(0, digits), number) : (key, -1);
+        return long.TryParse(key.Substring(digits), NumberStyles.None, CultureInfo.InvariantCulture, out long number)
+            ? (key.Substring(0, digits), number)
+            : (key, -1);
     }
 }

@@ -8,9 +8,11 @@ namespace Natalia.Backup.Hypervisors.Proxmox.Cluster;
 /// <summary>A VM's configuration, whole, and in an order that does not depend on the answer's.</summary>
 internal sealed class GuestConfig
 {
-    private static readonly Regex s_drive = new(@"^((ide|sata|scsi|virtio)\d+|efidisk0|tpmstate0)$", RegexOptions.CultureInvariant);
+    private static readonly Regex s_drive = new(@"^((ide|sata|scsi|virtio)\d+|efidisk0|tpmstate0)$",
+        RegexOptions.CultureInvariant);
     private static readonly Regex s_network = new(@"^net\d+$", RegexOptions.CultureInvariant);
-    private static readonly Regex s_passthrough = new(@"^(hostpci|usb|serial|parallel|virtiofs)\d+$", RegexOptions.CultureInvariant);
+    private static readonly Regex s_passthrough = new(@"^(hostpci|usb|serial|parallel|virtiofs)\d+$",
+        RegexOptions.CultureInvariant);
     private readonly List<KeyValuePair<string, string>> _entries = [];
 
     private GuestConfig() { }
@@ -27,7 +29,10 @@ internal sealed class GuestConfig
         return config.Sorted();
     }
 
-    /// <summary>Reads the text of a configuration file as an archive holds it: the part before the first snapshot section; leading comments are the description.</summary>
+    /// <summary>
+    /// Reads the text of a configuration file as an archive holds it: the part before the first snapshot section;
+    /// leading comments are the description.
+    /// </summary>
     internal static GuestConfig FromText(string text)
     {
         var config = new GuestConfig();
@@ -39,13 +44,15 @@ internal sealed class GuestConfig
             if (line.StartsWith("#", StringComparison.Ordinal))
             {
                 // "#qmdump#" lines are the archiver's own notes of where each drive lies.
-                if (!line.StartsWith("#qmdump#", StringComparison.Ordinal)) description.Append(Uri.UnescapeDataString(line.Substring(1))).Append('\n');
+                if (!line.StartsWith("#qmdump#", StringComparison.Ordinal))
+                    description.Append(Uri.UnescapeDataString(line.Substring(1))).Append('\n');
                 continue;
             }
             int colon = line.IndexOf(':');
             if (colon > 0) config._entries.Add(new(line.Substring(0, colon), line.Substring(colon + 1).Trim()));
         }
-        if (description.Length > 0 && config["description"] is null) config._entries.Add(new("description", description.ToString()));
+        if (description.Length > 0 && config["description"] is null)
+            config._entries.Add(new("description", description.ToString()));
         return config.Sorted();
     }
 
@@ -55,19 +62,23 @@ internal sealed class GuestConfig
 
     internal string Description => this["description"] ?? "";
 
-    internal IEnumerable<GuestDrive> Drives => _entries.Where(e => s_drive.IsMatch(e.Key)).Select(e => new GuestDrive(e.Key, PropertyString.Parse(e.Value)));
+    internal IEnumerable<GuestDrive> Drives =>
+        _entries.Where(e => s_drive.IsMatch(e.Key)).Select(e => new GuestDrive(e.Key, PropertyString.Parse(e.Value)));
 
     /// <summary>Drives that hold data: no CD-ROM, no firmware.</summary>
     internal IEnumerable<GuestDrive> Disks => Drives.Where(d => !d.IsCdRom && !d.IsFirmware);
 
     internal IEnumerable<KeyValuePair<string, PropertyString>> Networks =>
-        _entries.Where(e => s_network.IsMatch(e.Key)).Select(e => new KeyValuePair<string, PropertyString>(e.Key, PropertyString.Parse(e.Value)));
+        _entries.Where(e => s_network.IsMatch(e.Key))
+            .Select(e => new KeyValuePair<string, PropertyString>(e.Key, PropertyString.Parse(e.Value)));
 
     /// <summary>Devices of the host that the VM would take hold of.</summary>
     internal IEnumerable<string> PassedThrough => _entries.Where(e => s_passthrough.IsMatch(e.Key)).Select(e => e.Key);
 
     /// <summary>The agent option is <c>1</c>, <c>enabled=1</c>, or either with more keys.</summary>
-    internal bool IsAgentEnabled => this["agent"] is string agent && JsonTolerance.ParseFlag(PropertyString.Parse(agent)["enabled"] ?? PropertyString.Parse(agent).Bare) == true;
+    internal bool IsAgentEnabled =>
+        this["agent"] is string agent
+        && JsonTolerance.ParseFlag(PropertyString.Parse(agent)["enabled"] ?? PropertyString.Parse(agent).Bare) == true;
 
     /// <summary>False when the agent may not freeze file systems. The option had two older names.</summary>
     internal bool IsFreezeAllowed
@@ -75,11 +86,15 @@ internal sealed class GuestConfig
         get
         {
             PropertyString agent = PropertyString.Parse(this["agent"] ?? "");
-            return JsonTolerance.ParseFlag(agent["freeze-fs"] ?? agent["freeze-fs-on-backup"] ?? agent["guest-fsfreeze"]) != false;
+            return JsonTolerance.ParseFlag(agent["freeze-fs"] ?? agent["freeze-fs-on-backup"]
+                ?? agent["guest-fsfreeze"]) != false;
         }
     }
 
-    /// <summary>The drive that the VM boots from: the first disk of the boot order, else of the older option, else the first one that the server tries (<see cref="ConfigOrder"/>).</summary>
+    /// <summary>
+    /// The drive that the VM boots from: the first disk of the boot order, else of the older option, else the first one
+    /// that the server tries (<see cref="ConfigOrder"/>).
+    /// </summary>
     internal string? BootDrive
     {
         get
@@ -96,7 +111,10 @@ internal sealed class GuestConfig
 
     /// <summary>When the VM was made, where the configuration says so.</summary>
     internal DateTime? CreatedUtc =>
-        long.TryParse(PropertyString.Parse(this["meta"] ?? "")["ctime"], System.Globalization.NumberStyles.None, System.Globalization.CultureInfo.InvariantCulture, out long s) ? DateTimeOffset.FromUnixTimeSeconds(s).UtcDateTime : null;
+        long.TryParse(PropertyString.Parse(this["meta"] ?? "")["ctime"], System.Globalization.NumberStyles.None,
+            System.Globalization.CultureInfo.InvariantCulture, out long s)
+            ? DateTimeOffset.FromUnixTimeSeconds(s).UtcDateTime
+            : null;
 
     /// <summary>The configuration as text, one entry a line, without the password that cloud-init may hold.</summary>
     internal string ToText()
@@ -104,8 +122,9 @@ internal sealed class GuestConfig
         var text = new StringBuilder();
         foreach (string line in Description.TrimEnd('\n').Split('\n'))
             if (Description.Length > 0) text.Append('#').Append(line).Append('\n');
-        foreach (var entry in _entries)
-            if (entry.Key is not ("description" or "digest" or "cipassword" or "lock")) text.Append(entry.Key).Append(": ").Append(entry.Value).Append('\n');
+        foreach (KeyValuePair<string, string> entry in _entries)
+            if (entry.Key is not ("description" or "digest" or "cipassword" or "lock"))
+                text.Append(entry.Key).Append(": ").Append(entry.Value).Append('\n');
         return text.ToString();
     }
 

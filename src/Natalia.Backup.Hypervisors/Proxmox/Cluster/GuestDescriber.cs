@@ -7,7 +7,8 @@ namespace Natalia.Backup.Hypervisors.Proxmox.Cluster;
 /// <summary>Turns a configuration into the product's description.</summary>
 internal static class GuestDescriber
 {
-    internal static ApplianceDescription Describe(string applianceId, string vmid, string name, GuestConfig config, ClusterGuest? guest)
+    internal static ApplianceDescription Describe(string applianceId, string vmid, string name, GuestConfig config,
+        ClusterGuest? guest)
     {
         string? boot = config.BootDrive;
         var disks = config.Disks.ToList();
@@ -53,7 +54,8 @@ internal static class GuestDescriber
     /// <summary>A VM whose node does not answer: what an archive holds of it, and nothing of how it is now.</summary>
     internal static ApplianceDescription DescribeSilent(string applianceId, ClusterGuest guest, GuestConfig? archived)
     {
-        ApplianceDescription then = Describe(applianceId, guest.Vmid, guest.KnownName ?? archived?["name"] ?? guest.Name, archived ?? GuestConfig.Unknown, guest);
+        ApplianceDescription then = Describe(applianceId, guest.Vmid,
+            guest.KnownName ?? archived?["name"] ?? guest.Name, archived ?? GuestConfig.Unknown, guest);
         return then with
         {
             ProcessorCount = archived is null ? null : then.ProcessorCount,
@@ -63,16 +65,22 @@ internal static class GuestDescriber
         };
     }
 
-    /// <summary>The MAC address stands behind the adapter's model: <c>virtio=BC:24:…</c>, or behind <c>macaddr</c>.</summary>
+    /// <summary>
+    /// The MAC address stands behind the adapter's model: <c>virtio=BC:24:…</c>, or behind <c>macaddr</c>.
+    /// </summary>
     internal static string? MacAddress(PropertyString adapter) =>
-        adapter["macaddr"] ?? adapter.Keys.Select(k => adapter[k]).FirstOrDefault(v => v is { Length: 17 } && v.Split(':').Length == 6);
+        adapter["macaddr"]
+        ?? adapter.Keys.Select(k => adapter[k]).FirstOrDefault(v => v is { Length: 17 } && v.Split(':').Length == 6);
 
     /// <summary>The adapter's model, which is the key of its address, or the bare first item.</summary>
     internal static string Model(PropertyString adapter) =>
-        adapter["model"] ?? adapter.Keys.FirstOrDefault(k => adapter[k] is { Length: 17 } v && v.Split(':').Length == 6) ?? adapter.Bare ?? "virtio";
+        adapter["model"] ?? adapter.Keys.FirstOrDefault(k => adapter[k] is { Length: 17 } v && v.Split(':').Length == 6)
+        ?? adapter.Bare ?? "virtio";
 
     private static ApplianceNetwork Network(PropertyString adapter) =>
-        new(adapter["bridge"] ?? "(none)", Number(adapter["tag"]) is long tag and >= 1 and <= 4094 ? (int)tag : null, MacAddress(adapter));
+        new(adapter["bridge"] ?? "(none)", Number(adapter["tag"]) is long tag and >= 1 and <= 4094 ? (int)tag : null,
+            MacAddress(adapter));
 
-    private static long? Number(string? text) => long.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out long n) ? n : null;
+    private static long? Number(string? text) =>
+        long.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out long n) ? n : null;
 }

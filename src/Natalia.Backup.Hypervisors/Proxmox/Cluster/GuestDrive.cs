@@ -11,9 +11,14 @@ internal sealed record GuestDrive(string Key, PropertyString Properties)
 
     internal string? Volume => Properties["file"] ?? Properties["volume"] ?? Properties.Bare;
 
-    internal string? Storage => Volume is string v && v.IndexOf(':') is int colon and > 0 && !v.StartsWith("/", StringComparison.Ordinal) ? v.Substring(0, colon) : null;
+    internal string? Storage =>
+        Volume is string v && v.IndexOf(':') is int colon and > 0 && !v.StartsWith("/", StringComparison.Ordinal)
+            ? v.Substring(0, colon)
+            : null;
 
-    internal bool IsCdRom => Properties["media"] == "cdrom" || Volume is "none" or "cdrom" || (Volume is not null && s_cloudInit.IsMatch(Volume));
+    internal bool IsCdRom =>
+        Properties["media"] == "cdrom" || Volume is "none" or "cdrom"
+        || (Volume is not null && s_cloudInit.IsMatch(Volume));
 
     /// <summary>EFI variables and TPM state: small, needed to boot, and without a switch to leave them out.</summary>
     internal bool IsFirmware => Key is "efidisk0" or "tpmstate0";
@@ -32,6 +37,8 @@ internal sealed record GuestDrive(string Key, PropertyString Properties)
         char unit = char.ToUpperInvariant(text![text.Length - 1]);
         int shift = unit switch { 'K' => 10, 'M' => 20, 'G' => 30, 'T' => 40, _ => 0 };
         string digits = shift == 0 ? text : text.Substring(0, text.Length - 1);
-        return double.TryParse(digits, NumberStyles.Float, CultureInfo.InvariantCulture, out double n) ? (long)(n * (1L << shift)) : null;
+        return double.TryParse(digits, NumberStyles.Float, CultureInfo.InvariantCulture, out double n)
+            ? (long)(n * (1L << shift))
+            : null;
     }
 }

@@ -7,7 +7,8 @@ namespace Natalia.Backup.Hypervisors.Proxmox.Cluster;
 /// <param name="Content">What it takes.</param>
 /// <param name="Nodes">The nodes that reach it now.</param>
 /// <param name="AllNodes">All nodes that it is configured for.</param>
-internal sealed record StorageInfo(string Name, string Kind, bool IsShared, IReadOnlyList<string> Content, IReadOnlyList<string> Nodes, IReadOnlyList<string> AllNodes)
+internal sealed record StorageInfo(string Name, string Kind, bool IsShared, IReadOnlyList<string> Content,
+    IReadOnlyList<string> Nodes, IReadOnlyList<string> AllNodes)
 {
     internal bool TakesBackups => Content.Contains("backup");
 

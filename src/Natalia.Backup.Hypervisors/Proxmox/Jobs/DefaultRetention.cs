@@ -12,7 +12,8 @@ namespace Natalia.Backup.Hypervisors.Proxmox.Jobs;
 /// </summary>
 internal sealed class DefaultRetention(ApiClient client)
 {
-    private readonly Dictionary<string, (RetentionLimits? Limits, ApiException? Problem)> _nodes = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, (RetentionLimits? Limits, ApiException? Problem)> _nodes =
+        new(StringComparer.Ordinal);
     private Dictionary<string, RetentionLimits>? _storages;
 
     /// <summary>What the storage itself says; null when it leaves that to the nodes.</summary>
@@ -32,17 +33,18 @@ internal sealed class DefaultRetention(ApiClient client)
     }
 
     /// <summary>
-    /// What a run on a node keeps in a storage that says nothing itself; null with the problem where the node cannot be asked now,
-    /// or not by this account.
+    /// What a run on a node keeps in a storage that says nothing itself; null with the problem where the node cannot be
+    /// asked now, or not by this account.
     /// </summary>
     internal async Task<(RetentionLimits? Limits, ApiException? Problem)> OfNodeAsync(
         string storage, string node, CancellationToken cancellationToken)
     {
         string key = $"{node}/{storage}";
-        if (_nodes.TryGetValue(key, out var found)) return found;
+        if (_nodes.TryGetValue(key, out (RetentionLimits? Limits, ApiException? Problem) found)) return found;
         try
         {
-            ApiAnswer answer = await client.GetAsync(ApiPath.Of($"/nodes/{node}/vzdump/defaults"), new ApiArguments { { "storage", storage } },
+            ApiAnswer answer = await client.GetAsync(ApiPath.Of($"/nodes/{node}/vzdump/defaults"),
+                new ApiArguments { { "storage", storage } },
                 cancellationToken, new RequiredRight("Datastore.Audit", $"/storage/{storage}")).ConfigureAwait(false);
             found = (PruneLimits.Read(answer.Data.Member("prune-backups")) ?? new RetentionLimits(), null);
         }

@@ -10,7 +10,10 @@ using Natalia.Backup.Hypervisors.Proxmox.Rest;
 
 namespace Natalia.Backup.Hypervisors.Proxmox.Jobs;
 
-/// <summary>Cluster backup jobs. One job of the product's own for each VM, under an id that follows from the VM's number, so that setting it twice is setting it once.</summary>
+/// <summary>
+/// Cluster backup jobs. One job of the product's own for each VM, under an id that follows from the VM's number, so
+/// that setting it twice is setting it once.
+/// </summary>
 internal sealed class JobService(ProxmoxCluster cluster, LeftOutDisks leftOut) : INativeSchedules
 {
     internal const string Prefix = "natalia-";
@@ -20,18 +23,22 @@ internal sealed class JobService(ProxmoxCluster cluster, LeftOutDisks leftOut) :
     private static readonly RequiredRight s_modify = new("Sys.Modify", "/");
     private static readonly RequiredRight s_audit = new("Sys.Audit", "/");
     private static readonly Regex s_daily = new(@"^(\*-\*-\* )?\d{1,2}:\d{2}$", RegexOptions.CultureInvariant);
-    private static readonly Regex s_sixHourly = new(@"^(\*-\*-\* )?((0?0|\*)/6|(\d{1,2})(,\d{1,2}){3}):\d{2}$", RegexOptions.CultureInvariant);
+    private static readonly Regex s_sixHourly = new(@"^(\*-\*-\* )?((0?0|\*)/6|(\d{1,2})(,\d{1,2}){3}):\d{2}$",
+        RegexOptions.CultureInvariant);
 
-    public async Task<NativeSchedule> SetScheduleAsync(ApplianceDescription appliance, NativeScheduleRequest request, CancellationToken cancellationToken)
+    public async Task<NativeSchedule> SetScheduleAsync(ApplianceDescription appliance, NativeScheduleRequest request,
+        CancellationToken cancellationToken)
     {
         string vmid = ProxmoxCluster.VmidOf(appliance);
         string? repaired = await leftOut.RepairAsync(vmid, cancellationToken).ConfigureAwait(false);
         StorageInfo storage = await cluster.GetStorageAsync(request.Storage, cancellationToken).ConfigureAwait(false);
         if (!storage.TakesBackups)
-            throw new NataliaException(ErrorIds.StorageNotSuitable, NataliaErrorKind.InvalidOperation, $"The storage '{request.Storage}' on '{cluster.Location}' does not take backups.", request.Storage);
+            throw new NataliaException(ErrorIds.StorageNotSuitable, NataliaErrorKind.InvalidOperation,
+                $"The storage '{request.Storage}' on '{cluster.Location}' does not take backups.", request.Storage);
         GuestConfig config = await cluster.GetConfigAsync(vmid, cancellationToken).ConfigureAwait(false);
-        var data = DataDisks(appliance, config);
-        if (config.Disks.FirstOrDefault(d => data.Contains(d.Key) && !d.IsBackedUp) is { } excluded) throw Omits(IdOf(vmid), vmid, excluded.Key, "its own setting excludes it (backup=0)");
+        List<string> data = DataDisks(appliance, config);
+        if (config.Disks.FirstOrDefault(d => data.Contains(d.Key) && !d.IsBackedUp) is { } excluded)
+            throw Omits(IdOf(vmid), vmid, excluded.Key, "its own setting excludes it (backup=0)");
 
         RetentionLimits? waiting = RetentionMark.Parse(config.Description);
         var wanted = new Dictionary<string, string>
@@ -44,14 +51,15 @@ internal sealed class JobService(ProxmoxCluster cluster, LeftOutDisks leftOut) :
             ["enabled"] = request.IsEnabled ? "1" : "0",
             ["repeat-missed"] = request.RunMissed ? "1" : "0",
             ["notes-template"] = PointNotes.Template(IdOf(vmid), false, RequestedBackupType.Auto),
-            ["comment"] = $"{CommentMark}: {(request.Kind == NativeScheduleKind.SixHourly ? "six-hourly" : "daily")} backup of {appliance.Name}",
+            ["comment"] = $"{CommentMark}: {(request.Kind == NativeScheduleKind.SixHourly ? "six-hourly" : "daily")} "
+                + $"backup of {appliance.Name}",
         };
         if ((request.Retention ?? waiting) is { } limits) wanted["prune-backups"] = PruneLimits.Text(limits);
 
         string id = IdOf(vmid);
         JsonElement? existing = await FindAsync(id, cancellationToken).ConfigureAwait(false);
         var changes = new ApiArguments();
-        foreach (var (key, value) in wanted.Select(w => (w.Key, w.Value)))
+        foreach ((string? key, string? value) in wanted.Select(w => (w.Key, w.Value)))
             if (existing is null || !IsSame(existing.Value, key, value)) changes.Add(key, value);
         // Bound to one node, it would take the VM there alone, and none of its disks after a migration.
         if (existing?.Text("node") is not null) changes.Add("delete", "node");
@@ -60,29 +68,48 @@ internal sealed class JobService(ProxmoxCluster cluster, LeftOutDisks leftOut) :
         {
             // The answer is empty, so the id must be chosen here.
             changes.Add("id", id);
-            await cluster.Client.PostAsync(ApiPath.Of($"/cluster/backup"), changes, cancellationToken, s_modify).ConfigureAwait(false);
+            await cluster.Client.PostAsync(ApiPath.Of($"/cluster/backup"), changes, cancellationToken,
+                s_modify).ConfigureAwait(false);
         }
         else if (changed)
         {
-            await cluster.Client.PutAsync(ApiPath.Of($"/cluster/backup/{id}"), changes, cancellationToken, s_modify).ConfigureAwait(false);
+            await cluster.Client.PutAsync(ApiPath.Of($"/cluster/backup/{id}"), changes, cancellationToken,
+                s_modify).ConfigureAwait(false);
         }
         if (waiting is not null) await WriteRetentionMarkAsync(vmid, null, cancellationToken).ConfigureAwait(false);
 
-        NativeSchedule made = (await ListAsync(vmid, cancellationToken).ConfigureAwait(false)).FirstOrDefault(j => j.ScheduleId == id)
-            ?? throw new NataliaException(ErrorIds.ScheduleNotFound, NataliaErrorKind.InvalidOperation, $"'{cluster.Location}' took the backup job '{id}', but does not list it.", id);
-        (IReadOnlyList<string> included, IReadOnlyList<string> omitted) = await ReadVolumesAsync(id, vmid, cancellationToken).ConfigureAwait(false);
+        NativeSchedule made =
+            (await ListAsync(vmid, cancellationToken).ConfigureAwait(false)).FirstOrDefault(j => j.ScheduleId == id)
+            ?? throw new NataliaException(ErrorIds.ScheduleNotFound, NataliaErrorKind.InvalidOperation,
+                $"'{cluster.Location}' took the backup job '{id}', but does not list it.", id);
+        (IReadOnlyList<string> included, IReadOnlyList<string> omitted) = await ReadVolumesAsync(id, vmid,
+            cancellationToken).ConfigureAwait(false);
         foreach (string disk in data)
-            if (!included.Contains($"{vmid}:{disk}")) throw Omits(id, vmid, disk, omitted.FirstOrDefault(o => o.StartsWith($"{vmid}:{disk} ", StringComparison.Ordinal)) ?? "the server does not name it");
-        return made with { Warnings = repaired is null ? [] : [repaired], WasChanged = changed, IncludedDisks = [.. included], OmittedDisks = [.. omitted], NextRunsUtc = await ForeseeAsync(made.Expression, cancellationToken).ConfigureAwait(false) };
+            if (!included.Contains($"{vmid}:{disk}"))
+                throw Omits(id, vmid, disk,
+                    omitted.FirstOrDefault(o => o.StartsWith($"{vmid}:{disk} ", StringComparison.Ordinal))
+                    ?? "the server does not name it");
+        return made with
+        {
+            Warnings = repaired is null ? [] : [repaired],
+            WasChanged = changed,
+            IncludedDisks = [.. included],
+            OmittedDisks = [.. omitted],
+            NextRunsUtc = await ForeseeAsync(made.Expression, cancellationToken).ConfigureAwait(false),
+        };
     }
 
-    public Task<IReadOnlyList<NativeSchedule>> GetSchedulesAsync(ApplianceDescription? appliance, CancellationToken cancellationToken) =>
+    public Task<IReadOnlyList<NativeSchedule>> GetSchedulesAsync(ApplianceDescription? appliance,
+        CancellationToken cancellationToken) =>
         ListAsync(appliance is null ? null : ProxmoxCluster.VmidOf(appliance), cancellationToken);
 
     internal async Task<IReadOnlyList<NativeSchedule>> ListAsync(string? vmid, CancellationToken cancellationToken)
     {
-        JsonElement data = (await cluster.Client.GetAsync(ApiPath.Of($"/cluster/backup"), cancellationToken, s_audit).ConfigureAwait(false)).Data;
-        ClusterGuest? guest = vmid is null ? null : await cluster.GetGuestAsync(vmid, cancellationToken).ConfigureAwait(false);
+        JsonElement data = (await cluster.Client.GetAsync(ApiPath.Of($"/cluster/backup"), cancellationToken,
+            s_audit).ConfigureAwait(false)).Data;
+        ClusterGuest? guest = vmid is null
+            ? null
+            : await cluster.GetGuestAsync(vmid, cancellationToken).ConfigureAwait(false);
         var defaults = new DefaultRetention(cluster.Client);
         IReadOnlyList<ClusterGuest>? guests = guest is null ? null : [guest];
         var found = new List<NativeSchedule>();
@@ -93,7 +120,8 @@ internal sealed class JobService(ProxmoxCluster cluster, LeftOutDisks leftOut) :
             {
                 guests ??= await cluster.GetGuestsAsync(cancellationToken).ConfigureAwait(false);
                 IEnumerable<string> nodes = guests.Where(g => Takes(job, g)).Select(g => g.Node).Distinct();
-                (RetentionLimits? limits, NativeRetentionSource source) = await FindDefaultAsync(defaults, storage, nodes, cancellationToken).ConfigureAwait(false);
+                (RetentionLimits? limits, NativeRetentionSource source) = await FindDefaultAsync(defaults, storage,
+                    nodes, cancellationToken).ConfigureAwait(false);
                 schedule = schedule with { Retention = limits, RetentionSource = source };
             }
             found.Add(schedule);
@@ -101,29 +129,44 @@ internal sealed class JobService(ProxmoxCluster cluster, LeftOutDisks leftOut) :
         return found;
     }
 
-    /// <summary>What a job keeps that says nothing of it. Where its VMs are on nodes with different settings, there is no one answer.</summary>
+    /// <summary>
+    /// What a job keeps that says nothing of it. Where its VMs are on nodes with different settings, there is no one
+    /// answer.
+    /// </summary>
     private static async Task<(RetentionLimits? Limits, NativeRetentionSource Source)> FindDefaultAsync(
         DefaultRetention defaults, string storage, IEnumerable<string> nodes, CancellationToken cancellationToken)
     {
-        if (await defaults.OfStorageAsync(storage, cancellationToken).ConfigureAwait(false) is RetentionLimits common) return (common, NativeRetentionSource.Storage);
+        if (await defaults.OfStorageAsync(storage, cancellationToken).ConfigureAwait(false) is RetentionLimits common)
+            return (common, NativeRetentionSource.Storage);
         var byNode = new HashSet<RetentionLimits?>();
-        foreach (string node in nodes) byNode.Add((await defaults.OfNodeAsync(storage, node, cancellationToken).ConfigureAwait(false)).Limits);
-        return byNode.Count == 1 && byNode.Single() is RetentionLimits all ? (all, NativeRetentionSource.Host) : (null, NativeRetentionSource.Unknown);
+        foreach (string node in nodes)
+            byNode.Add((await defaults.OfNodeAsync(storage, node, cancellationToken).ConfigureAwait(false)).Limits);
+        return byNode.Count == 1 && byNode.Single() is RetentionLimits all
+            ? (all, NativeRetentionSource.Host)
+            : (null, NativeRetentionSource.Unknown);
     }
 
     public async Task<NativeSchedule> RemoveScheduleAsync(string scheduleId, CancellationToken cancellationToken)
     {
         JsonElement job = await FindAsync(scheduleId, cancellationToken).ConfigureAwait(false)
-            ?? throw new NataliaException(ErrorIds.ScheduleNotFound, NataliaErrorKind.NotFound, $"'{cluster.Location}' has no backup job '{scheduleId}'.", scheduleId);
-        if (!IsOwn(scheduleId, job)) throw new NataliaException(ErrorIds.ScheduleNotOwn, NataliaErrorKind.InvalidOperation, $"The backup job '{scheduleId}' on '{cluster.Location}' was not made by this product and is left alone.", scheduleId, "Remove it under Datacenter > Backup if it is not needed.");
-        // What somebody set for the VM outlives its schedule: else the storage's own retention, which may keep less, would hold in its place.
+            ?? throw new NataliaException(ErrorIds.ScheduleNotFound, NataliaErrorKind.NotFound,
+                $"'{cluster.Location}' has no backup job '{scheduleId}'.", scheduleId);
+        if (!IsOwn(scheduleId, job))
+            throw new NataliaException(ErrorIds.ScheduleNotOwn, NataliaErrorKind.InvalidOperation,
+                $"The backup job '{scheduleId}' on '{cluster.Location}' was not made by this product and is left "
+                + "alone.",
+                scheduleId, "Remove it under Datacenter > Backup if it is not needed.");
+        // What somebody set for the VM outlives its schedule: else the storage's own retention, which may keep less,
+        // would hold in its place.
         string vmid = scheduleId.Substring(Prefix.Length);
         RetentionLimits? limits = PruneLimits.Read(job.Member("prune-backups"));
-        bool keeps = limits is not null && (await cluster.GetGuestsAsync(cancellationToken).ConfigureAwait(false)).Any(g => g.Vmid == vmid);
+        bool keeps = limits is not null
+            && (await cluster.GetGuestsAsync(cancellationToken).ConfigureAwait(false)).Any(g => g.Vmid == vmid);
         if (keeps) await WriteRetentionMarkAsync(vmid, limits, cancellationToken).ConfigureAwait(false);
         try
         {
-            await cluster.Client.DeleteAsync(ApiPath.Of($"/cluster/backup/{scheduleId}"), null, cancellationToken, s_modify).ConfigureAwait(false);
+            await cluster.Client.DeleteAsync(ApiPath.Of($"/cluster/backup/{scheduleId}"), null, cancellationToken,
+                s_modify).ConfigureAwait(false);
         }
         catch when (keeps)
         {
@@ -134,7 +177,8 @@ internal sealed class JobService(ProxmoxCluster cluster, LeftOutDisks leftOut) :
     }
 
     /// <summary>Sets it, or takes it away when it is null.</summary>
-    internal async Task<bool> SetRetentionAsync(string vmid, RetentionLimits? limits, CancellationToken cancellationToken)
+    internal async Task<bool> SetRetentionAsync(string vmid, RetentionLimits? limits,
+        CancellationToken cancellationToken)
     {
         string id = IdOf(vmid), text = limits is null ? "" : PruneLimits.Text(limits);
         if (await FindAsync(id, cancellationToken).ConfigureAwait(false) is { } job)
@@ -142,45 +186,64 @@ internal sealed class JobService(ProxmoxCluster cluster, LeftOutDisks leftOut) :
             if (limits is null)
             {
                 if (job.Member("prune-backups") is not null)
-                    await cluster.Client.PutAsync(ApiPath.Of($"/cluster/backup/{id}"), new ApiArguments { { "delete", "prune-backups" } }, cancellationToken, s_modify).ConfigureAwait(false);
+                    await cluster.Client.PutAsync(ApiPath.Of($"/cluster/backup/{id}"),
+                        new ApiArguments { { "delete", "prune-backups" } }, cancellationToken,
+                        s_modify).ConfigureAwait(false);
                 return true;
             }
             if (!IsSame(job, "prune-backups", text))
-                await cluster.Client.PutAsync(ApiPath.Of($"/cluster/backup/{id}"), new ApiArguments { { "prune-backups", text } }, cancellationToken, s_modify).ConfigureAwait(false);
+                await cluster.Client.PutAsync(ApiPath.Of($"/cluster/backup/{id}"),
+                    new ApiArguments { { "prune-backups", text } }, cancellationToken, s_modify).ConfigureAwait(false);
             return true;
         }
         await WriteRetentionMarkAsync(vmid, limits, cancellationToken).ConfigureAwait(false);
         return false;
     }
 
-    /// <summary>What the own jobs that write to a storage say that they keep, by VM, and what waits for a job in the notes of the VMs that have none. A job that says nothing leaves it to the storage, and is not among them. A VM whose notes cannot be read now is added to the unreadable ones: of it nothing is known.</summary>
-    internal async Task<IReadOnlyDictionary<string, RetentionLimits>> GetRetentionsAsync(string storage, IReadOnlyList<ClusterGuest> guests, ICollection<(ClusterGuest Guest, NataliaException Problem)> unreadable, CancellationToken cancellationToken)
+    /// <summary>
+    /// What the own jobs that write to a storage say that they keep, by VM, and what waits for a job in the notes of
+    /// the VMs that have none. A job that says nothing leaves it to the storage, and is not among them. A VM whose
+    /// notes cannot be read now is added to the unreadable ones: of it nothing is known.
+    /// </summary>
+    internal async Task<IReadOnlyDictionary<string, RetentionLimits>> GetRetentionsAsync(string storage,
+        IReadOnlyList<ClusterGuest> guests, ICollection<(ClusterGuest Guest, NataliaException Problem)> unreadable,
+        CancellationToken cancellationToken)
     {
-        JsonElement data = (await cluster.Client.GetAsync(ApiPath.Of($"/cluster/backup"), cancellationToken, s_audit).ConfigureAwait(false)).Data;
-        var own = data.Items().Where(j => IsOwn(j.Text("id") ?? "", j)).ToDictionary(j => j.Text("id")!.Substring(Prefix.Length));
+        JsonElement data = (await cluster.Client.GetAsync(ApiPath.Of($"/cluster/backup"), cancellationToken,
+            s_audit).ConfigureAwait(false)).Data;
+        var own = data.Items().Where(j => IsOwn(j.Text("id") ?? "", j))
+            .ToDictionary(j => j.Text("id")!.Substring(Prefix.Length));
         var found = new Dictionary<string, RetentionLimits>();
         // "Everything" is a policy, too: then the storage's own does not hold for the VM.
-        foreach (var job in own)
-            if (job.Value.Text("storage") == storage && PruneLimits.Read(job.Value.Member("prune-backups")) is { } limits) found[job.Key] = limits;
+        foreach (KeyValuePair<string, JsonElement> job in own)
+            if (job.Value.Text("storage") == storage
+                && PruneLimits.Read(job.Value.Member("prune-backups")) is { } limits)
+                found[job.Key] = limits;
         await InParallel.RunAsync([.. guests.Where(g => !own.ContainsKey(g.Vmid))], ParallelReads, async guest =>
         {
-            (GuestConfig? config, NataliaException? problem) = await cluster.TryGetConfigAsync(guest, cancellationToken).ConfigureAwait(false);
+            (GuestConfig? config, NataliaException? problem) = await cluster.TryGetConfigAsync(guest,
+                cancellationToken).ConfigureAwait(false);
             lock (found)
             {
                 if (problem is not null) unreadable.Add((guest, problem));
-                if (config is not null && RetentionMark.Parse(config.Description) is { } waiting) found[guest.Vmid] = waiting;
+                if (config is not null && RetentionMark.Parse(config.Description) is { } waiting)
+                    found[guest.Vmid] = waiting;
             }
         }, cancellationToken).ConfigureAwait(false);
         return found;
     }
 
     /// <summary>The VMs whose own job writes to a storage. Where jobs may not be read, none is known.</summary>
-    internal async Task<IReadOnlyCollection<string>> GetScheduledAsync(string storage, CancellationToken cancellationToken)
+    internal async Task<IReadOnlyCollection<string>> GetScheduledAsync(string storage,
+        CancellationToken cancellationToken)
     {
         try
         {
-            JsonElement data = (await cluster.Client.GetAsync(ApiPath.Of($"/cluster/backup"), cancellationToken, s_audit).ConfigureAwait(false)).Data;
-            return new HashSet<string>(data.Items().Where(j => j.Text("storage") == storage && IsOwn(j.Text("id") ?? "", j)).Select(j => j.Text("id")!.Substring(Prefix.Length)));
+            JsonElement data = (await cluster.Client.GetAsync(ApiPath.Of($"/cluster/backup"), cancellationToken,
+                s_audit).ConfigureAwait(false)).Data;
+            return new HashSet<string>(data.Items()
+                .Where(j => j.Text("storage") == storage && IsOwn(j.Text("id") ?? "", j))
+                .Select(j => j.Text("id")!.Substring(Prefix.Length)));
         }
         catch (ApiException e) when (e.ErrorId == ErrorIds.PermissionDenied)
         {
@@ -193,12 +256,17 @@ internal sealed class JobService(ProxmoxCluster cluster, LeftOutDisks leftOut) :
     /// <summary>The server evaluates it in the nodes' zone; nothing here does.</summary>
     internal static string Expression(NativeScheduleKind kind, TimeSpan at)
     {
-        if (at < TimeSpan.Zero || at >= TimeSpan.FromDays(1)) throw new ArgumentOutOfRangeException(nameof(at), at, "The time of day lies between 00:00 and 23:59.");
+        if (at < TimeSpan.Zero || at >= TimeSpan.FromDays(1))
+            throw new ArgumentOutOfRangeException(nameof(at), at, "The time of day lies between 00:00 and 23:59.");
         string minutes = at.Minutes.ToString("00", CultureInfo.InvariantCulture);
         return kind switch
         {
             NativeScheduleKind.Daily => $"{at.Hours.ToString("00", CultureInfo.InvariantCulture)}:{minutes}",
-            NativeScheduleKind.SixHourly => string.Join(",", Enumerable.Range(0, 4).Select(i => (at.Hours % 6 + 6 * i).ToString("00", CultureInfo.InvariantCulture))) + ":" + minutes,
+            NativeScheduleKind.SixHourly =>
+                string.Join(",",
+                    Enumerable.Range(0, 4)
+                        .Select(i => (at.Hours % 6 + 6 * i).ToString("00", CultureInfo.InvariantCulture)))
+                + ":" + minutes,
             _ => throw new ArgumentOutOfRangeException(nameof(kind), kind, "Daily or SixHourly."),
         };
     }
@@ -213,14 +281,17 @@ internal sealed class JobService(ProxmoxCluster cluster, LeftOutDisks leftOut) :
         return others.Count > 0 ? others : [.. config.Disks.Select(d => d.Key)];
     }
 
-    private static NataliaException Omits(string id, string vmid, string disk, string why) => new(ErrorIds.ScheduleOmitsDisk, NataliaErrorKind.InvalidOperation,
-        $"The backup job '{id}' would leave out the disk '{disk}' of VM {vmid}: {why}.", id, $"Switch on 'Backup' for {disk} in the VM's hardware.");
+    private static NataliaException Omits(string id, string vmid, string disk, string why) =>
+        new(ErrorIds.ScheduleOmitsDisk, NataliaErrorKind.InvalidOperation,
+        $"The backup job '{id}' would leave out the disk '{disk}' of VM {vmid}: {why}.", id,
+        $"Switch on 'Backup' for {disk} in the VM's hardware.");
 
     private async Task<JsonElement?> FindAsync(string id, CancellationToken cancellationToken)
     {
         try
         {
-            return (await cluster.Client.GetAsync(ApiPath.Of($"/cluster/backup/{id}"), cancellationToken, s_audit).ConfigureAwait(false)).Data;
+            return (await cluster.Client.GetAsync(ApiPath.Of($"/cluster/backup/{id}"), cancellationToken,
+                s_audit).ConfigureAwait(false)).Data;
         }
         catch (ApiException e) when (e.Says("No such job"))
         {
@@ -228,9 +299,11 @@ internal sealed class JobService(ProxmoxCluster cluster, LeftOutDisks leftOut) :
         }
     }
 
-    private async Task<(IReadOnlyList<string> Included, IReadOnlyList<string> Omitted)> ReadVolumesAsync(string id, string vmid, CancellationToken cancellationToken)
+    private async Task<(IReadOnlyList<string> Included, IReadOnlyList<string> Omitted)> ReadVolumesAsync(string id,
+        string vmid, CancellationToken cancellationToken)
     {
-        JsonElement tree = (await cluster.Client.GetAsync(ApiPath.Of($"/cluster/backup/{id}/included_volumes"), cancellationToken, s_audit).ConfigureAwait(false)).Data;
+        JsonElement tree = (await cluster.Client.GetAsync(ApiPath.Of($"/cluster/backup/{id}/included_volumes"),
+            cancellationToken, s_audit).ConfigureAwait(false)).Data;
         var included = new List<string>();
         var omitted = new List<string>();
         foreach (JsonElement guest in tree.Member("children")?.Items() ?? [])
@@ -249,16 +322,21 @@ internal sealed class JobService(ProxmoxCluster cluster, LeftOutDisks leftOut) :
     private async Task<DateTime[]> ForeseeAsync(string? expression, CancellationToken cancellationToken)
     {
         if (expression is null) return [];
-        JsonElement data = (await cluster.Client.GetAsync(ApiPath.Of($"/cluster/jobs/schedule-analyze"), new ApiArguments { { "schedule", expression }, { "iterations", ForeseenRuns } }, cancellationToken).ConfigureAwait(false)).Data;
+        JsonElement data = (await cluster.Client.GetAsync(ApiPath.Of($"/cluster/jobs/schedule-analyze"),
+            new ApiArguments { { "schedule", expression }, { "iterations", ForeseenRuns } },
+            cancellationToken).ConfigureAwait(false)).Data;
         return [.. data.Items().Select(r => r.Time("timestamp")).OfType<DateTime>()];
     }
 
     private Task WriteRetentionMarkAsync(string vmid, RetentionLimits? limits, CancellationToken cancellationToken) =>
-        new GuestNotes(cluster).ChangeAsync(vmid, notes => limits is null ? RetentionMark.RemoveFrom(notes) : RetentionMark.AddTo(notes, limits), cancellationToken);
+        new GuestNotes(cluster).ChangeAsync(vmid,
+            notes => limits is null ? RetentionMark.RemoveFrom(notes) : RetentionMark.AddTo(notes, limits),
+            cancellationToken);
 
     private static bool IsSame(JsonElement job, string key, string wanted)
     {
-        if (key == "prune-backups") return PruneLimits.Read(job.Member(key)) is { } limits && PruneLimits.Text(limits) == wanted;
+        if (key == "prune-backups")
+            return PruneLimits.Read(job.Member(key)) is { } limits && PruneLimits.Text(limits) == wanted;
         string? actual = job.Text(key);
         return key switch
         {
@@ -279,7 +357,9 @@ internal sealed class JobService(ProxmoxCluster cluster, LeftOutDisks leftOut) :
         return (job.Text("vmid") ?? "").Split(',', ';', ' ').Contains(vmid);
     }
 
-    private static bool IsOwn(string id, JsonElement job) => id.StartsWith(Prefix, StringComparison.Ordinal) && (job.Text("comment") ?? "").StartsWith(CommentMark, StringComparison.Ordinal);
+    private static bool IsOwn(string id, JsonElement job) =>
+        id.StartsWith(Prefix, StringComparison.Ordinal)
+        && (job.Text("comment") ?? "").StartsWith(CommentMark, StringComparison.Ordinal);
 
     private static NativeSchedule Read(JsonElement job)
     {
@@ -293,7 +373,11 @@ internal sealed class JobService(ProxmoxCluster cluster, LeftOutDisks leftOut) :
             NativeIds = (job.Text("vmid") ?? "").Split([',', ';', ' '], StringSplitOptions.RemoveEmptyEntries),
             Storage = job.Text("storage"),
             Expression = expression,
-            Kind = expression is null ? NativeScheduleKind.Other : s_sixHourly.IsMatch(expression) ? NativeScheduleKind.SixHourly : s_daily.IsMatch(expression) ? NativeScheduleKind.Daily : NativeScheduleKind.Other,
+            Kind = expression is null
+                ? NativeScheduleKind.Other
+                : s_sixHourly.IsMatch(expression)
+                    ? NativeScheduleKind.SixHourly
+                    : s_daily.IsMatch(expression) ? NativeScheduleKind.Daily : NativeScheduleKind.Other,
             NextRunsUtc = job.Time("next-run") is DateTime next ? [next] : [],
             Retention = retention,
             RetentionSource = retention is null ? NativeRetentionSource.Unknown : NativeRetentionSource.Schedule,

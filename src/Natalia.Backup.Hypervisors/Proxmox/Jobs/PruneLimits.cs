@@ -5,7 +5,9 @@ using Natalia.Backup.Hypervisors.Proxmox.Rest;
 
 namespace Natalia.Backup.Hypervisors.Proxmox.Jobs;
 
-/// <summary>The server's retention, which is text on the way in, and an object with numbers or text on the way out.</summary>
+/// <summary>
+/// The server's retention, which is text on the way in, and an object with numbers or text on the way out.
+/// </summary>
 internal static class PruneLimits
 {
     internal static RetentionLimits? Read(JsonElement? value)
@@ -18,10 +20,13 @@ internal static class PruneLimits
     internal static RetentionLimits Parse(string text)
     {
         PropertyString parsed = PropertyString.Parse(text);
-        return From(k => int.TryParse(parsed[k], NumberStyles.None, CultureInfo.InvariantCulture, out int n) ? n : null);
+        return From(
+            k => int.TryParse(parsed[k], NumberStyles.None, CultureInfo.InvariantCulture, out int n) ? n : null);
     }
 
-    /// <summary>The limits in the server's words: what is 0 is left out, since a backup server does not take it.</summary>
+    /// <summary>
+    /// The limits in the server's words: what is 0 is left out, since a backup server does not take it.
+    /// </summary>
     internal static string Text(RetentionLimits limits)
     {
         if (limits.KeepsAll) return "keep-all=1";
@@ -40,5 +45,7 @@ internal static class PruneLimits
         }
     }
 
-    private static RetentionLimits From(Func<string, int?> get) => new(get("keep-last") ?? 0, get("keep-hourly") ?? 0, get("keep-daily") ?? 0, get("keep-weekly") ?? 0, get("keep-monthly") ?? 0, get("keep-yearly") ?? 0);
+    private static RetentionLimits From(Func<string, int?> get) =>
+        new(get("keep-last") ?? 0, get("keep-hourly") ?? 0, get("keep-daily") ?? 0, get("keep-weekly") ?? 0,
+            get("keep-monthly") ?? 0, get("keep-yearly") ?? 0);
 }

@@ -4,27 +4,39 @@ using System.Text.RegularExpressions;
 namespace Natalia.Backup.Hypervisors.Proxmox.Notes;
 
 /// <summary>
-/// The line in a VM's notes that says into which storage it is backed up, one for each storage. It names the VM's number, so that a copy of the VM, which has the same notes, is not enrolled with it.
+/// The line in a VM's notes that says into which storage it is backed up, one for each storage. It names the VM's
+/// number, so that a copy of the VM, which has the same notes, is not enrolled with it.
 /// </summary>
 internal sealed record EnrolmentMark(string Vmid, string Storage, string? DataDisk, bool IncludesSystemDisk)
 {
-    private static readonly Regex s_line = new(@"\n?\[natalia-backup enrolled=(?<vmid>\d+) storage=(?<storage>[A-Za-z0-9._-]+)(?: data-disk=(?<disk>[a-z0-9]+))? system-disk=(?<system>[01])\]", RegexOptions.CultureInvariant);
+    private static readonly Regex s_line =
+        new(@"\n?\[natalia-backup enrolled=(?<vmid>\d+) storage=(?<storage>[A-Za-z0-9._-]+)"
+            + @""
+            + @"(?: data-disk=(?<disk>[a-z0-9]+))? system-disk=(?<system>[01])\]",
+        RegexOptions.CultureInvariant);
 
     /// <summary>The marks of a VM in a text that holds its notes.</summary>
     internal static IReadOnlyList<EnrolmentMark> Parse(string text, string vmid) =>
     [
         .. from Match m in s_line.Matches(text)
            where m.Groups["vmid"].Value == vmid
-           select new EnrolmentMark(vmid, m.Groups["storage"].Value, m.Groups["disk"].Success ? m.Groups["disk"].Value : null, m.Groups["system"].Value == "1"),
+           select new EnrolmentMark(vmid, m.Groups["storage"].Value,
+               m.Groups["disk"].Success ? m.Groups["disk"].Value : null, m.Groups["system"].Value == "1"),
     ];
 
-    /// <summary>The notes with this mark instead of the one for the same storage. Those of other storages stay, and so does what people wrote.</summary>
+    /// <summary>
+    /// The notes with this mark instead of the one for the same storage. Those of other storages stay, and so does what
+    /// people wrote.
+    /// </summary>
     internal string AddTo(string description)
     {
-        string rest = s_line.Replace(description, m => m.Groups["vmid"].Value == Vmid && m.Groups["storage"].Value == Storage ? "" : m.Value).TrimEnd('\n');
+        string rest = s_line.Replace(description,
+            m => m.Groups["vmid"].Value == Vmid && m.Groups["storage"].Value == Storage ? "" : m.Value)
+            .TrimEnd('\n');
         return rest + (rest.Length > 0 ? "\n" : "") + this;
     }
 
     public override string ToString() =>
-        string.Format(CultureInfo.InvariantCulture, "[natalia-backup enrolled={0} storage={1}{2} system-disk={3}]", Vmid, Storage, DataDisk is null ? "" : " data-disk=" + DataDisk, IncludesSystemDisk ? "1" : "0");
+        string.Format(CultureInfo.InvariantCulture, "[natalia-backup enrolled={0} storage={1}{2} system-disk={3}]",
+            Vmid, Storage, DataDisk is null ? "" : " data-disk=" + DataDisk, IncludesSystemDisk ? "1" : "0");
 }

@@ -3,11 +3,19 @@ using Natalia.Backup.Engine.Model;
 
 namespace Natalia.Backup.Hypervisors.Proxmox.Notes;
 
-/// <summary>The first line of a point's notes, in which the product keeps what Proxmox has no place for. Lists show only that line.</summary>
-internal sealed record PointNotes(string RunId, bool DataDiskOnly, Consistency Consistency, BackupType Type, RequestedBackupType RequestedType)
+/// <summary>
+/// The first line of a point's notes, in which the product keeps what Proxmox has no place for. Lists show only that
+/// line.
+/// </summary>
+internal sealed record PointNotes(string RunId, bool DataDiskOnly, Consistency Consistency, BackupType Type,
+    RequestedBackupType RequestedType)
 {
-    private static readonly Regex s_guestName = new(@"^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$", RegexOptions.CultureInvariant);
-    private static readonly Regex s_mark = new(@"\[natalia-backup run=(?<run>[0-9a-zA-Z-]+) disks=(?<disks>\w+)(?: requested=(?<requested>\w+))?(?: type=(?<type>\w+))?(?: consistency=(?<consistency>\w+))?\]", RegexOptions.CultureInvariant);
+    private static readonly Regex s_guestName = new(@"^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$",
+        RegexOptions.CultureInvariant);
+    private static readonly Regex s_mark =
+        new(@"\[natalia-backup run=(?<run>[0-9a-zA-Z-]+) disks=(?<disks>\w+)(?: requested=(?<requested>\w+))?"
+            + @"(?: type=(?<type>\w+))?(?: consistency=(?<consistency>\w+))?\]",
+        RegexOptions.CultureInvariant);
 
     internal static PointNotes? Parse(string? notes)
     {
@@ -20,15 +28,24 @@ internal sealed record PointNotes(string RunId, bool DataDiskOnly, Consistency C
     }
 
     /// <summary>What is left for people when the mark is taken away.</summary>
-    internal static string? HumanPart(string? notes) => s_mark.Replace(notes ?? "", "").Trim() is { Length: > 0 } text ? text : null;
+    internal static string? HumanPart(string? notes) =>
+        s_mark.Replace(notes ?? "", "").Trim() is { Length: > 0 } text ? text : null;
 
-    /// <summary>The VM's name, which stands before the mark of this product unless somebody wrote something else there; null without a mark.</summary>
-    internal static string? GuestNameIn(string? notes) => notes is not null && s_mark.IsMatch(notes) && HumanPart(notes) is string name && s_guestName.IsMatch(name) ? name : null;
+    /// <summary>
+    /// The VM's name, which stands before the mark of this product unless somebody wrote something else there; null
+    /// without a mark.
+    /// </summary>
+    internal static string? GuestNameIn(string? notes) =>
+        notes is not null && s_mark.IsMatch(notes) && HumanPart(notes) is string name && s_guestName.IsMatch(name)
+            ? name
+            : null;
 
     /// <summary>The template for a run: the server puts the VM's name in.</summary>
     internal static string Template(string runId, bool dataDiskOnly, RequestedBackupType requested) =>
         $"{{{{guestname}}}} [natalia-backup run={runId} disks={(dataDiskOnly ? "data" : "all")} requested={requested}]";
 
     /// <summary>The mark with the result in it.</summary>
-    public override string ToString() => $"[natalia-backup run={RunId} disks={(DataDiskOnly ? "data" : "all")} requested={RequestedType} type={Type} consistency={Consistency}]";
+    public override string ToString() =>
+        $"[natalia-backup run={RunId} disks={(DataDiskOnly ? "data" : "all")} requested={RequestedType} type={Type} "
+        + $"consistency={Consistency}]";
 }

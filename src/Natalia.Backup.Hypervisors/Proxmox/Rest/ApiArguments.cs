@@ -4,7 +4,10 @@ using System.Text;
 
 namespace Natalia.Backup.Hypervisors.Proxmox.Rest;
 
-/// <summary>Arguments of an operation in the server's form: numbers invariant, booleans 1 and 0, arrays as a repeated key, and null left out.</summary>
+/// <summary>
+/// Arguments of an operation in the server's form: numbers invariant, booleans 1 and 0, arrays as a repeated key, and
+/// null left out.
+/// </summary>
 internal sealed class ApiArguments : IEnumerable
 {
     private readonly List<KeyValuePair<string, string>> _pairs = [];
@@ -33,7 +36,7 @@ internal sealed class ApiArguments : IEnumerable
     internal string Encode()
     {
         var text = new StringBuilder();
-        foreach (var (name, value) in _pairs.Select(p => (p.Key, p.Value)))
+        foreach ((string? name, string? value) in _pairs.Select(p => (p.Key, p.Value)))
         {
             if (text.Length > 0) text.Append('&');
             text.Append(PercentEncoding.Encode(name)).Append('=').Append(PercentEncoding.Encode(value));

@@ -19,7 +19,8 @@ internal sealed class ApiCredential : IDisposable
     {
         int at = user.LastIndexOf('@');
         if (at <= 0 || at == user.Length - 1)
-            throw new NataliaException(ErrorIds.AuthenticationFailed, NataliaErrorKind.InvalidArgument, $"The user name '{user}' names no realm.", user,
+            throw new NataliaException(ErrorIds.AuthenticationFailed, NataliaErrorKind.InvalidArgument,
+                $"The user name '{user}' names no realm.", user,
                 "Write it as user@realm, for example backup@pve or root@pam; an API token as user@realm!token.");
         return new ApiCredential(user, new ApiSecret(secret), oneTimeCode);
     }

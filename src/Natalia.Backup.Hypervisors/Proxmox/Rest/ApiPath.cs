@@ -2,7 +2,10 @@ using System.Globalization;
 
 namespace Natalia.Backup.Hypervisors.Proxmox.Rest;
 
-/// <summary>The path of an operation. Every value in it becomes exactly one encoded segment, so that a volume name with slashes or a user with '!' cannot change the operation.</summary>
+/// <summary>
+/// The path of an operation. Every value in it becomes exactly one encoded segment, so that a volume name with slashes
+/// or a user with '!' cannot change the operation.
+/// </summary>
 internal sealed class ApiPath
 {
     private ApiPath(string encoded, string readable)
@@ -27,11 +30,13 @@ internal sealed class ApiPath
         {
             string text = Convert.ToString(values[i], CultureInfo.InvariantCulture) ?? "";
             // A segment of dots would be resolved away by the URI class, and an empty one changes the operation.
-            if (text is "" or "." or "..") throw new ArgumentException($"'{text}' cannot be part of a path.", nameof(path));
+            if (text is "" or "." or "..")
+                throw new ArgumentException($"'{text}' cannot be part of a path.", nameof(path));
             readable[i] = text;
             encoded[i] = PercentEncoding.Encode(text);
         }
-        return new ApiPath(string.Format(CultureInfo.InvariantCulture, path.Format, encoded), string.Format(CultureInfo.InvariantCulture, path.Format, readable));
+        return new ApiPath(string.Format(CultureInfo.InvariantCulture, path.Format, encoded),
+            string.Format(CultureInfo.InvariantCulture, path.Format, readable));
     }
 
     public override string ToString() => Readable;

@@ -15,14 +15,17 @@ internal static class CertificateFile
             byte[] bytes = File.ReadAllBytes(path);
             string text = System.Text.Encoding.ASCII.GetString(bytes);
             var found = new X509Certificate2Collection();
-            foreach (Match block in Regex.Matches(text, "-----BEGIN CERTIFICATE-----(?<body>[^-]+)-----END CERTIFICATE-----"))
+            foreach (Match block in Regex.Matches(text,
+                "-----BEGIN CERTIFICATE-----(?<body>[^-]+)-----END CERTIFICATE-----"))
                 found.Add(Load(Convert.FromBase64String(Regex.Replace(block.Groups["body"].Value, @"\s+", ""))));
             if (found.Count == 0) found.Add(Load(bytes));
             return found;
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException or FormatException or CryptographicException)
+        catch (Exception e)
+            when (e is IOException or UnauthorizedAccessException or FormatException or CryptographicException)
         {
-            throw new NataliaException(ErrorIds.ServerNotTrusted, NataliaErrorKind.InvalidArgument, $"The certificate file '{path}' cannot be read: {e.Message}", path,
+            throw new NataliaException(ErrorIds.ServerNotTrusted, NataliaErrorKind.InvalidArgument,
+                $"The certificate file '{path}' cannot be read: {e.Message}", path,
                 "Give the cluster's own authority, /etc/pve/pve-root-ca.pem of any node.", e);
         }
     }

@@ -11,7 +11,8 @@ internal static class PercentEncoding
         var encoded = new StringBuilder(text.Length + 16);
         foreach (byte b in Encoding.UTF8.GetBytes(text))
         {
-            if (b is >= (byte)'a' and <= (byte)'z' or >= (byte)'A' and <= (byte)'Z' or >= (byte)'0' and <= (byte)'9' or (byte)'-' or (byte)'.' or (byte)'_' or (byte)'~')
+            if (b is >= (byte)'a' and <= (byte)'z' or >= (byte)'A' and <= (byte)'Z' or >= (byte)'0' and <= (byte)'9'
+                or (byte)'-' or (byte)'.' or (byte)'_' or (byte)'~')
                 encoded.Append((char)b);
             else
                 encoded.Append('%').Append(digits[b >> 4]).Append(digits[b & 15]);

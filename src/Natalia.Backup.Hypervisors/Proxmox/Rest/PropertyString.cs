@@ -1,7 +1,8 @@
 namespace Natalia.Backup.Hypervisors.Proxmox.Rest;
 
 /// <summary>
-/// The server's <c>value,key=value,…</c> text, in which at most the first item has no key. What is not known is kept, and the order too, so that one key can be changed without touching the others.
+/// The server's <c>value,key=value,…</c> text, in which at most the first item has no key. What is not known is kept,
+/// and the order too, so that one key can be changed without touching the others.
 /// </summary>
 internal sealed class PropertyString
 {
@@ -16,8 +17,10 @@ internal sealed class PropertyString
         {
             if (item.Length == 0) continue;
             int equals = item.IndexOf('=');
-            // The first item of a drive is a volume or a path, which may hold '=' itself only behind its colon or slash.
-            bool bare = equals < 0 || (parsed._items.Count == 0 && item.IndexOfAny([':', '/']) is int mark and >= 0 && mark < equals);
+            // The first item of a drive is a volume or a path, which may hold '=' itself only behind its colon or
+            // slash.
+            bool bare = equals < 0
+                || (parsed._items.Count == 0 && item.IndexOfAny([':', '/']) is int mark and >= 0 && mark < equals);
             parsed._items.Add(bare ? new(null, item) : new(item.Substring(0, equals), item.Substring(equals + 1)));
         }
         return parsed;
@@ -49,7 +52,8 @@ internal sealed class PropertyString
         return copy;
     }
 
-    public override string ToString() => string.Join(",", _items.Select(i => i.Key is null ? i.Value : $"{i.Key}={i.Value}"));
+    public override string ToString() =>
+        string.Join(",", _items.Select(i => i.Key is null ? i.Value : $"{i.Key}={i.Value}"));
 
     private PropertyString Copy()
     {

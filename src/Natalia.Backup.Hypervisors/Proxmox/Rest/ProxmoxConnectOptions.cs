@@ -5,7 +5,9 @@ namespace Natalia.Backup.Hypervisors.Proxmox.Rest;
 /// <summary>How a Proxmox VE cluster is reached. Shows no secret.</summary>
 public sealed class ProxmoxConnectOptions
 {
-    /// <summary>Names or addresses of nodes of one cluster, the preferred one first; with <c>:port</c> where one differs.</summary>
+    /// <summary>
+    /// Names or addresses of nodes of one cluster, the preferred one first; with <c>:port</c> where one differs.
+    /// </summary>
     public required IReadOnlyList<string> Hosts { get; init; }
     /// <summary>The port of those hosts that name none.</summary>
     public int Port { get; init; } = 8006;
@@ -15,7 +17,10 @@ public sealed class ProxmoxConnectOptions
     public required SecureString Secret { get; init; }
     /// <summary>The code of a second factor, good for this login only; or null.</summary>
     public string? OneTimeCode { get; init; }
-    /// <summary>The SHA-256 fingerprints of the hosts' certificates: each node has its own. Empty leaves the decision to the authority file or to the system.</summary>
+    /// <summary>
+    /// The SHA-256 fingerprints of the hosts' certificates: each node has its own. Empty leaves the decision to the
+    /// authority file or to the system.
+    /// </summary>
     public IReadOnlyList<string> CertificateThumbprints { get; init; } = [];
     /// <summary>A file with the authority that signs the hosts' certificates; or null.</summary>
     public string? AuthorityFile { get; init; }

@@ -17,9 +17,11 @@ internal static class SecondFactorChallenge
         try
         {
             using JsonDocument challenge = JsonDocument.Parse(json);
-            if (challenge.RootElement.ValueKind != JsonValueKind.Object || challenge.RootElement.Flag("totp") == true) return;
+            if (challenge.RootElement.ValueKind != JsonValueKind.Object || challenge.RootElement.Flag("totp") == true)
+                return;
             throw new ApiException(ErrorIds.SecondFactorNotSupported, NataliaErrorKind.NotSupported,
-                $"The account '{user}' at '{location}' has no second factor that is a time-based code ({string.Join(", ", challenge.RootElement.EnumerateObject().Where(p => p.Value.ValueKind is not (JsonValueKind.Null or JsonValueKind.False)).Select(p => p.Name))}).",
+                $"The account '{user}' at '{location}' has no second factor that is a time-based code "
+                + $"({string.Join(", ", Offered(challenge.RootElement))}).",
                 user, "Use an API token, or give the account an authenticator app.")
             { NothingHappened = true };
         }
@@ -28,4 +30,8 @@ internal static class SecondFactorChallenge
             // An older server's challenge: a code is what it understands.
         }
     }
+
+    private static IEnumerable<string> Offered(JsonElement challenge) => challenge.EnumerateObject()
+        .Where(p => p.Value.ValueKind is not (JsonValueKind.Null or JsonValueKind.False))
+        .Select(p => p.Name);
 }

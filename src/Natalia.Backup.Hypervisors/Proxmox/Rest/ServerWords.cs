@@ -4,8 +4,9 @@ using System.Text.RegularExpressions;
 namespace Natalia.Backup.Hypervisors.Proxmox.Rest;
 
 /// <summary>
-/// What a server said when it refused something, from wherever it stands. The schema's own refusals and those of the code behind it look alike:
-/// the reason is "Parameter verification failed.", and the words that tell one from another stand in "errors" under an argument's name.
+/// What a server said when it refused something, from wherever it stands. The schema's own refusals and those of the
+/// code behind it look alike: the reason is "Parameter verification failed.", and the words that tell one from another
+/// stand in "errors" under an argument's name.
 /// </summary>
 /// <param name="Text">The reason phrase and the message, one line.</param>
 /// <param name="Arguments">The arguments that it did not take, with its words for each.</param>
@@ -14,9 +15,15 @@ internal sealed record ServerWords(string Text, IReadOnlyDictionary<string, stri
     private const int MaximumLength = 600;
 
     /// <summary>All of it in one line, in an order that does not depend on the server's.</summary>
-    internal string All => string.Join(" - ", new[] { Text }.Concat(Arguments.OrderBy(a => a.Key, StringComparer.Ordinal).Select(a => $"{a.Key}: {a.Value}")).Where(t => t.Length > 0));
+    internal string All =>
+        string.Join(" - ",
+            new[] { Text }.Concat(Arguments.OrderBy(a => a.Key, StringComparer.Ordinal)
+                .Select(a => $"{a.Key}: {a.Value}"))
+                .Where(t => t.Length > 0));
 
-    /// <summary>Reads the reason phrase, "message" and "errors"; another kind of server says it in the body as plain text.</summary>
+    /// <summary>
+    /// Reads the reason phrase, "message" and "errors"; another kind of server says it in the body as plain text.
+    /// </summary>
     /// <param name="reason">The reason phrase, or null.</param>
     /// <param name="body">The body, possibly cut.</param>
     /// <param name="flavor">The kind of server.</param>
@@ -53,7 +60,8 @@ internal sealed record ServerWords(string Text, IReadOnlyDictionary<string, stri
         void Add(string? text)
         {
             string line = OneLine(text ?? "");
-            if (line.Length > 0 && !texts.Any(t => t.IndexOf(line, StringComparison.OrdinalIgnoreCase) >= 0)) texts.Add(line);
+            if (line.Length > 0 && !texts.Any(t => t.IndexOf(line, StringComparison.OrdinalIgnoreCase) >= 0))
+                texts.Add(line);
         }
 
         string OneLine(string text)

@@ -9,10 +9,15 @@ internal sealed record TaskWaitOptions
     internal TimeSpan MaximumInterval { get; init; } = TimeSpan.FromSeconds(5);
     /// <summary>Told every line of the log, in order, once; or null.</summary>
     internal Action<string>? OnLogLine { get; init; }
-    /// <summary>Told what is waited for while another operation holds the VM, before the task can start; or null.</summary>
+    /// <summary>
+    /// Told what is waited for while another operation holds the VM, before the task can start; or null.
+    /// </summary>
     internal Action<string>? OnWaiting { get; init; }
     /// <summary>Whether the task is stopped on the server when the wait is cancelled.</summary>
     internal bool StopWhenCancelled { get; init; }
-    /// <summary>Whether a cancelled wait goes on, for ten minutes at most, until the task has ended: one that is killed half-way would leave the VM locked.</summary>
+    /// <summary>
+    /// Whether a cancelled wait goes on, for ten minutes at most, until the task has ended: one that is killed half-way
+    /// would leave the VM locked.
+    /// </summary>
     internal bool FinishWhenCancelled { get; init; }
 }

@@ -3,7 +3,10 @@ using Natalia.Backup.Engine;
 
 namespace Natalia.Backup.Hypervisors.Proxmox.Rest;
 
-/// <summary>Waits for tasks: every second at first, then slower, up to a deadline; a node that does not answer for a while is waited for, too.</summary>
+/// <summary>
+/// Waits for tasks: every second at first, then slower, up to a deadline; a node that does not answer for a while is
+/// waited for, too.
+/// </summary>
 internal sealed class TaskWaiter(ApiClient client)
 {
     private const int TailLines = 20;
@@ -18,10 +21,12 @@ internal sealed class TaskWaiter(ApiClient client)
         {
             return await PollAsync(task, options, cancellationToken).ConfigureAwait(false);
         }
-        catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested && options.FinishWhenCancelled)
+        catch (OperationCanceledException)
+            when (cancellationToken.IsCancellationRequested && options.FinishWhenCancelled)
         {
             using var limit = new CancellationTokenSource(s_finishLimit);
-            await PollAsync(task, options with { Timeout = s_finishLimit, OnLogLine = null }, limit.Token).ConfigureAwait(false);
+            await PollAsync(task, options with { Timeout = s_finishLimit, OnLogLine = null },
+                limit.Token).ConfigureAwait(false);
             throw;
         }
         catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested && options.StopWhenCancelled)
@@ -37,30 +42,37 @@ internal sealed class TaskWaiter(ApiClient client)
         using var limit = new CancellationTokenSource(TimeSpan.FromMinutes(2));
         try
         {
-            await client.DeleteAsync(ApiPath.Of($"/nodes/{task.Node}/tasks/{task.Text}"), null, limit.Token).ConfigureAwait(false);
+            await client.DeleteAsync(ApiPath.Of($"/nodes/{task.Node}/tasks/{task.Text}"), null,
+                limit.Token).ConfigureAwait(false);
         }
         catch (ApiException e) when (IsUnknown(e))
         {
             // Nothing runs that nobody knows.
             return;
         }
-        await PollAsync(task, new TaskWaitOptions { Timeout = TimeSpan.FromMinutes(1) }, limit.Token).ConfigureAwait(false);
+        await PollAsync(task, new TaskWaitOptions { Timeout = TimeSpan.FromMinutes(1) },
+            limit.Token).ConfigureAwait(false);
     }
 
     /// <summary>
-    /// Looks for a task whose start was not confirmed: the request broke, or a node in between did not get the answer. Null when none has appeared.
+    /// Looks for a task whose start was not confirmed: the request broke, or a node in between did not get the answer.
+    /// Null when none has appeared.
     /// </summary>
-    internal async Task<Upid?> FindStartedAsync(string node, string type, string id, DateTime sinceUtc, CancellationToken cancellationToken)
+    internal async Task<Upid?> FindStartedAsync(string node, string type, string id, DateTime sinceUtc,
+        CancellationToken cancellationToken)
     {
         long since = new DateTimeOffset(sinceUtc, TimeSpan.Zero).ToUnixTimeSeconds();
         for (int attempt = 0; attempt < 4; attempt++)
         {
             await client.Clock.WaitAsync(TimeSpan.FromSeconds(3), cancellationToken).ConfigureAwait(false);
             JsonElement tasks = (await client.GetAsync(ApiPath.Of($"/nodes/{node}/tasks"),
-                new ApiArguments { { "source", "all" }, { "since", since }, { "typefilter", type }, { "vmid", id }, { "limit", 100 } }, cancellationToken).ConfigureAwait(false)).Data;
+                new ApiArguments { { "source", "all" }, { "since", since }, { "typefilter", type }, { "vmid", id },
+                    { "limit", 100 } },
+                cancellationToken).ConfigureAwait(false)).Data;
             string user = client.User;
             Upid? found = tasks.Items().Select(t => Upid.TryParse(t.Text("upid"), out Upid u) ? u : null)
-                .Where(u => u is not null && u.Type == type && u.Id == id && u.User == user && new DateTimeOffset(u.StartUtc).ToUnixTimeSeconds() >= since)
+                .Where(u => u is not null && u.Type == type && u.Id == id && u.User == user
+                    && new DateTimeOffset(u.StartUtc).ToUnixTimeSeconds() >= since)
                 .OrderBy(u => u!.StartUtc).FirstOrDefault();
             if (found is not null) return found;
         }
@@ -80,7 +92,8 @@ internal sealed class TaskWaiter(ApiClient client)
             try
             {
                 if (options.OnLogLine is not null) await log.AdvanceAsync(cancellationToken).ConfigureAwait(false);
-                JsonElement status = (await client.GetAsync(ApiPath.Of($"/nodes/{task.Node}/tasks/{task.Text}/status"), cancellationToken).ConfigureAwait(false)).Data;
+                JsonElement status = (await client.GetAsync(ApiPath.Of($"/nodes/{task.Node}/tasks/{task.Text}/status"),
+                    cancellationToken).ConfigureAwait(false)).Data;
                 lastAnswer = clock.GetUtcNow();
                 lastTrouble = "running";
                 if (status.Text("status") == "stopped")
@@ -88,18 +101,25 @@ internal sealed class TaskWaiter(ApiClient client)
                     string? exit = status.Text("exitstatus");
                     bool whole = await log.FinishAsync(cancellationToken).ConfigureAwait(false);
                     (TaskState state, int warnings) = TaskOutcome.ReadExitStatus(exit);
-                    return new TaskOutcome(task, state, warnings, state == TaskState.Lost ? "the server has no result of the task" : exit!, log.Tail) { IsLogWhole = whole };
+                    return new TaskOutcome(task, state, warnings,
+                        state == TaskState.Lost ? "the server has no result of the task" : exit!,
+                        log.Tail)
+                    { IsLogWhole = whole };
                 }
             }
             catch (ApiException e) when (IsUnknown(e))
             {
-                return new TaskOutcome(task, TaskState.Lost, 0, $"the server has no record of the task ({e.ServerText})", log.Tail);
+                return new TaskOutcome(task, TaskState.Lost, 0,
+                    $"the server has no record of the task ({e.ServerText})", log.Tail);
             }
             catch (ApiException e) when (e.ErrorId is ErrorIds.ServerUnreachable or ErrorIds.ServerError)
             {
                 // The node may be restarting, or the cluster electing. The task's own end still counts.
                 lastTrouble = e.Message;
-                if (clock.GetUtcNow() - lastAnswer > s_silenceLimit) return new TaskOutcome(task, TaskState.Lost, 0, $"its node has not answered for {s_silenceLimit.TotalMinutes:0} minutes ({e.Message})", log.Tail);
+                if (clock.GetUtcNow() - lastAnswer > s_silenceLimit)
+                    return new TaskOutcome(task, TaskState.Lost, 0,
+                        $"its node has not answered for {s_silenceLimit.TotalMinutes:0} minutes ({e.Message})",
+                        log.Tail);
             }
             TimeSpan elapsed = clock.GetUtcNow() - start;
             if (elapsed >= options.Timeout) return new TaskOutcome(task, TaskState.Running, 0, lastTrouble, log.Tail);
@@ -108,7 +128,8 @@ internal sealed class TaskWaiter(ApiClient client)
         }
     }
 
-    private static bool IsUnknown(ApiException e) => e.Says("no such task") || e.Says("unable to open file") || e.Status == 404;
+    private static bool IsUnknown(ApiException e) =>
+        e.Says("no such task") || e.Says("unable to open file") || e.Status == 404;
 
     private static TimeSpan Min(TimeSpan a, TimeSpan b) => a < b ? a : b;
 
@@ -128,16 +149,20 @@ internal sealed class TaskWaiter(ApiClient client)
             while (true)
             {
                 // Without a limit the server gives 50 lines and says nothing of the others.
-                ApiAnswer answer = await client.GetAsync(ApiPath.Of($"/nodes/{task.Node}/tasks/{task.Text}/log"), new ApiArguments { { "start", _next }, { "limit", PageLines } }, cancellationToken).ConfigureAwait(false);
+                ApiAnswer answer = await client.GetAsync(ApiPath.Of($"/nodes/{task.Node}/tasks/{task.Text}/log"),
+                    new ApiArguments { { "start", _next }, { "limit", PageLines } },
+                    cancellationToken).ConfigureAwait(false);
                 int count = 0;
                 foreach (JsonElement line in answer.Data.Items())
                 {
                     string text = line.Text("t") ?? "";
                     // An empty log, and a page behind the end, are one made-up line.
-                    if (text == "no content" && (_next == 0 || line.Long("n") is null or 0 || line.Long("n") <= _next)) continue;
+                    if (text == "no content" && (_next == 0 || line.Long("n") is null or 0 || line.Long("n") <= _next))
+                        continue;
                     count++;
                     // A log that is not there is an answer like any other, whose one line says so.
-                    if (_next == 0 && count == 1 && text.StartsWith("unable to open file", StringComparison.Ordinal)) _isMissing = true;
+                    if (_next == 0 && count == 1 && text.StartsWith("unable to open file", StringComparison.Ordinal))
+                        _isMissing = true;
                     if (TaskLogLine.Tells(text)) _tail.Enqueue(text);
                     if (_tail.Count > TailLines) _tail.Dequeue();
                     onLine?.Invoke(text);

@@ -11,57 +11,92 @@ using Natalia.Backup.Hypervisors.Proxmox.Rest;
 
 namespace Natalia.Backup.Hypervisors.Proxmox.Restores;
 
-/// <summary>Builds VMs from restore points. Everything that must hold from the first moment is said in the restore call itself.</summary>
+/// <summary>
+/// Builds VMs from restore points. Everything that must hold from the first moment is said in the restore call itself.
+/// </summary>
 internal sealed class RestoreService(ProxmoxCluster cluster, StoredPoints points, LeftOutDisks leftOut) : INativeRestore
 {
     private const int MaximumNumbers = 5;
     private static readonly TimeSpan s_clearingLimit = TimeSpan.FromMinutes(15);
     private readonly ArchivedGuests _archived = new(cluster, points);
-    private static readonly Regex s_gone = new(@"does not exist|unable to find configuration file", RegexOptions.CultureInvariant | RegexOptions.IgnoreCase);
-    private static readonly Regex s_progress = new(@"progress \d+% \(read (?<bytes>\d+) bytes", RegexOptions.CultureInvariant);
+    private static readonly Regex s_gone = new(@"does not exist|unable to find configuration file",
+        RegexOptions.CultureInvariant | RegexOptions.IgnoreCase);
+    private static readonly Regex s_progress = new(@"progress \d+% \(read (?<bytes>\d+) bytes",
+        RegexOptions.CultureInvariant);
 
-    public Task CheckRestoreAsync(RestorePoint point, NativeRestoreRequest request, CancellationToken cancellationToken) =>
+    public Task CheckRestoreAsync(RestorePoint point, NativeRestoreRequest request,
+        CancellationToken cancellationToken) =>
         PrepareAsync(point, request, cancellationToken);
 
-    public async Task<NativeRestoreResult> RestoreAsync(RestorePoint point, NativeRestoreRequest request, IProgress<OperationProgress>? progress, CancellationToken cancellationToken)
+    public async Task<NativeRestoreResult> RestoreAsync(RestorePoint point, NativeRestoreRequest request,
+        IProgress<OperationProgress>? progress, CancellationToken cancellationToken)
     {
-        (StoredPoint stored, RestorePlan plan) = await PrepareAsync(point, request, cancellationToken).ConfigureAwait(false);
+        (StoredPoint stored, RestorePlan plan) = await PrepareAsync(point, request,
+            cancellationToken).ConfigureAwait(false);
         TimeProvider clock = cluster.Client.Clock;
         long watch = clock.GetTimestamp();
-        (string vmid, IReadOnlyList<string> taskWarnings) = await RunAsync(stored, plan, progress, cancellationToken).ConfigureAwait(false);
+        (string vmid, IReadOnlyList<string> taskWarnings) = await RunAsync(stored, plan, progress,
+            cancellationToken).ConfigureAwait(false);
         TimeSpan duration = clock.GetElapsedTime(watch);
         List<string> warnings = [.. plan.Warnings, .. taskWarnings];
         GuestConfig config = await ReadBackAsync(vmid, plan, warnings, cancellationToken).ConfigureAwait(false);
-        if (stored.Point.IsDataDiskOnly) warnings.Add($"The point holds the data disk alone: VM {vmid} has no system disk and cannot boot until one is attached.");
+        if (stored.Point.IsDataDiskOnly)
+            warnings.Add($"The point holds the data disk alone: VM {vmid} has no system disk and cannot boot until "
+                + "one is attached.");
         if (request.Start)
         {
-            TaskOutcome started = await cluster.RunAtGuestAsync(vmid, $"The start of VM {vmid}", TimeSpan.FromMinutes(5), new TaskWaitOptions { Timeout = TimeSpan.FromMinutes(15) },
-                g => cluster.Client.PostAsync(ApiPath.Of($"/nodes/{g.Node}/qemu/{vmid}/status/start"), null, cancellationToken, new RequiredRight("VM.PowerMgmt", $"/vms/{vmid}")), cancellationToken).ConfigureAwait(false);
+            TaskOutcome started = await cluster.RunAtGuestAsync(vmid, $"The start of VM {vmid}",
+                TimeSpan.FromMinutes(5), new TaskWaitOptions { Timeout = TimeSpan.FromMinutes(15) },
+                g => cluster.Client.PostAsync(ApiPath.Of($"/nodes/{g.Node}/qemu/{vmid}/status/start"), null,
+                    cancellationToken, new RequiredRight("VM.PowerMgmt", $"/vms/{vmid}")),
+                cancellationToken).ConfigureAwait(false);
             started.ThrowUnlessDone($"The start of the restored VM {vmid}", "It is restored, but not running.");
         }
         ClusterGuest guest = await cluster.GetGuestAsync(vmid, cancellationToken).ConfigureAwait(false);
-        return new NativeRestoreResult(GuestDescriber.Describe(cluster.ApplianceIdOf(vmid), vmid, config["name"] ?? guest.Name, config, guest), duration, warnings);
+        return new NativeRestoreResult(GuestDescriber.Describe(cluster.ApplianceIdOf(vmid), vmid,
+            config["name"] ?? guest.Name, config, guest),
+            duration, warnings);
     }
 
     /// <summary>Looks at all that can be known before something is made.</summary>
-    private async Task<(StoredPoint Stored, RestorePlan Plan)> PrepareAsync(RestorePoint point, NativeRestoreRequest request, CancellationToken cancellationToken)
+    private async Task<(StoredPoint Stored, RestorePlan Plan)> PrepareAsync(RestorePoint point,
+        NativeRestoreRequest request, CancellationToken cancellationToken)
     {
         StoredPoint stored = await points.FindAsync(point, cancellationToken).ConfigureAwait(false);
-        GuestConfig archived = await ProxmoxRepository.ReadArchivedConfigAsync(cluster, stored, cancellationToken).ConfigureAwait(false);
+        GuestConfig archived = await ProxmoxRepository.ReadArchivedConfigAsync(cluster, stored,
+            cancellationToken).ConfigureAwait(false);
         IReadOnlyList<ClusterGuest> guests = await cluster.GetGuestsAsync(cancellationToken).ConfigureAwait(false);
-        // Of VMs whose node is down the overview forgets the names; what this point's VM was called stands in the point itself.
-        guests = await _archived.NameAsync([.. guests.Select(g => g.Vmid == stored.Vmid && g.KnownName is null ? g with { KnownName = archived["name"] } : g)], cancellationToken).ConfigureAwait(false);
+        // Of VMs whose node is down the overview forgets the names; what this point's VM was called stands in the point
+        // itself.
+        guests =
+            await _archived.NameAsync(
+                [.. guests
+                    .Select(g => g.Vmid == stored.Vmid && g.KnownName is null
+                        ? g with { KnownName = archived["name"] }
+                        : g)],
+            cancellationToken).ConfigureAwait(false);
         ClusterGuest? original = guests.FirstOrDefault(g => g.Vmid == stored.Vmid);
         var warnings = new List<string>();
-        if (request.OverExisting) await CheckMayOverwriteAsync(stored, original, request, cancellationToken).ConfigureAwait(false);
+        if (request.OverExisting)
+            await CheckMayOverwriteAsync(stored, original, request, cancellationToken).ConfigureAwait(false);
         else CheckNameIsFree(stored, request.NewName ?? archived["name"], guests, warnings);
-        string node = await ChooseNodeAsync(stored, request.OverExisting ? original!.Node : request.VMHost, original?.Node, request.Storage, request.OverExisting ? null : archived, cancellationToken).ConfigureAwait(false);
-        if (original is not null && request.VMHost is null && node != original.Node) warnings.Add($"The node '{original.Node}', where VM {original.Vmid} is, cannot take it now: it is restored on '{node}'.");
-        IReadOnlyDictionary<string, string> adapters = await MapNetworksAsync(archived, request, node, cancellationToken).ConfigureAwait(false);
-        if (!request.OverExisting && original is not null) await CheckNetworksAreChosenAsync(stored, original, archived, request, warnings, cancellationToken).ConfigureAwait(false);
+        string node = await ChooseNodeAsync(stored, request.OverExisting ? original!.Node : request.VMHost,
+            original?.Node, request.Storage, request.OverExisting ? null : archived,
+            cancellationToken).ConfigureAwait(false);
+        if (original is not null && request.VMHost is null && node != original.Node)
+            warnings.Add($"The node '{original.Node}', where VM {original.Vmid} is, cannot take it now: it is "
+                + $"restored on '{node}'.");
+        IReadOnlyDictionary<string, string> adapters = await MapNetworksAsync(archived, request, node,
+            cancellationToken).ConfigureAwait(false);
+        if (!request.OverExisting && original is not null)
+            await CheckNetworksAreChosenAsync(stored, original, archived, request, warnings,
+                cancellationToken).ConfigureAwait(false);
         // Beside its original a copy must never start by itself, as after a power cut.
-        bool startsWithNode = JsonTolerance.ParseFlag(archived["onboot"]) == true, isCopy = !request.OverExisting && original is not null;
-        if (startsWithNode && isCopy) warnings.Add($"VM {original!.Vmid} was set to start with its node; its copy is not, so that it never starts by itself beside it. Switch on 'Start at boot' when it takes over.");
+        bool startsWithNode = JsonTolerance.ParseFlag(archived["onboot"]) == true,
+            isCopy = !request.OverExisting && original is not null;
+        if (startsWithNode && isCopy)
+            warnings.Add($"VM {original!.Vmid} was set to start with its node; its copy is not, so that it never "
+                + "starts by itself beside it. Switch on 'Start at boot' when it takes over.");
         var plan = new RestorePlan
         {
             Node = node,
@@ -82,54 +117,90 @@ internal sealed class RestoreService(ProxmoxCluster cluster, StoredPoints points
     internal async Task CheckRightsAsync(RestorePlan plan, bool start, CancellationToken cancellationToken)
     {
         RightsMap rights = await cluster.GetRightsAsync(cancellationToken).ConfigureAwait(false);
-        string path = plan.Pool is not null ? $"/pool/{plan.Pool}" : $"/vms/{plan.Vmid ?? await NextNumberAsync(cancellationToken).ConfigureAwait(false)}";
+        string path = plan.Pool is not null
+            ? $"/pool/{plan.Pool}"
+            : $"/vms/{plan.Vmid ?? await NextNumberAsync(cancellationToken).ConfigureAwait(false)}";
         List<RequiredRight> needed = [new("VM.Audit", path)];
         if (!plan.OverExisting) needed.Add(new("VM.Allocate", path));
         if (start) needed.Add(new("VM.PowerMgmt", path));
         if (plan.Storage is not null) needed.Add(new("Datastore.AllocateSpace", $"/storage/{plan.Storage}"));
         List<RequiredRight> missing = [.. needed.Where(r => !rights.Has(r.Path, r.Privilege))];
         if (missing.Count == 0) return;
-        throw new NataliaException(ErrorIds.PermissionDenied, NataliaErrorKind.PermissionDenied, $"'{cluster.Client.User}' may not restore so on '{cluster.Location}'. Missing: {string.Join(", ", missing)}. Nothing was restored.", missing[0].Path,
-            "Give the account a role with these rights (VM.Audit, too: without it a restored VM is not seen by its maker). An API token with privilege separation needs them itself, besides its user.");
+        throw new NataliaException(ErrorIds.PermissionDenied, NataliaErrorKind.PermissionDenied,
+            $"'{cluster.Client.User}' may not restore so on '{cluster.Location}'. Missing: "
+            + $"{string.Join(", ", missing)}. Nothing was restored.",
+            missing[0].Path,
+            "Give the account a role with these rights (VM.Audit, too: without it a restored VM is not seen by its "
+            + "maker). An API token with privilege separation needs them itself, besides its user.");
     }
 
-    private async Task<string> NextNumberAsync(CancellationToken cancellationToken) => (await cluster.Client.GetAsync(ApiPath.Of($"/cluster/nextid"), cancellationToken).ConfigureAwait(false)).Text
-        ?? throw new NataliaException(ErrorIds.ServerAnswerInvalid, NataliaErrorKind.InvalidData, $"'{cluster.Location}' gave no free VM number.", cluster.Location);
+    private async Task<string> NextNumberAsync(CancellationToken cancellationToken) =>
+        (await cluster.Client.GetAsync(ApiPath.Of($"/cluster/nextid"), cancellationToken).ConfigureAwait(false)).Text
+        ?? throw new NataliaException(ErrorIds.ServerAnswerInvalid, NataliaErrorKind.InvalidData,
+            $"'{cluster.Location}' gave no free VM number.", cluster.Location);
 
     /// <summary>Reads what was made. The VM is there whatever comes of this, and that is said.</summary>
-    private async Task<GuestConfig> ReadBackAsync(string vmid, RestorePlan plan, List<string> warnings, CancellationToken cancellationToken)
+    private async Task<GuestConfig> ReadBackAsync(string vmid, RestorePlan plan, List<string> warnings,
+        CancellationToken cancellationToken)
     {
         try
         {
             GuestConfig config = await TidyAsync(vmid, warnings, cancellationToken).ConfigureAwait(false);
             CheckAdapters(vmid, config, plan.Adapters);
-            if (plan.OnBoot == false && JsonTolerance.ParseFlag(config["onboot"]) == true) warnings.Add($"VM {vmid} starts with its node although the restore said otherwise: switch off 'Start at boot' in its options.");
+            if (plan.OnBoot == false && JsonTolerance.ParseFlag(config["onboot"]) == true)
+                warnings.Add($"VM {vmid} starts with its node although the restore said otherwise: switch off 'Start "
+                    + "at boot' in its options.");
             return config;
         }
-        catch (NataliaException e) when (e.ErrorId is ErrorIds.PermissionDenied or ErrorIds.ApplianceNotFound || e is ApiException { IsSilentNode: true })
+        catch (NataliaException e)
+            when (e.ErrorId is ErrorIds.PermissionDenied or ErrorIds.ApplianceNotFound
+                || e is ApiException { IsSilentNode: true })
         {
-            throw new NataliaException(e.ErrorId, e.Kind, $"VM {vmid} was restored on node '{plan.Node}', but it cannot be read back, so its networks are not proven. It was not started. {e.Message}", vmid, e.RecommendedAction, e);
+            throw new NataliaException(e.ErrorId, e.Kind,
+                $"VM {vmid} was restored on node '{plan.Node}', but it cannot be read back, so its networks are not "
+                + $"proven. It was not started. {e.Message}",
+                vmid, e.RecommendedAction, e);
         }
     }
 
     /// <summary>Two VMs of one name cannot be told apart by any later command.</summary>
-    private void CheckNameIsFree(StoredPoint stored, string? name, IReadOnlyList<ClusterGuest> guests, List<string> warnings)
+    private void CheckNameIsFree(StoredPoint stored, string? name, IReadOnlyList<ClusterGuest> guests,
+        List<string> warnings)
     {
         List<ClusterGuest> nameless = [.. guests.Where(g => g.KnownName is null)];
-        if (nameless.Count > 0) warnings.Add($"What these VMs are called is not known, since their nodes do not answer: {string.Join(", ", nameless.Select(g => $"{g.Vmid} on '{g.Node}'"))}. One of them may be called '{name}', too.");
-        if (name is null || guests.FirstOrDefault(g => string.Equals(g.Name, name, StringComparison.OrdinalIgnoreCase)) is not ClusterGuest taken) return;
-        throw new NataliaException(ErrorIds.ApplianceNameInUse, NataliaErrorKind.AlreadyExists, $"A VM is called '{name}' on '{cluster.Location}' already: VM {taken.Vmid} on node '{taken.Node}'. Nothing was restored.", name,
-            taken.Vmid == stored.Vmid ? "Give the copy another name with -NewName, or say -OverExisting to replace the VM, which must be switched off." : "Give the restored VM another name with -NewName.");
+        if (nameless.Count > 0)
+            warnings.Add($"What these VMs are called is not known, since their nodes do not answer: "
+                + $"{string.Join(", ", nameless.Select(g => $"{g.Vmid} on '{g.Node}'"))}. One of them may be called "
+                + $"'{name}', too.");
+        if (name is null
+            || guests.FirstOrDefault(g => string.Equals(g.Name, name, StringComparison.OrdinalIgnoreCase))
+                is not ClusterGuest taken)
+            return;
+        throw new NataliaException(ErrorIds.ApplianceNameInUse, NataliaErrorKind.AlreadyExists,
+            $"A VM is called '{name}' on '{cluster.Location}' already: VM {taken.Vmid} on node '{taken.Node}'. "
+            + "Nothing was restored.",
+            name,
+            taken.Vmid == stored.Vmid
+                ? "Give the copy another name with -NewName, or say -OverExisting to replace the VM, which must be "
+                    + "switched off."
+                : "Give the restored VM another name with -NewName.");
     }
 
-    /// <summary>While the VM itself exists, a copy of it in the same network is a second machine with the same addresses in it: that is done only when it is said.</summary>
-    private async Task CheckNetworksAreChosenAsync(StoredPoint stored, ClusterGuest original, GuestConfig archived, NativeRestoreRequest request, List<string> warnings, CancellationToken cancellationToken)
+    /// <summary>
+    /// While the VM itself exists, a copy of it in the same network is a second machine with the same addresses in it:
+    /// that is done only when it is said.
+    /// </summary>
+    private async Task CheckNetworksAreChosenAsync(StoredPoint stored, ClusterGuest original, GuestConfig archived,
+        NativeRestoreRequest request, List<string> warnings, CancellationToken cancellationToken)
     {
-        (GuestConfig? config, NataliaException? problem) = await cluster.TryGetConfigAsync(original, cancellationToken).ConfigureAwait(false);
+        (GuestConfig? config, NataliaException? problem) = await cluster.TryGetConfigAsync(original,
+            cancellationToken).ConfigureAwait(false);
         if (problem is not null)
         {
             CheckAllNetworksAreChosen(stored, original, archived, request, problem);
-            warnings.Add($"How VM {original.Vmid} ('{original.Name}') on node '{original.Node}' is now is not known ({problem.Message.TrimEnd('.')}). When it comes back, it runs beside the restored VM: keep it off its networks, or remove it, before.");
+            warnings.Add($"How VM {original.Vmid} ('{original.Name}') on node '{original.Node}' is now is not known "
+                + $"({problem.Message.TrimEnd('.')}). When it comes back, it runs beside the restored VM: keep it off "
+                + "its networks, or remove it, before.");
             return;
         }
         if (config is null) return;
@@ -139,24 +210,40 @@ internal sealed class RestoreService(ProxmoxCluster cluster, StoredPoints points
         var shared = Bridges(archived).Where(b => used.Contains(b) && !request.Networks.ContainsKey(b)).ToList();
         if (shared.Count == 0) return;
         throw new NataliaException(ErrorIds.NetworkChoiceRequired, NataliaErrorKind.InvalidOperation,
-            $"VM {original.Vmid} ('{original.Name}') exists and is connected to {string.Join(", ", shared.Select(b => $"'{b}'"))}, and so would be the copy, with the same addresses in its guest system. Nothing was restored.", stored.Point.RestorePointId,
-            $"Say which network the copy gets: -Network @{{ {string.Join("; ", shared.Select(b => $"'{b}' = 'ANOTHER'"))} }}. Where the same one is meant, name it: -Network @{{ {string.Join("; ", shared.Select(b => $"'{b}' = '{b}'"))} }}.");
+            $"VM {original.Vmid} ('{original.Name}') exists and is connected to "
+            + $"{string.Join(", ", shared.Select(b => $"'{b}'"))}, and so would be the copy, with the same addresses "
+            + "in its guest system. Nothing was restored.",
+            stored.Point.RestorePointId,
+            $"Say which network the copy gets: -Network @{{ "
+            + $"{string.Join("; ", shared.Select(b => $"'{b}' = 'ANOTHER'"))} }}. Where the same one is meant, name "
+            + $"it: -Network @{{ {string.Join("; ", shared.Select(b => $"'{b}' = '{b}'"))} }}.");
     }
 
-    /// <summary>Of a VM that cannot be read nobody knows which networks it uses, and it may come back at any time: then each network is somebody's decision.</summary>
-    private static void CheckAllNetworksAreChosen(StoredPoint stored, ClusterGuest original, GuestConfig archived, NativeRestoreRequest request, NataliaException problem)
+    /// <summary>
+    /// Of a VM that cannot be read nobody knows which networks it uses, and it may come back at any time: then each
+    /// network is somebody's decision.
+    /// </summary>
+    private static void CheckAllNetworksAreChosen(StoredPoint stored, ClusterGuest original, GuestConfig archived,
+        NativeRestoreRequest request, NataliaException problem)
     {
         List<string> open = [.. Bridges(archived).Where(b => !request.Networks.ContainsKey(b))];
         if (open.Count == 0) return;
         throw new NataliaException(ErrorIds.NetworkChoiceRequired, NataliaErrorKind.InvalidOperation,
-            $"VM {original.Vmid} ('{original.Name}') on node '{original.Node}' cannot be read, so which networks it uses is not known; when it comes back it may run beside the restored VM, with the same addresses. Nothing was restored. {problem.Message}", stored.Point.RestorePointId,
-            $"Name every network of the point: -Network @{{ {string.Join("; ", open.Select(b => $"'{b}' = '{b}'"))} }} to take the VM's place, or other networks for a copy beside it.", problem);
+            $"VM {original.Vmid} ('{original.Name}') on node '{original.Node}' cannot be read, so which networks it "
+            + $"uses is not known; when it comes back it may run beside the restored VM, with the same addresses. "
+            + $"Nothing was restored. {problem.Message}",
+            stored.Point.RestorePointId,
+            $"Name every network of the point: -Network @{{ {string.Join("; ", open.Select(b => $"'{b}' = '{b}'"))} "
+            + $"}} to take the VM's place, or other networks for a copy beside it.",
+            problem);
     }
 
-    private static IEnumerable<string> Bridges(GuestConfig config) => config.Networks.Select(n => n.Value["bridge"]).OfType<string>().Distinct();
+    private static IEnumerable<string> Bridges(GuestConfig config) =>
+        config.Networks.Select(n => n.Value["bridge"]).OfType<string>().Distinct();
 
     /// <summary>Asks the server for the restore and waits. What a failed one leaves of a new VM is destroyed.</summary>
-    internal async Task<(string Vmid, IReadOnlyList<string> Warnings)> RunAsync(StoredPoint stored, RestorePlan plan, IProgress<OperationProgress>? progress, CancellationToken cancellationToken)
+    internal async Task<(string Vmid, IReadOnlyList<string> Warnings)> RunAsync(StoredPoint stored, RestorePlan plan,
+        IProgress<OperationProgress>? progress, CancellationToken cancellationToken)
     {
         for (int tries = 1; ; tries++)
         {
@@ -169,7 +256,9 @@ internal sealed class RestoreService(ProxmoxCluster cluster, StoredPoints points
             {
                 // A free number is not reserved: somebody else was quicker. Theirs is not ours to touch.
                 if (plan.Vmid is not null || tries == MaximumNumbers)
-                    throw new NataliaException(ErrorIds.DestinationExists, NataliaErrorKind.AlreadyExists, $"There is a VM {vmid} on '{cluster.Location}' already.", vmid, "Name another number, or leave it out to take the next free one.", e);
+                    throw new NataliaException(ErrorIds.DestinationExists, NataliaErrorKind.AlreadyExists,
+                        $"There is a VM {vmid} on '{cluster.Location}' already.", vmid,
+                        "Name another number, or leave it out to take the next free one.", e);
             }
         }
     }
@@ -179,9 +268,10 @@ internal sealed class RestoreService(ProxmoxCluster cluster, StoredPoints points
     /// <param name="required">The node that was asked for; null for none.</param>
     /// <param name="preferred">The node to take where it will do; null for none.</param>
     /// <param name="diskStorage">The storage for the disks; null for those that the point names.</param>
-    /// <param name="archived">The VM as the point holds it, for the storages that it names; null to ask for none.</param>
-    /// <param name="cancellationToken">Stops it.</param>
-    internal async Task<string> ChooseNodeAsync(StoredPoint stored, string? required, string? preferred, string? diskStorage, GuestConfig? archived, CancellationToken cancellationToken)
+    /// <param name="archived">The VM as the point holds it, for the storages that it names; null to ask for
+    /// none.</param>
+    internal async Task<string> ChooseNodeAsync(StoredPoint stored, string? required, string? preferred,
+        string? diskStorage, GuestConfig? archived, CancellationToken cancellationToken)
     {
         StorageInfo source = await cluster.GetStorageAsync(stored.Storage, cancellationToken).ConfigureAwait(false);
         List<string> nodes = source.IsShared ? [.. source.Nodes] : [stored.Node];
@@ -190,7 +280,10 @@ internal sealed class RestoreService(ProxmoxCluster cluster, StoredPoints points
         {
             StorageInfo target = await cluster.GetStorageAsync(diskStorage, cancellationToken).ConfigureAwait(false);
             if (!target.Content.Contains("images"))
-                throw new NataliaException(ErrorIds.StorageNotSuitable, NataliaErrorKind.InvalidOperation, $"The storage '{diskStorage}' on '{cluster.Location}' does not take VM disks; it takes: {string.Join(", ", target.Content)}.", diskStorage);
+                throw new NataliaException(ErrorIds.StorageNotSuitable, NataliaErrorKind.InvalidOperation,
+                    $"The storage '{diskStorage}' on '{cluster.Location}' does not take VM disks; it takes: "
+                    + $"{string.Join(", ", target.Content)}.",
+                    diskStorage);
             storages.Add(diskStorage);
             nodes = [.. nodes.Where(target.Nodes.Contains)];
         }
@@ -198,22 +291,29 @@ internal sealed class RestoreService(ProxmoxCluster cluster, StoredPoints points
         {
             IReadOnlyList<StorageInfo> all = await cluster.GetStoragesAsync(cancellationToken).ConfigureAwait(false);
             // Of a storage that the account does not see, the server itself must say.
-            foreach (StorageInfo named in archived.Drives.Where(d => !d.IsCdRom && d.IsBackedUp).Select(d => d.Storage).Distinct().Select(n => all.FirstOrDefault(s => s.Name == n)).OfType<StorageInfo>())
+            foreach (StorageInfo named in archived.Drives.Where(d => !d.IsCdRom && d.IsBackedUp).Select(d => d.Storage)
+                .Distinct().Select(n => all.FirstOrDefault(s => s.Name == n)).OfType<StorageInfo>())
             {
                 storages.Add(named.Name);
                 nodes = [.. nodes.Where(named.Nodes.Contains)];
             }
         }
         // The overview shows a dead node's storages as usable for minutes.
-        IReadOnlyCollection<string> offline = await cluster.GetOfflineNodesAsync(cancellationToken).ConfigureAwait(false);
+        IReadOnlyCollection<string> offline =
+            await cluster.GetOfflineNodesAsync(cancellationToken).ConfigureAwait(false);
         nodes = [.. nodes.Where(n => !offline.Contains(n))];
         if (required is not null && nodes.Contains(required)) return required;
-        if (required is null && nodes.Count > 0) return preferred is not null && nodes.Contains(preferred) ? preferred : nodes[0];
+        if (required is null && nodes.Count > 0)
+            return preferred is not null && nodes.Contains(preferred) ? preferred : nodes[0];
         string both = string.Join(" and ", storages.Distinct().Select(s => $"'{s}'"));
         throw new NataliaException(ErrorIds.StorageNotSuitable, NataliaErrorKind.ResourceUnavailable,
             required is null ? $"No node that is up reaches {both}."
-            : offline.Contains(required) ? $"The node '{required}' is down. These are up and reach {both}: {(nodes.Count == 0 ? "none" : string.Join(", ", nodes))}."
-            : $"The node '{required}' does not reach {both}. These do: {(nodes.Count == 0 ? "none" : string.Join(", ", nodes))}.", stored.Storage, "Choose another node, or another storage with -Storage.");
+            : offline.Contains(required)
+                ? $"The node '{required}' is down. These are up and reach {both}: "
+                    + $"{(nodes.Count == 0 ? "none" : string.Join(", ", nodes))}."
+            : $"The node '{required}' does not reach {both}. These do: "
+                + $"{(nodes.Count == 0 ? "none" : string.Join(", ", nodes))}.",
+            stored.Storage, "Choose another node, or another storage with -Storage.");
     }
 
     /// <summary>Throws unless the node has all these networks.</summary>
@@ -221,45 +321,69 @@ internal sealed class RestoreService(ProxmoxCluster cluster, StoredPoints points
     {
         var wanted = names.Distinct().ToList();
         if (wanted.Count == 0) return;
-        IReadOnlyDictionary<string, string?> there = await GetNetworksAsync(node, cancellationToken).ConfigureAwait(false);
+        IReadOnlyDictionary<string, string?> there = await GetNetworksAsync(node,
+            cancellationToken).ConfigureAwait(false);
         if (wanted.FirstOrDefault(n => !there.ContainsKey(n)) is not string missing) return;
         RightsMap rights = await cluster.GetRightsAsync(cancellationToken).ConfigureAwait(false);
         if (!MaySeeNetwork(rights, missing))
-            throw new NataliaException(ErrorIds.PermissionDenied, NataliaErrorKind.PermissionDenied, $"'{cluster.Client.User}' sees no network '{missing}' on the node '{node}': it is not there, or hidden. Missing: SDN.Use on {NetworkPath(missing)}.", NetworkPath(missing),
-                $"Check the network's name, and give the account a role with SDN.Use on {NetworkPath(missing)} (for a virtual network, on that one of its zone).");
-        throw new NataliaException(ErrorIds.NetworkNotFound, NataliaErrorKind.NotFound, $"The node '{node}' has no network '{missing}'. It has: {string.Join(", ", there.Keys.OrderBy(n => n, StringComparer.Ordinal))}.", missing);
+            throw new NataliaException(ErrorIds.PermissionDenied, NataliaErrorKind.PermissionDenied,
+                $"'{cluster.Client.User}' sees no network '{missing}' on the node '{node}': it is not there, or "
+                + $"hidden. Missing: SDN.Use on {NetworkPath(missing)}.",
+                NetworkPath(missing),
+                $"Check the network's name, and give the account a role with SDN.Use on {NetworkPath(missing)} (for a "
+                + "virtual network, on that one of its zone).");
+        throw new NataliaException(ErrorIds.NetworkNotFound, NataliaErrorKind.NotFound,
+            $"The node '{node}' has no network '{missing}'. It has: "
+            + $"{string.Join(", ", there.Keys.OrderBy(n => n, StringComparer.Ordinal))}.",
+            missing);
     }
 
     /// <summary>Where the rights on a node's own bridge stand.</summary>
     internal static string NetworkPath(string bridge) => $"/sdn/zones/localnetwork/{bridge}";
 
-    /// <summary>Whether the server would show a network of that name, if there is one. The zone of a virtual network is not known here.</summary>
-    internal static bool MaySeeNetwork(RightsMap rights, string name) => rights.Has(NetworkPath(name), "SDN.Use", "SDN.Audit");
+    /// <summary>
+    /// Whether the server would show a network of that name, if there is one. The zone of a virtual network is not
+    /// known here.
+    /// </summary>
+    internal static bool MaySeeNetwork(RightsMap rights, string name) =>
+        rights.Has(NetworkPath(name), "SDN.Use", "SDN.Audit");
 
-    /// <summary>The bridges and virtual networks of a node, with the ports of each; null where a network of that kind has none to name.</summary>
-    internal async Task<IReadOnlyDictionary<string, string?>> GetNetworksAsync(string node, CancellationToken cancellationToken)
+    /// <summary>
+    /// The bridges and virtual networks of a node, with the ports of each; null where a network of that kind has none
+    /// to name.
+    /// </summary>
+    internal async Task<IReadOnlyDictionary<string, string?>> GetNetworksAsync(string node,
+        CancellationToken cancellationToken)
     {
-        JsonElement data = (await cluster.Client.GetAsync(ApiPath.Of($"/nodes/{node}/network"), new ApiArguments { { "type", "include_sdn" } }, cancellationToken).ConfigureAwait(false)).Data;
+        JsonElement data = (await cluster.Client.GetAsync(ApiPath.Of($"/nodes/{node}/network"),
+            new ApiArguments { { "type", "include_sdn" } }, cancellationToken).ConfigureAwait(false)).Data;
         var networks = new Dictionary<string, string?>();
         foreach (JsonElement n in data.Items().Where(n => n.Text("type") is "bridge" or "OVSBridge" or "vnet"))
-            if (n.Text("iface") is string name) networks[name] = n.Text("bridge_ports") ?? n.Text("ovs_ports") ?? (n.Text("type") == "vnet" ? null : "");
+            if (n.Text("iface") is string name)
+                networks[name] = n.Text("bridge_ports") ?? n.Text("ovs_ports")
+                    ?? (n.Text("type") == "vnet" ? null : "");
         return networks;
     }
 
-    /// <summary>Removes traces of a run that was going on when the point was made: its mark, and nothing else.</summary>
+    /// <summary>
+    /// Removes traces of a run that was going on when the point was made: its mark, and nothing else.
+    /// </summary>
     private async Task<GuestConfig> TidyAsync(string vmid, List<string> warnings, CancellationToken cancellationToken)
     {
         GuestConfig config = await cluster.GetConfigAsync(vmid, cancellationToken).ConfigureAwait(false);
         if (LeftOutMark.Parse(config.Description) is not { } mark) return config;
         await leftOut.RestoreAsync(vmid, mark, cancellationToken).ConfigureAwait(false);
-        warnings.Add($"The point was made while {string.Join(", ", mark.Disks)} were left out of backups; the restored VM has no such mark any more.");
+        warnings.Add($"The point was made while {string.Join(", ", mark.Disks)} were left out of backups; the "
+            + "restored VM has no such mark any more.");
         return await cluster.GetConfigAsync(vmid, cancellationToken).ConfigureAwait(false);
     }
 
-    private async Task<IReadOnlyList<string>> RunAsync(StoredPoint stored, RestorePlan plan, string vmid, IProgress<OperationProgress>? progress, CancellationToken cancellationToken)
+    private async Task<IReadOnlyList<string>> RunAsync(StoredPoint stored, RestorePlan plan, string vmid,
+        IProgress<OperationProgress>? progress, CancellationToken cancellationToken)
     {
         string what = $"The restore of '{stored.Volid}' to VM {vmid}";
-        // Drive options together with an archive are refused by the server; "start" would give no time to read the result back.
+        // Drive options together with an archive are refused by the server; "start" would give no time to read the
+        // result back.
         var arguments = new ApiArguments
         {
             { "vmid", vmid },
@@ -273,17 +397,24 @@ internal sealed class RestoreService(ProxmoxCluster cluster, StoredPoints points
             { "onboot", plan.OnBoot },
             { "memory", plan.MemoryMib },
         };
-        foreach (var adapter in plan.Adapters) arguments.Add(adapter.Key, adapter.Value);
+        foreach (KeyValuePair<string, string> adapter in plan.Adapters) arguments.Add(adapter.Key, adapter.Value);
         DateTime startUtc = cluster.UtcNow;
         Upid task;
         try
         {
-            ApiAnswer answer = await cluster.Client.PostAsync(ApiPath.Of($"/nodes/{plan.Node}/qemu"), arguments, cancellationToken, new RequiredRight("VM.Allocate", plan.Pool is null ? $"/vms/{vmid}" : $"/pool/{plan.Pool}")).ConfigureAwait(false);
-            if (!Upid.TryParse(answer.Text, out task)) throw new NataliaException(ErrorIds.ServerAnswerInvalid, NataliaErrorKind.InvalidData, $"{what}: '{cluster.Location}' answered without a task ('{answer.Text}').", vmid);
+            ApiAnswer answer = await cluster.Client.PostAsync(ApiPath.Of($"/nodes/{plan.Node}/qemu"), arguments,
+                cancellationToken,
+                new RequiredRight("VM.Allocate",
+                    plan.Pool is null ? $"/vms/{vmid}" : $"/pool/{plan.Pool}")).ConfigureAwait(false);
+            if (!Upid.TryParse(answer.Text, out task))
+                throw new NataliaException(ErrorIds.ServerAnswerInvalid, NataliaErrorKind.InvalidData,
+                    $"{what}: '{cluster.Location}' answered without a task ('{answer.Text}').", vmid);
         }
         catch (ApiException e) when (e.ErrorId == ErrorIds.RequestOutcomeUnknown)
         {
-            if (await cluster.Tasks.FindStartedAsync(plan.Node, "qmrestore", vmid, startUtc.AddSeconds(-2), cancellationToken).ConfigureAwait(false) is not { } started) throw;
+            if (await cluster.Tasks.FindStartedAsync(plan.Node, "qmrestore", vmid, startUtc.AddSeconds(-2),
+                cancellationToken).ConfigureAwait(false) is not { } started)
+                throw;
             task = started;
         }
         var warnings = new List<string>();
@@ -296,7 +427,9 @@ internal sealed class RestoreService(ProxmoxCluster cluster, StoredPoints points
             {
                 if (line.StartsWith("WARN", StringComparison.Ordinal)) warnings.Add(line);
                 if (progress is not null && s_progress.Match(line) is { Success: true } p)
-                    progress.Report(new OperationProgress($"Restoring VM {vmid}", long.Parse(p.Groups["bytes"].Value, NumberStyles.None, CultureInfo.InvariantCulture), stored.Point.SizeBytes));
+                    progress.Report(new OperationProgress($"Restoring VM {vmid}",
+                        long.Parse(p.Groups["bytes"].Value, NumberStyles.None, CultureInfo.InvariantCulture),
+                        stored.Point.SizeBytes));
             },
         };
         TaskOutcome outcome;
@@ -306,22 +439,32 @@ internal sealed class RestoreService(ProxmoxCluster cluster, StoredPoints points
         }
         catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
         {
-            if (!plan.OverExisting && await DestroyRemainsAsync(task.Node, vmid).ConfigureAwait(false) is string left) throw new NataliaException(ErrorIds.TaskFailed, NataliaErrorKind.InvalidOperation, $"{what} was stopped. {left}", vmid, RemainsAction(vmid));
+            if (!plan.OverExisting && await DestroyRemainsAsync(task.Node, vmid).ConfigureAwait(false) is string left)
+                throw new NataliaException(ErrorIds.TaskFailed, NataliaErrorKind.InvalidOperation,
+                    $"{what} was stopped. {left}", vmid, RemainsAction(vmid));
             throw;
         }
         string? note = null;
-        if (plan.OverExisting) note = outcome.State != TaskState.Running ? $"VM {vmid} itself may be incomplete now: restore to a new number, or try again." : null;
-        else if (outcome.State == TaskState.Failed && !IsTakenText(outcome.ExitStatus)) note = await DestroyRemainsAsync(task.Node, vmid).ConfigureAwait(false);
+        if (plan.OverExisting)
+            note = outcome.State != TaskState.Running
+                ? $"VM {vmid} itself may be incomplete now: restore to a new number, or try again."
+                : null;
+        else if (outcome.State == TaskState.Failed && !IsTakenText(outcome.ExitStatus))
+            note = await DestroyRemainsAsync(task.Node, vmid).ConfigureAwait(false);
         outcome.ThrowUnlessDone(what, note);
         return warnings;
     }
 
-    private static string RemainsAction(string vmid) => $"Look at what VM {vmid} is on the node, and remove it there (qm destroy {vmid}) if it is the half-restored one.";
+    private static string RemainsAction(string vmid) =>
+        $"Look at what VM {vmid} is on the node, and remove it there (qm destroy {vmid}) if it is the half-restored "
+        + "one.";
 
     /// <summary>
-    /// A failed restore leaves half a VM behind. It has this number since our task made it, and was never started. It is removed by its number and without looking, for an account that may make a VM need not see it.
+    /// A failed restore leaves half a VM behind. It has this number since our task made it, and was never started. It
+    /// is removed by its number and without looking, for an account that may make a VM need not see it.
     /// </summary>
-    /// <returns>A full sentence when something is left or may be left, else null. What it was cleared after is the more important error.</returns>
+    /// <returns>A full sentence when something is left or may be left, else null. What it was cleared after is the more
+    /// important error.</returns>
     private async Task<string?> DestroyRemainsAsync(string node, string vmid)
     {
         using var limit = new CancellationTokenSource(s_clearingLimit);
@@ -331,9 +474,13 @@ internal sealed class RestoreService(ProxmoxCluster cluster, StoredPoints points
             string why;
             try
             {
-                ApiAnswer answer = await cluster.Client.DeleteAsync(ApiPath.Of($"/nodes/{node}/qemu/{vmid}"), new ApiArguments { { "purge", true } }, limit.Token, new RequiredRight("VM.Allocate", $"/vms/{vmid}")).ConfigureAwait(false);
-                if (!Upid.TryParse(answer.Text, out Upid task)) return Left($"the server answered without a task ('{answer.Text}')");
-                TaskOutcome outcome = await cluster.Tasks.WaitAsync(task, new TaskWaitOptions { Timeout = TimeSpan.FromMinutes(10) }, limit.Token).ConfigureAwait(false);
+                ApiAnswer answer = await cluster.Client.DeleteAsync(ApiPath.Of($"/nodes/{node}/qemu/{vmid}"),
+                    new ApiArguments { { "purge", true } }, limit.Token,
+                    new RequiredRight("VM.Allocate", $"/vms/{vmid}")).ConfigureAwait(false);
+                if (!Upid.TryParse(answer.Text, out Upid task))
+                    return Left($"the server answered without a task ('{answer.Text}')");
+                TaskOutcome outcome = await cluster.Tasks.WaitAsync(task,
+                    new TaskWaitOptions { Timeout = TimeSpan.FromMinutes(10) }, limit.Token).ConfigureAwait(false);
                 if (outcome.Succeeded || s_gone.IsMatch(outcome.ExitStatus)) return null;
                 why = outcome.ExitStatus;
             }
@@ -346,44 +493,67 @@ internal sealed class RestoreService(ProxmoxCluster cluster, StoredPoints points
                 why = e.Message;
             }
             // The task that is ending may still hold it.
-            if (!ProxmoxCluster.IsLockText(why, out _) || cluster.Client.Clock.GetUtcNow() - since >= TimeSpan.FromMinutes(5)) return Left(why);
+            if (!ProxmoxCluster.IsLockText(why, out _)
+                || cluster.Client.Clock.GetUtcNow() - since >= TimeSpan.FromMinutes(5))
+                return Left(why);
             await cluster.Client.Clock.WaitAsync(TimeSpan.FromSeconds(5), CancellationToken.None).ConfigureAwait(false);
         }
 
-        string Left(string reason) => $"What it made, half of VM {vmid} on node '{node}', could not be removed and may still be there: {reason.TrimEnd('.')}.";
+        string Left(string reason) =>
+            $"What it made, half of VM {vmid} on node '{node}', could not be removed and may still be there: "
+            + $"{reason.TrimEnd('.')}.";
     }
 
-    private async Task CheckMayOverwriteAsync(StoredPoint stored, ClusterGuest? original, NativeRestoreRequest request, CancellationToken cancellationToken)
+    private async Task CheckMayOverwriteAsync(StoredPoint stored, ClusterGuest? original, NativeRestoreRequest request,
+        CancellationToken cancellationToken)
     {
-        if (request.NativeId is not null && request.NativeId != stored.Vmid) throw new ArgumentException("Over the existing VM, no other number can be named.", nameof(request));
+        if (request.NativeId is not null && request.NativeId != stored.Vmid)
+            throw new ArgumentException("Over the existing VM, no other number can be named.", nameof(request));
         if (original is null) throw cluster.NotFound(stored.Vmid);
         GuestConfig config = await cluster.GetConfigAsync(stored.Vmid, cancellationToken).ConfigureAwait(false);
         if (!original.IsOff)
-            throw new NataliaException(ErrorIds.ApplianceRunning, NataliaErrorKind.InvalidOperation, $"VM {stored.Vmid} ('{original.Name}') is {(original.IsRunning ? "running" : "in a state that the cluster does not know")}; it cannot be restored over.", stored.Vmid, "Switch it off first, or restore to a new VM.");
+            throw new NataliaException(ErrorIds.ApplianceRunning, NataliaErrorKind.InvalidOperation,
+                $"VM {stored.Vmid} ('{original.Name}') is "
+                + $"{(original.IsRunning ? "running" : "in a state that the cluster does not know")}; it cannot be "
+                + "restored over.",
+                stored.Vmid, "Switch it off first, or restore to a new VM.");
         if (stored.Point.IsDataDiskOnly)
-            throw new NataliaException(ErrorIds.StorageMixesKinds, NataliaErrorKind.InvalidOperation, $"The restore point {stored.Point} holds the data disk alone; restoring it over VM {stored.Vmid} would detach its system disk.", stored.Point.RestorePointId, "Restore it to a new VM and attach the disk from there.");
+            throw new NataliaException(ErrorIds.StorageMixesKinds, NataliaErrorKind.InvalidOperation,
+                $"The restore point {stored.Point} holds the data disk alone; restoring it over VM {stored.Vmid} "
+                + "would detach its system disk.",
+                stored.Point.RestorePointId, "Restore it to a new VM and attach the disk from there.");
         if (config.CreatedUtc is DateTime created && stored.Point.TimeUtc < created)
             throw new NataliaException(ErrorIds.ApplianceMismatch, NataliaErrorKind.InvalidOperation,
-                $"The restore point {stored.Point} is older than VM {stored.Vmid} ('{original.Name}', made {created:yyyy-MM-dd HH:mm:ss} UTC): it is of another VM that had this number before, or of another cluster.", stored.Point.RestorePointId, "Restore it to a new VM.");
+                $"The restore point {stored.Point} is older than VM {stored.Vmid} ('{original.Name}', made "
+                + $"{created:yyyy-MM-dd HH:mm:ss} UTC): it is of another VM that had this number before, or of "
+                + "another cluster.",
+                stored.Point.RestorePointId, "Restore it to a new VM.");
     }
 
-    private async Task<IReadOnlyDictionary<string, string>> MapNetworksAsync(GuestConfig archived, NativeRestoreRequest request, string node, CancellationToken cancellationToken)
+    private async Task<IReadOnlyDictionary<string, string>> MapNetworksAsync(GuestConfig archived,
+        NativeRestoreRequest request, string node, CancellationToken cancellationToken)
     {
         var adapters = new Dictionary<string, string>();
         if (request.Networks.Count == 0) return adapters;
         var present = Bridges(archived).ToList();
         if (request.Networks.Keys.FirstOrDefault(k => !present.Contains(k)) is string unknown)
-            throw new NataliaException(ErrorIds.NetworkNotFound, NataliaErrorKind.InvalidArgument, $"The restore point has no adapter on the network '{unknown}'. It has: {string.Join(", ", present)}.", unknown);
+            throw new NataliaException(ErrorIds.NetworkNotFound, NataliaErrorKind.InvalidArgument,
+                $"The restore point has no adapter on the network '{unknown}'. It has: {string.Join(", ", present)}.",
+                unknown);
         await CheckNetworksAsync(node, request.Networks.Values, cancellationToken).ConfigureAwait(false);
-        foreach (var adapter in archived.Networks)
+        foreach (KeyValuePair<string, PropertyString> adapter in archived.Networks)
         {
-            if (adapter.Value["bridge"] is not string bridge || !request.Networks.TryGetValue(bridge, out string? target)) continue;
+            if (adapter.Value["bridge"] is not string bridge
+                || !request.Networks.TryGetValue(bridge, out string? target))
+                continue;
             PropertyString changed = adapter.Value.With("bridge", target);
             if (!request.OverExisting)
             {
                 // A copy must not keep the address; without one the server makes a new one.
                 string model = GuestDescriber.Model(adapter.Value);
-                changed = PropertyString.Parse(string.Join(",", new[] { model }.Concat(changed.Keys.Where(k => k != model && k is not ("macaddr" or "model")).Select(k => $"{k}={changed[k]}"))));
+                changed = PropertyString.Parse(string.Join(",",
+                    new[] { model }.Concat(changed.Keys.Where(k => k != model && k is not ("macaddr" or "model"))
+                        .Select(k => $"{k}={changed[k]}"))));
             }
             adapters[adapter.Key] = changed.ToString();
         }
@@ -392,16 +562,21 @@ internal sealed class RestoreService(ProxmoxCluster cluster, StoredPoints points
 
     private void CheckAdapters(string vmid, GuestConfig config, IReadOnlyDictionary<string, string> adapters)
     {
-        foreach (var wanted in adapters)
+        foreach (KeyValuePair<string, string> wanted in adapters)
         {
             string? bridge = PropertyString.Parse(config[wanted.Key] ?? "")["bridge"];
             string? expected = PropertyString.Parse(wanted.Value)["bridge"];
             if (bridge != expected)
-                throw new NataliaException(ErrorIds.ServerAnswerInvalid, NataliaErrorKind.InvalidOperation, $"VM {vmid} was restored, but its adapter {wanted.Key} is on '{bridge}' instead of '{expected}'. It was not started.", vmid);
+                throw new NataliaException(ErrorIds.ServerAnswerInvalid, NataliaErrorKind.InvalidOperation,
+                    $"VM {vmid} was restored, but its adapter {wanted.Key} is on '{bridge}' instead of '{expected}'. "
+                    + "It was not started.",
+                    vmid);
         }
     }
 
     private static bool IsTaken(NataliaException e) => e is ApiException api && IsTakenText(api.ServerText);
 
-    private static bool IsTakenText(string text) => Regex.IsMatch(text, @"VM \d+ already exists|config file already exists|'\d+\.conf' already exists", RegexOptions.IgnoreCase);
+    private static bool IsTakenText(string text) =>
+        Regex.IsMatch(text, @"VM \d+ already exists|config file already exists|'\d+\.conf' already exists",
+            RegexOptions.IgnoreCase);
 }

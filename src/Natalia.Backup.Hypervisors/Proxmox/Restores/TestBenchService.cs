@@ -1,4 +1,3 @@
-using System.Text.Json;
 using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Hypervisors.Contract;
@@ -9,23 +8,33 @@ using Natalia.Backup.Hypervisors.Proxmox.Rest;
 namespace Natalia.Backup.Hypervisors.Proxmox.Restores;
 
 /// <summary>Isolated VMs for restore tests.</summary>
-internal sealed class TestBenchService(ProxmoxCluster cluster, RestoreService restore, IGuestChannel channel) : ITestBench, ITestVMControl
+internal sealed class TestBenchService(ProxmoxCluster cluster, RestoreService restore, IGuestChannel channel)
+    : ITestBench,
+    ITestVMControl
 {
     public async Task<ITestVM> PrepareAsync(
-        RestoreSource from, TestVMRequest request, IProgress<OperationProgress>? progress, CancellationToken cancellationToken)
+        RestoreSource from, TestVMRequest request, IProgress<OperationProgress>? progress,
+        CancellationToken cancellationToken)
     {
         if (from is not RestoreSource.NativePoint { Point: RestorePoint point })
             throw new NataliaException(ErrorIds.CapabilityMissing, NataliaErrorKind.NotSupported,
-                $"'{cluster.Location}' makes VMs of points in its own storages only; the restore point {from.Point} lies elsewhere.", from.Point.RestorePointId);
+                $"'{cluster.Location}' makes VMs of points in its own storages only; the restore point {from.Point} "
+                + "lies elsewhere.",
+                from.Point.RestorePointId);
         var points = new StoredPoints(cluster);
         StoredPoint stored = await points.FindAsync(point, cancellationToken).ConfigureAwait(false);
-        GuestConfig archived = await ProxmoxRepository.ReadArchivedConfigAsync(cluster, stored, cancellationToken).ConfigureAwait(false);
-        string? preferred = (await cluster.GetGuestsAsync(cancellationToken).ConfigureAwait(false)).FirstOrDefault(g => g.Vmid == stored.Vmid)?.Node;
-        string node = await restore.ChooseNodeAsync(stored, request.Placement.VMHost, preferred, request.Placement.Storage, archived, cancellationToken).ConfigureAwait(false);
+        GuestConfig archived = await ProxmoxRepository.ReadArchivedConfigAsync(cluster, stored,
+            cancellationToken).ConfigureAwait(false);
+        string? preferred =
+            (await cluster.GetGuestsAsync(cancellationToken).ConfigureAwait(false)).FirstOrDefault(
+                g => g.Vmid == stored.Vmid)?.Node;
+        string node = await restore.ChooseNodeAsync(stored, request.Placement.VMHost, preferred,
+            request.Placement.Storage, archived, cancellationToken).ConfigureAwait(false);
         await restore.CheckNetworksAsync(node, [request.IsolatedNetwork], cancellationToken).ConfigureAwait(false);
         DateTime now = cluster.UtcNow;
         // Whole seconds, as the mark tells them to whoever finds the VM.
-        var mark = new TestVMMark(request.RunId, request.IsolatedNetwork, now.AddTicks(-(now.Ticks % TimeSpan.TicksPerSecond)));
+        var mark = new TestVMMark(request.RunId, request.IsolatedNetwork,
+            now.AddTicks(-(now.Ticks % TimeSpan.TicksPerSecond)));
         var plan = new RestorePlan
         {
             Node = node,
@@ -35,15 +44,21 @@ internal sealed class TestBenchService(ProxmoxCluster cluster, RestoreService re
             Description = $"Restore test of {stored.Volid}. It is destroyed when the test ends.\n{mark}",
             OnBoot = false,
             MemoryMib = request.MemoryBytes is long bytes ? Math.Max(16, bytes >> 20) : null,
-            // Said in the restore call, these hold before the configuration exists: there is no moment with a live network.
-            Adapters = archived.Networks.ToDictionary(n => n.Key, n => $"{GuestDescriber.Model(n.Value)},bridge={request.IsolatedNetwork},link_down=1"),
+            // Said in the restore call, these hold before the configuration exists: there is no moment with a live
+            // network.
+            Adapters = archived.Networks.ToDictionary(n => n.Key,
+                n => $"{GuestDescriber.Model(n.Value)},bridge={request.IsolatedNetwork},link_down=1"),
             Timeout = request.Timeout,
         };
         await restore.CheckRightsAsync(plan, false, cancellationToken).ConfigureAwait(false);
         (string vmid, _) = await restore.RunAsync(stored, plan, progress, cancellationToken).ConfigureAwait(false);
         var made = new TestVMInfo
         {
-            NativeId = vmid, Name = request.Name, RunId = request.RunId, IsolatedNetwork = request.IsolatedNetwork, CreatedUtc = mark.CreatedUtc,
+            NativeId = vmid,
+            Name = request.Name,
+            RunId = request.RunId,
+            IsolatedNetwork = request.IsolatedNetwork,
+            CreatedUtc = mark.CreatedUtc,
         };
         try
         {
@@ -59,98 +74,156 @@ internal sealed class TestBenchService(ProxmoxCluster cluster, RestoreService re
     }
 
     public async Task<IReadOnlyList<ITestVM>> FindAsync(CancellationToken cancellationToken) =>
-        [.. (await ListAsync(cancellationToken).ConfigureAwait(false)).Select(i => new TestVM(this, channel, i, isKept: true))];
+        [.. (await ListAsync(cancellationToken).ConfigureAwait(false))
+            .Select(i => new TestVM(this, channel, i, isKept: true))];
 
-    public Task<IReadOnlyList<TestVMInfo>> GetTestVMsAsync(CancellationToken cancellationToken) => ListAsync(cancellationToken);
+    public Task<IReadOnlyList<TestVMInfo>> GetTestVMsAsync(CancellationToken cancellationToken) =>
+        ListAsync(cancellationToken);
 
     public async Task<IReadOnlyList<CheckResult>> ReadIsolationAsync(TestVMInfo vm, CancellationToken cancellationToken)
     {
         GuestConfig config = await cluster.GetConfigAsync(vm.NativeId, cancellationToken).ConfigureAwait(false);
         ClusterGuest guest = await cluster.GetGuestAsync(vm.NativeId, cancellationToken).ConfigureAwait(false);
         var checks = new List<CheckResult>();
-        foreach (var adapter in config.Networks)
+        foreach (KeyValuePair<string, PropertyString> adapter in config.Networks)
         {
             string? bridge = adapter.Value["bridge"];
             bool linkDown = JsonTolerance.ParseFlag(adapter.Value["link_down"]) == true;
             bool good = bridge == vm.IsolatedNetwork && linkDown;
-            Add("NetworkIsolation", adapter.Key, good, $"on {vm.IsolatedNetwork}, link down", $"on {bridge ?? "(none)"}, link {(linkDown ? "down" : "up")}");
+            Add("NetworkIsolation", adapter.Key, good, $"on {vm.IsolatedNetwork}, link down",
+                $"on {bridge ?? "(none)"}, link {(linkDown ? "down" : "up")}");
         }
         foreach (string device in config.PassedThrough.Where(IsHostDevice(config)))
             Add("HostDevice", device, false, "none", config[device]);
         foreach (string hook in new[] { "hookscript", "args" })
             if (config[hook] is string value) Add("HostDevice", hook, false, "none", value);
-        Add("StartsOnBoot", guest.Name, JsonTolerance.ParseFlag(config["onboot"]) != true, "no", JsonTolerance.ParseFlag(config["onboot"]) == true ? "yes" : "no");
-        Add("TestMark", guest.Name, TestVMMark.Parse(config.Description)?.RunId == vm.RunId, vm.RunId, TestVMMark.Parse(config.Description)?.RunId ?? "none");
-        IReadOnlyDictionary<string, string?> networks = await restore.GetNetworksAsync(guest.Node, cancellationToken).ConfigureAwait(false);
+        Add("StartsOnBoot", guest.Name, JsonTolerance.ParseFlag(config["onboot"]) != true, "no",
+            JsonTolerance.ParseFlag(config["onboot"]) == true ? "yes" : "no");
+        Add("TestMark", guest.Name, TestVMMark.Parse(config.Description)?.RunId == vm.RunId, vm.RunId,
+            TestVMMark.Parse(config.Description)?.RunId ?? "none");
+        IReadOnlyDictionary<string, string?> networks = await restore.GetNetworksAsync(guest.Node,
+            cancellationToken).ConfigureAwait(false);
         if (networks.TryGetValue(vm.IsolatedNetwork, out string? ports) && !string.IsNullOrEmpty(ports))
-            checks.Add(new CheckResult { Name = "IsolatedNetwork", Target = vm.IsolatedNetwork, Result = CheckOutcome.Warning, Expected = "no ports", Actual = ports, Detail = $"The network '{vm.IsolatedNetwork}' on node '{guest.Node}' has ports; only the adapters' links being down keeps the test VM off them." });
+            checks.Add(new CheckResult
+            {
+                Name = "IsolatedNetwork",
+                Target = vm.IsolatedNetwork,
+                Result = CheckOutcome.Warning,
+                Expected = "no ports",
+                Actual = ports,
+                Detail = $"The network '{vm.IsolatedNetwork}' on node '{guest.Node}' has ports; only the adapters' "
+                    + "links being down keeps the test VM off them.",
+            });
         return checks;
 
         void Add(string name, string what, bool passed, string? expected, string? actual) => checks.Add(new CheckResult
         {
-            Name = name, Target = $"VM {vm.NativeId} {what}", Result = passed ? CheckOutcome.Passed : CheckOutcome.Failed, Expected = expected, Actual = actual, ErrorId = passed ? null : ErrorIds.IsolationNotProven,
+            Name = name,
+            Target = $"VM {vm.NativeId} {what}",
+            Result = passed ? CheckOutcome.Passed : CheckOutcome.Failed,
+            Expected = expected,
+            Actual = actual,
+            ErrorId = passed ? null : ErrorIds.IsolationNotProven,
         });
     }
 
     public async Task StartTestVMAsync(TestVMInfo vm, CancellationToken cancellationToken)
     {
-        TaskOutcome outcome = await cluster.RunAtGuestAsync(vm.NativeId, $"The start of the test VM {vm.NativeId}", TimeSpan.FromMinutes(5), new TaskWaitOptions { Timeout = TimeSpan.FromMinutes(15) },
-            g => cluster.Client.PostAsync(ApiPath.Of($"/nodes/{g.Node}/qemu/{vm.NativeId}/status/start"), null, cancellationToken, new RequiredRight("VM.PowerMgmt", $"/vms/{vm.NativeId}")), cancellationToken).ConfigureAwait(false);
+        TaskOutcome outcome = await cluster.RunAtGuestAsync(vm.NativeId, $"The start of the test VM {vm.NativeId}",
+            TimeSpan.FromMinutes(5), new TaskWaitOptions { Timeout = TimeSpan.FromMinutes(15) },
+            g => cluster.Client.PostAsync(ApiPath.Of($"/nodes/{g.Node}/qemu/{vm.NativeId}/status/start"), null,
+                cancellationToken, new RequiredRight("VM.PowerMgmt", $"/vms/{vm.NativeId}")),
+            cancellationToken).ConfigureAwait(false);
         outcome.ThrowUnlessDone($"The start of the test VM {vm.NativeId}");
     }
 
     public async Task DestroyTestVMAsync(TestVMInfo vm, CancellationToken cancellationToken)
     {
         string vmid = vm.NativeId;
-        ClusterGuest? guest = (await cluster.GetGuestsAsync(cancellationToken).ConfigureAwait(false)).FirstOrDefault(g => g.Vmid == vmid);
+        ClusterGuest? guest =
+            (await cluster.GetGuestsAsync(cancellationToken).ConfigureAwait(false)).FirstOrDefault(g => g.Vmid == vmid);
         if (guest is null)
         {
             // Not seen is not gone.
-            if ((await cluster.GetRightsAsync(cancellationToken).ConfigureAwait(false)).Has($"/vms/{vmid}", "VM.Audit")) return;
-            throw new NataliaException(ErrorIds.PermissionDenied, NataliaErrorKind.PermissionDenied, $"Whether the test VM {vmid} is still there is not known: '{cluster.Client.User}' may not see it. Missing: VM.Audit on /vms/{vmid}.", $"/vms/{vmid}", $"Give the account the right, or look at VM {vmid} on the cluster and remove it there.");
+            if ((await cluster.GetRightsAsync(cancellationToken).ConfigureAwait(false)).Has($"/vms/{vmid}", "VM.Audit"))
+                return;
+            throw new NataliaException(ErrorIds.PermissionDenied, NataliaErrorKind.PermissionDenied,
+                $"Whether the test VM {vmid} is still there is not known: '{cluster.Client.User}' may not see it. "
+                + $"Missing: VM.Audit on /vms/{vmid}.",
+                $"/vms/{vmid}",
+                $"Give the account the right, or look at VM {vmid} on the cluster and remove it there.");
         }
         GuestConfig config = await cluster.GetConfigAsync(vmid, cancellationToken).ConfigureAwait(false);
         if (TestVMMark.Parse(config.Description)?.RunId != vm.RunId)
-            throw new NataliaException(ErrorIds.NotATestAppliance, NataliaErrorKind.Security, $"VM {vmid} ('{guest.Name}') does not carry the mark of the test {vm.RunId}, and is not destroyed.", vmid, "Look at what this VM is; its number may have been given to another one.");
+            throw new NataliaException(ErrorIds.NotATestAppliance, NataliaErrorKind.Security,
+                $"VM {vmid} ('{guest.Name}') does not carry the mark of the test {vm.RunId}, and is not destroyed.",
+                vmid, "Look at what this VM is; its number may have been given to another one.");
         if (guest.IsRunning)
         {
-            TaskOutcome stopped = await cluster.RunAtGuestAsync(vmid, $"The stop of the test VM {vmid}", TimeSpan.FromMinutes(5), new TaskWaitOptions { Timeout = TimeSpan.FromMinutes(10) },
-                g => cluster.Client.PostAsync(ApiPath.Of($"/nodes/{g.Node}/qemu/{vmid}/status/stop"), null, cancellationToken, new RequiredRight("VM.PowerMgmt", $"/vms/{vmid}")), cancellationToken).ConfigureAwait(false);
+            TaskOutcome stopped = await cluster.RunAtGuestAsync(vmid, $"The stop of the test VM {vmid}",
+                TimeSpan.FromMinutes(5), new TaskWaitOptions { Timeout = TimeSpan.FromMinutes(10) },
+                g => cluster.Client.PostAsync(ApiPath.Of($"/nodes/{g.Node}/qemu/{vmid}/status/stop"), null,
+                    cancellationToken, new RequiredRight("VM.PowerMgmt", $"/vms/{vmid}")),
+                cancellationToken).ConfigureAwait(false);
             stopped.ThrowUnlessDone($"The stop of the test VM {vmid}");
         }
-        // Only the disks that its configuration names go: the option for unreferenced ones takes whatever carries the number, on any storage.
-        TaskOutcome outcome = await cluster.RunAtGuestAsync(vmid, $"The removal of the test VM {vmid}", TimeSpan.FromMinutes(5), new TaskWaitOptions { Timeout = TimeSpan.FromMinutes(30) },
-            g => cluster.Client.DeleteAsync(ApiPath.Of($"/nodes/{g.Node}/qemu/{vmid}"), new ApiArguments { { "purge", true } }, cancellationToken, new RequiredRight("VM.Allocate", $"/vms/{vmid}")), cancellationToken).ConfigureAwait(false);
+        // Only the disks that its configuration names go: the option for unreferenced ones takes whatever carries the
+        // number, on any storage.
+        TaskOutcome outcome = await cluster.RunAtGuestAsync(vmid, $"The removal of the test VM {vmid}",
+            TimeSpan.FromMinutes(5), new TaskWaitOptions { Timeout = TimeSpan.FromMinutes(30) },
+            g => cluster.Client.DeleteAsync(ApiPath.Of($"/nodes/{g.Node}/qemu/{vmid}"),
+                new ApiArguments { { "purge", true } }, cancellationToken,
+                new RequiredRight("VM.Allocate", $"/vms/{vmid}")),
+            cancellationToken).ConfigureAwait(false);
         outcome.ThrowUnlessDone($"The removal of the test VM {vmid}");
     }
 
-    /// <param name="cancellationToken">Stops it.</param>
-    /// <param name="onUnreadable">Told of what is called like a test VM and cannot be read now, as on a node that is down; or null.</param>
-    internal async Task<IReadOnlyList<TestVMInfo>> ListAsync(CancellationToken cancellationToken, Action<ClusterGuest, NataliaException>? onUnreadable = null)
+    /// <param name="onUnreadable">Told of what is called like a test VM and cannot be read now, as on a node that is
+    /// down; or null.</param>
+    internal async Task<IReadOnlyList<TestVMInfo>> ListAsync(CancellationToken cancellationToken,
+        Action<ClusterGuest, NataliaException>? onUnreadable = null)
     {
         var found = new List<TestVMInfo>();
-        IReadOnlyList<ClusterGuest> guests = await cluster.GetVisibleGuestsAsync(cancellationToken).ConfigureAwait(false);
+        IReadOnlyList<ClusterGuest> guests =
+            await cluster.GetVisibleGuestsAsync(cancellationToken).ConfigureAwait(false);
         // The name spares a request for each other VM; the mark alone decides. Who renames a test VM has taken it over.
-        foreach (ClusterGuest guest in guests.Where(g => g.Name.StartsWith(TestVMRequest.NamePrefix, StringComparison.Ordinal)))
+        foreach (ClusterGuest guest in guests
+            .Where(g => g.Name.StartsWith(TestVMRequest.NamePrefix, StringComparison.Ordinal)))
         {
-            (GuestConfig? config, NataliaException? problem) = await cluster.TryGetConfigAsync(guest, cancellationToken).ConfigureAwait(false);
+            (GuestConfig? config, NataliaException? problem) = await cluster.TryGetConfigAsync(guest,
+                cancellationToken).ConfigureAwait(false);
             if (problem is not null) onUnreadable?.Invoke(guest, problem);
             if (config is not null && TestVMMark.Parse(config.Description) is { } mark)
-                found.Add(new TestVMInfo { NativeId = guest.Vmid, Name = guest.Name, RunId = mark.RunId, IsolatedNetwork = mark.Network, CreatedUtc = mark.CreatedUtc });
+                found.Add(new TestVMInfo
+                {
+                    NativeId = guest.Vmid,
+                    Name = guest.Name,
+                    RunId = mark.RunId,
+                    IsolatedNetwork = mark.Network,
+                    CreatedUtc = mark.CreatedUtc,
+                });
         }
         return found;
     }
 
-    /// <summary>Options cannot be removed in the restore call itself, so devices of the host go before the first start.</summary>
+    /// <summary>
+    /// Options cannot be removed in the restore call itself, so devices of the host go before the first start.
+    /// </summary>
     private async Task DetachHostDevicesAsync(string vmid, CancellationToken cancellationToken)
     {
         GuestConfig config = await cluster.GetConfigAsync(vmid, cancellationToken).ConfigureAwait(false);
         var remove = config.PassedThrough.Where(IsHostDevice(config)).ToList();
         if (config["hookscript"] is not null) remove.Add("hookscript");
         if (remove.Count == 0) return;
-        await cluster.AtGuestAsync(vmid, g => cluster.Client.PutAsync(ApiPath.Of($"/nodes/{g.Node}/qemu/{vmid}/config"), new ApiArguments { { "delete", string.Join(",", remove) }, { "digest", config.Digest } }, cancellationToken, new RequiredRight("VM.Config.HWType", $"/vms/{vmid}")), cancellationToken).ConfigureAwait(false);
+        await cluster.AtGuestAsync(vmid,
+            g => cluster.Client.PutAsync(ApiPath.Of($"/nodes/{g.Node}/qemu/{vmid}/config"),
+                new ApiArguments { { "delete", string.Join(",", remove) }, { "digest", config.Digest } },
+                cancellationToken, new RequiredRight("VM.Config.HWType", $"/vms/{vmid}")),
+            cancellationToken).ConfigureAwait(false);
     }
 
     /// <summary>A serial port that is a socket, and a USB port of the console, are no devices of the host.</summary>
-    private static Func<string, bool> IsHostDevice(GuestConfig config) => key => config[key] is not ("socket" or "spice") && !(config[key]?.StartsWith("spice", StringComparison.Ordinal) ?? false);
+    private static Func<string, bool> IsHostDevice(GuestConfig config) =>
+        key => config[key] is not ("socket" or "spice")
+            && !(config[key]?.StartsWith("spice", StringComparison.Ordinal) ?? false);
 }
