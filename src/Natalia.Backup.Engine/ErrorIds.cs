@@ -3,7 +3,7 @@ namespace Natalia.Backup.Engine;
 /// <summary>Every error id that the product uses. An id is never reused with another meaning.</summary>
 public static class ErrorIds
 {
-// The comment beside each id is its documentation; about_NataliaErrors lists them for users.
+    // The comment beside each id is its documentation; about_NataliaErrors lists them for users.
 #pragma warning disable CS1591
 
     // Repository

@@ -1,4 +1,6 @@
+#if !NET8_0_OR_GREATER
 using System.Runtime.InteropServices;
+#endif
 
 namespace Natalia.Backup.Engine.Disks;
 

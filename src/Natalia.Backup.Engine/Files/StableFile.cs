@@ -131,7 +131,7 @@ public static class StableFile
         }
     }
 
-// LibraryImport is not in netstandard2.0; the names are libc's; LPStr is UTF-8 there.
+    // LibraryImport is not in netstandard2.0; the names are libc's; LPStr is UTF-8 there.
 #pragma warning disable SYSLIB1054, IDE1006, CA2101
     [DllImport("libc", SetLastError = true)]
     private static extern int open([MarshalAs(UnmanagedType.LPStr)] string path, int flags);

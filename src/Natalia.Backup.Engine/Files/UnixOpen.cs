@@ -1,6 +1,8 @@
 using System.Runtime.InteropServices;
 using System.Text;
+#if NET8_0_OR_GREATER
 using Microsoft.Win32.SafeHandles;
+#endif
 
 namespace Natalia.Backup.Engine.Files;
 

@@ -2,7 +2,6 @@
 using System.Diagnostics;
 using Natalia.Backup.Engine.Disks;
 using Natalia.Backup.Testing;
-using Xunit;
 
 namespace Natalia.Backup.Engine.Tests.Disks;
 

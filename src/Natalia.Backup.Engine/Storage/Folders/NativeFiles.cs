@@ -89,7 +89,7 @@ internal static class NativeFiles
         : path.StartsWith(@"\\", StringComparison.Ordinal) ? @"\\?\UNC\" + path.Substring(2)
         : @"\\?\" + path;
 
-// LibraryImport is not in netstandard2.0; the names are libc's; LPStr is UTF-8 there.
+    // LibraryImport is not in netstandard2.0; the names are libc's; LPStr is UTF-8 there.
 #pragma warning disable SYSLIB1054, IDE1006, CA2101
     [DllImport("libc", SetLastError = true)]
     private static extern int renameat2(int oldDirectory, [MarshalAs(UnmanagedType.LPStr)] string oldPath,

@@ -133,7 +133,7 @@ internal sealed unsafe class ObjectFile : IDisposable
             ? 0x8000
             : 0x20000) | 0x80000 | 0x100;
 
-// LibraryImport is not in netstandard2.0; the names are libc's; LPStr is UTF-8 there.
+    // LibraryImport is not in netstandard2.0; the names are libc's; LPStr is UTF-8 there.
 #pragma warning disable SYSLIB1054, IDE1006, CA2101
     [DllImport("libc", SetLastError = true)]
     private static extern int open([MarshalAs(UnmanagedType.LPStr)] string path, int flags);
