@@ -1,5 +1,5 @@
-using System.Reflection;
 using System.Text.RegularExpressions;
+using Natalia.Backup.Testing;
 
 namespace Natalia.Backup.Cmdlets.Tests.Architecture;
 
@@ -8,8 +8,7 @@ public sealed class LineTests
 {
     private const int Columns = 120;
 
-    private static readonly string s_root = typeof(LineTests).Assembly.GetCustomAttributes<AssemblyMetadataAttribute>()
-        .Single(a => a.Key == "RepositoryRoot").Value!;
+    private static readonly string s_root = BuildLayout.RepositoryRoot;
 
     [Theory]
     [InlineData("src")]
