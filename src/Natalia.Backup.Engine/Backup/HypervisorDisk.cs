@@ -19,8 +19,11 @@ internal sealed class HypervisorDisk(BackupDisk disk, RequestedBackupType reques
 
     public long SizeBytes => disk.Source.SizeBytes;
 
-    /// <summary>The token from which the changes count that are read; null when everything is read.</summary>
-    internal string? CountsFrom { get; private set; }
+    /// <summary>
+    /// The disk in the point, or checkpoint, from whose token the changes count that are read; null when everything
+    /// is read.
+    /// </summary>
+    internal ManifestDisk? CountsFrom { get; private set; }
 
     /// <summary>The token that the state had from the freeze on, or null.</summary>
     internal string? TrackingToken => (disk.Source as IChangeTrackingSource)?.TrackingToken;
@@ -35,6 +38,8 @@ internal sealed class HypervisorDisk(BackupDisk disk, RequestedBackupType reques
     /// <summary>The extents that an incremental has to read, or why there can be none.</summary>
     public async Task<ChangedExtents> FindChangedAsync(ParentDisk? parent, CancellationToken cancellationToken)
     {
+        // A run that plans anew, without its parents, must not keep what the first plan counted from.
+        CountsFrom = null;
         if (requested == RequestedBackupType.Full) return new ChangedExtents(null);
         bool asked = requested == RequestedBackupType.Incremental;
         if (parent is null)
@@ -84,7 +89,7 @@ internal sealed class HypervisorDisk(BackupDisk disk, RequestedBackupType reques
                 changed[changed.Count - 1] = new Extent(last.Offset, covered - last.Offset);
             changed.Add(new Extent(covered, before.SizeBytes - covered));
         }
-        CountsFrom = before.TrackingToken;
+        CountsFrom = before;
         return new ChangedExtents(changed);
     }
 }

@@ -66,17 +66,27 @@ internal sealed class HypervisorRun : IRunSource
 
     /// <summary>
     /// A point has the token that the seal gave. A checkpoint is made before the seal and has one that was true at
-    /// the freeze: of the
-    /// frozen state where that had one, else of the point that an incremental goes out from, from which the disk can
-    /// differ in nothing
-    /// but what changed since.
+    /// the freeze: of the frozen state where that had one, else of what an incremental goes out from, from which the
+    /// disk can differ in nothing but what changed since.
     /// </summary>
     private ManifestDisk WithToken(ManifestDisk made, HypervisorDisk disk, bool isCheckpoint)
     {
         string? token = isCheckpoint || _tokens is null ? disk.TrackingToken
             : _tokens.TryGetValue(disk.DiskId, out string? born) ? born : null;
-        if (isCheckpoint && token is null && disk.CountsFrom is string earlier)
-            return made with { TrackingToken = earlier, NativeId = _vm, CoveredBytes = null };
+        if (isCheckpoint && token is null && disk.CountsFrom is ManifestDisk before)
+            return made with
+            {
+                TrackingToken = before.TrackingToken,
+                NativeId = _vm,
+                CoveredBytes = Covered(made.CoveredBytes, before.CoveredBytes),
+            };
         return made with { TrackingToken = token, NativeId = token is null ? null : _vm };
     }
+
+    /// <summary>
+    /// How far a checkpoint is no older than the token that it counts from: wholly, when what it goes out from was;
+    /// else as far as either of them came. It must not claim what neither of them read.
+    /// </summary>
+    private static long? Covered(long? now, long? before) =>
+        now is long a && before is long b ? Math.Max(a, b) : null;
 }
