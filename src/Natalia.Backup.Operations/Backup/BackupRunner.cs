@@ -102,9 +102,20 @@ internal static class BackupRunner
         PublishState state)
     {
         Exception? trouble = null;
+        // Each step on its own: without what stands second, the third takes back what the point counts from.
+        foreach (IDiskSource source in sources)
+        {
+            try
+            {
+                source.Dispose();
+            }
+            catch (Exception e)
+            {
+                trouble ??= e;
+            }
+        }
         try
         {
-            foreach (IDiskSource source in sources) source.Dispose();
             // Not the caller's token: after Ctrl-C of all times nothing may stay behind.
             using var limit = new CancellationTokenSource(s_releaseLimit);
             if (state == PublishState.Published) await frozen.PublishedAsync(limit.Token).ConfigureAwait(false);
@@ -112,7 +123,7 @@ internal static class BackupRunner
         }
         catch (Exception e)
         {
-            trouble = e;
+            trouble ??= e;
         }
         try
         {
