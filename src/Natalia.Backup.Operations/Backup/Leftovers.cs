@@ -10,8 +10,7 @@ internal static class Leftovers
 {
     /// <summary>
     /// Removes it: what was recorded for this VM, repository and history, and that no point there counts from. The
-    /// lease is held, so no other
-    /// run that could have made it is alive. What is recorded for others, or not at all, is none of ours.
+    /// lease is held, so no other run that could have made it is alive. What is recorded for others, or not at all, is none of ours.
     /// </summary>
     /// <returns>What was found, in full sentences. Trouble is among them and no failure: what really stands in the
     /// way makes the freeze fail.</returns>
@@ -29,7 +28,7 @@ internal static class Leftovers
                 warnings.Add(await RemoveAsync(source, vm, found, cancellationToken).ConfigureAwait(false));
             }
         }
-        catch (NataliaException e) when (!cancellationToken.IsCancellationRequested)
+        catch (Exception e) when (!cancellationToken.IsCancellationRequested)
         {
             warnings.Add($"{vm.Name}: it could not be seen whether an earlier backup left anything on the hypervisor: "
                 + $"{e.Message}");
@@ -48,7 +47,7 @@ internal static class Leftovers
             await source.RemoveLeftoverAsync(found, cancellationToken).ConfigureAwait(false);
             return $"{vm.Name}: {what} was removed.";
         }
-        catch (NataliaException e) when (!cancellationToken.IsCancellationRequested)
+        catch (Exception e) when (!cancellationToken.IsCancellationRequested)
         {
             return $"{vm.Name}: {what} could not be removed, and the next backup tries again: {e.Message}";
         }
