@@ -272,8 +272,15 @@ internal sealed class PackSweep(RepositoryCore core, string applianceId, TimeSpa
         {
             // A plan need not fetch what is to be rewritten. That such a pack is not whole shows when it is read; then
             // it stays as it is.
-            await rehearsal.NoteAsync(revised, fresh.ObjectLength, cancellationToken).ConfigureAwait(false);
             _rewritten.Add(name);
+            try
+            {
+                await rehearsal.NoteAsync(revised, fresh.ObjectLength, cancellationToken).ConfigureAwait(false);
+            }
+            catch (NataliaException lost) when (lost.ErrorId == ErrorIds.ObjectExists)
+            {
+                return null;
+            }
             RepackedPacks++;
             RewrittenBytes += fresh.ObjectLength;
             if (grace == TimeSpan.Zero)

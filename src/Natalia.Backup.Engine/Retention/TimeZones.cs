@@ -20,7 +20,7 @@ public static class TimeZones
     private static readonly Lazy<IReadOnlyList<string>> s_known =
         new(() => [.. s_exact.Value.Keys.OrderBy(i => i, StringComparer.OrdinalIgnoreCase)]);
 
-    /// <summary>The IANA and Windows ids that can be translated into each other, sorted; for completion.</summary>
+    /// <summary>Every IANA and Windows id that the list knows, older names included, sorted; for completion.</summary>
     public static IReadOnlyList<string> KnownIds => s_known.Value;
 
     /// <summary>Finds a zone.</summary>

@@ -47,11 +47,11 @@ public sealed class FolderHypervisor : IHypervisor, IImageSource
     }
 
     /// <inheritdoc/>
-    /// <exception cref="NataliaException"><c>HypervisorNotFound</c> when the directory is gone. What is wrong with one
-    /// VM is among the problems of the result.</exception>
     public T? Find<T>() where T : class => this as T;
 
     /// <inheritdoc/>
+    /// <exception cref="NataliaException"><c>HypervisorNotFound</c> when the directory is gone. What is wrong with one
+    /// VM is among the problems of the result.</exception>
     public Task<ApplianceInventory> GetAppliancesAsync(CancellationToken cancellationToken) => Task.Run(() =>
     {
         (List<FolderAppliance> found, List<NataliaException> problems) = Scan(cancellationToken);

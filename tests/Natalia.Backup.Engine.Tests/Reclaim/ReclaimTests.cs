@@ -185,6 +185,35 @@ public sealed class ReclaimTests
     }
 
     [Fact]
+    public async Task A_plan_says_what_is_done_although_a_pack_was_rewritten_within_the_grace()
+    {
+        var clock = new Microsoft.Extensions.Time.Testing.FakeTimeProvider(DateTimeOffset.UtcNow);
+        using var store = new MemoryStore(clock);
+        using var bench = new RepositoryBench(store) { Clock = clock };
+        using Repository repository = await bench.CreateAsync();
+        byte[] disk = Disk(8 << 20, 1);
+        var points = new List<RestorePoint> { await BackupAsync(repository, disk) };
+        // Each point takes the place of a part of the first one's pack.
+        for (int i = 1; i <= 7; i++)
+        {
+            Disk(1 << 20, 100 + i).CopyTo(disk = [.. disk], (i - 1) << 20);
+            points.Add(await BackupAsync(repository, disk));
+        }
+        for (int i = 0; i < 6; i++) await repository.RemoveRestorePointAsync(points[i], "a test", default);
+        clock.Advance(TimeSpan.FromHours(73));
+        ReclaimResult first = await repository.ReclaimAsync(Appliance.ApplianceId, Repository.DefaultGrace, default);
+        Assert.True(first.RepackedPacks > 0);
+        await repository.RemoveRestorePointAsync(points[6], "a test", default);
+        ReclaimResult planned = await repository.PlanReclaimAsync(Appliance.ApplianceId, TimeSpan.FromTicks(1),
+            default);
+        clock.Advance(TimeSpan.FromSeconds(1));
+        planned = await repository.PlanReclaimAsync(Appliance.ApplianceId, TimeSpan.FromMilliseconds(900), default);
+        Assert.Equal(planned,
+            await repository.ReclaimAsync(Appliance.ApplianceId, TimeSpan.FromMilliseconds(900), default)
+            with { IsWhatIf = true });
+    }
+
+    [Fact]
     public async Task A_removed_point_stays_readable_for_the_grace()
     {
         var clock = new Microsoft.Extensions.Time.Testing.FakeTimeProvider(DateTimeOffset.UtcNow);
