@@ -204,10 +204,9 @@ public sealed class ReclaimTests
         ReclaimResult first = await repository.ReclaimAsync(Appliance.ApplianceId, Repository.DefaultGrace, default);
         Assert.True(first.RepackedPacks > 0);
         await repository.RemoveRestorePointAsync(points[6], "a test", default);
-        ReclaimResult planned = await repository.PlanReclaimAsync(Appliance.ApplianceId, TimeSpan.FromTicks(1),
-            default);
+        // The removal's grace is over, that of the rewritten pack is not.
         clock.Advance(TimeSpan.FromSeconds(1));
-        planned = await repository.PlanReclaimAsync(Appliance.ApplianceId, TimeSpan.FromMilliseconds(900), default);
+        ReclaimResult planned = await repository.PlanReclaimAsync(Appliance.ApplianceId, TimeSpan.FromMilliseconds(900), default);
         Assert.Equal(planned,
             await repository.ReclaimAsync(Appliance.ApplianceId, TimeSpan.FromMilliseconds(900), default)
             with { IsWhatIf = true });
