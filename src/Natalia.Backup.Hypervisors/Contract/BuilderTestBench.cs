@@ -8,7 +8,6 @@ namespace Natalia.Backup.Hypervisors.Contract;
 /// </summary>
 public sealed class BuilderTestBench : ITestBench
 {
-    private static readonly TimeSpan s_cleanUpLimit = TimeSpan.FromMinutes(15);
     private readonly IHypervisor _hypervisor;
     private readonly IApplianceBuilder _builder;
     private readonly ITestVMControl _control;
@@ -88,10 +87,11 @@ public sealed class BuilderTestBench : ITestBench
             TestVMInfo? info = there.FirstOrDefault(v => v.NativeId == made.NativeId && v.RunId == request.RunId);
             return new TestVM(_control, _guests, info ?? throw Unmarked(made), isKept: false);
         }
-        catch
+        catch (Exception failure)
         {
-            using var limit = new CancellationTokenSource(s_cleanUpLimit);
-            await _control.DestroyTestVMAsync(wanted, limit.Token).ConfigureAwait(false);
+            if (await FailedTestVM.DestroyAsync(_control, wanted, failure).ConfigureAwait(false)
+                is NataliaException left)
+                throw left;
             throw;
         }
     }

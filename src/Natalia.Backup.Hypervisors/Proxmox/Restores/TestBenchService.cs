@@ -64,10 +64,10 @@ internal sealed class TestBenchService(ProxmoxCluster cluster, RestoreService re
         {
             await DetachHostDevicesAsync(vmid, cancellationToken).ConfigureAwait(false);
         }
-        catch
+        catch (Exception failure)
         {
-            using var limit = new CancellationTokenSource(TimeSpan.FromMinutes(15));
-            await DestroyTestVMAsync(made, limit.Token).ConfigureAwait(false);
+            if (await FailedTestVM.DestroyAsync(this, made, failure).ConfigureAwait(false) is NataliaException left)
+                throw left;
             throw;
         }
         return new TestVM(this, channel, made, isKept: false);
