@@ -17,6 +17,7 @@ internal static class NativeRecords
         NativeEvent.PointRemoved => "point-removed",
         NativeEvent.PointProtected => "point-protected",
         NativeEvent.PointUnprotected => "point-unprotected",
+        NativeEvent.PointOutcomeUnknown => "point-outcome-unknown",
         NativeEvent.PointVerified => "point-verified",
         NativeEvent.PointRestored => "point-restored",
         NativeEvent.RestoreTested => "restore-tested",

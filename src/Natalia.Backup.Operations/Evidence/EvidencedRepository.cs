@@ -41,17 +41,33 @@ internal sealed class EvidencedRepository(IPointRepository inner, RepositoryConn
     {
         if (isProtected) book.WarnIfNone(connection, "the reason");
         else await book.RequireAsync(connection, "the reason", cancellationToken).ConfigureAwait(false);
-        RestorePoint after = await inner.SetProtectionAsync(point, isProtected, reason,
-            cancellationToken).ConfigureAwait(false);
-        await book.RecordAsync(connection, isProtected ? NativeEvent.PointProtected : NativeEvent.PointUnprotected,
-            after, reason).ConfigureAwait(false);
+        NativeEvent asked = isProtected ? NativeEvent.PointProtected : NativeEvent.PointUnprotected;
+        RestorePoint after;
+        try
+        {
+            after = await inner.SetProtectionAsync(point, isProtected, reason, cancellationToken).ConfigureAwait(false);
+        }
+        catch (NataliaException open) when (IsOpen(open))
+        {
+            await RecordOpenAsync(asked, point, reason, open).ConfigureAwait(false);
+            throw;
+        }
+        await book.RecordAsync(connection, asked, after, reason).ConfigureAwait(false);
         return after;
     }
 
     public async Task RemoveRestorePointAsync(RestorePoint point, string reason, CancellationToken cancellationToken)
     {
         await book.RequireAsync(connection, "the removal and its reason", cancellationToken).ConfigureAwait(false);
-        await inner.RemoveRestorePointAsync(point, reason, cancellationToken).ConfigureAwait(false);
+        try
+        {
+            await inner.RemoveRestorePointAsync(point, reason, cancellationToken).ConfigureAwait(false);
+        }
+        catch (NataliaException open) when (IsOpen(open))
+        {
+            await RecordOpenAsync(NativeEvent.PointRemoved, point, reason, open).ConfigureAwait(false);
+            throw;
+        }
         await book.RecordAsync(connection, NativeEvent.PointRemoved, point, reason).ConfigureAwait(false);
     }
 
@@ -64,16 +80,29 @@ internal sealed class EvidencedRepository(IPointRepository inner, RepositoryConn
         foreach (PointRemoval removal in removals)
         {
             bool isGone = false;
+            NataliaException? open = null;
             await inner.RemoveRestorePointsAsync(applianceId, [removal], (point, refusal) =>
             {
                 isGone = refusal is null;
+                if (refusal is not null && IsOpen(refusal)) open = refusal;
                 removed(point, refusal);
             }, cancellationToken).ConfigureAwait(false);
             if (isGone)
                 await book.RecordAsync(connection, NativeEvent.PointRemoved, removal.Point,
                     removal.Reason).ConfigureAwait(false);
+            if (open is not null)
+                await RecordOpenAsync(NativeEvent.PointRemoved, removal.Point, removal.Reason,
+                    open).ConfigureAwait(false);
         }
     }
+
+    /// <summary>Whether what was asked for may have been done all the same.</summary>
+    private static bool IsOpen(NataliaException failure) =>
+        failure.ErrorId is ErrorIds.RequestOutcomeUnknown or ErrorIds.TaskLost or ErrorIds.TaskNotFinished;
+
+    private Task RecordOpenAsync(NativeEvent asked, RestorePoint point, string? reason, NataliaException open) =>
+        book.RecordAsync(connection, NativeEvent.PointOutcomeUnknown, point, reason,
+            [new("asked", AuditWords.Of(asked)), new("failure", open.Message)]);
 
     public async Task SetRetentionPolicyAsync(string? applianceId, string? applianceName, RetentionPolicy? policy,
         CancellationToken cancellationToken)

@@ -1,3 +1,5 @@
+using Natalia.Backup.ProxmoxSimulator;
+
 namespace Natalia.Backup.Module.Tests.Proxmox;
 
 /// <summary>
@@ -128,6 +130,35 @@ public sealed class EvidenceTests
         scenario.Do(
             "@(Get-NataliaRestorePoint -Repository pbs)[-1] | Remove-NataliaRestorePoint -Reason x -Confirm:$false");
         Assert.Equal(4, scenario.Cluster.Storage("pbs").Points.Count);
+    }
+
+    [Theory]
+    [InlineData("DELETE", "Remove-NataliaRestorePoint -Reason 'Ticket 4711' -Confirm:$false", "point removed")]
+    [InlineData("PUT", "Unprotect-NataliaRestorePoint -Reason 'Ticket 4711'", "point unprotected")]
+    public async Task What_was_accepted_and_could_not_be_followed_is_recorded_as_asked_for(string method,
+        string command, string asked)
+    {
+        await using ProxmoxScenario scenario = await ProxmoxScenario.StartAsync();
+        for (int i = 0; i < 2; i++) scenario.AddPoint(DateTimeOffset.UtcNow.AddDays(-i));
+        scenario.ConnectWithEvidence();
+        if (method == "PUT") scenario.Do("Get-NataliaRestorePoint -Repository pbs | Protect-NataliaRestorePoint "
+            + "-Reason x");
+        bool isAccepted = false;
+        scenario.Server.Intercept = r =>
+        {
+            if (r.Method == method) isAccepted = true;
+            else if (isAccepted && r.Path.EndsWith("/content"))
+                return SimulatorReply.Fail(403, "Permission check failed");
+            return null;
+        };
+        ScriptResult result = scenario.Try("@(Get-NataliaRestorePoint -Repository pbs)[-1] | " + command);
+        Assert.True(isAccepted);
+        Assert.StartsWith("RequestOutcomeUnknown,", Assert.Single(result.ErrorIds));
+        Assert.Contains("Whether it was done is not known", result.Errors[0].Exception.Message);
+        scenario.Server.Intercept = null;
+        Assert.Equal($"{asked} Ticket 4711", scenario.Do("Get-NataliaAuditRecord -Repository pbs | Where-Object Event "
+            + "-eq native-point-outcome-unknown | ForEach-Object { \"$(($_.Data | ConvertFrom-Json).details.asked) "
+            + "$($_.Reason)\" }").Text.Single());
     }
 
     [Fact]

@@ -76,7 +76,8 @@ internal sealed partial class ProxmoxRepository : INativeRepository
         await _cluster.Client.PutAsync(PathOf(stored), new ApiArguments { { "protected", isProtected } },
             cancellationToken,
             new RequiredRight("Datastore.AllocateSpace", $"/storage/{Storage}")).ConfigureAwait(false);
-        StoredPoint now = await FindAsync(point, cancellationToken).ConfigureAwait(false);
+        StoredPoint now = await SettleAsync($"The change of protection of '{stored.Volid}'", point,
+            token => FindAsync(point, token), cancellationToken).ConfigureAwait(false);
         if (now.Point.IsProtected != isProtected)
             throw new NataliaException(ErrorIds.ServerError, NataliaErrorKind.InvalidOperation,
                 $"'{_cluster.Location}' took the change of protection of '{now.Volid}', but the point is "
@@ -120,6 +121,33 @@ internal sealed partial class ProxmoxRepository : INativeRepository
             id, "Make a newer one first.");
     }
 
+    /// <summary>
+    /// Finds out what became of a change that the server has accepted. Who stops the command cannot stop the change, so
+    /// that it is followed a little longer then.
+    /// </summary>
+    /// <exception cref="NataliaException"><c>RequestOutcomeUnknown</c>: it could not be found out. <c>TaskFailed</c>:
+    /// it was not done.</exception>
+    private static async Task<T> SettleAsync<T>(string what, RestorePoint point,
+        Func<CancellationToken, Task<T>> lookAsync, CancellationToken cancellationToken)
+    {
+        using var limit = new CancellationTokenSource();
+        using CancellationTokenRegistration stopped = cancellationToken.Register(() => limit.CancelAfter(s_settle));
+        try
+        {
+            return await lookAsync(limit.Token).ConfigureAwait(false);
+        }
+        catch (Exception e)
+            when (e is OperationCanceledException || e is NataliaException { ErrorId: not ErrorIds.TaskFailed })
+        {
+            string why = e is OperationCanceledException ? "The command was stopped." : e.Message;
+            throw new NataliaException(ErrorIds.RequestOutcomeUnknown, NataliaErrorKind.Connection,
+                $"{what} was asked for and accepted. Whether it was done is not known: {why}", point.RestorePointId,
+                "Look with Get-NataliaRestorePoint what is there before repeating it.", e);
+        }
+    }
+
+    private static readonly TimeSpan s_settle = TimeSpan.FromSeconds(30);
+
     public async Task RemoveRestorePointAsync(RestorePoint point, string reason, CancellationToken cancellationToken)
     {
         StoredPoint stored = await FindAsync(point, cancellationToken).ConfigureAwait(false);
@@ -127,13 +155,16 @@ internal sealed partial class ProxmoxRepository : INativeRepository
             throw refusal;
         ApiAnswer answer = await _cluster.Client.DeleteAsync(PathOf(stored), null, cancellationToken,
             new RequiredRight("Datastore.AllocateSpace", $"/storage/{Storage}")).ConfigureAwait(false);
-        // No task means that the server was done before it answered.
-        if (Upid.TryParse(answer.Text, out Upid task))
-            (await _cluster.Tasks.WaitAsync(task, new TaskWaitOptions { Timeout = TimeSpan.FromHours(1) },
-                cancellationToken).ConfigureAwait(false))
-                .ThrowUnlessDone($"The removal of '{stored.Volid}'", StorageKind == "pbs" ? MayNotPrune : null);
-        IReadOnlyList<StoredPoint> left = await _points.ListAsync(Storage, Label, stored.Vmid,
-            cancellationToken).ConfigureAwait(false);
+        string what = $"The removal of '{stored.Volid}'";
+        IReadOnlyList<StoredPoint> left = await SettleAsync(what, point, async token =>
+        {
+            // No task means that the server was done before it answered.
+            if (Upid.TryParse(answer.Text, out Upid task))
+                (await _cluster.Tasks.WaitAsync(task, new TaskWaitOptions { Timeout = TimeSpan.FromHours(1) },
+                    token).ConfigureAwait(false))
+                    .ThrowUnlessDone(what, StorageKind == "pbs" ? MayNotPrune : null);
+            return await _points.ListAsync(Storage, Label, stored.Vmid, token).ConfigureAwait(false);
+        }, cancellationToken).ConfigureAwait(false);
         if (left.Any(p => p.Volid == stored.Volid))
             throw new NataliaException(ErrorIds.ServerError, NataliaErrorKind.InvalidOperation,
                 $"'{_cluster.Location}' reported '{stored.Volid}' as removed, but it is still there.",
