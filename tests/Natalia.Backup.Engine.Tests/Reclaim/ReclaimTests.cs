@@ -200,15 +200,19 @@ public sealed class ReclaimTests
             points.Add(await BackupAsync(repository, disk));
         }
         for (int i = 0; i < 6; i++) await repository.RemoveRestorePointAsync(points[i], "a test", default);
-        clock.Advance(TimeSpan.FromHours(73));
+        clock.Advance(TimeSpan.FromHours(40));
+        await repository.RemoveRestorePointAsync(points[6], "a test", default);
+        clock.Advance(TimeSpan.FromHours(33));
         ReclaimResult first = await repository.ReclaimAsync(Appliance.ApplianceId, Repository.DefaultGrace, default);
         Assert.True(first.RepackedPacks > 0);
-        await repository.RemoveRestorePointAsync(points[6], "a test", default);
-        // The removal's grace is over, that of the rewritten pack is not.
-        clock.Advance(TimeSpan.FromSeconds(1));
-        ReclaimResult planned = await repository.PlanReclaimAsync(Appliance.ApplianceId, TimeSpan.FromMilliseconds(900), default);
+        Assert.Equal(1, first.WaitingPoints);
+        // The last removal's grace is over, that of the rewritten pack is not.
+        clock.Advance(TimeSpan.FromHours(40));
+        ReclaimResult planned = await repository.PlanReclaimAsync(Appliance.ApplianceId, Repository.DefaultGrace,
+            default);
+        Assert.Equal(1, planned.ForgottenPoints);
         Assert.Equal(planned,
-            await repository.ReclaimAsync(Appliance.ApplianceId, TimeSpan.FromMilliseconds(900), default)
+            await repository.ReclaimAsync(Appliance.ApplianceId, Repository.DefaultGrace, default)
             with { IsWhatIf = true });
     }
 
