@@ -9,7 +9,8 @@ internal static class Leftovers
 {
     /// <summary>
     /// Removes it: what was recorded for this VM, repository and history, and that no point there counts from. The
-    /// lease is held, so no other run that could have made it is alive. What is recorded for others, or not at all, is none of ours.
+    /// lease is held, so no other run that could have made it is alive. What is recorded for others, or not at all, is
+    /// none of ours.
     /// </summary>
     /// <returns>What was found, in full sentences. Trouble is among them and no failure: what really stands in the
     /// way makes the freeze fail.</returns>

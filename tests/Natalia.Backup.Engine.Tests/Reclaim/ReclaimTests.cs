@@ -213,7 +213,8 @@ public sealed class ReclaimTests
         Assert.Equal(1, planned.ForgottenPoints);
         Assert.Equal(planned,
             await repository.ReclaimAsync(Appliance.ApplianceId, Repository.DefaultGrace, default)
-            with { IsWhatIf = true });
+            with
+            { IsWhatIf = true });
     }
 
     [Fact]
