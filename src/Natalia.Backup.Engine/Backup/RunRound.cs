@@ -79,6 +79,7 @@ internal sealed class RunRound(
             PointManifest manifest =
                 Describe(configuration, complete, delta.Hash, end.Heads) with { ImmutableUntilUtc = until };
             await lease.EnsureHeldAsync(cancellationToken).ConfigureAwait(false);
+            cancellationToken.ThrowIfCancellationRequested();
             // From here on the manifest may exist, whatever the answer says: what it needs is not taken back any more.
             published = true;
             if (complete) resources.State = PublishState.Unclear;
@@ -108,7 +109,8 @@ internal sealed class RunRound(
     }
 
     /// <summary>
-    /// Puts a manifest. An unclear answer is settled by looking: an object is there whole or not at all.
+    /// Puts a manifest. An unclear answer is settled by looking: an object is there whole or not at all. What was
+    /// refused and is not there was not published; what was asked for and is not there may still come.
     /// </summary>
     private async Task PublishAsync(string name, EncodedObject manifest, CancellationToken cancellationToken)
     {
@@ -119,12 +121,23 @@ internal sealed class RunRound(
         }
         catch (Exception unclear) when (unclear is NataliaException or OperationCanceledException)
         {
-            if (!await IsThereAsync(name).ConfigureAwait(false)) throw;
+            bool? isThere = await IsThereAsync(name).ConfigureAwait(false);
+            if (isThere == true) return;
+            if (isThere == false && IsRefusal(unclear)) resources.State = PublishState.NotPublished;
+            throw;
         }
     }
 
+    /// <summary>An answer, and not the lack of one.</summary>
+    private static bool IsRefusal(Exception e) => e is NataliaException
+    {
+        ErrorId: ErrorIds.StoreFull or ErrorIds.StoreAccessDenied or ErrorIds.StoreCredentialRefused
+            or ErrorIds.StoreClockSkewed,
+    };
+
     /// <summary>Not the caller's token: also after Ctrl-C it must be known what was made.</summary>
-    private async Task<bool> IsThereAsync(string name)
+    /// <returns>Null when nobody could tell.</returns>
+    private async Task<bool?> IsThereAsync(string name)
     {
         using var bounded = new CancellationTokenSource(TimeSpan.FromSeconds(30));
         try
@@ -133,7 +146,7 @@ internal sealed class RunRound(
         }
         catch (Exception silence) when (silence is NataliaException or OperationCanceledException)
         {
-            return false;
+            return null;
         }
     }
 

@@ -138,8 +138,7 @@ internal static class BackupRunner
 
     private static string Unclear(ApplianceDescription vm, Repository repository) =>
         $"{vm.Name}: whether a point was made is not known: the answer of repository '{repository.Label}' was lost at "
-        + "the "
-        + "very end. Get-NataliaRestorePoint shows it if it is there. "
+        + "the very end. Get-NataliaRestorePoint shows it if it is there. "
         + "What either case needs was kept on the hypervisor, and the next backup removes what is not needed.";
 
     /// <summary>What the user should know of a point although it was made: full sentences.</summary>

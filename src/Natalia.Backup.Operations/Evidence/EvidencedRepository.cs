@@ -29,10 +29,8 @@ internal sealed class EvidencedRepository(IPointRepository inner, RepositoryConn
         IReadOnlyList<CheckResult> checks = await inner.VerifyAsync(point, maximumAge, progress,
             cancellationToken).ConfigureAwait(false);
         await book.RecordAsync(connection, NativeEvent.PointVerified, point, null,
-            [.. checks
-                .Select(c => new KeyValuePair<string, string?>(c.Name,
-                    c.Actual is null ? c.Result.ToString() : $"{c.Result}: {c.Actual}"))]).ConfigureAwait(
-                    false);
+            [.. checks.Select(c => new KeyValuePair<string, string?>(c.Name,
+                c.Actual is null ? c.Result.ToString() : $"{c.Result}: {c.Actual}"))]).ConfigureAwait(false);
         return checks;
     }
 

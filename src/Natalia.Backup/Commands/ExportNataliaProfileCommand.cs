@@ -95,8 +95,7 @@ public sealed class ExportNataliaProfileCommand : NataliaCommand
         ExportDestination.EnsureWritable(file, Force);
         if (!await ShouldProcessAsync(file,
             $"Write a profile of {hypervisors.Count} hypervisor(s) and {repositories.Count} repository(s)")
-            .ConfigureAwait(
-                false))
+            .ConfigureAwait(false))
             return;
         AtomicFile.Write(file, ProfileFile.Write(profile), Force);
         Emit(profile.Describe(file));

@@ -177,7 +177,7 @@ public sealed class InvokeNataliaBackupCommand : RepositoryWriterCommand
             new("seconds", EvidenceBook.Text(point.Duration?.TotalSeconds, "0")),
             new("warnings", result.Warnings.Count == 0 ? null : EvidenceBook.Text(result.Warnings.Count)),
         ]).ConfigureAwait(false);
-        foreach (string warning in result.Warnings) EmitWarning(warning);
+        foreach (string warning in result.Warnings) EmitLeftover(warning);
         if (result.Point.Reason is string reason
             && (result.Point.Consistency == Consistency.Crash || Type == RequestedBackupType.Incremental))
             EmitWarning($"{run.Target.Name}: {reason}");
@@ -221,9 +221,13 @@ public sealed class InvokeNataliaBackupCommand : RepositoryWriterCommand
         using (ProgressReporter progress = StartProgress($"Backing up {run.Target.Name} to {run.Repository.Name}"))
             outcome = await BackupRunner.RunAsync(run, Type, run.Repository.Repository, progress,
                 cancellationToken).ConfigureAwait(false);
-        foreach (string warning in outcome.Warnings) EmitWarning(warning);
+        // Also after Ctrl-C: what was left, and what nobody knows, is told then of all times.
+        foreach (string warning in outcome.Warnings) EmitLeftover(warning);
         if (outcome.Point is not null)
         {
+            if (cancellationToken.IsCancellationRequested)
+                EmitLeftover($"{run.Target.Name}: the restore point {outcome.Point.RestorePointId} was made before the "
+                    + "stop took effect.");
             Registry.Completion.Remember(outcome.Point);
             if (outcome.Point.Requests is long requests)
                 EmitVerbose(string.Format(CultureInfo.InvariantCulture, "{0}: {1} requests to the bucket.",

@@ -151,8 +151,7 @@ public sealed class InvokeNataliaRetentionCommand : NataliaCommand
             if (!await ShouldProcessAsync(target,
                 $"Remove the restore point for ever, by the policy for all points of {subject.Name}. "
                 + $"{row.Reason}{(policy.TimeZoneId == "UTC" ? "" : $" (Times are those of {policy.TimeZoneId}.)")}")
-                .ConfigureAwait(
-                    false))
+                .ConfigureAwait(false))
                 continue;
             wanted.Add(point.RestorePointId, row);
             removals.Add(new PointRemoval(point, $"Retention policy {policy}: {row.Reason}"));

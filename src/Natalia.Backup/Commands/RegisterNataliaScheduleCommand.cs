@@ -112,8 +112,7 @@ public sealed class RegisterNataliaScheduleCommand : ApplianceCommand
         };
         if (!await ShouldProcessAsync(located.Description.Name,
             $"Back up {(Strategy == BackupStrategy.SixHourly ? "every six hours" : "daily")} to '{native.Storage}'")
-            .ConfigureAwait(
-                false))
+            .ConfigureAwait(false))
             return;
         // Which disk holds the data may stand in the VM's enrolment: a schedule that leaves it out is refused.
         string? dataDisk = (await native.GetApplianceSettingsAsync([located.Description],

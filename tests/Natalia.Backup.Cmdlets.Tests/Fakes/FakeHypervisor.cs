@@ -20,6 +20,8 @@ internal sealed class FakeHypervisor : IHypervisor, IImageSource, IKnownNames
 
     internal Exception? ReleaseFailure { get; init; }
 
+    internal Exception? CloseFailure { get; init; }
+
     internal string? ConsistencyReason { get; init; }
 
     internal IReadOnlyList<string> Warnings { get; init; } = [];
@@ -145,6 +147,10 @@ internal sealed class FakeHypervisor : IHypervisor, IImageSource, IKnownNames
             buffer.Span.Fill(7);
         }
 
-        public void Dispose() => owner.Journal.Add("close " + diskId);
+        public void Dispose()
+        {
+            owner.Journal.Add("close " + diskId);
+            if (owner.CloseFailure is not null) throw owner.CloseFailure;
+        }
     }
 }

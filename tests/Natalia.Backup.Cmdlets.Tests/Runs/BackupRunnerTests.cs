@@ -71,6 +71,18 @@ public sealed class BackupRunnerTests : IDisposable
     }
 
     [Fact]
+    public async Task A_disk_that_cannot_be_closed_keeps_no_point_from_being_told_as_published()
+    {
+        var trouble = new InvalidOperationException("The handle is gone.");
+        var hypervisor = new FakeHypervisor { CloseFailure = trouble };
+        RunOutcome outcome = await RunAsync(hypervisor);
+
+        Assert.NotNull(outcome.Point);
+        Assert.Same(trouble, outcome.ReleaseFailure);
+        Assert.Equal(["close scsi1", "published", "release"], hypervisor.Journal[^3..]);
+    }
+
+    [Fact]
     public async Task Where_nothing_was_frozen_nothing_is_released_and_the_next_run_begins_at_once()
     {
         var trouble = new NataliaException(ErrorIds.DiskInUse, NataliaErrorKind.ResourceBusy, "In use.");
@@ -124,6 +136,27 @@ public sealed class BackupRunnerTests : IDisposable
         Assert.Equal(["freeze scsi1 of a", "seal", "close scsi1", told, "release"], hypervisor.Journal);
         Assert.Equal(!isGone, outcome.Point is not null);
         Assert.Equal(isGone, outcome.Warnings.Any(w => w.Contains("is not known", StringComparison.Ordinal)));
+    }
+
+    [Fact]
+    public async Task A_refusal_at_the_very_end_is_no_lost_answer()
+    {
+        using (await _bench.CreateAsync())
+        {
+        }
+        var hypervisor = new FakeHypervisor();
+        var full = new NataliaException(ErrorIds.StoreFull, NataliaErrorKind.ResourceUnavailable, "It is full.");
+        var store = new HookStore(_bench.Store)
+        {
+            Before = operation => operation.StartsWith("put ", StringComparison.Ordinal)
+                && operation.Contains("/points/", StringComparison.Ordinal) ? throw full : Task.CompletedTask,
+        };
+        RunOutcome outcome;
+        using (Repository repository = await _bench.OpenAsync(store)) outcome = await RunAsync(hypervisor, repository);
+
+        Assert.Same(full, outcome.Failure);
+        Assert.Equal(["freeze scsi1 of a", "seal", "close scsi1", "release"], hypervisor.Journal);
+        Assert.Empty(outcome.Warnings);
     }
 
     [Fact]

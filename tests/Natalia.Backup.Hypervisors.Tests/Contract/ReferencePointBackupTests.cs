@@ -144,6 +144,31 @@ public sealed class ReferencePointBackupTests : IDisposable
     }
 
     [Fact]
+    public async Task A_checkpoint_of_a_second_try_without_its_parents_counts_from_nothing()
+    {
+        _bench.Dispose();
+        _bench = new RepositoryBench { CheckpointBytes = 200_000, Workers = 1 };
+        using (Repository repository = await _bench.CreateAsync()) await RunAsync(repository, New());
+        // What the incremental goes out from cannot be read, so that it begins anew and reads everything.
+        await DamageMapsAsync();
+        Write();
+        MemoryHypervisor broken = New();
+        broken.OnRead = () =>
+        {
+            if (broken.ReadBytes > 12_000_000) throw Broken();
+        };
+        int before = await ManifestsAsync();
+        using (Repository repository = await _bench.OpenAsync())
+            await Assert.ThrowsAsync<NataliaException>(() => RunAsync(repository, broken));
+        Assert.True(await ManifestsAsync() > before, "There is no checkpoint.");
+
+        Write();
+        using Repository again = await _bench.OpenAsync();
+        RestorePoint point = await RunAsync(again, New());
+        Assert.Equal(_host.Content(Disk), await RepositoryBench.RestoreAsync(again, point));
+    }
+
+    [Fact]
     public async Task A_first_full_that_broke_off_behind_a_checkpoint_reads_everything_again_and_stores_only_the_rest()
     {
         _bench.Dispose();
@@ -196,6 +221,26 @@ public sealed class ReferencePointBackupTests : IDisposable
         new(ErrorIds.DiskReadFailed, NataliaErrorKind.ReadFailed, "The line broke.");
 
     private MemoryHypervisor New() => new(_host, TokenLife.BornAtSeal);
+
+    /// <summary>Flips bytes in the middle of everything that holds nodes of block maps.</summary>
+    private async Task DamageMapsAsync()
+    {
+        var names = new List<string>();
+        await foreach (StoredObject found in _bench.Store.ListAsync("", null, default))
+        {
+            if (found.Name.Contains("/meta/", StringComparison.Ordinal)) names.Add(found.Name);
+        }
+        Assert.NotEmpty(names);
+        foreach (string name in names)
+        {
+            using var held = new MemoryStream();
+            using (Stream stream = await _bench.Store.OpenReadAsync(name, default)) await stream.CopyToAsync(held);
+            byte[] bytes = held.ToArray();
+            for (int i = bytes.Length / 4; i < bytes.Length / 2; i++) bytes[i] ^= 0x55;
+            await _bench.Store.DeleteAsync(name, default);
+            await _bench.Store.PutAsync(name, new ObjectContent(bytes), new PutOptions(), default);
+        }
+    }
 
     /// <summary>How many manifests the store holds, those of checkpoints among them.</summary>
     private async Task<int> ManifestsAsync()

@@ -27,7 +27,7 @@ function NewSession([string] $root) {
         param($module, $root, $drives)
         Import-Module $module
         foreach ($drive in $drives) { $null = New-PSDrive -Name $drive -PSProvider FileSystem -Root "$root/$drive" -Scope Global }
-        Set-Location "$root/work"
+        Set-Location "$root/here"
         $global:ConfirmPreference = 'None'
         function global:Get-Secret { [CmdletBinding()] param([string] $Name) $s = [securestring]::new(); 'correct horse'.ToCharArray().ForEach({ $s.AppendChar($_) }); $s }
         function global:Get-AutomationPSCredential { [CmdletBinding()] param([string] $Name) [pscredential]::new('user', (Get-Secret $Name)) }
@@ -54,7 +54,7 @@ function CopyTree([string] $from, [string] $to) {
 }
 
 function NewSite {
-    foreach ($folder in 'C/ProgramData', 'D/restore', 'D/rescue', 'D/inventory', 'E', 'N/nas/backup', 'N/site2/backup', 'N/nas2/backup', 'X', 'work') { $null = New-Item -ItemType Directory -Force -Path "$template/$folder" }
+    foreach ($folder in 'C/ProgramData', 'D/restore', 'D/rescue', 'D/inventory', 'E', 'N/nas/backup', 'N/site2/backup', 'N/nas2/backup', 'X', 'here') { $null = New-Item -ItemType Directory -Force -Path "$template/$folder" }
     $random = [Random]::new(1)
     foreach ($name in 'natalia-paris', 'natalia-lyon', 'natalia-test', 'natalia-paris-restored') {
         $vm = New-Item -ItemType Directory -Path "$template/D/Exports/$name"
@@ -102,7 +102,7 @@ function NewSite {
 }
 
 function Localize([string] $code, $facts, [string] $root) {
-    $code = $code.Replace('\\nas\', 'N:\nas\').Replace('\\nas2\', 'N:\nas2\').Replace('\\site2\', 'N:\site2\').Replace('/etc/natalia/', "$root/work/").Replace('./out/Natalia.Backup', $Module)
+    $code = $code.Replace('\\nas\', 'N:\nas\').Replace('\\nas2\', 'N:\nas2\').Replace('\\site2\', 'N:\site2\').Replace('/etc/natalia/', "$root/here/").Replace('./out/Natalia.Backup', $Module)
     # Ids and dates cannot be the same twice.
     $code = $code -replace '\b3fa9c?1?\b', $facts.Point.Substring(0, 12) -replace '0c1f52a6f5bd4d1b9d3f9a3f1d7f7c11', $facts.Paris
     $code = $code -replace '-After \d{4}-\d\d-\d\d', '-After (Get-Date).AddDays(-9)' -replace '-Before \d{4}-\d\d-\d\d', '-Before (Get-Date).AddDays(9)'
@@ -121,7 +121,7 @@ function Damage([string] $root) {
 
 function RunExample($example, $facts, [string] $root, [string[]] $connected) {
     CopyTree $template $root
-    foreach ($file in "$root/C/ProgramData/natalia.json", "$root/work/natalia.json", "$root/work/profile.json") { [IO.File]::WriteAllText($file, [IO.File]::ReadAllText($file).Replace("$template/", "$root/")) }
+    foreach ($file in "$root/C/ProgramData/natalia.json", "$root/here/natalia.json", "$root/here/profile.json") { [IO.File]::WriteAllText($file, [IO.File]::ReadAllText($file).Replace("$template/", "$root/")) }
     if ($example.damaged) { Damage $root }
     # What an example makes is not there yet.
     foreach ($made in [regex]::Matches((Localize $example.code $facts $root), '(?m)New-NataliaRepository[^\n]*? (?:-Path )?([A-Z]):\\(\S+)')) { Remove-Item "$root/$($made.Groups[1].Value)/$($made.Groups[2].Value.Replace('\', '/'))" -Recurse -Force -ErrorAction Ignore }

@@ -13,6 +13,9 @@ namespace Natalia.Backup.Hypervisors.Proxmox.Backups;
 /// <summary>A backup storage of a Proxmox VE cluster as a repository.</summary>
 internal sealed partial class ProxmoxRepository : INativeRepository
 {
+    /// <summary>How long a change that was accepted is followed after the command was stopped.</summary>
+    private static readonly TimeSpan s_settle = TimeSpan.FromSeconds(30);
+
     private readonly ProxmoxCluster _cluster;
     private readonly StoredPoints _points;
     private readonly ArchivedGuests _archived;
@@ -145,8 +148,6 @@ internal sealed partial class ProxmoxRepository : INativeRepository
                 "Look with Get-NataliaRestorePoint what is there before repeating it.", e);
         }
     }
-
-    private static readonly TimeSpan s_settle = TimeSpan.FromSeconds(30);
 
     public async Task RemoveRestorePointAsync(RestorePoint point, string reason, CancellationToken cancellationToken)
     {
