@@ -16,13 +16,14 @@ internal sealed class RepositoryConnection : IConnection
 {
     private readonly Repository? _repository;
 
-    internal RepositoryConnection(RepositorySession session, Repository repository, RepositorySettings settings)
+    internal RepositoryConnection(RepositorySession session, Repository repository,
+        RepositoryConnectionSettings settings)
     {
         (Session, _repository, Settings) = (session, repository, settings);
     }
 
     internal RepositoryConnection(RepositorySession session, INativeRepository native, HypervisorConnection hypervisor,
-        RepositorySettings settings, EvidenceReference? evidence = null)
+        RepositoryConnectionSettings settings, EvidenceReference? evidence = null)
     {
         (Session, Native, Hypervisor, Settings, Evidence) = (session, native, hypervisor, settings, evidence);
     }
@@ -73,7 +74,7 @@ internal sealed class RepositoryConnection : IConnection
         }
     }
 
-    internal RepositorySettings Settings { get; }
+    internal RepositoryConnectionSettings Settings { get; }
 
     /// <summary>What can be done with its points, whoever made them.</summary>
     internal IPointRepository Points => (IPointRepository?)Native ?? Repository;

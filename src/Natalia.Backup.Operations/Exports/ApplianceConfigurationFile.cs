@@ -17,7 +17,7 @@ internal static class ApplianceConfigurationFile
     internal static byte[] Write(ApplianceDescription appliance, DateTime timeUtc, string? restorePointId)
     {
         using var memory = new MemoryStream();
-        using (var json = new Utf8JsonWriter(memory, JsonText.Readable))
+        using (var json = new Utf8JsonWriter(memory, ReadableJson.Options))
         {
             json.WriteStartObject();
             json.WriteString("format", Format);

@@ -52,13 +52,13 @@ internal sealed record BucketSettings : StoreSettings
     internal override string? Problem =>
         Endpoint is { IsAbsoluteUri: false } ? "endpoint is not an address" : base.Problem;
 
-    internal override RepositorySettings WithSecrets(string? named) => this with
+    internal override RepositoryConnectionSettings WithSecrets(string? named) => this with
     {
         CredentialSecret = CredentialSecret is null ? null : LoginName(CredentialSecret, named, "-s3"),
         PasswordSecret = PasswordSecretFor(named),
     };
 
-    internal override bool LeadsTo(RepositorySettings other) =>
+    internal override bool LeadsTo(RepositoryConnectionSettings other) =>
         base.LeadsTo(other) && other is BucketSettings bucket && bucket.Location == Location
         && bucket.Endpoint == Endpoint;
 

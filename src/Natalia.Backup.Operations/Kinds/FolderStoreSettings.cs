@@ -25,18 +25,18 @@ internal sealed record FolderStoreSettings : StoreSettings
 
     internal override string? LoginSecret => CredentialSecret;
 
-    internal override RepositorySettings From(string folder) => this with
+    internal override RepositoryConnectionSettings From(string folder) => this with
     {
         Path = System.IO.Path.GetFullPath(System.IO.Path.Combine(folder, Path)),
     };
 
-    internal override RepositorySettings WithSecrets(string? named) => this with
+    internal override RepositoryConnectionSettings WithSecrets(string? named) => this with
     {
         CredentialSecret = CredentialSecret is null ? null : LoginName(CredentialSecret, named, "-share"),
         PasswordSecret = PasswordSecretFor(named),
     };
 
-    internal override bool LeadsTo(RepositorySettings other) =>
+    internal override bool LeadsTo(RepositoryConnectionSettings other) =>
         base.LeadsTo(other) && other is FolderStoreSettings folder && folder.Path == Path;
 
     internal override Task<OpenedStore> OpenAsync(UserCredential? credential, bool isNew,

@@ -3,7 +3,7 @@ namespace Natalia.Backup.Operations.Kinds;
 /// <summary>
 /// A hypervisor's own storage for backups, as a repository; it is reached through the hypervisor's connection.
 /// </summary>
-internal abstract record HypervisorStorageSettings : RepositorySettings
+internal abstract record HypervisorStorageSettings : RepositoryConnectionSettings
 {
     /// <summary>The storage's name on the hypervisor.</summary>
     public required string Path { get; init; }
@@ -19,7 +19,7 @@ internal abstract record HypervisorStorageSettings : RepositorySettings
             ? null
             : $"access is {Access}, and the storage of a hypervisor is reached through it";
 
-    internal override bool LeadsTo(RepositorySettings other) =>
+    internal override bool LeadsTo(RepositoryConnectionSettings other) =>
         base.LeadsTo(other) && other is HypervisorStorageSettings storage
         && storage.Kind == Kind && storage.Path == Path && storage.Hypervisor == Hypervisor
         && storage.EvidenceRepository == EvidenceRepository;

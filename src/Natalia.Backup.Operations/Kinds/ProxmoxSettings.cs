@@ -27,8 +27,10 @@ internal sealed record ProxmoxSettings : HypervisorSettings
 
     internal override string? LoginSecret => CredentialSecret;
 
-    internal override string? Problem =>
-        Hosts.Count == 0 ? "hosts is empty" : CredentialSecret is null ? "credentialSecret is missing" : null;
+    internal override string? Problem => Hosts.Count == 0 ? "hosts is empty"
+        : Port is < 1 or > 65535 ? $"port is {Port}, and ports go from 1 to 65535"
+        : CredentialSecret is null ? "credentialSecret is missing"
+        : null;
 
     internal override HypervisorSettings From(string folder) => CaCertificate is null ? this : this with
     {

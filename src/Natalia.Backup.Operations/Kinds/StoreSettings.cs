@@ -4,7 +4,7 @@ using Natalia.Backup.Engine;
 namespace Natalia.Backup.Operations.Kinds;
 
 /// <summary>A store that holds a repository of this product.</summary>
-internal abstract record StoreSettings : RepositorySettings
+internal abstract record StoreSettings : RepositoryConnectionSettings
 {
     /// <summary>
     /// The name of the secret that holds the repository's password, when one is needed and its name is known.

@@ -64,22 +64,28 @@ internal sealed class FormReader(string what, JsonElement element)
         Type wanted = Nullable.GetUnderlyingType(type) ?? type;
         if (wanted.IsEnum) return WrongWord(value, Enum.GetNames(wanted));
         if (wanted == typeof(int))
-            return value.ValueKind == JsonValueKind.Number && value.TryGetInt32(out _) ? null : "is not a number";
-        if (wanted == typeof(string) || wanted == typeof(Uri)) return IsText(value) ? null : "is not a text";
+            return value.ValueKind == JsonValueKind.Number && value.TryGetInt32(out _)
+                ? null
+                : "is not a whole number, or too large";
+        if (wanted == typeof(string) || wanted == typeof(Uri)) return WrongText(value);
         if (value.ValueKind != JsonValueKind.Array) return "is not a list";
-        return wanted == typeof(IReadOnlyList<string>) && !value.EnumerateArray().All(IsText)
+        return wanted == typeof(IReadOnlyList<string>)
+            && value.EnumerateArray().Select(WrongText).Any(w => w is not null)
             ? "holds something that is not a text"
             : null;
     }
 
-    private static string? WrongWord(JsonElement value, IReadOnlyList<string> words) => !IsText(value) ? "is not a text"
-        : words.Any(w => IsWord(value, w))
+    private static string? WrongWord(JsonElement value, IReadOnlyList<string> words) => WrongText(value)
+        ?? (words.Any(w => IsWord(value, w))
             ? null
-            : $"is '{value.GetString()}', which is none of {string.Join(", ", words)}";
+            : $"is '{value.GetString()}', which is none of {string.Join(", ", words)}");
 
     private static bool IsWord(JsonElement value, string word) =>
         string.Equals(value.GetString(), word, StringComparison.OrdinalIgnoreCase);
 
-    private static bool IsText(JsonElement value) =>
-        value.ValueKind == JsonValueKind.String && value.GetString() is { Length: > 0 };
+    /// <summary>Names, paths and addresses hold no control characters; a NUL ends a path for the system.</summary>
+    private static string? WrongText(JsonElement value) => value.ValueKind != JsonValueKind.String ? "is not a text"
+        : value.GetString() is not { Length: > 0 } text ? "is empty"
+        : text.Any(char.IsControl) ? "holds a control character"
+        : null;
 }

@@ -4,7 +4,7 @@ namespace Natalia.Backup.Operations.Profiles;
 
 /// <summary>What a profile file says.</summary>
 internal sealed record ProfileDocument(IReadOnlyList<HypervisorSettings> Hypervisors,
-    IReadOnlyList<RepositorySettings> Repositories)
+    IReadOnlyList<RepositoryConnectionSettings> Repositories)
 {
     /// <summary>The file in short, for the user.</summary>
     internal ConnectionProfile Describe(string path) => new()

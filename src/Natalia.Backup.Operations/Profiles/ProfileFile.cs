@@ -1,3 +1,4 @@
+using System.Text;
 using System.Text.Json;
 using Natalia.Backup.Engine;
 using Natalia.Backup.Operations.Connections;
@@ -16,11 +17,13 @@ internal static class ProfileFile
     private const int Version = 1;
     private const long MaximumBytes = 1 << 20;
 
+    private static readonly UTF8Encoding s_strict = new(false, throwOnInvalidBytes: true);
+
     /// <summary>The file's bytes: UTF-8, indented.</summary>
     internal static byte[] Write(ProfileDocument profile)
     {
         using var memory = new MemoryStream();
-        using (var json = new Utf8JsonWriter(memory, JsonText.Readable))
+        using (var json = new Utf8JsonWriter(memory, ReadableJson.Options))
         {
             json.WriteStartObject();
             json.WriteString("format", Format);
@@ -56,20 +59,53 @@ internal static class ProfileFile
         {
             // Editors of Windows like to put a byte order mark before UTF-8.
             ReadOnlyMemory<byte> text = bytes.AsMemory(bytes is [0xEF, 0xBB, 0xBF, ..] ? 3 : 0);
+            // Before anything of it is read: the parser would let them through until somebody asks for the text.
+            s_strict.GetCharCount(bytes);
             using JsonDocument document = JsonDocument.Parse(text, new JsonDocumentOptions
             {
                 AllowTrailingCommas = true,
                 CommentHandling = JsonCommentHandling.Skip,
             });
+            EnsureWholeCharacters(document.RootElement);
             return Read(path, document.RootElement);
+        }
+        catch (DecoderFallbackException e)
+        {
+            throw Invalid(path, "it is not UTF-8 text; an editor may have saved it in another encoding", e);
         }
         catch (JsonException e)
         {
-            throw Invalid(path, $"it is not JSON: {e.Message}", e);
+            throw Invalid(path, $"it is not JSON: {e.Message.TrimEnd('.')}", e);
         }
         catch (InvalidDataException e)
         {
             throw Invalid(path, e.Message, e);
+        }
+    }
+
+    /// <summary>
+    /// The parser takes an escape that is half of a pair, and throws whenever somebody asks for the text or compares a
+    /// name with it.
+    /// </summary>
+    private static void EnsureWholeCharacters(JsonElement element)
+    {
+        try
+        {
+            if (element.ValueKind == JsonValueKind.String) _ = element.GetString();
+            if (element.ValueKind == JsonValueKind.Array)
+            {
+                foreach (JsonElement item in element.EnumerateArray()) EnsureWholeCharacters(item);
+            }
+            if (element.ValueKind != JsonValueKind.Object) return;
+            foreach (JsonProperty member in element.EnumerateObject())
+            {
+                _ = member.Name;
+                EnsureWholeCharacters(member.Value);
+            }
+        }
+        catch (InvalidOperationException e)
+        {
+            throw new InvalidDataException("a text in it holds half a character", e);
         }
     }
 
@@ -91,7 +127,8 @@ internal static class ProfileFile
         IReadOnlyList<HypervisorSettings> hypervisors = [.. ReadAll<HypervisorSettings>("hypervisors",
             profile.Hypervisors, KnownKinds.Hypervisors)
             .Select(h => h.From(folder))];
-        IReadOnlyList<RepositorySettings> repositories = [.. ReadAll<RepositorySettings>("repositories",
+        IReadOnlyList<RepositoryConnectionSettings> repositories =
+            [.. ReadAll<RepositoryConnectionSettings>("repositories",
             profile.Repositories, KnownKinds.Repositories)
             .Select(r => r.From(folder))];
         EnsureDistinct(hypervisors);

@@ -19,6 +19,8 @@ namespace Natalia.Backup.Commands;
 /// it is a repository of kind Proxmox with access Hypervisor, path (the storage's name), hypervisor, and
 /// evidenceRepository where one keeps its evidence. Relative paths count from the profile's folder. Members that are
 /// not known are refused.</para>
+/// <para>While something is away that an imported profile names, a profile of all sessions is refused: it would lose
+/// what is away. Name what is to be kept, or disconnect what is to be done without.</para>
 /// <para>The name of a repository's secret comes from -SecretName, else from the profile that it was connected with,
 /// else it is "natalia-" and the session's name. The access key of a bucket that was connected with -Credential is a
 /// second secret: that name with "-s3" behind it, a PSCredential.</para>
@@ -75,6 +77,8 @@ public sealed class ExportNataliaProfileCommand : NataliaCommand
 
     private protected override async Task ProcessAsync(CancellationToken cancellationToken)
     {
+        if (Hypervisor is null) RequireAll(Registry.Hypervisors);
+        if (Repository is null) RequireAll(Registry.Repositories);
         string file = await OnPipelineAsync(() => FilePaths.Resolve(SessionState, Path)).ConfigureAwait(false);
         IReadOnlyList<HypervisorConnection> hypervisors = Registry.Hypervisors.ByName(Wildcards.ParseAll(Hypervisor),
             e => throw e);
@@ -102,5 +106,11 @@ public sealed class ExportNataliaProfileCommand : NataliaCommand
 
         string? NameOf(string session) =>
             secrets.TryGetValue(session, out string? named) && named.Length > 0 ? named : null;
+    }
+
+    /// <summary>A profile of all sessions would lose what an import could not connect.</summary>
+    private static void RequireAll<T>(SessionTable<T> sessions) where T : class, IConnection
+    {
+        if (sessions.Away.Count > 0) throw sessions.Missing(sessions.Away[0]);
     }
 }

@@ -69,7 +69,7 @@ public sealed class ImportNataliaProfileCommand : NataliaCommand
                         cancellationToken).ConfigureAwait(false));
             }, cancellationToken).ConfigureAwait(false);
         // The evidence of one lies in another, which must be there before it.
-        foreach (RepositorySettings settings in profile.Repositories
+        foreach (RepositoryConnectionSettings settings in profile.Repositories
             .OrderBy(r => r is HypervisorStorageSettings ? 1 : 0))
             await TryAsync(Registry.Repositories, settings.Name,
                 (settings as HypervisorStorageSettings)?.Hypervisor, async () =>
@@ -125,7 +125,7 @@ public sealed class ImportNataliaProfileCommand : NataliaCommand
         await ConnectionFactory.OpenHypervisorAsync(settings, await FindLoginAsync(settings).ConfigureAwait(false),
             cancellationToken).ConfigureAwait(false);
 
-    private async Task<RepositoryConnection> OpenRepositoryAsync(RepositorySettings settings,
+    private async Task<RepositoryConnection> OpenRepositoryAsync(RepositoryConnectionSettings settings,
         CancellationToken cancellationToken)
     {
         if (settings is HypervisorStorageSettings storage)

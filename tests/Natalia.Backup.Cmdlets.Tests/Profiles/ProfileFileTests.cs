@@ -213,7 +213,7 @@ public sealed class ProfileFileTests : IDisposable
     [InlineData(
         """{ "format": "natalia-profile", "version": 1, "repositories": [ { "name": "a", "kind": "Folder", "path": 5, "access": "AuditOnly" } ] }""",
         "path is not a text")]
-    [InlineData("""{ "format": "natalia-profile", "version": "1" }""", "in the profile, version is not a number")]
+    [InlineData("""{ "format": "natalia-profile", "version": "1" }""", "in the profile, version is not a whole number")]
     [InlineData("""{ "format": "natalia-profile", "version": 1, "hypervisors": [ 5 ] }""",
         "hypervisors[0] is not an object")]
     [InlineData(
@@ -252,12 +252,37 @@ public sealed class ProfileFileTests : IDisposable
     [InlineData(
         """{ "format": "natalia-profile", "version": 1, "repositories": [ { "name": "a", "kind": "Proxmox", "path": "x", "hypervisor": "h", "access": "Unencrypted" } ] }""",
         "access is Unencrypted")]
+    [InlineData(
+        """{ "format": "natalia-profile", "version": 1, "hypervisors": [ { "name": "a", "kind": "Folder", "path": "a\u0000b" } ] }""",
+        "in hypervisors[0], path holds a control character")]
+    [InlineData(
+        """{ "format": "natalia-profile", "version": 1, "hypervisors": [ { "name": "a", "kind": "Folder", "path": "a\ud800b" } ] }""",
+        "a text in it holds half a character")]
+    [InlineData("""{ "format": "natalia-profile", "version": 1, "\ud800": 1 }""",
+        "a text in it holds half a character")]
+    [InlineData(
+        """{ "format": "natalia-profile", "version": 1, "hypervisors": [ { "name": "a", "kind": "Folder", "path": "" } ] }""",
+        "in hypervisors[0], path is empty")]
+    [InlineData(
+        """{ "format": "natalia-profile", "version": 1, "hypervisors": [ { "name": "a", "kind": "Proxmox", "hosts": ["h"], "port": 99999, "credentialSecret": "s" } ] }""",
+        "in hypervisors[0], port is 99999")]
     public void What_cannot_be_meant_is_refused_with_the_place(string text, string why)
     {
         NataliaException error = Assert.Throws<NataliaException>(() => Read(text));
 
         Assert.Equal(ErrorIds.ProfileInvalid, error.ErrorId);
         Assert.Contains(why, error.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Another_encoding_is_told_as_that()
+    {
+        File.WriteAllBytes(Full("profile.json"),
+            Encoding.Latin1.GetBytes("""{ "format": "natalia-profile", "version": 1, "hypervisors": [], "é": 1 }"""));
+        NataliaException error = Assert.Throws<NataliaException>(() => ProfileFile.Read(Full("profile.json")));
+
+        Assert.Equal(ErrorIds.ProfileInvalid, error.ErrorId);
+        Assert.Contains("not UTF-8", error.Message, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -48,6 +48,8 @@ public sealed class AwayTests : IDisposable
     {
         ScriptResult import = _night.Run("Import-NataliaProfile $args[0]", _profile).ThrowIfFailed();
         Assert.Equal(["offsite"], (string[])import.Value("NotConnected")!);
+        string shown = string.Join("\n", _night.Run("Import-NataliaProfile $args[0] | Out-String", _profile).Text);
+        Assert.Matches(@"NotConnected\s*: offsite", shown);
         _night.Run(
             "$ErrorActionPreference = 'Stop'; $null = Get-NataliaAppliance | Invoke-NataliaBackup -Repository nas")
             .ThrowIfFailed();
@@ -57,6 +59,22 @@ public sealed class AwayTests : IDisposable
         Assert.StartsWith("RepositoryNotFound,", error.FullyQualifiedErrorId, StringComparison.Ordinal);
         Assert.Contains(_scenario.Full("offsite"), error.Exception.Message, StringComparison.Ordinal);
         Assert.NotNull(error.Exception.InnerException);
+    }
+
+    [Fact]
+    public void A_profile_of_all_sessions_is_not_written_while_one_of_them_is_away()
+    {
+        string before = File.ReadAllText(_profile);
+        ErrorRecord error = _night.Run(
+            "$ErrorActionPreference = 'Stop'; $null = Import-NataliaProfile $args[0]; Export-NataliaProfile $args[0] "
+            + "-Force",
+            _profile)
+            .TerminatingError!;
+
+        Assert.StartsWith("RepositoryNotFound,", error.FullyQualifiedErrorId, StringComparison.Ordinal);
+        Assert.Equal(before, File.ReadAllText(_profile));
+        _night.Run("Export-NataliaProfile $args[0] -Repository nas -Force", _profile).ThrowIfFailed();
+        Assert.DoesNotContain("offsite", File.ReadAllText(_profile), StringComparison.Ordinal);
     }
 
     [Theory]
