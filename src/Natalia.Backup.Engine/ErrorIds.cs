@@ -236,6 +236,15 @@ public static class ErrorIds
     public const string GuestCommandTimeout = nameof(GuestCommandTimeout);
     public const string GuestCommandFailed = nameof(GuestCommandFailed);
 
+    // Restores of points, and their tests
+    // a data disk alone does not boot, and no system image was named
+    public const string SystemImageRequired = nameof(SystemImageRequired);
+    public const string SystemImageNotFound = nameof(SystemImageNotFound);
+    // a relative path means another file to every process
+    public const string SystemImagePathInvalid = nameof(SystemImagePathInvalid);
+    // not a raw or qcow2 image that stands by itself
+    public const string SystemImageNotSupported = nameof(SystemImageNotSupported);
+
     // Profiles
     public const string ProfileNotFound = nameof(ProfileNotFound);
     public const string ProfileInvalid = nameof(ProfileInvalid);

@@ -41,7 +41,7 @@ public sealed class FloorTests
             "Proxmox.Cluster", "Proxmox.BackupServer", "Proxmox.Rest",
             "Contract",
         ]),
-        [Operations] = (typeof(RepositorySession).Assembly, ["Profiles", "Backup", "Evidence", "Retention", "Points",
+        [Operations] = (typeof(RepositorySession).Assembly, ["Profiles", "Restore", "Backup", "Evidence", "Retention", "Points",
             "Appliances", "Connections", "Kinds", "Exports", "Text"]),
         [Cmdlets] = (typeof(NataliaCommand).Assembly, ["Commands", "Arguments", "Sessions", "Pipeline", "Errors", ""]),
     };

@@ -1,0 +1,150 @@
+using Natalia.Backup.Engine;
+using Natalia.Backup.Engine.Backup;
+using Natalia.Backup.Engine.Model;
+using Natalia.Backup.Engine.Repositories;
+using Natalia.Backup.Hypervisors.Contract;
+using Natalia.Backup.Operations.Connections;
+using Natalia.Backup.Operations.Kinds;
+using Natalia.Backup.Operations.Points;
+using Natalia.Backup.Operations.Restore;
+using Natalia.Backup.Testing;
+
+namespace Natalia.Backup.Cmdlets.Tests.Restore;
+
+public sealed class PointImagesTests : IDisposable
+{
+    private static readonly byte[] s_system = RepositoryBench.Disk(700_001, 1), s_data = RepositoryBench.Disk(300_000,
+        2);
+
+    private readonly RepositoryBench _bench = new();
+    private readonly TemporaryFolder _folder = new();
+
+    public void Dispose()
+    {
+        _bench.Dispose();
+        _folder.Dispose();
+    }
+
+    [Fact]
+    public async Task A_whole_point_is_built_of_its_own_disks_and_the_system_disk_comes_first()
+    {
+        using Repository repository = await _bench.CreateAsync();
+        LocatedPoint point = await BackupAsync(repository, "scsi1", "scsi0");
+        RestoreSource.PointImage image = await PointImages.CreateAsync(point, null, default);
+
+        Assert.Equal([("scsi0", DiskRole.System, 700_001L), ("scsi1", DiskRole.Data, 300_000L)],
+            image.Appliance.Disks.Select(d => (d.DiskId, d.Role, d.SizeBytes!.Value)));
+        Assert.Equal(4, image.Appliance.ProcessorCount);
+        Assert.Equal(s_system, await WriteAsync(image, "scsi0"));
+        Assert.Equal(s_data, await WriteAsync(image, "scsi1"));
+    }
+
+    [Fact]
+    public async Task A_data_disk_gets_its_system_disk_from_an_image()
+    {
+        using Repository repository = await _bench.CreateAsync();
+        LocatedPoint point = await BackupAsync(repository, "scsi1");
+        byte[] fresh = RepositoryBench.Disk(2_500_000, 3);
+        File.WriteAllBytes(_folder["system.raw"], fresh);
+        SystemImage system = await SystemImage.FindAsync(_folder["system.raw"], default);
+        RestoreSource.PointImage image = await PointImages.CreateAsync(point, system, default);
+
+        Assert.Equal([("scsi0", 2_500_000L), ("scsi1", 300_000L)],
+            image.Appliance.Disks.Select(d => (d.DiskId, d.SizeBytes!.Value)));
+        Assert.Equal(fresh, await WriteAsync(image, "scsi0"));
+        Assert.Equal(s_data, await WriteAsync(image, "scsi1"));
+    }
+
+    [Fact]
+    public async Task Without_an_image_a_data_disk_is_refused()
+    {
+        using Repository repository = await _bench.CreateAsync();
+        LocatedPoint point = await BackupAsync(repository, "scsi1");
+        NataliaException e = await Assert.ThrowsAsync<NataliaException>(
+            () => PointImages.CreateAsync(point, null, default));
+
+        Assert.Equal(ErrorIds.SystemImageRequired, e.ErrorId);
+    }
+
+    [Fact]
+    public async Task An_image_takes_the_place_of_the_points_own_system_disk()
+    {
+        using Repository repository = await _bench.CreateAsync();
+        LocatedPoint point = await BackupAsync(repository, "scsi0", "scsi1");
+        File.WriteAllBytes(_folder["system.raw"], new byte[1 << 20]);
+        RestoreSource.PointImage image = await PointImages.CreateAsync(point,
+            await SystemImage.FindAsync(_folder["system.raw"], default), default);
+
+        Assert.Equal(["scsi0", "scsi1"], image.Appliance.Disks.Select(d => d.DiskId));
+        Assert.Equal(new byte[1 << 20], await WriteAsync(image, "scsi0"));
+    }
+
+    [Fact]
+    public async Task A_disk_of_zeros_is_not_written()
+    {
+        File.WriteAllBytes(_folder["system.raw"], new byte[3 << 20]);
+        SystemImage system = await SystemImage.FindAsync(_folder["system.raw"], default);
+        using var target = new MemoryDiskTarget();
+        await system.WriteAsync(target, null, default);
+
+        Assert.Equal((0, true), (target.WrittenBytes, target.IsComplete));
+    }
+
+    [Theory]
+    [InlineData("system.raw", ErrorIds.SystemImagePathInvalid)]
+    [InlineData("./system.raw", ErrorIds.SystemImagePathInvalid)]
+    [InlineData("/nowhere/system.raw", ErrorIds.SystemImageNotFound)]
+    [InlineData("/tmp", ErrorIds.SystemImageNotSupported)]
+    public async Task What_cannot_be_an_image_is_refused(string path, string id)
+    {
+        NataliaException e = await Assert.ThrowsAsync<NataliaException>(() => SystemImage.FindAsync(path, default));
+
+        Assert.Equal(id, e.ErrorId);
+    }
+
+    [Fact]
+    public async Task A_file_of_another_format_is_named_for_what_it_is()
+    {
+        File.WriteAllBytes(_folder["system.raw"], [.. "vhdxfile"u8, .. new byte[9000]]);
+        NataliaException e = await Assert.ThrowsAsync<NataliaException>(
+            () => SystemImage.FindAsync(_folder["system.raw"], default));
+
+        Assert.Equal(ErrorIds.SystemImageNotSupported, e.ErrorId);
+        Assert.Contains("a VHDX image", e.Message, StringComparison.Ordinal);
+    }
+
+    private static async Task<byte[]> WriteAsync(RestoreSource.PointImage image, string diskId)
+    {
+        using var target = new MemoryDiskTarget();
+        await image.Write(diskId, target, null, default);
+        Assert.True(target.IsComplete);
+        return target.Bytes;
+    }
+
+    private static async Task<LocatedPoint> BackupAsync(Repository repository, params string[] disks)
+    {
+        RestorePoint point = await repository.BackupAsync(new BackupRequest
+        {
+            Appliance = RepositoryBench.Appliance with
+            {
+                Disks = [new ApplianceDisk("scsi0", DiskRole.System, null),
+                    new ApplianceDisk("scsi1", DiskRole.Data, null)],
+            },
+            Disks = [.. disks.Select(d => d == "scsi0"
+                ? new BackupDisk(d, DiskRole.System, new MemoryDiskSource(s_system))
+                : new BackupDisk(d, DiskRole.Data, new MemoryDiskSource(s_data)))],
+            TimeUtc = DateTime.UtcNow,
+        }, null, null, default);
+        var session = new RepositorySession
+        {
+            Name = "bench",
+            RepositoryId = repository.RepositoryId,
+            StoreKind = "Memory",
+            Location = "memory",
+            AuditKeyFingerprint = repository.AuditKeyFingerprint,
+            ConnectedUtc = DateTime.UnixEpoch,
+        };
+        return new LocatedPoint(new RepositoryConnection(session, repository,
+            new FolderStoreSettings { Name = "bench", Path = "memory", Access = default }), point);
+    }
+}
