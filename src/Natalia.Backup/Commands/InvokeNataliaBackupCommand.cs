@@ -1,15 +1,8 @@
-using System.Globalization;
 using System.Management.Automation;
 using Natalia.Backup.Arguments;
-using Natalia.Backup.Engine;
-using Natalia.Backup.Engine.Audit;
-using Natalia.Backup.Engine.Immutability;
 using Natalia.Backup.Engine.Model;
-using Natalia.Backup.Hypervisors.Contract;
 using Natalia.Backup.Operations.Appliances;
 using Natalia.Backup.Operations.Backup;
-using Natalia.Backup.Operations.Evidence;
-using Natalia.Backup.Pipeline;
 
 namespace Natalia.Backup.Commands;
 
@@ -144,108 +137,7 @@ public sealed class InvokeNataliaBackupCommand : RepositoryWriterCommand
                 $"Back up {string.Join(", ", run.Disks)} to repository '{run.Repository.Name}'").ConfigureAwait(false))
                 confirmed.Add(run);
         }
-        await RunAllAsync(confirmed, cancellationToken).ConfigureAwait(false);
-    }
-
-    private async Task RunNativeAsync(PlannedRun run, INativeRepository native, CancellationToken cancellationToken)
-    {
-        NativeBackupResult result;
-        try
-        {
-            using ProgressReporter progress = StartProgress($"Backing up {run.Target.Name} to {run.Repository.Name}");
-            result = await native.BackupAsync(run.Located.Description, run.NativeRequest!, progress,
-                cancellationToken).ConfigureAwait(false);
-        }
-        catch (Exception e) when (!cancellationToken.IsCancellationRequested)
-        {
-            DeferError(e, run.Target);
-            return;
-        }
-        catch (NataliaException e)
-        {
-            // Stopped by the user, and then something could not be put back: that must be seen.
-            EmitLeftover($"{run.Target.Name}: {e.Message}");
-            throw;
-        }
-        RestorePoint point = result.Point;
-        await Evidence.RecordAsync(run.Repository, NativeEvent.PointMade, point, point.Reason,
-        [
-            new("type", point.Type.ToString()), new("requestedType", point.RequestedType.ToString()),
-            new("consistency", point.Consistency.ToString()), new("run", run.NativeRequest!.RunId),
-            new("disks", string.Join(", ", result.Disks.Where(d => d.IsIncluded).Select(d => d.DiskId))),
-            new("sizeBytes", EvidenceBook.Text(point.SizeBytes)), new("readBytes", EvidenceBook.Text(point.ReadBytes)),
-            new("seconds", EvidenceBook.Text(point.Duration?.TotalSeconds, "0")),
-            new("warnings", result.Warnings.Count == 0 ? null : EvidenceBook.Text(result.Warnings.Count)),
-        ]).ConfigureAwait(false);
-        foreach (string warning in result.Warnings) EmitLeftover(warning);
-        if (result.Point.Reason is string reason
-            && (result.Point.Consistency == Consistency.Crash || Type == RequestedBackupType.Incremental))
-            EmitWarning($"{run.Target.Name}: {reason}");
-        Registry.Completion.Remember(result.Point);
-        Emit(result.Point);
-    }
-
-    private async Task RunAllAsync(IReadOnlyList<PlannedRun> runs, CancellationToken cancellationToken)
-    {
-        using var room = new SemaphoreSlim(ThrottleLimit);
-        // One VM is never frozen twice at once: its runs follow each other.
-        await Task.WhenAll(runs.GroupBy(r => r.Located.Description.ApplianceId).Select(async group =>
-        {
-            foreach (PlannedRun run in group)
-            {
-                await room.WaitAsync(cancellationToken).ConfigureAwait(false);
-                try
-                {
-                    await RunAsync(run, cancellationToken).ConfigureAwait(false);
-                }
-                finally
-                {
-                    room.Release();
-                }
-            }
-        })).ConfigureAwait(false);
-    }
-
-    private async Task RunAsync(PlannedRun run, CancellationToken cancellationToken)
-    {
-        EmitVerbose($"{run.Target.Name}: backing up to repository '{run.Repository.Name}'.");
-        if (run.Repository.Native is INativeRepository native)
-        {
-            await RunNativeAsync(run, native, cancellationToken).ConfigureAwait(false);
-            return;
-        }
-        // Before anything is frozen: it can take its time.
-        LockRenewal? renewal = await LockRenewals.RunAsync(run.Repository, run.ApplianceId, run.Target.Name,
-            EmitVerbose, EmitWarning, cancellationToken).ConfigureAwait(false);
-        RunOutcome outcome;
-        using (ProgressReporter progress = StartProgress($"Backing up {run.Target.Name} to {run.Repository.Name}"))
-            outcome = await BackupRunner.RunAsync(run, Type, run.Repository.Repository, progress,
-                cancellationToken).ConfigureAwait(false);
-        // Also after Ctrl-C: what was left, and what nobody knows, is told then of all times.
-        foreach (string warning in outcome.Warnings) EmitLeftover(warning);
-        if (outcome.Point is not null)
-        {
-            if (cancellationToken.IsCancellationRequested)
-                EmitLeftover($"{run.Target.Name}: the restore point {outcome.Point.RestorePointId} was made before the "
-                    + "stop took effect.");
-            Registry.Completion.Remember(outcome.Point);
-            if (outcome.Point.Requests is long requests)
-                EmitVerbose(string.Format(CultureInfo.InvariantCulture, "{0}: {1} requests to the bucket.",
-                    run.Target.Name, requests + (renewal?.Requests ?? 0)));
-            if (outcome.Point is { LockedObjects: int locked, ImmutableUntilUtc: DateTime until })
-                EmitVerbose(string.Format(CultureInfo.InvariantCulture,
-                    "{0}: {1} objects were stored, each locked and its lock read back. All that the point needs is "
-                    + "locked until {2:yyyy-MM-dd HH:mm} UTC at the least.",
-                    run.Target.Name, locked, until));
-            Emit(outcome.Point with { Requests = outcome.Point.Requests + (renewal?.Requests ?? 0) });
-        }
-        if (outcome.ReleaseFailure is not null)
-        {
-            EmitLeftover($"{run.Target.Name}: what was frozen on hypervisor '{run.Located.Hypervisor.Name}' could not "
-                + $"be released and may still be there: {outcome.ReleaseFailure.Message}");
-            DeferError(outcome.ReleaseFailure, run.Target);
-        }
-        cancellationToken.ThrowIfCancellationRequested();
-        if (outcome.Failure is not null) DeferError(outcome.Failure, run.Target);
+        await new BackupRound(Registry.Completion, Evidence, this).RunAsync(confirmed, Type, ThrottleLimit,
+            cancellationToken).ConfigureAwait(false);
     }
 }

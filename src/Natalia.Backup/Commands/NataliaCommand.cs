@@ -3,6 +3,7 @@ using Natalia.Backup.Engine;
 using Natalia.Backup.Errors;
 using Natalia.Backup.Operations.Connections;
 using Natalia.Backup.Operations.Evidence;
+using Natalia.Backup.Operations.Output;
 using Natalia.Backup.Pipeline;
 using Natalia.Backup.Sessions;
 
@@ -18,7 +19,7 @@ namespace Natalia.Backup.Commands;
 /// The same holds when a later command of the pipeline has had enough (<c>Select-Object -First 1</c>), or an error is
 /// to stop everything.</para>
 /// </remarks>
-public abstract class NataliaCommand : PSCmdlet, IDisposable
+public abstract class NataliaCommand : PSCmdlet, IOperationOutput, IDisposable
 {
     private readonly PipelineBridge _bridge = new();
     private readonly DeferredErrors _deferredErrors = new();
@@ -170,6 +171,18 @@ public abstract class NataliaCommand : PSCmdlet, IDisposable
     /// <param name="parentId">The number of the bar above it, or -1.</param>
     private protected ProgressReporter StartProgress(string activity, int parentId = -1) =>
         new(SendProgress, TimeProvider.System, Interlocked.Increment(ref _lastActivityId), parentId, activity);
+
+    void IOperationOutput.Emit(object result) => Emit(result);
+
+    void IOperationOutput.Fail(Exception failure, object? target) => DeferError(failure, target);
+
+    void IOperationOutput.Warn(string text) => EmitWarning(text);
+
+    void IOperationOutput.WarnInAnyCase(string text) => EmitLeftover(text);
+
+    void IOperationOutput.Tell(string text) => EmitVerbose(text);
+
+    IActivity IOperationOutput.Begin(string what) => StartProgress(what);
 
     /// <summary>True when the user gave the parameter, whatever its value.</summary>
     private protected bool IsBound(string parameterName) => MyInvocation.BoundParameters.ContainsKey(parameterName);

@@ -1,6 +1,7 @@
 using System.Management.Automation;
 using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Model;
+using Natalia.Backup.Operations.Output;
 using Natalia.Backup.Operations.Text;
 
 namespace Natalia.Backup.Pipeline;
@@ -9,7 +10,7 @@ namespace Natalia.Backup.Pipeline;
 /// Turns the engine's progress, which comes from any thread and as often as it likes, into progress records twice a
 /// second. Disposing it takes the bar away.
 /// </summary>
-internal sealed class ProgressReporter : IProgress<OperationProgress>, IDisposable
+internal sealed class ProgressReporter : IActivity
 {
     private static readonly TimeSpan s_interval = TimeSpan.FromMilliseconds(500);
     private static readonly TimeSpan s_beforeEstimate = TimeSpan.FromSeconds(3);

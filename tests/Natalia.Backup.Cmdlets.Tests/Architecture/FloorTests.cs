@@ -41,8 +41,8 @@ public sealed class FloorTests
             "Proxmox.Cluster", "Proxmox.BackupServer", "Proxmox.Rest",
             "Contract",
         ]),
-        [Operations] = (typeof(RepositorySession).Assembly, ["Profiles", "Restore", "Backup", "Evidence", "Retention", "Points",
-            "Appliances", "Connections", "Kinds", "Exports", "Text"]),
+        [Operations] = (typeof(RepositorySession).Assembly, ["Profiles", "Restore", "Backup", "Evidence", "Retention",
+            "Points", "Appliances", "Connections", "Kinds", "Exports", "Text", "Output"]),
         [Cmdlets] = (typeof(NataliaCommand).Assembly, ["Commands", "Arguments", "Sessions", "Pipeline", "Errors", ""]),
     };
 
