@@ -154,6 +154,10 @@ public static class ErrorIds
     // a cold image was written during the backup
     public const string DiskChangedWhileRead = nameof(DiskChangedWhileRead);
     public const string DiskFormatNotSupported = nameof(DiskFormatNotSupported);
+    // an image contradicts its own format: damaged, cut off, or made to mislead
+    public const string DiskImageInvalid = nameof(DiskImageInvalid);
+    // the parent of a differencing image is not there, or holds another state
+    public const string DiskParentNotFound = nameof(DiskParentNotFound);
     public const string DestinationExists = nameof(DestinationExists);
     public const string DestinationWriteFailed = nameof(DestinationWriteFailed);
     public const string DestinationFull = nameof(DestinationFull);

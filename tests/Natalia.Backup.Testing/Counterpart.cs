@@ -20,6 +20,12 @@ public sealed class Counterpart(string name, string program, params string[] pro
         "import cryptography, zstandard");
     public static Counterpart Mono { get; } = new("mono", "mono", "--version");
 
+    /// <summary>Reads and writes disk images.</summary>
+    public static Counterpart QemuImg { get; } = new("disk-images", "qemu-img", "--version");
+
+    /// <summary>Reads VHD and VHDX images, differencing ones as well.</summary>
+    public static Counterpart Vhdi { get; } = new("disk-images", "/usr/bin/python3", "-c", "import pyvhdi");
+
     public static Counterpart Strace { get; } = new("strace", "strace", "-f", "-o", "/dev/null", "true");
 
     private static bool IsRequired => Environment.GetEnvironmentVariable("NATALIA_REQUIRE_REAL") == "1";
@@ -122,4 +128,25 @@ public sealed class StraceMonoTheoryAttribute : TheoryAttribute
 {
     public StraceMonoTheoryAttribute([CallerMemberName] string test = "") =>
         (Skip, DisplayName) = SkippedTest.With(test, Counterpart.Strace.Obstacle ?? Counterpart.Mono.Obstacle);
+}
+
+/// <summary>A test that holds our images against qemu-img.</summary>
+public sealed class QemuImgFactAttribute : FactAttribute
+{
+    public QemuImgFactAttribute([CallerMemberName] string test = "") =>
+        (Skip, DisplayName) = SkippedTest.With(test, Counterpart.QemuImg.Obstacle);
+}
+
+/// <summary>As <see cref="QemuImgFactAttribute"/>, with data.</summary>
+public sealed class QemuImgTheoryAttribute : TheoryAttribute
+{
+    public QemuImgTheoryAttribute([CallerMemberName] string test = "") =>
+        (Skip, DisplayName) = SkippedTest.With(test, Counterpart.QemuImg.Obstacle);
+}
+
+/// <summary>A test, with data, that holds our images against libvhdi.</summary>
+public sealed class VhdiTheoryAttribute : TheoryAttribute
+{
+    public VhdiTheoryAttribute([CallerMemberName] string test = "") =>
+        (Skip, DisplayName) = SkippedTest.With(test, Counterpart.Vhdi.Obstacle);
 }

@@ -74,7 +74,21 @@ public sealed class RawDiskSource : IDiskSource
     /// place.</exception>
     public static RawDiskSource Open(ContainedFile image) => Open(image.Path, () => image.Open(FileShare.Read));
 
-    private static RawDiskSource Open(string path, Func<PositionalFile> open)
+    /// <summary>
+    /// Opens a file that a hypervisor keeps as it is although it may have it open for writing, and which it must be
+    /// able to remove at any time: nothing is refused for being in use. See <see cref="Open(string)"/>.
+    /// </summary>
+    /// <param name="path">The file of a frozen state.</param>
+    /// <exception cref="NataliaException"><c>DiskNotFound</c>, <c>DiskAccessDenied</c>,
+    /// <c>DiskFormatNotSupported</c>, <c>DiskReadFailed</c>; <c>DiskInUse</c> where the other program shares it with
+    /// nobody.</exception>
+    public static RawDiskSource OpenFrozen(string path)
+    {
+        path = System.IO.Path.GetFullPath(path);
+        return Open(path, () => PositionalFile.OpenForReading(path, FileShare.ReadWrite | FileShare.Delete), true);
+    }
+
+    private static RawDiskSource Open(string path, Func<PositionalFile> open, bool isFrozen = false)
     {
         // Looked at before as well: opening some devices does something.
         if (Directory.Exists(path) || UnixFile.GetStatus(path) is { CanHoldDisk: false }) throw NoImage(path);
@@ -84,7 +98,7 @@ public sealed class RawDiskSource : IDiskSource
             file = open();
             UnixFileStatus? status = UnixFile.GetStatus(file.Handle);
             if (status is { CanHoldDisk: false }) throw NoImage(path);
-            if (!Platform.IsWindows && UnixFile.IsOpenForWriting(file.Handle))
+            if (!isFrozen && !Platform.IsWindows && UnixFile.IsOpenForWriting(file.Handle))
                 throw InUse(path, "is open for writing in another program", null);
             if (status is { IsBlockDevice: true } device && !BlockDevice.IsReadOnly(device.NodeDevice)
                 && UnixOpen.IsClaimed(file.Handle))

@@ -18,12 +18,11 @@ internal sealed unsafe class PositionalFile : IDisposable
     internal SafeHandle Handle { get; }
 
     /// <summary>
-    /// Opens a file that nobody may write meanwhile, where the system enforces that. A pipe is not waited for; whether
-    /// it is one, the caller looks.
+    /// Opens a file that nobody may write meanwhile, unless told, where the system enforces that. A pipe is not waited
+    /// for; whether it is one, the caller looks.
     /// </summary>
-    internal static PositionalFile OpenForReading(string path) => Platform.IsWindows
-        ? new(new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read, bufferSize: 1,
-            FileOptions.SequentialScan))
+    internal static PositionalFile OpenForReading(string path, FileShare share = FileShare.Read) => Platform.IsWindows
+        ? new(new FileStream(path, FileMode.Open, FileAccess.Read, share, bufferSize: 1, FileOptions.SequentialScan))
         : ForReading(UnixOpen.File(path));
 
     /// <summary>Opens a file below a folder so that it is surely there, whatever becomes a link meanwhile.</summary>

@@ -32,7 +32,7 @@ public sealed class FloorTests
             "Repositories", "Repair", "Backup", "Copy", "Verification", "Reclaim", "Restore", "Keys", "Immutability",
             "Runs", "Points", "BlockMap", "Core",
             "Leases", "Retention", "Packs", "Audit", "Sealing", "Storage.Folders", "Storage.Wrappers", "Storage",
-            "Disks", "Files", "Compression", "Network",
+            "Disks.Images", "Disks.Vmdk", "Disks.Vhdx", "Disks.Vhd", "Disks", "Files", "Compression", "Network",
             "Model", "Format", "",
         ]),
         [Hypervisors] = (typeof(ProxmoxHypervisor).Assembly,
