@@ -28,6 +28,9 @@ public sealed class Counterpart(string name, string program, params string[] pro
 
     public static Counterpart Strace { get; } = new("strace", "strace", "-f", "-o", "/dev/null", "true");
 
+    public static Counterpart Qemu { get; } = new("qemu", "bash", "-c",
+        "qemu-system-x86_64 --version && qemu-img --version && test -e /usr/share/OVMF/OVMF_CODE_4M.fd");
+
     private static bool IsRequired => Environment.GetEnvironmentVariable("NATALIA_REQUIRE_REAL") == "1";
 
     /// <summary>Why its tests are skipped, or null.</summary>
@@ -149,4 +152,11 @@ public sealed class VhdiTheoryAttribute : TheoryAttribute
 {
     public VhdiTheoryAttribute([CallerMemberName] string test = "") =>
         (Skip, DisplayName) = SkippedTest.With(test, Counterpart.Vhdi.Obstacle);
+}
+
+/// <summary>A test that runs VMs of QEMU on this machine.</summary>
+public sealed class QemuFactAttribute : FactAttribute
+{
+    public QemuFactAttribute([CallerMemberName] string test = "") =>
+        (Skip, DisplayName) = SkippedTest.With(test, Counterpart.Qemu.Obstacle);
 }

@@ -5,14 +5,14 @@ using Xunit.Sdk;
 namespace Natalia.Backup.Testing;
 
 /// <summary>
-/// A test of the suite for every store. A class whose store needs a server has a public static string property
-/// <c>Obstacle</c>: when it is not null, the inherited tests are skipped with it as the reason.
+/// A test of a suite for every store, or every hypervisor. A class whose store needs a server has a public static
+/// string property <c>Obstacle</c>: when it is not null, the inherited tests are skipped with it as the reason.
 /// </summary>
-[XunitTestCaseDiscoverer("Natalia.Backup.Testing.StoreFactDiscoverer", "Natalia.Backup.Testing")]
+[XunitTestCaseDiscoverer("Natalia.Backup.Testing.StoreFactDiscoverer", Obstacles.Assembly)]
 public sealed class StoreFactAttribute : FactAttribute;
 
 /// <summary>As <see cref="StoreFactAttribute"/>, with data.</summary>
-[XunitTestCaseDiscoverer("Natalia.Backup.Testing.StoreTheoryDiscoverer", "Natalia.Backup.Testing")]
+[XunitTestCaseDiscoverer("Natalia.Backup.Testing.StoreTheoryDiscoverer", Obstacles.Assembly)]
 public sealed class StoreTheoryAttribute : TheoryAttribute;
 
 public sealed class StoreFactDiscoverer(IMessageSink messages) : FactDiscoverer(messages)
@@ -56,6 +56,13 @@ public sealed class SkippedTestCase : XunitSkippedDataRowTestCase
 
 public static class Obstacles
 {
+    /// <summary>Where the discoverers are compiled into.</summary>
+#if NETSTANDARD_BUILD
+    internal const string Assembly = "Natalia.Backup.Hypervisors.NetStandard.Tests";
+#else
+    internal const string Assembly = "Natalia.Backup.Testing";
+#endif
+
     public static string? Of(ITestMethod method) =>
         method.TestClass.Class.ToRuntimeType()
             .GetProperty("Obstacle",

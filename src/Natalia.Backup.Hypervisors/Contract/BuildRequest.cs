@@ -18,6 +18,11 @@ public sealed record BuildRequest
     public IReadOnlyDictionary<string, string> Networks { get; init; } = new Dictionary<string, string>();
     /// <summary>The isolation of a test VM; null for a VM that is to stay.</summary>
     public Isolation? Isolation { get; init; }
+    /// <summary>
+    /// What the system disk is made of, where the description has none; or null. A builder that cannot place one says
+    /// <c>CapabilityMissing</c>.
+    /// </summary>
+    public SystemDiskImage? SystemImage { get; init; }
     /// <summary>Memory in bytes, or null for as much as the description says.</summary>
     public long? MemoryBytes { get; init; }
 }

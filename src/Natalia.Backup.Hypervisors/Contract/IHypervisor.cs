@@ -10,7 +10,7 @@ namespace Natalia.Backup.Hypervisors.Contract;
 /// </summary>
 public interface IHypervisor : IDisposable
 {
-    /// <summary><c>Folder</c>, <c>VMware</c>, <c>Proxmox</c> or <c>HyperV</c>.</summary>
+    /// <summary><c>Folder</c>, <c>Qemu</c>, <c>VMware</c>, <c>Proxmox</c> or <c>HyperV</c>.</summary>
     string Kind { get; }
 
     /// <summary>Where it is, without secrets: a full path, a host name.</summary>

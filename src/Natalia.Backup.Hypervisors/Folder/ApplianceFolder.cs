@@ -14,7 +14,7 @@ internal static class ApplianceFolder
 
     /// <summary>The VM in a folder; null when the folder holds neither a description nor an image.</summary>
     /// <exception cref="NataliaException"><c>ApplianceDescriptionInvalid</c>, <c>PathNotContained</c>.</exception>
-    internal static FolderAppliance? Read(string folder)
+    internal static FolderAppliance? Read(string folder, string kind)
     {
         try
         {
@@ -23,8 +23,8 @@ internal static class ApplianceFolder
                 ? DescribedImages(folder, Path.Combine(folder, DescriptionFile.FileName), disks)
                 : FoundImages(folder);
             if (description is null && images.Count == 0) return null;
-            return new FolderAppliance(folder, Describe(folder, description, images), description?.Disks is not null,
-                images);
+            return new FolderAppliance(folder, Describe(folder, kind, description, images),
+                description?.Disks is not null, images);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
@@ -34,15 +34,15 @@ internal static class ApplianceFolder
         }
     }
 
-    private static ApplianceDescription Describe(string folder, DescriptionFile? description,
+    private static ApplianceDescription Describe(string folder, string kind, DescriptionFile? description,
         List<FolderImage> images) =>
         new()
         {
             ApplianceId = description?.Id is string id
-                ? ApplianceIdentity.Create(Kind, "", id)
-                : IdentityOfFolder(folder),
+                ? ApplianceIdentity.Create(kind, "", id)
+                : IdentityOfFolder(folder, kind),
             Name = description?.Name ?? NameOf(folder),
-            HypervisorKind = Kind,
+            HypervisorKind = kind,
             NativeId = description?.Id,
             ProcessorCount = description?.ProcessorCount,
             MemoryBytes = description?.MemoryBytes,
@@ -59,14 +59,14 @@ internal static class ApplianceFolder
     /// history, because retention would then remove the points of one in favour of the other; a folder that moves
     /// merely begins a new one, and a description with an id ends that.
     /// </summary>
-    private static string IdentityOfFolder(string folder)
+    private static string IdentityOfFolder(string folder, string kind)
     {
         string real = RealPath.Of(folder) ?? folder;
         // The identity ignores case, which tells folders apart on most systems; as hexadecimal digits it survives.
         string exact = RealPath.Comparison == StringComparison.Ordinal
             ? BitConverter.ToString(Encoding.UTF8.GetBytes(real))
             : real;
-        return ApplianceIdentity.Create(Kind, "folder", exact);
+        return ApplianceIdentity.Create(kind, "folder", exact);
     }
 
     private static string NameOf(string folder)

@@ -63,11 +63,14 @@ internal sealed record DescriptionFile
         }
     }
 
+    /// <summary>The text as JSON, for who knows more of its members.</summary>
+    internal static JsonDocument Open(string text) => JsonDocument.Parse(text, s_options);
+
     internal static DescriptionFile Parse(string path, string text)
     {
         try
         {
-            using JsonDocument document = JsonDocument.Parse(text, s_options);
+            using JsonDocument document = Open(text);
             var root = new JsonMember(path, "", document.RootElement);
             return new DescriptionFile
             {

@@ -23,14 +23,15 @@ public sealed class FolderHypervisor : IHypervisor, IImageSource
 {
     private readonly TimeProvider _clock;
 
-    private FolderHypervisor(string location, TimeProvider clock)
+    private FolderHypervisor(string location, TimeProvider clock, string kind)
     {
         Location = location;
         _clock = clock;
+        Kind = kind;
     }
 
     /// <inheritdoc/>
-    public string Kind => ApplianceFolder.Kind;
+    public string Kind { get; }
 
     /// <inheritdoc/>
     public string Location { get; }
@@ -39,9 +40,13 @@ public sealed class FolderHypervisor : IHypervisor, IImageSource
     /// <param name="path">The directory.</param>
     /// <param name="clock">The clock that dates frozen states; null for the system's.</param>
     /// <exception cref="NataliaException"><c>HypervisorNotFound</c>.</exception>
-    public static FolderHypervisor Open(string path, TimeProvider? clock = null)
+    public static FolderHypervisor Open(string path, TimeProvider? clock = null) =>
+        Open(path, clock, ApplianceFolder.Kind);
+
+    /// <summary>Opens a directory for another hypervisor, whose VMs lie there in the same way.</summary>
+    internal static FolderHypervisor Open(string path, TimeProvider? clock, string kind)
     {
-        var hypervisor = new FolderHypervisor(Path.GetFullPath(path), clock ?? TimeProvider.System);
+        var hypervisor = new FolderHypervisor(Path.GetFullPath(path), clock ?? TimeProvider.System, kind);
         hypervisor.RequireFolder();
         return hypervisor;
     }
@@ -193,7 +198,8 @@ public sealed class FolderHypervisor : IHypervisor, IImageSource
     private static string JsonText(string text) =>
         "\"" + JsonEncodedText.Encode(text, JavaScriptEncoder.UnsafeRelaxedJsonEscaping) + "\"";
 
-    private (List<FolderAppliance> Found, List<NataliaException> Problems) Scan(CancellationToken cancellationToken)
+    /// <summary>The VMs of the directory, and what is wrong with those that cannot be listed.</summary>
+    internal (List<FolderAppliance> Found, List<NataliaException> Problems) Scan(CancellationToken cancellationToken)
     {
         RequireFolder();
         var found = new List<FolderAppliance>();
@@ -203,7 +209,7 @@ public sealed class FolderHypervisor : IHypervisor, IImageSource
             cancellationToken.ThrowIfCancellationRequested();
             try
             {
-                if (ApplianceFolder.Read(folder) is FolderAppliance vm) found.Add(vm);
+                if (ApplianceFolder.Read(folder, Kind) is FolderAppliance vm) found.Add(vm);
             }
             catch (NataliaException e)
             {

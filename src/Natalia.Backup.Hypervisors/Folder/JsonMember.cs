@@ -39,6 +39,13 @@ internal readonly struct JsonMember(string file, string place, JsonElement value
         return items;
     }
 
+    internal JsonMember? OptionalObject(string name)
+    {
+        if (Find(name) is not JsonElement member) return null;
+        if (member.ValueKind != JsonValueKind.Object) throw Invalid($"'{name}' must be an object");
+        return new JsonMember(file, Join(name), member);
+    }
+
     internal NataliaException Invalid(string what) =>
         DescriptionFile.Invalid(file, place.Length == 0 ? what : $"in {place}, {what}");
 

@@ -1,6 +1,7 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using Natalia.Backup.Hypervisors.Proxmox;
+using Natalia.Backup.Hypervisors.Qemu;
 
 namespace Natalia.Backup.Operations.Kinds;
 
@@ -14,6 +15,7 @@ internal static class KnownKinds
     [
         new(FolderHypervisorSettings.KindName, SettingsJson.Default.FolderHypervisorSettings),
         new(ProxmoxHypervisor.KindName, SettingsJson.Default.ProxmoxSettings),
+        new(QemuHypervisor.KindName, SettingsJson.Default.QemuSettings),
     ];
 
     internal static IReadOnlyList<ConnectionKind> Repositories { get; } =
@@ -38,6 +40,7 @@ internal static class KnownKinds
     ReadCommentHandling = JsonCommentHandling.Skip)]
 [JsonSerializable(typeof(FolderHypervisorSettings))]
 [JsonSerializable(typeof(ProxmoxSettings))]
+[JsonSerializable(typeof(QemuSettings))]
 [JsonSerializable(typeof(FolderStoreSettings))]
 [JsonSerializable(typeof(BucketSettings))]
 [JsonSerializable(typeof(ProxmoxStorageSettings))]

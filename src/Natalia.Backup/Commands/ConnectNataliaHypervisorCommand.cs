@@ -14,6 +14,9 @@ namespace Natalia.Backup.Commands;
 /// with Connect-NataliaRepository -ProxmoxStorage. The page docs/proxmox.md lists the rights that are needed.</para>
 /// <para>-Folder connects to a directory of exported or switched-off VMs: one folder for each VM, with its disk images
 /// and, where it is wanted, a description file vm.json. It needs no server.</para>
+/// <para>-Qemu connects to VMs of plain QEMU on this machine, which lie in the same way. Restored appliances are tested
+/// there, wherever they come from. It needs Linux, PowerShell 7 and the programs of QEMU; the page
+/// docs/hypervisor-qemu.md lists them.</para>
 /// </remarks>
 /// <example>
 /// <code>Connect-NataliaHypervisor -Folder D:\Exports
@@ -28,6 +31,10 @@ namespace Natalia.Backup.Commands;
 /// <para>A runbook: every appliance of the exports goes to the repository on the NAS.</para>
 /// </example>
 /// <example>
+/// <code>Connect-NataliaHypervisor -Qemu /srv/natalia/bench -Name bench</code>
+/// <para>Connects to a directory of this machine in which QEMU runs VMs.</para>
+/// </example>
+/// <example>
 /// <code>Connect-NataliaHypervisor -Proxmox pve1.example.com, pve2.example.com -Credential (Get-Secret proxmox-token) -CaCertificate C:\ProgramData\pve-root-ca.pem
 /// Connect-NataliaRepository -ProxmoxStorage pbs
 /// Get-NataliaAppliance -Name natalia-01 | Invoke-NataliaBackup -Repository pbs</code>
@@ -39,6 +46,7 @@ public sealed class ConnectNataliaHypervisorCommand : NataliaCommand
 {
     private const string FolderSet = "Folder";
     private const string ProxmoxSet = "Proxmox";
+    private const string QemuSet = "Qemu";
 
     /// <summary>
     /// The directory that holds one folder for each VM. Relative paths, ~ and PowerShell drives are welcome; wildcards
@@ -47,6 +55,14 @@ public sealed class ConnectNataliaHypervisorCommand : NataliaCommand
     [Parameter(Mandatory = true, Position = 0, ParameterSetName = FolderSet)]
     [ValidateNotNullOrEmpty]
     public string Folder { get; set; } = "";
+
+    /// <summary>
+    /// The directory that holds one folder for each VM that QEMU runs on this machine. Relative paths, ~ and PowerShell
+    /// drives are welcome; wildcards are taken literally.
+    /// </summary>
+    [Parameter(Mandatory = true, ParameterSetName = QemuSet)]
+    [ValidateNotNullOrEmpty]
+    public string Qemu { get; set; } = "";
 
     /// <summary>
     /// Names or addresses of nodes of one Proxmox VE cluster, the preferred one first; when one does not answer, the
@@ -103,7 +119,12 @@ public sealed class ConnectNataliaHypervisorCommand : NataliaCommand
     private protected override bool FailsAsAWhole => true;
 
     private protected override Task ProcessAsync(CancellationToken cancellationToken) =>
-        ParameterSetName == ProxmoxSet ? ConnectProxmoxAsync(cancellationToken) : ConnectFolderAsync(cancellationToken);
+        ParameterSetName switch
+        {
+            ProxmoxSet => ConnectProxmoxAsync(cancellationToken),
+            QemuSet => ConnectQemuAsync(cancellationToken),
+            _ => ConnectFolderAsync(cancellationToken),
+        };
 
     private async Task ConnectProxmoxAsync(CancellationToken cancellationToken)
     {
@@ -139,6 +160,17 @@ public sealed class ConnectNataliaHypervisorCommand : NataliaCommand
         var settings = new FolderHypervisorSettings { Name = name, Path = path };
         HypervisorConnection connection = await ConnectionFactory.OpenHypervisorAsync(settings, null,
             cancellationToken).ConfigureAwait(false);
+        Registry.Hypervisors.Add(connection);
+        Emit(connection.Session);
+    }
+
+    private async Task ConnectQemuAsync(CancellationToken cancellationToken)
+    {
+        string path = await OnPipelineAsync(() => FilePaths.Resolve(SessionState, Qemu)).ConfigureAwait(false);
+        string name = Name ?? Registry.Hypervisors.GetFreeName(SessionName.FromPath(path, "qemu"));
+        Registry.Hypervisors.EnsureFree(name);
+        HypervisorConnection connection = await ConnectionFactory.OpenHypervisorAsync(
+            new QemuSettings { Name = name, Path = path }, null, cancellationToken).ConfigureAwait(false);
         Registry.Hypervisors.Add(connection);
         Emit(connection.Session);
     }

@@ -37,7 +37,8 @@ public sealed class FloorTests
         ]),
         [Hypervisors] = (typeof(ProxmoxHypervisor).Assembly,
         [
-            "Folder", "Proxmox", "Proxmox.Restores", "Proxmox.Backups", "Proxmox.Jobs", "Proxmox.Notes",
+            "Qemu", "Qemu.Machines", "Qemu.Protocol", "Folder",
+            "Proxmox", "Proxmox.Restores", "Proxmox.Backups", "Proxmox.Jobs", "Proxmox.Notes",
             "Proxmox.Cluster", "Proxmox.BackupServer", "Proxmox.Rest",
             "Contract",
         ]),

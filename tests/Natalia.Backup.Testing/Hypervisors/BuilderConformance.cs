@@ -14,7 +14,7 @@ public abstract class BuilderConformance
 
     private static BuildRequest How(string name = "restored") => new() { Name = name };
 
-    [Fact]
+    [StoreFact]
     public async Task A_completed_vm_is_there_as_it_was_written()
     {
         await using IBuilderSite site = await OpenAsync();
@@ -28,7 +28,7 @@ public abstract class BuilderConformance
         Assert.Empty(await builder.FindUnfinishedAsync(default));
     }
 
-    [Fact]
+    [StoreFact]
     public async Task Disposing_without_completing_removes_what_was_made()
     {
         await using IBuilderSite site = await OpenAsync();
@@ -44,7 +44,7 @@ public abstract class BuilderConformance
         Assert.Equal(before, site.VMs);
     }
 
-    [Fact]
+    [StoreFact]
     public async Task A_build_that_is_stopped_leaves_nothing()
     {
         await using IBuilderSite site = await OpenAsync();
@@ -57,7 +57,7 @@ public abstract class BuilderConformance
         Assert.Equal(before, site.VMs);
     }
 
-    [Fact]
+    [StoreFact]
     public async Task Whenever_the_builder_dies_what_it_leaves_is_found_by_its_record()
     {
         for (int lifetime = 0; ; lifetime++)
@@ -84,7 +84,7 @@ public abstract class BuilderConformance
         }
     }
 
-    [Fact]
+    [StoreFact]
     public async Task Two_are_built_at_once_and_the_end_of_one_is_not_the_others()
     {
         await using IBuilderSite site = await OpenAsync();
@@ -100,7 +100,7 @@ public abstract class BuilderConformance
         Assert.Equal(PointImages.Disks["system"], site.Read(made.NativeId!, "system"));
     }
 
-    [Fact]
+    [StoreFact]
     public async Task What_is_not_that_building_is_not_removed()
     {
         await using IBuilderSite site = await OpenAsync();
@@ -116,7 +116,7 @@ public abstract class BuilderConformance
         await builder.RemoveUnfinishedAsync(found with { NativeId = "99999" }, default);
     }
 
-    [Fact]
+    [StoreFact]
     public async Task A_name_that_is_taken_and_a_network_that_is_not_there_are_refused_before_anything_is_made()
     {
         await using IBuilderSite site = await OpenAsync();

@@ -34,7 +34,7 @@ public abstract class HypervisorConformance : IDisposable
         public Dictionary<string, byte[]> States { get; } = new(StringComparer.Ordinal);
     }
 
-    [Fact]
+    [StoreFact]
     public async Task A_frozen_disk_reads_as_it_was_and_what_is_not_allocated_is_zeros()
     {
         using IHypervisor hypervisor = Connect();
@@ -50,7 +50,7 @@ public abstract class HypervisorConformance : IDisposable
             Assert.Throws<NataliaException>(() => frozen.GetDisk("no such disk")).ErrorId);
     }
 
-    [Fact]
+    [StoreFact]
     public async Task It_freezes_again_and_again_and_nothing_is_left_but_what_the_newest_point_needs()
     {
         var nas = new Remembered(Nas);
@@ -64,7 +64,7 @@ public abstract class HypervisorConformance : IDisposable
         Assert.Equal((0, Bench.StatesPerRepository), Bench.OurThings);
     }
 
-    [Fact]
+    [StoreFact]
     public async Task Changed_extents_cover_every_write_between_two_seals()
     {
         var nas = new Remembered(Nas);
@@ -79,7 +79,7 @@ public abstract class HypervisorConformance : IDisposable
         }
     }
 
-    [Fact]
+    [StoreFact]
     public async Task A_token_that_is_unknown_or_another_disks_is_answered_with_a_reason()
     {
         var nas = new Remembered(Nas);
@@ -101,7 +101,7 @@ public abstract class HypervisorConformance : IDisposable
         }
     }
 
-    [Fact]
+    [StoreFact]
     public async Task What_is_not_published_takes_nothing_from_the_point_before()
     {
         var nas = new Remembered(Nas);
@@ -116,7 +116,7 @@ public abstract class HypervisorConformance : IDisposable
         Assert.True(await RunAsync(hypervisor, nas));
     }
 
-    [Theory]
+    [StoreTheory]
     [InlineData(true)]
     [InlineData(false)]
     public async Task Where_nobody_can_tell_both_states_stay_and_the_next_run_goes_on_from_the_right_one(
@@ -139,7 +139,7 @@ public abstract class HypervisorConformance : IDisposable
         Assert.Equal((0, Bench.StatesPerRepository), Bench.OurThings);
     }
 
-    [Fact]
+    [StoreFact]
     public async Task A_cancelled_publication_loses_nothing_of_the_point_that_is_there()
     {
         var nas = new Remembered(Nas);
@@ -163,7 +163,7 @@ public abstract class HypervisorConformance : IDisposable
         Assert.Equal((0, Bench.StatesPerRepository), Bench.OurThings);
     }
 
-    [Fact]
+    [StoreFact]
     public async Task A_cancelled_freeze_or_seal_leaves_nothing()
     {
         var nas = new Remembered(Nas);
@@ -177,7 +177,7 @@ public abstract class HypervisorConformance : IDisposable
         Assert.Equal((0, 0), Bench.OurThings);
     }
 
-    [Fact]
+    [StoreFact]
     public async Task A_disk_that_was_written_although_it_was_cold_is_not_sealed()
     {
         if (Bench.IsLive) return;
@@ -189,7 +189,7 @@ public abstract class HypervisorConformance : IDisposable
             (await Assert.ThrowsAsync<NataliaException>(() => frozen.SealAsync(default))).ErrorId);
     }
 
-    [Fact]
+    [StoreFact]
     public async Task A_disk_that_is_not_there_is_an_error_and_one_that_goes_away_fails_to_be_read_or_sealed()
     {
         var nas = new Remembered(Nas);
@@ -211,7 +211,7 @@ public abstract class HypervisorConformance : IDisposable
         Assert.Equal((0, 0), Bench.OurThings);
     }
 
-    [Theory]
+    [StoreTheory]
     [InlineData(Quiescing.Prefer)]
     [InlineData(Quiescing.Require)]
     [InlineData(Quiescing.Skip)]
@@ -235,7 +235,7 @@ public abstract class HypervisorConformance : IDisposable
         Assert.Equal((0, 0), Bench.OurThings);
     }
 
-    [Fact]
+    [StoreFact]
     public async Task Two_repositories_and_another_product_keep_out_of_each_others_way()
     {
         Bench.MakeForeign();
@@ -263,7 +263,7 @@ public abstract class HypervisorConformance : IDisposable
     /// then is found by
     /// what was recorded, and the next run counts from the right state.
     /// </summary>
-    [Theory]
+    [StoreTheory]
     [InlineData(true, false)]
     [InlineData(true, true)]
     [InlineData(false, false)]

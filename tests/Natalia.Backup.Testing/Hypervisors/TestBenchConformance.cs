@@ -12,7 +12,7 @@ public abstract class TestBenchConformance
     private static TestVMRequest How(ITestBenchSite site, string runId = "0123456789abcdef") =>
         new() { IsolatedNetwork = site.IsolatedNetwork, RunId = runId };
 
-    [Fact]
+    [StoreFact]
     public async Task A_test_vm_is_isolated_starts_answers_and_is_gone_in_the_end()
     {
         await using ITestBenchSite site = await OpenAsync();
@@ -34,7 +34,7 @@ public abstract class TestBenchConformance
         Assert.Equal(before, site.VMs);
     }
 
-    [Fact]
+    [StoreFact]
     public async Task A_vm_with_an_adapter_on_another_network_is_not_started()
     {
         await using ITestBenchSite site = await OpenAsync();
@@ -46,7 +46,7 @@ public abstract class TestBenchConformance
         Assert.False(site.IsRunning(vm.Info.NativeId));
     }
 
-    [Fact]
+    [StoreFact]
     public async Task Two_tests_at_once_are_not_in_each_others_way()
     {
         await using ITestBenchSite site = await OpenAsync();
@@ -61,7 +61,7 @@ public abstract class TestBenchConformance
         Assert.Equal("2222222222222222", Assert.Single(await bench.FindAsync(default)).Info.RunId);
     }
 
-    [Fact]
+    [StoreFact]
     public async Task A_vm_without_the_mark_is_not_destroyed()
     {
         await using ITestBenchSite site = await OpenAsync();
@@ -74,7 +74,7 @@ public abstract class TestBenchConformance
         Assert.Empty(await bench.FindAsync(default));
     }
 
-    [Fact]
+    [StoreFact]
     public async Task A_test_that_is_stopped_is_destroyed_all_the_same()
     {
         await using ITestBenchSite site = await OpenAsync();
@@ -91,7 +91,7 @@ public abstract class TestBenchConformance
         Assert.Equal(before, site.VMs);
     }
 
-    [Fact]
+    [StoreFact]
     public async Task A_guest_that_does_not_answer_is_told_and_its_vm_destroyed()
     {
         await using ITestBenchSite site = await OpenAsync();
@@ -109,7 +109,7 @@ public abstract class TestBenchConformance
         Assert.Equal(before, site.VMs);
     }
 
-    [Fact]
+    [StoreFact]
     public async Task One_that_is_kept_stays_and_is_found_and_destroyed_later()
     {
         await using ITestBenchSite site = await OpenAsync();
@@ -129,7 +129,7 @@ public abstract class TestBenchConformance
         Assert.Equal(before, site.VMs);
     }
 
-    [Fact]
+    [StoreFact]
     public async Task Whenever_the_tester_dies_its_vm_is_found_by_its_mark()
     {
         for (int lifetime = 0; ; lifetime++)

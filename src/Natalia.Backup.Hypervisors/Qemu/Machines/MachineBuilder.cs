@@ -1,0 +1,202 @@
+using Natalia.Backup.Engine;
+using Natalia.Backup.Engine.Disks;
+using Natalia.Backup.Engine.Model;
+using Natalia.Backup.Hypervisors.Contract;
+
+namespace Natalia.Backup.Hypervisors.Qemu.Machines;
+
+/// <summary>
+/// Makes VMs in the connected folder. A VM's folder is made under a hidden name with its description, in which the
+/// record of its building stands, and gets its own name in one step.
+/// </summary>
+internal sealed class MachineBuilder(string location, MachineFolders folders, HostCalls calls, TimeProvider clock)
+    : IApplianceBuilder
+{
+    private const string MonitorSocket = "monitor.sock", AgentSocket = "agent.sock";
+
+    public async Task<IApplianceUnderConstruction> BeginAsync(ApplianceDescription like, BuildRequest how,
+        CancellationToken cancellationToken)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+        CheckPlace(how);
+        IReadOnlyList<ApplianceNetwork> networks = CheckNetworks(like, how);
+        ImageFormat? systemFormat = how.SystemImage is SystemDiskImage image ? CheckImage(image) : null;
+        folders.SweepEmpty();
+        MachineHints hints = MachineHints.From(like);
+        string id = Guid.NewGuid().ToString();
+        DateTime now = clock.UtcNow();
+        var machine = new Machine
+        {
+            Folder = folders.NewHidden(id),
+            Id = id,
+            Name = how.Name,
+            ProcessorCount = Math.Max(1, Math.Min(like.ProcessorCount ?? 2, Environment.ProcessorCount)),
+            MemoryBytes = HostMemory.Bound(how.MemoryBytes ?? like.MemoryBytes ?? 2L << 30, how.Isolation is null
+                ? null
+                : HostMemory.GetAvailable()),
+            Networks = networks,
+            Firmware = hints.Firmware ?? Firmware.Bios,
+            Bus = hints.Bus,
+            MonitorSocket = MonitorSocket,
+            AgentSocket = AgentSocket,
+            Building = new BuildRecord(how.BuildId, now),
+            Test = how.Isolation is Isolation test ? new TestMark(test.RunId, test.Network, now) : null,
+        };
+        Machine made = machine with { Folder = folders.Named(how.Name) };
+        RefuseName(how.Name, made.Folder);
+        if (!Protocol.UnixSocket.Fits(made.Monitor!)) throw Protocol.UnixSocket.TooLong(made.Monitor!);
+        Make(machine, made.Folder);
+        var construction = new MachineUnderConstruction(made, like, hints.Firmware is not null, this, calls);
+        try
+        {
+            if (how.SystemImage is SystemDiskImage system)
+                await construction.AddSystemAsync(system, systemFormat!.Value, cancellationToken)
+                    .ConfigureAwait(false);
+            return construction;
+        }
+        catch
+        {
+            await construction.DisposeAsync().ConfigureAwait(false);
+            throw;
+        }
+    }
+
+    public Task<IReadOnlyList<UnfinishedAppliance>> FindUnfinishedAsync(CancellationToken cancellationToken) =>
+        Task.FromResult<IReadOnlyList<UnfinishedAppliance>>([.. calls.Make("list", folders.GetAll)
+            .Where(m => m is { Building: not null, Id: not null })
+            .Select(m => new UnfinishedAppliance(m.Id!, m.Name, m.Building!.BuildId, m.Building.StartedUtc))]);
+
+    public async Task RemoveUnfinishedAsync(UnfinishedAppliance unfinished, CancellationToken cancellationToken)
+    {
+        if (calls.Make("find", () => folders.Find(unfinished.NativeId)) is not Machine machine) return;
+        if (machine.Building?.BuildId != unfinished.BuildId)
+            throw new NataliaException(ErrorIds.NotAnUnfinishedAppliance, NataliaErrorKind.Security,
+                $"The VM {unfinished.NativeId} in '{machine.Folder}' does not carry the record of the building "
+                + $"{unfinished.BuildId}, and was left alone.",
+                unfinished.NativeId, "See what took its place.");
+        await calls.MakeAsync("stop", () => MachineProcess.StopAsync(unfinished.NativeId, machine.Monitor,
+            cancellationToken)).ConfigureAwait(false);
+        Remove(machine);
+    }
+
+    internal void Remove(Machine machine)
+    {
+        try
+        {
+            folders.Remove(machine, calls);
+        }
+        catch (Exception e) when (e is UnauthorizedAccessException or DirectoryNotFoundException)
+        {
+            if (!Directory.Exists(machine.Folder)) return;
+            throw new NataliaException(ErrorIds.PermissionDenied, NataliaErrorKind.PermissionDenied,
+                $"The VM's folder '{machine.Folder}' cannot be removed: {e.Message}", machine.Folder,
+                "Remove it by hand.", e);
+        }
+    }
+
+    /// <summary>Makes the folder with its description, and lets it be seen.</summary>
+    private void Make(Machine machine, string named)
+    {
+        try
+        {
+            calls.Make("make folder", () => CreateFolder(machine.Folder));
+            calls.Make("write description", machine.Write);
+            calls.Make("name folder", () => Directory.Move(machine.Folder, named));
+        }
+        catch (Exception e) when (e is UnauthorizedAccessException)
+        {
+            throw new NataliaException(ErrorIds.PermissionDenied, NataliaErrorKind.PermissionDenied,
+                $"No VM can be made in '{location}': {e.Message}", location, "Give this user the right to write there.",
+                e);
+        }
+        catch (IOException) when (Directory.Exists(named))
+        {
+            // Somebody made one of that name at this moment. It is not this one, whose folder has another name yet.
+            folders.Remove(machine, calls);
+            throw NameInUse(machine.Name);
+        }
+    }
+
+    private static void CreateFolder(string path)
+    {
+#if NET8_0_OR_GREATER
+        // What lies in it is as secret as the appliance, and its sockets command the VM.
+        if (!OperatingSystem.IsWindows())
+        {
+            Directory.CreateDirectory(path, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+            return;
+        }
+#endif
+        Directory.CreateDirectory(path);
+    }
+
+    private void CheckPlace(BuildRequest how)
+    {
+        if (!Directory.Exists(location))
+            throw new NataliaException(ErrorIds.HypervisorNotFound, NataliaErrorKind.NotFound,
+                $"The folder '{location}' is gone.", location);
+        if (File.Exists(Path.Combine(location, "vm.json")))
+            throw new NataliaException(ErrorIds.StorageNotSuitable, NataliaErrorKind.InvalidOperation,
+                $"The connected folder '{location}' is a VM itself, so none can be made in it.", location,
+                "Connect the folder that holds one folder per VM.");
+        if ((how.Placement.Storage ?? how.Placement.VMHost ?? how.Placement.Group) is string elsewhere)
+            throw new NataliaException(ErrorIds.StorageNotFound, NataliaErrorKind.NotFound,
+                $"There is no place '{elsewhere}': VMs of this hypervisor lie in '{location}'.", elsewhere,
+                "Leave the place out, or connect another folder.");
+    }
+
+    private static IReadOnlyList<ApplianceNetwork> CheckNetworks(ApplianceDescription like, BuildRequest how)
+    {
+        if (how.Isolation is Isolation isolation)
+        {
+            if (!QemuNetworks.IsIsolated(isolation.Network)) throw NoNetwork(isolation.Network);
+            return [.. like.Networks.Select(n => n with { Name = isolation.Network, Vlan = null })];
+        }
+        if (how.Networks.Values.FirstOrDefault(n => !QemuNetworks.IsIsolated(n) && !IsBridge(n)) is string unknown)
+            throw NoNetwork(unknown);
+        return [.. like.Networks.Select(n => how.Networks.TryGetValue(n.Name, out string? other)
+            ? n with { Name = other, Vlan = null }
+            : n)];
+    }
+
+    private static bool IsBridge(string name) =>
+        name.IndexOf('/') < 0 && Directory.Exists(Path.Combine("/sys/class/net", name, "bridge"));
+
+    private static NataliaException NoNetwork(string name) =>
+        new(ErrorIds.NetworkNotFound, NataliaErrorKind.NotFound,
+        $"There is no network '{name}' for VMs on this machine.", name,
+        $"Isolated ones are called {string.Join(" and ", QemuNetworks.Isolated.Select(n => $"'{n}'"))}.");
+
+    private static ImageFormat CheckImage(SystemDiskImage image)
+    {
+        if (!Path.IsPathRooted(image.Path) || !File.Exists(image.Path))
+            throw new NataliaException(ErrorIds.DiskNotFound, NataliaErrorKind.NotFound,
+                $"There is no system image '{image.Path}'.", image.Path,
+                "State the full path of a raw or qcow2 image on this machine.");
+        byte[] first = new byte[ImageFormats.FirstBytes];
+        int length;
+        using (FileStream file = File.OpenRead(image.Path)) length = file.Read(first, 0, first.Length);
+        DetectedImage? seen = ImageFormats.Detect(first.AsSpan(0, length), default, new FileInfo(image.Path).Length);
+        return seen switch
+        {
+            null => ImageFormat.Raw,
+            { Format: ImageFormat.Qcow2 } => ImageFormat.Qcow2,
+            _ => throw new NataliaException(ErrorIds.DiskFormatNotSupported, NataliaErrorKind.NotSupported,
+                $"The system image '{image.Path}' is {seen.Description}, which is none that a VM is started from here.",
+                image.Path, "Convert it to a raw or qcow2 image (qemu-img convert)."),
+        };
+    }
+
+    private void RefuseName(string name, string folder)
+    {
+        bool isTaken = Directory.Exists(folder) || File.Exists(folder)
+            || calls.Make("list names", folders.GetAll)
+                .Any(m => m.Name.Equals(name, StringComparison.OrdinalIgnoreCase));
+        if (isTaken) throw NameInUse(name);
+    }
+
+    private NataliaException NameInUse(string name) =>
+        new(ErrorIds.ApplianceNameInUse, NataliaErrorKind.AlreadyExists,
+        $"In '{location}' there is a VM '{name}' already, or something else of that name.", name,
+        "Choose another name.");
+}

@@ -1,0 +1,152 @@
+using System.Globalization;
+using System.Security.Cryptography;
+using System.Text;
+using System.Text.Json.Nodes;
+using System.Text.RegularExpressions;
+using Natalia.Backup.Engine.Disks;
+using Natalia.Backup.Engine.Model;
+
+namespace Natalia.Backup.Hypervisors.Qemu.Machines;
+
+/// <summary>
+/// The command line of a test VM: a pure function of its description, so that what runs can be compared with what
+/// should run.
+/// </summary>
+internal static class MachineCommandLine
+{
+    private const int SataPorts = 6;
+
+    /// <summary>The arguments, without the program. The VM starts with its processors stopped.</summary>
+    /// <param name="machine">The VM; every network is one of <see cref="QemuNetworks.Isolated"/>.</param>
+    /// <param name="accelerator">One of <see cref="Accelerator"/>.</param>
+    /// <param name="uefi">The firmware's files; null for a BIOS.</param>
+    internal static IReadOnlyList<string> Build(Machine machine, string accelerator, UefiFirmware? uefi)
+    {
+        string monitor = machine.Monitor ?? throw new ArgumentException("It has no monitor.", nameof(machine));
+        string agent = machine.Agent ?? throw new ArgumentException("It has no agent channel.", nameof(machine));
+        var line = new List<string>
+        {
+            "-nodefaults", "-no-user-config", "-S", "-daemonize",
+            "-uuid", machine.Id!,
+            "-name", Escape(machine.Name),
+            "-machine", "q35", "-accel", accelerator, "-cpu", "max",
+            "-smp", Number(machine.ProcessorCount), "-m", Number(machine.MemoryBytes >> 20) + "M",
+            "-display", "none", "-device", "VGA,id=screen",
+            "-qmp", $"unix:{Escape(monitor)},server=on,wait=off",
+            "-chardev", $"socket,id=agent,path={Escape(agent)},server=on,wait=off",
+            "-device", "virtio-serial-pci,id=channels",
+            "-device", "virtserialport,id=agent-port,chardev=agent,name=org.qemu.guest_agent.0",
+            // The end of what the guest writes to its console; never more, whatever it writes.
+            "-chardev", "ringbuf,id=console,size=65536", "-serial", "chardev:console",
+            "-object", "rng-builtin,id=entropy", "-device", "virtio-rng-pci,id=entropy-device,rng=entropy",
+        };
+        if (machine.Test is TestMark test)
+        {
+            // What tells the guest that it is a test, for whoever looks there: two ways that Linux shows under /sys.
+            line.AddRange(["-fw_cfg", $"name=opt/org.natalia/restore-test,string={Escape(test.RunId)}"]);
+            line.AddRange(["-smbios", $"type=11,value=natalia-restore-test={Escape(test.RunId)}"]);
+        }
+        if (uefi is not null) AddUefi(line, machine, uefi);
+        AddDisks(line, machine);
+        AddNetworks(line, machine);
+        return line;
+    }
+
+    internal static string Json(JsonObject value) => value.ToJsonString();
+
+    private static void AddUefi(List<string> line, Machine machine, UefiFirmware uefi)
+    {
+        string variables = machine.FullPath(machine.Nvram
+            ?? throw new ArgumentException("It has no UEFI variables.", nameof(machine)));
+        line.AddRange(["-drive", $"if=pflash,format=raw,readonly=on,file={Escape(uefi.Code)}"]);
+        line.AddRange(["-drive", $"if=pflash,format=raw,file={Escape(variables)}"]);
+    }
+
+    private static void AddDisks(List<string> line, Machine machine)
+    {
+        for (int i = 1; machine.Bus == DiskBus.Sata && i * SataPorts < machine.Disks.Count; i++)
+            line.AddRange(["-device", $"ahci,id=ahci{Number(i)}"]);
+        MachineDisk? boot = machine.Disks.FirstOrDefault(d => d.Role == DiskRole.System);
+        int bootIndex = boot is null ? 0 : 1;
+        for (int i = 0; i < machine.Disks.Count; i++)
+        {
+            MachineDisk disk = machine.Disks[i];
+            string node = "disk" + Number(i);
+            // Nothing of a test VM outlives it, so nothing needs to be flushed.
+            var cache = new JsonObject { ["no-flush"] = true };
+            line.AddRange(["-blockdev", Json(new()
+            {
+                ["driver"] = disk.Format == ImageFormat.Qcow2 ? "qcow2" : "raw",
+                ["node-name"] = node,
+                ["cache"] = cache,
+                ["file"] = new JsonObject
+                {
+                    ["driver"] = "file",
+                    ["filename"] = machine.FullPath(disk.Path),
+                    ["cache"] = cache.DeepClone(),
+                },
+            })]);
+            var device = new JsonObject
+            {
+                ["driver"] = machine.Bus == DiskBus.Sata ? "ide-hd" : "virtio-blk-pci",
+                ["id"] = node + "-device",
+                ["drive"] = node,
+                ["bootindex"] = disk == boot ? 0 : bootIndex++,
+            };
+            if (machine.Bus == DiskBus.Sata)
+                device["bus"] = i < SataPorts
+                    ? "ide." + Number(i)
+                    : $"ahci{Number(i / SataPorts)}.{Number(i % SataPorts)}";
+            line.AddRange(["-device", Json(device)]);
+        }
+    }
+
+    private static void AddNetworks(List<string> line, Machine machine)
+    {
+        bool isForwarded = false;
+        for (int i = 0; i < machine.Networks.Count; i++)
+        {
+            ApplianceNetwork network = machine.Networks[i];
+            string backend = "net" + Number(i);
+            switch (network.Name)
+            {
+                case QemuNetworks.None:
+                    // A hub of its own, to which nothing else is connected.
+                    line.AddRange(["-netdev", $"hubport,id={backend},hubid={Number(i)}"]);
+                    break;
+                case QemuNetworks.Restricted:
+                    string forward = isForwarded ? "" : ",hostfwd=tcp:127.0.0.1:0-:22";
+                    isForwarded = true;
+                    line.AddRange(["-netdev", $"user,id={backend},restrict=on{forward}"]);
+                    break;
+                default:
+                    throw new ArgumentException($"The network '{network.Name}' is not isolated.", nameof(machine));
+            }
+            line.AddRange(["-device", Json(new()
+            {
+                ["driver"] = machine.Bus == DiskBus.Sata ? "e1000e" : "virtio-net-pci",
+                ["id"] = "nic" + Number(i),
+                ["netdev"] = backend,
+                ["mac"] = Address(machine, i),
+            })]);
+        }
+    }
+
+    /// <summary>The adapter's address as the guest knows it; where none is told, one that stays the same.</summary>
+    private static string Address(Machine machine, int adapter)
+    {
+        string stated = (machine.Networks[adapter].MacAddress ?? "").Replace('-', ':').ToLowerInvariant();
+        // An adapter has no group address, which an odd first byte makes.
+        if (Regex.IsMatch(stated, "^[0-9a-f][02468ace](:[0-9a-f]{2}){5}$") && stated != "00:00:00:00:00:00")
+            return stated;
+        using var hash = SHA256.Create();
+        byte[] bytes = hash.ComputeHash(Encoding.UTF8.GetBytes(machine.Id + "/" + Number(adapter)));
+        return string.Format(CultureInfo.InvariantCulture, "52:54:00:{0:x2}:{1:x2}:{2:x2}", bytes[0], bytes[1],
+            bytes[2]);
+    }
+
+    /// <summary>A comma inside a value is doubled (qemu(1)).</summary>
+    private static string Escape(string value) => value.Replace(",", ",,");
+
+    private static string Number(long number) => number.ToString(CultureInfo.InvariantCulture);
+}

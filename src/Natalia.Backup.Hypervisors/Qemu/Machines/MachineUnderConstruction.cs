@@ -1,0 +1,143 @@
+using Natalia.Backup.Engine;
+using Natalia.Backup.Engine.Disks;
+using Natalia.Backup.Engine.Model;
+using Natalia.Backup.Hypervisors.Contract;
+using Natalia.Backup.Hypervisors.Folder;
+
+namespace Natalia.Backup.Hypervisors.Qemu.Machines;
+
+/// <summary>A VM that is being built in its folder.</summary>
+internal sealed class MachineUnderConstruction(
+    Machine machine, ApplianceDescription like, bool isFirmwareKnown, MachineBuilder builder, HostCalls calls)
+    : IApplianceUnderConstruction
+{
+    private const string NvramFile = "nvram.fd";
+    private static readonly TimeSpan s_cleanUpLimit = TimeSpan.FromMinutes(10), s_imageLimit = TimeSpan.FromHours(4);
+
+    private readonly List<MachineDiskTarget> _targets = [];
+    private MachineDisk? _system;
+    private bool _isCompleted;
+
+    public string NativeId => machine.Id!;
+
+    /// <summary>
+    /// Adds the system disk that a point lacks. A test VM writes into an overlay over the image, any other has a copy:
+    /// the image itself is never written.
+    /// </summary>
+    internal async Task AddSystemAsync(SystemDiskImage image, ImageFormat format, CancellationToken cancellationToken)
+    {
+        string program = QemuPrograms.Require(QemuPrograms.Image, "qemu-utils");
+        string from = format == ImageFormat.Qcow2 ? "qcow2" : "raw";
+        bool isOverlay = machine.Test is not null;
+        string id = like.Disks.Any(d => d.DiskId.Equals(image.DiskId, StringComparison.OrdinalIgnoreCase))
+            ? image.DiskId + "-image"
+            : image.DiskId;
+        string file = FileOf(id, isOverlay ? ".qcow2" : ".raw");
+        string path = Path.Combine(machine.Folder, file);
+        (int code, _, string errors) = await calls.MakeAsync("add system image", () => QemuPrograms.RunAsync(program,
+            isOverlay
+                ? ["create", "-q", "-f", "qcow2", "-b", image.Path, "-F", from, path]
+                : ["convert", "-f", from, "-O", "raw", image.Path, path],
+            s_imageLimit, cancellationToken)).ConfigureAwait(false);
+        if (code != 0)
+            throw new NataliaException(ErrorIds.TaskFailed, NataliaErrorKind.ReadFailed,
+                $"The system image '{image.Path}' could not be used: {errors}", image.Path,
+                "See whether it is whole (qemu-img check), and whether there is room.");
+        _system = new MachineDisk(id, file, DiskRole.System, isOverlay ? ImageFormat.Qcow2 : ImageFormat.Raw);
+    }
+
+    public IDiskTarget GetDisk(string diskId, long sizeBytes)
+    {
+        ApplianceDisk? disk = like.Disks.FirstOrDefault(d => d.DiskId == diskId);
+        lock (_targets)
+        {
+            if (_targets.Exists(t => t.Disk.Id == diskId))
+                throw new InvalidOperationException($"The disk '{diskId}' was begun before.");
+            var target = new MachineDiskTarget(
+                new MachineDisk(diskId, FileOf(diskId, ".raw"), disk?.Role ?? DiskRole.Unknown, ImageFormat.Raw),
+                sizeBytes, machine.Folder, calls);
+            _targets.Add(target);
+            return target;
+        }
+    }
+
+    public async Task<ApplianceDescription> CompleteAsync(CancellationToken cancellationToken)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+        if (_targets.Find(t => !t.IsCompleted) is MachineDiskTarget open)
+            throw new InvalidOperationException($"The disk '{open.Disk.Id}' was not written to its end.");
+        // In the order of the original, whatever came first.
+        List<string> order = [.. like.Disks.Select(d => d.DiskId)];
+        List<MachineDisk> disks = [.. _targets.Select(t => t.Disk).OrderBy(d => order.IndexOf(d.Id))];
+        if (_system is not null) disks.Insert(0, _system);
+        Machine whole = await WithFirmwareAsync(machine with { Disks = disks }, cancellationToken)
+            .ConfigureAwait(false);
+        calls.Make("attach disks", whole.Write);
+        Verify(whole);
+        cancellationToken.ThrowIfCancellationRequested();
+        calls.Make("end building", () => (whole with { Building = null }).Write());
+        _isCompleted = true;
+        return Read();
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        if (_isCompleted) return;
+        foreach (MachineDiskTarget target in _targets) target.Dispose();
+        using var limit = new CancellationTokenSource(s_cleanUpLimit);
+        await builder.RemoveUnfinishedAsync(new UnfinishedAppliance(NativeId, machine.Name,
+            machine.Building!.BuildId, machine.Building.StartedUtc), limit.Token).ConfigureAwait(false);
+    }
+
+    /// <summary>
+    /// The firmware that the original says it has, or else the one that its boot disk is made for; with variables of
+    /// its own.
+    /// </summary>
+    private async Task<Machine> WithFirmwareAsync(Machine whole, CancellationToken cancellationToken)
+    {
+        MachineDisk? boot = whole.Disks.FirstOrDefault(d => d.Role == DiskRole.System) ?? whole.Disks.FirstOrDefault();
+        if (!isFirmwareKnown && boot is not null)
+            whole = whole with
+            {
+                Firmware = await BootDisk.ReadAsync(whole.FullPath(boot.Path), boot.Format, cancellationToken)
+                    .ConfigureAwait(false),
+            };
+        if (whole.Firmware != Firmware.Uefi) return whole;
+        UefiFirmware uefi = UefiFirmware.Require();
+        calls.Make("make variables", () => File.Copy(uefi.Variables, whole.FullPath(NvramFile), overwrite: true));
+        return whole with { Nvram = NvramFile };
+    }
+
+    private void Verify(Machine whole)
+    {
+        Machine? there = calls.Make("read back", () => Machine.Find(machine.Folder));
+        string? wrong = there is null || there.Id != whole.Id || there.Building?.BuildId != whole.Building?.BuildId
+            ? "its description is not the one that was written"
+            : _targets.Where(t => new FileInfo(whole.FullPath(t.Disk.Path)) is not { Exists: true } file
+                    || file.Length != t.SizeBytes)
+                .Select(t => $"the disk '{t.Disk.Id}' is not as it was written").FirstOrDefault();
+        if (wrong is not null)
+            throw new NataliaException(ErrorIds.ServerAnswerInvalid, NataliaErrorKind.InvalidData,
+                $"The VM '{machine.Name}' is not as it was made: {wrong}.", machine.Folder,
+                "See whether another program works in this folder.");
+    }
+
+    private ApplianceDescription Read() =>
+        ApplianceFolder.Read(machine.Folder, QemuHypervisorKind.Name)?.Description
+        ?? throw new NataliaException(ErrorIds.ServerAnswerInvalid, NataliaErrorKind.InvalidData,
+            $"The VM '{machine.Name}' is gone from '{machine.Folder}'.", machine.Folder);
+
+    /// <summary>A file name for a disk, which no other one has.</summary>
+    private string FileOf(string diskId, string ending)
+    {
+        string name = MachineFolders.FileNameOf(diskId);
+        HashSet<string> taken = new(_targets.Select(t => t.Disk.Path), StringComparer.OrdinalIgnoreCase);
+        if (_system is not null) taken.Add(_system.Path);
+        for (int i = 2; ; i++)
+        {
+            string file = name + ending;
+            if (!taken.Contains(file)) return file;
+            name = $"{MachineFolders.FileNameOf(diskId)}-{i}";
+        }
+    }
+}

@@ -1,0 +1,9 @@
+using Natalia.Backup.Testing.Hypervisors;
+
+namespace Natalia.Backup.Hypervisors.Tests.Qemu;
+
+/// <summary>The suite of builders on a folder of QEMU's VMs. Nothing is started by it.</summary>
+public sealed class QemuBuilderTests : BuilderConformance
+{
+    protected override Task<IBuilderSite> OpenAsync() => Task.FromResult<IBuilderSite>(new QemuSite());
+}
