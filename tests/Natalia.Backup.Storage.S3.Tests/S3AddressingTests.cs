@@ -11,13 +11,13 @@ namespace Natalia.Backup.Storage.S3.Tests;
 /// </summary>
 public sealed class S3AddressingTests : IDisposable
 {
-    private readonly ScriptBench _bench = new();
+    private readonly ScriptFixture _fixture = new();
 
     public static string? Obstacle => CephServer.Obstacle;
     private static CancellationToken None => CancellationToken.None;
     private static int Port => CephServer.Running.Endpoint.Port;
 
-    public void Dispose() => _bench.Dispose();
+    public void Dispose() => _fixture.Dispose();
 
     private static S3StoreOptions Named(string bucket, string host, S3AddressingStyle style, List<string> asked) =>
         TestOptions.For(bucket) with
@@ -91,7 +91,7 @@ public sealed class S3AddressingTests : IDisposable
                 host => host.StartsWith(bucket, StringComparison.Ordinal)
                     ? CephServer.Running.Endpoint
                     : new Uri(_refusing.Value.Endpoint.AbsoluteUri));
-        RunnerProcess.Result run = await _bench.RunAsync("""
+        RunnerProcess.Result run = await _fixture.RunAsync("""
             param($Bucket, $Proxy, $Profile)
             $env:HTTP_PROXY = $Proxy
             $null = New-NataliaRepository -Name one -Bucket $Bucket -Endpoint http://s3.natalia.test -Credential $key -Unencrypted
@@ -99,9 +99,9 @@ public sealed class S3AddressingTests : IDisposable
             Disconnect-NataliaRepository one
             Import-NataliaProfile $Profile -SecretResolver { $key } | ForEach-Object Location
             (Test-NataliaRepository | Where-Object Result -eq Failed).Count
-            """, bucket, proxy.Address, _bench.Path("profile.json"));
+            """, bucket, proxy.Address, _fixture.Path("profile.json"));
         Assert.True(run.ExitCode == 0, run.Error + run.Output);
-        Assert.Contains("\"addressingStyle\": \"Virtual\"", File.ReadAllText(_bench.Path("profile.json")),
+        Assert.Contains("\"addressingStyle\": \"Virtual\"", File.ReadAllText(_fixture.Path("profile.json")),
             StringComparison.Ordinal);
         Assert.Single(proxy.Asked, a => a.StartsWith("s3.", StringComparison.Ordinal));
     }
@@ -142,7 +142,7 @@ public sealed class S3AddressingTests : IDisposable
         host = host.Replace("first", buckets["first"]).Replace("second", buckets["second"])
             .Replace("{1}", Port.ToString());
         using var proxy = new ForwardProxy(_ => CephServer.Running.Endpoint);
-        RunnerProcess.Result run = await _bench.RunAsync("""
+        RunnerProcess.Result run = await _fixture.RunAsync("""
             param($Bucket, $Endpoint, $Style, $Proxy)
             $env:HTTP_PROXY = $Proxy
             foreach ($verb in 'New', 'Connect') {

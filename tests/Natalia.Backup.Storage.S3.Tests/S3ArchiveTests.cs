@@ -3,8 +3,8 @@ using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Engine.Repositories;
 using Natalia.Backup.Engine.Storage;
 using Natalia.Backup.Engine.Storage.Wrappers;
-using static Natalia.Backup.Testing.RepositoryBench;
-using RepositoryBench = Natalia.Backup.Testing.RepositoryBench;
+using static Natalia.Backup.Testing.RepositoryFixture;
+using RepositoryFixture = Natalia.Backup.Testing.RepositoryFixture;
 
 namespace Natalia.Backup.Storage.S3.Tests;
 
@@ -12,12 +12,12 @@ namespace Natalia.Backup.Storage.S3.Tests;
 public sealed class S3ArchiveTests : IDisposable
 {
     private readonly ArchiveSimulator _server = new();
-    private readonly RepositoryBench _bench = new();
+    private readonly RepositoryFixture _fixture = new();
 
     public void Dispose()
     {
         _server.Dispose();
-        _bench.Dispose();
+        _fixture.Dispose();
     }
 
     private async Task<IObjectStore> OpenAsync(string? storageClass) =>
@@ -33,7 +33,7 @@ public sealed class S3ArchiveTests : IDisposable
 
     private async Task<Repository> CreateAsync(string storageClass) =>
         await Repository.CreateAsync(await OpenAsync(storageClass), null,
-            _bench.Options with { StorageClass = storageClass }, default);
+            _fixture.Options with { StorageClass = storageClass }, default);
 
     [Theory]
     [InlineData("GLACIER", 5)]
@@ -57,9 +57,9 @@ public sealed class S3ArchiveTests : IDisposable
         Assert.True(packs >= 2);
 
         // Another session, which was not told of the class.
-        using Repository again = await _bench.OpenAsync(await OpenAsync(null));
+        using Repository again = await _fixture.OpenAsync(await OpenAsync(null));
         Assert.Equal(storageClass, again.StorageClass);
-        using Repository reader = await _bench.OpenAsync(await OpenAsync(storageClass));
+        using Repository reader = await _fixture.OpenAsync(await OpenAsync(storageClass));
         NataliaException cold = await Assert.ThrowsAsync<NataliaException>(() => RestoreAsync(reader, point));
         Assert.Equal(ErrorIds.ObjectArchived, cold.ErrorId);
         Assert.Equal((CheckOutcome.Skipped, ErrorIds.RestorePointArchived),
@@ -123,7 +123,7 @@ public sealed class S3ArchiveTests : IDisposable
     [Fact]
     public async Task A_store_without_classes_has_nothing_to_thaw()
     {
-        using Repository repository = await _bench.CreateAsync();
+        using Repository repository = await _fixture.CreateAsync();
         Assert.Null(
             await (await repository.OpenPointAsync(await BackupAsync(repository, Disk(1 << 20, 1)),
                 default)).ThawAsync(null,

@@ -10,11 +10,11 @@ namespace Natalia.Backup.Storage.S3.Tests;
 /// </summary>
 public sealed class S3BadInputTests : IDisposable
 {
-    private readonly ScriptBench _bench = new();
+    private readonly ScriptFixture _fixture = new();
 
     public static string? Obstacle => CephServer.Obstacle;
 
-    public void Dispose() => _bench.Dispose();
+    public void Dispose() => _fixture.Dispose();
 
     private const string Script = """
         param($Verb, $Cases)
@@ -80,7 +80,7 @@ public sealed class S3BadInputTests : IDisposable
             cases.Add(("nothing-there", locked, real, "", ErrorIds.RepositoryNotFound));
         }
 
-        RunnerProcess.Result run = await _bench.RunAsync(Script, verb,
+        RunnerProcess.Result run = await _fixture.RunAsync(Script, verb,
             string.Join(';', cases.Select(c => $"{c.Name},{c.Bucket},{c.Endpoint},{c.More}")));
 
         Assert.True(run.ExitCode == 0, run.Error);
@@ -108,8 +108,8 @@ public sealed class S3BadInputTests : IDisposable
     public async Task A_disk_is_thawed_and_exported_through_the_cmdlets()
     {
         using var archive = new ArchiveSimulator();
-        string folder = _bench.AddAppliance("natalia-lyon", 2 << 20, 1);
-        RunnerProcess.Result run = await _bench.RunAsync("""
+        string folder = _fixture.AddAppliance("natalia-lyon", 2 << 20, 1);
+        RunnerProcess.Result run = await _fixture.RunAsync("""
             param($Bucket, $Endpoint, $Vms, $Out)
             $null = Connect-NataliaHypervisor -Folder $Vms
             $null = New-NataliaRepository -Bucket $Bucket -Endpoint $Endpoint -Credential $key -Unencrypted -StorageClass DEEP_ARCHIVE -Name one
@@ -122,18 +122,18 @@ public sealed class S3BadInputTests : IDisposable
             "status $($status.GetType().Name) $($status.Objects) $($status.ThawingObjects) $($status.Days) $([bool] $status.ExpectedUtc)"
             "files $([IO.Directory]::GetFiles($Out).Count)"
             """, ArchiveSimulator.Bucket, archive.Endpoint.AbsoluteUri, folder,
-            Directory.CreateDirectory(_bench.Path("out")).FullName);
+            Directory.CreateDirectory(_fixture.Path("out")).FullName);
         Assert.True(run.ExitCode == 0, run.Error + run.Output);
         Assert.Contains("error RestorePointArchived", run.Lines);
         Assert.Contains("status ThawStatus 1 1 2 True", run.Lines);
         Assert.Contains("files 0", run.Lines);
         Assert.Single(archive.Log, l => l.Contains("?restore"));
         archive.FinishThaws();
-        RunnerProcess.Result later = await _bench.RunAsync("""
+        RunnerProcess.Result later = await _fixture.RunAsync("""
             param($Bucket, $Endpoint, $Out)
             $null = Connect-NataliaRepository -Bucket $Bucket -Endpoint $Endpoint -Credential $key -Unencrypted
             (Get-NataliaRestorePoint | Export-NataliaDisk -Destination $Out -Thaw).Path
-            """, ArchiveSimulator.Bucket, archive.Endpoint.AbsoluteUri, _bench.Path("out"));
+            """, ArchiveSimulator.Bucket, archive.Endpoint.AbsoluteUri, _fixture.Path("out"));
         Assert.Equal(File.ReadAllBytes(Path.Combine(folder, "natalia-lyon", "data.raw")),
             File.ReadAllBytes(Assert.Single(later.Lines)));
     }

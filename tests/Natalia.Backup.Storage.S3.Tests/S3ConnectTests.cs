@@ -5,18 +5,18 @@ namespace Natalia.Backup.Storage.S3.Tests;
 /// <summary>What connecting a repository in a bucket costs, through the cmdlets.</summary>
 public sealed class S3ConnectTests : IDisposable
 {
-    private readonly ScriptBench _bench = new();
+    private readonly ScriptFixture _fixture = new();
     private readonly ArchiveSimulator _server = new();
 
     public void Dispose()
     {
         _server.Dispose();
-        _bench.Dispose();
+        _fixture.Dispose();
     }
 
     private async Task RunAsync(string script)
     {
-        RunnerProcess.Result run = await _bench.RunAsync("""
+        RunnerProcess.Result run = await _fixture.RunAsync("""
             param($Bucket, $Endpoint)
             $where = @{ Bucket = $Bucket; Endpoint = $Endpoint; Credential = $key; Unencrypted = $true }
 

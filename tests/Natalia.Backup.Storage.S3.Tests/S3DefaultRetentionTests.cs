@@ -10,11 +10,11 @@ namespace Natalia.Backup.Storage.S3.Tests;
 /// </summary>
 public sealed class S3DefaultRetentionTests : IDisposable
 {
-    private readonly ScriptBench _bench = new();
+    private readonly ScriptFixture _fixture = new();
 
     public static string? Obstacle => CephServer.Obstacle;
 
-    public void Dispose() => _bench.Dispose();
+    public void Dispose() => _fixture.Dispose();
 
     [StoreTheory]
     [InlineData(false)]
@@ -34,8 +34,8 @@ public sealed class S3DefaultRetentionTests : IDisposable
                 },
             },
         });
-        string folder = _bench.AddAppliance("natalia-lyon", 1 << 20, 1);
-        RunnerProcess.Result run = await _bench.RunAsync("""
+        string folder = _fixture.AddAppliance("natalia-lyon", 1 << 20, 1);
+        RunnerProcess.Result run = await _fixture.RunAsync("""
             param($Bucket, $Endpoint, $Vms, $Out, $Immutable)
             $where = @{ Bucket = $Bucket; Endpoint = $Endpoint; Credential = $key; Unencrypted = $true }
             $locks = if ($Immutable -eq 'True') { @{ ImmutableDays = 1 } } else { @{} }
@@ -55,7 +55,7 @@ public sealed class S3DefaultRetentionTests : IDisposable
             Test-NataliaRepository -Full | Where-Object Result -eq Failed | ForEach-Object { "failed $($_.Name) $($_.Detail)" }
             "disk $((Get-NataliaRestorePoint -Latest | Export-NataliaDisk -Destination $Out).Path.Length -gt 0)"
             """, bucket, CephServer.Running.Endpoint.AbsoluteUri, folder,
-            Directory.CreateDirectory(_bench.Path("out")).FullName, $"{immutable}");
+            Directory.CreateDirectory(_fixture.Path("out")).FullName, $"{immutable}");
         Assert.True(run.ExitCode == 0, run.Error + run.Output);
         Assert.Equal(["days 2 told 1", "days 2 told 1", "points 3", immutable ? "points 3" : "points 2", "disk True"],
             run.Lines);

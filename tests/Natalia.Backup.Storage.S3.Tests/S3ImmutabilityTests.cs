@@ -6,8 +6,8 @@ using Natalia.Backup.Engine.Repositories;
 using Natalia.Backup.Engine.Retention;
 using Natalia.Backup.Engine.Storage;
 using Natalia.Backup.Testing;
-using static Natalia.Backup.Testing.RepositoryBench;
-using RepositoryBench = Natalia.Backup.Testing.RepositoryBench;
+using static Natalia.Backup.Testing.RepositoryFixture;
+using RepositoryFixture = Natalia.Backup.Testing.RepositoryFixture;
 
 namespace Natalia.Backup.Storage.S3.Tests;
 
@@ -20,11 +20,11 @@ public sealed class S3ImmutabilityTests
     public async Task Everything_that_a_point_needs_is_locked_on_the_server_and_cannot_be_removed()
     {
         string bucket = await CephServer.Running.MakeBucketAsync(objectLock: true);
-        using var bench = new RepositoryBench { Password = "correct horse" };
+        using var fixture = new RepositoryFixture { Password = "correct horse" };
         S3StoreOptions options = TestOptions.For(bucket) with { Prefix = "r", LockMode = ObjectLockMode.Governance };
         byte[] one = Disk(3 << 20, 1);
         using (Repository repository = await Repository.CreateAsync(await S3Store.OpenAsync(options, default),
-            Secret("correct horse"), bench.Options with
+            Secret("correct horse"), fixture.Options with
             {
                 Immutability = new ImmutabilityPolicy(2, ObjectLockMode.Governance),
             }, default))
@@ -57,12 +57,12 @@ public sealed class S3ImmutabilityTests
         }
         Assert.True(locked >= 10, $"{locked} objects");
 
-        using Repository again = await bench.OpenAsync(await S3Store.OpenAsync(options, default));
+        using Repository again = await fixture.OpenAsync(await S3Store.OpenAsync(options, default));
         Assert.Equal((2, ObjectLockMode.Governance), (again.ImmutableDays, again.ImmutabilityMode));
         Assert.Equal(one, await RestoreAsync(again, (await PointsAsync(again))[1]));
 
         // Opened without the means to lock, nothing is written.
-        using Repository weak = await bench.OpenAsync(await S3Store.OpenAsync(options with { LockMode = null },
+        using Repository weak = await fixture.OpenAsync(await S3Store.OpenAsync(options with { LockMode = null },
             default));
         NataliaException unlocked = await Assert.ThrowsAsync<NataliaException>(() => BackupAsync(weak, one));
         Assert.Equal(ErrorIds.ObjectLockNotSupported, unlocked.ErrorId);
@@ -84,11 +84,11 @@ public sealed class S3ImmutabilityTests
         const int ahead = 4;
         string bucket = await CephServer.Running.MakeBucketAsync(objectLock: true);
         var clock = new LaterClock();
-        using var bench = new RepositoryBench { Clock = clock };
+        using var fixture = new RepositoryFixture { Clock = clock };
         S3StoreOptions options = TestOptions.For(bucket) with { Prefix = "r", LockMode = ObjectLockMode.Governance };
         var policy = new ImmutabilityPolicy(ahead, ObjectLockMode.Governance, WhileKept: true);
         using Repository repository = await Repository.CreateAsync(await S3Store.OpenAsync(options, default),
-            null, bench.Options with
+            null, fixture.Options with
             {
                 Immutability = policy,
                 Retention = new RetentionPolicy { Last = 1 },

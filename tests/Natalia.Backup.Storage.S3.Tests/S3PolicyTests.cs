@@ -12,12 +12,12 @@ namespace Natalia.Backup.Storage.S3.Tests;
 /// </summary>
 public sealed class S3PolicyTests : IDisposable
 {
-    private readonly ScriptBench _bench = new();
+    private readonly ScriptFixture _fixture = new();
 
     public static string? Obstacle => CephServer.Obstacle;
     private static CancellationToken None => CancellationToken.None;
 
-    public void Dispose() => _bench.Dispose();
+    public void Dispose() => _fixture.Dispose();
 
     private static string Documented(string bucket) =>
         Regex.Match(File.ReadAllText(Path.Combine(BuildLayout.RepositoryRoot, "docs", "stores.md")),
@@ -47,8 +47,8 @@ public sealed class S3PolicyTests : IDisposable
         string bucket = await CephServer.Running.MakeBucketAsync(objectLock: immutable);
         (string user, string accessKey, string secretKey) = await CephServer.Running.MakeUserAsync();
         await CephServer.Running.PutUserPolicyAsync(user, Documented(bucket));
-        string folder = _bench.AddAppliance("natalia-lyon", 1 << 20, 1);
-        RunnerProcess.Result run = await _bench.RunAsync("""
+        string folder = _fixture.AddAppliance("natalia-lyon", 1 << 20, 1);
+        RunnerProcess.Result run = await _fixture.RunAsync("""
             param($Bucket, $Endpoint, $User, $Secret, $Vms, $Out, $Immutable)
             $limited = [pscredential]::new($User, [Net.NetworkCredential]::new('', $Secret).SecurePassword)
             $where = @{ Bucket = $Bucket; Endpoint = $Endpoint; Prefix = 'natalia'; Credential = $limited; Unencrypted = $true }
@@ -66,7 +66,7 @@ public sealed class S3PolicyTests : IDisposable
             $null = Optimize-NataliaRepository
             "points $(@(Get-NataliaRestorePoint).Count)"
             """, bucket, CephServer.Running.Endpoint.AbsoluteUri, accessKey, secretKey, folder,
-            Directory.CreateDirectory(_bench.Path("out")).FullName, $"{immutable}");
+            Directory.CreateDirectory(_fixture.Path("out")).FullName, $"{immutable}");
         Assert.True(run.ExitCode == 0, run.Error + run.Output);
         Assert.Equal(["points 2", "disk True", immutable ? "points 2" : "points 1"], run.Lines);
         Assert.All((await CephServer.Running.Admin.ListVersionsAsync(bucket)).Versions,

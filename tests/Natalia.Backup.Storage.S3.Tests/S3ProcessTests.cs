@@ -7,11 +7,11 @@ namespace Natalia.Backup.Storage.S3.Tests;
 /// <summary>Several real processes at one real bucket. Nothing coordinates them but the bucket.</summary>
 public sealed class S3ProcessTests(ITestOutputHelper output) : IDisposable
 {
-    private readonly ScriptBench _bench = new();
+    private readonly ScriptFixture _fixture = new();
 
     public static string? Obstacle => CephServer.Obstacle;
 
-    public void Dispose() => _bench.Dispose();
+    public void Dispose() => _fixture.Dispose();
 
     private const string Make = "param($Bucket, $Endpoint)\n$null = New-NataliaRepository -Bucket $Bucket -Endpoint "
         + "$Endpoint -Credential $key -Unencrypted";
@@ -49,9 +49,9 @@ public sealed class S3ProcessTests(ITestOutputHelper output) : IDisposable
 
     private async Task<string[]> ReadBackAsync(string bucket)
     {
-        string folder = _bench.Path(Guid.NewGuid().ToString("n"));
+        string folder = _fixture.Path(Guid.NewGuid().ToString("n"));
         Directory.CreateDirectory(folder);
-        RunnerProcess.Result read = await _bench.RunAsync(ReadBack, bucket, Endpoint, folder);
+        RunnerProcess.Result read = await _fixture.RunAsync(ReadBack, bucket, Endpoint, folder);
         Assert.True(read.ExitCode == 0, read.Error);
         Assert.DoesNotContain(read.Lines,
             l => l.StartsWith("failed", StringComparison.Ordinal)
@@ -70,11 +70,11 @@ public sealed class S3ProcessTests(ITestOutputHelper output) : IDisposable
     {
         const int machines = 3, times = 3;
         string bucket = await CephServer.Running.MakeBucketAsync(objectLock);
-        Assert.Equal(0, (await _bench.RunAsync(Make, bucket, Endpoint)).ExitCode);
+        Assert.Equal(0, (await _fixture.RunAsync(Make, bucket, Endpoint)).ExitCode);
         string[] folders = [.. Enumerable.Range(0, machines)
-            .Select(i => _bench.AddAppliance($"natalia-{i}", 3 << 20, i))];
+            .Select(i => _fixture.AddAppliance($"natalia-{i}", 3 << 20, i))];
         List<RunnerProcess> processes = [.. folders
-            .Select(f => _bench.Start(BackUp, bucket, Endpoint, f, $"{times}", "-Change"))];
+            .Select(f => _fixture.Start(BackUp, bucket, Endpoint, f, $"{times}", "-Change"))];
         RunnerProcess.Result[] results = await Task.WhenAll(processes.Select(p => p.FinishAsync()));
         processes.ForEach(p => p.Dispose());
         Assert.All(results, r => Assert.Equal(times, Points(r.Lines).Count));
@@ -87,10 +87,10 @@ public sealed class S3ProcessTests(ITestOutputHelper output) : IDisposable
     public async Task Of_several_machines_that_want_one_appliance_one_writes_and_the_others_are_told()
     {
         string bucket = await CephServer.Running.MakeBucketAsync();
-        Assert.Equal(0, (await _bench.RunAsync(Make, bucket, Endpoint)).ExitCode);
-        string folder = _bench.AddAppliance("natalia-lyon", 6 << 20, 1);
+        Assert.Equal(0, (await _fixture.RunAsync(Make, bucket, Endpoint)).ExitCode);
+        string folder = _fixture.AddAppliance("natalia-lyon", 6 << 20, 1);
         List<RunnerProcess> processes = [.. Enumerable.Range(0, 3)
-            .Select(_ => _bench.Start(BackUp, bucket, Endpoint, folder, "3"))];
+            .Select(_ => _fixture.Start(BackUp, bucket, Endpoint, folder, "3"))];
         RunnerProcess.Result[] results = await Task.WhenAll(processes.Select(p => p.FinishAsync()));
         processes.ForEach(p => p.Dispose());
         string[] lines = [.. results.SelectMany(r => r.Lines)];
@@ -106,21 +106,21 @@ public sealed class S3ProcessTests(ITestOutputHelper output) : IDisposable
     {
         string bucket = await CephServer.Running.MakeBucketAsync();
         using var line = new BadLine(CephServer.Running.Endpoint) { HoldsUp = true };
-        Assert.Equal(0, (await _bench.RunAsync(Make, bucket, Endpoint)).ExitCode);
-        string folder = _bench.AddAppliance("natalia-lyon", 8 << 20, 1);
+        Assert.Equal(0, (await _fixture.RunAsync(Make, bucket, Endpoint)).ExitCode);
+        string folder = _fixture.AddAppliance("natalia-lyon", 8 << 20, 1);
         byte[] disk = File.ReadAllBytes(System.IO.Path.Combine(folder, "natalia-lyon", "data.raw"));
         line.BreakUpAfter(3_000_000);
-        using RunnerProcess first = _bench.Start(BackUp, bucket, line.Endpoint.AbsoluteUri, folder, "1");
+        using RunnerProcess first = _fixture.Start(BackUp, bucket, line.Endpoint.AbsoluteUri, folder, "1");
         // It holds the lease, and is in the middle of an upload that does not move.
         using var limit = new CancellationTokenSource(TimeSpan.FromMinutes(2));
         while (Volatile.Read(ref line.Broken) == 0) await Task.Delay(20, limit.Token);
         // However long the second one takes: the first must not find that the line is well again.
         first.Pause();
-        RunnerProcess.Result second = await _bench.RunAsync(BackUp, bucket, Endpoint, folder, "1");
+        RunnerProcess.Result second = await _fixture.RunAsync(BackUp, bucket, Endpoint, folder, "1");
         Assert.Equal("error LeaseHeld ResourceBusy", Assert.Single(second.Lines));
         await first.KillAsync();
         File.WriteAllBytes(System.IO.Path.Combine(folder, "natalia-lyon", "data.raw"), disk);
-        RunnerProcess.Result third = await _bench.RunAsync(BackUp, bucket, Endpoint, folder, "1");
+        RunnerProcess.Result third = await _fixture.RunAsync(BackUp, bucket, Endpoint, folder, "1");
         Assert.Single(Points(third.Lines));
         string[] lines = await ReadBackAsync(bucket);
         Assert.Equal(Points(third.Lines), Points(lines));

@@ -7,9 +7,9 @@ namespace Natalia.Backup.Storage.S3.Tests;
 /// <summary>Behind a company's proxy, through the cmdlets.</summary>
 public sealed class S3ProxyTests : IDisposable
 {
-    private readonly ScriptBench _bench = new();
+    private readonly ScriptFixture _fixture = new();
 
-    public void Dispose() => _bench.Dispose();
+    public void Dispose() => _fixture.Dispose();
 
     /// <summary>Sets a proxy, connects, and tells how it went.</summary>
     private const string Script = """
@@ -24,7 +24,7 @@ public sealed class S3ProxyTests : IDisposable
 
     private async Task<string> RunAsync(string endpoint, string proxy, string exempt = "none.test", string pin = "")
     {
-        RunnerProcess.Result run = await _bench.RunAsync(Script, endpoint, proxy, exempt, pin);
+        RunnerProcess.Result run = await _fixture.RunAsync(Script, endpoint, proxy, exempt, pin);
         Assert.True(run.ExitCode == 0, run.Error);
         Assert.DoesNotContain("pass:word", run.Output, StringComparison.Ordinal);
         Assert.DoesNotContain("pass%3Aword", run.Output, StringComparison.Ordinal);

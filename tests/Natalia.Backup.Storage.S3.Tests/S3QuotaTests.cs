@@ -7,11 +7,11 @@ namespace Natalia.Backup.Storage.S3.Tests;
 /// <summary>A bucket whose quota is used up, on the real server and through the cmdlets.</summary>
 public sealed class S3QuotaTests : IDisposable
 {
-    private readonly ScriptBench _bench = new();
+    private readonly ScriptFixture _fixture = new();
 
     public static string? Obstacle => CephServer.Obstacle;
 
-    public void Dispose() => _bench.Dispose();
+    public void Dispose() => _fixture.Dispose();
 
     private const string Make = """
         param($Bucket, $Endpoint, $Vms)
@@ -49,8 +49,8 @@ public sealed class S3QuotaTests : IDisposable
     public async Task A_full_bucket_still_reads_removes_and_gives_back(int? objects, int? bytes)
     {
         string bucket = await CephServer.Running.MakeBucketAsync(), endpoint = CephServer.Running.Endpoint.AbsoluteUri,
-            folder = _bench.AddAppliance("natalia-lyon", 2 << 20, 1);
-        RunnerProcess.Result made = await _bench.RunAsync(Make, bucket, endpoint, folder);
+            folder = _fixture.AddAppliance("natalia-lyon", 2 << 20, 1);
+        RunnerProcess.Result made = await _fixture.RunAsync(Make, bucket, endpoint, folder);
         Assert.True(made.ExitCode == 0, made.Error);
         using JsonDocument stats = JsonDocument.Parse(await CephServer.Running.AdministerAsync("bucket", "stats",
             $"--bucket={bucket}"));
@@ -61,8 +61,8 @@ public sealed class S3QuotaTests : IDisposable
             $"--max-size={(bytes is int room ? size + room : -1)}");
         await CephServer.Running.AdministerAsync("quota", "enable", "--quota-scope=bucket", $"--bucket={bucket}");
 
-        RunnerProcess.Result run = await _bench.RunAsync(Use, bucket, endpoint, folder,
-            Directory.CreateDirectory(_bench.Path("out")).FullName);
+        RunnerProcess.Result run = await _fixture.RunAsync(Use, bucket, endpoint, folder,
+            Directory.CreateDirectory(_fixture.Path("out")).FullName);
 
         Assert.True(run.ExitCode == 0, run.Error);
         Assert.StartsWith($"backup {ErrorIds.StoreFull} ", run.Lines[1], StringComparison.Ordinal);
@@ -86,13 +86,13 @@ public sealed class S3QuotaTests : IDisposable
     public async Task A_quota_below_what_is_stored_leaves_all_that_reads()
     {
         string bucket = await CephServer.Running.MakeBucketAsync(), endpoint = CephServer.Running.Endpoint.AbsoluteUri,
-            folder = _bench.AddAppliance("natalia-lyon", 2 << 20, 1);
-        Assert.Equal(0, (await _bench.RunAsync(Make, bucket, endpoint, folder)).ExitCode);
+            folder = _fixture.AddAppliance("natalia-lyon", 2 << 20, 1);
+        Assert.Equal(0, (await _fixture.RunAsync(Make, bucket, endpoint, folder)).ExitCode);
         await CephServer.Running.AdministerAsync("quota", "set", "--quota-scope=bucket", $"--bucket={bucket}",
             "--max-size=4096");
         await CephServer.Running.AdministerAsync("quota", "enable", "--quota-scope=bucket", $"--bucket={bucket}");
-        RunnerProcess.Result run = await _bench.RunAsync(Use, bucket, endpoint, folder,
-            Directory.CreateDirectory(_bench.Path("out")).FullName);
+        RunnerProcess.Result run = await _fixture.RunAsync(Use, bucket, endpoint, folder,
+            Directory.CreateDirectory(_fixture.Path("out")).FullName);
         Assert.True(run.ExitCode == 0, run.Error);
         Assert.Equal(["connect works", "points 3", "export works", "test works", "probe works", "optimize works",
             "points 3", "test works"],

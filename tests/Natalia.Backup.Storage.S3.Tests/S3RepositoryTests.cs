@@ -5,8 +5,8 @@ using Natalia.Backup.Engine.Storage;
 using Natalia.Backup.Engine.Storage.Wrappers;
 using Natalia.Backup.Testing;
 using Xunit.Abstractions;
-using static Natalia.Backup.Testing.RepositoryBench;
-using RepositoryBench = Natalia.Backup.Testing.RepositoryBench;
+using static Natalia.Backup.Testing.RepositoryFixture;
+using RepositoryFixture = Natalia.Backup.Testing.RepositoryFixture;
 
 namespace Natalia.Backup.Storage.S3.Tests;
 
@@ -31,14 +31,14 @@ public sealed class S3RepositoryTests(ITestOutputHelper output)
     public async Task Backs_up_lists_checks_and_restores(bool objectLock)
     {
         string bucket = await CephServer.Running.MakeBucketAsync(objectLock);
-        using var bench = new RepositoryBench { Password = "correct horse" };
+        using var fixture = new RepositoryFixture { Password = "correct horse" };
         byte[][] states = new byte[3][];
         states[0] = Disk(20 << 20, 1);
         for (int i = 1; i < states.Length; i++) states[i] = Change(states[i - 1], 20, i);
-        using (Repository repository = await bench.CreateAsync(await OpenAsync(bucket, "r")))
+        using (Repository repository = await fixture.CreateAsync(await OpenAsync(bucket, "r")))
             foreach (byte[] state in states) await BackupAsync(repository, state);
         // Another machine, which remembers nothing.
-        using Repository again = await bench.OpenAsync(await OpenAsync(bucket, "r"));
+        using Repository again = await fixture.OpenAsync(await OpenAsync(bucket, "r"));
         IReadOnlyList<RestorePoint> points = await PointsAsync(again);
         Assert.Equal(states.Length, points.Count);
         for (int i = 0; i < states.Length; i++) Assert.Equal(states[^(i + 1)], await RestoreAsync(again, points[i]));
@@ -53,11 +53,11 @@ public sealed class S3RepositoryTests(ITestOutputHelper output)
         int bound)
     {
         string bucket = await CephServer.Running.MakeBucketAsync(objectLock);
-        using var bench = new RepositoryBench();
+        using var fixture = new RepositoryFixture();
         byte[] disk = Disk(8 << 20, 1);
         var earlier = new Dictionary<string, byte[]>();
         var store = (CountingStore)await OpenAsync(bucket, "r");
-        using Repository repository = await bench.CreateAsync(store);
+        using Repository repository = await fixture.CreateAsync(store);
         var requests = new List<long>();
         for (int i = 0; i < runs; i++)
         {
@@ -85,11 +85,11 @@ public sealed class S3RepositoryTests(ITestOutputHelper output)
     {
         string bucket = await CephServer.Running.MakeBucketAsync(objectLock);
         // No folder for local locks: as two machines, which share the bucket alone.
-        using var bench = new RepositoryBench { HasLockDirectory = false };
+        using var fixture = new RepositoryFixture { HasLockDirectory = false };
         byte[] disk = Disk(4 << 20, 1);
-        using (await bench.CreateAsync(await OpenAsync(bucket, "r"))) { }
-        using Repository one = await bench.OpenAsync(await OpenAsync(bucket, "r"));
-        using Repository two = await bench.OpenAsync(await OpenAsync(bucket, "r"));
+        using (await fixture.CreateAsync(await OpenAsync(bucket, "r"))) { }
+        using Repository one = await fixture.OpenAsync(await OpenAsync(bucket, "r"));
+        using Repository two = await fixture.OpenAsync(await OpenAsync(bucket, "r"));
         // Both hold what they have won until both have tried.
         var tried = new CountdownEvent(2);
         string?[] errors = await Task.WhenAll(new[] { one, two }.Select(async repository =>
@@ -120,9 +120,9 @@ public sealed class S3RepositoryTests(ITestOutputHelper output)
     {
         string bucket = await CephServer.Running.MakeBucketAsync();
         using var line = new BadLine(CephServer.Running.Endpoint);
-        using var bench = new RepositoryBench { CheckpointBytes = 4 << 20 };
+        using var fixture = new RepositoryFixture { CheckpointBytes = 4 << 20 };
         byte[] disk = Disk(24 << 20, 5);
-        using Repository repository = await bench.CreateAsync(await OpenAsync(bucket, "r", line.Endpoint));
+        using Repository repository = await fixture.CreateAsync(await OpenAsync(bucket, "r", line.Endpoint));
         // By bytes and not by time: what is repeated comes through, on a slow machine too.
         line.BreaksAgain = true;
         line.BreakUpAfter(1_500_000);

@@ -9,9 +9,9 @@ namespace Natalia.Backup.Storage.S3.Tests;
 /// </summary>
 public sealed class S3TextTests : IDisposable
 {
-    private readonly ScriptBench _bench = new();
+    private readonly ScriptFixture _fixture = new();
 
-    public void Dispose() => _bench.Dispose();
+    public void Dispose() => _fixture.Dispose();
 
     [Fact]
     public async Task Blanks_line_ends_and_quotes_are_named_at_once()
@@ -53,7 +53,7 @@ public sealed class S3TextTests : IDisposable
                 "The endpoint ends with a line end."),
         ];
         string body = string.Join('\n', cases.Select(c => $"try1 {c.Name} {c.What}"));
-        RunnerProcess.Result run = await _bench.RunAsync($$"""
+        RunnerProcess.Result run = await _fixture.RunAsync($$"""
             param($Endpoint)
             function try1($name, $text) {
                 $p = @{ Bucket = 'b'; Endpoint = $Endpoint; Unencrypted = $true }

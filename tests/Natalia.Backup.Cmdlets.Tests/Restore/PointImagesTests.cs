@@ -13,22 +13,22 @@ namespace Natalia.Backup.Cmdlets.Tests.Restore;
 
 public sealed class PointImagesTests : IDisposable
 {
-    private static readonly byte[] s_system = RepositoryBench.Disk(700_001, 1), s_data = RepositoryBench.Disk(300_000,
-        2);
+    private static readonly byte[] s_system = RepositoryFixture.Disk(700_001, 1);
+    private static readonly byte[] s_data = RepositoryFixture.Disk(300_000, 2);
 
-    private readonly RepositoryBench _bench = new();
+    private readonly RepositoryFixture _fixture = new();
     private readonly TemporaryFolder _folder = new();
 
     public void Dispose()
     {
-        _bench.Dispose();
+        _fixture.Dispose();
         _folder.Dispose();
     }
 
     [Fact]
     public async Task A_whole_point_is_built_of_its_own_disks_and_the_system_disk_comes_first()
     {
-        using Repository repository = await _bench.CreateAsync();
+        using Repository repository = await _fixture.CreateAsync();
         LocatedPoint point = await BackupAsync(repository, "scsi1", "scsi0");
         RestoreSource.PointImage image = await PointImages.CreateAsync(point, null, default);
 
@@ -42,9 +42,9 @@ public sealed class PointImagesTests : IDisposable
     [Fact]
     public async Task A_data_disk_gets_its_system_disk_from_an_image()
     {
-        using Repository repository = await _bench.CreateAsync();
+        using Repository repository = await _fixture.CreateAsync();
         LocatedPoint point = await BackupAsync(repository, "scsi1");
-        byte[] fresh = RepositoryBench.Disk(2_500_000, 3);
+        byte[] fresh = RepositoryFixture.Disk(2_500_000, 3);
         File.WriteAllBytes(_folder["system.raw"], fresh);
         SystemImage system = await SystemImage.FindAsync(_folder["system.raw"], default);
         RestoreSource.PointImage image = await PointImages.CreateAsync(point, system, default);
@@ -58,7 +58,7 @@ public sealed class PointImagesTests : IDisposable
     [Fact]
     public async Task Without_an_image_a_data_disk_is_refused()
     {
-        using Repository repository = await _bench.CreateAsync();
+        using Repository repository = await _fixture.CreateAsync();
         LocatedPoint point = await BackupAsync(repository, "scsi1");
         NataliaException e = await Assert.ThrowsAsync<NataliaException>(
             () => PointImages.CreateAsync(point, null, default));
@@ -69,7 +69,7 @@ public sealed class PointImagesTests : IDisposable
     [Fact]
     public async Task An_image_takes_the_place_of_the_points_own_system_disk()
     {
-        using Repository repository = await _bench.CreateAsync();
+        using Repository repository = await _fixture.CreateAsync();
         LocatedPoint point = await BackupAsync(repository, "scsi0", "scsi1");
         File.WriteAllBytes(_folder["system.raw"], new byte[1 << 20]);
         RestoreSource.PointImage image = await PointImages.CreateAsync(point,
@@ -125,7 +125,7 @@ public sealed class PointImagesTests : IDisposable
     {
         RestorePoint point = await repository.BackupAsync(new BackupRequest
         {
-            Appliance = RepositoryBench.Appliance with
+            Appliance = RepositoryFixture.Appliance with
             {
                 Disks = [new ApplianceDisk("scsi0", DiskRole.System, null),
                     new ApplianceDisk("scsi1", DiskRole.Data, null)],

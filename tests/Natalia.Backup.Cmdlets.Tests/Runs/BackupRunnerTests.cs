@@ -11,11 +11,11 @@ namespace Natalia.Backup.Cmdlets.Tests.Runs;
 
 public sealed class BackupRunnerTests : IDisposable
 {
-    private readonly RepositoryBench _bench = new();
+    private readonly RepositoryFixture _fixture = new();
 
     private static readonly IProgress<OperationProgress> s_noProgress = new Progress<OperationProgress>();
 
-    public void Dispose() => _bench.Dispose();
+    public void Dispose() => _fixture.Dispose();
 
     [Fact]
     public async Task A_run_freezes_makes_the_point_and_releases()
@@ -100,7 +100,7 @@ public sealed class BackupRunnerTests : IDisposable
         var first = new FakeHypervisor();
         var second = new FakeHypervisor();
         RunOutcome? refused = null;
-        using Repository other = await _bench.CreateAsync();
+        using Repository other = await _fixture.CreateAsync();
         first.OnRead = async _ => refused ??= await RunAsync(second, other);
         RunOutcome outcome = await RunAsync(first, other);
 
@@ -114,13 +114,16 @@ public sealed class BackupRunnerTests : IDisposable
     [InlineData(false)]
     public async Task A_lost_answer_is_settled_by_looking_and_told_where_the_store_is_gone(bool isGone)
     {
-        using (await _bench.CreateAsync())
+        using (await _fixture.CreateAsync())
         {
         }
         var hypervisor = new FakeHypervisor();
         var lost = new NataliaException(ErrorIds.StoreUnavailable, NataliaErrorKind.Timeout, "The line is dead.");
         bool hasStruck = false;
-        var store = new HookStore(_bench.Store) { Before = _ => isGone && hasStruck ? throw lost : Task.CompletedTask };
+        var store = new HookStore(_fixture.Store)
+        {
+            Before = _ => isGone && hasStruck ? throw lost : Task.CompletedTask
+        };
         store.After = operation =>
         {
             if (hasStruck || !operation.StartsWith("put ", StringComparison.Ordinal)
@@ -129,7 +132,8 @@ public sealed class BackupRunnerTests : IDisposable
             throw lost;
         };
         RunOutcome outcome;
-        using (Repository repository = await _bench.OpenAsync(store)) outcome = await RunAsync(hypervisor, repository);
+        using (Repository repository = await _fixture.OpenAsync(store))
+            outcome = await RunAsync(hypervisor, repository);
 
         Assert.True(hasStruck);
         string told = isGone ? "unclear" : "published";
@@ -141,18 +145,19 @@ public sealed class BackupRunnerTests : IDisposable
     [Fact]
     public async Task A_refusal_at_the_very_end_is_no_lost_answer()
     {
-        using (await _bench.CreateAsync())
+        using (await _fixture.CreateAsync())
         {
         }
         var hypervisor = new FakeHypervisor();
         var full = new NataliaException(ErrorIds.StoreFull, NataliaErrorKind.ResourceUnavailable, "It is full.");
-        var store = new HookStore(_bench.Store)
+        var store = new HookStore(_fixture.Store)
         {
             Before = operation => operation.StartsWith("put ", StringComparison.Ordinal)
                 && operation.Contains("/points/", StringComparison.Ordinal) ? throw full : Task.CompletedTask,
         };
         RunOutcome outcome;
-        using (Repository repository = await _bench.OpenAsync(store)) outcome = await RunAsync(hypervisor, repository);
+        using (Repository repository = await _fixture.OpenAsync(store))
+            outcome = await RunAsync(hypervisor, repository);
 
         Assert.Same(full, outcome.Failure);
         Assert.Equal(["freeze scsi1 of a", "seal", "close scsi1", "release"], hypervisor.Journal);
@@ -162,12 +167,12 @@ public sealed class BackupRunnerTests : IDisposable
     [Fact]
     public async Task Control_C_in_the_moment_of_publication_loses_neither_the_point_nor_its_tracking()
     {
-        using (await _bench.CreateAsync())
+        using (await _fixture.CreateAsync())
         {
         }
         using var stop = new CancellationTokenSource();
         var hypervisor = new FakeHypervisor();
-        var store = new HookStore(_bench.Store)
+        var store = new HookStore(_fixture.Store)
         {
             After = async operation =>
             {
@@ -178,7 +183,7 @@ public sealed class BackupRunnerTests : IDisposable
             },
         };
         RunOutcome outcome;
-        using (Repository repository = await _bench.OpenAsync(store))
+        using (Repository repository = await _fixture.OpenAsync(store))
             outcome = await RunAsync(hypervisor, repository, stop.Token);
 
         Assert.NotNull(outcome.Point);
@@ -238,8 +243,8 @@ public sealed class BackupRunnerTests : IDisposable
 
     private async Task<RunOutcome> RunAsync(FakeHypervisor hypervisor, CancellationToken token = default)
     {
-        bool isNew = await _bench.Store.StatAsync("natalia.json", default) is null;
-        using Repository repository = isNew ? await _bench.CreateAsync() : await _bench.OpenAsync();
+        bool isNew = await _fixture.Store.StatAsync("natalia.json", default) is null;
+        using Repository repository = isNew ? await _fixture.CreateAsync() : await _fixture.OpenAsync();
         return await RunAsync(hypervisor, repository, token);
     }
 

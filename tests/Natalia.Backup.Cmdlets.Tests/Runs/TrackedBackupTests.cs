@@ -10,7 +10,7 @@ public sealed class TrackedBackupTests : IDisposable
 
     private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("natalia-tracked-");
     private readonly EngineSession _session = new();
-    private readonly MemoryHost _host = new((Disk, RepositoryBench.Disk(4 << 20, 1)));
+    private readonly MemoryHost _host = new((Disk, RepositoryFixture.Disk(4 << 20, 1)));
     private int _exports;
 
     public void Dispose()
@@ -28,7 +28,7 @@ public sealed class TrackedBackupTests : IDisposable
         Assert.Equal("Full", Text(full, "Type"));
         for (int i = 0; i < 3; i++)
         {
-            _host.Write(Disk, 700_000 * (i + 1), RepositoryBench.Disk(30_000, 10 + i));
+            _host.Write(Disk, 700_000 * (i + 1), RepositoryFixture.Disk(30_000, 10 + i));
             EngineSession.Result incremental = Run("Invoke-NataliaBackup natalia-memory -Type Incremental");
             Assert.Empty(incremental.Warnings);
             Assert.Equal("Incremental", Text(incremental, "Type"));
@@ -45,13 +45,13 @@ public sealed class TrackedBackupTests : IDisposable
         Make("nas");
         Run("Invoke-NataliaBackup natalia-memory");
         _host.MakeForeign();
-        _host.Write(Disk, 1_000_000, RepositoryBench.Disk(30_000, 5));
+        _host.Write(Disk, 1_000_000, RepositoryFixture.Disk(30_000, 5));
         int convert = CallOf("convert");
         Reconnect(new MemoryHypervisor(_host, TokenLife.BornAtSeal, new CallFault(convert, IsAfter: true)));
         Assert.NotEmpty(_session.Run("Invoke-NataliaBackup natalia-memory").Errors);
         Assert.Equal(2, _host.Objects.Count(o => !o.IsForeign));
 
-        _host.Write(Disk, 2_000_000, RepositoryBench.Disk(30_000, 6));
+        _host.Write(Disk, 2_000_000, RepositoryFixture.Disk(30_000, 6));
         Reconnect(new MemoryHypervisor(_host, TokenLife.BornAtSeal));
         EngineSession.Result next = Run("Invoke-NataliaBackup natalia-memory");
         Assert.Contains("a reference point that an earlier backup left was removed", Assert.Single(next.Warnings),
@@ -73,7 +73,7 @@ public sealed class TrackedBackupTests : IDisposable
         {
             foreach (string repository in new[] { "nas", "offsite" })
             {
-                _host.Write(Disk, 300_000 * (i + 1), RepositoryBench.Disk(10_000, 50 + i));
+                _host.Write(Disk, 300_000 * (i + 1), RepositoryFixture.Disk(10_000, 50 + i));
                 EngineSession.Result made = _session.Run("Invoke-NataliaBackup natalia-memory -Repository $args[0]",
                     repository);
                 Assert.Empty(made.Errors);

@@ -2,7 +2,7 @@ using Natalia.Backup.Engine.Audit;
 using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Engine.Repositories;
 using Natalia.Backup.Testing;
-using static Natalia.Backup.Testing.RepositoryBench;
+using static Natalia.Backup.Testing.RepositoryFixture;
 
 namespace Natalia.Backup.Engine.Tests.Audit;
 
@@ -17,8 +17,8 @@ public sealed class NativeEvidenceTests
     [Fact]
     public async Task Evidence_stands_in_the_chain_with_all_it_says()
     {
-        using var bench = new RepositoryBench { Password = "correct horse" };
-        using Repository repository = await bench.CreateAsync();
+        using var fixture = new RepositoryFixture { Password = "correct horse" };
+        using Repository repository = await fixture.CreateAsync();
         string hash = await repository.RecordNativeAsync(Record(NativeEvent.PointProtected), default);
 
         AuditRecord record = Assert.Single(await RecordsAsync(repository));
@@ -37,8 +37,8 @@ public sealed class NativeEvidenceTests
     [MemberData(nameof(Events))]
     public async Task Evidence_has_no_effect_on_what_the_repository_holds(NativeEvent what)
     {
-        using var bench = new RepositoryBench { Password = "correct horse" };
-        using Repository repository = await bench.CreateAsync();
+        using var fixture = new RepositoryFixture { Password = "correct horse" };
+        using Repository repository = await fixture.CreateAsync();
         await BackupAsync(repository, Disk(300_000, 1));
         RestorePoint point = (await PointsAsync(repository)).Single();
         // The same appliance and the same point id: an event that was taken for the repository's own would show.
@@ -62,8 +62,8 @@ public sealed class NativeEvidenceTests
     [Fact]
     public async Task An_appliance_of_which_there_is_evidence_alone_is_known_by_name_and_harms_nothing()
     {
-        using var bench = new RepositoryBench { Password = "correct horse" };
-        using Repository repository = await bench.CreateAsync();
+        using var fixture = new RepositoryFixture { Password = "correct horse" };
+        using Repository repository = await fixture.CreateAsync();
         await Task.WhenAll(Enumerable.Range(0, 4)
             .Select(_ => repository.RecordNativeAsync(Record(NativeEvent.PointMade), default)));
 
@@ -78,10 +78,11 @@ public sealed class NativeEvidenceTests
     [Fact]
     public async Task Without_its_password_a_repository_takes_no_evidence_but_shows_it()
     {
-        using var bench = new RepositoryBench { Password = "correct horse" };
-        using (Repository repository = await bench.CreateAsync())
+        using var fixture = new RepositoryFixture { Password = "correct horse" };
+        using (Repository repository = await fixture.CreateAsync())
             await repository.RecordNativeAsync(Record(NativeEvent.PointRemoved), default);
-        using Repository locked = await Repository.OpenAsync(new FaultStore(bench.Store), null, bench.Options, default);
+        using Repository locked =
+            await Repository.OpenAsync(new FaultStore(fixture.Store), null, fixture.Options, default);
         Assert.Equal(ErrorIds.PasswordRequired,
             (await Assert.ThrowsAsync<NataliaException>(
                 () => locked.RecordNativeAsync(Record(NativeEvent.PointMade), default))).ErrorId);

@@ -2,7 +2,7 @@ using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Engine.Repositories;
 using Natalia.Backup.Engine.Storage;
 using Natalia.Backup.Testing;
-using static Natalia.Backup.Testing.RepositoryBench;
+using static Natalia.Backup.Testing.RepositoryFixture;
 
 namespace Natalia.Backup.Engine.Tests.Backup;
 
@@ -35,10 +35,10 @@ public sealed class CancellationTests
     [Fact]
     public async Task A_cancellation_ends_the_uploads_that_are_under_way_and_leaves_nothing()
     {
-        using var bench = new RepositoryBench();
-        using (await bench.CreateAsync()) { }
-        using var line = new SlowLine(new FaultStore(bench.Store));
-        using Repository repository = await bench.OpenAsync(line);
+        using var fixture = new RepositoryFixture();
+        using (await fixture.CreateAsync()) { }
+        using var line = new SlowLine(new FaultStore(fixture.Store));
+        using Repository repository = await fixture.OpenAsync(line);
         using var stop = new CancellationTokenSource();
         // Everything was read and packed long before: only the upload is waited for.
         Task<RestorePoint> backup = repository.BackupAsync(Request(new MemoryDiskSource(Disk(1 << 20, 1))), null, null,
@@ -46,17 +46,17 @@ public sealed class CancellationTests
         await line.Began.Task.WaitAsync(s_limit);
         stop.Cancel();
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => backup.WaitAsync(s_limit));
-        Assert.Empty(await bench.Store.ListAllAsync($"appliances/{Appliance.ApplianceId}/data/", default));
+        Assert.Empty(await fixture.Store.ListAllAsync($"appliances/{Appliance.ApplianceId}/data/", default));
         Assert.Empty(await PointsAsync(repository));
     }
 
     [Fact]
     public async Task The_end_of_the_work_waits_for_the_uploads_that_are_under_way()
     {
-        using var bench = new RepositoryBench();
-        using (await bench.CreateAsync()) { }
-        using var line = new SlowLine(new FaultStore(bench.Store));
-        using Repository repository = await bench.OpenAsync(line);
+        using var fixture = new RepositoryFixture();
+        using (await fixture.CreateAsync()) { }
+        using var line = new SlowLine(new FaultStore(fixture.Store));
+        using Repository repository = await fixture.OpenAsync(line);
         byte[] disk = Disk(1 << 20, 1);
         Task<RestorePoint> backup = repository.BackupAsync(Request(new MemoryDiskSource(disk)), null, null, default);
         await line.Began.Task.WaitAsync(s_limit);

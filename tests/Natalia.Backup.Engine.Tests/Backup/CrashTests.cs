@@ -2,7 +2,7 @@ using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Engine.Repositories;
 using Natalia.Backup.Engine.Storage;
 using Natalia.Backup.Testing;
-using static Natalia.Backup.Testing.RepositoryBench;
+using static Natalia.Backup.Testing.RepositoryFixture;
 
 namespace Natalia.Backup.Engine.Tests.Backup;
 
@@ -30,12 +30,12 @@ public sealed class CrashTests
 
     private static async Task<int> RunAsync(Fault fault, int at, byte[] one, byte[] two, byte[] three)
     {
-        using var bench = new RepositoryBench { CheckpointBytes = 1 << 20 };
-        using (Repository repository = await bench.CreateAsync()) await BackupAsync(repository, one);
+        using var fixture = new RepositoryFixture { CheckpointBytes = 1 << 20 };
+        using (Repository repository = await fixture.CreateAsync()) await BackupAsync(repository, one);
 
-        var faulty = new FaultStore(bench.Store, fault, at);
+        var faulty = new FaultStore(fixture.Store, fault, at);
         bool made = false;
-        using (Repository repository = await bench.OpenAsync(faulty)
+        using (Repository repository = await fixture.OpenAsync(faulty)
             .ContinueWith(t => t.IsCompletedSuccessfully ? t.Result : null!))
         {
             if (repository is not null)
@@ -53,7 +53,7 @@ public sealed class CrashTests
         int operations = faulty.Operations;
 
         string what = $"{fault} at {at}" + (at >= 0 && at < faulty.Log.Count ? ": " + faulty.Log[at] : "");
-        using Repository next = await bench.OpenAsync();
+        using Repository next = await fixture.OpenAsync();
         await CheckAllAsync(next, made, one, two, what);
         try
         {
@@ -107,10 +107,10 @@ public sealed class CrashTests
     [Fact]
     public async Task What_a_power_cut_took_of_a_run_without_a_point_is_no_damage()
     {
-        using var bench = new RepositoryBench();
-        using (Repository repository = await bench.CreateAsync()) await BackupAsync(repository, Disk(1 << 20, 1));
-        List<StoredObject> before = await bench.Store.ListAllAsync("", default);
-        var hooked = new HookStore(bench.Store)
+        using var fixture = new RepositoryFixture();
+        using (Repository repository = await fixture.CreateAsync()) await BackupAsync(repository, Disk(1 << 20, 1));
+        List<StoredObject> before = await fixture.Store.ListAllAsync("", default);
+        var hooked = new HookStore(fixture.Store)
         {
             Before =
                 operation =>
@@ -119,18 +119,18 @@ public sealed class CrashTests
                 ? throw new SimulatedCrashException(operation)
                 : Task.CompletedTask,
         };
-        using (Repository dying = await bench.OpenAsync(hooked))
+        using (Repository dying = await fixture.OpenAsync(hooked))
             await Assert.ThrowsAnyAsync<SimulatedCrashException>(() => BackupAsync(dying, Disk(1 << 20, 2)));
-        StoredObject pack = (await bench.Store.ListAllAsync("",
+        StoredObject pack = (await fixture.Store.ListAllAsync("",
             default)).Find(o => o.Name.Contains("/data/") && before.TrueForAll(b => b.Name != o.Name))!;
-        await bench.Store.DeleteAsync(pack.Name, default);
-        using Repository next = await bench.OpenAsync();
+        await fixture.Store.DeleteAsync(pack.Name, default);
+        using Repository next = await fixture.OpenAsync();
         List<CheckResult> told = (await CheckAsync(next)).FindAll(r => r.Result != CheckOutcome.Passed);
         Assert.Equal((CheckOutcome.Warning, pack.Name), (Assert.Single(told).Result, told[0].Target));
         await BackupAsync(next, Disk(1 << 20, 3));
         Assert.All(await CheckAsync(next), r => Assert.Equal(CheckOutcome.Passed, r.Result));
         // The same of a run that made a point is a loss.
-        await bench.Store.DeleteAsync(before.Find(o => o.Name.Contains("/data/"))!.Name, default);
+        await fixture.Store.DeleteAsync(before.Find(o => o.Name.Contains("/data/"))!.Name, default);
         Assert.Contains(await CheckAsync(next),
             r => r.Result == CheckOutcome.Failed && r.ErrorId == ErrorIds.PackMissing);
     }
@@ -140,8 +140,8 @@ public sealed class CrashTests
     {
         byte[] disk = new byte[60 << 20];
         new Random(5).NextBytes(disk);
-        using var bench = new RepositoryBench { CheckpointBytes = 8 << 20, Password = "p" };
-        (await bench.CreateAsync()).Dispose();
+        using var fixture = new RepositoryFixture { CheckpointBytes = 8 << 20, Password = "p" };
+        (await fixture.CreateAsync()).Dispose();
         var killed = new MemoryDiskSource(disk)
         {
             OnRead = (offset, _) =>
@@ -149,10 +149,10 @@ public sealed class CrashTests
             if (offset >= 50 << 20) throw new SimulatedCrashException("read");
         }
         };
-        using (Repository repository = await bench.OpenAsync())
+        using (Repository repository = await fixture.OpenAsync())
             await Assert.ThrowsAsync<SimulatedCrashException>(
                 () => repository.BackupAsync(Request(killed), null, null, default));
-        using Repository next = await bench.OpenAsync();
+        using Repository next = await fixture.OpenAsync();
         Assert.Empty(await PointsAsync(next));
         RestorePoint point = await BackupAsync(next, disk);
         Assert.InRange(point.StoredBytes!.Value, 1 << 20, 30 << 20);
@@ -165,7 +165,7 @@ public sealed class CrashTests
     {
         var clock = new Microsoft.Extensions.Time.Testing.FakeTimeProvider(DateTimeOffset.UtcNow);
         using var store = new MemoryStore(clock);
-        using var here = new RepositoryBench(store) { Clock = clock, HasLockDirectory = false };
+        using var here = new RepositoryFixture(store) { Clock = clock, HasLockDirectory = false };
         (await here.CreateAsync()).Dispose();
         var hang = new TaskCompletionSource();
         var entered = new TaskCompletionSource();
@@ -192,9 +192,9 @@ public sealed class CrashTests
     {
         var clock = new Microsoft.Extensions.Time.Testing.FakeTimeProvider(DateTimeOffset.UtcNow);
         using var store = new MemoryStore(clock);
-        using var bench = new RepositoryBench(store) { Clock = clock, HasLockDirectory = false };
-        (await bench.CreateAsync()).Dispose();
-        using Repository slow = await bench.OpenAsync(), other = await bench.OpenAsync();
+        using var fixture = new RepositoryFixture(store) { Clock = clock, HasLockDirectory = false };
+        (await fixture.CreateAsync()).Dispose();
+        using Repository slow = await fixture.OpenAsync(), other = await fixture.OpenAsync();
         byte[] theirs = Disk(1 << 20, 2);
         NataliaException lost = await Assert.ThrowsAsync<NataliaException>(() => slow.BackupAsync(
             Request(new MemoryDiskSource(Disk(1 << 20, 1))), async _ =>

@@ -4,7 +4,7 @@ using Natalia.Backup.Engine.Repositories;
 using Natalia.Backup.Engine.Storage.Folders;
 using Natalia.Backup.Engine.Tests.Storage;
 using Natalia.Backup.Testing;
-using static Natalia.Backup.Testing.RepositoryBench;
+using static Natalia.Backup.Testing.RepositoryFixture;
 
 namespace Natalia.Backup.Engine.Tests.Backup;
 
@@ -16,10 +16,13 @@ public sealed class ShareDropTests
     {
         using var server = new TemporaryFolder();
         using var mount = MountedFolder.Of(server.Path);
-        using var bench = new RepositoryBench(FolderStore.Open(mount.Path, create: true)) { CheckpointBytes = 2 << 20 };
+        using var fixture = new RepositoryFixture(FolderStore.Open(mount.Path, create: true))
+        {
+            CheckpointBytes = 2 << 20,
+        };
         byte[] disk = Disk(12 << 20, 1), changed = Change(disk, 6, 2);
         RestorePoint first;
-        using (Repository repository = await bench.CreateAsync())
+        using (Repository repository = await fixture.CreateAsync())
         {
             first = await BackupAsync(repository, disk);
             // When half of the disk was read, the share goes.
@@ -38,7 +41,7 @@ public sealed class ShareDropTests
                 (await Assert.ThrowsAsync<NataliaException>(() => BackupAsync(repository, changed))).ErrorId);
         }
         mount.Mount();
-        using Repository again = await bench.OpenAsync(FolderStore.Open(mount.Path, create: false));
+        using Repository again = await fixture.OpenAsync(FolderStore.Open(mount.Path, create: false));
         RestorePoint second = await BackupAsync(again, changed);
         Assert.Equal(disk, await RestoreAsync(again, first));
         Assert.Equal(changed, await RestoreAsync(again, second));

@@ -3,8 +3,8 @@ using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Engine.Repositories;
 using Natalia.Backup.Engine.Tests.Reclaim;
 using Natalia.Backup.Testing;
-using static Natalia.Backup.Engine.Tests.Copy.CopyBench;
-using static Natalia.Backup.Testing.RepositoryBench;
+using static Natalia.Backup.Engine.Tests.Copy.CopySteps;
+using static Natalia.Backup.Testing.RepositoryFixture;
 
 namespace Natalia.Backup.Engine.Tests.Copy;
 
@@ -55,8 +55,8 @@ public sealed class CopyCrashTests
 
     private static async Task<int> RunAsync(Fault fault, int at, bool inSource)
     {
-        using var from = new RepositoryBench { Workers = 1 };
-        using var to = new RepositoryBench { Workers = 1, CheckpointBytes = 60_000 };
+        using var from = new RepositoryFixture { Workers = 1 };
+        using var to = new RepositoryFixture { Workers = 1, CheckpointBytes = 60_000 };
         var states = new Dictionary<string, byte[]>();
         using (Repository source = await from.CreateAsync())
         using (Repository destination = await to.CreateAsync())
@@ -125,8 +125,8 @@ public sealed class CopyCrashTests
     public Task Any_sequence_keeps_every_point_whole_on_both_sides(int seed) =>
         Sequence.CheckAsync(seed, 40, 10, async steps =>
     {
-        using var from = new RepositoryBench { CheckpointBytes = 600_000 };
-        using var to = new RepositoryBench { CheckpointBytes = 600_000 };
+        using var from = new RepositoryFixture { CheckpointBytes = 600_000 };
+        using var to = new RepositoryFixture { CheckpointBytes = 600_000 };
         (await from.CreateAsync()).Dispose();
         (await to.CreateAsync()).Dispose();
         byte[] disk = Disk(9 << 20, seed);
@@ -136,7 +136,7 @@ public sealed class CopyCrashTests
             string what = $"step {step}";
             var random = new Random(step.Seed);
             bool crashes = random.Next(4) == 0;
-            RepositoryBench side = random.Next(4) == 0 ? to : from;
+            RepositoryFixture side = random.Next(4) == 0 ? to : from;
             using Repository one = await side.OpenAsync(), source = await from.OpenAsync();
             using Repository destination = await to.OpenAsync(crashes
                 ? new FaultStore(to.Store, random.Next(2) == 0 ? Fault.CrashBefore : Fault.CrashAfter,
@@ -179,13 +179,13 @@ public sealed class CopyCrashTests
             using Repository after = await to.OpenAsync();
             await AssertCopiesAsync(after, states, what);
         }
-        foreach (RepositoryBench bench in new[] { from, to })
+        foreach (RepositoryFixture fixture in new[] { from, to })
         {
-            using Repository repository = await bench.OpenAsync();
+            using Repository repository = await fixture.OpenAsync();
             if ((await PointsAsync(repository)).Count == 0) continue;
             await repository.ReclaimAsync(Appliance.ApplianceId, TimeSpan.Zero, default);
             await AssertCopiesAsync(repository, states, "in the end");
-            await ReclaimTests.AssertSweptAsync(bench, bench == from ? "source" : "destination");
+            await ReclaimTests.AssertSweptAsync(fixture, fixture == from ? "source" : "destination");
         }
     });
 }

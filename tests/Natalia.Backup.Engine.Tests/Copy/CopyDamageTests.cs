@@ -5,8 +5,8 @@ using Natalia.Backup.Engine.Repositories;
 using Natalia.Backup.Engine.Retention;
 using Natalia.Backup.Engine.Storage;
 using Natalia.Backup.Testing;
-using static Natalia.Backup.Engine.Tests.Copy.CopyBench;
-using static Natalia.Backup.Testing.RepositoryBench;
+using static Natalia.Backup.Engine.Tests.Copy.CopySteps;
+using static Natalia.Backup.Testing.RepositoryFixture;
 
 namespace Natalia.Backup.Engine.Tests.Copy;
 
@@ -33,14 +33,14 @@ public sealed class CopyDamageTests
         return ([.. (await PointsAsync(repository)).Reverse()], states);
     }
 
-    private static async Task DamageAsync(RepositoryBench bench, string restorePointId)
+    private static async Task DamageAsync(RepositoryFixture fixture, string restorePointId)
     {
-        string pack = (await bench.Store.ListAllAsync("appliances/" + Appliance.ApplianceId + "/data/",
+        string pack = (await fixture.Store.ListAllAsync("appliances/" + Appliance.ApplianceId + "/data/",
             default)).First(o => o.Name.Contains(restorePointId)).Name;
-        byte[] bytes = await bench.Store.ReadAllAsync(pack, default);
+        byte[] bytes = await fixture.Store.ReadAllAsync(pack, default);
         bytes[bytes.Length / 2] ^= 1;
-        await bench.Store.DeleteAsync(pack, default);
-        await bench.Store.PutAsync(pack, new ObjectContent(bytes), PutOptions.Metadata, default);
+        await fixture.Store.DeleteAsync(pack, default);
+        await fixture.Store.PutAsync(pack, new ObjectContent(bytes), PutOptions.Metadata, default);
     }
 
     private static async Task<CheckOutcome> TestAsync(Repository repository, RestorePoint point) =>
@@ -62,8 +62,8 @@ public sealed class CopyDamageTests
     [Fact]
     public async Task The_newest_state_is_not_removed_when_older_points_arrived_after_it()
     {
-        using var from = new RepositoryBench { Password = "a" };
-        using var to = new RepositoryBench { Password = "b" };
+        using var from = new RepositoryFixture { Password = "a" };
+        using var to = new RepositoryFixture { Password = "b" };
         using Repository source = await from.CreateAsync(), destination = await to.CreateAsync();
         (RestorePoint[] points, _) = await FillAsync(source);
         await new PointCopier(source, destination, null).CopyAsync(points[2], false, null, default);
@@ -108,8 +108,8 @@ public sealed class CopyDamageTests
     [Fact]
     public async Task A_point_that_is_damaged_in_the_destination_is_copied_again_once()
     {
-        using var from = new RepositoryBench { Password = "a" };
-        using var to = new RepositoryBench { Password = "b" };
+        using var from = new RepositoryFixture { Password = "a" };
+        using var to = new RepositoryFixture { Password = "b" };
         using Repository source = await from.CreateAsync(), destination = await to.CreateAsync();
         (RestorePoint[] points, Dictionary<string, byte[]> states) = await FillAsync(source);
         List<PointCopy> first = await CopyAllAsync(source, destination);
@@ -150,8 +150,8 @@ public sealed class CopyDamageTests
     [Fact]
     public async Task A_damaged_original_comes_back_from_its_copy()
     {
-        using var from = new RepositoryBench { Password = "a" };
-        using var to = new RepositoryBench { Password = "b" };
+        using var from = new RepositoryFixture { Password = "a" };
+        using var to = new RepositoryFixture { Password = "b" };
         using Repository source = await from.CreateAsync(), destination = await to.CreateAsync();
         (RestorePoint[] points, Dictionary<string, byte[]> states) = await FillAsync(source);
         await CopyAllAsync(source, destination);
@@ -181,15 +181,15 @@ public sealed class CopyDamageTests
     [InlineData(true)]
     public async Task What_a_repair_gave_up_is_copied_back_and_what_somebody_removed_is_not(bool manifestGone)
     {
-        using var from = new RepositoryBench { Password = "a" };
-        using var to = new RepositoryBench { Password = "b" };
+        using var from = new RepositoryFixture { Password = "a" };
+        using var to = new RepositoryFixture { Password = "b" };
         using Repository source = await from.CreateAsync(), destination = await to.CreateAsync();
         (RestorePoint[] points, Dictionary<string, byte[]> states) = await FillAsync(source);
         await CopyAllAsync(source, destination);
-        foreach ((RepositoryBench bench, Repository good) in new[] { (from, destination), (to, source) })
+        foreach ((RepositoryFixture fixture, Repository good) in new[] { (from, destination), (to, source) })
         {
             RestorePoint[] here;
-            using (Repository before = await bench.OpenAsync())
+            using (Repository before = await fixture.OpenAsync())
             {
                 here = [.. (await PointsAsync(before)).Reverse()];
                 await before.RemoveRestorePointAsync(here[0], "no longer wanted", default);
@@ -198,24 +198,24 @@ public sealed class CopyDamageTests
             if (manifestGone)
             {
                 foreach (string room in new[] { "points", "catalog" })
-                    foreach (StoredObject found in (await bench.Store.ListAllAsync(
+                    foreach (StoredObject found in (await fixture.Store.ListAllAsync(
                         $"appliances/{Appliance.ApplianceId}/{room}/",
                         default))
                         .Where(o => room == "catalog" || o.Name.Contains(id)))
-                        await bench.Store.DeleteAsync(found.Name, default);
+                        await fixture.Store.DeleteAsync(found.Name, default);
             }
             else
             {
-                await DamageAsync(bench, id);
+                await DamageAsync(fixture, id);
             }
-            using Repository damaged = await bench.OpenAsync();
+            using Repository damaged = await fixture.OpenAsync();
             Assert.Equal(1,
                 (await damaged.RepairAsync(s_giveUp, (_, why) => Assert.Fail(why.ToString()), null,
                     default)).RemovedPoints);
             AuditRecord removal = (await damaged.GetAuditRecordsAsync(new AuditRecordFilter(), e => throw e,
                 default)).Single(r => r.Event == AuditEvents.PointRemoved && r.RestorePointId == id);
             Assert.Contains("\"lost\":true", removal.Data);
-            if (bench == to) Assert.Contains(points[1].RestorePointId, removal.Data);
+            if (fixture == to) Assert.Contains(points[1].RestorePointId, removal.Data);
             List<PointCopy> back = await CopyAllAsync(good, damaged);
             Assert.DoesNotContain(back, c => c.TimeUtc == points[0].TimeUtc && c.Status != CopyStatus.RemovedThere);
             PointCopy copied = Assert.Single(back, c => c.TimeUtc == points[1].TimeUtc);

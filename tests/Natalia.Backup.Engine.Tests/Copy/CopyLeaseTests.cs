@@ -3,7 +3,7 @@ using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Engine.Repositories;
 using Natalia.Backup.Engine.Storage;
 using Natalia.Backup.Testing;
-using static Natalia.Backup.Testing.RepositoryBench;
+using static Natalia.Backup.Testing.RepositoryFixture;
 
 namespace Natalia.Backup.Engine.Tests.Copy;
 
@@ -24,17 +24,17 @@ public sealed class CopyLeaseTests
     public async Task One_claim_does_for_all_points()
     {
         const int Points = 6;
-        using var from = new RepositoryBench();
+        using var from = new RepositoryFixture();
         using Repository source = await from.CreateAsync();
         await FillAsync(source, Points);
         var operations = new Dictionary<bool, int>();
         foreach (bool isHeld in new[] { false, true })
         {
-            using var to = new RepositoryBench();
+            using var to = new RepositoryFixture();
             (await to.CreateAsync()).Dispose();
             var counter = new FaultStore(to.Store);
             using Repository destination = await to.OpenAsync(counter);
-            if (isHeld) await CopyBench.CopyAllAsync(source, destination);
+            if (isHeld) await CopySteps.CopyAllAsync(source, destination);
             else
             {
                 var copier = new PointCopier(source, destination, null);
@@ -53,20 +53,20 @@ public sealed class CopyLeaseTests
     [Fact]
     public async Task Nothing_to_copy_takes_no_lease()
     {
-        using RepositoryBench from = new(), to = new();
+        using RepositoryFixture from = new(), to = new();
         using Repository source = await from.CreateAsync(), first = await to.CreateAsync();
         await FillAsync(source, 2);
-        await CopyBench.CopyAllAsync(source, first);
+        await CopySteps.CopyAllAsync(source, first);
         var counter = new FaultStore(to.Store);
         using Repository second = await to.OpenAsync(counter);
-        Assert.All(await CopyBench.CopyAllAsync(source, second), c => Assert.Equal(CopyStatus.AlreadyThere, c.Status));
+        Assert.All(await CopySteps.CopyAllAsync(source, second), c => Assert.Equal(CopyStatus.AlreadyThere, c.Status));
         Assert.DoesNotContain(counter.Log, IsClaim);
     }
 
     [Fact]
     public async Task A_backup_is_refused_while_points_are_copied_and_goes_at_once_after()
     {
-        using RepositoryBench from = new(), to = new();
+        using RepositoryFixture from = new(), to = new();
         using Repository source = await from.CreateAsync(), destination = await to.CreateAsync(),
             other = await to.OpenAsync();
         await FillAsync(source, 3);
@@ -93,7 +93,7 @@ public sealed class CopyLeaseTests
     [Fact]
     public async Task A_copy_that_lost_its_lease_between_two_points_touches_nothing_of_the_other_run()
     {
-        using RepositoryBench from = new(), to = new(new MemoryStore()) { HasLockDirectory = false };
+        using RepositoryFixture from = new(), to = new(new MemoryStore()) { HasLockDirectory = false };
         using Repository source = await from.CreateAsync(), destination = await to.CreateAsync();
         await FillAsync(source, 2);
         var copier = new PointCopier(source, destination, null);

@@ -8,8 +8,8 @@ using Natalia.Backup.Engine.Repositories;
 using Natalia.Backup.Engine.Storage;
 using Natalia.Backup.Engine.Tests.Reclaim;
 using Natalia.Backup.Testing;
-using static Natalia.Backup.Engine.Tests.Copy.CopyBench;
-using static Natalia.Backup.Testing.RepositoryBench;
+using static Natalia.Backup.Engine.Tests.Copy.CopySteps;
+using static Natalia.Backup.Testing.RepositoryFixture;
 
 namespace Natalia.Backup.Engine.Tests.Copy;
 
@@ -38,8 +38,8 @@ public sealed class CopyTests
     [InlineData("here", null)]
     public async Task Copies_are_the_same_points_in_another_place_and_take_the_same_room(string? here, string? there)
     {
-        using var from = new RepositoryBench { Password = here };
-        using var to = new RepositoryBench { Password = there };
+        using var from = new RepositoryFixture { Password = here };
+        using var to = new RepositoryFixture { Password = there };
         using Repository source = await from.CreateAsync(), destination = await to.CreateAsync();
         Dictionary<string, byte[]> states = await FillAsync(source, 5);
 
@@ -73,8 +73,8 @@ public sealed class CopyTests
     [Fact]
     public async Task A_second_run_copies_nothing_and_writes_nothing()
     {
-        using var from = new RepositoryBench { Password = "a" };
-        using var to = new RepositoryBench { Password = "b" };
+        using var from = new RepositoryFixture { Password = "a" };
+        using var to = new RepositoryFixture { Password = "b" };
         using (Repository source = await from.CreateAsync())
         using (Repository destination = await to.CreateAsync())
         {
@@ -98,8 +98,8 @@ public sealed class CopyTests
     [Fact]
     public async Task The_next_night_reads_only_what_changed_however_large_the_disk_is()
     {
-        using var from = new RepositoryBench { Password = "a" };
-        using var to = new RepositoryBench { Password = "b" };
+        using var from = new RepositoryFixture { Password = "a" };
+        using var to = new RepositoryFixture { Password = "b" };
         using Repository source = await from.CreateAsync(), destination = await to.CreateAsync();
         byte[] disk = Disk(200 << 20, 1);
         await BackupAsync(source, disk, time: s_time);
@@ -128,8 +128,8 @@ public sealed class CopyTests
     [Fact]
     public async Task Each_byte_of_the_source_is_fetched_once()
     {
-        using var from = new RepositoryBench { Password = "a", Workers = 4 };
-        using var to = new RepositoryBench { Password = "b", Workers = 1 };
+        using var from = new RepositoryFixture { Password = "a", Workers = 4 };
+        using var to = new RepositoryFixture { Password = "b", Workers = 1 };
         using Repository source = await from.CreateAsync(), destination = await to.CreateAsync();
         var disk = new byte[32 << 20];
         new Random(1).NextBytes(disk);
@@ -141,8 +141,8 @@ public sealed class CopyTests
     [Fact]
     public async Task Points_may_be_copied_in_any_order_and_some_left_out()
     {
-        using var from = new RepositoryBench();
-        using var to = new RepositoryBench();
+        using var from = new RepositoryFixture();
+        using var to = new RepositoryFixture();
         using Repository source = await from.CreateAsync(), destination = await to.CreateAsync();
         Dictionary<string, byte[]> states = await FillAsync(source, 6, 10 << 20);
         IReadOnlyList<RestorePoint> points = await PointsAsync(source);
@@ -164,8 +164,8 @@ public sealed class CopyTests
     [Fact]
     public async Task Several_disks_resized_disks_and_empty_ones_are_copied_as_they_are()
     {
-        using var from = new RepositoryBench { Password = "a" };
-        using var to = new RepositoryBench { Password = "b" };
+        using var from = new RepositoryFixture { Password = "a" };
+        using var to = new RepositoryFixture { Password = "b" };
         using Repository source = await from.CreateAsync(), destination = await to.CreateAsync();
         byte[] data = Disk(9 << 20, 1), system = Disk((3 << 20) + 777, 2);
         byte[][][] states = [[data, system], [data.AsSpan(0, 5_000_001).ToArray(), Change(system, 3, 3)],
@@ -195,8 +195,8 @@ public sealed class CopyTests
     {
         byte[] disk = new byte[60 << 20];
         new Random(5).NextBytes(disk);
-        using var from = new RepositoryBench { Password = "a" };
-        using var to = new RepositoryBench { Password = "b", CheckpointBytes = 8 << 20 };
+        using var from = new RepositoryFixture { Password = "a" };
+        using var to = new RepositoryFixture { Password = "b", CheckpointBytes = 8 << 20 };
         using Repository source = await from.CreateAsync();
         (await to.CreateAsync()).Dispose();
         await BackupAsync(source, disk);
@@ -230,8 +230,8 @@ public sealed class CopyTests
     {
         foreach (bool byBackup in new[] { false, true })
         {
-            using var from = new RepositoryBench();
-            using var to = new RepositoryBench { CheckpointBytes = 2 << 20 };
+            using var from = new RepositoryFixture();
+            using var to = new RepositoryFixture { CheckpointBytes = 2 << 20 };
             using Repository source = await from.CreateAsync();
             (await to.CreateAsync()).Dispose();
             Dictionary<string, byte[]> states = await FillAsync(source, 2, 40 << 20);
@@ -251,8 +251,8 @@ public sealed class CopyTests
     [Fact]
     public async Task Damage_in_the_source_fails_its_points_only_and_is_noted_there()
     {
-        using var from = new RepositoryBench { Password = "a" };
-        using var to = new RepositoryBench { Password = "b" };
+        using var from = new RepositoryFixture { Password = "a" };
+        using var to = new RepositoryFixture { Password = "b" };
         using Repository source = await from.CreateAsync(), destination = await to.CreateAsync();
         Dictionary<string, byte[]> states = await FillAsync(source, 3, 6 << 20);
         RestorePoint[] points = [.. (await PointsAsync(source)).Reverse()];
@@ -289,8 +289,8 @@ public sealed class CopyTests
     [InlineData(null)]
     public async Task A_whole_segment_that_is_not_the_one_meant_is_not_copied(string? password)
     {
-        using var from = new RepositoryBench { Password = password };
-        using var to = new RepositoryBench { Password = "b" };
+        using var from = new RepositoryFixture { Password = password };
+        using var to = new RepositoryFixture { Password = "b" };
         using Repository source = await from.CreateAsync(), destination = await to.CreateAsync();
         byte[] disk = new byte[6 << 20];
         new Random(1).NextBytes(disk);
@@ -318,8 +318,8 @@ public sealed class CopyTests
     [Fact]
     public async Task Damage_in_the_destination_is_healed_by_the_next_copy()
     {
-        using var from = new RepositoryBench { Password = "a" };
-        using var to = new RepositoryBench { Password = "b" };
+        using var from = new RepositoryFixture { Password = "a" };
+        using var to = new RepositoryFixture { Password = "b" };
         using Repository source = await from.CreateAsync(), destination = await to.CreateAsync();
         byte[] disk = Disk(6 << 20, 1);
         await BackupAsync(source, disk, time: s_time);
@@ -348,8 +348,8 @@ public sealed class CopyTests
     [Fact]
     public async Task What_was_removed_from_the_destination_does_not_come_back_unless_asked()
     {
-        using var from = new RepositoryBench { Password = "a" };
-        using var to = new RepositoryBench { Password = "b" };
+        using var from = new RepositoryFixture { Password = "a" };
+        using var to = new RepositoryFixture { Password = "b" };
         using Repository source = await from.CreateAsync(), destination = await to.CreateAsync();
         Dictionary<string, byte[]> states = await FillAsync(source, 3, 2 << 20);
         await CopyAllAsync(source, destination);
@@ -369,9 +369,9 @@ public sealed class CopyTests
     [Fact]
     public async Task A_point_is_known_again_wherever_it_goes()
     {
-        using var a = new RepositoryBench { Password = "a" };
-        using var b = new RepositoryBench { Password = "b" };
-        using var c = new RepositoryBench { Password = "c" };
+        using var a = new RepositoryFixture { Password = "a" };
+        using var b = new RepositoryFixture { Password = "b" };
+        using var c = new RepositoryFixture { Password = "c" };
         using Repository first = await a.CreateAsync(), second = await b.CreateAsync(), third = await c.CreateAsync();
         Dictionary<string, byte[]> states = await FillAsync(first, 3, 2 << 20);
         await CopyAllAsync(first, second);
@@ -381,7 +381,7 @@ public sealed class CopyTests
         foreach ((Repository from, Repository to) in new[] { (first, third), (third, first), (second, first) })
             Assert.All(await CopyAllAsync(from, to), p => Assert.Equal(CopyStatus.AlreadyThere, p.Status));
         // A lost site comes back from its copies, and goes on from there.
-        using var d = new RepositoryBench { Password = "d" };
+        using var d = new RepositoryFixture { Password = "d" };
         using Repository fresh = await d.CreateAsync();
         await CopyAllAsync(third, fresh);
         await AssertCopiesAsync(fresh, states, "back home");
@@ -392,8 +392,8 @@ public sealed class CopyTests
     [Fact]
     public async Task Backups_and_copies_live_side_by_side_and_no_token_of_the_source_is_used()
     {
-        using var from = new RepositoryBench { Password = "a" };
-        using var to = new RepositoryBench { Password = "b" };
+        using var from = new RepositoryFixture { Password = "a" };
+        using var to = new RepositoryFixture { Password = "b" };
         using Repository source = await from.CreateAsync(), destination = await to.CreateAsync();
         var states = new Dictionary<string, byte[]>();
         byte[] one = Disk(10 << 20, 1), two = Change(one, 5, 2), three = Change(two, 5, 3);
@@ -431,8 +431,8 @@ public sealed class CopyTests
     [Fact]
     public async Task Protection_goes_along_and_both_logs_tell_of_the_copy()
     {
-        using var from = new RepositoryBench { Password = "a" };
-        using var to = new RepositoryBench { Password = "b" };
+        using var from = new RepositoryFixture { Password = "a" };
+        using var to = new RepositoryFixture { Password = "b" };
         using Repository source = await from.CreateAsync(), destination = await to.CreateAsync();
         await FillAsync(source, 2, 1 << 20);
         RestorePoint first = (await PointsAsync(source))[1];
@@ -457,8 +457,8 @@ public sealed class CopyTests
     [Fact]
     public async Task A_source_that_may_only_be_read_is_copied_from_and_says_what_it_did_not_take()
     {
-        using var from = new RepositoryBench { Password = "a" };
-        using var to = new RepositoryBench { Password = "b" };
+        using var from = new RepositoryFixture { Password = "a" };
+        using var to = new RepositoryFixture { Password = "b" };
         using (Repository filling = await from.CreateAsync()) await FillAsync(filling, 2, 1 << 20);
         using Repository source = await from.OpenAsync(new ReadOnlyStore(from.Store)),
             destination = await to.CreateAsync();
@@ -483,8 +483,8 @@ public sealed class CopyTests
     [Fact]
     public async Task What_cannot_be_copied_is_refused_with_its_own_error()
     {
-        using var from = new RepositoryBench { Password = "a" };
-        using var to = new RepositoryBench { Password = "b" };
+        using var from = new RepositoryFixture { Password = "a" };
+        using var to = new RepositoryFixture { Password = "b" };
         using Repository source = await from.CreateAsync(), destination = await to.CreateAsync(),
             twin = await from.OpenAsync();
         await FillAsync(source, 1, 1 << 20);
@@ -544,8 +544,8 @@ public sealed class CopyTests
     [Fact]
     public async Task Two_copies_of_one_point_at_once_make_one()
     {
-        using var from = new RepositoryBench { Password = "a" };
-        using var to = new RepositoryBench { Password = "b" };
+        using var from = new RepositoryFixture { Password = "a" };
+        using var to = new RepositoryFixture { Password = "b" };
         using Repository source = await from.CreateAsync(), destination = await to.CreateAsync(),
             other = await to.OpenAsync();
         await FillAsync(source, 1, 1 << 20);
@@ -562,8 +562,8 @@ public sealed class CopyTests
     {
         var clock = new FakeTimeProvider(new DateTimeOffset(s_time));
         using var store = new MemoryStore(clock, objectLock: true);
-        using var from = new RepositoryBench { Password = "a" };
-        using var to = new RepositoryBench(store) { Password = "b", Clock = clock };
+        using var from = new RepositoryFixture { Password = "a" };
+        using var to = new RepositoryFixture(store) { Password = "b", Clock = clock };
         using Repository source = await from.CreateAsync();
         using (await Repository.CreateAsync(new FaultStore(store), Secret("b"),
             to.Options with { Immutability = new ImmutabilityPolicy(30) }, default)) { }

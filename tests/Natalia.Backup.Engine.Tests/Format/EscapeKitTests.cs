@@ -6,7 +6,7 @@ using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Engine.Repositories;
 using Natalia.Backup.Engine.Storage.Folders;
 using Natalia.Backup.Testing;
-using static Natalia.Backup.Testing.RepositoryBench;
+using static Natalia.Backup.Testing.RepositoryFixture;
 
 namespace Natalia.Backup.Engine.Tests.Format;
 
@@ -24,11 +24,11 @@ public sealed class EscapeKitTests
     public async Task Every_point_that_the_engine_makes_restores_without_it(string? password)
     {
         using var folder = new TemporaryFolder();
-        using var bench = new RepositoryBench(FolderStore.Open(folder["repository"],
+        using var fixture = new RepositoryFixture(FolderStore.Open(folder["repository"],
             create: true))
         { Password = password, CheckpointBytes = 1 };
         var expected = new Dictionary<(string Point, string Disk), byte[]>();
-        using (Repository repository = await bench.CreateAsync())
+        using (Repository repository = await fixture.CreateAsync())
         {
             byte[] data = Disk((20 << 20) + 4711, 1), system = Disk(3 << 20, 2), empty = new byte[70_000];
             RestorePoint removed = await BackupAsync(repository, data);
@@ -178,9 +178,9 @@ public sealed class EscapeKitTests
     /// <summary>An encrypted repository with two points of one disk.</summary>
     private static async Task<byte[]> MakeSmallAsync(string path)
     {
-        using var bench = new RepositoryBench(FolderStore.Open(path, create: true)) { Password = Secret };
+        using var fixture = new RepositoryFixture(FolderStore.Open(path, create: true)) { Password = Secret };
         byte[] disk = Disk(2 << 20, 1);
-        using Repository repository = await bench.CreateAsync();
+        using Repository repository = await fixture.CreateAsync();
         await BackupAsync(repository, disk);
         await BackupAsync(repository, disk);
         return disk;

@@ -17,7 +17,7 @@ public sealed class FlushFailureUnderMonoTests
     public async Task A_backup_that_cannot_be_flushed_fails_and_makes_no_point(string error, string id)
     {
         using var folder = new TemporaryFolder();
-        File.WriteAllBytes(folder["disk.raw"], RepositoryBench.Disk(300_000, 1));
+        File.WriteAllBytes(folder["disk.raw"], RepositoryFixture.Disk(300_000, 1));
         (int made, string output, string errors) = Counterpart.Mono.Run(new Dictionary<string, string?>(), s_program,
             "make", folder["repository"]);
         Assert.True(made == 0, errors + output);
@@ -30,8 +30,8 @@ public sealed class FlushFailureUnderMonoTests
         Assert.StartsWith(id + ":", told.TrimStart());
         Assert.NotEmpty(flushed);
         Assert.Equal(flushed.Distinct(), flushed);
-        using var bench = new RepositoryBench(FolderStore.Open(folder["repository"], create: false));
-        using Repository repository = await bench.OpenAsync();
-        Assert.Empty(await RepositoryBench.PointsAsync(repository));
+        using var fixture = new RepositoryFixture(FolderStore.Open(folder["repository"], create: false));
+        using Repository repository = await fixture.OpenAsync();
+        Assert.Empty(await RepositoryFixture.PointsAsync(repository));
     }
 }

@@ -2,7 +2,7 @@ using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Engine.Repositories;
 using Natalia.Backup.Engine.Storage.Folders;
 using Natalia.Backup.Testing;
-using static Natalia.Backup.Testing.RepositoryBench;
+using static Natalia.Backup.Testing.RepositoryFixture;
 
 namespace Natalia.Backup.Engine.Tests.Format;
 
@@ -80,9 +80,9 @@ public sealed class GoldenTests
 
     private static async Task CheckAsync(string path, GoldenRepository golden)
     {
-        using var bench = new RepositoryBench(FolderStore.Open(path, create: false)) { Password = golden.Password };
-        using Repository repository = await bench.OpenAsync();
-        Assert.DoesNotContain(await RepositoryBench.CheckAsync(repository),
+        using var fixture = new RepositoryFixture(FolderStore.Open(path, create: false)) { Password = golden.Password };
+        using Repository repository = await fixture.OpenAsync();
+        Assert.DoesNotContain(await RepositoryFixture.CheckAsync(repository),
             r => r.Result is CheckOutcome.Failed or CheckOutcome.Warning);
         IReadOnlyList<RestorePoint> points = [.. (await PointsAsync(repository)).OrderBy(p => p.Sequence)];
         Assert.Equal(golden.Points.Select(p => (p.Point, p.Sequence, p.TimeUtc, p.Type, p.IsProtected)),
@@ -102,7 +102,7 @@ public sealed class GoldenTests
         await repository.RemoveRestorePointAsync(points[0], "a test", default);
         await repository.ReclaimAsync(added.ApplianceId, TimeSpan.Zero, default);
         await AssertRestoresAsync(repository, golden, [.. points.Skip(1)]);
-        Assert.DoesNotContain(await RepositoryBench.CheckAsync(repository),
+        Assert.DoesNotContain(await RepositoryFixture.CheckAsync(repository),
             r => r.Result is CheckOutcome.Failed or CheckOutcome.Warning);
     }
 

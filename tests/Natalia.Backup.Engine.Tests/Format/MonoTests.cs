@@ -5,7 +5,7 @@ using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Engine.Repositories;
 using Natalia.Backup.Engine.Storage.Folders;
 using Natalia.Backup.Testing;
-using static Natalia.Backup.Testing.RepositoryBench;
+using static Natalia.Backup.Testing.RepositoryFixture;
 
 namespace Natalia.Backup.Engine.Tests.Format;
 
@@ -85,8 +85,8 @@ public sealed class MonoTests
 
         async Task WithEngineAsync(Func<Repository, Task> action)
         {
-            using var bench = new RepositoryBench(FolderStore.Open(path, create: false)) { Password = password };
-            using Repository repository = await bench.OpenAsync();
+            using var fixture = new RepositoryFixture(FolderStore.Open(path, create: false)) { Password = password };
+            using Repository repository = await fixture.OpenAsync();
             await action(repository);
         }
 

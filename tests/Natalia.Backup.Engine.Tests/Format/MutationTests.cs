@@ -14,7 +14,7 @@ using Natalia.Backup.Engine.Retention;
 using Natalia.Backup.Engine.Sealing;
 using Natalia.Backup.Engine.Storage;
 using Natalia.Backup.Testing;
-using static Natalia.Backup.Testing.RepositoryBench;
+using static Natalia.Backup.Testing.RepositoryFixture;
 
 namespace Natalia.Backup.Engine.Tests.Format;
 
@@ -37,20 +37,20 @@ public sealed class MutationTests
         ["-1", "9223372036854775807", "-9223372036854775808", "18446744073709551615", "1000000000000", "[1]", "{}",
             "\"x\"", "\"9999-12-31T23:59:59.9999999Z\"", "\"0001-01-01T00:00:00.0000000Z\""];
 
-    private static string Id => RepositoryBench.Appliance.ApplianceId;
+    private static string Id => RepositoryFixture.Appliance.ApplianceId;
 
     [Fact]
     public async Task A_manifest_with_a_forged_field_is_damage_of_its_point_alone()
     {
-        using var bench = new RepositoryBench();
-        using (Repository repository = await bench.CreateAsync())
+        using var fixture = new RepositoryFixture();
+        using (Repository repository = await fixture.CreateAsync())
             for (int i = 0; i < 3; i++)
                 await BackupAsync(repository, Disk(300_000, i),
                     time: new DateTime(2026, 11, 20 + i, 6, 0, 0, DateTimeKind.Utc));
-        StoredObject[] names = [.. await bench.Store.ListAllAsync(Layout.Manifests(Id), default)];
+        StoredObject[] names = [.. await fixture.Store.ListAllAsync(Layout.Manifests(Id), default)];
         foreach (StoredObject name in new[] { names[1], names[2] })
         {
-            byte[] whole = await bench.Store.ReadAllAsync(name.Name, default);
+            byte[] whole = await fixture.Store.ReadAllAsync(name.Name, default);
             Envelope envelope = SmallObject.Check(whole, ObjectKind.Manifest);
             byte[] body = SmallObject.OpenSegment(whole, envelope, 0, ObjectKeys.None);
             IEnumerable<(string What, byte[] Header, byte[] Body)> mutants = Mutations(envelope.Header, s_few)
@@ -61,7 +61,7 @@ public sealed class MutationTests
             {
                 byte[] forged = SmallObject.Encode(ObjectKind.Manifest, Id128.NewRandom(), header, [changed],
                     ObjectKeys.None).Bytes;
-                await UseAsync(bench, name.Name, forged, what);
+                await UseAsync(fixture, name.Name, forged, what);
             }
             // What most tries to add up: two disks that are too large together.
             JsonNode twice = JsonNode.Parse(body)!;
@@ -70,7 +70,7 @@ public sealed class MutationTests
             JsonNode second = JsonNode.Parse(disks[0]!.ToJsonString())!;
             second["id"] = "scsi2";
             disks.Add(second);
-            await UseAsync(bench, name.Name,
+            await UseAsync(fixture, name.Name,
                 SmallObject.Encode(ObjectKind.Manifest, Id128.NewRandom(), envelope.Header,
                     [JsonSerializer.SerializeToUtf8Bytes(twice)], ObjectKeys.None).Bytes,
                 "two disks of 2^63-1");
@@ -78,14 +78,14 @@ public sealed class MutationTests
     }
 
     /// <summary>Everything that reads manifests, over a repository in which one is forged.</summary>
-    private static async Task UseAsync(RepositoryBench bench, string name, byte[] forged, string what)
+    private static async Task UseAsync(RepositoryFixture fixture, string name, byte[] forged, string what)
     {
         using var store = new MemoryStore();
-        foreach (StoredObject item in await bench.Store.ListAllAsync("", default))
+        foreach (StoredObject item in await fixture.Store.ListAllAsync("", default))
             await store.PutAsync(item.Name,
-                new ObjectContent(item.Name == name ? forged : await bench.Store.ReadAllAsync(item.Name, default)),
+                new ObjectContent(item.Name == name ? forged : await fixture.Store.ReadAllAsync(item.Name, default)),
                 PutOptions.Metadata, default);
-        using var copy = new RepositoryBench(store) { HasLockDirectory = false };
+        using var copy = new RepositoryFixture(store) { HasLockDirectory = false };
         try
         {
             using Repository repository = await copy.OpenAsync();
@@ -183,9 +183,9 @@ public sealed class MutationTests
     [Fact]
     public async Task A_record_with_a_forged_field_has_no_effect_and_breaks_nothing()
     {
-        using var bench = new RepositoryBench();
+        using var fixture = new RepositoryFixture();
         byte[] seed;
-        using (Repository repository = await bench.CreateAsync())
+        using (Repository repository = await fixture.CreateAsync())
         {
             await BackupAsync(repository, Disk(300_000, 1));
             RestorePoint second = await BackupAsync(repository, Disk(300_000, 2));
@@ -195,9 +195,9 @@ public sealed class MutationTests
             await DamageRecords.WriteAsync(repository.Core, Id, healed: false, leans: true, ["a"], [1], "test",
                 default);
             seed = repository.Core.SigningSeed;
-            foreach (StoredObject item in await bench.Store.ListAllAsync(Layout.Log(Id), default))
+            foreach (StoredObject item in await fixture.Store.ListAllAsync(Layout.Log(Id), default))
             {
-                byte[] whole = await bench.Store.ReadAllAsync(item.Name, default);
+                byte[] whole = await fixture.Store.ReadAllAsync(item.Name, default);
                 Envelope envelope = SmallObject.Check(whole, ObjectKind.AuditRecord);
                 foreach ((string what, byte[] header) in Mutations(envelope.Header, s_few))
                 {
@@ -205,13 +205,13 @@ public sealed class MutationTests
                     byte[] forged = SmallObject.Encode(ObjectKind.AuditRecord, envelope.Id, header, [signature],
                         ObjectKeys.None, compress: false).Bytes;
                     using var store = new MemoryStore();
-                    foreach (StoredObject other in await bench.Store.ListAllAsync("", default))
+                    foreach (StoredObject other in await fixture.Store.ListAllAsync("", default))
                         await store.PutAsync(other.Name,
                             new ObjectContent(other.Name == item.Name
                                 ? forged
-                                : await bench.Store.ReadAllAsync(other.Name, default)),
+                                : await fixture.Store.ReadAllAsync(other.Name, default)),
                             PutOptions.Metadata, default);
-                    using var copy = new RepositoryBench(store) { HasLockDirectory = false };
+                    using var copy = new RepositoryFixture(store) { HasLockDirectory = false };
                     try
                     {
                         using Repository look = await copy.OpenAsync();

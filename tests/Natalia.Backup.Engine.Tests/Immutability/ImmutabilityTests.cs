@@ -5,7 +5,7 @@ using Natalia.Backup.Engine.Repositories;
 using Natalia.Backup.Engine.Storage;
 using Natalia.Backup.Engine.Storage.Wrappers;
 using Natalia.Backup.Testing;
-using static Natalia.Backup.Testing.RepositoryBench;
+using static Natalia.Backup.Testing.RepositoryFixture;
 
 namespace Natalia.Backup.Engine.Tests.Immutability;
 
@@ -13,36 +13,36 @@ public sealed class ImmutabilityTests
 {
     private readonly FakeTimeProvider _clock = new(new DateTimeOffset(2026, 3, 1, 0, 0, 0, TimeSpan.Zero));
 
-    private (MemoryStore Store, RepositoryBench Bench) New()
+    private (MemoryStore Store, RepositoryFixture Fixture) New()
     {
         var store = new MemoryStore(_clock, objectLock: true);
-        return (store, new RepositoryBench(store) { Clock = _clock });
+        return (store, new RepositoryFixture(store) { Clock = _clock });
     }
 
-    private static Task<Repository> CreateAsync(RepositoryBench bench, IObjectStore through, int days = 30) =>
-        Repository.CreateAsync(through, null, bench.Options with { Immutability = new ImmutabilityPolicy(days) },
+    private static Task<Repository> CreateAsync(RepositoryFixture fixture, IObjectStore through, int days = 30) =>
+        Repository.CreateAsync(through, null, fixture.Options with { Immutability = new ImmutabilityPolicy(days) },
             default);
 
     [Fact]
     public async Task Every_point_is_locked_for_its_days_and_what_it_shares_is_extended_in_generations()
     {
-        (MemoryStore store, RepositoryBench bench) = New();
-        using RepositoryBench disposed = bench;
+        (MemoryStore store, RepositoryFixture fixture) = New();
+        using RepositoryFixture disposed = fixture;
         byte[] disk = Disk(10 << 20, 1);
-        using (await CreateAsync(bench, new FaultStore(store))) { }
+        using (await CreateAsync(fixture, new FaultStore(store))) { }
         int extended = 0;
         for (int day = 0; day < 60; day++)
         {
             // Opened again each day, as a scheduled run does: the policy is the repository's own.
             var counting = new CountingStore(new FaultStore(store));
-            using Repository repository = await bench.OpenAsync(counting);
+            using Repository repository = await fixture.OpenAsync(counting);
             Assert.Equal(30, repository.ImmutableDays);
             RestorePoint point = await BackupAsync(repository, disk = Change(disk, 3, day),
                 time: _clock.GetUtcNow().UtcDateTime);
             Assert.True(point.ImmutableUntilUtc >= _clock.GetUtcNow().UtcDateTime.AddDays(30),
                 $"day {day}: {point.ImmutableUntilUtc:o}");
             // What the point says is true of every object that a restore of it reads.
-            foreach (string name in await ReadByRestoreAsync(bench, store, point))
+            foreach (string name in await ReadByRestoreAsync(fixture, store, point))
                 Assert.True(await store.GetRetainUntilAsync(name, default) >= point.ImmutableUntilUtc,
                     $"day {day}: {name}");
             if (counting.Usage.Requests > 150) extended++;
@@ -54,9 +54,9 @@ public sealed class ImmutabilityTests
     [Fact]
     public async Task A_backup_tells_how_many_of_its_objects_are_locked()
     {
-        (MemoryStore store, RepositoryBench bench) = New();
-        using RepositoryBench disposed = bench;
-        using Repository repository = await CreateAsync(bench, new FaultStore(store));
+        (MemoryStore store, RepositoryFixture fixture) = New();
+        using RepositoryFixture disposed = fixture;
+        using Repository repository = await CreateAsync(fixture, new FaultStore(store));
         HashSet<string> before = [.. (await store.ListAllAsync("", default)).Select(o => o.Name)];
         RestorePoint point = await BackupAsync(repository, Disk(10 << 20, 1), time: _clock.GetUtcNow().UtcDateTime);
         int locked = 0;
@@ -68,17 +68,17 @@ public sealed class ImmutabilityTests
         Assert.InRange(locked, 4, 1000);
         Assert.Equal(locked, point.LockedObjects);
         Assert.Null(Assert.Single(await PointsAsync(repository)).LockedObjects);
-        using var open = new RepositoryBench();
+        using var open = new RepositoryFixture();
         using Repository plain = await open.CreateAsync();
         Assert.Null((await BackupAsync(plain, Disk(100_000, 1))).LockedObjects);
     }
 
     /// <summary>The names of all objects that restoring the point reads.</summary>
-    private static async Task<HashSet<string>> ReadByRestoreAsync(RepositoryBench bench, MemoryStore store,
+    private static async Task<HashSet<string>> ReadByRestoreAsync(RepositoryFixture fixture, MemoryStore store,
         RestorePoint point)
     {
         var log = new FaultStore(store);
-        using Repository reader = await bench.OpenAsync(log);
+        using Repository reader = await fixture.OpenAsync(log);
         await RestoreAsync(reader, point);
         return log.Log.Where(l => !l.StartsWith("list", StringComparison.Ordinal)).Select(l => l.Split(' ')[1])
             .Where(n => !n.Contains("/leases/") && !n.Contains("log/")).ToHashSet();
@@ -87,9 +87,9 @@ public sealed class ImmutabilityTests
     [Fact]
     public async Task A_locked_point_cannot_be_removed_before_its_date_and_goes_after()
     {
-        (MemoryStore store, RepositoryBench bench) = New();
-        using RepositoryBench disposed = bench;
-        using Repository repository = await CreateAsync(bench, new FaultStore(store), days: 7);
+        (MemoryStore store, RepositoryFixture fixture) = New();
+        using RepositoryFixture disposed = fixture;
+        using Repository repository = await CreateAsync(fixture, new FaultStore(store), days: 7);
         RestorePoint first = await BackupAsync(repository, Disk(1 << 20, 1), time: _clock.GetUtcNow().UtcDateTime);
         await BackupAsync(repository, Disk(1 << 20, 2), time: _clock.GetUtcNow().UtcDateTime);
         NataliaException refused =
@@ -107,45 +107,46 @@ public sealed class ImmutabilityTests
     [Fact]
     public async Task A_store_that_cannot_lock_refuses_an_immutable_repository_and_stays_empty()
     {
-        using var bench = new RepositoryBench();
+        using var fixture = new RepositoryFixture();
         NataliaException refused =
-            await Assert.ThrowsAsync<NataliaException>(() => CreateAsync(bench, new FaultStore(bench.Store)));
+            await Assert.ThrowsAsync<NataliaException>(() => CreateAsync(fixture, new FaultStore(fixture.Store)));
         Assert.Equal(ErrorIds.ObjectLockNotSupported, refused.ErrorId);
-        Assert.Empty(await bench.Store.ListAllAsync("", default));
+        Assert.Empty(await fixture.Store.ListAllAsync("", default));
         NataliaException invalid =
-            await Assert.ThrowsAsync<NataliaException>(() => CreateAsync(bench, new FaultStore(bench.Store), days: 0));
+            await Assert.ThrowsAsync<NataliaException>(() =>
+                CreateAsync(fixture, new FaultStore(fixture.Store), days: 0));
         Assert.Equal(ErrorIds.ImmutabilityInvalid, invalid.ErrorId);
     }
 
     [Fact]
     public async Task What_a_broken_off_making_left_under_lock_is_named_with_a_way_out()
     {
-        (MemoryStore store, RepositoryBench bench) = New();
-        using RepositoryBench disposed = bench;
+        (MemoryStore store, RepositoryFixture fixture) = New();
+        using RepositoryFixture disposed = fixture;
         int settings;
         using (var other = new MemoryStore(_clock, objectLock: true))
         {
             var log = new FaultStore(other);
-            (await CreateAsync(bench, log)).Dispose();
+            (await CreateAsync(fixture, log)).Dispose();
             settings = log.Log.FindIndex(l => l.StartsWith("put natalia.json", StringComparison.Ordinal));
         }
         await Assert.ThrowsAsync<SimulatedCrashException>(
-            () => CreateAsync(bench, new FaultStore(store, Fault.CrashBefore, settings)));
+            () => CreateAsync(fixture, new FaultStore(store, Fault.CrashBefore, settings)));
         NataliaException locked =
-            await Assert.ThrowsAsync<NataliaException>(() => CreateAsync(bench, new FaultStore(store)));
+            await Assert.ThrowsAsync<NataliaException>(() => CreateAsync(fixture, new FaultStore(store)));
         Assert.Equal(ErrorIds.ObjectLocked, locked.ErrorId);
         Assert.Contains("another prefix", locked.RecommendedAction!, StringComparison.Ordinal);
         _clock.Advance(TimeSpan.FromDays(41));
-        using Repository made = await CreateAsync(bench, new FaultStore(store));
+        using Repository made = await CreateAsync(fixture, new FaultStore(store));
         Assert.DoesNotContain(await CheckAsync(made), r => r.Result == CheckOutcome.Failed);
     }
 
     [Fact]
     public async Task The_record_that_says_that_points_are_locked_stays_locked_as_long_as_points_are_made()
     {
-        (MemoryStore store, RepositoryBench bench) = New();
-        using RepositoryBench disposed = bench;
-        using Repository repository = await CreateAsync(bench, new FaultStore(store), days: 5);
+        (MemoryStore store, RepositoryFixture fixture) = New();
+        using RepositoryFixture disposed = fixture;
+        using Repository repository = await CreateAsync(fixture, new FaultStore(store), days: 5);
         byte[] disk = Disk(1 << 20, 1);
         for (int day = 0; day < 12; day++)
         {

@@ -8,7 +8,7 @@ using Natalia.Backup.Engine.Retention;
 using Natalia.Backup.Engine.Storage;
 using Natalia.Backup.Engine.Storage.Wrappers;
 using Natalia.Backup.Testing;
-using static Natalia.Backup.Testing.RepositoryBench;
+using static Natalia.Backup.Testing.RepositoryFixture;
 
 namespace Natalia.Backup.Engine.Tests.Immutability;
 
@@ -20,21 +20,21 @@ public sealed class RollingLockTests : IDisposable
 
     private readonly FakeTimeProvider _clock = new(new DateTimeOffset(2026, 3, 1, 6, 0, 0, TimeSpan.Zero));
     private readonly MemoryStore _store;
-    private readonly RepositoryBench _bench;
+    private readonly RepositoryFixture _fixture;
 
     public RollingLockTests()
     {
         _store = new MemoryStore(_clock, objectLock: true);
-        _bench = new RepositoryBench(_store) { Clock = _clock };
+        _fixture = new RepositoryFixture(_store) { Clock = _clock };
     }
 
-    public void Dispose() => _bench.Dispose();
+    public void Dispose() => _fixture.Dispose();
 
     private DateTime Now => _clock.GetUtcNow().UtcDateTime;
 
     private Task<Repository> CreateAsync(RetentionPolicy? policy, int days = Ahead) =>
         Repository.CreateAsync(new FaultStore(_store), null,
-        _bench.Options with
+        _fixture.Options with
         {
             Immutability = new ImmutabilityPolicy(days, WhileKept: true),
             Retention = policy,
@@ -55,7 +55,7 @@ public sealed class RollingLockTests : IDisposable
     private async Task<DateTime> LockedUntilAsync(RestorePoint point)
     {
         var log = new FaultStore(_store);
-        using Repository reader = await _bench.OpenAsync(log);
+        using Repository reader = await _fixture.OpenAsync(log);
         await RestoreAsync(reader, point);
         DateTime earliest = DateTime.MaxValue;
         foreach (string name in log.Log.Where(l => !l.StartsWith("list", StringComparison.Ordinal))
@@ -79,7 +79,7 @@ public sealed class RollingLockTests : IDisposable
         for (int day = 0; day < 70; day++)
         {
             var counting = new CountingStore(new FaultStore(_store));
-            using Repository repository = await _bench.OpenAsync(counting);
+            using Repository repository = await _fixture.OpenAsync(counting);
             LockRenewal? renewal = await repository.RenewLocksAsync(Appliance.ApplianceId, look: false, default);
             Assert.Empty(renewal!.Failures);
             requests.Add(renewal.Requests!.Value);
@@ -102,7 +102,7 @@ public sealed class RollingLockTests : IDisposable
             _clock.Advance(TimeSpan.FromDays(1));
         }
         // Nothing is locked for ever: at most what is kept and what ended within the days ahead and the margin.
-        using Repository last = await _bench.OpenAsync();
+        using Repository last = await _fixture.OpenAsync();
         Assert.InRange((await PointsAsync(last)).Count, 7, 7 + Ahead + 4);
         Assert.True(removed > 40, $"{removed} removed");
         // Two of three runs ask three times.
@@ -197,7 +197,7 @@ public sealed class RollingLockTests : IDisposable
         await repository.SetRetentionPolicyAsync(Appliance.ApplianceId, "natalia-paris",
             new RetentionPolicy { Last = 2 }, default);
         await repository.SetRetentionPolicyAsync(Appliance.ApplianceId, "natalia-paris", null, default);
-        using Repository again = await _bench.OpenAsync();
+        using Repository again = await _fixture.OpenAsync();
         Assert.Equal(new ImmutabilityPolicy(Ahead, WhileKept: true), again.Immutability);
     }
 
@@ -205,7 +205,7 @@ public sealed class RollingLockTests : IDisposable
     public async Task A_repository_with_a_fixed_time_extends_nothing_but_what_new_points_need()
     {
         using Repository repository = await Repository.CreateAsync(new FaultStore(_store), null,
-            _bench.Options with { Immutability = new ImmutabilityPolicy(5) }, default);
+            _fixture.Options with { Immutability = new ImmutabilityPolicy(5) }, default);
         await BackupAsync(repository, Disk(1 << 20, 1), time: Now);
         Assert.Null(await repository.RenewLocksAsync(Appliance.ApplianceId, look: true, default));
     }

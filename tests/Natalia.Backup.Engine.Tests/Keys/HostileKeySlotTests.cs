@@ -6,7 +6,7 @@ using Natalia.Backup.Engine.Repositories;
 using Natalia.Backup.Engine.Sealing;
 using Natalia.Backup.Engine.Storage;
 using Natalia.Backup.Testing;
-using static Natalia.Backup.Testing.RepositoryBench;
+using static Natalia.Backup.Testing.RepositoryFixture;
 
 namespace Natalia.Backup.Engine.Tests.Keys;
 
@@ -32,12 +32,12 @@ public sealed class HostileKeySlotTests
     [InlineData("null", "8", "1")]
     public async Task A_slot_of_an_impossible_cost_harms_no_other_one_and_is_told(string n, string r, string p)
     {
-        using var bench = new RepositoryBench { Password = "one" };
-        (await bench.CreateAsync()).Dispose();
-        string id = await AddAsync(bench.Store, n, r, p);
+        using var fixture = new RepositoryFixture { Password = "one" };
+        (await fixture.CreateAsync()).Dispose();
+        string id = await AddAsync(fixture.Store, n, r, p);
 
         long started = Stopwatch.GetTimestamp();
-        using Repository repository = await bench.OpenAsync();
+        using Repository repository = await fixture.OpenAsync();
         Assert.True(Stopwatch.GetElapsedTime(started) < TimeSpan.FromSeconds(20));
         Assert.Contains(repository.UnusableKeySlots, s => s.Contains(id));
         RepositoryKey key = (await repository.GetKeysAsync(default)).Single(k => k.KeyId == id);
@@ -46,16 +46,17 @@ public sealed class HostileKeySlotTests
         await repository.RemoveKeyAsync(id, default);
         Assert.DoesNotContain(await CheckAsync(repository),
             c => c.Result is CheckOutcome.Failed or CheckOutcome.Warning);
-        Assert.Empty((await bench.OpenAsync()).UnusableKeySlots);
+        Assert.Empty((await fixture.OpenAsync()).UnusableKeySlots);
     }
 
     [Fact]
     public async Task A_wrong_password_stays_a_wrong_password_beside_a_slot_that_cannot_be_used()
     {
-        using var bench = new RepositoryBench { Password = "one" };
-        (await bench.CreateAsync()).Dispose();
-        string id = await AddAsync(bench.Store, "65536", "1", "1");
-        NataliaException error = await Assert.ThrowsAsync<NataliaException>(() => bench.OpenAsync(password: "another"));
+        using var fixture = new RepositoryFixture { Password = "one" };
+        (await fixture.CreateAsync()).Dispose();
+        string id = await AddAsync(fixture.Store, "65536", "1", "1");
+        NataliaException error =
+            await Assert.ThrowsAsync<NataliaException>(() => fixture.OpenAsync(password: "another"));
         Assert.Equal(ErrorIds.WrongPassword, error.ErrorId);
         Assert.Contains(id, error.Message);
     }
@@ -63,16 +64,16 @@ public sealed class HostileKeySlotTests
     [Fact]
     public async Task Hundreds_of_slots_that_nobody_knows_hide_no_password_and_are_not_all_tried()
     {
-        using var bench = new RepositoryBench { Password = "first" };
-        (await bench.CreateAsync()).Dispose();
+        using var fixture = new RepositoryFixture { Password = "first" };
+        (await fixture.CreateAsync()).Dispose();
         // As dear as they may be, so that trying them all would take minutes; and so many that they are not even all
         // read.
-        for (int i = 0; i < 300; i++) await AddAsync(bench.Store, "262144", "8", "2");
-        using (Repository made = await bench.OpenAsync()) await made.AddKeyAsync(Secret("added")!, null, default);
+        for (int i = 0; i < 300; i++) await AddAsync(fixture.Store, "262144", "8", "2");
+        using (Repository made = await fixture.OpenAsync()) await made.AddKeyAsync(Secret("added")!, null, default);
         long started = Stopwatch.GetTimestamp();
         foreach (string password in new[] { "first", "added" })
         {
-            using Repository repository = await bench.OpenAsync(password: password);
+            using Repository repository = await fixture.OpenAsync(password: password);
             Assert.Equal(46, repository.UntriedKeySlots);
             Assert.Contains(await CheckAsync(repository),
                 c => c is { Result: CheckOutcome.Warning, Name: "KeySlots", Target: "keys/" });
@@ -84,10 +85,11 @@ public sealed class HostileKeySlotTests
     [Fact]
     public async Task A_wrong_password_is_told_after_a_bounded_number_of_slots()
     {
-        using var bench = new RepositoryBench { Password = "first" };
-        (await bench.CreateAsync()).Dispose();
-        for (int i = 0; i < 299; i++) await AddAsync(bench.Store, "2", "8", "1");
-        NataliaException error = await Assert.ThrowsAsync<NataliaException>(() => bench.OpenAsync(password: "another"));
+        using var fixture = new RepositoryFixture { Password = "first" };
+        (await fixture.CreateAsync()).Dispose();
+        for (int i = 0; i < 299; i++) await AddAsync(fixture.Store, "2", "8", "1");
+        NataliaException error =
+            await Assert.ThrowsAsync<NataliaException>(() => fixture.OpenAsync(password: "another"));
         Assert.Equal(ErrorIds.WrongPassword, error.ErrorId);
         Assert.Contains("44 more key slots", error.Message);
     }
@@ -95,29 +97,29 @@ public sealed class HostileKeySlotTests
     [Fact]
     public async Task A_slot_that_opens_and_holds_other_secrets_is_passed_over()
     {
-        using var bench = new RepositoryBench { Password = "one" };
-        (await bench.CreateAsync()).Dispose();
-        byte[] settings = await bench.Store.ReadAllAsync("natalia.json", default);
+        using var fixture = new RepositoryFixture { Password = "one" };
+        (await fixture.CreateAsync()).Dispose();
+        byte[] settings = await fixture.Store.ReadAllAsync("natalia.json", default);
         // Somebody who knew the password: cheaper than the genuine one, so that it is tried first.
         byte[] forged = KeySlot.Seal(RepositorySecrets.NewRandom(), Secret("one"), null, Hash256.Of(settings),
             DateTime.UtcNow, 2, out Id128 id);
-        await bench.Store.PutAsync("keys/" + id, new ObjectContent(forged), PutOptions.Metadata, default);
-        using Repository repository = await bench.OpenAsync();
+        await fixture.Store.PutAsync("keys/" + id, new ObjectContent(forged), PutOptions.Metadata, default);
+        using Repository repository = await fixture.OpenAsync();
         await BackupAsync(repository, Disk(100_000, 1));
     }
 
     [Fact]
     public async Task A_lost_settings_file_is_made_again_beside_hostile_slots()
     {
-        using var bench = new RepositoryBench { Password = "one" };
-        (await bench.CreateAsync()).Dispose();
-        byte[] settings = await bench.Store.ReadAllAsync("natalia.json", default);
-        await AddAsync(bench.Store, "65536", "1", "1");
-        await AddAsync(bench.Store, "2", "8", "1", created: "1999-01-01T00:00:00.0000000Z");
-        await bench.Store.DeleteAsync("natalia.json", default);
+        using var fixture = new RepositoryFixture { Password = "one" };
+        (await fixture.CreateAsync()).Dispose();
+        byte[] settings = await fixture.Store.ReadAllAsync("natalia.json", default);
+        await AddAsync(fixture.Store, "65536", "1", "1");
+        await AddAsync(fixture.Store, "2", "8", "1", created: "1999-01-01T00:00:00.0000000Z");
+        await fixture.Store.DeleteAsync("natalia.json", default);
         Assert.Equal(SettingsState.Missing,
-            await Repository.RebuildSettingsAsync(bench.Store, Secret("one"), TimeProvider.System, default));
-        Assert.Equal(settings, await bench.Store.ReadAllAsync("natalia.json", default));
+            await Repository.RebuildSettingsAsync(fixture.Store, Secret("one"), TimeProvider.System, default));
+        Assert.Equal(settings, await fixture.Store.ReadAllAsync("natalia.json", default));
     }
 
     /// <summary>Puts a slot there that is whole, belongs to the repository and opens with no password.</summary>

@@ -3,7 +3,7 @@ using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Engine.Repositories;
 using Natalia.Backup.Engine.Storage;
 using Natalia.Backup.Testing;
-using static Natalia.Backup.Testing.RepositoryBench;
+using static Natalia.Backup.Testing.RepositoryFixture;
 
 namespace Natalia.Backup.Engine.Tests.Keys;
 
@@ -12,28 +12,28 @@ public sealed class KeyTests
     [Fact]
     public async Task A_password_is_changed_without_writing_anything_anew()
     {
-        using var bench = new RepositoryBench { Password = "old" };
+        using var fixture = new RepositoryFixture { Password = "old" };
         byte[] disk = Disk(300_000, 1);
-        using (Repository repository = await bench.CreateAsync())
+        using (Repository repository = await fixture.CreateAsync())
         {
             await BackupAsync(repository, disk);
-            List<StoredObject> before = await bench.Store.ListAllAsync("", default);
+            List<StoredObject> before = await fixture.Store.ListAllAsync("", default);
             RepositoryKey old = Assert.Single(await repository.GetKeysAsync(default));
             Assert.True(old is { IsWhole: true, IsProven: true, Name: null });
             RepositoryKey made = await repository.AddKeyAsync(Secret("new")!, "in the safe", default);
             Assert.True(made is { IsWhole: true, IsProven: true, Name: "in the safe" });
-            foreach (string password in new[] { "old", "new" }) (await bench.OpenAsync(password: password)).Dispose();
+            foreach (string password in new[] { "old", "new" }) (await fixture.OpenAsync(password: password)).Dispose();
             await repository.RemoveKeyAsync(old.KeyId, default);
             Assert.Equal(made, Assert.Single(await repository.GetKeysAsync(default)));
             // One slot and two records came, one slot went.
-            List<StoredObject> after = await bench.Store.ListAllAsync("", default);
+            List<StoredObject> after = await fixture.Store.ListAllAsync("", default);
             Assert.Equal("keys/" + old.KeyId,
                 Assert.Single(before.Select(o => o.Name).Except(after.Select(o => o.Name))));
             Assert.Equal(3, after.Select(o => o.Name).Except(before.Select(o => o.Name)).Count());
         }
         Assert.Equal(ErrorIds.WrongPassword,
-            (await Assert.ThrowsAsync<NataliaException>(() => bench.OpenAsync(password: "old"))).ErrorId);
-        using Repository open = await bench.OpenAsync(password: "new");
+            (await Assert.ThrowsAsync<NataliaException>(() => fixture.OpenAsync(password: "old"))).ErrorId);
+        using Repository open = await fixture.OpenAsync(password: "new");
         Assert.Equal(disk, await RestoreAsync(open, (await PointsAsync(open))[0]));
         await BackupAsync(open, Change(disk, 3, 3));
         Assert.DoesNotContain(await CheckAsync(open), r => r.Result is CheckOutcome.Failed or CheckOutcome.Warning);
@@ -50,13 +50,13 @@ public sealed class KeyTests
     [Fact]
     public async Task A_damaged_or_deleted_slot_harms_no_other_one_and_can_be_removed()
     {
-        using var bench = new RepositoryBench { Password = "one" };
-        using Repository repository = await bench.CreateAsync();
+        using var fixture = new RepositoryFixture { Password = "one" };
+        using Repository repository = await fixture.CreateAsync();
         string first = (await repository.GetKeysAsync(default))[0].KeyId;
         await repository.AddKeyAsync(Secret("two")!, null, default);
-        ((MemoryStore)bench.Store).Tamper("keys/" + first, bytes => { bytes[70] ^= 1; return bytes; });
+        ((MemoryStore)fixture.Store).Tamper("keys/" + first, bytes => { bytes[70] ^= 1; return bytes; });
 
-        using Repository other = await bench.OpenAsync(password: "two");
+        using Repository other = await fixture.OpenAsync(password: "two");
         RepositoryKey damaged = (await other.GetKeysAsync(default)).Single(k => k.KeyId == first);
         Assert.True(damaged is { IsWhole: false, IsProven: false, Damage: not null });
         NataliaException last =
@@ -67,16 +67,16 @@ public sealed class KeyTests
         await other.RemoveKeyAsync(first, default);
         Assert.Equal(ErrorIds.KeySlotNotFound,
             (await Assert.ThrowsAsync<NataliaException>(() => other.RemoveKeyAsync(first, default))).ErrorId);
-        (await bench.OpenAsync(password: "two")).Dispose();
+        (await fixture.OpenAsync(password: "two")).Dispose();
     }
 
     [Fact]
     public async Task A_header_that_was_changed_makes_the_slot_useless_and_not_renamed()
     {
-        using var bench = new RepositoryBench { Password = "one" };
-        using Repository repository = await bench.CreateAsync();
+        using var fixture = new RepositoryFixture { Password = "one" };
+        using Repository repository = await fixture.CreateAsync();
         RepositoryKey named = await repository.AddKeyAsync(Secret("two")!, "aaaa", default);
-        ((MemoryStore)bench.Store).Tamper("keys/" + named.KeyId, bytes =>
+        ((MemoryStore)fixture.Store).Tamper("keys/" + named.KeyId, bytes =>
         {
             int at = bytes.AsSpan().IndexOf("aaaa"u8);
             "bbbb"u8.CopyTo(bytes.AsSpan(at));
@@ -85,48 +85,50 @@ public sealed class KeyTests
             return bytes;
         });
         Assert.Equal(ErrorIds.WrongPassword,
-            (await Assert.ThrowsAsync<NataliaException>(() => bench.OpenAsync(password: "two"))).ErrorId);
-        (await bench.OpenAsync(password: "one")).Dispose();
+            (await Assert.ThrowsAsync<NataliaException>(() => fixture.OpenAsync(password: "two"))).ErrorId);
+        (await fixture.OpenAsync(password: "one")).Dispose();
     }
 
     [Fact]
     public async Task The_last_slot_is_never_removed_nor_one_that_only_unproven_ones_would_outlive()
     {
-        using var bench = new RepositoryBench { Password = "one" };
-        using Repository repository = await bench.CreateAsync();
+        using var fixture = new RepositoryFixture { Password = "one" };
+        using Repository repository = await fixture.CreateAsync();
         string first = (await repository.GetKeysAsync(default))[0].KeyId;
         Assert.Equal(ErrorIds.LastKeySlot,
             (await Assert.ThrowsAsync<NataliaException>(() => repository.RemoveKeyAsync(first, default))).ErrorId);
 
         string second;
-        using (Repository elsewhere = await bench.OpenAsync())
+        using (Repository elsewhere = await fixture.OpenAsync())
             second = (await elsewhere.AddKeyAsync(Secret("two")!, null, default)).KeyId;
         Assert.Equal(ErrorIds.KeySlotNotProven,
             (await Assert.ThrowsAsync<NataliaException>(() => repository.RemoveKeyAsync(first, default))).ErrorId);
         await repository.RemoveKeyAsync(second, default);
-        (await bench.OpenAsync()).Dispose();
+        (await fixture.OpenAsync()).Dispose();
     }
 
     [Fact]
     public async Task Two_sessions_that_remove_each_others_password_leave_one()
     {
-        using var bench = new RepositoryBench { Password = "one" };
-        using Repository repository = await bench.CreateAsync();
+        using var fixture = new RepositoryFixture { Password = "one" };
+        using Repository repository = await fixture.CreateAsync();
         string first = (await repository.GetKeysAsync(default))[0].KeyId;
         string second = (await repository.AddKeyAsync(Secret("two")!, null, default)).KeyId;
         // The other one has recorded that it removes "one", and has not deleted it yet: it dies there.
-        var dying = new FaultStore(bench.Store);
-        using (Repository counted = await bench.OpenAsync(dying, "two")) { }
+        var dying = new FaultStore(fixture.Store);
+        using (Repository counted = await fixture.OpenAsync(dying, "two")) { }
         for (int at = dying.Operations; ; at++)
         {
-            using Repository other = await bench.OpenAsync(new FaultStore(bench.Store, Fault.CrashBefore, at), "two");
+            using Repository other =
+                await fixture.OpenAsync(new FaultStore(fixture.Store, Fault.CrashBefore, at), "two");
             await Assert.ThrowsAsync<SimulatedCrashException>(() => other.RemoveKeyAsync(first, default));
-            if ((await bench.Store.ListAllAsync("log/", default)).Exists(o => o.Name.Contains(".key-removed."))) break;
+            if ((await fixture.Store.ListAllAsync("log/", default)).Exists(o => o.Name.Contains(".key-removed.")))
+                break;
         }
         NataliaException refused =
             await Assert.ThrowsAsync<NataliaException>(() => repository.RemoveKeyAsync(second, default));
         Assert.Equal(ErrorIds.LastKeySlot, refused.ErrorId);
-        (await bench.OpenAsync(password: "two")).Dispose();
+        (await fixture.OpenAsync(password: "two")).Dispose();
         Assert.DoesNotContain(await repository.VerifyAuditAsync(new AuditExpectations(), default),
             r => r.Result != CheckOutcome.Passed);
     }
@@ -136,16 +138,16 @@ public sealed class KeyTests
     {
         for (int at = 0; ; at++)
         {
-            using var bench = new RepositoryBench { Password = "one" };
-            (await bench.CreateAsync()).Dispose();
+            using var fixture = new RepositoryFixture { Password = "one" };
+            (await fixture.CreateAsync()).Dispose();
             int opening;
-            using (var counting = new FaultStore(bench.Store))
+            using (var counting = new FaultStore(fixture.Store))
             {
-                (await bench.OpenAsync(counting)).Dispose();
+                (await fixture.OpenAsync(counting)).Dispose();
                 opening = counting.Operations;
             }
-            var faulty = new FaultStore(bench.Store, Fault.FailBefore, opening + at);
-            using Repository repository = await bench.OpenAsync(faulty);
+            var faulty = new FaultStore(fixture.Store, Fault.FailBefore, opening + at);
+            using Repository repository = await fixture.OpenAsync(faulty);
             bool failed = false;
             try
             {
@@ -155,8 +157,8 @@ public sealed class KeyTests
             {
                 failed = true;
             }
-            using Repository after = await bench.OpenAsync();
-            bool isRecorded = (await bench.Store.ListAllAsync("log/",
+            using Repository after = await fixture.OpenAsync();
+            bool isRecorded = (await fixture.Store.ListAllAsync("log/",
                 default)).Exists(o => o.Name.Contains(".key-added."));
             Assert.True((await after.GetKeysAsync(default)).Count == (failed ? 1 : 2), $"operation {at}");
             Assert.True(failed || isRecorded, $"operation {at}");
@@ -167,8 +169,8 @@ public sealed class KeyTests
     [Fact]
     public async Task Refusals_are_clear_and_name_no_secret()
     {
-        using var bench = new RepositoryBench { Password = "one" };
-        using Repository repository = await bench.CreateAsync();
+        using var fixture = new RepositoryFixture { Password = "one" };
+        using Repository repository = await fixture.CreateAsync();
         await repository.AddKeyAsync(Secret("two")!, "Safe", default);
         NataliaException taken =
             await Assert.ThrowsAsync<NataliaException>(() => repository.AddKeyAsync(Secret("hush")!, "SAFE", default));
@@ -177,7 +179,8 @@ public sealed class KeyTests
         Assert.Equal(ErrorIds.PasswordRequired,
             (await Assert.ThrowsAsync<NataliaException>(
                 () => repository.AddKeyAsync(Secret("")!, null, default))).ErrorId);
-        using (Repository audit = await Repository.OpenAsync(new FaultStore(bench.Store), null, bench.Options, default))
+        using (Repository audit =
+            await Repository.OpenAsync(new FaultStore(fixture.Store), null, fixture.Options, default))
         {
             Assert.Equal(2, (await audit.GetKeysAsync(default)).Count);
             Assert.DoesNotContain(await audit.GetKeysAsync(default), k => k.IsProven);
@@ -188,7 +191,7 @@ public sealed class KeyTests
                 (await Assert.ThrowsAsync<NataliaException>(() => audit.RemoveKeyAsync("x", default))).ErrorId);
         }
 
-        using var plain = new RepositoryBench();
+        using var plain = new RepositoryFixture();
         using Repository open = await plain.CreateAsync();
         Assert.Equal(ErrorIds.RepositoryNotEncrypted,
             (await Assert.ThrowsAsync<NataliaException>(() => open.GetKeysAsync(default))).ErrorId);

@@ -3,7 +3,7 @@ using Natalia.Backup.Engine.Format;
 using Natalia.Backup.Engine.Repositories;
 using Natalia.Backup.Engine.Storage;
 using Natalia.Backup.Testing;
-using static Natalia.Backup.Testing.RepositoryBench;
+using static Natalia.Backup.Testing.RepositoryFixture;
 
 namespace Natalia.Backup.Engine.Tests.Leases;
 
@@ -23,8 +23,8 @@ public sealed class LeaseClockTests
             TimeSpan.Zero).AddMinutes(minutesAhead));
         using var memory = new MemoryStore(stores);
         var clock = new FakeTimeProvider(new DateTimeOffset(2026, 11, 20, 8, 0, 0, TimeSpan.Zero));
-        using var bench = new RepositoryBench(memory) { Clock = clock };
-        using (Repository dying = await new RepositoryBench(memory) { Clock = clock }.CreateAsync())
+        using var fixture = new RepositoryFixture(memory) { Clock = clock };
+        using (Repository dying = await new RepositoryFixture(memory) { Clock = clock }.CreateAsync())
             await LeaveLeaseAsync(memory, dying);
         IObjectStore store = new StampedStore(memory, item => item with
         {
@@ -33,12 +33,12 @@ public sealed class LeaseClockTests
                 : item.LastModifiedUtc,
         });
 
-        Assert.Contains("in at most 10 minutes", (await RefusedAsync(bench, store)).Message);
+        Assert.Contains("in at most 10 minutes", (await RefusedAsync(fixture, store)).Message);
         clock.Advance(TimeSpan.FromMinutes(4));
         // Another process of this machine, which shares nothing with the first one but its clock and its files.
-        Assert.Contains("in at most 6 minutes", (await RefusedAsync(bench, store)).Message);
+        Assert.Contains("in at most 6 minutes", (await RefusedAsync(fixture, store)).Message);
         clock.Advance(TimeSpan.FromMinutes(6));
-        using Repository late = await bench.OpenAsync(store);
+        using Repository late = await fixture.OpenAsync(store);
         Assert.Equal(1, (await BackupAsync(late, Disk(1 << 20, 1))).Sequence);
     }
 
@@ -48,8 +48,8 @@ public sealed class LeaseClockTests
         var stands = new FakeTimeProvider(new DateTimeOffset(2026, 11, 20, 8, 0, 0, TimeSpan.Zero));
         using var memory = new MemoryStore(stands);
         var clock = new FakeTimeProvider(new DateTimeOffset(2026, 11, 20, 8, 0, 0, TimeSpan.Zero));
-        using var holder = new RepositoryBench(memory) { Clock = clock };
-        using var other = new RepositoryBench(memory) { Clock = clock };
+        using var holder = new RepositoryFixture(memory) { Clock = clock };
+        using var other = new RepositoryFixture(memory) { Clock = clock };
         using Repository first = await holder.CreateAsync();
         await first.BackupAsync(Request(new MemoryDiskSource(Disk(1 << 20, 1))), async _ =>
         {
@@ -74,10 +74,10 @@ public sealed class LeaseClockTests
     {
         var clock = new FakeTimeProvider(new DateTimeOffset(2026, 11, 20, 8, 0, 0, TimeSpan.Zero));
         using var memory = new MemoryStore(clock);
-        using var holder = new RepositoryBench(memory) { Clock = clock };
-        using var other = new RepositoryBench(memory) { Clock = clock };
+        using var holder = new RepositoryFixture(memory) { Clock = clock };
+        using var other = new RepositoryFixture(memory) { Clock = clock };
         using Repository first = await holder.CreateAsync();
-        string junk = Layout.Leases(RepositoryBench.Appliance.ApplianceId) + Layout.Number(2);
+        string junk = Layout.Leases(RepositoryFixture.Appliance.ApplianceId) + Layout.Number(2);
         await first.BackupAsync(Request(new MemoryDiskSource(Disk(1 << 20, 1))), async _ =>
         {
             if (await memory.StatAsync(junk, default) is not null) return;
@@ -107,9 +107,9 @@ public sealed class LeaseClockTests
     {
         var clock = new FakeTimeProvider(new DateTimeOffset(2026, 11, 20, 8, 0, 0, TimeSpan.Zero));
         using var memory = new MemoryStore(clock);
-        using var bench = new RepositoryBench(memory) { Clock = clock };
+        using var fixture = new RepositoryFixture(memory) { Clock = clock };
         var late = new LateAnswers(memory);
-        using Repository repository = await bench.CreateAsync(late);
+        using Repository repository = await fixture.CreateAsync(late);
         NataliaException lost = await Assert.ThrowsAsync<NataliaException>(() => repository.BackupAsync(
             Request(new MemoryDiskSource(Disk(1 << 20, 1))), async _ =>
         {
@@ -121,17 +121,18 @@ public sealed class LeaseClockTests
             await late.Answered.Task;
         }, null, default));
         Assert.Equal(ErrorIds.LeaseLost, lost.ErrorId);
-        Assert.Empty(await memory.ListAllAsync($"appliances/{RepositoryBench.Appliance.ApplianceId}/points/", default));
+        Assert.Empty(
+            await memory.ListAllAsync($"appliances/{RepositoryFixture.Appliance.ApplianceId}/points/", default));
     }
 
     private static async Task<int> RenewalsAsync(IObjectStore store) =>
-        (await store.ListAllAsync(Layout.Leases(RepositoryBench.Appliance.ApplianceId), default))
+        (await store.ListAllAsync(Layout.Leases(RepositoryFixture.Appliance.ApplianceId), default))
             .Select(o => o.Name.Split('.'))
             .Where(p => p.Length == 2).Select(p => int.TryParse(p[1], out int n) ? n : 0).DefaultIfEmpty(0).Max();
 
-    private static async Task<NataliaException> RefusedAsync(RepositoryBench bench, IObjectStore store)
+    private static async Task<NataliaException> RefusedAsync(RepositoryFixture fixture, IObjectStore store)
     {
-        using Repository late = await bench.OpenAsync(new KeptStore(store));
+        using Repository late = await fixture.OpenAsync(new KeptStore(store));
         return await Assert.ThrowsAsync<NataliaException>(() => BackupAsync(late, Disk(1 << 20, 1)));
     }
 
@@ -142,7 +143,7 @@ public sealed class LeaseClockTests
         string name = "";
         await repository.BackupAsync(Request(new MemoryDiskSource(Disk(1 << 20, 1))), async _ =>
         {
-            StoredObject found = (await store.ListAllAsync(Layout.Leases(RepositoryBench.Appliance.ApplianceId),
+            StoredObject found = (await store.ListAllAsync(Layout.Leases(RepositoryFixture.Appliance.ApplianceId),
                 default)).Single();
             (name, claim) = (found.Name, await store.ReadAllAsync(found.Name, default));
         }, null, default);

@@ -3,7 +3,7 @@ using Natalia.Backup.Engine.Repositories;
 using Natalia.Backup.Engine.Retention;
 using Natalia.Backup.Engine.Storage;
 using Natalia.Backup.Testing;
-using static Natalia.Backup.Testing.RepositoryBench;
+using static Natalia.Backup.Testing.RepositoryFixture;
 
 namespace Natalia.Backup.Engine.Tests.Points;
 
@@ -17,10 +17,10 @@ public sealed class UnreadablePointTests
     [Fact]
     public async Task It_is_listed_with_what_the_log_tells_only_for_who_asks()
     {
-        using var bench = new RepositoryBench();
-        RestorePoint[] made = await MakeAsync(bench, 3);
-        await DamageAsync(bench, made[1]);
-        using Repository repository = await bench.OpenAsync();
+        using var fixture = new RepositoryFixture();
+        RestorePoint[] made = await MakeAsync(fixture, 3);
+        await DamageAsync(fixture, made[1]);
+        using Repository repository = await fixture.OpenAsync();
         var damage = new List<NataliaException>();
 
         IReadOnlyList<RestorePoint> all =
@@ -59,10 +59,10 @@ public sealed class UnreadablePointTests
     [Fact]
     public async Task It_is_neither_restored_nor_removed_nor_protected_and_says_why()
     {
-        using var bench = new RepositoryBench();
-        RestorePoint[] made = await MakeAsync(bench, 3);
-        await DamageAsync(bench, made[1]);
-        using Repository repository = await bench.OpenAsync();
+        using var fixture = new RepositoryFixture();
+        RestorePoint[] made = await MakeAsync(fixture, 3);
+        await DamageAsync(fixture, made[1]);
+        using Repository repository = await fixture.OpenAsync();
         RestorePoint found = await FindAsync(repository);
 
         foreach (Func<Task> use in new Func<Task>[] { () => RestoreAsync(repository,
@@ -83,10 +83,10 @@ public sealed class UnreadablePointTests
     [Fact]
     public async Task The_newest_readable_point_stays_although_a_newer_one_is_listed()
     {
-        using var bench = new RepositoryBench();
-        RestorePoint[] made = await MakeAsync(bench, 3);
-        await DamageAsync(bench, made[2]);
-        using Repository repository = await bench.OpenAsync();
+        using var fixture = new RepositoryFixture();
+        RestorePoint[] made = await MakeAsync(fixture, 3);
+        await DamageAsync(fixture, made[2]);
+        using Repository repository = await fixture.OpenAsync();
 
         Assert.Equal(ErrorIds.RestorePointIsNewest,
             (await Assert.ThrowsAsync<NataliaException>(
@@ -97,13 +97,13 @@ public sealed class UnreadablePointTests
     [Fact]
     public async Task Without_a_record_of_its_making_it_is_told_and_not_listed()
     {
-        using var bench = new RepositoryBench();
-        RestorePoint[] made = await MakeAsync(bench, 2);
-        await DamageAsync(bench, made[0]);
-        foreach (StoredObject record in (await bench.Store.ListAllAsync("appliances/",
+        using var fixture = new RepositoryFixture();
+        RestorePoint[] made = await MakeAsync(fixture, 2);
+        await DamageAsync(fixture, made[0]);
+        foreach (StoredObject record in (await fixture.Store.ListAllAsync("appliances/",
             default)).FindAll(o => o.Name.Contains("/log/") && o.Name.Contains("point-made")))
-            await bench.Store.DeleteAsync(record.Name, default);
-        using Repository repository = await bench.OpenAsync();
+            await fixture.Store.DeleteAsync(record.Name, default);
+        using Repository repository = await fixture.OpenAsync();
         var damage = new List<NataliaException>();
 
         IReadOnlyList<RestorePoint> all =
@@ -116,22 +116,22 @@ public sealed class UnreadablePointTests
     [Fact]
     public async Task Once_it_was_removed_nobody_hears_of_it()
     {
-        using var bench = new RepositoryBench();
-        RestorePoint[] made = await MakeAsync(bench, 3);
-        using (Repository repository = await bench.OpenAsync())
+        using var fixture = new RepositoryFixture();
+        RestorePoint[] made = await MakeAsync(fixture, 3);
+        using (Repository repository = await fixture.OpenAsync())
             await repository.RemoveRestorePointAsync(made[0], "t", default);
-        await DamageAsync(bench, made[0]);
-        using Repository again = await bench.OpenAsync();
+        await DamageAsync(fixture, made[0]);
+        using Repository again = await fixture.OpenAsync();
 
         Assert.Equal(2,
             (await again.GetRestorePointsAsync(new RestorePointFilter { IncludeUnreadable = true },
                 e => Assert.Fail(e.Message), default)).Count);
     }
 
-    private static async Task<RestorePoint[]> MakeAsync(RepositoryBench bench, int count)
+    private static async Task<RestorePoint[]> MakeAsync(RepositoryFixture fixture, int count)
     {
         var made = new RestorePoint[count];
-        using Repository repository = await bench.CreateAsync();
+        using Repository repository = await fixture.CreateAsync();
         for (int i = 0; i < count; i++)
             made[i] = await BackupAsync(repository, Disk(100_000, i), time: s_first.AddHours(i));
         return made;
@@ -141,14 +141,14 @@ public sealed class UnreadablePointTests
         (await repository.GetRestorePointsAsync(new RestorePointFilter { IncludeUnreadable = true }, _ => { },
             default)).Single(p => !p.IsReadable);
 
-    private static async Task DamageAsync(RepositoryBench bench, RestorePoint point)
+    private static async Task DamageAsync(RepositoryFixture fixture, RestorePoint point)
     {
-        StoredObject manifest = (await bench.Store.ListAllAsync("appliances/",
+        StoredObject manifest = (await fixture.Store.ListAllAsync("appliances/",
             default)).Single(
                 o => o.Name.Contains("/points/") && o.Name.EndsWith(point.RestorePointId, StringComparison.Ordinal));
-        byte[] bytes = await bench.Store.ReadAllAsync(manifest.Name, default);
+        byte[] bytes = await fixture.Store.ReadAllAsync(manifest.Name, default);
         bytes[bytes.Length / 2] ^= 1;
-        await bench.Store.DeleteAsync(manifest.Name, default);
-        await bench.Store.PutAsync(manifest.Name, new ObjectContent(bytes), PutOptions.Metadata, default);
+        await fixture.Store.DeleteAsync(manifest.Name, default);
+        await fixture.Store.PutAsync(manifest.Name, new ObjectContent(bytes), PutOptions.Metadata, default);
     }
 }

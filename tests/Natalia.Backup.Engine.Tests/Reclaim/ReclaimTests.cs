@@ -9,7 +9,7 @@ using Natalia.Backup.Engine.Repositories;
 using Natalia.Backup.Engine.Sealing;
 using Natalia.Backup.Engine.Storage;
 using Natalia.Backup.Testing;
-using static Natalia.Backup.Testing.RepositoryBench;
+using static Natalia.Backup.Testing.RepositoryFixture;
 
 namespace Natalia.Backup.Engine.Tests.Reclaim;
 
@@ -29,11 +29,11 @@ public sealed class ReclaimTests
     public Task Any_sequence_of_backup_removal_and_reclaim_keeps_every_point_whole(int seed) =>
         Sequence.CheckAsync(seed, 40, 10, async steps =>
     {
-        using var bench = new RepositoryBench { CheckpointBytes = 600_000 };
-        (await bench.CreateAsync()).Dispose();
+        using var fixture = new RepositoryFixture { CheckpointBytes = 600_000 };
+        (await fixture.CreateAsync()).Dispose();
         byte[] disk = Disk(9 << 20, seed), system = Disk(2 << 20, seed + 100);
         var states = new Dictionary<string, (byte[] Data, byte[]? System)>();
-        Repository repository = await bench.OpenAsync();
+        Repository repository = await fixture.OpenAsync();
         foreach (Step step in steps)
         {
             var random = new Random(step.Seed);
@@ -68,11 +68,12 @@ public sealed class ReclaimTests
                     break;
                 default:
                     repository.Dispose();
-                    var faulty = new FaultStore(bench.Store, random.Next(2) == 0 ? Fault.CrashBefore : Fault.CrashAfter,
+                    var faulty = new FaultStore(fixture.Store,
+                        random.Next(2) == 0 ? Fault.CrashBefore : Fault.CrashAfter,
                         random.Next(4, 40), seed: seed);
                     try
                     {
-                        using Repository dying = await bench.OpenAsync(faulty);
+                        using Repository dying = await fixture.OpenAsync(faulty);
                         if (random.Next(2) == 0)
                             await dying.ReclaimAsync(Appliance.ApplianceId, TimeSpan.Zero, default);
                         else
@@ -84,7 +85,7 @@ public sealed class ReclaimTests
                     catch (SimulatedCrashException)
                     {
                     }
-                    repository = await bench.OpenAsync();
+                    repository = await fixture.OpenAsync();
                     // A point that the dying process had just published counts as made.
                     foreach (RestorePoint found in await PointsAsync(repository))
                     {
@@ -96,7 +97,7 @@ public sealed class ReclaimTests
         }
         await repository.ReclaimAsync(Appliance.ApplianceId, TimeSpan.Zero, default);
         await AssertWholeAsync(repository, states, "in the end");
-        await AssertSweptAsync(bench, "in the end");
+        await AssertSweptAsync(fixture, "in the end");
         repository.Dispose();
     });
 
@@ -119,16 +120,16 @@ public sealed class ReclaimTests
     }
 
     /// <summary>Marks all that the existing manifests reach; no pack may be left of which nothing is reached.</summary>
-    internal static async Task AssertSweptAsync(RepositoryBench bench, string what)
+    internal static async Task AssertSweptAsync(RepositoryFixture fixture, string what)
     {
         string appliance = Appliance.ApplianceId;
-        var settings = RepositorySettings.Decode(await bench.Store.ReadAllAsync(Layout.Settings, default), "test");
+        var settings = RepositorySettings.Decode(await fixture.Store.ReadAllAsync(Layout.Settings, default), "test");
         using RepositorySecrets secrets =
             KeySlot.TryOpen(
-                await bench.Store.ReadAllAsync((await bench.Store.ListAllAsync(Layout.Keys, default))[0].Name,
+                await fixture.Store.ReadAllAsync((await fixture.Store.ListAllAsync(Layout.Keys, default))[0].Name,
             default),
-            Secret(bench.Password), Hash256.Of(await bench.Store.ReadAllAsync(Layout.Settings, default)))!;
-        var core = new RepositoryCore(bench.Store, settings, secrets, bench.Options);
+            Secret(fixture.Password), Hash256.Of(await fixture.Store.ReadAllAsync(Layout.Settings, default)))!;
+        var core = new RepositoryCore(fixture.Store, settings, secrets, fixture.Options);
         var manifests = new ManifestReader(core);
         var reached = new HashSet<string>();
         using var codec = new SegmentCodec();
@@ -143,7 +144,7 @@ public sealed class ReclaimTests
         }
         // Runs that died before their manifest are the next run's to sweep.
         long newest = (await manifests.ListAsync(appliance, default)).Select(r => r.Sequence).DefaultIfEmpty(0).Max();
-        foreach (StoredObject pack in await bench.Store.ListAllAsync(Layout.Appliance(appliance), default))
+        foreach (StoredObject pack in await fixture.Store.ListAllAsync(Layout.Appliance(appliance), default))
         {
             if (!pack.Name.Contains("/data/") && !pack.Name.Contains("/meta/")) continue;
             string name = pack.Name.Split(".r")[0];
@@ -168,8 +169,8 @@ public sealed class ReclaimTests
     [Fact]
     public async Task Removing_a_point_costs_the_deltas_up_to_the_next_survivor_and_not_more()
     {
-        using var bench = new RepositoryBench();
-        using Repository repository = await bench.CreateAsync();
+        using var fixture = new RepositoryFixture();
+        using Repository repository = await fixture.CreateAsync();
         byte[] disk = Disk(2 << 20, 1);
         var points = new List<RestorePoint>();
         for (int i = 0; i < 30; i++) points.Add(await BackupAsync(repository, disk = Change(disk, 2, i)));
@@ -189,8 +190,8 @@ public sealed class ReclaimTests
     {
         var clock = new Microsoft.Extensions.Time.Testing.FakeTimeProvider(DateTimeOffset.UtcNow);
         using var store = new MemoryStore(clock);
-        using var bench = new RepositoryBench(store) { Clock = clock };
-        using Repository repository = await bench.CreateAsync();
+        using var fixture = new RepositoryFixture(store) { Clock = clock };
+        using Repository repository = await fixture.CreateAsync();
         byte[] disk = Disk(8 << 20, 1);
         var points = new List<RestorePoint> { await BackupAsync(repository, disk) };
         // Each point takes the place of a part of the first one's pack.
@@ -222,8 +223,8 @@ public sealed class ReclaimTests
     {
         var clock = new Microsoft.Extensions.Time.Testing.FakeTimeProvider(DateTimeOffset.UtcNow);
         using var store = new MemoryStore(clock);
-        using var bench = new RepositoryBench(store) { Clock = clock };
-        using Repository repository = await bench.CreateAsync();
+        using var fixture = new RepositoryFixture(store) { Clock = clock };
+        using Repository repository = await fixture.CreateAsync();
         byte[] one = Disk(1 << 20, 1);
         RestorePoint first = await BackupAsync(repository, one);
         await BackupAsync(repository, Disk(1 << 20, 2));

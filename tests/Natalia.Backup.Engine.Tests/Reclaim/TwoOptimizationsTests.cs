@@ -4,7 +4,7 @@ using Natalia.Backup.Engine.Repositories;
 using Natalia.Backup.Engine.Storage;
 using Natalia.Backup.Engine.Tests.Repositories;
 using Natalia.Backup.Testing;
-using static Natalia.Backup.Testing.RepositoryBench;
+using static Natalia.Backup.Testing.RepositoryFixture;
 
 namespace Natalia.Backup.Engine.Tests.Reclaim;
 
@@ -29,12 +29,12 @@ public sealed class TwoOptimizationsTests
     public async Task What_two_leave_is_found_by_the_next(bool twice, Fault first, bool meet)
     {
         using var store = new MemoryStore();
-        using var bench = new RepositoryBench(store);
+        using var fixture = new RepositoryFixture(store);
         var states = new Dictionary<string, byte[]>();
         var ids = new List<string>();
         byte[] disk = new byte[24 * 65536];
         new Random(1).NextBytes(disk);
-        using (Repository repository = await bench.CreateAsync())
+        using (Repository repository = await fixture.CreateAsync())
         {
             await MakeAsync(repository);
             // Of what each adds, most dies with the next point and the rest with the one after. Or, of the first, a
@@ -61,7 +61,7 @@ public sealed class TwoOptimizationsTests
             {
                 if (!meet || counter.Operations != at || at < 0) return;
                 hooked.Before = _ => Task.CompletedTask;
-                using Repository other = await bench.OpenAsync(store);
+                using Repository other = await fixture.OpenAsync(store);
                 await RemoveAsync(other, 1);
                 await RemoveAsync(other, 2);
                 await other.ReclaimAsync(Appliance.ApplianceId, TimeSpan.Zero, default);
@@ -69,7 +69,7 @@ public sealed class TwoOptimizationsTests
             string what = $"twice {twice}, {first}, {(meet ? "met" : "alone")}, at operation {at}";
             try
             {
-                using Repository one = await bench.OpenAsync(hooked);
+                using Repository one = await fixture.OpenAsync(hooked);
                 ReclaimResult result = await one.ReclaimAsync(Appliance.ApplianceId, TimeSpan.Zero, default);
                 Assert.True(result.Reason is null, $"{what}: {result.Reason}");
                 repacked += result.RepackedPacks;
@@ -78,7 +78,7 @@ public sealed class TwoOptimizationsTests
             {
             }
             if (at < 0) operations = counter.Operations;
-            using Repository next = await bench.OpenAsync(store);
+            using Repository next = await fixture.OpenAsync(store);
             await next.ReclaimAsync(Appliance.ApplianceId, TimeSpan.Zero, default);
             foreach (RestorePoint point in await PointsAsync(next))
             {
@@ -86,7 +86,7 @@ public sealed class TwoOptimizationsTests
                 Assert.True(states[point.RestorePointId].AsSpan().SequenceEqual(restored),
                     $"{what}: the point {point.Sequence}");
             }
-            await ReclaimTests.AssertSweptAsync(bench, what);
+            await ReclaimTests.AssertSweptAsync(fixture, what);
             CheckResult? failed = (await CheckAsync(next)).Find(r => r.Result == CheckOutcome.Failed);
             Assert.True(failed is null, $"{what}: {failed?.Detail}");
             RepairReport repair = await next.RepairAsync(new RepairOptions { WhatIf = true }, (_, why) => throw why,
@@ -118,9 +118,9 @@ public sealed class TwoOptimizationsTests
     public async Task A_backup_beside_an_optimization_is_no_reason_to_warn()
     {
         using var store = new MemoryStore();
-        using var bench = new RepositoryBench(store);
+        using var fixture = new RepositoryFixture(store);
         byte[] disk = Disk(1 << 20, 1), next = Change(disk, 20, 9);
-        using (Repository repository = await bench.CreateAsync())
+        using (Repository repository = await fixture.CreateAsync())
         {
             for (int i = 0; i < 3; i++) await BackupAsync(repository, disk = Change(disk, 10, i));
             await repository.RemoveRestorePointAsync((await PointsAsync(repository))[2], "a test", default);
@@ -136,10 +136,10 @@ public sealed class TwoOptimizationsTests
             {
                 if (at < 0 || counter.Operations != at) return;
                 hooked.Before = _ => Task.CompletedTask;
-                using Repository other = await bench.OpenAsync(store);
+                using Repository other = await fixture.OpenAsync(store);
                 await BackupAsync(other, next);
             };
-            using Repository one = await bench.OpenAsync(hooked);
+            using Repository one = await fixture.OpenAsync(hooked);
             ReclaimResult result = await one.ReclaimAsync(Appliance.ApplianceId, TimeSpan.Zero, default);
             Assert.True(result.Reason is null, $"at {at}: {result.Reason}");
             if (at < 0) operations = counter.Operations;

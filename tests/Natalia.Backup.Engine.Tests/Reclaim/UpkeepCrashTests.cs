@@ -3,7 +3,7 @@ using Natalia.Backup.Engine.Repositories;
 using Natalia.Backup.Engine.Retention;
 using Natalia.Backup.Engine.Storage;
 using Natalia.Backup.Testing;
-using static Natalia.Backup.Testing.RepositoryBench;
+using static Natalia.Backup.Testing.RepositoryFixture;
 
 namespace Natalia.Backup.Engine.Tests.Reclaim;
 
@@ -46,11 +46,11 @@ public sealed class UpkeepCrashTests
 
     private static async Task SweepAsync(Fault fault, bool removeFirst, Func<Repository, Task> work)
     {
-        using var bench = new RepositoryBench { CheckpointBytes = 400_000 };
+        using var fixture = new RepositoryFixture { CheckpointBytes = 400_000 };
         byte[] disk = Disk(1 << 20, 1);
         var states = new Dictionary<string, byte[]>();
         string[] removed;
-        using (Repository repository = await bench.CreateAsync())
+        using (Repository repository = await fixture.CreateAsync())
         {
             for (int i = 0; i < 5; i++)
                 states[(await BackupAsync(repository, disk = Change(disk, 14, i))).RestorePointId] = disk;
@@ -59,17 +59,17 @@ public sealed class UpkeepCrashTests
             foreach (string id in removeFirst ? removed : [])
                 await repository.RemoveRestorePointAsync(points.Single(p => p.RestorePointId == id), "a test", default);
         }
-        Dictionary<string, byte[]> before = await CopyAsync(bench.Store);
+        Dictionary<string, byte[]> before = await CopyAsync(fixture.Store);
         int operations = int.MaxValue;
         bool writesOnly = fault is not (Fault.FailBefore or Fault.FailAfter or Fault.Gone);
         for (int at = -1; at < operations; at++)
         {
-            await ResetAsync(bench.Store, before);
-            var faulty = new FaultStore(bench.Store, at < 0 ? Fault.None : fault, at, writesOnly);
+            await ResetAsync(fixture.Store, before);
+            var faulty = new FaultStore(fixture.Store, at < 0 ? Fault.None : fault, at, writesOnly);
             bool done = false;
             try
             {
-                using Repository dying = await bench.OpenAsync(faulty);
+                using Repository dying = await fixture.OpenAsync(faulty);
                 await work(dying);
                 done = true;
             }
@@ -78,7 +78,7 @@ public sealed class UpkeepCrashTests
             }
             if (at < 0) operations = faulty.Operations;
             string what = $"{fault} at {at}" + (at >= 0 && at < faulty.Log.Count ? ": " + faulty.Log[at] : "");
-            using Repository repository = await bench.OpenAsync();
+            using Repository repository = await fixture.OpenAsync();
             IReadOnlyList<RestorePoint> points = await PointsAsync(repository);
             Assert.True(states.Keys.Except(removed).All(id => points.Any(p => p.RestorePointId == id)),
                 $"{what}: a point that nobody removed is gone");
@@ -95,7 +95,7 @@ public sealed class UpkeepCrashTests
                     .SequenceEqual(bytes),
                     $"{what}: the point {point.Sequence}");
             }
-            await ReclaimTests.AssertSweptAsync(bench, what);
+            await ReclaimTests.AssertSweptAsync(fixture, what);
             // A torn object under a final name is what no store may leave; where one did, the check says so.
             if (fault == Fault.Tear) continue;
             CheckResult? failed = (await CheckAsync(repository)).Find(r => r.Result == CheckOutcome.Failed);

@@ -7,7 +7,7 @@ using Natalia.Backup.Engine.Retention;
 using Natalia.Backup.Engine.Storage;
 using Natalia.Backup.Engine.Verification;
 using Natalia.Backup.Testing;
-using static Natalia.Backup.Testing.RepositoryBench;
+using static Natalia.Backup.Testing.RepositoryFixture;
 
 namespace Natalia.Backup.Engine.Tests.Repair;
 
@@ -17,7 +17,7 @@ namespace Natalia.Backup.Engine.Tests.Repair;
 /// </summary>
 public sealed class NothingGivenUpTests
 {
-    private static string Id => RepositoryBench.Appliance.ApplianceId;
+    private static string Id => RepositoryFixture.Appliance.ApplianceId;
 
     private static readonly RepairOptions s_giveUp = new() { Full = true, RemoveLost = true };
 
@@ -28,52 +28,53 @@ public sealed class NothingGivenUpTests
     [InlineData("meta/", 0)]
     public async Task A_folder_that_is_not_mounted_is_no_loss(string room, int from)
     {
-        using var bench = new RepositoryBench();
-        byte[][] states = await MakeAsync(bench, 4);
+        using var fixture = new RepositoryFixture();
+        byte[][] states = await MakeAsync(fixture, 4);
         var away = new Dictionary<string, byte[]>();
-        foreach (StoredObject item in (await bench.Store.ListAllAsync(Layout.Appliance(Id) + room, default)).Skip(from))
+        foreach (StoredObject item in
+            (await fixture.Store.ListAllAsync(Layout.Appliance(Id) + room, default)).Skip(from))
         {
-            away[item.Name] = await bench.Store.ReadAllAsync(item.Name, default);
-            await bench.Store.DeleteAsync(item.Name, default);
+            away[item.Name] = await fixture.Store.ReadAllAsync(item.Name, default);
+            await fixture.Store.DeleteAsync(item.Name, default);
         }
-        Assert.Equal(0, (await RepairAsync(bench, s_giveUp)).RemovedPoints);
+        Assert.Equal(0, (await RepairAsync(fixture, s_giveUp)).RemovedPoints);
         foreach (KeyValuePair<string, byte[]> item in away)
-            await bench.Store.PutAsync(item.Key, new ObjectContent(item.Value), PutOptions.Metadata, default);
-        await AssertWholeAsync(bench, states);
+            await fixture.Store.PutAsync(item.Key, new ObjectContent(item.Value), PutOptions.Metadata, default);
+        await AssertWholeAsync(fixture, states);
     }
 
     [Fact]
     public async Task The_newest_point_is_not_given_up_when_its_manifest_is_damaged()
     {
-        using var bench = new RepositoryBench();
-        byte[][] states = await MakeAsync(bench, 4);
-        StoredObject manifest = (await bench.Store.ListAllAsync(Layout.Manifests(Id), default))[3];
-        byte[] whole = await bench.Store.ReadAllAsync(manifest.Name, default);
-        await ReplaceAsync(bench, manifest.Name, Flipped(whole, whole.Length - 40));
-        Assert.Equal(0, (await RepairAsync(bench, s_giveUp)).RemovedPoints);
-        await ReplaceAsync(bench, manifest.Name, whole);
-        await AssertWholeAsync(bench, states);
+        using var fixture = new RepositoryFixture();
+        byte[][] states = await MakeAsync(fixture, 4);
+        StoredObject manifest = (await fixture.Store.ListAllAsync(Layout.Manifests(Id), default))[3];
+        byte[] whole = await fixture.Store.ReadAllAsync(manifest.Name, default);
+        await ReplaceAsync(fixture, manifest.Name, Flipped(whole, whole.Length - 40));
+        Assert.Equal(0, (await RepairAsync(fixture, s_giveUp)).RemovedPoints);
+        await ReplaceAsync(fixture, manifest.Name, whole);
+        await AssertWholeAsync(fixture, states);
     }
 
     [Fact]
     public async Task A_point_that_lost_only_its_configuration_stays()
     {
-        using var bench = new RepositoryBench();
-        byte[][] states = await MakeAsync(bench, 4);
-        StoredObject pack = (await bench.Store.ListAllAsync(Layout.Packs(Id, PackArea.Meta), default))[0];
-        byte[] whole = await bench.Store.ReadAllAsync(pack.Name, default);
+        using var fixture = new RepositoryFixture();
+        byte[][] states = await MakeAsync(fixture, 4);
+        StoredObject pack = (await fixture.Store.ListAllAsync(Layout.Packs(Id, PackArea.Meta), default))[0];
+        byte[] whole = await fixture.Store.ReadAllAsync(pack.Name, default);
         // The configuration is the first thing that a run stores.
-        await ReplaceAsync(bench, pack.Name, Flipped(whole, (int)Envelope.Parse(whole).BodyOffset + 4));
-        RepairReport report = await RepairAsync(bench, s_giveUp);
+        await ReplaceAsync(fixture, pack.Name, Flipped(whole, (int)Envelope.Parse(whole).BodyOffset + 4));
+        RepairReport report = await RepairAsync(fixture, s_giveUp);
         Assert.Equal((4, 0), (report.LostPoints, report.RemovedPoints));
-        await AssertWholeAsync(bench, states);
+        await AssertWholeAsync(fixture, states);
     }
 
     [Fact]
     public async Task An_optimization_leaves_the_copies_of_manifests_that_are_lost()
     {
-        using var bench = new RepositoryBench();
-        using (Repository repository = await bench.CreateAsync())
+        using var fixture = new RepositoryFixture();
+        using (Repository repository = await fixture.CreateAsync())
         {
             var disk = new byte[65536];
             for (int i = 0; i < 330; i++)
@@ -82,33 +83,34 @@ public sealed class NothingGivenUpTests
                 await BackupAsync(repository, disk);
             }
         }
-        foreach (StoredObject manifest in (await bench.Store.ListAllAsync(Layout.Manifests(Id), default)).Take(255))
-            await bench.Store.DeleteAsync(manifest.Name, default);
-        using (Repository repository = await bench.OpenAsync())
+        foreach (StoredObject manifest in (await fixture.Store.ListAllAsync(Layout.Manifests(Id), default)).Take(255))
+            await fixture.Store.DeleteAsync(manifest.Name, default);
+        using (Repository repository = await fixture.OpenAsync())
             await repository.ReclaimAsync(Id, Repository.DefaultGrace, default);
-        Assert.Equal(0, (await RepairAsync(bench, new RepairOptions())).LostPoints);
-        using Repository look = await bench.OpenAsync();
+        Assert.Equal(0, (await RepairAsync(fixture, new RepairOptions())).LostPoints);
+        using Repository look = await fixture.OpenAsync();
         Assert.Equal(330, (await PointsAsync(look)).Count);
     }
 
     [Fact]
     public async Task No_protection_is_promised_while_points_are_given_up()
     {
-        using var bench = new RepositoryBench { HasLockDirectory = false };
-        await MakeAsync(bench, 4);
-        using Repository admin = await bench.OpenAsync();
+        using var fixture = new RepositoryFixture { HasLockDirectory = false };
+        await MakeAsync(fixture, 4);
+        using Repository admin = await fixture.OpenAsync();
         RestorePoint point = (await PointsAsync(admin))[2];
-        foreach (StoredObject item in await bench.Store.ListAllAsync(Layout.Packs(Id, PackArea.Data), default))
+        foreach (StoredObject item in await fixture.Store.ListAllAsync(Layout.Packs(Id, PackArea.Data), default))
         {
-            if (item.Name.Contains(point.RestorePointId)) await bench.Store.DeleteAsync(item.Name, default);
+            if (item.Name.Contains(point.RestorePointId)) await fixture.Store.DeleteAsync(item.Name, default);
         }
         string? refusal = null;
         // While it looks through the maps, which takes hours where there is much.
-        var store = new HookedStore(bench.Store, (what, name) => what == "read" && name.Contains("/meta/"), async () =>
+        var store = new HookedStore(fixture.Store, (what, name) => what == "read" && name.Contains("/meta/"),
+            async () =>
             refusal =
                 (await Assert.ThrowsAsync<NataliaException>(
                     () => admin.SetProtectionAsync(point, true, "keep what is left", default))).ErrorId);
-        using Repository repairing = await bench.OpenAsync(store);
+        using Repository repairing = await fixture.OpenAsync(store);
         await repairing.RepairAsync(new RepairOptions { RemoveLost = true }, (_, failure) => throw failure, null,
             default);
         Assert.Equal(ErrorIds.LeaseHeld, refusal);
@@ -117,15 +119,15 @@ public sealed class NothingGivenUpTests
     [Fact]
     public async Task Removed_points_that_an_optimization_takes_during_a_repair_are_no_damage()
     {
-        using var bench = new RepositoryBench();
-        await MakeAsync(bench, 6);
-        using Repository repository = await bench.OpenAsync();
+        using var fixture = new RepositoryFixture();
+        await MakeAsync(fixture, 6);
+        using Repository repository = await fixture.OpenAsync();
         foreach (RestorePoint point in (await PointsAsync(repository)).Skip(2))
             await repository.RemoveRestorePointAsync(point, "test", default);
-        using Repository other = await bench.OpenAsync();
-        var store = new HookedStore(bench.Store, (what, name) => what == "read" && name.Contains("/meta/"),
+        using Repository other = await fixture.OpenAsync();
+        var store = new HookedStore(fixture.Store, (what, name) => what == "read" && name.Contains("/meta/"),
             () => other.ReclaimAsync(Id, TimeSpan.Zero, default));
-        using (Repository repairing = await bench.OpenAsync(store))
+        using (Repository repairing = await fixture.OpenAsync(store))
             Assert.Equal(0,
                 (await repairing.RepairAsync(new RepairOptions(), (_, failure) => throw failure, null,
                     default)).LostPoints);
@@ -138,55 +140,55 @@ public sealed class NothingGivenUpTests
     public async Task A_removal_that_has_slept_looks_at_its_lease_before_it_goes_on()
     {
         var clock = new SleepyClock();
-        using var bench = new RepositoryBench { HasLockDirectory = false, Clock = clock };
-        await MakeAsync(bench, 30, bytes: 65536);
-        using Repository other = await bench.OpenAsync();
+        using var fixture = new RepositoryFixture { HasLockDirectory = false, Clock = clock };
+        await MakeAsync(fixture, 30, bytes: 65536);
+        using Repository other = await fixture.OpenAsync();
         List<RestorePoint> points = [.. (await PointsAsync(other)).Reverse()];
         int removals = 0;
-        var store = new HookedStore(bench.Store,
+        var store = new HookedStore(fixture.Store,
             (what, name) => what == "put" && name.Contains("point-removed") && ++removals == 5, async () =>
         {
             clock.Sleep(TimeSpan.FromMinutes(7));
-            string claim = (await bench.Store.ListAllAsync(Layout.Leases(Id),
+            string claim = (await fixture.Store.ListAllAsync(Layout.Leases(Id),
                 default)).Last(o => !o.Name.EndsWith(".end", StringComparison.Ordinal)).Name;
-            await bench.Store.PutAsync(claim + ".end", new ObjectContent(new byte[1]), PutOptions.Metadata, default);
+            await fixture.Store.PutAsync(claim + ".end", new ObjectContent(new byte[1]), PutOptions.Metadata, default);
             Assert.True((await other.SetProtectionAsync(points[20], true, "keep", default)).IsProtected);
         });
-        using Repository removing = await bench.OpenAsync(store);
+        using Repository removing = await fixture.OpenAsync(store);
         NataliaException lost =
             await Assert.ThrowsAsync<NataliaException>(
                 () => removing.RemoveRestorePointsAsync(Id,
                     [.. points.Take(25).Select(p => new PointRemoval(p, "test"))], (_, _) => { }, default));
         Assert.Equal(ErrorIds.LeaseLost, lost.ErrorId);
-        using Repository look = await bench.OpenAsync();
+        using Repository look = await fixture.OpenAsync();
         Assert.Contains(await PointsAsync(look), p => p.RestorePointId == points[20].RestorePointId);
     }
 
     [Fact]
     public async Task Clocks_that_are_hours_apart_accuse_nobody()
     {
-        using var bench = new RepositoryBench();
-        await MakeAsync(bench, 70, bytes: 65536);
+        using var fixture = new RepositoryFixture();
+        await MakeAsync(fixture, 70, bytes: 65536);
         var late = new SleepyClock();
         late.Sleep(TimeSpan.FromHours(2));
-        using var lateBench = new RepositoryBench(bench.Store) { Clock = late };
-        using Repository other = await lateBench.OpenAsync();
+        using var lateFixture = new RepositoryFixture(fixture.Store) { Clock = late };
+        using Repository other = await lateFixture.OpenAsync();
         int removals = 0;
-        var store = new HookedStore(bench.Store,
+        var store = new HookedStore(fixture.Store,
             (what, name) => what == "put" && name.Contains("point-removed") && ++removals == 20,
             () => other.SetRetentionPolicyAsync(Id, "x", null, default));
-        using Repository removing = await bench.OpenAsync(store);
+        using Repository removing = await fixture.OpenAsync(store);
         List<RestorePoint> points = [.. (await PointsAsync(removing)).Reverse()];
         await removing.RemoveRestorePointsAsync(Id, [.. points.Take(60).Select(p => new PointRemoval(p, "test"))],
             (_, _) => { }, default);
         Assert.True(store.HasStruck);
-        Assert.DoesNotContain(await AuditVerification.ExecuteAsync(bench.Store, new AuditExpectations(), default),
+        Assert.DoesNotContain(await AuditVerification.ExecuteAsync(fixture.Store, new AuditExpectations(), default),
             r => r.Result == CheckOutcome.Failed);
     }
 
-    private static async Task<byte[][]> MakeAsync(RepositoryBench bench, int count, int bytes = 9 << 20)
+    private static async Task<byte[][]> MakeAsync(RepositoryFixture fixture, int count, int bytes = 9 << 20)
     {
-        using Repository repository = await bench.CreateAsync();
+        using Repository repository = await fixture.CreateAsync();
         var states = new byte[count][];
         byte[] disk = Disk(bytes, 1);
         for (int i = 0; i < count; i++)
@@ -197,15 +199,15 @@ public sealed class NothingGivenUpTests
         return states;
     }
 
-    private static async Task<RepairReport> RepairAsync(RepositoryBench bench, RepairOptions options)
+    private static async Task<RepairReport> RepairAsync(RepositoryFixture fixture, RepairOptions options)
     {
-        using Repository repository = await bench.OpenAsync();
+        using Repository repository = await fixture.OpenAsync();
         return await repository.RepairAsync(options, (_, failure) => throw failure, null, default);
     }
 
-    private static async Task AssertWholeAsync(RepositoryBench bench, byte[][] states)
+    private static async Task AssertWholeAsync(RepositoryFixture fixture, byte[][] states)
     {
-        using Repository repository = await bench.OpenAsync();
+        using Repository repository = await fixture.OpenAsync();
         IReadOnlyList<RestorePoint> points = await PointsAsync(repository);
         Assert.Equal(states.Length, points.Count);
         foreach (RestorePoint point in points)
@@ -219,10 +221,10 @@ public sealed class NothingGivenUpTests
         return flipped;
     }
 
-    private static async Task ReplaceAsync(RepositoryBench bench, string name, byte[] bytes)
+    private static async Task ReplaceAsync(RepositoryFixture fixture, string name, byte[] bytes)
     {
-        await bench.Store.DeleteAsync(name, default);
-        await bench.Store.PutAsync(name, new ObjectContent(bytes), PutOptions.Metadata, default);
+        await fixture.Store.DeleteAsync(name, default);
+        await fixture.Store.PutAsync(name, new ObjectContent(bytes), PutOptions.Metadata, default);
     }
 
     /// <summary>Does something once, at a certain request.</summary>

@@ -7,7 +7,7 @@ using Natalia.Backup.Engine.Repositories;
 using Natalia.Backup.Engine.Storage;
 using Natalia.Backup.Engine.Tests.Reclaim;
 using Natalia.Backup.Testing;
-using static Natalia.Backup.Testing.RepositoryBench;
+using static Natalia.Backup.Testing.RepositoryFixture;
 
 namespace Natalia.Backup.Engine.Tests.Repair;
 
@@ -19,19 +19,19 @@ public sealed class RepairTests
     [Fact]
     public async Task A_whole_repository_is_found_whole_and_left_alone()
     {
-        using var bench = new RepositoryBench { Password = "p" };
-        using Repository repository = await bench.CreateAsync();
+        using var fixture = new RepositoryFixture { Password = "p" };
+        using Repository repository = await fixture.CreateAsync();
         byte[] disk = Disk(9 << 20, 1);
         for (int i = 0; i < 4; i++) await BackupAsync(repository, disk = Change(disk, 10, i));
-        string[] before = await NamesAsync(bench.Store);
+        string[] before = await NamesAsync(fixture.Store);
         RepairReport looked = await RepairAsync(repository, s_full with { WhatIf = true });
         Assert.Equal((RepairOutcome.Whole, 4, 0), (looked.Outcome, looked.WholePoints, looked.LostPoints));
         Assert.Empty(looked.Findings);
-        Assert.Equal(before, await NamesAsync(bench.Store));
+        Assert.Equal(before, await NamesAsync(fixture.Store));
         RepairReport done = await RepairAsync(repository, s_full);
         Assert.Equal(RepairOutcome.Whole, done.Outcome);
         Assert.Equal(0, done.FreedBytes);
-        Assert.All((await NamesAsync(bench.Store)).Except(before),
+        Assert.All((await NamesAsync(fixture.Store)).Except(before),
             n => Assert.True(n.Contains("/log/") || n.Contains("/catalog/") || n.Contains("/leases/"), n));
         AuditRecord record = (await repository.GetAuditRecordsAsync(new AuditRecordFilter(), _ => { },
             default)).First(r => r.Event == "repaired");
@@ -50,10 +50,10 @@ public sealed class RepairTests
     [InlineData(null, "changed")]
     public async Task Damage_to_any_object_is_told_as_it_is(string? password, string how)
     {
-        using var bench = new RepositoryBench { Password = password };
+        using var fixture = new RepositoryFixture { Password = password };
         byte[] disk = Disk(9 << 20, 1);
         var states = new List<byte[]>();
-        using (Repository repository = await bench.CreateAsync())
+        using (Repository repository = await fixture.CreateAsync())
         {
             for (int i = 0; i < 4; i++)
             {
@@ -61,28 +61,28 @@ public sealed class RepairTests
                 await BackupTrackedAsync(repository, states);
             }
         }
-        Dictionary<string, byte[]> good = await CopyAsync(bench.Store);
+        Dictionary<string, byte[]> good = await CopyAsync(fixture.Store);
         var random = new Random(7);
         foreach (string name in good.Keys
             .Where(n => n.StartsWith("appliances/", StringComparison.Ordinal) && !n.Contains("/leases/")
                 && !n.Contains("/log/"))
             .ToArray())
         {
-            await ResetAsync(bench.Store, good);
-            await bench.Store.DeleteAsync(name, default);
+            await ResetAsync(fixture.Store, good);
+            await fixture.Store.DeleteAsync(name, default);
             if (how == "cut")
-                await bench.Store.PutAsync(name,
+                await fixture.Store.PutAsync(name,
                     new ObjectContent(good[name].AsSpan(0, random.Next(good[name].Length)).ToArray()),
                     PutOptions.Metadata, default);
             if (how == "changed")
             {
                 byte[] bad = (byte[])good[name].Clone();
                 bad[random.Next(bad.Length)] ^= 16;
-                await bench.Store.PutAsync(name, new ObjectContent(bad), PutOptions.Metadata, default);
+                await fixture.Store.PutAsync(name, new ObjectContent(bad), PutOptions.Metadata, default);
             }
-            using Repository repository = await bench.OpenAsync();
+            using Repository repository = await fixture.OpenAsync();
             string what = $"{name} {how}";
-            (HashSet<string> whole, HashSet<string> lost) = await TryAllAsync(bench);
+            (HashSet<string> whole, HashSet<string> lost) = await TryAllAsync(fixture);
             RepairReport planned = await RepairAsync(repository, s_full with { WhatIf = true });
             RepairReport report = await RepairAsync(repository, s_full);
             Assert.True(report.Outcome is RepairOutcome.Repaired or RepairOutcome.PointsLost, $"{what}: {report}");
@@ -101,21 +101,21 @@ public sealed class RepairTests
                         ? VerificationState.Failed
                         : VerificationState.Unknown),
                     what);
-            Assert.Equal(whole.Order(), (await TryAllAsync(bench)).Whole.Order());
+            Assert.Equal(whole.Order(), (await TryAllAsync(fixture)).Whole.Order());
 
             // An incremental that took over what is lost would be lost, too.
             var more = new List<byte[]>(states) { Change(states[^1], 3, 99) };
             RestorePoint next = await BackupTrackedAsync(repository, more);
-            byte[] bytes = await RestoreAsync(await bench.OpenAsync(), next);
+            byte[] bytes = await RestoreAsync(await fixture.OpenAsync(), next);
             Assert.True(more[^1].AsSpan().SequenceEqual(bytes), what);
 
             RepairReport second = await RepairAsync(repository, s_giveUp);
-            (HashSet<string> wholeThen, HashSet<string> lostThen) = await TryAllAsync(bench);
+            (HashSet<string> wholeThen, HashSet<string> lostThen) = await TryAllAsync(fixture);
             Assert.True(wholeThen.IsSupersetOf(whole), $"{what}: {second}");
             if (lostThen.Count > 0)
             {
                 // Nothing is given up whose disks are whole.
-                await AssertDisksAsync(bench, lostThen, what);
+                await AssertDisksAsync(fixture, lostThen, what);
                 continue;
             }
             await AssertCleanAsync(repository, what);
@@ -131,29 +131,29 @@ public sealed class RepairTests
     [Fact]
     public async Task Space_that_a_run_without_parent_leaked_is_found_and_given_back_when_the_old_points_go()
     {
-        using var bench = new RepositoryBench();
+        using var fixture = new RepositoryFixture();
         byte[] disk = Disk(9 << 20, 1);
         RestorePoint[] old = new RestorePoint[3];
-        using (Repository repository = await bench.CreateAsync())
+        using (Repository repository = await fixture.CreateAsync())
         {
             for (int i = 0; i < 3; i++) old[i] = await BackupAsync(repository, disk = Change(disk, 20, i));
-            string meta = (await NamesAsync(bench.Store)).Last(n => n.Contains("/meta/"));
-            byte[] bytes = await bench.Store.ReadAllAsync(meta, default);
-            await bench.Store.DeleteAsync(meta, default);
+            string meta = (await NamesAsync(fixture.Store)).Last(n => n.Contains("/meta/"));
+            byte[] bytes = await fixture.Store.ReadAllAsync(meta, default);
+            await fixture.Store.DeleteAsync(meta, default);
             Assert.Contains("stored anew", (await BackupAsync(repository, disk)).Reason);
-            await bench.Store.PutAsync(meta, new ObjectContent(bytes), PutOptions.Metadata, default);
+            await fixture.Store.PutAsync(meta, new ObjectContent(bytes), PutOptions.Metadata, default);
         }
-        using Repository again = await bench.OpenAsync();
+        using Repository again = await fixture.OpenAsync();
         await BackupAsync(again, disk = Change(disk, 5, 9));
         RepairReport report = await RepairAsync(again, s_usual);
         Assert.Contains(report.Findings,
             f => f.Kind == RepairFindingKind.DeadListIncomplete && f.Action == RepairAction.Rebuilt);
         Assert.Equal(5, report.WholePoints);
-        await ReclaimTests.AssertSweptAsync(bench, "after the repair");
+        await ReclaimTests.AssertSweptAsync(fixture, "after the repair");
         foreach (RestorePoint point in old) await again.RemoveRestorePointAsync(point, "a test", default);
         await again.ReclaimAsync(Appliance.ApplianceId, TimeSpan.Zero, default);
-        Assert.Equal(2, (await TryAllAsync(bench)).Whole.Count);
-        await ReclaimTests.AssertSweptAsync(bench, "after the old points went");
+        Assert.Equal(2, (await TryAllAsync(fixture)).Whole.Count);
+        await ReclaimTests.AssertSweptAsync(fixture, "after the old points went");
         Assert.Empty((await RepairAsync(again, s_full)).Findings);
         await AssertCleanAsync(again, "in the end");
     }
@@ -161,27 +161,27 @@ public sealed class RepairTests
     [Fact]
     public async Task Leaked_space_is_found_as_a_mark_and_sweep_finds_it_and_given_back()
     {
-        using var bench = new RepositoryBench();
+        using var fixture = new RepositoryFixture();
         byte[] disk = Disk(9 << 20, 1);
-        using Repository repository = await bench.CreateAsync();
+        using Repository repository = await fixture.CreateAsync();
         var old = new List<RestorePoint>();
         for (int i = 0; i < 3; i++) old.Add(await BackupAsync(repository, disk = Change(disk, 20, i)));
         // The deltas in the middle are lost, the points go: nobody knows any more what is free.
-        foreach (string delta in (await NamesAsync(bench.Store)).Where(n => n.Contains("/delta/")).Skip(1))
-            await bench.Store.DeleteAsync(delta, default);
+        foreach (string delta in (await NamesAsync(fixture.Store)).Where(n => n.Contains("/delta/")).Skip(1))
+            await fixture.Store.DeleteAsync(delta, default);
         await BackupAsync(repository, disk = Disk(9 << 20, 50));
         foreach (RestorePoint point in old) await repository.RemoveRestorePointAsync(point, "a test", default);
         await repository.ReclaimAsync(Appliance.ApplianceId, TimeSpan.Zero, default);
-        await Assert.ThrowsAnyAsync<Xunit.Sdk.XunitException>(() => ReclaimTests.AssertSweptAsync(bench, "before"));
-        long before = await BytesAsync(bench.Store);
+        await Assert.ThrowsAnyAsync<Xunit.Sdk.XunitException>(() => ReclaimTests.AssertSweptAsync(fixture, "before"));
+        long before = await BytesAsync(fixture.Store);
         RepairReport planned = await RepairAsync(repository, s_usual with { WhatIf = true });
         RepairReport report = await RepairAsync(repository, s_usual);
         Assert.True(report.UnneededBytes > 500_000 && planned.UnneededBytes == report.UnneededBytes,
             $"{planned.UnneededBytes} {report.UnneededBytes}");
         Assert.Equal(report.Findings.Where(f => f.Kind == RepairFindingKind.UnneededSpace).Sum(f => f.StoredBytes),
-            before - await BytesAsync(bench.Store), 20_000d);
-        await ReclaimTests.AssertSweptAsync(bench, "after");
-        Assert.Single((await TryAllAsync(bench)).Whole);
+            before - await BytesAsync(fixture.Store), 20_000d);
+        await ReclaimTests.AssertSweptAsync(fixture, "after");
+        Assert.Single((await TryAllAsync(fixture)).Whole);
         await AssertCleanAsync(repository, "after");
     }
 
@@ -190,12 +190,12 @@ public sealed class RepairTests
     [InlineData(true)]
     public async Task A_point_whose_manifest_is_missing_is_kept_until_it_is_given_up(bool giveUp)
     {
-        using var bench = new RepositoryBench();
-        using Repository repository = await bench.CreateAsync();
+        using var fixture = new RepositoryFixture();
+        using Repository repository = await fixture.CreateAsync();
         for (int i = 0; i < 3; i++) await BackupAsync(repository, Disk(5 << 20, i));
-        string manifest = (await NamesAsync(bench.Store)).Where(n => n.Contains("/points/")).ElementAt(1);
-        byte[] bytes = await bench.Store.ReadAllAsync(manifest, default);
-        await bench.Store.DeleteAsync(manifest, default);
+        string manifest = (await NamesAsync(fixture.Store)).Where(n => n.Contains("/points/")).ElementAt(1);
+        byte[] bytes = await fixture.Store.ReadAllAsync(manifest, default);
+        await fixture.Store.DeleteAsync(manifest, default);
         RepairReport report = await RepairAsync(repository, giveUp ? s_giveUp : s_full);
         Assert.Equal((RepairOutcome.PointsLost, 2, 1), (report.Outcome, report.WholePoints, report.LostPoints));
         RepairFinding finding = Assert.Single(report.Findings, f => f.Kind == RepairFindingKind.ManifestMissing);
@@ -203,46 +203,46 @@ public sealed class RepairTests
         if (giveUp)
         {
             Assert.True(report.FreedBytes > 1_000_000);
-            await ReclaimTests.AssertSweptAsync(bench, "given up");
+            await ReclaimTests.AssertSweptAsync(fixture, "given up");
             await AssertCleanAsync(repository, "given up");
             return;
         }
         Assert.Equal(0, report.FreedBytes);
-        await bench.Store.PutAsync(manifest, new ObjectContent(bytes), PutOptions.Metadata, default);
-        Assert.Equal(3, (await TryAllAsync(bench)).Whole.Count);
+        await fixture.Store.PutAsync(manifest, new ObjectContent(bytes), PutOptions.Metadata, default);
+        Assert.Equal(3, (await TryAllAsync(fixture)).Whole.Count);
     }
 
     /// <summary>The log knows the point: a list that simply has one row fewer would lie.</summary>
     [Fact]
     public async Task A_list_tells_of_points_whose_manifests_are_missing()
     {
-        using var bench = new RepositoryBench { Password = "p" };
+        using var fixture = new RepositoryFixture { Password = "p" };
         var points = new List<RestorePoint>();
-        using (Repository repository = await bench.CreateAsync())
+        using (Repository repository = await fixture.CreateAsync())
         {
             for (int i = 0; i < 3; i++) points.Add(await BackupAsync(repository, Disk(1 << 20, i)));
             await repository.RemoveRestorePointAsync(points[0], "a test", default);
         }
-        string[] manifests = [.. (await NamesAsync(bench.Store)).Where(n => n.Contains("/points/"))];
+        string[] manifests = [.. (await NamesAsync(fixture.Store)).Where(n => n.Contains("/points/"))];
         Assert.Equal((2, ""), await ListAsync());
         // Removed and forgotten: nothing is missing.
-        await bench.Store.DeleteAsync(manifests[0], default);
+        await fixture.Store.DeleteAsync(manifests[0], default);
         Assert.Equal((2, ""), await ListAsync());
-        await bench.Store.DeleteAsync(manifests[1], default);
+        await fixture.Store.DeleteAsync(manifests[1], default);
         Assert.Equal((1, "natalia-paris: 1"), await ListAsync());
-        using (Repository repository = await bench.OpenAsync())
+        using (Repository repository = await fixture.OpenAsync())
         {
             RepairFinding finding = Assert.Single((await RepairAsync(repository, s_full)).Findings,
                 f => f.Kind == RepairFindingKind.ManifestMissing);
             Assert.Equal(points[1].TimeUtc, finding.PointTimeUtc);
         }
         Assert.Equal((1, "natalia-paris: 1"), await ListAsync());
-        await bench.Store.DeleteAsync(manifests[2], default);
+        await fixture.Store.DeleteAsync(manifests[2], default);
         Assert.Equal((0, "natalia-paris: 2"), await ListAsync());
 
         async Task<(int Listed, string Missing)> ListAsync()
         {
-            using Repository repository = await bench.OpenAsync();
+            using Repository repository = await fixture.OpenAsync();
             var told = new List<string>();
             IReadOnlyList<RestorePoint> listed = await repository.GetRestorePointsAsync(new RestorePointFilter(), null,
                 m => told.Add($"{m.ApplianceName}: {m.Count}"), default);
@@ -254,16 +254,16 @@ public sealed class RepairTests
     [Fact]
     public async Task A_list_that_nothing_is_missing_of_costs_no_request_more()
     {
-        using var bench = new RepositoryBench();
-        using (Repository repository = await bench.CreateAsync())
+        using var fixture = new RepositoryFixture();
+        using (Repository repository = await fixture.CreateAsync())
         {
             for (int i = 0; i < 3; i++) await BackupAsync(repository, Disk(1 << 20, i));
         }
         var costs = new List<int>();
         foreach (bool asks in new[] { false, true })
         {
-            var counting = new FaultStore(bench.Store);
-            using Repository repository = await bench.OpenAsync(counting);
+            var counting = new FaultStore(fixture.Store);
+            using Repository repository = await fixture.OpenAsync(counting);
             int before = counting.Operations;
             await repository.GetRestorePointsAsync(new RestorePointFilter(), null, asks ? _ => { } : null, default);
             costs.Add(counting.Operations - before);
@@ -274,18 +274,18 @@ public sealed class RepairTests
     [Fact]
     public async Task A_manifest_that_is_put_back_after_its_point_was_given_up_is_no_loss()
     {
-        using var bench = new RepositoryBench();
-        using Repository repository = await bench.CreateAsync();
+        using var fixture = new RepositoryFixture();
+        using Repository repository = await fixture.CreateAsync();
         for (int i = 0; i < 3; i++) await BackupAsync(repository, Disk(5 << 20, i));
-        string manifest = (await NamesAsync(bench.Store)).Where(n => n.Contains("/points/")).ElementAt(1);
-        byte[] bytes = await bench.Store.ReadAllAsync(manifest, default);
-        await bench.Store.DeleteAsync(manifest, default);
+        string manifest = (await NamesAsync(fixture.Store)).Where(n => n.Contains("/points/")).ElementAt(1);
+        byte[] bytes = await fixture.Store.ReadAllAsync(manifest, default);
+        await fixture.Store.DeleteAsync(manifest, default);
         RepairFinding removed = Assert.Single((await RepairAsync(repository, s_giveUp)).Findings,
             f => f.Kind == RepairFindingKind.ManifestMissing);
         Assert.DoesNotContain("the point is there again", removed.Detail);
-        await bench.Store.PutAsync(manifest, new ObjectContent(bytes), PutOptions.Metadata, default);
+        await fixture.Store.PutAsync(manifest, new ObjectContent(bytes), PutOptions.Metadata, default);
 
-        using Repository again = await bench.OpenAsync();
+        using Repository again = await fixture.OpenAsync();
         RepairReport report = await RepairAsync(again, s_full);
         Assert.Equal((RepairOutcome.Repaired, 2, 0), (report.Outcome, report.WholePoints, report.LostPoints));
         Assert.Equal(manifest, Assert.Single(report.Findings).Object);
@@ -299,13 +299,13 @@ public sealed class RepairTests
     [Fact]
     public async Task A_point_that_lost_blocks_and_configuration_is_one_finding()
     {
-        using var bench = new RepositoryBench();
-        using Repository repository = await bench.CreateAsync();
+        using var fixture = new RepositoryFixture();
+        using Repository repository = await fixture.CreateAsync();
         await BackupAsync(repository, Disk(1 << 20, 1));
-        foreach (string name in (await NamesAsync(bench.Store))
+        foreach (string name in (await NamesAsync(fixture.Store))
             .Where(n => n.Contains("/meta/") || n.Contains("/data/") || n.Contains("/delta/")))
-            await bench.Store.DeleteAsync(name, default);
-        using Repository again = await bench.OpenAsync();
+            await fixture.Store.DeleteAsync(name, default);
+        using Repository again = await fixture.OpenAsync();
         RepairReport planned = await RepairAsync(again, s_full with { WhatIf = true });
         RepairFinding finding = Assert.Single(planned.Findings, f => f.Kind == RepairFindingKind.PointLost);
         Assert.Equal("scsi1", finding.DiskId);
@@ -319,14 +319,14 @@ public sealed class RepairTests
     [InlineData(null)]
     public async Task Without_any_key_slot_a_copy_of_the_settings_is_not_asked_for(string? password)
     {
-        using var bench = new RepositoryBench { Password = password };
-        using (Repository repository = await bench.CreateAsync()) await BackupAsync(repository, Disk(100_000, 1));
-        foreach (string name in (await NamesAsync(bench.Store))
+        using var fixture = new RepositoryFixture { Password = password };
+        using (Repository repository = await fixture.CreateAsync()) await BackupAsync(repository, Disk(100_000, 1));
+        foreach (string name in (await NamesAsync(fixture.Store))
             .Where(n => n.StartsWith("keys/", StringComparison.Ordinal) || n == "natalia.json"))
-            await bench.Store.DeleteAsync(name, default);
+            await fixture.Store.DeleteAsync(name, default);
         NataliaException impossible =
             await Assert.ThrowsAsync<NataliaException>(
-                () => Repository.RebuildSettingsAsync(bench.Store, Secret(password), TimeProvider.System, default));
+                () => Repository.RebuildSettingsAsync(fixture.Store, Secret(password), TimeProvider.System, default));
         Assert.Equal(ErrorIds.RepositoryDamaged, impossible.ErrorId);
         Assert.Contains("'keys/'", impossible.RecommendedAction);
     }
@@ -334,13 +334,13 @@ public sealed class RepairTests
     [Fact]
     public async Task A_settings_file_that_is_cut_off_is_told_in_words_of_the_product()
     {
-        using var bench = new RepositoryBench();
-        using (Repository repository = await bench.CreateAsync()) await BackupAsync(repository, Disk(100_000, 1));
-        byte[] good = await bench.Store.ReadAllAsync("natalia.json", default);
-        await bench.Store.DeleteAsync("natalia.json", default);
-        await bench.Store.PutAsync("natalia.json", new ObjectContent(good.AsSpan(0, 100).ToArray()),
+        using var fixture = new RepositoryFixture();
+        using (Repository repository = await fixture.CreateAsync()) await BackupAsync(repository, Disk(100_000, 1));
+        byte[] good = await fixture.Store.ReadAllAsync("natalia.json", default);
+        await fixture.Store.DeleteAsync("natalia.json", default);
+        await fixture.Store.PutAsync("natalia.json", new ObjectContent(good.AsSpan(0, 100).ToArray()),
             PutOptions.Metadata, default);
-        NataliaException damage = await Assert.ThrowsAsync<NataliaException>(() => bench.OpenAsync());
+        NataliaException damage = await Assert.ThrowsAsync<NataliaException>(() => fixture.OpenAsync());
         Assert.Equal(ErrorIds.RepositoryDamaged, damage.ErrorId);
         Assert.DoesNotContain("LineNumber", damage.Message);
     }
@@ -348,8 +348,8 @@ public sealed class RepairTests
     [Fact]
     public async Task A_lost_manifest_is_made_again_from_the_catalog()
     {
-        using var bench = new RepositoryBench();
-        using Repository repository = await bench.CreateAsync();
+        using var fixture = new RepositoryFixture();
+        using Repository repository = await fixture.CreateAsync();
         byte[] disk = Disk(100_000, 1);
         for (int i = 0; i < PointCatalog.ChunkSize + 4; i++)
         {
@@ -357,37 +357,37 @@ public sealed class RepairTests
             await BackupAsync(repository, disk);
         }
         await repository.ReclaimAsync(Appliance.ApplianceId, TimeSpan.Zero, default);
-        string[] manifests = [.. (await NamesAsync(bench.Store)).Where(n => n.Contains("/points/"))];
-        await bench.Store.DeleteAsync(manifests[10], default);
-        await bench.Store.DeleteAsync(manifests[20], default);
-        await bench.Store.PutAsync(manifests[20], new ObjectContent(new byte[] { 1, 2, 3 }), PutOptions.Metadata,
+        string[] manifests = [.. (await NamesAsync(fixture.Store)).Where(n => n.Contains("/points/"))];
+        await fixture.Store.DeleteAsync(manifests[10], default);
+        await fixture.Store.DeleteAsync(manifests[20], default);
+        await fixture.Store.PutAsync(manifests[20], new ObjectContent(new byte[] { 1, 2, 3 }), PutOptions.Metadata,
             default);
-        using Repository again = await bench.OpenAsync();
+        using Repository again = await fixture.OpenAsync();
         RepairReport report = await RepairAsync(again, s_giveUp);
         Assert.Equal((RepairOutcome.Repaired, manifests.Length, 0),
             (report.Outcome, report.WholePoints, report.LostPoints));
         Assert.All(report.Findings, f => Assert.Equal(RepairAction.Rebuilt, f.Action));
-        Assert.Equal(manifests.Length, (await TryAllAsync(bench)).Whole.Count);
+        Assert.Equal(manifests.Length, (await TryAllAsync(fixture)).Whole.Count);
         await AssertCleanAsync(again, "made again");
     }
 
     [Fact]
     public async Task What_was_put_back_is_found_whole_again()
     {
-        using var bench = new RepositoryBench { Password = "p" };
-        using Repository repository = await bench.CreateAsync();
+        using var fixture = new RepositoryFixture { Password = "p" };
+        using Repository repository = await fixture.CreateAsync();
         await BackupAsync(repository, Disk(5 << 20, 1));
         await BackupAsync(repository, Disk(5 << 20, 2));
-        string pack = (await NamesAsync(bench.Store)).First(n => n.Contains("/data/"));
-        byte[] bytes = await bench.Store.ReadAllAsync(pack, default);
-        await bench.Store.DeleteAsync(pack, default);
+        string pack = (await NamesAsync(fixture.Store)).First(n => n.Contains("/data/"));
+        byte[] bytes = await fixture.Store.ReadAllAsync(pack, default);
+        await fixture.Store.DeleteAsync(pack, default);
         RepairReport report = await RepairAsync(repository, s_usual);
         Assert.Equal(1, report.LostPoints);
         RepairFinding lost = Assert.Single(report.Findings, f => f.Kind == RepairFindingKind.PointLost);
         Assert.Equal("scsi1", lost.DiskId);
         Assert.True(lost.BytesLost > 1_000_000 && lost.LostExtents.Sum(e => e.Length) >= lost.BytesLost - 65_536,
             $"{lost.BytesLost} {lost.LostExtents.Sum(e => e.Length)}");
-        await bench.Store.PutAsync(pack, new ObjectContent(bytes), PutOptions.Metadata, default);
+        await fixture.Store.PutAsync(pack, new ObjectContent(bytes), PutOptions.Metadata, default);
         RepairReport healed = await RepairAsync(repository, s_full);
         Assert.Equal((RepairOutcome.Repaired, 2, 0), (healed.Outcome, healed.WholePoints, healed.LostPoints));
         Assert.Contains(healed.Findings, f => f.Kind == RepairFindingKind.PointHealed);
@@ -400,27 +400,27 @@ public sealed class RepairTests
     [InlineData(null, true)]
     public async Task A_lost_settings_file_is_made_again_bit_for_bit(string? password, bool deleted)
     {
-        using var bench = new RepositoryBench { Password = password };
-        using (Repository repository = await bench.CreateAsync()) await BackupAsync(repository, Disk(1 << 20, 1));
-        byte[] good = await bench.Store.ReadAllAsync("natalia.json", default);
-        await bench.Store.DeleteAsync("natalia.json", default);
+        using var fixture = new RepositoryFixture { Password = password };
+        using (Repository repository = await fixture.CreateAsync()) await BackupAsync(repository, Disk(1 << 20, 1));
+        byte[] good = await fixture.Store.ReadAllAsync("natalia.json", default);
+        await fixture.Store.DeleteAsync("natalia.json", default);
         if (!deleted)
-            await bench.Store.PutAsync("natalia.json", new ObjectContent(good.AsSpan(0, 60).ToArray()),
+            await fixture.Store.PutAsync("natalia.json", new ObjectContent(good.AsSpan(0, 60).ToArray()),
                 PutOptions.Metadata, default);
         if (password is not null)
             Assert.Equal(ErrorIds.WrongPassword,
                 (await Assert.ThrowsAsync<NataliaException>(
-                    () => Repository.RebuildSettingsAsync(bench.Store, Secret("other"), TimeProvider.System,
+                    () => Repository.RebuildSettingsAsync(fixture.Store, Secret("other"), TimeProvider.System,
                         default))).ErrorId);
         SettingsState how = deleted ? SettingsState.Missing : SettingsState.Damaged;
-        Assert.Equal(how, await Repository.InspectSettingsAsync(bench.Store, default));
+        Assert.Equal(how, await Repository.InspectSettingsAsync(fixture.Store, default));
         Assert.Equal(how,
-            await Repository.RebuildSettingsAsync(bench.Store, Secret(password), TimeProvider.System, default));
-        Assert.Equal(good, await bench.Store.ReadAllAsync("natalia.json", default));
+            await Repository.RebuildSettingsAsync(fixture.Store, Secret(password), TimeProvider.System, default));
+        Assert.Equal(good, await fixture.Store.ReadAllAsync("natalia.json", default));
         Assert.Equal(SettingsState.Whole,
-            await Repository.RebuildSettingsAsync(bench.Store, Secret(password), TimeProvider.System, default));
-        using Repository again = await bench.OpenAsync();
-        Assert.Single((await TryAllAsync(bench)).Whole);
+            await Repository.RebuildSettingsAsync(fixture.Store, Secret(password), TimeProvider.System, default));
+        using Repository again = await fixture.OpenAsync();
+        Assert.Single((await TryAllAsync(fixture)).Whole);
         await AssertCleanAsync(again, "made again");
     }
 
@@ -430,16 +430,16 @@ public sealed class RepairTests
     [Fact]
     public async Task Requests_follow_the_number_of_runs_and_not_of_blocks()
     {
-        using var bench = new RepositoryBench();
+        using var fixture = new RepositoryFixture();
         const int Runs = 24;
         byte[] disk = new byte[40 << 20];
         new Random(1).NextBytes(disk);
-        using (Repository repository = await bench.CreateAsync())
+        using (Repository repository = await fixture.CreateAsync())
         {
             for (int i = 0; i < Runs; i++) await BackupAsync(repository, disk = Change(disk, 60, i));
         }
-        var counting = new FaultStore(bench.Store);
-        using Repository again = await bench.OpenAsync(counting);
+        var counting = new FaultStore(fixture.Store);
+        using Repository again = await fixture.OpenAsync(counting);
         Assert.Equal(RepairOutcome.Whole, (await RepairAsync(again, s_usual with { WhatIf = true })).Outcome);
         Assert.InRange(counting.Operations, 1, Runs * 12 + 60);
         Assert.DoesNotContain(counting.Log,
@@ -455,23 +455,23 @@ public sealed class RepairTests
     [InlineData("p")]
     public async Task What_is_left_of_a_damaged_point_can_be_exported(string? password)
     {
-        using var bench = new RepositoryBench { Password = password };
+        using var fixture = new RepositoryFixture { Password = password };
         byte[] disk = new byte[20 << 20];
         new Random(3).NextBytes(disk);
-        using (Repository repository = await bench.CreateAsync()) await BackupAsync(repository, disk);
-        Dictionary<string, byte[]> good = await CopyAsync(bench.Store);
+        using (Repository repository = await fixture.CreateAsync()) await BackupAsync(repository, disk);
+        Dictionary<string, byte[]> good = await CopyAsync(fixture.Store);
         var random = new Random(5);
         for (int round = 0; round < 24; round++)
         {
-            await ResetAsync(bench.Store, good);
+            await ResetAsync(fixture.Store, good);
             string name = good.Keys.Where(n => n.Contains(round % 2 == 0 ? "/data/" : "/meta/"))
                 .OrderBy(_ => random.Next()).First();
             byte[] bad = (byte[])good[name].Clone();
-            await bench.Store.DeleteAsync(name, default);
+            await fixture.Store.DeleteAsync(name, default);
             if (round % 3 == 0) bad = bad.AsSpan(0, random.Next(bad.Length / 2, bad.Length)).ToArray();
             else bad[random.Next(bad.Length / 2, bad.Length - Envelope.TrailerLength)] ^= 1;
-            await bench.Store.PutAsync(name, new ObjectContent(bad), PutOptions.Metadata, default);
-            using Repository repository = await bench.OpenAsync();
+            await fixture.Store.PutAsync(name, new ObjectContent(bad), PutOptions.Metadata, default);
+            using Repository repository = await fixture.OpenAsync();
             RestorePoint point = (await PointsAsync(repository))[0];
             using var target = new MemoryDiskTarget();
             SalvagedDisk salvaged;
@@ -503,13 +503,13 @@ public sealed class RepairTests
     [Fact]
     public async Task Protected_and_newest_points_are_not_given_up()
     {
-        using var bench = new RepositoryBench();
-        using Repository repository = await bench.CreateAsync();
+        using var fixture = new RepositoryFixture();
+        using Repository repository = await fixture.CreateAsync();
         byte[] disk = Disk(5 << 20, 1);
         var points = new List<RestorePoint>();
         for (int i = 0; i < 3; i++) points.Add(await BackupAsync(repository, disk = Change(disk, 2, i)));
         await repository.SetProtectionAsync(points[0], true, "a test", default);
-        await bench.Store.DeleteAsync((await NamesAsync(bench.Store)).First(n => n.Contains("/data/")), default);
+        await fixture.Store.DeleteAsync((await NamesAsync(fixture.Store)).First(n => n.Contains("/data/")), default);
         RepairReport report = await RepairAsync(repository, s_giveUp);
         Assert.Equal((0, 3, 1), (report.WholePoints, report.LostPoints, report.RemovedPoints));
         Assert.Equal(new[] { points[0].RestorePointId, points[2].RestorePointId }.Order(),
@@ -524,8 +524,8 @@ public sealed class RepairTests
     {
         var clock = new Microsoft.Extensions.Time.Testing.FakeTimeProvider(DateTimeOffset.UtcNow);
         using var store = new MemoryStore(clock, objectLock: true);
-        using var bench = new RepositoryBench(store) { Clock = clock, HasLockDirectory = false };
-        using Repository repository = await Repository.CreateAsync(new FaultStore(store), null, bench.Options with
+        using var fixture = new RepositoryFixture(store) { Clock = clock, HasLockDirectory = false };
+        using Repository repository = await Repository.CreateAsync(new FaultStore(store), null, fixture.Options with
         {
             Immutability = new Natalia.Backup.Engine.Core.ImmutabilityPolicy(3, ObjectLockMode.Compliance),
         }, default);
@@ -552,25 +552,25 @@ public sealed class RepairTests
     [InlineData("/data/")]
     public async Task A_plan_looks_behind_the_damaged_object_that_it_removes(string room)
     {
-        using var bench = new RepositoryBench { Password = "p" };
-        using (Repository repository = await bench.CreateAsync())
+        using var fixture = new RepositoryFixture { Password = "p" };
+        using (Repository repository = await fixture.CreateAsync())
         {
             for (int i = 0; i < 3; i++) await BackupAsync(repository, Disk(2 << 20, i));
         }
-        string pack = (await NamesAsync(bench.Store)).First(n => n.Contains(room));
-        byte[] whole = await bench.Store.ReadAllAsync(pack, default);
-        await bench.Store.PutAsync(pack + ".r1", new ObjectContent(whole), PutOptions.Metadata, default);
-        await bench.Store.DeleteAsync(pack, default);
-        await bench.Store.PutAsync(pack, new ObjectContent(whole.AsMemory(0, whole.Length / 2)), PutOptions.Metadata,
+        string pack = (await NamesAsync(fixture.Store)).First(n => n.Contains(room));
+        byte[] whole = await fixture.Store.ReadAllAsync(pack, default);
+        await fixture.Store.PutAsync(pack + ".r1", new ObjectContent(whole), PutOptions.Metadata, default);
+        await fixture.Store.DeleteAsync(pack, default);
+        await fixture.Store.PutAsync(pack, new ObjectContent(whole.AsMemory(0, whole.Length / 2)), PutOptions.Metadata,
             default);
-        using Repository again = await bench.OpenAsync();
+        using Repository again = await fixture.OpenAsync();
         RepairReport planned = await RepairAsync(again, s_full with { WhatIf = true });
         Assert.Equal((3, 0), (planned.WholePoints, planned.LostPoints));
         Assert.Contains("would take its place", Assert.Single(planned.Findings).Detail);
         RepairReport done = await RepairAsync(again, s_full);
         Assert.Equal((pack, RepairAction.Removed, whole.Length / 2L),
             (Assert.Single(done.Findings).Object, done.Findings[0].Action, done.FreedBytes));
-        Assert.Equal(3, (await TryAllAsync(bench)).Whole.Count);
+        Assert.Equal(3, (await TryAllAsync(fixture)).Whole.Count);
     }
 
     /// <summary>Where a lock keeps the damaged object, readers go on taking it: what they cannot have is told as lost,
@@ -580,8 +580,8 @@ public sealed class RepairTests
     {
         var clock = new Microsoft.Extensions.Time.Testing.FakeTimeProvider(DateTimeOffset.UtcNow);
         using var store = new MemoryStore(clock, objectLock: true);
-        using var bench = new RepositoryBench(store) { Clock = clock, HasLockDirectory = false };
-        using Repository repository = await Repository.CreateAsync(new FaultStore(store), null, bench.Options
+        using var fixture = new RepositoryFixture(store) { Clock = clock, HasLockDirectory = false };
+        using Repository repository = await Repository.CreateAsync(new FaultStore(store), null, fixture.Options
             with
         { Immutability = new Natalia.Backup.Engine.Core.ImmutabilityPolicy(3, ObjectLockMode.Compliance) },
             default);
@@ -590,9 +590,9 @@ public sealed class RepairTests
         await store.PutAsync(pack + ".r1", new ObjectContent(await store.ReadAllAsync(pack, default)),
             PutOptions.Metadata, default);
         store.Tamper(pack, bytes => bytes.AsSpan(0, bytes.Length / 2).ToArray());
-        using Repository again = await bench.OpenAsync();
+        using Repository again = await fixture.OpenAsync();
         RepairReport report = await RepairAsync(again, s_full);
-        (HashSet<string> whole, HashSet<string> lost) = await TryAllAsync(bench);
+        (HashSet<string> whole, HashSet<string> lost) = await TryAllAsync(fixture);
         Assert.Equal((whole.Count, lost.Count), (report.WholePoints, report.LostPoints));
         Assert.Equal(1, report.LostPoints);
         Assert.Contains(report.Findings, f => f.Object == pack && f.Action == RepairAction.Locked
@@ -605,21 +605,21 @@ public sealed class RepairTests
     [Fact]
     public async Task Where_a_lock_shows_only_at_the_try_nothing_is_given_back_that_the_manifest_needs()
     {
-        using var bench = new RepositoryBench();
-        using (Repository repository = await bench.CreateAsync())
+        using var fixture = new RepositoryFixture();
+        using (Repository repository = await fixture.CreateAsync())
         {
             for (int i = 0; i < 3; i++) await BackupAsync(repository, Disk(5 << 20, i));
         }
-        string manifest = (await NamesAsync(bench.Store)).Where(n => n.Contains("/points/")).ElementAt(1);
-        await bench.Store.DeleteAsync(manifest, default);
-        await bench.Store.PutAsync(manifest, new ObjectContent(new byte[] { 1, 2, 3 }), PutOptions.Metadata, default);
-        var hooked = new HookStore(bench.Store)
+        string manifest = (await NamesAsync(fixture.Store)).Where(n => n.Contains("/points/")).ElementAt(1);
+        await fixture.Store.DeleteAsync(manifest, default);
+        await fixture.Store.PutAsync(manifest, new ObjectContent(new byte[] { 1, 2, 3 }), PutOptions.Metadata, default);
+        var hooked = new HookStore(fixture.Store)
         {
             Before = operation => operation == "delete " + manifest
                 ? throw new NataliaException(ErrorIds.ObjectLocked, NataliaErrorKind.PermissionDenied,
                     "A hold.") : Task.CompletedTask,
         };
-        using (Repository held = await bench.OpenAsync(hooked))
+        using (Repository held = await fixture.OpenAsync(hooked))
         {
             RepairReport report = await held.RepairAsync(s_giveUp, (_, why) => Assert.Fail(why.ToString()), null,
                 default);
@@ -629,18 +629,18 @@ public sealed class RepairTests
             Assert.All(report.Findings.Where(f => f.Kind == RepairFindingKind.UnneededSpace),
                 f => Assert.Equal(RepairAction.Locked, f.Action));
         }
-        using Repository again = await bench.OpenAsync();
+        using Repository again = await fixture.OpenAsync();
         RepairReport after = await RepairAsync(again, s_giveUp);
         Assert.True(after.FreedBytes > 1_000_000, $"{after.FreedBytes}");
-        await ReclaimTests.AssertSweptAsync(bench, "after the hold");
+        await ReclaimTests.AssertSweptAsync(fixture, "after the hold");
         await AssertCleanAsync(again, "after the hold");
     }
 
     [Fact]
     public async Task An_appliance_that_is_being_backed_up_is_left_to_its_backup()
     {
-        using var bench = new RepositoryBench();
-        using Repository first = await bench.CreateAsync(), second = await bench.OpenAsync();
+        using var fixture = new RepositoryFixture();
+        using Repository first = await fixture.CreateAsync(), second = await fixture.OpenAsync();
         await BackupAsync(first, Disk(1 << 20, 1));
         var failures = new List<NataliaException>();
         RepairReport? report = null;
@@ -652,15 +652,15 @@ public sealed class RepairTests
         }, null, default);
         Assert.Equal(ErrorIds.LeaseHeld, Assert.Single(failures).ErrorId);
         Assert.Equal(RepairOutcome.NotExamined, report!.Outcome);
-        Assert.Equal(2, (await TryAllAsync(bench)).Whole.Count);
+        Assert.Equal(2, (await TryAllAsync(fixture)).Whole.Count);
     }
 
     /// <summary>A backup ends while a repair looks who holds the lease: nobody died.</summary>
     [Fact]
     public async Task A_run_that_ends_when_a_repair_begins_left_no_stale_lease()
     {
-        using var bench = new RepositoryBench();
-        using Repository first = await bench.CreateAsync();
+        using var fixture = new RepositoryFixture();
+        using Repository first = await fixture.CreateAsync();
         await BackupAsync(first, Disk(1 << 20, 1));
         TaskCompletionSource<bool> entered = new(), goOn = new();
         Task<RestorePoint> running = first.BackupAsync(Request(new MemoryDiskSource(Disk(1 << 20, 2))), async _ =>
@@ -678,8 +678,8 @@ public sealed class RepairTests
             await running;
         }
         // At the first look the lease is open; for the second the run has ended.
-        var hooked = new HookStore(bench.Store) { After = EndAsync };
-        using Repository second = await bench.OpenAsync(hooked);
+        var hooked = new HookStore(fixture.Store) { After = EndAsync };
+        using Repository second = await fixture.OpenAsync(hooked);
         var failures = new List<NataliaException>();
         RepairReport report = await second.RepairAsync(s_usual, (_, why) => failures.Add(why), null, default);
         // Refused, when the first look is that of taking the lease; and then said to be held, not stale.
@@ -692,14 +692,14 @@ public sealed class RepairTests
     [Fact]
     public async Task A_lease_that_a_dead_run_left_is_told()
     {
-        using var bench = new RepositoryBench();
-        using (Repository first = await bench.CreateAsync()) await BackupAsync(first, Disk(1 << 20, 1));
+        using var fixture = new RepositoryFixture();
+        using (Repository first = await fixture.CreateAsync()) await BackupAsync(first, Disk(1 << 20, 1));
         var killed = new MemoryDiskSource(Disk(1 << 20, 2))
         {
             OnRead = (_, _) => throw new SimulatedCrashException("read"),
         };
         // The process is gone before it can end its lease.
-        var hooked = new HookStore(bench.Store)
+        var hooked = new HookStore(fixture.Store)
         {
             Before =
                 operation =>
@@ -708,9 +708,9 @@ public sealed class RepairTests
                 ? throw new NataliaException(ErrorIds.StoreUnavailable, NataliaErrorKind.Connection, "Gone.")
                 : Task.CompletedTask,
         };
-        using (Repository dead = await bench.OpenAsync(hooked))
+        using (Repository dead = await fixture.OpenAsync(hooked))
             await Assert.ThrowsAsync<SimulatedCrashException>(() => BackupAsync(dead, killed));
-        using Repository next = await bench.OpenAsync();
+        using Repository next = await fixture.OpenAsync();
         Assert.Equal(RepairAction.Removed,
             Assert.Single((await RepairAsync(next, s_usual)).Findings,
                 f => f.Kind == RepairFindingKind.LeaseStale).Action);
@@ -726,32 +726,32 @@ public sealed class RepairTests
     [InlineData(Fault.Gone)]
     public async Task A_repair_that_dies_at_any_operation_harms_nothing_that_is_whole(Fault fault)
     {
-        using var bench = new RepositoryBench { CheckpointBytes = 600_000 };
+        using var fixture = new RepositoryFixture { CheckpointBytes = 600_000 };
         byte[] disk = Disk(1 << 20, 1);
         // A death matters where something is written, an error where anything is asked.
         bool writesOnly = fault is not (Fault.FailBefore or Fault.FailAfter or Fault.Gone);
-        using (Repository repository = await bench.CreateAsync())
+        using (Repository repository = await fixture.CreateAsync())
         {
             for (int i = 0; i < 5; i++) await BackupAsync(repository, disk = Change(disk, 12, i));
             await repository.RemoveRestorePointAsync((await PointsAsync(repository))[3], "a test", default);
         }
-        string[] names = await NamesAsync(bench.Store);
+        string[] names = await NamesAsync(fixture.Store);
         string[] packs = [.. names.Where(n => n.Contains("/data/"))],
             deltas = [.. names.Where(n => n.Contains("/delta/"))];
         foreach (string gone in new[] { packs[^2], deltas[^2], deltas[1], names.Last(
             n => n.Contains("/catalog/") || n.Contains("/meta/") && n.Contains(deltas[2].Split('/')[^1])) }.Distinct())
-            await bench.Store.DeleteAsync(gone, default);
-        Dictionary<string, byte[]> damaged = await CopyAsync(bench.Store);
-        (HashSet<string> whole, _) = await TryAllAsync(bench);
+            await fixture.Store.DeleteAsync(gone, default);
+        Dictionary<string, byte[]> damaged = await CopyAsync(fixture.Store);
+        (HashSet<string> whole, _) = await TryAllAsync(fixture);
         Assert.NotEmpty(whole);
         int operations = int.MaxValue;
         for (int at = -1; at < operations; at++)
         {
-            await ResetAsync(bench.Store, damaged);
-            var faulty = new FaultStore(bench.Store, at < 0 ? Fault.None : fault, at, writesOnly);
+            await ResetAsync(fixture.Store, damaged);
+            var faulty = new FaultStore(fixture.Store, at < 0 ? Fault.None : fault, at, writesOnly);
             try
             {
-                using Repository dying = await bench.OpenAsync(faulty);
+                using Repository dying = await fixture.OpenAsync(faulty);
                 await dying.RepairAsync(s_giveUp, (_, _) => { }, null, default);
             }
             catch (Exception failure) when (failure is SimulatedCrashException or NataliaException)
@@ -759,18 +759,18 @@ public sealed class RepairTests
             }
             if (at < 0) operations = faulty.Operations;
             string what = $"{fault} at {at}" + (at >= 0 && at < faulty.Log.Count ? ": " + faulty.Log[at] : "");
-            using Repository repository = await bench.OpenAsync();
-            Assert.True((await TryAllAsync(bench)).Whole.IsSupersetOf(whole), what);
+            using Repository repository = await fixture.OpenAsync();
+            Assert.True((await TryAllAsync(fixture)).Whole.IsSupersetOf(whole), what);
             if (fault == Fault.Tear && at >= 0 && faulty.Log[at].Contains("/leases/")) continue;
             RepairReport again = await RepairAsync(repository, s_giveUp);
             Assert.True(again.Outcome != RepairOutcome.NotExamined, what);
-            (HashSet<string> after, _) = await TryAllAsync(bench);
+            (HashSet<string> after, _) = await TryAllAsync(fixture);
             Assert.True(after.IsSupersetOf(whole), what);
             RestorePoint next = await BackupAsync(repository, Change(disk, 4, 77));
             byte[] bytes = await RestoreAsync(repository, next);
             Assert.True(Change(disk, 4, 77).AsSpan().SequenceEqual(bytes), what);
             await repository.ReclaimAsync(Appliance.ApplianceId, TimeSpan.Zero, default);
-            Assert.True((await TryAllAsync(bench)).Whole.IsSupersetOf(whole), what);
+            Assert.True((await TryAllAsync(fixture)).Whole.IsSupersetOf(whole), what);
         }
         Assert.True(operations > 12, $"{operations} operations");
     }
@@ -789,15 +789,15 @@ public sealed class RepairTests
     public Task Any_sequence_with_damage_and_repair_keeps_what_is_whole(int seed) =>
         Sequence.CheckAsync(seed, 25, 12, async steps =>
     {
-        using var bench = new RepositoryBench { CheckpointBytes = 600_000, Password = seed % 2 == 0 ? "p" : null };
-        (await bench.CreateAsync()).Dispose();
+        using var fixture = new RepositoryFixture { CheckpointBytes = 600_000, Password = seed % 2 == 0 ? "p" : null };
+        (await fixture.CreateAsync()).Dispose();
         var states = new List<byte[]> { Disk(2 << 20, seed) };
         var model = new Dictionary<string, byte[]>();
         foreach (Step step in steps)
         {
             string what = $"step {step}";
             var random = new Random(step.Seed);
-            using Repository repository = await bench.OpenAsync();
+            using Repository repository = await fixture.OpenAsync();
             switch (step.Kind)
             {
                 case < 4:
@@ -825,41 +825,41 @@ public sealed class RepairTests
                     }
                     break;
                 case 6:
-                    HashSet<string> before = (await TryAllAsync(bench, model)).Whole;
+                    HashSet<string> before = (await TryAllAsync(fixture, model)).Whole;
                     await repository.ReclaimAsync(Appliance.ApplianceId, TimeSpan.Zero, default);
-                    Assert.True((await TryAllAsync(bench, model)).Whole.IsSupersetOf(before), $"{what}: optimize");
+                    Assert.True((await TryAllAsync(fixture, model)).Whole.IsSupersetOf(before), $"{what}: optimize");
                     break;
                 case < 9:
-                    string[] names = [.. (await NamesAsync(bench.Store))
+                    string[] names = [.. (await NamesAsync(fixture.Store))
                         .Where(n => n.StartsWith("appliances/", StringComparison.Ordinal) && !n.Contains("/leases/")
                             && !n.Contains("/log/"))];
                     if (names.Length == 0) break;
                     string victim = names[random.Next(names.Length)];
-                    byte[] good = await bench.Store.ReadAllAsync(victim, default);
-                    await bench.Store.DeleteAsync(victim, default);
+                    byte[] good = await fixture.Store.ReadAllAsync(victim, default);
+                    await fixture.Store.DeleteAsync(victim, default);
                     int kind = random.Next(3);
                     if (kind == 1)
-                        await bench.Store.PutAsync(victim,
+                        await fixture.Store.PutAsync(victim,
                             new ObjectContent(good.AsSpan(0, random.Next(good.Length)).ToArray()), PutOptions.Metadata,
                             default);
                     if (kind == 2)
                     {
                         good[random.Next(good.Length)] ^= 1;
-                        await bench.Store.PutAsync(victim, new ObjectContent(good), PutOptions.Metadata, default);
+                        await fixture.Store.PutAsync(victim, new ObjectContent(good), PutOptions.Metadata, default);
                     }
                     break;
                 default:
-                    (HashSet<string> whole, HashSet<string> lost) = await TryAllAsync(bench, model);
+                    (HashSet<string> whole, HashSet<string> lost) = await TryAllAsync(fixture, model);
                     bool dies = random.Next(3) == 0;
                     RepairOptions options = random.Next(2) == 0 ? s_full : s_giveUp;
                     if (dies)
                     {
-                        var faulty = new FaultStore(bench.Store,
+                        var faulty = new FaultStore(fixture.Store,
                             random.Next(2) == 0 ? Fault.CrashBefore : Fault.CrashAfter, random.Next(4, 120),
                             seed: seed);
                         try
                         {
-                            using Repository dying = await bench.OpenAsync(faulty);
+                            using Repository dying = await fixture.OpenAsync(faulty);
                             await dying.RepairAsync(options, (_, _) => { }, null, default);
                         }
                         catch (SimulatedCrashException)
@@ -883,24 +883,24 @@ public sealed class RepairTests
                             .Any(f => f.BytesLost > 0
                                 || f.Kind is RepairFindingKind.PackDamaged or RepairFindingKind.PackMissing
                                     or RepairFindingKind.ManifestMissing or RepairFindingKind.ManifestDamaged))
-                            await ReclaimTests.AssertSweptAsync(bench, what);
+                            await ReclaimTests.AssertSweptAsync(fixture, what);
                     }
-                    Assert.True((await TryAllAsync(bench, model)).Whole.IsSupersetOf(whole), $"{what}: repair");
+                    Assert.True((await TryAllAsync(fixture, model)).Whole.IsSupersetOf(whole), $"{what}: repair");
                     break;
             }
         }
-        using Repository end = await bench.OpenAsync();
-        HashSet<string> last = (await TryAllAsync(bench, model)).Whole;
+        using Repository end = await fixture.OpenAsync();
+        HashSet<string> last = (await TryAllAsync(fixture, model)).Whole;
         await RepairAsync(end, s_giveUp);
         await BackupAsync(end, states[^1]);
         await RepairAsync(end, s_giveUp);
         await end.ReclaimAsync(Appliance.ApplianceId, TimeSpan.Zero, default);
-        (HashSet<string> wholeThen, HashSet<string> lostThen) = await TryAllAsync(bench, model);
+        (HashSet<string> wholeThen, HashSet<string> lostThen) = await TryAllAsync(fixture, model);
         Assert.True(wholeThen.IsSupersetOf(last), $"{last.Count} were whole, {wholeThen.Count} are in the end");
-        await AssertDisksAsync(bench, lostThen, "in the end");
+        await AssertDisksAsync(fixture, lostThen, "in the end");
         if (lostThen.Count > 0) return;
         await AssertCleanAsync(end, "in the end");
-        await ReclaimTests.AssertSweptAsync(bench, "in the end");
+        await ReclaimTests.AssertSweptAsync(fixture, "in the end");
     });
 
     /// <summary>Before every repair it is asked what it would do; and that is what it does: the same findings, the same
@@ -935,10 +935,10 @@ public sealed class RepairTests
     }
 
     /// <summary>The independent model: a point is whole when it can be restored.</summary>
-    private static async Task<(HashSet<string> Whole, HashSet<string> Lost)> TryAllAsync(RepositoryBench bench,
+    private static async Task<(HashSet<string> Whole, HashSet<string> Lost)> TryAllAsync(RepositoryFixture fixture,
         Dictionary<string, byte[]>? model = null)
     {
-        using Repository repository = await bench.OpenAsync();
+        using Repository repository = await fixture.OpenAsync();
         HashSet<string> whole = [], lost = [];
         foreach (RestorePoint point in await repository.GetRestorePointsAsync(new RestorePointFilter(), _ => { },
             default))
@@ -962,9 +962,9 @@ public sealed class RepairTests
     }
 
     /// <summary>The disks of these points can be had, whatever else of them is lost.</summary>
-    private static async Task AssertDisksAsync(RepositoryBench bench, HashSet<string> points, string what)
+    private static async Task AssertDisksAsync(RepositoryFixture fixture, HashSet<string> points, string what)
     {
-        using Repository repository = await bench.OpenAsync();
+        using Repository repository = await fixture.OpenAsync();
         foreach (RestorePoint point in (await repository.GetRestorePointsAsync(new RestorePointFilter(), _ => { },
             default))
             .Where(p => points.Contains(p.RestorePointId)))

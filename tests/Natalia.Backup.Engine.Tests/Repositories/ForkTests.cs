@@ -5,7 +5,7 @@ using Natalia.Backup.Engine.Repositories;
 using Natalia.Backup.Engine.Storage;
 using Natalia.Backup.Engine.Tests.Reclaim;
 using Natalia.Backup.Testing;
-using static Natalia.Backup.Testing.RepositoryBench;
+using static Natalia.Backup.Testing.RepositoryFixture;
 
 namespace Natalia.Backup.Engine.Tests.Repositories;
 
@@ -18,13 +18,13 @@ public sealed class ForkTests
     private static readonly string s_appliance = Layout.Appliance(Appliance.ApplianceId);
 
     /// <summary>Before the fork, on the first branch, on the second, after both.</summary>
-    private sealed record Fork(RepositoryBench Bench, Dictionary<string, byte[]> States, List<string> Base,
+    private sealed record Fork(RepositoryFixture Fixture, Dictionary<string, byte[]> States, List<string> Base,
         List<string> First, List<string> Second, List<string> After)
         : IDisposable
     {
         internal IEnumerable<string> All => [.. Base, .. First, .. Second, .. After];
 
-        public void Dispose() => Bench.Dispose();
+        public void Dispose() => Fixture.Dispose();
     }
 
     /// <param name="sameSequence">Both runs began at the same time, so that they took the same number.</param>
@@ -35,29 +35,29 @@ public sealed class ForkTests
     private static async Task<Fork> MakeAsync(bool sameSequence, int seed,
         Func<string, Repository, List<string>, Task>? onTheWay = null, int firstPoints = 1)
     {
-        var bench = new RepositoryBench(new MemoryStore());
-        using var other = new RepositoryBench(new MemoryStore());
-        var fork = new Fork(bench, [], [], [], [], []);
+        var fixture = new RepositoryFixture(new MemoryStore());
+        using var other = new RepositoryFixture(new MemoryStore());
+        var fork = new Fork(fixture, [], [], [], [], []);
         byte[] disk = new byte[40 * 65536];
         new Random(seed).NextBytes(disk);
-        (await bench.CreateAsync()).Dispose();
-        for (int i = 0; i < 2; i++) disk = await AddAsync(bench, disk, fork.Base, i);
-        await DoAsync("base", bench, fork.Base);
-        await StoreCopy.PutBackAsync(other.Store, await StoreCopy.TakeAsync(bench.Store));
-        byte[] first = await AddAsync(bench, disk, fork.First, 10);
+        (await fixture.CreateAsync()).Dispose();
+        for (int i = 0; i < 2; i++) disk = await AddAsync(fixture, disk, fork.Base, i);
+        await DoAsync("base", fixture, fork.Base);
+        await StoreCopy.PutBackAsync(other.Store, await StoreCopy.TakeAsync(fixture.Store));
+        byte[] first = await AddAsync(fixture, disk, fork.First, 10);
         if (firstPoints > 1)
         {
             // Changes what changed before, so that it alone makes nothing of the base needless.
             first = (byte[])first.Clone();
             first[Enumerable.Range(0, disk.Length).First(i => first[i] != disk[i])] ^= 255;
-            await StoreAsync(bench, first, fork.First);
+            await StoreAsync(fixture, first, fork.First);
         }
         if (!sameSequence)
         {
             // The run that takes over sees what the other has stored, and counts on from there.
-            foreach (StoredObject delta in await bench.Store.ListAllAsync(s_appliance + "delta/", default))
+            foreach (StoredObject delta in await fixture.Store.ListAllAsync(s_appliance + "delta/", default))
                 await other.Store.PutAsync(delta.Name,
-                    new ObjectContent(await bench.Store.ReadAllAsync(delta.Name, default)), PutOptions.Metadata,
+                    new ObjectContent(await fixture.Store.ReadAllAsync(delta.Name, default)), PutOptions.Metadata,
                     default);
         }
         byte[] second = await AddAsync(other, disk, fork.Second, 20);
@@ -65,16 +65,16 @@ public sealed class ForkTests
         await DoAsync("second", other, fork.Second);
         foreach (KeyValuePair<string, byte[]> item in await StoreCopy.TakeAsync(other.Store))
         {
-            if (!item.Key.Contains("/leases/") && await bench.Store.StatAsync(item.Key, default) is null)
-                await bench.Store.PutAsync(item.Key, new ObjectContent(item.Value), PutOptions.Metadata, default);
+            if (!item.Key.Contains("/leases/") && await fixture.Store.StatAsync(item.Key, default) is null)
+                await fixture.Store.PutAsync(item.Key, new ObjectContent(item.Value), PutOptions.Metadata, default);
         }
-        second = await AddAsync(bench, second, fork.After, 30);
+        second = await AddAsync(fixture, second, fork.After, 30);
         return fork;
 
-        Task<byte[]> AddAsync(RepositoryBench where, byte[] before, List<string> ids, int number) =>
+        Task<byte[]> AddAsync(RepositoryFixture where, byte[] before, List<string> ids, int number) =>
             StoreAsync(where, Change(before, 25, seed * 100 + number), ids);
 
-        async Task<byte[]> StoreAsync(RepositoryBench where, byte[] state, List<string> ids)
+        async Task<byte[]> StoreAsync(RepositoryFixture where, byte[] state, List<string> ids)
         {
             using Repository repository = await where.OpenAsync();
             string id = (await BackupAsync(repository, state)).RestorePointId;
@@ -83,7 +83,7 @@ public sealed class ForkTests
             return state;
         }
 
-        async Task DoAsync(string what, RepositoryBench where, List<string> ids)
+        async Task DoAsync(string what, RepositoryFixture where, List<string> ids)
         {
             if (onTheWay is null) return;
             using Repository repository = await where.OpenAsync();
@@ -105,7 +105,7 @@ public sealed class ForkTests
 
     private static async Task AssertWholeAsync(Fork fork, IEnumerable<string> ids, string what, bool check = true)
     {
-        using Repository repository = await fork.Bench.OpenAsync();
+        using Repository repository = await fork.Fixture.OpenAsync();
         IReadOnlyList<RestorePoint> points = await PointsAsync(repository);
         Assert.Equal(ids.OrderBy(i => i, StringComparer.Ordinal),
             points.Select(p => p.RestorePointId).OrderBy(i => i, StringComparer.Ordinal));
@@ -134,13 +134,13 @@ public sealed class ForkTests
             for (int i = 0; i < older.Length; i++)
             {
                 if ((going >> i & 1) == 0) continue;
-                using Repository repository = await fork.Bench.OpenAsync();
+                using Repository repository = await fork.Fixture.OpenAsync();
                 await RemoveAsync(repository, older[i]);
                 left.Remove(older[i]);
                 await ReclaimAsync(repository);
                 await AssertWholeAsync(fork, left, what);
             }
-            using Repository last = await fork.Bench.OpenAsync();
+            using Repository last = await fork.Fixture.OpenAsync();
             await RepairAsync(last);
             await AssertWholeAsync(fork, left, what + ", repaired");
             // Once more with all but the newest gone: nothing stays that nobody needs.
@@ -154,7 +154,7 @@ public sealed class ForkTests
             if (sameSequence) await RepairAsync(last);
             ReclaimResult result = await ReclaimAsync(last);
             Assert.True(result.Reason is null, $"{what}: {result.Reason}");
-            await ReclaimTests.AssertSweptAsync(fork.Bench, what);
+            await ReclaimTests.AssertSweptAsync(fork.Fixture, what);
             RepairReport again = await RepairAsync(last, whatIf: true);
             Assert.True(again.Findings.Count == 0 && again.UnneededBytes == 0,
                 $"{what}: {again.UnneededBytes} bytes; {string.Join(" ", again.Findings)}");
@@ -177,7 +177,7 @@ public sealed class ForkTests
             await ReclaimAsync(repository);
         });
         var left = fork.All.Except([fork.Second[0]]).ToList();
-        using Repository repository = await fork.Bench.OpenAsync();
+        using Repository repository = await fork.Fixture.OpenAsync();
         foreach (string id in fork.Base)
         {
             await RemoveAsync(repository, id);
@@ -188,14 +188,14 @@ public sealed class ForkTests
         await RepairAsync(repository);
         Assert.Null((await ReclaimAsync(repository)).Reason);
         await AssertWholeAsync(fork, left, "repaired");
-        await ReclaimTests.AssertSweptAsync(fork.Bench, "repaired");
+        await ReclaimTests.AssertSweptAsync(fork.Fixture, "repaired");
     }
 
     [Fact]
     public async Task A_fork_is_told_by_check_and_repair_until_it_is_mended()
     {
         using Fork fork = await MakeAsync(sameSequence: false, 3);
-        using Repository repository = await fork.Bench.OpenAsync();
+        using Repository repository = await fork.Fixture.OpenAsync();
         Assert.Contains("lost its lease", (await ReclaimAsync(repository)).Reason);
         CheckResult told = Assert.Single(await CheckAsync(repository, full: false),
             r => r.Result == CheckOutcome.Warning);
@@ -221,18 +221,19 @@ public sealed class ForkTests
     public async Task A_repair_makes_no_line_of_a_fork_over_a_point_whose_block_map_is_lost(bool isPutBack)
     {
         using Fork fork = await MakeAsync(sameSequence: false, 3);
-        using Repository repository = await fork.Bench.OpenAsync();
-        Dictionary<string, byte[]> lost = (await StoreCopy.TakeAsync(fork.Bench.Store))
+        using Repository repository = await fork.Fixture.OpenAsync();
+        Dictionary<string, byte[]> lost = (await StoreCopy.TakeAsync(fork.Fixture.Store))
             .Where(o => o.Key.Contains("/meta/") && o.Key.Contains(fork.First[0]))
             .ToDictionary(o => o.Key, o => o.Value, StringComparer.Ordinal);
-        foreach (string name in lost.Keys) await fork.Bench.Store.DeleteAsync(name, default);
+        foreach (string name in lost.Keys) await fork.Fixture.Store.DeleteAsync(name, default);
         Assert.Equal(RepairAction.Kept,
             Assert.Single((await RepairAsync(repository)).Findings,
                 f => f.Kind == RepairFindingKind.HistoryForked).Action);
         if (isPutBack)
         {
             foreach (KeyValuePair<string, byte[]> item in lost)
-                await fork.Bench.Store.PutAsync(item.Key, new ObjectContent(item.Value), PutOptions.Metadata, default);
+                await fork.Fixture.Store.PutAsync(item.Key, new ObjectContent(item.Value), PutOptions.Metadata,
+                    default);
         }
         else
         {
@@ -253,7 +254,7 @@ public sealed class ForkTests
         await RepairAsync(repository);
         Assert.Null((await ReclaimAsync(repository)).Reason);
         await AssertWholeAsync(fork, left, "repaired");
-        await ReclaimTests.AssertSweptAsync(fork.Bench, "repaired");
+        await ReclaimTests.AssertSweptAsync(fork.Fixture, "repaired");
     }
 
     /// <summary>
@@ -263,7 +264,7 @@ public sealed class ForkTests
     public async Task What_the_beginning_of_a_branch_called_needless_stays_for_the_other_one()
     {
         using Fork fork = await MakeAsync(sameSequence: false, 3, firstPoints: 2);
-        using Repository repository = await fork.Bench.OpenAsync();
+        using Repository repository = await fork.Fixture.OpenAsync();
         await RemoveAsync(repository, fork.First[0]);
         Assert.Equal(1, (await ReclaimAsync(repository)).ForgottenPoints);
         await RepairAsync(repository);
@@ -275,17 +276,17 @@ public sealed class ForkTests
             Assert.Null((await ReclaimAsync(repository)).Reason);
             await AssertWholeAsync(fork, left, "removed " + id);
         }
-        await ReclaimTests.AssertSweptAsync(fork.Bench, "removed");
+        await ReclaimTests.AssertSweptAsync(fork.Fixture, "removed");
     }
 
     [Fact]
     public async Task A_repair_makes_no_line_of_a_fork_over_a_point_whose_manifest_is_damaged()
     {
         using Fork fork = await MakeAsync(sameSequence: false, 3);
-        using Repository repository = await fork.Bench.OpenAsync();
-        string manifest = (await fork.Bench.Store.ListAllAsync(s_appliance + "points/", default)).Select(o => o.Name)
+        using Repository repository = await fork.Fixture.OpenAsync();
+        string manifest = (await fork.Fixture.Store.ListAllAsync(s_appliance + "points/", default)).Select(o => o.Name)
             .Single(n => n.EndsWith(fork.First[0], StringComparison.Ordinal));
-        byte[] good = await fork.Bench.Store.ReadAllAsync(manifest, default);
+        byte[] good = await fork.Fixture.Store.ReadAllAsync(manifest, default);
         await PutAsync(good.AsSpan(0, 50).ToArray());
         await RepairAsync(repository);
         foreach (string id in fork.Base)
@@ -298,12 +299,12 @@ public sealed class ForkTests
         await RepairAsync(repository);
         Assert.Null((await ReclaimAsync(repository)).Reason);
         await AssertWholeAsync(fork, fork.All.Except(fork.Base), "put back and repaired");
-        await ReclaimTests.AssertSweptAsync(fork.Bench, "put back and repaired");
+        await ReclaimTests.AssertSweptAsync(fork.Fixture, "put back and repaired");
 
         async Task PutAsync(byte[] bytes)
         {
-            await fork.Bench.Store.DeleteAsync(manifest, default);
-            await fork.Bench.Store.PutAsync(manifest, new ObjectContent(bytes), PutOptions.Metadata, default);
+            await fork.Fixture.Store.DeleteAsync(manifest, default);
+            await fork.Fixture.Store.PutAsync(manifest, new ObjectContent(bytes), PutOptions.Metadata, default);
         }
     }
 
@@ -319,7 +320,7 @@ public sealed class ForkTests
     private static async Task<bool> TellTwinsAsync()
     {
         using Fork fork = await MakeAsync(sameSequence: true, 3);
-        using Repository repository = await fork.Bench.OpenAsync();
+        using Repository repository = await fork.Fixture.OpenAsync();
         Assert.Contains("lost its lease", (await ReclaimAsync(repository)).Reason);
         Assert.Contains("Remove-NataliaRestorePoint",
             Assert.Single(await CheckAsync(repository, full: false), r => r.Result == CheckOutcome.Warning).Detail);

@@ -7,7 +7,7 @@ using Natalia.Backup.Engine.Storage;
 using Natalia.Backup.Engine.Storage.Folders;
 using Natalia.Backup.Engine.Tests.Storage;
 using Natalia.Backup.Testing;
-using static Natalia.Backup.Testing.RepositoryBench;
+using static Natalia.Backup.Testing.RepositoryFixture;
 
 namespace Natalia.Backup.Engine.Tests.Repositories;
 
@@ -63,21 +63,21 @@ public sealed class NotAFileInRepositoryTests : IDisposable
 
     private async Task ProbeAsync(string path, string place, SpecialFile kind, byte[] disk)
     {
-        using var bench = new RepositoryBench(FolderStore.Open(path,
+        using var fixture = new RepositoryFixture(FolderStore.Open(path,
             create: false))
         { Password = "one", HasLockDirectory = false };
         if (place == "natalia.json")
         {
             NataliaException error =
-                await Assert.ThrowsAsync<NataliaException>(() => bench.OpenAsync().WaitAsync(s_limit));
+                await Assert.ThrowsAsync<NataliaException>(() => fixture.OpenAsync().WaitAsync(s_limit));
             Assert.Contains(error.ErrorId,
                 new[] { ErrorIds.RepositoryDamaged, ErrorIds.NotARepository, ErrorIds.PathNotContained });
             await MayFailAsync(
-                async () => await Repository.RebuildSettingsAsync(bench.Store, Secret("one"), TimeProvider.System,
+                async () => await Repository.RebuildSettingsAsync(fixture.Store, Secret("one"), TimeProvider.System,
                     default));
             return;
         }
-        using Repository repository = await OpenAsync(bench).WaitAsync(s_limit);
+        using Repository repository = await OpenAsync(fixture).WaitAsync(s_limit);
         var damaged = new List<NataliaException>();
         IReadOnlyList<RestorePoint> points = await repository.GetRestorePointsAsync(new RestorePointFilter(),
             damaged.Add, default)
@@ -95,7 +95,7 @@ public sealed class NotAFileInRepositoryTests : IDisposable
             await MayFailAsync(() => repository.VerifyRestorePointAsync(point, null, default),
                 isOther: point.ApplianceId == Appliance.ApplianceId);
 
-        using var there = new RepositoryBench { Password = "there", HasLockDirectory = false };
+        using var there = new RepositoryFixture { Password = "there", HasLockDirectory = false };
         using (Repository destination = await there.CreateAsync())
         {
             foreach (RestorePoint point in points)
@@ -122,15 +122,15 @@ public sealed class NotAFileInRepositoryTests : IDisposable
     }
 
     /// <summary>With one password or the other: one slot may be gone.</summary>
-    private static async Task<Repository> OpenAsync(RepositoryBench bench)
+    private static async Task<Repository> OpenAsync(RepositoryFixture fixture)
     {
         try
         {
-            return await bench.OpenAsync(password: "one");
+            return await fixture.OpenAsync(password: "one");
         }
         catch (NataliaException wrong) when (wrong.ErrorId == ErrorIds.WrongPassword)
         {
-            return await bench.OpenAsync(password: "two");
+            return await fixture.OpenAsync(password: "two");
         }
     }
 
@@ -148,10 +148,10 @@ public sealed class NotAFileInRepositoryTests : IDisposable
 
     private async Task MakeAsync(byte[] disk)
     {
-        using var bench = new RepositoryBench(FolderStore.Open(_folder["pristine"],
+        using var fixture = new RepositoryFixture(FolderStore.Open(_folder["pristine"],
             create: true))
         { Password = "one", HasLockDirectory = false };
-        using Repository repository = await bench.CreateAsync();
+        using Repository repository = await fixture.CreateAsync();
         await repository.AddKeyAsync(Secret("two")!, "second", default);
         foreach (ApplianceDescription appliance in new[] { Appliance, s_victim })
         {
@@ -161,7 +161,7 @@ public sealed class NotAFileInRepositoryTests : IDisposable
                     null, null, default);
         }
         string catalog = $"appliances/{s_victim.ApplianceId}/catalog/free-000000000001-{new string('a', 32)}";
-        await bench.Store.PutAsync(catalog, new ObjectContent(new byte[1]), PutOptions.Metadata, default);
+        await fixture.Store.PutAsync(catalog, new ObjectContent(new byte[1]), PutOptions.Metadata, default);
     }
 
     private static void CopyFolder(string from, string to)

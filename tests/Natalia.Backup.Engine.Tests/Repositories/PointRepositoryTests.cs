@@ -7,16 +7,16 @@ namespace Natalia.Backup.Engine.Tests.Repositories;
 
 public sealed class PointRepositoryTests : PointRepositoryConformance
 {
-    private readonly RepositoryBench _bench = new();
+    private readonly RepositoryFixture _fixture = new();
     private Repository? _repository;
 
-    protected override ApplianceDescription Appliance => RepositoryBench.Appliance;
+    protected override ApplianceDescription Appliance => RepositoryFixture.Appliance;
 
     protected override async Task<IPointRepository> OpenAsync()
     {
-        _repository = await _bench.CreateAsync();
+        _repository = await _fixture.CreateAsync();
         for (int i = 2; i >= 0; i--)
-            await RepositoryBench.BackupAsync(_repository, RepositoryBench.Disk(1 << 20, i),
+            await RepositoryFixture.BackupAsync(_repository, RepositoryFixture.Disk(1 << 20, i),
                 time: DateTime.UtcNow.AddDays(-i));
         return _repository;
     }
@@ -24,7 +24,7 @@ public sealed class PointRepositoryTests : PointRepositoryConformance
     protected override Task CloseAsync()
     {
         _repository?.Dispose();
-        _bench.Dispose();
+        _fixture.Dispose();
         return Task.CompletedTask;
     }
 }

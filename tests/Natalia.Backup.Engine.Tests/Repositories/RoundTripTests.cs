@@ -5,7 +5,7 @@ using Natalia.Backup.Engine.Points;
 using Natalia.Backup.Engine.Repositories;
 using Natalia.Backup.Engine.Storage;
 using Natalia.Backup.Testing;
-using static Natalia.Backup.Testing.RepositoryBench;
+using static Natalia.Backup.Testing.RepositoryFixture;
 
 namespace Natalia.Backup.Engine.Tests.Repositories;
 
@@ -26,15 +26,15 @@ public sealed class RoundTripTests
     {
         foreach (string? password in new[] { null, "correct horse battery staple" })
         {
-            using var bench = new RepositoryBench { Password = password };
+            using var fixture = new RepositoryFixture { Password = password };
             byte[] first = Disk(size, size), second = Change(first, 20, 7), third = Change(second, 5, 8);
-            using (Repository repository = await bench.CreateAsync())
+            using (Repository repository = await fixture.CreateAsync())
             {
                 await BackupAsync(repository, first, RequestedBackupType.Full);
                 await BackupAsync(repository, second);
                 await BackupAsync(repository, third);
             }
-            using Repository again = await bench.OpenAsync();
+            using Repository again = await fixture.OpenAsync();
             IReadOnlyList<RestorePoint> points = await PointsAsync(again);
             Assert.Equal(3, points.Count);
             byte[][] states = [third, second, first];
@@ -52,13 +52,13 @@ public sealed class RoundTripTests
     [Fact]
     public async Task An_unchanged_disk_costs_next_to_nothing()
     {
-        using var bench = new RepositoryBench { Password = "p" };
+        using var fixture = new RepositoryFixture { Password = "p" };
         byte[] disk = Disk(64 << 20, 3);
-        using Repository repository = await bench.CreateAsync();
+        using Repository repository = await fixture.CreateAsync();
         await BackupAsync(repository, disk);
-        long before = await SizeAsync(bench.Store);
+        long before = await SizeAsync(fixture.Store);
         RestorePoint second = await BackupAsync(repository, disk);
-        long added = await SizeAsync(bench.Store) - before;
+        long added = await SizeAsync(fixture.Store) - before;
         Assert.True(second.StoredBytes < 8192, $"{second.StoredBytes} bytes stored");
         Assert.True(added < 65536, $"{added} bytes added");
     }
@@ -66,8 +66,8 @@ public sealed class RoundTripTests
     [Fact]
     public async Task A_disk_of_zeros_stores_no_block_and_restores_as_zeros()
     {
-        using var bench = new RepositoryBench();
-        using Repository repository = await bench.CreateAsync();
+        using var fixture = new RepositoryFixture();
+        using Repository repository = await fixture.CreateAsync();
         RestorePoint point = await BackupAsync(repository, new byte[20 << 20]);
         using var target = new MemoryDiskTarget();
         await (await repository.OpenPointAsync(point, default)).ExportDiskAsync(null, target, null, default);
@@ -79,9 +79,9 @@ public sealed class RoundTripTests
     [Fact]
     public async Task A_disk_that_becomes_zeros_and_comes_back_restores_in_every_state()
     {
-        using var bench = new RepositoryBench();
+        using var fixture = new RepositoryFixture();
         byte[] full = Disk(30 << 20, 4), empty = new byte[30 << 20];
-        using Repository repository = await bench.CreateAsync();
+        using Repository repository = await fixture.CreateAsync();
         foreach (byte[] state in new[] { full, empty, full, empty }) await BackupAsync(repository, state);
         IReadOnlyList<RestorePoint> points = await PointsAsync(repository);
         byte[][] states = [empty, full, empty, full];
@@ -96,8 +96,8 @@ public sealed class RoundTripTests
     [InlineData(9 << 20, 0)]
     public async Task A_disk_that_was_resized_restores_in_every_state(long firstSize, long secondSize)
     {
-        using var bench = new RepositoryBench();
-        using Repository repository = await bench.CreateAsync();
+        using var fixture = new RepositoryFixture();
+        using Repository repository = await fixture.CreateAsync();
         var first = new SparseDisk(firstSize, 11);
         var second = new SparseDisk(secondSize, 11) { Also = secondSize > 0 ? secondSize - 1 : null };
         var third = new SparseDisk(firstSize, 11);
@@ -116,10 +116,10 @@ public sealed class RoundTripTests
     [Fact]
     public async Task An_incremental_reads_only_what_changed()
     {
-        using var bench = new RepositoryBench();
+        using var fixture = new RepositoryFixture();
         byte[] one = Disk(50 << 20, 5), two = Change(one, 30, 6), three = Change(two, 3, 9);
         var states = new Dictionary<string, byte[]> { ["t1"] = one, ["t2"] = two };
-        using Repository repository = await bench.CreateAsync();
+        using Repository repository = await fixture.CreateAsync();
         await repository.BackupAsync(Request(new TrackedMemoryDiskSource(one, "t1", states)), null, null, default);
         RestorePoint second = await repository.BackupAsync(Request(new TrackedMemoryDiskSource(two, "t2", states),
             RequestedBackupType.Incremental),
@@ -137,10 +137,10 @@ public sealed class RoundTripTests
     [Fact]
     public async Task A_token_of_another_VM_is_not_trusted()
     {
-        using var bench = new RepositoryBench();
+        using var fixture = new RepositoryFixture();
         byte[] one = Disk(5 << 20, 5), other = Disk(5 << 20, 6);
         var states = new Dictionary<string, byte[]> { ["t1"] = other };
-        using Repository repository = await bench.CreateAsync();
+        using Repository repository = await fixture.CreateAsync();
         await repository.BackupAsync(
             Request(new TrackedMemoryDiskSource(one, "t1", states))
                 with
@@ -161,9 +161,9 @@ public sealed class RoundTripTests
     [Fact]
     public async Task An_incremental_that_cannot_be_falls_back_to_full_and_says_why()
     {
-        using var bench = new RepositoryBench();
+        using var fixture = new RepositoryFixture();
         byte[] one = Disk(10 << 20, 5), two = Change(one, 30, 6);
-        using Repository repository = await bench.CreateAsync();
+        using Repository repository = await fixture.CreateAsync();
         RestorePoint none =
             await repository.BackupAsync(
                 Request(new TrackedMemoryDiskSource(one, "t1", new Dictionary<string, byte[]>()),
@@ -188,10 +188,10 @@ public sealed class RoundTripTests
     [Fact]
     public async Task Two_disks_are_kept_apart_and_one_may_be_left_out()
     {
-        using var bench = new RepositoryBench();
+        using var fixture = new RepositoryFixture();
         byte[] data = Disk(12 << 20, 1), system = Disk(9 << 20, 2), data2 = Change(data, 10, 3),
             system2 = Change(system, 10, 4);
-        using Repository repository = await bench.CreateAsync();
+        using Repository repository = await fixture.CreateAsync();
         RestorePoint both = await repository.BackupAsync(Two(data, system), null, null, default);
         RestorePoint one = await BackupAsync(repository, data2);
         RestorePoint bothAgain = await repository.BackupAsync(Two(data2, system2), null, null, default);
@@ -215,8 +215,8 @@ public sealed class RoundTripTests
     [Fact]
     public async Task Cost_follows_the_change_on_a_disk_of_64_TiB()
     {
-        using var bench = new RepositoryBench();
-        using Repository repository = await bench.CreateAsync();
+        using var fixture = new RepositoryFixture();
+        using Repository repository = await fixture.CreateAsync();
         var disk = new SparseDisk(64L << 40, 1);
         RestorePoint first = await repository.BackupAsync(Request(disk), null, null, default);
         disk.Also = (64L << 40) - 5;
@@ -231,8 +231,8 @@ public sealed class RoundTripTests
     [Fact]
     public async Task The_configuration_is_kept_with_the_point()
     {
-        using var bench = new RepositoryBench { Password = "p" };
-        using Repository repository = await bench.CreateAsync();
+        using var fixture = new RepositoryFixture { Password = "p" };
+        using Repository repository = await fixture.CreateAsync();
         RestorePoint point = await BackupAsync(repository, Disk(100_000, 1));
         ApplianceDescription kept = await (await repository.OpenPointAsync(point,
             default)).GetConfigurationAsync(default);
@@ -243,9 +243,9 @@ public sealed class RoundTripTests
     [Fact]
     public async Task A_removed_point_is_gone_and_the_others_stay()
     {
-        using var bench = new RepositoryBench();
+        using var fixture = new RepositoryFixture();
         byte[] one = Disk(20 << 20, 1), two = Change(one, 40, 2);
-        using Repository repository = await bench.CreateAsync();
+        using Repository repository = await fixture.CreateAsync();
         RestorePoint first = await BackupAsync(repository, one), second = await BackupAsync(repository, two);
         await repository.RemoveRestorePointAsync(first, "a test", default);
         Assert.Equal(second.RestorePointId, Assert.Single(await PointsAsync(repository)).RestorePointId);
@@ -261,7 +261,7 @@ public sealed class RoundTripTests
     [Fact]
     public async Task Settings_of_an_enrolled_appliance_are_kept_and_changed()
     {
-        using var bench = new RepositoryBench { Password = "p" };
+        using var fixture = new RepositoryFixture { Password = "p" };
         var settings = new ApplianceSettings
         {
             ApplianceId = Appliance.ApplianceId,
@@ -269,12 +269,12 @@ public sealed class RoundTripTests
             HypervisorKind = "Folder",
             DataDiskId = "scsi1",
         };
-        using (Repository repository = await bench.CreateAsync())
+        using (Repository repository = await fixture.CreateAsync())
         {
             await repository.SetApplianceSettingsAsync(settings, default);
             await repository.SetApplianceSettingsAsync(settings with { IncludeSystemDisk = true }, default);
         }
-        using Repository again = await bench.OpenAsync();
+        using Repository again = await fixture.OpenAsync();
         Assert.Equal(settings with { IncludeSystemDisk = true },
             Assert.Single(await again.GetApplianceSettingsAsync(default)));
     }
@@ -282,24 +282,24 @@ public sealed class RoundTripTests
     [Fact]
     public async Task A_failing_check_before_publication_leaves_no_point_and_no_object()
     {
-        using var bench = new RepositoryBench();
-        using Repository repository = await bench.CreateAsync();
+        using var fixture = new RepositoryFixture();
+        using Repository repository = await fixture.CreateAsync();
         await BackupAsync(repository, Disk(1 << 20, 1));
-        long before = await CountAsync(bench.Store, "appliances/");
+        long before = await CountAsync(fixture.Store, "appliances/");
         await Assert.ThrowsAsync<NataliaException>(
             () => repository.BackupAsync(Request(new MemoryDiskSource(Disk(9 << 20, 2))),
             _ => throw new NataliaException(ErrorIds.DiskChangedWhileRead, NataliaErrorKind.InvalidData, "It changed."),
             null, default));
         Assert.Single(await PointsAsync(repository));
         // One object more: the lease's end replaces the earlier one's files.
-        Assert.InRange(await CountAsync(bench.Store, "appliances/"), before - 2, before);
+        Assert.InRange(await CountAsync(fixture.Store, "appliances/"), before - 2, before);
     }
 
     [Fact]
     public async Task Cancelling_ends_the_run_with_the_lease_released()
     {
-        using var bench = new RepositoryBench();
-        using Repository repository = await bench.CreateAsync();
+        using var fixture = new RepositoryFixture();
+        using Repository repository = await fixture.CreateAsync();
         using var cancel = new CancellationTokenSource();
         var disk = new MemoryDiskSource(Disk(40 << 20, 1))
         {

@@ -6,7 +6,7 @@ using Natalia.Backup.Engine.Repositories;
 using Natalia.Backup.Engine.Retention;
 using Natalia.Backup.Engine.Storage;
 using Natalia.Backup.Testing;
-using static Natalia.Backup.Testing.RepositoryBench;
+using static Natalia.Backup.Testing.RepositoryFixture;
 
 namespace Natalia.Backup.Engine.Tests.Repositories;
 
@@ -16,7 +16,7 @@ public sealed class WrongClockTests
     private static readonly DateTimeOffset s_true = new(2026, 11, 20, 6, 0, 0, TimeSpan.Zero);
     private static readonly DateTimeOffset s_wrong = new(2099, 1, 1, 6, 0, 0, TimeSpan.Zero);
 
-    private static string Id => RepositoryBench.Appliance.ApplianceId;
+    private static string Id => RepositoryFixture.Appliance.ApplianceId;
 
     [Fact]
     public async Task A_point_of_the_future_is_never_the_newest_takes_no_slot_and_can_be_removed()
@@ -99,9 +99,9 @@ public sealed class WrongClockTests
     {
         var clock = new FakeTimeProvider(s_true);
         using var store = new MemoryStore(clock, objectLock: true);
-        using var bench = new RepositoryBench(store) { Clock = clock };
+        using var fixture = new RepositoryFixture(store) { Clock = clock };
         using Repository repository = await Repository.CreateAsync(new FaultStore(store), null,
-            bench.Options with
+            fixture.Options with
             {
                 Immutability = new ImmutabilityPolicy(4, WhileKept: true),
                 Retention = new RetentionPolicy { Last = 3, TimeZoneId = "UTC" },
@@ -130,8 +130,8 @@ public sealed class WrongClockTests
     public async Task A_run_warns_where_the_clocks_of_machine_and_store_differ(int minutes, bool warns)
     {
         using var store = new MemoryStore(new FakeTimeProvider(s_true));
-        using var bench = new RepositoryBench(store) { Clock = new FakeTimeProvider(s_true.AddMinutes(minutes)) };
-        using Repository repository = await bench.CreateAsync();
+        using var fixture = new RepositoryFixture(store) { Clock = new FakeTimeProvider(s_true.AddMinutes(minutes)) };
+        using Repository repository = await fixture.CreateAsync();
         RestorePoint point = await BackupAsync(repository, Disk(1 << 20, 1), time: s_true.UtcDateTime);
         Assert.Equal(warns, point.ClockWarning is not null);
         if (warns) Assert.Contains($"differ by {Math.Abs(minutes)} minutes", point.ClockWarning);
@@ -144,8 +144,8 @@ public sealed class WrongClockTests
     public async Task Nothing_is_written_where_they_differ_by_more_than_a_day(int hours)
     {
         using var store = new MemoryStore(new FakeTimeProvider(s_true));
-        using var bench = new RepositoryBench(store) { Clock = new FakeTimeProvider(s_true.AddHours(hours)) };
-        using Repository repository = await bench.CreateAsync();
+        using var fixture = new RepositoryFixture(store) { Clock = new FakeTimeProvider(s_true.AddHours(hours)) };
+        using Repository repository = await fixture.CreateAsync();
         string[] before = await NamesAsync(store);
         NataliaException refused =
             await Assert.ThrowsAsync<NataliaException>(
@@ -165,13 +165,13 @@ public sealed class WrongClockTests
     {
         private readonly TurnableClock _clock = new();
         private readonly MemoryStore _store;
-        private readonly RepositoryBench _bench;
+        private readonly RepositoryFixture _fixture;
         private int _made;
 
         internal SharedClock()
         {
             _store = new MemoryStore(_clock);
-            _bench = new RepositoryBench(_store) { Clock = _clock, HasLockDirectory = false };
+            _fixture = new RepositoryFixture(_store) { Clock = _clock, HasLockDirectory = false };
         }
 
         internal TimeProvider Clock => _clock;
@@ -180,8 +180,8 @@ public sealed class WrongClockTests
         {
             _clock.Now = now;
             return _made == 0 && (await _store.ListAllAsync("", default)).Count == 0
-                ? await _bench.CreateAsync()
-                : await _bench.OpenAsync();
+                ? await _fixture.CreateAsync()
+                : await _fixture.OpenAsync();
         }
 
         /// <summary>Points, a day apart.</summary>
@@ -198,7 +198,7 @@ public sealed class WrongClockTests
 
         public void Dispose()
         {
-            _bench.Dispose();
+            _fixture.Dispose();
             _store.Dispose();
         }
     }

@@ -14,7 +14,7 @@ namespace Natalia.Backup.Engine.Tests.Retention;
 /// <summary>What a repository keeps of retention: policies, protection, the reasons of removals.</summary>
 public sealed class RepositoryRetentionTests
 {
-    private static readonly string s_appliance = RepositoryBench.Appliance.ApplianceId;
+    private static readonly string s_appliance = RepositoryFixture.Appliance.ApplianceId;
     private static readonly RetentionPolicy s_gfs = new()
     {
         Last = 4,
@@ -29,8 +29,8 @@ public sealed class RepositoryRetentionTests
     [Fact]
     public async Task A_policy_is_kept_with_the_repository()
     {
-        using var bench = new RepositoryBench();
-        using (Repository repository = await bench.CreateAsync())
+        using var fixture = new RepositoryFixture();
+        using (Repository repository = await fixture.CreateAsync())
         {
             Assert.Empty(await repository.GetRetentionPoliciesAsync(default));
             await repository.SetRetentionPolicyAsync(null, null, new RetentionPolicy { Last = 1 }, default);
@@ -38,7 +38,7 @@ public sealed class RepositoryRetentionTests
                 default);
             await repository.SetRetentionPolicyAsync(s_appliance, "natalia-paris", s_gfs, default);
         }
-        using Repository again = await bench.OpenAsync();
+        using Repository again = await fixture.OpenAsync();
         IReadOnlyList<StoredRetentionPolicy> policies = await again.GetRetentionPoliciesAsync(default);
         Assert.Equal(2, policies.Count);
         Assert.Equal(s_gfs, StoredRetentionPolicy.For(policies, s_appliance)!.Policy);
@@ -55,8 +55,8 @@ public sealed class RepositoryRetentionTests
     [Fact]
     public async Task A_policy_that_cannot_be_meant_is_not_stored()
     {
-        using var bench = new RepositoryBench();
-        using Repository repository = await bench.CreateAsync();
+        using var fixture = new RepositoryFixture();
+        using Repository repository = await fixture.CreateAsync();
         Assert.Equal(ErrorIds.RetentionPolicyKeepsNothing,
             (await Assert.ThrowsAsync<NataliaException>(
                 () => repository.SetRetentionPolicyAsync(null, null, new RetentionPolicy(), default))).ErrorId);
@@ -71,8 +71,8 @@ public sealed class RepositoryRetentionTests
     public async Task A_damaged_policy_does_not_bring_an_older_one_back()
     {
         var store = new MemoryStore();
-        using var bench = new RepositoryBench(store);
-        using Repository repository = await bench.CreateAsync();
+        using var fixture = new RepositoryFixture(store);
+        using Repository repository = await fixture.CreateAsync();
         await repository.SetRetentionPolicyAsync(s_appliance, "natalia-paris", new RetentionPolicy { Last = 1 },
             default);
         await repository.SetRetentionPolicyAsync(s_appliance, "natalia-paris", s_gfs, default);
@@ -112,23 +112,23 @@ public sealed class RepositoryRetentionTests
     [InlineData("empty")]
     public async Task A_point_whose_protection_cannot_be_read_any_more_is_not_removed(string how)
     {
-        using var bench = new RepositoryBench();
+        using var fixture = new RepositoryFixture();
         RestorePoint[] points;
-        using (Repository repository = await bench.CreateAsync())
+        using (Repository repository = await fixture.CreateAsync())
         {
             points = await MakeAsync(repository, 4);
             await repository.SetProtectionAsync(points[1], true, "before the upgrade", default);
         }
-        string name = (await bench.Store.ListAllAsync("appliances/", default)).Single(o =>
+        string name = (await fixture.Store.ListAllAsync("appliances/", default)).Single(o =>
             o.Name.Contains(".point-protected.", StringComparison.Ordinal)).Name;
-        byte[] whole = await bench.Store.ReadAllAsync(name, default), rotten = how == "empty" ? [] : how == "cut"
+        byte[] whole = await fixture.Store.ReadAllAsync(name, default), rotten = how == "empty" ? [] : how == "cut"
             ? whole.AsSpan(0, whole.Length / 2).ToArray() : (byte[])whole.Clone();
         if (how == "changed") rotten[whole.Length / 2] ^= 1;
-        await bench.Store.DeleteAsync(name, default);
-        await bench.Store.PutAsync(name, new ObjectContent(rotten), PutOptions.Metadata, default);
+        await fixture.Store.DeleteAsync(name, default);
+        await fixture.Store.PutAsync(name, new ObjectContent(rotten), PutOptions.Metadata, default);
 
-        using Repository again = await bench.OpenAsync();
-        Assert.Equal([false, false, true, false], (await RepositoryBench.PointsAsync(again))
+        using Repository again = await fixture.OpenAsync();
+        Assert.Equal([false, false, true, false], (await RepositoryFixture.PointsAsync(again))
             .Select(p => p.IsProtected));
         NataliaException refused = await Assert.ThrowsAsync<NataliaException>(() =>
             again.RemoveRestorePointAsync(points[1], "retention", default));
@@ -141,18 +141,18 @@ public sealed class RepositoryRetentionTests
         // It is lifted as any protection is; and what is put back counts as it did.
         await again.SetProtectionAsync(points[1], false, "no longer wanted", default);
         await again.RemoveRestorePointAsync(points[1], "retention", default);
-        Assert.Equal(2, (await RepositoryBench.PointsAsync(again)).Count);
+        Assert.Equal(2, (await RepositoryFixture.PointsAsync(again)).Count);
     }
 
     [Fact]
     public async Task A_protected_point_cannot_be_removed_until_that_is_lifted()
     {
-        using var bench = new RepositoryBench();
-        using Repository repository = await bench.CreateAsync();
+        using var fixture = new RepositoryFixture();
+        using Repository repository = await fixture.CreateAsync();
         RestorePoint[] points = await MakeAsync(repository, 2);
         Assert.True((await repository.SetProtectionAsync(points[0], true, "before the upgrade", default)).IsProtected);
         Assert.True(
-            (await RepositoryBench.PointsAsync(repository)).Single(
+            (await RepositoryFixture.PointsAsync(repository)).Single(
                 p => p.RestorePointId == points[0].RestorePointId).IsProtected);
         Assert.Equal(ErrorIds.RestorePointProtected,
             (await Assert.ThrowsAsync<NataliaException>(
@@ -162,14 +162,14 @@ public sealed class RepositoryRetentionTests
             (await repository.SetProtectionAsync(points[0], false, "the upgrade is accepted", default)).IsProtected);
         await repository.RemoveRestorePointAsync(points[0], "no longer wanted", default);
         Assert.Equal(points[1].RestorePointId,
-            Assert.Single(await RepositoryBench.PointsAsync(repository)).RestorePointId);
+            Assert.Single(await RepositoryFixture.PointsAsync(repository)).RestorePointId);
         Assert.Equal(ErrorIds.RestorePointNotFound,
             (await Assert.ThrowsAsync<NataliaException>(
                 () => repository.SetProtectionAsync(points[0], true, "too late", default))).ErrorId);
 
         Assert.Equal(["point-protected: before the upgrade", "point-unprotected: the upgrade is accepted",
             "point-removed: no longer wanted"],
-            (await RecordsAsync(bench.Store))
+            (await RecordsAsync(fixture.Store))
                 .Where(r => r.RestorePointId == points[0].RestorePointId && r.Event != AuditEvents.PointMade)
                 .Select(r => $"{r.Event}: {r.Reason}"));
     }
@@ -177,11 +177,11 @@ public sealed class RepositoryRetentionTests
     [Fact]
     public async Task Policies_and_protection_do_not_wait_for_a_backup_that_runs()
     {
-        using var bench = new RepositoryBench();
-        using Repository repository = await bench.CreateAsync();
+        using var fixture = new RepositoryFixture();
+        using Repository repository = await fixture.CreateAsync();
         RestorePoint point = (await MakeAsync(repository, 1))[0];
         // Another machine's backup holds the lease.
-        await using Lease lease = await Lease.AcquireAsync(bench.Store, repository.RepositoryId, s_appliance, null,
+        await using Lease lease = await Lease.AcquireAsync(fixture.Store, repository.RepositoryId, s_appliance, null,
             TimeProvider.System, null, default);
         await repository.SetRetentionPolicyAsync(s_appliance, "natalia-paris", s_gfs, default);
         Assert.True((await repository.SetProtectionAsync(point, true, "now", default)).IsProtected);
@@ -193,8 +193,8 @@ public sealed class RepositoryRetentionTests
     [Fact]
     public async Task One_point_that_cannot_be_removed_does_not_keep_the_others()
     {
-        using var bench = new RepositoryBench();
-        using Repository repository = await bench.CreateAsync();
+        using var fixture = new RepositoryFixture();
+        using Repository repository = await fixture.CreateAsync();
         RestorePoint[] points = await MakeAsync(repository, 4);
         await repository.SetProtectionAsync(points[1], true, "kept", default);
         var told = new List<string>();
@@ -204,17 +204,17 @@ public sealed class RepositoryRetentionTests
 
         Assert.Equal(["0 ", "1 RestorePointProtected", "2 ", "3 RestorePointIsNewest"], told);
         Assert.Equal([points[3].RestorePointId, points[1].RestorePointId],
-            (await RepositoryBench.PointsAsync(repository)).Select(p => p.RestorePointId));
+            (await RepositoryFixture.PointsAsync(repository)).Select(p => p.RestorePointId));
         Assert.Equal(["reason 0", "reason 2"],
-            (await RecordsAsync(bench.Store)).Where(r => r.Event == AuditEvents.PointRemoved).Select(r => r.Reason));
+            (await RecordsAsync(fixture.Store)).Where(r => r.Event == AuditEvents.PointRemoved).Select(r => r.Reason));
     }
 
     [Fact]
     public async Task A_point_that_a_restore_reads_is_not_removed()
     {
-        using var bench = new RepositoryBench();
-        using Repository repository = await bench.CreateAsync();
-        using Repository another = await bench.OpenAsync();
+        using var fixture = new RepositoryFixture();
+        using Repository repository = await fixture.CreateAsync();
+        using Repository another = await fixture.OpenAsync();
         RestorePoint[] points = await MakeAsync(repository, 2);
         using var target = new GatedTarget();
         Task export = (await repository.OpenPointAsync(points[0], default)).ExportDiskAsync(null, target, null,
@@ -235,14 +235,14 @@ public sealed class RepositoryRetentionTests
     public async Task The_newest_undamaged_point_is_not_removed_either()
     {
         var store = new MemoryStore();
-        using var bench = new RepositoryBench(store);
-        using Repository repository = await bench.CreateAsync();
+        using var fixture = new RepositoryFixture(store);
+        using Repository repository = await fixture.CreateAsync();
         RestorePoint[] points = await MakeAsync(repository, 3);
         string newestPack = (await store.ListAllAsync(Layout.Packs(s_appliance, PackArea.Meta), default))
             .Select(o => o.Name)
             .Order(StringComparer.Ordinal).Last();
         store.Tamper(newestPack, bytes => { bytes[bytes.Length / 2] ^= 1; return bytes; });
-        using Repository fresh = await bench.OpenAsync();
+        using Repository fresh = await fixture.OpenAsync();
         Assert.Equal(CheckOutcome.Failed, (await fresh.VerifyRestorePointAsync(points[2], null, default)).Result);
 
         Assert.Equal([true, true, false],
@@ -256,19 +256,19 @@ public sealed class RepositoryRetentionTests
     [Fact]
     public async Task A_policy_applied_to_a_repository_leaves_what_its_plan_keeps()
     {
-        using var bench = new RepositoryBench();
-        using Repository repository = await bench.CreateAsync();
+        using var fixture = new RepositoryFixture();
+        using Repository repository = await fixture.CreateAsync();
         byte[] disk = new byte[64 * 1024];
         for (int i = 0; i < 12; i++)
         {
             disk[i] = 1;
-            await RepositoryBench.BackupAsync(repository, disk,
+            await RepositoryFixture.BackupAsync(repository, disk,
                 time: Plans.Utc("2026-03-01T00:00:00Z").AddHours(9 * i));
         }
         var policy = new RetentionPolicy { Last = 1, Daily = 2, Weekly = 2 };
         for (int run = 0; run < 2; run++)
         {
-            IReadOnlyList<RestorePoint> points = await RepositoryBench.PointsAsync(repository);
+            IReadOnlyList<RestorePoint> points = await RepositoryFixture.PointsAsync(repository);
             IReadOnlyList<RetentionPlanRow> plan =
                 RetentionPlanner.Plan(await repository.DescribeForRetentionAsync(points,
                 default),
@@ -278,7 +278,7 @@ public sealed class RepositoryRetentionTests
             Assert.Equal(run == 0 ? 8 : 0, removals.Length);
             await repository.RemoveRestorePointsAsync(s_appliance, removals, (_, why) => Assert.Null(why), default);
         }
-        IReadOnlyList<RestorePoint> left = await RepositoryBench.PointsAsync(repository);
+        IReadOnlyList<RestorePoint> left = await RepositoryFixture.PointsAsync(repository);
         Assert.Equal(["03-05 03", "03-04 18", "03-03 15", "03-01 18"],
             left.Select(p => p.TimeUtc.ToString("MM-dd HH")));
         foreach (RestorePoint point in left)
@@ -289,7 +289,7 @@ public sealed class RepositoryRetentionTests
     {
         var points = new RestorePoint[count];
         for (int i = 0; i < count; i++)
-            points[i] = await RepositoryBench.BackupAsync(repository, RepositoryBench.Disk(256 * 1024, i),
+            points[i] = await RepositoryFixture.BackupAsync(repository, RepositoryFixture.Disk(256 * 1024, i),
                 time: Plans.Now.AddDays(i));
         return points;
     }

@@ -3,7 +3,7 @@ using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Engine.Repositories;
 using Natalia.Backup.Engine.Storage;
 using Natalia.Backup.Testing;
-using static Natalia.Backup.Testing.RepositoryBench;
+using static Natalia.Backup.Testing.RepositoryFixture;
 
 namespace Natalia.Backup.Engine.Tests.Verification;
 
@@ -14,8 +14,8 @@ public sealed class DamageTests
     [InlineData(null)]
     public async Task Any_changed_byte_in_any_object_is_found_without_a_password(string? password)
     {
-        using var bench = new RepositoryBench { Password = password };
-        using (Repository repository = await bench.CreateAsync())
+        using var fixture = new RepositoryFixture { Password = password };
+        using (Repository repository = await fixture.CreateAsync())
         {
             byte[] disk = Disk(150_000, 1);
             await repository.SetApplianceSettingsAsync(new ApplianceSettings
@@ -27,26 +27,27 @@ public sealed class DamageTests
             await BackupAsync(repository, disk);
             await BackupAsync(repository, Change(disk, 2, 3));
         }
-        using Repository audit = await Repository.OpenAsync(new FaultStore(bench.Store), null, bench.Options, default);
+        using Repository audit =
+            await Repository.OpenAsync(new FaultStore(fixture.Store), null, fixture.Options, default);
         Assert.DoesNotContain(await CheckAsync(audit), r => r.Result is CheckOutcome.Failed or CheckOutcome.Warning);
         var random = new Random(20261123);
         int tried = 0;
-        foreach (StoredObject item in await bench.Store.ListAllAsync("", default))
+        foreach (StoredObject item in await fixture.Store.ListAllAsync("", default))
         {
-            byte[] good = await bench.Store.ReadAllAsync(item.Name, default);
+            byte[] good = await fixture.Store.ReadAllAsync(item.Name, default);
             // Every byte of what frames an object, and samples of what lies between.
             foreach (int at in Enumerable.Range(0, good.Length)
                 .Where(i => i < 56 || i >= good.Length - 36 || random.Next(good.Length) < 12).ToArray())
             {
                 byte[] bad = (byte[])good.Clone();
                 bad[at] ^= (byte)(1 << random.Next(8));
-                await ReplaceAsync(bench.Store, item.Name, bad);
+                await ReplaceAsync(fixture.Store, item.Name, bad);
                 List<CheckResult> results = await CheckAsync(audit);
                 Assert.True(results.Exists(r => r.Result == CheckOutcome.Failed),
                     $"byte {at} of {item.Name} ({good.Length} bytes)");
                 tried++;
             }
-            await ReplaceAsync(bench.Store, item.Name, good);
+            await ReplaceAsync(fixture.Store, item.Name, good);
         }
         Assert.True(tried > 500, $"{tried} bytes");
         Assert.DoesNotContain(await CheckAsync(audit), r => r.Result == CheckOutcome.Failed);
@@ -57,15 +58,15 @@ public sealed class DamageTests
     [InlineData(null)]
     public async Task Any_changed_byte_that_a_point_needs_is_found_by_its_verification(string? password)
     {
-        using var bench = new RepositoryBench { Password = password };
-        using Repository repository = await bench.CreateAsync();
+        using var fixture = new RepositoryFixture { Password = password };
+        using Repository repository = await fixture.CreateAsync();
         byte[] disk = Disk(700_000, 2);
         RestorePoint point = await BackupAsync(repository, disk);
         var random = new Random(7);
-        foreach (StoredObject item in await bench.Store.ListAllAsync("appliances/", default))
+        foreach (StoredObject item in await fixture.Store.ListAllAsync("appliances/", default))
         {
             if (item.Name.Contains("/leases/") || item.Name.Contains("/log/")) continue;
-            byte[] good = await bench.Store.ReadAllAsync(item.Name, default);
+            byte[] good = await fixture.Store.ReadAllAsync(item.Name, default);
             // A pack's own checksum at its end belongs to the repository's check; a point needs everything before it.
             int end = item.Name.Contains("/data/") || item.Name.Contains("/meta/")
                 ? good.Length - Envelope.TrailerLength
@@ -75,8 +76,8 @@ public sealed class DamageTests
                 int at = n < 8 ? n : random.Next(end);
                 byte[] bad = (byte[])good.Clone();
                 bad[at] ^= (byte)(1 << random.Next(8));
-                await ReplaceAsync(bench.Store, item.Name, bad);
-                using Repository fresh = await bench.OpenAsync();
+                await ReplaceAsync(fixture.Store, item.Name, bad);
+                using Repository fresh = await fixture.OpenAsync();
                 CheckResult result = await fresh.VerifyRestorePointAsync(point, null, default);
                 if (password is null && result.Result == CheckOutcome.Passed)
                 {
@@ -90,54 +91,54 @@ public sealed class DamageTests
                 Assert.True(result.Result == expected, $"byte {at} of {item.Name} ({good.Length} bytes)");
                 Assert.NotNull(result.Detail);
             }
-            await ReplaceAsync(bench.Store, item.Name, good);
+            await ReplaceAsync(fixture.Store, item.Name, good);
         }
-        using Repository again = await bench.OpenAsync();
+        using Repository again = await fixture.OpenAsync();
         Assert.Equal(CheckOutcome.Passed, (await again.VerifyRestorePointAsync(point, null, default)).Result);
     }
 
     [Fact]
     public async Task A_missing_object_is_found_and_named()
     {
-        using var bench = new RepositoryBench { Password = "p" };
-        using (Repository repository = await bench.CreateAsync())
+        using var fixture = new RepositoryFixture { Password = "p" };
+        using (Repository repository = await fixture.CreateAsync())
         {
             await BackupAsync(repository, Disk(3 << 20, 2));
             await BackupAsync(repository, Disk(3 << 20, 3));
         }
-        using Repository audit = await bench.OpenAsync();
-        foreach (StoredObject item in await bench.Store.ListAllAsync("appliances/", default))
+        using Repository audit = await fixture.OpenAsync();
+        foreach (StoredObject item in await fixture.Store.ListAllAsync("appliances/", default))
         {
             if (item.Name.Contains("/leases/") || item.Name.Contains("/log/")) continue;
-            byte[] good = await bench.Store.ReadAllAsync(item.Name, default);
-            await bench.Store.DeleteAsync(item.Name, default);
+            byte[] good = await fixture.Store.ReadAllAsync(item.Name, default);
+            await fixture.Store.DeleteAsync(item.Name, default);
             List<CheckResult> failed = (await CheckAsync(audit,
                 full: false)).FindAll(r => r.Result == CheckOutcome.Failed);
             Assert.True(failed.Exists(r => r.Detail!.Contains("missing")), item.Name);
-            await bench.Store.PutAsync(item.Name, new ObjectContent(good), PutOptions.Metadata, default);
+            await fixture.Store.PutAsync(item.Name, new ObjectContent(good), PutOptions.Metadata, default);
         }
     }
 
     [Fact]
     public async Task A_deleted_audit_record_is_found_as_long_as_anything_has_seen_it()
     {
-        using var bench = new RepositoryBench { Password = "p" };
-        using Repository repository = await bench.CreateAsync();
+        using var fixture = new RepositoryFixture { Password = "p" };
+        using Repository repository = await fixture.CreateAsync();
         RestorePoint first = await BackupAsync(repository, Disk(300_000, 1));
         await BackupAsync(repository, Disk(300_000, 2));
         await repository.RemoveRestorePointAsync(first, "a test", default);
         await BackupAsync(repository, Disk(300_000, 3));
-        List<StoredObject> records = (await bench.Store.ListAllAsync("appliances/",
+        List<StoredObject> records = (await fixture.Store.ListAllAsync("appliances/",
             default)).FindAll(o => o.Name.Contains("/log/"));
         Assert.Equal(4, records.Count);
         // The newest record cannot be missed from inside.
         foreach (StoredObject record in records.Take(3))
         {
-            byte[] bytes = await bench.Store.ReadAllAsync(record.Name, default);
-            await bench.Store.DeleteAsync(record.Name, default);
+            byte[] bytes = await fixture.Store.ReadAllAsync(record.Name, default);
+            await fixture.Store.DeleteAsync(record.Name, default);
             Assert.Contains(await CheckAsync(repository, full: false),
                 r => r.Name == "AuditChain" && r.Result == CheckOutcome.Failed);
-            await bench.Store.PutAsync(record.Name, new ObjectContent(bytes), PutOptions.Metadata, default);
+            await fixture.Store.PutAsync(record.Name, new ObjectContent(bytes), PutOptions.Metadata, default);
         }
         Assert.DoesNotContain(await CheckAsync(repository), r => r.Result == CheckOutcome.Failed);
     }
@@ -147,19 +148,19 @@ public sealed class DamageTests
     [InlineData(3)]
     public async Task Manifests_that_are_missing_for_a_while_cost_nothing(int missing)
     {
-        using var bench = new RepositoryBench();
+        using var fixture = new RepositoryFixture();
         byte[][] states = [Disk(9 << 20, 1), Disk(9 << 20, 2), Disk(9 << 20, 3), Disk(9 << 20, 4)];
-        using (Repository repository = await bench.CreateAsync())
+        using (Repository repository = await fixture.CreateAsync())
             for (int i = 0; i < 3; i++) await BackupAsync(repository, states[i]);
         var away = new List<(string Name, byte[] Bytes)>();
-        foreach (StoredObject manifest in (await bench.Store.ListAllAsync("appliances/",
+        foreach (StoredObject manifest in (await fixture.Store.ListAllAsync("appliances/",
             default)).FindAll(o => o.Name.Contains("/points/"))
             .TakeLast(missing))
         {
-            away.Add((manifest.Name, await bench.Store.ReadAllAsync(manifest.Name, default)));
-            await bench.Store.DeleteAsync(manifest.Name, default);
+            away.Add((manifest.Name, await fixture.Store.ReadAllAsync(manifest.Name, default)));
+            await fixture.Store.DeleteAsync(manifest.Name, default);
         }
-        using (Repository repository = await bench.OpenAsync())
+        using (Repository repository = await fixture.OpenAsync())
         {
             RestorePoint made = await BackupAsync(repository, states[3]);
             Assert.Contains("missing", made.Reason);
@@ -168,8 +169,8 @@ public sealed class DamageTests
                 r => r.Result == CheckOutcome.Failed && r.ErrorId == ErrorIds.ManifestDamaged);
         }
         foreach ((string name, byte[] bytes) in away)
-            await bench.Store.PutAsync(name, new ObjectContent(bytes), PutOptions.Metadata, default);
-        using Repository again = await bench.OpenAsync();
+            await fixture.Store.PutAsync(name, new ObjectContent(bytes), PutOptions.Metadata, default);
+        using Repository again = await fixture.OpenAsync();
         IReadOnlyList<RestorePoint> points = await PointsAsync(again);
         Assert.Equal(4, points.Count);
         foreach (RestorePoint point in points)
@@ -183,13 +184,13 @@ public sealed class DamageTests
     [Fact]
     public async Task A_name_that_only_claims_to_be_a_record_or_a_delta_does_not_move_the_sequence()
     {
-        using var bench = new RepositoryBench();
-        using Repository repository = await bench.CreateAsync();
+        using var fixture = new RepositoryFixture();
+        using Repository repository = await fixture.CreateAsync();
         await BackupAsync(repository, Disk(100_000, 1));
         string root = "appliances/" + Appliance.ApplianceId;
-        await bench.Store.PutAsync(root + "/log/000000000004.point-made.999999999998." + new string('0', 32),
+        await fixture.Store.PutAsync(root + "/log/000000000004.point-made.999999999998." + new string('0', 32),
             new ObjectContent(new byte[] { 1 }), PutOptions.Metadata, default);
-        await bench.Store.PutAsync(root + "/delta/000000100000-" + new string('0', 32),
+        await fixture.Store.PutAsync(root + "/delta/000000100000-" + new string('0', 32),
             new ObjectContent(new byte[] { 1 }), PutOptions.Metadata, default);
         Assert.Equal(2, (await BackupAsync(repository, Disk(100_000, 2))).Sequence);
     }
@@ -197,10 +198,10 @@ public sealed class DamageTests
     [Fact]
     public async Task A_making_that_died_before_it_was_a_repository_does_not_block_its_place()
     {
-        using var bench = new RepositoryBench();
-        (await bench.CreateAsync()).Dispose();
-        await bench.Store.DeleteAsync("natalia.json", default);
-        using Repository repository = await bench.CreateAsync();
+        using var fixture = new RepositoryFixture();
+        (await fixture.CreateAsync()).Dispose();
+        await fixture.Store.DeleteAsync("natalia.json", default);
+        using Repository repository = await fixture.CreateAsync();
         await BackupAsync(repository, Disk(100_000, 1));
         Assert.DoesNotContain(await CheckAsync(repository), r => r.Result == CheckOutcome.Failed);
     }
@@ -208,15 +209,15 @@ public sealed class DamageTests
     [Fact]
     public async Task A_full_backup_heals_what_verification_found_rotten_and_what_is_missing()
     {
-        using var bench = new RepositoryBench { Password = "p" };
+        using var fixture = new RepositoryFixture { Password = "p" };
         byte[] disk = Disk(20 << 20, 4);
-        using (Repository repository = await bench.CreateAsync()) await BackupAsync(repository, disk);
-        string pack = (await bench.Store.ListAllAsync("appliances/",
+        using (Repository repository = await fixture.CreateAsync()) await BackupAsync(repository, disk);
+        string pack = (await fixture.Store.ListAllAsync("appliances/",
             default)).First(o => o.Name.Contains("/data/")).Name;
-        byte[] bytes = await bench.Store.ReadAllAsync(pack, default);
+        byte[] bytes = await fixture.Store.ReadAllAsync(pack, default);
         bytes[bytes.Length / 2] ^= 4;
-        await ReplaceAsync(bench.Store, pack, bytes);
-        using (Repository repository = await bench.OpenAsync())
+        await ReplaceAsync(fixture.Store, pack, bytes);
+        using (Repository repository = await fixture.OpenAsync())
         {
             RestorePoint rotten = (await PointsAsync(repository))[0];
             CheckResult result = await repository.VerifyRestorePointAsync(rotten, null, default);
@@ -228,7 +229,7 @@ public sealed class DamageTests
             RestorePoint healed = await BackupAsync(repository, disk, RequestedBackupType.Full);
             Assert.Equal(CheckOutcome.Passed, (await repository.VerifyRestorePointAsync(healed, null, default)).Result);
             Assert.Equal(disk, await RestoreAsync(repository, healed));
-            await bench.Store.DeleteAsync(pack, default);
+            await fixture.Store.DeleteAsync(pack, default);
             RestorePoint again = await BackupAsync(repository, disk, RequestedBackupType.Full);
             Assert.Equal(disk, await RestoreAsync(repository, again));
         }
@@ -239,13 +240,14 @@ public sealed class DamageTests
     [InlineData("/points/")]
     public async Task A_backup_succeeds_when_the_earlier_point_cannot_be_read(string where)
     {
-        using var bench = new RepositoryBench { Password = "p" };
+        using var fixture = new RepositoryFixture { Password = "p" };
         byte[] disk = Disk(20 << 20, 4);
-        using (Repository repository = await bench.CreateAsync()) await BackupAsync(repository, disk);
-        string name = (await bench.Store.ListAllAsync("appliances/", default)).First(o => o.Name.Contains(where)).Name;
-        byte[] bytes = await bench.Store.ReadAllAsync(name, default);
-        await ReplaceAsync(bench.Store, name, bytes.AsSpan(0, bytes.Length - 40).ToArray());
-        using (Repository repository = await bench.OpenAsync())
+        using (Repository repository = await fixture.CreateAsync()) await BackupAsync(repository, disk);
+        string name =
+            (await fixture.Store.ListAllAsync("appliances/", default)).First(o => o.Name.Contains(where)).Name;
+        byte[] bytes = await fixture.Store.ReadAllAsync(name, default);
+        await ReplaceAsync(fixture.Store, name, bytes.AsSpan(0, bytes.Length - 40).ToArray());
+        using (Repository repository = await fixture.OpenAsync())
         {
             RestorePoint next = await BackupAsync(repository, disk, RequestedBackupType.Incremental);
             Assert.Equal(BackupType.Full, next.Type);
@@ -257,12 +259,12 @@ public sealed class DamageTests
     [Fact]
     public async Task Every_way_to_open_the_wrong_thing_has_its_own_error()
     {
-        using var bench = new RepositoryBench { Password = "right" };
-        (await bench.CreateAsync()).Dispose();
-        Assert.Equal(ErrorIds.WrongPassword, await ErrorOf(() => bench.OpenAsync(password: "wrong")));
-        Assert.Equal(ErrorIds.RepositoryExists, await ErrorOf(() => bench.CreateAsync()));
+        using var fixture = new RepositoryFixture { Password = "right" };
+        (await fixture.CreateAsync()).Dispose();
+        Assert.Equal(ErrorIds.WrongPassword, await ErrorOf(() => fixture.OpenAsync(password: "wrong")));
+        Assert.Equal(ErrorIds.RepositoryExists, await ErrorOf(() => fixture.CreateAsync()));
 
-        using (Repository unread = await Repository.OpenAsync(new FaultStore(bench.Store), null, bench.Options,
+        using (Repository unread = await Repository.OpenAsync(new FaultStore(fixture.Store), null, fixture.Options,
             default))
         {
             Assert.False(unread.IsUnlocked);
@@ -272,32 +274,32 @@ public sealed class DamageTests
                 (await Assert.ThrowsAsync<NataliaException>(() => BackupAsync(unread, [1]))).ErrorId);
         }
 
-        byte[] settings = await bench.Store.ReadAllAsync("natalia.json", default);
+        byte[] settings = await fixture.Store.ReadAllAsync("natalia.json", default);
         string text = System.Text.Encoding.UTF8.GetString(settings);
-        await ReplaceAsync(bench.Store, "natalia.json",
+        await ReplaceAsync(fixture.Store, "natalia.json",
             System.Text.Encoding.UTF8.GetBytes(text.Replace("\"format\":1", "\"format\":2")));
-        Assert.Equal(ErrorIds.RepositoryFormatTooNew, await ErrorOf(() => bench.OpenAsync()));
-        await ReplaceAsync(bench.Store, "natalia.json",
+        Assert.Equal(ErrorIds.RepositoryFormatTooNew, await ErrorOf(() => fixture.OpenAsync()));
+        await ReplaceAsync(fixture.Store, "natalia.json",
             System.Text.Encoding.UTF8.GetBytes(text.Replace("\"requiredFeatures\":[]",
                 "\"requiredFeatures\":[\"x\"]")));
-        Assert.Equal(ErrorIds.RepositoryFormatTooNew, await ErrorOf(() => bench.OpenAsync()));
-        await ReplaceAsync(bench.Store, "natalia.json", settings.AsSpan(0, 40).ToArray());
-        Assert.Equal(ErrorIds.RepositoryDamaged, await ErrorOf(() => bench.OpenAsync()));
-        await ReplaceAsync(bench.Store, "natalia.json", "{\"other\":1}"u8.ToArray());
-        Assert.Equal(ErrorIds.NotARepository, await ErrorOf(() => bench.OpenAsync()));
-        await bench.Store.DeleteAsync("natalia.json", default);
-        Assert.Equal(ErrorIds.NotARepository, await ErrorOf(() => bench.OpenAsync()));
-        await ReplaceAsync(bench.Store, "natalia.json", settings);
-        foreach (StoredObject slot in await bench.Store.ListAllAsync("keys/", default))
-            await bench.Store.DeleteAsync(slot.Name, default);
-        Assert.Equal(ErrorIds.RepositoryDamaged, await ErrorOf(() => bench.OpenAsync()));
+        Assert.Equal(ErrorIds.RepositoryFormatTooNew, await ErrorOf(() => fixture.OpenAsync()));
+        await ReplaceAsync(fixture.Store, "natalia.json", settings.AsSpan(0, 40).ToArray());
+        Assert.Equal(ErrorIds.RepositoryDamaged, await ErrorOf(() => fixture.OpenAsync()));
+        await ReplaceAsync(fixture.Store, "natalia.json", "{\"other\":1}"u8.ToArray());
+        Assert.Equal(ErrorIds.NotARepository, await ErrorOf(() => fixture.OpenAsync()));
+        await fixture.Store.DeleteAsync("natalia.json", default);
+        Assert.Equal(ErrorIds.NotARepository, await ErrorOf(() => fixture.OpenAsync()));
+        await ReplaceAsync(fixture.Store, "natalia.json", settings);
+        foreach (StoredObject slot in await fixture.Store.ListAllAsync("keys/", default))
+            await fixture.Store.DeleteAsync(slot.Name, default);
+        Assert.Equal(ErrorIds.RepositoryDamaged, await ErrorOf(() => fixture.OpenAsync()));
 
-        using var empty = new RepositoryBench();
+        using var empty = new RepositoryFixture();
         Assert.Equal(ErrorIds.RepositoryNotFound, await ErrorOf(() => empty.OpenAsync()));
         await empty.Store.PutAsync("holiday.jpg", new ObjectContent(new byte[3]), PutOptions.Metadata, default);
         Assert.Equal(ErrorIds.NotARepository, await ErrorOf(() => empty.CreateAsync()));
 
-        using var open = new RepositoryBench();
+        using var open = new RepositoryFixture();
         (await open.CreateAsync()).Dispose();
         Assert.Equal(ErrorIds.PasswordNotExpected, await ErrorOf(() => open.OpenAsync(password: "x")));
     }
@@ -305,30 +307,30 @@ public sealed class DamageTests
     [Fact]
     public async Task A_repository_that_claims_to_be_unencrypted_does_not_get_a_password_or_plain_data()
     {
-        using var bench = new RepositoryBench { Password = "p" };
-        (await bench.CreateAsync()).Dispose();
+        using var fixture = new RepositoryFixture { Password = "p" };
+        (await fixture.CreateAsync()).Dispose();
         // Somebody replaces the settings and the key slot with those of an unencrypted repository of theirs.
-        using var theirs = new RepositoryBench();
+        using var theirs = new RepositoryFixture();
         (await theirs.CreateAsync()).Dispose();
-        foreach (StoredObject item in await bench.Store.ListAllAsync("", default))
-            await bench.Store.DeleteAsync(item.Name, default);
+        foreach (StoredObject item in await fixture.Store.ListAllAsync("", default))
+            await fixture.Store.DeleteAsync(item.Name, default);
         foreach (StoredObject item in await theirs.Store.ListAllAsync("", default))
-            await bench.Store.PutAsync(item.Name,
+            await fixture.Store.PutAsync(item.Name,
                 new ObjectContent(await theirs.Store.ReadAllAsync(item.Name, default)), PutOptions.Metadata, default);
-        Assert.Equal(ErrorIds.PasswordNotExpected, await ErrorOf(() => bench.OpenAsync()));
+        Assert.Equal(ErrorIds.PasswordNotExpected, await ErrorOf(() => fixture.OpenAsync()));
     }
 
     [Fact]
     public async Task Nothing_readable_of_the_disk_stands_in_an_encrypted_repository()
     {
-        using var bench = new RepositoryBench { Password = "p" };
+        using var fixture = new RepositoryFixture { Password = "p" };
         byte[] disk = new byte[200_000];
         byte[] secret = System.Text.Encoding.ASCII.GetBytes("SECRET-CALL-RECORD-4711 ");
         for (int at = 0; at + secret.Length < disk.Length; at += secret.Length) secret.CopyTo(disk, at);
-        using (Repository repository = await bench.CreateAsync()) await BackupAsync(repository, disk);
-        foreach (StoredObject item in await bench.Store.ListAllAsync("", default))
+        using (Repository repository = await fixture.CreateAsync()) await BackupAsync(repository, disk);
+        foreach (StoredObject item in await fixture.Store.ListAllAsync("", default))
         {
-            byte[] bytes = await bench.Store.ReadAllAsync(item.Name, default);
+            byte[] bytes = await fixture.Store.ReadAllAsync(item.Name, default);
             Assert.True(bytes.AsSpan().IndexOf("CALL-RECORD"u8) < 0, item.Name);
             if (!item.Name.Contains("/log/")) Assert.True(bytes.AsSpan().IndexOf("natalia-paris"u8) < 0, item.Name);
         }

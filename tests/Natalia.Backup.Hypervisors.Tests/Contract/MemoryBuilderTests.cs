@@ -6,24 +6,25 @@ namespace Natalia.Backup.Hypervisors.Tests.Contract;
 /// <summary>The suite of builders on the memory hypervisor.</summary>
 public sealed class MemoryBuilderTests : BuilderConformance
 {
-    protected override Task<IBuilderSite> OpenAsync() => Task.FromResult<IBuilderSite>(new Site());
+    protected override Task<IBuilderFixture> OpenAsync() => Task.FromResult<IBuilderFixture>(new Fixture());
 
-    private sealed class Site : IBuilderSite
+    private sealed class Fixture : IBuilderFixture
     {
-        private readonly MemorySite _site = new();
+        private readonly MemoryInventory _inventory = new();
 
-        public IReadOnlyCollection<string> VMs => _site.VMs.Keys;
+        public IReadOnlyCollection<string> VMs => _inventory.VMs.Keys;
 
         public string OtherNetwork => "lab";
 
         public Task<IHypervisor> ConnectAsync(int? lifetime = null) =>
-            Task.FromResult<IHypervisor>(new MemoryVMHost(_site) { Lifetime = lifetime ?? int.MaxValue });
+            Task.FromResult<IHypervisor>(new MemoryVMHost(_inventory) { Lifetime = lifetime ?? int.MaxValue });
 
-        public IReadOnlyList<string> NetworksOf(string nativeId) => _site.VMs[nativeId].Networks;
+        public IReadOnlyList<string> NetworksOf(string nativeId) => _inventory.VMs[nativeId].Networks;
 
-        public byte[] Read(string nativeId, string diskId) => _site.VMs[nativeId].Disks[diskId];
+        public byte[] Read(string nativeId, string diskId) => _inventory.VMs[nativeId].Disks[diskId];
 
-        public void Replace(string nativeId) => _site.VMs[nativeId] = new MemoryVM { Name = _site.VMs[nativeId].Name };
+        public void Replace(string nativeId) =>
+            _inventory.VMs[nativeId] = new MemoryVM { Name = _inventory.VMs[nativeId].Name };
 
         public ValueTask DisposeAsync() => default;
     }

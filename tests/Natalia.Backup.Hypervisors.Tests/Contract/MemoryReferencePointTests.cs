@@ -8,5 +8,5 @@ namespace Natalia.Backup.Hypervisors.Tests.Contract;
 /// </summary>
 public sealed class MemoryReferencePointTests : HypervisorConformance
 {
-    protected override HypervisorBench NewBench() => new MemoryBench(TokenLife.BornAtSeal);
+    protected override HypervisorFixture NewFixture() => new MemoryFixture(TokenLife.BornAtSeal);
 }

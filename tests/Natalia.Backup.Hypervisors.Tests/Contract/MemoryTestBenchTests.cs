@@ -8,31 +8,31 @@ namespace Natalia.Backup.Hypervisors.Tests.Contract;
 /// </summary>
 public sealed class MemoryTestBenchTests : TestBenchConformance
 {
-    protected override Task<ITestBenchSite> OpenAsync() => Task.FromResult<ITestBenchSite>(new Site());
+    protected override Task<ITestBenchFixture> OpenAsync() => Task.FromResult<ITestBenchFixture>(new Fixture());
 
-    private sealed class Site : ITestBenchSite
+    private sealed class Fixture : ITestBenchFixture
     {
-        private readonly MemorySite _site = new();
+        private readonly MemoryInventory _inventory = new();
 
         public RestoreSource Source { get; } = PointImages.Create();
 
         public string IsolatedNetwork => "nowhere";
 
-        public IReadOnlyCollection<string> VMs => _site.VMs.Keys;
+        public IReadOnlyCollection<string> VMs => _inventory.VMs.Keys;
 
         public Task<IHypervisor> ConnectAsync(int? lifetime = null) =>
-            Task.FromResult<IHypervisor>(new MemoryVMHost(_site) { Lifetime = lifetime ?? int.MaxValue });
+            Task.FromResult<IHypervisor>(new MemoryVMHost(_inventory) { Lifetime = lifetime ?? int.MaxValue });
 
-        public bool IsRunning(string nativeId) => _site.VMs[nativeId].IsRunning;
+        public bool IsRunning(string nativeId) => _inventory.VMs[nativeId].IsRunning;
 
-        public void MoveAdapter(string nativeId) => _site.VMs[nativeId].Networks[1] = "lan";
+        public void MoveAdapter(string nativeId) => _inventory.VMs[nativeId].Networks[1] = "lan";
 
-        public void TakeMark(string nativeId) => _site.VMs[nativeId].Test = null;
+        public void TakeMark(string nativeId) => _inventory.VMs[nativeId].Test = null;
 
         public void SetGuest(string nativeId, bool answers, string output)
         {
-            _site.GuestsAnswer = answers;
-            _site.Programs["/bin/check"] = (0, output);
+            _inventory.GuestsAnswer = answers;
+            _inventory.Programs["/bin/check"] = (0, output);
         }
 
         public ValueTask DisposeAsync() => default;

@@ -7,21 +7,21 @@ namespace Natalia.Backup.Hypervisors.Tests.Contract;
 
 public sealed class ProxmoxPointRepositoryTests : PointRepositoryConformance
 {
-    private Lab? _lab;
+    private ProxmoxFixture? _fixture;
     private ApplianceDescription? _appliance;
 
     protected override ApplianceDescription Appliance => _appliance!;
 
     protected override async Task<IPointRepository> OpenAsync()
     {
-        _lab = await Lab.StartAsync(c =>
+        _fixture = await ProxmoxFixture.StartAsync(c =>
         {
             for (int i = 0; i < 3; i++)
-                c.Storage("pbs").Points.Add(Lab.Point("pbs", 100, c.Clock.GetUtcNow().AddDays(-i)));
+                c.Storage("pbs").Points.Add(ProxmoxFixture.Point("pbs", 100, c.Clock.GetUtcNow().AddDays(-i)));
         });
-        (_, _appliance, IPointRepository repository) = await _lab.OpenAsync();
+        (_, _appliance, IPointRepository repository) = await _fixture.OpenAsync();
         return repository;
     }
 
-    protected override Task CloseAsync() => _lab!.DisposeAsync().AsTask();
+    protected override Task CloseAsync() => _fixture!.DisposeAsync().AsTask();
 }

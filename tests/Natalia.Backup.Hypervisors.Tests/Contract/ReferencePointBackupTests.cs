@@ -21,17 +21,17 @@ public sealed class ReferencePointBackupTests : IDisposable
     private const int Size = 24 << 20;
 
     private readonly Random _random = new(7);
-    private readonly MemoryHost _host = new((Disk, RepositoryBench.Disk(Size, 1)));
-    private RepositoryBench _bench = new();
+    private readonly MemoryHost _host = new((Disk, RepositoryFixture.Disk(Size, 1)));
+    private RepositoryFixture _fixture = new();
 
-    public void Dispose() => _bench.Dispose();
+    public void Dispose() => _fixture.Dispose();
 
     [Theory]
     [InlineData(TokenLife.BornAtSeal)]
     [InlineData(TokenLife.BornAtFreeze)]
     public async Task An_incremental_reads_what_was_written_and_restores_bit_for_bit_over_a_chain(TokenLife life)
     {
-        using Repository repository = await _bench.CreateAsync();
+        using Repository repository = await _fixture.CreateAsync();
         var states = new List<(RestorePoint Point, byte[] State)>();
         for (int i = 0; i < 8; i++)
         {
@@ -49,17 +49,17 @@ public sealed class ReferencePointBackupTests : IDisposable
             Assert.Equal(point.ReadBytes, hypervisor.ReadBytes);
         }
         foreach ((RestorePoint point, byte[] state) in states)
-            Assert.Equal(state, await RepositoryBench.RestoreAsync(repository, point));
+            Assert.Equal(state, await RepositoryFixture.RestoreAsync(repository, point));
         Assert.Equal(life == TokenLife.BornAtSeal ? 1 : 0, _host.Objects.Count);
     }
 
     [Fact]
     public async Task A_run_that_dies_between_seal_and_publish_leaves_no_reference_point_behind_the_next_one()
     {
-        using (Repository repository = await _bench.CreateAsync()) await RunAsync(repository, New());
+        using (Repository repository = await _fixture.CreateAsync()) await RunAsync(repository, New());
         Write();
         MemoryHypervisor dying = New();
-        var store = new HookStore(_bench.Store);
+        var store = new HookStore(_fixture.Store);
         bool isDead = false;
         store.Before = operation =>
         {
@@ -67,17 +67,17 @@ public sealed class ReferencePointBackupTests : IDisposable
             if (isDead) dying.Kill();
             return isDead ? throw new SimulatedCrashException(operation) : Task.CompletedTask;
         };
-        using (Repository repository = await _bench.OpenAsync(store))
+        using (Repository repository = await _fixture.OpenAsync(store))
             await Assert.ThrowsAsync<SimulatedCrashException>(() => RunAsync(repository, dying));
         Assert.Equal(2, _host.Objects.Count(o => o.Kind == MemoryObject.ReferencePoint));
 
         Write();
-        using Repository again = await _bench.OpenAsync();
+        using Repository again = await _fixture.OpenAsync();
         RestorePoint point = await RunAsync(again, New());
         Assert.Equal(BackupType.Incremental, point.Type);
-        Assert.Equal(_host.Content(Disk), await RepositoryBench.RestoreAsync(again, point));
+        Assert.Equal(_host.Content(Disk), await RepositoryFixture.RestoreAsync(again, point));
         Assert.Single(_host.Objects);
-        Assert.Equal(2, (await RepositoryBench.PointsAsync(again)).Count);
+        Assert.Equal(2, (await RepositoryFixture.PointsAsync(again)).Count);
     }
 
     [Theory]
@@ -85,26 +85,26 @@ public sealed class ReferencePointBackupTests : IDisposable
     [InlineData(false)]
     public async Task A_publication_of_which_nobody_knows_is_settled_by_the_next_run(bool wasPublished)
     {
-        using (Repository repository = await _bench.CreateAsync()) await RunAsync(repository, New());
+        using (Repository repository = await _fixture.CreateAsync()) await RunAsync(repository, New());
         Write();
         var lost = new NataliaException(ErrorIds.StoreUnavailable, NataliaErrorKind.Timeout, "The line is dead.");
         bool isGone = false;
-        var store = new HookStore(_bench.Store);
+        var store = new HookStore(_fixture.Store);
         store.Before = operation =>
             isGone || !wasPublished && IsPublication(operation) ? throw Lose() : Task.CompletedTask;
         store.After = operation => wasPublished && IsPublication(operation) ? throw Lose() : Task.CompletedTask;
-        using (Repository repository = await _bench.OpenAsync(store))
+        using (Repository repository = await _fixture.OpenAsync(store))
             Assert.Equal(ErrorIds.StoreUnavailable,
                 (await Assert.ThrowsAsync<NataliaException>(() => RunAsync(repository, New()))).ErrorId);
         Assert.Equal(["reference", "reference"], _host.Objects.Select(o => o.Kind));
 
         Write();
-        using Repository again = await _bench.OpenAsync();
+        using Repository again = await _fixture.OpenAsync();
         RestorePoint point = await RunAsync(again, New());
         Assert.Equal(BackupType.Incremental, point.Type);
-        Assert.Equal(_host.Content(Disk), await RepositoryBench.RestoreAsync(again, point));
+        Assert.Equal(_host.Content(Disk), await RepositoryFixture.RestoreAsync(again, point));
         Assert.Single(_host.Objects);
-        Assert.Equal(wasPublished ? 3 : 2, (await RepositoryBench.PointsAsync(again)).Count);
+        Assert.Equal(wasPublished ? 3 : 2, (await RepositoryFixture.PointsAsync(again)).Count);
 
         NataliaException Lose()
         {
@@ -120,9 +120,9 @@ public sealed class ReferencePointBackupTests : IDisposable
     [Fact]
     public async Task An_incremental_that_broke_off_goes_on_as_one_and_asks_for_no_token_that_never_was()
     {
-        _bench.Dispose();
-        _bench = new RepositoryBench { CheckpointBytes = 200_000, Workers = 1 };
-        using Repository repository = await _bench.CreateAsync();
+        _fixture.Dispose();
+        _fixture = new RepositoryFixture { CheckpointBytes = 200_000, Workers = 1 };
+        using Repository repository = await _fixture.CreateAsync();
         await RunAsync(repository, New());
         for (int i = 0; i < 12; i++) _host.Write(Disk, i * 2_000_000, Noise(120_000));
         MemoryHypervisor broken = New();
@@ -139,16 +139,16 @@ public sealed class ReferencePointBackupTests : IDisposable
         RestorePoint point = await RunAsync(repository, next);
         Assert.Equal(BackupType.Incremental, point.Type);
         Assert.Null(point.Reason);
-        Assert.Equal(_host.Content(Disk), await RepositoryBench.RestoreAsync(repository, point));
+        Assert.Equal(_host.Content(Disk), await RepositoryFixture.RestoreAsync(repository, point));
         Assert.Single(_host.Objects);
     }
 
     [Fact]
     public async Task A_checkpoint_of_a_second_try_without_its_parents_counts_from_nothing()
     {
-        _bench.Dispose();
-        _bench = new RepositoryBench { CheckpointBytes = 200_000, Workers = 1 };
-        using (Repository repository = await _bench.CreateAsync()) await RunAsync(repository, New());
+        _fixture.Dispose();
+        _fixture = new RepositoryFixture { CheckpointBytes = 200_000, Workers = 1 };
+        using (Repository repository = await _fixture.CreateAsync()) await RunAsync(repository, New());
         // What the incremental goes out from cannot be read, so that it begins anew and reads everything.
         await DamageMapsAsync();
         Write();
@@ -158,22 +158,22 @@ public sealed class ReferencePointBackupTests : IDisposable
             if (broken.ReadBytes > 12_000_000) throw Broken();
         };
         int before = await ManifestsAsync();
-        using (Repository repository = await _bench.OpenAsync())
+        using (Repository repository = await _fixture.OpenAsync())
             await Assert.ThrowsAsync<NataliaException>(() => RunAsync(repository, broken));
         Assert.True(await ManifestsAsync() > before, "There is no checkpoint.");
 
         Write();
-        using Repository again = await _bench.OpenAsync();
+        using Repository again = await _fixture.OpenAsync();
         RestorePoint point = await RunAsync(again, New());
-        Assert.Equal(_host.Content(Disk), await RepositoryBench.RestoreAsync(again, point));
+        Assert.Equal(_host.Content(Disk), await RepositoryFixture.RestoreAsync(again, point));
     }
 
     [Fact]
     public async Task A_first_full_that_broke_off_behind_a_checkpoint_reads_everything_again_and_stores_only_the_rest()
     {
-        _bench.Dispose();
-        _bench = new RepositoryBench { CheckpointBytes = 200_000, Workers = 1 };
-        using Repository repository = await _bench.CreateAsync();
+        _fixture.Dispose();
+        _fixture = new RepositoryFixture { CheckpointBytes = 200_000, Workers = 1 };
+        using Repository repository = await _fixture.CreateAsync();
         MemoryHypervisor broken = New();
         broken.OnRead = () =>
         {
@@ -187,13 +187,13 @@ public sealed class ReferencePointBackupTests : IDisposable
         RestorePoint point = await RunAsync(repository, next);
         Assert.Equal(BackupType.Full, point.Type);
         Assert.DoesNotContain("changes", next.Log);
-        Assert.Equal(_host.Content(Disk), await RepositoryBench.RestoreAsync(repository, point));
+        Assert.Equal(_host.Content(Disk), await RepositoryFixture.RestoreAsync(repository, point));
     }
 
     [Fact]
     public async Task The_tokens_of_another_vm_are_not_asked_for_although_it_has_the_same_name()
     {
-        using Repository repository = await _bench.CreateAsync();
+        using Repository repository = await _fixture.CreateAsync();
         await RunAsync(repository, New());
         ApplianceDescription vm = MemoryHypervisor.Describe(_host);
         ApplianceDescription other = vm with { NativeId = null, ApplianceId = new string('d', 32) };
@@ -205,14 +205,14 @@ public sealed class ReferencePointBackupTests : IDisposable
     [Fact]
     public async Task A_disk_that_took_another_ones_place_is_read_as_a_whole()
     {
-        using Repository repository = await _bench.CreateAsync();
+        using Repository repository = await _fixture.CreateAsync();
         await RunAsync(repository, New());
-        _host.Attach(Disk, RepositoryBench.Disk(Size, 99));
+        _host.Attach(Disk, RepositoryFixture.Disk(Size, 99));
 
         RestorePoint point = await RunAsync(repository, New());
         Assert.Equal(BackupType.Full, point.Type);
         Assert.Contains("another disk", point.Reason, StringComparison.Ordinal);
-        Assert.Equal(_host.Content(Disk), await RepositoryBench.RestoreAsync(repository, point));
+        Assert.Equal(_host.Content(Disk), await RepositoryFixture.RestoreAsync(repository, point));
     }
 
     private static string History => new('b', 32);
@@ -226,7 +226,7 @@ public sealed class ReferencePointBackupTests : IDisposable
     private async Task DamageMapsAsync()
     {
         var names = new List<string>();
-        await foreach (StoredObject found in _bench.Store.ListAsync("", null, default))
+        await foreach (StoredObject found in _fixture.Store.ListAsync("", null, default))
         {
             if (found.Name.Contains("/meta/", StringComparison.Ordinal)) names.Add(found.Name);
         }
@@ -234,11 +234,11 @@ public sealed class ReferencePointBackupTests : IDisposable
         foreach (string name in names)
         {
             using var held = new MemoryStream();
-            using (Stream stream = await _bench.Store.OpenReadAsync(name, default)) await stream.CopyToAsync(held);
+            using (Stream stream = await _fixture.Store.OpenReadAsync(name, default)) await stream.CopyToAsync(held);
             byte[] bytes = held.ToArray();
             for (int i = bytes.Length / 4; i < bytes.Length / 2; i++) bytes[i] ^= 0x55;
-            await _bench.Store.DeleteAsync(name, default);
-            await _bench.Store.PutAsync(name, new ObjectContent(bytes), new PutOptions(), default);
+            await _fixture.Store.DeleteAsync(name, default);
+            await _fixture.Store.PutAsync(name, new ObjectContent(bytes), new PutOptions(), default);
         }
     }
 
@@ -246,7 +246,7 @@ public sealed class ReferencePointBackupTests : IDisposable
     private async Task<int> ManifestsAsync()
     {
         int count = 0;
-        await foreach (StoredObject found in _bench.Store.ListAsync("", null, default))
+        await foreach (StoredObject found in _fixture.Store.ListAsync("", null, default))
             count += found.Name.Contains("/points/", StringComparison.Ordinal) ? 1 : 0;
         return count;
     }

@@ -10,15 +10,15 @@ namespace Natalia.Backup.Hypervisors.Tests.Folder;
 /// <summary>A folder of images whose changes an export program tells.</summary>
 public sealed class FolderConformanceTests : HypervisorConformance
 {
-    protected override HypervisorBench NewBench() => new FolderBench();
+    protected override HypervisorFixture NewFixture() => new FolderFixture();
 
-    private sealed class FolderBench : HypervisorBench
+    private sealed class FolderFixture : HypervisorFixture
     {
         private readonly TemporaryFolder _root = new();
         private readonly Dictionary<string, List<(string Token, byte[] State)>> _exports = new(StringComparer.Ordinal);
         private int _tokens;
 
-        internal FolderBench()
+        internal FolderFixture()
         {
             File.WriteAllText(Path.Combine(_root.Path, "vm.json"), """
                 {
@@ -29,8 +29,8 @@ public sealed class FolderConformanceTests : HypervisorConformance
                   ]
                 }
                 """);
-            Replace("data", RepositoryBench.Disk(1 << 20, 1));
-            Replace("system", RepositoryBench.Disk(300_000, 2));
+            Replace("data", RepositoryFixture.Disk(1 << 20, 1));
+            Replace("system", RepositoryFixture.Disk(300_000, 2));
         }
 
         public override string DataDisk => "data";

@@ -126,7 +126,7 @@ public sealed class BackupServerTests : IAsyncLifetime
         {
             Hosts = [$"127.0.0.1:{_server.Ports["pbs"]}"],
             User = Token,
-            Secret = Lab.Secure(secret),
+            Secret = ProxmoxFixture.Secure(secret),
             CertificateThumbprints = [_server.Thumbprint("pbs")],
             Clock = _clock,
         }, default);

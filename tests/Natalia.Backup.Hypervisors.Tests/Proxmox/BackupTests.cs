@@ -12,8 +12,8 @@ public sealed class BackupTests
     [Fact]
     public async Task A_backup_makes_a_point_and_says_what_it_reached()
     {
-        await using Lab lab = await Lab.StartAsync();
-        (_, ApplianceDescription appliance, INativeRepository repository) = await lab.OpenAsync();
+        await using ProxmoxFixture fixture = await ProxmoxFixture.StartAsync();
+        (_, ApplianceDescription appliance, INativeRepository repository) = await fixture.OpenAsync();
         var progress = new List<OperationProgress>();
         NativeBackupResult result = await repository.BackupAsync(appliance, new NativeBackupRequest { RunId = "run1" },
             new Collect(progress), default);
@@ -41,17 +41,17 @@ public sealed class BackupTests
     [Fact]
     public async Task A_backup_by_hand_prunes_nothing()
     {
-        await using Lab lab = await Lab.StartAsync(c =>
+        await using ProxmoxFixture fixture = await ProxmoxFixture.StartAsync(c =>
         {
             // The storage would let every run prune that says nothing of it.
             c.Storage("pbs").PruneBackups = "keep-last=1";
             for (int i = 1; i <= 5; i++)
-                c.Storage("pbs").Points.Add(Lab.Point("pbs", 100, c.Clock.GetUtcNow().AddDays(-i)));
+                c.Storage("pbs").Points.Add(ProxmoxFixture.Point("pbs", 100, c.Clock.GetUtcNow().AddDays(-i)));
         });
-        (_, ApplianceDescription appliance, INativeRepository repository) = await lab.OpenAsync();
+        (_, ApplianceDescription appliance, INativeRepository repository) = await fixture.OpenAsync();
         await repository.BackupAsync(appliance, new NativeBackupRequest(), null, default);
-        Assert.Equal(6, lab.Cluster.Storage("pbs").Points.Count);
-        SimulatorRequest request = lab.Server.Requests.Single(r => r.Path.EndsWith("/vzdump"));
+        Assert.Equal(6, fixture.Cluster.Storage("pbs").Points.Count);
+        SimulatorRequest request = fixture.Server.Requests.Single(r => r.Path.EndsWith("/vzdump"));
         Assert.Equal(("snapshot", "zstd", "keep-all=1", null),
             (request["mode"], request["compress"], request["prune-backups"], request["remove"]));
     }
@@ -60,10 +60,10 @@ public sealed class BackupTests
     public async Task A_yes_without_a_task_means_that_nothing_ran()
     {
         // The overview keeps naming the old node.
-        await using Lab lab =
-            await Lab.StartAsync(c => (c.Guest(100).Node, c.Guest(100).ListedNode) = ("pve2", "pve1"));
-        ProxmoxHypervisor hypervisor = await lab.ConnectAsync();
-        lab.Server.Intercept = r => r.Path == "/nodes/pve1/qemu/100/config"
+        await using ProxmoxFixture fixture =
+            await ProxmoxFixture.StartAsync(c => (c.Guest(100).Node, c.Guest(100).ListedNode) = ("pve2", "pve1"));
+        ProxmoxHypervisor hypervisor = await fixture.ConnectAsync();
+        fixture.Server.Intercept = r => r.Path == "/nodes/pve1/qemu/100/config"
             ? SimulatorReply.Ok(new
             {
                 name = "natalia-01",
@@ -79,30 +79,30 @@ public sealed class BackupTests
         NataliaException error = await ThrowsAsync(ErrorIds.NothingWasBackedUp,
             () => repository.BackupAsync(appliance, new NativeBackupRequest(), null, default));
         Assert.Contains("'OK'", error.Message);
-        Assert.Empty(lab.Cluster.Storage("pbs").Points);
+        Assert.Empty(fixture.Cluster.Storage("pbs").Points);
     }
 
     [Fact]
     public async Task A_migration_between_the_question_and_the_start_is_followed()
     {
-        await using Lab lab = await Lab.StartAsync();
-        (_, ApplianceDescription appliance, INativeRepository repository) = await lab.OpenAsync();
-        lab.Cluster.OnBackupStart = () =>
+        await using ProxmoxFixture fixture = await ProxmoxFixture.StartAsync();
+        (_, ApplianceDescription appliance, INativeRepository repository) = await fixture.OpenAsync();
+        fixture.Cluster.OnBackupStart = () =>
         {
-            lab.Cluster.OnBackupStart = null;
-            lab.Cluster.Guest(100).Node = "pve3";
+            fixture.Cluster.OnBackupStart = null;
+            fixture.Cluster.Guest(100).Node = "pve3";
         };
         NativeBackupResult result = await repository.BackupAsync(appliance, new NativeBackupRequest(), null, default);
-        Assert.Equal("pve3", lab.Cluster.Tasks.Single(t => t.Type == "vzdump").Node);
+        Assert.Equal("pve3", fixture.Cluster.Tasks.Single(t => t.Type == "vzdump").Node);
         Assert.NotNull(result.Point.NativeId);
     }
 
     [Fact]
     public async Task A_vm_that_keeps_moving_is_an_error()
     {
-        await using Lab lab = await Lab.StartAsync();
-        (ProxmoxHypervisor hypervisor, ApplianceDescription appliance, _) = await lab.OpenAsync();
-        lab.Cluster.Guest(100).ListedNode = "pve3";
+        await using ProxmoxFixture fixture = await ProxmoxFixture.StartAsync();
+        (ProxmoxHypervisor hypervisor, ApplianceDescription appliance, _) = await fixture.OpenAsync();
+        fixture.Cluster.Guest(100).ListedNode = "pve3";
         await ThrowsAsync(ErrorIds.ApplianceMoved,
             () => hypervisor.Find<ISnapshots>()!.GetSnapshotsAsync(appliance, default));
     }
@@ -110,47 +110,47 @@ public sealed class BackupTests
     [Fact]
     public async Task A_held_vm_is_waited_for_with_a_limit_and_never_unlocked()
     {
-        await using Lab lab = await Lab.StartAsync(c => c.Guest(100).Lock = "migrate");
-        (_, ApplianceDescription appliance, INativeRepository repository) = await lab.OpenAsync();
+        await using ProxmoxFixture fixture = await ProxmoxFixture.StartAsync(c => c.Guest(100).Lock = "migrate");
+        (_, ApplianceDescription appliance, INativeRepository repository) = await fixture.OpenAsync();
         Task<NativeBackupResult> run = repository.BackupAsync(appliance,
             new NativeBackupRequest { LockTimeout = TimeSpan.FromMinutes(5) }, null, default);
         NataliaException error = await ThrowsAsync(ErrorIds.ApplianceLocked, () => run);
         Assert.Contains("'migrate'", error.Message);
-        Assert.True(lab.Clock.Waited >= TimeSpan.FromMinutes(5));
-        Assert.Equal("migrate", lab.Cluster.Guest(100).Lock);
-        Assert.DoesNotContain(lab.Server.Requests, r => r.Arguments.ContainsKey("skiplock"));
+        Assert.True(fixture.Clock.Waited >= TimeSpan.FromMinutes(5));
+        Assert.Equal("migrate", fixture.Cluster.Guest(100).Lock);
+        Assert.DoesNotContain(fixture.Server.Requests, r => r.Arguments.ContainsKey("skiplock"));
     }
 
     [Fact]
     public async Task A_vm_that_is_let_go_is_backed_up()
     {
-        await using Lab lab = await Lab.StartAsync(c => c.Guest(100).Lock = "snapshot");
-        (_, ApplianceDescription appliance, INativeRepository repository) = await lab.OpenAsync();
+        await using ProxmoxFixture fixture = await ProxmoxFixture.StartAsync(c => c.Guest(100).Lock = "snapshot");
+        (_, ApplianceDescription appliance, INativeRepository repository) = await fixture.OpenAsync();
         int asked = 0;
-        lab.Server.Intercept = r =>
+        fixture.Server.Intercept = r =>
         {
-            if (r.Path == "/cluster/resources" && ++asked == 6) lab.Cluster.Guest(100).Lock = null;
+            if (r.Path == "/cluster/resources" && ++asked == 6) fixture.Cluster.Guest(100).Lock = null;
             return null;
         };
         await repository.BackupAsync(appliance, new NativeBackupRequest(), null, default);
-        Assert.Single(lab.Cluster.Storage("pbs").Points);
+        Assert.Single(fixture.Cluster.Storage("pbs").Points);
     }
 
     [Fact]
     public async Task A_lock_that_the_task_meets_is_waited_for_too()
     {
-        await using Lab lab = await Lab.StartAsync();
-        (_, ApplianceDescription appliance, INativeRepository repository) = await lab.OpenAsync();
-        lab.Cluster.OnBackupStart = () =>
+        await using ProxmoxFixture fixture = await ProxmoxFixture.StartAsync();
+        (_, ApplianceDescription appliance, INativeRepository repository) = await fixture.OpenAsync();
+        fixture.Cluster.OnBackupStart = () =>
         {
-            lab.Cluster.OnBackupStart = null;
-            lab.Cluster.Guest(100).Lock = "snapshot";
-            SimulatedTask other = lab.Cluster.NewTask("pve1", "qmsnapshot", "100", "root@pam");
-            other.Steps.Add((TimeSpan.FromSeconds(20), null, () => lab.Cluster.Guest(100).Lock = null));
+            fixture.Cluster.OnBackupStart = null;
+            fixture.Cluster.Guest(100).Lock = "snapshot";
+            SimulatedTask other = fixture.Cluster.NewTask("pve1", "qmsnapshot", "100", "root@pam");
+            other.Steps.Add((TimeSpan.FromSeconds(20), null, () => fixture.Cluster.Guest(100).Lock = null));
         };
         await repository.BackupAsync(appliance, new NativeBackupRequest(), null, default);
-        Assert.Equal(2, lab.Cluster.Tasks.Count(t => t.Type == "vzdump"));
-        Assert.Single(lab.Cluster.Storage("pbs").Points);
+        Assert.Equal(2, fixture.Cluster.Tasks.Count(t => t.Type == "vzdump"));
+        Assert.Single(fixture.Cluster.Storage("pbs").Points);
     }
 
     [Theory]
@@ -161,11 +161,11 @@ public sealed class BackupTests
     public async Task A_freeze_that_failed_is_crash_consistency_although_the_task_ends_ok(bool answers, string? error,
         bool oldWords, string reason)
     {
-        await using Lab lab =
-            await Lab.StartAsync(
+        await using ProxmoxFixture fixture =
+            await ProxmoxFixture.StartAsync(
                 c => (c.Guest(100).AgentAnswers, c.Guest(100).FreezeError, c.HasOldFreezeWords) = (answers, error,
                     oldWords));
-        (_, ApplianceDescription appliance, INativeRepository repository) = await lab.OpenAsync();
+        (_, ApplianceDescription appliance, INativeRepository repository) = await fixture.OpenAsync();
         NativeBackupResult result = await repository.BackupAsync(appliance, new NativeBackupRequest(), null, default);
         Assert.Equal(Consistency.Crash, result.Point.Consistency);
         Assert.Contains(reason, result.Point.Reason);
@@ -174,8 +174,8 @@ public sealed class BackupTests
     [Fact]
     public async Task A_switched_off_vm_is_taken_as_it_lies()
     {
-        await using Lab lab = await Lab.StartAsync(c => c.Guest(100).Running = false);
-        (_, ApplianceDescription appliance, INativeRepository repository) = await lab.OpenAsync();
+        await using ProxmoxFixture fixture = await ProxmoxFixture.StartAsync(c => c.Guest(100).Running = false);
+        (_, ApplianceDescription appliance, INativeRepository repository) = await fixture.OpenAsync();
         NativeBackupResult result = await repository.BackupAsync(appliance, new NativeBackupRequest(), null, default);
         Assert.Equal(Consistency.Crash, result.Point.Consistency);
         Assert.Contains("switched off", result.Point.Reason);
@@ -184,8 +184,8 @@ public sealed class BackupTests
     [Fact]
     public async Task Warnings_are_success_and_are_told()
     {
-        await using Lab lab = await Lab.StartAsync(c => c.BackupWarnings = 2);
-        (_, ApplianceDescription appliance, INativeRepository repository) = await lab.OpenAsync();
+        await using ProxmoxFixture fixture = await ProxmoxFixture.StartAsync(c => c.BackupWarnings = 2);
+        (_, ApplianceDescription appliance, INativeRepository repository) = await fixture.OpenAsync();
         NativeBackupResult result = await repository.BackupAsync(appliance, new NativeBackupRequest(), null, default);
         Assert.Contains("2 warning(s)", Assert.Single(result.Warnings));
         Assert.Contains("EFI disk", result.Warnings[0]);
@@ -194,37 +194,37 @@ public sealed class BackupTests
     [Fact]
     public async Task A_failure_has_the_end_of_the_log_in_it()
     {
-        await using Lab lab =
-            await Lab.StartAsync(c => c.BackupFailure = "backup write data failed: No space left on device");
-        (_, ApplianceDescription appliance, INativeRepository repository) = await lab.OpenAsync();
+        await using ProxmoxFixture fixture =
+            await ProxmoxFixture.StartAsync(c => c.BackupFailure = "backup write data failed: No space left on device");
+        (_, ApplianceDescription appliance, INativeRepository repository) = await fixture.OpenAsync();
         NataliaException error = await ThrowsAsync(ErrorIds.TaskFailed,
             () => repository.BackupAsync(appliance, new NativeBackupRequest(), null, default));
         Assert.Contains("No space left on device", error.Message);
-        Assert.Empty(lab.Cluster.Storage("pbs").Points);
+        Assert.Empty(fixture.Cluster.Storage("pbs").Points);
     }
 
     [Fact]
     public async Task A_point_that_is_there_although_the_step_failed_is_named()
     {
-        await using Lab lab =
-            await Lab.StartAsync(
+        await using ProxmoxFixture fixture =
+            await ProxmoxFixture.StartAsync(
                 c => (c.BackupFailure, c.FailureLeavesPoint) = ("prune 'vm/100': permission check failed", true));
-        (_, ApplianceDescription appliance, INativeRepository repository) = await lab.OpenAsync();
+        (_, ApplianceDescription appliance, INativeRepository repository) = await fixture.OpenAsync();
         NataliaException error = await ThrowsAsync(ErrorIds.TaskFailed,
             () => repository.BackupAsync(appliance, new NativeBackupRequest(), null, default));
-        Assert.Contains(lab.Cluster.Storage("pbs").Points.Single().Volid, error.Message);
+        Assert.Contains(fixture.Cluster.Storage("pbs").Points.Single().Volid, error.Message);
     }
 
     [Fact]
     public async Task A_task_without_a_record_is_lost_and_not_failed()
     {
-        await using Lab lab = await Lab.StartAsync();
-        (_, ApplianceDescription appliance, INativeRepository repository) = await lab.OpenAsync();
+        await using ProxmoxFixture fixture = await ProxmoxFixture.StartAsync();
+        (_, ApplianceDescription appliance, INativeRepository repository) = await fixture.OpenAsync();
         int polls = 0;
-        lab.Server.Intercept = r =>
+        fixture.Server.Intercept = r =>
         {
             if (r.Path.EndsWith("/status") && r.Path.Contains("/tasks/") && ++polls == 5)
-                lab.Cluster.Tasks.Single().IsLost = true;
+                fixture.Cluster.Tasks.Single().IsLost = true;
             return null;
         };
         await ThrowsAsync(ErrorIds.TaskLost,
@@ -234,11 +234,11 @@ public sealed class BackupTests
     [Fact]
     public async Task A_log_that_was_cut_is_lost_too()
     {
-        await using Lab lab = await Lab.StartAsync(c => c.BackupFailure = "x");
-        (_, ApplianceDescription appliance, INativeRepository repository) = await lab.OpenAsync();
-        lab.Server.Intercept = r =>
+        await using ProxmoxFixture fixture = await ProxmoxFixture.StartAsync(c => c.BackupFailure = "x");
+        (_, ApplianceDescription appliance, INativeRepository repository) = await fixture.OpenAsync();
+        fixture.Server.Intercept = r =>
         {
-            if (lab.Cluster.Tasks.FirstOrDefault() is { ExitStatus: "job errors" } task)
+            if (fixture.Cluster.Tasks.FirstOrDefault() is { ExitStatus: "job errors" } task)
                 task.ExitStatus = "unexpected status";
             return null;
         };
@@ -249,44 +249,47 @@ public sealed class BackupTests
     [Fact]
     public async Task A_deadline_leaves_the_task_alone_and_is_no_failure()
     {
-        await using Lab lab = await Lab.StartAsync(c => c.BackupDuration = TimeSpan.FromHours(10));
-        (_, ApplianceDescription appliance, INativeRepository repository) = await lab.OpenAsync();
+        await using ProxmoxFixture fixture =
+            await ProxmoxFixture.StartAsync(c => c.BackupDuration = TimeSpan.FromHours(10));
+        (_, ApplianceDescription appliance, INativeRepository repository) = await fixture.OpenAsync();
         await ThrowsAsync(ErrorIds.TaskNotFinished,
             () => repository.BackupAsync(appliance, new NativeBackupRequest { Timeout = TimeSpan.FromHours(1) }, null,
                 default));
-        Assert.Null(lab.Cluster.Tasks.Single().End);
-        Assert.DoesNotContain(lab.Server.Requests, r => r.Method == "DELETE");
+        Assert.Null(fixture.Cluster.Tasks.Single().End);
+        Assert.DoesNotContain(fixture.Server.Requests, r => r.Method == "DELETE");
         // One question a second at first, then slower.
-        Assert.Equal(TimeSpan.FromSeconds(1), lab.Clock.Waits[0]);
-        Assert.Equal(TimeSpan.FromSeconds(10), lab.Clock.Waits.Max());
+        Assert.Equal(TimeSpan.FromSeconds(1), fixture.Clock.Waits[0]);
+        Assert.Equal(TimeSpan.FromSeconds(10), fixture.Clock.Waits.Max());
     }
 
     [Fact]
     public async Task A_cancelled_backup_is_stopped_on_the_node()
     {
-        await using Lab lab = await Lab.StartAsync(c => c.BackupDuration = TimeSpan.FromHours(10));
-        (_, ApplianceDescription appliance, INativeRepository repository) = await lab.OpenAsync();
+        await using ProxmoxFixture fixture =
+            await ProxmoxFixture.StartAsync(c => c.BackupDuration = TimeSpan.FromHours(10));
+        (_, ApplianceDescription appliance, INativeRepository repository) = await fixture.OpenAsync();
         using var stop = new CancellationTokenSource();
-        lab.Server.Intercept = r =>
+        fixture.Server.Intercept = r =>
         {
-            if (lab.Cluster.Tasks.Count == 1 && r.Path.EndsWith("/log") && lab.Clock.Waited > TimeSpan.FromMinutes(1))
+            if (fixture.Cluster.Tasks.Count == 1 && r.Path.EndsWith("/log")
+                && fixture.Clock.Waited > TimeSpan.FromMinutes(1))
                 stop.Cancel();
             return null;
         };
         await Assert.ThrowsAnyAsync<OperationCanceledException>(
             () => repository.BackupAsync(appliance, new NativeBackupRequest(), null, stop.Token));
-        Assert.Equal("interrupted by signal", lab.Cluster.Tasks.Single().ExitStatus);
-        Assert.Null(lab.Cluster.Guest(100).Lock);
+        Assert.Equal("interrupted by signal", fixture.Cluster.Tasks.Single().ExitStatus);
+        Assert.Null(fixture.Cluster.Guest(100).Lock);
     }
 
     [Fact]
     public async Task A_node_that_is_silent_for_a_while_is_waited_for()
     {
-        await using Lab lab = await Lab.StartAsync();
-        (_, ApplianceDescription appliance, INativeRepository repository) = await lab.OpenAsync();
+        await using ProxmoxFixture fixture = await ProxmoxFixture.StartAsync();
+        (_, ApplianceDescription appliance, INativeRepository repository) = await fixture.OpenAsync();
         int silent = 12;
-        lab.Server.Intercept =
-            r => r.Path.Contains("/tasks/") && lab.Clock.Waited > TimeSpan.FromSeconds(30) && silent-- > 0
+        fixture.Server.Intercept =
+            r => r.Path.Contains("/tasks/") && fixture.Clock.Waited > TimeSpan.FromSeconds(30) && silent-- > 0
             ? new SimulatorReply(595, null, "Connection refused", RawBody: "")
             : null;
         NativeBackupResult result = await repository.BackupAsync(appliance, new NativeBackupRequest(), null, default);
@@ -296,25 +299,26 @@ public sealed class BackupTests
     [Fact]
     public async Task A_node_that_stays_silent_makes_the_task_lost()
     {
-        await using Lab lab = await Lab.StartAsync(c => c.BackupDuration = TimeSpan.FromHours(20));
-        (_, ApplianceDescription appliance, INativeRepository repository) = await lab.OpenAsync();
-        lab.Server.Intercept = r => r.Path.Contains("/tasks/")
+        await using ProxmoxFixture fixture =
+            await ProxmoxFixture.StartAsync(c => c.BackupDuration = TimeSpan.FromHours(20));
+        (_, ApplianceDescription appliance, INativeRepository repository) = await fixture.OpenAsync();
+        fixture.Server.Intercept = r => r.Path.Contains("/tasks/")
             ? new SimulatorReply(595, null, "Connection refused", RawBody: "")
             : null;
         await ThrowsAsync(ErrorIds.TaskLost,
             () => repository.BackupAsync(appliance, new NativeBackupRequest(), null, default));
-        Assert.True(lab.Clock.Waited < TimeSpan.FromHours(1));
+        Assert.True(fixture.Clock.Waited < TimeSpan.FromHours(1));
     }
 
     [Fact]
     public async Task A_long_log_is_read_whole()
     {
-        await using Lab lab = await Lab.StartAsync();
-        (_, ApplianceDescription appliance, INativeRepository repository) = await lab.OpenAsync();
-        lab.Server.Intercept = r =>
+        await using ProxmoxFixture fixture = await ProxmoxFixture.StartAsync();
+        (_, ApplianceDescription appliance, INativeRepository repository) = await fixture.OpenAsync();
+        fixture.Server.Intercept = r =>
         {
             // Before the line that names the archive come more lines than a page has.
-            if (lab.Cluster.Tasks.FirstOrDefault() is { Log.Count: 1 } task) for (int i = 0; i < 1200; i++)
+            if (fixture.Cluster.Tasks.FirstOrDefault() is { Log.Count: 1 } task) for (int i = 0; i < 1200; i++)
                 task.Log.Add($"INFO: line {i}");
             return null;
         };
@@ -325,18 +329,20 @@ public sealed class BackupTests
     [Fact]
     public async Task A_data_disk_that_no_backup_takes_is_refused()
     {
-        await using Lab lab = await Lab.StartAsync(c => c.Guest(100).Config["scsi1"] += ",backup=0");
-        (_, ApplianceDescription appliance, INativeRepository repository) = await lab.OpenAsync();
+        await using ProxmoxFixture fixture =
+            await ProxmoxFixture.StartAsync(c => c.Guest(100).Config["scsi1"] += ",backup=0");
+        (_, ApplianceDescription appliance, INativeRepository repository) = await fixture.OpenAsync();
         await ThrowsAsync(ErrorIds.DiskExcluded,
             () => repository.BackupAsync(appliance, new NativeBackupRequest(), null, default));
-        Assert.Empty(lab.Cluster.Tasks);
+        Assert.Empty(fixture.Cluster.Tasks);
     }
 
     [Fact]
     public async Task A_system_disk_that_is_excluded_for_good_is_a_warning()
     {
-        await using Lab lab = await Lab.StartAsync(c => c.Guest(100).Config["scsi0"] += ",backup=0");
-        (_, ApplianceDescription appliance, INativeRepository repository) = await lab.OpenAsync();
+        await using ProxmoxFixture fixture =
+            await ProxmoxFixture.StartAsync(c => c.Guest(100).Config["scsi0"] += ",backup=0");
+        (_, ApplianceDescription appliance, INativeRepository repository) = await fixture.OpenAsync();
         NativeBackupResult result = await repository.BackupAsync(appliance, new NativeBackupRequest(), null, default);
         Assert.Contains("'scsi0'", Assert.Single(result.Warnings));
     }
@@ -344,8 +350,8 @@ public sealed class BackupTests
     [Fact]
     public async Task A_file_storage_takes_points_too()
     {
-        await using Lab lab = await Lab.StartAsync();
-        (_, ApplianceDescription appliance, INativeRepository repository) = await lab.OpenAsync("nas");
+        await using ProxmoxFixture fixture = await ProxmoxFixture.StartAsync();
+        (_, ApplianceDescription appliance, INativeRepository repository) = await fixture.OpenAsync("nas");
         NativeBackupResult result = await repository.BackupAsync(appliance,
             new NativeBackupRequest { RequestedType = RequestedBackupType.Incremental }, null, default);
         // The file's name is in the node's local time; the point's time is not.

@@ -14,18 +14,19 @@ public sealed class DataDiskOnlyTests
     [Fact]
     public async Task Only_the_data_disk_is_taken_and_the_configuration_is_as_before()
     {
-        await using Lab lab = await Lab.StartAsync(c => c.Guest(100).Config["description"] = "Owner: ops\n");
-        (_, ApplianceDescription appliance, INativeRepository repository) = await lab.OpenAsync("pbs-data");
-        var before = new Dictionary<string, string>(lab.Cluster.Guest(100).Config);
+        await using ProxmoxFixture fixture =
+            await ProxmoxFixture.StartAsync(c => c.Guest(100).Config["description"] = "Owner: ops\n");
+        (_, ApplianceDescription appliance, INativeRepository repository) = await fixture.OpenAsync("pbs-data");
+        var before = new Dictionary<string, string>(fixture.Cluster.Guest(100).Config);
         NativeBackupResult result = await repository.BackupAsync(appliance, s_dataOnly, null, default);
-        Assert.Equal(["scsi1"], lab.Cluster.Storage("pbs-data").Points.Single().IncludedDisks);
+        Assert.Equal(["scsi1"], fixture.Cluster.Storage("pbs-data").Points.Single().IncludedDisks);
         Assert.True(result.Point.IsDataDiskOnly);
         Assert.False(result.Disks.Single(d => d.DiskId == "scsi0").IsIncluded);
-        Assert.Equal(before.OrderBy(c => c.Key), lab.Cluster.Guest(100).Config.OrderBy(c => c.Key));
+        Assert.Equal(before.OrderBy(c => c.Key), fixture.Cluster.Guest(100).Config.OrderBy(c => c.Key));
         Assert.True(
             (await repository.GetRestorePointsAsync(new RestorePointFilter(), default)).Single().IsDataDiskOnly);
         // Switch and mark come in one request, with the digest.
-        SimulatorRequest switched = lab.Server.Requests.First(r => r.Method == "PUT" && r.Path.EndsWith("/config"));
+        SimulatorRequest switched = fixture.Server.Requests.First(r => r.Method == "PUT" && r.Path.EndsWith("/config"));
         Assert.EndsWith(",backup=0", switched["scsi0"]);
         Assert.Contains("left-out=scsi0 run=run1", switched["description"]);
         Assert.NotNull(switched["digest"]);
@@ -34,11 +35,12 @@ public sealed class DataDiskOnlyTests
     [Fact]
     public async Task A_permanent_switch_needs_no_change()
     {
-        await using Lab lab = await Lab.StartAsync(c => c.Guest(100).Config["scsi0"] += ",backup=0");
-        (_, ApplianceDescription appliance, INativeRepository repository) = await lab.OpenAsync("pbs-data");
+        await using ProxmoxFixture fixture =
+            await ProxmoxFixture.StartAsync(c => c.Guest(100).Config["scsi0"] += ",backup=0");
+        (_, ApplianceDescription appliance, INativeRepository repository) = await fixture.OpenAsync("pbs-data");
         await repository.BackupAsync(appliance, s_dataOnly, null, default);
-        Assert.DoesNotContain(lab.Server.Requests, r => r.Method == "PUT" && r.Path.EndsWith("/config"));
-        Assert.EndsWith(",backup=0", lab.Cluster.Guest(100).Config["scsi0"]);
+        Assert.DoesNotContain(fixture.Server.Requests, r => r.Method == "PUT" && r.Path.EndsWith("/config"));
+        Assert.EndsWith(",backup=0", fixture.Cluster.Guest(100).Config["scsi0"]);
     }
 
     [Theory]
@@ -46,39 +48,39 @@ public sealed class DataDiskOnlyTests
     [InlineData(false)]
     public async Task The_disks_come_back_when_the_run_fails_or_is_cancelled(bool cancel)
     {
-        await using Lab lab = await Lab.StartAsync(c => c.BackupFailure = "no");
-        (_, ApplianceDescription appliance, INativeRepository repository) = await lab.OpenAsync("pbs-data");
+        await using ProxmoxFixture fixture = await ProxmoxFixture.StartAsync(c => c.BackupFailure = "no");
+        (_, ApplianceDescription appliance, INativeRepository repository) = await fixture.OpenAsync("pbs-data");
         using var stop = new CancellationTokenSource();
-        if (cancel) lab.Cluster.OnBackupStart = stop.Cancel;
+        if (cancel) fixture.Cluster.OnBackupStart = stop.Cancel;
         await Assert.ThrowsAnyAsync<Exception>(() => repository.BackupAsync(appliance, s_dataOnly, null, stop.Token));
-        Assert.DoesNotContain("backup=0", lab.Cluster.Guest(100).Config["scsi0"]);
-        Assert.False(lab.Cluster.Guest(100).Config.ContainsKey("description"));
+        Assert.DoesNotContain("backup=0", fixture.Cluster.Guest(100).Config["scsi0"]);
+        Assert.False(fixture.Cluster.Guest(100).Config.ContainsKey("description"));
     }
 
     [Fact]
     public async Task What_a_dead_run_left_is_repaired_by_the_next_run_and_told()
     {
-        await using Lab lab = await Lab.StartAsync(c =>
+        await using ProxmoxFixture fixture = await ProxmoxFixture.StartAsync(c =>
         {
             c.Guest(100).Config["scsi0"] += ",backup=0";
             c.Guest(100).Config["description"] = $"Owner: ops\n[natalia-backup left-out=scsi0 run=dead1 "
                 + $"since={c.Clock.GetUtcNow().AddHours(-3).ToUnixTimeSeconds()}]\n";
         });
-        (_, ApplianceDescription appliance, INativeRepository repository) = await lab.OpenAsync();
+        (_, ApplianceDescription appliance, INativeRepository repository) = await fixture.OpenAsync();
         NativeBackupResult result = await repository.BackupAsync(appliance, new NativeBackupRequest(), null, default);
         Assert.Contains("dead1", Assert.Single(result.Warnings));
-        Assert.Equal(["scsi0", "scsi1"], lab.Cluster.Storage("pbs").Points.Single().IncludedDisks);
-        Assert.Equal("Owner: ops", lab.Cluster.Guest(100).Config["description"].TrimEnd('\n'));
+        Assert.Equal(["scsi0", "scsi1"], fixture.Cluster.Storage("pbs").Points.Single().IncludedDisks);
+        Assert.Equal("Owner: ops", fixture.Cluster.Guest(100).Config["description"].TrimEnd('\n'));
     }
 
     [Fact]
     public async Task A_live_runs_mark_makes_the_vm_busy()
     {
-        await using Lab lab =
-            await Lab.StartAsync(
+        await using ProxmoxFixture fixture =
+            await ProxmoxFixture.StartAsync(
                 c => c.Guest(100).Config["description"] = $"[natalia-backup left-out=scsi0 run=live1 "
                     + $"since={c.Clock.GetUtcNow().AddMinutes(-2).ToUnixTimeSeconds()}]\n");
-        (_, ApplianceDescription appliance, INativeRepository repository) = await lab.OpenAsync("pbs-data");
+        (_, ApplianceDescription appliance, INativeRepository repository) = await fixture.OpenAsync("pbs-data");
         NataliaException error = await ThrowsAsync(ErrorIds.ApplianceLocked,
             () => repository.BackupAsync(appliance, s_dataOnly, null, default));
         Assert.Contains("live1", error.Message);
@@ -87,25 +89,25 @@ public sealed class DataDiskOnlyTests
     [Fact]
     public async Task A_long_runs_mark_is_not_repaired_while_its_task_runs()
     {
-        await using Lab lab =
-            await Lab.StartAsync(
+        await using ProxmoxFixture fixture =
+            await ProxmoxFixture.StartAsync(
                 c => c.Guest(100).Config["description"] = $"[natalia-backup left-out=scsi0 run=live1 "
                     + $"since={c.Clock.GetUtcNow().AddHours(-2).ToUnixTimeSeconds()}]\n");
-        lab.Cluster.NewTask("pve1", "vzdump", "100", "backup@pve").Steps.Add((TimeSpan.FromDays(1), null, null));
-        (_, ApplianceDescription appliance, INativeRepository repository) = await lab.OpenAsync("pbs-data");
+        fixture.Cluster.NewTask("pve1", "vzdump", "100", "backup@pve").Steps.Add((TimeSpan.FromDays(1), null, null));
+        (_, ApplianceDescription appliance, INativeRepository repository) = await fixture.OpenAsync("pbs-data");
         await ThrowsAsync(ErrorIds.ApplianceLocked, () => repository.BackupAsync(appliance, s_dataOnly, null, default));
     }
 
     [Fact]
     public async Task Whole_and_partial_points_do_not_share_a_storage()
     {
-        await using Lab lab = await Lab.StartAsync();
-        (_, ApplianceDescription appliance, INativeRepository repository) = await lab.OpenAsync();
+        await using ProxmoxFixture fixture = await ProxmoxFixture.StartAsync();
+        (_, ApplianceDescription appliance, INativeRepository repository) = await fixture.OpenAsync();
         await repository.BackupAsync(appliance, new NativeBackupRequest(), null, default);
         NataliaException error = await ThrowsAsync(ErrorIds.StorageMixesKinds,
             () => repository.BackupAsync(appliance, s_dataOnly, null, default));
         Assert.Contains("namespace", error.RecommendedAction);
-        Assert.DoesNotContain("backup=0", lab.Cluster.Guest(100).Config["scsi0"]);
+        Assert.DoesNotContain("backup=0", fixture.Cluster.Guest(100).Config["scsi0"]);
     }
 
     [Theory]
@@ -114,98 +116,99 @@ public sealed class DataDiskOnlyTests
     [InlineData("detected modified configuration - file changed by other user? Try again.")]
     public async Task A_change_by_somebody_else_in_between_is_read_again_in_both_directions(string refusal)
     {
-        await using Lab lab = await Lab.StartAsync(c => c.DigestRefusal = refusal);
-        (_, ApplianceDescription appliance, INativeRepository repository) = await lab.OpenAsync("pbs-data");
+        await using ProxmoxFixture fixture = await ProxmoxFixture.StartAsync(c => c.DigestRefusal = refusal);
+        (_, ApplianceDescription appliance, INativeRepository repository) = await fixture.OpenAsync("pbs-data");
         int changes = 0;
-        lab.Server.Intercept = r =>
+        fixture.Server.Intercept = r =>
         {
             // Once while the disk is switched off, and once while it is put back.
-            if (r.Method == "PUT" && r.Path.EndsWith("/config") && changes == lab.Cluster.Tasks.Count)
+            if (r.Method == "PUT" && r.Path.EndsWith("/config") && changes == fixture.Cluster.Tasks.Count)
             {
                 changes++;
-                lab.Cluster.Guest(100).Config["scsi0"] += changes == 1 ? ",cache=writeback" : ",aio=threads";
-                lab.Cluster.Guest(100).Revision++;
+                fixture.Cluster.Guest(100).Config["scsi0"] += changes == 1 ? ",cache=writeback" : ",aio=threads";
+                fixture.Cluster.Guest(100).Revision++;
             }
             return null;
         };
         await repository.BackupAsync(appliance, s_dataOnly, null, default);
         Assert.Equal(2, changes);
-        Assert.EndsWith(",cache=writeback,aio=threads", lab.Cluster.Guest(100).Config["scsi0"]);
-        Assert.DoesNotContain("backup=0", lab.Cluster.Guest(100).Config["scsi0"]);
-        Assert.False(lab.Cluster.Guest(100).Config.ContainsKey("description"));
+        Assert.EndsWith(",cache=writeback,aio=threads", fixture.Cluster.Guest(100).Config["scsi0"]);
+        Assert.DoesNotContain("backup=0", fixture.Cluster.Guest(100).Config["scsi0"]);
+        Assert.False(fixture.Cluster.Guest(100).Config.ContainsKey("description"));
     }
 
     [Fact]
     public async Task A_disk_is_put_back_when_whether_it_was_left_out_is_not_known()
     {
-        await using Lab lab = await Lab.StartAsync();
-        (_, ApplianceDescription appliance, INativeRepository repository) = await lab.OpenAsync("pbs-data");
+        await using ProxmoxFixture fixture = await ProxmoxFixture.StartAsync();
+        (_, ApplianceDescription appliance, INativeRepository repository) = await fixture.OpenAsync("pbs-data");
         bool broken = false;
-        lab.Server.Intercept = r =>
+        fixture.Server.Intercept = r =>
         {
             if (broken || r.Method != "PUT" || !r.Path.EndsWith("/config")) return null;
             broken = true;
-            Assert.Equal(200, lab.Cluster.Answer(r).Status);
+            Assert.Equal(200, fixture.Cluster.Answer(r).Status);
             throw new IOException();
         };
         await ThrowsAsync(ErrorIds.RequestOutcomeUnknown,
             () => repository.BackupAsync(appliance, s_dataOnly, null, default));
-        Assert.DoesNotContain("backup=0", lab.Cluster.Guest(100).Config["scsi0"]);
-        Assert.False(lab.Cluster.Guest(100).Config.ContainsKey("description"));
+        Assert.DoesNotContain("backup=0", fixture.Cluster.Guest(100).Config["scsi0"]);
+        Assert.False(fixture.Cluster.Guest(100).Config.ContainsKey("description"));
     }
 
     [Fact]
     public async Task A_cluster_that_is_away_for_minutes_gets_its_disk_back_all_the_same()
     {
-        await using Lab lab = await Lab.StartAsync();
-        (_, ApplianceDescription appliance, INativeRepository repository) = await lab.OpenAsync("pbs-data");
+        await using ProxmoxFixture fixture = await ProxmoxFixture.StartAsync();
+        (_, ApplianceDescription appliance, INativeRepository repository) = await fixture.OpenAsync("pbs-data");
         DateTimeOffset? since = null;
-        lab.Server.Intercept = r =>
+        fixture.Server.Intercept = r =>
         {
-            if (r.Method != "PUT" || !r.Path.EndsWith("/config") || lab.Cluster.Tasks.Count == 0) return null;
-            since ??= lab.Clock.GetUtcNow();
-            return lab.Clock.GetUtcNow() - since > TimeSpan.FromMinutes(5)
+            if (r.Method != "PUT" || !r.Path.EndsWith("/config") || fixture.Cluster.Tasks.Count == 0) return null;
+            since ??= fixture.Clock.GetUtcNow();
+            return fixture.Clock.GetUtcNow() - since > TimeSpan.FromMinutes(5)
                 ? null
                 : SimulatorReply.Fail(500, "cluster not ready - no quorum?");
         };
         await repository.BackupAsync(appliance, s_dataOnly, null, default);
-        Assert.DoesNotContain("backup=0", lab.Cluster.Guest(100).Config["scsi0"]);
+        Assert.DoesNotContain("backup=0", fixture.Cluster.Guest(100).Config["scsi0"]);
     }
 
     [Fact]
     public async Task What_could_not_be_put_back_is_put_back_by_the_next_run()
     {
-        await using Lab lab = await Lab.StartAsync();
+        await using ProxmoxFixture fixture = await ProxmoxFixture.StartAsync();
         (ProxmoxHypervisor hypervisor, ApplianceDescription appliance,
-            INativeRepository repository) = await lab.OpenAsync("pbs-data");
-        lab.Server.Intercept = r => r.Method == "PUT" && r.Path.EndsWith("/config") && lab.Cluster.Tasks.Count > 0
-            ? SimulatorReply.Fail(500, lab.Cluster.DigestRefusal)
+            INativeRepository repository) = await fixture.OpenAsync("pbs-data");
+        fixture.Server.Intercept = r =>
+            r.Method == "PUT" && r.Path.EndsWith("/config") && fixture.Cluster.Tasks.Count > 0
+            ? SimulatorReply.Fail(500, fixture.Cluster.DigestRefusal)
             : null;
         NataliaException error = await ThrowsAsync(ErrorIds.DiskExcluded,
             () => repository.BackupAsync(appliance, s_dataOnly, null, default));
         Assert.Contains("every backup leaves them out", error.Message);
-        Assert.Contains("backup=0", lab.Cluster.Guest(100).Config["scsi0"]);
-        lab.Server.Intercept = null;
-        lab.Clock.Advance(TimeSpan.FromHours(1));
+        Assert.Contains("backup=0", fixture.Cluster.Guest(100).Config["scsi0"]);
+        fixture.Server.Intercept = null;
+        fixture.Clock.Advance(TimeSpan.FromHours(1));
         INativeRepository whole = await hypervisor.Find<INativeProtection>()!.OpenRepositoryAsync("pbs", "pbs",
             default);
         NativeBackupResult next = await whole.BackupAsync(appliance, new NativeBackupRequest(), null, default);
         Assert.Contains(next.Warnings, w => w.Contains("run1") && w.Contains("included again"));
-        Assert.Equal(["scsi0", "scsi1"], lab.Cluster.Storage("pbs").Points.Single().IncludedDisks);
+        Assert.Equal(["scsi0", "scsi1"], fixture.Cluster.Storage("pbs").Points.Single().IncludedDisks);
     }
 
     [Fact]
     public async Task A_scheduled_run_that_slipped_in_is_told()
     {
-        await using Lab lab = await Lab.StartAsync();
-        (_, ApplianceDescription appliance, INativeRepository repository) = await lab.OpenAsync("pbs-data");
-        lab.Server.Intercept = r =>
+        await using ProxmoxFixture fixture = await ProxmoxFixture.StartAsync();
+        (_, ApplianceDescription appliance, INativeRepository repository) = await fixture.OpenAsync("pbs-data");
+        fixture.Server.Intercept = r =>
         {
             if (r.Method == "PUT" && r.Path.EndsWith("/config") && r["scsi0"]?.Contains("backup=0") != true
-                && lab.Cluster.Tasks.Count == 1)
+                && fixture.Cluster.Tasks.Count == 1)
             {
-                lab.Cluster.StartScheduledBackup(lab.Cluster.Guest(100), lab.Cluster.Storage("pbs"));
-                lab.Cluster.Guest(100).Lock = null;
+                fixture.Cluster.StartScheduledBackup(fixture.Cluster.Guest(100), fixture.Cluster.Storage("pbs"));
+                fixture.Cluster.Guest(100).Lock = null;
             }
             return null;
         };
@@ -216,22 +219,24 @@ public sealed class DataDiskOnlyTests
     [Fact]
     public async Task A_disk_that_cannot_be_put_back_is_an_error_that_says_so()
     {
-        await using Lab lab = await Lab.StartAsync();
-        (_, ApplianceDescription appliance, INativeRepository repository) = await lab.OpenAsync("pbs-data");
-        lab.Server.Intercept = r => r.Method == "PUT" && r.Path.EndsWith("/config") && lab.Cluster.Tasks.Count > 0
+        await using ProxmoxFixture fixture = await ProxmoxFixture.StartAsync();
+        (_, ApplianceDescription appliance, INativeRepository repository) = await fixture.OpenAsync("pbs-data");
+        fixture.Server.Intercept = r =>
+            r.Method == "PUT" && r.Path.EndsWith("/config") && fixture.Cluster.Tasks.Count > 0
             ? SimulatorReply.Fail(403, "Permission check failed (/vms/100, VM.Config.Disk)")
             : null;
         NataliaException error = await ThrowsAsync(ErrorIds.DiskExcluded,
             () => repository.BackupAsync(appliance, s_dataOnly, null, default));
         Assert.Contains("scsi0", error.Message);
-        Assert.Contains(lab.Cluster.Storage("pbs-data").Points.Single().Volid, error.Message);
+        Assert.Contains(fixture.Cluster.Storage("pbs-data").Points.Single().Volid, error.Message);
     }
 
     [Fact]
     public async Task Which_disk_holds_the_data_must_be_clear()
     {
-        await using Lab lab = await Lab.StartAsync(c => c.Guest(100).Config["scsi2"] = "tank:vm-100-disk-2,size=10G");
-        (_, ApplianceDescription appliance, INativeRepository repository) = await lab.OpenAsync("pbs-data");
+        await using ProxmoxFixture fixture =
+            await ProxmoxFixture.StartAsync(c => c.Guest(100).Config["scsi2"] = "tank:vm-100-disk-2,size=10G");
+        (_, ApplianceDescription appliance, INativeRepository repository) = await fixture.OpenAsync("pbs-data");
         await ThrowsAsync(ErrorIds.DiskAmbiguous, () => repository.BackupAsync(appliance, s_dataOnly, null, default));
         NativeBackupResult result = await repository.BackupAsync(appliance, s_dataOnly with { DataDiskId = "scsi2" },
             null, default);
@@ -241,8 +246,9 @@ public sealed class DataDiskOnlyTests
     [Fact]
     public async Task A_partial_run_costs_the_other_disk_its_bitmap_and_the_next_whole_run_says_so()
     {
-        await using Lab lab = await Lab.StartAsync();
-        (ProxmoxHypervisor hypervisor, ApplianceDescription appliance, INativeRepository whole) = await lab.OpenAsync();
+        await using ProxmoxFixture fixture = await ProxmoxFixture.StartAsync();
+        (ProxmoxHypervisor hypervisor, ApplianceDescription appliance, INativeRepository whole) =
+            await fixture.OpenAsync();
         INativeRepository partial = await hypervisor.Find<INativeProtection>()!.OpenRepositoryAsync("pbs-data",
             "pbs-data", default);
         await whole.BackupAsync(appliance, new NativeBackupRequest(), null, default);

@@ -14,14 +14,14 @@ public sealed class InventoryTests(ITestOutputHelper output)
     [Fact]
     public async Task An_appliance_is_described_with_disks_roles_and_state()
     {
-        await using Lab lab = await Lab.StartAsync(c =>
+        await using ProxmoxFixture fixture = await ProxmoxFixture.StartAsync(c =>
         {
             SimulatedGuest guest = c.Guest(100);
             (guest.HaState, guest.Pool, guest.Config["tags"]) = ("started", "prod", "cdr;natalia");
             guest.Config["efidisk0"] = "tank:vm-100-disk-9,efitype=4m,size=4M";
             guest.Config["cipassword"] = "**********";
         });
-        ApplianceDescription appliance = (await (await lab.ConnectAsync()).GetAppliancesAsync(default)).Single();
+        ApplianceDescription appliance = (await (await fixture.ConnectAsync()).GetAppliancesAsync(default)).Single();
         Assert.Equal(("natalia-01", "Proxmox", "100", 4, 8L << 30),
             (appliance.Name, appliance.HypervisorKind, appliance.NativeId, appliance.ProcessorCount!.Value,
                 appliance.MemoryBytes!.Value));
@@ -42,11 +42,11 @@ public sealed class InventoryTests(ITestOutputHelper output)
     [Fact]
     public async Task The_id_is_the_clusters_and_not_the_addresss()
     {
-        await using Lab lab = await Lab.StartAsync();
-        await using Lab other = await Lab.StartAsync();
-        string first = (await (await lab.ConnectAsync()).GetAppliancesAsync(default)).Single().ApplianceId;
+        await using ProxmoxFixture fixture = await ProxmoxFixture.StartAsync();
+        await using ProxmoxFixture other = await ProxmoxFixture.StartAsync();
+        string first = (await (await fixture.ConnectAsync()).GetAppliancesAsync(default)).Single().ApplianceId;
         Assert.Equal(first,
-            (await (await lab.ConnectAsync(lab.Options(hosts: [lab.Host("pve3")]))).GetAppliancesAsync(
+            (await (await fixture.ConnectAsync(fixture.Options(hosts: [fixture.Host("pve3")]))).GetAppliancesAsync(
                 default)).Single().ApplianceId);
         Assert.NotEqual(first, (await (await other.ConnectAsync()).GetAppliancesAsync(default)).Single().ApplianceId);
     }
@@ -54,13 +54,13 @@ public sealed class InventoryTests(ITestOutputHelper output)
     [Fact]
     public async Task One_vm_in_trouble_hides_none_of_the_others()
     {
-        await using Lab lab = await Lab.StartAsync(c =>
+        await using ProxmoxFixture fixture = await ProxmoxFixture.StartAsync(c =>
         {
-            c.Guests.Add(Lab.Appliance(101, "natalia-02", "pve2"));
-            c.Guests.Add(Lab.Appliance(102, "natalia-03", "pve3"));
+            c.Guests.Add(ProxmoxFixture.Appliance(101, "natalia-02", "pve2"));
+            c.Guests.Add(ProxmoxFixture.Appliance(102, "natalia-03", "pve3"));
         });
-        ProxmoxHypervisor hypervisor = await lab.ConnectAsync();
-        lab.Cluster.OfflineNodes.Add("pve2");
+        ProxmoxHypervisor hypervisor = await fixture.ConnectAsync();
+        fixture.Cluster.OfflineNodes.Add("pve2");
         ApplianceInventory inventory = await hypervisor.GetAppliancesAsync(default);
         Assert.Equal(["natalia-01", "natalia-02", "natalia-03"], inventory.Select(a => a.Name));
         // What cannot be read is there all the same, and nothing is made up about it.
@@ -74,38 +74,40 @@ public sealed class InventoryTests(ITestOutputHelper output)
     [Fact]
     public async Task A_dead_nodes_vms_cost_one_wait_and_not_one_each()
     {
-        await using Lab lab =
-            await Lab.StartAsync(
-                c => c.Guests.AddRange(Enumerable.Range(101, 200).Select(i => Lab.Appliance(i, $"vm-{i}", "pve2"))));
-        ProxmoxHypervisor hypervisor = await lab.ConnectAsync();
-        lab.Cluster.OfflineNodes.Add("pve2");
-        lab.Clock.Advance(TimeSpan.FromMinutes(6));
-        TimeSpan before = lab.Clock.Waited;
+        await using ProxmoxFixture fixture =
+            await ProxmoxFixture.StartAsync(
+                c => c.Guests.AddRange(
+                    Enumerable.Range(101, 200).Select(i => ProxmoxFixture.Appliance(i, $"vm-{i}", "pve2"))));
+        ProxmoxHypervisor hypervisor = await fixture.ConnectAsync();
+        fixture.Cluster.OfflineNodes.Add("pve2");
+        fixture.Clock.Advance(TimeSpan.FromMinutes(6));
+        TimeSpan before = fixture.Clock.Waited;
         ApplianceInventory inventory = await hypervisor.GetAppliancesAsync(default);
         Assert.Equal(201, inventory.Count);
         Assert.Single(inventory.Problems);
         // As many as are asked at once, each three times at first.
-        Assert.InRange(lab.Clock.Waited - before, TimeSpan.Zero, TimeSpan.FromSeconds(12 * 6));
+        Assert.InRange(fixture.Clock.Waited - before, TimeSpan.Zero, TimeSpan.FromSeconds(12 * 6));
     }
 
     [Fact]
     public async Task A_vm_has_the_processors_that_it_was_given_and_not_those_of_its_host()
     {
-        await using Lab lab = await Lab.StartAsync(c =>
+        await using ProxmoxFixture fixture = await ProxmoxFixture.StartAsync(c =>
         {
             c.HostProcessors = 4;
             (c.Guest(100).Config["cores"], c.Guest(100).Config["sockets"]) = ("8", "2");
         });
-        Assert.Equal(16, (await (await lab.ConnectAsync()).GetAppliancesAsync(default)).Single().ProcessorCount);
+        Assert.Equal(16, (await (await fixture.ConnectAsync()).GetAppliancesAsync(default)).Single().ProcessorCount);
     }
 
     [Fact]
     public async Task One_wanted_vm_costs_one_request_more_than_the_overview()
     {
-        await using Lab lab =
-            await Lab.StartAsync(
-                c => c.Guests.AddRange(Enumerable.Range(101, 50).Select(i => Lab.Appliance(i, $"vm-{i}", "pve2"))));
-        ProxmoxHypervisor hypervisor = await lab.ConnectAsync();
+        await using ProxmoxFixture fixture =
+            await ProxmoxFixture.StartAsync(
+                c => c.Guests.AddRange(
+                    Enumerable.Range(101, 50).Select(i => ProxmoxFixture.Appliance(i, $"vm-{i}", "pve2"))));
+        ProxmoxHypervisor hypervisor = await fixture.ConnectAsync();
         long before = hypervisor.RequestCount;
         Assert.Single(await hypervisor.FindAppliancesAsync(l => l.Name == "vm-120", default));
         Assert.Equal(2, hypervisor.RequestCount - before);
@@ -114,9 +116,10 @@ public sealed class InventoryTests(ITestOutputHelper output)
     [Fact]
     public async Task A_thousand_vms_and_twenty_thousand_points_take_bounded_requests()
     {
-        await using Lab lab = await Lab.StartAsync(c =>
+        await using ProxmoxFixture fixture = await ProxmoxFixture.StartAsync(c =>
         {
-            c.Guests.AddRange(Enumerable.Range(101, 999).Select(i => Lab.Appliance(i, $"vm-{i}", c.Nodes[i % 3])));
+            c.Guests.AddRange(
+                Enumerable.Range(101, 999).Select(i => ProxmoxFixture.Appliance(i, $"vm-{i}", c.Nodes[i % 3])));
             DateTimeOffset now = c.Clock.GetUtcNow();
             for (int vmid = 100; vmid < 1100; vmid++)
                 for (int n = 0; n < 20; n++)
@@ -131,7 +134,7 @@ public sealed class InventoryTests(ITestOutputHelper output)
                         VerifyUpid = "UPID:pbs:000003E9:00001B5F:0000ABCD:6743C1C0:verify:store:root@pam:",
                     });
         });
-        ProxmoxHypervisor hypervisor = await lab.ConnectAsync();
+        ProxmoxHypervisor hypervisor = await fixture.ConnectAsync();
         INativeRepository repository = await hypervisor.Find<INativeProtection>()!.OpenRepositoryAsync("pbs", "pbs",
             default);
         await hypervisor.FindAppliancesAsync(l => l.NativeId == "100", default);

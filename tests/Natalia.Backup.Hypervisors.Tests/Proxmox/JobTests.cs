@@ -19,8 +19,8 @@ public sealed class JobTests
     [Fact]
     public async Task A_schedule_is_made_once_and_changed_only_where_it_differs()
     {
-        await using Lab lab = await Lab.StartAsync();
-        (ProxmoxHypervisor hypervisor, ApplianceDescription appliance, _) = await lab.OpenAsync();
+        await using ProxmoxFixture fixture = await ProxmoxFixture.StartAsync();
+        (ProxmoxHypervisor hypervisor, ApplianceDescription appliance, _) = await fixture.OpenAsync();
         NativeSchedule made = await hypervisor.Find<INativeSchedules>()!.SetScheduleAsync(appliance, s_daily, default);
         Assert.Equal(("natalia-100", true, NativeScheduleKind.Daily, "01:00", true),
             (made.ScheduleId, made.IsOwn, made.Kind, made.Expression, made.WasChanged));
@@ -31,33 +31,34 @@ public sealed class JobTests
 
         Assert.False(
             (await hypervisor.Find<INativeSchedules>()!.SetScheduleAsync(appliance, s_daily, default)).WasChanged);
-        Assert.DoesNotContain(lab.Server.Requests, r => r.Method == "PUT");
+        Assert.DoesNotContain(fixture.Server.Requests, r => r.Method == "PUT");
 
         NativeSchedule six = await hypervisor.Find<INativeSchedules>()!.SetScheduleAsync(appliance,
             s_daily with { Kind = NativeScheduleKind.SixHourly }, default);
         Assert.Equal((NativeScheduleKind.SixHourly, "01,07,13,19:00", true),
             (six.Kind, six.Expression, six.WasChanged));
-        SimulatorRequest change = lab.Server.Requests.Single(r => r.Method == "PUT");
+        SimulatorRequest change = fixture.Server.Requests.Single(r => r.Method == "PUT");
         Assert.Equal(["comment", "schedule"], change.Arguments.Keys.Order());
-        Assert.Single(lab.Cluster.Jobs);
+        Assert.Single(fixture.Cluster.Jobs);
     }
 
     [Fact]
     public async Task A_schedule_that_would_omit_the_data_disk_is_refused_before_it_is_made()
     {
-        await using Lab lab = await Lab.StartAsync(c => c.Guest(100).Config["scsi1"] += ",backup=0");
-        (ProxmoxHypervisor hypervisor, ApplianceDescription appliance, _) = await lab.OpenAsync();
+        await using ProxmoxFixture fixture =
+            await ProxmoxFixture.StartAsync(c => c.Guest(100).Config["scsi1"] += ",backup=0");
+        (ProxmoxHypervisor hypervisor, ApplianceDescription appliance, _) = await fixture.OpenAsync();
         await ThrowsAsync(ErrorIds.ScheduleOmitsDisk,
             () => hypervisor.Find<INativeSchedules>()!.SetScheduleAsync(appliance, s_daily, default));
-        Assert.Empty(lab.Cluster.Jobs);
+        Assert.Empty(fixture.Cluster.Jobs);
     }
 
     [Fact]
     public async Task What_the_server_says_it_takes_is_what_counts()
     {
-        await using Lab lab = await Lab.StartAsync();
-        (ProxmoxHypervisor hypervisor, ApplianceDescription appliance, _) = await lab.OpenAsync();
-        lab.Server.Intercept = r => r.Path.EndsWith("/included_volumes")
+        await using ProxmoxFixture fixture = await ProxmoxFixture.StartAsync();
+        (ProxmoxHypervisor hypervisor, ApplianceDescription appliance, _) = await fixture.OpenAsync();
+        fixture.Server.Intercept = r => r.Path.EndsWith("/included_volumes")
             ? SimulatorReply.Ok(
                 new
                 {
@@ -73,7 +74,7 @@ public sealed class JobTests
     [Fact]
     public async Task Schedules_of_others_are_listed_and_left_alone()
     {
-        await using Lab lab = await Lab.StartAsync(c =>
+        await using ProxmoxFixture fixture = await ProxmoxFixture.StartAsync(c =>
         {
             c.Jobs["backup-old"] = new()
             {
@@ -92,7 +93,7 @@ public sealed class JobTests
                 ["schedule"] = "*-*-* 00/6:00",
             };
         });
-        (ProxmoxHypervisor hypervisor, ApplianceDescription appliance, _) = await lab.OpenAsync();
+        (ProxmoxHypervisor hypervisor, ApplianceDescription appliance, _) = await fixture.OpenAsync();
         NativeSchedule foreign = Assert.Single(await hypervisor.Find<INativeSchedules>()!.GetSchedulesAsync(appliance,
             default));
         Assert.Equal((false, false, NativeScheduleKind.Other), (foreign.IsOwn, foreign.IsEnabled, foreign.Kind));
@@ -106,13 +107,13 @@ public sealed class JobTests
             () => hypervisor.Find<INativeSchedules>()!.RemoveScheduleAsync("natalia-100", default));
         await hypervisor.Find<INativeSchedules>()!.SetScheduleAsync(appliance, s_daily, default);
         await hypervisor.Find<INativeSchedules>()!.RemoveScheduleAsync("natalia-100", default);
-        Assert.Equal(2, lab.Cluster.Jobs.Count);
+        Assert.Equal(2, fixture.Cluster.Jobs.Count);
     }
 
     [Fact]
     public async Task A_job_that_is_bound_to_another_node_is_not_this_vms_schedule()
     {
-        await using Lab lab = await Lab.StartAsync(c =>
+        await using ProxmoxFixture fixture = await ProxmoxFixture.StartAsync(c =>
         {
             foreach (string node in new[] { "pve1", "pve2" }) c.Jobs[node] = new()
             {
@@ -123,7 +124,7 @@ public sealed class JobTests
                 ["schedule"] = "02:00",
             };
         });
-        (ProxmoxHypervisor hypervisor, ApplianceDescription appliance, _) = await lab.OpenAsync();
+        (ProxmoxHypervisor hypervisor, ApplianceDescription appliance, _) = await fixture.OpenAsync();
         Assert.Equal("pve1",
             Assert.Single(await hypervisor.Find<INativeSchedules>()!.GetSchedulesAsync(appliance, default)).ScheduleId);
         Assert.Equal(2, (await hypervisor.Find<INativeSchedules>()!.GetSchedulesAsync(null, default)).Count);
@@ -132,21 +133,22 @@ public sealed class JobTests
     [Fact]
     public async Task An_own_job_that_somebody_bound_to_a_node_follows_its_vm_again()
     {
-        await using Lab lab = await Lab.StartAsync();
-        (ProxmoxHypervisor hypervisor, ApplianceDescription appliance, _) = await lab.OpenAsync();
+        await using ProxmoxFixture fixture = await ProxmoxFixture.StartAsync();
+        (ProxmoxHypervisor hypervisor, ApplianceDescription appliance, _) = await fixture.OpenAsync();
         await hypervisor.Find<INativeSchedules>()!.SetScheduleAsync(appliance, s_daily, default);
-        lab.Cluster.Jobs["natalia-100"]["node"] = "pve3";
+        fixture.Cluster.Jobs["natalia-100"]["node"] = "pve3";
         Assert.True(
             (await hypervisor.Find<INativeSchedules>()!.SetScheduleAsync(appliance, s_daily, default)).WasChanged);
-        Assert.False(lab.Cluster.Jobs["natalia-100"].ContainsKey("node"));
+        Assert.False(fixture.Cluster.Jobs["natalia-100"].ContainsKey("node"));
     }
 
     [Fact]
     public async Task A_retention_waits_for_its_schedule()
     {
-        await using Lab lab = await Lab.StartAsync(c => c.Guest(100).Config["description"] = "Owner: ops\n");
+        await using ProxmoxFixture fixture =
+            await ProxmoxFixture.StartAsync(c => c.Guest(100).Config["description"] = "Owner: ops\n");
         (ProxmoxHypervisor hypervisor, ApplianceDescription appliance,
-            INativeRepository repository) = await lab.OpenAsync();
+            INativeRepository repository) = await fixture.OpenAsync();
         var policy = new RetentionPolicy
         {
             Last = 4,
@@ -158,14 +160,14 @@ public sealed class JobTests
         var limits = new RetentionLimits(Last: 4, Daily: 7, Weekly: 4, Monthly: 3);
         Assert.Empty(await repository.GetRetentionPoliciesAsync(default));
         await repository.SetRetentionPolicyAsync(appliance.ApplianceId, appliance.Name, policy, default);
-        Assert.Empty(lab.Cluster.Jobs);
+        Assert.Empty(fixture.Cluster.Jobs);
         NativeSchedule made = await hypervisor.Find<INativeSchedules>()!.SetScheduleAsync(appliance,
             s_daily with { Retention = null }, default);
         Assert.Equal(limits, made.Retention);
-        Assert.Equal("Owner: ops\n", lab.Cluster.Guest(100).Config["description"]);
+        Assert.Equal("Owner: ops\n", fixture.Cluster.Guest(100).Config["description"]);
         await repository.SetRetentionPolicyAsync(appliance.ApplianceId, appliance.Name, policy with { Daily = 14 },
             default);
-        Assert.Contains("keep-daily=14", $"{lab.Cluster.Jobs["natalia-100"]["prune-backups"]}",
+        Assert.Contains("keep-daily=14", $"{fixture.Cluster.Jobs["natalia-100"]["prune-backups"]}",
             StringComparison.Ordinal);
         Assert.Equal(14, (await repository.GetRetentionPoliciesAsync(default)).Single().Policy!.Daily);
     }
@@ -173,7 +175,7 @@ public sealed class JobTests
     [Fact]
     public async Task Without_the_right_the_missing_one_is_named()
     {
-        await using Lab lab = await Lab.StartAsync(c => c.Rights = new()
+        await using ProxmoxFixture fixture = await ProxmoxFixture.StartAsync(c => c.Rights = new()
         {
             ["/"] = new()
             {
@@ -183,7 +185,7 @@ public sealed class JobTests
                 ["Datastore.AllocateSpace"] = true,
             },
         });
-        (ProxmoxHypervisor hypervisor, ApplianceDescription appliance, _) = await lab.OpenAsync();
+        (ProxmoxHypervisor hypervisor, ApplianceDescription appliance, _) = await fixture.OpenAsync();
         Assert.Contains("Sys.Modify on /",
             (await ThrowsAsync(ErrorIds.PermissionDenied,
                 () => hypervisor.Find<INativeSchedules>()!.SetScheduleAsync(appliance, s_daily, default))).Message);

@@ -18,23 +18,24 @@ public sealed class MonoTests
     [MonoFact]
     public async Task A_token_works_through_all_verbs_over_a_pinned_connection()
     {
-        await using Bench bench = await Bench.StartAsync();
-        (int code, string output) = bench.Run(Token, Secret, bench.Pins, "", "work");
+        await using Fixture fixture = await Fixture.StartAsync();
+        (int code, string output) = fixture.Run(Token, Secret, fixture.Pins, "", "work");
         Assert.True(code == 0, output);
         Assert.Contains(".NETStandard,Version=v2.0", output);
         Assert.Contains("made Full FileSystem\nran 0 a b&c=d+ü\npoint True\n", output);
-        Assert.Equal(["DELETE", "GET", "POST", "PUT"], bench.Server.Requests.Select(r => r.Method).Distinct().Order());
+        Assert.Equal(["DELETE", "GET", "POST", "PUT"],
+            fixture.Server.Requests.Select(r => r.Method).Distinct().Order());
     }
 
     [MonoFact]
     public async Task A_password_logs_in_and_the_clusters_authority_is_trusted()
     {
-        await using Bench bench = await Bench.StartAsync();
+        await using Fixture fixture = await Fixture.StartAsync();
         string file = Path.Combine(Path.GetTempPath(), Path.GetRandomFileName() + ".pem");
-        File.WriteAllText(file, bench.Server.Authority.ExportCertificatePem());
+        File.WriteAllText(file, fixture.Server.Authority.ExportCertificatePem());
         try
         {
-            (int code, string output) = bench.Run("root@pam", "correct horse", "", file);
+            (int code, string output) = fixture.Run("root@pam", "correct horse", "", file);
             Assert.True(code == 0, output);
         }
         finally
@@ -48,29 +49,29 @@ public sealed class MonoTests
     [InlineData("root@pam", "correct horse", false, "ServerNotTrusted")]
     public async Task What_stands_in_the_way_is_named(string user, string secret, bool pinned, string error)
     {
-        await using Bench bench = await Bench.StartAsync();
-        (int code, string output) = bench.Run(user, secret, pinned ? bench.Pins : new string('a', 64), "");
+        await using Fixture fixture = await Fixture.StartAsync();
+        (int code, string output) = fixture.Run(user, secret, pinned ? fixture.Pins : new string('a', 64), "");
         Assert.Equal(1, code);
         Assert.Contains($"error {error}: ", output);
         Assert.DoesNotContain("correct horse", output);
-        if (!pinned) Assert.Empty(bench.Server.Requests);
+        if (!pinned) Assert.Empty(fixture.Server.Requests);
     }
 
     [MonoFact]
     public async Task A_host_that_is_down_is_passed_over()
     {
-        await using Bench bench = await Bench.StartAsync();
-        (int code, string output) = bench.Run(Token, Secret, bench.Pins, "", hosts: "127.0.0.1:1," + bench.Hosts);
+        await using Fixture fixture = await Fixture.StartAsync();
+        (int code, string output) = fixture.Run(Token, Secret, fixture.Pins, "", hosts: "127.0.0.1:1," + fixture.Hosts);
         Assert.True(code == 0, output);
     }
 
-    private sealed class Bench(SimulatedCluster cluster, SimulatorServer server) : IAsyncDisposable
+    private sealed class Fixture(SimulatedCluster cluster, SimulatorServer server) : IAsyncDisposable
     {
         internal SimulatorServer Server => server;
         internal string Pins => string.Join(',', cluster.Nodes.Select(server.Thumbprint));
         internal string Hosts => string.Join(',', cluster.Nodes.Select(n => $"127.0.0.1:{server.Ports[n]}"));
 
-        internal static async Task<Bench> StartAsync()
+        internal static async Task<Fixture> StartAsync()
         {
             var cluster = new SimulatedCluster(new JumpingClock(speed: 200));
             SampleCluster.AddStorages(cluster);
@@ -80,7 +81,7 @@ public sealed class MonoTests
             SimulatorServer server = await SimulatorServer.StartAsync(cluster.Nodes, OperationTable.VirtualEnvironment,
                 cluster.Answer, useRsa: true);
             cluster.AuthorityFingerprint = server.AuthorityFingerprint;
-            return new Bench(cluster, server);
+            return new Fixture(cluster, server);
         }
 
         internal (int Code, string Output) Run(string user, string secret, string pins, string authority,

@@ -15,15 +15,15 @@ public sealed class PointTests
     [Fact]
     public async Task Points_say_what_is_known_and_null_for_the_rest()
     {
-        await using Lab lab = await Lab.StartAsync(c =>
+        await using ProxmoxFixture fixture = await ProxmoxFixture.StartAsync(c =>
         {
             DateTimeOffset now = c.Clock.GetUtcNow();
-            SimulatedPoint verified = Lab.Point("pbs", 100, now.AddDays(-1), "before the update");
+            SimulatedPoint verified = ProxmoxFixture.Point("pbs", 100, now.AddDays(-1), "before the update");
             (verified.VerifyState, verified.VerifyUpid, verified.Encrypted, verified.Protected) = ("ok", VerifyTask,
                 "ab:cd:ef", true);
-            SimulatedPoint unknown = Lab.Point("pbs", 100, now.AddDays(-2));
+            SimulatedPoint unknown = ProxmoxFixture.Point("pbs", 100, now.AddDays(-2));
             unknown.Size = 1;
-            SimulatedPoint approximate = Lab.Point("pbs", 100, now.AddDays(-3));
+            SimulatedPoint approximate = ProxmoxFixture.Point("pbs", 100, now.AddDays(-3));
             (approximate.Size, approximate.ApproximateSize, approximate.VerifyState, approximate.Encrypted) = (null,
                 5L << 30, "failed", "1");
             SimulatedPoint container = new()
@@ -35,7 +35,7 @@ public sealed class PointTests
             };
             c.Storage("pbs").Points.AddRange([approximate, verified, container, unknown]);
         });
-        (_, ApplianceDescription appliance, INativeRepository repository) = await lab.OpenAsync();
+        (_, ApplianceDescription appliance, INativeRepository repository) = await fixture.OpenAsync();
         IReadOnlyList<RestorePoint> points = await repository.GetRestorePointsAsync(s_all, default);
         Assert.Equal(3, points.Count);
         Assert.Equal(
@@ -55,15 +55,15 @@ public sealed class PointTests
     [Fact]
     public async Task Points_are_filtered_by_appliance_and_time_also_when_the_vm_is_gone()
     {
-        await using Lab lab = await Lab.StartAsync(c =>
+        await using ProxmoxFixture fixture = await ProxmoxFixture.StartAsync(c =>
         {
             for (int i = 0; i < 5; i++)
-                c.Storage("pbs").Points.AddRange([Lab.Point("pbs", 100, c.Clock.GetUtcNow().AddDays(-i)),
-                    Lab.Point("pbs", 555, c.Clock.GetUtcNow().AddDays(-i))]);
+                c.Storage("pbs").Points.AddRange([ProxmoxFixture.Point("pbs", 100, c.Clock.GetUtcNow().AddDays(-i)),
+                    ProxmoxFixture.Point("pbs", 555, c.Clock.GetUtcNow().AddDays(-i))]);
         });
         (ProxmoxHypervisor hypervisor, ApplianceDescription appliance,
-            INativeRepository repository) = await lab.OpenAsync();
-        DateTime now = lab.Clock.GetUtcNow().UtcDateTime;
+            INativeRepository repository) = await fixture.OpenAsync();
+        DateTime now = fixture.Clock.GetUtcNow().UtcDateTime;
         Assert.Equal(3, (await repository.GetRestorePointsAsync(new RestorePointFilter
         {
             ApplianceId = appliance.ApplianceId,
@@ -86,12 +86,12 @@ public sealed class PointTests
     [MemberData(nameof(MissingRights))]
     public async Task A_list_that_rights_would_empty_is_an_error(string rights, string missing)
     {
-        await using Lab lab = await Lab.StartAsync(c =>
+        await using ProxmoxFixture fixture = await ProxmoxFixture.StartAsync(c =>
         {
-            c.Storage("pbs").Points.Add(Lab.Point("pbs", 100, c.Clock.GetUtcNow()));
+            c.Storage("pbs").Points.Add(ProxmoxFixture.Point("pbs", 100, c.Clock.GetUtcNow()));
             c.Rights = new() { ["/"] = rights.Split(';').ToDictionary(r => r, _ => true) };
         });
-        (_, ApplianceDescription appliance, INativeRepository repository) = await lab.OpenAsync();
+        (_, ApplianceDescription appliance, INativeRepository repository) = await fixture.OpenAsync();
         NataliaException error = await ThrowsAsync(ErrorIds.PermissionDenied,
             () => repository.GetRestorePointsAsync(s_all, default));
         Assert.Contains(missing, error.Message);
@@ -103,21 +103,21 @@ public sealed class PointTests
     [Fact]
     public async Task An_empty_list_of_what_may_be_seen_is_an_error_while_others_are_hidden()
     {
-        await using Lab lab = await Lab.StartAsync(c =>
+        await using ProxmoxFixture fixture = await ProxmoxFixture.StartAsync(c =>
         {
-            c.Guests.Add(Lab.Appliance(101, "natalia-02", "pve2"));
-            c.Storage("pbs").Points.Add(Lab.Point("pbs", 100, c.Clock.GetUtcNow()));
+            c.Guests.Add(ProxmoxFixture.Appliance(101, "natalia-02", "pve2"));
+            c.Storage("pbs").Points.Add(ProxmoxFixture.Point("pbs", 100, c.Clock.GetUtcNow()));
             c.Rights = new()
             {
                 ["/"] = new() { ["Datastore.AllocateSpace"] = true, ["Datastore.Audit"] = true, ["VM.Audit"] = true },
                 ["/vms/101"] = new() { ["VM.Backup"] = true, ["VM.Audit"] = true },
             };
         });
-        (_, _, INativeRepository repository) = await lab.OpenAsync();
+        (_, _, INativeRepository repository) = await fixture.OpenAsync();
         Assert.Equal("/vms/100",
             (await ThrowsAsync(ErrorIds.PermissionDenied,
                 () => repository.GetRestorePointsAsync(s_all, default))).Target);
-        string visible = (await (await lab.ConnectAsync()).FindAppliancesAsync(l => l.NativeId == "101",
+        string visible = (await (await fixture.ConnectAsync()).FindAppliancesAsync(l => l.NativeId == "101",
             default)).Single().ApplianceId;
         Assert.Empty(await repository.GetRestorePointsAsync(new RestorePointFilter { ApplianceId = visible }, default));
     }
@@ -125,22 +125,22 @@ public sealed class PointTests
     [Fact]
     public async Task With_all_rights_an_empty_storage_is_an_empty_list()
     {
-        await using Lab lab = await Lab.StartAsync();
-        (_, _, INativeRepository repository) = await lab.OpenAsync();
+        await using ProxmoxFixture fixture = await ProxmoxFixture.StartAsync();
+        (_, _, INativeRepository repository) = await fixture.OpenAsync();
         Assert.Empty(await repository.GetRestorePointsAsync(s_all, default));
     }
 
     [Fact]
     public async Task A_storage_is_told_apart_from_one_that_may_not_be_seen()
     {
-        await using Lab lab = await Lab.StartAsync();
-        ProxmoxHypervisor hypervisor = await lab.ConnectAsync();
+        await using ProxmoxFixture fixture = await ProxmoxFixture.StartAsync();
+        ProxmoxHypervisor hypervisor = await fixture.ConnectAsync();
         Assert.Contains("It has: local, nas, pbs",
             (await ThrowsAsync(ErrorIds.StorageNotFound,
                 () => hypervisor.Find<INativeProtection>()!.OpenRepositoryAsync("typo", "x", default))).Message);
         await ThrowsAsync(ErrorIds.StorageNotSuitable,
             () => hypervisor.Find<INativeProtection>()!.OpenRepositoryAsync("tank", "x", default));
-        lab.Cluster.Rights = new() { ["/"] = new() { ["VM.Audit"] = true } };
+        fixture.Cluster.Rights = new() { ["/"] = new() { ["VM.Audit"] = true } };
         await ThrowsAsync(ErrorIds.PermissionDenied,
             () => hypervisor.Find<INativeProtection>()!.OpenRepositoryAsync("pbs", "x", default));
     }
@@ -148,7 +148,8 @@ public sealed class PointTests
     [Fact]
     public async Task Local_storages_are_read_on_every_node()
     {
-        await using Lab lab = await Lab.StartAsync(c => c.Storage("local").Points.AddRange(c.Nodes
+        await using ProxmoxFixture fixture =
+            await ProxmoxFixture.StartAsync(c => c.Storage("local").Points.AddRange(c.Nodes
             .Select((n, i) => new SimulatedPoint
             {
                 Volid = $"local:backup/vzdump-qemu-100-2026_11_0{i + 1}-00_00_00.vma.zst",
@@ -157,28 +158,28 @@ public sealed class PointTests
                 Node = n,
                 Size = 5 << 20,
             })));
-        (_, _, INativeRepository repository) = await lab.OpenAsync("local");
+        (_, _, INativeRepository repository) = await fixture.OpenAsync("local");
         Assert.Equal(3, (await repository.GetRestorePointsAsync(s_all, default)).Count);
     }
 
     [Fact]
     public async Task A_storage_that_no_node_reaches_is_an_error()
     {
-        await using Lab lab = await Lab.StartAsync();
-        (_, _, INativeRepository repository) = await lab.OpenAsync();
-        lab.Cluster.Storage("pbs").InactiveNodes.UnionWith(lab.Cluster.Nodes);
+        await using ProxmoxFixture fixture = await ProxmoxFixture.StartAsync();
+        (_, _, INativeRepository repository) = await fixture.OpenAsync();
+        fixture.Cluster.Storage("pbs").InactiveNodes.UnionWith(fixture.Cluster.Nodes);
         await ThrowsAsync(ErrorIds.StoreUnavailable, () => repository.GetRestorePointsAsync(s_all, default));
     }
 
     [Fact]
     public async Task Points_are_protected_and_removed_with_care()
     {
-        await using Lab lab = await Lab.StartAsync(c =>
+        await using ProxmoxFixture fixture = await ProxmoxFixture.StartAsync(c =>
         {
             for (int i = 0; i < 3; i++)
-                c.Storage("pbs").Points.Add(Lab.Point("pbs", 100, c.Clock.GetUtcNow().AddDays(-i)));
+                c.Storage("pbs").Points.Add(ProxmoxFixture.Point("pbs", 100, c.Clock.GetUtcNow().AddDays(-i)));
         });
-        (_, _, INativeRepository repository) = await lab.OpenAsync();
+        (_, _, INativeRepository repository) = await fixture.OpenAsync();
         IReadOnlyList<RestorePoint> points = await repository.GetRestorePointsAsync(s_all, default);
         Assert.True((await repository.SetProtectionAsync(points[2], true, "test", default)).IsProtected);
         Assert.Equal(ErrorIds.RestorePointProtected,
@@ -195,22 +196,22 @@ public sealed class PointTests
         await ThrowsAsync(ErrorIds.RestorePointIsNewest,
             () => repository.RemoveRestorePointAsync(points[0], "test", default));
         // When the newest is damaged, the one before is the newest good one.
-        lab.Cluster.Storage("pbs").Points.Single(p => p.Volid == points[0].NativeId).VerifyState = "failed";
+        fixture.Cluster.Storage("pbs").Points.Single(p => p.Volid == points[0].NativeId).VerifyState = "failed";
         await ThrowsAsync(ErrorIds.RestorePointIsNewest,
             () => repository.RemoveRestorePointAsync(points[1], "test", default));
         await repository.RemoveRestorePointAsync(points[0], "test", default);
-        Assert.Equal(points[1].NativeId, Assert.Single(lab.Cluster.Storage("pbs").Points).Volid);
+        Assert.Equal(points[1].NativeId, Assert.Single(fixture.Cluster.Storage("pbs").Points).Volid);
     }
 
     [Fact]
     public async Task A_removal_that_is_reported_but_did_not_happen_is_an_error()
     {
-        await using Lab lab =
-            await Lab.StartAsync(
-                c => c.Storage("pbs").Points.AddRange([Lab.Point("pbs", 100, c.Clock.GetUtcNow()),
-                    Lab.Point("pbs", 100, c.Clock.GetUtcNow().AddDays(-1))]));
-        (_, _, INativeRepository repository) = await lab.OpenAsync();
-        lab.Server.Intercept = r => r.Method == "DELETE" ? SimulatorReply.Ok(null) : null;
+        await using ProxmoxFixture fixture =
+            await ProxmoxFixture.StartAsync(
+                c => c.Storage("pbs").Points.AddRange([ProxmoxFixture.Point("pbs", 100, c.Clock.GetUtcNow()),
+                    ProxmoxFixture.Point("pbs", 100, c.Clock.GetUtcNow().AddDays(-1))]));
+        (_, _, INativeRepository repository) = await fixture.OpenAsync();
+        fixture.Server.Intercept = r => r.Method == "DELETE" ? SimulatorReply.Ok(null) : null;
         RestorePoint old = (await repository.GetRestorePointsAsync(s_all, default))[1];
         Assert.Contains("still there",
             (await ThrowsAsync(ErrorIds.ServerError,
@@ -225,14 +226,14 @@ public sealed class PointTests
     public async Task Verification_is_told_with_its_age(string? state, int days, CheckOutcome verification,
         CheckOutcome? age)
     {
-        await using Lab lab = await Lab.StartAsync(c =>
+        await using ProxmoxFixture fixture = await ProxmoxFixture.StartAsync(c =>
         {
-            SimulatedPoint point = Lab.Point("pbs", 100, c.Clock.GetUtcNow());
+            SimulatedPoint point = ProxmoxFixture.Point("pbs", 100, c.Clock.GetUtcNow());
             (point.VerifyState, point.VerifyUpid) = (state, $"UPID:pbs:000003E9:00001B5F:0000ABCD:"
                 + $"{c.Clock.GetUtcNow().AddDays(-days).ToUnixTimeSeconds():X8}:verify:store:root@pam:");
             c.Storage("pbs").Points.Add(point);
         });
-        (_, _, INativeRepository repository) = await lab.OpenAsync();
+        (_, _, INativeRepository repository) = await fixture.OpenAsync();
         RestorePoint listed = (await repository.GetRestorePointsAsync(s_all, default)).Single();
         IReadOnlyList<CheckResult> checks = await repository.VerifyAsync(listed, TimeSpan.FromDays(30), null, default);
         Assert.Equal(verification, checks.Single(c => c.Name == "Verification").Result);
@@ -243,13 +244,13 @@ public sealed class PointTests
     [Fact]
     public async Task A_point_that_is_older_than_its_vm_is_of_another_one()
     {
-        await using Lab lab = await Lab.StartAsync(c =>
+        await using ProxmoxFixture fixture = await ProxmoxFixture.StartAsync(c =>
         {
             c.Guest(100).Config["meta"] = $"ctime={c.Clock.GetUtcNow().AddDays(-1).ToUnixTimeSeconds()}";
             c.Guest(100).Running = false;
-            c.Storage("pbs").Points.Add(Lab.Point("pbs", 100, c.Clock.GetUtcNow().AddDays(-10)));
+            c.Storage("pbs").Points.Add(ProxmoxFixture.Point("pbs", 100, c.Clock.GetUtcNow().AddDays(-10)));
         });
-        (ProxmoxHypervisor hypervisor, _, INativeRepository repository) = await lab.OpenAsync();
+        (ProxmoxHypervisor hypervisor, _, INativeRepository repository) = await fixture.OpenAsync();
         RestorePoint point = (await repository.GetRestorePointsAsync(s_all, default)).Single();
         Assert.Equal(CheckOutcome.Warning,
             (await repository.VerifyAsync(point, TimeSpan.FromDays(30), null,
@@ -262,36 +263,38 @@ public sealed class PointTests
     [Fact]
     public async Task The_servers_dry_run_is_shown_and_removes_nothing()
     {
-        await using Lab lab = await Lab.StartAsync(c =>
+        await using ProxmoxFixture fixture = await ProxmoxFixture.StartAsync(c =>
         {
             DateTimeOffset start = new(2026, 3, 2, 0, 0, 0, TimeSpan.Zero);
-            for (int i = 0; i < 10; i++) c.Storage("pbs").Points.Add(Lab.Point("pbs", 100, start.AddHours(6 * i)));
+            for (int i = 0; i < 10; i++)
+                c.Storage("pbs").Points.Add(ProxmoxFixture.Point("pbs", 100, start.AddHours(6 * i)));
             c.Storage("pbs").Points[0].Protected = true;
-            c.Storage("pbs").Points.Add(Lab.Point("pbs", 101, start));
+            c.Storage("pbs").Points.Add(ProxmoxFixture.Point("pbs", 101, start));
         });
-        (_, ApplianceDescription appliance, INativeRepository repository) = await lab.OpenAsync();
+        (_, ApplianceDescription appliance, INativeRepository repository) = await fixture.OpenAsync();
         var limits = new RetentionLimits(Daily: 7, Weekly: 4, Monthly: 3);
         IReadOnlyList<NativePruneRow> plan = await repository.PlanPruneAsync(appliance.ApplianceId, limits, default);
         Assert.Equal((3, 6, 1),
             (plan.Count(r => r.Mark == NativePruneMark.Keep), plan.Count(r => r.Mark == NativePruneMark.Remove),
                 plan.Count(r => r.Mark == NativePruneMark.Protected)));
-        Assert.Equal(11, lab.Cluster.Storage("pbs").Points.Count);
+        Assert.Equal(11, fixture.Cluster.Storage("pbs").Points.Count);
         // Limits that are 0 are left out: a backup server refuses them.
         Assert.Equal("keep-daily=7,keep-weekly=4,keep-monthly=3",
-            lab.Server.Requests.Last(r => r.Path.EndsWith("/prunebackups", StringComparison.Ordinal))["prune-backups"]);
+            fixture.Server.Requests.Last(r =>
+                r.Path.EndsWith("/prunebackups", StringComparison.Ordinal))["prune-backups"]);
     }
 
     [Fact]
     public async Task A_storage_that_may_not_remove_says_what_to_do_instead()
     {
-        await using Lab lab = await Lab.StartAsync(c =>
+        await using ProxmoxFixture fixture = await ProxmoxFixture.StartAsync(c =>
         {
             for (int i = 0; i < 2; i++)
-                c.Storage("pbs").Points.Add(Lab.Point("pbs", 100, c.Clock.GetUtcNow().AddHours(-i)));
+                c.Storage("pbs").Points.Add(ProxmoxFixture.Point("pbs", 100, c.Clock.GetUtcNow().AddHours(-i)));
             c.Storage("pbs").RemovalError = "proxmox-backup-client failed: Error: permission check failed - missing "
                 + "Datastore.Modify|Datastore.Prune";
         });
-        (_, _, INativeRepository repository) = await lab.OpenAsync();
+        (_, _, INativeRepository repository) = await fixture.OpenAsync();
         RestorePoint old = (await repository.GetRestorePointsAsync(s_all, default))[1];
         NataliaException error = await ThrowsAsync(ErrorIds.TaskFailed,
             () => repository.RemoveRestorePointAsync(old, "test", default));
@@ -301,9 +304,10 @@ public sealed class PointTests
     [Fact]
     public async Task The_configuration_of_a_point_is_read()
     {
-        await using Lab lab =
-            await Lab.StartAsync(c => c.Storage("pbs").Points.Add(Lab.Point("pbs", 100, c.Clock.GetUtcNow())));
-        (_, _, INativeRepository repository) = await lab.OpenAsync();
+        await using ProxmoxFixture fixture =
+            await ProxmoxFixture.StartAsync(c =>
+                c.Storage("pbs").Points.Add(ProxmoxFixture.Point("pbs", 100, c.Clock.GetUtcNow())));
+        (_, _, INativeRepository repository) = await fixture.OpenAsync();
         ApplianceDescription archived =
             await repository.GetConfigurationAsync((await repository.GetRestorePointsAsync(s_all, default)).Single(),
             default);

@@ -17,15 +17,15 @@ public sealed class PrerequisiteTests
     [Fact]
     public async Task With_everything_in_place_all_pass_and_nothing_is_changed()
     {
-        await using Lab lab = await Lab.StartAsync();
-        (ProxmoxHypervisor hypervisor, ApplianceDescription appliance, _) = await lab.OpenAsync();
+        await using ProxmoxFixture fixture = await ProxmoxFixture.StartAsync();
+        (ProxmoxHypervisor hypervisor, ApplianceDescription appliance, _) = await fixture.OpenAsync();
         await hypervisor.Find<INativeSchedules>()!.SetScheduleAsync(appliance,
             new NativeScheduleRequest { Storage = "pbs" }, default);
-        int before = lab.Server.Requests.Count;
+        int before = fixture.Server.Requests.Count;
         IReadOnlyList<CheckResult> checks = await hypervisor.Find<IPrerequisites>()!.TestPrerequisitesAsync(appliance,
             s_all, default);
         Assert.Empty(checks.Where(c => c.Result != CheckOutcome.Passed).Select(c => $"{c.Name} {c.Target} {c.Detail}"));
-        Assert.All(lab.Server.Requests.Skip(before).Where(r => !r.Path.EndsWith("/ping")),
+        Assert.All(fixture.Server.Requests.Skip(before).Where(r => !r.Path.EndsWith("/ping")),
             r => Assert.Equal("GET", r.Method));
         // Without names, the storages of the schedules are looked at.
         Assert.Contains(await hypervisor.Find<IPrerequisites>()!.TestPrerequisitesAsync(appliance,
@@ -36,11 +36,11 @@ public sealed class PrerequisiteTests
     [Fact]
     public async Task Every_missing_right_is_named_with_its_path()
     {
-        await using Lab lab = await Lab.StartAsync(c => c.Rights = new()
+        await using ProxmoxFixture fixture = await ProxmoxFixture.StartAsync(c => c.Rights = new()
         {
             ["/"] = new() { ["VM.Audit"] = true, ["Datastore.Audit"] = true },
         });
-        (ProxmoxHypervisor hypervisor, ApplianceDescription appliance, _) = await lab.OpenAsync();
+        (ProxmoxHypervisor hypervisor, ApplianceDescription appliance, _) = await fixture.OpenAsync();
         IReadOnlyList<CheckResult> checks = await hypervisor.Find<IPrerequisites>()!.TestPrerequisitesAsync(appliance,
             s_all, default);
         string missing = string.Join('\n',
@@ -57,7 +57,7 @@ public sealed class PrerequisiteTests
     [Fact]
     public async Task What_would_bite_later_is_found()
     {
-        await using Lab lab = await Lab.StartAsync(c =>
+        await using ProxmoxFixture fixture = await ProxmoxFixture.StartAsync(c =>
         {
             SimulatedGuest guest = c.Guest(100);
             guest.AgentAnswers = false;
@@ -68,7 +68,7 @@ public sealed class PrerequisiteTests
                 false));
             c.Bridges["vmbr9"] = "eno2";
         });
-        (ProxmoxHypervisor hypervisor, ApplianceDescription appliance, _) = await lab.OpenAsync();
+        (ProxmoxHypervisor hypervisor, ApplianceDescription appliance, _) = await fixture.OpenAsync();
         IReadOnlyList<CheckResult> checks = await hypervisor.Find<IPrerequisites>()!.TestPrerequisitesAsync(appliance,
             s_all with { Storages = ["local", "absent"] }, default);
         Assert.Equal(CheckOutcome.Warning, One("GuestAgent").Result);

@@ -9,28 +9,28 @@ namespace Natalia.Backup.Hypervisors.Tests.Proxmox;
 /// <summary>The suite of test benches on a simulated Proxmox VE cluster, with a point in its own storage.</summary>
 public sealed class ProxmoxTestBenchTests : TestBenchConformance
 {
-    protected override async Task<ITestBenchSite> OpenAsync()
+    protected override async Task<ITestBenchFixture> OpenAsync()
     {
-        Lab lab = await Lab.StartAsync();
-        (_, RestorePoint point) = await RestoreTests.OneAsync(lab);
-        return new Site(lab, new RestoreSource.NativePoint(point));
+        ProxmoxFixture fixture = await ProxmoxFixture.StartAsync();
+        (_, RestorePoint point) = await RestoreTests.OneAsync(fixture);
+        return new Fixture(fixture, new RestoreSource.NativePoint(point));
     }
 
-    private sealed class Site(Lab lab, RestoreSource source) : ITestBenchSite
+    private sealed class Fixture(ProxmoxFixture fixture, RestoreSource source) : ITestBenchFixture
     {
         public RestoreSource Source => source;
 
         public string IsolatedNetwork => "vmbr9";
 
-        public IReadOnlyCollection<string> VMs => [.. lab.Cluster.Guests.Select(g => $"{g.Vmid}")];
+        public IReadOnlyCollection<string> VMs => [.. fixture.Cluster.Guests.Select(g => $"{g.Vmid}")];
 
         /// <summary>A client that has died sends nothing any more: none of its later requests is carried out.</summary>
         public async Task<IHypervisor> ConnectAsync(int? lifetime = null)
         {
-            lab.Server.Intercept = null;
-            ProxmoxHypervisor hypervisor = await lab.ConnectAsync();
+            fixture.Server.Intercept = null;
+            ProxmoxHypervisor hypervisor = await fixture.ConnectAsync();
             if (lifetime is int calls)
-                lab.Server.Intercept = _ => calls-- > 0 ? null : SimulatorReply.Fail(500, "the client has died");
+                fixture.Server.Intercept = _ => calls-- > 0 ? null : SimulatorReply.Fail(500, "the client has died");
             return hypervisor;
         }
 
@@ -47,8 +47,8 @@ public sealed class ProxmoxTestBenchTests : TestBenchConformance
             Guest(nativeId).Programs["/bin/check"] = new SimulatedProcess(0, output);
         }
 
-        public ValueTask DisposeAsync() => lab.DisposeAsync();
+        public ValueTask DisposeAsync() => fixture.DisposeAsync();
 
-        private SimulatedGuest Guest(string nativeId) => lab.Cluster.Guest(int.Parse(nativeId));
+        private SimulatedGuest Guest(string nativeId) => fixture.Cluster.Guest(int.Parse(nativeId));
     }
 }

@@ -14,8 +14,8 @@ public sealed class ReplicationTests
     [Fact]
     public async Task A_replication_is_made_once_and_changed_only_where_it_differs()
     {
-        await using Lab lab = await Lab.StartAsync();
-        (ProxmoxHypervisor hypervisor, ApplianceDescription appliance, _) = await lab.OpenAsync();
+        await using ProxmoxFixture fixture = await ProxmoxFixture.StartAsync();
+        (ProxmoxHypervisor hypervisor, ApplianceDescription appliance, _) = await fixture.OpenAsync();
         ReplicationState made = await hypervisor.Find<IReplication>()!.SetReplicationAsync(appliance, s_toSecond,
             default);
         Assert.Equal(("100-0", "pve1", "pve2", "*/5", 5, CheckOutcome.NotEvidenced),
@@ -24,25 +24,25 @@ public sealed class ReplicationTests
         // The server counts the next run of one that never ran from 1970.
         Assert.Null(made.NextSyncUtc);
         await hypervisor.Find<IReplication>()!.SetReplicationAsync(appliance, s_toSecond, default);
-        Assert.DoesNotContain(lab.Server.Requests, r => r.Method == "PUT");
+        Assert.DoesNotContain(fixture.Server.Requests, r => r.Method == "PUT");
         ReplicationState slower = await hypervisor.Find<IReplication>()!.SetReplicationAsync(appliance,
             s_toSecond with { IntervalMinutes = 15, RateLimitMegabytes = 12.5 }, default);
         Assert.Equal("*/15", slower.Expression);
-        Assert.Equal("12.5", lab.Cluster.ReplicationJobs["100-0"]["rate"]);
+        Assert.Equal("12.5", fixture.Cluster.ReplicationJobs["100-0"]["rate"]);
         await hypervisor.Find<IReplication>()!.SetReplicationAsync(appliance, s_toSecond, default);
-        Assert.False(lab.Cluster.ReplicationJobs["100-0"].ContainsKey("rate"));
+        Assert.False(fixture.Cluster.ReplicationJobs["100-0"].ContainsKey("rate"));
     }
 
     [Fact]
     public async Task A_change_by_somebody_else_in_between_is_read_again()
     {
-        await using Lab lab = await Lab.StartAsync();
-        (ProxmoxHypervisor hypervisor, ApplianceDescription appliance, _) = await lab.OpenAsync();
+        await using ProxmoxFixture fixture = await ProxmoxFixture.StartAsync();
+        (ProxmoxHypervisor hypervisor, ApplianceDescription appliance, _) = await fixture.OpenAsync();
         await hypervisor.Find<IReplication>()!.SetReplicationAsync(appliance, s_toSecond, default);
         int tries = 0;
-        lab.Server.Intercept = r =>
+        fixture.Server.Intercept = r =>
         {
-            if (r.Method == "PUT" && ++tries == 1) lab.Cluster.ReplicationJobs["100-0"]["digest"] = "d2";
+            if (r.Method == "PUT" && ++tries == 1) fixture.Cluster.ReplicationJobs["100-0"]["digest"] = "d2";
             return null;
         };
         Assert.Equal("*/15",
@@ -57,29 +57,30 @@ public sealed class ReplicationTests
     [InlineData("pve3", "ReplicationStorage", "not on node 'pve3'")]
     public async Task A_target_that_cannot_work_is_named(string target, string check, string why)
     {
-        await using Lab lab = await Lab.StartAsync();
-        (ProxmoxHypervisor hypervisor, ApplianceDescription appliance, _) = await lab.OpenAsync();
+        await using ProxmoxFixture fixture = await ProxmoxFixture.StartAsync();
+        (ProxmoxHypervisor hypervisor, ApplianceDescription appliance, _) = await fixture.OpenAsync();
         NataliaException error = await ThrowsAsync(ErrorIds.ReplicationPreconditionFailed,
             () => hypervisor.Find<IReplication>()!.SetReplicationAsync(appliance,
                 new ReplicationRequest { TargetVMHost = target }, default));
         Assert.Contains(check, error.Message);
         Assert.Contains(why, error.Message);
-        Assert.Empty(lab.Cluster.ReplicationJobs);
+        Assert.Empty(fixture.Cluster.ReplicationJobs);
     }
 
     [Fact]
     public async Task A_disk_that_cannot_be_replicated_is_named_unless_it_is_excluded_or_shared()
     {
-        await using Lab lab = await Lab.StartAsync(c => c.Guest(100).Config["scsi2"] = "thin:vm-100-disk-2,size=1G");
-        (ProxmoxHypervisor hypervisor, ApplianceDescription appliance, _) = await lab.OpenAsync();
+        await using ProxmoxFixture fixture =
+            await ProxmoxFixture.StartAsync(c => c.Guest(100).Config["scsi2"] = "thin:vm-100-disk-2,size=1G");
+        (ProxmoxHypervisor hypervisor, ApplianceDescription appliance, _) = await fixture.OpenAsync();
         Assert.Contains("kind 'lvmthin'",
             (await ThrowsAsync(ErrorIds.ReplicationPreconditionFailed,
                 () => hypervisor.Find<IReplication>()!.SetReplicationAsync(appliance, s_toSecond, default))).Message);
-        lab.Cluster.Guest(100).Config["scsi2"] += ",replicate=0";
-        lab.Cluster.Guest(100).Config["scsi3"] = "nas:vm-100-disk-3,size=1G";
+        fixture.Cluster.Guest(100).Config["scsi2"] += ",replicate=0";
+        fixture.Cluster.Guest(100).Config["scsi3"] = "nas:vm-100-disk-3,size=1G";
         Assert.All(await hypervisor.Find<ReplicationService>()!.TestAsync("100", "pve2", default),
             c => Assert.Equal(CheckOutcome.Passed, c.Result));
-        lab.Cluster.OfflineNodes.Add("pve2");
+        fixture.Cluster.OfflineNodes.Add("pve2");
         Assert.Contains(await hypervisor.Find<ReplicationService>()!.TestAsync("100", "pve2", default),
             c => c.Result == CheckOutcome.Failed && c.Detail!.Contains("offline"));
     }
@@ -93,11 +94,11 @@ public sealed class ReplicationTests
     [InlineData(-1, 0, null, CheckOutcome.NotEvidenced)]
     public async Task Health_goes_by_age(int minutes, int failures, string? error, CheckOutcome health)
     {
-        await using Lab lab = await Lab.StartAsync();
-        (ProxmoxHypervisor hypervisor, ApplianceDescription appliance, _) = await lab.OpenAsync();
+        await using ProxmoxFixture fixture = await ProxmoxFixture.StartAsync();
+        (ProxmoxHypervisor hypervisor, ApplianceDescription appliance, _) = await fixture.OpenAsync();
         await hypervisor.Find<IReplication>()!.SetReplicationAsync(appliance, s_toSecond, default);
-        Dictionary<string, object> state = lab.Cluster.ReplicationStates["100-0"];
-        state["last_sync"] = minutes < 0 ? 0 : lab.Clock.GetUtcNow().AddMinutes(-minutes).ToUnixTimeSeconds();
+        Dictionary<string, object> state = fixture.Cluster.ReplicationStates["100-0"];
+        state["last_sync"] = minutes < 0 ? 0 : fixture.Clock.GetUtcNow().AddMinutes(-minutes).ToUnixTimeSeconds();
         (state["fail_count"], state["duration"]) = (failures, 3.5);
         if (error is not null) state["error"] = error;
         ReplicationState listed = Assert.Single(await hypervisor.Find<IReplication>()!.GetReplicationsAsync(appliance,
@@ -111,11 +112,12 @@ public sealed class ReplicationTests
     [Fact]
     public async Task The_state_is_read_where_the_vm_is_now()
     {
-        await using Lab lab = await Lab.StartAsync();
-        (ProxmoxHypervisor hypervisor, ApplianceDescription appliance, _) = await lab.OpenAsync();
+        await using ProxmoxFixture fixture = await ProxmoxFixture.StartAsync();
+        (ProxmoxHypervisor hypervisor, ApplianceDescription appliance, _) = await fixture.OpenAsync();
         await hypervisor.Find<IReplication>()!.SetReplicationAsync(appliance, s_toSecond, default);
-        lab.Cluster.ReplicationStates["100-0"]["last_sync"] = lab.Clock.GetUtcNow().AddMinutes(-1).ToUnixTimeSeconds();
-        lab.Cluster.Guest(100).Node = "pve3";
+        fixture.Cluster.ReplicationStates["100-0"]["last_sync"] =
+            fixture.Clock.GetUtcNow().AddMinutes(-1).ToUnixTimeSeconds();
+        fixture.Cluster.Guest(100).Node = "pve3";
         ReplicationState listed = Assert.Single(await hypervisor.Find<IReplication>()!.GetReplicationsAsync(null,
             default));
         Assert.Equal(("pve3", CheckOutcome.Passed), (listed.SourceVMHost, listed.Health));
@@ -124,15 +126,16 @@ public sealed class ReplicationTests
     [Fact]
     public async Task A_silent_source_node_is_not_evidence_and_hides_no_other()
     {
-        await using Lab lab = await Lab.StartAsync(c => c.Guests.Add(Lab.Appliance(101, "natalia-02", "pve2")));
-        (ProxmoxHypervisor hypervisor, ApplianceDescription appliance, _) = await lab.OpenAsync();
+        await using ProxmoxFixture fixture =
+            await ProxmoxFixture.StartAsync(c => c.Guests.Add(ProxmoxFixture.Appliance(101, "natalia-02", "pve2")));
+        (ProxmoxHypervisor hypervisor, ApplianceDescription appliance, _) = await fixture.OpenAsync();
         ApplianceDescription second = (await hypervisor.FindAppliancesAsync(l => l.NativeId == "101",
             default)).Single();
         await hypervisor.Find<IReplication>()!.SetReplicationAsync(appliance, s_toSecond, default);
         await hypervisor.Find<IReplication>()!.SetReplicationAsync(second,
             new ReplicationRequest { TargetVMHost = "pve1" }, default);
-        lab.Cluster.ReplicationStates["101-0"]["last_sync"] = lab.Clock.GetUtcNow().ToUnixTimeSeconds();
-        lab.Cluster.OfflineNodes.Add("pve1");
+        fixture.Cluster.ReplicationStates["101-0"]["last_sync"] = fixture.Clock.GetUtcNow().ToUnixTimeSeconds();
+        fixture.Cluster.OfflineNodes.Add("pve1");
         IReadOnlyList<ReplicationState> all = await hypervisor.Find<IReplication>()!.GetReplicationsAsync(null,
             default);
         Assert.Equal([CheckOutcome.NotEvidenced, CheckOutcome.Passed], all.Select(r => r.Health));
@@ -141,14 +144,14 @@ public sealed class ReplicationTests
     [Fact]
     public async Task A_removal_is_a_mark_and_a_new_one_waits_for_it()
     {
-        await using Lab lab = await Lab.StartAsync();
-        (ProxmoxHypervisor hypervisor, ApplianceDescription appliance, _) = await lab.OpenAsync();
+        await using ProxmoxFixture fixture = await ProxmoxFixture.StartAsync();
+        (ProxmoxHypervisor hypervisor, ApplianceDescription appliance, _) = await fixture.OpenAsync();
         await hypervisor.Find<IReplication>()!.SetReplicationAsync(appliance, s_toSecond, default);
         await hypervisor.Find<IReplication>()!.RemoveReplicationAsync("100-0", true, default);
         ReplicationState going = Assert.Single(await hypervisor.Find<IReplication>()!.GetReplicationsAsync(appliance,
             default));
         Assert.Equal((true, CheckOutcome.Skipped), (going.IsBeingRemoved, going.Health));
-        Assert.Equal("local", lab.Cluster.ReplicationJobs["100-0"]["remove_job"]);
+        Assert.Equal("local", fixture.Cluster.ReplicationJobs["100-0"]["remove_job"]);
         Assert.Contains("being removed",
             (await ThrowsAsync(ErrorIds.ReplicationPreconditionFailed,
                 () => hypervisor.Find<IReplication>()!.SetReplicationAsync(appliance, s_toSecond, default))).Message);

@@ -12,8 +12,8 @@ public sealed class RestoreTests
     [Fact]
     public async Task A_point_becomes_a_new_vm_on_other_networks()
     {
-        await using Lab lab = await Lab.StartAsync();
-        (ProxmoxHypervisor hypervisor, RestorePoint point) = await OneAsync(lab);
+        await using ProxmoxFixture fixture = await ProxmoxFixture.StartAsync();
+        (ProxmoxHypervisor hypervisor, RestorePoint point) = await OneAsync(fixture);
         var progress = new List<OperationProgress>();
         NativeRestoreResult result = await hypervisor.Find<INativeRestore>()!.RestoreAsync(
             point, new NativeRestoreRequest
@@ -29,9 +29,9 @@ public sealed class RestoreTests
         ApplianceNetwork network = Assert.Single(result.Appliance.Networks);
         Assert.Equal(("vmbr9", 20), (network.Name, network.Vlan));
         Assert.NotEqual("BC:24:11:12:34:56", network.MacAddress);
-        Assert.StartsWith("thin:vm-101-", lab.Cluster.Guest(101).Config["scsi1"]);
+        Assert.StartsWith("thin:vm-101-", fixture.Cluster.Guest(101).Config["scsi1"]);
         Assert.Contains(progress, p => p.DoneBytes > 0);
-        SimulatorRequest restore = lab.Server.Requests.Single(r => r.Method == "POST" && r.Path.EndsWith("/qemu"));
+        SimulatorRequest restore = fixture.Server.Requests.Single(r => r.Method == "POST" && r.Path.EndsWith("/qemu"));
         Assert.Equal(("1", null, null), (restore["unique"], restore["force"], restore["start"]));
         // Every other key of the adapter stays.
         Assert.Equal("virtio,bridge=vmbr9,firewall=1,tag=20", restore["net0"]);
@@ -40,8 +40,8 @@ public sealed class RestoreTests
     [Fact]
     public async Task Networks_are_checked_before_anything_is_made()
     {
-        await using Lab lab = await Lab.StartAsync();
-        (ProxmoxHypervisor hypervisor, RestorePoint point) = await OneAsync(lab);
+        await using ProxmoxFixture fixture = await ProxmoxFixture.StartAsync();
+        (ProxmoxHypervisor hypervisor, RestorePoint point) = await OneAsync(fixture);
         await ThrowsAsync(
             ErrorIds.NetworkNotFound,
             () => hypervisor.Find<INativeRestore>()!.RestoreAsync(point, new NativeRestoreRequest
@@ -62,18 +62,18 @@ public sealed class RestoreTests
         await ThrowsAsync(ErrorIds.StorageNotSuitable,
             () => hypervisor.Find<INativeRestore>()!.RestoreAsync(point,
                 new NativeRestoreRequest { NewName = "copy", Storage = "tank", VMHost = "pve3" }, null, default));
-        Assert.Single(lab.Cluster.Guests);
+        Assert.Single(fixture.Cluster.Guests);
     }
 
     [Fact]
     public async Task A_number_that_was_taken_meanwhile_is_not_touched()
     {
-        await using Lab lab = await Lab.StartAsync(c => c.StaleNextId = 100);
-        (ProxmoxHypervisor hypervisor, RestorePoint point) = await OneAsync(lab);
+        await using ProxmoxFixture fixture = await ProxmoxFixture.StartAsync(c => c.StaleNextId = 100);
+        (ProxmoxHypervisor hypervisor, RestorePoint point) = await OneAsync(fixture);
         NativeRestoreResult result = await hypervisor.Find<INativeRestore>()!.RestoreAsync(point, Copy(), null,
             default);
         Assert.Equal("101", result.Appliance.NativeId);
-        Assert.Equal("natalia-01", lab.Cluster.Guest(100).Name);
+        Assert.Equal("natalia-01", fixture.Cluster.Guest(100).Name);
         await ThrowsAsync(ErrorIds.DestinationExists,
             () => hypervisor.Find<INativeRestore>()!.RestoreAsync(point,
                 Copy() with { NativeId = "100", NewName = "other" }, null, default));
@@ -82,27 +82,28 @@ public sealed class RestoreTests
     [Fact]
     public async Task A_failed_restore_leaves_no_half_vm()
     {
-        await using Lab lab = await Lab.StartAsync(c => c.RestoreFailure = "command 'vma extract' failed: exit code 1");
-        (ProxmoxHypervisor hypervisor, RestorePoint point) = await OneAsync(lab);
+        await using ProxmoxFixture fixture =
+            await ProxmoxFixture.StartAsync(c => c.RestoreFailure = "command 'vma extract' failed: exit code 1");
+        (ProxmoxHypervisor hypervisor, RestorePoint point) = await OneAsync(fixture);
         Assert.Contains("vma extract",
             (await ThrowsAsync(ErrorIds.TaskFailed,
                 () => hypervisor.Find<INativeRestore>()!.RestoreAsync(point, Copy(), null, default))).Message);
-        Assert.Equal(100, lab.Cluster.Guests.Single().Vmid);
+        Assert.Equal(100, fixture.Cluster.Guests.Single().Vmid);
         Assert.Contains("short vma extent",
             (await ThrowsAsync(ErrorIds.TaskFailed,
                 () => hypervisor.Find<INativeRestore>()!.RestoreAsync(point, Copy(), null, default))).Message);
         // Never by number alone: other disks of that number may be somebody's.
-        Assert.DoesNotContain(lab.Server.Requests, r => r.Arguments.ContainsKey("destroy-unreferenced-disks"));
+        Assert.DoesNotContain(fixture.Server.Requests, r => r.Arguments.ContainsKey("destroy-unreferenced-disks"));
     }
 
     [Fact]
     public async Task Half_a_vm_that_its_maker_cannot_see_is_removed_all_the_same()
     {
-        await using Lab lab = await Lab.StartAsync(c => c.RestoreFailure = "no space left");
-        (ProxmoxHypervisor hypervisor, RestorePoint point) = await OneAsync(lab);
-        lab.Server.Intercept = r =>
+        await using ProxmoxFixture fixture = await ProxmoxFixture.StartAsync(c => c.RestoreFailure = "no space left");
+        (ProxmoxHypervisor hypervisor, RestorePoint point) = await OneAsync(fixture);
+        fixture.Server.Intercept = r =>
         {
-            if (r.Method == "POST" && r.Path.EndsWith("/qemu")) lab.Cluster.Rights = new()
+            if (r.Method == "POST" && r.Path.EndsWith("/qemu")) fixture.Cluster.Rights = new()
             {
                 ["/"] = new[] { "VM.Allocate", "VM.Backup", "Datastore.Audit", "Datastore.AllocateSpace" }.ToDictionary(
                     n => n,
@@ -113,16 +114,16 @@ public sealed class RestoreTests
         Assert.Contains("no space left",
             (await ThrowsAsync(ErrorIds.TaskFailed,
                 () => hypervisor.Find<INativeRestore>()!.RestoreAsync(point, Copy(), null, default))).Message);
-        Assert.Equal(100, lab.Cluster.Guests.Single().Vmid);
+        Assert.Equal(100, fixture.Cluster.Guests.Single().Vmid);
     }
 
     [Fact]
     public async Task What_cannot_be_cleared_is_told_beside_the_cause()
     {
-        await using Lab lab =
-            await Lab.StartAsync(
+        await using ProxmoxFixture fixture =
+            await ProxmoxFixture.StartAsync(
                 c => (c.RestoreFailure, c.DestroyError) = ("no space left", "storage 'tank' is not online"));
-        (ProxmoxHypervisor hypervisor, RestorePoint point) = await OneAsync(lab);
+        (ProxmoxHypervisor hypervisor, RestorePoint point) = await OneAsync(fixture);
         string message = (await ThrowsAsync(ErrorIds.TaskFailed,
             () => hypervisor.Find<INativeRestore>()!.RestoreAsync(point, Copy(), null, default))).Message;
         Assert.Contains("no space left", message);
@@ -133,70 +134,70 @@ public sealed class RestoreTests
     [Fact]
     public async Task A_copy_never_starts_by_itself_beside_its_original()
     {
-        await using Lab lab = await Lab.StartAsync(c => c.Guest(100).Config["onboot"] = "1");
-        (ProxmoxHypervisor hypervisor, RestorePoint point) = await OneAsync(lab);
+        await using ProxmoxFixture fixture = await ProxmoxFixture.StartAsync(c => c.Guest(100).Config["onboot"] = "1");
+        (ProxmoxHypervisor hypervisor, RestorePoint point) = await OneAsync(fixture);
         NativeRestoreResult copy = await hypervisor.Find<INativeRestore>()!.RestoreAsync(point, Copy(), null, default);
-        Assert.Equal("0", lab.Cluster.Guest(101).Config["onboot"]);
+        Assert.Equal("0", fixture.Cluster.Guest(101).Config["onboot"]);
         Assert.Contains(copy.Warnings, w => w.Contains("Start at boot"));
         // Where it takes the place of one that is gone, it is what that was.
-        lab.Cluster.Guests.Clear();
+        fixture.Cluster.Guests.Clear();
         NativeRestoreResult instead = await hypervisor.Find<INativeRestore>()!.RestoreAsync(point,
             new NativeRestoreRequest(), null, default);
-        Assert.Equal("1", lab.Cluster.Guests.Single().Config["onboot"]);
+        Assert.Equal("1", fixture.Cluster.Guests.Single().Config["onboot"]);
         Assert.Empty(instead.Warnings);
     }
 
     [Fact]
     public async Task A_cancelled_restore_leaves_no_half_vm()
     {
-        await using Lab lab = await Lab.StartAsync();
-        (ProxmoxHypervisor hypervisor, RestorePoint point) = await OneAsync(lab);
+        await using ProxmoxFixture fixture = await ProxmoxFixture.StartAsync();
+        (ProxmoxHypervisor hypervisor, RestorePoint point) = await OneAsync(fixture);
         using var stop = new CancellationTokenSource();
-        lab.Server.Intercept = r =>
+        fixture.Server.Intercept = r =>
         {
-            if (r.Path.EndsWith("/log") && r.Path.Contains("qmrestore") && lab.Cluster.Tasks[^1].Log.Count > 1)
+            if (r.Path.EndsWith("/log") && r.Path.Contains("qmrestore") && fixture.Cluster.Tasks[^1].Log.Count > 1)
                 stop.Cancel();
             return null;
         };
         await Assert.ThrowsAnyAsync<OperationCanceledException>(
             () => hypervisor.Find<INativeRestore>()!.RestoreAsync(point, Copy(), null, stop.Token));
-        Assert.Equal(100, lab.Cluster.Guests.Single().Vmid);
+        Assert.Equal(100, fixture.Cluster.Guests.Single().Vmid);
     }
 
     [Fact]
     public async Task Over_the_old_vm_only_explicitly_and_only_when_it_is_off()
     {
-        await using Lab lab = await Lab.StartAsync();
-        (ProxmoxHypervisor hypervisor, RestorePoint point) = await OneAsync(lab);
+        await using ProxmoxFixture fixture = await ProxmoxFixture.StartAsync();
+        (ProxmoxHypervisor hypervisor, RestorePoint point) = await OneAsync(fixture);
         await ThrowsAsync(ErrorIds.ApplianceRunning,
             () => hypervisor.Find<INativeRestore>()!.RestoreAsync(point,
                 new NativeRestoreRequest { OverExisting = true }, null, default));
-        lab.Cluster.Guest(100).Running = false;
-        lab.Cluster.Guest(100).Config["cores"] = "16";
+        fixture.Cluster.Guest(100).Running = false;
+        fixture.Cluster.Guest(100).Config["cores"] = "16";
         NativeRestoreResult result = await hypervisor.Find<INativeRestore>()!.RestoreAsync(point,
             new NativeRestoreRequest { OverExisting = true }, null, default);
         Assert.Equal(point.ApplianceId, result.Appliance.ApplianceId);
-        Assert.Equal("4", lab.Cluster.Guest(100).Config["cores"]);
-        Assert.Contains("BC:24:11:12:34:56", lab.Cluster.Guest(100).Config["net0"]);
+        Assert.Equal("4", fixture.Cluster.Guest(100).Config["cores"]);
+        Assert.Contains("BC:24:11:12:34:56", fixture.Cluster.Guest(100).Config["net0"]);
         Assert.Equal(("1", null),
-            (lab.Server.Requests.Last(r => r.Method == "POST" && r.Path.EndsWith("/qemu"))["force"],
-                lab.Server.Requests.Last(r => r.Method == "POST" && r.Path.EndsWith("/qemu"))["unique"]));
+            (fixture.Server.Requests.Last(r => r.Method == "POST" && r.Path.EndsWith("/qemu"))["force"],
+                fixture.Server.Requests.Last(r => r.Method == "POST" && r.Path.EndsWith("/qemu"))["unique"]));
     }
 
     [Fact]
     public async Task A_point_of_the_data_disk_alone_says_that_it_cannot_boot_and_never_goes_over_a_vm()
     {
-        await using Lab lab = await Lab.StartAsync();
+        await using ProxmoxFixture fixture = await ProxmoxFixture.StartAsync();
         (ProxmoxHypervisor hypervisor, ApplianceDescription appliance,
-            INativeRepository repository) = await lab.OpenAsync("pbs-data");
+            INativeRepository repository) = await fixture.OpenAsync("pbs-data");
         RestorePoint point = (await repository.BackupAsync(appliance, new NativeBackupRequest { DataDiskOnly = true },
             null, default)).Point;
         NativeRestoreResult result = await hypervisor.Find<INativeRestore>()!.RestoreAsync(point, Copy(), null,
             default);
         Assert.Contains(result.Warnings, w => w.Contains("cannot boot"));
         // The mark of the run that made it does not live on in the copy.
-        Assert.DoesNotContain("left-out", lab.Cluster.Guest(101).Config.GetValueOrDefault("description", ""));
-        lab.Cluster.Guest(100).Running = false;
+        Assert.DoesNotContain("left-out", fixture.Cluster.Guest(101).Config.GetValueOrDefault("description", ""));
+        fixture.Cluster.Guest(100).Running = false;
         await ThrowsAsync(ErrorIds.StorageMixesKinds,
             () => hypervisor.Find<INativeRestore>()!.RestoreAsync(point,
                 new NativeRestoreRequest { OverExisting = true }, null, default));
@@ -205,7 +206,7 @@ public sealed class RestoreTests
     [Fact]
     public async Task A_test_vm_is_isolated_from_the_first_moment_and_read_back_before_it_starts()
     {
-        await using Lab lab = await Lab.StartAsync(c =>
+        await using ProxmoxFixture fixture = await ProxmoxFixture.StartAsync(c =>
         {
             SimulatedGuest guest = c.Guest(100);
             guest.Config["net1"] = "e1000=BC:24:11:12:34:57,bridge=vmbr0,tag=30";
@@ -214,7 +215,7 @@ public sealed class RestoreTests
             guest.Config["serial0"] = "socket";
             guest.Config["onboot"] = "1";
         });
-        (ProxmoxHypervisor hypervisor, RestorePoint point) = await OneAsync(lab);
+        (ProxmoxHypervisor hypervisor, RestorePoint point) = await OneAsync(fixture);
         var how = new TestVMRequest
         {
             IsolatedNetwork = "vmbr9",
@@ -224,11 +225,11 @@ public sealed class RestoreTests
         };
         ITestBench bench = hypervisor.Find<ITestBench>()!;
         await using ITestVM test = await bench.PrepareAsync(new RestoreSource.NativePoint(point), how, null, default);
-        SimulatorRequest restore = lab.Server.Requests.Single(r => r.Method == "POST" && r.Path.EndsWith("/qemu"));
+        SimulatorRequest restore = fixture.Server.Requests.Single(r => r.Method == "POST" && r.Path.EndsWith("/qemu"));
         Assert.Equal(("virtio,bridge=vmbr9,link_down=1", "e1000,bridge=vmbr9,link_down=1", "0", "1", null, "2048"),
             (restore["net0"], restore["net1"], restore["onboot"], restore["unique"], restore["force"],
                 restore["memory"]));
-        SimulatedGuest made = lab.Cluster.Guest(101);
+        SimulatedGuest made = fixture.Cluster.Guest(101);
         Assert.Equal(("natalia-test-01234567", false), (made.Name, made.Running));
         Assert.DoesNotContain(made.Config.Keys, k => k is "hostpci0" or "usb0");
         Assert.Equal("socket", made.Config["serial0"]);
@@ -237,7 +238,7 @@ public sealed class RestoreTests
         Assert.True(made.Running);
         Assert.Equal(test.Info, (await bench.FindAsync(default)).Single().Info);
         await test.DestroyAsync(default);
-        Assert.Equal(100, lab.Cluster.Guests.Single().Vmid);
+        Assert.Equal(100, fixture.Cluster.Guests.Single().Vmid);
         await test.DestroyAsync(default);
     }
 
@@ -250,23 +251,23 @@ public sealed class RestoreTests
     [InlineData("onboot", "1")]
     public async Task A_test_vm_that_might_reach_the_world_is_not_started(string key, string value)
     {
-        await using Lab lab = await Lab.StartAsync();
-        (ProxmoxHypervisor hypervisor, RestorePoint point) = await OneAsync(lab);
+        await using ProxmoxFixture fixture = await ProxmoxFixture.StartAsync();
+        (ProxmoxHypervisor hypervisor, RestorePoint point) = await OneAsync(fixture);
         var how = new TestVMRequest { IsolatedNetwork = "vmbr9" };
         await using ITestVM test =
             await hypervisor.Find<ITestBench>()!.PrepareAsync(new RestoreSource.NativePoint(point),
             how, null, default);
-        lab.Cluster.Guest(101).Config[key] = value;
+        fixture.Cluster.Guest(101).Config[key] = value;
         NataliaException error = await ThrowsAsync(ErrorIds.IsolationNotProven, () => test.StartAsync(default));
         Assert.Equal(NataliaErrorKind.Security, error.Kind);
-        Assert.False(lab.Cluster.Guest(101).Running);
+        Assert.False(fixture.Cluster.Guest(101).Running);
     }
 
     [Fact]
     public async Task A_vm_without_the_mark_is_never_destroyed()
     {
-        await using Lab lab = await Lab.StartAsync();
-        ProxmoxHypervisor hypervisor = await lab.ConnectAsync();
+        await using ProxmoxFixture fixture = await ProxmoxFixture.StartAsync();
+        ProxmoxHypervisor hypervisor = await fixture.ConnectAsync();
         var foreign = new TestVMInfo
         {
             NativeId = "100",
@@ -276,15 +277,15 @@ public sealed class RestoreTests
         };
         await ThrowsAsync(ErrorIds.NotATestAppliance,
             () => hypervisor.Find<ITestVMControl>()!.DestroyTestVMAsync(foreign, default));
-        lab.Cluster.Guest(100).Config["name"] = "natalia-test-impostor";
+        fixture.Cluster.Guest(100).Config["name"] = "natalia-test-impostor";
         Assert.Empty(await hypervisor.Find<ITestBench>()!.FindAsync(default));
     }
 
     [Fact]
     public async Task An_isolated_network_with_ports_is_a_warning()
     {
-        await using Lab lab = await Lab.StartAsync(c => c.Bridges["vmbr9"] = "eno2");
-        (ProxmoxHypervisor hypervisor, RestorePoint point) = await OneAsync(lab);
+        await using ProxmoxFixture fixture = await ProxmoxFixture.StartAsync(c => c.Bridges["vmbr9"] = "eno2");
+        (ProxmoxHypervisor hypervisor, RestorePoint point) = await OneAsync(fixture);
         var how = new TestVMRequest { IsolatedNetwork = "vmbr9" };
         await using ITestVM test =
             await hypervisor.Find<ITestBench>()!.PrepareAsync(new RestoreSource.NativePoint(point),
@@ -296,9 +297,9 @@ public sealed class RestoreTests
     [Fact]
     public async Task A_name_that_is_taken_and_the_network_of_the_original_are_refused_before_anything_is_made()
     {
-        await using Lab lab = await Lab.StartAsync();
-        (ProxmoxHypervisor hypervisor, RestorePoint point) = await OneAsync(lab);
-        int before = lab.Server.Requests.Count;
+        await using ProxmoxFixture fixture = await ProxmoxFixture.StartAsync();
+        (ProxmoxHypervisor hypervisor, RestorePoint point) = await OneAsync(fixture);
+        int before = fixture.Server.Requests.Count;
         NataliaException taken = await ThrowsAsync(ErrorIds.ApplianceNameInUse,
             () => hypervisor.Find<INativeRestore>()!.RestoreAsync(point,
                 new NativeRestoreRequest { Networks = Copy().Networks }, null, default));
@@ -311,7 +312,7 @@ public sealed class RestoreTests
             () => hypervisor.Find<INativeRestore>()!.CheckRestoreAsync(point,
                 new NativeRestoreRequest { NewName = "copy" }, default));
         Assert.Contains("'vmbr0' = 'vmbr0'", shared.RecommendedAction);
-        Assert.All(lab.Server.Requests.Skip(before), r => Assert.Equal("GET", r.Method));
+        Assert.All(fixture.Server.Requests.Skip(before), r => Assert.Equal("GET", r.Method));
         // Said explicitly, the same network is a choice like any other.
         NativeRestoreResult result = await hypervisor.Find<INativeRestore>()!.RestoreAsync(
             point, new NativeRestoreRequest
@@ -326,9 +327,9 @@ public sealed class RestoreTests
     [Fact]
     public async Task Where_the_vm_is_gone_it_is_restored_as_it_was_without_a_word()
     {
-        await using Lab lab = await Lab.StartAsync();
-        (ProxmoxHypervisor hypervisor, RestorePoint point) = await OneAsync(lab);
-        lab.Cluster.Guests.Clear();
+        await using ProxmoxFixture fixture = await ProxmoxFixture.StartAsync();
+        (ProxmoxHypervisor hypervisor, RestorePoint point) = await OneAsync(fixture);
+        fixture.Cluster.Guests.Clear();
         NativeRestoreResult result = await hypervisor.Find<INativeRestore>()!.RestoreAsync(point,
             new NativeRestoreRequest(), null, default);
         Assert.Equal(("natalia-01", "vmbr0"), (result.Appliance.Name, Assert.Single(result.Appliance.Networks).Name));
@@ -340,10 +341,10 @@ public sealed class RestoreTests
         Networks = new Dictionary<string, string> { ["vmbr0"] = "vmbr9" },
     };
 
-    internal static async Task<(ProxmoxHypervisor, RestorePoint)> OneAsync(Lab lab)
+    internal static async Task<(ProxmoxHypervisor, RestorePoint)> OneAsync(ProxmoxFixture fixture)
     {
         (ProxmoxHypervisor hypervisor, ApplianceDescription appliance,
-            INativeRepository repository) = await lab.OpenAsync();
+            INativeRepository repository) = await fixture.OpenAsync();
         return (hypervisor, (await repository.BackupAsync(appliance, new NativeBackupRequest(), null, default)).Point);
     }
 

@@ -12,11 +12,11 @@ public sealed class SnapshotTests
     [Fact]
     public async Task A_snapshot_is_made_listed_and_removed()
     {
-        await using Lab lab =
-            await Lab.StartAsync(
+        await using ProxmoxFixture fixture =
+            await ProxmoxFixture.StartAsync(
                 c => c.Guest(100).Snapshots.Add(new SimulatedSnapshot("before-update", c.Clock.GetUtcNow().AddDays(-1),
                     false)));
-        (ProxmoxHypervisor hypervisor, ApplianceDescription appliance, _) = await lab.OpenAsync();
+        (ProxmoxHypervisor hypervisor, ApplianceDescription appliance, _) = await fixture.OpenAsync();
         ApplianceSnapshot made = await hypervisor.Find<ISnapshots>()!.CreateSnapshotAsync(appliance,
             new SnapshotRequest { Note = "before maintenance" }, default);
         Assert.Equal((Consistency.FileSystem, null, true, "before maintenance"),
@@ -31,7 +31,7 @@ public sealed class SnapshotTests
         await hypervisor.Find<ISnapshots>()!.RemoveSnapshotAsync(appliance, made.SnapshotId, default);
         await ThrowsAsync(ErrorIds.SnapshotNotFound,
             () => hypervisor.Find<ISnapshots>()!.RemoveSnapshotAsync(appliance, made.SnapshotId, default));
-        Assert.Equal("before-update", lab.Cluster.Guest(100).Snapshots.Single().Name);
+        Assert.Equal("before-update", fixture.Cluster.Guest(100).Snapshots.Single().Name);
     }
 
     [Theory]
@@ -46,7 +46,7 @@ public sealed class SnapshotTests
     [InlineData("memory", "memory")]
     public async Task What_was_not_frozen_is_crash_consistency(string trouble, string reason)
     {
-        await using Lab lab = await Lab.StartAsync(c =>
+        await using ProxmoxFixture fixture = await ProxmoxFixture.StartAsync(c =>
         {
             SimulatedGuest guest = c.Guest(100);
             if (trouble == "no agent") guest.Config.Remove("agent");
@@ -59,10 +59,10 @@ public sealed class SnapshotTests
             guest.Running = trouble != "stopped";
         });
         if (trouble == "log is gone")
-            lab.Server.Intercept = r => r.Path.EndsWith("/log")
+            fixture.Server.Intercept = r => r.Path.EndsWith("/log")
                 ? SimulatorReply.Ok(new[] { new { n = 1, t = "unable to open file - No such file or directory" } }, 1)
                 : null;
-        (ProxmoxHypervisor hypervisor, ApplianceDescription appliance, _) = await lab.OpenAsync();
+        (ProxmoxHypervisor hypervisor, ApplianceDescription appliance, _) = await fixture.OpenAsync();
         ApplianceSnapshot made = await hypervisor.Find<ISnapshots>()!.CreateSnapshotAsync(appliance,
             new SnapshotRequest { IncludeMemory = trouble == "memory" }, default);
         Assert.Equal(Consistency.Crash, made.Consistency);
@@ -74,8 +74,8 @@ public sealed class SnapshotTests
     [Fact]
     public async Task A_vm_that_is_off_has_no_memory_to_keep_and_that_is_said()
     {
-        await using Lab lab = await Lab.StartAsync(c => c.Guest(100).Running = false);
-        (ProxmoxHypervisor hypervisor, ApplianceDescription appliance, _) = await lab.OpenAsync();
+        await using ProxmoxFixture fixture = await ProxmoxFixture.StartAsync(c => c.Guest(100).Running = false);
+        (ProxmoxHypervisor hypervisor, ApplianceDescription appliance, _) = await fixture.OpenAsync();
         ApplianceSnapshot made = await hypervisor.Find<ISnapshots>()!.CreateSnapshotAsync(appliance,
             new SnapshotRequest { IncludeMemory = true }, default);
         Assert.False(made.IncludesMemory);
@@ -85,23 +85,24 @@ public sealed class SnapshotTests
     [Fact]
     public async Task A_held_vm_is_waited_for()
     {
-        await using Lab lab = await Lab.StartAsync(c => c.Guest(100).Lock = "backup");
-        (ProxmoxHypervisor hypervisor, ApplianceDescription appliance, _) = await lab.OpenAsync();
+        await using ProxmoxFixture fixture = await ProxmoxFixture.StartAsync(c => c.Guest(100).Lock = "backup");
+        (ProxmoxHypervisor hypervisor, ApplianceDescription appliance, _) = await fixture.OpenAsync();
         NataliaException error = await ThrowsAsync(ErrorIds.ApplianceLocked,
             () => hypervisor.Find<ISnapshots>()!.CreateSnapshotAsync(appliance,
                 new SnapshotRequest { Timeout = TimeSpan.FromMinutes(2) }, default));
         Assert.Contains("'backup'", error.Message);
-        Assert.Empty(lab.Cluster.Tasks);
+        Assert.Empty(fixture.Cluster.Tasks);
     }
 
     [Fact]
     public async Task What_is_waited_for_is_told_and_marks_in_notes_do_not_wait_for_a_backup()
     {
-        await using Lab lab = await Lab.StartAsync(c => c.BackupDuration = TimeSpan.FromHours(3));
+        await using ProxmoxFixture fixture =
+            await ProxmoxFixture.StartAsync(c => c.BackupDuration = TimeSpan.FromHours(3));
         (ProxmoxHypervisor hypervisor, ApplianceDescription appliance,
-            INativeRepository repository) = await lab.OpenAsync();
-        lab.Cluster.StartScheduledBackup(lab.Cluster.Guest(100), lab.Cluster.Storage("nas"));
-        TimeSpan before = lab.Clock.Waited;
+            INativeRepository repository) = await fixture.OpenAsync();
+        fixture.Cluster.StartScheduledBackup(fixture.Cluster.Guest(100), fixture.Cluster.Storage("nas"));
+        TimeSpan before = fixture.Clock.Waited;
         NataliaException held = await ThrowsAsync(
             ErrorIds.ApplianceLocked, () => repository.SetApplianceSettingsAsync(appliance, new ApplianceSettings
             {
@@ -109,7 +110,7 @@ public sealed class SnapshotTests
                 Name = appliance.Name,
                 HypervisorKind = "Proxmox",
             }, default));
-        Assert.InRange(lab.Clock.Waited - before, TimeSpan.Zero, TimeSpan.FromSeconds(30));
+        Assert.InRange(fixture.Clock.Waited - before, TimeSpan.Zero, TimeSpan.FromSeconds(30));
         Assert.Contains("held by 'backup' (task vzdump of root@pam on node 'pve1', since 2026-11-23", held.Message);
 
         var told = new List<string>();
@@ -137,30 +138,30 @@ public sealed class SnapshotTests
     [Fact]
     public async Task A_cancelled_snapshot_leaves_nothing_behind()
     {
-        await using Lab lab = await Lab.StartAsync();
-        (ProxmoxHypervisor hypervisor, ApplianceDescription appliance, _) = await lab.OpenAsync();
+        await using ProxmoxFixture fixture = await ProxmoxFixture.StartAsync();
+        (ProxmoxHypervisor hypervisor, ApplianceDescription appliance, _) = await fixture.OpenAsync();
         using var stop = new CancellationTokenSource();
-        lab.Server.Intercept = r =>
+        fixture.Server.Intercept = r =>
         {
             if (r.Path.EndsWith("/log")) stop.Cancel();
             return null;
         };
         await Assert.ThrowsAnyAsync<OperationCanceledException>(
             () => hypervisor.Find<ISnapshots>()!.CreateSnapshotAsync(appliance, new SnapshotRequest(), stop.Token));
-        Assert.Empty(lab.Cluster.Guest(100).Snapshots);
-        Assert.Null(lab.Cluster.Guest(100).Lock);
-        Assert.Contains(lab.Cluster.Tasks, t => t.Type == "qmdelsnapshot");
+        Assert.Empty(fixture.Cluster.Guest(100).Snapshots);
+        Assert.Null(fixture.Cluster.Guest(100).Lock);
+        Assert.Contains(fixture.Cluster.Tasks, t => t.Type == "qmdelsnapshot");
     }
 
     [Fact]
     public async Task A_snapshot_follows_its_vm_to_another_node()
     {
-        await using Lab lab = await Lab.StartAsync();
-        (ProxmoxHypervisor hypervisor, ApplianceDescription appliance, _) = await lab.OpenAsync();
+        await using ProxmoxFixture fixture = await ProxmoxFixture.StartAsync();
+        (ProxmoxHypervisor hypervisor, ApplianceDescription appliance, _) = await fixture.OpenAsync();
         ApplianceSnapshot made = await hypervisor.Find<ISnapshots>()!.CreateSnapshotAsync(appliance,
             new SnapshotRequest(), default);
-        lab.Cluster.Guest(100).Node = "pve2";
+        fixture.Cluster.Guest(100).Node = "pve2";
         await hypervisor.Find<ISnapshots>()!.RemoveSnapshotAsync(appliance, made.SnapshotId, default);
-        Assert.Empty(lab.Cluster.Guest(100).Snapshots);
+        Assert.Empty(fixture.Cluster.Guest(100).Snapshots);
     }
 }

@@ -5,5 +5,5 @@ namespace Natalia.Backup.Hypervisors.Tests.Qemu;
 /// <summary>The suite of builders on a folder of QEMU's VMs. Nothing is started by it.</summary>
 public sealed class QemuBuilderTests : BuilderConformance
 {
-    protected override Task<IBuilderSite> OpenAsync() => Task.FromResult<IBuilderSite>(new QemuSite());
+    protected override Task<IBuilderFixture> OpenAsync() => Task.FromResult<IBuilderFixture>(new QemuFixture());
 }

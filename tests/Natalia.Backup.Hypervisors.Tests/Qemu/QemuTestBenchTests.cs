@@ -11,5 +11,5 @@ public sealed class QemuTestBenchTests : TestBenchConformance
 {
     public static string? Obstacle => Counterpart.Qemu.Obstacle;
 
-    protected override Task<ITestBenchSite> OpenAsync() => Task.FromResult<ITestBenchSite>(new QemuSite());
+    protected override Task<ITestBenchFixture> OpenAsync() => Task.FromResult<ITestBenchFixture>(new QemuFixture());
 }

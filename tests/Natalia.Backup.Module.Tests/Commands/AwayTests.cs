@@ -5,24 +5,24 @@ namespace Natalia.Backup.Module.Tests.Commands;
 /// <summary>A night in which a part of what the profile names cannot be reached.</summary>
 public sealed class AwayTests : IDisposable
 {
-    private readonly Scenario _scenario = new Scenario().WithRepository("nas").WithRepository("offsite");
+    private readonly FolderFixture _fixture = new FolderFixture().WithRepository("nas").WithRepository("offsite");
     private readonly ModuleSession _night = new();
     private readonly string _profile;
 
     public AwayTests()
     {
-        _profile = _scenario.Full("profile.json");
-        _scenario.Run("Get-NataliaAppliance -Name * | Set-NataliaAppliance -Repository nas; $null = "
+        _profile = _fixture.Full("profile.json");
+        _fixture.Run("Get-NataliaAppliance -Name * | Set-NataliaAppliance -Repository nas; $null = "
             + "Export-NataliaProfile $args[0]; Disconnect-NataliaRepository *",
             _profile)
             .ThrowIfFailed();
-        Directory.Move(_scenario.Full("offsite"), _scenario.Full("away"));
+        Directory.Move(_fixture.Full("offsite"), _fixture.Full("away"));
     }
 
     public void Dispose()
     {
         _night.Dispose();
-        _scenario.Dispose();
+        _fixture.Dispose();
     }
 
     [Theory]
@@ -57,7 +57,7 @@ public sealed class AwayTests : IDisposable
         ErrorRecord error =
             _night.Run("Get-NataliaRestorePoint -Repository nas | Copy-NataliaRestorePoint offsite").TerminatingError!;
         Assert.StartsWith("RepositoryNotFound,", error.FullyQualifiedErrorId, StringComparison.Ordinal);
-        Assert.Contains(_scenario.Full("offsite"), error.Exception.Message, StringComparison.Ordinal);
+        Assert.Contains(_fixture.Full("offsite"), error.Exception.Message, StringComparison.Ordinal);
         Assert.NotNull(error.Exception.InnerException);
     }
 
@@ -101,7 +101,7 @@ public sealed class AwayTests : IDisposable
     [Fact]
     public void The_only_one_that_is_left_is_not_taken_for_the_only_one()
     {
-        _scenario.AddAppliance("natalia-metz", "11111111-0000-0000-0000-000000000003", seed: 3);
+        _fixture.AddAppliance("natalia-metz", "11111111-0000-0000-0000-000000000003", seed: 3);
         _night.Run("$null = Import-NataliaProfile $args[0]", _profile).ThrowIfFailed();
 
         Assert.Contains(_night.Run("Invoke-NataliaBackup natalia-metz").ErrorIds,
@@ -117,7 +117,7 @@ public sealed class AwayTests : IDisposable
     public void What_is_back_is_connected_by_the_next_import()
     {
         _night.Run("$null = Import-NataliaProfile $args[0]", _profile).ThrowIfFailed();
-        Directory.Move(_scenario.Full("away"), _scenario.Full("offsite"));
+        Directory.Move(_fixture.Full("away"), _fixture.Full("offsite"));
 
         ScriptResult again = _night.Run("$null = Import-NataliaProfile $args[0]; (Get-NataliaRepository).Name",
             _profile)
@@ -130,7 +130,7 @@ public sealed class AwayTests : IDisposable
     [Fact]
     public void When_nothing_can_be_connected_the_import_itself_fails()
     {
-        foreach (string folder in new[] { "nas", "vms" }) Directory.Delete(_scenario.Full(folder), recursive: true);
+        foreach (string folder in new[] { "nas", "vms" }) Directory.Delete(_fixture.Full(folder), recursive: true);
 
         Assert.Equal(3, _night.Run("Import-NataliaProfile $args[0]", _profile).Errors.Count);
         Assert.NotNull(_night.Run("$ErrorActionPreference = 'Stop'; Import-NataliaProfile $args[0]",
@@ -143,8 +143,8 @@ public sealed class AwayTests : IDisposable
     [InlineData("Get-NataliaAppliance -Name natalia-paris, nowhere, natalia-lyon")]
     public void A_hypervisor_that_dies_after_it_was_connected_keeps_no_other_from_being_protected(string list)
     {
-        Directory.Move(_scenario.Full("away"), _scenario.Full("offsite"));
-        string second = Directory.CreateDirectory(_scenario.Full("second")).FullName;
+        Directory.Move(_fixture.Full("away"), _fixture.Full("offsite"));
+        string second = Directory.CreateDirectory(_fixture.Full("second")).FullName;
         _night.Run("$null = Import-NataliaProfile $args[0]; $null = Connect-NataliaHypervisor $args[1]", _profile,
             second)
             .ThrowIfFailed();

@@ -5,45 +5,45 @@ public sealed class BackupTests : IDisposable
     private const string Copy =
         "[System.Management.Automation.PSSerializer]::Deserialize([System.Management.Automation.PSSerializer]::Serialize(";
 
-    private readonly Scenario _scenario = new();
+    private readonly FolderFixture _fixture = new();
 
-    public void Dispose() => _scenario.Dispose();
+    public void Dispose() => _fixture.Dispose();
 
     [Fact]
     public void A_point_goes_through_the_pipeline_live_and_from_a_job()
     {
-        _scenario.WithRepository("local").BackUp();
+        _fixture.WithRepository("local").BackUp();
 
         foreach (string point in new[] { "(Get-NataliaRestorePoint)", $"({Copy}(Get-NataliaRestorePoint))))" })
         {
-            ScriptResult result = _scenario.Run($$"""
+            ScriptResult result = _fixture.Run($$"""
                 $point = {{point}}
                 ($point | Get-NataliaRestorePoint).RestorePointId -eq $point.RestorePointId
                 [string] ($point | Test-NataliaRestorePoint).Result
                 ($point | Export-NataliaDisk $args[0] -Force).SizeBytes
                 ($point | Export-NataliaApplianceConfiguration $args[1] -Force).ApplianceName
                 ($point | Get-NataliaAppliance).Name
-                """, _scenario.Full("out.raw"), _scenario.Full("out.json")).ThrowIfFailed();
+                """, _fixture.Full("out.raw"), _fixture.Full("out.json")).ThrowIfFailed();
 
             Assert.Equal(["True", "Passed", "300032", "natalia-paris", "natalia-paris"], result.Text);
-            Assert.Equal(File.ReadAllBytes(_scenario.Disk("natalia-paris")),
-                File.ReadAllBytes(_scenario.Full("out.raw")));
-            Assert.Contains("voice", File.ReadAllText(_scenario.Full("out.json")), StringComparison.Ordinal);
+            Assert.Equal(File.ReadAllBytes(_fixture.Disk("natalia-paris")),
+                File.ReadAllBytes(_fixture.Full("out.raw")));
+            Assert.Contains("voice", File.ReadAllText(_fixture.Full("out.json")), StringComparison.Ordinal);
         }
     }
 
     [Fact]
     public void An_appliance_goes_through_the_pipeline_live_and_from_a_job_and_as_text()
     {
-        _scenario.WithRepository("local");
+        _fixture.WithRepository("local");
 
         foreach (string appliance in new[] { "Get-NataliaAppliance -Name natalia-paris",
             $"{Copy}(Get-NataliaAppliance -Name natalia-paris)))", "'natalia-paris'",
             "[pscustomobject]@{ VMName = 'natalia-paris' }" })
             Assert.Equal("natalia-paris",
-                _scenario.Run($"{appliance} | Invoke-NataliaBackup").ThrowIfFailed().Value("ApplianceName"));
+                _fixture.Run($"{appliance} | Invoke-NataliaBackup").ThrowIfFailed().Value("ApplianceName"));
         Assert.Equal("natalia-paris",
-            _scenario.Run("Invoke-NataliaBackup -Appliance (Get-NataliaAppliance -Name natalia-paris)").ThrowIfFailed()
+            _fixture.Run("Invoke-NataliaBackup -Appliance (Get-NataliaAppliance -Name natalia-paris)").ThrowIfFailed()
                 .Value("ApplianceName"));
     }
 
@@ -52,11 +52,11 @@ public sealed class BackupTests : IDisposable
     [InlineData("-ErrorAction Stop")]
     public void The_failure_of_one_appliance_comes_after_the_others_are_protected(string action)
     {
-        _scenario.WithRepository("local");
-        _scenario.AddAppliance("natalia-brest", "11111111-0000-0000-0000-000000000003", 3,
+        _fixture.WithRepository("local");
+        _fixture.AddAppliance("natalia-brest", "11111111-0000-0000-0000-000000000003", 3,
             """{ "id": "a", "path": "data.raw" }, { "id": "b", "path": "more.raw" }""");
-        File.Copy(_scenario.Disk("natalia-brest"), Path.Combine(_scenario.Appliances, "natalia-brest", "more.raw"));
-        ScriptResult result = _scenario.Run($"'nix', 'natalia-*' | Invoke-NataliaBackup -ThrottleLimit 1 {action}");
+        File.Copy(_fixture.Disk("natalia-brest"), Path.Combine(_fixture.Appliances, "natalia-brest", "more.raw"));
+        ScriptResult result = _fixture.Run($"'nix', 'natalia-*' | Invoke-NataliaBackup -ThrottleLimit 1 {action}");
 
         Assert.Equal(["natalia-lyon", "natalia-paris"],
             result.Output.Select(o => (string)o!.Properties["ApplianceName"].Value).Order());
@@ -78,8 +78,8 @@ public sealed class BackupTests : IDisposable
     [Fact]
     public void An_incremental_that_is_not_possible_becomes_a_full_with_a_warning_and_the_reason()
     {
-        _scenario.WithRepository("local").BackUp();
-        ScriptResult result = _scenario.Run("Invoke-NataliaBackup natalia-paris -Type Incremental").ThrowIfFailed();
+        _fixture.WithRepository("local").BackUp();
+        ScriptResult result = _fixture.Run("Invoke-NataliaBackup natalia-paris -Type Incremental").ThrowIfFailed();
 
         Assert.Single(result.Warnings);
         Assert.Equal("Full", result.Value("Type")!.ToString());
@@ -90,56 +90,56 @@ public sealed class BackupTests : IDisposable
     [Fact]
     public void An_enrolled_appliance_knows_where_it_goes()
     {
-        _scenario.WithRepository("one").WithRepository("two");
-        Assert.Equal(["RepositoryAmbiguous"], Ids(_scenario.Run("Invoke-NataliaBackup natalia-paris")));
-        Assert.Equal(["RepositoryAmbiguous"], Ids(_scenario.Run("Set-NataliaAppliance natalia-paris")));
+        _fixture.WithRepository("one").WithRepository("two");
+        Assert.Equal(["RepositoryAmbiguous"], Ids(_fixture.Run("Invoke-NataliaBackup natalia-paris")));
+        Assert.Equal(["RepositoryAmbiguous"], Ids(_fixture.Run("Set-NataliaAppliance natalia-paris")));
 
-        Assert.Empty(_scenario.Run("Set-NataliaAppliance natalia-paris -Repository two").ThrowIfFailed().Output);
-        ScriptResult enrolled = _scenario.Run("Get-NataliaAppliance").ThrowIfFailed();
+        Assert.Empty(_fixture.Run("Set-NataliaAppliance natalia-paris -Repository two").ThrowIfFailed().Output);
+        ScriptResult enrolled = _fixture.Run("Get-NataliaAppliance").ThrowIfFailed();
         Assert.Equal("two", enrolled.Value("Repository"));
         Assert.Equal("vms", enrolled.Value("Hypervisor"));
-        Assert.Equal("two", _scenario.Run("Invoke-NataliaBackup natalia-paris").ThrowIfFailed().Value("Repository"));
+        Assert.Equal("two", _fixture.Run("Invoke-NataliaBackup natalia-paris").ThrowIfFailed().Value("Repository"));
         Assert.Equal("two",
-            _scenario.Run("Get-NataliaAppliance | Invoke-NataliaBackup").ThrowIfFailed().Value("Repository"));
+            _fixture.Run("Get-NataliaAppliance | Invoke-NataliaBackup").ThrowIfFailed().Value("Repository"));
         Assert.Equal("one",
-            _scenario.Run("Get-NataliaAppliance | Invoke-NataliaBackup -Repository one").ThrowIfFailed()
+            _fixture.Run("Get-NataliaAppliance | Invoke-NataliaBackup -Repository one").ThrowIfFailed()
                 .Value("Repository"));
     }
 
     [Fact]
     public void An_appliance_in_two_repositories_goes_to_both()
     {
-        _scenario.WithRepository("one").WithRepository("two");
-        _scenario.Run("'one', 'two' | ForEach-Object { Set-NataliaAppliance natalia-paris -Repository $_ }")
+        _fixture.WithRepository("one").WithRepository("two");
+        _fixture.Run("'one', 'two' | ForEach-Object { Set-NataliaAppliance natalia-paris -Repository $_ }")
             .ThrowIfFailed();
 
-        ScriptResult result = _scenario.Run("Get-NataliaAppliance | Invoke-NataliaBackup").ThrowIfFailed();
+        ScriptResult result = _fixture.Run("Get-NataliaAppliance | Invoke-NataliaBackup").ThrowIfFailed();
         Assert.Equal(["one", "two"], result.Output.Select(o => (string)o!.Properties["Repository"].Value).Order());
     }
 
     [Fact]
     public void Settings_stay_until_they_are_changed()
     {
-        _scenario.WithRepository("local");
-        _scenario.AddAppliance("natalia-brest", "11111111-0000-0000-0000-000000000003", 3,
+        _fixture.WithRepository("local");
+        _fixture.AddAppliance("natalia-brest", "11111111-0000-0000-0000-000000000003", 3,
             """{ "id": "a", "path": "data.raw" }, { "id": "b", "path": "more.raw" }""");
-        File.Copy(_scenario.Disk("natalia-brest"), Path.Combine(_scenario.Appliances, "natalia-brest", "more.raw"));
+        File.Copy(_fixture.Disk("natalia-brest"), Path.Combine(_fixture.Appliances, "natalia-brest", "more.raw"));
 
-        Assert.Equal(["DiskAmbiguous"], Ids(_scenario.Run("Set-NataliaAppliance natalia-brest")));
-        Assert.Equal(["DiskNotFound"], Ids(_scenario.Run("Set-NataliaAppliance natalia-brest -DataDisk c")));
+        Assert.Equal(["DiskAmbiguous"], Ids(_fixture.Run("Set-NataliaAppliance natalia-brest")));
+        Assert.Equal(["DiskNotFound"], Ids(_fixture.Run("Set-NataliaAppliance natalia-brest -DataDisk c")));
         Assert.Equal("b",
-            _scenario.Run("Set-NataliaAppliance natalia-brest -DataDisk B -PassThru").ThrowIfFailed()
+            _fixture.Run("Set-NataliaAppliance natalia-brest -DataDisk B -PassThru").ThrowIfFailed()
                 .Value("DataDisk"));
         Assert.Equal("b",
-            _scenario.Run("Set-NataliaAppliance natalia-brest -IncludeSystemDisk -PassThru").ThrowIfFailed()
+            _fixture.Run("Set-NataliaAppliance natalia-brest -IncludeSystemDisk -PassThru").ThrowIfFailed()
                 .Value("DataDisk"));
 
         ScriptResult point =
-            _scenario.Run("(Get-NataliaAppliance | Invoke-NataliaBackup).Disks | ForEach-Object DiskId")
+            _fixture.Run("(Get-NataliaAppliance | Invoke-NataliaBackup).Disks | ForEach-Object DiskId")
             .ThrowIfFailed();
         Assert.Equal(["b", "a"], point.Text);
         Assert.Equal(["b"],
-            _scenario.Run(
+            _fixture.Run(
                 "(Invoke-NataliaBackup natalia-brest -IncludeSystemDisk:$false).Disks | ForEach-Object DiskId")
                 .ThrowIfFailed().Text);
     }
@@ -147,14 +147,14 @@ public sealed class BackupTests : IDisposable
     [Fact]
     public void An_appliance_that_no_hypervisor_shows_is_listed_and_its_backup_fails_loudly()
     {
-        _scenario.WithRepository("local");
-        _scenario.Run("Set-NataliaAppliance natalia-*").ThrowIfFailed();
-        Directory.Delete(Path.Combine(_scenario.Appliances, "natalia-paris"), recursive: true);
+        _fixture.WithRepository("local");
+        _fixture.Run("Set-NataliaAppliance natalia-*").ThrowIfFailed();
+        Directory.Delete(Path.Combine(_fixture.Appliances, "natalia-paris"), recursive: true);
 
-        Assert.Equal(["natalia-lyon", "natalia-paris"], _scenario.Run("Get-NataliaAppliance").ThrowIfFailed().Text);
+        Assert.Equal(["natalia-lyon", "natalia-paris"], _fixture.Run("Get-NataliaAppliance").ThrowIfFailed().Text);
         Assert.Equal(["natalia-lyon", "natalia-paris"],
-            _scenario.Run("Get-NataliaAppliance | Get-NataliaAppliance").ThrowIfFailed().Text);
-        ScriptResult result = _scenario.Run("Get-NataliaAppliance | Invoke-NataliaBackup");
+            _fixture.Run("Get-NataliaAppliance | Get-NataliaAppliance").ThrowIfFailed().Text);
+        ScriptResult result = _fixture.Run("Get-NataliaAppliance | Invoke-NataliaBackup");
         Assert.Equal("natalia-lyon", result.Value("ApplianceName"));
         Assert.Equal(["ApplianceNotFound"], Ids(result));
         Assert.Contains("'natalia-paris' (", result.Errors[0].Exception.Message, StringComparison.Ordinal);
@@ -163,25 +163,25 @@ public sealed class BackupTests : IDisposable
     [Fact]
     public void A_restored_VM_goes_on_with_the_history_of_the_old_one()
     {
-        _scenario.WithRepository("local").BackUp();
-        string id = (string)_scenario.Run("(Get-NataliaAppliance -Name natalia-paris).ApplianceId").Single.BaseObject;
+        _fixture.WithRepository("local").BackUp();
+        string id = (string)_fixture.Run("(Get-NataliaAppliance -Name natalia-paris).ApplianceId").Single.BaseObject;
 
         Assert.Equal(id,
-            _scenario.Run("Invoke-NataliaBackup natalia-lyon -ApplianceId $args[0]", id).ThrowIfFailed()
+            _fixture.Run("Invoke-NataliaBackup natalia-lyon -ApplianceId $args[0]", id).ThrowIfFailed()
                 .Value("ApplianceId"));
         Assert.Equal(["ApplianceAmbiguous"],
-            Ids(_scenario.Run("Invoke-NataliaBackup natalia-* -ApplianceId $args[0]", id)));
+            Ids(_fixture.Run("Invoke-NataliaBackup natalia-* -ApplianceId $args[0]", id)));
     }
 
     [Fact]
     public void WhatIf_writes_nothing_at_all()
     {
-        _scenario.WithRepository("local");
-        string point = _scenario.BackUp();
-        _scenario.BackUp();
-        IReadOnlyList<string> before = _scenario.Everything();
+        _fixture.WithRepository("local");
+        string point = _fixture.BackUp();
+        _fixture.BackUp();
+        IReadOnlyList<string> before = _fixture.Everything();
 
-        ScriptResult result = _scenario.Run("""
+        ScriptResult result = _fixture.Run("""
             $WhatIfPreference = $true
             New-NataliaRepository -Path "$($args[0])/new" -Unencrypted
             Set-NataliaAppliance natalia-paris -IncludeSystemDisk
@@ -192,12 +192,12 @@ public sealed class BackupTests : IDisposable
             Export-NataliaProfile "$($args[0])/profile.json"
             Disconnect-NataliaRepository local
             Disconnect-NataliaHypervisor vms
-            """, _scenario.Root, point).ThrowIfFailed();
+            """, _fixture.Root, point).ThrowIfFailed();
 
         Assert.Empty(result.Output);
-        Assert.Equal(before, _scenario.Everything());
-        Assert.Equal(9, _scenario.Session.Host.Text.Split("What if:").Length - 1);
-        Assert.Equal("local", _scenario.Run("Get-NataliaRepository").Text[0]);
+        Assert.Equal(before, _fixture.Everything());
+        Assert.Equal(9, _fixture.Session.Host.Text.Split("What if:").Length - 1);
+        Assert.Equal("local", _fixture.Run("Get-NataliaRepository").Text[0]);
     }
 
     private static IReadOnlyList<string> Ids(ScriptResult result) => [.. result.ErrorIds.Select(i => i.Split(',')[0])];

@@ -5,21 +5,21 @@ namespace Natalia.Backup.Module.Tests.Commands;
 /// <summary>What a person must see stands in the 80 columns of an ordinary window.</summary>
 public sealed class NarrowConsoleTests : IDisposable
 {
-    private readonly Scenario _scenario = new();
+    private readonly FolderFixture _fixture = new();
 
     public NarrowConsoleTests()
     {
-        _scenario.Session.Host.UI.RawUI.BufferSize = new Size(80, 50);
-        _scenario.Session.Host.UI.RawUI.WindowSize = new Size(80, 50);
+        _fixture.Session.Host.UI.RawUI.BufferSize = new Size(80, 50);
+        _fixture.Session.Host.UI.RawUI.WindowSize = new Size(80, 50);
     }
 
-    public void Dispose() => _scenario.Dispose();
+    public void Dispose() => _fixture.Dispose();
 
     [Fact]
     public void A_check_says_why_and_of_which_appliance()
     {
-        _scenario.WithRepository("nas").BackUp();
-        _scenario.BackUp("natalia-lyon");
+        _fixture.WithRepository("nas").BackUp();
+        _fixture.BackUp("natalia-lyon");
         string text = Render("Test-NataliaRepository nas | Where-Object Name -in Manifests, StoreOffHost");
         Assert.Matches("Manifests +natalia-paris +1 objects are whole", text);
         Assert.Matches("Manifests +natalia-lyon", text);
@@ -30,16 +30,16 @@ public sealed class NarrowConsoleTests : IDisposable
     [Fact]
     public void A_copy_is_told_from_its_original_and_a_policy_is_shown_whole()
     {
-        _scenario.WithRepository("nas").BackUp();
-        _scenario.WithRepository("offsite")
+        _fixture.WithRepository("nas").BackUp();
+        _fixture.WithRepository("offsite")
             .Run("$null = Get-NataliaRestorePoint -Repository nas | Copy-NataliaRestorePoint offsite").ThrowIfFailed();
         string points = Render("Get-NataliaRestorePoint");
         Assert.Matches(@"natalia-paris .* Full +nas ", points);
         Assert.Matches(@"natalia-paris .* Full +offsite ", points);
         Assert.Equal(["False", "False"],
-            _scenario.Run("Get-NataliaRestorePoint | ForEach-Object IsEncrypted | ForEach-Object ToString").Text);
+            _fixture.Run("Get-NataliaRestorePoint | ForEach-Object IsEncrypted | ForEach-Object ToString").Text);
 
-        _scenario.Run("Set-NataliaRetention natalia-paris -Repository nas -Last 4 -Daily 7 -Weekly 4 -Monthly 3 "
+        _fixture.Run("Set-NataliaRetention natalia-paris -Repository nas -Last 4 -Daily 7 -Weekly 4 -Monthly 3 "
             + "-Yearly 2 -TimeZone Europe/Paris -Force")
             .ThrowIfFailed();
         string words = string.Join(' ',
@@ -51,7 +51,7 @@ public sealed class NarrowConsoleTests : IDisposable
 
     private string Render(string script)
     {
-        string text = System.Text.RegularExpressions.Regex.Replace(_scenario.Session.Render(script), "\x1b\\[[0-9;]*m",
+        string text = System.Text.RegularExpressions.Regex.Replace(_fixture.Session.Render(script), "\x1b\\[[0-9;]*m",
             "");
         Assert.All(text.Split('\n'), line => Assert.InRange(line.TrimEnd('\r').Length, 0, 80));
         return text;

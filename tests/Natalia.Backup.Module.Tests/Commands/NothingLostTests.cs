@@ -5,29 +5,29 @@ namespace Natalia.Backup.Module.Tests.Commands;
 /// <summary>What does nothing, or would do something else than it says, must not look like success.</summary>
 public sealed class NothingLostTests : IDisposable
 {
-    private readonly Scenario _scenario = new Scenario().WithRepository("local");
+    private readonly FolderFixture _fixture = new FolderFixture().WithRepository("local");
 
-    public void Dispose() => _scenario.Dispose();
+    public void Dispose() => _fixture.Dispose();
 
     [Fact]
     public void The_list_of_enrolled_appliances_is_an_error_when_nothing_is_enrolled()
     {
-        ScriptResult list = _scenario.Run("Get-NataliaAppliance");
+        ScriptResult list = _fixture.Run("Get-NataliaAppliance");
         Assert.StartsWith("NothingEnrolled,", list.ErrorIds.Single(), StringComparison.Ordinal);
         Assert.Equal(ErrorCategory.ObjectNotFound, list.Errors.Single().CategoryInfo.Category);
 
         ScriptResult night =
-            _scenario.Run("$ErrorActionPreference = 'Stop'; Get-NataliaAppliance | Invoke-NataliaBackup; 'went on'");
+            _fixture.Run("$ErrorActionPreference = 'Stop'; Get-NataliaAppliance | Invoke-NataliaBackup; 'went on'");
         Assert.Empty(night.Output);
         Assert.StartsWith("NothingEnrolled,", night.TerminatingError!.FullyQualifiedErrorId, StringComparison.Ordinal);
 
-        _scenario.Run("Set-NataliaAppliance natalia-paris -Repository local").ThrowIfFailed();
-        Assert.Single(_scenario.Run("Get-NataliaAppliance").ThrowIfFailed().Output);
-        Directory.CreateDirectory(_scenario.Full("others"));
-        _scenario.Run("$null = Connect-NataliaHypervisor $args[0] -Name others", _scenario.Full("others"))
+        _fixture.Run("Set-NataliaAppliance natalia-paris -Repository local").ThrowIfFailed();
+        Assert.Single(_fixture.Run("Get-NataliaAppliance").ThrowIfFailed().Output);
+        Directory.CreateDirectory(_fixture.Full("others"));
+        _fixture.Run("$null = Connect-NataliaHypervisor $args[0] -Name others", _fixture.Full("others"))
             .ThrowIfFailed();
         Assert.StartsWith("NothingEnrolled,",
-            _scenario.Run("Get-NataliaAppliance -Hypervisor others").ErrorIds.Single(), StringComparison.Ordinal);
+            _fixture.Run("Get-NataliaAppliance -Hypervisor others").ErrorIds.Single(), StringComparison.Ordinal);
     }
 
     [Theory]
@@ -40,7 +40,7 @@ public sealed class NothingLostTests : IDisposable
     [InlineData("Get-NataliaAppliance -Name typo* | Invoke-NataliaRetention")]
     [InlineData("Get-NataliaAppliance -Name typo* | Export-NataliaApplianceConfiguration -Destination .")]
     public void A_pipeline_that_brings_nothing_to_what_protects_or_proves_is_an_error(string script) =>
-        Assert.StartsWith("NothingToDo,", _scenario.Run(script).ErrorIds.Single(), StringComparison.Ordinal);
+        Assert.StartsWith("NothingToDo,", _fixture.Run(script).ErrorIds.Single(), StringComparison.Ordinal);
 
     [Theory]
     [InlineData("Invoke-NataliaBackup -Appliance typo*")]
@@ -50,67 +50,67 @@ public sealed class NothingLostTests : IDisposable
     [InlineData("Repair-NataliaRepository -Appliance typo*")]
     [InlineData("Set-NataliaRetention -Appliance typo* -Daily 3 -Force")]
     public void A_wildcard_that_fits_nothing_is_an_error_where_something_was_to_be_done(string script) =>
-        Assert.StartsWith("ApplianceNotFound,", _scenario.Run(script).ErrorIds.Single(), StringComparison.Ordinal);
+        Assert.StartsWith("ApplianceNotFound,", _fixture.Run(script).ErrorIds.Single(), StringComparison.Ordinal);
 
     [Fact]
     public void A_removal_without_input_is_done() =>
-        _scenario.Run("Get-NataliaRestorePoint | Where-Object IsProtected | Remove-NataliaRestorePoint -Confirm:$false")
+        _fixture.Run("Get-NataliaRestorePoint | Where-Object IsProtected | Remove-NataliaRestorePoint -Confirm:$false")
             .ThrowIfFailed();
 
     [Fact]
     public void Quiet_is_one_Boolean_for_the_whole_pipeline()
     {
-        _scenario.BackUp();
-        _scenario.BackUp("natalia-lyon");
+        _fixture.BackUp();
+        _fixture.BackUp("natalia-lyon");
         Assert.Equal(["True"],
-            _scenario.Run("Get-NataliaRestorePoint | Test-NataliaRestorePoint -Quiet").ThrowIfFailed().Text);
-        _scenario.WithRepository("second");
-        Assert.Equal(["True"], _scenario.Run("Test-NataliaRepository -Full -Quiet").ThrowIfFailed().Text);
-        Assert.Equal(["True"], _scenario.Run("Get-NataliaRepository | Test-NataliaAudit -Quiet").ThrowIfFailed().Text);
+            _fixture.Run("Get-NataliaRestorePoint | Test-NataliaRestorePoint -Quiet").ThrowIfFailed().Text);
+        _fixture.WithRepository("second");
+        Assert.Equal(["True"], _fixture.Run("Test-NataliaRepository -Full -Quiet").ThrowIfFailed().Text);
+        Assert.Equal(["True"], _fixture.Run("Get-NataliaRepository | Test-NataliaAudit -Quiet").ThrowIfFailed().Text);
 
-        _scenario.Damage("local", "natalia-lyon");
+        _fixture.Damage("local", "natalia-lyon");
 
         Assert.Equal(["False"],
-            _scenario.Run("Get-NataliaRestorePoint | Test-NataliaRestorePoint -Quiet").ThrowIfFailed().Text);
+            _fixture.Run("Get-NataliaRestorePoint | Test-NataliaRestorePoint -Quiet").ThrowIfFailed().Text);
         Assert.Equal(["False"],
-            _scenario.Run("Get-NataliaRepository | Test-NataliaRepository -Full -Quiet").ThrowIfFailed().Text);
+            _fixture.Run("Get-NataliaRepository | Test-NataliaRepository -Full -Quiet").ThrowIfFailed().Text);
         Assert.Equal("damaged",
-            _scenario.Run("if (-not (Get-NataliaRestorePoint | Test-NataliaRestorePoint -Quiet)) { 'damaged' }")
+            _fixture.Run("if (-not (Get-NataliaRestorePoint | Test-NataliaRestorePoint -Quiet)) { 'damaged' }")
                 .ThrowIfFailed().Text.Single());
     }
 
     [Fact]
     public void Quiet_is_false_when_nothing_was_tested_or_something_could_not_be()
     {
-        Assert.Equal(["False"], _scenario.Run("Get-NataliaRestorePoint | Test-NataliaRestorePoint -Quiet").Text);
-        string point = _scenario.BackUp();
+        Assert.Equal(["False"], _fixture.Run("Get-NataliaRestorePoint | Test-NataliaRestorePoint -Quiet").Text);
+        string point = _fixture.BackUp();
 
-        Assert.Equal(["False"], _scenario.Run("Test-NataliaRestorePoint $args[0], ffffffff -Quiet", point).Text);
-        Assert.Equal(["False"], _scenario.Run("Test-NataliaRepository local, nowhere -Quiet").Text);
+        Assert.Equal(["False"], _fixture.Run("Test-NataliaRestorePoint $args[0], ffffffff -Quiet", point).Text);
+        Assert.Equal(["False"], _fixture.Run("Test-NataliaRepository local, nowhere -Quiet").Text);
     }
 
     [Fact]
     public void A_plan_removes_its_rows_to_remove_and_refuses_the_others()
     {
-        string[] points = [_scenario.BackUp(), _scenario.BackUp(), _scenario.BackUp()];
+        string[] points = [_fixture.BackUp(), _fixture.BackUp(), _fixture.BackUp()];
 
         ScriptResult all =
-            _scenario.Run("Get-NataliaRetentionPlan -Last 2 | Remove-NataliaRestorePoint -Confirm:$false");
+            _fixture.Run("Get-NataliaRetentionPlan -Last 2 | Remove-NataliaRestorePoint -Confirm:$false");
         Assert.Equal(2, all.Errors.Count);
         Assert.All(all.ErrorIds, id => Assert.StartsWith("InputRefused,", id, StringComparison.Ordinal));
-        Assert.Equal(points[1..].Order(), _scenario.Run("(Get-NataliaRestorePoint).RestorePointId").Text.Order());
+        Assert.Equal(points[1..].Order(), _fixture.Run("(Get-NataliaRestorePoint).RestorePointId").Text.Order());
 
         // As a row comes back from a file or a job.
         foreach (string row in new[] {
             "[pscustomobject]@{ RestorePointId = $_.RestorePointId; Action = \"$($_.Action)\" }",
             "[System.Management.Automation.PSSerializer]::Deserialize([System.Management.Automation.PSSerializer]::Serialize($_))" })
         {
-            ScriptResult refused = _scenario.Run($"Get-NataliaRetentionPlan -Last 9 | ForEach-Object {{ {row} }} | "
+            ScriptResult refused = _fixture.Run($"Get-NataliaRetentionPlan -Last 9 | ForEach-Object {{ {row} }} | "
                 + "Remove-NataliaRestorePoint -Confirm:$false");
             Assert.Equal(2, refused.Errors.Count);
             Assert.All(refused.ErrorIds, id => Assert.StartsWith("InputRefused,", id, StringComparison.Ordinal));
         }
-        Assert.Equal(2, _scenario.Run("Get-NataliaRestorePoint").Output.Count);
+        Assert.Equal(2, _fixture.Run("Get-NataliaRestorePoint").Output.Count);
     }
 
     [Theory]
@@ -125,79 +125,79 @@ public sealed class NothingLostTests : IDisposable
         + "Remove-NataliaRestorePoint -Confirm:$false")]
     public void What_only_tells_of_points_and_appliances_is_refused_by_what_changes_them(string script)
     {
-        _scenario.BackUp();
-        _scenario.BackUp();
+        _fixture.BackUp();
+        _fixture.BackUp();
 
-        ScriptResult result = _scenario.Run(script, _scenario.Full("disk.raw"));
+        ScriptResult result = _fixture.Run(script, _fixture.Full("disk.raw"));
 
         Assert.NotEmpty(result.ErrorIds);
         Assert.All(result.ErrorIds, id => Assert.StartsWith("InputRefused,", id, StringComparison.Ordinal));
-        Assert.Equal(2, _scenario.Run("Get-NataliaRestorePoint").Output.Count);
+        Assert.Equal(2, _fixture.Run("Get-NataliaRestorePoint").Output.Count);
     }
 
     [Fact]
     public void Points_live_and_from_files_are_removed_still()
     {
-        _scenario.BackUp();
-        _scenario.BackUp();
-        _scenario.BackUp();
+        _fixture.BackUp();
+        _fixture.BackUp();
+        _fixture.BackUp();
 
-        _scenario.Run("[pscustomobject]@{ RestorePointId = (Get-NataliaRestorePoint)[-1].RestorePointId } | "
+        _fixture.Run("[pscustomobject]@{ RestorePointId = (Get-NataliaRestorePoint)[-1].RestorePointId } | "
             + "Remove-NataliaRestorePoint -Confirm:$false")
             .ThrowIfFailed();
-        _scenario.Run("(Get-NataliaRestorePoint)[-1] | Remove-NataliaRestorePoint -Confirm:$false").ThrowIfFailed();
+        _fixture.Run("(Get-NataliaRestorePoint)[-1] | Remove-NataliaRestorePoint -Confirm:$false").ThrowIfFailed();
 
-        Assert.Single(_scenario.Run("Get-NataliaRestorePoint").Output);
+        Assert.Single(_fixture.Run("Get-NataliaRestorePoint").Output);
     }
 
     [Fact]
     public void The_latest_points_are_those_of_each_repository()
     {
-        _scenario.WithRepository("offsite");
-        _scenario.BackUp(more: "-Repository local");
-        _scenario.Run("$null = Get-NataliaRestorePoint | Copy-NataliaRestorePoint offsite").ThrowIfFailed();
-        _scenario.BackUp(more: "-Repository local");
+        _fixture.WithRepository("offsite");
+        _fixture.BackUp(more: "-Repository local");
+        _fixture.Run("$null = Get-NataliaRestorePoint | Copy-NataliaRestorePoint offsite").ThrowIfFailed();
+        _fixture.BackUp(more: "-Repository local");
 
         Assert.Equal(["local", "offsite"],
-            _scenario.Run("(Get-NataliaRestorePoint -Latest).Repository").ThrowIfFailed().Text.Order());
-        Assert.Single(_scenario.Run("Get-NataliaRestorePoint -Latest -Repository offsite").ThrowIfFailed().Output);
+            _fixture.Run("(Get-NataliaRestorePoint -Latest).Repository").ThrowIfFailed().Text.Order());
+        Assert.Single(_fixture.Run("Get-NataliaRestorePoint -Latest -Repository offsite").ThrowIfFailed().Output);
     }
 
     [Fact]
     public void A_name_that_exists_word_for_word_means_that_VM_alone()
     {
-        _scenario.AddAppliance("web[01]", "11111111-0000-0000-0000-000000000011", seed: 11);
-        _scenario.AddAppliance("web0", "11111111-0000-0000-0000-000000000012", seed: 12);
-        _scenario.AddAppliance("x[unclosed", "11111111-0000-0000-0000-000000000013", seed: 13);
-        _scenario.AddAppliance("IP [a-Z=2017-07]", "11111111-0000-0000-0000-000000000014", seed: 14);
+        _fixture.AddAppliance("web[01]", "11111111-0000-0000-0000-000000000011", seed: 11);
+        _fixture.AddAppliance("web0", "11111111-0000-0000-0000-000000000012", seed: 12);
+        _fixture.AddAppliance("x[unclosed", "11111111-0000-0000-0000-000000000013", seed: 13);
+        _fixture.AddAppliance("IP [a-Z=2017-07]", "11111111-0000-0000-0000-000000000014", seed: 14);
 
         foreach (string name in new[] { "web[01]", "WEB[01]", "web0", "x[unclosed", "IP [a-Z=2017-07]" })
         {
             Assert.Equal(name,
-                _scenario.Run("Get-NataliaAppliance -Name $args[0]", name).ThrowIfFailed().Value("Name")?.ToString(),
+                _fixture.Run("Get-NataliaAppliance -Name $args[0]", name).ThrowIfFailed().Value("Name")?.ToString(),
                 ignoreCase: true);
             Assert.Equal(name,
-                _scenario.Run("Invoke-NataliaBackup -Appliance $args[0]", name).ThrowIfFailed()
+                _fixture.Run("Invoke-NataliaBackup -Appliance $args[0]", name).ThrowIfFailed()
                     .Value("ApplianceName")?.ToString(),
                 ignoreCase: true);
         }
-        Assert.Equal(2, _scenario.Run("Get-NataliaRestorePoint -Appliance 'web[01]'").ThrowIfFailed().Output.Count);
-        Assert.Single(_scenario.Run("Get-NataliaRestorePoint -Appliance web0").ThrowIfFailed().Output);
+        Assert.Equal(2, _fixture.Run("Get-NataliaRestorePoint -Appliance 'web[01]'").ThrowIfFailed().Output.Count);
+        Assert.Single(_fixture.Run("Get-NataliaRestorePoint -Appliance web0").ThrowIfFailed().Output);
         Assert.Equal(["web[01]"],
-            _scenario.Run("(Get-NataliaRetention -Appliance 'web[01]').ApplianceName").ThrowIfFailed().Text);
+            _fixture.Run("(Get-NataliaRetention -Appliance 'web[01]').ApplianceName").ThrowIfFailed().Text);
         Assert.Equal(["web[01]"],
-            _scenario.Run("(Get-NataliaRetentionPlan -Appliance 'web[01]').ApplianceName")
+            _fixture.Run("(Get-NataliaRetentionPlan -Appliance 'web[01]').ApplianceName")
                 .ThrowIfFailed().Text.Distinct());
         Assert.Equal(["web[01]"],
-            _scenario.Run("(Get-NataliaAuditRecord 'web[01]').ApplianceName").ThrowIfFailed().Text.Distinct());
+            _fixture.Run("(Get-NataliaAuditRecord 'web[01]').ApplianceName").ThrowIfFailed().Text.Distinct());
         Assert.Equal(["web[01]"],
-            _scenario.Run("(Optimize-NataliaRepository -Appliance 'web[01]').ApplianceName").ThrowIfFailed().Text);
+            _fixture.Run("(Optimize-NataliaRepository -Appliance 'web[01]').ApplianceName").ThrowIfFailed().Text);
         // A row of a list names word for word, too.
         Assert.Equal(["web[01]"],
-            _scenario.Run(
+            _fixture.Run(
                 "[pscustomobject]@{ VMName = 'web[01]' } | Invoke-NataliaBackup | ForEach-Object ApplianceName")
                 .ThrowIfFailed().Text);
-        Assert.Equal(["web0", "web[01]"], _scenario.Run("(Get-NataliaAppliance -Name web*).Name").ThrowIfFailed().Text);
+        Assert.Equal(["web0", "web[01]"], _fixture.Run("(Get-NataliaAppliance -Name web*).Name").ThrowIfFailed().Text);
     }
 
     [Theory]
@@ -205,16 +205,16 @@ public sealed class NothingLostTests : IDisposable
     [InlineData("IP [a-Z=2017-07]")]
     public void A_pattern_that_cannot_be_is_an_error_of_that_argument_alone(string name)
     {
-        _scenario.BackUp();
+        _fixture.BackUp();
         foreach (string command in new[] { "Get-NataliaAppliance -Name", "Get-NataliaRestorePoint -Appliance",
             "Get-NataliaRetention -Appliance", "Get-NataliaAuditRecord -Appliance", "Invoke-NataliaBackup -Appliance" })
         {
-            ScriptResult result = _scenario.Run($"{command} $args[0], natalia-paris", name);
+            ScriptResult result = _fixture.Run($"{command} $args[0], natalia-paris", name);
             Assert.StartsWith("NamePatternInvalid,", result.ErrorIds.Single(), StringComparison.Ordinal);
             Assert.Equal(ErrorCategory.InvalidArgument, result.Errors.Single().CategoryInfo.Category);
             Assert.NotEmpty(result.Output);
         }
-        ScriptResult sessions = _scenario.Run("Get-NataliaRepository $args[0], local", name);
+        ScriptResult sessions = _fixture.Run("Get-NataliaRepository $args[0], local", name);
         Assert.StartsWith("NamePatternInvalid,", sessions.ErrorIds.Single(), StringComparison.Ordinal);
         Assert.Single(sessions.Output);
     }
@@ -227,5 +227,5 @@ public sealed class NothingLostTests : IDisposable
     [InlineData("Get-NataliaRepository 'web[99]'", "RepositoryNotConnected,")]
     [InlineData("Get-NataliaHypervisor 'web[99]'", "HypervisorNotConnected,")]
     public void A_name_with_brackets_that_fits_nothing_is_told(string script, string error) =>
-        Assert.StartsWith(error, _scenario.Run(script).ErrorIds.Single(), StringComparison.Ordinal);
+        Assert.StartsWith(error, _fixture.Run(script).ErrorIds.Single(), StringComparison.Ordinal);
 }

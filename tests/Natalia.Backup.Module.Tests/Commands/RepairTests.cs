@@ -4,41 +4,41 @@ namespace Natalia.Backup.Module.Tests.Commands;
 
 public sealed class RepairTests : IDisposable
 {
-    private readonly Scenario _scenario = new Scenario().WithRepository("local");
+    private readonly FolderFixture _fixture = new FolderFixture().WithRepository("local");
 
-    public void Dispose() => _scenario.Dispose();
+    public void Dispose() => _fixture.Dispose();
 
     [Fact]
     public void WhatIf_tells_the_same_and_changes_nothing_and_the_next_backup_heals()
     {
         string point = Damaged();
-        IReadOnlyList<string> before = _scenario.Everything();
+        IReadOnlyList<string> before = _fixture.Everything();
         ScriptResult looked =
-            _scenario.Run("Repair-NataliaRepository local -Full -WhatIf -WarningAction SilentlyContinue")
+            _fixture.Run("Repair-NataliaRepository local -Full -WhatIf -WarningAction SilentlyContinue")
             .ThrowIfFailed();
         Assert.Equal("PointsLost", $"{looked.Value("Outcome")}");
         Assert.Equal(true, looked.Value("IsWhatIf"));
-        Assert.Equal(before, _scenario.Everything());
+        Assert.Equal(before, _fixture.Everything());
 
-        ScriptResult done = _scenario.Run("$global:report = Repair-NataliaRepository -Full -WarningVariable warnings; "
+        ScriptResult done = _fixture.Run("$global:report = Repair-NataliaRepository -Full -WarningVariable warnings; "
             + "$global:count = $warnings.Count; $global:report")
             .ThrowIfFailed();
         Assert.Equal("local", done.Value("Repository"));
         Assert.Equal(1, done.Value("LostPoints"));
-        Assert.Equal("1", _scenario.Run("$global:count").Text[0]);
+        Assert.Equal("1", _fixture.Run("$global:count").Text[0]);
         Assert.Equal([point],
-            _scenario.Run(
+            _fixture.Run(
                 "Get-NataliaRestorePoint | Where-Object Verification -eq Failed | ForEach-Object RestorePointId").Text);
-        Assert.Contains("DAMAGED", _scenario.Session.Render("Get-NataliaRestorePoint"), StringComparison.Ordinal);
+        Assert.Contains("DAMAGED", _fixture.Session.Render("Get-NataliaRestorePoint"), StringComparison.Ordinal);
 
-        string healed = _scenario.BackUp();
-        Assert.Equal("True", _scenario.Run("Test-NataliaRestorePoint $args[0] -Quiet", healed).ThrowIfFailed().Text[0]);
-        ScriptResult givenUp = _scenario.Run("Repair-NataliaRepository -Full -RemoveLost -Confirm:$false")
+        string healed = _fixture.BackUp();
+        Assert.Equal("True", _fixture.Run("Test-NataliaRestorePoint $args[0] -Quiet", healed).ThrowIfFailed().Text[0]);
+        ScriptResult givenUp = _fixture.Run("Repair-NataliaRepository -Full -RemoveLost -Confirm:$false")
             .ThrowIfFailed();
         Assert.Equal(1, givenUp.Value("RemovedPoints"));
-        Assert.Equal([healed], _scenario.Run("Get-NataliaRestorePoint | ForEach-Object RestorePointId").Text);
-        Assert.Equal("True", _scenario.Run("Test-NataliaRepository -Full -Quiet").ThrowIfFailed().Text[0]);
-        Assert.Equal("Whole", $"{_scenario.Run("Repair-NataliaRepository -Full").ThrowIfFailed().Value("Outcome")}");
+        Assert.Equal([healed], _fixture.Run("Get-NataliaRestorePoint | ForEach-Object RestorePointId").Text);
+        Assert.Equal("True", _fixture.Run("Test-NataliaRepository -Full -Quiet").ThrowIfFailed().Text[0]);
+        Assert.Equal("Whole", $"{_fixture.Run("Repair-NataliaRepository -Full").ThrowIfFailed().Value("Outcome")}");
     }
 
     [Fact]
@@ -46,43 +46,43 @@ public sealed class RepairTests : IDisposable
     {
         string point = Damaged();
         Assert.StartsWith("BlockDamaged,",
-            _scenario.Run("Export-NataliaDisk -RestorePointId $args[0] -Destination $args[1]", point,
-                _scenario.Full("a.raw")).ErrorIds.Single(),
+            _fixture.Run("Export-NataliaDisk -RestorePointId $args[0] -Destination $args[1]", point,
+                _fixture.Full("a.raw")).ErrorIds.Single(),
             StringComparison.Ordinal);
-        Assert.False(File.Exists(_scenario.Full("a.raw")));
-        ScriptResult result = _scenario.Run("Export-NataliaDisk -RestorePointId $args[0] -Destination $args[1] "
+        Assert.False(File.Exists(_fixture.Full("a.raw")));
+        ScriptResult result = _fixture.Run("Export-NataliaDisk -RestorePointId $args[0] -Destination $args[1] "
             + "-AllowLoss -WarningVariable global:warnings",
-            point, _scenario.Full("a.raw"))
+            point, _fixture.Full("a.raw"))
             .ThrowIfFailed();
         Assert.Equal(65_536L, result.Value("BytesLost"));
-        Assert.Contains("are lost", _scenario.Run("\"$global:warnings\"").Text[0], StringComparison.Ordinal);
-        Assert.Equal(new FileInfo(_scenario.Disk("natalia-paris")).Length,
-            new FileInfo(_scenario.Full("a.raw")).Length);
+        Assert.Contains("are lost", _fixture.Run("\"$global:warnings\"").Text[0], StringComparison.Ordinal);
+        Assert.Equal(new FileInfo(_fixture.Disk("natalia-paris")).Length,
+            new FileInfo(_fixture.Full("a.raw")).Length);
     }
 
     [Fact]
     public void A_lost_settings_file_is_made_again()
     {
-        _scenario.BackUp();
-        _scenario.Run("Disconnect-NataliaRepository local").ThrowIfFailed();
-        string file = Path.Combine(_scenario.Full("local"), "natalia.json");
+        _fixture.BackUp();
+        _fixture.Run("Disconnect-NataliaRepository local").ThrowIfFailed();
+        string file = Path.Combine(_fixture.Full("local"), "natalia.json");
         byte[] good = File.ReadAllBytes(file);
         File.SetAttributes(file, FileAttributes.Normal);
         File.Delete(file);
-        ScriptResult refused = _scenario.Run("Connect-NataliaRepository $args[0] -Unencrypted",
-            _scenario.Full("local"));
+        ScriptResult refused = _fixture.Run("Connect-NataliaRepository $args[0] -Unencrypted",
+            _fixture.Full("local"));
         Assert.StartsWith("NotARepository,", refused.ErrorIds.Single(), StringComparison.Ordinal);
-        Assert.Empty(_scenario.Run("Connect-NataliaRepository $args[0] -Unencrypted -RebuildSettings -WhatIf",
-            _scenario.Full("local"))
+        Assert.Empty(_fixture.Run("Connect-NataliaRepository $args[0] -Unencrypted -RebuildSettings -WhatIf",
+            _fixture.Full("local"))
             .ThrowIfFailed().Output);
         Assert.False(File.Exists(file));
-        ScriptResult result = _scenario.Run("Connect-NataliaRepository $args[0] -Unencrypted -RebuildSettings "
+        ScriptResult result = _fixture.Run("Connect-NataliaRepository $args[0] -Unencrypted -RebuildSettings "
             + "-WarningVariable warnings; $warnings.Count",
-            _scenario.Full("local"))
+            _fixture.Full("local"))
             .ThrowIfFailed();
         Assert.Equal("1", result.Text[1]);
         Assert.Equal(good, File.ReadAllBytes(file));
-        Assert.Single(_scenario.Run("Get-NataliaRestorePoint").ThrowIfFailed().Output);
+        Assert.Single(_fixture.Run("Get-NataliaRestorePoint").ThrowIfFailed().Output);
     }
 
     [Fact]
@@ -91,7 +91,7 @@ public sealed class RepairTests : IDisposable
         Damaged();
         string text =
             Regex.Replace(
-                _scenario.Session.Render("Repair-NataliaRepository -Full -WhatIf -WarningAction SilentlyContinue"),
+                _fixture.Session.Render("Repair-NataliaRepository -Full -WhatIf -WarningAction SilentlyContinue"),
             "\x1b\\[[0-9;]*m", "");
         Assert.Matches(@"Outcome +: PointsLost", text);
         Assert.Matches(@"Points +: 0 whole, 1 lost", text);
@@ -102,42 +102,42 @@ public sealed class RepairTests : IDisposable
     public void To_give_points_up_is_asked_for()
     {
         Damaged();
-        string healed = _scenario.BackUp();
-        _scenario.Run("$null = Repair-NataliaRepository -Full").ThrowIfFailed();
+        string healed = _fixture.BackUp();
+        _fixture.Run("$null = Repair-NataliaRepository -Full").ThrowIfFailed();
         Assert.StartsWith("RemovalNotConfirmed,",
-            _scenario.Run("Repair-NataliaRepository -Full -RemoveLost").ErrorIds.Single(), StringComparison.Ordinal);
-        _scenario.Session.Host.Reply("No");
-        Assert.Empty(_scenario.Run("Repair-NataliaRepository -Full -RemoveLost").ThrowIfFailed().Output);
-        Assert.Equal(2, _scenario.Run("Get-NataliaRestorePoint").ThrowIfFailed().Output.Count);
-        _scenario.Session.Host.Reply("Yes");
+            _fixture.Run("Repair-NataliaRepository -Full -RemoveLost").ErrorIds.Single(), StringComparison.Ordinal);
+        _fixture.Session.Host.Reply("No");
+        Assert.Empty(_fixture.Run("Repair-NataliaRepository -Full -RemoveLost").ThrowIfFailed().Output);
+        Assert.Equal(2, _fixture.Run("Get-NataliaRestorePoint").ThrowIfFailed().Output.Count);
+        _fixture.Session.Host.Reply("Yes");
         Assert.Equal(1,
-            _scenario.Run("Repair-NataliaRepository -Full -RemoveLost").ThrowIfFailed().Value("RemovedPoints"));
-        Assert.Equal([healed], _scenario.Run("Get-NataliaRestorePoint | ForEach-Object RestorePointId").Text);
+            _fixture.Run("Repair-NataliaRepository -Full -RemoveLost").ThrowIfFailed().Value("RemovedPoints"));
+        Assert.Equal([healed], _fixture.Run("Get-NataliaRestorePoint | ForEach-Object RestorePointId").Text);
     }
 
     [Fact]
     public void A_list_warns_once_of_points_whose_manifests_are_missing_and_names_who_helps()
     {
-        _scenario.BackUp();
-        string lost = _scenario.BackUp();
-        _scenario.BackUp("natalia-lyon");
-        string manifest = Directory.EnumerateFiles(_scenario.Full("local"), "*" + lost, SearchOption.AllDirectories)
+        _fixture.BackUp();
+        string lost = _fixture.BackUp();
+        _fixture.BackUp("natalia-lyon");
+        string manifest = Directory.EnumerateFiles(_fixture.Full("local"), "*" + lost, SearchOption.AllDirectories)
             .Single(f => f.Contains("points", StringComparison.Ordinal));
         File.SetAttributes(manifest, FileAttributes.Normal);
         File.Delete(manifest);
-        ScriptResult listed = _scenario.Run("Get-NataliaRestorePoint").ThrowIfFailed();
+        ScriptResult listed = _fixture.Run("Get-NataliaRestorePoint").ThrowIfFailed();
         Assert.Equal(2, listed.Output.Count);
         string warning = Assert.Single(listed.Warnings);
         Assert.StartsWith("1 restore point of natalia-paris in 'local' is missing", warning, StringComparison.Ordinal);
         Assert.Contains("Repair-NataliaRepository", warning, StringComparison.Ordinal);
-        Assert.Empty(_scenario.Run("Get-NataliaRestorePoint natalia-lyon").ThrowIfFailed().Warnings);
+        Assert.Empty(_fixture.Run("Get-NataliaRestorePoint natalia-lyon").ThrowIfFailed().Warnings);
         Assert.Contains("Repair-NataliaRepository",
             Assert.Single(
-                _scenario.Run(
+                _fixture.Run(
                     "Test-NataliaRepository -WarningAction SilentlyContinue | Out-Null").Errors).ErrorDetails.RecommendedAction,
             StringComparison.Ordinal);
         Assert.Contains("is missing",
-            Assert.Single(_scenario.Run("Test-NataliaRestorePoint $args[0]",
+            Assert.Single(_fixture.Run("Test-NataliaRestorePoint $args[0]",
                 lost).Errors).ErrorDetails.RecommendedAction,
             StringComparison.Ordinal);
     }
@@ -145,19 +145,19 @@ public sealed class RepairTests : IDisposable
     [Fact]
     public void The_latest_point_is_not_proved_by_the_one_before_it_when_a_later_one_is_missing()
     {
-        string older = _scenario.BackUp();
-        string lost = _scenario.BackUp();
-        string manifest = Directory.EnumerateFiles(_scenario.Full("local"), "*" + lost, SearchOption.AllDirectories)
+        string older = _fixture.BackUp();
+        string lost = _fixture.BackUp();
+        string manifest = Directory.EnumerateFiles(_fixture.Full("local"), "*" + lost, SearchOption.AllDirectories)
             .Single(f => f.Contains("points", StringComparison.Ordinal));
         File.SetAttributes(manifest, FileAttributes.Normal);
         File.Delete(manifest);
 
-        ScriptResult latest = _scenario.Run("Get-NataliaRestorePoint -Latest");
+        ScriptResult latest = _fixture.Run("Get-NataliaRestorePoint -Latest");
         Assert.Equal(older, latest.Value("RestorePointId"));
         Assert.StartsWith("RestorePointMissing,", Assert.Single(latest.ErrorIds), StringComparison.Ordinal);
         Assert.Empty(latest.Warnings);
 
-        ScriptResult recipe = _scenario.Run("$ErrorActionPreference = 'Stop'; if (-not (Get-NataliaRestorePoint "
+        ScriptResult recipe = _fixture.Run("$ErrorActionPreference = 'Stop'; if (-not (Get-NataliaRestorePoint "
             + "-Latest | Test-NataliaRestorePoint -Quiet)) { throw 'damaged' }; 'proved'");
         Assert.Empty(recipe.Output);
         Assert.StartsWith("RestorePointMissing,", Assert.Single(recipe.ErrorIds), StringComparison.Ordinal);
@@ -168,12 +168,12 @@ public sealed class RepairTests : IDisposable
     {
         Damaged();
         string text =
-            Regex.Replace(_scenario.Session.Render("Repair-NataliaRepository -WhatIf -WarningAction SilentlyContinue"),
+            Regex.Replace(_fixture.Session.Render("Repair-NataliaRepository -WhatIf -WarningAction SilentlyContinue"),
             "\x1b\\[[0-9;]*m", "");
         Assert.Matches(@"Points +: 1 not seen damaged, 0 lost \(bytes were not read; -Full reads them\)", text);
         string findings =
             Regex.Replace(
-                _scenario.Session.Render(
+                _fixture.Session.Render(
                     "(Repair-NataliaRepository -Full -WhatIf -WarningAction SilentlyContinue).Findings"),
             "\x1b\\[[0-9;]*m", "");
         Assert.Matches(@"Kind +: PackDamaged", findings);
@@ -186,9 +186,9 @@ public sealed class RepairTests : IDisposable
     {
         var bytes = new byte[600_064];
         new Random(7).NextBytes(bytes);
-        File.WriteAllBytes(_scenario.Disk("natalia-paris"), bytes);
-        string point = _scenario.BackUp();
-        string pack = Directory.EnumerateFiles(_scenario.Full("local"), "00000000", SearchOption.AllDirectories)
+        File.WriteAllBytes(_fixture.Disk("natalia-paris"), bytes);
+        string point = _fixture.BackUp();
+        string pack = Directory.EnumerateFiles(_fixture.Full("local"), "00000000", SearchOption.AllDirectories)
             .First(f => f.Contains("/data/", StringComparison.Ordinal)
                 || f.Contains("\\data\\", StringComparison.Ordinal));
         File.SetAttributes(pack, FileAttributes.Normal);

@@ -6,53 +6,53 @@ namespace Natalia.Backup.Module.Tests.Commands;
 
 public sealed class RepositoryTests : IDisposable
 {
-    private readonly Scenario _scenario = new();
+    private readonly FolderFixture _fixture = new();
 
-    public void Dispose() => _scenario.Dispose();
+    public void Dispose() => _fixture.Dispose();
 
     [Fact]
     public void An_encrypted_repository_opens_with_its_password_only()
     {
-        SecureString password = Scenario.Password("correct horse");
+        SecureString password = FolderFixture.Password("correct horse");
         ScriptResult made =
-            _scenario.Run(
+            _fixture.Run(
                 "New-NataliaRepository $args[0] -Password $args[1] | Get-NataliaRestorePoint; Get-NataliaRepository",
-            _scenario.Full("safe"), password)
+            _fixture.Full("safe"), password)
             .ThrowIfFailed();
         Assert.Equal("safe", made.Value("Name"));
         Assert.Equal(true, made.Value("IsEncrypted"));
         Assert.Equal(true, made.Value("IsUnlocked"));
-        _scenario.BackUp();
-        _scenario.Run("Disconnect-NataliaRepository safe").ThrowIfFailed();
+        _fixture.BackUp();
+        _fixture.Run("Disconnect-NataliaRepository safe").ThrowIfFailed();
 
         Fails("WrongPassword", ErrorCategory.AuthenticationError,
-            "Connect-NataliaRepository $args[0] -Password $args[1]", _scenario.Full("safe"),
-            Scenario.Password("wrong"));
+            "Connect-NataliaRepository $args[0] -Password $args[1]", _fixture.Full("safe"),
+            FolderFixture.Password("wrong"));
         Fails("PasswordRequired", ErrorCategory.AuthenticationError, "Connect-NataliaRepository $args[0] -Unencrypted",
-            _scenario.Full("safe"));
+            _fixture.Full("safe"));
         Fails("RepositoryExists", ErrorCategory.ResourceExists, "New-NataliaRepository $args[0] -Password $args[1]",
-            _scenario.Full("safe"), password);
-        Assert.Empty(_scenario.Run("Get-NataliaRepository").Output);
+            _fixture.Full("safe"), password);
+        Assert.Empty(_fixture.Run("Get-NataliaRepository").Output);
 
-        ScriptResult audit = _scenario.Run("Connect-NataliaRepository $args[0] -AuditOnly -Name audit",
-            _scenario.Full("safe"))
+        ScriptResult audit = _fixture.Run("Connect-NataliaRepository $args[0] -AuditOnly -Name audit",
+            _fixture.Full("safe"))
             .ThrowIfFailed();
         Assert.Equal(false, audit.Value("IsUnlocked"));
-        Assert.Equal("True", _scenario.Run("Test-NataliaRepository -Full -Quiet").ThrowIfFailed().Single.ToString());
+        Assert.Equal("True", _fixture.Run("Test-NataliaRepository -Full -Quiet").ThrowIfFailed().Single.ToString());
         Fails("PasswordRequired", ErrorCategory.AuthenticationError, "Get-NataliaRestorePoint");
 
         // With the password beside it, the locked session is left out.
         var credential = new PSCredential("whoever", password);
-        _scenario.Run("$null = Connect-NataliaRepository $args[0] -Password $args[1]", _scenario.Full("safe"),
+        _fixture.Run("$null = Connect-NataliaRepository $args[0] -Password $args[1]", _fixture.Full("safe"),
             credential)
             .ThrowIfFailed();
-        Assert.Equal("safe", _scenario.Run("Get-NataliaRestorePoint").ThrowIfFailed().Value("Repository"));
+        Assert.Equal("safe", _fixture.Run("Get-NataliaRestorePoint").ThrowIfFailed().Value("Repository"));
     }
 
     [Fact]
     public void A_new_password_that_is_typed_is_typed_twice()
     {
-        string folder = _scenario.Full("typed");
+        string folder = _fixture.Full("typed");
         using (var slip = new ModuleSession(new RecordingHost("correct horse", "correct hoarse")))
         {
             Assert.StartsWith("PasswordsDiffer,",
@@ -72,20 +72,20 @@ public sealed class RepositoryTests : IDisposable
             Assert.DoesNotContain("correct horse", person.Host.Text, StringComparison.Ordinal);
         }
         foreach (string password in new[] { "correct horse", "second" })
-            _scenario.Run("Connect-NataliaRepository $args[0] -Password $args[1] | Disconnect-NataliaRepository",
-                folder, Scenario.Password(password))
+            _fixture.Run("Connect-NataliaRepository $args[0] -Password $args[1] | Disconnect-NataliaRepository",
+                folder, FolderFixture.Password(password))
                 .ThrowIfFailed();
         Assert.StartsWith("PasswordRequired,",
-            Fail("New-NataliaRepository $args[0] -Password $null", _scenario.Full("other")).FullyQualifiedErrorId,
+            Fail("New-NataliaRepository $args[0] -Password $null", _fixture.Full("other")).FullyQualifiedErrorId,
             StringComparison.Ordinal);
     }
 
     [Fact]
     public void A_password_that_exists_is_asked_for_once_and_a_wrong_one_comes_with_advice()
     {
-        string folder = _scenario.Full("asked");
-        _scenario.Run("New-NataliaRepository $args[0] -Password $args[1] | Disconnect-NataliaRepository", folder,
-            Scenario.Password("correct horse"))
+        string folder = _fixture.Full("asked");
+        _fixture.Run("New-NataliaRepository $args[0] -Password $args[1] | Disconnect-NataliaRepository", folder,
+            FolderFixture.Password("correct horse"))
             .ThrowIfFailed();
         using (var person = new ModuleSession(new RecordingHost("correct horse")))
         {
@@ -99,7 +99,7 @@ public sealed class RepositoryTests : IDisposable
                 Assert.Single(nobody.Run("Connect-NataliaRepository $args[0]", folder).ErrorIds),
                 StringComparison.Ordinal);
         ErrorRecord wrong = Fail("Connect-NataliaRepository $args[0] -Password $args[1]", folder,
-            Scenario.Password("correct hoarse"));
+            FolderFixture.Password("correct hoarse"));
         Assert.StartsWith("WrongPassword,", wrong.FullyQualifiedErrorId, StringComparison.Ordinal);
         Assert.Contains("Caps Lock", wrong.ErrorDetails.RecommendedAction, StringComparison.Ordinal);
     }
@@ -107,35 +107,35 @@ public sealed class RepositoryTests : IDisposable
     [Fact]
     public void Each_wrong_place_is_an_error_of_its_own()
     {
-        _scenario.WithRepository("open");
-        _scenario.Run("Disconnect-NataliaRepository open").ThrowIfFailed();
-        Directory.CreateDirectory(_scenario.Full("foreign"));
-        File.WriteAllText(_scenario.Full("foreign/letter.txt"), "hello");
+        _fixture.WithRepository("open");
+        _fixture.Run("Disconnect-NataliaRepository open").ThrowIfFailed();
+        Directory.CreateDirectory(_fixture.Full("foreign"));
+        File.WriteAllText(_fixture.Full("foreign/letter.txt"), "hello");
 
         Fails("RepositoryNotFound", ErrorCategory.ObjectNotFound, "Connect-NataliaRepository $args[0] -Unencrypted",
-            _scenario.Full("nowhere"));
+            _fixture.Full("nowhere"));
         Assert.StartsWith("NotARepository,",
-            Fail("Connect-NataliaRepository $args[0] -Unencrypted", _scenario.Full("foreign")).FullyQualifiedErrorId,
+            Fail("Connect-NataliaRepository $args[0] -Unencrypted", _fixture.Full("foreign")).FullyQualifiedErrorId,
             StringComparison.Ordinal);
         Assert.StartsWith("NotARepository,",
-            Fail("New-NataliaRepository $args[0] -Unencrypted", _scenario.Full("foreign")).FullyQualifiedErrorId,
+            Fail("New-NataliaRepository $args[0] -Unencrypted", _fixture.Full("foreign")).FullyQualifiedErrorId,
             StringComparison.Ordinal);
         Assert.StartsWith("PasswordNotExpected,",
-            Fail("Connect-NataliaRepository $args[0] -Password $args[1]", _scenario.Full("open"),
-                Scenario.Password("x")).FullyQualifiedErrorId,
+            Fail("Connect-NataliaRepository $args[0] -Password $args[1]", _fixture.Full("open"),
+                FolderFixture.Password("x")).FullyQualifiedErrorId,
             StringComparison.Ordinal);
         Fails("PasswordRequired", ErrorCategory.InvalidArgument,
-            "Connect-NataliaRepository $args[0] -Password $args[1]", _scenario.Full("open"), Scenario.Password(""));
+            "Connect-NataliaRepository $args[0] -Password $args[1]", _fixture.Full("open"), FolderFixture.Password(""));
         Fails("HypervisorNotFound", ErrorCategory.ObjectNotFound, "Connect-NataliaHypervisor $args[0]",
-            _scenario.Full("nowhere"));
+            _fixture.Full("nowhere"));
         Assert.Equal("letter.txt",
-            Assert.Single(new DirectoryInfo(_scenario.Full("foreign")).EnumerateFileSystemInfos()).Name);
+            Assert.Single(new DirectoryInfo(_fixture.Full("foreign")).EnumerateFileSystemInfos()).Name);
     }
 
     [Fact]
     public void Text_is_no_password() =>
         Assert.Contains("never as text",
-            Fail("New-NataliaRepository $args[0] -Password 'abc'", _scenario.Full("x")).Exception.Message,
+            Fail("New-NataliaRepository $args[0] -Password 'abc'", _fixture.Full("x")).Exception.Message,
             StringComparison.Ordinal);
 
     [Fact]
@@ -143,20 +143,20 @@ public sealed class RepositoryTests : IDisposable
     {
         foreach (string name in new[] { "a*", "[x]", " a", new string('0', 32), new string('x', 65) })
             Assert.StartsWith("ParameterArgumentValidationError,",
-                Fail("New-NataliaRepository $args[0] -Unencrypted -Name $args[1]", _scenario.Full("x"),
+                Fail("New-NataliaRepository $args[0] -Unencrypted -Name $args[1]", _fixture.Full("x"),
                     name).FullyQualifiedErrorId,
                 StringComparison.Ordinal);
-        Assert.False(Directory.Exists(_scenario.Full("x")));
+        Assert.False(Directory.Exists(_fixture.Full("x")));
     }
 
     [Fact]
     public void A_name_in_use_is_refused_before_anything_is_made()
     {
-        _scenario.WithRepository("one");
+        _fixture.WithRepository("one");
         Fails("NameInUse", ErrorCategory.ResourceExists, "New-NataliaRepository $args[0] -Unencrypted -Name ONE",
-            _scenario.Full("two"));
+            _fixture.Full("two"));
 
-        Assert.False(Directory.Exists(_scenario.Full("two")));
+        Assert.False(Directory.Exists(_fixture.Full("two")));
     }
 
     [Theory]
@@ -168,20 +168,22 @@ public sealed class RepositoryTests : IDisposable
         string script = $"$null = {verb}-NataliaRepository -Bucket b -Endpoint http://127.0.0.1:9 -Credential "
             + "([pscredential]::new('key', $args[0]))";
         using var asked = new ModuleSession(new RecordingHost("correct horse", "correct horse"));
-        Assert.StartsWith("StoreUnavailable,", Assert.Single(asked.Run(script, Scenario.Password("secret")).ErrorIds),
+        Assert.StartsWith("StoreUnavailable,",
+            Assert.Single(asked.Run(script, FolderFixture.Password("secret")).ErrorIds),
             StringComparison.Ordinal);
         using var nobody = new ModuleSession(new RecordingHost(""));
-        Assert.StartsWith("PasswordRequired,", Assert.Single(nobody.Run(script, Scenario.Password("secret")).ErrorIds),
+        Assert.StartsWith("PasswordRequired,",
+            Assert.Single(nobody.Run(script, FolderFixture.Password("secret")).ErrorIds),
             StringComparison.Ordinal);
     }
 
     [Fact]
     public void Credentials_of_a_share_are_for_unc_paths_on_windows()
     {
-        var credential = new PSCredential("natalia", Scenario.Password("secret"));
+        var credential = new PSCredential("natalia", FolderFixture.Password("secret"));
         Fails("ShareCredentialNotSupported", ErrorCategory.InvalidArgument,
-            "New-NataliaRepository $args[0] -Unencrypted -Credential $args[1]", _scenario.Full("here"), credential);
-        Assert.False(Directory.Exists(_scenario.Full("here")));
+            "New-NataliaRepository $args[0] -Unencrypted -Credential $args[1]", _fixture.Full("here"), credential);
+        Assert.False(Directory.Exists(_fixture.Full("here")));
         if (OperatingSystem.IsWindows()) return;
         Fails("ShareCredentialNotSupported", ErrorCategory.NotImplemented,
             @"New-NataliaRepository \\nas\backup -Unencrypted -Credential $args[0]", credential);
@@ -196,11 +198,11 @@ public sealed class RepositoryTests : IDisposable
         Fails("ImmutabilityInvalid", ErrorCategory.InvalidArgument, start + "-ImmutabilityMode Governance");
         Fails("ImmutabilityInvalid", ErrorCategory.InvalidArgument, start + "-ImmutableDays 3 -LockAheadDays 20");
         // What it comes to is shown before anything is asked of the server.
-        ScriptResult shown = _scenario.Run(start + "-ImmutableDays 30 -WhatIf -Verbose").ThrowIfFailed();
+        ScriptResult shown = _fixture.Run(start + "-ImmutableDays 30 -WhatIf -Verbose").ThrowIfFailed();
         Assert.Contains(shown.Verbose,
             v => v.Contains("locked for 30 days", StringComparison.Ordinal)
                 && v.Contains("kept without a lock at any time", StringComparison.Ordinal));
-        ScriptResult kept = _scenario.Run(start + "-ImmutableWhileKept -WhatIf -Verbose").ThrowIfFailed();
+        ScriptResult kept = _fixture.Run(start + "-ImmutableWhileKept -WhatIf -Verbose").ThrowIfFailed();
         Assert.Contains(kept.Verbose,
             v => v.Contains("14 days ahead", StringComparison.Ordinal)
                 && !v.Contains("without a lock", StringComparison.Ordinal));
@@ -209,9 +211,9 @@ public sealed class RepositoryTests : IDisposable
     [Fact]
     public void Removing_the_module_closes_its_sessions()
     {
-        _scenario.WithRepository("one");
+        _fixture.WithRepository("one");
         ScriptResult result =
-            _scenario.Run(
+            _fixture.Run(
                 "Remove-Module Natalia.Backup; Import-Module $args[0]; Get-NataliaRepository; Get-NataliaHypervisor",
             BuildLayout.Manifest)
             .ThrowIfFailed();
@@ -222,15 +224,15 @@ public sealed class RepositoryTests : IDisposable
     [Fact]
     public void A_profile_connects_again_what_was_connected()
     {
-        SecureString password = Scenario.Password("correct horse");
-        _scenario.Run("$null = New-NataliaRepository $args[0] -Password $args[1] -Name safe", _scenario.Full("safe"),
+        SecureString password = FolderFixture.Password("correct horse");
+        _fixture.Run("$null = New-NataliaRepository $args[0] -Password $args[1] -Name safe", _fixture.Full("safe"),
             password)
             .ThrowIfFailed();
-        _scenario.WithRepository("open");
-        _scenario.Run("Set-NataliaAppliance natalia-* -Repository open").ThrowIfFailed();
-        string profile = _scenario.Full("profile.json");
+        _fixture.WithRepository("open");
+        _fixture.Run("Set-NataliaAppliance natalia-* -Repository open").ThrowIfFailed();
+        string profile = _fixture.Full("profile.json");
 
-        ScriptResult kept = _scenario.Run("Export-NataliaProfile $args[0] -SecretName @{ SAFE = 'vault/safe' }",
+        ScriptResult kept = _fixture.Run("Export-NataliaProfile $args[0] -SecretName @{ SAFE = 'vault/safe' }",
             profile)
             .ThrowIfFailed();
         Assert.Equal(["vault/safe"], (string[])kept.Value("SecretNames")!);
@@ -258,12 +260,12 @@ public sealed class RepositoryTests : IDisposable
     public void A_profile_is_the_users_alone_whatever_it_replaces()
     {
         if (OperatingSystem.IsWindows()) return;
-        string profile = _scenario.WithRepository("open").Full("profile.json");
+        string profile = _fixture.WithRepository("open").Full("profile.json");
         File.WriteAllText(profile, "{}");
         File.SetUnixFileMode(profile, (UnixFileMode)Convert.ToInt32("666", 8));
-        _scenario.Run("Export-NataliaProfile $args[0] -Force", profile).ThrowIfFailed();
+        _fixture.Run("Export-NataliaProfile $args[0] -Force", profile).ThrowIfFailed();
         Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite, File.GetUnixFileMode(profile));
-        _scenario.Run("Export-NataliaProfile $args[0]", profile + ".new").ThrowIfFailed();
+        _fixture.Run("Export-NataliaProfile $args[0]", profile + ".new").ThrowIfFailed();
         Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite, File.GetUnixFileMode(profile + ".new"));
     }
 
@@ -274,14 +276,14 @@ public sealed class RepositoryTests : IDisposable
     [InlineData("", "no command Get-Secret")]
     public void A_secret_that_cannot_be_had_leaves_the_rest_connected(string resolver, string why)
     {
-        _scenario.Run("$null = New-NataliaRepository $args[0] -Password $args[1] -Name safe", _scenario.Full("safe"),
-            Scenario.Password("correct horse"))
+        _fixture.Run("$null = New-NataliaRepository $args[0] -Password $args[1] -Name safe", _fixture.Full("safe"),
+            FolderFixture.Password("correct horse"))
             .ThrowIfFailed();
-        _scenario.WithRepository("open").Run("Export-NataliaProfile $args[0]", _scenario.Full("p.json"))
+        _fixture.WithRepository("open").Run("Export-NataliaProfile $args[0]", _fixture.Full("p.json"))
             .ThrowIfFailed();
         using var fresh = new ModuleSession();
 
-        ScriptResult result = fresh.Run($"Import-NataliaProfile $args[0] {resolver}", _scenario.Full("p.json"));
+        ScriptResult result = fresh.Run($"Import-NataliaProfile $args[0] {resolver}", _fixture.Full("p.json"));
         Assert.Contains(why, Assert.Single(result.ThrowIfFailed().Warnings), StringComparison.Ordinal);
         ErrorRecord error = fresh.Run("Test-NataliaRepository safe").Errors.Single();
         Assert.StartsWith("SecretNotResolved,", error.FullyQualifiedErrorId, StringComparison.Ordinal);
@@ -293,18 +295,18 @@ public sealed class RepositoryTests : IDisposable
     [Fact]
     public void A_profile_that_is_not_there_or_not_one_is_an_error_of_its_own()
     {
-        File.WriteAllText(_scenario.Full("bad.json"), "{}");
+        File.WriteAllText(_fixture.Full("bad.json"), "{}");
         Assert.StartsWith("ProfileNotFound,",
-            Fail("Import-NataliaProfile $args[0]", _scenario.Full("none.json")).FullyQualifiedErrorId,
+            Fail("Import-NataliaProfile $args[0]", _fixture.Full("none.json")).FullyQualifiedErrorId,
             StringComparison.Ordinal);
         Assert.StartsWith("ProfileInvalid,",
-            Fail("Import-NataliaProfile $args[0]", _scenario.Full("bad.json")).FullyQualifiedErrorId,
+            Fail("Import-NataliaProfile $args[0]", _fixture.Full("bad.json")).FullyQualifiedErrorId,
             StringComparison.Ordinal);
     }
 
     private ErrorRecord Fail(string script, params object?[] arguments)
     {
-        ScriptResult result = _scenario.Run(script, arguments);
+        ScriptResult result = _fixture.Run(script, arguments);
         return result.TerminatingError ?? Assert.Single(result.Errors);
     }
 

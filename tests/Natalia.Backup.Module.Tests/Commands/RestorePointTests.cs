@@ -5,16 +5,16 @@ namespace Natalia.Backup.Module.Tests.Commands;
 
 public sealed class RestorePointTests : IDisposable
 {
-    private readonly Scenario _scenario = new Scenario().WithRepository("local");
+    private readonly FolderFixture _fixture = new FolderFixture().WithRepository("local");
 
-    public void Dispose() => _scenario.Dispose();
+    public void Dispose() => _fixture.Dispose();
 
     [Fact]
     public void Points_come_newest_first_and_Latest_is_the_first_of_each_appliance()
     {
-        string first = _scenario.BackUp();
-        string other = _scenario.BackUp("natalia-lyon");
-        string last = _scenario.BackUp();
+        string first = _fixture.BackUp();
+        string other = _fixture.BackUp("natalia-lyon");
+        string last = _fixture.BackUp();
 
         Assert.Equal([last, other, first], Ids("Get-NataliaRestorePoint"));
         Assert.Equal([last, other], Ids("Get-NataliaRestorePoint -Latest"));
@@ -27,7 +27,7 @@ public sealed class RestorePointTests : IDisposable
     [Fact]
     public void Times_are_understood_in_every_kind()
     {
-        _scenario.BackUp();
+        _fixture.BackUp();
         const string around =
             "$t = (Get-NataliaRestorePoint).TimeUtc; $before = $t.AddMinutes(-1); $after = $t.AddMinutes(1);";
 
@@ -46,7 +46,7 @@ public sealed class RestorePointTests : IDisposable
     [Fact]
     public void An_id_may_be_cut_as_long_as_it_names_one_point()
     {
-        string id = _scenario.BackUp();
+        string id = _fixture.BackUp();
 
         Assert.Equal([id], Ids($"Get-NataliaRestorePoint -RestorePointId {id[..6]}"));
         Assert.Equal([id], Ids($"Get-NataliaRestorePoint -RestorePointId {id.ToUpperInvariant()}"));
@@ -54,16 +54,16 @@ public sealed class RestorePointTests : IDisposable
         Assert.Equal(["RestorePointNotFound", "RestorePointNotFound"],
             Errors("Get-NataliaRestorePoint -RestorePointId '0123456789', ffffffffff"));
         Assert.Contains("'01234567'",
-            Assert.Single(_scenario.Run("Test-NataliaRestorePoint 01234567").Errors).Exception.Message,
+            Assert.Single(_fixture.Run("Test-NataliaRestorePoint 01234567").Errors).Exception.Message,
             StringComparison.Ordinal);
         Assert.Contains("'12345678'",
-            Assert.Single(_scenario.Run("Test-NataliaRestorePoint 12345678").Errors).Exception.Message,
+            Assert.Single(_fixture.Run("Test-NataliaRestorePoint 12345678").Errors).Exception.Message,
             StringComparison.Ordinal);
         Assert.Contains("'1e10'",
-            Assert.Single(_scenario.Run("Test-NataliaRestorePoint 1e10").Errors).Exception.Message,
+            Assert.Single(_fixture.Run("Test-NataliaRestorePoint 1e10").Errors).Exception.Message,
             StringComparison.Ordinal);
         Assert.Contains("'123456d'",
-            Assert.Single(_scenario.Run("Test-NataliaRestorePoint 123456d").Errors).Exception.Message,
+            Assert.Single(_fixture.Run("Test-NataliaRestorePoint 123456d").Errors).Exception.Message,
             StringComparison.Ordinal);
         Assert.Equal(["RestorePointNotFound"], Errors("Get-NataliaRestorePoint natalia-metz"));
         Assert.Empty(Errors("Get-NataliaRestorePoint natalia-metz*"));
@@ -72,27 +72,27 @@ public sealed class RestorePointTests : IDisposable
     [Fact]
     public void A_point_can_be_removed_but_not_the_newest()
     {
-        string first = _scenario.BackUp();
-        string last = _scenario.BackUp();
+        string first = _fixture.BackUp();
+        string last = _fixture.BackUp();
         ScriptResult refused =
-            _scenario.Run("Get-NataliaRestorePoint -Latest | Remove-NataliaRestorePoint -Confirm:$false");
+            _fixture.Run("Get-NataliaRestorePoint -Latest | Remove-NataliaRestorePoint -Confirm:$false");
 
         Assert.StartsWith("RestorePointIsNewest,", refused.ErrorIds.Single(), StringComparison.Ordinal);
         Assert.Equal(last, PSObject.AsPSObject(refused.Errors[0].TargetObject).Properties["RestorePointId"].Value);
         // -WhatIf tells the same, and says nothing of removing what stays.
-        ScriptResult shown = _scenario.Run("Get-NataliaRestorePoint | Remove-NataliaRestorePoint -WhatIf");
+        ScriptResult shown = _fixture.Run("Get-NataliaRestorePoint | Remove-NataliaRestorePoint -WhatIf");
         Assert.StartsWith("RestorePointIsNewest,", shown.Errors.Single().FullyQualifiedErrorId,
             StringComparison.Ordinal);
-        _scenario.Run("Remove-NataliaRestorePoint $args[0] -Reason 'test' -Confirm:$false", first).ThrowIfFailed();
+        _fixture.Run("Remove-NataliaRestorePoint $args[0] -Reason 'test' -Confirm:$false", first).ThrowIfFailed();
         Assert.Equal([last], Ids("Get-NataliaRestorePoint"));
     }
 
     [Fact]
     public void A_removal_asks_and_fails_where_nobody_answers()
     {
-        string first = _scenario.BackUp();
-        _scenario.BackUp();
-        ScriptResult result = _scenario.Run("Remove-NataliaRestorePoint $args[0]", first);
+        string first = _fixture.BackUp();
+        _fixture.BackUp();
+        ScriptResult result = _fixture.Run("Remove-NataliaRestorePoint $args[0]", first);
 
         Assert.NotNull(result.TerminatingError ?? result.Errors.FirstOrDefault());
         Assert.Equal(2, Ids("Get-NataliaRestorePoint").Count);
@@ -101,9 +101,9 @@ public sealed class RestorePointTests : IDisposable
     [Fact]
     public void Damage_is_written_as_a_result_first_and_as_an_error_last()
     {
-        _scenario.BackUp();
-        string whole = _scenario.BackUp("natalia-lyon");
-        string pack = Directory.EnumerateFiles(Path.Combine(_scenario.Full("local"), "appliances"), "*",
+        _fixture.BackUp();
+        string whole = _fixture.BackUp("natalia-lyon");
+        string pack = Directory.EnumerateFiles(Path.Combine(_fixture.Full("local"), "appliances"), "*",
             SearchOption.AllDirectories)
             .Where(f => f.Contains($"{Path.DirectorySeparatorChar}data{Path.DirectorySeparatorChar}",
                 StringComparison.Ordinal))
@@ -112,40 +112,40 @@ public sealed class RestorePointTests : IDisposable
         bytes[bytes.Length / 2] ^= 1;
         File.WriteAllBytes(pack, bytes);
 
-        ScriptResult result = _scenario.Run("Get-NataliaRestorePoint | Test-NataliaRestorePoint -ErrorAction Stop");
+        ScriptResult result = _fixture.Run("Get-NataliaRestorePoint | Test-NataliaRestorePoint -ErrorAction Stop");
         Assert.Equal(["Failed", "Passed"],
             result.Output.Select(o => o!.Properties["Result"].Value.ToString()!).Order(StringComparer.Ordinal));
         Assert.StartsWith("RestorePointDamaged,", result.ErrorIds.Single(), StringComparison.Ordinal);
         Assert.Equal(ErrorCategory.InvalidData, result.TerminatingError!.CategoryInfo.Category);
         Assert.Equal(["False"],
-            _scenario.Run("Get-NataliaRestorePoint | Test-NataliaRestorePoint -Quiet").ThrowIfFailed().Text);
-        Assert.Equal(["True"], _scenario.Run("Test-NataliaRestorePoint $args[0] -Quiet", whole).ThrowIfFailed().Text);
+            _fixture.Run("Get-NataliaRestorePoint | Test-NataliaRestorePoint -Quiet").ThrowIfFailed().Text);
+        Assert.Equal(["True"], _fixture.Run("Test-NataliaRestorePoint $args[0] -Quiet", whole).ThrowIfFailed().Text);
 
-        ScriptResult scrub = _scenario.Run("Test-NataliaRepository -Full");
+        ScriptResult scrub = _fixture.Run("Test-NataliaRepository -Full");
         Assert.Contains(scrub.Output, o => o!.Properties["Result"].Value.ToString() == "Failed");
         Assert.StartsWith("RepositoryCheckFailed,", scrub.ErrorIds.Single(), StringComparison.Ordinal);
         Assert.Equal("False",
-            _scenario.Run("Test-NataliaRepository local -Full -Quiet").ThrowIfFailed().Single.ToString());
+            _fixture.Run("Test-NataliaRepository local -Full -Quiet").ThrowIfFailed().Single.ToString());
     }
 
     [Fact]
     public void A_point_whose_manifest_is_damaged_is_listed_and_never_taken_for_a_whole_one()
     {
-        string first = _scenario.BackUp();
-        string last = _scenario.BackUp();
-        string manifest = Directory.EnumerateFiles(Path.Combine(_scenario.Full("local"), "appliances"), "*" + last,
+        string first = _fixture.BackUp();
+        string last = _fixture.BackUp();
+        string manifest = Directory.EnumerateFiles(Path.Combine(_fixture.Full("local"), "appliances"), "*" + last,
             SearchOption.AllDirectories)
             .Single(f => Path.GetFileName(Path.GetDirectoryName(f)) == "points");
         byte[] bytes = File.ReadAllBytes(manifest);
         bytes[bytes.Length / 2] ^= 1;
         File.WriteAllBytes(manifest, bytes);
         // What was read before is remembered: a new session sees it as the next morning's does.
-        _scenario.Run("Disconnect-NataliaRepository local; $null = Connect-NataliaRepository -Path $args[0] -Name "
+        _fixture.Run("Disconnect-NataliaRepository local; $null = Connect-NataliaRepository -Path $args[0] -Name "
             + "local -Unencrypted",
-            _scenario.Full("local"))
+            _fixture.Full("local"))
             .ThrowIfFailed();
 
-        ScriptResult listed = _scenario.Run("Get-NataliaRestorePoint");
+        ScriptResult listed = _fixture.Run("Get-NataliaRestorePoint");
         Assert.Equal([last, first], listed.Output.Select(o => (string)o!.Properties["RestorePointId"].Value));
         Assert.Equal(["ManifestDamaged"], listed.ErrorIds.Select(i => i.Split(',')[0]));
         Assert.Contains("natalia-paris", listed.Errors[0].Exception.Message, StringComparison.Ordinal);
@@ -153,24 +153,24 @@ public sealed class RestorePointTests : IDisposable
         Assert.Matches($"natalia-paris .* DAMAGED +local +{last[..8]} ",
             Render("Get-NataliaRestorePoint -ErrorAction SilentlyContinue"));
         Assert.Equal([first],
-            _scenario.Run("Get-NataliaRestorePoint -Latest").Output
+            _fixture.Run("Get-NataliaRestorePoint -Latest").Output
                 .Select(o => (string)o!.Properties["RestorePointId"].Value));
 
         ScriptResult export =
-            _scenario.Run("Get-NataliaRestorePoint -RestorePointId $args[0] | Export-NataliaDisk -Destination $args[1]",
-            last, _scenario.Full("x.raw"));
+            _fixture.Run("Get-NataliaRestorePoint -RestorePointId $args[0] | Export-NataliaDisk -Destination $args[1]",
+            last, _fixture.Full("x.raw"));
         Assert.Equal(["ManifestDamaged"], export.ErrorIds.Select(i => i.Split(',')[0]));
         Assert.Empty(export.Warnings);
-        Assert.Empty(Directory.EnumerateFiles(_scenario.Root, "x.raw*"));
+        Assert.Empty(Directory.EnumerateFiles(_fixture.Root, "x.raw*"));
         Assert.Equal(["ManifestDamaged"],
             Errors("Remove-NataliaRestorePoint $args[0] -Confirm:$false".Replace("$args[0]", last,
                 StringComparison.Ordinal)));
         Assert.Equal(["False"],
-            _scenario.Run(
+            _fixture.Run(
                 "Get-NataliaRestorePoint -ErrorAction SilentlyContinue | Test-NataliaRestorePoint -Quiet").Text);
 
         ScriptResult plan =
-            _scenario.Run("Get-NataliaRestorePoint -ErrorAction SilentlyContinue | Get-NataliaRetentionPlan -Last 1");
+            _fixture.Run("Get-NataliaRestorePoint -ErrorAction SilentlyContinue | Get-NataliaRetentionPlan -Last 1");
         Assert.Equal([(first, "Keep")],
             plan.Output
                 .Select(
@@ -181,20 +181,20 @@ public sealed class RestorePointTests : IDisposable
     [Fact]
     public void An_export_does_not_overwrite_unless_it_is_told_to()
     {
-        string id = _scenario.BackUp();
-        File.WriteAllText(_scenario.Full("x.raw"), "precious");
+        string id = _fixture.BackUp();
+        File.WriteAllText(_fixture.Full("x.raw"), "precious");
         const string export = "Export-NataliaDisk -RestorePointId $args[0] -Destination $args[1]";
 
-        ScriptResult refused = _scenario.Run(export, id, _scenario.Full("x.raw"));
+        ScriptResult refused = _fixture.Run(export, id, _fixture.Full("x.raw"));
         Assert.StartsWith("DestinationExists,", refused.ErrorIds.Single(), StringComparison.Ordinal);
-        Assert.Equal("precious", File.ReadAllText(_scenario.Full("x.raw")));
+        Assert.Equal("precious", File.ReadAllText(_fixture.Full("x.raw")));
         Assert.StartsWith("DiskNotFound,",
-            _scenario.Run(export + " -DiskId nix -Force", id, _scenario.Full("x.raw")).ErrorIds.Single(),
+            _fixture.Run(export + " -DiskId nix -Force", id, _fixture.Full("x.raw")).ErrorIds.Single(),
             StringComparison.Ordinal);
-        Assert.Equal("precious", File.ReadAllText(_scenario.Full("x.raw")));
+        Assert.Equal("precious", File.ReadAllText(_fixture.Full("x.raw")));
 
-        Directory.CreateDirectory(_scenario.Full("out"));
-        var path = (string)_scenario.Run(export, id, _scenario.Full("out")).ThrowIfFailed().Value("Path")!;
+        Directory.CreateDirectory(_fixture.Full("out"));
+        var path = (string)_fixture.Run(export, id, _fixture.Full("out")).ThrowIfFailed().Value("Path")!;
         Assert.Matches(@"out.natalia-paris-\d{8}T\d{6}Z-scsi1\.raw$", path);
         Assert.Equal(300_032, new FileInfo(path).Length);
     }
@@ -205,45 +205,45 @@ public sealed class RestorePointTests : IDisposable
         string[] names = ["a/b", "a:b", "a_b", "A_B", "NUL", new string('\u76D8', 120), new string('\u76D8', 121)];
         for (int i = 0; i < names.Length; i++)
         {
-            string folder = Directory.CreateDirectory(Path.Combine(_scenario.Appliances, $"odd{i}")).FullName;
+            string folder = Directory.CreateDirectory(Path.Combine(_fixture.Appliances, $"odd{i}")).FullName;
             File.WriteAllBytes(Path.Combine(folder, "data.raw"), new byte[512]);
             File.WriteAllText(Path.Combine(folder, "vm.json"), $$"""{ "id": "odd{{i}}", "name": "{{names[i]}}" }""");
         }
-        _scenario.Run("Get-NataliaAppliance -Name * | Where-Object Name -notlike 'natalia-*' | Invoke-NataliaBackup")
+        _fixture.Run("Get-NataliaAppliance -Name * | Where-Object Name -notlike 'natalia-*' | Invoke-NataliaBackup")
             .ThrowIfFailed();
-        Directory.CreateDirectory(_scenario.Full("out"));
+        Directory.CreateDirectory(_fixture.Full("out"));
 
-        _scenario.Run("Get-NataliaRestorePoint | Export-NataliaDisk $args[0]", _scenario.Full("out")).ThrowIfFailed();
-        _scenario.Run("Get-NataliaRestorePoint | Export-NataliaApplianceConfiguration -Destination $args[0]",
-            _scenario.Full("out"))
+        _fixture.Run("Get-NataliaRestorePoint | Export-NataliaDisk $args[0]", _fixture.Full("out")).ThrowIfFailed();
+        _fixture.Run("Get-NataliaRestorePoint | Export-NataliaApplianceConfiguration -Destination $args[0]",
+            _fixture.Full("out"))
             .ThrowIfFailed();
 
-        Assert.Equal(names.Length, Directory.GetFiles(_scenario.Full("out"), "*.raw").Length);
-        Assert.Equal(names.Length, Directory.GetFiles(_scenario.Full("out"), "*.json").Length);
+        Assert.Equal(names.Length, Directory.GetFiles(_fixture.Full("out"), "*.raw").Length);
+        Assert.Equal(names.Length, Directory.GetFiles(_fixture.Full("out"), "*.json").Length);
     }
 
     [Fact]
     public void What_a_killed_export_left_is_removed_by_the_next_one_to_the_same_place()
     {
-        string id = _scenario.BackUp();
-        string folder = Directory.CreateDirectory(_scenario.Full("out")).FullName;
+        string id = _fixture.BackUp();
+        string folder = Directory.CreateDirectory(_fixture.Full("out")).FullName;
         string[] stale = [PartialOf(Path.Combine(folder, "x.raw")),
             PartialOf(Path.Combine(folder, "natalia-paris-20260101T000000Z-scsi1.raw"))];
         string other = PartialOf(Path.Combine(folder, "natalia-lyon-20260101T000000Z-scsi1.raw"));
         foreach (string file in stale.Append(other)) File.WriteAllText(file, "half");
         const string export = "$null = Export-NataliaDisk -RestorePointId $args[0] -Destination $args[1]";
 
-        Assert.Empty(_scenario.Run(export + " -WhatIf", id, Path.Combine(folder, "x.raw")).ThrowIfFailed().Warnings);
-        ScriptResult toFile = _scenario.Run(export, id, Path.Combine(folder, "x.raw")).ThrowIfFailed();
+        Assert.Empty(_fixture.Run(export + " -WhatIf", id, Path.Combine(folder, "x.raw")).ThrowIfFailed().Warnings);
+        ScriptResult toFile = _fixture.Run(export, id, Path.Combine(folder, "x.raw")).ThrowIfFailed();
         Assert.Contains($"'{stale[0]}', which was removed", Assert.Single(toFile.Warnings), StringComparison.Ordinal);
         Assert.Equal([false, true, true], stale.Append(other).Select(File.Exists));
-        Assert.Contains(stale[1], Assert.Single(_scenario.Run(export, id, folder).ThrowIfFailed().Warnings),
+        Assert.Contains(stale[1], Assert.Single(_fixture.Run(export, id, folder).ThrowIfFailed().Warnings),
             StringComparison.Ordinal);
         Assert.Equal([false, false, true], stale.Append(other).Select(File.Exists));
     }
 
     /// <summary>How an export on this machine names what it writes until the image is whole.</summary>
-    private string PartialOf(string image) => (string)_scenario.Run("""
+    private string PartialOf(string image) => (string)_fixture.Run("""
         $files = @(Get-NataliaRestorePoint)[0].GetType().Assembly.GetType('Natalia.Backup.Engine.Disks.PartialFiles')
         $files.GetMethod('NewPath', [Reflection.BindingFlags] 'Static, NonPublic').Invoke($null, @($args[0]))
         """, image).ThrowIfFailed().Text.Single();
@@ -251,18 +251,18 @@ public sealed class RestorePointTests : IDisposable
     [Fact]
     public void Paths_count_from_where_the_prompt_stands_and_drives_are_known()
     {
-        string id = _scenario.BackUp();
-        ScriptResult result = _scenario.Run("""
+        string id = _fixture.BackUp();
+        ScriptResult result = _fixture.Run("""
             $ExecutionContext.SessionState.Path.SetLocation($args[1]) | Out-Null
             (Export-NataliaDisk -RestorePointId $args[0] -Destination './a[1].raw').Path
             $ExecutionContext.SessionState.Path.SetLocation('env:') | Out-Null
             (Export-NataliaDisk -RestorePointId $args[0] -Destination "$($args[1])/b.raw").Path
             Export-NataliaDisk -RestorePointId $args[0] -Destination 'x'
             Export-NataliaDisk -RestorePointId $args[0] -Destination 'nodrive:x'
-            """, id, _scenario.Root);
+            """, id, _fixture.Root);
 
-        Assert.Equal([_scenario.Full("a[1].raw"), _scenario.Full("b.raw")], result.Text);
-        Assert.True(File.Exists(_scenario.Full("a[1].raw")));
+        Assert.Equal([_fixture.Full("a[1].raw"), _fixture.Full("b.raw")], result.Text);
+        Assert.True(File.Exists(_fixture.Full("a[1].raw")));
         Assert.All(result.ErrorIds, i => Assert.StartsWith("PathNotSupported,", i, StringComparison.Ordinal));
         Assert.Equal(2, result.ErrorIds.Count);
     }
@@ -270,7 +270,7 @@ public sealed class RestorePointTests : IDisposable
     [Fact]
     public void The_tables_fit_a_console_of_120_columns_and_say_what_matters()
     {
-        _scenario.BackUp();
+        _fixture.BackUp();
         foreach (string script in new[] { "Get-NataliaRestorePoint", "Get-NataliaAppliance -Name *",
             "Get-NataliaHypervisor", "Get-NataliaRepository", "Test-NataliaRepository",
             "Get-NataliaRestorePoint | Test-NataliaRestorePoint" })
@@ -288,8 +288,8 @@ public sealed class RestorePointTests : IDisposable
     [Fact]
     public void Completion_knows_the_points_that_were_listed()
     {
-        string id = _scenario.BackUp();
-        ScriptResult result = _scenario.Run("$line = \"Test-NataliaRestorePoint $($args[0].Substring(0, 2))\"; "
+        string id = _fixture.BackUp();
+        ScriptResult result = _fixture.Run("$line = \"Test-NataliaRestorePoint $($args[0].Substring(0, 2))\"; "
             + "[System.Management.Automation.CommandCompletion]::CompleteInput($line, $line.Length, "
             + "$null).CompletionMatches | ForEach-Object { $_.CompletionText; $_.ToolTip }",
             id);
@@ -301,12 +301,12 @@ public sealed class RestorePointTests : IDisposable
     [Fact]
     public void What_is_not_known_completes_to_what_was_typed_and_never_to_files()
     {
-        _scenario.BackUp();
+        _fixture.BackUp();
         foreach (string line in new[] { "Connect-NataliaRepository -ProxmoxStorage ",
             "Set-NataliaReplication -TargetVMHost zz", "Restore-NataliaAppliance -Storage ",
             "Restore-NataliaAppliance -VMHost x" })
             Assert.Equal([line.Split(' ')[^1] is { Length: > 0 } typed ? typed : " "],
-                _scenario.Run("$line = $args[0]; "
+                _fixture.Run("$line = $args[0]; "
                     + "[System.Management.Automation.CommandCompletion]::CompleteInput($line, $line.Length, "
                     + "$null).CompletionMatches | ForEach-Object CompletionText",
                     line).Text);
@@ -315,18 +315,18 @@ public sealed class RestorePointTests : IDisposable
     [Fact]
     public void An_image_in_a_folder_has_one_extension()
     {
-        string id = _scenario.BackUp();
-        string folder = Directory.CreateDirectory(_scenario.Full("out")).FullName;
-        _scenario.Run("$null = Export-NataliaDisk -RestorePointId $args[0] -Destination $args[1]", id, folder)
+        string id = _fixture.BackUp();
+        string folder = Directory.CreateDirectory(_fixture.Full("out")).FullName;
+        _fixture.Run("$null = Export-NataliaDisk -RestorePointId $args[0] -Destination $args[1]", id, folder)
             .ThrowIfFailed();
         Assert.EndsWith("-scsi1.raw", Assert.Single(Directory.GetFiles(folder)), StringComparison.Ordinal);
     }
 
-    private string Render(string script) => Regex.Replace(_scenario.Session.Render(script), "\x1b\\[[0-9;]*m", "");
+    private string Render(string script) => Regex.Replace(_fixture.Session.Render(script), "\x1b\\[[0-9;]*m", "");
 
     private IReadOnlyList<string> Ids(string script) =>
-        [.. _scenario.Run(script).ThrowIfFailed().Output.Select(o => (string)o!.Properties["RestorePointId"].Value)];
+        [.. _fixture.Run(script).ThrowIfFailed().Output.Select(o => (string)o!.Properties["RestorePointId"].Value)];
 
     private IReadOnlyList<string> Errors(string script) =>
-        [.. _scenario.Run(script).ErrorIds.Select(i => i.Split(',')[0])];
+        [.. _fixture.Run(script).ErrorIds.Select(i => i.Split(',')[0])];
 }

@@ -11,20 +11,20 @@ public sealed class RecipeTests : IDisposable
     private static readonly string[] s_profiles = [@"C:\ProgramData\natalia.json", "./natalia.json",
         "/etc/natalia/profile.json"];
 
-    private readonly Scenario _scenario = new Scenario().WithRepository("nas").WithRepository("offsite");
+    private readonly FolderFixture _fixture = new FolderFixture().WithRepository("nas").WithRepository("offsite");
     private readonly string _profile;
 
     public RecipeTests()
     {
-        _profile = _scenario.Full("profile.json");
-        _scenario.Run("Get-NataliaAppliance -Name * | Set-NataliaAppliance -Repository nas; $null = "
+        _profile = _fixture.Full("profile.json");
+        _fixture.Run("Get-NataliaAppliance -Name * | Set-NataliaAppliance -Repository nas; $null = "
             + "Get-NataliaAppliance | Invoke-NataliaBackup; 'nas', 'offsite' | ForEach-Object { Set-NataliaRetention "
             + "-Repository $_ }; $null = Export-NataliaProfile $args[0]",
             _profile)
             .ThrowIfFailed();
     }
 
-    public void Dispose() => _scenario.Dispose();
+    public void Dispose() => _fixture.Dispose();
 
     public static IEnumerable<object[]> Recipes =>
         ExampleCorpus.All.Where(ExampleCorpus.IsRecipe).Select(e => new object[] { e.Id });
@@ -70,7 +70,7 @@ public sealed class RecipeTests : IDisposable
     {
         string code = ExampleCorpus.All.Single(e => e.Id == id).Code;
         foreach (string path in s_profiles) code = code.Replace(path, _profile, StringComparison.Ordinal);
-        string script = _scenario.Full("recipe.ps1");
+        string script = _fixture.Full("recipe.ps1");
         File.WriteAllText(script,
             $"if (-not (Get-Command Get-NataliaAppliance -ErrorAction Ignore)) {{ Import-Module "
             + $"'{BuildLayout.Manifest}' }}\n{code}\n");
@@ -84,10 +84,10 @@ public sealed class RecipeTests : IDisposable
     {
         foreach (string appliance in new[] { "natalia-paris", "natalia-lyon" })
         {
-            File.Delete(_scenario.Disk(appliance));
-            _scenario.Damage("nas", appliance);
+            File.Delete(_fixture.Disk(appliance));
+            _fixture.Damage("nas", appliance);
         }
-        _scenario.Run("Disconnect-NataliaRepository *").ThrowIfFailed();
-        Directory.Delete(_scenario.Full("offsite"), recursive: true);
+        _fixture.Run("Disconnect-NataliaRepository *").ThrowIfFailed();
+        Directory.Delete(_fixture.Full("offsite"), recursive: true);
     }
 }

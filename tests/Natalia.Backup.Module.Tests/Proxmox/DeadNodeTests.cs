@@ -11,49 +11,49 @@ public sealed class DeadNodeTests
     [Fact]
     public async Task A_vm_of_a_dead_node_is_found_by_its_name_and_restored_on_another_node()
     {
-        await using ProxmoxScenario scenario = await StartAsync();
-        scenario.Cluster.Guest(100).Config["onboot"] = "1";
-        scenario.Do(
+        await using ProxmoxFixture fixture = await StartAsync();
+        fixture.Cluster.Guest(100).Config["onboot"] = "1";
+        fixture.Do(
             "Set-NataliaAppliance natalia-01 -Repository pbs; $null = Get-NataliaAppliance | Invoke-NataliaBackup");
-        Kill(scenario, TimeSpan.FromMinutes(6));
+        Kill(fixture, TimeSpan.FromMinutes(6));
         // A new session remembers nothing.
-        scenario.Do("Get-NataliaRepository | Disconnect-NataliaRepository; Get-NataliaHypervisor | "
+        fixture.Do("Get-NataliaRepository | Disconnect-NataliaRepository; Get-NataliaHypervisor | "
             + "Disconnect-NataliaHypervisor");
-        scenario.Connect();
+        fixture.Connect();
 
-        ScriptResult found = scenario.Do("Get-NataliaAppliance -Name natalia-01");
+        ScriptResult found = fixture.Do("Get-NataliaAppliance -Name natalia-01");
         Assert.Equal(("natalia-01", "pve1", "unknown", "scsi1", "pbs"),
             (found.Value("Name"), found.Value("VMHost"), found.Value("State"), found.Value("DataDisk"),
                 found.Value("Repository")));
         Assert.Contains("'pve1' does not answer", Assert.Single(found.Warnings));
         Assert.Contains("'natalia-01' (100) as its restore point of", found.Warnings[0]);
-        Assert.Equal("natalia-01", scenario.Do("(Get-NataliaAppliance).Name").Text.Single());
+        Assert.Equal("natalia-01", fixture.Do("(Get-NataliaAppliance).Name").Text.Single());
 
         ScriptResult open =
-            scenario.Try("Get-NataliaRestorePoint natalia-01 -Latest | Restore-NataliaAppliance -NewName natalia-new");
+            fixture.Try("Get-NataliaRestorePoint natalia-01 -Latest | Restore-NataliaAppliance -NewName natalia-new");
         Assert.StartsWith("NetworkChoiceRequired,", Assert.Single(open.ErrorIds));
         Assert.Contains("cannot be read", open.Errors[0].Exception.Message);
         Assert.Contains("'vmbr0' = 'vmbr0'", open.Errors[0].ErrorDetails.RecommendedAction);
         Assert.StartsWith("ApplianceNameInUse,",
             Assert.Single(
-                scenario.Try("Get-NataliaRestorePoint natalia-01 -Latest | Restore-NataliaAppliance -Network @{ vmbr0 "
+                fixture.Try("Get-NataliaRestorePoint natalia-01 -Latest | Restore-NataliaAppliance -Network @{ vmbr0 "
                     + "= 'vmbr0' }").ErrorIds));
         Assert.StartsWith("ServerUnreachable,",
             Assert.Single(
-                scenario.Try(
+                fixture.Try(
                     "Get-NataliaRestorePoint natalia-01 -Latest | Restore-NataliaAppliance -OverExisting").ErrorIds));
         Assert.StartsWith("StorageNotSuitable,",
-            Assert.Single(scenario.Try("Get-NataliaRestorePoint natalia-01 -Latest | Restore-NataliaAppliance "
+            Assert.Single(fixture.Try("Get-NataliaRestorePoint natalia-01 -Latest | Restore-NataliaAppliance "
                 + "-NewName natalia-new -Network @{ vmbr0 = 'vmbr0' } -VMHost pve1").ErrorIds));
-        Assert.Equal(2, scenario.Cluster.Guests.Count);
+        Assert.Equal(2, fixture.Cluster.Guests.Count);
 
-        ScriptResult restored = scenario.Do("Get-NataliaAppliance -Name natalia-01 | Get-NataliaRestorePoint -Latest "
+        ScriptResult restored = fixture.Do("Get-NataliaAppliance -Name natalia-01 | Get-NataliaRestorePoint -Latest "
             + "| Restore-NataliaAppliance -NewName natalia-new -Network @{ vmbr0 = 'vmbr0' }");
         Assert.Equal(("natalia-new", "pve2", "stopped"),
             (restored.Value("Name"), restored.Value("VMHost"), restored.Value("State")));
         Assert.Contains(restored.Warnings, w => w.Contains("When it comes back, it runs beside the restored VM"));
         Assert.Contains(restored.Warnings, w => w.Contains("Start at boot"));
-        Assert.Equal("0", scenario.Cluster.Guest(102).Config["onboot"]);
+        Assert.Equal("0", fixture.Cluster.Guest(102).Config["onboot"]);
     }
 
     [Theory]
@@ -61,31 +61,31 @@ public sealed class DeadNodeTests
     [InlineData(6)]
     public async Task A_dead_node_stops_neither_backups_nor_retention_of_the_other_vms(int minutes)
     {
-        await using ProxmoxScenario scenario = await StartAsync();
+        await using ProxmoxFixture fixture = await StartAsync();
         for (int day = 1; day < 5; day++)
             foreach (int vmid in new[] { 100, 101 })
-                scenario.AddPoint(DateTimeOffset.UtcNow.AddDays(-day),
-                    vmid).ConfigText = SimulatedCluster.ConfigTextOf(scenario.Cluster.Guest(vmid));
-        scenario.Do("Set-NataliaRetention natalia-01, other -Repository pbs -Daily 2 -Force");
-        Kill(scenario, TimeSpan.FromMinutes(minutes));
+                fixture.AddPoint(DateTimeOffset.UtcNow.AddDays(-day),
+                    vmid).ConfigText = SimulatedCluster.ConfigTextOf(fixture.Cluster.Guest(vmid));
+        fixture.Do("Set-NataliaRetention natalia-01, other -Repository pbs -Daily 2 -Force");
+        Kill(fixture, TimeSpan.FromMinutes(minutes));
 
-        ScriptResult backup = scenario.Try("Invoke-NataliaBackup natalia-01, other -Repository pbs");
+        ScriptResult backup = fixture.Try("Invoke-NataliaBackup natalia-01, other -Repository pbs");
         Assert.Equal("other", Assert.Single(backup.Output)!.Properties["ApplianceName"].Value);
         Assert.StartsWith("ServerUnreachable,", Assert.Single(backup.ErrorIds));
 
-        ScriptResult retention = scenario.Try("Invoke-NataliaRetention -Repository pbs");
+        ScriptResult retention = fixture.Try("Invoke-NataliaRetention -Repository pbs");
         Assert.Equal(3, retention.Output.Count);
         Assert.StartsWith("RetentionPolicyDamaged,", Assert.Single(retention.ErrorIds));
         Assert.Contains("'natalia-01'", retention.Errors[0].Exception.Message);
         Assert.Contains("cannot be read", retention.Errors[0].Exception.Message);
-        Assert.Equal(4, scenario.Cluster.Storage("pbs").Points.Count(p => p.Vmid == 100));
+        Assert.Equal(4, fixture.Cluster.Storage("pbs").Points.Count(p => p.Vmid == 100));
         Assert.Equal(["natalia-01", "other"],
-            scenario.Do("Get-NataliaRestorePoint | ForEach-Object ApplianceName").Text.Distinct().Order());
+            fixture.Do("Get-NataliaRestorePoint | ForEach-Object ApplianceName").Text.Distinct().Order());
         Assert.Equal("NotEvidenced",
-            scenario.Do("(Get-NataliaRestorePoint natalia-01 -Latest | Test-NataliaRestorePoint | Where-Object Name "
+            fixture.Do("(Get-NataliaRestorePoint natalia-01 -Latest | Test-NataliaRestorePoint | Where-Object Name "
                 + "-eq SameAppliance).Result").Text.Single());
         ScriptResult checks =
-            scenario.Do("Test-NataliaPrerequisite natalia-01 -Repository pbs | Where-Object { $_.Name -in 'Node', "
+            fixture.Do("Test-NataliaPrerequisite natalia-01 -Repository pbs | Where-Object { $_.Name -in 'Node', "
                 + "'VmReadable' }");
         Assert.Equal(["pve1 Warning", "natalia-01 Failed"],
             checks.Output.Select(c => $"{c!.Properties["Target"].Value} {c.Properties["Result"].Value}"));
@@ -94,9 +94,9 @@ public sealed class DeadNodeTests
     [Fact]
     public async Task What_a_dead_node_kept_on_itself_is_told_to_be_missing_from_the_list()
     {
-        await using ProxmoxScenario scenario = await StartAsync();
-        foreach (string node in scenario.Cluster.Nodes)
-            scenario.Cluster.Storage("local").Points.Add(new SimulatedPoint
+        await using ProxmoxFixture fixture = await StartAsync();
+        foreach (string node in fixture.Cluster.Nodes)
+            fixture.Cluster.Storage("local").Points.Add(new SimulatedPoint
             {
                 Volid = $"local:backup/vzdump-qemu-101-2026_11_0{node[^1]}-00_00_00.vma.zst",
                 Vmid = 101,
@@ -104,28 +104,28 @@ public sealed class DeadNodeTests
                 Node = node,
                 Size = 5 << 20,
             });
-        scenario.Do("$null = Connect-NataliaRepository -ProxmoxStorage local");
-        Kill(scenario, TimeSpan.FromMinutes(1));
-        ScriptResult listed = scenario.Do("Get-NataliaRestorePoint -Repository local");
+        fixture.Do("$null = Connect-NataliaRepository -ProxmoxStorage local");
+        Kill(fixture, TimeSpan.FromMinutes(1));
+        ScriptResult listed = fixture.Do("Get-NataliaRestorePoint -Repository local");
         Assert.Equal(2, listed.Output.Count);
         Assert.Contains("node 'pve1'", Assert.Single(listed.Warnings));
     }
 
-    private static async Task<ProxmoxScenario> StartAsync()
+    private static async Task<ProxmoxFixture> StartAsync()
     {
-        ProxmoxScenario scenario = await ProxmoxScenario.StartAsync(c =>
+        ProxmoxFixture fixture = await ProxmoxFixture.StartAsync(c =>
         {
             c.BackupDuration = TimeSpan.FromSeconds(20);
             c.Guests.Add(SampleCluster.Appliance(101, "other", "pve2"));
         });
-        scenario.Connect();
-        return scenario;
+        fixture.Connect();
+        return fixture;
     }
 
-    private static void Kill(ProxmoxScenario scenario, TimeSpan ago)
+    private static void Kill(ProxmoxFixture fixture, TimeSpan ago)
     {
-        scenario.Cluster.OfflineNodes.Add("pve1");
-        scenario.Server.SetDown("pve1", true);
-        scenario.Cluster.Clock.Advance(ago);
+        fixture.Cluster.OfflineNodes.Add("pve1");
+        fixture.Server.SetDown("pve1", true);
+        fixture.Cluster.Clock.Advance(ago);
     }
 }

@@ -11,136 +11,136 @@ public sealed class EnrolmentTests
     [Fact]
     public async Task An_enrolled_vm_goes_where_it_belongs_through_the_whole_procedure()
     {
-        await using ProxmoxScenario scenario =
-            await ProxmoxScenario.StartAsync(c => c.Guests.Add(SampleCluster.Appliance(101, "other", "pve2")));
-        scenario.Cluster.Guest(100).Config["description"] = "Owner: telephony\n";
-        scenario.Connect();
-        scenario.Do("$null = Connect-NataliaRepository -ProxmoxStorage nas");
-        Assert.StartsWith("NothingEnrolled,", scenario.Try("Get-NataliaAppliance").ErrorIds.Single());
+        await using ProxmoxFixture fixture =
+            await ProxmoxFixture.StartAsync(c => c.Guests.Add(SampleCluster.Appliance(101, "other", "pve2")));
+        fixture.Cluster.Guest(100).Config["description"] = "Owner: telephony\n";
+        fixture.Connect();
+        fixture.Do("$null = Connect-NataliaRepository -ProxmoxStorage nas");
+        Assert.StartsWith("NothingEnrolled,", fixture.Try("Get-NataliaAppliance").ErrorIds.Single());
 
         ScriptResult set =
-            scenario.Do("Get-NataliaAppliance -Name natalia-01 | Set-NataliaAppliance -Repository pbs -PassThru");
+            fixture.Do("Get-NataliaAppliance -Name natalia-01 | Set-NataliaAppliance -Repository pbs -PassThru");
         Assert.Equal(("pbs", true, true, "scsi1"),
             (set.Value("Repository"), set.Value("IsEnrolled"), set.Value("IncludeSystemDisk"), set.Value("DataDisk")));
         Assert.Equal("Owner: telephony\n[natalia-backup enrolled=100 storage=pbs system-disk=1]",
-            scenario.Cluster.Guest(100).Config["description"].TrimEnd('\n'));
+            fixture.Cluster.Guest(100).Config["description"].TrimEnd('\n'));
         Assert.Equal("natalia-01 pbs",
-            scenario.Do("Get-NataliaAppliance | ForEach-Object { \"$($_.Name) $($_.Repository)\" }").Text.Single());
+            fixture.Do("Get-NataliaAppliance | ForEach-Object { \"$($_.Name) $($_.Repository)\" }").Text.Single());
 
         // Two storages are connected, and nothing needs to be named any more.
-        Assert.Equal("pbs", scenario.Do("(Get-NataliaAppliance | Invoke-NataliaBackup).Repository").Text.Single());
-        Assert.Equal("pbs", scenario.Do("(Invoke-NataliaBackup natalia-01).Repository").Text.Single());
+        Assert.Equal("pbs", fixture.Do("(Get-NataliaAppliance | Invoke-NataliaBackup).Repository").Text.Single());
+        Assert.Equal("pbs", fixture.Do("(Invoke-NataliaBackup natalia-01).Repository").Text.Single());
         Assert.Equal("7 4 3",
-            scenario.Do("Get-NataliaAppliance | Set-NataliaRetention -Daily 7 -Weekly 4 -Monthly 3 -Force -PassThru | "
+            fixture.Do("Get-NataliaAppliance | Set-NataliaRetention -Daily 7 -Weekly 4 -Monthly 3 -Force -PassThru | "
                 + "ForEach-Object { \"$($_.Daily) $($_.Weekly) $($_.Monthly)\" }").Text.Single());
         Assert.Equal("True daily 7, weekly 4, monthly 3",
-            scenario.Do("Get-NataliaAppliance | Register-NataliaSchedule | ForEach-Object { \"$($_.WasChanged) "
+            fixture.Do("Get-NataliaAppliance | Register-NataliaSchedule | ForEach-Object { \"$($_.WasChanged) "
                 + "$($_.Retention)\" }").Text.Single());
-        Assert.Equal("2", scenario.Do("@(Get-NataliaAppliance | Get-NataliaRetentionPlan).Count").Text.Single());
-        Assert.StartsWith("RepositoryAmbiguous,", Assert.Single(scenario.Try("Invoke-NataliaBackup other").ErrorIds));
+        Assert.Equal("2", fixture.Do("@(Get-NataliaAppliance | Get-NataliaRetentionPlan).Count").Text.Single());
+        Assert.StartsWith("RepositoryAmbiguous,", Assert.Single(fixture.Try("Invoke-NataliaBackup other").ErrorIds));
         Assert.Contains("Set-NataliaAppliance",
-            scenario.Try("Invoke-NataliaBackup other").Errors[0].ErrorDetails.RecommendedAction);
+            fixture.Try("Invoke-NataliaBackup other").Errors[0].ErrorDetails.RecommendedAction);
     }
 
     [Fact]
     public async Task A_scheduled_vm_is_enrolled_by_its_schedule()
     {
-        await using ProxmoxScenario scenario = await ProxmoxScenario.StartAsync();
-        scenario.Connect();
-        scenario.Do("$null = Register-NataliaSchedule natalia-01 -Repository pbs");
-        Assert.Equal("pbs", scenario.Do("(Get-NataliaAppliance).Repository").Text.Single());
-        Assert.Equal("None", scenario.Do("(Get-NataliaRetention natalia-01).Source").Text.Single());
-        scenario.Do("Get-NataliaSchedule natalia-01 | Unregister-NataliaSchedule");
-        Assert.StartsWith("NothingEnrolled,", scenario.Try("Get-NataliaAppliance").ErrorIds.Single());
+        await using ProxmoxFixture fixture = await ProxmoxFixture.StartAsync();
+        fixture.Connect();
+        fixture.Do("$null = Register-NataliaSchedule natalia-01 -Repository pbs");
+        Assert.Equal("pbs", fixture.Do("(Get-NataliaAppliance).Repository").Text.Single());
+        Assert.Equal("None", fixture.Do("(Get-NataliaRetention natalia-01).Source").Text.Single());
+        fixture.Do("Get-NataliaSchedule natalia-01 | Unregister-NataliaSchedule");
+        Assert.StartsWith("NothingEnrolled,", fixture.Try("Get-NataliaAppliance").ErrorIds.Single());
     }
 
     [Fact]
     public async Task A_copy_with_the_same_notes_is_not_enrolled_with_them()
     {
-        await using ProxmoxScenario scenario = await ProxmoxScenario.StartAsync();
-        scenario.Connect();
-        scenario.Do("Set-NataliaAppliance natalia-01 -Repository pbs; $null = Get-NataliaAppliance | "
+        await using ProxmoxFixture fixture = await ProxmoxFixture.StartAsync();
+        fixture.Connect();
+        fixture.Do("Set-NataliaAppliance natalia-01 -Repository pbs; $null = Get-NataliaAppliance | "
             + "Invoke-NataliaBackup; $null = Get-NataliaRestorePoint -Latest | Restore-NataliaAppliance -NewName copy "
             + "-Network @{ vmbr0 = 'vmbr9' } -Storage thin");
-        Assert.Contains("enrolled=100", scenario.Cluster.Guest(101).Config["description"]);
-        Assert.Equal("natalia-01", scenario.Do("(Get-NataliaAppliance).Name").Text.Single());
+        Assert.Contains("enrolled=100", fixture.Cluster.Guest(101).Config["description"]);
+        Assert.Equal("natalia-01", fixture.Do("(Get-NataliaAppliance).Name").Text.Single());
     }
 
     [Fact]
     public async Task What_an_enrolment_says_of_disks_counts_for_backups_and_schedules()
     {
-        await using ProxmoxScenario scenario =
-            await ProxmoxScenario.StartAsync(c => c.Guest(100).Config["scsi2"] = "tank:vm-100-disk-2,size=1G,backup=0");
-        scenario.ConnectCluster();
-        scenario.Do("$null = Connect-NataliaRepository -ProxmoxStorage pbs; $null = Connect-NataliaRepository "
+        await using ProxmoxFixture fixture =
+            await ProxmoxFixture.StartAsync(c => c.Guest(100).Config["scsi2"] = "tank:vm-100-disk-2,size=1G,backup=0");
+        fixture.ConnectCluster();
+        fixture.Do("$null = Connect-NataliaRepository -ProxmoxStorage pbs; $null = Connect-NataliaRepository "
             + "-ProxmoxStorage pbs-data");
         Assert.StartsWith("DiskAmbiguous,",
-            Assert.Single(scenario.Try("Set-NataliaAppliance natalia-01 -Repository pbs").ErrorIds));
+            Assert.Single(fixture.Try("Set-NataliaAppliance natalia-01 -Repository pbs").ErrorIds));
         Assert.StartsWith("DiskNotFound,",
-            Assert.Single(scenario.Try("Set-NataliaAppliance natalia-01 -Repository pbs -DataDisk scsi9").ErrorIds));
-        scenario.Do("Set-NataliaAppliance natalia-01 -Repository pbs -DataDisk SCSI1; Set-NataliaAppliance natalia-01 "
+            Assert.Single(fixture.Try("Set-NataliaAppliance natalia-01 -Repository pbs -DataDisk scsi9").ErrorIds));
+        fixture.Do("Set-NataliaAppliance natalia-01 -Repository pbs -DataDisk SCSI1; Set-NataliaAppliance natalia-01 "
             + "-Repository pbs-data -DataDisk scsi1 -IncludeSystemDisk:$false");
         Assert.Equal(["scsi1 pbs True", "scsi1 pbs-data False"],
-            scenario.Do("Get-NataliaAppliance | ForEach-Object { \"$($_.DataDisk) $($_.Repository) "
+            fixture.Do("Get-NataliaAppliance | ForEach-Object { \"$($_.DataDisk) $($_.Repository) "
                 + "$($_.IncludeSystemDisk)\" }").Text.Order());
         // A run for each enrolment: the whole VM to the one, the data disk alone to the other.
         Assert.Equal(["pbs False", "pbs-data True"],
-            scenario.Do(
+            fixture.Do(
                 "Invoke-NataliaBackup natalia-01 | ForEach-Object { \"$($_.Repository) $($_.IsDataDiskOnly)\" }").Text.Order());
         Assert.Equal("Passed",
-            scenario.Do(
+            fixture.Do(
                 "(Test-NataliaPrerequisite natalia-01 -Repository pbs | Where-Object Name -eq DataDisk).Result").Text.Single());
         // The stated data disk is what a schedule must take; another disk that is left out is not its business.
-        scenario.Do("$null = Register-NataliaSchedule natalia-01 -Repository pbs");
-        scenario.Do("Set-NataliaAppliance natalia-01 -Repository pbs -DataDisk scsi2");
+        fixture.Do("$null = Register-NataliaSchedule natalia-01 -Repository pbs");
+        fixture.Do("Set-NataliaAppliance natalia-01 -Repository pbs -DataDisk scsi2");
         Assert.StartsWith("ScheduleOmitsDisk,",
-            Assert.Single(scenario.Try("Register-NataliaSchedule natalia-01 -Repository pbs").ErrorIds));
+            Assert.Single(fixture.Try("Register-NataliaSchedule natalia-01 -Repository pbs").ErrorIds));
     }
 
     [Fact]
     public async Task Each_kind_of_vm_takes_its_own_kind_of_repository()
     {
-        await using ProxmoxScenario scenario = await ProxmoxScenario.StartAsync();
-        string folder = scenario.ConnectWithEvidence();
-        string export = scenario.Module.NewFolder();
+        await using ProxmoxFixture fixture = await ProxmoxFixture.StartAsync();
+        string folder = fixture.ConnectWithEvidence();
+        string export = fixture.Module.NewFolder();
         File.WriteAllBytes(Path.Combine(Directory.CreateDirectory(Path.Combine(export, "exported")).FullName,
             "data.raw"),
             new byte[1 << 20]);
-        scenario.Do("$null = Connect-NataliaHypervisor -Folder $args[0] -Name exports", export);
-        ScriptResult refused = scenario.Try("Set-NataliaAppliance natalia-01 -Repository evidence");
+        fixture.Do("$null = Connect-NataliaHypervisor -Folder $args[0] -Name exports", export);
+        ScriptResult refused = fixture.Try("Set-NataliaAppliance natalia-01 -Repository evidence");
         Assert.StartsWith("CapabilityMissing,", Assert.Single(refused.ErrorIds));
         Assert.Contains("-ProxmoxStorage", refused.Errors[0].ErrorDetails.RecommendedAction);
         Assert.StartsWith("CapabilityMissing,",
-            Assert.Single(scenario.Try("Set-NataliaAppliance exported -Repository pbs").ErrorIds));
+            Assert.Single(fixture.Try("Set-NataliaAppliance exported -Repository pbs").ErrorIds));
         Assert.StartsWith("CapabilityMissing,",
-            Assert.Single(scenario.Try("Invoke-NataliaBackup exported -Repository pbs").ErrorIds));
+            Assert.Single(fixture.Try("Invoke-NataliaBackup exported -Repository pbs").ErrorIds));
         // Nothing is ambiguous: one of the two takes the one, the other the other.
-        scenario.Do("Set-NataliaAppliance natalia-01; Set-NataliaAppliance exported");
+        fixture.Do("Set-NataliaAppliance natalia-01; Set-NataliaAppliance exported");
         Assert.Equal(["exported evidence", "natalia-01 pbs"],
-            scenario.Do("Get-NataliaAppliance | ForEach-Object { \"$($_.Name) $($_.Repository)\" }").Text);
+            fixture.Do("Get-NataliaAppliance | ForEach-Object { \"$($_.Name) $($_.Repository)\" }").Text);
         Assert.Equal(["evidence", "pbs"],
-            scenario.Do("Get-NataliaAppliance | Invoke-NataliaBackup | ForEach-Object Repository").Text.Order());
+            fixture.Do("Get-NataliaAppliance | Invoke-NataliaBackup | ForEach-Object Repository").Text.Order());
         Assert.NotEmpty(folder);
     }
 
     [Fact]
     public async Task A_held_vm_is_waited_for_and_a_missing_right_is_named()
     {
-        await using ProxmoxScenario scenario = await ProxmoxScenario.StartAsync();
-        scenario.Connect();
+        await using ProxmoxFixture fixture = await ProxmoxFixture.StartAsync();
+        fixture.Connect();
         int tries = 0;
-        scenario.Server.Intercept = r => r is { Method: "PUT" } && r.Path.EndsWith("/config") && ++tries == 1
+        fixture.Server.Intercept = r => r is { Method: "PUT" } && r.Path.EndsWith("/config") && ++tries == 1
             ? SimulatorReply.Fail(500, "detected modified configuration - file changed by other user? Try again.")
             : null;
-        scenario.Do("Set-NataliaAppliance natalia-01 -Repository pbs");
+        fixture.Do("Set-NataliaAppliance natalia-01 -Repository pbs");
         Assert.Equal(2, tries);
-        scenario.Server.Intercept = null;
-        scenario.Cluster.Rights = new()
+        fixture.Server.Intercept = null;
+        fixture.Cluster.Rights = new()
         {
             ["/"] = new() { ["VM.Audit"] = true, ["Datastore.Audit"] = true, ["Datastore.Allocate"] = true },
         };
         ScriptResult refused =
-            scenario.Try("Set-NataliaAppliance natalia-01 -Repository pbs -IncludeSystemDisk:$false");
+            fixture.Try("Set-NataliaAppliance natalia-01 -Repository pbs -IncludeSystemDisk:$false");
         Assert.Contains("VM.Config.Options", refused.Errors.Single().Exception.Message);
     }
 }

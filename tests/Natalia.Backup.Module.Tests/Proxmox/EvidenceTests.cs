@@ -11,12 +11,12 @@ public sealed class EvidenceTests
     [Fact]
     public async Task What_is_done_in_the_storage_is_recorded_with_its_reason_shown_and_verified()
     {
-        await using ProxmoxScenario scenario = await ProxmoxScenario.StartAsync();
-        scenario.AddPoint(DateTimeOffset.UtcNow.AddDays(-3));
-        string folder = scenario.ConnectWithEvidence();
-        Assert.Equal("evidence", scenario.Do("Get-NataliaRepository pbs").Value("EvidenceRepository"));
+        await using ProxmoxFixture fixture = await ProxmoxFixture.StartAsync();
+        fixture.AddPoint(DateTimeOffset.UtcNow.AddDays(-3));
+        string folder = fixture.ConnectWithEvidence();
+        Assert.Equal("evidence", fixture.Do("Get-NataliaRepository pbs").Value("EvidenceRepository"));
 
-        scenario.Do("""
+        fixture.Do("""
             Set-NataliaAppliance natalia-01 -Repository pbs
             Invoke-NataliaBackup natalia-01 -Repository pbs
             $old = @(Get-NataliaRestorePoint -Repository pbs)[-1]
@@ -37,37 +37,37 @@ public sealed class EvidenceTests
                 "native-point-verified ", "native-schedule-set ", "native-retention-set ", "native-point-restored ",
                 "native-schedule-removed ",
             ],
-            scenario.Do("$r = @(Get-NataliaAuditRecord -Repository pbs); [array]::Reverse($r); $r | ForEach-Object { "
+            fixture.Do("$r = @(Get-NataliaAuditRecord -Repository pbs); [array]::Reverse($r); $r | ForEach-Object { "
                 + "\"$($_.Event) $($_.Reason)\" }").Text);
         Assert.Equal("natalia-01",
-            scenario.Do(
+            fixture.Do(
                 "@(Get-NataliaAuditRecord -Appliance natalia-01 -Repository evidence)[0].ApplianceName").Text.Single());
-        string made = scenario.Do("(Get-NataliaRestorePoint -Latest -Repository pbs | Get-NataliaAuditRecord | "
+        string made = fixture.Do("(Get-NataliaRestorePoint -Latest -Repository pbs | Get-NataliaAuditRecord | "
             + "Where-Object Event -eq native-point-made).Data").Text.Single();
         Assert.Contains("\"volume\":\"pbs:backup/vm/100/", made);
         Assert.Contains("\"consistency\":\"FileSystem\"", made);
         Assert.DoesNotContain("11111111-2222", made);
 
         // All of it is in one signed chain, that needs neither the cluster nor a password.
-        Assert.Equal("True", scenario.Do("Get-NataliaRepository pbs | Test-NataliaAudit -Quiet").Text.Single());
-        Assert.Equal("True", scenario.Do("Test-NataliaAudit -Path $args[0] -Quiet", folder).Text.Single());
+        Assert.Equal("True", fixture.Do("Get-NataliaRepository pbs | Test-NataliaAudit -Quiet").Text.Single());
+        Assert.Equal("True", fixture.Do("Test-NataliaAudit -Path $args[0] -Quiet", folder).Text.Single());
         string record = Directory.GetFiles(folder, "*native-point-protected*", SearchOption.AllDirectories).Single();
         byte[] bytes = File.ReadAllBytes(record);
         bytes[bytes.Length / 2] ^= 1;
         File.SetAttributes(record, FileAttributes.Normal);
         File.WriteAllBytes(record, bytes);
-        Assert.Equal("False", scenario.Do("Test-NataliaAudit -Repository pbs -Quiet").Text.Single());
+        Assert.Equal("False", fixture.Do("Test-NataliaAudit -Repository pbs -Quiet").Text.Single());
     }
 
     [Fact]
     public async Task Retention_records_every_removal_with_the_rule_that_decided()
     {
-        await using ProxmoxScenario scenario = await ProxmoxScenario.StartAsync();
-        for (int i = 0; i < 5; i++) scenario.AddPoint(DateTimeOffset.UtcNow.AddDays(-i));
-        scenario.ConnectWithEvidence();
-        scenario.Do("Set-NataliaRetention natalia-01 -Repository pbs -Daily 2 -Force; Invoke-NataliaRetention "
+        await using ProxmoxFixture fixture = await ProxmoxFixture.StartAsync();
+        for (int i = 0; i < 5; i++) fixture.AddPoint(DateTimeOffset.UtcNow.AddDays(-i));
+        fixture.ConnectWithEvidence();
+        fixture.Do("Set-NataliaRetention natalia-01 -Repository pbs -Daily 2 -Force; Invoke-NataliaRetention "
             + "natalia-01 -Repository pbs");
-        IReadOnlyList<string> reasons = scenario.Do("Get-NataliaAuditRecord -Repository pbs | Where-Object Event -eq "
+        IReadOnlyList<string> reasons = fixture.Do("Get-NataliaAuditRecord -Repository pbs | Where-Object Event -eq "
             + "native-point-removed | ForEach-Object Reason").Text;
         Assert.Equal(3, reasons.Count);
         Assert.All(reasons, r => Assert.StartsWith("Retention policy ", r));
@@ -76,19 +76,19 @@ public sealed class EvidenceTests
     [Fact]
     public async Task Without_an_evidence_repository_that_is_said_when_connecting_and_when_a_reason_is_given()
     {
-        await using ProxmoxScenario scenario = await ProxmoxScenario.StartAsync();
-        scenario.AddPoint(DateTimeOffset.UtcNow.AddDays(-3));
-        scenario.AddPoint(DateTimeOffset.UtcNow);
-        Assert.Contains("-EvidenceRepository", Assert.Single(scenario.Connect().Warnings));
+        await using ProxmoxFixture fixture = await ProxmoxFixture.StartAsync();
+        fixture.AddPoint(DateTimeOffset.UtcNow.AddDays(-3));
+        fixture.AddPoint(DateTimeOffset.UtcNow);
+        Assert.Contains("-EvidenceRepository", Assert.Single(fixture.Connect().Warnings));
         // One warning for a command, not one for each point.
         Assert.Contains("recorded nowhere",
-            Assert.Single(scenario.Do("Get-NataliaRestorePoint | Protect-NataliaRestorePoint -Reason x").Warnings));
-        Assert.All(scenario.Cluster.Storage("pbs").Points, p => Assert.True(p.Protected));
+            Assert.Single(fixture.Do("Get-NataliaRestorePoint | Protect-NataliaRestorePoint -Reason x").Warnings));
+        Assert.All(fixture.Cluster.Storage("pbs").Points, p => Assert.True(p.Protected));
 
         foreach (string command in new[] { "Get-NataliaAuditRecord -Repository pbs", "Test-NataliaAudit pbs",
             "Get-NataliaRestorePoint -Latest | Get-NataliaAuditRecord" })
         {
-            ScriptResult refused = scenario.Try(command);
+            ScriptResult refused = fixture.Try(command);
             Assert.StartsWith("CapabilityMissing,", Assert.Single(refused.ErrorIds));
             Assert.Contains("-EvidenceRepository",
                 (refused.TerminatingError ?? refused.Errors[0]).ErrorDetails.RecommendedAction);
@@ -98,38 +98,38 @@ public sealed class EvidenceTests
     [Fact]
     public async Task What_takes_protection_away_is_not_begun_when_it_cannot_be_recorded_but_a_backup_is_made()
     {
-        await using ProxmoxScenario scenario = await ProxmoxScenario.StartAsync();
-        for (int i = 0; i < 4; i++) scenario.AddPoint(DateTimeOffset.UtcNow.AddDays(-i));
-        string folder = scenario.ConnectWithEvidence();
-        scenario.Do("Set-NataliaRetention natalia-01 -Repository pbs -Daily 2 -Force");
+        await using ProxmoxFixture fixture = await ProxmoxFixture.StartAsync();
+        for (int i = 0; i < 4; i++) fixture.AddPoint(DateTimeOffset.UtcNow.AddDays(-i));
+        string folder = fixture.ConnectWithEvidence();
+        fixture.Do("Set-NataliaRetention natalia-01 -Repository pbs -Daily 2 -Force");
         Directory.Move(folder, folder + "-away");
 
         foreach (string command in new[] { "$p | Remove-NataliaRestorePoint -Reason x -Confirm:$false",
             "$p | Unprotect-NataliaRestorePoint -Reason x", "Invoke-NataliaRetention natalia-01 -Repository pbs" })
         {
-            ScriptResult refused = scenario.Try(command.Replace("$p |",
+            ScriptResult refused = fixture.Try(command.Replace("$p |",
                 "@(Get-NataliaRestorePoint -Repository pbs)[-1] |"));
             Assert.StartsWith("EvidenceUnavailable,", Assert.Single(refused.ErrorIds));
         }
-        Assert.Equal(4, scenario.Cluster.Storage("pbs").Points.Count);
+        Assert.Equal(4, fixture.Cluster.Storage("pbs").Points.Count);
 
         // Protecting loses nothing, and waits for no share: it is done, and that its record is missing is an error.
         Assert.StartsWith("EvidenceNotRecorded,",
             Assert.Single(
-                scenario.Try(
+                fixture.Try(
                     "Get-NataliaRestorePoint -Latest -Repository pbs | Protect-NataliaRestorePoint -Reason x").ErrorIds));
-        Assert.Single(scenario.Cluster.Storage("pbs").Points, p => p.Protected);
+        Assert.Single(fixture.Cluster.Storage("pbs").Points, p => p.Protected);
 
-        ScriptResult made = scenario.Try("Invoke-NataliaBackup natalia-01 -Repository pbs");
+        ScriptResult made = fixture.Try("Invoke-NataliaBackup natalia-01 -Repository pbs");
         Assert.Single(made.Output);
         Assert.StartsWith("EvidenceNotRecorded,", Assert.Single(made.ErrorIds));
-        Assert.Equal(5, scenario.Cluster.Storage("pbs").Points.Count);
+        Assert.Equal(5, fixture.Cluster.Storage("pbs").Points.Count);
 
         // It is there again: the same session goes on.
         Directory.Move(folder + "-away", folder);
-        scenario.Do(
+        fixture.Do(
             "@(Get-NataliaRestorePoint -Repository pbs)[-1] | Remove-NataliaRestorePoint -Reason x -Confirm:$false");
-        Assert.Equal(4, scenario.Cluster.Storage("pbs").Points.Count);
+        Assert.Equal(4, fixture.Cluster.Storage("pbs").Points.Count);
     }
 
     [Theory]
@@ -138,25 +138,25 @@ public sealed class EvidenceTests
     public async Task What_was_accepted_and_could_not_be_followed_is_recorded_as_asked_for(string method,
         string command, string asked)
     {
-        await using ProxmoxScenario scenario = await ProxmoxScenario.StartAsync();
-        for (int i = 0; i < 2; i++) scenario.AddPoint(DateTimeOffset.UtcNow.AddDays(-i));
-        scenario.ConnectWithEvidence();
-        if (method == "PUT") scenario.Do("Get-NataliaRestorePoint -Repository pbs | Protect-NataliaRestorePoint "
+        await using ProxmoxFixture fixture = await ProxmoxFixture.StartAsync();
+        for (int i = 0; i < 2; i++) fixture.AddPoint(DateTimeOffset.UtcNow.AddDays(-i));
+        fixture.ConnectWithEvidence();
+        if (method == "PUT") fixture.Do("Get-NataliaRestorePoint -Repository pbs | Protect-NataliaRestorePoint "
             + "-Reason x");
         bool isAccepted = false;
-        scenario.Server.Intercept = r =>
+        fixture.Server.Intercept = r =>
         {
             if (r.Method == method) isAccepted = true;
             else if (isAccepted && r.Path.EndsWith("/content"))
                 return SimulatorReply.Fail(403, "Permission check failed");
             return null;
         };
-        ScriptResult result = scenario.Try("@(Get-NataliaRestorePoint -Repository pbs)[-1] | " + command);
+        ScriptResult result = fixture.Try("@(Get-NataliaRestorePoint -Repository pbs)[-1] | " + command);
         Assert.True(isAccepted);
         Assert.StartsWith("RequestOutcomeUnknown,", Assert.Single(result.ErrorIds));
         Assert.Contains("Whether it was done is not known", result.Errors[0].Exception.Message);
-        scenario.Server.Intercept = null;
-        Assert.Equal($"{asked} Ticket 4711", scenario.Do("Get-NataliaAuditRecord -Repository pbs | Where-Object Event "
+        fixture.Server.Intercept = null;
+        Assert.Equal($"{asked} Ticket 4711", fixture.Do("Get-NataliaAuditRecord -Repository pbs | Where-Object Event "
             + "-eq native-point-outcome-unknown | ForEach-Object { \"$(($_.Data | ConvertFrom-Json).details.asked) "
             + "$($_.Reason)\" }").Text.Single());
     }
@@ -164,66 +164,66 @@ public sealed class EvidenceTests
     [Fact]
     public async Task An_evidence_repository_that_was_disconnected_is_missed_and_found_again_under_another_name()
     {
-        await using ProxmoxScenario scenario = await ProxmoxScenario.StartAsync();
-        scenario.AddPoint(DateTimeOffset.UtcNow);
-        string folder = scenario.ConnectWithEvidence();
-        scenario.Do("Disconnect-NataliaRepository evidence");
+        await using ProxmoxFixture fixture = await ProxmoxFixture.StartAsync();
+        fixture.AddPoint(DateTimeOffset.UtcNow);
+        string folder = fixture.ConnectWithEvidence();
+        fixture.Do("Disconnect-NataliaRepository evidence");
         Assert.StartsWith("EvidenceUnavailable,",
-            Assert.Single(scenario.Try("Get-NataliaRestorePoint | Unprotect-NataliaRestorePoint -Reason x").ErrorIds));
+            Assert.Single(fixture.Try("Get-NataliaRestorePoint | Unprotect-NataliaRestorePoint -Reason x").ErrorIds));
         Assert.StartsWith("EvidenceUnavailable,",
-            Assert.Single(scenario.Try("Get-NataliaAuditRecord -Repository pbs").ErrorIds));
-        scenario.Do("$null = Connect-NataliaRepository -Path $args[0] -Unencrypted -Name other", folder);
-        scenario.Do("Get-NataliaRestorePoint -Repository pbs | Protect-NataliaRestorePoint -Reason x");
+            Assert.Single(fixture.Try("Get-NataliaAuditRecord -Repository pbs").ErrorIds));
+        fixture.Do("$null = Connect-NataliaRepository -Path $args[0] -Unencrypted -Name other", folder);
+        fixture.Do("Get-NataliaRestorePoint -Repository pbs | Protect-NataliaRestorePoint -Reason x");
         Assert.Equal("native-point-protected",
-            scenario.Do("(Get-NataliaAuditRecord -Repository pbs).Event").Text.Single());
+            fixture.Do("(Get-NataliaAuditRecord -Repository pbs).Event").Text.Single());
     }
 
     [Fact]
     public async Task Evidence_goes_only_where_it_can_be_signed()
     {
-        await using ProxmoxScenario scenario = await ProxmoxScenario.StartAsync();
-        scenario.Connect();
-        string folder = Path.Combine(scenario.Module.NewFolder(), "locked");
-        scenario.Do("$null = New-NataliaRepository -Path $args[0] -Password $args[1] -Name made; "
+        await using ProxmoxFixture fixture = await ProxmoxFixture.StartAsync();
+        fixture.Connect();
+        string folder = Path.Combine(fixture.Module.NewFolder(), "locked");
+        fixture.Do("$null = New-NataliaRepository -Path $args[0] -Password $args[1] -Name made; "
             + "Disconnect-NataliaRepository made; $null = Connect-NataliaRepository -Path $args[0] -AuditOnly -Name "
             + "locked",
-            folder, ProxmoxScenario.Credential());
+            folder, ProxmoxFixture.Credential());
         Assert.StartsWith("PasswordRequired,",
             Assert.Single(
-                scenario.Try("Connect-NataliaRepository -ProxmoxStorage nas -EvidenceRepository locked").ErrorIds));
+                fixture.Try("Connect-NataliaRepository -ProxmoxStorage nas -EvidenceRepository locked").ErrorIds));
         Assert.StartsWith("CapabilityMissing,",
             Assert.Single(
-                scenario.Try("Connect-NataliaRepository -ProxmoxStorage nas -EvidenceRepository pbs").ErrorIds));
+                fixture.Try("Connect-NataliaRepository -ProxmoxStorage nas -EvidenceRepository pbs").ErrorIds));
         Assert.StartsWith("RepositoryNotConnected,",
             Assert.Single(
-                scenario.Try("Connect-NataliaRepository -ProxmoxStorage nas -EvidenceRepository nowhere").ErrorIds));
+                fixture.Try("Connect-NataliaRepository -ProxmoxStorage nas -EvidenceRepository nowhere").ErrorIds));
         Assert.Equal("pbs",
-            scenario.Do("(Get-NataliaRepository | Where-Object RepositoryKind -eq Proxmox).Name").Text.Single());
+            fixture.Do("(Get-NataliaRepository | Where-Object RepositoryKind -eq Proxmox).Name").Text.Single());
     }
 
     [Fact]
     public async Task A_profile_keeps_where_the_evidence_goes_and_connects_it_first()
     {
-        await using ProxmoxScenario scenario = await ProxmoxScenario.StartAsync();
-        string folder = scenario.ConnectWithEvidence();
-        string file = Path.Combine(scenario.Module.NewFolder(), "profile.json");
-        scenario.Do("Export-NataliaProfile -Path $args[0] -SecretName @{ pve = 'token' }", file);
-        using ModuleSession other = scenario.Module.NewSession();
+        await using ProxmoxFixture fixture = await ProxmoxFixture.StartAsync();
+        string folder = fixture.ConnectWithEvidence();
+        string file = Path.Combine(fixture.Module.NewFolder(), "profile.json");
+        fixture.Do("Export-NataliaProfile -Path $args[0] -SecretName @{ pve = 'token' }", file);
+        using ModuleSession other = fixture.Module.NewSession();
         ScriptResult imported = other.Run("$credential = $args[1]; $null = Import-NataliaProfile -Path $args[0] "
             + "-SecretResolver { $credential }; Get-NataliaRepository pbs",
-            file, ProxmoxScenario.Credential())
+            file, ProxmoxFixture.Credential())
             .ThrowIfFailed();
         Assert.Equal("evidence", imported.Value("EvidenceRepository"));
         other.Run("$null = Import-NataliaProfile -Path $args[0] -SecretResolver { throw }", file).ThrowIfFailed();
 
         // The share with the evidence is away in the night: the backup is made all the same, and nothing is removed.
-        scenario.AddPoint(DateTimeOffset.UtcNow.AddDays(-1));
+        fixture.AddPoint(DateTimeOffset.UtcNow.AddDays(-1));
         Directory.Move(folder, folder + "-away");
-        using ModuleSession night = scenario.Module.NewSession();
+        using ModuleSession night = fixture.Module.NewSession();
         ScriptResult partly =
             night.Run(
                 "$credential = $args[1]; $null = Import-NataliaProfile -Path $args[0] -SecretResolver { $credential }",
-            file, ProxmoxScenario.Credential());
+            file, ProxmoxFixture.Credential());
         Assert.Empty(partly.ErrorIds);
         Assert.Contains(partly.Warnings, w => w.Contains("Backups are made all the same"));
         ScriptResult made = night.Run("Invoke-NataliaBackup natalia-01");

@@ -13,41 +13,41 @@ public sealed class FleetTests(ITestOutputHelper output)
     [Fact]
     public async Task A_vm_that_is_named_costs_one_description_whatever_else_there_is()
     {
-        await using ProxmoxScenario scenario =
-            await ProxmoxScenario.StartAsync(
+        await using ProxmoxFixture fixture =
+            await ProxmoxFixture.StartAsync(
                 c => c.Guests.AddRange(Enumerable.Range(101, 60)
                     .Select(i => SampleCluster.Appliance(i, $"vm-{i}", c.Nodes[i % 3]))));
-        scenario.Connect();
+        fixture.Connect();
         // The overview, the VM, and the jobs that may enrol it.
-        Assert.Equal(3, scenario.CountRequests(() => scenario.Do("Get-NataliaAppliance -Name natalia-01")));
-        Assert.Equal(1, Configurations(() => scenario.Do("Invoke-NataliaBackup natalia-01 -WhatIf")));
-        Assert.Equal(2, Configurations(() => scenario.Do("Invoke-NataliaBackup natalia-01, vm-101 -WhatIf")));
+        Assert.Equal(3, fixture.CountRequests(() => fixture.Do("Get-NataliaAppliance -Name natalia-01")));
+        Assert.Equal(1, Configurations(() => fixture.Do("Invoke-NataliaBackup natalia-01 -WhatIf")));
+        Assert.Equal(2, Configurations(() => fixture.Do("Invoke-NataliaBackup natalia-01, vm-101 -WhatIf")));
         Assert.Equal(4,
             Configurations(
-                () => scenario.Do("'vm-101', 'vm-102', 'vm-11?', 'vm-101' | Where-Object { $_ -ne 'vm-11?' } | "
+                () => fixture.Do("'vm-101', 'vm-102', 'vm-11?', 'vm-101' | Where-Object { $_ -ne 'vm-11?' } | "
                     + "Invoke-NataliaBackup -WhatIf; Invoke-NataliaBackup 'vm-15[12]' -WhatIf")));
         Assert.Equal(2,
-            Configurations(() => scenario.Do("Get-NataliaAppliance -Name natalia-01 | Invoke-NataliaBackup -WhatIf")));
-        Assert.Equal(1, Configurations(() => scenario.Do("Set-NataliaAppliance natalia-01 -Repository pbs -WhatIf")));
-        Assert.Equal(61, Configurations(() => scenario.Do("Get-NataliaAppliance -Name *")));
-        scenario.Do("Invoke-NataliaBackup natalia-01, vm-101");
+            Configurations(() => fixture.Do("Get-NataliaAppliance -Name natalia-01 | Invoke-NataliaBackup -WhatIf")));
+        Assert.Equal(1, Configurations(() => fixture.Do("Set-NataliaAppliance natalia-01 -Repository pbs -WhatIf")));
+        Assert.Equal(61, Configurations(() => fixture.Do("Get-NataliaAppliance -Name *")));
+        fixture.Do("Invoke-NataliaBackup natalia-01, vm-101");
         // Restore points that are piped in name their appliances, and are looked up together.
         Assert.Equal(2,
             Configurations(
-                () => Assert.Equal(2, scenario.Do("Get-NataliaRestorePoint | Get-NataliaAppliance").Output.Count)));
+                () => Assert.Equal(2, fixture.Do("Get-NataliaRestorePoint | Get-NataliaAppliance").Output.Count)));
 
         int Configurations(Action action)
         {
-            int before = scenario.Server.Requests.Count;
+            int before = fixture.Server.Requests.Count;
             action();
-            return scenario.Server.Requests.Skip(before).Count(r => r.Method == "GET" && r.Path.EndsWith("/config"));
+            return fixture.Server.Requests.Skip(before).Count(r => r.Method == "GET" && r.Path.EndsWith("/config"));
         }
     }
 
     [Fact]
     public async Task A_thousand_vms_and_twenty_thousand_points_are_listed_in_bounded_requests_and_time()
     {
-        await using ProxmoxScenario scenario = await ProxmoxScenario.StartAsync(c =>
+        await using ProxmoxFixture fixture = await ProxmoxFixture.StartAsync(c =>
         {
             c.Guests.AddRange(Enumerable.Range(101, 999)
                 .Select(i => SampleCluster.Appliance(i, $"vm-{i}", c.Nodes[i % 3])));
@@ -62,8 +62,8 @@ public sealed class FleetTests(ITestOutputHelper output)
                         Size = 232L << 30,
                     });
         });
-        scenario.Connect();
-        scenario.Do(
+        fixture.Connect();
+        fixture.Do(
             "$null = Get-NataliaAppliance -Name natalia-01; $null = Get-NataliaRestorePoint -Appliance natalia-01");
 
         (int appliances, int applianceRequests,
@@ -85,9 +85,9 @@ public sealed class FleetTests(ITestOutputHelper output)
             for (int i = 0; i < 3 && best.Time > TimeSpan.FromSeconds(10); i++)
             {
                 var watch = Stopwatch.StartNew();
-                int before = scenario.Server.Requests.Count;
-                int count = int.Parse(scenario.Do(script).Text.Single());
-                if (watch.Elapsed < best.Time) best = (count, scenario.Server.Requests.Count - before, watch.Elapsed);
+                int before = fixture.Server.Requests.Count;
+                int count = int.Parse(fixture.Do(script).Text.Single());
+                if (watch.Elapsed < best.Time) best = (count, fixture.Server.Requests.Count - before, watch.Elapsed);
             }
             return best;
         }

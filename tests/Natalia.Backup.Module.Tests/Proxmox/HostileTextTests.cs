@@ -16,16 +16,16 @@ public sealed class HostileTextTests
     [Fact]
     public async Task Nothing_that_is_shown_commands_the_terminal()
     {
-        await using ProxmoxScenario scenario = await ProxmoxScenario.StartAsync();
-        SimulatedGuest guest = scenario.Cluster.Guest(100);
+        await using ProxmoxFixture fixture = await ProxmoxFixture.StartAsync();
+        SimulatedGuest guest = fixture.Cluster.Guest(100);
         guest.Config["name"] = Name;
-        scenario.AddPoint(DateTimeOffset.UtcNow.AddDays(-2)).Notes = "\u001b]0;owned\u0007 note";
-        scenario.AddPoint(DateTimeOffset.UtcNow.AddDays(-1));
+        fixture.AddPoint(DateTimeOffset.UtcNow.AddDays(-2)).Notes = "\u001b]0;owned\u0007 note";
+        fixture.AddPoint(DateTimeOffset.UtcNow.AddDays(-1));
         guest.Snapshots.Add(new SimulatedSnapshot("natalia-x", DateTimeOffset.UtcNow.AddDays(-2),
             false)
         { Description = "\u001b[1Ared\u009b0m" });
-        scenario.ConnectWithEvidence();
-        Assert.Equal(Name, scenario.Do("(Get-NataliaAppliance -Name natalia*).Name").Text.Single());
+        fixture.ConnectWithEvidence();
+        Assert.Equal(Name, fixture.Do("(Get-NataliaAppliance -Name natalia*).Name").Text.Single());
 
         foreach (string script in new[]
         {
@@ -41,20 +41,20 @@ public sealed class HostileTextTests
         })
         {
             // The colours of a table's head are PowerShell's own.
-            string shown = Regex.Replace(scenario.Module.Session.Render(script), "\u001b\\[[0-9;]*m", "");
+            string shown = Regex.Replace(fixture.Module.Session.Render(script), "\u001b\\[[0-9;]*m", "");
             Assert.False(shown.Any(c => (char.IsControl(c) && c is not ('\n' or '\r')) || c == '\u202e'),
                 $"{script}: {string.Concat(shown.Select(c => char.IsControl(c) && c != '\n' ? $"<{(int)c:X2}>" : c.ToString()))}");
         }
-        Assert.Contains("natalia\\u001B[2J", scenario.Module.Session.Render("Get-NataliaAppliance -Name *"));
+        Assert.Contains("natalia\\u001B[2J", fixture.Module.Session.Render("Get-NataliaAppliance -Name *"));
     }
 
     [Fact]
     public async Task What_a_log_says_is_shown_and_commands_nothing()
     {
-        await using ProxmoxScenario scenario =
-            await ProxmoxScenario.StartAsync(c => c.BackupFailure = "no space\u001b[1A\u001b[2K left");
-        scenario.Connect();
-        ScriptResult failed = scenario.Try("Invoke-NataliaBackup natalia-01");
+        await using ProxmoxFixture fixture =
+            await ProxmoxFixture.StartAsync(c => c.BackupFailure = "no space\u001b[1A\u001b[2K left");
+        fixture.Connect();
+        ScriptResult failed = fixture.Try("Invoke-NataliaBackup natalia-01");
         Assert.Contains("no space\\u001B[1A\\u001B[2K left", failed.Errors.Single().Exception.Message);
         Assert.DoesNotContain('\u001b', failed.Errors.Single().ToString());
         Assert.DoesNotContain(failed.Warnings.Concat(failed.Verbose), t => t.Contains('\u001b'));
@@ -65,19 +65,19 @@ public sealed class HostileTextTests
     [Fact]
     public async Task A_name_that_would_command_the_prompt_is_not_completed()
     {
-        await using ProxmoxScenario scenario =
-            await ProxmoxScenario.StartAsync(c => c.Guests.Add(SampleCluster.Appliance(101, Name, "pve1")));
-        scenario.ConnectCluster();
+        await using ProxmoxFixture fixture =
+            await ProxmoxFixture.StartAsync(c => c.Guests.Add(SampleCluster.Appliance(101, Name, "pve1")));
+        fixture.ConnectCluster();
         Assert.Equal("natalia-01",
-            scenario.Do("$null = Get-NataliaAppliance -Name *; (TabExpansion2 'Invoke-NataliaBackup -Appliance nat' "
+            fixture.Do("$null = Get-NataliaAppliance -Name *; (TabExpansion2 'Invoke-NataliaBackup -Appliance nat' "
                 + "-cursorColumn 35).CompletionMatches | ForEach-Object CompletionText").Text.Single());
     }
 
     [Fact]
     public async Task Every_view_shows_texts_through_the_one_place_that_cleans_them()
     {
-        await using ProxmoxScenario scenario = await ProxmoxScenario.StartAsync();
-        scenario.ConnectWithEvidence();
+        await using ProxmoxFixture fixture = await ProxmoxFixture.StartAsync();
+        fixture.ConnectWithEvidence();
         // What this product makes itself: ids, hashes, words of a fixed set.
         string[] own = ["ApplianceId", "RestorePointId", "RepositoryId", "OriginalRestorePointId",
             "OriginalRepositoryId", "SourceRepositoryId", "SourceRestorePointId", "KeyId", "RecordHash",

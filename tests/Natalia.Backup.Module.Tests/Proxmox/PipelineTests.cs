@@ -3,21 +3,21 @@ namespace Natalia.Backup.Module.Tests.Proxmox;
 /// <summary>Sessions that are piped in bind, live and from a job. The cluster is our simulator.</summary>
 public sealed class PipelineTests : IAsyncLifetime
 {
-    private ProxmoxScenario _scenario = null!;
+    private ProxmoxFixture _fixture = null!;
 
     public async Task InitializeAsync()
     {
-        _scenario = await ProxmoxScenario.StartAsync();
-        _scenario.ConnectWithEvidence();
-        string export = _scenario.Module.NewFolder();
+        _fixture = await ProxmoxFixture.StartAsync();
+        _fixture.ConnectWithEvidence();
+        string export = _fixture.Module.NewFolder();
         File.WriteAllBytes(Path.Combine(Directory.CreateDirectory(Path.Combine(export, "exported")).FullName,
             "data.raw"),
             new byte[1 << 20]);
-        _scenario.Do("$null = Connect-NataliaHypervisor -Folder $args[0] -Name exports", export);
-        for (int i = 0; i < 4; i++) _scenario.AddPoint(DateTimeOffset.UtcNow.AddDays(-i));
+        _fixture.Do("$null = Connect-NataliaHypervisor -Folder $args[0] -Name exports", export);
+        for (int i = 0; i < 4; i++) _fixture.AddPoint(DateTimeOffset.UtcNow.AddDays(-i));
     }
 
-    public async Task DisposeAsync() => await _scenario.DisposeAsync();
+    public async Task DisposeAsync() => await _fixture.DisposeAsync();
 
     [Theory]
     [InlineData("Get-NataliaHypervisor pve | Get-NataliaAppliance -Name * | ForEach-Object Name", "natalia-01")]
@@ -48,7 +48,7 @@ public sealed class PipelineTests : IAsyncLifetime
     [InlineData("(Get-NataliaRepository pbs | Invoke-NataliaBackup -Appliance natalia-01).Repository", "pbs")]
     [InlineData("@(Get-NataliaRepository pbs | Get-NataliaRestorePoint).Count", "4")]
     public void A_session_binds(string script, string expected) =>
-        Assert.Equal(expected, _scenario.Do(script).Text.Last());
+        Assert.Equal(expected, _fixture.Do(script).Text.Last());
 
     [Theory]
     [InlineData("Get-NataliaHypervisor pve | Get-NataliaSnapshot", "ApplianceNotFound")]
@@ -56,5 +56,5 @@ public sealed class PipelineTests : IAsyncLifetime
     [InlineData("Get-NataliaHypervisor pve | Invoke-NataliaBackup", "InputObjectMissingMandatory")]
     [InlineData("[datetime]::Now | Get-NataliaSnapshot", "ParameterArgumentTransformationError")]
     public void What_is_no_appliance_is_not_taken_for_one(string script, string error) =>
-        Assert.StartsWith(error + ",", _scenario.Try(script).ErrorIds[0]);
+        Assert.StartsWith(error + ",", _fixture.Try(script).ErrorIds[0]);
 }

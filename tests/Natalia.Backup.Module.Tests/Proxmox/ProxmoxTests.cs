@@ -5,19 +5,19 @@ namespace Natalia.Backup.Module.Tests.Proxmox;
 /// <summary>The cmdlets against a simulated Proxmox VE cluster, as a user types them.</summary>
 public sealed class ProxmoxTests : IAsyncLifetime
 {
-    private ProxmoxScenario _scenario = null!;
+    private ProxmoxFixture _fixture = null!;
 
-    public async Task InitializeAsync() => _scenario = await ProxmoxScenario.StartAsync();
+    public async Task InitializeAsync() => _fixture = await ProxmoxFixture.StartAsync();
 
-    public async Task DisposeAsync() => await _scenario.DisposeAsync();
+    public async Task DisposeAsync() => await _fixture.DisposeAsync();
 
-    private ModuleFixture Module => _scenario.Module;
+    private ModuleFixture Module => _fixture.Module;
 
-    private SimulatedCluster Cluster => _scenario.Cluster;
+    private SimulatedCluster Cluster => _fixture.Cluster;
 
-    private SimulatorServer Server => _scenario.Server;
+    private SimulatorServer Server => _fixture.Server;
 
-    private ScriptResult Connect() => _scenario.Connect();
+    private ScriptResult Connect() => _fixture.Connect();
 
     [Fact]
     public void A_vm_is_backed_up_listed_tested_protected_restored_and_its_points_removed()
@@ -74,7 +74,7 @@ public sealed class ProxmoxTests : IAsyncLifetime
         Connect();
         Assert.Equal(["RepositoryConnected,Natalia.Backup.Commands.ConnectNataliaRepositoryCommand"],
             Module.Run("Connect-NataliaRepository -ProxmoxStorage pbs").ErrorIds);
-        Assert.Equal(_scenario.Hosts, Module.Run("(Get-NataliaHypervisor pve).Location").Text.Single().Split(','));
+        Assert.Equal(_fixture.Hosts, Module.Run("(Get-NataliaHypervisor pve).Location").Text.Single().Split(','));
         Assert.Equal(["pbs", "pbs-data"], Complete("Connect-NataliaRepository -ProxmoxStorage p"));
         Assert.Equal(["tank", "thin"], Complete("Restore-NataliaAppliance -Storage t"));
         Assert.Equal(Cluster.Nodes, Complete("Set-NataliaReplication natalia-01 -TargetVMHost "));
@@ -91,9 +91,9 @@ public sealed class ProxmoxTests : IAsyncLifetime
     public void What_is_asked_and_shown_of_retention_is_in_the_clusters_zone()
     {
         Cluster.TimeZone = "Europe/Paris";
-        _scenario.AddPoint(new DateTimeOffset(2026, 3, 4, 22, 30, 5, TimeSpan.Zero));
-        _scenario.AddPoint(new DateTimeOffset(2026, 3, 4, 23, 30, 5, TimeSpan.Zero));
-        _scenario.AddPoint(new DateTimeOffset(2026, 3, 5, 0, 30, 5, TimeSpan.Zero));
+        _fixture.AddPoint(new DateTimeOffset(2026, 3, 4, 22, 30, 5, TimeSpan.Zero));
+        _fixture.AddPoint(new DateTimeOffset(2026, 3, 4, 23, 30, 5, TimeSpan.Zero));
+        _fixture.AddPoint(new DateTimeOffset(2026, 3, 5, 0, 30, 5, TimeSpan.Zero));
         Connect();
         Assert.Contains("daily 2 (Europe/Paris)",
             Module.Session.Render("Set-NataliaRetention natalia-01 -Repository pbs -Daily 2 -WhatIf"));
@@ -115,7 +115,7 @@ public sealed class ProxmoxTests : IAsyncLifetime
         bool isAccepted)
     {
         Cluster.TimeZone = clusters;
-        _scenario.AddPoint(new DateTimeOffset(2026, 3, 4, 22, 30, 5, TimeSpan.Zero));
+        _fixture.AddPoint(new DateTimeOffset(2026, 3, 4, 22, 30, 5, TimeSpan.Zero));
         Connect();
         foreach (string command in new[] {
             "Set-NataliaRetention natalia-01 -Repository pbs -Daily 2 -TimeZone $args[0] -WhatIf",
@@ -135,9 +135,9 @@ public sealed class ProxmoxTests : IAsyncLifetime
     [Fact]
     public void A_cluster_that_was_just_connected_completes_its_names_and_is_asked_once()
     {
-        _scenario.ConnectCluster();
+        _fixture.ConnectCluster();
         Assert.Equal(["pbs", "pbs-data"], Complete());
-        Assert.Equal(0, _scenario.CountRequests(() => Complete()));
+        Assert.Equal(0, _fixture.CountRequests(() => Complete()));
 
         IReadOnlyList<string> Complete() =>
             Module.Run("$line = 'Connect-NataliaRepository -ProxmoxStorage p'; "
@@ -214,7 +214,7 @@ public sealed class ProxmoxTests : IAsyncLifetime
         Module.Run("$null = Connect-NataliaHypervisor -Proxmox $args[0] -Credential $args[1] "
             + "-ServerCertificateThumbprint $args[2]; $null = New-NataliaRepository -Path $args[3] -Unencrypted -Name "
             + "nas",
-            _scenario.Hosts, ProxmoxScenario.Credential(), _scenario.Pins, Module.NewFolder())
+            _fixture.Hosts, ProxmoxFixture.Credential(), _fixture.Pins, Module.NewFolder())
             .ThrowIfFailed();
         ScriptResult refused = Module.Run("Invoke-NataliaBackup natalia-01 -Repository nas");
         Assert.Equal(["CapabilityMissing,Natalia.Backup.Commands.InvokeNataliaBackupCommand"], refused.ErrorIds);
@@ -233,7 +233,7 @@ public sealed class ProxmoxTests : IAsyncLifetime
         using ModuleSession other = Module.NewSession();
         ScriptResult imported = other.Run("$credential = $args[1]; $null = Import-NataliaProfile -Path $args[0] "
             + "-SecretResolver { $credential }; Get-NataliaRepository",
-            file, ProxmoxScenario.Credential())
+            file, ProxmoxFixture.Credential())
             .ThrowIfFailed();
         Assert.Equal("pbs", imported.Value("Name"));
     }
@@ -246,8 +246,8 @@ public sealed class ProxmoxTests : IAsyncLifetime
     [InlineData("Connect-NataliaHypervisor -Proxmox 127.0.0.1:1 -Credential $args[1]", "ServerUnreachable")]
     public void What_stands_in_the_way_of_a_connection_is_named(string script, string error)
     {
-        ScriptResult result = Module.Run(script, _scenario.Hosts, ProxmoxScenario.Credential(), _scenario.Pins,
-            ProxmoxScenario.Credential(secret: "wrong-secret"));
+        ScriptResult result = Module.Run(script, _fixture.Hosts, ProxmoxFixture.Credential(), _fixture.Pins,
+            ProxmoxFixture.Credential(secret: "wrong-secret"));
         Assert.StartsWith(error + ",", Assert.Single(result.ErrorIds));
         Assert.DoesNotContain("wrong-secret", (result.TerminatingError ?? result.Errors[0]).Exception.ToString());
     }
@@ -299,7 +299,7 @@ public sealed class ProxmoxTests : IAsyncLifetime
     [Fact]
     public void A_cluster_that_is_disconnected_takes_its_storages_with_it_and_nothing_else()
     {
-        _scenario.ConnectWithEvidence();
+        _fixture.ConnectWithEvidence();
         Module.Run("$null = Connect-NataliaRepository -ProxmoxStorage nas; $null = Set-NataliaAppliance natalia-01 "
             + "-Repository pbs")
             .ThrowIfFailed();
@@ -348,7 +348,7 @@ public sealed class ProxmoxTests : IAsyncLifetime
         Connect();
         string script = "Test-NataliaRepository -Repository pbs -BackupServer $args[0] -Credential $args[1] "
             + "-ServerCertificateThumbprint $args[2] -Datastore tank";
-        object?[] arguments = [$"127.0.0.1:{pbs.Ports["pbs"]}", ProxmoxScenario.Credential("audit@pbs!x", "12345678"),
+        object?[] arguments = [$"127.0.0.1:{pbs.Ports["pbs"]}", ProxmoxFixture.Credential("audit@pbs!x", "12345678"),
             pbs.Thumbprint("pbs")];
         Assert.Contains("GarbageCollection Passed",
             Module.Run(script + " | ForEach-Object { \"$($_.Name) $($_.Result)\" }", arguments).ThrowIfFailed().Text);

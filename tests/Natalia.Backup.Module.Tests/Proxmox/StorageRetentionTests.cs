@@ -19,111 +19,111 @@ public sealed class StorageRetentionTests
     [Fact]
     public async Task What_a_storage_keeps_by_itself_is_shown_planned_with_and_applied()
     {
-        await using ProxmoxScenario scenario = await StartAsync(c => c.Storage("pbs").PruneBackups = "keep-daily=2");
-        Assert.Equal("Repository: daily 2 (Etc/UTC)", scenario.Do(Setting).Text.Single());
+        await using ProxmoxFixture fixture = await StartAsync(c => c.Storage("pbs").PruneBackups = "keep-daily=2");
+        Assert.Equal("Repository: daily 2 (Etc/UTC)", fixture.Do(Setting).Text.Single());
         Assert.Equal(["", "natalia-01"],
-            scenario.Do("Get-NataliaRetention | ForEach-Object { [string] $_.ApplianceName }").Text);
-        ScriptResult plan = scenario.Do(Kept);
+            fixture.Do("Get-NataliaRetention | ForEach-Object { [string] $_.ApplianceName }").Text);
+        ScriptResult plan = fixture.Do(Kept);
         Assert.Equal(["Daily", "Daily"], plan.Text);
         // Neither "every point is kept", nor a disagreement with the storage's own dry run.
         Assert.Empty(plan.Warnings);
 
-        ScriptResult registered = scenario.Do("Register-NataliaSchedule natalia-01 -Repository pbs");
+        ScriptResult registered = fixture.Do("Register-NataliaSchedule natalia-01 -Repository pbs");
         Assert.Equal(("Storage", "daily 2"),
             (registered.Value("RetentionSource")!.ToString(), registered.Value("Retention")!.ToString()));
-        Assert.DoesNotContain("prune-backups", scenario.Cluster.Jobs["natalia-100"].Keys);
-        Assert.Equal("Storage: daily 2", scenario.Do(Schedule).Text.Single());
+        Assert.DoesNotContain("prune-backups", fixture.Cluster.Jobs["natalia-100"].Keys);
+        Assert.Equal("Storage: daily 2", fixture.Do(Schedule).Text.Single());
         Assert.Contains("daily 2 (by the storage)",
-            scenario.Do("Get-NataliaSchedule | Out-String -Width 200").Text.Single());
-        Assert.Equal("8", scenario.Do("@(Invoke-NataliaRetention natalia-01 -Repository pbs).Count").Text.Single());
+            fixture.Do("Get-NataliaSchedule | Out-String -Width 200").Text.Single());
+        Assert.Equal("8", fixture.Do("@(Invoke-NataliaRetention natalia-01 -Repository pbs).Count").Text.Single());
 
         // Its own comes first, and "everything" is one, too.
-        scenario.Do("Set-NataliaRetention natalia-01 -Repository pbs -Daily 1 -Force");
+        fixture.Do("Set-NataliaRetention natalia-01 -Repository pbs -Daily 1 -Force");
         Assert.Equal(("Appliance: daily 1 (Etc/UTC)", "Schedule: daily 1"),
-            (scenario.Do(Setting).Text.Single(), scenario.Do(Schedule).Text.Single()));
-        scenario.Do("$null = Register-NataliaSchedule natalia-01 -Repository pbs -Last 0");
-        Assert.Equal("Schedule: everything", scenario.Do(Schedule).Text.Single());
-        Assert.StartsWith("Appliance: ", scenario.Do(Setting).Text.Single());
-        Assert.Equal(2, scenario.Do(Kept).Output.Count);
-        Assert.Empty(scenario.Do("Invoke-NataliaRetention natalia-01 -Repository pbs").Output);
+            (fixture.Do(Setting).Text.Single(), fixture.Do(Schedule).Text.Single()));
+        fixture.Do("$null = Register-NataliaSchedule natalia-01 -Repository pbs -Last 0");
+        Assert.Equal("Schedule: everything", fixture.Do(Schedule).Text.Single());
+        Assert.StartsWith("Appliance: ", fixture.Do(Setting).Text.Single());
+        Assert.Equal(2, fixture.Do(Kept).Output.Count);
+        Assert.Empty(fixture.Do("Invoke-NataliaRetention natalia-01 -Repository pbs").Output);
         // Also without its schedule, until somebody takes it away.
-        scenario.Do("Get-NataliaSchedule natalia-01 | Unregister-NataliaSchedule");
-        Assert.StartsWith("Appliance: ", scenario.Do(Setting).Text.Single());
-        scenario.Do("Set-NataliaRetention natalia-01 -Repository pbs -Inherit -Force");
-        Assert.Equal("Repository: daily 2 (Etc/UTC)", scenario.Do(Setting).Text.Single());
+        fixture.Do("Get-NataliaSchedule natalia-01 | Unregister-NataliaSchedule");
+        Assert.StartsWith("Appliance: ", fixture.Do(Setting).Text.Single());
+        fixture.Do("Set-NataliaRetention natalia-01 -Repository pbs -Inherit -Force");
+        Assert.Equal("Repository: daily 2 (Etc/UTC)", fixture.Do(Setting).Text.Single());
     }
 
     [Fact]
     public async Task A_schedule_that_cannot_be_removed_leaves_nothing_in_the_notes()
     {
-        await using ProxmoxScenario scenario = await StartAsync(_ => { });
-        scenario.Do("$null = Register-NataliaSchedule natalia-01 -Repository pbs -Last 5");
-        scenario.Server.Intercept = r => r.Method == "DELETE"
+        await using ProxmoxFixture fixture = await StartAsync(_ => { });
+        fixture.Do("$null = Register-NataliaSchedule natalia-01 -Repository pbs -Last 5");
+        fixture.Server.Intercept = r => r.Method == "DELETE"
             ? SimulatorReply.Fail(403, "Permission check failed (/, Sys.Modify)")
             : null;
         Assert.StartsWith("PermissionDenied,",
-            Assert.Single(scenario.Try("Unregister-NataliaSchedule natalia-100").ErrorIds));
-        Assert.DoesNotContain("retention=", scenario.Cluster.Guest(100).Config.GetValueOrDefault("description", ""));
-        Assert.Equal("Schedule: last 5", scenario.Do(Schedule).Text.Single());
+            Assert.Single(fixture.Try("Unregister-NataliaSchedule natalia-100").ErrorIds));
+        Assert.DoesNotContain("retention=", fixture.Cluster.Guest(100).Config.GetValueOrDefault("description", ""));
+        Assert.Equal("Schedule: last 5", fixture.Do(Schedule).Text.Single());
     }
 
     [Fact]
     public async Task Where_the_storage_says_nothing_the_nodes_own_setting_counts()
     {
-        await using ProxmoxScenario scenario =
+        await using ProxmoxFixture fixture =
             await StartAsync(c => (c.NodeRetention["pve1"], c.NodeRetention["pve2"]) = ("keep-last=3", "keep-last=9"));
-        Assert.Equal("Host: last 3 (Etc/UTC)", scenario.Do(Setting).Text.Single());
-        ScriptResult plan = scenario.Do(Kept);
+        Assert.Equal("Host: last 3 (Etc/UTC)", fixture.Do(Setting).Text.Single());
+        ScriptResult plan = fixture.Do(Kept);
         Assert.Equal(["Last", "Last", "Last"], plan.Text);
         Assert.Empty(plan.Warnings);
-        scenario.Do("$null = Register-NataliaSchedule natalia-01 -Repository pbs");
-        Assert.Equal("Host: last 3", scenario.Do(Schedule).Text.Single());
-        Assert.Equal("Host: last 3", scenario.Do(Schedule.Replace(" natalia-01", "")).Text.Single());
+        fixture.Do("$null = Register-NataliaSchedule natalia-01 -Repository pbs");
+        Assert.Equal("Host: last 3", fixture.Do(Schedule).Text.Single());
+        Assert.Equal("Host: last 3", fixture.Do(Schedule.Replace(" natalia-01", "")).Text.Single());
 
         // What holds again without a policy of its own is told before, with what it would remove.
-        scenario.Do("Set-NataliaRetention natalia-01 -Repository pbs -Last 9 -Force");
-        Assert.Equal("Appliance: last 9 (Etc/UTC)", scenario.Do(Setting).Text.Single());
+        fixture.Do("Set-NataliaRetention natalia-01 -Repository pbs -Last 9 -Force");
+        Assert.Equal("Appliance: last 9 (Etc/UTC)", fixture.Do(Setting).Text.Single());
         Assert.StartsWith("RetentionChangeNotConfirmed,",
-            Assert.Single(scenario.Try("Set-NataliaRetention natalia-01 -Repository pbs -Inherit").ErrorIds));
-        scenario.Do("Set-NataliaRetention natalia-01 -Repository pbs -Inherit -Force");
-        Assert.Equal("Host: last 3 (Etc/UTC)", scenario.Do(Setting).Text.Single());
+            Assert.Single(fixture.Try("Set-NataliaRetention natalia-01 -Repository pbs -Inherit").ErrorIds));
+        fixture.Do("Set-NataliaRetention natalia-01 -Repository pbs -Inherit -Force");
+        Assert.Equal("Host: last 3 (Etc/UTC)", fixture.Do(Setting).Text.Single());
     }
 
     [Fact]
     public async Task A_nodes_setting_that_cannot_be_asked_is_never_taken_for_everything_and_nothing_is_removed()
     {
-        await using ProxmoxScenario scenario = await StartAsync(c => c.NodeRetention["pve1"] = "keep-last=3");
-        scenario.Do("$null = Register-NataliaSchedule natalia-01 -Repository pbs");
-        scenario.Server.Intercept = r => r.Path.EndsWith("/vzdump/defaults")
+        await using ProxmoxFixture fixture = await StartAsync(c => c.NodeRetention["pve1"] = "keep-last=3");
+        fixture.Do("$null = Register-NataliaSchedule natalia-01 -Repository pbs");
+        fixture.Server.Intercept = r => r.Path.EndsWith("/vzdump/defaults")
             ? SimulatorReply.Fail(595, "No route to host")
             : null;
-        Assert.Equal("Unknown: ", scenario.Do(Schedule).Text.Single());
-        Assert.Contains("not known", scenario.Do("Get-NataliaSchedule | Out-String -Width 200").Text.Single());
-        ScriptResult setting = scenario.Do("Get-NataliaRetention natalia-01");
+        Assert.Equal("Unknown: ", fixture.Do(Schedule).Text.Single());
+        Assert.Contains("not known", fixture.Do("Get-NataliaSchedule | Out-String -Width 200").Text.Single());
+        ScriptResult setting = fixture.Do("Get-NataliaRetention natalia-01");
         Assert.Equal("Host", setting.Value("Source")!.ToString());
         Assert.Contains("node 'pve1'", (string)setting.Value("Damage")!);
         Assert.StartsWith("RetentionPolicyDamaged,",
-            Assert.Single(scenario.Try("Invoke-NataliaRetention natalia-01 -Repository pbs").ErrorIds));
-        Assert.Equal(10, scenario.Cluster.Storage("pbs").Points.Count);
+            Assert.Single(fixture.Try("Invoke-NataliaRetention natalia-01 -Repository pbs").ErrorIds));
+        Assert.Equal(10, fixture.Cluster.Storage("pbs").Points.Count);
     }
 
     [Fact]
     public async Task On_a_cluster_without_any_setting_nothing_is_invented()
     {
-        await using ProxmoxScenario scenario = await StartAsync(_ => { });
-        Assert.Equal("None: ", scenario.Do(Setting).Text.Single());
+        await using ProxmoxFixture fixture = await StartAsync(_ => { });
+        Assert.Equal("None: ", fixture.Do(Setting).Text.Single());
         Assert.Contains("every point is kept",
-            Assert.Single(scenario.Do("Get-NataliaRetentionPlan natalia-01").Warnings));
+            Assert.Single(fixture.Do("Get-NataliaRetentionPlan natalia-01").Warnings));
         Assert.StartsWith("RetentionPolicyMissing,",
-            Assert.Single(scenario.Try("Invoke-NataliaRetention natalia-01 -Repository pbs").ErrorIds));
-        scenario.Do("$null = Register-NataliaSchedule natalia-01 -Repository pbs");
-        Assert.Equal("Host: everything", scenario.Do(Schedule).Text.Single());
+            Assert.Single(fixture.Try("Invoke-NataliaRetention natalia-01 -Repository pbs").ErrorIds));
+        fixture.Do("$null = Register-NataliaSchedule natalia-01 -Repository pbs");
+        Assert.Equal("Host: everything", fixture.Do(Schedule).Text.Single());
     }
 
     [Fact]
     public async Task A_file_that_somebody_renamed_is_marked_never_counted_never_pruned_and_never_the_newest()
     {
-        await using ProxmoxScenario scenario = await ProxmoxScenario.StartAsync(c =>
+        await using ProxmoxFixture fixture = await ProxmoxFixture.StartAsync(c =>
         {
             for (int day = 1; day <= 4; day++)
                 AddFile(c, $"100-2026_03_0{day}-06_00_00.vma.zst", new(2026, 3, day, 6, 0, 0, TimeSpan.Zero), false);
@@ -132,18 +132,18 @@ public sealed class StorageRetentionTests
             AddFile(c, "100-2026_03_01-06_00_00.old.vma.zst", new(2026, 3, 3, 9, 0, 0, TimeSpan.Zero), true);
             AddFile(c, "100-2026_02_30-06_00_00.vma.zst", new(2026, 3, 2, 9, 0, 0, TimeSpan.Zero), true);
         });
-        scenario.ConnectCluster();
-        scenario.Do("$null = Connect-NataliaRepository -ProxmoxStorage nas");
-        string table = scenario.Do("Get-NataliaRestorePoint natalia-01 | Out-String -Width 200").Text.Single();
+        fixture.ConnectCluster();
+        fixture.Do("$null = Connect-NataliaRepository -ProxmoxStorage nas");
+        string table = fixture.Do("Get-NataliaRestorePoint natalia-01 | Out-String -Width 200").Text.Single();
         Assert.Equal(3, table.Split("renamed").Length - 1);
         Assert.Equal("2026-03-04 06:00 False",
-            scenario.Do("Get-NataliaRestorePoint natalia-01 -Latest | ForEach-Object { "
+            fixture.Do("Get-NataliaRestorePoint natalia-01 -Latest | ForEach-Object { "
                 + "\"$($_.TimeUtc.ToString('yyyy-MM-dd HH:mm')) $($_.IsRenamed)\" }").Text.Single());
         Assert.Equal("2026-03-04 06:00",
-            scenario.Do("(Get-NataliaRestorePoint natalia-01)[0].TimeUtc.ToString('yyyy-MM-dd HH:mm')").Text.Single());
+            fixture.Do("(Get-NataliaRestorePoint natalia-01)[0].TimeUtc.ToString('yyyy-MM-dd HH:mm')").Text.Single());
 
-        scenario.Do("Set-NataliaRetention natalia-01 -Repository nas -Daily 2 -Force");
-        ScriptResult plan = scenario.Do("Get-NataliaRetentionPlan natalia-01 | ForEach-Object { \"$($_.Action) "
+        fixture.Do("Set-NataliaRetention natalia-01 -Repository nas -Daily 2 -Force");
+        ScriptResult plan = fixture.Do("Get-NataliaRetentionPlan natalia-01 | ForEach-Object { \"$($_.Action) "
             + "$($_.Rule) $($_.Reason.Split(':')[0])\" }");
         Assert.Empty(plan.Warnings);
         Assert.Equal(2, plan.Text.Count(r => r.StartsWith("Keep Daily")));
@@ -152,31 +152,31 @@ public sealed class StorageRetentionTests
         // Through the pipeline, and through a job's copy of it, it is the same.
         string copied = "Get-NataliaRestorePoint natalia-01 | Select-Object * | Get-NataliaRetentionPlan -Daily 2 | "
             + "Where-Object Reason -like 'Renamed*'";
-        Assert.Equal(3, scenario.Do(copied).Output.Count);
+        Assert.Equal(3, fixture.Do(copied).Output.Count);
 
-        Assert.Equal("2", scenario.Do("@(Invoke-NataliaRetention natalia-01 -Repository nas).Count").Text.Single());
-        Assert.Equal(3, scenario.Cluster.Storage("nas").Points.Count(p => p.IsRenamed));
+        Assert.Equal("2", fixture.Do("@(Invoke-NataliaRetention natalia-01 -Repository nas).Count").Text.Single());
+        Assert.Equal(3, fixture.Cluster.Storage("nas").Points.Count(p => p.IsRenamed));
         // The newest good one stays, whatever somebody copied since; what was renamed goes by hand.
         Assert.StartsWith("RestorePointIsNewest,",
             Assert.Single(
-                scenario.Try(
+                fixture.Try(
                     "Get-NataliaRestorePoint natalia-01 -Latest | Remove-NataliaRestorePoint -Confirm:$false").ErrorIds));
-        scenario.Do(
+        fixture.Do(
             "Get-NataliaRestorePoint natalia-01 | Where-Object IsRenamed | Remove-NataliaRestorePoint -Confirm:$false");
-        Assert.Equal(2, scenario.Cluster.Storage("nas").Points.Count);
+        Assert.Equal(2, fixture.Cluster.Storage("nas").Points.Count);
     }
 
     [Fact]
     public async Task A_file_that_somebody_renamed_is_no_new_point_of_a_run_and_mixes_no_kinds()
     {
-        await using ProxmoxScenario scenario = await ProxmoxScenario.StartAsync(c =>
+        await using ProxmoxFixture fixture = await ProxmoxFixture.StartAsync(c =>
         {
             c.BackupDuration = TimeSpan.FromSeconds(5);
             AddFile(c, "100-old.vma.zst", c.Clock.GetUtcNow().AddDays(1), true);
         });
-        scenario.ConnectCluster();
-        scenario.Do("$null = Connect-NataliaRepository -ProxmoxStorage nas -WarningAction Ignore");
-        Assert.False((bool)scenario.Do("Invoke-NataliaBackup natalia-01 -DataDiskOnly").Value("IsRenamed")!);
+        fixture.ConnectCluster();
+        fixture.Do("$null = Connect-NataliaRepository -ProxmoxStorage nas -WarningAction Ignore");
+        Assert.False((bool)fixture.Do("Invoke-NataliaBackup natalia-01 -DataDiskOnly").Value("IsRenamed")!);
     }
 
     private static void AddFile(SimulatedCluster cluster, string name, DateTimeOffset time, bool isRenamed) =>
@@ -189,11 +189,11 @@ public sealed class StorageRetentionTests
             IsRenamed = isRenamed,
         });
 
-    private static async Task<ProxmoxScenario> StartAsync(Action<SimulatedCluster> arrange)
+    private static async Task<ProxmoxFixture> StartAsync(Action<SimulatedCluster> arrange)
     {
-        ProxmoxScenario scenario = await ProxmoxScenario.StartAsync(arrange);
-        for (int i = 0; i < 10; i++) scenario.AddPoint(s_newest.AddHours(-6 * i));
-        scenario.Connect();
-        return scenario;
+        ProxmoxFixture fixture = await ProxmoxFixture.StartAsync(arrange);
+        for (int i = 0; i < 10; i++) fixture.AddPoint(s_newest.AddHours(-6 * i));
+        fixture.Connect();
+        return fixture;
     }
 }

@@ -11,40 +11,40 @@ public sealed class VirginClusterTests
     [Fact]
     public async Task A_first_retention_and_a_first_schedule_are_set_seen_changed_and_taken_away()
     {
-        await using ProxmoxScenario scenario = await ProxmoxScenario.StartAsync();
-        Assert.Empty(scenario.Cluster.Jobs);
-        scenario.Connect();
+        await using ProxmoxFixture fixture = await ProxmoxFixture.StartAsync();
+        Assert.Empty(fixture.Cluster.Jobs);
+        fixture.Connect();
         Assert.Equal("None: ",
-            scenario.Do("Get-NataliaRetention | ForEach-Object { \"$($_.Source): $($_.Policy)\" }").Text.First());
-        Assert.Empty(scenario.Do("Get-NataliaSchedule").Output);
-        Assert.Empty(scenario.Do("Get-NataliaSchedule natalia-01").Output);
+            fixture.Do("Get-NataliaRetention | ForEach-Object { \"$($_.Source): $($_.Policy)\" }").Text.First());
+        Assert.Empty(fixture.Do("Get-NataliaSchedule").Output);
+        Assert.Empty(fixture.Do("Get-NataliaSchedule natalia-01").Output);
 
-        scenario.Do("Set-NataliaRetention natalia-01 -Repository pbs -Last 4 -Daily 7 -Weekly 4 -Monthly 3");
-        Assert.Equal("Appliance: last 4, daily 7, weekly 4, monthly 3 (Etc/UTC)", scenario.Do(Show).Text.Single());
-        Assert.Empty(scenario.Cluster.Jobs);
+        fixture.Do("Set-NataliaRetention natalia-01 -Repository pbs -Last 4 -Daily 7 -Weekly 4 -Monthly 3");
+        Assert.Equal("Appliance: last 4, daily 7, weekly 4, monthly 3 (Etc/UTC)", fixture.Do(Show).Text.Single());
+        Assert.Empty(fixture.Cluster.Jobs);
 
         ScriptResult first =
-            scenario.Do("Register-NataliaSchedule natalia-01 -Repository pbs -Strategy SixHourly -At 01:30");
+            fixture.Do("Register-NataliaSchedule natalia-01 -Repository pbs -Strategy SixHourly -At 01:30");
         Assert.Equal((true, "natalia-100", "last 4, daily 7, weekly 4, monthly 3"),
             (first.Value("WasChanged"), first.Value("ScheduleId"), first.Value("Retention")!.ToString()));
         Assert.Empty(first.Warnings);
         Assert.Equal("False",
-            scenario.Do(
+            fixture.Do(
                 "(Register-NataliaSchedule natalia-01 -Repository pbs -Strategy SixHourly -At 01:30).WasChanged").Text.Single());
         // What waited in the notes is in the job now, and only there.
-        Assert.DoesNotContain("retention=", scenario.Cluster.Guest(100).Config.GetValueOrDefault("description", ""));
-        Assert.Equal("Appliance: last 4, daily 7, weekly 4, monthly 3 (Etc/UTC)", scenario.Do(Show).Text.Single());
+        Assert.DoesNotContain("retention=", fixture.Cluster.Guest(100).Config.GetValueOrDefault("description", ""));
+        Assert.Equal("Appliance: last 4, daily 7, weekly 4, monthly 3 (Etc/UTC)", fixture.Do(Show).Text.Single());
         Assert.Equal("natalia-100 True SixHourly Schedule",
-            scenario.Do("Get-NataliaSchedule natalia-01 | ForEach-Object { \"$($_.ScheduleId) $($_.IsOwn) $($_.Kind) "
+            fixture.Do("Get-NataliaSchedule natalia-01 | ForEach-Object { \"$($_.ScheduleId) $($_.IsOwn) $($_.Kind) "
                 + "$($_.RetentionSource)\" }").Text.Single());
 
-        scenario.Do("Get-NataliaSchedule natalia-01 | Unregister-NataliaSchedule");
-        Assert.Empty(scenario.Cluster.Jobs);
-        Assert.Empty(scenario.Do("Get-NataliaSchedule natalia-01").Output);
+        fixture.Do("Get-NataliaSchedule natalia-01 | Unregister-NataliaSchedule");
+        Assert.Empty(fixture.Cluster.Jobs);
+        Assert.Empty(fixture.Do("Get-NataliaSchedule natalia-01").Output);
         // The policy is the appliance's, with a schedule or without.
-        Assert.Equal("Appliance: last 4, daily 7, weekly 4, monthly 3 (Etc/UTC)", scenario.Do(Show).Text.Single());
+        Assert.Equal("Appliance: last 4, daily 7, weekly 4, monthly 3 (Etc/UTC)", fixture.Do(Show).Text.Single());
         Assert.StartsWith("ScheduleNotFound,",
-            Assert.Single(scenario.Try("Unregister-NataliaSchedule natalia-100").ErrorIds));
-        Assert.Contains(scenario.Server.Requests, r => r.Method == "GET" && r.Path == "/cluster/backup/natalia-100");
+            Assert.Single(fixture.Try("Unregister-NataliaSchedule natalia-100").ErrorIds));
+        Assert.Contains(fixture.Server.Requests, r => r.Method == "GET" && r.Path == "/cluster/backup/natalia-100");
     }
 }

@@ -8,7 +8,7 @@ namespace Natalia.Backup.Testing.Hypervisors;
 /// <summary>
 /// What every hypervisor that gives disk images must do; docs/hypervisor-contract.md says it in prose. A hypervisor
 /// passes by deriving from
-/// this with a bench of its own. Proxmox VE does not take part: it moves the data itself and has no
+/// this with a fixture of its own. Proxmox VE does not take part: it moves the data itself and has no
 /// <see cref="IImageSource"/>.
 /// </summary>
 public abstract class HypervisorConformance : IDisposable
@@ -18,11 +18,11 @@ public abstract class HypervisorConformance : IDisposable
     private const string History = "33333333333333333333333333333333";
 
     private readonly Random _random = new(20261129);
-    private HypervisorBench? _bench;
+    private HypervisorFixture? _fixture;
 
-    protected HypervisorBench Bench => _bench ??= NewBench();
+    protected HypervisorFixture Fixture => _fixture ??= NewFixture();
 
-    protected abstract HypervisorBench NewBench();
+    protected abstract HypervisorFixture NewFixture();
 
     /// <summary>What a repository remembers: the tokens of its newest point, and the states that they name.</summary>
     protected sealed class Remembered(string repositoryId)
@@ -38,14 +38,14 @@ public abstract class HypervisorConformance : IDisposable
     public async Task A_frozen_disk_reads_as_it_was_and_what_is_not_allocated_is_zeros()
     {
         using IHypervisor hypervisor = Connect();
-        await using IFrozenDisks frozen = await FreezeAsync(hypervisor, new Remembered(Nas), Bench.DataDisk,
-            Bench.OtherDisk);
-        byte[] data = Bench.Content(Bench.DataDisk), other = Bench.Content(Bench.OtherDisk);
-        if (Bench.IsLive) WriteSomething(Bench.DataDisk);
+        await using IFrozenDisks frozen = await FreezeAsync(hypervisor, new Remembered(Nas), Fixture.DataDisk,
+            Fixture.OtherDisk);
+        byte[] data = Fixture.Content(Fixture.DataDisk), other = Fixture.Content(Fixture.OtherDisk);
+        if (Fixture.IsLive) WriteSomething(Fixture.DataDisk);
 
         Assert.Equal(DateTimeKind.Utc, frozen.TimeUtc.Kind);
-        await AssertReadsAsync(data, frozen.GetDisk(Bench.DataDisk));
-        await AssertReadsAsync(other, frozen.GetDisk(Bench.OtherDisk));
+        await AssertReadsAsync(data, frozen.GetDisk(Fixture.DataDisk));
+        await AssertReadsAsync(other, frozen.GetDisk(Fixture.OtherDisk));
         Assert.Equal(ErrorIds.DiskNotFound,
             Assert.Throws<NataliaException>(() => frozen.GetDisk("no such disk")).ErrorId);
     }
@@ -58,10 +58,10 @@ public abstract class HypervisorConformance : IDisposable
         {
             using IHypervisor hypervisor = Connect();
             await RunAsync(hypervisor, nas);
-            WriteSomething(Bench.DataDisk);
+            WriteSomething(Fixture.DataDisk);
         }
 
-        Assert.Equal((0, Bench.StatesPerRepository), Bench.OurThings);
+        Assert.Equal((0, Fixture.StatesPerRepository), Fixture.OurThings);
     }
 
     [StoreFact]
@@ -71,11 +71,11 @@ public abstract class HypervisorConformance : IDisposable
         using IHypervisor hypervisor = Connect();
         for (int i = 0; i < 12; i++)
         {
-            Action? whileFrozen = Bench.IsLive ? () => WriteSomething(Bench.DataDisk) : null;
+            Action? whileFrozen = Fixture.IsLive ? () => WriteSomething(Fixture.DataDisk) : null;
             bool isIncremental = await RunAsync(hypervisor, nas, whileFrozen);
             Assert.Equal(i > 0, isIncremental);
             for (int writes = _random.Next(4); writes > 0; writes--)
-                WriteSomething(_random.Next(4) == 0 ? Bench.OtherDisk : Bench.DataDisk);
+                WriteSomething(_random.Next(4) == 0 ? Fixture.OtherDisk : Fixture.DataDisk);
         }
     }
 
@@ -85,15 +85,15 @@ public abstract class HypervisorConformance : IDisposable
         var nas = new Remembered(Nas);
         using IHypervisor hypervisor = Connect();
         await RunAsync(hypervisor, nas);
-        byte[] another = new byte[Bench.Content(Bench.DataDisk).Length];
+        byte[] another = new byte[Fixture.Content(Fixture.DataDisk).Length];
         _random.NextBytes(another);
-        Bench.Replace(Bench.DataDisk, another);
+        Fixture.Replace(Fixture.DataDisk, another);
 
-        await using IFrozenDisks frozen = await FreezeAsync(hypervisor, nas, Bench.DataDisk);
-        IDiskSource disk = frozen.GetDisk(Bench.DataDisk);
+        await using IFrozenDisks frozen = await FreezeAsync(hypervisor, nas, Fixture.DataDisk);
+        IDiskSource disk = frozen.GetDisk(Fixture.DataDisk);
         await AssertReadsAsync(another, disk);
         if (disk is not IChangeTrackingSource tracked) return;
-        foreach (string token in new[] { nas.Tokens[Bench.DataDisk], "", "x", "0/0/0" })
+        foreach (string token in new[] { nas.Tokens[Fixture.DataDisk], "", "x", "0/0/0" })
         {
             ChangedExtents answer = await tracked.GetChangedExtentsAsync(token, default);
             Assert.Null(answer.Extents);
@@ -107,12 +107,12 @@ public abstract class HypervisorConformance : IDisposable
         var nas = new Remembered(Nas);
         using IHypervisor hypervisor = Connect();
         await RunAsync(hypervisor, nas);
-        WriteSomething(Bench.DataDisk);
-        await using (IFrozenDisks frozen = await FreezeAsync(hypervisor, nas, Bench.DataDisk, Bench.OtherDisk))
+        WriteSomething(Fixture.DataDisk);
+        await using (IFrozenDisks frozen = await FreezeAsync(hypervisor, nas, Fixture.DataDisk, Fixture.OtherDisk))
             await frozen.SealAsync(default);
-        Assert.Equal((0, Bench.StatesPerRepository), Bench.OurThings);
+        Assert.Equal((0, Fixture.StatesPerRepository), Fixture.OurThings);
 
-        WriteSomething(Bench.OtherDisk);
+        WriteSomething(Fixture.OtherDisk);
         Assert.True(await RunAsync(hypervisor, nas));
     }
 
@@ -125,18 +125,18 @@ public abstract class HypervisorConformance : IDisposable
         var nas = new Remembered(Nas);
         using IHypervisor hypervisor = Connect();
         await RunAsync(hypervisor, nas);
-        WriteSomething(Bench.DataDisk);
-        await using (IFrozenDisks frozen = await FreezeAsync(hypervisor, nas, Bench.DataDisk, Bench.OtherDisk))
+        WriteSomething(Fixture.DataDisk);
+        await using (IFrozenDisks frozen = await FreezeAsync(hypervisor, nas, Fixture.DataDisk, Fixture.OtherDisk))
         {
             IReadOnlyDictionary<string, string> tokens = await frozen.SealAsync(default);
             await frozen.UnclearAsync(default);
             if (wasPublished) Remember(nas, tokens);
         }
-        Assert.Equal(0, Bench.OurThings.Snapshots);
-        WriteSomething(Bench.DataDisk);
+        Assert.Equal(0, Fixture.OurThings.Snapshots);
+        WriteSomething(Fixture.DataDisk);
 
         Assert.True(await RunAsync(hypervisor, nas));
-        Assert.Equal((0, Bench.StatesPerRepository), Bench.OurThings);
+        Assert.Equal((0, Fixture.StatesPerRepository), Fixture.OurThings);
     }
 
     [StoreFact]
@@ -145,8 +145,8 @@ public abstract class HypervisorConformance : IDisposable
         var nas = new Remembered(Nas);
         using IHypervisor hypervisor = Connect();
         await RunAsync(hypervisor, nas);
-        WriteSomething(Bench.DataDisk);
-        await using (IFrozenDisks frozen = await FreezeAsync(hypervisor, nas, Bench.DataDisk, Bench.OtherDisk))
+        WriteSomething(Fixture.DataDisk);
+        await using (IFrozenDisks frozen = await FreezeAsync(hypervisor, nas, Fixture.DataDisk, Fixture.OtherDisk))
         {
             Remember(nas, await frozen.SealAsync(default));
             try
@@ -157,10 +157,10 @@ public abstract class HypervisorConformance : IDisposable
             {
             }
         }
-        WriteSomething(Bench.DataDisk);
+        WriteSomething(Fixture.DataDisk);
 
         Assert.True(await RunAsync(hypervisor, nas));
-        Assert.Equal((0, Bench.StatesPerRepository), Bench.OurThings);
+        Assert.Equal((0, Fixture.StatesPerRepository), Fixture.OurThings);
     }
 
     [StoreFact]
@@ -170,20 +170,20 @@ public abstract class HypervisorConformance : IDisposable
         using IHypervisor hypervisor = Connect();
         var cancelled = new CancellationToken(true);
         await Assert.ThrowsAnyAsync<OperationCanceledException>(
-            () => SourceOf(hypervisor).FreezeAsync(Bench.Vm, How(nas, Bench.DataDisk), cancelled));
-        await using (IFrozenDisks frozen = await FreezeAsync(hypervisor, nas, Bench.DataDisk))
+            () => SourceOf(hypervisor).FreezeAsync(Fixture.Vm, How(nas, Fixture.DataDisk), cancelled));
+        await using (IFrozenDisks frozen = await FreezeAsync(hypervisor, nas, Fixture.DataDisk))
             await Assert.ThrowsAnyAsync<OperationCanceledException>(() => frozen.SealAsync(cancelled));
 
-        Assert.Equal((0, 0), Bench.OurThings);
+        Assert.Equal((0, 0), Fixture.OurThings);
     }
 
     [StoreFact]
     public async Task A_disk_that_was_written_although_it_was_cold_is_not_sealed()
     {
-        if (Bench.IsLive) return;
+        if (Fixture.IsLive) return;
         using IHypervisor hypervisor = Connect();
-        await using IFrozenDisks frozen = await FreezeAsync(hypervisor, new Remembered(Nas), Bench.DataDisk);
-        WriteSomething(Bench.DataDisk);
+        await using IFrozenDisks frozen = await FreezeAsync(hypervisor, new Remembered(Nas), Fixture.DataDisk);
+        WriteSomething(Fixture.DataDisk);
 
         Assert.Equal(ErrorIds.DiskChangedWhileRead,
             (await Assert.ThrowsAsync<NataliaException>(() => frozen.SealAsync(default))).ErrorId);
@@ -194,21 +194,22 @@ public abstract class HypervisorConformance : IDisposable
     {
         var nas = new Remembered(Nas);
         using IHypervisor hypervisor = Connect();
-        await Assert.ThrowsAsync<NataliaException>(() => FreezeAsync(hypervisor, nas, Bench.DataDisk, "no such disk"));
-        Assert.Equal((0, 0), Bench.OurThings);
+        await Assert.ThrowsAsync<NataliaException>(() =>
+            FreezeAsync(hypervisor, nas, Fixture.DataDisk, "no such disk"));
+        Assert.Equal((0, 0), Fixture.OurThings);
 
-        await using (IFrozenDisks frozen = await FreezeAsync(hypervisor, nas, Bench.DataDisk))
+        await using (IFrozenDisks frozen = await FreezeAsync(hypervisor, nas, Fixture.DataDisk))
         {
-            Bench.Detach(Bench.DataDisk);
-            if (Bench.IsLive)
+            Fixture.Detach(Fixture.DataDisk);
+            if (Fixture.IsLive)
             {
-                IDiskSource disk = frozen.GetDisk(Bench.DataDisk);
+                IDiskSource disk = frozen.GetDisk(Fixture.DataDisk);
                 NataliaException gone = await Assert.ThrowsAsync<NataliaException>(
                     () => disk.ReadAsync(0, new byte[512], default).AsTask());
                 Assert.Equal(ErrorIds.DiskReadFailed, gone.ErrorId);
             }
         }
-        Assert.Equal((0, 0), Bench.OurThings);
+        Assert.Equal((0, 0), Fixture.OurThings);
     }
 
     [StoreTheory]
@@ -217,29 +218,29 @@ public abstract class HypervisorConformance : IDisposable
     [InlineData(Quiescing.Skip)]
     public async Task What_quiescing_was_wanted_is_reached_or_told(Quiescing wish)
     {
-        Bench.DeafenGuest();
+        Fixture.DeafenGuest();
         using IHypervisor hypervisor = Connect();
-        FreezeRequest how = How(new Remembered(Nas), Bench.DataDisk) with { Quiescing = wish };
+        FreezeRequest how = How(new Remembered(Nas), Fixture.DataDisk) with { Quiescing = wish };
         if (wish == Quiescing.Require)
         {
             NataliaException refused = await Assert.ThrowsAsync<NataliaException>(
-                () => SourceOf(hypervisor).FreezeAsync(Bench.Vm, how, default));
+                () => SourceOf(hypervisor).FreezeAsync(Fixture.Vm, how, default));
             Assert.Equal(ErrorIds.QuiesceFailed, refused.ErrorId);
         }
         else
         {
-            await using IFrozenDisks frozen = await SourceOf(hypervisor).FreezeAsync(Bench.Vm, how, default);
+            await using IFrozenDisks frozen = await SourceOf(hypervisor).FreezeAsync(Fixture.Vm, how, default);
             Assert.Equal(Consistency.Crash, frozen.Consistency);
             if (wish == Quiescing.Skip) Assert.Null(frozen.ConsistencyReason);
         }
-        Assert.Equal((0, 0), Bench.OurThings);
+        Assert.Equal((0, 0), Fixture.OurThings);
     }
 
     [StoreFact]
     public async Task Two_repositories_and_another_product_keep_out_of_each_others_way()
     {
-        Bench.MakeForeign();
-        int foreign = Bench.ForeignThings;
+        Fixture.MakeForeign();
+        int foreign = Fixture.ForeignThings;
         Remembered nas = new(Nas), bucket = new(Bucket);
         using IHypervisor hypervisor = Connect();
         for (int i = 0; i < 6; i++)
@@ -247,15 +248,15 @@ public abstract class HypervisorConformance : IDisposable
             Remembered repository = _random.Next(2) == 0 ? nas : bucket;
             bool isIncremental = repository.Tokens.Count > 0;
             Assert.Equal(isIncremental, await RunAsync(hypervisor, repository));
-            WriteSomething(Bench.DataDisk);
-            Bench.MakeForeign();
-            foreign = Bench.ForeignThings;
+            WriteSomething(Fixture.DataDisk);
+            Fixture.MakeForeign();
+            foreign = Fixture.ForeignThings;
         }
         await RunAsync(hypervisor, nas);
         await RunAsync(hypervisor, bucket);
 
-        Assert.Equal((0, 2 * Bench.StatesPerRepository), Bench.OurThings);
-        Assert.Equal(foreign, Bench.ForeignThings);
+        Assert.Equal((0, 2 * Fixture.StatesPerRepository), Fixture.OurThings);
+        Assert.Equal(foreign, Fixture.ForeignThings);
     }
 
     /// <summary>
@@ -273,19 +274,19 @@ public abstract class HypervisorConformance : IDisposable
         bool hasStruck = true;
         for (int at = 0; hasStruck; at++)
         {
-            _bench?.Dispose();
-            _bench = NewBench();
+            _fixture?.Dispose();
+            _fixture = NewFixture();
             Remembered nas = new(Nas), bucket = new(Bucket);
             using (IHypervisor before = Connect())
             {
                 await RunAsync(before, nas);
                 await RunAsync(before, bucket);
             }
-            Bench.MakeForeign();
-            int foreign = Bench.ForeignThings;
-            WriteSomething(Bench.DataDisk);
+            Fixture.MakeForeign();
+            int foreign = Fixture.ForeignThings;
+            WriteSomething(Fixture.DataDisk);
             hasStruck = false;
-            using (IHypervisor struck = Bench.Connect(new CallFault(at, isAfter, isDeath)))
+            using (IHypervisor struck = Fixture.Connect(new CallFault(at, isAfter, isDeath)))
             {
                 try
                 {
@@ -297,18 +298,18 @@ public abstract class HypervisorConformance : IDisposable
                     hasStruck = true;
                 }
             }
-            WriteSomething(Bench.DataDisk);
+            WriteSomething(Fixture.DataDisk);
             using IHypervisor next = Connect();
             Assert.True(await RunAsync(next, nas), $"no incremental after trouble at call {at}");
             Assert.True(await RunAsync(next, bucket));
-            Assert.Equal((0, 2 * Bench.StatesPerRepository), Bench.OurThings);
-            Assert.Equal(foreign, Bench.ForeignThings);
+            Assert.Equal((0, 2 * Fixture.StatesPerRepository), Fixture.OurThings);
+            Assert.Equal(foreign, Fixture.ForeignThings);
         }
     }
 
     public void Dispose()
     {
-        _bench?.Dispose();
+        _fixture?.Dispose();
         GC.SuppressFinalize(this);
     }
 
@@ -319,18 +320,18 @@ public abstract class HypervisorConformance : IDisposable
     private async Task<bool> RunAsync(IHypervisor hypervisor, Remembered repository, Action? whileFrozen = null)
     {
         IImageSource source = SourceOf(hypervisor);
-        FreezeRequest how = How(repository, Bench.DataDisk, Bench.OtherDisk);
-        foreach (Leftover found in await source.FindLeftoversAsync(Bench.Vm, default))
+        FreezeRequest how = How(repository, Fixture.DataDisk, Fixture.OtherDisk);
+        foreach (Leftover found in await source.FindLeftoversAsync(Fixture.Vm, default))
         {
             if (found.RepositoryId != how.RepositoryId || found.HistoryId != how.HistoryId) continue;
             if (!found.IsNeeded(how.KnownTokens.Values)) await source.RemoveLeftoverAsync(found, default);
         }
         bool isIncremental = true;
-        Bench.BeforeFreeze();
-        IFrozenDisks frozen = await source.FreezeAsync(Bench.Vm, how, default);
+        Fixture.BeforeFreeze();
+        IFrozenDisks frozen = await source.FreezeAsync(Fixture.Vm, how, default);
         try
         {
-            var states = how.DiskIds.ToDictionary(d => d, Bench.Content);
+            var states = how.DiskIds.ToDictionary(d => d, Fixture.Content);
             whileFrozen?.Invoke();
             foreach (string disk in how.DiskIds)
                 isIncremental &= await ReadAsync(frozen.GetDisk(disk), repository, disk, states[disk]);
@@ -384,7 +385,7 @@ public abstract class HypervisorConformance : IDisposable
         foreach (KeyValuePair<string, string> token in tokens)
         {
             repository.Tokens[token.Key] = token.Value;
-            repository.States[token.Key] = states?[token.Key] ?? Bench.Content(token.Key);
+            repository.States[token.Key] = states?[token.Key] ?? Fixture.Content(token.Key);
         }
     }
 
@@ -392,18 +393,18 @@ public abstract class HypervisorConformance : IDisposable
     {
         byte[] bytes = new byte[_random.Next(1, 40_000)];
         _random.NextBytes(bytes);
-        Bench.Write(diskId, _random.Next(Bench.Content(diskId).Length - bytes.Length), bytes);
+        Fixture.Write(diskId, _random.Next(Fixture.Content(diskId).Length - bytes.Length), bytes);
     }
 
-    private IHypervisor Connect() => Bench.Connect();
+    private IHypervisor Connect() => Fixture.Connect();
 
     private static IImageSource SourceOf(IHypervisor hypervisor) =>
         hypervisor.Require<IImageSource>("disk images that can be read");
 
     private Task<IFrozenDisks> FreezeAsync(IHypervisor hypervisor, Remembered repository, params string[] diskIds)
     {
-        Bench.BeforeFreeze();
-        return SourceOf(hypervisor).FreezeAsync(Bench.Vm, How(repository, diskIds), default);
+        Fixture.BeforeFreeze();
+        return SourceOf(hypervisor).FreezeAsync(Fixture.Vm, How(repository, diskIds), default);
     }
 
     private static FreezeRequest How(Remembered repository, params string[] diskIds) => new()

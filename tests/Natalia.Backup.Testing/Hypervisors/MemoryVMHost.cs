@@ -10,7 +10,8 @@ namespace Natalia.Backup.Testing.Hypervisors;
 /// A connection to a memory hypervisor that builds VMs and switches them. It can die before any of its calls, as the
 /// process that holds it would.
 /// </summary>
-public sealed class MemoryVMHost(MemorySite site) : IHypervisor, IApplianceBuilder, ITestVMControl, IGuestChannel
+public sealed class MemoryVMHost(MemoryInventory inventory) : IHypervisor, IApplianceBuilder, ITestVMControl,
+    IGuestChannel
 {
     private int _calls;
 
@@ -25,19 +26,19 @@ public sealed class MemoryVMHost(MemorySite site) : IHypervisor, IApplianceBuild
         where T : class => typeof(T) == typeof(ITestBench) ? new BuilderTestBench(this) as T : this as T;
 
     public Task<ApplianceInventory> GetAppliancesAsync(CancellationToken cancellationToken) =>
-        Call(cancellationToken, () => new ApplianceInventory([.. site.VMs.Select(v => Describe(v.Key, v.Value))]));
+        Call(cancellationToken, () => new ApplianceInventory([.. inventory.VMs.Select(v => Describe(v.Key, v.Value))]));
 
     public Task<IApplianceUnderConstruction> BeginAsync(ApplianceDescription like, BuildRequest how,
         CancellationToken cancellationToken) =>
         Call(cancellationToken, () =>
     {
-        if (site.VMs.Values.Any(v => v.Name == how.Name))
+        if (inventory.VMs.Values.Any(v => v.Name == how.Name))
             throw new NataliaException(ErrorIds.ApplianceNameInUse, NataliaErrorKind.AlreadyExists,
                 $"A VM is called '{how.Name}' already.", how.Name);
         List<string> networks = [.. like.Networks
             .Select(
                 n => how.Isolation?.Network ?? (how.Networks.TryGetValue(n.Name, out string? other) ? other : n.Name))];
-        if (networks.Find(n => !site.Networks.Contains(n)) is string unknown)
+        if (networks.Find(n => !inventory.Networks.Contains(n)) is string unknown)
             throw new NataliaException(ErrorIds.NetworkNotFound, NataliaErrorKind.NotFound,
                 $"There is no network '{unknown}'.", unknown);
         var vm = new MemoryVM
@@ -47,28 +48,29 @@ public sealed class MemoryVMHost(MemorySite site) : IHypervisor, IApplianceBuild
             Building = (how.BuildId, DateTime.UnixEpoch),
             Test = how.Isolation is Isolation test ? (test.RunId, test.Network, DateTime.UnixEpoch) : null,
         };
-        return (IApplianceUnderConstruction)new Construction(this, site.Add(vm), vm);
+        return (IApplianceUnderConstruction)new Construction(this, inventory.Add(vm), vm);
     });
 
     public Task<IReadOnlyList<UnfinishedAppliance>> FindUnfinishedAsync(CancellationToken cancellationToken) =>
         Call(cancellationToken, () =>
-        (IReadOnlyList<UnfinishedAppliance>)[.. from v in site.VMs where v.Value.Building is not null
+        (IReadOnlyList<UnfinishedAppliance>)[.. from v in inventory.VMs where v.Value.Building is not null
             select new UnfinishedAppliance(v.Key, v.Value.Name, v.Value.Building!.Value.BuildId,
                 v.Value.Building.Value.StartedUtc)]);
 
     public Task RemoveUnfinishedAsync(UnfinishedAppliance unfinished, CancellationToken cancellationToken) =>
         Call(cancellationToken, () =>
     {
-        if (!site.VMs.TryGetValue(unfinished.NativeId, out MemoryVM? vm)) return false;
+        if (!inventory.VMs.TryGetValue(unfinished.NativeId, out MemoryVM? vm)) return false;
         if (vm.Building?.BuildId != unfinished.BuildId)
             throw new NataliaException(ErrorIds.NotAnUnfinishedAppliance, NataliaErrorKind.Security,
                 $"The VM {unfinished.NativeId} is another.", unfinished.NativeId);
-        return site.VMs.Remove(unfinished.NativeId);
+        return inventory.VMs.Remove(unfinished.NativeId);
     });
 
     public Task<IReadOnlyList<TestVMInfo>> GetTestVMsAsync(CancellationToken cancellationToken) =>
         Call(cancellationToken, () =>
-        (IReadOnlyList<TestVMInfo>)[.. from v in site.VMs where v.Value.Test is not null let test = v.Value.Test!.Value
+        (IReadOnlyList<TestVMInfo>)[.. from v in inventory.VMs where v.Value.Test is not null
+            let test = v.Value.Test!.Value
             select new TestVMInfo
             {
                 NativeId = v.Key,
@@ -80,29 +82,29 @@ public sealed class MemoryVMHost(MemorySite site) : IHypervisor, IApplianceBuild
 
     public Task<IReadOnlyList<CheckResult>> ReadIsolationAsync(TestVMInfo vm, CancellationToken cancellationToken) =>
         Call(cancellationToken, () =>
-        (IReadOnlyList<CheckResult>)[.. site.VMs[vm.NativeId].Networks.Select(n => new CheckResult
+        (IReadOnlyList<CheckResult>)[.. inventory.VMs[vm.NativeId].Networks.Select(n => new CheckResult
         {
             Name = "NetworkIsolation", Target = vm.NativeId, Expected = vm.IsolatedNetwork, Actual = n,
             Result = n == vm.IsolatedNetwork ? CheckOutcome.Passed : CheckOutcome.Failed,
         })]);
 
     public Task StartTestVMAsync(TestVMInfo vm, CancellationToken cancellationToken) =>
-        Call(cancellationToken, () => site.VMs[vm.NativeId].IsRunning = true);
+        Call(cancellationToken, () => inventory.VMs[vm.NativeId].IsRunning = true);
 
     public Task DestroyTestVMAsync(TestVMInfo vm, CancellationToken cancellationToken) => Call(cancellationToken, () =>
     {
-        if (!site.VMs.TryGetValue(vm.NativeId, out MemoryVM? there)) return false;
+        if (!inventory.VMs.TryGetValue(vm.NativeId, out MemoryVM? there)) return false;
         if (there.Test?.RunId != vm.RunId)
             throw new NataliaException(ErrorIds.NotATestAppliance, NataliaErrorKind.Security,
                 $"The VM {vm.NativeId} carries no mark of the test.", vm.NativeId);
-        return site.VMs.Remove(vm.NativeId);
+        return inventory.VMs.Remove(vm.NativeId);
     });
 
     public Task<IGuest> OpenAsync(string nativeId, GuestCredential? who, TimeSpan timeout,
         CancellationToken cancellationToken) =>
         Call(cancellationToken, () =>
     {
-        if (!site.GuestsAnswer || !site.VMs[nativeId].IsRunning)
+        if (!inventory.GuestsAnswer || !inventory.VMs[nativeId].IsRunning)
             throw new NataliaException(ErrorIds.GuestNotReachable, NataliaErrorKind.Timeout,
                 $"The guest of VM {nativeId} does not answer.", nativeId);
         return (IGuest)new Guest(this);
@@ -146,7 +148,7 @@ public sealed class MemoryVMHost(MemorySite site) : IHypervisor, IApplianceBuild
         public ValueTask DisposeAsync() => default;
     }
 
-    private Dictionary<string, (int ExitCode, string Output)> Programs => site.Programs;
+    private Dictionary<string, (int ExitCode, string Output)> Programs => inventory.Programs;
 
     private sealed class Construction(MemoryVMHost host, string id, MemoryVM vm) : IApplianceUnderConstruction
     {

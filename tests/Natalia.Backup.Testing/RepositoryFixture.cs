@@ -11,15 +11,15 @@ using Natalia.Backup.Engine.Storage;
 namespace Natalia.Backup.Testing;
 
 /// <summary>A repository over one store that outlives its sessions, and the few things that tests do with it.</summary>
-public sealed class RepositoryBench : IDisposable
+public sealed class RepositoryFixture : IDisposable
 {
     private readonly TemporaryFolder _locks = new();
 
     private IObjectStore? _store;
 
-    public RepositoryBench(IObjectStore? store = null) => _store = store;
+    public RepositoryFixture(IObjectStore? store = null) => _store = store;
 
-    /// <summary>The store; one in memory that none was given for has the bench's clock.</summary>
+    /// <summary>The store; one in memory that none was given for has the fixture's clock.</summary>
     public IObjectStore Store => _store ??= new MemoryStore(Clock);
     public string? Password { get; init; }
     public long CheckpointBytes { get; init; } = long.MaxValue;

@@ -11,11 +11,11 @@ namespace Natalia.Backup.Hypervisors.Tests.Proxmox;
 /// A simulated cluster with an appliance in it, and a connection to it. Ends with a failure when the client broke the
 /// contract.
 /// </summary>
-internal sealed class Lab : IAsyncDisposable
+internal sealed class ProxmoxFixture : IAsyncDisposable
 {
     private readonly List<IDisposable> _connections = [];
 
-    private Lab(SimulatedCluster cluster, SimulatorServer server) => (Cluster, Server) = (cluster, server);
+    private ProxmoxFixture(SimulatedCluster cluster, SimulatorServer server) => (Cluster, Server) = (cluster, server);
 
     internal SimulatedCluster Cluster { get; }
 
@@ -25,7 +25,7 @@ internal sealed class Lab : IAsyncDisposable
 
     internal List<string> Trace { get; } = [];
 
-    internal static async Task<Lab> StartAsync(Action<SimulatedCluster>? arrange = null)
+    internal static async Task<ProxmoxFixture> StartAsync(Action<SimulatedCluster>? arrange = null)
     {
         var cluster = new SimulatedCluster(new JumpingClock());
         SampleCluster.AddStorages(cluster);
@@ -34,7 +34,7 @@ internal sealed class Lab : IAsyncDisposable
         SimulatorServer server = await SimulatorServer.StartAsync(cluster.Nodes, OperationTable.VirtualEnvironment,
             cluster.Answer);
         cluster.AuthorityFingerprint = server.AuthorityFingerprint;
-        return new Lab(cluster, server);
+        return new ProxmoxFixture(cluster, server);
     }
 
     internal static SimulatedGuest Appliance(int vmid, string name, string node) =>

@@ -5,11 +5,11 @@ namespace Natalia.Backup.Module.Tests.Commands;
 /// <summary>
 /// A folder with two VMs of one small disk each and room for repositories, and a session that is connected to the VMs.
 /// </summary>
-public sealed class Scenario : IDisposable
+public sealed class FolderFixture : IDisposable
 {
-    private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("natalia-scenario-");
+    private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("natalia-fixture-");
 
-    public Scenario()
+    public FolderFixture()
     {
         AddAppliance("natalia-paris", "11111111-0000-0000-0000-000000000001", seed: 1);
         AddAppliance("natalia-lyon", "11111111-0000-0000-0000-000000000002", seed: 2);
@@ -37,7 +37,7 @@ public sealed class Scenario : IDisposable
     public ScriptResult Run(string script, params object?[] arguments) => Session.Run(script, arguments);
 
     /// <summary>Makes an unencrypted repository, which costs no key derivation, and connects it.</summary>
-    public Scenario WithRepository(string name)
+    public FolderFixture WithRepository(string name)
     {
         Run("$null = New-NataliaRepository -Path $args[0] -Name $args[1] -Unencrypted", Full(name), name)
             .ThrowIfFailed();

@@ -1,11 +1,11 @@
 using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Engine.Repositories;
-using static Natalia.Backup.Testing.RepositoryBench;
+using static Natalia.Backup.Testing.RepositoryFixture;
 
 namespace Natalia.Backup.Engine.Tests.Copy;
 
 /// <summary>What tests of copying do again and again.</summary>
-internal static class CopyBench
+internal static class CopySteps
 {
     /// <summary>Copies every point of the source, oldest first, as the cmdlet does.</summary>
     internal static async Task<List<PointCopy>> CopyAllAsync(Repository source, Repository destination,

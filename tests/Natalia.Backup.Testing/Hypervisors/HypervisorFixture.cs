@@ -7,7 +7,7 @@ namespace Natalia.Backup.Testing.Hypervisors;
 /// A VM on a hypervisor, as <see cref="HypervisorConformance"/> needs it: with two disks, whose content the test
 /// knows and changes.
 /// </summary>
-public abstract class HypervisorBench : IDisposable
+public abstract class HypervisorFixture : IDisposable
 {
     /// <summary>The data disk, 1 MiB or so, and a second one.</summary>
     public abstract string DataDisk { get; }

@@ -3,7 +3,7 @@ using Natalia.Backup.Testing;
 namespace Natalia.Backup.Storage.S3.Tests;
 
 /// <summary>Folders of VMs, and scripts that the runner carries out in processes of their own.</summary>
-public sealed class ScriptBench : IDisposable
+public sealed class ScriptFixture : IDisposable
 {
     private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("natalia-s3-");
 
@@ -17,7 +17,7 @@ public sealed class ScriptBench : IDisposable
 
         """;
 
-    public ScriptBench()
+    public ScriptFixture()
     {
         Environment.SetEnvironmentVariable("NATALIA_TEST_KEY", CephServer.AccessKey);
         Environment.SetEnvironmentVariable("NATALIA_TEST_SECRET", CephServer.SecretKey);

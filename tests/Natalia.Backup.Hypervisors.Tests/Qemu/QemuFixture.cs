@@ -15,14 +15,14 @@ namespace Natalia.Backup.Hypervisors.Tests.Qemu;
 /// A folder of VMs. Their processes are real ones of QEMU; there is no system on their disks, so an agent that answers
 /// is the test's own, which takes the place of the channel's socket.
 /// </summary>
-internal sealed class QemuSite : IBuilderSite, ITestBenchSite
+internal sealed class QemuFixture : IBuilderFixture, ITestBenchFixture
 {
     private readonly TemporaryFolder _root = new();
     private readonly List<Socket> _sockets = [];
     private readonly List<IHypervisor> _connections = [];
     private readonly HashSet<string> _seen = [];
 
-    public QemuSite() =>
+    public QemuFixture() =>
         new Machine { Folder = Directory.CreateDirectory(_root["original"]).FullName, Id = "original", Name = "original" }
             .Write();
 

@@ -4,10 +4,10 @@ using Natalia.Backup.Hypervisors.Contract;
 namespace Natalia.Backup.Testing.Hypervisors;
 
 /// <summary>A VM in memory.</summary>
-public sealed class MemoryBench(TokenLife life) : HypervisorBench
+public sealed class MemoryFixture(TokenLife life) : HypervisorFixture
 {
-    public MemoryHost Host { get; } = new(("scsi0:0", RepositoryBench.Disk(1 << 20, 1)),
-        ("scsi0:1", RepositoryBench.Disk(300_000, 2)));
+    public MemoryHost Host { get; } = new(("scsi0:0", RepositoryFixture.Disk(1 << 20, 1)),
+        ("scsi0:1", RepositoryFixture.Disk(300_000, 2)));
 
     public override string DataDisk => "scsi0:0";
 

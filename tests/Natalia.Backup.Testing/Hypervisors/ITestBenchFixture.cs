@@ -6,7 +6,7 @@ namespace Natalia.Backup.Testing.Hypervisors;
 /// A hypervisor with a test bench, seen from outside: what a conformance test changes and looks at behind the bench's
 /// back.
 /// </summary>
-public interface ITestBenchSite : IAsyncDisposable
+public interface ITestBenchFixture : IAsyncDisposable
 {
     /// <summary>A connection of its own, as another process would make it.</summary>
     /// <param name="lifetime">Before which of its calls it dies; null for a long life.</param>

@@ -6,7 +6,7 @@ namespace Natalia.Backup.Testing.Hypervisors;
 /// A hypervisor that builds VMs, seen from outside: what a conformance test changes and looks at behind the builder's
 /// back.
 /// </summary>
-public interface IBuilderSite : IAsyncDisposable
+public interface IBuilderFixture : IAsyncDisposable
 {
     /// <summary>A connection of its own, as another process would make it.</summary>
     /// <param name="lifetime">Before which of its calls it dies; null for a long life.</param>

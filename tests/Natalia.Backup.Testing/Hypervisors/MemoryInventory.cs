@@ -3,11 +3,11 @@ namespace Natalia.Backup.Testing.Hypervisors;
 /// <summary>
 /// What a memory hypervisor consists of, whoever is connected to it: VMs, and networks to connect them to.
 /// </summary>
-public sealed class MemorySite
+public sealed class MemoryInventory
 {
     private int _lastId = 100;
 
-    public MemorySite() => Add(new MemoryVM { Name = "original", Networks = ["lan"] });
+    public MemoryInventory() => Add(new MemoryVM { Name = "original", Networks = ["lan"] });
 
     public Dictionary<string, MemoryVM> VMs { get; } = [];
 

@@ -8,9 +8,9 @@ namespace Natalia.Backup.Module.Tests.Proxmox;
 /// A PowerShell session and a simulated Proxmox VE cluster with one appliance. Ends with a failure when the client
 /// broke the published interface.
 /// </summary>
-public sealed class ProxmoxScenario : IAsyncDisposable
+public sealed class ProxmoxFixture : IAsyncDisposable
 {
-    private ProxmoxScenario(SimulatedCluster cluster, SimulatorServer server) => (Cluster, Server) = (cluster, server);
+    private ProxmoxFixture(SimulatedCluster cluster, SimulatorServer server) => (Cluster, Server) = (cluster, server);
 
     internal SimulatedCluster Cluster { get; }
 
@@ -21,7 +21,7 @@ public sealed class ProxmoxScenario : IAsyncDisposable
     /// <summary>
     /// The clock of cluster and tasks runs a hundred times as fast, for the client waits in real time.
     /// </summary>
-    internal static async Task<ProxmoxScenario> StartAsync(Action<SimulatedCluster>? arrange = null)
+    internal static async Task<ProxmoxFixture> StartAsync(Action<SimulatedCluster>? arrange = null)
     {
         var cluster = new SimulatedCluster(new JumpingClock(speed: 100)) { TimeZone = "Etc/UTC" };
         SampleCluster.AddStorages(cluster);
@@ -30,7 +30,7 @@ public sealed class ProxmoxScenario : IAsyncDisposable
         SimulatorServer server = await SimulatorServer.StartAsync(cluster.Nodes, OperationTable.VirtualEnvironment,
             cluster.Answer);
         cluster.AuthorityFingerprint = server.AuthorityFingerprint;
-        return new ProxmoxScenario(cluster, server);
+        return new ProxmoxFixture(cluster, server);
     }
 
     internal string[] Hosts => [.. Cluster.Nodes.Select(n => $"127.0.0.1:{Server.Ports[n]}")];
