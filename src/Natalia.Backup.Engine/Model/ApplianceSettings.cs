@@ -18,4 +18,6 @@ public sealed record ApplianceSettings
     public string? DataDiskId { get; init; }
     /// <summary>Whether every backup takes the system disk too.</summary>
     public bool IncludeSystemDisk { get; init; }
+    /// <summary>What a backup does when the guest does not put its data in order.</summary>
+    public QuiesceFailure OnQuiesceFailure { get; init; }
 }

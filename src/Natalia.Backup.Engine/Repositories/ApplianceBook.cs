@@ -61,6 +61,7 @@ internal sealed class ApplianceBook(RepositoryCore core)
                     json.WriteString("hypervisor", settings.HypervisorKind);
                     if (settings.DataDiskId is not null) json.WriteString("dataDisk", settings.DataDiskId);
                     json.WriteBoolean("includeSystemDisk", settings.IncludeSystemDisk);
+                    if (settings.OnQuiesceFailure == QuiesceFailure.Fail) json.WriteString("onQuiesceFailure", "fail");
                 },
             }, core.SigningSeed, cancellationToken).ConfigureAwait(false);
             await core.Store.FlushAsync(cancellationToken).ConfigureAwait(false);
@@ -78,6 +79,7 @@ internal sealed class ApplianceBook(RepositoryCore core)
             HypervisorKind = root.ReadString("hypervisor"),
             DataDiskId = root.ReadStringOrNull("dataDisk"),
             IncludeSystemDisk = root.ReadBool("includeSystemDisk"),
+            OnQuiesceFailure = root.ReadStringOrNull("onQuiesceFailure") == "fail" ? QuiesceFailure.Fail : default,
         };
     }
 

@@ -36,6 +36,8 @@ public sealed record Appliance
     public string? DataDisk { get; init; }
     /// <summary>Whether every backup takes the system disk too.</summary>
     public bool IncludeSystemDisk { get; init; }
+    /// <summary>What a backup does when the guest does not put its data in order.</summary>
+    public QuiesceFailure OnQuiesceFailure { get; init; }
     /// <summary>The hypervisor's own id of the VM, or null.</summary>
     public string? NativeId { get; init; }
 

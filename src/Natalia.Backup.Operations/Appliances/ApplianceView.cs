@@ -26,6 +26,7 @@ internal static class ApplianceView
             // A hypervisor that protects by itself takes a whole VM unless it is told otherwise.
             IncludeSystemDisk = enrolment?.Settings.IncludeSystemDisk
                 ?? located.Hypervisor.Hypervisor.Find<INativeProtection>() is not null,
+            OnQuiesceFailure = enrolment?.Settings.OnQuiesceFailure ?? default,
             NativeId = description.NativeId,
             VMHost = description.State?.VMHost,
             State = description.State?.Power,
@@ -43,5 +44,6 @@ internal static class ApplianceView
         Repository = enrolment.Repository.Name,
         DataDisk = enrolment.Settings.DataDiskId,
         IncludeSystemDisk = enrolment.Settings.IncludeSystemDisk,
+        OnQuiesceFailure = enrolment.Settings.OnQuiesceFailure,
     };
 }

@@ -140,7 +140,10 @@ internal sealed class BackupPlanner(SessionRegistry registry, BackupWishes wishe
                 warn($"{located.Description.Name} has no other disk than its data disk '{disks[0].DiskId}': there is "
                     + "no system disk to take along.");
             runs.Add(new PlannedRun(located, id, disks, repository,
-                ApplianceView.Create(located, enrolment) with { ApplianceId = id }));
+                ApplianceView.Create(located, enrolment) with { ApplianceId = id })
+            {
+                OnQuiesceFailure = enrolment?.Settings.OnQuiesceFailure ?? default,
+            });
         }
         return runs;
     }

@@ -41,6 +41,7 @@ internal static class BackupRunner
                 var how = new FreezeRequest
                 {
                     DiskIds = diskIds,
+                    Quiescing = run.OnQuiesceFailure == QuiesceFailure.Fail ? Quiescing.Require : Quiescing.Prefer,
                     RunId = pending.RunId,
                     RepositoryId = pending.RepositoryId,
                     HistoryId = run.ApplianceId,

@@ -15,6 +15,9 @@ namespace Natalia.Backup.Operations.Backup;
 internal sealed record PlannedRun(LocatedAppliance Located, string ApplianceId, IReadOnlyList<ApplianceDisk> Disks,
     RepositoryConnection Repository, Appliance Target)
 {
+    /// <summary>What happens when the guest does not put its data in order.</summary>
+    internal QuiesceFailure OnQuiesceFailure { get; init; }
+
     /// <summary>How the hypervisor makes the point itself; null where this product does.</summary>
     internal NativeBackupRequest? NativeRequest { get; init; }
 }

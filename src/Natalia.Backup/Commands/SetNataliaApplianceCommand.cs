@@ -68,6 +68,13 @@ public sealed class SetNataliaApplianceCommand : RepositoryWriterCommand
     [Parameter]
     public SwitchParameter IncludeSystemDisk { get; set; }
 
+    /// <summary>
+    /// What a backup does when the guest does not put its data in order: Crash makes a crash-consistent point and tells
+    /// the reason, Fail makes none. Not for Proxmox VE, which decides by itself.
+    /// </summary>
+    [Parameter]
+    public QuiesceFailure OnQuiesceFailure { get; set; }
+
     /// <summary>Write the appliance with its new settings to the pipeline.</summary>
     [Parameter]
     public SwitchParameter PassThru { get; set; }
@@ -108,6 +115,10 @@ public sealed class SetNataliaApplianceCommand : RepositoryWriterCommand
         CancellationToken cancellationToken)
     {
         ApplianceDescription description = located.Description;
+        if (IsBound(nameof(OnQuiesceFailure)) && !repository.IsOwn)
+            throw new NataliaException(ErrorIds.CapabilityMissing, NataliaErrorKind.NotSupported,
+                $"Whether '{description.Name}' is backed up without its guest's help is the hypervisor's own decision.",
+                description.Name, "Leave -OnQuiesceFailure out.");
         ApplianceSettings known = before ?? new ApplianceSettings
         {
             ApplianceId = description.ApplianceId,
@@ -122,6 +133,7 @@ public sealed class SetNataliaApplianceCommand : RepositoryWriterCommand
                 ? (string.IsNullOrEmpty(DataDisk) ? null : DataDisk)
                 : known.DataDiskId,
             IncludeSystemDisk = IsBound(nameof(IncludeSystemDisk)) ? IncludeSystemDisk : known.IncludeSystemDisk,
+            OnQuiesceFailure = IsBound(nameof(OnQuiesceFailure)) ? OnQuiesceFailure : known.OnQuiesceFailure,
         };
         IReadOnlyList<ApplianceDisk> disks = DiskSelection.Select(description, after.DataDiskId,
             after.IncludeSystemDisk);

@@ -144,6 +144,21 @@ public sealed class BackupTests : IDisposable
                 .ThrowIfFailed().Text);
     }
 
+    /// <summary>Images in a folder have no guest that could be asked.</summary>
+    [Fact]
+    public void Who_wants_no_point_without_the_guest_gets_none()
+    {
+        _fixture.WithRepository("local");
+        Assert.Equal("Fail", _fixture.Run("Set-NataliaAppliance natalia-brest -OnQuiesceFailure Fail -PassThru")
+            .ThrowIfFailed().Value("OnQuiesceFailure")?.ToString());
+        Assert.Equal(["QuiesceFailed"], Ids(_fixture.Run("Invoke-NataliaBackup natalia-brest")));
+        _fixture.Run("Set-NataliaAppliance natalia-brest -IncludeSystemDisk:$false").ThrowIfFailed();
+        Assert.Equal(["QuiesceFailed"], Ids(_fixture.Run("Invoke-NataliaBackup natalia-brest")));
+        Assert.Equal("Crash", _fixture.Run("Set-NataliaAppliance natalia-brest -OnQuiesceFailure Crash -PassThru")
+            .ThrowIfFailed().Value("OnQuiesceFailure")?.ToString());
+        _fixture.Run("Invoke-NataliaBackup natalia-brest").ThrowIfFailed();
+    }
+
     [Fact]
     public void An_appliance_that_no_hypervisor_shows_is_listed_and_its_backup_fails_loudly()
     {
