@@ -208,6 +208,8 @@ public static class ErrorIds
     public const string ApplianceLocked = nameof(ApplianceLocked);                   // another operation holds the VM
     public const string ApplianceRunning = nameof(ApplianceRunning);                 // must be switched off for this
     public const string ApplianceMoved = nameof(ApplianceMoved);                     // it keeps moving between nodes
+    public const string ApplianceNotSuitable = nameof(ApplianceNotSuitable);         // cannot be backed up as it is
+    public const string MergeNotFinished = nameof(MergeNotFinished);                 // the host still merges its disks
     // the hypervisor said yes and did nothing
     public const string NothingWasBackedUp = nameof(NothingWasBackedUp);
     // its own setting keeps it out of every backup

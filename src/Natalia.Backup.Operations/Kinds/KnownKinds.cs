@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using Natalia.Backup.Hypervisors.HyperV;
 using Natalia.Backup.Hypervisors.Proxmox;
 using Natalia.Backup.Hypervisors.Qemu;
 
@@ -16,6 +17,7 @@ internal static class KnownKinds
         new(FolderHypervisorSettings.KindName, SettingsJson.Default.FolderHypervisorSettings),
         new(ProxmoxHypervisor.KindName, SettingsJson.Default.ProxmoxSettings),
         new(QemuHypervisor.KindName, SettingsJson.Default.QemuSettings),
+        new(HyperVHypervisor.KindName, SettingsJson.Default.HyperVSettings),
     ];
 
     internal static IReadOnlyList<ConnectionKind> Repositories { get; } =
@@ -41,6 +43,7 @@ internal static class KnownKinds
 [JsonSerializable(typeof(FolderHypervisorSettings))]
 [JsonSerializable(typeof(ProxmoxSettings))]
 [JsonSerializable(typeof(QemuSettings))]
+[JsonSerializable(typeof(HyperVSettings))]
 [JsonSerializable(typeof(FolderStoreSettings))]
 [JsonSerializable(typeof(BucketSettings))]
 [JsonSerializable(typeof(ProxmoxStorageSettings))]

@@ -67,6 +67,8 @@ internal sealed class FormReader(string what, JsonElement element)
             return value.ValueKind == JsonValueKind.Number && value.TryGetInt32(out _)
                 ? null
                 : "is not a whole number, or too large";
+        if (wanted == typeof(bool))
+            return value.ValueKind is JsonValueKind.True or JsonValueKind.False ? null : "is neither true nor false";
         if (wanted == typeof(string) || wanted == typeof(Uri)) return WrongText(value);
         if (value.ValueKind != JsonValueKind.Array) return "is not a list";
         return wanted == typeof(IReadOnlyList<string>)

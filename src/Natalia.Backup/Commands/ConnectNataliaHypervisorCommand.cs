@@ -1,5 +1,7 @@
 using System.Management.Automation;
 using Natalia.Backup.Arguments;
+using Natalia.Backup.Engine;
+using Natalia.Backup.Hypervisors.HyperV.Windows;
 using Natalia.Backup.Hypervisors.Proxmox;
 using Natalia.Backup.Operations.Connections;
 using Natalia.Backup.Operations.Kinds;
@@ -12,6 +14,9 @@ namespace Natalia.Backup.Commands;
 /// session ends. Other sessions, jobs and runbooks do not see it.</para>
 /// <para>-Proxmox connects to a Proxmox VE cluster, which moves the data itself: connect one of its backup storages
 /// with Connect-NataliaRepository -ProxmoxStorage. The page docs/proxmox.md lists the rights that are needed.</para>
+/// <para>-HyperV connects to a Hyper-V host of Windows Server 2016 or newer, and with it to all hosts of its failover
+/// cluster. It works on Windows only. The page docs/hyperv.md lists the rights that are needed, and says what was
+/// tried on a simulated host only.</para>
 /// <para>-Folder connects to a directory of exported or switched-off VMs: one folder for each VM, with its disk images
 /// and, where it is wanted, a description file vm.json. It needs no server.</para>
 /// <para>-Qemu connects to VMs of plain QEMU on this machine, which lie in the same way. Restored appliances are tested
@@ -40,6 +45,12 @@ namespace Natalia.Backup.Commands;
 /// Get-NataliaAppliance -Name natalia-01 | Invoke-NataliaBackup -Repository pbs</code>
 /// <para>Backs up a VM of a Proxmox VE cluster to its Proxmox Backup Server.</para>
 /// </example>
+/// <example>
+/// <code>Connect-NataliaHypervisor -HyperV hv1.example.com -Credential (Get-Secret hyperv)
+/// Get-NataliaAppliance -Name natalia-01 | Invoke-NataliaBackup -Repository nas</code>
+/// <para>Backs up a VM of a Hyper-V host to a connected repository; on the host itself, -Transport Local needs no
+/// credential.</para>
+/// </example>
 [Cmdlet(VerbsCommunications.Connect, "NataliaHypervisor", DefaultParameterSetName = FolderSet)]
 [OutputType(typeof(HypervisorSession))]
 public sealed class ConnectNataliaHypervisorCommand : NataliaCommand
@@ -47,6 +58,7 @@ public sealed class ConnectNataliaHypervisorCommand : NataliaCommand
     private const string FolderSet = "Folder";
     private const string ProxmoxSet = "Proxmox";
     private const string QemuSet = "Qemu";
+    private const string HyperVSet = "HyperV";
 
     /// <summary>
     /// The directory that holds one folder for each VM. Relative paths, ~ and PowerShell drives are welcome; wildcards
@@ -72,16 +84,40 @@ public sealed class ConnectNataliaHypervisorCommand : NataliaCommand
     [ValidateNotNullOrEmpty]
     public string[] Proxmox { get; set; } = [];
 
-    /// <summary>The port of those hosts that name none.</summary>
-    [Parameter(ParameterSetName = ProxmoxSet)]
-    [ValidateRange(1, 65535)]
-    public int Port { get; set; } = 8006;
+    /// <summary>
+    /// The name of a Hyper-V host; where it belongs to a failover cluster, the VMs of all its hosts are seen. Kerberos
+    /// knows names and no addresses.
+    /// </summary>
+    [Parameter(Mandatory = true, ParameterSetName = HyperVSet)]
+    [ValidateNotNullOrEmpty]
+    public string HyperV { get; set; } = "";
 
     /// <summary>
-    /// Who connects: user@realm with the password, or user@realm!token with the secret of an API token. Unattended work
-    /// is best done with a token.
+    /// The way to the Hyper-V host: WSMan is that of PowerShell's remoting, Dcom is for hosts without it, and Local
+    /// means that this machine is the host.
+    /// </summary>
+    [Parameter(ParameterSetName = HyperVSet)]
+    public HyperVTransport Transport { get; set; } = HyperVTransport.WSMan;
+
+    /// <summary>WSMan goes over HTTPS. The host's certificate is checked.</summary>
+    [Parameter(ParameterSetName = HyperVSet)]
+    public SwitchParameter UseSsl { get; set; }
+
+    /// <summary>
+    /// The port: on Proxmox VE that of those hosts that name none (8006), on Hyper-V that of WSMan (5985, with HTTPS
+    /// 5986).
+    /// </summary>
+    [Parameter(ParameterSetName = ProxmoxSet)]
+    [Parameter(ParameterSetName = HyperVSet)]
+    [ValidateRange(1, 65535)]
+    public int? Port { get; set; }
+
+    /// <summary>
+    /// Who connects. On Proxmox VE user@realm with the password, or user@realm!token with the secret of an API token,
+    /// which is best for unattended work. On Hyper-V DOMAIN\user; left out there, the account that runs this.
     /// </summary>
     [Parameter(Mandatory = true, ParameterSetName = ProxmoxSet)]
+    [Parameter(ParameterSetName = HyperVSet)]
     [Credential]
     public PSCredential? Credential { get; set; }
 
@@ -123,8 +159,32 @@ public sealed class ConnectNataliaHypervisorCommand : NataliaCommand
         {
             ProxmoxSet => ConnectProxmoxAsync(cancellationToken),
             QemuSet => ConnectQemuAsync(cancellationToken),
+            HyperVSet => ConnectHyperVAsync(cancellationToken),
             _ => ConnectFolderAsync(cancellationToken),
         };
+
+    private async Task ConnectHyperVAsync(CancellationToken cancellationToken)
+    {
+        string name = Name
+            ?? Registry.Hypervisors.GetFreeName(HyperV.Split('.')[0] is { Length: > 0 } first ? first : "hyperv");
+        Registry.Hypervisors.EnsureFree(name);
+        var settings = new HyperVSettings
+        {
+            Name = name,
+            Host = HyperV,
+            Transport = Transport,
+            UseSsl = UseSsl,
+            Port = Port,
+            CredentialSecret = Credential is null ? null : "",
+        };
+        if (settings.Problem is string problem)
+            throw new NataliaException(ErrorIds.InputRefused, NataliaErrorKind.InvalidArgument,
+                $"Hyper-V '{HyperV}' cannot be connected to like this: {problem}.", HyperV);
+        HypervisorConnection connection = await ConnectionFactory.OpenHypervisorAsync(settings,
+            Credential.ToUser(), cancellationToken).ConfigureAwait(false);
+        Registry.Hypervisors.Add(connection);
+        Emit(connection.Session);
+    }
 
     private async Task ConnectProxmoxAsync(CancellationToken cancellationToken)
     {
@@ -140,7 +200,7 @@ public sealed class ConnectNataliaHypervisorCommand : NataliaCommand
         {
             Name = name,
             Hosts = Proxmox,
-            Port = Port,
+            Port = Port ?? 8006,
             Thumbprints = ServerCertificateThumbprint ?? [],
             CaCertificate = authority,
         };

@@ -266,6 +266,18 @@ public sealed class ProfileFileTests : IDisposable
     [InlineData(
         """{ "format": "natalia-profile", "version": 1, "hypervisors": [ { "name": "a", "kind": "Proxmox", "hosts": ["h"], "port": 99999, "credentialSecret": "s" } ] }""",
         "in hypervisors[0], port is 99999")]
+    [InlineData(
+        """{ "format": "natalia-profile", "version": 1, "hypervisors": [ { "name": "a", "kind": "HyperV", "host": "h", "transport": "Dcom", "useSsl": true } ] }""",
+        "useSsl and port are settings of the transport WSMan")]
+    [InlineData(
+        """{ "format": "natalia-profile", "version": 1, "hypervisors": [ { "name": "a", "kind": "HyperV", "host": "h", "transport": "Local", "credentialSecret": "s" } ] }""",
+        "the transport Local takes no credential")]
+    [InlineData(
+        """{ "format": "natalia-profile", "version": 1, "hypervisors": [ { "name": "a", "kind": "HyperV", "host": "h", "transport": "Carrier" } ] }""",
+        "transport is 'Carrier'")]
+    [InlineData(
+        """{ "format": "natalia-profile", "version": 1, "hypervisors": [ { "name": "a", "kind": "HyperV", "host": "h", "useSsl": "no" } ] }""",
+        "useSsl is neither true nor false")]
     public void What_cannot_be_meant_is_refused_with_the_place(string text, string why)
     {
         NataliaException error = Assert.Throws<NataliaException>(() => Read(text));

@@ -1,0 +1,176 @@
+using System.Globalization;
+using Natalia.Backup.Engine;
+using Natalia.Backup.Engine.Model;
+using Natalia.Backup.Hypervisors.Contract;
+using Natalia.Backup.Hypervisors.HyperV.Backups;
+using Natalia.Backup.Hypervisors.HyperV.Checkpoints;
+using Natalia.Backup.Hypervisors.HyperV.Cim;
+using Natalia.Backup.Hypervisors.HyperV.Inventory;
+using Natalia.Backup.Hypervisors.HyperV.Notes;
+using Natalia.Backup.Hypervisors.HyperV.Wmi;
+
+namespace Natalia.Backup.Hypervisors.HyperV;
+
+/// <summary>Everything that would fail later, asked beforehand. Changes nothing.</summary>
+internal sealed class PrerequisiteService(HyperVSite site, BackupService backups)
+{
+    /// <summary>What a night's writes may come to: the checkpoint's file grows by them.</summary>
+    private const long LittleRoom = 10L << 30;
+
+    private const string SystemNamespace = "root/cimv2";
+
+    internal async Task<IReadOnlyList<CheckResult>> TestAsync(ApplianceDescription? appliance,
+        PrerequisiteRequest request, CancellationToken cancellationToken)
+    {
+        var checks = new List<CheckResult>();
+        string? applianceId = null;
+        IReadOnlyList<HyperVHost> hosts = await site.HostsAsync(cancellationToken).ConfigureAwait(false);
+        foreach (HyperVHost host in hosts)
+        {
+            NataliaException? trouble = await TryAsync(() => MachineReader.ListAsync(host, cancellationToken))
+                .ConfigureAwait(false);
+            Add("VMHost", host.Name, trouble is null ? CheckOutcome.Passed : CheckOutcome.Failed, "answers",
+                trouble is null ? "answers" : "does not answer", trouble?.Message, trouble?.ErrorId);
+        }
+        if (appliance is not null)
+        {
+            Machine machine = await site.RequireAsync(appliance.NativeId, appliance.Name, cancellationToken)
+                .ConfigureAwait(false);
+            applianceId = MachineReader.ApplianceIdOf(machine);
+            await CheckMachineAsync(machine).ConfigureAwait(false);
+        }
+        if (request.IsolatedNetwork is string network) await CheckNetworkAsync(network).ConfigureAwait(false);
+        return checks;
+
+        async Task CheckMachineAsync(Machine machine)
+        {
+            (string Why, string Advice)? unfit = MachineChecks.WhyNot(machine);
+            Add("Suitable", machine.Name, unfit is null ? CheckOutcome.Passed : CheckOutcome.Failed, "can be backed up",
+                unfit?.Why ?? "can be backed up", unfit?.Advice, ErrorIds.ApplianceNotSuitable);
+            Add("Free", machine.Name, machine.Occupation is null ? CheckOutcome.Passed : CheckOutcome.Warning,
+                "nothing under way", machine.Occupation ?? "nothing under way");
+            string? deaf = machine.IsRunning
+                ? await GuestQuiescing.WhyNotAsync(machine, cancellationToken).ConfigureAwait(false)
+                : null;
+            Add("GuestVss", machine.Name, !machine.IsRunning ? CheckOutcome.Skipped
+                : deaf is null ? CheckOutcome.Passed : CheckOutcome.Failed, "answers",
+                machine.IsRunning ? deaf is null ? "answers" : "does not answer" : "not running", deaf,
+                ErrorIds.QuiesceFailed);
+            foreach (DiskSlot slot in machine.Disks) await CheckDiskAsync(machine, slot).ConfigureAwait(false);
+            await CheckRoomAsync(machine).ConfigureAwait(false);
+            await CheckMergingAsync(machine).ConfigureAwait(false);
+            await CheckStandingAsync(machine).ConfigureAwait(false);
+        }
+
+        async Task CheckDiskAsync(Machine machine, DiskSlot slot)
+        {
+            Add("Disk", slot.DiskId, slot.Obstacle is null ? CheckOutcome.Passed : CheckOutcome.Warning,
+                "can be backed up", slot.Obstacle ?? "can be backed up",
+                slot.Obstacle is null ? null : $"The disk '{slot.DiskId}' is left out of every backup: it "
+                    + slot.Obstacle + ".");
+            if (slot.Obstacle is not null || slot.Path is null) return;
+            NataliaException? trouble = await TryAsync(() => Task.Run(() =>
+            {
+                string local = machine.Host.Files.ToLocal(slot.Path);
+                // Not opened: the VM may have it for itself, and only a frozen one is read.
+                return File.Exists(local) ? true : throw new NataliaException(ErrorIds.DiskAccessDenied,
+                    NataliaErrorKind.PermissionDenied,
+                    $"'{local}' is not there for this user.", local,
+                    "Give this user the right to the host's administrative share, or run this on the host "
+                    + "(-Transport Local).");
+            }, cancellationToken)).ConfigureAwait(false);
+            Add("DiskFile", slot.DiskId, trouble is null ? CheckOutcome.Passed : CheckOutcome.Failed, "reachable",
+                trouble is null ? "reachable" : "not reachable",
+                trouble is null ? null : $"{trouble.Message} {trouble.RecommendedAction}", trouble?.ErrorId);
+        }
+
+        async Task CheckRoomAsync(Machine machine)
+        {
+            foreach (string drive in machine.Disks.Select(d => d.Path).OfType<string>()
+                .Where(p => p.Length > 2 && p[1] == ':' && !p.StartsWith(@"C:\ClusterStorage\",
+                    StringComparison.OrdinalIgnoreCase))
+                .Select(p => p.Substring(0, 2).ToUpperInvariant()).Distinct())
+            {
+                IReadOnlyList<CimRow> found = await machine.Host.QueryAsync(Wql.Where("Win32_LogicalDisk", "DeviceID",
+                    drive), cancellationToken, SystemNamespace).ConfigureAwait(false);
+                long? free = found.FirstOrDefault()?.Number("FreeSpace");
+                Add("Room", drive, free is null ? CheckOutcome.NotEvidenced
+                    : free < LittleRoom ? CheckOutcome.Warning : CheckOutcome.Passed, "10 GiB free",
+                    free is null ? "unknown" : string.Format(CultureInfo.InvariantCulture, "{0:0.0} GiB free",
+                        free.Value / (double)(1L << 30)),
+                    free < LittleRoom ? $"While a disk is read, what the VM writes goes into a new file on {drive}; a "
+                        + "VM whose volume is full is paused." : null);
+            }
+        }
+
+        async Task CheckMergingAsync(Machine machine)
+        {
+            bool isOff = await MergeSettings.AreOffAsync(machine, cancellationToken).ConfigureAwait(false);
+            Add("Merging", machine.Name, isOff ? CheckOutcome.Failed : CheckOutcome.Passed, "switched on",
+                isOff ? "switched off" : "switched on", isOff ? MergeSettings.Advice : null,
+                ErrorIds.ApplianceNotSuitable);
+        }
+
+        async Task CheckStandingAsync(Machine machine)
+        {
+            IReadOnlyList<BackupMark> marks = NoteText.Backups(machine.Settings.Texts("Notes"), machine.Id);
+            Standing standing = await Standing.ReadAsync(machine, cancellationToken).ConfigureAwait(false);
+            var ours = new HashSet<string?>(marks.SelectMany(m => new[]
+            {
+                standing.SnapshotOf(m)?.Text("InstanceID"), standing.ReferenceOf(m)?.Text("InstanceID"),
+            }));
+            int left = (await backups.FindLeftoversAsync(appliance, cancellationToken).ConfigureAwait(false))
+                .Count(l => l.Tokens.Count == 0);
+            Add("Leftovers", machine.Name, left == 0 ? CheckOutcome.Passed : CheckOutcome.Warning, "none",
+                left.ToString(CultureInfo.InvariantCulture),
+                left == 0 ? null : "Checkpoints of backups stand: of one that runs now, or of dead ones. The next "
+                    + "backup removes those of dead ones.");
+            int foreign = standing.Snapshots.Count(s => !ours.Contains(s.Text("InstanceID"))
+                && s.Text("VirtualSystemType") == "Microsoft:Hyper-V:Snapshot:Recovery");
+            Add("ForeignCheckpoints", machine.Name, foreign == 0 ? CheckOutcome.Passed : CheckOutcome.Warning, "none",
+                foreign.ToString(CultureInfo.InvariantCulture),
+                foreign == 0 ? null : "Another backup product's checkpoints stand. They lengthen the chain that is "
+                    + "read, and are never touched.");
+        }
+
+        async Task CheckNetworkAsync(string name)
+        {
+            IReadOnlyDictionary<string, string> switches = await MachineReader.SwitchesAsync(site.First,
+                cancellationToken).ConfigureAwait(false);
+            string? id = switches.FirstOrDefault(s => string.Equals(s.Value, name, StringComparison.OrdinalIgnoreCase))
+                .Key;
+            Add("IsolatedNetwork", name, id is null ? CheckOutcome.Failed : CheckOutcome.Passed, "there",
+                id is null ? "not there" : "there", null, ErrorIds.NetworkNotFound);
+            if (id is null) return;
+            bool leads = await NetworkAdapter.HasWayOutAsync(site.First, id, cancellationToken).ConfigureAwait(false);
+            Add("NoWayOut", name, leads ? CheckOutcome.Failed : CheckOutcome.Passed, "no network card of the host",
+                leads ? "a network card of the host" : "none", null, ErrorIds.IsolationNotProven);
+        }
+
+        void Add(string name, string target, CheckOutcome result, string expected, string actual,
+            string? detail = null, string? errorId = null) => checks.Add(new CheckResult
+            {
+                Name = name,
+                Target = target,
+                Result = result,
+                Expected = expected,
+                Actual = actual,
+                Detail = detail,
+                ApplianceId = applianceId,
+                ErrorId = result == CheckOutcome.Failed ? errorId : null,
+            });
+    }
+
+    private static async Task<NataliaException?> TryAsync<T>(Func<Task<T>> deed)
+    {
+        try
+        {
+            await deed().ConfigureAwait(false);
+            return null;
+        }
+        catch (NataliaException e)
+        {
+            return e;
+        }
+    }
+}

@@ -1,0 +1,325 @@
+using Natalia.Backup.Engine;
+using Natalia.Backup.Engine.Backup;
+using Natalia.Backup.Engine.Model;
+using Natalia.Backup.Engine.Repositories;
+using Natalia.Backup.Hypervisors.Contract;
+using Natalia.Backup.Hypervisors.HyperV.Cim;
+using Natalia.Backup.Hypervisors.Tests.HyperV.Simulator;
+using Natalia.Backup.Testing;
+
+namespace Natalia.Backup.Hypervisors.Tests.HyperV;
+
+/// <summary>
+/// A repository and the simulated host together. What is shown here of Hyper-V is our model of its documentation; the
+/// disks are real VHDX chains.
+/// </summary>
+public sealed class HyperVBackupTests : IDisposable
+{
+    private readonly HyperVFixture _host = new();
+    private readonly RepositoryFixture _repository = new();
+    private readonly Random _random = new(15);
+
+    public void Dispose()
+    {
+        _host.Dispose();
+        _repository.Dispose();
+    }
+
+    [Fact]
+    public async Task A_full_and_increments_restore_bit_for_bit_through_chains_that_others_make_longer()
+    {
+        using Repository repository = await _repository.CreateAsync();
+        var states = new List<(RestorePoint Point, byte[] State)>();
+        for (int i = 0; i < 5; i++)
+        {
+            if (i == 2) _host.MakeForeign();
+            if (i > 0) Write();
+            byte[] state = _host.Content(_host.DataDisk);
+            RestorePoint point = await RunAsync(repository, onFrozen: Write);
+            Assert.Equal(i == 0 ? BackupType.Full : BackupType.Incremental, point.Type);
+            Assert.Equal(Consistency.FileSystem, point.Consistency);
+            states.Add((point, state));
+        }
+        foreach ((RestorePoint point, byte[] state) in states)
+            Assert.Equal(state, await RepositoryFixture.RestoreAsync(repository, point, _host.DataDisk));
+        Assert.Equal((0, 1), _host.OurThings);
+    }
+
+    [Fact]
+    public async Task A_windows_guest_takes_part_with_its_programs()
+    {
+        _host.Machine.OSName = "Windows Server 2022 Standard";
+        using Repository repository = await _repository.CreateAsync();
+        Assert.Equal(Consistency.Application, (await RunAsync(repository)).Consistency);
+    }
+
+    [Theory]
+    [InlineData(Quiescing.Prefer)]
+    [InlineData(Quiescing.Require)]
+    public async Task A_production_checkpoint_that_fails_in_the_guest_is_crash_consistent_or_nothing(Quiescing wish)
+    {
+        _host.Host.Faults["CreateSnapshot"] = new SimFault
+        {
+            Message = "VSS writers failed in the guest.",
+            When = a => ((string)a["SnapshotSettings"]!).Contains("<VALUE>1</VALUE>"),
+        };
+        using Repository repository = await _repository.CreateAsync();
+        if (wish == Quiescing.Require)
+        {
+            NataliaException error = await Assert.ThrowsAsync<NataliaException>(
+                () => RunAsync(repository, quiescing: wish));
+            Assert.Equal(ErrorIds.QuiesceFailed, error.ErrorId);
+            Assert.Contains("VSS writers failed in the guest.", error.Message, StringComparison.Ordinal);
+        }
+        else
+        {
+            RestorePoint point = await RunAsync(repository, quiescing: wish);
+            Assert.Equal(Consistency.Crash, point.Consistency);
+            Assert.Contains("VSS writers failed in the guest.", point.Reason, StringComparison.Ordinal);
+        }
+        Assert.Empty(_host.Machine.Snapshots);
+        Assert.DoesNotContain("natalia-backup", wish == Quiescing.Require ? _host.Machine.Notes : "",
+            StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_vm_that_is_off_is_backed_up_without_a_word()
+    {
+        _host.Machine.State = 3;
+        using Repository repository = await _repository.CreateAsync();
+        RestorePoint point = await RunAsync(repository);
+        Assert.Equal((Consistency.Crash, (string?)null), (point.Consistency, point.Reason));
+    }
+
+    [Fact]
+    public async Task A_tracking_that_says_nothing_changed_is_not_believed_when_the_content_is_another()
+    {
+        using Repository repository = await _repository.CreateAsync();
+        await RunAsync(repository);
+        Assert.Equal(BackupType.Incremental, (await RunAsync(repository)).Type);
+        foreach (SimDisk disk in _host.Machine.Disks.Values) disk.IsTrackingBlind = true;
+        _host.Write(_host.DataDisk, 4096, [1, 2, 3]);
+        RestorePoint point = await RunAsync(repository);
+        Assert.Equal(BackupType.Full, point.Type);
+        Assert.Contains("its change tracking is faulty", point.Reason, StringComparison.Ordinal);
+        Assert.Equal(_host.Content(_host.DataDisk), await RepositoryFixture.RestoreAsync(repository, point,
+            _host.DataDisk));
+    }
+
+    [Theory]
+    [InlineData("reference", "is gone")]
+    [InlineData("applied", "set back to a checkpoint")]
+    [InlineData("disk", "another disk")]
+    [InlineData("refused", "could not tell")]
+    [InlineData("nothing", "covers nothing")]
+    public async Task Every_reason_to_doubt_makes_a_full_that_tells_it(string doubt, string reason)
+    {
+        using Repository repository = await _repository.CreateAsync();
+        await RunAsync(repository);
+        switch (doubt)
+        {
+            case "reference": _host.Machine.References.Clear(); break;
+            case "applied":
+                SimSnapshot owners = _host.Host.Freeze(_host.Machine, "before update",
+                    "Microsoft:Hyper-V:Snapshot:Realized", 1);
+                _host.Machine.AppliedSnapshot = owners.Id;
+                break;
+            case "disk":
+                _host.Replace(_host.DataDisk, HyperVFixture.Bytes(1 << 20, 9));
+                break;
+            case "refused": _host.Host.Faults["GetVirtualDiskChanges"] = new SimFault { Code = 32775 }; break;
+            default: _host.Host.MostProcessed = 0; break;
+        }
+        Write();
+        RestorePoint point = await RunAsync(repository);
+        Assert.Equal(BackupType.Full, point.Type);
+        Assert.Contains(reason, point.Reason, StringComparison.Ordinal);
+        Assert.Equal(_host.Content(_host.DataDisk), await RepositoryFixture.RestoreAsync(repository, point,
+            _host.DataDisk));
+    }
+
+    [Fact]
+    public async Task Changes_are_asked_for_piece_by_piece_as_far_as_the_host_goes()
+    {
+        using Repository repository = await _repository.CreateAsync();
+        await RunAsync(repository);
+        _host.Host.MostProcessed = 100_000;
+        for (int i = 0; i < 20; i++) Write();
+        RestorePoint point = await RunAsync(repository);
+        Assert.Equal(BackupType.Incremental, point.Type);
+        Assert.Equal(_host.Content(_host.DataDisk), await RepositoryFixture.RestoreAsync(repository, point,
+            _host.DataDisk));
+    }
+
+    [Fact]
+    public async Task An_answer_that_stays_too_large_makes_a_full()
+    {
+        using Repository repository = await _repository.CreateAsync();
+        await RunAsync(repository);
+        _host.Host.Faults["GetVirtualDiskChanges"] = new SimFault { Breaks = CimFault.AnswerTooLarge };
+        Write();
+        RestorePoint point = await RunAsync(repository);
+        Assert.Equal(BackupType.Full, point.Type);
+        Assert.Contains("larger than WS-Man lets through", point.Reason, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_conversion_that_fails_makes_no_point_and_leaves_nothing()
+    {
+        using Repository repository = await _repository.CreateAsync();
+        await RunAsync(repository);
+        Write();
+        _host.Host.Faults["ConvertToReferencePoint"] = new SimFault { Message = "Logon failure.", Times = 1 };
+        NataliaException error = await Assert.ThrowsAsync<NataliaException>(() => RunAsync(repository));
+        Assert.Equal(ErrorIds.TaskFailed, error.ErrorId);
+        Assert.Contains("Logon failure.", error.Message, StringComparison.Ordinal);
+        Assert.Equal((0, 1), _host.OurThings);
+        Assert.Equal(BackupType.Incremental, (await RunAsync(repository)).Type);
+    }
+
+    [Fact]
+    public async Task A_merge_that_does_not_end_is_told_beside_the_good_point()
+    {
+        using Repository repository = await _repository.CreateAsync();
+        _host.Host.MergeTime = TimeSpan.FromDays(3);
+        NataliaException error = await Assert.ThrowsAsync<NataliaException>(() => RunAsync(repository));
+        Assert.Equal(ErrorIds.MergeNotFinished, error.ErrorId);
+        Assert.Single(await RepositoryFixture.PointsAsync(repository));
+        NataliaException next = await Assert.ThrowsAsync<NataliaException>(() => RunAsync(repository));
+        Assert.Equal(ErrorIds.ApplianceLocked, next.ErrorId);
+        Assert.Contains("merged", next.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task The_owners_checkpoints_stay_as_they_are()
+    {
+        SimSnapshot owners = _host.Host.Freeze(_host.Machine, "before update", "Microsoft:Hyper-V:Snapshot:Realized",
+            1);
+        byte[] then = _host.Content(_host.DataDisk);
+        using Repository repository = await _repository.CreateAsync();
+        for (int i = 0; i < 2; i++)
+        {
+            Write();
+            await RunAsync(repository);
+        }
+        Assert.Same(owners, Assert.Single(_host.Machine.Snapshots));
+        SimFrozen held = owners.Disks[0];
+        Assert.Equal(then, held.Disk.Content(held.Disk.Layers.IndexOf(held.Layer)));
+    }
+
+    [Fact]
+    public async Task A_vm_that_moves_away_between_freeze_and_seal_makes_no_point_and_leaves_what_the_next_run_finds()
+    {
+        using Repository repository = await _repository.CreateAsync();
+        await RunAsync(repository);
+        Write();
+        await Assert.ThrowsAsync<NataliaException>(() => RunAsync(repository,
+            onFrozen: () => _host.Host.Machines.Clear()));
+        Assert.Single(_host.Machine.Snapshots);
+        _host.Host.Machines.Add(_host.Machine);
+        Assert.Equal(BackupType.Incremental, (await RunAsync(repository)).Type);
+        Assert.Equal((0, 1), _host.OurThings);
+    }
+
+    [Theory]
+    [InlineData("version", ErrorIds.ApplianceNotSuitable, "version 5.0")]
+    [InlineData("replica", ErrorIds.ApplianceNotSuitable, "copy that Hyper-V Replica keeps")]
+    [InlineData("resync", ErrorIds.ApplianceNotSuitable, "resynchronization")]
+    [InlineData("passthrough", ErrorIds.DiskFormatNotSupported, "pass-through")]
+    public async Task What_cannot_be_backed_up_is_refused_by_name(string what, string id, string text)
+    {
+        if (what == "version") _host.Machine.Version = "5.0";
+        if (what == "replica") _host.Machine.ReplicationMode = 2;
+        if (what == "resync") _host.Machine.ReplicationState = 10;
+        if (what == "passthrough")
+        {
+            _host.Machine.Disks.Remove(0);
+            _host.Machine.PassThrough.Add(0);
+        }
+        using IHypervisor hypervisor = _host.Connect();
+        NataliaException error = await Assert.ThrowsAsync<NataliaException>(() => hypervisor
+            .Require<IImageSource>("images").FreezeAsync(_host.Vm, How(new string('a', 32)), default));
+        Assert.Equal(id, error.ErrorId);
+        Assert.Contains(text, error.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_vm_is_described_by_its_settings()
+    {
+        _host.Machine.PassThrough.Add(5);
+        _host.Machine.Notes = "Call the owner";
+        using IHypervisor hypervisor = _host.Connect();
+        ApplianceDescription vm = Assert.Single(await hypervisor.GetAppliancesAsync(default));
+        Assert.Equal(_host.Vm.ApplianceId, vm.ApplianceId);
+        Assert.Equal(("natalia-01", 2, 2048L << 20), (vm.Name, vm.ProcessorCount, vm.MemoryBytes));
+        Assert.Equal(new ApplianceNetwork("LAN", 12, _host.Machine.Adapters[0].Mac), Assert.Single(vm.Networks));
+        Assert.Equal(["scsi0:0", "scsi0:1", "scsi0:5"], vm.Disks.Select(d => d.DiskId));
+        Assert.Equal([1 << 20, 585 * 512, null], vm.Disks.Select(d => d.SizeBytes));
+        Assert.Equal(("running", "hv1", GuestAgentState.Enabled),
+            (vm.State!.Power, vm.State.VMHost, vm.State.GuestAgent));
+        Assert.Contains("Call the owner", vm.NativeConfiguration, StringComparison.Ordinal);
+        Assert.Contains("Msvm_EthernetSwitchPortVlanSettingData", vm.NativeConfiguration, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Merging_that_another_product_left_switched_off_is_told()
+    {
+        _host.Machine.IsMergingOff = true;
+        using IHypervisor hypervisor = _host.Connect();
+        await using IFrozenDisks frozen = await hypervisor.Require<IImageSource>("images")
+            .FreezeAsync(_host.Vm, How(new string('a', 32)), default);
+        Assert.Contains("merging of its disks is switched off", Assert.Single(frozen.Warnings),
+            StringComparison.Ordinal);
+    }
+
+    private FreezeRequest How(string runId) => new()
+    {
+        DiskIds = [_host.DataDisk],
+        RunId = runId,
+        RepositoryId = new string('b', 32),
+        HistoryId = new string('c', 32),
+    };
+
+    private void Write()
+    {
+        byte[] bytes = new byte[_random.Next(1, 20_000)];
+        _random.NextBytes(bytes);
+        _host.Write(_host.DataDisk, _random.Next((1 << 20) - bytes.Length), bytes);
+    }
+
+    /// <summary>A run as the product makes it.</summary>
+    private async Task<RestorePoint> RunAsync(Repository repository, Action? onFrozen = null,
+        Quiescing quiescing = Quiescing.Prefer)
+    {
+        using IHypervisor hypervisor = _host.Connect();
+        IImageSource source = hypervisor.Require<IImageSource>("images");
+        string[] diskIds = [_host.DataDisk, _host.OtherDisk];
+        await using PendingBackup pending = await repository.BeginBackupAsync(_host.Vm.ApplianceId, _host.Vm, diskIds,
+            default);
+        foreach (Leftover found in await source.FindLeftoversAsync(_host.Vm, default))
+        {
+            if (!found.IsNeeded(pending.KnownTokens.Values)) await source.RemoveLeftoverAsync(found, default);
+        }
+        await using IFrozenDisks frozen = await source.FreezeAsync(_host.Vm, new FreezeRequest
+        {
+            DiskIds = diskIds,
+            Quiescing = quiescing,
+            RunId = pending.RunId,
+            RepositoryId = pending.RepositoryId,
+            HistoryId = _host.Vm.ApplianceId,
+            KnownTokens = pending.KnownTokens,
+        }, default);
+        onFrozen?.Invoke();
+        RestorePoint point = await pending.ExecuteAsync(new BackupRequest
+        {
+            Appliance = _host.Vm,
+            Disks = [.. diskIds.Select(d => new BackupDisk(d, DiskRole.Data, frozen.GetDisk(d)))],
+            RequestedType = RequestedBackupType.Auto,
+            TimeUtc = frozen.TimeUtc,
+            Consistency = frozen.Consistency,
+            ConsistencyReason = frozen.ConsistencyReason,
+        }, frozen.SealAsync, null, default);
+        await frozen.PublishedAsync(default);
+        return point;
+    }
+}

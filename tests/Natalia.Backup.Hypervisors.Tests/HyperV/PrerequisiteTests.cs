@@ -1,0 +1,110 @@
+using Natalia.Backup.Engine;
+using Natalia.Backup.Engine.Model;
+using Natalia.Backup.Hypervisors.Contract;
+using Natalia.Backup.Hypervisors.HyperV;
+using Natalia.Backup.Hypervisors.HyperV.Wmi;
+using Natalia.Backup.Hypervisors.Tests.HyperV.Simulator;
+
+namespace Natalia.Backup.Hypervisors.Tests.HyperV;
+
+/// <summary>On the simulated host: what the checks say, and which hosts are asked.</summary>
+public sealed class PrerequisiteTests : IDisposable
+{
+    private readonly HyperVFixture _host = new();
+
+    public void Dispose() => _host.Dispose();
+
+    [Fact]
+    public async Task A_vm_that_is_fit_passes_every_check_and_nothing_is_changed()
+    {
+        _host.Host.AddSwitch("Nowhere");
+        string[] before = [.. _host.Host.Log];
+        Assert.All(await TestAsync("Nowhere"), c => Assert.Equal(CheckOutcome.Passed, c.Result));
+        Assert.DoesNotContain(_host.Host.Log.Skip(before.Length), c => c is "ModifySystemSettings" or "CreateSnapshot");
+    }
+
+    [Theory]
+    [InlineData("vss", "GuestVss", CheckOutcome.Failed, ErrorIds.QuiesceFailed)]
+    [InlineData("version", "Suitable", CheckOutcome.Failed, ErrorIds.ApplianceNotSuitable)]
+    [InlineData("merging", "Merging", CheckOutcome.Failed, ErrorIds.ApplianceNotSuitable)]
+    [InlineData("room", "Room", CheckOutcome.Warning, null)]
+    [InlineData("passthrough", "Disk", CheckOutcome.Warning, null)]
+    [InlineData("file", "DiskFile", CheckOutcome.Failed, ErrorIds.DiskAccessDenied)]
+    [InlineData("foreign", "ForeignCheckpoints", CheckOutcome.Warning, null)]
+    [InlineData("busy", "Free", CheckOutcome.Warning, null)]
+    [InlineData("network", "IsolatedNetwork", CheckOutcome.Failed, ErrorIds.NetworkNotFound)]
+    [InlineData("external", "NoWayOut", CheckOutcome.Failed, ErrorIds.IsolationNotProven)]
+    public async Task What_would_fail_is_told_beforehand(string trouble, string check, CheckOutcome result, string? id)
+    {
+        string nowhere = _host.Host.AddSwitch("Nowhere");
+        switch (trouble)
+        {
+            case "vss": _host.Machine.IsVssOn = false; break;
+            case "version": _host.Machine.Version = "5.0"; break;
+            case "merging": _host.Machine.IsMergingOff = true; break;
+            case "room": _host.Host.FreeSpace = 1 << 30; break;
+            case "passthrough": _host.Machine.PassThrough.Add(7); break;
+            case "file": File.Delete(_host.Host.ToLocal(_host.Machine.Disks[0].Top.Path)); break;
+            case "foreign": _host.Host.Freeze(_host.Machine, "Other product", SimHost.Recovery, 1); break;
+            case "busy": _host.Machine.Doing.Add(32774); break;
+            case "external": _host.Host.ExternalSwitches.Add(nowhere); break;
+        }
+        IReadOnlyList<CheckResult> checks = await TestAsync(trouble == "network" ? "absent" : "Nowhere");
+        CheckResult failed = checks.First(c => c.Name == check && c.Result != CheckOutcome.Passed);
+        Assert.Equal((result, id), (failed.Result, failed.ErrorId));
+    }
+
+    /// <summary>A VM belongs to the node that lists it now; one node that is away hides no VM of the others.</summary>
+    [Fact]
+    public async Task In_a_cluster_a_vm_is_asked_of_its_owner_also_when_it_has_moved()
+    {
+        using var there = new HyperVFixture();
+        SimHost second = there.Host;
+        foreach (SimHost host in new[] { _host.Host, second })
+        {
+            foreach (string node in new[] { "hv1", "hv2", "hv3" }) host.Nodes[node] = node == "hv3" ? 1u : 0u;
+        }
+        second.Machines[0].Name = "natalia-02";
+        using HyperVHypervisor cluster = await HyperVHypervisor.ConnectAsync("hv1.example.com",
+            name => new HyperVHost(name, new SimGateway(name == "hv2" ? second : _host.Host),
+                name == "hv2" ? second : _host.Host, _host.Clock), default);
+        ApplianceInventory all = await cluster.GetAppliancesAsync(default);
+        Assert.Equal(["natalia-01", "natalia-02"], all.Select(a => a.Name).Order());
+        Assert.Equal(["hv1.example.com", "hv2"], all.OrderBy(a => a.Name).Select(a => a.State!.VMHost));
+        Assert.Empty(all.Problems);
+
+        // It moves with its files, which lie on a volume of the cluster.
+        _host.Host.Machines.Remove(_host.Machine);
+        second.Machines.Add(_host.Machine);
+        second.Log.Clear();
+        Assert.Empty(await cluster.FindLeftoversAsync(_host.Vm, default));
+        Assert.NotEmpty(second.Log);
+        second.OnCall = _ => throw new Natalia.Backup.Hypervisors.HyperV.Cim.CimFaultException(
+            Natalia.Backup.Hypervisors.HyperV.Cim.CimFault.Transport, "away");
+        _host.Host.Machines.Add(new SimMachine("natalia-03"));
+        all = await cluster.GetAppliancesAsync(default);
+        Assert.Equal("natalia-03", Assert.Single(all).Name);
+        Assert.Equal(ErrorIds.ServerUnreachable, Assert.Single(all.Problems).ErrorId);
+    }
+
+    [Fact]
+    public async Task What_a_host_refuses_has_an_id()
+    {
+        var host = new SimHost("hv9", Path.GetTempPath(), _host.Clock)
+        {
+            OnCall = _ => throw new Natalia.Backup.Hypervisors.HyperV.Cim.CimFaultException(
+                Natalia.Backup.Hypervisors.HyperV.Cim.CimFault.AccessDenied, "Access is denied."),
+        };
+        NataliaException error = await Assert.ThrowsAsync<NataliaException>(() => HyperVHypervisor.ConnectAsync("hv9",
+            name => new HyperVHost(name, new SimGateway(host), host, _host.Clock), default));
+        Assert.Equal((ErrorIds.PermissionDenied, NataliaErrorKind.PermissionDenied), (error.ErrorId, error.Kind));
+        Assert.Contains("Hyper-V Administrators", error.RecommendedAction, StringComparison.Ordinal);
+    }
+
+    private async Task<IReadOnlyList<CheckResult>> TestAsync(string network)
+    {
+        using IHypervisor hypervisor = _host.Connect();
+        return await hypervisor.Require<IPrerequisites>("checks").TestPrerequisitesAsync(_host.Vm,
+            new PrerequisiteRequest { IsolatedNetwork = network }, default);
+    }
+}

@@ -1,0 +1,159 @@
+using Natalia.Backup.Hypervisors.HyperV.Cim;
+
+namespace Natalia.Backup.Hypervisors.Tests.HyperV.Simulator;
+
+internal sealed partial class SimHost
+{
+    private static readonly string[] s_services =
+    [
+        "Msvm_VirtualSystemManagementService", "Msvm_VirtualSystemSnapshotService",
+        "Msvm_VirtualSystemReferencePointService", "Msvm_ImageManagementService", "Msvm_ReplicationService",
+    ];
+
+    /// <summary>All objects of a class.</summary>
+    private IEnumerable<CimRow> Rows(string className) => className switch
+    {
+        "Msvm_ComputerSystem" => Machines.Select(SystemRow).Prepend(Row(className, "Name", name,
+            ("Caption", "Hosting Computer System"), ("ElementName", name))),
+        "Msvm_VirtualSystemSettingData" => Machines.SelectMany(m => m.Snapshots
+            .Select(s => SnapshotRow(m, s)).Prepend(SettingsRow(m))),
+        "Msvm_VirtualSystemReferencePoint" => Machines.SelectMany(m => m.References.Select(r => ReferenceRow(m, r))),
+        "Msvm_VirtualEthernetSwitch" => Switches.Select(SwitchRow),
+        "Msvm_DiskMergeSettingData" => Machines.Select(m => Row(className, "InstanceID", $@"Microsoft:{m.Id}\Merge",
+            ("EnabledState", m.IsMergingOff ? 0u : 1u))),
+        "Msvm_ConcreteJob" => _jobs.Select(JobRow),
+        "Msvm_ReplicationSettingData" => Machines.Where(m => m.ReplicaHost is not null).Select(ReplicationSettings),
+        "Msvm_ReplicationRelationship" => Machines.Where(m => m.ReplicaHost is not null).Select(Relationship),
+        "MSCluster_Node" => Nodes.Select(n => Row(className, "Name", n.Key, ("State", n.Value))),
+        "Win32_LogicalDisk" => [Row(className, "DeviceID", "D:", ("FreeSpace", FreeSpace))],
+        "Msvm_VirtualSystemManagementServiceSettingData" => [Row(className, "InstanceID", "Microsoft:Service",
+            ("DefaultVirtualHardDiskPath", @"D:\Disks"), ("DefaultExternalDataRoot", @"D:\VMs"))],
+        _ when s_services.Contains(className) => [Row(className, "Name", className)],
+        "Msvm_EthernetPortAllocationSettingData" => ExternalSwitches.Select(s => Row(className, "InstanceID",
+            $@"Microsoft:{s}\Port", ("HostResource", new[] { "Msvm_ExternalEthernetPort.DeviceID=\"1\"" })))
+            .Concat(ActiveComponents(className)),
+        _ => ActiveComponents(className),
+    };
+
+    private IEnumerable<CimRow> ActiveComponents(string className) =>
+        Machines.SelectMany(m => Components(m, m.Id, m.Disks.ToDictionary(d => d.Key, d => d.Value.Top.Path)))
+            .Concat(Machines.SelectMany(m => m.Adapters.SelectMany(a => Features(m, a))))
+            .Concat(Machines.SelectMany(Devices)).Where(r => r.ClassName == className);
+
+    private CimRow SystemRow(SimMachine m) => Row("Msvm_ComputerSystem", "Name", m.Id,
+        ("Caption", "Virtual Machine"), ("CreationClassName", "Msvm_ComputerSystem"), ("ElementName", m.Name),
+        ("EnabledState", m.State), ("OperationalStatus", m.Doing.Prepend((ushort)2).Distinct().ToArray()),
+        ("ReplicationMode", m.ReplicationMode), ("ReplicationState", m.ReplicationState));
+
+    private static CimRow SettingsRow(SimMachine m) => Row("Msvm_VirtualSystemSettingData", "InstanceID",
+        "Microsoft:" + m.Id, ("ElementName", m.Name), ("VirtualSystemIdentifier", m.Id),
+        ("VirtualSystemType", "Microsoft:Hyper-V:System:Realized"), ("Notes", new[] { m.Notes }),
+        ("Version", m.Version), ("VirtualSystemSubType", $"Microsoft:Hyper-V:SubType:{(m.IsGen2 ? 2 : 1)}"),
+        ("SecureBootEnabled", m.IsSecureBootOn), ("IncrementalBackupEnabled", false));
+
+    private static CimRow SnapshotRow(SimMachine m, SimSnapshot s) => Row("Msvm_VirtualSystemSettingData",
+        "InstanceID", "Microsoft:" + s.Id, ("ElementName", s.Name), ("VirtualSystemIdentifier", m.Id),
+        ("VirtualSystemType", s.Type), ("CreationTime", s.Time));
+
+    private static CimRow ReferenceRow(SimMachine m, SimReference r) => Row("Msvm_VirtualSystemReferencePoint",
+        "InstanceID", r.Id, ("VirtualSystemIdentifier", m.Id), ("ElementName", r.Name),
+        ("ConsistencyLevel", (ushort)r.ConsistencyLevel), ("ReferencePointType", (ushort)2),
+        ("VirtualDiskIdentifiers", r.Disks.Keys
+            .Select(p => $@"Microsoft:{r.SnapshotId}\{m.ControllerId}\0\{p}\L").ToArray()),
+        ("ResilientChangeTrackingIdentifiers", r.Disks.Values.Select(d => d.RctId).ToArray()));
+
+    private CimRow SwitchRow(KeyValuePair<string, string> s) => Row("Msvm_VirtualEthernetSwitch", "Name", s.Key,
+        ("ElementName", s.Value), ("CreationClassName", "Msvm_VirtualEthernetSwitch"));
+
+    private static CimRow JobRow(SimJob j) => Row("Msvm_ConcreteJob", "InstanceID", j.Id, ("JobState", j.State),
+        ("PercentComplete", (ushort)(j.State == 7 ? 100 : 50)), ("Cancellable", true),
+        ("ErrorCode", (ushort)(j.State == 10 ? 32768 : 0)), ("ErrorDescription", j.FailsWith));
+
+    /// <summary>The settings of the devices of a VM or of a checkpoint, under the id of either.</summary>
+    private IEnumerable<CimRow> Components(SimMachine m, string owner, IReadOnlyDictionary<int, string> disks)
+    {
+        string controller = $@"Microsoft:{owner}\{m.ControllerId}\0";
+        const string resource = "Msvm_ResourceAllocationSettingData";
+        yield return Row("Msvm_MemorySettingData", "InstanceID", $@"Microsoft:{owner}\Memory",
+            ("ResourceType", (ushort)4), ("VirtualQuantity", m.MemoryMiB));
+        yield return Row("Msvm_ProcessorSettingData", "InstanceID", $@"Microsoft:{owner}\Processor",
+            ("ResourceType", (ushort)3), ("VirtualQuantity", m.Processors));
+        yield return Row("Msvm_VssComponentSettingData", "InstanceID", $@"Microsoft:{owner}\Vss",
+            ("ElementName", "VSS"), ("EnabledState", (ushort)(m.IsVssOn ? 2 : 3)));
+        if (m.HasController)
+            yield return Row(resource, "InstanceID", controller, ("ResourceType", (ushort)6),
+                ("ResourceSubType", "Microsoft:Hyper-V:Synthetic SCSI Controller"));
+        foreach (int place in disks.Keys.Concat(m.PassThrough).Concat(m.EmptyDrives).Distinct().Order())
+        {
+            string drive = $@"{controller}\{place}\D";
+            bool isPassThrough = m.PassThrough.Contains(place);
+            yield return Row(resource, "InstanceID", drive, ("ResourceType", (ushort)17),
+                ("ResourceSubType", isPassThrough ? "Microsoft:Hyper-V:Physical Disk Drive"
+                    : "Microsoft:Hyper-V:Synthetic Disk Drive"),
+                ("Parent", Text(resource, controller)), ("AddressOnParent", $"{place}"));
+            if (disks.TryGetValue(place, out string? path))
+                yield return Row("Msvm_StorageAllocationSettingData", "InstanceID", $@"{controller}\{place}\L",
+                    ("ResourceType", (ushort)31), ("ResourceSubType", "Microsoft:Hyper-V:Virtual Hard Disk"),
+                    ("Parent", Text(resource, drive)), ("HostResource", new[] { path }));
+        }
+        foreach (SimAdapter a in m.Adapters)
+        {
+            string port = $@"Microsoft:{owner}\{a.Id}";
+            yield return Row("Msvm_SyntheticEthernetPortSettingData", "InstanceID", port, ("ResourceType", (ushort)10),
+                ("ResourceSubType", "Microsoft:Hyper-V:Synthetic Ethernet Port"), ("Address", a.Mac),
+                ("StaticMacAddress", a.IsStaticMac));
+            yield return Row("Msvm_EthernetPortAllocationSettingData", "InstanceID", port + @"\C",
+                ("ResourceType", (ushort)33), ("ResourceSubType", "Microsoft:Hyper-V:Ethernet Connection"),
+                ("Parent", Text("Msvm_SyntheticEthernetPortSettingData", port)),
+                ("EnabledState", (ushort)(a.IsConnected ? 2 : 3)),
+                ("HostResource", a.SwitchId is null ? Array.Empty<string>()
+                    : [SwitchRow(new(a.SwitchId, "")).Path!.ToText(name)]));
+        }
+    }
+
+    private static IEnumerable<CimRow> Features(SimMachine m, SimAdapter a)
+    {
+        if (a.Vlan is ushort vlan)
+            yield return Row("Msvm_EthernetSwitchPortVlanSettingData", "InstanceID", $@"Microsoft:{m.Id}\{a.Id}\Vlan",
+                ("OperationMode", 1u), ("AccessVlanId", vlan));
+    }
+
+    private static IEnumerable<CimRow> Devices(SimMachine m)
+    {
+        yield return Row("Msvm_VssComponent", "InstanceID", $@"{m.Id}\Vss",
+            ("OperationalStatus", new[] { m.VssStatus }));
+        yield return Row("Msvm_HeartbeatComponent", "InstanceID", $@"{m.Id}\Heartbeat",
+            ("OperationalStatus", new[] { (ushort)(m.State == 2 ? 2 : 12) }));
+        yield return Row("Msvm_KvpExchangeComponent", "InstanceID", $@"{m.Id}\Kvp",
+            ("GuestIntrinsicExchangeItems", m.State != 2 ? Array.Empty<string>() :
+            [
+                Item("OSName", m.OSName), Item("NetworkAddressIPv4", m.Address ?? ""),
+            ]));
+    }
+
+    private static string Item(string key, string value) => new EmbeddedInstance("Msvm_KvpExchangeDataItem")
+        .Set("Name", key).Set("Data", value).Set("Source", (ushort)2).ToText();
+
+    private string Text(string className, string instanceId) =>
+        CimPath.Of(Namespace, className, "InstanceID", instanceId).ToText(name);
+
+    private static CimRow Row(string className, string key, string id, params (string Name, object? Value)[] values)
+    {
+        var all = new Dictionary<string, object?>(StringComparer.OrdinalIgnoreCase) { [key] = id };
+        foreach ((string property, object? value) in values)
+        {
+            string type = SimContract.TypeOf(className, property)
+                ?? throw new InvalidOperationException($"{className} has no {property}.");
+            if (value is not null && type != SimContract.TypeOf(value.GetType(), false))
+                throw new InvalidOperationException($"{className}.{property} is a {type}, not a {value.GetType()}.");
+            all[property] = value;
+        }
+        string place = className switch
+        {
+            "MSCluster_Node" => "root/MSCluster",
+            "Win32_LogicalDisk" => "root/cimv2",
+            _ => Namespace,
+        };
+        return new CimRow(className, CimPath.Of(place, className, key, id), all);
+    }
+}
