@@ -45,6 +45,8 @@ public sealed class ContainedFile
         if (hasDrive || path.IndexOf('\0') >= 0 || Array.Exists(segments, s => s.Length == 0 || s == "..")
             || (Platform.IsWindows && path.IndexOf(':') >= 0))
             throw Escapes(folder, path, statedBy);
+        // Windows would look for another name than the one that is stated.
+        if (Platform.IsWindows && WindowsPath.Flaw(path) is not null) return null;
 
         string full = System.IO.Path.GetFullPath(System.IO.Path.Combine(folder, System.IO.Path.Combine(segments)));
         if (!File.Exists(full)) return null;
@@ -66,6 +68,12 @@ public sealed class ContainedFile
         { IsRegular: false } => null,
         _ => new FileInfo(Path).Length,
     };
+
+    /// <summary>Where a stated path leads, for messages: in the system's own separators.</summary>
+    /// <param name="folder">The folder.</param>
+    /// <param name="path">A relative path; both slashes separate.</param>
+    public static string Show(string folder, string path) =>
+        System.IO.Path.Combine(folder, System.IO.Path.Combine(path.Split('/', '\\')));
 
     /// <summary>Reads a small text, in UTF-8 or as its byte order mark says.</summary>
     /// <param name="mostBytes">How long it may be, in bytes.</param>

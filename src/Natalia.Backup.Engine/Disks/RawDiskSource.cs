@@ -205,7 +205,9 @@ public sealed class RawDiskSource : IDiskSource
         FileTrouble.AccessDenied => new NataliaException(ErrorIds.DiskAccessDenied, NataliaErrorKind.PermissionDenied,
             $"The image '{path}' may not be read by this user.", path,
             "Give this user read access to the file and its folder.", e),
-        FileTrouble.InUse => InUse(path, "is open for writing in another program", e),
+        // Whether it is written there is not known: Windows answers the same for a reader that shares it with nobody.
+        FileTrouble.InUse =>
+            InUse(path, "is in use by another program, which writes it or lets nobody else read it", e),
         _ => new NataliaException(ErrorIds.DiskReadFailed, NataliaErrorKind.ReadFailed,
             $"The image '{path}' cannot be opened: {e.Message}", path, "Check the disk or share that holds the image.",
             e),

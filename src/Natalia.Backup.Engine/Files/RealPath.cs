@@ -52,8 +52,8 @@ public static unsafe class RealPath
     {
         // the last one, so that folders open too
         const uint ShareAll = 7, OpenExisting = 3, BackupSemantics = 0x02000000;
-        using SafeFileHandle handle = CreateFileW(path, 0, ShareAll, IntPtr.Zero, OpenExisting, BackupSemantics,
-            IntPtr.Zero);
+        using SafeFileHandle handle = CreateFileW(WindowsPath.ForCalls(path), 0, ShareAll, IntPtr.Zero,
+            OpenExisting, BackupSemantics, IntPtr.Zero);
         return handle.IsInvalid ? null : OfWindows(handle);
     }
 
@@ -63,11 +63,7 @@ public static unsafe class RealPath
         var buffer = new char[32768];
         uint length = GetFinalPathNameByHandleW(handle, buffer, (uint)buffer.Length, 0);
         if (length == 0 || length >= buffer.Length) return null;
-        string real = new(buffer, 0, (int)length);
-        const string unc = @"\\?\UNC\", local = @"\\?\";
-        return real.StartsWith(unc, StringComparison.Ordinal) ? @"\\" + real.Substring(unc.Length)
-            : real.StartsWith(local, StringComparison.Ordinal) ? real.Substring(local.Length)
-            : real;
+        return WindowsPath.ForPeople(new string(buffer, 0, (int)length));
     }
 
     [DllImport("libc")]

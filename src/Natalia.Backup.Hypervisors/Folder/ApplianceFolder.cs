@@ -83,7 +83,7 @@ internal static class ApplianceFolder
         {
             ContainedFile file = ContainedFile.Find(folder, disk.Path, descriptionPath)
                 ?? throw DescriptionFile.Invalid(descriptionPath,
-                Directory.Exists(Path.Combine(folder, disk.Path))
+                Directory.Exists(ContainedFile.Show(folder, disk.Path))
                     ? $"'{disk.Path}', the image of disk '{disk.Id}', is a folder"
                     : $"there is no file '{disk.Path}', the image of disk '{disk.Id}'");
             if (images.Find(i => i.File.IsSameAs(file)) is FolderImage other)

@@ -149,7 +149,8 @@ public sealed class FolderHypervisor : IHypervisor, IImageSource
             ContainedFile? file = ContainedFile.Find(vm.Folder, stated,
                 Path.Combine(vm.Folder, DescriptionFile.FileName));
             ChangesFile changes = file is null
-                ? ChangesFile.Unusable($"There is no file '{Path.Combine(vm.Folder, stated)}' that tells what changed.")
+                ? ChangesFile.Unusable(
+                    $"There is no file '{ContainedFile.Show(vm.Folder, stated)}' that tells what changed.")
                 : ChangesFile.Read(file, disk);
             return new FolderDisk(diskId, disk, new ChangesDiskSource(disk, changes));
         }

@@ -1,5 +1,7 @@
 using System.Management.Automation;
+using System.Runtime.InteropServices;
 using Natalia.Backup.Engine;
+using Natalia.Backup.Engine.Files;
 
 namespace Natalia.Backup.Arguments;
 
@@ -18,7 +20,8 @@ internal static class FilePaths
     internal static string Resolve(SessionState session, string path)
     {
         // Where the prompt stands in the registry or among certificates, PowerShell takes these for paths in there.
-        if (IsRooted(path) && session.Path.CurrentLocation.Provider.Name != FileSystem) return Path.GetFullPath(path);
+        if (IsRooted(path) && session.Path.CurrentLocation.Provider.Name != FileSystem)
+            return Checked(path, Path.GetFullPath(path));
         string full;
         ProviderInfo provider;
         try
@@ -35,7 +38,24 @@ internal static class FilePaths
         if (!string.Equals(provider.Name, FileSystem, StringComparison.OrdinalIgnoreCase))
             throw new NataliaException(ErrorIds.PathNotSupported, NataliaErrorKind.InvalidArgument,
                 $"'{path}' is a path of {provider.Name}, not of the file system.", path);
-        return full;
+        return Checked(path, full);
+    }
+
+    /// <summary>
+    /// On Windows one path can mean another file than it says, and two slashes can separate: what is asked for there is
+    /// what it says, and is shown in one way.
+    /// </summary>
+    private static string Checked(string path, string full)
+    {
+        if (!RuntimeInformation.IsOSPlatform(OSPlatform.Windows)) return full;
+        // What the user wrote as well: the engine may have dropped what Windows drops.
+        int provider = path.IndexOf("::", StringComparison.Ordinal);
+        string written = provider < 0 ? path : path.Substring(provider + 2);
+        if ((WindowsPath.Flaw(written) ?? WindowsPath.Flaw(full)) is string flaw)
+            throw new NataliaException(ErrorIds.PathNotSupported, NataliaErrorKind.InvalidArgument,
+                $"'{path}' is not used: {flaw}.", path,
+                "Choose another name.");
+        return Path.GetFullPath(full);
     }
 
     private static bool IsRooted(string path) =>

@@ -1,5 +1,6 @@
 using Natalia.Backup.Engine;
 using Natalia.Backup.Operations.Exports;
+using Natalia.Backup.Testing;
 
 namespace Natalia.Backup.Cmdlets.Tests.Points;
 
@@ -49,6 +50,7 @@ public sealed class ExportFilesTests : IDisposable
     [InlineData("a", 300)]
     [InlineData("\U00020000", 100)]
     [InlineData("e\u0301", 200)]
+    [WineCannotTell("Wine's names are limited by the UTF-8 of the file system below it")]
     public void A_name_is_as_long_as_file_systems_take_and_holds_no_half_character(string letter, int count)
     {
         string name = ExportName.Create([string.Concat(Enumerable.Repeat(letter, count)), "20261123T060001Z", "scsi1"],

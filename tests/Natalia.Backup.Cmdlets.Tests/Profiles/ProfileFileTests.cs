@@ -100,7 +100,7 @@ public sealed class ProfileFileTests : IDisposable
                   "thumbprints": [
                     "AB"
                   ],
-                  "caCertificate": "{{Full("ca.pem")}}",
+                  "caCertificate": "{{InJson(Full("ca.pem"))}}",
                   "credentialSecret": "token"
                 }
               ],
@@ -108,7 +108,7 @@ public sealed class ProfileFileTests : IDisposable
                 {
                   "name": "nas",
                   "kind": "Folder",
-                  "path": "{{Full("repo")}}",
+                  "path": "{{InJson(Full("repo"))}}",
                   "credentialSecret": "natalia-nås-share",
                   "access": "Password",
                   "passwordSecret": "natalia-nås"
@@ -142,7 +142,7 @@ public sealed class ProfileFileTests : IDisposable
                 }
               ]
             }
-            """, text);
+            """, text.ReplaceLineEndings("\n"));
         Assert.Equal(text, Encoding.UTF8.GetString(ProfileFile.Write(Read(text))));
     }
 
@@ -303,6 +303,8 @@ public sealed class ProfileFileTests : IDisposable
             Assert.Throws<NataliaException>(() => ProfileFile.Read(Full("none.json"))).ErrorId);
 
     private string Full(string name) => Path.Combine(_folder.FullName, name);
+
+    private static string InJson(string path) => path.Replace("\\", "\\\\", StringComparison.Ordinal);
 
     private ProfileDocument Read(string text)
     {

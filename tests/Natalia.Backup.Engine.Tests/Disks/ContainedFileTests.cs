@@ -54,6 +54,20 @@ public sealed class ContainedFileTests : IDisposable
         Assert.Equal(ErrorIds.PathNotContained, Assert.Throws<NataliaException>(() => file.ReadText(100)).ErrorId);
     }
 
+    [Theory]
+    [InlineData("disks/data.raw.")]
+    [InlineData("disks/data.raw ")]
+    [InlineData("disks./data.raw")]
+    [InlineData("disks/NUL")]
+    public void A_name_that_Windows_takes_for_another_one_names_no_file(string path) =>
+        Assert.Null(ContainedFile.Find(_vm, path, "vm.json"));
+
+    [Theory]
+    [InlineData("disks/data.raw")]
+    [InlineData("disks\\data.raw")]
+    public void A_path_is_shown_in_the_separators_of_the_system(string path) =>
+        Assert.Equal(Path.Combine(_vm, "disks", "data.raw"), ContainedFile.Show(_vm, path));
+
     [Fact]
     public void A_pipe_that_takes_its_place_is_not_waited_for()
     {

@@ -26,7 +26,7 @@ public sealed class ImageFlushTests : IDisposable
             FlushFile = _ =>
         {
             flushes++;
-            throw new IOException("It could not be brought to stable storage.", code);
+            throw new IOException("It could not be brought to stable storage.", SystemCode.Of(code));
         }
         })
         {

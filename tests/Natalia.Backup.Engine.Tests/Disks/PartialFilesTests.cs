@@ -91,6 +91,7 @@ public sealed class PartialFilesTests : IDisposable
     [Fact]
     public async Task A_link_is_none_and_what_it_leads_to_stays()
     {
+        if (OperatingSystem.IsWindows()) return; // Making links there takes a right that tests do not have.
         string link = await LeaveAsync();
         File.Move(link, _folder["precious.raw"]);
         File.CreateSymbolicLink(link, _folder["precious.raw"]);

@@ -62,6 +62,7 @@ public sealed class FolderStoreTests : IDisposable
     }
 
     [Fact]
+    [WineCannotTell("Wine takes more than 260 characters everywhere")]
     public async Task Takes_a_long_path()
     {
         string path = _folder.Path;

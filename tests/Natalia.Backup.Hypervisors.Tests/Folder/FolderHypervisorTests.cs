@@ -439,7 +439,7 @@ public sealed class FolderHypervisorTests : IDisposable
         NataliaException e = await Assert.ThrowsAsync<NataliaException>(() => Freeze("data.raw"));
 
         Assert.Equal(ErrorIds.DiskEmpty, e.ErrorId);
-        Assert.Equal(Path.Combine(_root, "vm/data.raw"), e.Target);
+        Assert.Equal(Path.Combine(_root, "vm", "data.raw"), e.Target);
     }
 
     [Fact]

@@ -1,5 +1,6 @@
 using System.Management.Automation;
 using System.Text.RegularExpressions;
+using Natalia.Backup.Testing;
 
 namespace Natalia.Backup.Module.Tests.Commands;
 
@@ -200,9 +201,16 @@ public sealed class RestorePointTests : IDisposable
     }
 
     [Fact]
-    public void Every_point_gets_a_file_of_its_own_whatever_its_appliance_is_called()
+    public void Every_point_gets_a_file_of_its_own_whatever_its_appliance_is_called() =>
+        GetFilesOfTheirOwn("a/b", "a:b", "a_b", "A_B", "NUL", "dots...", "blanks  ");
+
+    [Fact]
+    [WineCannotTell("Wine's names are limited by the UTF-8 of the file system below it")]
+    public void Points_of_appliances_with_long_names_get_files_of_their_own() =>
+        GetFilesOfTheirOwn(new string('\u76D8', 120), new string('\u76D8', 121));
+
+    private void GetFilesOfTheirOwn(params string[] names)
     {
-        string[] names = ["a/b", "a:b", "a_b", "A_B", "NUL", new string('\u76D8', 120), new string('\u76D8', 121)];
         for (int i = 0; i < names.Length; i++)
         {
             string folder = Directory.CreateDirectory(Path.Combine(_fixture.Appliances, $"odd{i}")).FullName;
@@ -257,14 +265,50 @@ public sealed class RestorePointTests : IDisposable
             (Export-NataliaDisk -RestorePointId $args[0] -Destination './a[1].raw').Path
             $ExecutionContext.SessionState.Path.SetLocation('env:') | Out-Null
             (Export-NataliaDisk -RestorePointId $args[0] -Destination "$($args[1])/b.raw").Path
+            (Export-NataliaDisk -RestorePointId $args[0] -Destination "FileSystem::$($args[1])/c.raw").Path
             Export-NataliaDisk -RestorePointId $args[0] -Destination 'x'
             Export-NataliaDisk -RestorePointId $args[0] -Destination 'nodrive:x'
             """, id, _fixture.Root);
 
-        Assert.Equal([_fixture.Full("a[1].raw"), _fixture.Full("b.raw")], result.Text);
+        Assert.Equal([_fixture.Full("a[1].raw"), _fixture.Full("b.raw"), _fixture.Full("c.raw")], result.Text);
         Assert.True(File.Exists(_fixture.Full("a[1].raw")));
         Assert.All(result.ErrorIds, i => Assert.StartsWith("PathNotSupported,", i, StringComparison.Ordinal));
         Assert.Equal(2, result.ErrorIds.Count);
+    }
+
+    [Theory]
+    [InlineData("data.raw:hidden")]
+    [InlineData("data.raw.")]
+    [InlineData("data.raw ")]
+    [InlineData("NUL")]
+    [InlineData("COM1.raw")]
+    public void What_Windows_would_write_under_another_name_is_not_exported(string name)
+    {
+        if (!OperatingSystem.IsWindows()) return;
+        string id = _fixture.BackUp();
+        string[] before = Directory.GetFileSystemEntries(_fixture.Root);
+        ScriptResult result = _fixture.Run("""
+            Export-NataliaDisk -RestorePointId $args[0] -Destination $args[1]
+            Export-NataliaApplianceConfiguration -RestorePointId $args[0] -Destination $args[1]
+            Export-NataliaProfile -Path $args[1]
+            """, id, _fixture.Full(name));
+
+        Assert.Equal(3, result.ErrorIds.Count);
+        Assert.All(result.ErrorIds, i => Assert.StartsWith("PathNotSupported,", i, StringComparison.Ordinal));
+        Assert.Empty(result.Output);
+        Assert.Equal(before, Directory.GetFileSystemEntries(_fixture.Root));
+    }
+
+    [Fact]
+    public void A_path_with_both_slashes_is_shown_with_those_of_the_system()
+    {
+        string id = _fixture.BackUp(), mixed = _fixture.Root.Replace('\\', '/') + "/absent/data.raw";
+        ScriptResult result = _fixture.Run(
+            "Export-NataliaDisk -RestorePointId $args[0] -Destination $args[1]", id, mixed);
+
+        ErrorRecord error = result.TerminatingError ?? Assert.Single(result.Errors);
+        Assert.Contains($"'{Path.Combine(_fixture.Root, "absent")}'", error.Exception.Message,
+            StringComparison.Ordinal);
     }
 
     [Fact]

@@ -183,6 +183,11 @@ public abstract class HypervisorConformance : IDisposable
         if (Fixture.IsLive) return;
         using IHypervisor hypervisor = Connect();
         await using IFrozenDisks frozen = await FreezeAsync(hypervisor, new Remembered(Nas), Fixture.DataDisk);
+        if (Fixture.HoldsWhatItReads)
+        {
+            Assert.Throws<IOException>(() => WriteSomething(Fixture.DataDisk));
+            return;
+        }
         WriteSomething(Fixture.DataDisk);
 
         Assert.Equal(ErrorIds.DiskChangedWhileRead,
@@ -200,7 +205,8 @@ public abstract class HypervisorConformance : IDisposable
 
         await using (IFrozenDisks frozen = await FreezeAsync(hypervisor, nas, Fixture.DataDisk))
         {
-            Fixture.Detach(Fixture.DataDisk);
+            if (Fixture.HoldsWhatItReads) Assert.Throws<IOException>(() => Fixture.Detach(Fixture.DataDisk));
+            else Fixture.Detach(Fixture.DataDisk);
             if (Fixture.IsLive)
             {
                 IDiskSource disk = frozen.GetDisk(Fixture.DataDisk);

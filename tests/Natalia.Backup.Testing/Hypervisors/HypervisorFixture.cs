@@ -20,6 +20,9 @@ public abstract class HypervisorFixture : IDisposable
     /// </summary>
     public abstract bool IsLive { get; }
 
+    /// <summary>True when nobody can write or remove a disk as long as it is frozen.</summary>
+    public virtual bool HoldsWhatItReads => false;
+
     /// <summary>
     /// A connection, and what goes wrong at one of its calls to the hypervisor; where it makes none, nothing can.
     /// </summary>

@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using Natalia.Backup.Engine.Files;
 
 namespace Natalia.Backup.Engine.Storage.Folders;
 
@@ -62,12 +63,13 @@ internal sealed class FolderLayout
         return !NativeFiles.IsWindows || ReparseTag(path) is not uint tag || (tag & 0x20000000) != 0;
     }
 
-    private string Native(string name) =>
+    /// <summary>The path of a name, whatever stands there.</summary>
+    internal string Native(string name) =>
         Path.Combine(Root, Path.DirectorySeparatorChar == '/' ? name : name.Replace('/', Path.DirectorySeparatorChar));
 
     private static uint? ReparseTag(string path)
     {
-        IntPtr search = FindFirstFile(path, out FindData data);
+        IntPtr search = FindFirstFile(WindowsPath.ForCalls(path), out FindData data);
         if (search == new IntPtr(-1)) return null;
         FindClose(search);
         return data.Reserved0;

@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using Natalia.Backup.Engine.Files;
 using Natalia.Backup.Engine.Network;
 
 namespace Natalia.Backup.Engine.Storage.Folders;
@@ -26,6 +27,7 @@ public static class FolderPlacement
     {
         if (NativeFiles.IsWindows)
         {
+            root = WindowsPath.ForPeople(root);
             if (root.StartsWith(@"\\", StringComparison.Ordinal))
                 return new StorePlacement
                 {
@@ -83,11 +85,12 @@ public static class FolderPlacement
     }
 
     private static string UncHost(string root) =>
-        root.TrimStart('\\', '?').Split('\\').First(s => s is not ("" or "UNC"));
+        root.Split('\\').First(s => s.Length > 0);
 
     private static long? FreeOnWindows(string root) =>
-        GetDiskFreeSpaceEx(root.EndsWith(@"\", StringComparison.Ordinal) ? root : root + @"\", out ulong free, out _,
-            out _)
+        GetDiskFreeSpaceEx(
+            WindowsPath.ForCalls(root.EndsWith(@"\", StringComparison.Ordinal) ? root : root + @"\"),
+            out ulong free, out _, out _)
             ? (long)Math.Min(free, long.MaxValue)
             : null;
 

@@ -362,7 +362,7 @@ public sealed class FolderStore : IObjectStore, IPlacedStore
         }
         catch (Exception error) when (FolderErrors.IsFileSystem(error))
         {
-            throw FolderErrors.Translate(error, Path.Combine(Location, name), writing);
+            throw FolderErrors.Translate(error, _layout.Native(name), writing);
         }
     }
 

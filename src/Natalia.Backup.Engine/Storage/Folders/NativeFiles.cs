@@ -1,5 +1,6 @@
 using System.ComponentModel;
 using System.Runtime.InteropServices;
+using Natalia.Backup.Engine.Files;
 
 namespace Natalia.Backup.Engine.Storage.Folders;
 
@@ -29,7 +30,7 @@ internal static class NativeFiles
     {
         // Without MOVEFILE_REPLACE_EXISTING the call fails when the name is taken; WRITE_THROUGH returns after the
         // rename is on the disk.
-        if (MoveFileEx(LongPath(temporary), LongPath(final), WriteThrough)) return true;
+        if (MoveFileEx(WindowsPath.ForCalls(temporary), WindowsPath.ForCalls(final), WriteThrough)) return true;
         int code = Marshal.GetLastWin32Error();
         return code is WindowsFileExists or WindowsAlreadyExists ? false : throw Failure(code, final);
     }
@@ -82,12 +83,6 @@ internal static class NativeFiles
                 : new IOException(message, unchecked((int)0x80070000) | code);
         return code == NoEntry ? new DirectoryNotFoundException(message) : new IOException(message, code);
     }
-
-    // .NET adds the prefix by itself where it opens files; a direct call has to do so here.
-    private static string LongPath(string path) =>
-        path.Length < 240 || path.StartsWith(@"\\?\", StringComparison.Ordinal) ? path
-        : path.StartsWith(@"\\", StringComparison.Ordinal) ? @"\\?\UNC\" + path.Substring(2)
-        : @"\\?\" + path;
 
     // LibraryImport is not in netstandard2.0; the names are libc's; LPStr is UTF-8 there.
 #pragma warning disable SYSLIB1054, IDE1006, CA2101
