@@ -26,6 +26,9 @@ public sealed class Counterpart(string name, string program, params string[] pro
     /// <summary>Reads VHD and VHDX images, differencing ones as well.</summary>
     public static Counterpart Vhdi { get; } = new("disk-images", "/usr/bin/python3", "-c", "import pyvhdi");
 
+    /// <summary>Runs programs for Windows.</summary>
+    public static Counterpart Wine { get; } = new("wine", "/usr/lib/wine/wine64", "--version");
+
     public static Counterpart Strace { get; } = new("strace", "strace", "-f", "-o", "/dev/null", "true");
 
     public static Counterpart Qemu { get; } = new("qemu", "bash", "-c",
@@ -36,11 +39,14 @@ public sealed class Counterpart(string name, string program, params string[] pro
     /// <summary>Why its tests are skipped, or null.</summary>
     public string? Obstacle => IsRequired ? null : _missing.Value;
 
+    /// <summary>Fails where it is required, and could not be installed.</summary>
+    public void MustBeThere() => Assert.True(_missing.Value is null, _missing.Value);
+
     /// <summary>Runs it to its end.</summary>
     public (int Code, string Output, string Errors) Run(IReadOnlyDictionary<string, string?> environment,
         params string[] arguments)
     {
-        Assert.True(_missing.Value is null, _missing.Value);
+        MustBeThere();
         return Start(program, environment, arguments);
     }
 
@@ -117,6 +123,20 @@ public sealed class MonoTheoryAttribute : TheoryAttribute
 {
     public MonoTheoryAttribute([CallerMemberName] string test = "") =>
         (Skip, DisplayName) = SkippedTest.With(test, Counterpart.Mono.Obstacle);
+}
+
+/// <summary>A test that runs programs for Windows under the distribution's Wine.</summary>
+public sealed class WineFactAttribute : FactAttribute
+{
+    public WineFactAttribute([CallerMemberName] string test = "") =>
+        (Skip, DisplayName) = SkippedTest.With(test, Counterpart.Wine.Obstacle);
+}
+
+/// <summary>As <see cref="WineFactAttribute"/>, with data.</summary>
+public sealed class WineTheoryAttribute : TheoryAttribute
+{
+    public WineTheoryAttribute([CallerMemberName] string test = "") =>
+        (Skip, DisplayName) = SkippedTest.With(test, Counterpart.Wine.Obstacle);
 }
 
 /// <summary>A test that lets the system's calls fail, with strace.</summary>
