@@ -14,7 +14,7 @@ namespace Natalia.Backup.Windows.Tests;
 public sealed partial class WineTests(WineStage stage, ITestOutputHelper output) : IClassFixture<WineStage>
 {
     private const string Net = "out", NetStandard = "out-netstandard";
-    private static readonly TimeSpan s_limit = TimeSpan.FromMinutes(5);
+    private static readonly TimeSpan s_limit = TimeSpan.FromMinutes(10);
 
     [WineTheory]
     [InlineData(Net)]
