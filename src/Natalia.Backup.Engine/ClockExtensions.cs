@@ -24,6 +24,15 @@ public static class ClockExtensions
         clock.Delay(time, cancellationToken);
 #endif
 
+    /// <summary>A token that is cancelled when the time is over, or when another one is.</summary>
+    /// <param name="clock">The clock.</param>
+    /// <param name="time">How long.</param>
+    /// <param name="cancellationToken">The other one.</param>
+    /// <returns>The caller disposes it.</returns>
+    public static Deadline CreateDeadline(this TimeProvider clock, TimeSpan time,
+        CancellationToken cancellationToken) =>
+        new(clock, time, cancellationToken);
+
     /// <summary>Whether a time lies in the future by this clock, so that either it or the clock that wrote it is
     /// wrong.</summary>
     internal static bool IsInFuture(this TimeProvider clock, DateTime utc) => utc - Tolerance > clock.UtcNow();

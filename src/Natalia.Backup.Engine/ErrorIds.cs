@@ -250,6 +250,28 @@ public static class ErrorIds
     public const string SystemImagePathInvalid = nameof(SystemImagePathInvalid);
     // not a raw or qcow2 image that stands by itself
     public const string SystemImageNotSupported = nameof(SystemImageNotSupported);
+    // more than the place has room for that keeps them
+    public const string SettingsTooLong = nameof(SettingsTooLong);
+    // weekends and holidays that cannot be read, or leave no business day
+    public const string BusinessCalendarInvalid = nameof(BusinessCalendarInvalid);
+    public const string BusinessCalendarNotFound = nameof(BusinessCalendarNotFound);
+    public const string ToleranceInvalid = nameof(ToleranceInvalid);                 // not from 0 to 100 percent
+    // below zero, or one count for several appliances
+    public const string CdrBaselineInvalid = nameof(CdrBaselineInvalid);
+    // no program with a name, or a quote that does not end
+    public const string GuestCommandInvalid = nameof(GuestCommandInvalid);
+    // no connected hypervisor that could run a restore test, or several
+    public const string TestBenchNotFound = nameof(TestBenchNotFound);
+    public const string TestBenchAmbiguous = nameof(TestBenchAmbiguous);
+    // a bench that needs to be told which network leads nowhere
+    public const string IsolatedNetworkRequired = nameof(IsolatedNetworkRequired);
+    public const string RestoreTestFailed = nameof(RestoreTestFailed);               // a check of it failed
+    // no check failed, but not all could be made: it proves nothing
+    public const string RestoreTestNotEvidenced = nameof(RestoreTestNotEvidenced);
+    // it ended, and no log tells
+    public const string RestoreTestNotRecorded = nameof(RestoreTestNotRecorded);
+    // something that is neither a script block nor a table of them, or a name twice
+    public const string CheckInvalid = nameof(CheckInvalid);
 
     // Profiles
     public const string ProfileNotFound = nameof(ProfileNotFound);

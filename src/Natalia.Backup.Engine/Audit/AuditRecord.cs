@@ -11,6 +11,7 @@ internal static class AuditEvents
     internal const string PointRemoved = "point-removed";
     internal const string PointProtected = "point-protected";
     internal const string PointUnprotected = "point-unprotected";
+    internal const string RestoreTested = "restore-tested";
     internal const string ApplianceSet = "appliance-set";
     internal const string RetentionSet = "retention-set";
     internal const string Repaired = "repaired";

@@ -17,4 +17,8 @@ public sealed record BackupRequest
     public Consistency Consistency { get; init; } = Consistency.Crash;
     /// <summary>Why the consistency is less than asked for, or null.</summary>
     public string? ConsistencyReason { get; init; }
+    /// <summary>
+    /// The count of call records that a restore test of the point compares with; null when nobody counted.
+    /// </summary>
+    public CdrBaseline? CdrBaseline { get; init; }
 }

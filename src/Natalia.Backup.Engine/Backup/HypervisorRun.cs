@@ -60,6 +60,7 @@ internal sealed class HypervisorRun : IRunSource
             RequestedType = _request.RequestedType,
             Reason = all.Length == 0 ? null : string.Join(" ", all),
             Consistency = _request.Consistency,
+            CdrBaseline = _request.CdrBaseline,
             Disks = made.Disks.Zip(_disks, (d, disk) => WithToken(d, disk, made.Incomplete)).ToArray(),
         };
     }

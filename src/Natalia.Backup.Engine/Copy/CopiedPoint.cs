@@ -30,6 +30,7 @@ internal sealed record CopiedPoint(PointManifest Source, PointOrigin CopiedFrom,
         Consistency = Source.Consistency,
         ReadBytes = Source.ReadBytes,
         Duration = Source.Duration,
+        CdrBaseline = Source.CdrBaseline,
         CopyOf = Origin,
         CopiedFrom = CopiedFrom,
     };

@@ -20,4 +20,9 @@ public sealed record ApplianceSettings
     public bool IncludeSystemDisk { get; init; }
     /// <summary>What a backup does when the guest does not put its data in order.</summary>
     public QuiesceFailure OnQuiesceFailure { get; init; }
+    /// <summary>How it is restore-tested; null where nothing was said of that.</summary>
+    public RestoreTestSettings? RestoreTest { get; init; }
+
+    /// <summary>Members that a newer version of this product wrote, as JSON; kept as they are.</summary>
+    internal string? UnknownMembers { get; init; }
 }

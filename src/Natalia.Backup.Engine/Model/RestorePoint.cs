@@ -160,6 +160,11 @@ public sealed record RestorePoint : IComparable<RestorePoint>
     public bool? IsEncrypted { get; init; }
     /// <summary>What people or schedules wrote about it, or null.</summary>
     public string? Note { get; init; }
+    /// <summary>
+    /// How many call records the appliance had of the business day before, for a restore test to compare with; null
+    /// where nobody counted.
+    /// </summary>
+    public CdrBaseline? CdrBaseline { get; init; }
     /// <summary>True when the system disk was left out, so that the point cannot boot by itself.</summary>
     public bool IsDataDiskOnly { get; init; }
 

@@ -29,6 +29,7 @@ internal sealed class PointDescriber(RepositoryCore core)
         StoredBytes = manifest.StoredBytes,
         Duration = manifest.Duration,
         Disks = manifest.Disks.Select(Describe).ToArray(),
+        CdrBaseline = manifest.CdrBaseline,
         IsProtected = isProtected,
         ImmutableUntilUtc = manifest.ImmutableUntilUtc,
         OriginalRestorePointId = manifest.CopyOf?.PointId,

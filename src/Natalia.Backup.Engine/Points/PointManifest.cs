@@ -66,6 +66,9 @@ internal sealed record PointManifest
     /// </summary>
     internal DateTime? ImmutableUntilUtc { get; init; }
 
+    /// <summary>The count of call records that a restore test compares with, or null.</summary>
+    internal CdrBaseline? CdrBaseline { get; init; }
+
     internal required Reference? Configuration { get; init; }
     internal required IReadOnlyList<ManifestDisk> Disks { get; init; }
 
@@ -123,6 +126,7 @@ internal sealed record PointManifest
             json.WriteNumber("durationTicks", Duration.Ticks);
             json.WriteString("tool", ProductInfo.Tool);
             if (ImmutableUntilUtc is DateTime until) json.WriteString("immutableUntilUtc", JsonText.Time(until));
+            WriteBaseline(json, CdrBaseline);
             CopyOf?.Write(json);
             CopiedFrom?.Write(json, "copiedFrom");
             WriteReference(json, "configuration", Configuration);
@@ -199,6 +203,7 @@ internal sealed record PointManifest
             StoredBytes = b.ReadLong("storedBytes", 0, MaximumBytes),
             Duration = TimeSpan.FromTicks(b.ReadLong("durationTicks", 0, MaximumTicks)),
             ImmutableUntilUtc = b.ReadTimeOrNull("immutableUntilUtc"),
+            CdrBaseline = ReadBaseline(b),
             CopyOf = PointOrigin.Read(b),
             CopiedFrom = PointOrigin.Read(b, "copiedFrom"),
             Configuration = ReadReference(b, "configuration"),
@@ -226,6 +231,28 @@ internal sealed record PointManifest
             DamageSeen = disk.ReadLongOrNull("damageSeen", 0, Layout.HighestNumber) ?? 0,
         };
     }
+
+    private static void WriteBaseline(Utf8JsonWriter json, CdrBaseline? baseline)
+    {
+        if (baseline is null) return;
+        json.WriteStartObject("cdrBaseline");
+        json.WriteNumber("count", baseline.Count);
+        json.WriteString("businessDay", baseline.BusinessDay);
+        json.WriteString("timeZone", baseline.TimeZone);
+        if (baseline.IsCounted) json.WriteBoolean("counted", true);
+        json.WriteEndObject();
+    }
+
+    private static CdrBaseline? ReadBaseline(JsonElement element) =>
+        element.TryGet("cdrBaseline", out JsonElement value) && value.ValueKind == JsonValueKind.Object
+            ? new CdrBaseline
+            {
+                Count = value.ReadLong("count", 0, MaximumBytes),
+                BusinessDay = value.ReadString("businessDay"),
+                TimeZone = value.ReadString("timeZone"),
+                IsCounted = value.ReadBool("counted"),
+            }
+            : null;
 
     private static void WriteReference(Utf8JsonWriter json, string name, Reference? reference)
     {

@@ -4,6 +4,7 @@ using Natalia.Backup.Engine.Core;
 using Natalia.Backup.Engine.Format;
 using Natalia.Backup.Engine.Leases;
 using Natalia.Backup.Engine.Model;
+using Natalia.Backup.Engine.Points;
 
 namespace Natalia.Backup.Engine.Repositories;
 
@@ -12,6 +13,11 @@ namespace Natalia.Backup.Engine.Repositories;
 /// </summary>
 internal sealed class ApplianceBook(RepositoryCore core)
 {
+    private static readonly HashSet<string> s_members = new(StringComparer.Ordinal)
+    {
+        "name", "hypervisor", "dataDisk", "includeSystemDisk", "onQuiesceFailure", "restoreTest",
+    };
+
     internal async Task<IReadOnlyList<KnownAppliance>> GetAppliancesAsync(CancellationToken cancellationToken)
     {
         var appliances = new List<KnownAppliance>();
@@ -62,6 +68,8 @@ internal sealed class ApplianceBook(RepositoryCore core)
                     if (settings.DataDiskId is not null) json.WriteString("dataDisk", settings.DataDiskId);
                     json.WriteBoolean("includeSystemDisk", settings.IncludeSystemDisk);
                     if (settings.OnQuiesceFailure == QuiesceFailure.Fail) json.WriteString("onQuiesceFailure", "fail");
+                    RestoreTestSettingsJson.Write(json, "restoreTest", settings.RestoreTest);
+                    JsonMembers.Write(json, settings.UnknownMembers);
                 },
             }, core.SigningSeed, cancellationToken).ConfigureAwait(false);
             await core.Store.FlushAsync(cancellationToken).ConfigureAwait(false);
@@ -80,6 +88,8 @@ internal sealed class ApplianceBook(RepositoryCore core)
             DataDiskId = root.ReadStringOrNull("dataDisk"),
             IncludeSystemDisk = root.ReadBool("includeSystemDisk"),
             OnQuiesceFailure = root.ReadStringOrNull("onQuiesceFailure") == "fail" ? QuiesceFailure.Fail : default,
+            RestoreTest = RestoreTestSettingsJson.ReadOrNull(root, "restoreTest"),
+            UnknownMembers = JsonMembers.Unknown(root, s_members),
         };
     }
 

@@ -1,5 +1,7 @@
+using System.Text.Json;
 using Natalia.Backup.Engine.Audit;
 using Natalia.Backup.Engine.Core;
+using Natalia.Backup.Engine.Format;
 using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Engine.Verification;
 
@@ -52,6 +54,8 @@ public sealed partial class Repository
         List<AuditRecord> records, Action<NataliaException> onDamage, CancellationToken cancellationToken)
     {
         List<AuditName> names = await log.ListAllAsync(cancellationToken).ConfigureAwait(false);
+        if (filter.Events is not null) names = names.FindAll(n => filter.Events.Contains(n.Event));
+        if (filter.Newest is int newest && names.Count > newest) names.RemoveRange(0, names.Count - newest);
         await InParallel.RunAsync(names, RecordReadsAtOnce, async name =>
         {
             try
@@ -94,6 +98,35 @@ public sealed partial class Repository
         byte[] seed = _core.SigningSeed;
         string hash = await _core.ApplianceLog(record.ApplianceId)
             .AppendAsync(NativeRecords.Entry(record), seed, cancellationToken).ConfigureAwait(false);
+        await _core.Store.FlushAsync(cancellationToken).ConfigureAwait(false);
+        return hash;
+    }
+
+    /// <summary>
+    /// Keeps a restore test of one of this repository's points. Possible while a backup of the appliance runs.
+    /// </summary>
+    /// <param name="point">The point.</param>
+    /// <param name="result">How it ended, in a word or sentence.</param>
+    /// <param name="test">All of it, as a JSON object. Never a secret.</param>
+    /// <returns>The new record's hash.</returns>
+    /// <exception cref="NataliaException"><c>PasswordRequired</c>, a store error.</exception>
+    public async Task<string> RecordRestoreTestAsync(RestorePoint point, string result, string test,
+        CancellationToken cancellationToken)
+    {
+        byte[] seed = _core.SigningSeed;
+        using JsonDocument document = JsonText.Parse(test);
+        string hash = await _core.ApplianceLog(point.ApplianceId).AppendAsync(
+            new AuditEntry(AuditEvents.RestoreTested)
+            {
+                ApplianceId = point.ApplianceId,
+                RestorePointId = point.RestorePointId,
+                Sequence = point.Sequence ?? 0,
+                Reason = result,
+                WriteData = json =>
+                {
+                    foreach (JsonProperty member in document.RootElement.EnumerateObject()) member.WriteTo(json);
+                },
+            }, seed, cancellationToken).ConfigureAwait(false);
         await _core.Store.FlushAsync(cancellationToken).ConfigureAwait(false);
         return hash;
     }

@@ -17,6 +17,10 @@ public sealed record NativeBackupRequest
     public bool DataDiskOnly { get; init; }
     /// <summary>Which disk holds the data, where the description does not say so; or null.</summary>
     public string? DataDiskId { get; init; }
+    /// <summary>
+    /// Gives the count of call records to keep with the point, from the time of its state, UTC; null keeps none.
+    /// </summary>
+    public Func<DateTime, CdrBaseline?>? CdrBaseline { get; init; }
     /// <summary>How long another operation on the VM may hold it before the run gives up.</summary>
     public TimeSpan LockTimeout { get; init; } = TimeSpan.FromMinutes(30);
     /// <summary>

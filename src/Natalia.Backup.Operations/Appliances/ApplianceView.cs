@@ -27,6 +27,7 @@ internal static class ApplianceView
             IncludeSystemDisk = enrolment?.Settings.IncludeSystemDisk
                 ?? located.Hypervisor.Hypervisor.Find<INativeProtection>() is not null,
             OnQuiesceFailure = enrolment?.Settings.OnQuiesceFailure ?? default,
+            RestoreTest = enrolment?.Settings.RestoreTest,
             NativeId = description.NativeId,
             VMHost = description.State?.VMHost,
             State = description.State?.Power,
@@ -45,5 +46,6 @@ internal static class ApplianceView
         DataDisk = enrolment.Settings.DataDiskId,
         IncludeSystemDisk = enrolment.Settings.IncludeSystemDisk,
         OnQuiesceFailure = enrolment.Settings.OnQuiesceFailure,
+        RestoreTest = enrolment.Settings.RestoreTest,
     };
 }

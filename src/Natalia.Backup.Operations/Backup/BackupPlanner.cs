@@ -3,6 +3,7 @@ using Natalia.Backup.Engine.Format;
 using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Hypervisors.Contract;
 using Natalia.Backup.Operations.Appliances;
+using Natalia.Backup.Operations.BusinessDays;
 using Natalia.Backup.Operations.Connections;
 
 namespace Natalia.Backup.Operations.Backup;
@@ -139,13 +140,26 @@ internal sealed class BackupPlanner(SessionRegistry registry, BackupWishes wishe
             if (system && disks.Count == 1)
                 warn($"{located.Description.Name} has no other disk than its data disk '{disks[0].DiskId}': there is "
                     + "no system disk to take along.");
-            runs.Add(new PlannedRun(located, id, disks, repository,
+            runs.Add(WithBaseline(new PlannedRun(located, id, disks, repository,
                 ApplianceView.Create(located, enrolment) with { ApplianceId = id })
             {
                 OnQuiesceFailure = enrolment?.Settings.OnQuiesceFailure ?? default,
-            });
+            }, enrolment));
         }
         return runs;
+    }
+
+    /// <summary>A calendar that cannot be read is told before anything is made.</summary>
+    private PlannedRun WithBaseline(PlannedRun run, Enrolment? enrolment)
+    {
+        RestoreTestSettings? settings = enrolment?.Settings.RestoreTest;
+        bool isNeeded = wishes.CdrBaseline is not null || settings?.CdrCountCommand is not null;
+        return run with
+        {
+            RestoreTest = settings,
+            GivenCdrBaseline = wishes.CdrBaseline,
+            Calendar = isNeeded ? BusinessCalendar.Parse(settings?.BusinessCalendar) : BusinessCalendar.Default,
+        };
     }
 
     /// <summary>
@@ -181,7 +195,8 @@ internal sealed class BackupPlanner(SessionRegistry registry, BackupWishes wishe
             IReadOnlyList<ApplianceDisk> disks = dataDiskOnly
                 ? [DataDiskRule.Choose(appliance, dataDisk) with { Role = DiskRole.Data }]
                 : appliance.Disks;
-            runs.Add(new PlannedRun(located, id, disks, repository, ApplianceView.Create(located, enrolment))
+            runs.Add(WithBaseline(new PlannedRun(located, id, disks, repository,
+                ApplianceView.Create(located, enrolment))
             {
                 NativeRequest = new NativeBackupRequest
                 {
@@ -189,7 +204,7 @@ internal sealed class BackupPlanner(SessionRegistry registry, BackupWishes wishe
                     DataDiskOnly = dataDiskOnly,
                     DataDiskId = dataDisk,
                 },
-            });
+            }, enrolment));
         }
         return runs;
     }

@@ -61,7 +61,13 @@ internal sealed class BackupRound(CompletionCache completion, EvidenceBook evide
         try
         {
             using IActivity activity = Begin(run);
-            result = await native.BackupAsync(run.Located.Description, run.NativeRequest!, activity,
+            CdrBaselines.At? baseline = await CdrBaselines.TakeAsync(run, TimeProvider.System, output.Warn,
+                cancellationToken).ConfigureAwait(false);
+            NativeBackupRequest request = run.NativeRequest! with
+            {
+                CdrBaseline = baseline is null ? null : time => baseline(time),
+            };
+            result = await native.BackupAsync(run.Located.Description, request, activity,
                 cancellationToken).ConfigureAwait(false);
         }
         catch (Exception e) when (!cancellationToken.IsCancellationRequested)
@@ -95,6 +101,7 @@ internal sealed class BackupRound(CompletionCache completion, EvidenceBook evide
             new("disks", string.Join(", ", result.Disks.Where(d => d.IsIncluded).Select(d => d.DiskId))),
             new("sizeBytes", EvidenceBook.Text(point.SizeBytes)), new("readBytes", EvidenceBook.Text(point.ReadBytes)),
             new("seconds", EvidenceBook.Text(point.Duration?.TotalSeconds, "0")),
+            new("cdrBaseline", point.CdrBaseline?.ToString()),
             new("warnings", result.Warnings.Count == 0 ? null : EvidenceBook.Text(result.Warnings.Count)),
         ]).ConfigureAwait(false);
     }
@@ -105,9 +112,11 @@ internal sealed class BackupRound(CompletionCache completion, EvidenceBook evide
         // Before anything is frozen: it can take its time.
         LockRenewal? renewal = await LockRenewals.RunAsync(run.Repository, run.ApplianceId, run.Target.Name,
             output.Tell, output.Warn, cancellationToken).ConfigureAwait(false);
+        CdrBaselines.At? baseline = await CdrBaselines.TakeAsync(run, TimeProvider.System, output.Warn,
+            cancellationToken).ConfigureAwait(false);
         RunOutcome outcome;
         using (IActivity activity = Begin(run))
-            outcome = await BackupRunner.RunAsync(run, type, run.Repository.Repository, activity,
+            outcome = await BackupRunner.RunAsync(run, type, run.Repository.Repository, baseline, activity,
                 cancellationToken).ConfigureAwait(false);
         // Also after Ctrl-C: what was left, and what nobody knows, is told then of all times.
         foreach (string warning in outcome.Warnings) output.WarnInAnyCase(warning);

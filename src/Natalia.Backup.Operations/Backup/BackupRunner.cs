@@ -18,10 +18,11 @@ internal static class BackupRunner
     /// <param name="run">What to back up.</param>
     /// <param name="type">What was asked for.</param>
     /// <param name="repository">Where to.</param>
+    /// <param name="baseline">Gives the count of call records to keep, or null.</param>
     /// <param name="progress">Told how far it is.</param>
     /// <param name="cancellationToken">Stops the run; the release goes on regardless.</param>
     internal static async Task<RunOutcome> RunAsync(PlannedRun run, RequestedBackupType type, Repository repository,
-        IProgress<OperationProgress> progress, CancellationToken cancellationToken)
+        CdrBaselines.At? baseline, IProgress<OperationProgress> progress, CancellationToken cancellationToken)
     {
         RestorePoint? point = null;
         Exception? failure = null, releaseFailure = null;
@@ -53,7 +54,10 @@ internal static class BackupRunner
                 List<IDiskSource> sources = [];
                 try
                 {
-                    BackupRequest request = Request(run, type, frozen, sources);
+                    BackupRequest request = Request(run, type, frozen, sources) with
+                    {
+                        CdrBaseline = baseline?.Invoke(frozen.TimeUtc),
+                    };
                     point = await pending.ExecuteAsync(request, frozen.SealAsync, progress,
                         cancellationToken).ConfigureAwait(false);
                     warnings.AddRange(Warnings(point, frozen));

@@ -10,4 +10,8 @@ namespace Natalia.Backup.Operations.Backup;
 /// <param name="IncludeSystemDisk">Whether the system disk goes along.</param>
 /// <param name="DataDiskOnly">Whether a hypervisor that takes whole VMs is to leave the system disk out.</param>
 internal sealed record BackupWishes(RequestedBackupType Type, string? DataDisk, bool? IncludeSystemDisk,
-    bool? DataDiskOnly);
+    bool? DataDiskOnly)
+{
+    /// <summary>The count of call records of the business day before, for the restore test; or null.</summary>
+    internal long? CdrBaseline { get; init; }
+}

@@ -1,6 +1,7 @@
 using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Hypervisors.Contract;
 using Natalia.Backup.Operations.Appliances;
+using Natalia.Backup.Operations.BusinessDays;
 using Natalia.Backup.Operations.Connections;
 
 namespace Natalia.Backup.Operations.Backup;
@@ -20,4 +21,13 @@ internal sealed record PlannedRun(LocatedAppliance Located, string ApplianceId, 
 
     /// <summary>How the hypervisor makes the point itself; null where this product does.</summary>
     internal NativeBackupRequest? NativeRequest { get; init; }
+
+    /// <summary>How the appliance is restore-tested, as its enrolment says; or null.</summary>
+    internal RestoreTestSettings? RestoreTest { get; init; }
+
+    /// <summary>Tells the business day that call records are counted of.</summary>
+    internal BusinessCalendar Calendar { get; init; } = BusinessCalendar.Default;
+
+    /// <summary>The count of call records that the user gave, or null.</summary>
+    internal long? GivenCdrBaseline { get; init; }
 }

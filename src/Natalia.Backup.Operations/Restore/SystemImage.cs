@@ -132,9 +132,19 @@ internal sealed class SystemImage
         {
             if (file.SizeBytes == 0) throw NotSupported(path, "It is empty.");
             DetectedImage? seen = await ImageFormats.DetectAsync(file, cancellationToken).ConfigureAwait(false);
-            if (seen is not null) throw NotSupported(path, $"It is {seen.Description}.");
+            (IDiskSource Disk, ImageFormat Format) opened = seen?.Format switch
+            {
+                null => (file, ImageFormat.Raw),
+                ImageFormat.Qcow2 => (await Qcow2DiskSource.OpenAsync(file, path,
+                    cancellationToken).ConfigureAwait(false), ImageFormat.Qcow2),
+                _ => throw NotSupported(path, $"It is {seen.Description}."),
+            };
             kept = null;
-            return (file, ImageFormat.Raw);
+            return opened;
+        }
+        catch (NataliaException e) when (e.ErrorId == ErrorIds.DiskFormatNotSupported)
+        {
+            throw NotSupported(path, e.Message, e);
         }
         finally
         {
@@ -156,5 +166,5 @@ internal sealed class SystemImage
     private static NataliaException NotSupported(string path, string why, Exception? inner = null) =>
         new(ErrorIds.SystemImageNotSupported, NataliaErrorKind.InvalidArgument,
             $"'{path}' cannot be used as a system image. {why}", path,
-            "A raw image is needed: the disk byte for byte.", inner);
+            "A raw image is needed, or a qcow2 image that stands by itself.", inner);
 }

@@ -1,6 +1,4 @@
 using System.Management.Automation;
-using System.Management.Automation.Internal;
-using System.Security;
 using Natalia.Backup.Arguments;
 using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Sealing;
@@ -8,6 +6,7 @@ using Natalia.Backup.Errors;
 using Natalia.Backup.Operations.Connections;
 using Natalia.Backup.Operations.Kinds;
 using Natalia.Backup.Operations.Profiles;
+using Natalia.Backup.Pipeline;
 
 namespace Natalia.Backup.Commands;
 
@@ -136,7 +135,7 @@ public sealed class ImportNataliaProfileCommand : NataliaCommand
         var store = (StoreSettings)settings;
         UserCredential? credential = await FindLoginAsync(store).ConfigureAwait(false);
         using RepositoryPassword? password = store.PasswordSecret is string secret
-            ? RepositoryPassword.From(await OnPipelineAsync(() => ResolveSecret(secret)).ConfigureAwait(false))
+            ? RepositoryPassword.From(await OnPipelineAsync(() => Secrets.Password(secret)).ConfigureAwait(false))
             : null;
         RepositoryConnection opened = await ConnectionFactory.OpenRepositoryAsync(store, password, credential,
             cancellationToken).ConfigureAwait(false);
@@ -146,7 +145,7 @@ public sealed class ImportNataliaProfileCommand : NataliaCommand
 
     private async Task<UserCredential?> FindLoginAsync(ConnectionSettings settings) =>
         settings.LoginSecret is string secret
-            ? await OnPipelineAsync(() => ResolveCredential(secret)).ConfigureAwait(false)
+            ? await OnPipelineAsync(() => Secrets.Credential(secret).ToUser()).ConfigureAwait(false)
             : null;
 
     /// <summary>
@@ -171,51 +170,5 @@ public sealed class ImportNataliaProfileCommand : NataliaCommand
         }
     }
 
-    private UserCredential ResolveCredential(string name) => Resolve(name) switch
-    {
-        PSCredential { Password.Length: > 0 } credential => credential.ToUser()!,
-        PSCredential => throw NotResolved(name, "it is empty"),
-        object other =>
-            throw NotResolved(name,
-                $"its resolver returned a {other.GetType().Name}; a server needs a PSCredential with the user's name"),
-    };
-
-    private SecureString ResolveSecret(string name) => Resolve(name) switch
-    {
-        SecureString { Length: > 0 } password => password,
-        PSCredential { Password.Length: > 0 } credential => credential.Password,
-        SecureString or PSCredential => throw NotResolved(name, "it is empty"),
-        object other =>
-            throw NotResolved(name,
-                $"its resolver returned a {other.GetType().Name}, not a SecureString or PSCredential"),
-    };
-
-    private object Resolve(string name)
-    {
-        ScriptBlock resolver = SecretResolver ?? DefaultResolver(name);
-        object? answer;
-        try
-        {
-            answer = resolver.InvokeReturnAsIs(name);
-        }
-        catch (Exception e) when (e is RuntimeException and not PipelineStoppedException)
-        {
-            throw NotResolved(name, $"its resolver failed: {e.Message}", e);
-        }
-        if (answer == AutomationNull.Value) answer = null;
-        return (answer is PSObject wrapped ? wrapped.BaseObject : answer)
-            ?? throw NotResolved(name, "its resolver returned nothing");
-    }
-
-    private ScriptBlock DefaultResolver(string name)
-    {
-        if (InvokeCommand.GetCommand("Get-Secret", CommandTypes.Cmdlet | CommandTypes.Function) is null)
-            throw NotResolved(name, "there is no command Get-Secret in this session");
-        return InvokeCommand.NewScriptBlock("Get-Secret -Name $args[0] -ErrorAction Stop");
-    }
-
-    private static NataliaException NotResolved(string name, string why, Exception? inner = null) =>
-        new(ErrorIds.SecretNotResolved, NataliaErrorKind.Authentication,
-        $"The secret '{name}' could not be had: {why}.", name,
-        "Give a -SecretResolver that returns it as SecureString or PSCredential.", inner);
+    private SecretLookup Secrets => new(InvokeCommand, SecretResolver);
 }

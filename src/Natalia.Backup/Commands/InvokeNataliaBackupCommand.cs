@@ -1,5 +1,6 @@
 using System.Management.Automation;
 using Natalia.Backup.Arguments;
+using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Operations.Appliances;
 using Natalia.Backup.Operations.Backup;
@@ -95,6 +96,15 @@ public sealed class InvokeNataliaBackupCommand : RepositoryWriterCommand
     [Parameter]
     public SwitchParameter DataDiskOnly { get; set; }
 
+    /// <summary>
+    /// How many call records the appliance has of the last business day, 0 or more: Test-NataliaRestore compares its
+    /// count with it. For one appliance alone. Left out, it is counted where the appliance's settings have a
+    /// -CdrCountCommand and the hypervisor has a way into the guest. Which days are business days, its
+    /// -BusinessCalendar says.
+    /// </summary>
+    [Parameter]
+    public long CdrBaseline { get; set; }
+
     /// <summary>How many appliances run at once: 1 to 64, 2 by default.</summary>
     [Parameter]
     [ValidateRange(1, 64)]
@@ -104,6 +114,9 @@ public sealed class InvokeNataliaBackupCommand : RepositoryWriterCommand
     private protected override Task BeginAsync(CancellationToken cancellationToken)
     {
         _namesPlaces = IsBound(nameof(Repository)) || IsBound(nameof(Hypervisor));
+        if (CdrBaseline < 0)
+            throw new NataliaException(ErrorIds.CdrBaselineInvalid, NataliaErrorKind.InvalidArgument,
+                $"There cannot be {CdrBaseline} call records.", null, "Give the count of the last business day.");
         return Task.CompletedTask;
     }
 
@@ -128,10 +141,20 @@ public sealed class InvokeNataliaBackupCommand : RepositoryWriterCommand
             DeferAway(Registry.Repositories);
         }
         var wishes = new BackupWishes(Type, DataDisk, IsBound(nameof(IncludeSystemDisk)) ? IncludeSystemDisk : null,
-            IsBound(nameof(DataDiskOnly)) ? DataDiskOnly : null);
+            IsBound(nameof(DataDiskOnly)) ? DataDiskOnly : null)
+        {
+            CdrBaseline = IsBound(nameof(CdrBaseline)) ? CdrBaseline : null,
+        };
         var planner = new BackupPlanner(Registry, wishes, DeferError, EmitWarning);
+        IReadOnlyList<PlannedRun> planned = await planner.PlanAsync(_requests,
+            cancellationToken).ConfigureAwait(false);
+        if (wishes.CdrBaseline is not null && planned.Select(r => r.ApplianceId).Distinct().Skip(1).Any())
+            throw new NataliaException(ErrorIds.CdrBaselineInvalid, NataliaErrorKind.InvalidArgument,
+                "A count of call records is that of one appliance, and "
+                + $"{string.Join(", ", planned.Select(r => r.Target.Name).Distinct().Take(10))} are meant.", null,
+                "Back them up one by one, or let -CdrCountCommand of their settings count.");
         List<PlannedRun> confirmed = [];
-        foreach (PlannedRun run in await planner.PlanAsync(_requests, cancellationToken).ConfigureAwait(false))
+        foreach (PlannedRun run in planned)
         {
             if (await ShouldProcessAsync(run.Target.Name,
                 $"Back up {string.Join(", ", run.Disks)} to repository '{run.Repository.Name}'").ConfigureAwait(false))

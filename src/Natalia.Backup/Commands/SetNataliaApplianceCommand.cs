@@ -2,9 +2,13 @@ using System.Management.Automation;
 using Natalia.Backup.Arguments;
 using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Model;
+using Natalia.Backup.Engine.Points;
+using Natalia.Backup.Hypervisors.Contract;
 using Natalia.Backup.Operations.Appliances;
 using Natalia.Backup.Operations.Backup;
 using Natalia.Backup.Operations.Connections;
+using Natalia.Backup.Operations.Guests;
+using Natalia.Backup.Operations.RestoreTests;
 
 namespace Natalia.Backup.Commands;
 
@@ -18,7 +22,8 @@ namespace Natalia.Backup.Commands;
 /// enrolled by that already.</para>
 /// <para>An enrolled appliance is listed by Get-NataliaAppliance alone, and Invoke-NataliaBackup knows where it
 /// goes.</para>
-/// <para>Whether the data disk can be told is checked now, not in the first scheduled night.</para>
+/// <para>Whether the data disk can be told is checked now, not in the first scheduled night; and so is a system image,
+/// a calendar and everything else of restore tests.</para>
 /// </remarks>
 /// <example>
 /// <code>Set-NataliaAppliance natalia-paris -Repository nas</code>
@@ -27,6 +32,10 @@ namespace Natalia.Backup.Commands;
 /// <example>
 /// <code>Set-NataliaAppliance natalia-lyon -DataDisk scsi1 -IncludeSystemDisk -PassThru</code>
 /// <para>Says which disk holds the data, has the system disk backed up too, and shows the result.</para>
+/// </example>
+/// <example>
+/// <code>Set-NataliaAppliance natalia-paris -TestBench bench -SystemImage /srv/natalia/system.qcow2 -BusinessCalendar 'zone: Europe/Paris; 12-25; 01-01'</code>
+/// <para>Says how Test-NataliaRestore tests it: where, with which system disk, and which days are business days.</para>
 /// </example>
 /// <example>
 /// <code>Get-NataliaAppliance -Name 'natalia-*' | Where-Object { -not $_.IsEnrolled } | Set-NataliaAppliance -Repository nas</code>
@@ -75,9 +84,117 @@ public sealed class SetNataliaApplianceCommand : RepositoryWriterCommand
     [Parameter]
     public QuiesceFailure OnQuiesceFailure { get; set; }
 
+    /// <summary>
+    /// For Test-NataliaRestore: the hypervisor that the appliance is tested on; its session or name. An empty text
+    /// leaves it open again, here and with the other settings of restore tests.
+    /// </summary>
+    [Parameter]
+    [AllowEmptyString]
+    [HypervisorReference]
+    [ArgumentCompleter(typeof(HypervisorCompleter))]
+    public string? TestBench { get; set; }
+
+    /// <summary>
+    /// For Test-NataliaRestore and Restore-NataliaAppliance: the absolute path of an image, raw or qcow2, of a freshly
+    /// deployed appliance's system disk, on the machine that restores. It boots points that hold the data disk alone.
+    /// </summary>
+    [Parameter]
+    [AllowEmptyString]
+    public string? SystemImage { get; set; }
+
+    /// <summary>
+    /// For Test-NataliaRestore: the network that leads nowhere, as the test bench calls it.
+    /// </summary>
+    [Parameter]
+    [AllowEmptyString]
+    public string? IsolatedNetwork { get; set; }
+
+    /// <summary>
+    /// For Test-NataliaRestore: the name of the secret (a PSCredential) with which commands run in the guest, where the
+    /// way into it asks for one. The secret itself is kept nowhere.
+    /// </summary>
+    [Parameter]
+    [AllowEmptyString]
+    public string? GuestCredential { get; set; }
+
+    /// <summary>
+    /// For Test-NataliaRestore: the program that checks the data's integrity, and its arguments. Default: natalia-cli
+    /// check-integrity, as the procedure writes it.
+    /// </summary>
+    [Parameter]
+    [AllowEmptyCollection]
+    [AllowEmptyString]
+    public string[]? IntegrityCommand { get; set; }
+
+    /// <summary>
+    /// For Test-NataliaRestore: the program that verifies the appliance's audit log. Default: natalia-cli audit verify.
+    /// </summary>
+    [Parameter]
+    [AllowEmptyCollection]
+    [AllowEmptyString]
+    public string[]? AuditCommand { get; set; }
+
+    /// <summary>
+    /// The program that counts the call records of a day and prints one number; {day} (yyyy-MM-dd) and {zone} are
+    /// filled in. With it set, Invoke-NataliaBackup counts when it makes a point, where the hypervisor has a way into
+    /// the guest. The default of the test, natalia-cli cdr count --day {day} --zone {zone}, is an assumption.
+    /// </summary>
+    [Parameter]
+    [AllowEmptyCollection]
+    [AllowEmptyString]
+    public string[]? CdrCountCommand { get; set; }
+
+    /// <summary>
+    /// The business calendar: a text such as 'zone: Europe/Paris; weekend: Saturday, Sunday; 2026-12-25; 01-01', a
+    /// table @{ TimeZone = ...; Weekend = ...; Holidays = ... }, or a file with the text, whose content is kept.
+    /// Default: Monday to Friday, UTC, no holidays.
+    /// </summary>
+    [Parameter]
+    [AllowEmptyString]
+    [BusinessCalendarArgument]
+    public string? BusinessCalendar { get; set; }
+
+    /// <summary>
+    /// For Test-NataliaRestore: by how much the count of call records may differ from the baseline, in percent of it; 0
+    /// to 100. Default: 0.5. $null leaves it to the default again.
+    /// </summary>
+    [Parameter]
+    public decimal? Tolerance { get; set; }
+
+    /// <summary>
+    /// For Test-NataliaRestore: how many minutes the guest may take until it answers; 0 leaves it to the default, 10.
+    /// </summary>
+    [Parameter]
+    [ValidateRange(0, 1440)]
+    public int BootTimeoutMinutes { get; set; }
+
+    /// <summary>
+    /// For Test-NataliaRestore: how many minutes each command may take; 0 leaves it to the default, 10.
+    /// </summary>
+    [Parameter]
+    [ValidateRange(0, 1440)]
+    public int CommandTimeoutMinutes { get; set; }
+
     /// <summary>Write the appliance with its new settings to the pipeline.</summary>
     [Parameter]
     public SwitchParameter PassThru { get; set; }
+
+    private protected override async Task BeginAsync(CancellationToken cancellationToken)
+    {
+        if (!string.IsNullOrEmpty(BusinessCalendar))
+            BusinessCalendar = await OnPipelineAsync(() => BusinessCalendars.Read(SessionState,
+                BusinessCalendar!)).ConfigureAwait(false);
+        if (!string.IsNullOrEmpty(TestBench))
+            Registry.Hypervisors.Get(TestBench!).Hypervisor.Require<ITestBench>("test bench");
+        await new RestoreTestWishes
+        {
+            SystemImage = Text(SystemImage),
+            IntegrityCommand = Command(IntegrityCommand),
+            AuditCommand = Command(AuditCommand),
+            CdrCountCommand = Command(CdrCountCommand),
+            Tolerance = Tolerance,
+        }.CheckAsync(cancellationToken).ConfigureAwait(false);
+    }
 
     private protected override async Task ProcessAsync(CancellationToken cancellationToken)
     {
@@ -111,6 +228,43 @@ public sealed class SetNataliaApplianceCommand : RepositoryWriterCommand
         }
     }
 
+    /// <summary>The settings of restore tests, with what was said now; null when nothing is set.</summary>
+    private RestoreTestSettings? Change(RestoreTestSettings? before)
+    {
+        RestoreTestSettings known = before ?? new RestoreTestSettings();
+        RestoreTestSettings after = known with
+        {
+            TestBench = Text(nameof(TestBench), TestBench, known.TestBench),
+            SystemImage = Text(nameof(SystemImage), SystemImage, known.SystemImage),
+            IsolatedNetwork = Text(nameof(IsolatedNetwork), IsolatedNetwork, known.IsolatedNetwork),
+            GuestCredential = Text(nameof(GuestCredential), GuestCredential, known.GuestCredential),
+            IntegrityCommand = Command(nameof(IntegrityCommand), IntegrityCommand, known.IntegrityCommand),
+            AuditCommand = Command(nameof(AuditCommand), AuditCommand, known.AuditCommand),
+            CdrCountCommand = Command(nameof(CdrCountCommand), CdrCountCommand, known.CdrCountCommand),
+            BusinessCalendar = Text(nameof(BusinessCalendar), BusinessCalendar, known.BusinessCalendar),
+            Tolerance = IsBound(nameof(Tolerance)) ? Tolerance : known.Tolerance,
+            BootTimeoutMinutes = Minutes(nameof(BootTimeoutMinutes), BootTimeoutMinutes, known.BootTimeoutMinutes),
+            CommandTimeoutMinutes = Minutes(nameof(CommandTimeoutMinutes), CommandTimeoutMinutes,
+                known.CommandTimeoutMinutes),
+        };
+        if (RestoreTestSettingsJson.AreSame(before, after)) return before;
+        return after.IsEmpty ? null : after;
+    }
+
+    private static string? Text(string? text) => string.IsNullOrEmpty(text) ? null : text;
+
+    private static string[]? Command(string[]? command) =>
+        command is null || command.All(string.IsNullOrWhiteSpace) ? null : command;
+
+    private string? Text(string parameter, string? said, string? known) => IsBound(parameter) ? Text(said) : known;
+
+    private IReadOnlyList<string>? Command(string parameter, string[]? said, IReadOnlyList<string>? known) =>
+        !IsBound(parameter) ? known
+        : Command(said) is string[] command ? GuestCommandLine.Parse(command, parameter) : null;
+
+    private int? Minutes(string parameter, int said, int? known) =>
+        IsBound(parameter) ? (said == 0 ? null : said) : known;
+
     private async Task SetAsync(RepositoryConnection repository, LocatedAppliance located, ApplianceSettings? before,
         CancellationToken cancellationToken)
     {
@@ -134,6 +288,7 @@ public sealed class SetNataliaApplianceCommand : RepositoryWriterCommand
                 : known.DataDiskId,
             IncludeSystemDisk = IsBound(nameof(IncludeSystemDisk)) ? IncludeSystemDisk : known.IncludeSystemDisk,
             OnQuiesceFailure = IsBound(nameof(OnQuiesceFailure)) ? OnQuiesceFailure : known.OnQuiesceFailure,
+            RestoreTest = Change(known.RestoreTest),
         };
         IReadOnlyList<ApplianceDisk> disks = DiskSelection.Select(description, after.DataDiskId,
             after.IncludeSystemDisk);

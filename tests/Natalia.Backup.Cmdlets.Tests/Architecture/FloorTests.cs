@@ -44,8 +44,9 @@ public sealed class FloorTests
             "HyperV.Inventory", "HyperV.Notes", "HyperV.Wmi", "HyperV.Windows", "HyperV.Cim",
             "Contract",
         ]),
-        [Operations] = (typeof(RepositorySession).Assembly, ["Profiles", "Restore", "Backup", "Evidence", "Retention",
-            "Points", "Appliances", "Connections", "Kinds", "Exports", "Text", "Output"]),
+        [Operations] = (typeof(RepositorySession).Assembly, ["Profiles", "RestoreTests", "Restore", "Backup",
+            "Evidence", "Retention", "Points", "Appliances", "Connections", "Kinds", "Exports", "Guests",
+            "BusinessDays", "Text", "Output"]),
         [Cmdlets] = (typeof(NataliaCommand).Assembly, ["Commands", "Arguments", "Sessions", "Pipeline", "Errors", ""]),
     };
 

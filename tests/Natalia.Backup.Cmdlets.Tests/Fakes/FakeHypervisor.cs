@@ -49,11 +49,22 @@ internal sealed class FakeHypervisor : IHypervisor, IImageSource, IKnownNames
         (BackupStorages, DiskStorages, VMHosts) = (["pbs"], ["tank"], ["pve1"]);
     }
 
-    internal ApplianceDescription Appliance { get; } = new()
+    /// <summary>What the VM is called.</summary>
+    internal string VMName { get; init; } = "natalia-test";
+
+    /// <summary>A digit of which its id is made.</summary>
+    internal char VMId { get; init; } = 'a';
+
+    /// <summary>A way into the VM, or null.</summary>
+    internal IGuestChannel? Guests { get; set; }
+
+    internal ApplianceDescription Appliance => new()
     {
-        ApplianceId = new string('a', 32),
-        Name = "natalia-test",
+        ApplianceId = new string(VMId, 32),
+        Name = VMName,
         HypervisorKind = "Fake",
+        NativeId = "100",
+        Networks = [new ApplianceNetwork("lan")],
         Disks = [new ApplianceDisk("scsi0", DiskRole.System, 10), new ApplianceDisk("scsi1", DiskRole.Data, 20)],
     };
 
@@ -61,7 +72,7 @@ internal sealed class FakeHypervisor : IHypervisor, IImageSource, IKnownNames
 
     public string Location => "nowhere";
 
-    public T? Find<T>() where T : class => this as T;
+    public T? Find<T>() where T : class => typeof(T) == typeof(IGuestChannel) ? Guests as T : this as T;
 
     public Task<ApplianceInventory> GetAppliancesAsync(CancellationToken cancellationToken) =>
         Task.FromResult(new ApplianceInventory([Appliance]));

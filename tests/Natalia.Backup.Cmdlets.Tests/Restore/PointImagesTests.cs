@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Backup;
 using Natalia.Backup.Engine.Model;
@@ -111,6 +112,66 @@ public sealed class PointImagesTests : IDisposable
 
         Assert.Equal(ErrorIds.SystemImageNotSupported, e.ErrorId);
         Assert.Contains("a VHDX image", e.Message, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("-c", "-o", "cluster_size=65536")]
+    [InlineData("-c", "-o", "cluster_size=4096,compression_type=zstd")]
+    [InlineData("-o", "cluster_size=2M")]
+    [InlineData("-o", "compat=0.10")]
+    public async Task An_image_that_qemu_img_made_reads_as_the_disk(params string[] how)
+    {
+        if (!File.Exists("/usr/bin/qemu-img")) return;
+        byte[] disk = RepositoryFixture.Disk(5_000_192, 7);
+        File.WriteAllBytes(_folder["system.raw"], disk);
+        Run("qemu-img", ["convert", "-f", "raw", "-O", "qcow2", .. how, _folder["system.raw"], _folder["s.qcow2"]]);
+        SystemImage image = await SystemImage.FindAsync(_folder["s.qcow2"], default);
+        using var target = new MemoryDiskTarget();
+        await image.WriteAsync(target, null, default);
+
+        Assert.Equal(disk, target.Bytes);
+        // A hostile or damaged image is an error of its own, whatever is wrong with it, and never a crash.
+        byte[] good = File.ReadAllBytes(_folder["s.qcow2"]);
+        var random = new Random(1);
+        for (int i = 0; i < 200; i++)
+        {
+            byte[] bad = (byte[])good.Clone();
+            for (int n = 0; n < 3; n++) bad[random.Next(i < 100 ? 112 : bad.Length / 4)] = (byte)random.Next(256);
+            File.WriteAllBytes(_folder["bad.qcow2"], bad);
+            try
+            {
+                using var nowhere = new MemoryDiskTarget();
+                SystemImage broken = await SystemImage.FindAsync(_folder["bad.qcow2"], default);
+                if (broken.SizeBytes <= 64 << 20) await broken.WriteAsync(nowhere, null, default);
+            }
+            catch (NataliaException)
+            {
+            }
+        }
+    }
+
+    [Fact]
+    public async Task An_image_that_needs_another_file_is_refused()
+    {
+        if (!File.Exists("/usr/bin/qemu-img")) return;
+        File.WriteAllBytes(_folder["system.raw"], new byte[1 << 20]);
+        Run("qemu-img", ["create", "-f", "qcow2", "-b", _folder["system.raw"], "-F", "raw", _folder["s.qcow2"]]);
+        NataliaException e = await Assert.ThrowsAsync<NataliaException>(
+            () => SystemImage.FindAsync(_folder["s.qcow2"], default));
+
+        Assert.Equal(ErrorIds.SystemImageNotSupported, e.ErrorId);
+        Assert.Contains("backing file", e.Message, StringComparison.Ordinal);
+    }
+
+    private static void Run(string program, string[] arguments)
+    {
+        using Process process = Process.Start(new ProcessStartInfo(program, arguments)
+        {
+            RedirectStandardOutput = true,
+        })!;
+        process.StandardOutput.ReadToEnd();
+        process.WaitForExit();
+        Assert.Equal(0, process.ExitCode);
     }
 
     private static async Task<byte[]> WriteAsync(RestoreSource.PointImage image, string diskId)

@@ -254,6 +254,6 @@ public sealed class BackupRunnerTests : IDisposable
         var located = new LocatedAppliance(hypervisor.Connect("fake"), hypervisor.Appliance);
         var job = new PlannedRun(located, new string('b', 32),
             DiskSelection.Select(hypervisor.Appliance, null, false), null!, ApplianceView.Create(located, null));
-        return BackupRunner.RunAsync(job, RequestedBackupType.Auto, repository, s_noProgress, token);
+        return BackupRunner.RunAsync(job, RequestedBackupType.Auto, repository, null, s_noProgress, token);
     }
 }

@@ -74,7 +74,7 @@ public static partial class ExampleCorpus
     }
 
     [GeneratedRegex(
-        @"-Proxmox|\bpbs\b|\bpve\d?\b|-Bucket|Replication|Schedule|NataliaSnapshot|Prerequisite|Restore-NataliaAppliance|-BackupServer|natalia-01|nas-user|Receive-Job")]
+        @"-Proxmox|\bpbs\b|\bpve\d?\b|-Bucket|Replication|Schedule|NataliaSnapshot|Prerequisite|Restore-NataliaAppliance|-BackupServer|natalia-01|nas-user|Receive-Job|-Qemu|-TestBench|Test-NataliaRestore\b|NataliaRestoreTest")]
     private static partial Regex ServerWords();
 
     [GeneratedRegex(@"Import-NataliaProfile[^\n]*\n[\s\S]*-Natalia")]

@@ -1,3 +1,5 @@
+using Natalia.Backup.Hypervisors.Contract;
+
 namespace Natalia.Backup.Testing.Hypervisors;
 
 /// <summary>
@@ -17,6 +19,15 @@ public sealed class MemoryInventory
     public Dictionary<string, (int ExitCode, string Output)> Programs { get; } = [];
 
     public bool GuestsAnswer { get; set; } = true;
+
+    /// <summary>What guests run, before <see cref="Programs"/> are looked at; null leaves it to those.</summary>
+    public Func<GuestCommand, CancellationToken, Task<GuestCommandResult>>? OnRun { get; set; }
+
+    /// <summary>Called with the wait for a guest and its limit; throws where the guest does not answer.</summary>
+    public Func<TimeSpan, CancellationToken, Task>? OnOpen { get; set; }
+
+    /// <summary>Called with the name of each call before it is carried out; throws to make it fail.</summary>
+    public Action<string>? OnCall { get; set; }
 
     public string Add(MemoryVM vm)
     {

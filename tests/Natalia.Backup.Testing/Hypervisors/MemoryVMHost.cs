@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Disks;
 using Natalia.Backup.Engine.Format;
@@ -100,24 +101,28 @@ public sealed class MemoryVMHost(MemoryInventory inventory) : IHypervisor, IAppl
         return inventory.VMs.Remove(vm.NativeId);
     });
 
-    public Task<IGuest> OpenAsync(string nativeId, GuestCredential? who, TimeSpan timeout,
-        CancellationToken cancellationToken) =>
-        Call(cancellationToken, () =>
+    public async Task<IGuest> OpenAsync(string nativeId, GuestCredential? who, TimeSpan timeout,
+        CancellationToken cancellationToken)
     {
-        if (!inventory.GuestsAnswer || !inventory.VMs[nativeId].IsRunning)
-            throw new NataliaException(ErrorIds.GuestNotReachable, NataliaErrorKind.Timeout,
-                $"The guest of VM {nativeId} does not answer.", nativeId);
-        return (IGuest)new Guest(this);
-    });
+        if (inventory.OnOpen is not null) await inventory.OnOpen(timeout, cancellationToken);
+        return await Call(cancellationToken, () =>
+        {
+            if (!inventory.GuestsAnswer || !inventory.VMs[nativeId].IsRunning)
+                throw new NataliaException(ErrorIds.GuestNotReachable, NataliaErrorKind.Timeout,
+                    $"The guest of VM {nativeId} does not answer.", nativeId);
+            return (IGuest)new Guest(this);
+        });
+    }
 
     public void Dispose() { }
 
-    private Task<T> Call<T>(CancellationToken cancellationToken, Func<T> deed)
+    private Task<T> Call<T>(CancellationToken cancellationToken, Func<T> deed, [CallerMemberName] string name = "")
     {
         if (cancellationToken.IsCancellationRequested) return Task.FromCanceled<T>(cancellationToken);
         if (_calls++ >= Lifetime) return Task.FromException<T>(new IOException("The process has died."));
         try
         {
+            inventory.OnCall?.Invoke(name);
             return Task.FromResult(deed());
         }
         catch (NataliaException e)
@@ -139,14 +144,25 @@ public sealed class MemoryVMHost(MemoryInventory inventory) : IHypervisor, IAppl
     private sealed class Guest(MemoryVMHost host) : IGuest
     {
         public Task<GuestCommandResult> RunAsync(GuestCommand command, CancellationToken cancellationToken) =>
-            host.Call(cancellationToken, () =>
+            host.OnRun is { } run ? RunAsync(run, command, cancellationToken)
+            : host.Call(cancellationToken, () =>
         {
             (int code, string output) = host.Programs[string.Join(" ", command.Arguments)];
             return new GuestCommandResult(code, null, output, "", false, TimeSpan.Zero);
         });
 
+        private async Task<GuestCommandResult> RunAsync(
+            Func<GuestCommand, CancellationToken, Task<GuestCommandResult>> run, GuestCommand command,
+            CancellationToken cancellationToken)
+        {
+            await host.Call(cancellationToken, () => true);
+            return await run(command, cancellationToken);
+        }
+
         public ValueTask DisposeAsync() => default;
     }
+
+    private Func<GuestCommand, CancellationToken, Task<GuestCommandResult>>? OnRun => inventory.OnRun;
 
     private Dictionary<string, (int ExitCode, string Output)> Programs => inventory.Programs;
 

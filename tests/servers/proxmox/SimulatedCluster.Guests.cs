@@ -82,7 +82,7 @@ internal sealed partial class SimulatedCluster
                 int pid = ++_pid;
                 guest.Processes[pid] = guest.Programs.TryGetValue(line, out SimulatedProcess? program)
                     ? program with { Polls = 0 }
-                    : new SimulatedProcess(127, "", "not found");
+                    : ProgramsOfAll?.Invoke(line) ?? new SimulatedProcess(127, "", "not found");
                 return SimulatorReply.Ok(new { pid });
             case ("GET", "agent/exec-status"):
                 Need(path, "VM.GuestAgent.Unrestricted");

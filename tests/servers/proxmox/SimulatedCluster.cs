@@ -21,6 +21,11 @@ internal sealed partial class SimulatedCluster(JumpingClock clock)
     internal Dictionary<string, Dictionary<string, object>> Jobs { get; } = [];
     internal Dictionary<string, Dictionary<string, object>> ReplicationJobs { get; } = [];
     internal Dictionary<string, Dictionary<string, object>> ReplicationStates { get; } = [];
+    /// <summary>
+    /// What a command prints in any guest, restored ones too, by the command line; null for what is not there.
+    /// </summary>
+    internal Func<string, SimulatedProcess?>? ProgramsOfAll { get; set; }
+
     internal Dictionary<string, string> Bridges { get; } = new() { ["vmbr0"] = "eno1", ["vmbr9"] = "" };
     internal string TimeZone { get; set; } = "Europe/Moscow";
     /// <summary>

@@ -34,6 +34,7 @@ internal sealed partial class ProxmoxRepository
                    HypervisorKind = Kind,
                    DataDiskId = mark.DataDisk,
                    IncludeSystemDisk = mark.IncludesSystemDisk,
+                   RestoreTest = RestoreTestMark.Parse(g.Notes, g.Vmid, Storage),
                },
         ];
     }
@@ -47,7 +48,8 @@ internal sealed partial class ProxmoxRepository
                 + $"its storage '{Storage}'.",
                 appliance.Name);
         var mark = new EnrolmentMark(vmid, Storage, settings.DataDiskId, settings.IncludeSystemDisk);
-        return new GuestNotes(_cluster).ChangeAsync(vmid, mark.AddTo, cancellationToken);
+        return new GuestNotes(_cluster).ChangeAsync(vmid,
+            notes => RestoreTestMark.AddTo(mark.AddTo(notes), vmid, Storage, settings.RestoreTest), cancellationToken);
     }
 
     /// <summary>

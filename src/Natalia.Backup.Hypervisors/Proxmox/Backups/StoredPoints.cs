@@ -208,6 +208,7 @@ internal sealed class StoredPoints(ProxmoxCluster cluster)
                 _ => VerificationState.Failed
             },
             VerifiedUtc = Upid.TryParse(verification?.Text("upid"), out Upid task) ? task.StartUtc : null,
+            CdrBaseline = notes?.CdrBaseline,
             Note = PointNotes.HumanPart(item.Text("notes")),
             IsDataDiskOnly = notes?.DataDiskOnly ?? false,
             IsRenamed = storage.KeepsFiles && !ArchiveName.IsStandard(volid),

@@ -135,7 +135,11 @@ internal sealed class VzdumpRun(ProxmoxCluster cluster, StoredPoints points, Lef
 
         (Consistency consistency, string? reason) = log.Freeze.Conclude(log.WasRunning, outcome.IsLogWhole);
         (BackupType type, string? typeReason) = Classify(request.RequestedType, log);
-        var notes = new PointNotes(request.RunId, request.DataDiskOnly, consistency, type, request.RequestedType);
+        CdrBaseline? baseline = request.CdrBaseline?.Invoke(made.Point.TimeUtc);
+        var notes = new PointNotes(request.RunId, request.DataDiskOnly, consistency, type, request.RequestedType)
+        {
+            CdrBaseline = baseline,
+        };
         await WriteNotesAsync(made, $"{guest.Name} {notes}", warnings, cancellationToken).ConfigureAwait(false);
         IReadOnlyList<NativeBackupDisk> disks = log.Disks;
         RestorePoint point = made.Point with
@@ -156,6 +160,7 @@ internal sealed class VzdumpRun(ProxmoxCluster cluster, StoredPoints points, Lef
                     roles.TryGetValue(d.DiskId, out DiskRole role) ? role : DiskRole.Unknown, d.SizeBytes!.Value, 0))
                 .ToArray(),
             IsDataDiskOnly = request.DataDiskOnly,
+            CdrBaseline = baseline,
             Note = null,
         };
         return new NativeBackupResult(point, disks, [.. warnings]);
@@ -302,7 +307,7 @@ internal sealed class VzdumpRun(ProxmoxCluster cluster, StoredPoints points, Lef
         {
             // The point is good; only what later lists say about it is less.
             warnings.Add($"The notes of the point '{made.Volid}' could not be completed, so later lists will not show "
-                + $"its consistency: {e.Message}");
+                + $"its consistency, nor a count of call records: {e.Message}");
         }
     }
 

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text.RegularExpressions;
 using Natalia.Backup.Engine.Model;
 
@@ -17,6 +18,14 @@ internal sealed record PointNotes(string RunId, bool DataDiskOnly, Consistency C
             + @"(?: type=(?<type>\w+))?(?: consistency=(?<consistency>\w+))?\]",
         RegexOptions.CultureInvariant);
 
+    private static readonly Regex s_baseline =
+        new(@"\[natalia-backup cdr=(?<count>\d{1,15}) day=(?<day>\d{4}-\d{2}-\d{2})(?<counted> counted)?"
+            + @" zone=(?<zone>[A-Za-z0-9_/+ .()-]{1,100})\]",
+        RegexOptions.CultureInvariant);
+
+    /// <summary>The count of call records that a restore test compares with, or null.</summary>
+    internal CdrBaseline? CdrBaseline { get; init; }
+
     internal static PointNotes? Parse(string? notes)
     {
         Match m = s_mark.Match(notes ?? "");
@@ -24,12 +33,27 @@ internal sealed record PointNotes(string RunId, bool DataDiskOnly, Consistency C
         return new PointNotes(m.Groups["run"].Value, m.Groups["disks"].Value == "data",
             Enum.TryParse(m.Groups["consistency"].Value, out Consistency c) ? c : Consistency.Unknown,
             Enum.TryParse(m.Groups["type"].Value, out BackupType t) ? t : BackupType.Unknown,
-            Enum.TryParse(m.Groups["requested"].Value, out RequestedBackupType r) ? r : RequestedBackupType.Auto);
+            Enum.TryParse(m.Groups["requested"].Value, out RequestedBackupType r) ? r : RequestedBackupType.Auto)
+        {
+            CdrBaseline = ParseBaseline(notes!),
+        };
+    }
+
+    private static CdrBaseline? ParseBaseline(string notes)
+    {
+        Match m = s_baseline.Match(notes);
+        return !m.Success ? null : new CdrBaseline
+        {
+            Count = long.Parse(m.Groups["count"].Value, CultureInfo.InvariantCulture),
+            BusinessDay = m.Groups["day"].Value,
+            TimeZone = m.Groups["zone"].Value,
+            IsCounted = m.Groups["counted"].Success,
+        };
     }
 
     /// <summary>What is left for people when the mark is taken away.</summary>
     internal static string? HumanPart(string? notes) =>
-        s_mark.Replace(notes ?? "", "").Trim() is { Length: > 0 } text ? text : null;
+        s_baseline.Replace(s_mark.Replace(notes ?? "", ""), "").Trim() is { Length: > 0 } text ? text : null;
 
     /// <summary>
     /// The VM's name, which stands before the mark of this product unless somebody wrote something else there; null
@@ -47,5 +71,8 @@ internal sealed record PointNotes(string RunId, bool DataDiskOnly, Consistency C
     /// <summary>The mark with the result in it.</summary>
     public override string ToString() =>
         $"[natalia-backup run={RunId} disks={(DataDiskOnly ? "data" : "all")} requested={RequestedType} type={Type} "
-        + $"consistency={Consistency}]";
+        + $"consistency={Consistency}]"
+        + (CdrBaseline is not { } cdr ? "" : string.Format(CultureInfo.InvariantCulture,
+            " [natalia-backup cdr={0} day={1}{2} zone={3}]", cdr.Count, cdr.BusinessDay,
+            cdr.IsCounted ? " counted" : "", cdr.TimeZone));
 }
