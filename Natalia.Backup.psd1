@@ -15,6 +15,7 @@
 
     RequiredModules        = @()
     RequiredAssemblies     = @()
+    TypesToProcess         = @('Natalia.Backup.Types.ps1xml')
     FormatsToProcess       = @('Natalia.Backup.Format.ps1xml', 'Natalia.Backup.Retention.Format.ps1xml', 'Natalia.Backup.Native.Format.ps1xml', 'Natalia.Backup.Upkeep.Format.ps1xml', 'Natalia.Backup.RestoreTest.Format.ps1xml')
 
     CmdletsToExport        = @(

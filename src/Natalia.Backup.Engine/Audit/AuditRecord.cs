@@ -9,6 +9,7 @@ internal static class AuditEvents
     internal const string PointMade = "point-made";
     internal const string PointCopied = "point-copied";
     internal const string PointRemoved = "point-removed";
+    internal const string PointVerified = "point-verified";
     internal const string PointProtected = "point-protected";
     internal const string PointUnprotected = "point-unprotected";
     internal const string RestoreTested = "restore-tested";

@@ -40,8 +40,16 @@ public sealed record CheckResult
     public string? RestorePointId { get; init; }
     /// <summary>The appliance concerned, or null.</summary>
     public string? ApplianceId { get; init; }
+    /// <summary>What the appliance is called, or null.</summary>
+    public string? ApplianceName { get; init; }
+    /// <summary>The name of the repository session that was asked; null when none was.</summary>
+    public string? Repository { get; init; }
     /// <summary>The repository concerned, or null.</summary>
     public string? RepositoryId { get; init; }
+    /// <summary>The name of the hypervisor session that was asked; null when none was.</summary>
+    public string? Hypervisor { get; init; }
+    /// <summary>For how many checks this stands: more than 1 where those that passed are told together.</summary>
+    public int CheckCount { get; init; } = 1;
 
     /// <summary>Name and result.</summary>
     public override string ToString() => $"{Name}: {Result}";

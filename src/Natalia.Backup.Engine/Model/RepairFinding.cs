@@ -83,6 +83,10 @@ public sealed record RepairFinding
     public string? ApplianceId { get; init; }
     /// <summary>What the appliance is called, or null.</summary>
     public string? ApplianceName { get; init; }
+    /// <summary>The name of the repository's session; null when it was not repaired through one.</summary>
+    public string? Repository { get; init; }
+    /// <summary>The repository's id, or null.</summary>
+    public string? RepositoryId { get; init; }
     /// <summary>The restore point concerned, or null.</summary>
     public string? RestorePointId { get; init; }
     /// <summary>The time of the restore point, UTC; null where none is concerned or its time is not known.</summary>

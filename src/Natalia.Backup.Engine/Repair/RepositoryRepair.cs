@@ -64,7 +64,8 @@ internal sealed class RepositoryRepair(RepositoryCore core, KeyRing keys, Repair
             UnneededBytes = unneeded,
             FreedBytes = freed,
             Duration = core.Clock.GetElapsedTime(started),
-            Findings = [.. findings.OrderBy(f => f.Kind != RepairFindingKind.PointLost)],
+            Findings = [.. findings.OrderBy(f => f.Kind != RepairFindingKind.PointLost)
+                .Select(f => f with { Repository = core.Options.Label, RepositoryId = core.RepositoryId })],
             Outcome = findings.Exists(f => f.Kind == RepairFindingKind.NotExamined)
                 ? RepairOutcome.NotExamined
                 : lost > 0

@@ -15,6 +15,7 @@ public sealed record RetentionPlanRow
         ApplianceId = point.ApplianceId;
         ApplianceName = point.ApplianceName;
         RepositoryId = point.RepositoryId;
+        Repository = point.Repository;
         LockedUntilUtc = point.LockedUntilUtc;
         TimeUtc = utc;
         Policy = policy;
@@ -65,6 +66,8 @@ public sealed record RetentionPlanRow
     public string? ApplianceName { get; }
     /// <summary>The repository's id, or null.</summary>
     public string? RepositoryId { get; }
+    /// <summary>The name of the repository's session, or null.</summary>
+    public string? Repository { get; }
 
     /// <summary>Time and action.</summary>
     public override string ToString() => $"{LocalTime} {Action}";

@@ -17,6 +17,8 @@ public sealed record RetentionPoint
     /// Where it lies. Points of different repositories never compete; null is a repository of its own.
     /// </summary>
     public string? RepositoryId { get; init; }
+    /// <summary>The name of the repository's session, or null.</summary>
+    public string? Repository { get; init; }
     /// <summary>The time of the state that it holds, UTC. A time of unspecified kind is taken as UTC.</summary>
     public required DateTime TimeUtc { get; init; }
     /// <summary>The order among points of the same time: a later point has a higher number; or null.</summary>
@@ -54,6 +56,7 @@ public sealed record RetentionPoint
         ApplianceId = point.ApplianceId,
         ApplianceName = point.ApplianceName,
         RepositoryId = point.RepositoryId,
+        Repository = point.Repository,
         TimeUtc = point.TimeUtc,
         Sequence = point.Sequence,
         IsInFuture = point.IsInFuture,

@@ -178,7 +178,8 @@ public sealed class AuditVerification
             RepositoryId = _settings.Id.ToString(),
             Detail = verdict.Records.Count == 0
                 ? "There are no records."
-                : $"{verdict.Records.Count} records and {anchors.Hashes.Count} anchors agree; newest: "
+                : $"{Plural.Count(verdict.Records.Count, "record")} and "
+                    + $"{Plural.Count(anchors.Hashes.Count, "anchor")} agree; newest: "
                     + $"{string.Join(", ", verdict.Heads)}.",
         };
         if (verdict.Breaks.Count > 0)

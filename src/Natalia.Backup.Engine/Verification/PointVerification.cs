@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using Natalia.Backup.Engine.Audit;
 using Natalia.Backup.Engine.BlockMap;
 using Natalia.Backup.Engine.Core;
 using Natalia.Backup.Engine.Format;
@@ -17,6 +18,7 @@ internal sealed class PointVerification(RepositoryCore core, PointManifest manif
 {
     private readonly ConcurrentDictionary<string, string> _damage = new(StringComparer.Ordinal);
     private long _badBlocks;
+    private long _missingAtEnd;
     private string? _deltaDamage;
 
     internal async Task<CheckResult> ExecuteAsync(CancellationToken cancellationToken)
@@ -37,30 +39,66 @@ internal sealed class PointVerification(RepositoryCore core, PointManifest manif
                 Add(damage);
             }
         }
+        // The last block of a disk may be shorter than the others; one that is lost counts as a whole one.
+        long expected = _damage.IsEmpty ? total - _missingAtEnd : total;
+        string? unrecorded = null;
+        if (_damage.IsEmpty && good == expected)
+            unrecorded = await TryRecordAsync(good, cancellationToken).ConfigureAwait(false);
         if (!_damage.IsEmpty)
             await DamageRecords.WriteAsync(core, manifest.ApplianceId, manifest.PointId, manifest.Run.Sequence,
-                _damage.Keys, $"Verification found {_damage.Count} damaged objects.",
+                _damage.Keys, $"Verification found {Plural.Count(_damage.Count, "damaged object")}.",
                 cancellationToken).ConfigureAwait(false);
         return new CheckResult
         {
             Name = "RestorePoint",
             // A delta is needed to give space back, not to restore.
-            Result = !_damage.IsEmpty
+            Result = !_damage.IsEmpty || good != expected
                 ? CheckOutcome.Failed
-                : _deltaDamage is not null ? CheckOutcome.Warning : CheckOutcome.Passed,
+                : _deltaDamage is not null || unrecorded is not null ? CheckOutcome.Warning : CheckOutcome.Passed,
             Target = $"{manifest.ApplianceName} {manifest.TimeUtc:yyyy-MM-dd HH:mm:ss}Z",
-            Expected = $"{total} bytes",
+            Expected = $"{expected} bytes",
             Actual = $"{good} bytes",
             Duration = core.Clock.GetElapsedTime(started),
-            Detail = _damage.IsEmpty ? _deltaDamage is null ? null : _deltaDamage + " The point can be restored."
-                : (_badBlocks > 0 ? $"{_badBlocks} blocks cannot be restored. " : "")
+            Detail = _damage.IsEmpty
+                ? string.Join(" ", new[]
+                {
+                    _deltaDamage is null ? null : _deltaDamage + " The point can be restored.",
+                    unrecorded,
+                    good == expected ? null : "The point's block map leads to fewer blocks than it counts.",
+                }.Where(t => t is not null)) is { Length: > 0 } text ? text : null
+                : (_badBlocks > 0 ? $"{Plural.Count(_badBlocks, "block")} cannot be restored. " : "")
                     + string.Join(" ", _damage.Values.Take(3))
-                    + (_damage.Count > 3 ? $" And {_damage.Count - 3} more damaged objects." : ""),
-            ErrorId = _damage.IsEmpty ? null : ErrorIds.RestorePointDamaged,
+                    + (_damage.Count > 3 ? $" And {Plural.Count(_damage.Count - 3, "more damaged object")}." : ""),
+            ErrorId = _damage.IsEmpty && good == expected ? null : ErrorIds.RestorePointDamaged,
             RestorePointId = manifest.PointId,
             ApplianceId = manifest.ApplianceId,
+            ApplianceName = manifest.ApplianceName,
             RepositoryId = core.RepositoryId,
         };
+    }
+
+    /// <summary>
+    /// Keeps in the log that the point was read as a whole and found good: a test that leaves no trace proves nothing
+    /// to anybody later. The verdict does not depend on it.
+    /// </summary>
+    /// <returns>Why that could not be kept; null when it was.</returns>
+    private async Task<string?> TryRecordAsync(long bytes, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await core.ApplianceLog(manifest.ApplianceId).AppendAsync(new AuditEntry(AuditEvents.PointVerified)
+            {
+                ApplianceId = manifest.ApplianceId,
+                RestorePointId = manifest.PointId,
+                Sequence = manifest.Run.Sequence,
+                WriteData = json => json.WriteNumber("bytes", bytes),
+            }, core.SigningSeed, cancellationToken).ConfigureAwait(false);
+            return null;
+        }
+        catch (NataliaException failure)
+        {
+            return $"The point is whole, but no record of this could be kept: {failure.Message}";
+        }
     }
 
     /// <summary>What is told of a point that could not be read at all.</summary>
@@ -73,6 +111,8 @@ internal sealed class PointVerification(RepositoryCore core, PointManifest manif
         ErrorId = errorId,
         RestorePointId = point.RestorePointId,
         ApplianceId = point.ApplianceId,
+        ApplianceName = point.ApplianceName,
+        Repository = point.Repository,
         RepositoryId = point.RepositoryId,
     };
 
@@ -147,6 +187,7 @@ internal sealed class PointVerification(RepositoryCore core, PointManifest manif
                         Add(damage);
                         return 0;
                     }
+                    CountEnd(node, leaf.Leaf, disk.SizeBytes);
                     return await reader.ReadAsync(node, leaf.Leaf, disk.SizeBytes, OnBadBlock,
                         stop).ConfigureAwait(false);
                 },
@@ -166,6 +207,14 @@ internal sealed class PointVerification(RepositoryCore core, PointManifest manif
             await leaves.DisposeAsync().ConfigureAwait(false);
         }
         return good;
+    }
+
+    /// <summary>What the disk's last block lacks of a whole one, where it is stored.</summary>
+    private void CountEnd(MapNode node, long leaf, long sizeBytes)
+    {
+        long last = BlockGeometry.BlockCount(sizeBytes) - 1;
+        if (leaf == last >> BlockGeometry.FanOutBits && node[(int)(last & (BlockGeometry.FanOut - 1))] is not null)
+            Interlocked.Add(ref _missingAtEnd, BlockGeometry.BlockBytes - BlockGeometry.BlockLength(sizeBytes, last));
     }
 
     private void OnBadBlock(Reference block, NataliaException damage)

@@ -57,7 +57,7 @@ internal sealed class RepositoryCheck(RepositoryCore core, bool full, IProgress<
         foreach (StoredObject stranger in all.Where(o => !IsKnown(o.Name)))
         {
             yield return Result("UnknownObject", CheckOutcome.Warning, stranger.Name,
-                $"'{stranger.Name}' ({stranger.Length} bytes) is not part of the repository. It does no harm, but "
+                $"'{stranger.Name}' ({Plural.Count(stranger.Length, "byte")}) is not part of the repository. It does no harm, but "
                 + "somebody put it there.",
                 null, default);
         }
@@ -211,7 +211,8 @@ internal sealed class RepositoryCheck(RepositoryCore core, bool full, IProgress<
                 ErrorIds.ManifestDamaged, default));
         if (results.Count == 0)
             results.Add(Result("Links", CheckOutcome.Passed, Layout.Appliance(appliance),
-                $"{manifests.Count} manifests and {records.Count} audit records agree with what is there.", null,
+                $"{Plural.Count(manifests.Count, "manifest")} and {Plural.Count(records.Count, "audit record")} agree "
+                + "with what is there.", null,
                 Elapsed(started)));
         return results;
     }
@@ -285,14 +286,19 @@ internal sealed class RepositoryCheck(RepositoryCore core, bool full, IProgress<
             if (archived.Length > 0) results.Add(archived[0] with
             {
                 Target = root,
-                Detail = $"{archived.Length} of {packs.Count} packs lie in an archive class and were not read.",
+                Detail = $"{archived.Length} of {Plural.Count(packs.Count, "pack")} "
+                    + Plural.Of(archived.Length, "lies in an archive class and was", "lie in an archive class and were")
+                    + " not read.",
             });
         }
         if (results.Count == 0)
             results.Add(Result("Packs", CheckOutcome.Passed, root,
                 full
-                    ? $"All {packs.Count} packs ({packs.Sum(p => p.Length)} bytes) were read and are whole."
-                    : $"All {packs.Count} packs are there in their right length; they were not read.",
+                    ? $"{Plural.Count(packs.Count, "pack")} ({packs.Sum(p => p.Length)} bytes) "
+                        + Plural.Of(packs.Count, "was read and is whole.", "were read and are whole.")
+                    : $"{Plural.Count(packs.Count, "pack")} "
+                        + Plural.Of(packs.Count, "is there in its right length; it was not read.",
+                            "are there in their right length; they were not read."),
                 null, Elapsed(started)));
         return results;
     }
@@ -416,8 +422,8 @@ internal sealed class RepositoryCheck(RepositoryCore core, bool full, IProgress<
             }
         }
         if (results.Count == 0 && count > 0)
-            results.Add(Result(name, CheckOutcome.Passed, target, $"{count} objects are whole.", null,
-                Elapsed(started)));
+            results.Add(Result(name, CheckOutcome.Passed, target,
+                $"{Plural.Count(count, "object")} {Plural.Of(count, "is", "are")} whole.", null, Elapsed(started)));
         return results;
     }
 

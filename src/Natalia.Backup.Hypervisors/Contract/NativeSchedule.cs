@@ -9,6 +9,10 @@ public sealed record NativeSchedule
     public bool IsOwn { get; init; }
     /// <summary>The VMs that it takes, as the hypervisor numbers them; empty when it takes all or a pool.</summary>
     public string[] NativeIds { get; init; } = [];
+    /// <summary>What the VMs that it takes are called, as far as it is known.</summary>
+    public string[] ApplianceNames { get; init; } = [];
+    /// <summary>The name of the hypervisor session that it was read through, or null.</summary>
+    public string? Hypervisor { get; init; }
     /// <summary>The storage it writes to, or null.</summary>
     public string? Storage { get; init; }
     /// <summary>How often.</summary>

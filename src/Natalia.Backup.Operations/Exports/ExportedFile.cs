@@ -15,6 +15,10 @@ public sealed record ExportedFile
     public string? ApplianceName { get; init; }
     /// <summary>The restore point that it was made from; null when it was made from a live VM.</summary>
     public string? RestorePointId { get; init; }
+    /// <summary>The name of the repository session that the point was read through; null for a live VM.</summary>
+    public string? Repository { get; init; }
+    /// <summary>The id of the point's repository; null for a live VM.</summary>
+    public string? RepositoryId { get; init; }
     /// <summary>The disk that it holds, or null.</summary>
     public string? DiskId { get; init; }
     /// <summary>

@@ -121,12 +121,13 @@ public sealed class ExportNataliaApplianceConfigurationCommand : HypervisorComma
         LocatedPoint point = (await _finder.FindAsync(repositories, RestorePointId, null,
             cancellationToken).ConfigureAwait(false))[0];
         ApplianceDescription description = await point.GetConfigurationAsync(cancellationToken).ConfigureAwait(false);
-        await ExportAsync(path, description, point.Point.TimeUtc, point.Point.RestorePointId).ConfigureAwait(false);
+        await ExportAsync(path, description, point.Point.TimeUtc, point.Point).ConfigureAwait(false);
     }
 
     private async Task ExportAsync(string path, ApplianceDescription description, DateTime timeUtc,
-        string? restorePointId)
+        RestorePoint? point)
     {
+        string? restorePointId = point?.RestorePointId;
         var clock = Stopwatch.StartNew();
         string file = ChooseFile(path, description, timeUtc, restorePointId);
         ExportDestination.EnsureWritable(file, Force);
@@ -141,7 +142,9 @@ public sealed class ExportNataliaApplianceConfigurationCommand : HypervisorComma
             Duration = clock.Elapsed,
             ApplianceId = description.ApplianceId,
             ApplianceName = description.Name,
-            RestorePointId = restorePointId,
+            RestorePointId = point?.RestorePointId,
+            Repository = point?.Repository,
+            RepositoryId = point?.RepositoryId,
         });
     }
 

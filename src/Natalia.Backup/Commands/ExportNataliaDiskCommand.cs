@@ -160,6 +160,8 @@ public sealed class ExportNataliaDiskCommand : RestorePointCommand
             ApplianceId = one.ApplianceId,
             ApplianceName = one.ApplianceName,
             RestorePointId = one.RestorePointId,
+            Repository = one.Repository,
+            RepositoryId = one.RepositoryId,
             DiskId = written.Disk.DiskId,
             BytesLost = written.BytesLost,
             LostExtents = written.LostExtents,

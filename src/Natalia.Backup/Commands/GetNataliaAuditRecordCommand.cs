@@ -49,8 +49,8 @@ public sealed class GetNataliaAuditRecordCommand : RepositoryReaderCommand
     private readonly Dictionary<RepositoryConnection, IReadOnlyList<KnownAppliance>> _appliances = [];
 
     /// <summary>
-    /// The appliance: an object of Get-NataliaAppliance, its name in the repository, or a wildcard. Left out, all logs
-    /// are read, the repository's own among them.
+    /// The appliance: an object of Get-NataliaAppliance, its name in the repository, or a wildcard. Left out, or
+    /// with *, all logs are read, the repository's own among them.
     /// </summary>
     [Parameter(Position = 0)]
     [Alias("VMName", "ApplianceName")]
@@ -97,7 +97,10 @@ public sealed class GetNataliaAuditRecordCommand : RepositoryReaderCommand
         bool isNamed = named is { Count: > 0 } || !string.IsNullOrEmpty(RepositoryId);
         if (!isNamed && repositories.Any(r => r.IsOwn)) repositories = [.. repositories.Where(r => r.IsOwn)];
         if (!isNamed) DeferAway(Registry.Repositories);
-        IReadOnlyList<ApplianceSelector> selectors = Wildcards.Selectors((Appliance ?? []).Append(ApplianceId ?? ""));
+        // Everything is everything: the repository's own log belongs to it.
+        IReadOnlyList<ApplianceSelector> selectors = Appliance?.Contains("*") == true && string.IsNullOrEmpty(ApplianceId)
+            ? []
+            : Wildcards.Selectors((Appliance ?? []).Append(ApplianceId ?? ""));
         List<(RepositoryConnection Log, string? About, KnownAppliance Appliance)> known = [];
         foreach (RepositoryConnection repository in repositories)
         {

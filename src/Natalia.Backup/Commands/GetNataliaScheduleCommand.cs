@@ -1,6 +1,7 @@
 using System.Management.Automation;
 using Natalia.Backup.Hypervisors.Contract;
 using Natalia.Backup.Operations.Appliances;
+using Natalia.Backup.Operations.Connections;
 
 namespace Natalia.Backup.Commands;
 
@@ -27,12 +28,16 @@ public sealed class GetNataliaScheduleCommand : ApplianceCommand
 
     private protected override async Task ProcessApplianceAsync(LocatedAppliance located,
         CancellationToken cancellationToken) =>
-        EmitAll(await located.Hypervisor.Hypervisor.Require<INativeSchedules>(Capability)
+        Tell(located.Hypervisor, await located.Hypervisor.Hypervisor.Require<INativeSchedules>(Capability)
             .GetSchedulesAsync(located.Description, cancellationToken).ConfigureAwait(false));
 
     private protected override async Task ProcessNoneAsync(CancellationToken cancellationToken)
     {
-        foreach ((_, INativeSchedules schedules) in HypervisorsAbleTo<INativeSchedules>(Capability))
-            EmitAll(await schedules.GetSchedulesAsync(null, cancellationToken).ConfigureAwait(false));
+        foreach ((HypervisorConnection hypervisor, INativeSchedules schedules)
+            in HypervisorsAbleTo<INativeSchedules>(Capability))
+            Tell(hypervisor, await schedules.GetSchedulesAsync(null, cancellationToken).ConfigureAwait(false));
     }
+
+    private void Tell(HypervisorConnection hypervisor, IReadOnlyList<NativeSchedule> schedules) =>
+        EmitAll([.. schedules.Select(s => s with { Hypervisor = hypervisor.Name })]);
 }

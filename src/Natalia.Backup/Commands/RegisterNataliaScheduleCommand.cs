@@ -126,6 +126,10 @@ public sealed class RegisterNataliaScheduleCommand : ApplianceCommand
                     new("keeps", schedule.Retention?.ToString()),
                     new("enabled", schedule.IsEnabled ? "yes" : "no")]).ConfigureAwait(false);
         foreach (string warning in schedule.Warnings) EmitWarning(warning);
-        Emit(schedule);
+        Emit(schedule with
+        {
+            ApplianceNames = [located.Description.Name],
+            Hypervisor = located.Hypervisor.Name,
+        });
     }
 }

@@ -93,7 +93,7 @@ public sealed class TestNataliaAuditCommand : NataliaCommand
             string path = await OnPipelineAsync(() => FilePaths.Resolve(SessionState, Path)).ConfigureAwait(false);
             using FolderStore store = FolderStore.Open(path, create: false);
             Report(await AuditVerification.ExecuteAsync(store, expectations, cancellationToken).ConfigureAwait(false),
-                path, path);
+                path, path, []);
             return;
         }
         IReadOnlyList<string>? named = References.Clean(Repository);
@@ -112,7 +112,8 @@ public sealed class TestNataliaAuditCommand : NataliaCommand
                 if (!done.Add(connection)) continue;
                 Report(await connection.Repository.VerifyAuditAsync(expectations,
                     cancellationToken).ConfigureAwait(false),
-                    connection.Name, connection.Session);
+                    connection.Name, connection.Session,
+                    await connection.Repository.GetAppliancesAsync(cancellationToken).ConfigureAwait(false));
             }
             catch (Exception e) when (!cancellationToken.IsCancellationRequested)
             {
@@ -127,8 +128,25 @@ public sealed class TestNataliaAuditCommand : NataliaCommand
         return Task.CompletedTask;
     }
 
-    private void Report(IReadOnlyList<CheckResult> results, string name, object target)
+    private void Report(IReadOnlyList<CheckResult> results, string name, object target,
+        IReadOnlyList<KnownAppliance> appliances)
     {
+        CheckResult Named(CheckResult result)
+        {
+            KnownAppliance? appliance = appliances.FirstOrDefault(a => result.ApplianceId is string id
+                ? a.ApplianceId == id
+                : result.Target?.StartsWith($"appliances/{a.ApplianceId}/", StringComparison.Ordinal) == true);
+            return result with
+            {
+                Target = result.Target == $"appliances/{appliance?.ApplianceId}/log/" && appliance?.Name is string own
+                    ? own
+                    : result.Target,
+                Repository = name,
+                ApplianceId = appliance?.ApplianceId ?? result.ApplianceId,
+                ApplianceName = appliance?.Name,
+            };
+        }
+
         List<CheckResult> failed = [.. results.Where(r => r.Result == CheckOutcome.Failed)];
         if (Quiet)
         {
@@ -137,7 +155,13 @@ public sealed class TestNataliaAuditCommand : NataliaCommand
                 && !results.Any(r => r.Name == "AuditHead" && r.Result == CheckOutcome.NotEvidenced));
             return;
         }
-        foreach (CheckResult result in results) Emit(result);
+        // What is wrong first; a log is told by the name of its appliance.
+        EmitAll([.. results.Select(Named).OrderBy(r => r.Result switch
+        {
+            CheckOutcome.Failed => 0,
+            CheckOutcome.Passed => 2,
+            _ => 1,
+        })]);
         if (failed.Count > 0)
             DeferError(new NataliaException(ErrorIds.AuditChainBroken, NataliaErrorKind.Security,
                 $"The audit log of the repository '{name}' is broken ({failed[0].Target}: {failed[0].Actual}). "

@@ -5,6 +5,7 @@ using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Hypervisors.Contract;
 using Natalia.Backup.Operations.Appliances;
 using Natalia.Backup.Operations.Connections;
+using Natalia.Backup.Operations.Text;
 using Natalia.Backup.Pipeline;
 
 namespace Natalia.Backup.Commands;
@@ -51,6 +52,13 @@ public sealed class TestNataliaPrerequisiteCommand : ApplianceCommand
 
     private readonly Verdict _verdict = new();
 
+    /// <summary>
+    /// Write every check by itself. Left out, what passed is told together, one row for each appliance, behind what did
+    /// not; CheckCount says how many checks a row stands for.
+    /// </summary>
+    [Parameter]
+    public SwitchParameter Detailed { get; set; }
+
     /// <summary>Write only one True or False, for all appliances together.</summary>
     [Parameter]
     public SwitchParameter Quiet { get; set; }
@@ -95,6 +103,18 @@ public sealed class TestNataliaPrerequisiteCommand : ApplianceCommand
             _verdict.Add(checks.All(c => c.Result != CheckOutcome.Failed));
             return;
         }
-        foreach (CheckResult check in checks) Emit(check);
+        List<CheckResult> named = [.. checks.Select(c => c with
+        {
+            Hypervisor = hypervisor.Name,
+            ApplianceName = c.ApplianceId is null ? null : appliance?.Name,
+        })];
+        if (Detailed)
+        {
+            EmitAll(named);
+            return;
+        }
+        EmitAll([.. named.Where(c => c.Result != CheckOutcome.Passed)]);
+        EmitAll(CheckSummary.Of(named.Where(c => c.Result == CheckOutcome.Passed), _ => "Prerequisites",
+            perAppliance: false));
     }
 }

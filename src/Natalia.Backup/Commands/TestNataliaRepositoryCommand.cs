@@ -5,6 +5,7 @@ using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Hypervisors.Proxmox.BackupServer;
 using Natalia.Backup.Hypervisors.Proxmox.Rest;
 using Natalia.Backup.Operations.Connections;
+using Natalia.Backup.Operations.Text;
 using Natalia.Backup.Pipeline;
 
 namespace Natalia.Backup.Commands;
@@ -16,8 +17,9 @@ namespace Natalia.Backup.Commands;
 /// room and place are looked at, and where objects are locked a locked probe is deleted, which must be refused. What
 /// was tried is removed again; a locked probe goes with a later check. A session with -AuditOnly tries nothing.</para>
 /// <para>With -Full every byte of every object is read instead, so that any single changed byte is found. Nothing is
-/// written.</para>
-/// <para>The results are written first. When one of them is Failed, the error RepositoryCheckFailed follows at the
+/// written then.</para>
+/// <para>What is wrong is written as soon as it is found, and what passed at the end, told together: -Detailed writes
+/// every check by itself. The results are written first. When one of them is Failed, the error RepositoryCheckFailed follows at the
 /// end.</para>
 /// <para>A storage of a Proxmox VE cluster is looked after by its Proxmox Backup Server. With -BackupServer that server
 /// is asked: prune, verify and garbage collection runs, the age of verifications, the S3 store behind it. Nothing is
@@ -44,6 +46,7 @@ public sealed class TestNataliaRepositoryCommand : NataliaCommand
 {
     private const string OwnSet = "Own";
     private const string BackupServerSet = "BackupServer";
+    private const string Structure = "Structure";
 
     /// <summary>
     /// The repository: the session that Connect-NataliaRepository returned, or its name. Left out, every connected
@@ -99,6 +102,14 @@ public sealed class TestNataliaRepositoryCommand : NataliaCommand
     public SwitchParameter Full { get; set; }
 
     private readonly Verdict _verdict = new();
+    private readonly List<CheckResult> _passed = [];
+
+    /// <summary>
+    /// Write every check by itself, as soon as it has ended. Left out, what passed is told together, one row for each
+    /// part of a repository, behind what did not; CheckCount says how many checks a row stands for.
+    /// </summary>
+    [Parameter]
+    public SwitchParameter Detailed { get; set; }
 
     /// <summary>
     /// Write one True or False for all repositories together instead of the results, and no error for a damaged one.
@@ -131,7 +142,21 @@ public sealed class TestNataliaRepositoryCommand : NataliaCommand
     private protected override Task EndAsync(CancellationToken cancellationToken)
     {
         if (Quiet) Emit(_verdict.IsGood && !HasErrors);
+        foreach (CheckResult together in CheckSummary.Of(_passed, Area, perAppliance: false,
+            area => Full || area != Structure ? null : "Packs were not read; -Full reads them."))
+            Emit(together);
         return Task.CompletedTask;
+    }
+
+    private string Area(CheckResult check) =>
+        ParameterSetName == BackupServerSet
+            ? "BackupServer"
+            : check.Name.StartsWith("Store", StringComparison.Ordinal) ? "Store" : Structure;
+
+    private void Tell(CheckResult check)
+    {
+        if (!Detailed && check.Result == CheckOutcome.Passed) _passed.Add(check);
+        else Emit(check);
     }
 
     private async Task CheckBackupServerAsync(RepositoryConnection connection, CancellationToken cancellationToken)
@@ -154,7 +179,11 @@ public sealed class TestNataliaRepositoryCommand : NataliaCommand
         }, cancellationToken).ConfigureAwait(false);
         IReadOnlyList<CheckResult> checks = await server.ReadAsync(Datastore, TimeSpan.FromDays(MaximumAgeDays),
             cancellationToken).ConfigureAwait(false);
-        Report(connection, [.. checks.Select(c => c with { RepositoryId = connection.Session.RepositoryId })]);
+        Report(connection, [.. checks.Select(c => c with
+        {
+            Repository = connection.Name,
+            RepositoryId = connection.Session.RepositoryId,
+        })]);
     }
 
     private void Report(RepositoryConnection connection, IReadOnlyList<CheckResult> checks)
@@ -165,11 +194,12 @@ public sealed class TestNataliaRepositoryCommand : NataliaCommand
             _verdict.Add(failed.Count == 0);
             return;
         }
-        foreach (CheckResult check in checks) Emit(check);
+        foreach (CheckResult check in checks) Tell(check);
         if (failed.Count > 0)
             DeferError(new NataliaException(ErrorIds.RepositoryCheckFailed, NataliaErrorKind.InvalidData,
-                ($"The repository '{connection.Name}' ({connection.Session.Location}) has failed {failed.Count} "
-                    + $"check(s). The first is {failed[0].Name} ({failed[0].Target}). {failed[0].Detail}").TrimEnd(),
+                ($"The repository '{connection.Name}' ({connection.Session.Location}) has failed "
+                    + $"{Plural.Count(failed.Count, "check")}. The first is {failed[0].Name} ({failed[0].Target}). "
+                    + failed[0].Detail).TrimEnd(),
                 connection.Name), connection.Session);
     }
 
@@ -214,8 +244,9 @@ public sealed class TestNataliaRepositoryCommand : NataliaCommand
         if (Quiet) _verdict.Add(failed.Count == 0);
         else if (failed.Count > 0)
             DeferError(new NataliaException(ErrorIds.RepositoryCheckFailed, NataliaErrorKind.InvalidData,
-                ($"The repository '{connection.Name}' ({connection.Session.Location}) has failed {failed.Count} "
-                    + $"check(s). The first is {failed[0].Name}. {failed[0].Detail}").TrimEnd(),
+                ($"The repository '{connection.Name}' ({connection.Session.Location}) has failed "
+                    + $"{Plural.Count(failed.Count, "check")}. The first is {failed[0].Name}. "
+                    + failed[0].Detail).TrimEnd(),
                 connection.Name,
                 "Repair-NataliaRepository -WhatIf tells which restore points are concerned and what can be done, and "
                 + "changes nothing"
@@ -224,11 +255,14 @@ public sealed class TestNataliaRepositoryCommand : NataliaCommand
 
         void Take(CheckResult result)
         {
-            if (result.ApplianceId is string id && result.Target == $"appliances/{id}/"
-                && names.TryGetValue(id, out string? name))
-                result = result with { Target = name };
+            result = result with { Repository = connection.Name, RepositoryId = connection.Session.RepositoryId };
+            if (result.ApplianceId is string id && names.TryGetValue(id, out string? name))
+            {
+                result = result with { ApplianceName = name };
+                if (result.Target == $"appliances/{id}/") result = result with { Target = name };
+            }
             if (result.Result == CheckOutcome.Failed) failed.Add(result);
-            if (!Quiet) Emit(result);
+            if (!Quiet) Tell(result);
         }
     }
 }

@@ -9,7 +9,9 @@ namespace Natalia.Backup.Commands;
 /// <summary>Proves that restore points can be restored, by reading all they need.</summary>
 /// <remarks>
 /// <para>Everything that a point needs is read, decrypted, decompressed and compared with its SHA-256: block map,
-/// blocks, configuration. Nothing is written.</para>
+/// blocks, configuration. No restore point is changed. The audit log keeps what came of it: a record point-verified of
+/// a point that is whole, and damage-found of one that is not, so that nobody takes it for a good one and the next
+/// backup stores again what was lost.</para>
 /// <para>With -Quiet one Boolean comes for all points together, which an if understands; a list of Booleans it would
 /// always take for true. One result comes for each point otherwise. A damaged point writes its result first; the error
 /// RestorePointDamaged follows when the last point has been read, so that even -ErrorAction Stop tests the rest.</para>
@@ -62,7 +64,14 @@ public sealed class TestNataliaRestorePointCommand : RestorePointCommand
             _verdict.Add(IsProven(checks));
             return;
         }
-        foreach (CheckResult check in checks) Emit(check);
+        foreach (CheckResult check in checks)
+            Emit(check with
+            {
+                ApplianceId = point.Point.ApplianceId,
+                ApplianceName = point.Point.ApplianceName,
+                Repository = point.Repository.Name,
+                RepositoryId = point.Repository.Session.RepositoryId,
+            });
         foreach (CheckResult failed in checks.Where(c => c.Result == CheckOutcome.Failed))
             DeferError(Damaged(point.Point, failed), point.Point);
     }

@@ -32,6 +32,7 @@ internal static class RetentionInput
             ApplianceId = Text(value, nameof(RetentionPoint.ApplianceId)),
             ApplianceName = Text(value, nameof(RetentionPoint.ApplianceName)),
             RepositoryId = Text(value, nameof(RetentionPoint.RepositoryId)),
+            Repository = Text(value, nameof(RetentionPoint.Repository)),
             Sequence = Get(value, nameof(RetentionPoint.Sequence)) is object sequence
                 ? Convert<long>(sequence, value, nameof(RetentionPoint.Sequence))
                 : null,

@@ -20,9 +20,9 @@ public sealed class NarrowConsoleTests : IDisposable
     {
         _fixture.WithRepository("nas").BackUp();
         _fixture.BackUp("natalia-lyon");
-        string text = Render("Test-NataliaRepository nas | Where-Object Name -in Manifests, StoreOffHost");
-        Assert.Matches("Manifests +natalia-paris +1 objects are whole", text);
-        Assert.Matches("Manifests +natalia-lyon", text);
+        string text = Render("Test-NataliaRepository nas -Detailed | Where-Object Name -in Manifests, StoreOffHost");
+        Assert.Matches("Manifests +nas: natalia-paris +1 object is whole", text);
+        Assert.Matches("Manifests +nas: natalia-lyon", text);
         string words = string.Join(' ', text.Split((char[])[' ', '\n', '\r'], StringSplitOptions.RemoveEmptyEntries));
         Assert.Contains("what destroys this machine destroys the backups too", words, StringComparison.Ordinal);
     }

@@ -85,7 +85,8 @@ public sealed class DeadNodeTests
             fixture.Do("(Get-NataliaRestorePoint natalia-01 -Latest | Test-NataliaRestorePoint | Where-Object Name "
                 + "-eq SameAppliance).Result").Text.Single());
         ScriptResult checks =
-            fixture.Do("Test-NataliaPrerequisite natalia-01 -Repository pbs | Where-Object { $_.Name -in 'Node', "
+            fixture.Do("Test-NataliaPrerequisite natalia-01 -Repository pbs -Detailed | Where-Object { "
+                + "$_.Name -in 'Node', "
                 + "'VmReadable' }");
         Assert.Equal(["pve1 Warning", "natalia-01 Failed"],
             checks.Output.Select(c => $"{c!.Properties["Target"].Value} {c.Properties["Result"].Value}"));

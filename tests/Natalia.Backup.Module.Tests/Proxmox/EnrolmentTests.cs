@@ -89,7 +89,8 @@ public sealed class EnrolmentTests
                 "Invoke-NataliaBackup natalia-01 | ForEach-Object { \"$($_.Repository) $($_.IsDataDiskOnly)\" }").Text.Order());
         Assert.Equal("Passed",
             fixture.Do(
-                "(Test-NataliaPrerequisite natalia-01 -Repository pbs | Where-Object Name -eq DataDisk).Result").Text.Single());
+                "(Test-NataliaPrerequisite natalia-01 -Repository pbs -Detailed | Where-Object Name -eq DataDisk).Result")
+                .Text.Single());
         // The stated data disk is what a schedule must take; another disk that is left out is not its business.
         fixture.Do("$null = Register-NataliaSchedule natalia-01 -Repository pbs");
         fixture.Do("Set-NataliaAppliance natalia-01 -Repository pbs -DataDisk scsi2");

@@ -32,7 +32,8 @@ public sealed class FaultTests
         fixture.Connect();
 
         // The mark is seen; while the run may still be alive, nobody touches the disks.
-        ScriptResult seen = fixture.Do("Test-NataliaPrerequisite natalia-01 -Repository pbs | Where-Object { $_.Name "
+        ScriptResult seen = fixture.Do("Test-NataliaPrerequisite natalia-01 -Repository pbs -Detailed | "
+            + "Where-Object { $_.Name "
             + "-eq 'DiskIncluded' -and $_.Result -eq 'Failed' }");
         Assert.Equal("scsi0", seen.Value("Target"));
         Assert.Contains("Invoke-NataliaBackup repairs", (string)seen.Value("Detail")!);

@@ -27,7 +27,8 @@ public sealed class PipelineTests : IAsyncLifetime
     [InlineData(
         "[System.Management.Automation.PSSerializer]::Deserialize([System.Management.Automation.PSSerializer]::Serialize((Get-NataliaHypervisor exports))) | Get-NataliaAppliance -Name * | ForEach-Object Name",
         "exported")]
-    [InlineData("(Get-NataliaHypervisor pve | Test-NataliaPrerequisite | Where-Object Name -eq ServerVersion).Result",
+    [InlineData("(Get-NataliaHypervisor pve | Test-NataliaPrerequisite -Detailed | Where-Object Name -eq "
+        + "ServerVersion).Result",
         "Passed")]
     [InlineData("$null = Get-NataliaHypervisor pve | Invoke-NataliaSnapshot natalia-01; @(Get-NataliaHypervisor pve | "
         + "Get-NataliaSnapshot natalia-01).Count",

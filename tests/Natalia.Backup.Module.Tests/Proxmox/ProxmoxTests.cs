@@ -198,7 +198,8 @@ public sealed class ProxmoxTests : IAsyncLifetime
         Connect();
         ScriptResult checks =
             Module.Run(
-                "Test-NataliaPrerequisite natalia-01 -Repository pbs -ReplicationTarget pve2 -IsolatedNetwork vmbr9")
+                "Test-NataliaPrerequisite natalia-01 -Repository pbs -ReplicationTarget pve2 -IsolatedNetwork vmbr9 "
+                + "-Detailed")
             .ThrowIfFailed();
         Assert.True(checks.Output.Count > 20);
         Assert.Equal("True",
@@ -347,7 +348,7 @@ public sealed class ProxmoxTests : IAsyncLifetime
         });
         Connect();
         string script = "Test-NataliaRepository -Repository pbs -BackupServer $args[0] -Credential $args[1] "
-            + "-ServerCertificateThumbprint $args[2] -Datastore tank";
+            + "-ServerCertificateThumbprint $args[2] -Datastore tank -Detailed";
         object?[] arguments = [$"127.0.0.1:{pbs.Ports["pbs"]}", ProxmoxFixture.Credential("audit@pbs!x", "12345678"),
             pbs.Thumbprint("pbs")];
         Assert.Contains("GarbageCollection Passed",

@@ -53,7 +53,7 @@ public sealed class RightsTests
         ScriptResult blind = fixture.Try(restore);
         Assert.StartsWith("PermissionDenied,", Assert.Single(blind.ErrorIds));
         Assert.Contains("Missing: VM.Audit on /vms/101", Message(blind));
-        ScriptResult checks = fixture.Do("Test-NataliaPrerequisite natalia-01 -Repository pbs | Where-Object { "
+        ScriptResult checks = fixture.Do("Test-NataliaPrerequisite natalia-01 -Repository pbs -Detailed | Where-Object { "
             + "$_.Name -eq 'RestoreRight' -and $_.Result -ne 'Passed' }");
         Assert.Equal("VM.Audit on /vms", checks.Value("Target"));
 

@@ -111,7 +111,7 @@ internal sealed class JobService(ProxmoxCluster cluster, LeftOutDisks leftOut) :
             ? null
             : await cluster.GetGuestAsync(vmid, cancellationToken).ConfigureAwait(false);
         var defaults = new DefaultRetention(cluster.Client);
-        IReadOnlyList<ClusterGuest>? guests = guest is null ? null : [guest];
+        IReadOnlyList<ClusterGuest>? guests = guest is null ? null : [guest], all = null;
         var found = new List<NativeSchedule>();
         foreach (JsonElement job in data.Items().Where(j => guest is null || Takes(j, guest)))
         {
@@ -124,7 +124,13 @@ internal sealed class JobService(ProxmoxCluster cluster, LeftOutDisks leftOut) :
                     nodes, cancellationToken).ConfigureAwait(false);
                 schedule = schedule with { Retention = limits, RetentionSource = source };
             }
-            found.Add(schedule);
+            IReadOnlyList<ClusterGuest> taken = guest is not null && schedule.NativeIds.SequenceEqual([guest.Vmid])
+                ? [guest]
+                : all ??= await cluster.GetGuestsAsync(cancellationToken).ConfigureAwait(false);
+            found.Add(schedule with
+            {
+                ApplianceNames = [.. taken.Where(g => Takes(job, g)).Select(g => g.Name)],
+            });
         }
         return found;
     }
