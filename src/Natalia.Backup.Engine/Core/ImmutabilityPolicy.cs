@@ -54,8 +54,8 @@ public sealed record ImmutabilityPolicy(int Days, ObjectLockMode Mode = ObjectLo
     internal static AuditEntry Entry(ImmutabilityPolicy policy) => new(Event)
     {
         Reason = policy.WhileKept
-            ? $"Points are locked as long as they are kept, {policy.Days} days ahead ({policy.Mode})."
-            : $"Each point is locked for {policy.Days} days ({policy.Mode}).",
+            ? $"Points are locked as long as they are kept, {Plural.Count(policy.Days, "day")} ahead ({policy.Mode})."
+            : $"Each point is locked for {Plural.Count(policy.Days, "day")} ({policy.Mode}).",
         WriteData = json =>
         {
             json.WriteNumber("days", policy.Days);

@@ -32,5 +32,5 @@ public sealed record LockRenewal
     public override string ToString() =>
         ExtendedObjects == 0
             ? $"locks last until {LockedUntilUtc:yyyy-MM-dd}"
-            : $"{ExtendedObjects} locks extended until {LockedUntilUtc:yyyy-MM-dd}";
+            : $"{Plural.Count(ExtendedObjects, "lock")} extended until {LockedUntilUtc:yyyy-MM-dd}";
 }

@@ -52,5 +52,5 @@ public sealed record RepairReport
 
     /// <summary>The outcome and the counts of points.</summary>
     public override string ToString() =>
-        $"{Outcome}: {WholePoints} points {(IsFull ? "whole" : "not seen damaged")}, {LostPoints} lost";
+        $"{Outcome}: {Plural.Count(WholePoints, "point")} {(IsFull ? "whole" : "not seen damaged")}, {LostPoints} lost";
 }

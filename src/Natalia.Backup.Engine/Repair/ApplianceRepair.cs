@@ -96,7 +96,7 @@ internal sealed class ApplianceRepair(
         {
             ApplianceId = applianceId,
             Reason = _findings.Count == 0 ? "A repair found nothing wrong."
-            : $"A repair found {WholePoints} points "
+            : $"A repair found {Plural.Count(WholePoints, "point")} "
                 + $"{(options.Full ? "whole" : "not damaged, as far as can be seen without reading every byte,")} and "
                 + $"{LostPoints} lost, and removed {RemovedPoints}.",
             WriteData = json =>

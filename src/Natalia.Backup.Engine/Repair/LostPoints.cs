@@ -131,8 +131,8 @@ internal sealed class LostPoints(RepairView view, RepairPlan plan, HashSet<Run>?
         if (packs.Count + points.Count > 0)
         {
             var damage = new DamageNote(false, LeansOnLoss(), packs, points,
-                $"A repair found {packs.Count} packs missing or damaged, and {points.Count} points that need what is "
-                + $"lost.");
+                $"A repair found {Plural.Count(packs.Count, "pack")} missing or damaged, and "
+                + $"{Plural.Count(points.Count, "point")} that {Plural.Of(points.Count, "needs", "need")} what is lost.");
             plan.Add((hands, stop) => hands.RecordDamageAsync(damage, stop));
         }
         // Only who has read every byte may say that something is whole again.
@@ -144,7 +144,7 @@ internal sealed class LostPoints(RepairView view, RepairPlan plan, HashSet<Run>?
         List<PointWalk> whole = view.Analysis.Walks.FindAll(w => !w.IsLost && known.Points.ContainsKey(w.Run.Sequence));
         if (wholePacks.Count + whole.Count == 0) return;
         var healed = new DamageNote(true, false, wholePacks, [.. whole.Select(w => w.Run.Sequence)],
-            $"A repair read every byte and found {whole.Count} points whole again.");
+            $"A repair read every byte and found {Plural.Count(whole.Count, "point")} whole again.");
         plan.Add((hands, stop) => hands.RecordDamageAsync(healed, stop));
         foreach (PointWalk walk in whole)
             plan.Add(Describe(walk, RepairFindingKind.PointHealed, RepairAction.Recorded),

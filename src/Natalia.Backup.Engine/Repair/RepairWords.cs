@@ -82,7 +82,7 @@ internal readonly record struct RepairWords(string Planned, string Done)
 
     internal static RepairWords DiskLost(long bytes, string disk, string point, bool andConfiguration,
         RepairWords fate) =>
-        fate.After($"{bytes} bytes of disk {disk} of the point {point} are "
+        fate.After($"{Plural.Count(bytes, "byte")} of disk {disk} of the point {point} {Plural.Of(bytes, "is", "are")} "
             + $"lost{(andConfiguration ? ", and the VM configuration kept with it" : "")}. ");
 
     internal static RepairWords ConfigurationLost(string point, RepairWords fate) =>

@@ -58,9 +58,10 @@ internal sealed class KeptPointLocks(RepositoryCore core, ManifestReader manifes
                 ? CheckOutcome.Failed
                 : open > 0 || late ? CheckOutcome.Warning : CheckOutcome.Passed,
             Target = points[0].ApplianceName,
-            Expected = policy.WhileKept ? $"locked {policy.Days} days ahead" : $"locked for {policy.Days} days",
-            Actual = open > 0 ? $"{open} of {ends.Count} kept points without a lock"
-                : $"{ends.Count} kept {(ends.Count == 1 ? "point" : "points")} locked until "
+            Expected = policy.WhileKept ? $"locked {Plural.Count(policy.Days, "day")} ahead"
+                : $"locked for {Plural.Count(policy.Days, "day")}",
+            Actual = open > 0 ? $"{open} of {Plural.Count(ends.Count, "kept point")} without a lock"
+                : $"{Plural.Count(ends.Count, "kept point")} locked until "
                     + $"{ends[0]:yyyy-MM-dd HH:mm} UTC",
             Detail = !policy.WhileKept
                 ? open == 0

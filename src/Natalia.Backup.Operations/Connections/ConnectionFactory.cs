@@ -108,6 +108,22 @@ internal static class ConnectionFactory
             "Give its -Password, or -AuditOnly to check it without one.");
     }
 
+    /// <summary>Makes sure that an encrypted repository is there, before anybody is asked for its password.</summary>
+    /// <exception cref="NataliaException">What opening throws; <c>PasswordNotExpected</c> where it is not
+    /// encrypted.</exception>
+    internal static async Task EnsureEncryptedAsync(StoreSettings settings, UserCredential? credential,
+        CancellationToken cancellationToken)
+    {
+        OpenedStore opened = await settings.OpenAsync(credential, isNew: false,
+            cancellationToken).ConfigureAwait(false);
+        using Repository repository = await Repository.OpenAsync(opened.Store, null,
+            new RepositoryOptions { Label = settings.Name }, cancellationToken).ConfigureAwait(false);
+        if (!repository.IsEncrypted)
+            throw new NataliaException(ErrorIds.PasswordNotExpected, NataliaErrorKind.InvalidArgument,
+                $"The repository {settings.Location} is not encrypted and has no password.", settings.Location,
+                "If you know it to be encrypted, somebody replaced it: do not write to it. Else use -Unencrypted.");
+    }
+
     /// <summary>Tells how the natalia.json of a repository is.</summary>
     /// <exception cref="NataliaException">What the engine throws.</exception>
     internal static async Task<SettingsState> InspectSettingsAsync(StoreSettings settings, UserCredential? credential,

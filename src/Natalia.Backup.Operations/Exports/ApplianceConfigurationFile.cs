@@ -5,10 +5,16 @@ using Natalia.Backup.Operations.Text;
 
 namespace Natalia.Backup.Operations.Exports;
 
-/// <summary>An appliance's configuration as a JSON file that a person reads and a script parses.</summary>
+/// <summary>
+/// An appliance's configuration as a JSON file that a person reads and a script parses. Called vm.json, in a folder with
+/// the images that <c>Export-NataliaDisk</c> wrote there, it describes a VM of the Folder hypervisor.
+/// </summary>
 internal static class ApplianceConfigurationFile
 {
     private const string Format = "natalia-appliance-configuration";
+
+    /// <summary>The kind of hypervisor that this file can describe a VM for.</summary>
+    private const string FolderKind = "Folder";
 
     /// <summary>The file's bytes: UTF-8, indented.</summary>
     /// <param name="appliance">The configuration.</param>
@@ -25,6 +31,10 @@ internal static class ApplianceConfigurationFile
             json.WriteString("timeUtc",
                 timeUtc.ToString("yyyy-MM-dd'T'HH:mm:ss.fffffff'Z'", CultureInfo.InvariantCulture));
             json.WriteString("restorePointId", restorePointId);
+            // What a VM of a folder calls itself stays, so that its history goes on; what another hypervisor calls one
+            // is not unique, and the appliance's own id is.
+            json.WriteString("id",
+                appliance is { HypervisorKind: FolderKind, NativeId: string own } ? own : appliance.ApplianceId);
             json.WriteString("applianceId", appliance.ApplianceId);
             json.WriteString("name", appliance.Name);
             json.WriteString("hypervisorKind", appliance.HypervisorKind);
@@ -46,6 +56,8 @@ internal static class ApplianceConfigurationFile
             {
                 json.WriteStartObject();
                 json.WriteString("id", disk.DiskId);
+                json.WriteString("path", PathOf(appliance, disk, timeUtc, restorePointId));
+                if (restorePointId is not null) json.WriteString("format", "raw");
                 json.WriteString("role", disk.Role.ToString());
                 WriteNumber(json, "sizeBytes", disk.SizeBytes);
                 json.WriteString("location", disk.Location);
@@ -58,6 +70,23 @@ internal static class ApplianceConfigurationFile
         }
         return memory.ToArray();
     }
+
+    /// <summary>
+    /// Of a point: the name that its exported image gets beside this file. Of a live VM: where its image lies, if it is
+    /// one of a folder.
+    /// </summary>
+    private static string PathOf(ApplianceDescription appliance, ApplianceDisk disk, DateTime timeUtc,
+        string? restorePointId) =>
+        restorePointId is not null
+            ? ImageName(appliance.Name, timeUtc, disk.DiskId, restorePointId)
+            : appliance.HypervisorKind == FolderKind && disk.Location is { Length: > 0 } location
+                ? location.Substring(location.LastIndexOfAny(['/', '\\']) + 1)
+                : ExportName.Create([appliance.Name, disk.DiskId], ".raw", appliance.ApplianceId);
+
+    /// <summary>The name of an exported image.</summary>
+    internal static string ImageName(string applianceName, DateTime timeUtc, string diskId, string restorePointId,
+        bool withId = false) =>
+        ExportName.Create([applianceName, ExportDestination.Stamp(timeUtc), diskId], ".raw", restorePointId, withId);
 
     private static void WriteNumber(Utf8JsonWriter json, string name, long? value)
     {

@@ -1,3 +1,4 @@
+using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Storage;
 using Natalia.Backup.Engine.Storage.Folders;
 using Natalia.Backup.Engine.Storage.Wrappers;
@@ -38,6 +39,32 @@ internal sealed record FolderStoreSettings : StoreSettings
 
     internal override bool LeadsTo(RepositoryConnectionSettings other) =>
         base.LeadsTo(other) && other is FolderStoreSettings folder && folder.Path == Path;
+
+    internal override void EnsureEmpty()
+    {
+        // What is on a share that needs its user is found out when it is made, and so is what folders hold.
+        if (CredentialSecret is not null) return;
+        string? first = null;
+        try
+        {
+            if (Directory.Exists(Path))
+                first = Directory.EnumerateFiles(Path).Select(f => System.IO.Path.GetFileName(f))
+                    .FirstOrDefault(n => !n.StartsWith(".", StringComparison.Ordinal));
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            // The making tells it better.
+            return;
+        }
+        if (first is not null)
+            throw new NataliaException(ErrorIds.NotARepository, NataliaErrorKind.AlreadyExists,
+                $"{Path} is not empty: it holds '{first}'.", Path, "Name an empty place, or one that does not exist yet.");
+    }
+
+    internal override void EnsureThere()
+    {
+        if (CredentialSecret is null && !Directory.Exists(Path)) FolderStore.Open(Path, create: false).Dispose();
+    }
 
     internal override Task<OpenedStore> OpenAsync(UserCredential? credential, bool isNew,
         CancellationToken cancellationToken) =>

@@ -31,6 +31,14 @@ internal abstract record StoreSettings : RepositoryConnectionSettings
         _ => null,
     };
 
+    /// <summary>Makes sure, as far as that costs nothing, that a repository can be made here.</summary>
+    /// <exception cref="NataliaException"><c>NotARepository</c>: something is there.</exception>
+    internal virtual void EnsureEmpty() { }
+
+    /// <summary>Makes sure, as far as that costs nothing and needs no secret, that the place is there.</summary>
+    /// <exception cref="NataliaException">What opening the store throws.</exception>
+    internal virtual void EnsureThere() { }
+
     /// <summary>Opens the store.</summary>
     /// <param name="credential">Who connects; null for the account that runs the command, or the machine's own.</param>
     /// <param name="isNew">True when a repository is to be made in it.</param>

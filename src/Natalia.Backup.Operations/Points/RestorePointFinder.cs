@@ -55,7 +55,8 @@ internal sealed class RestorePointFinder(CompletionCache completion, Action<stri
             1 => found,
             0 => throw new NataliaException(ErrorIds.RestorePointNotFound, NataliaErrorKind.NotFound,
                 $"There is no restore point '{id}' in {string.Join(", ", repositories.Select(r => $"'{r.Name}'"))}.",
-                id, DescribeMissing(repositories, applianceId) ?? "Get-NataliaRestorePoint lists them."),
+                id, DescribeCopies(wanted) ?? DescribeMissing(repositories, applianceId)
+                    ?? "Get-NataliaRestorePoint lists them."),
             _ => throw new NataliaException(ErrorIds.RestorePointAmbiguous, NataliaErrorKind.InvalidArgument,
                 $"The ids of {ids.Count} restore points begin with '{id}'.", id, "Give more digits."),
         };
@@ -80,6 +81,21 @@ internal sealed class RestorePointFinder(CompletionCache completion, Action<stri
         {
             return null;
         }
+    }
+
+    /// <summary>Where only the copies are connected, the point that was made first is not; null without any.</summary>
+    private string? DescribeCopies(string id)
+    {
+        List<RestorePoint> copies = [.. _lists.Values.SelectMany(l => l).Where(p =>
+            p.OriginalRestorePointId?.StartsWith(id, StringComparison.Ordinal) == true)];
+        if (copies.Count == 0) return null;
+        string whole = copies.Count == 1 ? "A copy of it is" : "Copies of it are";
+        string named = string.Join(", ", copies.Select(c => $"{c.RestorePointId} in '{c.Repository}'"));
+        string original = copies[0].OriginalRepositoryId is string repository
+            ? $" The point itself lies in the repository '{completion.RepositoryNameOf(repository) ?? repository}', "
+                + "which is not connected."
+            : "";
+        return $"{whole} {named}.{original}";
     }
 
     /// <summary>What is missing may be what is looked for; null without any.</summary>

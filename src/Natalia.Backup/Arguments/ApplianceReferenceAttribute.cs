@@ -1,5 +1,6 @@
 using System.Management.Automation;
 using Natalia.Backup.Operations.Appliances;
+using Natalia.Backup.Sessions;
 
 namespace Natalia.Backup.Arguments;
 
@@ -21,7 +22,13 @@ public sealed class ApplianceReferenceAttribute : ReferenceArgumentAttribute
 
     private protected override string? Describe(PSObject value)
     {
-        if (Text(value, nameof(Appliance.ApplianceId)) is string id) return id;
+        if (Text(value, nameof(Appliance.ApplianceId)) is string id)
+        {
+            // Should it be gone, it can be told by its name.
+            if ((Text(value, "ApplianceName") ?? Text(value, "Name")) is string own)
+                RunspaceSessions.TryForCurrent()?.Completion.RememberName(id, own);
+            return id;
+        }
         // A row that somebody made, of a CSV file for instance, names it in one of the ways that a person would.
         string? name = Text(value, "VMName") ?? Text(value, "ApplianceName")
             ?? (value.BaseObject is PSCustomObject ? Text(value, "Appliance") ?? Text(value, "Name") : null)

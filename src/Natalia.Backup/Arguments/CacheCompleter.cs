@@ -25,6 +25,7 @@ public abstract class CacheCompleter : IArgumentCompleter
         try
         {
             if (RunspaceSessions.TryForCurrent() is not SessionRegistry registry) return Nothing(wordToComplete);
+            Line = new LineContext(commandAst, fakeBoundParameters);
             string word = (wordToComplete ?? "").Trim('\'', '"');
             NamePattern pattern = Wildcards.Parse(word + "*");
             List<CompletionResult> results = [.. GetCandidates(registry)
@@ -51,6 +52,9 @@ public abstract class CacheCompleter : IArgumentCompleter
         string same = string.IsNullOrEmpty(word) ? " " : word!;
         return [new CompletionResult(same, same, CompletionResultType.ParameterValue, "Nothing that is known fits.")];
     }
+
+    /// <summary>What the rest of the line says.</summary>
+    private protected LineContext Line { get; private set; } = new(null, null);
 
     /// <summary>Everything that could be meant, best first.</summary>
     private protected abstract IEnumerable<Candidate> GetCandidates(SessionRegistry registry);

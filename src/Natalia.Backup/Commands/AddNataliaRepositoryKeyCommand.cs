@@ -52,6 +52,9 @@ public sealed class AddNataliaRepositoryKeyCommand : RepositoryKeyCommand
     private protected override async Task ProcessAsync(CancellationToken cancellationToken)
     {
         RepositoryConnection connection = RepositoryToChange();
+        if (!await ShouldProcessAsync($"repository '{connection.Name}' ({connection.Session.Location})",
+            Name is null ? "Add a password" : $"Add the password '{Name}'").ConfigureAwait(false))
+            return;
         SecureString? secret = IsBound(nameof(NewPassword))
             ? NewPassword
             : await OnPipelineAsync(
@@ -59,9 +62,6 @@ public sealed class AddNataliaRepositoryKeyCommand : RepositoryKeyCommand
         if (secret is not { Length: > 0 })
             throw new NataliaException(ErrorIds.PasswordRequired, NataliaErrorKind.InvalidArgument,
                 "The new password is empty.", connection.Name);
-        if (!await ShouldProcessAsync($"repository '{connection.Name}' ({connection.Session.Location})",
-            Name is null ? "Add a password" : $"Add the password '{Name}'").ConfigureAwait(false))
-            return;
         using RepositoryPassword password = RepositoryPassword.From(secret);
         Emit(await connection.Repository.AddKeyAsync(password, Name, cancellationToken).ConfigureAwait(false));
     }

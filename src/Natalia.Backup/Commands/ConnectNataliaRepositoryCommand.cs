@@ -245,6 +245,27 @@ public sealed class ConnectNataliaRepositoryCommand : RepositoryOpenerCommand
         return clusters.Count == 1 ? clusters[0] : Registry.Hypervisors.ForWriting(null);
     }
 
+    private protected override async Task<bool> PrepareAsync(StoreSettings settings,
+        CancellationToken cancellationToken)
+    {
+        if (Access != RepositoryAccess.Password || IsBound(nameof(Password))) return true;
+        if (RebuildSettings)
+        {
+            SettingsState state = await ConnectionFactory.InspectSettingsAsync(settings, Credential.ToUser(),
+                cancellationToken).ConfigureAwait(false);
+            return state == SettingsState.Whole || !await OnPipelineAsync(IsWhatIf).ConfigureAwait(false)
+                || await ConfirmRebuildAsync(settings, state).ConfigureAwait(false);
+        }
+        await ConnectionFactory.EnsureEncryptedAsync(settings, Credential.ToUser(),
+            cancellationToken).ConfigureAwait(false);
+        return true;
+    }
+
+    private Task<bool> ConfirmRebuildAsync(StoreSettings settings, SettingsState state) =>
+        ShouldProcessAsync(settings.Location, $"Make the file natalia.json again, which is {Word(state)}");
+
+    private static string Word(SettingsState state) => state == SettingsState.Damaged ? "damaged" : "missing";
+
     private protected override async Task<RepositoryConnection?> OpenAsync(StoreSettings settings,
         RepositoryPassword? password, CancellationToken cancellationToken)
     {
@@ -252,13 +273,10 @@ public sealed class ConnectNataliaRepositoryCommand : RepositoryOpenerCommand
             && await ConnectionFactory.InspectSettingsAsync(settings, Credential.ToUser(),
                 cancellationToken).ConfigureAwait(false) is var state and not SettingsState.Whole)
         {
-            string how = state == SettingsState.Damaged ? "damaged" : "missing";
-            if (!await ShouldProcessAsync(settings.Location,
-                $"Make the file natalia.json again, which is {how}").ConfigureAwait(false))
-                return null;
+            if (!await ConfirmRebuildAsync(settings, state).ConfigureAwait(false)) return null;
             await ConnectionFactory.RebuildSettingsAsync(settings, password, Credential.ToUser(),
                 cancellationToken).ConfigureAwait(false);
-            EmitWarning($"The file natalia.json of the repository '{settings.Location}' was {how}, and was made "
+            EmitWarning($"The file natalia.json of the repository '{settings.Location}' was {Word(state)}, and was made "
                 + "again. Run Repair-NataliaRepository -Full -WhatIf to see what else is damaged.");
         }
         RepositoryConnection opened = await ConnectionFactory.OpenRepositoryAsync(settings, password,

@@ -77,6 +77,7 @@ public sealed class ExportNataliaDiskCommand : RestorePointCommand
     /// </summary>
     [Parameter]
     [ValidateNotNullOrEmpty]
+    [ArgumentCompleter(typeof(DiskCompleter))]
     public string? DiskId { get; set; }
 
     /// <summary>Replace a file of that name.</summary>
@@ -149,9 +150,10 @@ public sealed class ExportNataliaDiskCommand : RestorePointCommand
         }
         if (written.BytesLost > 0)
             EmitWarning(string.Format(CultureInfo.InvariantCulture,
-                "{0} of disk {1} of {2} are lost. In '{3}' there are zeros in their place, in {4} extent(s); the "
+                "{0} of disk {1} of {2} are lost. In '{3}' there are zeros in their place, in {4}; the "
                 + "property LostExtents of the result tells where. The file is not the disk as it was.",
-                ByteSize.Format(written.BytesLost), written.Disk.DiskId, one, file, written.LostExtents.Count));
+                ByteSize.Format(written.BytesLost), written.Disk.DiskId, one, file, 
+                Plural.Count(written.LostExtents.Count, "extent")));
         Emit(new ExportedFile
         {
             Path = file,
@@ -173,11 +175,13 @@ public sealed class ExportNataliaDiskCommand : RestorePointCommand
     /// </summary>
     private string ChooseFile(string path, RestorePoint point, string diskId)
     {
-        string[] parts = [point.ApplianceName, ExportDestination.Stamp(point.TimeUtc), diskId];
-        string file = ExportDestination.GetFile(path, ExportName.Create(parts, ".raw", point.RestorePointId));
+        string file = ExportDestination.GetFile(path, Name(withId: false));
         return _written.TryGetValue(file, out string? content) && content != Content(point, diskId)
-            ? ExportDestination.GetFile(path, ExportName.Create(parts, ".raw", point.RestorePointId, withId: true))
+            ? ExportDestination.GetFile(path, Name(withId: true))
             : file;
+
+        string Name(bool withId) => ApplianceConfigurationFile.ImageName(point.ApplianceName, point.TimeUtc, diskId,
+            point.RestorePointId, withId);
     }
 
     private static string Content(RestorePoint point, string diskId) => $"{point.RestorePointId} {diskId}";

@@ -98,7 +98,8 @@ public sealed class ExportNataliaProfileCommand : NataliaCommand
             [.. repositories.Select(r => r.Settings.WithSecrets(NameOf(r.Name)))]);
         ExportDestination.EnsureWritable(file, Force);
         if (!await ShouldProcessAsync(file,
-            $"Write a profile of {hypervisors.Count} hypervisor(s) and {repositories.Count} repository(s)")
+            $"Write a profile of {Plural.Count(hypervisors.Count, "hypervisor")} and "
+                + Plural.Count(repositories.Count, "repository", "repositories"))
             .ConfigureAwait(false))
             return;
         AtomicFile.Write(file, ProfileFile.Write(profile), Force);

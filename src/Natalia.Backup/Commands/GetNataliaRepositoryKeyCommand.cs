@@ -37,7 +37,10 @@ public sealed class GetNataliaRepositoryKeyCommand : RepositoryReaderCommand
             {
                 foreach (RepositoryKey key in await connection.Repository.GetKeysAsync(
                     cancellationToken).ConfigureAwait(false))
+                {
+                    Registry.Completion.Remember(key);
                     Emit(key);
+                }
             }
             catch (NataliaException e) when (repositories.Count > 1 && !cancellationToken.IsCancellationRequested)
             {

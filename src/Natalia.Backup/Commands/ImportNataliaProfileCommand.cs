@@ -133,6 +133,8 @@ public sealed class ImportNataliaProfileCommand : NataliaCommand
                 await FindEvidenceAsync(storage, cancellationToken).ConfigureAwait(false),
                 cancellationToken).ConfigureAwait(false);
         var store = (StoreSettings)settings;
+        // A resolver may ask a person: not for a place that is not there.
+        store.EnsureThere();
         UserCredential? credential = await FindLoginAsync(store).ConfigureAwait(false);
         using RepositoryPassword? password = store.PasswordSecret is string secret
             ? RepositoryPassword.From(await OnPipelineAsync(() => Secrets.Password(secret)).ConfigureAwait(false))

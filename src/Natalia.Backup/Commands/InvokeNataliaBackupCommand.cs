@@ -82,6 +82,7 @@ public sealed class InvokeNataliaBackupCommand : RepositoryWriterCommand
     /// </summary>
     [Parameter]
     [ValidateNotNullOrEmpty]
+    [ArgumentCompleter(typeof(DiskCompleter))]
     public string? DataDisk { get; set; }
 
     /// <summary>Take the system disk, too. Left out, the appliance's settings say it.</summary>

@@ -195,7 +195,7 @@ public sealed class InvokeNataliaRetentionCommand : NataliaCommand
         if (!LockRenewals.Concerns(subject.Repository) || subject.Points.Count == 0) return;
         if (!await ShouldProcessAsync($"{subject.Name} in repository '{subject.Repository.Name}'",
             $"Extend the locks of what the policy keeps, where they last less than "
-            + $"{subject.Repository.Repository.ImmutableDays} days").ConfigureAwait(false))
+            + Plural.Count(subject.Repository.Repository.ImmutableDays ?? 0, "day")).ConfigureAwait(false))
             return;
         if (await subject.Repository.Repository.RenewLocksAsync(subject.ApplianceId, look: true,
             cancellationToken).ConfigureAwait(false) is not LockRenewal renewal)

@@ -114,7 +114,7 @@ public abstract class NataliaCommand : PSCmdlet, IOperationOutput, IDisposable
 
     /// <summary>Writes an error that does not end the command.</summary>
     private protected void EmitError(Exception exception, object? target = null) =>
-        EmitError(ErrorRecordFactory.Create(exception, target));
+        EmitError(Tell(exception, target));
 
     /// <summary>Writes an error that does not end the command.</summary>
     private protected void EmitError(ErrorRecord error)
@@ -142,7 +142,8 @@ public abstract class NataliaCommand : PSCmdlet, IOperationOutput, IDisposable
     }
 
     /// <summary>Writes a warning.</summary>
-    private protected void EmitWarning(string text) => _bridge.Post(() => WriteWarning(DisplayText.Clean(text)));
+    private protected void EmitWarning(string text) =>
+        _bridge.Post(() => WriteWarning(DisplayText.Clean(ParameterWords.Complete(text, GetType()))));
 
     /// <summary>
     /// Writes a warning that must reach a person even when the pipeline was stopped: something was left behind.
@@ -220,9 +221,13 @@ public abstract class NataliaCommand : PSCmdlet, IOperationOutput, IDisposable
         _bridge.Dispose();
     }
 
+    private ErrorRecord Tell(Exception exception, object? target = null) =>
+        ErrorRecordFactory.Create(
+            ErrorWords.Complete(ErrorRecordFactory.Known(exception), target, GetType(), _registry), target);
+
     private ErrorRecord AddDeferred(Exception exception, object? target = null)
     {
-        ErrorRecord error = ErrorRecordFactory.Create(exception, target);
+        ErrorRecord error = Tell(exception, target);
         _deferredErrors.Add(error);
         _hasErrors = true;
         return error;
@@ -241,7 +246,7 @@ public abstract class NataliaCommand : PSCmdlet, IOperationOutput, IDisposable
         if (Stopping) throw new PipelineStoppedException();
         if (failure is null) return;
         _hasErrors = true;
-        ErrorRecord error = ErrorRecordFactory.Create(failure);
+        ErrorRecord error = Tell(failure);
         if (failureEndsCommand)
         {
             foreach (ErrorRecord deferred in _deferredErrors.TakeAll()) WriteWarning(deferred.Exception.Message);

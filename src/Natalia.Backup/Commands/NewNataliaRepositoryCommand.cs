@@ -137,33 +137,41 @@ public sealed class NewNataliaRepositoryCommand : RepositoryOpenerCommand
             ? new ImmutabilityPolicy(LockAheadDays, ImmutabilityMode, WhileKept: true)
             : ImmutableDays is int days ? new ImmutabilityPolicy(days, ImmutabilityMode) : null;
 
-    private protected override async Task<RepositoryConnection?> OpenAsync(StoreSettings settings,
-        RepositoryPassword? password, CancellationToken cancellationToken)
+    private LockEffect? _effect;
+
+    private static RetentionPolicy Usual => RetentionPolicy.For(BackupStrategy.Daily);
+
+    private protected override async Task<bool> PrepareAsync(StoreSettings settings,
+        CancellationToken cancellationToken)
     {
+        settings.EnsureEmpty();
         string action = settings.Access == RepositoryAccess.Unencrypted
             ? "Make a repository WITHOUT encryption"
             : "Make an encrypted repository";
-        LockEffect? effect = null;
-        RetentionPolicy usual = RetentionPolicy.For(BackupStrategy.Daily);
         if (Locks is ImmutabilityPolicy locks)
         {
-            effect = LockEffect.Compute([], usual, locks, DateTime.UtcNow);
+            _effect = LockEffect.Compute([], Usual, locks, DateTime.UtcNow);
             string strength = locks.Mode == ObjectLockMode.Compliance
                 ? "which nobody can lift"
                 : "which only an administrator with a special right can lift";
             string period = locks.WhileKept
-                ? $"as long as the retention policy keeps it, {locks.Days} days ahead"
-                : $"for {locks.Days} days from its making";
+                ? $"as long as the retention policy keeps it, {Plural.Count(locks.Days, "day")} ahead"
+                : $"for {Plural.Count(locks.Days, "day")} from its making";
             string text =
-                $"Each point is locked {period}, {strength}. With the policy {usual}: {LockEffectText.All(effect)}";
+                $"Each point is locked {period}, {strength}. With the policy {Usual}: {LockEffectText.All(_effect)}";
             EmitVerbose(text);
             action += ". " + text;
         }
-        if (!await ShouldProcessAsync(settings.Location, action).ConfigureAwait(false)) return null;
+        return await ShouldProcessAsync(settings.Location, action).ConfigureAwait(false);
+    }
+
+    private protected override async Task<RepositoryConnection?> OpenAsync(StoreSettings settings,
+        RepositoryPassword? password, CancellationToken cancellationToken)
+    {
         RepositoryConnection made = await ConnectionFactory.CreateRepositoryAsync(settings, password,
-            Credential.ToUser(), Locks, Locks?.WhileKept == true ? usual : null,
+            Credential.ToUser(), Locks, Locks?.WhileKept == true ? Usual : null,
             cancellationToken).ConfigureAwait(false);
-        if (effect is not null) made.Tell(effect);
+        if (_effect is not null) made.Tell(_effect);
         return made;
     }
 }

@@ -1,4 +1,5 @@
 using System.Management.Automation;
+using Natalia.Backup.Arguments;
 using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Operations.Connections;
@@ -37,6 +38,7 @@ public sealed class RemoveNataliaRepositoryKeyCommand : RepositoryKeyCommand
     /// </summary>
     [Parameter(Mandatory = true, Position = 0, ValueFromPipelineByPropertyName = true, ParameterSetName = IdSet)]
     [ValidateNotNullOrEmpty]
+    [ArgumentCompleter(typeof(RepositoryKeyCompleter))]
     public string KeyId { get; set; } = "";
 
     /// <summary>What the password was called when it was added. Taken literally, in upper or lower case.</summary>

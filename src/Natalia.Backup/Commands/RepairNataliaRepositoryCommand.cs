@@ -117,9 +117,9 @@ public sealed class RepairNataliaRepositoryCommand : NataliaCommand
         Emit(report);
         if (report.LostPoints - report.RemovedPoints is > 0 and int lost)
             EmitWarning(string.Format(CultureInfo.InvariantCulture,
-                "{0} restore point(s) of the repository '{1}' cannot be restored as a whole. The property Findings "
+                "{0} of the repository '{1}' cannot be restored as a whole. The property Findings "
                 + "tells which, and what of them is lost.",
-                lost, connection.Name));
+                Plural.Count(lost, "restore point"), connection.Name));
     }
 
     /// <summary>

@@ -166,6 +166,11 @@ public abstract class RepositoryOpenerCommand : NataliaCommand
                 @"Leave -Credential out, or name the folder as \\server\share\folder.");
     }
 
+    /// <summary>
+    /// What can go wrong, or be asked, before anybody is asked for a password; false when nothing is to be done.
+    /// </summary>
+    private protected abstract Task<bool> PrepareAsync(StoreSettings settings, CancellationToken cancellationToken);
+
     /// <summary>Opens or makes it; null when the user did not want it after all.</summary>
     private protected abstract Task<RepositoryConnection?> OpenAsync(StoreSettings settings,
         RepositoryPassword? password, CancellationToken cancellationToken);
@@ -175,6 +180,11 @@ public abstract class RepositoryOpenerCommand : NataliaCommand
         if (Access == RepositoryAccess.Unencrypted && !Unencrypted)
             throw new NataliaException(ErrorIds.PasswordRequired, NataliaErrorKind.InvalidArgument,
                 "A repository that is not -Unencrypted needs a -Password.");
+        StoreSettings settings = Bucket.Length > 0
+            ? DescribeBucket(FreeName(Bucket))
+            : await DescribeFolderAsync().ConfigureAwait(false);
+        // Nobody is asked for a password to be told then that the place was wrong, or that nothing would be made.
+        if (!await PrepareAsync(settings, cancellationToken).ConfigureAwait(false)) return;
         SecureString? secret = Access == RepositoryAccess.Password
             ? await FindPasswordAsync().ConfigureAwait(false)
             : null;
@@ -182,18 +192,16 @@ public abstract class RepositoryOpenerCommand : NataliaCommand
             throw new NataliaException(ErrorIds.PasswordRequired, NataliaErrorKind.InvalidArgument,
                 "The password is empty.",
                 recommendedAction: "Give a -Password, or say -Unencrypted when there is to be none.");
-        StoreSettings settings = Bucket.Length > 0
-            ? DescribeBucket(FreeName(Bucket))
-            : await DescribeFolderAsync().ConfigureAwait(false);
         using RepositoryPassword? password = secret is null ? null : RepositoryPassword.From(secret);
         if (await OpenAsync(settings, password,
             cancellationToken).ConfigureAwait(false) is not RepositoryConnection connection)
             return;
         Registry.Repositories.Add(connection);
+        Registry.Completion.RememberRepository(connection.Session.RepositoryId, connection.Name);
         if (connection.Session.BucketRetentionDays is int days)
-            EmitWarning($"The bucket '{Bucket}' locks everything that is put into it for {days} days, leases and "
+            EmitWarning($"The bucket '{Bucket}' locks everything that is put into it for {Plural.Count(days, "day")}, leases and "
                 + $"other short-lived objects included. That works, and costs their storage: a few KiB with each run, "
-                + $"and the space of removed points comes back no earlier than {days} days after it was written.");
+                + $"and the space of removed points comes back no earlier than {Plural.Count(days, "day")} after it was written.");
         Emit(connection.Session);
     }
 }

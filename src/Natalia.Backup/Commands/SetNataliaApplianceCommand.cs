@@ -71,6 +71,7 @@ public sealed class SetNataliaApplianceCommand : RepositoryWriterCommand
     /// </summary>
     [Parameter]
     [AllowEmptyString]
+    [ArgumentCompleter(typeof(DiskCompleter))]
     public string? DataDisk { get; set; }
 
     /// <summary>Back up the system disk with every run. -IncludeSystemDisk:$false ends it.</summary>

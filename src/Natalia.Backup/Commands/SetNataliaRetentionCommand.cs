@@ -202,7 +202,8 @@ public sealed class SetNataliaRetentionCommand : RetentionRulesCommand
         RetentionPolicy policy = Compose(rules, retention.Default, retention.Default?.Policy.TimeZoneId);
         IReadOnlyList<RetentionSubject> affected = [.. retention.Subjects.Where(s => !s.HasOwnPolicy)];
         if (!await ConfirmAsync(retention.Repository,
-            $"the default of repository '{retention.Repository.Name}', which holds for {affected.Count} appliance(s)",
+            $"the default of repository '{retention.Repository.Name}', which holds for "
+                + Plural.Count(affected.Count, "appliance"),
             $"Set the retention policy to {policy}", affected, policy).ConfigureAwait(false))
             return;
         await Evidence.Over(retention.Repository)

@@ -1,5 +1,9 @@
 # Picks the build for this PowerShell and loads it. Only commands of the engine itself are used, so that the module also loads where nothing else is installed.
 
+# Before anything that such a session refuses: what it would say of it helps nobody.
+if ("$($ExecutionContext.SessionState.LanguageMode)" -ne 'FullLanguage') {
+    throw "Natalia.Backup cannot be imported here, because this session allows its scripts only $($ExecutionContext.SessionState.LanguageMode), which keeps a module from loading libraries of its own. Let the policy that set this trust the module's files, or import it in a session configuration (ModulesToImport), which loads modules before its language mode holds. The cmdlets themselves work in such a session."
+}
 $core = $PSVersionTable['PSEdition'] -eq 'Core'
 $version = $PSVersionTable.PSVersion
 if ($core -and ($version.Major -lt 7 -or ($version.Major -eq 7 -and $version.Minor -lt 4))) {
@@ -30,3 +34,6 @@ foreach ($cmdlet in $binary.ExportedCmdlets.Values) {
         $null = $attach.Invoke($module, @(, $cmdlet))
     }
 }
+
+# Connections end with the module, however it was imported.
+$module.OnRemove = { [Natalia.Backup.Sessions.ModuleCleanup]::Close() }

@@ -227,7 +227,7 @@ internal sealed partial class ProxmoxRepository : INativeRepository
                 {
                     Name = "VerificationAge",
                     Result = CheckOutcome.NotEvidenced,
-                    Tolerance = $"{days} days",
+                    Tolerance = days == "1" ? "1 day" : days + " days",
                     Detail = "The server does not say when the verification ran.",
                 }
                 : template with
@@ -235,7 +235,7 @@ internal sealed partial class ProxmoxRepository : INativeRepository
                     Name = "VerificationAge",
                     Result = age <= maximumAge ? CheckOutcome.Passed : CheckOutcome.Warning,
                     Actual = $"{age.Value.TotalDays.ToString("0.#", CultureInfo.InvariantCulture)} days",
-                    Tolerance = $"{days} days",
+                    Tolerance = days == "1" ? "1 day" : days + " days",
                 });
         }
         ClusterGuest? guest =

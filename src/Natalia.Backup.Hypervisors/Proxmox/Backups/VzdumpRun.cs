@@ -129,7 +129,7 @@ internal sealed class VzdumpRun(ProxmoxCluster cluster, StoredPoints points, Lef
                 $"{what} was reported as done, but the storage holds no new point of it.", vmid,
                 $"Look at the log of the task {outcome.Task.Text} on node '{outcome.Task.Node}'.");
         if (outcome.State == TaskState.Warnings)
-            warnings.Add($"The task gave {outcome.WarningCount} warning(s): "
+            warnings.Add($"The task gave {Plural.Count(outcome.WarningCount, "warning")}: "
                 + string.Join(" | ", outcome.LogTail.Where(l => l.StartsWith("WARN", StringComparison.Ordinal))
                     .DefaultIfEmpty("see its log")));
 
