@@ -1,6 +1,5 @@
 using System.Collections;
 using System.ComponentModel;
-using System.Globalization;
 using System.Management.Automation;
 using Natalia.Backup.Engine;
 using Natalia.Backup.Operations.Text;

@@ -142,13 +142,13 @@ internal sealed class BackupRound(CompletionCache completion, EvidenceBook evide
     private void Describe(PlannedRun run, RestorePoint point, LockRenewal? renewal)
     {
         if (point.Requests is long requests)
-            output.Tell(string.Format(CultureInfo.InvariantCulture, "{0}: {1} requests to the bucket.",
-                run.Target.Name, requests + (renewal?.Requests ?? 0)));
+            output.Tell(string.Format(CultureInfo.InvariantCulture, "{0}: {1} to the bucket.",
+                run.Target.Name, Plural.Count(requests + (renewal?.Requests ?? 0), "request")));
         if (point is { LockedObjects: int locked, ImmutableUntilUtc: DateTime until })
             output.Tell(string.Format(CultureInfo.InvariantCulture,
-                "{0}: {1} objects were stored, each locked and its lock read back. All that the point needs is "
+                "{0}: {1} stored, each locked and its lock read back. All that the point needs is "
                 + "locked until {2:yyyy-MM-dd HH:mm} UTC at the least.",
-                run.Target.Name, locked, until));
+                run.Target.Name, Plural.Count(locked, "object was", "objects were"), until));
     }
 
     private IActivity Begin(PlannedRun run) =>

@@ -152,7 +152,7 @@ public sealed class ExportNataliaDiskCommand : RestorePointCommand
             EmitWarning(string.Format(CultureInfo.InvariantCulture,
                 "{0} of disk {1} of {2} are lost. In '{3}' there are zeros in their place, in {4}; the "
                 + "property LostExtents of the result tells where. The file is not the disk as it was.",
-                ByteSize.Format(written.BytesLost), written.Disk.DiskId, one, file, 
+                ByteSize.Format(written.BytesLost), written.Disk.DiskId, one, file,
                 Plural.Count(written.LostExtents.Count, "extent")));
         Emit(new ExportedFile
         {

@@ -1,4 +1,4 @@
-# Picks the build for this PowerShell and loads it. Only commands of the engine itself are used, so that the module also loads where nothing else is installed.
+# Picks the build for this PowerShell and loads it. Only commands of the engine itself are needed, so that the module also loads where nothing else is installed.
 
 # Before anything that such a session refuses: what it would say of it helps nobody.
 if ("$($ExecutionContext.SessionState.LanguageMode)" -ne 'FullLanguage') {
@@ -18,7 +18,13 @@ if ($core) {
     if (-not ('Natalia.Backup.Loader.ModuleLoadContext' -as [type])) {
         $null = [System.Runtime.Loader.AssemblyLoadContext]::Default.LoadFromAssemblyPath($loader)
     }
-    $assembly = [Natalia.Backup.Loader.ModuleLoadContext]::Load([System.IO.Path]::Combine($PSScriptRoot, 'bin', 'net8.0', 'Natalia.Backup.dll'))
+    try {
+        $assembly = [Natalia.Backup.Loader.ModuleLoadContext]::Load([System.IO.Path]::Combine($PSScriptRoot, 'bin', 'net8.0', 'Natalia.Backup.dll'))
+    }
+    catch {
+        # Another copy of the module is loaded: without this, a module without any command would stand beside it.
+        throw $_.Exception.GetBaseException().Message
+    }
     $binary = Microsoft.PowerShell.Core\Import-Module -Assembly $assembly -PassThru
 }
 else {
@@ -33,6 +39,15 @@ foreach ($cmdlet in $binary.ExportedCmdlets.Values) {
     if (-not $module.ExportedCmdlets.ContainsKey($cmdlet.Name)) {
         $null = $attach.Invoke($module, @(, $cmdlet))
     }
+}
+
+# What lists of mixed objects show. Not by the manifest: it would fail there, with a page of errors, when another copy of the module is loaded.
+try {
+    Microsoft.PowerShell.Utility\Update-TypeData -AppendPath ([System.IO.Path]::Combine($PSScriptRoot, 'Natalia.Backup.Types.ps1xml')) -ErrorAction Ignore
+}
+catch {
+    # An engine without that module: such lists are longer there.
+    $null = $_
 }
 
 # Connections end with the module, however it was imported.
