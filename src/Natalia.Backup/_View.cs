@@ -46,10 +46,14 @@ public static class _View
     /// <summary>How many extents there are.</summary>
     public static _ViewColumn Extents { get; } =
         new(extents => Items(extents).Count() is > 0 and int count ? Plural.Count(count, "extent") : "");
-    /// <summary>A name in a column of so many characters, on as many lines as it takes: names differ at their ends.</summary>
-    public static _ViewName Name { get; } = new((one, property, width) => Fold(_Format.Line(Value(one, property)), width));
+    /// <summary>
+    /// A name in a column of so many characters, on as many lines as it takes: names differ at their ends.
+    /// </summary>
+    public static _ViewName Name { get; } =
+        new((one, property, width) => Fold(_Format.Line(Value(one, property)), width));
     /// <summary>A list in a column of so many characters, on as many lines as it takes.</summary>
-    public static _ViewName Names { get; } = new((one, property, width) => Fold(_Format.List(Value(one, property)), width));
+    public static _ViewName Names { get; } =
+        new((one, property, width) => Fold(_Format.List(Value(one, property)), width));
     /// <summary>A text for the last column of a table, broken between words.</summary>
     public static _ViewWords Text { get; } =
         new((one, property, used, host) => _Format.Words(Value(one, property), used, host));

@@ -134,11 +134,11 @@ internal sealed class LockForecast
                 + "for ever.";
         // Where nothing was made yet, nobody knows how often it will be.
         if (!_isKnownRhythm || _every <= _locks.Period) return null;
-        string every = Days(_every), days = _locks.Days.ToString(CultureInfo.InvariantCulture);
+        string every = Days(_every), days = Plural.Count(_locks.Days, "day");
         return _locks.WhileKept
-            ? $"Locks are held {days} {(days == "1" ? "day" : "days")} ahead and points are made every {every} days: the locks of all points end "
+            ? $"Locks are held {days} ahead and points are made every {every} days: the locks of all points end "
                 + "before the next run extends them."
-            : $"Points are locked for {days} {(days == "1" ? "day" : "days")} and made every {every} days: before each new point even the newest "
+            : $"Points are locked for {days} and made every {every} days: before each new point even the newest "
                 + "one is without a lock.";
     }
 

@@ -123,7 +123,8 @@ internal sealed class LockRenewer(RepositoryCore core, ManifestReader manifests,
             needing.Remove(manifest);
         }
         if (_failures.Count == 0)
-            _failures[""] = $"The locks of {Plural.Count(refused.Count, "object")} could not be extended: {refused.First().Value}";
+            _failures[""] =
+                $"The locks of {Plural.Count(refused.Count, "object")} could not be extended: {refused.First().Value}";
     }
 
     private async Task<List<PointManifest>> ReadManifestsAsync(List<RestorePoint> kept,

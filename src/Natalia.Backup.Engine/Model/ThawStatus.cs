@@ -44,5 +44,6 @@ public sealed record ThawStatus
 
     /// <summary>The numbers, short.</summary>
     public override string ToString() =>
-        $"{ReadableObjects} of {Plural.Count(Objects, "object")} readable, {ThawingObjects} thawing, {ArchivedObjects} archived";
+        $"{ReadableObjects} of {Plural.Count(Objects, "object")} readable, "
+            + $"{ThawingObjects} thawing, {ArchivedObjects} archived";
 }

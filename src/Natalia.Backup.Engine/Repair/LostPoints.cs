@@ -132,7 +132,8 @@ internal sealed class LostPoints(RepairView view, RepairPlan plan, HashSet<Run>?
         {
             var damage = new DamageNote(false, LeansOnLoss(), packs, points,
                 $"A repair found {Plural.Count(packs.Count, "pack")} missing or damaged, and "
-                + $"{Plural.Count(points.Count, "point")} that {Plural.Of(points.Count, "needs", "need")} what is lost.");
+                + $"{Plural.Count(points.Count, "point")} that "
+                + $"{Plural.Of(points.Count, "needs", "need")} what is lost.");
             plan.Add((hands, stop) => hands.RecordDamageAsync(damage, stop));
         }
         // Only who has read every byte may say that something is whole again.

@@ -6,8 +6,8 @@ using Natalia.Backup.Operations.Text;
 namespace Natalia.Backup.Operations.Exports;
 
 /// <summary>
-/// An appliance's configuration as a JSON file that a person reads and a script parses. Called vm.json, in a folder with
-/// the images that <c>Export-NataliaDisk</c> wrote there, it describes a VM of the Folder hypervisor.
+/// An appliance's configuration as a JSON file that a person reads and a script parses. Called vm.json, in a folder
+/// with the images that <c>Export-NataliaDisk</c> wrote there, it describes a VM of the Folder hypervisor.
 /// </summary>
 internal static class ApplianceConfigurationFile
 {

@@ -58,7 +58,8 @@ internal sealed record FolderStoreSettings : StoreSettings
         }
         if (first is not null)
             throw new NataliaException(ErrorIds.NotARepository, NataliaErrorKind.AlreadyExists,
-                $"{Path} is not empty: it holds '{first}'.", Path, "Name an empty place, or one that does not exist yet.");
+                $"{Path} is not empty: it holds '{first}'.", Path,
+                "Name an empty place, or one that does not exist yet.");
     }
 
     internal override void EnsureThere()

@@ -2,7 +2,9 @@ using Natalia.Backup.Operations.Connections;
 
 namespace Natalia.Backup.Arguments;
 
-/// <summary>Completes the ids of disks that an earlier command has shown, of the appliance that the line names.</summary>
+/// <summary>
+/// Completes the ids of disks that an earlier command has shown, of the appliance that the line names.
+/// </summary>
 public sealed class DiskCompleter : CacheCompleter
 {
     private protected override IEnumerable<Candidate> GetCandidates(SessionRegistry registry) =>

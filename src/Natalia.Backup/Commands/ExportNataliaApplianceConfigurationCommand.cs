@@ -15,6 +15,8 @@ namespace Natalia.Backup.Commands;
 /// <para>What is needed to build a machine around a restored disk: processors, memory, networks with their VLANs,
 /// disks, and the hypervisor's own description word for word. It is kept with every restore point, and can be written
 /// from a point or from a live VM.</para>
+/// <para>Called vm.json, in a folder with the images that Export-NataliaDisk wrote of the same point, it describes a VM
+/// that Connect-NataliaHypervisor -Folder shows.</para>
 /// </remarks>
 /// <example>
 /// <code>Get-NataliaRestorePoint -Appliance natalia-paris -Latest | Export-NataliaApplianceConfiguration -Destination D:\restore\natalia-paris.json</code>

@@ -98,7 +98,8 @@ public sealed class GetNataliaAuditRecordCommand : RepositoryReaderCommand
         if (!isNamed && repositories.Any(r => r.IsOwn)) repositories = [.. repositories.Where(r => r.IsOwn)];
         if (!isNamed) DeferAway(Registry.Repositories);
         // Everything is everything: the repository's own log belongs to it.
-        IReadOnlyList<ApplianceSelector> selectors = Appliance?.Contains("*") == true && string.IsNullOrEmpty(ApplianceId)
+        bool isAll = Appliance?.Contains("*") == true && string.IsNullOrEmpty(ApplianceId);
+        IReadOnlyList<ApplianceSelector> selectors = isAll
             ? []
             : Wildcards.Selectors((Appliance ?? []).Append(ApplianceId ?? ""));
         List<(RepositoryConnection Log, string? About, KnownAppliance Appliance)> known = [];

@@ -199,9 +199,11 @@ public abstract class RepositoryOpenerCommand : NataliaCommand
         Registry.Repositories.Add(connection);
         Registry.Completion.RememberRepository(connection.Session.RepositoryId, connection.Name);
         if (connection.Session.BucketRetentionDays is int days)
-            EmitWarning($"The bucket '{Bucket}' locks everything that is put into it for {Plural.Count(days, "day")}, leases and "
+            EmitWarning($"The bucket '{Bucket}' locks everything that is put into it for "
+                + $"{Plural.Count(days, "day")}, leases and "
                 + $"other short-lived objects included. That works, and costs their storage: a few KiB with each run, "
-                + $"and the space of removed points comes back no earlier than {Plural.Count(days, "day")} after it was written.");
+                + $"and the space of removed points comes back no earlier than "
+                + $"{Plural.Count(days, "day")} after it was written.");
         Emit(connection.Session);
     }
 }

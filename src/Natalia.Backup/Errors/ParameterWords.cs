@@ -6,8 +6,8 @@ using Natalia.Backup.Engine;
 namespace Natalia.Backup.Errors;
 
 /// <summary>
-/// Whose the parameters are that a text names. What went wrong deep below names what is to be said differently, and does
-/// not know the command that the user typed: where that one has no such parameter, the text would mislead.
+/// Whose the parameters are that a text names. What went wrong deep below names what is to be said differently, and
+/// does not know the command that the user typed: where that one has no such parameter, the text would mislead.
 /// </summary>
 internal static class ParameterWords
 {
@@ -38,8 +38,8 @@ internal static class ParameterWords
             .Distinct(StringComparer.OrdinalIgnoreCase)];
         if (foreign.Count == 0) return text;
         IEnumerable<string> sentences = foreign.GroupBy(p => string.Join(", ", s_owners.Value[p].Take(MostOwners)))
-            .Select(g => $"{Join(g.Select(p => "-" + p))} {Plural.Of(g.Count(), "is a parameter", "are parameters")} of "
-                + $"{Join(g.Key.Split([", "], StringSplitOptions.None))}.");
+            .Select(g => Join(g.Select(p => "-" + p))
+                + $" {Plural.Of(g.Count(), "is a parameter", "are parameters")} of {Join(g.Key.Split([", "], StringSplitOptions.None))}.");
         return $"{text} {string.Join(" ", sentences)}";
     }
 

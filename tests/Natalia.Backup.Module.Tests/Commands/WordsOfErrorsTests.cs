@@ -32,7 +32,7 @@ public sealed class WordsOfErrorsTests : IDisposable
         // A disk that cannot be read says nothing of whose it is; so does a store that is full.
         _scenario.WithRepository("nas");
         string lease = Path.Combine(_scenario.Full("nas"), "appliances");
-        Directory.Delete(lease, recursive: true);
+        if (Directory.Exists(lease)) Directory.Delete(lease, recursive: true);
         File.WriteAllText(lease, "in the way");
         ScriptResult result = _scenario.Run("Get-NataliaAppliance -Name * | Invoke-NataliaBackup");
         Assert.Equal(2, result.Errors.Count);
@@ -133,7 +133,7 @@ public sealed class WordsOfErrorsTests : IDisposable
             File.ReadAllBytes(Directory.EnumerateFiles(folder.FullName, "*.raw").Single()));
         // It is the same appliance, whose history goes on.
         _scenario.Run("Disconnect-NataliaHypervisor vms").ThrowIfFailed();
-        Assert.Equal(2, _scenario.Run("$null = Invoke-NataliaBackup natalia-paris; Get-NataliaRestorePoint natalia-paris")
+        Assert.Equal(2, _scenario.Run("$null = Invoke-NataliaBackup natalia-paris; Get-NataliaRestorePoint -Appliance natalia-paris")
             .ThrowIfFailed().Output.Count);
 
         // So is that of a live VM, beside its images.
