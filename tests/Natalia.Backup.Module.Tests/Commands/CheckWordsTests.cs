@@ -6,16 +6,16 @@ namespace Natalia.Backup.Module.Tests.Commands;
 /// <summary>What checks and their tables tell a person.</summary>
 public sealed class CheckWordsTests : IDisposable
 {
-    private readonly Scenario _scenario = new();
+    private readonly FolderFixture _fixture = new();
 
-    public void Dispose() => _scenario.Dispose();
+    public void Dispose() => _fixture.Dispose();
 
     [Fact]
     public void What_passed_has_no_numbers_beside_it_that_differ()
     {
         // 300,032 bytes are no whole number of blocks.
-        _scenario.WithRepository("nas").BackUp();
-        PSObject check = _scenario.Run("Get-NataliaRestorePoint | Test-NataliaRestorePoint").ThrowIfFailed().Single;
+        _fixture.WithRepository("nas").BackUp();
+        PSObject check = _fixture.Run("Get-NataliaRestorePoint | Test-NataliaRestorePoint").ThrowIfFailed().Single;
         Assert.Equal("Passed", check.Properties["Result"].Value.ToString());
         Assert.Equal("300032 bytes", check.Properties["Actual"].Value);
         Assert.Equal("300032 bytes", check.Properties["Expected"].Value);
@@ -28,16 +28,16 @@ public sealed class CheckWordsTests : IDisposable
     [Fact]
     public void A_healthy_repository_is_a_few_rows_and_what_is_wrong_comes_first()
     {
-        _scenario.WithRepository("nas").BackUp();
-        _scenario.BackUp("natalia-lyon");
-        ScriptResult healthy = _scenario.Run("Test-NataliaRepository").ThrowIfFailed();
+        _fixture.WithRepository("nas").BackUp();
+        _fixture.BackUp("natalia-lyon");
+        ScriptResult healthy = _fixture.Run("Test-NataliaRepository").ThrowIfFailed();
         Assert.InRange(healthy.Output.Count, 2, 5);
-        ScriptResult detailed = _scenario.Run("Test-NataliaRepository -Detailed").ThrowIfFailed();
+        ScriptResult detailed = _fixture.Run("Test-NataliaRepository -Detailed").ThrowIfFailed();
         Assert.Equal(detailed.Output.Count, healthy.Output.Sum(o => (int)o!.Properties["CheckCount"].Value));
         Assert.All(detailed.Output, o => Assert.Equal(1, o!.Properties["CheckCount"].Value));
 
-        _scenario.Damage("nas", "natalia-lyon");
-        ScriptResult damaged = _scenario.Run("Test-NataliaRepository -Full");
+        _fixture.Damage("nas", "natalia-lyon");
+        ScriptResult damaged = _fixture.Run("Test-NataliaRepository -Full");
         Assert.Equal(["Failed", "Passed"], damaged.Output.Select(o => o!.Properties["Result"].Value.ToString()!));
         Assert.Equal("natalia-lyon", damaged.Output[0]!.Properties["ApplianceName"].Value);
         Assert.Contains("has failed 1 check. The first is Packs.", damaged.Errors.Single().Exception.Message,
@@ -55,13 +55,13 @@ public sealed class CheckWordsTests : IDisposable
     public void With_two_repositories_every_row_says_of_which_it_speaks(string script)
     {
         TwoRepositories();
-        ScriptResult rows = _scenario.Run(script, _scenario.Root).ThrowIfFailed();
+        ScriptResult rows = _fixture.Run(script, _fixture.Root).ThrowIfFailed();
         Assert.All(rows.Output,
             o => Assert.Contains(o!.Properties["Repository"].Value, (IEnumerable<object>)["nas", "offsite"]));
         Assert.All(rows.Output.Where(o => o!.Properties["ApplianceId"].Value is not null),
             o => Assert.StartsWith("natalia-", (string)o!.Properties["ApplianceName"].Value, StringComparison.Ordinal));
-        _scenario.Run("Remove-Item $args[0]", Path.Combine(_scenario.Root, "*.json"));
-        string text = Render(script, _scenario.Root);
+        _fixture.Run("Remove-Item $args[0]", Path.Combine(_fixture.Root, "*.json"));
+        string text = Render(script, _fixture.Root);
         Assert.Contains("nas", text, StringComparison.Ordinal);
         Assert.Contains("offsite", text, StringComparison.Ordinal);
     }
@@ -70,11 +70,11 @@ public sealed class CheckWordsTests : IDisposable
     public void A_name_is_shown_whole_however_long_it_is()
     {
         const string Office = "natalia-paris-central-office", Archive = "natalia-paris-central-archive";
-        _scenario.AddAppliance(Office, "11111111-0000-0000-0000-000000000003", 3);
-        _scenario.AddAppliance(Archive, "11111111-0000-0000-0000-000000000004", 4);
-        _scenario.WithRepository("a-repository-with-a-long-name");
-        _scenario.BackUp(Office);
-        _scenario.BackUp(Archive);
+        _fixture.AddAppliance(Office, "11111111-0000-0000-0000-000000000003", 3);
+        _fixture.AddAppliance(Archive, "11111111-0000-0000-0000-000000000004", 4);
+        _fixture.WithRepository("a-repository-with-a-long-name");
+        _fixture.BackUp(Office);
+        _fixture.BackUp(Archive);
         foreach (string script in new[] { "Get-NataliaAppliance -Name *central*", "Get-NataliaRestorePoint",
             "Get-NataliaAuditRecord", "Test-NataliaRepository -Full -Detailed", "Get-NataliaRetention",
             "Get-NataliaRestorePoint | Test-NataliaRestorePoint", "Optimize-NataliaRepository", "Test-NataliaAudit" })
@@ -90,7 +90,7 @@ public sealed class CheckWordsTests : IDisposable
     [Fact]
     public void One_is_no_plural()
     {
-        _scenario.WithRepository("nas").BackUp();
+        _fixture.WithRepository("nas").BackUp();
         string text = Render("Test-NataliaRepository -Detailed; Test-NataliaAudit; Get-NataliaRestorePoint | "
             + "Test-NataliaRestorePoint");
         Assert.DoesNotMatch(@"(?<![\d.,])1 (?!was|is|as|has)[a-z]+s\b", text);
@@ -100,15 +100,15 @@ public sealed class CheckWordsTests : IDisposable
     [Fact]
     public void A_test_that_passed_and_one_that_failed_leave_a_record()
     {
-        _scenario.WithRepository("nas").BackUp();
-        _scenario.BackUp("natalia-lyon");
-        _scenario.Damage("nas", "natalia-lyon");
-        _scenario.Run("Get-NataliaRestorePoint | Test-NataliaRestorePoint");
+        _fixture.WithRepository("nas").BackUp();
+        _fixture.BackUp("natalia-lyon");
+        _fixture.Damage("nas", "natalia-lyon");
+        _fixture.Run("Get-NataliaRestorePoint | Test-NataliaRestorePoint");
         Assert.Equal(["point-verified natalia-paris", "damage-found natalia-lyon"],
-            _scenario.Run("Get-NataliaAuditRecord | Where-Object Event -in point-verified, damage-found | Sort-Object "
+            _fixture.Run("Get-NataliaAuditRecord | Where-Object Event -in point-verified, damage-found | Sort-Object "
                 + "ApplianceName -Descending | ForEach-Object { \"$($_.Event) $($_.ApplianceName)\" }").Text);
-        Assert.True(_scenario.Run("Test-NataliaAudit -Quiet").ThrowIfFailed().Single.BaseObject is true);
-        string help = _scenario.Run("(Get-Help Test-NataliaRestorePoint -Full | Out-String -Width 500)").Text[0];
+        Assert.True(_fixture.Run("Test-NataliaAudit -Quiet").ThrowIfFailed().Single.BaseObject is true);
+        string help = _fixture.Run("(Get-Help Test-NataliaRestorePoint -Full | Out-String -Width 500)").Text[0];
         Assert.Contains("point-verified", help, StringComparison.Ordinal);
         Assert.Contains("damage-found", help, StringComparison.Ordinal);
         Assert.DoesNotContain("Nothing is written", help, StringComparison.Ordinal);
@@ -119,13 +119,13 @@ public sealed class CheckWordsTests : IDisposable
     {
         TwoRepositories();
         IReadOnlyList<string> all =
-            _scenario.Run("Get-NataliaAuditRecord | ForEach-Object RecordHash").ThrowIfFailed().Text;
+            _fixture.Run("Get-NataliaAuditRecord | ForEach-Object RecordHash").ThrowIfFailed().Text;
         Assert.Contains("repository-created",
-            _scenario.Run("Get-NataliaAuditRecord -Appliance * | ForEach-Object Event").ThrowIfFailed().Text);
+            _fixture.Run("Get-NataliaAuditRecord -Appliance * | ForEach-Object Event").ThrowIfFailed().Text);
         Assert.Equal(all,
-            _scenario.Run("Get-NataliaAuditRecord -Appliance * | ForEach-Object RecordHash").ThrowIfFailed().Text);
+            _fixture.Run("Get-NataliaAuditRecord -Appliance * | ForEach-Object RecordHash").ThrowIfFailed().Text);
         Assert.DoesNotContain("repository-created",
-            _scenario.Run("Get-NataliaAuditRecord -Appliance natalia* | ForEach-Object Event").ThrowIfFailed().Text);
+            _fixture.Run("Get-NataliaAuditRecord -Appliance natalia* | ForEach-Object Event").ThrowIfFailed().Text);
     }
 
     [Fact]
@@ -138,28 +138,28 @@ public sealed class CheckWordsTests : IDisposable
             "Get-NataliaRestorePoint | Select-Object -First 1 | Format-List",
             "Get-NataliaRetentionPlan -WarningAction Ignore"];
         string[] full = [.. commands.Select(c => Render(c))];
-        _scenario.Run("$error.Clear(); $ExecutionContext.SessionState.LanguageMode = 'ConstrainedLanguage'");
+        _fixture.Run("$error.Clear(); $ExecutionContext.SessionState.LanguageMode = 'ConstrainedLanguage'");
         string[] constrained = [.. commands.Select(c => Constrained(c))];
         Assert.Equal(full, constrained);
-        Assert.Empty(_scenario.Run("$error").Output);
+        Assert.Empty(_fixture.Run("$error").Output);
     }
 
     private void TwoRepositories()
     {
-        _scenario.WithRepository("nas").WithRepository("offsite");
-        _scenario.BackUp("natalia-paris", "-Repository nas");
-        _scenario.BackUp("natalia-lyon", "-Repository offsite");
+        _fixture.WithRepository("nas").WithRepository("offsite");
+        _fixture.BackUp("natalia-paris", "-Repository nas");
+        _fixture.BackUp("natalia-lyon", "-Repository offsite");
     }
 
-    private string Render(string script, params object?[] arguments) => _scenario.Session.Render(script, arguments);
+    private string Render(string script, params object?[] arguments) => _fixture.Session.Render(script, arguments);
 
     /// <summary>Render sets a preference by a method; in constrained language it stays as it was set.</summary>
     private string Constrained(string script)
     {
-        _scenario.Session.Host.Clear();
-        using PowerShell typed = _scenario.Session.NewPowerShell(script);
+        _fixture.Session.Host.Clear();
+        using PowerShell typed = _fixture.Session.NewPowerShell(script);
         typed.AddCommand("Out-Default");
         typed.Invoke();
-        return _scenario.Session.Host.Text;
+        return _fixture.Session.Host.Text;
     }
 }

@@ -63,8 +63,8 @@ public sealed partial class WordTests(ModuleFixture module) : IClassFixture<Modu
     [Fact]
     public void What_only_Proxmox_does_says_so_in_its_help()
     {
-        using var scenario = new Commands.Scenario();
-        scenario.WithRepository("nas");
+        using var fixture = new Commands.FolderFixture();
+        fixture.WithRepository("nas");
         List<string> silent = [];
         foreach (CmdletInfo command in Commands().Values.OrderBy(c => c.Name, StringComparer.Ordinal))
         {
@@ -81,7 +81,7 @@ public sealed partial class WordTests(ModuleFixture module) : IClassFixture<Modu
                 _ => "",
             };
             if (script.Length == 0) continue;
-            if (!scenario.Run(script).ErrorIds.Any(id => id.StartsWith("CapabilityMissing,", StringComparison.Ordinal)))
+            if (!fixture.Run(script).ErrorIds.Any(id => id.StartsWith("CapabilityMissing,", StringComparison.Ordinal)))
                 continue;
             string help = string.Concat(module.Run($"(Get-Help {command.Name}).description | Out-String -Width 500").Text);
             if (!help.Contains("Proxmox VE", StringComparison.Ordinal)
