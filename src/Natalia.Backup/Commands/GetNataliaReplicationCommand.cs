@@ -6,7 +6,8 @@ namespace Natalia.Backup.Commands;
 
 /// <summary>Lists replications with their state and age.</summary>
 /// <remarks>
-/// <para>For Proxmox VE and Hyper-V. Hypervisors of other kinds offer no replication: that is the error CapabilityMissing.</para>
+/// <para>For Proxmox VE and Hyper-V. Hypervisors of other kinds offer no replication: that is the error
+/// CapabilityMissing.</para>
 /// <para>Health is Passed while the copy is younger than three intervals and nothing failed, Warning when the last
 /// attempt failed but the copy is young, Failed when it is too old, and NotEvidenced when nothing is known. Lag is the
 /// age of the copy.</para>

@@ -7,7 +7,8 @@ namespace Natalia.Backup.Commands;
 
 /// <summary>Lists the backups that hypervisors start by themselves.</summary>
 /// <remarks>
-/// <para>For Proxmox VE. Hypervisors of other kinds offer no schedules of their own: that is the error CapabilityMissing.</para>
+/// <para>For Proxmox VE. Hypervisors of other kinds offer no schedules of their own: that is the error
+/// CapabilityMissing.</para>
 /// <para>With an appliance, the schedules that take it; without one, all. Schedules that people made by hand are
 /// listed, too; IsOwn tells them apart.</para>
 /// <para>Retention is what will be applied: the schedule's own, else the storage's, else that of the host.

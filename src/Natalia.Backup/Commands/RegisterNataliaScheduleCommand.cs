@@ -12,7 +12,8 @@ namespace Natalia.Backup.Commands;
 
 /// <summary>Lets the hypervisor back appliances up by itself, daily or every six hours.</summary>
 /// <remarks>
-/// <para>For Proxmox VE. Hypervisors of other kinds offer no schedules of their own: that is the error CapabilityMissing.</para>
+/// <para>For Proxmox VE. Hypervisors of other kinds offer no schedules of their own: that is the error
+/// CapabilityMissing.</para>
 /// <para>On Proxmox VE this is a backup job of the cluster, one for each VM, under an id that follows from the VM's
 /// number: the same command twice changes nothing, and a changed one changes only what differs.</para>
 /// <para>Afterwards the cluster is asked which disks the job takes. A job that would leave out the data disk is an

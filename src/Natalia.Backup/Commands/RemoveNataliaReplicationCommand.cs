@@ -7,7 +7,8 @@ namespace Natalia.Backup.Commands;
 
 /// <summary>Ends replications, and removes their copies unless told otherwise.</summary>
 /// <remarks>
-/// <para>For Proxmox VE and Hyper-V. Hypervisors of other kinds offer no replication: that is the error CapabilityMissing.</para>
+/// <para>For Proxmox VE and Hyper-V. Hypervisors of other kinds offer no replication: that is the error
+/// CapabilityMissing.</para>
 /// <para>On Proxmox VE the node removes the copies in the background; until then the replication stays in the list as
 /// being removed, and a new one to the same node has to wait.</para>
 /// </remarks>

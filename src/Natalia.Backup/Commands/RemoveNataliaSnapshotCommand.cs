@@ -8,7 +8,8 @@ namespace Natalia.Backup.Commands;
 
 /// <summary>Removes snapshots that this product made.</summary>
 /// <remarks>
-/// <para>For Proxmox VE. Hypervisors of other kinds offer no snapshots on demand: that is the error CapabilityMissing.</para>
+/// <para>For Proxmox VE. Hypervisors of other kinds offer no snapshots on demand: that is the error
+/// CapabilityMissing.</para>
 /// <para>The VM goes on as it is; what the snapshot kept is given up. A snapshot of somebody else is refused.</para>
 /// </remarks>
 /// <example>

@@ -8,7 +8,8 @@ namespace Natalia.Backup.Commands;
 
 /// <summary>Keeps a copy of each appliance on another VM host, refreshed every few minutes.</summary>
 /// <remarks>
-/// <para>For Proxmox VE and Hyper-V. Hypervisors of other kinds offer no replication: that is the error CapabilityMissing.</para>
+/// <para>For Proxmox VE and Hyper-V. Hypervisors of other kinds offer no replication: that is the error
+/// CapabilityMissing.</para>
 /// <para>The hypervisor does it by itself. On Proxmox VE this is ZFS replication. Every precondition is checked first,
 /// and named when it fails: the target node, a ZFS storage of the same name on both nodes, no disk elsewhere.</para>
 /// <para>A replica is not a backup: deletions and damage arrive there within minutes. Each run freezes the guest's file

@@ -10,7 +10,8 @@ namespace Natalia.Backup.Commands;
 
 /// <summary>Removes schedules that this product made. Restore points stay.</summary>
 /// <remarks>
-/// <para>For Proxmox VE. Hypervisors of other kinds offer no schedules of their own: that is the error CapabilityMissing.</para>
+/// <para>For Proxmox VE. Hypervisors of other kinds offer no schedules of their own: that is the error
+/// CapabilityMissing.</para>
 /// <para>A schedule that somebody made by hand is refused.</para>
 /// <para>The retention that the schedule carried still holds for the appliance: it waits in the VM's notes for the next
 /// schedule.</para>
