@@ -5,7 +5,7 @@
     Author                 = 'Natalia'
     CompanyName            = 'Natalia'
     Copyright              = '(c) Natalia. All rights reserved.'
-    Description            = 'Backs up the Natalia appliance from PowerShell and proves that it worked: full and incremental restore points of its data disk, encrypted and verified, with retention, copies off site and an audit log.'
+    Description            = 'Backs up the Natalia appliance from PowerShell and proves that it worked: full and incremental restore points of its data disk, encrypted and verified, with retention, restore tests, copies off site and an audit log.'
 
     # 5.1, or 7.4 and newer: the root module checks the second, which a manifest cannot say.
     PowerShellVersion      = '5.1'

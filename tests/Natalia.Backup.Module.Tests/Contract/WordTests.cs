@@ -17,9 +17,6 @@ public sealed partial class WordTests(ModuleFixture module) : IClassFixture<Modu
         "WorkFolder", "Full", "Assembly",
     ], StringComparer.Ordinal);
 
-    // Named by what restore tests are made of; the cmdlet with it is yet to come.
-    private const string Coming = "SystemImage";
-
     [Fact]
     public void Texts_name_only_cmdlets_and_parameters_that_exist()
     {
@@ -32,15 +29,13 @@ public sealed partial class WordTests(ModuleFixture module) : IClassFixture<Modu
             foreach (Match name in CmdletName().Matches(text))
                 if (!commands.ContainsKey(name.Value)) wrong.Add($"{where}: {name.Value}");
             foreach (Match parameter in ParameterName().Matches(ForeignUse().Replace(text, "")))
-                if (!parameters.Contains(parameter.Groups[1].Value) && !s_others.Contains(parameter.Groups[1].Value)
-                    && parameter.Groups[1].Value != Coming)
+                if (!parameters.Contains(parameter.Groups[1].Value) && !s_others.Contains(parameter.Groups[1].Value))
                     wrong.Add($"{where}: -{parameter.Groups[1].Value}");
             foreach (Match use in CmdletUse().Matches(text))
                 if (commands.TryGetValue(use.Groups["name"].Value, out CmdletInfo? command)
                     && !Precedes(text, use.Index, "Get-Help"))
                     foreach (Match parameter in ParameterName().Matches(use.Groups["rest"].Value))
-                        if (!Has(command, parameter.Groups[1].Value) && parameter.Groups[1].Value != Coming)
-                            wrong.Add($"{where}: {use.Value.Trim()}");
+                        if (!Has(command, parameter.Groups[1].Value)) wrong.Add($"{where}: {use.Value.Trim()}");
         }
         Assert.Empty(wrong.Distinct());
     }
@@ -117,9 +112,6 @@ public sealed partial class WordTests(ModuleFixture module) : IClassFixture<Modu
         foreach (string tag in new[] { "Proxmox", "VMware", "HyperV", "Qemu" })
             if (manifest.Text.Contains(tag))
                 Assert.Contains(tag, parameters, StringComparison.OrdinalIgnoreCase);
-        string readme = File.ReadAllText(Path.Combine(BuildLayout.RepositoryRoot, "README.md"));
-        if (readme.Contains("Not there yet", StringComparison.Ordinal))
-            Assert.DoesNotContain("and restore tests", description, StringComparison.Ordinal);
     }
 
     /// <summary>Texts of the product: string literals of sources, help, topics, documents.</summary>
