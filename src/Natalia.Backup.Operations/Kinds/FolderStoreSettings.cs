@@ -10,6 +10,9 @@ internal sealed record FolderStoreSettings : StoreSettings
 {
     internal const string KindName = "Folder";
 
+    /// <summary>What makes a folder a repository (docs/format.md).</summary>
+    private const string SettingsName = "natalia.json";
+
     /// <inheritdoc/>
     public override string Kind => KindName;
 
@@ -56,6 +59,9 @@ internal sealed record FolderStoreSettings : StoreSettings
             // The making tells it better.
             return;
         }
+        if (File.Exists(System.IO.Path.Combine(Path, SettingsName)))
+            throw new NataliaException(ErrorIds.RepositoryExists, NataliaErrorKind.AlreadyExists,
+                $"There is a repository at {Path} already.", Path, "Open it with Connect-NataliaRepository.");
         if (first is not null)
             throw new NataliaException(ErrorIds.NotARepository, NataliaErrorKind.AlreadyExists,
                 $"{Path} is not empty: it holds '{first}'.", Path,

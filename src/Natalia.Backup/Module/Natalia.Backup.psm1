@@ -51,4 +51,6 @@ catch {
 }
 
 # Connections end with the module, however it was imported.
-$module.OnRemove = { [Natalia.Backup.Sessions.ModuleCleanup]::Close() }
+# Taken now: when the module goes, its types are no longer found by their names.
+$cleanup = if ($core) { $assembly.GetType('Natalia.Backup.Sessions.ModuleCleanup') } else { 'Natalia.Backup.Sessions.ModuleCleanup' -as [type] }
+$module.OnRemove = { $cleanup::Close() }

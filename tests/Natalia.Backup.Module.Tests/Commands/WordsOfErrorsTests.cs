@@ -51,7 +51,7 @@ public sealed class WordsOfErrorsTests : IDisposable
             ($"Connect-NataliaRepository '{_fixture.Full("nowhere")}'", "RepositoryNotFound"),
             ($"Connect-NataliaRepository '{_fixture.Appliances}'", "NotARepository"),
             ($"Connect-NataliaRepository '{_fixture.Full("nas")}' -Name again", "PasswordNotExpected"),
-            ($"New-NataliaRepository '{_fixture.Full("nas")}'", "NotARepository"),
+            ($"New-NataliaRepository '{_fixture.Full("nas")}'", "RepositoryExists"),
             ($"New-NataliaRepository '{_fixture.Full("new")}' -WhatIf", null),
             ("Add-NataliaRepositoryKey -Repository safe -WhatIf", null),
         })
