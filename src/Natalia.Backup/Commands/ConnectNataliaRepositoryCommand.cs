@@ -276,8 +276,8 @@ public sealed class ConnectNataliaRepositoryCommand : RepositoryOpenerCommand
             if (!await ConfirmRebuildAsync(settings, state).ConfigureAwait(false)) return null;
             await ConnectionFactory.RebuildSettingsAsync(settings, password, Credential.ToUser(),
                 cancellationToken).ConfigureAwait(false);
-            EmitWarning($"The file natalia.json of the repository '{settings.Location}' was {Word(state)}, and was made "
-                + "again. Run Repair-NataliaRepository -Full -WhatIf to see what else is damaged.");
+            EmitWarning($"The file natalia.json of the repository '{settings.Location}' was {Word(state)}, and was "
+                + "made again. Run Repair-NataliaRepository -Full -WhatIf to see what else is damaged.");
         }
         RepositoryConnection opened = await ConnectionFactory.OpenRepositoryAsync(settings, password,
             Credential.ToUser(), cancellationToken).ConfigureAwait(false);

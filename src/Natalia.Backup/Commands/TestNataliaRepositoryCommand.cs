@@ -19,8 +19,7 @@ namespace Natalia.Backup.Commands;
 /// <para>With -Full every byte of every object is read instead, so that any single changed byte is found. Nothing is
 /// written then.</para>
 /// <para>What is wrong is written as soon as it is found, and what passed at the end, told together: -Detailed writes
-/// every check by itself. The results are written first. When one of them is Failed, the error RepositoryCheckFailed follows at the
-/// end.</para>
+/// every check by itself. When one of them is Failed, the error RepositoryCheckFailed follows at the end.</para>
 /// <para>A storage of a Proxmox VE cluster is looked after by its Proxmox Backup Server. With -BackupServer that server
 /// is asked: prune, verify and garbage collection runs, the age of verifications, the S3 store behind it. Nothing is
 /// changed there. What the server does not know is NotEvidenced, and no success.</para>

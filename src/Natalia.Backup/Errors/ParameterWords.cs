@@ -39,7 +39,8 @@ internal static class ParameterWords
         if (foreign.Count == 0) return text;
         IEnumerable<string> sentences = foreign.GroupBy(p => string.Join(", ", s_owners.Value[p].Take(MostOwners)))
             .Select(g => Join(g.Select(p => "-" + p))
-                + $" {Plural.Of(g.Count(), "is a parameter", "are parameters")} of {Join(g.Key.Split([", "], StringSplitOptions.None))}.");
+                + $" {Plural.Of(g.Count(), "is a parameter", "are parameters")} of "
+                + $"{Join(g.Key.Split([", "], StringSplitOptions.None))}.");
         return $"{text} {string.Join(" ", sentences)}";
     }
 

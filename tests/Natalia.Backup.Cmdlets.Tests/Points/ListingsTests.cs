@@ -25,12 +25,12 @@ public sealed class ListingsTests : IDisposable
     }
 
     // Of the points and of the log by the one who lists; of the log by the one who opens, so that what was removed
-    // meanwhile is not taken for a point.
+    // meanwhile is not taken for a point. A test lists the log once more to record what came of it.
     [Theory]
     [InlineData("Export-NataliaDisk -Destination $args[0]", 1, 3)]
-    [InlineData("Test-NataliaRestorePoint", 1, 3)]
+    [InlineData("Test-NataliaRestorePoint", 1, 4)]
     [InlineData("Export-NataliaDisk -Destination $args[0]", 5, 7)]
-    [InlineData("Test-NataliaRestorePoint", 5, 7)]
+    [InlineData("Test-NataliaRestorePoint", 5, 12)]
     public async Task A_point_that_is_piped_on_costs_one_listing_of_the_log(string command, int points, int lists)
     {
         await FillAsync(points);
@@ -43,15 +43,15 @@ public sealed class ListingsTests : IDisposable
     }
 
     [Theory]
-    [InlineData("Export-NataliaDisk -Destination $args[1]")]
-    [InlineData("Test-NataliaRestorePoint")]
-    public async Task In_a_new_session_the_points_themselves_are_listed_once(string command)
+    [InlineData("Export-NataliaDisk -Destination $args[1]", 2)]
+    [InlineData("Test-NataliaRestorePoint", 3)]
+    public async Task In_a_new_session_the_points_themselves_are_listed_once(string command, int lists)
     {
         string id = (await FillAsync(3)).RestorePointId;
         StoreUsage before = _store.Usage;
         Assert.Single(_session.Run($"{command} -RestorePointId $args[0] -ApplianceId {Id}", id,
             _folder.FullName).Output);
-        Assert.Equal(2, (_store.Usage - before).Lists);
+        Assert.Equal(lists, (_store.Usage - before).Lists);
     }
 
     // One to find each point that is copied and one to record it; none for a point that is there already.
