@@ -197,10 +197,10 @@ internal sealed class RestoreTestPlanner(SessionRegistry registry, RestoreTestWi
                 "Name one with -TestBench, or keep it with Set-NataliaAppliance -TestBench.");
     }
 
-    /// <summary>Where a bench needs no network, none is the most isolated one.</summary>
-    private static string DefaultNetwork(HypervisorConnection bench) => bench.Session.Kind == "Qemu"
-        ? "none"
-        : throw new NataliaException(ErrorIds.IsolatedNetworkRequired, NataliaErrorKind.InvalidArgument,
+    /// <summary>A bench that knows networks which lead nowhere names the most isolated one first.</summary>
+    private static string DefaultNetwork(HypervisorConnection bench) =>
+        bench.Hypervisor.Find<IIsolatedNetworks>()?.IsolatedNetworks.FirstOrDefault()
+        ?? throw new NataliaException(ErrorIds.IsolatedNetworkRequired, NataliaErrorKind.InvalidArgument,
             $"Which network of '{bench.Name}' leads nowhere? A test VM is put on it.", bench.Name,
             "Name it with -IsolatedNetwork, or keep it with Set-NataliaAppliance -IsolatedNetwork.");
 
