@@ -11,6 +11,10 @@ switch (args.FirstOrDefault())
     case "change":
         await ChangeLine.RunAsync(rest.Length > 0 ? rest[0] : null);
         return 0;
+    case "images":
+        await ImageSpeed.RunAsync(rest.Length > 0 ? int.Parse(rest[0]) : 1024, rest.Length > 1 ? int.Parse(rest[1]) : 7,
+            rest.Length > 2 ? rest[2] : null);
+        return 0;
     case "compression":
         Compression.Run(rest);
         return 0;
@@ -19,6 +23,7 @@ switch (args.FirstOrDefault())
             usage: dotnet run -c Release --project benchmarks/Natalia.Backup.Benchmarks -- WHAT
               points [COUNT] [FOLDER]   makes COUNT points (10,000) of one appliance, lists them, removes the older half, reclaims its space
               change [FOLDER]           points of a sparse disk of 16 TiB with 0, 1, 10, 100 and 1,000 MiB of known changes
+              images [MIB] [ROUNDS] [FOLDER]  writes and reads disk images of every format by turns with raw ones
               compression DISK          zstd's settings on the blocks of a disk image, with BenchmarkDotNet
             FOLDER is where to work: a temporary one is made and removed.
             """);

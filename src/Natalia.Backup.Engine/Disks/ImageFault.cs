@@ -24,6 +24,20 @@ internal sealed class ImageFault(string format, IDiskSource file)
         $"The {format} image '{file}' cannot be read: it {what}.", file.ToString(),
         advice ?? "Convert it to a raw or VHDX image with the program that made it.");
 
+    /// <summary>The parent of this image cannot be found.</summary>
+    internal NataliaException ParentNotFound(ParentReference parent) =>
+        new(ErrorIds.DiskParentNotFound, NataliaErrorKind.NotFound,
+        $"'{file}' holds only what differs from its parent '"
+        + $"{parent.RelativePath ?? parent.AbsolutePath ?? "(without a name)"}', which is not there.", file.ToString(),
+        "Put all images of the chain into one folder, or merge them first (Merge-VHD).");
+
+    /// <summary>What was found in the parent's place is not what this image counts from.</summary>
+    internal NataliaException ParentDiffers(ParentReference parent, string path, Guid found) =>
+        new(ErrorIds.DiskParentNotFound, NataliaErrorKind.InvalidData,
+        $"'{file}' holds what differs from the state {parent.Identity} of its parent, and '{path}' holds the state "
+        + $"{found}: it was written since, or is another file.", file.ToString(),
+        "Find the image that belongs to it. What is read of the two together would be no disk that ever was.");
+
     /// <summary>Reads a structure.</summary>
     /// <param name="offset">Where it begins; anything may be asked.</param>
     /// <param name="length">Its length in bytes, decided here and not by the file.</param>

@@ -1,15 +1,15 @@
 namespace Natalia.Backup.Engine.Disks;
 
 /// <summary>
-/// Finds parents inside one folder and nowhere else: where the child says relative to itself, else beside the child by
-/// the file's name. Not thread-safe.
+/// Finds parents and other files of an image inside one folder and nowhere else: where the image says relative to
+/// itself; a parent else beside the child by the file's name. Not thread-safe.
 /// </summary>
 /// <param name="folder">The folder that nothing leads out of.</param>
-public sealed class ParentImagesInFolder(string folder) : IParentImages
+public sealed class ParentImagesInFolder(string folder) : IParentImages, IImageParts
 {
     private readonly List<RawDiskSource> _opened = [];
 
-    /// <summary>The files that were opened, the nearest parent first. Whoever has the image closes them.</summary>
+    /// <summary>The files that were opened, in that order. Whoever has the image closes them.</summary>
     public IReadOnlyList<RawDiskSource> Opened => _opened;
 
     /// <inheritdoc/>
@@ -26,20 +26,38 @@ public sealed class ParentImagesInFolder(string folder) : IParentImages
         return default;
     }
 
+    /// <inheritdoc/>
+    public ValueTask<IDiskSource?> OpenAsync(string image, string name, CancellationToken cancellationToken)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+        if (Join(Beside(image), name) is not string path
+            || ContainedFile.Find(folder, path, image) is not ContainedFile found)
+            return default;
+        RawDiskSource file = RawDiskSource.Open(found);
+        _opened.Add(file);
+        return new ValueTask<IDiskSource?>(file);
+    }
+
     /// <summary>Paths relative to the folder; one that leads out of it is kept, and refused by name.</summary>
     private IEnumerable<string> Candidates(ParentReference parent)
     {
-        string root = Path.GetFullPath(folder);
-        string beside = Path.GetDirectoryName(Path.GetFullPath(parent.Child)) ?? root;
-        string within = beside.Length > root.Length && beside.StartsWith(root, StringComparison.Ordinal)
-            ? beside.Substring(root.Length).Trim('/', '\\')
-            : "";
+        string within = Beside(parent.Child);
         if (parent.RelativePath is string relative && Join(within, relative) is string path) yield return path;
         foreach (string? stated in new[] { parent.RelativePath, parent.AbsolutePath })
         {
             string name = stated?.Split('/', '\\').Last() ?? "";
             if (name.Length > 0 && name != "." && name != "..") yield return Join(within, name)!;
         }
+    }
+
+    /// <summary>The folder that a file lies in, relative to this one.</summary>
+    private string Beside(string file)
+    {
+        string root = Path.GetFullPath(folder);
+        string beside = Path.GetDirectoryName(Path.GetFullPath(file)) ?? root;
+        return beside.Length > root.Length && beside.StartsWith(root, StringComparison.Ordinal)
+            ? beside.Substring(root.Length).Trim('/', '\\')
+            : "";
     }
 
     /// <summary>Resolves what stays inside; what does not is kept as it is.</summary>

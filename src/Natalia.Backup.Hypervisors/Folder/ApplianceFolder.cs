@@ -1,6 +1,7 @@
 using System.Text;
 using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Disks;
+using Natalia.Backup.Engine.Disks.Images;
 using Natalia.Backup.Engine.Files;
 using Natalia.Backup.Engine.Format;
 using Natalia.Backup.Engine.Model;
@@ -12,19 +13,55 @@ internal static class ApplianceFolder
 {
     internal const string Kind = "Folder";
 
+    /// <summary>
+    /// What may be VMs in a folder, each to be read on its own, so that what is wrong with one hides no other: what its
+    /// description, its one OVF or OVA, or its images make of it; and, right in the directory of VMs, each OVA there.
+    /// </summary>
+    /// <param name="folder">The folder.</param>
+    /// <param name="kind">The kind of hypervisor whose VMs they are.</param>
+    /// <param name="isRoot">True for the directory of VMs itself.</param>
+    internal static IEnumerable<Func<FolderAppliance?>> In(string folder, string kind, bool isRoot)
+    {
+        List<string> packages;
+        try
+        {
+            packages = DescriptionFile.IsIn(folder)
+                ? []
+                : [.. Directory.GetFiles(folder).Where(IsPackage).OrderBy(p => p, StringComparer.Ordinal)];
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            // Reading the folder tells what is wrong with it.
+            packages = [];
+        }
+        if (!isRoot && packages.Count > 0)
+            return [() => Guard(folder, () => ReadPackage(folder, kind, packages, ofFolder: true))];
+        return
+        [
+            () => Read(folder, kind),
+            .. packages.Where(IsOva).Select(p => new Func<FolderAppliance?>(() => Guard(folder,
+                () => ReadPackage(folder, kind, [p], ofFolder: false)))),
+        ];
+    }
+
     /// <summary>The VM in a folder; null when the folder holds neither a description nor an image.</summary>
     /// <exception cref="NataliaException"><c>ApplianceDescriptionInvalid</c>, <c>PathNotContained</c>.</exception>
-    internal static FolderAppliance? Read(string folder, string kind)
+    internal static FolderAppliance? Read(string folder, string kind) => Guard(folder, () =>
+    {
+        DescriptionFile? description = DescriptionFile.Read(folder);
+        List<FolderImage> images = description?.Disks is IReadOnlyList<DescribedDisk> disks
+            ? DescribedImages(folder, Path.Combine(folder, DescriptionFile.FileName), disks)
+            : FoundImages(folder);
+        if (description is null && images.Count == 0) return null;
+        return new FolderAppliance(folder, Describe(folder, kind, description, images),
+            description?.Disks is not null, images);
+    });
+
+    private static FolderAppliance? Guard(string folder, Func<FolderAppliance?> read)
     {
         try
         {
-            DescriptionFile? description = DescriptionFile.Read(folder);
-            List<FolderImage> images = description?.Disks is IReadOnlyList<DescribedDisk> disks
-                ? DescribedImages(folder, Path.Combine(folder, DescriptionFile.FileName), disks)
-                : FoundImages(folder);
-            if (description is null && images.Count == 0) return null;
-            return new FolderAppliance(folder, Describe(folder, kind, description, images),
-                description?.Disks is not null, images);
+            return read();
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
@@ -34,13 +71,100 @@ internal static class ApplianceFolder
         }
     }
 
+    private static bool IsPackage(string path) => IsOva(path) || HasExtension(path, ".ovf");
+
+    private static bool IsOva(string path) => HasExtension(path, ".ova");
+
+    private static bool HasExtension(string path, string extension) =>
+        Path.GetExtension(path).Equals(extension, StringComparison.OrdinalIgnoreCase);
+
+    /// <summary>The VM of an exported package: an OVF with its files beside it, or all of it in an OVA.</summary>
+    private static FolderAppliance ReadPackage(string folder, string kind, List<string> packages, bool ofFolder)
+    {
+        if (packages.Count > 1)
+            throw OvfFile.Invalid(folder, $"there are {packages.Count} packages in the folder, and it is one VM's");
+        string path = packages[0];
+        ContainedFile file = ContainedFile.Find(folder, Path.GetFileName(path), folder)
+            ?? throw OvfFile.Invalid(path, "it is a link that leads nowhere");
+        return IsOva(path) ? ReadOva(folder, kind, file, ofFolder) : ReadOvf(folder, kind, file);
+    }
+
+    private static FolderAppliance ReadOvf(string folder, string kind, ContainedFile file)
+    {
+        string text;
+        try
+        {
+            text = file.ReadText(OvfFile.MaxBytes).Text;
+        }
+        catch (InvalidDataException e)
+        {
+            throw OvfFile.Invalid(file.Path, "it " + e.Message, e);
+        }
+        OvfFile ovf = OvfFile.Parse(file.Path, text);
+        List<FolderImage> images = [.. ovf.Disks.Select(d => OfPackage(d,
+            ContainedFile.Find(folder, d.FileName, file.Path)
+                ?? throw OvfFile.Invalid(file.Path, $"there is no file '{d.FileName}', the image of disk '{d.Id}'"),
+            null))];
+        return Of(folder, kind, ovf, images, IdentityOfPath(folder, kind), NameOf(folder));
+    }
+
+    private static FolderAppliance ReadOva(string folder, string kind, ContainedFile file, bool ofFolder)
+    {
+        using RawDiskSource archive = RawDiskSource.Open(file);
+        // Reads of a file are done when they return.
+        IReadOnlyDictionary<string, Extent> members = OvaFile.ReadMembersAsync(archive, CancellationToken.None)
+            .GetAwaiter().GetResult();
+        List<KeyValuePair<string, Extent>> descriptions = [.. members.Where(m => HasExtension(m.Key, ".ovf"))];
+        if (descriptions.Count != 1)
+            throw OvaFile.Invalid(archive, $"it has {descriptions.Count} descriptions (.ovf) and not one");
+        Extent place = descriptions[0].Value;
+        if (place.Length > OvfFile.MaxBytes) throw OvaFile.Invalid(archive, "its description is too long");
+        var bytes = new byte[(int)place.Length];
+        archive.ReadAsync(place.Offset, bytes, CancellationToken.None).AsTask().GetAwaiter().GetResult();
+        using var reader = new StreamReader(new MemoryStream(bytes));
+        OvfFile ovf = OvfFile.Parse(file.Path, reader.ReadToEnd());
+        List<FolderImage> images = [.. ovf.Disks.Select(d => OfPackage(d, file, members.TryGetValue(d.FileName,
+            out Extent member)
+            ? member
+            : throw OvaFile.Invalid(archive, $"it has no file '{d.FileName}', the image of disk '{d.Id}'")))];
+        string name = ofFolder ? NameOf(folder) : Path.GetFileNameWithoutExtension(file.Path);
+        return Of(folder, kind, ovf, images, IdentityOfPath(ofFolder ? folder : file.Path, kind), name);
+    }
+
+    private static FolderImage OfPackage(OvfDisk disk, ContainedFile file, Extent? member)
+    {
+        ImageFormat byName = ImageFormats.FromName(disk.FileName);
+        return new FolderImage(disk.Id, file, DiskRole.Unknown,
+            byName == ImageFormat.Unknown ? ImageFormat.Raw : byName, IsFormatStated: false, StatedChanges: null)
+        {
+            Member = member,
+            SizeBytes = disk.SizeBytes,
+        };
+    }
+
+    private static FolderAppliance Of(string folder, string kind, OvfFile ovf, List<FolderImage> images,
+        string identity, string name) =>
+        new(folder, new ApplianceDescription
+        {
+            ApplianceId = identity,
+            Name = ovf.Name ?? name,
+            HypervisorKind = kind,
+            NativeId = null,
+            ProcessorCount = ovf.ProcessorCount,
+            MemoryBytes = ovf.MemoryBytes,
+            Networks = ovf.Networks,
+            Disks = [.. images.Select(i => new ApplianceDisk(i.DiskId, i.Role, i.SizeBytes, i.File.Path))],
+            NativeFormat = "ovf",
+            NativeConfiguration = ovf.Text,
+        }, AreDisksDescribed: false, images);
+
     private static ApplianceDescription Describe(string folder, string kind, DescriptionFile? description,
         List<FolderImage> images) =>
         new()
         {
             ApplianceId = description?.Id is string id
                 ? ApplianceIdentity.Create(kind, "", id)
-                : IdentityOfFolder(folder, kind),
+                : IdentityOfPath(folder, kind),
             Name = description?.Name ?? NameOf(folder),
             HypervisorKind = kind,
             NativeId = description?.Id,
@@ -48,8 +172,8 @@ internal static class ApplianceFolder
             MemoryBytes = description?.MemoryBytes,
             Networks = description?.Networks ?? [],
             Disks = [.. images
-            .Select(i => new ApplianceDisk(i.DiskId, i.Role, i.Format is ImageFormat.Raw ? i.File.GetLength() : null,
-                i.File.Path))],
+            .Select(i => new ApplianceDisk(i.DiskId, i.Role,
+                i.SizeBytes ?? (i.Format is ImageFormat.Raw ? i.File.GetLength() : null), i.File.Path))],
             NativeFormat = description is null ? null : DescriptionFile.FileName,
             NativeConfiguration = description?.Text,
         };
@@ -59,9 +183,9 @@ internal static class ApplianceFolder
     /// history, because retention would then remove the points of one in favour of the other; a folder that moves
     /// merely begins a new one, and a description with an id ends that.
     /// </summary>
-    private static string IdentityOfFolder(string folder, string kind)
+    private static string IdentityOfPath(string path, string kind)
     {
-        string real = RealPath.Of(folder) ?? folder;
+        string real = RealPath.Of(path) ?? path;
         // The identity ignores case, which tells folders apart on most systems; as hexadecimal digits it survives.
         string exact = RealPath.Comparison == StringComparison.Ordinal
             ? BitConverter.ToString(Encoding.UTF8.GetBytes(real))
@@ -101,6 +225,7 @@ internal static class ApplianceFolder
     private static List<FolderImage> FoundImages(string folder)
     {
         var images = new List<FolderImage>();
+        var used = new HashSet<string>(RealPath.Comparer);
         foreach (string path in Directory.GetFiles(folder).OrderBy(p => p, StringComparer.Ordinal))
         {
             if (ImageFormats.FromName(path) is var format and not ImageFormat.Unknown)
@@ -108,10 +233,44 @@ internal static class ApplianceFolder
                 string name = Path.GetFileName(path);
                 ContainedFile file = ContainedFile.Find(folder, name, folder)
                     ?? throw new FileNotFoundException($"The link '{path}' leads nowhere.", path);
+                ImageProbe? probe = Probe(file, format);
+                used.UnionWith(FilesOf(probe).Where(f => !RealPath.Comparer.Equals(f, name)));
                 images.Add(new FolderImage(name, file, DiskRole.Unknown, format, IsFormatStated: false,
-                    StatedChanges: null));
+                    StatedChanges: null)
+                {
+                    SizeBytes = probe?.SizeBytes,
+                });
             }
         }
-        return images;
+        // What another image needs is a part of that one's disk, and no disk of its own.
+        List<FolderImage> disks = images.FindAll(i => !used.Contains(i.DiskId));
+        return disks.Count > 0 ? disks : images;
+    }
+
+    /// <summary>What an image says of itself; null for a raw one, and for one that cannot be read: freezing tells
+    /// why.</summary>
+    private static ImageProbe? Probe(ContainedFile file, ImageFormat format)
+    {
+        if (format == ImageFormat.Raw || !DiskImages.CanRead(format)) return null;
+        try
+        {
+            using RawDiskSource image = RawDiskSource.Open(file);
+            DetectedImage? seen = ImageFormats.DetectAsync(image, CancellationToken.None).GetAwaiter().GetResult();
+            return seen is not null && DiskImages.CanRead(seen.Format)
+                ? DiskImages.ProbeAsync(image, seen.Format, CancellationToken.None).GetAwaiter().GetResult()
+                : null;
+        }
+        catch (NataliaException)
+        {
+            return null;
+        }
+    }
+
+    /// <summary>The names of other files beside an image that it needs.</summary>
+    private static IEnumerable<string> FilesOf(ImageProbe? probe)
+    {
+        if (probe is null) return [];
+        IEnumerable<string?> stated = [.. probe.Parts, probe.Parent?.RelativePath, probe.Parent?.AbsolutePath];
+        return stated.OfType<string>().Select(p => p.Split('/', '\\').Last());
     }
 }

@@ -4,7 +4,7 @@ using Natalia.Backup.Engine.Model;
 namespace Natalia.Backup.Hypervisors.Folder;
 
 /// <summary>An image whose changes were told by whoever put it there.</summary>
-internal sealed class ChangesDiskSource(RawDiskSource image, ChangesFile changes) : IChangeTrackingSource
+internal sealed class ChangesDiskSource(IDiskSource image, ChangesFile changes) : IChangeTrackingSource
 {
     public long SizeBytes => image.SizeBytes;
 

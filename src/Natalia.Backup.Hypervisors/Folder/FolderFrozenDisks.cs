@@ -30,7 +30,7 @@ internal sealed class FolderFrozenDisks(DateTime timeUtc, IReadOnlyDictionary<st
         foreach (FolderDisk disk in disks.Values)
         {
             cancellationToken.ThrowIfCancellationRequested();
-            disk.Image.VerifyUnchanged();
+            disk.VerifyUnchanged();
             if (disk.Source is IChangeTrackingSource { TrackingToken: string token }) tokens.Add(disk.DiskId, token);
         }
         return Task.FromResult<IReadOnlyDictionary<string, string>>(tokens);
@@ -43,7 +43,7 @@ internal sealed class FolderFrozenDisks(DateTime timeUtc, IReadOnlyDictionary<st
 
     public ValueTask DisposeAsync()
     {
-        foreach (FolderDisk disk in disks.Values) disk.Image.Dispose();
+        foreach (FolderDisk disk in disks.Values) disk.Dispose();
         return default;
     }
 

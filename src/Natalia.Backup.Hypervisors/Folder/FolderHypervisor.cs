@@ -2,6 +2,7 @@ using System.Text.Encodings.Web;
 using System.Text.Json;
 using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Disks;
+using Natalia.Backup.Engine.Disks.Images;
 using Natalia.Backup.Engine.Files;
 using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Hypervisors.Contract;
@@ -13,7 +14,8 @@ namespace Natalia.Backup.Hypervisors.Folder;
 /// a description <c>vm.json</c>.
 /// </summary>
 /// <remarks>
-/// A folder without a description is a VM named like it, as soon as it holds an image. A description right in the
+/// A folder without a description is a VM named like it, as soon as it holds an image. An exported OVF or OVA describes
+/// its VM itself. A description right in the
 /// directory makes that directory one VM, whose subfolders are its own; images right in it are a VM beside those of the
 /// subfolders. Folders that are hidden are left out. Everything is read anew at each call. Whoever fills the directory
 /// can say what changed in an image since its last state; then an incremental reads only that
@@ -111,7 +113,7 @@ public sealed class FolderHypervisor : IHypervisor, IImageSource
         }
         catch
         {
-            foreach (FolderDisk disk in disks.Values) disk.Image.Dispose();
+            foreach (FolderDisk disk in disks.Values) disk.Dispose();
             throw;
         }
     }
@@ -128,16 +130,22 @@ public sealed class FolderHypervisor : IHypervisor, IImageSource
             $"It has: {string.Join(", ", vm.Images.Select(i => i.DiskId))}.");
         // What is stated is not asked of the content: only the user can know that a raw disk merely looks like
         // something else.
-        if (image is { IsFormatStated: true, Format: not ImageFormat.Raw })
+        if (image.IsFormatStated && !DiskImages.CanRead(image.Format))
             throw NotSupported(image, $"is stated to be in {Name(image.Format)} format");
 
-        RawDiskSource disk = RawDiskSource.Open(image.File);
+        var parents = new ParentImagesInFolder(vm.Folder);
+        RawDiskSource file = RawDiskSource.Open(image.File);
+        IDiskSource? disk = null;
         try
         {
-            if (!image.IsFormatStated)
-                await RefuseOtherFormatAsync(vm, image, disk, cancellationToken).ConfigureAwait(false);
+            IDiskSource bytes = image.Member is Extent member
+                ? new DiskWindow(file, member, $"{image.File} ({diskId})", closesFile: false)
+                : file;
+            ImageFormat format = image.IsFormatStated
+                ? image.Format
+                : await FindFormatAsync(vm, image, bytes, cancellationToken).ConfigureAwait(false);
             // As a point it would be the newest one, and push whole ones out of their slots.
-            if (disk.SizeBytes == 0)
+            if (bytes.SizeBytes == 0)
             {
                 throw new NataliaException(ErrorIds.DiskEmpty, NataliaErrorKind.InvalidData,
                     $"The image '{image.File}' of disk '{diskId}' is empty: there is nothing to back up.",
@@ -145,38 +153,70 @@ public sealed class FolderHypervisor : IHypervisor, IImageSource
                     "Look what wrote it: an export that failed leaves an empty file, a device with nothing behind it "
                     + "has no length.");
             }
-            if (image.StatedChanges is not string stated) return new FolderDisk(diskId, disk, disk);
-            ContainedFile? file = ContainedFile.Find(vm.Folder, stated,
-                Path.Combine(vm.Folder, DescriptionFile.FileName));
-            ChangesFile changes = file is null
-                ? ChangesFile.Unusable(
-                    $"There is no file '{ContainedFile.Show(vm.Folder, stated)}' that tells what changed.")
-                : ChangesFile.Read(file, disk);
-            return new FolderDisk(diskId, disk, new ChangesDiskSource(disk, changes));
+            disk = await DiskImages.OpenAsync(bytes, format, parents, image.Member is null ? parents : null,
+                cancellationToken).ConfigureAwait(false);
+            ChangesFile? changes = ReadChanges(vm, image, file, format);
+            return new FolderDisk(diskId, [file, .. parents.Opened],
+                changes is null ? disk : new ChangesDiskSource(disk, changes));
         }
         catch
         {
-            disk.Dispose();
+            disk?.Dispose();
+            foreach (RawDiskSource parent in parents.Opened) parent.Dispose();
+            file.Dispose();
             throw;
         }
     }
 
-    private static async Task RefuseOtherFormatAsync(FolderAppliance vm, FolderImage image, RawDiskSource disk,
+    private static ChangesFile? ReadChanges(FolderAppliance vm, FolderImage image, RawDiskSource file,
+        ImageFormat format)
+    {
+        if (image.StatedChanges is not string stated) return null;
+        // It counts for the file that it names the length and the time of; a chain has several.
+        if (format != ImageFormat.Raw)
+            return ChangesFile.Unusable($"The image '{image.File}' is no raw one, and a changes file is for these "
+                + "alone.");
+        ContainedFile? found = ContainedFile.Find(vm.Folder, stated,
+            Path.Combine(vm.Folder, DescriptionFile.FileName));
+        return found is null
+            ? ChangesFile.Unusable(
+                $"There is no file '{ContainedFile.Show(vm.Folder, stated)}' that tells what changed.")
+            : ChangesFile.Read(found, file);
+    }
+
+    /// <summary>
+    /// The format of an image that no description states. A guest can write anything into a raw disk, also what makes
+    /// it look like an image: where the name says raw and the content does not, only the user can know.
+    /// </summary>
+    private static async Task<ImageFormat> FindFormatAsync(FolderAppliance vm, FolderImage image, IDiskSource file,
         CancellationToken cancellationToken)
     {
-        if (await ImageFormats.DetectAsync(disk, cancellationToken).ConfigureAwait(false) is DetectedImage seen)
-            throw NotSupported(image, $"is {seen.Description}",
-                $" Where it really is a raw disk that only looks like one, {HowToStateRaw(vm, image)}");
-        if (image.Format != ImageFormat.Raw)
+        DetectedImage? seen = await ImageFormats.DetectAsync(file, cancellationToken).ConfigureAwait(false);
+        if (image.Format == ImageFormat.Raw)
+        {
+            return seen is null
+                ? ImageFormat.Raw
+                : throw NotSupported(image, $"is {seen.Description}",
+                    (DiskImages.CanRead(seen.Format)
+                        ? $" Where it is one, give it the ending of its format, or state \"format\": "
+                            + $"\"{Name(seen.Format).ToLowerInvariant()}\" for it."
+                        : "")
+                    + $" Where it really is a raw disk that only looks like one, {HowToStateRaw(vm, image)}");
+        }
+        if (seen is null)
             throw NotSupported(image, $"is in {Name(image.Format)} format by its name, and raw by its content",
                 $" Where it is a raw disk, {HowToStateRaw(vm, image)}");
+        return DiskImages.CanRead(seen.Format)
+            ? seen.Format
+            : throw NotSupported(image, $"is {seen.Description}",
+                $" Where it really is a raw disk that only looks like one, {HowToStateRaw(vm, image)}");
     }
 
     private static NataliaException NotSupported(FolderImage image, string what, string more = "") =>
         new(ErrorIds.DiskFormatNotSupported, NataliaErrorKind.NotSupported,
         $"The image '{image.File}' of disk '{image.DiskId}' {what}, which cannot be backed up from a folder.",
         image.File.Path,
-        "Convert it to a raw image (qemu-img convert -O raw), or back the VM up through its hypervisor." + more);
+        "Convert it to a raw or VHDX image (qemu-img convert), or back the VM up through its hypervisor." + more);
 
     private static string Name(ImageFormat format) => format.ToString().ToUpperInvariant();
 
@@ -208,13 +248,16 @@ public sealed class FolderHypervisor : IHypervisor, IImageSource
         foreach (string folder in Folders(problems))
         {
             cancellationToken.ThrowIfCancellationRequested();
-            try
+            foreach (Func<FolderAppliance?> read in ApplianceFolder.In(folder, Kind, folder == Location))
             {
-                if (ApplianceFolder.Read(folder, Kind) is FolderAppliance vm) found.Add(vm);
-            }
-            catch (NataliaException e)
-            {
-                problems.Add(e);
+                try
+                {
+                    if (read() is FolderAppliance vm) found.Add(vm);
+                }
+                catch (NataliaException e)
+                {
+                    problems.Add(e);
+                }
             }
         }
         RefuseTwins(found, problems);

@@ -13,4 +13,11 @@ namespace Natalia.Backup.Hypervisors.Folder;
 /// <param name="StatedChanges">The changes file as the description states it, or null. It may be missing: then there is
 /// no tracking this time.</param>
 internal sealed record FolderImage(string DiskId, ContainedFile File, DiskRole Role, ImageFormat Format,
-    bool IsFormatStated, string? StatedChanges);
+    bool IsFormatStated, string? StatedChanges)
+{
+    /// <summary>Where in the file the image is; null for the whole file, as always outside of an OVA.</summary>
+    internal Extent? Member { get; init; }
+
+    /// <summary>The disk's size where it is known without opening the image.</summary>
+    internal long? SizeBytes { get; init; }
+}

@@ -85,8 +85,8 @@ internal static class ApplianceConfigurationFile
 
     /// <summary>The name of an exported image.</summary>
     internal static string ImageName(string applianceName, DateTime timeUtc, string diskId, string restorePointId,
-        bool withId = false) =>
-        ExportName.Create([applianceName, ExportDestination.Stamp(timeUtc), diskId], ".raw", restorePointId, withId);
+        bool withId = false, string extension = ".raw") => ExportName.Create(
+            [applianceName, ExportDestination.Stamp(timeUtc), diskId], extension, restorePointId, withId);
 
     private static void WriteNumber(Utf8JsonWriter json, string name, long? value)
     {

@@ -5,7 +5,10 @@ public sealed record ExportedFile
 {
     /// <summary>Where it is: a full path.</summary>
     public required string Path { get; init; }
-    /// <summary>Its length in bytes. A sparse file takes less room than that.</summary>
+    /// <summary>
+    /// Its length in bytes; of a flat VMDK that of the text, whose bytes are in the file beside it. A sparse file takes
+    /// less room than that.
+    /// </summary>
     public required long SizeBytes { get; init; }
     /// <summary>How long the writing took.</summary>
     public TimeSpan Duration { get; init; }
@@ -25,7 +28,7 @@ public sealed record ExportedFile
     /// How many bytes of the disk are lost and are zeros in the file: only with -AllowLoss more than 0.
     /// </summary>
     public long BytesLost { get; init; }
-    /// <summary>Where in the file they are, ascending. An extent may hold zeros besides what is lost.</summary>
+    /// <summary>Where in the disk they are, ascending. An extent may hold zeros besides what is lost.</summary>
     public IReadOnlyList<Engine.Model.Extent> LostExtents { get; init; } = [];
 
     /// <summary>The path.</summary>

@@ -4,6 +4,7 @@ using System.Management.Automation;
 using Natalia.Backup.Arguments;
 using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Disks;
+using Natalia.Backup.Engine.Disks.Images;
 using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Engine.Repositories;
 using Natalia.Backup.Engine.Restore;
@@ -14,10 +15,11 @@ using Natalia.Backup.Pipeline;
 
 namespace Natalia.Backup.Commands;
 
-/// <summary>Writes a disk of a restore point to a raw image file.</summary>
+/// <summary>Writes a disk of a restore point to an image file: raw, VHDX or VMDK.</summary>
 /// <remarks>
-/// <para>The image equals the disk at the time of the point, byte for byte; every block is compared with its SHA-256 on
-/// the way. It is sparse where the file system can do that.</para>
+/// <para>The disk in the image equals the one at the time of the point, byte for byte; every block is compared with its
+/// SHA-256 on the way. The file is sparse where the file system can do that. In VHDX and VMDK a disk has whole sectors
+/// of 512 bytes: where it had not, zeros fill up the last one.</para>
 /// <para>The file gets its name when it is complete. An export that fails or is stopped leaves nothing behind. What a
 /// killed one left, a file with the ending .partial, is removed by the next one to the same place with a warning that
 /// names it; where another machine may be writing it, on a share or into a folder that this machine shares, the warning
@@ -49,6 +51,10 @@ namespace Natalia.Backup.Commands;
 /// $image.LostExtents | Export-Csv D:\rescue\lost.csv</code>
 /// <para>Writes what is left of a damaged point, and a list of what is missing.</para>
 /// </example>
+/// <example>
+/// <code>Get-NataliaRestorePoint -Appliance natalia-paris -Latest | Export-NataliaDisk -Destination D:\restore -Format Vhdx</code>
+/// <para>Writes the data disk as a VHDX file that Hyper-V attaches to a VM.</para>
+/// </example>
 [Cmdlet(VerbsData.Export, "NataliaDisk", SupportsShouldProcess = true, ConfirmImpact = ConfirmImpact.Medium)]
 [OutputType(typeof(ExportedFile), typeof(ThawStatus))]
 public sealed class ExportNataliaDiskCommand : RestorePointCommand
@@ -79,6 +85,14 @@ public sealed class ExportNataliaDiskCommand : RestorePointCommand
     [ValidateNotNullOrEmpty]
     [ArgumentCompleter(typeof(DiskCompleter))]
     public string? DiskId { get; set; }
+
+    /// <summary>
+    /// What to write. Raw: byte n of the file is byte n of the disk. Vhdx: for Hyper-V. Vmdk: one sparse file, for
+    /// VMware Workstation and other programs. VmdkFlat: as on a datastore of ESXi, with the bytes in a second file
+    /// beside the one that is named. VmdkStreamOptimized: compressed, as in an OVF package.
+    /// </summary>
+    [Parameter]
+    public DiskFormat Format { get; set; } = DiskFormat.Raw;
 
     /// <summary>Replace a file of that name.</summary>
     [Parameter]
@@ -136,7 +150,7 @@ public sealed class ExportNataliaDiskCommand : RestorePointCommand
         var clock = Stopwatch.StartNew();
         var written = new SalvagedDisk(new RestorePointDisk("", DiskRole.Unknown, 0, 0), 0, []);
         using (ProgressReporter progress = StartProgress($"Exporting {one}"))
-        using (var target = new RawDiskTarget(file, Force))
+        using (IDiskTarget target = DiskImages.Create(Format, file, Force))
         {
             if (AllowLoss)
                 written = await opened.SalvageDiskAsync(diskId, target, progress,
@@ -157,7 +171,7 @@ public sealed class ExportNataliaDiskCommand : RestorePointCommand
         Emit(new ExportedFile
         {
             Path = file,
-            SizeBytes = written.Disk.SizeBytes,
+            SizeBytes = Format == DiskFormat.Raw ? written.Disk.SizeBytes : new FileInfo(file).Length,
             Duration = clock.Elapsed,
             ApplianceId = one.ApplianceId,
             ApplianceName = one.ApplianceName,
@@ -181,7 +195,7 @@ public sealed class ExportNataliaDiskCommand : RestorePointCommand
             : file;
 
         string Name(bool withId) => ApplianceConfigurationFile.ImageName(point.ApplianceName, point.TimeUtc, diskId,
-            point.RestorePointId, withId);
+            point.RestorePointId, withId, DiskImages.ExtensionOf(Format));
     }
 
     private static string Content(RestorePoint point, string diskId) => $"{point.RestorePointId} {diskId}";
@@ -194,10 +208,13 @@ public sealed class ExportNataliaDiskCommand : RestorePointCommand
         CancellationToken cancellationToken)
     {
         string name = PartialFiles.NameFor(file);
+        // A flat VMDK has a second file.
+        string second = PartialFiles.NameFor(Path.GetFileNameWithoutExtension(file) + "-flat.vmdk");
         bool isFolder = path != file;
         string ofAppliance = PartialFiles.NameFor(ExportName.Beginning(point.ApplianceName));
         IReadOnlyList<PartialFile> stale = await PartialFiles.RemoveStaleAsync(Path.GetDirectoryName(file) ?? file,
-            image => image == name || isFolder && image.StartsWith(ofAppliance, StringComparison.Ordinal),
+            image => image == name || Format == DiskFormat.VmdkFlat && image == second
+                || isFolder && image.StartsWith(ofAppliance, StringComparison.Ordinal),
             TimeProvider.System, cancellationToken).ConfigureAwait(false);
         foreach (PartialFile left in stale)
         {

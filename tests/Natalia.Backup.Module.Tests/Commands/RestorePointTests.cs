@@ -200,6 +200,30 @@ public sealed class RestorePointTests : IDisposable
         Assert.Equal(300_032, new FileInfo(path).Length);
     }
 
+    [Theory]
+    [InlineData("Vhdx", ".vhdx")]
+    [InlineData("Vmdk", ".vmdk")]
+    [InlineData("VmdkFlat", ".vmdk")]
+    [InlineData("VmdkStreamOptimized", ".vmdk")]
+    public void A_disk_that_is_exported_in_another_format_can_be_backed_up_from_it(string format, string extension)
+    {
+        string id = _fixture.BackUp();
+        string folder = Directory.CreateDirectory(Path.Combine(_fixture.Appliances, "again")).FullName;
+
+        ScriptResult exported = _fixture.Run(
+            "Export-NataliaDisk -RestorePointId $args[0] -Destination $args[1] -Format $args[2]", id, folder, format);
+        _fixture.Run("Get-NataliaAppliance -Name again | Invoke-NataliaBackup").ThrowIfFailed();
+        _fixture.Run("Get-NataliaRestorePoint -Appliance again | Export-NataliaDisk $args[0]", _fixture.Full("b.raw"))
+            .ThrowIfFailed();
+        _fixture.Run("Export-NataliaDisk -RestorePointId $args[0] -Destination $args[1]", id, _fixture.Full("a.raw"))
+            .ThrowIfFailed();
+
+        var path = (string)exported.ThrowIfFailed().Value("Path")!;
+        Assert.EndsWith(extension, path, StringComparison.Ordinal);
+        Assert.Equal(new FileInfo(path).Length, exported.Value("SizeBytes"));
+        Assert.Equal(File.ReadAllBytes(_fixture.Full("a.raw")), File.ReadAllBytes(_fixture.Full("b.raw")));
+    }
+
     [Fact]
     public void Every_point_gets_a_file_of_its_own_whatever_its_appliance_is_called() =>
         GetFilesOfTheirOwn("a/b", "a:b", "a_b", "A_B", "NUL", "dots...", "blanks  ");

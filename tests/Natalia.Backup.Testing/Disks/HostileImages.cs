@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Runtime.CompilerServices;
 using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Disks;
 using Natalia.Backup.Engine.Model;
@@ -136,15 +137,30 @@ public static class HostileImages
             if (++extents == 1000) break;
         }
     }
+}
 
-    /// <summary>A file in memory that tells of reads outside of it, as a file in a folder would.</summary>
-    private sealed class BoundedDiskSource(byte[] bytes) : MemoryDiskSource(bytes), IDiskSource
+/// <summary>
+/// A file in memory that tells of reads outside of it, as a file in a folder would. All of it happens on the caller's
+/// thread, so that what it allocates can be counted.
+/// </summary>
+public sealed class BoundedDiskSource(byte[] bytes) : IDiskSource
+{
+    public long SizeBytes => bytes.Length;
+
+    public async IAsyncEnumerable<Extent> GetAllocatedExtentsAsync(
+        [EnumeratorCancellation] CancellationToken cancellationToken)
     {
-        ValueTask IDiskSource.ReadAsync(long offset, Memory<byte> buffer, CancellationToken cancellationToken)
-        {
-            Assert.True(offset >= 0 && offset <= SizeBytes - buffer.Length,
-                $"{buffer.Length} bytes were read at {offset} of a file of {SizeBytes}");
-            return ReadAsync(offset, buffer, cancellationToken);
-        }
+        await default(ValueTask);
+        if (bytes.Length > 0) yield return new Extent(0, bytes.Length);
     }
+
+    public ValueTask ReadAsync(long offset, Memory<byte> buffer, CancellationToken cancellationToken)
+    {
+        Assert.True(offset >= 0 && offset <= SizeBytes - buffer.Length,
+            $"{buffer.Length} bytes were read at {offset} of a file of {SizeBytes}");
+        bytes.AsMemory((int)offset, buffer.Length).CopyTo(buffer);
+        return default;
+    }
+
+    public void Dispose() { }
 }

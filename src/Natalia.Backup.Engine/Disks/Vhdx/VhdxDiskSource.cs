@@ -75,18 +75,8 @@ public sealed class VhdxDiskSource : MappedImage
         VhdxDiskSource? parent = null;
         try
         {
-            var fault = new ImageFault("VHDX", file);
-            byte[] first = await fault.ReadAsync(0, s_signature.Length, "its beginning", cancellationToken)
-                .ConfigureAwait(false);
-            if (!first.AsSpan().StartsWith(s_signature)) throw fault.Invalid("it does not begin as such a file must");
-            VhdxHeader header = await VhdxHeader.ReadAsync(fault, cancellationToken).ConfigureAwait(false);
-            Extent log = VhdxLog.PlaceOf(fault, header);
-            IDiskSource replayed = await VhdxLog.ReplayAsync(fault, header, log, cancellationToken)
-                .ConfigureAwait(false);
-            fault = new ImageFault("VHDX", replayed);
-            VhdxRegions regions = await VhdxRegions.ReadAsync(fault, log, cancellationToken).ConfigureAwait(false);
-            VhdxMetadata metadata = await VhdxMetadata.ReadAsync(fault, regions.Metadata, cancellationToken)
-                .ConfigureAwait(false);
+            (ImageFault fault, VhdxHeader header, VhdxRegions regions, VhdxMetadata metadata) =
+                await ReadTablesAsync(file, cancellationToken).ConfigureAwait(false);
             if (metadata.Parent is VhdxParentLocator locator)
                 parent = await OpenParentAsync(fault, metadata, locator, parents, tables, depth, cancellationToken)
                     .ConfigureAwait(false);
@@ -102,33 +92,53 @@ public sealed class VhdxDiskSource : MappedImage
         }
     }
 
+    /// <summary>Reads what a file says of itself, without its parents; the file stays open.</summary>
+    /// <exception cref="NataliaException"><c>DiskImageInvalid</c>, <c>DiskFormatNotSupported</c>,
+    /// <c>DiskReadFailed</c>.</exception>
+    public static async Task<ImageProbe> ProbeAsync(IDiskSource file, CancellationToken cancellationToken)
+    {
+        (ImageFault fault, _, _, VhdxMetadata metadata) = await ReadTablesAsync(file, cancellationToken)
+            .ConfigureAwait(false);
+        return new ImageProbe(metadata.SizeBytes,
+            metadata.Parent is VhdxParentLocator locator ? Reference(fault, locator) : null, []);
+    }
+
+    private static async Task<(ImageFault, VhdxHeader, VhdxRegions, VhdxMetadata)> ReadTablesAsync(IDiskSource file,
+        CancellationToken cancellationToken)
+    {
+        var fault = new ImageFault("VHDX", file);
+        byte[] first = await fault.ReadAsync(0, s_signature.Length, "its beginning", cancellationToken)
+            .ConfigureAwait(false);
+        if (!first.AsSpan().StartsWith(s_signature)) throw fault.Invalid("it does not begin as such a file must");
+        VhdxHeader header = await VhdxHeader.ReadAsync(fault, cancellationToken).ConfigureAwait(false);
+        Extent log = VhdxLog.PlaceOf(fault, header);
+        IDiskSource replayed = await VhdxLog.ReplayAsync(fault, header, log, cancellationToken).ConfigureAwait(false);
+        fault = new ImageFault("VHDX", replayed);
+        VhdxRegions regions = await VhdxRegions.ReadAsync(fault, log, cancellationToken).ConfigureAwait(false);
+        VhdxMetadata metadata = await VhdxMetadata.ReadAsync(fault, regions.Metadata, cancellationToken)
+            .ConfigureAwait(false);
+        return (fault, header, regions, metadata);
+    }
+
+    private static ParentReference Reference(ImageFault child, VhdxParentLocator locator) =>
+        new(child.File.ToString() ?? "", locator.RelativePath, locator.AbsolutePath, locator.Linkage);
+
     private static async Task<VhdxDiskSource> OpenParentAsync(ImageFault child, VhdxMetadata metadata,
         VhdxParentLocator locator, IParentImages? parents, TableCache tables, int depth,
         CancellationToken cancellationToken)
     {
-        string name = child.File.ToString() ?? "";
         if (depth == MostDepth) throw child.Invalid($"its chain of parents has more than {MostDepth} images");
-        var reference = new ParentReference(name, locator.RelativePath, locator.AbsolutePath, locator.Linkage);
+        ParentReference reference = Reference(child, locator);
         IDiskSource? file = parents is null
             ? null
             : await parents.OpenAsync(reference, cancellationToken).ConfigureAwait(false);
-        if (file is null)
-        {
-            string stated = locator.RelativePath ?? locator.AbsolutePath ?? "a parent whose path it does not tell";
-            throw new NataliaException(ErrorIds.DiskParentNotFound, NataliaErrorKind.NotFound,
-                $"'{name}' holds only what differs from its parent '{stated}', which is not there.", name,
-                "Put all images of the chain into one folder, or merge them first (Merge-VHD).");
-        }
+        if (file is null) throw child.ParentNotFound(reference);
         VhdxDiskSource parent = await OpenAsync(file, parents, tables, depth + 1, cancellationToken)
             .ConfigureAwait(false);
         try
         {
             if (parent.DataWriteGuid != locator.Linkage && parent.DataWriteGuid != locator.OtherLinkage)
-                throw new NataliaException(ErrorIds.DiskParentNotFound, NataliaErrorKind.InvalidData,
-                    $"'{name}' holds what differs from the state {locator.Linkage} of its parent, and '{parent}' holds "
-                    + $"the state {parent.DataWriteGuid}: it was written since, or is another file.", name,
-                    "Find the image that belongs to it. What is read of the two together would be no disk that ever "
-                    + "was.");
+                throw child.ParentDiffers(reference, parent.ToString(), parent.DataWriteGuid);
             return parent.LogicalSectorBytes == metadata.LogicalSectorBytes
                 ? parent
                 : throw child.Invalid($"its sectors have {metadata.LogicalSectorBytes} bytes, and those of its parent "

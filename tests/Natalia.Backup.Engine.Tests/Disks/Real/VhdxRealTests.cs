@@ -11,7 +11,7 @@ public sealed class VhdxRealTests : IDisposable
     private const int MiB = VhdxBuilder.MiB;
 
     /// <summary>Chains are told to libvhdi one by one; it compares the ids itself.</summary>
-    private const string ReadChain = """
+    internal const string ReadChain = """
         import sys, pyvhdi
         files = []
         for name in sys.argv[2:]:

@@ -127,6 +127,6 @@ public sealed class HostileVhdxTests
     private sealed class OneParent(byte[] image) : IParentImages
     {
         public ValueTask<IDiskSource?> OpenAsync(ParentReference parent, CancellationToken cancellationToken) =>
-            new(new MemoryDiskSource(image));
+            new(new BoundedDiskSource(image));
     }
 }
