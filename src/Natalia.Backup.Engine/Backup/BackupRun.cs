@@ -122,11 +122,14 @@ internal sealed class BackupRun(
     private async Task<DiskProgress> PlanAsync(IRunDisk disk, RunParents parents, CancellationToken cancellationToken)
     {
         var plan = new DiskProgress(disk) { Reason = parents.IgnoredReason };
+        // What refers to nothing earlier refers to nothing that was found damaged.
+        plan.DamageSeenBefore = parents.Damage.Newest;
         ParentDisk? parent = null;
         if (parents.Find(disk.DiskId) is var (point, before))
         {
             plan.Root = before.Root;
             plan.ParentSequence = point.Run.Sequence;
+            plan.DamageSeenBefore = before.DamageSeen;
             parent = new ParentDisk(point, before, new MapReader(_packs, before.Root),
                 parents.Damage.Newest > before.DamageSeen);
         }
@@ -135,13 +138,13 @@ internal sealed class BackupRun(
         if (changed.Extents is not null)
         {
             plan.IsTracked = true;
-            plan.DamageSeen = parent!.Disk.DamageSeen;
+            plan.DamageSeenAtEnd = plan.DamageSeenBefore;
             plan.PlannedBytes = changed.Extents.Sum(e => e.Length);
             plan.Work = LeafPlan.ChangedAsync(changed.Extents, disk.SizeBytes,
                 cancellationToken).GetAsyncEnumerator(cancellationToken);
             return plan;
         }
-        plan.DamageSeen = parents.Damage.Newest;
+        plan.DamageSeenAtEnd = parents.Damage.Newest;
         var allocated = new List<Extent>();
         await foreach (Extent extent in disk.GetAllocatedExtentsAsync(cancellationToken).ConfigureAwait(false))
             allocated.Add(extent);

@@ -21,8 +21,17 @@ internal sealed class DiskProgress(IRunDisk disk) : IAsyncDisposable
     /// </summary>
     internal string? Reason { get; set; }
 
-    /// <summary>The number of the newest record of damage when the disk was last read as a whole.</summary>
-    internal long DamageSeen { get; set; }
+    /// <summary>
+    /// The number of the newest record of damage when the disk was last read as a whole. A run that reads all of it
+    /// has done so only when it is finished; until then, what the parent has seen is what was seen.
+    /// </summary>
+    internal long DamageSeen => IsFinished ? DamageSeenAtEnd : DamageSeenBefore;
+
+    /// <summary>What the map that the run goes out from has seen.</summary>
+    internal long DamageSeenBefore { get; set; }
+
+    /// <summary>What the map will have seen when the disk is finished.</summary>
+    internal long DamageSeenAtEnd { get; set; }
 
     /// <summary>How many bytes are to be read.</summary>
     internal long PlannedBytes { get; set; }

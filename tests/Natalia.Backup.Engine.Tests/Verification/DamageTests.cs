@@ -235,6 +235,50 @@ public sealed class DamageTests
         }
     }
 
+    /// <summary>
+    /// The run that would have healed died half way, and left a checkpoint to count from: what lies behind it has
+    /// been read by nobody since the damage was found.
+    /// </summary>
+    [Fact]
+    public async Task A_backup_that_dies_while_it_heals_leaves_the_rest_to_the_next_one()
+    {
+        using var fixture = new RepositoryFixture { CheckpointBytes = 60_000, Workers = 1 };
+        // Six leaves, each with something in it, so that there are checkpoints on the way.
+        byte[] disk = new byte[48 << 20];
+        for (int leaf = 0; leaf < 6; leaf++) new Random(leaf).NextBytes(disk.AsSpan(leaf << 23, 200_000));
+        var states = new Dictionary<string, byte[]> { ["1"] = disk, ["2"] = disk, ["3"] = disk };
+        using (Repository repository = await fixture.CreateAsync())
+            await BackupAsync(repository, new TrackedMemoryDiskSource(disk, "1", states));
+        foreach (StoredObject pack in (await fixture.Store.ListAllAsync("appliances/", default))
+            .Where(o => o.Name.Contains("/data/")))
+        {
+            byte[] bytes = await fixture.Store.ReadAllAsync(pack.Name, default);
+            bytes.AsSpan(0, bytes.Length - 40).Clear();
+            await ReplaceAsync(fixture.Store, pack.Name, bytes);
+        }
+        using (Repository repository = await fixture.OpenAsync())
+            Assert.Equal(CheckOutcome.Failed, (await repository.VerifyRestorePointAsync(
+                (await PointsAsync(repository))[0], null, default)).Result);
+
+        int manifests = 0;
+        var dying = new HookStore(fixture.Store)
+        {
+            Before = operation => operation.Contains("/points/") && operation.StartsWith("put") && ++manifests > 1
+                ? throw new SimulatedCrashException(operation)
+                : Task.CompletedTask,
+        };
+        using (Repository repository = await fixture.OpenAsync(dying))
+            await Assert.ThrowsAsync<SimulatedCrashException>(
+                () => BackupAsync(repository, new TrackedMemoryDiskSource(disk, "2", states)));
+        using (Repository repository = await fixture.OpenAsync())
+        {
+            RestorePoint next = await BackupAsync(repository, new TrackedMemoryDiskSource(disk, "3", states));
+            Assert.Equal(CheckOutcome.Passed, (await repository.VerifyRestorePointAsync(next, null, default)).Result);
+            Assert.Equal(disk, await RestoreAsync(repository, next));
+            Assert.Contains("Damage was found", next.Reason);
+        }
+    }
+
     [Theory]
     [InlineData("/meta/")]
     [InlineData("/points/")]
