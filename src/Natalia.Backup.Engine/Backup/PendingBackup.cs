@@ -80,7 +80,7 @@ public sealed class PendingBackup : IAsyncDisposable
         }
         catch
         {
-            await lease.DisposeAsync().ConfigureAwait(false);
+            await AfterFailure.ClearAsync(() => lease.DisposeAsync().AsTask()).ConfigureAwait(false);
             throw;
         }
     }

@@ -101,9 +101,8 @@ internal sealed class RunRound(
         }
         catch
         {
-            await data.AbandonAsync().ConfigureAwait(false);
-            await meta.AbandonAsync().ConfigureAwait(false);
-            if (!published) await history.DiscardAsync(run).ConfigureAwait(false);
+            await AfterFailure.ClearAsync(data.AbandonAsync, meta.AbandonAsync,
+                () => published ? Task.CompletedTask : history.DiscardAsync(run)).ConfigureAwait(false);
             throw;
         }
     }

@@ -232,6 +232,22 @@ public sealed class DataDiskOnlyTests
     }
 
     [Fact]
+    public async Task A_backup_that_fails_says_why_also_when_the_disks_cannot_be_put_back()
+    {
+        await using ProxmoxFixture fixture = await ProxmoxFixture.StartAsync(c => c.BackupFailure = "no space left");
+        (_, ApplianceDescription appliance, INativeRepository repository) = await fixture.OpenAsync("pbs-data");
+        fixture.Server.Intercept = r =>
+            r.Method == "PUT" && r.Path.EndsWith("/config") && fixture.Cluster.Tasks.Count > 0
+            ? SimulatorReply.Fail(403, "Permission check failed (/vms/100, VM.Config.Disk)")
+            : null;
+        NataliaException error = await ThrowsAsync(ErrorIds.DiskExcluded,
+            () => repository.BackupAsync(appliance, s_dataOnly, null, default));
+        Assert.Contains("every backup leaves them out", error.Message);
+        Assert.Contains("No point was made", error.Message);
+        Assert.Contains("no space left", error.Message);
+    }
+
+    [Fact]
     public async Task Which_disk_holds_the_data_must_be_clear()
     {
         await using ProxmoxFixture fixture =

@@ -108,7 +108,7 @@ internal sealed partial class ProxmoxRepository : INativeRepository
         string id = stored.Point.RestorePointId;
         if (stored.Point.IsProtected)
         {
-            return new NataliaException(ErrorIds.RestorePointProtected, NataliaErrorKind.InvalidOperation,
+            return new NataliaException(ErrorIds.RestorePointProtected, NataliaErrorKind.PermissionDenied,
                 $"The restore point {stored.Point} ('{stored.Volid}') is protected.", id,
                 "Take the protection away first with Unprotect-NataliaRestorePoint.");
         }

@@ -51,12 +51,12 @@ internal sealed class VzdumpRun(ProxmoxCluster cluster, StoredPoints points, Lef
             result = await DumpAsync(vmid, guest, roles, request, before, warnings, watch, progress,
                 cancellationToken).ConfigureAwait(false);
         }
-        catch
+        catch (Exception failure)
         {
-            await leftOut.PutBackAsync(vmid, mark, null).ConfigureAwait(false);
+            await leftOut.PutBackAsync(vmid, mark, null, failure).ConfigureAwait(false);
             throw;
         }
-        await leftOut.PutBackAsync(vmid, mark, result.Point).ConfigureAwait(false);
+        await leftOut.PutBackAsync(vmid, mark, result.Point, null).ConfigureAwait(false);
         try
         {
             if (await FindOtherRunAsync(vmid, mark.SinceUtc, request,

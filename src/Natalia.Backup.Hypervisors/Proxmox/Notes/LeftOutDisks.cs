@@ -61,9 +61,9 @@ internal sealed class LeftOutDisks(ProxmoxCluster cluster)
                 return change;
             }, cancellationToken).ConfigureAwait(false);
         }
-        catch when (leaving.MayHaveHappened)
+        catch (Exception failure) when (leaving.MayHaveHappened)
         {
-            await PutBackAsync(vmid, mark, null).ConfigureAwait(false);
+            await PutBackAsync(vmid, mark, null, failure).ConfigureAwait(false);
             throw;
         }
         return mark;
@@ -76,8 +76,9 @@ internal sealed class LeftOutDisks(ProxmoxCluster cluster)
     /// <param name="vmid">The VM.</param>
     /// <param name="mark">What was left out.</param>
     /// <param name="made">The point that the run made, or null.</param>
+    /// <param name="failure">Why the run made none, or null; told along when it cannot be thrown any more.</param>
     /// <exception cref="NataliaException"><c>DiskExcluded</c>.</exception>
-    internal async Task PutBackAsync(string vmid, LeftOutMark mark, RestorePoint? made)
+    internal async Task PutBackAsync(string vmid, LeftOutMark mark, RestorePoint? made, Exception? failure)
     {
         using var limit = new CancellationTokenSource(TimeSpan.FromMinutes(20));
         try
@@ -86,14 +87,18 @@ internal sealed class LeftOutDisks(ProxmoxCluster cluster)
         }
         catch (Exception e) when (e is NataliaException or OperationCanceledException)
         {
+            string what = made is not null ? $" The point '{made.NativeId}' was made."
+                : failure is OperationCanceledException ? " The backup was stopped."
+                : failure is not null ? $" No point was made: {failure.Message}"
+                : "";
             throw new NataliaException(ErrorIds.DiskExcluded, NataliaErrorKind.InvalidOperation,
                 $"{string.Join(", ", mark.Disks)} of VM {vmid} could not be included in backups again: every backup "
                 + $"leaves them out until that is "
-                + $"done.{(made is null ? "" : $" The point '{made.NativeId}' was made.")} {e.Message}",
+                + $"done.{what} {e.Message}",
                 vmid,
                 $"Run Invoke-NataliaBackup again, which repairs it, or switch on 'Backup' for "
                 + $"{string.Join(", ", mark.Disks)} in the VM's hardware.",
-                e);
+                failure is null ? e : new AggregateException(failure, e));
         }
     }
 
