@@ -1,6 +1,7 @@
 using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Engine.Repositories;
 using Natalia.Backup.Engine.Storage;
+using Natalia.Backup.Engine.Tests.Repositories;
 using Natalia.Backup.Testing;
 using static Natalia.Backup.Testing.RepositoryFixture;
 
@@ -23,15 +24,24 @@ public sealed class CrashTests
     public async Task A_backup_that_dies_at_any_operation_harms_nothing(Fault fault)
     {
         byte[] one = Disk(9 << 20, 1), two = Change(one, 40, 2), three = Change(two, 10, 3);
-        int operations = await RunAsync(Fault.None, -1, one, two, three);
+        Dictionary<string, byte[]> before;
+        using (RepositoryFixture fixture = NewFixture())
+        {
+            using (Repository repository = await fixture.CreateAsync()) await BackupAsync(repository, one);
+            before = await StoreCopy.TakeAsync(fixture.Store);
+        }
+        int operations = await RunAsync(Fault.None, -1, before, one, two, three);
         Assert.True(operations > 20, $"{operations} operations");
-        for (int at = 0; at < operations; at++) await RunAsync(fault, at, one, two, three);
+        for (int at = 0; at < operations; at++) await RunAsync(fault, at, before, one, two, three);
     }
 
-    private static async Task<int> RunAsync(Fault fault, int at, byte[] one, byte[] two, byte[] three)
+    private static RepositoryFixture NewFixture() => new() { CheckpointBytes = 1 << 20 };
+
+    private static async Task<int> RunAsync(Fault fault, int at, Dictionary<string, byte[]> before, byte[] one,
+        byte[] two, byte[] three)
     {
-        using var fixture = new RepositoryFixture { CheckpointBytes = 1 << 20 };
-        using (Repository repository = await fixture.CreateAsync()) await BackupAsync(repository, one);
+        using RepositoryFixture fixture = NewFixture();
+        await StoreCopy.PutBackAsync(fixture.Store, before);
 
         var faulty = new FaultStore(fixture.Store, fault, at);
         bool made = false;

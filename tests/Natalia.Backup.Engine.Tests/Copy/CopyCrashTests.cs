@@ -2,6 +2,7 @@ using Natalia.Backup.Engine.Audit;
 using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Engine.Repositories;
 using Natalia.Backup.Engine.Tests.Reclaim;
+using Natalia.Backup.Engine.Tests.Repositories;
 using Natalia.Backup.Testing;
 using static Natalia.Backup.Engine.Tests.Copy.CopySteps;
 using static Natalia.Backup.Testing.RepositoryFixture;
@@ -25,6 +26,12 @@ public sealed class CopyCrashTests
             Disk(bytes, seed * 10 + leaf).CopyTo(written, (leaf << 23) + seed * 70_000);
         return written;
     }
+
+    /// <summary>
+    /// Where each of the deaths begins: three points in the source, and a copy of the first. It is made once, for
+    /// there are some hundred operations to die at.
+    /// </summary>
+    private static readonly Lazy<Task<Dictionary<string, byte[]>[]>> s_before = new(PrepareAsync);
 
     [Theory]
     [InlineData(Fault.CrashBefore)]
@@ -53,7 +60,8 @@ public sealed class CopyCrashTests
         for (int at = 0; at < operations; at++) await RunAsync(fault, at, inSource: true);
     }
 
-    private static async Task<int> RunAsync(Fault fault, int at, bool inSource)
+    /// <returns>The objects of the source, those of the destination, and the disk in each point.</returns>
+    private static async Task<Dictionary<string, byte[]>[]> PrepareAsync()
     {
         using var from = new RepositoryFixture { Workers = 1 };
         using var to = new RepositoryFixture { Workers = 1, CheckpointBytes = 60_000 };
@@ -66,6 +74,17 @@ public sealed class CopyCrashTests
             states[(await BackupAsync(source, s_two)).RestorePointId] = s_two;
             states[(await BackupAsync(source, s_three)).RestorePointId] = s_three;
         }
+        return [await StoreCopy.TakeAsync(from.Store), await StoreCopy.TakeAsync(to.Store), states];
+    }
+
+    private static async Task<int> RunAsync(Fault fault, int at, bool inSource)
+    {
+        using var from = new RepositoryFixture { Workers = 1 };
+        using var to = new RepositoryFixture { Workers = 1, CheckpointBytes = 60_000 };
+        Dictionary<string, byte[]>[] before = await s_before.Value;
+        await StoreCopy.PutBackAsync(from.Store, before[0]);
+        await StoreCopy.PutBackAsync(to.Store, before[1]);
+        var states = new Dictionary<string, byte[]>(before[2]);
 
         FaultStore faulty = new(inSource ? from.Store : to.Store, fault, at);
         var told = new List<PointCopy>();
