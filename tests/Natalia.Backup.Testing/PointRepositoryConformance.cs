@@ -52,6 +52,8 @@ public abstract class PointRepositoryConformance : IAsyncLifetime
         Assert.True((await Repository.SetProtectionAsync(oldest, true, "kept for the auditor", default)).IsProtected);
         Assert.True((await ListAsync())[2].IsProtected);
         Assert.Equal(ErrorIds.RestorePointProtected, await RefusalAsync(oldest));
+        Assert.Equal(NataliaErrorKind.PermissionDenied,
+            (await Repository.FindRemovalRefusalAsync(oldest, default))!.Kind);
         Assert.False((await Repository.SetProtectionAsync(oldest, false, "no longer", default)).IsProtected);
         Assert.Null(await RefusalAsync(oldest));
         Assert.Equal(2, (await ListAsync()).Count);

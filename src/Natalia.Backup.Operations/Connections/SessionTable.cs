@@ -28,6 +28,14 @@ internal sealed class SessionTable<T>(string noun, string cmdletNoun, string not
         get { lock (_gate) return [.. _away]; }
     }
 
+    /// <summary>Whether one of that name is connected, or named by a profile.</summary>
+    internal bool IsNamed(string name)
+    {
+        lock (_gate)
+            return _connections.Select(c => c.Name).Concat(_away.Select(a => a.Name))
+                .Contains(name, StringComparer.OrdinalIgnoreCase);
+    }
+
     /// <summary>Remembers what could not be connected, until it is, or is forgotten.</summary>
     internal void Miss(AwayConnection away)
     {

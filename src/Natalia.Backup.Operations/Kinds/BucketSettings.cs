@@ -50,7 +50,13 @@ internal sealed record BucketSettings : StoreSettings
     internal override string? ClassOfPacks => StorageClass;
 
     internal override string? Problem =>
-        Endpoint is { IsAbsoluteUri: false } ? "endpoint is not an address" : base.Problem;
+        Endpoint is { IsAbsoluteUri: false } ? "endpoint is not an address"
+        : Endpoint is not null && Endpoint.Scheme is not ("http" or "https")
+            ? $"endpoint begins with {Endpoint.Scheme}:, and an S3 server is reached by https: or http:"
+        : Endpoint is { UserInfo.Length: > 0 } ? "endpoint names a user, and a credentialSecret does that"
+        : ServerCertificateThumbprint is string pin && !Thumbprint.IsValid(pin)
+            ? "serverCertificateThumbprint is not 64 hexadecimal digits"
+        : base.Problem;
 
     internal override RepositoryConnectionSettings WithSecrets(string? named) => this with
     {

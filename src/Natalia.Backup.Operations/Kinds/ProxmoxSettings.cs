@@ -29,6 +29,7 @@ internal sealed record ProxmoxSettings : HypervisorSettings
 
     internal override string? Problem => Hosts.Count == 0 ? "hosts is empty"
         : Port is < 1 or > 65535 ? $"port is {Port}, and ports go from 1 to 65535"
+        : Thumbprints.Any(t => !Thumbprint.IsValid(t)) ? "thumbprints holds one that is not 64 hexadecimal digits"
         : CredentialSecret is null ? "credentialSecret is missing"
         : null;
 

@@ -31,8 +31,11 @@ internal sealed class FormReader(string what, JsonElement element)
     internal object Read(JsonTypeInfo form)
     {
         RequireObject();
+        HashSet<string> seen = new(StringComparer.Ordinal);
         foreach (JsonProperty member in element.EnumerateObject())
         {
+            // The serializer would take the last one without a word.
+            if (!seen.Add(member.Name)) throw Invalid($"'{member.Name}' stands twice");
             JsonPropertyInfo known = form.Properties.FirstOrDefault(p => p.Name == member.Name)
                 ?? throw Invalid($"'{member.Name}' is not known");
             if (member.Value.ValueKind != JsonValueKind.Null && Wrong(member.Value, known.PropertyType) is string wrong)

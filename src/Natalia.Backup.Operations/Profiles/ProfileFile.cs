@@ -84,6 +84,24 @@ internal static class ProfileFile
     }
 
     /// <summary>
+    /// Refuses storages of hypervisors that nobody names: they are not away, they will never be there.
+    /// </summary>
+    /// <param name="path">The file.</param>
+    /// <param name="profile">What it says.</param>
+    /// <param name="isKnown">Whether there is a hypervisor session of that name already.</param>
+    /// <exception cref="NataliaException"><c>ProfileInvalid</c>.</exception>
+    internal static void EnsureHypervisors(string path, ProfileDocument profile, Func<string, bool> isKnown)
+    {
+        foreach (HypervisorStorageSettings storage in profile.Repositories.OfType<HypervisorStorageSettings>())
+        {
+            if (!isKnown(storage.Hypervisor) && !profile.Hypervisors.Any(
+                h => string.Equals(h.Name, storage.Hypervisor, StringComparison.OrdinalIgnoreCase)))
+                throw Invalid(path, $"its repository '{storage.Name}' is a storage of the hypervisor "
+                    + $"'{storage.Hypervisor}', which is neither in it nor connected");
+        }
+    }
+
+    /// <summary>
     /// The parser takes an escape that is half of a pair, and throws whenever somebody asks for the text or compares a
     /// name with it.
     /// </summary>
@@ -131,8 +149,8 @@ internal static class ProfileFile
             [.. ReadAll<RepositoryConnectionSettings>("repositories",
             profile.Repositories, KnownKinds.Repositories)
             .Select(r => r.From(folder))];
-        EnsureDistinct(hypervisors);
-        EnsureDistinct(repositories);
+        EnsureDistinct("hypervisors", hypervisors);
+        EnsureDistinct("repositories", repositories);
         return new ProfileDocument(hypervisors, repositories);
     }
 
@@ -149,12 +167,12 @@ internal static class ProfileFile
         return settings.Problem is string problem ? throw reader.Invalid(problem) : settings;
     }
 
-    private static void EnsureDistinct(IEnumerable<ConnectionSettings> settings)
+    private static void EnsureDistinct(string member, IEnumerable<ConnectionSettings> settings)
     {
         HashSet<string> seen = new(StringComparer.OrdinalIgnoreCase);
         foreach (ConnectionSettings one in settings)
         {
-            if (!seen.Add(one.Name)) throw new InvalidDataException($"the name '{one.Name}' stands in it twice");
+            if (!seen.Add(one.Name)) throw new InvalidDataException($"in {member}, the name '{one.Name}' stands twice");
         }
     }
 

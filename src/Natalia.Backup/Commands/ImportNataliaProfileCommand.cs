@@ -60,6 +60,7 @@ public sealed class ImportNataliaProfileCommand : NataliaCommand
     {
         string file = await OnPipelineAsync(() => FilePaths.Resolve(SessionState, Path)).ConfigureAwait(false);
         ProfileDocument profile = ProfileFile.Read(file);
+        ProfileFile.EnsureHypervisors(file, profile, name => Registry.Hypervisors.IsNamed(name));
         foreach (HypervisorSettings settings in profile.Hypervisors)
             await TryAsync(Registry.Hypervisors, settings.Name, null, async () =>
             {

@@ -45,7 +45,7 @@ public sealed class ProfileFileTests : IDisposable
                 Name = "pve",
                 Hosts = ["pve1", "pve2:8007"],
                 Port = 8006,
-                Thumbprints = ["AB"],
+                Thumbprints = ["ABABABABABABABABABABABABABABABABABABABABABABABABABABABABABABABAB"],
                 CaCertificate = Full("ca.pem"),
                 CredentialSecret = "token",
             }],
@@ -62,7 +62,8 @@ public sealed class ProfileFileTests : IDisposable
                 {
                     Name = "s3", Bucket = "b", Endpoint = new Uri("https://s3.example.com"), Region = "r",
                     AddressingStyle = S3AddressingStyle.Virtual, Prefix = "p", StorageClass = "GLACIER",
-                    ServerCertificateThumbprint = "CD", CredentialSecret = "key", Access = RepositoryAccess.Unencrypted,
+                    ServerCertificateThumbprint = "CDCDCDCDCDCDCDCDCDCDCDCDCDCDCDCDCDCDCDCDCDCDCDCDCDCDCDCDCDCDCDCD",
+                    CredentialSecret = "key", Access = RepositoryAccess.Unencrypted,
                     LockMode = ObjectLockMode.Compliance,
                 },
                 new BucketSettings
@@ -98,7 +99,7 @@ public sealed class ProfileFileTests : IDisposable
                   ],
                   "port": 8006,
                   "thumbprints": [
-                    "AB"
+                    "ABABABABABABABABABABABABABABABABABABABABABABABABABABABABABABABAB"
                   ],
                   "caCertificate": "{{InJson(Full("ca.pem"))}}",
                   "credentialSecret": "token"
@@ -122,7 +123,7 @@ public sealed class ProfileFileTests : IDisposable
                   "addressingStyle": "Virtual",
                   "prefix": "p",
                   "storageClass": "GLACIER",
-                  "serverCertificateThumbprint": "CD",
+                  "serverCertificateThumbprint": "CDCDCDCDCDCDCDCDCDCDCDCDCDCDCDCDCDCDCDCDCDCDCDCDCDCDCDCDCDCDCDCD",
                   "credentialSecret": "key",
                   "access": "Unencrypted"
                 },
@@ -200,7 +201,7 @@ public sealed class ProfileFileTests : IDisposable
         "kind is 'Fodler'")]
     [InlineData(
         """{ "format": "natalia-profile", "version": 1, "hypervisors": [ { "name": "a", "kind": "Folder", "path": "x" }, { "name": "A", "kind": "Folder", "path": "y" } ] }""",
-        "'A' stands in it twice")]
+        "in hypervisors, the name 'A' stands twice")]
     [InlineData(
         """{ "format": "natalia-profile", "version": 1, "repositories": [ { "name": "a", "kind": "Folder", "path": "x", "access": "Password" } ] }""",
         "passwordSecret is missing")]
@@ -278,6 +279,24 @@ public sealed class ProfileFileTests : IDisposable
     [InlineData(
         """{ "format": "natalia-profile", "version": 1, "hypervisors": [ { "name": "a", "kind": "HyperV", "host": "h", "useSsl": "no" } ] }""",
         "useSsl is neither true nor false")]
+    [InlineData(
+        """{ "format": "natalia-profile", "version": 1, "hypervisors": [ { "name": "a", "kind": "Folder", "path": "x", "path": "y" } ] }""",
+        "in hypervisors[0], 'path' stands twice")]
+    [InlineData(
+        """{ "format": "natalia-profile", "version": 1, "repositories": [], "repositories": [] }""",
+        "in the profile, 'repositories' stands twice")]
+    [InlineData(
+        """{ "format": "natalia-profile", "version": 1, "repositories": [ { "name": "a", "kind": "S3", "access": "Unencrypted", "bucket": "b", "endpoint": "ftp://s3.example.com" } ] }""",
+        "in repositories[0], endpoint begins with ftp:")]
+    [InlineData(
+        """{ "format": "natalia-profile", "version": 1, "repositories": [ { "name": "a", "kind": "S3", "access": "Unencrypted", "bucket": "b", "endpoint": "https://me:pw@s3.example.com" } ] }""",
+        "endpoint names a user")]
+    [InlineData(
+        """{ "format": "natalia-profile", "version": 1, "repositories": [ { "name": "a", "kind": "S3", "access": "Unencrypted", "bucket": "b", "serverCertificateThumbprint": "AB:CD" } ] }""",
+        "serverCertificateThumbprint is not 64 hexadecimal digits")]
+    [InlineData(
+        """{ "format": "natalia-profile", "version": 1, "hypervisors": [ { "name": "a", "kind": "Proxmox", "hosts": ["h"], "port": 8006, "credentialSecret": "s", "thumbprints": ["12"] } ] }""",
+        "in hypervisors[0], thumbprints holds one that is not 64 hexadecimal digits")]
     public void What_cannot_be_meant_is_refused_with_the_place(string text, string why)
     {
         NataliaException error = Assert.Throws<NataliaException>(() => Read(text));

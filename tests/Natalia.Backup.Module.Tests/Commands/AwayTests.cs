@@ -43,6 +43,21 @@ public sealed class AwayTests : IDisposable
         Assert.Contains(night.Warnings, w => w.Contains("'offsite'", StringComparison.Ordinal));
     }
 
+    /// <summary>A name that nobody bears is no night's trouble, but a mistake in the profile.</summary>
+    [Fact]
+    public void A_storage_of_a_hypervisor_that_nobody_names_makes_the_profile_invalid()
+    {
+        string profile = _fixture.Full("wrong.json");
+        File.WriteAllText(profile, """
+            { "format": "natalia-profile", "version": 1, "repositories": [
+              { "name": "pbs", "kind": "Proxmox", "path": "pbs", "hypervisor": "pvee", "access": "Hypervisor" } ] }
+            """);
+        ScriptResult refused = _night.Run("Import-NataliaProfile $args[0]", profile);
+        ErrorRecord error = refused.TerminatingError ?? Assert.Single(refused.Errors);
+        Assert.StartsWith("ProfileInvalid,", error.FullyQualifiedErrorId, StringComparison.Ordinal);
+        Assert.Contains("'pvee'", error.Exception.Message, StringComparison.Ordinal);
+    }
+
     [Fact]
     public void What_names_only_what_is_there_goes_well_and_what_names_the_other_says_why_it_is_away()
     {
