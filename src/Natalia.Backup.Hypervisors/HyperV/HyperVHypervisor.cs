@@ -3,6 +3,7 @@ using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Hypervisors.Contract;
 using Natalia.Backup.Hypervisors.HyperV.Backups;
+using Natalia.Backup.Hypervisors.HyperV.Builds;
 using Natalia.Backup.Hypervisors.HyperV.Cim;
 using Natalia.Backup.Hypervisors.HyperV.Inventory;
 using Natalia.Backup.Hypervisors.HyperV.Replication;
@@ -25,12 +26,14 @@ public sealed class HyperVHypervisor : IHypervisor, IApplianceFinder, IImageSour
 
     private readonly PrerequisiteService _prerequisites;
     private readonly ReplicationService _replication;
+    private readonly BuilderService _builder;
 
     private HyperVHypervisor(HyperVSite site)
     {
         (_site, _backups) = (site, new BackupService(site));
         _prerequisites = new PrerequisiteService(site, _backups);
         _replication = new ReplicationService(site);
+        _builder = new BuilderService(site);
     }
 
     /// <inheritdoc/>
@@ -71,7 +74,7 @@ public sealed class HyperVHypervisor : IHypervisor, IApplianceFinder, IImageSour
         new(await HyperVSite.ConnectAsync(host, open, cancellationToken).ConfigureAwait(false));
 
     /// <inheritdoc/>
-    public T? Find<T>() where T : class => this as T;
+    public T? Find<T>() where T : class => this as T ?? _builder as T;
 
     /// <inheritdoc/>
     public Task<ApplianceInventory> GetAppliancesAsync(CancellationToken cancellationToken) =>

@@ -40,7 +40,7 @@ public sealed class FloorTests
             "Qemu", "Qemu.Machines", "Qemu.Protocol", "Folder",
             "Proxmox", "Proxmox.Restores", "Proxmox.Backups", "Proxmox.Jobs", "Proxmox.Notes",
             "Proxmox.Cluster", "Proxmox.BackupServer", "Proxmox.Rest",
-            "HyperV", "HyperV.Replication", "HyperV.Backups", "HyperV.Tracking", "HyperV.Checkpoints",
+            "HyperV", "HyperV.Builds", "HyperV.Replication", "HyperV.Backups", "HyperV.Tracking", "HyperV.Checkpoints",
             "HyperV.Inventory", "HyperV.Notes", "HyperV.Wmi", "HyperV.Windows", "HyperV.Cim",
             "Contract",
         ]),

@@ -35,6 +35,9 @@ internal sealed class CimArguments : IReadOnlyList<CimArgument>
 
     internal void Add(string name, CimPath value) => Put(name, CimKind.Reference, value);
 
+    /// <summary>A reference to nothing.</summary>
+    internal void AddNoReference(string name) => Put(name, CimKind.Reference, null);
+
     internal void Add(string name, IReadOnlyList<CimPath> values) =>
         Put(name, CimKind.Reference, values.ToArray(), isArray: true);
 

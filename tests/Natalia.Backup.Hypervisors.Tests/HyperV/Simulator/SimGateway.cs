@@ -11,11 +11,16 @@ internal sealed class SimLife
 
     internal CallFault? Fault { get; set; }
 
+    /// <summary>How many calls are left until each fails; null for a long life.</summary>
+    internal int? Left { get; set; }
+
     internal bool IsDead { get; private set; }
 
     internal T Call<T>(string name, Func<T> call)
     {
         if (IsDead) throw new SimulatedCrashException(name);
+        if (Left == 0) throw new IOException("The process has died.");
+        Left--;
         bool isStruck = _calls++ == Fault?.At;
         if (isStruck && !Fault!.IsAfter) Strike(name);
         T result = call();

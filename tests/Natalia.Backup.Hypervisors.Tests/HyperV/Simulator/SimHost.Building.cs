@@ -1,12 +1,139 @@
+using Natalia.Backup.Engine.Disks;
+using Natalia.Backup.Engine.Disks.Vhdx;
 using Natalia.Backup.Hypervisors.HyperV.Cim;
 
 namespace Natalia.Backup.Hypervisors.Tests.HyperV.Simulator;
 
+/// <summary>What making, changing and destroying VMs does.</summary>
 internal sealed partial class SimHost
 {
-    private CimAnswer DoMore(CimPath target, string method, Dictionary<string, object?> values) =>
-        target.ClassName == "Msvm_ReplicationService" ? Replicate(method, values)
-            : throw Violation($"{target.ClassName}.{method} is not simulated.");
+    private CimAnswer DoMore(CimPath target, string method, Dictionary<string, object?> values) => method switch
+    {
+        "DefineSystem" => DefineSystem(values),
+        "DestroySystem" => DestroySystem(values),
+        "AddResourceSettings" => AddResources(values),
+        "ModifyResourceSettings" => ModifyResources(values),
+        "RequestStateChange" when target.ClassName == "Msvm_ComputerSystem" => ChangeState(target, values),
+        _ when target.ClassName == "Msvm_ReplicationService" => Replicate(method, values),
+        _ => throw Violation($"{target.ClassName}.{method} is not simulated."),
+    };
+
+    private CimAnswer DefineSystem(Dictionary<string, object?> values)
+    {
+        CimRow settings = Embedded(values["SystemSettings"], "Msvm_VirtualSystemSettingData");
+        var machine = new SimMachine(settings.Text("ElementName") ?? "New Virtual Machine")
+        {
+            State = 3,
+            HasController = false,
+            Notes = string.Join("\r\n", settings.Texts("Notes")),
+            IsGen2 = settings.Text("VirtualSystemSubType")?.EndsWith(":2", StringComparison.Ordinal) == true,
+            IsSecureBootOn = settings.Flag("SecureBootEnabled") == true,
+            StartupAction = (ushort)(settings.Number("AutomaticStartupAction") ?? 3),
+        };
+        return Started(Start(null, 0, JobTime, () =>
+        {
+            Machines.Add(machine);
+            return [SystemRow(machine)];
+        }));
+    }
+
+    private CimAnswer DestroySystem(Dictionary<string, object?> values)
+    {
+        SimMachine machine = Machines.First(m => m.Id == ((CimPath)values["AffectedSystem"]!)["Name"]);
+        if (machine.State != 3) return new CimAnswer(5, CimRow.Empty);
+        return Started(Start(machine, 2, JobTime, () =>
+        {
+            Machines.Remove(machine);
+            return [];
+        }));
+    }
+
+    private CimAnswer ChangeState(CimPath target, Dictionary<string, object?> values)
+    {
+        SimMachine machine = Machines.First(m => m.Id == target["Name"]);
+        ushort state = (ushort)values["RequestedState"]!;
+        if (state is not (2 or 3)) return new CimAnswer(32773, CimRow.Empty);
+        return Started(Start(machine, 2, JobTime, () =>
+        {
+            machine.State = state;
+            return [];
+        }));
+    }
+
+    private CimAnswer AddResources(Dictionary<string, object?> values)
+    {
+        CimPath configuration = (CimPath)values["AffectedConfiguration"]!;
+        SimMachine? machine = Machines.Find(m => "Microsoft:" + m.Id == configuration["InstanceID"]);
+        if (machine is null) return new CimAnswer(4, CimRow.Empty);
+        var made = new List<CimRow>();
+        foreach (string text in (string[])values["ResourceSettings"]!)
+        {
+            CimRow row = Embedded(text, "Msvm_ResourceAllocationSettingData", "Msvm_StorageAllocationSettingData",
+                "Msvm_SyntheticEthernetPortSettingData", "Msvm_EthernetPortAllocationSettingData");
+            string? id = AddOne(machine, row);
+            if (id is null) return new CimAnswer(4, CimRow.Empty);
+            made.Add(ActiveComponents(row.ClassName).First(r => r.Text("InstanceID") == id));
+        }
+        return Started(Start(null, 0, JobTime, () => made));
+    }
+
+    /// <returns>The id of what was added; null when the host would refuse it.</returns>
+    private string? AddOne(SimMachine m, CimRow row)
+    {
+        string controller = $@"Microsoft:{m.Id}\{m.ControllerId}\0";
+        string? parent = CimPath.TryParse(row.Text("Parent"), Namespace)?["InstanceID"];
+        string? resource = row.Texts("HostResource").FirstOrDefault();
+        switch (row.Number("ResourceType"))
+        {
+            case 6:
+                m.HasController = true;
+                return controller;
+            case 17 when parent == controller && int.TryParse(row.Text("AddressOnParent"), out int place):
+                m.EmptyDrives.Add(place);
+                return $@"{controller}\{place}\D";
+            case 31 when parent is not null && resource is not null && File.Exists(ToLocal(resource)):
+                int at = m.EmptyDrives.First(p => parent == $@"{controller}\{p}\D");
+                m.Disks[at] = Load(resource);
+                m.EmptyDrives.Remove(at);
+                return $@"{controller}\{at}\L";
+            case 10:
+                var adapter = new SimAdapter
+                {
+                    IsStaticMac = row.Flag("StaticMacAddress") == true,
+                    IsConnected = false,
+                };
+                m.Adapters.Add(adapter);
+                return $@"Microsoft:{m.Id}\{adapter.Id}";
+            case 33 when m.Adapters.Find(a => parent == $@"Microsoft:{m.Id}\{a.Id}") is SimAdapter port:
+                port.SwitchId = CimPath.TryParse(resource, Namespace)?["Name"];
+                port.IsConnected = row.Number("EnabledState") == 2;
+                return $@"Microsoft:{m.Id}\{port.Id}\C";
+            default: return null;
+        }
+    }
+
+    private CimAnswer ModifyResources(Dictionary<string, object?> values)
+    {
+        foreach (string text in (string[])values["ResourceSettings"]!)
+        {
+            CimRow row = Embedded(text, "Msvm_MemorySettingData", "Msvm_ProcessorSettingData");
+            SimMachine m = Machines.First(v => row.Text("InstanceID")!.Contains(v.Id));
+            ulong quantity = (ulong)row.Number("VirtualQuantity")!;
+            if (row.ClassName == "Msvm_MemorySettingData") m.MemoryMiB = quantity;
+            else m.Processors = quantity;
+        }
+        return Done();
+    }
+
+    /// <summary>The host opens an image that somebody wrote.</summary>
+    private SimDisk Load(string path)
+    {
+        using VhdxDiskSource image = VhdxDiskSource.OpenAsync(RawDiskSource.OpenFrozen(ToLocal(path)), null, default)
+            .GetAwaiter().GetResult();
+        byte[] bytes = new byte[image.SizeBytes];
+        image.ReadAsync(0, bytes, default).AsTask().GetAwaiter().GetResult();
+        return new SimDisk(path, bytes) { VirtualDiskId = image.VirtualDiskId };
+    }
 
     private static CimAnswer ImageDataOfFile(string path) => new(32779, CimRow.Empty);
 }

@@ -25,6 +25,9 @@ internal sealed partial class SimHost
         "Msvm_ReplicationSettingData" => Machines.Where(m => m.ReplicaHost is not null).Select(ReplicationSettings),
         "Msvm_ReplicationRelationship" => Machines.Where(m => m.ReplicaHost is not null).Select(Relationship),
         "MSCluster_Node" => Nodes.Select(n => Row(className, "Name", n.Key, ("State", n.Value))),
+        "Msvm_ResourceAllocationSettingData" => ActiveComponents(className).Prepend(Row(className, "InstanceID",
+            @"Microsoft:Definition\Scsi\Default", ("ResourceType", (ushort)6),
+            ("ResourceSubType", "Microsoft:Hyper-V:Synthetic SCSI Controller"))),
         "Win32_LogicalDisk" => [Row(className, "DeviceID", "D:", ("FreeSpace", FreeSpace))],
         "Msvm_VirtualSystemManagementServiceSettingData" => [Row(className, "InstanceID", "Microsoft:Service",
             ("DefaultVirtualHardDiskPath", @"D:\Disks"), ("DefaultExternalDataRoot", @"D:\VMs"))],
@@ -49,7 +52,8 @@ internal sealed partial class SimHost
         "Microsoft:" + m.Id, ("ElementName", m.Name), ("VirtualSystemIdentifier", m.Id),
         ("VirtualSystemType", "Microsoft:Hyper-V:System:Realized"), ("Notes", new[] { m.Notes }),
         ("Version", m.Version), ("VirtualSystemSubType", $"Microsoft:Hyper-V:SubType:{(m.IsGen2 ? 2 : 1)}"),
-        ("SecureBootEnabled", m.IsSecureBootOn), ("IncrementalBackupEnabled", false));
+        ("SecureBootEnabled", m.IsSecureBootOn), ("AutomaticStartupAction", m.StartupAction),
+        ("IncrementalBackupEnabled", false));
 
     private static CimRow SnapshotRow(SimMachine m, SimSnapshot s) => Row("Msvm_VirtualSystemSettingData",
         "InstanceID", "Microsoft:" + s.Id, ("ElementName", s.Name), ("VirtualSystemIdentifier", m.Id),

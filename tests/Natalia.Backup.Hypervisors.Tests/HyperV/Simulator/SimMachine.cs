@@ -62,6 +62,9 @@ internal sealed class SimMachine(string name)
 
     internal string? AppliedSnapshot { get; set; }
 
+    /// <summary>What happens when the host starts; 2 is nothing.</summary>
+    internal ushort StartupAction { get; set; } = 3;
+
     internal bool IsGen2 { get; set; } = true;
 
     internal bool IsSecureBootOn { get; set; }

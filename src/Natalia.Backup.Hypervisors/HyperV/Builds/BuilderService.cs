@@ -1,0 +1,144 @@
+using Natalia.Backup.Engine;
+using Natalia.Backup.Engine.Model;
+using Natalia.Backup.Hypervisors.Contract;
+using Natalia.Backup.Hypervisors.HyperV.Cim;
+using Natalia.Backup.Hypervisors.HyperV.Inventory;
+using Natalia.Backup.Hypervisors.HyperV.Notes;
+using Natalia.Backup.Hypervisors.HyperV.Wmi;
+
+namespace Natalia.Backup.Hypervisors.HyperV.Builds;
+
+/// <summary>Builds VMs: their records stand in their notes from their first moment on.</summary>
+internal sealed class BuilderService(HyperVSite site) : IApplianceBuilder
+{
+    private static readonly TimeSpan s_cleanUpLimit = TimeSpan.FromMinutes(10);
+
+    internal HyperVSite Site => site;
+
+    public async Task<IApplianceUnderConstruction> BeginAsync(ApplianceDescription like, BuildRequest how,
+        CancellationToken cancellationToken)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+        FormerSettings former = FormerSettings.Of(like);
+        HyperVHost host = await ChooseHostAsync(how.Placement.VMHost, cancellationToken).ConfigureAwait(false);
+        await RequireFreeNameAsync(how.Name, cancellationToken).ConfigureAwait(false);
+        List<string> wanted = [.. like.Networks.Select(n => how.Isolation?.Network
+            ?? (how.Networks.TryGetValue(n.Name, out string? other) ? other : n.Name))];
+        IReadOnlyList<CimPath> switches = await FindSwitchesAsync(host, wanted, cancellationToken)
+            .ConfigureAwait(false);
+        string folder = await MachineFolder.ChooseAsync(host, how.Placement.Storage, cancellationToken)
+            .ConfigureAwait(false);
+        // Whole seconds, as the marks tell them to whoever finds the VM.
+        DateTime now = host.UtcNow;
+        now = now.AddTicks(-(now.Ticks % TimeSpan.TicksPerSecond));
+        var build = new BuildMark(how.BuildId, now, folder);
+        string notes = build.ToLine();
+        if (how.Isolation is Isolation isolation)
+            notes = $"A restore test's VM. It is destroyed when the test ends.\r\n{notes}\r\n"
+                + new TestMark(isolation.RunId, now, folder, isolation.Network).ToLine();
+        try
+        {
+            Machine machine = await MachineFactory.DefineAsync(host, how.Name, former, notes, cancellationToken)
+                .ConfigureAwait(false);
+            await MachineFactory.EquipAsync(machine, like.ProcessorCount, how.MemoryBytes ?? like.MemoryBytes, switches,
+                cancellationToken).ConfigureAwait(false);
+            MachineFolder.Create(host, folder);
+            return new Construction(this, host, machine.Id, how.Name, build, wanted,
+                [.. like.Disks.Select(d => d.DiskId)]);
+        }
+        catch
+        {
+            using var limit = new CancellationTokenSource(s_cleanUpLimit);
+            foreach (Machine left in await FindAsync(host, m => NoteText.Build(m.Settings.Texts("Notes")) == build,
+                limit.Token).ConfigureAwait(false))
+                await MachineFactory.DestroyAsync(left, folder, limit.Token).ConfigureAwait(false);
+            throw;
+        }
+    }
+
+    public async Task<IReadOnlyList<UnfinishedAppliance>> FindUnfinishedAsync(CancellationToken cancellationToken)
+    {
+        var found = new List<UnfinishedAppliance>();
+        foreach (HyperVHost host in await site.HostsAsync(cancellationToken).ConfigureAwait(false))
+        {
+            foreach (CimRow settings in await ActiveAsync(host, cancellationToken).ConfigureAwait(false))
+            {
+                if (NoteText.Build(settings.Texts("Notes")) is BuildMark mark
+                    && settings.Text("VirtualSystemIdentifier") is string id)
+                    found.Add(new UnfinishedAppliance(id, settings.Text("ElementName") ?? id, mark.BuildId,
+                        mark.StartedUtc));
+            }
+        }
+        return found;
+    }
+
+    public async Task RemoveUnfinishedAsync(UnfinishedAppliance unfinished, CancellationToken cancellationToken)
+    {
+        if (await site.FindAsync(unfinished.NativeId, cancellationToken).ConfigureAwait(false) is not Machine machine)
+            return;
+        if (NoteText.Build(machine.Settings.Texts("Notes")) is not BuildMark mark || mark.BuildId != unfinished.BuildId)
+            throw new NataliaException(ErrorIds.NotAnUnfinishedAppliance, NataliaErrorKind.Security,
+                $"The VM {unfinished.NativeId} ('{machine.Name}') does not carry the record of the building "
+                + $"{unfinished.BuildId}, and was left alone.", unfinished.NativeId,
+                "Look at it. If nobody needs it, remove it by hand.");
+        await MachineFactory.DestroyAsync(machine, mark.Folder, cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <summary>The settings in force of all VMs of a host.</summary>
+    internal static Task<IReadOnlyList<CimRow>> ActiveAsync(HyperVHost host, CancellationToken cancellationToken) =>
+        host.QueryAsync(Wql.Where("Msvm_VirtualSystemSettingData", "VirtualSystemType",
+            "Microsoft:Hyper-V:System:Realized"), cancellationToken);
+
+    internal static async Task<IReadOnlyList<Machine>> FindAsync(HyperVHost host, Func<Machine, bool> wanted,
+        CancellationToken cancellationToken)
+    {
+        var found = new List<Machine>();
+        foreach (CimRow system in await MachineReader.ListAsync(host, cancellationToken).ConfigureAwait(false))
+        {
+            Machine? machine = await MachineReader.ReadAsync(host, system, cancellationToken).ConfigureAwait(false);
+            if (machine is not null && wanted(machine)) found.Add(machine);
+        }
+        return found;
+    }
+
+    private async Task<HyperVHost> ChooseHostAsync(string? name, CancellationToken cancellationToken)
+    {
+        if (name is null) return site.First;
+        IReadOnlyList<HyperVHost> hosts = await site.HostsAsync(cancellationToken).ConfigureAwait(false);
+        return hosts.FirstOrDefault(h => string.Equals(h.Name, name, StringComparison.OrdinalIgnoreCase)
+            || h.Name.StartsWith(name + ".", StringComparison.OrdinalIgnoreCase))
+            ?? throw new NataliaException(ErrorIds.HypervisorNotFound, NataliaErrorKind.NotFound,
+                $"The Hyper-V '{site.First.Name}' has no VM host '{name}'.", name,
+                $"It has: {string.Join(", ", hosts.Select(h => h.Name))}.");
+    }
+
+    private async Task RequireFreeNameAsync(string name, CancellationToken cancellationToken)
+    {
+        foreach (HyperVHost host in await site.HostsAsync(cancellationToken).ConfigureAwait(false))
+        {
+            IReadOnlyList<CimRow> there = await host.QueryAsync(Wql.Where("Msvm_ComputerSystem", "ElementName", name),
+                cancellationToken).ConfigureAwait(false);
+            if (there.Count > 0)
+                throw new NataliaException(ErrorIds.ApplianceNameInUse, NataliaErrorKind.AlreadyExists,
+                    $"A VM of the Hyper-V host '{host.Name}' is called '{name}' already.", name,
+                    "Choose another name.");
+        }
+    }
+
+    private static async Task<IReadOnlyList<CimPath>> FindSwitchesAsync(HyperVHost host, IReadOnlyList<string> names,
+        CancellationToken cancellationToken)
+    {
+        IReadOnlyList<CimRow> all = names.Count == 0 ? []
+            : await host.QueryAsync(Wql.All("Msvm_VirtualEthernetSwitch"), cancellationToken).ConfigureAwait(false);
+        return [.. names.Select(name =>
+        {
+            List<CimRow> fits = [.. all.Where(s => string.Equals(s.Text("ElementName"), name,
+                StringComparison.OrdinalIgnoreCase))];
+            return fits.Count == 1 && fits[0].Path is CimPath path ? path
+                : throw new NataliaException(ErrorIds.NetworkNotFound, NataliaErrorKind.NotFound,
+                    $"The Hyper-V host '{host.Name}' has {(fits.Count == 0 ? "no switch" : "several switches")} "
+                    + $"'{name}'.", name,
+                    $"It has: {string.Join(", ", all.Select(s => s.Text("ElementName")))}.");
+        })];
+    }
+}
