@@ -1,6 +1,6 @@
 using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Disks;
-using Natalia.Backup.Engine.Disks.Vhdx;
+using Natalia.Backup.Engine.Disks.Images;
 using Natalia.Backup.Hypervisors.HyperV.Wmi;
 
 namespace Natalia.Backup.Hypervisors.HyperV.Inventory;
@@ -22,7 +22,10 @@ internal sealed class HostImages(IHostFiles files) : IParentImages
     {
         var images = new HostImages(files);
         IDiskSource file = await Task.Run(() => images.Open(hostPath), cancellationToken).ConfigureAwait(false);
-        return await VhdxDiskSource.OpenAsync(file, images, cancellationToken).ConfigureAwait(false);
+        ImageFormat format = hostPath.EndsWith("vhd", StringComparison.OrdinalIgnoreCase)
+            ? ImageFormat.Vhd
+            : ImageFormat.Vhdx;
+        return await DiskImages.OpenAsync(file, format, images, null, cancellationToken).ConfigureAwait(false);
     }
 
     public ValueTask<IDiskSource?> OpenAsync(ParentReference parent, CancellationToken cancellationToken)
