@@ -161,6 +161,10 @@ public static class ErrorIds
     public const string DestinationExists = nameof(DestinationExists);
     public const string DestinationWriteFailed = nameof(DestinationWriteFailed);
     public const string DestinationFull = nameof(DestinationFull);
+    // the disk to replace has another size
+    public const string DiskSizeMismatch = nameof(DiskSizeMismatch);
+    // firmware state that belongs to a VM; its disks can be backed up all the same
+    public const string AttachmentNotRead = nameof(AttachmentNotRead);
     public const string ConfigurationNotStored = nameof(ConfigurationNotStored);
 
     // Hypervisors and appliances

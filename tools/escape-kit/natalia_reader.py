@@ -10,6 +10,7 @@ import getpass
 import hashlib
 import json
 import os
+import re
 import stat
 import struct
 import sys
@@ -38,6 +39,7 @@ MAX_WORK = 48 << 19
 MAX_LENGTH = {KEY_SLOT: 64 << 10, DATA_PACK: 64 << 20, META_PACK: 64 << 20, DELTA: 256 << 20, MANIFEST: 20 << 20, AUDIT_RECORD: 65 << 20,
               LEASE: 64 << 10, CATALOG: 256 << 20}
 BLOCK, FANOUT = 65536, 128
+ATTACHMENT_PART, MAX_ATTACHMENTS = 1 << 20, 64 << 20
 
 
 class Trouble(Exception):
@@ -486,6 +488,31 @@ class Repository:
             else:
                 todo.extend(reversed(children))
 
+    def attachments(self, point):
+        """The attachments of a point (§6), each as (name, its entry)."""
+        entries, names, total = point.body.get("attachments") or [], set(), 0
+        for entry in entries:
+            name, size = entry["name"], entry["sizeBytes"]
+            total += size
+            # A name becomes a file's, so that nothing but a plain one is taken.
+            if not re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,62}[A-Za-z0-9_-])?", name) or name.lower() in names or size < 0 or total > MAX_ATTACHMENTS \
+                    or len(entry["parts"]) != -(-size // ATTACHMENT_PART):
+                raise Damaged(f"The point {point.run} has impossible attachments.")
+            names.add(name.lower())
+            yield name, entry
+
+    def attachment(self, point, name, entry):
+        data = b""
+        for number, part in enumerate(entry["parts"]):
+            try:
+                piece = self.referred(point.appliance, "meta", part["sequence"], part["run"], part["pack"], part["ordinal"], bytes.fromhex(part["sha256"]))
+            except Damaged as e:
+                raise Damaged(f"The attachment '{name}' of the point {point.run} cannot be read: {e}")
+            if len(piece) != min(ATTACHMENT_PART, entry["sizeBytes"] - number * ATTACHMENT_PART):
+                raise Damaged(f"The attachment '{name}' of the point {point.run} has a part of a wrong length.")
+            data += piece
+        return data
+
     @staticmethod
     def _node(data, level, number):
         node = Bytes(data, f"The node {number} of level {level}")
@@ -525,7 +552,8 @@ def list_points(repository, arguments):
     if arguments.json:
         rows = [{"appliance": p.appliance, "name": p.body["name"], "point": p.run, "sequence": p.sequence, "timeUtc": p.header["timeUtc"], "type": p.body["type"],
                  "consistency": p.body["consistency"], "removed": p.removed, "protected": p.protected,
-                 "disks": [{"id": d["id"], "role": d.get("role", "Unknown"), "sizeBytes": d["sizeBytes"]} for d in p.body["disks"]]}
+                 "disks": [{"id": d["id"], "role": d.get("role", "Unknown"), "sizeBytes": d["sizeBytes"]} for d in p.body["disks"]],
+                 "attachments": [{"name": a["name"], "kind": a["kind"], "sizeBytes": a["sizeBytes"]} for a in p.body.get("attachments") or []]}
                 for _, points in found for p in points if not p.trouble and (arguments.removed or not p.removed)]
         print(json.dumps(rows, indent=2, ensure_ascii=False))
         return
@@ -587,6 +615,25 @@ def configuration(repository, arguments):
     print(json.dumps(data, indent=2, ensure_ascii=False))
 
 
+def attachments(repository, arguments):
+    point = repository.find(arguments.point, arguments.appliance)
+    folder = Path(arguments.folder)
+    if not folder.is_dir():
+        raise Trouble(f"There is no folder '{folder}'.")
+    found = list(repository.attachments(point))
+    for name, _ in found:
+        if os.path.lexists(folder / name):
+            raise Trouble(f"'{folder / name}' is there already, and is not overwritten.")
+    for name, entry in found:
+        data = repository.attachment(point, name, entry)
+        # For this user alone: the state of a TPM holds keys.
+        with open(os.open(folder / name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            file.write(data)
+        print(f"{folder / name}: {entry['kind']} of {point.body['name']} as of {point.header['timeUtc']}, {len(data)} bytes.")
+    if not found:
+        print(f"The point {point.run} has no attachments.")
+
+
 def check(repository, arguments):
     """Every object's checksum and every signature, without a password; with --data every block of every point, which needs it."""
     kinds = {"data": DATA_PACK, "meta": META_PACK, "delta": DELTA, "points": MANIFEST, "leases": LEASE, "catalog": CATALOG}
@@ -638,6 +685,11 @@ def check(repository, arguments):
             for point in repository.points(appliance):
                 if point.trouble or point.removed:
                     continue
+                try:
+                    for name, entry in repository.attachments(point):
+                        repository.attachment(point, name, entry)
+                except Damaged as e:
+                    repository.troubles.append(str(e))
                 for disk in point.body["disks"]:
                     bad = []
                     blocks = sum(1 for _ in repository.blocks(point, disk, lambda offset, length, e: bad.append((offset, length, e))))
@@ -682,6 +734,9 @@ def main():
     one.set_defaults(run=restore)
     one = commands.add_parser("configuration", parents=[source, which], help="print the appliance's configuration as JSON")
     one.set_defaults(run=configuration)
+    one = commands.add_parser("attachments", parents=[source, which], help="write what the point holds besides disks, such as UEFI variables, into a folder")
+    one.add_argument("folder", help="a folder that is there")
+    one.set_defaults(run=attachments)
     one = commands.add_parser("check", parents=[source], help="check every object and every signature; needs no password without --data")
     one.add_argument("--data", action="store_true", help="also read, decrypt and verify every block of every point")
     one.set_defaults(run=check)

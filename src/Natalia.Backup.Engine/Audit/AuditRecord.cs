@@ -13,6 +13,7 @@ internal static class AuditEvents
     internal const string PointProtected = "point-protected";
     internal const string PointUnprotected = "point-unprotected";
     internal const string RestoreTested = "restore-tested";
+    internal const string PointRestored = "point-restored";
     internal const string ApplianceSet = "appliance-set";
     internal const string RetentionSet = "retention-set";
     internal const string Repaired = "repaired";

@@ -21,4 +21,9 @@ public sealed record BackupRequest
     /// The count of call records that a restore test of the point compares with; null when nobody counted.
     /// </summary>
     public CdrBaseline? CdrBaseline { get; init; }
+    /// <summary>
+    /// What belongs to the VM and is no disk; within the bounds of <see cref="ApplianceAttachment"/>, their names
+    /// unique.
+    /// </summary>
+    public IReadOnlyList<ApplianceAttachment> Attachments { get; init; } = [];
 }

@@ -82,7 +82,7 @@ internal sealed class BackupRun(
         if (start is null) await parents.FindAsync(ignoreParents, cancellationToken).ConfigureAwait(false);
         ClockWarning = parents.FindClockWarning(lease);
         IgnoredParentReason = parents.IgnoredReason;
-        Reference? configuration = await parents.FindConfigurationAsync(_packs,
+        IReadOnlyList<Reference> companions = await parents.FindCompanionsAsync(_packs,
             cancellationToken).ConfigureAwait(false);
 
         var disks = new List<DiskProgress>();
@@ -99,7 +99,7 @@ internal sealed class BackupRun(
                 Run? previous = history.Newest;
                 Run run = history.Begin();
                 var round = new RunRound(core, source, history, parents, _resources, _packs, run, disks, progress);
-                PointManifest manifest = await round.ExecuteAsync(lease, previous, configuration,
+                PointManifest manifest = await round.ExecuteAsync(lease, previous, companions,
                     cancellationToken).ConfigureAwait(false);
                 if (!manifest.Incomplete)
                 {
@@ -108,7 +108,7 @@ internal sealed class BackupRun(
                 }
                 history.Add(run);
                 foreach (DiskProgress disk in disks) disk.ParentSequence = run.Sequence;
-                configuration = manifest.Configuration;
+                companions = [.. manifest.Companions.References.Distinct()];
                 _packs = core.PackReader(_appliance);
             }
         }

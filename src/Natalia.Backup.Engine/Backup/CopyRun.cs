@@ -28,6 +28,8 @@ internal sealed class CopyRun(CopiedPoint point, IReadOnlyList<CopiedDisk> disks
 
     public byte[]? Configuration => point.Configuration;
 
+    public IReadOnlyList<RunAttachment> Attachments => point.Attachments;
+
     /// <summary>Whether the copy is there already; it is what the run returns then.</summary>
     internal bool WasAlreadyThere { get; private set; }
 

@@ -38,6 +38,9 @@ internal sealed class HypervisorRun : IRunSource
 
     public byte[]? Configuration => ApplianceDescriptionJson.Encode(_request.Appliance);
 
+    public IReadOnlyList<RunAttachment> Attachments =>
+        [.. _request.Attachments.Select(a => new RunAttachment(a.Name, a.Kind.ToString(), a.Content))];
+
     public bool IsSealed { get; private set; }
 
     public Task<PointManifest?> FindMadeAsync(History history, CancellationToken cancellationToken) =>

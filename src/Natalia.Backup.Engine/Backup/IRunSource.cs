@@ -24,6 +24,9 @@ internal interface IRunSource
     /// <summary>The VM's configuration, as it is stored with the point; null when there is none.</summary>
     byte[]? Configuration { get; }
 
+    /// <summary>The VM's attachments.</summary>
+    IReadOnlyList<RunAttachment> Attachments { get; }
+
     /// <summary>The point that the run would make, where it is there already; else null.</summary>
     Task<PointManifest?> FindMadeAsync(History history, CancellationToken cancellationToken);
 

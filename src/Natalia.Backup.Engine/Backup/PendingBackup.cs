@@ -105,6 +105,7 @@ public sealed class PendingBackup : IAsyncDisposable
         if (request.Disks.Count == 0) throw new ArgumentException("There is no disk to back up.", nameof(request));
         if (request.Appliance.ApplianceId != _applianceId)
             throw new ArgumentException("The backup was begun for another appliance.", nameof(request));
+        RequirePossible(request.Attachments);
         if (_run is not null) throw new InvalidOperationException("A pending backup makes one point.");
         var source = new HypervisorRun(request, VmIdentity.Of(_vm), seal);
         _run = new BackupRun(_core, _manifests, source, progress);
@@ -123,6 +124,15 @@ public sealed class PendingBackup : IAsyncDisposable
             Requests = Requests,
             LockedObjects = objects,
         };
+    }
+
+    private static void RequirePossible(IReadOnlyList<ApplianceAttachment> attachments)
+    {
+        if (!attachments.All(a => ApplianceAttachment.IsName(a.Name))
+            || attachments.Select(a => a.Name).Distinct(StringComparer.OrdinalIgnoreCase).Count() < attachments.Count
+            || attachments.Count > ApplianceAttachment.MaximumCount
+            || attachments.Sum(a => (long)a.Content.Length) > ApplianceAttachment.MaximumBytes)
+            throw new ArgumentException("The attachments are not ones that a point can have.", nameof(attachments));
     }
 
     private Dictionary<string, string> FindKnownTokens()

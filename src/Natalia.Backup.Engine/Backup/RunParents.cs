@@ -6,7 +6,6 @@ using Natalia.Backup.Engine.Immutability;
 using Natalia.Backup.Engine.Leases;
 using Natalia.Backup.Engine.Packs;
 using Natalia.Backup.Engine.Points;
-using Natalia.Backup.Engine.Sealing;
 using Natalia.Backup.Engine.Storage;
 
 namespace Natalia.Backup.Engine.Backup;
@@ -121,11 +120,11 @@ internal sealed class RunParents(
 
     /// <summary>Locks what a point needs, where the repository locks.</summary>
     /// <returns>Until when all of it is locked; null where nothing is.</returns>
-    internal async Task<DateTime?> SecureAsync(MapRoot[] roots, Reference? configuration, DateTime startedUtc,
+    internal async Task<DateTime?> SecureAsync(MapRoot[] roots, Companions companions, DateTime startedUtc,
         CancellationToken cancellationToken)
     {
         DateTime? parentsUntil = await FindLockAsync(cancellationToken).ConfigureAwait(false);
-        return await new LockKeeper(core, applianceId).SecureAsync(roots, configuration, startedUtc, parentsUntil,
+        return await new LockKeeper(core, applianceId).SecureAsync(roots, companions, startedUtc, parentsUntil,
             _points.Count > 0, cancellationToken).ConfigureAwait(false);
     }
 
@@ -150,20 +149,11 @@ internal sealed class RunParents(
     private static DateTime Later(DateTime? a, DateTime? b) =>
         new(Math.Max(a?.Ticks ?? 0, b?.Ticks ?? 0), DateTimeKind.Utc);
 
-    /// <summary>The configuration that the new point may share; null when there is none that can be read.</summary>
-    internal async Task<Reference?> FindConfigurationAsync(PackReader packs, CancellationToken cancellationToken)
-    {
-        if (_points.Count == 0 || _points[0].Run != history.Newest
-            || _points[0].Configuration is not Reference configuration) return null;
-        using var codec = new SegmentCodec();
-        try
-        {
-            await packs.ReadSegmentAsync(PackArea.Meta, configuration, codec, cancellationToken).ConfigureAwait(false);
-            return configuration;
-        }
-        catch (NataliaException damage) when (damage.ErrorId is ErrorIds.PackMissing or ErrorIds.ObjectDamaged)
-        {
-            return null;
-        }
-    }
+    /// <summary>What the new point may share of what the newest one has besides its maps.</summary>
+    internal async Task<IReadOnlyList<Reference>> FindCompanionsAsync(PackReader packs,
+        CancellationToken cancellationToken) =>
+        _points.Count == 0 || _points[0].Run != history.Newest
+            ? []
+            : await CompanionReader.FindReadableAsync(packs, _points[0].Companions,
+                cancellationToken).ConfigureAwait(false);
 }

@@ -26,8 +26,9 @@ internal sealed class RunRound(
     private readonly string _appliance = source.Appliance.ApplianceId;
 
     /// <summary>Carries it out.</summary>
+    /// <param name="before">What the manifest before has besides maps and can be read.</param>
     /// <returns>The manifest that it published: a point, or a checkpoint.</returns>
-    internal async Task<PointManifest> ExecuteAsync(Lease lease, Run? previous, Reference? configuration,
+    internal async Task<PointManifest> ExecuteAsync(Lease lease, Run? previous, IReadOnlyList<Reference> before,
         CancellationToken cancellationToken)
     {
         using var data = new PackWriter(core.Store, _appliance, PackArea.Data, run, core.Keys, resources.DataBuffers,
@@ -38,12 +39,13 @@ internal sealed class RunRound(
         dead[""] = new DeadList();
         long roundStarted = core.Clock.GetTimestamp();
         bool published = false;
+        Companions companions;
         try
         {
             using (PackWriter.Worker metaWorker = meta.NewWorker())
             {
-                configuration = await StoreConfigurationAsync(metaWorker, configuration, dead[""],
-                    cancellationToken).ConfigureAwait(false);
+                companions = await new CompanionWriter(metaWorker, run, before, dead[""])
+                    .StoreAsync(source.Configuration, source.Attachments, cancellationToken).ConfigureAwait(false);
                 foreach (DiskProgress disk in disks)
                 {
                     if (disk.IsFinished) continue;
@@ -66,7 +68,7 @@ internal sealed class RunRound(
             {
                 // What cannot be locked is found while everything can still be read once more: behind the seal
                 // nothing can.
-                until = await parents.SecureAsync([.. disks.Select(d => d.Root)], configuration,
+                until = await parents.SecureAsync([.. disks.Select(d => d.Root)], companions,
                     resources.StartedUtc, cancellationToken).ConfigureAwait(false);
                 await source.SealAsync(cancellationToken).ConfigureAwait(false);
             }
@@ -77,7 +79,7 @@ internal sealed class RunRound(
                 end = end.After(await log.AppendAsync(end, entry, core.SigningSeed,
                     cancellationToken).ConfigureAwait(false));
             PointManifest manifest =
-                Describe(configuration, complete, delta.Hash, end.Heads) with { ImmutableUntilUtc = until };
+                Describe(companions, complete, delta.Hash, end.Heads) with { ImmutableUntilUtc = until };
             await lease.EnsureHeldAsync(cancellationToken).ConfigureAwait(false);
             cancellationToken.ThrowIfCancellationRequested();
             // From here on the manifest may exist, whatever the answer says: what it needs is not taken back any more.
@@ -193,24 +195,8 @@ internal sealed class RunRound(
         }
     }
 
-    private async Task<Reference?> StoreConfigurationAsync(PackWriter.Worker meta, Reference? before, DeadList dead,
-        CancellationToken cancellationToken)
-    {
-        byte[]? bytes = source.Configuration;
-        if (bytes is null)
-        {
-            if (before is not null) dead.Add(PackArea.Meta, before);
-            return null;
-        }
-        Hash256 hash = Hash256.Of(bytes);
-        if (before is not null && before.Hash == hash) return before;
-        if (before is not null) dead.Add(PackArea.Meta, before);
-        Placement placement = await meta.AddAsync(bytes, cancellationToken).ConfigureAwait(false);
-        return new Reference(run, placement.Pack, placement.Ordinal, hash);
-    }
-
     private PointManifest Describe(
-        Reference? configuration, bool complete, Hash256 delta,
+        Companions companions, bool complete, Hash256 delta,
         IReadOnlyList<string> heads) => source.Describe(new PointManifest
         {
             ApplianceId = _appliance,
@@ -227,7 +213,8 @@ internal sealed class RunRound(
             ReadBytes = resources.ReadBytes,
             StoredBytes = resources.StoredBytes,
             Duration = core.Clock.GetElapsedTime(resources.Started),
-            Configuration = configuration,
+            Configuration = companions.Configuration,
+            Attachments = companions.Attachments,
             Disks = disks.Select(d => new ManifestDisk
             {
                 DiskId = d.Disk.DiskId,

@@ -1,5 +1,6 @@
 using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Engine.Points;
+using Natalia.Backup.Engine.Runs;
 
 namespace Natalia.Backup.Engine.Copy;
 
@@ -7,9 +8,10 @@ namespace Natalia.Backup.Engine.Copy;
 /// <param name="Source">Its manifest there.</param>
 /// <param name="CopiedFrom">The repository that it is read from, and its id there.</param>
 /// <param name="Configuration">The VM configuration kept with it, as it was stored; null when there is none.</param>
+/// <param name="Attachments">Its attachments.</param>
 /// <param name="IsProtected">Whether it is protected there.</param>
 internal sealed record CopiedPoint(PointManifest Source, PointOrigin CopiedFrom, byte[]? Configuration,
-    bool IsProtected)
+    IReadOnlyList<RunAttachment> Attachments, bool IsProtected)
 {
     /// <summary>Where it was first made.</summary>
     internal PointOrigin Origin => Source.CopyOf ?? CopiedFrom;

@@ -1,7 +1,7 @@
 using Natalia.Backup.Engine.BlockMap;
 using Natalia.Backup.Engine.Core;
 using Natalia.Backup.Engine.Format;
-using Natalia.Backup.Engine.Packs;
+using Natalia.Backup.Engine.Points;
 using Natalia.Backup.Engine.Storage;
 
 namespace Natalia.Backup.Engine.Immutability;
@@ -15,7 +15,7 @@ internal sealed class LockKeeper(RepositoryCore core, string applianceId)
 {
     /// <summary>Makes sure of the locks of everything that a point needs.</summary>
     /// <param name="disks">The point's maps, all their packs stored.</param>
-    /// <param name="configuration">The point's configuration.</param>
+    /// <param name="companions">What the point has besides its maps.</param>
     /// <param name="runStartedUtc">When the run began to store: its own objects are locked from then at the
     /// earliest.</param>
     /// <param name="parentsUntilUtc">Until when everything that the parents needed is locked; null when there is no
@@ -23,7 +23,7 @@ internal sealed class LockKeeper(RepositoryCore core, string applianceId)
     /// <param name="hasParent">Whether the point may share anything with an earlier one.</param>
     /// <returns>Until when everything that the point needs is locked, verified; null where the repository is not
     /// immutable.</returns>
-    internal async Task<DateTime?> SecureAsync(IReadOnlyList<MapRoot> disks, Reference? configuration,
+    internal async Task<DateTime?> SecureAsync(IReadOnlyList<MapRoot> disks, Companions companions,
         DateTime runStartedUtc, DateTime? parentsUntilUtc, bool hasParent, CancellationToken cancellationToken)
     {
         if (core.Immutability is not ImmutabilityPolicy policy || core.Store.ObjectLock is not IObjectLock locks)
@@ -34,7 +34,7 @@ internal sealed class LockKeeper(RepositoryCore core, string applianceId)
         if (verified >= wanted) return verified;
 
         var needed = new NeededPacks(core, applianceId);
-        await needed.AddAsync(disks, configuration, cancellationToken).ConfigureAwait(false);
+        await needed.AddAsync(disks, companions, cancellationToken).ConfigureAwait(false);
         HashSet<string> names = [.. (await needed.LocateAsync(null, null, cancellationToken).ConfigureAwait(false))
             .Select(o => o.Name),
             .. await FindRepositoryObjectsAsync(core, cancellationToken).ConfigureAwait(false)];

@@ -70,7 +70,7 @@ internal sealed class LockRenewer(RepositoryCore core, ManifestReader manifests,
         {
             try
             {
-                await packs.AddAsync(manifest.Disks.Select(d => d.Root), manifest.Configuration,
+                await packs.AddAsync(manifest.Disks.Select(d => d.Root), manifest.Companions,
                     cancellationToken).ConfigureAwait(false);
             }
             catch (NataliaException damage) when (IsDamage(damage))
@@ -112,7 +112,7 @@ internal sealed class LockRenewer(RepositoryCore core, ManifestReader manifests,
         foreach (PointManifest manifest in needing.ToList())
         {
             var own = new NeededPacks(core, applianceId);
-            await own.AddAsync(manifest.Disks.Select(d => d.Root), manifest.Configuration,
+            await own.AddAsync(manifest.Disks.Select(d => d.Root), manifest.Companions,
                 cancellationToken).ConfigureAwait(false);
             var names = new List<string> { Layout.Manifest(applianceId, manifest.Run), Layout.Delta(applianceId,
                 manifest.Run) };

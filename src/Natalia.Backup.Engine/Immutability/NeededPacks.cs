@@ -2,6 +2,7 @@ using Natalia.Backup.Engine.BlockMap;
 using Natalia.Backup.Engine.Core;
 using Natalia.Backup.Engine.Format;
 using Natalia.Backup.Engine.Packs;
+using Natalia.Backup.Engine.Points;
 using Natalia.Backup.Engine.Sealing;
 using Natalia.Backup.Engine.Storage;
 
@@ -19,11 +20,14 @@ internal sealed class NeededPacks(RepositoryCore core, string applianceId)
     private readonly HashSet<(PackArea Area, Run Run, int Pack)> _packs = [];
 
     /// <summary>Adds what a point needs.</summary>
+    /// <param name="disks">Its maps.</param>
+    /// <param name="companions">What it has besides; null to leave that out.</param>
     /// <exception cref="NataliaException"><c>BlockMapDamaged</c>, <c>PackMissing</c>, a store error.</exception>
-    internal async Task AddAsync(IEnumerable<MapRoot> disks, Reference? configuration,
+    internal async Task AddAsync(IEnumerable<MapRoot> disks, Companions? companions,
         CancellationToken cancellationToken)
     {
-        if (configuration is not null) _packs.Add((PackArea.Meta, configuration.Run, configuration.Pack));
+        foreach (Reference companion in companions?.References ?? [])
+            _packs.Add((PackArea.Meta, companion.Run, companion.Pack));
         using var codec = new SegmentCodec();
         foreach (MapRoot root in disks)
         {

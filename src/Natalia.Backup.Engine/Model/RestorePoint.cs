@@ -110,6 +110,11 @@ public sealed record RestorePoint : IComparable<RestorePoint>
     public TimeSpan? Duration { get; init; }
     /// <summary>Its disks.</summary>
     public IReadOnlyList<RestorePointDisk> Disks { get; init; } = [];
+    /// <summary>
+    /// What belongs to the VM and is no disk: UEFI variables, the state of a TPM. Empty where the hypervisor gave none,
+    /// and where the storage's own backup keeps them with the VM.
+    /// </summary>
+    public IReadOnlyList<RestorePointAttachment> Attachments { get; init; } = [];
     /// <summary>True when retention must not take it.</summary>
     public bool IsProtected { get; init; }
     /// <summary>

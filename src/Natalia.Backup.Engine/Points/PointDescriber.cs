@@ -30,6 +30,7 @@ internal sealed class PointDescriber(RepositoryCore core)
         Duration = manifest.Duration,
         Disks = manifest.Disks.Select(Describe).ToArray(),
         CdrBaseline = manifest.CdrBaseline,
+        Attachments = manifest.Attachments.Select(a => a.Describe()).ToArray(),
         IsProtected = isProtected,
         ImmutableUntilUtc = manifest.ImmutableUntilUtc,
         OriginalRestorePointId = manifest.CopyOf?.PointId,

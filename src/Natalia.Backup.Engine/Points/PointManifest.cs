@@ -70,6 +70,10 @@ internal sealed record PointManifest
     internal CdrBaseline? CdrBaseline { get; init; }
 
     internal required Reference? Configuration { get; init; }
+
+    /// <summary>Small objects of the VM that are no disks; empty for points without any.</summary>
+    internal IReadOnlyList<ManifestAttachment> Attachments { get; init; } = [];
+
     internal required IReadOnlyList<ManifestDisk> Disks { get; init; }
 
     /// <summary>In a copy: the point whose state this is, where it was first made; else null.</summary>
@@ -83,6 +87,9 @@ internal sealed record PointManifest
     private const long MaximumBytes = 1L << 53, MaximumTicks = 365L * TimeSpan.TicksPerDay;
 
     internal string PointId => Run.Id.ToString();
+
+    /// <summary>What it refers to besides its maps.</summary>
+    internal Companions Companions => new(Configuration, Attachments);
 
     /// <summary>The id of the point whose state this is: of all copies the same.</summary>
     internal string OriginalPointId => CopyOf?.PointId ?? PointId;
@@ -129,7 +136,8 @@ internal sealed record PointManifest
             WriteBaseline(json, CdrBaseline);
             CopyOf?.Write(json);
             CopiedFrom?.Write(json, "copiedFrom");
-            WriteReference(json, "configuration", Configuration);
+            ReferenceJson.Write(json, "configuration", Configuration);
+            ManifestAttachment.Write(json, Attachments);
             json.WriteStartArray("disks");
             foreach (ManifestDisk disk in Disks)
             {
@@ -140,7 +148,7 @@ internal sealed record PointManifest
                 json.WriteNumber("blockBytes", BlockGeometry.BlockBytes);
                 json.WriteNumber("level", disk.Root.Level);
                 json.WriteNumber("blocks", disk.Root.Blocks);
-                WriteReference(json, "root", disk.Root.Reference);
+                ReferenceJson.Write(json, "root", disk.Root.Reference);
                 if (disk.ParentSequence is long parent) json.WriteNumber("parentSequence", parent);
                 if (disk.TrackingToken is not null) json.WriteString("trackingToken", disk.TrackingToken);
                 if (disk.NativeId is not null) json.WriteString("trackedVm", disk.NativeId);
@@ -206,7 +214,8 @@ internal sealed record PointManifest
             CdrBaseline = ReadBaseline(b),
             CopyOf = PointOrigin.Read(b),
             CopiedFrom = PointOrigin.Read(b, "copiedFrom"),
-            Configuration = ReadReference(b, "configuration"),
+            Configuration = ReferenceJson.Read(b, "configuration"),
+            Attachments = ManifestAttachment.Read(b),
             Disks = disks,
         };
     }
@@ -223,7 +232,7 @@ internal sealed record PointManifest
             DiskId = disk.ReadString("id"),
             Role = disk.ReadEnum<DiskRole>("role"),
             SizeBytes = size,
-            Root = new MapRoot((int)level, ReadReference(disk, "root"), blocks),
+            Root = new MapRoot((int)level, ReferenceJson.Read(disk, "root"), blocks),
             ParentSequence = disk.ReadLongOrNull("parentSequence", 0, Layout.HighestNumber),
             TrackingToken = disk.ReadStringOrNull("trackingToken"),
             NativeId = disk.ReadStringOrNull("trackedVm"),
@@ -253,24 +262,4 @@ internal sealed record PointManifest
                 IsCounted = value.ReadBool("counted"),
             }
             : null;
-
-    private static void WriteReference(Utf8JsonWriter json, string name, Reference? reference)
-    {
-        if (reference is null) return;
-        json.WriteStartObject(name);
-        json.WriteNumber("sequence", reference.Run.Sequence);
-        json.WriteString("run", reference.Run.Id.ToString());
-        json.WriteNumber("pack", reference.Pack);
-        json.WriteNumber("ordinal", reference.Ordinal);
-        json.WriteString("sha256", reference.Hash.ToString());
-        json.WriteEndObject();
-    }
-
-    private static Reference? ReadReference(JsonElement element, string name)
-    {
-        if (!element.TryGet(name, out JsonElement value) || value.ValueKind != JsonValueKind.Object) return null;
-        long pack = value.ReadLong("pack", 0, int.MaxValue), ordinal = value.ReadLong("ordinal", 0, int.MaxValue),
-            sequence = value.ReadLong("sequence", 0, Layout.HighestNumber);
-        return new Reference(new Run(sequence, value.ReadId("run")), (int)pack, (int)ordinal, value.ReadHash("sha256"));
-    }
 }

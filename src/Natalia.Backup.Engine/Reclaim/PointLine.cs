@@ -60,7 +60,7 @@ internal sealed class PointLine(DeltaReader deltas, FreeList? before)
         if (await deltas.ReadAsync(run, cancellationToken).ConfigureAwait(false) is not RunDelta delta) return null;
         // Who shares nothing with anything before needs nothing of what dies there.
         if (manifest is not null && manifest.Disks.All(d => d.ParentSequence is null)
-            && (manifest.Configuration is null || manifest.Configuration.Run == run))
+            && manifest.Companions.References.All(r => r.Run == run))
             return lower;
         return delta.After ?? lower;
     }

@@ -88,10 +88,10 @@ internal sealed class LostPoints(RepairView view, RepairPlan plan, HashSet<Run>?
                 BytesLost = bytes,
                 LostExtents = view.Analysis.Losses.Extents(disk.Root, disk.SizeBytes, MaximumExtents)
             },
-                RepairWords.DiskLost(bytes, disk.DiskId, RepairWords.Point(walk), walk.IsConfigurationLost, fate));
+                RepairWords.DiskLost(bytes, disk.DiskId, RepairWords.Point(walk), walk.LostCompanions, fate));
         }
-        if (walk.IsConfigurationLost && walk.LostDisks.Count == 0)
-            plan.Add(finding, RepairWords.ConfigurationLost(RepairWords.Point(walk), fate));
+        if (walk.LostCompanions.Count > 0 && walk.LostDisks.Count == 0)
+            plan.Add(finding, RepairWords.CompanionsLost(RepairWords.Point(walk), walk.LostCompanions, fate));
     }
 
     private (RepairAction Action, RepairWords Fate, DateTime? LockedUntil) DecideFate(PointWalk walk, string? newest)

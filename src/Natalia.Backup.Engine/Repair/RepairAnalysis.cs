@@ -13,12 +13,14 @@ internal sealed class PointWalk(PointManifest manifest)
     internal PointManifest Manifest => manifest;
     internal Run Run => manifest.Run;
     internal List<(ManifestDisk Disk, LossMap.Loss Loss)> LostDisks { get; } = [];
-    internal bool IsConfigurationLost { get; set; }
+
+    /// <summary>What is lost of what it has besides its maps, in words for a sentence.</summary>
+    internal List<string> LostCompanions { get; } = [];
 
     /// <summary>True when a part of a map cannot be read, so that nobody knows all that the point needs.</summary>
     internal bool HidesReferences { get; set; }
 
-    internal bool IsLost => LostDisks.Count > 0 || IsConfigurationLost;
+    internal bool IsLost => LostDisks.Count > 0 || LostCompanions.Count > 0;
 }
 
 /// <summary>What a run's delta should say, and does not; or should not say, and does.</summary>
@@ -111,7 +113,7 @@ internal sealed class RepairAnalysis(RepositoryCore core, string applianceId, Pa
                 walk.LostDisks.Add((disk, loss));
                 walk.HidesReferences |= loss.HidesReferences;
             }
-            await MarkConfigurationAsync(walk, Gather(uppers, ""), cancellationToken).ConfigureAwait(false);
+            await MarkCompanionsAsync(walk, Gather(uppers, ""), cancellationToken).ConfigureAwait(false);
             here.HidesReferences = walk.HidesReferences;
             here.SaysTooMuch = await SaysTooMuchAsync(here.Run, below, cancellationToken).ConfigureAwait(false);
             if (here.SaysTooMuch && here.HidesReferences) distrusted = here.Run;
@@ -149,25 +151,40 @@ internal sealed class RepairAnalysis(RepositoryCore core, string applianceId, Pa
         return (area, reference) => dead.Add(area, reference);
     }
 
-    private async Task MarkConfigurationAsync(PointWalk walk, Action<PackArea, Reference> onFresh,
+    private async Task MarkCompanionsAsync(PointWalk walk, Action<PackArea, Reference> onFresh,
         CancellationToken cancellationToken)
     {
-        if (walk.Manifest.Configuration is not Reference configuration) return;
-        if (Marks.Add(PackArea.Meta, configuration))
+        if (walk.Manifest.Configuration is Reference configuration
+            && !await MarkAsync(configuration, onFresh, cancellationToken).ConfigureAwait(false))
+            walk.LostCompanions.Add(RepairWords.Configuration);
+        foreach (ManifestAttachment attachment in walk.Manifest.Attachments)
         {
-            onFresh(PackArea.Meta, configuration);
+            bool isWhole = true;
+            foreach (Reference part in attachment.Parts)
+                isWhole &= await MarkAsync(part, onFresh, cancellationToken).ConfigureAwait(false);
+            if (!isWhole) walk.LostCompanions.Add(RepairWords.Attachment(attachment.Name));
+        }
+    }
+
+    /// <summary>Marks a segment that stands in no map as needed.</summary>
+    /// <returns>Whether it can be read.</returns>
+    private async Task<bool> MarkAsync(Reference reference, Action<PackArea, Reference> onFresh,
+        CancellationToken cancellationToken)
+    {
+        if (Marks.Add(PackArea.Meta, reference))
+        {
+            onFresh(PackArea.Meta, reference);
             using var codec = new SegmentCodec();
             try
             {
-                await _packs.ReadSegmentAsync(PackArea.Meta, configuration, codec,
-                    cancellationToken).ConfigureAwait(false);
+                await _packs.ReadSegmentAsync(PackArea.Meta, reference, codec, cancellationToken).ConfigureAwait(false);
             }
             catch (NataliaException damage) when (Damage.Is(damage))
             {
-                Losses.AddNode(configuration, 0);
+                Losses.AddNode(reference, 0);
             }
         }
-        walk.IsConfigurationLost = Losses.Find(SegmentKey.Of(configuration)) is not null;
+        return Losses.Find(SegmentKey.Of(reference)) is null;
     }
 
     /// <summary>All that died with a run is known now: does the chain of deltas tell it?</summary>

@@ -80,13 +80,22 @@ internal readonly record struct RepairWords(string Planned, string Done)
         $"The manifest '{name}' is that of the point {point}, which was removed on {removedUtc:yyyy-MM-dd HH:mm:ss} "
             + $"UTC. What it needs is gone, so that the manifest brings nothing back.";
 
-    internal static RepairWords DiskLost(long bytes, string disk, string point, bool andConfiguration,
-        RepairWords fate) =>
+    internal static RepairWords DiskLost(long bytes, string disk, string point,
+        IReadOnlyList<string> companions, RepairWords fate) =>
         fate.After($"{Plural.Count(bytes, "byte")} of disk {disk} of the point {point} {Plural.Of(bytes, "is", "are")} "
-            + $"lost{(andConfiguration ? ", and the VM configuration kept with it" : "")}. ");
+            + $"lost{(companions.Count > 0 ? ", and " + List(companions) + " kept with it" : "")}. ");
 
-    internal static RepairWords ConfigurationLost(string point, RepairWords fate) =>
-        fate.After($"The VM configuration kept with the point {point} is lost; its disks are whole. ");
+    internal static RepairWords CompanionsLost(string point, IReadOnlyList<string> companions, RepairWords fate) =>
+        fate.After($"{Sentence(List(companions))} kept with the point {point} {Plural.Of(companions.Count, "is", "are")} "
+            + "lost; its disks are whole. ");
+
+    internal const string Configuration = "the VM configuration";
+
+    internal static string Attachment(string name) => $"the attachment '{name}'";
+
+    private static string List(IReadOnlyList<string> companions) => string.Join(" and ", companions);
+
+    private static string Sentence(string text) => char.ToUpperInvariant(text[0]) + text.Substring(1);
 
     internal static RepairWords FateUnreadable(string name) =>
         $"The store could not read '{name}', which may pass, so that nothing is given up for that. Look after the "

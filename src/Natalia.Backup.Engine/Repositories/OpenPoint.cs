@@ -124,6 +124,18 @@ public sealed class OpenPoint
         }
     }
 
+    /// <summary>The attachments kept with the point; empty when there are none.</summary>
+    /// <exception cref="NataliaException"><c>PackMissing</c>, <c>ObjectDamaged</c>, a store error.</exception>
+    public async Task<IReadOnlyList<ApplianceAttachment>> GetAttachmentsAsync(CancellationToken cancellationToken)
+    {
+        var attachments = new List<ApplianceAttachment>();
+        PackReader packs = _core.PackReader(_manifest.ApplianceId);
+        foreach (ManifestAttachment attachment in _manifest.Attachments)
+            attachments.Add(new ApplianceAttachment(attachment.Name, ManifestAttachment.KindOf(attachment.Kind),
+                await CompanionReader.ReadAsync(packs, attachment, cancellationToken).ConfigureAwait(false)));
+        return attachments;
+    }
+
     /// <inheritdoc/>
     public override string ToString() => Point.ToString();
 

@@ -8,6 +8,7 @@ using Natalia.Backup.Engine.Leases;
 using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Engine.Packs;
 using Natalia.Backup.Engine.Points;
+using Natalia.Backup.Engine.Runs;
 using Natalia.Backup.Engine.Sealing;
 
 namespace Natalia.Backup.Engine.Repositories;
@@ -141,6 +142,7 @@ public sealed class PointCopier
             byte[]? configuration = await ReadConfigurationAsync(core, manifest, packs,
                 cancellationToken).ConfigureAwait(false);
             var copied = new CopiedPoint(manifest, new PointOrigin(core.RepositoryId, manifest.PointId), configuration,
+                await ReadAttachmentsAsync(core, manifest, packs, cancellationToken).ConfigureAwait(false),
                 point.IsProtected);
             Lease? held = _held?.ApplianceId == manifest.ApplianceId ? _held.Lease : null;
             run = await _destination.RunCopyAsync(copied, disks, held, progress,
@@ -213,6 +215,23 @@ public sealed class PointCopier
         {
             return await packs.ReadSegmentAsync(PackArea.Meta, manifest.Configuration, codec,
                 cancellationToken).ConfigureAwait(false);
+        }
+        catch (NataliaException damage) when (damage.ErrorId is ErrorIds.PackMissing or ErrorIds.ObjectDamaged)
+        {
+            throw CopiedDisk.Damaged(core, manifest, damage);
+        }
+    }
+
+    private static async Task<IReadOnlyList<RunAttachment>> ReadAttachmentsAsync(RepositoryCore core,
+        PointManifest manifest, PackReader packs, CancellationToken cancellationToken)
+    {
+        var attachments = new List<RunAttachment>();
+        try
+        {
+            foreach (ManifestAttachment attachment in manifest.Attachments)
+                attachments.Add(new RunAttachment(attachment.Name, attachment.Kind,
+                    await CompanionReader.ReadAsync(packs, attachment, cancellationToken).ConfigureAwait(false)));
+            return attachments;
         }
         catch (NataliaException damage) when (damage.ErrorId is ErrorIds.PackMissing or ErrorIds.ObjectDamaged)
         {

@@ -132,6 +132,30 @@ public sealed partial class Repository
     }
 
     /// <summary>
+    /// Records that one of this repository's points was restored. Possible while a backup of the appliance runs.
+    /// </summary>
+    /// <param name="point">The point.</param>
+    /// <param name="details">What of it, and where to: names and their texts; those without a text are left out. Never
+    /// a secret.</param>
+    /// <exception cref="NataliaException"><c>PasswordRequired</c>, a store error.</exception>
+    public async Task RecordRestoreAsync(RestorePoint point, IReadOnlyList<KeyValuePair<string, string?>> details,
+        CancellationToken cancellationToken)
+    {
+        await _core.ApplianceLog(point.ApplianceId).AppendAsync(new AuditEntry(AuditEvents.PointRestored)
+        {
+            ApplianceId = point.ApplianceId,
+            RestorePointId = point.RestorePointId,
+            Sequence = point.Sequence ?? 0,
+            WriteData = json =>
+            {
+                foreach (KeyValuePair<string, string?> detail in details)
+                    if (detail.Value is string text) json.WriteString(detail.Key, text);
+            },
+        }, _core.SigningSeed, cancellationToken).ConfigureAwait(false);
+        await _core.Store.FlushAsync(cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <summary>
     /// Makes sure, as far as that can be known beforehand, that evidence can be kept now: the store answers, and the
     /// repository is still the one that was opened.
     /// </summary>

@@ -28,6 +28,7 @@ internal sealed class PointVerification(RepositoryCore core, PointManifest manif
         long total = manifest.Disks.Sum(d => d.Root.Blocks) * BlockGeometry.BlockBytes, good = 0;
         await CheckDeltaAsync(cancellationToken).ConfigureAwait(false);
         await CheckConfigurationAsync(packs, cancellationToken).ConfigureAwait(false);
+        await CheckAttachmentsAsync(packs, cancellationToken).ConfigureAwait(false);
         foreach (ManifestDisk disk in manifest.Disks)
         {
             try
@@ -155,6 +156,21 @@ internal sealed class PointVerification(RepositoryCore core, PointManifest manif
             Add(new NataliaException(ErrorIds.ObjectDamaged, NataliaErrorKind.InvalidData,
                 "The configuration kept with the point cannot be read: " + damage.Message, "configuration", null,
                 damage));
+        }
+    }
+
+    private async Task CheckAttachmentsAsync(PackReader packs, CancellationToken cancellationToken)
+    {
+        foreach (ManifestAttachment attachment in manifest.Attachments)
+        {
+            try
+            {
+                await CompanionReader.ReadAsync(packs, attachment, cancellationToken).ConfigureAwait(false);
+            }
+            catch (NataliaException damage) when (damage.ErrorId is ErrorIds.ObjectDamaged or ErrorIds.PackMissing)
+            {
+                Add(damage);
+            }
         }
     }
 
