@@ -6,6 +6,15 @@ namespace Natalia.Backup.Hypervisors.Contract;
 /// <summary>Help for callers of <see cref="IApplianceBuilder"/>.</summary>
 public static class ApplianceBuilderExtensions
 {
+    /// <summary>The attachments of a point that a hypervisor puts back into the VMs that it builds.</summary>
+    /// <param name="hypervisor">The hypervisor.</param>
+    /// <param name="image">The point.</param>
+    public static IReadOnlyList<ApplianceAttachment> FindTaken(this IHypervisor hypervisor,
+        RestoreSource.PointImage image) =>
+        hypervisor.Find<IAttachmentBuilder>() is IAttachmentBuilder taker
+            ? [.. image.Attachments.Where(a => taker.Takes(a, image.Appliance.HypervisorKind))]
+            : [];
+
     /// <summary>
     /// Builds a VM of a point, one disk after the other. What a failure leaves is removed before it is told.
     /// </summary>

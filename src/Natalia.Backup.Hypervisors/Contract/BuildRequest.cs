@@ -1,3 +1,5 @@
+using Natalia.Backup.Engine.Model;
+
 namespace Natalia.Backup.Hypervisors.Contract;
 
 /// <summary>How a VM is built.</summary>
@@ -25,4 +27,8 @@ public sealed record BuildRequest
     public SystemDiskImage? SystemImage { get; init; }
     /// <summary>Memory in bytes, or null for as much as the description says.</summary>
     public long? MemoryBytes { get; init; }
+    /// <summary>
+    /// What belongs to the VM and is no disk; only those that the hypervisor's <see cref="IAttachmentBuilder"/> takes.
+    /// </summary>
+    public IReadOnlyList<ApplianceAttachment> Attachments { get; init; } = [];
 }

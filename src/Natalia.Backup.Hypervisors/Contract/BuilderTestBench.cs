@@ -45,6 +45,7 @@ public sealed class BuilderTestBench : ITestBench
             MemoryBytes = request.MemoryBytes,
             SystemImage = request.SystemImage,
             Isolation = new Isolation(request.IsolatedNetwork, request.RunId),
+            Attachments = _hypervisor.FindTaken(image),
         };
         try
         {

@@ -47,5 +47,11 @@ public abstract record RestoreSource
 
         /// <summary>Writes one of the disks.</summary>
         public DiskWriter Write { get; }
+
+        /// <summary>What the point holds of the VM that is no disk; empty when there is nothing.</summary>
+        public IReadOnlyList<ApplianceAttachment> Attachments { get; init; } = [];
+
+        /// <summary>Why what the point holds of that cannot be read, in a full sentence; null when it can.</summary>
+        public string? AttachmentTrouble { get; init; }
     }
 }

@@ -54,7 +54,7 @@ internal static class ApplianceFolder
             : FoundImages(folder);
         if (description is null && images.Count == 0) return null;
         return new FolderAppliance(folder, Describe(folder, kind, description, images),
-            description?.Disks is not null, images);
+            description?.Disks is not null, description?.Attachments ?? [], images);
     });
 
     private static FolderAppliance? Guard(string folder, Func<FolderAppliance?> read)
@@ -156,7 +156,7 @@ internal static class ApplianceFolder
             Disks = [.. images.Select(i => new ApplianceDisk(i.DiskId, i.Role, i.SizeBytes, i.File.Path))],
             NativeFormat = "ovf",
             NativeConfiguration = ovf.Text,
-        }, AreDisksDescribed: false, images);
+        }, AreDisksDescribed: false, [], images);
 
     private static ApplianceDescription Describe(string folder, string kind, DescriptionFile? description,
         List<FolderImage> images) =>

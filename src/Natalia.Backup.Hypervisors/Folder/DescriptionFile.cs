@@ -9,6 +9,9 @@ namespace Natalia.Backup.Hypervisors.Folder;
 /// <summary>A disk as <c>vm.json</c> describes it; its paths are not checked yet.</summary>
 internal sealed record DescribedDisk(string Id, string Path, DiskRole Role, ImageFormat? Format, string? Changes);
 
+/// <summary>An attachment as <c>vm.json</c> describes it; its path is not checked yet.</summary>
+internal sealed record DescribedAttachment(string Name, string Path, AttachmentKind Kind);
+
 /// <summary>
 /// What a <c>vm.json</c> says. Members may be written in any case, comments and trailing commas are allowed, members
 /// that are not known stay in <see cref="Text"/>. What is known must be right: a description that is half understood
@@ -35,6 +38,8 @@ internal sealed record DescriptionFile
     internal IReadOnlyList<ApplianceNetwork> Networks { get; init; } = [];
     /// <summary>The disks; null when the description has no such member.</summary>
     internal IReadOnlyList<DescribedDisk>? Disks { get; init; }
+    /// <summary>What belongs to the VM and is no disk.</summary>
+    internal IReadOnlyList<DescribedAttachment> Attachments { get; init; } = [];
 
     /// <summary>
     /// Whether a folder has a description, if only by name: what has its name and is no file must not go unnoticed,
@@ -81,6 +86,7 @@ internal sealed record DescriptionFile
                 MemoryBytes = root.OptionalNumber("memoryBytes", 1, long.MaxValue),
                 Networks = [.. (root.OptionalArray("networks") ?? []).Select(ReadNetwork)],
                 Disks = ReadDisks(root),
+                Attachments = ReadAttachments(root),
             };
         }
         catch (JsonException e)
@@ -117,6 +123,30 @@ internal sealed record DescriptionFile
         }
         return disks;
     }
+
+    private static List<DescribedAttachment> ReadAttachments(JsonMember root)
+    {
+        var attachments = new List<DescribedAttachment>();
+        var names = new HashSet<string>(StringComparer.OrdinalIgnoreCase);
+        foreach (JsonMember member in root.OptionalArray("attachments") ?? [])
+        {
+            string name = member.Text("name");
+            if (!ApplianceAttachment.IsName(name)) throw member.Invalid($"its name '{name}' cannot be a file's name");
+            if (!names.Add(name)) throw member.Invalid($"its name '{name}' is another attachment's as well");
+            if (names.Count > ApplianceAttachment.MaximumCount)
+                throw member.Invalid($"there are more than {ApplianceAttachment.MaximumCount} attachments");
+            attachments.Add(new DescribedAttachment(name, member.Text("path"), ReadKind(member)));
+        }
+        return attachments;
+    }
+
+    private static AttachmentKind ReadKind(JsonMember attachment) => attachment.OptionalText("kind") switch
+    {
+        null => AttachmentKind.Other,
+        string kind when Enum.TryParse(kind, ignoreCase: true, out AttachmentKind known) && !char.IsDigit(kind[0])
+            && kind[0] is not ('-' or '+') && Enum.IsDefined(typeof(AttachmentKind), known) => known,
+        string kind => throw attachment.Invalid($"its kind '{kind}' is none of UefiVariables, TpmState, Other"),
+    };
 
     private static DiskRole ReadRole(JsonMember disk) => disk.OptionalText("role") switch
     {

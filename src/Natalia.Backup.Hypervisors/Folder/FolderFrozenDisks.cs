@@ -8,7 +8,8 @@ namespace Natalia.Backup.Hypervisors.Folder;
 /// <summary>
 /// Images of a switched-off VM, which nobody may write while they are open; whether somebody did is found at the end.
 /// </summary>
-internal sealed class FolderFrozenDisks(DateTime timeUtc, IReadOnlyDictionary<string, FolderDisk> disks) : IFrozenDisks
+internal sealed class FolderFrozenDisks(DateTime timeUtc, IReadOnlyDictionary<string, FolderDisk> disks,
+    FolderAppliance vm) : IFrozenDisks, IFrozenAttachments
 {
     public DateTime TimeUtc => timeUtc;
 
@@ -23,6 +24,9 @@ internal sealed class FolderFrozenDisks(DateTime timeUtc, IReadOnlyDictionary<st
     public IDiskSource GetDisk(string diskId) => disks.TryGetValue(diskId, out FolderDisk? disk) ? disk.Source
         : throw new NataliaException(ErrorIds.DiskNotFound, NataliaErrorKind.NotFound,
             $"The disk '{diskId}' was not frozen.", diskId);
+
+    public Task<IReadOnlyList<ApplianceAttachment>> ReadAttachmentsAsync(CancellationToken cancellationToken) =>
+        FolderAttachments.ReadAsync(vm, cancellationToken);
 
     public Task<IReadOnlyDictionary<string, string>> SealAsync(CancellationToken cancellationToken)
     {

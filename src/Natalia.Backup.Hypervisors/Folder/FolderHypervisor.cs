@@ -21,15 +21,19 @@ namespace Natalia.Backup.Hypervisors.Folder;
 /// can say what changed in an image since its last state; then an incremental reads only that
 /// (<c>docs/hypervisor-folder.md</c>).
 /// </remarks>
-public sealed class FolderHypervisor : IHypervisor, IImageSource
+public sealed class FolderHypervisor : IHypervisor, IImageSource, IAttachmentSource
 {
     private readonly TimeProvider _clock;
+    private readonly FolderBuilder _builder;
+    private readonly FolderDiskReplacer _replacer;
 
-    private FolderHypervisor(string location, TimeProvider clock, string kind)
+    private FolderHypervisor(string location, TimeProvider clock, string kind, Action<string>? onStep)
     {
         Location = location;
         _clock = clock;
         Kind = kind;
+        _builder = new FolderBuilder(location, GetAppliancesAsync, clock, onStep);
+        _replacer = new FolderDiskReplacer(FindAsync);
     }
 
     /// <inheritdoc/>
@@ -45,16 +49,17 @@ public sealed class FolderHypervisor : IHypervisor, IImageSource
     public static FolderHypervisor Open(string path, TimeProvider? clock = null) =>
         Open(path, clock, ApplianceFolder.Kind);
 
-    /// <summary>Opens a directory for another hypervisor, whose VMs lie there in the same way.</summary>
-    internal static FolderHypervisor Open(string path, TimeProvider? clock, string kind)
+    /// <summary>Opens a directory for another hypervisor, whose VMs lie there in the same way; or for tests that let it
+    /// fail at a change of the directory.</summary>
+    internal static FolderHypervisor Open(string path, TimeProvider? clock, string kind, Action<string>? onStep = null)
     {
-        var hypervisor = new FolderHypervisor(Path.GetFullPath(path), clock ?? TimeProvider.System, kind);
+        var hypervisor = new FolderHypervisor(Path.GetFullPath(path), clock ?? TimeProvider.System, kind, onStep);
         hypervisor.RequireFolder();
         return hypervisor;
     }
 
     /// <inheritdoc/>
-    public T? Find<T>() where T : class => this as T;
+    public T? Find<T>() where T : class => this as T ?? _builder as T ?? _replacer as T;
 
     /// <inheritdoc/>
     /// <exception cref="NataliaException"><c>HypervisorNotFound</c> when the directory is gone. What is wrong with one
@@ -90,16 +95,7 @@ public sealed class FolderHypervisor : IHypervisor, IImageSource
                 appliance.Name,
                 "Do not require it, or back the VM up through its hypervisor.");
         }
-        (List<FolderAppliance> found, List<NataliaException> problems) = await Task.Run(() => Scan(cancellationToken),
-            cancellationToken).ConfigureAwait(false);
-        FolderAppliance vm = found.Find(f => f.Description.ApplianceId == appliance.ApplianceId)
-            ?? throw new NataliaException(
-            ErrorIds.ApplianceNotFound, NataliaErrorKind.NotFound,
-            $"The appliance '{appliance.Name}' is no longer in '{Location}'.", appliance.Name,
-            problems.Count > 0
-                ? $"Something there cannot be listed: {problems[0].Message}"
-                : "List what is there with Get-NataliaAppliance -Name *.");
-
+        FolderAppliance vm = await FindAsync(appliance, cancellationToken).ConfigureAwait(false);
         var disks = new Dictionary<string, FolderDisk>(StringComparer.Ordinal);
         try
         {
@@ -109,7 +105,7 @@ public sealed class FolderHypervisor : IHypervisor, IImageSource
                 if (!disks.ContainsKey(diskId))
                     disks.Add(diskId, await OpenAsync(vm, diskId, cancellationToken).ConfigureAwait(false));
             }
-            return new FolderFrozenDisks(_clock.GetUtcNow().UtcDateTime, disks);
+            return new FolderFrozenDisks(_clock.GetUtcNow().UtcDateTime, disks, vm);
         }
         catch
         {
@@ -119,7 +115,29 @@ public sealed class FolderHypervisor : IHypervisor, IImageSource
     }
 
     /// <inheritdoc/>
+    public async Task<IReadOnlyList<RestorePointAttachment>> FindAttachmentsAsync(ApplianceDescription appliance,
+        CancellationToken cancellationToken)
+    {
+        FolderAppliance vm = await FindAsync(appliance, cancellationToken).ConfigureAwait(false);
+        return [.. (await FolderAttachments.ReadAsync(vm, cancellationToken).ConfigureAwait(false))
+            .Select(a => new RestorePointAttachment(a.Name, a.Kind, a.Content.Length))];
+    }
+
+    /// <inheritdoc/>
     public void Dispose() { }
+
+    private async Task<FolderAppliance> FindAsync(ApplianceDescription appliance, CancellationToken cancellationToken)
+    {
+        (List<FolderAppliance> found, List<NataliaException> problems) = await Task.Run(() => Scan(cancellationToken),
+            cancellationToken).ConfigureAwait(false);
+        return found.Find(f => f.Description.ApplianceId == appliance.ApplianceId)
+            ?? throw new NataliaException(
+            ErrorIds.ApplianceNotFound, NataliaErrorKind.NotFound,
+            $"The appliance '{appliance.Name}' is no longer in '{Location}'.", appliance.Name,
+            problems.Count > 0
+                ? $"Something there cannot be listed: {problems[0].Message}"
+                : "List what is there with Get-NataliaAppliance -Name *.");
+    }
 
     private static async Task<FolderDisk> OpenAsync(FolderAppliance vm, string diskId,
         CancellationToken cancellationToken)

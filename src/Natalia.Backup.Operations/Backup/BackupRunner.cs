@@ -57,6 +57,8 @@ internal static class BackupRunner
                     BackupRequest request = Request(run, type, frozen, sources) with
                     {
                         CdrBaseline = baseline?.Invoke(frozen.TimeUtc),
+                        Attachments = await FrozenAttachments.ReadAsync(vm, frozen, warnings,
+                            cancellationToken).ConfigureAwait(false),
                     };
                     point = await pending.ExecuteAsync(request, frozen.SealAsync, progress,
                         cancellationToken).ConfigureAwait(false);

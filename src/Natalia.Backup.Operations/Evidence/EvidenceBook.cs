@@ -141,6 +141,32 @@ internal sealed class EvidenceBook(SessionRegistry registry, Action<string> warn
         }
     }
 
+    /// <summary>
+    /// Records a restore: in the repository's own log, or in that of the one that keeps its evidence.
+    /// </summary>
+    internal async Task RecordRestoreAsync(RepositoryConnection repository, RestorePoint point,
+        IReadOnlyList<KeyValuePair<string, string?>> details)
+    {
+        if (repository.Native is not null)
+        {
+            await RecordAsync(repository, NativeEvent.PointRestored, point, null, details).ConfigureAwait(false);
+            return;
+        }
+        try
+        {
+            using var limit = new CancellationTokenSource(s_limit);
+            await repository.Repository.RecordRestoreAsync(point, details, limit.Token).ConfigureAwait(false);
+        }
+        catch (Exception e)
+        {
+            fail(new NataliaException(ErrorIds.EvidenceNotRecorded, NataliaErrorKind.WriteFailed,
+                $"{point}: it was restored, but that could not be recorded in '{repository.Name}': {e.Message}",
+                point.RestorePointId,
+                "The work itself is complete and need not be repeated. Make the repository writable.", e),
+                point);
+        }
+    }
+
     /// <summary>A number or a time as text; null stays null.</summary>
     internal static string? Text(IFormattable? value, string? format = null) =>
         value?.ToString(format, CultureInfo.InvariantCulture);

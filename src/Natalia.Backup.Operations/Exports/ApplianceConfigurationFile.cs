@@ -20,7 +20,9 @@ internal static class ApplianceConfigurationFile
     /// <param name="appliance">The configuration.</param>
     /// <param name="timeUtc">Of what time it is, UTC.</param>
     /// <param name="restorePointId">The point that it was kept with; null for a live VM.</param>
-    internal static byte[] Write(ApplianceDescription appliance, DateTime timeUtc, string? restorePointId)
+    /// <param name="attachments">The attachments that lie beside it, each with its file's name.</param>
+    internal static byte[] Write(ApplianceDescription appliance, DateTime timeUtc, string? restorePointId,
+        IReadOnlyList<(ApplianceAttachment Attachment, string FileName)>? attachments = null)
     {
         using var memory = new MemoryStream();
         using (var json = new Utf8JsonWriter(memory, ReadableJson.Options))
@@ -61,6 +63,17 @@ internal static class ApplianceConfigurationFile
                 json.WriteString("role", disk.Role.ToString());
                 WriteNumber(json, "sizeBytes", disk.SizeBytes);
                 json.WriteString("location", disk.Location);
+                json.WriteEndObject();
+            }
+            json.WriteEndArray();
+            json.WriteStartArray("attachments");
+            foreach ((ApplianceAttachment attachment, string fileName) in attachments ?? [])
+            {
+                json.WriteStartObject();
+                json.WriteString("name", attachment.Name);
+                json.WriteString("kind", attachment.Kind.ToString());
+                json.WriteNumber("sizeBytes", attachment.Content.Length);
+                json.WriteString("path", fileName);
                 json.WriteEndObject();
             }
             json.WriteEndArray();

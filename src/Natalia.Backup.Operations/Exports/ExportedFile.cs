@@ -24,6 +24,8 @@ public sealed record ExportedFile
     public string? RepositoryId { get; init; }
     /// <summary>The disk that it holds, or null.</summary>
     public string? DiskId { get; init; }
+    /// <summary>The attachment that it holds, or null.</summary>
+    public string? AttachmentName { get; init; }
     /// <summary>
     /// How many bytes of the disk are lost and are zeros in the file: only with -AllowLoss more than 0.
     /// </summary>

@@ -37,6 +37,15 @@ internal sealed class LocatedPoint(RepositoryConnection repository, RestorePoint
         _opened is OpenPoint known ? [await known.VerifyAsync(progress, cancellationToken).ConfigureAwait(false)]
             : await through.VerifyAsync(point, maximumAge, progress, cancellationToken).ConfigureAwait(false);
 
+    /// <summary>The attachments kept with the point; none where a hypervisor's storage keeps them with the
+    /// VM.</summary>
+    /// <exception cref="NataliaException"><c>RestorePointNotFound</c>, a store error.</exception>
+    internal async Task<IReadOnlyList<ApplianceAttachment>> GetAttachmentsAsync(CancellationToken cancellationToken) =>
+        repository.IsOwn && point.Attachments.Count > 0
+            ? await (await OpenAsync(cancellationToken).ConfigureAwait(false))
+                .GetAttachmentsAsync(cancellationToken).ConfigureAwait(false)
+            : [];
+
     /// <summary>The VM configuration kept with the point.</summary>
     /// <exception cref="NataliaException"><c>RestorePointNotFound</c>, <c>ConfigurationNotStored</c>, a store
     /// error.</exception>

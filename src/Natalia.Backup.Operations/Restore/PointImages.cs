@@ -46,13 +46,50 @@ internal static class PointImages
         ApplianceDescription configuration =
             await opened.GetConfigurationAsync(cancellationToken).ConfigureAwait(false);
         if (systemImage is null && NeedsSystemImage(opened.Point, configuration)) throw Required(opened.Point);
+        (IReadOnlyList<ApplianceAttachment> attachments, string? trouble) =
+            await ReadAttachmentsAsync(opened, cancellationToken).ConfigureAwait(false);
         string? systemDisk = systemImage is null ? null : SystemDiskOf(opened.Point, configuration);
         ApplianceDescription described = Describe(opened.Point, configuration, systemImage, systemDisk);
         return new RestoreSource.PointImage(opened.Point, described, async (diskId, target, progress, stop) =>
         {
             if (diskId == systemDisk) await systemImage!.WriteAsync(target, progress, stop).ConfigureAwait(false);
             else await opened.ExportDiskAsync(diskId, target, progress, stop).ConfigureAwait(false);
-        });
+        })
+        {
+            Attachments = attachments,
+            AttachmentTrouble = trouble,
+        };
+    }
+
+    /// <summary>
+    /// The disks of a point alone, to be put into a VM that has what else it needs.
+    /// </summary>
+    /// <param name="point">The point; of a repository of this product.</param>
+    /// <param name="cancellationToken">Stops it.</param>
+    /// <exception cref="NataliaException"><c>CapabilityMissing</c> for a point of a hypervisor's storage;
+    /// <c>ConfigurationNotStored</c>; what opening a point throws.</exception>
+    internal static async Task<RestoreSource.PointImage> CreateOfOwnDisksAsync(LocatedPoint point,
+        CancellationToken cancellationToken)
+    {
+        OpenPoint opened = await point.OpenAsync(cancellationToken).ConfigureAwait(false);
+        ApplianceDescription configuration =
+            await opened.GetConfigurationAsync(cancellationToken).ConfigureAwait(false);
+        return new RestoreSource.PointImage(opened.Point, Describe(opened.Point, configuration, null, null),
+            (diskId, target, progress, stop) => opened.ExportDiskAsync(diskId, target, progress, stop));
+    }
+
+    /// <summary>A VM without its firmware's state is better than none.</summary>
+    private static async Task<(IReadOnlyList<ApplianceAttachment> Attachments, string? Trouble)> ReadAttachmentsAsync(
+        OpenPoint opened, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return (await opened.GetAttachmentsAsync(cancellationToken).ConfigureAwait(false), null);
+        }
+        catch (NataliaException damage) when (damage.ErrorId is ErrorIds.ObjectDamaged or ErrorIds.PackMissing)
+        {
+            return ([], $"The attachments of the point cannot be read: {damage.Message}");
+        }
     }
 
     /// <summary>Which disk the image takes the place of; one that the configuration does not name gets a new

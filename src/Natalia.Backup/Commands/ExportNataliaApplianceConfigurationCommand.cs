@@ -17,6 +17,9 @@ namespace Natalia.Backup.Commands;
 /// from a point or from a live VM.</para>
 /// <para>Called vm.json, in a folder with the images that Export-NataliaDisk wrote of the same point, it describes a VM
 /// that Connect-NataliaHypervisor -Folder shows.</para>
+/// <para>What a point holds besides disks, such as the variables of UEFI firmware or the state of a TPM, is written
+/// beside it: a file for each, named like the JSON file with the attachment's name in place of .json. The state of a
+/// TPM holds keys of the guest, so that these files can be read by this user alone.</para>
 /// </remarks>
 /// <example>
 /// <code>Get-NataliaRestorePoint -Appliance natalia-paris -Latest | Export-NataliaApplianceConfiguration -Destination D:\restore\natalia-paris.json</code>
@@ -103,7 +106,7 @@ public sealed class ExportNataliaApplianceConfigurationCommand : HypervisorComma
             try
             {
                 foreach (LocatedAppliance located in ApplianceDirectory.SelectForChange(appliances, selector))
-                    await ExportAsync(path, located.Description, DateTime.UtcNow, null).ConfigureAwait(false);
+                    await ExportAsync(path, located.Description, [], DateTime.UtcNow, null).ConfigureAwait(false);
             }
             catch (NataliaException e)
             {
@@ -123,30 +126,44 @@ public sealed class ExportNataliaApplianceConfigurationCommand : HypervisorComma
         LocatedPoint point = (await _finder.FindAsync(repositories, RestorePointId, null,
             cancellationToken).ConfigureAwait(false))[0];
         ApplianceDescription description = await point.GetConfigurationAsync(cancellationToken).ConfigureAwait(false);
-        await ExportAsync(path, description, point.Point.TimeUtc, point.Point).ConfigureAwait(false);
+        IReadOnlyList<ApplianceAttachment> attachments =
+            await point.GetAttachmentsAsync(cancellationToken).ConfigureAwait(false);
+        await ExportAsync(path, description, attachments, point.Point.TimeUtc, point.Point).ConfigureAwait(false);
     }
 
-    private async Task ExportAsync(string path, ApplianceDescription description, DateTime timeUtc,
-        RestorePoint? point)
+    private async Task ExportAsync(string path, ApplianceDescription description,
+        IReadOnlyList<ApplianceAttachment> attachments, DateTime timeUtc, RestorePoint? point)
     {
         string? restorePointId = point?.RestorePointId;
         var clock = Stopwatch.StartNew();
         string file = ChooseFile(path, description, timeUtc, restorePointId);
-        ExportDestination.EnsureWritable(file, Force);
+        (ApplianceAttachment Attachment, string File)[] beside =
+            [.. attachments.Select(a => (a, $"{Path.ChangeExtension(file, null)}.{a.Name}"))];
+        foreach (string wanted in beside.Select(b => b.File).Append(file))
+            ExportDestination.EnsureWritable(wanted, Force);
         if (!await ShouldProcessAsync(file, $"Write the configuration of {description.Name}").ConfigureAwait(false))
             return;
-        byte[] bytes = ApplianceConfigurationFile.Write(description, timeUtc, restorePointId);
+        // The file that names them comes last.
+        foreach ((ApplianceAttachment attachment, string place) in beside)
+            AtomicFile.Write(place, attachment.Content.ToArray(), Force);
+        byte[] bytes = ApplianceConfigurationFile.Write(description, timeUtc, restorePointId,
+            [.. beside.Select(b => (b.Attachment, Path.GetFileName(b.File)))]);
         AtomicFile.Write(file, bytes, Force);
-        Emit(new ExportedFile
+        Tell(file, bytes.Length, null);
+        foreach ((ApplianceAttachment attachment, string place) in beside)
+            Tell(place, attachment.Content.Length, attachment.Name);
+
+        void Tell(string written, long size, string? attachment) => Emit(new ExportedFile
         {
-            Path = file,
-            SizeBytes = bytes.Length,
+            Path = written,
+            SizeBytes = size,
             Duration = clock.Elapsed,
             ApplianceId = description.ApplianceId,
             ApplianceName = description.Name,
             RestorePointId = point?.RestorePointId,
             Repository = point?.Repository,
             RepositoryId = point?.RepositoryId,
+            AttachmentName = attachment,
         });
     }
 

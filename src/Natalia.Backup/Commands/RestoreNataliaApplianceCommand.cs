@@ -4,45 +4,64 @@ using System.Management.Automation;
 using Natalia.Backup.Arguments;
 using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Audit;
+using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Hypervisors.Contract;
 using Natalia.Backup.Operations.Appliances;
 using Natalia.Backup.Operations.Connections;
 using Natalia.Backup.Operations.Evidence;
 using Natalia.Backup.Operations.Points;
+using Natalia.Backup.Operations.Restore;
 using Natalia.Backup.Pipeline;
 
 namespace Natalia.Backup.Commands;
 
 /// <summary>Builds a VM from a restore point: a new one, or over the old one where that is said.</summary>
 /// <remarks>
-/// <para>For restore points in a storage of a Proxmox VE cluster. The new VM gets a new number and new network
-/// addresses; it is an appliance of its own, with an id of its own.</para>
-/// <para>A name that a VM of the cluster has already is refused (ApplianceNameInUse): give the copy one with -NewName.
-/// While the VM that the point was made of exists, the copy must not join its networks by accident, for it has the same
+/// <para>A restore point of a repository of this product is restored on any connected hypervisor that builds VMs,
+/// whatever hypervisor it came from. On a Folder hypervisor that is a folder with raw images and a vm.json, which is
+/// there complete or not at all. A point in a storage of a Proxmox VE cluster is restored by that cluster. The new VM
+/// is an appliance of its own: it gets a new id and new network addresses.</para>
+/// <para>A name that a VM there has already is refused (ApplianceNameInUse): give the copy one with -NewName. While the
+/// VM that the point was made of exists there, the copy must not join its networks by accident, for it has the same
 /// addresses inside: each network that both would use must be named in -Network (NetworkChoiceRequired). Where the VM
 /// is gone, as after a disaster, nothing needs to be named. Where its node is down, every network of the point must be
 /// named, for the VM may come back; it is restored on another node.</para>
 /// <para>-Network names, for each network of the point, the network to connect instead. Networks and storages are
-/// checked before anything is made; afterwards the adapters are read back. A restore that fails or is stopped removes
-/// what it made of a new VM, or says that it could not. A copy beside its original does not start with its node,
-/// whatever the original does.</para>
-/// <para>-OverExisting replaces the VM that the point was made of, which must be switched off: the disks that the point
-/// holds are replaced, others are detached, and snapshots and replication are lost.</para>
+/// checked before anything is made; afterwards the VM is read back. A restore that fails or is stopped removes what it
+/// made of a new VM, or says that it could not; what a process that died left unfinished, the next restore on that
+/// hypervisor removes. On Proxmox VE a copy beside its original does not start with its node, whatever the original
+/// does.</para>
+/// <para>A point that holds the data disk alone does not boot by itself: -SystemImage gives the system disk. Or deploy
+/// an appliance from the vendor's OVA, leave it switched off, and name it with -TargetAppliance: its data disk is
+/// replaced. The new disk is complete before the old one goes, and everything else of the VM stays.</para>
+/// <para>UEFI variables and the state of a TPM that the point holds are put back where the hypervisor takes them; a
+/// warning says where it does not.</para>
+/// <para>-OverExisting, on Proxmox VE, replaces the VM that the point was made of, which must be switched off: the
+/// disks that the point holds are replaced, others are detached, and snapshots and replication are lost.</para>
 /// </remarks>
 /// <example>
 /// <code>Get-NataliaRestorePoint -Appliance natalia-01 -Latest -Repository pbs | Restore-NataliaAppliance -NewName natalia-01-copy -Network @{ vmbr0 = 'vmbr9' }</code>
 /// <para>Builds a copy from the newest point, on another network.</para>
 /// </example>
 /// <example>
+/// <code>Get-NataliaRestorePoint -Appliance natalia-paris -Latest | Restore-NataliaAppliance -Hypervisor vms -SystemImage D:\images\natalia-system.raw</code>
+/// <para>Builds a VM from a point that holds the data disk alone, with the system disk of a freshly deployed
+/// appliance.</para>
+/// </example>
+/// <example>
+/// <code>Restore-NataliaAppliance -RestorePointId 3fa9c1 -TargetAppliance natalia-new</code>
+/// <para>Puts the data disk of a point into an appliance that was just deployed and is switched off.</para>
+/// </example>
+/// <example>
 /// <code>Restore-NataliaAppliance -RestorePointId 3fa9c1 -OverExisting -Start -Confirm:$false</code>
-/// <para>Puts an appliance back to an earlier state and starts it.</para>
+/// <para>Puts an appliance on Proxmox VE back to an earlier state and starts it.</para>
 /// </example>
 [Cmdlet(VerbsData.Restore, "NataliaAppliance", SupportsShouldProcess = true, ConfirmImpact = ConfirmImpact.Medium)]
 [OutputType(typeof(Appliance))]
 public sealed class RestoreNataliaApplianceCommand : RestorePointCommand
 {
     /// <summary>
-    /// The new VM's name. Left out, it is called like the old one. A name that a VM of the cluster has is refused.
+    /// The new VM's name. Left out, it is called like the old one. A name that a VM there has is refused.
     /// </summary>
     [Parameter]
     [ValidatePattern("^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$")]
@@ -50,7 +69,8 @@ public sealed class RestoreNataliaApplianceCommand : RestorePointCommand
 
     /// <summary>
     /// The hypervisor to restore on: the session that Connect-NataliaHypervisor returned, or its name. Left out, the
-    /// one whose storage holds the point.
+    /// one whose storage holds the point; for a point of a repository of this product the only connected one that
+    /// builds VMs.
     /// </summary>
     [Parameter]
     [HypervisorReference]
@@ -65,7 +85,9 @@ public sealed class RestoreNataliaApplianceCommand : RestorePointCommand
     [ValidateNotNull]
     public Hashtable Network { get; set; } = [];
 
-    /// <summary>The storage for the disks. Left out, those that the point names.</summary>
+    /// <summary>
+    /// The storage for the disks. Left out, those that the point names. A Folder hypervisor has none.
+    /// </summary>
     [Parameter]
     [ValidateNotNullOrEmpty]
     [ArgumentCompleter(typeof(DiskStorageCompleter))]
@@ -81,7 +103,27 @@ public sealed class RestoreNataliaApplianceCommand : RestorePointCommand
     [ArgumentCompleter(typeof(VMHostCompleter))]
     public string? VMHost { get; set; }
 
-    /// <summary>Replace the VM that the point was made of.</summary>
+    /// <summary>
+    /// A raw image of the system disk of a freshly deployed appliance, on this machine, for a point that holds the data
+    /// disk alone. It takes the place of the system disk also where the point holds one. For points of a repository of
+    /// this product.
+    /// </summary>
+    [Parameter]
+    [ValidateNotNullOrEmpty]
+    public string? SystemImage { get; set; }
+
+    /// <summary>
+    /// The VM whose data disk is replaced by that of the point, instead of building a VM: an object of
+    /// Get-NataliaAppliance, its name or its id. It must be switched off, and its data disk must have the size of the
+    /// point's.
+    /// </summary>
+    [Parameter]
+    [ApplianceReference]
+    [ValidateNotNullOrEmpty]
+    [ArgumentCompleter(typeof(ApplianceCompleter))]
+    public string? TargetAppliance { get; set; }
+
+    /// <summary>Replace the VM that the point was made of. For points in a storage of Proxmox VE.</summary>
     [Parameter]
     public SwitchParameter OverExisting { get; set; }
 
@@ -91,15 +133,146 @@ public sealed class RestoreNataliaApplianceCommand : RestorePointCommand
 
     private protected override string MissedWithoutInput => "nothing was restored";
 
-    private protected override async Task ProcessPointAsync(LocatedPoint point, CancellationToken cancellationToken)
+    private protected override Task ProcessPointAsync(LocatedPoint point, CancellationToken cancellationToken)
     {
-        if (point.Repository.Hypervisor is not HypervisorConnection own)
-            throw new NataliaException(ErrorIds.CapabilityMissing, NataliaErrorKind.NotSupported,
-                $"The repository '{point.Repository.Name}' is not a hypervisor's own storage, and no VM can be built "
-                + "from its points here.",
-                point.Repository.Name,
-                "Export-NataliaDisk writes the disks, and Export-NataliaApplianceConfiguration the VM's "
-                + "configuration.");
+        if (point.Repository.Hypervisor is HypervisorConnection own)
+        {
+            Refuse(SystemImage is not null, nameof(SystemImage), point, "holds its system disk, or has none");
+            Refuse(TargetAppliance is not null, nameof(TargetAppliance), point,
+                "is restored by its cluster as a whole VM");
+            return RestoreNativelyAsync(own, point, cancellationToken);
+        }
+        Refuse(OverExisting, nameof(OverExisting), point, "is restored to a new VM, or into one with -TargetAppliance");
+        if (TargetAppliance is null) return BuildAsync(point, cancellationToken);
+        Refuse(NewName is not null, nameof(NewName), point, "goes into a VM that is there");
+        Refuse(Network.Count > 0, nameof(Network), point, "goes into a VM that is there");
+        Refuse(SystemImage is not null, nameof(SystemImage), point, "goes into a VM that has its system disk");
+        Refuse(Storage is not null, nameof(Storage), point, "goes into a VM that is there");
+        Refuse(VMHost is not null, nameof(VMHost), point, "goes into a VM that is there");
+        return ReplaceAsync(point, cancellationToken);
+    }
+
+    private static void Refuse(bool isGiven, string parameter, LocatedPoint point, string why)
+    {
+        if (isGiven)
+            throw new NataliaException(ErrorIds.CapabilityMissing, NataliaErrorKind.InvalidArgument,
+                $"-{parameter} has no meaning for the restore point {point.Point}: it {why}.",
+                point.Point.RestorePointId, $"Leave -{parameter} out.");
+    }
+
+    private IReadOnlyDictionary<string, string> NetworkChoices() =>
+        Network.Cast<DictionaryEntry>().ToDictionary(e => $"{e.Key}", e => $"{e.Value}");
+
+    /// <summary>A point of a repository of this product, as a new VM.</summary>
+    private async Task BuildAsync(LocatedPoint point, CancellationToken cancellationToken)
+    {
+        HypervisorConnection hypervisor = ChooseBuilder(point);
+        SystemImage? systemImage = SystemImage is null
+            ? null
+            : await Operations.Restore.SystemImage.FindAsync(
+                await OnPipelineAsync(() => FilePaths.Resolve(SessionState, SystemImage)).ConfigureAwait(false),
+                cancellationToken).ConfigureAwait(false);
+        RestoreSource.PointImage image = await PointImages.CreateAsync(point, systemImage, cancellationToken)
+            .ConfigureAwait(false);
+        var restore = new ApplianceRestore(hypervisor, image, new RestoreWishes
+        {
+            NewName = NewName,
+            Placement = new Placement { VMHost = VMHost, Storage = Storage },
+            Networks = NetworkChoices(),
+            Start = Start,
+        }, new BuildJournal(BuildJournal.DefaultFolder));
+        // Before the question, so that -WhatIf tells of what would be refused.
+        await restore.CheckAsync(cancellationToken).ConfigureAwait(false);
+        if (!await ShouldProcessAsync(Target(point),
+            $"Restore to a new VM '{restore.Name}' on '{hypervisor.Name}'").ConfigureAwait(false))
+            return;
+        RestoredAppliance restored = await RunAsync(point,
+            progress => restore.ExecuteAsync(progress, EmitWarning, cancellationToken),
+            cancellationToken).ConfigureAwait(false);
+        await TellAsync(hypervisor, point, restored, null).ConfigureAwait(false);
+    }
+
+    /// <summary>The data disk of a point of a repository of this product, into a VM that is there.</summary>
+    private async Task ReplaceAsync(LocatedPoint point, CancellationToken cancellationToken)
+    {
+        var directory = new ApplianceDirectory(Registry, DeferError, EmitWarning);
+        IReadOnlyList<LocatedAppliance> all = await directory.ListAsync(
+            Registry.Hypervisors.ForReading(Hypervisor is { Length: > 0 } named ? [named] : null),
+            cancellationToken).ConfigureAwait(false);
+        IReadOnlyList<LocatedAppliance> meant =
+            ApplianceDirectory.SelectForChange(all, Wildcards.Selectors([TargetAppliance!])[0]);
+        LocatedAppliance target = meant.Count == 1
+            ? meant[0]
+            : throw new NataliaException(ErrorIds.ApplianceAmbiguous, NataliaErrorKind.InvalidArgument,
+                $"{meant.Count} VMs are meant by '{TargetAppliance}', and a disk goes into one.", TargetAppliance,
+                "Name the one, by its name or id.");
+        RestoreSource.PointImage image = await PointImages.CreateOfOwnDisksAsync(point, cancellationToken)
+            .ConfigureAwait(false);
+        var replacement = new DiskReplacement(target, image);
+        replacement.Check();
+        if (Start) target.Hypervisor.Hypervisor.Require<IPowerControl>("way to switch a VM on");
+        if (!await ShouldProcessAsync(Target(point), $"Replace the disk '{replacement.Replaced.DiskId}' of the VM "
+            + $"'{target.Description.Name}' on '{target.Hypervisor.Name}' by the point's "
+            + $"'{replacement.Source.DiskId}'").ConfigureAwait(false))
+            return;
+        RestoredAppliance restored = await RunAsync(point,
+            progress => replacement.ExecuteAsync(progress, Start, cancellationToken),
+            cancellationToken).ConfigureAwait(false);
+        await TellAsync(target.Hypervisor, point, restored, replacement.Replaced.DiskId).ConfigureAwait(false);
+    }
+
+    /// <summary>The hypervisor that was named, or the only one that builds VMs.</summary>
+    private HypervisorConnection ChooseBuilder(LocatedPoint point)
+    {
+        if (Hypervisor is { Length: > 0 } named) return Registry.Hypervisors.Get(named);
+        IReadOnlyList<HypervisorConnection> all = Registry.Hypervisors.ForReading(null);
+        List<HypervisorConnection> able = [.. all.Where(h => h.Hypervisor.Find<IApplianceBuilder>() is not null)];
+        if (able.Count == 0) all[0].Hypervisor.Require<IApplianceBuilder>("building of VMs");
+        return able.Count == 1
+            ? able[0]
+            : throw new NataliaException(ErrorIds.HypervisorAmbiguous, NataliaErrorKind.InvalidOperation,
+                $"Where is the restore point {point.Point} restored to? These build VMs: "
+                + $"{string.Join(", ", able.Select(h => $"'{h.Name}'"))}.",
+                point.Point.RestorePointId, "Name one with -Hypervisor.");
+    }
+
+    private async Task<RestoredAppliance> RunAsync(LocatedPoint point,
+        Func<IProgress<OperationProgress>, Task<RestoredAppliance>> executeAsync, CancellationToken cancellationToken)
+    {
+        try
+        {
+            using ProgressReporter progress = StartProgress($"Restoring {point.Point}");
+            return await ReadAsync(point, null, () => executeAsync(progress), cancellationToken).ConfigureAwait(false);
+        }
+        catch (NataliaException e) when (cancellationToken.IsCancellationRequested)
+        {
+            // Stopped by the user, and then something could not be cleared: that must be seen.
+            EmitLeftover($"{point.Point}: {e.Message} {e.RecommendedAction}");
+            throw;
+        }
+    }
+
+    private async Task TellAsync(HypervisorConnection hypervisor, LocatedPoint point, RestoredAppliance restored,
+        string? replacedDisk)
+    {
+        await Evidence.RecordRestoreAsync(point.Repository, point.Point,
+            [new("vm", restored.Appliance.NativeId), new("name", restored.Appliance.Name),
+                new("hypervisor", hypervisor.Name), new("replaced", replacedDisk),
+                new("seconds", EvidenceBook.Text(restored.Duration.TotalSeconds, "0.0"))]).ConfigureAwait(false);
+        foreach (string warning in restored.Warnings) EmitWarning(warning);
+        EmitVerbose(string.Format(CultureInfo.InvariantCulture, "VM {0} was restored in {1:0} seconds.",
+            restored.Appliance.NativeId, restored.Duration.TotalSeconds));
+        Emit(ApplianceView.Create(new LocatedAppliance(hypervisor, restored.Appliance), null));
+        if (restored.StartFailure is Exception failure) DeferError(failure, restored.Appliance.Name);
+    }
+
+    private static string Target(LocatedPoint point) =>
+        string.Format(CultureInfo.InvariantCulture, "{0} ({1})", point.Point, point.Point.RestorePointId);
+
+    /// <summary>A point in a storage of a hypervisor, which restores it itself.</summary>
+    private async Task RestoreNativelyAsync(HypervisorConnection own, LocatedPoint point,
+        CancellationToken cancellationToken)
+    {
         HypervisorConnection hypervisor = string.IsNullOrEmpty(Hypervisor)
             ? own
             : Registry.Hypervisors.Get(Hypervisor!);
@@ -115,16 +288,14 @@ public sealed class RestoreNataliaApplianceCommand : RestorePointCommand
             Storage = Storage,
             OverExisting = OverExisting,
             Start = Start,
-            Networks = Network.Cast<DictionaryEntry>().ToDictionary(e => $"{e.Key}", e => $"{e.Value}"),
+            Networks = NetworkChoices(),
         };
         // Before the question, so that -WhatIf tells of what would be refused.
         await restore.CheckRestoreAsync(point.Point, request, cancellationToken).ConfigureAwait(false);
-        string target = string.Format(CultureInfo.InvariantCulture, "{0} ({1})", point.Point,
-            point.Point.RestorePointId);
         string action = OverExisting
             ? $"Replace the VM '{point.Point.ApplianceName}' on '{hypervisor.Name}' by the restore point"
             : $"Restore to a new VM '{NewName ?? point.Point.ApplianceName}' on '{hypervisor.Name}'";
-        if (!await ShouldProcessAsync(target, action).ConfigureAwait(false)) return;
+        if (!await ShouldProcessAsync(Target(point), action).ConfigureAwait(false)) return;
         NativeRestoreResult result;
         try
         {

@@ -4,6 +4,7 @@ using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Hypervisors.Contract;
 using Natalia.Backup.Operations.Appliances;
+using Natalia.Backup.Operations.Backup;
 using Natalia.Backup.Operations.Connections;
 using Natalia.Backup.Operations.Text;
 using Natalia.Backup.Pipeline;
@@ -17,6 +18,8 @@ namespace Natalia.Backup.Commands;
 /// <para>Also disks that are left out of backups, and VMs that no schedule takes. Nothing is changed. Each check is an
 /// object of its own; a right that is missing is named with its path. NotEvidenced means that a check could not be
 /// made, and is no success.</para>
+/// <para>FirmwareState says whether points hold the VM's UEFI variables and the state of its TPM. Where a hypervisor
+/// does not give them, a VM that is built of a point begins with fresh ones.</para>
 /// <para>Without an appliance only what concerns the hypervisor is checked. With -Quiet one Boolean is written for all
 /// appliances together: True when something was checked and no check failed.</para>
 /// </remarks>
@@ -86,7 +89,9 @@ public sealed class TestNataliaPrerequisiteCommand : ApplianceCommand
     private async Task TestAsync(HypervisorConnection hypervisor, ApplianceDescription? appliance,
         CancellationToken cancellationToken)
     {
-        IPrerequisites prerequisites = hypervisor.Hypervisor.Require<IPrerequisites>("check of prerequisites");
+        IPrerequisites? prerequisites = hypervisor.Hypervisor.Find<IPrerequisites>();
+        if (prerequisites is null && (appliance is null || hypervisor.Hypervisor.Find<IImageSource>() is null))
+            prerequisites = hypervisor.Hypervisor.Require<IPrerequisites>("check of prerequisites");
         IReadOnlyList<string>? storages =
             References.Clean(Repository)?.Select(r => Registry.Repositories.Get(r).Native?.Storage
             ?? throw new NataliaException(ErrorIds.CapabilityMissing, NataliaErrorKind.NotSupported,
@@ -98,8 +103,13 @@ public sealed class TestNataliaPrerequisiteCommand : ApplianceCommand
             ReplicationTarget = ReplicationTarget,
             IsolatedNetwork = IsolatedNetwork,
         };
-        IReadOnlyList<CheckResult> checks = await prerequisites.TestPrerequisitesAsync(appliance, request,
-            cancellationToken).ConfigureAwait(false);
+        List<CheckResult> checks = prerequisites is null
+            ? []
+            : [.. await prerequisites.TestPrerequisitesAsync(appliance, request,
+                cancellationToken).ConfigureAwait(false)];
+        if (appliance is not null)
+            checks.Add(await FirmwareStateCheck.ExecuteAsync(hypervisor.Hypervisor, appliance,
+                cancellationToken).ConfigureAwait(false));
         if (Quiet)
         {
             _verdict.Add(checks.All(c => c.Result != CheckOutcome.Failed));

@@ -126,9 +126,11 @@ public abstract class BuilderConformance
         NataliaException name =
             await Assert.ThrowsAsync<NataliaException>(() => builder.BeginAsync(s_image.Appliance, How(), default));
         Assert.Equal(ErrorIds.ApplianceNameInUse, name.ErrorId);
+        Assert.Equal(before, fixture.VMs);
+        if (fixture.UnknownNetwork is not string unknown) return;
         BuildRequest elsewhere = How("other") with
         {
-            Networks = new Dictionary<string, string> { ["lan"] = "no-such-network" },
+            Networks = new Dictionary<string, string> { ["lan"] = unknown },
         };
         NataliaException network =
             await Assert.ThrowsAsync<NataliaException>(() => builder.BeginAsync(s_image.Appliance, elsewhere, default));

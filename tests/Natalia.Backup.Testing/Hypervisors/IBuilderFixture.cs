@@ -18,6 +18,11 @@ public interface IBuilderFixture : IAsyncDisposable
     /// <summary>A network that the point's adapters can be moved to.</summary>
     string OtherNetwork { get; }
 
+    /// <summary>
+    /// A network that is not there, or null where a network is a name and nothing else.
+    /// </summary>
+    string? UnknownNetwork => "no-such-network";
+
     /// <summary>The networks of a VM's adapters.</summary>
     IReadOnlyList<string> NetworksOf(string nativeId);
 

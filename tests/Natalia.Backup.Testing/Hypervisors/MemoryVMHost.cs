@@ -12,7 +12,7 @@ namespace Natalia.Backup.Testing.Hypervisors;
 /// process that holds it would.
 /// </summary>
 public sealed class MemoryVMHost(MemoryInventory inventory) : IHypervisor, IApplianceBuilder, ITestVMControl,
-    IGuestChannel
+    IGuestChannel, IPowerControl
 {
     private int _calls;
 
@@ -67,6 +67,9 @@ public sealed class MemoryVMHost(MemoryInventory inventory) : IHypervisor, IAppl
                 $"The VM {unfinished.NativeId} is another.", unfinished.NativeId);
         return inventory.VMs.Remove(unfinished.NativeId);
     });
+
+    public Task StartAsync(ApplianceDescription appliance, CancellationToken cancellationToken) =>
+        Call(cancellationToken, () => inventory.VMs[appliance.NativeId!].IsRunning = true);
 
     public Task<IReadOnlyList<TestVMInfo>> GetTestVMsAsync(CancellationToken cancellationToken) =>
         Call(cancellationToken, () =>

@@ -105,9 +105,9 @@ def main():
                 own.write(empty.read())
             line += ["-drive", "if=pflash,format=raw,readonly=on,file=/usr/share/OVMF/OVMF_CODE_4M.fd", "-drive", f"if=pflash,format=raw,file={work}/vars"]
         if options.test:
-            line += ["-fw_cfg", "name=opt/natalia/restore-test,string=run.py"]
+            line += ["-fw_cfg", "name=opt/org.natalia/restore-test,string=run.py"]
         if options.smbios:
-            line += ["-smbios", "type=11,value=natalia.restore-test=run.py"]
+            line += ["-smbios", "type=11,value=natalia-restore-test=run.py"]
         started = time.monotonic()
         process = subprocess.Popen(line, stdin=subprocess.DEVNULL)
         result = 0

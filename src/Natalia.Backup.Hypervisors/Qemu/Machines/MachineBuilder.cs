@@ -2,6 +2,7 @@ using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Disks;
 using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Hypervisors.Contract;
+using Natalia.Backup.Hypervisors.Folder;
 
 namespace Natalia.Backup.Hypervisors.Qemu.Machines;
 
@@ -10,9 +11,19 @@ namespace Natalia.Backup.Hypervisors.Qemu.Machines;
 /// record of its building stands, and gets its own name in one step.
 /// </summary>
 internal sealed class MachineBuilder(string location, MachineFolders folders, HostCalls calls, TimeProvider clock)
-    : IApplianceBuilder
+    : IApplianceBuilder, IAttachmentBuilder
 {
     private const string MonitorSocket = "monitor.sock", AgentSocket = "agent.sock";
+
+    /// <summary>
+    /// Variables of this firmware, from a VM of QEMU here or in an exported folder; those of another make are of
+    /// another size.
+    /// </summary>
+    public bool Takes(ApplianceAttachment attachment, string hypervisorKind) =>
+        attachment.Kind == AttachmentKind.UefiVariables
+        && hypervisorKind is QemuHypervisorKind.Name or ApplianceFolder.Kind
+        && UefiFirmware.Find() is UefiFirmware uefi
+        && new FileInfo(uefi.Variables).Length == attachment.Content.Length;
 
     public async Task<IApplianceUnderConstruction> BeginAsync(ApplianceDescription like, BuildRequest how,
         CancellationToken cancellationToken)
@@ -35,7 +46,9 @@ internal sealed class MachineBuilder(string location, MachineFolders folders, Ho
                 ? null
                 : HostMemory.GetAvailable()),
             Networks = networks,
-            Firmware = hints.Firmware ?? Firmware.Bios,
+            Firmware = hints.Firmware ?? (how.Attachments.Any(a => a.Kind == AttachmentKind.UefiVariables)
+                ? Firmware.Uefi
+                : Firmware.Bios),
             Bus = hints.Bus,
             MonitorSocket = MonitorSocket,
             AgentSocket = AgentSocket,
@@ -46,7 +59,8 @@ internal sealed class MachineBuilder(string location, MachineFolders folders, Ho
         RefuseName(how.Name, made.Folder);
         if (!Protocol.UnixSocket.Fits(made.Monitor!)) throw Protocol.UnixSocket.TooLong(made.Monitor!);
         Make(machine, made.Folder);
-        var construction = new MachineUnderConstruction(made, like, hints.Firmware is not null, this, calls);
+        var construction = new MachineUnderConstruction(made, like, hints.Firmware is not null,
+            how.Attachments.FirstOrDefault(a => a.Kind == AttachmentKind.UefiVariables), this, calls);
         try
         {
             if (how.SystemImage is SystemDiskImage system)

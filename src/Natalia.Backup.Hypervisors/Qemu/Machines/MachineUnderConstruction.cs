@@ -8,7 +8,8 @@ namespace Natalia.Backup.Hypervisors.Qemu.Machines;
 
 /// <summary>A VM that is being built in its folder.</summary>
 internal sealed class MachineUnderConstruction(
-    Machine machine, ApplianceDescription like, bool isFirmwareKnown, MachineBuilder builder, HostCalls calls)
+    Machine machine, ApplianceDescription like, bool isFirmwareKnown,
+    ApplianceAttachment? variables, MachineBuilder builder, HostCalls calls)
     : IApplianceUnderConstruction
 {
     private const string NvramFile = "nvram.fd";
@@ -90,13 +91,13 @@ internal sealed class MachineUnderConstruction(
     }
 
     /// <summary>
-    /// The firmware that the original says it has, or else the one that its boot disk is made for; with variables of
-    /// its own.
+    /// The firmware that the original says it has, or else the one that its boot disk is made for; with the
+    /// variables that the point holds, or fresh ones.
     /// </summary>
     private async Task<Machine> WithFirmwareAsync(Machine whole, CancellationToken cancellationToken)
     {
         MachineDisk? boot = whole.Disks.FirstOrDefault(d => d.Role == DiskRole.System) ?? whole.Disks.FirstOrDefault();
-        if (!isFirmwareKnown && boot is not null)
+        if (!isFirmwareKnown && variables is null && boot is not null)
             whole = whole with
             {
                 Firmware = await BootDisk.ReadAsync(whole.FullPath(boot.Path), boot.Format, cancellationToken)
@@ -104,7 +105,12 @@ internal sealed class MachineUnderConstruction(
             };
         if (whole.Firmware != Firmware.Uefi) return whole;
         UefiFirmware uefi = UefiFirmware.Require();
-        calls.Make("make variables", () => File.Copy(uefi.Variables, whole.FullPath(NvramFile), overwrite: true));
+        string file = whole.FullPath(NvramFile);
+        calls.Make("make variables", () =>
+        {
+            if (variables is null) File.Copy(uefi.Variables, file, overwrite: true);
+            else File.WriteAllBytes(file, variables.Content.ToArray());
+        });
         return whole with { Nvram = NvramFile };
     }
 

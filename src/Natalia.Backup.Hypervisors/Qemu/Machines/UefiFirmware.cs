@@ -17,11 +17,14 @@ internal sealed record UefiFirmware(string Code, string Variables)
         new("/usr/share/OVMF/OVMF_CODE.fd", "/usr/share/OVMF/OVMF_VARS.fd"),
     ];
 
+    /// <summary>The firmware of this machine, or null.</summary>
+    internal static UefiFirmware? Find() =>
+        s_known.FirstOrDefault(f => File.Exists(f.Code) && File.Exists(f.Variables));
+
     /// <summary>The firmware of this machine.</summary>
     /// <exception cref="NataliaException"><c>CapabilityMissing</c>.</exception>
     internal static UefiFirmware Require() =>
-        s_known.FirstOrDefault(f => File.Exists(f.Code) && File.Exists(f.Variables))
-        ?? throw new NataliaException(ErrorIds.CapabilityMissing, NataliaErrorKind.NotSupported,
+        Find() ?? throw new NataliaException(ErrorIds.CapabilityMissing, NataliaErrorKind.NotSupported,
             "The VM boots by UEFI, and no UEFI firmware for VMs is installed on this machine.", s_known[0].Code,
             "Install it: on Debian and Ubuntu it is in the package ovmf.");
 }
