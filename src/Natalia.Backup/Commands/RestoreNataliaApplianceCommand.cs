@@ -105,8 +105,8 @@ public sealed class RestoreNataliaApplianceCommand : RestorePointCommand
 
     /// <summary>
     /// A raw image of the system disk of a freshly deployed appliance, on this machine, for a point that holds the data
-    /// disk alone. It takes the place of the system disk also where the point holds one. For points of a repository of
-    /// this product.
+    /// disk alone. It takes the place of the system disk also where the point holds one. Left out, a point that needs
+    /// one gets the image that Set-NataliaAppliance -SystemImage keeps. For points of a repository of this product.
     /// </summary>
     [Parameter]
     [ValidateNotNullOrEmpty]
@@ -167,13 +167,7 @@ public sealed class RestoreNataliaApplianceCommand : RestorePointCommand
     private async Task BuildAsync(LocatedPoint point, CancellationToken cancellationToken)
     {
         HypervisorConnection hypervisor = ChooseBuilder(point);
-        SystemImage? systemImage = SystemImage is null
-            ? null
-            : await Operations.Restore.SystemImage.FindAsync(
-                await OnPipelineAsync(() => FilePaths.Resolve(SessionState, SystemImage)).ConfigureAwait(false),
-                cancellationToken).ConfigureAwait(false);
-        RestoreSource.PointImage image = await PointImages.CreateAsync(point, systemImage, cancellationToken)
-            .ConfigureAwait(false);
+        RestoreSource.PointImage image = await CreateImageAsync(point, cancellationToken).ConfigureAwait(false);
         var restore = new ApplianceRestore(hypervisor, image, new RestoreWishes
         {
             NewName = NewName,
@@ -190,6 +184,34 @@ public sealed class RestoreNataliaApplianceCommand : RestorePointCommand
             progress => restore.ExecuteAsync(progress, EmitWarning, cancellationToken),
             cancellationToken).ConfigureAwait(false);
         await TellAsync(hypervisor, point, restored, null).ConfigureAwait(false);
+    }
+
+    /// <summary>The point, with a system disk from the image that was named, or from the one that is kept.</summary>
+    private async Task<RestoreSource.PointImage> CreateImageAsync(LocatedPoint point,
+        CancellationToken cancellationToken)
+    {
+        string? path = SystemImage is null
+            ? null
+            : await OnPipelineAsync(() => FilePaths.Resolve(SessionState, SystemImage)).ConfigureAwait(false);
+        try
+        {
+            return await CreateImageAsync(path).ConfigureAwait(false);
+        }
+        catch (NataliaException e) when (e.ErrorId == ErrorIds.SystemImageRequired)
+        {
+            IReadOnlyList<ApplianceSettings> enrolled = await point.Repository.Points
+                .GetApplianceSettingsAsync(null, cancellationToken).ConfigureAwait(false);
+            path = enrolled.FirstOrDefault(s => s.ApplianceId == point.Point.ApplianceId)?.RestoreTest?.SystemImage;
+            if (path is null) throw;
+        }
+        return await CreateImageAsync(path).ConfigureAwait(false);
+
+        async Task<RestoreSource.PointImage> CreateImageAsync(string? systemImage) =>
+            await PointImages.CreateAsync(point, systemImage is null
+                ? null
+                : await Operations.Restore.SystemImage.FindAsync(systemImage, cancellationToken)
+                    .ConfigureAwait(false),
+                cancellationToken).ConfigureAwait(false);
     }
 
     /// <summary>The data disk of a point of a repository of this product, into a VM that is there.</summary>

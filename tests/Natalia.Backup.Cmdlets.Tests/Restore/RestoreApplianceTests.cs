@@ -77,6 +77,10 @@ public sealed class RestoreApplianceTests : IDisposable
             + "-SystemImage $args[0]", _folder["fresh.raw"]);
         Assert.Equal(fresh, File.ReadAllBytes(_folder["out/copy/system.raw"]));
         Assert.Equal(s_data, File.ReadAllBytes(_folder["out/copy/data.raw"]));
+        Ok("Set-NataliaAppliance natalia-nice -Hypervisor vms -Repository local -SystemImage $args[0]",
+            _folder["fresh.raw"]);
+        Ok("Get-NataliaRestorePoint -Latest | Restore-NataliaAppliance -Hypervisor out -NewName kept");
+        Assert.Equal(fresh, File.ReadAllBytes(_folder["out/kept/system.raw"]));
         Assert.Equal([ErrorIds.SystemImageNotFound], Run("Get-NataliaRestorePoint -Latest | "
             + "Restore-NataliaAppliance -Hypervisor out -NewName more -SystemImage /nowhere/x.raw").ErrorIds);
     }
