@@ -86,8 +86,8 @@ internal readonly record struct RepairWords(string Planned, string Done)
             + $"lost{(companions.Count > 0 ? ", and " + List(companions) + " kept with it" : "")}. ");
 
     internal static RepairWords CompanionsLost(string point, IReadOnlyList<string> companions, RepairWords fate) =>
-        fate.After($"{Sentence(List(companions))} kept with the point {point} {Plural.Of(companions.Count, "is", "are")} "
-            + "lost; its disks are whole. ");
+        fate.After($"{Sentence(List(companions))} kept with the point {point} "
+            + $"{Plural.Of(companions.Count, "is", "are")} lost; its disks are whole. ");
 
     internal const string Configuration = "the VM configuration";
 
