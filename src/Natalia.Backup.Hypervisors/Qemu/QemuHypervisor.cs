@@ -1,14 +1,17 @@
 using Natalia.Backup.Engine;
+using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Hypervisors.Contract;
 using Natalia.Backup.Hypervisors.Folder;
+using Natalia.Backup.Hypervisors.Qemu.Live;
 using Natalia.Backup.Hypervisors.Qemu.Machines;
 
 namespace Natalia.Backup.Hypervisors.Qemu;
 
 /// <summary>
 /// Plain QEMU on this machine: a directory with one folder per VM, laid out as for the folder hypervisor, and in its
-/// description <c>vm.json</c> what QEMU needs besides. It builds VMs of restore points of every hypervisor and tests
-/// them. docs/hypervisor-qemu.md tells the members of the description.
+/// description <c>vm.json</c> what QEMU needs besides. Running VMs are backed up with QEMU's own change tracking; VMs
+/// of restore points of every hypervisor are built and tested. docs/hypervisor-qemu.md tells the members of the
+/// description.
 /// </summary>
 /// <remarks>Linux, and PowerShell 7: the sockets by which QEMU is spoken to are not to be had elsewhere.</remarks>
 public sealed class QemuHypervisor : IHypervisor, IIsolatedNetworks
@@ -21,6 +24,7 @@ public sealed class QemuHypervisor : IHypervisor, IIsolatedNetworks
     private readonly MachineBuilder _builder;
     private readonly TestMachines _tests;
     private readonly AgentChannel _guests;
+    private readonly QemuImageSource _images;
 
     private QemuHypervisor(FolderHypervisor folder, TimeProvider clock, HostCalls calls)
     {
@@ -29,6 +33,7 @@ public sealed class QemuHypervisor : IHypervisor, IIsolatedNetworks
         _builder = new MachineBuilder(folder.Location, _machines, calls, clock);
         _tests = new TestMachines(_machines, _builder, calls);
         _guests = new AgentChannel(_machines, calls, clock);
+        _images = new QemuImageSource(folder, new LiveBackups(calls, clock));
     }
 
     /// <inheritdoc/>
@@ -60,7 +65,7 @@ public sealed class QemuHypervisor : IHypervisor, IIsolatedNetworks
     /// <inheritdoc/>
     public T? Find<T>() where T : class =>
         typeof(T) == typeof(ITestBench) ? new BuilderTestBench(this) as T
-        : this as T ?? _builder as T ?? _tests as T ?? _guests as T;
+        : this as T ?? _builder as T ?? _tests as T ?? _guests as T ?? _images as T;
 
     /// <inheritdoc/>
     /// <remarks>VMs that are being built, and those of tests, are not listed.</remarks>
@@ -69,8 +74,10 @@ public sealed class QemuHypervisor : IHypervisor, IIsolatedNetworks
         ApplianceInventory all = await _folder.GetAppliancesAsync(cancellationToken).ConfigureAwait(false);
         HashSet<string> ours = new(_machines.GetAll().Where(m => m.Building is not null || m.Test is not null)
             .Select(m => m.Id).OfType<string>(), StringComparer.Ordinal);
-        return new ApplianceInventory([.. all.Where(a => a.NativeId is null || !ours.Contains(a.NativeId))],
-            all.Problems);
+        var listed = new List<ApplianceDescription>();
+        foreach (ApplianceDescription one in all.Where(a => a.NativeId is null || !ours.Contains(a.NativeId)))
+            listed.Add(await _images.WithStateAsync(one, cancellationToken).ConfigureAwait(false));
+        return new ApplianceInventory(listed, all.Problems);
     }
 
     private static bool IsSupported =>

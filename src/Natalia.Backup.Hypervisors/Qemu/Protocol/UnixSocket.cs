@@ -12,6 +12,10 @@ internal static class UnixSocket
     /// <summary>How long the path of such a socket may be in bytes (sockaddr_un, without the ending zero).</summary>
     private const int LongestPath = 107;
 
+#if NET8_0_OR_GREATER
+    private static readonly TimeSpan s_pause = TimeSpan.FromMilliseconds(10);
+#endif
+
     /// <summary>Whether a socket can have this path.</summary>
     internal static bool Fits(string path) => Encoding.UTF8.GetByteCount(path) <= LongestPath;
 
@@ -23,21 +27,30 @@ internal static class UnixSocket
     {
         if (!Fits(path)) throw TooLong(path);
 #if NET8_0_OR_GREATER
-        var socket = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
-        try
+        while (true)
         {
-            await socket.ConnectAsync(new UnixDomainSocketEndPoint(path), cancellationToken).ConfigureAwait(false);
-            return new NetworkStream(socket, ownsSocket: true);
-        }
-        catch (SocketException e)
-        {
-            socket.Dispose();
-            throw new IOException($"'{path}' cannot be connected to: {e.Message}", e);
-        }
-        catch
-        {
-            socket.Dispose();
-            throw;
+            var socket = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+            try
+            {
+                await socket.ConnectAsync(new UnixDomainSocketEndPoint(path), cancellationToken).ConfigureAwait(false);
+                return new NetworkStream(socket, ownsSocket: true);
+            }
+            catch (SocketException e) when (e.SocketErrorCode == SocketError.WouldBlock)
+            {
+                // Somebody listens, and others stand in line: QEMU lets one wait.
+                socket.Dispose();
+            }
+            catch (SocketException e)
+            {
+                socket.Dispose();
+                throw new IOException($"'{path}' cannot be connected to: {e.Message}", e);
+            }
+            catch
+            {
+                socket.Dispose();
+                throw;
+            }
+            await Task.Delay(s_pause, cancellationToken).ConfigureAwait(false);
         }
 #else
         await Task.CompletedTask.ConfigureAwait(false);
@@ -46,6 +59,27 @@ internal static class UnixSocket
             "Windows PowerShell has no sockets in the file system, by which QEMU is spoken to.", path,
             "Use PowerShell 7.4 or newer.");
 #endif
+    }
+
+    /// <summary>Whether somebody listens behind a socket, even if others stand in line there.</summary>
+    internal static async Task<bool> IsListeningAsync(string path, CancellationToken cancellationToken)
+    {
+        if (!File.Exists(path)) return false;
+        using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        limit.CancelAfter(TimeSpan.FromSeconds(1));
+        try
+        {
+            using Stream connected = await ConnectAsync(path, limit.Token).ConfigureAwait(false);
+            return true;
+        }
+        catch (IOException)
+        {
+            return false;
+        }
+        catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
+        {
+            return true;
+        }
     }
 
     /// <summary>Says that the path is too long for a socket.</summary>

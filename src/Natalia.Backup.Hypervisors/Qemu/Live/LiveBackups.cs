@@ -1,0 +1,221 @@
+using Natalia.Backup.Engine;
+using Natalia.Backup.Engine.Model;
+using Natalia.Backup.Hypervisors.Contract;
+using Natalia.Backup.Hypervisors.Qemu.Machines;
+
+namespace Natalia.Backup.Hypervisors.Qemu.Live;
+
+/// <summary>Freezes disks of running VMs, and knows what backups have left on them.</summary>
+internal sealed class LiveBackups(HostCalls calls, TimeProvider clock)
+{
+    private static readonly TimeSpan s_cleanUpLimit = TimeSpan.FromMinutes(10);
+
+    /// <summary>Freezes disks of a running VM.</summary>
+    internal async Task<IFrozenDisks> FreezeAsync(Machine vm, ApplianceDescription appliance, FreezeRequest how,
+        CancellationToken cancellationToken)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+        if (!BackupNote.IsUsable(how.RunId)) throw new ArgumentException("The run's id is not usable.", nameof(how));
+        var machine = new LiveMachine(vm, calls);
+        IReadOnlyList<LiveDisk> there = await machine.GetDisksAsync(cancellationToken).ConfigureAwait(false);
+        List<(LiveDisk Disk, string? Since)> disks = [.. how.DiskIds.Distinct(StringComparer.Ordinal)
+            .Select(id => Choose(vm, there, id, how))];
+        var note = new BackupNote
+        {
+            RunId = how.RunId,
+            RepositoryId = how.RepositoryId,
+            HistoryId = how.HistoryId,
+            CreatedUtc = clock.UtcNow(),
+            Disks = [.. disks.Select(d => d.Disk.DiskId)],
+            IsGuestFrozen = how.Quiescing != Quiescing.Skip && vm.Agent is not null,
+        };
+        await ForgetStaleAsync(machine, there, how, cancellationToken).ConfigureAwait(false);
+        calls.Make("note", () => note.Write(vm));
+        try
+        {
+            FrozenState state = await FreezeAsync(machine, note, disks, appliance, how, cancellationToken)
+                .ConfigureAwait(false);
+            string socket = await machine.ExportAsync(note, disks, cancellationToken).ConfigureAwait(false);
+            Dictionary<string, NbdDiskSource> sources = disks.Select((d, i) => new NbdDiskSource(d.Disk, socket,
+                    note.NameOf(i), TrackingTokens.Create(note, d.Disk), d.Since is null ? null : note.ChangesBitmap,
+                    how.KnownTokens.TryGetValue(d.Disk.DiskId, out string? known) ? known : null))
+                .Zip(disks, (s, d) => (d.Disk.DiskId, Source: s))
+                .ToDictionary(s => s.DiskId, s => s.Source, StringComparer.Ordinal);
+            return new QemuFrozenDisks(this, note, machine, sources, state);
+        }
+        catch
+        {
+            using var limit = new CancellationTokenSource(s_cleanUpLimit);
+            await LetGoAsync(machine, note, isStateKept: false, limit.Token).ConfigureAwait(false);
+            throw;
+        }
+    }
+
+    /// <summary>What stands of all backups of a VM.</summary>
+    internal async Task<IReadOnlyList<Leftover>> FindAsync(Machine vm, string applianceId,
+        CancellationToken cancellationToken)
+    {
+        IReadOnlyList<BackupNote> notes = BackupNote.GetAll(vm);
+        if (notes.Count == 0) return [];
+        var found = new List<Leftover>();
+        bool isRunning = await LiveMachine.IsRunningAsync(vm, cancellationToken).ConfigureAwait(false);
+        var machine = new LiveMachine(vm, calls);
+        ISet<string> frozen = isRunning
+            ? await machine.GetFrozenNamesAsync(cancellationToken).ConfigureAwait(false)
+            : new HashSet<string>();
+        IReadOnlyList<LiveDisk> disks = isRunning
+            ? await machine.GetDisksAsync(cancellationToken).ConfigureAwait(false)
+            : [];
+        foreach (BackupNote note in notes)
+        {
+            if (IsFrozen(vm, note, frozen, disks))
+                found.Add(Describe(note, applianceId, "a frozen state", "frozen/", []));
+            List<string> tokens = [.. disks.Where(d => d.Bitmaps.Any(b => b.Name == note.Bitmap))
+                .Select(d => TrackingTokens.Create(note, d))];
+            if (tokens.Count > 0) found.Add(Describe(note, applianceId, "a bitmap of changes", "state/", tokens));
+        }
+        return found;
+    }
+
+    /// <summary>Removes what stands of one backup.</summary>
+    internal async Task RemoveAsync(Machine vm, Leftover leftover, CancellationToken cancellationToken)
+    {
+        if (BackupNote.GetAll(vm).FirstOrDefault(n => n.RunId == leftover.RunId) is not BackupNote note) return;
+        bool isState = leftover.Id.StartsWith("state/", StringComparison.Ordinal);
+        var machine = new LiveMachine(vm, calls);
+        if (isState)
+        {
+            await machine.RemoveStateAsync(note, cancellationToken).ConfigureAwait(false);
+            await ForgetAsync(machine, note, cancellationToken).ConfigureAwait(false);
+        }
+        else await LetGoAsync(machine, note, isStateKept: true, cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <summary>Removes the states of the same history in the same repository that other runs made.</summary>
+    internal async Task RemoveOthersAsync(LiveMachine machine, BackupNote note, CancellationToken cancellationToken)
+    {
+        foreach (BackupNote other in BackupNote.GetAll(machine.Machine))
+        {
+            if (other.RunId == note.RunId || other.RepositoryId != note.RepositoryId
+                || other.HistoryId != note.HistoryId) continue;
+            await machine.RemoveStateAsync(other, cancellationToken).ConfigureAwait(false);
+            await ForgetAsync(machine, other, cancellationToken).ConfigureAwait(false);
+        }
+    }
+
+    /// <summary>Lets go of a run's frozen state, and of what would count from it unless that is kept.</summary>
+    internal async Task LetGoAsync(LiveMachine machine, BackupNote note, bool isStateKept,
+        CancellationToken cancellationToken)
+    {
+        BackupNote? written = BackupNote.GetAll(machine.Machine).FirstOrDefault(n => n.RunId == note.RunId);
+        if (written?.IsGuestFrozen == true) await ThawAsync(machine.Machine, note).ConfigureAwait(false);
+        if (await LiveMachine.IsRunningAsync(machine.Machine, cancellationToken).ConfigureAwait(false))
+        {
+            await machine.ReleaseAsync(note, cancellationToken).ConfigureAwait(false);
+            if (!isStateKept) await machine.RemoveStateAsync(note, cancellationToken).ConfigureAwait(false);
+        }
+        // With the VM's process everything has ended but the files.
+        else calls.Make("delete overlays", () => LiveMachine.DeleteOverlays(machine.Machine, note));
+        await ForgetAsync(machine, note, cancellationToken).ConfigureAwait(false);
+    }
+
+    private async Task<FrozenState> FreezeAsync(LiveMachine machine, BackupNote note,
+        List<(LiveDisk Disk, string? Since)> disks, ApplianceDescription appliance, FreezeRequest how,
+        CancellationToken cancellationToken)
+    {
+        var guest = new GuestFreezer(machine.Machine, calls);
+        string? reason = null;
+        var warnings = new List<string>();
+        try
+        {
+            if (how.Quiescing != Quiescing.Skip)
+                reason = await guest.FreezeAsync(cancellationToken).ConfigureAwait(false);
+            if (reason is not null && how.Quiescing == Quiescing.Require)
+                throw new NataliaException(ErrorIds.QuiesceFailed, NataliaErrorKind.InvalidOperation,
+                    $"The guest of '{appliance.Name}' was to put its data in order, and did not. {reason}",
+                    appliance.Name, "See whether qemu-guest-agent runs in the guest, or do not require it.");
+            await machine.FreezeAsync(note, disks, cancellationToken).ConfigureAwait(false);
+        }
+        finally
+        {
+            if (guest.MayHold)
+            {
+                if (await ThawAsync(machine.Machine, note).ConfigureAwait(false) is string still) warnings.Add(still);
+            }
+            else if (note.IsGuestFrozen)
+                calls.Make("note thaw", () => (note with { IsGuestFrozen = false }).Write(machine.Machine));
+        }
+        bool isQuiesced = how.Quiescing != Quiescing.Skip && reason is null;
+        return new FrozenState(clock.UtcNow(), isQuiesced ? Consistency.FileSystem : Consistency.Crash, reason,
+            warnings);
+    }
+
+    /// <summary>Lets the guest go on, and notes that it does.</summary>
+    private async Task<string?> ThawAsync(Machine vm, BackupNote note)
+    {
+        string? still = await new GuestFreezer(vm, calls).ThawAsync().ConfigureAwait(false);
+        if (still is null) calls.Make("note thaw", () => (note with { IsGuestFrozen = false }).Write(vm));
+        return still;
+    }
+
+    /// <summary>Takes the note of a run away when nothing stands for it any more.</summary>
+    private async Task ForgetAsync(LiveMachine machine, BackupNote note, CancellationToken cancellationToken)
+    {
+        Machine vm = machine.Machine;
+        if (await LiveMachine.IsRunningAsync(vm, cancellationToken).ConfigureAwait(false))
+        {
+            IReadOnlyList<LiveDisk> disks = await machine.GetDisksAsync(cancellationToken).ConfigureAwait(false);
+            ISet<string> frozen = await machine.GetFrozenNamesAsync(cancellationToken).ConfigureAwait(false);
+            if (disks.Any(d => d.Bitmaps.Any(b => b.Name == note.Bitmap)) || IsFrozen(vm, note, frozen, disks)) return;
+        }
+        // What is kept in an image of a VM that is switched off is looked for when it runs again.
+        else if (vm.Disks.Any(d => d.Format == Engine.Disks.ImageFormat.Qcow2)) return;
+        calls.Make("forget", () => note.Delete(vm));
+    }
+
+    /// <summary>Notes of runs of this history that died before anything stood for them.</summary>
+    private async Task ForgetStaleAsync(LiveMachine machine, IReadOnlyList<LiveDisk> disks, FreezeRequest how,
+        CancellationToken cancellationToken)
+    {
+        List<BackupNote> ours = [.. BackupNote.GetAll(machine.Machine)
+            .Where(n => n.RepositoryId == how.RepositoryId && n.HistoryId == how.HistoryId)
+            .Where(n => disks.All(d => d.Bitmaps.All(b => b.Name != n.Bitmap)))];
+        if (ours.Count == 0) return;
+        ISet<string> frozen = await machine.GetFrozenNamesAsync(cancellationToken).ConfigureAwait(false);
+        foreach (BackupNote note in ours.Where(n => !IsFrozen(machine.Machine, n, frozen, disks)))
+            calls.Make("forget stale", () => note.Delete(machine.Machine));
+    }
+
+    private static bool IsFrozen(Machine vm, BackupNote note, ISet<string> names, IReadOnlyList<LiveDisk> disks) =>
+        note.IsGuestFrozen
+        || Enumerable.Range(0, note.Disks.Count).Any(i => names.Contains(note.NameOf(i))
+            || File.Exists(note.OverlayOf(vm, i)))
+        || disks.Any(d => d.Bitmaps.Any(b => b.Name == note.ChangesBitmap));
+
+    private static (LiveDisk Disk, string? Since) Choose(Machine vm, IReadOnlyList<LiveDisk> there, string diskId,
+        FreezeRequest how)
+    {
+        LiveDisk disk = there.FirstOrDefault(d => d.DiskId == diskId)
+            ?? throw new NataliaException(ErrorIds.DiskNotFound, NataliaErrorKind.NotFound,
+                $"The running VM '{vm.Name}' has no disk '{diskId}'.", vm.Name,
+                there.Count > 0
+                    ? $"It has: {string.Join(", ", there.Select(d => d.DiskId))}."
+                    : "See whether vm.json names the images that QEMU was started with.");
+        bool isKnown = how.KnownTokens.TryGetValue(diskId, out string? token)
+            & TrackingTokens.Refuse(disk, token ?? "", out string bitmap) is null;
+        return (disk, isKnown ? bitmap : null);
+    }
+
+    private static Leftover Describe(BackupNote note, string applianceId, string what, string prefix,
+        IReadOnlyList<string> tokens) => new()
+        {
+            Id = prefix + note.RunId,
+            Description = what,
+            ApplianceId = applianceId,
+            RepositoryId = note.RepositoryId,
+            HistoryId = note.HistoryId,
+            RunId = note.RunId,
+            Tokens = tokens,
+            CreatedUtc = note.CreatedUtc,
+        };
+}

@@ -1,0 +1,63 @@
+using Natalia.Backup.Engine.Model;
+using Natalia.Backup.Hypervisors.Contract;
+using Natalia.Backup.Hypervisors.Folder;
+using Natalia.Backup.Hypervisors.Qemu.Live;
+using Natalia.Backup.Hypervisors.Qemu.Machines;
+
+namespace Natalia.Backup.Hypervisors.Qemu;
+
+/// <summary>
+/// Gives disks of VMs: of one that runs by QEMU itself, of one that is switched off as a folder of exports does.
+/// </summary>
+internal sealed class QemuImageSource(FolderHypervisor folder, LiveBackups backups) : IImageSource
+{
+    public async Task<IFrozenDisks> FreezeAsync(ApplianceDescription appliance, FreezeRequest how,
+        CancellationToken cancellationToken)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+        Machine? vm = await FindAsync(appliance.ApplianceId, cancellationToken).ConfigureAwait(false);
+        return vm is not null && await LiveMachine.IsRunningAsync(vm, cancellationToken).ConfigureAwait(false)
+            ? await backups.FreezeAsync(vm, appliance, how, cancellationToken).ConfigureAwait(false)
+            : await folder.FreezeAsync(appliance, how, cancellationToken).ConfigureAwait(false);
+    }
+
+    public async Task<IReadOnlyList<Leftover>> FindLeftoversAsync(ApplianceDescription? appliance,
+        CancellationToken cancellationToken)
+    {
+        var found = new List<Leftover>();
+        foreach ((string id, Machine vm) in await Task.Run(() => Scan(cancellationToken), cancellationToken)
+            .ConfigureAwait(false))
+        {
+            if (appliance is not null && appliance.ApplianceId != id) continue;
+            found.AddRange(await backups.FindAsync(vm, id, cancellationToken).ConfigureAwait(false));
+        }
+        return found;
+    }
+
+    public async Task RemoveLeftoverAsync(Leftover leftover, CancellationToken cancellationToken)
+    {
+        if (await FindAsync(leftover.ApplianceId, cancellationToken).ConfigureAwait(false) is Machine vm)
+            await backups.RemoveAsync(vm, leftover, cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <summary>The description with whether the VM runs.</summary>
+    internal async Task<ApplianceDescription> WithStateAsync(ApplianceDescription appliance,
+        CancellationToken cancellationToken)
+    {
+        Machine? vm = await FindAsync(appliance.ApplianceId, cancellationToken).ConfigureAwait(false);
+        bool isRunning = vm is not null
+            && await LiveMachine.IsRunningAsync(vm, cancellationToken).ConfigureAwait(false);
+        return appliance with { State = new ApplianceState { Power = isRunning ? "running" : "stopped" } };
+    }
+
+    private Task<Machine?> FindAsync(string applianceId, CancellationToken cancellationToken) => Task.Run(
+        () => Scan(cancellationToken).FirstOrDefault(m => m.ApplianceId == applianceId).Machine, cancellationToken)!;
+
+    private List<(string ApplianceId, Machine Machine)> Scan(CancellationToken cancellationToken)
+    {
+        var machines = new List<(string, Machine)>();
+        foreach (FolderAppliance vm in folder.Scan(cancellationToken).Found)
+            if (Machine.Find(vm.Folder) is Machine machine) machines.Add((vm.Description.ApplianceId, machine));
+        return machines;
+    }
+}
