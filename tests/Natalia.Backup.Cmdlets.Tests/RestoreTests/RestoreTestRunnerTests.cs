@@ -363,8 +363,9 @@ public sealed class RestoreTestRunnerTests : IDisposable
     {
         _room.Answers["audit verify"] = (1, "the chain is cut");
         RestoreTest test = await _room.TestAsync(await _room.PlanAsync() with { SystemImage = "/srv/system.raw" });
-        RestoreTest read = RestoreTestJson.Decode(RestoreTestJson.Encode(test), test.ApplianceId, test.RestorePointId,
-            test.RepositoryId) with { Repository = test.Repository };
+        RestoreTest decoded = RestoreTestJson.Decode(RestoreTestJson.Encode(test), test.ApplianceId,
+            test.RestorePointId, test.RepositoryId);
+        RestoreTest read = decoded with { Repository = test.Repository };
 
         Assert.Equal(test.Checks, read.Checks);
         Assert.Equal(test with { Checks = [] }, read with { Checks = [] });

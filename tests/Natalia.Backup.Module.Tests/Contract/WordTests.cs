@@ -103,8 +103,8 @@ public sealed partial class WordTests(ModuleFixture module) : IClassFixture<Modu
             ("audit", "Test-NataliaAudit"), ("copies", "Copy-NataliaRestorePoint"),
             ("verified", "Test-NataliaRestorePoint"), ("replication", "Set-NataliaReplication"),
         ];
-        Assert.Empty(claims.Where(c => description.Contains(c.Claim, StringComparison.OrdinalIgnoreCase)
-            && !names.Contains(c.Cmdlet)));
+        Assert.DoesNotContain(claims, c => description.Contains(c.Claim, StringComparison.OrdinalIgnoreCase)
+            && !names.Contains(c.Cmdlet));
         Assert.All(manifest.Text.Where(t => t.Contains(".ps", StringComparison.Ordinal)),
             file => Assert.True(File.Exists(Path.Combine(BuildLayout.ModuleRoot, file)), file));
         string parameters = string.Join(' ', Commands()["Connect-NataliaHypervisor"].Parameters.Keys)
