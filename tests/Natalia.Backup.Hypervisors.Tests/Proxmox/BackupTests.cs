@@ -187,7 +187,7 @@ public sealed class BackupTests
         await using ProxmoxFixture fixture = await ProxmoxFixture.StartAsync(c => c.BackupWarnings = 2);
         (_, ApplianceDescription appliance, INativeRepository repository) = await fixture.OpenAsync();
         NativeBackupResult result = await repository.BackupAsync(appliance, new NativeBackupRequest(), null, default);
-        Assert.Contains("2 warning(s)", Assert.Single(result.Warnings));
+        Assert.Contains("2 warnings", Assert.Single(result.Warnings));
         Assert.Contains("EFI disk", result.Warnings[0]);
     }
 

@@ -149,6 +149,7 @@ public sealed class BackupTests : IDisposable
     public void Who_wants_no_point_without_the_guest_gets_none()
     {
         _fixture.WithRepository("local");
+        _fixture.AddAppliance("natalia-brest", "11111111-0000-0000-0000-000000000004", 3);
         Assert.Equal("Fail", _fixture.Run("Set-NataliaAppliance natalia-brest -OnQuiesceFailure Fail -PassThru")
             .ThrowIfFailed().Value("OnQuiesceFailure")?.ToString());
         Assert.Equal(["QuiesceFailed"], Ids(_fixture.Run("Invoke-NataliaBackup natalia-brest")));

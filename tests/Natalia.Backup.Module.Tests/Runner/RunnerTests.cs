@@ -117,7 +117,9 @@ public sealed class RunnerTests : IDisposable
     [Fact]
     public async Task A_question_without_somebody_to_answer_is_an_error_that_says_so()
     {
-        RunnerProcess.Result run = await RunnerProcess.RunAsync("-c", "Connect-NataliaRepository -Path ./nowhere");
+        using var folder = new TemporaryFolder();
+        RunnerProcess.Result run = await RunnerProcess.RunAsync("-c",
+            $"New-NataliaRepository -Path '{folder["new"]}'");
 
         Assert.Equal(1, run.ExitCode);
         Assert.Contains("Password", run.Error);

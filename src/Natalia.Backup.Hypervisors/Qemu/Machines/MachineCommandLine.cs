@@ -43,8 +43,8 @@ internal static class MachineCommandLine
         if (machine.Test is TestMark test)
         {
             // What tells the guest that it is a test, for whoever looks there: two ways that Linux shows under /sys.
-            line.AddRange(["-fw_cfg", $"name=opt/natalia/restore-test,string={Escape(test.RunId)}"]);
-            line.AddRange(["-smbios", $"type=11,value=natalia.restore-test={Escape(test.RunId)}"]);
+            line.AddRange(["-fw_cfg", $"name=opt/org.natalia/restore-test,string={Escape(test.RunId)}"]);
+            line.AddRange(["-smbios", $"type=11,value=natalia-restore-test={Escape(test.RunId)}"]);
         }
         if (uefi is not null) AddUefi(line, machine, uefi);
         AddDisks(line, machine);
