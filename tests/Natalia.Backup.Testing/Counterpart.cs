@@ -34,6 +34,10 @@ public sealed class Counterpart(string name, string program, params string[] pro
     public static Counterpart Qemu { get; } = new("qemu", "bash", "-c",
         "qemu-system-x86_64 --version && qemu-img --version && test -e /usr/share/OVMF/OVMF_CODE_4M.fd");
 
+    /// <summary>What makes the bootable test appliance, and starts it.</summary>
+    public static Counterpart Appliance { get; } = new("appliance", "bash", "-c",
+        "qemu-system-x86_64 --version && mmdebstrap --version && mkfs.ext4 -V && test $(id -u) = 0");
+
     private static bool IsRequired => Environment.GetEnvironmentVariable("NATALIA_REQUIRE_REAL") == "1";
 
     /// <summary>Why its tests are skipped, or null.</summary>
@@ -179,4 +183,11 @@ public sealed class QemuFactAttribute : FactAttribute
 {
     public QemuFactAttribute([CallerMemberName] string test = "") =>
         (Skip, DisplayName) = SkippedTest.With(test, Counterpart.Qemu.Obstacle);
+}
+
+/// <summary>A test that boots the test appliance of the distribution's packages.</summary>
+public sealed class ApplianceFactAttribute : FactAttribute
+{
+    public ApplianceFactAttribute([CallerMemberName] string test = "") =>
+        (Skip, DisplayName) = SkippedTest.With(test, Counterpart.Appliance.Obstacle);
 }

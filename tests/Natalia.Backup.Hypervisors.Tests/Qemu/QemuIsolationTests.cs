@@ -89,7 +89,9 @@ public sealed class QemuIsolationTests
         })
         {
             said = answer;
-            Assert.Equal(id, (await Assert.ThrowsAsync<NataliaException>(() => guest.RunAsync(command, default))).ErrorId);
+            NataliaException refused =
+                await Assert.ThrowsAsync<NataliaException>(() => guest.RunAsync(command, default));
+            Assert.Equal(id, refused.ErrorId);
         }
         said = $"{{\"return\":{{\"exited\":true,\"exitcode\":0,\"out-data\":\"{Convert.ToBase64String(new byte[3 << 20])}\"}}}}";
         GuestCommandResult result = await guest.RunAsync(command, default);
