@@ -5,13 +5,14 @@ set -euo pipefail
 folder=$1
 release=bookworm
 
-# From where this machine gets its own packages, as long as that is the same release; else from Debian.
+# From where this machine gets its own packages, as long as that is the same release; else from the mirror that the user names.
 sources() {
     local own
     own=$(apt-get indextargets --format '$(REPO_URI) $(RELEASE) $(COMPONENT)' 'Created-By: Packages' 'Origin: Debian' 2> /dev/null \
         | grep -E "^\S+ $release(-updates|-security)? main$" | sort -u | sed 's/^/deb /') || true
     if grep -qE "^deb \S+ $release main$" <<< "$own"; then echo "$own"; else
-        echo "deb http://deb.debian.org/debian $release main"
+        [ -n "${NATALIA_DEBIAN_MIRROR:-}" ] || { echo "apt has no Debian $release here: name a mirror in NATALIA_DEBIAN_MIRROR" >&2; exit 3; }
+        echo "deb $NATALIA_DEBIAN_MIRROR $release main"
     fi
 }
 
