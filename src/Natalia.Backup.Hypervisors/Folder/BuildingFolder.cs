@@ -31,7 +31,10 @@ internal sealed record BuildingFolder(string Path, string NativeId, string Build
     {
         try
         {
-            return [.. Directory.EnumerateDirectories(location, Prefix + "*").Select(Parse).OfType<BuildingFolder>()];
+            // Chosen here: what a system takes for a match of a name with dots is its own affair.
+            return [.. Directory.EnumerateDirectories(location)
+                .Where(f => System.IO.Path.GetFileName(f).StartsWith(Prefix, StringComparison.Ordinal))
+                .Select(Parse).OfType<BuildingFolder>()];
         }
         catch (IOException)
         {
