@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text.Json;
 using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Model;
+using Natalia.Backup.Hypervisors.Access;
 using Natalia.Backup.Hypervisors.Contract;
 using Natalia.Backup.Hypervisors.Proxmox.Backups;
 using Natalia.Backup.Hypervisors.Proxmox.Cluster;

@@ -5,6 +5,7 @@ using System.Text;
 using System.Text.Json;
 using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Network;
+using Natalia.Backup.Hypervisors.Access;
 
 namespace Natalia.Backup.Hypervisors.Proxmox.Rest;
 

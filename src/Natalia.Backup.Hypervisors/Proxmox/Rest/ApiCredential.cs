@@ -1,5 +1,6 @@
 using System.Security;
 using Natalia.Backup.Engine;
+using Natalia.Backup.Hypervisors.Access;
 
 namespace Natalia.Backup.Hypervisors.Proxmox.Rest;
 

@@ -3,7 +3,7 @@ using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using Natalia.Backup.Engine;
 
-namespace Natalia.Backup.Hypervisors.Proxmox.Rest;
+namespace Natalia.Backup.Hypervisors.Access;
 
 /// <summary>
 /// Decides whether a server is the one expected: by the SHA-256 of its certificate, by a given authority, or by what
@@ -36,7 +36,7 @@ internal sealed class CertificateTrust
             $"'{thumbprint}' is not the SHA-256 fingerprint of a certificate: 64 hexadecimal digits are expected, "
             + "colons are allowed.",
             thumbprint,
-            "Copy the fingerprint from the node's System > Certificates page.");
+            "Copy the fingerprint from the server's own page of certificates (Proxmox VE: System > Certificates).");
     }
 
     internal static string Fingerprint(X509Certificate certificate)

@@ -1,7 +1,7 @@
 using System.Net;
 using System.Security;
 
-namespace Natalia.Backup.Hypervisors.Proxmox.Rest;
+namespace Natalia.Backup.Hypervisors.Access;
 
 /// <summary>A secret that is turned into text only for the moment of its use.</summary>
 internal sealed class ApiSecret : IDisposable

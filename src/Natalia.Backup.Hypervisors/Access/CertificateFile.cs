@@ -3,7 +3,7 @@ using System.Security.Cryptography.X509Certificates;
 using System.Text.RegularExpressions;
 using Natalia.Backup.Engine;
 
-namespace Natalia.Backup.Hypervisors.Proxmox.Rest;
+namespace Natalia.Backup.Hypervisors.Access;
 
 /// <summary>Reads the authorities of a file: PEM with any number of certificates, or one in DER.</summary>
 internal static class CertificateFile
@@ -26,7 +26,8 @@ internal static class CertificateFile
         {
             throw new NataliaException(ErrorIds.ServerNotTrusted, NataliaErrorKind.InvalidArgument,
                 $"The certificate file '{path}' cannot be read: {e.Message}", path,
-                "Give the cluster's own authority, /etc/pve/pve-root-ca.pem of any node.", e);
+                "Give the authority that signed the server's certificate; of Proxmox VE it is "
+                + "/etc/pve/pve-root-ca.pem of any node.", e);
         }
     }
 
