@@ -46,8 +46,8 @@ public sealed class FloorTests
             "VSphere.Client",
             "Contract", "Access",
         ]),
-        [Operations] = (typeof(RepositorySession).Assembly, ["Profiles", "RestoreTests", "Restore", "Backup",
-            "Evidence", "Retention", "Points", "Appliances", "Connections", "Kinds", "Exports", "Guests",
+        [Operations] = (typeof(RepositorySession).Assembly, ["Profiles", "Recovery", "RestoreTests", "Restore",
+            "Backup", "Evidence", "Retention", "Points", "Appliances", "Connections", "Kinds", "Exports", "Guests",
             "BusinessDays", "Text", "Output"]),
         [Cmdlets] = (typeof(NataliaCommand).Assembly, ["Commands", "Arguments", "Sessions", "Pipeline", "Errors", ""]),
     };
