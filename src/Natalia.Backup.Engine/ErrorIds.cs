@@ -214,6 +214,8 @@ public static class ErrorIds
     public const string ApplianceMoved = nameof(ApplianceMoved);                     // it keeps moving between nodes
     public const string ApplianceNotSuitable = nameof(ApplianceNotSuitable);         // cannot be backed up as it is
     public const string MergeNotFinished = nameof(MergeNotFinished);                 // the host still merges its disks
+    // the server's license forbids it: the free one of ESXi
+    public const string LicenseRestricted = nameof(LicenseRestricted);
     // the hypervisor said yes and did nothing
     public const string NothingWasBackedUp = nameof(NothingWasBackedUp);
     // its own setting keeps it out of every backup

@@ -38,6 +38,10 @@ public sealed class Counterpart(string name, string program, params string[] pro
     public static Counterpart Appliance { get; } = new("appliance", "bash", "-c",
         "qemu-system-x86_64 --version && mmdebstrap --version && mkfs.ext4 -V && test $(id -u) = 0");
 
+    /// <summary>govmomi's simulator of a vCenter, and the compiler of its language.</summary>
+    public static Counterpart VSphere { get; } = new("vsphere", "bash", "-c",
+        "go version && test -d /usr/share/gocode/src/github.com/vmware/govmomi/simulator");
+
     private static bool IsRequired => Environment.GetEnvironmentVariable("NATALIA_REQUIRE_REAL") == "1";
 
     /// <summary>Why its tests are skipped, or null.</summary>
@@ -190,4 +194,18 @@ public sealed class ApplianceFactAttribute : FactAttribute
 {
     public ApplianceFactAttribute([CallerMemberName] string test = "") =>
         (Skip, DisplayName) = SkippedTest.With(test, Counterpart.Appliance.Obstacle);
+}
+
+/// <summary>A test that talks to a simulated vCenter or ESXi host.</summary>
+public sealed class VSphereFactAttribute : FactAttribute
+{
+    public VSphereFactAttribute([CallerMemberName] string test = "") =>
+        (Skip, DisplayName) = SkippedTest.With(test, Counterpart.VSphere.Obstacle);
+}
+
+/// <summary>As <see cref="VSphereFactAttribute"/>, with data.</summary>
+public sealed class VSphereTheoryAttribute : TheoryAttribute
+{
+    public VSphereTheoryAttribute([CallerMemberName] string test = "") =>
+        (Skip, DisplayName) = SkippedTest.With(test, Counterpart.VSphere.Obstacle);
 }

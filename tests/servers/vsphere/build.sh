@@ -10,7 +10,7 @@ if [ ! -x "$program" ]; then
   exec 9> "$cache/lock"
   flock 9
   if [ ! -x "$program" ]; then
-    rm -f "$cache"/vsphere-*
+    find "$cache" -maxdepth 1 -name "vsphere-*" -mtime +7 -delete
     GO111MODULE=off GOPATH=/usr/share/gocode GOFLAGS=-buildvcs=false GOCACHE=$cache/go \
       go build -o "$program.new" ./*.go >&2
     mv "$program.new" "$program"

@@ -46,7 +46,7 @@ type front struct {
 	// Held for what follows; never while something is sent to a client that reads slowly.
 	mutex    sync.Mutex
 	machines map[string]*machine // by the id of the VM's managed object
-	sessions map[string]bool     // that were seen
+	sessions map[string]bool     // that were begun
 	ended    map[string]bool     // those that a test has ended
 	pages    map[string][]string // by token
 	tokens   int
@@ -67,7 +67,6 @@ func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if cookie, err := r.Cookie(soap.SessionCookieName); err == nil {
 		f.mutex.Lock()
 		ended := f.ended[cookie.Value]
-		f.sessions[cookie.Value] = true
 		f.mutex.Unlock()
 		if ended {
 			r.Header.Del("Cookie")

@@ -103,7 +103,21 @@ func namesOf(tree []types.VirtualMachineSnapshotTree, names []string) []string {
 	return names
 }
 
-// Ends every session that was ever seen.
+func init() { methods["Login"] = login }
+
+// Remembers the session, so that a test can end it.
+func login(c *call) bool {
+	answer := c.ask()
+	for _, cookie := range answer.Result().Cookies() {
+		c.front.mutex.Lock()
+		c.front.sessions[cookie.Value] = true
+		c.front.mutex.Unlock()
+	}
+	copyAnswer(c, answer)
+	return true
+}
+
+// Ends every session that was ever begun.
 func (f *front) expire() {
 	f.mutex.Lock()
 	defer f.mutex.Unlock()

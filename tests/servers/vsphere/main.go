@@ -7,6 +7,7 @@ import (
 	"crypto/tls"
 	"encoding/hex"
 	"encoding/json"
+	"encoding/pem"
 	"flag"
 	"fmt"
 	"io"
@@ -54,6 +55,7 @@ func main() {
 		fail(err)
 	}
 	server.Config.Handler = front
+	certify(server.Certificate().Raw)
 	sum := sha256.Sum256(server.Certificate().Raw)
 	out, _ := json.Marshal(map[string]interface{}{
 		"url": "https://" + front.host + "/", "pid": os.Getpid(), "user": *user,
@@ -72,6 +74,19 @@ func main() {
 	}
 	model.Remove()
 	os.Exit(0)
+}
+
+// The hosts of the vCenter have its own certificate here: they are at the same address.
+func certify(raw []byte) {
+	text := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: raw})
+	for _, e := range simulator.Map.All("HostSystem") {
+		host := e.(*simulator.HostSystem)
+		if host.Config != nil {
+			config := *host.Config
+			config.Certificate = text
+			host.Config = &config
+		}
+	}
 }
 
 func fail(err error) {

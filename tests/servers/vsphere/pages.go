@@ -2,6 +2,8 @@ package main
 
 import (
 	"fmt"
+	"html"
+	"regexp"
 	"strings"
 
 	"github.com/vmware/govmomi/vim25/types"
@@ -13,10 +15,21 @@ func init() {
 	methods["CancelRetrievePropertiesEx"] = func(c *call) bool { return c.reply(&types.CancelRetrievePropertiesExResponse{}) }
 }
 
+var binary = regexp.MustCompile(`(?s)<byte>(-----BEGIN.*?)</byte>`)
+
+// A server sends binary properties as one element for each byte, a signed number; this govmomi sends the bytes.
+func numbers(element string) string {
+	var out strings.Builder
+	for _, b := range []byte(html.UnescapeString(binary.FindStringSubmatch(element)[1])) {
+		fmt.Fprintf(&out, "<byte>%d</byte>", int8(b))
+	}
+	return out.String()
+}
+
 // Cuts the property collector's answer into pages, as servers do with long ones.
 func firstPage(c *call) bool {
 	answer := c.ask()
-	text := answer.Body.String()
+	text := binary.ReplaceAllStringFunc(answer.Body.String(), numbers)
 	from := strings.Index(text, "<objects>")
 	if answer.Code != 200 || c.front.pageSize == 0 || from < 0 {
 		copyAnswer(c, answer)

@@ -1,6 +1,5 @@
 using System.Diagnostics;
 using System.Net;
-using System.Net.Sockets;
 using System.Text;
 using System.Text.Json;
 using Natalia.Backup.Engine;
@@ -204,7 +203,7 @@ internal sealed class ApiClient : IDisposable
             {
                 // A stranger at the address is not an outage: going on to another host would hide an attack or a wrong
                 // pin.
-                if (_trust.LastRefusal is string refusal && IsTrustFailure(e))
+                if (_trust.LastRefusal is string refusal && ConnectionFailure.IsTrustFailure(e))
                     throw new ApiException(ErrorIds.ServerNotTrusted, NataliaErrorKind.Security,
                         $"The connection to '{_hosts[index].Name}' was refused. {refusal}", _hosts[index].Name,
                         "Compare the fingerprint with the one on the node's System > Certificates page; if they are "
@@ -213,7 +212,7 @@ internal sealed class ApiClient : IDisposable
                     { NothingHappened = true };
                 last = e;
                 MoveOn(index);
-                if (!repeatable && !WasNeverSent(e))
+                if (!repeatable && !ConnectionFailure.WasNeverSent(e))
                     throw new ApiException(ErrorIds.RequestOutcomeUnknown, NataliaErrorKind.Connection,
                         $"The connection to '{_hosts[index].Name}' broke during {method} {path.Readable}: whether it "
                         + "was carried out is not known.",
@@ -226,7 +225,7 @@ internal sealed class ApiClient : IDisposable
                 NetworkProxy.LoginAdvice, last)
             { NothingHappened = true };
         throw new ApiException(ErrorIds.ServerUnreachable, NataliaErrorKind.Connection,
-            $"No host of '{Location}' answers: {Innermost(last!)}", Location,
+            $"No host of '{Location}' answers: {ConnectionFailure.Innermost(last!)}", Location,
             "Check the names, the network and the firewall (port "
             + _hosts[0].Port.ToString(System.Globalization.CultureInfo.InvariantCulture) + ").",
             last)
@@ -380,52 +379,6 @@ internal sealed class ApiClient : IDisposable
     private void MoveOn(int failed)
     {
         if (_current == failed) _current = (failed + 1) % _hosts.Count;
-    }
-
-    private static bool IsTrustFailure(Exception e)
-    {
-        for (Exception? inner = e; inner is not null; inner = inner.InnerException)
-            if (inner is System.Security.Authentication.AuthenticationException
-                || inner is WebException { Status: WebExceptionStatus.TrustFailure })
-                return true;
-        return false;
-    }
-
-    private static bool WasNeverSent(Exception e)
-    {
-#if NET8_0_OR_GREATER
-        if ((e as HttpRequestException)?.HttpRequestError is HttpRequestError.NameResolutionError
-            or HttpRequestError.ConnectionError or HttpRequestError.SecureConnectionError
-            or HttpRequestError.ProxyTunnelError)
-            return true;
-#endif
-        for (Exception? inner = e; inner is not null; inner = inner.InnerException)
-        {
-            if (inner
-                is WebException
-                {
-                    Status: WebExceptionStatus.ConnectFailure or WebExceptionStatus.NameResolutionFailure
-                    or WebExceptionStatus.TrustFailure or WebExceptionStatus.SecureChannelFailure
-                    or WebExceptionStatus.ProxyNameResolutionFailure
-                })
-                return true;
-            if (inner
-                is SocketException
-                {
-                    SocketErrorCode: SocketError.ConnectionRefused or SocketError.HostNotFound
-                    or SocketError.HostUnreachable or SocketError.NetworkUnreachable or SocketError.TryAgain
-                    or SocketError.NoData or SocketError.HostDown
-                })
-                return true;
-        }
-        return false;
-    }
-
-    private static string Innermost(Exception e)
-    {
-        if (e is OperationCanceledException) return "the answer did not come in time.";
-        while (e.InnerException is not null) e = e.InnerException;
-        return e.Message;
     }
 
     private sealed record Reply(int HostIndex, string Host, int Status, string? Reason, byte[] Bytes)

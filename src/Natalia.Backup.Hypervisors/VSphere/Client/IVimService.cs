@@ -62,7 +62,7 @@ internal interface IVimService : IDisposable
     /// <param name="cancellationToken">Stops the wait; the task is asked to stop as well, where it can.</param>
     /// <returns>The element <c>result</c>; null when the task has none.</returns>
     /// <exception cref="VimFaultException">The task failed.</exception>
-    /// <exception cref="NataliaException"><c>TaskTimeout</c>.</exception>
+    /// <exception cref="NataliaException"><c>TaskNotFinished</c>.</exception>
     Task<XElement?> WaitTaskAsync(VimReference task, VimTaskOptions how, CancellationToken cancellationToken);
 
     /// <summary>
