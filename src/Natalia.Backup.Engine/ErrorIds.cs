@@ -247,6 +247,13 @@ public static class ErrorIds
     public const string GuestNotReachable = nameof(GuestNotReachable);               // no agent, or it does not answer
     public const string GuestCommandTimeout = nameof(GuestCommandTimeout);
     public const string GuestCommandFailed = nameof(GuestCommandFailed);
+    // SSH into a guest: its host key is not a fingerprint or public key, is not known, or is another one
+    public const string SshHostKeyInvalid = nameof(SshHostKeyInvalid);
+    public const string SshHostKeyRequired = nameof(SshHostKeyRequired);
+    public const string SshHostKeyNotTrusted = nameof(SshHostKeyNotTrusted);
+    // a private key that is not there, cannot be read, or needs another password
+    public const string SshKeyInvalid = nameof(SshKeyInvalid);
+    public const string GuestCredentialRequired = nameof(GuestCredentialRequired);
 
     // Restores of points, and their tests
     // a data disk alone does not boot, and no system image was named

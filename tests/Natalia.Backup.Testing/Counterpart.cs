@@ -42,6 +42,10 @@ public sealed class Counterpart(string name, string program, params string[] pro
     public static Counterpart VSphere { get; } = new("vsphere", "bash", "-c",
         "go version && test -d /usr/share/gocode/src/github.com/vmware/govmomi/simulator");
 
+    /// <summary>A server of SSH, and what makes keys.</summary>
+    public static Counterpart Ssh { get; } = new("ssh", "bash", "-c",
+        "test -x /usr/sbin/sshd && command -v ssh-keygen && test $(id -u) = 0");
+
     private static bool IsRequired => Environment.GetEnvironmentVariable("NATALIA_REQUIRE_REAL") == "1";
 
     /// <summary>Why its tests are skipped, or null.</summary>
@@ -208,4 +212,11 @@ public sealed class VSphereTheoryAttribute : TheoryAttribute
 {
     public VSphereTheoryAttribute([CallerMemberName] string test = "") =>
         (Skip, DisplayName) = SkippedTest.With(test, Counterpart.VSphere.Obstacle);
+}
+
+/// <summary>A test that logs in to a real OpenSSH server on this machine.</summary>
+public sealed class SshFactAttribute : FactAttribute
+{
+    public SshFactAttribute([CallerMemberName] string test = "") =>
+        (Skip, DisplayName) = SkippedTest.With(test, Counterpart.Ssh.Obstacle);
 }

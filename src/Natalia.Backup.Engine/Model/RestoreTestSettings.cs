@@ -14,6 +14,12 @@ public sealed record RestoreTestSettings
     public string? IsolatedNetwork { get; init; }
     /// <summary>The name of the secret with which commands run in the guest; never the secret itself.</summary>
     public string? GuestCredential { get; init; }
+    /// <summary>
+    /// The fingerprint of the guest's SSH host key (<c>SHA256:…</c>); with it commands in the guest go over SSH.
+    /// </summary>
+    public string? SshHostKey { get; init; }
+    /// <summary>The absolute path of the private key that logs in over SSH, on the machine that tests.</summary>
+    public string? SshKeyFile { get; init; }
     /// <summary>The program that checks the integrity of the data, and its arguments.</summary>
     public IReadOnlyList<string>? IntegrityCommand { get; init; }
     /// <summary>The program that verifies the appliance's audit log, and its arguments.</summary>

@@ -10,8 +10,9 @@ public static class RestoreTestSettingsJson
 {
     private static readonly HashSet<string> s_members = new(StringComparer.Ordinal)
     {
-        "testBench", "systemImage", "isolatedNetwork", "guestCredential", "integrityCommand", "auditCommand",
-        "cdrCountCommand", "businessCalendar", "tolerance", "bootTimeoutMinutes", "commandTimeoutMinutes",
+        "testBench", "systemImage", "isolatedNetwork", "guestCredential", "sshHostKey", "sshKeyFile",
+        "integrityCommand", "auditCommand", "cdrCountCommand", "businessCalendar", "tolerance", "bootTimeoutMinutes",
+        "commandTimeoutMinutes",
     };
 
     /// <summary>The settings as one JSON object.</summary>
@@ -56,6 +57,8 @@ public static class RestoreTestSettingsJson
         Text("systemImage", settings.SystemImage);
         Text("isolatedNetwork", settings.IsolatedNetwork);
         Text("guestCredential", settings.GuestCredential);
+        Text("sshHostKey", settings.SshHostKey);
+        Text("sshKeyFile", settings.SshKeyFile);
         Command("integrityCommand", settings.IntegrityCommand);
         Command("auditCommand", settings.AuditCommand);
         Command("cdrCountCommand", settings.CdrCountCommand);
@@ -87,6 +90,8 @@ public static class RestoreTestSettingsJson
             SystemImage = element.ReadStringOrNull("systemImage"),
             IsolatedNetwork = element.ReadStringOrNull("isolatedNetwork"),
             GuestCredential = element.ReadStringOrNull("guestCredential"),
+            SshHostKey = element.ReadStringOrNull("sshHostKey"),
+            SshKeyFile = element.ReadStringOrNull("sshKeyFile"),
             IntegrityCommand = Command("integrityCommand"),
             AuditCommand = Command("auditCommand"),
             CdrCountCommand = Command("cdrCountCommand"),

@@ -9,12 +9,15 @@ public sealed class GuestCredential
     /// <param name="userName">The user's name in the guest.</param>
     /// <param name="password">The password; with a key, the key's own, or null for a key without one.</param>
     /// <param name="privateKey">A private key in PEM, for a channel that takes keys; or null.</param>
-    public GuestCredential(string userName, SecureString? password, SecureString? privateKey = null)
+    /// <param name="hostKey">The key of the SSH server that alone is told of all this; null where commands do not go
+    /// over SSH.</param>
+    public GuestCredential(string userName, SecureString? password, SecureString? privateKey = null,
+        SshHostKey? hostKey = null)
     {
         if (string.IsNullOrEmpty(userName)) throw new ArgumentException("A user's name is needed.", nameof(userName));
         if (password is null && privateKey is null)
             throw new ArgumentException("A password or a private key is needed.", nameof(password));
-        (UserName, Password, PrivateKey) = (userName, password, privateKey);
+        (UserName, Password, PrivateKey, HostKey) = (userName, password, privateKey, hostKey);
     }
 
     /// <summary>The user's name in the guest.</summary>
@@ -25,6 +28,12 @@ public sealed class GuestCredential
 
     /// <summary>The private key, or null.</summary>
     public SecureString? PrivateKey { get; }
+
+    /// <summary>
+    /// The key of the SSH server that alone is told of all this. With it commands go over SSH, also where the
+    /// hypervisor has a way of its own.
+    /// </summary>
+    public SshHostKey? HostKey { get; }
 
     /// <summary>The name alone.</summary>
     public override string ToString() => UserName;

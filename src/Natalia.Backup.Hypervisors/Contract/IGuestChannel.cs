@@ -10,7 +10,8 @@ public interface IGuestChannel
     /// <param name="who">Who the commands run as, where the channel asks for that; null where it needs nobody, as a
     /// guest agent.</param>
     /// <param name="timeout">How long at most.</param>
-    /// <exception cref="NataliaException"><c>GuestNotReachable</c>, <c>PermissionDenied</c>.</exception>
+    /// <exception cref="NataliaException"><c>GuestNotReachable</c>, <c>PermissionDenied</c>; over SSH also
+    /// <c>AuthenticationFailed</c>, <c>SshHostKeyNotTrusted</c>, <c>SshKeyInvalid</c>.</exception>
     Task<IGuest> OpenAsync(string nativeId, GuestCredential? who, TimeSpan timeout,
         CancellationToken cancellationToken);
 }

@@ -4,6 +4,7 @@ using Natalia.Backup.Hypervisors.Contract;
 using Natalia.Backup.Hypervisors.Folder;
 using Natalia.Backup.Hypervisors.Qemu.Live;
 using Natalia.Backup.Hypervisors.Qemu.Machines;
+using Natalia.Backup.Hypervisors.Ssh;
 
 namespace Natalia.Backup.Hypervisors.Qemu;
 
@@ -23,7 +24,8 @@ public sealed class QemuHypervisor : IHypervisor, IIsolatedNetworks
     private readonly MachineFolders _machines;
     private readonly MachineBuilder _builder;
     private readonly TestMachines _tests;
-    private readonly AgentChannel _guests;
+    private readonly MachineGuests _guests;
+    private readonly ForwardedSsh _ssh;
     private readonly QemuImageSource _images;
 
     private QemuHypervisor(FolderHypervisor folder, TimeProvider clock, HostCalls calls)
@@ -32,7 +34,8 @@ public sealed class QemuHypervisor : IHypervisor, IIsolatedNetworks
         _machines = new MachineFolders(folder.Location);
         _builder = new MachineBuilder(folder.Location, _machines, calls, clock);
         _tests = new TestMachines(_machines, _builder, calls);
-        _guests = new AgentChannel(_machines, calls, clock);
+        _ssh = new ForwardedSsh(_machines, calls);
+        _guests = new MachineGuests(new AgentChannel(_machines, calls, clock), new SshGuestChannel(_ssh, clock));
         _images = new QemuImageSource(folder, new LiveBackups(calls, clock));
     }
 
@@ -44,6 +47,9 @@ public sealed class QemuHypervisor : IHypervisor, IIsolatedNetworks
 
     /// <inheritdoc/>
     public IReadOnlyList<string> IsolatedNetworks => QemuNetworks.Isolated;
+
+    /// <inheritdoc/>
+    public string? IsolatedNetworkWithSsh => QemuNetworks.Restricted;
 
     /// <summary>Opens a directory.</summary>
     /// <param name="path">The directory.</param>
@@ -65,7 +71,7 @@ public sealed class QemuHypervisor : IHypervisor, IIsolatedNetworks
     /// <inheritdoc/>
     public T? Find<T>() where T : class =>
         typeof(T) == typeof(ITestBench) ? new BuilderTestBench(this) as T
-        : this as T ?? _builder as T ?? _tests as T ?? _guests as T ?? _images as T;
+        : this as T ?? _builder as T ?? _tests as T ?? _guests as T ?? _ssh as T ?? _images as T;
 
     /// <inheritdoc/>
     /// <remarks>VMs that are being built, and those of tests, are not listed.</remarks>

@@ -1,6 +1,7 @@
 using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Hypervisors.Contract;
+using Natalia.Backup.Hypervisors.Ssh;
 using Natalia.Backup.Operations.Appliances;
 using Natalia.Backup.Operations.BusinessDays;
 using Natalia.Backup.Operations.Connections;
@@ -94,7 +95,8 @@ internal sealed class RestoreTestPlanner(SessionRegistry registry, RestoreTestWi
     /// <summary>What the test of a point comes to.</summary>
     /// <exception cref="NataliaException">
     /// <c>TestBenchNotFound</c>, <c>TestBenchAmbiguous</c>, <c>HypervisorNotConnected</c>, <c>CapabilityMissing</c>,
-    /// <c>IsolatedNetworkRequired</c>, <c>SystemImageRequired</c> and the other errors of a system image,
+    /// <c>IsolatedNetworkRequired</c>, <c>GuestCredentialRequired</c>, <c>SshHostKeyRequired</c>,
+    /// <c>SshKeyInvalid</c>, <c>SystemImageRequired</c> and the other errors of a system image,
     /// <c>BusinessCalendarInvalid</c>, <c>SecretNotResolved</c>, what opening a point throws.
     /// </exception>
     internal async Task<RestoreTestPlan> PlanAsync(LocatedPoint point, CancellationToken cancellationToken)
@@ -104,6 +106,7 @@ internal sealed class RestoreTestPlanner(SessionRegistry registry, RestoreTestWi
         HypervisorConnection bench = await FindBenchAsync(point, wishes.TestBench ?? settings.TestBench,
             cancellationToken).ConfigureAwait(false);
         ITestBench testBench = bench.Hypervisor.Require<ITestBench>("test bench");
+        GuestCredential? login = await FindLoginAsync(point, bench, settings).ConfigureAwait(false);
         (RestoreSource source, string? image) = await FindSourceAsync(point, bench, settings,
             cancellationToken).ConfigureAwait(false);
         var plan = new RestoreTestPlan
@@ -112,10 +115,10 @@ internal sealed class RestoreTestPlanner(SessionRegistry registry, RestoreTestWi
             Source = source,
             Bench = bench,
             TestBench = testBench,
-            IsolatedNetwork = wishes.IsolatedNetwork ?? settings.IsolatedNetwork ?? DefaultNetwork(bench),
+            IsolatedNetwork = FindNetwork(bench, wishes.IsolatedNetwork ?? settings.IsolatedNetwork,
+                login?.HostKey is not null),
             SystemImage = image,
-            Credential = wishes.Credential
-                ?? await ResolveAsync(settings.GuestCredential).ConfigureAwait(false),
+            Credential = login,
             Calendar = BusinessCalendar.Parse(wishes.BusinessCalendar ?? settings.BusinessCalendar),
             Tolerance = wishes.Tolerance ?? settings.Tolerance ?? RestoreTestPlan.DefaultTolerance,
             BootTimeout = TimeSpan.FromMinutes(wishes.BootTimeoutMinutes ?? settings.BootTimeoutMinutes
@@ -197,12 +200,44 @@ internal sealed class RestoreTestPlanner(SessionRegistry registry, RestoreTestWi
                 "Name one with -TestBench, or keep it with Set-NataliaAppliance -TestBench.");
     }
 
+    /// <summary>
+    /// Who commands run as in the guest. With a host key they go over SSH, also where the bench has a way of its own.
+    /// </summary>
+    private async Task<GuestCredential?> FindLoginAsync(LocatedPoint point, HypervisorConnection bench,
+        RestoreTestSettings settings)
+    {
+        GuestCredential? login = wishes.Credential
+            ?? await ResolveAsync(settings.GuestCredential).ConfigureAwait(false);
+        string? hostKey = wishes.SshHostKey ?? settings.SshHostKey;
+        string? keyFile = wishes.SshKeyFile ?? settings.SshKeyFile;
+        bool isSshOnly = bench.Hypervisor.Find<IGuestChannel>() is SshGuestChannel;
+        if (hostKey is null && keyFile is null && !isSshOnly) return login;
+        if (!isSshOnly) bench.Hypervisor.Require<ISshEndpoints>("way to a guest over SSH");
+        if (login is not null)
+            login = new GuestCredential(login.UserName, login.Password,
+                keyFile is null ? login.PrivateKey : SshKeyFile.Read(keyFile),
+                hostKey is null ? login.HostKey : SshHostKey.Parse(hostKey));
+        return SshGuestChannel.RequireLogin(login, point.Point.RestorePointId);
+    }
+
     /// <summary>A bench that knows networks which lead nowhere names the most isolated one first.</summary>
-    private static string DefaultNetwork(HypervisorConnection bench) =>
-        bench.Hypervisor.Find<IIsolatedNetworks>()?.IsolatedNetworks.FirstOrDefault()
-        ?? throw new NataliaException(ErrorIds.IsolatedNetworkRequired, NataliaErrorKind.InvalidArgument,
+    private static string FindNetwork(HypervisorConnection bench, string? named, bool isForSsh)
+    {
+        IIsolatedNetworks? known = bench.Hypervisor.Find<IIsolatedNetworks>();
+        if (named is null)
+            return (isForSsh ? known?.IsolatedNetworkWithSsh : known?.IsolatedNetworks[0]) ?? throw None();
+        if (isForSsh && named != known?.IsolatedNetworkWithSsh && known?.IsolatedNetworks.Contains(named) == true)
+            throw new NataliaException(ErrorIds.IsolatedNetworkRequired, NataliaErrorKind.InvalidArgument,
+                $"No SSH server is reached on the network '{named}' of '{bench.Name}', and -SshHostKey asks for SSH.",
+                named, known.IsolatedNetworkWithSsh is string other
+                    ? $"Test on '{other}', or leave the network out."
+                    : "Leave -SshHostKey out.");
+        return named;
+
+        NataliaException None() => new(ErrorIds.IsolatedNetworkRequired, NataliaErrorKind.InvalidArgument,
             $"Which network of '{bench.Name}' leads nowhere? A test VM is put on it.", bench.Name,
             "Name it with -IsolatedNetwork, or keep it with Set-NataliaAppliance -IsolatedNetwork.");
+    }
 
     private async Task<bool> IsEnrolledAsync(RepositoryConnection repository, string applianceId,
         CancellationToken cancellationToken) =>

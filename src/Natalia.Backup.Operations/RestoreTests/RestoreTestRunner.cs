@@ -187,12 +187,8 @@ internal sealed class RestoreTestRunner(RestoreTestPlan plan, TestJournal journa
         const string file = "/run/natalia/restore-test";
         try
         {
-            GuestCommandResult result = await _guest!.RunAsync(new GuestCommand
-            {
-                Arguments = ["/bin/sh", "-c", $"mkdir -p /run/natalia && cat > {file}"],
-                Input = _runId + "\n",
-                Timeout = s_grace,
-            }, cancellationToken).ConfigureAwait(false);
+            GuestCommandResult result = await _guest!.WriteFileAsync(file, _runId + "\n",
+                cancellationToken).ConfigureAwait(false);
             return result.ExitCode == 0
                 ? $"Marked inside as a test: {file}."
                 : $"The guest could not be marked as a test: {CommandOutput.DescribeEnd(result)}. "

@@ -40,6 +40,14 @@ public sealed class RestoreTestSubject
         return Task.Run(() => _guest.RunAsync(what, _stop), _stop).GetAwaiter().GetResult();
     }
 
+    /// <summary>Reads a small text file in the guest.</summary>
+    /// <param name="path">Its full path there.</param>
+    /// <returns>Its text, as the guest gave it.</returns>
+    /// <exception cref="NataliaException"><c>GuestCommandFailed</c>: it cannot be read, or is longer than 1 MiB;
+    /// <c>GuestCommandTimeout</c>, <c>GuestNotReachable</c>.</exception>
+    public string ReadFile(string path) =>
+        Task.Run(() => _guest.ReadFileAsync(path, _stop), _stop).GetAwaiter().GetResult();
+
     /// <inheritdoc/>
     public override string ToString() => Test.ToString();
 }

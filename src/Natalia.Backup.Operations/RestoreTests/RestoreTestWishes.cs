@@ -15,6 +15,9 @@ internal sealed record RestoreTestWishes
     internal string? SystemImage { get; init; }
     internal string? IsolatedNetwork { get; init; }
     internal GuestCredential? Credential { get; init; }
+    /// <summary>A fingerprint or a public key.</summary>
+    internal string? SshHostKey { get; init; }
+    internal string? SshKeyFile { get; init; }
     internal IReadOnlyList<string>? IntegrityCommand { get; init; }
     internal IReadOnlyList<string>? AuditCommand { get; init; }
     internal IReadOnlyList<string>? CdrCountCommand { get; init; }
@@ -31,7 +34,8 @@ internal sealed record RestoreTestWishes
     /// <summary>Refuses what cannot be meant, before anything is looked for.</summary>
     /// <exception cref="NataliaException"><c>ToleranceInvalid</c>, <c>BusinessCalendarInvalid</c>,
     /// <c>TimeZoneNotFound</c>, <c>GuestCommandInvalid</c>, <c>SystemImagePathInvalid</c>,
-    /// <c>SystemImageNotFound</c>, <c>SystemImageNotSupported</c>, <c>CheckInvalid</c>.</exception>
+    /// <c>SystemImageNotFound</c>, <c>SystemImageNotSupported</c>, <c>SshHostKeyInvalid</c>, <c>SshKeyInvalid</c>,
+    /// <c>CheckInvalid</c>.</exception>
     internal async Task CheckAsync(CancellationToken cancellationToken)
     {
         EnsureTolerance(Tolerance);
@@ -40,6 +44,8 @@ internal sealed record RestoreTestWishes
             if (command is not null) _ = GuestCommandLine.Parse(command, name);
         if (SystemImage is not null)
             _ = await Restore.SystemImage.FindAsync(SystemImage, cancellationToken).ConfigureAwait(false);
+        if (SshHostKey is not null) _ = Hypervisors.Contract.SshHostKey.Parse(SshHostKey);
+        if (SshKeyFile is not null) Guests.SshKeyFile.Check(SshKeyFile);
         HashSet<string> names = new(RestoreTestChecks.All, StringComparer.OrdinalIgnoreCase);
         foreach (OwnCheck check in Checks)
             if (!names.Add(check.Name))

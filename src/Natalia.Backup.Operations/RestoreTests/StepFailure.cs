@@ -23,7 +23,9 @@ internal static class StepFailure
         ErrorIds.StoreCredentialRefused, ErrorIds.StoreCertificateRefused, ErrorIds.SystemLimitReached,
         ErrorIds.ObjectArchived, ErrorIds.RestorePointArchived, ErrorIds.SystemImageNotFound,
         ErrorIds.SystemImageNotSupported, ErrorIds.DiskInUse, ErrorIds.DiskAccessDenied,
-        ErrorIds.GuestCommandTimeout, ErrorIds.GuestCommandFailed, ErrorIds.GuestCommandInvalid,
+        ErrorIds.SshHostKeyNotTrusted, ErrorIds.SshHostKeyRequired, ErrorIds.SshKeyInvalid,
+        ErrorIds.GuestCredentialRequired, ErrorIds.GuestCommandTimeout, ErrorIds.GuestCommandFailed,
+        ErrorIds.GuestCommandInvalid,
     };
 
     /// <summary>Failed, or NotEvidenced.</summary>

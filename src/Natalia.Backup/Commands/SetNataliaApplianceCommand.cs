@@ -119,6 +119,23 @@ public sealed class SetNataliaApplianceCommand : RepositoryWriterCommand
     public string? GuestCredential { get; set; }
 
     /// <summary>
+    /// For Test-NataliaRestore: the host key of the appliance's SSH server, as a fingerprint (SHA256:...) or a public
+    /// key; its fingerprint is kept. With it commands in the guest go over SSH, and to no server with another key. See
+    /// it on the appliance's console with 'ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub'.
+    /// </summary>
+    [Parameter]
+    [AllowEmptyString]
+    public string? SshHostKey { get; set; }
+
+    /// <summary>
+    /// For Test-NataliaRestore: the absolute path of a private key that logs in over SSH, on the machine that tests.
+    /// The password of the guest credential is then the key's own. The key itself is kept nowhere.
+    /// </summary>
+    [Parameter]
+    [AllowEmptyString]
+    public string? SshKeyFile { get; set; }
+
+    /// <summary>
     /// For Test-NataliaRestore: the program that checks the data's integrity, and its arguments. Default: natalia-cli
     /// check-integrity, as the procedure writes it.
     /// </summary>
@@ -190,6 +207,8 @@ public sealed class SetNataliaApplianceCommand : RepositoryWriterCommand
         await new RestoreTestWishes
         {
             SystemImage = Text(SystemImage),
+            SshHostKey = Text(SshHostKey),
+            SshKeyFile = Text(SshKeyFile),
             IntegrityCommand = Command(IntegrityCommand),
             AuditCommand = Command(AuditCommand),
             CdrCountCommand = Command(CdrCountCommand),
@@ -239,6 +258,8 @@ public sealed class SetNataliaApplianceCommand : RepositoryWriterCommand
             SystemImage = Text(nameof(SystemImage), SystemImage, known.SystemImage),
             IsolatedNetwork = Text(nameof(IsolatedNetwork), IsolatedNetwork, known.IsolatedNetwork),
             GuestCredential = Text(nameof(GuestCredential), GuestCredential, known.GuestCredential),
+            SshHostKey = Text(nameof(SshHostKey), Fingerprint(SshHostKey), known.SshHostKey),
+            SshKeyFile = Text(nameof(SshKeyFile), SshKeyFile, known.SshKeyFile),
             IntegrityCommand = Command(nameof(IntegrityCommand), IntegrityCommand, known.IntegrityCommand),
             AuditCommand = Command(nameof(AuditCommand), AuditCommand, known.AuditCommand),
             CdrCountCommand = Command(nameof(CdrCountCommand), CdrCountCommand, known.CdrCountCommand),
@@ -253,6 +274,9 @@ public sealed class SetNataliaApplianceCommand : RepositoryWriterCommand
     }
 
     private static string? Text(string? text) => string.IsNullOrEmpty(text) ? null : text;
+
+    private static string? Fingerprint(string? hostKey) =>
+        Text(hostKey) is string said ? Hypervisors.Contract.SshHostKey.Parse(said).Fingerprint : null;
 
     private static string[]? Command(string[]? command) =>
         command is null || command.All(string.IsNullOrWhiteSpace) ? null : command;

@@ -24,7 +24,8 @@ namespace Natalia.Backup.Commands;
 /// was tested longest ago. What the appliance's settings say (Set-NataliaAppliance) need not be said again; what is
 /// said here counts for this test alone.</para>
 /// <para>The commands inside run through the hypervisor, as with QEMU's guest agent, so the test VM needs no network.
-/// What natalia-cli is asked for, the count above all, is an assumption where no setting says it.</para>
+/// With -SshHostKey they go over SSH on the isolated network. What natalia-cli is asked for, the count above all, is an
+/// assumption where no setting says it.</para>
 /// <para>What a test that was killed left on a test bench is destroyed by the next one there. Ctrl-C destroys the VM
 /// before the prompt returns.</para>
 /// </remarks>
@@ -43,6 +44,12 @@ namespace Natalia.Backup.Commands;
 /// <code>$test = Get-NataliaRestorePoint -Appliance natalia-paris -Latest | Test-NataliaRestore -KeepOnFailure
 /// $test.Checks | Format-Table Name, Result, Expected, Actual, Duration</code>
 /// <para>Tests one point, keeps the VM when it does not pass, and shows the checks.</para>
+/// </example>
+/// <example>
+/// <code>Set-NataliaAppliance natalia-paris -GuestCredential natalia-guest -SshHostKey SHA256:uNiVztksCsDhcc0u9e8BrrM1gHKyhsJ4mzGTbHs3WeY
+/// Test-NataliaRestore natalia-paris</code>
+/// <para>Tests an appliance without a guest agent, over SSH; the secret natalia-guest is its user with the
+/// password.</para>
 /// </example>
 /// <example>
 /// <code>Test-NataliaRestore natalia-paris -Check @{ Licence = { $_.Run('/usr/bin/natalia-cli', 'licence').ExitCode -eq 0 } }</code>
@@ -143,6 +150,24 @@ public sealed class TestNataliaRestoreCommand : NataliaCommand
     public ScriptBlock? SecretResolver { get; set; }
 
     /// <summary>
+    /// The host key of the guest's SSH server: its fingerprint (SHA256:...), as 'ssh-keygen -lf
+    /// /etc/ssh/ssh_host_ed25519_key.pub' prints it on the appliance, or the public key itself. With it commands in the
+    /// guest go over SSH, as the user of -GuestCredential, and not through a guest agent. A server with another key is
+    /// told nothing.
+    /// </summary>
+    [Parameter]
+    [ValidateNotNullOrEmpty]
+    public string? SshHostKey { get; set; }
+
+    /// <summary>
+    /// The absolute path of a private key that logs in over SSH instead of a password. The password of -GuestCredential
+    /// is then the key's own, empty for a key without one.
+    /// </summary>
+    [Parameter]
+    [ValidateNotNullOrEmpty]
+    public string? SshKeyFile { get; set; }
+
+    /// <summary>
     /// The program that checks the data's integrity and ends with 0 when it is whole, and its arguments. Default:
     /// natalia-cli check-integrity.
     /// </summary>
@@ -194,8 +219,9 @@ public sealed class TestNataliaRestoreCommand : NataliaCommand
 
     /// <summary>
     /// Checks of one's own: script blocks, or a table of names and script blocks. Each gets the test as $_ and as
-    /// $args[0], runs programs in the guest with $_.Run('/path/program', 'argument'), and writes its verdict last: a
-    /// Boolean, or an object with the property Result (Passed, Failed, Warning, NotEvidenced).
+    /// $args[0], runs programs in the guest with $_.Run('/path/program', 'argument'), reads a small file there with
+    /// $_.ReadFile('/path/file'), and writes its verdict last: a Boolean, or an object with the property Result
+    /// (Passed, Failed, Warning, NotEvidenced).
     /// </summary>
     [Parameter]
     [ValidateNotNullOrEmpty]
@@ -235,6 +261,8 @@ public sealed class TestNataliaRestoreCommand : NataliaCommand
             SystemImage = SystemImage,
             IsolatedNetwork = IsolatedNetwork,
             Credential = GuestCredential is null ? null : Login(GuestCredential),
+            SshHostKey = SshHostKey,
+            SshKeyFile = SshKeyFile,
             IntegrityCommand = IntegrityCommand,
             AuditCommand = AuditCommand,
             CdrCountCommand = CdrCountCommand,

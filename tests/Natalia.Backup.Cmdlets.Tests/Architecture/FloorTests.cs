@@ -44,7 +44,7 @@ public sealed class FloorTests
             "HyperV.Inventory", "HyperV.Notes", "HyperV.Wmi", "HyperV.Windows", "HyperV.Cim",
             "VSphere", "VSphere.Builds", "VSphere.Backups", "VSphere.Reading", "VSphere.Snapshots", "VSphere.Inventory",
             "VSphere.Client",
-            "Contract", "Access",
+            "Ssh", "Contract", "Access",
         ]),
         [Operations] = (typeof(RepositorySession).Assembly, ["Profiles", "Recovery", "RestoreTests", "Restore",
             "Backup", "Evidence", "Retention", "Points", "Appliances", "Connections", "Kinds", "Exports", "Guests",

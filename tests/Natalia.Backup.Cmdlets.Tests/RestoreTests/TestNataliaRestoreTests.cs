@@ -169,6 +169,36 @@ public sealed class TestNataliaRestoreTests : IDisposable
     }
 
     [Fact]
+    public void Ssh_is_asked_for_by_the_host_key_and_needs_a_user_and_a_bench_that_has_it()
+    {
+        const string fingerprint = "SHA256:uNiVztksCsDhcc0u9e8BrrM1gHKyhsJ4mzGTbHs3WeY";
+        File.WriteAllText(_folder["key"], "the key");
+        Run("Invoke-NataliaBackup natalia-test -CdrBaseline 20000");
+        Run($"Set-NataliaAppliance natalia-test -SshHostKey '256 {fingerprint} root@natalia (ED25519)' -SshKeyFile "
+            + $"'{_folder["key"]}'");
+        Assert.Equal((fingerprint, _folder["key"]), (Settings().SshHostKey, Settings().SshKeyFile));
+
+        Assert.Equal(["CapabilityMissing"], _session.Run("Test-NataliaRestore natalia-test").ErrorIds);
+        Run("param($b) Disconnect-NataliaHypervisor bench; Add-Fake $b -Name bench",
+            new MemoryVMHost(_site) { HasSsh = true });
+        Assert.Equal(["GuestCredentialRequired"], _session.Run("Test-NataliaRestore natalia-test").ErrorIds);
+        const string credential =
+            "[pscredential]::new('operator', (ConvertTo-SecureString 'of the key' -AsPlainText -Force))";
+        Assert.Equal(RestoreTestResult.Passed,
+            Test($"Test-NataliaRestore natalia-test -GuestCredential ({credential})").Result);
+        GuestCredential login = _site.Login!;
+        Assert.Equal(("operator", fingerprint, 7, 10),
+            (login.UserName, login.HostKey!.Fingerprint, login.PrivateKey!.Length, login.Password!.Length));
+
+        Run("Set-NataliaAppliance natalia-test -SshHostKey ''");
+        Assert.Equal(["SshHostKeyRequired"],
+            _session.Run($"Test-NataliaRestore natalia-test -GuestCredential ({credential})").ErrorIds);
+        Run("Set-NataliaAppliance natalia-test -SshKeyFile ''");
+        Run("Test-NataliaRestore natalia-test");
+        Assert.Null(_site.Login);
+    }
+
+    [Fact]
     public void A_calendar_is_read_from_a_file()
     {
         File.WriteAllText(_folder["days.txt"], "# Holidays of the office\nzone: Europe/Paris\n2026-12-25 Noël\n");
@@ -186,6 +216,9 @@ public sealed class TestNataliaRestoreTests : IDisposable
     [InlineData("-Tolerance 101", "ToleranceInvalid")]
     [InlineData("-Tolerance -1", "ToleranceInvalid")]
     [InlineData("-AuditCommand \"/bin/a 'b\"", "GuestCommandInvalid")]
+    [InlineData("-SshHostKey MD5:16:27", "SshHostKeyInvalid")]
+    [InlineData("-SshKeyFile id_ed25519", "SshKeyInvalid")]
+    [InlineData("-SshKeyFile /nowhere/id_ed25519", "SshKeyInvalid")]
     [InlineData("-TestBench nobody", "HypervisorNotConnected")]
     [InlineData("-TestBench vms", "CapabilityMissing")]
     public void What_cannot_be_meant_is_an_error_before_anything_is_made(string parameters, string id)

@@ -21,6 +21,17 @@ public sealed class QemuIsolationTests
             var how = new TestVMRequest { IsolatedNetwork = network };
             await using ITestVM vm = await bench.PrepareAsync(fixture.Source, how, null, default);
             Assert.All(await vm.ProveIsolationAsync(default), c => Assert.Equal(CheckOutcome.Passed, c.Result));
+            ISshEndpoints ssh = (await fixture.ConnectAsync()).Require<ISshEndpoints>("SSH");
+            if (network == QemuNetworks.None)
+                Assert.Equal(ErrorIds.CapabilityMissing, (await Assert.ThrowsAsync<NataliaException>(
+                    () => ssh.FindSshAsync(vm.Info.NativeId, default))).ErrorId);
+            else
+            {
+                SshEndpoint? at = await ssh.FindSshAsync(vm.Info.NativeId, default);
+                Assert.Equal("127.0.0.1", at!.Host);
+                using var client = new System.Net.Sockets.TcpClient();
+                await client.ConnectAsync(at.Host, at.Port);
+            }
             using (QmpClient monitor = await QmpClient.ConnectAsync(fixture.Find(vm.Info.NativeId).Monitor!,
                 TimeSpan.FromSeconds(10), default))
                 await monitor.ExecuteAsync("netdev_add", new JsonObject { ["type"] = "user", ["id"] = "way-out" }, default);

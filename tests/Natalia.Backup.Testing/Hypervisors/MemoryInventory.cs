@@ -23,6 +23,9 @@ public sealed class MemoryInventory
     /// <summary>What guests run, before <see cref="Programs"/> are looked at; null leaves it to those.</summary>
     public Func<GuestCommand, CancellationToken, Task<GuestCommandResult>>? OnRun { get; set; }
 
+    /// <summary>Who a guest was opened as at last; null for nobody.</summary>
+    public GuestCredential? Login { get; set; }
+
     /// <summary>Called with the wait for a guest and its limit; throws where the guest does not answer.</summary>
     public Func<TimeSpan, CancellationToken, Task>? OnOpen { get; set; }
 

@@ -12,7 +12,7 @@ namespace Natalia.Backup.Testing.Hypervisors;
 /// process that holds it would.
 /// </summary>
 public sealed class MemoryVMHost(MemoryInventory inventory) : IHypervisor, IApplianceBuilder, ITestVMControl,
-    IGuestChannel, IPowerControl
+    IGuestChannel, IPowerControl, ISshEndpoints
 {
     private int _calls;
 
@@ -23,8 +23,16 @@ public sealed class MemoryVMHost(MemoryInventory inventory) : IHypervisor, IAppl
 
     public string Location => "memory";
 
+    /// <summary>Whether it tells where guests are reached over SSH.</summary>
+    public bool HasSsh { get; init; }
+
     public T? Find<T>()
-        where T : class => typeof(T) == typeof(ITestBench) ? new BuilderTestBench(this) as T : this as T;
+        where T : class => typeof(T) == typeof(ITestBench) ? new BuilderTestBench(this) as T
+        : typeof(T) == typeof(ISshEndpoints) && !HasSsh ? null
+        : this as T;
+
+    public Task<SshEndpoint?> FindSshAsync(string nativeId, CancellationToken cancellationToken) =>
+        Call<SshEndpoint?>(cancellationToken, () => new SshEndpoint("127.0.0.1", 22));
 
     public Task<ApplianceInventory> GetAppliancesAsync(CancellationToken cancellationToken) =>
         Call(cancellationToken, () => new ApplianceInventory([.. inventory.VMs.Select(v => Describe(v.Key, v.Value))]));
@@ -107,6 +115,7 @@ public sealed class MemoryVMHost(MemoryInventory inventory) : IHypervisor, IAppl
     public async Task<IGuest> OpenAsync(string nativeId, GuestCredential? who, TimeSpan timeout,
         CancellationToken cancellationToken)
     {
+        inventory.Login = who;
         if (inventory.OnOpen is not null) await inventory.OnOpen(timeout, cancellationToken);
         return await Call(cancellationToken, () =>
         {

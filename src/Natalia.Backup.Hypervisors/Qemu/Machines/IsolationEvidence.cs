@@ -24,7 +24,6 @@ internal sealed record IsolationEvidence
         s_hub = new(@"^hub \d+$"),
         s_hubPort = new(@"^ \\ (?<port>[^:]+): (?<nic>[^:]+): index=\d+,type=nic,model=[\w-]+,macaddr=[0-9a-f:]+$"),
         s_adapter = new(@"^(?<nic>[^:]+): index=\d+,type=nic,model=[\w-]+,macaddr=[0-9a-f:]+$"),
-        s_sshForward = new(@"^TCP\[HOST_FORWARD\]\s+\d+\s+127\.0\.0\.1\s+\d+\s+[0-9.]+\s+22\s"),
         s_user = new(@"^ \\ (?<port>[^:]+): index=\d+,type=user,net=[0-9.]+,restrict=on$");
 
     /// <summary>The process's arguments, without the program.</summary>
@@ -117,13 +116,9 @@ internal sealed record IsolationEvidence
 
     private string? JudgeForwards(Machine machine)
     {
-        List<string> forwards = [.. Forwards.Split('\n').Select(l => l.Trim())
-            .Where(l => l.IndexOf("HOST_FORWARD", StringComparison.Ordinal) >= 0)];
+        IReadOnlyList<string> forwards = ForwardedSsh.LinesOf(Forwards);
         if (machine.Test?.Network == QemuNetworks.None) return forwards.Count == 0 ? null : forwards[0];
-        return forwards.Count <= 1
-            && forwards.TrueForAll(f => s_sshForward.IsMatch(f))
-            ? null
-            : string.Join("; ", forwards);
+        return forwards.Count <= 1 && forwards.All(ForwardedSsh.IsSsh) ? null : string.Join("; ", forwards);
     }
 
     private string? JudgeDevices()
