@@ -5,7 +5,9 @@ using Natalia.Backup.Hypervisors.Contract;
 using Natalia.Backup.Hypervisors.HyperV.Backups;
 using Natalia.Backup.Hypervisors.HyperV.Builds;
 using Natalia.Backup.Hypervisors.HyperV.Cim;
+using Natalia.Backup.Hypervisors.HyperV.Guests;
 using Natalia.Backup.Hypervisors.HyperV.Inventory;
+using Natalia.Backup.Hypervisors.HyperV.Notes;
 using Natalia.Backup.Hypervisors.HyperV.Replication;
 using Natalia.Backup.Hypervisors.HyperV.Windows;
 using Natalia.Backup.Hypervisors.HyperV.Wmi;
@@ -16,7 +18,7 @@ namespace Natalia.Backup.Hypervisors.HyperV;
 /// A Hyper-V host, or all hosts of its failover cluster, over CIM. Windows Server 2016 or newer. Any thread.
 /// </summary>
 public sealed class HyperVHypervisor : IHypervisor, IApplianceFinder, IImageSource, IPrerequisites,
-    IReplication
+    IReplication, IPowerControl
 {
     /// <summary>The kind's name.</summary>
     public const string KindName = MachineReader.Kind;
@@ -27,13 +29,17 @@ public sealed class HyperVHypervisor : IHypervisor, IApplianceFinder, IImageSour
     private readonly PrerequisiteService _prerequisites;
     private readonly ReplicationService _replication;
     private readonly BuilderService _builder;
+    private readonly TestMachines _tests;
+    private readonly GuestChannel? _guests;
 
-    private HyperVHypervisor(HyperVSite site)
+    private HyperVHypervisor(HyperVSite site, GuestWay? guests)
     {
         (_site, _backups) = (site, new BackupService(site));
         _prerequisites = new PrerequisiteService(site, _backups);
         _replication = new ReplicationService(site);
         _builder = new BuilderService(site);
+        _tests = new TestMachines(site);
+        _guests = guests is null ? null : new GuestChannel(site, guests.Dialer, guests.Interfaces);
     }
 
     /// <inheritdoc/>
@@ -44,6 +50,7 @@ public sealed class HyperVHypervisor : IHypervisor, IApplianceFinder, IImageSour
 
     /// <summary>Connects to a host, on Windows.</summary>
     /// <param name="how">How.</param>
+    /// <param name="cancellationToken">Stops it.</param>
     /// <exception cref="NataliaException"><c>CapabilityMissing</c> elsewhere than on Windows; <c>ServerUnreachable</c>,
     /// <c>PermissionDenied</c>, <c>HypervisorNotFound</c>.</exception>
     public static Task<HyperVHypervisor> ConnectAsync(HyperVConnectOptions how, CancellationToken cancellationToken)
@@ -69,12 +76,16 @@ public sealed class HyperVHypervisor : IHypervisor, IApplianceFinder, IImageSour
     /// <summary>Connects through a gateway of one's own.</summary>
     /// <param name="host">The host.</param>
     /// <param name="open">Opens a host by its name.</param>
+    /// <param name="cancellationToken">Stops it.</param>
+    /// <param name="guests">The way into guests of test VMs; null for none.</param>
     internal static async Task<HyperVHypervisor> ConnectAsync(string host, Func<string, HyperVHost> open,
-        CancellationToken cancellationToken) =>
-        new(await HyperVSite.ConnectAsync(host, open, cancellationToken).ConfigureAwait(false));
+        CancellationToken cancellationToken, GuestWay? guests = null) =>
+        new(await HyperVSite.ConnectAsync(host, open, cancellationToken).ConfigureAwait(false), guests);
 
     /// <inheritdoc/>
-    public T? Find<T>() where T : class => this as T ?? _builder as T;
+    public T? Find<T>() where T : class =>
+        typeof(T) == typeof(ITestBench) ? new BuilderTestBench(this) as T
+        : this as T ?? _builder as T ?? _tests as T ?? _guests as T;
 
     /// <inheritdoc/>
     public Task<ApplianceInventory> GetAppliancesAsync(CancellationToken cancellationToken) =>
@@ -89,6 +100,9 @@ public sealed class HyperVHypervisor : IHypervisor, IApplianceFinder, IImageSour
         IReadOnlyList<NataliaException> problems = await _site.ForEachAsync((_, system) => wanted(LabelOf(system)),
             async machine =>
             {
+                // One that is being built, or that is a test's, is no appliance.
+                IReadOnlyList<string> notes = machine.Settings.Texts("Notes");
+                if (NoteText.Build(notes) is not null || NoteText.Test(notes) is not null) return;
                 if (!switches.TryGetValue(machine.Host, out IReadOnlyDictionary<string, string>? names))
                     switches[machine.Host] = names = await MachineReader.SwitchesAsync(machine.Host,
                         cancellationToken).ConfigureAwait(false);
@@ -130,6 +144,11 @@ public sealed class HyperVHypervisor : IHypervisor, IApplianceFinder, IImageSour
     /// <remarks>The copy stays on the other host; without <paramref name="keepReplica"/> it is refused.</remarks>
     public Task RemoveReplicationAsync(string replicationId, bool keepReplica, CancellationToken cancellationToken) =>
         _replication.RemoveAsync(replicationId, keepReplica, cancellationToken);
+
+    /// <inheritdoc/>
+    public async Task StartAsync(ApplianceDescription appliance, CancellationToken cancellationToken) =>
+        await MachineFactory.StartAsync(await _site.RequireAsync(appliance.NativeId, appliance.Name,
+            cancellationToken).ConfigureAwait(false), cancellationToken).ConfigureAwait(false);
 
     /// <inheritdoc/>
     public void Dispose() => _site.Dispose();

@@ -135,16 +135,14 @@ internal sealed class PrerequisiteService(HyperVSite site, BackupService backups
 
         async Task CheckNetworkAsync(string name)
         {
-            IReadOnlyDictionary<string, string> switches = await MachineReader.SwitchesAsync(site.First,
-                cancellationToken).ConfigureAwait(false);
-            string? id = switches.FirstOrDefault(s => string.Equals(s.Value, name, StringComparison.OrdinalIgnoreCase))
-                .Key;
-            Add("IsolatedNetwork", name, id is null ? CheckOutcome.Failed : CheckOutcome.Passed, "there",
-                id is null ? "not there" : "there", null, ErrorIds.NetworkNotFound);
-            if (id is null) return;
-            bool leads = await NetworkAdapter.HasWayOutAsync(site.First, id, cancellationToken).ConfigureAwait(false);
-            Add("NoWayOut", name, leads ? CheckOutcome.Failed : CheckOutcome.Passed, "no network card of the host",
-                leads ? "a network card of the host" : "none", null, ErrorIds.IsolationNotProven);
+            NetworkPlace? place = NetworkPlace.TryFind(await VirtualSwitch.ListAsync(site.First, cancellationToken)
+                .ConfigureAwait(false), name);
+            Add("IsolatedNetwork", name, place is null ? CheckOutcome.Failed : CheckOutcome.Passed, "there",
+                place is null ? "not there" : "there", null, ErrorIds.NetworkNotFound);
+            if (place is null) return;
+            SwitchReach reach = await SwitchReach.ReadAsync(site.First, place.Switch, cancellationToken)
+                .ConfigureAwait(false);
+            Add("NoWayOut", name, reach.Result, SwitchReach.Expected, reach.Actual, null, ErrorIds.IsolationNotProven);
         }
 
         void Add(string name, string target, CheckOutcome result, string expected, string actual,

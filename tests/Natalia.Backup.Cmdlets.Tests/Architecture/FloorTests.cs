@@ -41,7 +41,7 @@ public sealed class FloorTests
             "Proxmox", "Proxmox.Restores", "Proxmox.Backups", "Proxmox.Jobs", "Proxmox.Notes",
             "Proxmox.Cluster", "Proxmox.BackupServer", "Proxmox.Rest",
             "HyperV", "HyperV.Builds", "HyperV.Replication", "HyperV.Backups", "HyperV.Tracking", "HyperV.Checkpoints",
-            "HyperV.Inventory", "HyperV.Notes", "HyperV.Wmi", "HyperV.Windows", "HyperV.Cim",
+            "HyperV.Guests", "HyperV.Inventory", "HyperV.Notes", "HyperV.Wmi", "HyperV.Windows", "HyperV.Cim",
             "VSphere", "VSphere.Builds", "VSphere.Backups", "VSphere.Reading", "VSphere.Snapshots", "VSphere.Inventory",
             "VSphere.Client",
             "Ssh", "Contract", "Access",

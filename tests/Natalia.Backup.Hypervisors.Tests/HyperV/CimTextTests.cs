@@ -1,9 +1,9 @@
 using Microsoft.Management.Infrastructure;
 using Natalia.Backup.Engine;
+using Natalia.Backup.HyperVSimulator;
 using Natalia.Backup.Hypervisors.HyperV.Cim;
 using Natalia.Backup.Hypervisors.HyperV.Windows;
 using Natalia.Backup.Hypervisors.HyperV.Wmi;
-using Natalia.Backup.Hypervisors.Tests.HyperV.Simulator;
 
 namespace Natalia.Backup.Hypervisors.Tests.HyperV;
 

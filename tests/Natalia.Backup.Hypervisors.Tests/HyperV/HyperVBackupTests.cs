@@ -2,9 +2,9 @@ using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Backup;
 using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Engine.Repositories;
+using Natalia.Backup.HyperVSimulator;
 using Natalia.Backup.Hypervisors.Contract;
 using Natalia.Backup.Hypervisors.HyperV.Cim;
-using Natalia.Backup.Hypervisors.Tests.HyperV.Simulator;
 using Natalia.Backup.Testing;
 
 namespace Natalia.Backup.Hypervisors.Tests.HyperV;

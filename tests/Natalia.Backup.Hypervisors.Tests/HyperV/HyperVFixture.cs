@@ -1,8 +1,8 @@
 using Natalia.Backup.Engine.Model;
+using Natalia.Backup.HyperVSimulator;
 using Natalia.Backup.Hypervisors.Contract;
 using Natalia.Backup.Hypervisors.HyperV;
 using Natalia.Backup.Hypervisors.HyperV.Wmi;
-using Natalia.Backup.Hypervisors.Tests.HyperV.Simulator;
 using Natalia.Backup.ProxmoxSimulator;
 using Natalia.Backup.Testing.Hypervisors;
 

@@ -1,9 +1,9 @@
 using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Model;
+using Natalia.Backup.HyperVSimulator;
 using Natalia.Backup.Hypervisors.Contract;
 using Natalia.Backup.Hypervisors.HyperV;
 using Natalia.Backup.Hypervisors.HyperV.Wmi;
-using Natalia.Backup.Hypervisors.Tests.HyperV.Simulator;
 
 namespace Natalia.Backup.Hypervisors.Tests.HyperV;
 

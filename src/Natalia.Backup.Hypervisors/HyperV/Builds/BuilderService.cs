@@ -22,10 +22,12 @@ internal sealed class BuilderService(HyperVSite site) : IApplianceBuilder
         FormerSettings former = FormerSettings.Of(like);
         HyperVHost host = await ChooseHostAsync(how.Placement.VMHost, cancellationToken).ConfigureAwait(false);
         await RequireFreeNameAsync(how.Name, cancellationToken).ConfigureAwait(false);
-        List<string> wanted = [.. like.Networks.Select(n => how.Isolation?.Network
-            ?? (how.Networks.TryGetValue(n.Name, out string? other) ? other : n.Name))];
-        IReadOnlyList<CimPath> switches = await FindSwitchesAsync(host, wanted, cancellationToken)
+        IReadOnlyList<VirtualSwitch> switches = await VirtualSwitch.ListAsync(host, cancellationToken)
             .ConfigureAwait(false);
+        List<NetworkPlace> places = [.. like.Networks.Select(n => PlaceOf(host, switches, n, how))];
+        if (how.Isolation is Isolation isolated)
+            await RequireIsolatedAsync(host, NetworkPlace.Find(host, switches, isolated.Network), cancellationToken)
+                .ConfigureAwait(false);
         string folder = await MachineFolder.ChooseAsync(host, how.Placement.Storage, cancellationToken)
             .ConfigureAwait(false);
         // Whole seconds, as the marks tell them to whoever finds the VM.
@@ -40,11 +42,12 @@ internal sealed class BuilderService(HyperVSite site) : IApplianceBuilder
         {
             Machine machine = await MachineFactory.DefineAsync(host, how.Name, former, notes, cancellationToken)
                 .ConfigureAwait(false);
-            await MachineFactory.EquipAsync(machine, like.ProcessorCount, how.MemoryBytes ?? like.MemoryBytes, switches,
+            await MachineFactory.EquipAsync(machine, like.ProcessorCount, how.MemoryBytes ?? like.MemoryBytes, places,
                 cancellationToken).ConfigureAwait(false);
             MachineFolder.Create(host, folder);
-            return new Construction(this, host, machine.Id, how.Name, build, wanted,
-                [.. like.Disks.Select(d => d.DiskId)]);
+            return new Construction(this, host, machine.Id, how.Name, build, places,
+                DiskPlace.Choose([.. like.Disks.Select(d => d.DiskId)], former.IsSecondGeneration),
+                [.. like.Networks.Select(n => n.MacAddress).OfType<string>()]);
         }
         catch
         {
@@ -125,20 +128,29 @@ internal sealed class BuilderService(HyperVSite site) : IApplianceBuilder
         }
     }
 
-    private static async Task<IReadOnlyList<CimPath>> FindSwitchesAsync(HyperVHost host, IReadOnlyList<string> names,
+    /// <summary>
+    /// Where an adapter goes: of a test to the isolated place, else to the one that was said instead, else to where it
+    /// was, with its VLAN.
+    /// </summary>
+    private static NetworkPlace PlaceOf(HyperVHost host, IReadOnlyList<VirtualSwitch> switches,
+        ApplianceNetwork network, BuildRequest how)
+    {
+        if (how.Isolation is Isolation isolation) return NetworkPlace.Find(host, switches, isolation.Network);
+        if (how.Networks.TryGetValue(network.Name, out string? other))
+            return NetworkPlace.Find(host, switches, other);
+        return NetworkPlace.Find(host, switches, network.Name) with { Vlan = network.Vlan };
+    }
+
+    /// <summary>A test VM is not even made where something leads out.</summary>
+    private static async Task RequireIsolatedAsync(HyperVHost host, NetworkPlace place,
         CancellationToken cancellationToken)
     {
-        IReadOnlyList<CimRow> all = names.Count == 0 ? []
-            : await host.QueryAsync(Wql.All("Msvm_VirtualEthernetSwitch"), cancellationToken).ConfigureAwait(false);
-        return [.. names.Select(name =>
-        {
-            List<CimRow> fits = [.. all.Where(s => string.Equals(s.Text("ElementName"), name,
-                StringComparison.OrdinalIgnoreCase))];
-            return fits.Count == 1 && fits[0].Path is CimPath path ? path
-                : throw new NataliaException(ErrorIds.NetworkNotFound, NataliaErrorKind.NotFound,
-                    $"The Hyper-V host '{host.Name}' has {(fits.Count == 0 ? "no switch" : "several switches")} "
-                    + $"'{name}'.", name,
-                    $"It has: {string.Join(", ", all.Select(s => s.Text("ElementName")))}.");
-        })];
+        SwitchReach reach = await SwitchReach.ReadAsync(host, place.Switch, cancellationToken).ConfigureAwait(false);
+        if (reach.Result == CheckOutcome.Passed) return;
+        throw new NataliaException(ErrorIds.IsolationNotProven, NataliaErrorKind.Security,
+            $"No test VM is made on the switch '{place.Switch.Name}' of the Hyper-V host '{host.Name}': it has to lead "
+            + $"to {SwitchReach.Expected}, and it leads to: {reach.Actual}.", place.Switch.Name,
+            "Make an internal switch for tests: New-VMSwitch natalia-test -SwitchType Internal. Without NAT and "
+            + "without routing on the host nothing leaves it.");
     }
 }

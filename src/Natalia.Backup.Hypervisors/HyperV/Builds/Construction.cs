@@ -12,7 +12,8 @@ namespace Natalia.Backup.Hypervisors.HyperV.Builds;
 
 /// <summary>A VM that is being built on a host.</summary>
 internal sealed class Construction(BuilderService builder, HyperVHost host, string machineId, string name,
-    BuildMark mark, IReadOnlyList<string> networks, IReadOnlyList<string> diskIds) : IApplianceUnderConstruction
+    BuildMark mark, IReadOnlyList<NetworkPlace> networks, IReadOnlyDictionary<string, DiskPlace> places,
+    IReadOnlyList<string> formerAddresses) : IApplianceUnderConstruction
 {
     private static readonly TimeSpan s_cleanUpLimit = TimeSpan.FromMinutes(10);
 
@@ -23,10 +24,8 @@ internal sealed class Construction(BuilderService builder, HyperVHost host, stri
 
     public IDiskTarget GetDisk(string diskId, long sizeBytes)
     {
-        int place = 0;
-        while (place < diskIds.Count && diskIds[place] != diskId) place++;
         string path = $@"{mark.Folder}\{FileNameOf(diskId)}.vhdx";
-        var disk = new BuiltDisk(place, path, sizeBytes,
+        var disk = new BuiltDisk(places[diskId], path, sizeBytes,
             new WatchedTarget(new VhdxDiskTarget(host.Files.ToLocal(path))));
         lock (_disks) _disks.Add(disk);
         return disk.Target;
@@ -37,7 +36,7 @@ internal sealed class Construction(BuilderService builder, HyperVHost host, stri
         if (_disks.Exists(d => !d.Target.IsCompleted))
             throw new InvalidOperationException("A disk was not written to its end.");
         Machine machine = await ReadAsync(cancellationToken).ConfigureAwait(false);
-        foreach (BuiltDisk disk in _disks.OrderBy(d => d.Place))
+        foreach (BuiltDisk disk in _disks.OrderBy(d => d.Place.Slot))
             await MachineFactory.AttachAsync(machine, disk.Place, disk.Path, cancellationToken).ConfigureAwait(false);
         machine = await ReadAsync(cancellationToken).ConfigureAwait(false);
         IReadOnlyDictionary<string, string> switches = await MachineReader.SwitchesAsync(host,
@@ -78,9 +77,14 @@ internal sealed class Construction(BuilderService builder, HyperVHost host, stri
                 wrong.Add($"the disk '{disk.Path}' has {size} bytes instead of {disk.SizeBytes}");
         }
         if (made.Disks.Count != _disks.Count) wrong.Add($"it has {made.Disks.Count} disks instead of {_disks.Count}");
-        if (!made.Networks.Select(n => n.Name).SequenceEqual(networks, StringComparer.OrdinalIgnoreCase))
-            wrong.Add($"its adapters are on {string.Join(", ", made.Networks.Select(n => n.Name))} instead of "
+        if (!made.Networks.Select(n => (n.Name.ToUpperInvariant(), n.Vlan)).SequenceEqual(networks
+            .Select(n => (n.Switch.Name.ToUpperInvariant(), n.Vlan))))
+            wrong.Add($"its adapters are on {string.Join(", ", made.Networks)} instead of "
                 + string.Join(", ", networks));
+        // The original may be on the same network: two of one address would be in each other's way.
+        if (made.Networks.FirstOrDefault(n => n.MacAddress is string mac && formerAddresses.Any(f => IsSame(f, mac)))
+            is ApplianceNetwork twin)
+            wrong.Add($"an adapter has the address of the original's ({twin.MacAddress})");
         if (NoteText.Build(machine.Settings.Texts("Notes")) != mark) wrong.Add("its notes are another's");
         if (wrong.Count > 0)
             throw new NataliaException(ErrorIds.ServerAnswerInvalid, NataliaErrorKind.InvalidData,
@@ -88,9 +92,14 @@ internal sealed class Construction(BuilderService builder, HyperVHost host, stri
                 "See on the host who changed it, and try again.");
     }
 
+    private static bool IsSame(string one, string other) =>
+        string.Equals(Digits(one), Digits(other), StringComparison.OrdinalIgnoreCase);
+
+    private static string Digits(string address) => new([.. address.Where(char.IsLetterOrDigit)]);
+
     /// <summary>An id that another hypervisor gave may hold what no file's name may.</summary>
     private static string FileNameOf(string diskId) =>
         new([.. diskId.Select(c => char.IsLetterOrDigit(c) || c is '-' or '_' ? c : '-')]);
 
-    private sealed record BuiltDisk(int Place, string Path, long SizeBytes, WatchedTarget Target);
+    private sealed record BuiltDisk(DiskPlace Place, string Path, long SizeBytes, WatchedTarget Target);
 }

@@ -13,6 +13,7 @@ internal static class MachineFactory
     private const string Storage = "Msvm_StorageAllocationSettingData";
     private const string Port = "Msvm_SyntheticEthernetPortSettingData";
     private const string Connection = "Msvm_EthernetPortAllocationSettingData";
+    private const string Vlan = "Msvm_EthernetSwitchPortVlanSettingData";
     private const ushort Enabled = 2, Off = 3;
 
     private static readonly TimeSpan s_switchLimit = TimeSpan.FromMinutes(5);
@@ -52,9 +53,9 @@ internal static class MachineFactory
     /// <param name="machine">The VM.</param>
     /// <param name="processors">How many, or null for the host's default.</param>
     /// <param name="memoryBytes">How much, or null for the host's default.</param>
-    /// <param name="switches">For each adapter the switch's path.</param>
+    /// <param name="places">For each adapter the switch and VLAN.</param>
     internal static async Task EquipAsync(Machine machine, int? processors, long? memoryBytes,
-        IReadOnlyList<CimPath> switches, CancellationToken cancellationToken)
+        IReadOnlyList<NetworkPlace> places, CancellationToken cancellationToken)
     {
         var changed = new List<string>();
         if (processors is int count && machine.Component("Msvm_ProcessorSettingData") is CimRow processor)
@@ -73,7 +74,7 @@ internal static class MachineFactory
             await AddAsync(machine, await TemplateAsync(machine.Host, Resource,
                 "Microsoft:Hyper-V:Synthetic SCSI Controller", 6, cancellationToken).ConfigureAwait(false),
                 cancellationToken).ConfigureAwait(false);
-        foreach (CimPath target in switches)
+        foreach (NetworkPlace place in places)
         {
             EmbeddedInstance port = (await TemplateAsync(machine.Host, Port,
                 "Microsoft:Hyper-V:Synthetic Ethernet Port", 10, cancellationToken).ConfigureAwait(false))
@@ -84,23 +85,43 @@ internal static class MachineFactory
             EmbeddedInstance connection = (await TemplateAsync(machine.Host, Connection,
                 "Microsoft:Hyper-V:Ethernet Connection", 33, cancellationToken).ConfigureAwait(false))
                 .Set("Parent", machine.Host.TextOf(added))
-                .Set("HostResource", new[] { machine.Host.TextOf(target) })
+                .Set("HostResource", new[] { machine.Host.TextOf(place.Switch.Path) })
                 .Set("EnabledState", Enabled);
-            await AddAsync(machine, connection, cancellationToken).ConfigureAwait(false);
+            CimPath connected = await AddAsync(machine, connection, cancellationToken).ConfigureAwait(false);
+            if (place.Vlan is int vlan)
+                await SetVlanAsync(machine.Host, connected, vlan, cancellationToken).ConfigureAwait(false);
         }
     }
 
-    /// <summary>Attaches an image to a place on the VM's first SCSI controller.</summary>
-    internal static async Task AttachAsync(Machine machine, int place, string hostPath,
+    /// <summary>Puts a connection into a VLAN, as an access port.</summary>
+    private static async Task SetVlanAsync(HyperVHost host, CimPath connection, int vlan,
         CancellationToken cancellationToken)
     {
-        CimRow controller = machine.Components.FirstOrDefault(c => c.Number("ResourceType") == 6)
+        IReadOnlyList<CimRow> rows = await host.QueryAsync(Wql.All(Vlan), cancellationToken).ConfigureAwait(false);
+        CimRow? standard = rows.FirstOrDefault(IsStandard);
+        string setting = (standard is null ? new EmbeddedInstance(Vlan) : EmbeddedInstance.From(standard))
+            // Msvm_EthernetSwitchPortVlanSettingData.OperationMode: 1 access.
+            .Set("OperationMode", 1u)
+            .Set("AccessVlanId", (ushort)vlan)
+            .ToText();
+        await host.CallAsync(Service, "AddFeatureSettings", new CimArguments
+        {
+            { "AffectedConfiguration", connection },
+            { "FeatureSettings", new[] { setting } },
+        }, cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <summary>Attaches an image to a place on a controller of the VM.</summary>
+    internal static async Task AttachAsync(Machine machine, DiskPlace place, string hostPath,
+        CancellationToken cancellationToken)
+    {
+        CimRow controller = machine.Components.FirstOrDefault(place.IsOn)
             ?? throw new NataliaException(ErrorIds.ServerAnswerInvalid, NataliaErrorKind.InvalidData,
-                $"The VM '{machine.Name}' has no SCSI controller, although one was added.", machine.Name);
+                $"The VM '{machine.Name}' has no controller for the disk '{place}'.", machine.Name);
         EmbeddedInstance drive = (await TemplateAsync(machine.Host, Resource,
             "Microsoft:Hyper-V:Synthetic Disk Drive", 17, cancellationToken).ConfigureAwait(false))
             .Set("Parent", machine.Host.TextOf(controller.Path!))
-            .Set("AddressOnParent", place.ToString(System.Globalization.CultureInfo.InvariantCulture));
+            .Set("AddressOnParent", place.Slot.ToString(System.Globalization.CultureInfo.InvariantCulture));
         CimPath added = await AddAsync(machine, drive, cancellationToken).ConfigureAwait(false);
         EmbeddedInstance image = (await TemplateAsync(machine.Host, Storage, "Microsoft:Hyper-V:Virtual Hard Disk", 31,
             cancellationToken).ConfigureAwait(false))
@@ -109,16 +130,31 @@ internal static class MachineFactory
         await AddAsync(machine, image, cancellationToken).ConfigureAwait(false);
     }
 
-    /// <summary>Switches the VM off, if it is on, and destroys it; then the folder of its disks.</summary>
+    /// <summary>
+    /// Switches the VM off, if it is on, and destroys it. The folder of its disks goes first: the VM bears the record
+    /// by which it is found.
+    /// </summary>
     /// <param name="machine">The VM, which is known to be one of ours.</param>
     /// <param name="folder">The folder as its record names it.</param>
     internal static async Task DestroyAsync(Machine machine, string folder, CancellationToken cancellationToken)
     {
         if (machine.System.Number("EnabledState") != Off)
             await SwitchAsync(machine, Off, cancellationToken).ConfigureAwait(false);
+        await MachineFolder.RemoveAsync(machine.Host, folder, cancellationToken).ConfigureAwait(false);
         await machine.Host.CallAsync(Service, "DestroySystem", new CimArguments { { "AffectedSystem", machine.Path } },
             cancellationToken).ConfigureAwait(false);
-        await MachineFolder.RemoveAsync(machine.Host, folder, cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <summary>Switches the VM on, and looks that it runs.</summary>
+    internal static async Task StartAsync(Machine machine, CancellationToken cancellationToken)
+    {
+        if (machine.IsRunning) return;
+        await SwitchAsync(machine, Enabled, cancellationToken).ConfigureAwait(false);
+        CimRow? now = await machine.Host.GetAsync(machine.Path, cancellationToken).ConfigureAwait(false);
+        if (now?.Number("EnabledState") == Enabled) return;
+        throw new NataliaException(ErrorIds.TaskFailed, NataliaErrorKind.InvalidOperation,
+            $"The VM '{machine.Name}' was switched on and does not run.", machine.Name,
+            "Look at the event log Microsoft-Windows-Hyper-V-Worker-Admin of the host.");
     }
 
     private static Task SwitchAsync(Machine machine, ushort state, CancellationToken cancellationToken) =>
@@ -154,12 +190,14 @@ internal static class MachineFactory
     {
         IReadOnlyList<CimRow> rows = await host.QueryAsync(Wql.Where(className, "ResourceSubType", subType),
             cancellationToken).ConfigureAwait(false);
-        CimRow? standard = rows.FirstOrDefault(r =>
-            r.Text("InstanceID")?.EndsWith(@"\Default", StringComparison.OrdinalIgnoreCase) == true);
+        CimRow? standard = rows.FirstOrDefault(IsStandard);
         return standard is not null
             ? EmbeddedInstance.From(standard)
             : new EmbeddedInstance(className).Set("ResourceType", type).Set("ResourceSubType", subType);
     }
+
+    private static bool IsStandard(CimRow row) =>
+        row.Text("InstanceID")?.EndsWith(@"\Default", StringComparison.OrdinalIgnoreCase) == true;
 
     private static NataliaException NotThere(HyperVHost host, string name) =>
         new(ErrorIds.ServerAnswerInvalid, NataliaErrorKind.InvalidData,

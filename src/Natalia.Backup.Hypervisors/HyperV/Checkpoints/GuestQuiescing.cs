@@ -1,5 +1,6 @@
 using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Hypervisors.HyperV.Cim;
+using Natalia.Backup.Hypervisors.HyperV.Guests;
 using Natalia.Backup.Hypervisors.HyperV.Inventory;
 
 namespace Natalia.Backup.Hypervisors.HyperV.Checkpoints;
@@ -34,28 +35,8 @@ internal static class GuestQuiescing
     /// freezes its file systems.
     /// </summary>
     internal static async Task<Consistency> ReachAsync(Machine machine, CancellationToken cancellationToken) =>
-        (await ReadAsync(machine, "OSName", cancellationToken).ConfigureAwait(false))?
+        (await GuestFacts.ReadAsync(machine, "OSName", cancellationToken).ConfigureAwait(false))?
             .StartsWith("Windows", StringComparison.OrdinalIgnoreCase) == true
             ? Consistency.Application
             : Consistency.FileSystem;
-
-    /// <summary>What a guest tells of itself over its key-value service; null when it does not.</summary>
-    internal static async Task<string?> ReadAsync(Machine machine, string name, CancellationToken cancellationToken)
-    {
-        IReadOnlyList<CimRow> found = await machine.Host.AssociatorsAsync(machine.Path, "Msvm_SystemDevice",
-            "Msvm_KvpExchangeComponent", cancellationToken).ConfigureAwait(false);
-        foreach (string text in found.SelectMany(f => f.Texts("GuestIntrinsicExchangeItems")))
-        {
-            try
-            {
-                CimRow item = EmbeddedInstance.Read(text);
-                if (item.Text("Name") == name) return item.Text("Data");
-            }
-            catch (FormatException)
-            {
-                // A guest may say anything.
-            }
-        }
-        return null;
-    }
 }

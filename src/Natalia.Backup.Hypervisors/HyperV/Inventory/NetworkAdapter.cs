@@ -38,17 +38,6 @@ internal sealed record NetworkAdapter(CimRow Port, CimRow Connection)
         : switches.TryGetValue(SwitchId!, out string? name) ? name
         : Connection.Text("LastKnownSwitchName") is { Length: > 0 } last ? last : SwitchId;
 
-    /// <summary>
-    /// Whether a switch is an external one: one of its own ports stands on a network card of the host.
-    /// </summary>
-    internal static async Task<bool> HasWayOutAsync(HyperVHost host, string switchId,
-        CancellationToken cancellationToken) =>
-        (await host.QueryAsync(Wql.All("Msvm_EthernetPortAllocationSettingData"), cancellationToken)
-            .ConfigureAwait(false)).Any(c =>
-            c.Text("InstanceID")?.IndexOf(switchId, StringComparison.OrdinalIgnoreCase) >= 0
-            && c.Texts("HostResource")
-                .Any(r => r.Contains("Msvm_ExternalEthernetPort") || r.Contains("Msvm_WiFiPort")));
-
     /// <summary>The VLAN of an access port among its features; null when there is none.</summary>
     internal static int? VlanOf(IReadOnlyList<CimRow> features) =>
         features.FirstOrDefault(f => f.ClassName.Equals("Msvm_EthernetSwitchPortVlanSettingData",

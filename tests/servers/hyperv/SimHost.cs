@@ -1,7 +1,7 @@
 using Natalia.Backup.Hypervisors.HyperV.Cim;
 using Natalia.Backup.Hypervisors.HyperV.Wmi;
 
-namespace Natalia.Backup.Hypervisors.Tests.HyperV.Simulator;
+namespace Natalia.Backup.HyperVSimulator;
 
 /// <summary>
 /// A Hyper-V host as its documentation has it: VMs, checkpoints, reference points, jobs that take time, disks that are
@@ -28,6 +28,21 @@ internal sealed partial class SimHost(string name, string root, TimeProvider clo
     /// <summary>Those of them that stand on a network card of the host.</summary>
     internal HashSet<string> ExternalSwitches { get; } = new(StringComparer.OrdinalIgnoreCase);
 
+    /// <summary>Those that the host itself is on.</summary>
+    internal HashSet<string> InternalSwitches { get; } = new(StringComparer.OrdinalIgnoreCase);
+
+    /// <summary>Cards of the host that are on a switch which does not say so.</summary>
+    internal HashSet<string> LostCards { get; } = [];
+
+    /// <summary>The address translations of the host.</summary>
+    internal List<string> Translations { get; } = [];
+
+    /// <summary>The switches for whose interface the host is a router.</summary>
+    internal HashSet<string> Routed { get; } = [];
+
+    /// <summary>Whether a VM is told nothing before it runs.</summary>
+    internal bool TellsRunningOnly { get; set; }
+
     internal ulong FreeSpace { get; set; } = 100UL << 30;
 
     /// <summary>The nodes of its failover cluster and their states; empty for a host alone.</summary>
@@ -51,13 +66,17 @@ internal sealed partial class SimHost(string name, string root, TimeProvider clo
     /// <summary>Called at every call, before it.</summary>
     internal Action<string>? OnCall { get; set; }
 
+    /// <summary>Called for every VM that is made.</summary>
+    internal Action<SimMachine>? OnMade { get; set; }
+
     public string ToLocal(string hostPath) =>
         Path.Combine([root, .. hostPath.Replace(":", "").Split('\\', StringSplitOptions.RemoveEmptyEntries)]);
 
-    internal string AddSwitch(string switchName)
+    internal string AddSwitch(string switchName, bool isInternal = false)
     {
         string id = Guid.NewGuid().ToString().ToUpperInvariant();
         Switches[id] = switchName;
+        if (isInternal) InternalSwitches.Add(id);
         return id;
     }
 

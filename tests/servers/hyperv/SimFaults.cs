@@ -1,6 +1,6 @@
 using Natalia.Backup.Hypervisors.HyperV.Cim;
 
-namespace Natalia.Backup.Hypervisors.Tests.HyperV.Simulator;
+namespace Natalia.Backup.HyperVSimulator;
 
 /// <summary>What a method is made to do instead of its work.</summary>
 internal sealed record SimFault

@@ -1,7 +1,7 @@
 using System.Buffers.Binary;
 using System.Text;
 
-namespace Natalia.Backup.Hypervisors.Tests.HyperV.Simulator;
+namespace Natalia.Backup.HyperVSimulator;
 
 /// <summary>
 /// Writes VHDX files as a host has them, from [MS-VHDX] and by none of the product's code: dynamic ones, and those of

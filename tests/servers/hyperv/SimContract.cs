@@ -1,6 +1,6 @@
 using System.Text.Json;
 
-namespace Natalia.Backup.Hypervisors.Tests.HyperV.Simulator;
+namespace Natalia.Backup.HyperVSimulator;
 
 /// <summary>What Microsoft's documentation says that there is: classes, properties, methods, return codes.</summary>
 internal static class SimContract

@@ -1,7 +1,7 @@
 using System.Text.RegularExpressions;
 using Natalia.Backup.Hypervisors.HyperV.Cim;
 
-namespace Natalia.Backup.Hypervisors.Tests.HyperV.Simulator;
+namespace Natalia.Backup.HyperVSimulator;
 
 internal sealed partial class SimHost
 {

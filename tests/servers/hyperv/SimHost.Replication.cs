@@ -1,6 +1,6 @@
 using Natalia.Backup.Hypervisors.HyperV.Cim;
 
-namespace Natalia.Backup.Hypervisors.Tests.HyperV.Simulator;
+namespace Natalia.Backup.HyperVSimulator;
 
 /// <summary>What the replication service of the primary host does.</summary>
 internal sealed partial class SimHost

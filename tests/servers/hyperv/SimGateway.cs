@@ -2,7 +2,7 @@ using Natalia.Backup.Hypervisors.HyperV.Cim;
 using Natalia.Backup.Testing;
 using Natalia.Backup.Testing.Hypervisors;
 
-namespace Natalia.Backup.Hypervisors.Tests.HyperV.Simulator;
+namespace Natalia.Backup.HyperVSimulator;
 
 /// <summary>How many calls the connections of one process have made, and what goes wrong at one of them.</summary>
 internal sealed class SimLife

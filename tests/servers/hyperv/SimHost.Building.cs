@@ -2,7 +2,7 @@ using Natalia.Backup.Engine.Disks;
 using Natalia.Backup.Engine.Disks.Vhdx;
 using Natalia.Backup.Hypervisors.HyperV.Cim;
 
-namespace Natalia.Backup.Hypervisors.Tests.HyperV.Simulator;
+namespace Natalia.Backup.HyperVSimulator;
 
 /// <summary>What making, changing and destroying VMs does.</summary>
 internal sealed partial class SimHost
@@ -13,6 +13,8 @@ internal sealed partial class SimHost
         "DestroySystem" => DestroySystem(values),
         "AddResourceSettings" => AddResources(values),
         "ModifyResourceSettings" => ModifyResources(values),
+        "AddFeatureSettings" => AddFeatures(values),
+        "AddKvpItems" or "ModifyKvpItems" => TellGuest(method, values),
         "RequestStateChange" when target.ClassName == "Msvm_ComputerSystem" => ChangeState(target, values),
         _ when target.ClassName == "Msvm_ReplicationService" => Replicate(method, values),
         _ => throw Violation($"{target.ClassName}.{method} is not simulated."),
@@ -33,6 +35,7 @@ internal sealed partial class SimHost
         return Started(Start(null, 0, JobTime, () =>
         {
             Machines.Add(machine);
+            OnMade?.Invoke(machine);
             return [SystemRow(machine)];
         }));
     }
@@ -56,6 +59,8 @@ internal sealed partial class SimHost
         return Started(Start(machine, 2, JobTime, () =>
         {
             machine.State = state;
+            foreach (SimAdapter adapter in machine.Adapters.Where(a => a.Mac == NoMac))
+                adapter.Mac = SimAdapter.NewMac();
             return [];
         }));
     }
@@ -88,18 +93,22 @@ internal sealed partial class SimHost
             case 6:
                 m.HasController = true;
                 return controller;
-            case 17 when parent == controller && int.TryParse(row.Text("AddressOnParent"), out int place):
-                m.EmptyDrives.Add(place);
-                return $@"{controller}\{place}\D";
+            case 17 when int.TryParse(row.Text("AddressOnParent"), out int slot):
+                int place = parent == controller ? slot
+                    : parent == $@"Microsoft:{m.Id}\{m.IdeControllerId}\0" ? SimMachine.Ide(0, slot)
+                    : parent == $@"Microsoft:{m.Id}\{m.IdeControllerId}\1" ? SimMachine.Ide(1, slot) : -1;
+                if (place < 0 || (place >= 1000 && m.IsGen2) || !m.EmptyDrives.Add(place)) return null;
+                return $@"Microsoft:{m.Id}\{m.KeyOf(place)}\D";
             case 31 when parent is not null && resource is not null && File.Exists(ToLocal(resource)):
-                int at = m.EmptyDrives.First(p => parent == $@"{controller}\{p}\D");
+                int at = m.EmptyDrives.First(p => parent == $@"Microsoft:{m.Id}\{m.KeyOf(p)}\D");
                 m.Disks[at] = Load(resource);
                 m.EmptyDrives.Remove(at);
-                return $@"{controller}\{at}\L";
+                return $@"Microsoft:{m.Id}\{m.KeyOf(at)}\L";
             case 10:
                 var adapter = new SimAdapter
                 {
                     IsStaticMac = row.Flag("StaticMacAddress") == true,
+                    Mac = NoMac,
                     IsConnected = false,
                 };
                 m.Adapters.Add(adapter);
@@ -110,6 +119,40 @@ internal sealed partial class SimHost
                 return $@"Microsoft:{m.Id}\{port.Id}\C";
             default: return null;
         }
+    }
+
+    /// <summary>What an adapter has before its VM is on for the first time.</summary>
+    private const string NoMac = "000000000000";
+
+    private CimAnswer AddFeatures(Dictionary<string, object?> values)
+    {
+        string? connection = ((CimPath)values["AffectedConfiguration"]!)["InstanceID"];
+        (SimMachine? m, SimAdapter? adapter) = Machines.SelectMany(v => v.Adapters.Select(a => (v, a)))
+            .FirstOrDefault(p => connection == $@"Microsoft:{p.v.Id}\{p.a.Id}\C");
+        if (m is null) return new CimAnswer(4, CimRow.Empty);
+        foreach (string text in (string[])values["FeatureSettings"]!)
+        {
+            CimRow row = Embedded(text, "Msvm_EthernetSwitchPortVlanSettingData");
+            if (row.Number("OperationMode") != 1 || adapter!.Vlan is not null) return new CimAnswer(4, CimRow.Empty);
+            adapter.Vlan = (ushort)row.Number("AccessVlanId")!;
+        }
+        return Done(("ResultingFeatureSettings", Features(m, adapter!).Select(f => f.Path!).ToArray()));
+    }
+
+    /// <summary>Microsoft: adding fails when a key stands already; changing when it does not.</summary>
+    private CimAnswer TellGuest(string method, Dictionary<string, object?> values)
+    {
+        SimMachine m = Machines.First(v => v.Id == ((CimPath)values["TargetSystem"]!)["Name"]);
+        if (TellsRunningOnly && m.State != 2) return new CimAnswer(32775, CimRow.Empty);
+        var items = ((string[])values["DataItems"]!).Select(t => Embedded(t, "Msvm_KvpExchangeDataItem")).ToList();
+        if (items.Count > 128 || items.Exists(i => i.Number("Source") != 0
+            || m.HostItems.ContainsKey(i.Text("Name")!) == (method == "AddKvpItems")))
+            return new CimAnswer(32773, CimRow.Empty);
+        return Started(Start(null, 0, JobTime, () =>
+        {
+            foreach (CimRow item in items) m.HostItems[item.Text("Name")!] = item.Text("Data")!;
+            return [];
+        }));
     }
 
     private CimAnswer ModifyResources(Dictionary<string, object?> values)

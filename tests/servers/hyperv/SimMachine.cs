@@ -1,6 +1,6 @@
 using Natalia.Backup.Hypervisors.HyperV.Cim;
 
-namespace Natalia.Backup.Hypervisors.Tests.HyperV.Simulator;
+namespace Natalia.Backup.HyperVSimulator;
 
 /// <summary>A VM of the simulated host.</summary>
 internal sealed class SimMachine(string name)
@@ -15,7 +15,16 @@ internal sealed class SimMachine(string name)
 
     internal string ControllerId { get; } = Guid.NewGuid().ToString().ToUpperInvariant();
 
-    /// <summary>The disks, by their place on the SCSI controller.</summary>
+    internal string IdeControllerId { get; } = Guid.NewGuid().ToString().ToUpperInvariant();
+
+    /// <summary>The place of a disk on an IDE controller.</summary>
+    internal static int Ide(int controller, int slot) => 1000 + controller * 2 + slot;
+
+    /// <summary>Controller and slot, as ids have them.</summary>
+    internal string KeyOf(int place) => place < 1000 ? $@"{ControllerId}\0\{place}"
+        : $@"{IdeControllerId}\{(place - 1000) / 2}\{(place - 1000) % 2}";
+
+    /// <summary>The disks, by their place on the SCSI controller, or <see cref="Ide"/>.</summary>
     internal SortedDictionary<int, SimDisk> Disks { get; } = [];
 
     /// <summary>Drives that were added and hold nothing yet.</summary>
@@ -44,6 +53,25 @@ internal sealed class SimMachine(string name)
     internal string OSName { get; set; } = "Debian GNU/Linux";
 
     internal string? Address { get; set; } = "192.168.200.7";
+
+    internal string LinkLocalAddress { get; set; } =
+        $"fe80::{Random.Shared.Next(1, 0xFFFF):x}:{Random.Shared.Next(1, 0xFFFF):x}";
+
+    /// <summary>Whether its guest comes up when it is on.</summary>
+    internal bool IsGuestHealthy { get; set; } = true;
+
+    /// <summary>What the host told the guest.</summary>
+    internal Dictionary<string, string> HostItems { get; } = new(StringComparer.Ordinal);
+
+    /// <summary>What programs of the guest say to a command line.</summary>
+    internal Func<string, (int ExitCode, string Output)>? Programs { get; set; }
+
+    internal string FirmwareId { get; } = Guid.NewGuid().ToString("B").ToUpperInvariant();
+
+    /// <summary>What its serial port is connected to.</summary>
+    internal string SerialPort { get; set; } = "";
+
+    internal bool IsGuestUp => State == 2 && IsGuestHealthy;
 
     internal ushort ReplicationMode { get; set; }
 
@@ -83,7 +111,12 @@ internal sealed class SimAdapter
 
     internal ushort? Vlan { get; set; }
 
-    internal string Mac { get; set; } = "00155D" + Guid.NewGuid().ToString("N")[..6].ToUpperInvariant();
+    internal string Mac { get; set; } = NewMac();
+
+    /// <summary>The settings of it that are no VLAN's: a trunk.</summary>
+    internal bool IsTrunk { get; set; }
+
+    internal static string NewMac() => "00155D" + Guid.NewGuid().ToString("N")[..6].ToUpperInvariant();
 
     internal bool IsStaticMac { get; set; }
 

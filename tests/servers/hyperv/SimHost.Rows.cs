@@ -1,6 +1,6 @@
 using Natalia.Backup.Hypervisors.HyperV.Cim;
 
-namespace Natalia.Backup.Hypervisors.Tests.HyperV.Simulator;
+namespace Natalia.Backup.HyperVSimulator;
 
 internal sealed partial class SimHost
 {
@@ -33,8 +33,16 @@ internal sealed partial class SimHost
             ("DefaultVirtualHardDiskPath", @"D:\Disks"), ("DefaultExternalDataRoot", @"D:\VMs"))],
         _ when s_services.Contains(className) => [Row(className, "Name", className)],
         "Msvm_EthernetPortAllocationSettingData" => ExternalSwitches.Select(s => Row(className, "InstanceID",
-            $@"Microsoft:{s}\Port", ("HostResource", new[] { "Msvm_ExternalEthernetPort.DeviceID=\"1\"" })))
+            $@"Microsoft:{s}\Port", ("HostResource", new[] { CardRow(s, true).Path!.ToText(name) })))
+            .Concat(ExternalSwitches.Union(InternalSwitches).Select(s => Row(className, "InstanceID",
+                $@"Microsoft:{s}\Host", ("HostResource",
+                    new[] { CimPath.Of(Namespace, "Msvm_ComputerSystem", "Name", name).ToText(name) }))))
             .Concat(ActiveComponents(className)),
+        "Msvm_ExternalEthernetPort" => ExternalSwitches.Union(LostCards).Select(s => CardRow(s, true))
+            .Append(CardRow("free", false)),
+        "MSFT_NetNat" => Translations.Select(t => Row(className, "Name", t)),
+        "MSFT_NetIPInterface" => InternalSwitches.Select(s => Row(className, "InterfaceAlias",
+            $"vEthernet ({Switches[s]})", ("Forwarding", (byte)(Routed.Contains(s) ? 1 : 0)))),
         _ => ActiveComponents(className),
     };
 
@@ -52,7 +60,8 @@ internal sealed partial class SimHost
         "Microsoft:" + m.Id, ("ElementName", m.Name), ("VirtualSystemIdentifier", m.Id),
         ("VirtualSystemType", "Microsoft:Hyper-V:System:Realized"), ("Notes", new[] { m.Notes }),
         ("Version", m.Version), ("VirtualSystemSubType", $"Microsoft:Hyper-V:SubType:{(m.IsGen2 ? 2 : 1)}"),
-        ("SecureBootEnabled", m.IsSecureBootOn), ("AutomaticStartupAction", m.StartupAction),
+        ("BIOSGUID", m.FirmwareId), ("SecureBootEnabled", m.IsSecureBootOn),
+        ("AutomaticStartupAction", m.StartupAction),
         ("IncrementalBackupEnabled", false));
 
     private static CimRow SnapshotRow(SimMachine m, SimSnapshot s) => Row("Msvm_VirtualSystemSettingData",
@@ -63,11 +72,14 @@ internal sealed partial class SimHost
         "InstanceID", r.Id, ("VirtualSystemIdentifier", m.Id), ("ElementName", r.Name),
         ("ConsistencyLevel", (ushort)r.ConsistencyLevel), ("ReferencePointType", (ushort)2),
         ("VirtualDiskIdentifiers", r.Disks.Keys
-            .Select(p => $@"Microsoft:{r.SnapshotId}\{m.ControllerId}\0\{p}\L").ToArray()),
+            .Select(p => $@"Microsoft:{r.SnapshotId}\{m.KeyOf(p)}\L").ToArray()),
         ("ResilientChangeTrackingIdentifiers", r.Disks.Values.Select(d => d.RctId).ToArray()));
 
     private CimRow SwitchRow(KeyValuePair<string, string> s) => Row("Msvm_VirtualEthernetSwitch", "Name", s.Key,
         ("ElementName", s.Value), ("CreationClassName", "Msvm_VirtualEthernetSwitch"));
+
+    private static CimRow CardRow(string id, bool isBound) => Row("Msvm_ExternalEthernetPort", "DeviceID", id,
+        ("ElementName", "Intel " + id), ("IsBound", isBound));
 
     private static CimRow JobRow(SimJob j) => Row("Msvm_ConcreteJob", "InstanceID", j.Id, ("JobState", j.State),
         ("PercentComplete", (ushort)(j.State == 7 ? 100 : 50)), ("Cancellable", true),
@@ -87,16 +99,23 @@ internal sealed partial class SimHost
         if (m.HasController)
             yield return Row(resource, "InstanceID", controller, ("ResourceType", (ushort)6),
                 ("ResourceSubType", "Microsoft:Hyper-V:Synthetic SCSI Controller"));
+        for (int ide = 0; ide < (m.IsGen2 ? 0 : 2); ide++)
+            yield return Row(resource, "InstanceID", $@"Microsoft:{owner}\{m.IdeControllerId}\{ide}",
+                ("ResourceType", (ushort)5), ("ResourceSubType", "Microsoft:Hyper-V:Emulated IDE Controller"),
+                ("Address", $"{ide}"));
+        yield return Row("Msvm_SerialPortSettingData", "InstanceID", $@"Microsoft:{owner}\Serial\0",
+            ("ElementName", "COM 1"), ("ResourceType", (ushort)21), ("Connection", new[] { m.SerialPort }));
         foreach (int place in disks.Keys.Concat(m.PassThrough).Concat(m.EmptyDrives).Distinct().Order())
         {
-            string drive = $@"{controller}\{place}\D";
+            string key = $@"Microsoft:{owner}\{m.KeyOf(place)}", drive = $@"{key}\D";
+            string[] parts = key.Split('\\');
             bool isPassThrough = m.PassThrough.Contains(place);
             yield return Row(resource, "InstanceID", drive, ("ResourceType", (ushort)17),
                 ("ResourceSubType", isPassThrough ? "Microsoft:Hyper-V:Physical Disk Drive"
                     : "Microsoft:Hyper-V:Synthetic Disk Drive"),
-                ("Parent", Text(resource, controller)), ("AddressOnParent", $"{place}"));
+                ("Parent", Text(resource, string.Join('\\', parts[..^1]))), ("AddressOnParent", parts[^1]));
             if (disks.TryGetValue(place, out string? path))
-                yield return Row("Msvm_StorageAllocationSettingData", "InstanceID", $@"{controller}\{place}\L",
+                yield return Row("Msvm_StorageAllocationSettingData", "InstanceID", $@"{key}\L",
                     ("ResourceType", (ushort)31), ("ResourceSubType", "Microsoft:Hyper-V:Virtual Hard Disk"),
                     ("Parent", Text(resource, drive)), ("HostResource", new[] { path }));
         }
@@ -117,7 +136,10 @@ internal sealed partial class SimHost
 
     private static IEnumerable<CimRow> Features(SimMachine m, SimAdapter a)
     {
-        if (a.Vlan is ushort vlan)
+        if (a.IsTrunk)
+            yield return Row("Msvm_EthernetSwitchPortVlanSettingData", "InstanceID", $@"Microsoft:{m.Id}\{a.Id}\Vlan",
+                ("OperationMode", 2u));
+        else if (a.Vlan is ushort vlan)
             yield return Row("Msvm_EthernetSwitchPortVlanSettingData", "InstanceID", $@"Microsoft:{m.Id}\{a.Id}\Vlan",
                 ("OperationMode", 1u), ("AccessVlanId", vlan));
     }
@@ -127,11 +149,12 @@ internal sealed partial class SimHost
         yield return Row("Msvm_VssComponent", "InstanceID", $@"{m.Id}\Vss",
             ("OperationalStatus", new[] { m.VssStatus }));
         yield return Row("Msvm_HeartbeatComponent", "InstanceID", $@"{m.Id}\Heartbeat",
-            ("OperationalStatus", new[] { (ushort)(m.State == 2 ? 2 : 12) }));
+            ("OperationalStatus", new[] { (ushort)(m.IsGuestUp ? 2 : 12) }));
         yield return Row("Msvm_KvpExchangeComponent", "InstanceID", $@"{m.Id}\Kvp",
-            ("GuestIntrinsicExchangeItems", m.State != 2 ? Array.Empty<string>() :
+            ("GuestIntrinsicExchangeItems", !m.IsGuestUp ? Array.Empty<string>() :
             [
                 Item("OSName", m.OSName), Item("NetworkAddressIPv4", m.Address ?? ""),
+                Item("NetworkAddressIPv6", m.LinkLocalAddress),
             ]));
     }
 
@@ -156,6 +179,7 @@ internal sealed partial class SimHost
         {
             "MSCluster_Node" => "root/MSCluster",
             "Win32_LogicalDisk" => "root/cimv2",
+            "MSFT_NetNat" or "MSFT_NetIPInterface" => "root/StandardCimv2",
             _ => Namespace,
         };
         return new CimRow(className, CimPath.Of(place, className, key, id), all);

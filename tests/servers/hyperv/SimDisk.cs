@@ -1,4 +1,4 @@
-namespace Natalia.Backup.Hypervisors.Tests.HyperV.Simulator;
+namespace Natalia.Backup.HyperVSimulator;
 
 /// <summary>One file of a disk: all of it, or what was written since a checkpoint.</summary>
 internal sealed class SimLayer(string path, byte[] data, bool isBase)

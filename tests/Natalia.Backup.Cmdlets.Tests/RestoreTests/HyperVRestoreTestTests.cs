@@ -1,0 +1,86 @@
+using Natalia.Backup.Engine.Model;
+using Natalia.Backup.HyperVSimulator;
+using Natalia.Backup.Operations.RestoreTests;
+using Natalia.Backup.Testing;
+
+namespace Natalia.Backup.Cmdlets.Tests.RestoreTests;
+
+/// <summary>
+/// All six steps of the restore test on a simulated Hyper-V host, as a user types them: a VM of the host, its full and
+/// its incremental, and a test VM on the same host. The host is our model of Microsoft's documentation; what answers in
+/// the guest is the test's.
+/// </summary>
+public sealed class HyperVRestoreTestTests : IDisposable
+{
+    private readonly HyperVRoom _room = new(RepositoryFixture.Disk(300 * 512, 1), RepositoryFixture.Disk(500 * 512, 2));
+    private string _audit = "812 records";
+    private int _auditCode;
+
+    public HyperVRestoreTestTests()
+    {
+        _room.Host.OnMade = machine => machine.Programs = line =>
+            line.EndsWith("audit verify", StringComparison.Ordinal) ? (_auditCode, _audit)
+            : line.Contains("cdr count", StringComparison.Ordinal) ? (0, "20000\n")
+            : (0, "fine");
+        _room.Machine.Programs = line => throw new InvalidOperationException($"In the original: {line}");
+        _room.Run("Set-NataliaAppliance natalia-01 -Repository nas -DataDisk scsi0:1 -IncludeSystemDisk "
+            + "-IsolatedNetwork Nowhere");
+    }
+
+    public void Dispose() => _room.Dispose();
+
+    [Fact]
+    public void The_last_full_and_incremental_are_restored_booted_checked_counted_and_destroyed()
+    {
+        _room.Run("Invoke-NataliaBackup natalia-01");
+        _room.Host.Write(_room.Machine, 1, 4096, [1, 2, 3, 4]);
+        byte[] data = _room.Host.Content(_room.Machine, 1);
+        byte[]? restored = null;
+        _room.Host.OnCall = _ =>
+        {
+            if (_room.Host.Machines.Find(m => m.Name.StartsWith("natalia-test-", StringComparison.Ordinal)
+                && m.State == 2) is SimMachine test)
+                restored ??= test.Disks[1].Content();
+        };
+        EngineSession.Result result = _room.Run("Invoke-NataliaBackup natalia-01 -CdrBaseline 20000 | "
+            + "Test-NataliaRestore");
+        var test = (RestoreTest)result.Output.Single().BaseObject;
+
+        Assert.Equal((RestoreTestResult.Passed, null), (test.Result, test.Reason));
+        Assert.Equal(["Restore", "Isolation", "Boot", "Integrity", "AuditLog", "CdrCount", "Destroyed"],
+            test.Checks.Select(c => c.Name));
+        Assert.Equal("HyperV", test.TestBenchKind);
+        Assert.Equal(data, restored);
+        Assert.Equal(["natalia-01"], _room.Host.Machines.Select(m => m.Name));
+        Assert.Equal(["natalia-01"], _room.Run("Get-NataliaAppliance -Name *").Output
+            .Select(o => o.Properties["Name"].Value));
+    }
+
+    [Fact]
+    public void A_failed_check_fails_the_test_and_the_vm_is_kept_when_asked_for_and_destroyed_by_the_next()
+    {
+        (_audit, _auditCode) = ("record 17 is not that of its hash", 1);
+        _room.Run("Invoke-NataliaBackup natalia-01 -CdrBaseline 20000");
+        EngineSession.Result failed = _room.Session.Run("Test-NataliaRestore natalia-01 -KeepOnFailure");
+        Assert.Equal(["RestoreTestFailed"], failed.ErrorIds);
+        Assert.Contains("record 17 is not that of its hash", failed.Errors[0].Exception.Message,
+            StringComparison.Ordinal);
+        SimMachine kept = Assert.Single(_room.Host.Machines, m => m != _room.Machine);
+        Assert.Equal("Nowhere", _room.Host.Switches[Assert.Single(kept.Adapters).SwitchId!]);
+        Assert.NotEqual(_room.Machine.Adapters[0].Mac, kept.Adapters[0].Mac);
+
+        _auditCode = 0;
+        _room.Run("Test-NataliaRestore natalia-01");
+        Assert.Same(_room.Machine, Assert.Single(_room.Host.Machines));
+    }
+
+    [Fact]
+    public void An_external_switch_makes_no_vm_and_fails_the_test()
+    {
+        _room.Host.ExternalSwitches.Add(_room.Host.Switches.First(s => s.Value == "Nowhere").Key);
+        _room.Run("Invoke-NataliaBackup natalia-01 -CdrBaseline 20000");
+        EngineSession.Result result = _room.Session.Run("Test-NataliaRestore natalia-01");
+        Assert.NotEqual(RestoreTestResult.Passed, result.Output.Single().Properties["Result"].Value);
+        Assert.DoesNotContain(_room.Host.Log, c => c == "DefineSystem");
+    }
+}

@@ -1,0 +1,58 @@
+using Natalia.Backup.Engine.Repositories;
+using Natalia.Backup.Hypervisors.HyperV;
+using Natalia.Backup.Hypervisors.HyperV.Wmi;
+using Natalia.Backup.HyperVSimulator;
+using Natalia.Backup.ProxmoxSimulator;
+using Natalia.Backup.Testing;
+
+namespace Natalia.Backup.Cmdlets.Tests.RestoreTests;
+
+/// <summary>A simulated Hyper-V host with an appliance on it, a repository, and a runspace that knows both.</summary>
+internal sealed class HyperVRoom : IDisposable
+{
+    private readonly EngineSession _session = new();
+    private readonly RepositoryFixture _repository = new();
+    private readonly TemporaryFolder _root = new();
+    private readonly JumpingClock _clock = new();
+
+    internal HyperVRoom(params byte[][] disks)
+    {
+        Host = new SimHost("hv1", _root.Path, _clock);
+        Machine = new SimMachine("natalia-01");
+        Machine.Adapters.Add(new SimAdapter { SwitchId = Host.AddSwitch("LAN"), Vlan = 12 });
+        Host.AddSwitch("Nowhere", isInternal: true);
+        Host.Machines.Add(Machine);
+        for (int i = 0; i < disks.Length; i++) Host.NewDisk(Machine, i, disks[i]);
+        Dialer = new SimDialer(Host, "Nowhere");
+        using (Repository made = _repository.CreateAsync(_repository.Store).GetAwaiter().GetResult()) { }
+        HyperVHypervisor hypervisor = HyperVHypervisor.ConnectAsync("hv1",
+            name => new HyperVHost(name, new SimGateway(Host), Host, _clock), default, Dialer.Way)
+            .GetAwaiter().GetResult();
+        Run("param($h, $s) $null = Add-Fake $h -Name hv; $null = Add-Repository $s -Name nas", hypervisor,
+            _repository.Store);
+    }
+
+    internal SimHost Host { get; }
+
+    internal SimMachine Machine { get; }
+
+    internal SimDialer Dialer { get; }
+
+    internal EngineSession Session => _session;
+
+    /// <summary>Runs a script that has to go well.</summary>
+    internal EngineSession.Result Run(string script, params object[] arguments)
+    {
+        EngineSession.Result result = _session.Run(script, arguments);
+        Assert.True(result.Errors.Count == 0, string.Join("\n", result.Errors));
+        return result;
+    }
+
+    public void Dispose()
+    {
+        _session.Dispose();
+        _repository.Dispose();
+        _root.Dispose();
+        Assert.Empty(Host.Violations);
+    }
+}

@@ -1,0 +1,57 @@
+using Natalia.Backup.Engine.Model;
+using Natalia.Backup.Hypervisors.Contract;
+using Natalia.Backup.Hypervisors.HyperV.Builds;
+using Natalia.Backup.HyperVSimulator;
+using Natalia.Backup.Testing.Hypervisors;
+
+namespace Natalia.Backup.Hypervisors.Tests.HyperV;
+
+/// <summary>VMs of the simulated host built again of their own descriptions.</summary>
+public sealed class RestoredMachineTests
+{
+    [Fact]
+    public async Task A_vm_of_generation_1_has_its_ide_disk_where_it_starts_from_and_its_vlan()
+    {
+        await using var fixture = new SimBuilderFixture();
+        SimMachine original = fixture.Host.Machines[0];
+        original.IsGen2 = false;
+        original.Adapters[0].Vlan = 12;
+        byte[] system = HyperVFixture.Bytes(64 << 10, 1), data = HyperVFixture.Bytes(128 << 10, 2);
+        fixture.Host.NewDisk(original, SimMachine.Ide(0, 0), system);
+        fixture.Host.NewDisk(original, 1, data);
+        IHypervisor hypervisor = await fixture.ConnectAsync();
+        ApplianceDescription was = Assert.Single(await hypervisor.GetAppliancesAsync(default));
+        Assert.Equal([("scsi0:1", DiskRole.Unknown), ("ide0:0", DiskRole.System)],
+            was.Disks.Select(d => (d.DiskId, d.Role)));
+        RestoreSource.PointImage image = PointImages.Create();
+        image = new RestoreSource.PointImage(image.Point, was, async (diskId, target, _, cancellationToken) =>
+        {
+            byte[] bytes = diskId == "ide0:0" ? system : data;
+            await target.BeginAsync(bytes.Length, cancellationToken);
+            await target.WriteAsync(0, bytes, cancellationToken);
+            await target.CompleteAsync(cancellationToken);
+        });
+        ApplianceDescription made = await hypervisor.Require<IApplianceBuilder>("building").BuildAsync(image,
+            new BuildRequest { Name = "restored" }, null, default);
+
+        SimMachine restored = fixture.Find(made.NativeId!);
+        Assert.Equal(system, restored.Disks[SimMachine.Ide(0, 0)].Content());
+        Assert.Equal(data, restored.Disks[1].Content());
+        Assert.Equal(("lan", 12), (made.Networks[0].Name, made.Networks[0].Vlan));
+        Assert.NotEqual(was.Networks[0].MacAddress, made.Networks[0].MacAddress);
+        await hypervisor.Require<IPowerControl>("power").StartAsync(made, default);
+        Assert.True(fixture.IsRunning(made.NativeId!));
+    }
+
+    [Theory]
+    [InlineData(true, "scsi0:1,scsi0:0", "scsi0:1,scsi0:0")]
+    [InlineData(true, "ide0:0,scsi0:0", "scsi0:1,scsi0:0")]
+    [InlineData(false, "ide0:0,ide1:1,scsi0:3", "ide0:0,ide1:1,scsi0:3")]
+    [InlineData(false, "ide2:0,scsi1:0,system,data", "scsi0:0,scsi0:1,scsi0:2,scsi0:3")]
+    public void Disks_go_where_they_were_or_where_there_is_room(bool isSecond, string were, string become)
+    {
+        string[] ids = were.Split(',');
+        IReadOnlyDictionary<string, DiskPlace> places = DiskPlace.Choose(ids, isSecond);
+        Assert.Equal(become, string.Join(',', ids.Select(i => places[i])));
+    }
+}
