@@ -15,6 +15,8 @@ public sealed record BackupRequest
     public required DateTime TimeUtc { get; init; }
     /// <summary>In what state the guest's data was caught.</summary>
     public Consistency Consistency { get; init; } = Consistency.Crash;
+    /// <summary>By which way the disks are read; null where there is one alone.</summary>
+    public ReadMethod? ReadMethod { get; init; }
     /// <summary>Why the consistency is less than asked for, or null.</summary>
     public string? ConsistencyReason { get; init; }
     /// <summary>

@@ -25,6 +25,19 @@ internal sealed class HypervisorDisk(BackupDisk disk, RequestedBackupType reques
     /// </summary>
     internal ManifestDisk? CountsFrom { get; private set; }
 
+    /// <summary>What a run that reads everything compares the claims of change tracking with; or null.</summary>
+    private ChangeAudit? _audit;
+
+    public bool IsOrdered => disk.Source is IOrderedDiskSource { IsOrdered: true };
+
+    public string? TrackingFault => _audit is { MissedBlocks: > 0 and long missed } audit
+        ? $"The change tracking of disk '{DiskId}' is at fault: {missed} blocks differ from the last point of which it "
+            + $"says that they did not change, the first at byte {audit.FirstMissed}. This point is right, because "
+            + "everything was read; incrementals since the full before it may hold old content there. "
+            + ((disk.Source as ITrackingAdvice)?.ResetAdvice
+                ?? "Have the hypervisor begin its change tracking anew.")
+        : null;
+
     /// <summary>The token that the state had from the freeze on, or null.</summary>
     internal string? TrackingToken => (disk.Source as IChangeTrackingSource)?.TrackingToken;
 
@@ -33,14 +46,19 @@ internal sealed class HypervisorDisk(BackupDisk disk, RequestedBackupType reques
 
     public ILeafProcessor NewWorker(
         MapReader? parent, PackWriter data, Func<Reference, bool> isUsable, byte[] buffer) =>
-        new LeafProcessor(disk.Source, parent, data, isUsable, buffer);
+        new LeafProcessor(disk.Source, parent, data, isUsable, buffer, _audit);
 
     /// <summary>The extents that an incremental has to read, or why there can be none.</summary>
     public async Task<ChangedExtents> FindChangedAsync(ParentDisk? parent, CancellationToken cancellationToken)
     {
         // A run that plans anew, without its parents, must not keep what the first plan counted from.
         CountsFrom = null;
-        if (requested == RequestedBackupType.Full) return new ChangedExtents(null);
+        _audit = null;
+        if (requested == RequestedBackupType.Full)
+        {
+            _audit = await AuditAsync(parent, cancellationToken).ConfigureAwait(false);
+            return new ChangedExtents(null);
+        }
         bool asked = requested == RequestedBackupType.Incremental;
         if (parent is null)
             return new ChangedExtents(null, asked ? $"There is no earlier point of disk '{DiskId}'." : null);
@@ -91,5 +109,28 @@ internal sealed class HypervisorDisk(BackupDisk disk, RequestedBackupType reques
         }
         CountsFrom = before;
         return new ChangedExtents(changed);
+    }
+
+    /// <summary>
+    /// What change tracking says of the time since the last point, for a run that reads everything to be compared with;
+    /// null where it says nothing that could be held against it.
+    /// </summary>
+    private async Task<ChangeAudit?> AuditAsync(ParentDisk? parent, CancellationToken cancellationToken)
+    {
+        if (parent is null || parent.IsDamagedSince || parent.Disk is not { TrackingToken: string token } before
+            || before.NativeId != vm || before.SizeBytes != SizeBytes || before.CoveredBytes is not null
+            || disk.Source is not IChangeTrackingSource { IsTracked: true } tracking)
+            return null;
+        ChangedExtents claimed;
+        try
+        {
+            claimed = await tracking.GetChangedExtentsAsync(token, cancellationToken).ConfigureAwait(false);
+        }
+        catch (NataliaException)
+        {
+            // The full needs no answer, and is there for the days when none can be had.
+            return null;
+        }
+        return claimed.Extents is null ? null : new ChangeAudit(claimed.Extents, SizeBytes);
     }
 }

@@ -41,6 +41,12 @@ internal sealed class HypervisorRun : IRunSource
     public IReadOnlyList<RunAttachment> Attachments =>
         [.. _request.Attachments.Select(a => new RunAttachment(a.Name, a.Kind.ToString(), a.Content))];
 
+    /// <summary>What was found of change tracking by reading everything; null when nothing was.</summary>
+    internal string? TrackingFault =>
+        _disks.Select(d => d.TrackingFault).OfType<string>().ToArray() is { Length: > 0 } faults
+            ? string.Join(" ", faults)
+            : null;
+
     public bool IsSealed { get; private set; }
 
     public Task<PointManifest?> FindMadeAsync(History history, CancellationToken cancellationToken) =>
@@ -63,6 +69,7 @@ internal sealed class HypervisorRun : IRunSource
             RequestedType = _request.RequestedType,
             Reason = all.Length == 0 ? null : string.Join(" ", all),
             Consistency = _request.Consistency,
+            ReadMethod = _request.ReadMethod,
             CdrBaseline = _request.CdrBaseline,
             Disks = made.Disks.Zip(_disks, (d, disk) => WithToken(d, disk, made.Incomplete)).ToArray(),
         };

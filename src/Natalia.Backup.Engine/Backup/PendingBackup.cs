@@ -109,10 +109,11 @@ public sealed class PendingBackup : IAsyncDisposable
         if (_run is not null) throw new InvalidOperationException("A pending backup makes one point.");
         var source = new HypervisorRun(request, VmIdentity.Of(_vm), seal);
         _run = new BackupRun(_core, _manifests, source, progress);
-        return RunAsync(_run, cancellationToken);
+        return RunAsync(_run, source, cancellationToken);
     }
 
-    private async Task<RestorePoint> RunAsync(BackupRun run, CancellationToken cancellationToken)
+    private async Task<RestorePoint> RunAsync(BackupRun run, HypervisorRun source,
+        CancellationToken cancellationToken)
     {
         if (_core.Store.Find<IMeteredStore>()?.Meter.Measure() is StoreMeter meter) _meters.Add(meter);
         if (_core.Store.Find<LockingStore>()?.Measure() is LockCount locked) _locked.Add(locked);
@@ -121,6 +122,7 @@ public sealed class PendingBackup : IAsyncDisposable
         return _describe(manifest) with
         {
             ClockWarning = run.ClockWarning,
+            TrackingFault = source.TrackingFault,
             Requests = Requests,
             LockedObjects = objects,
         };

@@ -160,7 +160,8 @@ internal sealed class RunRound(
         var workers = new List<ILeafProcessor>();
         try
         {
-            for (int i = 0; i < Math.Max(1, core.Options.Workers); i++)
+            int count = disk.Disk.IsOrdered ? 1 : Math.Max(1, core.Options.Workers);
+            for (int i = 0; i < count; i++)
                 workers.Add(disk.Disk.NewWorker(parent, data, parents.IsUsable, resources.LeafBuffer(i)));
             await OrderedPipeline.RunAsync(workers, NextAsync,
                 (worker, work, stop) => worker.ProcessAsync(work, stop), TakeAsync,
@@ -225,5 +226,5 @@ internal sealed class RunRound(
                 CoveredBytes = d.CoveredBytes,
                 DamageSeen = d.DamageSeen,
             }).ToArray(),
-        }, [.. disks.Select(d => d.Reason).OfType<string>()]);
+        }, [.. disks.Select(d => d.Reason).Concat(disks.Select(d => d.Disk.TrackingFault)).OfType<string>()]);
 }

@@ -30,6 +30,11 @@ internal sealed class CopiedDisk(RepositoryCore core, ManifestReader manifests, 
 
     public long SizeBytes => disk.SizeBytes;
 
+    public bool IsOrdered => false;
+
+    /// <summary>No hypervisor is asked.</summary>
+    public string? TrackingFault => null;
+
     internal PackReader Packs => packs;
 
     /// <summary>Reads leaves of which much is wanted; shared by the workers of the disk.</summary>

@@ -106,6 +106,15 @@ public sealed record RestorePoint : IComparable<RestorePoint>
     /// counted: in a folder, and of points that are listed.
     /// </summary>
     public long? Requests { get; init; }
+    /// <summary>
+    /// By which way the disks were read, on hypervisors that have more than one (VMware); null elsewhere.
+    /// </summary>
+    public ReadMethod? ReadMethod { get; init; }
+    /// <summary>
+    /// What a full found that change tracking had missed, in full sentences; <see cref="Reason"/> keeps it. Null where
+    /// there is nothing of the kind, and of points that are listed.
+    /// </summary>
+    public string? TrackingFault { get; init; }
     /// <summary>How long its making took; null where unknown.</summary>
     public TimeSpan? Duration { get; init; }
     /// <summary>Its disks.</summary>

@@ -23,6 +23,7 @@ internal sealed class PointDescriber(RepositoryCore core)
         Type = manifest.Type,
         RequestedType = manifest.RequestedType,
         Reason = manifest.Reason,
+        ReadMethod = manifest.ReadMethod,
         Consistency = manifest.Consistency,
         SizeBytes = manifest.Disks.Sum(d => d.SizeBytes),
         ReadBytes = manifest.ReadBytes,

@@ -66,6 +66,9 @@ internal sealed record PointManifest
     /// </summary>
     internal DateTime? ImmutableUntilUtc { get; init; }
 
+    /// <summary>By which way the disks were read; null where there is one alone.</summary>
+    internal ReadMethod? ReadMethod { get; init; }
+
     /// <summary>The count of call records that a restore test compares with, or null.</summary>
     internal CdrBaseline? CdrBaseline { get; init; }
 
@@ -133,6 +136,7 @@ internal sealed record PointManifest
             json.WriteNumber("durationTicks", Duration.Ticks);
             json.WriteString("tool", ProductInfo.Tool);
             if (ImmutableUntilUtc is DateTime until) json.WriteString("immutableUntilUtc", JsonText.Time(until));
+            if (ReadMethod is ReadMethod way) json.WriteString("readMethod", way.ToString());
             WriteBaseline(json, CdrBaseline);
             CopyOf?.Write(json);
             CopiedFrom?.Write(json, "copiedFrom");
@@ -211,6 +215,9 @@ internal sealed record PointManifest
             StoredBytes = b.ReadLong("storedBytes", 0, MaximumBytes),
             Duration = TimeSpan.FromTicks(b.ReadLong("durationTicks", 0, MaximumTicks)),
             ImmutableUntilUtc = b.ReadTimeOrNull("immutableUntilUtc"),
+            // A way that a newer version knows is none of what a point needs.
+            ReadMethod = Enum.TryParse(b.ReadStringOrNull("readMethod"), out ReadMethod way)
+                && Enum.IsDefined(typeof(ReadMethod), way) ? way : null,
             CdrBaseline = ReadBaseline(b),
             CopyOf = PointOrigin.Read(b),
             CopiedFrom = PointOrigin.Read(b, "copiedFrom"),

@@ -25,6 +25,14 @@ internal interface IRunDisk
     /// </summary>
     Task<ChangedExtents> FindChangedAsync(ParentDisk? parent, CancellationToken cancellationToken);
 
+    /// <summary>Whether it must be read by one worker, ascending.</summary>
+    bool IsOrdered { get; }
+
+    /// <summary>
+    /// What is known, once all of it was read, of a fault of the hypervisor's change tracking; null when nothing is.
+    /// </summary>
+    string? TrackingFault { get; }
+
     /// <summary>A worker that compares with the parent's map and stores what is new.</summary>
     ILeafProcessor NewWorker(MapReader? parent, PackWriter data, Func<Reference, bool> isUsable, byte[] buffer);
 }

@@ -7,7 +7,7 @@ namespace Natalia.Backup.Engine.Runs;
 
 /// <summary>Reads leaves from a disk, compares and stores them.</summary>
 internal sealed class LeafProcessor(IDiskSource source, MapReader? parent, PackWriter data,
-    Func<Reference, bool> isUsable, byte[] buffer)
+    Func<Reference, bool> isUsable, byte[] buffer, ChangeAudit? audit = null)
     : ILeafProcessor
 {
     private static readonly IReadOnlyList<Reference> s_none = [];
@@ -40,6 +40,8 @@ internal sealed class LeafProcessor(IDiskSource source, MapReader? parent, PackW
             content.Set(slot, after);
             if (ReferenceEquals(before, after)) continue;
             changed = true;
+            // A block that is stored again because its old copy may be lost has the content that it had.
+            if (work.Read[slot] && before?.Hash != after?.Hash) audit?.Differs(work.Leaf, slot);
             if (before is not null) (dead ??= []).Add(before);
         }
         return new LeafResult(work.Leaf, changed ? content : null, old?.Reference, dead ?? s_none, readBytes);

@@ -99,6 +99,7 @@ internal static class BackupRunner
             RequestedType = type,
             TimeUtc = frozen.TimeUtc,
             Consistency = frozen.Consistency,
+            ReadMethod = sources.OfType<IReadMethodSource>().Select(s => (ReadMethod?)s.ReadMethod).FirstOrDefault(),
             ConsistencyReason = frozen.ConsistencyReason,
         };
     }
@@ -159,6 +160,8 @@ internal static class BackupRunner
         else if (point.RequestedType == RequestedBackupType.Auto && point.Reason is not null
             && point.Reason != consistencyReason)
             warnings.Add($"{point.ApplianceName}: {point.Reason}");
+        if (point.TrackingFault is not null && point.RequestedType == RequestedBackupType.Full)
+            warnings.Add($"{point.ApplianceName}: {point.TrackingFault}");
         if (point.ClockWarning is not null) warnings.Add($"{point.ApplianceName}: {point.ClockWarning}");
         if (consistencyReason is not null)
             warnings.Add($"{point.ApplianceName}: the state is {point.Consistency}-consistent. {consistencyReason}");
