@@ -146,6 +146,8 @@ public static class ErrorIds
     // the log knows it, its manifest is not there
     public const string RestorePointMissing = nameof(RestorePointMissing);
     public const string DiskEmpty = nameof(DiskEmpty);                               // an image or device of no length
+    // the hypervisor lets the disk's bytes be read by none of the ways that there are
+    public const string ReadMethodMissing = nameof(ReadMethodMissing);
     public const string DiskInUse = nameof(DiskInUse);
     // the image may not be read by this user
     public const string DiskAccessDenied = nameof(DiskAccessDenied);
