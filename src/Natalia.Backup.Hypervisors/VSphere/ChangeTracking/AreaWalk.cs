@@ -9,7 +9,7 @@ namespace Natalia.Backup.Hypervisors.VSphere.ChangeTracking;
 /// </summary>
 internal static class AreaWalk
 {
-    /// <summary>Above what a disk of 62 TiB in answers of 2,000 areas needs; no server keeps us asking for ever.</summary>
+    /// <summary>Above what a disk of 62 TiB in answers of 2,000 areas needs: no server keeps us for ever.</summary>
     internal const int MostCalls = 100_000;
 
     /// <summary>At so many areas reading everything costs no more than jumping about.</summary>

@@ -10,7 +10,7 @@ internal static class ChangedAreaQuery
 {
     /// <summary>Asks for one part.</summary>
     /// <param name="vim">The session.</param>
-    /// <param name="frozen">The VM in its snapshot. Without naming the snapshot, a running VM answers FileFault.</param>
+    /// <param name="frozen">The VM in its snapshot. Without its name, a running VM answers FileFault.</param>
     /// <param name="disk">The disk.</param>
     /// <param name="changeId">Since when, or <c>*</c>.</param>
     /// <param name="offset">From which byte on.</param>

@@ -7,8 +7,8 @@ using Natalia.Backup.Hypervisors.VSphere.Snapshots;
 namespace Natalia.Backup.Hypervisors.VSphere.ChangeTracking;
 
 /// <summary>
-/// Asks a server what changed of a frozen disk (changed block tracking, CBT), and what of it was ever allocated. Whether
-/// the disk is tracked is told by the snapshot's own backing, each time. In any doubt the answer is a reason.
+/// Asks a server what changed of a frozen disk (changed block tracking, CBT), and what of it was ever allocated.
+/// Whether the disk is tracked is told by the snapshot's own backing, each time. In any doubt the answer is a reason.
 /// </summary>
 /// <param name="disk">The disk, as it is in the snapshot.</param>
 /// <param name="datastoreType">The type of its datastore (<c>VMFS</c>, <c>NFS</c>, <c>vsan</c>); null where unknown.
@@ -23,7 +23,8 @@ internal sealed class DiskTracker(FrozenVirtualDisk disk, string? datastoreType,
     internal bool IsTracked => !string.IsNullOrEmpty(disk.ChangeId);
 
     /// <summary>The token of this state; null for a disk that is not tracked.</summary>
-    internal string? Token => IsTracked ? new CbtToken(IdentityOf(disk), disk.SizeBytes, disk.ChangeId!).ToText() : null;
+    internal string? Token =>
+        IsTracked ? new CbtToken(IdentityOf(disk), disk.SizeBytes, disk.ChangeId!).ToText() : null;
 
     /// <summary>
     /// What may hold something else than zeros. Only file systems of the host's own know that; elsewhere a server may

@@ -98,8 +98,8 @@ internal sealed class DiskReadings(IVimService vim) : IDiskReadings
     private static string? WhyNotFlat(FrozenVirtualDisk disk)
     {
         if (disk.ParentCount > 0)
-            return $"The VM had snapshots before this backup's own, so that the state of disk '{disk.DiskId}' is spread "
-                + $"over {disk.ParentCount + 1} files.";
+            return $"The VM had snapshots before this backup's own, so that the state of disk '{disk.DiskId}' is "
+                + $"spread over {disk.ParentCount + 1} files.";
         return disk.BackingType.Contains("FlatVer2") || disk.BackingType.Contains("FlatVer1")
             ? null
             : $"Disk '{disk.DiskId}' is no flat file ({disk.BackingType}).";

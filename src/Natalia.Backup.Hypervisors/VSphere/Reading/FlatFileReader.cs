@@ -33,8 +33,8 @@ internal sealed class FlatFileReader(IVimService vim, Uri address, string name, 
         return answer.Result switch
         {
             Outcome.Read => WayProbe.Works,
-            Outcome.NotFound => new WayProbe($"'{name}' is not there as a file: the datastore keeps the disk in another "
-                + "form (vSAN, vVol, sparse)."),
+            Outcome.NotFound => new WayProbe($"'{name}' is not there as a file: the datastore keeps the disk in "
+                + "another form (vSAN, vVol, sparse)."),
             Outcome.Locked => new WayProbe($"The server does not let '{name}' be read: {answer.Why}.", IsForNow: true),
             Outcome.Silent => new WayProbe($"'{name}' could not be read: {answer.Why}.", IsForNow: true),
             Outcome.Forbidden => new WayProbe($"The server refused '{name}' ({answer.Why}): the privileges "
@@ -143,7 +143,8 @@ internal sealed class FlatFileReader(IVimService vim, Uri address, string name, 
         (string what, string advice) = answer.Result switch
         {
             Outcome.NotFound => ("it is not there any more: the VM or its disk was moved, or the snapshot was removed",
-                "Keep the VM from being moved during backups (vMotion, DRS, Storage vMotion), and run the backup again."),
+                "Keep the VM from being moved during backups (vMotion, DRS, Storage vMotion), and run the backup "
+                + "again."),
             Outcome.Locked => ($"{answer.Why}, also after several attempts",
                 "See which other backup or task of the server reads the VM, and run the backup again when it has "
                 + "ended."),

@@ -1,0 +1,62 @@
+namespace Natalia.Backup.Hypervisors.Tests.VSphere.Reading;
+
+/// <summary>
+/// A clock on which short waits are over at once, and long ones when a test says so: what a run waits for passes, and
+/// what ticks beside it stands still.
+/// </summary>
+internal sealed class SkippingClock : TimeProvider
+{
+    private static readonly TimeSpan s_longestSkipped = TimeSpan.FromSeconds(30);
+    private readonly List<Pending> _pending = [];
+
+    /// <summary>The short waits so far.</summary>
+    internal List<TimeSpan> Skipped { get; } = [];
+
+    /// <summary>How many long waits are under way.</summary>
+    internal int Waiting
+    {
+        get { lock (_pending) return _pending.Count; }
+    }
+
+    public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period)
+    {
+        if (dueTime <= s_longestSkipped && dueTime >= TimeSpan.Zero)
+        {
+            lock (_pending) Skipped.Add(dueTime);
+            return System.CreateTimer(callback, state, TimeSpan.Zero, Timeout.InfiniteTimeSpan);
+        }
+        var pending = new Pending(this, callback, state);
+        lock (_pending) _pending.Add(pending);
+        return pending;
+    }
+
+    /// <summary>Ends all long waits.</summary>
+    internal void Pass()
+    {
+        Pending[] all;
+        lock (_pending)
+        {
+            all = [.. _pending];
+            _pending.Clear();
+        }
+        foreach (Pending one in all) one.Fire();
+    }
+
+    private sealed class Pending(SkippingClock clock, TimerCallback callback, object? state) : ITimer
+    {
+        internal void Fire() => callback(state);
+
+        public bool Change(TimeSpan dueTime, TimeSpan period) => true;
+
+        public void Dispose()
+        {
+            lock (clock._pending) clock._pending.Remove(this);
+        }
+
+        public ValueTask DisposeAsync()
+        {
+            Dispose();
+            return default;
+        }
+    }
+}
