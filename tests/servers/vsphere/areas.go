@@ -18,7 +18,15 @@ const block = 64 << 10
 
 var areasPerAnswer = flag.Int("areas", 16, "areas in one answer of QueryChangedDiskAreas; real servers give 2000")
 
+var datastoreType = flag.String("datastore-type", "VMFS", "what the datastores say that they are: VMFS, NFS, vsan")
+
 func init() { methods["QueryChangedDiskAreas"] = queryAreas }
+
+func nameDatastores() {
+	for _, e := range simulator.Map.All("Datastore") {
+		simulator.Map.Update(e.(*simulator.Datastore), []types.PropertyChange{{Name: "summary.type", Val: *datastoreType}})
+	}
+}
 
 type area struct{ start, end int64 }
 

@@ -69,6 +69,7 @@ func exportSnapshot(c *call) bool {
 	c.front.mutex.Unlock()
 	one.State = types.HttpNfcLeaseStateReady
 	one.Info = &types.HttpNfcLeaseInfo{Entity: snapshot.Vm, LeaseTimeout: int32(*leaseSeconds)}
+	one.Self = types.ManagedObjectReference{Type: "HttpNfcLease", Value: "lease-" + uuidOf()}
 	ref := simulator.Map.Put(one).Reference()
 	for i := range urls {
 		urls[i].Url = strings.Replace(urls[i].Url, "%LEASE%", ref.Value, 1)

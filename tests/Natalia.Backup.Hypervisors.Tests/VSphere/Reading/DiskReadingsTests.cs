@@ -2,6 +2,7 @@ using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Disks;
 using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Hypervisors.VSphere.Snapshots;
+using Natalia.Backup.Testing;
 
 namespace Natalia.Backup.Hypervisors.Tests.VSphere.Reading;
 
@@ -27,7 +28,7 @@ public sealed class DiskReadingsTests
                 IDiskSource disk = reading.GetDisk(frozen.Disks[i].DiskId);
                 Assert.Equal(ReadMethod.RangedHttp, ((IReadMethodSource)disk).ReadMethod);
                 Assert.False(((IOrderedDiskSource)disk).IsOrdered);
-                Assert.True(before[i].AsSpan().SequenceEqual(await FrozenFixture.ReadAsync(disk)));
+                Same(before[i], await FrozenFixture.ReadAsync(disk));
             }
             Assert.Empty(reading.Warnings);
             Assert.Equal(ErrorIds.DiskNotFound,
@@ -52,7 +53,7 @@ public sealed class DiskReadingsTests
                 IDiskSource disk = reading.GetDisk(frozen.Disks[i].DiskId);
                 Assert.Equal(ReadMethod.NfcExport, ((IReadMethodSource)disk).ReadMethod);
                 Assert.True(((IOrderedDiskSource)disk).IsOrdered);
-                Assert.True(bench.Contents[i].AsSpan().SequenceEqual(await FrozenFixture.ReadAsync(disk)));
+                Same(bench.Contents[i], await FrozenFixture.ReadAsync(disk));
             }
         }
         Assert.Contains("HttpNfcLeaseComplete", bench.Server.Calls());
@@ -83,8 +84,7 @@ public sealed class DiskReadingsTests
         await using IDiskReading reading = await bench.Readings.OpenAsync(frozen, default);
 
         Assert.Contains("whole file", Assert.Single(reading.Warnings));
-        Assert.True(bench.Contents[0].AsSpan().SequenceEqual(
-            await FrozenFixture.ReadAsync(reading.GetDisk(frozen.Disks[0].DiskId))));
+        Same(bench.Contents[0], await FrozenFixture.ReadAsync(reading.GetDisk(frozen.Disks[0].DiskId)));
     }
 
     [VSphereFact]
@@ -109,7 +109,7 @@ public sealed class DiskReadingsTests
         IDiskSource disk = reading.GetDisk(frozen.Disks[0].DiskId);
         bench.Server.Fail("GET /folder/", "before", "status", ("status", 500), ("times", 3));
         bench.Server.Fail("GET /folder/", "before", "drop", ("times", 2));
-        Assert.True(bench.Contents[0].AsSpan().SequenceEqual(await FrozenFixture.ReadAsync(disk)));
+        Same(bench.Contents[0], await FrozenFixture.ReadAsync(disk));
         Assert.NotEmpty(bench.Clock.Skipped);
 
         bench.Server.Fail("GET /folder/", "before", "status", ("status", 500), ("times", 99));
@@ -138,8 +138,22 @@ public sealed class DiskReadingsTests
         await using IDiskReading reading = await bench.Readings.OpenAsync(frozen, default);
         bench.Server.Do("expire");
 
-        Assert.True(bench.Contents[0].AsSpan().SequenceEqual(
-            await FrozenFixture.ReadAsync(reading.GetDisk(frozen.Disks[0].DiskId))));
+        Same(bench.Contents[0], await FrozenFixture.ReadAsync(reading.GetDisk(frozen.Disks[0].DiskId)));
+    }
+
+    [VSphereTheory]
+    [InlineData("VMFS", true)]
+    [InlineData("vsan", false)]
+    public async Task What_was_never_allocated_is_not_read_where_the_datastore_knows_that(string type, bool isKnown)
+    {
+        await using FrozenFixture bench = await FrozenFixture.StartAsync(true, "-datastore-type", type);
+        FrozenMachine frozen = await bench.FreezeAsync();
+        await using IDiskReading reading = await bench.Readings.OpenAsync(frozen, default);
+        long bytes = 0;
+        await foreach (Extent extent in reading.GetDisk(frozen.Disks[0].DiskId).GetAllocatedExtentsAsync(default))
+            bytes += extent.Length;
+
+        Assert.Equal(isKnown, bytes < frozen.Disks[0].SizeBytes / 2);
     }
 
     [VSphereFact]
@@ -156,11 +170,10 @@ public sealed class DiskReadingsTests
         await using IDiskReading reading = await bench.Readings.OpenAsync(frozen, default);
 
         Assert.Contains("had snapshots before", Assert.Single(reading.Warnings));
-        Assert.True(expected.AsSpan().SequenceEqual(
-            await FrozenFixture.ReadAsync(reading.GetDisk(frozen.Disks[0].DiskId))));
+        Same(expected, await FrozenFixture.ReadAsync(reading.GetDisk(frozen.Disks[0].DiskId)));
 
         static void RepositoryBytes(byte[] disk) =>
-            Testing.RepositoryFixture.Disk(1_000_000, 40).AsSpan(530_000, 3).CopyTo(disk.AsSpan(600_000));
+            RepositoryFixture.Disk(1_000_000, 40).AsSpan(530_000, 3).CopyTo(disk.AsSpan(600_000));
     }
 
     [VSphereFact]
@@ -278,11 +291,13 @@ public sealed class DiskReadingsTests
             bench.Server.Fail("QueryChangedDiskAreas", "answer", "", ("name", how));
             ChangedExtents changed = await disk.GetChangedExtentsAsync(since, default);
             Assert.Null(changed.Extents);
-            Assert.StartsWith("Of disk 'scsi0:0' everything was read: the server", changed.Reason);
+            Assert.StartsWith("Of disk 'scsi0:0' everything was read: the ", changed.Reason);
             bench.Server.Fail("QueryChangedDiskAreas", "answer", "", ("name", how));
-            Assert.True(bench.Contents[0].AsSpan().SequenceEqual(await FrozenFixture.ReadAsync(disk)));
+            Same(bench.Contents[0], await FrozenFixture.ReadAsync(disk));
         }
     }
+
+    private static void Same(byte[] expected, byte[] read) => Assert.True(expected.AsSpan().SequenceEqual(read));
 
     private static async Task<NataliaException> ReadFailsAsync(IDiskReading reading, FrozenMachine frozen)
     {
