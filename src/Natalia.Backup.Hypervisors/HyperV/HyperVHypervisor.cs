@@ -4,6 +4,7 @@ using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Hypervisors.Contract;
 using Natalia.Backup.Hypervisors.HyperV.Backups;
 using Natalia.Backup.Hypervisors.HyperV.Builds;
+using Natalia.Backup.Hypervisors.HyperV.Checkpoints;
 using Natalia.Backup.Hypervisors.HyperV.Cim;
 using Natalia.Backup.Hypervisors.HyperV.Guests;
 using Natalia.Backup.Hypervisors.HyperV.Inventory;
@@ -18,7 +19,7 @@ namespace Natalia.Backup.Hypervisors.HyperV;
 /// A Hyper-V host, or all hosts of its failover cluster, over CIM. Windows Server 2016 or newer. Any thread.
 /// </summary>
 public sealed class HyperVHypervisor : IHypervisor, IApplianceFinder, IImageSource, IPrerequisites,
-    IReplication, IPowerControl
+    IReplication, IPowerControl, IQuiescingControl, IAttachmentSource
 {
     /// <summary>The kind's name.</summary>
     public const string KindName = MachineReader.Kind;
@@ -149,6 +150,22 @@ public sealed class HyperVHypervisor : IHypervisor, IApplianceFinder, IImageSour
     public async Task StartAsync(ApplianceDescription appliance, CancellationToken cancellationToken) =>
         await MachineFactory.StartAsync(await _site.RequireAsync(appliance.NativeId, appliance.Name,
             cancellationToken).ConfigureAwait(false), cancellationToken).ConfigureAwait(false);
+
+    /// <inheritdoc/>
+    public async Task<QuiescingService> EnableQuiescingAsync(ApplianceDescription appliance,
+        CancellationToken cancellationToken) =>
+        await GuestQuiescing.EnableAsync(await _site.RequireAsync(appliance.NativeId, appliance.Name,
+            cancellationToken).ConfigureAwait(false), cancellationToken).ConfigureAwait(false);
+
+    /// <inheritdoc/>
+    public async Task<IReadOnlyList<RestorePointAttachment>> FindAttachmentsAsync(ApplianceDescription appliance,
+        CancellationToken cancellationToken)
+    {
+        Machine machine = await _site.RequireAsync(appliance.NativeId, appliance.Name, cancellationToken)
+            .ConfigureAwait(false);
+        return await Task.Run(() => ConfigurationFiles.Find(machine.Host, machine.Settings, machine.HasTpm),
+            cancellationToken).ConfigureAwait(false);
+    }
 
     /// <inheritdoc/>
     public void Dispose() => _site.Dispose();

@@ -60,6 +60,11 @@ internal sealed class PrerequisiteService(HyperVSite site, BackupService backups
             await CheckRoomAsync(machine).ConfigureAwait(false);
             await CheckMergingAsync(machine).ConfigureAwait(false);
             await CheckStandingAsync(machine).ConfigureAwait(false);
+            if (machine.HasTpm)
+                Add("VirtualTpm", machine.Name, CheckOutcome.Warning, "none", "has one",
+                    "The VM has a virtual TPM. Its state is kept with each point where the VM's files can be read; the "
+                        + "keys that open it are the host's (its key protector), and are in no backup. Have the "
+                        + "recovery keys of what it unlocks, and export the host's guardian certificates.");
         }
 
         async Task CheckDiskAsync(Machine machine, DiskSlot slot)

@@ -86,6 +86,13 @@ public sealed class SetNataliaApplianceCommand : RepositoryWriterCommand
     public QuiesceFailure OnQuiesceFailure { get; set; }
 
     /// <summary>
+    /// For Hyper-V: switch the VM's integration service "Backup (volume checkpoint)" on, by which the guest is asked to
+    /// put its data in order. It is read back; a guest that does not answer all the same is told as a warning.
+    /// </summary>
+    [Parameter]
+    public SwitchParameter EnableVss { get; set; }
+
+    /// <summary>
     /// For Test-NataliaRestore: the hypervisor that the appliance is tested on; its session or name. An empty text
     /// leaves it open again, here and with the other settings of restore tests.
     /// </summary>
@@ -318,15 +325,32 @@ public sealed class SetNataliaApplianceCommand : RepositoryWriterCommand
         IReadOnlyList<ApplianceDisk> disks = DiskSelection.Select(description, after.DataDiskId,
             after.IncludeSystemDisk);
         if (after.DataDiskId is not null) after = after with { DataDiskId = disks[0].DiskId };
+        IQuiescingControl? quiescing = EnableVss
+            ? located.Hypervisor.Hypervisor.Require<IQuiescingControl>("switch for a guest's integration service")
+            : null;
         string action = before is null
             ? $"Enrol in repository '{repository.Name}'"
             : $"Change its settings in repository '{repository.Name}'";
         if (!await ShouldProcessAsync(description.Name, action).ConfigureAwait(false)) return;
+        if (quiescing is not null) await EnableAsync(quiescing, description, cancellationToken).ConfigureAwait(false);
         // In a hypervisor's storage also when nothing differs: a VM that is enrolled by its schedule alone stays so
         // without it.
         if (!repository.IsOwn || after != before)
             await Evidence.Over(repository)
                 .SetApplianceSettingsAsync(description, after, cancellationToken).ConfigureAwait(false);
         if (PassThru) Emit(ApplianceView.Create(located, new Enrolment(repository, after)));
+    }
+
+    private async Task EnableAsync(IQuiescingControl quiescing, ApplianceDescription appliance,
+        CancellationToken cancellationToken)
+    {
+        if (!await ShouldProcessAsync(appliance.Name, "Switch the integration service for backups on")
+            .ConfigureAwait(false)) return;
+        QuiescingService now = await quiescing.EnableQuiescingAsync(appliance, cancellationToken)
+            .ConfigureAwait(false);
+        EmitVerbose(now.WasEnabled
+            ? $"The integration service for backups of '{appliance.Name}' was on already."
+            : $"The integration service for backups of '{appliance.Name}' is switched on.");
+        if (now.Trouble is string trouble) EmitWarning($"'{appliance.Name}': {trouble}");
     }
 }

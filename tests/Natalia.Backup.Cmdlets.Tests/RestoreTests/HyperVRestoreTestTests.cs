@@ -75,6 +75,22 @@ public sealed class HyperVRestoreTestTests : IDisposable
     }
 
     [Fact]
+    public void Vss_is_switched_on_when_it_is_asked_for_and_told_when_the_guest_stays_silent()
+    {
+        _room.Machine.IsVssOn = false;
+        EngineSession.Result before = _room.Run("Test-NataliaPrerequisite natalia-01");
+        Assert.Contains(before.Output, o => (string)o.Properties["Name"].Value == "GuestVss"
+            && ((string)o.Properties["Detail"].Value).Contains("-EnableVss"));
+        _room.Run("Set-NataliaAppliance natalia-01 -EnableVss -WhatIf");
+        Assert.False(_room.Machine.IsVssOn);
+        Assert.Empty(_room.Run("Set-NataliaAppliance natalia-01 -EnableVss").Warnings);
+        Assert.True(_room.Machine.IsVssOn);
+        _room.Machine.VssStatus = 12;
+        Assert.Contains("hv_vss_daemon", Assert.Single(_room.Run("Set-NataliaAppliance natalia-01 -EnableVss").Warnings),
+            StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void An_external_switch_makes_no_vm_and_fails_the_test()
     {
         _room.Host.ExternalSwitches.Add(_room.Host.Switches.First(s => s.Value == "Nowhere").Key);

@@ -262,15 +262,97 @@ public sealed class HyperVBackupTests : IDisposable
     }
 
     [Fact]
-    public async Task Merging_that_another_product_left_switched_off_is_told()
+    public async Task Merging_that_another_product_left_switched_off_is_switched_on_before_our_checkpoint_goes()
     {
         _host.Machine.IsMergingOff = true;
+        using Repository repository = await _repository.CreateAsync();
+        using IHypervisor hypervisor = _host.Connect();
+        await using (IFrozenDisks frozen = await hypervisor.Require<IImageSource>("images")
+            .FreezeAsync(_host.Vm, How(new string('a', 32)), default))
+            Assert.EndsWith("It was switched on again.", Assert.Single(frozen.Warnings), StringComparison.Ordinal);
+        Assert.False(_host.Machine.IsMergingOff);
+        for (int i = 0; i < 3; i++) await RunAsync(repository);
+        Assert.All(_host.Machine.Disks.Values, d => Assert.Single(d.Layers));
+    }
+
+    [Theory]
+    [InlineData("foreign", "another product's checkpoint stands")]
+    [InlineData("refused", "It could not be switched on")]
+    [InlineData("lies", "is still off")]
+    public async Task Merging_that_another_product_may_need_off_or_that_stays_off_is_told(string why, string text)
+    {
+        _host.Machine.IsMergingOff = true;
+        if (why == "foreign") _host.MakeForeign();
+        else _host.Host.Faults["ModifyDiskMergeSettings"] = why == "lies" ? new SimFault { Code = 0 }
+            : new SimFault { Code = 32775 };
         using IHypervisor hypervisor = _host.Connect();
         await using IFrozenDisks frozen = await hypervisor.Require<IImageSource>("images")
             .FreezeAsync(_host.Vm, How(new string('a', 32)), default);
-        Assert.Contains("merging of its disks is switched off", Assert.Single(frozen.Warnings),
-            StringComparison.Ordinal);
+        Assert.Contains(text, Assert.Single(frozen.Warnings), StringComparison.Ordinal);
+        Assert.True(_host.Machine.IsMergingOff);
     }
+
+    /// <summary>The files of the checkpoint, and not those that the running VM writes.</summary>
+    [Fact]
+    public async Task The_files_of_the_configuration_are_attachments_as_they_were_frozen()
+    {
+        _host.Machine.HasTpm = true;
+        using IHypervisor hypervisor = _host.Connect();
+        IAttachmentSource source = hypervisor.Require<IAttachmentSource>("attachments");
+        Assert.Equal([("configuration.vmcx", AttachmentKind.Other, 70_000L),
+            ("guest-state.vmgs", AttachmentKind.TpmState, 4L << 20)],
+            (await source.FindAttachmentsAsync(_host.Vm, default)).Select(a => (a.Name, a.Kind, a.SizeBytes)));
+        await using (IFrozenDisks frozen = await FreezeAsync(hypervisor))
+        {
+            _host.Host.WriteFiles(_host.Machine, [1], [2]);
+            IReadOnlyList<ApplianceAttachment> read = await ((IFrozenAttachments)frozen)
+                .ReadAttachmentsAsync(default);
+            Assert.Equal(HyperVFixture.Bytes(70_000, 3), read[0].Content.ToArray());
+            Assert.Equal(HyperVFixture.Bytes(4 << 20, 4), read[1].Content.ToArray());
+            Assert.Empty(frozen.Warnings);
+        }
+        string folder = _host.Host.ToLocal($@"D:\VMs\{_host.Machine.Name}\Virtual Machines");
+        using (FileStream large = File.OpenWrite(Path.Combine(folder, _host.Machine.Id + ".vmgs")))
+            large.SetLength((64 << 20) + 1);
+        await using (IFrozenDisks frozen = await FreezeAsync(hypervisor))
+        {
+            Assert.Equal("configuration.vmcx",
+                Assert.Single(await ((IFrozenAttachments)frozen).ReadAttachmentsAsync(default)).Name);
+            Assert.Contains("67108865 bytes", Assert.Single(frozen.Warnings), StringComparison.Ordinal);
+        }
+        await using (IFrozenDisks frozen = await FreezeAsync(hypervisor))
+        {
+            Directory.Delete(_host.Host.ToLocal($@"D:\VMs\{_host.Machine.Name}\Snapshots"), recursive: true);
+            Assert.Equal(ErrorIds.AttachmentNotRead, (await Assert.ThrowsAsync<NataliaException>(
+                () => ((IFrozenAttachments)frozen).ReadAttachmentsAsync(default))).ErrorId);
+            Directory.CreateDirectory(_host.Host.ToLocal($@"D:\VMs\{_host.Machine.Name}\Snapshots"));
+        }
+        File.Delete(Path.Combine(folder, _host.Machine.Id + ".vmcx"));
+        Assert.Equal(ErrorIds.AttachmentNotRead, (await Assert.ThrowsAsync<NataliaException>(
+            () => source.FindAttachmentsAsync(_host.Vm, default))).ErrorId);
+        _host.Machine.HasFiles = false;
+        Assert.Empty(await source.FindAttachmentsAsync(_host.Vm, default));
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task The_guests_service_is_switched_on_by_whichever_call_the_host_takes(bool asResource)
+    {
+        _host.Machine.IsVssOn = false;
+        if (asResource) _host.Host.Faults["ModifyGuestServiceSettings"] = new SimFault { Code = 1 };
+        using IHypervisor hypervisor = _host.Connect();
+        IQuiescingControl control = hypervisor.Require<IQuiescingControl>("quiescing");
+        Assert.Equal(new QuiescingService(false, null), await control.EnableQuiescingAsync(_host.Vm, default));
+        Assert.True(_host.Machine.IsVssOn);
+        _host.DeafenGuest();
+        QuiescingService deaf = await control.EnableQuiescingAsync(_host.Vm, default);
+        Assert.True(deaf.WasEnabled);
+        Assert.Contains("hv_vss_daemon", deaf.Trouble, StringComparison.Ordinal);
+    }
+
+    private Task<IFrozenDisks> FreezeAsync(IHypervisor hypervisor) => hypervisor.Require<IImageSource>("images")
+        .FreezeAsync(_host.Vm, How(Guid.NewGuid().ToString("N")), default);
 
     private FreezeRequest How(string runId) => new()
     {

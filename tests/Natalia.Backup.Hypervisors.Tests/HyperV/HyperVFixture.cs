@@ -19,6 +19,7 @@ internal sealed class HyperVFixture : HypervisorFixture
         Machine = new SimMachine("natalia-01");
         Machine.Adapters.Add(new SimAdapter { SwitchId = Host.AddSwitch("LAN"), Vlan = 12 });
         Host.Machines.Add(Machine);
+        Host.WriteFiles(Machine, Bytes(70_000, 3), Bytes(4 << 20, 4));
         Host.NewDisk(Machine, 0, Bytes(1 << 20, 1));
         Host.NewDisk(Machine, 1, Bytes(585 * 512, 2));
     }

@@ -31,6 +31,7 @@ public sealed class PrerequisiteTests : IDisposable
     [InlineData("passthrough", "Disk", CheckOutcome.Warning, null)]
     [InlineData("file", "DiskFile", CheckOutcome.Failed, ErrorIds.DiskAccessDenied)]
     [InlineData("foreign", "ForeignCheckpoints", CheckOutcome.Warning, null)]
+    [InlineData("tpm", "VirtualTpm", CheckOutcome.Warning, null)]
     [InlineData("busy", "Free", CheckOutcome.Warning, null)]
     [InlineData("network", "IsolatedNetwork", CheckOutcome.Failed, ErrorIds.NetworkNotFound)]
     [InlineData("external", "NoWayOut", CheckOutcome.Failed, ErrorIds.IsolationNotProven)]
@@ -46,6 +47,7 @@ public sealed class PrerequisiteTests : IDisposable
             case "passthrough": _host.Machine.PassThrough.Add(7); break;
             case "file": File.Delete(_host.Host.ToLocal(_host.Machine.Disks[0].Top.Path)); break;
             case "foreign": _host.Host.Freeze(_host.Machine, "Other product", SimHost.Recovery, 1); break;
+            case "tpm": _host.Machine.HasTpm = true; break;
             case "busy": _host.Machine.Doing.Add(32774); break;
             case "external": _host.Host.ExternalSwitches.Add(nowhere); break;
         }

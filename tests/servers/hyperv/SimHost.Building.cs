@@ -13,6 +13,8 @@ internal sealed partial class SimHost
         "DestroySystem" => DestroySystem(values),
         "AddResourceSettings" => AddResources(values),
         "ModifyResourceSettings" => ModifyResources(values),
+        "ModifyGuestServiceSettings" => ModifyVss((string[])values["GuestServiceSettings"]!),
+        "ModifyDiskMergeSettings" => ModifyMerging(values),
         "AddFeatureSettings" => AddFeatures(values),
         "AddKvpItems" or "ModifyKvpItems" => TellGuest(method, values),
         "RequestStateChange" when target.ClassName == "Msvm_ComputerSystem" => ChangeState(target, values),
@@ -121,6 +123,37 @@ internal sealed partial class SimHost
         }
     }
 
+    private CimAnswer ModifyVss(string[] texts)
+    {
+        foreach (string text in texts)
+        {
+            CimRow row = Embedded(text, "Msvm_VssComponentSettingData");
+            SimMachine m = Machines.First(v => row.Text("InstanceID")!.Contains(v.Id));
+            m.IsVssOn = row.Number("EnabledState") == 2;
+        }
+        return Done();
+    }
+
+    /// <summary>What was let go of meanwhile is merged now.</summary>
+    private CimAnswer ModifyMerging(Dictionary<string, object?> values)
+    {
+        CimRow row = Embedded(values["SettingData"], "Msvm_DiskMergeSettingData");
+        SimMachine? m = Machines.Find(v => row.Text("InstanceID")?.Contains(v.Id) == true);
+        if (m is null) return new CimAnswer(32773, CimRow.Empty);
+        m.IsMergingOff = row.Number("EnabledState") == 0;
+        List<SimSnapshot> left = [.. m.Unmerged];
+        if (!m.IsMergingOff && left.Count > 0)
+        {
+            m.Unmerged.Clear();
+            Start(m, 32772, MergeTime, () =>
+            {
+                foreach (SimFrozen frozen in left.SelectMany(s => s.Disks.Values)) Merge(m, frozen);
+                return [];
+            });
+        }
+        return Done();
+    }
+
     /// <summary>What an adapter has before its VM is on for the first time.</summary>
     private const string NoMac = "000000000000";
 
@@ -159,7 +192,9 @@ internal sealed partial class SimHost
     {
         foreach (string text in (string[])values["ResourceSettings"]!)
         {
-            CimRow row = Embedded(text, "Msvm_MemorySettingData", "Msvm_ProcessorSettingData");
+            CimRow row = Embedded(text, "Msvm_MemorySettingData", "Msvm_ProcessorSettingData",
+                "Msvm_VssComponentSettingData");
+            if (row.ClassName == "Msvm_VssComponentSettingData") return ModifyVss([text]);
             SimMachine m = Machines.First(v => row.Text("InstanceID")!.Contains(v.Id));
             ulong quantity = (ulong)row.Number("VirtualQuantity")!;
             if (row.ClassName == "Msvm_MemorySettingData") m.MemoryMiB = quantity;

@@ -172,7 +172,11 @@ internal sealed partial class SimHost
     private void LetGo(SimMachine m, SimSnapshot snapshot)
     {
         m.Snapshots.Remove(snapshot);
-        Start(m, 32772, MergeTime, () =>
+        if (m.HasFiles)
+            foreach (string extension in new[] { "vmcx", "vmgs" })
+                File.Delete(ToLocal($@"D:\VMs\{m.Name}\Snapshots\{snapshot.Id}.{extension}"));
+        if (m.IsMergingOff) m.Unmerged.Add(snapshot);
+        else Start(m, 32772, MergeTime, () =>
         {
             foreach (SimFrozen frozen in snapshot.Disks.Values) Merge(m, frozen);
             return [];

@@ -62,11 +62,16 @@ internal sealed partial class SimHost
         ("Version", m.Version), ("VirtualSystemSubType", $"Microsoft:Hyper-V:SubType:{(m.IsGen2 ? 2 : 1)}"),
         ("BIOSGUID", m.FirmwareId), ("SecureBootEnabled", m.IsSecureBootOn),
         ("AutomaticStartupAction", m.StartupAction),
+        ("ConfigurationDataRoot", $@"D:\VMs\{m.Name}"),
+        ("ConfigurationFile", m.HasFiles ? $@"Virtual Machines\{m.Id}.vmcx" : null),
+        ("GuestStateFile", m.HasFiles ? $@"Virtual Machines\{m.Id}.vmgs" : null),
         ("IncrementalBackupEnabled", false));
 
     private static CimRow SnapshotRow(SimMachine m, SimSnapshot s) => Row("Msvm_VirtualSystemSettingData",
         "InstanceID", "Microsoft:" + s.Id, ("ElementName", s.Name), ("VirtualSystemIdentifier", m.Id),
-        ("VirtualSystemType", s.Type), ("CreationTime", s.Time));
+        ("VirtualSystemType", s.Type), ("CreationTime", s.Time), ("ConfigurationDataRoot", $@"D:\VMs\{m.Name}"),
+        ("ConfigurationFile", m.HasFiles ? $@"Snapshots\{s.Id}.vmcx" : null),
+        ("GuestStateFile", m.HasFiles ? $@"Snapshots\{s.Id}.vmgs" : null));
 
     private static CimRow ReferenceRow(SimMachine m, SimReference r) => Row("Msvm_VirtualSystemReferencePoint",
         "InstanceID", r.Id, ("VirtualSystemIdentifier", m.Id), ("ElementName", r.Name),
@@ -96,6 +101,9 @@ internal sealed partial class SimHost
             ("ResourceType", (ushort)3), ("VirtualQuantity", m.Processors));
         yield return Row("Msvm_VssComponentSettingData", "InstanceID", $@"Microsoft:{owner}\Vss",
             ("ElementName", "VSS"), ("EnabledState", (ushort)(m.IsVssOn ? 2 : 3)));
+        if (m.HasTpm)
+            yield return Row("Msvm_SecuritySettingData", "InstanceID", $@"Microsoft:{owner}\Security",
+                ("TpmEnabled", true));
         if (m.HasController)
             yield return Row(resource, "InstanceID", controller, ("ResourceType", (ushort)6),
                 ("ResourceSubType", "Microsoft:Hyper-V:Synthetic SCSI Controller"));

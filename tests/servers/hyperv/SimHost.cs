@@ -92,6 +92,16 @@ internal sealed partial class SimHost(string name, string root, TimeProvider clo
         }
     }
 
+    /// <summary>Gives a VM the files of its configuration.</summary>
+    internal void WriteFiles(SimMachine machine, byte[] configuration, byte[] state)
+    {
+        string folder = ToLocal($@"D:\VMs\{machine.Name}\Virtual Machines");
+        Directory.CreateDirectory(folder);
+        File.WriteAllBytes(Path.Combine(folder, machine.Id + ".vmcx"), configuration);
+        File.WriteAllBytes(Path.Combine(folder, machine.Id + ".vmgs"), state);
+        machine.HasFiles = true;
+    }
+
     /// <summary>What the guest does.</summary>
     internal void Write(SimMachine machine, int place, long offset, byte[] bytes)
     {
@@ -151,6 +161,13 @@ internal sealed partial class SimHost(string name, string root, TimeProvider clo
             snapshot.Disks[place] = new SimFrozen(disk, frozen, (long[])disk.WrittenAt.Clone(), _writes);
         }
         machine.Snapshots.Add(snapshot);
+        if (machine.HasFiles)
+        {
+            Directory.CreateDirectory(ToLocal($@"D:\VMs\{machine.Name}\Snapshots"));
+            foreach (string extension in new[] { "vmcx", "vmgs" })
+                File.Copy(ToLocal($@"D:\VMs\{machine.Name}\Virtual Machines\{machine.Id}.{extension}"),
+                    ToLocal($@"D:\VMs\{machine.Name}\Snapshots\{snapshot.Id}.{extension}"));
+        }
         return snapshot;
     }
 

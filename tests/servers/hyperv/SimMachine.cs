@@ -88,6 +88,14 @@ internal sealed class SimMachine(string name)
 
     internal bool IsMergingOff { get; set; }
 
+    /// <summary>The checkpoints that are let go of and not merged, because merging is off.</summary>
+    internal List<SimSnapshot> Unmerged { get; } = [];
+
+    internal bool HasTpm { get; set; }
+
+    /// <summary>Whether it has files of its configuration, and checkpoints copies of them.</summary>
+    internal bool HasFiles { get; set; }
+
     internal string? AppliedSnapshot { get; set; }
 
     /// <summary>What happens when the host starts; 2 is nothing.</summary>

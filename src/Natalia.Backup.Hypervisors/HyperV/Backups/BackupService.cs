@@ -52,6 +52,11 @@ internal sealed class BackupService(HyperVSite site)
             Disks = marked,
         };
         Standing standing = await Standing.ReadAsync(machine, cancellationToken).ConfigureAwait(false);
+        List<string> warnings = [];
+        // Before our checkpoint is there, so that it can be merged when it goes.
+        if (await MergeSettings.EnsureOnAsync(machine, HasForeign(machine, standing), cancellationToken)
+            .ConfigureAwait(false) is string merging)
+            warnings.Add(merging);
         var disks = new Dictionary<string, FrozenDisk>(StringComparer.Ordinal);
         try
         {
@@ -88,7 +93,7 @@ internal sealed class BackupService(HyperVSite site)
             // Nobody asked a machine that is off for more.
             string? reason = machine.IsRunning ? deaf : null;
             return new HyperVFrozenDisks(this, machine, mark, snapshot, disks,
-                new FrozenState(reached, reason, await WarnAsync(machine, cancellationToken).ConfigureAwait(false)));
+                new FrozenState(reached, reason, warnings));
         }
         catch (Exception failure)
         {
@@ -255,9 +260,14 @@ internal sealed class BackupService(HyperVSite site)
         return found;
     }
 
-    /// <summary>What people should know of the VM although it can be backed up.</summary>
-    private static async Task<IReadOnlyList<string>> WarnAsync(Machine machine, CancellationToken cancellationToken) =>
-        await MergeSettings.AreOffAsync(machine, cancellationToken).ConfigureAwait(false) ? [MergeSettings.Advice] : [];
+    /// <summary>Whether a recovery checkpoint stands that is recorded by none of our runs.</summary>
+    private static bool HasForeign(Machine machine, Standing standing)
+    {
+        HashSet<string?> ours = new(NoteText.Backups(machine.Settings.Texts("Notes"), machine.Id)
+            .Select(m => standing.SnapshotOf(m)?.Text("InstanceID")));
+        return standing.Snapshots.Any(s => s.Text("VirtualSystemType") == "Microsoft:Hyper-V:Snapshot:Recovery"
+            && !ours.Contains(s.Text("InstanceID")));
+    }
 
     /// <summary>
     /// Whether the failure of a production checkpoint may be the guest's: then one without it may work. A host that is
@@ -270,6 +280,6 @@ internal sealed class BackupService(HyperVSite site)
     private static NataliaException NotQuiesced(Machine machine, string why, Exception? inner) =>
         new(ErrorIds.QuiesceFailed, NataliaErrorKind.InvalidOperation,
         $"'{machine.Name}' was not backed up, because its guest cannot put its data in order. {why}", machine.Name,
-        "Enable the integration service for backups (Enable-VMIntegrationService VSS) and see that the guest runs its "
+        "Enable the integration service for backups (Set-NataliaAppliance -EnableVss) and see that the guest runs its "
         + "part of it, or let crash-consistent points be made.", inner);
 }

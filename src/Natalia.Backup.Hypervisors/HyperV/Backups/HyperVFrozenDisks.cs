@@ -14,7 +14,7 @@ namespace Natalia.Backup.Hypervisors.HyperV.Backups;
 /// The disks of a recovery checkpoint, from its making until it is a reference point that the next incremental counts
 /// from.
 /// </summary>
-internal sealed class HyperVFrozenDisks : IFrozenDisks
+internal sealed class HyperVFrozenDisks : IFrozenDisks, IFrozenAttachments
 {
     private static readonly TimeSpan s_cleanUpLimit = TimeSpan.FromMinutes(10);
     private static readonly TimeSpan s_mergeLimit = TimeSpan.FromMinutes(5);
@@ -23,6 +23,7 @@ internal sealed class HyperVFrozenDisks : IFrozenDisks
     private readonly Machine _machine;
     private readonly CimRow _snapshot;
     private readonly IReadOnlyDictionary<string, FrozenDisk> _disks;
+    private readonly List<string> _warnings;
     private BackupMark _mark;
     private bool _isKept, _isDisposed;
 
@@ -30,7 +31,7 @@ internal sealed class HyperVFrozenDisks : IFrozenDisks
         IReadOnlyDictionary<string, FrozenDisk> disks, FrozenState state)
     {
         (_service, _machine, _mark, _snapshot, _disks) = (service, machine, mark, snapshot, disks);
-        (Consistency, ConsistencyReason, Warnings) = (state.Consistency, state.Reason, state.Warnings);
+        (Consistency, ConsistencyReason, _warnings) = (state.Consistency, state.Reason, [.. state.Warnings]);
         TimeUtc = snapshot.Time("CreationTime") ?? mark.StartedUtc;
     }
 
@@ -40,11 +41,14 @@ internal sealed class HyperVFrozenDisks : IFrozenDisks
 
     public string? ConsistencyReason { get; }
 
-    public IReadOnlyList<string> Warnings { get; }
+    public IReadOnlyList<string> Warnings => _warnings;
 
     public IDiskSource GetDisk(string diskId) => _disks.TryGetValue(diskId, out FrozenDisk? disk) ? disk
         : throw new NataliaException(ErrorIds.DiskNotFound, NataliaErrorKind.NotFound,
             $"The disk '{diskId}' was not frozen.", diskId);
+
+    public Task<IReadOnlyList<ApplianceAttachment>> ReadAttachmentsAsync(CancellationToken cancellationToken) =>
+        ConfigurationFiles.ReadAsync(_machine.Host, _snapshot, _machine.HasTpm, _warnings.Add, cancellationToken);
 
     public async Task<IReadOnlyDictionary<string, string>> SealAsync(CancellationToken cancellationToken)
     {

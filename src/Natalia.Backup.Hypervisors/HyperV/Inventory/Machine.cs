@@ -37,6 +37,9 @@ internal sealed record Machine(HyperVHost Host, CimRow System, CimRow Settings, 
     /// <summary>What the VM does at this moment that stands in the way of a backup; null when nothing.</summary>
     internal string? Occupation => Status.Select(Doing).FirstOrDefault(n => n is not null);
 
+    /// <summary>Whether it has a virtual TPM, whose keys only its host's guardian opens.</summary>
+    internal bool HasTpm => Component("Msvm_SecuritySettingData")?.Flag("TpmEnabled") == true;
+
     internal bool IsMerging => Status.Contains(32772);
 
     // Msvm_ComputerSystem.OperationalStatus.
