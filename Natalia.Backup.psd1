@@ -15,7 +15,7 @@
 
     RequiredModules        = @()
     RequiredAssemblies     = @()
-    FormatsToProcess       = @('Natalia.Backup.Format.ps1xml', 'Natalia.Backup.Retention.Format.ps1xml', 'Natalia.Backup.Native.Format.ps1xml', 'Natalia.Backup.Upkeep.Format.ps1xml', 'Natalia.Backup.RestoreTest.Format.ps1xml')
+    FormatsToProcess       = @('Natalia.Backup.Format.ps1xml', 'Natalia.Backup.Retention.Format.ps1xml', 'Natalia.Backup.Native.Format.ps1xml', 'Natalia.Backup.Upkeep.Format.ps1xml', 'Natalia.Backup.RestoreTest.Format.ps1xml', 'Natalia.Backup.Recovery.Format.ps1xml')
 
     CmdletsToExport        = @(
         'Connect-NataliaHypervisor'
@@ -40,6 +40,7 @@
         'Get-NataliaRestorePoint'
         'Test-NataliaRestore'
         'Get-NataliaRestoreTest'
+        'Measure-NataliaRecovery'
         'Test-NataliaRestorePoint'
         'Copy-NataliaRestorePoint'
         'Remove-NataliaRestorePoint'

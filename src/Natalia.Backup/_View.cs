@@ -70,6 +70,9 @@ public static class _View
     public static _ViewObject Plan { get; } = new(one => SubjectOf(one) is { Length: > 0 } subject
         ? $"{subject}: {_Format.Line(Value(one, "Policy"))}"
         : _Format.Line(Value(one, "Policy")));
+    /// <summary>Which appliance a measurement is about, and by which strategy.</summary>
+    public static _ViewObject Measured { get; } =
+        new(one => $"{SubjectOf(one)} ({_Format.Line(Value(one, "Strategy"))})");
     /// <summary>What a schedule keeps, and who says so.</summary>
     public static _ViewObject Keeps { get; } = new(KeepsOf);
 

@@ -20,6 +20,8 @@ public sealed record ApplianceSettings
     public bool IncludeSystemDisk { get; init; }
     /// <summary>What a backup does when the guest does not put its data in order.</summary>
     public QuiesceFailure OnQuiesceFailure { get; init; }
+    /// <summary>How often it is backed up, and so what it is measured against; null where nobody said so.</summary>
+    public BackupStrategy? Strategy { get; init; }
     /// <summary>How it is restore-tested; null where nothing was said of that.</summary>
     public RestoreTestSettings? RestoreTest { get; init; }
 

@@ -7,4 +7,9 @@ public enum BackupStrategy
     Daily = 0,
     /// <summary>One full a day and an incremental every six hours: RPO 6 hours.</summary>
     SixHourly,
+    /// <summary>
+    /// One full a day, and a replication of the hypervisor every five minutes: RPO 5 minutes. A replication follows
+    /// deletions, and is no backup.
+    /// </summary>
+    Replication,
 }

@@ -32,6 +32,27 @@ internal sealed class PointListing(RepositoryCore core, ManifestReader manifests
         if (runs.Count == 0 && onMissing is null) return;
         AuditLog log = core.ApplianceLog(appliance);
         List<AuditName> names = await log.ListAsync(cancellationToken).ConfigureAwait(false);
+        await AddAsync(points, appliance, runs, log, names, filter, onDamage, onMissing,
+            cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <summary>The points of one appliance, whose log was listed already, newest first.</summary>
+    internal async Task<IReadOnlyList<RestorePoint>> ReadAsync(string applianceId, AuditLog log, List<AuditName> names,
+        RestorePointFilter filter, Action<NataliaException>? onDamage, CancellationToken cancellationToken)
+    {
+        _ = core.Keys;
+        var points = new List<RestorePoint>();
+        await AddAsync(points, applianceId,
+            await manifests.ListAsync(applianceId, cancellationToken).ConfigureAwait(false), log, names, filter,
+            onDamage, null, cancellationToken).ConfigureAwait(false);
+        points.Sort((a, b) => b.CompareTo(a));
+        return points;
+    }
+
+    private async Task AddAsync(List<RestorePoint> points, string appliance, List<Run> runs, AuditLog log,
+        List<AuditName> names, RestorePointFilter filter, Action<NataliaException>? onDamage,
+        Action<MissingPoints>? onMissing, CancellationToken cancellationToken)
+    {
         if (onMissing is not null
             && await FindMissingAsync(appliance, log, names, runs,
                 cancellationToken).ConfigureAwait(false) is MissingPoints missing)

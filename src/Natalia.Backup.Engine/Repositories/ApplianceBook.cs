@@ -15,7 +15,7 @@ internal sealed class ApplianceBook(RepositoryCore core)
 {
     private static readonly HashSet<string> s_members = new(StringComparer.Ordinal)
     {
-        "name", "hypervisor", "dataDisk", "includeSystemDisk", "onQuiesceFailure", "restoreTest",
+        "name", "hypervisor", "dataDisk", "includeSystemDisk", "onQuiesceFailure", "strategy", "restoreTest",
     };
 
     internal async Task<IReadOnlyList<KnownAppliance>> GetAppliancesAsync(CancellationToken cancellationToken)
@@ -33,22 +33,33 @@ internal sealed class ApplianceBook(RepositoryCore core)
         foreach (string appliance in await core.ListAppliancesAsync(cancellationToken).ConfigureAwait(false))
         {
             AuditLog log = core.ApplianceLog(appliance);
-            foreach (AuditName name in Enumerable.Reverse(await log.ListAsync(cancellationToken).ConfigureAwait(false)))
-            {
-                if (name.Event != AuditEvents.ApplianceSet) continue;
-                try
-                {
-                    AuditRecord record = await log.ReadAsync(name, cancellationToken).ConfigureAwait(false);
-                    all.Add(Decode(appliance, record.Data ?? "{}"));
-                    break;
-                }
-                catch (FormatException)
-                {
-                    // Damaged or not signed: the setting before it counts, and the repository's check reports this one.
-                }
-            }
+            if (await FindSettingsAsync(appliance, log, await log.ListAsync(cancellationToken).ConfigureAwait(false),
+                cancellationToken).ConfigureAwait(false) is (ApplianceSettings settings, _))
+                all.Add(settings);
         }
         return all;
+    }
+
+    /// <summary>
+    /// The settings of an appliance whose log was listed, and their record; null when it is not enrolled.
+    /// </summary>
+    internal static async Task<(ApplianceSettings Settings, AuditRecord Record)?> FindSettingsAsync(string applianceId,
+        AuditLog log, List<AuditName> names, CancellationToken cancellationToken)
+    {
+        foreach (AuditName name in Enumerable.Reverse(names))
+        {
+            if (name.Event != AuditEvents.ApplianceSet) continue;
+            try
+            {
+                AuditRecord record = await log.ReadAsync(name, cancellationToken).ConfigureAwait(false);
+                return (Decode(applianceId, record.Data ?? "{}"), record);
+            }
+            catch (FormatException)
+            {
+                // Damaged or not signed: the setting before it counts, and the repository's check reports this one.
+            }
+        }
+        return null;
     }
 
     /// <exception cref="NataliaException"><c>LeaseHeld</c>, <c>PasswordRequired</c>.</exception>
@@ -68,6 +79,7 @@ internal sealed class ApplianceBook(RepositoryCore core)
                     if (settings.DataDiskId is not null) json.WriteString("dataDisk", settings.DataDiskId);
                     json.WriteBoolean("includeSystemDisk", settings.IncludeSystemDisk);
                     if (settings.OnQuiesceFailure == QuiesceFailure.Fail) json.WriteString("onQuiesceFailure", "fail");
+                    if (settings.Strategy is BackupStrategy strategy) json.WriteString("strategy", strategy.ToString());
                     RestoreTestSettingsJson.Write(json, "restoreTest", settings.RestoreTest);
                     JsonMembers.Write(json, settings.UnknownMembers);
                 },
@@ -88,6 +100,8 @@ internal sealed class ApplianceBook(RepositoryCore core)
             DataDiskId = root.ReadStringOrNull("dataDisk"),
             IncludeSystemDisk = root.ReadBool("includeSystemDisk"),
             OnQuiesceFailure = root.ReadStringOrNull("onQuiesceFailure") == "fail" ? QuiesceFailure.Fail : default,
+            Strategy = Enum.TryParse(root.ReadStringOrNull("strategy"), out BackupStrategy strategy)
+                && Enum.IsDefined(typeof(BackupStrategy), strategy) ? strategy : null,
             RestoreTest = RestoreTestSettingsJson.ReadOrNull(root, "restoreTest"),
             UnknownMembers = JsonMembers.Unknown(root, s_members),
         };
@@ -97,10 +111,15 @@ internal sealed class ApplianceBook(RepositoryCore core)
     /// The name under which the appliance is enrolled, else the one that its newest point was made with, else the one
     /// that evidence of another repository has for it.
     /// </summary>
-    private static async Task<string?> FindNameAsync(AuditLog log, CancellationToken cancellationToken)
+    private static async Task<string?> FindNameAsync(AuditLog log, CancellationToken cancellationToken) =>
+        await FindNameAsync(log, await log.ListAsync(cancellationToken).ConfigureAwait(false),
+            cancellationToken).ConfigureAwait(false);
+
+    /// <summary>As above, of a log that was listed already.</summary>
+    internal static async Task<string?> FindNameAsync(AuditLog log, List<AuditName> ascending,
+        CancellationToken cancellationToken)
     {
-        List<AuditName> names = await log.ListAsync(cancellationToken).ConfigureAwait(false);
-        names.Reverse();
+        List<AuditName> names = [.. Enumerable.Reverse(ascending)];
         IEnumerable<AuditName> telling = names.Where(n => n.Event == AuditEvents.ApplianceSet)
             .Concat(names.Where(n => n.Event == AuditEvents.PointMade))
             .Concat(names.Where(n => NativeRecords.IsOne(n.Event)));

@@ -20,6 +20,10 @@ internal sealed class PolicyBook(RepositoryCore core)
         return policies;
     }
 
+    /// <summary>The repository's policy for appliances that have none of their own; null without one.</summary>
+    internal Task<StoredRetentionPolicy?> GetDefaultAsync(CancellationToken cancellationToken) =>
+        ReadAsync(null, cancellationToken);
+
     /// <summary>What holds for an appliance: its own policy, else the repository's; null without any.</summary>
     internal async Task<StoredRetentionPolicy?> FindAsync(string applianceId, CancellationToken cancellationToken) =>
         await ReadAsync(applianceId, cancellationToken).ConfigureAwait(false)
@@ -91,9 +95,15 @@ internal sealed class PolicyBook(RepositoryCore core)
     private async Task<StoredRetentionPolicy?> ReadAsync(string? applianceId, CancellationToken cancellationToken)
     {
         AuditLog log = LogOf(applianceId);
-        List<AuditName> all =
-            (await log.ListAsync(cancellationToken).ConfigureAwait(false)).FindAll(
-                n => n.Event == AuditEvents.RetentionSet);
+        return await ReadAsync(applianceId, log, await log.ListAsync(cancellationToken).ConfigureAwait(false),
+            cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <summary>The policy that a log holds which was listed already; null without one.</summary>
+    internal static async Task<StoredRetentionPolicy?> ReadAsync(string? applianceId, AuditLog log,
+        List<AuditName> names, CancellationToken cancellationToken)
+    {
+        List<AuditName> all = names.FindAll(n => n.Event == AuditEvents.RetentionSet);
         string? trouble = null;
         // Of one number the genuine one counts: beside a name that nobody can read, a policy that was set since has the
         // same.

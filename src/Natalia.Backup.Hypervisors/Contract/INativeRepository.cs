@@ -14,6 +14,11 @@ public interface INativeRepository : IPointRepository
     string Storage { get; }
     /// <summary>What kind of storage it is, in the hypervisor's word: <c>pbs</c>, <c>nfs</c>, <c>dir</c>.</summary>
     string StorageKind { get; }
+    /// <summary>
+    /// True when all VM hosts see the same content, so that it does not go down with one of them; false for a storage
+    /// of each host's own.
+    /// </summary>
+    bool IsShared { get; }
 
     /// <summary>Makes a restore point now and waits for it. Nothing else in the storage is removed by it.</summary>
     /// <param name="appliance">The VM.</param>

@@ -38,6 +38,8 @@ public sealed record Appliance
     public bool IncludeSystemDisk { get; init; }
     /// <summary>What a backup does when the guest does not put its data in order.</summary>
     public QuiesceFailure OnQuiesceFailure { get; init; }
+    /// <summary>How often it is backed up, as far as somebody said so; null where nobody did.</summary>
+    public BackupStrategy? Strategy { get; init; }
     /// <summary>How it is restore-tested, as far as somebody said so; null where nobody did.</summary>
     public RestoreTestSettings? RestoreTest { get; init; }
     /// <summary>The hypervisor's own id of the VM, or null.</summary>

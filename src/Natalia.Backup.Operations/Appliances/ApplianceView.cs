@@ -27,6 +27,7 @@ internal static class ApplianceView
             IncludeSystemDisk = enrolment?.Settings.IncludeSystemDisk
                 ?? located.Hypervisor.Hypervisor.Find<INativeProtection>() is not null,
             OnQuiesceFailure = enrolment?.Settings.OnQuiesceFailure ?? default,
+            Strategy = enrolment?.Settings.Strategy,
             RestoreTest = enrolment?.Settings.RestoreTest,
             NativeId = description.NativeId,
             VMHost = description.State?.VMHost,
@@ -46,6 +47,7 @@ internal static class ApplianceView
         DataDisk = enrolment.Settings.DataDiskId,
         IncludeSystemDisk = enrolment.Settings.IncludeSystemDisk,
         OnQuiesceFailure = enrolment.Settings.OnQuiesceFailure,
+        Strategy = enrolment.Settings.Strategy,
         RestoreTest = enrolment.Settings.RestoreTest,
     };
 }

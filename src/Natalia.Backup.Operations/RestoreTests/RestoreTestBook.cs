@@ -118,14 +118,12 @@ internal sealed class RestoreTestBook(SessionRegistry registry, EvidenceBook evi
     {
         try
         {
-            string repositoryId = record.NativeRepositoryId ?? log.Session.RepositoryId;
-            string? text = record.Event == OwnEvent ? record.Data : Detail(record.Data);
-            // Tests of a storage that were recorded without their checks, by another means, are no tests to list.
-            if (text is null || record.ApplianceId is null || record.RestorePointId is null) return null;
-            return RestoreTestJson.Decode(text, record.ApplianceId, record.RestorePointId, repositoryId) with
-            {
-                Repository = registry.Repositories.All.FirstOrDefault(r => r.Identity == repositoryId)?.Name,
-            };
+            return Decode(record, log.Session.RepositoryId) is not RestoreTest test
+                ? null
+                : test with
+                {
+                    Repository = registry.Repositories.All.FirstOrDefault(r => r.Identity == test.RepositoryId)?.Name,
+                };
         }
         catch (FormatException damage)
         {
@@ -134,6 +132,21 @@ internal sealed class RestoreTestBook(SessionRegistry registry, EvidenceBook evi
                 damage), log.Session);
             return null;
         }
+    }
+
+    /// <summary>The test that a record tells of; null where it is no record of one.</summary>
+    /// <param name="record">The record.</param>
+    /// <param name="logId">The id of the repository in whose log it stands.</param>
+    /// <exception cref="FormatException">It is not what was written.</exception>
+    internal static RestoreTest? Decode(AuditRecord record, string logId)
+    {
+        if (record.Event is not (OwnEvent or NativeEventWord)) return null;
+        string? text = record.Event == OwnEvent ? record.Data : Detail(record.Data);
+        // Tests of a storage that were recorded without their checks, by another means, are no tests to list.
+        return text is null || record.ApplianceId is null || record.RestorePointId is null
+            ? null
+            : RestoreTestJson.Decode(text, record.ApplianceId, record.RestorePointId,
+                record.NativeRepositoryId ?? logId);
     }
 
     private static string? Detail(string? data)

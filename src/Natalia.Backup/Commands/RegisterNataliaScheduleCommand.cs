@@ -48,6 +48,7 @@ public sealed class RegisterNataliaScheduleCommand : ApplianceCommand
 
     /// <summary>Daily, or SixHourly: every six hours, one of them the daily one.</summary>
     [Parameter]
+    [ValidateSet(nameof(BackupStrategy.Daily), nameof(BackupStrategy.SixHourly))]
     public BackupStrategy Strategy { get; set; } = BackupStrategy.Daily;
 
     /// <summary>The time of day of the daily run, in the hypervisor's zone: 00:00 to 23:59, 01:00 by default.</summary>

@@ -34,6 +34,10 @@ namespace Natalia.Backup.Commands;
 /// <para>Says which disk holds the data, has the system disk backed up too, and shows the result.</para>
 /// </example>
 /// <example>
+/// <code>Get-NataliaAppliance -Name * | Set-NataliaAppliance -Repository nas -Strategy SixHourly</code>
+/// <para>Enrols every VM, to be backed up every six hours.</para>
+/// </example>
+/// <example>
 /// <code>Set-NataliaAppliance natalia-paris -TestBench bench -SystemImage /srv/natalia/system.qcow2 -BusinessCalendar 'zone: Europe/Paris; 12-25; 01-01'</code>
 /// <para>Says how Test-NataliaRestore tests it: where, with which system disk, and which days are business days.</para>
 /// </example>
@@ -91,6 +95,15 @@ public sealed class SetNataliaApplianceCommand : RepositoryWriterCommand
     /// </summary>
     [Parameter]
     public SwitchParameter EnableVss { get; set; }
+
+    /// <summary>
+    /// How often it is backed up, and so what Measure-NataliaRecovery holds it against. Daily: RPO 24 h, RTO 4 h.
+    /// SixHourly: RPO 6 h, RTO 2 h. Replication, every five minutes beside a daily backup: RPO 5 min, RTO 30 min. It
+    /// starts no backup: a scheduled task or Register-NataliaSchedule does. $null leaves it open again; then it is
+    /// measured as Daily.
+    /// </summary>
+    [Parameter]
+    public BackupStrategy? Strategy { get; set; }
 
     /// <summary>
     /// For Test-NataliaRestore: the hypervisor that the appliance is tested on; its session or name. An empty text
@@ -320,6 +333,7 @@ public sealed class SetNataliaApplianceCommand : RepositoryWriterCommand
                 : known.DataDiskId,
             IncludeSystemDisk = IsBound(nameof(IncludeSystemDisk)) ? IncludeSystemDisk : known.IncludeSystemDisk,
             OnQuiesceFailure = IsBound(nameof(OnQuiesceFailure)) ? OnQuiesceFailure : known.OnQuiesceFailure,
+            Strategy = IsBound(nameof(Strategy)) ? Strategy : known.Strategy,
             RestoreTest = Change(known.RestoreTest),
         };
         IReadOnlyList<ApplianceDisk> disks = DiskSelection.Select(description, after.DataDiskId,

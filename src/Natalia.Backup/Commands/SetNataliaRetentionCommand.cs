@@ -93,6 +93,7 @@ public sealed class SetNataliaRetentionCommand : RetentionRulesCommand
 
     /// <summary>
     /// How often the appliance is backed up, from which the rules follow that are not given: Daily or SixHourly.
+    /// Replication has the rules of Daily.
     /// </summary>
     [Parameter(ParameterSetName = RulesSet)]
     public BackupStrategy Strategy { get; set; }

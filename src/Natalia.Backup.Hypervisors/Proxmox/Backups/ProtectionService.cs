@@ -18,6 +18,6 @@ internal sealed class ProtectionService(ProxmoxCluster cluster) : INativeProtect
                 storage,
                 "Choose another storage, or allow the content type 'VZDump backup file' for it under Datacenter > "
                 + "Storage.");
-        return new ProxmoxRepository(cluster, info.Name, info.Kind, label);
+        return new ProxmoxRepository(cluster, info.Name, info.Kind, label, info.IsShared);
     }
 }

@@ -34,6 +34,7 @@ internal sealed partial class ProxmoxRepository
                    HypervisorKind = Kind,
                    DataDiskId = mark.DataDisk,
                    IncludeSystemDisk = mark.IncludesSystemDisk,
+                   Strategy = mark.Strategy,
                    RestoreTest = RestoreTestMark.Parse(g.Notes, g.Vmid, Storage),
                },
         ];
@@ -47,7 +48,8 @@ internal sealed partial class ProxmoxRepository
                 $"'{appliance.Name}' is not a VM of the cluster '{_cluster.Location}', so it cannot be enrolled in "
                 + $"its storage '{Storage}'.",
                 appliance.Name);
-        var mark = new EnrolmentMark(vmid, Storage, settings.DataDiskId, settings.IncludeSystemDisk);
+        var mark = new EnrolmentMark(vmid, Storage, settings.DataDiskId, settings.IncludeSystemDisk,
+            settings.Strategy);
         return new GuestNotes(_cluster).ChangeAsync(vmid,
             notes => RestoreTestMark.AddTo(mark.AddTo(notes), vmid, Storage, settings.RestoreTest), cancellationToken);
     }

@@ -20,12 +20,13 @@ internal sealed partial class ProxmoxRepository : INativeRepository
     private readonly StoredPoints _points;
     private readonly ArchivedGuests _archived;
 
-    internal ProxmoxRepository(ProxmoxCluster cluster, string storage, string storageKind, string label)
+    internal ProxmoxRepository(ProxmoxCluster cluster, string storage, string storageKind, string label,
+        bool isShared)
     {
         _cluster = cluster;
         _points = new StoredPoints(cluster);
         _archived = new ArchivedGuests(cluster, _points);
-        (Storage, StorageKind, Label) = (storage, storageKind, label);
+        (Storage, StorageKind, Label, IsShared) = (storage, storageKind, label, isShared);
         RepositoryId = _points.RepositoryIdOf(storage);
     }
 
@@ -38,6 +39,8 @@ internal sealed partial class ProxmoxRepository : INativeRepository
     public string Storage { get; }
 
     public string StorageKind { get; }
+
+    public bool IsShared { get; }
 
     public string Location => $"{_cluster.Location}:{Storage}";
 

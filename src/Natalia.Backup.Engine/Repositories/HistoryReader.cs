@@ -1,0 +1,164 @@
+using System.Text.Json;
+using Natalia.Backup.Engine.Audit;
+using Natalia.Backup.Engine.Core;
+using Natalia.Backup.Engine.Format;
+using Natalia.Backup.Engine.Model;
+using Natalia.Backup.Engine.Points;
+
+namespace Natalia.Backup.Engine.Repositories;
+
+/// <summary>
+/// Reads what a repository knows of one appliance with one listing of its log and one of its manifests, and no more
+/// records than the time asks for. Remembers none of them: a thousand appliances have millions.
+/// </summary>
+internal sealed class HistoryReader(RepositoryCore core, PointListing listing)
+{
+    /// <summary>
+    /// So many records of one kind are read together. Where all of them are older than the time, so is what lies before
+    /// them: clocks that were wrong for a while do not end the search.
+    /// </summary>
+    private const int Batch = 64;
+
+    /// <summary>Enough to hide the latency of a bucket, few enough not to be throttled.</summary>
+    private const int ReadsAtOnce = 16;
+
+    /// <exception cref="NataliaException"><c>PasswordRequired</c>, a store error.</exception>
+    internal async Task<ApplianceHistory> ReadAsync(string applianceId, DateTime sinceUtc,
+        Action<NataliaException> onDamage, CancellationToken cancellationToken)
+    {
+        AuditLog log = core.ApplianceLog(applianceId);
+        List<AuditName> names = await log.ListAsync(cancellationToken).ConfigureAwait(false);
+        IReadOnlyList<RestorePoint> points = await listing.ReadAsync(applianceId, log, names,
+            new RestorePointFilter { IncludeUnreadable = true }, onDamage, cancellationToken).ConfigureAwait(false);
+        (ApplianceSettings Settings, AuditRecord Record)? enrolled = await ApplianceBook.FindSettingsAsync(applianceId,
+            log, names, cancellationToken).ConfigureAwait(false);
+        DamageState damage = await DamageRecords.ReadAsync(log, names, cancellationToken).ConfigureAwait(false);
+        var removed = new HashSet<long>(names.Where(n => n.Event == AuditEvents.PointRemoved).Select(n => n.Sequence));
+        var made = new List<MadePoint>();
+        var verified = new Dictionary<string, DateTime>(StringComparer.Ordinal);
+        var hashes = new Dictionary<string, string>(StringComparer.Ordinal);
+        var evidence = new List<AuditRecord>();
+        await ReadBackAsync(log, names.FindAll(n => n.Event == AuditEvents.PointMade), sinceUtc, record =>
+        {
+            if (Made(record, removed, damage) is MadePoint point) made.Add(point);
+        }, onDamage, cancellationToken).ConfigureAwait(false);
+        await ReadBackAsync(log, names.FindAll(n => n.Event == AuditEvents.PointVerified), sinceUtc, record =>
+        {
+            if (record.RestorePointId is not string id
+                || (verified.TryGetValue(id, out DateTime known) && known >= record.TimeUtc))
+                return;
+            verified[id] = record.TimeUtc;
+            hashes[id] = record.RecordHash;
+        }, onDamage, cancellationToken).ConfigureAwait(false);
+        await ReadBackAsync(log, names.FindAll(n => n.Event == AuditEvents.RestoreTested), DateTime.MinValue,
+            evidence.Add, onDamage, cancellationToken).ConfigureAwait(false);
+        await ReadBackAsync(log, names.FindAll(n => NativeRecords.IsOne(n.Event)), sinceUtc,
+            r => evidence.Add(r with
+            {
+                RepositoryId = core.RepositoryId,
+                Repository = core.Options.Label,
+                NativeRepositoryId = NativeRecords.RepositoryOf(r),
+            }), onDamage, cancellationToken).ConfigureAwait(false);
+        return new ApplianceHistory
+        {
+            ApplianceId = applianceId,
+            Name = enrolled?.Settings.Name ?? points.FirstOrDefault()?.ApplianceName
+                ?? await ApplianceBook.FindNameAsync(log, names, cancellationToken).ConfigureAwait(false),
+            Settings = enrolled?.Settings,
+            SettingsUtc = enrolled?.Record.TimeUtc,
+            SettingsRecordHash = enrolled?.Record.RecordHash,
+            RetentionPolicy = await PolicyBook.ReadAsync(applianceId, log, names,
+                cancellationToken).ConfigureAwait(false),
+            Points = points,
+            Made = made,
+            FirstMadeUtc = await FindFirstAsync(log, names, removed, damage, cancellationToken).ConfigureAwait(false),
+            VerifiedUtc = verified,
+            VerificationHashes = hashes,
+            Evidence = evidence,
+        };
+    }
+
+    /// <summary>When the first point was made, by the first record of one that can be read.</summary>
+    private static async Task<DateTime?> FindFirstAsync(AuditLog log, List<AuditName> names, HashSet<long> removed,
+        DamageState damage, CancellationToken cancellationToken)
+    {
+        foreach (AuditName name in names.Where(n => n.Event == AuditEvents.PointMade).Take(Batch))
+        {
+            try
+            {
+                if (Made(await log.ReadAsync(name, cancellationToken).ConfigureAwait(false), removed, damage)
+                    is MadePoint first)
+                    return first.TimeUtc;
+            }
+            catch (FormatException)
+            {
+                // The next one tells nearly as well, and what reads all records tells of this one.
+            }
+        }
+        return null;
+    }
+
+    /// <summary>Reads records from the newest back, until a whole batch of them is older than a time.</summary>
+    private static async Task ReadBackAsync(AuditLog log, List<AuditName> names, DateTime sinceUtc,
+        Action<AuditRecord> take, Action<NataliaException> onDamage, CancellationToken cancellationToken)
+    {
+        for (int end = names.Count; end > 0;)
+        {
+            int begin = Math.Max(0, end - Batch);
+            (AuditRecord? Record, FormatException? Damage, AuditName Name)[] read =
+                await InParallel.SelectAsync<AuditName, (AuditRecord?, FormatException?, AuditName)>(
+                    names.GetRange(begin, end - begin), ReadsAtOnce, async name =>
+                    {
+                        try
+                        {
+                            return (await log.ReadAsync(name, cancellationToken).ConfigureAwait(false), null, name);
+                        }
+                        catch (FormatException damage)
+                        {
+                            return (null, damage, name);
+                        }
+                    }, cancellationToken).ConfigureAwait(false);
+            foreach ((AuditRecord? record, FormatException? damage, AuditName name) in read)
+            {
+                if (record is not null) take(record);
+                else onDamage(new NataliaException(ErrorIds.AuditChainBroken, NataliaErrorKind.Security,
+                    $"The audit record '{name.ObjectName}' cannot be trusted, and is left out: {damage!.Message}",
+                    name.ObjectName, "Test-NataliaAudit tells what was done to the log.", damage));
+            }
+            if (read.All(r => r.Record is null || r.Record.TimeUtc < sinceUtc)) return;
+            end = begin;
+        }
+    }
+
+    /// <summary>What the record of a making says; null when it says too little to count.</summary>
+    private static MadePoint? Made(AuditRecord record, HashSet<long> removed, DamageState damage)
+    {
+        if (record.RestorePointId is not string id) return null;
+        using JsonDocument document = JsonDocument.Parse(record.Data ?? "{}");
+        JsonElement data = document.RootElement;
+        long sequence = record.Sequence ?? 0;
+        try
+        {
+            if (data.ReadTimeOrNull("timeUtc") is not DateTime time) return null;
+            return new MadePoint
+            {
+                RestorePointId = id,
+                Sequence = sequence,
+                TimeUtc = time,
+                RecordedUtc = record.TimeUtc,
+                RecordHash = record.RecordHash,
+                Type = data.ReadEnum<BackupType>("type"),
+                Consistency = data.ReadEnum<Consistency>("consistency"),
+                StoredBytes = data.ReadLongOrNull("storedBytes"),
+                OriginalRestorePointId = PointOrigin.Read(data)?.PointId,
+                IsRemoved = removed.Contains(sequence),
+                FoundDamagedUtc = damage.Points.TryGetValue(sequence, out DateTime found) ? found : null,
+            };
+        }
+        catch (FormatException)
+        {
+            // Of a newer version, in another way: what cannot be understood is no evidence.
+            return null;
+        }
+    }
+}

@@ -1,0 +1,291 @@
+using System.Runtime.CompilerServices;
+using Natalia.Backup.Engine;
+using Natalia.Backup.Engine.Audit;
+using Natalia.Backup.Engine.Model;
+using Natalia.Backup.Engine.Points;
+using Natalia.Backup.Engine.Retention;
+using Natalia.Backup.Hypervisors.Contract;
+using Natalia.Backup.Operations.Appliances;
+using Natalia.Backup.Operations.Connections;
+using Natalia.Backup.Operations.Evidence;
+using Natalia.Backup.Operations.RestoreTests;
+
+namespace Natalia.Backup.Operations.Recovery;
+
+/// <summary>
+/// Collects what is known of appliances, from repositories, their logs, and hypervisors, and measures it. One appliance
+/// after another is handed over, so that memory does not grow with their number.
+/// </summary>
+/// <param name="registry">The runspace's connections.</param>
+/// <param name="clock">Tells what now is.</param>
+/// <param name="onTrouble">Told of each repository, hypervisor or record that cannot be read, once; what rests on it is
+/// not claimed. May be called by several threads.</param>
+/// <param name="warn">Told of what should be known besides.</param>
+internal sealed class EvidenceCollector(SessionRegistry registry, TimeProvider clock,
+    Action<Exception, object?> onTrouble, Action<string> warn)
+{
+    /// <summary>So many appliances are read at once: enough to hide the latency of a bucket.</summary>
+    private const int AtOnce = 4;
+
+    private readonly List<string> _blind = [];
+    private readonly object _gate = new();
+
+    /// <summary>The evidence of every appliance that is meant, by their ids.</summary>
+    /// <exception cref="NataliaException">A selector that means nothing: <c>ApplianceNotFound</c>, through
+    /// <c>onTrouble</c>.</exception>
+    internal async IAsyncEnumerable<ApplianceEvidence> CollectAsync(EvidenceWishes wishes,
+        [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        DateTime now = clock.UtcNow();
+        DateTime since = wishes.SinceUtc ?? now.AddDays(-EvidenceWishes.DefaultDays);
+        lock (_gate) _blind.AddRange(wishes.Away);
+        IReadOnlyList<RepositorySubjects> repositories = await ReadRepositoriesAsync(wishes,
+            cancellationToken).ConfigureAwait(false);
+        IReadOnlyList<string> chosen = Choose(wishes, repositories);
+        HypervisorFacts hypervisors = await HypervisorFacts.ReadAsync(registry, chosen, Blind, warn,
+            cancellationToken).ConfigureAwait(false);
+        var hosts = new ApplianceHosts();
+        await hosts.ReadAsync(repositories.Select(r => r.Repository), registry.Hypervisors.All, Blind,
+            cancellationToken).ConfigureAwait(false);
+        for (int at = 0; at < chosen.Count; at += AtOnce)
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            string[] group = [.. chosen.Skip(at).Take(AtOnce)];
+            foreach (ApplianceEvidence evidence in await InParallel.SelectAsync(group, AtOnce,
+                id => CollectAsync(id, repositories, hypervisors, hosts, since, now, cancellationToken),
+                cancellationToken).ConfigureAwait(false))
+                yield return evidence;
+        }
+    }
+
+    private async Task<IReadOnlyList<RepositorySubjects>> ReadRepositoriesAsync(EvidenceWishes wishes,
+        CancellationToken cancellationToken)
+    {
+        bool needsNames = wishes.Selectors.Any(s => !s.IsId);
+        List<RepositorySubjects> all = [];
+        foreach (RepositoryConnection repository in wishes.Repositories)
+        {
+            try
+            {
+                RepositoryConnection? log = repository;
+                if (!repository.IsOwn)
+                {
+                    try
+                    {
+                        log = EvidenceBook.Find(registry, repository);
+                    }
+                    catch (NataliaException away)
+                    {
+                        Blind(away, repository.Session);
+                        log = null;
+                    }
+                }
+                all.Add(await RepositorySubjects.ReadAsync(repository, log, needsNames,
+                    e => Blind(e, repository.Session), cancellationToken).ConfigureAwait(false));
+            }
+            catch (Exception e) when (!cancellationToken.IsCancellationRequested)
+            {
+                Blind(e, repository.Session);
+            }
+        }
+        return all;
+    }
+
+    /// <summary>The ids of the appliances that are meant, in a fixed order.</summary>
+    private IReadOnlyList<string> Choose(EvidenceWishes wishes, IReadOnlyList<RepositorySubjects> repositories)
+    {
+        Dictionary<string, string> names = new(StringComparer.Ordinal);
+        foreach (RepositorySubjects repository in repositories)
+            foreach (KeyValuePair<string, string?> one in repository.Names)
+                if (one.Value is not null || !names.ContainsKey(one.Key)) names[one.Key] = one.Value ?? one.Key;
+        IReadOnlyList<string> ids = [.. names.Keys.OrderBy(k => k, StringComparer.Ordinal)];
+        return [.. ApplianceSelector.ChooseAny(wishes.Selectors, ids, id => id, id => names[id], missing =>
+            {
+                if (missing.Miss(() => new NataliaException(ErrorIds.ApplianceNotFound, NataliaErrorKind.NotFound,
+                    $"No appliance '{missing.Text}' is enrolled or has restore points in "
+                    + $"{string.Join(", ", wishes.Repositories.Select(r => $"'{r.Name}'"))}.", missing.Text,
+                    "Set-NataliaAppliance enrols one.")) is NataliaException miss)
+                    onTrouble(miss, missing.Text);
+            })];
+    }
+
+    private async Task<ApplianceEvidence> CollectAsync(string applianceId,
+        IReadOnlyList<RepositorySubjects> repositories, HypervisorFacts hypervisors, ApplianceHosts hosts,
+        DateTime sinceUtc, DateTime nowUtc, CancellationToken cancellationToken)
+    {
+        List<string> troubles = [];
+        List<(RepositorySubjects In, ApplianceHistory History)> histories = [];
+        Dictionary<string, ApplianceHistory> logs = new(StringComparer.Ordinal);
+        foreach (RepositorySubjects repository in repositories.Where(r => r.Names.ContainsKey(applianceId)))
+        {
+            try
+            {
+                ApplianceHistory history = await repository.ReadHistoryAsync(applianceId, sinceUtc,
+                    e => Tell(e, troubles), cancellationToken).ConfigureAwait(false);
+                histories.Add((repository, history));
+                if (repository.Repository.IsOwn) logs[repository.Repository.Session.RepositoryId] = history;
+            }
+            catch (Exception e) when (!cancellationToken.IsCancellationRequested)
+            {
+                Tell(e, troubles);
+                onTrouble(e, repository.Repository.Session);
+            }
+        }
+        // The evidence about a hypervisor's storage stands in another repository's log, which may not be measured.
+        foreach (RepositoryConnection log in histories.Select(h => h.In.Log).OfType<RepositoryConnection>()
+            .Where(l => l.IsOwn).Distinct())
+        {
+            if (logs.ContainsKey(log.Session.RepositoryId)) continue;
+            try
+            {
+                logs[log.Session.RepositoryId] = await log.Repository.ReadHistoryAsync(applianceId, sinceUtc,
+                    e => Tell(e, troubles), cancellationToken).ConfigureAwait(false);
+            }
+            catch (Exception e) when (!cancellationToken.IsCancellationRequested)
+            {
+                Tell(e, troubles);
+                onTrouble(e, log.Session);
+            }
+        }
+        IReadOnlyList<RestoreTest> tests = Tests(logs, histories, troubles);
+        return Put(applianceId, histories, logs, tests, hypervisors, hosts, sinceUtc, nowUtc, troubles);
+    }
+
+    private IReadOnlyList<RestoreTest> Tests(Dictionary<string, ApplianceHistory> logs,
+        List<(RepositorySubjects In, ApplianceHistory History)> histories, List<string> troubles)
+    {
+        HashSet<string> measured = [.. histories.Select(h => h.In.Repository.Session.RepositoryId)];
+        Dictionary<string, RestoreTest> tests = new(StringComparer.Ordinal);
+        foreach (KeyValuePair<string, ApplianceHistory> log in logs)
+        {
+            foreach (AuditRecord record in log.Value.Evidence)
+            {
+                try
+                {
+                    if (RestoreTestBook.Decode(record, log.Key) is RestoreTest test
+                        && measured.Contains(test.RepositoryId))
+                        tests[test.RestoreTestId] = test with
+                        {
+                            Repository = histories.Find(h => h.In.Repository.Session.RepositoryId == test.RepositoryId)
+                                .In?.Repository.Name,
+                        };
+                }
+                catch (FormatException damage)
+                {
+                    Tell(new NataliaException(ErrorIds.ObjectDamaged, NataliaErrorKind.InvalidData,
+                        $"A record of a restore test cannot be read: {damage.Message}", record.RecordHash, null,
+                        damage), troubles);
+                }
+            }
+        }
+        return [.. tests.Values.OrderByDescending(t => t.StartedUtc)
+            .ThenBy(t => t.RestoreTestId, StringComparer.Ordinal)];
+    }
+
+    private ApplianceEvidence Put(string applianceId,
+        List<(RepositorySubjects In, ApplianceHistory History)> histories, Dictionary<string, ApplianceHistory> logs,
+        IReadOnlyList<RestoreTest> tests, HypervisorFacts hypervisors, ApplianceHosts hosts, DateTime sinceUtc,
+        DateTime nowUtc, List<string> troubles)
+    {
+        List<EvidencePoint> points = [];
+        foreach ((RepositorySubjects repository, ApplianceHistory history) in histories)
+        {
+            IReadOnlyList<AuditRecord> records = !repository.Repository.IsOwn && repository.Log is { } log
+                && logs.TryGetValue(log.Session.RepositoryId, out ApplianceHistory? kept) ? kept.Evidence : [];
+            points.AddRange(EvidencePoints.Of(repository.Repository.Session, history, records, tests,
+                repository.FixedTimeZone, nowUtc));
+        }
+        points.Sort((a, b) => a.TimeUtc != b.TimeUtc
+            ? a.TimeUtc.CompareTo(b.TimeUtc)
+            : string.CompareOrdinal(a.RestorePointId, b.RestorePointId));
+        (RepositorySubjects In, ApplianceHistory History) home = histories.Find(h => h.History.Settings is not null);
+        if (home.In is null)
+            home = histories.OrderByDescending(h => h.History.Points.FirstOrDefault()?.TimeUtc).FirstOrDefault();
+        ApplianceSettings? settings = home.History?.Settings;
+        string name = settings?.Name ?? home.History?.Name ?? applianceId;
+        (HypervisorConnection? hypervisor, ApplianceDescription? shown) = hypervisors.Find(applianceId,
+            settings?.HypervisorKind,
+            histories.Select(h => h.In.Repository.Hypervisor).FirstOrDefault(h => h is not null));
+        BackupStrategy strategy = settings?.Strategy ?? BackupStrategy.Daily;
+        bool hasFullHistory = histories.Exists(h => h.In.Repository.IsOwn && h.History.Made.Count > 0);
+        Func<DateTime, DateTime, bool>? thinning = hasFullHistory || home.History is null ? null : GapRules.Thinning(
+            [.. points.Where(p => p.IsKept)], Zoned(home.History.RetentionPolicy?.Policy, home.In),
+            RecoveryTargets.Interval(strategy), nowUtc);
+        DateTime? first = histories.Select(h => h.History.FirstMadeUtc).Concat(points.Select(p => (DateTime?)p.TimeUtc))
+            .Where(t => t is not null).Min();
+        IReadOnlyList<EvidenceGap> gaps = GapRules.Between(points.Where(p => p.IsGood), sinceUtc, nowUtc,
+            RecoveryTargets.Limit(strategy == BackupStrategy.Replication
+                ? RecoveryTargets.Interval(strategy)
+                : RecoveryTargets.Rpo(strategy)), thinning);
+        DateTime from = gaps.Count == 0 || gaps[0].FromUtc > sinceUtc ? sinceUtc : gaps[0].FromUtc;
+        lock (_gate) troubles.InsertRange(0, _blind);
+        var evidence = new ApplianceEvidence
+        {
+            ApplianceId = applianceId,
+            ApplianceName = name,
+            HypervisorKind = settings?.HypervisorKind ?? shown?.HypervisorKind ?? hypervisor?.Session.Kind,
+            Hypervisor = hypervisor?.Name,
+            VMHost = shown?.State?.VMHost,
+            Repository = home.In?.Repository.Name,
+            RepositoryId = home.In?.Repository.Session.RepositoryId,
+            IsEnrolled = settings is not null,
+            EnrolledUtc = home.History?.SettingsUtc,
+            Strategy = strategy,
+            IsStrategySet = settings?.Strategy is not null,
+            SinceUtc = sinceUtc,
+            MeasuredUtc = nowUtc,
+            SizeBytes = points.FindLast(p => p.IsGood && p.IsKept && p.SizeBytes is not null)?.SizeBytes,
+            Points = points.FindAll(p => p.IsKept || p.TimeUtc >= from),
+            Gaps = gaps,
+            RestoreTests = tests,
+            Replications = hypervisors.ReplicationsOf(applianceId),
+            Schedules = hypervisors.SchedulesOf(name, [.. histories.Select(h => h.In.Repository.Native?.Storage)]),
+            Holdings = CoverageRules.Holdings(points, first,
+                home.In?.FixedTimeZone ?? home.History?.RetentionPolicy?.Policy.TimeZoneId
+                    ?? RetentionPolicy.DefaultTimeZoneId, nowUtc),
+            Repositories = [.. histories.Select(h => Describe(h.In, h.History, hosts, hypervisor))],
+            Troubles = [.. troubles.Distinct()],
+        };
+        return evidence with { Measurements = RecoveryRules.Measure(evidence) };
+    }
+
+    private static RetentionPolicy? Zoned(RetentionPolicy? policy, RepositorySubjects repository) =>
+        policy is not null && repository.FixedTimeZone is string zone ? policy with { TimeZoneId = zone } : policy;
+
+    private static RepositoryEvidence Describe(RepositorySubjects subjects, ApplianceHistory history,
+        ApplianceHosts hosts, HypervisorConnection? hypervisor)
+    {
+        RepositoryConnection repository = subjects.Repository;
+        (bool? isOffHost, string detail) = hosts.Locate(repository, hypervisor);
+        return new RepositoryEvidence
+        {
+            RepositoryId = repository.Session.RepositoryId,
+            Repository = repository.Name,
+            RepositoryKind = repository.Session.RepositoryKind,
+            StoreKind = repository.Session.StoreKind,
+            Location = repository.Session.Location,
+            IsOffHost = isOffHost,
+            OffHostDetail = char.ToUpperInvariant(detail[0]) + detail.Substring(1),
+            IsImmutable = repository.IsOwn ? repository.Immutability is not null : null,
+            ImmutableDays = repository.Session.ImmutableDays,
+            ImmutableWhileKept = repository.Session.ImmutableWhileKept,
+            RetentionPolicy = history.RetentionPolicy is { Damage: null } stored ? stored.Policy.ToString() : null,
+            HasFullHistory = repository.IsOwn,
+            AuditKeyFingerprint = repository.IsOwn ? repository.Session.AuditKeyFingerprint : null,
+        };
+    }
+
+    /// <summary>Something that concerns every appliance cannot be seen.</summary>
+    private void Blind(Exception trouble, object? target)
+    {
+        lock (_gate) _blind.Add(trouble.Message);
+        onTrouble(trouble, target);
+    }
+
+    /// <summary>Something of one appliance cannot be read; it counts as damaged, or not at all.</summary>
+    private void Tell(Exception trouble, List<string> troubles)
+    {
+        lock (_gate) troubles.Add(trouble.Message);
+        warn(trouble.Message);
+    }
+}

@@ -1,0 +1,50 @@
+using System.Globalization;
+using Natalia.Backup.Operations.RestoreTests;
+using Natalia.Backup.Operations.Text;
+
+namespace Natalia.Backup.Operations.Recovery;
+
+/// <summary>How long a recovery would take today, by one restore test. Pure.</summary>
+/// <param name="Test">The test.</param>
+/// <param name="Factor">How much more there is to restore today; 1 where there is not, and never less.</param>
+/// <param name="IsScaled">False where it is not known how much there was or is, so that nothing was scaled.</param>
+internal sealed record RtoEstimate(RestoreTest Test, double Factor, bool IsScaled)
+{
+    /// <summary>Restore and checks times the factor, and the start.</summary>
+    internal TimeSpan Time => Scale(Test.RestoreDuration) + Test.BootDuration + Scale(Test.ChecksDuration);
+
+    /// <summary>
+    /// Scales by the disks' virtual sizes, and by what is allocated in them where that is known of both points: by
+    /// whichever grew more. What shrank is not counted.
+    /// </summary>
+    internal static RtoEstimate Of(RestoreTest test, ApplianceEvidence evidence)
+    {
+        double factor = 1;
+        bool isScaled = false;
+        Grow(test.SizeBytes, evidence.SizeBytes);
+        EvidencePoint? tested = evidence.Points.FirstOrDefault(p => p.RestorePointId == test.RestorePointId);
+        EvidencePoint? newest = evidence.Points.LastOrDefault(p => p.IsGood && p.IsKept);
+        Grow(tested?.AllocatedBytes, newest?.AllocatedBytes);
+        return new RtoEstimate(test, factor, isScaled);
+
+        void Grow(long? then, long? today)
+        {
+            if (then is not > 0 || today is not > 0) return;
+            isScaled = true;
+            factor = Math.Max(factor, (double)today.Value / then.Value);
+        }
+    }
+
+    /// <summary>How the time came about, in a full sentence.</summary>
+    internal string Explain()
+    {
+        string times = !IsScaled ? " (not scaled: it is not known how large the disks were)"
+            : Factor > 1 ? $" (restore and checks times {Factor.ToString("0.00", CultureInfo.InvariantCulture)}, "
+                + "because there is so much more to restore today)" : "";
+        return $"{TimeText.Span(Time)} by the restore test of {TimeText.Utc(Test.StartedUtc)}: "
+            + $"{TimeText.Span(Test.RestoreDuration)} restore, {TimeText.Span(Test.BootDuration)} start, "
+            + $"{TimeText.Span(Test.ChecksDuration)} checks{times}.";
+    }
+
+    private TimeSpan Scale(TimeSpan time) => TimeSpan.FromTicks((long)(time.Ticks * Factor));
+}
