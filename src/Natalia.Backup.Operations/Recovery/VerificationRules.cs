@@ -1,3 +1,4 @@
+using Natalia.Backup.Engine;
 using Natalia.Backup.Operations.Text;
 
 namespace Natalia.Backup.Operations.Recovery;
@@ -14,7 +15,11 @@ internal static class VerificationRules
             .OrderByDescending(p => p.VerifiedUtc)];
         List<EvidencePoint> damaged = [.. evidence.Points
             .Where(p => p.IsKept && p.State == EvidencePointState.Damaged).OrderByDescending(p => p.TimeUtc)];
-        string bad = damaged.Count == 0 ? "" : $" {damaged.Count} that are kept are damaged: {damaged[0].Trouble}";
+        string bad = damaged.Count == 0
+            ? ""
+            : $" {Plural.Count(damaged.Count, "point")} that {Plural.Of(damaged.Count, "is", "are")} kept "
+                + $"{Plural.Of(damaged.Count, "is", "are")} damaged, the newest of {TimeText.Utc(damaged[0].TimeUtc)}. "
+                + damaged[0].Trouble;
         if (verified.Count == 0)
         {
             DateTime? first = evidence.Points.Count == 0 ? null : evidence.Points.Min(p => p.TimeUtc);
@@ -22,7 +27,7 @@ internal static class VerificationRules
             return Row(isDue || damaged.Count > 0 ? RecoveryVerdict.Missed : RecoveryVerdict.NotEvidenced, null, null,
                 null, evidence.Points.Count == 0
                     ? "There is no restore point."
-                    : "No point was ever read as a whole and found good." + bad,
+                    : "No point was ever read as a whole and found good." + bad.TrimEnd(),
                 damaged.Count == 0 ? null : RecoveryRow.Record(damaged[0]));
         }
         EvidencePoint newest = verified[0];
@@ -31,7 +36,7 @@ internal static class VerificationRules
         List<TimeSpan> gaps = [age];
         for (int i = 0; i + 1 < times.Count && times[i] >= evidence.SinceUtc; i++) gaps.Add(times[i] - times[i + 1]);
         string last = $"The point of {TimeText.Utc(newest.TimeUtc)} was read as a whole and found good on "
-            + $"{TimeText.Utc(newest.VerifiedUtc.Value)}.{bad}";
+            + $"{TimeText.Utc(newest.VerifiedUtc.Value)}.{bad.TrimEnd()}";
         RecoveryVerdict verdict = age <= target && damaged.Count == 0 ? RecoveryVerdict.Met : RecoveryVerdict.Missed;
         return Row(verdict, gaps.Max(), RecoveryRow.Median(gaps.Skip(1)), age, last, RecoveryRow.Record(newest),
             damaged.Count == 0 ? null : RecoveryRow.Record(damaged[0]));

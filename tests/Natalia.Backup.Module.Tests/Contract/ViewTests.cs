@@ -24,7 +24,8 @@ public sealed class ViewTests(ModuleFixture module) : IClassFixture<ModuleFixtur
             if (Has(type, "ApplianceId") && type.Name != "Appliance" && !Has(type, "ApplianceName"))
                 wrong.Add($"{type.Name}: no ApplianceName");
             bool subject = shown.Contains("::Subject[", StringComparison.Ordinal)
-                || shown.Contains("::Plan[", StringComparison.Ordinal);
+                || shown.Contains("::Plan[", StringComparison.Ordinal)
+                || shown.Contains("::Measured[", StringComparison.Ordinal);
             if (Has(type, "RepositoryId") && !subject && !shown.Contains("'Repository'", StringComparison.Ordinal))
                 wrong.Add($"{type.Name}: the view shows no repository");
             if (Has(type, "ApplianceName") && !subject
