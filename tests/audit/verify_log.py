@@ -42,7 +42,7 @@ def verify(log, appliance, key, anchors):
             name = f'{r["number"]:012}.{r["event"]}.{r.get("sequence", 0):012}.{oid}'
             if not signed(key, b"natalia audit record 1\n" + header, signature): raise ValueError("the signature is wrong")
             if file.name != name or r.get("appliance") != appliance: raise ValueError("it belongs elsewhere: " + name)
-            records[hashlib.sha256(header).hexdigest()] = r
+            if records.setdefault(hashlib.sha256(header).hexdigest(), r) is not r: raise ValueError("a copy of a record")
         except (ValueError, KeyError, IndexError, struct.error) as e: breaks.append(f"{file.name}: {e}")
     named = {h for r in records.values() for h in r["heads"]}
     breaks += [f"the record {h} is missing" for h in sorted((named | anchors) - records.keys())]

@@ -9,7 +9,7 @@ using Natalia.Backup.Engine.Storage;
 using Natalia.Backup.Testing;
 using static Natalia.Backup.Testing.RepositoryFixture;
 
-namespace Natalia.Backup.Engine.Tests.Audit;
+namespace Natalia.Backup.Engine.Tests.Format;
 
 /// <summary>
 /// docs/audit.md says enough to write a verifier of logs: tests/audit/verify_log.py, which shares nothing with the
@@ -40,9 +40,12 @@ public sealed class IndependentVerifierTests
             byte[] seed = repository.Core.SigningSeed;
             AuditLog log = repository.Core.ApplianceLog(Appliance.ApplianceId);
             AuditLog.End end = await log.FindEndAsync(await log.ListAsync(default), default);
-            foreach (int _ in new[] { 1, 2 })
-                await log.AppendAsync(end, new AuditEntry("point-verified") { ApplianceId = Appliance.ApplianceId },
-                    seed, default);
+            foreach (string reason in new[] { "one", "two" })
+                await log.AppendAsync(end, new AuditEntry("point-verified")
+                {
+                    ApplianceId = Appliance.ApplianceId,
+                    Reason = reason,
+                }, seed, default);
             Assert.Equal(0, (await RunAsync(fixture)).Code);
             await log.AppendAsync(new AuditEntry("point-verified") { ApplianceId = Appliance.ApplianceId }, seed,
                 default);
@@ -59,6 +62,7 @@ public sealed class IndependentVerifierTests
     [InlineData("put into another place")]
     [InlineData("put into another log")]
     [InlineData("copied under a new number")]
+    [InlineData("copied under a new id")]
     [InlineData("cut behind what a point names")]
     [InlineData("the first one removed")]
     public async Task What_was_done_to_a_log_is_found_by_both(string what)
@@ -93,9 +97,14 @@ public sealed class IndependentVerifierTests
                 await PutAsync(fixture, s_log + Layout.FileName(third).Replace("000000000003", "000000000099",
                     StringComparison.Ordinal), bytes);
                 break;
+            case "copied under a new id":
+                var other = Id128.NewRandom();
+                await PutAsync(fixture, third.Substring(0, third.Length - 32) + other,
+                    Edit(bytes, "\"actor\":\"", "\"actor\":\"", null, other));
+                break;
             case "cut behind what a point names":
                 // The newest manifest names the record before its own run.
-                foreach (string name in names.Skip(2)) await fixture.Store.DeleteAsync(name, default);
+                foreach (string name in names.Skip(1)) await fixture.Store.DeleteAsync(name, default);
                 break;
             default:
                 await fixture.Store.DeleteAsync((await NamesAsync(fixture, Layout.RepositoryLog))[0], default);
@@ -169,7 +178,7 @@ public sealed class IndependentVerifierTests
     }
 
     /// <summary>A record with another text, its length and checksum mended, and signed by a key or as it was.</summary>
-    private static byte[] Edit(byte[] bytes, string old, string put, byte[]? seed)
+    private static byte[] Edit(byte[] bytes, string old, string put, byte[]? seed, Id128? id = null)
     {
         Envelope envelope = SmallObject.Check(bytes, ObjectKind.AuditRecord);
         byte[] header = Encoding.UTF8.GetBytes(
@@ -177,8 +186,8 @@ public sealed class IndependentVerifierTests
         byte[] signature = seed is null
             ? SmallObject.OpenSegment(bytes, envelope, 0, ObjectKeys.None)
             : Signing.Sign(seed, [.. Encoding.ASCII.GetBytes("natalia audit record 1\n"), .. header]);
-        return SmallObject.Encode(ObjectKind.AuditRecord, envelope.Id, header, [signature], ObjectKeys.None,
-            compress: false).Bytes;
+        return SmallObject.Encode(ObjectKind.AuditRecord, id ?? envelope.Id, header, [signature],
+            ObjectKeys.None, compress: false).Bytes;
     }
 
     private static async Task<List<string>> NamesAsync(RepositoryFixture fixture, string prefix)
