@@ -17,8 +17,19 @@ internal sealed class SshGuest(SshClient client, string nativeId, TimeProvider c
     /// <summary>Signals by their names in RFC 4254, 6.10, with the numbers that Linux has for them.</summary>
     private static readonly Dictionary<string, int> s_signals = new(StringComparer.Ordinal)
     {
-        ["HUP"] = 1, ["INT"] = 2, ["QUIT"] = 3, ["ILL"] = 4, ["ABRT"] = 6, ["FPE"] = 8, ["KILL"] = 9, ["USR1"] = 10,
-        ["SEGV"] = 11, ["USR2"] = 12, ["PIPE"] = 13, ["ALRM"] = 14, ["TERM"] = 15,
+        ["HUP"] = 1,
+        ["INT"] = 2,
+        ["QUIT"] = 3,
+        ["ILL"] = 4,
+        ["ABRT"] = 6,
+        ["FPE"] = 8,
+        ["KILL"] = 9,
+        ["USR1"] = 10,
+        ["SEGV"] = 11,
+        ["USR2"] = 12,
+        ["PIPE"] = 13,
+        ["ALRM"] = 14,
+        ["TERM"] = 15,
     };
 
     public async Task<GuestCommandResult> RunAsync(GuestCommand command, CancellationToken cancellationToken)

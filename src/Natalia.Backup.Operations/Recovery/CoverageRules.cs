@@ -1,6 +1,5 @@
 using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Retention;
-using Natalia.Backup.Operations.Text;
 
 namespace Natalia.Backup.Operations.Recovery;
 

@@ -4,7 +4,6 @@ using Natalia.Backup.Engine.Audit;
 using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Engine.Points;
 using Natalia.Backup.Engine.Retention;
-using Natalia.Backup.Hypervisors.Contract;
 using Natalia.Backup.Operations.Appliances;
 using Natalia.Backup.Operations.Connections;
 using Natalia.Backup.Operations.Evidence;

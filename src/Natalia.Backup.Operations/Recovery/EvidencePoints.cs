@@ -1,5 +1,4 @@
 using System.Globalization;
-using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Audit;
 using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Engine.Points;

@@ -2,7 +2,6 @@ using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Engine.Points;
 using Natalia.Backup.Engine.Retention;
-using Natalia.Backup.Hypervisors.Contract;
 using Natalia.Backup.Operations.Connections;
 
 namespace Natalia.Backup.Operations.Recovery;

@@ -207,8 +207,9 @@ public sealed class RecoveryRulesTests
     public void A_larger_disk_never_makes_a_recovery_faster() =>
         Gen.Select(Gen.Long[1, 1L << 40], Gen.Long[1, 1L << 40], Gen.Double[0.1, 300]).Sample((small, more, minutes) =>
         {
-            RecoveryMeasurement Measured(long size) => (Evidence(Every(6, 10),
-                tests: [Test(10, restoreMinutes: minutes)]) with { SizeBytes = size }).Row(RecoveryObjective.Rto);
+            ApplianceEvidence evidence = Evidence(Every(6, 10), tests: [Test(10, restoreMinutes: minutes)]);
+            RecoveryMeasurement Measured(long size) =>
+                (evidence with { SizeBytes = size }).Row(RecoveryObjective.Rto);
             RecoveryMeasurement before = Measured(small), after = Measured(small + more);
             Assert.True(after.AttainedTime >= before.AttainedTime);
             if (after.Verdict == RecoveryVerdict.Met) Assert.Equal(RecoveryVerdict.Met, before.Verdict);
@@ -390,7 +391,7 @@ public sealed class RecoveryRulesTests
         }), policy, Now).Where(r => r.Action == RetentionAction.Keep).Select(r => r.RestorePointId)];
         List<EvidencePoint> points = all.FindAll(p => kept.Contains(p.RestorePointId));
         Assert.Equal(11, points.Count);
-        Assert.Empty(Gaps(points).Where(g => g.IsOverTarget));
+        Assert.DoesNotContain(Gaps(points), g => g.IsOverTarget);
         Assert.Equal(4, Gaps(points).Count(g => g.IsThinned));
 
         // The day before yesterday would have been kept.

@@ -1,4 +1,3 @@
-using Natalia.Backup.Engine.Model;
 using Natalia.Backup.HyperVSimulator;
 using Natalia.Backup.Operations.RestoreTests;
 using Natalia.Backup.Testing;

@@ -2,7 +2,6 @@ using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Model;
 using Natalia.Backup.HyperVSimulator;
 using Natalia.Backup.Hypervisors.Contract;
-using Natalia.Backup.Testing;
 using Natalia.Backup.Testing.Hypervisors;
 
 namespace Natalia.Backup.Hypervisors.Tests.HyperV;

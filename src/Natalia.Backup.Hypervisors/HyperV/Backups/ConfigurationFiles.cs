@@ -1,7 +1,6 @@
 using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Hypervisors.HyperV.Cim;
-using Natalia.Backup.Hypervisors.HyperV.Inventory;
 using Natalia.Backup.Hypervisors.HyperV.Wmi;
 
 namespace Natalia.Backup.Hypervisors.HyperV.Backups;

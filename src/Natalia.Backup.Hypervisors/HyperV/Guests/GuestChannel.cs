@@ -3,7 +3,6 @@ using Natalia.Backup.Engine;
 using Natalia.Backup.Hypervisors.Contract;
 using Natalia.Backup.Hypervisors.HyperV.Inventory;
 using Natalia.Backup.Hypervisors.HyperV.Notes;
-using Natalia.Backup.Hypervisors.HyperV.Wmi;
 
 namespace Natalia.Backup.Hypervisors.HyperV.Guests;
 

@@ -1,6 +1,5 @@
 using Natalia.Backup.Hypervisors.HyperV.Cim;
 using Natalia.Backup.Hypervisors.HyperV.Inventory;
-using Natalia.Backup.Hypervisors.HyperV.Wmi;
 
 namespace Natalia.Backup.Hypervisors.HyperV.Guests;
 

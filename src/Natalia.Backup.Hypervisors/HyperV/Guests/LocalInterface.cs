@@ -1,6 +1,5 @@
 using System.Net;
 using System.Net.NetworkInformation;
-using System.Net.Sockets;
 
 namespace Natalia.Backup.Hypervisors.HyperV.Guests;
 

@@ -41,7 +41,7 @@ public sealed class AreaWalkTests
         Assert.Equal([new Extent(0, 20), new Extent(30, 5)], answer.Extents);
     }
 
-    public static TheoryData<string, long, long, (long, long)[]> Odd => new()
+    public static TheoryData<string, long, long, (long Start, long Length)[]> Odd => new()
     {
         { "overlap", 0, 100, [(0, 20), (10, 20)] },
         { "no order", 0, 100, [(50, 10), (0, 10)] },
