@@ -288,6 +288,19 @@ public static class ErrorIds
     // something that is neither a script block nor a table of them, or a name twice
     public const string CheckInvalid = nameof(CheckInvalid);
 
+    // Disks that are served
+    // an address that is not this machine's, or a port that is taken
+    public const string AddressNotAvailable = nameof(AddressNotAvailable);
+    // other machines could connect, and nothing would be asked of them
+    public const string MountNotProtected = nameof(MountNotProtected);
+    public const string MountNotFound = nameof(MountNotFound);
+    public const string ServedDiskReadOnly = nameof(ServedDiskReadOnly);             // a write to a restore point
+    public const string OverlayFull = nameof(OverlayFull);                           // its limit, or its file system
+    public const string OverlayFailed = nameof(OverlayFailed);                       // its file cannot be used
+    public const string OverlayInUse = nameof(OverlayInUse);                         // another mount writes it
+    public const string OverlayMismatch = nameof(OverlayMismatch);                   // of another disk or point
+    public const string OverlayInvalid = nameof(OverlayInvalid);                     // no overlay, or a broken one
+
     // Profiles
     public const string ProfileNotFound = nameof(ProfileNotFound);
     public const string ProfileInvalid = nameof(ProfileInvalid);

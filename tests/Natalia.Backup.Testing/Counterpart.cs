@@ -46,6 +46,11 @@ public sealed class Counterpart(string name, string program, params string[] pro
     public static Counterpart Ssh { get; } = new("ssh", "bash", "-c",
         "test -x /usr/sbin/sshd && command -v ssh-keygen && test $(id -u) = 0");
 
+    /// <summary>Clients of NBD and iSCSI: libnbd's, libiscsi's, QEMU's.</summary>
+    public static Counterpart BlockClients { get; } = new("block-clients", "bash", "-c",
+        "nbdinfo --version && nbdcopy --version && qemu-io --version && command -v iscsi-test-cu "
+        + "&& ls /usr/lib/*/qemu/block-iscsi.so");
+
     private static bool IsRequired => Environment.GetEnvironmentVariable("NATALIA_REQUIRE_REAL") == "1";
 
     /// <summary>Why its tests are skipped, or null.</summary>
@@ -219,4 +224,11 @@ public sealed class SshFactAttribute : FactAttribute
 {
     public SshFactAttribute([CallerMemberName] string test = "") =>
         (Skip, DisplayName) = SkippedTest.With(test, Counterpart.Ssh.Obstacle);
+}
+
+/// <summary>A test that lets clients of NBD and iSCSI read what is served.</summary>
+public sealed class BlockClientFactAttribute : FactAttribute
+{
+    public BlockClientFactAttribute([CallerMemberName] string test = "") =>
+        (Skip, DisplayName) = SkippedTest.With(test, Counterpart.BlockClients.Obstacle);
 }

@@ -636,7 +636,7 @@ def attachments(repository, arguments):
 
 def check(repository, arguments):
     """Every object's checksum and every signature, without a password; with --data every block of every point, which needs it."""
-    kinds = {"data": DATA_PACK, "meta": META_PACK, "delta": DELTA, "points": MANIFEST, "leases": LEASE, "catalog": CATALOG}
+    kinds = {"data": DATA_PACK, "meta": META_PACK, "delta": DELTA, "points": MANIFEST, "leases": LEASE, "readers": LEASE, "catalog": CATALOG}
     objects = 0
 
     def look(name, kind):

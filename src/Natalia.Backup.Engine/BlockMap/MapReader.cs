@@ -51,6 +51,32 @@ internal sealed class MapReader(PackReader packs, MapRoot root)
         FindAsync(0, leaf, codec, cancellationToken);
 
     /// <summary>
+    /// The leaf of a number and the number behind it; or null when it is all zeros, and the first number behind it that
+    /// may not be.
+    /// </summary>
+    /// <exception cref="NataliaException"><c>BlockMapDamaged</c>, <c>PackMissing</c>, a store error.</exception>
+    internal async Task<(MapNode? Leaf, long End)> ProbeLeafAsync(long leaf, SegmentCodec codec,
+        CancellationToken cancellationToken)
+    {
+        if (root.Reference is null || leaf >> (BlockGeometry.FanOutBits * root.Level) != 0) return (null,
+            long.MaxValue);
+        MapNode node = await ReadAsync(root.Reference, root.Level, codec, cancellationToken).ConfigureAwait(false);
+        for (int level = root.Level; level > 0; level--)
+        {
+            int shift = BlockGeometry.FanOutBits * (level - 1);
+            long first = leaf >> (shift + BlockGeometry.FanOutBits) << BlockGeometry.FanOutBits;
+            int slot = (int)((leaf >> shift) - first);
+            if (node[slot] is not Reference child)
+            {
+                while (slot < BlockGeometry.FanOut && node[slot] is null) slot++;
+                return (null, (first + slot) << shift);
+            }
+            node = await ReadAsync(child, level - 1, codec, cancellationToken).ConfigureAwait(false);
+        }
+        return (node, leaf + 1);
+    }
+
+    /// <summary>
     /// The node of a number at a level, or null when everything below it is zeros or the map does not reach that high.
     /// </summary>
     internal async Task<(Reference Reference, MapNode Node)?> FindAsync(int wanted, long index, SegmentCodec codec,

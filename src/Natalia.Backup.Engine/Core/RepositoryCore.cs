@@ -54,7 +54,8 @@ internal sealed class RepositoryCore(IObjectStore store, RepositorySettings sett
     internal AuditLog ApplianceLog(string applianceId) =>
         new(store, applianceId, settings.AuditKey, options.Clock, _records);
 
-    internal PackReader PackReader(string applianceId) => new(store, applianceId, Keys);
+    internal PackReader PackReader(string applianceId, int rememberedSegments = int.MaxValue) =>
+        new(store, applianceId, Keys, rememberedSegments);
 
     /// <exception cref="NataliaException"><c>LeaseHeld</c>, <c>StoreClockSkewed</c>, a store error.</exception>
     internal async Task<Lease> AcquireLeaseAsync(string applianceId, string? purpose,

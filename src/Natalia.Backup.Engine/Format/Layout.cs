@@ -84,6 +84,7 @@ internal static class Layout
     internal static string Manifest(string applianceId, Run run) => Manifests(applianceId) + run;
     internal static string Log(string applianceId) => Appliance(applianceId) + "log/";
     internal static string Leases(string applianceId) => Appliance(applianceId) + "leases/";
+    internal static string Readers(string applianceId) => Appliance(applianceId) + "readers/";
 
     /// <summary>
     /// The revision that a pack's object name tells: 0 for the plain name; null for what is no name of that pack.

@@ -28,7 +28,7 @@ internal static class ObjectLimits
             "data" or "meta" => Pack,
             "points" => Manifest,
             "log" => Record,
-            "leases" => Small,
+            "leases" or "readers" => Small,
             _ => Other,
         };
     }

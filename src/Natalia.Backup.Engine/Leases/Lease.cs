@@ -286,7 +286,9 @@ internal sealed class Lease : IAsyncDisposable
     }
 
     /// <summary>The store's clock: when did it take a probe just now.</summary>
-    private static async Task<DateTime> StoreNowAsync(IObjectStore store, string directory,
+    /// <summary>What time it is by the store's clock, found by putting a probe and looking at its date.</summary>
+    /// <exception cref="NataliaException">A store error.</exception>
+    internal static async Task<DateTime> StoreNowAsync(IObjectStore store, string directory,
         CancellationToken cancellationToken)
     {
         string probe = directory + "probe-" + Id128.NewRandom();

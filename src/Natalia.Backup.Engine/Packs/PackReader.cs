@@ -44,7 +44,13 @@ internal sealed class PackDirectory
 /// Finds, reads, opens and checks segments of an appliance's packs. Thread-safe; each worker brings its own
 /// <see cref="SegmentCodec"/>. Segment tables are remembered, the latest 1,024 of them.
 /// </summary>
-internal sealed class PackReader(IObjectStore store, string applianceId, ObjectKeys keys)
+/// <param name="store">Where they lie.</param>
+/// <param name="applianceId">The appliance.</param>
+/// <param name="keys">What they are sealed with.</param>
+/// <param name="rememberedSegments">How many lines of segment tables are remembered at most; each takes 24
+/// bytes.</param>
+internal sealed class PackReader(IObjectStore store, string applianceId, ObjectKeys keys,
+    int rememberedSegments = int.MaxValue)
 {
     private const int RememberedPacks = 1024;
 
@@ -52,12 +58,20 @@ internal sealed class PackReader(IObjectStore store, string applianceId, ObjectK
     private const int FirstRead = 64 * 1024;
 
     private readonly ConcurrentDictionary<(PackArea, Run, int), Task<PackDirectory>> _directories = new();
+    private int _segments;
+
+    /// <summary>Looks up again under which name each pack lies.</summary>
+    internal void Forget()
+    {
+        _directories.Clear();
+        Interlocked.Exchange(ref _segments, 0);
+    }
 
     /// <exception cref="NataliaException"><c>PackMissing</c>, <c>ObjectDamaged</c>, a store error.</exception>
     internal async Task<PackDirectory> GetDirectoryAsync(PackArea area, Run run, int pack,
         CancellationToken cancellationToken)
     {
-        if (_directories.Count > RememberedPacks) _directories.Clear();
+        if (_directories.Count > RememberedPacks || Volatile.Read(ref _segments) > rememberedSegments) Forget();
         (PackArea, Run, int) key = (area, run, pack);
         while (true)
         {
@@ -79,14 +93,17 @@ internal sealed class PackReader(IObjectStore store, string applianceId, ObjectK
     private async Task<PackDirectory> LoadAsync(PackArea area, Run run, int pack, CancellationToken cancellationToken)
     {
         string name = Layout.Pack(applianceId, area, run, pack);
+        PackDirectory directory;
         try
         {
-            return await ReadDirectoryAsync(area, name, cancellationToken).ConfigureAwait(false);
+            directory = await ReadDirectoryAsync(area, name, cancellationToken).ConfigureAwait(false);
         }
         catch (NataliaException missing) when (missing.ErrorId == ErrorIds.ObjectNotFound)
         {
-            return await ReadRevisionAsync(area, name, missing, cancellationToken).ConfigureAwait(false);
+            directory = await ReadRevisionAsync(area, name, missing, cancellationToken).ConfigureAwait(false);
         }
+        Interlocked.Add(ref _segments, directory.Envelope.Segments.Length);
+        return directory;
     }
 
     /// <summary>

@@ -192,6 +192,9 @@ internal sealed class ReclaimRun(RepositoryCore core, ManifestReader manifests, 
         // not.
         var newestOf = new Dictionary<string, long>(StringComparer.Ordinal);
         int unread = points.Count;
+        HashSet<string> readers = await ReaderMarks.ReadAsync(core, applianceId,
+            cancellationToken).ConfigureAwait(false);
+        await ReaderMarks.SweepAsync(core, applianceId, cancellationToken).ConfigureAwait(false);
         foreach (Run run in Enumerable.Reverse(points))
         {
             // Only what was removed is read, and of the newest so many as it takes to know their disks.
@@ -215,7 +218,7 @@ internal sealed class ReclaimRun(RepositoryCore core, ManifestReader manifests, 
                 || await RemovalRecord.FindTimeAsync(core.ApplianceLog(applianceId), removal, core.Clock,
                     cancellationToken).ConfigureAwait(false)
                     + grace > core.Clock.UtcNow()
-                || PointsInUse.Contains(core.RepositoryId, manifest.PointId))
+                || PointsInUse.Contains(core.RepositoryId, manifest.PointId) || readers.Contains(manifest.PointId))
             {
                 _waiting++;
                 continue;

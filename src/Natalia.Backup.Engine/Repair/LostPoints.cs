@@ -108,7 +108,7 @@ internal sealed class LostPoints(RepairView view, RepairPlan plan, HashSet<Run>?
         if (walk.Manifest.PointId == newest) return (RepairAction.Recorded, RepairWords.FateNewest, null);
         if (view.States.IsProtected(walk.Manifest.PointId, walk.Run.Sequence))
             return (RepairAction.Recorded, RepairWords.FateProtected, null);
-        if (PointsInUse.Contains(view.Core.RepositoryId, walk.Manifest.PointId))
+        if (view.IsInUse(walk.Manifest.PointId))
             return (RepairAction.Recorded, RepairWords.FateInUse, null);
         DateTime until = walk.Manifest.ImmutableUntilUtc ?? DateTime.MinValue;
         if (RenewalRecord.Until(view.Renewals, walk.Manifest.PointId) is DateTime extended && extended > until)

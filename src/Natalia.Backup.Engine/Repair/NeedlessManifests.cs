@@ -48,7 +48,7 @@ internal static class NeedlessManifests
             if (!walk.IsLost || isNewestOfADisk || walk.Manifest.Incomplete
                 || view.States.Removal(walk.Manifest.PointId) is not AuditRecord removal)
                 continue;
-            if (PointsInUse.Contains(view.Core.RepositoryId, walk.Manifest.PointId)
+            if (view.IsInUse(walk.Manifest.PointId)
                 || await MayHaveReadersAsync(view, removal, cancellationToken).ConfigureAwait(false))
                 continue;
             string name = Layout.Manifest(view.ApplianceId, walk.Run);

@@ -51,6 +51,11 @@ internal sealed class RepairView(
     internal RepairAnalysis Analysis { get; private set; } = null!;
     internal PointStates States { get; private set; } = null!;
     internal IReadOnlyList<RenewalRecord> Renewals { get; private set; } = [];
+    private HashSet<string> _readers = [];
+
+    /// <summary>Whether somebody reads a point: a restore of this process, or a server anywhere.</summary>
+    internal bool IsInUse(string restorePointId) =>
+        PointsInUse.Contains(Core.RepositoryId, restorePointId) || _readers.Contains(restorePointId);
 
     /// <summary>The names of the appliance's log.</summary>
     internal List<AuditName> Log => _log!;
@@ -92,6 +97,7 @@ internal sealed class RepairView(
             cancellationToken).ConfigureAwait(false);
         Renewals = await RenewalRecord.ReadAsync(ApplianceLog, _log, Core.Clock.UtcNow(),
             cancellationToken).ConfigureAwait(false);
+        _readers = await ReaderMarks.ReadAsync(Core, applianceId, cancellationToken).ConfigureAwait(false);
         var listed = new (Run Run, PointManifest? Manifest)?[runs.Count];
         await InParallel.RunAsync(Enumerable.Range(0, runs.Count).ToList(), 16, async i =>
         {

@@ -101,6 +101,26 @@ public sealed class OpenPoint
             cancellationToken).ConfigureAwait(false);
     }
 
+    /// <summary>Opens a disk to read it at any place. The caller disposes it, before the repository.</summary>
+    /// <param name="diskId">Which disk; null takes the data disk, or the only one.</param>
+    /// <exception cref="NataliaException"><c>DiskNotFound</c>, <c>DiskAmbiguous</c>.</exception>
+    public PointDiskReader OpenDisk(string? diskId)
+    {
+        string meant = DiskChoice.Of(Point, diskId).DiskId;
+        return new PointDiskReader(_core, _manifest.ApplianceId, Point.RestorePointId,
+            _manifest.Disks.First(d => d.DiskId == meant));
+    }
+
+    /// <summary>
+    /// Tells every machine that the point is being read, until the mark is disposed of: it is not removed meanwhile,
+    /// and its space is not given back. Never in the way of a backup.
+    /// </summary>
+    /// <exception cref="NataliaException"><c>StoreAccessDenied</c> where this session may only read: then only the
+    /// grace of what is removed (<see cref="Repository.DefaultGrace"/>) protects the reader; another store
+    /// error.</exception>
+    public Task<ReaderMark> MarkAsync(CancellationToken cancellationToken) =>
+        ReaderMark.PutAsync(_core, _manifest.ApplianceId, _manifest.Run, cancellationToken);
+
     /// <summary>The VM configuration kept with the point.</summary>
     /// <exception cref="NataliaException"><c>ConfigurationNotStored</c>, <c>PackMissing</c>,
     /// <c>ObjectDamaged</c>.</exception>

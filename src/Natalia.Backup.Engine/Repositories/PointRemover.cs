@@ -25,16 +25,23 @@ internal sealed class PointRemover(RepositoryCore core, PointListing listing, Po
         HashSet<long> damaged = await DamagedSequencesAsync(point.ApplianceId, cancellationToken).ConfigureAwait(false);
         PointStates states = await PointStates.ReadAsync(core.ApplianceLog(point.ApplianceId), [current.Sequence ?? 0],
             cancellationToken).ConfigureAwait(false);
-        return FindRefusal(current, states, IndispensablePoints.Of(points.Select(p => Describe(p, damaged))));
+        HashSet<string> readers = await ReaderMarks.ReadAsync(core, point.ApplianceId,
+            cancellationToken).ConfigureAwait(false);
+        return FindRefusal(current, states, readers,
+            IndispensablePoints.Of(points.Select(p => Describe(p, damaged, readers))));
     }
 
     internal async Task<IReadOnlyList<RetentionPoint>> DescribeAsync(IReadOnlyList<RestorePoint> points,
         CancellationToken cancellationToken)
     {
         var damaged = new Dictionary<string, HashSet<long>>(StringComparer.Ordinal);
+        var readers = new HashSet<string>(StringComparer.Ordinal);
         foreach (string appliance in points.Select(p => p.ApplianceId).Distinct(StringComparer.Ordinal))
+        {
             damaged[appliance] = await DamagedSequencesAsync(appliance, cancellationToken).ConfigureAwait(false);
-        return points.Select(p => Describe(p, damaged[p.ApplianceId])).ToArray();
+            readers.UnionWith(await ReaderMarks.ReadAsync(core, appliance, cancellationToken).ConfigureAwait(false));
+        }
+        return points.Select(p => Describe(p, damaged[p.ApplianceId], readers)).ToArray();
     }
 
     internal async Task RemoveAsync(string applianceId, IReadOnlyList<PointRemoval> removals,
@@ -52,7 +59,10 @@ internal sealed class PointRemover(RepositoryCore core, PointListing listing, Po
             List<RestorePoint> points = [.. await ListAsync(applianceId, cancellationToken).ConfigureAwait(false)];
             HashSet<long> damaged = await DamagedSequencesAsync(applianceId, cancellationToken).ConfigureAwait(false);
             Dictionary<string, RestorePoint> byId = points.ToDictionary(p => p.RestorePointId, StringComparer.Ordinal);
-            IndispensablePoints indispensable = IndispensablePoints.Of(points.Select(p => Describe(p, damaged)));
+            HashSet<string> readers = await ReaderMarks.ReadAsync(core, applianceId,
+                cancellationToken).ConfigureAwait(false);
+            IndispensablePoints indispensable =
+                IndispensablePoints.Of(points.Select(p => Describe(p, damaged, readers)));
             var refused = new List<(RestorePoint Point, NataliaException? Refusal)>();
             for (int at = 0; at < removals.Count; at += RemovalsAtOnce)
             {
@@ -71,7 +81,7 @@ internal sealed class PointRemover(RepositoryCore core, PointListing listing, Po
                         cancellationToken.ThrowIfCancellationRequested();
                         NataliaException? refusal = byId.TryGetValue(removal.Point.RestorePointId,
                             out RestorePoint? current)
-                            ? FindRefusal(current, states, indispensable)
+                            ? FindRefusal(current, states, readers, indispensable)
                             : await finder.FindAbsenceAsync(removal.Point, cancellationToken).ConfigureAwait(false);
                         if (refusal is null)
                         {
@@ -147,7 +157,8 @@ internal sealed class PointRemover(RepositoryCore core, PointListing listing, Po
         }
     }
 
-    private NataliaException? FindRefusal(RestorePoint point, PointStates states, IndispensablePoints indispensable)
+    private NataliaException? FindRefusal(RestorePoint point, PointStates states, HashSet<string> readers,
+        IndispensablePoints indispensable)
     {
         if (states.FindDoubt(point.RestorePointId, point.Sequence ?? 0) is string unreadable)
             return new NataliaException(ErrorIds.RestorePointProtected, NataliaErrorKind.PermissionDenied,
@@ -163,7 +174,14 @@ internal sealed class PointRemover(RepositoryCore core, PointListing listing, Po
                 $"The point {point} is locked until {until:yyyy-MM-dd HH:mm:ss} UTC.", point.RestorePointId);
         if (PointsInUse.Contains(core.RepositoryId, point.RestorePointId))
             return new NataliaException(ErrorIds.RestorePointInUse, NataliaErrorKind.ResourceBusy,
-                $"A restore reads the point {point}.", point.RestorePointId, "Remove it when the restore has ended.");
+                $"A restore reads the point {point}, or it is served as a disk.", point.RestorePointId,
+                "Remove it when that has ended; Get-NataliaMount lists what is served.");
+        if (readers.Contains(point.RestorePointId))
+            return new NataliaException(ErrorIds.RestorePointInUse, NataliaErrorKind.ResourceBusy,
+                $"The point {point} is served as a disk by another PowerShell session, of this machine or of another "
+                    + "one.", point.RestorePointId,
+                "Dismount it there with Dismount-NataliaRestorePoint. Where that session has died, its mark runs out "
+                + $"within {ReaderMark.Lifetime.TotalMinutes:0} minutes.");
         if (point.RestorePointId == indispensable.Newest?.RestorePointId
             || point.RestorePointId == indispensable.NewestGood?.RestorePointId)
             return new NataliaException(ErrorIds.RestorePointIsNewest, NataliaErrorKind.InvalidOperation,
@@ -195,9 +213,11 @@ internal sealed class PointRemover(RepositoryCore core, PointListing listing, Po
     private Task<IReadOnlyList<RestorePoint>> ListAsync(string applianceId, CancellationToken cancellationToken) =>
         listing.ReadAsync(new RestorePointFilter { ApplianceId = applianceId }, _ => { }, null, cancellationToken);
 
-    private RetentionPoint Describe(RestorePoint point, HashSet<long> damaged) => RetentionPoint.From(point) with
+    private RetentionPoint Describe(RestorePoint point, HashSet<long> damaged, HashSet<string> readers) =>
+        RetentionPoint.From(point) with
     {
         IsGood = !damaged.Contains(point.Sequence ?? 0),
-        IsInUse = PointsInUse.Contains(core.RepositoryId, point.RestorePointId),
+        IsInUse = PointsInUse.Contains(core.RepositoryId, point.RestorePointId)
+            || readers.Contains(point.RestorePointId),
     };
 }

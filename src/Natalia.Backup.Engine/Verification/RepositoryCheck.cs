@@ -134,7 +134,8 @@ internal sealed class RepositoryCheck(RepositoryCore core, bool full, IProgress<
         }, cancellationToken).ConfigureAwait(false);
         results.AddRange(TellOnce(manifestResults, Layout.Manifests(appliance),
             r => !Run.TryParse(Layout.FileName(r.Target ?? ""), out Run run) || !recorded.Contains(run.Id.ToString())));
-        results.AddRange(await CheckSmallAsync("Leases", root, objects.Where(o => In(o, root + "leases/")),
+        results.AddRange(await CheckSmallAsync("Leases", root,
+            objects.Where(o => In(o, root + "leases/") || In(o, root + "readers/")),
             (_, bytes) => SmallObject.Check(bytes, ObjectKind.Lease), cancellationToken).ConfigureAwait(false));
         var standIns = new HashSet<Run>();
         var after = new Dictionary<Run, (long Number, Run? After)>();
@@ -500,7 +501,8 @@ internal sealed class RepositoryCheck(RepositoryCore core, bool full, IProgress<
         if (!name.StartsWith(Layout.Appliances, StringComparison.Ordinal)) return false;
         string[] parts = name.Split('/');
         return parts.Length >= 4 && ApplianceIdentity.IsValid(parts[1])
-            && parts[2] is "data" or "meta" or "delta" or "points" or "log" or "leases" or "catalog";
+            && parts[2] is "data" or "meta" or "delta" or "points" or "log" or "leases" or "readers"
+                or "catalog";
     }
 
     private void Count(long bytes) =>

@@ -1,5 +1,6 @@
 using Natalia.Backup.Engine;
 using Natalia.Backup.Hypervisors.Contract;
+using Natalia.Backup.Operations.Mounts;
 
 namespace Natalia.Backup.Operations.Connections;
 
@@ -14,6 +15,9 @@ internal sealed class SessionRegistry : IDisposable
 
     internal SessionTable<RepositoryConnection> Repositories { get; } = new("repository", "NataliaRepository",
         ErrorIds.RepositoryNotConnected, ErrorIds.RepositoryAmbiguous);
+
+    /// <summary>The disks of restore points that are served.</summary>
+    internal MountTable Mounts { get; } = new();
 
     /// <summary>What earlier commands have shown, for completion.</summary>
     internal CompletionCache Completion { get; } = new();
@@ -95,6 +99,13 @@ internal sealed class SessionRegistry : IDisposable
         Hypervisors.Remove(hypervisor);
     }
 
+    /// <summary>Closes a repository's connection and forgets its name, and ends what is served through it.</summary>
+    internal void Remove(RepositoryConnection repository)
+    {
+        Mounts.RemoveOf(repository.Name);
+        Repositories.Remove(repository);
+    }
+
     private static NataliaException NotNative(HypervisorConnection hypervisor, string applianceName, string why) =>
         new(ErrorIds.CapabilityMissing, NataliaErrorKind.NotSupported,
         $"The {hypervisor.Session.Kind} hypervisor '{hypervisor.Name}' moves the data of '{applianceName}' itself, "
@@ -105,6 +116,8 @@ internal sealed class SessionRegistry : IDisposable
     /// <summary>Closes every connection.</summary>
     public void Dispose()
     {
+        // They read through the repositories.
+        Mounts.RemoveAll();
         Repositories.RemoveAll();
         Hypervisors.RemoveAll();
         Completion.Clear();

@@ -6,7 +6,8 @@ namespace Natalia.Backup.Commands;
 
 /// <summary>Disconnects this PowerShell session from a repository.</summary>
 /// <remarks>
-/// <para>Closes the connection, forgets its name and clears its keys from memory. Nothing in the repository changes.
+/// <para>Closes the connection, forgets its name and clears its keys from memory; what Mount-NataliaRestorePoint serves
+/// through it ends. Nothing in the repository changes.
 /// The end of the PowerShell session and the removal of the module do the same for all connections.</para>
 /// </remarks>
 /// <example>
@@ -51,7 +52,7 @@ public sealed class DisconnectNataliaRepositoryCommand : NataliaCommand
         {
             if (await ShouldProcessAsync($"{connection.Name} ({connection.Session.Location})",
                 "Disconnect").ConfigureAwait(false))
-                Registry.Repositories.Remove(connection);
+                Registry.Remove(connection);
         }
     }
 }

@@ -9,6 +9,7 @@ using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Engine.Repositories;
 using Natalia.Backup.Engine.Restore;
 using Natalia.Backup.Operations.Exports;
+using Natalia.Backup.Operations.Mounts;
 using Natalia.Backup.Operations.Points;
 using Natalia.Backup.Operations.Text;
 using Natalia.Backup.Pipeline;
@@ -50,6 +51,10 @@ namespace Natalia.Backup.Commands;
 /// <code>$image = Export-NataliaDisk -RestorePointId 3fa9 -Destination D:\rescue\data.raw -AllowLoss
 /// $image.LostExtents | Export-Csv D:\rescue\lost.csv</code>
 /// <para>Writes what is left of a damaged point, and a list of what is missing.</para>
+/// </example>
+/// <example>
+/// <code>Export-NataliaDisk -RestorePointId 3fa9 -DiskId scsi1 -Overlay D:\try.overlay -Destination D:\tried.raw</code>
+/// <para>Writes the disk of a point with what a mount with -KeepOverlay has written over it.</para>
 /// </example>
 /// <example>
 /// <code>Get-NataliaRestorePoint -Appliance natalia-paris -Latest | Export-NataliaDisk -Destination D:\restore -Format Vhdx</code>
@@ -118,6 +123,14 @@ public sealed class ExportNataliaDiskCommand : RestorePointCommand
     [Parameter]
     public SwitchParameter AllowLoss { get; set; }
 
+    /// <summary>
+    /// The overlay that a mount with -KeepOverlay has left: the image is the disk of the point with what was written
+    /// over it. It must belong to this point and disk, and not be mounted.
+    /// </summary>
+    [Parameter]
+    [ValidateNotNullOrEmpty]
+    public string? Overlay { get; set; }
+
     /// <summary>What this very call has written, and from which point and disk.</summary>
     private readonly Dictionary<string, string> _written = new(StringComparer.OrdinalIgnoreCase);
 
@@ -132,6 +145,10 @@ public sealed class ExportNataliaDiskCommand : RestorePointCommand
     {
         RestorePoint one = point.Point;
         string path = await OnPipelineAsync(() => FilePaths.Resolve(SessionState, Destination)).ConfigureAwait(false);
+        if (AllowLoss && Overlay is not null)
+            throw new NataliaException(ErrorIds.CapabilityMissing, NataliaErrorKind.InvalidArgument,
+                "-AllowLoss has no meaning with -Overlay: what was written over a damaged disk fits nothing.", Overlay,
+                "Leave one of them out.");
         OpenPoint opened = await point.OpenAsync(cancellationToken).ConfigureAwait(false);
         string diskId = DiskChoice.Of(opened.Point, DiskId).DiskId;
         string file = ChooseFile(path, one, diskId);
@@ -158,7 +175,7 @@ public sealed class ExportNataliaDiskCommand : RestorePointCommand
             else written = written with
             {
                 Disk = await ReadAsync(point, [diskId],
-                    () => opened.ExportDiskAsync(diskId, target, progress, cancellationToken),
+                    () => ExportAsync(opened, diskId, target, progress, cancellationToken),
                     cancellationToken).ConfigureAwait(false),
             };
         }
@@ -182,6 +199,16 @@ public sealed class ExportNataliaDiskCommand : RestorePointCommand
             BytesLost = written.BytesLost,
             LostExtents = written.LostExtents,
         });
+    }
+
+    private async Task<RestorePointDisk> ExportAsync(OpenPoint point, string diskId, IDiskTarget target,
+        ProgressReporter progress, CancellationToken cancellationToken)
+    {
+        if (Overlay is null)
+            return await point.ExportDiskAsync(diskId, target, progress, cancellationToken).ConfigureAwait(false);
+        string overlay = await OnPipelineAsync(() => FilePaths.Resolve(SessionState, Overlay)).ConfigureAwait(false);
+        return await OverlayExport.ExecuteAsync(point, diskId, overlay, target, progress,
+            cancellationToken).ConfigureAwait(false);
     }
 
     /// <summary>

@@ -5,6 +5,7 @@ using Natalia.Backup.Commands;
 using Natalia.Backup.Engine.Repositories;
 using Natalia.Backup.Hypervisors.Proxmox;
 using Natalia.Backup.Operations.Connections;
+using Natalia.Backup.Serving.Nbd;
 using Natalia.Backup.Storage.S3;
 using Natalia.Backup.Testing;
 using Assembly = System.Reflection.Assembly;
@@ -20,6 +21,7 @@ public sealed class FloorTests
     private const string Engine = "Natalia.Backup.Engine";
     private const string Hypervisors = "Natalia.Backup.Hypervisors";
     private const string S3 = "Natalia.Backup.Storage.S3";
+    private const string Serving = "Natalia.Backup.Serving";
     private const string Operations = "Natalia.Backup.Operations";
     private const string Cmdlets = "Natalia.Backup";
 
@@ -46,9 +48,10 @@ public sealed class FloorTests
             "VSphere.Snapshots", "VSphere.Inventory", "VSphere.Client",
             "Ssh", "Contract", "Access",
         ]),
+        [Serving] = (typeof(NbdServer).Assembly, ["Nbd", "Network", "Overlays", "Disks"]),
         [Operations] = (typeof(RepositorySession).Assembly, ["Profiles", "Recovery", "RestoreTests", "Restore",
-            "Backup", "Evidence", "Retention", "Points", "Appliances", "Connections", "Kinds", "Exports", "Guests",
-            "BusinessDays", "Text", "Output"]),
+            "Backup", "Evidence", "Retention", "Points", "Appliances", "Connections", "Mounts", "Kinds", "Exports",
+            "Guests", "BusinessDays", "Text", "Output"]),
         [Cmdlets] = (typeof(NataliaCommand).Assembly, ["Commands", "Arguments", "Sessions", "Pipeline", "Errors", ""]),
     };
 
@@ -117,7 +120,8 @@ public sealed class FloorTests
         Assert.Empty(Uses(typeof(Repository).Assembly));
         Assert.Equal([Engine], Uses(typeof(S3Store).Assembly));
         Assert.Equal([Engine], Uses(typeof(ProxmoxHypervisor).Assembly));
-        Assert.Equal([Engine, Hypervisors, S3], Uses(typeof(RepositorySession).Assembly));
+        Assert.Equal([Engine], Uses(typeof(NbdServer).Assembly));
+        Assert.Equal([Engine, Hypervisors, Serving, S3], Uses(typeof(RepositorySession).Assembly));
 
         static IEnumerable<string> Uses(Assembly assembly) => assembly.GetReferencedAssemblies().Select(a => a.Name!)
             .Where(n => n.StartsWith("Natalia.", StringComparison.Ordinal) || n == "System.Management.Automation")

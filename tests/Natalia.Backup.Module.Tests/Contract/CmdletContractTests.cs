@@ -10,7 +10,7 @@ public sealed class CmdletContractTests(ModuleFixture module) : IClassFixture<Mo
     // Verbs whose cmdlets change something outside the session, or end something.
     private static readonly HashSet<string> s_changing =
     [
-        "Add", "Copy", "Disconnect", "Export", "Invoke", "New", "Optimize", "Protect", "Register", "Remove", "Repair",
+        "Add", "Copy", "Disconnect", "Dismount", "Export", "Invoke", "Mount", "New", "Optimize", "Protect", "Register", "Remove", "Repair",
         "Restore", "Set", "Unprotect", "Unregister",
     ];
 

@@ -1,0 +1,22 @@
+using System.Net;
+
+namespace Natalia.Backup.Serving.Network;
+
+/// <summary>Where a server listens, and to whom.</summary>
+public sealed record ListenOptions
+{
+    /// <summary>The address and port; port 0 takes a free one.</summary>
+    public IPEndPoint EndPoint { get; init; } = new(IPAddress.Loopback, 0);
+
+    /// <summary>How many clients may be connected at once, 1 or more. One more is turned away.</summary>
+    public int MaximumConnections { get; init; } = 32;
+
+    /// <summary>The addresses that may connect; empty for all that can.</summary>
+    public IReadOnlyList<IPAddress> Peers { get; init; } = [];
+
+    /// <summary>Within what time a client must have said who it is and what it wants.</summary>
+    public TimeSpan GreetWithin { get; init; } = TimeSpan.FromSeconds(30);
+
+    /// <summary>The clock.</summary>
+    public TimeProvider Clock { get; init; } = TimeProvider.System;
+}

@@ -1,0 +1,277 @@
+using System.Buffers.Binary;
+using System.Net.Sockets;
+using System.Text;
+using Microsoft.Extensions.Time.Testing;
+using Natalia.Backup.Engine;
+using Natalia.Backup.Serving.Disks;
+using Natalia.Backup.Serving.Nbd;
+using Natalia.Backup.Serving.Network;
+using Natalia.Backup.Serving.Overlays;
+using Natalia.Backup.Serving.Tests.Overlays;
+using Natalia.Backup.Testing;
+
+namespace Natalia.Backup.Serving.Tests.Nbd;
+
+/// <summary>Tests that measure memory: alone in their process.</summary>
+[CollectionDefinition(nameof(Alone), DisableParallelization = true)]
+public sealed class Alone;
+
+/// <summary>Clients that break the protocol, on purpose or not: by hand, byte for byte.</summary>
+[Collection(nameof(Alone))]
+public sealed class NbdHostileTests : IDisposable
+{
+    private readonly TemporaryFolder _folder = new();
+    private readonly FakeTimeProvider _clock = new();
+    private readonly NbdServer _server;
+    private readonly OverlayDisk _disk;
+
+    public NbdHostileTests()
+    {
+        _disk = OverlayDisk.Open(new MemoryDisk(new byte[1 << 20]), new OverlayIdentity("r", "p", "d", 1 << 20),
+            Path.Combine(_folder.Path, "o"), 2 << 20, false);
+        _server = new NbdServer(new ListenOptions { MaximumConnections = 4, Clock = _clock },
+            [new NbdExport("data", "a disk", _disk)]);
+        _server.Start();
+    }
+
+    private async Task<NetworkStream> ConnectAsync()
+    {
+        var client = new Socket(SocketType.Stream, ProtocolType.Tcp) { ReceiveTimeout = 20_000, SendTimeout = 20_000 };
+        await client.ConnectAsync(_server.EndPoint);
+        return new NetworkStream(client, ownsSocket: true) { ReadTimeout = 20_000 };
+    }
+
+    /// <summary>A connection that has agreed on everything, with structured replies.</summary>
+    private async Task<NetworkStream> OpenAsync()
+    {
+        NetworkStream stream = await ConnectAsync();
+        Read(stream, 18);
+        stream.Write([0, 0, 0, 3]);
+        stream.Write(Option(NbdWords.OptionStructuredReply, []));
+        Read(stream, 20);
+        stream.Write(Option(NbdWords.OptionExportName, Encoding.UTF8.GetBytes("data")));
+        Read(stream, 10);
+        return stream;
+    }
+
+    private static byte[] Read(NetworkStream stream, int length)
+    {
+        var bytes = new byte[length];
+        stream.ReadExactly(bytes);
+        return bytes;
+    }
+
+    private static byte[] Option(uint option, byte[] data, uint? claimed = null)
+    {
+        var bytes = new byte[16 + data.Length];
+        BinaryPrimitives.WriteUInt64BigEndian(bytes, NbdWords.OptionMagic);
+        BinaryPrimitives.WriteUInt32BigEndian(bytes.AsSpan(8), option);
+        BinaryPrimitives.WriteUInt32BigEndian(bytes.AsSpan(12), claimed ?? (uint)data.Length);
+        data.CopyTo(bytes, 16);
+        return bytes;
+    }
+
+    private static byte[] Request(ushort command, ulong offset, uint length, ushort flags = 0)
+    {
+        var bytes = new byte[28];
+        BinaryPrimitives.WriteUInt32BigEndian(bytes, NbdWords.RequestMagic);
+        BinaryPrimitives.WriteUInt16BigEndian(bytes.AsSpan(4), flags);
+        BinaryPrimitives.WriteUInt16BigEndian(bytes.AsSpan(6), command);
+        BinaryPrimitives.WriteUInt64BigEndian(bytes.AsSpan(16), offset);
+        BinaryPrimitives.WriteUInt32BigEndian(bytes.AsSpan(24), length);
+        return bytes;
+    }
+
+    private static async Task<bool> EndsAsync(NetworkStream stream)
+    {
+        var bytes = new byte[4096];
+        try
+        {
+            while (await stream.ReadAsync(bytes).AsTask().WaitAsync(TimeSpan.FromSeconds(20)) > 0)
+            {
+            }
+            return true;
+        }
+        catch (IOException)
+        {
+            return true;
+        }
+    }
+
+    [Theory]
+    [InlineData(NbdWords.Read, 1UL << 20, 1u, NbdWords.Invalid)]
+    [InlineData(NbdWords.Read, ulong.MaxValue, 512u, NbdWords.Invalid)]
+    [InlineData(NbdWords.Read, 0UL, uint.MaxValue, NbdWords.Invalid)]
+    [InlineData(NbdWords.Trim, (1UL << 20) - 1, 2u, NbdWords.NoSpace)]
+    [InlineData(NbdWords.WriteZeroes, ulong.MaxValue - 5, 10u, NbdWords.NoSpace)]
+    [InlineData(NbdWords.BlockStatus, 0UL, 512u, NbdWords.Invalid)]
+    [InlineData(NbdWords.Cache, 0UL, 512u, NbdWords.Invalid)]
+    [InlineData((ushort)77, 0UL, 512u, NbdWords.Invalid)]
+    public async Task What_cannot_be_meant_is_an_error_and_the_connection_goes_on(ushort command, ulong offset,
+        uint length, uint error)
+    {
+        using NetworkStream stream = await OpenAsync();
+        stream.Write(Request(command, offset, length));
+        bool chunked = command is NbdWords.Read or NbdWords.BlockStatus;
+        byte[] answer = Read(stream, chunked ? 26 : 16);
+        Assert.Equal(error, BinaryPrimitives.ReadUInt32BigEndian(answer.AsSpan(chunked ? 20 : 4)));
+        stream.Write(Request(NbdWords.Read, 0, 16));
+        Assert.Equal(NbdWords.StructuredMagic, BinaryPrimitives.ReadUInt32BigEndian(Read(stream, 28 + 16)));
+    }
+
+    [Fact]
+    public async Task What_has_no_room_is_no_space_and_reads_go_on()
+    {
+        using NetworkStream stream = await OpenAsync();
+        uint error = 0;
+        for (int i = 0; i < 200 && error == 0; i++)
+        {
+            // Each in a block of its own; the limit is 32 of them.
+            stream.Write(Request(NbdWords.Write, (ulong)(i % 16 * 65536), 65536));
+            stream.Write(new byte[65536]);
+            error = BinaryPrimitives.ReadUInt32BigEndian(Read(stream, 16).AsSpan(4));
+            if (i < 16) continue;
+            break;
+        }
+        Assert.Equal(0u, error);
+        stream.Write(Request(NbdWords.Write, (1 << 20) - 100, 200));
+        stream.Write(new byte[200]);
+        Assert.Equal(NbdWords.NoSpace, BinaryPrimitives.ReadUInt32BigEndian(Read(stream, 16).AsSpan(4)));
+        stream.Write(Request(NbdWords.Read, 0, 16));
+        Read(stream, 44);
+    }
+
+    [Fact]
+    public async Task A_write_that_claims_too_much_ends_the_connection()
+    {
+        using NetworkStream stream = await OpenAsync();
+        stream.Write(Request(NbdWords.Write, 0, uint.MaxValue));
+        Assert.True(await EndsAsync(stream));
+    }
+
+    [Fact]
+    public async Task An_option_that_claims_gigabytes_is_refused_without_taking_them()
+    {
+        using NetworkStream stream = await ConnectAsync();
+        Read(stream, 18);
+        stream.Write([0, 0, 0, 3]);
+        stream.Write(Option(NbdWords.OptionGo, new byte[100], claimed: 100_000));
+        stream.Write(new byte[100_000 - 100]);
+        Assert.Equal(NbdWords.ReplyTooBig, BinaryPrimitives.ReadUInt32BigEndian(Read(stream, 20).AsSpan(12)));
+        stream.Write(Option(NbdWords.OptionExportName, new byte[10], claimed: uint.MaxValue));
+        Assert.True(await EndsAsync(stream));
+    }
+
+    [Fact]
+    public async Task Who_says_nothing_is_sent_away_in_time_and_one_too_many_at_once()
+    {
+        var silent = new List<NetworkStream>();
+        for (int i = 0; i < 4; i++)
+        {
+            silent.Add(await ConnectAsync());
+            Read(silent[i], 18);
+        }
+        using (NetworkStream tooMany = await ConnectAsync()) Assert.True(await EndsAsync(tooMany));
+        _clock.Advance(TimeSpan.FromSeconds(31));
+        foreach (NetworkStream stream in silent)
+        {
+            Assert.True(await EndsAsync(stream));
+            stream.Dispose();
+        }
+        await IsServingAsync();
+    }
+
+    /// <summary>Sixteen thousand broken bytes at any place of a session: the server goes on, and so does its
+    /// memory.</summary>
+    [Theory]
+    [InlineData(1)]
+    [InlineData(2)]
+    [InlineData(3)]
+    public async Task Whatever_is_sent_the_server_goes_on_serving(int seed)
+    {
+        var random = new Random(seed);
+        long before = GC.GetTotalMemory(true);
+        for (int i = 0; i < 60; i++)
+        {
+            byte[] talk = Talk(random);
+            int broken = random.Next(1, 6);
+            for (int n = 0; n < broken; n++) talk[random.Next(talk.Length)] = (byte)random.Next(256);
+            if (random.Next(4) == 0) talk = talk[..random.Next(talk.Length)];
+            using NetworkStream stream = await ConnectAsync();
+            Task<bool> ended = EndsAsync(stream);
+            try
+            {
+                await stream.WriteAsync(talk);
+                stream.Socket.Shutdown(SocketShutdown.Send);
+            }
+            catch (Exception closed) when (closed is IOException or SocketException)
+            {
+                // It has had enough.
+            }
+            Assert.True(await ended);
+        }
+        await IsServingAsync();
+        Assert.InRange(GC.GetTotalMemory(true) - before, long.MinValue, 16L << 20);
+    }
+
+    private static byte[] Talk(Random random)
+    {
+        byte[] name = [0, 0, 0, 4, .. Encoding.UTF8.GetBytes("data")];
+        var talk = new List<byte>([0, 0, 0, (byte)random.Next(4)]);
+        talk.AddRange(Option(NbdWords.OptionList, []));
+        talk.AddRange(Option(NbdWords.OptionStructuredReply, []));
+        talk.AddRange(Option(NbdWords.OptionSetMeta, [.. name, 0, 0, 0, 1, 0, 0, 0, 15,
+            .. Encoding.UTF8.GetBytes(NbdWords.AllocationContext)]));
+        talk.AddRange(Option(NbdWords.OptionInfo, [.. name, 0, 1, 0, 3]));
+        talk.AddRange(Option(NbdWords.OptionGo, [.. name, 0, 0]));
+        for (int i = 0; i < 20; i++)
+        {
+            ushort command = (ushort)random.Next(9);
+            uint length = (uint)random.Next(1, 3000);
+            talk.AddRange(Request(command, (ulong)random.Next(1 << 20), length, (ushort)(random.Next(3) == 0 ? 1 : 0)));
+            if (command == NbdWords.Write) talk.AddRange(new byte[length]);
+        }
+        return [.. talk];
+    }
+
+    private async Task IsServingAsync()
+    {
+        // Those before may be going still.
+        for (int i = 0; _server.Connections > 0 && i < 1000; i++) await Task.Yield();
+        for (int tries = 0; ; tries++)
+        {
+            try
+            {
+                using NetworkStream stream = await OpenAsync();
+                stream.Write(Request(NbdWords.Read, 100, 16));
+                Assert.Equal(NbdWords.StructuredMagic, BinaryPrimitives.ReadUInt32BigEndian(Read(stream, 44)));
+                return;
+            }
+            catch (IOException) when (tries < 200)
+            {
+                await Task.Yield();
+            }
+        }
+    }
+
+    [Fact]
+    public async Task A_server_that_ends_cuts_its_clients_off_and_frees_its_port()
+    {
+        using NetworkStream stream = await OpenAsync();
+        _server.Dispose();
+        Assert.True(await EndsAsync(stream));
+        using var next = new NbdServer(new ListenOptions { EndPoint = _server.EndPoint }, []);
+    }
+
+    [Fact]
+    public void A_port_that_is_taken_is_told() =>
+        Assert.Equal(ErrorIds.AddressNotAvailable, Assert.Throws<NataliaException>(() =>
+            new NbdServer(new ListenOptions { EndPoint = _server.EndPoint }, [])).ErrorId);
+
+    public void Dispose()
+    {
+        _server.Dispose();
+        _disk.Dispose();
+        _folder.Dispose();
+    }
+}

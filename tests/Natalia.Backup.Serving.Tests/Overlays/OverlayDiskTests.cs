@@ -1,0 +1,300 @@
+using Natalia.Backup.Engine;
+using Natalia.Backup.Serving.Disks;
+using Natalia.Backup.Serving.Overlays;
+using Natalia.Backup.Testing;
+
+namespace Natalia.Backup.Serving.Tests.Overlays;
+
+public sealed class OverlayDiskTests : IDisposable
+{
+    private readonly TemporaryFolder _folder = new();
+
+    private string Path => System.IO.Path.Combine(_folder.Path, "a.overlay");
+
+    private static OverlayIdentity Identity(long size) => new("repository", "point", "scsi1", size);
+
+    private OverlayDisk Open(byte[] below, long limit = 1L << 30, bool keep = true, string? path = null) =>
+        OverlayDisk.Open(new MemoryDisk(below), Identity(below.Length), path ?? Path, limit, keep);
+
+    /// <summary>
+    /// Writes, zeros, reads, flushes, and deaths at any moment: everything reads as it was written last, and after a
+    /// death everything is there that was flushed.
+    /// </summary>
+    [Theory]
+    [InlineData(1)]
+    [InlineData(2)]
+    [InlineData(3)]
+    [InlineData(4)]
+    public Task Any_sequence_reads_back_and_outlives_a_death(int seed) => Sequence.CheckAsync(seed, 120, 12,
+        async steps =>
+    {
+        File.Delete(Path);
+        byte[] below = RepositoryFixture.Disk((3 << 20) + 1234, seed);
+        byte[] expected = (byte[])below.Clone(), flushed = (byte[])below.Clone();
+        // What was written since the last flush may be there after a death, or not.
+        var uncertain = new List<(int Offset, int Length)>();
+        OverlayDisk disk = Open(below);
+        try
+        {
+            foreach (Step step in steps)
+            {
+                var random = new Random(step.Seed);
+                int length = random.Next(3) switch
+                {
+                    0 => random.Next(1, 5000),
+                    1 => 4096 * random.Next(1, 20),
+                    _ => random.Next(1, 700_000),
+                };
+                int offset = random.Next(below.Length - length + 1);
+                if (random.Next(2) == 0) offset = offset / 4096 * 4096;
+                switch (step.Kind)
+                {
+                    case < 5:
+                        var bytes = new byte[length];
+                        random.NextBytes(bytes);
+                        await disk.WriteAsync(offset, bytes, default);
+                        bytes.CopyTo(expected, offset);
+                        uncertain.Add((offset, length));
+                        break;
+                    case < 7:
+                        if (random.Next(4) == 0) (offset, length) = (0, below.Length);
+                        await disk.WriteZeroesAsync(offset, length, default);
+                        expected.AsSpan(offset, length).Clear();
+                        uncertain.Add((offset, length));
+                        break;
+                    case < 9:
+                        await disk.FlushAsync(default);
+                        (flushed, uncertain) = ((byte[])expected.Clone(), []);
+                        break;
+                    case < 11:
+                        await CheckAsync(disk, expected, offset, length);
+                        break;
+                    default:
+                        // The file as a machine that dies now leaves it.
+                        string copy = Path + ".dead";
+                        CopyOpenFile(Path, copy);
+                        using (OverlayDisk dead = Open(below, path: copy))
+                        {
+                            var now = new byte[below.Length];
+                            await dead.ReadAsync(0, now, default);
+                            foreach ((int from, int count) in uncertain)
+                                flushed.AsSpan(from, count).CopyTo(now.AsSpan(from, count));
+                            Assert.True(now.AsSpan().SequenceEqual(flushed), "Something that was flushed is gone.");
+                        }
+                        File.Delete(copy);
+                        break;
+                }
+            }
+            await CheckAsync(disk, expected, 0, below.Length);
+        }
+        finally
+        {
+            disk.Dispose();
+        }
+        using OverlayDisk again = Open(below);
+        await CheckAsync(again, expected, 0, below.Length);
+    });
+
+    [Fact]
+    public async Task A_journal_is_written_anew_when_most_of_it_is_outdated()
+    {
+        var below = new byte[64 << 20];
+        using (OverlayDisk disk = Open(below, limit: 64L << 20))
+        {
+            var sector = new byte[4096];
+            for (int round = 0; round < 60; round++)
+            {
+                sector.AsSpan().Fill((byte)(round + 1));
+                for (int block = 0; block < 300; block++)
+                {
+                    await disk.WriteAsync(block * 65536L + 4096 * (round % 16), sector, default);
+                    if (block % 3 == 0 && round % 2 == 0) await disk.WriteZeroesAsync(block * 65536L, 65536, default);
+                }
+                await disk.FlushAsync(default);
+            }
+        }
+        // Without that it would have 25,000 records of 32 bytes, and a cluster for each write of a block once given up.
+        Assert.InRange(new FileInfo(Path).Length, 300 * 65536, 40L << 20);
+        using OverlayDisk again = Open(below);
+        var buffer = new byte[1];
+        await again.ReadAsync(1 * 65536 + 4096 * (59 % 16), buffer, default);
+        Assert.Equal(60, buffer[0]);
+    }
+
+    [Fact]
+    public async Task What_goes_beyond_the_limit_is_refused_and_what_was_written_stays()
+    {
+        var below = new byte[8 << 20];
+        using OverlayDisk disk = Open(below, limit: 1 << 20);
+        NataliaException? full = null;
+        int written = 0;
+        for (; written < 100 && full is null; written++)
+        {
+            try
+            {
+                await disk.WriteAsync(written * 65536L, new byte[] { 7 }, default);
+            }
+            catch (NataliaException failure)
+            {
+                full = failure;
+            }
+        }
+        Assert.Equal(ErrorIds.OverlayFull, full!.ErrorId);
+        Assert.InRange(written, 10, 17);
+        var first = new byte[1];
+        await disk.ReadAsync(0, first, default);
+        Assert.Equal(7, first[0]);
+        // Zeros take nothing, and give back what was taken.
+        await disk.WriteZeroesAsync(0, 4 << 20, default);
+        await disk.FlushAsync(default);
+        await disk.WriteAsync(0, new byte[] { 9 }, default);
+    }
+
+    [Fact]
+    public async Task An_overlay_that_is_not_kept_leaves_nothing_even_while_it_is_open()
+    {
+        using (OverlayDisk disk = Open(new byte[1 << 20], keep: false))
+        {
+            await disk.WriteAsync(5, new byte[] { 1, 2, 3 }, default);
+            if (!OperatingSystem.IsWindows()) Assert.False(File.Exists(Path));
+        }
+        Assert.False(File.Exists(Path));
+        File.WriteAllText(Path, "somebody's");
+        NataliaException taken = Assert.Throws<NataliaException>(() => Open(new byte[1 << 20], keep: false));
+        Assert.Equal(ErrorIds.DestinationExists, taken.ErrorId);
+        Assert.Equal("somebody's", File.ReadAllText(Path));
+    }
+
+    [Fact]
+    public void A_file_that_is_no_overlay_or_one_of_another_disk_is_refused_and_not_touched()
+    {
+        Open(new byte[1 << 20]).Dispose();
+        byte[] before = File.ReadAllBytes(Path);
+        NataliaException other = Assert.Throws<NataliaException>(() =>
+            OverlayDisk.Open(new MemoryDisk(new byte[1 << 20]),
+            new OverlayIdentity("repository", "another", "scsi1", 1 << 20), Path, 1 << 30, true));
+        Assert.Equal(ErrorIds.OverlayMismatch, other.ErrorId);
+        Assert.Equal(before, File.ReadAllBytes(Path));
+        File.WriteAllText(Path, "a letter");
+        Assert.Equal(ErrorIds.OverlayInvalid, Assert.Throws<NataliaException>(() => Open(new byte[1 << 20])).ErrorId);
+        Assert.Equal("a letter", File.ReadAllText(Path));
+    }
+
+    [Fact]
+    public void Two_mounts_never_write_one_overlay()
+    {
+        using OverlayDisk disk = Open(new byte[1 << 20]);
+        Assert.Equal(ErrorIds.OverlayInUse, Assert.Throws<NataliaException>(() => Open(new byte[1 << 20])).ErrorId);
+    }
+
+    /// <summary>Whatever is wrong with the file: an error that says so, no other exception, nothing endless.</summary>
+    [Fact]
+    public async Task Any_damage_of_the_file_is_refused_or_harmless()
+    {
+        var below = new byte[2 << 20];
+        using (OverlayDisk disk = Open(below))
+        {
+            for (int i = 0; i < 20; i++) await disk.WriteAsync(i * 100_000, new byte[5000], default);
+            await disk.WriteZeroesAsync(1 << 20, 1 << 19, default);
+        }
+        byte[] whole = File.ReadAllBytes(Path);
+        var random = new Random(11);
+        for (int i = 0; i < 200; i++)
+        {
+            byte[] bytes = (byte[])whole.Clone();
+            for (int n = random.Next(1, 4); n > 0; n--)
+                bytes[random.Next(3) == 0 ? random.Next(8192) : 65536 + random.Next(2000)] = (byte)random.Next(256);
+            if (random.Next(4) == 0) bytes = bytes[..random.Next(bytes.Length)];
+            File.WriteAllBytes(Path, bytes);
+            try
+            {
+                using OverlayDisk disk = Open(below);
+                await disk.ReadAsync(0, new byte[below.Length], default);
+            }
+            catch (NataliaException refused)
+            {
+                Assert.Contains(refused.ErrorId, new[] { ErrorIds.OverlayInvalid, ErrorIds.OverlayMismatch });
+            }
+        }
+    }
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(2)]
+    public void Ranges_hold_what_a_set_of_blocks_would(int seed)
+    {
+        var random = new Random(seed);
+        var ranges = new BlockRanges();
+        var blocks = new HashSet<long>();
+        for (int i = 0; i < 2000; i++)
+        {
+            long first = random.Next(200), count = random.Next(1, 20);
+            for (long b = first; b < first + count; b++)
+            {
+                if (i % 3 == 0) blocks.Remove(b);
+                else blocks.Add(b);
+            }
+            if (i % 3 == 0) ranges.Remove(first, count);
+            else ranges.Add(first, count);
+            long at = random.Next(240);
+            Assert.Equal(blocks.Contains(at), ranges.Contains(at));
+            Assert.Equal(blocks.Where(b => b >= at).DefaultIfEmpty(long.MaxValue).Min(), ranges.NextIn(at));
+            long next = at;
+            while (blocks.Contains(next)) next++;
+            Assert.Equal(next, ranges.NextOut(at));
+            Assert.Equal(blocks.Count, ranges.All.Sum(r => r.Count));
+        }
+    }
+
+    private static async Task CheckAsync(OverlayDisk disk, byte[] expected, int offset, int length)
+    {
+        var buffer = new byte[length];
+        await disk.ReadAsync(offset, buffer, default);
+        Assert.True(expected.AsSpan(offset, length).SequenceEqual(buffer), $"{length} bytes at {offset}");
+        for (long at = offset; at < offset + length;)
+        {
+            DiskExtent extent = await disk.GetExtentAsync(at, offset + length - at, default);
+            Assert.InRange(extent.Length, 1, offset + length - at);
+            if (extent.IsHole) Assert.Equal(-1, expected.AsSpan((int)at, (int)extent.Length).IndexOfAnyExcept((byte)0));
+            at += extent.Length;
+        }
+    }
+
+    /// <summary>.NET locks what is open for writing, as far as its own programs go.</summary>
+    private static void CopyOpenFile(string from, string to)
+    {
+        using System.Diagnostics.Process copy = System.Diagnostics.Process.Start("cp", [from, to]);
+        copy.WaitForExit();
+        Assert.Equal(0, copy.ExitCode);
+    }
+
+    public void Dispose() => _folder.Dispose();
+}
+
+/// <summary>A disk in memory that cannot be written.</summary>
+internal sealed class MemoryDisk(byte[] bytes) : IServedDisk
+{
+    public long SizeBytes => bytes.Length;
+    public bool IsReadOnly => true;
+
+    public ValueTask ReadAsync(long offset, Memory<byte> buffer, CancellationToken cancellationToken)
+    {
+        bytes.AsSpan((int)offset, buffer.Length).CopyTo(buffer.Span);
+        return default;
+    }
+
+    public ValueTask WriteAsync(long offset, ReadOnlyMemory<byte> written, CancellationToken cancellationToken) =>
+        throw new NotSupportedException();
+
+    public ValueTask WriteZeroesAsync(long offset, long length, CancellationToken cancellationToken) =>
+        throw new NotSupportedException();
+
+    public ValueTask FlushAsync(CancellationToken cancellationToken) => default;
+
+    public ValueTask<DiskExtent> GetExtentAsync(long offset, long limit, CancellationToken cancellationToken) =>
+        new(new DiskExtent(Math.Min(limit, bytes.Length - offset), false));
+
+    public void Dispose()
+    {
+    }
+}
