@@ -198,6 +198,13 @@ public sealed class QemuFactAttribute : FactAttribute
         (Skip, DisplayName) = SkippedTest.With(test, Counterpart.Qemu.Obstacle);
 }
 
+/// <summary>As <see cref="QemuFactAttribute"/>, with data.</summary>
+public sealed class QemuTheoryAttribute : TheoryAttribute
+{
+    public QemuTheoryAttribute([CallerMemberName] string test = "") =>
+        (Skip, DisplayName) = SkippedTest.With(test, Counterpart.Qemu.Obstacle);
+}
+
 /// <summary>A test that boots the test appliance of the distribution's packages.</summary>
 public sealed class ApplianceFactAttribute : FactAttribute
 {

@@ -1,3 +1,4 @@
+using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Disks;
 using Natalia.Backup.Engine.Model;
 
@@ -30,7 +31,8 @@ public static class ApplianceBuilderExtensions
     {
         IApplianceUnderConstruction vm = await builder.BeginAsync(image.Appliance, how,
             cancellationToken).ConfigureAwait(false);
-        await using (vm.ConfigureAwait(false))
+        ApplianceDescription made;
+        try
         {
             foreach (ApplianceDisk disk in image.Appliance.Disks)
             {
@@ -39,7 +41,15 @@ public static class ApplianceBuilderExtensions
                 using IDiskTarget target = vm.GetDisk(disk.DiskId, size);
                 await image.Write(disk.DiskId, target, progress, cancellationToken).ConfigureAwait(false);
             }
-            return await vm.CompleteAsync(cancellationToken).ConfigureAwait(false);
+            made = await vm.CompleteAsync(cancellationToken).ConfigureAwait(false);
         }
+        catch (Exception failure)
+        {
+            if (await FailedBuild.RemoveAsync(vm, how.Name, failure).ConfigureAwait(false) is NataliaException left)
+                throw left;
+            throw;
+        }
+        await vm.DisposeAsync().ConfigureAwait(false);
+        return made;
     }
 }

@@ -25,6 +25,11 @@ public sealed record BuildRequest
     /// <c>CapabilityMissing</c>.
     /// </summary>
     public SystemDiskImage? SystemImage { get; init; }
+    /// <summary>
+    /// Whether the VM is to be switched on when it is complete: what would stand in the way of that is then refused
+    /// before anything is made, as far as the builder can know.
+    /// </summary>
+    public bool IsToStart { get; init; }
     /// <summary>Memory in bytes, or null for as much as the description says.</summary>
     public long? MemoryBytes { get; init; }
     /// <summary>

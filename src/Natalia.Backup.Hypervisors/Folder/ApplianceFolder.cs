@@ -218,6 +218,9 @@ internal static class ApplianceFolder
             images.Add(new FolderImage(disk.Id, file, disk.Role,
                 disk.Format ?? (byName == ImageFormat.Unknown ? ImageFormat.Raw : byName), disk.Format is not null,
                 disk.Changes));
+            // The file grows with what is in it, so it does not tell the disk's size as a raw one does.
+            if (images[images.Count - 1] is { Format: ImageFormat.Qcow2 } qcow2)
+                images[images.Count - 1] = qcow2 with { SizeBytes = Probe(file, ImageFormat.Qcow2)?.SizeBytes };
         }
         return images;
     }

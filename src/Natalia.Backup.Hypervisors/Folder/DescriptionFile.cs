@@ -10,7 +10,11 @@ namespace Natalia.Backup.Hypervisors.Folder;
 internal sealed record DescribedDisk(string Id, string Path, DiskRole Role, ImageFormat? Format, string? Changes);
 
 /// <summary>An attachment as <c>vm.json</c> describes it; its path is not checked yet.</summary>
-internal sealed record DescribedAttachment(string Name, string Path, AttachmentKind Kind);
+internal sealed record DescribedAttachment(string Name, string Path, AttachmentKind Kind)
+{
+    /// <summary>True for a file that a running VM keeps open and writes now and then.</summary>
+    internal bool IsWrittenByVM { get; init; }
+}
 
 /// <summary>
 /// What a <c>vm.json</c> says. Members may be written in any case, comments and trailing commas are allowed, members
@@ -137,6 +141,15 @@ internal sealed record DescriptionFile
                 throw member.Invalid($"there are more than {ApplianceAttachment.MaximumCount} attachments");
             attachments.Add(new DescribedAttachment(name, member.Text("path"), ReadKind(member)));
         }
+        // As a VM of QEMU names the file with its UEFI variables, wherever its folder lies now.
+        if (root.OptionalText("firmware")?.Equals("uefi", StringComparison.OrdinalIgnoreCase) == true
+            && root.OptionalText("nvram") is string variables && attachments.TrueForAll(a => a.Path != variables)
+            && variables.Split('/', '\\').Last() is string file && ApplianceAttachment.IsName(file) && names.Add(file)
+            && names.Count <= ApplianceAttachment.MaximumCount)
+            attachments.Add(new DescribedAttachment(file, variables, AttachmentKind.UefiVariables)
+            {
+                IsWrittenByVM = true,
+            });
         return attachments;
     }
 

@@ -30,7 +30,9 @@ internal static class FolderAttachments
             ?? throw NotRead(vm, described, "There is no such file.");
         try
         {
-            using RawDiskSource source = RawDiskSource.Open(file);
+            using RawDiskSource source = described.IsWrittenByVM
+                ? RawDiskSource.OpenFrozen(file.Path)
+                : RawDiskSource.Open(file);
             // What is that large is no firmware's state, and would have to be held in memory.
             if (source.SizeBytes > rest)
                 throw NotRead(vm, described, $"It has {source.SizeBytes} bytes, and all attachments of a VM have "

@@ -10,14 +10,19 @@ namespace Natalia.Backup.Hypervisors.Folder;
 /// one rename.
 /// </summary>
 /// <param name="find">Finds the VM in the directory as it is now.</param>
+/// <param name="clock">For waiting only.</param>
 internal sealed class FolderDiskReplacer(
-    Func<ApplianceDescription, CancellationToken, Task<FolderAppliance>> find) : IDiskReplacer
+    Func<ApplianceDescription, CancellationToken, Task<FolderAppliance>> find, TimeProvider clock) : IDiskReplacer
 {
     public async Task<ApplianceDescription> ReplaceDiskAsync(ApplianceDescription appliance, string diskId,
         long sizeBytes, Func<IDiskTarget, CancellationToken, Task> write, CancellationToken cancellationToken)
     {
         FolderImage image = await FindAsync(appliance, diskId, cancellationToken).ConfigureAwait(false);
         RefuseUsed(appliance, image);
+        // What a killed process has left is as large as the disk.
+        string name = PartialFiles.NameFor(image.File.Path);
+        await PartialFiles.RemoveStaleAsync(Path.GetDirectoryName(image.File.Path)!, n => n == name, clock,
+            cancellationToken).ConfigureAwait(false);
         using (var target = new Target(new RawDiskTarget(image.File.Path, overwrite: true), sizeBytes,
             () => RefuseUsed(appliance, image)))
             await write(target, cancellationToken).ConfigureAwait(false);

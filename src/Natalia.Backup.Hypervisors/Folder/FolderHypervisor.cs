@@ -33,7 +33,7 @@ public sealed class FolderHypervisor : IHypervisor, IImageSource, IAttachmentSou
         _clock = clock;
         Kind = kind;
         _builder = new FolderBuilder(location, GetAppliancesAsync, clock, onStep);
-        _replacer = new FolderDiskReplacer(FindAsync);
+        _replacer = new FolderDiskReplacer(FindAsync, clock);
     }
 
     /// <inheritdoc/>
@@ -118,9 +118,17 @@ public sealed class FolderHypervisor : IHypervisor, IImageSource, IAttachmentSou
     public async Task<IReadOnlyList<RestorePointAttachment>> FindAttachmentsAsync(ApplianceDescription appliance,
         CancellationToken cancellationToken)
     {
-        FolderAppliance vm = await FindAsync(appliance, cancellationToken).ConfigureAwait(false);
-        return [.. (await FolderAttachments.ReadAsync(vm, cancellationToken).ConfigureAwait(false))
+        return [.. (await ReadAttachmentsAsync(appliance, cancellationToken).ConfigureAwait(false))
             .Select(a => new RestorePointAttachment(a.Name, a.Kind, a.Content.Length))];
+    }
+
+    /// <summary>The attachments of a VM as they lie now, also while it runs.</summary>
+    /// <exception cref="NataliaException"><c>ApplianceNotFound</c>, <c>AttachmentNotRead</c>.</exception>
+    internal async Task<IReadOnlyList<ApplianceAttachment>> ReadAttachmentsAsync(ApplianceDescription appliance,
+        CancellationToken cancellationToken)
+    {
+        FolderAppliance vm = await FindAsync(appliance, cancellationToken).ConfigureAwait(false);
+        return await FolderAttachments.ReadAsync(vm, cancellationToken).ConfigureAwait(false);
     }
 
     /// <inheritdoc/>

@@ -24,6 +24,8 @@ public sealed class QemuHypervisor : IHypervisor, IIsolatedNetworks
     private readonly MachineFolders _machines;
     private readonly MachineBuilder _builder;
     private readonly TestMachines _tests;
+    private readonly MachinePower _power;
+    private readonly MachineDiskReplacer _replacer;
     private readonly MachineGuests _guests;
     private readonly ForwardedSsh _ssh;
     private readonly QemuImageSource _images;
@@ -34,6 +36,8 @@ public sealed class QemuHypervisor : IHypervisor, IIsolatedNetworks
         _machines = new MachineFolders(folder.Location);
         _builder = new MachineBuilder(folder.Location, _machines, calls, clock);
         _tests = new TestMachines(_machines, _builder, calls);
+        _power = new MachinePower(_machines, calls);
+        _replacer = new MachineDiskReplacer(folder, _machines, calls);
         _ssh = new ForwardedSsh(_machines, calls);
         _guests = new MachineGuests(new AgentChannel(_machines, calls, clock), new SshGuestChannel(_ssh, clock));
         _images = new QemuImageSource(folder, new LiveBackups(calls, clock));
@@ -71,7 +75,8 @@ public sealed class QemuHypervisor : IHypervisor, IIsolatedNetworks
     /// <inheritdoc/>
     public T? Find<T>() where T : class =>
         typeof(T) == typeof(ITestBench) ? new BuilderTestBench(this) as T
-        : this as T ?? _builder as T ?? _tests as T ?? _guests as T ?? _ssh as T ?? _images as T;
+        : this as T ?? _builder as T ?? _tests as T ?? _guests as T ?? _ssh as T ?? _images as T
+        ?? _power as T ?? _replacer as T;
 
     /// <inheritdoc/>
     /// <remarks>VMs that are being built, and those of tests, are not listed.</remarks>

@@ -9,7 +9,8 @@ namespace Natalia.Backup.Hypervisors.Qemu;
 /// <summary>
 /// Gives disks of VMs: of one that runs by QEMU itself, of one that is switched off as a folder of exports does.
 /// </summary>
-internal sealed class QemuImageSource(FolderHypervisor folder, LiveBackups backups) : IImageSource
+internal sealed class QemuImageSource(FolderHypervisor folder, LiveBackups backups) : IImageSource,
+    IAttachmentSource
 {
     public async Task<IFrozenDisks> FreezeAsync(ApplianceDescription appliance, FreezeRequest how,
         CancellationToken cancellationToken)
@@ -17,9 +18,15 @@ internal sealed class QemuImageSource(FolderHypervisor folder, LiveBackups backu
         cancellationToken.ThrowIfCancellationRequested();
         Machine? vm = await FindAsync(appliance.ApplianceId, cancellationToken).ConfigureAwait(false);
         return vm is not null && await LiveMachine.IsRunningAsync(vm, cancellationToken).ConfigureAwait(false)
-            ? await backups.FreezeAsync(vm, appliance, how, cancellationToken).ConfigureAwait(false)
-            : await folder.FreezeAsync(appliance, how, cancellationToken).ConfigureAwait(false);
+            ? await backups.FreezeAsync(vm, appliance, how,
+                stop => folder.ReadAttachmentsAsync(appliance, stop), cancellationToken).ConfigureAwait(false)
+            : new OfflineDisks(await folder.FreezeAsync(appliance, how, cancellationToken).ConfigureAwait(false),
+                appliance.Name);
     }
+
+    /// <summary>The UEFI variables of a VM that has some, and what its description names besides.</summary>
+    public Task<IReadOnlyList<RestorePointAttachment>> FindAttachmentsAsync(ApplianceDescription appliance,
+        CancellationToken cancellationToken) => folder.FindAttachmentsAsync(appliance, cancellationToken);
 
     public async Task<IReadOnlyList<Leftover>> FindLeftoversAsync(ApplianceDescription? appliance,
         CancellationToken cancellationToken)

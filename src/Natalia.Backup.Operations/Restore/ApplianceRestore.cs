@@ -53,6 +53,7 @@ internal sealed class ApplianceRestore(HypervisorConnection hypervisor, RestoreS
             Placement = wishes.Placement,
             Networks = wishes.Networks,
             Attachments = taken,
+            IsToStart = wishes.Start,
         };
         var clock = Stopwatch.StartNew();
         ApplianceDescription made;

@@ -127,7 +127,10 @@ public sealed class RestoreNataliaApplianceCommand : RestorePointCommand
     [Parameter]
     public SwitchParameter OverExisting { get; set; }
 
-    /// <summary>Start the VM when it is restored and was read back.</summary>
+    /// <summary>
+    /// Start the VM when it is restored and was read back. On Proxmox VE and on QEMU, where it runs on when this
+    /// session has ended.
+    /// </summary>
     [Parameter]
     public SwitchParameter Start { get; set; }
 

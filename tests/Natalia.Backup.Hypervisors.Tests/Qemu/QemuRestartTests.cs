@@ -1,6 +1,7 @@
 using Natalia.Backup.Engine.Disks;
 using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Hypervisors.Contract;
+using Natalia.Backup.Hypervisors.Qemu.Machines;
 using Natalia.Backup.Testing;
 
 namespace Natalia.Backup.Hypervisors.Tests.Qemu;
@@ -46,6 +47,26 @@ public sealed class QemuRestartTests
                 Assert.Contains("started anew", changed.Reason, StringComparison.Ordinal);
             }
         }
+    }
+
+    [QemuFact]
+    public async Task Uefi_variables_of_a_running_vm_are_attachments_of_its_frozen_state()
+    {
+        using var fixture = new LiveQemuFixture(isPersistent: false);
+        using IHypervisor hypervisor = fixture.Connect();
+        Machine machine = Machine.Find(Path.GetDirectoryName(fixture.Vm.Disks[0].Location)!)!;
+        (machine with { Firmware = Firmware.Uefi, Nvram = "nvram.fd" }).Write();
+        byte[] variables = RepositoryFixture.Disk(540_672, 3);
+        string file = Path.Combine(machine.Folder, "nvram.fd");
+        File.WriteAllBytes(file, variables);
+        // As QEMU has it open.
+        using FileStream open = new(file, FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite);
+        await using IFrozenDisks frozen =
+            await hypervisor.Require<IImageSource>("images").FreezeAsync(fixture.Vm, How(), default);
+        ApplianceAttachment read = Assert.Single(await ((IFrozenAttachments)frozen).ReadAttachmentsAsync(default));
+
+        Assert.Equal(("nvram.fd", AttachmentKind.UefiVariables), (read.Name, read.Kind));
+        Assert.Equal(variables, read.Content.ToArray());
     }
 
     private static FreezeRequest How() => new()

@@ -10,7 +10,8 @@ public static class DiskImages
     /// <summary>Whether disks in files of a format can be opened.</summary>
     /// <param name="format">The format.</param>
     public static bool CanRead(ImageFormat format) =>
-        format is ImageFormat.Raw or ImageFormat.Vhdx or ImageFormat.Vhd or ImageFormat.Vmdk;
+        format is ImageFormat.Raw or ImageFormat.Vhdx or ImageFormat.Vhd or ImageFormat.Vmdk
+            or ImageFormat.Qcow2;
 
     /// <summary>Opens the disk in a file.</summary>
     /// <param name="file">The file, byte for byte. It is closed with the disk, and at once when this fails.</param>
@@ -32,9 +33,25 @@ public static class DiskImages
                 return await VhdDiskSource.OpenAsync(file, parents, cancellationToken).ConfigureAwait(false);
             case ImageFormat.Vmdk:
                 return await VmdkDiskSource.OpenAsync(file, parts, cancellationToken).ConfigureAwait(false);
+            case ImageFormat.Qcow2:
+                return await OpenQcow2Async(file, cancellationToken).ConfigureAwait(false);
             default:
                 using (file)
                     throw new ImageFault(format.ToString(), file).NotSupported("has a format that is not read");
+        }
+    }
+
+    private static async Task<IDiskSource> OpenQcow2Async(IDiskSource file, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await Qcow2DiskSource.OpenAsync(file, file.ToString() ?? "", cancellationToken)
+                .ConfigureAwait(false);
+        }
+        catch
+        {
+            file.Dispose();
+            throw;
         }
     }
 
@@ -49,6 +66,9 @@ public static class DiskImages
             ImageFormat.Vhdx => await VhdxDiskSource.ProbeAsync(file, cancellationToken).ConfigureAwait(false),
             ImageFormat.Vhd => await VhdDiskSource.ProbeAsync(file, cancellationToken).ConfigureAwait(false),
             ImageFormat.Vmdk => await VmdkDiskSource.ProbeAsync(file, cancellationToken).ConfigureAwait(false),
+            // Only looked at: what opened the file closes it.
+            ImageFormat.Qcow2 => new ImageProbe((await Qcow2DiskSource.OpenAsync(file, file.ToString() ?? "",
+                cancellationToken).ConfigureAwait(false)).SizeBytes, null, []),
             _ => new ImageProbe(file.SizeBytes, null, []),
         };
 

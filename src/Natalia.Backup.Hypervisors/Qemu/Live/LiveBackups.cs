@@ -12,6 +12,7 @@ internal sealed class LiveBackups(HostCalls calls, TimeProvider clock)
 
     /// <summary>Freezes disks of a running VM.</summary>
     internal async Task<IFrozenDisks> FreezeAsync(Machine vm, ApplianceDescription appliance, FreezeRequest how,
+        Func<CancellationToken, Task<IReadOnlyList<ApplianceAttachment>>> readAttachments,
         CancellationToken cancellationToken)
     {
         cancellationToken.ThrowIfCancellationRequested();
@@ -41,7 +42,7 @@ internal sealed class LiveBackups(HostCalls calls, TimeProvider clock)
                     how.KnownTokens.TryGetValue(d.Disk.DiskId, out string? known) ? known : null))
                 .Zip(disks, (s, d) => (d.Disk.DiskId, Source: s))
                 .ToDictionary(s => s.DiskId, s => s.Source, StringComparer.Ordinal);
-            return new QemuFrozenDisks(this, note, machine, sources, state);
+            return new QemuFrozenDisks(this, note, machine, sources, state, readAttachments);
         }
         catch
         {

@@ -8,7 +8,8 @@ namespace Natalia.Backup.Hypervisors.Qemu.Live;
 /// <summary>Disks of a running VM, frozen by QEMU's own jobs and served by QEMU itself.</summary>
 internal sealed class QemuFrozenDisks(
     LiveBackups backups, BackupNote note, LiveMachine machine, IReadOnlyDictionary<string, NbdDiskSource> disks,
-    FrozenState state) : IFrozenDisks
+    FrozenState state, Func<CancellationToken, Task<IReadOnlyList<ApplianceAttachment>>> readAttachments)
+    : IFrozenDisks, IFrozenAttachments
 {
     private static readonly TimeSpan s_cleanUpLimit = TimeSpan.FromMinutes(10);
     private bool _isKept, _isDisposed;
@@ -24,6 +25,11 @@ internal sealed class QemuFrozenDisks(
     public IDiskSource GetDisk(string diskId) => disks.TryGetValue(diskId, out NbdDiskSource? disk) ? disk
         : throw new NataliaException(ErrorIds.DiskNotFound, NataliaErrorKind.NotFound,
             $"The disk '{diskId}' was not frozen.", diskId);
+
+    /// <summary>Read while the VM runs; firmware that writes at that moment makes it an error, and no torn file.
+    /// </summary>
+    public Task<IReadOnlyList<ApplianceAttachment>> ReadAttachmentsAsync(CancellationToken cancellationToken) =>
+        readAttachments(cancellationToken);
 
     // QEMU keeps what is overwritten for as long as its job runs; when that ended, reading had failed.
     public Task<IReadOnlyDictionary<string, string>> SealAsync(CancellationToken cancellationToken)

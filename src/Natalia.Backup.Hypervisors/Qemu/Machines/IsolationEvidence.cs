@@ -24,6 +24,7 @@ internal sealed record IsolationEvidence
         s_hub = new(@"^hub \d+$"),
         s_hubPort = new(@"^ \\ (?<port>[^:]+): (?<nic>[^:]+): index=\d+,type=nic,model=[\w-]+,macaddr=[0-9a-f:]+$"),
         s_adapter = new(@"^(?<nic>[^:]+): index=\d+,type=nic,model=[\w-]+,macaddr=[0-9a-f:]+$"),
+        s_bridge = new(@"^ \\ (?<port>[^:]+): index=\d+,type=(tap|bridge),(.*,)?br=(?<bridge>[^,]+)$"),
         s_user = new(@"^ \\ (?<port>[^:]+): index=\d+,type=user,net=[0-9.]+,restrict=on$");
 
     /// <summary>The process's arguments, without the program.</summary>
@@ -66,7 +67,6 @@ internal sealed record IsolationEvidence
 
     private IEnumerable<CheckResult> JudgeAdapters(Machine machine)
     {
-        string network = machine.Test?.Network ?? "";
         (Dictionary<string, string> adapters, List<string> strange) = ReadNetworks();
         foreach (string line in strange)
             yield return Check("NetworkIsolation", machine, line.Trim(), "no other network");
@@ -75,6 +75,7 @@ internal sealed record IsolationEvidence
             string adapter = $"nic{i}";
             string actual = adapters.TryGetValue(adapter, out string? found) ? found : "not there";
             adapters.Remove(adapter);
+            string network = QemuNetworks.Describe(machine.Test?.Network ?? machine.Networks[i].Name);
             yield return Check("NetworkIsolation", machine, actual == network ? null : actual, network, adapter);
         }
         foreach (KeyValuePair<string, string> more in adapters)
@@ -107,6 +108,11 @@ internal sealed record IsolationEvidence
             else if (alone is not null && s_user.IsMatch(line))
             {
                 adapters[alone] = QemuNetworks.Restricted;
+                alone = null;
+            }
+            else if (alone is not null && s_bridge.Match(line) is { Success: true } bridge)
+            {
+                adapters[alone] = QemuNetworks.BridgePrefix + bridge.Groups["bridge"].Value;
                 alone = null;
             }
             else strange.Add(line);

@@ -68,9 +68,11 @@ internal sealed class MachineBuilder(string location, MachineFolders folders, Ho
                     .ConfigureAwait(false);
             return construction;
         }
-        catch
+        catch (Exception failure)
         {
-            await construction.DisposeAsync().ConfigureAwait(false);
+            if (await FailedBuild.RemoveAsync(construction, how.Name, failure).ConfigureAwait(false)
+                is NataliaException left)
+                throw left;
             throw;
         }
     }
@@ -163,23 +165,21 @@ internal sealed class MachineBuilder(string location, MachineFolders folders, Ho
     {
         if (how.Isolation is Isolation isolation)
         {
-            if (!QemuNetworks.IsIsolated(isolation.Network)) throw NoNetwork(isolation.Network);
+            if (!QemuNetworks.IsIsolated(isolation.Network)) throw QemuNetworks.NotFound(isolation.Network);
             return [.. like.Networks.Select(n => n with { Name = isolation.Network, Vlan = null })];
         }
-        if (how.Networks.Values.FirstOrDefault(n => !QemuNetworks.IsIsolated(n) && !IsBridge(n)) is string unknown)
-            throw NoNetwork(unknown);
-        return [.. like.Networks.Select(n => how.Networks.TryGetValue(n.Name, out string? other)
-            ? n with { Name = other, Vlan = null }
-            : n)];
+        if (how.Networks.Values.FirstOrDefault(n => !QemuNetworks.CanConnect(n)) is string unknown)
+            throw QemuNetworks.NotFound(unknown);
+        // A VM that stays has addresses of its own: its original may be there, too.
+        List<ApplianceNetwork> networks = [.. like.Networks.Select(n => n with { MacAddress = null }).Select(n =>
+            how.Networks.TryGetValue(n.Name, out string? other) ? n with { Name = other, Vlan = null } : n)];
+        return how.IsToStart && networks.Find(n => !QemuNetworks.CanConnect(n.Name)) is ApplianceNetwork absent
+            ? throw new NataliaException(ErrorIds.NetworkNotFound, NataliaErrorKind.NotFound,
+                $"The VM cannot be started, because there is no network '{absent.Name}' for VMs on this machine.",
+                absent.Name, $"Name another one: -Network @{{ '{absent.Name}' = '{QemuNetworks.None}' }} connects it "
+                + "to nothing; a bridge of this machine can be named as well. Or do not start it.")
+            : networks;
     }
-
-    private static bool IsBridge(string name) =>
-        name.IndexOf('/') < 0 && Directory.Exists(Path.Combine("/sys/class/net", name, "bridge"));
-
-    private static NataliaException NoNetwork(string name) =>
-        new(ErrorIds.NetworkNotFound, NataliaErrorKind.NotFound,
-        $"There is no network '{name}' for VMs on this machine.", name,
-        $"Isolated ones are called {string.Join(" and ", QemuNetworks.Isolated.Select(n => $"'{n}'"))}.");
 
     private static ImageFormat CheckImage(SystemDiskImage image)
     {

@@ -9,21 +9,24 @@ using Natalia.Backup.Engine.Model;
 namespace Natalia.Backup.Hypervisors.Qemu.Machines;
 
 /// <summary>
-/// The command line of a test VM: a pure function of its description, so that what runs can be compared with what
+/// The command line of a VM: a pure function of its description, so that what runs can be compared with what
 /// should run.
 /// </summary>
 internal static class MachineCommandLine
 {
+    /// <summary>The file in a VM's folder with the number of its process.</summary>
+    internal const string ProcessFile = "vm.pid";
+
     private const int SataPorts = 6;
 
     /// <summary>The arguments, without the program. The VM starts with its processors stopped.</summary>
-    /// <param name="machine">The VM; every network is one of <see cref="QemuNetworks.Isolated"/>.</param>
+    /// <param name="machine">The VM, which has a monitor; of a test VM every network is one of
+    /// <see cref="QemuNetworks.Isolated"/>.</param>
     /// <param name="accelerator">One of <see cref="Accelerator"/>.</param>
     /// <param name="uefi">The firmware's files; null for a BIOS.</param>
     internal static IReadOnlyList<string> Build(Machine machine, string accelerator, UefiFirmware? uefi)
     {
         string monitor = machine.Monitor ?? throw new ArgumentException("It has no monitor.", nameof(machine));
-        string agent = machine.Agent ?? throw new ArgumentException("It has no agent channel.", nameof(machine));
         var line = new List<string>
         {
             "-nodefaults", "-no-user-config", "-S", "-daemonize",
@@ -33,13 +36,18 @@ internal static class MachineCommandLine
             "-smp", Number(machine.ProcessorCount), "-m", Number(machine.MemoryBytes >> 20) + "M",
             "-display", "none", "-device", "VGA,id=screen",
             "-qmp", $"unix:{Escape(monitor)},server=on,wait=off",
-            "-chardev", $"socket,id=agent,path={Escape(agent)},server=on,wait=off",
-            "-device", "virtio-serial-pci,id=channels",
-            "-device", "virtserialport,id=agent-port,chardev=agent,name=org.qemu.guest_agent.0",
             // The end of what the guest writes to its console; never more, whatever it writes.
             "-chardev", "ringbuf,id=console,size=65536", "-serial", "chardev:console",
             "-object", "rng-builtin,id=entropy", "-device", "virtio-rng-pci,id=entropy-device,rng=entropy",
         };
+        if (machine.Agent is string agent)
+        {
+            line.AddRange(["-chardev", $"socket,id=agent,path={Escape(agent)},server=on,wait=off"]);
+            line.AddRange(["-device", "virtio-serial-pci,id=channels"]);
+            line.AddRange(["-device", "virtserialport,id=agent-port,chardev=agent,name=org.qemu.guest_agent.0"]);
+        }
+        // By which its owner finds the process of a VM that stays.
+        if (machine.Test is null) line.AddRange(["-pidfile", machine.FullPath(ProcessFile)]);
         if (machine.Test is TestMark test)
         {
             // What tells the guest that it is a test, for whoever looks there: two ways that Linux shows under /sys.
@@ -73,7 +81,7 @@ internal static class MachineCommandLine
             MachineDisk disk = machine.Disks[i];
             string node = "disk" + Number(i);
             // Nothing of a test VM outlives it, so nothing needs to be flushed.
-            var cache = new JsonObject { ["no-flush"] = true };
+            var cache = new JsonObject { ["no-flush"] = machine.Test is not null };
             line.AddRange(["-blockdev", Json(new()
             {
                 ["driver"] = disk.Format == ImageFormat.Qcow2 ? "qcow2" : "raw",
@@ -118,6 +126,9 @@ internal static class MachineCommandLine
                     string forward = isForwarded ? "" : ",hostfwd=tcp:127.0.0.1:0-:22";
                     isForwarded = true;
                     line.AddRange(["-netdev", $"user,id={backend},restrict=on{forward}"]);
+                    break;
+                case string bridge when machine.Test is null:
+                    line.AddRange(["-netdev", $"bridge,id={backend},br={Escape(bridge)}"]);
                     break;
                 default:
                     throw new ArgumentException($"The network '{network.Name}' is not isolated.", nameof(machine));

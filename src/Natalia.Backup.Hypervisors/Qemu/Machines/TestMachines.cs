@@ -1,9 +1,6 @@
-using System.Text.Json;
-using System.Text.Json.Nodes;
 using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Hypervisors.Contract;
-using Natalia.Backup.Hypervisors.Qemu.Protocol;
 
 namespace Natalia.Backup.Hypervisors.Qemu.Machines;
 
@@ -13,7 +10,7 @@ namespace Natalia.Backup.Hypervisors.Qemu.Machines;
 /// </summary>
 internal sealed class TestMachines(MachineFolders folders, MachineBuilder builder, HostCalls calls) : ITestVMControl
 {
-    private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(30);
+    private readonly MachineStart _start = new(calls);
 
     public Task<IReadOnlyList<TestVMInfo>> GetTestVMsAsync(CancellationToken cancellationToken) =>
         Task.FromResult<IReadOnlyList<TestVMInfo>>([.. calls.Make("list tests", folders.GetAll)
@@ -33,9 +30,8 @@ internal sealed class TestMachines(MachineFolders folders, MachineBuilder builde
         List<CheckResult> wrong = JudgeDescription(machine, vm);
         // What would be connected somewhere is not even started with its processors stopped.
         if (wrong.Count > 0) return wrong;
-        await EnsureProcessAsync(machine, cancellationToken).ConfigureAwait(false);
-        return await calls.MakeAsync("read isolation", () => ReadAsync(machine, cancellationToken))
-            .ConfigureAwait(false);
+        await _start.EnsureProcessAsync(machine, cancellationToken).ConfigureAwait(false);
+        return await _start.ReadBackAsync(machine, cancellationToken).ConfigureAwait(false);
     }
 
     public async Task StartTestVMAsync(TestVMInfo vm, CancellationToken cancellationToken)
@@ -46,15 +42,7 @@ internal sealed class TestMachines(MachineFolders folders, MachineBuilder builde
             throw new NataliaException(ErrorIds.IsolationNotProven, NataliaErrorKind.Security,
                 $"The test VM {vm} is not started: {open.Target}: {open.Actual} instead of {open.Expected}.",
                 vm.NativeId, "Destroy it, and find out who changed it.");
-        await calls.MakeAsync("run", async () =>
-        {
-            using QmpClient monitor = await QmpClient.ConnectAsync(machine.Monitor!, s_patience,
-                cancellationToken).ConfigureAwait(false);
-            await monitor.ExecuteAsync("cont", null, cancellationToken).ConfigureAwait(false);
-            if (!await monitor.IsRunningAsync(cancellationToken).ConfigureAwait(false))
-                throw new NataliaException(ErrorIds.TaskFailed, NataliaErrorKind.InvalidOperation,
-                    $"The test VM {vm} was switched on and does not run.", vm.NativeId);
-        }).ConfigureAwait(false);
+        await _start.RunAsync(machine, cancellationToken).ConfigureAwait(false);
     }
 
     public async Task DestroyTestVMAsync(TestVMInfo vm, CancellationToken cancellationToken)
@@ -111,52 +99,4 @@ internal sealed class TestMachines(MachineFolders folders, MachineBuilder builde
 
     private static bool IsInside(Machine machine, string stated) =>
         stated.Length > 0 && Path.GetDirectoryName(machine.FullPath(stated)) == machine.Folder;
-
-    private async Task EnsureProcessAsync(Machine machine, CancellationToken cancellationToken)
-    {
-        if (calls.Make("look for process", () => MachineProcess.Find(machine.Id!)) is not null) return;
-        UefiFirmware? uefi = machine.Firmware == Firmware.Uefi ? UefiFirmware.Require() : null;
-        string accelerator = await Accelerator.FindAsync().ConfigureAwait(false);
-        IReadOnlyList<string> line = MachineCommandLine.Build(machine, accelerator, uefi);
-        await calls.MakeAsync("start process", async () =>
-        {
-            await MachineProcess.StartAsync(machine.Name, line, cancellationToken).ConfigureAwait(false);
-            return true;
-        }).ConfigureAwait(false);
-    }
-
-    private static async Task<IReadOnlyList<CheckResult>> ReadAsync(Machine machine,
-        CancellationToken cancellationToken)
-    {
-        MachineProcess process = MachineProcess.Find(machine.Id!)
-            ?? throw new NataliaException(ErrorIds.TaskFailed, NataliaErrorKind.InvalidOperation,
-                $"The process of the test VM '{machine.Name}' has ended.", machine.Id);
-        UefiFirmware? uefi = machine.Firmware == Firmware.Uefi ? UefiFirmware.Require() : null;
-        using QmpClient monitor = await QmpClient.ConnectAsync(machine.Monitor!, s_patience, cancellationToken)
-            .ConfigureAwait(false);
-        if (!await monitor.IsOfAsync(machine.Id!, cancellationToken).ConfigureAwait(false))
-            return [IsolationEvidence.Check("Channels", machine, "another VM's monitor", "its own monitor")];
-        var evidence = new IsolationEvidence
-        {
-            Arguments = [.. process.Arguments.Skip(1)],
-            Networks = await monitor.ExecuteLineAsync("info network", cancellationToken).ConfigureAwait(false),
-            Forwards = await monitor.ExecuteLineAsync("info usernet", cancellationToken).ConfigureAwait(false),
-            Devices =
-            [
-                await ListAsync(monitor, "/machine/peripheral", cancellationToken).ConfigureAwait(false),
-                await ListAsync(monitor, "/machine/peripheral-anon", cancellationToken).ConfigureAwait(false),
-            ],
-            Channels = await monitor.ExecuteAsync("query-chardev", null, cancellationToken).ConfigureAwait(false),
-            Disks = await monitor.ExecuteAsync("query-named-block-nodes", null, cancellationToken)
-                .ConfigureAwait(false),
-        };
-        return evidence.Judge(machine,
-        [
-            MachineCommandLine.Build(machine, Accelerator.Emulation, uefi),
-            MachineCommandLine.Build(machine, Accelerator.Kvm, uefi),
-        ]);
-    }
-
-    private static Task<JsonElement> ListAsync(QmpClient monitor, string path, CancellationToken cancellationToken) =>
-        monitor.ExecuteAsync("qom-list", new JsonObject { ["path"] = path }, cancellationToken);
 }

@@ -1,0 +1,171 @@
+using Natalia.Backup.Engine;
+using Natalia.Backup.Engine.Disks;
+using Natalia.Backup.Engine.Model;
+using Natalia.Backup.Hypervisors.Contract;
+using Natalia.Backup.Hypervisors.Qemu;
+using Natalia.Backup.Hypervisors.Qemu.Machines;
+using Natalia.Backup.Testing;
+
+namespace Natalia.Backup.Hypervisors.Tests.Qemu;
+
+/// <summary>A VM that is switched off, with a raw and a qcow2 disk: read, and its disks replaced.</summary>
+public sealed class QemuOfflineTests : IDisposable
+{
+    private readonly TemporaryFolder _root = new();
+    private readonly byte[] _content = RepositoryFixture.Disk(1 << 20, 4);
+    private readonly Machine _machine;
+    private readonly QemuHypervisor _hypervisor;
+
+    public QemuOfflineTests()
+    {
+        _machine = new Machine
+        {
+            Folder = Directory.CreateDirectory(_root["vm"]).FullName,
+            Id = Guid.NewGuid().ToString(),
+            Name = "natalia-off",
+            MonitorSocket = "qmp.sock",
+            MemoryBytes = 64L << 20,
+            Firmware = Firmware.Uefi,
+            Nvram = "variables.fd",
+            Disks =
+            [
+                new MachineDisk("data", "data.qcow2", DiskRole.Data, ImageFormat.Qcow2),
+                new MachineDisk("other", "other.raw", DiskRole.System, ImageFormat.Raw),
+            ],
+        };
+        _machine.Write();
+        File.WriteAllBytes(_root["vm/other.raw"], _content);
+        File.WriteAllBytes(_root["vm/variables.fd"], RepositoryFixture.Disk(4096, 8));
+        _hypervisor = QemuHypervisor.Open(_root.Path);
+    }
+
+    public void Dispose()
+    {
+        _hypervisor.Dispose();
+        _root.Dispose();
+    }
+
+    [QemuFact]
+    public async Task A_qcow2_disk_is_read_and_told_why_nothing_counts_its_changes()
+    {
+        Convert();
+        ApplianceDescription vm = await FindAsync();
+        Assert.Equal(_content.Length, vm.Disks[0].SizeBytes);
+        await using IFrozenDisks frozen = await FreezeAsync(vm, "data", "other");
+        foreach (string disk in new[] { "data", "other" })
+        {
+            var source = (IChangeTrackingSource)frozen.GetDisk(disk);
+            byte[] read = new byte[source.SizeBytes];
+            await source.ReadAsync(0, read, default);
+            Assert.Equal(_content, read);
+            Assert.False(source.IsTracked);
+            Assert.Contains("switched off", (await source.GetChangedExtentsAsync("token", default)).Reason,
+                StringComparison.Ordinal);
+        }
+        Assert.Empty(await frozen.SealAsync(default));
+
+        ApplianceAttachment variables =
+            Assert.Single(await ((IFrozenAttachments)frozen).ReadAttachmentsAsync(default));
+        Assert.Equal(("variables.fd", AttachmentKind.UefiVariables), (variables.Name, variables.Kind));
+        Assert.Equal(RepositoryFixture.Disk(4096, 8), variables.Content.ToArray());
+        Assert.Equal(4096, Assert.Single(await _hypervisor.Require<IAttachmentSource>("attachments")
+            .FindAttachmentsAsync(vm, default)).SizeBytes);
+    }
+
+    [QemuTheory]
+    [InlineData("data")]
+    [InlineData("other")]
+    public async Task A_disk_is_replaced_when_the_new_one_is_whole_and_not_before(string disk)
+    {
+        Convert();
+        ApplianceDescription vm = await FindAsync();
+        IDiskReplacer replacer = _hypervisor.Require<IDiskReplacer>("replacing");
+        byte[] fresh = RepositoryFixture.Disk(_content.Length, 9);
+        // As a killed process leaves it.
+        File.WriteAllBytes(Path.Combine(Directory.CreateDirectory(_root["vm/.natalia"]).FullName, "replace-data.raw"),
+            new byte[10]);
+        await Assert.ThrowsAsync<IOException>(() => replacer.ReplaceDiskAsync(vm, disk, fresh.Length,
+            async (target, stop) =>
+            {
+                await target.BeginAsync(fresh.Length, stop);
+                await target.WriteAsync(0, fresh, stop);
+                throw new IOException("the source is gone");
+            }, default));
+        Assert.Equal(_content, await ReadAsync(disk));
+
+        ApplianceDescription made = await replacer.ReplaceDiskAsync(vm, disk, fresh.Length, async (target, stop) =>
+        {
+            await target.BeginAsync(fresh.Length, stop);
+            await target.WriteAsync(0, fresh, stop);
+            if (disk == "data")
+                Assert.Equal(ErrorIds.DiskInUse, (await Assert.ThrowsAsync<NataliaException>(() =>
+                    replacer.ReplaceDiskAsync(vm, disk, 1, (_, _) => Task.CompletedTask, default))).ErrorId);
+            await target.CompleteAsync(stop);
+            Assert.Equal(disk == "data" ? _content : fresh, await ReadAsync(disk));
+        }, default);
+        Assert.Equal(vm.ApplianceId, made.ApplianceId);
+        Assert.Equal(fresh, await ReadAsync(disk));
+        Assert.DoesNotContain(Directory.EnumerateFiles(_machine.Folder, "*", SearchOption.AllDirectories),
+            f => Path.GetFileName(f) is not ("vm.json" or "data.qcow2" or "other.raw" or "variables.fd"
+                or "replace.lock"));
+    }
+
+    [QemuFact]
+    public async Task A_vm_that_is_switched_on_keeps_its_disk()
+    {
+        Convert();
+        Machine bios = _machine with { Firmware = Firmware.Bios, Nvram = null };
+        bios.Write();
+        ApplianceDescription vm = await FindAsync();
+        IDiskReplacer replacer = _hypervisor.Require<IDiskReplacer>("replacing");
+        foreach (string disk in new[] { "data", "other" })
+        {
+            // Somebody switches it on while the new disk is written.
+            try
+            {
+                NataliaException refused = await Assert.ThrowsAsync<NataliaException>(
+                    () => replacer.ReplaceDiskAsync(vm, disk, _content.Length, async (target, stop) =>
+                    {
+                        await target.BeginAsync(_content.Length, stop);
+                        await _hypervisor.Require<IPowerControl>("power").StartAsync(vm, stop);
+                        await target.CompleteAsync(stop);
+                    }, default));
+                Assert.Equal(ErrorIds.ApplianceRunning, refused.ErrorId);
+                Assert.Equal(ErrorIds.ApplianceRunning, (await Assert.ThrowsAsync<NataliaException>(
+                    () => replacer.ReplaceDiskAsync(vm, disk, 1, (_, _) => Task.CompletedTask, default))).ErrorId);
+            }
+            finally
+            {
+                await MachineProcess.StopAsync(_machine.Id!, _machine.Monitor, default);
+            }
+            Assert.Equal(_content, await ReadAsync(disk));
+        }
+    }
+
+    private void Convert()
+    {
+        (int code, _, string errors) = QemuPrograms.RunAsync("/usr/bin/qemu-img",
+            ["convert", "-f", "raw", "-O", "qcow2", _root["vm/other.raw"], _root["vm/data.qcow2"]],
+            TimeSpan.FromMinutes(1), default).GetAwaiter().GetResult();
+        Assert.True(code == 0, errors);
+    }
+
+    private async Task<ApplianceDescription> FindAsync() => (await _hypervisor.GetAppliancesAsync(default)).Single();
+
+    private async Task<byte[]> ReadAsync(string disk)
+    {
+        await using IFrozenDisks frozen = await FreezeAsync(await FindAsync(), disk);
+        byte[] read = new byte[frozen.GetDisk(disk).SizeBytes];
+        await frozen.GetDisk(disk).ReadAsync(0, read, default);
+        return read;
+    }
+
+    private Task<IFrozenDisks> FreezeAsync(ApplianceDescription vm, params string[] disks) =>
+        _hypervisor.Require<IImageSource>("images").FreezeAsync(vm, new FreezeRequest
+        {
+            DiskIds = disks,
+            RunId = Guid.NewGuid().ToString("N"),
+            RepositoryId = new string('1', 32),
+            HistoryId = new string('2', 32),
+        }, default);
+}
