@@ -32,8 +32,8 @@ internal sealed class MachineDiskReplacer(FolderHypervisor folder, MachineFolder
             ?? throw new NataliaException(ErrorIds.ApplianceNotFound, NataliaErrorKind.NotFound,
                 $"The appliance '{appliance.Name}' is no longer in '{folder.Location}'.", appliance.Name);
         await RefuseRunningAsync(vm, cancellationToken).ConfigureAwait(false);
-        string work = Directory.CreateDirectory(Path.Combine(vm.Folder, WorkFolder)).FullName;
-        using FileStream alone = Lock(Path.Combine(work, "replace.lock"), vm);
+        string work = Path.Combine(vm.Folder, WorkFolder);
+        using FileStream alone = Lock(work, vm);
         // What a killed process has left is as large as a disk, and goes before there is need of the room.
         Remove(work);
         if (vm.Disks.FirstOrDefault(d => d.Id == diskId) is { Format: ImageFormat.Qcow2 } disk)
@@ -46,10 +46,20 @@ internal sealed class MachineDiskReplacer(FolderHypervisor folder, MachineFolder
             cancellationToken).ConfigureAwait(false);
     }
 
-    private static bool IsOf(Machine machine, ApplianceDescription appliance) =>
-        machine is { Building: null, Test: null }
-        && ApplianceFolder.Read(machine.Folder, QemuHypervisorKind.Name)?.Description.ApplianceId
-            == appliance.ApplianceId;
+    private static bool IsOf(Machine machine, ApplianceDescription appliance)
+    {
+        if (machine is { Building: not null } or { Test: not null }) return false;
+        try
+        {
+            return ApplianceFolder.Read(machine.Folder, QemuHypervisorKind.Name)?.Description.ApplianceId
+                == appliance.ApplianceId;
+        }
+        catch (NataliaException)
+        {
+            // Another VM that cannot be listed is no obstacle for this one.
+            return false;
+        }
+    }
 
     private static async Task RefuseRunningAsync(Machine vm, CancellationToken cancellationToken)
     {
@@ -79,7 +89,9 @@ internal sealed class MachineDiskReplacer(FolderHypervisor folder, MachineFolder
                 ["convert", "-f", "raw", "-O", "qcow2", raw, converted], s_convertLimit, cancellationToken))
                 .ConfigureAwait(false);
             if (code != 0)
-                throw new NataliaException(ErrorIds.DestinationWriteFailed, NataliaErrorKind.WriteFailed,
+                throw new NataliaException(errors.Contains("No space left")
+                    ? ErrorIds.DestinationFull
+                    : ErrorIds.DestinationWriteFailed, NataliaErrorKind.WriteFailed,
                     $"The new image of disk '{disk.Id}' cannot be made: {errors}", vm.Folder,
                     "See whether there is room for two images beside the VM's disks.");
             using (var file = new FileStream(converted, FileMode.Open, FileAccess.ReadWrite)) StableFile.Flush(file);
@@ -94,11 +106,19 @@ internal sealed class MachineDiskReplacer(FolderHypervisor folder, MachineFolder
         }
     }
 
-    private static FileStream Lock(string path, Machine vm)
+    private static FileStream Lock(string work, Machine vm)
     {
         try
         {
-            return new FileStream(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
+            Directory.CreateDirectory(work);
+            return new FileStream(Path.Combine(work, "replace.lock"), FileMode.OpenOrCreate, FileAccess.ReadWrite,
+                FileShare.None);
+        }
+        catch (UnauthorizedAccessException e)
+        {
+            throw new NataliaException(ErrorIds.DestinationWriteFailed, NataliaErrorKind.PermissionDenied,
+                $"Nothing can be written in '{work}': {e.Message}", work,
+                "Give this user the right to write there.", e);
         }
         catch (IOException e)
         {

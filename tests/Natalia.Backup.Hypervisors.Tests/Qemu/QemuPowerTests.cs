@@ -3,6 +3,7 @@ using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Hypervisors.Contract;
 using Natalia.Backup.Hypervisors.Qemu.Machines;
+using Natalia.Backup.Hypervisors.Qemu.Protocol;
 using Natalia.Backup.Testing;
 
 namespace Natalia.Backup.Hypervisors.Tests.Qemu;
@@ -56,6 +57,27 @@ public sealed class QemuPowerTests
             default);
         await power.StartAsync(vm, default);
         Assert.True(fixture.IsRunning(vm.NativeId!));
+    }
+
+    [QemuFact]
+    public async Task A_vm_that_somebody_else_started_otherwise_is_left_running_and_left_halted()
+    {
+        await using var fixture = new QemuFixture();
+        IHypervisor hypervisor = await fixture.ConnectAsync();
+        IPowerControl power = hypervisor.Require<IPowerControl>("power");
+        ApplianceDescription vm = await BuildAsync(hypervisor, fixture, QemuNetworks.None, QemuNetworks.None);
+        Machine machine = fixture.Find(vm.NativeId!);
+        List<string> line = [.. MachineCommandLine.Build(machine, Accelerator.Emulation, null), "-boot", "menu=off"];
+        line.Remove("-S");
+        await MachineProcess.StartAsync(machine.Name, line, default);
+        await power.StartAsync(vm, default);
+        Assert.True(fixture.IsRunning(vm.NativeId!));
+
+        using (QmpClient monitor = await QmpClient.ConnectAsync(machine.Monitor!, TimeSpan.FromSeconds(10), default))
+            await monitor.ExecuteAsync("stop", null, default);
+        Assert.Equal(ErrorIds.ServerAnswerInvalid,
+            (await Assert.ThrowsAsync<NataliaException>(() => power.StartAsync(vm, default))).ErrorId);
+        Assert.NotNull(MachineProcess.Find(vm.NativeId!));
     }
 
     [QemuFact]

@@ -12,7 +12,10 @@ namespace Natalia.Backup.Hypervisors.Qemu.Machines;
 /// </summary>
 internal sealed class MachinePower(MachineFolders folders, HostCalls calls) : IPowerControl
 {
-    private static readonly TimeSpan s_cleanUpLimit = TimeSpan.FromMinutes(1);
+    /// <summary>As QEMU calls them (RunState): with its processors running, and not yet let run once.</summary>
+    private const string Running = "running", NeverRan = "prelaunch";
+
+    private static readonly TimeSpan s_cleanUpLimit = TimeSpan.FromMinutes(1), s_patience = TimeSpan.FromSeconds(30);
 
     private readonly MachineStart _start = new(calls);
 
@@ -23,12 +26,12 @@ internal sealed class MachinePower(MachineFolders folders, HostCalls calls) : IP
     {
         cancellationToken.ThrowIfCancellationRequested();
         Machine machine = Find(appliance);
-        // Of a process that was left with its processors stopped, the start goes on.
-        if (calls.Make("look for process", () => MachineProcess.Find(machine.Id!)) is null
-            && machine.Monitor is string socket
-            && await UnixSocket.IsListeningAsync(socket, cancellationToken).ConfigureAwait(false))
-            return;
+        string? status = await FindStatusAsync(machine, cancellationToken).ConfigureAwait(false);
+        if (status is Running) return;
         RequireStartable(machine);
+        // What ran before, however it was started, is not ended here. Of what was left between the two steps of a
+        // start, the start goes on.
+        bool isNew = status is null or NeverRan;
         try
         {
             await _start.EnsureProcessAsync(machine, cancellationToken).ConfigureAwait(false);
@@ -42,10 +45,22 @@ internal sealed class MachinePower(MachineFolders folders, HostCalls calls) : IP
         }
         catch
         {
-            await StopAsync(machine).ConfigureAwait(false);
+            if (isNew) await StopAsync(machine).ConfigureAwait(false);
             throw;
         }
     }
+
+    /// <summary>What QEMU says of the VM; null when nobody answers behind its monitor, as of one that is off.</summary>
+    private Task<string?> FindStatusAsync(Machine machine, CancellationToken cancellationToken) =>
+        calls.MakeAsync("look", async () =>
+    {
+        if (machine.Monitor is not string socket
+            || !await UnixSocket.IsListeningAsync(socket, cancellationToken).ConfigureAwait(false))
+            return null;
+        using QmpClient monitor = await QmpClient.ConnectAsync(socket, s_patience,
+            cancellationToken).ConfigureAwait(false);
+        return await monitor.GetStatusAsync(cancellationToken).ConfigureAwait(false);
+    });
 
     private Machine Find(ApplianceDescription appliance)
     {

@@ -14,6 +14,10 @@ internal static class MonitorExtensions
         return machineId.Equals(answer.Text("UUID"), StringComparison.OrdinalIgnoreCase);
     }
 
+    /// <summary>The VM's state, in QEMU's own word (RunState).</summary>
+    internal static async Task<string?> GetStatusAsync(this QmpClient client, CancellationToken cancellationToken) =>
+        (await client.ExecuteAsync("query-status", null, cancellationToken).ConfigureAwait(false)).Text("status");
+
     /// <summary>Whether the VM's processors run.</summary>
     internal static async Task<bool> IsRunningAsync(this QmpClient client, CancellationToken cancellationToken) =>
         (await client.ExecuteAsync("query-status", null, cancellationToken).ConfigureAwait(false))
