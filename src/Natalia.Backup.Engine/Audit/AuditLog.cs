@@ -144,6 +144,61 @@ internal sealed class AuditLog(IObjectStore store, string? applianceId, byte[] p
         }, cancellationToken).ConfigureAwait(false);
     }
 
+    /// <summary>
+    /// Reads records that follow each other, for who reads a long log from its end back: a record whose hash a genuine
+    /// one names is genuine, because writers name none that they have not verified, and nobody makes another record of
+    /// that hash. Its own signature, which takes many times as long, then need not be checked. What was read is not
+    /// remembered.
+    /// </summary>
+    /// <param name="names">Which, ascending.</param>
+    /// <param name="named">The hashes that genuine records name, of all that was read before from the same log; gets
+    /// those of these records as well.</param>
+    /// <returns>As many, in their order: the record, or why it cannot be trusted.</returns>
+    internal async Task<IReadOnlyList<(AuditRecord? Record, FormatException? Damage)>> ReadLinkedAsync(
+        IReadOnlyList<AuditName> names, HashSet<string> named, CancellationToken cancellationToken)
+    {
+        (AuditRecord? Record, byte[] Bytes, Envelope? Envelope, FormatException? Damage)[] read =
+            await InParallel.SelectAsync(names, ReadsAtOnce, async name =>
+            {
+                byte[] bytes = [];
+                try
+                {
+                    bytes = await store.ReadAllAsync(name.ObjectName, cancellationToken).ConfigureAwait(false);
+                    Envelope envelope = SmallObject.Check(bytes, ObjectKind.AuditRecord);
+                    AuditRecord record = DecodeHeader(envelope);
+                    if (!IsNamed(record, envelope, name))
+                        throw new FormatException("The record is not the one that its name says.");
+                    if (record.ApplianceId != applianceId)
+                        throw new FormatException("The record belongs to another log of this repository.");
+                    return ((AuditRecord?)record, bytes, (Envelope?)envelope, (FormatException?)null);
+                }
+                catch (FormatException damage)
+                {
+                    return (null, bytes, null, damage);
+                }
+            }, cancellationToken).ConfigureAwait(false);
+        var answers = new (AuditRecord?, FormatException?)[read.Length];
+        for (int i = read.Length - 1; i >= 0; i--)
+        {
+            (AuditRecord? record, byte[] bytes, Envelope? envelope, FormatException? damage) = read[i];
+            if (record is not null && !named.Contains(record.RecordHash))
+            {
+                try
+                {
+                    if (!IsSigned(bytes, envelope!, publicKey))
+                        damage = new FormatException("The record's signature is not this repository's.");
+                }
+                catch (FormatException unreadable)
+                {
+                    damage = unreadable;
+                }
+            }
+            if (damage is null) named.UnionWith(record!.Heads);
+            answers[i] = damage is null ? (record, null) : (null, damage);
+        }
+        return answers;
+    }
+
     internal static AuditRecord Decode(byte[] bytes, AuditName name, byte[] publicKey)
     {
         Envelope envelope = SmallObject.Check(bytes, ObjectKind.AuditRecord);

@@ -14,13 +14,16 @@ namespace Natalia.Backup.Engine.Repositories;
 internal sealed class HistoryReader(RepositoryCore core, PointListing listing)
 {
     /// <summary>
-    /// So many records of one kind are read together. Where all of them are older than the time, so is what lies before
-    /// them: clocks that were wrong for a while do not end the search.
+    /// So many records are read together. Where all of them are older than the time, so is what lies before them:
+    /// clocks that were wrong for a while do not end the search.
     /// </summary>
-    private const int Batch = 64;
+    private const int Batch = 128;
 
     /// <summary>Enough to hide the latency of a bucket, few enough not to be throttled.</summary>
     private const int ReadsAtOnce = 16;
+
+    /// <summary>So many of the newest verifications are looked at when none lies in the time.</summary>
+    private const int OlderVerifications = 16;
 
     /// <exception cref="NataliaException"><c>PasswordRequired</c>, a store error.</exception>
     internal async Task<ApplianceHistory> ReadAsync(string applianceId, DateTime sinceUtc,
@@ -38,27 +41,18 @@ internal sealed class HistoryReader(RepositoryCore core, PointListing listing)
         var verified = new Dictionary<string, DateTime>(StringComparer.Ordinal);
         var hashes = new Dictionary<string, string>(StringComparer.Ordinal);
         var evidence = new List<AuditRecord>();
-        await ReadBackAsync(log, names.FindAll(n => n.Event == AuditEvents.PointMade), sinceUtc, record =>
+        object gate = new();
+        int begin = await ReadBackAsync(log, names, sinceUtc, Take, onDamage, cancellationToken).ConfigureAwait(false);
+        // Restore tests are few, and tell of more than the time; so does the last verification.
+        List<AuditName> older = names.GetRange(0, begin).FindAll(n => n.Event == AuditEvents.RestoreTested);
+        if (verified.Count == 0)
         {
-            if (Made(record, removed, damage) is MadePoint point) made.Add(point);
-        }, onDamage, cancellationToken).ConfigureAwait(false);
-        await ReadBackAsync(log, names.FindAll(n => n.Event == AuditEvents.PointVerified), sinceUtc, record =>
-        {
-            if (record.RestorePointId is not string id
-                || (verified.TryGetValue(id, out DateTime known) && known >= record.TimeUtc))
-                return;
-            verified[id] = record.TimeUtc;
-            hashes[id] = record.RecordHash;
-        }, onDamage, cancellationToken).ConfigureAwait(false);
-        await ReadBackAsync(log, names.FindAll(n => n.Event == AuditEvents.RestoreTested), DateTime.MinValue,
-            evidence.Add, onDamage, cancellationToken).ConfigureAwait(false);
-        await ReadBackAsync(log, names.FindAll(n => NativeRecords.IsOne(n.Event)), sinceUtc,
-            r => evidence.Add(r with
-            {
-                RepositoryId = core.RepositoryId,
-                Repository = core.Options.Label,
-                NativeRepositoryId = NativeRecords.RepositoryOf(r),
-            }), onDamage, cancellationToken).ConfigureAwait(false);
+            List<AuditName> verifications = names.GetRange(0, begin).FindAll(n => n.Event == AuditEvents.PointVerified);
+            older.AddRange(verifications.Skip(verifications.Count - OlderVerifications));
+        }
+        foreach (AuditRecord? record in await InParallel.SelectAsync(older, ReadsAtOnce,
+            n => TryReadAsync(log, n, onDamage, gate, cancellationToken), cancellationToken).ConfigureAwait(false))
+            if (record is not null) Take(record);
         return new ApplianceHistory
         {
             ApplianceId = applianceId,
@@ -76,13 +70,42 @@ internal sealed class HistoryReader(RepositoryCore core, PointListing listing)
             VerificationHashes = hashes,
             Evidence = evidence,
         };
+
+        void Take(AuditRecord record)
+        {
+            switch (record.Event)
+            {
+                case AuditEvents.PointMade:
+                    if (Made(record, removed, damage) is MadePoint point) made.Add(point);
+                    break;
+                case AuditEvents.PointVerified:
+                    if (record.RestorePointId is not string id
+                        || (verified.TryGetValue(id, out DateTime known) && known >= record.TimeUtc))
+                        break;
+                    verified[id] = record.TimeUtc;
+                    hashes[id] = record.RecordHash;
+                    break;
+                case AuditEvents.RestoreTested:
+                    evidence.Add(record);
+                    break;
+                default:
+                    if (NativeRecords.IsOne(record.Event))
+                        evidence.Add(record with
+                        {
+                            RepositoryId = core.RepositoryId,
+                            Repository = core.Options.Label,
+                            NativeRepositoryId = NativeRecords.RepositoryOf(record),
+                        });
+                    break;
+            }
+        }
     }
 
     /// <summary>When the first point was made, by the first record of one that can be read.</summary>
     private static async Task<DateTime?> FindFirstAsync(AuditLog log, List<AuditName> names, HashSet<long> removed,
         DamageState damage, CancellationToken cancellationToken)
     {
-        foreach (AuditName name in names.Where(n => n.Event == AuditEvents.PointMade).Take(Batch))
+        foreach (AuditName name in names.Where(n => n.Event == AuditEvents.PointMade).Take(16))
         {
             try
             {
@@ -99,36 +122,47 @@ internal sealed class HistoryReader(RepositoryCore core, PointListing listing)
     }
 
     /// <summary>Reads records from the newest back, until a whole batch of them is older than a time.</summary>
-    private static async Task ReadBackAsync(AuditLog log, List<AuditName> names, DateTime sinceUtc,
+    /// <returns>Where in the list those begin that were read.</returns>
+    private static async Task<int> ReadBackAsync(AuditLog log, List<AuditName> names, DateTime sinceUtc,
         Action<AuditRecord> take, Action<NataliaException> onDamage, CancellationToken cancellationToken)
     {
-        for (int end = names.Count; end > 0;)
+        var named = new HashSet<string>(StringComparer.Ordinal);
+        int end = names.Count;
+        while (end > 0)
         {
             int begin = Math.Max(0, end - Batch);
-            (AuditRecord? Record, FormatException? Damage, AuditName Name)[] read =
-                await InParallel.SelectAsync<AuditName, (AuditRecord?, FormatException?, AuditName)>(
-                    names.GetRange(begin, end - begin), ReadsAtOnce, async name =>
-                    {
-                        try
-                        {
-                            return (await log.ReadAsync(name, cancellationToken).ConfigureAwait(false), null, name);
-                        }
-                        catch (FormatException damage)
-                        {
-                            return (null, damage, name);
-                        }
-                    }, cancellationToken).ConfigureAwait(false);
-            foreach ((AuditRecord? record, FormatException? damage, AuditName name) in read)
+            List<AuditName> batch = names.GetRange(begin, end - begin);
+            IReadOnlyList<(AuditRecord? Record, FormatException? Damage)> read = await log.ReadLinkedAsync(batch, named,
+                cancellationToken).ConfigureAwait(false);
+            for (int i = 0; i < batch.Count; i++)
             {
-                if (record is not null) take(record);
-                else onDamage(new NataliaException(ErrorIds.AuditChainBroken, NataliaErrorKind.Security,
-                    $"The audit record '{name.ObjectName}' cannot be trusted, and is left out: {damage!.Message}",
-                    name.ObjectName, "Test-NataliaAudit tells what was done to the log.", damage));
+                if (read[i].Record is AuditRecord record) take(record);
+                else onDamage(Untrusted(batch[i], read[i].Damage!));
             }
-            if (read.All(r => r.Record is null || r.Record.TimeUtc < sinceUtc)) return;
             end = begin;
+            if (read.All(r => r.Record is null || r.Record.TimeUtc < sinceUtc)) break;
+        }
+        return end;
+    }
+
+    private static async Task<AuditRecord?> TryReadAsync(AuditLog log, AuditName name,
+        Action<NataliaException> onDamage, object gate, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await log.ReadAsync(name, cancellationToken).ConfigureAwait(false);
+        }
+        catch (FormatException damage)
+        {
+            lock (gate) onDamage(Untrusted(name, damage));
+            return null;
         }
     }
+
+    private static NataliaException Untrusted(AuditName name, FormatException damage) =>
+        new(ErrorIds.AuditChainBroken, NataliaErrorKind.Security,
+            $"The audit record '{name.ObjectName}' cannot be trusted, and is left out: {damage.Message}",
+            name.ObjectName, "Test-NataliaAudit tells what was done to the log.", damage);
 
     /// <summary>What the record of a making says; null when it says too little to count.</summary>
     private static MadePoint? Made(AuditRecord record, HashSet<long> removed, DamageState damage)

@@ -1,0 +1,323 @@
+using Microsoft.Extensions.Time.Testing;
+using Natalia.Backup.Engine;
+using Natalia.Backup.Engine.Model;
+using Natalia.Backup.Engine.Repositories;
+using Natalia.Backup.Engine.Retention;
+using Natalia.Backup.Engine.Storage;
+using Natalia.Backup.Operations.Appliances;
+using Natalia.Backup.Operations.Connections;
+using Natalia.Backup.Operations.Kinds;
+using Natalia.Backup.Operations.Recovery;
+using Natalia.Backup.Operations.RestoreTests;
+using Natalia.Backup.Testing;
+
+namespace Natalia.Backup.Cmdlets.Tests.Recovery;
+
+/// <summary>What is read for the verdicts, of real repositories in memory, by a clock of the test's own.</summary>
+public sealed class EvidenceCollectorTests : IDisposable
+{
+    private static readonly string s_appliance = RepositoryFixture.Appliance.ApplianceId;
+
+    private readonly FakeTimeProvider _clock = new(new DateTime(2026, 11, 1, 0, 0, 0, DateTimeKind.Utc));
+    private readonly SessionRegistry _registry = new();
+    private readonly List<Exception> _troubles = [];
+    private readonly List<string> _warnings = [];
+    private readonly List<RepositoryFixture> _fixtures = [];
+
+    private DateTime Now => _clock.GetUtcNow().UtcDateTime;
+
+    public void Dispose()
+    {
+        _registry.Dispose();
+        foreach (RepositoryFixture fixture in _fixtures) fixture.Dispose();
+    }
+
+    [Fact]
+    public async Task Points_that_retention_took_count_by_the_records_of_their_making()
+    {
+        Repository repository = await ConnectAsync("nas");
+        List<RestorePoint> points = await BackUpAsync(repository, 8);
+        await repository.RemoveRestorePointsAsync(s_appliance,
+            [.. points.Take(5).Select(p => new PointRemoval(p, "retention"))], (_, refusal) => Assert.Null(refusal),
+            default);
+        ApplianceEvidence evidence = await OneAsync();
+        Assert.Equal(8, evidence.Points.Count);
+        Assert.Equal(3, evidence.Points.Count(p => p.IsKept));
+        Assert.All(evidence.Points, p => Assert.True(p.IsGood && p.RecordHash is not null));
+        Assert.Equal([.. points.Select(p => p.RestorePointId)], evidence.Points.Select(p => p.RestorePointId));
+        Assert.Equal(8, evidence.Gaps.Count);
+        RecoveryMeasurement rpo = evidence.Measurements.Single(m => m.Objective == RecoveryObjective.Rpo);
+        Assert.Equal((RecoveryVerdict.Met, TimeSpan.FromHours(6)), (rpo.Verdict, rpo.AttainedTime));
+    }
+
+    [Fact]
+    public async Task Damaged_unreadable_and_missing_points_do_not_count_and_verified_ones_are_told()
+    {
+        Repository repository = await ConnectAsync("nas");
+        List<RestorePoint> points = await BackUpAsync(repository, 6);
+        await repository.VerifyRestorePointAsync(points[1], null, default);
+        IObjectStore store = _fixtures[0].Store;
+        string manifests = $"appliances/{s_appliance}/points/";
+        List<string> names = [];
+        await foreach (StoredObject one in store.ListAsync(manifests, default)) names.Add(one.Name);
+        await store.DeleteAsync(names[2], default);
+        StoredObject stat = (await store.StatAsync(names[3], default))!;
+        var broken = new byte[stat.Length];
+        await store.ReadAsync(names[3], 0, broken, default);
+        broken[^1] ^= 1;
+        await store.DeleteAsync(names[3], default);
+        await store.PutAsync(names[3], new ObjectContent(broken), new PutOptions(), default);
+        // A session of its own: another one remembers what it has read.
+        ApplianceEvidence evidence = await OneAsync(await ConnectAsync("again", _fixtures[0]));
+        Assert.Equal(
+        [
+            EvidencePointState.Unverified, EvidencePointState.Verified, EvidencePointState.Missing,
+            EvidencePointState.Damaged, EvidencePointState.Unverified, EvidencePointState.Unverified,
+        ], evidence.Points.Select(p => p.State));
+        Assert.Equal(TimeSpan.FromHours(18), evidence.Gaps.Max(g => g.Length));
+        Assert.Equal(RecoveryVerdict.Missed, evidence.Measurements[0].Verdict);
+        Assert.Contains(_warnings, w => w.Contains(names[3], StringComparison.Ordinal)
+            || w.Contains("cannot be read", StringComparison.Ordinal));
+        Assert.All(evidence.Points.Where(p => !p.IsGood), p => Assert.NotNull(p.Trouble));
+    }
+
+    [Fact]
+    public async Task An_enrolled_appliance_without_a_point_has_its_rows_and_the_strategy_gives_the_targets()
+    {
+        Repository repository = await ConnectAsync("nas");
+        await repository.SetApplianceSettingsAsync(Settings(BackupStrategy.Replication), default);
+        ApplianceEvidence evidence = await OneAsync();
+        Assert.Equal((BackupStrategy.Replication, true, true),
+            (evidence.Strategy, evidence.IsStrategySet, evidence.IsEnrolled));
+        Assert.Equal((Now, "natalia-paris"), (evidence.EnrolledUtc, evidence.ApplianceName));
+        Assert.Equal(Enum.GetValues<RecoveryObjective>().Length, evidence.Measurements.Count);
+        Assert.Equal(TimeSpan.FromMinutes(5), evidence.Measurements[0].TargetTime);
+        Assert.DoesNotContain(evidence.Measurements, m => m.Verdict == RecoveryVerdict.Met);
+        // It is kept with the appliance's other settings, and can be taken away again.
+        await repository.SetApplianceSettingsAsync(Settings(null), default);
+        Assert.Equal((BackupStrategy.Daily, false), ((await OneAsync()).Strategy, (await OneAsync()).IsStrategySet));
+    }
+
+    [Fact]
+    public async Task Restore_tests_are_read_whatever_their_age_and_verify_their_point()
+    {
+        Repository repository = await ConnectAsync("nas");
+        List<RestorePoint> points = await BackUpAsync(repository, 1);
+        RestoreTest test = Facts.Test(0) with
+        {
+            ApplianceId = s_appliance,
+            RestorePointId = points[0].RestorePointId,
+            RepositoryId = repository.RepositoryId,
+            StartedUtc = Now,
+        };
+        await repository.RecordRestoreTestAsync(points[0], "Passed", RestoreTestJson.Encode(test), default);
+        await BackUpAsync(repository, 8, 5 * 24);
+        ApplianceEvidence evidence = await OneAsync(sinceDays: 10);
+        RestoreTest found = Assert.Single(evidence.RestoreTests);
+        Assert.Equal((test.RestoreTestId, "nas", test.RestoreDuration),
+            (found.RestoreTestId, found.Repository, found.RestoreDuration));
+        EvidencePoint tested = evidence.Points.Single(p => p.RestorePointId == points[0].RestorePointId);
+        Assert.Equal((EvidencePointState.Verified, test.StartedUtc), (tested.State, tested.VerifiedUtc));
+    }
+
+    [Fact]
+    public async Task Records_are_read_from_the_newest_back_and_the_point_before_the_period_gives_its_first_gap()
+    {
+        Repository repository = await ConnectAsync("nas");
+        await BackUpAsync(repository, 12, 24);
+        ApplianceEvidence evidence = await OneAsync(sinceDays: 2);
+        Assert.Equal([24d, 24d, 24d], evidence.Gaps.Select(g => g.Length.TotalHours));
+        Assert.Equal((RecoveryVerdict.Met, 24d), (evidence.Measurements[0].Verdict,
+            evidence.Measurements[0].AttainedTime!.Value.TotalHours));
+    }
+
+    [Fact]
+    public async Task Copies_count_with_their_originals_and_alone_where_they_alone_are_measured()
+    {
+        Repository nas = await ConnectAsync("nas"), s3 = await ConnectAsync("s3");
+        List<RestorePoint> points = await BackUpAsync(nas, 4);
+        foreach (RestorePoint point in new[] { points[0], points[3] })
+            await new PointCopier(nas, s3, _ => { }).CopyAsync(point, false, null, default);
+        Assert.Equal(4, (await OneAsync()).Gaps.Count);
+        ApplianceEvidence copies = await OneAsync(_registry.Repositories.Get("s3"));
+        Assert.Equal([18d, 6d], copies.Gaps.Select(g => g.Length.TotalHours));
+        Assert.Equal("s3", copies.Repository);
+    }
+
+    [Fact]
+    public async Task A_repository_that_does_not_answer_is_told_once_and_nothing_is_claimed_of_what_may_be_there()
+    {
+        await ConnectAsync("nas");
+        var store = new HookStore(new MemoryStore());
+        var fixture = new RepositoryFixture(store) { Clock = _clock };
+        _fixtures.Add(fixture);
+        Repository away = await fixture.CreateAsync(store);
+        Connect("away", away);
+        await _registry.Repositories.Get("nas").Repository.SetApplianceSettingsAsync(Settings(BackupStrategy.Daily),
+            default);
+        store.Before = what => throw new NataliaException(ErrorIds.StoreUnavailable,
+            NataliaErrorKind.ResourceUnavailable, "The share does not answer.");
+        ApplianceEvidence evidence = await OneAsync();
+        Assert.Equal(ErrorIds.StoreUnavailable, Assert.IsType<NataliaException>(Assert.Single(_troubles.Distinct()))
+            .ErrorId);
+        Assert.Equal(["The share does not answer."], evidence.Troubles);
+        Assert.All(evidence.Measurements, m => Assert.Equal(RecoveryVerdict.NotEvidenced, m.Verdict));
+    }
+
+    [Fact]
+    public async Task A_name_that_nothing_has_is_an_error_and_a_wildcard_is_not()
+    {
+        Repository repository = await ConnectAsync("nas");
+        await BackUpAsync(repository, 1);
+        Assert.Empty(await AllAsync("natalia-oslo"));
+        Assert.Equal(ErrorIds.ApplianceNotFound, Assert.IsType<NataliaException>(Assert.Single(_troubles)).ErrorId);
+        Assert.Empty(await AllAsync("oslo-*"));
+        Assert.Single(_troubles);
+        Assert.Single(await AllAsync("natalia-*"));
+    }
+
+    /// <summary>Years of backups cost what the period has, and a listing of the log and of the manifests.</summary>
+    [Fact]
+    public async Task A_period_costs_its_own_records_whatever_lies_before_it()
+    {
+        var store = new HookStore(new MemoryStore());
+        var fixture = new RepositoryFixture(store) { Clock = TimeProvider.System };
+        _fixtures.Add(fixture);
+        const int Appliances = 3, Recorded = 400, Kept = 4;
+        using (Repository maker = await fixture.CreateAsync(store))
+            await new Fleet { Appliances = Appliances, Recorded = Recorded, Kept = Kept, Tests = 2 }.MakeAsync(maker,
+                store, DateTime.UtcNow.AddMinutes(-30));
+        Connect("fleet", await fixture.OpenAsync(store));
+        int lists = 0, reads = 0;
+        store.Before = what =>
+        {
+            if (what.StartsWith("list appliances/", StringComparison.Ordinal)
+                && what.Length > "list appliances/".Length)
+                Interlocked.Increment(ref lists);
+            if (what.Contains("point-made", StringComparison.Ordinal)) Interlocked.Increment(ref reads);
+            return Task.CompletedTask;
+        };
+        var all = new List<ApplianceEvidence>();
+        await foreach (ApplianceEvidence one in new EvidenceCollector(_registry, TimeProvider.System,
+            (e, _) => _troubles.Add(e), _warnings.Add).CollectAsync(new EvidenceWishes
+            {
+                Repositories = _registry.Repositories.All,
+                SinceUtc = DateTime.UtcNow.AddDays(-10),
+            }, default))
+            all.Add(one);
+        Assert.Empty(_troubles);
+        Assert.Empty(_warnings);
+        Assert.Equal(Appliances, all.Count);
+        Assert.Equal(2 * Appliances, lists);
+        // 40 of the period; two batches of 64, the first record of all, and what a read in several parts counts.
+        Assert.InRange(reads, 40 * Appliances, 3 * 130 * Appliances);
+        foreach (ApplianceEvidence one in all)
+        {
+            Assert.Equal(2, one.RestoreTests.Count);
+            Assert.Equal(Kept, one.Points.Count(p => p.IsKept));
+            Assert.InRange(one.Points.Count, 40, 46);
+            Assert.Equal(RecoveryVerdict.Met, one.Measurements[(int)RecoveryObjective.Rpo].Verdict);
+            Assert.Equal(RecoveryVerdict.Met, one.Measurements[(int)RecoveryObjective.Rto].Verdict);
+        }
+    }
+
+    [Fact]
+    public async Task Nothing_is_kept_of_an_appliance_that_was_handed_over()
+    {
+        var fixture = new RepositoryFixture { Clock = TimeProvider.System };
+        _fixtures.Add(fixture);
+        using (Repository maker = await fixture.CreateAsync())
+            await new Fleet { Appliances = 12, Recorded = 30, Kept = 2, Tests = 0 }.MakeAsync(maker, fixture.Store,
+                DateTime.UtcNow.AddMinutes(-30));
+        Connect("fleet", await fixture.OpenAsync());
+        List<WeakReference> handed = [];
+        await foreach (ApplianceEvidence one in new EvidenceCollector(_registry, TimeProvider.System,
+            (e, _) => _troubles.Add(e), _warnings.Add).CollectAsync(
+                new EvidenceWishes { Repositories = _registry.Repositories.All }, default))
+            handed.Add(new WeakReference(one.Points));
+        GC.Collect();
+        GC.WaitForPendingFinalizers();
+        GC.Collect();
+        Assert.Equal(12, handed.Count);
+        // The last group may still be on some stack.
+        Assert.InRange(handed.Count(h => h.IsAlive), 0, 4);
+    }
+
+    private static ApplianceSettings Settings(BackupStrategy? strategy) => new()
+    {
+        ApplianceId = s_appliance,
+        Name = RepositoryFixture.Appliance.Name,
+        HypervisorKind = "Folder",
+        Strategy = strategy,
+    };
+
+    private async Task<List<RestorePoint>> BackUpAsync(Repository repository, int count, double hours = 6)
+    {
+        List<RestorePoint> points = [];
+        for (int i = 0; i < count; i++)
+        {
+            points.Add(await RepositoryFixture.BackupAsync(repository, RepositoryFixture.Disk(70_000, i), time: Now));
+            _clock.Advance(TimeSpan.FromHours(hours));
+        }
+        await repository.SetApplianceSettingsAsync(Settings(BackupStrategy.SixHourly) with
+        {
+            Strategy = hours > 6 ? BackupStrategy.Daily : BackupStrategy.SixHourly,
+        }, default);
+        return points;
+    }
+
+    private async Task<Repository> ConnectAsync(string name)
+    {
+        var fixture = new RepositoryFixture { Clock = _clock };
+        _fixtures.Add(fixture);
+        Repository repository = await fixture.CreateAsync();
+        Connect(name, repository);
+        return repository;
+    }
+
+    private async Task<RepositoryConnection> ConnectAsync(string name, RepositoryFixture fixture) =>
+        Connect(name, await fixture.OpenAsync());
+
+    private RepositoryConnection Connect(string name, Repository repository)
+    {
+        var connection = new RepositoryConnection(new RepositorySession
+        {
+            Name = name,
+            RepositoryId = repository.RepositoryId,
+            StoreKind = "Memory",
+            Location = "memory",
+            AuditKeyFingerprint = repository.AuditKeyFingerprint,
+            IsUnlocked = true,
+            ConnectedUtc = DateTime.UnixEpoch,
+        }, repository, new FolderStoreSettings { Name = name, Path = "memory", Access = default });
+        _registry.Repositories.Add(connection);
+        return connection;
+    }
+
+    private async Task<ApplianceEvidence> OneAsync(RepositoryConnection? only = null, int sinceDays = 92)
+    {
+        List<ApplianceEvidence> all = [];
+        await foreach (ApplianceEvidence one in Collector().CollectAsync(new EvidenceWishes
+        {
+            Repositories = only is null ? _registry.Repositories.All : [only],
+            SinceUtc = Now.AddDays(-sinceDays),
+        }, default))
+            all.Add(one);
+        return Assert.Single(all);
+    }
+
+    private async Task<List<ApplianceEvidence>> AllAsync(string name)
+    {
+        List<ApplianceEvidence> all = [];
+        await foreach (ApplianceEvidence one in Collector().CollectAsync(new EvidenceWishes
+        {
+            Repositories = _registry.Repositories.All,
+            Selectors = [new ApplianceSelector(new Operations.Text.NamePattern(name,
+                n => System.IO.Enumeration.FileSystemName.MatchesSimpleExpression(name, n)))],
+        }, default))
+            all.Add(one);
+        return all;
+    }
+
+    private EvidenceCollector Collector() => new(_registry, _clock, (e, _) => _troubles.Add(e), _warnings.Add);
+}

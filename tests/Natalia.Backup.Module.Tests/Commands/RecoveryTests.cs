@@ -1,0 +1,117 @@
+using System.Management.Automation.Host;
+
+namespace Natalia.Backup.Module.Tests.Commands;
+
+/// <summary>Measure-NataliaRecovery and strategies, as a person has them.</summary>
+public sealed class RecoveryTests : IDisposable
+{
+    private static readonly string[] s_objectives = ["Rpo", "Rto", "RestoreTestAge", "Coverage", "OffHost",
+        "Immutability", "VerificationAge", "Schedule"];
+
+    private readonly FolderFixture _fixture = new();
+
+    public RecoveryTests()
+    {
+        _fixture.WithRepository("nas");
+        _fixture.Run("Get-NataliaAppliance -Name * | Set-NataliaAppliance -Repository nas -Strategy SixHourly")
+            .ThrowIfFailed();
+    }
+
+    public void Dispose() => _fixture.Dispose();
+
+    [Fact]
+    public void Each_enrolled_appliance_has_a_row_for_each_objective_and_without_evidence_none_is_met()
+    {
+        _fixture.BackUp();
+        ScriptResult rows = _fixture.Run("Measure-NataliaRecovery").ThrowIfFailed();
+        Assert.Equal(
+            [.. s_objectives.Select(o => $"natalia-lyon {o}"), .. s_objectives.Select(o => $"natalia-paris {o}")],
+            rows.Output.Select(r => $"{r!.Properties["ApplianceName"].Value} {r.Properties["Objective"].Value}"));
+        Assert.DoesNotContain("Met", rows.Output.Select(r => r!.Properties["Verdict"].Value.ToString()));
+        Assert.Equal(["Missed", "NotEvidenced"], _fixture.Run(
+            "Measure-NataliaRecovery -Objective Rpo | ForEach-Object { \"$($_.Verdict)\" }").Text);
+        Assert.Equal("SixHourly 06:00:00", _fixture.Run("Measure-NataliaRecovery natalia-lyon -Objective Rpo | "
+            + "ForEach-Object { \"$($_.Strategy) $($_.TargetTime)\" }").Text.Single());
+    }
+
+    [Fact]
+    public void Appliances_are_taken_from_the_pipeline_and_by_name_and_the_strategy_is_theirs()
+    {
+        Assert.Equal("SixHourly", _fixture.Run("(Get-NataliaAppliance natalia-paris).Strategy").Text.Single());
+        _fixture.Run("Set-NataliaAppliance natalia-paris -Strategy Replication").ThrowIfFailed();
+        Assert.Equal(["natalia-lyon 1.00:00:00", "natalia-paris 00:05:00"], _fixture.Run(
+            "Set-NataliaAppliance natalia-lyon -Strategy $null; Get-NataliaAppliance | Measure-NataliaRecovery "
+            + "-Objective Rpo | ForEach-Object { \"$($_.ApplianceName) $($_.TargetTime)\" }").ThrowIfFailed().Text);
+        Assert.Equal("8", _fixture.Run("(Measure-NataliaRecovery '*-paris').Count").Text.Single());
+        Assert.StartsWith("ApplianceNotFound,", _fixture.Run("Measure-NataliaRecovery natalia-oslo").ErrorIds.Single(),
+            StringComparison.Ordinal);
+        // A filter that fits nothing must not pass for success.
+        ScriptResult none = _fixture.Run("Get-NataliaAppliance oslo-* | Measure-NataliaRecovery -Quiet");
+        Assert.Equal("False", none.Text.Single());
+        Assert.StartsWith("NothingToDo,", none.ErrorIds.Single(), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Quiet_is_true_only_when_all_is_met_and_everything_could_be_read()
+    {
+        Assert.Equal("False", _fixture.Run("Measure-NataliaRecovery -Objective Schedule -Quiet").Text.Single());
+        Assert.StartsWith("RepositoryNotConnected,", _fixture.Run("Disconnect-NataliaRepository nas; "
+            + "Measure-NataliaRecovery -Quiet").ErrorIds.Single(), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void The_period_is_given_in_days_or_by_its_beginning()
+    {
+        Assert.Equal("7", _fixture.Run("$r = Measure-NataliaRecovery natalia-paris -Objective Rpo -PeriodDays 7; "
+            + "\"$(($r.MeasuredUtc - $r.SinceUtc).Days)\"").Text.Single());
+        Assert.Equal("2026-01-02 00:00:00Z", _fixture.Run("(Measure-NataliaRecovery natalia-paris -Objective Rpo "
+            + "-Since '2026-01-02T00:00:00Z').SinceUtc.ToString('u')").Text.Single());
+        Assert.StartsWith("AmbiguousParameterSet,", _fixture.Run(
+            "Measure-NataliaRecovery -PeriodDays 7 -After 2026-01-01").ErrorIds.Single(), StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData(80)]
+    [InlineData(120)]
+    public void A_table_says_why_in_full_whatever_the_window(int width)
+    {
+        _fixture.BackUp();
+        _fixture.Session.Host.UI.RawUI.BufferSize = new Size(width, 50);
+        _fixture.Session.Host.UI.RawUI.WindowSize = new Size(width, 50);
+        string text = System.Text.RegularExpressions.Regex.Replace(
+            _fixture.Session.Render("Measure-NataliaRecovery natalia-paris"), "\x1b\\[[0-9;]*m", "");
+        Assert.All(text.Split('\n'), line => Assert.InRange(line.TrimEnd('\r').Length, 0, width));
+        string words = string.Join(' ', text.Split((char[])[' ', '\n', '\r'], StringSplitOptions.RemoveEmptyEntries));
+        Assert.Contains("Appliance: nas: natalia-paris (SixHourly)", words, StringComparison.Ordinal);
+        foreach (string reason in _fixture.Run("Measure-NataliaRecovery natalia-paris | ForEach-Object Reason").Text)
+        {
+            // The age of the point goes on between the two.
+            string last = reason.Split('.', StringSplitOptions.RemoveEmptyEntries)[^1].Trim();
+            Assert.All(last.Split(' '), word => Assert.Contains(word, words, StringComparison.Ordinal));
+        }
+        Assert.DoesNotContain("…", text, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Rows_survive_a_job()
+    {
+        _fixture.BackUp();
+        Assert.Equal("Deserialized.Natalia.Backup.Operations.Recovery.RecoveryMeasurement NotEvidenced RestorePoint",
+            _fixture.Run("$r = Measure-NataliaRecovery natalia-paris -Objective Rpo; "
+                + "$r = [System.Management.Automation.PSSerializer]::Deserialize("
+                + "[System.Management.Automation.PSSerializer]::Serialize($r, 3)); "
+                + "\"$($r.PSTypeNames[0]) $($r.Verdict) $($r.Records[0].Kind)\"").ThrowIfFailed().Text.Single());
+    }
+
+    [Fact]
+    public void A_point_that_is_verified_and_copied_off_says_so()
+    {
+        _fixture.BackUp();
+        _fixture.Run("$null = Get-NataliaRestorePoint | Test-NataliaRestorePoint").ThrowIfFailed();
+        Assert.Equal("Met", _fixture.Run(
+            "(Measure-NataliaRecovery natalia-paris -Objective VerificationAge).Verdict").Text.Single());
+        Assert.Contains("this machine, as the appliance's hypervisor does", _fixture.Run(
+            "(Measure-NataliaRecovery natalia-paris -Objective OffHost).Reason").Text.Single(),
+            StringComparison.Ordinal);
+    }
+}
