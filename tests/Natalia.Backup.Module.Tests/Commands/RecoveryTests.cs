@@ -96,11 +96,11 @@ public sealed class RecoveryTests : IDisposable
     public void Rows_survive_a_job()
     {
         _fixture.BackUp();
-        Assert.Equal("Deserialized.Natalia.Backup.Operations.Recovery.RecoveryMeasurement NotEvidenced RestorePoint",
+        Assert.Equal("Deserialized.Natalia.Backup.Operations.Recovery.RecoveryMeasurement 06:00:00 32",
             _fixture.Run("$r = Measure-NataliaRecovery natalia-paris -Objective Rpo; "
                 + "$r = [System.Management.Automation.PSSerializer]::Deserialize("
                 + "[System.Management.Automation.PSSerializer]::Serialize($r, 3)); "
-                + "\"$($r.PSTypeNames[0]) $($r.Verdict) $($r.Records[0].Kind)\"").ThrowIfFailed().Text.Single());
+                + "\"$($r.PSTypeNames[0]) $($r.TargetTime) $($r.Records[0].Id.Length)\"").ThrowIfFailed().Text.Single());
     }
 
     [Fact]
