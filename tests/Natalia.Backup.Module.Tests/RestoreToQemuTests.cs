@@ -61,6 +61,41 @@ public sealed class RestoreToQemuTests(ModuleFixture module) : IClassFixture<Mod
         Assert.Contains("switched off", (string)off.Value("Reason")!, StringComparison.Ordinal);
     }
 
+    [SmallDiskFact]
+    public void A_bench_without_room_fails_the_restore_and_nothing_is_left()
+    {
+        string exports = module.NewFolder(), vms = module.NewFolder(), store = module.NewFolder();
+        string original = Directory.CreateDirectory(Path.Combine(exports, "natalia-full")).FullName;
+        File.WriteAllBytes(Path.Combine(original, "data.raw"), RepositoryFixture.Disk(24 << 20, 1));
+        File.WriteAllBytes(Path.Combine(original, "system.raw"), RepositoryFixture.Disk(1 << 20, 2));
+        File.WriteAllText(Path.Combine(original, "vm.json"), """
+            { "name": "natalia-full", "disks": [ { "id": "system", "path": "system.raw", "role": "System" },
+              { "id": "data", "path": "data.raw", "role": "Data" } ] }
+            """);
+        SmallDiskFactAttribute.Mount(vms);
+        try
+        {
+            module.Run("""
+                $null = Connect-NataliaHypervisor -Folder $args[0] -Name full-exports
+                $null = Connect-NataliaHypervisor -Qemu $args[1] -Name full-bench
+                $null = New-NataliaRepository -Name full -Path (Join-Path $args[2] repository) -Unencrypted
+                $point = Invoke-NataliaBackup natalia-full -Hypervisor full-exports -Repository full -IncludeSystemDisk
+                """, exports, vms, store).ThrowIfFailed();
+            ScriptResult test = module.Run("$point | Test-NataliaRestore -TestBench full-bench");
+            Assert.Equal("Failed", $"{test.Value("Result")}");
+            Assert.StartsWith("RestoreTestFailed,", Assert.Single(test.ErrorIds), StringComparison.Ordinal);
+            Assert.Equal(["DestinationFull", "Passed"], module.Run(
+                "$t = Get-NataliaRestoreTest -Repository full; $t.Checks[0].ErrorId; \"$($t.Checks[-1].Result)\"").Text);
+            ScriptResult restore = module.Run("$point | Restore-NataliaAppliance -Hypervisor full-bench");
+            Assert.StartsWith("DestinationFull,", Assert.Single(restore.ErrorIds), StringComparison.Ordinal);
+            Assert.Empty(Directory.EnumerateFileSystemEntries(vms));
+        }
+        finally
+        {
+            SmallDiskFactAttribute.Unmount(vms);
+        }
+    }
+
     private static Process Running(string vms, string name) => Process.GetProcessById(int.Parse(
         File.ReadAllText(Path.Combine(vms, name, "vm.pid")), CultureInfo.InvariantCulture));
 

@@ -10,6 +10,7 @@ declare -A needs=(
     [debian-archive-keyring]=/usr/share/keyrings/debian-archive-keyring.gpg
     [e2fsprogs]=/sbin/mkfs.ext4
     [fdisk]=/sbin/sfdisk
+    [openssh-client]=/usr/bin/ssh-keygen
     [dosfstools]=/sbin/mkfs.fat
     [mtools]=/usr/bin/mcopy
     [grub-common]=/usr/bin/grub-mkimage
