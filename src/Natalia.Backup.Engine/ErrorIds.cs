@@ -218,6 +218,8 @@ public static class ErrorIds
     public const string MergeNotFinished = nameof(MergeNotFinished);                 // the host still merges its disks
     // the server's license forbids it: the free one of ESXi
     public const string LicenseRestricted = nameof(LicenseRestricted);
+    // a snapshot is gone and its disks are not merged: VMware
+    public const string ConsolidationNeeded = nameof(ConsolidationNeeded);
     // the hypervisor said yes and did nothing
     public const string NothingWasBackedUp = nameof(NothingWasBackedUp);
     // its own setting keeps it out of every backup

@@ -22,6 +22,9 @@ public sealed record ApplianceSettings
     public QuiesceFailure OnQuiesceFailure { get; init; }
     /// <summary>How often it is backed up, and so what it is measured against; null where nobody said so.</summary>
     public BackupStrategy? Strategy { get; init; }
+    /// <summary>Whether the guest is never asked to put its data in order; every point is Crash-consistent
+    /// then.</summary>
+    public bool NeverQuiesce { get; init; }
     /// <summary>How it is restore-tested; null where nothing was said of that.</summary>
     public RestoreTestSettings? RestoreTest { get; init; }
 

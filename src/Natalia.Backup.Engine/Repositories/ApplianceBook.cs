@@ -15,7 +15,8 @@ internal sealed class ApplianceBook(RepositoryCore core)
 {
     private static readonly HashSet<string> s_members = new(StringComparer.Ordinal)
     {
-        "name", "hypervisor", "dataDisk", "includeSystemDisk", "onQuiesceFailure", "strategy", "restoreTest",
+        "name", "hypervisor", "dataDisk", "includeSystemDisk", "onQuiesceFailure", "neverQuiesce", "strategy",
+        "restoreTest",
     };
 
     internal async Task<IReadOnlyList<KnownAppliance>> GetAppliancesAsync(CancellationToken cancellationToken)
@@ -80,6 +81,7 @@ internal sealed class ApplianceBook(RepositoryCore core)
                     json.WriteBoolean("includeSystemDisk", settings.IncludeSystemDisk);
                     if (settings.OnQuiesceFailure == QuiesceFailure.Fail) json.WriteString("onQuiesceFailure", "fail");
                     if (settings.Strategy is BackupStrategy strategy) json.WriteString("strategy", strategy.ToString());
+                    if (settings.NeverQuiesce) json.WriteBoolean("neverQuiesce", true);
                     RestoreTestSettingsJson.Write(json, "restoreTest", settings.RestoreTest);
                     JsonMembers.Write(json, settings.UnknownMembers);
                 },
@@ -102,6 +104,8 @@ internal sealed class ApplianceBook(RepositoryCore core)
             OnQuiesceFailure = root.ReadStringOrNull("onQuiesceFailure") == "fail" ? QuiesceFailure.Fail : default,
             Strategy = Enum.TryParse(root.ReadStringOrNull("strategy"), out BackupStrategy strategy)
                 && Enum.IsDefined(typeof(BackupStrategy), strategy) ? strategy : null,
+            NeverQuiesce = root.TryGetProperty("neverQuiesce", out JsonElement never)
+                && never.ValueKind == JsonValueKind.True,
             RestoreTest = RestoreTestSettingsJson.ReadOrNull(root, "restoreTest"),
             UnknownMembers = JsonMembers.Unknown(root, s_members),
         };

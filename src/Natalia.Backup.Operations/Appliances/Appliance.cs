@@ -40,6 +40,8 @@ public sealed record Appliance
     public QuiesceFailure OnQuiesceFailure { get; init; }
     /// <summary>How often it is backed up, as far as somebody said so; null where nobody did.</summary>
     public BackupStrategy? Strategy { get; init; }
+    /// <summary>Whether the guest is never asked to put its data in order.</summary>
+    public bool NeverQuiesce { get; init; }
     /// <summary>How it is restore-tested, as far as somebody said so; null where nobody did.</summary>
     public RestoreTestSettings? RestoreTest { get; init; }
     /// <summary>The hypervisor's own id of the VM, or null.</summary>

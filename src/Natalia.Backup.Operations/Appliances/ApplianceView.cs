@@ -28,6 +28,7 @@ internal static class ApplianceView
                 ?? located.Hypervisor.Hypervisor.Find<INativeProtection>() is not null,
             OnQuiesceFailure = enrolment?.Settings.OnQuiesceFailure ?? default,
             Strategy = enrolment?.Settings.Strategy,
+            NeverQuiesce = enrolment?.Settings.NeverQuiesce ?? false,
             RestoreTest = enrolment?.Settings.RestoreTest,
             NativeId = description.NativeId,
             VMHost = description.State?.VMHost,
@@ -48,6 +49,7 @@ internal static class ApplianceView
         IncludeSystemDisk = enrolment.Settings.IncludeSystemDisk,
         OnQuiesceFailure = enrolment.Settings.OnQuiesceFailure,
         Strategy = enrolment.Settings.Strategy,
+        NeverQuiesce = enrolment.Settings.NeverQuiesce,
         RestoreTest = enrolment.Settings.RestoreTest,
     };
 }

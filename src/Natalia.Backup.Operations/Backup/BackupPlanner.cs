@@ -144,6 +144,7 @@ internal sealed class BackupPlanner(SessionRegistry registry, BackupWishes wishe
                 ApplianceView.Create(located, enrolment) with { ApplianceId = id })
             {
                 OnQuiesceFailure = enrolment?.Settings.OnQuiesceFailure ?? default,
+                NeverQuiesce = enrolment?.Settings.NeverQuiesce ?? false,
             }, enrolment));
         }
         return runs;

@@ -42,7 +42,8 @@ internal static class BackupRunner
                 var how = new FreezeRequest
                 {
                     DiskIds = diskIds,
-                    Quiescing = run.OnQuiesceFailure == QuiesceFailure.Fail ? Quiescing.Require : Quiescing.Prefer,
+                    Quiescing = run.NeverQuiesce ? Quiescing.Skip
+                        : run.OnQuiesceFailure == QuiesceFailure.Fail ? Quiescing.Require : Quiescing.Prefer,
                     RunId = pending.RunId,
                     RepositoryId = pending.RepositoryId,
                     HistoryId = run.ApplianceId,
@@ -100,7 +101,8 @@ internal static class BackupRunner
             TimeUtc = frozen.TimeUtc,
             Consistency = frozen.Consistency,
             ReadMethod = sources.OfType<IReadMethodSource>().Select(s => (ReadMethod?)s.ReadMethod).FirstOrDefault(),
-            ConsistencyReason = frozen.ConsistencyReason,
+            ConsistencyReason = frozen.ConsistencyReason
+                ?? (run.NeverQuiesce ? "The appliance is set to be backed up without its guest's help." : null),
         };
     }
 

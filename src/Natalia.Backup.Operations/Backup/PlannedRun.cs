@@ -19,6 +19,9 @@ internal sealed record PlannedRun(LocatedAppliance Located, string ApplianceId, 
     /// <summary>What happens when the guest does not put its data in order.</summary>
     internal QuiesceFailure OnQuiesceFailure { get; init; }
 
+    /// <summary>Whether the guest is not asked at all.</summary>
+    internal bool NeverQuiesce { get; init; }
+
     /// <summary>How the hypervisor makes the point itself; null where this product does.</summary>
     internal NativeBackupRequest? NativeRequest { get; init; }
 

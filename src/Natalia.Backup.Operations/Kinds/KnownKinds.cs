@@ -3,6 +3,7 @@ using System.Text.Json.Serialization;
 using Natalia.Backup.Hypervisors.HyperV;
 using Natalia.Backup.Hypervisors.Proxmox;
 using Natalia.Backup.Hypervisors.Qemu;
+using Natalia.Backup.Hypervisors.VSphere;
 
 namespace Natalia.Backup.Operations.Kinds;
 
@@ -18,6 +19,7 @@ internal static class KnownKinds
         new(ProxmoxHypervisor.KindName, SettingsJson.Default.ProxmoxSettings),
         new(QemuHypervisor.KindName, SettingsJson.Default.QemuSettings),
         new(HyperVHypervisor.KindName, SettingsJson.Default.HyperVSettings),
+        new(VSphereHypervisor.KindName, SettingsJson.Default.VSphereSettings),
     ];
 
     internal static IReadOnlyList<ConnectionKind> Repositories { get; } =
@@ -44,6 +46,7 @@ internal static class KnownKinds
 [JsonSerializable(typeof(ProxmoxSettings))]
 [JsonSerializable(typeof(QemuSettings))]
 [JsonSerializable(typeof(HyperVSettings))]
+[JsonSerializable(typeof(VSphereSettings))]
 [JsonSerializable(typeof(FolderStoreSettings))]
 [JsonSerializable(typeof(BucketSettings))]
 [JsonSerializable(typeof(ProxmoxStorageSettings))]

@@ -3,6 +3,8 @@ using Natalia.Backup.Arguments;
 using Natalia.Backup.Engine;
 using Natalia.Backup.Hypervisors.HyperV.Windows;
 using Natalia.Backup.Hypervisors.Proxmox;
+using Natalia.Backup.Hypervisors.VSphere;
+using Natalia.Backup.Hypervisors.VSphere.Client;
 using Natalia.Backup.Operations.Connections;
 using Natalia.Backup.Operations.Kinds;
 
@@ -17,6 +19,8 @@ namespace Natalia.Backup.Commands;
 /// <para>-HyperV connects to a Hyper-V host of Windows Server 2016 or newer, and with it to all hosts of its failover
 /// cluster. It works on Windows only. The page docs/hyperv.md lists the rights that are needed, and says what was
 /// tried on a simulated host only.</para>
+/// <para>-VMware connects to a vCenter, or to one ESXi host, of version 6.5 or newer. The page docs/vmware.md lists the
+/// rights and ports that are needed, and says what was tried on a simulated server only.</para>
 /// <para>-Folder connects to a directory of exported or switched-off VMs: one folder for each VM, with its disk images
 /// and, where it is wanted, a description file vm.json. It needs no server.</para>
 /// <para>-Qemu connects to VMs of plain QEMU on this machine, which lie in the same way. Restored appliances are tested
@@ -51,6 +55,12 @@ namespace Natalia.Backup.Commands;
 /// <para>Backs up a VM of a Hyper-V host to a connected repository; on the host itself, -Transport Local needs no
 /// credential.</para>
 /// </example>
+/// <example>
+/// <code>Connect-NataliaHypervisor -VMware vcenter.example.com -Credential (Get-Secret vcenter) -ServerCertificateThumbprint $thumbprint
+/// Get-NataliaAppliance -Name natalia-01 | Invoke-NataliaBackup -Repository nas</code>
+/// <para>Backs up a VM of a vCenter to a connected repository. The thumbprint is the SHA-256 of the server's
+/// certificate.</para>
+/// </example>
 [Cmdlet(VerbsCommunications.Connect, "NataliaHypervisor", DefaultParameterSetName = FolderSet)]
 [OutputType(typeof(HypervisorSession))]
 public sealed class ConnectNataliaHypervisorCommand : NataliaCommand
@@ -59,6 +69,7 @@ public sealed class ConnectNataliaHypervisorCommand : NataliaCommand
     private const string ProxmoxSet = "Proxmox";
     private const string QemuSet = "Qemu";
     private const string HyperVSet = "HyperV";
+    private const string VMwareSet = "VMware";
 
     /// <summary>
     /// The directory that holds one folder for each VM. Relative paths, ~ and PowerShell drives are welcome; wildcards
@@ -92,6 +103,11 @@ public sealed class ConnectNataliaHypervisorCommand : NataliaCommand
     [ValidateNotNullOrEmpty]
     public string HyperV { get; set; } = "";
 
+    /// <summary>The name or address of a vCenter, or of one ESXi host.</summary>
+    [Parameter(Mandatory = true, ParameterSetName = VMwareSet)]
+    [ValidateNotNullOrEmpty]
+    public string VMware { get; set; } = "";
+
     /// <summary>
     /// The way to the Hyper-V host: WSMan is that of PowerShell's remoting, Dcom is for hosts without it, and Local
     /// means that this machine is the host.
@@ -105,18 +121,21 @@ public sealed class ConnectNataliaHypervisorCommand : NataliaCommand
 
     /// <summary>
     /// The port: on Proxmox VE that of those hosts that name none (8006), on Hyper-V that of WSMan (5985, with HTTPS
-    /// 5986).
+    /// 5986), on VMware that of HTTPS (443).
     /// </summary>
     [Parameter(ParameterSetName = ProxmoxSet)]
     [Parameter(ParameterSetName = HyperVSet)]
+    [Parameter(ParameterSetName = VMwareSet)]
     [ValidateRange(1, 65535)]
     public int? Port { get; set; }
 
     /// <summary>
     /// Who connects. On Proxmox VE user@realm with the password, or user@realm!token with the secret of an API token,
-    /// which is best for unattended work. On Hyper-V DOMAIN\user; left out there, the account that runs this.
+    /// which is best for unattended work. On VMware user@vsphere.local, DOMAIN\user, or a user of the ESXi host. On
+    /// Hyper-V DOMAIN\user; left out there, the account that runs this.
     /// </summary>
     [Parameter(Mandatory = true, ParameterSetName = ProxmoxSet)]
+    [Parameter(Mandatory = true, ParameterSetName = VMwareSet)]
     [Parameter(ParameterSetName = HyperVSet)]
     [Credential]
     public PSCredential? Credential { get; set; }
@@ -130,17 +149,21 @@ public sealed class ConnectNataliaHypervisorCommand : NataliaCommand
     public string? OneTimeCode { get; set; }
 
     /// <summary>
-    /// The SHA-256 fingerprints of the servers' certificates, colons allowed. Each node has its own. Without them, the
-    /// system or -CaCertificate must trust the certificates; there is no way to trust any.
+    /// The SHA-256 fingerprints of the servers' certificates, colons allowed. Each node has its own; those of the ESXi
+    /// hosts behind a vCenter are learned from it. Without them, the system or -CaCertificate must trust the
+    /// certificates; there is no way to trust any.
     /// </summary>
     [Parameter(ParameterSetName = ProxmoxSet)]
+    [Parameter(ParameterSetName = VMwareSet)]
     [ValidateNotNullOrEmpty]
     public string[]? ServerCertificateThumbprint { get; set; }
 
     /// <summary>
-    /// A file with the authority that signs the servers' certificates: pve-root-ca.pem of the cluster.
+    /// A file with the authority that signs the servers' certificates: pve-root-ca.pem of a Proxmox VE cluster, the
+    /// root of a vCenter (VMCA).
     /// </summary>
     [Parameter(ParameterSetName = ProxmoxSet)]
+    [Parameter(ParameterSetName = VMwareSet)]
     [ValidateNotNullOrEmpty]
     public string? CaCertificate { get; set; }
 
@@ -160,6 +183,7 @@ public sealed class ConnectNataliaHypervisorCommand : NataliaCommand
             ProxmoxSet => ConnectProxmoxAsync(cancellationToken),
             QemuSet => ConnectQemuAsync(cancellationToken),
             HyperVSet => ConnectHyperVAsync(cancellationToken),
+            VMwareSet => ConnectVMwareAsync(cancellationToken),
             _ => ConnectFolderAsync(cancellationToken),
         };
 
@@ -183,6 +207,29 @@ public sealed class ConnectNataliaHypervisorCommand : NataliaCommand
         HypervisorConnection connection = await ConnectionFactory.OpenHypervisorAsync(settings,
             Credential.ToUser(), cancellationToken).ConfigureAwait(false);
         Registry.Hypervisors.Add(connection);
+        Emit(connection.Session);
+    }
+
+    private async Task ConnectVMwareAsync(CancellationToken cancellationToken)
+    {
+        string name = Name
+            ?? Registry.Hypervisors.GetFreeName(VMware.Split('.')[0] is { Length: > 0 } first ? first : "vmware");
+        Registry.Hypervisors.EnsureFree(name);
+        string? authority = CaCertificate is null
+            ? null
+            : await OnPipelineAsync(() => FilePaths.Resolve(SessionState, CaCertificate)).ConfigureAwait(false);
+        var settings = new VSphereSettings
+        {
+            Name = name,
+            Host = VMware,
+            Port = Port ?? VSphereConnectOptions.UsualPort,
+            Thumbprints = ServerCertificateThumbprint ?? [],
+            CaCertificate = authority,
+        };
+        HypervisorConnection connection = await ConnectionFactory.OpenHypervisorAsync(settings, Credential.ToUser(),
+            cancellationToken).ConfigureAwait(false);
+        Registry.Hypervisors.Add(connection);
+        EmitVerbose($"{name}: {((VSphereHypervisor)connection.Hypervisor).ServerVersion} as {Credential!.UserName}.");
         Emit(connection.Session);
     }
 

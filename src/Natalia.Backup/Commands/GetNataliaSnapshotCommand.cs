@@ -7,7 +7,7 @@ namespace Natalia.Backup.Commands;
 
 /// <summary>Lists the snapshots of appliances on their hypervisors, newest first.</summary>
 /// <remarks>
-/// <para>For Proxmox VE. Hypervisors of other kinds offer no snapshots on demand: that is the error
+/// <para>For Proxmox VE and VMware. Hypervisors of other kinds offer no snapshots on demand: that is the error
 /// CapabilityMissing.</para>
 /// <para>Only snapshots that this product made are listed; -All lists those of others, too, which this product never
 /// removes.</para>

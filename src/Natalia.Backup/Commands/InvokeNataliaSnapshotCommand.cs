@@ -8,7 +8,7 @@ namespace Natalia.Backup.Commands;
 
 /// <summary>Makes a short-lived snapshot of each appliance on its hypervisor.</summary>
 /// <remarks>
-/// <para>For Proxmox VE. Hypervisors of other kinds offer no snapshots on demand: that is the error
+/// <para>For Proxmox VE and VMware. Hypervisors of other kinds offer no snapshots on demand: that is the error
 /// CapabilityMissing.</para>
 /// <para>A snapshot is not a backup: it lies on the disks that it protects, grows, and slows them down. Make one before
 /// a risky change and remove it soon after, with Remove-NataliaSnapshot.</para>

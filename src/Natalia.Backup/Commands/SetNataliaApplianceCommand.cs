@@ -106,6 +106,21 @@ public sealed class SetNataliaApplianceCommand : RepositoryWriterCommand
     public BackupStrategy? Strategy { get; set; }
 
     /// <summary>
+    /// Never ask the guest to put its data in order: every point is crash-consistent, and says that this was wished. For
+    /// a guest that hangs when its file systems are frozen. -NeverQuiesce:$false ends it. Not for Proxmox VE.
+    /// </summary>
+    [Parameter]
+    public SwitchParameter NeverQuiesce { get; set; }
+
+    /// <summary>
+    /// Switch on that the hypervisor tracks which parts of the disks change, so that incrementals read no more than
+    /// those. For VMware, which does not do so by itself; the VM must have no snapshots. A VM that runs stands still for
+    /// a moment (a stun, as with every snapshot). The next backup is a full; nothing is done where tracking is on.
+    /// </summary>
+    [Parameter]
+    public SwitchParameter EnableChangeTracking { get; set; }
+
+    /// <summary>
     /// For Test-NataliaRestore: the hypervisor that the appliance is tested on; its session or name. An empty text
     /// leaves it open again, here and with the other settings of restore tests.
     /// </summary>
@@ -314,10 +329,10 @@ public sealed class SetNataliaApplianceCommand : RepositoryWriterCommand
         CancellationToken cancellationToken)
     {
         ApplianceDescription description = located.Description;
-        if (IsBound(nameof(OnQuiesceFailure)) && !repository.IsOwn)
+        if ((IsBound(nameof(OnQuiesceFailure)) || IsBound(nameof(NeverQuiesce))) && !repository.IsOwn)
             throw new NataliaException(ErrorIds.CapabilityMissing, NataliaErrorKind.NotSupported,
                 $"Whether '{description.Name}' is backed up without its guest's help is the hypervisor's own decision.",
-                description.Name, "Leave -OnQuiesceFailure out.");
+                description.Name, "Leave -OnQuiesceFailure and -NeverQuiesce out.");
         ApplianceSettings known = before ?? new ApplianceSettings
         {
             ApplianceId = description.ApplianceId,
@@ -334,6 +349,7 @@ public sealed class SetNataliaApplianceCommand : RepositoryWriterCommand
             IncludeSystemDisk = IsBound(nameof(IncludeSystemDisk)) ? IncludeSystemDisk : known.IncludeSystemDisk,
             OnQuiesceFailure = IsBound(nameof(OnQuiesceFailure)) ? OnQuiesceFailure : known.OnQuiesceFailure,
             Strategy = IsBound(nameof(Strategy)) ? Strategy : known.Strategy,
+            NeverQuiesce = IsBound(nameof(NeverQuiesce)) ? NeverQuiesce : known.NeverQuiesce,
             RestoreTest = Change(known.RestoreTest),
         };
         IReadOnlyList<ApplianceDisk> disks = DiskSelection.Select(description, after.DataDiskId,
@@ -345,6 +361,10 @@ public sealed class SetNataliaApplianceCommand : RepositoryWriterCommand
         string action = before is null
             ? $"Enrol in repository '{repository.Name}'"
             : $"Change its settings in repository '{repository.Name}'";
+        IChangeTrackingControl? tracking = EnableChangeTracking
+            ? located.Hypervisor.Hypervisor.Require<IChangeTrackingControl>("change tracking to switch on")
+            : null;
+        if (tracking is not null) action += ", and switch change tracking on, for which the VM stands still a moment";
         if (!await ShouldProcessAsync(description.Name, action).ConfigureAwait(false)) return;
         if (quiescing is not null) await EnableAsync(quiescing, description, cancellationToken).ConfigureAwait(false);
         // In a hypervisor's storage also when nothing differs: a VM that is enrolled by its schedule alone stays so
@@ -352,6 +372,10 @@ public sealed class SetNataliaApplianceCommand : RepositoryWriterCommand
         if (!repository.IsOwn || after != before)
             await Evidence.Over(repository)
                 .SetApplianceSettingsAsync(description, after, cancellationToken).ConfigureAwait(false);
+        if (tracking is not null && await tracking.EnableChangeTrackingAsync(description, repository.Session.RepositoryId,
+            cancellationToken).ConfigureAwait(false))
+            EmitWarning($"{description.Name}: change tracking was switched on, for which the VM stood still a moment. "
+                + "The next backup reads everything, and those after it what has changed.");
         if (PassThru) Emit(ApplianceView.Create(located, new Enrolment(repository, after)));
     }
 

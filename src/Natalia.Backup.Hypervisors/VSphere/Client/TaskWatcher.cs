@@ -22,17 +22,17 @@ internal sealed class TaskWatcher(IVimService vim)
             if (await PollAsync(task, how, how.Deadline, cancellationToken).ConfigureAwait(false) is VimObject done)
                 return ResultOf(done, how);
             // What is not wanted any more is not to come later, when nobody expects it.
-            if (await CancelAsync(task, how).ConfigureAwait(false) is VimObject late) return ResultOf(late, how);
+            if (!how.GoesOn && await CancelAsync(task, how).ConfigureAwait(false) is VimObject late)
+                return ResultOf(late, how);
         }
-        catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
+        catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested && !how.GoesOn)
         {
             await CancelAsync(task, how).ConfigureAwait(false);
             throw;
         }
         throw new NataliaException(ErrorIds.TaskNotFinished, NataliaErrorKind.Timeout,
             $"{Upper(how.What)} is not finished after "
-            + $"{how.Deadline.TotalMinutes.ToString("0.#", CultureInfo.InvariantCulture)} minutes, and could not be "
-            + "stopped.", vim.BaseUri.IdnHost, "Look at the server's list of tasks.");
+            + $"{how.Deadline.TotalMinutes.ToString("0.#", CultureInfo.InvariantCulture)} minutes, and goes on.", vim.BaseUri.IdnHost, "Look at the server's list of tasks.");
     }
 
     private XElement? ResultOf(VimObject task, VimTaskOptions how) => task.Text("info.state") == "success"

@@ -1,0 +1,178 @@
+using System.Xml.Linq;
+using Natalia.Backup.Engine;
+using Natalia.Backup.Hypervisors.VSphere.Client;
+using Natalia.Backup.Hypervisors.VSphere.Inventory;
+
+namespace Natalia.Backup.Hypervisors.VSphere.Snapshots;
+
+/// <summary>Makes snapshots of ours and removes them. Those of others are never touched.</summary>
+internal sealed class SnapshotService(IVimService vim)
+{
+    /// <summary>In minutes; what vSphere takes is from 5 to 240.</summary>
+    private const int QuiesceMinutes = 10;
+
+    /// <summary>A merge of much takes hours; the server goes on with it when nobody waits.</summary>
+    internal static readonly TimeSpan RemovalLimit = TimeSpan.FromMinutes(9);
+
+    private static readonly TimeSpan s_creationLimit = TimeSpan.FromMinutes(QuiesceMinutes + 5);
+    private static readonly TimeSpan s_cleanUpLimit = TimeSpan.FromMinutes(10);
+    private const int BusyAttempts = 40;
+    private static readonly TimeSpan s_busyPause = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan s_lookAgain = TimeSpan.FromSeconds(2);
+
+    /// <summary>
+    /// Makes a snapshot. When this fails nothing is left of it, as far as the server can be reached; what comes later
+    /// all the same bears the mark.
+    /// </summary>
+    /// <exception cref="NataliaException"><c>QuiesceFailed</c> and what the server refuses.</exception>
+    internal async Task<VimReference> CreateAsync(VirtualMachine machine, SnapshotMark mark, bool isQuiesced,
+        bool includesMemory, TimeSpan? limit, IProgress<int>? progress, CancellationToken cancellationToken)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+        XElement?[] arguments =
+        [
+            VimXml.Element("name", mark.Name),
+            VimXml.Element("description", mark.ToDescription()),
+            VimXml.Element("memory", includesMemory),
+            isQuiesced
+                ? VimXml.Typed("quiesceSpec", "VirtualMachineGuestQuiesceSpec",
+                    VimXml.Element("timeout", QuiesceMinutes))
+                : null,
+        ];
+        try
+        {
+            IReadOnlyList<XElement> begun = await vim.CallAsync(machine.Reference, "CreateSnapshotEx_Task", arguments,
+                cancellationToken).ConfigureAwait(false);
+            VimReference task = VimXml.ReferenceOf(begun.FirstOrDefault()) ?? throw NoTask("CreateSnapshotEx_Task");
+            XElement? made = await vim.WaitTaskAsync(task, new VimTaskOptions(limit ?? s_creationLimit,
+                $"the snapshot of '{machine.Name}'", progress), cancellationToken).ConfigureAwait(false);
+            return VimXml.ReferenceOf(made)
+                ?? (await FindAsync(machine.Reference, mark, cancellationToken).ConfigureAwait(false))?.Reference
+                ?? throw new NataliaException(ErrorIds.ServerAnswerInvalid, NataliaErrorKind.InvalidData,
+                    $"The server made a snapshot of '{machine.Name}' and does not say which.", machine.Name);
+        }
+        catch (Exception failure)
+        {
+            await ClearAsync(machine, mark, failure).ConfigureAwait(false);
+            throw;
+        }
+    }
+
+    /// <summary>
+    /// Removes the snapshots that bear a mark; none is as good. Says when the server still merges, or has left
+    /// something to merge.
+    /// </summary>
+    /// <exception cref="NataliaException"><c>MergeNotFinished</c>, <c>ConsolidationNeeded</c>, and what the server
+    /// refuses.</exception>
+    internal async Task RemoveAsync(VimReference machine, string name, string runId,
+        CancellationToken cancellationToken)
+    {
+        var removed = new HashSet<VimReference>();
+        while (await FindAsync(machine, runId, cancellationToken).ConfigureAwait(false) is SnapshotNode found)
+        {
+            if (!removed.Add(found.Reference))
+                throw new NataliaException(ErrorIds.ServerError, NataliaErrorKind.InvalidOperation,
+                    $"The server says that the snapshot '{found.Name}' of '{name}' is removed, and still has it.",
+                    name, "See the VM's snapshots and tasks.");
+            await RemoveAsync(name, found.Reference, cancellationToken).ConfigureAwait(false);
+        }
+        if (removed.Count == 0) return;
+        VirtualMachine? now = await VirtualMachine.ReadAsync(vim, machine, cancellationToken).ConfigureAwait(false);
+        if (now is { NeedsConsolidation: true })
+            throw new NataliaException(ErrorIds.ConsolidationNeeded, NataliaErrorKind.InvalidOperation,
+                $"The snapshot of '{name}' is gone, and the server did not merge its disks: they need consolidation.",
+                name, "Run Remove-NataliaSnapshot -Appliance " + name + " -Consolidate; if it fails, see what holds "
+                + "the VM's files (another backup's proxy, a mounted disk).");
+    }
+
+    /// <summary>Lets the server merge what earlier removals left.</summary>
+    internal async Task ConsolidateAsync(VirtualMachine machine, TimeSpan limit, IProgress<int>? progress,
+        CancellationToken cancellationToken)
+    {
+        IReadOnlyList<XElement> begun = await vim.CallAsync(machine.Reference, "ConsolidateVMDisks_Task", [],
+            cancellationToken).ConfigureAwait(false);
+        VimReference task = VimXml.ReferenceOf(begun.FirstOrDefault()) ?? throw NoTask("ConsolidateVMDisks_Task");
+        await vim.WaitTaskAsync(task, new VimTaskOptions(limit, $"the consolidation of '{machine.Name}'", progress,
+            GoesOn: true), cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <summary>
+    /// Removes one snapshot, without those that were made upon it; waits a while for another task of the VM.
+    /// </summary>
+    internal async Task RemoveAsync(string name, VimReference snapshot, CancellationToken cancellationToken)
+    {
+        for (int attempt = 1; ; attempt++)
+        {
+            try
+            {
+                await RemoveOnceAsync(name, snapshot, cancellationToken).ConfigureAwait(false);
+                return;
+            }
+            catch (NataliaException e) when (e.ErrorId == ErrorIds.ApplianceLocked && attempt < BusyAttempts)
+            {
+                await vim.Clock.WaitAsync(s_busyPause, cancellationToken).ConfigureAwait(false);
+            }
+        }
+    }
+
+    private async Task RemoveOnceAsync(string name, VimReference snapshot, CancellationToken cancellationToken)
+    {
+        try
+        {
+            IReadOnlyList<XElement> begun = await vim.CallAsync(snapshot, "RemoveSnapshot_Task",
+                [VimXml.Element("removeChildren", false), VimXml.Element("consolidate", true)],
+                cancellationToken).ConfigureAwait(false);
+            VimReference task = VimXml.ReferenceOf(begun.FirstOrDefault()) ?? throw NoTask("RemoveSnapshot_Task");
+            await vim.WaitTaskAsync(task, new VimTaskOptions(RemovalLimit, $"the removal of the snapshot of '{name}'",
+                GoesOn: true), cancellationToken).ConfigureAwait(false);
+        }
+        catch (VimFaultException e) when (e.Is("ManagedObjectNotFound"))
+        {
+            // It is gone, which is what was wanted.
+        }
+        catch (NataliaException e) when (e.ErrorId == ErrorIds.TaskNotFinished)
+        {
+            throw new NataliaException(ErrorIds.MergeNotFinished, NataliaErrorKind.Timeout,
+                $"After {RemovalLimit.TotalMinutes:0} minutes the server still merges the disks of '{name}' with what "
+                + "was written since the snapshot.", name,
+                "A merge of much takes hours and ends by itself; see it among the VM's tasks.", e);
+        }
+    }
+
+    private async Task<SnapshotNode?> FindAsync(VimReference machine, string runId,
+        CancellationToken cancellationToken)
+    {
+        VirtualMachine? now = await VirtualMachine.ReadAsync(vim, machine, cancellationToken).ConfigureAwait(false);
+        return now?.Snapshots.LastOrDefault(s => SnapshotMark.Of(s, now)?.RunId == runId);
+    }
+
+    private Task<SnapshotNode?> FindAsync(VimReference machine, SnapshotMark mark,
+        CancellationToken cancellationToken) => FindAsync(machine, mark.RunId, cancellationToken);
+
+    /// <summary>Removes what a failed call may have made, without hiding why it failed.</summary>
+    private async Task ClearAsync(VirtualMachine machine, SnapshotMark mark, Exception failure)
+    {
+        using Deadline limit = vim.Clock.CreateDeadline(s_cleanUpLimit, CancellationToken.None);
+        // A call whose answer was lost may still be on its way.
+        bool isUnclear = failure is NataliaException
+        {
+            ErrorId: ErrorIds.RequestOutcomeUnknown or ErrorIds.ServerUnreachable or ErrorIds.TaskNotFinished
+                or ErrorIds.TaskLost
+        };
+        try
+        {
+            for (int look = isUnclear ? 3 : 1; look > 0; look--)
+            {
+                await RemoveAsync(machine.Reference, machine.Name, mark.RunId, limit.Token).ConfigureAwait(false);
+                if (look > 1) await vim.Clock.WaitAsync(s_lookAgain, limit.Token).ConfigureAwait(false);
+            }
+        }
+        catch (Exception e) when (e is NataliaException or OperationCanceledException)
+        {
+            // The next run finds it by its mark; the user is told of the first failure, which is the cause.
+        }
+    }
+
+    private NataliaException NoTask(string method) => new(ErrorIds.ServerAnswerInvalid, NataliaErrorKind.InvalidData,
+        $"'{vim.BaseUri.IdnHost}' answered {method} without a task.", vim.BaseUri.IdnHost);
+}
