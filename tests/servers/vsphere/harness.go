@@ -78,9 +78,16 @@ func (f *front) harness(w http.ResponseWriter, r *http.Request) {
 	case "clear":
 		f.calls, f.faults = nil, nil
 	default:
+		if do := verbs[verb]; do != nil && vm != nil {
+			do(f, w, vm, int(number("disk")), body)
+			return
+		}
 		http.NotFound(w, r)
 	}
 }
+
+// More of them, from other files: with the mutex held, the VM, a disk's number and the body.
+var verbs = map[string]func(f *front, w http.ResponseWriter, vm *simulator.VirtualMachine, disk int, body []byte){}
 
 func (f *front) state(w http.ResponseWriter) {
 	f.mutex.Lock()

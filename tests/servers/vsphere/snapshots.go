@@ -35,7 +35,13 @@ func createSnapshot(c *call) bool {
 	if vm == nil {
 		return c.fault("ManagedObjectNotFound", "The object has already been deleted.")
 	}
-	task := c.front.takeSnapshot(vm, &request)
+	var task types.ManagedObjectReference
+	if request.Quiesce && c.front.isDeaf(vm) {
+		task = c.front.newTask(vm.Self, "createSnapshot", &types.ApplicationQuiesceFault{},
+			"An error occurred while quiescing the virtual machine.", 0)
+	} else {
+		task = c.front.takeSnapshot(vm, &request)
+	}
 	if strings.HasPrefix(c.method.Name, "CreateSnapshotEx") {
 		return c.reply(&types.CreateSnapshotEx_TaskResponse{Returnval: task})
 	}
