@@ -94,6 +94,9 @@ public sealed class SimulatedVSphere : IDisposable
     public void Fail(string what, string when, string action, params (string Name, object Value)[] more) =>
         Do("fault", [("what", what), ("when", when), ("action", action), .. more]);
 
+    /// <summary>What a guest reads now.</summary>
+    public byte[] Content(Machine machine, int disk) => Do("content", [], ("vm", machine.Id), ("disk", disk));
+
     /// <summary>The names of a VM's snapshots.</summary>
     public IReadOnlyList<string> Snapshots(Machine machine) =>
         [.. State().GetProperty("snapshots").GetProperty(machine.Id).EnumerateArray().Select(n => n.GetString()!)];
@@ -110,7 +113,8 @@ public sealed class SimulatedVSphere : IDisposable
         _process.Dispose();
     }
 
-    private void Do(string verb, byte[] body, params (string Name, object Value)[] arguments)
+    /// <summary>As the other one, with a body; gives the answer's.</summary>
+    public byte[] Do(string verb, byte[] body, params (string Name, object Value)[] arguments)
     {
         string query = string.Join("&", arguments.Select(a =>
             $"{a.Name}={Uri.EscapeDataString(Convert.ToString(a.Value, CultureInfo.InvariantCulture)!)}"));
@@ -119,6 +123,10 @@ public sealed class SimulatedVSphere : IDisposable
         { Content = new ByteArrayContent(body) });
         if (!response.IsSuccessStatusCode)
             throw new InvalidOperationException($"{verb}: {(int)response.StatusCode}");
+        using Stream stream = response.Content.ReadAsStream();
+        using var bytes = new MemoryStream();
+        stream.CopyTo(bytes);
+        return bytes.ToArray();
     }
 
     private JsonElement State()

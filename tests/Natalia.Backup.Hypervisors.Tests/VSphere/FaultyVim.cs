@@ -49,7 +49,7 @@ internal sealed class FaultyVim(IVimService inner, CallFault? fault) : IVimServi
 
     private async Task<T> AtAsync<T>(Func<Task<T>> call)
     {
-        if (_isDead) throw new SimulatedCrashException();
+        if (_isDead) throw new SimulatedCrashException("a call");
         bool isNow = Interlocked.Increment(ref _calls) == fault?.At;
         if (isNow && !fault!.IsAfter) throw Strike();
         T result = await call();
@@ -61,7 +61,7 @@ internal sealed class FaultyVim(IVimService inner, CallFault? fault) : IVimServi
     private Exception Strike()
     {
         _isDead = fault!.IsDeath;
-        return fault.IsDeath ? new SimulatedCrashException()
+        return fault.IsDeath ? new SimulatedCrashException("a call")
             : fault.IsAfter
                 ? new NataliaException(ErrorIds.RequestOutcomeUnknown, NataliaErrorKind.Connection,
                     "The connection broke.")

@@ -10,12 +10,19 @@ namespace Natalia.Backup.Hypervisors.Tests.VSphere;
 public sealed class VSphereConformanceTests(VSphereConformanceTests.Server server) : HypervisorConformance,
     IClassFixture<VSphereConformanceTests.Server>
 {
+    public static string? Obstacle => Counterpart.VSphere.Obstacle;
+
     protected override HypervisorFixture NewFixture() => new VSphereFixture(server.Simulated);
 
     public sealed class Server : IDisposable
     {
-        public SimulatedVSphere Simulated { get; } = VSphereFixture.Start(isCenter: true);
+        private readonly Lazy<SimulatedVSphere> _simulated = new(() => VSphereFixture.Start(isCenter: true));
 
-        public void Dispose() => Simulated.Dispose();
+        public SimulatedVSphere Simulated => _simulated.Value;
+
+        public void Dispose()
+        {
+            if (_simulated.IsValueCreated) _simulated.Value.Dispose();
+        }
     }
 }

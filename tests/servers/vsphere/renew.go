@@ -67,10 +67,9 @@ func renew(f *front, w http.ResponseWriter, vm *simulator.VirtualMachine, _ int,
 	delete(deaf, vm.Self.Value)
 	delete(f.needs, vm.Self.Value)
 	f.faults = nil
-	simulator.Map.Update(vm, []types.PropertyChange{{Name: "snapshot", Val: nil},
-		{Name: "config.changeTrackingEnabled", Val: &yes}, {Name: "runtime.consolidationNeeded", Val: &no},
-		{Name: "guestHeartbeatStatus", Val: types.ManagedEntityStatus("green")},
-		{Name: "guest.toolsRunningStatus", Val: "guestToolsRunning"}, {Name: "config.keyId", Val: nil}})
+	vm.Snapshot, vm.Config.KeyId = nil, nil
+	vm.Config.ChangeTrackingEnabled, vm.Runtime.ConsolidationNeeded = &yes, &no
+	vm.GuestHeartbeatStatus, vm.Guest.ToolsRunningStatus = "green", "guestToolsRunning"
 }
 
 func replace(f *front, w http.ResponseWriter, vm *simulator.VirtualMachine, n int, body []byte) {
