@@ -35,7 +35,9 @@ public sealed class SimulatedVSphere : IDisposable
                 d.GetProperty("size").GetInt64()))]))];
     }
 
-    /// <summary>A disk: its device's key, its name in the datastore, and the file of this machine with its bytes.</summary>
+    /// <summary>
+    /// A disk: its device's key, its name in the datastore, and the file of this machine with its bytes.
+    /// </summary>
     public sealed record Disk(int Key, string Name, string File, long Size);
 
     public sealed record Machine(string Name, string Id, string Uuid, IReadOnlyList<Disk> Disks);

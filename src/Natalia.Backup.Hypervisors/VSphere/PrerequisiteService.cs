@@ -138,7 +138,8 @@ internal sealed class PrerequisiteService(MachineFinder machines)
                 tracked ? "on" : "off", tracked ? null
                     : "Every backup reads everything. Set-NataliaAppliance -EnableChangeTracking switches it on; the "
                     + "VM stands still for a moment then.");
-            if (disk.Datastore is not VimReference store || !stores.TryGetValue(store, out (string Name, string Type) on))
+            if (disk.Datastore is not VimReference store
+                || !stores.TryGetValue(store, out (string Name, string Type) on))
                 continue;
             bool isFlat = on.Type.ToUpperInvariant() is "VMFS" or "NFS" or "NFS41";
             checks.Add("Datastore", $"{disk.DiskId} on {on.Name}", isFlat ? CheckOutcome.Passed : CheckOutcome.Warning,

@@ -27,7 +27,8 @@ namespace Natalia.Backup.Commands;
 /// <code>Remove-NataliaSnapshot -Appliance natalia-01 -Consolidate</code>
 /// <para>Has the disks of a VM of VMware merged, after asking.</para>
 /// </example>
-[Cmdlet(VerbsCommon.Remove, "NataliaSnapshot", DefaultParameterSetName = SnapshotSet, SupportsShouldProcess = true, ConfirmImpact = ConfirmImpact.High)]
+[Cmdlet(VerbsCommon.Remove, "NataliaSnapshot", DefaultParameterSetName = SnapshotSet,
+    SupportsShouldProcess = true, ConfirmImpact = ConfirmImpact.High)]
 [OutputType(typeof(void))]
 public sealed class RemoveNataliaSnapshotCommand : HypervisorCommand
 {

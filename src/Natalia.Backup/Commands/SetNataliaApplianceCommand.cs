@@ -106,16 +106,17 @@ public sealed class SetNataliaApplianceCommand : RepositoryWriterCommand
     public BackupStrategy? Strategy { get; set; }
 
     /// <summary>
-    /// Never ask the guest to put its data in order: every point is crash-consistent, and says that this was wished. For
-    /// a guest that hangs when its file systems are frozen. -NeverQuiesce:$false ends it. Not for Proxmox VE.
+    /// Never ask the guest to put its data in order: every point is crash-consistent, and says that this was wished.
+    /// For a guest that hangs when its file systems are frozen. -NeverQuiesce:$false ends it. Not for Proxmox VE.
     /// </summary>
     [Parameter]
     public SwitchParameter NeverQuiesce { get; set; }
 
     /// <summary>
     /// Switch on that the hypervisor tracks which parts of the disks change, so that incrementals read no more than
-    /// those. For VMware, which does not do so by itself; the VM must have no snapshots. A VM that runs stands still for
-    /// a moment (a stun, as with every snapshot). The next backup is a full; nothing is done where tracking is on.
+    /// those. For VMware, which does not do so by itself; the VM must have no snapshots. A VM that runs stands still
+    /// for a moment (a stun, as with every snapshot). The next backup is a full; nothing is done where tracking is
+    /// on.
     /// </summary>
     [Parameter]
     public SwitchParameter EnableChangeTracking { get; set; }
@@ -372,8 +373,8 @@ public sealed class SetNataliaApplianceCommand : RepositoryWriterCommand
         if (!repository.IsOwn || after != before)
             await Evidence.Over(repository)
                 .SetApplianceSettingsAsync(description, after, cancellationToken).ConfigureAwait(false);
-        if (tracking is not null && await tracking.EnableChangeTrackingAsync(description, repository.Session.RepositoryId,
-            cancellationToken).ConfigureAwait(false))
+        if (tracking is not null && await tracking.EnableChangeTrackingAsync(description,
+            repository.Session.RepositoryId, cancellationToken).ConfigureAwait(false))
             EmitWarning($"{description.Name}: change tracking was switched on, for which the VM stood still a moment. "
                 + "The next backup reads everything, and those after it what has changed.");
         if (PassThru) Emit(ApplianceView.Create(located, new Enrolment(repository, after)));

@@ -20,7 +20,7 @@ import (
 //	reset     vm: change tracking forgets everything
 //	fault     what, when, action, name, text, status, wait (ms), skip, times: see faults.go
 //	expire    ends all sessions
-//	set       vm, path, value: heartbeat, tools, encrypted, version
+//	set       vm, path, value: heartbeat, tools, encrypted, untracked, version
 //	disk      vm, disk, mode, sharing, capacity: what a disk of the VM is
 //	deny      privilege
 //	consolidate vm: its next removal of a snapshot leaves something to consolidate
@@ -142,6 +142,10 @@ func set(vm *simulator.VirtualMachine, path, value string) {
 		change = types.PropertyChange{Name: "guest.toolsRunningStatus", Val: value}
 	case "version":
 		change = types.PropertyChange{Name: "config.version", Val: value}
+	case "untracked":
+		no := false
+		vm.Config.ChangeTrackingEnabled = &no
+		return
 	case "encrypted":
 		change = types.PropertyChange{Name: "config.keyId", Val: &types.CryptoKeyId{KeyId: value}}
 	}

@@ -12,6 +12,7 @@ import (
 //
 //	renew    vm: no snapshots, nothing written, changes tracked from now on, a guest that answers
 //	deafen   vm: its guest does not put its data in order
+//	silence  vm: its guest is not heard of after the next snapshot
 //	detach   vm, disk: the file is gone
 //	replace  vm, disk; body: another disk is in its place
 //	content  vm, disk: what the guest reads
@@ -19,6 +20,9 @@ func init() {
 	verbs["renew"] = renew
 	verbs["deafen"] = func(f *front, w http.ResponseWriter, vm *simulator.VirtualMachine, n int, body []byte) {
 		deaf[vm.Self.Value] = true
+	}
+	verbs["silence"] = func(f *front, w http.ResponseWriter, vm *simulator.VirtualMachine, n int, body []byte) {
+		silent[vm.Self.Value] = true
 	}
 	verbs["detach"] = func(f *front, w http.ResponseWriter, vm *simulator.VirtualMachine, n int, body []byte) {
 		_ = os.Rename(f.diskOf(vm, n).file, f.diskOf(vm, n).file+gone)
@@ -37,7 +41,8 @@ func init() {
 
 const gone = ".gone"
 
-var deaf = map[string]bool{} // by the VM's id; the front's mutex holds it
+// By the VM's id; the front's mutex holds them.
+var deaf, silent = map[string]bool{}, map[string]bool{}
 
 func (f *front) isDeaf(vm *simulator.VirtualMachine) bool {
 	f.mutex.Lock()
@@ -65,6 +70,7 @@ func renew(f *front, w http.ResponseWriter, vm *simulator.VirtualMachine, _ int,
 	yes, no := true, false
 	m.effective = true
 	delete(deaf, vm.Self.Value)
+	delete(silent, vm.Self.Value)
 	delete(f.needs, vm.Self.Value)
 	f.faults = nil
 	vm.Snapshot, vm.Config.KeyId = nil, nil

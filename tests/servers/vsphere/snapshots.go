@@ -109,6 +109,9 @@ func (f *front) takeSnapshot(vm *simulator.VirtualMachine, request *types.Create
 	snapshot.Config = config
 	m.snapshots[ref.Value] = state
 	m.effective = tracked
+	if silent[m.id] {
+		vm.GuestHeartbeatStatus = "red"
+	}
 	simulator.Map.Update(vm, []types.PropertyChange{{Name: "config.hardware.device", Val: liveDevices}})
 	return task
 }
@@ -142,7 +145,7 @@ func (f *front) forget(vm *simulator.VirtualMachine, id string) error {
 	if f.needs[m.id] {
 		delete(f.needs, m.id)
 		yes := true
-		simulator.Map.Update(vm, []types.PropertyChange{{Name: "runtime.consolidationNeeded", Val: &yes}})
+		vm.Runtime.ConsolidationNeeded = &yes
 		return nil
 	}
 	return f.mergeAll(vm, m)
@@ -193,7 +196,7 @@ func consolidate(c *call) bool {
 		c.front.mutex.Lock()
 		defer c.front.mutex.Unlock()
 		no := false
-		simulator.Map.Update(vm, []types.PropertyChange{{Name: "runtime.consolidationNeeded", Val: &no}})
+		vm.Runtime.ConsolidationNeeded = &no
 		if err := c.front.mergeAll(vm, c.front.machineOf(vm.Self)); err != nil {
 			return nil, &types.RuntimeFault{}
 		}

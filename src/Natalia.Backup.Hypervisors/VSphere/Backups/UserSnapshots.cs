@@ -102,7 +102,8 @@ internal sealed class UserSnapshots(MachineFinder machines, SnapshotService snap
         VirtualMachine now = await machines.RequireAsync(appliance, cancellationToken).ConfigureAwait(false);
         return !now.NeedsConsolidation ? true : throw new NataliaException(ErrorIds.ConsolidationNeeded,
             NataliaErrorKind.InvalidOperation, $"The disks of '{machine.Name}' still need consolidation.",
-            machine.Name, "See what holds the VM's files: another backup's proxy, or a disk that is mounted elsewhere.");
+            machine.Name,
+            "See what holds the VM's files: another backup's proxy, or a disk that is mounted elsewhere.");
     }
 
     private static ApplianceSnapshot View(SnapshotNode snapshot, SnapshotMark? mark, VirtualMachine machine) => new()

@@ -37,8 +37,8 @@ internal interface IVimService : IDisposable
     /// left out. Their values are in no message.</param>
     /// <returns>The elements <c>returnval</c>; none for a method that gives nothing.</returns>
     /// <exception cref="VimFaultException">The server refused.</exception>
-    /// <exception cref="NataliaException"><c>ServerUnreachable</c>, <c>ServerNotTrusted</c>, <c>RequestOutcomeUnknown</c>
-    /// (the connection broke after the call was sent and the method is none that only reads),
+    /// <exception cref="NataliaException"><c>ServerUnreachable</c>, <c>ServerNotTrusted</c>,
+    /// <c>RequestOutcomeUnknown</c> (the connection broke after the call was sent and the method is none that only reads),
     /// <c>ServerAnswerInvalid</c>.</exception>
     Task<IReadOnlyList<XElement>> CallAsync(VimReference target, string method, IEnumerable<XElement?> arguments,
         CancellationToken cancellationToken);
@@ -68,7 +68,8 @@ internal interface IVimService : IDisposable
     /// <summary>
     /// Sends a request for bytes: <c>/folder</c>, the address of an export, a guest's file. Gives the answer when its
     /// head is there, whatever its status; the caller reads and disposes it. The session's cookie goes to the server
-    /// itself and to nobody else; other hosts are trusted as <see cref="TrustHostAsync"/> says. No redirect is followed.
+    /// itself and to nobody else; other hosts are trusted as <see cref="TrustHostAsync"/> says. No redirect is
+    /// followed.
     /// </summary>
     /// <param name="request">Makes the request; called again when the session has run out (401 or 403).</param>
     /// <exception cref="NataliaException"><c>ServerUnreachable</c>, <c>ServerNotTrusted</c>.</exception>

@@ -32,7 +32,8 @@ internal sealed class TaskWatcher(IVimService vim)
         }
         throw new NataliaException(ErrorIds.TaskNotFinished, NataliaErrorKind.Timeout,
             $"{Upper(how.What)} is not finished after "
-            + $"{how.Deadline.TotalMinutes.ToString("0.#", CultureInfo.InvariantCulture)} minutes, and goes on.", vim.BaseUri.IdnHost, "Look at the server's list of tasks.");
+            + $"{how.Deadline.TotalMinutes.ToString("0.#", CultureInfo.InvariantCulture)} minutes, and goes on.",
+            vim.BaseUri.IdnHost, "Look at the server's list of tasks.");
     }
 
     private XElement? ResultOf(VimObject task, VimTaskOptions how) => task.Text("info.state") == "success"

@@ -13,7 +13,9 @@ internal static class VimXml
     internal static readonly XNamespace Vim = "urn:vim25";
     internal static readonly XNamespace Instance = "http://www.w3.org/2001/XMLSchema-instance";
 
-    /// <summary>An argument or a member; null content leaves it out. Booleans and numbers in the schema's form.</summary>
+    /// <summary>
+    /// An argument or a member; null content leaves it out. Booleans and numbers in the schema's form.
+    /// </summary>
     internal static XElement? Element(string name, object? content) => content switch
     {
         null => null,

@@ -3,7 +3,9 @@ using Natalia.Backup.Hypervisors.VSphere.Client;
 
 namespace Natalia.Backup.Hypervisors.VSphere.Inventory;
 
-/// <summary>The configuration of a VM as it is kept with restore points: the server's own, without its secrets.</summary>
+/// <summary>
+/// The configuration of a VM as it is kept with restore points: the server's own, without its secrets.
+/// </summary>
 internal static class ConfigurationText
 {
     /// <summary>The format's name: VirtualMachineConfigInfo of vim25.</summary>

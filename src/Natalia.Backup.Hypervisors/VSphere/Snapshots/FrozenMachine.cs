@@ -45,7 +45,9 @@ internal sealed record FrozenVirtualDisk
     /// <summary>The datastore of the file; null when the backing names none.</summary>
     internal VimReference? Datastore { get; init; }
 
-    /// <summary>What tells this disk from another one in its place: the backing's uuid; null when it has none.</summary>
+    /// <summary>
+    /// What tells this disk from another one in its place: the backing's uuid; null when it has none.
+    /// </summary>
     internal string? Uuid { get; init; }
 
     /// <summary>Where changes are counted from, opaque; null for a disk that is not tracked.</summary>
