@@ -3,6 +3,8 @@ package main
 import (
 	"net/http"
 	"os"
+	"path"
+	"strings"
 
 	"github.com/vmware/govmomi/simulator"
 	"github.com/vmware/govmomi/vim25/types"
@@ -13,6 +15,7 @@ import (
 //	renew    vm: no snapshots, nothing written, changes tracked from now on, a guest that answers
 //	deafen   vm: its guest does not put its data in order
 //	silence  vm: its guest is not heard of after the next snapshot
+//	nvram    vm; body: its firmware is UEFI, and this its variables
 //	detach   vm, disk: the file is gone
 //	replace  vm, disk; body: another disk is in its place
 //	content  vm, disk: what the guest reads
@@ -28,6 +31,7 @@ func init() {
 		_ = os.Rename(f.diskOf(vm, n).file, f.diskOf(vm, n).file+gone)
 	}
 	verbs["replace"] = replace
+	verbs["nvram"] = firmware
 	verbs["content"] = func(f *front, w http.ResponseWriter, vm *simulator.VirtualMachine, n int, body []byte) {
 		d := f.diskOf(vm, n)
 		all := make([]byte, d.capacity)
@@ -86,4 +90,16 @@ func replace(f *front, w http.ResponseWriter, vm *simulator.VirtualMachine, n in
 	if err := d.writeFile(0, body); err != nil {
 		http.Error(w, err.Error(), http.StatusInternalServerError)
 	}
+}
+
+func firmware(f *front, w http.ResponseWriter, vm *simulator.VirtualMachine, _ int, body []byte) {
+	vm.Config.Firmware = "efi"
+	disk := virtualDisks(vm.Config.Hardware.Device)[0].Backing.(*types.VirtualDiskFlatVer2BackingInfo)
+	name := path.Dir(strings.TrimPrefix(f.diskOf(vm, 0).name, "[LocalDS_0] ")) + "/natalia.nvram"
+	for i := range vm.LayoutEx.File {
+		if vm.LayoutEx.File[i].Type == "nvram" {
+			vm.LayoutEx.File[i].Name = "[LocalDS_0] " + name
+		}
+	}
+	_ = os.WriteFile(localPath(disk.Datastore, "[LocalDS_0] "+name), body, 0600)
 }

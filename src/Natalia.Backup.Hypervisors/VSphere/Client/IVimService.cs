@@ -38,8 +38,8 @@ internal interface IVimService : IDisposable
     /// <returns>The elements <c>returnval</c>; none for a method that gives nothing.</returns>
     /// <exception cref="VimFaultException">The server refused.</exception>
     /// <exception cref="NataliaException"><c>ServerUnreachable</c>, <c>ServerNotTrusted</c>,
-    /// <c>RequestOutcomeUnknown</c> (the connection broke after the call was sent and the method is none that only reads),
-    /// <c>ServerAnswerInvalid</c>.</exception>
+    /// <c>RequestOutcomeUnknown</c> (the connection broke after the call was sent and the method is none that only
+    /// reads), <c>ServerAnswerInvalid</c>.</exception>
     Task<IReadOnlyList<XElement>> CallAsync(VimReference target, string method, IEnumerable<XElement?> arguments,
         CancellationToken cancellationToken);
 

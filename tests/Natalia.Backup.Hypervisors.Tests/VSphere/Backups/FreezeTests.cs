@@ -163,6 +163,27 @@ public sealed class FreezeTests(FreezeTests.Servers servers) : IClassFixture<Fre
         Assert.Equal([1, 2, 3], File.ReadAllBytes(Machine.Disks[0].File)[..3]);
     }
 
+    [VSphereTheory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task The_variables_of_UEFI_firmware_come_along_and_a_locked_file_is_told(bool isCenter)
+    {
+        using SimulatedVSphere server = VSphereFixture.Start(isCenter);
+        using var fixture = new VSphereFixture(server);
+        byte[] variables = RepositoryFixture.Disk(8000, 3);
+        server.Do("nvram", variables, ("vm", server.Appliance.Id));
+        using IHypervisor hypervisor = fixture.Connect();
+        await using IFrozenDisks frozen = await FreezeAsync(hypervisor, fixture);
+        ApplianceAttachment read = Assert.Single(await ((IFrozenAttachments)frozen).ReadAttachmentsAsync(default));
+        Assert.Equal(AttachmentKind.UefiVariables, read.Kind);
+        Assert.Equal(variables, read.Content.ToArray());
+
+        server.Fail("GET /folder/", "before", "status", ("status", 500), ("times", 9));
+        NataliaException told = await Assert.ThrowsAsync<NataliaException>(() =>
+            hypervisor.Find<IAttachmentSource>()!.FindAttachmentsAsync(fixture.Vm, default));
+        Assert.Equal(ErrorIds.AttachmentNotRead, told.ErrorId);
+    }
+
     [VSphereFact]
     public async Task Tracking_is_switched_on_by_one_snapshot_and_not_beside_others()
     {
