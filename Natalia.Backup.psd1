@@ -15,7 +15,7 @@
 
     RequiredModules        = @()
     RequiredAssemblies     = @()
-    FormatsToProcess       = @('Natalia.Backup.Format.ps1xml', 'Natalia.Backup.Retention.Format.ps1xml', 'Natalia.Backup.Native.Format.ps1xml', 'Natalia.Backup.Upkeep.Format.ps1xml', 'Natalia.Backup.RestoreTest.Format.ps1xml', 'Natalia.Backup.Recovery.Format.ps1xml')
+    FormatsToProcess       = @('Natalia.Backup.Format.ps1xml', 'Natalia.Backup.Retention.Format.ps1xml', 'Natalia.Backup.Native.Format.ps1xml', 'Natalia.Backup.Upkeep.Format.ps1xml', 'Natalia.Backup.RestoreTest.Format.ps1xml', 'Natalia.Backup.Recovery.Format.ps1xml', 'Natalia.Backup.Report.Format.ps1xml')
 
     CmdletsToExport        = @(
         'Connect-NataliaHypervisor'
@@ -41,6 +41,8 @@
         'Test-NataliaRestore'
         'Get-NataliaRestoreTest'
         'Measure-NataliaRecovery'
+        'Export-NataliaReport'
+        'Test-NataliaReport'
         'Test-NataliaRestorePoint'
         'Copy-NataliaRestorePoint'
         'Remove-NataliaRestorePoint'

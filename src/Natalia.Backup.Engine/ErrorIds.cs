@@ -303,6 +303,13 @@ public static class ErrorIds
     public const string OverlayMismatch = nameof(OverlayMismatch);                   // of another disk or point
     public const string OverlayInvalid = nameof(OverlayInvalid);                     // no overlay, or a broken one
 
+    // Reports
+    // without its private key, expired, or of a kind that does not sign
+    public const string CertificateUnusable = nameof(CertificateUnusable);
+    // a signed report that is not what was signed, or whose signer is not to be trusted
+    public const string ReportNotProved = nameof(ReportNotProved);
+    public const string RestoreTestNotFound = nameof(RestoreTestNotFound);           // no log tells of it
+
     // Profiles
     public const string ProfileNotFound = nameof(ProfileNotFound);
     public const string ProfileInvalid = nameof(ProfileInvalid);

@@ -29,6 +29,10 @@ public sealed class Counterpart(string name, string program, params string[] pro
     /// <summary>Runs programs for Windows.</summary>
     public static Counterpart Wine { get; } = new("wine", "/usr/lib/wine/wine64", "--version");
 
+    /// <summary>Shows pages; with what else reads reports: OpenSSL, and a parser of OpenMetrics.</summary>
+    public static Counterpart Chromium { get; } = new("chromium", "bash", "-c",
+        "chromium --version && openssl version && /usr/bin/python3 -c 'import prometheus_client'");
+
     public static Counterpart Strace { get; } = new("strace", "strace", "-f", "-o", "/dev/null", "true");
 
     public static Counterpart Qemu { get; } = new("qemu", "bash", "-c",

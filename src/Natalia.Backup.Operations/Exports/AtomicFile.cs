@@ -5,24 +5,48 @@ using Natalia.Backup.Engine.Files;
 namespace Natalia.Backup.Operations.Exports;
 
 /// <summary>
-/// Writes a small file so that its name never shows half of it, nor anybody but the user all of it: who may change a
-/// profile decides where backups go, and a VM's configuration may hold secrets.
+/// Writes a file so that its name never shows half of it. Small files of the product itself can be read by nobody but
+/// the user: who may change a profile decides where backups go, and a VM's configuration may hold secrets.
 /// </summary>
 internal static class AtomicFile
 {
-    /// <summary>Writes the bytes beside the file, flushes them, and gives them the file's name.</summary>
+    /// <summary>
+    /// Writes the bytes beside the file, flushes them, and gives them the file's name. Nobody but the user may read it.
+    /// </summary>
     /// <exception cref="NataliaException"><c>DestinationExists</c>, <c>DestinationWriteFailed</c>.</exception>
     internal static void Write(string file, byte[] bytes, bool overwrite)
     {
         ExportDestination.EnsureWritable(file, overwrite);
+        Write(file, overwrite, CreatePrivate, stream => stream.Write(bytes, 0, bytes.Length));
+    }
+
+    /// <summary>
+    /// Writes a file that is to be handed on: with the rights that any new file gets, or those of the file that it
+    /// replaces. A link stays a link.
+    /// </summary>
+    /// <param name="file">A full path. What is there is replaced.</param>
+    /// <param name="write">Writes the bytes.</param>
+    /// <exception cref="NataliaException"><c>DestinationWriteFailed</c>.</exception>
+    internal static void Write(string file, Action<Stream> write)
+    {
+        string target = file;
+#if NET8_0_OR_GREATER
+        if (File.Exists(file) && File.ResolveLinkTarget(file, returnFinalTarget: true) is FileSystemInfo linked)
+            target = linked.FullName;
+#endif
+        Write(target, overwrite: true, partial => CreateLike(target, partial), write);
+    }
+
+    private static void Write(string file, bool overwrite, Func<string, FileStream> create, Action<Stream> write)
+    {
         // The file's own name can be as long as names may be.
         string partial = Path.Combine(Path.GetDirectoryName(file) ?? file,
             $"{PartialFiles.NameFor(file)}.{Guid.NewGuid():n}.partial");
         try
         {
-            using (FileStream stream = Create(partial))
+            using (FileStream stream = create(partial))
             {
-                stream.Write(bytes, 0, bytes.Length);
+                write(stream);
                 StableFile.Flush(stream);
             }
             Publish(partial, file, overwrite);
@@ -43,7 +67,7 @@ internal static class AtomicFile
     /// <summary>
     /// Made with the rights of the user alone, from the first byte on; on Windows the folder's rights count.
     /// </summary>
-    private static FileStream Create(string file)
+    private static FileStream CreatePrivate(string file)
     {
 #if NET8_0_OR_GREATER
         var options = new FileStreamOptions
@@ -58,6 +82,16 @@ internal static class AtomicFile
         // The older framework runs this on Windows alone.
         return new FileStream(file, FileMode.CreateNew, FileAccess.Write, FileShare.None);
 #endif
+    }
+
+    private static FileStream CreateLike(string file, string partial)
+    {
+        var stream = new FileStream(partial, FileMode.CreateNew, FileAccess.Write, FileShare.None, 65536);
+#if NET8_0_OR_GREATER
+        if (!OperatingSystem.IsWindows() && File.Exists(file))
+            File.SetUnixFileMode(stream.SafeFileHandle, File.GetUnixFileMode(file));
+#endif
+        return stream;
     }
 
     private static void Publish(string partial, string file, bool overwrite)

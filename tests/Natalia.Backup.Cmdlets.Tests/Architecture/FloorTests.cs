@@ -49,9 +49,10 @@ public sealed class FloorTests
             "Ssh", "Contract", "Access",
         ]),
         [Serving] = (typeof(NbdServer).Assembly, ["Nbd", "Network", "Overlays", "Disks"]),
-        [Operations] = (typeof(RepositorySession).Assembly, ["Profiles", "Recovery", "RestoreTests", "Restore",
-            "Backup", "Evidence", "Retention", "Points", "Appliances", "Connections", "Mounts", "Kinds", "Exports",
-            "Guests", "BusinessDays", "Text", "Output"]),
+        [Operations] = (typeof(RepositorySession).Assembly, ["Profiles", "Reports", "Reports.Html", "Reports.Csv",
+            "Reports.Metrics", "Reports.Json", "Reports.Signing", "Reports.Content", "Recovery", "RestoreTests",
+            "Restore", "Backup", "Evidence", "Retention", "Points", "Appliances", "Connections", "Mounts", "Kinds",
+            "Exports", "Guests", "BusinessDays", "Text", "Output"]),
         [Cmdlets] = (typeof(NataliaCommand).Assembly, ["Commands", "Arguments", "Sessions", "Pipeline", "Errors", ""]),
     };
 

@@ -1,0 +1,70 @@
+namespace Natalia.Backup.Module.Tests.Commands;
+
+/// <summary>What a user sees of reports: files, records, errors.</summary>
+public sealed class ReportTests(ModuleFixture module) : IClassFixture<ModuleFixture>
+{
+    private const string Certificate = """
+        $key = [Security.Cryptography.ECDsa]::Create()
+        $request = [Security.Cryptography.X509Certificates.CertificateRequest]::new('CN=Audit', $key, 'SHA256')
+        $certificate = $request.CreateSelfSigned([DateTimeOffset]::UtcNow.AddDays(-1), [DateTimeOffset]::UtcNow.AddDays(9))
+
+        """;
+
+    private const string Repository = """
+        $ErrorActionPreference = 'Continue'
+        Set-Location $args[0]
+        Get-NataliaRepository | Disconnect-NataliaRepository
+        $null = New-NataliaRepository -Name r -Path ./repository -Unencrypted
+
+        """;
+
+    [Fact]
+    public void A_report_of_nothing_proves_nothing_and_says_so()
+    {
+        ScriptResult result = module.Run(Repository + """
+            foreach ($f in 'Html', 'Json', 'Csv', 'OpenMetrics') { Export-NataliaReport "./x.$f" -Format $f }
+            """, module.NewFolder());
+
+        Assert.Empty(result.ErrorIds);
+        Assert.Equal(4, result.Output.Count);
+        Assert.All(result.Output, file =>
+        {
+            Assert.Equal("NotEvidenced", $"{file!.Properties["Verdict"].Value}");
+            Assert.True(File.Exists($"{file!.Properties["Path"].Value}"));
+            Assert.Equal(new FileInfo($"{file!.Properties["Path"].Value}").Length, file!.Properties["SizeBytes"].Value);
+        });
+    }
+
+    [Fact]
+    public void A_signed_report_is_verified_by_any_of_its_files_and_an_altered_one_is_an_error()
+    {
+        ScriptResult result = module.Run(Repository + Certificate + """
+            $null = Export-NataliaReport ./x.html -Certificate $certificate
+            Get-ChildItem x.* | Sort-Object Name | ForEach-Object Name
+            Get-ChildItem x.* | Test-NataliaReport -TrustedCertificate $certificate -ExpectedThumbprint $certificate.Thumbprint -Quiet
+            Add-Content ./x.json ' '
+            Test-NataliaReport ./x.html -TrustedCertificate $certificate -Quiet
+            Test-NataliaReport ./x.html -TrustedCertificate $certificate | Where-Object Result -eq Failed | ForEach-Object Actual
+            """, module.NewFolder());
+
+        Assert.Equal(["x.html", "x.json", "x.json.p7s", "True", "False", "altered"], result.Output.Select(o => $"{o}"));
+        Assert.Equal("ReportNotProved", result.ErrorIds.Single().Split(',')[0]);
+    }
+
+    [Fact]
+    public void Nothing_is_written_when_asked_what_if_or_refused()
+    {
+        string folder = module.NewFolder();
+        ScriptResult result = module.Run(Repository + Certificate + """
+            Export-NataliaReport ./x.html -WhatIf
+            try { Export-NataliaReport ./absent/x.html } catch { $_.FullyQualifiedErrorId }
+            try { Export-NataliaReport ./x.html -RestoreTestId 0123 } catch { $_.FullyQualifiedErrorId }
+            $public = [Security.Cryptography.X509Certificates.X509Certificate2]::new($certificate.RawData)
+            try { Export-NataliaReport ./x.html -Certificate $public } catch { $_.FullyQualifiedErrorId }
+            """, folder);
+
+        Assert.Equal(["DestinationWriteFailed", "RestoreTestNotFound", "CertificateUnusable"],
+            result.Output.Select(o => $"{o}".Split(',')[0]));
+        Assert.DoesNotContain(Directory.EnumerateFiles(folder), f => Path.GetFileName(f).StartsWith('x'));
+    }
+}
