@@ -108,6 +108,26 @@ public sealed class SimulatedVSphere : IDisposable
         ? [.. calls.EnumerateArray().Select(c => c.GetString()!)]
         : [];
 
+    /// <summary>What <c>builds.go</c> tells: the VMs as they are.</summary>
+    public IReadOnlyList<JsonElement> Bench()
+    {
+        using HttpResponseMessage response = s_client.Send(new HttpRequestMessage(HttpMethod.Get,
+            new Uri(Address, "/bench/machines")));
+        using Stream body = response.Content.ReadAsStream();
+        return [.. JsonDocument.Parse(body).RootElement.Clone().EnumerateArray()];
+    }
+
+    /// <summary>Does something to a VM by its UUID; <c>builds.go</c> lists what.</summary>
+    public void Bench(string verb, string uuid, params (string Name, object Value)[] arguments)
+    {
+        string query = string.Join("&", arguments.Prepend(("uuid", uuid)).Select(a =>
+            $"{a.Name}={Uri.EscapeDataString(Convert.ToString(a.Value, CultureInfo.InvariantCulture)!)}"));
+        using HttpResponseMessage response = s_client.Send(new HttpRequestMessage(HttpMethod.Post,
+            new Uri(Address, $"/bench/{verb}?{query}")));
+        if (!response.IsSuccessStatusCode)
+            throw new InvalidOperationException($"{verb}: {(int)response.StatusCode}");
+    }
+
     public void Dispose()
     {
         _process.StandardInput.Close();

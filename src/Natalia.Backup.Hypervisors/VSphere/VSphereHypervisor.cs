@@ -2,7 +2,9 @@ using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Hypervisors.Contract;
 using Natalia.Backup.Hypervisors.VSphere.Backups;
+using Natalia.Backup.Hypervisors.VSphere.Builds;
 using Natalia.Backup.Hypervisors.VSphere.Client;
+using Natalia.Backup.Hypervisors.VSphere.Guests;
 using Natalia.Backup.Hypervisors.VSphere.Inventory;
 using Natalia.Backup.Hypervisors.VSphere.Reading;
 using Natalia.Backup.Hypervisors.VSphere.Snapshots;
@@ -22,8 +24,8 @@ public sealed class VSphereHypervisor : IHypervisor, IApplianceFinder, IImageSou
     private readonly MachineFinder _machines;
     private readonly BackupService _backups;
     private readonly ChangeTrackingService _tracking;
-    private readonly UserSnapshots _snapshots;
     private readonly PrerequisiteService _prerequisites;
+    private readonly object[] _more;
 
     internal VSphereHypervisor(IVimService vim)
     {
@@ -32,8 +34,13 @@ public sealed class VSphereHypervisor : IHypervisor, IApplianceFinder, IImageSou
         var snapshots = new SnapshotService(vim);
         _backups = new BackupService(_machines, snapshots, new DiskReadings(vim));
         _tracking = new ChangeTrackingService(_machines, snapshots);
-        _snapshots = new UserSnapshots(_machines, snapshots);
         _prerequisites = new PrerequisiteService(_machines);
+        var builder = new BuilderService(_machines);
+        _more =
+        [
+            new UserSnapshots(_machines, snapshots), builder, new TestMachines(builder), new DiskReplacer(builder),
+            new GuestOperations(_machines),
+        ];
     }
 
     /// <inheritdoc/>
@@ -54,7 +61,8 @@ public sealed class VSphereHypervisor : IHypervisor, IApplianceFinder, IImageSou
         new(await VimService.ConnectAsync(how, cancellationToken).ConfigureAwait(false));
 
     /// <inheritdoc/>
-    public T? Find<T>() where T : class => this as T ?? _snapshots as T;
+    public T? Find<T>() where T : class => this as T ?? _more.OfType<T>().FirstOrDefault()
+        ?? (typeof(T) == typeof(ITestBench) ? new BuilderTestBench(this) as T : null);
 
     /// <inheritdoc/>
     public Task<ApplianceInventory> GetAppliancesAsync(CancellationToken cancellationToken) =>

@@ -22,7 +22,14 @@ var datastoreType = flag.String("datastore-type", "VMFS", "what the datastores s
 
 func init() { methods["QueryChangedDiskAreas"] = queryAreas }
 
+var memory = flag.Int("memory-mib", 0, "memory of each VM; 0 for what the simulator gives")
+
 func nameDatastores() {
+	for _, vm := range virtualMachines() {
+		if *memory > 0 {
+			vm.Config.Hardware.MemoryMB = int32(*memory)
+		}
+	}
 	for _, e := range simulator.Map.All("Datastore") {
 		simulator.Map.Update(e.(*simulator.Datastore), []types.PropertyChange{{Name: "summary.type", Val: *datastoreType}})
 	}

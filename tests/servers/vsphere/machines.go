@@ -171,6 +171,8 @@ func localPath(ref *types.ManagedObjectReference, name string) string {
 // Gives the VMs names, sizes, tools, and the rest that the simulator leaves out.
 func (f *front) prepare(name string, mib, extra int64) error {
 	nameDatastores()
+	addNetworks()
+	offerGuestOperations()
 	for i, vm := range virtualMachines() {
 		if i == 0 {
 			simulator.Map.Update(vm, []types.PropertyChange{{Name: "name", Val: name},

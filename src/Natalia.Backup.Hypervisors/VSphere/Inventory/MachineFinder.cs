@@ -103,6 +103,10 @@ internal sealed class MachineFinder(IVimService vim)
             : (await vim.GetPropertiesAsync([host], ["name"], cancellationToken).ConfigureAwait(false))
                 .FirstOrDefault()?.Text("name");
 
+    /// <summary>A VM as it is listed.</summary>
+    internal Task<ApplianceDescription> DescribeAsync(VirtualMachine machine, CancellationToken cancellationToken) =>
+        DescribeAsync(machine, new NetworkNames(vim), [], cancellationToken);
+
     private async Task<ApplianceDescription> DescribeAsync(VirtualMachine machine, NetworkNames networks,
         Dictionary<VimReference, string?> hosts, CancellationToken cancellationToken)
     {

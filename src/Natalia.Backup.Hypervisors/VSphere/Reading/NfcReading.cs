@@ -77,17 +77,10 @@ internal static class NfcReading
             throw new NataliaException(ErrorIds.DiskReadFailed, NataliaErrorKind.InvalidData,
                 $"The export of '{frozen.Name}' offers disk '{disk.DiskId}' {fits.Count} times (its disks are: "
                 + $"{string.Join(", ", offered.Select(d => DisplayText.Clean(d.Key)))}).", disk.DiskId);
-        string text = fits[0].Address;
-        if (text.StartsWith("https://*", StringComparison.OrdinalIgnoreCase))
-            text = "https://" + vim.BaseUri.Host + text.Substring("https://*".Length);
-        if (!Uri.TryCreate(text, UriKind.Absolute, out Uri? address) || address.Scheme != Uri.UriSchemeHttps)
-            throw new NataliaException(ErrorIds.DiskReadFailed, NataliaErrorKind.InvalidData,
-                $"The export of '{frozen.Name}' gives an address that is none: '{DisplayText.Clean(text)}'.",
-                disk.DiskId);
-        // A star stands for the server as it was reached, its port included.
-        return fits[0].Address.Contains("*") && address.IsDefaultPort
-            ? new UriBuilder(address) { Port = vim.BaseUri.Port }.Uri
-            : address;
+        return ServerAddress.Resolve(vim.BaseUri, fits[0].Address)
+            ?? throw new NataliaException(ErrorIds.DiskReadFailed, NataliaErrorKind.InvalidData,
+                $"The export of '{frozen.Name}' gives an address that is none: "
+                + $"'{DisplayText.Clean(fits[0].Address)}'.", disk.DiskId);
     }
 
     private static async Task<Stream> BeginAsync(IVimService vim, NfcLease lease, Uri address, string diskId,

@@ -232,6 +232,22 @@ public sealed class DiskReadingsTests
     }
 
     [VSphereFact]
+    public async Task A_firewall_before_the_hosts_is_named_when_the_other_way_is_shut_too()
+    {
+        await using FrozenFixture bench = await FrozenFixture.StartAsync();
+        FrozenMachine frozen = await bench.FreezeAsync();
+        bench.Server.Do("deny", ("privilege", "Datastore.FileManagement"));
+        bench.Server.Fail("GET /nfc/", "before", "drop", ("times", 9));
+
+        NataliaException e = await Assert.ThrowsAsync<NataliaException>(() =>
+            bench.Readings.OpenAsync(frozen, default));
+
+        Assert.Equal(ErrorIds.ReadMethodMissing, e.ErrorId);
+        Assert.Contains("902", e.RecommendedAction);
+        await bench.ReleaseAsync(frozen);
+    }
+
+    [VSphereFact]
     public async Task What_changed_is_counted_from_an_earlier_state_in_many_answers()
     {
         await using FrozenFixture bench = await FrozenFixture.StartAsync();

@@ -8,6 +8,7 @@ internal sealed class SkippingClock : TimeProvider
 {
     private static readonly TimeSpan s_longestSkipped = TimeSpan.FromSeconds(30);
     private readonly List<Pending> _pending = [];
+    private long _ticks;
 
     /// <summary>The short waits so far.</summary>
     internal List<TimeSpan> Skipped { get; } = [];
@@ -18,11 +19,17 @@ internal sealed class SkippingClock : TimeProvider
         get { lock (_pending) return _pending.Count; }
     }
 
+    public override long GetTimestamp() =>
+        base.GetTimestamp() + Interlocked.Read(ref _ticks) * TimestampFrequency / TimeSpan.TicksPerSecond;
+
+    public override DateTimeOffset GetUtcNow() => base.GetUtcNow().AddTicks(Interlocked.Read(ref _ticks));
+
     public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period)
     {
         if (dueTime <= s_longestSkipped && dueTime >= TimeSpan.Zero)
         {
             lock (_pending) Skipped.Add(dueTime);
+            Interlocked.Add(ref _ticks, dueTime.Ticks);
             return System.CreateTimer(callback, state, TimeSpan.Zero, Timeout.InfiniteTimeSpan);
         }
         var pending = new Pending(this, callback, state);

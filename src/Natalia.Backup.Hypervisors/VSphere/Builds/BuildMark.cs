@@ -1,0 +1,73 @@
+using System.Globalization;
+using System.Xml.Linq;
+using Natalia.Backup.Hypervisors.VSphere.Client;
+
+namespace Natalia.Backup.Hypervisors.VSphere.Builds;
+
+/// <summary>The record of a building, in the VM's extra configuration from its first moment on.</summary>
+/// <param name="BuildId">The building's id.</param>
+/// <param name="StartedUtc">When it began, UTC, in whole seconds.</param>
+/// <param name="Folder">The folder of its disks, <c>[datastore] folder</c>; named before it is made.</param>
+internal sealed record BuildMark(string BuildId, DateTime StartedUtc, string Folder)
+{
+    internal const string Key = "natalia.building";
+
+    /// <summary>Where the folder of the disks stays noted when the building is over: of a test VM it goes with it.
+    /// </summary>
+    internal const string FolderKey = "natalia.folder";
+
+    internal string ToText() => $"{BuildId} {Marks.Time(StartedUtc)} {Folder}";
+
+    internal static BuildMark? Of(XElement? config)
+    {
+        string[] parts = (Marks.Read(config, Key) ?? "").Split([' '], 3);
+        return parts.Length == 3 && Marks.ParseTime(parts[1]) is DateTime time
+            ? new BuildMark(parts[0], time, parts[2])
+            : null;
+    }
+}
+
+/// <summary>The mark of a test, in the VM's extra configuration from its first moment on.</summary>
+/// <param name="RunId">The test's id.</param>
+/// <param name="CreatedUtc">When it was made, UTC, in whole seconds.</param>
+/// <param name="Network">The network that it must be on.</param>
+internal sealed record TestMark(string RunId, DateTime CreatedUtc, string Network)
+{
+    internal const string Key = "natalia.test";
+
+    internal string ToText() => $"{RunId} {Marks.Time(CreatedUtc)} {Network}";
+
+    internal static TestMark? Of(XElement? config)
+    {
+        string[] parts = (Marks.Read(config, Key) ?? "").Split([' '], 3);
+        return parts.Length == 3 && Marks.ParseTime(parts[1]) is DateTime time
+            ? new TestMark(parts[0], time, parts[2])
+            : null;
+    }
+}
+
+/// <summary>Options of a VM's extra configuration.</summary>
+internal static class Marks
+{
+    private const string TimeFormat = "yyyyMMdd'T'HHmmss'Z'";
+
+    /// <summary>An option's value; null where there is none.</summary>
+    /// <param name="config">VirtualMachineConfigInfo.</param>
+    /// <param name="key">The option.</param>
+    internal static string? Read(XElement? config, string key) =>
+        config.Members("extraConfig").FirstOrDefault(o => o.Text("key") == key).Text("value") is { Length: > 0 } value
+            ? value
+            : null;
+
+    /// <summary>An option, for a configuration that is sent; an empty value takes it away.</summary>
+    internal static XElement Option(string key, string value) =>
+        VimXml.Group("extraConfig", VimXml.Element("key", key), new XElement(VimXml.Vim + "value",
+            new XAttribute(VimXml.Instance + "type", "xsd:string"),
+            new XAttribute(XNamespace.Xmlns + "xsd", "http://www.w3.org/2001/XMLSchema"), value));
+
+    internal static string Time(DateTime utc) => utc.ToString(TimeFormat, CultureInfo.InvariantCulture);
+
+    internal static DateTime? ParseTime(string text) => DateTime.TryParseExact(text, TimeFormat,
+        CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal | DateTimeStyles.AdjustToUniversal,
+        out DateTime time) ? time : null;
+}

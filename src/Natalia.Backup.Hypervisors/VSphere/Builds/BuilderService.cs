@@ -1,0 +1,163 @@
+using System.Xml.Linq;
+using Natalia.Backup.Engine;
+using Natalia.Backup.Engine.Model;
+using Natalia.Backup.Hypervisors.Contract;
+using Natalia.Backup.Hypervisors.VSphere.Client;
+using Natalia.Backup.Hypervisors.VSphere.Inventory;
+
+namespace Natalia.Backup.Hypervisors.VSphere.Builds;
+
+/// <summary>
+/// Builds VMs: made without disks and with their records, then the disks are uploaded to a folder of their own, then
+/// they are attached.
+/// </summary>
+/// <param name="machines">The inventory.</param>
+internal sealed class BuilderService(MachineFinder machines) : IApplianceBuilder
+{
+    internal static readonly TimeSpan CleanUpLimit = TimeSpan.FromMinutes(10);
+
+    private readonly SiteFinder _sites = new(machines);
+
+    internal MachineFinder Machines => machines;
+
+    internal MachineTasks Tasks { get; } = new(machines.Vim);
+
+    internal DatastoreFiles Files { get; } = new(machines.Vim);
+
+    internal SiteFinder Sites => _sites;
+
+    public async Task<IApplianceUnderConstruction> BeginAsync(ApplianceDescription like, BuildRequest how,
+        CancellationToken cancellationToken)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+        FormerSettings former = FormerSettings.Of(like);
+        await RequireFreeNameAsync(how.Name, cancellationToken).ConfigureAwait(false);
+        List<string> networks = [.. like.Networks.Select(n => how.Isolation?.Network
+            ?? (how.Networks.TryGetValue(n.Name, out string? other) ? other : n.Name))];
+        Site site = await _sites.FindAsync(how.Placement, networks,
+            [.. like.Disks.Select(d => d.Location).OfType<string>()], cancellationToken).ConfigureAwait(false);
+        // Whole seconds, as the marks tell them to whoever finds the VM.
+        DateTime now = machines.Vim.Clock.UtcNow();
+        now = now.AddTicks(-(now.Ticks % TimeSpan.TicksPerSecond));
+        var mark = new BuildMark(how.BuildId, now, $"[{site.Datastore}] natalia-{Guid.NewGuid():N}");
+        var options = new List<XElement>
+        {
+            Marks.Option(BuildMark.Key, mark.ToText()),
+            Marks.Option(BuildMark.FolderKey, mark.Folder),
+            // Whoever copies its files elsewhere later is not asked either.
+            Marks.Option("uuid.action", "create"),
+        };
+        if (how.Isolation is Isolation isolation)
+        {
+            // The guest sees this one (vmware-rpctool), and knows what it was started for.
+            options.Add(Marks.Option("guestinfo.natalia-restore-test", isolation.RunId));
+            options.Add(Marks.Option(TestMark.Key, new TestMark(isolation.RunId, now, isolation.Network).ToText()));
+        }
+        try
+        {
+            XElement? made = await Tasks.RunAsync(site.Folder, "CreateVM_Task", $"the making of '{how.Name}'",
+                [
+                    MachineSpec.Create(like, how, former, site, options),
+                    VimXml.Element("pool", site.Pool),
+                    VimXml.Element("host", site.Host),
+                ], cancellationToken).ConfigureAwait(false);
+            VirtualMachine machine = VimXml.ReferenceOf(made) is VimReference reference
+                ? await VirtualMachine.ReadAsync(machines.Vim, reference, cancellationToken).ConfigureAwait(false)
+                    ?? throw NotThere(how.Name)
+                : throw NotThere(how.Name);
+            await Files.MakeFolderAsync(site, mark.Folder, cancellationToken).ConfigureAwait(false);
+            return new Construction(this, site, machine.InstanceUuid, how, mark, networks,
+                MachineSpec.Places([.. like.Disks.Select(d => d.DiskId)]));
+        }
+        catch (Exception failure)
+        {
+            await ClearAsync(mark, failure).ConfigureAwait(false);
+            throw;
+        }
+    }
+
+    public async Task<IReadOnlyList<UnfinishedAppliance>> FindUnfinishedAsync(CancellationToken cancellationToken)
+    {
+        var found = new List<UnfinishedAppliance>();
+        foreach (VirtualMachine machine in await MarkedAsync(BuildMark.Key, cancellationToken).ConfigureAwait(false))
+            if (BuildMark.Of(machine.Config) is BuildMark mark)
+                found.Add(new UnfinishedAppliance(machine.InstanceUuid, machine.Name, mark.BuildId, mark.StartedUtc));
+        return found;
+    }
+
+    public async Task RemoveUnfinishedAsync(UnfinishedAppliance unfinished, CancellationToken cancellationToken)
+    {
+        VirtualMachine? machine = await machines.FindAsync(unfinished.NativeId,
+            cancellationToken).ConfigureAwait(false);
+        if (machine is null) return;
+        if (BuildMark.Of(machine.Config) is not BuildMark mark || mark.BuildId != unfinished.BuildId)
+            throw new NataliaException(ErrorIds.NotAnUnfinishedAppliance, NataliaErrorKind.Security,
+                $"The VM {unfinished.NativeId} ('{machine.Name}') does not carry the record of the building "
+                + $"{unfinished.BuildId}, and was left alone.", unfinished.NativeId,
+                "Look at it. If nobody needs it, remove it by hand.");
+        await DestroyAsync(machine, mark.Folder, cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <summary>Removes a VM that is known to be ours, and then the folder of its disks: what is left is found by the
+    /// VM's record as long as there is anything.</summary>
+    internal async Task DestroyAsync(VirtualMachine machine, string? folder, CancellationToken cancellationToken)
+    {
+        await Tasks.PowerOffAsync(machine, cancellationToken).ConfigureAwait(false);
+        // Disks that were uploaded and not attached would outlive the VM, so the folder goes first; what is attached
+        // goes with the VM.
+        bool hasDisks = machine.Disks.Count > 0;
+        if (folder is not null && !hasDisks) await RemoveFolderAsync(machine, folder, cancellationToken)
+            .ConfigureAwait(false);
+        await Tasks.DestroyAsync(machine, cancellationToken).ConfigureAwait(false);
+        if (folder is not null && hasDisks) await RemoveFolderAsync(machine, folder, cancellationToken)
+            .ConfigureAwait(false);
+    }
+
+    /// <summary>The VMs that have an option in their extra configuration.</summary>
+    internal async Task<IReadOnlyList<VirtualMachine>> MarkedAsync(string key, CancellationToken cancellationToken)
+    {
+        IReadOnlyList<VimObject> all = await machines.Vim.FindAsync(null, "VirtualMachine", ["config.extraConfig"],
+            cancellationToken).ConfigureAwait(false);
+        List<VimReference> marked = [.. all.Where(o => o["config.extraConfig"]?.Elements()
+            .Any(e => e.Text("key") == key && e.Text("value") is { Length: > 0 }) == true).Select(o => o.Reference)];
+        if (marked.Count == 0) return [];
+        return [.. (await machines.Vim.GetPropertiesAsync(marked, VirtualMachine.Paths,
+            cancellationToken).ConfigureAwait(false)).Select(o => new VirtualMachine(o))
+            .Where(m => m.InstanceUuid.Length > 0)];
+    }
+
+    private async Task RemoveFolderAsync(VirtualMachine machine, string folder, CancellationToken cancellationToken)
+    {
+        // Only a folder that a building makes for itself; whatever else a record says stays.
+        if (!folder.Contains("] natalia-")) return;
+        VimReference datacenter = await _sites.DatacenterOfAsync(machine.Host,
+            cancellationToken).ConfigureAwait(false);
+        await Files.RemoveAsync(datacenter, folder, cancellationToken).ConfigureAwait(false);
+    }
+
+    private async Task ClearAsync(BuildMark mark, Exception failure)
+    {
+        using Deadline limit = machines.Vim.Clock.CreateDeadline(CleanUpLimit, CancellationToken.None);
+        try
+        {
+            foreach (VirtualMachine left in await MarkedAsync(BuildMark.Key, limit.Token).ConfigureAwait(false))
+                if (BuildMark.Of(left.Config) == mark)
+                    await DestroyAsync(left, mark.Folder, limit.Token).ConfigureAwait(false);
+        }
+        catch (Exception e) when (e is NataliaException or OperationCanceledException && failure is NataliaException)
+        {
+            // Found by its record, the next restore removes it; the first failure is the one to tell.
+        }
+    }
+
+    private async Task RequireFreeNameAsync(string name, CancellationToken cancellationToken)
+    {
+        if ((await machines.ListAsync(cancellationToken).ConfigureAwait(false)).Any(m => m.Name == name))
+            throw new NataliaException(ErrorIds.ApplianceNameInUse, NataliaErrorKind.AlreadyExists,
+                $"A VM of '{machines.Location}' is called '{name}' already.", name, "Choose another name.");
+    }
+
+    private NataliaException NotThere(string name) =>
+        new(ErrorIds.ServerAnswerInvalid, NataliaErrorKind.InvalidData,
+        $"'{machines.Location}' says that it made the VM '{name}', and it is not there.", name);
+}

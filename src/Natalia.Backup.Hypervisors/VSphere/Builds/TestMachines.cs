@@ -1,0 +1,133 @@
+using System.Xml.Linq;
+using Natalia.Backup.Engine;
+using Natalia.Backup.Engine.Model;
+using Natalia.Backup.Hypervisors.Contract;
+using Natalia.Backup.Hypervisors.VSphere.Client;
+using Natalia.Backup.Hypervisors.VSphere.Inventory;
+
+namespace Natalia.Backup.Hypervisors.VSphere.Builds;
+
+/// <summary>
+/// VMs of restore tests: known by their mark, isolated by their adapters being disconnected and on a network without a
+/// way out, reached by guest operations, which need no network.
+/// </summary>
+/// <param name="builder">Who builds them.</param>
+internal sealed class TestMachines(BuilderService builder) : ITestVMControl, IPowerControl
+{
+    /// <summary>What no test VM has: through each of them something could leave it.</summary>
+    private static readonly string[] s_waysOut =
+    [
+        "VirtualPCIPassthrough", "VirtualUSB", "VirtualSerialPort", "VirtualParallelPort", "VirtualSCSIPassthrough",
+        "VirtualSriovEthernetCard",
+    ];
+
+    public async Task<IReadOnlyList<TestVMInfo>> GetTestVMsAsync(CancellationToken cancellationToken)
+    {
+        var found = new List<TestVMInfo>();
+        foreach (VirtualMachine machine in await builder.MarkedAsync(TestMark.Key,
+            cancellationToken).ConfigureAwait(false))
+            if (TestMark.Of(machine.Config) is TestMark mark)
+                found.Add(new TestVMInfo
+                {
+                    NativeId = machine.InstanceUuid,
+                    Name = machine.Name,
+                    RunId = mark.RunId,
+                    IsolatedNetwork = mark.Network,
+                    CreatedUtc = mark.CreatedUtc,
+                });
+        return found;
+    }
+
+    public async Task<IReadOnlyList<CheckResult>> ReadIsolationAsync(TestVMInfo vm, CancellationToken cancellationToken)
+    {
+        VirtualMachine machine = await RequireAsync(vm, cancellationToken).ConfigureAwait(false);
+        var checks = new List<CheckResult>();
+        ApplianceDescription described = await builder.Machines.DescribeAsync(machine,
+            cancellationToken).ConfigureAwait(false);
+        List<XElement> devices = [.. machine.Config.At("hardware").Members("device")];
+        List<XElement> adapters = devices.FindAll(d => d.Member("macAddress") is not null);
+        for (int i = 0; i < adapters.Count; i++)
+        {
+            string network = i < described.Networks.Count ? described.Networks[i].Name : "(unknown)";
+            bool isDown = adapters[i].Flag("connectable.startConnected") == false
+                && adapters[i].Flag("connectable.connected") != true;
+            Add("NetworkIsolation", adapters[i].Text("deviceInfo.label") ?? $"adapter {i}",
+                network == vm.IsolatedNetwork && isDown, $"on {vm.IsolatedNetwork}, disconnected",
+                $"on {network}, {(isDown ? "disconnected" : "connected")}");
+        }
+        foreach (XElement device in devices.Where(d => s_waysOut.Contains(VimXml.TypeOf(d))))
+            Add("HostDevice", device.Text("deviceInfo.label") ?? "device", false, "none", VimXml.TypeOf(device));
+        Add("TestMark", machine.Name, TestMark.Of(machine.Config)?.RunId == vm.RunId, vm.RunId,
+            TestMark.Of(machine.Config)?.RunId ?? "none");
+        if (await FindUplinksAsync(machine, vm.IsolatedNetwork, cancellationToken).ConfigureAwait(false)
+            is string uplinks)
+            checks.Add(new CheckResult
+            {
+                Name = "IsolatedNetwork",
+                Target = vm.IsolatedNetwork,
+                Result = CheckOutcome.Warning,
+                Expected = "no physical adapter",
+                Actual = uplinks,
+                Detail = $"The switch of the network '{vm.IsolatedNetwork}' has a way out ({uplinks}); only the "
+                    + "adapters being disconnected keeps the test VM off it.",
+            });
+        return checks;
+
+        void Add(string name, string what, bool passed, string? expected, string? actual) => checks.Add(new CheckResult
+        {
+            Name = name,
+            Target = $"VM {vm.Name} {what}",
+            Result = passed ? CheckOutcome.Passed : CheckOutcome.Failed,
+            Expected = expected,
+            Actual = actual,
+            ErrorId = passed ? null : ErrorIds.IsolationNotProven,
+        });
+    }
+
+    public async Task StartTestVMAsync(TestVMInfo vm, CancellationToken cancellationToken) =>
+        await builder.Tasks.PowerOnAsync(await RequireAsync(vm, cancellationToken).ConfigureAwait(false),
+            cancellationToken).ConfigureAwait(false);
+
+    public async Task StartAsync(ApplianceDescription appliance, CancellationToken cancellationToken)
+    {
+        VirtualMachine machine = await builder.Machines.RequireAsync(appliance,
+            cancellationToken).ConfigureAwait(false);
+        if (!machine.IsRunning) await builder.Tasks.PowerOnAsync(machine, cancellationToken).ConfigureAwait(false);
+    }
+
+    public async Task DestroyTestVMAsync(TestVMInfo vm, CancellationToken cancellationToken)
+    {
+        VirtualMachine? machine = await builder.Machines.FindAsync(vm.NativeId,
+            cancellationToken).ConfigureAwait(false);
+        if (machine is null) return;
+        if (TestMark.Of(machine.Config)?.RunId != vm.RunId)
+            throw new NataliaException(ErrorIds.NotATestAppliance, NataliaErrorKind.Security,
+                $"The VM {vm.NativeId} ('{machine.Name}') does not carry the mark of the test {vm.RunId}, and is not "
+                + "destroyed.", vm.NativeId, "Look at what this VM is.");
+        string? folder = BuildMark.Of(machine.Config)?.Folder ?? Marks.Read(machine.Config, BuildMark.FolderKey);
+        await builder.DestroyAsync(machine, folder, cancellationToken).ConfigureAwait(false);
+    }
+
+    private async Task<VirtualMachine> RequireAsync(TestVMInfo vm, CancellationToken cancellationToken) =>
+        await builder.Machines.FindAsync(vm.NativeId, cancellationToken).ConfigureAwait(false)
+            ?? throw new NataliaException(ErrorIds.ApplianceNotFound, NataliaErrorKind.NotFound,
+                $"The test VM {vm} is no longer on '{builder.Machines.Location}'.", vm.NativeId);
+
+    /// <summary>The physical adapters behind a standard network; null when there are none.</summary>
+    private async Task<string?> FindUplinksAsync(VirtualMachine machine, string network,
+        CancellationToken cancellationToken)
+    {
+        if (machine.Host is not VimReference host) return "its host is not known";
+        VimObject? found = (await builder.Machines.Vim.GetPropertiesAsync([host],
+            ["config.network.portgroup", "config.network.vswitch"], cancellationToken).ConfigureAwait(false))
+            .FirstOrDefault();
+        XElement? group = found?["config.network.portgroup"]?.Elements()
+            .FirstOrDefault(g => g.Text("spec.name") == network);
+        if (group is null) return "a distributed switch, whose uplinks are not looked at";
+        string? name = group.Text("spec.vswitchName");
+        XElement? vswitch = found!["config.network.vswitch"]?.Elements().FirstOrDefault(s => s.Text("name") == name);
+        string[] uplinks = [.. vswitch.Members("pnic").Select(p => p.Value.Substring(p.Value.LastIndexOf('-') + 1))];
+        return vswitch is null ? "its switch is not to be seen"
+            : uplinks.Length == 0 ? null : string.Join(", ", uplinks);
+    }
+}

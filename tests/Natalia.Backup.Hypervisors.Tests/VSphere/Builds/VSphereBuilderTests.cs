@@ -1,0 +1,110 @@
+using Natalia.Backup.Engine;
+using Natalia.Backup.Engine.Disks;
+using Natalia.Backup.Engine.Model;
+using Natalia.Backup.Hypervisors.Contract;
+using Natalia.Backup.Testing;
+using Natalia.Backup.Testing.Hypervisors;
+
+namespace Natalia.Backup.Hypervisors.Tests.VSphere.Builds;
+
+/// <summary>The suite of builders on a simulated vCenter; and what only VMware has to prove.</summary>
+public sealed class VSphereBuilderTests : BuilderConformance
+{
+    protected override Task<IBuilderFixture> OpenAsync() => Task.FromResult<IBuilderFixture>(new VSphereBenchFixture());
+
+    [VSphereFact]
+    public async Task On_a_single_host_vms_are_built_too()
+    {
+        await using var fixture = new VSphereBenchFixture(isCenter: false);
+        IHypervisor hypervisor = await fixture.ConnectAsync();
+
+        ApplianceDescription made = await hypervisor.Require<IApplianceBuilder>("building")
+            .BuildAsync(PointImages.Create(), new BuildRequest { Name = "restored" }, null, default);
+
+        Assert.All(PointImages.Disks, d => Assert.Equal(d.Value, fixture.Read(made.NativeId!, d.Key)));
+        Assert.Null(fixture.Option(made.NativeId!, "natalia.building"));
+        Assert.Equal(["lan", "lan"], fixture.NetworksOf(made.NativeId!));
+        Assert.Equal(made.Networks.Count, made.Networks.Select(n => n.MacAddress).Distinct().Count());
+    }
+
+    [VSphereFact]
+    public async Task A_restored_vm_is_switched_on_and_a_question_is_answered_that_it_was_copied()
+    {
+        await using var fixture = new VSphereBenchFixture(true, "-ask");
+        IHypervisor hypervisor = await fixture.ConnectAsync();
+        ApplianceDescription made = await hypervisor.Require<IApplianceBuilder>("building")
+            .BuildAsync(PointImages.Create(), new BuildRequest { Name = "restored" }, null, default);
+
+        await hypervisor.Require<IPowerControl>("power").StartAsync(made, default);
+
+        Assert.True(fixture.IsRunning(made.NativeId!));
+        Assert.Contains("AnswerVM", fixture.Server.Calls());
+    }
+
+    [VSphereTheory]
+    [InlineData("no-such-store", ErrorIds.StorageNotFound)]
+    [InlineData("LocalDS_0", ErrorIds.StorageNotSuitable)]
+    public async Task A_datastore_that_does_not_fit_is_refused_before_anything_is_made(string store, string errorId)
+    {
+        await using var fixture = new VSphereBenchFixture(true, "-datastore-type", "vsan");
+        IReadOnlyCollection<string> before = [.. fixture.VMs];
+        IHypervisor hypervisor = await fixture.ConnectAsync();
+
+        NataliaException e = await Assert.ThrowsAsync<NataliaException>(() =>
+            hypervisor.Require<IApplianceBuilder>("building").BeginAsync(PointImages.Create().Appliance,
+                new BuildRequest { Name = "restored", Placement = new Placement { Storage = store } }, default));
+
+        Assert.Equal(errorId, e.ErrorId);
+        Assert.Equal(before, fixture.VMs);
+    }
+
+    [VSphereFact]
+    public async Task A_server_that_refuses_the_upload_says_why_and_nothing_is_left()
+    {
+        await using var fixture = new VSphereBenchFixture();
+        IReadOnlyCollection<string> before = [.. fixture.VMs];
+        IHypervisor hypervisor = await fixture.ConnectAsync();
+        fixture.Server.Do("deny", ("privilege", "Datastore.FileManagement"));
+
+        NataliaException e = await Assert.ThrowsAsync<NataliaException>(() =>
+            hypervisor.Require<IApplianceBuilder>("building").BuildAsync(PointImages.Create(),
+                new BuildRequest { Name = "restored" }, null, default));
+
+        Assert.Contains(e.ErrorId, new[] { ErrorIds.PermissionDenied, ErrorIds.DestinationWriteFailed });
+        Assert.Equal(before, fixture.VMs);
+    }
+
+    [VSphereFact]
+    public async Task A_disk_is_replaced_in_a_vm_that_is_off_and_the_old_one_goes_last()
+    {
+        await using var fixture = new VSphereBenchFixture();
+        IHypervisor hypervisor = await fixture.ConnectAsync();
+        ApplianceDescription made = await hypervisor.Require<IApplianceBuilder>("building")
+            .BuildAsync(PointImages.Create(), new BuildRequest { Name = "fresh" }, null, default);
+        string disk = made.Disks[1].DiskId;
+        string old = fixture.Find(made.NativeId!).GetProperty("disks")[1].GetProperty("file").GetString()!;
+        byte[] restored = RepositoryFixture.Disk(3 << 20, 9);
+        var replacer = hypervisor.Require<IDiskReplacer>("replacing");
+
+        await Assert.ThrowsAsync<IOException>(() => replacer.ReplaceDiskAsync(made, disk, restored.Length,
+            (target, stop) => throw new IOException("Broken."), default));
+        Assert.True(File.Exists(old));
+        ApplianceDescription now = await replacer.ReplaceDiskAsync(made, disk, restored.Length,
+            async (target, stop) =>
+            {
+                await target.BeginAsync(restored.Length, stop);
+                await target.WriteAsync(0, restored, stop);
+                await target.CompleteAsync(stop);
+            }, default);
+
+        Assert.Equal(restored.Length, now.Disks.Single(d => d.DiskId == disk).SizeBytes);
+        string file = fixture.Find(made.NativeId!).GetProperty("disks").EnumerateArray()
+            .Select(d => d.GetProperty("file").GetString()!).Single(f => new FileInfo(f).Length == restored.Length);
+        Assert.Equal(restored, File.ReadAllBytes(file));
+        Assert.False(File.Exists(old));
+
+        await hypervisor.Require<IPowerControl>("power").StartAsync(now, default);
+        Assert.Equal(ErrorIds.ApplianceRunning, (await Assert.ThrowsAsync<NataliaException>(() =>
+            replacer.ReplaceDiskAsync(now, disk, 1024, (_, _) => Task.CompletedTask, default))).ErrorId);
+    }
+}

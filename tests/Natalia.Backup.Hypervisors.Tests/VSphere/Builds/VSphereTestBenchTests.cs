@@ -1,0 +1,89 @@
+using Natalia.Backup.Engine;
+using Natalia.Backup.Engine.Model;
+using Natalia.Backup.Hypervisors.Contract;
+using Natalia.Backup.Testing;
+using Natalia.Backup.Testing.Hypervisors;
+
+namespace Natalia.Backup.Hypervisors.Tests.VSphere.Builds;
+
+/// <summary>
+/// The suite of test benches on a simulated vCenter; guest operations are our handler's model.
+/// </summary>
+public sealed class VSphereTestBenchTests : TestBenchConformance
+{
+    protected override Task<ITestBenchFixture> OpenAsync() =>
+        Task.FromResult<ITestBenchFixture>(new VSphereBenchFixture());
+
+    [VSphereFact]
+    public async Task A_network_with_a_way_out_is_a_warning_because_the_adapters_are_disconnected()
+    {
+        await using var fixture = new VSphereBenchFixture();
+        await using ITestVM vm = await PrepareAsync(fixture, "office");
+
+        CheckResult warning = Assert.Single(await vm.ProveIsolationAsync(default),
+            c => c.Result == CheckOutcome.Warning);
+
+        Assert.Equal("vmnic1", warning.Actual);
+        await vm.StartAsync(default);
+        Assert.Equal(vm.Info.RunId, fixture.Option(vm.Info.NativeId, "guestinfo.natalia-restore-test"));
+    }
+
+    [VSphereFact]
+    public async Task A_command_gets_its_input_and_gives_its_exit_code_and_leaves_nothing_in_the_guest()
+    {
+        await using var fixture = new VSphereBenchFixture();
+        await using ITestVM vm = await PrepareAsync(fixture);
+        await vm.StartAsync(default);
+        fixture.Server.Bench("guest", vm.Info.NativeId, ("program", "/bin/cat a b"), ("output", "(input)"),
+            ("exit", 3));
+        await using IGuest guest = await vm.OpenGuestAsync(VSphereBenchFixture.Guest(), TimeSpan.FromMinutes(1),
+            default);
+
+        GuestCommandResult result = await guest.RunAsync(
+            new GuestCommand { Arguments = ["/bin/cat", "a", "b"], Input = "hello" }, default);
+
+        Assert.Equal((3, "hello"), (result.ExitCode, result.Output));
+        Assert.Contains("DeleteDirectoryInGuest", fixture.Server.Calls());
+        Assert.Equal(ErrorIds.GuestCommandFailed, (await Assert.ThrowsAsync<NataliaException>(() =>
+            guest.RunAsync(new GuestCommand { Arguments = ["/bin/absent"] }, default))).ErrorId);
+    }
+
+    [VSphereFact]
+    public async Task A_command_that_does_not_end_is_ended()
+    {
+        await using var fixture = new VSphereBenchFixture();
+        await using ITestVM vm = await PrepareAsync(fixture);
+        await vm.StartAsync(default);
+        fixture.SetGuest(vm.Info.NativeId, answers: true, "(never)");
+        await using IGuest guest = await vm.OpenGuestAsync(VSphereBenchFixture.Guest(), TimeSpan.FromMinutes(1),
+            default);
+
+        NataliaException e = await Assert.ThrowsAsync<NataliaException>(() => guest.RunAsync(
+            new GuestCommand { Arguments = ["/bin/sleep"], Timeout = TimeSpan.FromSeconds(5) }, default));
+
+        Assert.Equal(ErrorIds.GuestCommandTimeout, e.ErrorId);
+        Assert.Contains("TerminateProcessInGuest", fixture.Server.Calls());
+    }
+
+    [VSphereFact]
+    public async Task A_wrong_login_is_told_at_once_and_none_before_anything_is_asked()
+    {
+        await using var fixture = new VSphereBenchFixture();
+        await using ITestVM vm = await PrepareAsync(fixture);
+        await vm.StartAsync(default);
+        fixture.SetGuest(vm.Info.NativeId, answers: true, "");
+
+        NataliaException wrong = await Assert.ThrowsAsync<NataliaException>(() =>
+            vm.OpenGuestAsync(VSphereBenchFixture.Guest("wrong"), TimeSpan.FromMinutes(5), default));
+
+        Assert.Equal(ErrorIds.PermissionDenied, wrong.ErrorId);
+        Assert.DoesNotContain("wrong\"", wrong.ToString());
+    }
+
+    private static async Task<ITestVM> PrepareAsync(VSphereBenchFixture fixture, string network = "nowhere")
+    {
+        IHypervisor hypervisor = await fixture.ConnectAsync();
+        return await hypervisor.Require<ITestBench>("test bench").PrepareAsync(fixture.Source,
+            new TestVMRequest { IsolatedNetwork = network, RunId = "0123456789abcdef" }, null, default);
+    }
+}
