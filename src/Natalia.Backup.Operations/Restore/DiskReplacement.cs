@@ -18,7 +18,19 @@ internal sealed class DiskReplacement(LocatedAppliance target, RestoreSource.Poi
     internal ApplianceDisk Source { get; } = DataDiskRule.Choose(image.Appliance);
 
     /// <summary>The disk that it takes the place of.</summary>
-    internal ApplianceDisk Replaced { get; } = DataDiskRule.Choose(target.Description);
+    internal ApplianceDisk Replaced { get; } = Choose(target.Description, image.Appliance);
+
+    /// <summary>
+    /// The data disk of the appliance; where nothing tells which of several it is, the one at the very place that the
+    /// point's has on the same kind of hypervisor: both come of the same package.
+    /// </summary>
+    private static ApplianceDisk Choose(ApplianceDescription vm, ApplianceDescription former)
+    {
+        string place = DataDiskRule.Choose(former).DiskId;
+        bool isSamePlace = DataDiskRule.TryChoose(vm) is null && vm.HypervisorKind == former.HypervisorKind
+            && vm.Disks.Any(d => d.DiskId == place);
+        return DataDiskRule.Choose(vm, isSamePlace ? place : null);
+    }
 
     /// <summary>Refuses, before anything is written, what would fail or not fit. Only reads.</summary>
     /// <exception cref="NataliaException"><c>CapabilityMissing</c>, <c>ApplianceRunning</c>,

@@ -2,6 +2,7 @@ using System.Xml.Linq;
 using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Hypervisors.Contract;
+using Natalia.Backup.Hypervisors.VSphere.Backups;
 using Natalia.Backup.Hypervisors.VSphere.Client;
 using Natalia.Backup.Hypervisors.VSphere.Inventory;
 
@@ -12,7 +13,7 @@ namespace Natalia.Backup.Hypervisors.VSphere.Builds;
 /// they are attached.
 /// </summary>
 /// <param name="machines">The inventory.</param>
-internal sealed class BuilderService(MachineFinder machines) : IApplianceBuilder
+internal sealed class BuilderService(MachineFinder machines) : IApplianceBuilder, IAttachmentBuilder
 {
     internal static readonly TimeSpan CleanUpLimit = TimeSpan.FromMinutes(10);
 
@@ -25,6 +26,11 @@ internal sealed class BuilderService(MachineFinder machines) : IApplianceBuilder
     internal DatastoreFiles Files { get; } = new(machines.Vim);
 
     internal SiteFinder Sites => _sites;
+
+    /// <summary>UEFI variables mean something to this hypervisor's firmware alone.</summary>
+    public bool Takes(ApplianceAttachment attachment, string hypervisorKind) =>
+        hypervisorKind == MachineFinder.Kind && attachment.Kind == AttachmentKind.UefiVariables
+            && attachment.Name == FirmwareFile.Name;
 
     public async Task<IApplianceUnderConstruction> BeginAsync(ApplianceDescription like, BuildRequest how,
         CancellationToken cancellationToken)

@@ -49,6 +49,7 @@ internal sealed class Construction(BuilderService builder, Site site, string ins
             await builder.Tasks.ReconfigureAsync(machine, cancellationToken, [.. _disks.OrderBy(d => d.Unit).Select(d =>
                 MachineSpec.AddDisk(d.Target.Path.ToString(), controller, d.Unit, d.Target.SizeBytes))])
                 .ConfigureAwait(false);
+        await WriteFirmwareAsync(machine, cancellationToken).ConfigureAwait(false);
         machine = await ReadAsync(cancellationToken).ConfigureAwait(false);
         ApplianceDescription made = await builder.Machines.DescribeAsync(machine,
             cancellationToken).ConfigureAwait(false);
@@ -84,6 +85,24 @@ internal sealed class Construction(BuilderService builder, Site site, string ins
             ?? throw new NataliaException(ErrorIds.ApplianceNotFound, NataliaErrorKind.NotFound,
                 $"The VM '{how.Name}' that was being built is no longer on '{builder.Machines.Location}'.", how.Name,
                 "See who removed it, and try again.");
+
+    /// <summary>
+    /// The UEFI variables lie beside the VM's configuration, under its name: the first start takes what is there.
+    /// </summary>
+    private async Task WriteFirmwareAsync(VirtualMachine machine, CancellationToken cancellationToken)
+    {
+        ApplianceAttachment? variables = how.Attachments.FirstOrDefault(a =>
+            builder.Takes(a, MachineFinder.Kind));
+        const string configuration = ".vmx";
+        if (variables is null || machine.Firmware != "efi" || machine.Config.Text("files.vmPathName") is not string file
+            || !file.EndsWith(configuration, StringComparison.OrdinalIgnoreCase))
+            return;
+        var path = DatastorePath.Parse(file.Substring(0, file.Length - configuration.Length) + ".nvram");
+        await builder.Files.WriteAsync(site, path, variables.Content.ToArray(),
+            cancellationToken).ConfigureAwait(false);
+        await builder.Tasks.ReconfigureAsync(machine, cancellationToken,
+            Marks.Option("nvram", System.IO.Path.GetFileName(path.Path))).ConfigureAwait(false);
+    }
 
     private int ControllerOf(VirtualMachine machine)
     {

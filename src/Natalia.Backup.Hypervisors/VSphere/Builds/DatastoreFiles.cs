@@ -43,9 +43,12 @@ internal sealed class DatastoreFiles(IVimService vim)
     }
 
     /// <summary>Writes a small file.</summary>
-    internal async Task WriteAsync(Site site, DatastorePath path, string text, CancellationToken cancellationToken)
+    internal Task WriteAsync(Site site, DatastorePath path, string text, CancellationToken cancellationToken) =>
+        WriteAsync(site, path, Encoding.UTF8.GetBytes(text), cancellationToken);
+
+    /// <summary>Writes a small file.</summary>
+    internal async Task WriteAsync(Site site, DatastorePath path, byte[] bytes, CancellationToken cancellationToken)
     {
-        byte[] bytes = Encoding.UTF8.GetBytes(text);
         using HttpResponseMessage answer = await vim.SendAsync(() => new HttpRequestMessage(HttpMethod.Put,
             path.AddressAt(vim.BaseUri, site.DatacenterPath))
         { Content = new ByteArrayContent(bytes) }, cancellationToken).ConfigureAwait(false);

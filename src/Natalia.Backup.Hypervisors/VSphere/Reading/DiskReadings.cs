@@ -130,6 +130,6 @@ internal sealed class DiskReadings(IVimService vim) : IDiskReadings
             + $"{whyNotRanged ?? "did not work for this host before."} Export of the snapshot: {export.Message}",
         frozen.Name,
         "For the first, give the user the privileges Datastore.Browse and Datastore.FileManagement and let port 443 "
-            + "of the server through. For the second, VApp.Export, and ports 443 and 902 of every ESXi host, whose "
-            + "names this machine must be able to resolve.", export);
+            + "of the server through. For the second, VApp.Export, and port 443 of every ESXi host, whose names this "
+            + "machine must be able to resolve; the vCenter itself talks to them by 902.", export);
 }

@@ -74,6 +74,41 @@ public sealed class VSphereBuilderTests : BuilderConformance
         Assert.Equal(before, fixture.VMs);
     }
 
+    [VSphereTheory]
+    [InlineData("efi", true)]
+    [InlineData("bios", false)]
+    public async Task What_the_point_knows_of_the_vm_is_put_back(string firmware, bool hasVariables)
+    {
+        await using var fixture = new VSphereBenchFixture();
+        IHypervisor hypervisor = await fixture.ConnectAsync();
+        byte[] variables = RepositoryFixture.Disk(70_000, 3);
+        var attachment = new ApplianceAttachment("vmware.nvram", AttachmentKind.UefiVariables, variables);
+        Assert.True(hypervisor.Require<IAttachmentBuilder>("attachments").Takes(attachment, "VMware"));
+        Assert.False(hypervisor.Require<IAttachmentBuilder>("attachments").Takes(attachment, "HyperV"));
+        RestoreSource.PointImage image = PointImages.Create();
+        ApplianceDescription like = image.Appliance with
+        {
+            NativeFormat = "vim25-config",
+            NativeConfiguration = $"""
+                <config xmlns="urn:vim25" xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance">
+                  <guestId>debian10_64Guest</guestId><firmware>{firmware}</firmware>
+                  <hardware><device xsi:type="VirtualLsiLogicController"/><device xsi:type="VirtualE1000"/></hardware>
+                </config>
+                """,
+        };
+
+        ApplianceDescription made = await hypervisor.Require<IApplianceBuilder>("building").BuildAsync(
+            new RestoreSource.PointImage(image.Point, like, image.Write),
+            new BuildRequest { Name = "restored", Attachments = [attachment] }, null, default);
+
+        Assert.Contains("debian10_64Guest", made.NativeConfiguration);
+        Assert.Contains("VirtualLsiLogicController", made.NativeConfiguration);
+        Assert.Contains("VirtualE1000", made.NativeConfiguration);
+        string disk = fixture.Find(made.NativeId!).GetProperty("disks")[0].GetProperty("file").GetString()!;
+        string file = Path.Combine(Path.GetDirectoryName(Path.GetDirectoryName(disk))!, "restored", "restored.nvram");
+        Assert.Equal(hasVariables, File.Exists(file) && File.ReadAllBytes(file).AsSpan().SequenceEqual(variables));
+    }
+
     [VSphereFact]
     public async Task A_disk_is_replaced_in_a_vm_that_is_off_and_the_old_one_goes_last()
     {
