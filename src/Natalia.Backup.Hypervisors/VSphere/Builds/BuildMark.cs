@@ -16,6 +16,23 @@ internal sealed record BuildMark(string BuildId, DateTime StartedUtc, string Fol
     /// </summary>
     internal const string FolderKey = "natalia.folder";
 
+    private const string FolderPrefix = "natalia-";
+
+    /// <summary>A folder for the disks of one building.</summary>
+    internal static string NewFolder(string datastore) => $"[{datastore}] {FolderPrefix}{Guid.NewGuid():N}";
+
+    /// <summary>
+    /// Whether a text names a folder that a building made, and nothing above, below or beside it: what a record says
+    /// is removed only then, whoever wrote it.
+    /// </summary>
+    internal static bool IsFolder(string text)
+    {
+        int end = text.IndexOf("] ", StringComparison.Ordinal);
+        string name = end < 0 ? "" : text.Substring(end + 2);
+        return text.StartsWith("[", StringComparison.Ordinal) && name.StartsWith(FolderPrefix, StringComparison.Ordinal)
+            && Guid.TryParseExact(name.Substring(FolderPrefix.Length), "N", out _);
+    }
+
     internal string ToText() => $"{BuildId} {Marks.Time(StartedUtc)} {Folder}";
 
     internal static BuildMark? Of(XElement? config)

@@ -45,7 +45,7 @@ internal sealed class BuilderService(MachineFinder machines) : IApplianceBuilder
         // Whole seconds, as the marks tell them to whoever finds the VM.
         DateTime now = machines.Vim.Clock.UtcNow();
         now = now.AddTicks(-(now.Ticks % TimeSpan.TicksPerSecond));
-        var mark = new BuildMark(how.BuildId, now, $"[{site.Datastore}] natalia-{Guid.NewGuid():N}");
+        var mark = new BuildMark(how.BuildId, now, BuildMark.NewFolder(site.Datastore));
         var options = new List<XElement>
         {
             Marks.Option(BuildMark.Key, mark.ToText()),
@@ -135,7 +135,7 @@ internal sealed class BuilderService(MachineFinder machines) : IApplianceBuilder
     private async Task RemoveFolderAsync(VirtualMachine machine, string folder, CancellationToken cancellationToken)
     {
         // Only a folder that a building makes for itself; whatever else a record says stays.
-        if (!folder.Contains("] natalia-")) return;
+        if (!BuildMark.IsFolder(folder)) return;
         VimReference datacenter = await _sites.DatacenterOfAsync(machine.Host,
             cancellationToken).ConfigureAwait(false);
         await Files.RemoveAsync(datacenter, folder, cancellationToken).ConfigureAwait(false);

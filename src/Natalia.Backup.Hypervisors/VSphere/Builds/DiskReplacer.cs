@@ -28,7 +28,7 @@ internal sealed class DiskReplacer(BuilderService builder) : IDiskReplacer
         DatastorePath before = DatastorePath.Parse(old.FileName ?? throw NoFile(machine, diskId));
         Site site = await builder.Sites.FindAsync(new Placement { Storage = before.Datastore }, [], [],
             cancellationToken).ConfigureAwait(false);
-        string folder = $"[{before.Datastore}] natalia-{Guid.NewGuid():N}";
+        string folder = BuildMark.NewFolder(before.Datastore);
         string name = System.IO.Path.GetFileName(before.Path);
         bool isAttached = false;
         using IDisposable alive = builder.Machines.Vim.KeepAlive();

@@ -13,7 +13,9 @@ internal sealed record DatastorePath(string Datastore, string Path)
     /// <exception cref="NataliaException"><c>ServerAnswerInvalid</c>.</exception>
     internal static DatastorePath Parse(string text)
     {
-        int end = text.IndexOf(']');
+        // A datastore's name may have a bracket of its own; the one that ends it is followed by a space.
+        int end = text.IndexOf("] ", StringComparison.Ordinal);
+        if (end < 0) end = text.IndexOf(']');
         string path = end > 0 ? text.Substring(end + 1).TrimStart(' ') : "";
         // What climbs out of its folder is no path that a server gives.
         return text.StartsWith("[", StringComparison.Ordinal) && end > 1 && path.Length > 0
