@@ -4,6 +4,7 @@ using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Engine.Points;
 using Natalia.Backup.Engine.Repositories;
 using Natalia.Backup.Serving.Disks;
+using Natalia.Backup.Serving.Iscsi;
 using Natalia.Backup.Serving.Nbd;
 using Natalia.Backup.Serving.Network;
 using Natalia.Backup.Serving.Overlays;
@@ -17,6 +18,8 @@ namespace Natalia.Backup.Operations.Mounts;
 internal sealed class MountOpener(MountWishes wishes, TimeProvider clock, Action<string> warn)
 {
     private int _served;
+
+    private bool IsIscsi => wishes.Protocol == MountProtocol.Iscsi;
 
     /// <summary>Refuses what cannot be meant, before anything is opened.</summary>
     /// <exception cref="NataliaException"><c>MountNotProtected</c>, <c>CapabilityMissing</c>.</exception>
@@ -34,14 +37,20 @@ internal sealed class MountOpener(MountWishes wishes, TimeProvider clock, Action
                 $"The certificate '{certificate.Subject}' has no private key, so that nothing can be encrypted "
                     + "with it.",
                 certificate.Subject, "Give the one that the server owns, for instance from a PFX file.");
+        Refuse(IsIscsi && wishes.Certificate is not null, "Certificate", "iSCSI knows no TLS; it has -Credential");
+        Refuse(!IsIscsi && wishes.Account is not null, "Credential", "NBD knows no passwords; it has -Certificate");
         foreach (string initiator in wishes.Initiators)
-            Refuse(!IPAddress.TryParse(initiator, out _), "Initiator",
+            Refuse(!IsIscsi && !IPAddress.TryParse(initiator, out _), "Initiator",
                 $"clients of NBD have no names, and '{initiator}' is no address");
-        if (IPAddress.IsLoopback(wishes.Address) || wishes.IsInsecure || wishes.Certificate is not null) return;
+        if (IPAddress.IsLoopback(wishes.Address) || wishes.IsInsecure || wishes.Certificate is not null
+            || wishes.Account is not null)
+            return;
         throw new NataliaException(ErrorIds.MountNotProtected, NataliaErrorKind.Security,
             $"Whoever reaches {wishes.Address} could read the disk.", wishes.Address.ToString(),
-            "Give a certificate with -Certificate, and -ClientCa where clients shall prove who they are; or say "
-            + "-Insecure where the network itself keeps others out.");
+            (IsIscsi
+                ? "Give the user and the secret of CHAP with -Credential; "
+                : "Give a certificate with -Certificate, and -ClientCa where clients shall prove who they are; ")
+            + "or say -Insecure where the network itself keeps others out.");
     }
 
     private static void Refuse(bool isWrong, string parameter, string why)
@@ -82,10 +91,10 @@ internal sealed class MountOpener(MountWishes wishes, TimeProvider clock, Action
             }
             var counted = new CountedDisk(disk);
             disk = counted;
-            string name = NameOf(point.Point, diskId);
-            server = new NbdServer(Listen(), [new NbdExport(name,
-                $"Disk {diskId} of {point.Point}", counted)],
-                wishes.Certificate is null ? null : new NbdTls(wishes.Certificate, wishes.ClientCa));
+            string name = IsIscsi
+                ? $"iqn.2026-11.com.natalia:{NameOf(point.Point, diskId)}.{id.Substring(0, 8)}"
+                : NameOf(point.Point, diskId);
+            server = Serve(name, id, $"Disk {diskId} of {point.Point}", counted);
             _served++;
             var mount = new Mount(new PointMount
             {
@@ -119,6 +128,12 @@ internal sealed class MountOpener(MountWishes wishes, TimeProvider clock, Action
             throw;
         }
     }
+
+    private DiskServer Serve(string name, string id, string description, IServedDisk disk) => IsIscsi
+        ? new IscsiTarget(Listen(), name, id, disk, wishes.Account,
+            [.. wishes.Initiators.Where(i => !IPAddress.TryParse(i, out _))])
+        : new NbdServer(Listen(), [new NbdExport(name, description, disk)],
+            wishes.Certificate is null ? null : new NbdTls(wishes.Certificate, wishes.ClientCa));
 
     private ListenOptions Listen() => new()
     {
@@ -168,6 +183,8 @@ internal sealed class MountOpener(MountWishes wishes, TimeProvider clock, Action
             : end.Address.AddressFamily == System.Net.Sockets.AddressFamily.InterNetworkV6
                 ? $"[{end.Address}]"
                 : end.Address.ToString();
-        return $"{(wishes.Certificate is null ? "nbd" : "nbds")}://{host}:{end.Port}/{name}";
+        return IsIscsi
+            ? $"iscsi://{host}:{end.Port}/{name}/0"
+            : $"{(wishes.Certificate is null ? "nbd" : "nbds")}://{host}:{end.Port}/{name}";
     }
 }

@@ -1,5 +1,6 @@
 using System.Net;
 using System.Security.Cryptography.X509Certificates;
+using Natalia.Backup.Serving.Iscsi;
 
 namespace Natalia.Backup.Operations.Mounts;
 
@@ -31,7 +32,10 @@ internal sealed record MountWishes
     /// <summary>Whose clients may connect; null for any.</summary>
     internal X509Certificate2? ClientCa { get; init; }
 
-    /// <summary>Who may connect: addresses. Empty for all.</summary>
+    /// <summary>Who may log in by CHAP; null for everybody.</summary>
+    internal ChapAccount? Account { get; init; }
+
+    /// <summary>Who may connect: addresses, and for iSCSI names. Empty for all.</summary>
     internal IReadOnlyList<string> Initiators { get; init; } = [];
 
     /// <summary>Serve to other machines without proof of who they are.</summary>

@@ -5,6 +5,8 @@ public enum MountProtocol
 {
     /// <summary>NBD: what QEMU, nbd-client and nbdkit speak.</summary>
     Nbd = 0,
+    /// <summary>iSCSI: what ESXi, Hyper-V hosts, Windows, Proxmox VE and Linux speak by themselves.</summary>
+    Iscsi,
 }
 
 /// <summary>A disk of a restore point that is served, as it is now. Plain data; every property survives a
@@ -15,7 +17,9 @@ public sealed record PointMount
     public required string MountId { get; init; }
     /// <summary>How it is served.</summary>
     public required MountProtocol Protocol { get; init; }
-    /// <summary>Where clients find it: <c>nbd://127.0.0.1:10809/scsi0</c>. Holds no secret.</summary>
+    /// <summary>
+    /// Where clients find it: <c>nbd://127.0.0.1:10809/NAME</c>, <c>iscsi://127.0.0.1:3260/IQN/0</c>. Holds no secret.
+    /// </summary>
     public required string Uri { get; init; }
     /// <summary>The disk's id within the appliance.</summary>
     public required string DiskId { get; init; }

@@ -21,8 +21,8 @@ namespace Natalia.Backup.Commands;
 /// <para>As long as it is served, the point counts as in use on every machine: it is not removed, and its space is not
 /// given back. A session that may only read the repository cannot tell the others, and says so: then only the grace of
 /// 72 hours protects a point that is removed meanwhile.</para>
-/// <para>It listens on this machine alone. With -Address other machines may connect; then a certificate is demanded, or
-/// -Insecure.</para>
+/// <para>It listens on this machine alone. With -Address other machines may connect; then a certificate (NBD) or a user
+/// and a secret (iSCSI) are demanded, or -Insecure.</para>
 /// </remarks>
 /// <example>
 /// <code>$disk = Get-NataliaRestorePoint -Appliance natalia-paris -Latest | Mount-NataliaRestorePoint
@@ -40,13 +40,21 @@ namespace Natalia.Backup.Commands;
 /// -Certificate $certificate</code>
 /// <para>Serves to other machines, encrypted.</para>
 /// </example>
+/// <example>
+/// <code>Get-NataliaRestorePoint -Appliance natalia-paris -Latest | Mount-NataliaRestorePoint -Protocol Iscsi -Writable -Address 10.0.8.4 -Port 3260 -Credential esx</code>
+/// <para>Serves to an ESXi or Hyper-V host that logs in with CHAP; the secret is asked for. docs/disk-service.md tells
+/// what to do there.</para>
+/// </example>
 [Cmdlet(VerbsData.Mount, "NataliaRestorePoint", SupportsShouldProcess = true, ConfirmImpact = ConfirmImpact.Low)]
 [OutputType(typeof(PointMount))]
 public sealed class MountNataliaRestorePointCommand : RestorePointCommand
 {
     private MountOpener? _opener;
 
-    /// <summary>How to serve it. Nbd: for QEMU, nbd-client of Linux, nbdkit.</summary>
+    /// <summary>
+    /// How to serve it. Nbd: for QEMU, nbd-client of Linux, nbdkit. Iscsi: for ESXi, Hyper-V hosts, Windows, Proxmox VE
+    /// and Linux, as unit 0 of a target.
+    /// </summary>
     [Parameter]
     public MountProtocol Protocol { get; set; } = MountProtocol.Nbd;
 
@@ -105,6 +113,15 @@ public sealed class MountNataliaRestorePointCommand : RestorePointCommand
     public X509Certificate2? Certificate { get; set; }
 
     /// <summary>
+    /// The user and the secret that initiators must prove to know by CHAP. The secret has 12 to 255 characters; Windows
+    /// takes no more than 16. CHAP proves who connects and encrypts nothing. For iSCSI.
+    /// </summary>
+    [Parameter]
+    [ValidateNotNull]
+    [Credential]
+    public PSCredential? Credential { get; set; }
+
+    /// <summary>
     /// The certificate of the authority whose clients may connect: they must show a certificate of it. Left out,
     /// clients need none.
     /// </summary>
@@ -112,7 +129,10 @@ public sealed class MountNataliaRestorePointCommand : RestorePointCommand
     [ValidateNotNull]
     public X509Certificate2? ClientCa { get; set; }
 
-    /// <summary>Who may connect: addresses. Left out, everybody who can prove who he is where that is asked.</summary>
+    /// <summary>
+    /// Who may connect: addresses, and for iSCSI names of initiators (iqn.…). Left out, everybody who can prove who he
+    /// is where that is asked.
+    /// </summary>
     [Parameter]
     [ValidateNotNullOrEmpty]
     public string[] Initiator { get; set; } = [];
@@ -147,6 +167,7 @@ public sealed class MountNataliaRestorePointCommand : RestorePointCommand
             KeepOverlay = KeepOverlay,
             Certificate = Certificate,
             ClientCa = ClientCa,
+            Account = Credential.ToChap(),
             Initiators = Initiator,
             IsInsecure = Insecure,
         }, TimeProvider.System, EmitWarning);

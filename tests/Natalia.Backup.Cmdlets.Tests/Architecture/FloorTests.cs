@@ -48,7 +48,7 @@ public sealed class FloorTests
             "VSphere.ChangeTracking", "VSphere.Snapshots", "VSphere.Inventory", "VSphere.Client",
             "Ssh", "Contract", "Access",
         ]),
-        [Serving] = (typeof(NbdServer).Assembly, ["Nbd", "Network", "Overlays", "Disks"]),
+        [Serving] = (typeof(NbdServer).Assembly, ["Nbd", "Iscsi", "Scsi", "Network", "Overlays", "Disks"]),
         [Operations] = (typeof(RepositorySession).Assembly, ["Profiles", "Reports", "Reports.Html", "Reports.Csv",
             "Reports.Metrics", "Reports.Json", "Reports.Signing", "Reports.Content", "Recovery", "RestoreTests",
             "Restore", "Backup", "Evidence", "Retention", "Points", "Appliances", "Connections", "Mounts", "Kinds",

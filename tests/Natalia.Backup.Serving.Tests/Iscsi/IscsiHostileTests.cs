@@ -1,0 +1,234 @@
+using System.Net.Sockets;
+using System.Text;
+using Microsoft.Extensions.Time.Testing;
+using Natalia.Backup.Serving.Iscsi;
+using Natalia.Backup.Serving.Network;
+using Natalia.Backup.Serving.Overlays;
+using Natalia.Backup.Serving.Tests.Nbd;
+using Natalia.Backup.Serving.Tests.Overlays;
+using Natalia.Backup.Testing;
+
+namespace Natalia.Backup.Serving.Tests.Iscsi;
+
+/// <summary>Initiators that break the protocol, on purpose or not: by hand, byte for byte.</summary>
+[Collection(nameof(Alone))]
+public sealed class IscsiHostileTests : IDisposable
+{
+    private const string Name = "iqn.2026-11.com.natalia:test";
+
+    private readonly TemporaryFolder _folder = new();
+    private readonly FakeTimeProvider _clock = new();
+    private readonly OverlayDisk _disk;
+    private readonly IscsiTarget _target;
+
+    public IscsiHostileTests()
+    {
+        _disk = OverlayDisk.Open(new MemoryDisk(new byte[1 << 20]), new OverlayIdentity("r", "p", "d", 1 << 20),
+            Path.Combine(_folder.Path, "o"), 4 << 20, false);
+        _target = new IscsiTarget(new ListenOptions { MaximumConnections = 4, Clock = _clock }, Name,
+            "00112233445566778899aabbccddeeff", _disk);
+        _target.Start();
+    }
+
+    private async Task<NetworkStream> ConnectAsync()
+    {
+        var client = new Socket(SocketType.Stream, ProtocolType.Tcp);
+        await client.ConnectAsync(_target.EndPoint);
+        return new NetworkStream(client, ownsSocket: true) { ReadTimeout = 20_000 };
+    }
+
+    private static byte[] Pdu(byte opcode, byte flags, byte[] data, params (int At, uint Value)[] words)
+    {
+        var pdu = new Pdu(opcode, flags);
+        foreach ((int at, uint value) in words) pdu[at] = value;
+        pdu.Header[5] = (byte)(data.Length >> 16);
+        pdu.Header[6] = (byte)(data.Length >> 8);
+        pdu.Header[7] = (byte)data.Length;
+        return [.. pdu.Header, .. data, .. new byte[-data.Length & 3]];
+    }
+
+    private static byte[] Login(int session = 1) => Pdu(0x43, 0x87, Encoding.ASCII.GetBytes(
+        $"InitiatorName=iqn.2000-01.org.example:test\0SessionType=Normal\0TargetName={Name}\0HeaderDigest=None\0"),
+        (8, 0x80000000), (12, (uint)session << 16), (24, 1));
+
+    /// <summary>A command of 512 bytes or sectors.</summary>
+    private static byte[] Command(uint number, byte flags, uint expected, byte[] cdb, byte[]? data = null)
+    {
+        byte[] bytes = Pdu(Opcodes.ScsiCommand, flags, data ?? [], (16, number), (20, expected), (24, number));
+        cdb.CopyTo(bytes, 32);
+        return bytes;
+    }
+
+    private static byte[] Answer(NetworkStream stream)
+    {
+        var header = new byte[48];
+        stream.ReadExactly(header);
+        var data = new byte[(header[5] << 16 | header[6] << 8 | header[7]) + 3 & ~3];
+        stream.ReadExactly(data);
+        return [.. header, .. data];
+    }
+
+    private async Task<NetworkStream> OpenAsync(int session = 1)
+    {
+        NetworkStream stream = await ConnectAsync();
+        stream.Write(Login(session));
+        Assert.Equal(0x23, Answer(stream)[0]);
+        return stream;
+    }
+
+    private static async Task<bool> EndsAsync(NetworkStream stream)
+    {
+        var bytes = new byte[4096];
+        try
+        {
+            while (await stream.ReadAsync(bytes).AsTask().WaitAsync(TimeSpan.FromSeconds(20)) > 0)
+            {
+            }
+            return true;
+        }
+        catch (IOException)
+        {
+            return true;
+        }
+    }
+
+    [Fact]
+    public async Task A_write_comes_by_R2T_and_reads_back_and_a_session_that_logs_in_again_replaces_the_old_one()
+    {
+        using NetworkStream stream = await OpenAsync();
+        byte[] data = new byte[2048];
+        new Random(1).NextBytes(data);
+        stream.Write(Command(1, 0xA1, 2048, [0x2A, 0, 0, 0, 0, 8, 0, 0, 4, 0], data[..512]));
+        byte[] ask = Answer(stream);
+        Assert.Equal(Opcodes.ReadyToTransfer, ask[0]);
+        byte[] rest = Pdu(Opcodes.DataOut, 0x80, data[512..], (16, 1), (40, 512));
+        ask.AsSpan(20, 4).CopyTo(rest.AsSpan(20));
+        stream.Write(rest);
+        Assert.Equal([0x21, 0x80, 0, 0], Answer(stream)[..4]);
+        stream.Write(Command(2, 0xC1, 2048, [0x28, 0, 0, 0, 0, 8, 0, 0, 4, 0]));
+        byte[] read = Answer(stream);
+        Assert.Equal([0x25, 0x81], read[..2]);
+        Assert.Equal(data, read[48..]);
+        using NetworkStream again = await OpenAsync();
+        Assert.True(await EndsAsync(stream));
+    }
+
+    [Theory]
+    // A segment that claims 16 MB; data that nobody asked for; a command with more data than agreed on; no login.
+    [InlineData(0)]
+    [InlineData(1)]
+    [InlineData(2)]
+    [InlineData(3)]
+    public async Task What_breaks_the_protocol_ends_the_connection_alone(int kind)
+    {
+        using NetworkStream other = await OpenAsync(2);
+        using NetworkStream stream = kind == 3 ? await ConnectAsync() : await OpenAsync();
+        switch (kind)
+        {
+            case 0:
+                byte[] huge = Command(1, 0xA1, uint.MaxValue, [0x2A]);
+                (huge[5], huge[6], huge[7]) = (255, 255, 255);
+                stream.Write(huge);
+                break;
+            case 1:
+                stream.Write(Command(1, 0xA1, 1024, [0x2A, 0, 0, 0, 0, 0, 0, 0, 2, 0]));
+                Answer(stream);
+                stream.Write(Pdu(Opcodes.DataOut, 0x80, new byte[2048], (16, 1), (20, 12345)));
+                break;
+            case 2:
+                stream.Write(Command(1, 0xA1, 100_000, [0x2A, 0, 0, 0, 0, 0, 0, 0, 200, 0], new byte[100_000]));
+                break;
+            default:
+                stream.Write(Command(1, 0xC1, 512, [0x28, 0, 0, 0, 0, 0, 0, 0, 1, 0]));
+                break;
+        }
+        Assert.True(await EndsAsync(stream));
+        other.Write(Command(1, 0x81, 0, [0x00]));
+        Assert.Equal(0x21, Answer(other)[0]);
+    }
+
+    [Fact]
+    public async Task Who_says_nothing_is_sent_away_in_time()
+    {
+        using NetworkStream silent = await ConnectAsync();
+        for (int i = 0; _target.Connections == 0 && i < 100_000; i++) await Task.Yield();
+        Task<bool> ended = EndsAsync(silent);
+        // The deadline may not have begun when the first time is over.
+        for (int i = 0; i < 100 && !ended.IsCompleted; i++)
+        {
+            _clock.Advance(TimeSpan.FromSeconds(31));
+            await Task.WhenAny(ended, Task.Delay(50));
+        }
+        Assert.True(await ended);
+    }
+
+    /// <summary>Broken bytes at any place of a session: the target goes on, and so does its memory.</summary>
+    [Theory]
+    [InlineData(1)]
+    [InlineData(2)]
+    [InlineData(3)]
+    public async Task Whatever_is_sent_the_target_goes_on_serving(int seed)
+    {
+        var random = new Random(seed);
+        long before = GC.GetTotalMemory(true);
+        for (int i = 0; i < 60; i++)
+        {
+            var talk = new List<byte>(Login(random.Next(1, 4)));
+            for (uint n = 1; n < 20; n++)
+            {
+                var cdb = new byte[16];
+                random.NextBytes(cdb);
+                cdb[0] = (byte)(random.Next(3) == 0 ? random.Next(256) : new[] { 0x28, 0x2A, 0x12, 0x9E, 0x42, 0x93,
+                    0x5F, 0x89 }[random.Next(8)]);
+                if (random.Next(2) == 0) (cdb[2], cdb[3], cdb[7]) = (0, 0, 0);
+                var data = new byte[random.Next(3) == 0 ? random.Next(2000) : 0];
+                random.NextBytes(data);
+                talk.AddRange(random.Next(8) switch
+                {
+                    0 => Pdu((byte)(0x40 | random.Next(8)), (byte)(0x80 | random.Next(8)), data, (16, n), (20, n), (24,
+                        n)),
+                    1 => Pdu(Opcodes.Text, 0x80, Encoding.ASCII.GetBytes("SendTargets=All\0"), (16, n), (20,
+                        uint.MaxValue), (24, n)),
+                    2 => Pdu(Opcodes.DataOut, 0x80, data, (16, n - 1), (20, n - 1)),
+                    _ => Command(n, (byte)(data.Length > 0 ? 0xA1 : 0xC1), (uint)random.Next(5000), cdb, data),
+                });
+            }
+            byte[] bytes = [.. talk];
+            for (int n = random.Next(0, 4); n > 0; n--) bytes[random.Next(bytes.Length)] = (byte)random.Next(256);
+            using NetworkStream stream = await ConnectAsync();
+            Task<bool> ended = EndsAsync(stream);
+            try
+            {
+                await stream.WriteAsync(bytes);
+                stream.Socket.Shutdown(SocketShutdown.Send);
+            }
+            catch (Exception closed) when (closed is IOException or SocketException)
+            {
+                // It has had enough.
+            }
+            Assert.True(await ended);
+        }
+        for (int tries = 0; ; tries++)
+        {
+            try
+            {
+                using NetworkStream stream = await OpenAsync(99);
+                stream.Write(Command(1, 0xC1, 96, [0x12, 0, 0, 0, 96]));
+                Assert.Equal(0x25, Answer(stream)[0]);
+                break;
+            }
+            catch (IOException) when (tries < 200)
+            {
+                await Task.Yield();
+            }
+        }
+        Assert.InRange(GC.GetTotalMemory(true) - before, long.MinValue, 16L << 20);
+    }
+
+    public void Dispose()
+    {
+        _target.Dispose();
+        _disk.Dispose();
+        _folder.Dispose();
+    }
+}
