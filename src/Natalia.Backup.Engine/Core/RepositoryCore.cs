@@ -87,11 +87,13 @@ internal sealed class RepositoryCore(IObjectStore store, RepositorySettings sett
 
     /// <summary>
     /// The ids of all appliances that have anything in a store. Costs a request or two for each, however many objects
-    /// it has.
+    /// it has; in a folder a look into the first of its folders that holds anything.
     /// </summary>
     internal static async Task<IReadOnlyList<string>> ListAppliancesAsync(IObjectStore store,
         CancellationToken cancellationToken)
     {
+        // In a folder names do not come by the page: each costs, and those of a log of years are many.
+        int enough = store.Kind == "Folder" ? 1 : NamesInAPage;
         var ids = new List<string>();
         string? after = null;
         do
@@ -108,7 +110,7 @@ internal sealed class RepositoryCore(IObjectStore store, RepositorySettings sett
                     (last, seen) = (id, 0);
                     if (ApplianceIdentity.IsValid(id)) ids.Add(id);
                 }
-                if (++seen < NamesInAPage) continue;
+                if (++seen < enough) continue;
                 // The first character behind the slash: everything of this appliance comes before it, and nothing of
                 // another one does.
                 after = Layout.Appliances + id + '0';

@@ -120,16 +120,19 @@ internal static class RpoRules
     internal static string Counted(ApplianceEvidence evidence)
     {
         int good = 0, crash = 0, verified = 0, bad = 0;
-        foreach (EvidencePoint point in evidence.Points.Where(p => p.TimeUtc >= evidence.SinceUtc))
+        // Copies of one state are one point that could be lost.
+        foreach (IGrouping<DateTime, EvidencePoint> state in evidence.Points
+            .Where(p => p.TimeUtc >= evidence.SinceUtc).GroupBy(p => p.TimeUtc))
         {
-            if (!point.IsGood)
+            List<EvidencePoint> its = [.. state.Where(p => p.IsGood)];
+            if (its.Count == 0)
             {
                 bad++;
                 continue;
             }
             good++;
-            if (point.Consistency == Consistency.Crash) crash++;
-            if (point.State == EvidencePointState.Verified) verified++;
+            if (its.TrueForAll(p => p.Consistency == Consistency.Crash)) crash++;
+            if (its.Exists(p => p.State == EvidencePointState.Verified)) verified++;
         }
         return $" {Plural.Count(good, "good point")} since {TimeText.Utc(evidence.SinceUtc)}"
             + $"{(crash == 0 ? "" : $", {crash} of them crash-consistent")}, {verified} of them verified"

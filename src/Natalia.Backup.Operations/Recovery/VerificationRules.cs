@@ -36,7 +36,9 @@ internal static class VerificationRules
         List<TimeSpan> gaps = [age];
         for (int i = 0; i + 1 < times.Count && times[i] >= evidence.SinceUtc; i++) gaps.Add(times[i] - times[i + 1]);
         string last = $"The point of {TimeText.Utc(newest.TimeUtc)} was read as a whole and found good on "
-            + $"{TimeText.Utc(newest.VerifiedUtc.Value)}.{bad.TrimEnd()}";
+            + TimeText.Utc(newest.VerifiedUtc.Value)
+            // Of a storage that tells that it was, and not when, it is known to have been since.
+            + $"{(newest.VerifiedUtc == newest.TimeUtc ? " or later" : "")}.{bad.TrimEnd()}";
         RecoveryVerdict verdict = age <= target && damaged.Count == 0 ? RecoveryVerdict.Met : RecoveryVerdict.Missed;
         return Row(verdict, gaps.Max(), RecoveryRow.Median(gaps.Skip(1)), age, last, RecoveryRow.Record(newest),
             damaged.Count == 0 ? null : RecoveryRow.Record(damaged[0]));

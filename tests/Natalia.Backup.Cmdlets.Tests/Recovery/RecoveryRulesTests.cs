@@ -147,9 +147,10 @@ public sealed class RecoveryRulesTests
     public void A_copy_is_the_state_of_its_original()
     {
         List<EvidencePoint> points = [.. Every(6, 10)];
-        Assert.Equal(Evidence(points).Gaps.Select(g => g.Length),
-            Evidence([.. points, .. points.Select(p => Point(p.TimeUtc, original: p.RestorePointId,
-                repository: "s3"))]).Gaps.Select(g => g.Length));
+        ApplianceEvidence both = Evidence([.. points, .. points.Select(p => Point(p.TimeUtc, original: p.RestorePointId,
+            repository: "s3"))]);
+        Assert.Equal(Evidence(points).Gaps.Select(g => g.Length), both.Gaps.Select(g => g.Length));
+        Assert.Contains(" 10 good points", both.Row(RecoveryObjective.Rpo).Reason, StringComparison.Ordinal);
     }
 
     [Theory]

@@ -1,6 +1,8 @@
 using Natalia.Backup.Engine.Core;
 using Natalia.Backup.Engine.Storage;
+using Natalia.Backup.Engine.Storage.Folders;
 using Natalia.Backup.Engine.Storage.Wrappers;
+using Natalia.Backup.Testing;
 
 namespace Natalia.Backup.Engine.Tests.Core;
 
@@ -28,5 +30,21 @@ public sealed class ApplianceListTests
                 await memory.PutAsync($"appliances/{appliance}/data/{i:D8}", new ObjectContent(), PutOptions.Metadata,
                     default);
         }
+    }
+
+    [Fact]
+    public async Task In_a_folder_the_log_of_years_is_not_looked_through()
+    {
+        using var folder = new TemporaryFolder();
+        using FolderStore store = FolderStore.Open(folder.Path, create: true);
+        string[] ids = [.. Enumerable.Range(0, 3).Select(i => new string((char)('a' + i), 32))];
+        foreach (string id in ids)
+            foreach (string name in new[] { "log/1", "log/2", "points/1" })
+                await store.PutAsync($"appliances/{id}/{name}", new ObjectContent(), PutOptions.Metadata, default);
+        await store.PutAsync("appliances/strange/log/1", new ObjectContent(), PutOptions.Metadata, default);
+        var counted = new CountingStore(store);
+        Assert.Equal(ids, await RepositoryCore.ListAppliancesAsync(counted, default));
+        // One for each, the strange one too, and the one that finds nothing more.
+        Assert.Equal(5, counted.Usage.Lists);
     }
 }
