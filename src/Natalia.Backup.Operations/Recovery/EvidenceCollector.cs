@@ -192,7 +192,7 @@ internal sealed class EvidenceCollector(SessionRegistry registry, TimeProvider c
             IReadOnlyList<AuditRecord> records = !repository.Repository.IsOwn && repository.Log is { } log
                 && logs.TryGetValue(log.Session.RepositoryId, out ApplianceHistory? kept) ? kept.Evidence : [];
             points.AddRange(EvidencePoints.Of(repository.Repository.Session, history, records, tests,
-                repository.FixedTimeZone, nowUtc));
+                ZoneOf(repository, history, troubles), nowUtc));
         }
         points.Sort((a, b) => a.TimeUtc != b.TimeUtc
             ? a.TimeUtc.CompareTo(b.TimeUtc)
@@ -206,10 +206,14 @@ internal sealed class EvidenceCollector(SessionRegistry registry, TimeProvider c
             settings?.HypervisorKind,
             histories.Select(h => h.In.Repository.Hypervisor).FirstOrDefault(h => h is not null));
         BackupStrategy strategy = settings?.Strategy ?? BackupStrategy.Daily;
+        string zone = home.History is null
+            ? RetentionPolicy.DefaultTimeZoneId
+            : ZoneOf(home.In!, home.History, troubles);
         bool hasFullHistory = histories.Exists(h => h.In.Repository.IsOwn && h.History.Made.Count > 0);
         Func<DateTime, DateTime, bool>? thinning = hasFullHistory || home.History is null ? null : GapRules.Thinning(
-            [.. points.Where(p => p.IsKept)], Zoned(home.History.RetentionPolicy?.Policy, home.In),
-            RecoveryTargets.Interval(strategy), nowUtc);
+            [.. points.Where(p => p.IsKept)], home.History.RetentionPolicy?.Policy is RetentionPolicy policy
+                ? policy with { TimeZoneId = zone }
+                : null, RecoveryTargets.Interval(strategy), nowUtc);
         DateTime? first = histories.Select(h => h.History.FirstMadeUtc).Concat(points.Select(p => (DateTime?)p.TimeUtc))
             .Where(t => t is not null).Min();
         IReadOnlyList<EvidenceGap> gaps = GapRules.Between(points.Where(p => p.IsGood), sinceUtc, nowUtc,
@@ -239,17 +243,31 @@ internal sealed class EvidenceCollector(SessionRegistry registry, TimeProvider c
             RestoreTests = tests,
             Replications = hypervisors.ReplicationsOf(applianceId),
             Schedules = hypervisors.SchedulesOf(name, [.. histories.Select(h => h.In.Repository.Native?.Storage)]),
-            Holdings = CoverageRules.Holdings(points, first,
-                home.In?.FixedTimeZone ?? home.History?.RetentionPolicy?.Policy.TimeZoneId
-                    ?? RetentionPolicy.DefaultTimeZoneId, nowUtc),
+            Holdings = CoverageRules.Holdings(points, first, zone, nowUtc),
             Repositories = [.. histories.Select(h => Describe(h.In, h.History, hosts, hypervisor))],
             Troubles = [.. troubles.Distinct()],
         };
         return evidence with { Measurements = RecoveryRules.Measure(evidence) };
     }
 
-    private static RetentionPolicy? Zoned(RetentionPolicy? policy, RepositorySubjects repository) =>
-        policy is not null && repository.FixedTimeZone is string zone ? policy with { TimeZoneId = zone } : policy;
+    /// <summary>
+    /// The zone in which days begin for an appliance's retention; UTC where this machine does not know it.
+    /// </summary>
+    private string ZoneOf(RepositorySubjects repository, ApplianceHistory history, List<string> troubles)
+    {
+        string zone = repository.FixedTimeZone ?? history.RetentionPolicy?.Policy.TimeZoneId
+            ?? RetentionPolicy.DefaultTimeZoneId;
+        try
+        {
+            _ = TimeZones.Find(zone);
+            return zone;
+        }
+        catch (NataliaException unknown)
+        {
+            Tell(unknown, troubles);
+            return RetentionPolicy.DefaultTimeZoneId;
+        }
+    }
 
     private static RepositoryEvidence Describe(RepositorySubjects subjects, ApplianceHistory history,
         ApplianceHosts hosts, HypervisorConnection? hypervisor)
