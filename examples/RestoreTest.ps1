@@ -37,7 +37,7 @@ try {
     'Restoring it into an isolated VM with a fresh system disk, and checking it inside. That takes minutes.'
     $image = if ($system) { @{ SystemImage = $system.Location } } else { @{} }
     $test = $point | Test-NataliaRestore -TestBench "$label-bench" @image -ErrorAction Continue
-    $test.Checks | Format-Table Name, Result, Expected, Actual, Duration
+    $test.Checks | Format-Table Name, Result, @{ Name = 'Seconds'; Expression = { [int] $_.Duration.TotalSeconds } }, Expected, Actual -Wrap
     "$($test.Result) in $([int] $test.Duration.TotalSeconds) seconds: restore $([int] $test.RestoreDuration.TotalSeconds), boot $([int] $test.BootDuration.TotalSeconds), checks $([int] $test.ChecksDuration.TotalSeconds). $($test.Reason)"
     $failed = "$($test.Result)" -ne 'Passed'
 } finally {
