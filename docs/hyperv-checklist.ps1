@@ -3,7 +3,7 @@
 Settles on a real Hyper-V host what docs/hyperv.md takes for granted, and writes a result file to send back.
 .DESCRIPTION
 Run it elevated on the host, in Windows PowerShell 5.1 or PowerShell 7. Without -Change it only reads: nothing on the host is made or changed.
-With -Change and the name of a VM that may be used for it (not a production VM), it makes one recovery checkpoint, turns it into a reference point, asks change tracking, and removes both again.
+With -Change and the name of a VM that may be used for it (not a production VM), it makes one recovery checkpoint, turns it into a reference point, asks change tracking, and removes both again; and it makes an empty VM without a disk, which is never started, gives it an adapter on no network card, and destroys it.
 The result is a JSON file. It holds class names, ids, versions, sizes and error texts, and no content of any disk. Look at it before you send it.
 .EXAMPLE
 .\hyperv-checklist.ps1 -VMName natalia-test
@@ -85,6 +85,34 @@ Step 'switches' 'How is an external switch told from an internal one?' {
     Get-CimInstance -Namespace $ns -ClassName Msvm_VirtualEthernetSwitch | Select-Object Name, ElementName
     Get-CimInstance -Namespace $ns -ClassName Msvm_EthernetPortAllocationSettingData | Select-Object InstanceID, HostResource
 } | Out-Null
+Step 'cards' 'Which cards are bound to a switch, and does a port of a switch name each of them?' {
+    Get-CimInstance -Namespace $ns -ClassName Msvm_ExternalEthernetPort | Select-Object ElementName, DeviceID, IsBound
+} | Out-Null
+Step 'types' 'What does Hyper-V itself say of the switches?' { Get-VMSwitch | Select-Object Name, Id, SwitchType } | Out-Null
+Step 'nat' 'Does the host translate addresses, or is it a router for a switch?' {
+    Get-CimInstance -Namespace root\StandardCimv2 -ClassName MSFT_NetNat | Select-Object Name, InternalIPInterfaceAddressPrefix
+    Get-CimInstance -Namespace root\StandardCimv2 -ClassName MSFT_NetIPInterface | Where-Object InterfaceAlias -like 'vEthernet*' | Select-Object InterfaceAlias, AddressFamily, Forwarding
+} | Out-Null
+Step 'boot' 'Since when is the host up, and how is it told that it went down uncleanly?' {
+    Get-CimInstance Win32_OperatingSystem | Select-Object CSName, LastBootUpTime
+    Get-CimInstance Win32_NTLogEvent -Filter "Logfile = 'System' AND EventCode = '41'" | Select-Object -First 5 TimeGenerated, SourceName
+} | Out-Null
+Step 'heartbeat' 'What does the heartbeat say?' {
+    Get-CimAssociatedInstance -InputObject $system -Association Msvm_SystemDevice -ResultClassName Msvm_HeartbeatComponent | Select-Object OperationalStatus, StatusDescriptions
+} | Out-Null
+Step 'vlan' 'How do the features of an adapter look, and which default is there for a VLAN?' {
+    $parts | Where-Object Type -eq 33 | ForEach-Object { Get-CimInstance -Namespace $ns -ClassName Msvm_EthernetPortAllocationSettingData -Filter "InstanceID = '$($_.InstanceID.Replace('\', '\\'))'" } |
+        ForEach-Object { Get-CimAssociatedInstance -InputObject $_ -Association Msvm_EthernetPortSettingDataComponent } | Select-Object InstanceID, OperationMode, AccessVlanId
+    Get-CimInstance -Namespace $ns -ClassName Msvm_EthernetSwitchPortVlanSettingData | Where-Object InstanceID -like '*\Default' | Select-Object InstanceID
+} | Out-Null
+Step 'security' 'Is a virtual TPM among the components?' { Get-CimAssociatedInstance -InputObject $settings -ResultClassName Msvm_SecuritySettingData | Select-Object InstanceID, TpmEnabled } | Out-Null
+Step 'files' 'Where are the files of the configuration, and may they be read while the VM runs?' {
+    $settings | Select-Object ConfigurationDataRoot, ConfigurationFile, GuestStateDataRoot, GuestStateFile
+    foreach ($file in $settings.ConfigurationFile, $settings.GuestStateFile | Where-Object { $_ }) {
+        $f = [IO.File]::Open((Join-Path $settings.ConfigurationDataRoot $file), 'Open', 'Read', 'ReadWrite, Delete'); try { "$file opened, $($f.Length) bytes" } finally { $f.Dispose() }
+    }
+} | Out-Null
+Step 'boot order' 'How is the order of starting told?' { $settings | Select-Object BootOrder, BootSourceOrder } | Out-Null
 Step 'defaults' 'Do the default devices have the ids that are looked for?' {
     Get-CimInstance -Namespace $ns -ClassName Msvm_ResourceAllocationSettingData | Where-Object InstanceID -like '*\Default' | Select-Object InstanceID, ResourceType, ResourceSubType
 } | Out-Null
@@ -117,6 +145,10 @@ if ($Change) {
             if ($done.Job) { Get-CimAssociatedInstance -InputObject $done.Job -Association Msvm_AffectedJobElement | Select-Object InstanceID, ElementName, ConsistencyLevel, ReferencePointType, VirtualDiskIdentifiers, ResilientChangeTrackingIdentifiers }
         } | ForEach-Object { $point = $_ }
         $row = Get-CimAssociatedInstance -InputObject $system -Association Msvm_ReferencePointOfVirtualSystem -ResultClassName Msvm_VirtualSystemReferencePoint | Where-Object InstanceID -eq $point.InstanceID
+        Step 'frozen files' 'Has the checkpoint files of its configuration?' {
+            $snapshot | Select-Object ConfigurationDataRoot, ConfigurationFile, GuestStateDataRoot, GuestStateFile
+            Get-Item -ErrorAction SilentlyContinue -Path ([IO.Path]::ChangeExtension((Join-Path $snapshot.ConfigurationDataRoot $snapshot.ConfigurationFile), '.*')) | Select-Object Name, Length
+        } | Out-Null
         Step '4' 'How does GetVirtualDiskChanges answer: at once or by a job, with null or empty lists?' {
             for ($i = 0; $i -lt $row.ResilientChangeTrackingIdentifiers.Count -and $i -lt $disks.Count; $i++) {
                 $size = [uint64] (Get-VHD $disks[$i].HostResource[0]).Size
@@ -137,6 +169,44 @@ if ($Change) {
         if ($point) {
             Get-CimAssociatedInstance -InputObject $system -Association Msvm_ReferencePointOfVirtualSystem -ResultClassName Msvm_VirtualSystemReferencePoint | Where-Object InstanceID -eq $point.InstanceID |
                 ForEach-Object { $r = $_; Step 'undo reference point' 'Remove the reference point' { Wait-WmiJob (Invoke-CimMethod -InputObject $references -MethodName DestroyReferencePoint -Arguments @{ AffectedReferencePoint = [ref] $r }) | Select-Object ReturnValue, State } | Out-Null }
+        }
+    }
+}
+if ($Change) {
+    $name = 'natalia-checklist-' + [guid]::NewGuid().ToString('N').Substring(0, 8)
+    $vm = $null
+    try {
+        Step 'define' 'Is our CIM-XML accepted for a new VM, and are its notes there from the first moment?' {
+            $text = Get-Embedded 'Msvm_VirtualSystemSettingData' @{ ElementName = 'string', $name; VirtualSystemSubType = 'string', 'Microsoft:Hyper-V:SubType:2'; AutomaticStartupAction = 'uint16', '2' }
+            $text = $text.Replace('</INSTANCE>', '<PROPERTY.ARRAY NAME="Notes" TYPE="string"><VALUE.ARRAY><VALUE>natalia-checklist</VALUE></VALUE.ARRAY></PROPERTY.ARRAY></INSTANCE>')
+            Wait-WmiJob (Invoke-CimMethod -InputObject $management -MethodName DefineSystem -Arguments @{ SystemSettings = $text; ResourceSettings = [string[]] @() }) | Select-Object ReturnValue, State
+        } | Out-Null
+        $vm = Get-CimInstance -Namespace $ns -ClassName Msvm_ComputerSystem -Filter "ElementName='$name'"
+        $own = Get-CimAssociatedInstance -InputObject $vm -Association Msvm_SettingsDefineState -ResultClassName Msvm_VirtualSystemSettingData
+        Step 'defined' 'How does the new VM look?' {
+            $own | Select-Object InstanceID, Notes, BIOSGUID, ConfigurationFile, GuestStateFile, BootSourceOrder
+            Get-CimAssociatedInstance -InputObject $own -Association Msvm_VirtualSystemSettingDataComponent | ForEach-Object { [pscustomobject]@{ Class = $_.CimSystemProperties.ClassName; InstanceID = $_.InstanceID; Type = $_.ResourceType; Connection = $_.Connection } }
+        } | Out-Null
+        Step 'adapter' 'Is an adapter added, and which address has it before the first start?' {
+            $text = Get-Embedded 'Msvm_SyntheticEthernetPortSettingData' @{ ResourceType = 'uint16', '10'; ResourceSubType = 'string', 'Microsoft:Hyper-V:Synthetic Ethernet Port'; ElementName = 'string', 'Network Adapter'; StaticMacAddress = 'boolean', 'FALSE' }
+            Wait-WmiJob (Invoke-CimMethod -InputObject $management -MethodName AddResourceSettings -Arguments @{ AffectedConfiguration = [ref] $own; ResourceSettings = [string[]] @($text) }) | Select-Object ReturnValue, State
+            Get-CimAssociatedInstance -InputObject $own -Association Msvm_VirtualSystemSettingDataComponent -ResultClassName Msvm_SyntheticEthernetPortSettingData | Select-Object InstanceID, Address, StaticMacAddress
+        } | Out-Null
+        Step 'kvp before start' 'Does a VM that is off take key-value items?' {
+            $text = Get-Embedded 'Msvm_KvpExchangeDataItem' @{ Name = 'string', 'natalia-restore-test'; Data = 'string', 'checklist'; Source = 'uint16', '0' }
+            Wait-WmiJob (Invoke-CimMethod -InputObject $management -MethodName AddKvpItems -Arguments @{ TargetSystem = [ref] $vm; DataItems = [string[]] @($text) }) | Select-Object ReturnValue, State
+        } | Out-Null
+        Step '6b' 'Which call takes the setting of the VSS service?' {
+            $vss = Get-CimAssociatedInstance -InputObject $own -ResultClassName Msvm_VssComponentSettingData
+            $text = Get-Embedded 'Msvm_VssComponentSettingData' @{ InstanceID = 'string', $vss.InstanceID; EnabledState = 'uint16', '2' }
+            (Invoke-CimMethod -InputObject $management -MethodName ModifyGuestServiceSettings -Arguments @{ GuestServiceSettings = [string[]] @($text) }).ReturnValue
+            (Invoke-CimMethod -InputObject $management -MethodName ModifyResourceSettings -Arguments @{ ResourceSettings = [string[]] @($text) }).ReturnValue
+        } | Out-Null
+    }
+    finally {
+        # By the id of what was made here, and never by a name alone.
+        if (@($vm).Count -eq 1 -and $vm) {
+            Step 'undo VM' 'Destroy the VM' { Wait-WmiJob (Invoke-CimMethod -InputObject $management -MethodName DestroySystem -Arguments @{ AffectedSystem = [ref] $vm }) | Select-Object ReturnValue, State } | Out-Null
         }
     }
 }

@@ -4,16 +4,22 @@ using System.Security;
 using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Hypervisors.Contract;
+using Natalia.Backup.Hypervisors.Mono;
 using Natalia.Backup.Hypervisors.Proxmox;
 using Natalia.Backup.Hypervisors.Proxmox.Rest;
 
-// Usage: hosts user secret [pin,pin...] [authority file] [action]. Writes what it saw, one line each; a
-// NataliaException becomes its id and message.
+// Usage: hyperv PORT FOLDER, or: hosts user secret [pin,pin...] [authority file] [action]. Writes what it saw, one line
+// each; a NataliaException becomes its id and message.
 Console.WriteLine($"# Mono {Environment.Version}, "
     + $"{typeof(ProxmoxHypervisor).Assembly.GetCustomAttribute<TargetFrameworkAttribute>()!.FrameworkName}, "
     + $"{Transport()}");
 try
 {
+    if (args[0] == "hyperv")
+    {
+        await HyperVRun.RunAsync(int.Parse(args[1]), args[2]);
+        return 0;
+    }
     using var secret = new SecureString();
     foreach (char c in args[2]) secret.AppendChar(c);
     using ProxmoxHypervisor hypervisor = await ProxmoxHypervisor.ConnectAsync(new ProxmoxConnectOptions

@@ -62,7 +62,8 @@ public sealed class HyperVHypervisor : IHypervisor, IApplianceFinder, IImageSour
                 + "systems have no client of it.", how.Host,
                 "Run this on a Windows machine, best on the backup server or on the host itself.");
         string host = how.Transport == HyperVTransport.Local ? Environment.MachineName : how.Host;
-        return ConnectAsync(host, Open, cancellationToken);
+        return ConnectAsync(host, Open, cancellationToken,
+            new GuestWay(new SshDialer(TimeProvider.System), LocalInterface.ReadAll));
 
         // Of a cluster, the other hosts are never here.
         HyperVHost Open(string name)

@@ -9,7 +9,7 @@ namespace Natalia.Backup.Hypervisors.Ssh;
 /// </summary>
 /// <param name="endpoints">Says where a VM's SSH server is.</param>
 /// <param name="clock">The clock.</param>
-public sealed class SshGuestChannel(ISshEndpoints endpoints, TimeProvider clock) : IGuestChannel
+public sealed class SshGuestChannel(ISshEndpoints endpoints, TimeProvider clock) : ISshGuestChannel
 {
     /// <summary>
     /// A system that still starts may refuse everybody (pam_nologin); but who asks often with a wrong password is

@@ -210,7 +210,7 @@ internal sealed class RestoreTestPlanner(SessionRegistry registry, RestoreTestWi
             ?? await ResolveAsync(settings.GuestCredential).ConfigureAwait(false);
         string? hostKey = wishes.SshHostKey ?? settings.SshHostKey;
         string? keyFile = wishes.SshKeyFile ?? settings.SshKeyFile;
-        bool isSshOnly = bench.Hypervisor.Find<IGuestChannel>() is SshGuestChannel;
+        bool isSshOnly = bench.Hypervisor.Find<IGuestChannel>() is ISshGuestChannel;
         if (hostKey is null && keyFile is null && !isSshOnly) return login;
         if (!isSshOnly) bench.Hypervisor.Require<ISshEndpoints>("way to a guest over SSH");
         if (login is not null)

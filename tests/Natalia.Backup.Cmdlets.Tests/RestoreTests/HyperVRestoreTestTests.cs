@@ -23,7 +23,9 @@ public sealed class HyperVRestoreTestTests : IDisposable
             : (0, "fine");
         _room.Machine.Programs = line => throw new InvalidOperationException($"In the original: {line}");
         _room.Run("Set-NataliaAppliance natalia-01 -Repository nas -DataDisk scsi0:1 -IncludeSystemDisk "
-            + "-IsolatedNetwork Nowhere");
+            + "-IsolatedNetwork Nowhere -SshHostKey SHA256:uNiVztksCsDhcc0u9e8BrrM1gHKyhsJ4mzGTbHs3WeY");
+        _room.Run("$login = [pscredential]::new('natalia', (ConvertTo-SecureString 'correct horse' -AsPlainText "
+            + "-Force))");
     }
 
     public void Dispose() => _room.Dispose();
@@ -42,7 +44,7 @@ public sealed class HyperVRestoreTestTests : IDisposable
                 restored ??= test.Disks[1].Content();
         };
         EngineSession.Result result = _room.Run("Invoke-NataliaBackup natalia-01 -CdrBaseline 20000 | "
-            + "Test-NataliaRestore");
+            + "Test-NataliaRestore -GuestCredential $login");
         var test = (RestoreTest)result.Output.Single().BaseObject;
 
         Assert.Equal((RestoreTestResult.Passed, null), (test.Result, test.Reason));
@@ -60,7 +62,8 @@ public sealed class HyperVRestoreTestTests : IDisposable
     {
         (_audit, _auditCode) = ("record 17 is not that of its hash", 1);
         _room.Run("Invoke-NataliaBackup natalia-01 -CdrBaseline 20000");
-        EngineSession.Result failed = _room.Session.Run("Test-NataliaRestore natalia-01 -KeepOnFailure");
+        EngineSession.Result failed = _room.Session.Run("Test-NataliaRestore natalia-01 -KeepOnFailure "
+            + "-GuestCredential $login");
         Assert.Equal(["RestoreTestFailed"], failed.ErrorIds);
         Assert.Contains("record 17 is not that of its hash", failed.Errors[0].Exception.Message,
             StringComparison.Ordinal);
@@ -69,7 +72,7 @@ public sealed class HyperVRestoreTestTests : IDisposable
         Assert.NotEqual(_room.Machine.Adapters[0].Mac, kept.Adapters[0].Mac);
 
         _auditCode = 0;
-        _room.Run("Test-NataliaRestore natalia-01");
+        _room.Run("Test-NataliaRestore natalia-01 -GuestCredential $login");
         Assert.Same(_room.Machine, Assert.Single(_room.Host.Machines));
     }
 
@@ -85,8 +88,18 @@ public sealed class HyperVRestoreTestTests : IDisposable
         Assert.Empty(_room.Run("Set-NataliaAppliance natalia-01 -EnableVss").Warnings);
         Assert.True(_room.Machine.IsVssOn);
         _room.Machine.VssStatus = 12;
-        Assert.Contains("hv_vss_daemon", Assert.Single(_room.Run("Set-NataliaAppliance natalia-01 -EnableVss").Warnings),
-            StringComparison.Ordinal);
+        string warning = Assert.Single(_room.Run("Set-NataliaAppliance natalia-01 -EnableVss").Warnings);
+        Assert.Contains("hv_vss_daemon", warning, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("", "GuestCredentialRequired")]
+    [InlineData("-GuestCredential $login", "SshHostKeyRequired")]
+    public void Without_a_login_and_a_host_key_nothing_is_even_restored(string parameters, string id)
+    {
+        _room.Run("Set-NataliaAppliance natalia-01 -SshHostKey ''; Invoke-NataliaBackup natalia-01 -CdrBaseline 1");
+        Assert.Equal([id], _room.Session.Run($"Test-NataliaRestore natalia-01 {parameters}").ErrorIds);
+        Assert.DoesNotContain(_room.Host.Log, c => c == "DefineSystem");
     }
 
     [Fact]
@@ -94,7 +107,7 @@ public sealed class HyperVRestoreTestTests : IDisposable
     {
         _room.Host.ExternalSwitches.Add(_room.Host.Switches.First(s => s.Value == "Nowhere").Key);
         _room.Run("Invoke-NataliaBackup natalia-01 -CdrBaseline 20000");
-        EngineSession.Result result = _room.Session.Run("Test-NataliaRestore natalia-01");
+        EngineSession.Result result = _room.Session.Run("Test-NataliaRestore natalia-01 -GuestCredential $login");
         Assert.NotEqual(RestoreTestResult.Passed, result.Output.Single().Properties["Result"].Value);
         Assert.DoesNotContain(_room.Host.Log, c => c == "DefineSystem");
     }

@@ -23,7 +23,7 @@ internal sealed class HyperVRoom : IDisposable
         Host.AddSwitch("Nowhere", isInternal: true);
         Host.Machines.Add(Machine);
         for (int i = 0; i < disks.Length; i++) Host.NewDisk(Machine, i, disks[i]);
-        Dialer = new SimDialer(Host, "Nowhere");
+        Dialer = new SimDialer(Host, "Nowhere") { NeedsLogin = true };
         using (Repository made = _repository.CreateAsync(_repository.Store).GetAwaiter().GetResult()) { }
         HyperVHypervisor hypervisor = HyperVHypervisor.ConnectAsync("hv1",
             name => new HyperVHost(name, new SimGateway(Host), Host, _clock), default, Dialer.Way)

@@ -1,5 +1,6 @@
 using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Backup;
+using Natalia.Backup.Engine.Disks;
 using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Engine.Repositories;
 using Natalia.Backup.HyperVSimulator;
@@ -112,6 +113,9 @@ public sealed class HyperVBackupTests : IDisposable
     [InlineData("disk", "another disk")]
     [InlineData("refused", "could not tell")]
     [InlineData("nothing", "covers nothing")]
+    [InlineData("unclean", "the host did not go down cleanly")]
+    [InlineData("untold", "does not tell whether it had gone down cleanly")]
+    [InlineData("moved", "was moved from the host 'HV1' to 'HV2'")]
     public async Task Every_reason_to_doubt_makes_a_full_that_tells_it(string doubt, string reason)
     {
         using Repository repository = await _repository.CreateAsync();
@@ -127,6 +131,15 @@ public sealed class HyperVBackupTests : IDisposable
             case "disk":
                 _host.Replace(_host.DataDisk, HyperVFixture.Bytes(1 << 20, 9));
                 break;
+            case "unclean":
+                _host.Host.BootUtc = _host.Host.BootUtc.AddDays(20);
+                _host.Host.UncleanStarts.AddRange([_host.Host.BootUtc.AddDays(-90), _host.Host.BootUtc]);
+                break;
+            case "untold":
+                _host.Host.BootUtc = _host.Host.BootUtc.AddDays(20);
+                _host.Host.ShowsEvents = false;
+                break;
+            case "moved": _host.Host.SystemName = "HV2"; break;
             case "refused": _host.Host.Faults["GetVirtualDiskChanges"] = new SimFault { Code = 32775 }; break;
             default: _host.Host.MostProcessed = 0; break;
         }
@@ -136,6 +149,55 @@ public sealed class HyperVBackupTests : IDisposable
         Assert.Contains(reason, point.Reason, StringComparison.Ordinal);
         Assert.Equal(_host.Content(_host.DataDisk), await RepositoryFixture.RestoreAsync(repository, point,
             _host.DataDisk));
+    }
+
+    [Fact]
+    public async Task A_host_that_was_started_anew_after_it_had_gone_down_cleanly_is_believed()
+    {
+        using Repository repository = await _repository.CreateAsync();
+        await RunAsync(repository);
+        _host.Host.UncleanStarts.Add(_host.Host.BootUtc);
+        _host.Host.BootUtc = _host.Host.BootUtc.AddDays(20);
+        Write();
+        Assert.Equal(BackupType.Incremental, (await RunAsync(repository)).Type);
+    }
+
+    /// <summary>One answer of WS-Man holds so much: what is asked for at once becomes less until it fits.</summary>
+    [Fact]
+    public async Task An_answer_that_is_too_large_is_asked_for_in_smaller_pieces()
+    {
+        _host.Host.NewDisk(_host.Machine, 2, new byte[160 << 20]);
+        using IHypervisor hypervisor = _host.Connect();
+        IImageSource source = hypervisor.Require<IImageSource>("images");
+        string token;
+        await using (IFrozenDisks frozen = await source.FreezeAsync(_host.Vm, How(new string('1', 32)) with
+        {
+            DiskIds = ["scsi0:2"],
+        }, default))
+        {
+            token = (await frozen.SealAsync(default))["scsi0:2"];
+            await frozen.PublishedAsync(default);
+        }
+        _host.Write("scsi0:2", 150 << 20, [1, 2, 3]);
+        _host.Write("scsi0:2", 4096, [1, 2, 3]);
+        var asked = new List<ulong>();
+        _host.Host.Faults["GetVirtualDiskChanges"] = new SimFault
+        {
+            Breaks = CimFault.AnswerTooLarge,
+            When = a =>
+            {
+                asked.Add((ulong)a["ByteLength"]!);
+                return asked[^1] > 90 << 20;
+            },
+        };
+        await using IFrozenDisks next = await source.FreezeAsync(_host.Vm, How(new string('2', 32)) with
+        {
+            DiskIds = ["scsi0:2"],
+        }, default);
+        ChangedExtents changed = await ((IChangeTrackingSource)next.GetDisk("scsi0:2"))
+            .GetChangedExtentsAsync(token, default);
+        Assert.Equal([new Extent(4096, 4096), new Extent(150 << 20, 4096)], changed.Extents);
+        Assert.Equal([160UL << 20, 80UL << 20, 80UL << 20], asked);
     }
 
     [Fact]
@@ -226,11 +288,17 @@ public sealed class HyperVBackupTests : IDisposable
     [InlineData("replica", ErrorIds.ApplianceNotSuitable, "copy that Hyper-V Replica keeps")]
     [InlineData("resync", ErrorIds.ApplianceNotSuitable, "resynchronization")]
     [InlineData("passthrough", ErrorIds.DiskFormatNotSupported, "pass-through")]
+    [InlineData("shared", ErrorIds.DiskFormatNotSupported, "shared with other VMs")]
+    [InlineData("set", ErrorIds.DiskFormatNotSupported, "VHD set")]
+    [InlineData("failover", ErrorIds.ApplianceNotSuitable, "a failover")]
     public async Task What_cannot_be_backed_up_is_refused_by_name(string what, string id, string text)
     {
         if (what == "version") _host.Machine.Version = "5.0";
         if (what == "replica") _host.Machine.ReplicationMode = 2;
         if (what == "resync") _host.Machine.ReplicationState = 10;
+        if (what == "failover") _host.Machine.ReplicationState = 12;
+        if (what == "shared") _host.Machine.SharedDisks.Add(0);
+        if (what == "set") _host.Machine.Disks[0].Top.Path = @"D:\VMs\shared.vhds";
         if (what == "passthrough")
         {
             _host.Machine.Disks.Remove(0);

@@ -1,3 +1,4 @@
+using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Hypervisors.Contract;
 using Natalia.Backup.Hypervisors.HyperV.Builds;
@@ -41,6 +42,28 @@ public sealed class RestoredMachineTests
         Assert.NotEqual(was.Networks[0].MacAddress, made.Networks[0].MacAddress);
         await hypervisor.Require<IPowerControl>("power").StartAsync(made, default);
         Assert.True(fixture.IsRunning(made.NativeId!));
+    }
+
+    [Fact]
+    public async Task Secure_boot_stays_as_it_was_and_a_virtual_tpm_is_refused_by_name()
+    {
+        await using var fixture = new SimBuilderFixture();
+        SimMachine original = fixture.Host.Machines[0];
+        original.IsSecureBootOn = true;
+        IHypervisor hypervisor = await fixture.ConnectAsync();
+        IApplianceBuilder builder = hypervisor.Require<IApplianceBuilder>("building");
+        ApplianceDescription was = Assert.Single(await hypervisor.GetAppliancesAsync(default));
+        var how = new BuildRequest { Name = "restored" };
+        await using (IApplianceUnderConstruction vm = await builder.BeginAsync(was, how, default))
+            Assert.True(fixture.Find(vm.NativeId).IsSecureBootOn);
+        original.HasTpm = true;
+        was = Assert.Single(await hypervisor.GetAppliancesAsync(default));
+        IReadOnlyCollection<string> before = [.. fixture.VMs];
+        NataliaException error = await Assert.ThrowsAsync<NataliaException>(
+            () => builder.BeginAsync(was, how, default));
+        Assert.Equal(ErrorIds.ApplianceNotSuitable, error.ErrorId);
+        Assert.Contains("virtual TPM", error.Message, StringComparison.Ordinal);
+        Assert.Equal(before, fixture.VMs);
     }
 
     [Theory]

@@ -2,6 +2,7 @@ using System.Net;
 using Natalia.Backup.Engine;
 using Natalia.Backup.Hypervisors.Contract;
 using Natalia.Backup.Hypervisors.HyperV.Guests;
+using Natalia.Backup.Hypervisors.Ssh;
 
 namespace Natalia.Backup.HyperVSimulator;
 
@@ -27,10 +28,19 @@ internal sealed class SimDialer(SimHost host, string switchName) : IGuestDialer
 
     internal GuestWay Way => new(this, () => Interfaces);
 
-    public Task<IGuest> DialAsync(string address, GuestCredential? who, TimeSpan timeout,
+    /// <summary>Whether a login with a host key is demanded, as by SSH.</summary>
+    internal bool NeedsLogin { get; set; }
+
+    public void Check(GuestCredential? who, string nativeId)
+    {
+        if (NeedsLogin) SshGuestChannel.RequireLogin(who, nativeId);
+    }
+
+    public Task<IGuest> DialAsync(string address, string nativeId, GuestCredential? who, TimeSpan timeout,
         CancellationToken cancellationToken)
     {
         cancellationToken.ThrowIfCancellationRequested();
+        Check(who, nativeId);
         Dialled.Add(address);
         if (Refuses?.Invoke(address) is NataliaException refusal) throw refusal;
         IPAddress bare = IPAddress.Parse(address.Split('%')[0]);

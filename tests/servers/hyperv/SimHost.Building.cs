@@ -45,7 +45,7 @@ internal sealed partial class SimHost
     private CimAnswer DestroySystem(Dictionary<string, object?> values)
     {
         SimMachine machine = Machines.First(m => m.Id == ((CimPath)values["AffectedSystem"]!)["Name"]);
-        if (machine.State != 3) return new CimAnswer(5, CimRow.Empty);
+        if (machine.State is not (3 or 6)) return new CimAnswer(5, CimRow.Empty);
         return Started(Start(machine, 2, JobTime, () =>
         {
             Machines.Remove(machine);

@@ -6,7 +6,7 @@ namespace Natalia.Backup.HyperVSimulator;
 internal sealed partial class SimHost
 {
     private static readonly Regex s_query =
-        new(@"^SELECT \* FROM (?<class>\w+)(?: WHERE (?<property>\w+) = '(?<value>(?:\\.|[^'\\])*)')?$");
+        new(@"^SELECT \* FROM (?<class>\w+)(?: WHERE|$)(?:(?: AND)? (?<property>\w+) = '(?<value>(?:\\.|[^'\\])*)')*$");
 
     internal CimRow? Get(CimPath path)
     {
@@ -23,10 +23,11 @@ internal sealed partial class SimHost
             throw new CimFaultException(CimFault.NoSuchClass, "Invalid namespace");
         Require(className);
         IEnumerable<CimRow> rows = Rows(className);
-        if (match.Groups["property"] is { Success: true, Value: string property })
+        for (int i = 0; i < match.Groups["property"].Captures.Count; i++)
         {
+            string property = match.Groups["property"].Captures[i].Value;
             if (SimContract.TypeOf(className, property) is null) throw Violation($"{className} has no {property}.");
-            string value = Regex.Replace(match.Groups["value"].Value, @"\\(.)", "$1");
+            string value = Regex.Replace(match.Groups["value"].Captures[i].Value, @"\\(.)", "$1");
             rows = rows.Where(r => string.Equals(r.Text(property), value, StringComparison.OrdinalIgnoreCase));
         }
         return [.. rows];

@@ -28,6 +28,11 @@ internal sealed partial class SimHost
         "Msvm_ResourceAllocationSettingData" => ActiveComponents(className).Prepend(Row(className, "InstanceID",
             @"Microsoft:Definition\Scsi\Default", ("ResourceType", (ushort)6),
             ("ResourceSubType", "Microsoft:Hyper-V:Synthetic SCSI Controller"))),
+        "Win32_OperatingSystem" => [Row(className, "Name", "Microsoft Windows Server 2022", ("CSName", SystemName),
+            ("LastBootUpTime", BootUtc))],
+        "Win32_NTLogEvent" => !ShowsEvents ? throw new CimFaultException(CimFault.AccessDenied, "Access denied")
+            : UncleanStarts.Select((t, i) => Row(className, "RecordNumber", $"{i}", ("Logfile", "System"),
+                ("EventCode", (ushort)41), ("TimeGenerated", t))),
         "Win32_LogicalDisk" => [Row(className, "DeviceID", "D:", ("FreeSpace", FreeSpace))],
         "Msvm_VirtualSystemManagementServiceSettingData" => [Row(className, "InstanceID", "Microsoft:Service",
             ("DefaultVirtualHardDiskPath", @"D:\Disks"), ("DefaultExternalDataRoot", @"D:\VMs"))],
@@ -125,7 +130,8 @@ internal sealed partial class SimHost
             if (disks.TryGetValue(place, out string? path))
                 yield return Row("Msvm_StorageAllocationSettingData", "InstanceID", $@"{key}\L",
                     ("ResourceType", (ushort)31), ("ResourceSubType", "Microsoft:Hyper-V:Virtual Hard Disk"),
-                    ("Parent", Text(resource, drive)), ("HostResource", new[] { path }));
+                    ("Parent", Text(resource, drive)), ("HostResource", new[] { path }),
+                    ("PersistentReservationsSupported", m.SharedDisks.Contains(place)));
         }
         foreach (SimAdapter a in m.Adapters)
         {
@@ -186,7 +192,7 @@ internal sealed partial class SimHost
         string place = className switch
         {
             "MSCluster_Node" => "root/MSCluster",
-            "Win32_LogicalDisk" => "root/cimv2",
+            "Win32_LogicalDisk" or "Win32_OperatingSystem" or "Win32_NTLogEvent" => "root/cimv2",
             "MSFT_NetNat" or "MSFT_NetIPInterface" => "root/StandardCimv2",
             _ => Namespace,
         };

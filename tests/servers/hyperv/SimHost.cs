@@ -20,6 +20,9 @@ internal sealed partial class SimHost(string name, string root, TimeProvider clo
 
     internal TimeProvider Clock => clock;
 
+    /// <summary>The name that the host's system gives itself.</summary>
+    internal string SystemName { get; set; } = name.ToUpperInvariant();
+
     internal List<SimMachine> Machines { get; } = [];
 
     /// <summary>The switches: id, name.</summary>
@@ -27,6 +30,15 @@ internal sealed partial class SimHost(string name, string root, TimeProvider clo
 
     /// <summary>Those of them that stand on a network card of the host.</summary>
     internal HashSet<string> ExternalSwitches { get; } = new(StringComparer.OrdinalIgnoreCase);
+
+    /// <summary>When the host started.</summary>
+    internal DateTime BootUtc { get; set; } = new(2026, 11, 1, 0, 0, 0, DateTimeKind.Utc);
+
+    /// <summary>When it started after it had not gone down cleanly.</summary>
+    internal List<DateTime> UncleanStarts { get; } = [];
+
+    /// <summary>Whether its event log is shown to the user.</summary>
+    internal bool ShowsEvents { get; set; } = true;
 
     /// <summary>Those that the host itself is on.</summary>
     internal HashSet<string> InternalSwitches { get; } = new(StringComparer.OrdinalIgnoreCase);

@@ -32,6 +32,9 @@ internal sealed class SimMachine(string name)
 
     internal SortedSet<int> PassThrough { get; } = [];
 
+    /// <summary>Disks that other VMs have, too.</summary>
+    internal SortedSet<int> SharedDisks { get; } = [];
+
     internal bool HasController { get; set; } = true;
 
     internal List<SimAdapter> Adapters { get; } = [];

@@ -49,6 +49,7 @@ internal sealed class BackupService(HyperVSite site)
             MachineId = machine.Id,
             StartedUtc = site.Clock.GetUtcNow().UtcDateTime,
             AppliedId = applied.Count > 0 ? applied[0].Text("InstanceID")?.Replace('\\', ':') : null,
+            Host = (await HostRun.ReadAsync(machine.Host, cancellationToken).ConfigureAwait(false))?.ToText(),
             Disks = marked,
         };
         Standing standing = await Standing.ReadAsync(machine, cancellationToken).ConfigureAwait(false);
@@ -198,7 +199,8 @@ internal sealed class BackupService(HyperVSite site)
             DiskSlot place = slot with { Path = held.Path };
             disks[slot.DiskId] = new FrozenDisk(place,
                 await HostImages.OpenAsync(machine.Host.Files, held.Path, cancellationToken).ConfigureAwait(false),
-                isTracked ? new RctTracker(machine, mark.AppliedId, place, identity) : null);
+                isTracked ? new RctTracker(machine, mark.AppliedId, HostRun.TryParse(mark.Host), place, identity)
+                    : null);
         }
     }
 

@@ -138,7 +138,8 @@ internal static class MachineFactory
     /// <param name="folder">The folder as its record names it.</param>
     internal static async Task DestroyAsync(Machine machine, string folder, CancellationToken cancellationToken)
     {
-        if (machine.System.Number("EnabledState") != Off)
+        // Msvm_ComputerSystem.EnabledState: 3 off, 6 saved. Either is destroyed as it is.
+        if (machine.System.Number("EnabledState") is not (3 or 6))
             await SwitchAsync(machine, Off, cancellationToken).ConfigureAwait(false);
         await MachineFolder.RemoveAsync(machine.Host, folder, cancellationToken).ConfigureAwait(false);
         await machine.Host.CallAsync(Service, "DestroySystem", new CimArguments { { "AffectedSystem", machine.Path } },

@@ -13,4 +13,8 @@ internal static class Wql
     /// <summary>The objects of a class of which a text property has a value.</summary>
     internal static string Where(string className, string property, string value) =>
         $"SELECT * FROM {className} WHERE {property} = {Literal(value)}";
+
+    /// <summary>The objects of a class of which two properties have values; numbers may be written as texts.</summary>
+    internal static string Where(string className, string property, string value, string other, string otherValue) =>
+        $"{Where(className, property, value)} AND {other} = {Literal(otherValue)}";
 }

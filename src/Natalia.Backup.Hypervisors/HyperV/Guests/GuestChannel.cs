@@ -15,7 +15,7 @@ namespace Natalia.Backup.Hypervisors.HyperV.Guests;
 /// <param name="dialer">Logs in.</param>
 /// <param name="interfaces">Reads the interfaces of this machine.</param>
 internal sealed class GuestChannel(HyperVSite site, IGuestDialer dialer,
-    Func<IReadOnlyList<LocalInterface>> interfaces) : IGuestChannel
+    Func<IReadOnlyList<LocalInterface>> interfaces) : ISshGuestChannel
 {
     /// <summary>Where Linux' hv_kvp_daemon keeps what the host tells.</summary>
     internal const string HostItems = "/var/lib/hyperv/.kvp_pool_0";
@@ -34,6 +34,7 @@ internal sealed class GuestChannel(HyperVSite site, IGuestDialer dialer,
     public async Task<IGuest> OpenAsync(string nativeId, GuestCredential? who, TimeSpan timeout,
         CancellationToken cancellationToken)
     {
+        dialer.Check(who, nativeId);
         DateTime end = site.Clock.GetUtcNow().UtcDateTime + timeout;
         string last = "nothing was heard of it";
         int refusals = 0;
@@ -92,8 +93,8 @@ internal sealed class GuestChannel(HyperVSite site, IGuestDialer dialer,
             if (left <= TimeSpan.Zero) break;
             try
             {
-                IGuest guest = await dialer.DialAsync(address, who, left < s_oneTry ? left : s_oneTry,
-                    cancellationToken).ConfigureAwait(false);
+                IGuest guest = await dialer.DialAsync(address, machine.Id, who,
+                    left < s_oneTry ? left : s_oneTry, cancellationToken).ConfigureAwait(false);
                 bool isIt = false;
                 try
                 {

@@ -34,6 +34,9 @@ internal sealed record BackupMark
     /// <summary>The checkpoint that the VM was last set back to; null for none.</summary>
     internal string? AppliedId { get; init; }
 
+    /// <summary>The host that it ran on, and since when that was up; null when the host did not tell it.</summary>
+    internal string? Host { get; init; }
+
     /// <summary>What the disks were.</summary>
     internal IReadOnlyList<MarkedDisk> Disks { get; init; } = [];
 
@@ -48,6 +51,7 @@ internal sealed record BackupMark
         if (SnapshotId is not null) line += $" checkpoint={SnapshotId}";
         if (ReferenceId is not null) line += $" reference={ReferenceId}";
         if (AppliedId is not null) line += $" applied={AppliedId}";
+        if (Host is not null) line += $" host={Host}";
         return line + string.Concat(Disks.Select(d => $" disk={d.DiskId},{d.VirtualDiskId},{d.Probe ?? "-"}"));
     }
 
@@ -81,6 +85,7 @@ internal sealed record BackupMark
             SnapshotId = Plain("checkpoint"),
             ReferenceId = Plain("reference"),
             AppliedId = Plain("applied"),
+            Host = Plain("host"),
             Disks = disks,
         };
 

@@ -10,19 +10,23 @@ namespace Natalia.Backup.Hypervisors.HyperV.Tracking;
 /// <param name="RctId">What the host's change tracking calls the state.</param>
 /// <param name="Probe">A hash of some bytes of the state: <see cref="DiskProbe"/>.</param>
 /// <param name="Applied">The checkpoint that the VM was last set back to; <c>-</c> for none.</param>
-internal sealed record RctToken(string ReferenceId, string VirtualDiskId, string RctId, string Probe, string Applied)
+/// <param name="Host">The host that the VM ran on, and since when that was up; <c>-</c> when unknown.</param>
+internal sealed record RctToken(string ReferenceId, string VirtualDiskId, string RctId, string Probe, string Applied,
+    string Host)
 {
     private const string Version = "hyperv1";
     private const char Between = '|';
 
     internal string ToText() => string.Join(Between.ToString(), Version, ReferenceId, VirtualDiskId, RctId, Probe,
-        Applied);
+        Applied, Host);
 
-    internal static RctToken? TryParse(string text) =>
-        text.Split(Between) is [Version, string reference, string disk, string rct, string probe, string applied]
-            && reference.Length > 0 && rct.Length > 0
-            ? new RctToken(reference, disk, rct, probe, applied)
+    internal static RctToken? TryParse(string text)
+    {
+        string[] parts = text.Split(Between);
+        return parts.Length is 6 or 7 && parts[0] == Version && parts[1].Length > 0 && parts[3].Length > 0
+            ? new RctToken(parts[1], parts[2], parts[3], parts[4], parts[5], parts.Length > 6 ? parts[6] : "-")
             : null;
+    }
 
     /// <summary>
     /// The tokens of a reference point, by disk: its two lists belong together, one entry for each disk. Where they do
@@ -41,7 +45,7 @@ internal sealed record RctToken(string ReferenceId, string VirtualDiskId, string
             List<int> fits = [.. Enumerable.Range(0, disks.Count).Where(i => IsThat(disks[i], key, disk))];
             if (fits.Count == 1 && ids[fits[0]].Length > 0 && disk.Probe is string probe)
                 tokens[disk.DiskId] = new RctToken(referenceId, disk.VirtualDiskId, ids[fits[0]], probe,
-                    mark.AppliedId ?? "-");
+                    mark.AppliedId ?? "-", mark.Host ?? "-");
         }
         return tokens;
     }

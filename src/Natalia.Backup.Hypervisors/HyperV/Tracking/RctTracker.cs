@@ -13,9 +13,11 @@ namespace Natalia.Backup.Hypervisors.HyperV.Tracking;
 /// </summary>
 /// <param name="machine">The VM.</param>
 /// <param name="appliedId">The checkpoint that the VM was last set back to; null for none.</param>
+/// <param name="run">The host's run in which the disk was frozen; null when the host does not tell it.</param>
 /// <param name="slot">The disk, with the frozen file.</param>
 /// <param name="virtualDiskId">Which disk it is.</param>
-internal sealed class RctTracker(Machine machine, string? appliedId, DiskSlot slot, string virtualDiskId)
+internal sealed class RctTracker(Machine machine, string? appliedId, HostRun? run, DiskSlot slot,
+    string virtualDiskId)
 {
     /// <summary>How much is asked for at once: an answer has two numbers for each extent.</summary>
     internal const long LargestWindow = 16L << 30;
@@ -32,6 +34,9 @@ internal sealed class RctTracker(Machine machine, string? appliedId, DiskSlot sl
         if (!string.Equals(since.VirtualDiskId, virtualDiskId, StringComparison.OrdinalIgnoreCase))
             return No("another disk has taken its place");
         if (since.Applied != (appliedId ?? "-")) return No("the VM was set back to a checkpoint since its last point");
+        if (run is not null && HostRun.TryParse(since.Host) is HostRun then
+            && await then.WhyNotAsync(run, machine.Host, cancellationToken).ConfigureAwait(false) is string why)
+            return No(why);
         Standing standing = await Standing.ReadAsync(machine, cancellationToken).ConfigureAwait(false);
         CimRow? reference = standing.References.FirstOrDefault(r => r.Text("InstanceID") == since.ReferenceId);
         if (reference is null) return No("the reference point of its last point is gone");

@@ -1,0 +1,74 @@
+using System.Globalization;
+using Natalia.Backup.Engine;
+using Natalia.Backup.Hypervisors.HyperV.Cim;
+using Natalia.Backup.Hypervisors.HyperV.Wmi;
+
+namespace Natalia.Backup.Hypervisors.HyperV.Tracking;
+
+/// <summary>
+/// On which host a VM ran, and since when that host was up: change tracking is believed as long as both stay, or the
+/// host went down cleanly.
+/// </summary>
+/// <param name="Name">The name that the host gives itself.</param>
+/// <param name="BootUtc">When it started, UTC.</param>
+internal sealed record HostRun(string Name, DateTime BootUtc)
+{
+    private const string SystemNamespace = "root/cimv2", Format = "yyyyMMdd'T'HHmmss'Z'";
+
+    /// <summary>The event that Windows writes when it starts and had not gone down cleanly (Kernel-Power).</summary>
+    private const string WentDownUncleanly = "41";
+
+    /// <summary>Windows counts the time of its start back from now, so that a corrected clock moves it.</summary>
+    private static readonly TimeSpan s_tolerance = TimeSpan.FromMinutes(2);
+
+    internal string ToText() => $"{Name}:{BootUtc.ToString(Format, CultureInfo.InvariantCulture)}";
+
+    internal static HostRun? TryParse(string? text)
+    {
+        int colon = text?.LastIndexOf(':') ?? -1;
+        return colon > 0 && DateTime.TryParseExact(text!.Substring(colon + 1), Format, CultureInfo.InvariantCulture,
+            DateTimeStyles.AssumeUniversal | DateTimeStyles.AdjustToUniversal, out DateTime boot)
+            ? new HostRun(text.Substring(0, colon), boot) : null;
+    }
+
+    /// <summary>Reads it; null when the host does not tell it to this user.</summary>
+    internal static async Task<HostRun?> ReadAsync(HyperVHost host, CancellationToken cancellationToken)
+    {
+        IReadOnlyList<CimRow>? found = await TryQueryAsync(host, Wql.All("Win32_OperatingSystem"), cancellationToken)
+            .ConfigureAwait(false);
+        return found?.FirstOrDefault() is CimRow system && system.Text("CSName") is string name
+            && system.Time("LastBootUpTime") is DateTime boot ? new HostRun(name, boot) : null;
+    }
+
+    /// <summary>Why tracking that began in this run of a host is not believed in another one; null when it is.
+    /// </summary>
+    /// <param name="now">The run in which it is asked.</param>
+    /// <param name="host">The host that is asked.</param>
+    /// <param name="cancellationToken">Stops it.</param>
+    internal async Task<string?> WhyNotAsync(HostRun now, HyperVHost host, CancellationToken cancellationToken)
+    {
+        if (!string.Equals(Name, now.Name, StringComparison.OrdinalIgnoreCase))
+            return $"the VM was moved from the host '{Name}' to '{now.Name}' since its last point";
+        if ((now.BootUtc - BootUtc).Duration() <= s_tolerance) return null;
+        IReadOnlyList<CimRow>? events = await TryQueryAsync(host, Wql.Where("Win32_NTLogEvent", "Logfile", "System",
+            "EventCode", WentDownUncleanly), cancellationToken).ConfigureAwait(false);
+        return events is null
+            ? "the host was started anew since its last point, and does not tell whether it had gone down cleanly"
+            : events.Any(e => e.Time("TimeGenerated") is not DateTime time || time > BootUtc + s_tolerance)
+            ? "the host did not go down cleanly since its last point"
+            : null;
+    }
+
+    private static async Task<IReadOnlyList<CimRow>?> TryQueryAsync(HyperVHost host, string wql,
+        CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await host.QueryAsync(wql, cancellationToken, SystemNamespace).ConfigureAwait(false);
+        }
+        catch (NataliaException e) when (e.Kind is not NataliaErrorKind.Connection)
+        {
+            return null;
+        }
+    }
+}
