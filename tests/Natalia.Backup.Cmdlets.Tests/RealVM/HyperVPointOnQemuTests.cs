@@ -18,7 +18,7 @@ public sealed class HyperVPointOnQemuTests
         using var folder = new TemporaryFolder();
         TestAppliance appliance = TestAppliance.Make(folder["appliance"]);
         byte[] data = File.ReadAllBytes(appliance.DataImage);
-        using var room = new HyperVRoom(new byte[1 << 20], data);
+        using var room = new HyperVRoom(TimeProvider.System, new byte[1 << 20], data);
         (room.Machine.MemoryMiB, room.Machine.Processors) = (1024, 2);
         room.Run("$null = Connect-NataliaHypervisor -Qemu $args[0] -Name bench; Set-NataliaAppliance natalia-01 "
             + "-Repository nas -DataDisk scsi0:1 -TestBench bench -SystemImage $args[1]",

@@ -13,11 +13,14 @@ internal sealed class HyperVRoom : IDisposable
     private readonly EngineSession _session = new();
     private readonly RepositoryFixture _repository = new();
     private readonly TemporaryFolder _root = new();
-    private readonly JumpingClock _clock = new();
 
-    internal HyperVRoom(params byte[][] disks)
+    internal HyperVRoom(params byte[][] disks) : this(new JumpingClock(), disks) { }
+
+    /// <param name="clock">The host's clock, and that of whoever waits for it.</param>
+    /// <param name="disks">The disks of the appliance.</param>
+    internal HyperVRoom(TimeProvider clock, params byte[][] disks)
     {
-        Host = new SimHost("hv1", _root.Path, _clock);
+        Host = new SimHost("hv1", _root.Path, clock) { JobTime = TimeSpan.Zero, MergeTime = TimeSpan.Zero };
         Machine = new SimMachine("natalia-01");
         Machine.Adapters.Add(new SimAdapter { SwitchId = Host.AddSwitch("LAN"), Vlan = 12 });
         Host.AddSwitch("Nowhere", isInternal: true);
@@ -26,7 +29,7 @@ internal sealed class HyperVRoom : IDisposable
         Dialer = new SimDialer(Host, "Nowhere") { NeedsLogin = true };
         using (Repository made = _repository.CreateAsync(_repository.Store).GetAwaiter().GetResult()) { }
         HyperVHypervisor hypervisor = HyperVHypervisor.ConnectAsync("hv1",
-            name => new HyperVHost(name, new SimGateway(Host), Host, _clock), default, Dialer.Way)
+            name => new HyperVHost(name, new SimGateway(Host), Host, clock), default, Dialer.Way)
             .GetAwaiter().GetResult();
         Run("param($h, $s) $null = Add-Fake $h -Name hv; $null = Add-Repository $s -Name nas", hypervisor,
             _repository.Store);

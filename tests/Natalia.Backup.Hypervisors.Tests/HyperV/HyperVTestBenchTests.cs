@@ -124,19 +124,22 @@ public sealed class HyperVTestBenchTests : TestBenchConformance
         Assert.Contains(text, error.Message, StringComparison.Ordinal);
     }
 
-    [Fact]
-    public async Task A_refusal_of_the_guest_itself_is_told_at_once()
+    /// <summary>At two addresses each time: a password may be refused while the system starts, a key may not.
+    /// </summary>
+    [Theory]
+    [InlineData(ErrorIds.SshHostKeyNotTrusted, 2)]
+    [InlineData(ErrorIds.SshKeyInvalid, 2)]
+    [InlineData(ErrorIds.AuthenticationFailed, 6)]
+    public async Task A_refusal_of_the_guest_itself_is_told_at_once(string id, int dialled)
     {
         await using var fixture = new SimBuilderFixture();
         await using ITestVM vm = await PrepareAsync(fixture);
         await vm.StartAsync(default);
-        fixture.Find(vm.Info.NativeId).Address = null;
-        fixture.Dialer.Refuses = a => new NataliaException(ErrorIds.PermissionDenied, NataliaErrorKind.PermissionDenied,
-            "The password is wrong.", a);
+        fixture.Dialer.Refuses = a => new NataliaException(id, NataliaErrorKind.Security, "No.", a);
         NataliaException error = await Assert.ThrowsAsync<NataliaException>(
-            () => vm.OpenGuestAsync(null, TimeSpan.FromMinutes(10), default));
-        Assert.Equal(ErrorIds.PermissionDenied, error.ErrorId);
-        Assert.Single(fixture.Dialer.Dialled);
+            () => vm.OpenGuestAsync(null, TimeSpan.FromHours(10), default));
+        Assert.Equal(id, error.ErrorId);
+        Assert.Equal(dialled, fixture.Dialer.Dialled.Count);
     }
 
     [Theory]

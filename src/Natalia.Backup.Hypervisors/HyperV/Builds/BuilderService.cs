@@ -148,8 +148,8 @@ internal sealed class BuilderService(HyperVSite site) : IApplianceBuilder
         SwitchReach reach = await SwitchReach.ReadAsync(host, place.Switch, cancellationToken).ConfigureAwait(false);
         if (reach.Result == CheckOutcome.Passed) return;
         throw new NataliaException(ErrorIds.IsolationNotProven, NataliaErrorKind.Security,
-            $"No test VM is made on the switch '{place.Switch.Name}' of the Hyper-V host '{host.Name}': it has to lead "
-            + $"to {SwitchReach.Expected}, and it leads to: {reach.Actual}.", place.Switch.Name,
+            $"No test VM is made on the switch '{place.Switch.Name}' of the Hyper-V host '{host.Name}': it may lead to "
+            + $"{SwitchReach.Expected}, and what was found is: {reach.Actual}.", place.Switch.Name,
             "Make an internal switch for tests: New-VMSwitch natalia-test -SwitchType Internal. Without NAT and "
             + "without routing on the host nothing leaves it.");
     }

@@ -38,7 +38,7 @@ internal sealed record IsolationEvidence
         if (Mark.Network != wantedNetwork || Place is null)
             checks.Add(Check("IsolatedNetwork", wantedNetwork, CheckOutcome.Failed, wantedNetwork,
                 Place is null ? "no such switch" : Mark.Network));
-        checks.Add(Check("NoWayOut", wantedNetwork, Reach.Result, SwitchReach.Expected, Reach.Actual));
+        checks.Add(Check("NoWayOut", $"{wantedNetwork} leads to", Reach.Result, SwitchReach.Expected, Reach.Actual));
         int number = 0;
         // Each connection by itself, also one whose adapter is not among the components.
         foreach (CimRow connection in Of(Connection))
@@ -55,11 +55,11 @@ internal sealed record IsolationEvidence
             checks.Add(Check("Disks", disk.DiskId, CheckOutcome.Failed, "the VM's own files alone",
                 disk.Path ?? disk.Obstacle ?? "unknown"));
         bool isStartedByHost = Machine.Settings.Number("AutomaticStartupAction") != StartsNever;
-        checks.Add(Check("StartsOnBoot", Machine.Name, isStartedByHost ? CheckOutcome.Failed : CheckOutcome.Passed,
-            "no", isStartedByHost ? "yes" : "no"));
+        checks.Add(Check("StartsOnBoot", "started by the host",
+            isStartedByHost ? CheckOutcome.Failed : CheckOutcome.Passed, "no", isStartedByHost ? "yes" : "no"));
         bool isReplicated = Machine.System.Number("ReplicationMode") is not (null or 0);
-        checks.Add(Check("Replication", Machine.Name, isReplicated ? CheckOutcome.Failed : CheckOutcome.Passed, "none",
-            isReplicated ? "replicated to another host" : "none"));
+        checks.Add(Check("Replication", "replicated", isReplicated ? CheckOutcome.Failed : CheckOutcome.Passed, "no",
+            isReplicated ? "to another host" : "no"));
         return checks;
     }
 
@@ -104,9 +104,9 @@ internal sealed record IsolationEvidence
         // Before its first start an adapter has no address yet, which is written in noughts.
         bool isTwin = mac.Trim('0').Length > 0 && AllPorts.Any(p => p.Text("Address") == mac
             && p.Text("InstanceID")?.IndexOf(Machine.Id, StringComparison.OrdinalIgnoreCase) < 0);
-        yield return Check("MacAddress", mac.Trim('0').Length > 0 ? mac : "adapter",
-            isStatic || isTwin ? CheckOutcome.Failed : CheckOutcome.Passed, "a new one of the host",
-            isTwin ? "another VM has it, too" : isStatic ? "a fixed one" : "a new one of the host");
+        yield return Check("MacAddress", $"address {(mac.Trim('0').Length > 0 ? mac : "of the first start")}",
+            isStatic || isTwin ? CheckOutcome.Failed : CheckOutcome.Passed, "given by the host",
+            isTwin ? "another VM has it, too" : isStatic ? "a fixed one" : "given by the host");
     }
 
     /// <summary>What of the host, or of its network, a device leads to; null when it leads to nothing.</summary>

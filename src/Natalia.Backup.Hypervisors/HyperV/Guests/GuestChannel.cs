@@ -87,6 +87,7 @@ internal sealed class GuestChannel(HyperVSite site, IGuestDialer dialer,
                     + $"'vEthernet ({switchName})' IPv6 or an address of the guest's net", null);
         }
         NataliaException? failure = null;
+        bool isSilent = false;
         string state = "";
         foreach (string address in addresses)
         {
@@ -109,12 +110,13 @@ internal sealed class GuestChannel(HyperVSite site, IGuestDialer dialer,
             }
             catch (NataliaException e)
             {
-                // One address may be another machine's, whose refusal says nothing of this guest.
+                isSilent |= e.ErrorId == ErrorIds.GuestNotReachable;
                 if (failure is null || failure.ErrorId == ErrorIds.GuestNotReachable) failure = e;
                 state = $"{system} has booted, and {address} does not let in: {e.Message.TrimEnd('.')}";
             }
         }
-        return (null, state, addresses.Count == 1 || failure?.ErrorId == ErrorIds.GuestNotReachable ? failure : null);
+        // One address may be another machine's, whose key says nothing of this guest while another one is silent.
+        return (null, state, isSilent && failure?.ErrorId == ErrorIds.SshHostKeyNotTrusted ? null : failure);
 
         string? Told(string key) => facts.TryGetValue(key, out string? value) ? value : null;
     }

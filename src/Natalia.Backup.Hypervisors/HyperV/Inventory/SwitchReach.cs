@@ -10,7 +10,7 @@ namespace Natalia.Backup.Hypervisors.HyperV.Inventory;
 /// <param name="Actual">What was found.</param>
 internal sealed record SwitchReach(CheckOutcome Result, string Actual)
 {
-    internal const string Expected = "no way out of the host";
+    internal const string Expected = "nothing outside of the host";
 
     private const string NetworkNamespace = "root/StandardCimv2";
 
