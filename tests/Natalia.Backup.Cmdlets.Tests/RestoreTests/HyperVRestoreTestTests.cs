@@ -14,13 +14,18 @@ public sealed class HyperVRestoreTestTests : IDisposable
     private readonly HyperVRoom _room = new(RepositoryFixture.Disk(300 * 512, 1), RepositoryFixture.Disk(500 * 512, 2));
     private string _audit = "812 records";
     private int _auditCode;
+    private SimMachine? _made;
 
     public HyperVRestoreTestTests()
     {
-        _room.Host.OnMade = machine => machine.Programs = line =>
-            line.EndsWith("audit verify", StringComparison.Ordinal) ? (_auditCode, _audit)
-            : line.Contains("cdr count", StringComparison.Ordinal) ? (0, "20000\n")
-            : (0, "fine");
+        _room.Host.OnMade = machine =>
+        {
+            _made = machine;
+            machine.Programs = line =>
+                line.EndsWith("audit verify", StringComparison.Ordinal) ? (_auditCode, _audit)
+                : line.Contains("cdr count", StringComparison.Ordinal) ? (0, "20000\n")
+                : (0, "fine");
+        };
         _room.Machine.Programs = line => throw new InvalidOperationException($"In the original: {line}");
         _room.Run("Set-NataliaAppliance natalia-01 -Repository nas -DataDisk scsi0:1 -IncludeSystemDisk "
             + "-IsolatedNetwork Nowhere -SshHostKey SHA256:uNiVztksCsDhcc0u9e8BrrM1gHKyhsJ4mzGTbHs3WeY");
@@ -74,6 +79,29 @@ public sealed class HyperVRestoreTestTests : IDisposable
         _auditCode = 0;
         _room.Run("Test-NataliaRestore natalia-01 -GuestCredential $login");
         Assert.Same(_room.Machine, Assert.Single(_room.Host.Machines));
+    }
+
+    [Theory]
+    [InlineData(true, 0)]
+    [InlineData(false, 1000)]
+    public void A_point_of_the_data_disk_alone_starts_from_the_system_image(bool isGen2, int place)
+    {
+        using var folder = new TemporaryFolder();
+        byte[] system = RepositoryFixture.Disk(200 * 512, 7);
+        File.WriteAllBytes(folder["system.raw"], system);
+        if (!isGen2)
+        {
+            _room.Machine.IsGen2 = false;
+            _room.Machine.Disks[SimMachine.Ide(0, 0)] = _room.Machine.Disks[0];
+            _room.Machine.Disks.Remove(0);
+        }
+        _room.Run("Set-NataliaAppliance natalia-01 -IncludeSystemDisk:$false -SystemImage $args[0]",
+            folder["system.raw"]);
+        _room.Run("$null = Invoke-NataliaBackup natalia-01 -CdrBaseline 20000; "
+            + "Test-NataliaRestore natalia-01 -GuestCredential $login");
+        Assert.Equal([1, place], _made!.Disks.Keys.OrderBy(p => p != 1));
+        Assert.Equal(system, _made.Disks[place].Content());
+        Assert.Equal(_room.Host.Content(_room.Machine, 1), _made.Disks[1].Content());
     }
 
     [Fact]

@@ -70,11 +70,14 @@ public sealed class RestoredMachineTests
     [InlineData(true, "scsi0:1,scsi0:0", "scsi0:1,scsi0:0")]
     [InlineData(true, "ide0:0,scsi0:0", "scsi0:1,scsi0:0")]
     [InlineData(false, "ide0:0,ide1:1,scsi0:3", "ide0:0,ide1:1,scsi0:3")]
-    [InlineData(false, "ide2:0,scsi1:0,system,data", "scsi0:0,scsi0:1,scsi0:2,scsi0:3")]
+    [InlineData(false, "ide2:0,scsi1:0,system,data", "scsi0:0,scsi0:1,ide0:0,scsi0:2")]
+    [InlineData(false, "ide0:0,system", "ide0:0,scsi0:0")]
+    [InlineData(true, "scsi0:1,system", "scsi0:1,scsi0:0")]
     public void Disks_go_where_they_were_or_where_there_is_room(bool isSecond, string were, string become)
     {
         string[] ids = were.Split(',');
-        IReadOnlyDictionary<string, DiskPlace> places = DiskPlace.Choose(ids, isSecond);
+        IReadOnlyDictionary<string, DiskPlace> places = DiskPlace.Choose([.. ids.Select(i =>
+            new ApplianceDisk(i, i == "system" ? DiskRole.System : DiskRole.Unknown, 512))], isSecond);
         Assert.Equal(become, string.Join(',', ids.Select(i => places[i])));
     }
 }

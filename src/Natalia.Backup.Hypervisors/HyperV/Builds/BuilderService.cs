@@ -19,6 +19,10 @@ internal sealed class BuilderService(HyperVSite site) : IApplianceBuilder
         CancellationToken cancellationToken)
     {
         cancellationToken.ThrowIfCancellationRequested();
+        if (how.SystemImage is not null)
+            throw new NataliaException(ErrorIds.CapabilityMissing, NataliaErrorKind.NotSupported,
+                "A VM of Hyper-V is built of the disks that are written for it, and of no file that lies elsewhere.",
+                how.Name);
         FormerSettings former = FormerSettings.Of(like);
         HyperVHost host = await ChooseHostAsync(how.Placement.VMHost, cancellationToken).ConfigureAwait(false);
         await RequireFreeNameAsync(how.Name, cancellationToken).ConfigureAwait(false);
@@ -46,7 +50,7 @@ internal sealed class BuilderService(HyperVSite site) : IApplianceBuilder
                 cancellationToken).ConfigureAwait(false);
             MachineFolder.Create(host, folder);
             return new Construction(this, host, machine.Id, how.Name, build, places,
-                DiskPlace.Choose([.. like.Disks.Select(d => d.DiskId)], former.IsSecondGeneration),
+                DiskPlace.Choose(like.Disks, former.IsSecondGeneration),
                 [.. like.Networks.Select(n => n.MacAddress).OfType<string>()]);
         }
         catch

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text.RegularExpressions;
+using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Hypervisors.HyperV.Cim;
 
 namespace Natalia.Backup.Hypervisors.HyperV.Builds;
@@ -19,15 +20,15 @@ internal sealed record DiskPlace(bool IsIde, int Controller, int Slot)
 
     /// <summary>
     /// The places of disks: that which a disk had, where the new VM has it, and the next free one of the SCSI
-    /// controller else.
+    /// controller else. A system disk without a place is put where the VM starts from.
     /// </summary>
-    /// <param name="diskIds">The disks, as they were called.</param>
+    /// <param name="disks">The disks, as they were called.</param>
     /// <param name="isSecondGeneration">Whether the VM has no IDE controllers.</param>
-    internal static IReadOnlyDictionary<string, DiskPlace> Choose(IReadOnlyList<string> diskIds,
+    internal static IReadOnlyDictionary<string, DiskPlace> Choose(IReadOnlyList<ApplianceDisk> disks,
         bool isSecondGeneration)
     {
         var places = new Dictionary<string, DiskPlace>(StringComparer.Ordinal);
-        foreach (string id in diskIds)
+        foreach (string id in disks.Select(d => d.DiskId))
         {
             Match match = s_id.Match(id);
             if (!match.Success) continue;
@@ -39,8 +40,12 @@ internal sealed record DiskPlace(bool IsIde, int Controller, int Slot)
             int Number(string group) => int.Parse(match.Groups[group].Value, NumberStyles.None,
                 CultureInfo.InvariantCulture);
         }
+        var first = new DiskPlace(true, 0, 0);
+        if (!isSecondGeneration && !places.ContainsValue(first) && disks.FirstOrDefault(d =>
+            d.Role == DiskRole.System && !places.ContainsKey(d.DiskId)) is ApplianceDisk system)
+            places[system.DiskId] = first;
         int free = 0;
-        foreach (string id in diskIds.Where(d => !places.ContainsKey(d)).Distinct().ToList())
+        foreach (string id in disks.Select(d => d.DiskId).Where(d => !places.ContainsKey(d)).Distinct().ToList())
         {
             while (places.ContainsValue(new DiskPlace(false, 0, free))) free++;
             places[id] = new DiskPlace(false, 0, free);
