@@ -155,14 +155,19 @@ public sealed class ExportNataliaReportCommand : RepositoryReaderCommand
             Away = away,
         };
         List<ApplianceEvidence> appliances = [];
+        Dictionary<string, EvidenceFigures> figures = new(StringComparer.Ordinal);
         await foreach (ApplianceEvidence evidence in new EvidenceCollector(Registry, TimeProvider.System, Fail,
             EmitWarning).CollectAsync(wishes, cancellationToken).ConfigureAwait(false))
-            appliances.Add(evidence);
+        {
+            figures[evidence.ApplianceId] = EvidenceFigures.Of(evidence);
+            appliances.Add(EvidenceFigures.Reduce(evidence));
+        }
         return New(now) with
         {
             SinceUtc = wishes.SinceUtc,
             Appliances = [.. appliances.OrderBy(a => a.ApplianceName, StringComparer.OrdinalIgnoreCase)
                 .ThenBy(a => a.ApplianceId, StringComparer.Ordinal)],
+            Figures = figures,
             // What concerns one appliance stands there.
             Troubles = [.. troubles.Distinct().Where(t => !appliances.Any(a => a.Troubles.Contains(t)))],
         };

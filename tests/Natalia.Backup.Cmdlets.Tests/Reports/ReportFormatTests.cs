@@ -168,6 +168,20 @@ public sealed class ReportFormatTests : IDisposable
         Assert.Equal(["x.html"], _folder.Files);
     }
 
+    /// <summary>What a command reports keeps no more of a fleet in memory than it names.</summary>
+    [Fact]
+    public void Evidence_that_was_reduced_gives_the_same_report()
+    {
+        Report whole = SampleReport.Usual();
+        Report reduced = whole with
+        {
+            Appliances = [.. whole.Appliances.Select(EvidenceFigures.Reduce)],
+            Figures = whole.Appliances.ToDictionary(a => a.ApplianceId, EvidenceFigures.Of),
+        };
+        Assert.True(reduced.Appliances[0].Points.Count < whole.Appliances[0].Points.Count);
+        Assert.All(s_formats, f => Assert.Equal(Text(whole, f), Text(reduced, f)));
+    }
+
     /// <summary>50 appliances, each with 18 kept points, 4,380 made in three years, and 12 tests.</summary>
     [Fact]
     public void A_fleet_with_three_years_of_log_is_written_within_the_budget()

@@ -24,6 +24,13 @@ internal sealed record Report
     internal required string Tool { get; init; }
     /// <summary>The appliances, in the order of their names.</summary>
     internal IReadOnlyList<ApplianceEvidence> Appliances { get; init; } = [];
+    /// <summary>
+    /// What was counted of each appliance, by its id, before its evidence was reduced to what is named; empty where it
+    /// was not reduced.
+    /// </summary>
+    internal IReadOnlyDictionary<string, EvidenceFigures> Figures { get; init; } =
+        new Dictionary<string, EvidenceFigures>();
+
     /// <summary>The restore test that the report is about; null for a report of appliances.</summary>
     internal RestoreTest? Test { get; init; }
     /// <summary>
@@ -33,4 +40,10 @@ internal sealed record Report
     internal IReadOnlyList<string> Troubles { get; init; } = [];
     /// <summary>Whose certificate signs it; null when nobody's does.</summary>
     internal string? Signer { get; init; }
+
+    /// <summary>What was counted of an appliance.</summary>
+    internal EvidenceFigures FiguresOf(ApplianceEvidence appliance) =>
+        Figures.TryGetValue(appliance.ApplianceId, out EvidenceFigures? counted)
+            ? counted
+            : EvidenceFigures.Of(appliance);
 }

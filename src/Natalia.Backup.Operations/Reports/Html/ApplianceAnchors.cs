@@ -14,8 +14,9 @@ internal sealed class ApplianceAnchors
     private readonly Dictionary<(EvidenceKind, string), string> _anchors = [];
     private readonly List<EvidenceRecord> _others = [];
 
-    internal ApplianceAnchors(ApplianceEvidence appliance, int number)
+    internal ApplianceAnchors(ApplianceEvidence appliance, EvidenceFigures figures, int number)
     {
+        Figures = figures;
         Section = "a" + number.ToString(CultureInfo.InvariantCulture);
         Points = ReportedPoints.Of(appliance);
         foreach (EvidencePoint point in Points) Add(EvidenceKind.RestorePoint, point.RestorePointId);
@@ -28,6 +29,9 @@ internal sealed class ApplianceAnchors
 
     /// <summary>That of the appliance's own section.</summary>
     internal string Section { get; }
+
+    /// <summary>What was counted of the appliance.</summary>
+    internal EvidenceFigures Figures { get; }
 
     /// <summary>The points that the page lists, newest first.</summary>
     internal IReadOnlyList<EvidencePoint> Points { get; }

@@ -17,7 +17,8 @@ internal static class HtmlReport
     {
         var page = new HtmlWriter(writer);
         ReportHeadline headline = ReportHeadline.Of(report);
-        ApplianceAnchors[] anchors = [.. report.Appliances.Select((a, i) => new ApplianceAnchors(a, i + 1))];
+        ApplianceAnchors[] anchors = [.. report.Appliances
+            .Select((a, i) => new ApplianceAnchors(a, report.FiguresOf(a), i + 1))];
         WriteHead(page, report, headline);
         HeadlineSection.Write(page, report, headline, anchors);
         page.Write($"<main id=\"main\">\n");

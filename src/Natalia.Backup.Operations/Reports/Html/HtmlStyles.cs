@@ -67,7 +67,7 @@ internal static class HtmlStyles
         .facts dt{font-size:.75rem;color:var(--soft)}
         .facts dd{overflow-wrap:anywhere}
         .objectives th:first-child{width:9rem}
-        .objectives .n{white-space:normal;max-width:8rem}
+        .objectives td.n{white-space:normal;max-width:8rem}
         .objectives .why{width:48%;padding-right:0}
         .rows th{min-width:5rem}
         .fleet tbody th{min-width:6.5rem}
@@ -123,7 +123,7 @@ internal static class HtmlStyles
         .rows th,.rows td,.objectives .why{padding:.125rem 0;width:auto}
         .rows td[data-l]{position:relative;padding-left:7.5rem;min-height:1.5em}
         .rows td[data-l]::before{content:attr(data-l);color:var(--soft);font-size:.8125rem;position:absolute;left:0}
-        .objectives .n{max-width:none}
+        .objectives td.n{max-width:none}
         .objectives th:first-child{width:auto}
         .hash code{width:auto}
         }

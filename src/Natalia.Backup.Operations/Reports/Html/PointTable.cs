@@ -39,7 +39,7 @@ internal static class PointTable
                 """);
         }
         page.Write($"</tbody></table>\n");
-        int others = appliance.Points.Count - anchors.Points.Count;
+        int others = anchors.Figures.PointCount - anchors.Points.Count;
         if (others > 0)
             page.Write($"""
                 <p class="meta">{Plural.Count(others, "good point")} of the period {Plural.Of(others, "was", "were")} made and removed by retention since; Get-NataliaAuditRecord lists them.</p>

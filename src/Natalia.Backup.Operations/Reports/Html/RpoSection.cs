@@ -12,7 +12,7 @@ internal static class RpoSection
 
     internal static void Write(HtmlWriter page, ApplianceEvidence appliance, ApplianceAnchors anchors)
     {
-        IReadOnlyList<RpoStretch> stretches = RpoTimeline.Of(appliance);
+        IReadOnlyList<RpoStretch> stretches = anchors.Figures.Stretches;
         TimeSpan? target = appliance.Measurements.FirstOrDefault(m => m.Objective == RecoveryObjective.Rpo)?.TargetTime;
         page.Write($"<h3>Recovery points over time</h3>\n");
         if (target is not TimeSpan wanted || !stretches.Any(s => s.Worst is not null))
@@ -32,7 +32,7 @@ internal static class RpoSection
     {
         EvidenceGap[] over = [.. appliance.Gaps.Where(g => g.IsOverTarget && !g.IsThinned)
             .OrderByDescending(g => g.Length)];
-        int thinned = appliance.Gaps.Count(g => g.IsThinned);
+        int thinned = anchors.Figures.ThinnedCount;
         if (thinned > 0)
             page.Write($"""
                 <p class="meta">{Plural.Count(thinned, "time")} between points {Plural.Of(thinned, "says", "say")} nothing, because retention has taken what was made in between and no record tells of it.</p>

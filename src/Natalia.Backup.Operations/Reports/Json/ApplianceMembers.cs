@@ -9,7 +9,7 @@ namespace Natalia.Backup.Operations.Reports.Json;
 /// <summary>An appliance and its evidence in a report's JSON.</summary>
 internal static class ApplianceMembers
 {
-    internal static void Write(Utf8JsonWriter json, ApplianceEvidence appliance)
+    internal static void Write(Utf8JsonWriter json, ApplianceEvidence appliance, EvidenceFigures figures)
     {
         json.WriteStartObject();
         json.WriteString("applianceId", appliance.ApplianceId);
@@ -30,8 +30,8 @@ internal static class ApplianceMembers
         json.WriteTexts("troubles", appliance.Troubles);
         WriteMeasurements(json, appliance);
         WriteRepositories(json, appliance);
-        WritePoints(json, appliance);
-        WriteGaps(json, appliance);
+        WritePoints(json, appliance, figures);
+        WriteGaps(json, appliance, figures);
         WriteHoldings(json, appliance);
         json.WriteStartArray("restoreTests");
         foreach (RestoreTest test in appliance.RestoreTests)
@@ -98,9 +98,9 @@ internal static class ApplianceMembers
         json.WriteEndArray();
     }
 
-    private static void WritePoints(Utf8JsonWriter json, ApplianceEvidence appliance)
+    private static void WritePoints(Utf8JsonWriter json, ApplianceEvidence appliance, EvidenceFigures figures)
     {
-        json.WriteNumber("pointCount", appliance.Points.Count);
+        json.WriteNumber("pointCount", figures.PointCount);
         json.WriteStartArray("points");
         foreach (EvidencePoint p in ReportedPoints.Of(appliance))
         {
@@ -129,9 +129,9 @@ internal static class ApplianceMembers
         json.WriteEndArray();
     }
 
-    private static void WriteGaps(Utf8JsonWriter json, ApplianceEvidence appliance)
+    private static void WriteGaps(Utf8JsonWriter json, ApplianceEvidence appliance, EvidenceFigures figures)
     {
-        json.WriteNumber("gapCount", appliance.Gaps.Count);
+        json.WriteNumber("gapCount", figures.GapCount);
         json.WriteStartArray("gapsOverTarget");
         foreach (EvidenceGap gap in appliance.Gaps.Where(g => g.IsOverTarget && !g.IsThinned))
         {
@@ -145,7 +145,7 @@ internal static class ApplianceMembers
         }
         json.WriteEndArray();
         json.WriteStartArray("rpoStretches");
-        foreach (RpoStretch stretch in RpoTimeline.Of(appliance))
+        foreach (RpoStretch stretch in figures.Stretches)
         {
             json.WriteStartObject();
             json.WriteTime("fromUtc", stretch.FromUtc);

@@ -70,7 +70,7 @@ internal static class ReportJson
             json.WriteStartArray("appliances");
             foreach (ApplianceEvidence appliance in report.Appliances)
             {
-                ApplianceMembers.Write(json, appliance);
+                ApplianceMembers.Write(json, appliance, report.FiguresOf(appliance));
                 // What is pending grows with the fleet, not with one appliance.
                 json.Flush();
             }
