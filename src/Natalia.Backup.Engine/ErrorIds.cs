@@ -241,6 +241,12 @@ public static class ErrorIds
     public const string ScheduleNotFound = nameof(ScheduleNotFound);
     public const string ScheduleNotOwn = nameof(ScheduleNotOwn);                     // somebody else's is never touched
     public const string ScheduleOmitsDisk = nameof(ScheduleOmitsDisk);               // the data disk is not in it
+    // a name, account, profile or path of it cannot be used
+    public const string ScheduleInvalid = nameof(ScheduleInvalid);
+    public const string ScheduleNotRegistered = nameof(ScheduleNotRegistered);       // refused; all is as before
+    public const string ScheduleNotRemoved = nameof(ScheduleNotRemoved);             // or not whole
+    public const string SchedulerNotAvailable = nameof(SchedulerNotAvailable);       // neither of the known ones
+    public const string StrategyNotScheduled = nameof(StrategyNotScheduled);         // replication is no schedule
     public const string ReplicationNotFound = nameof(ReplicationNotFound);
     public const string ReplicationPreconditionFailed = nameof(ReplicationPreconditionFailed);
     // a test VM that might reach the world is not started

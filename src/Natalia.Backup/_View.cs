@@ -73,8 +73,9 @@ public static class _View
     /// <summary>Which appliance a measurement is about, and by which strategy.</summary>
     public static _ViewObject Measured { get; } =
         new(one => $"{SubjectOf(one)} ({_Format.Line(Value(one, "Strategy"))})");
-    /// <summary>What a schedule keeps, and who says so.</summary>
-    public static _ViewObject Keeps { get; } = new(KeepsOf);
+    /// <summary>Where a hypervisor's schedule writes and what it keeps; of another one how its runs go.</summary>
+    public static _ViewRest ScheduleState { get; } = new((one, used, host) =>
+        _Format.Words(ScheduleStateOf(one), used, host));
 
     internal static string SubjectOf(PSObject one)
     {
@@ -102,9 +103,36 @@ public static class _View
         return finding.Length == 0 ? target : $"{target}: {finding}";
     }
 
+    private static string ScheduleStateOf(PSObject one) =>
+        (_Format.YesNo(Value(one, "IsEnabled")) == "no" ? "switched off; " : "") + ScheduleRunsOf(one);
+
+    private static string ScheduleRunsOf(PSObject one)
+    {
+        string profile = _Format.Line(Value(one, "ProfilePath"));
+        if (profile.Length == 0 && _Format.Line(Value(one, "Storage")) is { Length: > 0 } storage)
+            return $"{_Format.Line(Value(one, "Expression"))} to {storage}, keeps {KeepsOf(one)}";
+        if (profile.Length == 0) return _Format.List(Value(one, "Warnings"));
+        string result = _Format.Line(Value(one, "LastResult"));
+        string last = result switch
+        {
+            "Unknown" => "last run not known",
+            "NeverRan" => "never ran",
+            "Running" => "running",
+            _ => $"last run {result.ToLowerInvariant()}",
+        };
+        string newest = _Format.YesNo(Value(one, "IsOverdue")) switch
+        {
+            "" => "",
+            "yes" => ", points overdue",
+            _ => $", newest point {_Format.Utc(Value(one, "NewestPointUtc"))}",
+        };
+        string copies = _Format.List(Value(one, "CopyTo")) is { Length: > 0 } to ? $", copies to {to}" : "";
+        return last + newest + copies;
+    }
+
     private static string KeepsOf(PSObject one)
     {
-        if (Value(one, "Retention") is not { } kept) return "not known";
+        if (Value(one, "Retention") is not { } kept) return "what is not known";
         string source = _Format.Line(Value(one, "RetentionSource"));
         return _Format.Line(kept)
             + (source.Length == 0 || source == "Schedule" ? "" : $" (by the {source.ToLowerInvariant()})");

@@ -35,6 +35,9 @@ public sealed class Counterpart(string name, string program, params string[] pro
 
     public static Counterpart Strace { get; } = new("strace", "strace", "-f", "-o", "/dev/null", "true");
 
+    /// <summary>Reads unit files and calendar expressions as systemd does.</summary>
+    public static Counterpart Systemd { get; } = new("systemd", "systemd-analyze", "--version");
+
     public static Counterpart Qemu { get; } = new("qemu", "bash", "-c",
         "qemu-system-x86_64 --version && qemu-img --version && test -e /usr/share/OVMF/OVMF_CODE_4M.fd");
 
@@ -242,4 +245,11 @@ public sealed class BlockClientFactAttribute : FactAttribute
 {
     public BlockClientFactAttribute([CallerMemberName] string test = "") =>
         (Skip, DisplayName) = SkippedTest.With(test, Counterpart.BlockClients.Obstacle);
+}
+
+/// <summary>A test that lets systemd's own tools read what was written for it.</summary>
+public sealed class SystemdFactAttribute : FactAttribute
+{
+    public SystemdFactAttribute([CallerMemberName] string test = "") =>
+        (Skip, DisplayName) = SkippedTest.With(test, Counterpart.Systemd.Obstacle);
 }

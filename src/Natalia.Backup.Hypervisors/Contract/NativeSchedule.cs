@@ -16,7 +16,7 @@ public sealed record NativeSchedule
     /// <summary>The storage it writes to, or null.</summary>
     public string? Storage { get; init; }
     /// <summary>How often.</summary>
-    public NativeScheduleKind Kind { get; init; }
+    public ScheduleKind Kind { get; init; }
     /// <summary>When, in the hypervisor's own words.</summary>
     public string? Expression { get; init; }
     /// <summary>The next runs that the hypervisor foresees, UTC.</summary>

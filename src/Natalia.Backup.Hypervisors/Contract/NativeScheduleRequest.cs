@@ -6,7 +6,7 @@ public sealed record NativeScheduleRequest
     /// <summary>The storage's name.</summary>
     public required string Storage { get; init; }
     /// <summary>How often.</summary>
-    public NativeScheduleKind Kind { get; init; } = NativeScheduleKind.Daily;
+    public ScheduleKind Kind { get; init; } = ScheduleKind.Daily;
     /// <summary>When the first run of the day begins, in the time of the hypervisor: 00:00 to 23:59.</summary>
     public TimeSpan At { get; init; } = TimeSpan.FromHours(1);
     /// <summary>

@@ -6,6 +6,8 @@ using Natalia.Backup.Hypervisors.Contract;
 using Natalia.Backup.Operations.Appliances;
 using Natalia.Backup.Operations.Backup;
 using Natalia.Backup.Operations.Connections;
+using Natalia.Backup.Operations.Schedules;
+using Natalia.Backup.Operations.Schedules.Model;
 using Natalia.Backup.Operations.Text;
 using Natalia.Backup.Pipeline;
 
@@ -20,12 +22,19 @@ namespace Natalia.Backup.Commands;
 /// made, and is no success.</para>
 /// <para>FirmwareState says whether points hold the VM's UEFI variables and the state of its TPM. Where a hypervisor
 /// does not give them, a VM that is built of a point begins with fresh ones.</para>
+/// <para>With -AsScheduled the schedules of this machine are tried instead: as its account and by what will start it,
+/// each runs once, connects with its profile, and reports; nothing is backed up. Where that cannot be, as in a
+/// container without systemd, the check is NotEvidenced and says why.</para>
 /// <para>Without an appliance only what concerns the hypervisor is checked. With -Quiet one Boolean is written for all
 /// appliances together: True when something was checked and no check failed.</para>
 /// </remarks>
 /// <example>
 /// <code>Test-NataliaPrerequisite -Appliance natalia-01 -Repository pbs -ReplicationTarget pve2 -IsolatedNetwork vmbr9 | Where-Object Result -ne Passed</code>
 /// <para>Shows what is not as it should be for backups, replication and restore tests.</para>
+/// </example>
+/// <example>
+/// <code>Test-NataliaPrerequisite -AsScheduled</code>
+/// <para>Tries whether the accounts of this machine's schedules get their secrets and reach everything.</para>
 /// </example>
 /// <example>
 /// <code>if (-not (Test-NataliaPrerequisite -Appliance natalia-01 -Repository pbs -Quiet)) { throw 'A backup would fail.' }</code>
@@ -55,6 +64,30 @@ public sealed class TestNataliaPrerequisiteCommand : ApplianceCommand
     [ValidateNotNullOrEmpty]
     public string? IsolatedNetwork { get; set; }
 
+    /// <summary>
+    /// Try the schedules of this machine that have a profile, each as its account: those of -ScheduleId, or all.
+    /// </summary>
+    [Parameter]
+    public SwitchParameter AsScheduled { get; set; }
+
+    /// <summary>With -AsScheduled: the schedules to try.</summary>
+    [Parameter]
+    [ValidateNotNullOrEmpty]
+    public string[]? ScheduleId { get; set; }
+
+    /// <summary>
+    /// With -AsScheduled, on Windows: the password of a schedule's account, which the Task Scheduler does not give
+    /// back.
+    /// </summary>
+    [Parameter]
+    [Credential]
+    public PSCredential? Credential { get; set; }
+
+    /// <summary>With -AsScheduled, on Linux: the folder of the unit files, where it is not systemd's own.</summary>
+    [Parameter]
+    [ValidateNotNullOrEmpty]
+    public string? UnitFolder { get; set; }
+
     private readonly Verdict _verdict = new();
 
     /// <summary>
@@ -74,8 +107,25 @@ public sealed class TestNataliaPrerequisiteCommand : ApplianceCommand
         CancellationToken cancellationToken) =>
         TestAsync(located.Hypervisor, located.Description, cancellationToken);
 
+    private protected override Task BeginAsync(CancellationToken cancellationToken)
+    {
+        string? alone = AsScheduled
+            ? new[] { nameof(Appliance), nameof(Repository), nameof(ReplicationTarget), nameof(IsolatedNetwork) }
+                .FirstOrDefault(IsBound) is string other ? $"-{other} says nothing to a trial of schedules" : null
+            : new[] { nameof(ScheduleId), nameof(Credential), nameof(UnitFolder) }
+                .FirstOrDefault(IsBound) is string missing ? $"-{missing} needs -AsScheduled" : null;
+        return alone is null ? Task.CompletedTask
+            : throw new NataliaException(ErrorIds.ScheduleInvalid, NataliaErrorKind.InvalidArgument,
+                $"Nothing was checked: {alone}.", null, "Leave one of them out.");
+    }
+
     private protected override async Task ProcessNoneAsync(CancellationToken cancellationToken)
     {
+        if (AsScheduled)
+        {
+            await TrySchedulesAsync(cancellationToken).ConfigureAwait(false);
+            return;
+        }
         foreach ((HypervisorConnection hypervisor, _) in HypervisorsAbleTo<IPrerequisites>("check of prerequisites"))
             await TestAsync(hypervisor, null, cancellationToken).ConfigureAwait(false);
     }
@@ -84,6 +134,49 @@ public sealed class TestNataliaPrerequisiteCommand : ApplianceCommand
     {
         if (Quiet) Emit(_verdict.IsGood && !HasErrors);
         return Task.CompletedTask;
+    }
+
+    private async Task TrySchedulesAsync(CancellationToken cancellationToken)
+    {
+        string? folder = UnitFolder is null
+            ? null
+            : await OnPipelineAsync(() => FilePaths.Resolve(SessionState, UnitFolder)).ConfigureAwait(false);
+        IScheduler scheduler = Schedulers.ForThisMachine(folder, TimeProvider.System);
+        IReadOnlyList<(BackupSchedule Schedule, ScheduleDefinition? Definition)> all =
+            await scheduler.ListAsync(cancellationToken).ConfigureAwait(false);
+        string? absent = ScheduleId?.FirstOrDefault(id => all.All(s => s.Schedule.ScheduleId != id));
+        if (absent is not null || all.Count == 0)
+            throw new NataliaException(ErrorIds.ScheduleNotFound, NataliaErrorKind.NotFound,
+                absent is null ? "This machine has no schedule to try." : $"There is no schedule '{absent}'.", absent,
+                "Get-NataliaSchedule lists them; Register-NataliaSchedule -ProfilePath makes one.");
+        foreach ((BackupSchedule schedule, ScheduleDefinition? definition) in all
+            .Where(s => ScheduleId is null || ScheduleId.Contains(s.Schedule.ScheduleId)))
+        {
+            try
+            {
+                Tell(definition is null
+                    ? [new CheckResult
+                    {
+                        Name = "ScheduledAccount",
+                        Result = CheckOutcome.Failed,
+                        Target = schedule.ScheduleId,
+                        Detail = string.Join(" ", schedule.Warnings),
+                    }]
+                    : await ScheduleProbe.ExecuteAsync(scheduler, definition, Credential?.Password, TimeProvider.System,
+                        cancellationToken).ConfigureAwait(false));
+            }
+            catch (NataliaException e)
+            {
+                DeferError(e, schedule);
+            }
+        }
+
+        // What was not evidenced is no success, and with -Quiet there is nothing else to tell it.
+        void Tell(IReadOnlyList<CheckResult> checks)
+        {
+            if (Quiet) _verdict.Add(checks.All(c => c.Result == CheckOutcome.Passed));
+            else EmitAll([.. checks]);
+        }
     }
 
     private async Task TestAsync(HypervisorConnection hypervisor, ApplianceDescription? appliance,

@@ -1,3 +1,4 @@
+using System.Collections;
 using System.Management.Automation;
 using System.Management.Automation.Internal;
 using System.Security;
@@ -17,7 +18,7 @@ internal sealed class SecretLookup(CommandInvocationIntrinsics invoke, ScriptBlo
     internal PSCredential Credential(string name) => Resolve(name) switch
     {
         PSCredential { Password.Length: > 0 } credential => credential,
-        PSCredential => throw NotResolved(name, "it is empty"),
+        PSCredential or SecureString { Length: 0 } => throw NotResolved(name, "it is empty"),
         object other =>
             throw NotResolved(name,
                 $"its resolver returned a {other.GetType().Name}; a server needs a PSCredential with the user's name"),
@@ -48,8 +49,13 @@ internal sealed class SecretLookup(CommandInvocationIntrinsics invoke, ScriptBlo
             throw NotResolved(name, $"its resolver failed: {e.Message}", e);
         }
         if (answer == AutomationNull.Value) answer = null;
-        return (answer is PSObject wrapped ? wrapped.BaseObject : answer)
-            ?? throw NotResolved(name, "its resolver returned nothing");
+        return (answer is PSObject wrapped ? wrapped.BaseObject : answer) switch
+        {
+            null or ICollection { Count: 0 } => throw NotResolved(name, "its resolver returned nothing"),
+            // Which of them was meant, nobody knows: a wrong one could make a repository with a password that is lost.
+            ICollection { Count: > 1 } many => throw NotResolved(name, $"its resolver returned {many.Count} values"),
+            object one => one,
+        };
     }
 
     private ScriptBlock Default(string name)

@@ -22,7 +22,7 @@ public sealed class JobTests
         await using ProxmoxFixture fixture = await ProxmoxFixture.StartAsync();
         (ProxmoxHypervisor hypervisor, ApplianceDescription appliance, _) = await fixture.OpenAsync();
         NativeSchedule made = await hypervisor.Find<INativeSchedules>()!.SetScheduleAsync(appliance, s_daily, default);
-        Assert.Equal(("natalia-100", true, NativeScheduleKind.Daily, "01:00", true),
+        Assert.Equal(("natalia-100", true, ScheduleKind.Daily, "01:00", true),
             (made.ScheduleId, made.IsOwn, made.Kind, made.Expression, made.WasChanged));
         Assert.Equal(s_daily.Retention, made.Retention);
         Assert.Equal(["100:scsi0", "100:scsi1"], made.IncludedDisks!);
@@ -34,8 +34,8 @@ public sealed class JobTests
         Assert.DoesNotContain(fixture.Server.Requests, r => r.Method == "PUT");
 
         NativeSchedule six = await hypervisor.Find<INativeSchedules>()!.SetScheduleAsync(appliance,
-            s_daily with { Kind = NativeScheduleKind.SixHourly }, default);
-        Assert.Equal((NativeScheduleKind.SixHourly, "01,07,13,19:00", true),
+            s_daily with { Kind = ScheduleKind.SixHourly }, default);
+        Assert.Equal((ScheduleKind.SixHourly, "01,07,13,19:00", true),
             (six.Kind, six.Expression, six.WasChanged));
         SimulatorRequest change = fixture.Server.Requests.Single(r => r.Method == "PUT");
         Assert.Equal(["comment", "schedule"], change.Arguments.Keys.Order());
@@ -96,9 +96,9 @@ public sealed class JobTests
         (ProxmoxHypervisor hypervisor, ApplianceDescription appliance, _) = await fixture.OpenAsync();
         NativeSchedule foreign = Assert.Single(await hypervisor.Find<INativeSchedules>()!.GetSchedulesAsync(appliance,
             default));
-        Assert.Equal((false, false, NativeScheduleKind.Other), (foreign.IsOwn, foreign.IsEnabled, foreign.Kind));
+        Assert.Equal((false, false, ScheduleKind.Other), (foreign.IsOwn, foreign.IsEnabled, foreign.Kind));
         IReadOnlyList<NativeSchedule> all = await hypervisor.Find<INativeSchedules>()!.GetSchedulesAsync(null, default);
-        Assert.Equal(NativeScheduleKind.SixHourly, all.Single(s => s.ScheduleId == "natalia-by-hand").Kind);
+        Assert.Equal(ScheduleKind.SixHourly, all.Single(s => s.ScheduleId == "natalia-by-hand").Kind);
         await ThrowsAsync(ErrorIds.ScheduleNotOwn,
             () => hypervisor.Find<INativeSchedules>()!.RemoveScheduleAsync("backup-old", default));
         await ThrowsAsync(ErrorIds.ScheduleNotOwn,

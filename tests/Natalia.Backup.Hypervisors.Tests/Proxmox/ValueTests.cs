@@ -296,10 +296,10 @@ public sealed class ValueTests
         Assert.Equal(new ApiHost(name, port), ApiHost.Parse(text, 8006));
 
     [Theory]
-    [InlineData(NativeScheduleKind.Daily, 1, 30, "01:30")]
-    [InlineData(NativeScheduleKind.SixHourly, 1, 0, "01,07,13,19:00")]
-    [InlineData(NativeScheduleKind.SixHourly, 22, 15, "04,10,16,22:15")]
-    public void A_schedule_is_written_in_the_servers_words(NativeScheduleKind kind, int hour, int minute,
+    [InlineData(ScheduleKind.Daily, 1, 30, "01:30")]
+    [InlineData(ScheduleKind.SixHourly, 1, 0, "01,07,13,19:00")]
+    [InlineData(ScheduleKind.SixHourly, 22, 15, "04,10,16,22:15")]
+    public void A_schedule_is_written_in_the_servers_words(ScheduleKind kind, int hour, int minute,
         string expected) =>
         Assert.Equal(expected, JobService.Expression(kind, new TimeSpan(hour, minute, 0)));
 

@@ -51,7 +51,7 @@ internal sealed class JobService(ProxmoxCluster cluster, LeftOutDisks leftOut) :
             ["enabled"] = request.IsEnabled ? "1" : "0",
             ["repeat-missed"] = request.RunMissed ? "1" : "0",
             ["notes-template"] = PointNotes.Template(IdOf(vmid), false, RequestedBackupType.Auto),
-            ["comment"] = $"{CommentMark}: {(request.Kind == NativeScheduleKind.SixHourly ? "six-hourly" : "daily")} "
+            ["comment"] = $"{CommentMark}: {(request.Kind == ScheduleKind.SixHourly ? "six-hourly" : "daily")} "
                 + $"backup of {appliance.Name}",
         };
         if ((request.Retention ?? waiting) is { } limits) wanted["prune-backups"] = PruneLimits.Text(limits);
@@ -260,15 +260,15 @@ internal sealed class JobService(ProxmoxCluster cluster, LeftOutDisks leftOut) :
     internal static string IdOf(string vmid) => Prefix + vmid;
 
     /// <summary>The server evaluates it in the nodes' zone; nothing here does.</summary>
-    internal static string Expression(NativeScheduleKind kind, TimeSpan at)
+    internal static string Expression(ScheduleKind kind, TimeSpan at)
     {
         if (at < TimeSpan.Zero || at >= TimeSpan.FromDays(1))
             throw new ArgumentOutOfRangeException(nameof(at), at, "The time of day lies between 00:00 and 23:59.");
         string minutes = at.Minutes.ToString("00", CultureInfo.InvariantCulture);
         return kind switch
         {
-            NativeScheduleKind.Daily => $"{at.Hours.ToString("00", CultureInfo.InvariantCulture)}:{minutes}",
-            NativeScheduleKind.SixHourly =>
+            ScheduleKind.Daily => $"{at.Hours.ToString("00", CultureInfo.InvariantCulture)}:{minutes}",
+            ScheduleKind.SixHourly =>
                 string.Join(",",
                     Enumerable.Range(0, 4)
                         .Select(i => (at.Hours % 6 + 6 * i).ToString("00", CultureInfo.InvariantCulture)))
@@ -380,10 +380,10 @@ internal sealed class JobService(ProxmoxCluster cluster, LeftOutDisks leftOut) :
             Storage = job.Text("storage"),
             Expression = expression,
             Kind = expression is null
-                ? NativeScheduleKind.Other
+                ? ScheduleKind.Other
                 : s_sixHourly.IsMatch(expression)
-                    ? NativeScheduleKind.SixHourly
-                    : s_daily.IsMatch(expression) ? NativeScheduleKind.Daily : NativeScheduleKind.Other,
+                    ? ScheduleKind.SixHourly
+                    : s_daily.IsMatch(expression) ? ScheduleKind.Daily : ScheduleKind.Other,
             NextRunsUtc = job.Time("next-run") is DateTime next ? [next] : [],
             Retention = retention,
             RetentionSource = retention is null ? NativeRetentionSource.Unknown : NativeRetentionSource.Schedule,

@@ -1,7 +1,7 @@
 namespace Natalia.Backup.Hypervisors.Contract;
 
 /// <summary>How often a schedule runs.</summary>
-public enum NativeScheduleKind
+public enum ScheduleKind
 {
     /// <summary>Neither of the others; see the hypervisor's own words.</summary>
     Other = 0,

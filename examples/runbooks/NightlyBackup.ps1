@@ -1,0 +1,52 @@
+<#
+.SYNOPSIS
+Backs up every enrolled appliance, copies new points to a second place, and applies retention.
+.DESCRIPTION
+For Azure Automation on a Hybrid Worker, for a scheduled task, and for a systemd timer or cron; Windows PowerShell 5.1 and PowerShell 7.4 or newer.
+Everything is tried, whatever fails before; what failed ends the script with an error at its end, so that the job counts as failed, and the exit code is 1.
+Register-NataliaSchedule makes a task or timer that does the same; this is for whoever wants to change it.
+.PARAMETER ProfilePath
+What Export-NataliaProfile wrote: connections, and the names of their secrets.
+.PARAMETER CopyTo
+Repositories of the profile that new points are copied to. Azure Automation takes a list as JSON: ['offsite'].
+.PARAMETER Full
+Reads everything. Run it so once a day; left out, only what changed is read where the hypervisor knows it.
+.EXAMPLE
+powershell.exe -NoProfile -NonInteractive -File C:\Scripts\NightlyBackup.ps1 -ProfilePath C:\ProgramData\natalia.json -CopyTo offsite -Full
+#>
+param([Parameter(Mandatory = $true)] [string] $ProfilePath, [string[]] $CopyTo = @(), [switch] $Full)
+$ErrorActionPreference = 'Stop'
+if (-not (Get-Command Invoke-NataliaBackup -ErrorAction Ignore)) { Import-Module Natalia.Backup }
+$failures = New-Object System.Collections.Generic.List[string]
+# Errors of a cmdlet come when the rest of its work is done. None of them keeps the next step from being tried.
+function Step([string] $What, [scriptblock] $Do) {
+    Write-Output "$([DateTime]::UtcNow.ToString('s'))Z $What"
+    $ErrorActionPreference = 'Continue'
+    try {
+        & $Do 2>&1 | ForEach-Object {
+            if ($_ -is [Management.Automation.ErrorRecord]) { $failures.Add("${What}: $($_.Exception.Message)"); Write-Output "FAILED $($_.Exception.Message)" } else { "$_" }
+        }
+    }
+    catch { $failures.Add("${What}: $($_.Exception.Message)"); Write-Output "FAILED $($_.Exception.Message)" }
+}
+$connect = @{ Path = $ProfilePath }
+# In Azure Automation the credentials are assets of the account; elsewhere Get-Secret is asked.
+if (Get-Command Get-AutomationPSCredential -ErrorAction Ignore) { $connect.SecretResolver = { Get-AutomationPSCredential -Name $args[0] } }
+$imported = Import-NataliaProfile @connect
+foreach ($name in $imported.NotConnected) { $failures.Add("'$name' was not connected") }
+
+$type = if ($Full) { 'Full' } else { 'Auto' }
+$appliances = @(Get-NataliaAppliance)
+Step "Backup ($type)" { $appliances | Invoke-NataliaBackup -Type $type }
+foreach ($destination in $CopyTo) {
+    Step "Copy to $destination" {
+        $appliances | Where-Object { $_.Repository -ne $destination } | ForEach-Object { Get-NataliaRestorePoint -ApplianceId $_.ApplianceId -Repository $_.Repository } |
+            Copy-NataliaRestorePoint -Destination $destination
+    }
+}
+Step 'Retention' { $appliances | Invoke-NataliaRetention }
+foreach ($destination in $CopyTo) { Step "Retention in $destination" { Invoke-NataliaRetention -Repository $destination } }
+if ($Full) { foreach ($one in Get-NataliaRepository) { if ($one.RepositoryKind -eq 'Natalia') { Step "Space in $($one.Name)" { Optimize-NataliaRepository -Repository $one.Name } } } }
+
+if ($failures.Count -gt 0) { throw "The backup was not whole: $($failures -join '; ')" }
+Write-Output 'Everything was done.'

@@ -1,0 +1,46 @@
+<#
+.SYNOPSIS
+Tests the restore of every enrolled appliance, and writes down what was attained.
+.DESCRIPTION
+For once a quarter. Each appliance is restored into an isolated VM, checked inside, and destroyed; one after another. Then RPO, RTO and the other objectives of the
+last quarter are written to files, with the records that they rest on. Azure Automation on a Hybrid Worker, scheduled tasks, systemd timers; Windows PowerShell 5.1
+and PowerShell 7.4 or newer. A test that did not pass ends the script with an error at its end.
+.PARAMETER ProfilePath
+What Export-NataliaProfile wrote. One of its hypervisors must be able to start test VMs.
+.PARAMETER ReportFolder
+Where the files go: restore-tests-DATE.json and recovery-DATE.json.
+.PARAMETER TestBench
+The hypervisor of the profile that runs the test VMs; left out, the only one that can.
+.PARAMETER SystemImage
+The system disk that the test VMs boot from, for points that hold the data disk alone; left out, each appliance's own setting.
+.EXAMPLE
+powershell.exe -NoProfile -NonInteractive -File C:\Scripts\QuarterlyRestoreTest.ps1 -ProfilePath C:\ProgramData\natalia.json -ReportFolder \\nas\reports
+#>
+param([Parameter(Mandatory = $true)] [string] $ProfilePath, [Parameter(Mandatory = $true)] [string] $ReportFolder, [string] $TestBench, [string] $SystemImage)
+$ErrorActionPreference = 'Stop'
+if (-not (Get-Command Test-NataliaRestore -ErrorAction Ignore)) { Import-Module Natalia.Backup }
+$failures = New-Object System.Collections.Generic.List[string]
+$connect = @{ Path = $ProfilePath }; $how = @{ ThrottleLimit = 1 }
+if (Get-Command Get-AutomationPSCredential -ErrorAction Ignore) {
+    $connect.SecretResolver = { Get-AutomationPSCredential -Name $args[0] }; $how.SecretResolver = $connect.SecretResolver
+}
+if ($TestBench) { $how.TestBench = $TestBench }
+if ($SystemImage) { $how.SystemImage = $SystemImage }
+$imported = Import-NataliaProfile @connect
+foreach ($name in $imported.NotConnected) { $failures.Add("'$name' was not connected") }
+$null = New-Item -ItemType Directory -Force -Path $ReportFolder
+$stamp = [DateTime]::UtcNow.ToString('yyyyMMddTHHmmssZ')
+
+# A test that did not pass writes its object first, and its error when all are done.
+$tests = @(Get-NataliaAppliance | Test-NataliaRestore @how -ErrorAction SilentlyContinue -ErrorVariable troubles)
+foreach ($trouble in $troubles) { $failures.Add("$trouble") }
+foreach ($test in $tests) { Write-Output "$($test.Result) $($test.ApplianceName): restore $($test.RestoreDuration), boot $($test.BootDuration), checks $($test.ChecksDuration). $($test.Reason)" }
+ConvertTo-Json -InputObject $tests -Depth 6 | Set-Content -Encoding UTF8 -LiteralPath (Join-Path $ReportFolder "restore-tests-$stamp.json")
+
+$rows = @(Measure-NataliaRecovery -ErrorAction SilentlyContinue -ErrorVariable troubles)
+foreach ($trouble in $troubles) { $failures.Add("$trouble") }
+foreach ($row in $rows) { Write-Output "$($row.Verdict) $($row.ApplianceName) $($row.Objective): attained $($row.Attained), target $($row.Target). $($row.Reason)" }
+ConvertTo-Json -InputObject $rows -Depth 6 | Set-Content -Encoding UTF8 -LiteralPath (Join-Path $ReportFolder "recovery-$stamp.json")
+
+if ($failures.Count -gt 0) { throw "The restore tests did not prove everything: $($failures -join '; ')" }
+Write-Output 'Every restore test passed.'

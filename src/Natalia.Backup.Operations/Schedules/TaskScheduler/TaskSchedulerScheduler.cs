@@ -1,0 +1,292 @@
+using System.Security;
+using Natalia.Backup.Engine;
+using Natalia.Backup.Operations.Schedules.Model;
+
+namespace Natalia.Backup.Operations.Schedules.TaskScheduler;
+
+/// <summary>
+/// Tasks of Windows' Task Scheduler. Each is registered in one step of the service; that of the backups comes last, so
+/// that whatever dies in between leaves at most a restore test, which the next registration replaces.
+/// </summary>
+/// <param name="service">The service.</param>
+/// <param name="clock">The time.</param>
+/// <param name="probeFolder">Where a trial writes what it found; everybody may write there.</param>
+internal sealed class TaskSchedulerScheduler(ITaskService service, TimeProvider clock, string probeFolder) : IScheduler
+{
+    private const int AccessDenied = unchecked((int)0x80070005);
+    private const int LogonFailure = unchecked((int)0x8007052E);
+    private const int NoSuchAccount = unchecked((int)0x80070534);
+    private const int LogonNotGranted = unchecked((int)0x80070569);
+    private const string RestoreTestEnding = ".restore-test";
+
+    private static readonly TimeSpan s_backupLimit = TimeSpan.FromHours(23);
+    private static readonly TimeSpan s_look = TimeSpan.FromSeconds(1);
+
+    /// <summary>SCHED_S_TASK_HAS_NOT_RUN, SCHED_S_TASK_RUNNING, SCHED_S_TASK_QUEUED of winerror.h.</summary>
+    private const long HasNotRun = 0x41303, IsRunningNow = 0x41301, IsQueued = 0x41325;
+
+    /// <inheritdoc/>
+    public string Name => "TaskScheduler";
+
+    /// <inheritdoc/>
+    public string? UnitFolder => null;
+
+    /// <inheritdoc/>
+    public Task<BackupSchedule> RegisterAsync(ScheduleDefinition schedule, SecureString? password,
+        CancellationToken cancellationToken) => OnPool(() =>
+    {
+        schedule.EnsureValid();
+        TaskAccount account = TaskAccount.Of(schedule.Account);
+        account.EnsureUsable(password is not null);
+        string backup = TaskXml.Create(schedule, ScheduledWork.Backup, account, s_backupLimit);
+        string test = TaskXml.Create(schedule, ScheduledWork.RestoreTest, account, s_backupLimit);
+        IReadOnlyList<RegisteredTask> before = List();
+        foreach (RegisteredTask task in before.Where(t => t.Name == schedule.ScheduleId
+            || t.Name == schedule.RestoreTestId))
+            if (TaskXml.Read(task.Xml) is null) throw NotOwn(task.Name);
+        bool hasTest = before.Any(t => t.Name == schedule.RestoreTestId);
+        // A password that was given may be a new one: then there is something to change whatever the task says.
+        if (password is null && hasTest == schedule.QuarterlyRestoreTest && IsAsWanted(before, schedule)
+            && before.Single(t => t.Name == schedule.ScheduleId).IsEnabled == schedule.IsEnabled)
+            return Describe(before.Single(t => t.Name == schedule.ScheduleId), schedule, false);
+        try
+        {
+            if (schedule.QuarterlyRestoreTest) service.Register(schedule.RestoreTestId, test, account, password);
+            cancellationToken.ThrowIfCancellationRequested();
+            service.Register(schedule.ScheduleId, backup, account, password);
+            if (hasTest && !schedule.QuarterlyRestoreTest) service.Remove(schedule.RestoreTestId);
+        }
+        catch (Exception e) when (e is TaskServiceException or OperationCanceledException)
+        {
+            string left = "";
+            if (schedule.QuarterlyRestoreTest && !hasTest)
+            {
+                try
+                {
+                    service.Remove(schedule.RestoreTestId);
+                }
+                catch (TaskServiceException again)
+                {
+                    left = $" The task '{schedule.RestoreTestId}' could not be removed again: {again.Message}";
+                }
+            }
+            if (e is TaskServiceException refused)
+                throw Refused(refused, ErrorIds.ScheduleNotRegistered,
+                    $"The schedule '{schedule.ScheduleId}' was not registered", schedule.ScheduleId, left);
+            throw;
+        }
+        return Describe(List().FirstOrDefault(t => t.Name == schedule.ScheduleId)
+            ?? throw new NataliaException(ErrorIds.ScheduleNotRegistered, NataliaErrorKind.InvalidOperation,
+                $"The Task Scheduler took '{schedule.ScheduleId}' and does not show it.", schedule.ScheduleId),
+            schedule, true);
+    });
+
+    /// <inheritdoc/>
+    public Task<IReadOnlyList<(BackupSchedule Schedule, ScheduleDefinition? Definition)>> ListAsync(
+        CancellationToken cancellationToken) => OnPool<IReadOnlyList<(BackupSchedule, ScheduleDefinition?)>>(() =>
+    {
+        var found = new List<(BackupSchedule, ScheduleDefinition?)>();
+        IReadOnlyList<RegisteredTask> tasks = List();
+        foreach (RegisteredTask task in tasks.OrderBy(t => t.Name, StringComparer.Ordinal))
+        {
+            if (TaskXml.Read(task.Xml) is not TaskMark mark) continue;
+            if (task.Name.EndsWith(RestoreTestEnding, StringComparison.Ordinal))
+            {
+                string id = task.Name.Substring(0, task.Name.Length - RestoreTestEnding.Length);
+                if (ScheduleDefinition.IsScheduleId(id) && tasks.All(t => t.Name != id))
+                    found.Add((Incomplete(id, "It has no task for backups, only the one for restore tests: its "
+                        + "registration was interrupted."), null));
+            }
+            else if (ScheduleDefinition.IsScheduleId(task.Name))
+            {
+                found.Add(mark.Schedule is ScheduleDefinition schedule && schedule.ScheduleId == task.Name
+                    ? (Describe(task, schedule, false), schedule)
+                    : (Incomplete(task.Name, "What it does cannot be read in its task."), null));
+            }
+        }
+        return found;
+    });
+
+    /// <inheritdoc/>
+    public Task RemoveAsync(string scheduleId, CancellationToken cancellationToken) => OnPool(() =>
+    {
+        List<RegisteredTask> there = ScheduleDefinition.IsScheduleId(scheduleId)
+            ? [.. List().Where(t => t.Name == scheduleId
+                || t.Name == ScheduleDefinition.RestoreTestIdOf(scheduleId))]
+            : [];
+        if (there.Count == 0)
+            throw new NataliaException(ErrorIds.ScheduleNotFound, NataliaErrorKind.NotFound,
+                $"The Task Scheduler has no schedule '{scheduleId}'.", scheduleId, "Get-NataliaSchedule lists them.");
+        if (there.FirstOrDefault(t => TaskXml.Read(t.Xml) is null) is RegisteredTask foreign)
+            throw NotOwn(foreign.Name);
+        try
+        {
+            foreach (RegisteredTask task in there.OrderBy(t => t.Name.Length)) service.Remove(task.Name);
+        }
+        catch (TaskServiceException e)
+        {
+            throw Refused(e, ErrorIds.ScheduleNotRemoved,
+                $"The schedule '{scheduleId}' could not be removed, or not whole", scheduleId, "");
+        }
+        return true;
+    });
+
+    /// <inheritdoc/>
+    public async Task<ProbeRun> ProbeAsync(ScheduleDefinition schedule, SecureString? password, TimeSpan limit,
+        CancellationToken cancellationToken)
+    {
+        TaskAccount account = TaskAccount.Of(schedule.Account);
+        if (account.NeedsPassword && password is null)
+            return new ProbeRun(null, $"It was not tried: the account '{account.UserId}' needs its password, which "
+                + "nobody but the Task Scheduler has. Give -Credential.");
+        account.EnsureUsable(password is not null);
+        string id = $"natalia-probe-{Guid.NewGuid():n}";
+        string folder = Path.Combine(probeFolder, id);
+        try
+        {
+            Directory.CreateDirectory(folder);
+            string xml = TaskXml.Create(schedule, ScheduledWork.Probe, account, limit, folder);
+            await OnPool(() =>
+            {
+                service.Register(id, xml, account, password);
+                service.Start(id);
+                return true;
+            }).ConfigureAwait(false);
+            DateTime until = clock.GetUtcNow().UtcDateTime + limit;
+            while (true)
+            {
+                RegisteredTask? task = (await OnPool(List).ConfigureAwait(false)).FirstOrDefault(t => t.Name == id);
+                if (task is { IsRunning: false, LastRunUtc: not null } && task.LastResult is not (HasNotRun
+                    or IsRunningNow or IsQueued))
+                    return new ProbeRun(task.LastResult, ReadReport(folder));
+                if (task is null || clock.GetUtcNow().UtcDateTime > until)
+                    return new ProbeRun(null, task is null
+                        ? "It was not tried to its end: somebody removed the task meanwhile."
+                        : $"It did not end within {limit.TotalMinutes:0} minutes.");
+                await clock.WaitAsync(s_look, cancellationToken).ConfigureAwait(false);
+            }
+        }
+        catch (TaskServiceException e)
+        {
+            throw Refused(e, ErrorIds.ScheduleNotRegistered, "The account of the schedule cannot be tried",
+                schedule.ScheduleId, "");
+        }
+        finally
+        {
+            await OnPool(() => Clear(id, folder)).ConfigureAwait(false);
+        }
+    }
+
+    private bool Clear(string id, string folder)
+    {
+        try
+        {
+            if (List().FirstOrDefault(t => t.Name == id) is RegisteredTask left)
+            {
+                if (left.IsRunning) service.Stop(id);
+                service.Remove(id);
+            }
+            if (Directory.Exists(folder)) Directory.Delete(folder, recursive: true);
+        }
+        catch (Exception e) when (e is TaskServiceException or IOException or UnauthorizedAccessException)
+        {
+            throw new NataliaException(ErrorIds.ScheduleNotRemoved, NataliaErrorKind.WriteFailed,
+                $"The trial task '{id}' could not be removed: {e.Message}", id,
+                $"Delete it in the Task Scheduler's folder {ComTaskService.Folder}.", e);
+        }
+        return true;
+    }
+
+    private static string ReadReport(string folder)
+    {
+        string file = Path.Combine(folder, "probe.json");
+        return File.Exists(file) && new FileInfo(file).Length < 1 << 20 ? File.ReadAllText(file) : "";
+    }
+
+    private static bool IsAsWanted(IReadOnlyList<RegisteredTask> tasks, ScheduleDefinition schedule) =>
+        (schedule.QuarterlyRestoreTest
+            ? new[] { (schedule.ScheduleId, ScheduledWork.Backup), (schedule.RestoreTestId, ScheduledWork.RestoreTest) }
+            : [(schedule.ScheduleId, ScheduledWork.Backup)])
+        .All(wanted => tasks.FirstOrDefault(t => t.Name == wanted.Item1) is RegisteredTask task
+            && TaskXml.Read(task.Xml) is TaskMark mark && mark.Schedule?.ToMark() == schedule.ToMark()
+            && mark.Command == schedule.Program
+            && mark.Arguments == ScheduledCommand.Line(ScheduledCommand.Arguments(schedule, wanted.Item2)));
+
+    private BackupSchedule Describe(RegisteredTask task, ScheduleDefinition schedule, bool wasChanged)
+    {
+        TaskMark? mark = TaskXml.Read(task.Xml);
+        string arguments = ScheduledCommand.Line(ScheduledCommand.Arguments(schedule, ScheduledWork.Backup));
+        return new BackupSchedule
+        {
+            ScheduleId = schedule.ScheduleId,
+            IsOwn = true,
+            Scheduler = Name,
+            ProfilePath = schedule.ProfilePath,
+            ApplianceNames = [.. schedule.Appliances],
+            CopyTo = [.. schedule.CopyTo],
+            QuarterlyRestoreTest = schedule.QuarterlyRestoreTest,
+            Account = schedule.Account ?? "SYSTEM",
+            Kind = schedule.Kind,
+            Expression = ScheduleTimes.Describe(schedule.Kind, schedule.AtTime),
+            NextRunsUtc = task.IsEnabled && task.NextRunUtc is DateTime next ? [next] : [],
+            LastRunUtc = task.LastRunUtc,
+            LastResult = task.IsRunning ? ScheduledRunResult.Running
+                : task.LastRunUtc is null || task.LastResult == HasNotRun ? ScheduledRunResult.NeverRan
+                : task.LastResult == 0 ? ScheduledRunResult.Succeeded : ScheduledRunResult.Failed,
+            LastExitCode = task.LastRunUtc is null || task.IsRunning ? null : task.LastResult,
+            IsEnabled = task.IsEnabled,
+            WasChanged = wasChanged,
+            Program = schedule.Program,
+            Arguments = arguments,
+            Warnings = mark is not null && (mark.Command != schedule.Program || mark.Arguments != arguments)
+                ? [$"What the task '{task.Name}' starts was changed by hand."]
+                : [],
+        };
+    }
+
+    private BackupSchedule Incomplete(string id, string warning) => new()
+    {
+        ScheduleId = id,
+        IsOwn = true,
+        Scheduler = Name,
+        Warnings = [warning + " Register it anew, or remove it with Unregister-NataliaSchedule."],
+    };
+
+    private IReadOnlyList<RegisteredTask> List()
+    {
+        try
+        {
+            return service.List();
+        }
+        catch (TaskServiceException e)
+        {
+            throw Refused(e, ErrorIds.SchedulerNotAvailable, "The Task Scheduler does not list its tasks", null, "");
+        }
+    }
+
+    private static Task<T> OnPool<T>(Func<T> body) => Task.Run(body);
+
+    private static NataliaException NotOwn(string task) =>
+        new(ErrorIds.ScheduleNotOwn, NataliaErrorKind.InvalidOperation,
+            $"The task '{ComTaskService.Folder}\\{task}' was not made by this product and is left alone.", task,
+            "Choose another -Name, or delete the task if it is not needed.");
+
+    private static NataliaException Refused(TaskServiceException e, string id, string what, string? target,
+        string more) => e.Code switch
+    {
+        AccessDenied => new(ErrorIds.PermissionDenied, NataliaErrorKind.PermissionDenied,
+            $"{what}: Windows denies access.{more}", target, "Run it in a PowerShell that was started as "
+                + "administrator.", e),
+        LogonFailure => new(id, NataliaErrorKind.Authentication,
+            $"{what}: the account cannot be logged on; its name or password is wrong, or a group managed service "
+            + $"account is not installed on this machine.{more}", target,
+            "Test-ADServiceAccount tells whether this machine may use a group managed service account.", e),
+        NoSuchAccount => new(id, NataliaErrorKind.InvalidArgument, $"{what}: there is no such account.{more}", target,
+            innerException: e),
+        LogonNotGranted => new(id, NataliaErrorKind.PermissionDenied,
+            $"{what}: the account may not log on as a batch job.{more}", target,
+            "Grant it 'Log on as a batch job' (secpol.msc, Local Policies, User Rights Assignment).", e),
+        _ => new(id, NataliaErrorKind.InvalidOperation, $"{what}: {e.Message} (0x{e.Code:X8}).{more}", target,
+            innerException: e),
+    };
+}

@@ -1,0 +1,192 @@
+<#
+.SYNOPSIS
+One run of a schedule: what the tasks and timers of Register-NataliaSchedule start.
+.DESCRIPTION
+Connects with a profile, backs up, copies, and applies retention; or tests restores. Everything is tried, whatever fails before.
+Every line goes to standard output with its time in UTC, and to the log file where there is a folder for it.
+Exit codes: 0 everything was done; 1 something failed; 2 nothing was done.
+For Windows PowerShell 5.1 and PowerShell 7.4 or newer. Lists are separated by '|'.
+#>
+param(
+    [Parameter(Mandatory)] [string] $ProfilePath,
+    [string] $ScheduleId = 'natalia-backup',
+    [ValidateSet('Backup', 'RestoreTest', 'Probe')] [string] $Work = 'Backup',
+    [ValidateSet('Daily', 'SixHourly')] [string] $Strategy = 'Daily',
+    [ValidatePattern('^([01][0-9]|2[0-3]):[0-5][0-9]$')] [string] $At = '01:00',
+    [string] $Appliance,
+    [string] $CopyTo,
+    [string] $TestBench,
+    [string] $LogFolder,
+    [string] $SecretScript,
+    [string] $ReportFolder
+)
+$ErrorActionPreference = 'Stop'
+$ProgressPreference = 'SilentlyContinue'
+$script:failed = $false
+$script:log = $null
+
+function Write-Line([string] $Text) {
+    $line = [DateTime]::UtcNow.ToString('yyyy-MM-dd HH:mm:ss', [Globalization.CultureInfo]::InvariantCulture) + 'Z ' + ($Text -replace '\s*[\r\n]+\s*', ' ')
+    [Console]::Out.WriteLine($line)
+    if ($script:log) {
+        try { [IO.File]::AppendAllText($script:log, $line + [Environment]::NewLine) }
+        catch {
+            # A full disk must not keep the backup from being made.
+            [Console]::Out.WriteLine("The log '$($script:log)' cannot be written: $($_.Exception.Message)")
+            $script:log = $null
+        }
+    }
+}
+
+function Write-Failure([Management.Automation.ErrorRecord] $Failure) {
+    $script:failed = $true
+    Write-Line "ERROR $(@($Failure.FullyQualifiedErrorId -split ',')[0]): $($Failure.Exception.Message)"
+}
+
+# Errors of a cmdlet come after its work is done; none of them ends the run.
+function Invoke-Step([string] $What, [scriptblock] $Do, [string] $Tolerate) {
+    Write-Line $What
+    $ErrorActionPreference = 'Continue'
+    try {
+        & $Do 2>&1 3>&1 | ForEach-Object {
+            if ($_ -is [Management.Automation.ErrorRecord]) {
+                if ($Tolerate -and $_.FullyQualifiedErrorId -like "$Tolerate,*") { Write-Line "WARNING $($_.Exception.Message)" } else { Write-Failure $_ }
+            }
+            elseif ($_ -is [Management.Automation.WarningRecord]) { Write-Line "WARNING $($_.Message)" }
+            elseif ($_.PSObject.Properties['StoredBytes'] -and $_.PSObject.Properties['Consistency']) { Write-Line "  $($_): $($_.Type), $($_.Consistency), $($_.ReadBytes) bytes read, $($_.StoredBytes) stored" }
+            else { Write-Line "  $_" }
+        }
+    }
+    catch { Write-Failure $_ }
+}
+
+function Test-Named($Enrolled) {
+    if (-not $Appliance) { return $true }
+    foreach ($name in $Appliance.Split('|')) {
+        if ($Enrolled.ApplianceId -eq $name -or $Enrolled.Name -eq $name -or $Enrolled.Name -like $name) { return $true }
+    }
+    $false
+}
+
+# The full of the day that is due since $At: when that run was missed or failed, the next one makes up for it.
+function Test-FullDue($Enrolled) {
+    if ($Strategy -eq 'Daily') { return $true }
+    $hour, $minute = $At.Split(':')
+    $now = Get-Date
+    $due = $now.Date.AddHours([int] $hour).AddMinutes([int] $minute)
+    if ($now -lt $due) { $due = $due.AddDays(-1) }
+    try {
+        $fulls = Get-NataliaRestorePoint -ApplianceId $Enrolled.ApplianceId -Repository $Enrolled.Repository -After $due.ToUniversalTime() -WarningAction SilentlyContinue |
+            Where-Object { "$($_.Type)" -eq 'Full' -and $_.IsReadable -and -not $_.IsInFuture }
+        -not $fulls
+    }
+    catch { $true }
+}
+
+function Get-Enrolled {
+    @(Get-NataliaAppliance -WarningAction SilentlyContinue | Where-Object { Test-Named $_ })
+}
+
+function Invoke-Backup {
+    $appliances = Get-Enrolled
+    if (-not $appliances) { throw "No enrolled appliance fits '$Appliance'." }
+    $full = @(); $rest = @()
+    foreach ($one in $appliances) { if (Test-FullDue $one) { $full += $one } else { $rest += $one } }
+    if ($full) { Invoke-Step "Full backup: $(($full | ForEach-Object { $_.Name }) -join ', ')" { $full | Invoke-NataliaBackup -Type Full -Confirm:$false } }
+    if ($rest) { Invoke-Step "Incremental backup: $(($rest | ForEach-Object { $_.Name }) -join ', ')" { $rest | Invoke-NataliaBackup -Type Auto -Confirm:$false } }
+
+    $sources = @($appliances | ForEach-Object { $_.Repository } | Select-Object -Unique)
+    $destinations = @(if ($CopyTo) { $CopyTo.Split('|') })
+    foreach ($destination in $destinations) {
+        foreach ($source in @($sources | Where-Object { $_ -ne $destination })) {
+            Invoke-Step "Copy from '$source' to '$destination'" {
+                $ids = @($appliances | Where-Object { $_.Repository -eq $source } | ForEach-Object { $_.ApplianceId })
+                Get-NataliaRestorePoint -Repository $source | Where-Object { $_.RepositoryKind -eq 'Natalia' -and $ids -contains $_.ApplianceId } |
+                    Copy-NataliaRestorePoint -Destination $destination -Confirm:$false
+            }
+        }
+    }
+
+    Invoke-Step 'Retention' { $appliances | Invoke-NataliaRetention -Confirm:$false } 'RetentionPolicyMissing'
+    foreach ($destination in $destinations) {
+        Invoke-Step "Retention in '$destination'" { Invoke-NataliaRetention -Repository $destination -Confirm:$false } 'RetentionPolicyMissing'
+    }
+    # Space of removed points comes back once a day; it needs no more.
+    if ($full) {
+        foreach ($repository in @(@($sources) + $destinations | Select-Object -Unique)) {
+            $session = @(Get-NataliaRepository | Where-Object { $_.Name -eq $repository })
+            if ($session -and $session[0].RepositoryKind -eq 'Natalia') { Invoke-Step "Optimize '$repository'" { Optimize-NataliaRepository -Repository $repository -Confirm:$false } }
+        }
+    }
+}
+
+function Invoke-RestoreTest {
+    $appliances = Get-Enrolled
+    if (-not $appliances) { throw "No enrolled appliance fits '$Appliance'." }
+    $bench = @{}
+    if ($TestBench) { $bench.TestBench = $TestBench }
+    if ($script:resolver) { $bench.SecretResolver = $script:resolver }
+    # One by one: a machine that runs a test VM has no room for two.
+    foreach ($one in $appliances) {
+        Invoke-Step "Restore test: $($one.Name)" { $one | Test-NataliaRestore @bench -ThrottleLimit 1 -Confirm:$false }
+    }
+}
+
+function Write-Probe {
+    $report = [ordered] @{
+        account = [Environment]::UserDomainName + '\' + [Environment]::UserName; machine = [Environment]::MachineName
+        powerShell = "$($PSVersionTable.PSVersion)"; connected = @(); notConnected = @(); warnings = @(); appliances = 0; error = $null
+    }
+    $code = 0
+    try {
+        $connect = @{ Path = $ProfilePath; WarningVariable = 'warned'; WarningAction = 'SilentlyContinue' }
+        if ($script:resolver) { $connect.SecretResolver = $script:resolver }
+        $found = Import-NataliaProfile @connect
+        $report.notConnected = @($found.NotConnected)
+        $report.warnings = @($warned | ForEach-Object { "$_" })
+        $report.connected = @(Get-NataliaHypervisor -ErrorAction Ignore | ForEach-Object { $_.Name }) + @(Get-NataliaRepository -ErrorAction Ignore | ForEach-Object { $_.Name })
+        if ($report.notConnected) { $code = 1 }
+        $report.appliances = @(Get-Enrolled).Count
+    }
+    catch { $report.error = $_.Exception.Message; $code = 2 }
+    $line = 'natalia-probe ' + ([pscustomobject] $report | ConvertTo-Json -Compress -Depth 3)
+    [Console]::Out.WriteLine($line)
+    if ($ReportFolder) { [IO.File]::WriteAllText([IO.Path]::Combine($ReportFolder, 'probe.json'), $line) }
+    $code
+}
+
+if ($LogFolder -and $Work -ne 'Probe') {
+    try {
+        $null = [IO.Directory]::CreateDirectory($LogFolder)
+        $script:log = [IO.Path]::Combine($LogFolder, "$ScheduleId-$([DateTime]::UtcNow.ToString('yyyy-MM', [Globalization.CultureInfo]::InvariantCulture)).log")
+        foreach ($old in [IO.Directory]::GetFiles($LogFolder, "$ScheduleId-????-??.log")) {
+            if ([IO.File]::GetLastWriteTimeUtc($old) -lt [DateTime]::UtcNow.AddMonths(-14)) { [IO.File]::Delete($old) }
+        }
+    }
+    catch { [Console]::Out.WriteLine("No log is written to '$LogFolder': $($_.Exception.Message)"); $script:log = $null }
+}
+try {
+    Import-Module -Name ([IO.Path]::Combine($PSScriptRoot, 'Natalia.Backup.psd1'))
+    $script:resolver = $null
+    if ($SecretScript) {
+        if (-not [IO.File]::Exists($SecretScript)) { throw "There is no secret script '$SecretScript'." }
+        $script:resolver = [scriptblock]::Create('& ''' + $SecretScript.Replace("'", "''") + ''' $args[0]')
+    }
+    if ($Work -eq 'Probe') { exit (Write-Probe) }
+    Write-Line "$Work of schedule '$ScheduleId' begins, as $([Environment]::UserName) on $([Environment]::MachineName)."
+    $connect = @{ Path = $ProfilePath; WarningVariable = 'warned'; WarningAction = 'SilentlyContinue' }
+    if ($script:resolver) { $connect.SecretResolver = $script:resolver }
+    $connected = Import-NataliaProfile @connect
+    foreach ($warning in $warned) { Write-Line "WARNING $warning" }
+    # What is away fails where it is needed, and is told again there; a run without it is never a whole one.
+    if ($connected.NotConnected) { $script:failed = $true }
+    if ($Work -eq 'RestoreTest') { Invoke-RestoreTest } else { Invoke-Backup }
+}
+catch {
+    Write-Failure $_
+    Write-Line 'Ended: nothing was done (2).'
+    exit 2
+}
+if ($script:failed) { Write-Line 'Ended: something failed (1).'; exit 1 }
+Write-Line 'Ended: everything was done (0).'
+exit 0

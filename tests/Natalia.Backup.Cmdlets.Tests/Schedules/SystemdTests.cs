@@ -1,0 +1,247 @@
+using Natalia.Backup.Engine;
+using Natalia.Backup.Hypervisors.Contract;
+using Natalia.Backup.Operations.Schedules;
+using Natalia.Backup.Operations.Schedules.Model;
+using Natalia.Backup.Operations.Schedules.Systemd;
+using Natalia.Backup.Testing;
+
+namespace Natalia.Backup.Cmdlets.Tests.Schedules;
+
+/// <summary>
+/// Unit files, read by systemd's own tools where they are installed. The running manager is a stand-in here that
+/// remembers what it was told (<see cref="SystemdStandIn"/>): no test machine is started by systemd.
+/// </summary>
+public sealed class SystemdTests : IDisposable
+{
+    private readonly TemporaryFolder _folder = new();
+    private readonly SystemdStandIn _manager = new();
+
+    public void Dispose() => _folder.Dispose();
+
+    [SystemdFact]
+    public void Systemd_reads_every_unit_without_a_complaint_whatever_the_names()
+    {
+        string profile = _folder["p/" + Sample.Hostile.Replace('/', '_')];
+        ScheduleDefinition schedule = Sample.Schedule with { ProfilePath = profile, Account = "root" };
+        foreach (KeyValuePair<string, string> file in UnitFiles.Create(schedule, true,
+            new Dictionary<string, string> { ["DOTNET_ROOT"] = "/opt/100% .net$" }))
+            File.WriteAllText(_folder[file.Key], file.Value);
+
+        (int code, string output, string errors) = Counterpart.Systemd.Run(new Dictionary<string, string?>(),
+            ["verify", "--man=no", .. _folder.Files.Select(f => _folder[f])]);
+
+        Assert.Equal((0, "", ""), (code, output, errors));
+    }
+
+    [SystemdFact]
+    public void Systemd_understands_when()
+    {
+        (int code, string output, string errors) = Counterpart.Systemd.Run(
+            new Dictionary<string, string?> { ["TZ"] = "UTC" }, "calendar", "--base-time=2026-11-29 12:00:00",
+            UnitText.Calendar(ScheduleKind.Daily, new TimeSpan(23, 5, 0)),
+            UnitText.Calendar(ScheduleKind.SixHourly, new TimeSpan(22, 15, 0)),
+            UnitText.QuarterlyCalendar(ScheduleTimes.RestoreTestAt(new TimeSpan(22, 15, 0))));
+
+        Assert.True(code == 0, errors);
+        Assert.Equal(["Sun 2026-11-29 23:05:00 UTC", "Sun 2026-11-29 16:15:00 UTC", "Sun 2027-01-03 01:15:00 UTC"],
+            output.Split('\n').Where(l => l.Contains("Next elapse:")).Select(l => l.Split(": ")[1].Trim()));
+        // What is foreseen without systemd is what systemd says.
+        DateTime noon = new(2026, 11, 29, 12, 0, 0, DateTimeKind.Utc);
+        Assert.Equal(new DateTime(2026, 11, 29, 16, 15, 0, DateTimeKind.Utc),
+            ScheduleTimes.Next(ScheduleKind.SixHourly, new TimeSpan(22, 15, 0), noon, TimeZoneInfo.Utc, 1).Single());
+    }
+
+    [Fact]
+    public void Arguments_arrive_as_they_are()
+    {
+        foreach (string text in new[] { Sample.Hostile, "", " ", "a\nb\tc", "\x01\x7f", "$$", "%%", "\\", "\"" })
+        {
+            string line = UnitText.Command("/bin/$x %y", [text, "end"]);
+            Assert.DoesNotContain('\n', line);
+            Assert.Equal(["/bin/$x %y", text, "end"], SystemdLine.TakeApart(line));
+        }
+    }
+
+    [Fact]
+    public async Task What_is_registered_is_listed_unchanged_the_second_time_and_removed()
+    {
+        SystemdScheduler systemd = Scheduler();
+        BackupSchedule made = await systemd.RegisterAsync(Sample.Schedule, null, default);
+        Assert.Equal((true, true, "natalia-backup-nightly", "*-*-* 01,07,13,19:00:00"),
+            (made.WasChanged, made.IsEnabled, made.ScheduleId, made.Expression));
+        string[] files = ["natalia-backup-nightly.restore-test.service", "natalia-backup-nightly.restore-test.timer",
+            "natalia-backup-nightly.service", "natalia-backup-nightly.timer"];
+        Assert.Equal([.. files, "timers.target.wants"], _folder.Files);
+        string timer = File.ReadAllText(_folder["natalia-backup-nightly.timer"]);
+        Assert.Contains("\nPersistent=true\n", timer, StringComparison.Ordinal);
+        if (!OperatingSystem.IsWindows())
+            Assert.Equal((UnixFileMode)Convert.ToInt32("644", 8),
+                File.GetUnixFileMode(_folder["natalia-backup-nightly.timer"]));
+        _manager.Calls.Clear();
+        Assert.False((await systemd.RegisterAsync(Sample.Schedule, null, default)).WasChanged);
+        Assert.DoesNotContain(_manager.Calls, c => !c.StartsWith("show", StringComparison.Ordinal));
+
+        // Less than before: the timer of the tests is stopped, and gone.
+        BackupSchedule daily = await systemd.RegisterAsync(
+            Sample.Schedule with { QuarterlyRestoreTest = false, Kind = ScheduleKind.Daily, IsEnabled = false }, null,
+            default);
+        Assert.Equal((true, false, 0), (daily.WasChanged, daily.IsEnabled, daily.NextRunsUtc.Length));
+        Assert.Equal([.. files.Skip(2), "timers.target.wants"], _folder.Files);
+        Assert.Empty(_manager.Enabled);
+
+        (BackupSchedule listed, ScheduleDefinition? definition) = Assert.Single(await systemd.ListAsync(default));
+        Assert.Equal((ScheduleKind.Daily, "offsite", Sample.Schedule.ProfilePath),
+            (listed.Kind, listed.CopyTo.Single(), definition!.ProfilePath));
+        await systemd.RemoveAsync("natalia-backup-nightly", default);
+        Assert.Equal(["timers.target.wants"], _folder.Files);
+        Assert.Equal(ErrorIds.ScheduleNotFound,
+            (await Assert.ThrowsAsync<NataliaException>(() => systemd.RemoveAsync("natalia-backup-nightly", default)))
+                .ErrorId);
+    }
+
+    /// <summary>Refused at each call, and stopped at each: everything is as it was.</summary>
+    [Fact]
+    public async Task A_registration_that_fails_anywhere_leaves_everything_as_it_was()
+    {
+        foreach (bool cancels in new[] { false, true })
+        {
+            foreach (bool update in new[] { false, true })
+            {
+                for (int call = 0; ; call++)
+                {
+                    using var folder = new TemporaryFolder();
+                    var manager = new SystemdStandIn();
+                    SystemdScheduler systemd = Scheduler(folder, manager);
+                    if (update)
+                        await systemd.RegisterAsync(Sample.Schedule with { At = "02:00" }, null, default);
+                    string before = Describe(folder, manager);
+                    using var stop = new CancellationTokenSource();
+                    manager.FailAt(call, cancels ? stop.Cancel : null);
+                    Exception? failure = await Record.ExceptionAsync(() => systemd.RegisterAsync(
+                        Sample.Schedule with { QuarterlyRestoreTest = !update }, null, stop.Token));
+                    if (!manager.HasFailed)
+                    {
+                        Assert.Null(failure);
+                        Assert.True(call > 2, "too few calls to mean anything");
+                        break;
+                    }
+                    // What is only looked at afterwards may fail: the schedule is there then.
+                    if (failure is null) continue;
+                    Assert.True(cancels
+                        ? failure is OperationCanceledException
+                        : failure is NataliaException { ErrorId: ErrorIds.ScheduleNotRegistered }, failure.ToString());
+                    Assert.Equal(before, Describe(folder, manager));
+                }
+            }
+        }
+    }
+
+    [Fact]
+    public async Task What_somebody_else_made_is_left_alone()
+    {
+        SystemdScheduler systemd = Scheduler();
+        File.WriteAllText(_folder["natalia-backup-nightly.service"], "[Service]\nExecStart=/bin/true\n");
+        foreach (Func<Task> act in new Func<Task>[] { () => systemd.RegisterAsync(Sample.Schedule, null, default),
+            () => systemd.RemoveAsync("natalia-backup-nightly", default) })
+            Assert.Equal(ErrorIds.ScheduleNotOwn, (await Assert.ThrowsAsync<NataliaException>(act)).ErrorId);
+        Assert.Equal(["natalia-backup-nightly.service"], _folder.Files);
+        Assert.Empty(await systemd.ListAsync(default));
+        Assert.Equal(ErrorIds.ScheduleNotFound, (await Assert.ThrowsAsync<NataliaException>(
+            () => systemd.RemoveAsync("../natalia-backup-nightly", default))).ErrorId);
+    }
+
+    [Fact]
+    public async Task What_a_killed_registration_left_is_told_replaced_and_removable()
+    {
+        SystemdScheduler systemd = Scheduler();
+        KeyValuePair<string, string> service = UnitFiles.Create(Sample.Schedule, true,
+            new Dictionary<string, string>()).First(f => f.Key == "natalia-backup-nightly.service");
+        File.WriteAllText(_folder[service.Key], service.Value);
+        (BackupSchedule half, ScheduleDefinition? none) = Assert.Single(await systemd.ListAsync(default));
+        Assert.Null(none);
+        Assert.Contains("interrupted", Assert.Single(half.Warnings), StringComparison.Ordinal);
+        Assert.True((await systemd.RegisterAsync(Sample.Schedule, null, default)).WasChanged);
+        File.Delete(_folder["natalia-backup-nightly.timer"]);
+        await systemd.RemoveAsync("natalia-backup-nightly", default);
+        Assert.Equal(["timers.target.wants"], _folder.Files);
+    }
+
+    [Theory]
+    [InlineData("", "", ScheduledRunResult.NeverRan, null)]
+    [InlineData("LastTriggerUSec=@1764460800\n", "", ScheduledRunResult.Unknown, null)]
+    [InlineData("LastTriggerUSec=@1764460800\n",
+        "ActiveState=inactive\nResult=success\nExecMainStatus=0\nExecMainStartTimestamp=@1764460801\n",
+        ScheduledRunResult.Succeeded, 0)]
+    [InlineData("LastTriggerUSec=@1764460800\n",
+        "ActiveState=failed\nResult=exit-code\nExecMainStatus=1\nExecMainStartTimestamp=@1764460801\n",
+        ScheduledRunResult.Failed, 1)]
+    [InlineData("", "ActiveState=activating\nExecMainStartTimestamp=@1764460801\n", ScheduledRunResult.Running, null)]
+    public async Task What_systemd_knows_of_the_last_run_is_told(string timer, string service,
+        ScheduledRunResult result, int? code)
+    {
+        SystemdScheduler systemd = Scheduler();
+        await systemd.RegisterAsync(Sample.Schedule, null, default);
+        (_manager.Timer, _manager.Service) = (timer, service);
+        BackupSchedule schedule = (await systemd.ListAsync(default)).Single().Schedule;
+        Assert.Equal((result, (long?)code), (schedule.LastResult, schedule.LastExitCode));
+    }
+
+    [Fact]
+    public async Task A_service_that_was_changed_by_hand_is_told()
+    {
+        SystemdScheduler systemd = Scheduler();
+        await systemd.RegisterAsync(Sample.Schedule, null, default);
+        string file = _folder["natalia-backup-nightly.service"];
+        File.WriteAllText(file, File.ReadAllText(file).Replace("/bin/true", "/bin/false"));
+        Assert.Contains((await systemd.ListAsync(default)).Single().Schedule.Warnings, w => w.Contains("by hand"));
+        Assert.True((await systemd.RegisterAsync(Sample.Schedule, null, default)).WasChanged);
+    }
+
+    [Fact]
+    public async Task Without_a_running_manager_nothing_is_written_and_a_trial_is_no_success()
+    {
+        SystemdScheduler systemd = Scheduler();
+        _manager.Obstacle = "systemd does not run this machine";
+        Assert.Equal(ErrorIds.SchedulerNotAvailable, (await Assert.ThrowsAsync<NataliaException>(
+            () => systemd.RegisterAsync(Sample.Schedule, null, default))).ErrorId);
+        Assert.Empty(_folder.Files);
+        var check = Assert.Single(await ScheduleProbe.ExecuteAsync(systemd, Sample.Schedule, null, TimeProvider.System,
+            default));
+        Assert.Equal(("ScheduledAccount", Engine.Model.CheckOutcome.NotEvidenced), (check.Name, check.Result));
+        Assert.Contains("does not run this machine", check.Detail, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_trial_runs_the_probe_as_the_account_and_judges_what_it_reports()
+    {
+        SystemdScheduler systemd = Scheduler();
+        ScheduleDefinition schedule = Sample.Schedule with { Account = "backup", ProfilePath = "/a $b.json" };
+        _manager.Run = new ProgramResult(1, "noise\nnatalia-probe {\"account\":\"H\\\\backup\",\"connected\":[\"vms\"],"
+            + "\"notConnected\":[\"nas\"],\"warnings\":[\"no nas\"],\"appliances\":2,\"error\":null}\n", "");
+        var checks = await ScheduleProbe.ExecuteAsync(systemd, schedule, null, TimeProvider.System, default);
+        Assert.Equal(["ScheduledAccount: Passed", "ScheduledConnections: Failed", "ScheduledAppliances: Passed"],
+            checks.Select(c => c.ToString()));
+        Assert.Equal((@"H\backup", "no nas"), (checks[0].Actual, checks[1].Detail));
+        string run = Assert.Single(_manager.Calls, c => c.StartsWith("--quiet", StringComparison.Ordinal));
+        Assert.Contains(" --uid=backup ", run, StringComparison.Ordinal);
+        Assert.Contains(" -ProfilePath /a $$b.json ", run, StringComparison.Ordinal);
+
+        _manager.Run = new ProgramResult(203, "", "Failed at step EXEC");
+        var failed = Assert.Single(await ScheduleProbe.ExecuteAsync(systemd, schedule, null, TimeProvider.System,
+            default));
+        Assert.Equal((Engine.Model.CheckOutcome.Failed, "exit code 203"), (failed.Result, failed.Actual));
+        Assert.Contains("Failed at step EXEC", failed.Detail, StringComparison.Ordinal);
+    }
+
+    private SystemdScheduler Scheduler() => Scheduler(_folder, _manager);
+
+    private static SystemdScheduler Scheduler(TemporaryFolder folder, SystemdStandIn manager)
+    {
+        manager.Folder = folder.Path;
+        return new SystemdScheduler(folder.Path, true, manager, TimeProvider.System);
+    }
+
+    private static string Describe(TemporaryFolder folder, SystemdStandIn manager) => string.Join("\n",
+        folder.Files.Where(f => f.Contains('.') && !f.EndsWith(".wants", StringComparison.Ordinal))
+            .Select(f => f + ": " + File.ReadAllText(folder[f])).Append(string.Join(",", manager.Enabled.Order())));
+}
