@@ -147,7 +147,7 @@ internal sealed class AuditLog(IObjectStore store, string? applianceId, byte[] p
     /// <summary>
     /// Reads records that follow each other, for who reads a long log from its end back: a record whose hash a genuine
     /// one names is genuine, because writers name none that they have not verified, and nobody makes another record of
-    /// that hash. Its own signature, which takes many times as long, then need not be checked. What was read is not
+    /// that hash. Its own signature then need not be checked, which is what takes long. What was read is not
     /// remembered.
     /// </summary>
     /// <param name="names">Which, ascending.</param>
