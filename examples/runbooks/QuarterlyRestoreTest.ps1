@@ -3,12 +3,12 @@
 Tests the restore of every enrolled appliance, and writes down what was attained.
 .DESCRIPTION
 For once a quarter. Each appliance is restored into an isolated VM, checked inside, and destroyed; one after another. Then RPO, RTO and the other objectives of the
-last quarter are written to files, with the records that they rest on. Azure Automation on a Hybrid Worker, scheduled tasks, systemd timers; Windows PowerShell 5.1
+last quarter are written into a report, with the records that they rest on. Azure Automation on a Hybrid Worker, scheduled tasks, systemd timers; Windows PowerShell 5.1
 and PowerShell 7.4 or newer. A test that did not pass ends the script with an error at its end.
 .PARAMETER ProfilePath
 What Export-NataliaProfile wrote. One of its hypervisors must be able to start test VMs.
 .PARAMETER ReportFolder
-Where the files go: restore-tests-DATE.json and recovery-DATE.json.
+Where the files go: restore-tests-DATE.json, and the report, recovery-DATE.html.
 .PARAMETER TestBench
 The hypervisor of the profile that runs the test VMs; left out, the only one that can.
 .PARAMETER SystemImage
@@ -40,7 +40,8 @@ ConvertTo-Json -InputObject $tests -Depth 6 | Set-Content -Encoding UTF8 -Litera
 $rows = @(Measure-NataliaRecovery -ErrorAction SilentlyContinue -ErrorVariable troubles)
 foreach ($trouble in $troubles) { $failures.Add("$trouble") }
 foreach ($row in $rows) { Write-Output "$($row.Verdict) $($row.ApplianceName) $($row.Objective): attained $($row.Attained), target $($row.Target). $($row.Reason)" }
-ConvertTo-Json -InputObject $rows -Depth 6 | Set-Content -Encoding UTF8 -LiteralPath (Join-Path $ReportFolder "recovery-$stamp.json")
+$null = Export-NataliaReport -Path (Join-Path $ReportFolder "recovery-$stamp.html") -ErrorAction SilentlyContinue -ErrorVariable troubles
+foreach ($trouble in $troubles) { $failures.Add("$trouble") }
 
 if ($failures.Count -gt 0) { throw "The restore tests did not prove everything: $($failures -join '; ')" }
 Write-Output 'Every restore test passed.'
