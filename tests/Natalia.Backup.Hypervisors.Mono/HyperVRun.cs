@@ -1,6 +1,4 @@
-using System.IO;
 using System.Security.Cryptography;
-using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Disks;
 using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Hypervisors.Contract;

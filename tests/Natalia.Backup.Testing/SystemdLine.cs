@@ -25,7 +25,7 @@ public static class SystemdLine
                 i++;
                 if (line[i] == 'x')
                 {
-                    word.Append((char)int.Parse(line.AsSpan(i + 1, 2), NumberStyles.HexNumber,
+                    word.Append((char)int.Parse(line.Substring(i + 1, 2), NumberStyles.HexNumber,
                         CultureInfo.InvariantCulture));
                     i += 2;
                 }

@@ -215,9 +215,9 @@ internal sealed class PointRemover(RepositoryCore core, PointListing listing, Po
 
     private RetentionPoint Describe(RestorePoint point, HashSet<long> damaged, HashSet<string> readers) =>
         RetentionPoint.From(point) with
-    {
-        IsGood = !damaged.Contains(point.Sequence ?? 0),
-        IsInUse = PointsInUse.Contains(core.RepositoryId, point.RestorePointId)
-            || readers.Contains(point.RestorePointId),
-    };
+        {
+            IsGood = !damaged.Contains(point.Sequence ?? 0),
+            IsInUse = PointsInUse.Contains(core.RepositoryId, point.RestorePointId)
+                || readers.Contains(point.RestorePointId),
+        };
 }

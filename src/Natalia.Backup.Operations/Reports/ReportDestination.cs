@@ -1,6 +1,5 @@
 using System.Security.Cryptography;
 using Natalia.Backup.Engine;
-using Natalia.Backup.Engine.Files;
 using Natalia.Backup.Operations.Exports;
 
 namespace Natalia.Backup.Operations.Reports;

@@ -1,9 +1,7 @@
 using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Model;
-using Natalia.Backup.Engine.Points;
 using Natalia.Backup.Operations.Appliances;
 using Natalia.Backup.Operations.Connections;
-using Natalia.Backup.Operations.Kinds;
 using Natalia.Backup.Operations.Profiles;
 using Natalia.Backup.Operations.Schedules.Model;
 

@@ -1,5 +1,3 @@
-using System.Buffers.Binary;
-using System.Text;
 using Natalia.Backup.Serving.Network;
 using Natalia.Backup.Serving.Scsi;
 

@@ -76,13 +76,17 @@ public sealed class Browser : IAsyncLifetime
     {
         await SendAsync("Emulation.setDeviceMetricsOverride", new JsonObject
         {
-            ["width"] = width, ["height"] = height, ["deviceScaleFactor"] = 1, ["mobile"] = width < 600,
+            ["width"] = width,
+            ["height"] = height,
+            ["deviceScaleFactor"] = 1,
+            ["mobile"] = width < 600,
         });
         await SendAsync("Emulation.setEmulatedMedia", new JsonObject
         {
             ["features"] = new JsonArray(new JsonObject
             {
-                ["name"] = "prefers-color-scheme", ["value"] = isDark ? "dark" : "light",
+                ["name"] = "prefers-color-scheme",
+                ["value"] = isDark ? "dark" : "light",
             }),
         });
         _messages.Clear();
@@ -97,7 +101,9 @@ public sealed class Browser : IAsyncLifetime
     {
         JsonNode answer = await SendAsync("Runtime.evaluate", new JsonObject
         {
-            ["expression"] = script, ["awaitPromise"] = true, ["returnByValue"] = true,
+            ["expression"] = script,
+            ["awaitPromise"] = true,
+            ["returnByValue"] = true,
         });
         if (answer["exceptionDetails"] is JsonNode failure) throw new InvalidOperationException(failure.ToJsonString());
         return answer["result"]?["value"];
@@ -113,8 +119,11 @@ public sealed class Browser : IAsyncLifetime
             wanted["captureBeyondViewport"] = true;
             wanted["clip"] = new JsonObject
             {
-                ["x"] = 0, ["y"] = 0, ["width"] = (double)size["width"]!,
-                ["height"] = Math.Min((double)size["height"]!, mostHeight), ["scale"] = 1,
+                ["x"] = 0,
+                ["y"] = 0,
+                ["width"] = (double)size["width"]!,
+                ["height"] = Math.Min((double)size["height"]!, mostHeight),
+                ["scale"] = 1,
             };
         }
         return Convert.FromBase64String((string)(await SendAsync("Page.captureScreenshot", wanted))["data"]!);
@@ -124,7 +133,8 @@ public sealed class Browser : IAsyncLifetime
     public async Task<byte[]> PrintAsync() =>
         Convert.FromBase64String((string)(await SendAsync("Page.printToPDF", new JsonObject
         {
-            ["preferCSSPageSize"] = true, ["printBackground"] = false,
+            ["preferCSSPageSize"] = true,
+            ["printBackground"] = false,
         }))["data"]!);
 
     public async Task DisposeAsync()

@@ -31,8 +31,9 @@ public sealed class HtmlReportBrowserTests(Browser browser) : IClassFixture<Brow
     [ChromiumFact]
     public async Task Hostile_names_are_text_and_nothing_else()
     {
-        string file = Write("hostile", SampleReport.Fleet(SampleReport.Stopped(2, SampleReport.Hostile),
-            SampleReport.Empty(4, new string('W', 300))) with { Troubles = [$"'{SampleReport.Hostile}' was away."] });
+        Report fleet = SampleReport.Fleet(SampleReport.Stopped(2, SampleReport.Hostile),
+            SampleReport.Empty(4, new string('W', 300)));
+        string file = Write("hostile", fleet with { Troubles = [$"'{SampleReport.Hostile}' was away."] });
         await browser.OpenAsync(file, 390, 900, isDark: false);
         await CheckAsync("hostile-390");
         Assert.Equal(0, (int?)await browser.RunAsync("document.scripts.length"));

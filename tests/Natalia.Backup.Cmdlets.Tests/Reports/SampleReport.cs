@@ -163,15 +163,15 @@ internal static class SampleReport
 
     private static CheckResult Check(string name, string expected, string actual, string? tolerance, int seconds,
         CheckOutcome result = CheckOutcome.Passed) => new()
-    {
-        Name = name,
-        Result = result,
-        Expected = expected,
-        Actual = actual,
-        Tolerance = tolerance,
-        Duration = TimeSpan.FromSeconds(seconds),
-        Detail = result == CheckOutcome.Passed ? null : "2.1 % fewer call records than when the point was made.",
-    };
+        {
+            Name = name,
+            Result = result,
+            Expected = expected,
+            Actual = actual,
+            Tolerance = tolerance,
+            Duration = TimeSpan.FromSeconds(seconds),
+            Detail = result == CheckOutcome.Passed ? null : "2.1 % fewer call records than when the point was made.",
+        };
 
     private static ApplianceEvidence Appliance(int number, string name, EvidencePoint[] made, int tests,
         RecoveryMeasurement[] rows)
@@ -249,25 +249,25 @@ internal static class SampleReport
     private static RecoveryMeasurement Row(RecoveryObjective objective, RecoveryVerdict verdict, string target,
         string? attained, string? typical, string? now, string reason, string? action = null,
         TimeSpan? targetTime = null, TimeSpan? attainedTime = null) => new()
-    {
-        ApplianceId = "",
-        ApplianceName = "",
-        Strategy = BackupStrategy.SixHourly,
-        Objective = objective,
-        Verdict = verdict,
-        Target = target,
-        Attained = attained,
-        Typical = typical,
-        Now = now,
-        TargetTime = targetTime,
-        AttainedTime = attainedTime,
-        NowTime = attainedTime is null ? null : attainedTime,
-        TypicalTime = targetTime,
-        Reason = reason,
-        RecommendedAction = action,
-        SinceUtc = s_since,
-        MeasuredUtc = Now,
-    };
+        {
+            ApplianceId = "",
+            ApplianceName = "",
+            Strategy = BackupStrategy.SixHourly,
+            Objective = objective,
+            Verdict = verdict,
+            Target = target,
+            Attained = attained,
+            Typical = typical,
+            Now = now,
+            TargetTime = targetTime,
+            AttainedTime = attainedTime,
+            NowTime = attainedTime is null ? null : attainedTime,
+            TypicalTime = targetTime,
+            Reason = reason,
+            RecommendedAction = action,
+            SinceUtc = s_since,
+            MeasuredUtc = Now,
+        };
 
     private static EvidencePoint[] AllPoints(int number, DateTime from, DateTime until, DateTime? hole = null)
     {

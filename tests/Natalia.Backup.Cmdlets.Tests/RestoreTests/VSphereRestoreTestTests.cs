@@ -1,6 +1,5 @@
 using System.Management.Automation;
 using System.Text.Json;
-using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Operations.RestoreTests;
 using Natalia.Backup.Testing;
 

@@ -1,5 +1,4 @@
 using Natalia.Backup.Hypervisors.Contract;
-using Natalia.Backup.Operations.Schedules;
 using Natalia.Backup.Operations.Schedules.Model;
 
 namespace Natalia.Backup.Cmdlets.Tests.Schedules;

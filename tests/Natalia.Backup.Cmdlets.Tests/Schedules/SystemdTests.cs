@@ -1,4 +1,5 @@
 using Natalia.Backup.Engine;
+using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Hypervisors.Contract;
 using Natalia.Backup.Operations.Schedules;
 using Natalia.Backup.Operations.Schedules.Model;
@@ -205,8 +206,8 @@ public sealed class SystemdTests : IDisposable
         Assert.Equal(ErrorIds.SchedulerNotAvailable, (await Assert.ThrowsAsync<NataliaException>(
             () => systemd.RegisterAsync(Sample.Schedule, null, default))).ErrorId);
         Assert.Empty(_folder.Files);
-        var check = Assert.Single(await ScheduleProbe.ExecuteAsync(systemd, Sample.Schedule, null, TimeProvider.System,
-            default));
+        CheckResult check = Assert.Single(
+            await ScheduleProbe.ExecuteAsync(systemd, Sample.Schedule, null, TimeProvider.System, default));
         Assert.Equal(("ScheduledAccount", Engine.Model.CheckOutcome.NotEvidenced), (check.Name, check.Result));
         Assert.Contains("does not run this machine", check.Detail, StringComparison.Ordinal);
     }
@@ -218,7 +219,8 @@ public sealed class SystemdTests : IDisposable
         ScheduleDefinition schedule = Sample.Schedule with { Account = "backup", ProfilePath = "/a $b.json" };
         _manager.Run = new ProgramResult(1, "noise\nnatalia-probe {\"account\":\"H\\\\backup\",\"connected\":[\"vms\"],"
             + "\"notConnected\":[\"nas\"],\"warnings\":[\"no nas\"],\"appliances\":2,\"error\":null}\n", "");
-        var checks = await ScheduleProbe.ExecuteAsync(systemd, schedule, null, TimeProvider.System, default);
+        IReadOnlyList<CheckResult> checks =
+            await ScheduleProbe.ExecuteAsync(systemd, schedule, null, TimeProvider.System, default);
         Assert.Equal(["ScheduledAccount: Passed", "ScheduledConnections: Failed", "ScheduledAppliances: Passed"],
             checks.Select(c => c.ToString()));
         Assert.Equal((@"H\backup", "no nas"), (checks[0].Actual, checks[1].Detail));
@@ -227,8 +229,8 @@ public sealed class SystemdTests : IDisposable
         Assert.Contains(" -ProfilePath /a $$b.json ", run, StringComparison.Ordinal);
 
         _manager.Run = new ProgramResult(203, "", "Failed at step EXEC");
-        var failed = Assert.Single(await ScheduleProbe.ExecuteAsync(systemd, schedule, null, TimeProvider.System,
-            default));
+        CheckResult failed = Assert.Single(
+            await ScheduleProbe.ExecuteAsync(systemd, schedule, null, TimeProvider.System, default));
         Assert.Equal((Engine.Model.CheckOutcome.Failed, "exit code 203"), (failed.Result, failed.Actual));
         Assert.Contains("Failed at step EXEC", failed.Detail, StringComparison.Ordinal);
     }

@@ -1,6 +1,5 @@
 using System.Text;
 using System.Text.RegularExpressions;
-using Natalia.Backup.Serving.Disks;
 using Natalia.Backup.Serving.Iscsi;
 using Natalia.Backup.Serving.Network;
 using Natalia.Backup.Serving.Overlays;
@@ -131,7 +130,9 @@ public sealed class IscsiClientTests : IDisposable
     /// <summary>By suite and test. A test that says of all it does that it is skipped counts as passed over.</summary>
     private static (List<string> Passed, List<string> PassedOver, List<string> Failed) Parse(string output)
     {
-        var (passed, passedOver, failed) = (new List<string>(), new List<string>(), new List<string>());
+        List<string> passed = [];
+        List<string> passedOver = [];
+        List<string> failed = [];
         string suite = "";
         foreach (string part in Regex.Split(output, @"(?m)^(?=Suite: |  Test: )"))
         {

@@ -3,7 +3,6 @@ using System.Net.Sockets;
 using System.Text;
 using Microsoft.Extensions.Time.Testing;
 using Natalia.Backup.Engine;
-using Natalia.Backup.Serving.Disks;
 using Natalia.Backup.Serving.Nbd;
 using Natalia.Backup.Serving.Network;
 using Natalia.Backup.Serving.Overlays;

@@ -2,7 +2,6 @@ using System.Diagnostics;
 using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Hypervisors.Contract;
-using Natalia.Backup.Hypervisors.VSphere.Client;
 using Natalia.Backup.Hypervisors.VSphere.Inventory;
 using Natalia.Backup.Hypervisors.VSphere.Snapshots;
 

@@ -1,5 +1,4 @@
 using System.Xml.Linq;
-using Natalia.Backup.Engine;
 using Natalia.Backup.Hypervisors.VSphere.Client;
 
 namespace Natalia.Backup.Hypervisors.VSphere.Builds;

@@ -3,7 +3,6 @@ using Natalia.Backup.Engine;
 using Natalia.Backup.Hypervisors.Contract;
 using Natalia.Backup.Hypervisors.VSphere.Client;
 using Natalia.Backup.Hypervisors.VSphere.Inventory;
-using Natalia.Backup.Hypervisors.VSphere.Reading;
 
 namespace Natalia.Backup.Hypervisors.VSphere.Builds;
 

@@ -95,8 +95,11 @@ internal sealed class UploadTarget(DatastoreFiles files, Site site, DatastorePat
         _stop.Cancel();
         _pieces.Writer.TryComplete();
         // Nobody waits for an upload that was given up, nor for its failure.
-        _ = _sending?.ContinueWith(t => { if (t.Status == TaskStatus.RanToCompletion) t.Result.Dispose();
-            else _ = t.Exception; }, TaskScheduler.Default);
+        _ = _sending?.ContinueWith(t =>
+        {
+            if (t.Status == TaskStatus.RanToCompletion) t.Result.Dispose();
+            else _ = t.Exception;
+        }, TaskScheduler.Default);
     }
 
     /// <summary>Zeros up to an offset: a file has them, too.</summary>

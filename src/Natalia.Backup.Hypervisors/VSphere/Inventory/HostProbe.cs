@@ -1,6 +1,5 @@
 using System.Net;
 using System.Net.Sockets;
-using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Network;
 
 namespace Natalia.Backup.Hypervisors.VSphere.Inventory;

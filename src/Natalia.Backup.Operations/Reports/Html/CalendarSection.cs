@@ -1,7 +1,6 @@
 using System.Globalization;
 using Natalia.Backup.Engine.Retention;
 using Natalia.Backup.Operations.Recovery;
-using Natalia.Backup.Operations.Reports.Content;
 
 namespace Natalia.Backup.Operations.Reports.Html;
 

@@ -1,7 +1,5 @@
 using System.Security.Cryptography;
 using System.Text;
-using Natalia.Backup.Engine;
-using Natalia.Backup.Operations.Recovery;
 using Natalia.Backup.Operations.Reports.Content;
 
 namespace Natalia.Backup.Operations.Reports.Html;

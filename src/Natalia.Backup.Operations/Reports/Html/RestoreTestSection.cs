@@ -1,7 +1,6 @@
 using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Operations.Recovery;
-using Natalia.Backup.Operations.Reports.Content;
 using Natalia.Backup.Operations.RestoreTests;
 using Natalia.Backup.Operations.Text;
 

@@ -1,4 +1,3 @@
-using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Hypervisors.Contract;
 
 namespace Natalia.Backup.Operations.Schedules.Model;

@@ -1,7 +1,6 @@
 using System.Security;
 using System.Text;
 using Natalia.Backup.Engine;
-using Natalia.Backup.Hypervisors.Contract;
 using Natalia.Backup.Operations.Exports;
 using Natalia.Backup.Operations.Schedules.Model;
 

@@ -59,7 +59,7 @@ internal static class UnitFiles
     private static string Service(ScheduleDefinition schedule, bool isSystem,
         IReadOnlyDictionary<string, string> environment, ScheduledWork work, string description)
     {
-        var text = new StringBuilder(Head)
+        StringBuilder text = new StringBuilder(Head)
             .Append("[Unit]\nDescription=").Append(description).Append('\n');
         if (isSystem) text.Append("Wants=network-online.target\nAfter=network-online.target\n");
         // A run that is stopped cleans up before it ends, which may take its time; a second one is never started

@@ -18,6 +18,7 @@ internal sealed class ComTaskService : ITaskService
     private const int Hidden = 1;
     private const int Running = 4;
     private const int FileNotFound = unchecked((int)0x80070002);
+    private const int ClassNotRegistered = unchecked((int)0x80040154);
     private const int PathNotFound = unchecked((int)0x80070003);
 
     /// <inheritdoc/>
@@ -102,8 +103,12 @@ internal sealed class ComTaskService : ITaskService
     /// <summary>Connects, and hands over the root: of the service where a folder is looked for by its path.</summary>
     private static void Try(Action<object> body)
     {
+        if (!RuntimeInformation.IsOSPlatform(OSPlatform.Windows))
+        {
+            throw new TaskServiceException(ClassNotRegistered, "Only Windows has a Task Scheduler.");
+        }
         Type type = Type.GetTypeFromProgID("Schedule.Service")
-            ?? throw new TaskServiceException(unchecked((int)0x80040154), "This Windows has no Task Scheduler.");
+            ?? throw new TaskServiceException(ClassNotRegistered, "This Windows has no Task Scheduler.");
         object service = Activator.CreateInstance(type)!;
         try
         {

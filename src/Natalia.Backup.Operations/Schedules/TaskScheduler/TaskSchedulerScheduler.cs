@@ -273,20 +273,20 @@ internal sealed class TaskSchedulerScheduler(ITaskService service, TimeProvider 
 
     private static NataliaException Refused(TaskServiceException e, string id, string what, string? target,
         string more) => e.Code switch
-    {
-        AccessDenied => new(ErrorIds.PermissionDenied, NataliaErrorKind.PermissionDenied,
-            $"{what}: Windows denies access.{more}", target, "Run it in a PowerShell that was started as "
-                + "administrator.", e),
-        LogonFailure => new(id, NataliaErrorKind.Authentication,
-            $"{what}: the account cannot be logged on; its name or password is wrong, or a group managed service "
-            + $"account is not installed on this machine.{more}", target,
-            "Test-ADServiceAccount tells whether this machine may use a group managed service account.", e),
-        NoSuchAccount => new(id, NataliaErrorKind.InvalidArgument, $"{what}: there is no such account.{more}", target,
-            innerException: e),
-        LogonNotGranted => new(id, NataliaErrorKind.PermissionDenied,
-            $"{what}: the account may not log on as a batch job.{more}", target,
-            "Grant it 'Log on as a batch job' (secpol.msc, Local Policies, User Rights Assignment).", e),
-        _ => new(id, NataliaErrorKind.InvalidOperation, $"{what}: {e.Message} (0x{e.Code:X8}).{more}", target,
-            innerException: e),
-    };
+        {
+            AccessDenied => new(ErrorIds.PermissionDenied, NataliaErrorKind.PermissionDenied,
+                $"{what}: Windows denies access.{more}", target,
+                "Run it in a PowerShell that was started as administrator.", e),
+            LogonFailure => new(id, NataliaErrorKind.Authentication,
+                $"{what}: the account cannot be logged on; its name or password is wrong, or a group managed service "
+                + $"account is not installed on this machine.{more}", target,
+                "Test-ADServiceAccount tells whether this machine may use a group managed service account.", e),
+            NoSuchAccount => new(id, NataliaErrorKind.InvalidArgument,
+                $"{what}: there is no such account.{more}", target, innerException: e),
+            LogonNotGranted => new(id, NataliaErrorKind.PermissionDenied,
+                $"{what}: the account may not log on as a batch job.{more}", target,
+                "Grant it 'Log on as a batch job' (secpol.msc, Local Policies, User Rights Assignment).", e),
+            _ => new(id, NataliaErrorKind.InvalidOperation, $"{what}: {e.Message} (0x{e.Code:X8}).{more}", target,
+                innerException: e),
+        };
 }

@@ -229,8 +229,8 @@ public sealed class FreezeTests(FreezeTests.Servers servers) : IClassFixture<Fre
         Assert.Equal(CheckOutcome.Passed, Get("Datastore", "scsi0:1 on LocalDS_0").Result);
         Assert.Equal(CheckOutcome.Failed, Get("IsolatedNetwork", "none").Result);
         // The simulated hosts have names that nobody knows.
-        Assert.Contains(checks, c => c is { Name: "VMHost", Result: CheckOutcome.Failed,
-            ErrorId: ErrorIds.ServerUnreachable });
+        Assert.Contains(checks, c => c.Name == "VMHost" && c.Result == CheckOutcome.Failed
+            && c.ErrorId == ErrorIds.ServerUnreachable);
     }
 
     [VSphereFact]

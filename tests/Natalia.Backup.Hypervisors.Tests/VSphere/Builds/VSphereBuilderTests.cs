@@ -1,5 +1,4 @@
 using Natalia.Backup.Engine;
-using Natalia.Backup.Engine.Disks;
 using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Hypervisors.Contract;
 using Natalia.Backup.Testing;
@@ -119,7 +118,7 @@ public sealed class VSphereBuilderTests : BuilderConformance
         string disk = made.Disks[1].DiskId;
         string old = fixture.Find(made.NativeId!).GetProperty("disks")[1].GetProperty("file").GetString()!;
         byte[] restored = RepositoryFixture.Disk(3 << 20, 9);
-        var replacer = hypervisor.Require<IDiskReplacer>("replacing");
+        IDiskReplacer replacer = hypervisor.Require<IDiskReplacer>("replacing");
 
         await Assert.ThrowsAsync<IOException>(() => replacer.ReplaceDiskAsync(made, disk, restored.Length,
             (target, stop) => throw new IOException("Broken."), default));
