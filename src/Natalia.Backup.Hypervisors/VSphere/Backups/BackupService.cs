@@ -121,6 +121,18 @@ internal sealed class BackupService(MachineFinder machines, SnapshotService snap
     internal Task RemoveAsync(FrozenMachine machine, SnapshotMark mark, CancellationToken cancellationToken) =>
         snapshots.RemoveAsync(machine.Machine, machine.Name, mark.RunId, cancellationToken);
 
+    /// <summary>Whoever removes a snapshot while it is read has the server merge newer bytes into its files.</summary>
+    /// <exception cref="NataliaException"><c>DiskChangedWhileRead</c>.</exception>
+    internal async Task RequireStandingAsync(FrozenMachine machine, SnapshotMark mark,
+        CancellationToken cancellationToken)
+    {
+        if (!await snapshots.IsThereAsync(machine.Machine, mark.RunId, cancellationToken).ConfigureAwait(false))
+            throw new NataliaException(ErrorIds.DiskChangedWhileRead, NataliaErrorKind.InvalidOperation,
+                $"The snapshot of '{machine.Name}' was removed while it was read, so that newer bytes may be among "
+                + "what was read.", machine.Name,
+                "See among the VM's tasks who removed it, and run the backup again.");
+    }
+
     internal async Task<bool> HasLostHeartbeatAsync(VimReference machine, CancellationToken cancellationToken) =>
         (await machines.Vim.GetPropertiesAsync([machine], ["guestHeartbeatStatus"],
             cancellationToken).ConfigureAwait(false)).FirstOrDefault()?.Text("guestHeartbeatStatus") == "red";

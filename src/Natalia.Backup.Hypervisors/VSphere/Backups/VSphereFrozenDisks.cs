@@ -47,6 +47,7 @@ internal sealed class VSphereFrozenDisks : IFrozenDisks, IFrozenAttachments
     public async Task<IReadOnlyDictionary<string, string>> SealAsync(CancellationToken cancellationToken)
     {
         cancellationToken.ThrowIfCancellationRequested();
+        await _service.RequireStandingAsync(_machine, _mark, cancellationToken).ConfigureAwait(false);
         if (_state.HadHeartbeat && await _service.HasLostHeartbeatAsync(_machine.Machine,
             cancellationToken).ConfigureAwait(false))
             _warnings.Add(BackupService.StillFrozen);

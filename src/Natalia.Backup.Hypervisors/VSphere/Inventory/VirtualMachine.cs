@@ -45,6 +45,9 @@ internal sealed class VirtualMachine
 
     internal bool IsRunning => Power == "poweredOn";
 
+    /// <summary>Whether the server shows the snapshots; else that there are none says nothing.</summary>
+    internal bool ShowsSnapshots => Config is not null && !_object.Missing.ContainsKey("snapshot");
+
     internal VimReference? Host => VimXml.ReferenceOf(_object["runtime"].Member("host"));
 
     internal VimReference? Parent => _object.ReferenceAt("parent");

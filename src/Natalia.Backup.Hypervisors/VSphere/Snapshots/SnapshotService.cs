@@ -85,6 +85,11 @@ internal sealed class SnapshotService(IVimService vim)
                 + "the VM's files (another backup's proxy, a mounted disk).");
     }
 
+    /// <summary>Whether a snapshot that bears a mark stands.</summary>
+    /// <exception cref="NataliaException"><c>ServerError</c>: the server does not show the VM's snapshots.</exception>
+    internal async Task<bool> IsThereAsync(VimReference machine, string runId, CancellationToken cancellationToken) =>
+        await FindAsync(machine, runId, cancellationToken).ConfigureAwait(false) is not null;
+
     /// <summary>Lets the server merge what earlier removals left.</summary>
     internal async Task ConsolidateAsync(VirtualMachine machine, TimeSpan limit, IProgress<int>? progress,
         CancellationToken cancellationToken)
@@ -143,6 +148,11 @@ internal sealed class SnapshotService(IVimService vim)
         CancellationToken cancellationToken)
     {
         VirtualMachine? now = await VirtualMachine.ReadAsync(vim, machine, cancellationToken).ConfigureAwait(false);
+        // A VM whose host is away shows none, and has them all the same.
+        if (now is { ShowsSnapshots: false })
+            throw new NataliaException(ErrorIds.ServerError, NataliaErrorKind.ResourceUnavailable,
+                $"'{vim.BaseUri.IdnHost}' does not show the snapshots of '{now.Name}' ({now.Connection}).", now.Name,
+                "See the VM and its host. What is left of a backup is removed by the next one.");
         return now?.Snapshots.LastOrDefault(s => SnapshotMark.Of(s, now)?.RunId == runId);
     }
 
