@@ -20,13 +20,11 @@ internal sealed class DiskReplacer(BuilderService builder) : IDiskReplacer
         long sizeBytes, Func<IDiskTarget, CancellationToken, Task> write, CancellationToken cancellationToken)
     {
         VirtualMachine machine = await RequireOffAsync(appliance, cancellationToken).ConfigureAwait(false);
-        VirtualDiskDevice old = machine.Disk(diskId);
-        if (machine.Snapshots.Count > 0)
-            throw new NataliaException(ErrorIds.ApplianceNotSuitable, NataliaErrorKind.InvalidOperation,
-                $"'{machine.Name}' has snapshots, so that its disks cannot be exchanged.", machine.Name,
-                "Remove its snapshots first.");
+        VirtualDiskDevice old = RequireOwn(machine, diskId);
         DatastorePath before = DatastorePath.Parse(old.FileName ?? throw NoFile(machine, diskId));
-        Site site = await builder.Sites.FindAsync(new Placement { Storage = before.Datastore }, [], [],
+        // Another datacenter may have a datastore of the same name: the VM's own host leads to the right one.
+        string? host = await builder.Machines.HostNameAsync(machine.Host, cancellationToken).ConfigureAwait(false);
+        Site site = await builder.Sites.FindAsync(new Placement { VMHost = host, Storage = before.Datastore }, [], [],
             cancellationToken).ConfigureAwait(false);
         string folder = BuildMark.NewFolder(before.Datastore);
         string name = System.IO.Path.GetFileName(before.Path);
@@ -45,6 +43,11 @@ internal sealed class DiskReplacer(BuilderService builder) : IDiskReplacer
             }
             // The writing may have taken hours.
             machine = await RequireOffAsync(appliance, cancellationToken).ConfigureAwait(false);
+            VirtualDiskDevice still = RequireOwn(machine, diskId);
+            if (still.Key != old.Key || still.FileName != old.FileName)
+                throw new NataliaException(ErrorIds.ApplianceNotSuitable, NataliaErrorKind.InvalidOperation,
+                    $"The disk '{diskId}' of '{machine.Name}' was exchanged by somebody else while its new image was "
+                    + "uploaded.", machine.Name, "See on the server who changed the VM, and try again.");
             XElement device = machine.Config.At("hardware").Members("device").First(d => d.Number("key") == old.Key);
             isAttached = true;
             await builder.Tasks.ReconfigureAsync(machine, cancellationToken, MachineSpec.RemoveDisk(device),
@@ -56,11 +59,18 @@ internal sealed class DiskReplacer(BuilderService builder) : IDiskReplacer
                     $"The disk '{diskId}' of '{machine.Name}' is not the one that was written ('{path}').",
                     machine.Name, "See on the server who changed the VM; the new image is complete.");
         }
-        catch
+        catch (Exception failure)
         {
-            if (!isAttached) await RemoveAsync(site, folder).ConfigureAwait(false);
+            // A change that the server refused has attached nothing; of one whose end is unclear nobody knows.
+            if (!isAttached || (failure is VimFaultException fault && !fault.Is("NotAuthenticated")))
+                await ClearAsync(appliance, site, folder, isAttached, failure).ConfigureAwait(false);
             throw;
         }
+        if (machine.Snapshots.Count > 0)
+            throw new NataliaException(ErrorIds.ApplianceNotSuitable, NataliaErrorKind.InvalidOperation,
+                $"The disk '{diskId}' of '{machine.Name}' is replaced. A snapshot was made at that moment, so that "
+                + $"its old image '{before}' was left.", machine.Name,
+                "Remove the snapshot, and then the old image from the datastore.");
         // Only now, with the new one read back.
         await RemoveAsync(site, before.ToString()).ConfigureAwait(false);
         if (before.FlatFile() is DatastorePath flat) await RemoveAsync(site, flat.ToString()).ConfigureAwait(false);
@@ -76,6 +86,48 @@ internal sealed class DiskReplacer(BuilderService builder) : IDiskReplacer
             : throw new NataliaException(ErrorIds.ApplianceRunning, NataliaErrorKind.InvalidOperation,
                 $"The VM '{machine.Name}' is not switched off ({machine.Power}).", machine.Name,
                 "Switch it off first.");
+    }
+
+    /// <summary>The disk, as long as nobody else needs its file: that is removed in the end.</summary>
+    private static VirtualDiskDevice RequireOwn(VirtualMachine machine, string diskId)
+    {
+        VirtualDiskDevice disk = machine.Disk(diskId);
+        if (machine.Snapshots.Count > 0)
+            throw new NataliaException(ErrorIds.ApplianceNotSuitable, NataliaErrorKind.InvalidOperation,
+                $"'{machine.Name}' has snapshots, so that its disks cannot be exchanged.", machine.Name,
+                "Remove its snapshots first.");
+        return disk.Obstacle is null ? disk
+            : throw new NataliaException(ErrorIds.ApplianceNotSuitable, NataliaErrorKind.NotSupported,
+                $"The disk '{diskId}' of '{machine.Name}' cannot be replaced: it {disk.Obstacle}.", machine.Name,
+                "Change the disk first, or put the restored one in by hand (Export-NataliaDisk).");
+    }
+
+    /// <summary>Removes what a failed replacement uploaded, unless the VM has it; what stays is named.</summary>
+    private async Task ClearAsync(ApplianceDescription appliance, Site site, string folder, bool mayBeAttached,
+        Exception failure)
+    {
+        using Deadline limit = builder.Machines.Vim.Clock.CreateDeadline(BuilderService.CleanUpLimit,
+            CancellationToken.None);
+        try
+        {
+            if (mayBeAttached)
+            {
+                VirtualMachine now = await builder.Machines.RequireAsync(appliance,
+                    limit.Token).ConfigureAwait(false);
+                if (now.Config is null || now.Disks.Any(d =>
+                    d.FileName?.StartsWith(folder + "/", StringComparison.Ordinal) == true))
+                    return;
+            }
+            await builder.Files.RemoveAsync(site.Datacenter, folder, limit.Token).ConfigureAwait(false);
+        }
+        catch (Exception e) when (e is NataliaException or OperationCanceledException)
+        {
+            var first = failure as NataliaException;
+            throw new NataliaException(first?.ErrorId ?? ErrorIds.DestinationWriteFailed,
+                first?.Kind ?? NataliaErrorKind.WriteFailed,
+                $"{failure.Message} What was uploaded, '{folder}', could not be removed: {e.Message}",
+                appliance.Name, first?.RecommendedAction ?? "Remove the folder from the datastore.", failure);
+        }
     }
 
     private async Task RemoveAsync(Site site, string name)
