@@ -3,6 +3,7 @@ using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Hypervisors.VSphere.Client;
 using Natalia.Backup.Hypervisors.VSphere.Inventory;
+using Natalia.Backup.Hypervisors.VSphere.Reading;
 
 namespace Natalia.Backup.Hypervisors.VSphere.Backups;
 
@@ -17,6 +18,8 @@ internal static class FirmwareFile
     /// <summary>Far more than any file of the kind has.</summary>
     private const int MaximumBytes = 4 << 20;
 
+    private static readonly TimeSpan s_limit = TimeSpan.FromMinutes(5);
+
     /// <summary>Where it lies; null for a VM without UEFI, or where the server does not say.</summary>
     internal static string? PathOf(VirtualMachine machine) =>
         machine.Firmware == "efi" ? machine.Files("nvram").FirstOrDefault() : null;
@@ -27,24 +30,33 @@ internal static class FirmwareFile
     {
         if (PathOf(machine) is not string path) return [];
         string? why;
-        NataliaException? inner = null;
+        Exception? inner = null;
+        using Deadline limit = machines.Vim.Clock.CreateDeadline(s_limit, cancellationToken);
         try
         {
-            Uri address = await AddressOfAsync(machines, machine, path, cancellationToken).ConfigureAwait(false);
+            Uri address = await AddressOfAsync(machines, machine, path, limit.Token).ConfigureAwait(false);
             using HttpResponseMessage response = await machines.Vim.SendAsync(
-                () => new HttpRequestMessage(HttpMethod.Get, address), cancellationToken).ConfigureAwait(false);
+                () => new HttpRequestMessage(HttpMethod.Get, address), limit.Token).ConfigureAwait(false);
             if (response.StatusCode == HttpStatusCode.OK)
                 return
                 [
                     new ApplianceAttachment(Name, AttachmentKind.UefiVariables,
                         await VimEnvelope.ReadBoundedAsync(response.Content, machines.Location, MaximumBytes,
-                            cancellationToken).ConfigureAwait(false)),
+                            limit.Token).ConfigureAwait(false)),
                 ];
             why = $"the server answers with status {(int)response.StatusCode}";
         }
         catch (NataliaException e)
         {
             (why, inner) = (e.Message, e);
+        }
+        catch (Exception e) when (e is IOException or HttpRequestException)
+        {
+            (why, inner) = ("the connection broke off", e);
+        }
+        catch (OperationCanceledException e) when (!cancellationToken.IsCancellationRequested)
+        {
+            (why, inner) = ($"the server did not give it within {s_limit.TotalMinutes:0} minutes", e);
         }
         throw new NataliaException(ErrorIds.AttachmentNotRead, NataliaErrorKind.ReadFailed,
             $"The variables of the firmware of '{machine.Name}' ({path}) could not be read: {why.TrimEnd('.')}.",
@@ -54,15 +66,9 @@ internal static class FirmwareFile
     private static async Task<Uri> AddressOfAsync(MachineFinder machines, VirtualMachine machine, string path,
         CancellationToken cancellationToken)
     {
-        int bracket = path.IndexOf(']');
-        if (bracket < 2 || path[0] != '[')
-            throw new NataliaException(ErrorIds.ServerAnswerInvalid, NataliaErrorKind.InvalidData,
-                $"'{path}' is no file of a datastore.", machine.Name);
-        string store = Uri.EscapeDataString(path.Substring(1, bracket - 1));
-        string file = string.Join("/", path.Substring(bracket + 1).Trim().Split('/').Select(Uri.EscapeDataString));
+        var file = DatastorePath.Parse(path);
         string? center = await machines.DatacenterPathAsync(machine.Parent ?? machine.Host,
             cancellationToken).ConfigureAwait(false);
-        return new Uri(machines.Vim.BaseUri, $"/folder/{file}?"
-            + (center is null ? "" : $"dcPath={Uri.EscapeDataString(center)}&") + $"dsName={store}");
+        return file.AddressAt(machines.Vim.BaseUri, center);
     }
 }

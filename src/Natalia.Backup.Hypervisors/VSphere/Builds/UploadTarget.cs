@@ -21,6 +21,9 @@ internal sealed class UploadTarget(DatastoreFiles files, Site site, DatastorePat
     /// <summary>What VMware counts disks in.</summary>
     private const int Unit = 1024;
 
+    /// <summary>How long a server may take nothing, or not answer when it has everything.</summary>
+    private static readonly TimeSpan s_silenceLimit = TimeSpan.FromMinutes(15);
+
     private readonly Channel<ArraySegment<byte>> _pieces = Channel.CreateBounded<ArraySegment<byte>>(MostPieces);
     private readonly CancellationTokenSource _stop = new();
     private Task<HttpResponseMessage>? _sending;
@@ -80,7 +83,8 @@ internal sealed class UploadTarget(DatastoreFiles files, Site site, DatastorePat
     {
         await FillAsync(_size, cancellationToken).ConfigureAwait(false);
         _pieces.Writer.TryComplete();
-        using (CancellationTokenRegistration _ = cancellationToken.Register(_stop.Cancel))
+        using (Deadline limit = files.Vim.Clock.CreateDeadline(s_silenceLimit, cancellationToken))
+        using (CancellationTokenRegistration _ = limit.Token.Register(_stop.Cancel))
         using (HttpResponseMessage answer = await FinishAsync(cancellationToken).ConfigureAwait(false))
             DatastoreFiles.Require(answer, descriptor.FlatFile()!);
         string flatName = System.IO.Path.GetFileName(descriptor.FlatFile()!.Path);
@@ -116,7 +120,8 @@ internal sealed class UploadTarget(DatastoreFiles files, Site site, DatastorePat
 
     private async Task SendAsync(ArraySegment<byte> piece, CancellationToken cancellationToken)
     {
-        Task<bool> room = _pieces.Writer.WaitToWriteAsync(cancellationToken).AsTask();
+        using Deadline limit = files.Vim.Clock.CreateDeadline(s_silenceLimit, cancellationToken);
+        Task<bool> room = _pieces.Writer.WaitToWriteAsync(limit.Token).AsTask();
         if (await Task.WhenAny(room, _sending!).ConfigureAwait(false) == _sending && !room.IsCompleted)
         {
             // The server has answered before it had everything.
@@ -124,8 +129,15 @@ internal sealed class UploadTarget(DatastoreFiles files, Site site, DatastorePat
             DatastoreFiles.Require(early, descriptor.FlatFile()!);
             throw Broken("the server answered before it had everything", null);
         }
-        if (!await room.ConfigureAwait(false) || !_pieces.Writer.TryWrite(piece))
-            throw Broken("the upload has ended", null);
+        try
+        {
+            if (!await room.ConfigureAwait(false) || !_pieces.Writer.TryWrite(piece))
+                throw Broken("the upload has ended", null);
+        }
+        catch (OperationCanceledException e) when (!cancellationToken.IsCancellationRequested)
+        {
+            throw Broken($"the server took nothing for {s_silenceLimit.TotalMinutes:0} minutes", e);
+        }
         _written += piece.Count;
     }
 
@@ -141,7 +153,8 @@ internal sealed class UploadTarget(DatastoreFiles files, Site site, DatastorePat
         }
         catch (Exception e) when (e is HttpRequestException or IOException or OperationCanceledException)
         {
-            throw Broken("the connection broke off", e);
+            throw Broken(e is OperationCanceledException ? "the server did not answer in time"
+                : "the connection broke off", e);
         }
     }
 

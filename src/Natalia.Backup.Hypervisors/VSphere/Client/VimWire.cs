@@ -21,7 +21,7 @@ internal sealed class VimWire : IDisposable
     private static readonly string[] s_readers =
     [
         "Retrieve", "Query", "Continue", "Cancel", "Find", "Fetch", "Has", "Current", "Login", "DestroyView", "List",
-        "HttpNfcLeaseProgress",
+        "HttpNfcLeaseProgress", "CreateContainerView",
     ];
 
     private readonly HostTrust _trust;
@@ -89,9 +89,10 @@ internal sealed class VimWire : IDisposable
     {
         string host = request.RequestUri!.IdnHost;
         request.Headers.ExpectContinue = false;
-        // An upload is answered when it is over, whenever that is.
+        // An upload of a stream is answered when it is over; whoever feeds it bounds it.
         using Deadline deadline = _clock.CreateDeadline(
-            request.Content is null ? s_headTimeout : Timeout.InfiniteTimeSpan, cancellationToken);
+            request.Content is (null or ByteArrayContent) ? s_headTimeout : Timeout.InfiniteTimeSpan,
+            cancellationToken);
         try
         {
             var watch = Stopwatch.StartNew();

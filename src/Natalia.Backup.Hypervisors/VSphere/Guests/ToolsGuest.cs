@@ -23,6 +23,7 @@ internal sealed class ToolsGuest(IVimService vim, VirtualMachine machine, VimRef
 {
     private const int MostOutputBytes = 4 << 20;
     private static readonly TimeSpan s_poll = TimeSpan.FromSeconds(1), s_cleanUpLimit = TimeSpan.FromMinutes(1);
+    private static readonly TimeSpan s_fetchLimit = TimeSpan.FromMinutes(5);
 
     public async Task<GuestCommandResult> RunAsync(GuestCommand command, CancellationToken cancellationToken)
     {
@@ -149,13 +150,24 @@ internal sealed class ToolsGuest(IVimService vim, VirtualMachine machine, VimRef
         using HttpResponseMessage got = await vim.SendAsync(() => new HttpRequestMessage(HttpMethod.Get, address),
             cancellationToken).ConfigureAwait(false);
         if (got.StatusCode != HttpStatusCode.OK) throw Failed(path, got.StatusCode);
-        using Stream body = await got.Content.ReadAsStreamAsync().ConfigureAwait(false);
         using var text = new MemoryStream();
-        byte[] buffer = new byte[64 * 1024];
-        int now;
-        while (text.Length <= MostOutputBytes
-            && (now = await body.ReadAsync(buffer, 0, buffer.Length, cancellationToken).ConfigureAwait(false)) > 0)
-            text.Write(buffer, 0, now);
+        using Deadline limit = vim.Clock.CreateDeadline(s_fetchLimit, cancellationToken);
+        try
+        {
+            using Stream body = await got.Content.ReadAsStreamAsync().ConfigureAwait(false);
+            byte[] buffer = new byte[64 * 1024];
+            int now;
+            while (text.Length <= MostOutputBytes
+                && (now = await body.ReadAsync(buffer, 0, buffer.Length, limit.Token).ConfigureAwait(false)) > 0)
+                text.Write(buffer, 0, now);
+        }
+        catch (Exception e) when (e is IOException or HttpRequestException
+            || (e is OperationCanceledException && !cancellationToken.IsCancellationRequested))
+        {
+            throw new NataliaException(ErrorIds.GuestNotReachable, NataliaErrorKind.Connection,
+                $"The file '{path}' of the guest of '{machine.Name}' broke off after {text.Length} bytes.",
+                machine.Name, "See whether the guest and its host still run.", e);
+        }
         bool isCut = text.Length > MostOutputBytes;
         return (Encoding.UTF8.GetString(text.GetBuffer(), 0, (int)Math.Min(text.Length, MostOutputBytes)), isCut);
     }

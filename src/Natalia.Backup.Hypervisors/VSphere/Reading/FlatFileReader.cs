@@ -64,10 +64,11 @@ internal sealed class FlatFileReader(IVimService vim, Uri address, string name, 
     private async Task<Answer> AskAsync(long offset, Memory<byte> buffer, CancellationToken cancellationToken)
     {
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        stop.CancelAfter(s_silenceLimit);
         await room.WaitAsync(cancellationToken).ConfigureAwait(false);
         try
         {
+            // Waiting for the others' requests is no silence of the server.
+            stop.CancelAfter(s_silenceLimit);
             using HttpResponseMessage response = await vim.SendAsync(() => Request(offset, buffer.Length),
                 stop.Token).ConfigureAwait(false);
             if (Judge(response, offset, buffer.Length) is Answer no) return no;
