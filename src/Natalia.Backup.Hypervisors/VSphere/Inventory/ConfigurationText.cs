@@ -19,6 +19,7 @@ internal static class ConfigurationText
         "api_key", "datafilekey", "remotedisplay.vnc.key",
         // What a guest is set up with from outside: cloud-init's data and the properties of an OVF.
         "guestinfo.userdata", "guestinfo.vendordata", "guestinfo.metadata", "guestinfo.ovfenv",
+        "guestinfo.ignition", "guestinfo.coreos",
     ];
 
     /// <summary>The text.</summary>
