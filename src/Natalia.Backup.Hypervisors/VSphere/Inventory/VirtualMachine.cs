@@ -46,7 +46,8 @@ internal sealed class VirtualMachine
     internal bool IsRunning => Power == "poweredOn";
 
     /// <summary>Whether the server shows the snapshots; else that there are none says nothing.</summary>
-    internal bool ShowsSnapshots => Config is not null && !_object.Missing.ContainsKey("snapshot");
+    internal bool ShowsSnapshots => Config is not null
+        && !(_object.Missing.TryGetValue("snapshot", out string? why) && why == "NoPermission");
 
     internal VimReference? Host => VimXml.ReferenceOf(_object["runtime"].Member("host"));
 
