@@ -72,8 +72,19 @@ internal sealed class DiskReplacer(BuilderService builder) : IDiskReplacer
                 + $"its old image '{before}' was left.", machine.Name,
                 "Remove the snapshot, and then the old image from the datastore.");
         // Only now, with the new one read back.
-        await RemoveAsync(site, before.ToString()).ConfigureAwait(false);
-        if (before.FlatFile() is DatastorePath flat) await RemoveAsync(site, flat.ToString()).ConfigureAwait(false);
+        try
+        {
+            await RemoveAsync(site, before.ToString()).ConfigureAwait(false);
+            if (before.FlatFile() is DatastorePath flat) await RemoveAsync(site, flat.ToString()).ConfigureAwait(false);
+        }
+        catch (Exception e) when (e is NataliaException or OperationCanceledException)
+        {
+            var cause = e as NataliaException;
+            throw new NataliaException(cause?.ErrorId ?? ErrorIds.TaskNotFinished,
+                cause?.Kind ?? NataliaErrorKind.Timeout,
+                $"The disk '{diskId}' of '{machine.Name}' is replaced, and its old image '{before}' could not be "
+                + $"removed: {e.Message}", machine.Name, "Remove the old image from the datastore.", e);
+        }
         return await builder.Machines.DescribeAsync(machine, cancellationToken).ConfigureAwait(false);
     }
 
