@@ -243,7 +243,17 @@ internal sealed class NbdSession(Stream stream, PeerReader reader, IServedDisk d
                 for (offset += first; offset < end;)
                 {
                     int length = (int)Math.Min(end - offset, first);
-                    await disk.ReadAsync(offset, bytes.AsMemory(0, length), cancellationToken).ConfigureAwait(false);
+                    try
+                    {
+                        await disk.ReadAsync(offset, bytes.AsMemory(0, length), cancellationToken)
+                            .ConfigureAwait(false);
+                    }
+                    catch (NataliaException failure)
+                    {
+                        // Before anybody else has a turn: what he sends would be taken for the disk's bytes.
+                        stream.Dispose();
+                        throw new IOException("An answer that had begun cannot be ended.", failure);
+                    }
                     await peer.WriteAsync(bytes, 0, length, cancellationToken).ConfigureAwait(false);
                     offset += length;
                 }
