@@ -140,7 +140,10 @@ internal sealed class Overlay : IDisposable
             {
                 if (OverlayRecord.Read(cluster.AsSpan(_journal.NextRecord * OverlayRecord.Bytes), _journal.Generation)
                     is not OverlayRecord record)
+                {
+                    EndJournal(cluster);
                     return;
+                }
                 _journal.Records++;
                 if (record.Kind == OverlayRecordKind.Continued) next = record.First;
                 else if (record.First < 0 || record.First >= blocks) throw Invalid("it has a block outside the disk");
@@ -161,6 +164,18 @@ internal sealed class Overlay : IDisposable
             }
             if (next == 0) throw Invalid("its journal is cut off");
         }
+    }
+
+    /// <summary>
+    /// After a loss of power, records may lie behind one that never came to be. They must not be taken for what follows
+    /// the records that are written next.
+    /// </summary>
+    private void EndJournal(byte[] cluster)
+    {
+        int end = _journal.NextRecord * OverlayRecord.Bytes;
+        if (cluster.Skip(end).All(b => b == 0)) return;
+        _file.Write(_journal.Offset, new byte[ClusterBytes - end]);
+        _file.Flush();
     }
 
     /// <summary>Where a block lies; null when it was not written. Then it is zeros, or the disk's below.</summary>

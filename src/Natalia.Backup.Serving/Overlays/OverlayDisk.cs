@@ -181,6 +181,8 @@ public sealed class OverlayDisk : IServedDisk
         {
             Memory<byte> whole = room.AsMemory(0, last - first);
             await ReadHeldAsync(start + first, whole, cancellationToken).ConfigureAwait(false);
+            // One that was given up while the store was waited for is not done later.
+            cancellationToken.ThrowIfCancellationRequested();
             bytes.CopyTo(whole.Slice(from - first));
             _overlay.Write(block, first, whole.Span);
         }
@@ -211,8 +213,10 @@ public sealed class OverlayDisk : IServedDisk
 
     private async Task<bool> ZeroBlocksAsync(long first, long count, CancellationToken cancellationToken)
     {
-        // Those that were written give up their clusters: nobody may be reading them then. Gates in order, each once.
-        int[] gates = [.. _overlay.Written(first, count).Select(b => (int)(b % Gates)).Distinct().OrderBy(g => g)];
+        // Those that were written give up their clusters: nobody may be reading them then. One that is being written
+        // for the first time must see that the rest of it is zeros. Gates in order, each once.
+        int[] gates = [.. Enumerable.Range(0, (int)Math.Min(count, Gates)).Select(i => (int)((first + i) % Gates))
+            .OrderBy(g => g)];
         int entered = 0;
         try
         {
@@ -252,7 +256,8 @@ public sealed class OverlayDisk : IServedDisk
         try
         {
             // Bounded: a flush is one call of the system. What fails here was told to no client as durable.
-            if (_keep) Task.Run(() => _overlay.FlushAsync(CancellationToken.None)).Wait(TimeSpan.FromSeconds(30));
+            HasLost = _keep
+                && !Task.Run(() => _overlay.FlushAsync(CancellationToken.None)).Wait(TimeSpan.FromSeconds(30));
         }
         catch (AggregateException)
         {
