@@ -11,6 +11,9 @@ internal sealed class IscsiLogin(PduStream pdus, IscsiTarget target)
 {
     private const int SecurityStage = 0, OperationalStage = 1, FullStage = 3, MostRounds = 32;
 
+    /// <summary>Of an iSCSI name: RFC 7143 §4.2.7.</summary>
+    private const int LongestName = 223;
+
     private const ushort AuthenticationFailed = 0x0201, NotAllowed = 0x0202, NotFound = 0x0203, MissingParameter =
         0x0207,
         NoSuchSession = 0x020A, InitiatorError = 0x0200;
@@ -94,6 +97,7 @@ internal sealed class IscsiLogin(PduStream pdus, IscsiTarget target)
             // One connection a session: several ways to a disk are several sessions.
             if ((request.Header[14] << 8 | request.Header[15]) != 0) throw new RefusedException(NoSuchSession);
             _terms.InitiatorName = Find("InitiatorName") ?? throw new RefusedException(MissingParameter);
+            if (_terms.InitiatorName.Length is 0 or > LongestName) throw new RefusedException(InitiatorError);
             _terms.IsDiscovery = Find("SessionType") == "Discovery";
             if (!_terms.IsDiscovery)
             {

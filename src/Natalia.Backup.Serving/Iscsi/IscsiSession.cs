@@ -198,8 +198,8 @@ internal sealed class IscsiSession : IDisposable
                 wanted = ScsiUnit.DataOutBytes(cdb);
                 if (ScsiUnit.IsExact(cdb) && task.ExpectedBytes != wanted) throw ScsiException.InvalidField;
                 int comes = task.Writes ? (int)Math.Min(wanted, task.ExpectedBytes) : 0;
-                taken = await _room.TakeAsync(comes + (task.Reads ? ScsiUnit.DataInBytes(cdb) : 0), task.Token)
-                    .ConfigureAwait(false);
+                int reads = task.Reads || ScsiUnit.Verifies(cdb) ? ScsiUnit.DataInBytes(cdb) : 0;
+                taken = await _room.TakeAsync(comes + reads, task.Token).ConfigureAwait(false);
                 task.Expect(comes);
                 await ReceiveAsync(task, comes).ConfigureAwait(false);
                 reply = await _target.Unit.ExecuteAsync(Nexus, task.Command.Lun, cdb, task.Data, task.Token)

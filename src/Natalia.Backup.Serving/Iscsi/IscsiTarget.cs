@@ -63,9 +63,9 @@ public sealed class IscsiTarget : DiskServer
             await session.ExecuteAsync(cancellationToken).ConfigureAwait(false);
             return;
         }
-        Enter(name, session);
         try
         {
+            await EnterAsync(name, session).ConfigureAwait(false);
             await session.ExecuteAsync(cancellationToken).ConfigureAwait(false);
         }
         finally
@@ -96,7 +96,7 @@ public sealed class IscsiTarget : DiskServer
     }
 
     /// <summary>One that logs in again takes the place of the session that it had: RFC 7143 §6.3.5.</summary>
-    private void Enter(string name, IscsiSession session)
+    private async Task EnterAsync(string name, IscsiSession session)
     {
         IscsiSession? before;
         lock (_gate)
@@ -104,7 +104,12 @@ public sealed class IscsiTarget : DiskServer
             _sessions.TryGetValue(name, out before);
             _sessions[name] = session;
         }
-        before?.Close();
+        if (before is not null)
+        {
+            before.Close();
+            // What was written last through it must not come after what the new one writes.
+            await before.AbortAllAsync().ConfigureAwait(false);
+        }
         Unit.Enter(session.Nexus);
     }
 

@@ -135,7 +135,8 @@ public abstract class DiskServer : IDisposable
             // A client whose machine died says nothing any more: its place is wanted.
             client.SetSocketOption(SocketOptionLevel.Socket, SocketOptionName.KeepAlive, true);
             var peer = (IPEndPoint)client.RemoteEndPoint!;
-            using var stream = new NetworkStream(client, ownsSocket: false);
+            // Who disposes of the stream ends a read that waits, on every framework.
+            using var stream = new NetworkStream(client, ownsSocket: true);
             await ServeAsync(stream, peer, _stop.Token).ConfigureAwait(false);
         }
         catch (Exception)

@@ -10,6 +10,8 @@ internal sealed class Reservations
 {
     internal const ushort Preempted = 0x2A03, Released = 0x2A04, RegistrationsPreempted = 0x2A05;
 
+    private const int MostRegistrations = 1024;
+
     private readonly object _gate = new();
     private readonly Dictionary<Nexus, ulong> _keys = [];
     private Nexus? _holder, _older;
@@ -143,6 +145,9 @@ internal sealed class Reservations
             if (action is 0 or 6)
             {
                 if (action == 0 && (isKnown ? mine != key : key != 0)) return false;
+                // Ports are the initiators' to name.
+                if (other != 0 && !isKnown && _keys.Count >= MostRegistrations)
+                    throw ScsiException.NoReservationResources;
                 _generation++;
                 if (other != 0) _keys[nexus] = other;
                 else if (isKnown) Unregister(nexus);

@@ -84,9 +84,12 @@ internal sealed class ScsiUnit(SectorDisk disk, UnitIdentity identity)
     /// </summary>
     internal static bool IsExact(byte[] cdb) => cdb[0] is 0x89 or 0x41 or 0x93;
 
-    /// <summary>How many bytes of memory an answer takes, about.</summary>
+    /// <summary>Whether a command reads what it does not send.</summary>
+    internal static bool Verifies(byte[] cdb) => cdb[0] is 0x2F or 0xAF or 0x8F or 0x2E or 0xAE or 0x8E;
+
+    /// <summary>How many bytes of memory an answer takes, or what is compared, about.</summary>
     internal static int DataInBytes(byte[] cdb) =>
-        cdb[0] is 0x08 or 0x28 or 0xA8 or 0x88
+        cdb[0] is 0x08 or 0x28 or 0xA8 or 0x88 || Verifies(cdb)
             ? (int)Math.Min(new Cdb(cdb).Blocks, InquiryPages.MostSectors) * SectorBytes
             : 4096;
 
