@@ -85,6 +85,16 @@ internal sealed class MachineDiskReplacer(FolderHypervisor folder, MachineFolder
             using (var target = new RawDiskTarget(raw)) await write(target, cancellationToken).ConfigureAwait(false);
             if (new FileInfo(raw) is not { Exists: true } written || written.Length != sizeBytes)
                 throw new ArgumentException("It is another size than was said.", nameof(sizeBytes));
+#if NET8_0_OR_GREATER
+            // What is there already is filled with the rights that it has.
+            if (!OperatingSystem.IsWindows())
+                new FileStream(converted, new FileStreamOptions
+                {
+                    Mode = FileMode.CreateNew,
+                    Access = FileAccess.Write,
+                    UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite,
+                }).Dispose();
+#endif
             (int code, _, string errors) = await calls.MakeAsync("convert", () => QemuPrograms.RunAsync(program,
                 ["convert", "-f", "raw", "-O", "qcow2", raw, converted], s_convertLimit, cancellationToken))
                 .ConfigureAwait(false);
@@ -95,6 +105,10 @@ internal sealed class MachineDiskReplacer(FolderHypervisor folder, MachineFolder
                     $"The new image of disk '{disk.Id}' cannot be made: {errors}", vm.Folder,
                     "See whether there is room for two images beside the VM's disks.");
             using (var file = new FileStream(converted, FileMode.Open, FileAccess.ReadWrite)) StableFile.Flush(file);
+#if NET8_0_OR_GREATER
+            // Who may not read the old image may not read the new one.
+            if (!OperatingSystem.IsWindows()) File.SetUnixFileMode(converted, File.GetUnixFileMode(old.Path));
+#endif
             await RefuseRunningAsync(vm, cancellationToken).ConfigureAwait(false);
             // Whoever else has it open is refused here.
             RawDiskSource.Open(old).Dispose();

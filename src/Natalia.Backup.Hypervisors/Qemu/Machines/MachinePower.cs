@@ -31,7 +31,7 @@ internal sealed class MachinePower(MachineFolders folders, HostCalls calls) : IP
         RequireStartable(machine);
         // What ran before, however it was started, is not ended here. Of what was left between the two steps of a
         // start, the start goes on.
-        bool isNew = status is null or NeverRan;
+        bool isNew = status is NeverRan || status is null && MachineProcess.Find(machine.Id!) is null;
         try
         {
             await _start.EnsureProcessAsync(machine, cancellationToken).ConfigureAwait(false);
