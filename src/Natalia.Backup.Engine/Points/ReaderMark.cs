@@ -92,7 +92,7 @@ public sealed class ReaderMark : IAsyncDisposable
             {
                 return;
             }
-            catch (NataliaException)
+            catch (Exception away) when (away is NataliaException or OperationCanceledException or IOException)
             {
                 // The store is away: tried again. IsHeld tells when it was too long.
             }
