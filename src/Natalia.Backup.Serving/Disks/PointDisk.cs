@@ -10,7 +10,7 @@ namespace Natalia.Backup.Serving.Disks;
 public sealed class PointDisk : IServedDisk
 {
     /// <summary>How many bytes of blocks are remembered by default.</summary>
-    public const long DefaultCacheBytes = 64 << 20;
+    public const long DefaultCacheBytes = 32 << 20;
 
     private const int BlockBytes = PointDiskReader.BlockBytes, LeafBlocks = PointDiskReader.LeafBlocks;
 
@@ -18,7 +18,7 @@ public sealed class PointDisk : IServedDisk
     private const int BlocksAtOnce = 8;
 
     /// <summary>So many pieces are worked on at once; with the blocks that they pin they fit into the cache.</summary>
-    private const int PiecesAtOnce = 64;
+    private const int PiecesAtOnce = 48;
 
     private const int AheadAtOnce = 4;
 
