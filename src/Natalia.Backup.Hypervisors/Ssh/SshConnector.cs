@@ -22,7 +22,8 @@ internal static class SshConnector
     private static readonly Func<string, bool>[] s_kinds =
     [
         n => n == "ssh-ed25519",
-        n => n.StartsWith("ecdsa-sha2-", StringComparison.Ordinal),
+        // A certificate has another fingerprint than its key.
+        n => n.StartsWith("ecdsa-sha2-", StringComparison.Ordinal) && !n.Contains("-cert-"),
         n => n is "rsa-sha2-512" or "rsa-sha2-256" or "ssh-rsa",
     ];
 

@@ -17,6 +17,8 @@ namespace Natalia.Backup.Operations.Mounts;
 /// <param name="warn">Takes what a person should know.</param>
 internal sealed class MountOpener(MountWishes wishes, TimeProvider clock, Action<string> warn)
 {
+    private const int LongestName = 180;
+
     private int _served;
 
     private bool IsIscsi => wishes.Protocol == MountProtocol.Iscsi;
@@ -137,11 +139,21 @@ internal sealed class MountOpener(MountWishes wishes, TimeProvider clock, Action
 
     private ListenOptions Listen() => new()
     {
-        EndPoint = new IPEndPoint(wishes.Address, wishes.Port == 0 ? 0 : wishes.Port + _served),
+        EndPoint = new IPEndPoint(wishes.Address, NextPort()),
         Peers = [.. wishes.Initiators.Select(i => IPAddress.TryParse(i, out IPAddress? address) ? address : null)
             .OfType<IPAddress>()],
         Clock = clock,
     };
+
+    private int NextPort()
+    {
+        if (wishes.Port == 0) return 0;
+        return wishes.Port + _served <= IPEndPoint.MaxPort
+            ? wishes.Port + _served
+            : throw new NataliaException(ErrorIds.AddressNotAvailable, NataliaErrorKind.ResourceUnavailable,
+                $"There is no port behind {IPEndPoint.MaxPort} for the next disk.", wishes.Address.ToString(),
+                "Name a lower port, or none.");
+    }
 
     private async Task<ReaderMark?> TryMarkAsync(OpenPoint point, CancellationToken cancellationToken)
     {
@@ -172,6 +184,8 @@ internal sealed class MountOpener(MountWishes wishes, TimeProvider clock, Action
     {
         string name = new([.. $"{point.ApplianceName}-{diskId}".ToLowerInvariant()
             .Select(c => c is >= 'a' and <= 'z' or >= '0' and <= '9' or '.' or '-' ? c : '-')]);
+        // A name of iSCSI has 223 characters at most; the disk stands at the end.
+        if (name.Length > LongestName) name = name.Substring(name.Length - LongestName);
         return name.Trim('-', '.') is { Length: > 0 } fit ? fit : "disk";
     }
 
