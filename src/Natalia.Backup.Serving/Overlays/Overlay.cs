@@ -123,6 +123,7 @@ internal sealed class Overlay : IDisposable
         {
             if (!used.Contains(cluster)) _free.Push(cluster);
         }
+        EndJournal();
     }
 
     private void Replay(long next)
@@ -140,10 +141,7 @@ internal sealed class Overlay : IDisposable
             {
                 if (OverlayRecord.Read(cluster.AsSpan(_journal.NextRecord * OverlayRecord.Bytes), _journal.Generation)
                     is not OverlayRecord record)
-                {
-                    EndJournal(cluster);
                     return;
-                }
                 _journal.Records++;
                 if (record.Kind == OverlayRecordKind.Continued) next = record.First;
                 else if (record.First < 0 || record.First >= blocks) throw Invalid("it has a block outside the disk");
@@ -170,11 +168,12 @@ internal sealed class Overlay : IDisposable
     /// After a loss of power, records may lie behind one that never came to be. They must not be taken for what follows
     /// the records that are written next.
     /// </summary>
-    private void EndJournal(byte[] cluster)
+    private void EndJournal()
     {
-        int end = _journal.NextRecord * OverlayRecord.Bytes;
-        if (cluster.Skip(end).All(b => b == 0)) return;
-        _file.Write(_journal.Offset, new byte[ClusterBytes - end]);
+        var rest = new byte[ClusterBytes - _journal.NextRecord * OverlayRecord.Bytes];
+        _file.Read(_journal.Offset, rest);
+        if (rest.All(b => b == 0)) return;
+        _file.Write(_journal.Offset, new byte[rest.Length]);
         _file.Flush();
     }
 

@@ -187,6 +187,28 @@ public sealed class OverlayDiskTests : IDisposable
         Assert.Equal(ErrorIds.OverlayInUse, Assert.Throws<NataliaException>(() => Open(new byte[1 << 20])).ErrorId);
     }
 
+    [Fact]
+    public async Task What_a_loss_of_power_left_behind_the_end_of_the_journal_never_follows_what_is_written_next()
+    {
+        var below = new byte[1 << 20];
+        using (OverlayDisk disk = Open(below))
+        {
+            for (int block = 0; block < 2; block++)
+                await disk.WriteAsync(block * 65536L, new byte[] { 1 }, default);
+        }
+        // The first record never came to be, the second one did.
+        byte[] torn = File.ReadAllBytes(Path);
+        torn.AsSpan(65536, 32).Clear();
+        File.WriteAllBytes(Path, torn);
+        using (OverlayDisk disk = Open(below)) await disk.WriteAsync(5 * 65536L, new byte[] { 2 }, default);
+        using OverlayDisk again = Open(below);
+        var buffer = new byte[1];
+        await again.ReadAsync(5 * 65536L, buffer, default);
+        Assert.Equal(2, buffer[0]);
+        await again.ReadAsync(65536, buffer, default);
+        Assert.Equal(0, buffer[0]);
+    }
+
     /// <summary>Whatever is wrong with the file: an error that says so, no other exception, nothing endless.</summary>
     [Fact]
     public async Task Any_damage_of_the_file_is_refused_or_harmless()
