@@ -36,7 +36,9 @@ $imported = Import-NataliaProfile @connect
 foreach ($name in $imported.NotConnected) { $failures.Add("'$name' was not connected") }
 
 $type = if ($Full) { 'Full' } else { 'Auto' }
-$appliances = @(Get-NataliaAppliance)
+# What does not answer, such as one host of a cluster, keeps nothing else from being backed up.
+$appliances = @(Get-NataliaAppliance -ErrorAction SilentlyContinue -ErrorVariable troubles)
+foreach ($trouble in $troubles) { $failures.Add("$trouble") }
 Step "Backup ($type)" { $appliances | Invoke-NataliaBackup -Type $type }
 foreach ($destination in $CopyTo) {
     Step "Copy to $destination" {
@@ -46,7 +48,7 @@ foreach ($destination in $CopyTo) {
 }
 Step 'Retention' { $appliances | Invoke-NataliaRetention }
 foreach ($destination in $CopyTo) { Step "Retention in $destination" { Invoke-NataliaRetention -Repository $destination } }
-if ($Full) { foreach ($one in Get-NataliaRepository) { if ($one.RepositoryKind -eq 'Natalia') { Step "Space in $($one.Name)" { Optimize-NataliaRepository -Repository $one.Name } } } }
+if ($Full) { foreach ($one in @(Get-NataliaRepository -ErrorAction SilentlyContinue)) { if ($one.RepositoryKind -eq 'Natalia') { Step "Space in $($one.Name)" { Optimize-NataliaRepository -Repository $one.Name } } } }
 
 if ($failures.Count -gt 0) { throw "The backup was not whole: $($failures -join '; ')" }
 Write-Output 'Everything was done.'

@@ -32,8 +32,8 @@ $null = New-Item -ItemType Directory -Force -Path $ReportFolder
 $stamp = [DateTime]::UtcNow.ToString('yyyyMMddTHHmmssZ')
 
 # A test that did not pass writes its object first, and its error when all are done.
-$tests = @(Get-NataliaAppliance | Test-NataliaRestore @how -ErrorAction SilentlyContinue -ErrorVariable troubles)
-foreach ($trouble in $troubles) { $failures.Add("$trouble") }
+$tests = @(Get-NataliaAppliance -ErrorAction SilentlyContinue -ErrorVariable unlisted | Test-NataliaRestore @how -ErrorAction SilentlyContinue -ErrorVariable troubles)
+foreach ($trouble in @($unlisted) + @($troubles)) { $failures.Add("$trouble") }
 foreach ($test in $tests) { Write-Output "$($test.Result) $($test.ApplianceName): restore $($test.RestoreDuration), boot $($test.BootDuration), checks $($test.ChecksDuration). $($test.Reason)" }
 ConvertTo-Json -InputObject $tests -Depth 6 | Set-Content -Encoding UTF8 -LiteralPath (Join-Path $ReportFolder "restore-tests-$stamp.json")
 

@@ -23,6 +23,7 @@ param(
 $ErrorActionPreference = 'Stop'
 $ProgressPreference = 'SilentlyContinue'
 $script:failed = $false
+$script:begun = $false
 $script:log = $null
 
 function Write-Line([string] $Text) {
@@ -46,6 +47,7 @@ function Write-Failure([Management.Automation.ErrorRecord] $Failure) {
 # Errors of a cmdlet come after its work is done; none of them ends the run.
 function Invoke-Step([string] $What, [scriptblock] $Do, [string] $Tolerate) {
     Write-Line $What
+    $script:begun = $true
     $ErrorActionPreference = 'Continue'
     try {
         & $Do 2>&1 3>&1 | ForEach-Object {
@@ -83,8 +85,12 @@ function Test-FullDue($Enrolled) {
     catch { $true }
 }
 
+# What does not answer, such as one host of a cluster, is told, and keeps nothing else from being backed up.
 function Get-Enrolled {
-    @(Get-NataliaAppliance -WarningAction SilentlyContinue | Where-Object { Test-Named $_ })
+    $found = @(Get-NataliaAppliance -WarningAction SilentlyContinue -ErrorAction SilentlyContinue -ErrorVariable untold | Where-Object { Test-Named $_ })
+    if (-not $found -and $untold) { throw $untold[0] }
+    foreach ($failure in $untold) { Write-Failure $failure }
+    $found
 }
 
 function Invoke-Backup {
@@ -114,7 +120,8 @@ function Invoke-Backup {
     # Space of removed points comes back once a day; it needs no more.
     if ($full) {
         foreach ($repository in @(@($sources) + $destinations | Select-Object -Unique)) {
-            $session = @(Get-NataliaRepository | Where-Object { $_.Name -eq $repository })
+            # Those that are away were told when the run began.
+            $session = @(Get-NataliaRepository -ErrorAction SilentlyContinue | Where-Object { $_.Name -eq $repository })
             if ($session -and $session[0].RepositoryKind -eq 'Natalia') { Invoke-Step "Optimize '$repository'" { Optimize-NataliaRepository -Repository $repository -Confirm:$false } }
         }
     }
@@ -146,7 +153,7 @@ function Write-Probe {
         $report.warnings = @($warned | ForEach-Object { "$_" })
         $report.connected = @(Get-NataliaHypervisor -ErrorAction Ignore | ForEach-Object { $_.Name }) + @(Get-NataliaRepository -ErrorAction Ignore | ForEach-Object { $_.Name })
         if ($report.notConnected) { $code = 1 }
-        $report.appliances = @(Get-Enrolled).Count
+        $report.appliances = @(Get-NataliaAppliance -WarningAction SilentlyContinue | Where-Object { Test-Named $_ }).Count
     }
     catch { $report.error = $_.Exception.Message; $code = 2 }
     $line = 'natalia-probe ' + ([pscustomobject] $report | ConvertTo-Json -Compress -Depth 3)
@@ -170,7 +177,8 @@ try {
     $script:resolver = $null
     if ($SecretScript) {
         if (-not [IO.File]::Exists($SecretScript)) { throw "There is no secret script '$SecretScript'." }
-        $script:resolver = [scriptblock]::Create('& ''' + $SecretScript.Replace("'", "''") + ''' $args[0]')
+        # PowerShell takes curly quotes for straight ones.
+        $script:resolver = [scriptblock]::Create('& ''' + ($SecretScript -replace '[''\u2018-\u201b]', '$0$0') + ''' $args[0]')
     }
     if ($Work -eq 'Probe') { exit (Write-Probe) }
     Write-Line "$Work of schedule '$ScheduleId' begins, as $([Environment]::UserName) on $([Environment]::MachineName)."
@@ -184,6 +192,7 @@ try {
 }
 catch {
     Write-Failure $_
+    if ($script:begun) { Write-Line 'Ended: something failed (1).'; exit 1 }
     Write-Line 'Ended: nothing was done (2).'
     exit 2
 }
