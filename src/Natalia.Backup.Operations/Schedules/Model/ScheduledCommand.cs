@@ -20,12 +20,12 @@ internal static class ScheduledCommand
             arguments.AddRange(["-ExecutionPolicy", "RemoteSigned"]);
         arguments.AddRange(["-File", schedule.Script, "-ProfilePath", schedule.ProfilePath,
             "-ScheduleId", schedule.ScheduleId, "-Work", work.ToString()]);
+        if (work == ScheduledWork.Backup)
+            arguments.AddRange(["-Strategy", schedule.Kind == ScheduleKind.SixHourly ? "SixHourly" : "Daily",
+                "-At", schedule.At]);
+        Add("-Appliance", string.Join(ScheduleDefinition.Separator.ToString(), schedule.Appliances));
         if (work != ScheduledWork.Probe)
         {
-            if (work == ScheduledWork.Backup)
-                arguments.AddRange(["-Strategy", schedule.Kind == ScheduleKind.SixHourly ? "SixHourly" : "Daily",
-                    "-At", schedule.At]);
-            Add("-Appliance", string.Join(ScheduleDefinition.Separator.ToString(), schedule.Appliances));
             if (work == ScheduledWork.Backup)
                 Add("-CopyTo", string.Join(ScheduleDefinition.Separator.ToString(), schedule.CopyTo));
             else Add("-TestBench", schedule.TestBench);

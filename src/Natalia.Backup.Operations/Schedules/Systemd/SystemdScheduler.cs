@@ -151,10 +151,11 @@ internal sealed class SystemdScheduler(string folder, bool isSystem, ISystemdCon
             return new ProbeRun(null, "The unit files lie in a folder that no manager reads here.");
         if (control.Obstacle is string obstacle) return new ProbeRun(null, $"It was not tried: {obstacle}.");
         EnsureAccount(schedule.Account);
+        string unit = $"natalia-probe-{Guid.NewGuid():n}.service";
         var arguments = new List<string>
         {
             "--quiet", "--wait", "--pipe", "--collect", "--service-type=exec",
-            $"--unit=natalia-probe-{Guid.NewGuid():n}",
+            $"--unit={unit}",
             FormattableString.Invariant($"--property=RuntimeMaxSec={(long)limit.TotalSeconds}"),
         };
         if (schedule.Account is string account) arguments.Add($"--uid={account}");
@@ -163,8 +164,18 @@ internal sealed class SystemdScheduler(string folder, bool isSystem, ISystemdCon
         arguments.AddRange(["--", schedule.Program]);
         // The service manager looks for variables in arguments, as in ExecStart.
         arguments.AddRange(ScheduledCommand.Arguments(schedule, ScheduledWork.Probe).Select(a => a.Replace("$", "$$")));
-        ProgramResult run = await control.RunAsync(arguments, cancellationToken).ConfigureAwait(false);
-        return new ProbeRun(run.ExitCode, run.Output.Length > 0 ? run.Output : run.Errors.Trim());
+        try
+        {
+            ProgramResult run = await control.RunAsync(arguments, cancellationToken).ConfigureAwait(false);
+            return new ProbeRun(run.ExitCode, run.Output.Length > 0 ? run.Output : run.Errors.Trim());
+        }
+        catch (OperationCanceledException)
+        {
+            // Who waited for the unit is gone; the unit itself goes on.
+            using var bound = new CancellationTokenSource(TimeSpan.FromMinutes(1));
+            await control.ControlAsync(["stop", unit], bound.Token).ConfigureAwait(false);
+            throw;
+        }
     }
 
     /// <summary>Variables without which the program would not start in the empty environment of a service.</summary>

@@ -41,25 +41,36 @@ internal sealed class TaskSchedulerScheduler(ITaskService service, TimeProvider 
         string backup = TaskXml.Create(schedule, ScheduledWork.Backup, account, s_backupLimit);
         string test = TaskXml.Create(schedule, ScheduledWork.RestoreTest, account, s_backupLimit);
         IReadOnlyList<RegisteredTask> before = List();
-        foreach (RegisteredTask task in before.Where(t => t.Name == schedule.ScheduleId
-            || t.Name == schedule.RestoreTestId))
+        foreach (RegisteredTask task in before.Where(t => Is(t, schedule.ScheduleId)
+            || Is(t, schedule.RestoreTestId)))
             if (TaskXml.Read(task.Xml) is null) throw NotOwn(task.Name);
-        bool hasTest = before.Any(t => t.Name == schedule.RestoreTestId);
+        RegisteredTask? formerTest = before.FirstOrDefault(t => Is(t, schedule.RestoreTestId));
+        bool hasTest = formerTest is not null;
         // A password that was given may be a new one: then there is something to change whatever the task says.
         if (password is null && hasTest == schedule.QuarterlyRestoreTest && IsAsWanted(before, schedule)
-            && before.Single(t => t.Name == schedule.ScheduleId).IsEnabled == schedule.IsEnabled)
-            return Describe(before.Single(t => t.Name == schedule.ScheduleId), schedule, false);
+            && before.Single(t => Is(t, schedule.ScheduleId)).IsEnabled == schedule.IsEnabled)
+            return Describe(before.Single(t => Is(t, schedule.ScheduleId)), schedule, false);
+        bool isTestReplaced = false, isRegistered = false;
         try
         {
-            if (schedule.QuarterlyRestoreTest) service.Register(schedule.RestoreTestId, test, account, password);
+            if (schedule.QuarterlyRestoreTest)
+            {
+                service.Register(schedule.RestoreTestId, test, account, password);
+                isTestReplaced = hasTest;
+            }
             cancellationToken.ThrowIfCancellationRequested();
             service.Register(schedule.ScheduleId, backup, account, password);
+            isRegistered = true;
             if (hasTest && !schedule.QuarterlyRestoreTest) service.Remove(schedule.RestoreTestId);
         }
         catch (Exception e) when (e is TaskServiceException or OperationCanceledException)
         {
             string left = "";
-            if (schedule.QuarterlyRestoreTest && !hasTest)
+            if (isTestReplaced)
+            {
+                left = PutBack(formerTest!, account, password);
+            }
+            else if (schedule.QuarterlyRestoreTest && !hasTest)
             {
                 try
                 {
@@ -71,11 +82,13 @@ internal sealed class TaskSchedulerScheduler(ITaskService service, TimeProvider 
                 }
             }
             if (e is TaskServiceException refused)
-                throw Refused(refused, ErrorIds.ScheduleNotRegistered,
-                    $"The schedule '{schedule.ScheduleId}' was not registered", schedule.ScheduleId, left);
+                throw Refused(refused, ErrorIds.ScheduleNotRegistered, isRegistered
+                    ? $"The schedule '{schedule.ScheduleId}' was registered, but its task "
+                        + $"'{schedule.RestoreTestId}', which is wanted no more, could not be removed"
+                    : $"The schedule '{schedule.ScheduleId}' was not registered", schedule.ScheduleId, left);
             throw;
         }
-        return Describe(List().FirstOrDefault(t => t.Name == schedule.ScheduleId)
+        return Describe(List().FirstOrDefault(t => Is(t, schedule.ScheduleId))
             ?? throw new NataliaException(ErrorIds.ScheduleNotRegistered, NataliaErrorKind.InvalidOperation,
                 $"The Task Scheduler took '{schedule.ScheduleId}' and does not show it.", schedule.ScheduleId),
             schedule, true);
@@ -93,13 +106,13 @@ internal sealed class TaskSchedulerScheduler(ITaskService service, TimeProvider 
             if (task.Name.EndsWith(RestoreTestEnding, StringComparison.Ordinal))
             {
                 string id = task.Name.Substring(0, task.Name.Length - RestoreTestEnding.Length);
-                if (ScheduleDefinition.IsScheduleId(id) && tasks.All(t => t.Name != id))
+                if (ScheduleDefinition.IsScheduleId(id) && !tasks.Any(t => Is(t, id)))
                     found.Add((Incomplete(id, "It has no task for backups, only the one for restore tests: its "
                         + "registration was interrupted."), null));
             }
             else if (ScheduleDefinition.IsScheduleId(task.Name))
             {
-                found.Add(mark.Schedule is ScheduleDefinition schedule && schedule.ScheduleId == task.Name
+                found.Add(mark.Schedule is ScheduleDefinition schedule && Is(task, schedule.ScheduleId)
                     ? (Describe(task, schedule, false), schedule)
                     : (Incomplete(task.Name, "What it does cannot be read in its task."), null));
             }
@@ -111,8 +124,8 @@ internal sealed class TaskSchedulerScheduler(ITaskService service, TimeProvider 
     public Task RemoveAsync(string scheduleId, CancellationToken cancellationToken) => OnPool(() =>
     {
         List<RegisteredTask> there = ScheduleDefinition.IsScheduleId(scheduleId)
-            ? [.. List().Where(t => t.Name == scheduleId
-                || t.Name == ScheduleDefinition.RestoreTestIdOf(scheduleId))]
+            ? [.. List().Where(t => Is(t, scheduleId)
+                || Is(t, ScheduleDefinition.RestoreTestIdOf(scheduleId)))]
             : [];
         if (there.Count == 0)
             throw new NataliaException(ErrorIds.ScheduleNotFound, NataliaErrorKind.NotFound,
@@ -177,6 +190,33 @@ internal sealed class TaskSchedulerScheduler(ITaskService service, TimeProvider 
         }
     }
 
+    /// <summary>Puts back the restore test that was replaced before the registration failed.</summary>
+    /// <param name="former">What it was.</param>
+    /// <param name="account">Whose password was given.</param>
+    /// <param name="password">That password, or null.</param>
+    /// <returns>What people should know, a full sentence behind a space; empty when it is as it was.</returns>
+    private string PutBack(RegisteredTask former, TaskAccount account, SecureString? password)
+    {
+        string why = "its account's password is not known.";
+        if (TaskXml.Read(former.Xml)?.Schedule is not ScheduleDefinition was)
+        {
+            why = "its account is not known.";
+        }
+        else if (TaskAccount.Of(was.Account) is TaskAccount owner && (!owner.NeedsPassword || owner == account))
+        {
+            try
+            {
+                service.Register(former.Name, former.Xml, owner, owner.NeedsPassword ? password : null);
+                return "";
+            }
+            catch (TaskServiceException again)
+            {
+                why = again.Message;
+            }
+        }
+        return $" The task '{former.Name}' is the new one already, and could not be put back: {why}";
+    }
+
     private bool Clear(string id, string folder)
     {
         try
@@ -207,7 +247,7 @@ internal sealed class TaskSchedulerScheduler(ITaskService service, TimeProvider 
         (schedule.QuarterlyRestoreTest
             ? new[] { (schedule.ScheduleId, ScheduledWork.Backup), (schedule.RestoreTestId, ScheduledWork.RestoreTest) }
             : [(schedule.ScheduleId, ScheduledWork.Backup)])
-        .All(wanted => tasks.FirstOrDefault(t => t.Name == wanted.Item1) is RegisteredTask task
+        .All(wanted => tasks.FirstOrDefault(t => Is(t, wanted.Item1)) is RegisteredTask task
             && TaskXml.Read(task.Xml) is TaskMark mark && mark.Schedule?.ToMark() == schedule.ToMark()
             && mark.Command == schedule.Program
             && mark.Arguments == ScheduledCommand.Line(ScheduledCommand.Arguments(schedule, wanted.Item2)));
@@ -263,6 +303,10 @@ internal sealed class TaskSchedulerScheduler(ITaskService service, TimeProvider 
             throw Refused(e, ErrorIds.SchedulerNotAvailable, "The Task Scheduler does not list its tasks", null, "");
         }
     }
+
+    /// <summary>Windows does not tell large letters from small ones in the names of tasks.</summary>
+    private static bool Is(RegisteredTask task, string name) =>
+        string.Equals(task.Name, name, StringComparison.OrdinalIgnoreCase);
 
     private static Task<T> OnPool<T>(Func<T> body) => Task.Run(body);
 
