@@ -70,9 +70,13 @@ internal sealed record SwitchReach(CheckOutcome Result, string Actual)
             return $"the host translates addresses (NetNat '{translations[0].Text("Name")}')";
         string alias = $"vEthernet ({one.Name})";
         IReadOnlyList<CimRow> interfaces = await QueryAsync("MSFT_NetIPInterface").ConfigureAwait(false);
+        List<CimRow> own = [.. interfaces.Where(i => string.Equals(i.Text("InterfaceAlias"), alias,
+            StringComparison.OrdinalIgnoreCase))];
         // MSFT_NetIPInterface.Forwarding: 1 enabled. What comes in by the switch's own interface is passed on then.
-        return interfaces.Any(i => string.Equals(i.Text("InterfaceAlias"), alias, StringComparison.OrdinalIgnoreCase)
-            && i.Number("Forwarding") == 1) ? $"the host is a router for '{alias}'" : null;
+        if (own.Exists(i => i.Number("Forwarding") == 1)) return $"the host is a router for '{alias}'";
+        // Somebody gave it another name: any of those that pass something on may be it.
+        return own.Count == 0 && interfaces.FirstOrDefault(i => i.Number("Forwarding") == 1) is CimRow other
+            ? $"the host is a router for '{other.Text("InterfaceAlias")}', and has no '{alias}'" : null;
 
         async Task<IReadOnlyList<CimRow>> QueryAsync(string className)
         {
