@@ -8,8 +8,8 @@ using Natalia.Backup.Operations.Schedules.Model;
 namespace Natalia.Backup.Operations.Schedules.TaskScheduler;
 
 /// <summary>
-/// The XML of a task, after the published schema (learn.microsoft.com, "Task Scheduler Schema", version 1.2), and the
-/// mark in it: Source names this product and Documentation holds the schedule. Pure.
+/// The XML of a task, as known of Microsoft's "Task Scheduler Schema", version 1.2 (not compared with it element by
+/// element), and the mark in it: Source names this product and Documentation holds the schedule. Pure.
 /// </summary>
 internal static class TaskXml
 {
