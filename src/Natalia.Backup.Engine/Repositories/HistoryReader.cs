@@ -38,6 +38,8 @@ internal sealed class HistoryReader(RepositoryCore core, PointListing listing)
         DamageState damage = await DamageRecords.ReadAsync(log, names, cancellationToken).ConfigureAwait(false);
         var removed = new HashSet<long>(names.Where(n => n.Event == AuditEvents.PointRemoved).Select(n => n.Sequence));
         var made = new List<MadePoint>();
+        // A name is no record: what was deleted past the log must not look removed because somebody put a file there.
+        var proved = new HashSet<long>();
         var verified = new Dictionary<string, DateTime>(StringComparer.Ordinal);
         var hashes = new Dictionary<string, string>(StringComparer.Ordinal);
         var evidence = new List<AuditRecord>();
@@ -64,7 +66,7 @@ internal sealed class HistoryReader(RepositoryCore core, PointListing listing)
             RetentionPolicy = await PolicyBook.ReadAsync(applianceId, log, names,
                 cancellationToken).ConfigureAwait(false),
             Points = points,
-            Made = made,
+            Made = [.. made.Select(m => m with { IsRemoved = proved.Contains(m.Sequence) })],
             FirstMadeUtc = await FindFirstAsync(log, names, removed, damage, cancellationToken).ConfigureAwait(false),
             VerifiedUtc = verified,
             VerificationHashes = hashes,
@@ -77,6 +79,9 @@ internal sealed class HistoryReader(RepositoryCore core, PointListing listing)
             {
                 case AuditEvents.PointMade:
                     if (Made(record, removed, damage) is MadePoint point) made.Add(point);
+                    break;
+                case AuditEvents.PointRemoved:
+                    if (record.Sequence is long gone) proved.Add(gone);
                     break;
                 case AuditEvents.PointVerified:
                     if (record.RestorePointId is not string id

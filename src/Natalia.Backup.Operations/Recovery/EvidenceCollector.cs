@@ -216,7 +216,10 @@ internal sealed class EvidenceCollector(SessionRegistry registry, TimeProvider c
                 : null, RecoveryTargets.Interval(strategy), nowUtc);
         DateTime? first = histories.Select(h => h.History.FirstMadeUtc).Concat(points.Select(p => (DateTime?)p.TimeUtc))
             .Where(t => t is not null).Min();
-        IReadOnlyList<EvidenceGap> gaps = GapRules.Between(points.Where(p => p.IsGood), sinceUtc, nowUtc,
+        // Retention always leaves the newest good point: what is newer than that and gone is lost, and so is its state.
+        DateTime? newestKept = points.FindLast(p => p.IsKept && p.IsGood)?.TimeUtc;
+        IReadOnlyList<EvidenceGap> gaps = GapRules.Between(
+            points.Where(p => p.IsGood && (p.IsKept || p.TimeUtc <= newestKept)), sinceUtc, nowUtc,
             RecoveryTargets.Limit(strategy == BackupStrategy.Replication
                 ? RecoveryTargets.Interval(strategy)
                 : RecoveryTargets.Rpo(strategy)), thinning);

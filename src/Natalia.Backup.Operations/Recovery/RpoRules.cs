@@ -73,7 +73,7 @@ internal static class RpoRules
     {
         TimeSpan target = RecoveryTargets.Rpo(evidence.Strategy), limit = RecoveryTargets.Limit(target);
         ReplicationState? best = evidence.Replications.Where(r => r.IsEnabled && !r.IsBeingRemoved && r.Lag is not null)
-            .OrderBy(r => r.Lag).FirstOrDefault();
+            .OrderBy(r => r.Lag!.Value.Duration()).FirstOrDefault();
         if (best is null)
         {
             bool isKnown = evidence.Hypervisor is not null && evidence.Troubles.Count == 0;
@@ -90,6 +90,10 @@ internal static class RpoRules
         TimeSpan lag = best.Lag!.Value;
         var record = new EvidenceRecord(EvidenceKind.Replication, best.ReplicationId, best.LastSyncUtc);
         string state = $"The copy on '{best.TargetVMHost}' is {TimeText.Span(lag)} behind.";
+        if (lag < -RecoveryTargets.Tolerance(target))
+            return RecoveryRow.OfTime(evidence, RecoveryObjective.Rpo, RecoveryVerdict.NotEvidenced, target, null, null,
+                null, $"The time of the copy on '{best.TargetVMHost}' lies {TimeText.Span(-lag)} in the future.",
+                "Set the clocks of the VM hosts.", record);
         if (lag > limit)
             return RecoveryRow.OfTime(evidence, RecoveryObjective.Rpo, RecoveryVerdict.Missed, target, lag, null, lag,
                 $"{state}{(best.Error is null ? "" : $" Its last attempt said: {best.Error}")}",
@@ -97,6 +101,10 @@ internal static class RpoRules
         if (best.FailureCount > 0)
             return RecoveryRow.OfTime(evidence, RecoveryObjective.Rpo, RecoveryVerdict.NotEvidenced, target, lag, null,
                 lag, $"{state} But {Plural.Count(best.FailureCount, "attempt")} failed since.",
+                "Get-NataliaReplication tells what is wrong with it.", record);
+        if (best.Error is not null)
+            return RecoveryRow.OfTime(evidence, RecoveryObjective.Rpo, RecoveryVerdict.NotEvidenced, target, lag, null,
+                lag, $"{state} But its last attempt said: {best.Error}",
                 "Get-NataliaReplication tells what is wrong with it.", record);
         return RecoveryRow.OfTime(evidence, RecoveryObjective.Rpo, RecoveryVerdict.Met, target, lag, null, lag,
             $"{state} That is its age now: hypervisors keep no history of it, so the period is not judged by it.", null,
