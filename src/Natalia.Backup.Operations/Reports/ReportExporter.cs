@@ -1,5 +1,6 @@
 using System.Security.Cryptography.X509Certificates;
 using System.Text;
+using Natalia.Backup.Engine;
 using Natalia.Backup.Operations.Reports.Content;
 using Natalia.Backup.Operations.Reports.Csv;
 using Natalia.Backup.Operations.Reports.Html;
@@ -16,13 +17,15 @@ internal static class ReportExporter
     private static readonly UTF8Encoding s_marked = new(encoderShouldEmitUTF8Identifier: true);
 
     /// <summary>Refuses early what the writing would refuse late.</summary>
-    /// <exception cref="Engine.NataliaException"><c>DestinationWriteFailed</c>, <c>CertificateUnusable</c>.</exception>
+    /// <exception cref="NataliaException"><c>DestinationExists</c>, <c>DestinationWriteFailed</c>,
+    /// <c>CertificateUnusable</c>.</exception>
     internal static void EnsureWritable(ReportPaths paths, X509Certificate2? certificate, bool force)
     {
         ReportDestination.EnsureWritable(paths.Report, force);
         if (certificate is null) return;
         SigningCertificate.EnsureUsable(certificate, TimeProvider.System.GetUtcNow().UtcDateTime);
         ReportDestination.EnsureWritable(paths.Signed, force);
+        if (paths.Signed != paths.Report) EnsureReport(paths.Signed);
         ReportDestination.EnsureWritable(paths.Signature, force);
     }
 
@@ -35,7 +38,7 @@ internal static class ReportExporter
     /// <param name="format">As what.</param>
     /// <param name="certificate">Who signs; null for nobody.</param>
     /// <param name="force">Replace files that are read-only.</param>
-    /// <exception cref="Engine.NataliaException"><c>DestinationWriteFailed</c>, <c>CertificateUnusable</c>.</exception>
+    /// <exception cref="NataliaException"><c>DestinationWriteFailed</c>, <c>CertificateUnusable</c>.</exception>
     internal static ReportFile Write(Report report, ReportPaths paths, ReportFormat format,
         X509Certificate2? certificate, bool force)
     {
@@ -76,6 +79,36 @@ internal static class ReportExporter
             SignedPath = certificate is null ? null : paths.Signed,
             SignaturePath = certificate is null ? null : paths.Signature,
         };
+    }
+
+    /// <summary>The name of the JSON is one that nobody gave: what has it already is replaced only if it is a report.
+    /// </summary>
+    private static void EnsureReport(string file)
+    {
+        if (!File.Exists(file)) return;
+        byte[] wanted = Encoding.ASCII.GetBytes("{\"schema\":\"" + ReportJson.Schema + "\"");
+        var found = new byte[wanted.Length];
+        try
+        {
+            using FileStream stream = File.OpenRead(file);
+            int count = 0;
+            while (count < found.Length)
+            {
+                int read = stream.Read(found, count, found.Length - count);
+                if (read == 0) break;
+                count += read;
+            }
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new NataliaException(ErrorIds.DestinationWriteFailed, NataliaErrorKind.PermissionDenied,
+                $"The file '{file}' is in the way, and cannot be read: {e.Message}", file, "Name the report otherwise.",
+                e);
+        }
+        if (!found.SequenceEqual(wanted))
+            throw new NataliaException(ErrorIds.DestinationExists, NataliaErrorKind.AlreadyExists,
+                $"The file '{file}' is no report, and would be replaced by the JSON that is signed.", file,
+                "Name the report otherwise.");
     }
 
     private static byte[] Canonical(Report report, ReportFormat format, ReportPaths paths, string sha256)

@@ -211,7 +211,11 @@ internal sealed class ReportVerification(IReadOnlyCollection<X509Certificate2> t
         }
         if (head.Presentation is not ReportPresentation presentation)
         {
-            Add("Presentation", CheckOutcome.Skipped, null, null, null, "The report is its JSON alone.");
+            if (paths.Report == paths.Signed)
+                Add("Presentation", CheckOutcome.Skipped, null, null, null, "The report is its JSON alone.");
+            else
+                Failed("Presentation", paths.Report, "not signed", "a file that the signed JSON names",
+                    "The report is its JSON alone, which names no other file: nothing shows who wrote this one.");
             return;
         }
         string file = presentation.FileName;
