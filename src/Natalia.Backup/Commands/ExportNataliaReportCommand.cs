@@ -168,8 +168,9 @@ public sealed class ExportNataliaReportCommand : RepositoryReaderCommand
             Appliances = [.. appliances.OrderBy(a => a.ApplianceName, StringComparer.OrdinalIgnoreCase)
                 .ThenBy(a => a.ApplianceId, StringComparer.Ordinal)],
             Figures = figures,
-            // What concerns one appliance stands there.
-            Troubles = [.. troubles.Distinct().Where(t => !appliances.Any(a => a.Troubles.Contains(t)))],
+            // What concerns some appliances alone stands there.
+            Troubles = [.. troubles.Distinct().Where(t => appliances.All(a => a.Troubles.Contains(t))
+                || !appliances.Exists(a => a.Troubles.Contains(t)))],
         };
 
         // Told as an error, and in the report, which goes to people who do not see the errors.

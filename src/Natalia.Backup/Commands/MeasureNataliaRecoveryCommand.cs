@@ -112,9 +112,13 @@ public sealed class MeasureNataliaRecoveryCommand : RepositoryReaderCommand
                 : [],
         };
         List<RecoveryMeasurement> rows = [];
+        bool isWhole = true;
         await foreach (ApplianceEvidence evidence in new EvidenceCollector(Registry, TimeProvider.System, DeferError,
             EmitWarning).CollectAsync(wishes, cancellationToken).ConfigureAwait(false))
+        {
+            isWhole &= evidence.Troubles.Count == 0;
             rows.AddRange(evidence.Measurements.Where(m => Objective is null || Objective.Contains(m.Objective)));
+        }
         if (!Quiet)
         {
             EmitAll([.. rows.OrderBy(r => r.ApplianceName, StringComparer.OrdinalIgnoreCase)
@@ -122,6 +126,6 @@ public sealed class MeasureNataliaRecoveryCommand : RepositoryReaderCommand
             return;
         }
         foreach (RecoveryMeasurement row in rows) _verdict.Add(row.Verdict == RecoveryVerdict.Met);
-        Emit(_verdict.IsGood && !HasErrors);
+        Emit(_verdict.IsGood && isWhole && !HasErrors);
     }
 }

@@ -33,7 +33,8 @@ internal sealed record ReportHeadline(RecoveryVerdict Verdict, string Text, Reco
         RecoveryVerdict[] verdicts = [.. appliances.Select(Of)];
         int met = verdicts.Count(v => v == RecoveryVerdict.Met);
         int missed = verdicts.Count(v => v == RecoveryVerdict.Missed);
-        bool isAllMet = met == verdicts.Length && met > 0 && troubles.Count == 0;
+        bool isAllMet = met == verdicts.Length && met > 0 && troubles.Count == 0
+            && appliances.All(a => a.Troubles.Count == 0);
         string text = verdicts.Length == 0
             ? "No appliance was found, so that nothing is proved."
             : $"{met} of {Plural.Count(verdicts.Length, "appliance")} "
