@@ -26,7 +26,7 @@ def signed(key, message, signature):
     s = int.from_bytes(signature[32:], "little")
     k = int.from_bytes(hashlib.sha512(signature[:32] + key + message).digest(), "little") % L
     a, b = times(s, BASE), add(decode(signature[:32]), times(k, decode(key)))
-    return s < L and (a[0]*b[2] - b[0]*a[2]) % P == 0 and (a[1]*b[2] - b[1]*a[2]) % P == 0
+    return len(signature) == 64 and s < L and (a[0]*b[2] - b[0]*a[2]) % P == 0 and (a[1]*b[2] - b[1]*a[2]) % P == 0
 
 def envelope(data, kind):                                              # docs/audit.md, "An object"
     magic, version, k, cipher, size = struct.unpack_from("<8sHBBI", data)
@@ -43,7 +43,7 @@ def verify(log, appliance, key, anchors):
             if not signed(key, b"natalia audit record 1\n" + header, signature): raise ValueError("the signature is wrong")
             if file.name != name or r.get("appliance") != appliance: raise ValueError("it belongs elsewhere: " + name)
             if records.setdefault(hashlib.sha256(header).hexdigest(), r) is not r: raise ValueError("a copy of a record")
-        except (ValueError, KeyError, IndexError, struct.error) as e: breaks.append(f"{file.name}: {e}")
+        except (ValueError, TypeError, KeyError, IndexError, struct.error) as e: breaks.append(f"{file.name}: {e}")
     named = {h for r in records.values() for h in r["heads"]}
     breaks += [f"the record {h} is missing" for h in sorted((named | anchors) - records.keys())]
     time = lambda r: datetime.fromisoformat(r["timeUtc"][:19])
@@ -65,7 +65,7 @@ def main(folder, noted):
         anchors, appliance = set(), None if log.parent == folder else log.parent.name
         for manifest in sorted((log.parent / "points").glob("[!.]*") if appliance else []):
             try: anchors |= set(json.loads(envelope(manifest.read_bytes(), 5)[1])["logHeads"])
-            except (ValueError, KeyError, struct.error): print("unreadable manifest", manifest.name)
+            except (ValueError, TypeError, KeyError, struct.error): print("unreadable manifest", manifest.name)
         records, breaks = verify(log, appliance, key, anchors); seen |= records.keys(); broken |= bool(breaks)
         print("BROKEN" if breaks else "intact", log.relative_to(folder), f"{len(records)} records", *breaks, sep="\n  ")
     for h in (h for h in noted if h not in seen): broken = True; print("BROKEN noted record is not there:", h)
