@@ -145,7 +145,10 @@ internal sealed class HistoryReader(RepositoryCore core, PointListing listing)
                 else onDamage(Untrusted(batch[i], read[i].Damage!));
             }
             end = begin;
-            if (read.All(r => r.Record is null || r.Record.TimeUtc < sinceUtc)) break;
+            // A batch without any record tells nothing of what lies before it: names may be anybody's.
+            if (read.Any(r => r.Record is not null)
+                && read.All(r => r.Record is null || r.Record.TimeUtc < sinceUtc))
+                break;
         }
         return end;
     }
