@@ -25,9 +25,9 @@ namespace Natalia.Backup.Commands;
 /// and a secret (iSCSI) are demanded, or -Insecure.</para>
 /// </remarks>
 /// <example>
-/// <code>$disk = Get-NataliaRestorePoint -Appliance natalia-paris -Latest | Mount-NataliaRestorePoint
-/// qemu-img info $disk.Uri</code>
-/// <para>Serves all disks of the newest point, and looks at one.</para>
+/// <code>$disks = Get-NataliaRestorePoint -Appliance natalia-paris -Latest | Mount-NataliaRestorePoint
+/// foreach ($disk in $disks) { qemu-img info $disk.Uri }</code>
+/// <para>Serves all disks of the newest point, and looks at them.</para>
 /// </example>
 /// <example>
 /// <code>Mount-NataliaRestorePoint -RestorePointId 3fa9 -DiskId scsi1 -Writable -OverlayPath D:\try.overlay -KeepOverlay
@@ -36,12 +36,12 @@ namespace Natalia.Backup.Commands;
 /// </example>
 /// <example>
 /// <code>$certificate = Get-PfxCertificate D:\keys\backup.pfx
-/// Get-NataliaRestorePoint -Appliance natalia-paris -Latest | Mount-NataliaRestorePoint -Address 10.0.8.4 -Port 10809
-/// -Certificate $certificate</code>
+/// Get-NataliaRestorePoint -Appliance natalia-paris -Latest |
+///     Mount-NataliaRestorePoint -Address 10.0.8.4 -Port 10809 -Certificate $certificate</code>
 /// <para>Serves to other machines, encrypted.</para>
 /// </example>
 /// <example>
-/// <code>Get-NataliaRestorePoint -Appliance natalia-paris -Latest | Mount-NataliaRestorePoint -Protocol Iscsi -Writable -Address 10.0.8.4 -Port 3260 -Credential esx</code>
+/// <code>Get-NataliaRestorePoint -Appliance natalia-paris -Latest | Mount-NataliaRestorePoint -Protocol Iscsi -Writable -Address 10.0.8.4 -Port 3260 -Credential (Get-Credential esx)</code>
 /// <para>Serves to an ESXi or Hyper-V host that logs in with CHAP; the secret is asked for. docs/disk-service.md tells
 /// what to do there.</para>
 /// </example>

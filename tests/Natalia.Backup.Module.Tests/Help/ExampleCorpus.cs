@@ -12,7 +12,10 @@ public sealed record Example(string Id, string Code);
 /// <summary>Everything that help and documents tell people to type.</summary>
 public static partial class ExampleCorpus
 {
-    /// <summary>What needs a server, a bucket, or Windows: it is parsed and bound, not run.</summary>
+    /// <summary>
+    /// What needs a server, a bucket, Windows, a certificate of the reader's, a program of theirs, or an overlay or
+    /// a mount from before: it is parsed and bound, not run.
+    /// </summary>
     public static bool NeedsMore(Example example) => ServerWords().IsMatch(example.Code);
 
     /// <summary>True for a script that runs by itself: it connects by a profile and then works.</summary>
@@ -74,7 +77,7 @@ public static partial class ExampleCorpus
     }
 
     [GeneratedRegex(
-        @"-Proxmox|\bpbs\b|\bpve\d?\b|-Bucket|Replication|Schedule|NataliaSnapshot|Prerequisite|Restore-NataliaAppliance|-BackupServer|natalia-01|nas-user|Receive-Job|-Qemu|-TestBench|Test-NataliaRestore\b|NataliaRestoreTest")]
+        @"-Proxmox|\bpbs\b|\bpve\d?\b|-Bucket|Replication|Schedule|NataliaSnapshot|Prerequisite|Restore-NataliaAppliance|-BackupServer|natalia-01|nas-user|Receive-Job|-Qemu|-TestBench|Test-NataliaRestore\b|NataliaRestoreTest|-(Trusted)?Certificate|-ExpectedThumbprint|qemu-img|/var/lib/|-Overlay\b|-MountId|Get-Credential")]
     private static partial Regex ServerWords();
 
     [GeneratedRegex(@"Import-NataliaProfile[^\n]*\n[\s\S]*-Natalia")]

@@ -54,7 +54,7 @@ function CopyTree([string] $from, [string] $to) {
 }
 
 function NewSite {
-    foreach ($folder in 'C/ProgramData', 'D/restore', 'D/rescue', 'D/inventory', 'E', 'N/nas/backup', 'N/site2/backup', 'N/nas2/backup', 'X', 'here') { $null = New-Item -ItemType Directory -Force -Path "$template/$folder" }
+    foreach ($folder in 'C/ProgramData', 'D/restore', 'D/rescue', 'D/inventory', 'D/reports', 'E', 'N/nas/backup', 'N/site2/backup', 'N/nas2/backup', 'X', 'here') { $null = New-Item -ItemType Directory -Force -Path "$template/$folder" }
     $random = [Random]::new(1)
     foreach ($name in 'natalia-paris', 'natalia-lyon', 'natalia-test', 'natalia-paris-restored') {
         $vm = New-Item -ItemType Directory -Path "$template/D/Exports/$name"

@@ -82,7 +82,8 @@ public sealed class HostileTextTests
         string[] own = ["ApplianceId", "RestorePointId", "RepositoryId", "OriginalRestorePointId",
             "OriginalRepositoryId", "SourceRepositoryId", "SourceRestorePointId", "KeyId", "RecordHash",
             "AuditKeyFingerprint", "ErrorId", "Event", "Rule", "Hour", "Day", "Week", "Month", "Year", "LocalTime",
-            "TimeZone", "Kind", "RepositoryKind", "HypervisorKind", "StoreKind", "RestoreTestId", "TestBenchKind"];
+            "TimeZone", "Kind", "RepositoryKind", "HypervisorKind", "StoreKind", "RestoreTestId", "TestBenchKind",
+            "ReportId", "Sha256", "MountId"];
         List<string> raw = [];
         foreach (string file in Directory.GetFiles(BuildLayout.ModuleRoot, "*.Format.ps1xml",
             SearchOption.AllDirectories))
