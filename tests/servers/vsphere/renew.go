@@ -14,7 +14,7 @@ import (
 //
 //	renew    vm: no snapshots, nothing written, changes tracked from now on, a guest that answers
 //	deafen   vm: its guest does not put its data in order
-//	silence  vm: its guest is not heard of after the next snapshot
+//	silence  vm: its guest is not heard of after the next snapshot, or the next try to make a quiesced one
 //	nvram    vm; body: its firmware is UEFI, and this its variables
 //	detach   vm, disk: the file is gone
 //	replace  vm, disk; body: another disk is in its place
@@ -52,6 +52,12 @@ func (f *front) isDeaf(vm *simulator.VirtualMachine) bool {
 	f.mutex.Lock()
 	defer f.mutex.Unlock()
 	return deaf[vm.Self.Value]
+}
+
+func (f *front) isSilent(vm *simulator.VirtualMachine) bool {
+	f.mutex.Lock()
+	defer f.mutex.Unlock()
+	return silent[vm.Self.Value]
 }
 
 func (f *front) diskOf(vm *simulator.VirtualMachine, n int) *disk {

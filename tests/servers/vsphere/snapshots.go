@@ -37,6 +37,10 @@ func createSnapshot(c *call) bool {
 	}
 	var task types.ManagedObjectReference
 	if request.Quiesce && c.front.isDeaf(vm) {
+		// Freezing that fails half way is what a guest is likeliest not to come back from.
+		if c.front.isSilent(vm) {
+			vm.GuestHeartbeatStatus = "red"
+		}
 		task = c.front.newTask(vm.Self, "createSnapshot", &types.ApplicationQuiesceFault{},
 			"An error occurred while quiescing the virtual machine.", 0)
 	} else {

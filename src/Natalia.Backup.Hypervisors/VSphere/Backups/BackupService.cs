@@ -43,6 +43,8 @@ internal sealed class BackupService(MachineFinder machines, SnapshotService snap
         try
         {
             bool isQuiesced = how.Quiescing != Quiescing.Skip && deaf is null;
+            // A guest that was asked may still be frozen, above all where freezing it failed.
+            bool hadHeartbeat = isQuiesced && machine.Heartbeat is "green" or "yellow";
             VimReference snapshot;
             try
             {
@@ -51,19 +53,18 @@ internal sealed class BackupService(MachineFinder machines, SnapshotService snap
             catch (NataliaException e) when (isQuiesced && IsTheGuests(e))
             {
                 deaf = $"The guest did not put its data in order: {e.Message}";
-                if (how.Quiescing == Quiescing.Require) throw NotQuiesced(machine, deaf, e);
+                if (how.Quiescing == Quiescing.Require)
+                {
+                    throw hadHeartbeat && await HasLostHeartbeatAsync(machine.Reference, cancellationToken)
+                        .ConfigureAwait(false) ? Silent(machine, e) : NotQuiesced(machine, deaf, e);
+                }
                 isQuiesced = false;
                 snapshot = await TakeAsync(machine, mark, false, cancellationToken).ConfigureAwait(false);
             }
-            bool hadHeartbeat = isQuiesced && machine.Heartbeat is "green" or "yellow";
             FrozenMachine frozen = await DescribeAsync(machine, snapshot, wanted, cancellationToken)
                 .ConfigureAwait(false);
             if (hadHeartbeat && await HasLostHeartbeatAsync(machine.Reference, cancellationToken).ConfigureAwait(false))
-                throw new NataliaException(ErrorIds.GuestNotReachable, NataliaErrorKind.InvalidOperation,
-                    $"'{machine.Name}' was not backed up: {StillFrozen}", machine.Name,
-                    "If it does not answer, reset it. Then look why the guest does not thaw: its logs of VMware Tools, "
-                    + "and scripts in /etc/vmware-tools/backupScripts.d. Set-NataliaAppliance -NeverQuiesce makes "
-                    + "crash-consistent points meanwhile.");
+                throw Silent(machine, null);
             DateTime? made = await MadeAsync(machine, snapshot, cancellationToken).ConfigureAwait(false);
             reading = await readings.OpenAsync(frozen, cancellationToken).ConfigureAwait(false);
             // Nobody asked a machine that is off for more.
@@ -221,6 +222,13 @@ internal sealed class BackupService(MachineFinder machines, SnapshotService snap
     /// </summary>
     private static bool IsTheGuests(NataliaException e) =>
         e.ErrorId is ErrorIds.QuiesceFailed or ErrorIds.TaskFailed or ErrorIds.TaskNotFinished;
+
+    private static NataliaException Silent(VirtualMachine machine, Exception? inner) =>
+        new(ErrorIds.GuestNotReachable, NataliaErrorKind.InvalidOperation,
+            $"'{machine.Name}' was not backed up: {StillFrozen}", machine.Name,
+            "If it does not answer, reset it. Then look why the guest does not thaw: its logs of VMware Tools, and "
+            + "scripts in /etc/vmware-tools/backupScripts.d. Set-NataliaAppliance -NeverQuiesce makes crash-consistent "
+            + "points meanwhile.", inner);
 
     private static NataliaException NotQuiesced(VirtualMachine machine, string why, Exception? inner) =>
         new(ErrorIds.QuiesceFailed, NataliaErrorKind.InvalidOperation,

@@ -85,6 +85,23 @@ public sealed class FreezeTests(FreezeTests.Servers servers) : IClassFixture<Fre
     }
 
     [VSphereTheory]
+    [InlineData(Quiescing.Prefer)]
+    [InlineData(Quiescing.Require)]
+    public async Task A_guest_that_fails_to_quiesce_and_is_silent_then_may_still_be_frozen(Quiescing quiescing)
+    {
+        using VSphereFixture fixture = New();
+        fixture.DeafenGuest();
+        using IHypervisor hypervisor = fixture.Connect();
+        Server.Do("silence", ("vm", Machine.Id));
+        NataliaException silent = await Assert.ThrowsAsync<NataliaException>(
+            () => ((IImageSource)hypervisor).FreezeAsync(fixture.Vm,
+                How(fixture.DataDisk) with { Quiescing = quiescing }, default));
+        Assert.Equal(ErrorIds.GuestNotReachable, silent.ErrorId);
+        Assert.Contains("may still be frozen", silent.Message, StringComparison.Ordinal);
+        Assert.Empty(Server.Snapshots(Machine));
+    }
+
+    [VSphereTheory]
     [InlineData("mode", "independent_persistent", "independent")]
     [InlineData("mode", "rdm", "raw device mapping")]
     [InlineData("sharing", "sharingMultiWriter", "shared")]
