@@ -25,8 +25,8 @@ public sealed record MadePoint
     public long? StoredBytes { get; init; }
     /// <summary>For a copy: the id of the point that was first made; else null.</summary>
     public string? OriginalRestorePointId { get; init; }
-    /// <summary>Whether the log has a record of its removal.</summary>
-    public bool IsRemoved { get; init; }
+    /// <summary>When it was removed, UTC, by the record of that; null where the log has none.</summary>
+    public DateTime? RemovedUtc { get; init; }
     /// <summary>When it was found damaged, UTC; null when it was not, or is whole again.</summary>
     public DateTime? FoundDamagedUtc { get; init; }
 }

@@ -36,10 +36,9 @@ internal sealed class HistoryReader(RepositoryCore core, PointListing listing)
         (ApplianceSettings Settings, AuditRecord Record)? enrolled = await ApplianceBook.FindSettingsAsync(applianceId,
             log, names, cancellationToken).ConfigureAwait(false);
         DamageState damage = await DamageRecords.ReadAsync(log, names, cancellationToken).ConfigureAwait(false);
-        var removed = new HashSet<long>(names.Where(n => n.Event == AuditEvents.PointRemoved).Select(n => n.Sequence));
         var made = new List<MadePoint>();
         // A name is no record: what was deleted past the log must not look removed because somebody put a file there.
-        var proved = new HashSet<long>();
+        var removed = new Dictionary<long, DateTime>();
         var verified = new Dictionary<string, DateTime>(StringComparer.Ordinal);
         var hashes = new Dictionary<string, string>(StringComparer.Ordinal);
         var evidence = new List<AuditRecord>();
@@ -66,8 +65,10 @@ internal sealed class HistoryReader(RepositoryCore core, PointListing listing)
             RetentionPolicy = await PolicyBook.ReadAsync(applianceId, log, names,
                 cancellationToken).ConfigureAwait(false),
             Points = points,
-            Made = [.. made.Select(m => m with { IsRemoved = proved.Contains(m.Sequence) })],
-            FirstMadeUtc = await FindFirstAsync(log, names, removed, damage, cancellationToken).ConfigureAwait(false),
+            Made = [.. made.Select(m => removed.TryGetValue(m.Sequence, out DateTime at)
+                ? m with { RemovedUtc = at }
+                : m)],
+            FirstMadeUtc = await FindFirstAsync(log, names, damage, cancellationToken).ConfigureAwait(false),
             VerifiedUtc = verified,
             VerificationHashes = hashes,
             Evidence = evidence,
@@ -78,10 +79,10 @@ internal sealed class HistoryReader(RepositoryCore core, PointListing listing)
             switch (record.Event)
             {
                 case AuditEvents.PointMade:
-                    if (Made(record, removed, damage) is MadePoint point) made.Add(point);
+                    if (Made(record, damage) is MadePoint point) made.Add(point);
                     break;
                 case AuditEvents.PointRemoved:
-                    if (record.Sequence is long gone) proved.Add(gone);
+                    if (record.Sequence is long gone) removed[gone] = record.TimeUtc;
                     break;
                 case AuditEvents.PointVerified:
                     if (record.RestorePointId is not string id
@@ -107,14 +108,14 @@ internal sealed class HistoryReader(RepositoryCore core, PointListing listing)
     }
 
     /// <summary>When the first point was made, by the first record of one that can be read.</summary>
-    private static async Task<DateTime?> FindFirstAsync(AuditLog log, List<AuditName> names, HashSet<long> removed,
-        DamageState damage, CancellationToken cancellationToken)
+    private static async Task<DateTime?> FindFirstAsync(AuditLog log, List<AuditName> names, DamageState damage,
+        CancellationToken cancellationToken)
     {
         foreach (AuditName name in names.Where(n => n.Event == AuditEvents.PointMade).Take(16))
         {
             try
             {
-                if (Made(await log.ReadAsync(name, cancellationToken).ConfigureAwait(false), removed, damage)
+                if (Made(await log.ReadAsync(name, cancellationToken).ConfigureAwait(false), damage)
                     is MadePoint first)
                     return first.TimeUtc;
             }
@@ -173,7 +174,7 @@ internal sealed class HistoryReader(RepositoryCore core, PointListing listing)
             name.ObjectName, "Test-NataliaAudit tells what was done to the log.", damage);
 
     /// <summary>What the record of a making says; null when it says too little to count.</summary>
-    private static MadePoint? Made(AuditRecord record, HashSet<long> removed, DamageState damage)
+    private static MadePoint? Made(AuditRecord record, DamageState damage)
     {
         if (record.RestorePointId is not string id) return null;
         using JsonDocument document = JsonDocument.Parse(record.Data ?? "{}");
@@ -193,7 +194,6 @@ internal sealed class HistoryReader(RepositoryCore core, PointListing listing)
                 Consistency = data.ReadEnum<Consistency>("consistency"),
                 StoredBytes = data.ReadLongOrNull("storedBytes"),
                 OriginalRestorePointId = PointOrigin.Read(data)?.PointId,
-                IsRemoved = removed.Contains(sequence),
                 FoundDamagedUtc = damage.Points.TryGetValue(sequence, out DateTime found) ? found : null,
             };
         }

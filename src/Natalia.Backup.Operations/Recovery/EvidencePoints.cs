@@ -35,12 +35,16 @@ internal static class EvidencePoints
         {
             if (!there.Add(point.RestorePointId)) continue;
             made.TryGetValue(point.RestorePointId, out MadePoint? record);
-            all.Add(Kept(point, record, repository, VerifiedOf(point),
+            DateTime? native = point.Verification == VerificationState.Good
+                ? point.VerifiedUtc ?? point.TimeUtc
+                : null;
+            DateTime? logged = LoggedOf(point.RestorePointId);
+            all.Add(Kept(point, record, repository, logged is null || native > logged ? native ?? logged : logged,
                 keptBy.TryGetValue(point.RestorePointId, out string? by) ? by : null));
         }
         foreach (MadePoint point in made.Values)
             if (!there.Contains(point.RestorePointId))
-                all.Add(Gone(point, repository, VerifiedOf(point.RestorePointId), nowUtc));
+                all.Add(Gone(point, repository, LoggedOf(point.RestorePointId), nowUtc));
         all.AddRange(Recorded(records, there, repository));
         return all;
 
@@ -49,15 +53,7 @@ internal static class EvidencePoints
             if (!verified.TryGetValue(id, out DateTime known) || known < at) verified[id] = at;
         }
 
-        DateTime? VerifiedOf(object point)
-        {
-            string id = point as string ?? ((RestorePoint)point).RestorePointId;
-            DateTime? logged = verified.TryGetValue(id, out DateTime at) ? at : null;
-            DateTime? native = point is RestorePoint { Verification: VerificationState.Good } good
-                ? good.VerifiedUtc ?? good.TimeUtc
-                : null;
-            return logged is null || native > logged ? native ?? logged : logged;
-        }
+        DateTime? LoggedOf(string id) => verified.TryGetValue(id, out DateTime at) ? at : null;
     }
 
     private static EvidencePoint Kept(RestorePoint point, MadePoint? record, RepositorySession repository,
@@ -103,7 +99,7 @@ internal static class EvidencePoints
         (EvidencePointState state, string? trouble) = point switch
         {
             { FoundDamagedUtc: DateTime } => (EvidencePointState.Damaged, "It was found damaged."),
-            { IsRemoved: false } => (EvidencePointState.Missing,
+            { RemovedUtc: null } => (EvidencePointState.Missing,
                 "The log tells that it was made, and nothing of its removal; it is not there."),
             _ when point.TimeUtc > nowUtc + TimeSpan.FromMinutes(15) => (EvidencePointState.Doubtful,
                 "Its time lies in the future."),
@@ -120,6 +116,7 @@ internal static class EvidencePoints
             Type = point.Type,
             Consistency = point.Consistency,
             StoredBytes = point.StoredBytes,
+            RemovedUtc = point.RemovedUtc,
             VerifiedUtc = state == EvidencePointState.Verified ? verifiedUtc : null,
             RecordHash = point.RecordHash,
             OriginalRestorePointId = point.OriginalRestorePointId,

@@ -44,6 +44,7 @@ public sealed class EvidenceCollectorTests : IDisposable
         Assert.Equal(8, evidence.Points.Count);
         Assert.Equal(3, evidence.Points.Count(p => p.IsKept));
         Assert.All(evidence.Points, p => Assert.True(p.IsGood && p.RecordHash is not null));
+        Assert.All(evidence.Points, p => Assert.Equal(p.IsKept ? null : Now, p.RemovedUtc));
         Assert.Equal([.. points.Select(p => p.RestorePointId)], evidence.Points.Select(p => p.RestorePointId));
         Assert.Equal(8, evidence.Gaps.Count);
         RecoveryMeasurement rpo = evidence.Measurements.Single(m => m.Objective == RecoveryObjective.Rpo);
@@ -57,9 +58,7 @@ public sealed class EvidenceCollectorTests : IDisposable
         List<RestorePoint> points = await BackUpAsync(repository, 6);
         await repository.VerifyRestorePointAsync(points[1], null, default);
         IObjectStore store = _fixtures[0].Store;
-        string manifests = $"appliances/{s_appliance}/points/";
-        List<string> names = [];
-        await foreach (StoredObject one in store.ListAsync(manifests, default)) names.Add(one.Name);
+        List<string> names = await NamesAsync("points");
         await store.DeleteAsync(names[2], default);
         StoredObject stat = (await store.StatAsync(names[3], default))!;
         var broken = new byte[stat.Length];
@@ -79,6 +78,41 @@ public sealed class EvidenceCollectorTests : IDisposable
         Assert.Contains(_warnings, w => w.Contains(names[3], StringComparison.Ordinal)
             || w.Contains("cannot be read", StringComparison.Ordinal));
         Assert.All(evidence.Points.Where(p => !p.IsGood), p => Assert.NotNull(p.Trouble));
+    }
+
+    [Fact]
+    public async Task A_point_that_is_gone_and_newer_than_all_that_are_kept_is_lost_and_its_state_does_not_count()
+    {
+        Repository repository = await ConnectAsync("nas");
+        List<RestorePoint> points = await BackUpAsync(repository, 4);
+        // Retention took it while there was a newer one, which somebody deleted past the log.
+        await repository.RemoveRestorePointsAsync(s_appliance, [new PointRemoval(points[2], "retention")],
+            (_, refusal) => Assert.Null(refusal), default);
+        await _fixtures[0].Store.DeleteAsync((await NamesAsync("points")).Last(), default);
+        ApplianceEvidence evidence = await OneAsync(await ConnectAsync("again", _fixtures[0]));
+        Assert.Equal([EvidencePointState.Unverified, EvidencePointState.Unverified, EvidencePointState.Unverified,
+            EvidencePointState.Missing], evidence.Points.Select(p => p.State));
+        Assert.Equal([6d, 18d], evidence.Gaps.Select(g => g.Length.TotalHours));
+        Assert.True(evidence.Gaps[^1].IsOpen);
+        Assert.Equal(RecoveryVerdict.Missed, evidence.Measurements[(int)RecoveryObjective.Rpo].Verdict);
+    }
+
+    [Fact]
+    public async Task A_name_in_the_log_without_a_record_behind_it_proves_no_removal_and_ends_no_search()
+    {
+        Repository repository = await ConnectAsync("nas");
+        List<RestorePoint> points = await BackUpAsync(repository, 3);
+        IObjectStore store = _fixtures[0].Store;
+        await store.DeleteAsync((await NamesAsync("points"))[1], default);
+        // More of them than are read together, with the numbers that come next.
+        int next = (await NamesAsync("log")).Count + 1;
+        for (int i = 0; i < 130; i++)
+            await store.PutAsync($"appliances/{s_appliance}/log/{next + i:D12}.point-removed.{2:D12}.{i + 1:x32}",
+                new ObjectContent("no record"u8.ToArray()), new PutOptions(), default);
+        ApplianceEvidence evidence = await OneAsync(await ConnectAsync("again", _fixtures[0]));
+        Assert.Equal([.. points.Select(p => p.RestorePointId)], evidence.Points.Select(p => p.RestorePointId));
+        Assert.Equal((EvidencePointState.Missing, null), (evidence.Points[1].State, evidence.Points[1].RemovedUtc));
+        Assert.NotEmpty(evidence.Troubles);
     }
 
     [Fact]
@@ -241,6 +275,14 @@ public sealed class EvidenceCollectorTests : IDisposable
         Assert.Equal(12, handed.Count);
         // The last group may still be on some stack.
         Assert.InRange(handed.Count(h => h.IsAlive), 0, 4);
+    }
+
+    private async Task<List<string>> NamesAsync(string folder)
+    {
+        List<string> names = [];
+        await foreach (StoredObject one in _fixtures[0].Store.ListAsync($"appliances/{s_appliance}/{folder}/", default))
+            names.Add(one.Name);
+        return names;
     }
 
     private static ApplianceSettings Settings(BackupStrategy? strategy) => new()
