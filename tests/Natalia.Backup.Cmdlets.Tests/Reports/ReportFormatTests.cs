@@ -32,10 +32,12 @@ public sealed class ReportFormatTests : IDisposable
             Head(SampleReport.Fleet(SampleReport.Good(1, "a"))));
         Assert.Equal((RecoveryVerdict.NotEvidenced, "No appliance was found, so that nothing is proved."),
             Head(SampleReport.Fleet()));
-        Assert.Equal(RecoveryVerdict.NotEvidenced, Head(SampleReport.Fleet(SampleReport.Good(1, "a")) with
+        const string blind = "1 of 1 appliance meets every objective, but not everything could be read.";
+        Assert.Equal((RecoveryVerdict.NotEvidenced, blind), Head(SampleReport.Fleet(SampleReport.Good(1, "a")) with
         {
             Troubles = ["The repository 'nas' could not be read."],
-        }).Verdict);
+        }));
+        Assert.Equal((RecoveryVerdict.NotEvidenced, blind), Head(SampleReport.Fleet(Blind(1))));
         Assert.Equal((RecoveryVerdict.Missed, "1 of 3 appliances meets every objective."), Head(SampleReport.Usual()));
         Assert.Equal(RecoveryObjective.Rpo, ReportHeadline.Of(SampleReport.Usual()).Worst!.Objective);
 
@@ -44,6 +46,15 @@ public sealed class ReportFormatTests : IDisposable
             ReportHeadline headline = ReportHeadline.Of(report);
             return (headline.Verdict, headline.Text);
         }
+    }
+
+    [Fact]
+    public void What_could_not_be_read_is_counted_once_and_leaves_something_to_do()
+    {
+        Report report = SampleReport.Fleet(Blind(1), Blind(2)) with { Troubles = ["A record cannot be read."] };
+        Assert.Contains("\nnatalia_backup_report_troubles 1\n", Text(report, ReportFormat.OpenMetrics),
+            StringComparison.Ordinal);
+        Assert.Contains("See to what could not be read", Text(report, ReportFormat.Html), StringComparison.Ordinal);
     }
 
     [Fact]
@@ -89,6 +100,8 @@ public sealed class ReportFormatTests : IDisposable
     [InlineData("\t=1", "\"\\u0009=1\"")]
     [InlineData("a\"b\r\nc", "\"a\"\"b\\u000D\\u000Ac\"")]
     [InlineData("6 h", "\"6 h\"")]
+    [InlineData("6 h; one more", "\"6 h; one more\"")]
+    [InlineData("x;=1+1;\"@A1", "\"x;'=1+1;\"\"'@A1\"")]
     [InlineData("", "")]
     [InlineData(null, "")]
     public void Nothing_in_a_spreadsheet_is_a_formula_or_a_second_row(string? text, string cell) =>
@@ -196,6 +209,9 @@ public sealed class ReportFormatTests : IDisposable
             Assert.InRange(file.SizeBytes, 10_000, 5_000_000);
         }
     }
+
+    private static ApplianceEvidence Blind(int number) =>
+        SampleReport.Good(number, $"{number}") with { Troubles = ["A record cannot be read."] };
 
     private string Text(Report report, ReportFormat format)
     {

@@ -33,14 +33,17 @@ internal sealed record ReportHeadline(RecoveryVerdict Verdict, string Text, Reco
         RecoveryVerdict[] verdicts = [.. appliances.Select(Of)];
         int met = verdicts.Count(v => v == RecoveryVerdict.Met);
         int missed = verdicts.Count(v => v == RecoveryVerdict.Missed);
-        bool isAllMet = met == verdicts.Length && met > 0 && troubles.Count == 0
-            && appliances.All(a => a.Troubles.Count == 0);
+        bool isAllMet = met == verdicts.Length && met > 0;
+        bool isWhole = troubles.Count == 0 && appliances.All(a => a.Troubles.Count == 0);
         string text = verdicts.Length == 0
             ? "No appliance was found, so that nothing is proved."
             : $"{met} of {Plural.Count(verdicts.Length, "appliance")} "
-                + Plural.Of(verdicts.Length == 1 ? 1 : met, "meets", "meet") + " every objective.";
+                + Plural.Of(verdicts.Length == 1 ? 1 : met, "meets", "meet") + " every objective"
+                + (isAllMet && !isWhole ? ", but not everything could be read." : ".");
         return new ReportHeadline(
-            missed > 0 ? RecoveryVerdict.Missed : isAllMet ? RecoveryVerdict.Met : RecoveryVerdict.NotEvidenced,
+            missed > 0 ? RecoveryVerdict.Missed
+                : isAllMet && isWhole ? RecoveryVerdict.Met
+                : RecoveryVerdict.NotEvidenced,
             text, ReportFindings.Of(appliances).FirstOrDefault(), met, missed, verdicts.Length - met - missed);
     }
 

@@ -9,7 +9,8 @@ internal static class FindingsSection
 {
     private const int Most = 12;
 
-    internal static void Write(HtmlWriter page, Report report, IReadOnlyList<ApplianceAnchors> anchors)
+    internal static void Write(HtmlWriter page, Report report, ReportHeadline headline,
+        IReadOnlyList<ApplianceAnchors> anchors)
     {
         IReadOnlyList<RecoveryMeasurement> findings = ReportFindings.Of(report.Appliances);
         page.Write($"<section aria-labelledby=\"todo\"><h2 id=\"todo\">What to do</h2>\n");
@@ -17,7 +18,9 @@ internal static class FindingsSection
         {
             string nothing = report.Appliances.Count == 0
                 ? "There is no appliance to say anything of. Enrol one with Set-NataliaAppliance and back it up."
-                : "Nothing: every objective of every appliance is met.";
+                : headline.Verdict == RecoveryVerdict.Met
+                    ? "Nothing: every objective of every appliance is met."
+                    : "See to what could not be read, and report again.";
             page.Write($"<p>{nothing}</p></section>\n");
             return;
         }

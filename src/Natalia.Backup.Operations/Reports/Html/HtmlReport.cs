@@ -28,7 +28,7 @@ internal static class HtmlReport
         }
         else
         {
-            FindingsSection.Write(page, report, anchors);
+            FindingsSection.Write(page, report, headline, anchors);
             FleetSection.Write(page, report, anchors);
             for (int i = 0; i < anchors.Length; i++) ApplianceSection.Write(page, report.Appliances[i], anchors[i]);
         }

@@ -21,7 +21,8 @@ internal static class MetricsReport
         Family("report_timestamp_seconds", "seconds", "When the report was made, in seconds since 1970 (UTC).")
             .Add(Seconds(report.GeneratedUtc), ("report_id", report.ReportId), ("version", report.Tool));
         Family("report_troubles", null, "How many things could not be read for the report.")
-            .Add(Count(report.Troubles.Count + report.Appliances.Sum(a => a.Troubles.Count)));
+            // What concerns every appliance stands with each of them, too.
+            .Add(Count(report.Troubles.Concat(report.Appliances.SelectMany(a => a.Troubles)).Distinct().Count()));
         if (report.Test is RestoreTest test) WriteTests([(test, test.ApplianceName)]);
         else WriteAppliances();
         writer.Write("# EOF\n");
