@@ -7,8 +7,6 @@ public enum EvidenceKind
     RestorePoint = 0,
     /// <summary>A restore test, by its id.</summary>
     RestoreTest,
-    /// <summary>A record of an audit log, by its hash.</summary>
-    AuditRecord,
     /// <summary>A replication, by its hypervisor's id of it.</summary>
     Replication,
     /// <summary>A schedule, by its hypervisor's id of it.</summary>

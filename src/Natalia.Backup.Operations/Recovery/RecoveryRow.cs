@@ -50,7 +50,7 @@ internal static class RecoveryRow
     /// <summary>The ends of a gap.</summary>
     internal static EvidenceRecord?[] Records(EvidenceGap gap) =>
     [
-        gap.FromPointId is null ? null : new EvidenceRecord(EvidenceKind.RestorePoint, gap.FromPointId, gap.FromUtc),
+        new EvidenceRecord(EvidenceKind.RestorePoint, gap.FromPointId, gap.FromUtc),
         gap.ToPointId is null ? null : new EvidenceRecord(EvidenceKind.RestorePoint, gap.ToPointId, gap.ToUtc),
     ];
 

@@ -88,27 +88,25 @@ internal static class RpoRules
                 "Set-NataliaReplication makes one; connect the hypervisor that keeps it.");
         }
         TimeSpan lag = best.Lag!.Value;
-        var record = new EvidenceRecord(EvidenceKind.Replication, best.ReplicationId, best.LastSyncUtc);
-        string state = $"The copy on '{best.TargetVMHost}' is {TimeText.Span(lag)} behind.";
         if (lag < -RecoveryTargets.Tolerance(target))
-            return RecoveryRow.OfTime(evidence, RecoveryObjective.Rpo, RecoveryVerdict.NotEvidenced, target, null, null,
-                null, $"The time of the copy on '{best.TargetVMHost}' lies {TimeText.Span(-lag)} in the future.",
-                "Set the clocks of the VM hosts.", record);
-        if (lag > limit)
-            return RecoveryRow.OfTime(evidence, RecoveryObjective.Rpo, RecoveryVerdict.Missed, target, lag, null, lag,
-                $"{state}{(best.Error is null ? "" : $" Its last attempt said: {best.Error}")}",
-                "Get-NataliaReplication tells what is wrong with it.", record);
+            return Row(RecoveryVerdict.NotEvidenced, null,
+                $"The time of the copy on '{best.TargetVMHost}' lies {TimeText.Span(-lag)} in the future.",
+                "Set the clocks of the VM hosts.");
+        const string look = "Get-NataliaReplication tells what is wrong with it.";
+        string state = $"The copy on '{best.TargetVMHost}' is {TimeText.Span(lag)} behind.";
+        string error = best.Error is null ? "" : $" Its last attempt said: {best.Error}";
+        if (lag > limit) return Row(RecoveryVerdict.Missed, lag, state + error, look);
         if (best.FailureCount > 0)
-            return RecoveryRow.OfTime(evidence, RecoveryObjective.Rpo, RecoveryVerdict.NotEvidenced, target, lag, null,
-                lag, $"{state} But {Plural.Count(best.FailureCount, "attempt")} failed since.",
-                "Get-NataliaReplication tells what is wrong with it.", record);
-        if (best.Error is not null)
-            return RecoveryRow.OfTime(evidence, RecoveryObjective.Rpo, RecoveryVerdict.NotEvidenced, target, lag, null,
-                lag, $"{state} But its last attempt said: {best.Error}",
-                "Get-NataliaReplication tells what is wrong with it.", record);
-        return RecoveryRow.OfTime(evidence, RecoveryObjective.Rpo, RecoveryVerdict.Met, target, lag, null, lag,
-            $"{state} That is its age now: hypervisors keep no history of it, so the period is not judged by it.", null,
-            record);
+            return Row(RecoveryVerdict.NotEvidenced, lag,
+                $"{state} But {Plural.Count(best.FailureCount, "attempt")} failed since.{error}", look);
+        return best.Error is not null
+            ? Row(RecoveryVerdict.NotEvidenced, lag, state + error, look)
+            : Row(RecoveryVerdict.Met, lag, $"{state} That is its age now: hypervisors keep no history of it, so the "
+                + "period is not judged by it.", null);
+
+        RecoveryMeasurement Row(RecoveryVerdict verdict, TimeSpan? behind, string reason, string? action) =>
+            RecoveryRow.OfTime(evidence, RecoveryObjective.Rpo, verdict, target, behind, null, behind, reason, action,
+                new EvidenceRecord(EvidenceKind.Replication, best.ReplicationId, best.LastSyncUtc));
     }
 
     private static TimeSpan Sum(IEnumerable<EvidenceGap> gaps) =>
@@ -125,7 +123,7 @@ internal static class RpoRules
     }
 
     /// <summary>How many points it rests on, and what is to be known of them.</summary>
-    internal static string Counted(ApplianceEvidence evidence)
+    private static string Counted(ApplianceEvidence evidence)
     {
         int good = 0, crash = 0, verified = 0, bad = 0;
         // Copies of one state are one point that could be lost.

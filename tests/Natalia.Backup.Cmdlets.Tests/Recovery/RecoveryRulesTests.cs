@@ -154,12 +154,16 @@ public sealed class RecoveryRulesTests
     }
 
     [Theory]
-    [InlineData(3, 0, true, "Met")]
-    [InlineData(5.9, 0, true, "Met")]
-    [InlineData(6.1, 0, true, "Missed")]
-    [InlineData(3, 2, true, "NotEvidenced")]
-    [InlineData(3, 0, false, "NotEvidenced")]
-    public void A_replication_counts_by_its_lag(double minutes, int failures, bool isEnabled, string verdict)
+    [InlineData(3, 0, null, true, "Met")]
+    [InlineData(5.9, 0, null, true, "Met")]
+    [InlineData(6.1, 0, null, true, "Missed")]
+    [InlineData(3, 2, null, true, "NotEvidenced")]
+    [InlineData(3, 0, "The target has no room.", true, "NotEvidenced")]
+    [InlineData(-0.9, 0, null, true, "Met")]
+    [InlineData(-1.1, 0, null, true, "NotEvidenced")]
+    [InlineData(3, 0, null, false, "NotEvidenced")]
+    public void A_replication_counts_by_its_lag(double minutes, int failures, string? error, bool isEnabled,
+        string verdict)
     {
         ApplianceEvidence evidence = Evidence(Every(24, 10), BackupStrategy.Replication) with
         {
@@ -171,12 +175,14 @@ public sealed class RecoveryRulesTests
                 TargetVMHost = "pve2",
                 Lag = TimeSpan.FromMinutes(minutes),
                 FailureCount = failures,
+                Error = error,
                 IsEnabled = isEnabled,
             }],
         };
         RecoveryMeasurement row = evidence.Row(RecoveryObjective.Rpo);
         Assert.Equal(verdict, row.Verdict.ToString());
         if (isEnabled) Assert.Equal("101-0", row.Records.Single().Id);
+        if (error is not null) Assert.Contains(error, row.Reason, StringComparison.Ordinal);
         // A replication follows deletions, and is no backup: those are still due each day.
         Assert.Equal(TimeSpan.FromHours(24), evidence.Row(RecoveryObjective.Schedule).TargetTime);
     }

@@ -239,8 +239,8 @@ internal static class SampleReport
             RecoveryObjective.Rto or RecoveryObjective.RestoreTestAge =>
                 [.. tests.Take(3)
                     .Select(t => new EvidenceRecord(EvidenceKind.RestoreTest, t.RestoreTestId, t.StartedUtc))],
-            RecoveryObjective.VerificationAge when newest is not null =>
-                [new EvidenceRecord(EvidenceKind.AuditRecord, newest.RecordHash!, newest.TimeUtc)],
+            RecoveryObjective.Schedule when newest is not null =>
+                [new EvidenceRecord(EvidenceKind.Schedule, "backup-natalia", null)],
             _ when newest is not null =>
                 [new EvidenceRecord(EvidenceKind.RestorePoint, newest.RestorePointId, newest.TimeUtc)],
             _ => [],

@@ -1,4 +1,5 @@
 using System.Globalization;
+using Natalia.Backup.Operations.Text;
 
 namespace Natalia.Backup.Operations.Reports.Content;
 
@@ -6,8 +7,7 @@ namespace Natalia.Backup.Operations.Reports.Content;
 internal static class FigureText
 {
     /// <summary><c>2026-03-04 18:00 UTC</c>.</summary>
-    internal static string Time(DateTime utc) =>
-        utc.ToUniversalTime().ToString("yyyy-MM-dd HH:mm' UTC'", CultureInfo.InvariantCulture);
+    internal static string Time(DateTime utc) => TimeText.Utc(utc.ToUniversalTime());
 
     /// <summary><c>2026-03-04</c>.</summary>
     internal static string Day(DateTime utc) =>

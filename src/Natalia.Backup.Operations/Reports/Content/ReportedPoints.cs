@@ -18,7 +18,7 @@ internal static class ReportedPoints
         }
         foreach (EvidenceGap gap in appliance.Gaps.Where(g => g.IsOverTarget && !g.IsThinned))
         {
-            if (gap.FromPointId is string from) named.Add(from);
+            named.Add(gap.FromPointId);
             if (gap.ToPointId is string to) named.Add(to);
         }
         return [.. appliance.Points.Where(p => p.IsKept || !p.IsGood || named.Contains(p.RestorePointId))

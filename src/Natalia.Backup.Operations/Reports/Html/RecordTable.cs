@@ -30,7 +30,6 @@ internal static class RecordTable
     {
         EvidenceKind.RestorePoint => "point",
         EvidenceKind.RestoreTest => "test",
-        EvidenceKind.AuditRecord => "record",
         EvidenceKind.Replication => "replication",
         EvidenceKind.Schedule => "schedule",
         _ => kind.ToString(),
@@ -45,6 +44,6 @@ internal static class RecordTable
         EvidenceKind.RestoreTest => "Get-NataliaRestoreTest",
         EvidenceKind.Replication => "Get-NataliaReplication",
         EvidenceKind.Schedule => "Get-NataliaSchedule",
-        _ => "Get-NataliaAuditRecord",
+        _ => kind.ToString(),
     };
 }

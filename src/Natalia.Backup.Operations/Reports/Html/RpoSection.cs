@@ -53,7 +53,7 @@ internal static class RpoSection
             if (gap.IsOpen) page.Write($"still open at {HtmlParts.Time(gap.ToUtc)}");
             else page.Write($"{HtmlParts.Time(gap.ToUtc)}");
             page.Write($"""
-                </td><td data-l="Between">{Point(gap.FromPointId, "the enrolment", anchors)} and {Point(gap.ToPointId, "now", anchors)}</td></tr>
+                </td><td data-l="Between">{Point(gap.FromPointId, anchors)} and {Point(gap.ToPointId, anchors)}</td></tr>
 
                 """);
         }
@@ -65,9 +65,9 @@ internal static class RpoSection
                 """);
     }
 
-    private static Markup Point(string? id, string none, ApplianceAnchors anchors)
+    private static Markup Point(string? id, ApplianceAnchors anchors)
     {
-        if (id is null) return new Markup(HtmlText.Encode(none));
+        if (id is null) return new Markup("now");
         string text = "point " + RecordTable.Short(id);
         return anchors.Of(EvidenceKind.RestorePoint, id) is string anchor
             ? HtmlParts.Link(anchor, text)

@@ -2,7 +2,6 @@ using System.Text.Json;
 using Natalia.Backup.Hypervisors.Contract;
 using Natalia.Backup.Operations.Recovery;
 using Natalia.Backup.Operations.Reports.Content;
-using Natalia.Backup.Operations.RestoreTests;
 
 namespace Natalia.Backup.Operations.Reports.Json;
 
@@ -11,7 +10,6 @@ internal static class ApplianceMembers
 {
     internal static void Write(Utf8JsonWriter json, ApplianceEvidence appliance, EvidenceFigures figures)
     {
-        json.WriteStartObject();
         json.WriteString("applianceId", appliance.ApplianceId);
         json.WriteString("applianceName", appliance.ApplianceName);
         json.WriteString("verdict", $"{ReportHeadline.Of(appliance)}");
@@ -33,20 +31,15 @@ internal static class ApplianceMembers
         WritePoints(json, appliance, figures);
         WriteGaps(json, appliance, figures);
         WriteHoldings(json, appliance);
-        json.WriteStartArray("restoreTests");
-        foreach (RestoreTest test in appliance.RestoreTests)
-            RestoreTestMembers.Write(json, test, withAppliance: false);
-        json.WriteEndArray();
+        json.WriteObjects("restoreTests", appliance.RestoreTests,
+            test => RestoreTestMembers.Write(json, test, withAppliance: false));
         WriteReplications(json, appliance);
-        json.WriteEndObject();
     }
 
     private static void WriteMeasurements(Utf8JsonWriter json, ApplianceEvidence appliance)
     {
-        json.WriteStartArray("measurements");
-        foreach (RecoveryMeasurement m in appliance.Measurements)
+        json.WriteObjects("measurements", appliance.Measurements, m =>
         {
-            json.WriteStartObject();
             json.WriteString("objective", $"{m.Objective}");
             json.WriteString("verdict", $"{m.Verdict}");
             json.WriteString("target", m.Target);
@@ -59,27 +52,19 @@ internal static class ApplianceMembers
             json.WriteSeconds("nowSeconds", m.NowTime);
             json.WriteString("reason", m.Reason);
             json.WriteText("recommendedAction", m.RecommendedAction);
-            json.WriteStartArray("records");
-            foreach (EvidenceRecord record in m.Records)
+            json.WriteObjects("records", m.Records, record =>
             {
-                json.WriteStartObject();
                 json.WriteString("kind", $"{record.Kind}");
                 json.WriteString("id", record.Id);
                 json.WriteTime("timeUtc", record.TimeUtc);
-                json.WriteEndObject();
-            }
-            json.WriteEndArray();
-            json.WriteEndObject();
-        }
-        json.WriteEndArray();
+            });
+        });
     }
 
     private static void WriteRepositories(Utf8JsonWriter json, ApplianceEvidence appliance)
     {
-        json.WriteStartArray("repositories");
-        foreach (RepositoryEvidence r in appliance.Repositories)
+        json.WriteObjects("repositories", appliance.Repositories, r =>
         {
-            json.WriteStartObject();
             json.WriteString("repositoryId", r.RepositoryId);
             json.WriteString("repository", r.Repository);
             json.WriteString("repositoryKind", r.RepositoryKind);
@@ -93,18 +78,14 @@ internal static class ApplianceMembers
             json.WriteText("retentionPolicy", r.RetentionPolicy);
             json.WriteBoolean("hasFullHistory", r.HasFullHistory);
             json.WriteText("auditKeyFingerprint", r.AuditKeyFingerprint);
-            json.WriteEndObject();
-        }
-        json.WriteEndArray();
+        });
     }
 
     private static void WritePoints(Utf8JsonWriter json, ApplianceEvidence appliance, EvidenceFigures figures)
     {
         json.WriteNumber("pointCount", figures.PointCount);
-        json.WriteStartArray("points");
-        foreach (EvidencePoint p in ReportedPoints.Of(appliance))
+        json.WriteObjects("points", ReportedPoints.Of(appliance), p =>
         {
-            json.WriteStartObject();
             json.WriteString("restorePointId", p.RestorePointId);
             json.WriteString("repositoryId", p.RepositoryId);
             json.WriteString("repository", p.Repository);
@@ -124,62 +105,46 @@ internal static class ApplianceMembers
             json.WriteTime("verifiedUtc", p.VerifiedUtc);
             json.WriteText("recordHash", p.RecordHash);
             json.WriteText("originalRestorePointId", p.OriginalRestorePointId);
-            json.WriteEndObject();
-        }
-        json.WriteEndArray();
+        });
     }
 
     private static void WriteGaps(Utf8JsonWriter json, ApplianceEvidence appliance, EvidenceFigures figures)
     {
         json.WriteNumber("gapCount", figures.GapCount);
-        json.WriteStartArray("gapsOverTarget");
-        foreach (EvidenceGap gap in appliance.Gaps.Where(g => g.IsOverTarget && !g.IsThinned))
+        json.WriteObjects("gapsOverTarget", appliance.Gaps.Where(g => g.IsOverTarget && !g.IsThinned), gap =>
         {
-            json.WriteStartObject();
             json.WriteTime("fromUtc", gap.FromUtc);
             json.WriteTime("toUtc", gap.ToUtc);
             json.WriteSeconds("seconds", gap.Length);
-            json.WriteText("fromPointId", gap.FromPointId);
+            json.WriteString("fromPointId", gap.FromPointId);
             json.WriteText("toPointId", gap.ToPointId);
-            json.WriteEndObject();
-        }
-        json.WriteEndArray();
-        json.WriteStartArray("rpoStretches");
-        foreach (RpoStretch stretch in figures.Stretches)
+        });
+        json.WriteObjects("rpoStretches", figures.Stretches, stretch =>
         {
-            json.WriteStartObject();
             json.WriteTime("fromUtc", stretch.FromUtc);
             json.WriteTime("toUtc", stretch.ToUtc);
             json.WriteSeconds("worstSeconds", stretch.Worst);
             json.WriteBoolean("isOverTarget", stretch.IsOverTarget);
-            json.WriteEndObject();
-        }
-        json.WriteEndArray();
+        });
     }
 
     private static void WriteHoldings(Utf8JsonWriter json, ApplianceEvidence appliance)
     {
-        json.WriteStartArray("holdings");
-        foreach (EvidenceHolding holding in appliance.Holdings)
+        json.WriteObjects("holdings", appliance.Holdings, holding =>
         {
-            json.WriteStartObject();
             json.WriteString("rule", $"{holding.Rule}");
             json.WriteString("period", holding.Period);
             json.WriteString("timeZone", holding.TimeZoneId);
             json.WriteText("restorePointId", holding.RestorePointId);
             json.WriteTime("pointTimeUtc", holding.PointTimeUtc);
             json.WriteBoolean("isExpected", holding.IsExpected);
-            json.WriteEndObject();
-        }
-        json.WriteEndArray();
+        });
     }
 
     private static void WriteReplications(Utf8JsonWriter json, ApplianceEvidence appliance)
     {
-        json.WriteStartArray("replications");
-        foreach (ReplicationState r in appliance.Replications)
+        json.WriteObjects("replications", appliance.Replications, r =>
         {
-            json.WriteStartObject();
             json.WriteString("replicationId", r.ReplicationId);
             json.WriteString("targetVMHost", r.TargetVMHost);
             json.WriteCount("intervalMinutes", r.IntervalMinutes);
@@ -188,8 +153,6 @@ internal static class ApplianceMembers
             json.WriteCount("failureCount", r.FailureCount);
             json.WriteString("health", $"{r.Health}");
             json.WriteText("detail", r.Detail);
-            json.WriteEndObject();
-        }
-        json.WriteEndArray();
+        });
     }
 }

@@ -44,9 +44,21 @@ internal static class JsonMembers
         json.WriteEndArray();
     }
 
+    /// <summary>A list of objects, whose members <paramref name="write"/> writes.</summary>
+    internal static void WriteObjects<T>(this Utf8JsonWriter json, string name, IEnumerable<T> items, Action<T> write)
+    {
+        json.WriteStartArray(name);
+        foreach (T item in items)
+        {
+            json.WriteStartObject();
+            write(item);
+            json.WriteEndObject();
+        }
+        json.WriteEndArray();
+    }
+
     internal static void WriteCheck(this Utf8JsonWriter json, CheckResult check)
     {
-        json.WriteStartObject();
         json.WriteString("name", check.Name);
         json.WriteString("result", $"{check.Result}");
         json.WriteText("target", check.Target);
@@ -56,6 +68,5 @@ internal static class JsonMembers
         json.WriteSeconds("durationSeconds", check.Duration);
         json.WriteText("detail", check.Detail);
         json.WriteText("errorId", check.ErrorId);
-        json.WriteEndObject();
     }
 }

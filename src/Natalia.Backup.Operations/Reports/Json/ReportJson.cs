@@ -62,19 +62,18 @@ internal static class ReportJson
         json.WriteTexts("troubles", report.Troubles);
         if (report.Test is RestoreTest test)
         {
-            json.WritePropertyName("restoreTest");
+            json.WriteStartObject("restoreTest");
             RestoreTestMembers.Write(json, test, withAppliance: true);
+            json.WriteEndObject();
         }
         else
         {
-            json.WriteStartArray("appliances");
-            foreach (ApplianceEvidence appliance in report.Appliances)
+            json.WriteObjects("appliances", report.Appliances, appliance =>
             {
                 ApplianceMembers.Write(json, appliance, report.FiguresOf(appliance));
                 // What is pending grows with the fleet, not with one appliance.
                 json.Flush();
-            }
-            json.WriteEndArray();
+            });
         }
         json.WriteEndObject();
         json.Flush();

@@ -9,7 +9,6 @@ internal static class RestoreTestMembers
 {
     internal static void Write(Utf8JsonWriter json, RestoreTest test, bool withAppliance)
     {
-        json.WriteStartObject();
         json.WriteString("restoreTestId", test.RestoreTestId);
         if (withAppliance)
         {
@@ -33,9 +32,6 @@ internal static class RestoreTestMembers
         json.WriteSeconds("bootSeconds", test.BootDuration);
         json.WriteSeconds("checksSeconds", test.ChecksDuration);
         json.WriteSeconds("durationSeconds", test.Duration);
-        json.WriteStartArray("checks");
-        foreach (CheckResult check in test.Checks) json.WriteCheck(check);
-        json.WriteEndArray();
-        json.WriteEndObject();
+        json.WriteObjects("checks", test.Checks, json.WriteCheck);
     }
 }
