@@ -116,6 +116,37 @@ public sealed class SignedReportTests : IDisposable
     }
 
     [Fact]
+    public void A_page_beside_a_report_that_is_its_json_alone_is_not_proved()
+    {
+        using SigningIdentity identity = Identity("p256");
+        Export("x.json", ReportFormat.Json, identity);
+        File.WriteAllText(_folder["x.html"], "<h1>3 of 3 appliances meet every objective.</h1>");
+
+        CheckResult check = Check(Verify("x.html", identity, s_now.AddDays(1)), "Presentation");
+
+        Assert.Equal((CheckOutcome.Failed, "not signed"), (check.Result, check.Actual));
+    }
+
+    [Theory]
+    [InlineData("{\"mine\":1}", false)]
+    [InlineData("", false)]
+    [InlineData("{\"schema\":\"natalia-report\",\"version\":1}", true)]
+    public void The_json_whose_name_nobody_gave_replaces_nothing_but_a_report(string there, bool isReplaced)
+    {
+        using SigningIdentity identity = SigningIdentity.Create("p256", DateTime.UtcNow.AddDays(-2),
+            DateTime.UtcNow.AddYears(1));
+        File.WriteAllText(_folder["x.json"], there);
+        var paths = ReportPaths.For(_folder["x.html"], ReportFormat.Html);
+
+        Exception? refused = Record.Exception(() => ReportExporter.EnsureWritable(paths, identity.Own, force: true));
+
+        Assert.Equal(isReplaced ? null : ErrorIds.DestinationExists, (refused as NataliaException)?.ErrorId);
+        // Who gives the name means the file.
+        ReportExporter.EnsureWritable(ReportPaths.For(_folder["x.json"], ReportFormat.Json), identity.Own,
+            force: false);
+    }
+
+    [Fact]
     public void No_damaged_byte_of_a_signature_is_more_than_a_verdict()
     {
         using SigningIdentity identity = Identity("p256");

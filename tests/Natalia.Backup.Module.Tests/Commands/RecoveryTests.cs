@@ -1,4 +1,5 @@
 using System.Management.Automation.Host;
+using Natalia.Backup.Testing;
 
 namespace Natalia.Backup.Module.Tests.Commands;
 
@@ -57,6 +58,34 @@ public sealed class RecoveryTests : IDisposable
         Assert.Equal("False", _fixture.Run("Measure-NataliaRecovery -Objective Schedule -Quiet").Text.Single());
         Assert.StartsWith("RepositoryNotConnected,", _fixture.Run("Disconnect-NataliaRepository nas; "
             + "Measure-NataliaRecovery -Quiet").ErrorIds.Single(), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Quiet_is_not_true_while_a_record_cannot_be_read()
+    {
+        _fixture.BackUp();
+        _fixture.Run("$null = Get-NataliaRestorePoint | Test-NataliaRestorePoint").ThrowIfFailed();
+        const string measure = "Measure-NataliaRecovery natalia-paris -Objective VerificationAge -Quiet";
+        Assert.Equal("True", _fixture.Run(measure).Text.Single());
+        string id = (string)_fixture.Run("(Get-NataliaAppliance natalia-paris).ApplianceId").Single.BaseObject;
+        string log = Path.Combine(_fixture.Full("nas"), "appliances", id, "log");
+        File.WriteAllText(Path.Combine(log,
+            $"{Directory.GetFiles(log).Length + 1:D12}.restore-tested.{1:D12}.{1:x32}"), "no record");
+        ScriptResult result = _fixture.Run(measure);
+        Assert.Equal("False", result.Text.Single());
+        Assert.Empty(result.ErrorIds);
+    }
+
+    /// <summary>As somebody follows the manual, in the runner.</summary>
+    [Fact]
+    public async Task Two_appliances_are_measured_and_reported_by_a_script()
+    {
+        string image = _fixture.Full("image.raw");
+        File.Copy(_fixture.Disk("natalia-paris"), image);
+        RunnerProcess.Result run = await RunnerProcess.RunAsync(Path.Combine(BuildLayout.RepositoryRoot, "tests",
+            "Natalia.Backup.Module.Tests", "Commands", "evidence.ps1"), image, _fixture.Full("work"));
+        Assert.True(run.ExitCode == 0, $"{run.Output}\n{run.Error}");
+        Assert.Equal(7, run.Lines.Count(l => l.StartsWith("ok  ", StringComparison.Ordinal)));
     }
 
     [Fact]
