@@ -15,8 +15,11 @@ $made = $watch.Elapsed.TotalMilliseconds
 Remove-Item $folder -Recurse -Force
 "$import $first $made"
 '@.Replace('MODULE', (Resolve-Path $Module).Path.Replace("'", "''"))
+# A PowerShell that is a tool of .NET (dotnet pwsh) is started as one.
+$program = (Get-Process -Id $PID).Path
+$first = @(if ([IO.Path]::GetFileNameWithoutExtension($program) -eq 'dotnet') { [Environment]::GetCommandLineArgs()[0] })
 $runs = foreach ($i in 1..$Times) {
-    $numbers = (& (Get-Process -Id $PID).Path -NoProfile -NonInteractive -Command $inner) -split ' ' | ForEach-Object { [double]::Parse($_, [cultureinfo]::InvariantCulture) }
+    $numbers = (& $program @first -NoProfile -NonInteractive -Command $inner) -split ' ' | ForEach-Object { [double]::Parse($_, [cultureinfo]::InvariantCulture) }
     [pscustomobject]@{ Import = $numbers[0]; First = $numbers[1]; NewRepository = $numbers[2] }
 }
 foreach ($what in 'Import', 'First', 'NewRepository') {

@@ -2,7 +2,6 @@ using System.Management.Automation;
 using System.Security.Cryptography.X509Certificates;
 using Natalia.Backup.Arguments;
 using Natalia.Backup.Engine;
-using Natalia.Backup.Operations.Connections;
 using Natalia.Backup.Operations.Recovery;
 using Natalia.Backup.Operations.Reports;
 using Natalia.Backup.Operations.Reports.Content;
@@ -45,13 +44,12 @@ namespace Natalia.Backup.Commands;
 [Cmdlet(VerbsData.Export, "NataliaReport", DefaultParameterSetName = FleetSet, SupportsShouldProcess = true,
     ConfirmImpact = ConfirmImpact.Low)]
 [OutputType(typeof(ReportFile))]
-public sealed class ExportNataliaReportCommand : RepositoryReaderCommand
+public sealed class ExportNataliaReportCommand : EvidenceCommand
 {
     private const string FleetSet = "Fleet";
     private const string AfterSet = "After";
     private const string TestSet = "RestoreTest";
 
-    private readonly List<string> _appliances = [];
     private readonly List<string> _tests = [];
 
     /// <summary>
@@ -118,14 +116,14 @@ public sealed class ExportNataliaReportCommand : RepositoryReaderCommand
     private protected override bool TryCollect()
     {
         if (ParameterSetName == TestSet) _tests.Add(RestoreTestId.Trim());
-        else if (!string.IsNullOrEmpty(ApplianceId)) _appliances.Add(ApplianceId!);
+        else Collect(ApplianceId);
         return true;
     }
 
     private protected override async Task EndAsync(CancellationToken cancellationToken)
     {
         // What a pipeline was to bring and did not is an error already, and no report of everything instead.
-        if (MyInvocation.ExpectingInput && _appliances.Count == 0 && _tests.Count == 0) return;
+        if (MyInvocation.ExpectingInput && !HasCollected && _tests.Count == 0) return;
         string file = await OnPipelineAsync(() => FilePaths.Resolve(SessionState, Path)).ConfigureAwait(false);
         ReportPaths paths = ReportPaths.For(file, Format);
         ReportExporter.EnsureWritable(paths, Certificate, Force);
@@ -139,21 +137,10 @@ public sealed class ExportNataliaReportCommand : RepositoryReaderCommand
 
     private async Task<Report> MeasureAsync(CancellationToken cancellationToken)
     {
-        IReadOnlyList<string>? named = References.Clean(Repository) is { Count: > 0 } given ? given : null;
-        IReadOnlyList<RepositoryConnection> repositories = Registry.RepositoriesWithPoints(named, null);
-        if (named is null) DeferAway(Registry.Repositories);
         DateTime now = TimeProvider.System.GetUtcNow().UtcDateTime;
-        string[] away = named is null
-            ? [.. Registry.Repositories.Away.Select(a => Registry.Repositories.Missing(a).Message)]
-            : [];
-        List<string> troubles = [.. away];
-        var wishes = new EvidenceWishes
-        {
-            Repositories = repositories,
-            Selectors = Wildcards.Selectors(Appliance is { Length: > 0 } ? Appliance : _appliances.Distinct()),
-            SinceUtc = ParameterSetName == AfterSet ? After.ToUniversalTime() : now.AddDays(-PeriodDays),
-            Away = away,
-        };
+        EvidenceWishes wishes = Wishes(Appliance,
+            ParameterSetName == AfterSet ? After.ToUniversalTime() : now.AddDays(-PeriodDays));
+        List<string> troubles = [.. wishes.Away];
         List<ApplianceEvidence> appliances = [];
         Dictionary<string, EvidenceFigures> figures = new(StringComparer.Ordinal);
         await foreach (ApplianceEvidence evidence in new EvidenceCollector(Registry, TimeProvider.System, Fail,

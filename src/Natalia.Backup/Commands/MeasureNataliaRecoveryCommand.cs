@@ -1,6 +1,5 @@
 using System.Management.Automation;
 using Natalia.Backup.Arguments;
-using Natalia.Backup.Operations.Connections;
 using Natalia.Backup.Operations.Recovery;
 using Natalia.Backup.Pipeline;
 
@@ -34,13 +33,11 @@ namespace Natalia.Backup.Commands;
 /// </example>
 [Cmdlet(VerbsDiagnostic.Measure, "NataliaRecovery", DefaultParameterSetName = PeriodSet)]
 [OutputType(typeof(RecoveryMeasurement), typeof(bool))]
-public sealed class MeasureNataliaRecoveryCommand : RepositoryReaderCommand
+public sealed class MeasureNataliaRecoveryCommand : EvidenceCommand
 {
     private const string PeriodSet = "Period";
     private const string AfterSet = "After";
 
-    private readonly List<string> _appliances = [];
-    private readonly List<string> _repositories = [];
     private readonly Verdict _verdict = new();
 
     /// <summary>
@@ -84,33 +81,20 @@ public sealed class MeasureNataliaRecoveryCommand : RepositoryReaderCommand
 
     private protected override bool TryCollect()
     {
-        if (!string.IsNullOrEmpty(ApplianceId)) _appliances.Add(ApplianceId!);
-        else if (!string.IsNullOrEmpty(RepositoryId)) _repositories.Add(RepositoryId!);
+        Collect(ApplianceId);
         return true;
     }
 
     private protected override async Task EndAsync(CancellationToken cancellationToken)
     {
-        if (HasErrors && _appliances.Count == 0 && MyInvocation.ExpectingInput)
+        if (HasErrors && !HasCollected && MyInvocation.ExpectingInput)
         {
             if (Quiet) Emit(false);
             return;
         }
-        IReadOnlyList<string>? named = References.Clean(Repository) is { Count: > 0 } given ? given
-            : _repositories.Count > 0 ? [.. _repositories.Distinct()] : null;
-        IReadOnlyList<RepositoryConnection> repositories = Registry.RepositoriesWithPoints(named, null);
-        if (named is null) DeferAway(Registry.Repositories);
-        var wishes = new EvidenceWishes
-        {
-            Repositories = repositories,
-            Selectors = Wildcards.Selectors(Appliance is { Length: > 0 } ? Appliance : _appliances.Distinct()),
-            SinceUtc = ParameterSetName == AfterSet
-                ? After.ToUniversalTime()
-                : TimeProvider.System.GetUtcNow().UtcDateTime.AddDays(-PeriodDays),
-            Away = named is null
-                ? [.. Registry.Repositories.Away.Select(a => Registry.Repositories.Missing(a).Message)]
-                : [],
-        };
+        EvidenceWishes wishes = Wishes(Appliance, ParameterSetName == AfterSet
+            ? After.ToUniversalTime()
+            : TimeProvider.System.GetUtcNow().UtcDateTime.AddDays(-PeriodDays));
         List<RecoveryMeasurement> rows = [];
         bool isWhole = true;
         await foreach (ApplianceEvidence evidence in new EvidenceCollector(Registry, TimeProvider.System, DeferError,

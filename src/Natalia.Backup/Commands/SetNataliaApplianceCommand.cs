@@ -359,12 +359,13 @@ public sealed class SetNataliaApplianceCommand : RepositoryWriterCommand
         IQuiescingControl? quiescing = EnableVss
             ? located.Hypervisor.Hypervisor.Require<IQuiescingControl>("switch for a guest's integration service")
             : null;
-        string action = before is null
-            ? $"Enrol in repository '{repository.Name}'"
-            : $"Change its settings in repository '{repository.Name}'";
         IChangeTrackingControl? tracking = EnableChangeTracking
             ? located.Hypervisor.Hypervisor.Require<IChangeTrackingControl>("change tracking to switch on")
             : null;
+        string action = before is null
+            ? $"Enrol in repository '{repository.Name}'"
+            : $"Change its settings in repository '{repository.Name}'";
+        if (quiescing is not null) action += ", and switch the integration service for backups on";
         if (tracking is not null) action += ", and switch change tracking on, for which the VM stands still a moment";
         if (!await ShouldProcessAsync(description.Name, action).ConfigureAwait(false)) return;
         if (quiescing is not null) await EnableAsync(quiescing, description, cancellationToken).ConfigureAwait(false);
@@ -383,8 +384,6 @@ public sealed class SetNataliaApplianceCommand : RepositoryWriterCommand
     private async Task EnableAsync(IQuiescingControl quiescing, ApplianceDescription appliance,
         CancellationToken cancellationToken)
     {
-        if (!await ShouldProcessAsync(appliance.Name, "Switch the integration service for backups on")
-            .ConfigureAwait(false)) return;
         QuiescingService now = await quiescing.EnableQuiescingAsync(appliance, cancellationToken)
             .ConfigureAwait(false);
         EmitVerbose(now.WasEnabled

@@ -72,6 +72,7 @@ public sealed class ScheduleDefinitionTests
     {
         ScheduleDefinition schedule = Sample.Schedule with
         {
+            Appliances = ["natalia-*", "b"],
             TestBench = "bench",
             LogFolder = "/l",
             SecretScript = "/s.ps1",
@@ -80,11 +81,13 @@ public sealed class ScheduleDefinitionTests
         string test = ScheduledCommand.Line(ScheduledCommand.Arguments(schedule, ScheduledWork.RestoreTest));
         string probe = ScheduledCommand.Line(ScheduledCommand.Arguments(schedule, ScheduledWork.Probe, "/r"));
         Assert.EndsWith("-File /opt/natalia/Natalia.Backup.ScheduledRun.ps1 -ProfilePath /etc/natalia/profile.json "
-            + "-ScheduleId natalia-backup-nightly -Work Backup -Strategy SixHourly -At 01:00 -CopyTo offsite "
-            + "-LogFolder /l -SecretScript /s.ps1", backup, StringComparison.Ordinal);
-        Assert.EndsWith("-Work RestoreTest -TestBench bench -LogFolder /l -SecretScript /s.ps1", test,
+            + "-ScheduleId natalia-backup-nightly -Work Backup -Strategy SixHourly -At 01:00 -Appliance natalia-*|b "
+            + "-CopyTo offsite -LogFolder /l -SecretScript /s.ps1", backup, StringComparison.Ordinal);
+        Assert.EndsWith("-Work RestoreTest -Appliance natalia-*|b -TestBench bench -LogFolder /l -SecretScript /s.ps1",
+            test, StringComparison.Ordinal);
+        // A trial counts the appliances that a run would take.
+        Assert.EndsWith("-Work Probe -Appliance natalia-*|b -ReportFolder /r -SecretScript /s.ps1", probe,
             StringComparison.Ordinal);
-        Assert.EndsWith("-Work Probe -ReportFolder /r -SecretScript /s.ps1", probe, StringComparison.Ordinal);
     }
 
     [Theory]

@@ -17,6 +17,7 @@ internal sealed class SystemdStandIn : ISystemdControl
     internal string Timer { get; set; } = "";
     internal string Service { get; set; } = "";
     internal ProgramResult Run { get; set; } = new(0, "", "");
+    internal Action OnRun { get; set; } = () => { };
     public string? Obstacle { get; set; }
 
     /// <summary>What would be started with the machine: as for systemd, links in a folder.</summary>
@@ -61,7 +62,7 @@ internal sealed class SystemdStandIn : ISystemdControl
                         : Service,
                     ""));
             default:
-                Assert.Contains(arguments[0], new[] { "daemon-reload", "restart" });
+                Assert.Contains(arguments[0], new[] { "daemon-reload", "restart", "stop" });
                 break;
         }
         return Task.FromResult(new ProgramResult(0, "", ""));
@@ -70,6 +71,8 @@ internal sealed class SystemdStandIn : ISystemdControl
     public Task<ProgramResult> RunAsync(IReadOnlyList<string> arguments, CancellationToken cancellationToken)
     {
         Calls.Add(string.Join(" ", arguments));
+        OnRun();
+        cancellationToken.ThrowIfCancellationRequested();
         return Task.FromResult(Run);
     }
 }

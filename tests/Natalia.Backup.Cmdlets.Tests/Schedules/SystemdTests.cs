@@ -235,6 +235,18 @@ public sealed class SystemdTests : IDisposable
         Assert.Contains("Failed at step EXEC", failed.Detail, StringComparison.Ordinal);
     }
 
+    /// <summary>systemd-run only waits for its unit, which goes on without it.</summary>
+    [Fact]
+    public async Task A_trial_that_is_cancelled_is_stopped()
+    {
+        using var stop = new CancellationTokenSource();
+        _manager.OnRun = stop.Cancel;
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => ScheduleProbe.ExecuteAsync(Scheduler(),
+            Sample.Schedule, null, TimeProvider.System, stop.Token));
+        string unit = _manager.Calls[0].Split("--unit=")[1].Split(' ')[0];
+        Assert.Equal($"stop {unit}", _manager.Calls[1]);
+    }
+
     private SystemdScheduler Scheduler() => Scheduler(_folder, _manager);
 
     private static SystemdScheduler Scheduler(TemporaryFolder folder, SystemdStandIn manager)

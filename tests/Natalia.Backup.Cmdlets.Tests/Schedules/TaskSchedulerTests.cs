@@ -147,6 +147,29 @@ public sealed class TaskSchedulerTests : IDisposable
         }
     }
 
+    [Theory]
+    [InlineData(null, null, true)]
+    [InlineData(Gmsa, null, true)]
+    [InlineData(@"CONTOSO\anna", Gmsa, false)]
+    public async Task A_restore_test_that_was_replaced_is_put_back_when_its_schedule_is_refused(string? account,
+        string? next, bool isPutBack)
+    {
+        using SecureString password = Password("correct horse");
+        ScheduleDefinition former = Windows with { Account = account };
+        await Scheduler().RegisterAsync(former, TaskAccount.Of(account).NeedsPassword ? password : null, default);
+        Dictionary<string, RegisteredTask> before = new(_service.Tasks);
+        _service.Refuse(1, unchecked((int)0x80070569));
+
+        NataliaException refused = await Assert.ThrowsAsync<NataliaException>(
+            () => Scheduler().RegisterAsync(former with { At = "05:00", Account = next }, null, default));
+
+        Assert.Equal(ErrorIds.ScheduleNotRegistered, refused.ErrorId);
+        Assert.Equal(before[Windows.ScheduleId].Xml, _service.Tasks[Windows.ScheduleId].Xml);
+        Assert.Equal(isPutBack, before[Windows.RestoreTestId].Xml == _service.Tasks[Windows.RestoreTestId].Xml);
+        // Nobody but the Task Scheduler had the password of the former account: that it is not back is told.
+        Assert.Equal(!isPutBack, refused.Message.Contains("could not be put back", StringComparison.Ordinal));
+    }
+
     [Fact]
     public async Task What_somebody_else_made_is_left_alone_and_half_a_registration_is_told()
     {

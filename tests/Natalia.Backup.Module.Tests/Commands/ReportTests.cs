@@ -52,6 +52,27 @@ public sealed class ReportTests(ModuleFixture module) : IClassFixture<ModuleFixt
     }
 
     [Fact]
+    public void A_repository_that_is_piped_in_or_named_by_its_id_is_reported_alone()
+    {
+        ScriptResult result = module.Run(Repository + """
+            $null = New-NataliaRepository -Name other -Path ./other -Unencrypted
+            $null = New-Item -ItemType Directory ./vms/a, ./vms/b
+            [IO.File]::WriteAllBytes("$PWD/vms/a/data.raw", [byte[]]::new(65536))
+            [IO.File]::WriteAllBytes("$PWD/vms/b/data.raw", [byte[]]::new(65536))
+            $null = Connect-NataliaHypervisor -Folder ./vms -Name vms
+            $null = Invoke-NataliaBackup a -Repository r
+            $null = Invoke-NataliaBackup b -Repository other
+            (Export-NataliaReport ./all.html).ApplianceCount
+            (Get-NataliaRepository other | Export-NataliaReport ./piped.html).ApplianceCount
+            (Export-NataliaReport ./named.html -RepositoryId (Get-NataliaRepository r).RepositoryId).ApplianceCount
+            Disconnect-NataliaHypervisor vms
+            """, module.NewFolder());
+
+        Assert.Empty(result.ErrorIds);
+        Assert.Equal(["2", "1", "1"], result.Output.Select(o => $"{o}"));
+    }
+
+    [Fact]
     public void Nothing_is_written_when_asked_what_if_or_refused()
     {
         string folder = module.NewFolder();

@@ -20,16 +20,21 @@ public sealed class RunbookTests : IDisposable
     private readonly FolderFixture _fixture = new();
 
     public RunbookTests() => _fixture.WithRepository("offsite").Run("""
+        $null = New-Item -ItemType Directory $args[3]
+        $null = Connect-NataliaHypervisor -Folder $args[3] -Name host-2
         $null = New-NataliaRepository -Path $args[0] -Name nas -Password $args[1]
         $null = Set-NataliaAppliance natalia-paris -Repository nas
         $null = Set-NataliaRetention -Repository nas -Last 1 -Confirm:$false
         $null = Set-NataliaRetention -Repository offsite -Last 1 -Confirm:$false
         $null = Export-NataliaProfile $args[2]
-        """, _fixture.Full("nas"), FolderFixture.Password("correct natalia-nas"), Profile).ThrowIfFailed();
+        """, _fixture.Full("nas"), FolderFixture.Password("correct natalia-nas"), Profile, Host2).ThrowIfFailed();
 
     public void Dispose() => _fixture.Dispose();
 
     private string Profile => _fixture.Full("p.json");
+
+    /// <summary>A second host of VMs, which has none.</summary>
+    private string Host2 => _fixture.Full("host-2");
 
     [Fact]
     public void The_nightly_runbook_backs_up_copies_and_applies_retention_and_fails_when_something_did()
@@ -40,11 +45,14 @@ public sealed class RunbookTests : IDisposable
         Run("NightlyBackup.ps1", "-CopyTo offsite").ThrowIfFailed();
         Assert.Equal((1, 1), (Points("nas"), Points("offsite")));
 
+        // The local backup is made all the same.
         Directory.Move(_fixture.Full("offsite"), _fixture.Full("away"));
+        Directory.Delete(Host2);
         _fixture.Change("natalia-paris", 70_100);
         string before = Newest();
         ScriptResult third = Run("NightlyBackup.ps1", "-CopyTo offsite");
         Assert.Contains("not whole", third.TerminatingError?.Exception.Message, StringComparison.Ordinal);
+        Assert.Contains("host-2", third.TerminatingError?.Exception.Message, StringComparison.Ordinal);
         Assert.NotEqual(before, Newest());
     }
 

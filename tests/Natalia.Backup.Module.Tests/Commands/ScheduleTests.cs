@@ -41,7 +41,7 @@ public sealed class ScheduleTests : IDisposable
             $null = Set-NataliaRetention -Repository nas -Last 1 -Confirm:$false
             $null = Set-NataliaRetention -Repository offsite -Last 1 -Confirm:$false
             """).ThrowIfFailed();
-        string secrets = _fixture.Full("secrets.ps1");
+        string secrets = _fixture.Full("anna's \u2018se\u2019cr\u201aets\u201b.ps1");
         File.WriteAllText(secrets, "[Net.NetworkCredential]::new('', 'correct ' + $args[0]).SecurePassword");
         _fixture.Run($"$null = Register-NataliaSchedule {Runs} -Strategy SixHourly -CopyTo offsite "
             + "-SecretScript $args[3] -LogFolder $args[4]", Units, Profile, shell, secrets, _fixture.Full("logs"))
@@ -76,6 +76,31 @@ public sealed class ScheduleTests : IDisposable
         (code, output, _) = await StartAsync(command);
         Assert.True(code == 2, output);
         Assert.Contains("ERROR ProfileNotFound: ", output, StringComparison.Ordinal);
+    }
+
+    /// <summary>As when one host of a cluster does not answer: what it has fails, and nothing else.</summary>
+    [Fact]
+    public async Task A_host_and_a_repository_that_are_away_keep_nothing_else_from_being_done()
+    {
+        if (!OperatingSystem.IsLinux()) return;
+        _fixture.WithRepository("nas").WithRepository("offsite").Run("""
+            $null = New-Item -ItemType Directory $args[0]
+            $null = Connect-NataliaHypervisor -Folder $args[0] -Name host-2
+            $null = Set-NataliaAppliance natalia-paris -Repository nas
+            $null = Export-NataliaProfile $args[1]
+            """, _fixture.Full("host-2"), Profile).ThrowIfFailed();
+        _fixture.Run($"$null = Register-NataliaSchedule {Runs} -CopyTo offsite", Units, Profile, BuildLayout.Runner)
+            .ThrowIfFailed();
+        Directory.Delete(_fixture.Full("host-2"));
+        Directory.Move(_fixture.Full("offsite"), _fixture.Full("away"));
+
+        (int code, string output, _) = await StartAsync(Command());
+
+        Assert.True(code == 1, output);
+        Assert.Equal(1, Points("nas"));
+        // To its end: space is given back after everything else.
+        Assert.Contains("Z Optimize 'nas'", output, StringComparison.Ordinal);
+        Assert.Contains("host-2", output, StringComparison.Ordinal);
     }
 
     [Fact]

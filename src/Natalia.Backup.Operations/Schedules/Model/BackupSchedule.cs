@@ -82,6 +82,30 @@ public sealed record BackupSchedule
     /// <summary>What should be known besides, each a full sentence.</summary>
     public string[] Warnings { get; init; } = [];
 
+    /// <summary>A schedule of this machine, as far as its definition tells.</summary>
+    internal static BackupSchedule Of(ScheduleDefinition schedule, string scheduler) => new()
+    {
+        ScheduleId = schedule.ScheduleId,
+        IsOwn = true,
+        Scheduler = scheduler,
+        ProfilePath = schedule.ProfilePath,
+        ApplianceNames = [.. schedule.Appliances],
+        CopyTo = [.. schedule.CopyTo],
+        QuarterlyRestoreTest = schedule.QuarterlyRestoreTest,
+        Kind = schedule.Kind,
+        Program = schedule.Program,
+        Arguments = ScheduledCommand.Line(ScheduledCommand.Arguments(schedule, ScheduledWork.Backup)),
+    };
+
+    /// <summary>What is left of a schedule of this machine whose definition is not known.</summary>
+    internal static BackupSchedule Incomplete(string id, string scheduler, string warning) => new()
+    {
+        ScheduleId = id,
+        IsOwn = true,
+        Scheduler = scheduler,
+        Warnings = [warning + " Register it anew, or remove it with Unregister-NataliaSchedule."],
+    };
+
     /// <summary>The schedule of a hypervisor.</summary>
     internal static BackupSchedule Of(NativeSchedule native, string kind) => new()
     {

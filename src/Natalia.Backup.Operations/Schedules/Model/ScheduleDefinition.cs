@@ -21,6 +21,9 @@ internal sealed record ScheduleDefinition
     /// <summary>Between the names of a list on a command line; names that hold it are refused.</summary>
     internal const char Separator = '|';
 
+    /// <summary>With what the id of a schedule's restore tests ends.</summary>
+    private const string RestoreTestEnding = ".restore-test";
+
     private const int LongestName = 48;
 
     private static readonly Regex s_name = new(@"^[A-Za-z0-9]([A-Za-z0-9_-]*[A-Za-z0-9])?\z",
@@ -71,7 +74,13 @@ internal sealed record ScheduleDefinition
     [JsonIgnore]
     public TimeSpan AtTime => TimeSpan.ParseExact(At, @"hh\:mm", CultureInfo.InvariantCulture);
 
-    internal static string RestoreTestIdOf(string scheduleId) => scheduleId + ".restore-test";
+    internal static string RestoreTestIdOf(string scheduleId) => scheduleId + RestoreTestEnding;
+
+    /// <summary>The id of the schedule that a task or unit belongs to: its own, or what is left of that of restore
+    /// tests.</summary>
+    internal static string ScheduleIdOf(string id) => id.EndsWith(RestoreTestEnding, StringComparison.Ordinal)
+        ? id.Substring(0, id.Length - RestoreTestEnding.Length)
+        : id;
 
     /// <summary>Whether a text can be the id of a schedule with a profile.</summary>
     internal static bool IsScheduleId(string id) =>

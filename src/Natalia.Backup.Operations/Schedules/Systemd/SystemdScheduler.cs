@@ -90,10 +90,7 @@ internal sealed class SystemdScheduler(string folder, bool isSystem, ISystemdCon
             .Select(f => Path.GetFileName(f))
             .Where(f => f.EndsWith(".timer", StringComparison.Ordinal)
                 || f.EndsWith(".service", StringComparison.Ordinal))
-            .Select(f => f.Substring(0, f.LastIndexOf('.')))
-            .Select(i => i.EndsWith(".restore-test", StringComparison.Ordinal)
-                ? i.Substring(0, i.Length - ".restore-test".Length)
-                : i)
+            .Select(f => ScheduleDefinition.ScheduleIdOf(f.Substring(0, f.LastIndexOf('.'))))
             .Where(ScheduleDefinition.IsScheduleId).Distinct().OrderBy(i => i, StringComparer.Ordinal);
         foreach (string id in ids)
         {
@@ -225,17 +222,9 @@ internal sealed class SystemdScheduler(string folder, bool isSystem, ISystemdCon
             warnings.Add($"Whether it runs is not known: {control?.Obstacle
                 ?? $"no running manager is asked about '{folder}'"}.");
         }
-        return new BackupSchedule
+        return BackupSchedule.Of(schedule, Name) with
         {
-            ScheduleId = schedule.ScheduleId,
-            IsOwn = true,
-            Scheduler = Name,
-            ProfilePath = schedule.ProfilePath,
-            ApplianceNames = [.. schedule.Appliances],
-            CopyTo = [.. schedule.CopyTo],
-            QuarterlyRestoreTest = schedule.QuarterlyRestoreTest,
             Account = schedule.Account ?? (isSystem ? "root" : Environment.UserName),
-            Kind = schedule.Kind,
             Expression = UnitText.Calendar(schedule.Kind, schedule.AtTime),
             NextRunsUtc = next,
             LastRunUtc = lastRun,
@@ -243,21 +232,13 @@ internal sealed class SystemdScheduler(string folder, bool isSystem, ISystemdCon
             LastExitCode = last.ExitCode,
             IsEnabled = isEnabled,
             WasChanged = wasChanged,
-            Program = schedule.Program,
-            Arguments = ScheduledCommand.Line(ScheduledCommand.Arguments(schedule, ScheduledWork.Backup)),
             UnitFolder = folder,
             Warnings = [.. warnings],
         };
     }
 
-    private BackupSchedule Incomplete(string id, string warning) => new()
-    {
-        ScheduleId = id,
-        IsOwn = true,
-        Scheduler = Name,
-        UnitFolder = folder,
-        Warnings = [warning + " Register it anew, or remove it with Unregister-NataliaSchedule."],
-    };
+    private BackupSchedule Incomplete(string id, string warning) =>
+        BackupSchedule.Incomplete(id, Name, warning) with { UnitFolder = folder };
 
     private async Task<UnitState> ShowAsync(string unit, string properties, CancellationToken cancellationToken)
     {

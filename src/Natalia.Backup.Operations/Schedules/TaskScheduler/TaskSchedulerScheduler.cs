@@ -17,7 +17,6 @@ internal sealed class TaskSchedulerScheduler(ITaskService service, TimeProvider 
     private const int LogonFailure = unchecked((int)0x8007052E);
     private const int NoSuchAccount = unchecked((int)0x80070534);
     private const int LogonNotGranted = unchecked((int)0x80070569);
-    private const string RestoreTestEnding = ".restore-test";
 
     private static readonly TimeSpan s_backupLimit = TimeSpan.FromHours(23);
     private static readonly TimeSpan s_look = TimeSpan.FromSeconds(1);
@@ -103,18 +102,19 @@ internal sealed class TaskSchedulerScheduler(ITaskService service, TimeProvider 
         foreach (RegisteredTask task in tasks.OrderBy(t => t.Name, StringComparer.Ordinal))
         {
             if (TaskXml.Read(task.Xml) is not TaskMark mark) continue;
-            if (task.Name.EndsWith(RestoreTestEnding, StringComparison.Ordinal))
+            string id = ScheduleDefinition.ScheduleIdOf(task.Name);
+            if (!ScheduleDefinition.IsScheduleId(id)) continue;
+            if (id != task.Name)
             {
-                string id = task.Name.Substring(0, task.Name.Length - RestoreTestEnding.Length);
-                if (ScheduleDefinition.IsScheduleId(id) && !tasks.Any(t => Is(t, id)))
-                    found.Add((Incomplete(id, "It has no task for backups, only the one for restore tests: its "
-                        + "registration was interrupted."), null));
+                if (!tasks.Any(t => Is(t, id)))
+                    found.Add((BackupSchedule.Incomplete(id, Name, "It has no task for backups, only the one for "
+                        + "restore tests: its registration was interrupted."), null));
             }
-            else if (ScheduleDefinition.IsScheduleId(task.Name))
+            else
             {
                 found.Add(mark.Schedule is ScheduleDefinition schedule && Is(task, schedule.ScheduleId)
                     ? (Describe(task, schedule, false), schedule)
-                    : (Incomplete(task.Name, "What it does cannot be read in its task."), null));
+                    : (BackupSchedule.Incomplete(id, Name, "What it does cannot be read in its task."), null));
             }
         }
         return found;
@@ -255,18 +255,10 @@ internal sealed class TaskSchedulerScheduler(ITaskService service, TimeProvider 
     private BackupSchedule Describe(RegisteredTask task, ScheduleDefinition schedule, bool wasChanged)
     {
         TaskMark? mark = TaskXml.Read(task.Xml);
-        string arguments = ScheduledCommand.Line(ScheduledCommand.Arguments(schedule, ScheduledWork.Backup));
-        return new BackupSchedule
+        var wanted = BackupSchedule.Of(schedule, Name);
+        return wanted with
         {
-            ScheduleId = schedule.ScheduleId,
-            IsOwn = true,
-            Scheduler = Name,
-            ProfilePath = schedule.ProfilePath,
-            ApplianceNames = [.. schedule.Appliances],
-            CopyTo = [.. schedule.CopyTo],
-            QuarterlyRestoreTest = schedule.QuarterlyRestoreTest,
             Account = schedule.Account ?? "SYSTEM",
-            Kind = schedule.Kind,
             Expression = ScheduleTimes.Describe(schedule.Kind, schedule.AtTime),
             NextRunsUtc = task.IsEnabled && task.NextRunUtc is DateTime next ? [next] : [],
             LastRunUtc = task.LastRunUtc,
@@ -276,21 +268,11 @@ internal sealed class TaskSchedulerScheduler(ITaskService service, TimeProvider 
             LastExitCode = task.LastRunUtc is null || task.IsRunning ? null : task.LastResult,
             IsEnabled = task.IsEnabled,
             WasChanged = wasChanged,
-            Program = schedule.Program,
-            Arguments = arguments,
-            Warnings = mark is not null && (mark.Command != schedule.Program || mark.Arguments != arguments)
+            Warnings = mark is not null && (mark.Command != wanted.Program || mark.Arguments != wanted.Arguments)
                 ? [$"What the task '{task.Name}' starts was changed by hand."]
                 : [],
         };
     }
-
-    private BackupSchedule Incomplete(string id, string warning) => new()
-    {
-        ScheduleId = id,
-        IsOwn = true,
-        Scheduler = Name,
-        Warnings = [warning + " Register it anew, or remove it with Unregister-NataliaSchedule."],
-    };
 
     private IReadOnlyList<RegisteredTask> List()
     {

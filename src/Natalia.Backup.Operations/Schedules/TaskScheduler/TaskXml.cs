@@ -84,9 +84,7 @@ internal static class TaskXml
             XElement? exec = task.Element(Namespace + "Actions")?.Element(Namespace + "Exec");
             return new TaskMark(
                 ScheduleDefinition.TryParse(information.Element(Namespace + "Documentation")?.Value),
-                exec?.Element(Namespace + "Command")?.Value ?? "", exec?.Element(Namespace + "Arguments")?.Value ?? "",
-                task.Element(Namespace + "Principals")?.Element(Namespace + "Principal")
-                    ?.Element(Namespace + "UserId")?.Value);
+                exec?.Element(Namespace + "Command")?.Value ?? "", exec?.Element(Namespace + "Arguments")?.Value ?? "");
         }
         catch (XmlException)
         {
@@ -146,5 +144,4 @@ internal static class TaskXml
 /// <param name="Schedule">The schedule; null when the mark cannot be read.</param>
 /// <param name="Command">The program that it starts.</param>
 /// <param name="Arguments">The program's command line.</param>
-/// <param name="UserId">Who runs it.</param>
-internal sealed record TaskMark(ScheduleDefinition? Schedule, string Command, string Arguments, string? UserId);
+internal sealed record TaskMark(ScheduleDefinition? Schedule, string Command, string Arguments);
