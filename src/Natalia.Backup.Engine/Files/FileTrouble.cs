@@ -1,29 +1,39 @@
 namespace Natalia.Backup.Engine.Files;
 
 /// <summary>What a file operation failed for, as far as a user can do something about it.</summary>
-internal enum FileTrouble
+public enum FileTrouble
 {
+    /// <summary>Something else.</summary>
     Other = 0,
+    /// <summary>It is not there.</summary>
     NotFound,
+    /// <summary>This user may not.</summary>
     AccessDenied,
+    /// <summary>Another program has it.</summary>
     InUse,
+    /// <summary>The file system has no room.</summary>
     Full,
+    /// <summary>This user's share of the file system has no room.</summary>
     Quota,
+    /// <summary>The file system takes no file of that size.</summary>
     TooLarge,
 }
 
 /// <summary>
 /// Reads the cause out of a framework's exception, whose code is an errno on Unix and a Windows error elsewhere.
 /// </summary>
-internal static class FileTroubles
+public static class FileTroubles
 {
     /// <summary>
     /// True for what the framework throws when a file operation fails, as opposed to a defect of ours.
     /// </summary>
-    internal static bool IsFileError(Exception exception) =>
+    /// <param name="exception">What was thrown.</param>
+    public static bool IsFileError(Exception exception) =>
         exception is IOException or UnauthorizedAccessException or System.Security.SecurityException;
 
-    internal static FileTrouble Classify(Exception exception) => exception switch
+    /// <summary>What the operation failed for.</summary>
+    /// <param name="exception">What was thrown.</param>
+    public static FileTrouble Classify(Exception exception) => exception switch
     {
         FileNotFoundException or DirectoryNotFoundException or DriveNotFoundException => FileTrouble.NotFound,
         UnauthorizedAccessException or System.Security.SecurityException => FileTrouble.AccessDenied,

@@ -7,7 +7,7 @@ namespace Natalia.Backup.Engine.Files;
 /// A file that is read or written at offsets, from several threads at once, without a position and without allocating.
 /// Throws what the framework throws.
 /// </summary>
-internal sealed unsafe class PositionalFile : IDisposable
+public sealed unsafe class PositionalFile : IDisposable
 {
     private readonly FileStream? _stream;
 
@@ -48,34 +48,48 @@ internal sealed unsafe class PositionalFile : IDisposable
     }
 
     /// <summary>Makes a file that is not there yet. Only its owner may read it: a disk holds secrets.</summary>
-    internal static PositionalFile CreateNew(string path)
+    internal static PositionalFile CreateNew(string path) => OpenOwn(path, FileMode.CreateNew, FileAccess.Write);
+
+    /// <summary>
+    /// Opens or makes a file that no other program has open meanwhile. One that is made may be read by its owner alone:
+    /// a disk holds secrets.
+    /// </summary>
+    /// <param name="path">The file.</param>
+    /// <param name="mode">What may be there.</param>
+    /// <param name="access">What is done with it.</param>
+    /// <param name="options">How it is used.</param>
+    public static PositionalFile OpenOwn(string path, FileMode mode, FileAccess access,
+        FileOptions options = FileOptions.None)
     {
 #if NET8_0_OR_GREATER
-        var options = new FileStreamOptions
+        var how = new FileStreamOptions
         {
-            Mode = FileMode.CreateNew,
-            Access = FileAccess.Write,
+            Mode = mode,
+            Access = access,
             Share = FileShare.None,
             BufferSize = 0,
+            Options = options,
         };
-        if (!OperatingSystem.IsWindows()) options.UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite;
-        return new PositionalFile(new FileStream(path, options));
+        if (!OperatingSystem.IsWindows()) how.UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite;
+        return new PositionalFile(new FileStream(path, how));
 #else
-        return new PositionalFile(new FileStream(path, FileMode.CreateNew, FileAccess.Write, FileShare.None,
-            bufferSize: 1));
+        return new PositionalFile(new FileStream(path, mode, access, FileShare.None, bufferSize: 1, options));
 #endif
     }
 
-    internal long GetLength() => Platform.IsWindows ? _stream!.Length : UnixFile.GetLength(Handle);
+    /// <summary>How many bytes it has.</summary>
+    public long GetLength() => Platform.IsWindows ? _stream!.Length : UnixFile.GetLength(Handle);
 
     /// <summary>Of a file that was made here.</summary>
     internal void SetLength(long length) => _stream!.SetLength(length);
 
     /// <summary>Returns when everything of a file that was made here is on stable storage.</summary>
-    internal void Flush() => StableFile.Flush(_stream!);
+    public void Flush() => StableFile.Flush(_stream!);
 
     /// <summary>Fills the buffer as far as the file goes, and says how far that is.</summary>
-    internal int Read(long offset, Span<byte> buffer)
+    /// <param name="offset">The first byte.</param>
+    /// <param name="buffer">Where to put the bytes.</param>
+    public int Read(long offset, Span<byte> buffer)
     {
         int total = 0;
         while (total < buffer.Length)
@@ -87,7 +101,10 @@ internal sealed unsafe class PositionalFile : IDisposable
         return total;
     }
 
-    internal void Write(long offset, ReadOnlySpan<byte> bytes)
+    /// <summary>Writes all bytes.</summary>
+    /// <param name="offset">Where.</param>
+    /// <param name="bytes">The bytes.</param>
+    public void Write(long offset, ReadOnlySpan<byte> bytes)
     {
 #if NET8_0_OR_GREATER
         RandomAccess.Write((SafeFileHandle)Handle, bytes, offset);
@@ -123,6 +140,7 @@ internal sealed unsafe class PositionalFile : IDisposable
         return new PositionalFile(handle);
     }
 
+    /// <summary>Closes it.</summary>
     public void Dispose()
     {
         // Never both: under Mono a handle that its stream has closed must not be disposed again.

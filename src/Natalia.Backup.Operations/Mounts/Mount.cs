@@ -16,9 +16,6 @@ internal sealed class Mount(PointMount description, DiskServer server, CountedDi
     /// <summary>The repository's session, without which it cannot go on.</summary>
     internal string Repository => description.Repository;
 
-    /// <summary>The repository's id.</summary>
-    internal string RepositoryId => description.RepositoryId;
-
     /// <summary>As it is now.</summary>
     internal PointMount Describe() => description with
     {

@@ -1,5 +1,5 @@
 using System.Security.Cryptography;
-using System.Text;
+using Natalia.Backup.Engine;
 
 namespace Natalia.Backup.Serving.Iscsi;
 
@@ -51,8 +51,8 @@ public sealed class ChapAccount(string user, byte[] secret)
                 return Convert.FromBase64String(text.Substring(2));
             if (!text.StartsWith("0x", StringComparison.OrdinalIgnoreCase) || text.Length > 256) return null;
             string digits = text.Length % 2 == 0 ? text.Substring(2) : "0" + text.Substring(2);
-            return [.. Enumerable.Range(0, digits.Length / 2).Select(i => Convert.ToByte(digits.Substring(2 * i, 2),
-                16))];
+            var bytes = new byte[digits.Length / 2];
+            return Hex.TryParse(digits.ToLowerInvariant(), bytes) ? bytes : null;
         }
         catch (FormatException)
         {
@@ -60,12 +60,7 @@ public sealed class ChapAccount(string user, byte[] secret)
         }
     }
 
-    internal static string Hexadecimal(byte[] bytes)
-    {
-        var text = new StringBuilder("0x");
-        foreach (byte b in bytes) text.Append(b.ToString("x2", System.Globalization.CultureInfo.InvariantCulture));
-        return text.ToString();
-    }
+    internal static string Hexadecimal(byte[] bytes) => "0x" + Hex.ToString(bytes);
 
     /// <summary>The name; never the secret.</summary>
     public override string ToString() => user;

@@ -23,7 +23,7 @@ internal sealed class IscsiSession : IDisposable
     private readonly Room _room = new(Units, UnitBytes);
     private readonly object _gate = new();
     private readonly Dictionary<uint, IscsiTask> _tasks = [];
-    private readonly HashSet<Task> _running = [];
+    private readonly RunningTasks _running = new();
     private CancellationTokenSource? _stop;
     private uint _expCmdSn, _statSn;
     private int _lastTransferTag, _counted;
@@ -54,9 +54,7 @@ internal sealed class IscsiSession : IDisposable
         {
             stop.Cancel();
             _ = AbortAllAsync();
-            Task all;
-            lock (_gate) all = Task.WhenAll(_running);
-            await all.ConfigureAwait(false);
+            await _running.WhenAllAsync().ConfigureAwait(false);
         }
     }
 
@@ -106,7 +104,7 @@ internal sealed class IscsiSession : IDisposable
                     }, cancellationToken).ConfigureAwait(false);
                 return true;
             case Opcodes.TaskManagement:
-                Track(ManageAsync(pdu, cancellationToken));
+                _running.Add(ManageAsync(pdu, cancellationToken));
                 return true;
             case Opcodes.Text:
                 await AnswerAsync(new Pdu(Opcodes.TextResponse, 0x80)
@@ -171,17 +169,7 @@ internal sealed class IscsiSession : IDisposable
             _tasks[task.Tag] = task;
             if (!pdu.IsImmediate) _counted++;
         }
-        Track(RunAsync(task));
-    }
-
-    private void Track(Task task)
-    {
-        if (task.IsCompleted) return;
-        lock (_gate) _running.Add(task);
-        _ = task.ContinueWith(t =>
-        {
-            lock (_gate) _running.Remove(t);
-        }, CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
+        _running.Add(RunAsync(task));
     }
 
     /// <summary>Never throws: where the answer cannot be sent, the connection ends.</summary>

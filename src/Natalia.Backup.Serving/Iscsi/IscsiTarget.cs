@@ -48,12 +48,9 @@ public sealed class IscsiTarget : DiskServer
         CancellationToken cancellationToken)
     {
         using var pdus = new PduStream(stream);
-        (SessionTerms Terms, uint CmdSn, uint StatSn)? login;
-        using (Deadline greeting = Options.Clock.CreateDeadline(Options.GreetWithin, cancellationToken))
-        // On some frameworks a read that has begun is ended by closing alone.
-        using (greeting.Token.Register(stream.Dispose))
-            login = await new IscsiLogin(pdus, this).ExecuteAsync(greeting.Token).ConfigureAwait(false);
-        if (login is not var (terms, cmdSn, statSn)) return;
+        if (await GreetAsync(stream, new IscsiLogin(pdus, this).ExecuteAsync, cancellationToken).ConfigureAwait(false)
+            is not var (terms, cmdSn, statSn))
+            return;
         (pdus.HasHeaderDigest, pdus.HasDataDigest) = (terms.HeaderDigest, terms.DataDigest);
         string name = $"{terms.InitiatorName},i,0x{terms.SessionId:x12}";
         using var session = new IscsiSession(this, pdus, stream, terms, NexusOf(name, terms.IsDiscovery), cmdSn,

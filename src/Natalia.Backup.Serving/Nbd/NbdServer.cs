@@ -23,23 +23,12 @@ public sealed class NbdServer : DiskServer
     private protected override async Task ServeAsync(Stream stream, IPEndPoint peer,
         CancellationToken cancellationToken)
     {
-        NbdHandshake? handshake = null;
-        try
-        {
-            handshake = new NbdHandshake(stream, _exports, _tls);
-            NbdExport? export;
-            using (Deadline greeting = Options.Clock.CreateDeadline(Options.GreetWithin, cancellationToken))
-            // On some frameworks a read that has begun is ended by closing alone.
-            using (greeting.Token.Register(stream.Dispose))
-                export = await handshake.ExecuteAsync(greeting.Token).ConfigureAwait(false);
-            if (export is null) return;
-            using var session = new NbdSession(handshake.Stream, handshake.Reader, export.Disk,
-                handshake.HasStructuredReplies, handshake.HasAllocation);
-            await session.ExecuteAsync(cancellationToken).ConfigureAwait(false);
-        }
-        finally
-        {
-            handshake?.Dispose();
-        }
+        using var handshake = new NbdHandshake(stream, _exports, _tls);
+        if (await GreetAsync(stream, handshake.ExecuteAsync, cancellationToken).ConfigureAwait(false)
+            is not NbdExport export)
+            return;
+        using var session = new NbdSession(handshake.Stream, handshake.Reader, export.Disk,
+            handshake.HasStructuredReplies, handshake.HasAllocation);
+        await session.ExecuteAsync(cancellationToken).ConfigureAwait(false);
     }
 }

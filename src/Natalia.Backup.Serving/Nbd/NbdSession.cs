@@ -28,7 +28,7 @@ internal sealed class NbdSession(Stream stream, PeerReader reader, IServedDisk d
 
     private readonly PeerWriter _writer = new(stream);
     private readonly Room _room = new(Units, UnitBytes);
-    private readonly HashSet<Task> _running = [];
+    private readonly RunningTasks _running = new();
 
     private readonly record struct Request(ushort Flags, ushort Command, ulong Cookie, ulong Offset, uint Length)
     {
@@ -54,7 +54,7 @@ internal sealed class NbdSession(Stream stream, PeerReader reader, IServedDisk d
                 if (request.Command == NbdWords.Disconnect)
                 {
                     // What was asked for before is answered before the connection ends.
-                    await WhenAllAsync().ConfigureAwait(false);
+                    await _running.WhenAllAsync().ConfigureAwait(false);
                     return;
                 }
                 if (request.Command == NbdWords.Write)
@@ -68,29 +68,14 @@ internal sealed class NbdSession(Stream stream, PeerReader reader, IServedDisk d
                     request.Command == NbdWords.Read ? (int)Math.Min(request.Length, PieceBytes) : 1,
                     stop.Token).ConfigureAwait(false);
                 // Begins here, on the reader: so reads are seen in the order in which they came.
-                Track(ServeAsync(request, taken, stop));
+                _running.Add(ServeAsync(request, taken, stop));
             }
         }
         finally
         {
             stop.Cancel();
-            await WhenAllAsync().ConfigureAwait(false);
+            await _running.WhenAllAsync().ConfigureAwait(false);
         }
-    }
-
-    private void Track(Task task)
-    {
-        if (task.IsCompleted) return;
-        lock (_running) _running.Add(task);
-        _ = task.ContinueWith(t =>
-        {
-            lock (_running) _running.Remove(t);
-        }, CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
-    }
-
-    private Task WhenAllAsync()
-    {
-        lock (_running) return Task.WhenAll(_running);
     }
 
     /// <summary>Never throws: where the answer cannot be sent, the connection ends.</summary>

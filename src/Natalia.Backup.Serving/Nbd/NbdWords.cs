@@ -30,15 +30,14 @@ internal static class NbdWords
     // Commands and their flags.
     internal const ushort Read = 0, Write = 1, Disconnect = 2, Flush = 3, Trim = 4, Cache = 5,
         WriteZeroes = 6, BlockStatus = 7;
-    internal const ushort FlagFua = 1, FlagNoHole = 2, FlagDf = 4, FlagReqOne = 8, FlagFastZero = 16;
+    internal const ushort FlagFua = 1, FlagNoHole = 2, FlagDf = 4, FlagReqOne = 8;
 
     // Chunks of structured replies.
     internal const ushort ChunkDone = 1;
-    internal const ushort ChunkNone = 0, ChunkData = 1, ChunkHole = 2, ChunkStatus = 5, ChunkError = 0x8001;
+    internal const ushort ChunkNone = 0, ChunkData = 1, ChunkStatus = 5, ChunkError = 0x8001;
 
     // Errors.
-    internal const uint NotPermitted = 1, InputOutput = 5, Invalid = 22, NoSpace = 28, Overflow = 75, NotSupported = 95,
-        ShuttingDown = 108;
+    internal const uint NotPermitted = 1, InputOutput = 5, Invalid = 22, NoSpace = 28, Overflow = 75;
 
     // base:allocation.
     internal const uint Hole = 1, Zero = 2;

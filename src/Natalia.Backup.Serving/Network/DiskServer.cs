@@ -52,8 +52,6 @@ public abstract class DiskServer : IDisposable
         get { lock (_gate) return _connections.Count; }
     }
 
-    private protected ListenOptions Options => _options;
-
     /// <summary>Begins to take connections: when everything that is served is there.</summary>
     public void Start() => _accepting = Task.Run(AcceptAsync);
 
@@ -62,6 +60,18 @@ public abstract class DiskServer : IDisposable
     /// <param name="peer">Who is at the other end.</param>
     /// <param name="cancellationToken">The server ends.</param>
     private protected abstract Task ServeAsync(Stream stream, IPEndPoint peer, CancellationToken cancellationToken);
+
+    /// <summary>Lets a client say who it is and what it wants, within the time for that.</summary>
+    /// <param name="stream">The connection; closed when the time is over.</param>
+    /// <param name="greetAsync">What is said; ends with the token.</param>
+    /// <param name="cancellationToken">The server ends.</param>
+    private protected async Task<T> GreetAsync<T>(Stream stream, Func<CancellationToken, Task<T>> greetAsync,
+        CancellationToken cancellationToken)
+    {
+        using Deadline greeting = _options.Clock.CreateDeadline(_options.GreetWithin, cancellationToken);
+        // On some frameworks a read that has begun is ended by closing alone.
+        using (greeting.Token.Register(stream.Dispose)) return await greetAsync(greeting.Token).ConfigureAwait(false);
+    }
 
     private async Task AcceptAsync()
     {

@@ -9,19 +9,15 @@ namespace Natalia.Backup.Serving.Overlays;
 /// </summary>
 internal sealed class ClusterFile : IDisposable
 {
-    private const int DiskFull = 28, QuotaExceeded = 122;
     private static readonly bool s_isWindows = Path.DirectorySeparatorChar == '\\';
 
-    private readonly FileStream _stream;
-#if !NET8_0_OR_GREATER
-    private readonly object _gate = new();
-#endif
+    private readonly PositionalFile _file;
 
-    private ClusterFile(FileStream stream) => _stream = stream;
+    private ClusterFile(string path, PositionalFile file) => (FilePath, _file) = (path, file);
 
-    internal string FilePath => _stream.Name;
+    internal string FilePath { get; }
 
-    internal long Length => _stream.Length;
+    internal long Length => _file.GetLength();
 
     /// <exception cref="NataliaException"><c>OverlayInUse</c>, <c>DestinationExists</c>,
     /// <c>OverlayFailed</c>.</exception>
@@ -32,24 +28,10 @@ internal sealed class ClusterFile : IDisposable
             FileMode mode = keep ? FileMode.OpenOrCreate : FileMode.CreateNew;
             FileOptions how = FileOptions.RandomAccess
                 | (!keep && s_isWindows ? FileOptions.DeleteOnClose : FileOptions.None);
-#if NET8_0_OR_GREATER
-            var options = new FileStreamOptions
-            {
-                Mode = mode,
-                Access = FileAccess.ReadWrite,
-                Share = FileShare.None,
-                BufferSize = 0,
-                Options = how,
-            };
-            // A disk holds secrets.
-            if (!OperatingSystem.IsWindows()) options.UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite;
-            var stream = new FileStream(path, options);
-#else
-            var stream = new FileStream(path, mode, FileAccess.ReadWrite, FileShare.None, 1, how);
-#endif
+            PositionalFile file = PositionalFile.OpenOwn(path, mode, FileAccess.ReadWrite, how);
             // Without a name it is the process's alone, and goes with it even when that is killed.
             if (!keep && !s_isWindows) File.Delete(path);
-            return new ClusterFile(stream);
+            return new ClusterFile(Path.GetFullPath(path), file);
         }
         catch (IOException exists) when (!keep && File.Exists(path))
         {
@@ -63,7 +45,7 @@ internal sealed class ClusterFile : IDisposable
                 $"The overlay '{path}' cannot be opened: {busy.Message}", path,
                 "Dismount what writes it, or name another file.", busy);
         }
-        catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
+        catch (Exception failure) when (FileTroubles.IsFileError(failure))
         {
             throw Failed(path, "opened", failure);
         }
@@ -73,33 +55,13 @@ internal sealed class ClusterFile : IDisposable
     {
         try
         {
-#if NET8_0_OR_GREATER
-            while (!buffer.IsEmpty)
-            {
-                int read = RandomAccess.Read(_stream.SafeFileHandle, buffer, offset);
-                if (read == 0) break;
-                offset += read;
-                buffer = buffer.Slice(read);
-            }
-#else
-            lock (_gate)
-            {
-                _stream.Position = offset;
-                var bytes = new byte[buffer.Length];
-                int total = 0, read;
-                while (total < bytes.Length && (read = _stream.Read(bytes, total,
-                    bytes.Length - total)) > 0) total += read;
-                bytes.AsSpan(0, total).CopyTo(buffer);
-                buffer = buffer.Slice(total);
-            }
-#endif
+            // Behind its end: nothing was written there.
+            buffer.Slice(_file.Read(offset, buffer)).Clear();
         }
-        catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
+        catch (Exception failure) when (FileTroubles.IsFileError(failure))
         {
             throw Failed(FilePath, "read", failure);
         }
-        // Behind its end: nothing was written there.
-        buffer.Clear();
     }
 
     /// <exception cref="NataliaException"><c>OverlayFull</c> where the file system has no room,
@@ -108,23 +70,15 @@ internal sealed class ClusterFile : IDisposable
     {
         try
         {
-#if NET8_0_OR_GREATER
-            RandomAccess.Write(_stream.SafeFileHandle, bytes, offset);
-#else
-            lock (_gate)
-            {
-                _stream.Position = offset;
-                _stream.Write(bytes.ToArray(), 0, bytes.Length);
-            }
-#endif
+            _file.Write(offset, bytes);
         }
-        catch (IOException full) when (IsFull(full))
+        catch (IOException full) when (FileTroubles.Classify(full) is FileTrouble.Full or FileTrouble.Quota)
         {
             throw new NataliaException(ErrorIds.OverlayFull, NataliaErrorKind.ResourceUnavailable,
                 $"The file system of the overlay '{FilePath}' is full.", FilePath,
                 "Give it room; what was written before is still there.", full);
         }
-        catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
+        catch (Exception failure) when (FileTroubles.IsFileError(failure))
         {
             throw Failed(FilePath, "written", failure);
         }
@@ -136,11 +90,7 @@ internal sealed class ClusterFile : IDisposable
     {
         try
         {
-#if NET8_0_OR_GREATER
-            StableFile.Flush(_stream);
-#else
-            lock (_gate) StableFile.Flush(_stream);
-#endif
+            _file.Flush();
         }
         catch (IOException failure)
         {
@@ -148,13 +98,7 @@ internal sealed class ClusterFile : IDisposable
         }
     }
 
-    public void Dispose() => _stream.Dispose();
-
-    private static bool IsFull(IOException failure)
-    {
-        int code = failure.HResult & 0xFFFF;
-        return s_isWindows ? code is 112 or 39 : code is DiskFull or QuotaExceeded;
-    }
+    public void Dispose() => _file.Dispose();
 
     private static NataliaException Failed(string path, string deed, Exception failure) =>
         new(ErrorIds.OverlayFailed, NataliaErrorKind.WriteFailed,

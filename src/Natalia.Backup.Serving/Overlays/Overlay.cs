@@ -278,7 +278,7 @@ internal sealed class Overlay : IDisposable
     }
 
     /// <summary>The blocks of a stretch that were written.</summary>
-    internal IReadOnlyList<long> Written(long first, long count)
+    private IReadOnlyList<long> Written(long first, long count)
     {
         lock (_gate)
         {

@@ -135,28 +135,10 @@ public sealed class OverlayDisk : IServedDisk
 
     private async Task ReadWrittenAsync(long offset, Memory<byte> buffer, CancellationToken cancellationToken)
     {
-        long block = offset / Block;
-        int within = (int)(offset - block * Block);
-        SemaphoreSlim gate = await EnterAsync(block, cancellationToken).ConfigureAwait(false);
+        SemaphoreSlim gate = await EnterAsync(offset / Block, cancellationToken).ConfigureAwait(false);
         try
         {
-            if (_overlay.Find(block, out bool isZero) is not Overlay.Place place)
-            {
-                if (isZero) buffer.Span.Clear();
-                else await _below.ReadAsync(offset, buffer, cancellationToken).ConfigureAwait(false);
-                return;
-            }
-            // Stretches of sectors that lie in one of the two.
-            for (int at = 0; at < buffer.Length;)
-            {
-                int sector = (within + at) / Sector;
-                bool isHere = (place.Mask >> sector & 1) != 0;
-                while (sector < Overlay.SectorsInCluster && (place.Mask >> sector & 1) != 0 == isHere) sector++;
-                Memory<byte> part = buffer.Slice(at, Math.Min(buffer.Length, sector * Sector - within) - at);
-                if (isHere) _overlay.Read(place, within + at, part.Span);
-                else await _below.ReadAsync(offset + at, part, cancellationToken).ConfigureAwait(false);
-                at += part.Length;
-            }
+            await ReadHeldAsync(offset, buffer, cancellationToken).ConfigureAwait(false);
         }
         finally
         {
@@ -202,12 +184,17 @@ public sealed class OverlayDisk : IServedDisk
             else await _below.ReadAsync(offset, buffer, cancellationToken).ConfigureAwait(false);
             return;
         }
-        for (int at = 0; at < buffer.Length; at += Sector)
+        int within = (int)(offset - block * Block);
+        // Stretches of sectors that lie in one of the two.
+        for (int at = 0; at < buffer.Length;)
         {
-            int within = (int)(offset + at - block * Block);
-            Memory<byte> part = buffer.Slice(at, Math.Min(Sector, buffer.Length - at));
-            if ((place.Mask >> within / Sector & 1) != 0) _overlay.Read(place, within, part.Span);
+            int sector = (within + at) / Sector;
+            bool isHere = (place.Mask >> sector & 1) != 0;
+            while (sector < Overlay.SectorsInCluster && (place.Mask >> sector & 1) != 0 == isHere) sector++;
+            Memory<byte> part = buffer.Slice(at, Math.Min(buffer.Length, sector * Sector - within) - at);
+            if (isHere) _overlay.Read(place, within + at, part.Span);
             else await _below.ReadAsync(offset + at, part, cancellationToken).ConfigureAwait(false);
+            at += part.Length;
         }
     }
 

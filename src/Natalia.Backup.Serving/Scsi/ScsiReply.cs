@@ -6,7 +6,7 @@ namespace Natalia.Backup.Serving.Scsi;
 /// <param name="Sense">Sense data; empty when there is none.</param>
 internal readonly record struct ScsiReply(byte Status, ReadOnlyMemory<byte> Data, byte[] Sense)
 {
-    internal const byte Good = 0, CheckCondition = 2, Busy = 8, ReservationConflict = 0x18, TaskAborted = 0x40;
+    internal const byte Good = 0, CheckCondition = 2, ReservationConflict = 0x18;
 
     internal static ScsiReply Ok { get; } = new(Good, default, []);
 
