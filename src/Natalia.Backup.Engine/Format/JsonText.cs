@@ -113,10 +113,14 @@ internal static class JsonText
             : throw new FormatException($"The member '{name}' is not a SHA-256 value.");
 
     internal static T ReadEnum<T>(this JsonElement element, string name) where T : struct =>
+        element.ReadEnumOrNull<T>(name) ?? default;
+
+    /// <summary>As above; null for a word that this version does not know, or none.</summary>
+    internal static T? ReadEnumOrNull<T>(this JsonElement element, string name) where T : struct =>
         element.ReadStringOrNull(name) is string text && Enum.TryParse(text, ignoreCase: false, out T value)
         && Enum.IsDefined(typeof(T), value)
             ? value
-            : default;
+            : null;
 
     /// <summary>Parses the data that a record keeps as text.</summary>
     /// <exception cref="FormatException">It is not a JSON object.</exception>

@@ -285,7 +285,6 @@ internal sealed class Lease : IAsyncDisposable
             : claim.LastModifiedUtc < before ? before - claim.LastModifiedUtc : TimeSpan.Zero;
     }
 
-    /// <summary>The store's clock: when did it take a probe just now.</summary>
     /// <summary>What time it is by the store's clock, found by putting a probe and looking at its date.</summary>
     /// <exception cref="NataliaException">A store error.</exception>
     internal static async Task<DateTime> StoreNowAsync(IObjectStore store, string directory,

@@ -216,8 +216,7 @@ internal sealed record PointManifest
             Duration = TimeSpan.FromTicks(b.ReadLong("durationTicks", 0, MaximumTicks)),
             ImmutableUntilUtc = b.ReadTimeOrNull("immutableUntilUtc"),
             // A way that a newer version knows is none of what a point needs.
-            ReadMethod = Enum.TryParse(b.ReadStringOrNull("readMethod"), out ReadMethod way)
-                && Enum.IsDefined(typeof(ReadMethod), way) ? way : null,
+            ReadMethod = b.ReadEnumOrNull<ReadMethod>("readMethod"),
             CdrBaseline = ReadBaseline(b),
             CopyOf = PointOrigin.Read(b),
             CopiedFrom = PointOrigin.Read(b, "copiedFrom"),

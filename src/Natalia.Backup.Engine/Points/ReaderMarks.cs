@@ -16,35 +16,38 @@ internal static class ReaderMarks
     /// for the store's clock.
     /// </summary>
     /// <exception cref="NataliaException">A store error.</exception>
-    internal static async Task<HashSet<string>> ReadAsync(RepositoryCore core, string applianceId,
+    internal static Task<HashSet<string>> ReadAsync(RepositoryCore core, string applianceId,
+        CancellationToken cancellationToken) =>
+        ReadAsync(core, applianceId, sweeps: false, cancellationToken);
+
+    /// <summary>The same, and deletes the marks of readers that died long ago.</summary>
+    /// <exception cref="NataliaException">A store error.</exception>
+    internal static Task<HashSet<string>> SweepAsync(RepositoryCore core, string applianceId,
+        CancellationToken cancellationToken) =>
+        ReadAsync(core, applianceId, sweeps: true, cancellationToken);
+
+    private static async Task<HashSet<string>> ReadAsync(RepositoryCore core, string applianceId, bool sweeps,
         CancellationToken cancellationToken)
     {
         var living = new HashSet<string>(StringComparer.Ordinal);
         string directory = Layout.Readers(applianceId);
-        IReadOnlyList<StoredObject> marks = [.. (await core.Store.ListAllAsync(directory,
-            cancellationToken).ConfigureAwait(false)).Where(m => RunOf(m.Name) is not null)];
-        if (marks.Count == 0) return living;
+        IReadOnlyList<StoredObject> found = await core.Store.ListAllAsync(directory,
+            cancellationToken).ConfigureAwait(false);
+        // Probes of the clock that were left behind are swept, and ask nothing.
+        if (!sweeps) found = [.. found.Where(o => RunOf(o.Name) is not null)];
+        if (found.Count == 0) return living;
         DateTime now = await NowAsync(core, directory, cancellationToken).ConfigureAwait(false);
-        foreach (StoredObject mark in marks)
+        foreach (StoredObject mark in found)
         {
             // What is dated ahead by more than clocks differ was written while some clock was wrong: the grace of what
             // is removed protects its reader.
             TimeSpan age = now - mark.LastModifiedUtc;
-            if (age < ReaderMark.Lifetime && age > -ClockExtensions.Tolerance) living.Add(RunOf(mark.Name)!);
+            if (age < ReaderMark.Lifetime && age > -ClockExtensions.Tolerance && RunOf(mark.Name) is string point)
+                living.Add(point);
+            if (sweeps && age > s_sweepAfter)
+                await DeleteAsync(core.Store, mark.Name, cancellationToken).ConfigureAwait(false);
         }
         return living;
-    }
-
-    /// <summary>Deletes the marks of readers that died long ago.</summary>
-    internal static async Task SweepAsync(RepositoryCore core, string applianceId, CancellationToken cancellationToken)
-    {
-        string directory = Layout.Readers(applianceId);
-        IReadOnlyList<StoredObject> marks = await core.Store.ListAllAsync(directory,
-            cancellationToken).ConfigureAwait(false);
-        if (marks.Count == 0) return;
-        DateTime now = await NowAsync(core, directory, cancellationToken).ConfigureAwait(false);
-        foreach (StoredObject mark in marks.Where(m => now - m.LastModifiedUtc > s_sweepAfter))
-            await DeleteAsync(core.Store, mark.Name, cancellationToken).ConfigureAwait(false);
     }
 
     internal static async Task DeleteAsync(IObjectStore store, string name, CancellationToken cancellationToken)

@@ -192,9 +192,8 @@ internal sealed class ReclaimRun(RepositoryCore core, ManifestReader manifests, 
         // not.
         var newestOf = new Dictionary<string, long>(StringComparer.Ordinal);
         int unread = points.Count;
-        HashSet<string> readers = await ReaderMarks.ReadAsync(core, applianceId,
+        HashSet<string> readers = await ReaderMarks.SweepAsync(core, applianceId,
             cancellationToken).ConfigureAwait(false);
-        await ReaderMarks.SweepAsync(core, applianceId, cancellationToken).ConfigureAwait(false);
         foreach (Run run in Enumerable.Reverse(points))
         {
             // Only what was removed is read, and of the newest so many as it takes to know their disks.

@@ -102,10 +102,8 @@ internal sealed class ApplianceBook(RepositoryCore core)
             DataDiskId = root.ReadStringOrNull("dataDisk"),
             IncludeSystemDisk = root.ReadBool("includeSystemDisk"),
             OnQuiesceFailure = root.ReadStringOrNull("onQuiesceFailure") == "fail" ? QuiesceFailure.Fail : default,
-            Strategy = Enum.TryParse(root.ReadStringOrNull("strategy"), out BackupStrategy strategy)
-                && Enum.IsDefined(typeof(BackupStrategy), strategy) ? strategy : null,
-            NeverQuiesce = root.TryGetProperty("neverQuiesce", out JsonElement never)
-                && never.ValueKind == JsonValueKind.True,
+            Strategy = root.ReadEnumOrNull<BackupStrategy>("strategy"),
+            NeverQuiesce = root.ReadBool("neverQuiesce"),
             RestoreTest = RestoreTestSettingsJson.ReadOrNull(root, "restoreTest"),
             UnknownMembers = JsonMembers.Unknown(root, s_members),
         };

@@ -127,8 +127,10 @@ public sealed class ReaderMarkTests : IDisposable
         {
             if (!what.StartsWith("put ", StringComparison.Ordinal)
                 || !what.Contains("/readers/")) return Task.CompletedTask;
-            Interlocked.Increment(ref tries);
-            throw new NataliaException(ErrorIds.StoreUnavailable, NataliaErrorKind.Connection, "It is away.");
+            // By an error, or by a request that was broken off.
+            throw Interlocked.Increment(ref tries) % 2 == 0
+                ? new OperationCanceledException()
+                : new NataliaException(ErrorIds.StoreUnavailable, NataliaErrorKind.Connection, "It is away.");
         };
         for (int n = 1; n <= 6; n++)
         {
