@@ -9,13 +9,6 @@ public sealed class DiskServiceTests : IDisposable
 
     private string File(string name) => Path.Combine(_folder, name);
 
-    private static void Run(params string[] command)
-    {
-        (int code, string output, string errors) = Counterpart.BlockClients.Run(new Dictionary<string, string?>(),
-            ["-c", "\"$0\" \"$@\" 2>&1", .. command]);
-        Assert.True(code == 0, $"{string.Join(' ', command)}\n{output}{errors}");
-    }
-
     [BlockClientFact]
     public async Task A_point_is_read_by_NBD_written_over_by_iSCSI_and_is_as_it_was()
     {
@@ -26,10 +19,11 @@ public sealed class DiskServiceTests : IDisposable
             Path.Combine(AppContext.BaseDirectory, "Runner", "disk-service.ps1"), File("image.raw"), File("work"));
         string nbd = await UriAsync(runner, "NBD "), iscsi = await UriAsync(runner, "ISCSI ");
 
-        Run("nbdcopy", nbd, File("copied.raw"));
+        BlockClient.Run(true, "nbdcopy", nbd, File("copied.raw"));
         byte[] copied = await System.IO.File.ReadAllBytesAsync(File("copied.raw"));
         Assert.True(image.AsSpan().SequenceEqual(copied));
-        Run("qemu-io", "-f", "raw", iscsi, "-c", "write -P 9 4M 8M", "-c", "flush", "-c", "read -P 9 4M 8M");
+        BlockClient.Run(true, "qemu-io", "-f", "raw", iscsi, "-c", "write -P 9 4M 8M", "-c", "flush", "-c",
+            "read -P 9 4M 8M");
         await System.IO.File.WriteAllTextAsync(File("work/stop"), "");
 
         RunnerProcess.Result result = await runner.FinishAsync();

@@ -4,6 +4,7 @@ using Natalia.Backup.Serving.Iscsi;
 using Natalia.Backup.Serving.Network;
 using Natalia.Backup.Serving.Overlays;
 using Natalia.Backup.Testing;
+using static Natalia.Backup.Testing.BlockClient;
 
 namespace Natalia.Backup.Serving.Tests.Iscsi;
 
@@ -16,15 +17,6 @@ public sealed class IscsiClientTests : IDisposable
     private readonly TemporaryFolder _folder = new();
 
     private string File(string name) => Path.Combine(_folder.Path, name);
-
-    private static string Run(bool succeeds, params string[] command)
-    {
-        (int code, string output, string errors) = Counterpart.BlockClients.Run(new Dictionary<string, string?>(),
-            ["-c",
-            "\"$0\" \"$@\" 2>&1", .. command]);
-        Assert.True(code == 0 == succeeds, $"{string.Join(' ', command)}\n{output}{errors}");
-        return output;
-    }
 
     private async Task<(ServedPoint Point, OverlayDisk Disk, IscsiTarget Target)> ServeAsync(byte[] bytes,
         ChapAccount? account = null, IReadOnlyList<string>? initiators = null)

@@ -1,10 +1,11 @@
+using System.Buffers.Binary;
 using System.Net.Sockets;
 using System.Text;
 using Microsoft.Extensions.Time.Testing;
+using Natalia.Backup.Engine.Disks;
 using Natalia.Backup.Serving.Iscsi;
 using Natalia.Backup.Serving.Network;
 using Natalia.Backup.Serving.Overlays;
-using Natalia.Backup.Serving.Tests.Nbd;
 using Natalia.Backup.Serving.Tests.Overlays;
 using Natalia.Backup.Testing;
 
@@ -30,12 +31,7 @@ public sealed class IscsiHostileTests : IDisposable
         _target.Start();
     }
 
-    private async Task<NetworkStream> ConnectAsync()
-    {
-        var client = new Socket(SocketType.Stream, ProtocolType.Tcp);
-        await client.ConnectAsync(_target.EndPoint);
-        return new NetworkStream(client, ownsSocket: true) { ReadTimeout = 20_000 };
-    }
+    private Task<NetworkStream> ConnectAsync() => Peer.ConnectAsync(_target.EndPoint);
 
     private static byte[] Pdu(byte opcode, byte flags, byte[] data, params (int At, uint Value)[] words)
     {
@@ -47,9 +43,10 @@ public sealed class IscsiHostileTests : IDisposable
         return [.. pdu.Header, .. data, .. new byte[-data.Length & 3]];
     }
 
-    private static byte[] Login(int session = 1) => Pdu(0x43, 0x87, Encoding.ASCII.GetBytes(
-        $"InitiatorName=iqn.2000-01.org.example:test\0SessionType=Normal\0TargetName={Name}\0HeaderDigest=None\0"),
-        (8, 0x80000000), (12, (uint)session << 16), (24, 1));
+    private static byte[] Login(int session = 1, string initiator = "iqn.2000-01.org.example:test",
+        string digest = "None") => Pdu(0x43, 0x87, Encoding.ASCII.GetBytes(
+            $"InitiatorName={initiator}\0SessionType=Normal\0TargetName={Name}\0HeaderDigest={digest}\0"
+            + $"DataDigest={digest}\0"), (8, 0x80000000), (12, (uint)session << 16), (24, 1));
 
     /// <summary>A command of 512 bytes or sectors.</summary>
     private static byte[] Command(uint number, byte flags, uint expected, byte[] cdb, byte[]? data = null)
@@ -61,11 +58,8 @@ public sealed class IscsiHostileTests : IDisposable
 
     private static byte[] Answer(NetworkStream stream)
     {
-        var header = new byte[48];
-        stream.ReadExactly(header);
-        var data = new byte[(header[5] << 16 | header[6] << 8 | header[7]) + 3 & ~3];
-        stream.ReadExactly(data);
-        return [.. header, .. data];
+        byte[] header = stream.Read(48);
+        return [.. header, .. stream.Read((header[5] << 16 | header[6] << 8 | header[7]) + 3 & ~3)];
     }
 
     private async Task<NetworkStream> OpenAsync(int session = 1)
@@ -74,22 +68,6 @@ public sealed class IscsiHostileTests : IDisposable
         stream.Write(Login(session));
         Assert.Equal(0x23, Answer(stream)[0]);
         return stream;
-    }
-
-    private static async Task<bool> EndsAsync(NetworkStream stream)
-    {
-        var bytes = new byte[4096];
-        try
-        {
-            while (await stream.ReadAsync(bytes).AsTask().WaitAsync(TimeSpan.FromSeconds(20)) > 0)
-            {
-            }
-            return true;
-        }
-        catch (IOException)
-        {
-            return true;
-        }
     }
 
     [Fact]
@@ -110,7 +88,48 @@ public sealed class IscsiHostileTests : IDisposable
         Assert.Equal([0x25, 0x81], read[..2]);
         Assert.Equal(data, read[48..]);
         using NetworkStream again = await OpenAsync();
-        Assert.True(await EndsAsync(stream));
+        await stream.EndsAsync();
+    }
+
+    [Theory]
+    [InlineData(223, 0)]
+    [InlineData(224, 0x0200)]
+    public async Task An_initiator_whose_name_is_too_long_is_refused(int length, int status)
+    {
+        using NetworkStream stream = await ConnectAsync();
+        stream.Write(Login(initiator: "iqn.2000-01.org.example:".PadRight(length, 'x')));
+        byte[] answer = Answer(stream);
+        Assert.Equal((Opcodes.LoginResponse, status), (answer[0], answer[36] << 8 | answer[37]));
+        if (status != 0) await stream.EndsAsync();
+    }
+
+    [Fact]
+    public async Task Digests_go_with_every_PDU_and_a_wrong_one_ends_the_connection()
+    {
+        using NetworkStream stream = await ConnectAsync();
+        stream.Write(Login(digest: "CRC32C"));
+        Assert.Contains("DataDigest=CRC32C", Encoding.ASCII.GetString(Answer(stream)));
+        byte[] command = Command(1, 0xC1, 512, [0x28, 0, 0, 0, 0, 0, 0, 0, 1, 0]);
+        stream.Write([.. command, .. Digest(command)]);
+        byte[] header = stream.Read(48);
+        Assert.Equal(Digest(header), stream.Read(4));
+        byte[] data = stream.Read(512);
+        Assert.Equal((0x25, 512), (header[0], header[6] << 8 | header[7]));
+        Assert.Equal(Digest(data), stream.Read(4));
+        byte[] write = Command(2, 0xA1, 512, [0x2A, 0, 0, 0, 0, 0, 0, 0, 1, 0], data);
+        byte[] digest = Digest(data);
+        digest[1] ^= 1;
+        stream.Write([.. write[..48], .. Digest(write[..48]), .. data, .. digest]);
+        Assert.Equal(0, await stream.EndsAsync());
+        // Nothing was written but what every overlay has.
+        Assert.Equal(2 * 65536, _disk.OverlayBytes);
+
+        static byte[] Digest(ReadOnlySpan<byte> bytes)
+        {
+            var digest = new byte[4];
+            BinaryPrimitives.WriteUInt32LittleEndian(digest, Crc32C.Of(bytes));
+            return digest;
+        }
     }
 
     [Theory]
@@ -142,7 +161,7 @@ public sealed class IscsiHostileTests : IDisposable
                 stream.Write(Command(1, 0xC1, 512, [0x28, 0, 0, 0, 0, 0, 0, 0, 1, 0]));
                 break;
         }
-        Assert.True(await EndsAsync(stream));
+        await stream.EndsAsync();
         other.Write(Command(1, 0x81, 0, [0x00]));
         Assert.Equal(0x21, Answer(other)[0]);
     }
@@ -152,14 +171,14 @@ public sealed class IscsiHostileTests : IDisposable
     {
         using NetworkStream silent = await ConnectAsync();
         for (int i = 0; _target.Connections == 0 && i < 100_000; i++) await Task.Yield();
-        Task<bool> ended = EndsAsync(silent);
+        Task<int> ended = silent.EndsAsync();
         // The deadline may not have begun when the first time is over.
         for (int i = 0; i < 100 && !ended.IsCompleted; i++)
         {
             _clock.Advance(TimeSpan.FromSeconds(31));
             await Task.WhenAny(ended, Task.Delay(50));
         }
-        Assert.True(await ended);
+        await ended;
     }
 
     /// <summary>Broken bytes at any place of a session: the target goes on, and so does its memory.</summary>
@@ -196,32 +215,14 @@ public sealed class IscsiHostileTests : IDisposable
             byte[] bytes = [.. talk];
             for (int n = random.Next(0, 4); n > 0; n--) bytes[random.Next(bytes.Length)] = (byte)random.Next(256);
             using NetworkStream stream = await ConnectAsync();
-            Task<bool> ended = EndsAsync(stream);
-            try
-            {
-                await stream.WriteAsync(bytes);
-                stream.Socket.Shutdown(SocketShutdown.Send);
-            }
-            catch (Exception closed) when (closed is IOException or SocketException)
-            {
-                // It has had enough.
-            }
-            Assert.True(await ended);
+            await stream.TalkAsync(bytes);
         }
-        for (int tries = 0; ; tries++)
+        await Peer.ServedAsync(async () =>
         {
-            try
-            {
-                using NetworkStream stream = await OpenAsync(99);
-                stream.Write(Command(1, 0xC1, 96, [0x12, 0, 0, 0, 96]));
-                Assert.Equal(0x25, Answer(stream)[0]);
-                break;
-            }
-            catch (IOException) when (tries < 200)
-            {
-                await Task.Yield();
-            }
-        }
+            using NetworkStream stream = await OpenAsync(99);
+            stream.Write(Command(1, 0xC1, 96, [0x12, 0, 0, 0, 96]));
+            Assert.Equal(0x25, Answer(stream)[0]);
+        });
         Assert.InRange(GC.GetTotalMemory(true) - before, long.MinValue, 16L << 20);
     }
 

@@ -6,6 +6,7 @@ using Natalia.Backup.Serving.Nbd;
 using Natalia.Backup.Serving.Network;
 using Natalia.Backup.Serving.Overlays;
 using Natalia.Backup.Testing;
+using static Natalia.Backup.Testing.BlockClient;
 
 namespace Natalia.Backup.Serving.Tests.Nbd;
 
@@ -15,15 +16,6 @@ public sealed class NbdClientTests : IDisposable
     private readonly TemporaryFolder _folder = new();
 
     private string File(string name) => Path.Combine(_folder.Path, name);
-
-    private static string Run(bool succeeds, params string[] command)
-    {
-        (int code, string output, string errors) = Counterpart.BlockClients.Run(new Dictionary<string, string?>(),
-            ["-c",
-            "\"$0\" \"$@\" 2>&1", .. command]);
-        Assert.True(code == 0 == succeeds, $"{string.Join(' ', command)}\n{output}{errors}");
-        return output;
-    }
 
     [BlockClientFact]
     public async Task Nbdcopy_and_qemu_read_the_point_as_it_was()

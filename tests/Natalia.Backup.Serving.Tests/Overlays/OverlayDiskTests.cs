@@ -121,6 +121,48 @@ public sealed class OverlayDiskTests : IDisposable
         Assert.Equal(60, buffer[0]);
     }
 
+    /// <summary>A disk below whose reads wait, so that something else happens while a block is written for the first
+    /// time.</summary>
+    private OverlayDisk OpenSlow(out TaskCompletionSource answers)
+    {
+        byte[] below = new byte[1 << 20];
+        below.AsSpan().Fill(7);
+        TaskCompletionSource answered = answers = new TaskCompletionSource();
+        return OverlayDisk.Open(new MemoryDisk(below, _ => answered.Task), Identity(below.Length), Path, 1L << 30,
+            keep: true);
+    }
+
+    [Fact]
+    public async Task Beside_a_block_that_becomes_zeros_a_first_write_keeps_nothing_of_what_was_below()
+    {
+        using OverlayDisk disk = OpenSlow(out TaskCompletionSource answers);
+        Task write = disk.WriteAsync(100, new byte[] { 1 }, default).AsTask();
+        Task zeros = disk.WriteZeroesAsync(0, 65536, default).AsTask();
+        Assert.False(write.IsCompleted);
+        answers.SetResult();
+        await Task.WhenAll(write, zeros);
+        var buffer = new byte[65536];
+        await disk.ReadAsync(0, buffer, default);
+        // Whichever came first.
+        Assert.True(buffer[100] is 0 or 1);
+        buffer[100] = 0;
+        Assert.Equal(-1, buffer.AsSpan().IndexOfAnyExcept((byte)0));
+    }
+
+    [Fact]
+    public async Task A_write_that_was_given_up_while_the_store_was_waited_for_is_not_done_later()
+    {
+        using OverlayDisk disk = OpenSlow(out TaskCompletionSource answers);
+        using var givesUp = new CancellationTokenSource();
+        Task write = disk.WriteAsync(100, new byte[] { 1 }, givesUp.Token).AsTask();
+        givesUp.Cancel();
+        answers.SetResult();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => write);
+        var buffer = new byte[1];
+        await disk.ReadAsync(100, buffer, default);
+        Assert.Equal(7, buffer[0]);
+    }
+
     [Fact]
     public async Task What_goes_beyond_the_limit_is_refused_and_what_was_written_stays()
     {
@@ -294,15 +336,17 @@ public sealed class OverlayDiskTests : IDisposable
 }
 
 /// <summary>A disk in memory that cannot be written.</summary>
-internal sealed class MemoryDisk(byte[] bytes) : IServedDisk
+/// <param name="bytes">The disk.</param>
+/// <param name="before">What happens before it is read at an offset; null for nothing.</param>
+internal sealed class MemoryDisk(byte[] bytes, Func<long, Task>? before = null) : IServedDisk
 {
     public long SizeBytes => bytes.Length;
     public bool IsReadOnly => true;
 
-    public ValueTask ReadAsync(long offset, Memory<byte> buffer, CancellationToken cancellationToken)
+    public async ValueTask ReadAsync(long offset, Memory<byte> buffer, CancellationToken cancellationToken)
     {
-        bytes.AsSpan((int)offset, buffer.Length).CopyTo(buffer.Span);
-        return default;
+        if (before is not null) await before(offset);
+        bytes.AsMemory((int)offset, buffer.Length).CopyTo(buffer);
     }
 
     public ValueTask WriteAsync(long offset, ReadOnlyMemory<byte> written, CancellationToken cancellationToken) =>

@@ -46,6 +46,16 @@ public sealed class ReservationTests
     }
 
     [Fact]
+    public async Task Registrations_are_bounded_and_one_that_is_there_can_change_its_key()
+    {
+        for (int n = 0; n < 1023; n++) await OutAsync(new Nexus($"port {n}"), 0, 0, 1);
+        Assert.Equal(0, (await OutAsync(_one, 0, 0, 1)).Status);
+        ScsiReply refused = await OutAsync(_two, 0, 0, 1);
+        Assert.Equal((ScsiReply.CheckCondition, 0x55, 0x04), (refused.Status, refused.Sense[12], refused.Sense[13]));
+        Assert.Equal(0, (await OutAsync(_one, 0, 1, 2)).Status);
+    }
+
+    [Fact]
     public async Task Who_is_preempted_is_told_and_kept_out()
     {
         await OutAsync(_one, 0, 0, 1);
