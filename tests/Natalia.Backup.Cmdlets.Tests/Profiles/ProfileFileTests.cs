@@ -40,15 +40,24 @@ public sealed class ProfileFileTests : IDisposable
     public void Every_kind_is_written_so_that_a_person_can_read_and_change_it()
     {
         var profile = new ProfileDocument(
-            [new ProxmoxSettings
-            {
-                Name = "pve",
-                Hosts = ["pve1", "pve2:8007"],
-                Port = 8006,
-                Thumbprints = ["ABABABABABABABABABABABABABABABABABABABABABABABABABABABABABABABAB"],
-                CaCertificate = Full("ca.pem"),
-                CredentialSecret = "token",
-            }],
+            [
+                new ProxmoxSettings
+                {
+                    Name = "pve",
+                    Hosts = ["pve1", "pve2:8007"],
+                    Port = 8006,
+                    Thumbprints = ["ABABABABABABABABABABABABABABABABABABABABABABABABABABABABABABABAB"],
+                    CaCertificate = Full("ca.pem"),
+                    CredentialSecret = "token",
+                },
+                new VSphereSettings
+                {
+                    Name = "vc",
+                    Host = "vcenter",
+                    CaCertificate = Full("vmca.pem"),
+                    CredentialSecret = "user",
+                },
+            ],
             [
                 new FolderStoreSettings
                 {
@@ -103,6 +112,15 @@ public sealed class ProfileFileTests : IDisposable
                   ],
                   "caCertificate": "{{InJson(Full("ca.pem"))}}",
                   "credentialSecret": "token"
+                },
+                {
+                  "name": "vc",
+                  "kind": "VMware",
+                  "host": "vcenter",
+                  "port": 443,
+                  "thumbprints": [],
+                  "caCertificate": "{{InJson(Full("vmca.pem"))}}",
+                  "credentialSecret": "user"
                 }
               ],
               "repositories": [
