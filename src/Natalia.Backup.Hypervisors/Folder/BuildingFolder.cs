@@ -1,5 +1,5 @@
-using System.Globalization;
 using Natalia.Backup.Engine;
+using Natalia.Backup.Hypervisors.Contract;
 
 namespace Natalia.Backup.Hypervisors.Folder;
 
@@ -13,7 +13,7 @@ namespace Natalia.Backup.Hypervisors.Folder;
 /// <param name="StartedUtc">When it began, UTC.</param>
 internal sealed record BuildingFolder(string Path, string NativeId, string BuildId, DateTime StartedUtc)
 {
-    private const string Prefix = ".natalia-building.", TimeFormat = "yyyyMMdd'T'HHmmss'Z'";
+    private const string Prefix = ".natalia-building.";
 
     /// <summary>A new one, not made yet.</summary>
     /// <exception cref="ArgumentException">The building's id cannot be a part of a name.</exception>
@@ -21,9 +21,8 @@ internal sealed record BuildingFolder(string Path, string NativeId, string Build
     {
         if (buildId.Length is 0 or > 64 || !buildId.All(c => char.IsLetterOrDigit(c) && c < 128 || c == '-'))
             throw new ArgumentException("A building's id has 1 to 64 letters, digits and hyphens.", nameof(buildId));
-        string time = startedUtc.ToString(TimeFormat, CultureInfo.InvariantCulture);
-        return new BuildingFolder(System.IO.Path.Combine(location, $"{Prefix}{nativeId}.{time}.{buildId}"), nativeId,
-            buildId, startedUtc);
+        string name = $"{Prefix}{nativeId}.{MarkTime.ToText(startedUtc)}.{buildId}";
+        return new BuildingFolder(System.IO.Path.Combine(location, name), nativeId, buildId, startedUtc);
     }
 
     /// <summary>Those that are there.</summary>
@@ -60,9 +59,7 @@ internal sealed record BuildingFolder(string Path, string NativeId, string Build
     private static BuildingFolder? Parse(string path)
     {
         string[] parts = System.IO.Path.GetFileName(path).Substring(Prefix.Length).Split('.');
-        return parts.Length == 3
-            && DateTime.TryParseExact(parts[1], TimeFormat, CultureInfo.InvariantCulture,
-                DateTimeStyles.AdjustToUniversal | DateTimeStyles.AssumeUniversal, out DateTime started)
+        return parts.Length == 3 && MarkTime.TryParse(parts[1]) is DateTime started
             ? new BuildingFolder(path, parts[0], parts[2], started)
             : null;
     }

@@ -1,4 +1,5 @@
 using Natalia.Backup.Engine.Model;
+using Natalia.Backup.Hypervisors.Contract;
 using Natalia.Backup.Hypervisors.HyperV.Cim;
 using Natalia.Backup.Hypervisors.HyperV.Inventory;
 using Natalia.Backup.Hypervisors.HyperV.Notes;
@@ -36,9 +37,10 @@ internal sealed record IsolationEvidence
     {
         var checks = new List<CheckResult>();
         if (Mark.Network != wantedNetwork || Place is null)
-            checks.Add(Check("IsolatedNetwork", wantedNetwork, CheckOutcome.Failed, wantedNetwork,
+            checks.Add(IsolationReading.Of("IsolatedNetwork", wantedNetwork, isProven: false, wantedNetwork,
                 Place is null ? "no such switch" : Mark.Network));
-        checks.Add(Check("NoWayOut", $"{wantedNetwork} leads to", Reach.Result, SwitchReach.Expected, Reach.Actual));
+        checks.Add(IsolationReading.Of("NoWayOut", $"{wantedNetwork} leads to", Reach.Result, SwitchReach.Expected,
+            Reach.Actual));
         int number = 0;
         // Each connection by itself, also one whose adapter is not among the components.
         foreach (CimRow connection in Of(Connection))
@@ -48,17 +50,17 @@ internal sealed record IsolationEvidence
         foreach (CimRow other in Machine.Components)
         {
             if (WayOf(other) is string way)
-                checks.Add(Check("HostDevice", other.Text("ElementName") ?? other.ClassName, CheckOutcome.Failed,
-                    "none", way));
+                checks.Add(IsolationReading.Of("HostDevice", other.Text("ElementName") ?? other.ClassName,
+                    isProven: false, "none", way));
         }
         foreach (DiskSlot disk in Machine.Disks.Where(d => !IsOwn(d)))
-            checks.Add(Check("Disks", disk.DiskId, CheckOutcome.Failed, "the VM's own files alone",
+            checks.Add(IsolationReading.Of("Disks", disk.DiskId, isProven: false, "the VM's own files alone",
                 disk.Path ?? disk.Obstacle ?? "unknown"));
         bool isStartedByHost = Machine.Settings.Number("AutomaticStartupAction") != StartsNever;
-        checks.Add(Check("StartsOnBoot", "started by the host",
-            isStartedByHost ? CheckOutcome.Failed : CheckOutcome.Passed, "no", isStartedByHost ? "yes" : "no"));
+        checks.Add(IsolationReading.Of("StartsOnBoot", "started by the host", !isStartedByHost, "no",
+            isStartedByHost ? "yes" : "no"));
         bool isReplicated = Machine.System.Number("ReplicationMode") is not (null or 0);
-        checks.Add(Check("Replication", "replicated", isReplicated ? CheckOutcome.Failed : CheckOutcome.Passed, "no",
+        checks.Add(IsolationReading.Of("Replication", "replicated", !isReplicated, "no",
             isReplicated ? "to another host" : "no"));
         return checks;
     }
@@ -75,7 +77,7 @@ internal sealed record IsolationEvidence
     {
         string expected = $"on {Mark.Network}";
         if (connection.Number("EnabledState") == Disabled)
-            return Check("NetworkIsolation", target, CheckOutcome.Passed, expected, "not connected");
+            return IsolationReading.Of("NetworkIsolation", target, isProven: true, expected, "not connected");
         List<string?> switches = [.. connection.Texts("HostResource")
             .Select(r => CimPath.TryParse(r, Wmi.HyperVHost.Namespace)?["Name"])];
         bool isThere = switches.Count == 1 && Place is not null
@@ -93,8 +95,7 @@ internal sealed record IsolationEvidence
         if (id is not null) actual += $", VLAN {id}";
         else if (!isVlan && vlan is not null) actual += $", VLAN mode {vlan.Number("OperationMode")}";
         else if (Place?.Vlan is not null) actual += ", no VLAN";
-        return Check("NetworkIsolation", target, isThere && isVlan ? CheckOutcome.Passed : CheckOutcome.Failed,
-            expected, actual);
+        return IsolationReading.Of("NetworkIsolation", target, isThere && isVlan, expected, actual);
     }
 
     private IEnumerable<CheckResult> JudgePort(CimRow port)
@@ -104,8 +105,9 @@ internal sealed record IsolationEvidence
         // Before its first start an adapter has no address yet, which is written in noughts.
         bool isTwin = mac.Trim('0').Length > 0 && AllPorts.Any(p => p.Text("Address") == mac
             && p.Text("InstanceID")?.IndexOf(Machine.Id, StringComparison.OrdinalIgnoreCase) < 0);
-        yield return Check("MacAddress", $"address {(mac.Trim('0').Length > 0 ? mac : "of the first start")}",
-            isStatic || isTwin ? CheckOutcome.Failed : CheckOutcome.Passed, "given by the host",
+        yield return IsolationReading.Of("MacAddress",
+            $"address {(mac.Trim('0').Length > 0 ? mac : "of the first start")}", !isStatic && !isTwin,
+            "given by the host",
             isTwin ? "another VM has it, too" : isStatic ? "a fixed one" : "given by the host");
     }
 
@@ -121,15 +123,4 @@ internal sealed record IsolationEvidence
 
     private IEnumerable<CimRow> Of(string className) => Machine.Components.Where(c =>
         string.Equals(c.ClassName, className, StringComparison.OrdinalIgnoreCase));
-
-    private static CheckResult Check(string name, string target, CheckOutcome result, string expected, string actual) =>
-        new()
-        {
-            Name = name,
-            Target = target,
-            Result = result,
-            Expected = expected,
-            Actual = actual,
-            ErrorId = result == CheckOutcome.Passed ? null : Engine.ErrorIds.IsolationNotProven,
-        };
 }

@@ -1,5 +1,5 @@
-using System.Globalization;
 using System.Text.RegularExpressions;
+using Natalia.Backup.Hypervisors.Contract;
 
 namespace Natalia.Backup.Hypervisors.HyperV.Notes;
 
@@ -45,9 +45,8 @@ internal sealed record BackupMark
 
     internal string ToLine()
     {
-        string since = StartedUtc.ToString("yyyyMMddTHHmmssZ", CultureInfo.InvariantCulture);
         string line = $"{Prefix} run={RunId} repository={RepositoryId} history={HistoryId} vm={MachineId} "
-            + $"since={since}";
+            + $"since={MarkTime.ToText(StartedUtc)}";
         if (SnapshotId is not null) line += $" checkpoint={SnapshotId}";
         if (ReferenceId is not null) line += $" reference={ReferenceId}";
         if (AppliedId is not null) line += $" applied={AppliedId}";
@@ -79,9 +78,8 @@ internal sealed record BackupMark
             RepositoryId = repository,
             HistoryId = history,
             MachineId = vm,
-            StartedUtc = values.TryGetValue("since", out string? since) && DateTime.TryParseExact(since,
-                "yyyyMMdd'T'HHmmss'Z'", CultureInfo.InvariantCulture,
-                DateTimeStyles.AssumeUniversal | DateTimeStyles.AdjustToUniversal, out DateTime time) ? time : default,
+            StartedUtc = values.TryGetValue("since", out string? since) && MarkTime.TryParse(since) is DateTime time
+                ? time : default,
             SnapshotId = Plain("checkpoint"),
             ReferenceId = Plain("reference"),
             AppliedId = Plain("applied"),

@@ -1,4 +1,4 @@
-using System.Globalization;
+using Natalia.Backup.Hypervisors.Contract;
 
 namespace Natalia.Backup.Hypervisors.HyperV.Notes;
 
@@ -10,14 +10,13 @@ internal sealed record BuildMark(string BuildId, DateTime StartedUtc, string Fol
 {
     internal const string Prefix = "natalia-building:";
 
-    internal string ToLine() => $"{Prefix} {BuildId} "
-        + StartedUtc.ToString("yyyyMMddTHHmmssZ", CultureInfo.InvariantCulture) + " " + Folder;
+    internal string ToLine() => $"{Prefix} {BuildId} {MarkTime.ToText(StartedUtc)} {Folder}";
 
     internal static BuildMark? TryParse(string line)
     {
         if (!line.StartsWith(Prefix, StringComparison.Ordinal)) return null;
         string[] parts = line.Substring(Prefix.Length).Trim().Split([' '], 3);
-        return parts.Length == 3 && TestMark.TryParseTime(parts[1]) is DateTime time
+        return parts.Length == 3 && MarkTime.TryParse(parts[1]) is DateTime time
             ? new BuildMark(parts[0], time, parts[2]) : null;
     }
 }

@@ -1,4 +1,4 @@
-using System.Globalization;
+using Natalia.Backup.Hypervisors.Contract;
 
 namespace Natalia.Backup.Hypervisors.HyperV.Notes;
 
@@ -14,20 +14,15 @@ internal sealed record TestMark(string RunId, DateTime CreatedUtc, string Folder
     // Neither a path nor a switch's name that a path may hold has this in it.
     private const string Between = " | ";
 
-    internal string ToLine() => $"{Prefix} {RunId} "
-        + CreatedUtc.ToString("yyyyMMddTHHmmssZ", CultureInfo.InvariantCulture) + " " + Folder + Between + Network;
+    internal string ToLine() => $"{Prefix} {RunId} {MarkTime.ToText(CreatedUtc)} {Folder}{Between}{Network}";
 
     internal static TestMark? TryParse(string line)
     {
         if (!line.StartsWith(Prefix, StringComparison.Ordinal)) return null;
         string[] parts = line.Substring(Prefix.Length).Trim().Split([' '], 3);
-        if (parts.Length < 3 || TryParseTime(parts[1]) is not DateTime time) return null;
+        if (parts.Length < 3 || MarkTime.TryParse(parts[1]) is not DateTime time) return null;
         int end = parts[2].IndexOf(Between, StringComparison.Ordinal);
         return end < 0 ? null : new TestMark(parts[0], time, parts[2].Substring(0, end),
             parts[2].Substring(end + Between.Length));
     }
-
-    internal static DateTime? TryParseTime(string text) => DateTime.TryParseExact(text, "yyyyMMdd'T'HHmmss'Z'",
-        CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal | DateTimeStyles.AdjustToUniversal,
-        out DateTime time) ? time : null;
 }

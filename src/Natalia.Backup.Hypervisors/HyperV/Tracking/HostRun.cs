@@ -1,5 +1,5 @@
-using System.Globalization;
 using Natalia.Backup.Engine;
+using Natalia.Backup.Hypervisors.Contract;
 using Natalia.Backup.Hypervisors.HyperV.Cim;
 using Natalia.Backup.Hypervisors.HyperV.Wmi;
 
@@ -13,7 +13,7 @@ namespace Natalia.Backup.Hypervisors.HyperV.Tracking;
 /// <param name="BootUtc">When it started, UTC.</param>
 internal sealed record HostRun(string Name, DateTime BootUtc)
 {
-    private const string SystemNamespace = "root/cimv2", Format = "yyyyMMdd'T'HHmmss'Z'";
+    private const string SystemNamespace = "root/cimv2";
 
     /// <summary>The event that Windows writes when it starts and had not gone down cleanly (Kernel-Power).</summary>
     private const string WentDownUncleanly = "41";
@@ -21,13 +21,12 @@ internal sealed record HostRun(string Name, DateTime BootUtc)
     /// <summary>Windows counts the time of its start back from now, so that a corrected clock moves it.</summary>
     private static readonly TimeSpan s_tolerance = TimeSpan.FromMinutes(2);
 
-    internal string ToText() => $"{Name}:{BootUtc.ToString(Format, CultureInfo.InvariantCulture)}";
+    internal string ToText() => $"{Name}:{MarkTime.ToText(BootUtc)}";
 
     internal static HostRun? TryParse(string? text)
     {
         int colon = text?.LastIndexOf(':') ?? -1;
-        return colon > 0 && DateTime.TryParseExact(text!.Substring(colon + 1), Format, CultureInfo.InvariantCulture,
-            DateTimeStyles.AssumeUniversal | DateTimeStyles.AdjustToUniversal, out DateTime boot)
+        return colon > 0 && MarkTime.TryParse(text!.Substring(colon + 1)) is DateTime boot
             ? new HostRun(text.Substring(0, colon), boot) : null;
     }
 

@@ -104,27 +104,13 @@ internal sealed class TestBenchService(ProxmoxCluster cluster, RestoreService re
         IReadOnlyDictionary<string, string?> networks = await restore.GetNetworksAsync(guest.Node,
             cancellationToken).ConfigureAwait(false);
         if (networks.TryGetValue(vm.IsolatedNetwork, out string? ports) && !string.IsNullOrEmpty(ports))
-            checks.Add(new CheckResult
-            {
-                Name = "IsolatedNetwork",
-                Target = vm.IsolatedNetwork,
-                Result = CheckOutcome.Warning,
-                Expected = "no ports",
-                Actual = ports,
-                Detail = $"The network '{vm.IsolatedNetwork}' on node '{guest.Node}' has ports; only the adapters' "
-                    + "links being down keeps the test VM off them.",
-            });
+            checks.Add(IsolationReading.Of("IsolatedNetwork", vm.IsolatedNetwork, CheckOutcome.Warning, "no ports",
+                ports, $"The network '{vm.IsolatedNetwork}' on node '{guest.Node}' has ports; only the adapters' "
+                    + "links being down keeps the test VM off them."));
         return checks;
 
-        void Add(string name, string what, bool passed, string? expected, string? actual) => checks.Add(new CheckResult
-        {
-            Name = name,
-            Target = $"VM {vm.NativeId} {what}",
-            Result = passed ? CheckOutcome.Passed : CheckOutcome.Failed,
-            Expected = expected,
-            Actual = actual,
-            ErrorId = passed ? null : ErrorIds.IsolationNotProven,
-        });
+        void Add(string name, string what, bool isProven, string? expected, string? actual) =>
+            checks.Add(IsolationReading.Of(name, $"VM {vm.NativeId} {what}", isProven, expected, actual));
     }
 
     public async Task StartTestVMAsync(TestVMInfo vm, CancellationToken cancellationToken)

@@ -1,7 +1,7 @@
 using System.Text.Json;
 using System.Text.RegularExpressions;
-using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Model;
+using Natalia.Backup.Hypervisors.Contract;
 
 namespace Natalia.Backup.Hypervisors.Qemu.Machines;
 
@@ -55,15 +55,8 @@ internal sealed record IsolationEvidence
 
     /// <summary>A check; what is wrong is its actual value, null when nothing is.</summary>
     internal static CheckResult Check(string name, Machine machine, string? wrong, string expected,
-        string? target = null) => new()
-        {
-            Name = name,
-            Result = wrong is null ? CheckOutcome.Passed : CheckOutcome.Failed,
-            Target = target ?? machine.Name,
-            Expected = expected,
-            Actual = wrong ?? expected,
-            ErrorId = wrong is null ? null : ErrorIds.IsolationNotProven,
-        };
+        string? target = null) =>
+        IsolationReading.Of(name, target ?? machine.Name, wrong is null, expected, wrong ?? expected);
 
     private IEnumerable<CheckResult> JudgeAdapters(Machine machine)
     {

@@ -1,5 +1,5 @@
-using System.Globalization;
 using System.Xml.Linq;
+using Natalia.Backup.Hypervisors.Contract;
 using Natalia.Backup.Hypervisors.VSphere.Client;
 
 namespace Natalia.Backup.Hypervisors.VSphere.Builds;
@@ -33,12 +33,12 @@ internal sealed record BuildMark(string BuildId, DateTime StartedUtc, string Fol
             && Guid.TryParseExact(name.Substring(FolderPrefix.Length), "N", out _);
     }
 
-    internal string ToText() => $"{BuildId} {Marks.Time(StartedUtc)} {Folder}";
+    internal string ToText() => $"{BuildId} {MarkTime.ToText(StartedUtc)} {Folder}";
 
     internal static BuildMark? Of(XElement? config)
     {
         string[] parts = (Marks.Read(config, Key) ?? "").Split([' '], 3);
-        return parts.Length == 3 && Marks.ParseTime(parts[1]) is DateTime time
+        return parts.Length == 3 && MarkTime.TryParse(parts[1]) is DateTime time
             ? new BuildMark(parts[0], time, parts[2])
             : null;
     }
@@ -52,12 +52,12 @@ internal sealed record TestMark(string RunId, DateTime CreatedUtc, string Networ
 {
     internal const string Key = "natalia.test";
 
-    internal string ToText() => $"{RunId} {Marks.Time(CreatedUtc)} {Network}";
+    internal string ToText() => $"{RunId} {MarkTime.ToText(CreatedUtc)} {Network}";
 
     internal static TestMark? Of(XElement? config)
     {
         string[] parts = (Marks.Read(config, Key) ?? "").Split([' '], 3);
-        return parts.Length == 3 && Marks.ParseTime(parts[1]) is DateTime time
+        return parts.Length == 3 && MarkTime.TryParse(parts[1]) is DateTime time
             ? new TestMark(parts[0], time, parts[2])
             : null;
     }
@@ -66,8 +66,6 @@ internal sealed record TestMark(string RunId, DateTime CreatedUtc, string Networ
 /// <summary>Options of a VM's extra configuration.</summary>
 internal static class Marks
 {
-    private const string TimeFormat = "yyyyMMdd'T'HHmmss'Z'";
-
     /// <summary>An option's value; null where there is none.</summary>
     /// <param name="config">VirtualMachineConfigInfo.</param>
     /// <param name="key">The option.</param>
@@ -81,10 +79,4 @@ internal static class Marks
         VimXml.Group("extraConfig", VimXml.Element("key", key), new XElement(VimXml.Vim + "value",
             new XAttribute(VimXml.Instance + "type", "xsd:string"),
             new XAttribute(XNamespace.Xmlns + "xsd", "http://www.w3.org/2001/XMLSchema"), value));
-
-    internal static string Time(DateTime utc) => utc.ToString(TimeFormat, CultureInfo.InvariantCulture);
-
-    internal static DateTime? ParseTime(string text) => DateTime.TryParseExact(text, TimeFormat,
-        CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal | DateTimeStyles.AdjustToUniversal,
-        out DateTime time) ? time : null;
 }

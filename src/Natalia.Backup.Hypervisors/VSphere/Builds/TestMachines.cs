@@ -42,13 +42,14 @@ internal sealed class TestMachines(BuilderService builder) : ITestVMControl, IPo
     {
         VirtualMachine machine = await RequireAsync(vm, cancellationToken).ConfigureAwait(false);
         var checks = new List<CheckResult>();
-        ApplianceDescription described = await builder.Machines.DescribeAsync(machine,
+        // One for each adapter, in the order of the devices.
+        IReadOnlyList<ApplianceNetwork> networks = await new NetworkNames(builder.Machines.Vim).ReadAsync(machine,
             cancellationToken).ConfigureAwait(false);
         List<XElement> devices = [.. machine.Config.At("hardware").Members("device")];
-        List<XElement> adapters = devices.FindAll(d => d.Member("macAddress") is not null);
+        List<XElement> adapters = devices.FindAll(NetworkNames.IsAdapter);
         for (int i = 0; i < adapters.Count; i++)
         {
-            string network = i < described.Networks.Count ? described.Networks[i].Name : "(unknown)";
+            string network = networks[i].Name;
             bool isDown = adapters[i].Flag("connectable.startConnected") == false
                 && adapters[i].Flag("connectable.connected") != true;
             Add("NetworkIsolation", adapters[i].Text("deviceInfo.label") ?? $"adapter {i}",
@@ -61,27 +62,14 @@ internal sealed class TestMachines(BuilderService builder) : ITestVMControl, IPo
             TestMark.Of(machine.Config)?.RunId ?? "none");
         if (await FindUplinksAsync(machine, vm.IsolatedNetwork, cancellationToken).ConfigureAwait(false)
             is string uplinks)
-            checks.Add(new CheckResult
-            {
-                Name = "IsolatedNetwork",
-                Target = vm.IsolatedNetwork,
-                Result = CheckOutcome.Warning,
-                Expected = "no physical adapter",
-                Actual = uplinks,
-                Detail = $"The switch of the network '{vm.IsolatedNetwork}' has a way out ({uplinks}); only the "
-                    + "adapters being disconnected keeps the test VM off it.",
-            });
+            checks.Add(IsolationReading.Of("IsolatedNetwork", vm.IsolatedNetwork, CheckOutcome.Warning,
+                "no physical adapter", uplinks,
+                $"The switch of the network '{vm.IsolatedNetwork}' has a way out ({uplinks}); only the adapters being "
+                    + "disconnected keeps the test VM off it."));
         return checks;
 
-        void Add(string name, string what, bool passed, string? expected, string? actual) => checks.Add(new CheckResult
-        {
-            Name = name,
-            Target = $"VM {vm.Name} {what}",
-            Result = passed ? CheckOutcome.Passed : CheckOutcome.Failed,
-            Expected = expected,
-            Actual = actual,
-            ErrorId = passed ? null : ErrorIds.IsolationNotProven,
-        });
+        void Add(string name, string what, bool isProven, string? expected, string? actual) =>
+            checks.Add(IsolationReading.Of(name, $"VM {vm.Name} {what}", isProven, expected, actual));
     }
 
     public async Task StartTestVMAsync(TestVMInfo vm, CancellationToken cancellationToken) =>

@@ -14,21 +14,23 @@ internal sealed class NetworkNames(IVimService vim)
     private readonly Dictionary<string, (string Name, int? Vlan)> _portgroups = new(StringComparer.Ordinal);
     private readonly Dictionary<VimReference, XElement?> _hosts = [];
 
-    /// <summary>The adapters of a VM.</summary>
+    /// <summary>Whether a device is a network adapter.</summary>
+    internal static bool IsAdapter(XElement device) => device.Member("macAddress") is not null;
+
+    /// <summary>The adapters of a VM, in the order of its devices.</summary>
     internal async Task<IReadOnlyList<ApplianceNetwork>> ReadAsync(VirtualMachine machine,
         CancellationToken cancellationToken)
     {
         var networks = new List<ApplianceNetwork>();
-        foreach (XElement device in machine.Config.At("hardware").Members("device"))
+        foreach (XElement device in machine.Config.At("hardware").Members("device").Where(IsAdapter))
         {
-            if (device.Member("macAddress") is not XElement mac) continue;
             XElement? backing = device.Member("backing");
             (string name, int? vlan) = backing.Text("port.portgroupKey") is string key
                 ? await PortgroupAsync(key, cancellationToken).ConfigureAwait(false)
                 : backing.Text("deviceName") is { Length: > 0 } standard
                     ? (standard, await VlanAsync(machine.Host, standard, cancellationToken).ConfigureAwait(false))
                     : (backing.Text("opaqueNetworkId") ?? "not connected", null);
-            networks.Add(new ApplianceNetwork(name, vlan, mac.Value));
+            networks.Add(new ApplianceNetwork(name, vlan, device.Text("macAddress")));
         }
         return networks;
     }

@@ -1,5 +1,5 @@
-using System.Globalization;
 using System.Text.RegularExpressions;
+using Natalia.Backup.Hypervisors.Contract;
 using Natalia.Backup.Hypervisors.VSphere.Inventory;
 
 namespace Natalia.Backup.Hypervisors.VSphere.Snapshots;
@@ -39,8 +39,7 @@ internal sealed record SnapshotMark
     {
         string line = $"{(IsBackup ? BackupPrefix : NotePrefix)} run={RunId}";
         if (IsBackup) line += $" repository={RepositoryId} history={HistoryId}";
-        line += $" vm={MachineId} since="
-            + StartedUtc.ToString("yyyyMMddTHHmmssZ", CultureInfo.InvariantCulture);
+        line += $" vm={MachineId} since={MarkTime.ToText(StartedUtc)}";
         return string.IsNullOrWhiteSpace(Note) ? line : line + "\n" + Note;
     }
 
@@ -74,9 +73,8 @@ internal sealed record SnapshotMark
             RepositoryId = repository,
             HistoryId = history,
             MachineId = machine,
-            StartedUtc = values.TryGetValue("since", out string? since) && DateTime.TryParseExact(since,
-                "yyyyMMdd'T'HHmmss'Z'", CultureInfo.InvariantCulture,
-                DateTimeStyles.AssumeUniversal | DateTimeStyles.AdjustToUniversal, out DateTime time) ? time : default,
+            StartedUtc = values.TryGetValue("since", out string? since) && MarkTime.TryParse(since) is DateTime time
+                ? time : default,
             Note = lines.Length > 1 ? lines[1] : null,
         };
 
