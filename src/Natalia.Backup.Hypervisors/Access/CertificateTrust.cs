@@ -36,7 +36,8 @@ internal sealed class CertificateTrust
             $"'{thumbprint}' is not the SHA-256 fingerprint of a certificate: 64 hexadecimal digits are expected, "
             + "colons are allowed.",
             thumbprint,
-            "Copy the fingerprint from the server's own page of certificates (Proxmox VE: System > Certificates).");
+            "Copy the fingerprint from the server's own page of certificates (Proxmox VE: System > Certificates; "
+                + "vCenter: Administration > Certificates).");
     }
 
     internal static string Fingerprint(X509Certificate certificate)

@@ -141,7 +141,7 @@ internal sealed class PrerequisiteService(MachineFinder machines)
             if (disk.Datastore is not VimReference store
                 || !stores.TryGetValue(store, out (string Name, string Type) on))
                 continue;
-            bool isFlat = on.Type.ToUpperInvariant() is "VMFS" or "NFS" or "NFS41";
+            bool isFlat = DatastoreKind.IsFileSystem(on.Type);
             checks.Add("Datastore", $"{disk.DiskId} on {on.Name}", isFlat ? CheckOutcome.Passed : CheckOutcome.Warning,
                 "VMFS or NFS", on.Type, isFlat ? null
                     : "Its files cannot be read by ranges: every backup reads everything through an export (NFC).");

@@ -216,15 +216,7 @@ public sealed class VSphereBackupTests : IDisposable
     }
 
     private async Task<IHypervisor> ConnectAsync() => new VSphereHypervisor(await VimService.ConnectAsync(
-        new VSphereConnectOptions
-        {
-            Host = Server.Host,
-            Port = Server.Port,
-            User = Server.User,
-            Secret = SimulatedVSphere.Secret,
-            CertificateThumbprints = [Server.Thumbprint],
-            Clock = new SkippingClock(),
-        }, default));
+        VSphereServers.Options(Server, clock: new SkippingClock()), default));
 
     private async Task<ApplianceDescription> DescribeAsync(IHypervisor hypervisor) =>
         (await hypervisor.GetAppliancesAsync(default)).Single(a => a.NativeId == Server.Appliance.Uuid);

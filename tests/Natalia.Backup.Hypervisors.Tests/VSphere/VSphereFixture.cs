@@ -50,16 +50,8 @@ internal sealed class VSphereFixture : HypervisorFixture
 
     public override IHypervisor Connect(CallFault? fault = null)
     {
-        VSphereConnectOptions options = VSphereServers.Options(_server);
-        VimService vim = VimService.ConnectAsync(new VSphereConnectOptions
-        {
-            Host = options.Host,
-            Port = options.Port,
-            User = options.User,
-            Secret = options.Secret,
-            CertificateThumbprints = options.CertificateThumbprints,
-            Clock = new SkippingClock(),
-        }, default).GetAwaiter().GetResult();
+        VimService vim = VimService.ConnectAsync(VSphereServers.Options(_server, clock: new SkippingClock()),
+            default).GetAwaiter().GetResult();
         return new VSphereHypervisor(new FaultyVim(vim, fault));
     }
 

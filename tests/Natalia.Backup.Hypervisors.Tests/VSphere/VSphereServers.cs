@@ -18,13 +18,15 @@ public sealed class VSphereServers : IDisposable
         if (_host.IsValueCreated) _host.Value.Dispose();
     }
 
-    internal static VSphereConnectOptions Options(SimulatedVSphere server, Action<string>? trace = null) => new()
+    internal static VSphereConnectOptions Options(SimulatedVSphere server, Action<string>? trace = null,
+        TimeProvider? clock = null) => new()
     {
         Host = server.Host,
         Port = server.Port,
         User = server.User,
         Secret = SimulatedVSphere.Secret,
         CertificateThumbprints = [server.Thumbprint],
+        Clock = clock ?? TimeProvider.System,
         Trace = trace,
     };
 }

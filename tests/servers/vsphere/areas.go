@@ -22,14 +22,7 @@ var datastoreType = flag.String("datastore-type", "VMFS", "what the datastores s
 
 func init() { methods["QueryChangedDiskAreas"] = queryAreas }
 
-var memory = flag.Int("memory-mib", 0, "memory of each VM; 0 for what the simulator gives")
-
 func nameDatastores() {
-	for _, vm := range virtualMachines() {
-		if *memory > 0 {
-			vm.Config.Hardware.MemoryMB = int32(*memory)
-		}
-	}
 	for _, e := range simulator.Map.All("Datastore") {
 		simulator.Map.Update(e.(*simulator.Datastore), []types.PropertyChange{{Name: "summary.type", Val: *datastoreType}})
 	}
@@ -57,7 +50,7 @@ func queryAreas(c *call) bool {
 	if request.StartOffset < 0 || request.StartOffset >= d.capacity {
 		return c.fault("InvalidArgument", "A specified parameter was not correct: startOffset")
 	}
-	if image.changeID == "" || m.broken {
+	if image.changeID == "" {
 		return c.fault("FileFault", "Error caused by file "+image.fileName)
 	}
 	var areas []area

@@ -84,12 +84,7 @@ func (f *front) adoptNew(vm *simulator.VirtualMachine) {
 func powerOn(c *call) bool {
 	vm := vmOf(c.method.This.Value)
 	if vm != nil && *everyGuest != "" {
-		ready := true
-		simulator.Map.WithLock(vm, func() {
-			known := *vm.Guest
-			known.GuestOperationsReady = &ready
-			vm.Guest = &known
-		})
+		tellReady(vm, true)
 	}
 	if !*asks || vm == nil || vm.Runtime.Question != nil {
 		return false

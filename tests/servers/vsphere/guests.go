@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"reflect"
 	"regexp"
 	"strconv"
 	"strings"
@@ -31,13 +32,8 @@ type guest struct {
 	next     int64
 }
 
-type ending struct {
-	output string
-	exit   int32
-}
-
 // As tests write it.
-type wantedEnding struct {
+type ending struct {
 	Output string `json:"output"`
 	Exit   int32  `json:"exit"`
 }
@@ -82,7 +78,10 @@ func (f *front) setGuest(vm *simulator.VirtualMachine, q url.Values) {
 	g.answers = q.Get("answers") != "false"
 	exit, _ := strconv.Atoi(q.Get("exit"))
 	g.programs[q.Get("program")] = ending{q.Get("output"), int32(exit)}
-	ready := g.answers
+	tellReady(vm, g.answers)
+}
+
+func tellReady(vm *simulator.VirtualMachine, ready bool) {
 	simulator.Map.WithLock(vm, func() {
 		known := *vm.Guest
 		known.GuestOperationsReady = &ready
@@ -94,11 +93,11 @@ func guestOf(id string) *guest {
 	if guestsOf[id] == nil {
 		guestsOf[id] = &guest{programs: map[string]ending{}, files: map[string][]byte{}, folders: map[string]bool{},
 			runs: map[int64]*run{}, next: 100}
-		wanted := map[string]wantedEnding{}
+		wanted := map[string]ending{}
 		if *everyGuest != "" && json.Unmarshal([]byte(*everyGuest), &wanted) == nil {
 			guestsOf[id].answers = true
 			for line, end := range wanted {
-				guestsOf[id].programs[line] = ending{end.Output, end.Exit}
+				guestsOf[id].programs[line] = end
 			}
 		}
 	}
@@ -107,25 +106,10 @@ func guestOf(id string) *guest {
 
 // Who asks, and of which VM; every request of guest operations has both.
 func who(body interface{}) (types.ManagedObjectReference, types.BaseGuestAuthentication) {
-	switch r := body.(type) {
-	case *types.ValidateCredentialsInGuest:
-		return r.Vm, r.Auth
-	case *types.CreateTemporaryDirectoryInGuest:
-		return r.Vm, r.Auth
-	case *types.DeleteDirectoryInGuest:
-		return r.Vm, r.Auth
-	case *types.InitiateFileTransferToGuest:
-		return r.Vm, r.Auth
-	case *types.InitiateFileTransferFromGuest:
-		return r.Vm, r.Auth
-	case *types.StartProgramInGuest:
-		return r.Vm, r.Auth
-	case *types.ListProcessesInGuest:
-		return r.Vm, r.Auth
-	case *types.TerminateProcessInGuest:
-		return r.Vm, r.Auth
-	}
-	return types.ManagedObjectReference{}, nil
+	request := reflect.ValueOf(body).Elem()
+	vm, _ := request.FieldByName("Vm").Interface().(types.ManagedObjectReference)
+	auth, _ := request.FieldByName("Auth").Interface().(types.BaseGuestAuthentication)
+	return vm, auth
 }
 
 func inGuest(c *call, h handler) bool {
@@ -232,14 +216,14 @@ func startProgram(c *call) bool {
 	for _, to := range redirection.FindAllStringSubmatch(" "+spec.Arguments, -1) {
 		switch to[1] {
 		case ">":
-			g.files[to[2]] = []byte(end.output)
+			g.files[to[2]] = []byte(end.Output)
 		case "2>":
 			g.files[to[2]] = nil
 		case "<":
 			if to[2] == "/dev/null" {
 				continue
 			}
-			if content, ok := g.files[to[2]]; ok && end.output == "(input)" {
+			if content, ok := g.files[to[2]]; ok && end.Output == "(input)" {
 				defer func(from string) { g.files[strings.TrimSuffix(from, "in")+"out"] = content }(to[2])
 			}
 		}
@@ -260,9 +244,9 @@ func listProcesses(c *call) bool {
 			continue
 		}
 		one.looks++
-		if one.looks > 1 && one.info.EndTime == nil && one.end.output != "(never)" {
+		if one.looks > 1 && one.info.EndTime == nil && one.end.Output != "(never)" {
 			now := time.Now()
-			one.info.EndTime, one.info.ExitCode = &now, one.end.exit
+			one.info.EndTime, one.info.ExitCode = &now, one.end.Exit
 		}
 		response.Returnval = append(response.Returnval, one.info)
 	}

@@ -20,7 +20,7 @@ import (
 //	reset     vm: change tracking forgets everything
 //	fault     what, when, action, name, text, status, wait (ms), skip, times: see faults.go
 //	expire    ends all sessions
-//	set       vm, path, value: heartbeat, tools, encrypted, untracked, version
+//	set       vm, path, value: tools, encrypted, untracked
 //	disk      vm, disk, mode, sharing, capacity: what a disk of the VM is
 //	deny      privilege
 //	consolidate vm: its next removal of a snapshot leaves something to consolidate
@@ -136,12 +136,8 @@ func (f *front) expire() {
 func set(vm *simulator.VirtualMachine, path, value string) {
 	change := types.PropertyChange{}
 	switch path {
-	case "heartbeat":
-		change = types.PropertyChange{Name: "guestHeartbeatStatus", Val: types.ManagedEntityStatus(value)}
 	case "tools":
 		change = types.PropertyChange{Name: "guest.toolsRunningStatus", Val: value}
-	case "version":
-		change = types.PropertyChange{Name: "config.version", Val: value}
 	case "untracked":
 		no := false
 		vm.Config.ChangeTrackingEnabled = &no

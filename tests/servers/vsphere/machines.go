@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"crypto/rand"
+	"flag"
 	"fmt"
 	"io"
 	"os"
@@ -15,6 +16,8 @@ import (
 	"github.com/vmware/govmomi/vim25/types"
 )
 
+var memory = flag.Int("memory-mib", 0, "memory of each VM; 0 for what the simulator gives")
+
 // What we keep of a VM. A disk's file is the state at its first snapshot; what is written while there are snapshots
 // waits in memory and reaches the file when the last one goes. So the file under a snapshot is frozen, as a base is
 // under its delta.
@@ -23,8 +26,6 @@ type machine struct {
 	disks     map[int32]*disk
 	snapshots map[string]map[int32]frozen // by the id of the snapshot's managed object, then by the disk's key
 	base      map[int32]string            // by key: the name of the file while there are snapshots
-	effective bool                        // tracking is in effect: it was enabled, and a stun came after it
-	broken    bool                        // tracking has lost what it knew: every token is refused
 }
 
 type disk struct {
@@ -190,6 +191,9 @@ func (f *front) prepare(name string, mib, extra int64) error {
 		vm.Guest.ToolsRunningStatus = "guestToolsRunning"
 		vm.Guest.ToolsVersionStatus2 = "guestToolsUnmanaged"
 		vm.GuestHeartbeatStatus = "green"
+		if *memory > 0 {
+			vm.Config.Hardware.MemoryMB = int32(*memory)
+		}
 		m := &machine{id: vm.Self.Value, disks: map[int32]*disk{}, snapshots: map[string]map[int32]frozen{},
 			base: map[int32]string{}}
 		f.machines[m.id] = m

@@ -78,7 +78,6 @@ func renew(f *front, w http.ResponseWriter, vm *simulator.VirtualMachine, _ int,
 	}
 	_ = f.mergeAll(vm, m)
 	yes, no := true, false
-	m.effective = true
 	delete(deaf, vm.Self.Value)
 	delete(silent, vm.Self.Value)
 	delete(f.needs, vm.Self.Value)

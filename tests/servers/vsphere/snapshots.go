@@ -112,7 +112,6 @@ func (f *front) takeSnapshot(vm *simulator.VirtualMachine, request *types.Create
 	config.Hardware.Device = frozenDevices
 	snapshot.Config = config
 	m.snapshots[ref.Value] = state
-	m.effective = tracked
 	if silent[m.id] {
 		vm.GuestHeartbeatStatus = "red"
 	}

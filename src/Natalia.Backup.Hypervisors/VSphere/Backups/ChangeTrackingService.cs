@@ -1,4 +1,3 @@
-using System.Xml.Linq;
 using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Hypervisors.VSphere.Client;
@@ -21,12 +20,10 @@ internal sealed class ChangeTrackingService(MachineFinder machines, SnapshotServ
         VirtualMachine machine = await machines.RequireAsync(appliance, cancellationToken).ConfigureAwait(false);
         if (machine.IsTracked) return false;
         Require(machine);
-        IReadOnlyList<XElement> begun = await machines.Vim.CallAsync(machine.Reference, "ReconfigVM_Task",
+        await machines.Vim.RunTaskAsync(machine.Reference, "ReconfigVM_Task",
             [VimXml.Group("spec", VimXml.Element("changeTrackingEnabled", true))],
+            new VimTaskOptions(s_limit, $"the new setting of '{machine.Name}'"),
             cancellationToken).ConfigureAwait(false);
-        if (VimXml.ReferenceOf(begun.FirstOrDefault()) is VimReference task)
-            await machines.Vim.WaitTaskAsync(task, new VimTaskOptions(s_limit,
-                $"the new setting of '{machine.Name}'"), cancellationToken).ConfigureAwait(false);
         if (machine.IsRunning)
         {
             var mark = new SnapshotMark

@@ -17,15 +17,13 @@ internal sealed class BuilderService(MachineFinder machines) : IApplianceBuilder
 {
     internal static readonly TimeSpan CleanUpLimit = TimeSpan.FromMinutes(10);
 
-    private readonly SiteFinder _sites = new(machines);
-
     internal MachineFinder Machines => machines;
 
     internal MachineTasks Tasks { get; } = new(machines.Vim);
 
     internal DatastoreFiles Files { get; } = new(machines.Vim);
 
-    internal SiteFinder Sites => _sites;
+    internal SiteFinder Sites { get; } = new(machines);
 
     /// <summary>UEFI variables mean something to this hypervisor's firmware alone.</summary>
     public bool Takes(ApplianceAttachment attachment, string hypervisorKind) =>
@@ -40,7 +38,7 @@ internal sealed class BuilderService(MachineFinder machines) : IApplianceBuilder
         await RequireFreeNameAsync(how.Name, cancellationToken).ConfigureAwait(false);
         List<string> networks = [.. like.Networks.Select(n => how.Isolation?.Network
             ?? (how.Networks.TryGetValue(n.Name, out string? other) ? other : n.Name))];
-        Site site = await _sites.FindAsync(how.Placement, networks,
+        Site site = await Sites.FindAsync(how.Placement, networks,
             [.. like.Disks.Select(d => d.Location).OfType<string>()], cancellationToken).ConfigureAwait(false);
         // Whole seconds, as the marks tell them to whoever finds the VM.
         DateTime now = machines.Vim.Clock.UtcNow();
@@ -136,7 +134,7 @@ internal sealed class BuilderService(MachineFinder machines) : IApplianceBuilder
     {
         // Only a folder that a building makes for itself; whatever else a record says stays.
         if (!BuildMark.IsFolder(folder)) return;
-        VimReference datacenter = await _sites.DatacenterOfAsync(machine.Host,
+        VimReference datacenter = await Sites.DatacenterOfAsync(machine.Host,
             cancellationToken).ConfigureAwait(false);
         await Files.RemoveAsync(datacenter, folder, cancellationToken).ConfigureAwait(false);
     }

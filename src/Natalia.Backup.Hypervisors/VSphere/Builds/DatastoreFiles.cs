@@ -29,13 +29,9 @@ internal sealed class DatastoreFiles(IVimService vim)
     {
         try
         {
-            IReadOnlyList<System.Xml.Linq.XElement> task = await vim.CallAsync(vim.Singleton("fileManager"),
-                "DeleteDatastoreFile_Task", [VimXml.Element("name", name), DatacenterOf(datacenter)],
-                cancellationToken).ConfigureAwait(false);
-            VimReference begun = VimXml.ReferenceOf(task.FirstOrDefault())
-                ?? throw new NataliaException(ErrorIds.ServerAnswerInvalid, NataliaErrorKind.InvalidData,
-                    $"The server did not say which task removes '{name}'.", name);
-            await vim.WaitTaskAsync(begun, new VimTaskOptions(s_removalLimit, $"the removal of '{name}'"),
+            await vim.RunTaskAsync(vim.Singleton("fileManager"), "DeleteDatastoreFile_Task",
+                [VimXml.Element("name", name), DatacenterOf(datacenter)],
+                new VimTaskOptions(s_removalLimit, $"the removal of '{name}'"),
                 cancellationToken).ConfigureAwait(false);
         }
         catch (VimFaultException e) when (e.Is("FileNotFound"))

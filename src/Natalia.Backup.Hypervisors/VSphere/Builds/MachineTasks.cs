@@ -11,21 +11,14 @@ internal sealed class MachineTasks(IVimService vim)
 {
     private static readonly TimeSpan s_limit = TimeSpan.FromMinutes(15), s_pollEvery = TimeSpan.FromSeconds(1);
 
-    internal IVimService Vim => vim;
-
     /// <summary>Calls a method that begins a task, and waits for its end.</summary>
     /// <param name="target">The object.</param>
     /// <param name="method">The method.</param>
     /// <param name="what">What it does, for messages.</param>
     /// <param name="arguments">Its arguments.</param>
-    internal async Task<XElement?> RunAsync(VimReference target, string method, string what,
-        IEnumerable<XElement?> arguments, CancellationToken cancellationToken)
-    {
-        IReadOnlyList<XElement> task = await vim.CallAsync(target, method, arguments,
-            cancellationToken).ConfigureAwait(false);
-        return await vim.WaitTaskAsync(TaskOf(task, what), new VimTaskOptions(s_limit, what),
-            cancellationToken).ConfigureAwait(false);
-    }
+    internal Task<XElement?> RunAsync(VimReference target, string method, string what,
+        IEnumerable<XElement?> arguments, CancellationToken cancellationToken) =>
+        vim.RunTaskAsync(target, method, arguments, new VimTaskOptions(s_limit, what), cancellationToken);
 
     /// <summary>Changes a VM's configuration.</summary>
     internal Task ReconfigureAsync(VirtualMachine machine, CancellationToken cancellationToken,
@@ -41,9 +34,9 @@ internal sealed class MachineTasks(IVimService vim)
     internal async Task PowerOnAsync(VirtualMachine machine, CancellationToken cancellationToken)
     {
         string what = $"the start of '{machine.Name}'";
-        VimReference task = TaskOf(await vim.CallAsync(machine.Reference, "PowerOnVM_Task",
+        VimReference task = await vim.BeginTaskAsync(machine.Reference, "PowerOnVM_Task",
             machine.Host is VimReference host && vim.IsVirtualCenter ? [VimXml.Element("host", host)] : [],
-            cancellationToken).ConfigureAwait(false), what);
+            cancellationToken).ConfigureAwait(false);
         using var over = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         Task asked = AnswerAsync(machine, over.Token);
         Task<XElement?> started = vim.WaitTaskAsync(task, new VimTaskOptions(s_limit, what), over.Token);
@@ -110,11 +103,6 @@ internal sealed class MachineTasks(IVimService vim)
             [VimXml.Element("questionId", id), VimXml.Element("answerChoice", key)],
             cancellationToken).ConfigureAwait(false);
     }
-
-    private static VimReference TaskOf(IReadOnlyList<XElement> answer, string what) =>
-        VimXml.ReferenceOf(answer.FirstOrDefault())
-        ?? throw new NataliaException(ErrorIds.ServerAnswerInvalid, NataliaErrorKind.InvalidData,
-            $"The server did not say which task carries out {what}.", what);
 
     private static async Task SettleAsync(Task task)
     {

@@ -3,6 +3,7 @@ using Natalia.Backup.Engine;
 using Natalia.Backup.Hypervisors.Contract;
 using Natalia.Backup.Hypervisors.VSphere.Client;
 using Natalia.Backup.Hypervisors.VSphere.Inventory;
+using Natalia.Backup.Hypervisors.VSphere.Reading;
 
 namespace Natalia.Backup.Hypervisors.VSphere.Builds;
 
@@ -69,9 +70,8 @@ internal sealed class SiteFinder(MachineFinder machines)
         IReadOnlyList<VimObject> all = await _vim.GetPropertiesAsync(References(host["datastore"]),
             ["name", "summary.type", "summary.freeSpace", "summary.accessible"],
             cancellationToken).ConfigureAwait(false);
-        List<VimObject> there = [.. all.Where(d => d.Text("summary.accessible") is "true" or "1")];
-        string[] former = [.. formerDisks.Where(f => f.StartsWith("[", StringComparison.Ordinal) && f.Contains("]"))
-            .Select(f => f.Substring(1, f.IndexOf(']') - 1))];
+        List<VimObject> there = [.. all.Where(d => d.Flag("summary.accessible") == true)];
+        string[] former = [.. formerDisks.Select(f => DatastorePath.TryParse(f)?.Datastore).OfType<string>()];
         VimObject? chosen = wanted is not null
             ? there.FirstOrDefault(d => string.Equals(d.Text("name"), wanted, StringComparison.OrdinalIgnoreCase))
             : there.FirstOrDefault(d => former.Contains(d.Text("name"), StringComparer.Ordinal) && IsPlain(d))
@@ -94,7 +94,7 @@ internal sealed class SiteFinder(MachineFinder machines)
 
     /// <summary>Where a disk is a pair of plain files.</summary>
     private static bool IsPlain(VimObject datastore) =>
-        datastore.Text("summary.type")?.ToUpperInvariant() is "VMFS" or "NFS" or "NFS41";
+        DatastoreKind.IsFileSystem(datastore.Text("summary.type"));
 
     private async Task<IReadOnlyList<Func<XElement>>> FindNetworksAsync(VimObject host, string hostName,
         IReadOnlyList<string> wanted, CancellationToken cancellationToken)
@@ -184,12 +184,12 @@ internal sealed class SiteFinder(MachineFinder machines)
         "The user needs System.Read on the datacenter, its folder of VMs and its hosts, propagated; see "
         + "docs/vmware.md.");
 
-    internal static IEnumerable<VimReference> References(XElement? list) =>
+    private static IEnumerable<VimReference> References(XElement? list) =>
         list?.Elements().Select(VimXml.ReferenceOf).OfType<VimReference>() ?? [];
 
     private static bool IsUsable(VimObject host) =>
         host.Text("runtime.connectionState") == "connected"
-        && host.Text("runtime.inMaintenanceMode") is not ("true" or "1");
+        && host.Flag("runtime.inMaintenanceMode") != true;
 
     private static bool IsCalled(VimObject host, string name) =>
         host.Text("name") is string there && (string.Equals(there, name, StringComparison.OrdinalIgnoreCase)

@@ -2,6 +2,7 @@ using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Disks;
 using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Hypervisors.VSphere.Client;
+using Natalia.Backup.Hypervisors.VSphere.Inventory;
 using Natalia.Backup.Hypervisors.VSphere.Snapshots;
 
 namespace Natalia.Backup.Hypervisors.VSphere.ChangeTracking;
@@ -33,7 +34,7 @@ internal sealed class DiskTracker(FrozenVirtualDisk disk, string? datastoreType,
     internal async Task<IReadOnlyList<Extent>> GetAllocatedAsync(CancellationToken cancellationToken)
     {
         IReadOnlyList<Extent> whole = disk.SizeBytes == 0 ? [] : [new Extent(0, disk.SizeBytes)];
-        if (!IsTracked || !KnowsAllocation(datastoreType)) return whole;
+        if (!IsTracked || !DatastoreKind.IsFileSystem(datastoreType)) return whole;
         (AreaAnswer answer, _) = await AskAsync(Everything, cancellationToken).ConfigureAwait(false);
         return answer.Extents ?? whole;
     }
@@ -53,10 +54,6 @@ internal sealed class DiskTracker(FrozenVirtualDisk disk, string? datastoreType,
         (AreaAnswer answer, string? fault) = await AskAsync(since.ChangeId, cancellationToken).ConfigureAwait(false);
         return answer.Extents is not null ? new ChangedExtents(answer.Extents) : No(fault ?? answer.Why!);
     }
-
-    /// <summary>Whether a datastore's file system can tell what was ever allocated.</summary>
-    internal static bool KnowsAllocation(string? datastoreType) =>
-        datastoreType?.ToUpperInvariant() is "VMFS" or "NFS" or "NFS41";
 
     /// <summary>What tells the disk from another one in its place.</summary>
     private static string IdentityOf(FrozenVirtualDisk disk) => disk.Uuid ?? "file:" + disk.FileName;

@@ -16,6 +16,9 @@ internal sealed record VimObject(VimReference Reference, IReadOnlyDictionary<str
     /// <summary>A property's text, or null.</summary>
     internal string? Text(string path) => this[path]?.Value;
 
+    /// <summary>A property's truth value, or null.</summary>
+    internal bool? Flag(string path) => VimXml.FlagOf(this[path]?.Value);
+
     /// <summary>A property that refers to an object, or null.</summary>
     internal VimReference? ReferenceAt(string path) => this[path] is XElement e ? VimXml.ReferenceOf(e) : null;
 }

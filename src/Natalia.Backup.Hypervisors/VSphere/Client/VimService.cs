@@ -1,7 +1,6 @@
 using System.Globalization;
 using System.Net;
 using System.Security.Cryptography.X509Certificates;
-using System.Text;
 using System.Xml.Linq;
 using Natalia.Backup.Engine;
 using Natalia.Backup.Hypervisors.Access;
@@ -82,9 +81,6 @@ internal sealed class VimService : IVimService
     public XElement About { get; }
 
     public TimeProvider Clock { get; }
-
-    /// <summary>The user.</summary>
-    internal string User => _user;
 
     public VimReference Singleton(string name) => VimXml.ReferenceOf(_content.Member(name))
         ?? throw new NataliaException(ErrorIds.CapabilityMissing, NataliaErrorKind.NotSupported,
@@ -239,12 +235,7 @@ internal sealed class VimService : IVimService
                 ? [.. property.Elements().Select(e => unchecked((byte)int.Parse(e.Value,
                     CultureInfo.InvariantCulture)))]
                 : Convert.FromBase64String(property.Value);
-            string text = Encoding.ASCII.GetString(bytes);
-            const string begin = "-----BEGIN CERTIFICATE-----", end = "-----END CERTIFICATE-----";
-            int from = text.IndexOf(begin, StringComparison.Ordinal), to = text.IndexOf(end, StringComparison.Ordinal);
-            if (from >= 0 && to > from)
-                bytes = Convert.FromBase64String(text.Substring(from + begin.Length, to - from - begin.Length));
-            using var certificate = new X509Certificate2(bytes);
+            using X509Certificate2 certificate = CertificateFile.Parse(bytes)[0];
             return CertificateTrust.Fingerprint(certificate);
         }
         catch (Exception e)

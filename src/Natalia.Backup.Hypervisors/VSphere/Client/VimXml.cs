@@ -72,7 +72,10 @@ internal static class VimXml
             : null;
 
     /// <summary>A truth value, or null.</summary>
-    internal static bool? Flag(this XElement? element, string path) => element.Text(path) switch
+    internal static bool? Flag(this XElement? element, string path) => FlagOf(element.Text(path));
+
+    /// <summary>The truth value that a text is; null for any other one.</summary>
+    internal static bool? FlagOf(string? text) => text switch
     {
         "true" or "1" => true,
         "false" or "0" => false,

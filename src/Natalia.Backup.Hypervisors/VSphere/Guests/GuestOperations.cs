@@ -70,7 +70,7 @@ internal sealed class GuestOperations(MachineFinder machines) : IGuestChannel
         VimObject? now = (await _vim.GetPropertiesAsync([machine.Reference],
             ["guest.guestOperationsReady", "runtime.powerState"], cancellationToken).ConfigureAwait(false))
             .FirstOrDefault();
-        if (now?.Text("guest.guestOperationsReady") is not ("true" or "1"))
+        if (now?.Flag("guest.guestOperationsReady") != true)
             return NotReachable(machine, now?.Text("runtime.powerState") == "poweredOn"
                 ? "VMware Tools (open-vm-tools) in it do not take commands yet"
                 : "it does not run", null);

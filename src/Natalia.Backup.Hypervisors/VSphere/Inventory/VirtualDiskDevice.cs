@@ -70,17 +70,20 @@ internal sealed record VirtualDiskDevice
         };
     }
 
+    /// <summary>How ids of disks call the bus of a type of controllers; null for one that is not known.</summary>
+    internal static string? BusOf(string controllerType) => controllerType switch
+    {
+        "VirtualIDEController" => "ide",
+        "VirtualNVMEController" => "nvme",
+        "VirtualAHCIController" or "VirtualSATAController" => "sata",
+        "ParaVirtualSCSIController" or "VirtualLsiLogicController" or "VirtualLsiLogicSASController"
+            or "VirtualBusLogicController" or "VirtualSCSIController" => "scsi",
+        _ => null,
+    };
+
     private static string Place(XElement device, XElement? controller)
     {
-        string? bus = VimXml.TypeOf(controller) switch
-        {
-            null => null,
-            "VirtualIDEController" => "ide",
-            "VirtualNVMEController" => "nvme",
-            string type when type.IndexOf("AHCI", StringComparison.Ordinal) >= 0
-                || type.IndexOf("SATA", StringComparison.Ordinal) >= 0 => "sata",
-            _ => "scsi",
-        };
+        string? bus = VimXml.TypeOf(controller) is string type ? BusOf(type) ?? "scsi" : null;
         return bus is null || device.Number("unitNumber") is not long unit
             ? "disk" + device.Text("key")
             : string.Format(CultureInfo.InvariantCulture, "{0}{1}:{2}", bus, controller.Number("busNumber"), unit);

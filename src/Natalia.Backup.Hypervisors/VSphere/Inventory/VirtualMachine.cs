@@ -11,8 +11,7 @@ internal sealed class VirtualMachine
     internal static readonly string[] Paths =
     [
         "name", "config", "runtime", "snapshot", "guest.toolsRunningStatus", "guest.toolsVersionStatus2",
-        "guest.guestFullName", "guestHeartbeatStatus", "parent", "resourcePool", "capability.changeTrackingSupported",
-        "layoutEx.file",
+        "guestHeartbeatStatus", "parent", "capability.changeTrackingSupported", "layoutEx.file",
     ];
 
     private readonly VimObject _object;
@@ -65,7 +64,7 @@ internal sealed class VirtualMachine
     /// are.</summary>
     internal bool IsTracked => Config.Flag("changeTrackingEnabled") == true;
 
-    internal bool CanTrack => _object.Text("capability.changeTrackingSupported") is "true" or "1";
+    internal bool CanTrack => _object.Flag("capability.changeTrackingSupported") == true;
 
     internal bool AreToolsRunning => _object.Text("guest.toolsRunningStatus") == "guestToolsRunning";
 

@@ -11,7 +11,12 @@ internal sealed record DatastorePath(string Datastore, string Path)
 
     /// <summary>Takes a server's text apart.</summary>
     /// <exception cref="NataliaException"><c>ServerAnswerInvalid</c>.</exception>
-    internal static DatastorePath Parse(string text)
+    internal static DatastorePath Parse(string text) => TryParse(text)
+        ?? throw new NataliaException(ErrorIds.ServerAnswerInvalid, NataliaErrorKind.InvalidData,
+            $"The server names a file as '{DisplayText.Clean(text)}', which is no path on a datastore.", text);
+
+    /// <summary>Takes a text apart; null for one that is no path on a datastore.</summary>
+    internal static DatastorePath? TryParse(string text)
     {
         // A datastore's name may have a bracket of its own; the one that ends it is followed by a space.
         int end = text.IndexOf("] ", StringComparison.Ordinal);
@@ -21,8 +26,7 @@ internal sealed record DatastorePath(string Datastore, string Path)
         return text.StartsWith("[", StringComparison.Ordinal) && end > 1 && path.Length > 0
             && !path.Split('/', '\\').Contains("..")
             ? new DatastorePath(text.Substring(1, end - 1), path)
-            : throw new NataliaException(ErrorIds.ServerAnswerInvalid, NataliaErrorKind.InvalidData,
-                $"The server names a file as '{DisplayText.Clean(text)}', which is no path on a datastore.", text);
+            : null;
     }
 
     /// <summary>The file with the bytes that belongs to an image's descriptor; null for a name that has none.</summary>

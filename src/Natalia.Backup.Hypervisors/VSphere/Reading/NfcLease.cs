@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Xml.Linq;
 using Natalia.Backup.Engine;
 using Natalia.Backup.Hypervisors.VSphere.Client;
+using Natalia.Backup.Hypervisors.VSphere.Inventory;
 
 namespace Natalia.Backup.Hypervisors.VSphere.Reading;
 
@@ -157,19 +158,6 @@ internal sealed class NfcLease : IAsyncDisposable
 /// <param name="IsDisk">Whether it is a disk; else a file such as the NVRAM.</param>
 internal sealed record NfcDevice(string Key, string Address, bool IsDisk)
 {
-    private static readonly IReadOnlyDictionary<string, string> s_controllers = new Dictionary<string, string>
-    {
-        ["VirtualIDEController"] = "ide",
-        ["VirtualAHCIController"] = "sata",
-        ["VirtualSATAController"] = "sata",
-        ["VirtualNVMEController"] = "nvme",
-        ["VirtualLsiLogicController"] = "scsi",
-        ["VirtualLsiLogicSASController"] = "scsi",
-        ["VirtualBusLogicController"] = "scsi",
-        ["VirtualSCSIController"] = "scsi",
-        ["ParaVirtualSCSIController"] = "scsi",
-    };
-
     internal static NfcDevice Read(XElement device) =>
         new(device.Text("key") ?? "", device.Text("url") ?? "", device.Flag("disk") ?? false);
 
@@ -180,8 +168,8 @@ internal sealed record NfcDevice(string Key, string Address, bool IsDisk)
         {
             string name = Key.Substring(Key.LastIndexOf('/') + 1);
             int digits = name.IndexOfAny("0123456789".ToCharArray());
-            return digits > 0 && s_controllers.TryGetValue(name.Substring(0, digits), out string? kind)
-                ? kind + name.Substring(digits)
+            return digits > 0 && VirtualDiskDevice.BusOf(name.Substring(0, digits)) is string bus
+                ? bus + name.Substring(digits)
                 : null;
         }
     }

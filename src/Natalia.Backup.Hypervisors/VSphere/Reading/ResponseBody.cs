@@ -1,20 +1,14 @@
+using Natalia.Backup.Engine.Storage;
+
 namespace Natalia.Backup.Hypervisors.VSphere.Reading;
 
 /// <summary>
 /// The body of an answer, with the answer itself; closing it closes the connection that it comes by. A server that says
 /// nothing for minutes is given up.
 /// </summary>
-internal sealed class ResponseBody(HttpResponseMessage response, Stream body) : Stream
+internal sealed class ResponseBody(HttpResponseMessage response, Stream body) : ReadOnlyStream
 {
     private static readonly TimeSpan s_silenceLimit = TimeSpan.FromMinutes(5);
-
-    public override bool CanRead => true;
-
-    public override bool CanSeek => false;
-
-    public override bool CanWrite => false;
-
-    public override long Length => throw new NotSupportedException();
 
     public override long Position
     {
@@ -38,14 +32,6 @@ internal sealed class ResponseBody(HttpResponseMessage response, Stream body) : 
     }
 
     public override int Read(byte[] buffer, int offset, int count) => body.Read(buffer, offset, count);
-
-    public override void Flush() { }
-
-    public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
-
-    public override void SetLength(long value) => throw new NotSupportedException();
-
-    public override void Write(byte[] buffer, int offset, int count) => throw new NotSupportedException();
 
     protected override void Dispose(bool disposing)
     {

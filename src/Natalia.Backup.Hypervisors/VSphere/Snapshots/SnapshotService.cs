@@ -41,13 +41,11 @@ internal sealed class SnapshotService(IVimService vim)
         ];
         try
         {
-            IReadOnlyList<XElement> begun = await vim.CallAsync(machine.Reference, "CreateSnapshotEx_Task", arguments,
+            XElement? made = await vim.RunTaskAsync(machine.Reference, "CreateSnapshotEx_Task", arguments,
+                new VimTaskOptions(limit ?? s_creationLimit, $"the snapshot of '{machine.Name}'", progress),
                 cancellationToken).ConfigureAwait(false);
-            VimReference task = VimXml.ReferenceOf(begun.FirstOrDefault()) ?? throw NoTask("CreateSnapshotEx_Task");
-            XElement? made = await vim.WaitTaskAsync(task, new VimTaskOptions(limit ?? s_creationLimit,
-                $"the snapshot of '{machine.Name}'", progress), cancellationToken).ConfigureAwait(false);
             return VimXml.ReferenceOf(made)
-                ?? (await FindAsync(machine.Reference, mark, cancellationToken).ConfigureAwait(false))?.Reference
+                ?? (await FindAsync(machine.Reference, mark.RunId, cancellationToken).ConfigureAwait(false))?.Reference
                 ?? throw new NataliaException(ErrorIds.ServerAnswerInvalid, NataliaErrorKind.InvalidData,
                     $"The server made a snapshot of '{machine.Name}' and does not say which.", machine.Name);
         }
@@ -91,20 +89,15 @@ internal sealed class SnapshotService(IVimService vim)
         await FindAsync(machine, runId, cancellationToken).ConfigureAwait(false) is not null;
 
     /// <summary>Lets the server merge what earlier removals left.</summary>
-    internal async Task ConsolidateAsync(VirtualMachine machine, TimeSpan limit, IProgress<int>? progress,
-        CancellationToken cancellationToken)
-    {
-        IReadOnlyList<XElement> begun = await vim.CallAsync(machine.Reference, "ConsolidateVMDisks_Task", [],
-            cancellationToken).ConfigureAwait(false);
-        VimReference task = VimXml.ReferenceOf(begun.FirstOrDefault()) ?? throw NoTask("ConsolidateVMDisks_Task");
-        await vim.WaitTaskAsync(task, new VimTaskOptions(limit, $"the consolidation of '{machine.Name}'", progress,
-            GoesOn: true), cancellationToken).ConfigureAwait(false);
-    }
+    internal Task ConsolidateAsync(VirtualMachine machine, TimeSpan limit, IProgress<int>? progress,
+        CancellationToken cancellationToken) =>
+        vim.RunTaskAsync(machine.Reference, "ConsolidateVMDisks_Task", [], new VimTaskOptions(limit,
+            $"the consolidation of '{machine.Name}'", progress, GoesOn: true), cancellationToken);
 
     /// <summary>
     /// Removes one snapshot, without those that were made upon it; waits a while for another task of the VM.
     /// </summary>
-    internal async Task RemoveAsync(string name, VimReference snapshot, CancellationToken cancellationToken)
+    private async Task RemoveAsync(string name, VimReference snapshot, CancellationToken cancellationToken)
     {
         for (int attempt = 1; ; attempt++)
         {
@@ -124,12 +117,10 @@ internal sealed class SnapshotService(IVimService vim)
     {
         try
         {
-            IReadOnlyList<XElement> begun = await vim.CallAsync(snapshot, "RemoveSnapshot_Task",
+            await vim.RunTaskAsync(snapshot, "RemoveSnapshot_Task",
                 [VimXml.Element("removeChildren", false), VimXml.Element("consolidate", true)],
+                new VimTaskOptions(RemovalLimit, $"the removal of the snapshot of '{name}'", GoesOn: true),
                 cancellationToken).ConfigureAwait(false);
-            VimReference task = VimXml.ReferenceOf(begun.FirstOrDefault()) ?? throw NoTask("RemoveSnapshot_Task");
-            await vim.WaitTaskAsync(task, new VimTaskOptions(RemovalLimit, $"the removal of the snapshot of '{name}'",
-                GoesOn: true), cancellationToken).ConfigureAwait(false);
         }
         catch (VimFaultException e) when (e.Is("ManagedObjectNotFound"))
         {
@@ -156,9 +147,6 @@ internal sealed class SnapshotService(IVimService vim)
         return now?.Snapshots.LastOrDefault(s => SnapshotMark.Of(s, now)?.RunId == runId);
     }
 
-    private Task<SnapshotNode?> FindAsync(VimReference machine, SnapshotMark mark,
-        CancellationToken cancellationToken) => FindAsync(machine, mark.RunId, cancellationToken);
-
     /// <summary>Removes what a failed call may have made, without hiding why it failed.</summary>
     private async Task ClearAsync(VirtualMachine machine, SnapshotMark mark, Exception failure)
     {
@@ -182,7 +170,4 @@ internal sealed class SnapshotService(IVimService vim)
             // The next run finds it by its mark; the user is told of the first failure, which is the cause.
         }
     }
-
-    private NataliaException NoTask(string method) => new(ErrorIds.ServerAnswerInvalid, NataliaErrorKind.InvalidData,
-        $"'{vim.BaseUri.IdnHost}' answered {method} without a task.", vim.BaseUri.IdnHost);
 }

@@ -23,6 +23,9 @@ internal sealed class VSphereBenchFixture : IBuilderFixture, ITestBenchFixture
 
     internal SimulatedVSphere Server { get; }
 
+    /// <summary>The first connection, without a login that is lent.</summary>
+    internal IHypervisor Hypervisor => _open[0];
+
     public RestoreSource Source => PointImages.Create();
 
     public string OtherNetwork => "elsewhere";
@@ -34,15 +37,8 @@ internal sealed class VSphereBenchFixture : IBuilderFixture, ITestBenchFixture
 
     public async Task<IHypervisor> ConnectAsync(int? lifetime = null)
     {
-        VimService vim = await VimService.ConnectAsync(new VSphereConnectOptions
-        {
-            Host = Server.Host,
-            Port = Server.Port,
-            User = Server.User,
-            Secret = SimulatedVSphere.Secret,
-            CertificateThumbprints = [Server.Thumbprint],
-            Clock = new SkippingClock(),
-        }, default);
+        VimService vim = await VimService.ConnectAsync(VSphereServers.Options(Server,
+            clock: new SkippingClock()), default);
         var hypervisor = new VSphereHypervisor(new MortalVim(vim, lifetime));
         lock (_open) _open.Add(hypervisor);
         return new WithGuestCredential(hypervisor);

@@ -66,18 +66,24 @@ public sealed class VSphereTestBenchTests : TestBenchConformance
     }
 
     [VSphereFact]
-    public async Task A_wrong_login_is_told_at_once_and_none_before_anything_is_asked()
+    public async Task A_wrong_login_is_told_at_once_and_a_missing_one_before_the_guest_is_asked()
     {
         await using var fixture = new VSphereBenchFixture();
         await using ITestVM vm = await PrepareAsync(fixture);
         await vm.StartAsync(default);
         fixture.SetGuest(vm.Info.NativeId, answers: true, "");
 
-        NataliaException wrong = await Assert.ThrowsAsync<NataliaException>(() =>
-            vm.OpenGuestAsync(VSphereBenchFixture.Guest("wrong"), TimeSpan.FromMinutes(5), default));
+        NataliaException missing = await Assert.ThrowsAsync<NataliaException>(() =>
+            fixture.Hypervisor.Require<IGuestChannel>("guests").OpenAsync(vm.Info.NativeId, null,
+                TimeSpan.FromMinutes(5), default));
+        Assert.Equal(ErrorIds.AuthenticationFailed, missing.ErrorId);
+        Assert.DoesNotContain("ValidateCredentialsInGuest", fixture.Server.Calls());
 
+        NataliaException wrong = await Assert.ThrowsAsync<NataliaException>(() =>
+            vm.OpenGuestAsync(VSphereBenchFixture.Guest("an0ther-s3cret"), TimeSpan.FromMinutes(5), default));
         Assert.Equal(ErrorIds.PermissionDenied, wrong.ErrorId);
-        Assert.DoesNotContain("wrong\"", wrong.ToString());
+        Assert.DoesNotContain("an0ther-s3cret", wrong.ToString());
+        Assert.Single(fixture.Server.Calls(), c => c == "ValidateCredentialsInGuest");
     }
 
     private static async Task<ITestVM> PrepareAsync(VSphereBenchFixture fixture, string network = "nowhere")

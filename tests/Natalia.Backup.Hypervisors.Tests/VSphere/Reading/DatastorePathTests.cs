@@ -28,6 +28,10 @@ public sealed class DatastorePathTests
     [InlineData("[ds1]")]
     [InlineData("[ds1] ../other/vm.vmdk")]
     [InlineData("[ds1] vm/..\\other.vmdk")]
-    public void What_is_no_path_of_a_datastore_is_refused(string text) => Assert.Equal(ErrorIds.ServerAnswerInvalid,
-        Assert.Throws<NataliaException>(() => DatastorePath.Parse(text)).ErrorId);
+    public void What_is_no_path_of_a_datastore_is_refused(string text)
+    {
+        Assert.Equal(ErrorIds.ServerAnswerInvalid,
+            Assert.Throws<NataliaException>(() => DatastorePath.Parse(text)).ErrorId);
+        Assert.Null(DatastorePath.TryParse(text));
+    }
 }

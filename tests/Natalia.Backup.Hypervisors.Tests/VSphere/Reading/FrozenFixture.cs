@@ -43,15 +43,7 @@ internal sealed class FrozenFixture : IAsyncDisposable
         SimulatedVSphere server = SimulatedVSphere.Start([.. isCenter ? Array.Empty<string>() : ["-esx"],
             "-disk-mib", "6", "-second-disk-mib", "2", "-areas", "3", .. more]);
         var clock = new SkippingClock();
-        VimService vim = await VimService.ConnectAsync(new VSphereConnectOptions
-        {
-            Host = server.Host,
-            Port = server.Port,
-            User = server.User,
-            Secret = SimulatedVSphere.Secret,
-            CertificateThumbprints = [server.Thumbprint],
-            Clock = clock,
-        }, default);
+        VimService vim = await VimService.ConnectAsync(VSphereServers.Options(server, clock: clock), default);
         SimulatedVSphere.Machine machine = server.Appliance;
         var contents = machine.Disks.Select(d => new byte[d.Size]).ToList();
         var fixture = new FrozenFixture(server, machine, vim, clock, contents);
