@@ -19,6 +19,8 @@ public sealed record BackupRequest
     public ReadMethod? ReadMethod { get; init; }
     /// <summary>Why the consistency is less than asked for, or null.</summary>
     public string? ConsistencyReason { get; init; }
+    /// <summary>What else the point is to say of the state that was frozen, in full sentences; in its reason.</summary>
+    public IReadOnlyList<string> Remarks { get; init; } = [];
     /// <summary>
     /// The count of call records that a restore test of the point compares with; null when nobody counted.
     /// </summary>

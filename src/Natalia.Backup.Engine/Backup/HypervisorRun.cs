@@ -62,7 +62,8 @@ internal sealed class HypervisorRun : IRunSource
 
     public PointManifest Describe(PointManifest made, IReadOnlyList<string> reasons)
     {
-        string[] all = reasons.Append(_request.ConsistencyReason).Where(r => r is not null).Distinct().ToArray()!;
+        string[] all = [.. reasons.Append(_request.ConsistencyReason).Concat(_request.Remarks)
+            .OfType<string>().Distinct()];
         return made with
         {
             TimeUtc = _request.TimeUtc,

@@ -91,7 +91,10 @@ public sealed record RestorePoint : IComparable<RestorePoint>
     public BackupType Type { get; init; }
     /// <summary>What was asked for.</summary>
     public RequestedBackupType RequestedType { get; init; }
-    /// <summary>Why <see cref="Type"/> or <see cref="Consistency"/> is not what was asked for, or null.</summary>
+    /// <summary>
+    /// Why <see cref="Type"/> or <see cref="Consistency"/> is not what was asked for, what was found of change
+    /// tracking, and that the VM had snapshots of others; null when there is nothing to say.
+    /// </summary>
     public string? Reason { get; init; }
     /// <summary>In what state the guest's data was caught.</summary>
     public Consistency Consistency { get; init; }

@@ -6,7 +6,6 @@ using Natalia.Backup.Hypervisors.HyperV.Backups;
 using Natalia.Backup.Hypervisors.HyperV.Checkpoints;
 using Natalia.Backup.Hypervisors.HyperV.Cim;
 using Natalia.Backup.Hypervisors.HyperV.Inventory;
-using Natalia.Backup.Hypervisors.HyperV.Notes;
 using Natalia.Backup.Hypervisors.HyperV.Wmi;
 
 namespace Natalia.Backup.Hypervisors.HyperV;
@@ -118,20 +117,14 @@ internal sealed class PrerequisiteService(HyperVSite site, BackupService backups
 
         async Task CheckStandingAsync(Machine machine)
         {
-            IReadOnlyList<BackupMark> marks = NoteText.Backups(machine.Settings.Texts("Notes"), machine.Id);
             Standing standing = await Standing.ReadAsync(machine, cancellationToken).ConfigureAwait(false);
-            var ours = new HashSet<string?>(marks.SelectMany(m => new[]
-            {
-                standing.SnapshotOf(m)?.Text("InstanceID"), standing.ReferenceOf(m)?.Text("InstanceID"),
-            }));
             int left = (await backups.FindLeftoversAsync(appliance, cancellationToken).ConfigureAwait(false))
                 .Count(l => l.Tokens.Count == 0);
             Add("Leftovers", machine.Name, left == 0 ? CheckOutcome.Passed : CheckOutcome.Warning, "none",
                 left.ToString(CultureInfo.InvariantCulture),
                 left == 0 ? null : "Checkpoints of backups stand: of one that runs now, or of dead ones. The next "
                     + "backup removes those of dead ones.");
-            int foreign = standing.Snapshots.Count(s => !ours.Contains(s.Text("InstanceID"))
-                && s.Text("VirtualSystemType") == "Microsoft:Hyper-V:Snapshot:Recovery");
+            int foreign = standing.Foreign(machine).Count(Standing.IsOfBackup);
             Add("ForeignCheckpoints", machine.Name, foreign == 0 ? CheckOutcome.Passed : CheckOutcome.Warning, "none",
                 foreign.ToString(CultureInfo.InvariantCulture),
                 foreign == 0 ? null : "Another backup product's checkpoints stand. They lengthen the chain that is "

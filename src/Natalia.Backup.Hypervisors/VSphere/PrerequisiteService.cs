@@ -155,7 +155,7 @@ internal sealed class PrerequisiteService(MachineFinder machines)
             ours.ToString(CultureInfo.InvariantCulture), ours == 0 ? null
                 : "Snapshots of backups stand: of one that runs now, or of dead ones. The next backup removes those of "
                 + "dead ones.");
-        int foreign = machine.Snapshots.Count(s => SnapshotMark.Of(s, machine) is null);
+        int foreign = MachineChecks.CountForeign(machine);
         checks.Add("ForeignSnapshots", machine.Name, foreign == 0 ? CheckOutcome.Passed : CheckOutcome.Warning, "none",
             foreign.ToString(CultureInfo.InvariantCulture), foreign == 0 ? null
                 : "Snapshots of others stand. They are never touched; as long as they stand backups read everything "

@@ -1,3 +1,4 @@
+using System.Globalization;
 using Natalia.Backup.Engine.Backup;
 using Natalia.Backup.Engine.Disks;
 using Natalia.Backup.Engine.Model;
@@ -103,8 +104,19 @@ internal static class BackupRunner
             ReadMethod = sources.OfType<IReadMethodSource>().Select(s => (ReadMethod?)s.ReadMethod).FirstOrDefault(),
             ConsistencyReason = frozen.ConsistencyReason
                 ?? (run.NeverQuiesce ? "The appliance is set to be backed up without its guest's help." : null),
+            Remarks = Remarks(frozen),
         };
     }
+
+    /// <summary>What the point and the run say of a frozen state besides.</summary>
+    private static IReadOnlyList<string> Remarks(IFrozenDisks frozen) =>
+        (frozen as IForeignSnapshots)?.ForeignSnapshots switch
+        {
+            null or 0 => [],
+            1 => ["The VM had a snapshot of others, which backups never touch."],
+            int count => [$"The VM had {count.ToString(CultureInfo.InvariantCulture)} snapshots of others, which "
+                + "backups never touch."],
+        };
 
     /// <summary>Tells the hypervisor what became of the point, and lets go.</summary>
     /// <returns>Why not everything could be let go of; null when it was.</returns>
@@ -155,13 +167,16 @@ internal static class BackupRunner
     internal static IReadOnlyList<string> Warnings(RestorePoint point, IFrozenDisks frozen)
     {
         string? consistencyReason = frozen.ConsistencyReason;
+        IReadOnlyList<string> remarks = Remarks(frozen);
         List<string> warnings = [.. frozen.Warnings.Select(w => $"{point.ApplianceName}: {w}")];
         if (point.RequestedType == RequestedBackupType.Incremental && point.Type == BackupType.Full)
             warnings.Add(
                 $"{point.ApplianceName}: an incremental was asked for, and a full was made. {point.Reason}".TrimEnd());
         else if (point.RequestedType == RequestedBackupType.Auto && point.Reason is not null
-            && point.Reason != consistencyReason)
+            && point.Reason != string.Join(" ", remarks.Prepend(consistencyReason).OfType<string>()))
             warnings.Add($"{point.ApplianceName}: {point.Reason}");
+        else
+            warnings.AddRange(remarks.Select(r => $"{point.ApplianceName}: {r}"));
         if (point.TrackingFault is not null && point.RequestedType == RequestedBackupType.Full)
             warnings.Add($"{point.ApplianceName}: {point.TrackingFault}");
         if (point.ClockWarning is not null) warnings.Add($"{point.ApplianceName}: {point.ClockWarning}");

@@ -26,6 +26,9 @@ internal sealed class FakeHypervisor : IHypervisor, IImageSource, IKnownNames
 
     internal IReadOnlyList<string> Warnings { get; init; } = [];
 
+    /// <summary>How many snapshots of others the VM has.</summary>
+    internal int ForeignSnapshots { get; init; }
+
     /// <summary>Called for every read of a disk; null reads zeros.</summary>
     internal Func<CancellationToken, Task>? OnRead { get; set; }
 
@@ -104,7 +107,7 @@ internal sealed class FakeHypervisor : IHypervisor, IImageSource, IKnownNames
             ConnectedUtc = DateTime.UnixEpoch,
         }, this, new FolderHypervisorSettings { Name = name, Path = Location });
 
-    private sealed class Frozen(FakeHypervisor owner) : IFrozenDisks
+    private sealed class Frozen(FakeHypervisor owner) : IFrozenDisks, IForeignSnapshots
     {
         public DateTime TimeUtc { get; } = owner.TimeUtc;
 
@@ -113,6 +116,8 @@ internal sealed class FakeHypervisor : IHypervisor, IImageSource, IKnownNames
         public string? ConsistencyReason => owner.ConsistencyReason;
 
         public IReadOnlyList<string> Warnings => owner.Warnings;
+
+        public int ForeignSnapshots => owner.ForeignSnapshots;
 
         public IDiskSource GetDisk(string diskId) => new Disk(owner, diskId);
 

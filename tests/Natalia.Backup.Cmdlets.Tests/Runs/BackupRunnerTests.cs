@@ -220,6 +220,25 @@ public sealed class BackupRunnerTests : IDisposable
         Assert.Equal("natalia-test: The disk is empty.", Assert.Single(outcome.Warnings));
     }
 
+    [Theory]
+    [InlineData(0, null, null)]
+    [InlineData(1, null, "The VM had a snapshot of others, which backups never touch.")]
+    [InlineData(2, "The agent is silent.",
+        "The agent is silent. The VM had 2 snapshots of others, which backups never touch.")]
+    public async Task Snapshots_of_others_are_kept_in_the_points_reason_and_told_once(int foreign,
+        string? consistencyReason, string? reason)
+    {
+        RunOutcome outcome = await RunAsync(new FakeHypervisor
+        {
+            ForeignSnapshots = foreign,
+            ConsistencyReason = consistencyReason,
+        });
+
+        Assert.Equal(reason, outcome.Point!.Reason);
+        Assert.Equal(Math.Min(foreign, 1),
+            outcome.Warnings.Count(w => w.Contains("of others", StringComparison.Ordinal)));
+    }
+
     [Fact]
     public void With_the_system_disk_the_data_disk_still_comes_first()
     {

@@ -78,6 +78,8 @@ internal sealed class HyperVFixture : HypervisorFixture
     public override int ForeignThings =>
         Machine.Snapshots.Count(s => s.IsForeign) + Machine.References.Count(r => r.IsForeign);
 
+    public override int ForeignSnapshots => Machine.Snapshots.Count(s => s.IsForeign);
+
     public override (int Snapshots, int States) OurThings =>
         (Machine.Snapshots.Count(s => !s.IsForeign), Machine.References.Count(r => !r.IsForeign));
 

@@ -73,6 +73,8 @@ internal sealed class VSphereFixture : HypervisorFixture
 
     public override int ForeignThings => Snapshots.Count(IsForeign);
 
+    public override int ForeignSnapshots => ForeignThings;
+
     public override (int Snapshots, int States) OurThings => (Snapshots.Count(n => !IsForeign(n)), 0);
 
     private IReadOnlyList<string> Snapshots => _server.Snapshots(_machine);

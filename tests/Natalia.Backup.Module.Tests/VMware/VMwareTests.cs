@@ -65,6 +65,27 @@ public sealed class VMwareTests(ModuleFixture module) : IClassFixture<ModuleFixt
         Assert.StartsWith("ServerNotTrusted,", result.ErrorIds.Single(), StringComparison.Ordinal);
     }
 
+    [VSphereFact]
+    public void A_point_says_that_the_VM_had_a_snapshot_of_others_and_the_snapshot_stays()
+    {
+        using SimulatedVSphere server = SimulatedVSphere.Start("-esx", "-disk-mib", "1");
+        server.Do("snapshot", ("vm", server.Appliance.Id), ("name", "before the upgrade"));
+        ScriptResult result = module.Run("""
+            param($port, $user, $secret, $thumbprint, $folder)
+            $credential = [pscredential]::new($user, (ConvertTo-SecureString $secret -AsPlainText -Force))
+            $null = Connect-NataliaHypervisor -VMware 127.0.0.1 -Port $port -Credential $credential -Name shared `
+                -ServerCertificateThumbprint $thumbprint
+            $null = New-NataliaRepository -Path "$folder/r" -Unencrypted -Name points
+            $null = Get-NataliaAppliance natalia-nice -Hypervisor shared |
+                Invoke-NataliaBackup -Repository points -WarningAction SilentlyContinue
+            (Get-NataliaRestorePoint -Repository points).Reason
+            """, server.Port, server.User, SimulatedVSphere.Password, server.Thumbprint, module.NewFolder());
+        Assert.Empty(result.ErrorIds);
+        Assert.Contains("The VM had a snapshot of others, which backups never touch.", result.Text.Single(),
+            StringComparison.Ordinal);
+        Assert.Equal(["before the upgrade"], server.Snapshots(server.Appliance));
+    }
+
     private static string Script(string name) => Path.Combine(BuildLayout.RepositoryRoot, "tests",
         "Natalia.Backup.Module.Tests", "VMware", name);
 }

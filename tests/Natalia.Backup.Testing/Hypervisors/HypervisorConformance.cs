@@ -337,6 +337,7 @@ public abstract class HypervisorConformance : IDisposable
         IFrozenDisks frozen = await source.FreezeAsync(Fixture.Vm, how, default);
         try
         {
+            Assert.Equal(Fixture.ForeignSnapshots, (frozen as IForeignSnapshots)?.ForeignSnapshots ?? 0);
             var states = how.DiskIds.ToDictionary(d => d, Fixture.Content);
             whileFrozen?.Invoke();
             foreach (string disk in how.DiskIds)

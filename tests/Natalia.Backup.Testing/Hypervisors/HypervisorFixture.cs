@@ -58,6 +58,9 @@ public abstract class HypervisorFixture : IDisposable
     /// <summary>How many things of others stand there.</summary>
     public virtual int ForeignThings => 0;
 
+    /// <summary>How many of them are snapshots of the VM; 0 where it can have none.</summary>
+    public virtual int ForeignSnapshots => 0;
+
     /// <summary>
     /// How many snapshots and the like of ours stand there, and how many states that an incremental can count from.
     /// </summary>

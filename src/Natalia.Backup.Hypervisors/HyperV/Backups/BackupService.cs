@@ -55,7 +55,8 @@ internal sealed class BackupService(HyperVSite site)
         Standing standing = await Standing.ReadAsync(machine, cancellationToken).ConfigureAwait(false);
         List<string> warnings = [];
         // Before our checkpoint is there, so that it can be merged when it goes.
-        if (await MergeSettings.EnsureOnAsync(machine, HasForeign(machine, standing), cancellationToken)
+        IReadOnlyList<CimRow> foreign = standing.Foreign(machine);
+        if (await MergeSettings.EnsureOnAsync(machine, foreign.Any(Standing.IsOfBackup), cancellationToken)
             .ConfigureAwait(false) is string merging)
             warnings.Add(merging);
         var disks = new Dictionary<string, FrozenDisk>(StringComparer.Ordinal);
@@ -94,7 +95,7 @@ internal sealed class BackupService(HyperVSite site)
             // Nobody asked a machine that is off for more.
             string? reason = machine.IsRunning ? deaf : null;
             return new HyperVFrozenDisks(this, machine, mark, snapshot, disks,
-                new FrozenState(reached, reason, warnings));
+                new FrozenState(reached, reason, warnings, foreign.Count));
         }
         catch (Exception failure)
         {
@@ -260,15 +261,6 @@ internal sealed class BackupService(HyperVSite site)
                 return Task.CompletedTask;
             }, cancellationToken).ConfigureAwait(false);
         return found;
-    }
-
-    /// <summary>Whether a recovery checkpoint stands that is recorded by none of our runs.</summary>
-    private static bool HasForeign(Machine machine, Standing standing)
-    {
-        HashSet<string?> ours = new(NoteText.Backups(machine.Settings.Texts("Notes"), machine.Id)
-            .Select(m => standing.SnapshotOf(m)?.Text("InstanceID")));
-        return standing.Snapshots.Any(s => s.Text("VirtualSystemType") == "Microsoft:Hyper-V:Snapshot:Recovery"
-            && !ours.Contains(s.Text("InstanceID")));
     }
 
     /// <summary>

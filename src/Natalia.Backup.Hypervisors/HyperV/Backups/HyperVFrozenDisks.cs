@@ -14,7 +14,7 @@ namespace Natalia.Backup.Hypervisors.HyperV.Backups;
 /// The disks of a recovery checkpoint, from its making until it is a reference point that the next incremental counts
 /// from.
 /// </summary>
-internal sealed class HyperVFrozenDisks : IFrozenDisks, IFrozenAttachments
+internal sealed class HyperVFrozenDisks : IFrozenDisks, IFrozenAttachments, IForeignSnapshots
 {
     private static readonly TimeSpan s_cleanUpLimit = TimeSpan.FromMinutes(10);
     private static readonly TimeSpan s_mergeLimit = TimeSpan.FromMinutes(5);
@@ -32,6 +32,7 @@ internal sealed class HyperVFrozenDisks : IFrozenDisks, IFrozenAttachments
     {
         (_service, _machine, _mark, _snapshot, _disks) = (service, machine, mark, snapshot, disks);
         (Consistency, ConsistencyReason, _warnings) = (state.Consistency, state.Reason, [.. state.Warnings]);
+        ForeignSnapshots = state.ForeignSnapshots;
         TimeUtc = snapshot.Time("CreationTime") ?? mark.StartedUtc;
     }
 
@@ -42,6 +43,8 @@ internal sealed class HyperVFrozenDisks : IFrozenDisks, IFrozenAttachments
     public string? ConsistencyReason { get; }
 
     public IReadOnlyList<string> Warnings => _warnings;
+
+    public int ForeignSnapshots { get; }
 
     public IDiskSource GetDisk(string diskId) => _disks.TryGetValue(diskId, out FrozenDisk? disk) ? disk
         : throw new NataliaException(ErrorIds.DiskNotFound, NataliaErrorKind.NotFound,
@@ -112,4 +115,5 @@ internal sealed class HyperVFrozenDisks : IFrozenDisks, IFrozenAttachments
 }
 
 /// <summary>What was reached by a freeze.</summary>
-internal sealed record FrozenState(Consistency Consistency, string? Reason, IReadOnlyList<string> Warnings);
+internal sealed record FrozenState(Consistency Consistency, string? Reason, IReadOnlyList<string> Warnings,
+    int ForeignSnapshots);

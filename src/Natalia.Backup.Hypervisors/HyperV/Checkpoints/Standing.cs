@@ -27,6 +27,18 @@ internal sealed record Standing(IReadOnlyList<CimRow> Snapshots, IReadOnlyList<C
     /// <summary>The reference point of a backup, found in the same ways.</summary>
     internal CimRow? ReferenceOf(BackupMark mark) => Find(References, mark.ReferenceId, mark.CheckpointName);
 
+    /// <summary>The checkpoints that are recorded by none of our runs: other products' and people's.</summary>
+    internal IReadOnlyList<CimRow> Foreign(Machine machine)
+    {
+        HashSet<string?> ours = new(NoteText.Backups(machine.Settings.Texts("Notes"), machine.Id)
+            .Select(m => SnapshotOf(m)?.Text("InstanceID")));
+        return [.. Snapshots.Where(s => !ours.Contains(s.Text("InstanceID")))];
+    }
+
+    /// <summary>Whether a checkpoint was made by a backup, and by no person.</summary>
+    internal static bool IsOfBackup(CimRow snapshot) =>
+        snapshot.Text("VirtualSystemType") == "Microsoft:Hyper-V:Snapshot:Recovery";
+
     private static CimRow? Find(IReadOnlyList<CimRow> rows, string? id, string name) =>
         rows.FirstOrDefault(r => id is not null && r.Text("InstanceID") == id)
         ?? rows.FirstOrDefault(r => r.Text("ElementName") == name);

@@ -71,7 +71,7 @@ internal sealed class BackupService(MachineFinder machines, SnapshotService snap
             string? reason = machine.IsRunning ? deaf : null;
             return new VSphereFrozenDisks(this, frozen, mark, reading, keepAlive, new FrozenState(
                 made ?? mark.StartedUtc, isQuiesced ? Consistency.FileSystem : Consistency.Crash, reason,
-                MachineChecks.Warn(machine, wanted), hadHeartbeat));
+                MachineChecks.Warn(machine, wanted), MachineChecks.CountForeign(machine), hadHeartbeat));
         }
         catch
         {

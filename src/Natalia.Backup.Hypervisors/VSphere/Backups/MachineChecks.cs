@@ -1,4 +1,3 @@
-using System.Globalization;
 using Natalia.Backup.Engine;
 using Natalia.Backup.Hypervisors.VSphere.Inventory;
 using Natalia.Backup.Hypervisors.VSphere.Snapshots;
@@ -39,15 +38,14 @@ internal static class MachineChecks
         return wanted;
     }
 
+    /// <summary>How many of its snapshots are not ours.</summary>
+    internal static int CountForeign(VirtualMachine machine) =>
+        machine.Snapshots.Count(s => SnapshotMark.Of(s, machine) is null);
+
     /// <summary>What people should know of the VM although it can be backed up.</summary>
     internal static IReadOnlyList<string> Warn(VirtualMachine machine, IReadOnlyList<VirtualDiskDevice> wanted)
     {
         var warnings = new List<string>();
-        int others = machine.Snapshots.Count(s => SnapshotMark.Of(s, machine) is null);
-        if (others > 0)
-            warnings.Add(string.Format(CultureInfo.InvariantCulture,
-                "the VM has {0} of others, which this product never touches; they grow, slow its disks, and can keep "
-                + "a backup from reading single ranges.", others == 1 ? "a snapshot" : others + " snapshots"));
         if (machine.NeedsConsolidation)
             warnings.Add("the VM's disks need consolidation: something that was removed is not merged yet. "
                 + "Remove-NataliaSnapshot -Consolidate has it done.");

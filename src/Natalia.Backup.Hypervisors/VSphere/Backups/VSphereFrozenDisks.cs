@@ -10,7 +10,7 @@ namespace Natalia.Backup.Hypervisors.VSphere.Backups;
 /// The disks of a snapshot. Whatever becomes of the point, the snapshot goes: a changeId counts from a state that needs
 /// nothing to stand.
 /// </summary>
-internal sealed class VSphereFrozenDisks : IFrozenDisks, IFrozenAttachments
+internal sealed class VSphereFrozenDisks : IFrozenDisks, IFrozenAttachments, IForeignSnapshots
 {
     private static readonly TimeSpan s_cleanUpLimit = TimeSpan.FromMinutes(10);
 
@@ -38,6 +38,8 @@ internal sealed class VSphereFrozenDisks : IFrozenDisks, IFrozenAttachments
     public string? ConsistencyReason => _state.Reason;
 
     public IReadOnlyList<string> Warnings => _warnings;
+
+    public int ForeignSnapshots => _state.ForeignSnapshots;
 
     public IDiskSource GetDisk(string diskId) => _reading.GetDisk(diskId);
 
@@ -88,4 +90,4 @@ internal sealed class VSphereFrozenDisks : IFrozenDisks, IFrozenAttachments
 
 /// <summary>What was reached by a freeze.</summary>
 internal sealed record FrozenState(DateTime TimeUtc, Consistency Consistency, string? Reason,
-    IReadOnlyList<string> Warnings, bool HadHeartbeat);
+    IReadOnlyList<string> Warnings, int ForeignSnapshots, bool HadHeartbeat);
