@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Globalization;
 using System.Security;
+using System.Text;
 using System.Text.Json;
 
 namespace Natalia.Backup.Testing;
@@ -28,6 +29,7 @@ public sealed class SimulatedVSphere : IDisposable
         Address = new Uri(said.GetProperty("url").GetString()!);
         User = said.GetProperty("user").GetString()!;
         Thumbprint = said.GetProperty("thumbprint").GetString()!;
+        Certificate = Encoding.ASCII.GetBytes(said.GetProperty("certificate").GetString()!);
         Machines = [.. said.GetProperty("machines").EnumerateArray().Select(m => new Machine(
             m.GetProperty("name").GetString()!, m.GetProperty("id").GetString()!, m.GetProperty("uuid").GetString()!,
             [.. m.GetProperty("disks").EnumerateArray().Select(d => new Disk(d.GetProperty("key").GetInt32(),
@@ -53,6 +55,9 @@ public sealed class SimulatedVSphere : IDisposable
     public const string Password = "s3cret-of-the-test";
 
     public string Thumbprint { get; }
+
+    /// <summary>Its certificate, PEM.</summary>
+    public byte[] Certificate { get; }
 
     public IReadOnlyList<Machine> Machines { get; }
 

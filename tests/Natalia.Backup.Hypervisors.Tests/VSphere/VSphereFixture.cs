@@ -48,9 +48,13 @@ internal sealed class VSphereFixture : HypervisorFixture
             Size)],
     };
 
+    /// <summary>The clock of the newest connection.</summary>
+    internal SkippingClock Clock { get; private set; } = new();
+
     public override IHypervisor Connect(CallFault? fault = null)
     {
-        VimService vim = VimService.ConnectAsync(VSphereServers.Options(_server, clock: new SkippingClock()),
+        Clock = new SkippingClock();
+        VimService vim = VimService.ConnectAsync(VSphereServers.Options(_server, clock: Clock),
             default).GetAwaiter().GetResult();
         return new VSphereHypervisor(new FaultyVim(vim, fault));
     }

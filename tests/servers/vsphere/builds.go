@@ -15,6 +15,7 @@ import (
 //
 //	GET  /bench/machines  the VMs as they are: name, uuid, power, disks with the files here, networks, marks
 //	POST /bench/strip     uuid, key: takes options of the extra configuration away whose names begin so
+//	POST /bench/option    uuid, key, value: an option of the extra configuration
 //	POST /bench/move      uuid, network: connects its adapters there
 //	POST /bench/guest     uuid, answers, program, output, exit: see guests.go
 
@@ -86,7 +87,10 @@ func powerOn(c *call) bool {
 	if vm != nil && *everyGuest != "" {
 		tellReady(vm, true)
 	}
-	if !*asks || vm == nil || vm.Runtime.Question != nil {
+	if vm != nil && vm.Runtime.Question != nil {
+		return c.fault("TaskInProgress", "The operation is not allowed in the current state: another task is already in progress.")
+	}
+	if !*asks || vm == nil || vm.Runtime.PowerState == types.VirtualMachinePowerStatePoweredOn {
 		return false
 	}
 	ref := c.front.newTask(c.method.This, "PowerOnVM", &types.InvalidState{}, "Nobody answered.", 1<<40)
@@ -151,6 +155,9 @@ func serveBench(f *front, w http.ResponseWriter, r *http.Request) {
 			}
 		}
 		simulator.Map.Update(vm, []types.PropertyChange{{Name: "config.extraConfig", Val: kept}})
+	case "option":
+		simulator.Map.Update(vm, []types.PropertyChange{{Name: "config.extraConfig", Val: append(
+			append([]types.BaseOptionValue{}, vm.Config.ExtraConfig...), &types.OptionValue{Key: q.Get("key"), Value: q.Get("value")})}})
 	case "move":
 		for _, d := range vm.Config.Hardware.Device {
 			if _, ok := d.(types.BaseVirtualEthernetCard); ok {

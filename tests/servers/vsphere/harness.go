@@ -20,8 +20,10 @@ import (
 //	reset     vm: change tracking forgets everything
 //	fault     what, when, action, name, text, status, wait (ms), skip, times: see faults.go
 //	expire    ends all sessions
-//	set       vm, path, value: tools, encrypted, untracked
-//	disk      vm, disk, mode, sharing, capacity: what a disk of the VM is
+//	set       vm, path, value: tools, encrypted, untracked, hardware
+//	disk      vm, disk, mode, sharing, bus, capacity: what a disk of the VM, or its controller, is
+//	license   edition: the only license
+//	host      name; body: what the first host is called, and the certificate that the vCenter tells of it
 //	deny      privilege
 //	consolidate vm: its next removal of a snapshot leaves something to consolidate
 //	state     GET: snapshots, calls
@@ -71,6 +73,19 @@ func (f *front) harness(w http.ResponseWriter, r *http.Request) {
 		set(vm, q.Get("path"), q.Get("value"))
 	case "disk":
 		f.alter(vm, q.Get("mode"), q.Get("sharing"), int(number("disk")), number("capacity"))
+		if bus := q.Get("bus"); bus != "" {
+			shareBus(vm, virtualDisks(vm.Config.Hardware.Device)[number("disk")].ControllerKey, bus)
+		}
+	case "license":
+		manager := simulator.Map.Get(*simulator.Map.Get(instance).(*simulator.ServiceInstance).Content.LicenseManager)
+		simulator.Map.Update(manager, []types.PropertyChange{{Name: "licenses", Val: []types.LicenseManagerLicenseInfo{
+			{Name: "a license", EditionKey: q.Get("edition")}}}})
+	case "host":
+		host := simulator.Map.Any("HostSystem").(*simulator.HostSystem)
+		host.Name = q.Get("name")
+		config := *host.Config
+		config.Certificate = body
+		host.Config = &config
 	case "deny":
 		f.denied[q.Get("privilege")] = true
 	case "consolidate":
@@ -142,10 +157,22 @@ func set(vm *simulator.VirtualMachine, path, value string) {
 		no := false
 		vm.Config.ChangeTrackingEnabled = &no
 		return
+	case "hardware":
+		change = types.PropertyChange{Name: "config.version", Val: value}
 	case "encrypted":
 		change = types.PropertyChange{Name: "config.keyId", Val: &types.CryptoKeyId{KeyId: value}}
 	}
 	simulator.Map.Update(vm, []types.PropertyChange{change})
+}
+
+var instance = types.ManagedObjectReference{Type: "ServiceInstance", Value: "ServiceInstance"}
+
+func shareBus(vm *simulator.VirtualMachine, key int32, sharing string) {
+	for _, d := range vm.Config.Hardware.Device {
+		if c, ok := d.(types.BaseVirtualSCSIController); ok && d.GetVirtualDevice().Key == key {
+			c.GetVirtualSCSIController().SharedBus = types.VirtualSCSISharing(sharing)
+		}
+	}
 }
 
 // Makes a disk of a VM another one than backups expect.

@@ -3,8 +3,13 @@
 package main
 
 import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
 	"crypto/sha256"
 	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
 	"encoding/hex"
 	"encoding/json"
 	"encoding/pem"
@@ -13,6 +18,7 @@ import (
 	"io"
 	"io/ioutil"
 	"log"
+	"math/big"
 	"net/url"
 	"os"
 	"os/signal"
@@ -33,6 +39,7 @@ func main() {
 	version := flag.String("version", "8.0.3.0", "the newest version of the interface")
 	idle := flag.Duration("idle", 0, "after which a session ends; 0 for never")
 	page := flag.Int("page", 3, "objects in one answer of the property collector; 0 for all")
+	own := flag.Bool("own-certificate", false, "a certificate of its own instead of the one that all have")
 	flag.Parse()
 	log.SetOutput(ioutil.Discard)
 
@@ -48,6 +55,9 @@ func main() {
 	stop := make(chan os.Signal, 1)
 	signal.Notify(stop, syscall.SIGTERM, syscall.SIGINT)
 	model.Service.TLS = new(tls.Config)
+	if *own {
+		model.Service.TLS.Certificates = []tls.Certificate{newCertificate()}
+	}
 	model.Service.Listen = &url.URL{Host: *listen, User: url.UserPassword(*user, *pass)}
 	server := model.Service.NewServer()
 	front := newFront(server.Config.Handler, model.Service, server.Listener.Addr().String(), *user, *pass, *page, *version)
@@ -55,11 +65,12 @@ func main() {
 		fail(err)
 	}
 	server.Config.Handler = front
-	certify(server.Certificate().Raw)
+	certificate := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})
+	certify(certificate)
 	sum := sha256.Sum256(server.Certificate().Raw)
 	out, _ := json.Marshal(map[string]interface{}{
 		"url": "https://" + front.host + "/", "pid": os.Getpid(), "user": *user,
-		"thumbprint": hex.EncodeToString(sum[:]), "machines": front.describe(),
+		"thumbprint": hex.EncodeToString(sum[:]), "certificate": string(certificate), "machines": front.describe(),
 	})
 	fmt.Println(string(out))
 
@@ -77,8 +88,7 @@ func main() {
 }
 
 // The hosts of the vCenter have its own certificate here: they are at the same address.
-func certify(raw []byte) {
-	text := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: raw})
+func certify(text []byte) {
 	for _, e := range simulator.Map.All("HostSystem") {
 		host := e.(*simulator.HostSystem)
 		if host.Config != nil {
@@ -92,4 +102,18 @@ func certify(raw []byte) {
 func fail(err error) {
 	fmt.Fprintln(os.Stderr, err)
 	os.Exit(1)
+}
+
+func newCertificate() tls.Certificate {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		fail(err)
+	}
+	about := x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "localhost"},
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(24 * time.Hour), DNSNames: []string{"localhost"}}
+	raw, err := x509.CreateCertificate(rand.Reader, &about, &about, &key.PublicKey, key)
+	if err != nil {
+		fail(err)
+	}
+	return tls.Certificate{Certificate: [][]byte{raw}, PrivateKey: key}
 }

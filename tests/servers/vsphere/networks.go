@@ -2,6 +2,7 @@ package main
 
 import (
 	"flag"
+	"strconv"
 	"strings"
 
 	"github.com/vmware/govmomi/simulator"
@@ -10,7 +11,7 @@ import (
 )
 
 var networkNames = flag.String("networks", "", "networks that every host has, on a switch without a way out; "+
-	"one with ! in front is on a switch with a physical adapter")
+	"one with ! in front is on a switch with a physical adapter, name=42 has a VLAN")
 
 // Portgroups on standard switches: govmomi's own call for it tells neither hosts nor datacenters of them.
 func addNetworks() {
@@ -18,6 +19,11 @@ func addNetworks() {
 		return
 	}
 	for _, name := range strings.Split(*networkNames, ",") {
+		vlan := 0
+		if parts := strings.SplitN(name, "=", 2); len(parts) == 2 {
+			name = parts[0]
+			vlan, _ = strconv.Atoi(parts[1])
+		}
 		vswitch := types.HostVirtualSwitch{Name: "vSwitch-" + name}
 		if strings.HasPrefix(name, "!") {
 			name = name[1:]
@@ -43,7 +49,8 @@ func addNetworks() {
 			}
 			all.Vswitch = append(append([]types.HostVirtualSwitch{}, all.Vswitch...), vswitch)
 			all.Portgroup = append(append([]types.HostPortGroup{}, all.Portgroup...), types.HostPortGroup{
-				Key: "key-vim.host.PortGroup-" + name, Spec: types.HostPortGroupSpec{Name: name, VswitchName: vswitch.Name}})
+				Key: "key-vim.host.PortGroup-" + name, Spec: types.HostPortGroupSpec{
+					Name: name, VlanId: int32(vlan), VswitchName: vswitch.Name}})
 			config.Network = &all
 			host.Config = &config
 		}

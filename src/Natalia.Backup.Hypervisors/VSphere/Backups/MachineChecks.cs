@@ -49,6 +49,10 @@ internal static class MachineChecks
         if (machine.NeedsConsolidation)
             warnings.Add("the VM's disks need consolidation: something that was removed is not merged yet. "
                 + "Remove-NataliaSnapshot -Consolidate has it done.");
+        if (ReplacementMark.Of(machine.Config) is ReplacementMark left)
+            warnings.Add($"a replacement of one of its disks, begun at {left.StartedUtc:yyyy-MM-dd HH:mm} UTC, was "
+                + $"broken off or is under way; '{left.Former}' or '{left.Folder}' may be left of it. The next "
+                + "Restore-NataliaAppliance -TargetAppliance of this VM removes it.");
         if (!machine.IsTracked && wanted.Count > 0)
             warnings.Add("changes are not tracked, so that every backup reads everything. Set-NataliaAppliance "
                 + "-EnableChangeTracking switches tracking on; the VM stands still for a moment then.");

@@ -26,10 +26,14 @@ internal sealed class DiskReplacer(BuilderService builder) : IDiskReplacer
         string? host = await builder.Machines.HostNameAsync(machine.Host, cancellationToken).ConfigureAwait(false);
         Site site = await builder.Sites.FindAsync(new Placement { VMHost = host, Storage = before.Datastore }, [], [],
             cancellationToken).ConfigureAwait(false);
+        await RemoveLeftAsync(machine, site, cancellationToken).ConfigureAwait(false);
         string folder = BuildMark.NewFolder(before.Datastore);
         string name = System.IO.Path.GetFileName(before.Path);
         bool isAttached = false;
         using IDisposable alive = builder.Machines.Vim.KeepAlive();
+        // Before there is anything to leave behind.
+        await NoteAsync(machine, new ReplacementMark(builder.Machines.Vim.Clock.UtcNow(), folder,
+            before.ToString()).ToText(), cancellationToken).ConfigureAwait(false);
         try
         {
             await builder.Files.MakeFolderAsync(site, folder, cancellationToken).ConfigureAwait(false);
@@ -63,7 +67,7 @@ internal sealed class DiskReplacer(BuilderService builder) : IDiskReplacer
         {
             // A change that the server refused has attached nothing; of one whose end is unclear nobody knows.
             if (!isAttached || (failure is VimFaultException fault && !fault.Is("NotAuthenticated")))
-                await ClearAsync(appliance, site, folder, isAttached, failure).ConfigureAwait(false);
+                await ClearAsync(appliance, machine, site, folder, isAttached, failure).ConfigureAwait(false);
             throw;
         }
         if (machine.Snapshots.Count > 0)
@@ -74,8 +78,10 @@ internal sealed class DiskReplacer(BuilderService builder) : IDiskReplacer
         // Only now, with the new one read back.
         try
         {
-            await RemoveAsync(site, before.ToString()).ConfigureAwait(false);
-            if (before.FlatFile() is DatastorePath flat) await RemoveAsync(site, flat.ToString()).ConfigureAwait(false);
+            using Deadline limit = builder.Machines.Vim.Clock.CreateDeadline(BuilderService.CleanUpLimit,
+                CancellationToken.None);
+            await RemoveImageAsync(machine, site, before, limit.Token).ConfigureAwait(false);
+            await NoteAsync(machine, "", limit.Token).ConfigureAwait(false);
         }
         catch (Exception e) when (e is NataliaException or OperationCanceledException)
         {
@@ -83,7 +89,8 @@ internal sealed class DiskReplacer(BuilderService builder) : IDiskReplacer
             throw new NataliaException(cause?.ErrorId ?? ErrorIds.TaskNotFinished,
                 cause?.Kind ?? NataliaErrorKind.Timeout,
                 $"The disk '{diskId}' of '{machine.Name}' is replaced, and its old image '{before}' could not be "
-                + $"removed: {e.Message}", machine.Name, "Remove the old image from the datastore.", e);
+                + $"removed: {e.Message}", machine.Name,
+                "Remove the old image from the datastore; else the next replacement of a disk of this VM does it.", e);
         }
         return await builder.Machines.DescribeAsync(machine, cancellationToken).ConfigureAwait(false);
     }
@@ -114,8 +121,8 @@ internal sealed class DiskReplacer(BuilderService builder) : IDiskReplacer
     }
 
     /// <summary>Removes what a failed replacement uploaded, unless the VM has it; what stays is named.</summary>
-    private async Task ClearAsync(ApplianceDescription appliance, Site site, string folder, bool mayBeAttached,
-        Exception failure)
+    private async Task ClearAsync(ApplianceDescription appliance, VirtualMachine machine, Site site, string folder,
+        bool mayBeAttached, Exception failure)
     {
         using Deadline limit = builder.Machines.Vim.Clock.CreateDeadline(BuilderService.CleanUpLimit,
             CancellationToken.None);
@@ -125,11 +132,10 @@ internal sealed class DiskReplacer(BuilderService builder) : IDiskReplacer
             {
                 VirtualMachine now = await builder.Machines.RequireAsync(appliance,
                     limit.Token).ConfigureAwait(false);
-                if (now.Config is null || now.Disks.Any(d =>
-                    d.FileName?.StartsWith(folder + "/", StringComparison.Ordinal) == true))
-                    return;
+                if (now.Config is null || HasDiskIn(now, folder)) return;
             }
             await builder.Files.RemoveAsync(site.Datacenter, folder, limit.Token).ConfigureAwait(false);
+            await NoteAsync(machine, "", limit.Token).ConfigureAwait(false);
         }
         catch (Exception e) when (e is NataliaException or OperationCanceledException)
         {
@@ -141,12 +147,63 @@ internal sealed class DiskReplacer(BuilderService builder) : IDiskReplacer
         }
     }
 
-    private async Task RemoveAsync(Site site, string name)
+    /// <summary>
+    /// Removes what an earlier replacement of a disk of this VM left because its process died: the former image, if the
+    /// VM has the new one, else what was uploaded.
+    /// </summary>
+    /// <exception cref="NataliaException"><c>ApplianceNotSuitable</c>: the record names a file that may be another
+    /// VM's.</exception>
+    private async Task RemoveLeftAsync(VirtualMachine machine, Site site, CancellationToken cancellationToken)
     {
-        using Deadline limit = builder.Machines.Vim.Clock.CreateDeadline(BuilderService.CleanUpLimit,
-            CancellationToken.None);
-        await builder.Files.RemoveAsync(site.Datacenter, name, limit.Token).ConfigureAwait(false);
+        if (ReplacementMark.Of(machine.Config) is not ReplacementMark left) return;
+        bool isExchanged = HasDiskIn(machine, left.Folder);
+        // Whoever may write the record has nothing removed by it but what a replacement of this VM can have left.
+        if (!BuildMark.IsFolder(left.Folder) || isExchanged && !IsInOwnFolder(machine, left.Former))
+            throw new NataliaException(ErrorIds.ApplianceNotSuitable, NataliaErrorKind.Security,
+                $"A replacement of a disk of '{machine.Name}' was broken off. Its record names '{left.Former}' and "
+                + $"'{left.Folder}', which may belong to something else, so that nothing of it was removed.",
+                machine.Name, $"Look at both, and take the option '{ReplacementMark.Key}' from the VM's configuration "
+                + "parameters.");
+        if (!isExchanged)
+            await builder.Files.RemoveAsync(site.Datacenter, left.Folder, cancellationToken).ConfigureAwait(false);
+        else if (machine.Disks.All(d => d.FileName != left.Former))
+            await RemoveImageAsync(machine, site, DatastorePath.Parse(left.Former),
+                cancellationToken).ConfigureAwait(false);
+        await NoteAsync(machine, "", cancellationToken).ConfigureAwait(false);
     }
+
+    /// <summary>Removes an image that the VM does not have any more, with a folder that was made for it.</summary>
+    private async Task RemoveImageAsync(VirtualMachine machine, Site site, DatastorePath image,
+        CancellationToken cancellationToken)
+    {
+        string folder = FolderOf(image);
+        if (BuildMark.IsFolder(folder) && !HasDiskIn(machine, folder))
+        {
+            await builder.Files.RemoveAsync(site.Datacenter, folder, cancellationToken).ConfigureAwait(false);
+            return;
+        }
+        await builder.Files.RemoveAsync(site.Datacenter, image.ToString(), cancellationToken).ConfigureAwait(false);
+        if (image.FlatFile() is DatastorePath flat)
+            await builder.Files.RemoveAsync(site.Datacenter, flat.ToString(), cancellationToken).ConfigureAwait(false);
+    }
+
+    private Task NoteAsync(VirtualMachine machine, string text, CancellationToken cancellationToken) =>
+        builder.Tasks.ReconfigureAsync(machine, cancellationToken, Marks.Option(ReplacementMark.Key, text));
+
+    private static bool HasDiskIn(VirtualMachine machine, string folder) =>
+        machine.Disks.Any(d => d.FileName?.StartsWith(folder + "/", StringComparison.Ordinal) == true);
+
+    /// <summary>Whether a file lies in the folder of the VM, of whatever datastore, or in one of a building.</summary>
+    private static bool IsInOwnFolder(VirtualMachine machine, string file)
+    {
+        if (DatastorePath.TryParse(file) is not DatastorePath path) return false;
+        DatastorePath? own = DatastorePath.TryParse(machine.Config.Text("files.vmPathName") ?? "");
+        return BuildMark.IsFolder(FolderOf(path))
+            || own is { Folder.Length: > 0 } && path.Folder == own.Folder;
+    }
+
+    /// <summary>The folder of a file, <c>[datastore] folder</c>.</summary>
+    private static string FolderOf(DatastorePath file) => $"[{file.Datastore}] {file.Folder}";
 
     private static NataliaException NoFile(VirtualMachine machine, string diskId) =>
         new(ErrorIds.DiskFormatNotSupported, NataliaErrorKind.NotSupported,

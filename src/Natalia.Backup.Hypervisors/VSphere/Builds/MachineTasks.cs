@@ -27,19 +27,16 @@ internal sealed class MachineTasks(IVimService vim)
             [VimXml.Group("spec", [.. spec])], cancellationToken);
 
     /// <summary>
-    /// Switches a VM on. A host that asks whether the VM was moved or copied is told that it was copied, for its
-    /// original may run; any other question is an error.
+    /// Switches a VM on; one that runs already is as good. A host that asks whether the VM was moved or copied is told
+    /// that it was copied, for its original may run; any other question is an error.
     /// </summary>
-    /// <exception cref="NataliaException"><c>TaskFailed</c>, <c>TaskNotFinished</c>.</exception>
+    /// <exception cref="NataliaException"><c>TaskFailed</c>, <c>TaskNotFinished</c>, <c>RequestOutcomeUnknown</c>.
+    /// </exception>
     internal async Task PowerOnAsync(VirtualMachine machine, CancellationToken cancellationToken)
     {
-        string what = $"the start of '{machine.Name}'";
-        VimReference task = await vim.BeginTaskAsync(machine.Reference, "PowerOnVM_Task",
-            machine.Host is VimReference host && vim.IsVirtualCenter ? [VimXml.Element("host", host)] : [],
-            cancellationToken).ConfigureAwait(false);
         using var over = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         Task asked = AnswerAsync(machine, over.Token);
-        Task<XElement?> started = vim.WaitTaskAsync(task, new VimTaskOptions(s_limit, what), over.Token);
+        Task started = StartAsync(machine, over.Token);
         Task first = await Task.WhenAny(started, asked).ConfigureAwait(false);
         try
         {
@@ -74,14 +71,68 @@ internal sealed class MachineTasks(IVimService vim)
     internal Task DestroyAsync(VirtualMachine machine, CancellationToken cancellationToken) =>
         RunAsync(machine.Reference, "Destroy_Task", $"the removal of '{machine.Name}'", [], cancellationToken);
 
+    /// <summary>
+    /// Begins a start and waits for its end. A start whose answer was lost is begun again: the server tells then that
+    /// the VM runs, or that a task of it is under way.
+    /// </summary>
+    private async Task StartAsync(VirtualMachine machine, CancellationToken cancellationToken)
+    {
+        string what = $"the start of '{machine.Name}'";
+        XElement?[] arguments = machine.Host is VimReference host && vim.IsVirtualCenter
+            ? [VimXml.Element("host", host)] : [];
+        long begin = vim.Clock.GetTimestamp();
+        bool wasLost = false;
+        for (int attempt = 1; ; attempt++)
+        {
+            try
+            {
+                await vim.RunTaskAsync(machine.Reference, "PowerOnVM_Task", arguments,
+                    new VimTaskOptions(s_limit, what), cancellationToken).ConfigureAwait(false);
+                return;
+            }
+            catch (VimFaultException e) when (e.Is("InvalidPowerState")
+                && e.Detail.Text("existingState") is null or "poweredOn")
+            {
+                return;
+            }
+            catch (VimFaultException e) when (wasLost && e.Is("TaskInProgress")
+                && vim.Clock.GetElapsedTime(begin) < s_limit)
+            {
+                // The one whose answer was lost; a question of it is answered meanwhile.
+            }
+            catch (NataliaException e) when (e.ErrorId == ErrorIds.RequestOutcomeUnknown && attempt < 3)
+            {
+                wasLost = true;
+            }
+            await vim.Clock.WaitAsync(s_pollEvery, cancellationToken).ConfigureAwait(false);
+        }
+    }
+
+    /// <summary>Answers what a start asks, until it is cancelled.</summary>
     private async Task AnswerAsync(VirtualMachine machine, CancellationToken cancellationToken)
     {
-        while (!cancellationToken.IsCancellationRequested)
+        string? answered = null;
+        for (bool isAgain = false; ;)
         {
-            VimObject? now = (await vim.GetPropertiesAsync([machine.Reference], ["runtime.question"],
-                cancellationToken).ConfigureAwait(false)).FirstOrDefault();
-            if (now?["runtime.question"] is XElement question && question.Text("id") is string id)
-                await AnswerAsync(machine, question, id, cancellationToken).ConfigureAwait(false);
+            try
+            {
+                VimObject? now = (await vim.GetPropertiesAsync([machine.Reference], ["runtime.question"],
+                    cancellationToken).ConfigureAwait(false)).FirstOrDefault();
+                if (now?["runtime.question"] is XElement question && question.Text("id") is string id)
+                {
+                    isAgain = id == answered;
+                    answered = id;
+                    await AnswerAsync(machine, question, id, cancellationToken).ConfigureAwait(false);
+                }
+            }
+            catch (NataliaException e) when (e.ErrorId is ErrorIds.ServerUnreachable or ErrorIds.RequestOutcomeUnknown)
+            {
+                // The next look shows whether it was answered; a server that stays away ends the start itself.
+            }
+            catch (VimFaultException) when (isAgain)
+            {
+                // The answer that was lost had arrived.
+            }
             await vim.Clock.WaitAsync(s_pollEvery, cancellationToken).ConfigureAwait(false);
         }
     }

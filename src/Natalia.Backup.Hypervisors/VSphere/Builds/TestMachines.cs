@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Xml.Linq;
 using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Model;
@@ -50,11 +51,13 @@ internal sealed class TestMachines(BuilderService builder) : ITestVMControl, IPo
         for (int i = 0; i < adapters.Count; i++)
         {
             string network = networks[i].Name;
+            string place = networks[i].Vlan is int vlan
+                ? network + ", VLAN " + vlan.ToString(CultureInfo.InvariantCulture) : network;
             bool isDown = adapters[i].Flag("connectable.startConnected") == false
                 && adapters[i].Flag("connectable.connected") != true;
             Add("NetworkIsolation", adapters[i].Text("deviceInfo.label") ?? $"adapter {i}",
                 network == vm.IsolatedNetwork && isDown, $"on {vm.IsolatedNetwork}, disconnected",
-                $"on {network}, {(isDown ? "disconnected" : "connected")}");
+                $"on {place}, {(isDown ? "disconnected" : "connected")}");
         }
         foreach (XElement device in devices.Where(d => s_waysOut.Contains(VimXml.TypeOf(d))))
             Add("HostDevice", device.Text("deviceInfo.label") ?? "device", false, "none", VimXml.TypeOf(device));

@@ -24,6 +24,9 @@ internal sealed class UploadTarget(DatastoreFiles files, Site site, DatastorePat
     /// <summary>How long a server may take nothing, or not answer when it has everything.</summary>
     private static readonly TimeSpan s_silenceLimit = TimeSpan.FromMinutes(15);
 
+    /// <summary>How long an upload that was given up is waited for.</summary>
+    private static readonly TimeSpan s_endLimit = TimeSpan.FromSeconds(10);
+
     private readonly Channel<ArraySegment<byte>> _pieces = Channel.CreateBounded<ArraySegment<byte>>(MostPieces);
     private readonly CancellationTokenSource _stop = new();
     private Task<HttpResponseMessage>? _sending;
@@ -93,17 +96,20 @@ internal sealed class UploadTarget(DatastoreFiles files, Site site, DatastorePat
         IsCompleted = true;
     }
 
-    /// <summary>Ends an upload that was not completed; the building removes what it left.</summary>
+    /// <summary>
+    /// Ends an upload that was not completed, and waits, bounded, until nothing of it is under way any more: whoever
+    /// removes what it left would find the file held.
+    /// </summary>
     public void Dispose()
     {
         _stop.Cancel();
         _pieces.Writer.TryComplete();
-        // Nobody waits for an upload that was given up, nor for its failure.
-        _ = _sending?.ContinueWith(t =>
+        _sending?.ContinueWith(t =>
         {
             if (t.Status == TaskStatus.RanToCompletion) t.Result.Dispose();
             else _ = t.Exception;
-        }, TaskScheduler.Default);
+        }, CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default)
+            .Wait(s_endLimit);
     }
 
     /// <summary>Zeros up to an offset: a file has them, too.</summary>

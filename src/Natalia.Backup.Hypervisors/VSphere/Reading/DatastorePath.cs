@@ -29,6 +29,9 @@ internal sealed record DatastorePath(string Datastore, string Path)
             : null;
     }
 
+    /// <summary>The folder that it lies in, on its datastore; empty for none.</summary>
+    internal string Folder => Path.Substring(0, Math.Max(0, Path.LastIndexOf('/')));
+
     /// <summary>The file with the bytes that belongs to an image's descriptor; null for a name that has none.</summary>
     internal DatastorePath? FlatFile() =>
         Path.EndsWith(Descriptor, StringComparison.OrdinalIgnoreCase)

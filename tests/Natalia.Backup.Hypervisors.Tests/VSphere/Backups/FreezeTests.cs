@@ -59,15 +59,30 @@ public sealed class FreezeTests(FreezeTests.Servers servers) : IClassFixture<Fre
         Assert.Equal(2, Server.Calls().Count(c => c == "CreateSnapshotEx_Task"));
     }
 
-    [VSphereFact]
-    public async Task A_quiesce_that_takes_its_time_and_fails_then_leaves_nothing()
+    [VSphereTheory]
+    [InlineData(Quiescing.Prefer)]
+    [InlineData(Quiescing.Require)]
+    public async Task A_quiesce_that_hangs_is_ended_by_its_own_time_limit_and_leaves_nothing(Quiescing quiescing)
     {
         using VSphereFixture fixture = New();
-        Server.Fail("CreateSnapshotEx_Task", "task", "fault", ("name", "ApplicationQuiesceFault"), ("wait", 900),
-            ("text", "hangs"));
+        Server.Do("clear");
+        // Until it is cancelled.
+        Server.Fail("CreateSnapshotEx_Task", "task", "fault", ("name", "ApplicationQuiesceFault"),
+            ("wait", 3_600_000));
         using IHypervisor hypervisor = fixture.Connect();
-        await using (IFrozenDisks frozen = await FreezeAsync(hypervisor, fixture))
-            Assert.Equal(Consistency.Crash, frozen.Consistency);
+        long begin = fixture.Clock.GetTimestamp();
+        Task<IFrozenDisks> freeze = ((IImageSource)hypervisor).FreezeAsync(fixture.Vm,
+            How(fixture.DataDisk) with { Quiescing = quiescing }, default);
+        if (quiescing == Quiescing.Require)
+            Assert.Equal(ErrorIds.QuiesceFailed, (await Assert.ThrowsAsync<NataliaException>(() => freeze)).ErrorId);
+        else
+            await using (IFrozenDisks frozen = await freeze)
+            {
+                Assert.Equal(Consistency.Crash, frozen.Consistency);
+                Assert.Contains("RequestCanceled", frozen.ConsistencyReason, StringComparison.Ordinal);
+            }
+        Assert.InRange(fixture.Clock.GetElapsedTime(begin), TimeSpan.FromMinutes(15), TimeSpan.FromMinutes(20));
+        Assert.Single(Server.Calls(), c => c == "CancelTask");
         Assert.Empty(Server.Snapshots(Machine));
     }
 
@@ -104,7 +119,8 @@ public sealed class FreezeTests(FreezeTests.Servers servers) : IClassFixture<Fre
     [VSphereTheory]
     [InlineData("mode", "independent_persistent", "independent")]
     [InlineData("mode", "rdm", "raw device mapping")]
-    [InlineData("sharing", "sharingMultiWriter", "shared")]
+    [InlineData("sharing", "sharingMultiWriter", "shared with other VMs (sharingMultiWriter)")]
+    [InlineData("bus", "physicalSharing", "on a controller that is shared with other VMs (physicalSharing)")]
     public async Task Disks_that_no_snapshot_holds_are_refused_by_name(string what, string value, string said)
     {
         using SimulatedVSphere server = VSphereFixture.Start(isCenter: false);
@@ -248,6 +264,27 @@ public sealed class FreezeTests(FreezeTests.Servers servers) : IClassFixture<Fre
         // The simulated hosts have names that nobody knows.
         Assert.Contains(checks, c => c.Name == "VMHost" && c.Result == CheckOutcome.Failed
             && c.ErrorId == ErrorIds.ServerUnreachable);
+    }
+
+    [VSphereFact]
+    public async Task A_free_license_and_old_hardware_are_told_beforehand()
+    {
+        using SimulatedVSphere server = VSphereFixture.Start(isCenter: false);
+        using var fixture = new VSphereFixture(server);
+        using IHypervisor hypervisor = fixture.Connect();
+        Assert.Equal(CheckOutcome.Passed, (await GetAsync("License")).Result);
+        Assert.Equal(CheckOutcome.Passed, (await GetAsync("HardwareVersion")).Result);
+
+        server.Do("license", ("edition", "esxBasic"));
+        server.Do("set", ("vm", server.Appliance.Id), ("path", "hardware"), ("value", "vmx-04"));
+        CheckResult license = await GetAsync("License"), hardware = await GetAsync("HardwareVersion");
+
+        Assert.Equal((CheckOutcome.Failed, ErrorIds.LicenseRestricted), (license.Result, license.ErrorId));
+        Assert.Contains("RestrictedVersion", license.Detail, StringComparison.Ordinal);
+        Assert.Equal((CheckOutcome.Warning, "4, tracks no changes"), (hardware.Result, hardware.Actual));
+
+        async Task<CheckResult> GetAsync(string name) => Assert.Single(await ((IPrerequisites)hypervisor)
+            .TestPrerequisitesAsync(fixture.Vm, new PrerequisiteRequest(), default), c => c.Name == name);
     }
 
     [VSphereFact]

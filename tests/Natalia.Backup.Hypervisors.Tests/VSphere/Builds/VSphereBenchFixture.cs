@@ -19,7 +19,7 @@ internal sealed class VSphereBenchFixture : IBuilderFixture, ITestBenchFixture
     private readonly List<IHypervisor> _open = [];
 
     internal VSphereBenchFixture(bool isCenter = true, params string[] more) => Server = SimulatedVSphere.Start(
-        [.. isCenter ? Array.Empty<string>() : ["-esx"], "-networks", "lan,elsewhere,nowhere,!office", .. more]);
+        [.. isCenter ? Array.Empty<string>() : ["-esx"], "-networks", "lan,elsewhere,nowhere=42,!office", .. more]);
 
     internal SimulatedVSphere Server { get; }
 

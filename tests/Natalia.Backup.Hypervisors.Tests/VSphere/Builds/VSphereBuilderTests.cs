@@ -41,6 +41,25 @@ public sealed class VSphereBuilderTests : BuilderConformance
     }
 
     [VSphereTheory]
+    [InlineData("PowerOnVM_Task", false)]
+    [InlineData("PowerOnVM_Task", true)]
+    [InlineData("AnswerVM", true)]
+    public async Task A_start_whose_answer_was_lost_is_a_start_all_the_same(string lost, bool asks)
+    {
+        await using var fixture = new VSphereBenchFixture(true, asks ? ["-ask"] : []);
+        IHypervisor hypervisor = await fixture.ConnectAsync();
+        ApplianceDescription made = await hypervisor.Require<IApplianceBuilder>("building")
+            .BuildAsync(PointImages.Create(), new BuildRequest { Name = "restored" }, null, default);
+        int before = fixture.VMs.Count;
+        fixture.Server.Fail(lost, "after", "drop");
+
+        await hypervisor.Require<IPowerControl>("power").StartAsync(made, default);
+
+        Assert.True(fixture.IsRunning(made.NativeId!));
+        Assert.Equal(before, fixture.VMs.Count);
+    }
+
+    [VSphereTheory]
     [InlineData("no-such-store", ErrorIds.StorageNotFound)]
     [InlineData("LocalDS_0", ErrorIds.StorageNotSuitable)]
     public async Task A_datastore_that_does_not_fit_is_refused_before_anything_is_made(string store, string errorId)
@@ -137,8 +156,83 @@ public sealed class VSphereBuilderTests : BuilderConformance
         Assert.Equal(restored, File.ReadAllBytes(file));
         Assert.False(File.Exists(old));
 
+        Assert.Null(fixture.Option(made.NativeId!, "natalia.replacing"));
+
         await hypervisor.Require<IPowerControl>("power").StartAsync(now, default);
         Assert.Equal(ErrorIds.ApplianceRunning, (await Assert.ThrowsAsync<NataliaException>(() =>
             replacer.ReplaceDiskAsync(now, disk, 1024, (_, _) => Task.CompletedTask, default))).ErrorId);
+    }
+
+    [VSphereFact]
+    public async Task Whenever_a_replacement_dies_the_next_one_removes_what_it_left_and_no_disk_is_missing()
+    {
+        await using var fixture = new VSphereBenchFixture();
+        IHypervisor hypervisor = await fixture.ConnectAsync();
+        ApplianceDescription vm = await hypervisor.Require<IApplianceBuilder>("building")
+            .BuildAsync(PointImages.Create(), new BuildRequest { Name = "fresh" }, null, default);
+        string id = vm.NativeId!, disk = vm.Disks[1].DiskId;
+        var states = new HashSet<string>();
+        bool isOver = false;
+        for (int lifetime = 1; !isOver; lifetime++)
+        {
+            byte[] restored = RepositoryFixture.Disk(70_000 / 1024 * 1024, lifetime), later = [.. restored.Reverse()];
+            IHypervisor mortal = await fixture.ConnectAsync(lifetime);
+            try
+            {
+                await ReplaceAsync(mortal, restored);
+                isOver = true;
+            }
+            catch (Exception e) when (e is IOException or NataliaException)
+            {
+                // It died, and could not clear up either.
+            }
+            bool isReplaced = Disks().Any(f => File.ReadAllBytes(f).AsSpan().SequenceEqual(restored));
+            states.Add($"{isReplaced} {fixture.Option(id, "natalia.replacing") is not null}");
+            // Before the next one, too, the VM has two whole disks.
+            Assert.Equal(2, Disks().Count);
+            Assert.All(Disks(), f => Assert.True(File.Exists(f)));
+
+            await ReplaceAsync(hypervisor, later);
+
+            Assert.Null(fixture.Option(id, "natalia.replacing"));
+            Assert.Contains(Disks(), f => File.ReadAllBytes(f).AsSpan().SequenceEqual(later));
+            string store = Path.GetDirectoryName(Path.GetDirectoryName(Disks()[0]))!;
+            Assert.Equal(Disks().Order(), Directory.GetDirectories(store, "natalia-*")
+                .SelectMany(d => Directory.GetFiles(d, "*-flat.vmdk").DefaultIfEmpty(d)).Order());
+        }
+        // It died before the exchange and behind it.
+        Assert.Superset(new HashSet<string> { "False True", "True True" }, states);
+
+        List<string> Disks() => [.. fixture.Find(id).GetProperty("disks").EnumerateArray()
+            .Select(d => d.GetProperty("file").GetString()!)];
+
+        Task ReplaceAsync(IHypervisor on, byte[] bytes) => on.Require<IDiskReplacer>("replacing").ReplaceDiskAsync(vm,
+            disk, bytes.Length, async (target, stop) =>
+            {
+                await target.BeginAsync(bytes.Length, stop);
+                await target.WriteAsync(0, bytes, stop);
+                await target.CompleteAsync(stop);
+            }, default);
+    }
+
+    [VSphereFact]
+    public async Task A_record_that_names_what_may_be_another_vms_removes_nothing()
+    {
+        await using var fixture = new VSphereBenchFixture();
+        IHypervisor hypervisor = await fixture.ConnectAsync();
+        ApplianceDescription vm = await hypervisor.Require<IApplianceBuilder>("building")
+            .BuildAsync(PointImages.Create(), new BuildRequest { Name = "fresh" }, null, default);
+        SimulatedVSphere.Disk other = fixture.Server.Appliance.Disks[0];
+        string folder = vm.Disks[0].Location![..vm.Disks[0].Location!.LastIndexOf('/')];
+        fixture.Server.Bench("option", vm.NativeId!, ("key", "natalia.replacing"),
+            ("value", $"20261130T010203Z {folder} | {other.Name}"));
+
+        NataliaException e = await Assert.ThrowsAsync<NataliaException>(() =>
+            hypervisor.Require<IDiskReplacer>("replacing").ReplaceDiskAsync(vm, vm.Disks[1].DiskId, 1024,
+                (_, _) => throw new InvalidOperationException("Nothing is written."), default));
+
+        Assert.Equal(NataliaErrorKind.Security, e.Kind);
+        Assert.Contains(other.Name, e.Message, StringComparison.Ordinal);
+        Assert.True(File.Exists(other.File));
     }
 }

@@ -29,6 +29,18 @@ public sealed class VSphereTestBenchTests : TestBenchConformance
     }
 
     [VSphereFact]
+    public async Task The_vlan_of_the_isolated_network_is_told()
+    {
+        await using var fixture = new VSphereBenchFixture();
+        await using ITestVM vm = await PrepareAsync(fixture);
+
+        IReadOnlyList<CheckResult> checks = await vm.ProveIsolationAsync(default);
+
+        Assert.Equal(["on nowhere, VLAN 42, disconnected", "on nowhere, VLAN 42, disconnected"],
+            checks.Where(c => c.Name == "NetworkIsolation").Select(c => c.Actual));
+    }
+
+    [VSphereFact]
     public async Task A_command_gets_its_input_and_gives_its_exit_code_and_leaves_nothing_in_the_guest()
     {
         await using var fixture = new VSphereBenchFixture();

@@ -184,6 +184,36 @@ public sealed class VimServiceTests(VSphereServers servers) : IClassFixture<VSph
             Assert.Equal(server.Port, vim.BaseUri.Port);
     }
 
+    [VSphereFact]
+    public async Task A_host_is_known_by_the_certificate_that_its_vcenter_tells_and_by_no_other()
+    {
+        using SimulatedVSphere center = SimulatedVSphere.Start("-own-certificate"),
+            host = SimulatedVSphere.Start("-esx", "-own-certificate"),
+            stranger = SimulatedVSphere.Start("-esx", "-own-certificate");
+        center.Do("host", host.Certificate, ("name", "localhost"));
+        using VimService vim = await VimService.ConnectAsync(VSphereServers.Options(center), default);
+        await RefusedAsync(host);
+
+        VimReference found = (await vim.FindAsync(null, "HostSystem", ["name"], default))
+            .Single(h => h.Text("name") == "localhost").Reference;
+        Assert.Contains("localhost", await vim.TrustHostAsync(found, default));
+        using (HttpResponseMessage answer = await GetAsync(host))
+            // The session is the vCenter's, and is shown to nobody else.
+            Assert.Equal(HttpStatusCode.Unauthorized, answer.StatusCode);
+        await RefusedAsync(stranger);
+
+        Task<HttpResponseMessage> GetAsync(SimulatedVSphere server) => vim.SendAsync(() => new HttpRequestMessage(
+            HttpMethod.Get, $"https://localhost:{server.Port}/folder/none.vmdk?dsName=LocalDS_0"), default);
+
+        async Task RefusedAsync(SimulatedVSphere server)
+        {
+            NataliaException e = await Assert.ThrowsAsync<NataliaException>(() => GetAsync(server));
+            Assert.Equal(ErrorIds.ServerNotTrusted, e.ErrorId);
+            Assert.Contains("'localhost'", e.Message, StringComparison.Ordinal);
+            Assert.Contains(server.Thumbprint, e.Message, StringComparison.Ordinal);
+        }
+    }
+
     private static async Task<VimReference> BeginAsync(IVimService vim, VimReference machine)
     {
         IReadOnlyList<XElement> begun = await vim.CallAsync(machine, "ConsolidateVMDisks_Task", [], default);

@@ -75,16 +75,21 @@ public sealed class DiskReadingsTests
         Assert.DoesNotContain(bench.Server.Calls(), c => c.StartsWith("GET /folder/", StringComparison.Ordinal));
     }
 
-    [VSphereFact]
-    public async Task A_server_that_gives_the_whole_file_is_not_read_in_parts()
+    [VSphereTheory]
+    [InlineData("whole", "", 0, "whole file")]
+    [InlineData("before", "status", 404, "is not there as a file")]
+    public async Task What_is_given_as_a_whole_or_is_no_file_is_read_by_an_export(string when, string action,
+        int status, string said)
     {
         await using FrozenFixture bench = await FrozenFixture.StartAsync();
         FrozenMachine frozen = await bench.FreezeAsync();
-        bench.Server.Fail("GET /folder/", "whole", "", ("times", 1));
+        bench.Server.Fail("GET /folder/", when, action, ("status", status), ("times", 1));
         await using IDiskReading reading = await bench.Readings.OpenAsync(frozen, default);
 
-        Assert.Contains("whole file", Assert.Single(reading.Warnings));
-        Same(bench.Contents[0], await FrozenFixture.ReadAsync(reading.GetDisk(frozen.Disks[0].DiskId)));
+        Assert.Contains(said, Assert.Single(reading.Warnings));
+        IDiskSource disk = reading.GetDisk(frozen.Disks[0].DiskId);
+        Assert.Equal(ReadMethod.NfcExport, ((IReadMethodSource)disk).ReadMethod);
+        Same(bench.Contents[0], await FrozenFixture.ReadAsync(disk));
     }
 
     [VSphereTheory]
@@ -129,6 +134,30 @@ public sealed class DiskReadingsTests
         bench.Server.Do("expire");
 
         Same(bench.Contents[0], await FrozenFixture.ReadAsync(reading.GetDisk(frozen.Disks[0].DiskId)));
+    }
+
+    [VSphereTheory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task The_session_is_kept_alive_as_long_as_disks_are_read(bool isExport)
+    {
+        var every = TimeSpan.FromMinutes(2);
+        await using FrozenFixture bench = await FrozenFixture.StartAsync();
+        FrozenMachine frozen = await bench.FreezeAsync();
+        if (isExport) bench.Server.Do("deny", ("privilege", "Datastore.FileManagement"));
+        await using (IDiskReading reading = await bench.Readings.OpenAsync(frozen, default))
+        {
+            bench.Server.Do("clear");
+            for (int i = 1; i <= 2; i++)
+            {
+                await UntilAsync(() => bench.Clock.WaitingFor(every) == 1);
+                bench.Clock.Pass(every);
+                int told = i;
+                await UntilAsync(() => bench.Server.Calls().Count(c => c == "CurrentTime") == told);
+            }
+            await UntilAsync(() => bench.Clock.WaitingFor(every) == 1);
+        }
+        Assert.Equal(0, bench.Clock.WaitingFor(every));
     }
 
     [VSphereTheory]

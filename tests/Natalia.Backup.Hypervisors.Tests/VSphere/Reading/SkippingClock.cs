@@ -19,6 +19,12 @@ internal sealed class SkippingClock : TimeProvider
         get { lock (_pending) return _pending.Count; }
     }
 
+    /// <summary>How many long waits of that length are under way.</summary>
+    internal int WaitingFor(TimeSpan time)
+    {
+        lock (_pending) return _pending.Count(p => p.Time == time);
+    }
+
     public override long GetTimestamp() =>
         base.GetTimestamp() + Interlocked.Read(ref _ticks) * TimestampFrequency / TimeSpan.TicksPerSecond;
 
@@ -32,25 +38,27 @@ internal sealed class SkippingClock : TimeProvider
             Interlocked.Add(ref _ticks, dueTime.Ticks);
             return System.CreateTimer(callback, state, TimeSpan.Zero, Timeout.InfiniteTimeSpan);
         }
-        var pending = new Pending(this, callback, state);
+        var pending = new Pending(this, callback, state, dueTime);
         lock (_pending) _pending.Add(pending);
         return pending;
     }
 
-    /// <summary>Ends all long waits.</summary>
-    internal void Pass()
+    /// <summary>Ends all long waits, or those of one length.</summary>
+    internal void Pass(TimeSpan? time = null)
     {
         Pending[] all;
         lock (_pending)
         {
-            all = [.. _pending];
-            _pending.Clear();
+            all = [.. _pending.Where(p => time is null || p.Time == time)];
+            _pending.RemoveAll(p => all.Contains(p));
         }
         foreach (Pending one in all) one.Fire();
     }
 
-    private sealed class Pending(SkippingClock clock, TimerCallback callback, object? state) : ITimer
+    private sealed class Pending(SkippingClock clock, TimerCallback callback, object? state, TimeSpan time) : ITimer
     {
+        internal TimeSpan Time => time;
+
         internal void Fire() => callback(state);
 
         public bool Change(TimeSpan dueTime, TimeSpan period) => true;
