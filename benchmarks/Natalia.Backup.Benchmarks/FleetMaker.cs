@@ -10,7 +10,7 @@ namespace Natalia.Backup.Benchmarks;
 /// <summary>Makes the repository that measure.ps1 measures: years of many appliances.</summary>
 internal static class FleetMaker
 {
-    internal static async Task RunAsync(string folder, int appliances, int recorded, bool recordsRemovals)
+    internal static async Task RunAsync(string folder, int appliances, int recorded, int kept, bool recordsRemovals)
     {
         long started = Stopwatch.GetTimestamp();
         bool isThere = Directory.Exists(folder);
@@ -28,6 +28,7 @@ internal static class FleetMaker
             Appliances = appliances,
             From = there,
             Recorded = recorded,
+            Kept = kept,
             RecordsRemovals = recordsRemovals,
         }.MakeAsync(
             repository, store, DateTime.UtcNow.AddMinutes(-30), done =>

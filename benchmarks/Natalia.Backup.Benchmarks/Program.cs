@@ -16,8 +16,9 @@ switch (args.FirstOrDefault())
             rest.Length > 2 ? rest[2] : null);
         return 0;
     case "fleet" when rest.Length > 0:
-        await FleetMaker.RunAsync(rest[0], rest.Length > 1 ? int.Parse(rest[1]) : 50,
-            rest.Length > 2 ? int.Parse(rest[2]) : 4380, !rest.Contains("--no-removals"));
+        int[] sizes = [.. rest.Skip(1).TakeWhile(r => r != "--no-removals").Select(int.Parse)];
+        await FleetMaker.RunAsync(rest[0], sizes.Length > 0 ? sizes[0] : 50, sizes.Length > 1 ? sizes[1] : 4380,
+            sizes.Length > 2 ? sizes[2] : 18, !rest.Contains("--no-removals"));
         return 0;
     case "compression":
         Compression.Run(rest);
@@ -28,7 +29,7 @@ switch (args.FirstOrDefault())
               points [COUNT] [FOLDER]   makes COUNT points (10,000) of one appliance, lists them, removes the older half, reclaims its space
               change [FOLDER]           points of a sparse disk of 16 TiB with 0, 1, 10, 100 and 1,000 MiB of known changes
               images [MIB] [ROUNDS] [FOLDER]  writes and reads disk images of every format by turns with raw ones
-              fleet FOLDER [APPLIANCES] [RECORDED] [--no-removals]  makes the repository that measure.ps1 measures
+              fleet FOLDER [APPLIANCES] [RECORDED] [KEPT] [--no-removals]  makes the repository that measure.ps1 measures
               compression DISK          zstd's settings on the blocks of a disk image, with BenchmarkDotNet
             FOLDER is where to work: a temporary one is made and removed.
             """);

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """verify_log.py REPOSITORY [HASH ...]: verifies the audit logs of a repository in a folder by docs/audit.md alone.
-HASHes are records that somebody noted elsewhere. Python's standard library is enough. Exit code 0: intact, 1: not."""
+HASHes are records that somebody noted elsewhere. Python's standard library is enough. Exit code 0: intact, 1: not, 2: no break was
+found, but a restore point's manifest cannot be read: what it says of the log's end is not known."""
 import hashlib, json, re, struct, sys
 from datetime import datetime
 from pathlib import Path
@@ -60,15 +61,15 @@ def verify(log, appliance, key, anchors):
 
 def main(folder, noted):
     key = bytes.fromhex(json.loads((folder / "natalia.json").read_bytes())["auditKey"])
-    print("key", hashlib.sha256(key).hexdigest()); seen, broken = set(), False
+    print("key", hashlib.sha256(key).hexdigest()); seen, broken, unread = set(), False, False
     for log in [folder / "log", *sorted(p / "log" for p in (folder / "appliances").glob("*"))]:
         anchors, appliance = set(), None if log.parent == folder else log.parent.name
         for manifest in sorted((log.parent / "points").glob("[!.]*") if appliance else []):
             try: anchors |= set(json.loads(envelope(manifest.read_bytes(), 5)[1])["logHeads"])
-            except (ValueError, TypeError, KeyError, struct.error): print("unreadable manifest", manifest.name)
+            except (ValueError, TypeError, KeyError, OSError, struct.error): unread = True; print("UNREADABLE manifest", manifest.name)
         records, breaks = verify(log, appliance, key, anchors); seen |= records.keys(); broken |= bool(breaks)
         print("BROKEN" if breaks else "intact", log.relative_to(folder), f"{len(records)} records", *breaks, sep="\n  ")
     for h in (h for h in noted if h not in seen): broken = True; print("BROKEN noted record is not there:", h)
-    return 1 if broken else 0
+    return 1 if broken else 2 if unread else 0
 
 if __name__ == "__main__": sys.exit(main(Path(sys.argv[1]), [h.lower() for h in sys.argv[2:]]))

@@ -11,12 +11,21 @@ namespace Natalia.Backup.Engine.Audit;
 /// </summary>
 internal sealed record AuditName(string ObjectName, long Number, string Event, long Sequence, Id128 Id)
 {
+    private const int NumberLength = 12, IdLength = 32;
+
     internal static AuditName? Parse(string objectName)
     {
-        string[] parts = Layout.FileName(objectName).Split('.');
-        return parts.Length == 4 && Layout.TryParseNumber(parts[0], out long number)
-            && Layout.TryParseNumber(parts[2], out long sequence) && Id128.TryParse(parts[3], out Id128 id)
-            ? new AuditName(objectName, number, parts[1], sequence, id) : null;
+        // NUMBER.EVENT.SEQUENCE.ID: all but the event have a fixed length, and no dot. A log has thousands of names.
+        int start = objectName.LastIndexOf('/') + 1, end = objectName.Length - IdLength;
+        int sequenceAt = end - 1 - NumberLength, eventAt = start + NumberLength + 1;
+        if (sequenceAt - 1 < eventAt || objectName[eventAt - 1] != '.' || objectName[sequenceAt - 1] != '.'
+            || objectName[end - 1] != '.'
+            || !Layout.TryParseNumber(objectName.AsSpan(start, NumberLength), out long number)
+            || !Layout.TryParseNumber(objectName.AsSpan(sequenceAt, NumberLength), out long sequence)
+            || !Id128.TryParse(objectName.Substring(end), out Id128 id))
+            return null;
+        string what = objectName.Substring(eventAt, sequenceAt - 1 - eventAt);
+        return what.IndexOf('.') < 0 ? new AuditName(objectName, number, what, sequence, id) : null;
     }
 
     /// <summary>The object behind the name as it was listed; null where it was not.</summary>

@@ -72,6 +72,10 @@ public sealed record RestorePoint : IComparable<RestorePoint>
     public required string ApplianceId { get; init; }
     /// <summary>What the appliance was called when the point was made.</summary>
     public required string ApplianceName { get; init; }
+    /// <summary>
+    /// The kind of hypervisor that the appliance ran on when the point was made; null where unknown.
+    /// </summary>
+    public string? HypervisorKind { get; init; }
     /// <summary>The repository's id: 32 lowercase hexadecimal digits.</summary>
     public required string RepositoryId { get; init; }
     /// <summary>The name of the session through which the point was seen.</summary>

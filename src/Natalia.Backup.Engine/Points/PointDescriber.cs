@@ -15,6 +15,7 @@ internal sealed class PointDescriber(RepositoryCore core)
         RestorePointId = manifest.PointId,
         ApplianceId = manifest.ApplianceId,
         ApplianceName = manifest.ApplianceName,
+        HypervisorKind = manifest.HypervisorKind,
         RepositoryId = core.RepositoryId,
         Repository = core.Options.Label,
         Sequence = manifest.Run.Sequence,

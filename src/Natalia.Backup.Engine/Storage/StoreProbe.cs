@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Globalization;
 using System.Runtime.CompilerServices;
 using Natalia.Backup.Engine.Model;
+using Natalia.Backup.Engine.Network;
 
 namespace Natalia.Backup.Engine.Storage;
 
@@ -260,7 +261,7 @@ public sealed class StoreProbe
         StorePlacement? place = await PlaceAsync(cancellationToken).ConfigureAwait(false);
         string? host = place?.HostName;
         string actual = host ?? (place?.IsThisMachine == true ? "this machine" : "unknown");
-        if (host is not null && _options.HypervisorHosts.Any(h => SameHost(h, host)))
+        if (host is not null && _options.HypervisorHosts.Any(h => MachineNames.AreSame(h, host) == true))
             return new Finding(CheckOutcome.Warning, actual,
                 "The destination lies on the hypervisor's own host, so what destroys the host destroys the backups "
                 + "too. Use another machine.");
@@ -271,6 +272,11 @@ public sealed class StoreProbe
             true => new Finding(CheckOutcome.Warning, actual,
                 "The destination lies on this machine, so what destroys this machine destroys the backups too. Use a "
                 + "share of another machine, or a bucket."),
+            false when host is not null
+                && _options.HypervisorHosts.FirstOrDefault(h => MachineNames.AreSame(h, host) is null) is string untold
+                => new Finding(CheckOutcome.NotEvidenced, actual,
+                $"Whether '{host}' and '{untold}', the hypervisor's host, are one machine cannot be told: one is an "
+                + "address and the other a name. Connect both by name, or both by address."),
             false => new Finding(CheckOutcome.Passed, actual),
         };
     }
@@ -357,14 +363,6 @@ public sealed class StoreProbe
     }
 
     private DateTime Now => _options.Clock.GetUtcNow().UtcDateTime;
-
-    // "esx1.example.com" and "esx1" are the same host for a warning's purpose; two addresses are not compared by their
-    // beginning.
-    private static bool SameHost(string a, string b) =>
-        a.Equals(b, StringComparison.OrdinalIgnoreCase)
-        || (!System.Net.IPAddress.TryParse(a, out _) && !System.Net.IPAddress.TryParse(b, out _)
-            && a.Split('.')[0].Equals(b.Split('.')[0], StringComparison.OrdinalIgnoreCase)
-            && (!a.Contains('.') || !b.Contains('.')));
 
     private static string Seconds(TimeSpan time) =>
         time.TotalSeconds.ToString("0.#", CultureInfo.InvariantCulture) + " s";

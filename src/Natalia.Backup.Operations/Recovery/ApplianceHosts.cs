@@ -47,10 +47,12 @@ internal sealed class ApplianceHosts
         }
     }
 
-    /// <summary>Whether a repository lies off the host of appliances of a hypervisor, and how that is known.</summary>
+    /// <summary>Whether a repository lies off the host of an appliance, and how that is known.</summary>
     /// <param name="repository">The repository.</param>
     /// <param name="hypervisor">The appliance's hypervisor; null when it is not connected.</param>
-    internal (bool? IsOffHost, string Detail) Locate(RepositoryConnection repository, HypervisorConnection? hypervisor)
+    /// <param name="vmHost">The VM host that the appliance is on; null when unknown.</param>
+    internal (bool? IsOffHost, string Detail) Locate(RepositoryConnection repository, HypervisorConnection? hypervisor,
+        string? vmHost)
     {
         if (repository.Native is INativeRepository native)
             return native.IsShared
@@ -64,19 +66,32 @@ internal sealed class ApplianceHosts
         if (place.HostName == "AWS") return (true, "it lies in a bucket of AWS.");
         if (hypervisor is null || !_machines.TryGetValue(hypervisor, out IReadOnlyCollection<string>? machines))
             return (null, where + "; the appliance's hypervisor is not connected, so that its machine is not known.");
+        return Compare(place, where, machines, vmHost);
+    }
+
+    /// <summary>Compares where a store lies with the machines of a hypervisor. Asks nobody.</summary>
+    /// <param name="place">Where the store lies.</param>
+    /// <param name="where">That in words.</param>
+    /// <param name="machines">The machines whose loss takes the VMs along, by name or address.</param>
+    /// <param name="vmHost">The one that the appliance is on, as its hypervisor calls it; null when unknown.</param>
+    internal static (bool? IsOffHost, string Detail) Compare(StorePlacement place, string where,
+        IReadOnlyCollection<string> machines, string? vmHost)
+    {
         bool isHere = place.IsThisMachine == true;
-        if (machines.Any(m => (isHere && ThisMachine.Is(m)) || (place.HostName is string name && IsSame(m, name))))
+        string[] all = vmHost is null ? [.. machines] : [.. machines, vmHost];
+        if (all.Any(m => (isHere && ThisMachine.Is(m)) || IsOn(m) == true))
             return (false, where + ", as the appliance's hypervisor does.");
         if (place.HostName is null && !isHere && !machines.All(ThisMachine.Is))
             return (null, where + ", which may be that of the appliance's hypervisor.");
-        string others = string.Join(", ", machines.Select(m => $"'{m}'"));
+        // One machine goes by its name and by its addresses. Where the VM's own host is known to be another one, the
+        // other machines of the hypervisor do not matter.
+        if (!isHere && (vmHost is null || IsOn(vmHost) is null)
+            && all.FirstOrDefault(m => place.HostName is not null && IsOn(m) is null) is string untold)
+            return (null, $"{where}, and the appliance's hypervisor on '{untold}': one is an address and the other a "
+                + "name, and whether they are one machine cannot be told. Connect both by name, or both by address.");
+        string others = string.Join(", ", all.Distinct(StringComparer.OrdinalIgnoreCase).Select(m => $"'{m}'"));
         return (true, $"{where}, and the appliance's hypervisor on {others}.");
-    }
 
-    /// <summary>A name with its domain and one without mean the same machine; addresses are compared whole.</summary>
-    private static bool IsSame(string a, string b) =>
-        a.Equals(b, StringComparison.OrdinalIgnoreCase)
-        || (!System.Net.IPAddress.TryParse(a, out _) && !System.Net.IPAddress.TryParse(b, out _)
-            && a.Split('.')[0].Equals(b.Split('.')[0], StringComparison.OrdinalIgnoreCase)
-            && (a.IndexOf('.') < 0 || b.IndexOf('.') < 0));
+        bool? IsOn(string machine) => place.HostName is string name ? MachineNames.AreSame(machine, name) : false;
+    }
 }

@@ -202,8 +202,8 @@ internal sealed class EvidenceCollector(SessionRegistry registry, TimeProvider c
             home = histories.OrderByDescending(h => h.History.Points.FirstOrDefault()?.TimeUtc).FirstOrDefault();
         ApplianceSettings? settings = home.History?.Settings;
         string name = settings?.Name ?? home.History?.Name ?? applianceId;
-        (HypervisorConnection? hypervisor, ApplianceDescription? shown) = hypervisors.Find(applianceId,
-            settings?.HypervisorKind,
+        string? kind = KindOf(settings, home.History?.SettingsUtc, points);
+        (HypervisorConnection? hypervisor, ApplianceDescription? shown) = hypervisors.Find(applianceId, kind,
             histories.Select(h => h.In.Repository.Hypervisor).FirstOrDefault(h => h is not null));
         BackupStrategy strategy = settings?.Strategy ?? BackupStrategy.Daily;
         string zone = home.History is null
@@ -229,7 +229,7 @@ internal sealed class EvidenceCollector(SessionRegistry registry, TimeProvider c
         {
             ApplianceId = applianceId,
             ApplianceName = name,
-            HypervisorKind = settings?.HypervisorKind ?? shown?.HypervisorKind ?? hypervisor?.Session.Kind,
+            HypervisorKind = kind ?? shown?.HypervisorKind ?? hypervisor?.Session.Kind,
             Hypervisor = hypervisor?.Name,
             VMHost = shown?.State?.VMHost,
             Repository = home.In?.Repository.Name,
@@ -247,10 +247,23 @@ internal sealed class EvidenceCollector(SessionRegistry registry, TimeProvider c
             Replications = hypervisors.ReplicationsOf(applianceId),
             Schedules = hypervisors.SchedulesOf(name, [.. histories.Select(h => h.In.Repository.Native?.Storage)]),
             Holdings = CoverageRules.Holdings(points, first, zone, nowUtc),
-            Repositories = [.. histories.Select(h => Describe(h.In, h.History, hosts, hypervisor))],
+            Repositories = [.. histories.Select(h => Describe(h.In, h.History, hosts, hypervisor,
+                shown?.State?.VMHost))],
             Troubles = [.. troubles.Distinct()],
         };
         return evidence with { Measurements = RecoveryRules.Measure(evidence) };
+    }
+
+    /// <summary>
+    /// The kind of hypervisor that an appliance runs on, by what was written last: its settings, or its newest point.
+    /// One that moved keeps its history, and is backed up from the new hypervisor under its old id.
+    /// </summary>
+    private static string? KindOf(ApplianceSettings? settings, DateTime? settingsUtc, List<EvidencePoint> points)
+    {
+        EvidencePoint? newest = points.FindLast(p => p.IsKept && p.IsGood && p.HypervisorKind is not null);
+        return newest is null || newest.TimeUtc < settingsUtc
+            ? settings?.HypervisorKind ?? newest?.HypervisorKind
+            : newest.HypervisorKind;
     }
 
     /// <summary>
@@ -273,10 +286,10 @@ internal sealed class EvidenceCollector(SessionRegistry registry, TimeProvider c
     }
 
     private static RepositoryEvidence Describe(RepositorySubjects subjects, ApplianceHistory history,
-        ApplianceHosts hosts, HypervisorConnection? hypervisor)
+        ApplianceHosts hosts, HypervisorConnection? hypervisor, string? vmHost)
     {
         RepositoryConnection repository = subjects.Repository;
-        (bool? isOffHost, string detail) = hosts.Locate(repository, hypervisor);
+        (bool? isOffHost, string detail) = hosts.Locate(repository, hypervisor, vmHost);
         return new RepositoryEvidence
         {
             RepositoryId = repository.Session.RepositoryId,

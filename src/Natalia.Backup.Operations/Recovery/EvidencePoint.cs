@@ -22,6 +22,10 @@ public sealed record EvidencePoint
     public bool IsGood => State is EvidencePointState.Unverified or EvidencePointState.Verified;
     /// <summary>Why it is not good, in a full sentence; null when it is.</summary>
     public string? Trouble { get; init; }
+    /// <summary>
+    /// The kind of hypervisor that the appliance ran on; null where unknown, as of points that are gone.
+    /// </summary>
+    public string? HypervisorKind { get; init; }
     /// <summary>How its disks were read.</summary>
     public BackupType Type { get; init; }
     /// <summary>In what state the guest's data was caught.</summary>

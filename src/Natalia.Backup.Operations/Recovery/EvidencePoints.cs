@@ -78,6 +78,7 @@ internal static class EvidencePoints
             TimeUtc = point.TimeUtc,
             State = state,
             Trouble = trouble,
+            HypervisorKind = point.HypervisorKind,
             Type = point.Type,
             Consistency = point.Consistency,
             SizeBytes = point.SizeBytes,

@@ -133,6 +133,46 @@ public sealed class EvidenceCollectorTests : IDisposable
     }
 
     [Fact]
+    public async Task The_newest_of_settings_and_points_tells_on_which_kind_of_hypervisor_an_appliance_runs()
+    {
+        Repository repository = await ConnectAsync("nas");
+        await BackUpAsync(repository, 2);
+        RestoreTest before = Test(1) with { TestBenchKind = "Folder" };
+        RestoreTest since = Test(2) with { TestBenchKind = "VMware" };
+        await RecordAsync(before);
+        Assert.Equal(("Folder", RecoveryVerdict.Met), await RtoAsync());
+        // It was restored to another kind of hypervisor, and goes on there under its old id.
+        await repository.BackupAsync(RepositoryFixture.Request(new MemoryDiskSource(RepositoryFixture.Disk(70_000, 9)),
+            time: Now) with
+        { Appliance = RepositoryFixture.Appliance with { HypervisorKind = "VMware" } }, null, null, default);
+        _clock.Advance(TimeSpan.FromHours(1));
+        Assert.Equal(("VMware", RecoveryVerdict.NotEvidenced), await RtoAsync());
+        await RecordAsync(since);
+        Assert.Equal(("VMware", RecoveryVerdict.Met), await RtoAsync());
+        // And back again: nothing was made there yet, but somebody enrolled it.
+        await repository.SetApplianceSettingsAsync(Settings(BackupStrategy.SixHourly), default);
+        Assert.Equal(("Folder", RecoveryVerdict.Met), await RtoAsync());
+
+        RestoreTest Test(int number) => Facts.Test(0) with
+        {
+            RestoreTestId = $"{number:x32}",
+            ApplianceId = s_appliance,
+            RepositoryId = repository.RepositoryId,
+            StartedUtc = Now,
+        };
+
+        async Task RecordAsync(RestoreTest test) => await repository.RecordRestoreTestAsync(
+            (await repository.GetRestorePointsAsync(new RestorePointFilter(), null, null, default))[0], "Passed",
+            RestoreTestJson.Encode(test), default);
+
+        async Task<(string?, RecoveryVerdict)> RtoAsync()
+        {
+            ApplianceEvidence evidence = await OneAsync();
+            return (evidence.HypervisorKind, evidence.Measurements[(int)RecoveryObjective.Rto].Verdict);
+        }
+    }
+
+    [Fact]
     public async Task Restore_tests_are_read_whatever_their_age_and_verify_their_point()
     {
         Repository repository = await ConnectAsync("nas");

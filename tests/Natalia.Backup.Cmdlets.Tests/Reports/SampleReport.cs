@@ -58,8 +58,8 @@ internal static class SampleReport
     internal static ApplianceEvidence Stopped(int number, string name) =>
         Appliance(number, name, AllPoints(number, s_since, Now.AddDays(-3), hole: Now.AddDays(-40)), 3,
         [
-            Row(RecoveryObjective.Rpo, RecoveryVerdict.Missed, "6 h", "3 d 6 h", "6 h", "3 d 6 h",
-                "The newest good point is from 2026-11-26 00:30 UTC, 3 d 6 h before; the objective is 6 h.",
+            Row(RecoveryObjective.Rpo, RecoveryVerdict.Missed, "6 h", "3 d", "6 h", "3 d",
+                "The newest good point is from 2026-11-26 06:30 UTC, 3 d before; the objective is 6 h.",
                 "Look at the scheduled task on the backup server: nothing was started since.", TimeSpan.FromHours(6),
                 TimeSpan.FromHours(78)),
             Row(RecoveryObjective.Rto, RecoveryVerdict.Met, "2 h", "1 h 12 min", "1 h 4 min", "1 h 9 min",
@@ -76,8 +76,8 @@ internal static class SampleReport
                 "Every kept point is locked for as long as the policy keeps it."),
             Row(RecoveryObjective.VerificationAge, RecoveryVerdict.Met, "30 d", "9 d", null, "5 d",
                 "The point of 2026-11-24 was read as a whole and found good."),
-            Row(RecoveryObjective.Schedule, RecoveryVerdict.Missed, "every 6 h", null, null, "13 runs missed",
-                "13 runs should have made a point since 2026-11-26 00:30 UTC, and none did.",
+            Row(RecoveryObjective.Schedule, RecoveryVerdict.Missed, "every 6 h", null, null, "12 runs missed",
+                "12 runs should have made a point since 2026-11-26 06:30 UTC, and none did.",
                 "See what the task's history says on the machine that runs it."),
         ]);
 

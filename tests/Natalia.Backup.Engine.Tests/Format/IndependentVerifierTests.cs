@@ -136,6 +136,24 @@ public sealed class IndependentVerifierTests
         Assert.False(await IsIntactAsync(repository, hash));
     }
 
+    [PythonTheory]
+    [InlineData(0)]
+    [InlineData(300)]
+    public async Task A_manifest_that_cannot_be_read_is_no_break_and_no_success(int length)
+    {
+        using RepositoryFixture fixture = await MakeAsync();
+        string manifest = (await NamesAsync(fixture, Layout.Manifests(Appliance.ApplianceId)))[^1];
+        byte[] bytes = await fixture.Store.ReadAllAsync(manifest, default);
+        await ReplaceAsync(fixture, manifest, bytes[..length]);
+        // It is the newest one that names the last records: with it, cutting them off cannot be seen any more.
+        (int code, string output) = await RunAsync(fixture);
+        Assert.Equal(2, code);
+        Assert.Contains("UNREADABLE manifest " + Layout.FileName(manifest), output, StringComparison.Ordinal);
+        Assert.DoesNotContain("BROKEN", output, StringComparison.Ordinal);
+        await fixture.Store.DeleteAsync((await NamesAsync(fixture, s_log))[1], default);
+        Assert.Equal(1, (await RunAsync(fixture)).Code);
+    }
+
     /// <summary>
     /// Three points, the last one protected and verified afterwards, so that no manifest names the end.
     /// </summary>

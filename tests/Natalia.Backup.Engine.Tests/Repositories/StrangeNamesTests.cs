@@ -105,6 +105,36 @@ public sealed class StrangeNamesTests
         Assert.Equal(disk, await RestoreAsync(back, first));
     }
 
+    /// <summary>A number that a record has already, the one that comes next, and one above a gap.</summary>
+    [Theory]
+    [InlineData("000000000002")]
+    [InlineData("000000000005")]
+    [InlineData(Highest)]
+    public async Task A_removal_that_nobody_signed_hides_no_point_whose_manifest_is_gone(string number)
+    {
+        using var fixture = new RepositoryFixture();
+        using (Repository repository = await fixture.CreateAsync())
+        {
+            var points = new List<RestorePoint>();
+            for (int i = 1; i < 4; i++) points.Add(await BackupAsync(repository, Disk(1 << 20, i)));
+            await repository.RemoveRestorePointAsync(points[0], "trial", default);
+        }
+        Assert.Empty(await MissingAsync());
+        string[] manifests = [.. (await fixture.Store.ListAllAsync($"{Room}points/", default)).Select(o => o.Name)];
+        await fixture.Store.DeleteAsync(manifests.Single(m => m.Contains("/" + Layout.Number(2) + "-",
+            StringComparison.Ordinal)), default);
+        await PutAsync(fixture, $"{Room}log/{number}.point-removed.{Layout.Number(2)}.{new string('c', 32)}", 700);
+        Assert.Equal(1, Assert.Single(await MissingAsync()).Count);
+
+        async Task<List<MissingPoints>> MissingAsync()
+        {
+            var missing = new List<MissingPoints>();
+            using Repository look = await fixture.OpenAsync();
+            await look.GetRestorePointsAsync(new RestorePointFilter(), null, missing.Add, default);
+            return missing;
+        }
+    }
+
     [Fact]
     public async Task A_record_that_is_put_back_as_it_was_counts_in_the_same_session()
     {

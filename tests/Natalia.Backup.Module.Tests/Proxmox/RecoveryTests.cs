@@ -53,4 +53,53 @@ public sealed class RecoveryTests
         Assert.Equal("24 h", row.Text[1]);
         Assert.Contains("retention took the points", row.Text[2], StringComparison.Ordinal);
     }
+
+    /// <summary>The simulator replicates nothing by itself: the test says when it did.</summary>
+    [Fact]
+    public async Task With_the_strategy_replication_the_age_of_the_copy_is_the_rpo()
+    {
+        await using ProxmoxFixture fixture = await ProxmoxFixture.StartAsync();
+        fixture.ConnectWithEvidence();
+        fixture.AddPoint(DateTimeOffset.UtcNow.AddHours(-1)).VerifyState = "ok";
+        fixture.AddPoint(DateTimeOffset.UtcNow.AddHours(-25)).VerifyState = "ok";
+        fixture.Do("Set-NataliaAppliance natalia-01 -Repository pbs -Strategy Replication");
+        (string verdict, string reason) = Measure();
+        Assert.Equal("Replication Missed 5 min", verdict);
+        Assert.Contains("has no replication of the appliance", reason, StringComparison.Ordinal);
+
+        Assert.Equal("100-0", fixture.Do("(Set-NataliaReplication natalia-01 -TargetVMHost pve2).ReplicationId").Text
+            .Single());
+        Assert.Equal("Replication NotEvidenced 5 min", Measure().Verdict);
+        Dictionary<string, object> state = fixture.Cluster.ReplicationStates["100-0"];
+        state["last_sync"] = state["last_try"] = DateTimeOffset.UtcNow.AddMinutes(-2).ToUnixTimeSeconds();
+        (verdict, reason) = Measure();
+        Assert.Equal("Replication Met 5 min", verdict);
+        Assert.Contains("The copy on 'pve2' is 2 min behind", reason, StringComparison.Ordinal);
+        Assert.Equal("Replication 100-0", fixture.Do("(Measure-NataliaRecovery natalia-01 -Objective Rpo).Records | "
+            + "ForEach-Object { \"$($_.Kind) $($_.Id)\" }").Text.Single());
+        Assert.Equal("Passed", fixture.Do("(Get-NataliaReplication natalia-01).Health").Text.Single());
+        // The points beside it are held against the daily schedule.
+        Assert.Equal("Met", fixture.Do("(Measure-NataliaRecovery natalia-01 -Objective Schedule).Verdict").Text
+            .Single());
+
+        state["last_sync"] = DateTimeOffset.UtcNow.AddHours(-3).ToUnixTimeSeconds();
+        (state["fail_count"], state["error"]) = (4, "command 'zfs send' failed");
+        (verdict, reason) = Measure();
+        Assert.Equal("Replication Missed 5 min", verdict);
+        Assert.Contains("zfs send", reason, StringComparison.Ordinal);
+
+        // Only a mark in the cluster; the copy that still lies there proves nothing any more.
+        fixture.Do("Get-NataliaReplication natalia-01 | Remove-NataliaReplication -Confirm:$false");
+        Assert.Equal("Replication NotEvidenced 5 min", Measure().Verdict);
+        fixture.Cluster.ReplicationJobs.Clear();
+        fixture.Cluster.ReplicationStates.Clear();
+        Assert.Equal("Replication Missed 5 min", Measure().Verdict);
+
+        (string Verdict, string Reason) Measure()
+        {
+            ScriptResult row = fixture.Do("$r = Measure-NataliaRecovery natalia-01 -Objective Rpo; "
+                + "\"$($r.Strategy) $($r.Verdict) $($r.Target)\"; $r.Reason");
+            return (row.Text[0], row.Text[1]);
+        }
+    }
 }

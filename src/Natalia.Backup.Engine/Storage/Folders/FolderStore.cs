@@ -411,14 +411,15 @@ public sealed class FolderStore : IObjectStore, IPlacedStore
             {
                 // What no put can have made is not an object: temporary files, what a NAS or a desktop leaves in every
                 // folder, links.
-                if (!item.Name.StartsWith(prefix, StringComparison.Ordinal) || !ObjectName.IsValid(start + item.Name))
-                    continue;
+                if (!item.Name.StartsWith(prefix, StringComparison.Ordinal)) continue;
+                string name = start + item.Name;
+                if (!ObjectName.IsValid(name)) continue;
                 // Before its attributes are asked for: each costs a request on a share.
-                if (after is not null && IsBefore(start + item.Name, item is FileInfo, after)) continue;
+                if (after is not null && IsBefore(name, item is FileInfo, after)) continue;
                 FileAttributes attributes = item.Attributes;
                 if (attributes == FolderLayout.Missing || FolderLayout.IsLink(item.FullName, attributes)) continue;
-                if (item is not FileInfo file) entries.Add(new Entry(item.Name + "/", null, start + item.Name));
-                else if (Describe(file, start + item.Name) is StoredObject found)
+                if (item is not FileInfo file) entries.Add(new Entry(item.Name + "/", null, name));
+                else if (Describe(file, name) is StoredObject found)
                     entries.Add(new Entry(item.Name, found, null));
             }
         }

@@ -186,6 +186,7 @@ internal sealed class StoredPoints(ProxmoxCluster cluster)
             RestorePointId = PointIdOf(volid),
             ApplianceId = applianceId,
             ApplianceName = names.TryGetValue(vmid, out string? name) ? name : "VM " + vmid,
+            HypervisorKind = ProxmoxCluster.KindName,
             RepositoryId = repositoryId,
             Repository = label,
             RepositoryKind = ProxmoxCluster.KindName,

@@ -135,7 +135,10 @@ internal static class HtmlStyles
         .skip{display:none}
         .v,.s,.slots li,.chart,.note{print-color-adjust:exact;-webkit-print-color-adjust:exact}
         .appliance{break-before:page;border-top:0;padding-top:0}
-        tr,li,figure,.facts,.todo li{break-inside:avoid}
+        tr,li,figure,.facts,.slots,.todo li{break-inside:avoid}
+        .slots{grid-template-columns:repeat(7,minmax(0,1fr))}
+        .slots li{font-size:7.5pt;padding:.25rem .4rem}
+        summary{list-style:none}
         h2,h3,h4,caption,.ahead{break-after:avoid}
         thead{display:table-header-group}
         details::details-content{content-visibility:visible;display:block;block-size:auto}
