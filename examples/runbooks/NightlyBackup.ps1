@@ -40,14 +40,19 @@ $type = if ($Full) { 'Full' } else { 'Auto' }
 $appliances = @(Get-NataliaAppliance -ErrorAction SilentlyContinue -ErrorVariable troubles)
 foreach ($trouble in $troubles) { $failures.Add("$trouble") }
 Step "Backup ($type)" { $appliances | Invoke-NataliaBackup -Type $type }
+$before = $failures.Count
 foreach ($destination in $CopyTo) {
     Step "Copy to $destination" {
         $appliances | Where-Object { $_.Repository -ne $destination } | ForEach-Object { Get-NataliaRestorePoint -ApplianceId $_.ApplianceId -Repository $_.Repository } |
             Copy-NataliaRestorePoint -Destination $destination
     }
 }
-Step 'Retention' { $appliances | Invoke-NataliaRetention }
-foreach ($destination in $CopyTo) { Step "Retention in $destination" { Invoke-NataliaRetention -Repository $destination } }
+# What is removed before it was copied has no second place, and never gets one.
+if ($failures.Count -gt $before) { Write-Output 'Retention is left out: not every point was copied. Nothing is removed until a run copies them all.' }
+else {
+    Step 'Retention' { $appliances | Invoke-NataliaRetention }
+    foreach ($destination in $CopyTo) { Step "Retention in $destination" { Invoke-NataliaRetention -Repository $destination } }
+}
 if ($Full) { foreach ($one in @(Get-NataliaRepository -ErrorAction SilentlyContinue)) { if ($one.RepositoryKind -eq 'Natalia') { Step "Space in $($one.Name)" { Optimize-NataliaRepository -Repository $one.Name } } } }
 
 if ($failures.Count -gt 0) { throw "The backup was not whole: $($failures -join '; ')" }

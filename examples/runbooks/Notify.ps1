@@ -11,6 +11,8 @@ What to tell.
 A file to send along by mail or to put into the blob: a report, a log.
 .PARAMETER SmtpServer
 The mail server; with -From and -To.
+.PARAMETER SmtpCredential
+Who sends, where the mail server asks. Only with -SmtpTls: without it the password would go over the network for everybody to read.
 .PARAMETER Webhook
 The address of an incoming webhook of Slack, or of a workflow of Teams; both take { "text": ... }.
 .PARAMETER Blob
@@ -21,6 +23,7 @@ try { ./NightlyBackup.ps1 -ProfilePath ./natalia.json } catch { ./Notify.ps1 -Te
 param([Parameter(Mandatory = $true)] [string] $Text, [string] $File, [string] $SmtpServer, [int] $SmtpPort = 25, [switch] $SmtpTls, [pscredential] $SmtpCredential,
     [string] $From, [string[]] $To = @(), [uri] $Webhook, [uri] $Blob)
 $ErrorActionPreference = 'Stop'
+if ($SmtpCredential -and -not $SmtpTls) { throw 'Nothing was sent: -SmtpCredential needs -SmtpTls. Without it the password would go over the network for everybody to read.' }
 # Windows PowerShell would offer older ones first.
 [Net.ServicePointManager]::SecurityProtocol = [Net.ServicePointManager]::SecurityProtocol -bor [Net.SecurityProtocolType]::Tls12
 if ($SmtpServer) {

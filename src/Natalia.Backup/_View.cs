@@ -118,6 +118,7 @@ public static class _View
             "Unknown" => "last run not known",
             "NeverRan" => "never ran",
             "Running" => "running",
+            "Queued" => "waits to be started",
             _ => $"last run {result.ToLowerInvariant()}",
         };
         string newest = _Format.YesNo(Value(one, "IsOverdue")) switch

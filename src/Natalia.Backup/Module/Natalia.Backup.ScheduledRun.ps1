@@ -103,18 +103,26 @@ function Invoke-Backup {
 
     $sources = @($appliances | ForEach-Object { $_.Repository } | Select-Object -Unique)
     $destinations = @(if ($CopyTo) { $CopyTo.Split('|') })
+    $held = @()
     foreach ($destination in $destinations) {
         foreach ($source in @($sources | Where-Object { $_ -ne $destination })) {
+            $before = $script:failed
+            $script:failed = $false
             Invoke-Step "Copy from '$source' to '$destination'" {
                 $ids = @($appliances | Where-Object { $_.Repository -eq $source } | ForEach-Object { $_.ApplianceId })
                 Get-NataliaRestorePoint -Repository $source | Where-Object { $_.RepositoryKind -eq 'Natalia' -and $ids -contains $_.ApplianceId } |
                     Copy-NataliaRestorePoint -Destination $destination -Confirm:$false
             }
+            if ($script:failed) { $held += $source }
+            $script:failed = $script:failed -or $before
         }
     }
 
-    Invoke-Step 'Retention' { $appliances | Invoke-NataliaRetention -Confirm:$false } 'RetentionPolicyMissing'
-    foreach ($destination in $destinations) {
+    # What is removed before it was copied has no second place, and never gets one.
+    foreach ($source in @($held | Select-Object -Unique)) { Write-Line "WARNING Retention in '$source' is left out: not every point was copied from it. Nothing is removed there until a run copies them all." }
+    $copied = @($appliances | Where-Object { $held -notcontains $_.Repository })
+    if ($copied) { Invoke-Step 'Retention' { $copied | Invoke-NataliaRetention -Confirm:$false } 'RetentionPolicyMissing' }
+    foreach ($destination in @($destinations | Where-Object { $held -notcontains $_ })) {
         Invoke-Step "Retention in '$destination'" { Invoke-NataliaRetention -Repository $destination -Confirm:$false } 'RetentionPolicyMissing'
     }
     # Space of removed points comes back once a day; it needs no more.

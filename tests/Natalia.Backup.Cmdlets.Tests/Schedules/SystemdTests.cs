@@ -187,15 +187,28 @@ public sealed class SystemdTests : IDisposable
         Assert.Equal((result, (long?)code), (schedule.LastResult, schedule.LastExitCode));
     }
 
-    [Fact]
-    public async Task A_service_that_was_changed_by_hand_is_told()
+    [Theory]
+    [InlineData("natalia-backup-nightly.service", "/bin/true", "/bin/false", "What 'natalia-backup-nightly.service'")]
+    [InlineData("natalia-backup-nightly.service", "User=backup", "User=root", "The account of")]
+    [InlineData("natalia-backup-nightly.timer", " 01,07,", " 02,07,", "When 'natalia-backup-nightly.timer'")]
+    [InlineData("natalia-backup-nightly.timer", "[Timer]", "[Timer]\nOnBootSec=1", "When 'natalia-backup-nightly.t")]
+    [InlineData("natalia-backup-nightly.restore-test.timer", "Sun ", "Mon ", "When 'natalia-backup-nightly.restore")]
+    [InlineData("natalia-backup-nightly.restore-test.service", null, null, "is missing")]
+    [InlineData("timers.target.wants/natalia-backup-nightly.timer", null, null, "was switched off")]
+    public async Task What_was_changed_by_hand_is_told_and_mended(string unit, string? from, string? to, string told)
     {
         SystemdScheduler systemd = Scheduler();
-        await systemd.RegisterAsync(Sample.Schedule, null, default);
-        string file = _folder["natalia-backup-nightly.service"];
-        File.WriteAllText(file, File.ReadAllText(file).Replace("/bin/true", "/bin/false"));
-        Assert.Contains((await systemd.ListAsync(default)).Single().Schedule.Warnings, w => w.Contains("by hand"));
-        Assert.True((await systemd.RegisterAsync(Sample.Schedule, null, default)).WasChanged);
+        ScheduleDefinition schedule = Sample.Schedule with { Account = "backup" };
+        await systemd.RegisterAsync(schedule, null, default);
+        string file = _folder[unit], before = File.ReadAllText(file);
+        Assert.DoesNotContain((await systemd.ListAsync(default)).Single().Schedule.Warnings,
+            w => w.Contains("by hand"));
+        if (from is null) File.Delete(file);
+        else File.WriteAllText(file, before.Replace(from, to));
+
+        Assert.Contains((await systemd.ListAsync(default)).Single().Schedule.Warnings, w => w.Contains(told));
+        Assert.True((await systemd.RegisterAsync(schedule, null, default)).WasChanged);
+        Assert.Equal(before, File.ReadAllText(file));
     }
 
     [Fact]

@@ -121,6 +121,89 @@ public sealed class TaskSchedulerTests : IDisposable
             () => scheduler.RemoveAsync("natalia-backup-nightly", default))).ErrorId);
     }
 
+    [Theory]
+    [InlineData(0x41325, false, false, null, ScheduledRunResult.Queued)]
+    [InlineData(0x41325, false, false, "2026-01-02", ScheduledRunResult.Queued)]
+    [InlineData(1, false, true, "2026-01-02", ScheduledRunResult.Queued)]
+    [InlineData(0x41301, false, false, "2026-01-02", ScheduledRunResult.Running)]
+    [InlineData(1, true, false, "2026-01-02", ScheduledRunResult.Running)]
+    [InlineData(0x41303, false, false, null, ScheduledRunResult.NeverRan)]
+    [InlineData(0x41303, false, false, "2026-01-02", ScheduledRunResult.NeverRan)]
+    [InlineData(0x41302, false, false, "2026-01-02", ScheduledRunResult.Unknown)]
+    [InlineData(0, false, false, "2026-01-02", ScheduledRunResult.Succeeded)]
+    [InlineData(2, false, false, "2026-01-02", ScheduledRunResult.Failed)]
+    [InlineData(0x41306, false, false, "2026-01-02", ScheduledRunResult.Failed)]
+    public async Task A_state_in_the_place_of_an_exit_code_is_no_failure(long code, bool isRunning, bool isQueued,
+        string? ran, ScheduledRunResult result)
+    {
+        await Scheduler().RegisterAsync(Windows, null, default);
+        _service.Set(Windows.ScheduleId, t => t with
+        {
+            LastResult = code,
+            IsRunning = isRunning,
+            IsQueued = isQueued,
+            LastRunUtc = ran is null ? null : DateTime.Parse(ran, System.Globalization.CultureInfo.InvariantCulture),
+        });
+        (BackupSchedule listed, _) = Assert.Single(await Scheduler().ListAsync(default));
+        bool ended = result is ScheduledRunResult.Succeeded or ScheduledRunResult.Failed;
+        Assert.Equal((result, ended ? code : null), (listed.LastResult, listed.LastExitCode));
+    }
+
+    [Theory]
+    [InlineData("", "2020-01-01T01:00:00", "2020-01-01T03:00:00", "When the task 'natalia-backup-nightly' is")]
+    [InlineData("", "<DaysInterval>1<", "<DaysInterval>7<", "When the task 'natalia-backup-nightly' is")]
+    [InlineData("", "<StartBoundary>2020-01-01T01:00:00", "<Enabled>false</Enabled><StartBoundary>2020-01-01T01:00:00",
+        "When the task 'natalia-backup-nightly' is")]
+    [InlineData("", ">CONTOSO\\natalia$<", ">S-1-5-21-1-2-3-1001<", "The account of the task")]
+    [InlineData("", "-Strategy SixHourly", "-Strategy Daily", "What the task 'natalia-backup-nightly' starts")]
+    [InlineData(".restore-test", "<July />", "", "When the task 'natalia-backup-nightly.restore-test' is")]
+    [InlineData(".restore-test", "off", null, "'natalia-backup-nightly.restore-test' was switched off")]
+    [InlineData(".restore-test", "gone", null, "'natalia-backup-nightly.restore-test' of its restore tests is missing")]
+    [InlineData("", "off", null, "'natalia-backup-nightly' was switched off")]
+    public async Task What_was_changed_by_hand_is_told_and_mended(string which, string from, string? to, string told)
+    {
+        (_service.Sids[Gmsa], _service.Sids["CONTOSO\\anna"]) = ("S-1-5-21-1-2-3-1000", "S-1-5-21-1-2-3-1001");
+        ScheduleDefinition schedule = Windows with { Account = Gmsa };
+        Assert.Empty((await Scheduler().RegisterAsync(schedule, null, default)).Warnings);
+        RegisteredTask before = _service.Tasks[schedule.ScheduleId + which];
+        if (from == "gone") _service.Tasks.Remove(before.Name);
+        else if (to is null) _service.Set(before.Name, t => t with { IsEnabled = false });
+        else _service.Set(before.Name, t => t with { Xml = t.Xml.Replace(from, to) });
+        Assert.NotEqual(before, _service.Tasks.GetValueOrDefault(before.Name));
+
+        (BackupSchedule listed, _) = Assert.Single(await Scheduler().ListAsync(default));
+        Assert.Contains(told, listed.Warnings[0], StringComparison.Ordinal);
+        Assert.Equal(2, listed.Warnings.Length);
+
+        BackupSchedule again = await Scheduler().RegisterAsync(schedule, null, default);
+        Assert.True(again.WasChanged);
+        Assert.Empty(again.Warnings);
+        Assert.Equal(before, _service.Tasks[before.Name]);
+    }
+
+    /// <summary>Windows writes the ids of accounts for their names, and elements in an order of its own.</summary>
+    [Fact]
+    public async Task What_windows_writes_in_its_own_way_was_not_changed()
+    {
+        _service.Sids[Gmsa] = "S-1-5-21-1-2-3-1000";
+        ScheduleDefinition schedule = Windows with { Account = Gmsa };
+        await Scheduler().RegisterAsync(schedule, null, default);
+        foreach (string name in _service.Tasks.Keys.ToArray())
+            _service.Set(name, t => t with
+            {
+                Xml = t.Xml.Replace(">" + Gmsa + "<", ">S-1-5-21-1-2-3-1000<")
+                    .Replace("</StartBoundary>", "</StartBoundary>\r\n <Enabled>true</Enabled>")
+                    .Replace("<CalendarTrigger>", "<CalendarTrigger id=\"x\">"),
+            });
+        Assert.Empty(Assert.Single(await Scheduler().ListAsync(default)).Schedule.Warnings);
+        Assert.False((await Scheduler().RegisterAsync(schedule, null, default)).WasChanged);
+
+        // Nobody can tell whose id it is: not told as a change, and registered again all the same.
+        _service.Sids.Clear();
+        Assert.Empty(Assert.Single(await Scheduler().ListAsync(default)).Schedule.Warnings);
+        Assert.True((await Scheduler().RegisterAsync(schedule, null, default)).WasChanged);
+    }
+
     [Fact]
     public async Task A_password_goes_to_the_service_and_stands_nowhere_else()
     {

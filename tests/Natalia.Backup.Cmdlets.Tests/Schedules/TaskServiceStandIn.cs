@@ -13,6 +13,8 @@ internal sealed class TaskServiceStandIn : ITaskService
     internal Dictionary<string, RegisteredTask> Tasks { get; } = [];
     internal List<string?> Passwords { get; } = [];
     internal List<string> Stopped { get; } = [];
+    /// <summary>Ids by account; accounts that are not there are not known now.</summary>
+    internal Dictionary<string, string> Sids { get; } = new(StringComparer.OrdinalIgnoreCase);
     internal Action<string, string> OnStart { get; set; } = (_, _) => { };
 
     internal void Refuse(int call, int code) => (_refusal, _calls) = ((call, code), 0);
@@ -37,6 +39,10 @@ internal sealed class TaskServiceStandIn : ITaskService
     public void Remove(string name) => Tasks.Remove(name);
 
     public void Start(string name) => OnStart(name, Tasks[name].Xml);
+
+    public string? SidOf(string account) => account.StartsWith("S-1-", StringComparison.Ordinal)
+        ? account
+        : Sids.TryGetValue(account, out string? sid) ? sid : null;
 
     public void Stop(string name)
     {

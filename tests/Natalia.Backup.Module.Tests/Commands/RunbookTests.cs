@@ -54,6 +54,9 @@ public sealed class RunbookTests : IDisposable
         Assert.Contains("not whole", third.TerminatingError?.Exception.Message, StringComparison.Ordinal);
         Assert.Contains("host-2", third.TerminatingError?.Exception.Message, StringComparison.Ordinal);
         Assert.NotEqual(before, Newest());
+        // What has no copy yet stays.
+        Assert.Equal(2, Points("nas"));
+        Assert.Contains(third.Text, t => t.StartsWith("Retention is left out", StringComparison.Ordinal));
     }
 
     [Fact]
@@ -110,6 +113,20 @@ public sealed class RunbookTests : IDisposable
         string message = await mail;
         Assert.Contains("RCPT TO:<b@example.com>", message, StringComparison.Ordinal);
         Assert.Contains("a report.json", message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_password_for_the_mail_server_is_not_sent_without_tls()
+    {
+        using var smtp = new TcpListener(IPAddress.Loopback, 0);
+        smtp.Start();
+        ScriptResult refused = Run("Notify.ps1", "-Text x -SmtpServer 127.0.0.1 -SmtpPort "
+            + $"{((IPEndPoint)smtp.LocalEndpoint).Port} -From a@example.com -To b@example.com "
+            + "-SmtpCredential ([pscredential]::new('a', (ConvertTo-SecureString x -AsPlainText -Force)))",
+            profile: false);
+        Assert.Contains("-SmtpCredential needs -SmtpTls", refused.TerminatingError?.Exception.Message,
+            StringComparison.Ordinal);
+        Assert.False(smtp.Pending());
     }
 
     private ScriptResult Run(string runbook, string arguments, bool assets = true, bool profile = true)

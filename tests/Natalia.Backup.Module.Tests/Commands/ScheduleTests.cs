@@ -71,6 +71,13 @@ public sealed class ScheduleTests : IDisposable
         Assert.True(code == 1, output);
         Assert.NotEqual(before, Newest());
         Assert.Contains("ERROR", output, StringComparison.Ordinal);
+        // What has no copy yet stays, until it has one.
+        Assert.Contains("WARNING Retention in 'nas' is left out", output, StringComparison.Ordinal);
+        Assert.Equal(2, Points("nas"));
+        Directory.Move(_fixture.Full("away"), _fixture.Full("offsite"));
+        (code, output, errors) = await StartAsync(command);
+        Assert.True(code == 0, output + errors);
+        Assert.Equal((1, 1), (Points("nas"), Points("offsite")));
 
         File.Delete(Profile);
         (code, output, _) = await StartAsync(command);

@@ -63,7 +63,7 @@ public sealed partial class WineTests(WineStage stage, ITestOutputHelper output)
     [WineFact]
     public void The_cmdlets_tests_pass() =>
         Passes(80, stage.RunTests("parts", Net, s_limit, "Natalia.Backup.Cmdlets.Tests", ".Arguments.", ".Errors.",
-            ".Pipeline.", ".Points.", ".Profiles.", ".Runs.", ".Sessions.", ".Text."));
+            ".Pipeline.", ".Points.", ".Profiles.", ".Runs.", ".Schedules.WindowsAccounts", ".Sessions.", ".Text."));
 
     [WineTheory]
     [InlineData(Net)]

@@ -13,4 +13,6 @@ public enum ScheduledRunResult
     Succeeded,
     /// <summary>It ended otherwise.</summary>
     Failed,
+    /// <summary>It is due, and waits to be started.</summary>
+    Queued,
 }

@@ -191,11 +191,17 @@ internal sealed class SystemdScheduler(string folder, bool isSystem, ISystemdCon
         string timer = schedule.ScheduleId + ".timer", service = schedule.ScheduleId + ".service";
         bool isEnabled = IsLinked(timer);
         var warnings = new List<string>();
-        if (ReadFile(service) is not string unit)
-            warnings.Add($"Its service '{service}' is missing: register it anew.");
-        else if (!unit.Contains("ExecStart=" + UnitText.Command(schedule.Program,
-            ScheduledCommand.Arguments(schedule, ScheduledWork.Backup)) + "\n"))
-            warnings.Add($"What its service '{service}' starts was changed by hand.");
+        foreach (KeyValuePair<string, string> file in UnitFiles.Create(schedule, isSystem, NeededEnvironment()))
+        {
+            if (ReadFile(file.Key) is not string unit)
+            {
+                warnings.Add($"Its unit '{file.Key}' is missing: register it anew.");
+                continue;
+            }
+            warnings.AddRange(UnitFiles.Changes(file.Key, unit, file.Value));
+            if (IsTimer(file.Key) && IsLinked(file.Key) != schedule.IsEnabled)
+                warnings.Add($"'{file.Key}' was switched {(schedule.IsEnabled ? "off" : "on")} by hand.");
+        }
         DateTime[] next = isEnabled
             ? ScheduleTimes.Next(schedule.Kind, schedule.AtTime, now, clock.LocalTimeZone, ForeseenRuns)
             : [];

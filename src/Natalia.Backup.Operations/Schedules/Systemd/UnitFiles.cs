@@ -46,6 +46,24 @@ internal static class UnitFiles
     /// <summary>Whether a unit file carries the mark of this product.</summary>
     internal static bool IsOwn(string text) => MarkOf(text) is not null;
 
+    /// <summary>What somebody else changed in a unit: what it starts, when, and as whom.</summary>
+    /// <param name="file">The unit's name.</param>
+    /// <param name="text">The unit as it is.</param>
+    /// <param name="wanted">The unit as it should be.</param>
+    /// <returns>The changes, each a full sentence.</returns>
+    internal static IEnumerable<string> Changes(string file, string text, string wanted)
+    {
+        if (Differs("Exec")) yield return $"What '{file}' starts was changed by hand.";
+        // OnCalendar, and OnBootSec or others that somebody added.
+        if (Differs("On")) yield return $"When '{file}' goes off was changed by hand.";
+        if (Differs("User=")) yield return $"The account of '{file}' was changed by hand.";
+
+        bool Differs(string key) => !Lines(text, key).SequenceEqual(Lines(wanted, key));
+
+        static IEnumerable<string> Lines(string unit, string key) =>
+            unit.Split('\n').Select(l => l.Trim()).Where(l => l.StartsWith(key, StringComparison.Ordinal));
+    }
+
     private static string? MarkOf(string text)
     {
         string[] lines = [.. text.Split('\n').Select(l => l.TrimEnd('\r'))];

@@ -6,8 +6,8 @@ using System.Security;
 namespace Natalia.Backup.Operations.Schedules.TaskScheduler;
 
 /// <summary>
-/// The Task Scheduler of this Windows machine, through its documented scripting interface (Schedule.Service). Not its
-/// CIM classes: those are documented nowhere, and do not give a task's XML back.
+/// The Task Scheduler of this Windows machine, through its documented scripting interface (Schedule.Service), not its
+/// CIM classes; docs/schedules.md says why.
 /// </summary>
 internal sealed class ComTaskService : ITaskService
 {
@@ -16,6 +16,7 @@ internal sealed class ComTaskService : ITaskService
 
     private const int CreateOrUpdate = 6;
     private const int Hidden = 1;
+    private const int Queued = 2;
     private const int Running = 4;
     private const int FileNotFound = unchecked((int)0x80070002);
     private const int ClassNotRegistered = unchecked((int)0x80040154);
@@ -49,12 +50,14 @@ internal sealed class ComTaskService : ITaskService
             for (int i = 1; i <= count; i++)
             {
                 object task = Get(tasks, "Item", i)!;
+                int state = Convert.ToInt32(Get(task, "State"), CultureInfo.InvariantCulture);
                 found.Add(new RegisteredTask
                 {
                     Name = (string)Get(task, "Name")!,
                     Xml = (string)Get(task, "Xml")!,
                     IsEnabled = (bool)Get(task, "Enabled")!,
-                    IsRunning = Convert.ToInt32(Get(task, "State"), CultureInfo.InvariantCulture) == Running,
+                    IsRunning = state == Running,
+                    IsQueued = state == Queued,
                     LastRunUtc = Time(Get(task, "LastRunTime")),
                     LastResult = Convert.ToInt64(Get(task, "LastTaskResult"), CultureInfo.InvariantCulture),
                     NextRunUtc = Time(Get(task, "NextRunTime")),
@@ -84,6 +87,9 @@ internal sealed class ComTaskService : ITaskService
 
     /// <inheritdoc/>
     public void Stop(string name) => Try(root => Call(Task(root, name), "Stop", 0));
+
+    /// <inheritdoc/>
+    public string? SidOf(string account) => WindowsAccounts.SidOf(account);
 
     private static object Task(object root, string name) =>
         Call(Find(root) ?? throw new TaskServiceException(FileNotFound, "There is no such task."), "GetTask", name)!;

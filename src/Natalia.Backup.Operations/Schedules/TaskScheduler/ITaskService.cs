@@ -26,6 +26,9 @@ internal interface ITaskService
 
     /// <summary>Ends the runs of a task.</summary>
     void Stop(string name);
+
+    /// <summary>The id (SID) of an account by its name, or by an id; null when nobody knows it now.</summary>
+    string? SidOf(string account);
 }
 
 /// <summary>A registered task.</summary>
@@ -39,6 +42,8 @@ internal sealed record RegisteredTask
     public bool IsEnabled { get; init; }
     /// <summary>Whether a run goes on (TASK_STATE_RUNNING).</summary>
     public bool IsRunning { get; init; }
+    /// <summary>Whether a run waits to be started (TASK_STATE_QUEUED).</summary>
+    public bool IsQueued { get; init; }
     /// <summary>When it ran last, UTC; null for never.</summary>
     public DateTime? LastRunUtc { get; init; }
     /// <summary>The exit code of the last run, or an HRESULT of the service.</summary>

@@ -21,9 +21,6 @@ internal sealed class TaskSchedulerScheduler(ITaskService service, TimeProvider 
     private static readonly TimeSpan s_backupLimit = TimeSpan.FromHours(23);
     private static readonly TimeSpan s_look = TimeSpan.FromSeconds(1);
 
-    /// <summary>SCHED_S_TASK_HAS_NOT_RUN, SCHED_S_TASK_RUNNING, SCHED_S_TASK_QUEUED of winerror.h.</summary>
-    private const long HasNotRun = 0x41303, IsRunningNow = 0x41301, IsQueued = 0x41325;
-
     /// <inheritdoc/>
     public string Name => "TaskScheduler";
 
@@ -46,9 +43,11 @@ internal sealed class TaskSchedulerScheduler(ITaskService service, TimeProvider 
         RegisteredTask? formerTest = before.FirstOrDefault(t => Is(t, schedule.RestoreTestId));
         bool hasTest = formerTest is not null;
         // A password that was given may be a new one: then there is something to change whatever the task says.
-        if (password is null && hasTest == schedule.QuarterlyRestoreTest && IsAsWanted(before, schedule)
-            && before.Single(t => Is(t, schedule.ScheduleId)).IsEnabled == schedule.IsEnabled)
-            return Describe(before.Single(t => Is(t, schedule.ScheduleId)), schedule, false);
+        if (password is null && hasTest == schedule.QuarterlyRestoreTest
+            && before.FirstOrDefault(t => Is(t, schedule.ScheduleId)) is RegisteredTask there
+            && IsAsWanted(there, schedule, ScheduledWork.Backup)
+            && (formerTest is null || IsAsWanted(formerTest, schedule, ScheduledWork.RestoreTest)))
+            return Describe(there, before, schedule, false);
         bool isTestReplaced = false, isRegistered = false;
         try
         {
@@ -87,10 +86,11 @@ internal sealed class TaskSchedulerScheduler(ITaskService service, TimeProvider 
                     : $"The schedule '{schedule.ScheduleId}' was not registered", schedule.ScheduleId, left);
             throw;
         }
-        return Describe(List().FirstOrDefault(t => Is(t, schedule.ScheduleId))
+        IReadOnlyList<RegisteredTask> after = List();
+        return Describe(after.FirstOrDefault(t => Is(t, schedule.ScheduleId))
             ?? throw new NataliaException(ErrorIds.ScheduleNotRegistered, NataliaErrorKind.InvalidOperation,
                 $"The Task Scheduler took '{schedule.ScheduleId}' and does not show it.", schedule.ScheduleId),
-            schedule, true);
+            after, schedule, true);
     });
 
     /// <inheritdoc/>
@@ -113,7 +113,7 @@ internal sealed class TaskSchedulerScheduler(ITaskService service, TimeProvider 
             else
             {
                 found.Add(mark.Schedule is ScheduleDefinition schedule && Is(task, schedule.ScheduleId)
-                    ? (Describe(task, schedule, false), schedule)
+                    ? (Describe(task, tasks, schedule, false), schedule)
                     : (BackupSchedule.Incomplete(id, Name, "What it does cannot be read in its task."), null));
             }
         }
@@ -169,9 +169,8 @@ internal sealed class TaskSchedulerScheduler(ITaskService service, TimeProvider 
             while (true)
             {
                 RegisteredTask? task = (await OnPool(List).ConfigureAwait(false)).FirstOrDefault(t => t.Name == id);
-                if (task is { IsRunning: false, LastRunUtc: not null } && task.LastResult is not (HasNotRun
-                    or IsRunningNow or IsQueued))
-                    return new ProbeRun(task.LastResult, ReadReport(folder));
+                if (task is not null && TaskRunResult.Of(task).ExitCode is long code)
+                    return new ProbeRun(code, ReadReport(folder));
                 if (task is null || clock.GetUtcNow().UtcDateTime > until)
                     return new ProbeRun(null, task is null
                         ? "It was not tried to its end: somebody removed the task meanwhile."
@@ -243,35 +242,51 @@ internal sealed class TaskSchedulerScheduler(ITaskService service, TimeProvider 
         return File.Exists(file) && new FileInfo(file).Length < 1 << 20 ? File.ReadAllText(file) : "";
     }
 
-    private static bool IsAsWanted(IReadOnlyList<RegisteredTask> tasks, ScheduleDefinition schedule) =>
-        (schedule.QuarterlyRestoreTest
-            ? new[] { (schedule.ScheduleId, ScheduledWork.Backup), (schedule.RestoreTestId, ScheduledWork.RestoreTest) }
-            : [(schedule.ScheduleId, ScheduledWork.Backup)])
-        .All(wanted => tasks.FirstOrDefault(t => Is(t, wanted.Item1)) is RegisteredTask task
-            && TaskXml.Read(task.Xml) is TaskMark mark && mark.Schedule?.ToMark() == schedule.ToMark()
-            && mark.Command == schedule.Program
-            && mark.Arguments == ScheduledCommand.Line(ScheduledCommand.Arguments(schedule, wanted.Item2)));
+    private bool IsAsWanted(RegisteredTask task, ScheduleDefinition schedule, ScheduledWork work) =>
+        TaskXml.Read(task.Xml) is TaskMark mark && mark.Schedule?.ToMark() == schedule.ToMark()
+            && !TaskChanges.Find(task, mark, schedule, work, (user, account) => IsAccount(user, account) is true).Any();
 
-    private BackupSchedule Describe(RegisteredTask task, ScheduleDefinition schedule, bool wasChanged)
+    /// <summary>
+    /// Whether a user of a task's XML is an account; null when nobody can tell. The service writes names as ids.
+    /// </summary>
+    private bool? IsAccount(string userId, TaskAccount account) =>
+        string.Equals(userId, account.UserId, StringComparison.OrdinalIgnoreCase) ? true
+        : service.SidOf(userId) is string one && service.SidOf(account.UserId) is string other ? one == other
+        : null;
+
+    private BackupSchedule Describe(RegisteredTask task, IReadOnlyList<RegisteredTask> tasks,
+        ScheduleDefinition schedule, bool wasChanged)
     {
-        TaskMark? mark = TaskXml.Read(task.Xml);
-        var wanted = BackupSchedule.Of(schedule, Name);
-        return wanted with
+        (ScheduledRunResult result, long? exitCode) = TaskRunResult.Of(task);
+        return BackupSchedule.Of(schedule, Name) with
         {
             Account = schedule.Account ?? "SYSTEM",
             Expression = ScheduleTimes.Describe(schedule.Kind, schedule.AtTime),
             NextRunsUtc = task.IsEnabled && task.NextRunUtc is DateTime next ? [next] : [],
             LastRunUtc = task.LastRunUtc,
-            LastResult = task.IsRunning ? ScheduledRunResult.Running
-                : task.LastRunUtc is null || task.LastResult == HasNotRun ? ScheduledRunResult.NeverRan
-                : task.LastResult == 0 ? ScheduledRunResult.Succeeded : ScheduledRunResult.Failed,
-            LastExitCode = task.LastRunUtc is null || task.IsRunning ? null : task.LastResult,
+            LastResult = result,
+            LastExitCode = exitCode,
             IsEnabled = task.IsEnabled,
             WasChanged = wasChanged,
-            Warnings = mark is not null && (mark.Command != wanted.Program || mark.Arguments != wanted.Arguments)
-                ? [$"What the task '{task.Name}' starts was changed by hand."]
-                : [],
+            Warnings = [.. Warn(task, tasks, schedule)],
         };
+    }
+
+    private IEnumerable<string> Warn(RegisteredTask task, IReadOnlyList<RegisteredTask> tasks,
+        ScheduleDefinition schedule)
+    {
+        List<string> warnings = [.. Changes(task, ScheduledWork.Backup)];
+        if (schedule.QuarterlyRestoreTest)
+        {
+            RegisteredTask? test = tasks.FirstOrDefault(t => Is(t, schedule.RestoreTestId));
+            if (test is null) warnings.Add($"The task '{schedule.RestoreTestId}' of its restore tests is missing.");
+            else warnings.AddRange(Changes(test, ScheduledWork.RestoreTest));
+        }
+        return warnings.Count == 0 ? [] : warnings.Append("Register-NataliaSchedule makes it as it was.");
+
+        IEnumerable<string> Changes(RegisteredTask one, ScheduledWork work) => TaskXml.Read(one.Xml) is TaskMark mark
+            ? TaskChanges.Find(one, mark, schedule, work, (user, account) => IsAccount(user, account) is not false)
+            : [$"The task '{one.Name}' was made by somebody else."];
     }
 
     private IReadOnlyList<RegisteredTask> List()

@@ -84,13 +84,29 @@ internal static class TaskXml
             XElement? exec = task.Element(Namespace + "Actions")?.Element(Namespace + "Exec");
             return new TaskMark(
                 ScheduleDefinition.TryParse(information.Element(Namespace + "Documentation")?.Value),
-                exec?.Element(Namespace + "Command")?.Value ?? "", exec?.Element(Namespace + "Arguments")?.Value ?? "");
+                exec?.Element(Namespace + "Command")?.Value ?? "", exec?.Element(Namespace + "Arguments")?.Value ?? "",
+                task.Element(Namespace + "Principals")?.Element(Namespace + "Principal")
+                    ?.Element(Namespace + "UserId")?.Value ?? "",
+                Describe(task.Element(Namespace + "Triggers")?.Elements() ?? []));
         }
         catch (XmlException)
         {
             return null;
         }
     }
+
+    /// <summary>The triggers that a task should have, written as <see cref="TaskMark.Triggers"/>.</summary>
+    internal static string TriggersOf(ScheduleDefinition schedule, ScheduledWork work) =>
+        Describe(Triggers(schedule, work));
+
+    /// <summary>
+    /// Elements in one way of writing, whatever their order; ids, and that they are enabled, which is the default, are
+    /// left out.
+    /// </summary>
+    private static string Describe(IEnumerable<XElement> elements) => string.Join(" ", elements
+        .Where(e => e.HasElements || e.Name.LocalName != "Enabled" || e.Value.Trim() is not ("true" or "1"))
+        .Select(e => $"{e.Name.LocalName}({(e.HasElements ? Describe(e.Elements()) : e.Value.Trim())})")
+        .OrderBy(t => t, StringComparer.Ordinal));
 
     private static string Describe(ScheduleDefinition schedule, ScheduledWork work) => work switch
     {
@@ -144,4 +160,7 @@ internal static class TaskXml
 /// <param name="Schedule">The schedule; null when the mark cannot be read.</param>
 /// <param name="Command">The program that it starts.</param>
 /// <param name="Arguments">The program's command line.</param>
-internal sealed record TaskMark(ScheduleDefinition? Schedule, string Command, string Arguments);
+/// <param name="UserId">Who runs it: a name, or an id of Windows (SID).</param>
+/// <param name="Triggers">When it is started, as <see cref="TaskXml.TriggersOf"/> writes it.</param>
+internal sealed record TaskMark(ScheduleDefinition? Schedule, string Command, string Arguments, string UserId,
+    string Triggers);
