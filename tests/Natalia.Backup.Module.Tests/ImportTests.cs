@@ -24,6 +24,19 @@ public sealed class ImportTests
         Assert.True(clock.Elapsed < TimeSpan.FromSeconds(10), $"The import took {clock.Elapsed}.");
     }
 
+    /// <summary>Libraries that few commands need are read when one of these is called.</summary>
+    [Fact]
+    public async Task Import_loads_no_library_that_few_commands_need()
+    {
+        RunnerProcess.Result loaded = await RunnerProcess.RunAsync("-NonInteractive", "-c",
+            "$null = Get-NataliaRepository; [AppDomain]::CurrentDomain.GetAssemblies() | ForEach-Object { "
+            + "$_.GetName().Name }");
+        string[] names = loaded.Lines;
+        Assert.Contains("Natalia.Backup.Operations", names);
+        Assert.DoesNotContain(names, n => n is "Renci.SshNet" or "BouncyCastle.Cryptography" or "ZstdSharp"
+            or "Natalia.Backup.Serving" || n.StartsWith("AWSSDK", StringComparison.Ordinal));
+    }
+
     [Fact]
     public void Exported_are_exactly_the_cmdlets_that_the_manifest_names()
     {
