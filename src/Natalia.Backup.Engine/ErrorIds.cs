@@ -271,7 +271,7 @@ public static class ErrorIds
     public const string SystemImageNotFound = nameof(SystemImageNotFound);
     // a relative path means another file to every process
     public const string SystemImagePathInvalid = nameof(SystemImagePathInvalid);
-    // not a raw or qcow2 image that stands by itself
+    // no OVA, and no image that stands by itself
     public const string SystemImageNotSupported = nameof(SystemImageNotSupported);
     // more than the place has room for that keeps them
     public const string SettingsTooLong = nameof(SettingsTooLong);

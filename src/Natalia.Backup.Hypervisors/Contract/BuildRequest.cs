@@ -21,11 +21,6 @@ public sealed record BuildRequest
     /// <summary>The isolation of a test VM; null for a VM that is to stay.</summary>
     public Isolation? Isolation { get; init; }
     /// <summary>
-    /// What the system disk is made of, where the description has none; or null. A builder that cannot place one says
-    /// <c>CapabilityMissing</c>.
-    /// </summary>
-    public SystemDiskImage? SystemImage { get; init; }
-    /// <summary>
     /// Whether the VM is to be switched on when it is complete: what would stand in the way of that is then refused
     /// before anything is made, as far as the builder can know.
     /// </summary>

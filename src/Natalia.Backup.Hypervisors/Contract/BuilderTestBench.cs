@@ -43,7 +43,6 @@ public sealed class BuilderTestBench : ITestBench
             BuildId = request.RunId,
             Placement = request.Placement,
             MemoryBytes = request.MemoryBytes,
-            SystemImage = request.SystemImage,
             Isolation = new Isolation(request.IsolatedNetwork, request.RunId),
             Attachments = _hypervisor.FindTaken(image),
         };

@@ -11,8 +11,6 @@ public sealed record TestVMRequest
     public string RunId { get; init; } = Guid.NewGuid().ToString("N");
     /// <summary>Where it is put.</summary>
     public Placement Placement { get; init; } = new();
-    /// <summary>What the system disk is made of, where the point holds none; or null.</summary>
-    public SystemDiskImage? SystemImage { get; init; }
     /// <summary>Memory in bytes, or null for as much as the original.</summary>
     public long? MemoryBytes { get; init; }
     /// <summary>How long the making may take.</summary>

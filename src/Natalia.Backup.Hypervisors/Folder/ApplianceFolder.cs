@@ -73,7 +73,7 @@ internal static class ApplianceFolder
 
     private static bool IsPackage(string path) => IsOva(path) || HasExtension(path, ".ovf");
 
-    private static bool IsOva(string path) => HasExtension(path, ".ova");
+    internal static bool IsOva(string path) => HasExtension(path, ".ova");
 
     private static bool HasExtension(string path, string extension) =>
         Path.GetExtension(path).Equals(extension, StringComparison.OrdinalIgnoreCase);
@@ -112,21 +112,10 @@ internal static class ApplianceFolder
     {
         using RawDiskSource archive = RawDiskSource.Open(file);
         // Reads of a file are done when they return.
-        IReadOnlyDictionary<string, Extent> members = OvaFile.ReadMembersAsync(archive, CancellationToken.None)
-            .GetAwaiter().GetResult();
-        List<KeyValuePair<string, Extent>> descriptions = [.. members.Where(m => HasExtension(m.Key, ".ovf"))];
-        if (descriptions.Count != 1)
-            throw OvaFile.Invalid(archive, $"it has {descriptions.Count} descriptions (.ovf) and not one");
-        Extent place = descriptions[0].Value;
-        if (place.Length > OvfFile.MaxBytes) throw OvaFile.Invalid(archive, "its description is too long");
-        var bytes = new byte[(int)place.Length];
-        archive.ReadAsync(place.Offset, bytes, CancellationToken.None).AsTask().GetAwaiter().GetResult();
-        using var reader = new StreamReader(new MemoryStream(bytes));
-        OvfFile ovf = OvfFile.Parse(file.Path, reader.ReadToEnd());
-        List<FolderImage> images = [.. ovf.Disks.Select(d => OfPackage(d, file, members.TryGetValue(d.FileName,
-            out Extent member)
-            ? member
-            : throw OvaFile.Invalid(archive, $"it has no file '{d.FileName}', the image of disk '{d.Id}'")))];
+        (OvfFile ovf, IReadOnlyDictionary<string, Extent> members) =
+            OvaFile.ReadAsync(archive, CancellationToken.None).GetAwaiter().GetResult();
+        List<FolderImage> images =
+            [.. ovf.Disks.Select(d => OfPackage(d, file, OvaFile.ImageOf(archive, members, d)))];
         string name = ofFolder ? NameOf(folder) : Path.GetFileNameWithoutExtension(file.Path);
         return Of(folder, kind, ovf, images, IdentityOfPath(ofFolder ? folder : file.Path, kind), name);
     }
@@ -218,9 +207,9 @@ internal static class ApplianceFolder
             images.Add(new FolderImage(disk.Id, file, disk.Role,
                 disk.Format ?? (byName == ImageFormat.Unknown ? ImageFormat.Raw : byName), disk.Format is not null,
                 disk.Changes));
-            // The file grows with what is in it, so it does not tell the disk's size as a raw one does.
-            if (images[images.Count - 1] is { Format: ImageFormat.Qcow2 } qcow2)
-                images[images.Count - 1] = qcow2 with { SizeBytes = Probe(file, ImageFormat.Qcow2)?.SizeBytes };
+            // Only a raw image is as long as the disk in it.
+            FolderImage last = images[images.Count - 1];
+            images[images.Count - 1] = last with { SizeBytes = Probe(file, last.Format)?.SizeBytes };
         }
         return images;
     }

@@ -106,9 +106,6 @@ internal sealed class FolderBuilder(string location, Func<CancellationToken, Tas
             throw new NataliaException(ErrorIds.StorageNotSuitable, NataliaErrorKind.InvalidOperation,
                 $"The folder '{location}' is a VM itself, so none can be made in it.", location,
                 "Connect the folder above it, or another one.");
-        if (how.SystemImage is not null)
-            throw new NataliaException(ErrorIds.CapabilityMissing, NataliaErrorKind.NotSupported,
-                $"The Folder hypervisor '{location}' writes every disk itself, and places no image.", location);
         if (how.Isolation is not null)
             throw new NataliaException(ErrorIds.CapabilityMissing, NataliaErrorKind.NotSupported,
                 $"The Folder hypervisor '{location}' starts no VM, so that none can be isolated there.", location);

@@ -22,7 +22,7 @@ internal static class OvaFile
     /// <summary>Where each member lies, by its name.</summary>
     /// <param name="file">The archive.</param>
     /// <exception cref="NataliaException"><c>ApplianceDescriptionInvalid</c>, <c>DiskReadFailed</c>.</exception>
-    internal static async Task<IReadOnlyDictionary<string, Extent>> ReadMembersAsync(RawDiskSource file,
+    private static async Task<IReadOnlyDictionary<string, Extent>> ReadMembersAsync(RawDiskSource file,
         CancellationToken cancellationToken)
     {
         var members = new Dictionary<string, Extent>(StringComparer.Ordinal);
@@ -62,6 +62,33 @@ internal static class OvaFile
         }
         return members;
     }
+
+    /// <summary>What its one description says, and where each member lies.</summary>
+    /// <param name="archive">The archive.</param>
+    /// <exception cref="NataliaException"><c>ApplianceDescriptionInvalid</c>, <c>DiskReadFailed</c>.</exception>
+    internal static async Task<(OvfFile Description, IReadOnlyDictionary<string, Extent> Members)> ReadAsync(
+        RawDiskSource archive, CancellationToken cancellationToken)
+    {
+        IReadOnlyDictionary<string, Extent> members =
+            await ReadMembersAsync(archive, cancellationToken).ConfigureAwait(false);
+        List<Extent> descriptions = [.. members
+            .Where(m => m.Key.EndsWith(".ovf", StringComparison.OrdinalIgnoreCase)).Select(m => m.Value)];
+        if (descriptions.Count != 1)
+            throw Invalid(archive, $"it has {descriptions.Count} descriptions (.ovf) and not one");
+        Extent place = descriptions[0];
+        if (place.Length > OvfFile.MaxBytes) throw Invalid(archive, "its description is too long");
+        var bytes = new byte[(int)place.Length];
+        await archive.ReadAsync(place.Offset, bytes, cancellationToken).ConfigureAwait(false);
+        using var reader = new StreamReader(new MemoryStream(bytes));
+        return (OvfFile.Parse(archive.Path, reader.ReadToEnd()), members);
+    }
+
+    /// <summary>Where the image of a disk lies.</summary>
+    /// <exception cref="NataliaException"><c>ApplianceDescriptionInvalid</c>: it is not there.</exception>
+    internal static Extent ImageOf(RawDiskSource archive, IReadOnlyDictionary<string, Extent> members, OvfDisk disk) =>
+        members.TryGetValue(disk.FileName, out Extent member)
+            ? member
+            : throw Invalid(archive, $"it has no file '{disk.FileName}', the image of disk '{disk.Id}'");
 
     internal static NataliaException Invalid(RawDiskSource file, string what) => new(
         ErrorIds.ApplianceDescriptionInvalid, NataliaErrorKind.InvalidData,

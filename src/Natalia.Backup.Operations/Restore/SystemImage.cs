@@ -1,26 +1,24 @@
 using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Disks;
+using Natalia.Backup.Engine.Disks.Images;
 using Natalia.Backup.Engine.Model;
+using Natalia.Backup.Hypervisors.Folder;
 
 namespace Natalia.Backup.Operations.Restore;
 
 /// <summary>
-/// The image that gives a data-only restore point its system disk: of a freshly deployed appliance, on this machine.
-/// It is opened anew for each restore, so that any number of them use it at once.
+/// The image that gives a data-only restore point its system disk: of a freshly deployed appliance, on this machine; or
+/// the OVA that it is deployed from. It is opened anew for each restore, so that any number of them use it at once.
 /// </summary>
 internal sealed class SystemImage
 {
     private const int ChunkBytes = 1 << 20;
     private const int ZeroBytes = 64 << 10;
 
-    private SystemImage(string path, ImageFormat format, long sizeBytes) =>
-        (Path, Format, SizeBytes) = (path, format, sizeBytes);
+    private SystemImage(string path, long sizeBytes) => (Path, SizeBytes) = (path, sizeBytes);
 
     /// <summary>The image's full path.</summary>
     internal string Path { get; }
-
-    /// <summary>Raw or Qcow2, by what the file itself shows.</summary>
-    internal ImageFormat Format { get; }
 
     /// <summary>The size of the disk in it, in bytes.</summary>
     internal long SizeBytes { get; }
@@ -33,8 +31,8 @@ internal sealed class SystemImage
     internal static async Task<SystemImage> FindAsync(string path, CancellationToken cancellationToken)
     {
         EnsureAbsolute(path);
-        (IDiskSource disk, ImageFormat format) = await OpenAsync(path, cancellationToken).ConfigureAwait(false);
-        using (disk) return new SystemImage(System.IO.Path.GetFullPath(path), format, disk.SizeBytes);
+        using OpenImage image = await OpenAsync(path, cancellationToken).ConfigureAwait(false);
+        return new SystemImage(System.IO.Path.GetFullPath(path), image.Disk.SizeBytes);
     }
 
     /// <summary>
@@ -59,29 +57,26 @@ internal sealed class SystemImage
     internal async Task WriteAsync(IDiskTarget target, IProgress<OperationProgress>? progress,
         CancellationToken cancellationToken)
     {
-        (IDiskSource disk, _) = await OpenAsync(Path, cancellationToken).ConfigureAwait(false);
-        using (disk)
+        using OpenImage image = await OpenAsync(Path, cancellationToken).ConfigureAwait(false);
+        // The target was made for the size that was seen first.
+        if (image.Disk.SizeBytes != SizeBytes) throw Changed();
+        string activity = $"Writing the system disk from {System.IO.Path.GetFileName(Path)}";
+        await target.BeginAsync(SizeBytes, cancellationToken).ConfigureAwait(false);
+        byte[] buffer = new byte[ChunkBytes];
+        await foreach (Extent extent in image.Disk.GetAllocatedExtentsAsync(cancellationToken).ConfigureAwait(false))
         {
-            // The target was made for the size that was seen first.
-            if (disk.SizeBytes != SizeBytes) throw Changed();
-            string activity = $"Writing the system disk from {System.IO.Path.GetFileName(Path)}";
-            await target.BeginAsync(SizeBytes, cancellationToken).ConfigureAwait(false);
-            byte[] buffer = new byte[ChunkBytes];
-            await foreach (Extent extent in disk.GetAllocatedExtentsAsync(cancellationToken).ConfigureAwait(false))
+            long end = extent.Offset + extent.Length;
+            for (long at = extent.Offset; at < end;)
             {
-                long end = extent.Offset + extent.Length;
-                for (long at = extent.Offset; at < end;)
-                {
-                    int count = (int)Math.Min(ChunkBytes, end - at);
-                    await disk.ReadAsync(at, buffer.AsMemory(0, count), cancellationToken).ConfigureAwait(false);
-                    await WriteAsync(target, at, buffer.AsMemory(0, count), cancellationToken).ConfigureAwait(false);
-                    at += count;
-                    progress?.Report(new OperationProgress(activity, at, SizeBytes));
-                }
+                int count = (int)Math.Min(ChunkBytes, end - at);
+                await image.Disk.ReadAsync(at, buffer.AsMemory(0, count), cancellationToken).ConfigureAwait(false);
+                await WriteAsync(target, at, buffer.AsMemory(0, count), cancellationToken).ConfigureAwait(false);
+                at += count;
+                progress?.Report(new OperationProgress(activity, at, SizeBytes));
             }
-            (disk as RawDiskSource)?.VerifyUnchanged();
-            await target.CompleteAsync(cancellationToken).ConfigureAwait(false);
         }
+        image.File.VerifyUnchanged();
+        await target.CompleteAsync(cancellationToken).ConfigureAwait(false);
     }
 
     /// <summary>The path.</summary>
@@ -109,8 +104,7 @@ internal sealed class SystemImage
     private static bool IsZero(ReadOnlySpan<byte> bytes) =>
         bytes[0] == 0 && bytes.Slice(1).SequenceEqual(bytes.Slice(0, bytes.Length - 1));
 
-    private static async Task<(IDiskSource Disk, ImageFormat Format)> OpenAsync(string path,
-        CancellationToken cancellationToken)
+    private static async Task<OpenImage> OpenAsync(string path, CancellationToken cancellationToken)
     {
         RawDiskSource file;
         try
@@ -127,22 +121,16 @@ internal sealed class SystemImage
         {
             throw NotSupported(path, "It is neither a file nor a block device.", e);
         }
-        IDiskSource? kept = file;
+        RawDiskSource? kept = file;
         try
         {
             if (file.SizeBytes == 0) throw NotSupported(path, "It is empty.");
-            DetectedImage? seen = await ImageFormats.DetectAsync(file, cancellationToken).ConfigureAwait(false);
-            (IDiskSource Disk, ImageFormat Format) opened = seen?.Format switch
-            {
-                null => (file, ImageFormat.Raw),
-                ImageFormat.Qcow2 => (await Qcow2DiskSource.OpenAsync(file, path,
-                    cancellationToken).ConfigureAwait(false), ImageFormat.Qcow2),
-                _ => throw NotSupported(path, $"It is {seen.Description}."),
-            };
+            var opened = new OpenImage(await OpenDiskAsync(file, cancellationToken).ConfigureAwait(false), file);
             kept = null;
             return opened;
         }
-        catch (NataliaException e) when (e.ErrorId == ErrorIds.DiskFormatNotSupported)
+        catch (NataliaException e) when (e.ErrorId is ErrorIds.DiskFormatNotSupported or ErrorIds.DiskImageInvalid
+            or ErrorIds.DiskParentNotFound or ErrorIds.DiskNotFound or ErrorIds.ApplianceDescriptionInvalid)
         {
             throw NotSupported(path, e.Message, e);
         }
@@ -150,6 +138,17 @@ internal sealed class SystemImage
         {
             kept?.Dispose();
         }
+    }
+
+    private static async Task<IDiskSource> OpenDiskAsync(RawDiskSource file, CancellationToken cancellationToken)
+    {
+        if (await OvaSystemDisk.IsOvaAsync(file, cancellationToken).ConfigureAwait(false))
+            return await OvaSystemDisk.OpenAsync(file, cancellationToken).ConfigureAwait(false);
+        DetectedImage? seen = await ImageFormats.DetectAsync(file, cancellationToken).ConfigureAwait(false);
+        if (seen is not null && !DiskImages.CanRead(seen.Format))
+            throw NotSupported(file.Path, $"It is {seen.Description}.");
+        return await DiskImages.OpenAsync(file, seen?.Format ?? ImageFormat.Raw, null, null,
+            cancellationToken).ConfigureAwait(false);
     }
 
     private static bool IsAbsolute(string path) => System.IO.Path.DirectorySeparatorChar == '/'
@@ -166,5 +165,15 @@ internal sealed class SystemImage
     private static NataliaException NotSupported(string path, string why, Exception? inner = null) =>
         new(ErrorIds.SystemImageNotSupported, NataliaErrorKind.InvalidArgument,
             $"'{path}' cannot be used as a system image. {why}", path,
-            "A raw image is needed, or a qcow2 image that stands by itself.", inner);
+            "An OVA is needed, or a raw, qcow2, VMDK, VHDX or VHD image that stands by itself.", inner);
+
+    /// <summary>An image that is being read.</summary>
+    private sealed record OpenImage(IDiskSource Disk, RawDiskSource File) : IDisposable
+    {
+        public void Dispose()
+        {
+            Disk.Dispose();
+            File.Dispose();
+        }
+    }
 }

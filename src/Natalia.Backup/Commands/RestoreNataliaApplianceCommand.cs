@@ -44,7 +44,7 @@ namespace Natalia.Backup.Commands;
 /// <para>Builds a copy from the newest point, on another network.</para>
 /// </example>
 /// <example>
-/// <code>Get-NataliaRestorePoint -Appliance natalia-paris -Latest | Restore-NataliaAppliance -Hypervisor vms -SystemImage D:\images\natalia-system.raw</code>
+/// <code>Get-NataliaRestorePoint -Appliance natalia-paris -Latest | Restore-NataliaAppliance -Hypervisor vms -SystemImage D:\images\natalia.ova</code>
 /// <para>Builds a VM from a point that holds the data disk alone, with the system disk of a freshly deployed
 /// appliance.</para>
 /// </example>
@@ -104,9 +104,10 @@ public sealed class RestoreNataliaApplianceCommand : RestorePointCommand
     public string? VMHost { get; set; }
 
     /// <summary>
-    /// A raw image of the system disk of a freshly deployed appliance, on this machine, for a point that holds the data
-    /// disk alone. It takes the place of the system disk also where the point holds one. Left out, a point that needs
-    /// one gets the image that Set-NataliaAppliance -SystemImage keeps. For points of a repository of this product.
+    /// The OVA that appliances are deployed from, or an image of the system disk of a freshly deployed one (raw, qcow2,
+    /// VMDK, VHDX or VHD), on this machine, for a point that holds the data disk alone. It takes the place of the
+    /// system disk also where the point holds one. Left out, a point that needs one gets the image that
+    /// Set-NataliaAppliance -SystemImage keeps. For points of a repository of this product.
     /// </summary>
     [Parameter]
     [ValidateNotNullOrEmpty]

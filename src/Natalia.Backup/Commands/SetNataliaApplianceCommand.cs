@@ -132,8 +132,9 @@ public sealed class SetNataliaApplianceCommand : RepositoryWriterCommand
     public string? TestBench { get; set; }
 
     /// <summary>
-    /// For Test-NataliaRestore and Restore-NataliaAppliance: the absolute path of an image, raw or qcow2, of a freshly
-    /// deployed appliance's system disk, on the machine that restores. It boots points that hold the data disk alone.
+    /// For Test-NataliaRestore and Restore-NataliaAppliance: the absolute path of the OVA that appliances are deployed
+    /// from, or of an image of a freshly deployed appliance's system disk (raw, qcow2, VMDK, VHDX or VHD), on the
+    /// machine that restores. It boots points that hold the data disk alone.
     /// </summary>
     [Parameter]
     [AllowEmptyString]

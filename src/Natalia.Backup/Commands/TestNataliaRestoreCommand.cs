@@ -117,8 +117,9 @@ public sealed class TestNataliaRestoreCommand : NataliaCommand
     public string? TestBench { get; set; }
 
     /// <summary>
-    /// The absolute path of an image, raw or qcow2, that gives the system disk of a point that holds the data disk
-    /// alone. Said here it takes the place of a system disk in the point, too; kept as a setting it does not.
+    /// The absolute path of an OVA, or of an image (raw, qcow2, VMDK, VHDX or VHD), that gives the system disk of a
+    /// point that holds the data disk alone. Said here it takes the place of a system disk in the point, too; kept as a
+    /// setting it does not.
     /// </summary>
     [Parameter]
     [ValidateNotNullOrEmpty]

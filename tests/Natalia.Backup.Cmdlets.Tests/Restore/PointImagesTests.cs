@@ -1,6 +1,9 @@
 using System.Diagnostics;
+using System.Formats.Tar;
 using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Backup;
+using Natalia.Backup.Engine.Disks;
+using Natalia.Backup.Engine.Disks.Images;
 using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Engine.Repositories;
 using Natalia.Backup.Hypervisors.Contract;
@@ -9,6 +12,7 @@ using Natalia.Backup.Operations.Kinds;
 using Natalia.Backup.Operations.Points;
 using Natalia.Backup.Operations.Restore;
 using Natalia.Backup.Testing;
+using Natalia.Backup.Testing.Disks;
 
 namespace Natalia.Backup.Cmdlets.Tests.Restore;
 
@@ -103,15 +107,147 @@ public sealed class PointImagesTests : IDisposable
         Assert.Equal(id, e.ErrorId);
     }
 
+    [Theory]
+    [InlineData(DiskFormat.Raw, "system.img")]
+    [InlineData(DiskFormat.Vhdx, "system.vhdx")]
+    [InlineData(DiskFormat.Vmdk, "system.vmdk")]
+    [InlineData(DiskFormat.VmdkStreamOptimized, "system.vmdk")]
+    public async Task The_system_disk_is_read_from_an_image_or_from_an_ova_with_it(DiskFormat format, string name)
+    {
+        byte[] disk = Bootable(RepositoryFixture.Disk(3 << 20, 8));
+        await WriteAsync(format, name, disk);
+        await WriteAsync(format, "data-" + name, RepositoryFixture.Disk(1 << 20, 9));
+        string[] files = [_folder[name], OvaPackage.Make(_folder["one.ova"], _folder[name]),
+            OvaPackage.Make(_folder["two.OVA"], _folder["data-" + name], _folder[name]),
+            OvaPackage.Make(_folder["without-an-ending"], _folder[name])];
+        foreach (string file in files)
+        {
+            SystemImage image = await SystemImage.FindAsync(file, default);
+            using var target = new MemoryDiskTarget();
+            await image.WriteAsync(target, null, default);
+            Assert.True(disk.AsSpan().SequenceEqual(target.Bytes), file);
+        }
+    }
+
+    [Theory]
+    [InlineData("no image", "no disk of its VM has an image")]
+    [InlineData("two that boot", "2 disks with an image, and 2 of these have a boot record")]
+    [InlineData("two that do not boot", "2 disks with an image, and 0 of these have a boot record")]
+    [InlineData("image is missing", "it has no file 'system.img'")]
+    [InlineData("image is empty", "'system.img' in it is empty")]
+    [InlineData("image is no VMDK", "'system.vmdk' in it is none of the format that its name says")]
+    [InlineData("image is compressed", "'system.img' in it is a file compressed by gzip")]
+    [InlineData("cut off", "it was cut off")]
+    [InlineData("no archive", "its archive is damaged at 0")]
+    [InlineData("no description", "it has 0 descriptions")]
+    public async Task An_odd_ova_is_refused_for_what_is_odd(string what, string told)
+    {
+        byte[] boots = Bootable(new byte[1 << 20]);
+        string ova = _folder["natalia.ova"], image = _folder["system.img"], other = _folder["other.img"];
+        File.WriteAllBytes(image, boots);
+        File.WriteAllBytes(other, boots);
+        switch (what)
+        {
+            case "no image":
+                OvaPackage.Make(ova);
+                break;
+            case "two that boot":
+                OvaPackage.Make(ova, image, other);
+                break;
+            case "two that do not boot":
+                File.WriteAllBytes(image, new byte[4096]);
+                File.WriteAllBytes(other, new byte[4096]);
+                OvaPackage.Make(ova, image, other);
+                break;
+            case "image is missing":
+                OvaPackage.Make(ova);
+                byte[] text = [.. OvaPackage.Describe(image).Select(c => (byte)c)];
+                using (var tar = new TarWriter(File.Create(ova), TarEntryFormat.Pax))
+                    tar.WriteEntry(new PaxTarEntry(TarEntryType.RegularFile, "a.ovf")
+                    {
+                        DataStream = new MemoryStream(text),
+                    });
+                break;
+            case "image is empty":
+                File.WriteAllBytes(image, []);
+                OvaPackage.Make(ova, image);
+                break;
+            case "image is no VMDK":
+                File.Move(image, _folder["system.vmdk"]);
+                OvaPackage.Make(ova, _folder["system.vmdk"]);
+                break;
+            case "image is compressed":
+                File.WriteAllBytes(image, [0x1F, 0x8B, 8, .. new byte[1000]]);
+                OvaPackage.Make(ova, image);
+                break;
+            case "cut off":
+                OvaPackage.Make(ova, image);
+                File.WriteAllBytes(ova, File.ReadAllBytes(ova)[..300_000]);
+                break;
+            case "no archive":
+                File.WriteAllBytes(ova, boots);
+                break;
+            default:
+                using (var tar = new TarWriter(File.Create(ova))) tar.WriteEntry(image, "system.img");
+                break;
+        }
+
+        NataliaException e = await Assert.ThrowsAsync<NataliaException>(() => SystemImage.FindAsync(ova, default));
+
+        Assert.Equal(ErrorIds.SystemImageNotSupported, e.ErrorId);
+        Assert.Contains(told, e.Message, StringComparison.Ordinal);
+        // Nothing keeps the file open.
+        File.Delete(ova);
+    }
+
+    [Fact]
+    public async Task A_damaged_ova_is_an_error_and_never_a_crash()
+    {
+        byte[] disk = Bootable(RepositoryFixture.Disk(300 << 10, 4));
+        await WriteAsync(DiskFormat.VmdkStreamOptimized, "system.vmdk", disk);
+        byte[] good = File.ReadAllBytes(OvaPackage.Make(_folder["good"], _folder["system.vmdk"]));
+        var random = new Random(1);
+        for (int i = 0; i < 300; i++)
+        {
+            byte[] bad = [.. good];
+            // The heads of the archive, the description, and the head of the image.
+            for (int n = 0; n < 3; n++) bad[random.Next(i < 200 ? 4096 : bad.Length)] = (byte)random.Next(256);
+            if (i % 5 == 0) Array.Resize(ref bad, random.Next(bad.Length));
+            File.WriteAllBytes(_folder["bad.ova"], bad);
+            try
+            {
+                using var nowhere = new MemoryDiskTarget();
+                SystemImage broken = await SystemImage.FindAsync(_folder["bad.ova"], default);
+                if (broken.SizeBytes <= 64 << 20) await broken.WriteAsync(nowhere, null, default);
+            }
+            catch (NataliaException)
+            {
+            }
+        }
+    }
+
+    [Fact]
+    public async Task An_image_that_changes_while_it_is_read_is_an_error()
+    {
+        await WriteAsync(DiskFormat.Vmdk, "system.vmdk", RepositoryFixture.Disk(1 << 20, 4));
+        string ova = OvaPackage.Make(_folder["natalia.ova"], _folder["system.vmdk"]);
+        SystemImage image = await SystemImage.FindAsync(ova, default);
+        using var target = new MemoryDiskTarget();
+        NataliaException e = await Assert.ThrowsAsync<NataliaException>(() => image.WriteAsync(target,
+            new Reports(() => File.SetLastWriteTimeUtc(ova, DateTime.UnixEpoch)), default));
+
+        Assert.Equal((ErrorIds.DiskChangedWhileRead, false), (e.ErrorId, target.IsComplete));
+    }
+
     [Fact]
     public async Task A_file_of_another_format_is_named_for_what_it_is()
     {
-        File.WriteAllBytes(_folder["system.raw"], [.. "vhdxfile"u8, .. new byte[9000]]);
+        File.WriteAllBytes(_folder["system.raw"], [.. "QED\0"u8, .. new byte[9000]]);
         NataliaException e = await Assert.ThrowsAsync<NataliaException>(
             () => SystemImage.FindAsync(_folder["system.raw"], default));
 
         Assert.Equal(ErrorIds.SystemImageNotSupported, e.ErrorId);
-        Assert.Contains("a VHDX image", e.Message, StringComparison.Ordinal);
+        Assert.Contains("a QED image", e.Message, StringComparison.Ordinal);
     }
 
     [Theory]
@@ -161,6 +297,23 @@ public sealed class PointImagesTests : IDisposable
 
         Assert.Equal(ErrorIds.SystemImageNotSupported, e.ErrorId);
         Assert.Contains("backing file", e.Message, StringComparison.Ordinal);
+    }
+
+    private static byte[] Bootable(byte[] disk)
+    {
+        (disk[510], disk[511]) = (0x55, 0xAA);
+        return disk;
+    }
+
+    private async Task WriteAsync(DiskFormat format, string name, byte[] disk)
+    {
+        using IDiskTarget target = DiskImages.Create(format, _folder[name], overwrite: false);
+        await new MemoryDiskSource(disk).CopyToAsync(target);
+    }
+
+    private sealed class Reports(Action act) : IProgress<OperationProgress>
+    {
+        public void Report(OperationProgress value) => act();
     }
 
     private static void Run(string program, string[] arguments)

@@ -84,7 +84,7 @@ public sealed class HyperVRestoreTestTests : IDisposable
     [Theory]
     [InlineData(true, 0)]
     [InlineData(false, 1000)]
-    public void A_point_of_the_data_disk_alone_starts_from_the_system_image(bool isGen2, int place)
+    public void A_point_of_the_data_disk_alone_starts_from_the_system_disk_of_an_ova(bool isGen2, int place)
     {
         using var folder = new TemporaryFolder();
         byte[] system = RepositoryFixture.Disk(200 * 512, 7);
@@ -96,7 +96,7 @@ public sealed class HyperVRestoreTestTests : IDisposable
             _room.Machine.Disks.Remove(0);
         }
         _room.Run("Set-NataliaAppliance natalia-01 -IncludeSystemDisk:$false -SystemImage $args[0]",
-            folder["system.raw"]);
+            OvaPackage.Make(folder["natalia.ova"], folder["system.raw"]));
         _room.Run("$null = Invoke-NataliaBackup natalia-01 -CdrBaseline 20000; "
             + "Test-NataliaRestore natalia-01 -GuestCredential $login");
         Assert.Equal([1, place], _made!.Disks.Keys.OrderBy(p => p != 1));

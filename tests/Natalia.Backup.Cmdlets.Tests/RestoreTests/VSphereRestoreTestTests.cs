@@ -83,6 +83,27 @@ public sealed class VSphereRestoreTestTests : IDisposable
             File.ReadAllBytes(d.GetProperty("file").GetString()!).AsSpan().SequenceEqual(data));
     }
 
+    [VSphereFact]
+    public void A_data_disk_gets_the_system_disk_of_an_ova_in_a_restore_and_in_a_test()
+    {
+        SimulatedVSphere server = Start("""{"": {"output": "20000\n"}}""");
+        byte[] system = RepositoryFixture.Disk(1 << 20, 6);
+        File.WriteAllBytes(Path.Combine(_root.Path, "system.img"), system);
+        Run("$null = Set-NataliaAppliance natalia-nice -IncludeSystemDisk:$false -SystemImage $args[0]",
+            OvaPackage.Make(Path.Combine(_root.Path, "natalia.ova"), Path.Combine(_root.Path, "system.img")));
+        Run("Invoke-NataliaBackup natalia-nice -CdrBaseline 20000");
+
+        Run("Get-NataliaRestorePoint -Latest | Restore-NataliaAppliance -NewName natalia-restored "
+            + "-Network @{ 'DC0_DVPG0' = 'nowhere' } -Confirm:$false");
+        JsonElement restored = server.Bench().Single(m => m.GetProperty("name").GetString() == "natalia-restored");
+        Assert.Contains(restored.GetProperty("disks").EnumerateArray(), d =>
+            File.ReadAllBytes(d.GetProperty("file").GetString()!).AsSpan().SequenceEqual(system));
+        var test = (RestoreTest)Run("Test-NataliaRestore natalia-nice -GuestCredential $guest").Output.Single()
+            .BaseObject;
+        Assert.Equal((RestoreTestResult.Passed, null), (test.Result, test.Reason));
+        Assert.EndsWith("natalia.ova", test.SystemImage, StringComparison.Ordinal);
+    }
+
     private SimulatedVSphere Start(string guest)
     {
         SimulatedVSphere server = SimulatedVSphere.Start("-networks", "nowhere", "-disk-mib", "1",

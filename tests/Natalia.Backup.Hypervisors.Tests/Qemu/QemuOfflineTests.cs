@@ -72,6 +72,33 @@ public sealed class QemuOfflineTests : IDisposable
             .FindAttachmentsAsync(vm, default)).SizeBytes);
     }
 
+    /// <summary>As disks of Hyper-V come to a folder of QEMU; written by qemu-img.</summary>
+    [QemuTheory]
+    [InlineData("vhdx", "subformat=dynamic", "data.vhdx", "")]
+    [InlineData("vhdx", "subformat=fixed", "data.vhdx", "")]
+    [InlineData("vhdx", "subformat=dynamic", "data", ", \"format\": \"vhdx\"")]
+    [InlineData("vpc", "subformat=dynamic,force_size=on", "data.vhd", "")]
+    [InlineData("vpc", "subformat=fixed,force_size=on", "data.vhd", ", \"format\": \"vhd\"")]
+    public async Task A_disk_in_an_image_of_hyper_v_is_read(string format, string options, string file, string stated)
+    {
+        Run("qemu-img", "convert", "-f", "raw", "-O", format, "-o", options, _root["vm/other.raw"],
+            _root["vm/" + file]);
+        File.WriteAllText(_root["vm/vm.json"], $$"""
+            { "id": "{{_machine.Id}}", "name": "natalia-off", "monitorSocket": "qmp.sock",
+              "disks": [ { "id": "data", "path": "{{file}}"{{stated}} } ] }
+            """);
+        ApplianceDescription vm = await FindAsync();
+        Assert.Equal(_content.Length, vm.Disks[0].SizeBytes);
+        Assert.Equal(_content, await ReadAsync("data"));
+        await using IFrozenDisks frozen = await FreezeAsync(vm, "data");
+        var source = (IChangeTrackingSource)frozen.GetDisk("data");
+        Assert.Contains("switched off", (await source.GetChangedExtentsAsync("token", default)).Reason,
+            StringComparison.Ordinal);
+        Assert.Equal(Consistency.Crash, frozen.Consistency);
+        Assert.Contains("neither a raw nor a qcow2", (await Assert.ThrowsAsync<NataliaException>(() => _hypervisor
+            .Require<IPowerControl>("power").StartAsync(vm, default))).Message, StringComparison.Ordinal);
+    }
+
     [QemuTheory]
     [InlineData("data")]
     [InlineData("other")]
@@ -142,10 +169,12 @@ public sealed class QemuOfflineTests : IDisposable
         }
     }
 
-    private void Convert()
+    private void Convert() =>
+        Run("qemu-img", "convert", "-f", "raw", "-O", "qcow2", _root["vm/other.raw"], _root["vm/data.qcow2"]);
+
+    private static void Run(string program, params string[] arguments)
     {
-        (int code, _, string errors) = QemuPrograms.RunAsync("/usr/bin/qemu-img",
-            ["convert", "-f", "raw", "-O", "qcow2", _root["vm/other.raw"], _root["vm/data.qcow2"]],
+        (int code, _, string errors) = QemuPrograms.RunAsync(QemuPrograms.Find(program)!, arguments,
             TimeSpan.FromMinutes(1), default).GetAwaiter().GetResult();
         Assert.True(code == 0, errors);
     }

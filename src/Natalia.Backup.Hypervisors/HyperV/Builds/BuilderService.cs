@@ -19,10 +19,6 @@ internal sealed class BuilderService(HyperVSite site) : IApplianceBuilder
         CancellationToken cancellationToken)
     {
         cancellationToken.ThrowIfCancellationRequested();
-        if (how.SystemImage is not null)
-            throw new NataliaException(ErrorIds.CapabilityMissing, NataliaErrorKind.NotSupported,
-                "A VM of Hyper-V is built of the disks that are written for it, and of no file that lies elsewhere.",
-                how.Name);
         FormerSettings former = FormerSettings.Of(like);
         HyperVHost host = await ChooseHostAsync(how.Placement.VMHost, cancellationToken).ConfigureAwait(false);
         await RequireFreeNameAsync(how.Name, cancellationToken).ConfigureAwait(false);

@@ -21,14 +21,19 @@ internal static class Accelerator
     /// <summary>Twenty times what it takes; where it takes longer, emulation is the better choice.</summary>
     private static readonly TimeSpan s_limit = TimeSpan.FromSeconds(3);
 
-    private static readonly Lazy<Task<string>> s_best = new(ProbeAsync);
+    private static readonly Lazy<Task<string>> s_best = new(
+        () => ProbeAsync(Device, QemuPrograms.Find(QemuPrograms.System), TimeProvider.System));
 
     /// <summary>The accelerator to use on this machine; looked for once in the life of the process.</summary>
     internal static Task<string> FindAsync() => s_best.Value;
 
-    private static async Task<string> ProbeAsync()
+    /// <summary>Starts the tiny VM.</summary>
+    /// <param name="device">Without it, or without the right to open it, nothing is tried.</param>
+    /// <param name="program">QEMU's, or null when it is not installed.</param>
+    /// <param name="clock">By which the limit is counted.</param>
+    internal static async Task<string> ProbeAsync(string device, string? program, TimeProvider clock)
     {
-        if (!CanOpen(Device) || QemuPrograms.Find(QemuPrograms.System) is not string program) return Emulation;
+        if (!CanOpen(device) || program is null) return Emulation;
         string disk = Path.GetTempFileName();
         try
         {
@@ -43,7 +48,7 @@ internal static class Accelerator
                     ["file"] = new System.Text.Json.Nodes.JsonObject { ["driver"] = "file", ["filename"] = disk },
                 }),
                 "-device", "virtio-blk-pci,drive=disk",
-            ], s_limit, CancellationToken.None).ConfigureAwait(false);
+            ], s_limit, CancellationToken.None, clock).ConfigureAwait(false);
             return code == ExpectedExitCode ? Kvm : Emulation;
         }
         catch (NataliaException)

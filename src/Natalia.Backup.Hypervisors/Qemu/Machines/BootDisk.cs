@@ -1,5 +1,4 @@
 using System.Buffers.Binary;
-using Natalia.Backup.Engine.Disks;
 
 namespace Natalia.Backup.Hypervisors.Qemu.Machines;
 
@@ -12,25 +11,8 @@ internal static class BootDisk
         s_biosBoot = new("21686148-6449-6E6F-744E-656564454649");
 
     /// <summary>Looks at a disk. What cannot be told is a BIOS, as of a disk without partitions.</summary>
-    /// <param name="path">The image.</param>
-    /// <param name="format">Raw or Qcow2.</param>
-    internal static async Task<Firmware> ReadAsync(string path, ImageFormat format, CancellationToken cancellationToken)
-    {
-        if (format == ImageFormat.Raw) return Detect(ReadFirst(path));
-        string first = path + ".first";
-        try
-        {
-            (int code, _, _) = await QemuPrograms.RunAsync(
-                QemuPrograms.Require(QemuPrograms.Image, "qemu-utils"),
-                ["dd", "-f", "qcow2", "-O", "raw", "bs=1M", "count=1", "if=" + path, "of=" + first],
-                TimeSpan.FromMinutes(1), cancellationToken).ConfigureAwait(false);
-            return code == 0 ? Detect(ReadFirst(first)) : Firmware.Bios;
-        }
-        finally
-        {
-            File.Delete(first);
-        }
-    }
+    /// <param name="path">The image, a raw one.</param>
+    internal static Firmware Read(string path) => Detect(ReadFirst(path));
 
     /// <summary>
     /// UEFI needs a partition of its own. A disk that has one, and nothing that a BIOS would start, boots by UEFI

@@ -1,5 +1,4 @@
 using Natalia.Backup.Engine;
-using Natalia.Backup.Engine.Disks;
 using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Hypervisors.Contract;
 using Natalia.Backup.Hypervisors.Folder;
@@ -25,13 +24,12 @@ internal sealed class MachineBuilder(string location, MachineFolders folders, Ho
         && UefiFirmware.Find() is UefiFirmware uefi
         && new FileInfo(uefi.Variables).Length == attachment.Content.Length;
 
-    public async Task<IApplianceUnderConstruction> BeginAsync(ApplianceDescription like, BuildRequest how,
+    public Task<IApplianceUnderConstruction> BeginAsync(ApplianceDescription like, BuildRequest how,
         CancellationToken cancellationToken)
     {
         cancellationToken.ThrowIfCancellationRequested();
         CheckPlace(how);
         IReadOnlyList<ApplianceNetwork> networks = CheckNetworks(like, how);
-        ImageFormat? systemFormat = how.SystemImage is SystemDiskImage image ? CheckImage(image) : null;
         folders.SweepEmpty();
         MachineHints hints = MachineHints.From(like);
         string id = Guid.NewGuid().ToString();
@@ -59,22 +57,9 @@ internal sealed class MachineBuilder(string location, MachineFolders folders, Ho
         RefuseName(how.Name, made.Folder);
         if (!Protocol.UnixSocket.Fits(made.Monitor!)) throw Protocol.UnixSocket.TooLong(made.Monitor!);
         Make(machine, made.Folder);
-        var construction = new MachineUnderConstruction(made, like, hints.Firmware is not null,
-            how.Attachments.FirstOrDefault(a => a.Kind == AttachmentKind.UefiVariables), this, calls);
-        try
-        {
-            if (how.SystemImage is SystemDiskImage system)
-                await construction.AddSystemAsync(system, systemFormat!.Value, cancellationToken)
-                    .ConfigureAwait(false);
-            return construction;
-        }
-        catch (Exception failure)
-        {
-            if (await FailedBuild.RemoveAsync(construction, how.Name, failure).ConfigureAwait(false)
-                is NataliaException left)
-                throw left;
-            throw;
-        }
+        return Task.FromResult<IApplianceUnderConstruction>(new MachineUnderConstruction(made, like,
+            hints.Firmware is not null,
+            how.Attachments.FirstOrDefault(a => a.Kind == AttachmentKind.UefiVariables), this, calls));
     }
 
     public Task<IReadOnlyList<UnfinishedAppliance>> FindUnfinishedAsync(CancellationToken cancellationToken) =>
@@ -179,26 +164,6 @@ internal sealed class MachineBuilder(string location, MachineFolders folders, Ho
                 absent.Name, $"Name another one: -Network @{{ '{absent.Name}' = '{QemuNetworks.None}' }} connects it "
                 + "to nothing; a bridge of this machine can be named as well. Or do not start it.")
             : networks;
-    }
-
-    private static ImageFormat CheckImage(SystemDiskImage image)
-    {
-        if (!Path.IsPathRooted(image.Path) || !File.Exists(image.Path))
-            throw new NataliaException(ErrorIds.DiskNotFound, NataliaErrorKind.NotFound,
-                $"There is no system image '{image.Path}'.", image.Path,
-                "State the full path of a raw or qcow2 image on this machine.");
-        byte[] first = new byte[ImageFormats.FirstBytes];
-        int length;
-        using (FileStream file = File.OpenRead(image.Path)) length = file.Read(first, 0, first.Length);
-        DetectedImage? seen = ImageFormats.Detect(first.AsSpan(0, length), default, new FileInfo(image.Path).Length);
-        return seen switch
-        {
-            null => ImageFormat.Raw,
-            { Format: ImageFormat.Qcow2 } => ImageFormat.Qcow2,
-            _ => throw new NataliaException(ErrorIds.DiskFormatNotSupported, NataliaErrorKind.NotSupported,
-                $"The system image '{image.Path}' is {seen.Description}, which is none that a VM is started from here.",
-                image.Path, "Convert it to a raw or qcow2 image (qemu-img convert)."),
-        };
     }
 
     private void RefuseName(string name, string folder)

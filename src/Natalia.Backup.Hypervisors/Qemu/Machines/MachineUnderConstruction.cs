@@ -13,39 +13,12 @@ internal sealed class MachineUnderConstruction(
     : IApplianceUnderConstruction
 {
     private const string NvramFile = "nvram.fd";
-    private static readonly TimeSpan s_cleanUpLimit = TimeSpan.FromMinutes(10), s_imageLimit = TimeSpan.FromHours(4);
+    private static readonly TimeSpan s_cleanUpLimit = TimeSpan.FromMinutes(10);
 
     private readonly List<MachineDiskTarget> _targets = [];
-    private MachineDisk? _system;
     private bool _isCompleted;
 
     public string NativeId => machine.Id!;
-
-    /// <summary>
-    /// Adds the system disk that a point lacks. A test VM writes into an overlay over the image, any other has a copy:
-    /// the image itself is never written.
-    /// </summary>
-    internal async Task AddSystemAsync(SystemDiskImage image, ImageFormat format, CancellationToken cancellationToken)
-    {
-        string program = QemuPrograms.Require(QemuPrograms.Image, "qemu-utils");
-        string from = format == ImageFormat.Qcow2 ? "qcow2" : "raw";
-        bool isOverlay = machine.Test is not null;
-        string id = like.Disks.Any(d => d.DiskId.Equals(image.DiskId, StringComparison.OrdinalIgnoreCase))
-            ? image.DiskId + "-image"
-            : image.DiskId;
-        string file = FileOf(id, isOverlay ? ".qcow2" : ".raw");
-        string path = Path.Combine(machine.Folder, file);
-        (int code, _, string errors) = await calls.MakeAsync("add system image", () => QemuPrograms.RunAsync(program,
-            isOverlay
-                ? ["create", "-q", "-f", "qcow2", "-b", image.Path, "-F", from, path]
-                : ["convert", "-f", from, "-O", "raw", image.Path, path],
-            s_imageLimit, cancellationToken)).ConfigureAwait(false);
-        if (code != 0)
-            throw new NataliaException(ErrorIds.TaskFailed, NataliaErrorKind.ReadFailed,
-                $"The system image '{image.Path}' could not be used: {errors}", image.Path,
-                "See whether it is whole (qemu-img check), and whether there is room.");
-        _system = new MachineDisk(id, file, DiskRole.System, isOverlay ? ImageFormat.Qcow2 : ImageFormat.Raw);
-    }
 
     public IDiskTarget GetDisk(string diskId, long sizeBytes)
     {
@@ -62,7 +35,7 @@ internal sealed class MachineUnderConstruction(
         }
     }
 
-    public async Task<ApplianceDescription> CompleteAsync(CancellationToken cancellationToken)
+    public Task<ApplianceDescription> CompleteAsync(CancellationToken cancellationToken)
     {
         cancellationToken.ThrowIfCancellationRequested();
         if (_targets.Find(t => !t.IsCompleted) is MachineDiskTarget open)
@@ -70,15 +43,13 @@ internal sealed class MachineUnderConstruction(
         // In the order of the original, whatever came first.
         List<string> order = [.. like.Disks.Select(d => d.DiskId)];
         List<MachineDisk> disks = [.. _targets.Select(t => t.Disk).OrderBy(d => order.IndexOf(d.Id))];
-        if (_system is not null) disks.Insert(0, _system);
-        Machine whole = await WithFirmwareAsync(machine with { Disks = disks }, cancellationToken)
-            .ConfigureAwait(false);
+        Machine whole = WithFirmware(machine with { Disks = disks });
         calls.Make("attach disks", whole.Write);
         Verify(whole);
         cancellationToken.ThrowIfCancellationRequested();
         calls.Make("end building", () => (whole with { Building = null }).Write());
         _isCompleted = true;
-        return Read();
+        return Task.FromResult(Read());
     }
 
     public async ValueTask DisposeAsync()
@@ -94,15 +65,11 @@ internal sealed class MachineUnderConstruction(
     /// The firmware that the original says it has, or else the one that its boot disk is made for; with the
     /// variables that the point holds, or fresh ones.
     /// </summary>
-    private async Task<Machine> WithFirmwareAsync(Machine whole, CancellationToken cancellationToken)
+    private Machine WithFirmware(Machine whole)
     {
         MachineDisk? boot = whole.Disks.FirstOrDefault(d => d.Role == DiskRole.System) ?? whole.Disks.FirstOrDefault();
         if (!isFirmwareKnown && variables is null && boot is not null)
-            whole = whole with
-            {
-                Firmware = await BootDisk.ReadAsync(whole.FullPath(boot.Path), boot.Format, cancellationToken)
-                    .ConfigureAwait(false),
-            };
+            whole = whole with { Firmware = BootDisk.Read(whole.FullPath(boot.Path)) };
         if (whole.Firmware != Firmware.Uefi) return whole;
         UefiFirmware uefi = UefiFirmware.Require();
         string file = whole.FullPath(NvramFile);
@@ -138,7 +105,6 @@ internal sealed class MachineUnderConstruction(
     {
         string name = MachineFolders.FileNameOf(diskId);
         HashSet<string> taken = new(_targets.Select(t => t.Disk.Path), StringComparer.OrdinalIgnoreCase);
-        if (_system is not null) taken.Add(_system.Path);
         for (int i = 2; ; i++)
         {
             string file = name + ending;

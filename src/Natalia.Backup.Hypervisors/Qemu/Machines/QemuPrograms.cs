@@ -33,10 +33,9 @@ internal static class QemuPrograms
     /// <returns>Its exit code and the end of what it wrote to its error output.</returns>
     /// <exception cref="NataliaException"><c>TaskNotFinished</c> after the time limit.</exception>
     internal static async Task<(int Code, string Output, string Errors)> RunAsync(string program,
-        IReadOnlyList<string> arguments, TimeSpan timeout, CancellationToken cancellationToken)
+        IReadOnlyList<string> arguments, TimeSpan timeout, CancellationToken cancellationToken,
+        TimeProvider? clock = null)
     {
-        using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        limit.CancelAfter(timeout);
         var start = new ProcessStartInfo(program)
         {
             RedirectStandardInput = true,
@@ -51,6 +50,8 @@ internal static class QemuPrograms
             "Windows PowerShell cannot run QEMU's programs.", program, "Use PowerShell 7.4 or newer.");
 #endif
 #if NET8_0_OR_GREATER
+        using var time = new CancellationTokenSource(timeout, clock ?? TimeProvider.System);
+        using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, time.Token);
         using Process process = Process.Start(start)!;
         try
         {

@@ -1,0 +1,45 @@
+using System.Formats.Tar;
+using System.Text;
+
+namespace Natalia.Backup.Testing;
+
+/// <summary>OVAs for tests: a description and the images that it names, in one archive.</summary>
+public static class OvaPackage
+{
+    /// <summary>Writes an OVA of a VM with one disk for each image, in their order.</summary>
+    /// <param name="path">The file.</param>
+    /// <param name="images">The images; each is in the OVA under its own name.</param>
+    /// <returns>The file.</returns>
+    public static string Make(string path, params string[] images)
+    {
+        using FileStream file = File.Create(path);
+        using var archive = new TarWriter(file, TarEntryFormat.Ustar);
+        archive.WriteEntry(new UstarTarEntry(TarEntryType.RegularFile, "natalia.ovf")
+        {
+            DataStream = new MemoryStream(Encoding.UTF8.GetBytes(Describe(images))),
+        });
+        foreach (string image in images) archive.WriteEntry(image, Path.GetFileName(image));
+        return path;
+    }
+
+    /// <summary>The text of an OVF with these images.</summary>
+    public static string Describe(params string[] images)
+    {
+        string files = "", disks = "", items = "";
+        for (int i = 0; i < images.Length; i++)
+        {
+            string name = Path.GetFileName(images[i]);
+            files += $"<File ovf:href=\"{name}\" ovf:id=\"file{i}\"/>";
+            disks += $"<Disk ovf:capacity=\"1\" ovf:diskId=\"disk{i}\" ovf:fileRef=\"file{i}\"/>";
+            items += $"<Item><rasd:HostResource>ovf:/disk/disk{i}</rasd:HostResource></Item>";
+        }
+        return $"""
+            <Envelope xmlns="http://schemas.dmtf.org/ovf/envelope/1" xmlns:ovf="http://schemas.dmtf.org/ovf/envelope/1"
+              xmlns:rasd="http://schemas.dmtf.org/wbem/wscim/1/cim-schema/2/CIM_ResourceAllocationSettingData">
+              <References>{files}</References>
+              <DiskSection>{disks}</DiskSection>
+              <VirtualSystem ovf:id="natalia"><VirtualHardwareSection>{items}</VirtualHardwareSection></VirtualSystem>
+            </Envelope>
+            """;
+    }
+}
