@@ -282,7 +282,7 @@ public sealed class RestoreTests
     }
 
     [Fact]
-    public async Task An_isolated_network_with_ports_is_a_warning()
+    public async Task A_network_with_ports_is_a_warning_and_refused_when_an_adapter_is_connected()
     {
         await using ProxmoxFixture fixture = await ProxmoxFixture.StartAsync(c => c.Bridges["vmbr9"] = "eno2");
         (ProxmoxHypervisor hypervisor, RestorePoint point) = await OneAsync(fixture);
@@ -292,6 +292,13 @@ public sealed class RestoreTests
             how, null, default);
         Assert.Equal("eno2",
             (await test.ProveIsolationAsync(default)).Single(c => c.Result == CheckOutcome.Warning).Actual);
+
+        fixture.Cluster.Guest(101).Config["net0"] = "virtio=BC:24:11:00:00:01,bridge=vmbr9";
+        CheckResult refused = (await test.ProveIsolationAsync(default)).Single(c => c.Name == "IsolatedNetwork");
+        Assert.Equal((CheckOutcome.Failed, "eno2", ErrorIds.IsolationNotProven),
+            (refused.Result, refused.Actual, refused.ErrorId));
+        await ThrowsAsync(ErrorIds.IsolationNotProven, () => test.StartAsync(default));
+        Assert.False(fixture.Cluster.Guest(101).Running);
     }
 
     [Fact]

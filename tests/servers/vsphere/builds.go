@@ -14,6 +14,7 @@ import (
 // What tests of building need beyond govmomi's simulator, and what they do behind its back:
 //
 //	GET  /bench/machines  the VMs as they are: name, uuid, power, disks with the files here, networks, marks
+//	POST /bench/connect   uuid: connects the adapters when the VM is switched on
 //	POST /bench/strip     uuid, key: takes options of the extra configuration away whose names begin so
 //	POST /bench/option    uuid, key, value: an option of the extra configuration
 //	POST /bench/move      uuid, network: connects its adapters there
@@ -164,6 +165,12 @@ func serveBench(f *front, w http.ResponseWriter, r *http.Request) {
 				d.GetVirtualDevice().Backing = &types.VirtualEthernetCardNetworkBackingInfo{
 					Network:                        &types.ManagedObjectReference{Type: "Network", Value: "network-" + q.Get("network")},
 					VirtualDeviceDeviceBackingInfo: types.VirtualDeviceDeviceBackingInfo{DeviceName: q.Get("network")}}
+			}
+		}
+	case "connect":
+		for _, d := range vm.Config.Hardware.Device {
+			if _, ok := d.(types.BaseVirtualEthernetCard); ok {
+				d.GetVirtualDevice().Connectable = &types.VirtualDeviceConnectInfo{StartConnected: true}
 			}
 		}
 	case "guest":

@@ -85,11 +85,13 @@ internal sealed class TestBenchService(ProxmoxCluster cluster, RestoreService re
         GuestConfig config = await cluster.GetConfigAsync(vm.NativeId, cancellationToken).ConfigureAwait(false);
         ClusterGuest guest = await cluster.GetGuestAsync(vm.NativeId, cancellationToken).ConfigureAwait(false);
         var checks = new List<CheckResult>();
+        bool isConnected = false;
         foreach (KeyValuePair<string, PropertyString> adapter in config.Networks)
         {
             string? bridge = adapter.Value["bridge"];
             bool linkDown = JsonTolerance.ParseFlag(adapter.Value["link_down"]) == true;
             bool good = bridge == vm.IsolatedNetwork && linkDown;
+            isConnected |= !linkDown;
             Add("NetworkIsolation", adapter.Key, good, $"on {vm.IsolatedNetwork}, link down",
                 $"on {bridge ?? "(none)"}, link {(linkDown ? "down" : "up")}");
         }
@@ -104,9 +106,12 @@ internal sealed class TestBenchService(ProxmoxCluster cluster, RestoreService re
         IReadOnlyDictionary<string, string?> networks = await restore.GetNetworksAsync(guest.Node,
             cancellationToken).ConfigureAwait(false);
         if (networks.TryGetValue(vm.IsolatedNetwork, out string? ports) && !string.IsNullOrEmpty(ports))
-            checks.Add(IsolationReading.Of("IsolatedNetwork", vm.IsolatedNetwork, CheckOutcome.Warning, "no ports",
-                ports, $"The network '{vm.IsolatedNetwork}' on node '{guest.Node}' has ports; only the adapters' "
-                    + "links being down keeps the test VM off them."));
+            checks.Add(IsolationReading.Of("IsolatedNetwork", vm.IsolatedNetwork,
+                isConnected ? CheckOutcome.Failed : CheckOutcome.Warning, "no ports", ports,
+                $"The network '{vm.IsolatedNetwork}' on node '{guest.Node}' has ports; "
+                    + (isConnected
+                        ? "an adapter of the test VM is connected, and would reach them."
+                        : "only the adapters' links being down keeps the test VM off them.")));
         return checks;
 
         void Add(string name, string what, bool isProven, string? expected, string? actual) =>

@@ -48,6 +48,7 @@ internal sealed class TestMachines(BuilderService builder) : ITestVMControl, IPo
             cancellationToken).ConfigureAwait(false);
         List<XElement> devices = [.. machine.Config.At("hardware").Members("device")];
         List<XElement> adapters = devices.FindAll(NetworkNames.IsAdapter);
+        bool isConnected = false;
         for (int i = 0; i < adapters.Count; i++)
         {
             string network = networks[i].Name;
@@ -55,6 +56,7 @@ internal sealed class TestMachines(BuilderService builder) : ITestVMControl, IPo
                 ? network + ", VLAN " + vlan.ToString(CultureInfo.InvariantCulture) : network;
             bool isDown = adapters[i].Flag("connectable.startConnected") == false
                 && adapters[i].Flag("connectable.connected") != true;
+            isConnected |= !isDown;
             Add("NetworkIsolation", adapters[i].Text("deviceInfo.label") ?? $"adapter {i}",
                 network == vm.IsolatedNetwork && isDown, $"on {vm.IsolatedNetwork}, disconnected",
                 $"on {place}, {(isDown ? "disconnected" : "connected")}");
@@ -65,10 +67,12 @@ internal sealed class TestMachines(BuilderService builder) : ITestVMControl, IPo
             TestMark.Of(machine.Config)?.RunId ?? "none");
         if (await FindUplinksAsync(machine, vm.IsolatedNetwork, cancellationToken).ConfigureAwait(false)
             is string uplinks)
-            checks.Add(IsolationReading.Of("IsolatedNetwork", vm.IsolatedNetwork, CheckOutcome.Warning,
-                "no physical adapter", uplinks,
-                $"The switch of the network '{vm.IsolatedNetwork}' has a way out ({uplinks}); only the adapters being "
-                    + "disconnected keeps the test VM off it."));
+            checks.Add(IsolationReading.Of("IsolatedNetwork", vm.IsolatedNetwork,
+                isConnected ? CheckOutcome.Failed : CheckOutcome.Warning, "no physical adapter", uplinks,
+                $"The switch of the network '{vm.IsolatedNetwork}' has a way out ({uplinks}); "
+                    + (isConnected
+                        ? "an adapter of the test VM is connected, and would reach it."
+                        : "only the adapters being disconnected keeps the test VM off it.")));
         return checks;
 
         void Add(string name, string what, bool isProven, string? expected, string? actual) =>

@@ -41,6 +41,22 @@ public sealed class VSphereTestBenchTests : TestBenchConformance
     }
 
     [VSphereFact]
+    public async Task A_network_with_a_way_out_is_refused_when_an_adapter_is_connected()
+    {
+        await using var fixture = new VSphereBenchFixture();
+        await using ITestVM vm = await PrepareAsync(fixture, "office");
+        fixture.Server.Bench("connect", vm.Info.NativeId);
+
+        CheckResult refused = Assert.Single(await vm.ProveIsolationAsync(default), c => c.Name == "IsolatedNetwork");
+
+        Assert.Equal((CheckOutcome.Failed, "vmnic1", ErrorIds.IsolationNotProven),
+            (refused.Result, refused.Actual, refused.ErrorId));
+        Assert.Equal(ErrorIds.IsolationNotProven,
+            (await Assert.ThrowsAsync<NataliaException>(() => vm.StartAsync(default))).ErrorId);
+        Assert.False(fixture.IsRunning(vm.Info.NativeId));
+    }
+
+    [VSphereFact]
     public async Task A_command_gets_its_input_and_gives_its_exit_code_and_leaves_nothing_in_the_guest()
     {
         await using var fixture = new VSphereBenchFixture();
