@@ -8,7 +8,8 @@ Builds, tests and packs Natalia.Backup from PowerShell.
   Build   the module to out/Natalia.Backup, the runner to out/natalia
   Help    en-US/Natalia.Backup.dll-Help.xml, from the documentation comments of the cmdlets
   Test    dotnet test, then the Pester files in this PowerShell; Pester comes from NuGet
-  Pack    out/Natalia.Backup-VERSION.zip, and the runner as a dotnet tool in out/packages
+  Pack    in out/packages: the module and the runner as packages, the module as a zip, and what they consist of
+          (tools/packaging/New-Package.ps1). With -CertificateFingerprint they are signed
 
 .EXAMPLE
 ./build.ps1
@@ -22,7 +23,13 @@ param(
     [string[]] $Task = @('Build', 'Test'),
 
     [ValidateSet('Release', 'Debug')]
-    [string] $Configuration = 'Release'
+    [string] $Configuration = 'Release',
+
+    # The SHA-256 of a certificate for code signing in the user's store.
+    [string] $CertificateFingerprint,
+
+    # The address of a server for time stamps.
+    [uri] $Timestamper
 )
 $ErrorActionPreference = 'Stop'
 Set-Location $PSScriptRoot
@@ -54,11 +61,11 @@ foreach ($one in $Task) {
         }
         'Pack' {
             Invoke-Dotnet build -c $Configuration
-            $version = (Import-PowerShellDataFile out/Natalia.Backup/Natalia.Backup.psd1).ModuleVersion
-            $zip = "out/Natalia.Backup-$version.zip"
-            Compress-Archive -Path out/Natalia.Backup -DestinationPath $zip -Force
-            Invoke-Dotnet pack src/Natalia.Backup.Host -c $Configuration -o out/packages
-            Get-Item $zip, out/packages/*.nupkg
+            Invoke-Dotnet tool restore
+            $signing = @{}
+            if ($CertificateFingerprint) { $signing.CertificateFingerprint = $CertificateFingerprint }
+            if ($Timestamper) { $signing.Timestamper = $Timestamper }
+            & ./tools/packaging/New-Package.ps1 -Destination out/packages -Configuration $Configuration @signing
         }
     }
 }

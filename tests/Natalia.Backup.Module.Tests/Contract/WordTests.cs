@@ -14,7 +14,7 @@ public sealed partial class WordTests(ModuleFixture module) : IClassFixture<Modu
         "AsSecureString", "Command", "ErrorAction", "ExpandProperty", "File", "First", "Image", "Module", "Name",
         "NoExit", "NoProfile", "NonInteractive", "Online", "Parallel", "Switch", "Task", "WhatIf", "Confirm", "Verbose",
         "WarningAction", "ErrorVariable", "Property", "Path", "LiteralPath", "Depth", "ItemType", "Recurse", "Keep",
-        "WorkFolder", "Full", "Assembly", "NoLogo", "ExecutionPolicy", "Work", "ReportFolder",
+        "WorkFolder", "Full", "Assembly", "NoLogo", "ExecutionPolicy", "Work", "ReportFolder", "Group", "Member",
     ], StringComparer.Ordinal);
 
     [Fact]

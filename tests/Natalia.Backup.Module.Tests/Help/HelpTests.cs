@@ -57,16 +57,20 @@ public sealed partial class HelpTests(ModuleFixture module) : IClassFixture<Modu
         Assert.All(synopses, s => Assert.DoesNotContain('\n', s));
     }
 
+    public static IEnumerable<object[]> Topics => Directory
+        .EnumerateFiles(Path.Combine(BuildLayout.RepositoryRoot, "en-US"), "about_*.help.txt")
+        .Select(f => new object[] { Path.GetFileName(f).Replace(".help.txt", "", StringComparison.Ordinal) });
+
     [Theory]
-    [InlineData("about_Natalia.Backup")]
-    [InlineData("about_NataliaErrors")]
-    [InlineData("about_NataliaAutomation")]
-    [InlineData("about_NataliaRetention")]
+    [MemberData(nameof(Topics))]
     public void About_topics_are_found(string topic)
     {
         var text = module.Run("Get-Help $args[0]", topic).ThrowIfFailed().Single.ToString();
 
         Assert.Contains("SHORT DESCRIPTION", text);
+        // What it says to see also is there.
+        foreach (Match other in TopicName().Matches(text))
+            Assert.Contains(other.Value, Topics.Select(t => (string)t[0]));
     }
 
     [Fact]
@@ -123,6 +127,9 @@ public sealed partial class HelpTests(ModuleFixture module) : IClassFixture<Modu
 
     [GeneratedRegex(@"\s-([A-Z][A-Za-z]+)")]
     private static partial Regex ParameterName();
+
+    [GeneratedRegex(@"\babout_Natalia[A-Za-z.]*[A-Za-z]")]
+    private static partial Regex TopicName();
 
     [GeneratedRegex(@"^    ([A-Z][A-Za-z]+)(?: {2,}\S.*)?\r?$", RegexOptions.Multiline)]
     private static partial Regex ExplainedId();
