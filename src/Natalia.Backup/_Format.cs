@@ -134,11 +134,19 @@ public static class _Format
     public static string Finding(object? detail, object? expected, object? actual)
     {
         if (Text(detail) is { Length: > 0 } sentence) return sentence;
-        string should = Text(expected), found = Text(actual);
+        string should = Amount(Text(expected)), found = Amount(Text(actual));
         return should.Length == 0 || should == found
             ? found
             : found.Length == 0 ? $"expected: {should}" : $"{found} (expected: {should})";
     }
+
+    /// <summary>A count of bytes for the eye; any other text as it is.</summary>
+    private static string Amount(string text) =>
+        text.EndsWith(" bytes", StringComparison.Ordinal)
+        && long.TryParse(text.Substring(0, text.Length - 6), NumberStyles.None, CultureInfo.InvariantCulture,
+            out long bytes)
+            ? ByteSize.Format(bytes)
+            : text;
 
     /// <summary>A list on one line.</summary>
     /// <param name="items">The items, or nothing.</param>
