@@ -41,17 +41,18 @@ public sealed class VSphereBuilderTests : BuilderConformance
     }
 
     [VSphereTheory]
-    [InlineData("PowerOnVM_Task", false)]
-    [InlineData("PowerOnVM_Task", true)]
-    [InlineData("AnswerVM", true)]
-    public async Task A_start_whose_answer_was_lost_is_a_start_all_the_same(string lost, bool asks)
+    [InlineData("PowerOnVM_Task", "after", false)]
+    [InlineData("PowerOnVM_Task", "after", true)]
+    [InlineData("AnswerVM", "before", true)]
+    [InlineData("AnswerVM", "after", true)]
+    public async Task A_start_whose_answer_was_lost_is_a_start_all_the_same(string lost, string when, bool asks)
     {
         await using var fixture = new VSphereBenchFixture(true, asks ? ["-ask"] : []);
         IHypervisor hypervisor = await fixture.ConnectAsync();
         ApplianceDescription made = await hypervisor.Require<IApplianceBuilder>("building")
             .BuildAsync(PointImages.Create(), new BuildRequest { Name = "restored" }, null, default);
         int before = fixture.VMs.Count;
-        fixture.Server.Fail(lost, "after", "drop");
+        fixture.Server.Fail(lost, when, "drop");
 
         await hypervisor.Require<IPowerControl>("power").StartAsync(made, default);
 

@@ -25,8 +25,9 @@ internal sealed class SkippingClock : TimeProvider
         lock (_pending) return _pending.Count(p => p.Time == time);
     }
 
+    // Multiplied first, a quarter of an hour in nanoseconds would be too much.
     public override long GetTimestamp() =>
-        base.GetTimestamp() + Interlocked.Read(ref _ticks) * TimestampFrequency / TimeSpan.TicksPerSecond;
+        base.GetTimestamp() + Interlocked.Read(ref _ticks) * (TimestampFrequency / TimeSpan.TicksPerSecond);
 
     public override DateTimeOffset GetUtcNow() => base.GetUtcNow().AddTicks(Interlocked.Read(ref _ticks));
 
