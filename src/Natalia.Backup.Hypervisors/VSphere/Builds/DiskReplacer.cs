@@ -48,10 +48,12 @@ internal sealed class DiskReplacer(BuilderService builder) : IDiskReplacer
             // The writing may have taken hours.
             machine = await RequireOffAsync(appliance, cancellationToken).ConfigureAwait(false);
             VirtualDiskDevice still = RequireOwn(machine, diskId);
-            if (still.Key != old.Key || still.FileName != old.FileName)
+            if (still.Key != old.Key || still.FileName != old.FileName
+                || ReplacementMark.Of(machine.Config)?.Folder != folder)
                 throw new NataliaException(ErrorIds.ApplianceNotSuitable, NataliaErrorKind.InvalidOperation,
                     $"The disk '{diskId}' of '{machine.Name}' was exchanged by somebody else while its new image was "
-                    + "uploaded.", machine.Name, "See on the server who changed the VM, and try again.");
+                    + "uploaded, or another replacement has begun.", machine.Name,
+                    "See on the server who changed the VM, and try again.");
             XElement device = machine.Config.At("hardware").Members("device").First(d => d.Number("key") == old.Key);
             isAttached = true;
             await builder.Tasks.ReconfigureAsync(machine, cancellationToken, MachineSpec.RemoveDisk(device),
@@ -67,7 +69,7 @@ internal sealed class DiskReplacer(BuilderService builder) : IDiskReplacer
         {
             // A change that the server refused has attached nothing; of one whose end is unclear nobody knows.
             if (!isAttached || (failure is VimFaultException fault && !fault.Is("NotAuthenticated")))
-                await ClearAsync(appliance, machine, site, folder, isAttached, failure).ConfigureAwait(false);
+                await ClearAsync(appliance, site, folder, isAttached, failure).ConfigureAwait(false);
             throw;
         }
         if (machine.Snapshots.Count > 0)
@@ -121,21 +123,19 @@ internal sealed class DiskReplacer(BuilderService builder) : IDiskReplacer
     }
 
     /// <summary>Removes what a failed replacement uploaded, unless the VM has it; what stays is named.</summary>
-    private async Task ClearAsync(ApplianceDescription appliance, VirtualMachine machine, Site site, string folder,
-        bool mayBeAttached, Exception failure)
+    private async Task ClearAsync(ApplianceDescription appliance, Site site, string folder, bool mayBeAttached,
+        Exception failure)
     {
         using Deadline limit = builder.Machines.Vim.Clock.CreateDeadline(BuilderService.CleanUpLimit,
             CancellationToken.None);
         try
         {
-            if (mayBeAttached)
-            {
-                VirtualMachine now = await builder.Machines.RequireAsync(appliance,
-                    limit.Token).ConfigureAwait(false);
-                if (now.Config is null || HasDiskIn(now, folder)) return;
-            }
+            VirtualMachine now = await builder.Machines.RequireAsync(appliance, limit.Token).ConfigureAwait(false);
+            if (mayBeAttached && (now.Config is null || HasDiskIn(now, folder))) return;
             await builder.Files.RemoveAsync(site.Datacenter, folder, limit.Token).ConfigureAwait(false);
-            await NoteAsync(machine, "", limit.Token).ConfigureAwait(false);
+            // Another replacement may have begun meanwhile, and the record is its own then.
+            if (ReplacementMark.Of(now.Config)?.Folder == folder)
+                await NoteAsync(now, "", limit.Token).ConfigureAwait(false);
         }
         catch (Exception e) when (e is NataliaException or OperationCanceledException)
         {

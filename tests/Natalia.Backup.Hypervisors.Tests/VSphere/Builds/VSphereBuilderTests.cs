@@ -1,4 +1,5 @@
 using Natalia.Backup.Engine;
+using Natalia.Backup.Engine.Disks;
 using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Hypervisors.Contract;
 using Natalia.Backup.Testing;
@@ -144,12 +145,7 @@ public sealed class VSphereBuilderTests : BuilderConformance
             (target, stop) => throw new IOException("Broken."), default));
         Assert.True(File.Exists(old));
         ApplianceDescription now = await replacer.ReplaceDiskAsync(made, disk, restored.Length,
-            async (target, stop) =>
-            {
-                await target.BeginAsync(restored.Length, stop);
-                await target.WriteAsync(0, restored, stop);
-                await target.CompleteAsync(stop);
-            }, default);
+            (target, stop) => WriteAsync(target, restored, stop), default);
 
         Assert.Equal(restored.Length, now.Disks.Single(d => d.DiskId == disk).SizeBytes);
         string file = fixture.Find(made.NativeId!).GetProperty("disks").EnumerateArray()
@@ -208,12 +204,49 @@ public sealed class VSphereBuilderTests : BuilderConformance
             .Select(d => d.GetProperty("file").GetString()!)];
 
         Task ReplaceAsync(IHypervisor on, byte[] bytes) => on.Require<IDiskReplacer>("replacing").ReplaceDiskAsync(vm,
-            disk, bytes.Length, async (target, stop) =>
+            disk, bytes.Length, (target, stop) => WriteAsync(target, bytes, stop), default);
+    }
+
+    [VSphereFact]
+    public async Task Of_two_replacements_at_once_the_one_that_began_later_holds()
+    {
+        await using var fixture = new VSphereBenchFixture();
+        IHypervisor hypervisor = await fixture.ConnectAsync();
+        ApplianceDescription vm = await hypervisor.Require<IApplianceBuilder>("building")
+            .BuildAsync(PointImages.Create(), new BuildRequest { Name = "fresh" }, null, default);
+        IDiskReplacer replacer = hypervisor.Require<IDiskReplacer>("replacing");
+        string disk = vm.Disks[1].DiskId;
+        byte[] one = RepositoryFixture.Disk(64 << 10, 1), two = RepositoryFixture.Disk(64 << 10, 2);
+        TaskCompletionSource begun = new(), first = new();
+        Task? second = null;
+
+        NataliaException e = await Assert.ThrowsAsync<NataliaException>(() => replacer.ReplaceDiskAsync(vm, disk,
+            one.Length, async (target, stop) =>
             {
-                await target.BeginAsync(bytes.Length, stop);
-                await target.WriteAsync(0, bytes, stop);
-                await target.CompleteAsync(stop);
-            }, default);
+                await WriteAsync(target, one, stop);
+                second = replacer.ReplaceDiskAsync(vm, disk, two.Length, async (later, stopLater) =>
+                {
+                    begun.SetResult();
+                    await first.Task;
+                    await WriteAsync(later, two, stopLater);
+                }, default);
+                await begun.Task;
+            }, default));
+        Assert.Contains("another replacement has begun", e.Message, StringComparison.Ordinal);
+        Assert.NotNull(fixture.Option(vm.NativeId!, "natalia.replacing"));
+        first.SetResult();
+        await second!;
+
+        Assert.Null(fixture.Option(vm.NativeId!, "natalia.replacing"));
+        Assert.Contains(fixture.Find(vm.NativeId!).GetProperty("disks").EnumerateArray(),
+            d => File.ReadAllBytes(d.GetProperty("file").GetString()!).AsSpan().SequenceEqual(two));
+    }
+
+    private static async Task WriteAsync(IDiskTarget target, byte[] bytes, CancellationToken cancellationToken)
+    {
+        await target.BeginAsync(bytes.Length, cancellationToken);
+        await target.WriteAsync(0, bytes, cancellationToken);
+        await target.CompleteAsync(cancellationToken);
     }
 
     [VSphereFact]
