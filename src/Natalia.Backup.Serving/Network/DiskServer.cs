@@ -25,25 +25,26 @@ public abstract class DiskServer : IDisposable
     private protected DiskServer(ListenOptions options)
     {
         _options = options;
-        _listener = new Socket(options.EndPoint.AddressFamily, SocketType.Stream, ProtocolType.Tcp);
+        EndPoint place = options.SocketPath is string path ? FileEndPoint(path) : options.EndPoint;
+        _listener = options.SocketPath is null
+            ? new Socket(options.EndPoint.AddressFamily, SocketType.Stream, ProtocolType.Tcp)
+            : new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
         try
         {
             // Without this, Windows lets two programs listen at one place.
             if (Path.DirectorySeparatorChar == '\\') _listener.ExclusiveAddressUse = true;
-            _listener.Bind(options.EndPoint);
+            _listener.Bind(place);
             _listener.Listen(128);
-            EndPoint = (IPEndPoint)_listener.LocalEndPoint!;
+            EndPoint = _listener.LocalEndPoint as IPEndPoint ?? options.EndPoint;
         }
         catch (SocketException failure)
         {
             _listener.Dispose();
-            throw new NataliaException(ErrorIds.AddressNotAvailable, NataliaErrorKind.ResourceUnavailable,
-                $"Nothing can listen at {options.EndPoint}: {failure.Message}", options.EndPoint.ToString(),
-                "Name an address of this machine and a port that is free; without -Port one is found.", failure);
+            throw NotAvailable(options.SocketPath ?? options.EndPoint.ToString(), failure.Message, failure);
         }
     }
 
-    /// <summary>Where it listens.</summary>
+    /// <summary>Where it listens; without meaning where that is a socket in the file system.</summary>
     public IPEndPoint EndPoint { get; }
 
     /// <summary>How many clients are connected now.</summary>
@@ -51,6 +52,27 @@ public abstract class DiskServer : IDisposable
     {
         get { lock (_gate) return _connections.Count; }
     }
+
+    private static EndPoint FileEndPoint(string path)
+    {
+#if NET8_0_OR_GREATER
+        try
+        {
+            return new UnixDomainSocketEndPoint(path);
+        }
+        catch (Exception failure) when (failure is ArgumentException or PlatformNotSupportedException)
+        {
+            throw NotAvailable(path, failure.Message, failure);
+        }
+#else
+        throw NotAvailable(path, "Windows PowerShell has no sockets in the file system.", null);
+#endif
+    }
+
+    private static NataliaException NotAvailable(string place, string why, Exception? failure) =>
+        new(ErrorIds.AddressNotAvailable, NataliaErrorKind.ResourceUnavailable,
+            $"Nothing can listen at {place}: {why}", place,
+            "Name an address of this machine and a port that is free; without -Port one is found.", failure);
 
     /// <summary>Begins to take connections: when everything that is served is there.</summary>
     public void Start() => _accepting = Task.Run(AcceptAsync);
@@ -141,10 +163,13 @@ public abstract class DiskServer : IDisposable
     {
         try
         {
-            client.NoDelay = true;
-            // A client whose machine died says nothing any more: its place is wanted.
-            client.SetSocketOption(SocketOptionLevel.Socket, SocketOptionName.KeepAlive, true);
-            var peer = (IPEndPoint)client.RemoteEndPoint!;
+            if (_options.SocketPath is null)
+            {
+                client.NoDelay = true;
+                // A client whose machine died says nothing any more: its place is wanted.
+                client.SetSocketOption(SocketOptionLevel.Socket, SocketOptionName.KeepAlive, true);
+            }
+            IPEndPoint peer = client.RemoteEndPoint as IPEndPoint ?? _options.EndPoint;
             // Who disposes of the stream ends a read that waits, on every framework.
             using var stream = new NetworkStream(client, ownsSocket: true);
             await ServeAsync(stream, peer, _stop.Token).ConfigureAwait(false);

@@ -8,6 +8,12 @@ public sealed record ListenOptions
     /// <summary>The address and port; port 0 takes a free one.</summary>
     public IPEndPoint EndPoint { get; init; } = new(IPAddress.Loopback, 0);
 
+    /// <summary>
+    /// The path of a socket in the file system to listen at instead, in a folder that only those can reach who may
+    /// connect; null for the address. It must not be there, and goes with the server. Not on Windows PowerShell.
+    /// </summary>
+    public string? SocketPath { get; init; }
+
     /// <summary>How many clients may be connected at once, 1 or more. One more is turned away.</summary>
     public int MaximumConnections { get; init; } = 32;
 

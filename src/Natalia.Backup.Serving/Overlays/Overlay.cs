@@ -77,7 +77,7 @@ internal sealed class Overlay : IDisposable
         try
         {
             var overlay = new Overlay(file, identity, limitBytes);
-            if (file.Length == 0) overlay.Make();
+            if (overlay.WasNeverMade()) overlay.Make();
             else overlay.Load();
             return overlay;
         }
@@ -96,6 +96,18 @@ internal sealed class Overlay : IDisposable
         _file.Write(ClusterBytes, new byte[ClusterBytes]);
         _file.Write(0, new OverlayHeader(_identity, _journal.Generation, 1).Encode());
         _file.Flush();
+    }
+
+    /// <summary>
+    /// What a death while an overlay was made leaves: zeros, for the header comes last. Nothing was written over the
+    /// disk then.
+    /// </summary>
+    private bool WasNeverMade()
+    {
+        if (_file.Length > 2 * ClusterBytes) return false;
+        var bytes = new byte[2 * ClusterBytes];
+        _file.Read(0, bytes);
+        return bytes.All(b => b == 0);
     }
 
     private void Load()

@@ -1,6 +1,7 @@
 using System.Net;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
+using Natalia.Backup.Engine;
 using Natalia.Backup.Serving.Disks;
 using Natalia.Backup.Serving.Nbd;
 using Natalia.Backup.Serving.Network;
@@ -37,6 +38,26 @@ public sealed class NbdClientTests : IDisposable
         Assert.True(served.Bytes.AsSpan().SequenceEqual(System.IO.File.ReadAllBytes(File("copied"))));
         Assert.Contains("hole,zero", Run(true, "nbdinfo", "--map", uri));
         Run(false, "qemu-io", "-f", "raw", uri, "-c", "write 0 4k");
+    }
+
+    [BlockClientFact]
+    public async Task A_socket_in_the_file_system_serves_as_well_and_goes_with_the_server()
+    {
+        using ServedPoint served = await ServedPoint.MakeAsync(RepositoryFixture.Disk(3 << 20, 1));
+        using PointDisk disk = await served.ServeAsync();
+        string socket = File("disks.sock");
+        using (var server = new NbdServer(new ListenOptions { SocketPath = socket },
+            [new NbdExport("data", "a disk", disk)]))
+        {
+            server.Start();
+            Run(true, "nbdcopy", $"nbd+unix:///data?socket={socket}", File("copied"));
+            Assert.True(served.Bytes.AsSpan().SequenceEqual(System.IO.File.ReadAllBytes(File("copied"))));
+            Assert.Equal(ErrorIds.AddressNotAvailable, Assert.Throws<NataliaException>(() =>
+                new NbdServer(new ListenOptions { SocketPath = socket }, [])).ErrorId);
+        }
+        Assert.False(System.IO.File.Exists(socket));
+        Assert.Equal(ErrorIds.AddressNotAvailable, Assert.Throws<NataliaException>(() =>
+            new NbdServer(new ListenOptions { SocketPath = File(new string('x', 200)) }, [])).ErrorId);
     }
 
     [BlockClientFact]

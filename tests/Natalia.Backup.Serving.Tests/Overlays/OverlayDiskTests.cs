@@ -222,6 +222,51 @@ public sealed class OverlayDiskTests : IDisposable
         Assert.Equal("a letter", File.ReadAllText(Path));
     }
 
+    [Theory]
+    [InlineData(1)]
+    [InlineData(65536)]
+    [InlineData(2 * 65536)]
+    public async Task What_a_death_left_of_an_overlay_that_was_being_made_is_gone_on_with(int length)
+    {
+        File.WriteAllBytes(Path, new byte[length]);
+        using (OverlayDisk disk = Open(new byte[1 << 20])) await disk.WriteAsync(7, new byte[] { 9 }, default);
+        using OverlayDisk again = Open(new byte[1 << 20]);
+        var buffer = new byte[1];
+        await again.ReadAsync(7, buffer, default);
+        Assert.Equal(9, buffer[0]);
+    }
+
+    /// <summary>More stretches of zeros than are remembered as such are written, and read back all the same.</summary>
+    [Fact]
+    public async Task Zeros_in_more_stretches_than_are_remembered_are_zeros()
+    {
+        const int Stretches = 64 * 1024 + 3;
+        const long Block = 65536;
+        var below = new FilledDisk(2 * Stretches * Block);
+        using (OverlayDisk disk = OverlayDisk.Open(below, Identity(below.SizeBytes), Path, 1L << 30, keep: true))
+        {
+            long made = disk.OverlayBytes;
+            for (int n = 0; n < Stretches; n++) await disk.WriteZeroesAsync(2 * n * Block, Block, default);
+            // The journal's records, and a block for each that is one too many.
+            Assert.InRange(disk.OverlayBytes - made, 3 * Block, 64 * Block);
+            await disk.FlushAsync(default);
+            await CheckAsync(disk);
+        }
+        using OverlayDisk again = OverlayDisk.Open(below, Identity(below.SizeBytes), Path, 1L << 30, keep: true);
+        await CheckAsync(again);
+
+        static async Task CheckAsync(OverlayDisk disk)
+        {
+            foreach (int n in new[] { 0, Stretches / 2, Stretches - 4, Stretches - 3, Stretches - 1 })
+            {
+                var buffer = new byte[2 * Block];
+                await disk.ReadAsync(2 * n * Block, buffer, default);
+                Assert.Equal(-1, buffer.AsSpan(0, (int)Block).IndexOfAnyExcept((byte)0));
+                Assert.Equal(-1, buffer.AsSpan((int)Block).IndexOfAnyExcept(FilledDisk.Filling));
+            }
+        }
+    }
+
     [Fact]
     public void Two_mounts_never_write_one_overlay()
     {
@@ -333,6 +378,36 @@ public sealed class OverlayDiskTests : IDisposable
     }
 
     public void Dispose() => _folder.Dispose();
+}
+
+/// <summary>A disk of any size that is the same byte everywhere.</summary>
+internal sealed class FilledDisk(long size) : IServedDisk
+{
+    internal const byte Filling = 7;
+
+    public long SizeBytes => size;
+    public bool IsReadOnly => true;
+
+    public ValueTask ReadAsync(long offset, Memory<byte> buffer, CancellationToken cancellationToken)
+    {
+        buffer.Span.Fill(Filling);
+        return default;
+    }
+
+    public ValueTask WriteAsync(long offset, ReadOnlyMemory<byte> written, CancellationToken cancellationToken) =>
+        throw new NotSupportedException();
+
+    public ValueTask WriteZeroesAsync(long offset, long length, CancellationToken cancellationToken) =>
+        throw new NotSupportedException();
+
+    public ValueTask FlushAsync(CancellationToken cancellationToken) => default;
+
+    public ValueTask<DiskExtent> GetExtentAsync(long offset, long limit, CancellationToken cancellationToken) =>
+        new(new DiskExtent(Math.Min(limit, size - offset), false));
+
+    public void Dispose()
+    {
+    }
 }
 
 /// <summary>A disk in memory that cannot be written.</summary>
