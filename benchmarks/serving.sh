@@ -1,23 +1,26 @@
 #!/usr/bin/env bash
 # Measures a served restore point: first byte of a huge disk, sequential reading against an export, random reading against restic mount and borg mount,
-# memory. All in one run on one disk: only the ratios say something, absolute numbers depend on the machine and the moment. What is read comes from the page cache.
+# memory, and the start of an appliance from it against one from a local raw image. All in one run on one disk: only the ratios say something, absolute numbers depend on the machine and the moment. What is read comes from the page cache.
 set -euo pipefail
 usage() {
-    echo "usage: $0 [--install] [--natalia PROGRAM] [--size MIB] [--seconds N] [FOLDER]"
+    echo "usage: $0 [--install] [--natalia PROGRAM] [--size MIB] [--seconds N] [--boots N] [FOLDER]"
     echo "  FOLDER     where to work, emptied before and after; default /var/tmp/natalia-serving"
     echo "  --install  install missing Debian packages with apt-get; without it they are only named"
     echo "  --natalia  the runner; default out/natalia/natalia of this checkout"
     echo "  --size     MiB of data on the disk; default 1024"
     echo "  --seconds  how long random reading is measured; default 15"
+    echo "  --boots    how often an appliance is started each way; default 2, 0 for never. It is made by"
+    echo "             tests/servers/appliance/make.sh, which needs root and minutes for its first time on a machine"
 }
 here=$(cd "$(dirname "$0")" && pwd)
-install=0 natalia=$here/../out/natalia/natalia size=1024 seconds=15 folder=/var/tmp/natalia-serving
+install=0 natalia=$here/../out/natalia/natalia size=1024 seconds=15 boots=2 folder=/var/tmp/natalia-serving
 while [ $# -gt 0 ]; do
     case $1 in
         --install) install=1 ;;
         --natalia) natalia=$2; shift ;;
         --size) size=$2; shift ;;
         --seconds) seconds=$2; shift ;;
+        --boots) boots=$2; shift ;;
         -h|--help) usage; exit 0 ;;
         -*) usage >&2; exit 2 ;;
         *) folder=$1 ;;
@@ -106,6 +109,24 @@ while (-not [IO.File]::Exists("$Work/stop")) { [Threading.Thread]::Sleep(100) }
 "peak $(& $rss VmHWM)"
 Get-NataliaMount | Dismount-NataliaRestorePoint
 SCRIPT
+# The same point of a Debian with PostgreSQL, by turns: restored to raw images and started, and started from the repository.
+cat > "$folder/boot.ps1" <<'SCRIPT'
+param([string] $Work, [int] $Rounds)
+$ErrorActionPreference = 'Stop'
+$null = Connect-NataliaHypervisor -Folder "$Work/appliance" -Name exports
+$null = Connect-NataliaHypervisor -Qemu "$Work/bench" -Name bench
+$null = New-NataliaRepository -Name boot -Path "$Work/boot" -Password ([Net.NetworkCredential]::new('', 'benchmark').SecurePassword)
+$point = Invoke-NataliaBackup natalia-nice -Hypervisor exports -IncludeSystemDisk
+for ($i = 0; $i -lt $Rounds; $i++) {
+    foreach ($way in 'local', 'served') {
+        # Without a baseline of call records it proves nothing; here the time counts, and that the database is whole.
+        $test = $point | Test-NataliaRestore -TestBench bench -FromRepository:($way -eq 'served') -ErrorAction SilentlyContinue
+        $whole = ($test.Checks | Where-Object Name -In Boot, Integrity | Where-Object Result -EQ Passed).Count
+        if ($whole -ne 2) { throw "The appliance did not start: $($test.Reason)" }
+        "$way " + $test.BootDuration.TotalSeconds.ToString('0.0', [cultureinfo]::InvariantCulture)
+    }
+}
+SCRIPT
 value() { grep "^$1 " "$folder/log" | cut -d' ' -f2; }
 start() {
     rm -f "$folder/stop"; "$natalia" "$folder/$1" "$folder" > "$folder/log" 2>&1 & served=$!
@@ -149,6 +170,15 @@ borg init -e repokey-blake2 "$folder/borg" > /dev/null 2>&1 && borg create -C zs
 if borg mount "$folder/borg::a" "$folder/mnt" 2>/dev/null && mounted_file; then
     borg_iops=$(random --ioengine=psync --numjobs=16 --thread --filename="$file" --readonly); borg umount "$folder/mnt"
 fi
+local_boot= served_boot=
+median() { sort -n | awk '{v[NR] = $1} END {if (NR) printf "%.1f", NR % 2 ? v[(NR + 1) / 2] : (v[NR / 2] + v[NR / 2 + 1]) / 2}'; }
+if [ "$boots" -gt 0 ]; then
+    mkdir -p "$folder/appliance" "$folder/bench"
+    if bash "$here/../tests/servers/appliance/make.sh" "$folder/appliance/natalia-nice" > "$folder/log" 2>&1; then
+        "$natalia" "$folder/boot.ps1" "$folder" "$boots" > "$folder/log" 2>&1 || { cat "$folder/log" >&2; exit 1; }
+        local_boot=$(grep '^local ' "$folder/log" | cut -d' ' -f2 | median) served_boot=$(grep '^served ' "$folder/log" | cut -d' ' -f2 | median)
+    else tail -3 "$folder/log" >&2; fi
+fi
 ratio() { [ -n "$2" ] && awk "BEGIN {printf \"%.2f\", $1 / $2}" || echo "not measured"; }
 cat <<RESULT
 disk: $size MiB of data; all in one run
@@ -160,4 +190,6 @@ random 4 KiB, depth 16, served          ${served_iops} reads/s
 random 4 KiB, depth 16, restic mount    ${restic_iops:-not measured} reads/s      $(ratio "$served_iops" "$restic_iops") x
 random 4 KiB, depth 16, borg mount      ${borg_iops:-not measured} reads/s      $(ratio "$served_iops" "$borg_iops") x
 memory of a process that only serves    $((before / 1024)) MiB before, $((peak / 1024)) MiB at its peak
+start of an appliance, raw images       ${local_boot:-not measured} s (the median of $boots)
+start from the repository               ${served_boot:-not measured} s      $([ -n "$served_boot" ] && ratio "$served_boot" "$local_boot" || echo "not measured") x
 RESULT

@@ -309,6 +309,9 @@ public static class ErrorIds
     public const string OverlayMismatch = nameof(OverlayMismatch);                   // of another disk or point
     public const string OverlayInvalid = nameof(OverlayInvalid);                     // no overlay, or a broken one
 
+    // a VM that ran from a restore point could not be given disks of its own, and is gone
+    public const string DiskMoveFailed = nameof(DiskMoveFailed);
+
     // Reports
     // without its private key, expired, or of a kind that does not sign
     public const string CertificateUnusable = nameof(CertificateUnusable);

@@ -61,6 +61,53 @@ public sealed class RestoreToQemuTests(ModuleFixture module) : IClassFixture<Mod
         Assert.Contains("switched off", (string)off.Value("Reason")!, StringComparison.Ordinal);
     }
 
+    [QemuFact]
+    public void A_vm_runs_from_the_repository_at_once_and_is_an_appliance_when_it_has_its_disks()
+    {
+        string exports = module.NewFolder(), vms = module.NewFolder(), store = module.NewFolder();
+        string original = Directory.CreateDirectory(Path.Combine(exports, "natalia-brest")).FullName;
+        byte[] data = RepositoryFixture.Disk(3 << 20, 1), system = RepositoryFixture.Disk(1 << 20, 2);
+        File.WriteAllBytes(Path.Combine(original, "data.raw"), data);
+        File.WriteAllBytes(Path.Combine(original, "system.raw"), system);
+        File.WriteAllText(Path.Combine(original, "vm.json"), """
+            { "id": "7", "name": "natalia-brest", "memoryBytes": 268435456, "networks": [ { "name": "voice" } ],
+              "disks": [ { "id": "system", "path": "system.raw", "role": "System" }, { "id": "data", "path": "data.raw", "role": "Data" } ] }
+            """);
+        module.Run("""
+            $null = Connect-NataliaHypervisor -Folder $args[0] -Name brest-exports
+            $null = Connect-NataliaHypervisor -Qemu $args[1] -Name brest
+            $null = New-NataliaRepository -Name brest -Path (Join-Path $args[2] repository) -Unencrypted
+            $served = Invoke-NataliaBackup natalia-brest -Hypervisor brest-exports -Repository brest -IncludeSystemDisk
+            """, exports, vms, store).ThrowIfFailed();
+        ScriptResult wrong = module.Run(
+            "$served | Restore-NataliaAppliance -Hypervisor brest-exports -NewName copy -Immediate");
+        Assert.StartsWith("CapabilityMissing,", Assert.Single(wrong.ErrorIds), StringComparison.Ordinal);
+        try
+        {
+            ScriptResult made = module.Run("""
+                $served | Restore-NataliaAppliance -Hypervisor brest -NewName brest-1 -Network @{ voice = 'none' } -Immediate -WarningVariable told
+                $told | ForEach-Object { "$_" }
+                """).ThrowIfFailed();
+            Assert.Contains("runs from the restore point", made.Text[1], StringComparison.Ordinal);
+            using Process running = Running(vms, "brest-1");
+            Assert.StartsWith("qemu-system", running.ProcessName, StringComparison.Ordinal);
+            Assert.Equal(data, File.ReadAllBytes(Path.Combine(vms, "brest-1", "data.raw")));
+            Assert.Equal(system, File.ReadAllBytes(Path.Combine(vms, "brest-1", "system.raw")));
+            Assert.Equal("point-restored", module.Run(
+                "(Get-NataliaAuditRecord -Repository brest | Select-Object -First 1).Event")
+                .ThrowIfFailed().Text.Single());
+            Assert.DoesNotContain(Directory.EnumerateFiles(store, "*", SearchOption.AllDirectories),
+                f => Path.GetDirectoryName(f)!.EndsWith("readers", StringComparison.Ordinal));
+            module.Run(
+                "$null = Invoke-NataliaBackup brest-1 -Hypervisor brest -Repository brest -IncludeSystemDisk")
+                .ThrowIfFailed();
+        }
+        finally
+        {
+            Stop(vms, "brest-1");
+        }
+    }
+
     [SmallDiskFact]
     public void A_bench_without_room_fails_the_restore_and_nothing_is_left()
     {
@@ -92,6 +139,46 @@ public sealed class RestoreToQemuTests(ModuleFixture module) : IClassFixture<Mod
         }
         finally
         {
+            SmallDiskFactAttribute.Unmount(vms);
+        }
+    }
+
+    [SmallDiskFact]
+    public void A_vm_whose_disks_find_no_room_runs_on_until_there_is()
+    {
+        string exports = module.NewFolder(), vms = module.NewFolder(), store = module.NewFolder();
+        string original = Directory.CreateDirectory(Path.Combine(exports, "natalia-tight")).FullName;
+        byte[] data = RepositoryFixture.Disk(8 << 20, 1);
+        new Random(1).NextBytes(data);
+        File.WriteAllBytes(Path.Combine(original, "data.raw"), data);
+        File.WriteAllBytes(Path.Combine(original, "system.raw"), RepositoryFixture.Disk(1 << 20, 2));
+        File.WriteAllText(Path.Combine(original, "vm.json"), """
+            { "name": "natalia-tight", "memoryBytes": 268435456, "disks": [ { "id": "system", "path": "system.raw", "role": "System" },
+              { "id": "data", "path": "data.raw", "role": "Data" } ] }
+            """);
+        SmallDiskFactAttribute.Mount(vms);
+        try
+        {
+            string filler = Path.Combine(vms, "filler");
+            File.WriteAllBytes(filler, new byte[10 << 20]);
+            ScriptResult made = module.Run("""
+                $filler = $args[3]
+                $null = Connect-NataliaHypervisor -Folder $args[0] -Name tight-exports
+                $null = Connect-NataliaHypervisor -Qemu $args[1] -Name tight
+                $null = New-NataliaRepository -Name tight -Path (Join-Path $args[2] repository) -Unencrypted
+                Invoke-NataliaBackup natalia-tight -Hypervisor tight-exports -Repository tight -IncludeSystemDisk |
+                    Restore-NataliaAppliance -Hypervisor tight -Immediate 3>&1 | ForEach-Object {
+                        if ("$_" -like '*There is no room*') { Remove-Item $filler }
+                        "$_"
+                    }
+                """, exports, vms, store, filler).ThrowIfFailed();
+            Assert.Contains(made.Text, t => t.Contains("There is no room", StringComparison.Ordinal));
+            Assert.Equal("natalia-tight", made.Text[^1]);
+            Assert.Equal(data, File.ReadAllBytes(Path.Combine(vms, "natalia-tight", "data.raw")));
+        }
+        finally
+        {
+            Stop(vms, "natalia-tight");
             SmallDiskFactAttribute.Unmount(vms);
         }
     }

@@ -31,4 +31,9 @@ public sealed record BuildRequest
     /// What belongs to the VM and is no disk; only those that the hypervisor's <see cref="IAttachmentBuilder"/> takes.
     /// </summary>
     public IReadOnlyList<ApplianceAttachment> Attachments { get; init; } = [];
+    /// <summary>
+    /// The disks that are served and not written; null for none. Only for an <see cref="IServedDiskBuilder"/>. Of such
+    /// a disk the writer begins and completes the target, and writes nothing.
+    /// </summary>
+    public ServedDisks? ServedDisks { get; init; }
 }

@@ -43,6 +43,7 @@ public sealed class BuilderTestBench : ITestBench
             BuildId = request.RunId,
             Placement = request.Placement,
             MemoryBytes = request.MemoryBytes,
+            ServedDisks = request.ServedDisks,
             Isolation = new Isolation(request.IsolatedNetwork, request.RunId),
             Attachments = _hypervisor.FindTaken(image),
         };

@@ -13,6 +13,8 @@ public sealed record TestVMRequest
     public Placement Placement { get; init; } = new();
     /// <summary>Memory in bytes, or null for as much as the original.</summary>
     public long? MemoryBytes { get; init; }
+    /// <summary>The disks that are served and not written; null for none. As of a <see cref="BuildRequest"/>.</summary>
+    public ServedDisks? ServedDisks { get; init; }
     /// <summary>How long the making may take.</summary>
     public TimeSpan Timeout { get; init; } = TimeSpan.FromHours(4);
 

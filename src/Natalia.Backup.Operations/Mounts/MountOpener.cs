@@ -77,11 +77,9 @@ internal sealed class MountOpener(MountWishes wishes, TimeProvider clock, Action
         DiskServer? server = null;
         try
         {
-            mark = await TryMarkAsync(point, cancellationToken).ConfigureAwait(false);
-            var served = new PointDisk(point.OpenDisk(diskId));
+            mark = await PointDisks.TryMarkAsync(point, warn, cancellationToken).ConfigureAwait(false);
+            PointDisk served = await PointDisks.OpenAsync(point, diskId, cancellationToken).ConfigureAwait(false);
             disk = served;
-            // What cannot be read at all is told now, and not by the first client.
-            if (served.SizeBytes > 0) await served.GetExtentAsync(0, 1, cancellationToken).ConfigureAwait(false);
             OverlayDisk? overlay = null;
             string file = OverlayFile(point.Point, diskId, id);
             if (wishes.IsWritable)
@@ -153,22 +151,6 @@ internal sealed class MountOpener(MountWishes wishes, TimeProvider clock, Action
             : throw new NataliaException(ErrorIds.AddressNotAvailable, NataliaErrorKind.ResourceUnavailable,
                 $"There is no port behind {IPEndPoint.MaxPort} for the next disk.", wishes.Address.ToString(),
                 "Name a lower port, or none.");
-    }
-
-    private async Task<ReaderMark?> TryMarkAsync(OpenPoint point, CancellationToken cancellationToken)
-    {
-        try
-        {
-            return await point.MarkAsync(cancellationToken).ConfigureAwait(false);
-        }
-        catch (NataliaException denied)
-            when (denied.ErrorId is ErrorIds.StoreAccessDenied or ErrorIds.StoreFull or ErrorIds.StoreWriteFailed)
-        {
-            warn($"Nothing can be written to the repository, so that other machines do not see that the point "
-                + $"{point.Point} is in use. Where one removes it, it stays readable for "
-                + $"{Repository.DefaultGrace.TotalHours:0} hours: dismount it before.");
-            return null;
-        }
     }
 
     private string OverlayFile(RestorePoint point, string diskId, string id)

@@ -24,7 +24,9 @@ internal static class EvidencePoints
         Dictionary<string, DateTime> verified = new(StringComparer.Ordinal);
         foreach (KeyValuePair<string, DateTime> one in history.VerifiedUtc) Verify(one.Key, one.Value);
         foreach (RestoreTest test in tests)
-            if (test.Result == RestoreTestResult.Passed && test.RepositoryId == repository.RepositoryId)
+            // One that ran from the repository has read what its guest asked for, and not the whole point.
+            if (test is { Result: RestoreTestResult.Passed, IsFromRepository: false }
+                && test.RepositoryId == repository.RepositoryId)
                 Verify(test.RestorePointId, test.StartedUtc);
         Dictionary<string, MadePoint> made = new(StringComparer.Ordinal);
         foreach (MadePoint point in history.Made) made[point.RestorePointId] = point;

@@ -5,13 +5,13 @@ using Natalia.Backup.Operations.Text;
 namespace Natalia.Backup.Operations.Recovery;
 
 /// <summary>How long a recovery would take today, by one restore test. Pure.</summary>
-/// <param name="Test">The test.</param>
+/// <param name="Test">The test; one that measured a restore.</param>
 /// <param name="Factor">How much more there is to restore today; 1 where there is not, and never less.</param>
 /// <param name="IsScaled">False where it is not known how much there was or is, so that nothing was scaled.</param>
 internal sealed record RtoEstimate(RestoreTest Test, double Factor, bool IsScaled)
 {
     /// <summary>Restore and checks times the factor, and the start.</summary>
-    internal TimeSpan Time => Scale(Test.RestoreDuration) + Test.BootDuration + Scale(Test.ChecksDuration);
+    internal TimeSpan Time => Scale(Restore) + Test.BootDuration + Scale(Test.ChecksDuration);
 
     /// <summary>
     /// Scales by the disks' virtual sizes, and by what is allocated in them where that is known of both points: by
@@ -42,9 +42,11 @@ internal sealed record RtoEstimate(RestoreTest Test, double Factor, bool IsScale
             : Factor > 1 ? $" (restore and checks times {Factor.ToString("0.00", CultureInfo.InvariantCulture)}, "
                 + "because there is so much more to restore today)" : "";
         return $"{TimeText.Span(Time)} by the restore test of {TimeText.Utc(Test.StartedUtc)}: "
-            + $"{TimeText.Span(Test.RestoreDuration)} restore, {TimeText.Span(Test.BootDuration)} start, "
+            + $"{TimeText.Span(Restore)} restore, {TimeText.Span(Test.BootDuration)} start, "
             + $"{TimeText.Span(Test.ChecksDuration)} checks{times}.";
     }
+
+    private TimeSpan Restore => Test.RestoreDuration ?? throw new InvalidOperationException("Nothing was restored.");
 
     private TimeSpan Scale(TimeSpan time) => TimeSpan.FromTicks((long)(time.Ticks * Factor));
 }

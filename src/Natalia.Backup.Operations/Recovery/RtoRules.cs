@@ -22,10 +22,12 @@ internal static class RtoRules
             return Row(RecoveryVerdict.Missed, null, null, null,
                 $"The newest restore test, of {TimeText.Utc(bad.StartedUtc)}, failed: {bad.Reason}",
                 "Mend what failed, and test again with Test-NataliaRestore.", RecoveryRow.Record(bad));
-        List<RestoreTest> passed = own.FindAll(t => t.Result == RestoreTestResult.Passed);
+        // What ran from the repository proves its point, and restored nothing.
+        List<RestoreTest> passed = own.FindAll(t =>
+            t is { Result: RestoreTestResult.Passed, RestoreDuration: not null });
         if (passed.Count == 0)
             return Row(RecoveryVerdict.NotEvidenced, null, null, null, WhyNone(evidence, inPeriod, own),
-                "Test-NataliaRestore on a test bench of the appliance's own kind measures it.",
+                "Test-NataliaRestore on a test bench of the appliance's own kind measures it; not -FromRepository.",
                 inPeriod.FirstOrDefault() is RestoreTest other ? RecoveryRow.Record(other) : null);
         List<RtoEstimate> estimates = [.. passed.Select(t => RtoEstimate.Of(t, evidence))];
         RtoEstimate newest = estimates[0], worst = estimates[0];
@@ -55,6 +57,9 @@ internal static class RtoRules
     {
         string since = TimeText.Utc(evidence.SinceUtc);
         if (inPeriod.Count == 0) return $"No restore test since {since} has measured how long a recovery takes.";
+        if (own.Find(t => t.Result == RestoreTestResult.Passed) is RestoreTest served)
+            return $"The restore test of {TimeText.Utc(served.StartedUtc)} passed and restored nothing: its VM ran "
+                + $"from the repository. None since {since} measured how long a restore takes.";
         if (own.Count > 0) return $"No restore test since {since} passed: {own[0].Reason ?? own[0].Result.ToString()}";
         string kinds = string.Join(", ", inPeriod.Select(t => t.TestBenchKind).Distinct());
         return $"Restore tests since {since} ran on {kinds}, and the appliance runs on "

@@ -3,6 +3,7 @@ using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Hypervisors.Contract;
 using Natalia.Backup.Operations.Connections;
+using Natalia.Backup.Operations.Mounts;
 
 namespace Natalia.Backup.Operations.Restore;
 
@@ -14,8 +15,10 @@ namespace Natalia.Backup.Operations.Restore;
 /// <param name="image">The point.</param>
 /// <param name="wishes">How.</param>
 /// <param name="journal">Remembers what is being built.</param>
+/// <param name="served">Serves the disks of a VM that is started at once, and which; null for a restore that copies
+/// first.</param>
 internal sealed class ApplianceRestore(HypervisorConnection hypervisor, RestoreSource.PointImage image,
-    RestoreWishes wishes, BuildJournal journal)
+    RestoreWishes wishes, BuildJournal journal, (PointServing Serving, IReadOnlyList<string> Disks)? served = null)
 {
     /// <summary>What the VM will be called.</summary>
     internal string Name => wishes.NewName ?? image.Appliance.Name;
@@ -28,6 +31,10 @@ internal sealed class ApplianceRestore(HypervisorConnection hypervisor, RestoreS
     internal async Task CheckAsync(CancellationToken cancellationToken)
     {
         hypervisor.Hypervisor.Require<IApplianceBuilder>("building of VMs");
+        if (served is not null && hypervisor.Hypervisor.Find<IServedDiskBuilder>() is null)
+            throw new NataliaException(ErrorIds.CapabilityMissing, NataliaErrorKind.NotSupported,
+                $"No VM of '{hypervisor.Name}' ({hypervisor.Session.Kind}) runs from a repository.", hypervisor.Name,
+                "Leave -Immediate out, or restore on QEMU: Connect-NataliaHypervisor -Qemu FOLDER.");
         if (wishes.Start) hypervisor.Hypervisor.Require<IPowerControl>("way to switch a VM on");
         ApplianceInventory there = await hypervisor.Hypervisor.GetAppliancesAsync(cancellationToken)
             .ConfigureAwait(false);
@@ -53,7 +60,14 @@ internal sealed class ApplianceRestore(HypervisorConnection hypervisor, RestoreS
             Placement = wishes.Placement,
             Networks = wishes.Networks,
             Attachments = taken,
-            IsToStart = wishes.Start,
+            IsToStart = wishes.Start || served is not null,
+            ServedDisks = served is not var (serving, disks)
+                ? null
+                : new ServedDisks(disks, (socket, stop) => serving.ServeAsync(disks, socket, stop))
+                {
+                    Progress = progress,
+                    Tell = warn,
+                },
         };
         var clock = Stopwatch.StartNew();
         ApplianceDescription made;
@@ -61,7 +75,9 @@ internal sealed class ApplianceRestore(HypervisorConnection hypervisor, RestoreS
         {
             try
             {
-                made = await builder.BuildAsync(image, how, progress, cancellationToken).ConfigureAwait(false);
+                made = await builder.BuildAsync(
+                    served is null ? image : PointImages.Uncopied(image, served.Value.Disks), how, progress,
+                    cancellationToken).ConfigureAwait(false);
                 note.Close();
             }
             catch
@@ -72,7 +88,8 @@ internal sealed class ApplianceRestore(HypervisorConnection hypervisor, RestoreS
             }
         }
         TimeSpan duration = clock.Elapsed;
-        Exception? startFailure = wishes.Start
+        // One that was started at once runs already.
+        Exception? startFailure = wishes.Start && served is null
             ? await StartAsync(hypervisor, made, cancellationToken).ConfigureAwait(false)
             : null;
         return new RestoredAppliance(made, duration, AttachmentWarnings(taken), startFailure);

@@ -78,6 +78,34 @@ internal static class PointImages
             (diskId, target, progress, stop) => opened.ExportDiskAsync(diskId, target, progress, stop));
     }
 
+    /// <summary>The disks of a VM of a point that the point itself holds.</summary>
+    /// <param name="image">The point.</param>
+    /// <param name="hasSystemImage">Whether an image gives its system disk, which is the first one then.</param>
+    internal static IReadOnlyList<string> OwnDisks(RestoreSource.PointImage image, bool hasSystemImage) =>
+        [.. image.Appliance.Disks.Skip(hasSystemImage ? 1 : 0).Select(d => d.DiskId)];
+
+    /// <summary>
+    /// The same point as something to build a VM of to which disks are served: nothing is written of these.
+    /// </summary>
+    /// <param name="image">The point.</param>
+    /// <param name="served">The ids of the disks.</param>
+    internal static RestoreSource.PointImage Uncopied(RestoreSource.PointImage image, IReadOnlyList<string> served) =>
+        new(image.Point, image.Appliance, async (diskId, target, progress, stop) =>
+        {
+            if (!served.Contains(diskId))
+            {
+                await image.Write(diskId, target, progress, stop).ConfigureAwait(false);
+                return;
+            }
+            await target.BeginAsync(image.Appliance.Disks.First(d => d.DiskId == diskId).SizeBytes!.Value,
+                stop).ConfigureAwait(false);
+            await target.CompleteAsync(stop).ConfigureAwait(false);
+        })
+        {
+            Attachments = image.Attachments,
+            AttachmentTrouble = image.AttachmentTrouble,
+        };
+
     /// <summary>A VM without its firmware's state is better than none.</summary>
     private static async Task<(IReadOnlyList<ApplianceAttachment> Attachments, string? Trouble)> ReadAttachmentsAsync(
         OpenPoint opened, CancellationToken cancellationToken)

@@ -44,8 +44,16 @@ public sealed record RestoreTest
     public long? SizeBytes { get; init; }
     /// <summary>When it began, UTC.</summary>
     public required DateTime StartedUtc { get; init; }
-    /// <summary>How long the making of the VM took, from the first request until its disks were written.</summary>
-    public TimeSpan RestoreDuration { get; init; }
+    /// <summary>
+    /// True when the VM ran from the repository and nothing was restored: such a test proves the point, and says
+    /// nothing of how long a restore takes.
+    /// </summary>
+    public bool IsFromRepository { get; init; }
+    /// <summary>
+    /// How long the making of the VM took, from the first request until its disks were written; null where it ran from
+    /// the repository.
+    /// </summary>
+    public TimeSpan? RestoreDuration { get; init; }
     /// <summary>How long it took from power-on until the guest answered.</summary>
     public TimeSpan BootDuration { get; init; }
     /// <summary>How long the checks inside took, together.</summary>

@@ -31,7 +31,8 @@ internal static class RestoreTestJson
             if (test.SizeBytes is long size) json.WriteNumber("sizeBytes", size);
             json.WriteString("startedUtc", Time(test.StartedUtc));
             json.WriteNumber("durationTicks", test.Duration.Ticks);
-            json.WriteNumber("restoreTicks", test.RestoreDuration.Ticks);
+            if (test.IsFromRepository) json.WriteBoolean("fromRepository", true);
+            if (test.RestoreDuration is TimeSpan restore) json.WriteNumber("restoreTicks", restore.Ticks);
             json.WriteNumber("bootTicks", test.BootDuration.Ticks);
             json.WriteNumber("checksTicks", test.ChecksDuration.Ticks);
             json.WriteStartArray("checks");
@@ -83,12 +84,13 @@ internal static class RestoreTestJson
                 TestBench = Text(root, "bench") ?? "",
                 TestBenchKind = Text(root, "benchKind") ?? "",
                 TestVM = Text(root, "vm"),
-                IsKept = root.TryGetProperty("kept", out JsonElement kept) && kept.ValueKind == JsonValueKind.True,
+                IsKept = Flag(root, "kept"),
+                IsFromRepository = Flag(root, "fromRepository"),
                 SystemImage = Text(root, "systemImage"),
                 SizeBytes = root.TryGetProperty("sizeBytes", out JsonElement size) ? size.GetInt64() : null,
                 StartedUtc = Time(root, "startedUtc"),
                 Duration = Ticks(root, "durationTicks"),
-                RestoreDuration = Ticks(root, "restoreTicks"),
+                RestoreDuration = root.TryGetProperty("restoreTicks", out _) ? Ticks(root, "restoreTicks") : null,
                 BootDuration = Ticks(root, "bootTicks"),
                 ChecksDuration = Ticks(root, "checksTicks"),
                 Checks = [.. root.GetProperty("checks").EnumerateArray().Select(c => new CheckResult
@@ -125,6 +127,9 @@ internal static class RestoreTestJson
         element.TryGetProperty(name, out JsonElement value) && value.ValueKind == JsonValueKind.String
             ? value.GetString()
             : null;
+
+    private static bool Flag(JsonElement element, string name) =>
+        element.TryGetProperty(name, out JsonElement value) && value.ValueKind == JsonValueKind.True;
 
     private static TimeSpan Ticks(JsonElement element, string name) =>
         element.TryGetProperty(name, out JsonElement value) ? TimeSpan.FromTicks(value.GetInt64()) : TimeSpan.Zero;

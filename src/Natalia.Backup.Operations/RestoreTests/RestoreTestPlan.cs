@@ -27,6 +27,11 @@ internal sealed record RestoreTestPlan
     internal required ITestBench TestBench { get; init; }
     internal required string IsolatedNetwork { get; init; }
 
+    /// <summary>
+    /// The disks that are served from the repository and not restored; null for a test that restores all of them.
+    /// </summary>
+    internal IReadOnlyList<string>? ServedDisks { get; init; }
+
     /// <summary>The image that gives the system disk, or null.</summary>
     internal string? SystemImage { get; init; }
 

@@ -128,6 +128,7 @@ internal sealed class RestoreTestPlanner(SessionRegistry registry, RestoreTestWi
             KeepOnFailure = wishes.KeepOnFailure,
             Checks = wishes.Checks,
         };
+        if (wishes.IsFromRepository) plan = FromRepository(plan);
         return plan with
         {
             IntegrityCommand = Command(wishes.IntegrityCommand ?? settings.IntegrityCommand,
@@ -137,6 +138,21 @@ internal sealed class RestoreTestPlanner(SessionRegistry registry, RestoreTestWi
             CdrCountCommand = Command(wishes.CdrCountCommand ?? settings.CdrCountCommand,
                 nameof(RestoreTestSettings.CdrCountCommand)) ?? plan.CdrCountCommand,
         };
+    }
+
+    /// <summary>
+    /// The plan whose VM reads the point's disks from the repository; a system image is written as in every test.
+    /// </summary>
+    private static RestoreTestPlan FromRepository(RestoreTestPlan plan)
+    {
+        if (plan.Bench.Hypervisor.Find<IServedDiskBuilder>() is null
+            || plan.Source is not RestoreSource.PointImage image)
+            throw new NataliaException(ErrorIds.CapabilityMissing, NataliaErrorKind.NotSupported,
+                $"No VM of '{plan.Bench.Name}' ({plan.Bench.Session.Kind}) runs from a repository.", plan.Bench.Name,
+                "Leave -FromRepository out, or test a point of a repository of this product on QEMU: "
+                + "Connect-NataliaHypervisor -Qemu FOLDER.");
+        IReadOnlyList<string> served = PointImages.OwnDisks(image, plan.SystemImage is not null);
+        return plan with { Source = PointImages.Uncopied(image, served), ServedDisks = served };
     }
 
     private static IReadOnlyList<string>? Command(IReadOnlyList<string>? command, string name) =>

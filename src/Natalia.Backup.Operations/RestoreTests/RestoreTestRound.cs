@@ -56,7 +56,7 @@ internal sealed class RestoreTestRound(TestJournal journal, RestoreTestBook book
             {
                 output.Tell($"{point}: {step}.");
                 activity.Report(new OperationProgress(step, 0, null));
-            }).RunAsync(activity, cancellationToken).ConfigureAwait(false);
+            }, output.Warn).RunAsync(activity, cancellationToken).ConfigureAwait(false);
         // Also after Ctrl-C: what was left is told then of all times.
         if (outcome.Left is not null) output.WarnInAnyCase($"{point}: {outcome.Left}");
         if (outcome.Test is not RestoreTest test)

@@ -4,6 +4,7 @@ using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Hypervisors.Contract;
 using Natalia.Backup.Operations.BusinessDays;
 using Natalia.Backup.Operations.Guests;
+using Natalia.Backup.Operations.Mounts;
 
 namespace Natalia.Backup.Operations.RestoreTests;
 
@@ -15,8 +16,9 @@ namespace Natalia.Backup.Operations.RestoreTests;
 /// <param name="journal">Where it is noted that it runs.</param>
 /// <param name="clock">Measures and limits the steps.</param>
 /// <param name="tell">Told in words how far it is, for a progress display.</param>
+/// <param name="warn">Told what a person should know.</param>
 internal sealed class RestoreTestRunner(RestoreTestPlan plan, TestJournal journal, TimeProvider clock,
-    Action<string> tell)
+    Action<string> tell, Action<string> warn)
 {
     /// <summary>Removing a VM with its disks is bounded by nobody's token, and goes on after Ctrl-C.</summary>
     private static readonly TimeSpan s_cleanUpLimit = TimeSpan.FromMinutes(20);
@@ -30,9 +32,13 @@ internal sealed class RestoreTestRunner(RestoreTestPlan plan, TestJournal journa
     private readonly string _runId = Guid.NewGuid().ToString("N");
     private readonly List<CheckResult> _checks = [];
     private readonly RestorePoint _point = plan.Point.Point;
+    private readonly PointServing? _serving = plan.ServedDisks is null
+        ? null
+        : new PointServing(plan.Point.OpenAsync, MountWishes.DefaultOverlayLimit, clock, warn);
     private ITestVM? _vm;
     private IGuest? _guest;
-    private TimeSpan _restore, _boot, _inside;
+    private TimeSpan? _restore;
+    private TimeSpan _boot, _inside;
     private DateTime _startedUtc;
     private string? _stepFailed;
     private CancellationToken _stop;
@@ -73,6 +79,7 @@ internal sealed class RestoreTestRunner(RestoreTestPlan plan, TestJournal journa
             Keep(entry);
         }
         else left = await DestroyAsync(entry).ConfigureAwait(false) ?? left;
+        if (_serving is not null) await _serving.DisposeAsync().ConfigureAwait(false);
         if (failure is not null) return new RestoreTestOutcome(null, failure, left);
         RestoreTest test = Describe() with { IsKept = isKept, Duration = clock.GetElapsedTime(watch) };
         return new RestoreTestOutcome(test, null, left);
@@ -80,23 +87,31 @@ internal sealed class RestoreTestRunner(RestoreTestPlan plan, TestJournal journa
 
     private async Task RestoreAsync(IProgress<OperationProgress>? progress, CancellationToken cancellationToken)
     {
-        tell("Restoring");
+        tell(_serving is null ? "Restoring" : "Making a VM that runs from the repository");
         var request = new TestVMRequest
         {
             IsolatedNetwork = plan.IsolatedNetwork,
             RunId = _runId,
             Timeout = plan.RestoreTimeout,
+            ServedDisks = _serving is null ? null : new ServedDisks(plan.ServedDisks!, (socket, stop) =>
+                _serving.ServeAsync(plan.ServedDisks!, socket, stop)),
         };
         long watch = clock.GetTimestamp();
         await StepAsync(RestoreTestChecks.Restore, _point.ToString(), async () =>
         {
             _vm = await plan.TestBench.PrepareAsync(plan.Source, request, progress,
                 cancellationToken).ConfigureAwait(false);
-            return Passed($"VM {_vm.Info} on '{plan.Bench.Name}'", plan.SystemImage is null
-                ? null
-                : $"The system disk was written from '{plan.SystemImage}'.");
+            return Passed($"VM {_vm.Info} on '{plan.Bench.Name}'", DescribeMaking());
         }).ConfigureAwait(false);
-        _restore = clock.GetElapsedTime(watch);
+        if (_serving is null) _restore = clock.GetElapsedTime(watch);
+    }
+
+    private string? DescribeMaking()
+    {
+        string? system = plan.SystemImage is string image ? $"The system disk was written from '{image}'." : null;
+        return _serving is null
+            ? system
+            : $"Nothing of the point was restored: the VM runs from the repository. {system}".TrimEnd();
     }
 
     private async Task ProveIsolationAsync(CancellationToken cancellationToken)
@@ -450,6 +465,7 @@ internal sealed class RestoreTestRunner(RestoreTestPlan plan, TestJournal journa
                 ? image.Appliance.Disks.Sum(d => d.SizeBytes)
                 : _point.SizeBytes,
             StartedUtc = _startedUtc,
+            IsFromRepository = _serving is not null,
             RestoreDuration = _restore,
             BootDuration = _boot,
             ChecksDuration = _inside,

@@ -26,19 +26,25 @@ internal sealed record RestoreTestWishes
     internal int? BootTimeoutMinutes { get; init; }
     internal int? CommandTimeoutMinutes { get; init; }
     internal bool KeepOnFailure { get; init; }
+    /// <summary>Whether the VM runs from the repository, and nothing is restored.</summary>
+    internal bool IsFromRepository { get; init; }
     internal IReadOnlyList<OwnCheck> Checks { get; init; } = [];
 
     /// <summary>Has the secret of a name turned into a credential.</summary>
     internal Func<string, Task<GuestCredential>>? ResolveCredential { get; init; }
 
     /// <summary>Refuses what cannot be meant, before anything is looked for.</summary>
-    /// <exception cref="NataliaException"><c>ToleranceInvalid</c>, <c>BusinessCalendarInvalid</c>,
-    /// <c>TimeZoneNotFound</c>, <c>GuestCommandInvalid</c>, <c>SystemImagePathInvalid</c>,
-    /// <c>SystemImageNotFound</c>, <c>SystemImageNotSupported</c>, <c>SshHostKeyInvalid</c>, <c>SshKeyInvalid</c>,
-    /// <c>CheckInvalid</c>.</exception>
+    /// <exception cref="NataliaException"><c>CapabilityMissing</c>, <c>ToleranceInvalid</c>,
+    /// <c>BusinessCalendarInvalid</c>, <c>TimeZoneNotFound</c>, <c>GuestCommandInvalid</c>,
+    /// <c>SystemImagePathInvalid</c>, <c>SystemImageNotFound</c>, <c>SystemImageNotSupported</c>,
+    /// <c>SshHostKeyInvalid</c>, <c>SshKeyInvalid</c>, <c>CheckInvalid</c>.</exception>
     internal async Task CheckAsync(CancellationToken cancellationToken)
     {
         EnsureTolerance(Tolerance);
+        if (IsFromRepository && KeepOnFailure)
+            throw new NataliaException(ErrorIds.CapabilityMissing, NataliaErrorKind.InvalidArgument,
+                "-KeepOnFailure has no meaning with -FromRepository: the disks of the VM end with the command.", null,
+                "Leave one of them out.");
         _ = BusinessDays.BusinessCalendar.Parse(BusinessCalendar);
         foreach ((IReadOnlyList<string>? command, string name) in Commands())
             if (command is not null) _ = GuestCommandLine.Parse(command, name);

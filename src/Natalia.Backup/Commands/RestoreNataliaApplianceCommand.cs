@@ -9,6 +9,7 @@ using Natalia.Backup.Hypervisors.Contract;
 using Natalia.Backup.Operations.Appliances;
 using Natalia.Backup.Operations.Connections;
 using Natalia.Backup.Operations.Evidence;
+using Natalia.Backup.Operations.Mounts;
 using Natalia.Backup.Operations.Points;
 using Natalia.Backup.Operations.Restore;
 using Natalia.Backup.Pipeline;
@@ -36,6 +37,9 @@ namespace Natalia.Backup.Commands;
 /// replaced. The new disk is complete before the old one goes, and everything else of the VM stays.</para>
 /// <para>UEFI variables and the state of a TPM that the point holds are put back where the hypervisor takes them; a
 /// warning says where it does not.</para>
+/// <para>With -Immediate, on QEMU, the VM runs before anything is copied: from the repository, while its disks are
+/// moved to images of its own. What it writes meanwhile is moved as well. It is an appliance, and the restore is
+/// recorded, only when it has all of its disks; until then it ends with this session.</para>
 /// <para>-OverExisting, on Proxmox VE, replaces the VM that the point was made of, which must be switched off: the
 /// disks that the point holds are replaced, others are detached, and snapshots and replication are lost.</para>
 /// </remarks>
@@ -51,6 +55,10 @@ namespace Natalia.Backup.Commands;
 /// <example>
 /// <code>Restore-NataliaAppliance -RestorePointId 3fa9c1 -TargetAppliance natalia-new</code>
 /// <para>Puts the data disk of a point into an appliance that was just deployed and is switched off.</para>
+/// </example>
+/// <example>
+/// <code>Get-NataliaRestorePoint -Appliance natalia-paris -Latest | Restore-NataliaAppliance -Hypervisor lab -Immediate</code>
+/// <para>Starts the appliance in seconds, and copies its disks while it runs.</para>
 /// </example>
 /// <example>
 /// <code>Restore-NataliaAppliance -RestorePointId 3fa9c1 -OverExisting -Start -Confirm:$false</code>
@@ -135,6 +143,15 @@ public sealed class RestoreNataliaApplianceCommand : RestorePointCommand
     [Parameter]
     public SwitchParameter Start { get; set; }
 
+    /// <summary>
+    /// Start the VM at once: it runs from the repository, and its disks are moved to images of its own while it runs.
+    /// The command returns when that is done. Until then the VM needs this session: where the command fails or is
+    /// stopped, the VM is removed, and what it wrote is lost (DiskMoveFailed). On QEMU, for points of a repository of
+    /// this product.
+    /// </summary>
+    [Parameter]
+    public SwitchParameter Immediate { get; set; }
+
     private protected override string MissedWithoutInput => "nothing was restored";
 
     private protected override Task ProcessPointAsync(LocatedPoint point, CancellationToken cancellationToken)
@@ -144,6 +161,7 @@ public sealed class RestoreNataliaApplianceCommand : RestorePointCommand
             Refuse(SystemImage is not null, nameof(SystemImage), point, "holds its system disk, or has none");
             Refuse(TargetAppliance is not null, nameof(TargetAppliance), point,
                 "is restored by its cluster as a whole VM");
+            Refuse(Immediate, nameof(Immediate), point, "is restored by its cluster, which copies it first");
             return RestoreNativelyAsync(own, point, cancellationToken);
         }
         Refuse(OverExisting, nameof(OverExisting), point, "is restored to a new VM, or into one with -TargetAppliance");
@@ -153,6 +171,7 @@ public sealed class RestoreNataliaApplianceCommand : RestorePointCommand
         Refuse(SystemImage is not null, nameof(SystemImage), point, "goes into a VM that has its system disk");
         Refuse(Storage is not null, nameof(Storage), point, "goes into a VM that is there");
         Refuse(VMHost is not null, nameof(VMHost), point, "goes into a VM that is there");
+        Refuse(Immediate, nameof(Immediate), point, "goes into a VM that is there");
         return ReplaceAsync(point, cancellationToken);
     }
 
@@ -171,18 +190,25 @@ public sealed class RestoreNataliaApplianceCommand : RestorePointCommand
     private async Task BuildAsync(LocatedPoint point, CancellationToken cancellationToken)
     {
         HypervisorConnection hypervisor = ChooseBuilder(point);
-        RestoreSource.PointImage image = await CreateImageAsync(point, cancellationToken).ConfigureAwait(false);
+        (RestoreSource.PointImage image, bool hasSystemImage) =
+            await CreateImageAsync(point, cancellationToken).ConfigureAwait(false);
+        // What the VM writes until it has disks of its own must find room, however much it is.
+        await using PointServing? serving = Immediate
+            ? new PointServing(point.OpenAsync, null, TimeProvider.System, EmitWarning)
+            : null;
         var restore = new ApplianceRestore(hypervisor, image, new RestoreWishes
         {
             NewName = NewName,
             Placement = new Placement { VMHost = VMHost, Storage = Storage },
             Networks = NetworkChoices(),
             Start = Start,
-        }, new BuildJournal(BuildJournal.DefaultFolder));
+        }, new BuildJournal(BuildJournal.DefaultFolder),
+            serving is null ? null : (serving, PointImages.OwnDisks(image, hasSystemImage)));
         // Before the question, so that -WhatIf tells of what would be refused.
         await restore.CheckAsync(cancellationToken).ConfigureAwait(false);
         if (!await ShouldProcessAsync(Target(point),
-            $"Restore to a new VM '{restore.Name}' on '{hypervisor.Name}'").ConfigureAwait(false))
+            $"Restore to a new VM '{restore.Name}' on '{hypervisor.Name}'"
+                + (Immediate ? ", and start it before its disks are copied" : "")).ConfigureAwait(false))
             return;
         RestoredAppliance restored = await RunAsync(point,
             progress => restore.ExecuteAsync(progress, EmitWarning, cancellationToken),
@@ -190,8 +216,10 @@ public sealed class RestoreNataliaApplianceCommand : RestorePointCommand
         await TellAsync(hypervisor, point, restored, null).ConfigureAwait(false);
     }
 
-    /// <summary>The point, with a system disk from the image that was named, or from the one that is kept.</summary>
-    private async Task<RestoreSource.PointImage> CreateImageAsync(LocatedPoint point,
+    /// <summary>
+    /// The point, with a system disk from the image that was named, or from the one that is kept; and whether it is.
+    /// </summary>
+    private async Task<(RestoreSource.PointImage Image, bool HasSystemImage)> CreateImageAsync(LocatedPoint point,
         CancellationToken cancellationToken)
     {
         string? path = SystemImage is null
@@ -210,12 +238,12 @@ public sealed class RestoreNataliaApplianceCommand : RestorePointCommand
         }
         return await CreateImageAsync(path).ConfigureAwait(false);
 
-        async Task<RestoreSource.PointImage> CreateImageAsync(string? systemImage) =>
-            await PointImages.CreateAsync(point, systemImage is null
+        async Task<(RestoreSource.PointImage Image, bool HasSystemImage)> CreateImageAsync(string? systemImage) =>
+            (await PointImages.CreateAsync(point, systemImage is null
                 ? null
                 : await Operations.Restore.SystemImage.FindAsync(systemImage, cancellationToken)
                     .ConfigureAwait(false),
-                cancellationToken).ConfigureAwait(false);
+                cancellationToken).ConfigureAwait(false), systemImage is not null);
     }
 
     /// <summary>The data disk of a point of a repository of this product, into a VM that is there.</summary>

@@ -26,6 +26,9 @@ namespace Natalia.Backup.Commands;
 /// <para>The commands inside run through the hypervisor, as with QEMU's guest agent, so the test VM needs no network.
 /// With -SshHostKey they go over SSH on the isolated network. What natalia-cli is asked for, the count above all, is an
 /// assumption where no setting says it.</para>
+/// <para>With -FromRepository nothing is copied: a test of terabytes begins in seconds. It proves the point, and counts
+/// for the age of the last restore test; a restore that takes its time is needed once in a while all the same, as
+/// evidence of the RTO.</para>
 /// <para>What a test that was killed left on a test bench is destroyed by the next one there. Ctrl-C destroys the VM
 /// before the prompt returns.</para>
 /// </remarks>
@@ -50,6 +53,10 @@ namespace Natalia.Backup.Commands;
 /// Test-NataliaRestore natalia-paris</code>
 /// <para>Tests an appliance without a guest agent, over SSH; the secret natalia-guest is its user with the
 /// password.</para>
+/// </example>
+/// <example>
+/// <code>Test-NataliaRestore natalia-paris -TestBench bench -FromRepository</code>
+/// <para>Tests the newest point without restoring it: its VM runs from the repository.</para>
 /// </example>
 /// <example>
 /// <code>Test-NataliaRestore natalia-paris -Check @{ Licence = { $_.Run('/usr/bin/natalia-cli', 'licence').ExitCode -eq 0 } }</code>
@@ -235,6 +242,15 @@ public sealed class TestNataliaRestoreCommand : NataliaCommand
     [Parameter]
     public SwitchParameter KeepOnFailure { get; set; }
 
+    /// <summary>
+    /// Do not restore: let the VM run from the repository at once. What it writes goes to a file of 16 GiB at most that
+    /// is gone with it. All else is checked as in any test; how long a restore takes is not measured (RestoreDuration
+    /// is empty), so that Measure-NataliaRecovery does not take it for evidence of that. On a test bench of QEMU, for
+    /// points of a repository of this product.
+    /// </summary>
+    [Parameter]
+    public SwitchParameter FromRepository { get; set; }
+
     /// <summary>How many tests run at once: 1 to 64, 2 by default.</summary>
     [Parameter]
     [ValidateRange(1, 64)]
@@ -272,6 +288,7 @@ public sealed class TestNataliaRestoreCommand : NataliaCommand
             BootTimeoutMinutes = IsBound(nameof(BootTimeoutMinutes)) ? BootTimeoutMinutes : null,
             CommandTimeoutMinutes = IsBound(nameof(CommandTimeoutMinutes)) ? CommandTimeoutMinutes : null,
             KeepOnFailure = KeepOnFailure,
+            IsFromRepository = FromRepository,
             Checks = CheckScripts.Read(Check, run => OnPipelineAsync(run)),
             ResolveCredential = name =>
                 OnPipelineAsync(() => Login(new SecretLookup(InvokeCommand, SecretResolver).Credential(name))),
@@ -306,7 +323,10 @@ public sealed class TestNataliaRestoreCommand : NataliaCommand
             {
                 RestoreTestPlan plan = await planner.PlanAsync(point, cancellationToken).ConfigureAwait(false);
                 if (await ShouldProcessAsync($"{point.Point} ({point.Point.RestorePointId})",
-                    $"Restore to an isolated test VM on '{plan.Bench.Name}', check it, and destroy it")
+                    plan.ServedDisks is null
+                        ? $"Restore to an isolated test VM on '{plan.Bench.Name}', check it, and destroy it"
+                        : $"Run it from the repository in an isolated test VM on '{plan.Bench.Name}', check it, and "
+                            + "destroy it")
                     .ConfigureAwait(false))
                     plans.Add(plan);
             }

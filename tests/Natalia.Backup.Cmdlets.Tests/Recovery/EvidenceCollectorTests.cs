@@ -172,8 +172,11 @@ public sealed class EvidenceCollectorTests : IDisposable
         }
     }
 
-    [Fact]
-    public async Task Restore_tests_are_read_whatever_their_age_and_verify_their_point()
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task Restore_tests_are_read_whatever_their_age_and_verify_their_point_when_they_read_all_of_it(
+        bool isFromRepository)
     {
         Repository repository = await ConnectAsync("nas");
         List<RestorePoint> points = await BackUpAsync(repository, 1);
@@ -184,6 +187,7 @@ public sealed class EvidenceCollectorTests : IDisposable
             RepositoryId = repository.RepositoryId,
             StartedUtc = Now,
         };
+        if (isFromRepository) test = test with { IsFromRepository = true, RestoreDuration = null };
         await repository.RecordRestoreTestAsync(points[0], "Passed", RestoreTestJson.Encode(test), default);
         await BackUpAsync(repository, 8, 5 * 24);
         ApplianceEvidence evidence = await OneAsync(sinceDays: 10);
@@ -191,7 +195,8 @@ public sealed class EvidenceCollectorTests : IDisposable
         Assert.Equal((test.RestoreTestId, "nas", test.RestoreDuration),
             (found.RestoreTestId, found.Repository, found.RestoreDuration));
         EvidencePoint tested = evidence.Points.Single(p => p.RestorePointId == points[0].RestorePointId);
-        Assert.Equal((EvidencePointState.Verified, test.StartedUtc), (tested.State, tested.VerifiedUtc));
+        Assert.Equal(isFromRepository ? (EvidencePointState.Unverified, null)
+            : (EvidencePointState.Verified, (DateTime?)test.StartedUtc), (tested.State, tested.VerifiedUtc));
     }
 
     [Fact]

@@ -242,6 +242,21 @@ public sealed class RecoveryRulesTests
         Assert.Equal(RecoveryVerdict.Met, evidence.Row(RecoveryObjective.RestoreTestAge).Verdict);
     }
 
+    [Fact]
+    public void A_test_from_the_repository_proves_the_point_and_not_the_rto()
+    {
+        RestoreTest served = Test(5) with { IsFromRepository = true, RestoreDuration = null };
+        ApplianceEvidence alone = Evidence(Every(6, 10), tests: [served]);
+        RecoveryMeasurement rto = alone.Row(RecoveryObjective.Rto);
+        Assert.Equal((RecoveryVerdict.NotEvidenced, (string?)null), (rto.Verdict, rto.Attained));
+        Assert.Contains("its VM ran from the repository", rto.Reason, StringComparison.Ordinal);
+        Assert.Equal(RecoveryVerdict.Met, alone.Row(RecoveryObjective.RestoreTestAge).Verdict);
+        // Beside one that restored it is not counted.
+        rto = Evidence(Every(6, 10), tests: [served, Test(10)]).Row(RecoveryObjective.Rto);
+        Assert.Equal((RecoveryVerdict.Met, 35), (rto.Verdict, rto.AttainedTime!.Value.TotalMinutes));
+        Assert.EndsWith("The slowest of 1 passed.", rto.Reason, StringComparison.Ordinal);
+    }
+
     [Theory]
     [InlineData(RestoreTestResult.Failed, "Missed", "Missed")]
     [InlineData(RestoreTestResult.NotTested, "Met", "Met")]

@@ -103,7 +103,7 @@ internal sealed class RestoreTestRoom : IDisposable
     }
 
     internal Task<RestoreTestOutcome> RunAsync(RestoreTestPlan plan, CancellationToken stop = default) =>
-        new RestoreTestRunner(plan, Journal, Clock, _ => { }).RunAsync(null, stop);
+        new RestoreTestRunner(plan, Journal, Clock, _ => { }, Warnings.Add).RunAsync(null, stop);
 
     internal async Task<RestoreTest> TestAsync(RestoreTestPlan plan)
     {

@@ -22,7 +22,8 @@ public sealed class RestoreTestRunnerTests : IDisposable
         Assert.Equal([.. s_own, "Destroyed"], test.Checks.Select(c => c.Name));
         Assert.All(test.Checks, c => Assert.Equal(CheckOutcome.Passed, c.Result));
         Assert.All(test.Checks, c => Assert.True(c.Duration > TimeSpan.Zero, c.Name));
-        Assert.All([test.RestoreDuration, test.BootDuration, test.ChecksDuration], d => Assert.True(d > TimeSpan.Zero));
+        Assert.All([test.RestoreDuration!.Value, test.BootDuration, test.ChecksDuration],
+            d => Assert.True(d > TimeSpan.Zero));
         Assert.True(test.Duration >= test.RestoreDuration + test.BootDuration + test.ChecksDuration);
         Assert.Equal(500_000, test.SizeBytes);
         Assert.Empty(_room.TestVMs);

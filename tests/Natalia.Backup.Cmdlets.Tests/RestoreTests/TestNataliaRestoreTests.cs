@@ -68,6 +68,25 @@ public sealed class TestNataliaRestoreTests : IDisposable
     }
 
     [Fact]
+    public void What_cannot_run_from_the_repository_is_refused_before_anything_is_made()
+    {
+        Run("Invoke-NataliaBackup natalia-test -CdrBaseline 20000");
+        foreach (string command in new[]
+        {
+            "Test-NataliaRestore natalia-test -FromRepository",
+            "Test-NataliaRestore natalia-test -FromRepository -KeepOnFailure",
+            "Get-NataliaRestorePoint -Latest | Restore-NataliaAppliance -Hypervisor bench -NewName copy -Immediate",
+        })
+        {
+            EngineSession.Result refused = _session.Run(command);
+            Assert.Equal(["CapabilityMissing"], refused.ErrorIds);
+            Assert.Empty(refused.Output);
+        }
+        Assert.Equal(["original"], _site.VMs.Values.Select(v => v.Name));
+        Assert.Empty(_ran);
+    }
+
+    [Fact]
     public void A_failed_test_writes_its_object_and_then_the_error_and_the_next_is_made_all_the_same()
     {
         Run("Invoke-NataliaBackup natalia-test -CdrBaseline 20121");

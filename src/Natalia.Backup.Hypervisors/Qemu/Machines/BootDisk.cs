@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using Natalia.Backup.Hypervisors.Qemu.Protocol;
 
 namespace Natalia.Backup.Hypervisors.Qemu.Machines;
 
@@ -13,6 +14,19 @@ internal static class BootDisk
     /// <summary>Looks at a disk. What cannot be told is a BIOS, as of a disk without partitions.</summary>
     /// <param name="path">The image, a raw one.</param>
     internal static Firmware Read(string path) => Detect(ReadFirst(path));
+
+    /// <summary>The same of a disk that is served over NBD.</summary>
+    /// <param name="socket">The server's socket.</param>
+    /// <param name="export">The name of its export.</param>
+    internal static async Task<Firmware> ReadServedAsync(string socket, string export,
+        CancellationToken cancellationToken)
+    {
+        using NbdClient disk = await NbdClient.ConnectAsync(socket, export, [], cancellationToken)
+            .ConfigureAwait(false);
+        byte[] first = new byte[(int)Math.Min(FirstBytes, disk.SizeBytes)];
+        await disk.ReadAsync(0, first, cancellationToken).ConfigureAwait(false);
+        return Detect(first);
+    }
 
     /// <summary>
     /// UEFI needs a partition of its own. A disk that has one, and nothing that a BIOS would start, boots by UEFI

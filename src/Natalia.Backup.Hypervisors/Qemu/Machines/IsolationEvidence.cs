@@ -152,10 +152,15 @@ internal sealed record IsolationEvidence
     private string? JudgeDisks(Machine machine)
     {
         if (Disks.ValueKind != JsonValueKind.Array) return "unknown";
+        // As QEMU writes it (nbd_refresh_filename); the export is told by the command line.
+        string served = machine.Disks.Any(d => d.Export is not null) ? "?socket=" + machine.DiskSocket : "\0";
         foreach (JsonElement node in Disks.EnumerateArray())
         {
             string driver = Protocol.JsonAnswers.Text(node, "drv") ?? "unknown";
             string file = Protocol.JsonAnswers.Text(node, "file") ?? "unknown";
+            if (driver is "nbd" or "raw" && file.StartsWith("nbd+unix:///", StringComparison.Ordinal)
+                && file.EndsWith(served, StringComparison.Ordinal))
+                continue;
             if (driver is not ("raw" or "file" or "qcow2")) return $"{driver}: {file}";
             bool isOwn = Path.GetFullPath(file).StartsWith(machine.Folder + Path.DirectorySeparatorChar,
                 StringComparison.Ordinal);

@@ -14,6 +14,9 @@ namespace Natalia.Backup.Hypervisors.Qemu.Machines;
 /// </summary>
 internal sealed record Machine
 {
+    /// <summary>The socket in a VM's folder behind which disks are served to it.</summary>
+    private const string DiskSocketFile = "disks.sock";
+
     private const string FileName = "vm.json";
 
     /// <summary>The folder, a full path.</summary>
@@ -40,6 +43,9 @@ internal sealed record Machine
 
     /// <summary>The socket of the guest agent's channel, a full path; null when none is stated.</summary>
     internal string? Agent => AgentSocket is null ? null : FullPath(AgentSocket);
+
+    /// <summary>The socket behind which disks are served to it, a full path.</summary>
+    internal string DiskSocket => FullPath(DiskSocketFile);
 
     /// <summary>The full path of what lies in the folder, or is stated with its full path.</summary>
     internal string FullPath(string stated) => Path.GetFullPath(Path.Combine(Folder, stated));
@@ -69,6 +75,8 @@ internal sealed record Machine
         string path = Path.Combine(folder, FileName);
         using JsonDocument document = DescriptionFile.Open(file.Text);
         var root = new JsonMember(path, "", document.RootElement);
+        Dictionary<string, string?> exports = (root.OptionalArray("disks") ?? [])
+            .ToDictionary(d => d.Text("id"), d => d.OptionalText("export"), StringComparer.Ordinal);
         return new Machine
         {
             Folder = folder,
@@ -78,7 +86,7 @@ internal sealed record Machine
             MemoryBytes = file.MemoryBytes ?? 2L << 30,
             Networks = file.Networks,
             Disks = [.. (file.Disks ?? []).Select(d => new MachineDisk(d.Id, d.Path, d.Role,
-                d.Format ?? ImageFormats.FromName(d.Path)))],
+                d.Format ?? ImageFormats.FromName(d.Path)) { Export = exports[d.Id] })],
             Firmware = ReadChoice(root, "firmware", Firmware.Bios),
             Bus = ReadChoice(root, "bus", DiskBus.Virtio),
             Nvram = root.OptionalText("nvram"),
@@ -146,13 +154,18 @@ internal sealed record Machine
         return json;
     }
 
-    private static JsonObject ToJson(MachineDisk disk) => new()
+    private static JsonObject ToJson(MachineDisk disk)
     {
-        ["id"] = disk.Id,
-        ["path"] = disk.Path,
-        ["role"] = disk.Role.ToString(),
-        ["format"] = disk.Format == ImageFormat.Qcow2 ? "qcow2" : "raw",
-    };
+        var json = new JsonObject
+        {
+            ["id"] = disk.Id,
+            ["path"] = disk.Path,
+            ["role"] = disk.Role.ToString(),
+            ["format"] = disk.Format == ImageFormat.Qcow2 ? "qcow2" : "raw",
+        };
+        if (disk.Export is not null) json["export"] = disk.Export;
+        return json;
+    }
 
     private static T ReadChoice<T>(JsonMember root, string name, T otherwise) where T : struct, Enum
     {

@@ -10,9 +10,11 @@ namespace Natalia.Backup.Hypervisors.Qemu.Machines;
 /// record of its building stands, and gets its own name in one step.
 /// </summary>
 internal sealed class MachineBuilder(string location, MachineFolders folders, HostCalls calls, TimeProvider clock)
-    : IApplianceBuilder, IAttachmentBuilder
+    : IServedDiskBuilder, IAttachmentBuilder
 {
     private const string MonitorSocket = "monitor.sock", AgentSocket = "agent.sock";
+
+    private readonly MachineMove _move = new(calls, clock);
 
     /// <summary>
     /// Variables of this firmware, from a VM of QEMU here or in an exported folder; those of another make are of
@@ -59,13 +61,28 @@ internal sealed class MachineBuilder(string location, MachineFolders folders, Ho
         Make(machine, made.Folder);
         return Task.FromResult<IApplianceUnderConstruction>(new MachineUnderConstruction(made, like,
             hints.Firmware is not null,
-            how.Attachments.FirstOrDefault(a => a.Kind == AttachmentKind.UefiVariables), this, calls));
+            how.Attachments.FirstOrDefault(a => a.Kind == AttachmentKind.UefiVariables), how.ServedDisks, this, _move,
+            calls));
     }
 
-    public Task<IReadOnlyList<UnfinishedAppliance>> FindUnfinishedAsync(CancellationToken cancellationToken) =>
-        Task.FromResult<IReadOnlyList<UnfinishedAppliance>>([.. calls.Make("list", folders.GetAll)
-            .Where(m => m is { Building: not null, Id: not null })
-            .Select(m => new UnfinishedAppliance(m.Id!, m.Name, m.Building!.BuildId, m.Building.StartedUtc))]);
+    /// <remarks>
+    /// A VM whose disks were all moved while it runs is complete, although who built it died before that was written:
+    /// it is made an appliance here, and not listed.
+    /// </remarks>
+    public async Task<IReadOnlyList<UnfinishedAppliance>> FindUnfinishedAsync(CancellationToken cancellationToken)
+    {
+        var unfinished = new List<UnfinishedAppliance>();
+        foreach (Machine machine in calls.Make("list", folders.GetAll)
+            .Where(m => m is { Building: not null, Id: not null }))
+        {
+            if (await _move.IsMovedAsync(machine, cancellationToken).ConfigureAwait(false))
+                calls.Make("end building", MachineMove.Moved(machine).Write);
+            else
+                unfinished.Add(new UnfinishedAppliance(machine.Id!, machine.Name, machine.Building!.BuildId,
+                    machine.Building.StartedUtc));
+        }
+        return unfinished;
+    }
 
     public async Task RemoveUnfinishedAsync(UnfinishedAppliance unfinished, CancellationToken cancellationToken)
     {

@@ -79,25 +79,13 @@ internal static class MachineCommandLine
         for (int i = 0; i < machine.Disks.Count; i++)
         {
             MachineDisk disk = machine.Disks[i];
-            string node = "disk" + Number(i);
-            // Nothing of a test VM outlives it, so nothing needs to be flushed.
-            var cache = new JsonObject { ["no-flush"] = machine.Test is not null };
-            line.AddRange(["-blockdev", Json(new()
-            {
-                ["driver"] = disk.Format == ImageFormat.Qcow2 ? "qcow2" : "raw",
-                ["node-name"] = node,
-                ["cache"] = cache,
-                ["file"] = new JsonObject
-                {
-                    ["driver"] = "file",
-                    ["filename"] = machine.FullPath(disk.Path),
-                    ["cache"] = cache.DeepClone(),
-                },
-            })]);
+            string node = NodeOf(i);
+            line.AddRange(["-blockdev",
+                Json(disk.Export is null ? Image(machine, disk, node) : Served(machine, disk, node))]);
             var device = new JsonObject
             {
                 ["driver"] = machine.Bus == DiskBus.Sata ? "ide-hd" : "virtio-blk-pci",
-                ["id"] = node + "-device",
+                ["id"] = DeviceOf(i),
                 ["drive"] = node,
                 ["bootindex"] = disk == boot ? 0 : bootIndex++,
             };
@@ -108,6 +96,52 @@ internal static class MachineCommandLine
             line.AddRange(["-device", Json(device)]);
         }
     }
+
+    /// <summary>The node of a disk that is in its image.</summary>
+    internal static JsonObject Image(Machine machine, MachineDisk disk, string node)
+    {
+        JsonObject cache = Cache(machine);
+        return new JsonObject
+        {
+            ["driver"] = disk.Format == ImageFormat.Qcow2 ? "qcow2" : "raw",
+            ["node-name"] = node,
+            ["cache"] = cache,
+            ["file"] = new JsonObject
+            {
+                ["driver"] = "file",
+                ["filename"] = machine.FullPath(disk.Path),
+                ["cache"] = cache.DeepClone(),
+            },
+        };
+    }
+
+    /// <summary>The node of a disk that is served.</summary>
+    private static JsonObject Served(Machine machine, MachineDisk disk, string node)
+    {
+        JsonObject cache = Cache(machine);
+        return new JsonObject
+        {
+            ["driver"] = "raw",
+            ["node-name"] = node,
+            ["cache"] = cache,
+            ["file"] = new JsonObject
+            {
+                ["driver"] = "nbd",
+                ["server"] = new JsonObject { ["type"] = "unix", ["path"] = machine.DiskSocket },
+                ["export"] = disk.Export,
+                ["cache"] = cache.DeepClone(),
+            },
+        };
+    }
+
+    /// <summary>Nothing of a test VM outlives it, so nothing needs to be flushed.</summary>
+    private static JsonObject Cache(Machine machine) => new() { ["no-flush"] = machine.Test is not null };
+
+    /// <summary>What QEMU calls the node that a disk has when the VM is started.</summary>
+    internal static string NodeOf(int disk) => "disk" + Number(disk);
+
+    /// <summary>What QEMU calls the device of a disk.</summary>
+    internal static string DeviceOf(int disk) => NodeOf(disk) + "-device";
 
     private static void AddNetworks(List<string> line, Machine machine)
     {

@@ -8,4 +8,11 @@ namespace Natalia.Backup.Hypervisors.Qemu.Machines;
 /// <param name="Path">Its image, relative to the VM's folder.</param>
 /// <param name="Role">What it is for.</param>
 /// <param name="Format">Raw or Qcow2.</param>
-internal sealed record MachineDisk(string Id, string Path, DiskRole Role, ImageFormat Format);
+internal sealed record MachineDisk(string Id, string Path, DiskRole Role, ImageFormat Format)
+{
+    /// <summary>
+    /// The name under which it is served behind the VM's <see cref="Machine.DiskSocket"/>, while its image holds
+    /// nothing yet; null for a disk that is in its image.
+    /// </summary>
+    internal string? Export { get; init; }
+}

@@ -9,7 +9,7 @@ namespace Natalia.Backup.Hypervisors.Qemu.Machines;
 /// <summary>A VM that is being built in its folder.</summary>
 internal sealed class MachineUnderConstruction(
     Machine machine, ApplianceDescription like, bool isFirmwareKnown,
-    ApplianceAttachment? variables, MachineBuilder builder, HostCalls calls)
+    ApplianceAttachment? variables, ServedDisks? served, MachineBuilder builder, MachineMove move, HostCalls calls)
     : IApplianceUnderConstruction
 {
     private const string NvramFile = "nvram.fd";
@@ -35,21 +35,34 @@ internal sealed class MachineUnderConstruction(
         }
     }
 
-    public Task<ApplianceDescription> CompleteAsync(CancellationToken cancellationToken)
+    public async Task<ApplianceDescription> CompleteAsync(CancellationToken cancellationToken)
     {
         cancellationToken.ThrowIfCancellationRequested();
         if (_targets.Find(t => !t.IsCompleted) is MachineDiskTarget open)
             throw new InvalidOperationException($"The disk '{open.Disk.Id}' was not written to its end.");
         // In the order of the original, whatever came first.
         List<string> order = [.. like.Disks.Select(d => d.DiskId)];
-        List<MachineDisk> disks = [.. _targets.Select(t => t.Disk).OrderBy(d => order.IndexOf(d.Id))];
-        Machine whole = WithFirmware(machine with { Disks = disks });
+        List<MachineDisk> disks = [.. _targets.Select(t => t.Disk)
+            .Select(d => served?.DiskIds.Contains(d.Id) == true ? d with { Export = d.Id } : d)
+            .OrderBy(d => order.IndexOf(d.Id))];
+        if (served is not null)
+            await calls.MakeAsync("serve disks", () => served.ServeAsync(machine.DiskSocket, cancellationToken))
+                .ConfigureAwait(false);
+        Machine whole = await WithFirmwareAsync(machine with { Disks = disks }, cancellationToken)
+            .ConfigureAwait(false);
         calls.Make("attach disks", whole.Write);
         Verify(whole);
         cancellationToken.ThrowIfCancellationRequested();
+        if (served is not null && whole.Test is null)
+        {
+            await move.RunAndMoveAsync(whole, served, cancellationToken).ConfigureAwait(false);
+            whole = MachineMove.Moved(whole);
+            // From here on it lives by itself. Where that cannot be written down, who looks for unfinished VMs does it.
+            _isCompleted = true;
+        }
         calls.Make("end building", () => (whole with { Building = null }).Write());
         _isCompleted = true;
-        return Task.FromResult(Read());
+        return Read();
     }
 
     public async ValueTask DisposeAsync()
@@ -65,11 +78,17 @@ internal sealed class MachineUnderConstruction(
     /// The firmware that the original says it has, or else the one that its boot disk is made for; with the
     /// variables that the point holds, or fresh ones.
     /// </summary>
-    private Machine WithFirmware(Machine whole)
+    private async Task<Machine> WithFirmwareAsync(Machine whole, CancellationToken cancellationToken)
     {
         MachineDisk? boot = whole.Disks.FirstOrDefault(d => d.Role == DiskRole.System) ?? whole.Disks.FirstOrDefault();
         if (!isFirmwareKnown && variables is null && boot is not null)
-            whole = whole with { Firmware = BootDisk.Read(whole.FullPath(boot.Path)) };
+            whole = whole with
+            {
+                Firmware = boot.Export is null
+                    ? BootDisk.Read(whole.FullPath(boot.Path))
+                    : await BootDisk.ReadServedAsync(whole.DiskSocket, boot.Export, cancellationToken)
+                        .ConfigureAwait(false),
+            };
         if (whole.Firmware != Firmware.Uefi) return whole;
         UefiFirmware uefi = UefiFirmware.Require();
         string file = whole.FullPath(NvramFile);

@@ -43,7 +43,9 @@ internal static class RestoreTestSection
             """);
         if (test.Reason is string reason) page.Write($"<p>{HtmlParts.Prose(reason)}</p>\n");
         page.Write($"<dl class=\"facts\">");
-        Fact("Restore", TimeText.Span(test.RestoreDuration));
+        Fact("Restore", test.RestoreDuration is TimeSpan restore
+            ? TimeText.Span(restore)
+            : "not measured: the VM ran from the repository");
         Fact("Boot", TimeText.Span(test.BootDuration));
         Fact("Checks", TimeText.Span(test.ChecksDuration));
         Fact("Disks", test.SizeBytes is long size ? ByteSize.Format(size) : null);

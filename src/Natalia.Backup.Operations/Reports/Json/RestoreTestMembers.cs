@@ -28,6 +28,7 @@ internal static class RestoreTestMembers
         json.WriteText("systemImage", test.SystemImage);
         json.WriteCount("sizeBytes", test.SizeBytes);
         json.WriteTime("startedUtc", test.StartedUtc);
+        json.WriteFlag("isFromRepository", test.IsFromRepository ? true : null);
         json.WriteSeconds("restoreSeconds", test.RestoreDuration);
         json.WriteSeconds("bootSeconds", test.BootDuration);
         json.WriteSeconds("checksSeconds", test.ChecksDuration);
