@@ -43,6 +43,7 @@
         'Measure-NataliaRecovery'
         'Export-NataliaReport'
         'Test-NataliaReport'
+        'Get-NataliaDiagnostic'
         'Test-NataliaRestorePoint'
         'Copy-NataliaRestorePoint'
         'Remove-NataliaRestorePoint'

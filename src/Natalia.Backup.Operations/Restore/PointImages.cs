@@ -155,5 +155,5 @@ internal static class PointImages
             $"The restore point {point} holds the data disk alone, which does not boot by itself.",
             point.RestorePointId,
             "Name an image of a freshly deployed appliance's system disk with -SystemImage, or keep it with "
-            + "Set-NataliaAppliance -SystemImage.");
+            + "Set-NataliaAppliance -SystemImage. Without one, Export-NataliaDisk writes the data disk alone.");
 }

@@ -62,9 +62,9 @@ public sealed class CmdletContractTests(ModuleFixture module) : IClassFixture<Mo
             .Select(c => c.Name));
 
     // Connecting changes nothing, but for one switch that writes: natalia.json is made again. A restore test makes a VM
-    // for a while, and a record for ever.
+    // for a while, and a record for ever. A diagnostic can be written to a file.
     private static readonly HashSet<string> s_changingWithASwitch =
-        ["Connect-NataliaRepository", "Test-NataliaRestore"];
+        ["Connect-NataliaRepository", "Test-NataliaRestore", "Get-NataliaDiagnostic"];
 
     [Fact]
     public void What_changes_something_supports_ShouldProcess_and_what_does_not_does_not() =>

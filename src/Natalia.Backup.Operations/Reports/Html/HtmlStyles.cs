@@ -138,6 +138,7 @@ internal static class HtmlStyles
         tr,li,figure,.facts,.slots,.todo li{break-inside:avoid}
         .slots{grid-template-columns:repeat(7,minmax(0,1fr))}
         .slots li{font-size:7.5pt;padding:.25rem .4rem}
+        .facts dt,.pid,.chart text{font-size:7pt}
         summary{list-style:none}
         h2,h3,h4,caption,.ahead{break-after:avoid}
         thead{display:table-header-group}
