@@ -37,7 +37,8 @@ internal sealed class DiagnosticCollector(Redactor redactor)
             new(Machine, "Framework", RuntimeInformation.FrameworkDescription),
             new(Machine, "Processors", Environment.ProcessorCount.ToString(CultureInfo.InvariantCulture)),
             new(Machine, "Time zone", $"{TimeZoneInfo.Local.Id}, {TimeZoneInfo.Local.BaseUtcOffset}"),
-            new(Machine, "Culture", $"{CultureInfo.CurrentCulture.Name}, {CultureInfo.CurrentUICulture.Name}"),
+            new(Machine, "Culture", $"{NameOf(CultureInfo.CurrentCulture)}, "
+                + $"{NameOf(CultureInfo.CurrentUICulture)} for texts"),
             new(Machine, "Room for temporary files", Room(Path.GetTempPath())),
         ];
         using (var process = System.Diagnostics.Process.GetCurrentProcess())
@@ -92,17 +93,26 @@ internal sealed class DiagnosticCollector(Redactor redactor)
     private IEnumerable<DiagnosticFact> Assemblies(string folder)
     {
         var loaded = AppDomain.CurrentDomain.GetAssemblies().Where(a => !a.IsDynamic)
-            .Select(a => (Name: a.GetName(), Location: LocationOf(a))).Where(a => a.Location.Length > 0).ToList();
-        var own = new HashSet<string>(loaded.Where(a => IsIn(folder, a.Location)).Select(a => a.Name.Name!),
+            .Select(a => (a.GetName().Name, Version: VersionOf(a), Location: LocationOf(a)))
+            .Where(a => a.Name is not null && a.Location.Length > 0)
+            .OrderBy(a => a.Name, StringComparer.Ordinal).ToList();
+        var own = new HashSet<string?>(loaded.Where(a => IsIn(folder, a.Location)).Select(a => a.Name),
             StringComparer.OrdinalIgnoreCase);
-        foreach ((AssemblyName name, string location) in loaded.OrderBy(a => a.Name.Name, StringComparer.Ordinal))
+        foreach ((string? name, string version, string location) in loaded)
         {
-            if (IsIn(folder, location)) yield return new DiagnosticFact("Libraries", name.Name!, $"{name.Version}");
-            else if (own.Contains(name.Name!))
-                yield return new DiagnosticFact("Libraries", name.Name!,
-                    $"{name.Version}, from elsewhere: {redactor.Clean(location)}");
+            if (IsIn(folder, location)) yield return new DiagnosticFact("Libraries", name!, version);
+            else if (own.Contains(name))
+                yield return new DiagnosticFact("Libraries", name!,
+                    $"{version}, from elsewhere: {redactor.Clean(location)}");
         }
     }
+
+    /// <summary>The version that people know, without the source's.</summary>
+    private static string VersionOf(Assembly assembly) =>
+        assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion.Split('+')[0]
+        ?? $"{assembly.GetName().Version}";
+
+    private static string NameOf(CultureInfo culture) => culture.Name.Length > 0 ? culture.Name : "invariant";
 
     private static string LocationOf(Assembly assembly)
     {
