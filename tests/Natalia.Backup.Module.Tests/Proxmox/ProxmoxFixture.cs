@@ -21,9 +21,12 @@ public sealed class ProxmoxFixture : IAsyncDisposable
     /// <summary>
     /// The clock of cluster and tasks runs a hundred times as fast, for the client waits in real time.
     /// </summary>
-    internal static async Task<ProxmoxFixture> StartAsync(Action<SimulatedCluster>? arrange = null)
+    internal static Task<ProxmoxFixture> StartAsync(Action<SimulatedCluster>? arrange = null) =>
+        StartAsync(new JumpingClock(speed: 100), arrange);
+
+    internal static async Task<ProxmoxFixture> StartAsync(JumpingClock clock, Action<SimulatedCluster>? arrange)
     {
-        var cluster = new SimulatedCluster(new JumpingClock(speed: 100)) { TimeZone = "Etc/UTC" };
+        var cluster = new SimulatedCluster(clock) { TimeZone = "Etc/UTC" };
         SampleCluster.AddStorages(cluster);
         cluster.Guests.Add(SampleCluster.Appliance(100, "natalia-01", "pve1"));
         arrange?.Invoke(cluster);

@@ -16,7 +16,8 @@ internal sealed class JumpingClock : TimeProvider
     internal JumpingClock() { }
 
     /// <summary>A clock that runs by itself, so many times as fast: for clients that wait in real time.</summary>
-    internal JumpingClock(double speed) => (_speed, _now) = (speed, DateTimeOffset.UtcNow);
+    internal JumpingClock(double speed, DateTimeOffset? start = null) =>
+        (_speed, _now) = (speed, start ?? DateTimeOffset.UtcNow);
 
     /// <summary>How long was waited for in all.</summary>
     internal TimeSpan Waited { get; private set; }

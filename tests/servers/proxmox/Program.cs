@@ -7,6 +7,14 @@ int guests = Number("--guests", 1), points = Number("--points", 0), speed = Numb
 var cluster = new SimulatedCluster(new JumpingClock(speed)) { TimeZone = "Europe/Paris" };
 SampleCluster.AddStorages(cluster);
 DateTimeOffset now = DateTimeOffset.UtcNow;
+using var host = new RealHost(Path.Combine(Path.GetTempPath(), $"natalia-pve-{Environment.ProcessId}"));
+if (Array.IndexOf(args, "--appliance") is >= 0 and int named && named + 1 < args.Length)
+{
+    // What tests/servers/appliance/make.sh made there becomes a VM of the cluster, and a real one when it is on.
+    cluster.Host = host;
+    cluster.Guests.Add(SampleCluster.RealAppliance(host, 900, "natalia-nice", "pve1", args[named + 1]));
+    if (cluster.SwitchOn(cluster.Guest(900)) is string failure) Console.Error.WriteLine(failure);
+}
 for (int i = 0; i < guests; i++)
 {
     SimulatedGuest guest = SampleCluster.Appliance(100 + i, i == 0 ? "natalia-01" : $"vm-{100 + i}",

@@ -25,6 +25,26 @@ internal static class SampleCluster
         cluster.Storages.Add(new SimulatedStorage { Name = "thin", Type = "lvmthin", Content = "images,rootdir" });
     }
 
+    /// <summary>
+    /// The appliance that tests/servers/appliance makes, switched off, on volumes of its own. It is a real VM when it
+    /// is on.
+    /// </summary>
+    internal static SimulatedGuest RealAppliance(RealHost host, int vmid, string name, string node, string folder)
+    {
+        SimulatedGuest guest = Appliance(vmid, name, node);
+        guest.Running = false;
+        guest.Config["cores"] = "2";
+        guest.Config["memory"] = "1024";
+        foreach ((string disk, string file) in new[] { ("scsi0", "system.raw"), ("scsi1", "data.raw") })
+        {
+            string image = Path.Combine(folder, file), volume = guest.Config[disk].Split(',')[0];
+            guest.Config[disk] = $"{volume},size={new FileInfo(image).Length >> 20}M";
+            RealHost.Copy(new Dictionary<string, string> { [disk] = image },
+                new Dictionary<string, string> { [disk] = host.Volume(volume) });
+        }
+        return guest;
+    }
+
     internal static SimulatedGuest Appliance(int vmid, string name, string node) => new()
     {
         Vmid = vmid,

@@ -84,10 +84,12 @@ internal sealed partial class SimulatedCluster
             return task;
         }
         DateTimeOffset at = Clock.GetUtcNow().AddSeconds(1);
-        bool onServer = storage.Type == "pbs";
+        bool onServer = storage.Type == "pbs", freezes = false;
+        Func<string?>? copies = null;
         string archive = onServer
             ? $"vm/{vmid}/{at.UtcDateTime:yyyy-MM-dd'T'HH:mm:ss'Z'}"
             : $"vzdump-qemu-{vmid}-{at.UtcDateTime.AddHours(3):yyyy_MM_dd-HH_mm_ss}.vma.zst";
+        string volid = $"{storage.Name}:backup/{archive}";
         // Which disks are taken is read when the task begins, and never again.
         var included = guest.Config.Where(c => IsDisk(c.Key) && !c.Value.Contains("media=cdrom") && IsBackedUp(c.Value))
             .Select(c => c.Key).ToList();
@@ -118,20 +120,33 @@ internal sealed partial class SimulatedCluster
                 ? "INFO: skipping guest-agent 'fs-freeze', "
                 : "INFO: skipping guest filesystem freeze - ";
             if (!freezeAllowed) Log(s, skipping + "disabled in VM options");
-            else if (!guest.AgentAnswers) Log(s, skipping + "agent configured but not running?");
-            else
+            else if (!AgentAnswers(guest)) Log(s, skipping + "agent configured but not running?");
+            else freezes = true;
+        }
+        if (freezes)
+            Log(s, "INFO: issuing guest-agent 'fs-freeze' command", () =>
             {
-                Log(s, "INFO: issuing guest-agent 'fs-freeze' command");
-                if (guest.FreezeError is not null)
-                    Log(s, (HasOldFreezeWords
+                if (Freeze(guest) is string error)
+                    task.Log.Add((HasOldFreezeWords
                         ? $"ERROR: VM {vmid} qmp command 'guest-fsfreeze-freeze' failed - "
                         : "ERROR: unable to freeze guest fs - ")
-                        + guest.FreezeError);
-                Log(s, "INFO: issuing guest-agent 'fs-thaw' command");
-                if (guest.ThawError is not null)
-                    Log(s, $"ERROR: VM {vmid} qmp command 'guest-fsfreeze-thaw' failed - {guest.ThawError}");
+                        + error);
+            });
+        // What is read is the disks of this moment; the guest goes on before it is read.
+        Log(s, freezes ? "INFO: issuing guest-agent 'fs-thaw' command" : null, () =>
+        {
+            string? thaw = null;
+            try
+            {
+                copies = BeginCopies(guest, included, volid, task);
             }
-        }
+            finally
+            {
+                if (freezes) thaw = Thaw(guest);
+            }
+            if (thaw is not null)
+                task.Log.Add($"ERROR: VM {vmid} qmp command 'guest-fsfreeze-thaw' failed - {thaw}");
+        });
         Log(s, "INFO: started backup task '68f74467-5ca9-402e-b37e-636455024850'");
         if (onServer)
             foreach (string disk in included)
@@ -146,11 +161,12 @@ internal sealed partial class SimulatedCluster
         task.Steps.Add((BackupDuration + s, null, () =>
         {
             guest.Lock = null;
-            if (BackupFailure is null || FailureLeavesPoint)
+            string? failure = BackupFailure ?? copies?.Invoke();
+            if (failure is null || FailureLeavesPoint)
             {
                 storage.Points.Add(new SimulatedPoint
                 {
-                    Volid = $"{storage.Name}:backup/{archive}",
+                    Volid = volid,
                     Vmid = vmid,
                     Time = at,
                     Node = storage.Shared ? null : node,
@@ -167,7 +183,8 @@ internal sealed partial class SimulatedCluster
                     guest.Bitmaps.UnionWith(included);
                 }
             }
-            if (BackupFailure is string failure)
+            else Host?.RemoveKept(volid);
+            if (failure is not null)
             {
                 task.Log.Add($"ERROR: Backup of VM {vmid} failed - {failure}");
                 task.ExitStatus = "job errors";
@@ -178,17 +195,17 @@ internal sealed partial class SimulatedCluster
             {
                 task.Log.Add($"INFO: prune older backups with retention: {retention.Replace(",", ", ")}");
                 foreach ((SimulatedPoint point, string mark) in Prune(storage, node, vmid, retention))
-                    if (mark == "remove") storage.Points.Remove(point);
+                    if (mark == "remove") Remove(storage, point);
             }
             task.Log.Add($"INFO: Finished Backup of VM {vmid} (00:03:00)");
             for (int i = 0; i < BackupWarnings; i++) task.Log.Add("WARN: the EFI disk has an old certificate");
             if (BackupWarnings > 0) task.ExitStatus = $"WARNINGS: {BackupWarnings}";
         }
         ));
-        task.OnStop = () => guest.Lock = null;
+        task.OnStop += () => guest.Lock = null;
         return task;
 
-        void Log(TimeSpan after, string line) => task.Steps.Add((after, line, null));
+        void Log(TimeSpan after, string? line, Action? effect = null) => task.Steps.Add((after, line, effect));
     }
 
     internal static long SizeOf(string drive)
@@ -236,7 +253,7 @@ internal sealed partial class SimulatedCluster
                 removal.Steps.Add((TimeSpan.FromSeconds(2), null, () =>
                 {
                     if (storage.RemovalError is string error) removal.ExitStatus = error;
-                    else storage.Points.Remove(point);
+                    else Remove(storage, point);
                 }
                 ));
                 return SimulatorReply.Ok(removal.Upid);
@@ -264,7 +281,7 @@ internal sealed partial class SimulatedCluster
                 prune.Steps.Add((TimeSpan.FromSeconds(5), null, () =>
                 {
                     foreach ((SimulatedPoint Point, string Mark) m in marks.Where(m => m.Mark == "remove"))
-                        storage.Points.Remove(m.Point);
+                        Remove(storage, m.Point);
                 }
                 ));
                 return SimulatorReply.Ok(prune.Upid);

@@ -16,6 +16,7 @@ internal sealed partial class SimulatedCluster
             return SimulatorReply.Fail(500,
                 $"Configuration file 'nodes/{node}/qemu-server/{vmid}.conf' does not exist");
         string path = $"/vms/{vmid}";
+        if (guest.Machine is not null && request.Segments is [_, _, _, _, "agent", _]) return AskAgent(request, guest);
         switch (request.Method, string.Join('/',
             request.Segments.Skip(4).Select((s, i) => i == 1 && request.Segments[4] == "snapshot" ? "*" : s)))
         {
@@ -28,19 +29,27 @@ internal sealed partial class SimulatedCluster
                 Need(path, "VM.Allocate");
                 if (DestroyError is not null) throw new SimulatorRefusal(500, DestroyError);
                 if (guest.Running) throw new SimulatorRefusal(500, $"VM {vmid} is running - destroy failed");
-                return Simple(node, "qmdestroy", vmid, user, () =>
+                return Simple(node, "qmdestroy", vmid, user, _ =>
                 {
                     Guests.Remove(guest);
+                    SwitchOff(guest);
+                    RemoveVolumes(guest);
                     if (request["purge"] == "1")
                         foreach (string id in ReplicationJobs.Keys.Where(k => k.StartsWith(vmid + "-")).ToList())
                             ReplicationJobs.Remove(id);
                 });
             case ("POST", "status/start"):
                 Need(path, "VM.PowerMgmt");
-                return Simple(node, "qmstart", vmid, user, () => guest.Running = true);
+                return Simple(node, "qmstart", vmid, user, task => task.ExitStatus = SwitchOn(guest, task.Log));
             case ("POST", "status/stop"):
                 Need(path, "VM.PowerMgmt");
-                return Simple(node, "qmstop", vmid, user, () => guest.Running = false);
+                return Simple(node, "qmstop", vmid, user, _ => SwitchOff(guest));
+            case ("POST", "status/shutdown"):
+                Need(path, "VM.PowerMgmt");
+                return Shutdown(request, guest, user);
+            case ("GET", "status/current"):
+                Need(path, "VM.Audit");
+                return CurrentStatus(guest);
             case ("GET", "snapshot"):
                 Need(path, "VM.Audit");
                 return SimulatorReply.Ok(guest.Snapshots
@@ -64,7 +73,11 @@ internal sealed partial class SimulatedCluster
                 Need(path, "VM.Snapshot");
                 SimulatedSnapshot gone = guest.Snapshots.FirstOrDefault(s => s.Name == request.Segments[5])
                     ?? throw new SimulatorRefusal(500, $"snapshot '{request.Segments[5]}' does not exist");
-                return Simple(node, "qmdelsnapshot", vmid, user, () => guest.Snapshots.Remove(gone));
+                return Simple(node, "qmdelsnapshot", vmid, user, _ =>
+                {
+                    guest.Snapshots.Remove(gone);
+                    Host?.RemoveKept(SnapshotName(guest, gone.Name));
+                });
             case ("PUT", "snapshot/*/config"):
                 Need(path, "VM.Snapshot");
                 (guest.Snapshots.FirstOrDefault(s => s.Name == request.Segments[5])
@@ -123,7 +136,8 @@ internal sealed partial class SimulatedCluster
             || !(agent.StartsWith('1') || agent.Contains("enabled=1")))
             throw new SimulatorRefusal(500, "No QEMU guest agent configured");
         if (!guest.Running) throw new SimulatorRefusal(500, $"VM {guest.Vmid} is not running");
-        if (!guest.AgentAnswers) throw new SimulatorRefusal(500, "QEMU guest agent is not running");
+        if (guest.Machine is null && !guest.AgentAnswers)
+            throw new SimulatorRefusal(500, "QEMU guest agent is not running");
     }
 
     private SimulatorReply ChangeConfig(SimulatorRequest request, SimulatedGuest guest)
@@ -148,10 +162,10 @@ internal sealed partial class SimulatedCluster
         return SimulatorReply.Ok(null);
     }
 
-    private SimulatorReply Simple(string node, string type, int vmid, string user, Action effect)
+    private SimulatorReply Simple(string node, string type, int vmid, string user, Action<SimulatedTask> effect)
     {
         SimulatedTask task = NewTask(node, type, vmid.ToString(CultureInfo.InvariantCulture), user);
-        task.Steps.Add((TimeSpan.FromSeconds(3), null, effect));
+        task.Steps.Add((TimeSpan.FromSeconds(3), null, () => effect(task)));
         return SimulatorReply.Ok(task.Upid);
     }
 
@@ -173,25 +187,42 @@ internal sealed partial class SimulatedCluster
         bool agent = guest.Config.GetValueOrDefault("agent", "0") is var a
             && (a.StartsWith('1') || a.Contains("enabled=1"));
         guest.Lock = "snapshot";
-        if (guest.Running && agent && !state)
+        bool freezes = guest.Running && agent && !state;
+        Func<string?>? copies = null;
+        task.Steps.Add((TimeSpan.FromSeconds(1), null, () =>
         {
-            if (FreezeOf(guest, a) is string trouble) task.Steps.Add((TimeSpan.FromSeconds(1), trouble, null));
-            if (guest.ThawError is not null)
-                task.Steps.Add((TimeSpan.FromSeconds(3), $"guest-fsfreeze-thaw problems - {guest.ThawError}", null));
+            string? trouble = freezes ? FreezeOf(guest, a) : null, thaw = null;
+            if (trouble is not null) task.Log.Add(trouble);
+            try
+            {
+                copies = BeginCopies(guest, guest.Config.Keys.Where(IsDisk), SnapshotName(guest, name), task);
+            }
+            finally
+            {
+                if (freezes) thaw = Thaw(guest);
+            }
+            if (thaw is not null) task.Log.Add($"guest-fsfreeze-thaw problems - {thaw}");
         }
+        ));
         foreach (string disk in guest.Config.Keys.Where(IsDisk))
             task.Steps.Add(
                 (TimeSpan.FromSeconds(2), $"snapshotting 'drive-{disk}' ({guest.Config[disk].Split(',')[0]})", null));
         task.Steps.Add((TimeSpan.FromSeconds(4), null, () =>
         {
+            guest.Lock = null;
+            if (copies?.Invoke() is string error)
+            {
+                Host!.RemoveKept(SnapshotName(guest, name));
+                task.ExitStatus = error;
+                return;
+            }
             // A VM that is off has no memory to keep, and nobody says so.
             guest.Snapshots.Add(new SimulatedSnapshot(name, Clock.GetUtcNow(),
                 state && guest.Running)
             { Description = request["description"] ?? "" });
-            guest.Lock = null;
         }
         ));
-        task.OnStop = () => guest.Lock = null;
+        task.OnStop += () => guest.Lock = null;
         return SimulatorReply.Ok(task.Upid);
     }
 
@@ -201,13 +232,13 @@ internal sealed partial class SimulatedCluster
     private string? FreezeOf(SimulatedGuest guest, string agent) =>
         agent.Contains("freeze-fs=0") || agent.Contains("freeze-fs-on-backup=0")
             ? HasOldFreezeWords ? null : "skipping guest filesystem freeze - disabled in VM options"
-        : !guest.AgentAnswers
+        : !AgentAnswers(guest)
             ? HasOldFreezeWords ? null : "skipping guest filesystem freeze - agent configured but not running?"
-        : guest.FreezeError is null ? null
-        : (HasOldFreezeWords ? "guest-fsfreeze-freeze problems - " : "unable to freeze guest fs - ")
-            + guest.FreezeError;
+        : Freeze(guest) is not string error ? null
+        : (HasOldFreezeWords ? "guest-fsfreeze-freeze problems - " : "unable to freeze guest fs - ") + error;
 
-    private static bool IsDisk(string key) => Regex.IsMatch(key, @"^(scsi|virtio|sata|ide)\d+$|^efidisk0$|^tpmstate0$");
+    internal static bool IsDisk(string key) =>
+        Regex.IsMatch(key, @"^(scsi|virtio|sata|ide)\d+$|^efidisk0$|^tpmstate0$");
 
     private static bool IsBackedUp(string drive) => !drive.Split(',').Any(p => p == "backup=0");
 
@@ -235,7 +266,7 @@ internal sealed partial class SimulatedCluster
         SimulatedTask task = NewTask(node, "qmrestore", vmid.ToString(CultureInfo.InvariantCulture), user);
         SimulatedGuest guest = existing ?? new SimulatedGuest { Vmid = vmid, Node = node };
         if (existing is null) Guests.Add(guest);
-        guest.Running = false;
+        SwitchOff(guest);
         guest.Lock = "create";
         guest.Snapshots.Clear();
         var config = new Dictionary<string, string>();
@@ -251,8 +282,9 @@ internal sealed partial class SimulatedCluster
         {
             // What the archive does not hold is commented out.
             if (point.IncludedDisks.Count > 0 && !point.IncludedDisks.Contains(disk)) config.Remove(disk);
-            else if (request["storage"] is string s)
-                config[disk] = Regex.Replace(config[disk], @"^[^:]+:vm-\d+", $"{s}:vm-{vmid}");
+            else
+                config[disk] = Regex.Replace(config[disk], @"^([^:]+):vm-\d+",
+                    $"{request["storage"] ?? "$1"}:vm-{vmid}");
         }
         foreach (string net in config.Keys
             .Where(k => k.StartsWith("net", StringComparison.Ordinal) && char.IsDigit(k[^1]))
@@ -269,6 +301,7 @@ internal sealed partial class SimulatedCluster
         if (request["pool"] is string inPool) guest.Pool = inPool;
         task.Steps.Add((TimeSpan.FromSeconds(1), "restore vma archive: zstd -q -d -c", null));
         task.Steps.Add((TimeSpan.FromSeconds(20), "progress 50% (read 17179869184 bytes, duration 20 sec)", null));
+        Func<string?>? copies = RestoreFailure is null ? BeginRestore(archive, config, task) : null;
         if (RestoreFailure is string failure)
         {
             // The cause comes first, and then what is cleared up, at length.
@@ -296,9 +329,10 @@ internal sealed partial class SimulatedCluster
                 foreach (KeyValuePair<string, string> c in config) guest.Config[c.Key] = c.Value;
                 guest.Revision++;
                 guest.Lock = null;
+                task.ExitStatus = copies?.Invoke();
             }
             ));
-        task.OnStop = () => guest.Lock = null;
+        task.OnStop += () => guest.Lock = null;
         return SimulatorReply.Ok(task.Upid);
     }
 

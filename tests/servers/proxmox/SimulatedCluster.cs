@@ -68,83 +68,87 @@ internal sealed partial class SimulatedCluster(JumpingClock clock)
 
     internal SimulatorReply Answer(SimulatorRequest request)
     {
-        lock (_gate)
+        SimulatorReply reply;
+        lock (_gate) reply = Serve(request);
+        return reply.Fetch?.Invoke() ?? reply;
+    }
+
+    private SimulatorReply Serve(SimulatorRequest request)
+    {
+        RunTasks();
+        if (request is { Method: "POST", Path: "/access/ticket" }) return Accounts.Login(request);
+        string user = Accounts.Authenticate(request);
+        string[] s = request.Segments;
+        if (s is ["nodes", var node, ..] && s.Length > 2)
         {
-            RunTasks();
-            if (request is { Method: "POST", Path: "/access/ticket" }) return Accounts.Login(request);
-            string user = Accounts.Authenticate(request);
-            string[] s = request.Segments;
-            if (s is ["nodes", var node, ..] && s.Length > 2)
-            {
-                if (!Nodes.Contains(node))
-                    return SimulatorReply.Fail(500, $"hostname lookup '{node}' failed - failed to get address info");
-                if (OfflineNodes.Contains(node)) return SimulatorReply.Fail(595, "Network is unreachable");
-            }
-            return (request.Method, s) switch
-            {
-                ("GET", ["version"]) =>
-                    SimulatorReply.Ok(new { version = Version, release = Version, repoid = "0123456789abcdef" }),
-                ("GET", ["nodes"]) =>
-                    SimulatorReply.Ok(Nodes
-                        .Select(n => new
-                        {
-                            node = n,
-                            status = OfflineNodes.Contains(n) ? "offline" : "online",
-                            type = "node"
-                        })),
-                ("GET", ["nodes", _, "certificates",
-                    "info"]) =>
-                    SimulatorReply.Ok(
-                        new[] { new { filename = "pve-root-ca.pem",
-                            fingerprint = AuthorityFingerprint },
-                            new { filename = "pve-ssl.pem", fingerprint = AuthorityFingerprint.Replace('A', 'B') } }),
-                ("GET", ["cluster", "resources"]) => Resources(request),
-                ("GET", ["cluster",
-                    "nextid"]) =>
-                    SimulatorReply.Ok(
-                        (StaleNextId
-                            ?? Enumerable.Range(100, 100000)
-                                .First(i => Guests.All(g => g.Vmid != i))).ToString(CultureInfo.InvariantCulture)),
-                ("GET", ["access",
-                    "permissions"]) =>
-                    SimulatorReply.Ok(Rights is null
-                        ? new Dictionary<string, object> { ["/"] = AllRights }
-                        : Rights.ToDictionary(r => r.Key,
-                            r => (object)r.Value.ToDictionary(p => p.Key, p => p.Value ? 1 : 0))),
-                (_, ["nodes", _, "tasks", ..]) => TaskRequest(request, user),
-                (_, ["nodes", _, "qemu", ..]) => GuestRequest(request, user),
-                (_, ["nodes", _, "storage", ..]) => StorageRequest(request, user),
-                ("POST", ["nodes", var n, "vzdump"]) => Vzdump(request, n, user),
-                ("GET", ["nodes", _, "vzdump", "extractconfig"]) => ExtractConfig(request),
-                ("GET", ["nodes", var n, "vzdump", "defaults"]) => BackupDefaults(request, n),
-                ("GET", ["storage"]) =>
-                    SimulatorReply.Ok(Storages
-                        .Where(s => Has($"/storage/{s.Name}", "Datastore.Audit", "Datastore.AllocateSpace"))
-                        .Select(StorageConfigOf)),
-                ("GET", ["nodes", var n,
-                    "replication"]) =>
-                    SimulatorReply.Ok(ReplicationStates
-                        .Where(r => Guest(int.Parse(r.Key.Split('-')[0])).Node == n
-                            && (request["guest"] is null || r.Key.StartsWith(request["guest"] + "-")))
-                        .Select(r => r.Value)),
-                ("GET", ["nodes", _,
-                    "time"]) =>
-                    SimulatorReply.Ok(new
-                    {
-                        timezone = TimeZone,
-                        time = clock.GetUtcNow().ToUnixTimeSeconds(),
-                        localtime = clock.GetUtcNow().ToUnixTimeSeconds()
-                    }),
-                ("GET", ["nodes", _,
-                    "network"]) =>
-                    SimulatorReply.Ok(Bridges
-                        .Where(b => Has($"/sdn/zones/localnetwork/{b.Key}", "SDN.Use", "SDN.Audit"))
-                        .Select(b => new { iface = b.Key, type = "bridge", bridge_ports = b.Value, active = 1 })),
-                (_, ["cluster", "backup" or "backup-info" or "jobs", ..]) => JobRequest(request),
-                (_, ["cluster", "replication", ..]) => ReplicationRequest(request),
-                _ => SimulatorReply.Fail(501, $"Method '{request.Method} {request.Path}' not implemented"),
-            };
+            if (!Nodes.Contains(node))
+                return SimulatorReply.Fail(500, $"hostname lookup '{node}' failed - failed to get address info");
+            if (OfflineNodes.Contains(node)) return SimulatorReply.Fail(595, "Network is unreachable");
         }
+        return (request.Method, s) switch
+        {
+            ("GET", ["version"]) =>
+                SimulatorReply.Ok(new { version = Version, release = Version, repoid = "0123456789abcdef" }),
+            ("GET", ["nodes"]) =>
+                SimulatorReply.Ok(Nodes
+                    .Select(n => new
+                    {
+                        node = n,
+                        status = OfflineNodes.Contains(n) ? "offline" : "online",
+                        type = "node"
+                    })),
+            ("GET", ["nodes", _, "certificates",
+                "info"]) =>
+                SimulatorReply.Ok(
+                    new[] { new { filename = "pve-root-ca.pem",
+                        fingerprint = AuthorityFingerprint },
+                        new { filename = "pve-ssl.pem", fingerprint = AuthorityFingerprint.Replace('A', 'B') } }),
+            ("GET", ["cluster", "resources"]) => Resources(request),
+            ("GET", ["cluster",
+                "nextid"]) =>
+                SimulatorReply.Ok(
+                    (StaleNextId
+                        ?? Enumerable.Range(100, 100000)
+                            .First(i => Guests.All(g => g.Vmid != i))).ToString(CultureInfo.InvariantCulture)),
+            ("GET", ["access",
+                "permissions"]) =>
+                SimulatorReply.Ok(Rights is null
+                    ? new Dictionary<string, object> { ["/"] = AllRights }
+                    : Rights.ToDictionary(r => r.Key,
+                        r => (object)r.Value.ToDictionary(p => p.Key, p => p.Value ? 1 : 0))),
+            (_, ["nodes", _, "tasks", ..]) => TaskRequest(request, user),
+            (_, ["nodes", _, "qemu", ..]) => GuestRequest(request, user),
+            (_, ["nodes", _, "storage", ..]) => StorageRequest(request, user),
+            ("POST", ["nodes", var n, "vzdump"]) => Vzdump(request, n, user),
+            ("GET", ["nodes", _, "vzdump", "extractconfig"]) => ExtractConfig(request),
+            ("GET", ["nodes", var n, "vzdump", "defaults"]) => BackupDefaults(request, n),
+            ("GET", ["storage"]) =>
+                SimulatorReply.Ok(Storages
+                    .Where(s => Has($"/storage/{s.Name}", "Datastore.Audit", "Datastore.AllocateSpace"))
+                    .Select(StorageConfigOf)),
+            ("GET", ["nodes", var n,
+                "replication"]) =>
+                SimulatorReply.Ok(ReplicationStates
+                    .Where(r => Guest(int.Parse(r.Key.Split('-')[0])).Node == n
+                        && (request["guest"] is null || r.Key.StartsWith(request["guest"] + "-")))
+                    .Select(r => r.Value)),
+            ("GET", ["nodes", _,
+                "time"]) =>
+                SimulatorReply.Ok(new
+                {
+                    timezone = TimeZone,
+                    time = clock.GetUtcNow().ToUnixTimeSeconds(),
+                    localtime = clock.GetUtcNow().ToUnixTimeSeconds()
+                }),
+            ("GET", ["nodes", _,
+                "network"]) =>
+                SimulatorReply.Ok(Bridges
+                    .Where(b => Has($"/sdn/zones/localnetwork/{b.Key}", "SDN.Use", "SDN.Audit"))
+                    .Select(b => new { iface = b.Key, type = "bridge", bridge_ports = b.Value, active = 1 })),
+            (_, ["cluster", "backup" or "backup-info" or "jobs", ..]) => JobRequest(request),
+            (_, ["cluster", "replication", ..]) => ReplicationRequest(request),
+            _ => SimulatorReply.Fail(501, $"Method '{request.Method} {request.Path}' not implemented"),
+        };
     }
 
     /// <summary>Runs what is due.</summary>
@@ -155,14 +159,15 @@ internal sealed partial class SimulatedCluster(JumpingClock clock)
         {
             SimulatedTask task = Tasks[t];
             while (task.End is null && task.NextStep < task.Steps.Count
-                && task.Start + task.Steps[task.NextStep].After <= now)
+                && task.Start + task.Steps[task.NextStep].After <= now
+                && (task.NextStep < task.Steps.Count - 1 || task.Until?.Invoke() != false))
             {
                 (TimeSpan after, string? line, Action? effect) = task.Steps[task.NextStep++];
                 if (line is not null) task.Log.Add(line);
                 effect?.Invoke();
                 if (task.NextStep == task.Steps.Count)
                 {
-                    task.End = task.Start + after;
+                    task.End = task.Until is null ? task.Start + after : now;
                     task.ExitStatus ??= "OK";
                     if (task.ExitStatus != "OK")
                         task.Log.Add("TASK " + (task.ExitStatus.StartsWith("WARNINGS") ? "" : "ERROR: ")

@@ -6,7 +6,9 @@ internal sealed class SimulatedGuest
     internal required int Vmid { get; init; }
     internal required string Node { get; set; }
     internal Dictionary<string, string> Config { get; init; } = [];
-    internal bool Running { get; set; } = true;
+    /// <summary>The real VM that carries it; null while it is off, and where the tables are all there is.</summary>
+    internal RealMachine? Machine { get; set; }
+    internal bool Running { get => Machine?.IsRunning ?? field; set; } = true;
     internal string? Lock { get; set; }
     /// <summary>
     /// Where the overview says that it is, while that lags behind a migration; null when it is right.
@@ -94,4 +96,9 @@ internal sealed class SimulatedTask
     internal int NextStep { get; set; }
     internal Action? OnStop { get; set; }
     internal bool IsLost { get; set; }
+    /// <summary>
+    /// Looks whether what really goes on is over, without which the last step is not taken; null where the clock alone
+    /// decides.
+    /// </summary>
+    internal Func<bool>? Until { get; set; }
 }

@@ -28,6 +28,12 @@ internal sealed record SimulatorReply(int Status, object? Data, string? Reason =
 
     internal static SimulatorReply Fail(int status, string reason, object? errors = null) =>
         new(status, null, reason, errors);
+
+    /// <summary>An answer that takes its time, and is waited for where others need not wait.</summary>
+    internal static SimulatorReply Later(Func<SimulatorReply> fetch) => new(200, null) { Fetch = fetch };
+
+    /// <summary>Gives the answer itself; null where this is it.</summary>
+    internal Func<SimulatorReply>? Fetch { get; private init; }
 }
 
 /// <summary>Breaks off a request with an answer of the server's own.</summary>
