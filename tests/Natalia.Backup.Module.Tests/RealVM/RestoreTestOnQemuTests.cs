@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using System.Globalization;
 using System.Management.Automation;
 using System.Text.RegularExpressions;
 using Natalia.Backup.Testing;
@@ -24,7 +23,7 @@ public sealed class RestoreTestOnQemuTests(ModuleFixture module) : IClassFixture
     {
         string vms = module.NewFolder(), bench = module.NewFolder(), store = module.NewFolder();
         string healthy = Path.Combine(vms, "natalia-nice");
-        long count = long.Parse(MakeAppliance(healthy), CultureInfo.InvariantCulture);
+        long count = TestAppliance.Make(healthy).CdrCount;
         string cut = Copy(healthy, "natalia-cut"), damaged = Copy(healthy, "natalia-damaged"),
             silent = Copy(healthy, "natalia-silent");
         CutAuditLog(Path.Combine(cut, "data.raw"), store);
@@ -76,10 +75,6 @@ public sealed class RestoreTestOnQemuTests(ModuleFixture module) : IClassFixture
 
     private static IEnumerable<PSObject> Checks(PSObject test) =>
         ((System.Collections.IEnumerable)test.Properties["Checks"].Value).Cast<object>().Select(PSObject.AsPSObject);
-
-    private static string MakeAppliance(string folder) => Run("bash",
-        Path.Combine(BuildLayout.RepositoryRoot, "tests", "servers", "appliance", "make.sh"), folder)
-        .TrimEnd().Split('\n')[^1];
 
     /// <summary>A VM of its own beside the first one.</summary>
     private static string Copy(string appliance, string name)

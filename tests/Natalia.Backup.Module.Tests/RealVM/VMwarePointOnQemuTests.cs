@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Globalization;
 using Natalia.Backup.Testing;
 
@@ -14,10 +13,9 @@ public sealed class VMwarePointOnQemuTests(ModuleFixture module) : IClassFixture
     [ApplianceFact]
     public void A_point_of_a_vmware_appliance_boots_and_passes_on_a_bench_of_qemu()
     {
-        string appliance = Path.Combine(module.NewFolder(), "natalia-nice"), bench = module.NewFolder(),
-            store = module.NewFolder();
-        long count = MakeAppliance(appliance);
-        string system = Path.Combine(appliance, "system.raw"), data = Path.Combine(appliance, "data.raw");
+        string bench = module.NewFolder(), store = module.NewFolder();
+        TestAppliance appliance = TestAppliance.Make(Path.Combine(module.NewFolder(), "natalia-nice"));
+        string system = appliance.SystemImage, data = appliance.DataImage;
         using SimulatedVSphere server = SimulatedVSphere.Start("-memory-mib", "512",
             "-disk-mib", Mib(system), "-second-disk-mib", Mib(data));
         File.Copy(system, server.Appliance.Disks[0].File, overwrite: true);
@@ -26,7 +24,7 @@ public sealed class VMwarePointOnQemuTests(ModuleFixture module) : IClassFixture
         using (FileStream disk = File.OpenRead(data)) disk.ReadExactly(first);
 
         ScriptResult result = module.Run("""
-            param($server, $secret, $bench, $store, $count)
+            param($server, $secret, $bench, $store)
             $credential = [pscredential]::new($server.User, $secret)
             $null = Connect-NataliaHypervisor -VMware $server.Host -Port $server.Port -Name vc -Credential $credential `
                 -ServerCertificateThumbprint $server.Thumbprint
@@ -35,11 +33,12 @@ public sealed class VMwarePointOnQemuTests(ModuleFixture module) : IClassFixture
             $null = Set-NataliaAppliance natalia-nice -Hypervisor vc -Repository local -TestBench bench `
                 -DataDisk scsi0:1 -IncludeSystemDisk -EnableChangeTracking
             $null = Invoke-NataliaBackup natalia-nice -Hypervisor vc
-            """, server, SimulatedVSphere.Secret, bench, store, count).ThrowIfFailed();
+            """, server, SimulatedVSphere.Secret, bench, store).ThrowIfFailed();
         // What was there before, written once more: changed for the server, and the same for the guest.
         server.Write(server.Appliance, 1, 0, first);
         ScriptResult test = module.Run(
-            "Invoke-NataliaBackup natalia-nice -Hypervisor vc -CdrBaseline $args[0] | Test-NataliaRestore", count);
+            "Invoke-NataliaBackup natalia-nice -Hypervisor vc -CdrBaseline $args[0] | Test-NataliaRestore",
+            appliance.CdrCount);
 
         Assert.Empty(test.ErrorIds);
         Assert.Equal("Passed", test.Value("Result")!.ToString());
@@ -48,17 +47,4 @@ public sealed class VMwarePointOnQemuTests(ModuleFixture module) : IClassFixture
 
     private static string Mib(string file) =>
         ((new FileInfo(file).Length + (1 << 20) - 1) >> 20).ToString(CultureInfo.InvariantCulture);
-
-    private static long MakeAppliance(string folder)
-    {
-        using Process make = Process.Start(new ProcessStartInfo("bash",
-            [Path.Combine(BuildLayout.RepositoryRoot, "tests", "servers", "appliance", "make.sh"), folder])
-        {
-            RedirectStandardOutput = true,
-        })!;
-        string output = make.StandardOutput.ReadToEnd();
-        make.WaitForExit();
-        Assert.True(make.ExitCode == 0, output);
-        return long.Parse(output.TrimEnd().Split('\n')[^1], CultureInfo.InvariantCulture);
-    }
 }
