@@ -228,12 +228,8 @@ internal sealed class ImageFileWriter : IDisposable
 
     private void Publish(string partial)
     {
-#if NET8_0_OR_GREATER
-        File.Move(partial, Path, _overwrite);
-#else
-        if (_overwrite && File.Exists(Path)) File.Replace(partial, Path, null);
+        if (_overwrite) FileMove.Replace(partial, Path);
         else File.Move(partial, Path);
-#endif
     }
 
     private NataliaException Exists(Exception? inner) => new(ErrorIds.DestinationExists, NataliaErrorKind.AlreadyExists,

@@ -59,23 +59,8 @@ public sealed unsafe class PositionalFile : IDisposable
     /// <param name="access">What is done with it.</param>
     /// <param name="options">How it is used.</param>
     public static PositionalFile OpenOwn(string path, FileMode mode, FileAccess access,
-        FileOptions options = FileOptions.None)
-    {
-#if NET8_0_OR_GREATER
-        var how = new FileStreamOptions
-        {
-            Mode = mode,
-            Access = access,
-            Share = FileShare.None,
-            BufferSize = 0,
-            Options = options,
-        };
-        if (!OperatingSystem.IsWindows()) how.UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite;
-        return new PositionalFile(new FileStream(path, how));
-#else
-        return new PositionalFile(new FileStream(path, mode, access, FileShare.None, bufferSize: 1, options));
-#endif
-    }
+        FileOptions options = FileOptions.None) =>
+        new(PrivateFile.Open(path, mode, access, bufferSize: 1, options));
 
     /// <summary>How many bytes it has.</summary>
     public long GetLength() => Platform.IsWindows ? _stream!.Length : UnixFile.GetLength(Handle);

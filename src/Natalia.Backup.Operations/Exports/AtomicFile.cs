@@ -17,7 +17,8 @@ internal static class AtomicFile
     internal static void Write(string file, byte[] bytes, bool overwrite)
     {
         ExportDestination.EnsureWritable(file, overwrite);
-        Write(file, overwrite, CreatePrivate, stream => stream.Write(bytes, 0, bytes.Length));
+        Write(file, overwrite, partial => PrivateFile.Open(partial, FileMode.CreateNew, FileAccess.Write),
+            stream => stream.Write(bytes, 0, bytes.Length));
     }
 
     /// <summary>
@@ -49,7 +50,8 @@ internal static class AtomicFile
                 write(stream);
                 StableFile.Flush(stream);
             }
-            Publish(partial, file, overwrite);
+            if (overwrite) FileMove.Replace(partial, file);
+            else File.Move(partial, file);
             StableFile.FlushFolder(Path.GetDirectoryName(Path.GetFullPath(file))!);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or NotSupportedException)
@@ -64,26 +66,6 @@ internal static class AtomicFile
         }
     }
 
-    /// <summary>
-    /// Made with the rights of the user alone, from the first byte on; on Windows the folder's rights count.
-    /// </summary>
-    private static FileStream CreatePrivate(string file)
-    {
-#if NET8_0_OR_GREATER
-        var options = new FileStreamOptions
-        {
-            Mode = FileMode.CreateNew,
-            Access = FileAccess.Write,
-            Share = FileShare.None,
-        };
-        if (!OperatingSystem.IsWindows()) options.UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite;
-        return new FileStream(file, options);
-#else
-        // The older framework runs this on Windows alone.
-        return new FileStream(file, FileMode.CreateNew, FileAccess.Write, FileShare.None);
-#endif
-    }
-
     private static FileStream CreateLike(string file, string partial)
     {
         var stream = new FileStream(partial, FileMode.CreateNew, FileAccess.Write, FileShare.None, 65536);
@@ -92,16 +74,5 @@ internal static class AtomicFile
             File.SetUnixFileMode(stream.SafeFileHandle, File.GetUnixFileMode(file));
 #endif
         return stream;
-    }
-
-    private static void Publish(string partial, string file, bool overwrite)
-    {
-#if NET8_0_OR_GREATER
-        File.Move(partial, file, overwrite);
-#else
-        // The older framework cannot move over a file; it can replace one that is there.
-        if (overwrite && File.Exists(file)) File.Replace(partial, file, null);
-        else File.Move(partial, file);
-#endif
     }
 }

@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Natalia.Backup.Engine;
+using Natalia.Backup.Engine.Files;
 using Natalia.Backup.Hypervisors.Qemu.Machines;
 using Natalia.Backup.Hypervisors.Qemu.Protocol;
 
@@ -64,12 +65,7 @@ internal sealed record BackupNote
             file.Write(text, 0, text.Length);
             file.Flush(flushToDisk: true);
         }
-#if NET8_0_OR_GREATER
-        File.Move(next, path, overwrite: true);
-#else
-        if (File.Exists(path)) File.Replace(next, path, null);
-        else File.Move(next, path);
-#endif
+        FileMove.Replace(next, path);
     }
 
     /// <summary>Takes the note away; what it stands for must be gone before.</summary>

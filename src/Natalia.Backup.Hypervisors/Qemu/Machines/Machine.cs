@@ -3,6 +3,7 @@ using System.Text.Json;
 using System.Text.Json.Nodes;
 using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Disks;
+using Natalia.Backup.Engine.Files;
 using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Hypervisors.Folder;
 
@@ -106,12 +107,7 @@ internal sealed record Machine
     {
         string path = Path.Combine(Folder, FileName), next = path + ".new";
         File.WriteAllText(next, ToJson());
-#if NET8_0_OR_GREATER
-        File.Move(next, path, overwrite: true);
-#else
-        if (File.Exists(path)) File.Replace(next, path, null);
-        else File.Move(next, path);
-#endif
+        FileMove.Replace(next, path);
     }
 
     private string ToJson()

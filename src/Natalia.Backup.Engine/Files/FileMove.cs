@@ -1,0 +1,23 @@
+namespace Natalia.Backup.Engine.Files;
+
+/// <summary>Gives files other names.</summary>
+public static class FileMove
+{
+    /// <summary>
+    /// Gives a file the name of another one, which is gone then, in one step; or a name that nobody has.
+    /// </summary>
+    /// <param name="from">The file.</param>
+    /// <param name="to">Its new name, on the same file system.</param>
+    /// <exception cref="IOException">It has its old name still, and so has what was there.</exception>
+    /// <exception cref="UnauthorizedAccessException">The same.</exception>
+    public static void Replace(string from, string to)
+    {
+#if NET8_0_OR_GREATER
+        File.Move(from, to, overwrite: true);
+#else
+        // The older framework cannot move over a file; it can replace one that is there.
+        if (File.Exists(to)) File.Replace(from, to, null);
+        else File.Move(from, to);
+#endif
+    }
+}
