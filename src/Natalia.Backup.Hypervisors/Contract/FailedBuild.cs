@@ -10,12 +10,22 @@ internal static class FailedBuild
     /// <param name="name">What it would have been called.</param>
     /// <param name="failure">Why the building ends.</param>
     /// <returns>Null when nothing is left; else the failure, which says now that something may be.</returns>
-    internal static async Task<NataliaException?> RemoveAsync(IApplianceUnderConstruction vm, string name,
+    internal static Task<NataliaException?> RemoveAsync(IApplianceUnderConstruction vm, string name,
+        Exception failure) =>
+        RemoveAsync(() => vm.DisposeAsync().AsTask(), name, vm.NativeId, failure);
+
+    /// <summary>Removes what there is of a VM that was not handed over yet.</summary>
+    /// <param name="remove">Removes it.</param>
+    /// <param name="name">What it would have been called.</param>
+    /// <param name="nativeId">The hypervisor's id of it; null when that is not known.</param>
+    /// <param name="failure">Why the building ends.</param>
+    /// <returns>Null when nothing is left; else the failure, which says now that something may be.</returns>
+    internal static async Task<NataliaException?> RemoveAsync(Func<Task> remove, string name, string? nativeId,
         Exception failure)
     {
         try
         {
-            await vm.DisposeAsync().ConfigureAwait(false);
+            await remove().ConfigureAwait(false);
             return null;
         }
         catch (Exception left)
@@ -26,9 +36,9 @@ internal static class FailedBuild
                 : failure.Message;
             return new NataliaException(known?.ErrorId ?? ErrorIds.TaskNotFinished,
                 known?.Kind ?? NataliaErrorKind.InvalidOperation,
-                $"{why} What was made of the VM '{name}' ({vm.NativeId}) may still be there, because it could not be "
-                + $"removed: {left.Message}",
-                vm.NativeId, $"The next restore there tries again. {known?.RecommendedAction}".TrimEnd(),
+                $"{why} What was made of the VM '{name}'{(nativeId is null ? "" : $" ({nativeId})")} may still be "
+                + $"there, because it could not be removed: {left.Message}",
+                nativeId ?? name, $"The next restore there tries again. {known?.RecommendedAction}".TrimEnd(),
                 new AggregateException(failure, left));
         }
     }

@@ -66,6 +66,29 @@ public sealed class RestoredMachineTests
         Assert.Equal(before, fixture.VMs);
     }
 
+    [Fact]
+    public async Task What_a_failed_building_cannot_remove_is_told_beside_why_it_failed()
+    {
+        await using var fixture = new SimBuilderFixture();
+        IHypervisor hypervisor = await fixture.ConnectAsync();
+        ApplianceDescription was = Assert.Single(await hypervisor.GetAppliancesAsync(default));
+        IReadOnlyCollection<string> before = [.. fixture.VMs];
+        fixture.Host.Faults["AddResourceSettings"] = new SimFault { Code = 32775 };
+        NataliaException why = await FailAsync();
+        Assert.Equal(before, fixture.VMs);
+
+        fixture.Host.Faults["AddResourceSettings"] = new SimFault { Code = 32775 };
+        fixture.Host.Faults["DestroySystem"] = new SimFault { Code = 32775 };
+        NataliaException left = await FailAsync();
+        Assert.Equal(why.ErrorId, left.ErrorId);
+        Assert.StartsWith($"{why.Message} What was made of the VM 'restored' may still be there", left.Message,
+            StringComparison.Ordinal);
+        Assert.Equal(before.Count + 1, fixture.VMs.Count);
+
+        Task<NataliaException> FailAsync() => Assert.ThrowsAsync<NataliaException>(() => hypervisor
+            .Require<IApplianceBuilder>("building").BeginAsync(was, new BuildRequest { Name = "restored" }, default));
+    }
+
     [Theory]
     [InlineData(true, "scsi0:1,scsi0:0", "scsi0:1,scsi0:0")]
     [InlineData(true, "ide0:0,scsi0:0", "scsi0:1,scsi0:0")]

@@ -49,12 +49,11 @@ internal sealed class BuilderService(HyperVSite site) : IApplianceBuilder
                 DiskPlace.Choose(like.Disks, former.IsSecondGeneration),
                 [.. like.Networks.Select(n => n.MacAddress).OfType<string>()]);
         }
-        catch
+        catch (Exception failure)
         {
-            using var limit = new CancellationTokenSource(s_cleanUpLimit);
-            foreach (Machine left in await FindAsync(host, m => NoteText.Build(m.Settings.Texts("Notes")) == build,
-                limit.Token).ConfigureAwait(false))
-                await MachineFactory.DestroyAsync(left, folder, limit.Token).ConfigureAwait(false);
+            if (await FailedBuild.RemoveAsync(() => RemoveAsync(host, build), how.Name, null, failure)
+                .ConfigureAwait(false) is NataliaException left)
+                throw left;
             throw;
         }
     }
@@ -126,6 +125,14 @@ internal sealed class BuilderService(HyperVSite site) : IApplianceBuilder
                     $"A VM of the Hyper-V host '{host.Name}' is called '{name}' already.", name,
                     "Choose another name.");
         }
+    }
+
+    private static async Task RemoveAsync(HyperVHost host, BuildMark mark)
+    {
+        using var limit = new CancellationTokenSource(s_cleanUpLimit);
+        foreach (Machine left in await FindAsync(host, m => NoteText.Build(m.Settings.Texts("Notes")) == mark,
+            limit.Token).ConfigureAwait(false))
+            await MachineFactory.DestroyAsync(left, mark.Folder, limit.Token).ConfigureAwait(false);
     }
 
     /// <summary>

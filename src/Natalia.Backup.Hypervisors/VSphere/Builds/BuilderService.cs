@@ -75,7 +75,9 @@ internal sealed class BuilderService(MachineFinder machines) : IApplianceBuilder
         }
         catch (Exception failure)
         {
-            await ClearAsync(mark, failure).ConfigureAwait(false);
+            if (await FailedBuild.RemoveAsync(() => ClearAsync(mark), how.Name, null, failure).ConfigureAwait(false)
+                is NataliaException left)
+                throw left;
             throw;
         }
     }
@@ -139,19 +141,12 @@ internal sealed class BuilderService(MachineFinder machines) : IApplianceBuilder
         await Files.RemoveAsync(datacenter, folder, cancellationToken).ConfigureAwait(false);
     }
 
-    private async Task ClearAsync(BuildMark mark, Exception failure)
+    private async Task ClearAsync(BuildMark mark)
     {
         using Deadline limit = machines.Vim.Clock.CreateDeadline(CleanUpLimit, CancellationToken.None);
-        try
-        {
-            foreach (VirtualMachine left in await MarkedAsync(BuildMark.Key, limit.Token).ConfigureAwait(false))
-                if (BuildMark.Of(left.Config) == mark)
-                    await DestroyAsync(left, mark.Folder, limit.Token).ConfigureAwait(false);
-        }
-        catch (Exception e) when (e is NataliaException or OperationCanceledException && failure is NataliaException)
-        {
-            // Found by its record, the next restore removes it; the first failure is the one to tell.
-        }
+        foreach (VirtualMachine left in await MarkedAsync(BuildMark.Key, limit.Token).ConfigureAwait(false))
+            if (BuildMark.Of(left.Config) == mark)
+                await DestroyAsync(left, mark.Folder, limit.Token).ConfigureAwait(false);
     }
 
     private async Task RequireFreeNameAsync(string name, CancellationToken cancellationToken)
