@@ -15,9 +15,9 @@ namespace Natalia.Backup.Hypervisors.Qemu;
 /// complete and flushed: then the old one is gone, and not before.
 /// </summary>
 /// <param name="folder">The same directory, as images.</param>
-/// <param name="machines">Its VMs.</param>
+/// <param name="images">Finds its VMs.</param>
 /// <param name="calls">Stands before each step.</param>
-internal sealed class MachineDiskReplacer(FolderHypervisor folder, MachineFolders machines, HostCalls calls)
+internal sealed class MachineDiskReplacer(FolderHypervisor folder, QemuImageSource images, HostCalls calls)
     : IDiskReplacer
 {
     /// <summary>Hidden, so that what a killed process leaves is taken for no disk.</summary>
@@ -28,8 +28,9 @@ internal sealed class MachineDiskReplacer(FolderHypervisor folder, MachineFolder
     public async Task<ApplianceDescription> ReplaceDiskAsync(ApplianceDescription appliance, string diskId,
         long sizeBytes, Func<IDiskTarget, CancellationToken, Task> write, CancellationToken cancellationToken)
     {
-        Machine vm = calls.Make("find", () => machines.GetAll().FirstOrDefault(m => IsOf(m, appliance)))
-            ?? throw new NataliaException(ErrorIds.ApplianceNotFound, NataliaErrorKind.NotFound,
+        Machine vm = await calls.MakeAsync("find", () => images.FindAsync(appliance.ApplianceId, cancellationToken))
+            .ConfigureAwait(false) is { Building: null, Test: null } found ? found
+            : throw new NataliaException(ErrorIds.ApplianceNotFound, NataliaErrorKind.NotFound,
                 $"The appliance '{appliance.Name}' is no longer in '{folder.Location}'.", appliance.Name);
         await RefuseRunningAsync(vm, cancellationToken).ConfigureAwait(false);
         string work = Path.Combine(vm.Folder, WorkFolder);
@@ -44,21 +45,6 @@ internal sealed class MachineDiskReplacer(FolderHypervisor folder, MachineFolder
         }
         return await folder.Find<IDiskReplacer>()!.ReplaceDiskAsync(appliance, diskId, sizeBytes, write,
             cancellationToken).ConfigureAwait(false);
-    }
-
-    private static bool IsOf(Machine machine, ApplianceDescription appliance)
-    {
-        if (machine is { Building: not null } or { Test: not null }) return false;
-        try
-        {
-            return ApplianceFolder.Read(machine.Folder, QemuHypervisorKind.Name)?.Description.ApplianceId
-                == appliance.ApplianceId;
-        }
-        catch (NataliaException)
-        {
-            // Another VM that cannot be listed is no obstacle for this one.
-            return false;
-        }
     }
 
     private static async Task RefuseRunningAsync(Machine vm, CancellationToken cancellationToken)
@@ -85,16 +71,8 @@ internal sealed class MachineDiskReplacer(FolderHypervisor folder, MachineFolder
             using (var target = new RawDiskTarget(raw)) await write(target, cancellationToken).ConfigureAwait(false);
             if (new FileInfo(raw) is not { Exists: true } written || written.Length != sizeBytes)
                 throw new ArgumentException("It is another size than was said.", nameof(sizeBytes));
-#if NET8_0_OR_GREATER
             // What is there already is filled with the rights that it has.
-            if (!OperatingSystem.IsWindows())
-                new FileStream(converted, new FileStreamOptions
-                {
-                    Mode = FileMode.CreateNew,
-                    Access = FileAccess.Write,
-                    UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite,
-                }).Dispose();
-#endif
+            PrivateFile.Open(converted, FileMode.CreateNew, FileAccess.Write).Dispose();
             (int code, _, string errors) = await calls.MakeAsync("convert", () => QemuPrograms.RunAsync(program,
                 ["convert", "-f", "raw", "-O", "qcow2", raw, converted], s_convertLimit, cancellationToken))
                 .ConfigureAwait(false);
@@ -112,7 +90,11 @@ internal sealed class MachineDiskReplacer(FolderHypervisor folder, MachineFolder
             await RefuseRunningAsync(vm, cancellationToken).ConfigureAwait(false);
             // Whoever else has it open is refused here.
             RawDiskSource.Open(old).Dispose();
-            calls.Make("replace", () => Move(converted, old.Path));
+            calls.Make("replace", () =>
+            {
+                FileMove.Replace(converted, old.Path);
+                StableFile.FlushFolder(Path.GetDirectoryName(old.Path)!);
+            });
         }
         finally
         {
@@ -122,33 +104,25 @@ internal sealed class MachineDiskReplacer(FolderHypervisor folder, MachineFolder
 
     private static FileStream Lock(string work, Machine vm)
     {
+        string file = Path.Combine(work, "replace.lock");
         try
         {
             Directory.CreateDirectory(work);
-            return new FileStream(Path.Combine(work, "replace.lock"), FileMode.OpenOrCreate, FileAccess.ReadWrite,
-                FileShare.None);
+            return new FileStream(file, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
         }
-        catch (UnauthorizedAccessException e)
-        {
-            throw new NataliaException(ErrorIds.DestinationWriteFailed, NataliaErrorKind.PermissionDenied,
-                $"Nothing can be written in '{work}': {e.Message}", work,
-                "Give this user the right to write there.", e);
-        }
-        catch (IOException e)
+        catch (IOException e) when (File.Exists(file))
         {
             throw new NataliaException(ErrorIds.DiskInUse, NataliaErrorKind.ResourceBusy,
                 $"A disk of the VM '{vm.Name}' is being replaced at this moment.", vm.Name, "Wait for its end.", e);
         }
-    }
-
-    private static void Move(string from, string to)
-    {
-#if NET8_0_OR_GREATER
-        File.Move(from, to, overwrite: true);
-#else
-        File.Replace(from, to, null);
-#endif
-        StableFile.FlushFolder(Path.GetDirectoryName(to)!);
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new NataliaException(ErrorIds.DestinationWriteFailed, e is UnauthorizedAccessException
+                ? NataliaErrorKind.PermissionDenied
+                : NataliaErrorKind.WriteFailed,
+                $"Nothing can be written in '{work}': {e.Message}", work,
+                "See whether there is room, and whether this user may write there.", e);
+        }
     }
 
     private static void Remove(string work)

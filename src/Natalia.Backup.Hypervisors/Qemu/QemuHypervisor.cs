@@ -37,10 +37,10 @@ public sealed class QemuHypervisor : IHypervisor, IIsolatedNetworks
         _builder = new MachineBuilder(folder.Location, _machines, calls, clock);
         _tests = new TestMachines(_machines, _builder, calls);
         _power = new MachinePower(_machines, calls);
-        _replacer = new MachineDiskReplacer(folder, _machines, calls);
         _ssh = new ForwardedSsh(_machines, calls);
         _guests = new MachineGuests(new AgentChannel(_machines, calls, clock), new SshGuestChannel(_ssh, clock));
         _images = new QemuImageSource(folder, new LiveBackups(calls, clock));
+        _replacer = new MachineDiskReplacer(folder, _images, calls);
     }
 
     /// <inheritdoc/>
@@ -85,10 +85,9 @@ public sealed class QemuHypervisor : IHypervisor, IIsolatedNetworks
         ApplianceInventory all = await _folder.GetAppliancesAsync(cancellationToken).ConfigureAwait(false);
         HashSet<string> ours = new(_machines.GetAll().Where(m => m.Building is not null || m.Test is not null)
             .Select(m => m.Id).OfType<string>(), StringComparer.Ordinal);
-        var listed = new List<ApplianceDescription>();
-        foreach (ApplianceDescription one in all.Where(a => a.NativeId is null || !ours.Contains(a.NativeId)))
-            listed.Add(await _images.WithStateAsync(one, cancellationToken).ConfigureAwait(false));
-        return new ApplianceInventory(listed, all.Problems);
+        return new ApplianceInventory(await _images.WithStateAsync(
+            [.. all.Where(a => a.NativeId is null || !ours.Contains(a.NativeId))], cancellationToken)
+            .ConfigureAwait(false), all.Problems);
     }
 
     private static bool IsSupported =>

@@ -47,17 +47,24 @@ internal sealed class QemuImageSource(FolderHypervisor folder, LiveBackups backu
             await backups.RemoveAsync(vm, leftover, cancellationToken).ConfigureAwait(false);
     }
 
-    /// <summary>The description with whether the VM runs.</summary>
-    internal async Task<ApplianceDescription> WithStateAsync(ApplianceDescription appliance,
-        CancellationToken cancellationToken)
+    /// <summary>The descriptions with whether the VMs run.</summary>
+    internal async Task<IReadOnlyList<ApplianceDescription>> WithStateAsync(
+        IReadOnlyList<ApplianceDescription> appliances, CancellationToken cancellationToken)
     {
-        Machine? vm = await FindAsync(appliance.ApplianceId, cancellationToken).ConfigureAwait(false);
-        bool isRunning = vm is not null
-            && await LiveMachine.IsRunningAsync(vm, cancellationToken).ConfigureAwait(false);
-        return appliance with { State = new ApplianceState { Power = isRunning ? "running" : "stopped" } };
+        ILookup<string, Machine> machines = (await Task.Run(() => Scan(cancellationToken), cancellationToken)
+            .ConfigureAwait(false)).ToLookup(m => m.ApplianceId, m => m.Machine, StringComparer.Ordinal);
+        var told = new List<ApplianceDescription>();
+        foreach (ApplianceDescription one in appliances)
+        {
+            bool isRunning = machines[one.ApplianceId].FirstOrDefault() is Machine vm
+                && await LiveMachine.IsRunningAsync(vm, cancellationToken).ConfigureAwait(false);
+            told.Add(one with { State = new ApplianceState { Power = isRunning ? "running" : "stopped" } });
+        }
+        return told;
     }
 
-    private Task<Machine?> FindAsync(string applianceId, CancellationToken cancellationToken) => Task.Run(
+    /// <summary>The VM of an appliance; null when it has none, or its description cannot be read.</summary>
+    internal Task<Machine?> FindAsync(string applianceId, CancellationToken cancellationToken) => Task.Run(
         () => Scan(cancellationToken).FirstOrDefault(m => m.ApplianceId == applianceId).Machine, cancellationToken)!;
 
     private List<(string ApplianceId, Machine Machine)> Scan(CancellationToken cancellationToken)

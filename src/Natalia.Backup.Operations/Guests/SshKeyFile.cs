@@ -18,7 +18,6 @@ internal static class SshKeyFile
     /// <exception cref="NataliaException"><c>SshKeyInvalid</c>.</exception>
     internal static void Check(string path)
     {
-        if (!Path.IsPathRooted(path)) throw Invalid(path, "its path is not absolute", null);
         using FileStream file = Open(path);
     }
 
@@ -27,7 +26,6 @@ internal static class SshKeyFile
     /// <exception cref="NataliaException"><c>SshKeyInvalid</c>.</exception>
     internal static SecureString Read(string path)
     {
-        Check(path);
         using var reader = new StreamReader(Open(path));
         var key = new SecureString();
         try
@@ -44,6 +42,7 @@ internal static class SshKeyFile
 
     private static FileStream Open(string path)
     {
+        if (!Path.IsPathRooted(path)) throw Invalid(path, "its path is not absolute", null);
         try
         {
             var file = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read);

@@ -38,6 +38,7 @@ public sealed class HyperVTestBenchTests : TestBenchConformance
     [InlineData("vlan", "NetworkIsolation")]
     [InlineData("mac", "MacAddress")]
     [InlineData("twin", "MacAddress")]
+    [InlineData("emulated twin", "MacAddress")]
     [InlineData("serial", "HostDevice")]
     [InlineData("passthrough", "Disks")]
     [InlineData("disk", "Disks")]
@@ -55,6 +56,10 @@ public sealed class HyperVTestBenchTests : TestBenchConformance
             case "vlan": machine.Adapters[1].Vlan = 7; break;
             case "mac": machine.Adapters[1].IsStaticMac = true; break;
             case "twin": machine.Adapters[1].Mac = fixture.Host.Machines[0].Adapters[0].Mac; break;
+            case "emulated twin":
+                fixture.Host.Machines[0].Adapters[0].IsEmulated = true;
+                machine.Adapters[1].Mac = fixture.Host.Machines[0].Adapters[0].Mac;
+                break;
             case "serial": machine.SerialPort = @"\\.\pipe\console"; break;
             case "passthrough": machine.PassThrough.Add(9); break;
             case "disk": fixture.Host.NewDisk(machine, 9, new byte[4096]); break;

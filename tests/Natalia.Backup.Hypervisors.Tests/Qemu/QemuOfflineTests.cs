@@ -138,6 +138,18 @@ public sealed class QemuOfflineTests : IDisposable
     }
 
     [QemuFact]
+    public async Task A_folder_that_takes_nothing_is_not_told_as_a_disk_in_use()
+    {
+        Convert();
+        File.WriteAllText(_root["vm/.natalia"], "in the way of the folder of that name");
+        ApplianceDescription vm = await FindAsync();
+        Assert.Equal(ErrorIds.DestinationWriteFailed, (await Assert.ThrowsAsync<NataliaException>(
+            () => _hypervisor.Require<IDiskReplacer>("replacing").ReplaceDiskAsync(vm, "data", _content.Length,
+                (_, _) => Task.CompletedTask, default))).ErrorId);
+        Assert.Equal(_content, await ReadAsync("data"));
+    }
+
+    [QemuFact]
     public async Task A_vm_that_is_switched_on_keeps_its_disk()
     {
         Convert();

@@ -136,12 +136,13 @@ internal sealed partial class SimHost
         foreach (SimAdapter a in m.Adapters)
         {
             string port = $@"Microsoft:{owner}\{a.Id}";
-            yield return Row("Msvm_SyntheticEthernetPortSettingData", "InstanceID", port, ("ResourceType", (ushort)10),
-                ("ResourceSubType", "Microsoft:Hyper-V:Synthetic Ethernet Port"), ("Address", a.Mac),
+            string kind = a.IsEmulated ? "Emulated" : "Synthetic";
+            yield return Row($"Msvm_{kind}EthernetPortSettingData", "InstanceID", port, ("ResourceType", (ushort)10),
+                ("ResourceSubType", $"Microsoft:Hyper-V:{kind} Ethernet Port"), ("Address", a.Mac),
                 ("StaticMacAddress", a.IsStaticMac));
             yield return Row("Msvm_EthernetPortAllocationSettingData", "InstanceID", port + @"\C",
                 ("ResourceType", (ushort)33), ("ResourceSubType", "Microsoft:Hyper-V:Ethernet Connection"),
-                ("Parent", Text("Msvm_SyntheticEthernetPortSettingData", port)),
+                ("Parent", Text($"Msvm_{kind}EthernetPortSettingData", port)),
                 ("EnabledState", (ushort)(a.IsConnected ? 2 : 3)),
                 ("HostResource", a.SwitchId is null ? Array.Empty<string>()
                     : [SwitchRow(new(a.SwitchId, "")).Path!.ToText(name)]));

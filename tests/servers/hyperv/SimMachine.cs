@@ -124,6 +124,9 @@ internal sealed class SimAdapter
 
     internal string Mac { get; set; } = NewMac();
 
+    /// <summary>One of the older kind, which a VM starts from over the network.</summary>
+    internal bool IsEmulated { get; set; }
+
     /// <summary>The settings of it that are no VLAN's: a trunk.</summary>
     internal bool IsTrunk { get; set; }
 

@@ -105,8 +105,13 @@ internal sealed class TestMachines(HyperVSite site) : ITestVMControl
             Reach = place is null ? new SwitchReach(CheckOutcome.NotEvidenced, "no such switch")
                 : await SwitchReach.ReadAsync(host, place.Switch, cancellationToken).ConfigureAwait(false),
             Features = features,
-            AllPorts = await host.QueryAsync(Wql.All("Msvm_SyntheticEthernetPortSettingData"), cancellationToken)
-                .ConfigureAwait(false),
+            AllPorts =
+            [
+                .. await host.QueryAsync(Wql.All("Msvm_SyntheticEthernetPortSettingData"), cancellationToken)
+                    .ConfigureAwait(false),
+                .. await host.QueryAsync(Wql.All("Msvm_EmulatedEthernetPortSettingData"), cancellationToken)
+                    .ConfigureAwait(false),
+            ],
         };
     }
 
