@@ -258,6 +258,7 @@ public static class ErrorIds
     public const string GuestCommandTimeout = nameof(GuestCommandTimeout);
     public const string GuestCommandFailed = nameof(GuestCommandFailed);
     // SSH into a guest: its host key is not a fingerprint or public key, is not known, or is another one
+    public const string SshHostInvalid = nameof(SshHostInvalid);
     public const string SshHostKeyInvalid = nameof(SshHostKeyInvalid);
     public const string SshHostKeyRequired = nameof(SshHostKeyRequired);
     public const string SshHostKeyNotTrusted = nameof(SshHostKeyNotTrusted);

@@ -19,7 +19,7 @@ internal static class SshConnector
     /// The kinds of host keys, the one that every server of today has first. A server shows one key of those that it is
     /// asked for, and the expected one may be any of them.
     /// </summary>
-    private static readonly Func<string, bool>[] s_kinds =
+    internal static readonly Func<string, bool>[] Kinds =
     [
         n => n == "ssh-ed25519",
         // A certificate has another fingerprint than its key.
@@ -39,7 +39,7 @@ internal static class SshConnector
     {
         List<string> shown = [];
         SshException? refused = null;
-        foreach (Func<string, bool> kind in s_kinds)
+        foreach (Func<string, bool> kind in Kinds)
         {
             (SshClient? client, string? other, refused) =
                 await TryAsync(at, login, kind, cancellationToken).ConfigureAwait(false);
@@ -66,8 +66,7 @@ internal static class SshConnector
             ? [new PrivateKeyAuthenticationMethod(login.UserName, key)]
             : [new PasswordAuthenticationMethod(login.UserName, password), Interactive(login)];
         var how = new ConnectionInfo(at.Host, at.Port, login.UserName, methods) { Timeout = s_step };
-        foreach (string name in how.HostKeyAlgorithms.Keys.Where(n => !kind(n)).ToList())
-            how.HostKeyAlgorithms.Remove(name);
+        AskFor(how, kind);
         var client = new SshClient(how) { KeepAliveInterval = s_keepAlive };
         client.HostKeyReceived += (_, e) =>
         {
@@ -154,7 +153,14 @@ internal static class SshConnector
         }
     }
 
-    private static NataliaException NotReachable(SshEndpoint at, Exception e) =>
+    /// <summary>Has a connection ask for one kind of host key.</summary>
+    internal static void AskFor(ConnectionInfo how, Func<string, bool> kind)
+    {
+        foreach (string name in how.HostKeyAlgorithms.Keys.Where(n => !kind(n)).ToList())
+            how.HostKeyAlgorithms.Remove(name);
+    }
+
+    internal static NataliaException NotReachable(SshEndpoint at, Exception e) =>
         new(ErrorIds.GuestNotReachable, NataliaErrorKind.Connection,
             $"No SSH server can be spoken to at {at}: {DisplayText.CleanLine(e.Message)}", at.ToString(), null, e);
 

@@ -42,6 +42,10 @@ namespace Natalia.Backup.Commands;
 /// <para>Says how Test-NataliaRestore tests it: where, with which system disk, and which days are business days.</para>
 /// </example>
 /// <example>
+/// <code>Set-NataliaAppliance natalia-01 -IsolatedNetwork natalia-test -GuestCredential natalia-guest -SshHost natalia-01.example.com</code>
+/// <para>Says how commands run in its restore tests, and takes the host key from the production VM, once.</para>
+/// </example>
+/// <example>
 /// <code>Get-NataliaAppliance -Name 'natalia-*' | Where-Object { -not $_.IsEnrolled } | Set-NataliaAppliance -Repository nas</code>
 /// <para>Enrols every appliance that is not enrolled yet.</para>
 /// </example>
@@ -54,6 +58,7 @@ public sealed class SetNataliaApplianceCommand : RepositoryWriterCommand
     private const string IdSet = "Id";
 
     private ApplianceDirectory? _directory;
+    private SshEndpoint? _sshHost;
 
     /// <summary>The VM: an object of Get-NataliaAppliance, a name or a wildcard.</summary>
     [Parameter(Mandatory = true, Position = 0, ParameterSetName = ApplianceSet, ValueFromPipeline = true)]
@@ -165,6 +170,17 @@ public sealed class SetNataliaApplianceCommand : RepositoryWriterCommand
     public string? SshHostKey { get; set; }
 
     /// <summary>
+    /// Take the host key from the appliance's own SSH server, at this name or address (HOST, HOST:PORT or
+    /// [ADDRESS]:PORT), and keep it. Who answers there is believed once, which a warning tells; compare the key on the
+    /// appliance's console. A key that is kept already is compared, and another one is refused. Left out, an appliance
+    /// on Hyper-V that gets a guest credential or a key file, and has no host key, is asked at the addresses that its
+    /// guest tells the host. When nobody answers, that is told, and everything else is kept.
+    /// </summary>
+    [Parameter]
+    [ValidateNotNullOrEmpty]
+    public string? SshHost { get; set; }
+
+    /// <summary>
     /// For Test-NataliaRestore: the absolute path of a private key that logs in over SSH, on the machine that tests.
     /// The password of the guest credential is then the key's own. The key itself is kept nowhere.
     /// </summary>
@@ -239,6 +255,7 @@ public sealed class SetNataliaApplianceCommand : RepositoryWriterCommand
         if (!string.IsNullOrEmpty(BusinessCalendar))
             BusinessCalendar = await OnPipelineAsync(() => BusinessCalendars.Read(SessionState,
                 BusinessCalendar!)).ConfigureAwait(false);
+        if (SshHost is not null) _sshHost = SshEndpoint.Parse(SshHost);
         if (!string.IsNullOrEmpty(TestBench))
             Registry.Hypervisors.Get(TestBench!).Hypervisor.Require<ITestBench>("test bench");
         await new RestoreTestWishes
@@ -369,6 +386,7 @@ public sealed class SetNataliaApplianceCommand : RepositoryWriterCommand
         if (quiescing is not null) action += ", and switch the integration service for backups on";
         if (tracking is not null) action += ", and switch change tracking on, for which the VM stands still a moment";
         if (!await ShouldProcessAsync(description.Name, action).ConfigureAwait(false)) return;
+        after = await WithHostKeyAsync(located, after, isNew: before is null, cancellationToken).ConfigureAwait(false);
         if (quiescing is not null) await EnableAsync(quiescing, description, cancellationToken).ConfigureAwait(false);
         // In a hypervisor's storage also when nothing differs: a VM that is enrolled by its schedule alone stays so
         // without it.
@@ -380,6 +398,49 @@ public sealed class SetNataliaApplianceCommand : RepositoryWriterCommand
             EmitWarning($"{description.Name}: change tracking was switched on, for which the VM stood still a moment. "
                 + "The next backup reads everything, and those after it what has changed.");
         if (PassThru) Emit(ApplianceView.Create(located, new Enrolment(repository, after)));
+    }
+
+    /// <summary>The settings with the host key that the appliance itself shows, where it is to be asked.</summary>
+    private async Task<ApplianceSettings> WithHostKeyAsync(LocatedAppliance located, ApplianceSettings settings,
+        bool isNew, CancellationToken cancellationToken)
+    {
+        RestoreTestSettings test = settings.RestoreTest ?? new RestoreTestSettings();
+        if (_sshHost is null && (test.SshHostKey is not null || !IsKeyMissed(located, test, isNew))) return settings;
+        TakenHostKey taken = await new HostKeyEnrolment(TimeProvider.System).TakeAsync(located.Hypervisor.Hypervisor,
+            located.Description, _sshHost, test.SshHostKey is string known
+                ? Hypervisors.Contract.SshHostKey.Parse(known)
+                : null, cancellationToken).ConfigureAwait(false);
+        if (taken.Key is null)
+        {
+            EmitWarning($"'{settings.Name}': its SSH host key was not "
+                + $"{(test.SshHostKey is null ? "taken" : "compared")}: {taken.Trouble}. "
+                + (test.SshHostKey is null ? "Everything else is kept; name it with -SshHostKey, or say where the "
+                    + "appliance is reached with -SshHost." : "The one that is kept stays."));
+            return settings;
+        }
+        if (test.SshHostKey is not null)
+        {
+            EmitVerbose($"The SSH server of '{settings.Name}' at {taken.At} has the host key that is kept.");
+            return settings;
+        }
+        EmitWarning($"'{settings.Name}': its SSH host key {taken.Key} was taken from {taken.At} and is believed from "
+            + "now on (trust on first use). Compare it on the appliance's own console: ssh-keygen -lf "
+            + "/etc/ssh/ssh_host_ed25519_key.pub");
+        return settings with { RestoreTest = test with { SshHostKey = taken.Key.Fingerprint } };
+    }
+
+    /// <summary>
+    /// Whether commands in the guest were asked for now, with whom, and would go over SSH without a host key.
+    /// </summary>
+    private bool IsKeyMissed(LocatedAppliance located, RestoreTestSettings test, bool isNew)
+    {
+        bool isAsked = isNew || IsBound(nameof(GuestCredential)) || IsBound(nameof(SshKeyFile));
+        if (!isAsked || IsBound(nameof(SshHostKey)) || (test.GuestCredential ?? test.SshKeyFile) is null) return false;
+        IHypervisor? bench = test.TestBench is string name
+            ? Registry.Hypervisors.Find(name)?.Hypervisor
+            : located.Hypervisor.Hypervisor;
+        return bench?.Find<IGuestChannel>() is ISshGuestChannel
+            && located.Hypervisor.Hypervisor.Find<IGuestAddresses>() is not null;
     }
 
     private async Task EnableAsync(IQuiescingControl quiescing, ApplianceDescription appliance,

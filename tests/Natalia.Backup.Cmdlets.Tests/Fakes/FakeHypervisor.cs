@@ -7,7 +7,7 @@ using Natalia.Backup.Operations.Kinds;
 namespace Natalia.Backup.Cmdlets.Tests.Fakes;
 
 /// <summary>A hypervisor with one VM, which writes down what is done with it and fails where it is told to.</summary>
-internal sealed class FakeHypervisor : IHypervisor, IImageSource, IKnownNames
+internal sealed class FakeHypervisor : IHypervisor, IImageSource, IKnownNames, IGuestAddresses
 {
     /// <summary>The time of what is frozen next, UTC.</summary>
     internal DateTime TimeUtc { get; set; } = DateTime.UnixEpoch;
@@ -60,6 +60,12 @@ internal sealed class FakeHypervisor : IHypervisor, IImageSource, IKnownNames
 
     /// <summary>A way into the VM, or null.</summary>
     internal IGuestChannel? Guests { get; set; }
+
+    /// <summary>Where its guest says that it is reached.</summary>
+    internal IReadOnlyList<SshEndpoint> GuestPlaces { get; set; } = [];
+
+    public Task<IReadOnlyList<SshEndpoint>> FindGuestAsync(ApplianceDescription appliance,
+        CancellationToken cancellationToken) => Task.FromResult(GuestPlaces);
 
     internal ApplianceDescription Appliance => new()
     {

@@ -6,6 +6,7 @@ using Natalia.Backup.Hypervisors.Contract;
 using Natalia.Backup.Hypervisors.Ssh;
 using Natalia.Backup.Hypervisors.Tests.Qemu;
 using Natalia.Backup.Testing;
+using Natalia.Backup.Testing.Ssh;
 
 namespace Natalia.Backup.Hypervisors.Tests.Ssh;
 

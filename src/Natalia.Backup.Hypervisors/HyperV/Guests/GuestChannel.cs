@@ -76,7 +76,7 @@ internal sealed class GuestChannel(HyperVSite site, IGuestDialer dialer,
         IReadOnlyList<VirtualSwitch> switches = await VirtualSwitch.ListAsync(machine.Host, cancellationToken)
             .ConfigureAwait(false);
         string switchName = NetworkPlace.TryFind(switches, mark.Network)?.Switch.Name ?? mark.Network;
-        string?[] told = [Told("NetworkAddressIPv4"), Told("NetworkAddressIPv6")];
+        IReadOnlyList<string?> told = GuestFacts.Addresses(facts);
         IReadOnlyList<string> addresses = GuestAddresses.Choose(told, switchName, interfaces());
         if (addresses.Count == 0)
         {
@@ -117,8 +117,6 @@ internal sealed class GuestChannel(HyperVSite site, IGuestDialer dialer,
         }
         // One address may be another machine's, whose key says nothing of this guest while another one is silent.
         return (null, state, isSilent && failure?.ErrorId == ErrorIds.SshHostKeyNotTrusted ? null : failure);
-
-        string? Told(string key) => facts.TryGetValue(key, out string? value) ? value : null;
     }
 
     /// <summary>Whether a guest has what only this VM was told: the test's id, or the id of its firmware.</summary>

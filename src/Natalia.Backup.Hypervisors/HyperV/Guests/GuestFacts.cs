@@ -51,6 +51,15 @@ internal static class GuestFacts
         return all;
     }
 
+    /// <summary>The lists of addresses that a guest tells, separated by semicolons: of IPv4, and of IPv6.</summary>
+    internal static async Task<IReadOnlyList<string?>> ReadAddressesAsync(Machine machine,
+        CancellationToken cancellationToken) =>
+        Addresses(await ReadAllAsync(machine, cancellationToken).ConfigureAwait(false));
+
+    internal static IReadOnlyList<string?> Addresses(IReadOnlyDictionary<string, string> facts) =>
+        [.. new[] { "NetworkAddressIPv4", "NetworkAddressIPv6" }
+            .Select(k => facts.TryGetValue(k, out string? value) ? value : null)];
+
     /// <summary>Tells the guest that it runs in a restore test.</summary>
     internal static async Task MarkAsync(Machine machine, string runId, CancellationToken cancellationToken)
     {

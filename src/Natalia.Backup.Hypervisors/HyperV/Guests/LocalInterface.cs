@@ -52,9 +52,7 @@ internal static class GuestAddresses
     internal static IReadOnlyList<string> Choose(IEnumerable<string?> told, string switchName,
         IReadOnlyList<LocalInterface> interfaces)
     {
-        List<IPAddress> addresses = [.. told.OfType<string>().SelectMany(t => t.Split(';')).Take(4 * Most)
-            .Select(t => IPAddress.TryParse(t.Trim(), out IPAddress? address) ? address : null).OfType<IPAddress>()
-            .Where(a => !IPAddress.IsLoopback(a))];
+        List<IPAddress> addresses = [.. Read(told)];
         List<LocalInterface> own = [.. interfaces.Where(i => string.Equals(i.Name, $"vEthernet ({switchName})",
             StringComparison.OrdinalIgnoreCase))];
         var chosen = new List<string>();
@@ -68,4 +66,22 @@ internal static class GuestAddresses
         }
         return [.. chosen.Distinct().Take(Most)];
     }
+
+    /// <summary>
+    /// Those by which a guest is reached over a network that has routers. Link-local ones mean another machine on each
+    /// net, and are none.
+    /// </summary>
+    /// <param name="told">What the guest tells: lists of addresses, separated by semicolons.</param>
+    internal static IReadOnlyList<string> Routed(IEnumerable<string?> told) =>
+        [.. Read(told).Where(a => !a.IsIPv6LinkLocal && !a.IsIPv6Multicast && !a.Equals(IPAddress.Any)
+            && !a.Equals(IPAddress.IPv6Any) && !IsLinkLocal(a)).Select(a => a.ToString()).Distinct().Take(Most)];
+
+    private static IEnumerable<IPAddress> Read(IEnumerable<string?> told) =>
+        told.OfType<string>().SelectMany(t => t.Split(';')).Take(4 * Most)
+            .Select(t => IPAddress.TryParse(t.Trim(), out IPAddress? address) ? address : null).OfType<IPAddress>()
+            .Where(a => !IPAddress.IsLoopback(a));
+
+    // 169.254.0.0/16 (RFC 3927), and 224.0.0.0 and above: multicast, reserved, broadcast.
+    private static bool IsLinkLocal(IPAddress address) =>
+        address.GetAddressBytes() is [169, 254, _, _] or [>= 224, _, _, _];
 }

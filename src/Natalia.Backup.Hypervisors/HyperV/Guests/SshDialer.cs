@@ -7,10 +7,8 @@ namespace Natalia.Backup.Hypervisors.HyperV.Guests;
 /// <summary>Logs in over SSH, to a server with the expected host key alone.</summary>
 /// <param name="clock">The clock.</param>
 /// <param name="port">The port of the guests' servers.</param>
-internal sealed class SshDialer(TimeProvider clock, int port = SshDialer.UsualPort) : IGuestDialer
+internal sealed class SshDialer(TimeProvider clock, int port = SshEndpoint.UsualPort) : IGuestDialer
 {
-    internal const int UsualPort = 22;
-
     public void Check(GuestCredential? who, string nativeId) => SshGuestChannel.RequireLogin(who, nativeId);
 
     public async Task<IGuest> DialAsync(string address, string nativeId, GuestCredential? who, TimeSpan timeout,

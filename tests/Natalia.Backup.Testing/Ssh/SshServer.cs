@@ -3,12 +3,11 @@ using System.Net;
 using System.Net.Sockets;
 using System.Security;
 using Natalia.Backup.Hypervisors.Contract;
-using Natalia.Backup.Testing;
 
-namespace Natalia.Backup.Hypervisors.Tests.Ssh;
+namespace Natalia.Backup.Testing.Ssh;
 
 /// <summary>OpenSSH's own server on a port of 127.0.0.1, with keys of its own; root logs in by a key.</summary>
-internal sealed class SshServer : ISshEndpoints, IDisposable
+public sealed class SshServer : ISshEndpoints, IDisposable
 {
     private readonly TemporaryFolder _folder = new();
     private readonly Process _server;
@@ -94,7 +93,7 @@ internal sealed class SshServer : ISshEndpoints, IDisposable
         _folder.Dispose();
     }
 
-    internal static SecureString Secret(string text)
+    public static SecureString Secret(string text)
     {
         var secret = new SecureString();
         foreach (char character in text) secret.AppendChar(character);

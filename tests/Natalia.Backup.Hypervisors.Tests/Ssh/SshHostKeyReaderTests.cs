@@ -1,0 +1,46 @@
+using Natalia.Backup.Engine;
+using Natalia.Backup.Hypervisors.Contract;
+using Natalia.Backup.Hypervisors.Ssh;
+using Natalia.Backup.Testing;
+using Natalia.Backup.Testing.Ssh;
+
+namespace Natalia.Backup.Hypervisors.Tests.Ssh;
+
+/// <summary>The host keys of a real server of OpenSSH, read without saying anything to it.</summary>
+public sealed class SshHostKeyReaderTests
+{
+    private static readonly TimeSpan s_patience = TimeSpan.FromMinutes(1);
+
+    [SshFact]
+    public async Task The_keys_of_a_server_are_read_and_nobody_logs_in()
+    {
+        using var server = new SshServer();
+        var at = new SshEndpoint("127.0.0.1", server.Port);
+        Assert.Equal(new[] { "host-ed25519", "host-rsa" }.Select(k => SshHostKey.Parse(server.PublicKey(k))),
+            await SshHostKeyReader.ReadAsync(at, s_patience, TimeProvider.System, default));
+        server.Stop();
+        Assert.DoesNotContain("nobody", server.Log, StringComparison.Ordinal);
+        Assert.Equal(ErrorIds.GuestNotReachable, (await Assert.ThrowsAsync<NataliaException>(
+            () => SshHostKeyReader.ReadAsync(at, s_patience, TimeProvider.System, default))).ErrorId);
+    }
+
+    [Theory]
+    [InlineData("natalia-01.example.com", "natalia-01.example.com", 22)]
+    [InlineData(" 10.0.0.7:2222 ", "10.0.0.7", 2222)]
+    [InlineData("2001:db8::7", "2001:db8::7", 22)]
+    [InlineData("[2001:db8::7]", "2001:db8::7", 22)]
+    [InlineData("[2001:db8::7]:2222", "2001:db8::7", 2222)]
+    public void A_place_is_read(string text, string host, int port) =>
+        Assert.Equal(new SshEndpoint(host, port), SshEndpoint.Parse(text));
+
+    [Theory]
+    [InlineData(" ")]
+    [InlineData("natalia-01:0")]
+    [InlineData("natalia-01:70000")]
+    [InlineData("natalia-01:ssh")]
+    [InlineData("[2001:db8::7")]
+    [InlineData("root@natalia-01")]
+    [InlineData("a b")]
+    public void Anything_else_is_refused(string text) => Assert.Equal(ErrorIds.SshHostInvalid,
+        Assert.Throws<NataliaException>(() => SshEndpoint.Parse(text)).ErrorId);
+}
