@@ -13,6 +13,14 @@ public sealed record ApplianceState
     public string? HighAvailability { get; init; }
     /// <summary>The operation that holds it, in the hypervisor's word; null when it is free.</summary>
     public string? Lock { get; init; }
+    /// <summary>The generation of its virtual hardware, 1 or 2; null where the hypervisor has none.</summary>
+    public int? Generation { get; init; }
+    /// <summary>The services by which its hypervisor and its guest work together; empty when unknown.</summary>
+    public IReadOnlyList<IntegrationService> IntegrationServices { get; init; } = [];
+    /// <summary>How the hypervisor replicates it; null when it does not, or that is unknown.</summary>
+    public ApplianceReplication? Replication { get; init; }
+    /// <summary>Whether what snapshots left of its disks is merged.</summary>
+    public MergeState MergeState { get; init; }
     /// <summary>The pool that it is in, or null.</summary>
     public string? Pool { get; init; }
     /// <summary>The labels that people gave it.</summary>

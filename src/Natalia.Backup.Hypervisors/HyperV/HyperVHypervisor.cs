@@ -19,7 +19,7 @@ namespace Natalia.Backup.Hypervisors.HyperV;
 /// A Hyper-V host, or all hosts of its failover cluster, over CIM. Windows Server 2016 or newer. Any thread.
 /// </summary>
 public sealed class HyperVHypervisor : IHypervisor, IApplianceFinder, IImageSource, IPrerequisites,
-    IReplication, IPowerControl, IQuiescingControl, IAttachmentSource
+    IReplication, IPowerControl, IQuiescingControl, IAttachmentSource, IGuestAddresses
 {
     /// <summary>The kind's name.</summary>
     public const string KindName = MachineReader.Kind;
@@ -31,6 +31,7 @@ public sealed class HyperVHypervisor : IHypervisor, IApplianceFinder, IImageSour
     private readonly ReplicationService _replication;
     private readonly BuilderService _builder;
     private readonly TestMachines _tests;
+    private readonly DiskReplacer _replacer;
     private readonly GuestChannel? _guests;
 
     private HyperVHypervisor(HyperVSite site, GuestWay? guests)
@@ -40,6 +41,7 @@ public sealed class HyperVHypervisor : IHypervisor, IApplianceFinder, IImageSour
         _replication = new ReplicationService(site);
         _builder = new BuilderService(site);
         _tests = new TestMachines(site);
+        _replacer = new DiskReplacer(site);
         _guests = guests is null ? null : new GuestChannel(site, guests.Dialer, guests.Interfaces);
     }
 
@@ -87,7 +89,7 @@ public sealed class HyperVHypervisor : IHypervisor, IApplianceFinder, IImageSour
     /// <inheritdoc/>
     public T? Find<T>() where T : class =>
         typeof(T) == typeof(ITestBench) ? new BuilderTestBench(this) as T
-        : this as T ?? _builder as T ?? _tests as T ?? _guests as T;
+        : this as T ?? _builder as T ?? _replacer as T ?? _tests as T ?? _guests as T;
 
     /// <inheritdoc/>
     public Task<ApplianceInventory> GetAppliancesAsync(CancellationToken cancellationToken) =>
@@ -108,7 +110,10 @@ public sealed class HyperVHypervisor : IHypervisor, IApplianceFinder, IImageSour
                 if (!switches.TryGetValue(machine.Host, out IReadOnlyDictionary<string, string>? names))
                     switches[machine.Host] = names = await MachineReader.SwitchesAsync(machine.Host,
                         cancellationToken).ConfigureAwait(false);
-                found.Add(await MachineReader.DescribeAsync(machine, names, cancellationToken).ConfigureAwait(false));
+                ApplianceDescription one = await MachineReader.DescribeAsync(machine, names, cancellationToken)
+                    .ConfigureAwait(false);
+                MergeState merge = await MergeSettings.ReadStateAsync(machine, cancellationToken).ConfigureAwait(false);
+                found.Add(one with { State = one.State! with { MergeState = merge } });
             }, cancellationToken).ConfigureAwait(false);
         return new ApplianceInventory(found, problems);
     }
@@ -166,6 +171,17 @@ public sealed class HyperVHypervisor : IHypervisor, IApplianceFinder, IImageSour
             .ConfigureAwait(false);
         return await Task.Run(() => ConfigurationFiles.Find(machine.Host, machine.Settings, machine.HasTpm),
             cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <inheritdoc/>
+    public async Task<IReadOnlyList<SshEndpoint>> FindGuestAsync(ApplianceDescription appliance,
+        CancellationToken cancellationToken)
+    {
+        Machine machine = await _site.RequireAsync(appliance.NativeId, appliance.Name, cancellationToken)
+            .ConfigureAwait(false);
+        IReadOnlyList<string?> told = await GuestFacts.ReadAddressesAsync(machine, cancellationToken)
+            .ConfigureAwait(false);
+        return [.. GuestAddresses.Routed(told).Select(a => new SshEndpoint(a, SshEndpoint.UsualPort))];
     }
 
     /// <inheritdoc/>

@@ -4,8 +4,8 @@ using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Hypervisors.Contract;
 using Natalia.Backup.Hypervisors.HyperV.Backups;
 using Natalia.Backup.Hypervisors.HyperV.Checkpoints;
-using Natalia.Backup.Hypervisors.HyperV.Cim;
 using Natalia.Backup.Hypervisors.HyperV.Inventory;
+using Natalia.Backup.Hypervisors.HyperV.Tracking;
 using Natalia.Backup.Hypervisors.HyperV.Wmi;
 
 namespace Natalia.Backup.Hypervisors.HyperV;
@@ -15,8 +15,6 @@ internal sealed class PrerequisiteService(HyperVSite site, BackupService backups
 {
     /// <summary>What a night's writes may come to: the checkpoint's file grows by them.</summary>
     private const long LittleRoom = 10L << 30;
-
-    private const string SystemNamespace = "root/cimv2";
 
     internal async Task<IReadOnlyList<CheckResult>> TestAsync(ApplianceDescription? appliance,
         PrerequisiteRequest request, CancellationToken cancellationToken)
@@ -57,6 +55,7 @@ internal sealed class PrerequisiteService(HyperVSite site, BackupService backups
                 ErrorIds.QuiesceFailed);
             foreach (DiskSlot slot in machine.Disks) await CheckDiskAsync(machine, slot).ConfigureAwait(false);
             await CheckRoomAsync(machine).ConfigureAwait(false);
+            await CheckHostRunAsync(machine.Host).ConfigureAwait(false);
             await CheckMergingAsync(machine).ConfigureAwait(false);
             await CheckStandingAsync(machine).ConfigureAwait(false);
             if (machine.HasTpm)
@@ -90,21 +89,34 @@ internal sealed class PrerequisiteService(HyperVSite site, BackupService backups
 
         async Task CheckRoomAsync(Machine machine)
         {
-            foreach (string drive in machine.Disks.Select(d => d.Path).OfType<string>()
-                .Where(p => p.Length > 2 && p[1] == ':' && !p.StartsWith(@"C:\ClusterStorage\",
-                    StringComparison.OrdinalIgnoreCase))
-                .Select(p => p.Substring(0, 2).ToUpperInvariant()).Distinct())
-            {
-                IReadOnlyList<CimRow> found = await machine.Host.QueryAsync(Wql.Where("Win32_LogicalDisk", "DeviceID",
-                    drive), cancellationToken, SystemNamespace).ConfigureAwait(false);
-                long? free = found.FirstOrDefault()?.Number("FreeSpace");
-                Add("Room", drive, free is null ? CheckOutcome.NotEvidenced
+            HostVolumes volumes = await HostVolumes.ReadAsync(machine.Host, cancellationToken).ConfigureAwait(false);
+            foreach ((string volume, long? free) in machine.Disks.Where(d => d.Obstacle is null)
+                .Select(d => d.Path).OfType<string>().Select(volumes.Find).Distinct())
+                Add("Room", volume, free is null ? CheckOutcome.NotEvidenced
                     : free < LittleRoom ? CheckOutcome.Warning : CheckOutcome.Passed, "10 GiB free",
                     free is null ? "unknown" : string.Format(CultureInfo.InvariantCulture, "{0:0.0} GiB free",
                         free.Value / (double)(1L << 30)),
-                    free < LittleRoom ? $"While a disk is read, what the VM writes goes into a new file on {drive}; a "
-                        + "VM whose volume is full is paused." : null);
-            }
+                    free is null ? $"The host does not tell how much room there is on {volume}. While a disk is read, "
+                        + "what the VM writes goes into a new file there; look for yourself that it fits."
+                    : free < LittleRoom ? $"While a disk is read, what the VM writes goes into a new file on {volume}; "
+                        + "a VM whose volume is full is paused." : null);
+        }
+
+        async Task CheckHostRunAsync(HyperVHost host)
+        {
+            bool isKnown = await HostRun.ReadAsync(host, cancellationToken).ConfigureAwait(false) is not null;
+            Add("HostStart", host.Name, isKnown ? CheckOutcome.Passed : CheckOutcome.Warning, "told",
+                isKnown ? "told" : "not told",
+                isKnown ? null : "The host does not tell this user its name and since when it is up "
+                    + "(Win32_OperatingSystem in root/cimv2), so that its change tracking is not believed: every "
+                    + "backup reads everything. Give this user the right to that namespace (wmimgmt.msc: Enable "
+                    + "Account, Remote Enable).");
+            bool isShown = await HostRun.ShowsStartsAsync(host, cancellationToken).ConfigureAwait(false);
+            Add("EventLog", host.Name, isShown ? CheckOutcome.Passed : CheckOutcome.Warning, "shown",
+                isShown ? "shown" : "not shown",
+                isShown ? null : "The host does not show this user its System event log, which tells whether it went "
+                    + "down cleanly: after each start of it the next backup reads everything. Make this user a member "
+                    + "of Event Log Readers there; on the host itself, run PowerShell elevated.");
         }
 
         async Task CheckMergingAsync(Machine machine)

@@ -55,6 +55,14 @@ public sealed record Appliance
     public GuestAgentState GuestAgent { get; init; }
     /// <summary>Its state in high availability, in the hypervisor's word; null when it is not managed.</summary>
     public string? HighAvailability { get; init; }
+    /// <summary>The generation of its virtual hardware, 1 or 2; null where the hypervisor has none.</summary>
+    public int? Generation { get; init; }
+    /// <summary>The services by which its hypervisor and its guest work together; empty when unknown.</summary>
+    public IntegrationService[] IntegrationServices { get; init; } = [];
+    /// <summary>How the hypervisor replicates it; null when it does not, or that is unknown.</summary>
+    public ApplianceReplication? Replication { get; init; }
+    /// <summary>Whether what snapshots left of its disks is merged.</summary>
+    public MergeState MergeState { get; init; }
 
     /// <summary>The appliance's name.</summary>
     public override string ToString() => Name;

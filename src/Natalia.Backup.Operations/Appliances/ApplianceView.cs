@@ -35,6 +35,10 @@ internal static class ApplianceView
             State = description.State?.Power,
             GuestAgent = description.State?.GuestAgent ?? GuestAgentState.Unknown,
             HighAvailability = description.State?.HighAvailability,
+            Generation = description.State?.Generation,
+            IntegrationServices = [.. description.State?.IntegrationServices ?? []],
+            Replication = description.State?.Replication,
+            MergeState = description.State?.MergeState ?? MergeState.Unknown,
         };
     }
 

@@ -28,6 +28,10 @@ public abstract class ApplianceCommand : HypervisorCommand
     [Parameter(ValueFromPipelineByPropertyName = true)]
     public string? ApplianceId { get; set; }
 
+    /// <summary>Finds VMs and what repositories keep of them; what it has asked for once, it knows.</summary>
+    private protected ApplianceDirectory Lookup =>
+        _directory ??= new ApplianceDirectory(Registry, DeferError, EmitWarning);
+
     /// <summary>True when the user named no appliance at all.</summary>
     private protected bool NamesNone => Appliance is not { Length: > 0 } && string.IsNullOrEmpty(ApplianceId);
 
@@ -82,9 +86,8 @@ public abstract class ApplianceCommand : HypervisorCommand
     private async Task<IReadOnlyList<LocatedAppliance>> FindAsync(ApplianceSelector selector,
         CancellationToken cancellationToken)
     {
-        _directory ??= new ApplianceDirectory(Registry, DeferError, EmitWarning);
         IReadOnlyList<HypervisorConnection> hypervisors = HypervisorsToRead();
-        return ApplianceDirectory.SelectForChange(await _directory.FindAsync(hypervisors, [selector],
+        return ApplianceDirectory.SelectForChange(await Lookup.FindAsync(hypervisors, [selector],
             cancellationToken).ConfigureAwait(false),
             selector);
     }

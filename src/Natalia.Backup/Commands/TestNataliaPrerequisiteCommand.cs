@@ -59,7 +59,10 @@ public sealed class TestNataliaPrerequisiteCommand : ApplianceCommand
     [ArgumentCompleter(typeof(VMHostCompleter))]
     public string? ReplicationTarget { get; set; }
 
-    /// <summary>The isolated network for restore tests, when there are to be some.</summary>
+    /// <summary>
+    /// The isolated network for restore tests, when there are to be some. Left out, those that Set-NataliaAppliance
+    /// -IsolatedNetwork keeps for the appliance in the connected repositories are checked.
+    /// </summary>
     [Parameter]
     [ValidateNotNullOrEmpty]
     public string? IsolatedNetwork { get; set; }
@@ -190,29 +193,39 @@ public sealed class TestNataliaPrerequisiteCommand : ApplianceCommand
             ?? throw new NataliaException(ErrorIds.CapabilityMissing, NataliaErrorKind.NotSupported,
                 $"The repository '{r}' is not a hypervisor's own storage.", r))
             .ToList();
+        IReadOnlyList<(HypervisorConnection Bench, string Network)> networks = await FindNetworksAsync(hypervisor,
+            appliance, cancellationToken).ConfigureAwait(false);
         var request = new PrerequisiteRequest
         {
             Storages = storages,
             ReplicationTarget = ReplicationTarget,
-            IsolatedNetwork = IsolatedNetwork,
+            IsolatedNetwork = IsolatedNetwork ?? networks.FirstOrDefault(n => n.Bench == hypervisor).Network,
         };
         List<CheckResult> checks = prerequisites is null
             ? []
             : [.. await prerequisites.TestPrerequisitesAsync(appliance, request,
                 cancellationToken).ConfigureAwait(false)];
+        List<CheckResult> elsewhere = [];
+        foreach ((HypervisorConnection bench, string network) in networks
+            .Where(n => n.Bench != hypervisor || n.Network != request.IsolatedNetwork))
+            elsewhere.AddRange(await TestNetworkAsync(bench, network, cancellationToken).ConfigureAwait(false));
         if (appliance is not null)
             checks.Add(await FirmwareStateCheck.ExecuteAsync(hypervisor.Hypervisor, appliance,
                 cancellationToken).ConfigureAwait(false));
         if (Quiet)
         {
-            _verdict.Add(checks.All(c => c.Result != CheckOutcome.Failed));
+            _verdict.Add(checks.Concat(elsewhere).All(c => c.Result != CheckOutcome.Failed));
             return;
         }
-        List<CheckResult> named = [.. checks.Select(c => c with
-        {
-            Hypervisor = hypervisor.Name,
-            ApplianceName = c.ApplianceId is null ? null : appliance?.Name,
-        })];
+        List<CheckResult> named =
+        [
+            .. checks.Select(c => c with
+            {
+                Hypervisor = hypervisor.Name,
+                ApplianceName = c.ApplianceId is null ? null : appliance?.Name,
+            }),
+            .. elsewhere,
+        ];
         if (Detailed)
         {
             EmitAll(named);
@@ -221,5 +234,37 @@ public sealed class TestNataliaPrerequisiteCommand : ApplianceCommand
         EmitAll([.. named.Where(c => c.Result != CheckOutcome.Passed)]);
         EmitAll(CheckSummary.Of(named.Where(c => c.Result == CheckOutcome.Passed), _ => "Prerequisites",
             perAppliance: false));
+    }
+
+    /// <summary>
+    /// Where the appliance's restore tests will put their VMs, as the connected repositories keep it. What a name was
+    /// said for is asked of the appliance's own hypervisor.
+    /// </summary>
+    private async Task<IReadOnlyList<(HypervisorConnection Bench, string Network)>> FindNetworksAsync(
+        HypervisorConnection hypervisor, ApplianceDescription? appliance, CancellationToken cancellationToken)
+    {
+        if (appliance is null || IsolatedNetwork is not null) return [];
+        IReadOnlyList<Enrolment> enrolments = await Lookup.ListEnrolmentsAsync(
+            [.. Registry.Repositories.All.Where(c => !c.IsLimited)], cancellationToken).ConfigureAwait(false);
+        return [.. enrolments.Where(e => e.Settings.ApplianceId == appliance.ApplianceId)
+            .Select(e => e.Settings.RestoreTest)
+            .Where(t => t?.IsolatedNetwork is not null)
+            .Select(t => (Bench: t!.TestBench is string bench ? Registry.Hypervisors.Find(bench) : hypervisor,
+                Network: t.IsolatedNetwork!))
+            .Where(n => n.Bench?.Hypervisor.Find<IPrerequisites>() is not null)
+            .Select(n => (n.Bench!, n.Network)).Distinct()];
+    }
+
+    /// <summary>What another test bench says of a network, and nothing else of it.</summary>
+    private static async Task<IReadOnlyList<CheckResult>> TestNetworkAsync(HypervisorConnection bench, string network,
+        CancellationToken cancellationToken)
+    {
+        IReadOnlyList<CheckResult> checks = await bench.Hypervisor.Require<IPrerequisites>("check of prerequisites")
+            .TestPrerequisitesAsync(null, new PrerequisiteRequest { IsolatedNetwork = network }, cancellationToken)
+            .ConfigureAwait(false);
+        return [.. checks.Where(c => c.Name is "IsolatedNetwork" or "NoWayOut").Select(c => c with
+        {
+            Hypervisor = bench.Name,
+        })];
     }
 }

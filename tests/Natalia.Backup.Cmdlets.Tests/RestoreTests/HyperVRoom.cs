@@ -28,10 +28,10 @@ internal sealed class HyperVRoom : IDisposable
         for (int i = 0; i < disks.Length; i++) Host.NewDisk(Machine, i, disks[i]);
         Dialer = new SimDialer(Host, "Nowhere") { NeedsLogin = true };
         using (Repository made = _repository.CreateAsync(_repository.Store).GetAwaiter().GetResult()) { }
-        HyperVHypervisor hypervisor = HyperVHypervisor.ConnectAsync("hv1",
+        Hypervisor = HyperVHypervisor.ConnectAsync("hv1",
             name => new HyperVHost(name, new SimGateway(Host), Host, clock), default, Dialer.Way)
             .GetAwaiter().GetResult();
-        Run("param($h, $s) $null = Add-Fake $h -Name hv; $null = Add-Repository $s -Name nas", hypervisor,
+        Run("param($h, $s) $null = Add-Fake $h -Name hv; $null = Add-Repository $s -Name nas", Hypervisor,
             _repository.Store);
     }
 
@@ -40,6 +40,9 @@ internal sealed class HyperVRoom : IDisposable
     internal SimMachine Machine { get; }
 
     internal SimDialer Dialer { get; }
+
+    /// <summary>The connection to it.</summary>
+    internal HyperVHypervisor Hypervisor { get; }
 
     internal EngineSession Session => _session;
 

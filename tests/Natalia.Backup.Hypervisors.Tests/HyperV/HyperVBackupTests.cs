@@ -115,6 +115,8 @@ public sealed class HyperVBackupTests : IDisposable
     [InlineData("nothing", "covers nothing")]
     [InlineData("unclean", "the host did not go down cleanly")]
     [InlineData("untold", "does not tell whether it had gone down cleanly")]
+    [InlineData("empty log", "does not tell whether it had gone down cleanly")]
+    [InlineData("no system", "does not tell this user its name and since when it is up")]
     [InlineData("moved", "was moved from the host 'HV1' to 'HV2'")]
     public async Task Every_reason_to_doubt_makes_a_full_that_tells_it(string doubt, string reason)
     {
@@ -139,6 +141,11 @@ public sealed class HyperVBackupTests : IDisposable
                 _host.Host.BootUtc = _host.Host.BootUtc.AddDays(20);
                 _host.Host.ShowsEvents = false;
                 break;
+            case "empty log":
+                _host.Host.BootUtc = _host.Host.BootUtc.AddDays(20);
+                _host.Host.ShowsEmptyLog = true;
+                break;
+            case "no system": _host.Host.ShowsSystem = false; break;
             case "moved": _host.Host.SystemName = "HV2"; break;
             case "refused": _host.Host.Faults["GetVirtualDiskChanges"] = new SimFault { Code = 32775 }; break;
             default: _host.Host.MostProcessed = 0; break;
@@ -158,6 +165,21 @@ public sealed class HyperVBackupTests : IDisposable
         await RunAsync(repository);
         _host.Host.UncleanStarts.Add(_host.Host.BootUtc);
         _host.Host.BootUtc = _host.Host.BootUtc.AddDays(20);
+        Write();
+        Assert.Equal(BackupType.Incremental, (await RunAsync(repository)).Type);
+    }
+
+    [Fact]
+    public async Task A_point_of_which_nobody_knows_in_which_run_of_its_host_it_was_made_is_not_counted_from()
+    {
+        using Repository repository = await _repository.CreateAsync();
+        _host.Host.ShowsSystem = false;
+        await RunAsync(repository);
+        _host.Host.ShowsSystem = true;
+        Write();
+        RestorePoint point = await RunAsync(repository);
+        Assert.Equal(BackupType.Full, point.Type);
+        Assert.Contains("when its last point was made, the host did not tell", point.Reason, StringComparison.Ordinal);
         Write();
         Assert.Equal(BackupType.Incremental, (await RunAsync(repository)).Type);
     }
@@ -327,6 +349,43 @@ public sealed class HyperVBackupTests : IDisposable
             (vm.State!.Power, vm.State.VMHost, vm.State.GuestAgent));
         Assert.Contains("Call the owner", vm.NativeConfiguration, StringComparison.Ordinal);
         Assert.Contains("Msvm_EthernetSwitchPortVlanSettingData", vm.NativeConfiguration, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData(true, 2)]
+    [InlineData(false, 1)]
+    public async Task The_inventory_tells_generation_services_and_replication(bool isGen2, int generation)
+    {
+        _host.Machine.IsGen2 = isGen2;
+        _host.Machine.IsVssOn = false;
+        using IHypervisor hypervisor = _host.Connect();
+        ApplianceState state = Assert.Single(await hypervisor.GetAppliancesAsync(default)).State!;
+        Assert.Equal((generation, null), (state.Generation, state.Replication));
+        Assert.Equal("Guest Service Interface (off), Heartbeat (on), Key-Value Pair Exchange (on), Shutdown (on), "
+            + "Time Synchronization (on), VSS (off)", string.Join(", ", state.IntegrationServices));
+        (_host.Machine.ReplicationMode, _host.Machine.ReplicationState, _host.Machine.ReplicationHealth) = (1, 7, 3);
+        state = Assert.Single(await hypervisor.GetAppliancesAsync(default)).State!;
+        Assert.Equal(new ApplianceReplication("primary", "suspended", "critical"), state.Replication);
+    }
+
+    [Theory]
+    [InlineData("nothing", MergeState.Merged)]
+    [InlineData("checkpoint", MergeState.Merged)]
+    [InlineData("merging", MergeState.Merging)]
+    [InlineData("off", MergeState.SwitchedOff)]
+    [InlineData("left", MergeState.Pending)]
+    public async Task The_inventory_tells_whether_disks_are_merged(string what, MergeState expected)
+    {
+        if (what is "checkpoint" or "left")
+            _host.Host.Freeze(_host.Machine, "before update", "Microsoft:Hyper-V:Snapshot:Realized", 1);
+        switch (what)
+        {
+            case "left": _host.Machine.Snapshots.Clear(); break;
+            case "merging": _host.Machine.Doing.Add(32772); break;
+            case "off": _host.Machine.IsMergingOff = true; break;
+        }
+        using IHypervisor hypervisor = _host.Connect();
+        Assert.Equal(expected, Assert.Single(await hypervisor.GetAppliancesAsync(default)).State!.MergeState);
     }
 
     [Fact]

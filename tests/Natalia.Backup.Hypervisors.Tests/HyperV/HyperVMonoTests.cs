@@ -16,7 +16,7 @@ public sealed class HyperVMonoTests
         "Natalia.Backup.Hypervisors.Mono.exe");
 
     [MonoFact]
-    public void A_vm_is_backed_up_twice_built_again_tested_and_destroyed()
+    public void A_vm_is_replicated_backed_up_twice_built_again_tested_and_destroyed()
     {
         using var root = new TemporaryFolder();
         var host = new SimHost("hv1", root.Path, TimeProvider.System)
@@ -27,6 +27,7 @@ public sealed class HyperVMonoTests
         var machine = new SimMachine("natalia-01");
         machine.Adapters.Add(new SimAdapter { SwitchId = host.AddSwitch("LAN"), Vlan = 12 });
         host.AddSwitch("nowhere", isInternal: true);
+        host.ReplicaServers.Add("hv2");
         host.WriteFiles(machine, new byte[1000], new byte[2000]);
         host.Machines.Add(machine);
         host.NewDisk(machine, 0, HyperVFixture.Bytes(1 << 20, 1));
@@ -38,7 +39,9 @@ public sealed class HyperVMonoTests
         {
             if (word == "write") host.Write(machine, 0, 8192, [1, 2, 3]);
             if (word == "built") test = host.Machines[1];
-            if (word == "started") state = test!.State;
+            if (word != "started") return;
+            state = test!.State;
+            File.WriteAllLines(root["pool"], test.HostItems.Values);
         });
         (int code, string output, string errors) = Counterpart.Mono.Run(new Dictionary<string, string?>(), s_program,
             "hyperv", server.Port.ToString(CultureInfo.InvariantCulture), root.Path);
@@ -49,12 +52,13 @@ public sealed class HyperVMonoTests
         string other = Hash(host.Content(machine, 1));
         Assert.Equal(
         [
-            "vm natalia-01 scsi0:0=1048576,scsi0:1=299520 LAN (VLAN 12)", "checks 14 of 14",
+            "vm natalia-01 scsi0:0=1048576,scsi0:1=299520 LAN (VLAN 12)", "checks 16 of 16",
+            "replication hv1 hv2 5 1", "replications 0", "guest at 192.168.200.7:22",
             $"disk scsi0:0 {before}", $"disk scsi0:1 {other}", "changed everything",
             "attachments configuration.vmcx=1000,guest-state.vmgs=2000",
             $"disk scsi0:0 {Hash(host.Content(machine, 0))}", $"disk scsi0:1 {other}", "changed 8192+4096",
             "attachments configuration.vmcx=1000,guest-state.vmgs=2000",
-            "isolation 5 of 5", "left 0",
+            "isolation 5 of 5", "guest 0 a b", "left 0",
         ], lines);
         Assert.Equal(2, state);
         Assert.Equal(host.Content(machine, 0), test!.Disks[0].Content());

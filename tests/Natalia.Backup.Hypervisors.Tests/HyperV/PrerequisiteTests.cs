@@ -3,6 +3,7 @@ using Natalia.Backup.Engine.Model;
 using Natalia.Backup.HyperVSimulator;
 using Natalia.Backup.Hypervisors.Contract;
 using Natalia.Backup.Hypervisors.HyperV;
+using Natalia.Backup.Hypervisors.HyperV.Inventory;
 using Natalia.Backup.Hypervisors.HyperV.Wmi;
 
 namespace Natalia.Backup.Hypervisors.Tests.HyperV;
@@ -28,6 +29,11 @@ public sealed class PrerequisiteTests : IDisposable
     [InlineData("version", "Suitable", CheckOutcome.Failed, ErrorIds.ApplianceNotSuitable)]
     [InlineData("merging", "Merging", CheckOutcome.Failed, ErrorIds.ApplianceNotSuitable)]
     [InlineData("room", "Room", CheckOutcome.Warning, null)]
+    [InlineData("no volumes", "Room", CheckOutcome.NotEvidenced, null)]
+    [InlineData("share", "Room", CheckOutcome.NotEvidenced, null)]
+    [InlineData("no system", "HostStart", CheckOutcome.Warning, null)]
+    [InlineData("no log", "EventLog", CheckOutcome.Warning, null)]
+    [InlineData("empty log", "EventLog", CheckOutcome.Warning, null)]
     [InlineData("passthrough", "Disk", CheckOutcome.Warning, null)]
     [InlineData("file", "DiskFile", CheckOutcome.Failed, ErrorIds.DiskAccessDenied)]
     [InlineData("foreign", "ForeignCheckpoints", CheckOutcome.Warning, null)]
@@ -44,6 +50,11 @@ public sealed class PrerequisiteTests : IDisposable
             case "version": _host.Machine.Version = "5.0"; break;
             case "merging": _host.Machine.IsMergingOff = true; break;
             case "room": _host.Host.FreeSpace = 1 << 30; break;
+            case "no volumes": _host.Host.Volumes[0] = @"E:\"; break;
+            case "share": _host.Machine.Disks[0].Top.Path = @"\\files\vms\natalia-01\disk0.vhdx"; break;
+            case "no system": _host.Host.ShowsSystem = false; break;
+            case "no log": _host.Host.ShowsEvents = false; break;
+            case "empty log": _host.Host.ShowsEmptyLog = true; break;
             case "passthrough": _host.Machine.PassThrough.Add(7); break;
             case "file": File.Delete(_host.Host.ToLocal(_host.Machine.Disks[0].Top.Path)); break;
             case "foreign": _host.Host.Freeze(_host.Machine, "Other product", SimHost.Recovery, 1); break;
@@ -54,6 +65,46 @@ public sealed class PrerequisiteTests : IDisposable
         IReadOnlyList<CheckResult> checks = await TestAsync(trouble == "network" ? "absent" : "Nowhere");
         CheckResult failed = checks.First(c => c.Name == check && c.Result != CheckOutcome.Passed);
         Assert.Equal((result, id), (failed.Result, failed.ErrorId));
+    }
+
+    [Theory]
+    [InlineData(@"D:\VMs\a.vhdx", @"D:\|E:\", "D:", true)]
+    [InlineData(@"d:\VMs\a.vhdx", @"D:\|D:\VMs\", @"D:\VMs", true)]
+    [InlineData(@"\\?\D:\VMs\a.vhdx", @"D:\", "D:", true)]
+    [InlineData(@"D:\VMs\a.vhdx", "", "D:", true)]
+    [InlineData(@"E:\VMs\a.vhdx", "", "E:", false)]
+    [InlineData(@"C:\ClusterStorage\Volume1\VMs\a.vhdx", @"C:\|C:\ClusterStorage\Volume1\",
+        @"C:\ClusterStorage\Volume1", true)]
+    [InlineData(@"C:\ClusterStorage\Volume1\VMs\a.vhdx", @"C:\", @"C:\ClusterStorage\Volume1", false)]
+    [InlineData(@"C:\ClusterStorage\Volume1\VMs\a.vhdx", "", @"C:\ClusterStorage\Volume1", false)]
+    [InlineData(@"\\files\vms\a.vhdx", @"D:\", @"\\files\vms", false)]
+    [InlineData(@"\\?\UNC\files\vms\a.vhdx", @"D:\", @"\\files\vms", false)]
+    public async Task Room_is_told_of_the_volume_that_a_disk_is_on_or_not_at_all(string path, string volumes,
+        string expected, bool isKnown)
+    {
+        _host.Host.Volumes.Clear();
+        _host.Host.Volumes.AddRange(volumes.Split('|', StringSplitOptions.RemoveEmptyEntries));
+        HostVolumes read = await HostVolumes.ReadAsync(
+            new HyperVHost("hv1", new SimGateway(_host.Host), _host.Host, _host.Clock), default);
+        Assert.Equal((expected, isKnown ? (long?)_host.Host.FreeSpace : null), read.Find(path));
+    }
+
+    [Fact]
+    public async Task What_a_dead_backup_left_is_told_until_the_next_one_has_removed_it()
+    {
+        using IHypervisor hypervisor = _host.Connect();
+        IFrozenDisks frozen = await hypervisor.Require<IImageSource>("images").FreezeAsync(_host.Vm, new FreezeRequest
+        {
+            DiskIds = [_host.DataDisk],
+            RunId = new string('1', 32),
+            RepositoryId = new string('a', 32),
+            HistoryId = new string('b', 32),
+        }, default);
+        CheckResult left = Assert.Single(await TestAsync("Nowhere"), c => c.Name == "Leftovers");
+        Assert.Equal((CheckOutcome.Warning, "1"), (left.Result, left.Actual));
+        await frozen.DisposeAsync();
+        left = Assert.Single(await TestAsync("Nowhere"), c => c.Name == "Leftovers");
+        Assert.Equal((CheckOutcome.Passed, "0"), (left.Result, left.Actual));
     }
 
     /// <summary>A VM belongs to the node that lists it now; one node that is away hides no VM of the others.</summary>

@@ -44,6 +44,28 @@ public sealed class RestoredMachineTests
         Assert.True(fixture.IsRunning(made.NativeId!));
     }
 
+    /// <summary>Adapters are there before the disks, so that a host puts them first.</summary>
+    [Fact]
+    public async Task A_vm_of_generation_2_starts_from_its_disks_before_the_network()
+    {
+        await using var fixture = new SimBuilderFixture();
+        SimMachine original = fixture.Host.Machines[0];
+        fixture.Host.NewDisk(original, 1, HyperVFixture.Bytes(64 << 10, 1));
+        IHypervisor hypervisor = await fixture.ConnectAsync();
+        ApplianceDescription was = Assert.Single(await hypervisor.GetAppliancesAsync(default));
+        var image = new RestoreSource.PointImage(PointImages.Create().Point, was,
+            async (diskId, target, _, cancellationToken) =>
+            {
+                await target.BeginAsync(64 << 10, cancellationToken);
+                await target.CompleteAsync(cancellationToken);
+            });
+        ApplianceDescription made = await hypervisor.Require<IApplianceBuilder>("building").BuildAsync(image,
+            new BuildRequest { Name = "restored" }, null, default);
+        List<string> order = fixture.Find(made.NativeId!).BootSources;
+        Assert.NotEmpty(original.Adapters);
+        Assert.Equal([.. was.Disks.Select(_ => 'D'), .. original.Adapters.Select(_ => 'N')], order.Select(s => s[0]));
+    }
+
     [Fact]
     public async Task Secure_boot_stays_as_it_was_and_a_virtual_tpm_is_refused_by_name()
     {

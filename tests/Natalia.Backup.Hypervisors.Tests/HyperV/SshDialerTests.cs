@@ -2,8 +2,8 @@ using System.Net;
 using Natalia.Backup.Engine;
 using Natalia.Backup.Hypervisors.Contract;
 using Natalia.Backup.Hypervisors.HyperV.Guests;
-using Natalia.Backup.Hypervisors.Tests.Ssh;
 using Natalia.Backup.Testing;
+using Natalia.Backup.Testing.Ssh;
 
 namespace Natalia.Backup.Hypervisors.Tests.HyperV;
 
@@ -46,6 +46,26 @@ public sealed class SshDialerTests
         // A machine that is on no such switch is perhaps on it by another card.
         Assert.Equal(four == "10.1.1.7;8.8.8.8" ? ["10.1.1.7"] : [],
             GuestAddresses.Choose([four], "Other", interfaces[..1]));
+    }
+
+    [Theory]
+    [InlineData("10.1.1.7;169.254.3.4;127.0.0.1;224.0.0.1;0.0.0.0", "fe80::a;::1;2001:db8::7;ff02::1;::",
+        "10.1.1.7,2001:db8::7")]
+    [InlineData("10.1.1.7; 10.1.1.7 ;nonsense", null, "10.1.1.7")]
+    [InlineData(null, "", "")]
+    public void A_guest_is_asked_for_its_key_at_addresses_that_lead_anywhere(string? four, string? six,
+        string expected) =>
+        Assert.Equal(expected, string.Join(',', GuestAddresses.Routed([four, six])));
+
+    [Fact]
+    public async Task A_running_vm_tells_where_its_server_is()
+    {
+        using var host = new HyperVFixture();
+        using IHypervisor hypervisor = host.Connect();
+        IGuestAddresses guests = hypervisor.Require<IGuestAddresses>("addresses");
+        Assert.Equal([new SshEndpoint("192.168.200.7", 22)], await guests.FindGuestAsync(host.Vm, default));
+        host.Machine.State = 3;
+        Assert.Empty(await guests.FindGuestAsync(host.Vm, default));
     }
 
     [Fact]

@@ -50,6 +50,17 @@ public sealed class ViewTests(ModuleFixture module) : IClassFixture<ModuleFixtur
             s => System.Text.RegularExpressions.Regex.IsMatch(s, @"\[Natalia[^\]]*\]::\w+\("));
 
     [Fact]
+    public void The_list_of_an_appliance_shows_everything_that_is_known_of_it()
+    {
+        Type type = OutputTypes().Single(t => t.Name == "Appliance");
+        string list = Views().Single(v => Selects(v, type) && v.Element("ListControl") is not null).ToString();
+        // Of the settings of restore tests it shows the one that was perhaps taken from a machine.
+        Assert.Contains("$_.RestoreTest.SshHostKey", list, StringComparison.Ordinal);
+        Assert.All(type.GetProperties().Select(p => p.Name), name =>
+            Assert.Contains(name, list, StringComparison.Ordinal));
+    }
+
+    [Fact]
     public void In_a_list_of_mixed_objects_each_takes_a_few_lines()
     {
         XElement types = XDocument.Load(Path.Combine(BuildLayout.ModuleRoot, "Natalia.Backup.Types.ps1xml")).Root!;

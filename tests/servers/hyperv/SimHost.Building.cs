@@ -15,6 +15,7 @@ internal sealed partial class SimHost
         "ModifyResourceSettings" => ModifyResources(values),
         "ModifyGuestServiceSettings" => ModifyVss((string[])values["GuestServiceSettings"]!),
         "ModifyDiskMergeSettings" => ModifyMerging(values),
+        "ExportSystemDefinition" => Export(values),
         "AddFeatureSettings" => AddFeatures(values),
         "AddKvpItems" or "ModifyKvpItems" => TellGuest(method, values),
         "RequestStateChange" when target.ClassName == "Msvm_ComputerSystem" => ChangeState(target, values),
@@ -105,6 +106,7 @@ internal sealed partial class SimHost
                 int at = m.EmptyDrives.First(p => parent == $@"Microsoft:{m.Id}\{m.KeyOf(p)}\D");
                 m.Disks[at] = Load(resource);
                 m.EmptyDrives.Remove(at);
+                m.BootSources.Add($"D{at}");
                 return $@"Microsoft:{m.Id}\{m.KeyOf(at)}\L";
             case 10:
                 var adapter = new SimAdapter
@@ -114,6 +116,7 @@ internal sealed partial class SimHost
                     IsConnected = false,
                 };
                 m.Adapters.Add(adapter);
+                m.BootSources.Add($"N{m.Adapters.Count}");
                 return $@"Microsoft:{m.Id}\{adapter.Id}";
             case 33 when m.Adapters.Find(a => parent == $@"Microsoft:{m.Id}\{a.Id}") is SimAdapter port:
                 port.SwitchId = CimPath.TryParse(resource, Namespace)?["Name"];
@@ -132,6 +135,18 @@ internal sealed partial class SimHost
             m.IsVssOn = row.Number("EnabledState") == 2;
         }
         return Done();
+    }
+
+    /// <summary>One without disks leaves merging switched off, as it was seen of hosts.</summary>
+    private CimAnswer Export(Dictionary<string, object?> values)
+    {
+        SimMachine m = Machines.First(v => v.Id == ((CimPath)values["ComputerSystem"]!)["Name"]);
+        CimRow how = Embedded(values["ExportSettingData"], "Msvm_VirtualSystemExportSettingData");
+        return Started(Start(m, 32773, JobTime, () =>
+        {
+            if (how.Flag("CopyVmStorage") == false) m.IsMergingOff = true;
+            return [];
+        }));
     }
 
     /// <summary>What was let go of meanwhile is merged now.</summary>
@@ -193,9 +208,21 @@ internal sealed partial class SimHost
         foreach (string text in (string[])values["ResourceSettings"]!)
         {
             CimRow row = Embedded(text, "Msvm_MemorySettingData", "Msvm_ProcessorSettingData",
-                "Msvm_VssComponentSettingData");
+                "Msvm_VssComponentSettingData", "Msvm_StorageAllocationSettingData");
             if (row.ClassName == "Msvm_VssComponentSettingData") return ModifyVss([text]);
             SimMachine m = Machines.First(v => row.Text("InstanceID")!.Contains(v.Id));
+            if (row.ClassName == "Msvm_StorageAllocationSettingData")
+            {
+                int place = m.Disks.Keys.First(p => row.Text("InstanceID") == $@"Microsoft:{m.Id}\{m.KeyOf(p)}\L");
+                string path = row.Texts("HostResource")[0];
+                if (m.State != 3 || m.Snapshots.Count > 0 || !File.Exists(ToLocal(path)))
+                    return new CimAnswer(32775, CimRow.Empty);
+                return Started(Start(m, 2, JobTime, () =>
+                {
+                    m.Disks[place] = Load(path);
+                    return [];
+                }));
+            }
             ulong quantity = (ulong)row.Number("VirtualQuantity")!;
             if (row.ClassName == "Msvm_MemorySettingData") m.MemoryMiB = quantity;
             else m.Processors = quantity;

@@ -228,6 +228,12 @@ internal sealed partial class SimHost
         if (m is null) return new CimAnswer(4, CimRow.Empty);
         m.Notes = string.Join("\r\n", settings.Texts("Notes"));
         m.Name = settings.Text("ElementName") ?? m.Name;
+        if (!m.IsGen2 || settings.Texts("BootSourceOrder") is not { Count: > 0 } order) return Done();
+        string[] wanted = [.. order.Select(o => CimPath.TryParse(o, Namespace)?["InstanceID"]?.Split('\\')[^1] ?? "")];
+        // Other sources than the VM has are refused.
+        if (!wanted.Order().SequenceEqual(m.BootSources.Order())) return new CimAnswer(4, CimRow.Empty);
+        m.BootSources.Clear();
+        m.BootSources.AddRange(wanted);
         return Done();
     }
 

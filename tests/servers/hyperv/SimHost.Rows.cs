@@ -28,11 +28,18 @@ internal sealed partial class SimHost
         "Msvm_ResourceAllocationSettingData" => ActiveComponents(className).Prepend(Row(className, "InstanceID",
             @"Microsoft:Definition\Scsi\Default", ("ResourceType", (ushort)6),
             ("ResourceSubType", "Microsoft:Hyper-V:Synthetic SCSI Controller"))),
-        "Win32_OperatingSystem" => [Row(className, "Name", "Microsoft Windows Server 2022", ("CSName", SystemName),
-            ("LastBootUpTime", BootUtc))],
+        "Win32_OperatingSystem" => !ShowsSystem
+            ? throw new CimFaultException(CimFault.AccessDenied, "Access denied")
+            : [Row(className, "Name", "Microsoft Windows Server 2022", ("CSName", SystemName),
+                ("LastBootUpTime", BootUtc))],
         "Win32_NTLogEvent" => !ShowsEvents ? throw new CimFaultException(CimFault.AccessDenied, "Access denied")
-            : UncleanStarts.Select((t, i) => Row(className, "RecordNumber", $"{i}", ("Logfile", "System"),
-                ("EventCode", (ushort)41), ("TimeGenerated", t))),
+            : ShowsEmptyLog ? []
+            : UncleanStarts.Select(t => (Code: 41, Time: t)).Append((Code: 6005, Time: BootUtc))
+                .Select((e, i) => Row(className, "RecordNumber", $"{i}", ("Logfile", "System"),
+                    ("EventCode", (ushort)e.Code), ("TimeGenerated", e.Time))),
+        "Win32_Volume" => Volumes.Select(v => Row(className, "DeviceID", $@"\\?\Volume{{{v}}}\", ("Name", v),
+            ("FreeSpace", FreeSpace))),
+        "Msvm_BootSourceSettingData" => Machines.SelectMany(m => m.BootSources.Select(b => BootRow(m, b))),
         "Win32_LogicalDisk" => [Row(className, "DeviceID", "D:", ("FreeSpace", FreeSpace))],
         "Msvm_VirtualSystemManagementServiceSettingData" => [Row(className, "InstanceID", "Microsoft:Service",
             ("DefaultVirtualHardDiskPath", @"D:\Disks"), ("DefaultExternalDataRoot", @"D:\VMs"))],
@@ -59,9 +66,13 @@ internal sealed partial class SimHost
     private CimRow SystemRow(SimMachine m) => Row("Msvm_ComputerSystem", "Name", m.Id,
         ("Caption", "Virtual Machine"), ("CreationClassName", "Msvm_ComputerSystem"), ("ElementName", m.Name),
         ("EnabledState", m.State), ("OperationalStatus", m.Doing.Prepend((ushort)2).Distinct().ToArray()),
-        ("ReplicationMode", m.ReplicationMode), ("ReplicationState", m.ReplicationState));
+        ("ReplicationMode", m.ReplicationMode), ("ReplicationState", m.ReplicationState),
+        ("ReplicationHealth", m.ReplicationHealth));
 
-    private static CimRow SettingsRow(SimMachine m) => Row("Msvm_VirtualSystemSettingData", "InstanceID",
+    private static CimRow BootRow(SimMachine m, string source) => Row("Msvm_BootSourceSettingData", "InstanceID",
+        $@"Microsoft:{m.Id}\{source}", ("BootSourceType", source[0] == 'D' ? 1u : 2u));
+
+    private CimRow SettingsRow(SimMachine m) => Row("Msvm_VirtualSystemSettingData", "InstanceID",
         "Microsoft:" + m.Id, ("ElementName", m.Name), ("VirtualSystemIdentifier", m.Id),
         ("VirtualSystemType", "Microsoft:Hyper-V:System:Realized"), ("Notes", new[] { m.Notes }),
         ("Version", m.Version), ("VirtualSystemSubType", $"Microsoft:Hyper-V:SubType:{(m.IsGen2 ? 2 : 1)}"),
@@ -70,6 +81,7 @@ internal sealed partial class SimHost
         ("ConfigurationDataRoot", $@"D:\VMs\{m.Name}"),
         ("ConfigurationFile", m.HasFiles ? $@"Virtual Machines\{m.Id}.vmcx" : null),
         ("GuestStateFile", m.HasFiles ? $@"Virtual Machines\{m.Id}.vmgs" : null),
+        ("BootSourceOrder", m.IsGen2 ? m.BootSources.Select(b => BootRow(m, b).Path!.ToText(name)).ToArray() : null),
         ("IncrementalBackupEnabled", false));
 
     private static CimRow SnapshotRow(SimMachine m, SimSnapshot s) => Row("Msvm_VirtualSystemSettingData",
@@ -106,6 +118,13 @@ internal sealed partial class SimHost
             ("ResourceType", (ushort)3), ("VirtualQuantity", m.Processors));
         yield return Row("Msvm_VssComponentSettingData", "InstanceID", $@"Microsoft:{owner}\Vss",
             ("ElementName", "VSS"), ("EnabledState", (ushort)(m.IsVssOn ? 2 : 3)));
+        foreach ((string service, bool isOn) in new[]
+        {
+            ("Heartbeat", true), ("KvpExchange", true), ("Shutdown", true), ("TimeSync", true),
+            ("GuestServiceInterface", false),
+        })
+            yield return Row($"Msvm_{service}ComponentSettingData", "InstanceID", $@"Microsoft:{owner}\{service}",
+                ("EnabledState", (ushort)(isOn ? 2 : 3)));
         if (m.HasTpm)
             yield return Row("Msvm_SecuritySettingData", "InstanceID", $@"Microsoft:{owner}\Security",
                 ("TpmEnabled", true));
@@ -193,7 +212,7 @@ internal sealed partial class SimHost
         string place = className switch
         {
             "MSCluster_Node" => "root/MSCluster",
-            "Win32_LogicalDisk" or "Win32_OperatingSystem" or "Win32_NTLogEvent" => "root/cimv2",
+            "Win32_LogicalDisk" or "Win32_Volume" or "Win32_OperatingSystem" or "Win32_NTLogEvent" => "root/cimv2",
             "MSFT_NetNat" or "MSFT_NetIPInterface" => "root/StandardCimv2",
             _ => Namespace,
         };

@@ -40,6 +40,15 @@ internal sealed partial class SimHost(string name, string root, TimeProvider clo
     /// <summary>Whether its event log is shown to the user.</summary>
     internal bool ShowsEvents { get; set; } = true;
 
+    /// <summary>Whether it is shown empty instead of being refused.</summary>
+    internal bool ShowsEmptyLog { get; set; }
+
+    /// <summary>Whether the user is told the host's name and since when it is up.</summary>
+    internal bool ShowsSystem { get; set; } = true;
+
+    /// <summary>The paths of its volumes; the user is told of the drives alone when there is none.</summary>
+    internal List<string> Volumes { get; } = [@"D:\"];
+
     /// <summary>Those that the host itself is on.</summary>
     internal HashSet<string> InternalSwitches { get; } = new(StringComparer.OrdinalIgnoreCase);
 

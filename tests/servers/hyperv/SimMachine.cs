@@ -108,6 +108,11 @@ internal sealed class SimMachine(string name)
 
     internal bool IsSecureBootOn { get; set; }
 
+    /// <summary>
+    /// What a VM of generation 2 starts from, in order: new devices come last. <c>D</c> a drive, <c>N</c> the network.
+    /// </summary>
+    internal List<string> BootSources { get; } = [];
+
     internal ulong MemoryMiB { get; set; } = 2048;
 
     internal ulong Processors { get; set; } = 2;

@@ -39,6 +39,8 @@ internal sealed class Construction(BuilderService builder, HyperVHost host, stri
         foreach (BuiltDisk disk in _disks.OrderBy(d => d.Place.Slot))
             await MachineFactory.AttachAsync(machine, disk.Place, disk.Path, cancellationToken).ConfigureAwait(false);
         machine = await ReadAsync(cancellationToken).ConfigureAwait(false);
+        await MachineFactory.PutDisksFirstAsync(machine, cancellationToken).ConfigureAwait(false);
+        machine = await ReadAsync(cancellationToken).ConfigureAwait(false);
         IReadOnlyDictionary<string, string> switches = await MachineReader.SwitchesAsync(host,
             cancellationToken).ConfigureAwait(false);
         ApplianceDescription made = await MachineReader.DescribeAsync(machine, switches,

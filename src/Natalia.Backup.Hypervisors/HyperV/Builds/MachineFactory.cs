@@ -16,6 +16,9 @@ internal static class MachineFactory
     private const string Vlan = "Msvm_EthernetSwitchPortVlanSettingData";
     private const ushort Enabled = 2, Off = 3;
 
+    /// <summary>Msvm_BootSourceSettingData.BootSourceType: 1 drive, 2 network, 3 file.</summary>
+    private const long BootsFromDrive = 1;
+
     private static readonly TimeSpan s_switchLimit = TimeSpan.FromMinutes(5);
 
     /// <summary>Makes a VM without disks, with its records in its notes from its first moment on.</summary>
@@ -128,6 +131,29 @@ internal static class MachineFactory
             .Set("Parent", machine.Host.TextOf(added))
             .Set("HostResource", new[] { hostPath });
         await AddAsync(machine, image, cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <summary>
+    /// Has a VM of generation 2 start from its disks before its adapters. In the order in which they came it would run
+    /// first what any server on its network offers (PXE). The host itself says what each source is.
+    /// </summary>
+    internal static async Task PutDisksFirstAsync(Machine machine, CancellationToken cancellationToken)
+    {
+        IReadOnlyList<string> order = machine.Settings.Texts("BootSourceOrder");
+        var sources = new List<(string Source, bool IsDrive)>();
+        foreach (string source in order)
+        {
+            CimRow? row = CimPath.TryParse(source, HyperVHost.Namespace) is CimPath path
+                ? await machine.Host.GetAsync(path, cancellationToken).ConfigureAwait(false)
+                : null;
+            sources.Add((source, row?.Number("BootSourceType") == BootsFromDrive));
+        }
+        string[] wanted = [.. sources.OrderBy(s => s.IsDrive ? 0 : 1).Select(s => s.Source)];
+        if (wanted.SequenceEqual(order)) return;
+        await machine.Host.CallAsync(Service, "ModifySystemSettings", new CimArguments
+        {
+            { "SystemSettings", EmbeddedInstance.From(machine.Settings).Set("BootSourceOrder", wanted).ToText() },
+        }, cancellationToken).ConfigureAwait(false);
     }
 
     /// <summary>

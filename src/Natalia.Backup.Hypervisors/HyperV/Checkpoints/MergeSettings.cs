@@ -1,4 +1,5 @@
 using Natalia.Backup.Engine;
+using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Hypervisors.HyperV.Cim;
 using Natalia.Backup.Hypervisors.HyperV.Inventory;
 
@@ -18,6 +19,28 @@ internal static class MergeSettings
     internal const string Advice = "The merging of its disks is switched off on the host, as another product may have "
         + "left it: its checkpoints' files grow for ever. The next backup switches it on, unless another product's "
         + "checkpoint stands.";
+
+    /// <summary>How the VM's disks stand; unknown where this user is not told.</summary>
+    internal static async Task<MergeState> ReadStateAsync(Machine machine, CancellationToken cancellationToken)
+    {
+        if (machine.IsMerging) return MergeState.Merging;
+        try
+        {
+            if (await AreOffAsync(machine, cancellationToken).ConfigureAwait(false)) return MergeState.SwitchedOff;
+            // What a checkpoint holds is merged when it goes, and not before.
+            bool isSplit = machine.Disks.Any(d => d.Path is string path && (IsDifferencing(path, ".avhdx")
+                || IsDifferencing(path, ".avhd")));
+            return isSplit && (await Standing.ReadAsync(machine, cancellationToken).ConfigureAwait(false))
+                .Snapshots.Count == 0 ? MergeState.Pending : MergeState.Merged;
+        }
+        catch (NataliaException e) when (e.Kind is not NataliaErrorKind.Connection)
+        {
+            return MergeState.Unknown;
+        }
+    }
+
+    private static bool IsDifferencing(string path, string extension) =>
+        path.EndsWith(extension, StringComparison.OrdinalIgnoreCase);
 
     internal static async Task<bool> AreOffAsync(Machine machine, CancellationToken cancellationToken) =>
         await FindOffAsync(machine, cancellationToken).ConfigureAwait(false) is not null;

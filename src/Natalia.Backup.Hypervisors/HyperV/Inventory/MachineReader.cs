@@ -103,9 +103,12 @@ internal static class MachineReader
             State = new ApplianceState
             {
                 VMHost = machine.Host.Name,
-                Power = PowerOf(machine.System.Number("EnabledState")),
-                GuestAgent = VssOf(machine),
+                Power = MachineWords.Power(machine),
+                GuestAgent = MachineWords.Vss(machine),
                 Lock = machine.Occupation,
+                Generation = MachineWords.Generation(machine),
+                IntegrationServices = MachineWords.IntegrationServices(machine),
+                Replication = MachineWords.Replication(machine),
             },
         };
     }
@@ -149,24 +152,4 @@ internal static class MachineReader
             text.Append('\n').Append(EmbeddedInstance.From(row).ToText());
         return text.Append("\n</CIM>").ToString();
     }
-
-    // Msvm_ComputerSystem.EnabledState.
-    private static string PowerOf(long? state) => state switch
-    {
-        2 => "running",
-        3 => "off",
-        4 => "shutting down",
-        6 => "saved",
-        9 or 32768 => "paused",
-        10 or 32770 => "starting",
-        _ => "unknown",
-    };
-
-    private static GuestAgentState VssOf(Machine machine) =>
-        machine.Component("Msvm_VssComponentSettingData")?.Number("EnabledState") switch
-        {
-            2 => GuestAgentState.Enabled,
-            3 => GuestAgentState.Disabled,
-            _ => GuestAgentState.Unknown,
-        };
 }

@@ -13,10 +13,16 @@ namespace Natalia.Backup.Hypervisors.HyperV.Tracking;
 /// <param name="BootUtc">When it started, UTC.</param>
 internal sealed record HostRun(string Name, DateTime BootUtc)
 {
-    private const string SystemNamespace = "root/cimv2";
+    private const string SystemNamespace = "root/cimv2", Generated = "TimeGenerated";
 
     /// <summary>The event that Windows writes when it starts and had not gone down cleanly (Kernel-Power).</summary>
     private const string WentDownUncleanly = "41";
+
+    /// <summary>
+    /// The event of the log service at every start of Windows. A log without it was not shown to this user, or has lost
+    /// what is older: then it tells nothing of how the host went down either.
+    /// </summary>
+    private const string LogStarted = "6005";
 
     /// <summary>Windows counts the time of its start back from now, so that a corrected clock moves it.</summary>
     private static readonly TimeSpan s_tolerance = TimeSpan.FromMinutes(2);
@@ -49,14 +55,25 @@ internal sealed record HostRun(string Name, DateTime BootUtc)
         if (!string.Equals(Name, now.Name, StringComparison.OrdinalIgnoreCase))
             return $"the VM was moved from the host '{Name}' to '{now.Name}' since its last point";
         if ((now.BootUtc - BootUtc).Duration() <= s_tolerance) return null;
-        IReadOnlyList<CimRow>? events = await TryQueryAsync(host, Wql.Where("Win32_NTLogEvent", "Logfile", "System",
-            "EventCode", WentDownUncleanly), cancellationToken).ConfigureAwait(false);
-        return events is null
+        IReadOnlyList<CimRow>? unclean = await EventsAsync(host, WentDownUncleanly, cancellationToken)
+            .ConfigureAwait(false);
+        if (unclean?.Any(e => e.Time(Generated) is not DateTime time || IsLater(time)) == true)
+            return "the host did not go down cleanly since its last point";
+        IReadOnlyList<CimRow>? starts = await EventsAsync(host, LogStarted, cancellationToken).ConfigureAwait(false);
+        return unclean is null || starts?.Any(e => e.Time(Generated) is DateTime time && IsLater(time)) != true
             ? "the host was started anew since its last point, and does not tell whether it had gone down cleanly"
-            : events.Any(e => e.Time("TimeGenerated") is not DateTime time || time > BootUtc + s_tolerance)
-            ? "the host did not go down cleanly since its last point"
             : null;
+
+        bool IsLater(DateTime time) => time > BootUtc + s_tolerance;
     }
+
+    /// <summary>Whether the host shows this user in its System log when it was started.</summary>
+    internal static async Task<bool> ShowsStartsAsync(HyperVHost host, CancellationToken cancellationToken) =>
+        (await EventsAsync(host, LogStarted, cancellationToken).ConfigureAwait(false))?.Count > 0;
+
+    private static Task<IReadOnlyList<CimRow>?> EventsAsync(HyperVHost host, string code,
+        CancellationToken cancellationToken) =>
+        TryQueryAsync(host, Wql.Where("Win32_NTLogEvent", "Logfile", "System", "EventCode", code), cancellationToken);
 
     private static async Task<IReadOnlyList<CimRow>?> TryQueryAsync(HyperVHost host, string wql,
         CancellationToken cancellationToken)

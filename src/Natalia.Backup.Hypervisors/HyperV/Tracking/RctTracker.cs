@@ -34,8 +34,12 @@ internal sealed class RctTracker(Machine machine, string? appliedId, HostRun? ru
         if (!string.Equals(since.VirtualDiskId, virtualDiskId, StringComparison.OrdinalIgnoreCase))
             return No("another disk has taken its place");
         if (since.Applied != (appliedId ?? "-")) return No("the VM was set back to a checkpoint since its last point");
-        if (run is not null && HostRun.TryParse(since.Host) is HostRun then
-            && await then.WhyNotAsync(run, machine.Host, cancellationToken).ConfigureAwait(false) is string why)
+        if (run is null)
+            return No("the host does not tell this user its name and since when it is up (Win32_OperatingSystem), so "
+                + "that nobody knows whether it went down uncleanly");
+        if (HostRun.TryParse(since.Host) is not HostRun then)
+            return No("when its last point was made, the host did not tell its name and since when it was up");
+        if (await then.WhyNotAsync(run, machine.Host, cancellationToken).ConfigureAwait(false) is string why)
             return No(why);
         Standing standing = await Standing.ReadAsync(machine, cancellationToken).ConfigureAwait(false);
         CimRow? reference = standing.References.FirstOrDefault(r => r.Text("InstanceID") == since.ReferenceId);

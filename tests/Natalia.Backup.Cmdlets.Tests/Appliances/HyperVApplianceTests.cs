@@ -1,0 +1,51 @@
+using Natalia.Backup.Cmdlets.Tests.RestoreTests;
+using Natalia.Backup.Engine.Model;
+using Natalia.Backup.Operations.Appliances;
+using Natalia.Backup.Testing;
+
+namespace Natalia.Backup.Cmdlets.Tests.Appliances;
+
+/// <summary>What a user is shown of a VM of a simulated Hyper-V host, and what is checked of it beforehand.</summary>
+public sealed class HyperVApplianceTests : IDisposable
+{
+    private readonly HyperVRoom _room = new(RepositoryFixture.Disk(300 * 512, 1), RepositoryFixture.Disk(500 * 512, 2));
+
+    public void Dispose() => _room.Dispose();
+
+    [Fact]
+    public void An_appliance_tells_its_generation_services_replication_and_merging()
+    {
+        (_room.Machine.ReplicationMode, _room.Machine.ReplicationState) = (1, 3);
+        _room.Machine.IsMergingOff = true;
+        var appliance = (Appliance)_room.Run("Get-NataliaAppliance -Name natalia-01").Output.Single().BaseObject;
+        Assert.Equal((2, "primary, replicating (ok)", MergeState.SwitchedOff),
+            (appliance.Generation, appliance.Replication?.ToString(), appliance.MergeState));
+        Assert.Contains(new IntegrationService("VSS", true), appliance.IntegrationServices);
+        Assert.Contains(new IntegrationService("Guest Service Interface", false), appliance.IntegrationServices);
+    }
+
+    [Fact]
+    public void The_network_that_is_kept_for_restore_tests_is_checked_beforehand()
+    {
+        _room.Run("Set-NataliaAppliance natalia-01 -Repository nas -DataDisk scsi0:1");
+        Assert.Empty(NetworkChecks());
+        _room.Run("Set-NataliaAppliance natalia-01 -IsolatedNetwork Nowhere");
+        Assert.Equal([CheckOutcome.Passed, CheckOutcome.Passed], NetworkChecks().Select(c => c.Result));
+        _room.Run("Set-NataliaAppliance natalia-01 -IsolatedNetwork LAN");
+        _room.Host.ExternalSwitches.Add(_room.Machine.Adapters[0].SwitchId!);
+        Assert.Equal([CheckOutcome.Passed, CheckOutcome.Failed], NetworkChecks().Select(c => c.Result));
+        Assert.Equal("False", _room.Run("Test-NataliaPrerequisite natalia-01 -Quiet").Text.Single());
+        // What is said now counts.
+        Assert.Equal("Nowhere", NetworkChecks("-IsolatedNetwork Nowhere")[0].Target);
+
+        // The bench that is named is asked, not the appliance's own hypervisor.
+        _room.Run("param($h) $null = Add-Fake $h -Name bench; Set-NataliaAppliance natalia-01 -TestBench bench",
+            _room.Hypervisor);
+        Assert.Equal([("bench", CheckOutcome.Passed), ("bench", CheckOutcome.Failed)],
+            NetworkChecks("-Hypervisor hv").Select(c => (c.Hypervisor, c.Result)));
+    }
+
+    private List<CheckResult> NetworkChecks(string more = "") =>
+        [.. _room.Run($"Test-NataliaPrerequisite natalia-01 -Detailed {more}").Output.Select(o => o.BaseObject)
+            .Cast<CheckResult>().Where(c => c.Name is "IsolatedNetwork" or "NoWayOut")];
+}
