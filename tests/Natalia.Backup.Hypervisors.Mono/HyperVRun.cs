@@ -1,8 +1,12 @@
+using System.Diagnostics;
+using System.Net;
 using System.Security.Cryptography;
+using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Disks;
 using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Hypervisors.Contract;
 using Natalia.Backup.Hypervisors.HyperV;
+using Natalia.Backup.Hypervisors.HyperV.Guests;
 using Natalia.Backup.Hypervisors.HyperV.Wmi;
 
 namespace Natalia.Backup.Hypervisors.Mono;
@@ -18,14 +22,19 @@ internal static class HyperVRun
     internal static async Task RunAsync(int port, string root)
     {
         var gateway = new WireGateway(port);
+        var way = new GuestWay(new NearDialer(Path.Combine(root, "pool")),
+            () => [new LocalInterface("vEthernet (nowhere)", 0, [(IPAddress.Parse("192.168.200.1"), 24)])]);
         using HyperVHypervisor hypervisor = await HyperVHypervisor.ConnectAsync("hv1",
-            name => new HyperVHost(name, gateway, new Files(root), TimeProvider.System), default);
+            name => new HyperVHost(name, gateway, new Files(root), TimeProvider.System), default, way);
         ApplianceDescription vm = (await hypervisor.GetAppliancesAsync(default)).Single();
         Console.WriteLine($"vm {vm.Name} {string.Join(",", vm.Disks.Select(d => $"{d.DiskId}={d.SizeBytes}"))} "
             + string.Join(",", vm.Networks));
         IReadOnlyList<CheckResult> checks = await hypervisor.TestPrerequisitesAsync(vm,
             new PrerequisiteRequest { IsolatedNetwork = "nowhere" }, default);
         Console.WriteLine($"checks {checks.Count(c => c.Result == CheckOutcome.Passed)} of {checks.Count}");
+
+        await ReplicateAsync(hypervisor, vm);
+        Console.WriteLine($"guest at {(await hypervisor.FindGuestAsync(vm, default)).Single()}");
 
         (string token, byte[] disk) = await BackUpAsync(hypervisor, vm, new string('1', 32), null);
         await gateway.SayAsync("write");
@@ -56,8 +65,23 @@ internal static class HyperVRun
         Console.WriteLine($"isolation {isolation.Count(c => c.Result == CheckOutcome.Passed)} of {isolation.Count}");
         await test.StartAsync(default);
         await gateway.SayAsync("started");
+        IGuest guest = await test.OpenGuestAsync(null, TimeSpan.FromMinutes(1), default);
+        GuestCommandResult ran = await guest.RunAsync(new GuestCommand { Arguments = ["/bin/echo", "a b"] },
+            default);
+        Console.WriteLine($"guest {ran.ExitCode} {ran.Output.Trim()}");
+        await guest.DisposeAsync();
         await test.DestroyAsync(default);
         Console.WriteLine($"left {(await bench.FindAsync(default)).Count}");
+    }
+
+    private static async Task ReplicateAsync(HyperVHypervisor hypervisor, ApplianceDescription vm)
+    {
+        ReplicationState set = await hypervisor.SetReplicationAsync(vm, new ReplicationRequest { TargetVMHost = "hv2" },
+            default);
+        Console.WriteLine($"replication {set.SourceVMHost} {set.TargetVMHost} {set.IntervalMinutes} "
+            + (await hypervisor.GetReplicationsAsync(null, default)).Count);
+        await hypervisor.RemoveReplicationAsync(set.ReplicationId, keepReplica: true, default);
+        Console.WriteLine($"replications {(await hypervisor.GetReplicationsAsync(null, default)).Count}");
     }
 
     /// <returns>The tracking token of the first disk, and its bytes.</returns>
@@ -95,6 +119,40 @@ internal static class HyperVRun
         await frozen.PublishedAsync(default);
         await frozen.DisposeAsync();
         return (tokens[first], disk);
+    }
+
+    /// <summary>
+    /// Takes this machine for the guest. Not over SSH: Mono's sockets for both kinds of addresses connect to no name,
+    /// and SSH.NET's asynchronous way is that one.
+    /// </summary>
+    private sealed class NearDialer(string items) : IGuestDialer
+    {
+        public void Check(GuestCredential? who, string nativeId) { }
+
+        public Task<IGuest> DialAsync(string address, string nativeId, GuestCredential? who, TimeSpan timeout,
+            CancellationToken cancellationToken) => address == "192.168.200.7"
+                ? Task.FromResult<IGuest>(new Guest(items))
+                : throw new NataliaException(ErrorIds.GuestNotReachable, NataliaErrorKind.Connection, address);
+    }
+
+    /// <summary>This machine as a guest: what the host told it lies in a file of the tests.</summary>
+    private sealed class Guest(string items) : IGuest
+    {
+        public Task<GuestCommandResult> RunAsync(GuestCommand command, CancellationToken cancellationToken)
+        {
+            string[] words = [.. command.Arguments.Select(a => a == GuestChannel.HostItems ? items : a)];
+            using Process process = Process.Start(new ProcessStartInfo(words[0],
+                string.Join(" ", words.Skip(1).Select(w => $"\"{w}\"")))
+            {
+                UseShellExecute = false,
+                RedirectStandardOutput = true,
+            });
+            string output = process.StandardOutput.ReadToEnd();
+            process.WaitForExit();
+            return Task.FromResult(new GuestCommandResult(process.ExitCode, null, output, "", false, TimeSpan.Zero));
+        }
+
+        public ValueTask DisposeAsync() => default;
     }
 
     private sealed class Files(string root) : IHostFiles

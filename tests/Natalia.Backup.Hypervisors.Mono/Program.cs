@@ -8,8 +8,8 @@ using Natalia.Backup.Hypervisors.Mono;
 using Natalia.Backup.Hypervisors.Proxmox;
 using Natalia.Backup.Hypervisors.Proxmox.Rest;
 
-// Usage: hyperv PORT FOLDER, or: hosts user secret [pin,pin...] [authority file] [action]. Writes what it saw, one line
-// each; a NataliaException becomes its id and message.
+// Usage: hyperv PORT FOLDER, or: hosts user secret [pin,pin...] [authority file] [action].
+// Writes what it saw, one line each; a NataliaException becomes its id and message.
 Console.WriteLine($"# Mono {Environment.Version}, "
     + $"{typeof(ProxmoxHypervisor).Assembly.GetCustomAttribute<TargetFrameworkAttribute>()!.FrameworkName}, "
     + $"{Transport()}");
