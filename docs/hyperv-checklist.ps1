@@ -3,17 +3,21 @@
 Settles on a real Hyper-V host what docs/hyperv.md takes for granted, and writes a result file to send back.
 .DESCRIPTION
 Run it elevated on the host, in Windows PowerShell 5.1 or PowerShell 7. Without -Change it only reads: nothing on the host is made or changed.
-With -Change and the name of a VM that may be used for it (not a production VM), it makes one recovery checkpoint, turns it into a reference point, asks change tracking, and removes both again; and it makes an empty VM without a disk, which is never started, gives it an adapter on no network card, and destroys it.
+With -Change and the name of a VM that may be used for it (not a production VM), it makes one recovery checkpoint, turns it into a reference point, asks change tracking, and removes both again; and it makes an empty VM without a disk, which is never started, gives it an adapter on no network with a VLAN, exports it into a temporary folder, switches its merging on again, and destroys it.
+Whether reference points outlive a migration (7) takes two runs: run it, move the VM to another host or its disks to another volume, and run it on the VM's host again with -CompareWith and the first result.
 The result is a JSON file. It holds class names, ids, versions, sizes and error texts, and no content of any disk. Look at it before you send it.
 .EXAMPLE
 .\hyperv-checklist.ps1 -VMName natalia-test
 .EXAMPLE
 .\hyperv-checklist.ps1 -VMName natalia-test -Change
+.EXAMPLE
+.\hyperv-checklist.ps1 -VMName natalia-01 -CompareWith .\hyperv-checklist-20261129-101500.json
 #>
 [CmdletBinding()]
 param(
     [Parameter(Mandatory)] [string] $VMName,
     [switch] $Change,
+    [string] $CompareWith,
     [string] $ResultPath = (Join-Path (Get-Location) "hyperv-checklist-$(Get-Date -Format yyyyMMdd-HHmmss).json")
 )
 $ErrorActionPreference = 'Stop'
@@ -44,6 +48,18 @@ function Get-Embedded([string] $ClassName, [hashtable] $Values) {
     }
     "$xml</INSTANCE>"
 }
+function Get-PathText($Instance) {
+    "\\$env:COMPUTERNAME\root\virtualization\v2:$($Instance.CimSystemProperties.ClassName).InstanceID=`"$($Instance.InstanceID.Replace('\', '\\'))`""
+}
+# Asks what changed of a disk since a state that a reference point keeps. It only reads.
+function Get-Changes([string] $Path, [string] $LimitId, [uint64] $Window) {
+    $watch = [Diagnostics.Stopwatch]::StartNew()
+    $a = Invoke-CimMethod -InputObject $images -MethodName GetVirtualDiskChanges -Arguments @{ Path = $Path; LimitId = $LimitId; ByteOffset = [uint64] 0; ByteLength = $Window }
+    [pscustomobject]@{ Window = $Window; ReturnValue = $a.ReturnValue; Processed = $a.ProcessedByteLength; OffsetsAreNull = $null -eq $a.ChangedByteOffsets; Count = @($a.ChangedByteOffsets | Where-Object { $null -ne $_ }).Count; Milliseconds = $watch.ElapsedMilliseconds }
+}
+function Get-Points {
+    Get-CimAssociatedInstance -InputObject $system -Association Msvm_ReferencePointOfVirtualSystem -ResultClassName Msvm_VirtualSystemReferencePoint
+}
 
 $system = Get-CimInstance -Namespace $ns -ClassName Msvm_ComputerSystem -Filter "ElementName='$($VMName.Replace("'", "\'"))'" | Where-Object Name -match '^[0-9A-F-]{36}$'
 if (@($system).Count -ne 1) { throw "There are $(@($system).Count) VMs called '$VMName'." }
@@ -72,8 +88,57 @@ foreach ($disk in $disks) {
     Step "1 $($disk.InstanceID)" 'May the file in use be opened for reading, sharing everything (read, write, delete)?' {
         $f = [IO.File]::Open($disk.HostResource[0], 'Open', 'Read', 'ReadWrite, Delete'); try { "opened, $($f.Length) bytes" } finally { $f.Dispose() }
     } | Out-Null
+    Step "1s $($disk.InstanceID)" 'The same by the administrative share' {
+        $share = "\\$env:COMPUTERNAME\" + $disk.HostResource[0].Remove(1, 1).Insert(1, '$')
+        $f = [IO.File]::Open($share, 'Open', 'Read', 'ReadWrite, Delete'); try { "opened, $($f.Length) bytes" } finally { $f.Dispose() }
+    } | Out-Null
 }
 Step '2' 'How do the ids of Msvm_DiskMergeSettingData look?' { Get-CimInstance -Namespace $ns -ClassName Msvm_DiskMergeSettingData | Select-Object InstanceID, EnabledState } | Out-Null
+Step '2 merges' 'Which merges ended (19080) and failed (19100) lately?' {
+    Get-WinEvent -FilterHashtable @{ LogName = 'Microsoft-Windows-Hyper-V-VMMS-Admin'; Id = 19080, 19100 } -MaxEvents 10 | Select-Object TimeCreated, Id
+} | Out-Null
+Step '4 envelope' 'How much does an answer of WS-Man hold? (only read where WinRM runs)' {
+    if ((Get-Service WinRM).Status -eq 'Running') { (Get-Item WSMan:\localhost\MaxEnvelopeSizekb).Value } else { 'WinRM does not run' }
+} | Out-Null
+$points = @(Step '7' 'Which reference points has the VM, which host owns it, and where do its disks lie?' {
+    foreach ($point in Get-Points) { [pscustomobject]@{ Kind = 'reference point'; InstanceID = $point.InstanceID; Disks = $point.VirtualDiskIdentifiers; States = $point.ResilientChangeTrackingIdentifiers } }
+    [pscustomobject]@{ Kind = 'place'; InstanceID = $system.Name; Disks = @($disks | ForEach-Object { $_.HostResource[0] }); States = @($env:COMPUTERNAME) }
+})
+foreach ($point in $points | Where-Object Kind -eq 'reference point') {
+    for ($i = 0; $i -lt @($point.States).Count -and $i -lt $disks.Count; $i++) {
+        # Which disk an identifier means is told by what stands behind the id of the VM or of the checkpoint.
+        $key = @($point.Disks)[$i].Split('\', 2)[-1]
+        $disk = $disks | Where-Object { $_.InstanceID.Split('\', 2)[-1] -eq $key } | Select-Object -First 1
+        if (-not $disk) { $disk = $disks[$i] }
+        Step "4r $($point.InstanceID) $i" 'How does GetVirtualDiskChanges answer at growing windows: at once or by a job, with null or empty lists, how far?' {
+            $size = [uint64] (Get-VHD $disk.HostResource[0]).Size
+            foreach ($window in 64MB, 1GB, 16GB, $size | Where-Object { $_ -le $size } | Select-Object -Unique) { Get-Changes $disk.HostResource[0] @($point.States)[$i] $window }
+        } | Out-Null
+    }
+}
+if ($CompareWith) {
+    Step '7 moved' 'What of the earlier result is still there, and does change tracking still count from it?' {
+        $before = @((Get-Content -Raw -Path $CompareWith | ConvertFrom-Json).Steps | Where-Object Id -eq '7').Answer
+        $place = @($before | Where-Object Kind -eq 'place')[0]
+        [pscustomobject]@{ WasOn = $place.States; IsOn = $env:COMPUTERNAME; DisksWere = $place.Disks; DisksAre = @($disks | ForEach-Object { $_.HostResource[0] }) }
+        foreach ($old in $before | Where-Object Kind -eq 'reference point') {
+            $now = $points | Where-Object InstanceID -eq $old.InstanceID
+            [pscustomobject]@{ InstanceID = $old.InstanceID; IsThere = [bool] $now; HasSameStates = $now -and "$($now.States)" -eq "$($old.States)"; Answer = try { Get-Changes $disks[0].HostResource[0] @($old.States)[0] 64MB } catch { $_.Exception.Message } }
+        }
+    } | Out-Null
+}
+Step '7 cluster' 'Which node owns the VM, and how are the volumes of the cluster told?' {
+    Get-CimInstance -Namespace root\MSCluster -ClassName MSCluster_ResourceGroup | Where-Object GroupType -eq 111 | Select-Object Name, OwnerNode, State
+} | Out-Null
+Step 'volumes' 'How are drives, mounted folders and volumes of a cluster told?' { Get-CimInstance Win32_Volume | Select-Object Name, FileSystem, FreeSpace } | Out-Null
+Step '8 text' 'Does Windows write the same CIM-XML as this product?' {
+    $one = New-CimInstance -ClientOnly -Namespace $ns -ClassName Msvm_VirtualSystemSnapshotSettingData -Property @{ ElementName = 'a & b'; ConsistencyLevel = [byte] 1; IgnoreNonSnapshottableDisks = $false }
+    $serializer = [Microsoft.Management.Infrastructure.Serialization.CimSerializer]::Create()
+    [pscustomobject]@{
+        Windows = [Text.Encoding]::Unicode.GetString($serializer.Serialize($one, [Microsoft.Management.Infrastructure.Serialization.InstanceSerializationOptions]::None))
+        Ours = Get-Embedded 'Msvm_VirtualSystemSnapshotSettingData' @{ ElementName = 'string', 'a & b'; ConsistencyLevel = 'uint8', '1'; IgnoreNonSnapshottableDisks = 'boolean', 'FALSE' }
+    }
+} | Out-Null
 Step '6' 'The VSS component and its setting' {
     Get-CimAssociatedInstance -InputObject $system -Association Msvm_SystemDevice -ResultClassName Msvm_VssComponent | Select-Object OperationalStatus, StatusDescriptions, EnabledState
     Get-CimAssociatedInstance -InputObject $settings -ResultClassName Msvm_VssComponentSettingData | Select-Object InstanceID, EnabledState
@@ -95,7 +160,7 @@ Step 'nat' 'Does the host translate addresses, or is it a router for a switch?' 
 } | Out-Null
 Step 'boot' 'Since when is the host up, and how is it told that it went down uncleanly?' {
     Get-CimInstance Win32_OperatingSystem | Select-Object CSName, LastBootUpTime
-    Get-CimInstance Win32_NTLogEvent -Filter "Logfile = 'System' AND EventCode = '41'" | Select-Object -First 5 TimeGenerated, SourceName
+    foreach ($code in '41', '6005') { Get-CimInstance Win32_NTLogEvent -Filter "Logfile = 'System' AND EventCode = '$code'" | Select-Object -First 5 TimeGenerated, SourceName, EventCode }
 } | Out-Null
 Step 'heartbeat' 'What does the heartbeat say?' {
     Get-CimAssociatedInstance -InputObject $system -Association Msvm_SystemDevice -ResultClassName Msvm_HeartbeatComponent | Select-Object OperationalStatus, StatusDescriptions
@@ -112,7 +177,10 @@ Step 'files' 'Where are the files of the configuration, and may they be read whi
         $f = [IO.File]::Open((Join-Path $settings.ConfigurationDataRoot $file), 'Open', 'Read', 'ReadWrite, Delete'); try { "$file opened, $($f.Length) bytes" } finally { $f.Dispose() }
     }
 } | Out-Null
-Step 'boot order' 'How is the order of starting told?' { $settings | Select-Object BootOrder, BootSourceOrder } | Out-Null
+Step 'boot order' 'How is the order of starting told?' {
+    $settings | Select-Object BootOrder, BootSourceOrder
+    Get-CimInstance -Namespace $ns -ClassName Msvm_BootSourceSettingData | Where-Object InstanceID -match $system.Name | Select-Object InstanceID, BootSourceType
+} | Out-Null
 Step 'defaults' 'Do the default devices have the ids that are looked for?' {
     Get-CimInstance -Namespace $ns -ClassName Msvm_ResourceAllocationSettingData | Where-Object InstanceID -like '*\Default' | Select-Object InstanceID, ResourceType, ResourceSubType
 } | Out-Null
@@ -152,8 +220,7 @@ if ($Change) {
         Step '4' 'How does GetVirtualDiskChanges answer: at once or by a job, with null or empty lists?' {
             for ($i = 0; $i -lt $row.ResilientChangeTrackingIdentifiers.Count -and $i -lt $disks.Count; $i++) {
                 $size = [uint64] (Get-VHD $disks[$i].HostResource[0]).Size
-                $a = Invoke-CimMethod -InputObject $images -MethodName GetVirtualDiskChanges -Arguments @{ Path = $disks[$i].HostResource[0]; LimitId = $row.ResilientChangeTrackingIdentifiers[$i]; ByteOffset = [uint64] 0; ByteLength = $size }
-                [pscustomobject]@{ ReturnValue = $a.ReturnValue; Processed = $a.ProcessedByteLength; Size = $size; OffsetsAreNull = $null -eq $a.ChangedByteOffsets; Count = @($a.ChangedByteOffsets).Count }
+                Get-Changes $disks[$i].HostResource[0] $row.ResilientChangeTrackingIdentifiers[$i] $size
             }
         } | Out-Null
         Step 'merge' 'How long are the disks merged, and what tells it?' {
@@ -175,6 +242,8 @@ if ($Change) {
 if ($Change) {
     $name = 'natalia-checklist-' + [guid]::NewGuid().ToString('N').Substring(0, 8)
     $vm = $null
+    # A folder of this run's own, under a name that nobody else has.
+    $folder = Join-Path ([IO.Path]::GetTempPath()) $name
     try {
         Step 'define' 'Is our CIM-XML accepted for a new VM, and are its notes there from the first moment?' {
             $text = Get-Embedded 'Msvm_VirtualSystemSettingData' @{ ElementName = 'string', $name; VirtualSystemSubType = 'string', 'Microsoft:Hyper-V:SubType:2'; AutomaticStartupAction = 'uint16', '2' }
@@ -192,6 +261,27 @@ if ($Change) {
             Wait-WmiJob (Invoke-CimMethod -InputObject $management -MethodName AddResourceSettings -Arguments @{ AffectedConfiguration = [ref] $own; ResourceSettings = [string[]] @($text) }) | Select-Object ReturnValue, State
             Get-CimAssociatedInstance -InputObject $own -Association Msvm_VirtualSystemSettingDataComponent -ResultClassName Msvm_SyntheticEthernetPortSettingData | Select-Object InstanceID, Address, StaticMacAddress
         } | Out-Null
+        $port = Get-CimAssociatedInstance -InputObject $own -Association Msvm_VirtualSystemSettingDataComponent -ResultClassName Msvm_SyntheticEthernetPortSettingData
+        Step '8 vlan' 'Is our CIM-XML accepted for the connection of an adapter, and for its VLAN?' {
+            $text = Get-Embedded 'Msvm_EthernetPortAllocationSettingData' @{ ResourceType = 'uint16', '33'; ResourceSubType = 'string', 'Microsoft:Hyper-V:Ethernet Connection'; Parent = 'string', (Get-PathText $port); EnabledState = 'uint16', '3' }
+            Wait-WmiJob (Invoke-CimMethod -InputObject $management -MethodName AddResourceSettings -Arguments @{ AffectedConfiguration = [ref] $own; ResourceSettings = [string[]] @($text) }) | Select-Object ReturnValue, State
+            $connection = Get-CimAssociatedInstance -InputObject $own -Association Msvm_VirtualSystemSettingDataComponent -ResultClassName Msvm_EthernetPortAllocationSettingData
+            $text = Get-Embedded 'Msvm_EthernetSwitchPortVlanSettingData' @{ OperationMode = 'uint32', '1'; AccessVlanId = 'uint16', '42' }
+            Wait-WmiJob (Invoke-CimMethod -InputObject $management -MethodName AddFeatureSettings -Arguments @{ AffectedConfiguration = [ref] $connection; FeatureSettings = [string[]] @($text) }) | Select-Object ReturnValue, State
+            Get-CimAssociatedInstance -InputObject $connection -Association Msvm_EthernetPortSettingDataComponent | Select-Object InstanceID, OperationMode, AccessVlanId
+        } | Out-Null
+        Step '8 export' 'Is our CIM-XML accepted for an export, and does one without disks switch merging off?' {
+            $null = New-Item -ItemType Directory -Path $folder
+            $text = Get-Embedded 'Msvm_VirtualSystemExportSettingData' @{ CopySnapshotConfiguration = 'uint8', '1'; CopyVmRuntimeInformation = 'boolean', 'FALSE'; CopyVmStorage = 'boolean', 'FALSE'; CreateVmExportSubdirectory = 'boolean', 'FALSE' }
+            Wait-WmiJob (Invoke-CimMethod -InputObject $management -MethodName ExportSystemDefinition -Arguments @{ ComputerSystem = [ref] $vm; ExportDirectory = $folder; ExportSettingData = $text }) | Select-Object ReturnValue, State
+            Get-CimInstance -Namespace $ns -ClassName Msvm_DiskMergeSettingData | Where-Object InstanceID -match $vm.Name | Select-Object InstanceID, EnabledState
+        } | Out-Null
+        Step '2b' 'Does ModifyDiskMergeSettings switch merging on again?' {
+            $merging = Get-CimInstance -Namespace $ns -ClassName Msvm_DiskMergeSettingData | Where-Object InstanceID -match $vm.Name
+            $text = Get-Embedded 'Msvm_DiskMergeSettingData' @{ InstanceID = 'string', $merging.InstanceID; EnabledState = 'uint32', '1' }
+            Wait-WmiJob (Invoke-CimMethod -InputObject $management -MethodName ModifyDiskMergeSettings -Arguments @{ SettingData = $text }) | Select-Object ReturnValue, State
+            Get-CimInstance -Namespace $ns -ClassName Msvm_DiskMergeSettingData | Where-Object InstanceID -match $vm.Name | Select-Object InstanceID, EnabledState
+        } | Out-Null
         Step 'kvp before start' 'Does a VM that is off take key-value items?' {
             $text = Get-Embedded 'Msvm_KvpExchangeDataItem' @{ Name = 'string', 'natalia-restore-test'; Data = 'string', 'checklist'; Source = 'uint16', '0' }
             Wait-WmiJob (Invoke-CimMethod -InputObject $management -MethodName AddKvpItems -Arguments @{ TargetSystem = [ref] $vm; DataItems = [string[]] @($text) }) | Select-Object ReturnValue, State
@@ -204,6 +294,7 @@ if ($Change) {
         } | Out-Null
     }
     finally {
+        if (Test-Path $folder) { Step 'undo export' 'Remove the export' { Remove-Item -Recurse -Path $folder } | Out-Null }
         # By the id of what was made here, and never by a name alone.
         if (@($vm).Count -eq 1 -and $vm) {
             Step 'undo VM' 'Destroy the VM' { Wait-WmiJob (Invoke-CimMethod -InputObject $management -MethodName DestroySystem -Arguments @{ AffectedSystem = [ref] $vm }) | Select-Object ReturnValue, State } | Out-Null
