@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Runtime.ExceptionServices;
 using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Model;
@@ -81,12 +82,15 @@ internal sealed class ApplianceDirectory(SessionRegistry registry, Action<Except
     {
         // What was known of a hypervisor's storage is known of the VMs that were described until then.
         foreach (RepositoryConnection native in repositories.Where(r => !r.IsOwn)) _enrolments.Remove(native);
+        // The storages of one hypervisor are asked at the same time, and share what is asked of that for them.
+        var shared = new ConcurrentDictionary<HypervisorConnection, Lazy<Task<IReadOnlyList<ApplianceDescription>>>>();
         return CollectAsync(repositories, _enrolments, c => c.Session, async connection =>
         {
             // A hypervisor's own storage keeps them with its VMs; those that are described already need not be asked
             // for again.
             IReadOnlyList<ApplianceDescription>? described = connection.Hypervisor is HypervisorConnection own
-                ? await DescribedAsync(own, cancellationToken).ConfigureAwait(false)
+                ? await shared.GetOrAdd(own, h => new(() => DescribedAsync(h, cancellationToken))).Value
+                    .ConfigureAwait(false)
                 : null;
             IReadOnlyList<ApplianceSettings> settings = await connection.Points.GetApplianceSettingsAsync(described,
                 cancellationToken).ConfigureAwait(false);
@@ -167,6 +171,7 @@ internal sealed class ApplianceDirectory(SessionRegistry registry, Action<Except
         $"No connected hypervisor shows an appliance {(name is null ? $"'{text}'" : $"'{name}' ({text})")}.", text,
         "Get-NataliaAppliance -Name * lists every VM; Get-NataliaHypervisor lists what is connected.");
 
+    /// <summary>Asks all of them at once. The cache may be another call's at the same time.</summary>
     private async Task<IReadOnlyList<TItem>> CollectAsync<TConnection, TItem>(IReadOnlyList<TConnection> connections,
         Dictionary<TConnection, IReadOnlyList<TItem>> cache,
         Func<TConnection, object> describe, Func<TConnection, Task<IReadOnlyList<TItem>>> askAsync,
@@ -175,7 +180,7 @@ internal sealed class ApplianceDirectory(SessionRegistry registry, Action<Except
     {
         (TConnection Connection, Task<IReadOnlyList<TItem>> Answer)[] asked = [.. connections
             .Select(c =>
-                (c, cache.TryGetValue(c, out IReadOnlyList<TItem>? known)
+                (c, Known(c) is IReadOnlyList<TItem> known
                     ? Task.FromResult(known)
                     : Task.Run(() => askAsync(c))))];
         List<TItem> all = [];
@@ -185,7 +190,7 @@ internal sealed class ApplianceDirectory(SessionRegistry registry, Action<Except
             try
             {
                 IReadOnlyList<TItem> items = await answer.ConfigureAwait(false);
-                cache[connection] = items;
+                Remember(connection, items);
                 all.AddRange(items);
             }
             catch (Exception e)
@@ -199,8 +204,18 @@ internal sealed class ApplianceDirectory(SessionRegistry registry, Action<Except
         foreach ((TConnection connection, Exception exception) in failures)
         {
             report(exception, describe(connection));
-            cache[connection] = [];
+            Remember(connection, []);
         }
         return all;
+
+        IReadOnlyList<TItem>? Known(TConnection connection)
+        {
+            lock (cache) return cache.TryGetValue(connection, out IReadOnlyList<TItem>? known) ? known : null;
+        }
+
+        void Remember(TConnection connection, IReadOnlyList<TItem> items)
+        {
+            lock (cache) cache[connection] = items;
+        }
     }
 }

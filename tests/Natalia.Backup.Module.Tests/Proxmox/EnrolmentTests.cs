@@ -43,6 +43,28 @@ public sealed class EnrolmentTests
     }
 
     [Fact]
+    public async Task The_storages_of_a_cluster_share_what_is_asked_of_its_vms()
+    {
+        await using ProxmoxFixture fixture = await ProxmoxFixture.StartAsync();
+        fixture.Connect();
+        fixture.Do("$null = Set-NataliaAppliance natalia-01 -Repository pbs");
+        int one = Reads();
+        fixture.Do("'pbs-data', 'nas', 'local' | ForEach-Object { $null = Connect-NataliaRepository -ProxmoxStorage "
+            + "$_ }");
+
+        Assert.Equal((1, 1), (one, Reads()));
+
+        int Reads()
+        {
+            int before = Count();
+            fixture.Do("$null = Get-NataliaAppliance");
+            return Count() - before;
+        }
+
+        int Count() => fixture.Server.Requests.Count(r => r.Path == "/nodes/pve1/qemu/100/config");
+    }
+
+    [Fact]
     public async Task A_scheduled_vm_is_enrolled_by_its_schedule()
     {
         await using ProxmoxFixture fixture = await ProxmoxFixture.StartAsync();
