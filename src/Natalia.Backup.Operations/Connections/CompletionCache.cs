@@ -15,6 +15,7 @@ internal sealed class CompletionCache
     private readonly Dictionary<string, (string Appliance, string DiskId, string About)> _disks =
         new(StringComparer.OrdinalIgnoreCase);
     private readonly Dictionary<string, RepositoryKey> _keys = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, string> _networks = new(StringComparer.OrdinalIgnoreCase);
 
     /// <summary>Names of appliances, each with a line about it.</summary>
     internal IReadOnlyList<KeyValuePair<string, string>> ApplianceNames
@@ -38,6 +39,12 @@ internal sealed class CompletionCache
     internal IReadOnlyList<RepositoryKey> Keys
     {
         get { lock (_gate) return [.. _keys.Values.OrderBy(k => k.KeyId, StringComparer.Ordinal)]; }
+    }
+
+    /// <summary>Names of networks that VMs were seen on, each with the one that was seen there last.</summary>
+    internal IReadOnlyList<KeyValuePair<string, string>> Networks
+    {
+        get { lock (_gate) return [.. _networks.OrderBy(n => n.Key, StringComparer.OrdinalIgnoreCase)]; }
     }
 
     /// <summary>What the appliance with this id was called when it was last seen; null when it never was.</summary>
@@ -68,6 +75,11 @@ internal sealed class CompletionCache
             $"{appliance.HypervisorKind}, {Plural.Count(appliance.Disks.Count, "disk")}");
         RememberName(appliance.ApplianceId, appliance.Name);
         foreach (ApplianceDisk disk in appliance.Disks) RememberDisk(appliance.Name, disk.DiskId, disk.ToString());
+        lock (_gate)
+        {
+            foreach (ApplianceNetwork network in appliance.Networks)
+                if (_networks.Count < Limit && network.Name.Length > 0) _networks[network.Name] = $"of {appliance.Name}";
+        }
     }
 
     internal void Remember(RepositoryKey key)
@@ -120,6 +132,7 @@ internal sealed class CompletionCache
             _namesById.Clear();
             _disks.Clear();
             _keys.Clear();
+            _networks.Clear();
         }
     }
 }

@@ -150,6 +150,7 @@ public sealed class SetNataliaApplianceCommand : RepositoryWriterCommand
     /// </summary>
     [Parameter]
     [AllowEmptyString]
+    [ArgumentCompleter(typeof(NetworkCompleter))]
     public string? IsolatedNetwork { get; set; }
 
     /// <summary>

@@ -65,6 +65,7 @@ public sealed class TestNataliaPrerequisiteCommand : ApplianceCommand
     /// </summary>
     [Parameter]
     [ValidateNotNullOrEmpty]
+    [ArgumentCompleter(typeof(NetworkCompleter))]
     public string? IsolatedNetwork { get; set; }
 
     /// <summary>

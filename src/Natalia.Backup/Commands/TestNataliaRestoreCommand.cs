@@ -138,6 +138,7 @@ public sealed class TestNataliaRestoreCommand : NataliaCommand
     /// </summary>
     [Parameter]
     [ValidateNotNullOrEmpty]
+    [ArgumentCompleter(typeof(NetworkCompleter))]
     public string? IsolatedNetwork { get; set; }
 
     /// <summary>

@@ -367,6 +367,18 @@ public sealed class RestorePointTests : IDisposable
     }
 
     [Fact]
+    public void Completion_knows_the_networks_of_VMs_that_were_shown()
+    {
+        _fixture.Run("$null = Get-NataliaAppliance -Name natalia-paris").ThrowIfFailed();
+        foreach (string command in new[] { "Test-NataliaRestore", "Set-NataliaAppliance", "Test-NataliaPrerequisite" })
+            Assert.Equal(["voice"],
+                _fixture.Run("$line = \"$($args[0]) -IsolatedNetwork v\"; "
+                    + "[System.Management.Automation.CommandCompletion]::CompleteInput($line, $line.Length, "
+                    + "$null).CompletionMatches | ForEach-Object CompletionText",
+                    command).Text);
+    }
+
+    [Fact]
     public void What_is_not_known_completes_to_what_was_typed_and_never_to_files()
     {
         _fixture.BackUp();
