@@ -19,14 +19,15 @@ public sealed class VSphereServers : IDisposable
     }
 
     internal static VSphereConnectOptions Options(SimulatedVSphere server, Action<string>? trace = null,
-        TimeProvider? clock = null) => new()
-    {
-        Host = server.Host,
-        Port = server.Port,
-        User = server.User,
-        Secret = SimulatedVSphere.Secret,
-        CertificateThumbprints = [server.Thumbprint],
-        Clock = clock ?? TimeProvider.System,
-        Trace = trace,
-    };
+        TimeProvider? clock = null) =>
+        new()
+        {
+            Host = server.Host,
+            Port = server.Port,
+            User = server.User,
+            Secret = SimulatedVSphere.Secret,
+            CertificateThumbprints = [server.Thumbprint],
+            Clock = clock ?? TimeProvider.System,
+            Trace = trace,
+        };
 }

@@ -1,5 +1,4 @@
 using System.Text.Json;
-using Natalia.Backup.Hypervisors.Contract;
 using Natalia.Backup.Operations.Recovery;
 using Natalia.Backup.Operations.Reports.Content;
 

@@ -1,5 +1,4 @@
 using System.Text.Json;
-using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Operations.RestoreTests;
 
 namespace Natalia.Backup.Operations.Reports.Json;
