@@ -1,5 +1,4 @@
 using Natalia.Backup.Engine;
-using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Hypervisors.Contract;
 using Natalia.Backup.Hypervisors.Folder;
 using Natalia.Backup.Hypervisors.Qemu.Live;

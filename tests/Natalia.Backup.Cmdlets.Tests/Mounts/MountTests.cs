@@ -18,9 +18,9 @@ public sealed class MountTests : IDisposable
 
     /// <summary>As with rights to read alone.</summary>
     [Fact]
-    public void A_mark_that_the_store_does_not_take_is_told_and_the_mount_goes_on()
+    public async Task A_mark_that_the_store_does_not_take_is_told_and_the_mount_goes_on()
     {
-        using (Repository made = _bench.CreateAsync(_bench.Store).GetAwaiter().GetResult()) { }
+        using (Repository made = await _bench.CreateAsync(_bench.Store)) { }
         var store = new HookStore(_bench.Store)
         {
             Before = what => what.StartsWith("put ", StringComparison.Ordinal)
@@ -28,7 +28,8 @@ public sealed class MountTests : IDisposable
                     ? throw new NataliaException(ErrorIds.StoreAccessDenied, NataliaErrorKind.PermissionDenied, "No.")
                     : Task.CompletedTask,
         };
-        EngineSession.Result result = _session.Run("param($h, $s) $null = Add-Fake $h -Name vms; $null = Add-Repository $s -Name nas; "
+        EngineSession.Result result = _session.Run(
+            "param($h, $s) $null = Add-Fake $h -Name vms; $null = Add-Repository $s -Name nas; "
             + "$null = Invoke-NataliaBackup natalia-test; "
             + "$mount = Get-NataliaRestorePoint -Latest | Mount-NataliaRestorePoint; "
             + "$mount.IsMarked; (Get-NataliaMount).IsMarked; Get-NataliaMount | Dismount-NataliaRestorePoint",

@@ -1,5 +1,4 @@
 using Natalia.Backup.Engine;
-using Natalia.Backup.Engine.Disks;
 using Natalia.Backup.Engine.Model;
 using Natalia.Backup.HyperVSimulator;
 using Natalia.Backup.Hypervisors.Contract;
