@@ -30,6 +30,7 @@ public sealed class SimulatedVSphere : IDisposable
         User = said.GetProperty("user").GetString()!;
         Thumbprint = said.GetProperty("thumbprint").GetString()!;
         Certificate = Encoding.ASCII.GetBytes(said.GetProperty("certificate").GetString()!);
+        Authority = Encoding.ASCII.GetBytes(said.GetProperty("authority").GetString()!);
         Machines = [.. said.GetProperty("machines").EnumerateArray().Select(m => new Machine(
             m.GetProperty("name").GetString()!, m.GetProperty("id").GetString()!, m.GetProperty("uuid").GetString()!,
             [.. m.GetProperty("disks").EnumerateArray().Select(d => new Disk(d.GetProperty("key").GetInt32(),
@@ -58,6 +59,9 @@ public sealed class SimulatedVSphere : IDisposable
 
     /// <summary>Its certificate, PEM.</summary>
     public byte[] Certificate { get; }
+
+    /// <summary>With -own-certificate, the certificate of the authority that issued it, PEM.</summary>
+    public byte[] Authority { get; }
 
     public IReadOnlyList<Machine> Machines { get; }
 
@@ -112,6 +116,15 @@ public sealed class SimulatedVSphere : IDisposable
     public IReadOnlyList<string> Calls() => State().GetProperty("calls") is { ValueKind: JsonValueKind.Array } calls
         ? [.. calls.EnumerateArray().Select(c => c.GetString()!)]
         : [];
+
+    /// <summary>The version of the interface that the last call was made by: <c>urn:vim25/8.0.3.0</c>.</summary>
+    public string Spoken => State().GetProperty("spoken").GetString()!;
+
+    /// <summary>How many requests for bytes there were at once, at most.</summary>
+    public int MostReads => State().GetProperty("most").GetInt32();
+
+    /// <summary>How many requests for bytes were under way when a snapshot was asked to go, at most.</summary>
+    public int ReadsAtRemoval => State().GetProperty("atEnd").GetInt32();
 
     /// <summary>What <c>builds.go</c> tells: the VMs as they are.</summary>
     public IReadOnlyList<JsonElement> Bench()

@@ -4,6 +4,7 @@ using Natalia.Backup.Engine;
 using Natalia.Backup.Engine.Model;
 using Natalia.Backup.Hypervisors.Contract;
 using Natalia.Backup.Hypervisors.VSphere.Backups;
+using Natalia.Backup.Hypervisors.VSphere.Builds;
 using Natalia.Backup.Hypervisors.VSphere.Client;
 using Natalia.Backup.Hypervisors.VSphere.Inventory;
 using Natalia.Backup.Hypervisors.VSphere.Snapshots;
@@ -11,7 +12,9 @@ using Natalia.Backup.Hypervisors.VSphere.Snapshots;
 namespace Natalia.Backup.Hypervisors.VSphere;
 
 /// <summary>Everything that would fail later, asked beforehand. Changes nothing.</summary>
-internal sealed class PrerequisiteService(MachineFinder machines)
+/// <param name="machines">The inventory.</param>
+/// <param name="sites">Where new VMs go.</param>
+internal sealed class PrerequisiteService(MachineFinder machines, SiteFinder sites)
 {
     private const int HttpsPort = 443;
     private const int HostsAtOnce = 8;
@@ -21,32 +24,32 @@ internal sealed class PrerequisiteService(MachineFinder machines)
     internal async Task<IReadOnlyList<CheckResult>> TestAsync(ApplianceDescription? appliance,
         PrerequisiteRequest request, CancellationToken cancellationToken)
     {
-        var checks = new Checks();
+        var checks = new CheckList();
         checks.Add("Server", machines.Location, CheckOutcome.Passed, "6.5 or newer",
             Vim.About.Text("fullName") ?? Vim.About.Text("apiVersion") ?? "unknown");
         await CheckLicenseAsync(checks, cancellationToken).ConfigureAwait(false);
+        IReadOnlyList<VimObject> isolated = request.IsolatedNetwork is null ? []
+            // As restore tests look for it.
+            : [.. (await Vim.FindAsync(null, "Network", ["name"], cancellationToken).ConfigureAwait(false))
+                .Where(n => n.Text("name") == request.IsolatedNetwork)];
         VirtualMachine? machine = null;
         if (appliance is not null)
         {
             machine = await machines.RequireAsync(appliance, cancellationToken).ConfigureAwait(false);
             checks.ApplianceId = MachineFinder.ApplianceIdOf(machine.InstanceUuid);
             CheckMachine(checks, machine);
-            await CheckPrivilegesAsync(checks, machine, cancellationToken).ConfigureAwait(false);
+            await CheckPrivilegesAsync(checks, machine, isolated, request.IsolatedNetwork is not null,
+                cancellationToken).ConfigureAwait(false);
             await CheckDisksAsync(checks, machine, cancellationToken).ConfigureAwait(false);
             CheckSnapshots(checks, machine);
         }
         await CheckHostsAsync(checks, machine?.Host, cancellationToken).ConfigureAwait(false);
         if (request.IsolatedNetwork is string network)
-        {
-            bool isThere = (await Vim.FindAsync(null, "Network", ["name"], cancellationToken).ConfigureAwait(false))
-                .Any(n => string.Equals(n.Text("name"), network, StringComparison.OrdinalIgnoreCase));
-            checks.Add("IsolatedNetwork", network, isThere ? CheckOutcome.Passed : CheckOutcome.Failed, "there",
-                isThere ? "there" : "not there", null, ErrorIds.NetworkNotFound);
-        }
+            await CheckNetworkAsync(checks, network, isolated.Count > 0, cancellationToken).ConfigureAwait(false);
         return checks.All;
     }
 
-    private static void CheckMachine(Checks checks, VirtualMachine machine)
+    private static void CheckMachine(CheckList checks, VirtualMachine machine)
     {
         (string Why, string Advice)? unfit = MachineChecks.WhyNot(machine);
         checks.Add("Suitable", machine.Name, unfit is null ? CheckOutcome.Passed : CheckOutcome.Failed,
@@ -70,57 +73,76 @@ internal sealed class PrerequisiteService(MachineFinder machines)
             machine.IsRunning && runs && machine.Heartbeat != "green" ? "The guest answers late or not at all." : null);
     }
 
-    private async Task CheckPrivilegesAsync(Checks checks, VirtualMachine machine, CancellationToken cancellationToken)
+    private async Task CheckPrivilegesAsync(CheckList checks, VirtualMachine machine,
+        IReadOnlyList<VimObject> isolated, bool isTested, CancellationToken cancellationToken)
     {
-        VimObject? manager = (await Vim.GetPropertiesAsync([Vim.Singleton("sessionManager")], ["currentSession"],
-            cancellationToken).ConfigureAwait(false)).FirstOrDefault();
-        string? session = manager?["currentSession"].Text("key");
-        await CheckAsync(machine.Reference, machine.Name,
-            [.. RequiredPrivileges.OnMachine, .. machine.IsTracked ? [] : RequiredPrivileges.ForTracking])
-            .ConfigureAwait(false);
+        PrivilegeChecks privileges = await PrivilegeChecks.OpenAsync(Vim, checks,
+            cancellationToken).ConfigureAwait(false);
+        await privileges.AskForBackupsAsync(machine.Reference, machine.Name,
+            [.. RequiredPrivileges.OnMachine, .. machine.IsTracked ? [] : RequiredPrivileges.ForTracking],
+            cancellationToken).ConfigureAwait(false);
         IReadOnlyList<VimObject> stores = await StoresAsync(machine, cancellationToken).ConfigureAwait(false);
         foreach (VimObject store in stores)
-            await CheckAsync(store.Reference, store.Text("name") ?? store.Reference.Value,
-                RequiredPrivileges.OnDatastore).ConfigureAwait(false);
-
-        async Task CheckAsync(VimReference entity, string name, IReadOnlyList<string> privileges)
-        {
-            HashSet<string>? granted = null;
-            string? trouble = "the server does not tell the session's own rights";
-            try
-            {
-                if (session is not null)
-                    granted = await GrantedAsync(entity, session, privileges, cancellationToken).ConfigureAwait(false);
-            }
-            catch (VimFaultException e)
-            {
-                trouble = e.Message;
-            }
-            foreach (string privilege in privileges)
-            {
-                bool? has = granted?.Contains(privilege);
-                checks.Add("Privilege", $"{privilege} on {name}", has is null ? CheckOutcome.NotEvidenced
-                    : has == true ? CheckOutcome.Passed : CheckOutcome.Failed, "granted",
-                    has is null ? "unknown" : has == true ? "granted" : "not granted",
-                    has is null ? trouble : has == true ? null
-                        : "Add it to the user's role; docs/vmware.md has the whole role.",
-                    ErrorIds.PermissionDenied);
-            }
-        }
+            await privileges.AskForBackupsAsync(store.Reference, NameOf(store), RequiredPrivileges.OnDatastore,
+                cancellationToken).ConfigureAwait(false);
+        foreach (VimObject store in stores)
+            await privileges.AskForRestoresAsync(store.Reference, NameOf(store),
+                RequiredPrivileges.ToRestoreOnDatastore, cancellationToken).ConfigureAwait(false);
+        await CheckPlaceAsync(checks, privileges, machine, isTested, cancellationToken).ConfigureAwait(false);
+        VimObject? seen = (await Vim.GetPropertiesAsync([machine.Reference], ["network"],
+            cancellationToken).ConfigureAwait(false)).FirstOrDefault();
+        IReadOnlyList<VimObject> networks = await Vim.GetPropertiesAsync(
+            seen?["network"]?.Elements().Select(VimXml.ReferenceOf).OfType<VimReference>() ?? [], ["name"],
+            cancellationToken).ConfigureAwait(false);
+        foreach (VimObject network in networks.Concat(isolated).GroupBy(n => n.Reference).Select(g => g.First()))
+            await privileges.AskForRestoresAsync(network.Reference, NameOf(network),
+                RequiredPrivileges.ToRestoreOnNetwork, cancellationToken).ConfigureAwait(false);
     }
 
-    private async Task<HashSet<string>> GrantedAsync(VimReference entity, string session,
-        IReadOnlyList<string> privileges, CancellationToken cancellationToken)
+    /// <summary>The folder and the pool that a new VM on the same host would go to.</summary>
+    private async Task CheckPlaceAsync(CheckList checks, PrivilegeChecks privileges, VirtualMachine machine,
+        bool isTested, CancellationToken cancellationToken)
     {
-        IReadOnlyList<XElement> answer = await Vim.CallAsync(Vim.Singleton("authorizationManager"),
-            "HasPrivilegeOnEntities", [VimXml.Reference("entity", entity), VimXml.Element("sessionId", session),
-                .. privileges.Select(p => VimXml.Element("privId", p))], cancellationToken).ConfigureAwait(false);
-        return new HashSet<string>(answer.SelectMany(e => e.Members("privAvailability"))
-            .Where(p => p.Flag("isGranted") == true).Select(p => p.Text("privId")).OfType<string>(),
-            StringComparer.Ordinal);
+        VimReference folder, pool;
+        try
+        {
+            (folder, pool) = await sites.UsualPlaceAsync(machine.Host, cancellationToken).ConfigureAwait(false);
+        }
+        catch (NataliaException e) when (e.ErrorId == ErrorIds.PermissionDenied)
+        {
+            checks.Add("RestorePrivilege", machine.Name, CheckOutcome.NotEvidenced, "granted", "unknown", e.Message);
+            return;
+        }
+        IReadOnlyList<VimObject> named = await Vim.GetPropertiesAsync([folder, pool], ["name"],
+            cancellationToken).ConfigureAwait(false);
+        await privileges.AskForRestoresAsync(folder, Name(folder),
+            [.. RequiredPrivileges.ToRestoreOnFolder, .. isTested ? RequiredPrivileges.ToTestOnFolder : []],
+            cancellationToken).ConfigureAwait(false);
+        await privileges.AskForRestoresAsync(pool, Name(pool), RequiredPrivileges.ToRestoreOnPool,
+            cancellationToken).ConfigureAwait(false);
+
+        string Name(VimReference reference) =>
+            named.Where(n => n.Reference == reference).Select(NameOf).FirstOrDefault() ?? reference.Value;
     }
 
-    private async Task CheckDisksAsync(Checks checks, VirtualMachine machine, CancellationToken cancellationToken)
+    /// <summary>Whether the network of restore tests is there, and whether its switch leads anywhere.</summary>
+    private async Task CheckNetworkAsync(CheckList checks, string name, bool isThere,
+        CancellationToken cancellationToken)
+    {
+        checks.Add("IsolatedNetwork", name, isThere ? CheckOutcome.Passed : CheckOutcome.Failed, "there",
+            isThere ? "there" : "not there", null, ErrorIds.NetworkNotFound);
+        if (!isThere) return;
+        List<VimObject> hosts = [.. (await Vim.FindAsync(null, "HostSystem", ["name", .. SwitchUplinks.Paths],
+            cancellationToken).ConfigureAwait(false)).Where(h => SwitchUplinks.Has(h, name))];
+        string? uplinks = hosts.Count == 0 ? SwitchUplinks.Unseen
+            : hosts.Select(h => SwitchUplinks.Of(h, name) is string way ? $"{way} of {NameOf(h)}" : null)
+                .FirstOrDefault(w => w is not null);
+        checks.Add("NoWayOut", name, uplinks is null ? CheckOutcome.Passed : CheckOutcome.Warning,
+            SwitchUplinks.Expected, uplinks ?? SwitchUplinks.Expected, uplinks is null ? null
+                : $"Only its adapters being disconnected would keep a test VM off what is behind '{name}'.");
+    }
+
+    private async Task CheckDisksAsync(CheckList checks, VirtualMachine machine, CancellationToken cancellationToken)
     {
         var stores = (await StoresAsync(machine, cancellationToken).ConfigureAwait(false))
             .ToDictionary(s => s.Reference, s => (Name: s.Text("name") ?? s.Reference.Value,
@@ -148,7 +170,7 @@ internal sealed class PrerequisiteService(MachineFinder machines)
         }
     }
 
-    private static void CheckSnapshots(Checks checks, VirtualMachine machine)
+    private static void CheckSnapshots(CheckList checks, VirtualMachine machine)
     {
         int ours = machine.Snapshots.Count(s => SnapshotMark.Of(s, machine) is { IsBackup: true });
         checks.Add("Leftovers", machine.Name, ours == 0 ? CheckOutcome.Passed : CheckOutcome.Warning, "none",
@@ -168,7 +190,7 @@ internal sealed class PrerequisiteService(MachineFinder machines)
     /// <summary>
     /// Exports go to the host that has the VM, by the name that the vCenter knows it by: that name has to mean it here.
     /// </summary>
-    private async Task CheckHostsAsync(Checks checks, VimReference? own, CancellationToken cancellationToken)
+    private async Task CheckHostsAsync(CheckList checks, VimReference? own, CancellationToken cancellationToken)
     {
         if (!Vim.IsVirtualCenter) return;
         List<VimObject> hosts = [.. await Vim.FindAsync(null, "HostSystem", ["name", "runtime.connectionState"],
@@ -210,7 +232,7 @@ internal sealed class PrerequisiteService(MachineFinder machines)
         }
     }
 
-    private async Task CheckLicenseAsync(Checks checks, CancellationToken cancellationToken)
+    private async Task CheckLicenseAsync(CheckList checks, CancellationToken cancellationToken)
     {
         List<string> names = [];
         bool isFree = false;
@@ -242,25 +264,5 @@ internal sealed class PrerequisiteService(MachineFinder machines)
         Vim.GetPropertiesAsync(machine.Disks.Select(d => d.Datastore).OfType<VimReference>().Distinct(),
             ["name", "summary.type"], cancellationToken);
 
-    private sealed class Checks
-    {
-        private readonly List<CheckResult> _all = [];
-
-        internal string? ApplianceId { get; set; }
-
-        internal IReadOnlyList<CheckResult> All => _all;
-
-        internal void Add(string name, string target, CheckOutcome result, string expected, string actual,
-            string? detail = null, string? errorId = null) => _all.Add(new CheckResult
-            {
-                Name = name,
-                Target = target,
-                Result = result,
-                Expected = expected,
-                Actual = actual,
-                Detail = detail,
-                ApplianceId = ApplianceId,
-                ErrorId = result == CheckOutcome.Failed ? errorId : null,
-            });
-    }
+    private static string NameOf(VimObject o) => o.Text("name") ?? o.Reference.Value;
 }

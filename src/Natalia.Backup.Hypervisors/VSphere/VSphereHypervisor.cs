@@ -34,8 +34,8 @@ public sealed class VSphereHypervisor : IHypervisor, IApplianceFinder, IImageSou
         var snapshots = new SnapshotService(vim);
         _backups = new BackupService(_machines, snapshots, new DiskReadings(vim));
         _tracking = new ChangeTrackingService(_machines, snapshots);
-        _prerequisites = new PrerequisiteService(_machines);
         var builder = new BuilderService(_machines);
+        _prerequisites = new PrerequisiteService(_machines, builder.Sites);
         _more =
         [
             new UserSnapshots(_machines, snapshots), builder, new TestMachines(builder), new DiskReplacer(builder),

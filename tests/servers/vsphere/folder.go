@@ -32,6 +32,11 @@ func serveFolder(f *front, w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "Failed to lock the file (16392).", http.StatusInternalServerError)
 		return
 	}
+	if *datastoreType != "VMFS" && *datastoreType != "NFS" && strings.HasSuffix(name, "-flat.vmdk") {
+		// vSAN and vVol keep a disk as objects; what is there as a file only describes it.
+		http.NotFound(w, r)
+		return
+	}
 	if r.Method == http.MethodPut || r.Method == http.MethodPost {
 		// A host does not make folders by itself, as far as is known.
 		if local := f.localOf(name); local != "" {

@@ -9,6 +9,7 @@ import (
 	"reflect"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/vmware/govmomi/simulator"
 	"github.com/vmware/govmomi/vim25/soap"
@@ -42,6 +43,7 @@ type front struct {
 	password string
 	pageSize int
 	version  string
+	prior    []string // older versions of the interface
 
 	// Held for what follows; never while something is sent to a client that reads slowly.
 	mutex    sync.Mutex
@@ -55,10 +57,15 @@ type front struct {
 	needs    map[string]bool   // VMs whose next removal of a snapshot leaves something to consolidate
 	denied   map[string]bool   // privileges that the user lacks
 	tasks    map[string]func() // tasks that hang, by their ids; what ends them
+	spoken   string            // the version of the interface that the last call was made by
+	reading  int               // requests for bytes that are under way
+	most     int               // of them, at once
+	atEnd    int               // of them, at most, while a snapshot was asked to go
 }
 
-func newFront(next http.Handler, service *simulator.Service, host, user, password string, page int, version string) *front {
-	return &front{next: next, service: service, host: host, user: user, password: password, pageSize: page, version: version,
+func newFront(next http.Handler, service *simulator.Service, host, user, password string, page int, version string, prior []string) *front {
+	return &front{next: next, service: service, host: host, user: user, password: password, pageSize: page,
+		version: version, prior: prior,
 		machines: map[string]*machine{}, sessions: map[string]bool{}, ended: map[string]bool{}, pages: map[string][]string{},
 		needs: map[string]bool{}, denied: map[string]bool{}, tasks: map[string]func(){}}
 }
@@ -77,9 +84,15 @@ func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if r.URL.Path == "/sdk/vimServiceVersions.xml" {
+		if f.interrupt(w, r, "GET "+r.URL.Path, "before") {
+			return
+		}
 		fmt.Fprintf(w, `<?xml version="1.0" encoding="UTF-8"?><namespaces version="1.0"><namespace>`+
-			`<name>urn:vim25</name><version>%s</version><priorVersions><version>6.7.3</version>`+
-			`<version>6.7</version><version>6.5</version></priorVersions></namespace></namespaces>`, f.version)
+			`<name>urn:vim25</name><version>%s</version><priorVersions>`, f.version)
+		for _, v := range f.prior {
+			fmt.Fprintf(w, `<version>%s</version>`, v)
+		}
+		fmt.Fprint(w, `</priorVersions></namespace></namespaces>`)
 		return
 	}
 	if r.URL.Path == "/sdk" || r.URL.Path == "/sdk/" || r.URL.Path == "/sdk/vimService" {
@@ -89,6 +102,10 @@ func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	for prefix, serve := range paths {
 		if strings.HasPrefix(r.URL.Path, prefix) {
 			f.record(r.Method + " " + r.URL.Path)
+			if prefix == "/folder/" || prefix == "/nfc/" {
+				f.begin()
+				defer f.end()
+			}
 			if f.interrupt(w, r, r.Method+" "+prefix, "before") {
 				return
 			}
@@ -116,6 +133,12 @@ func (f *front) serveSoap(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	f.record(method.Name)
+	f.mutex.Lock()
+	f.spoken = strings.Trim(r.Header.Get("SOAPAction"), `"`)
+	f.mutex.Unlock()
+	if method.Name == "RemoveSnapshot_Task" {
+		f.countAtEnd()
+	}
 	c := &call{front: f, w: w, r: r, method: method, body: body}
 	if !open[method.Name] && !f.authenticated(r) {
 		c.fault("NotAuthenticated", "The session is not authenticated.")
@@ -182,6 +205,39 @@ func (f *front) record(what string) {
 	f.mutex.Lock()
 	f.calls = append(f.calls, what)
 	f.mutex.Unlock()
+}
+
+func (f *front) begin() {
+	f.mutex.Lock()
+	defer f.mutex.Unlock()
+	f.reading++
+	if f.reading > f.most {
+		f.most = f.reading
+	}
+}
+
+func (f *front) end() {
+	f.mutex.Lock()
+	f.reading--
+	f.mutex.Unlock()
+}
+
+// How many requests for bytes are under way when a snapshot is asked to go. One whose last byte has just been taken is
+// given a moment to notice it.
+func (f *front) countAtEnd() {
+	for i := 0; ; i++ {
+		f.mutex.Lock()
+		now := f.reading
+		if now == 0 || i == 20 {
+			if now > f.atEnd {
+				f.atEnd = now
+			}
+			f.mutex.Unlock()
+			return
+		}
+		f.mutex.Unlock()
+		time.Sleep(50 * time.Millisecond)
+	}
 }
 
 const head = `<?xml version="1.0" encoding="UTF-8"?>` + "\n" +

@@ -26,8 +26,9 @@ import (
 //	host      name; body: what the first host is called, and the certificate that the vCenter tells of it
 //	deny      privilege
 //	consolidate vm: its next removal of a snapshot leaves something to consolidate
-//	state     GET: snapshots, calls
-//	clear     forgets the calls and the faults
+//	state     GET: snapshots, calls, spoken (version), most (requests for bytes at once), atEnd (of them while a
+//	          snapshot was asked to go)
+//	clear     forgets the calls, the counts and the faults
 func (f *front) harness(w http.ResponseWriter, r *http.Request) {
 	q := r.URL.Query()
 	number := func(name string) int64 {
@@ -92,6 +93,7 @@ func (f *front) harness(w http.ResponseWriter, r *http.Request) {
 		f.needs[vm.Self.Value] = true
 	case "clear":
 		f.calls, f.faults = nil, nil
+		f.most, f.atEnd = f.reading, 0
 	default:
 		if do := verbs[verb]; do != nil && vm != nil {
 			do(f, w, vm, int(number("disk")), body)
@@ -115,7 +117,8 @@ func (f *front) state(w http.ResponseWriter) {
 			snapshots[id] = namesOf(vm.Snapshot.RootSnapshotList, snapshots[id])
 		}
 	}
-	_ = json.NewEncoder(w).Encode(map[string]interface{}{"snapshots": snapshots, "calls": f.calls})
+	_ = json.NewEncoder(w).Encode(map[string]interface{}{"snapshots": snapshots, "calls": f.calls,
+		"spoken": f.spoken, "most": f.most, "atEnd": f.atEnd})
 }
 
 func namesOf(tree []types.VirtualMachineSnapshotTree, names []string) []string {

@@ -22,6 +22,7 @@ import (
 	"net/url"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 	"time"
 
@@ -37,9 +38,11 @@ func main() {
 	extra := flag.Int64("second-disk-mib", 0, "size of a second disk of each VM; 0 for none")
 	name := flag.String("name", "natalia-nice", "the first VM's name")
 	version := flag.String("version", "8.0.3.0", "the newest version of the interface")
+	prior := flag.String("prior", "6.7.3,6.7,6.5", "the older versions that it speaks")
 	idle := flag.Duration("idle", 0, "after which a session ends; 0 for never")
 	page := flag.Int("page", 3, "objects in one answer of the property collector; 0 for all")
-	own := flag.Bool("own-certificate", false, "a certificate of its own instead of the one that all have")
+	own := flag.Bool("own-certificate", false, "a certificate of its own, by an authority of its own, for localhost, "+
+		"instead of the one that all have")
 	flag.Parse()
 	log.SetOutput(ioutil.Discard)
 
@@ -55,12 +58,15 @@ func main() {
 	stop := make(chan os.Signal, 1)
 	signal.Notify(stop, syscall.SIGTERM, syscall.SIGINT)
 	model.Service.TLS = new(tls.Config)
+	authority := ""
 	if *own {
-		model.Service.TLS.Certificates = []tls.Certificate{newCertificate()}
+		certificate, issuer := newCertificate()
+		model.Service.TLS.Certificates = []tls.Certificate{certificate}
+		authority = string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: issuer}))
 	}
 	model.Service.Listen = &url.URL{Host: *listen, User: url.UserPassword(*user, *pass)}
 	server := model.Service.NewServer()
-	front := newFront(server.Config.Handler, model.Service, server.Listener.Addr().String(), *user, *pass, *page, *version)
+	front := newFront(server.Config.Handler, model.Service, server.Listener.Addr().String(), *user, *pass, *page, *version, strings.Split(*prior, ","))
 	if err := front.prepare(*name, *mib, *extra); err != nil {
 		fail(err)
 	}
@@ -70,7 +76,8 @@ func main() {
 	sum := sha256.Sum256(server.Certificate().Raw)
 	out, _ := json.Marshal(map[string]interface{}{
 		"url": "https://" + front.host + "/", "pid": os.Getpid(), "user": *user,
-		"thumbprint": hex.EncodeToString(sum[:]), "certificate": string(certificate), "machines": front.describe(),
+		"thumbprint": hex.EncodeToString(sum[:]), "certificate": string(certificate), "authority": authority,
+		"machines": front.describe(),
 	})
 	fmt.Println(string(out))
 
@@ -104,16 +111,31 @@ func fail(err error) {
 	os.Exit(1)
 }
 
-func newCertificate() tls.Certificate {
+// A certificate for localhost, and that of the authority that issued it.
+func newCertificate() (tls.Certificate, []byte) {
+	issuerKey, key := newKey(), newKey()
+	issuer := x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "CA of the tests"},
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(24 * time.Hour), IsCA: true,
+		BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign}
+	about := x509.Certificate{SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: "localhost"},
+		NotBefore: issuer.NotBefore, NotAfter: issuer.NotAfter, DNSNames: []string{"localhost"},
+		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}}
+	return tls.Certificate{Certificate: [][]byte{sign(&about, &issuer, key, issuerKey)}, PrivateKey: key},
+		sign(&issuer, &issuer, issuerKey, issuerKey)
+}
+
+func newKey() *ecdsa.PrivateKey {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		fail(err)
 	}
-	about := x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "localhost"},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(24 * time.Hour), DNSNames: []string{"localhost"}}
-	raw, err := x509.CreateCertificate(rand.Reader, &about, &about, &key.PublicKey, key)
+	return key
+}
+
+func sign(about, issuer *x509.Certificate, key, issuerKey *ecdsa.PrivateKey) []byte {
+	raw, err := x509.CreateCertificate(rand.Reader, about, issuer, &key.PublicKey, issuerKey)
 	if err != nil {
 		fail(err)
 	}
-	return tls.Certificate{Certificate: [][]byte{raw}, PrivateKey: key}
+	return raw
 }

@@ -38,6 +38,9 @@ func addNetworks() {
 		for _, e := range simulator.Map.All("Datacenter") {
 			dc := e.(*simulator.Datacenter)
 			dc.Network = append(dc.Network, ref)
+			folder := simulator.Map.Get(dc.NetworkFolder).(*simulator.Folder)
+			folder.ChildEntity = append(folder.ChildEntity, ref)
+			network.Parent = &folder.Self
 		}
 		for _, e := range simulator.Map.All("HostSystem") {
 			host := e.(*simulator.HostSystem)

@@ -155,6 +155,18 @@ internal sealed class SiteFinder(MachineFinder machines)
         return compute?.ReferenceAt("resourcePool") ?? throw Unseen("the resource pool of the VM host");
     }
 
+    /// <summary>The folder and the resource pool that a new VM on a host goes to when nobody says otherwise.</summary>
+    /// <exception cref="NataliaException"><c>PermissionDenied</c>.</exception>
+    internal async Task<(VimReference Folder, VimReference Pool)> UsualPlaceAsync(VimReference? host,
+        CancellationToken cancellationToken)
+    {
+        VimObject seen = (host is null ? null
+            : (await _vim.GetPropertiesAsync([host], ["parent"], cancellationToken).ConfigureAwait(false))
+                .FirstOrDefault()) ?? throw Unseen("the host");
+        (_, VimReference folder) = await FindDatacenterAsync(seen.Reference, cancellationToken).ConfigureAwait(false);
+        return (folder, await FindPoolAsync(seen, null, cancellationToken).ConfigureAwait(false));
+    }
+
     /// <summary>The datacenter that an object is in.</summary>
     internal async Task<VimReference> DatacenterOfAsync(VimReference? inside, CancellationToken cancellationToken) =>
         inside is null ? throw Unseen("the host")

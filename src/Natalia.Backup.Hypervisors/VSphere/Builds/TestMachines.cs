@@ -68,7 +68,7 @@ internal sealed class TestMachines(BuilderService builder) : ITestVMControl, IPo
         if (await FindUplinksAsync(machine, vm.IsolatedNetwork, cancellationToken).ConfigureAwait(false)
             is string uplinks)
             checks.Add(IsolationReading.Of("IsolatedNetwork", vm.IsolatedNetwork,
-                isConnected ? CheckOutcome.Failed : CheckOutcome.Warning, "no physical adapter", uplinks,
+                isConnected ? CheckOutcome.Failed : CheckOutcome.Warning, SwitchUplinks.Expected, uplinks,
                 $"The switch of the network '{vm.IsolatedNetwork}' has a way out ({uplinks}); "
                     + (isConnected
                         ? "an adapter of the test VM is connected, and would reach it."
@@ -113,16 +113,7 @@ internal sealed class TestMachines(BuilderService builder) : ITestVMControl, IPo
         CancellationToken cancellationToken)
     {
         if (machine.Host is not VimReference host) return "its host is not known";
-        VimObject? found = (await builder.Machines.Vim.GetPropertiesAsync([host],
-            ["config.network.portgroup", "config.network.vswitch"], cancellationToken).ConfigureAwait(false))
-            .FirstOrDefault();
-        XElement? group = found?["config.network.portgroup"]?.Elements()
-            .FirstOrDefault(g => g.Text("spec.name") == network);
-        if (group is null) return "a distributed switch, whose uplinks are not looked at";
-        string? name = group.Text("spec.vswitchName");
-        XElement? vswitch = found!["config.network.vswitch"]?.Elements().FirstOrDefault(s => s.Text("name") == name);
-        string[] uplinks = [.. vswitch.Members("pnic").Select(p => p.Value.Substring(p.Value.LastIndexOf('-') + 1))];
-        return vswitch is null ? "its switch is not to be seen"
-            : uplinks.Length == 0 ? null : string.Join(", ", uplinks);
+        return SwitchUplinks.Of((await builder.Machines.Vim.GetPropertiesAsync([host], SwitchUplinks.Paths,
+            cancellationToken).ConfigureAwait(false)).FirstOrDefault(), network);
     }
 }

@@ -131,5 +131,5 @@ internal sealed class DiskReadings(IVimService vim) : IDiskReadings
         frozen.Name,
         "For the first, give the user the privileges Datastore.Browse and Datastore.FileManagement and let port 443 "
             + "of the server through. For the second, VApp.Export, and port 443 of every ESXi host, whose names this "
-            + "machine must be able to resolve; the vCenter itself talks to them by 902.", export);
+            + "machine must be able to resolve.", export);
 }

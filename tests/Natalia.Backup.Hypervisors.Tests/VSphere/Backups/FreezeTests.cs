@@ -266,6 +266,50 @@ public sealed class FreezeTests(FreezeTests.Servers servers) : IClassFixture<Fre
             && c.ErrorId == ErrorIds.ServerUnreachable);
     }
 
+    [VSphereTheory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task Rights_of_restores_that_lack_are_told_and_fail_nothing(bool isCenter)
+    {
+        using SimulatedVSphere server = SimulatedVSphere.Start([.. isCenter ? Array.Empty<string>() : ["-esx"],
+            "-disk-mib", "1", "-second-disk-mib", "1", "-networks", "nowhere,!office"]);
+        using var fixture = new VSphereFixture(server);
+        using IHypervisor hypervisor = fixture.Connect();
+        Assert.All(Restores(await TestAsync(null)), c => Assert.Equal(CheckOutcome.Passed, c.Result));
+        string[] denied = ["VirtualMachine.Inventory.Create", "Resource.AssignVMToPool", "Network.Assign",
+            "Datastore.AllocateSpace", "VirtualMachine.GuestOperations.Execute"];
+        foreach (string privilege in denied) server.Do("deny", ("privilege", privilege));
+
+        // Without a network for restore tests nobody asks for what only those need.
+        Assert.Equal(denied[..4].Order(), Missing(await TestAsync(null)));
+        IReadOnlyList<CheckResult> isolated = await TestAsync("nowhere"), office = await TestAsync("office");
+
+        Assert.Equal(denied.Order(), Missing(isolated));
+        Assert.Contains(Restores(isolated), c => c.Target == "Network.Assign on nowhere");
+        Assert.All(isolated, c => Assert.NotEqual((CheckOutcome.Failed, "RestorePrivilege"), (c.Result, c.Name)));
+        Assert.DoesNotContain(isolated, c => c.Name == "Privilege" && c.Result != CheckOutcome.Passed);
+        Assert.Equal((CheckOutcome.Passed, "no physical adapter"), Way(isolated));
+        (CheckOutcome result, string? actual) = Way(office);
+        Assert.Equal(CheckOutcome.Warning, result);
+        Assert.StartsWith("vmnic1 of ", actual, StringComparison.Ordinal);
+        Assert.DoesNotContain(await TestAsync("Nowhere"), c => c.Name == "NoWayOut");
+
+        Task<IReadOnlyList<CheckResult>> TestAsync(string? network) => ((IPrerequisites)hypervisor)
+            .TestPrerequisitesAsync(fixture.Vm, new PrerequisiteRequest { IsolatedNetwork = network }, default);
+
+        static IEnumerable<CheckResult> Restores(IReadOnlyList<CheckResult> checks) =>
+            checks.Where(c => c.Name == "RestorePrivilege");
+
+        static IEnumerable<string> Missing(IReadOnlyList<CheckResult> checks) => Restores(checks)
+            .Where(c => c.Result == CheckOutcome.Warning).Select(c => c.Target!.Split(' ')[0]).Distinct().Order();
+
+        static (CheckOutcome, string?) Way(IReadOnlyList<CheckResult> checks)
+        {
+            CheckResult way = Assert.Single(checks, c => c.Name == "NoWayOut");
+            return (way.Result, way.Actual);
+        }
+    }
+
     [VSphereFact]
     public async Task A_free_license_and_old_hardware_are_told_beforehand()
     {

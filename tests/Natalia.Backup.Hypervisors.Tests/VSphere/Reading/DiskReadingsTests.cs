@@ -160,6 +160,23 @@ public sealed class DiskReadingsTests
         Assert.Equal(0, bench.Clock.WaitingFor(every));
     }
 
+    [VSphereFact]
+    public async Task A_host_gets_four_requests_at_once_however_many_are_wanted()
+    {
+        await using FrozenFixture bench = await FrozenFixture.StartAsync();
+        FrozenMachine frozen = await bench.FreezeAsync();
+        await using (IDiskReading reading = await bench.Readings.OpenAsync(frozen, default))
+        {
+            bench.Server.Do("clear");
+            bench.Server.Fail("GET /folder/", "before", "wait", ("wait", 300), ("times", 99));
+            await Task.WhenAll(Enumerable.Range(0, 16).Select(i => reading.GetDisk(frozen.Disks[i % 2].DiskId)
+                .ReadAsync(i * 4096, new byte[4096], default).AsTask()));
+        }
+        await bench.ReleaseAsync(frozen);
+
+        Assert.Equal((4, 0), (bench.Server.MostReads, bench.Server.ReadsAtRemoval));
+    }
+
     [VSphereTheory]
     [InlineData("VMFS", true)]
     [InlineData("vsan", false)]
@@ -169,10 +186,14 @@ public sealed class DiskReadingsTests
         FrozenMachine frozen = await bench.FreezeAsync();
         await using IDiskReading reading = await bench.Readings.OpenAsync(frozen, default);
         long bytes = 0;
-        await foreach (Extent extent in reading.GetDisk(frozen.Disks[0].DiskId).GetAllocatedExtentsAsync(default))
+        IDiskSource disk = reading.GetDisk(frozen.Disks[0].DiskId);
+        await foreach (Extent extent in disk.GetAllocatedExtentsAsync(default))
             bytes += extent.Length;
 
         Assert.Equal(isKnown, bytes < frozen.Disks[0].SizeBytes / 2);
+        // A datastore that keeps no files is read by an export, and its bytes are the disk's.
+        Assert.Equal(isKnown ? ReadMethod.RangedHttp : ReadMethod.NfcExport, ((IReadMethodSource)disk).ReadMethod);
+        Same(bench.Contents[0], await FrozenFixture.ReadAsync(disk));
     }
 
     [VSphereFact]
@@ -262,7 +283,7 @@ public sealed class DiskReadingsTests
             bench.Readings.OpenAsync(frozen, default));
 
         Assert.Equal(ErrorIds.ReadMethodMissing, e.ErrorId);
-        Assert.Contains("902", e.RecommendedAction);
+        Assert.Contains("port 443 of every ESXi host", e.RecommendedAction, StringComparison.Ordinal);
         await bench.ReleaseAsync(frozen);
     }
 
