@@ -65,6 +65,8 @@ public sealed class VSphereBackupTests : IDisposable
             target.AssertSame();
         }
         Assert.Empty(Server.Snapshots(Server.Appliance));
+        Assert.InRange(Server.MostReads, 1, 4);
+        Assert.Equal(0, Server.ReadsAtRemoval);
     }
 
     [VSphereFact]
@@ -106,6 +108,7 @@ public sealed class VSphereBackupTests : IDisposable
         NataliaException e = await Assert.ThrowsAsync<NataliaException>(() => RunAsync(repository));
         Assert.Equal(ErrorIds.DiskReadFailed, e.ErrorId);
         Assert.Empty(Server.Snapshots(Server.Appliance));
+        Assert.Equal(0, Server.ReadsAtRemoval);
         Assert.Empty(await RepositoryFixture.PointsAsync(repository));
         RestorePoint point = await RunAsync(repository);
 
@@ -192,7 +195,32 @@ public sealed class VSphereBackupTests : IDisposable
 
         Assert.Equal(ErrorIds.DiskReadFailed, e.ErrorId);
         Assert.Empty(Server.Snapshots(Server.Appliance));
+        Assert.Equal(0, Server.ReadsAtRemoval);
         Assert.Empty(await RepositoryFixture.PointsAsync(repository));
+    }
+
+    /// <summary>A request that the server still thinks about is ended before the snapshot goes.</summary>
+    [VSphereFact]
+    public async Task A_backup_that_is_stopped_leaves_no_request_to_the_server()
+    {
+        await StartAsync(16);
+        using Repository repository = await _repository.CreateAsync();
+        Write(1 << 20, 100_000);
+        using var stop = new CancellationTokenSource();
+        Task<RestorePoint> run = RunAsync(repository, stop: stop.Token, onFrozen: () =>
+        {
+            Server.Do("clear");
+            Server.Fail("GET /folder/", "before", "wait", ("wait", 60_000), ("times", 99));
+        });
+        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(30));
+        while (!run.IsCompleted && Server.MostReads == 0) await Task.Delay(10, limit.Token);
+        await stop.CancelAsync();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => run);
+
+        Assert.Contains("RemoveSnapshot_Task", Server.Calls());
+        Assert.InRange(Server.MostReads, 1, 4);
+        Assert.Equal(0, Server.ReadsAtRemoval);
+        Assert.Empty(Server.Snapshots(Server.Appliance));
     }
 
     private SimulatedVSphere Server => _server!;
@@ -222,7 +250,7 @@ public sealed class VSphereBackupTests : IDisposable
         (await hypervisor.GetAppliancesAsync(default)).Single(a => a.NativeId == Server.Appliance.Uuid);
 
     private async Task<RestorePoint> RunAsync(Repository repository, Action? onFrozen = null,
-        RequestedBackupType type = RequestedBackupType.Auto)
+        RequestedBackupType type = RequestedBackupType.Auto, CancellationToken stop = default)
     {
         using IHypervisor hypervisor = await ConnectAsync();
         ApplianceDescription vm = await DescribeAsync(hypervisor);
@@ -249,7 +277,7 @@ public sealed class VSphereBackupTests : IDisposable
             Consistency = frozen.Consistency,
             ConsistencyReason = frozen.ConsistencyReason,
             ReadMethod = (disk as IReadMethodSource)?.ReadMethod,
-        }, frozen.SealAsync, null, default);
+        }, frozen.SealAsync, null, stop);
         await frozen.PublishedAsync(default);
         return point;
     }

@@ -270,3 +270,10 @@ public sealed class VSphereBuilderTests : BuilderConformance
         Assert.True(File.Exists(other.File));
     }
 }
+
+/// <summary>The same suite on a simulated ESXi host.</summary>
+public sealed class EsxiBuilderTests : BuilderConformance
+{
+    protected override Task<IBuilderFixture> OpenAsync() =>
+        Task.FromResult<IBuilderFixture>(new VSphereBenchFixture(isCenter: false));
+}

@@ -121,3 +121,10 @@ public sealed class VSphereTestBenchTests : TestBenchConformance
             new TestVMRequest { IsolatedNetwork = network, RunId = "0123456789abcdef" }, null, default);
     }
 }
+
+/// <summary>The same suite on a simulated ESXi host.</summary>
+public sealed class EsxiTestBenchTests : TestBenchConformance
+{
+    protected override Task<ITestBenchFixture> OpenAsync() =>
+        Task.FromResult<ITestBenchFixture>(new VSphereBenchFixture(isCenter: false));
+}
