@@ -10,27 +10,32 @@ public static class OvaPackage
     /// <param name="path">The file.</param>
     /// <param name="images">The images; each is in the OVA under its own name.</param>
     /// <returns>The file.</returns>
-    public static string Make(string path, params string[] images)
+    public static string Make(string path, params string[] images) => Make(path, 1, images);
+
+    /// <summary>The same of disks of a size, which a reader holds against the images.</summary>
+    public static string Make(string path, long capacityBytes, params string[] images)
     {
         using FileStream file = File.Create(path);
         using var archive = new TarWriter(file, TarEntryFormat.Ustar);
         archive.WriteEntry(new UstarTarEntry(TarEntryType.RegularFile, "natalia.ovf")
         {
-            DataStream = new MemoryStream(Encoding.UTF8.GetBytes(Describe(images))),
+            DataStream = new MemoryStream(Encoding.UTF8.GetBytes(Describe(capacityBytes, images))),
         });
         foreach (string image in images) archive.WriteEntry(image, Path.GetFileName(image));
         return path;
     }
 
     /// <summary>The text of an OVF with these images.</summary>
-    public static string Describe(params string[] images)
+    public static string Describe(params string[] images) => Describe(1, images);
+
+    private static string Describe(long capacityBytes, string[] images)
     {
         string files = "", disks = "", items = "";
         for (int i = 0; i < images.Length; i++)
         {
             string name = Path.GetFileName(images[i]);
             files += $"<File ovf:href=\"{name}\" ovf:id=\"file{i}\"/>";
-            disks += $"<Disk ovf:capacity=\"1\" ovf:diskId=\"disk{i}\" ovf:fileRef=\"file{i}\"/>";
+            disks += $"<Disk ovf:capacity=\"{capacityBytes}\" ovf:diskId=\"disk{i}\" ovf:fileRef=\"file{i}\"/>";
             items += $"<Item><rasd:HostResource>ovf:/disk/disk{i}</rasd:HostResource></Item>";
         }
         return $"""

@@ -72,14 +72,19 @@ public sealed class QemuOfflineTests : IDisposable
             .FindAttachmentsAsync(vm, default)).SizeBytes);
     }
 
-    /// <summary>As disks of Hyper-V come to a folder of QEMU; written by qemu-img.</summary>
+    /// <summary>As disks of Hyper-V and of VMware come to a folder of QEMU; written by qemu-img.</summary>
     [QemuTheory]
     [InlineData("vhdx", "subformat=dynamic", "data.vhdx", "")]
     [InlineData("vhdx", "subformat=fixed", "data.vhdx", "")]
     [InlineData("vhdx", "subformat=dynamic", "data", ", \"format\": \"vhdx\"")]
     [InlineData("vpc", "subformat=dynamic,force_size=on", "data.vhd", "")]
     [InlineData("vpc", "subformat=fixed,force_size=on", "data.vhd", ", \"format\": \"vhd\"")]
-    public async Task A_disk_in_an_image_of_hyper_v_is_read(string format, string options, string file, string stated)
+    [InlineData("vmdk", "subformat=monolithicSparse", "data.vmdk", "")]
+    [InlineData("vmdk", "subformat=monolithicFlat", "data.vmdk", "")]
+    [InlineData("vmdk", "subformat=streamOptimized", "data.vmdk", "")]
+    [InlineData("vmdk", "subformat=streamOptimized", "data", ", \"format\": \"vmdk\"")]
+    public async Task A_disk_in_an_image_of_another_hypervisor_is_read(string format, string options, string file,
+        string stated)
     {
         Run("qemu-img", "convert", "-f", "raw", "-O", format, "-o", options, _root["vm/other.raw"],
             _root["vm/" + file]);
@@ -97,6 +102,23 @@ public sealed class QemuOfflineTests : IDisposable
         Assert.Equal(Consistency.Crash, frozen.Consistency);
         Assert.Contains("neither a raw nor a qcow2", (await Assert.ThrowsAsync<NataliaException>(() => _hypervisor
             .Require<IPowerControl>("power").StartAsync(vm, default))).Message, StringComparison.Ordinal);
+    }
+
+    /// <summary>As VMware exports a VM; it is read where it lies, and nothing is unpacked.</summary>
+    [QemuFact]
+    public async Task The_disk_of_an_exported_ova_is_read()
+    {
+        string image = _root["natalia-disk1.vmdk"];
+        Run("qemu-img", "convert", "-f", "raw", "-O", "vmdk", "-o", "subformat=streamOptimized",
+            _root["vm/other.raw"], image);
+        OvaPackage.Make(_root["exported.ova"], _content.Length, image);
+        File.Delete(image);
+        File.Delete(_root["vm/vm.json"]);
+        File.Delete(_root["vm/other.raw"]);
+        ApplianceDescription vm = await FindAsync();
+        string disk = Assert.Single(vm.Disks).DiskId;
+        Assert.Equal(_content, await ReadAsync(disk));
+        Assert.Equal(["exported.ova"], Directory.GetFiles(_root.Path).Select(Path.GetFileName));
     }
 
     [QemuTheory]
