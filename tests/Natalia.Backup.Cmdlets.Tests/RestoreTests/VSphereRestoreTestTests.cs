@@ -6,8 +6,9 @@ using Natalia.Backup.Testing;
 namespace Natalia.Backup.Cmdlets.Tests.RestoreTests;
 
 /// <summary>
-/// Backup, restore and all six steps of the restore test on a simulated vCenter, as a user types them. Sessions, VMs,
-/// uploads and ranges are govmomi's; change tracking and the guest's commands are our handler's model.
+/// Backup, restore and all six steps of the restore test on a simulated vCenter, and the whole way once on an ESXi
+/// host, as a user types them. Sessions, VMs, uploads and ranges are govmomi's; change tracking and the guest's
+/// commands are our handler's model.
 /// </summary>
 public sealed class VSphereRestoreTestTests : IDisposable
 {
@@ -22,10 +23,12 @@ public sealed class VSphereRestoreTestTests : IDisposable
         _root.Dispose();
     }
 
-    [VSphereFact]
-    public void The_last_full_and_incremental_are_restored_booted_checked_counted_and_destroyed()
+    [VSphereTheory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void The_last_full_and_incremental_are_restored_booted_checked_counted_and_destroyed(bool isCenter)
     {
-        SimulatedVSphere server = Start("""{"": {"output": "20000\n"}}""");
+        SimulatedVSphere server = Start("""{"": {"output": "20000\n"}}""", isCenter);
         server.Write(server.Appliance, 1, 70_000, RepositoryFixture.Disk(300_000, 2));
         Run("Invoke-NataliaBackup natalia-nice");
         server.Write(server.Appliance, 1, 4096, [1, 2, 3, 4]);
@@ -104,10 +107,10 @@ public sealed class VSphereRestoreTestTests : IDisposable
         Assert.EndsWith("natalia.ova", test.SystemImage, StringComparison.Ordinal);
     }
 
-    private SimulatedVSphere Start(string guest)
+    private SimulatedVSphere Start(string guest, bool isCenter = true)
     {
-        SimulatedVSphere server = SimulatedVSphere.Start("-networks", "nowhere", "-disk-mib", "1",
-            "-second-disk-mib", "2", "-guest", guest);
+        SimulatedVSphere server = SimulatedVSphere.Start([.. isCenter ? Array.Empty<string>() : ["-esx"],
+            "-networks", "nowhere", "-disk-mib", "1", "-second-disk-mib", "2", "-guest", guest]);
         _servers.Add(server);
         Run("""
             param($server, $user, $secret, $thumbprint, $path, $guestSecret)
