@@ -71,8 +71,8 @@ public sealed class Browser : IAsyncLifetime
         foreach (string domain in (string[])["Page", "Runtime", "Log", "Network"]) await SendAsync($"{domain}.enable");
     }
 
-    /// <summary>Opens a file.</summary>
-    public async Task OpenAsync(string file, int width, int height, bool isDark)
+    /// <summary>Opens a file, as a screen shows it or as a printer gets it.</summary>
+    public async Task OpenAsync(string file, int width, int height, bool isDark, bool isPrinted = false)
     {
         await SendAsync("Emulation.setDeviceMetricsOverride", new JsonObject
         {
@@ -83,6 +83,7 @@ public sealed class Browser : IAsyncLifetime
         });
         await SendAsync("Emulation.setEmulatedMedia", new JsonObject
         {
+            ["media"] = isPrinted ? "print" : "",
             ["features"] = new JsonArray(new JsonObject
             {
                 ["name"] = "prefers-color-scheme",

@@ -3,6 +3,7 @@ using System.Text.Json.Nodes;
 using Deque.AxeCore.Commons;
 using Natalia.Backup.Operations.Reports.Content;
 using Natalia.Backup.Operations.Reports.Html;
+using Natalia.Backup.Operations.RestoreTests;
 using Natalia.Backup.Testing;
 
 namespace Natalia.Backup.Cmdlets.Tests.Reports;
@@ -44,12 +45,24 @@ public sealed class HtmlReportBrowserTests(Browser browser) : IClassFixture<Brow
     [ChromiumFact]
     public async Task Prints_on_A4_with_every_check()
     {
-        string file = Write("print", SampleReport.Usual());
+        Report report = SampleReport.Usual();
+        string file = Write("print", report);
         await browser.OpenAsync(file, 1280, 900, isDark: true);
         byte[] pdf = await browser.PrintAsync();
         Keep("usual-a4.pdf", pdf);
         Assert.StartsWith("%PDF-", Encoding.ASCII.GetString(pdf, 0, 5), StringComparison.Ordinal);
         Assert.Matches(@"/MediaBox\s*\[\s*0 0 59[45]\.\d+ 84[12]\.\d+", Encoding.Latin1.GetString(pdf));
+
+        // On the screen only the newest test of each appliance is open; on paper all of them are.
+        RestoreTest[][] tests = [.. report.Appliances.Select(a => a.RestoreTests.ToArray()).Where(t => t.Length > 0)];
+        Assert.Equal(tests.Sum(t => t[0].Checks.Length), await CountChecksAsync());
+        await browser.OpenAsync(file, 1280, 900, isDark: false, isPrinted: true);
+        Assert.Equal(tests.Sum(t => t.Sum(r => r.Checks.Length)), await CountChecksAsync());
+
+        async Task<int?> CountChecksAsync() => (int?)await browser.RunAsync("""
+            [...document.querySelectorAll('details.test tbody tr')]
+                .filter(r => r.checkVisibility() && r.getBoundingClientRect().height > 0).length
+            """);
     }
 
     [ChromiumFact]
