@@ -64,7 +64,7 @@ try {
     $stream.Dispose(); Set-Change noon @(@{ since = 'morning'; extents = $extents })
     $noon = Get-FileHash -LiteralPath $disk
     $next = $appliance | Invoke-NataliaBackup -Repository $repository -Type Incremental
-    $points = Get-NataliaRestorePoint -Repository $repository; $points | Format-Table TimeUtc, Type, ReadBytes, StoredBytes
+    $points = Get-NataliaRestorePoint -Repository $repository; $points | Format-Table
     'Every point and every object of the repository is checked; both points are exported and compared.'
     $checks = @($points | Test-NataliaRestorePoint) + @(Test-NataliaRepository -Repository $repository -Full)
     $checks | Group-Object -Property Result | Format-Table Name, Count
@@ -73,7 +73,7 @@ try {
         $export = Join-Path $WorkFolder "restored-$($state.Point.RestorePointId).raw"
         $null = $state.Point | Export-NataliaDisk -Destination $export
         if ((Get-FileHash -LiteralPath $export).Hash -ne $state.Hash) { throw "$($state.Point) is not the disk as it was." }
-        "$($state.Point): exported, the same byte for byte."; Remove-Item -LiteralPath $export
+        "The $("$($state.Point.Type)".ToLowerInvariant()) point $($state.Point): exported, the same byte for byte."; Remove-Item -LiteralPath $export
     }
     if ($Keep) { "Everything is in $WorkFolder; the repository's password is $secret" }
     else { 'Done. Next: Connect-NataliaHypervisor to your own VMs, and New-NataliaRepository on your own storage.' }

@@ -24,10 +24,16 @@ function Step([string] $What, [scriptblock] $Do) {
     $ErrorActionPreference = 'Continue'
     try {
         & $Do 2>&1 | ForEach-Object {
-            if ($_ -is [Management.Automation.ErrorRecord]) { $failures.Add("${What}: $($_.Exception.Message)"); Write-Output "FAILED $($_.Exception.Message)" } else { "$_" }
+            if ($_ -is [Management.Automation.ErrorRecord]) { Fail $What $_ } else { "$_" }
         }
     }
-    catch { $failures.Add("${What}: $($_.Exception.Message)"); Write-Output "FAILED $($_.Exception.Message)" }
+    catch { Fail $What $_ }
+}
+# The error's id, what happened, and what to do about it.
+function Fail([string] $What, [Management.Automation.ErrorRecord] $Failure) {
+    $failures.Add("${What}: $($Failure.Exception.Message)")
+    $advice = if ($Failure.ErrorDetails) { $Failure.ErrorDetails.RecommendedAction }
+    Write-Output "FAILED $(@($Failure.FullyQualifiedErrorId -split ',')[0]): $("$($Failure.Exception.Message) $advice".TrimEnd())"
 }
 $connect = @{ Path = $ProfilePath }
 # In Azure Automation the credentials are assets of the account; elsewhere Get-Secret is asked.

@@ -200,8 +200,33 @@ public sealed class HelpDocument
             ?? [];
         IEnumerable<string> related = _cmdlets.Where(c => c.Info.Noun == cmdlet.Info.Noun && c != cmdlet)
             .Select(c => c.Info.Name);
-        foreach (var name in named.Concat(related).Append("about_Natalia.Backup").Distinct())
+        foreach (var name in named.Concat(related).Concat(Topics(cmdlet.Info)).Append("about_Natalia.Backup")
+            .Append("about_NataliaErrors").Distinct())
             yield return Link(name, "");
+    }
+
+    /// <summary>The pages that tell more of what a cmdlet is for.</summary>
+    private static IEnumerable<string> Topics(CmdletInfo cmdlet)
+    {
+        string[] topics = cmdlet.Noun switch
+        {
+            "NataliaHypervisor" or "NataliaReplication" or "NataliaSnapshot" =>
+                ["HyperV", "Proxmox", "VMware", "Qemu"],
+            "NataliaPrerequisite" => ["Troubleshooting", "HyperV", "Proxmox", "VMware"],
+            "NataliaRepository" => ["Repositories", "Immutability", "Credentials"],
+            "NataliaRepositoryKey" => ["Repositories", "Credentials"],
+            "NataliaProfile" or "NataliaSchedule" => ["Automation", "Credentials"],
+            "NataliaRetention" or "NataliaRetentionPlan" => ["Retention"],
+            "NataliaRestore" or "NataliaRestoreTest" => ["RestoreTesting"],
+            "NataliaRecovery" or "NataliaReport" => ["RestoreTesting", "Automation"],
+            "NataliaBackup" => ["Automation", "Troubleshooting"],
+            "NataliaAppliance" when cmdlet.Verb == "Restore" => ["Troubleshooting"],
+            "NataliaAppliance" => ["RestoreTesting"],
+            "NataliaDiagnostic" or "NataliaDisk" => ["Troubleshooting"],
+            "NataliaRestorePoint" => ["Repositories", "Immutability"],
+            _ => [],
+        };
+        return topics.Select(t => "about_Natalia" + t);
     }
 
     private static XElement Link(string text, string address) => new(

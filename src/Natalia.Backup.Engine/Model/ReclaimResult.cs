@@ -41,6 +41,6 @@ public sealed record ReclaimResult
     /// </summary>
     public string? Reason { get; init; }
 
-    /// <summary>The freed bytes.</summary>
-    public override string ToString() => IsWhatIf ? $"{FreedBytes} bytes would be freed" : $"{FreedBytes} bytes freed";
+    /// <summary>Whose space, and how much of it.</summary>
+    public override string ToString() => $"{ApplianceName}: {FreedBytes} bytes {(IsWhatIf ? "would be " : "")}freed";
 }

@@ -69,8 +69,9 @@ public sealed record RetentionPlanRow
     /// <summary>The name of the repository's session, or null.</summary>
     public string? Repository { get; }
 
-    /// <summary>Time and action.</summary>
-    public override string ToString() => $"{LocalTime} {Action}";
+    /// <summary>Of which point, the action and its reason.</summary>
+    public override string ToString() =>
+        $"{(ApplianceName is null ? "" : ApplianceName + " ")}{LocalTime} {Action}: {Reason}";
 
     private string Label(RetentionRule kind) => PeriodKey.Of(kind, TimeUtc, _local).ToString();
 }

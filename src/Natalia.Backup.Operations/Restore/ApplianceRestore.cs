@@ -152,7 +152,7 @@ internal sealed class ApplianceRestore(HypervisorConnection hypervisor, RestoreS
         if (wishes.Networks.Keys.FirstOrDefault(n => !own.Contains(n)) is string unknown)
             throw new NataliaException(ErrorIds.NetworkNotFound, NataliaErrorKind.NotFound,
                 $"The VM of the point {image.Point} has no network '{unknown}'.", unknown,
-                own.Count == 0 ? "It has none." : $"It has: {string.Join(", ", own)}.");
+                own.Count == 0 ? "Leave -Network out: it has none." : $"It has: {string.Join(", ", own)}.");
         ApplianceDescription? original = there.FirstOrDefault(a => a.ApplianceId == image.Appliance.ApplianceId
             || a.HypervisorKind == image.Appliance.HypervisorKind && a.NativeId is not null
                 && a.NativeId == image.Appliance.NativeId);

@@ -26,7 +26,8 @@ internal static class CheckSummary
         if (checks.Count == 1) return checks[0];
         List<string?> appliances = [.. checks.Select(c => c.ApplianceId).Where(a => a is not null).Distinct()];
         string whose = appliances.Count > 1 ? $" of {Plural.Count(appliances.Count, "appliance")}" : "";
-        string names = string.Join(", ", checks.Select(c => c.Name).Distinct());
+        string names = string.Join(", ", checks.GroupBy(c => c.Name, c => c.CheckCount)
+            .Select(g => g.Sum() == 1 ? g.Key : $"{g.Key} ({g.Sum()})"));
         return new CheckResult
         {
             Name = area,

@@ -41,7 +41,8 @@ function Write-Line([string] $Text) {
 
 function Write-Failure([Management.Automation.ErrorRecord] $Failure) {
     $script:failed = $true
-    Write-Line "ERROR $(@($Failure.FullyQualifiedErrorId -split ',')[0]): $($Failure.Exception.Message)"
+    $advice = if ($Failure.ErrorDetails) { $Failure.ErrorDetails.RecommendedAction }
+    Write-Line "ERROR $(@($Failure.FullyQualifiedErrorId -split ',')[0]): $("$($Failure.Exception.Message) $advice".TrimEnd())"
 }
 
 # Errors of a cmdlet come after its work is done; none of them ends the run.
