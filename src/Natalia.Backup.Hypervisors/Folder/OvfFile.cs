@@ -20,6 +20,7 @@ internal sealed record OvfFile
 {
     /// <summary>A VM's takes some tens of KiB.</summary>
     internal const int MaxBytes = 4 * 1024 * 1024;
+    private const int MostDepth = 64, MostDisks = 256;
 
     private const int Processors = 3, Memory = 4, NetworkAdapter = 10;
 
@@ -71,6 +72,14 @@ internal sealed record OvfFile
         };
         try
         {
+            // A tree costs its depth for each of its nodes.
+            using (var look = XmlReader.Create(new StringReader(text), settings))
+            {
+                while (look.Read())
+                {
+                    if (look.Depth > MostDepth) throw Invalid(path, "its elements lie too deep in each other");
+                }
+            }
             using var reader = XmlReader.Create(new StringReader(text), settings);
             return XDocument.Load(reader).Root!;
         }
@@ -87,13 +96,16 @@ internal sealed record OvfFile
         foreach (XElement file in root.Descendants().Where(e => Is(e, "File")))
             if (Attribute(file, "id") is string id) files[id] = file;
         // Disks of the package that the VM does not use are none of its disks.
-        string used = "\n" + string.Join("\n", system.Descendants().Where(e => Is(e, "HostResource"))
-            .Select(e => e.Value.Trim())) + "\n";
+        const string Place = "/disk/";
+        HashSet<string> used = new(system.Descendants().Where(e => Is(e, "HostResource")).Select(e => e.Value.Trim())
+            .Where(v => v.Contains(Place))
+            .Select(v => v.Substring(v.LastIndexOf(Place, StringComparison.Ordinal) + Place.Length)),
+            StringComparer.Ordinal);
         var disks = new List<OvfDisk>();
         foreach (XElement disk in root.Descendants().Where(e => Is(e, "Disk") && Attribute(e, "diskId") is not null))
         {
             string id = Attribute(disk, "diskId")!;
-            if (!used.Contains($"/disk/{id}\n")) continue;
+            if (!used.Contains(id)) continue;
             if (Attribute(disk, "parentRef") is not null)
                 throw Invalid(path, $"its disk '{id}' holds only what differs from another one");
             // A disk without a file is empty, and is made when the VM is.
@@ -104,6 +116,7 @@ internal sealed record OvfFile
                 throw Invalid(path, $"the file '{name}' of its disk '{id}' is cut into pieces");
             if (Attribute(file, "compression") is string how && how != "identity")
                 throw Invalid(path, $"the file '{name}' of its disk '{id}' is compressed as a whole ({how})");
+            if (disks.Count == MostDisks) throw Invalid(path, $"its VM has more than {MostDisks} disks");
             if (disks.Exists(d => d.Id.Equals(id, StringComparison.OrdinalIgnoreCase)))
                 throw Invalid(path, $"it has the disk '{id}' twice");
             disks.Add(new OvfDisk(id, name, Units(Attribute(disk, "capacity"),

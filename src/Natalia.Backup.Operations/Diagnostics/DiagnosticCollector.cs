@@ -51,9 +51,11 @@ internal sealed class DiagnosticCollector(Redactor redactor)
         {
             string name = (string)one.Key;
             if (s_shown.Contains(name, StringComparer.OrdinalIgnoreCase))
-                facts.Add(new DiagnosticFact(name.EndsWith("_PROXY", StringComparison.OrdinalIgnoreCase)
-                    ? Network
-                    : Machine, name, redactor.Clean((string?)one.Value)));
+            {
+                bool isProxy = name.EndsWith("_PROXY", StringComparison.OrdinalIgnoreCase);
+                facts.Add(new DiagnosticFact(isProxy ? Network : Machine, name,
+                    isProxy ? redactor.CleanProxy((string?)one.Value) : redactor.Clean((string?)one.Value)));
+            }
             // Of others that are ours, only that they are set: somebody may keep a password there.
             else if (name.StartsWith("NATALIA_", StringComparison.OrdinalIgnoreCase))
                 facts.Add(new DiagnosticFact(Machine, name, "set"));

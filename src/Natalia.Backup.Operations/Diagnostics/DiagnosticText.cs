@@ -11,8 +11,8 @@ internal static class DiagnosticText
     {
         var text = new StringBuilder();
         Line($"Natalia.Backup diagnostic, {diagnostic.CollectedUtc.ToString("u", CultureInfo.InvariantCulture)}");
-        Line("Secrets, accounts and the home folder were taken out. Names of VMs, hosts, shares, buckets and folders "
-            + "are in it: read it before you send it.");
+        Line("Known forms of secrets, accounts and the home folder were taken out. Names of VMs, hosts, shares, buckets and "
+            + "folders are in it: read it before you send it.");
         foreach (IGrouping<string, DiagnosticFact> area in diagnostic.Facts.GroupBy(f => f.Area))
         {
             Head(area.Key);
@@ -31,7 +31,7 @@ internal static class DiagnosticText
             Line("  " + error.Message);
             if (error.RecommendedAction is not null) Line("  Recommended: " + error.RecommendedAction);
             foreach (string cause in error.Causes) Line("  Cause: " + cause);
-            if (error.StackTrace is not null) Line("  " + error.StackTrace.Replace("\n", "\n  "));
+            foreach (string place in error.StackTrace?.Split('\n') ?? []) Line("  " + place);
         }
         return text.ToString();
 
@@ -42,7 +42,7 @@ internal static class DiagnosticText
             Line(new string('-', title.Length));
         }
 
-        // Text from elsewhere stays within its line, but for what was laid out in lines here.
-        void Line(string line) => text.Append(DisplayText.Clean(line.Replace("\r", ""))).Append('\n');
+        // Text from elsewhere stays within its line.
+        void Line(string line) => text.Append(DisplayText.CleanLine(line.TrimEnd('\r'))).Append('\n');
     }
 }

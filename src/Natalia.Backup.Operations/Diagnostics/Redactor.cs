@@ -13,18 +13,30 @@ internal sealed class Redactor
     private static readonly HashSet<string> s_common = new(["root", "system", "administrator", "admin", "user"],
         StringComparer.OrdinalIgnoreCase);
 
+    /// <summary>Longer texts are cut: a message says what it has to say before.</summary>
+    private const int MostCharacters = 8192;
+
     private static readonly (Regex What, string With)[] s_secrets =
     [
         (New(@"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(-----END [A-Z ]*PRIVATE KEY-----|\z)", RegexOptions.Singleline),
             "<private key>"),
-        (New(@"(?<=://)[^/\s@]+@"), "<account>@"),
+        // A password may hold everything but a blank, the sign behind it as well.
+        (New(@"(?<=://)\S+@"), "<account>@"),
         (New(@"(?<=[?&](sig|signature|token|key|password|secret|x-amz-[a-z-]+)=)[^&\s""']+"), "<secret>"),
         (New(@"\b(?<scheme>Bearer|Basic|PVEAPIToken|PVEAuthCookie|CSRFPreventionToken)(?<sign>[=: ]+)[^\s;,""']+"),
             "${scheme}${sign}<secret>"),
-        (New(@"(?<name>[\w-]*(password|passwd|passphrase|pwd|secret|apikey|api[_-]key|accesskey|access[_-]key|token)"
-            + @"([_-]?(key|value|text))?[""']?\s*[:=]\s*)(""[^""]*""|'[^']*'|[^\s,;}""']+)"), "${name}<secret>"),
+        (New(@"(?<=<([\w]+:)?(password|passwd|passphrase|pwd|secret|token)>)[^<]*"), "<secret>"),
+        (New(@"(?<name>--(password|pass|passphrase|pwd|secret|token)(=|\s+))(""[^""]*""?|'[^']*'?|\S+)"),
+            "${name}<secret>"),
+        // Unquoted, a secret goes to the end of its line: phrases are secrets, too.
+        (New(@"(?<name>(password|passwd|passphrase|pwd|secret|api[_-]?key|auth[_-]?key|access[_-]?key|token"
+            + @"|(?<![a-z])(pass|pw|session|ticket|signature))([_-]?(key|value|text))?[""']?\s*([:=]|%3[AD])\s*)"
+            + @"(""(\\.|[^""\\])*""?|'[^']*'?|(?!<)[^\r\n]+)"), "${name}<secret>"),
         (New(@"\b(AKIA|ASIA)[A-Z0-9]{16}\b", RegexOptions.None, ignoresCase: false), "<access key>"),
-        (New(@"(?<![\w/.])[\w.+-]+@[\w-]+(\.[\w-]+)*(![\w.-]+)?"), "<account>"),
+        // Forty characters of Base64, with capitals, small letters and digits: the secret of an access key.
+        (New(@"(?<![\w/+.-])(?=[a-z0-9/+]*[A-Z])(?=[A-Z0-9/+]*[a-z])(?=[A-Za-z/+]*[0-9])[A-Za-z0-9/+]{40}(?![\w/+=.-])",
+            RegexOptions.None, ignoresCase: false), "<secret>"),
+        (New(@"(?<![\w/.])[\w.+-]+@[\w-]+(\.[\w-]+)*(![\w.-]+)?([=:][^\s'"",;]+)?"), "<account>"),
     ];
 
     private readonly List<(Regex What, string With)> _own = [];
@@ -34,7 +46,7 @@ internal sealed class Redactor
     internal Redactor(string? user, string? home)
     {
         if (home is { Length: > 3 })
-            _own.Add((New(Regex.Escape(home.TrimEnd('/', '\\')) + @"(?![\w.-])"), "~"));
+            _own.Add((New(@"(?<![\w.-])" + Regex.Escape(home.TrimEnd('/', '\\')) + @"(?![\w.-])"), "~"));
         if (user is { Length: > 0 } && !s_common.Contains(user))
             _own.Add((New($@"(?<!\w){Regex.Escape(user)}(?!\w)"), "<user>"));
     }
@@ -47,9 +59,28 @@ internal sealed class Redactor
     internal string Clean(string? text)
     {
         if (string.IsNullOrEmpty(text)) return "";
-        string clean = text!;
-        foreach ((Regex what, string with) in s_secrets.Concat(_own)) clean = what.Replace(clean, with);
-        return clean;
+        string clean = text!.Length > MostCharacters ? text.Substring(0, MostCharacters) + " (cut off)" : text;
+        try
+        {
+            foreach ((Regex what, string with) in s_secrets.Concat(_own)) clean = what.Replace(clean, with);
+            return clean;
+        }
+        catch (RegexMatchTimeoutException)
+        {
+            return "(a text that could not be cleaned)";
+        }
+    }
+
+    /// <summary>
+    /// The address of a proxy without its user: these may stand without a scheme, and hold anything up to the last
+    /// sign.
+    /// </summary>
+    internal string CleanProxy(string? address)
+    {
+        string text = address ?? "";
+        int end = text.LastIndexOf('@'), begin = text.IndexOf("://", StringComparison.Ordinal);
+        return Clean(end < 0 ? text
+            : (begin >= 0 && begin < end ? text.Substring(0, begin + 3) : "") + "<account>@" + text.Substring(end + 1));
     }
 
     private static Regex New(string pattern, RegexOptions options = RegexOptions.None, bool ignoresCase = true) =>

@@ -59,7 +59,11 @@ internal sealed class HypervisorFacts
     internal (HypervisorConnection? Hypervisor, ApplianceDescription? Shown) Find(string applianceId, string? kind,
         HypervisorConnection? owner)
     {
-        if (_shown.TryGetValue(applianceId, out LocatedAppliance? shown)) return (shown.Hypervisor, shown.Description);
+        // Where it was restored on another kind, the old VM that is still shown is not the appliance.
+        if (_shown.TryGetValue(applianceId, out LocatedAppliance? shown))
+            return kind is null || shown.Hypervisor.Session.Kind == kind
+                ? (shown.Hypervisor, shown.Description)
+                : (null, null);
         if (owner is not null) return (owner, null);
         List<HypervisorConnection> ofKind = [.. _all.Where(h => h.Session.Kind == kind
             && h.Hypervisor.Find<INativeProtection>() is not null)];

@@ -14,7 +14,7 @@ namespace Natalia.Backup.Commands;
 /// PowerShell, of the system and of the libraries, the connections of the session, and the last errors of this module
 /// with what lies behind them. No server is asked and no repository is read, so that it works when nothing else
 /// does.</para>
-/// <para>Nothing is sent anywhere. -Path writes a text file that you can read and send yourself. Secrets, accounts, the
+/// <para>Nothing is sent anywhere. -Path writes a text file that you can read and send yourself. Known forms of secrets, accounts, the
 /// user's name and the home folder are taken out; names of VMs, hosts, shares, buckets and folders are not.</para>
 /// </remarks>
 /// <example>
@@ -143,7 +143,9 @@ public sealed class GetNataliaDiagnosticCommand : NataliaCommand
         string? stack = isForeseen ? null : innermost?.StackTrace;
         return new DiagnosticError
         {
-            ErrorId = record.FullyQualifiedErrorId.Split(',')[0],
+            // What a script throws is its own id.
+            ErrorId = record.FullyQualifiedErrorId.Split(',')[0] is string id && id.All(c => c is '.' or '_'
+                || char.IsLetterOrDigit(c)) ? id : record.Exception?.GetType().Name ?? "",
             Category = $"{record.CategoryInfo.Category}",
             Command = record.InvocationInfo?.MyCommand?.Name,
             Message = _redactor.Clean(record.Exception?.Message ?? $"{record}"),

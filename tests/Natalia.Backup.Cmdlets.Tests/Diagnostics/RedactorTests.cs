@@ -15,12 +15,22 @@ public sealed class RedactorTests
     [InlineData("PVEAPIToken=root@pam!t=hunter2", "PVEAPIToken=<secret>")]
     [InlineData("{\"password\":\"hunter2 and more\",\"x\":1}", "{\"password\":<secret>,\"x\":1}")]
     [InlineData("secret_key = 'hunter2'; next", "secret_key = <secret>; next")]
+    [InlineData("password=correct horse battery staple\nnext", "password=<secret>\nnext")]
+    [InlineData("{\"password\":\"hun\\\"ter2 more\",\"x\":1}", "{\"password\":<secret>,\"x\":1}")]
+    [InlineData("<v:password>hunter2</v:password>", "<v:password><secret></v:password>")]
+    [InlineData("natalia --password hunter2 -x", "natalia --password <secret> -x")]
+    [InlineData("vmware_soap_session=\"hunter2\"", "vmware_soap_session=<secret>")]
+    [InlineData("a password%3Dhunter2", "a password%3D<secret>")]
+    [InlineData("http://jean:hun/ter@2@proxy:3128 refused", "http://<account>@proxy:3128 refused")]
+    [InlineData("user@realm!tok=0a-1b-hunter2", "<account>")]
+    [InlineData("wJalrXUtnFEMIK7MDENGbPxRfiCYEXAMPLEKEYab is no key", "<secret> is no key")]
     [InlineData("AWS AKIAIOSFODNN7EXAMPLE is unknown", "AWS <access key> is unknown")]
     [InlineData("key:\n-----BEGIN RSA PRIVATE KEY-----\nhunter2\n-----END RSA PRIVATE KEY-----\nend",
         "key:\n<private key>\nend")]
     [InlineData("The user 'backup@pve!natalia' may not", "The user '<account>' may not")]
     [InlineData("mail to Jean.Dupont@example.com.", "mail to <account>.")]
     [InlineData("'/home/jdupont/exports/a' of jdupont", "'~/exports/a' of <user>")]
+    [InlineData("/backup/home/jdupont/x", "/backup/home/<user>/x")]
     [InlineData("EXAMPLE\\JDupont", "EXAMPLE\\<user>")]
     public void Secrets_and_people_are_taken_out(string text, string left) =>
         Assert.Equal(left, s_redactor.Clean(text));
@@ -31,7 +41,25 @@ public sealed class RedactorTests
     [InlineData("s3://bucket/prefix and https://s3.example:9000/bucket?list-type=2")]
     [InlineData("Name it with -SecretName, or give -Password.")]
     [InlineData("/home/jdupont2/x")]
+    [InlineData("The SHA-1 is da39a3ee5e6b4b0d3255bfef95601890afd80709.")]
     public void What_helps_stays(string text) => Assert.Equal(text, s_redactor.Clean(text));
+
+    [Theory]
+    [InlineData("jean:Hunter2$@proxy:3128", "<account>@proxy:3128")]
+    [InlineData("http://jean:hun/ter2@proxy:3128", "http://<account>@proxy:3128")]
+    [InlineData("jean:hun!ter@2@proxy", "<account>@proxy")]
+    [InlineData("http://proxy.example:3128", "http://proxy.example:3128")]
+    [InlineData(null, "")]
+    public void A_proxy_is_told_without_its_user(string? address, string left) =>
+        Assert.Equal(left, s_redactor.CleanProxy(address));
+
+    [Fact]
+    public void Long_texts_are_cleaned_in_time_and_cut()
+    {
+        string clean = s_redactor.Clean(new string('a', 200_000));
+        Assert.EndsWith("(cut off)", clean, StringComparison.Ordinal);
+        Assert.True(clean.Length < 9000);
+    }
 
     [Fact]
     public void An_account_that_everybody_has_is_no_person() =>

@@ -182,6 +182,21 @@ public sealed class FolderImagesTests : IDisposable
         }
     }
 
+    [Fact]
+    public async Task An_ovf_whose_elements_lie_too_deep_hides_no_other_vm()
+    {
+        const int Depth = 500_000;
+        await WriteAsync("lyon/data.raw", DiskFormat.Raw, Disk());
+        Directory.CreateDirectory(_folder["deep"]);
+        File.WriteAllText(Path.Combine(_folder["deep"], "deep.ovf"),
+            string.Concat(Enumerable.Repeat("<a>", Depth)) + string.Concat(Enumerable.Repeat("</a>", Depth)));
+
+        ApplianceInventory all = await List();
+
+        Assert.Equal("lyon", Assert.Single(all).Name);
+        Assert.Contains("too deep", Assert.Single(all.Problems).Message, StringComparison.Ordinal);
+    }
+
     private static string Ovf(string file, long bytes) => $"""
         <Envelope xmlns="http://schemas.dmtf.org/ovf/envelope/1" xmlns:ovf="http://schemas.dmtf.org/ovf/envelope/1" xmlns:rasd="http://schemas.dmtf.org/wbem/wscim/1/cim-schema/2/CIM_ResourceAllocationSettingData">
           <References><File ovf:href="{file}" ovf:id="file1"/></References>
